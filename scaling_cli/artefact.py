@@ -1,0 +1,487 @@
+"""The fit as a thing: what `scaling fit` writes, `scaling predict` reads and CI compares.
+
+A Fit is plain data. It predicts with NumPy alone (no JAX, no pandas), because it carries the
+draws that its intervals need. The JSON is the public schema, the same for `fits/**.json`.
+"""
+
+import enum
+import json
+import math
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+
+from scaling_cli import laws
+from scaling_cli.errors import DataError, UsageError
+from scaling_cli.law import Law
+from scaling_cli.points import LeftOut, scale
+
+SCHEMA_VERSION = 1
+# Normal quantiles that stand for a new run's noise: 41 equal-probability points reproduce the
+# 5 % and 95 % quantiles of a normal to 1 % of its sd, without a random generator in predict.
+_NOISE_GRID = 41
+
+
+class Status(enum.StrEnum):
+    """How an optimisation ended."""
+
+    CONVERGED = "converged"
+    """A minimum was reached, and several starts agree on it."""
+    AT_BOUND = "at_bound"
+    """A parameter ran to the edge of its domain (a floor E of zero, a dead term)."""
+    ILL_CONDITIONED = "ill_conditioned"
+    """A minimum was reached, but the data do not determine every parameter."""
+    NOT_CONVERGED = "not_converged"
+    """No start reached a stationary point."""
+    PUBLISHED = "published"
+    """Numbers typed in from a paper; nothing was optimised here."""
+
+
+class Level(enum.StrEnum):
+    """Severity of a line of the checklist."""
+
+    PASS = "pass"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the checklist: a stable code, a severity, a sentence that says what to do."""
+
+    code: str
+    level: Level
+    message: str
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What was minimised: the sum over points of rho(residual).
+
+    Parameters
+    ----------
+    name : {"huber", "l2", "lad"}
+        rho(r) = r^2/2 inside delta and delta(|r| - delta/2) outside; r^2/2; |r|.
+    delta : float
+        Huber's corner, in units of the residual.
+    space : {"log", "linear"}
+        Residual ln prediction - ln measured, or prediction - measured.
+    """
+
+    name: str = "huber"
+    delta: float = 1e-3
+    space: str = "log"
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be minimised."""
+        if self.name not in ("huber", "l2", "lad"):
+            raise UsageError(f"objective must be huber, l2 or lad, not {self.name!r}.")
+        if self.space not in ("log", "linear"):
+            raise UsageError(f"space must be log or linear, not {self.space!r}.")
+        if not (math.isfinite(self.delta) and self.delta > 0):
+            raise UsageError(f"delta must be positive, not {self.delta!r}.")
+
+
+@dataclass(frozen=True)
+class Uncertainty:
+    """What intervals are made of: draws, noise, and the drift learned from backtests.
+
+    Parameters
+    ----------
+    draws : mapping of parameter to array, shape (draws,)
+        Joint draws of the parameters (weak-prior parametric bootstrap).
+    sigma : array, shape (draws,)
+        Noise of a single run belonging to each draw, in ln loss.
+    drift : float
+        Extra sd of ln loss per decade beyond the data, learned from backtests.
+    axis : str
+        Symbol of the scale axis that decades are counted on.
+    axis_max : float
+        Largest value of that axis in the data.
+    tested : bool
+        False where no backtest was possible: intervals are then labelled UNTESTED.
+    method : str
+        One line for people.
+    """
+
+    draws: Mapping[str, np.ndarray]
+    sigma: np.ndarray
+    drift: float
+    axis: str
+    axis_max: float
+    tested: bool
+    method: str
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The law's value at points, with two kinds of interval. Arrays have shape (points,).
+
+    `mean` is where the law's curve lies; `new_run` is where one more run would land.
+    """
+
+    inputs: Mapping[str, np.ndarray]
+    output: str
+    value: np.ndarray
+    level: float
+    mean: tuple[np.ndarray, np.ndarray] | None
+    new_run: tuple[np.ndarray, np.ndarray] | None
+    extrapolation: Mapping[str, np.ndarray]
+    parts: Mapping[str, np.ndarray]
+    """Half-widths in ln loss at this level: parameters, noise, drift."""
+    notes: tuple[str, ...] = ()
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """Return one JSON object per point."""
+        return [self._point(i) for i in range(len(self.value))]
+
+    def _point(self, i: int) -> dict[str, Any]:
+        def pair(interval: tuple[np.ndarray, np.ndarray] | None) -> list[float] | None:
+            return None if interval is None else [float(interval[0][i]), float(interval[1][i])]
+
+        return {
+            "inputs": {s: float(v[i]) for s, v in self.inputs.items()},
+            "output": self.output,
+            "value": float(self.value[i]),
+            "level": self.level,
+            "mean": pair(self.mean),
+            "new_run": pair(self.new_run),
+            "extrapolation": {s: float(v[i]) for s, v in self.extrapolation.items()},
+            "parts": {s: float(v[i]) for s, v in self.parts.items()},
+        }
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fitted law with everything needed to use it, judge it and repeat it."""
+
+    law: Law
+    status: Status
+    objective: Objective
+    value: float | None
+    """The minimised sum; None for numbers typed in from a paper."""
+    n_points: int
+    intervals: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Per parameter: level, low, high (bootstrap by run)."""
+    uncertainty: Uncertainty | None = None
+    backtest: Mapping[str, Any] | None = None
+    checks: Sequence[Check] = ()
+    left_out: Sequence[LeftOut] = ()
+    data: Mapping[str, Any] = field(default_factory=dict)
+    """sha256, ranges {symbol: [low, high]}, conventions {symbol: name}, sources, target."""
+    derived: Mapping[str, Any] = field(default_factory=dict)
+    diagnostics: Mapping[str, Any] = field(default_factory=dict)
+    """Of the optimisation: starts, agreement, gradient norm, condition number, basins."""
+    selection: Mapping[str, Any] = field(default_factory=dict)
+    """Options that made this fit: where, at, target, fix, tie, bootstrap, seed, level."""
+    origin: Mapping[str, Any] = field(default_factory=dict)
+    """For reference fits: kind (published or computed), source, certainty, card, anchors."""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    command: str = ""
+    name: str = ""
+
+    @property
+    def parameters(self) -> dict[str, float]:
+        """Parameter values by name."""
+        return self.law.values()
+
+    def predict(self, *, level: float = 0.9, **inputs: Any) -> Prediction:
+        """Predict the law's output.
+
+        Parameters
+        ----------
+        level : float
+            Nominal coverage of the intervals.
+        **inputs : float, str or array
+            The law's inputs by symbol (`N=7e9, D="1T"`), broadcast against each other.
+
+        Raises
+        ------
+        UsageError
+            If an input is missing, unknown, or not positive and finite.
+        """
+        if not 0 < level < 1:
+            raise UsageError(f"level must lie between 0 and 1, not {level!r}.")
+        columns = read_inputs(self.law, inputs)
+        value = np.asarray(self.law(**columns), dtype=float)
+        extrapolation = self._extrapolation(columns)
+        if self.uncertainty is None:
+            return Prediction(
+                columns, self.law.output().symbol, value, level, None, None, extrapolation, {}
+            )
+        mean, new_run, parts = _intervals(self.law, self.uncertainty, columns, value, level)
+        return Prediction(
+            columns, self.law.output().symbol, value, level, mean, new_run, extrapolation, parts
+        )
+
+    def _extrapolation(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return the factor by which each axis lies outside the data; 1 inside."""
+        ranges = self.data.get("ranges", {})
+        axis, values = scale(inputs)
+        factors = {}
+        for symbol, column in {**inputs, axis: values}.items():
+            if symbol in ranges:
+                low, high = ranges[symbol]
+                factors[symbol] = np.maximum(1.0, np.maximum(column / high, low / column))
+        return factors
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON object of the contract (NaN and infinity become null)."""
+        return _nulls(
+            {
+                "schema_version": SCHEMA_VERSION,
+                "kind": "fit",
+                "name": self.name,
+                "law": laws.name_of(self.law),
+                "parameters": self.parameters,
+                "objective": {
+                    "name": self.objective.name,
+                    "delta": self.objective.delta,
+                    "space": self.objective.space,
+                    "reduction": "sum",
+                    "value": self.value,
+                },
+                "status": str(self.status),
+                "n_points": self.n_points,
+                "intervals": {k: dict(v) for k, v in self.intervals.items()},
+                "derived": dict(self.derived),
+                "backtest": self.backtest,
+                "checks": [
+                    {"code": c.code, "level": str(c.level), "message": c.message}
+                    for c in self.checks
+                ],
+                "left_out": [{"run": x.run, "reason": x.reason} for x in self.left_out],
+                "data": dict(self.data),
+                "diagnostics": dict(self.diagnostics),
+                "selection": dict(self.selection),
+                "origin": dict(self.origin),
+                "uncertainty": _uncertainty_dict(self.uncertainty),
+                "versions": dict(self.versions),
+                "command": self.command,
+            }
+        )
+
+    def to_json(self, path: str | os.PathLike[str]) -> None:
+        """Write the fit file atomically: a killed process leaves the old file or the new one."""
+        write_json(path, self.to_dict())
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any], *, file: str = "<fit>") -> "Fit":
+        """Rebuild a fit from its JSON object.
+
+        Raises
+        ------
+        DataError
+            If the object is not a fit of this schema; the message names what is missing.
+        """
+        _require(record, file)
+        law_class = laws.get(record["law"])
+        known = law_class.parameters()
+        if set(known) != set(record["parameters"]):
+            raise DataError(
+                f"law {record['law']} has parameters {', '.join(known)}, the file has "
+                f"{', '.join(record['parameters'])}.",
+                file=file,
+            )
+        objective = record["objective"]
+        return cls(
+            law=law_class(**{k: float(v) for k, v in record["parameters"].items()}),
+            status=Status(record["status"]),
+            objective=Objective(objective["name"], objective["delta"], objective["space"]),
+            value=objective.get("value"),
+            n_points=record["n_points"],
+            intervals=record.get("intervals") or {},
+            uncertainty=_read_uncertainty(record.get("uncertainty")),
+            backtest=record.get("backtest"),
+            checks=[
+                Check(c["code"], Level(c["level"]), c["message"])
+                for c in record.get("checks") or []
+            ],
+            left_out=[LeftOut(x["run"], x["reason"]) for x in record.get("left_out") or []],
+            data=record.get("data") or {},
+            derived=record.get("derived") or {},
+            diagnostics=record.get("diagnostics") or {},
+            selection=record.get("selection") or {},
+            origin=record.get("origin") or {},
+            versions=record.get("versions") or {},
+            command=record.get("command") or "",
+            name=record.get("name") or "",
+        )
+
+
+def load(path: str | os.PathLike[str]) -> Fit:
+    """Read a fit file.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, is not JSON, or is not a fit.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf8")
+    except OSError as error:
+        raise DataError(f"cannot read the fit file: {error.strerror}.", file=str(path)) from error
+    try:
+        record = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise DataError(
+            f"not JSON: {error.msg}.", file=str(path), row=error.lineno,
+            hint="Write it again with 'scaling fit ... -o fit.json'.",
+        ) from error  # fmt: skip
+    return Fit.from_dict(record, file=str(path))
+
+
+def read_inputs(law: Law | type[Law], inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Return the law's inputs as float64 arrays of one common shape (points,).
+
+    Raises
+    ------
+    UsageError
+        If an input is missing, unknown, or not positive and finite.
+    """
+    from scaling_cli.quantities import parse_number  # not at top: keeps the import graph flat
+
+    declared = law.inputs()
+    missing = [s for s in declared if s not in inputs]
+    unknown = [s for s in inputs if s not in declared]
+    if missing or unknown:
+        wrong = [f"missing {', '.join(missing)}"] if missing else []
+        wrong += [f"unknown {', '.join(unknown)}"] if unknown else []
+        raise UsageError(
+            f"law {laws.name_of(law)} takes {', '.join(declared)}: {'; '.join(wrong)}."
+        )
+    columns = {}
+    for symbol, quantity in declared.items():
+        given = inputs[symbol]
+        value = parse_number(given, quantity) if isinstance(given, str) else given
+        column = np.atleast_1d(np.asarray(value, dtype=np.float64))
+        if not np.all(np.isfinite(column) & (column > 0)):
+            raise UsageError(
+                f"{symbol} ({quantity.meaning}) must be positive and finite, got {given!r}."
+            )
+        columns[symbol] = column
+    shaped = np.broadcast_arrays(*columns.values())
+    return {s: np.array(v).ravel() for s, v in zip(columns, shaped, strict=True)}
+
+
+def _intervals(
+    law: Law,
+    uncertainty: Uncertainty,
+    inputs: Mapping[str, np.ndarray],
+    value: np.ndarray,
+    level: float,
+) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray], dict[str, np.ndarray]]:
+    """Return the mean and new-run intervals and their parts, each of shape (points,).
+
+    In ln loss: quantiles of the draws give each side; the drift, normal with sd
+    `drift` x decades beyond the data, is added in quadrature. An interval always holds the
+    point, even where the draws lie to one side of it.
+    """
+    columns = {s: v[:, None] for s, v in inputs.items()}
+    drawn = type(law)(**{k: np.asarray(v)[None, :] for k, v in uncertainty.draws.items()})
+    log_value = np.log(value)
+    log_draws = np.log(np.asarray(drawn(**columns), dtype=float))
+    if log_draws.shape != (len(value), len(uncertainty.sigma)):
+        log_draws = np.broadcast_to(log_draws, (len(value), len(uncertainty.sigma)))
+    grid = np.array([NormalDist().inv_cdf((i + 0.5) / _NOISE_GRID) for i in range(_NOISE_GRID)])
+    noise = (uncertainty.sigma[:, None] * grid).ravel()
+    log_runs = (np.repeat(log_draws, _NOISE_GRID, axis=1)) + noise[None, :]
+    decades = np.maximum(0.0, np.log10(scale(inputs)[1] / uncertainty.axis_max))
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    drift = z * uncertainty.drift * decades
+
+    def around(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=1)
+        below = np.hypot(np.maximum(0.0, log_value - low), drift)
+        above = np.hypot(np.maximum(0.0, high - log_value), drift)
+        return np.exp(log_value - below), np.exp(log_value + above)
+
+    spread = np.quantile(log_draws, [(1 - level) / 2, (1 + level) / 2], axis=1)
+    parts = {
+        "parameters": (spread[1] - spread[0]) / 2,
+        "noise": np.full(len(value), z * float(np.sqrt(np.mean(uncertainty.sigma**2)))),
+        "drift": drift,
+    }
+    return around(log_draws), around(log_runs), parts
+
+
+def _uncertainty_dict(uncertainty: Uncertainty | None) -> dict[str, Any] | None:
+    if uncertainty is None:
+        return None
+    return {
+        "method": uncertainty.method,
+        "tested": uncertainty.tested,
+        "drift": uncertainty.drift,
+        "axis": uncertainty.axis,
+        "axis_max": uncertainty.axis_max,
+        "sigma": np.asarray(uncertainty.sigma).tolist(),
+        "draws": {k: np.asarray(v).tolist() for k, v in uncertainty.draws.items()},
+    }
+
+
+def _read_uncertainty(record: Mapping[str, Any] | None) -> Uncertainty | None:
+    if record is None:
+        return None
+    return Uncertainty(
+        draws={k: np.asarray(v, dtype=float) for k, v in record["draws"].items()},
+        sigma=np.asarray(record["sigma"], dtype=float),
+        drift=record["drift"],
+        axis=record["axis"],
+        axis_max=record["axis_max"],
+        tested=record["tested"],
+        method=record["method"],
+    )
+
+
+def _require(record: Mapping[str, Any], file: str) -> None:
+    if not isinstance(record, Mapping) or record.get("schema_version") != SCHEMA_VERSION:
+        raise DataError(
+            f"not a fit file of schema version {SCHEMA_VERSION}.", file=file,
+            hint="Write it with 'scaling fit ... -o fit.json'.",
+        )  # fmt: skip
+    needed = ("law", "parameters", "objective", "status", "n_points")
+    missing = [key for key in needed if key not in record]
+    if missing:
+        raise DataError(f"the fit file lacks {', '.join(missing)}.", file=file)
+
+
+def _nulls(value: Any) -> Any:
+    """Replace NaN and infinity by None, NumPy scalars by Python's, all the way down."""
+    if isinstance(value, Mapping):
+        return {str(k): _nulls(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_nulls(v) for v in value]
+    if isinstance(value, np.ndarray):
+        return _nulls(value.tolist())
+    if isinstance(value, np.generic):
+        return _nulls(value.item())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def to_json(record: Any) -> str:
+    """Serialise a record for people and machines: full precision, NaN as null."""
+    return json.dumps(_nulls(record), indent=1, allow_nan=False, ensure_ascii=False)
+
+
+def write_json(path: str | os.PathLike[str], record: Any) -> None:
+    """Write a JSON file atomically (temporary file in the same folder, fsync, replace)."""
+    target = Path(path)
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf8") as stream:
+            stream.write(to_json(record) + "\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,192 @@
+"""The Law: one frozen dataclass declares parameters, inputs, equation, derived quantities, source.
+
+An instance is a fitted law and is callable: `Chinchilla(E=..., A=..., ...)(N=7e9, D=1e12)`.
+Everything else in the package reads the declaration; nothing else knows a law by name.
+
+Equations are written with arithmetic operators and, for functions, the array-API namespace of
+their inputs (`namespace(N)`), so the same code runs on floats, NumPy and under JAX's jit, grad
+and vmap. Nothing here imports JAX.
+"""
+
+import dataclasses
+import enum
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from types import ModuleType
+from typing import Annotated, Any, ClassVar, TypeVar, dataclass_transform, get_args, get_origin
+
+import numpy as np
+
+from scaling_cli.quantities import Quantity
+
+Value = Any  # a float, a NumPy array or a JAX tracer; equations accept all three
+
+
+class Domain(enum.Enum):
+    """Where a parameter may live; the engine fits the free coordinate named here."""
+
+    POSITIVE = "positive"
+    """(0, inf), fitted as its logarithm."""
+    REAL = "real"
+    """(-inf, inf), fitted as it is."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Parameter:
+    """The declaration of one parameter of a law.
+
+    Parameters
+    ----------
+    name, meaning, unit : str
+        Symbol as in the paper, what it means, its unit.
+    domain : Domain
+        Where it may live.
+    linear : bool
+        Whether the loss is linear in it when the other parameters are held: such parameters
+        are solved for, not searched, when starts are made (variable projection).
+    starts : tuple of float
+        Grid of starting values of a nonlinear parameter.
+    """
+
+    name: str
+    meaning: str
+    unit: str
+    domain: Domain
+    linear: bool
+    starts: tuple[float, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Derived:
+    """A quantity computed from a fitted law: `optimal_params(C)` and the like."""
+
+    name: str
+    meaning: str
+    inputs: Mapping[str, Quantity]
+    output: Quantity
+
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def param(
+    meaning: str,
+    *,
+    unit: str = "1",
+    domain: Domain = Domain.POSITIVE,
+    linear: bool = False,
+    starts: tuple[float, ...] = (),
+) -> Any:
+    """Declare a parameter of a law (a field specifier: use as a dataclass default)."""
+    return dataclasses.field(
+        metadata={
+            "meaning": meaning,
+            "unit": unit,
+            "domain": domain,
+            "linear": linear,
+            "starts": starts,
+        }
+    )
+
+
+def derived(method: _F) -> _F:
+    """Mark a method of a law as a derived quantity; its annotations give the units."""
+    method.__derived__ = True  # pyright: ignore[reportFunctionMemberAccess]
+    return method
+
+
+def namespace(*values: Value) -> ModuleType:
+    """Return the array namespace of the first value that has one, else NumPy."""
+    for value in values:
+        if hasattr(value, "__array_namespace__"):
+            return value.__array_namespace__()
+    return np
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(param,), kw_only_default=True)
+class Law:
+    """Base of all laws: reads the declaration, adds nothing to the equation.
+
+    A subclass lives alone in `scaling_cli/laws/<name>.py`, declares its parameters with `param`,
+    its equation as `__call__` with annotated inputs and output, derived quantities with
+    `@derived`, and its sources as the class attributes below.
+    """
+
+    reference: ClassVar[str] = ""
+    """arXiv id and equation."""
+    bibtex: ClassVar[str] = ""
+    convention: ClassVar[Mapping[str, str]] = {}
+    """Counting convention that the authors used, by symbol: {"N": "non_embedding"}."""
+
+    def __init_subclass__(cls) -> None:
+        """Make the subclass a frozen, keyword-only dataclass."""
+        dataclasses.dataclass(frozen=True, kw_only=True)(cls)
+
+    def __call__(self, *args: Any, **inputs: Any) -> Any:
+        """Evaluate the equation."""
+        raise NotImplementedError
+
+    @classmethod
+    def parameters(cls) -> dict[str, Parameter]:
+        """Return the declared parameters in order."""
+        return {
+            f.name: Parameter(f.name, **f.metadata)
+            for f in dataclasses.fields(cls)  # pyright: ignore[reportArgumentType]
+        }
+
+    @classmethod
+    def inputs(cls) -> dict[str, Quantity]:
+        """Return the inputs of the equation, by symbol."""
+        return _annotated(cls.__call__)[0]
+
+    @classmethod
+    def output(cls) -> Quantity:
+        """Return what the equation predicts."""
+        return _annotated(cls.__call__)[1]
+
+    @classmethod
+    def derived_quantities(cls) -> dict[str, Derived]:
+        """Return the derived quantities, by name."""
+        found = {}
+        for name, method in inspect.getmembers(cls, inspect.isfunction):
+            if getattr(method, "__derived__", False):
+                inputs, output = _annotated(method)
+                meaning = (inspect.getdoc(method) or "").split("\n")[0]
+                found[name] = Derived(name, meaning, inputs, output)
+        return found
+
+    @classmethod
+    def formula(cls) -> str:
+        """Return the first line of the docstring: the equation and its source."""
+        return (inspect.getdoc(cls) or "").split("\n")[0]
+
+    @classmethod
+    def starts(cls, inputs: Mapping[str, Any], output: Any) -> Iterator[dict[str, float]] | None:
+        """Return starting points made from data, or None for the declared grid.
+
+        For laws that are not linear in their amplitudes but become so after a transformation.
+        """
+        return None
+
+    def values(self) -> dict[str, float]:
+        """Return the parameter values by name."""
+        return {name: getattr(self, name) for name in self.parameters()}
+
+
+def _annotated(function: Callable[..., Any]) -> tuple[dict[str, Quantity], Quantity]:
+    """Read (inputs, output) quantities off a function's annotations."""
+    signature = inspect.signature(function)
+    inputs = {
+        name: _quantity(p.annotation, name, function)
+        for name, p in signature.parameters.items()
+        if name != "self"
+    }
+    return inputs, _quantity(signature.return_annotation, "return", function)
+
+
+def _quantity(annotation: Any, name: str, function: Callable[..., Any]) -> Quantity:
+    if get_origin(annotation) is Annotated:
+        for item in get_args(annotation)[1:]:
+            if isinstance(item, Quantity):
+                return item
+    raise TypeError(f"{function.__qualname__}: {name!r} is not annotated with a Quantity")

@@ -1,0 +1,120 @@
+"""The Journey Matters: Chinchilla's law on the parameter count averaged over training."""
+
+from typing import Any
+
+import numpy as np
+
+from scaling_cli.errors import UsageError
+from scaling_cli.law import Law, derived, param
+from scaling_cli.quantities import FLOPS_PER_PARAM_TOKEN, AverageParams, Flops, Loss, Tokens
+
+CUBIC_MEAN = 0.75  # mean of 1 - (1 - u)^3 on [0, 1]: a cubic ramp is 3/4 pruned on average
+
+
+class AverageParameters(Law):
+    """L(N_avg, D) = E + A/N_avg^alpha + B/D^beta (Jin et al. 2025, arXiv:2501.12486, eq. 2).
+
+    N_avg is the mean over training tokens of the non-zero parameter count of a model that is
+    pruned while it trains; a dense run has N_avg = N. Training compute is 6 N_avg D.
+    """
+
+    reference = "arXiv:2501.12486, eq. 2"
+    bibtex = """@article{jin2025journey,
+  title={The Journey Matters: Average Parameter Count over Pre-training Unifies Sparse and
+         Dense Scaling Laws},
+  author={Jin, Tian and Humayun, Ahmed Imtiaz and Evci, Utku and others},
+  journal={arXiv:2501.12486}, year={2025}}"""
+    convention = {"N_avg": "active"}
+
+    E: float = param("irreducible loss", unit="nats/token", linear=True)
+    A: float = param("capacity coefficient", unit="nats/token", linear=True)
+    B: float = param("data coefficient", unit="nats/token", linear=True)
+    alpha: float = param(
+        "capacity exponent", starts=(0.05, 0.12, 0.2, 0.28, 0.36, 0.45, 0.6, 0.8, 1.1, 1.6)
+    )
+    beta: float = param(
+        "data exponent", starts=(0.05, 0.12, 0.2, 0.28, 0.36, 0.45, 0.6, 0.8, 1.1, 1.6)
+    )
+
+    def __call__(self, N_avg: AverageParams, D: Tokens) -> Loss:
+        """Return the loss in nats/token."""
+        return self.E + self.A * N_avg**-self.alpha + self.B * D**-self.beta
+
+    def _balance(self) -> float:
+        ratio = self.alpha * self.A / (self.beta * self.B)
+        return ratio ** (1 / (self.alpha + self.beta))
+
+    @derived
+    def optimal_params(self, C: Flops) -> AverageParams:
+        """Average size of least loss at compute C = 6 N_avg D."""
+        exponent = self.beta / (self.alpha + self.beta)
+        return self._balance() * (C / FLOPS_PER_PARAM_TOKEN) ** exponent
+
+    @derived
+    def optimal_tokens(self, C: Flops) -> Tokens:
+        """Tokens of least loss at compute C = 6 N_avg D."""
+        return C / (FLOPS_PER_PARAM_TOKEN * self.optimal_params(C))
+
+
+def average_of_counts(params: Any, tokens: Any) -> float:
+    """Average a logged parameter count over training tokens.
+
+    Parameters
+    ----------
+    params : array, shape (n,)
+        Non-zero parameters in force up to each `tokens` entry.
+    tokens : array, shape (n,)
+        Cumulative training tokens, increasing, the first interval starting at 0.
+
+    Returns
+    -------
+    float
+        (1/D) sum params_i (tokens_i - tokens_{i-1}).
+    """
+    ends = np.asarray(tokens, float)
+    widths = np.diff(ends, prepend=0.0)
+    if np.any(widths <= 0):
+        raise UsageError("tokens must be positive and increasing to average a parameter count.")
+    return float(np.sum(np.asarray(params, float) * widths) / ends[-1])
+
+
+def average_of_pruning(
+    dense: float, sparsity: float, *, start: float, end: float, unit: str = "compute"
+) -> float:
+    """Average the parameter count of a cubic gradual-pruning schedule.
+
+    Sparsity is 0 before `start`, `sparsity` after `end` and
+    sparsity (1 - (1 - u)^3) in between, u the fraction of the window in tokens (Zhu & Gupta
+    2017, arXiv:1710.01878, eq. 1).
+
+    Parameters
+    ----------
+    dense : float
+        Parameters before pruning.
+    sparsity : float
+        Final fraction pruned, in [0, 1).
+    start, end : float
+        The window, as fractions of the whole run in `unit`.
+    unit : {"tokens", "steps", "compute"}
+        What the fractions are of. The paper's 25 % and 75 % are of training *compute*. Steps
+        equal tokens at a constant batch size.
+
+    Returns
+    -------
+    float
+        dense * (1 - sparsity (1 - end/4 - 3 start/4)) with the window in tokens. A window in
+        compute is converted first: spending is proportional to the parameters in force, so with
+        m = N_avg/dense, start_tokens = start m and the window lasts
+        (end - start) m / (1 - 3/4 sparsity), which is linear in m.
+    """
+    if not (0 <= sparsity < 1 and 0 <= start <= end <= 1):
+        raise UsageError(
+            "a pruning schedule needs 0 <= sparsity < 1 and 0 <= start <= end <= 1, got "
+            f"sparsity {sparsity:g}, start {start:g}, end {end:g}."
+        )
+    if unit in ("tokens", "steps"):
+        return dense * (1 - sparsity * (1 - end / 4 - 3 * start / 4))
+    if unit != "compute":
+        raise UsageError(f"unit must be tokens, steps or compute, not {unit!r}.")
+    end_per_m = start + (end - start) / (1 - CUBIC_MEAN * sparsity)
+    return dense * (1 - sparsity) / (1 - sparsity * (end_per_m / 4 + CUBIC_MEAN * start))

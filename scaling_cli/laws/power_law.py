@@ -1,0 +1,33 @@
+"""One variable and a floor: the plainest scaling law."""
+
+from scaling_cli.law import Law, derived, param
+from scaling_cli.quantities import Loss, Variable
+
+
+class PowerLaw(Law):
+    """L(x) = E + A/x^alpha (Henighan et al. 2020, arXiv:2010.14701, eq. 1.1).
+
+    x is whatever varies: parameters, tokens, compute or steps; its unit is that of the data.
+    """
+
+    reference = "arXiv:2010.14701, eq. 1.1"
+    bibtex = """@article{henighan2020scaling,
+  title={Scaling Laws for Autoregressive Generative Modeling},
+  author={Henighan, Tom and Kaplan, Jared and Katz, Mor and others},
+  journal={arXiv:2010.14701}, year={2020}}"""
+
+    E: float = param("irreducible loss", unit="nats/token", linear=True)
+    A: float = param("coefficient", unit="nats/token", linear=True)
+    alpha: float = param(
+        "exponent",
+        starts=(0.02, 0.04, 0.07, 0.1, 0.15, 0.2, 0.28, 0.36, 0.45, 0.6, 0.8, 1.1, 1.6, 2.2),
+    )
+
+    def __call__(self, x: Variable) -> Loss:
+        """Return the loss in nats/token."""
+        return self.E + self.A * x**-self.alpha
+
+    @derived
+    def value_for_loss(self, L: Loss) -> Variable:
+        """The x at which the loss is L: (A/(L-E))^(1/alpha)."""
+        return (self.A / (L - self.E)) ** (1 / self.alpha)

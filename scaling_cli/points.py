@@ -1,0 +1,97 @@
+"""The table a law is fitted to: one row per observation, its run, and everything left out.
+
+`select` turns ingested runs into `Points`; it drops nothing without listing it.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from scaling_cli.quantities import FLOPS_PER_PARAM_TOKEN
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A run (or one row of it) that is not fitted, and why."""
+
+    run: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Points:
+    """What a law is fitted to.
+
+    Parameters
+    ----------
+    inputs : mapping of symbol to array, shape (n,)
+        The law's inputs in SI units, float64, finite and positive.
+    output : array, shape (n,)
+        The measured output (loss in nats/token unless `conventions` says otherwise).
+    runs : sequence of str, length n
+        Run of each point: the unit that is resampled, held out and named in messages.
+    conventions : mapping
+        Counting convention or unit by symbol, such as {"N": "total", "L": "nats/token"}.
+    left_out : sequence of LeftOut
+        Every run that was seen and is not here.
+    notes : sequence of str
+        What was assumed in selecting (final value taken from which rows, and so on).
+    compute : array, shape (n,), optional
+        Measured training compute in FLOP where the table has it; checked against 6ND.
+    """
+
+    inputs: Mapping[str, np.ndarray]
+    output: np.ndarray
+    runs: Sequence[str]
+    conventions: Mapping[str, str] = field(default_factory=dict)
+    left_out: Sequence[LeftOut] = ()
+    notes: Sequence[str] = ()
+    compute: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        """Return the number of points."""
+        return len(self.output)
+
+    def take(self, rows: np.ndarray) -> "Points":
+        """Return the points at these rows (boolean mask or indices), nothing else changed."""
+        index = np.arange(len(self))[rows].tolist()
+        return Points(
+            inputs={symbol: values[index] for symbol, values in self.inputs.items()},
+            output=self.output[index],
+            runs=[str(self.runs[i]) for i in index],
+            conventions=self.conventions,
+            left_out=self.left_out,
+            notes=self.notes,
+            compute=None if self.compute is None else self.compute[index],
+        )
+
+    def sha256(self) -> str:
+        """Return a digest of inputs and output, independent of the order of rows."""
+        columns = [np.asarray(self.inputs[s], np.float64) for s in sorted(self.inputs)]
+        table = np.stack([*columns, np.asarray(self.output, np.float64)], axis=1)
+        order = np.lexsort(table.T[::-1])
+        head = ",".join([*sorted(self.inputs), "output"]).encode()
+        return hashlib.sha256(head + np.ascontiguousarray(table[order]).tobytes()).hexdigest()
+
+    def ranges(self) -> dict[str, list[float]]:
+        """Return [smallest, largest] of every input, of the output and of the scale axis."""
+        axis, values = scale(self.inputs)
+        columns = {**self.inputs, "L": self.output, axis: values}
+        return {s: [float(np.min(v)), float(np.max(v))] for s, v in columns.items()}
+
+
+def scale(inputs: Mapping[str, np.ndarray]) -> tuple[str, np.ndarray]:
+    """Return the axis along which a forecast reaches out, and its values.
+
+    Training compute 6ND (6 N_avg D) where both factors are inputs, else the law's only input,
+    else the product of all inputs.
+    """
+    size = inputs.get("N", inputs.get("N_avg"))
+    if size is not None and "D" in inputs:
+        return "C", FLOPS_PER_PARAM_TOKEN * np.asarray(size) * np.asarray(inputs["D"])
+    if len(inputs) == 1:
+        symbol, values = next(iter(inputs.items()))
+        return symbol, np.asarray(values)
+    return "*".join(inputs), np.prod([np.asarray(v) for v in inputs.values()], axis=0)
