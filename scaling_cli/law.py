@@ -166,6 +166,7 @@ class Law:
 
         For laws that are not linear in their amplitudes but become so after a transformation.
         """
+        del inputs, output
         return None
 
     def values(self) -> dict[str, float]:
