@@ -1,0 +1,80 @@
+"""Error against extrapolation: refits without the largest runs, scored on the largest runs."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from scaling_cli.artefact import Fit
+from scaling_cli.errors import DataError
+from scaling_cli.plots import _style
+from scaling_cli.points import Points
+
+
+@dataclass(frozen=True)
+class Table:
+    """One entry per cut, by rising factor; errors in per cent of the measured value."""
+
+    panels: ClassVar[int] = 1
+    axis: str
+    factor: np.ndarray
+    bias: np.ndarray
+    mare: np.ndarray
+    coverage: np.ndarray
+    n_train: np.ndarray
+    n_test: np.ndarray
+
+
+def table(fit: Fit, measured: Points | None = None) -> Table:
+    """Read the backtest off the fit; `measured` is not used.
+
+    Raises
+    ------
+    DataError
+        If the fit has no backtest.
+    """
+    del measured
+    cuts = (fit.backtest or {}).get("cuts") or []
+    if not cuts:
+        note = (fit.backtest or {}).get("note")
+        raise DataError(
+            "the fit has no backtest to draw.",
+            hint=note or "Fit the runs again: 'scaling fit' backtests where it can.",
+        )
+    cuts = sorted(cuts, key=lambda cut: cut["factor"])
+
+    def column(name: str, unit: float = 1.0) -> np.ndarray:
+        return np.array([np.nan if c[name] is None else unit * c[name] for c in cuts])
+
+    return Table(
+        axis=(fit.backtest or {})["axis"],
+        factor=column("factor"),
+        bias=column("bias", 100),
+        mare=column("mare", 100),
+        coverage=column("coverage"),
+        n_train=column("n_train"),
+        n_test=column("n_test"),
+    )
+
+
+def draw(table: Table, ax: Axes) -> None:
+    """Draw the table."""
+    ax.axhline(0, color=_style.INK, lw=0.8)
+    ax.plot(table.factor, table.mare, "o-", color=_style.PREDICTED, ms=5,
+            label="mean absolute error")  # fmt: skip
+    ax.plot(table.factor, table.bias, "D", color=_style.MEASURED, ms=4.5, mfc="white",
+            ls=_style.DASHED, lw=1, label="bias (measured below prediction: positive)")  # fmt: skip
+    ax.set(
+        xscale="log",
+        xlabel=f"Largest held-out run / largest fitted run, in {table.axis}",
+        ylabel="Error of held-out runs (%)",
+    )
+    ax.margins(x=0.12, y=0.22)
+    for i, factor in enumerate(table.factor):
+        inside = table.coverage[i] * table.n_test[i]
+        text = f"{table.n_train[i]:.0f} runs fitted\n{inside:.0f} of {table.n_test[i]:.0f} inside"
+        ax.annotate(text, (factor, table.mare[i]), (0, 7), textcoords="offset points",
+                    ha="center", fontsize=7.5, color=_style.FAINT)  # fmt: skip
+    _style.factor_axis(ax)
+    ax.legend(loc="lower left", handlelength=2.2)
