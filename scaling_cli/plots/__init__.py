@@ -2,7 +2,7 @@
 
 The folder is the registry: `get(name)` is the module `plots/<name>.py`, which declares
 
-* `Table`, a frozen dataclass of everything drawn, with the number of `panels` it needs,
+* `Table`, a frozen dataclass of everything drawn, its number of `panels` and size in `inches`,
 * `table(fit, measured=None) -> Table`, which decides,
 * `draw(table, *axes)`, which does not.
 
@@ -66,7 +66,7 @@ def figure(name: str, table: Any) -> "Figure":
     from scaling_cli.plots import _style
 
     with _style.applied():
-        sheet, axes = _style.sheet(table.panels)
+        sheet, axes = _style.sheet(table.panels, table.inches)
         get(name).draw(table, *axes)
         # Text is laid out with the style in force, not the caller's when the file is written.
         sheet.canvas.draw()

@@ -16,11 +16,10 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import (
+    FixedFormatter,
     FixedLocator,
     FuncFormatter,
-    LogLocator,
     MaxNLocator,
-    NullFormatter,
     NullLocator,
 )
 
@@ -41,8 +40,7 @@ ORDERED = LinearSegmentedColormap.from_list(
 PALE = LinearSegmentedColormap.from_list("pale", ("#9ecae1", "#deebf7", "#fffdf5", "#fde3b8"))
 
 DASHED = (0, (4, 2))
-_WIDTH, _HEIGHT = 6.4, 4.3
-_PANEL = 3.1
+PAGE = (6.4, 4.3)  # inches: the text width of a paper
 _DPI = 200
 _STYLE: dict[Any, Any] = {
     "font.size": 9,
@@ -73,10 +71,9 @@ def applied() -> Iterator[None]:
         yield
 
 
-def sheet(panels: int) -> tuple[Figure, list[Axes]]:
+def sheet(panels: int, inches: tuple[float, float]) -> tuple[Figure, list[Axes]]:
     """Return an empty figure with panels side by side, on no screen."""
-    size = (_WIDTH, _HEIGHT) if panels == 1 else (_PANEL * panels, _PANEL)
-    figure = Figure(figsize=size, dpi=_DPI, layout="constrained")
+    figure = Figure(figsize=inches, dpi=_DPI, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(1, panels, squeeze=False, sharey=True)
     return figure, list(axes[0])
@@ -121,13 +118,11 @@ def log_axis(ax: Axes, which: str) -> None:
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
-def factor_axis(ax: Axes) -> None:
-    """Label a logarithmic x axis of factors as people say them: x3, x10, x100."""
-    ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    ax.xaxis.set_major_formatter(
-        FuncFormatter(lambda value, _: f"{value:g}\N{MULTIPLICATION SIGN}")
-    )
-    ax.xaxis.set_minor_formatter(NullFormatter())
+def cut_axis(ax: Axes, factors: np.ndarray, texts: list[str]) -> None:
+    """Mark on the x axis the cuts themselves, each with what it was."""
+    ax.xaxis.set_major_locator(FixedLocator(factors.tolist()))
+    ax.xaxis.set_major_formatter(FixedFormatter(texts))
+    ax.xaxis.set_minor_locator(NullLocator())
 
 
 def colours(values: np.ndarray) -> LogNorm:

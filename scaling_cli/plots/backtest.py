@@ -17,6 +17,7 @@ class Table:
     """One entry per cut, by rising factor; errors in per cent of the measured value."""
 
     panels: ClassVar[int] = 1
+    inches: ClassVar[tuple[float, float]] = _style.PAGE
     axis: str
     factor: np.ndarray
     bias: np.ndarray
@@ -70,11 +71,12 @@ def draw(table: Table, ax: Axes) -> None:
         xlabel=f"Largest held-out run / largest fitted run, in {table.axis}",
         ylabel="Error of held-out runs (%)",
     )
-    ax.margins(x=0.12, y=0.22)
-    for i, factor in enumerate(table.factor):
-        inside = table.coverage[i] * table.n_test[i]
-        text = f"{table.n_train[i]:.0f} runs fitted\n{inside:.0f} of {table.n_test[i]:.0f} inside"
-        ax.annotate(text, (factor, table.mare[i]), (0, 7), textcoords="offset points",
-                    ha="center", fontsize=7.5, color=_style.FAINT)  # fmt: skip
-    _style.factor_axis(ax)
-    ax.legend(loc="lower left", handlelength=2.2)
+    ax.margins(x=0.12, y=0.15)
+    _style.cut_axis(ax, table.factor, [_cut_text(table, i) for i in range(len(table.factor))])
+    ax.legend(loc="best", handlelength=2.2)
+
+
+def _cut_text(table: Table, i: int) -> str:
+    """Say of a cut: how far it reaches, what was fitted, how many runs fell inside."""
+    inside = f"{table.coverage[i] * table.n_test[i]:.0f} of {table.n_test[i]:.0f} inside"
+    return f"{table.factor[i]:.3g}\N{MULTIPLICATION SIGN}\n{table.n_train[i]:.0f} fitted\n{inside}"

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from scaling_cli.artefact import Fit
 from scaling_cli.errors import UsageError
@@ -22,6 +23,7 @@ class Table:
     """The surface: `loss` has shape (len(D), len(N)); runs have shape (runs,)."""
 
     panels: ClassVar[int] = 1
+    inches: ClassVar[tuple[float, float]] = _style.PAGE
     size: np.ndarray
     tokens: np.ndarray
     loss: np.ndarray
@@ -92,9 +94,9 @@ def _grid(values: np.ndarray, beyond: np.ndarray | None) -> np.ndarray:
 
 
 def _levels(loss: np.ndarray) -> np.ndarray:
-    """Return levels evenly spaced in ln loss, rounded so that their labels are exact."""
-    levels = np.geomspace(loss.min(), loss.max(), _LEVELS + 2)[1:-1]
-    return np.unique(np.round(levels, 2))
+    """Return round losses inside the surface's range."""
+    levels = MaxNLocator(_LEVELS).tick_values(loss.min(), loss.max())
+    return levels[(levels > loss.min()) & (levels < loss.max())]
 
 
 def draw(table: Table, ax: Axes) -> None:
@@ -117,7 +119,7 @@ def draw(table: Table, ax: Axes) -> None:
                 label="held-out runs")  # fmt: skip
     ax.set(xlim=table.size[[0, -1]], ylim=table.tokens[[0, -1]], title=table.labels[2])
     ax.grid(visible=False)
-    ax.legend(loc="upper left", handlelength=1.8)
+    ax.legend(loc="upper left", handlelength=1.8, frameon=True, framealpha=0.85, edgecolor="none")
 
 
 def _draw_best(table: Table, ax: Axes) -> None:

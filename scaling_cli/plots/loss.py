@@ -49,6 +49,7 @@ class Table:
     """Everything drawn. Arrays of runs have shape (runs,)."""
 
     panels: ClassVar[int] = 1
+    inches: ClassVar[tuple[float, float]] = _style.PAGE
     runs: tuple[str, ...]
     scale: np.ndarray
     loss: np.ndarray

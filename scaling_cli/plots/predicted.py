@@ -20,6 +20,7 @@ class Table:
     """Arrays of shape (runs,); `limits` bound both axes."""
 
     panels: ClassVar[int] = 1
+    inches: ClassVar[tuple[float, float]] = (5.6, 4.6)
     runs: tuple[str, ...]
     measured: np.ndarray
     predicted: np.ndarray
@@ -68,7 +69,8 @@ def draw(table: Table, ax: Axes) -> None:
     ax.set(xlim=table.limits, ylim=table.limits, aspect="equal")
     _style.log_axis(ax, "x")
     _style.log_axis(ax, "y")
-    ax.set(xlabel=f"Measured: {table.output}", ylabel=f"Predicted: {table.output}")
+    what = table.output[0].lower() + table.output[1:]
+    ax.set(xlabel=f"Measured {what}", ylabel=f"Predicted {what}")
     _style.colour_bar(ax, norm, table.scale_label)
     ax.legend(loc="upper left", handlelength=1.8)
 

@@ -40,6 +40,11 @@ class Table:
         """Number of panels: one per variable."""
         return len(self.by)
 
+    @property
+    def inches(self) -> tuple[float, float]:
+        """Width and height of the figure."""
+        return 3.1 * max(2, self.panels), 3.3
+
 
 def table(fit: Fit, measured: Points | None = None) -> Table:
     """Compute the residuals of the fitted points, and of `measured` ones if there are any."""
@@ -81,12 +86,12 @@ def draw(table: Table, *axes: Axes) -> None:
     for ax, panel in zip(axes, table.by.values(), strict=True):
         _draw_panel(table, panel, ax)
     axes[0].set_ylabel("100 ln(measured / predicted)")
-    axes[-1].legend(loc="best", handlelength=1.4)
+    axes[0].legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, handlelength=1.4)
 
 
 def _draw_panel(table: Table, panel: Panel, ax: Axes) -> None:
     ax.axhline(0, color=_style.INK, lw=0.8, zorder=1)
-    ax.plot(panel.values, table.residual, "o", color=_style.PREDICTED, ms=3.5, alpha=0.65,
+    ax.plot(panel.values, table.residual, "o", color=_style.PREDICTED, ms=3.5, alpha=0.6,
             mew=0, label="fitted runs")  # fmt: skip
     if len(panel.group_values):
         ax.plot(panel.group_values, panel.group_medians, "-", color=_style.INK, lw=1.4,
