@@ -20,7 +20,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from scaling_cli.errors import UsageError
+from scaling_cli.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -80,6 +80,8 @@ def save(figure: "Figure", path: str | PathLike[str]) -> Path:
     ------
     UsageError
         If the suffix is none of these.
+    DataError
+        If the file cannot be written.
     """
     from scaling_cli.plots import _style
 
@@ -89,7 +91,14 @@ def save(figure: "Figure", path: str | PathLike[str]) -> Path:
             f"cannot write a figure as {target.name!r}.",
             hint=f"Use a name that ends in {', '.join(SUFFIXES)}.",
         )
-    _style.write(figure, target)
+    try:
+        _style.write(figure, target)
+    except OSError as error:
+        raise DataError(
+            f"cannot write the figure: {error.strerror}.",
+            hint="Make the folder first, or choose another.",
+            file=str(target),
+        ) from error
     return target
 
 

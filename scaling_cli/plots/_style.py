@@ -131,12 +131,17 @@ def colours(values: np.ndarray) -> LogNorm:
     return LogNorm(low, high) if high > low else LogNorm(low / 2, high * 2)
 
 
-def colour_bar(ax: Axes, norm: LogNorm, text: str) -> None:
-    """Explain the colours of ordered values beside the axes."""
+def parent(ax: Axes) -> Figure:
+    """Return the figure that axes belong to."""
     figure = ax.get_figure(root=True)
     if figure is None:
         raise ValueError("the axes belong to no figure")
-    bar = figure.colorbar(ScalarMappable(norm, ORDERED), ax=ax, pad=0.02, aspect=30)
+    return figure
+
+
+def colour_bar(ax: Axes, norm: LogNorm, text: str) -> None:
+    """Explain the colours of ordered values beside the axes."""
+    bar = parent(ax).colorbar(ScalarMappable(norm, ORDERED), ax=ax, pad=0.02, aspect=30)
     bar.set_label(text)
     bar.ax.spines["outline"].set_visible(False)
 

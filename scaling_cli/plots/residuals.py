@@ -86,7 +86,10 @@ def draw(table: Table, *axes: Axes) -> None:
     for ax, panel in zip(axes, table.by.values(), strict=True):
         _draw_panel(table, panel, ax)
     axes[0].set_ylabel("100 ln(measured / predicted)")
-    axes[0].legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, handlelength=1.4)
+    # Above all panels: a wide legend of one panel would push the others aside.
+    _style.parent(axes[0]).legend(
+        *axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3
+    )
 
 
 def _draw_panel(table: Table, panel: Panel, ax: Axes) -> None:
