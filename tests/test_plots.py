@@ -142,10 +142,10 @@ def test_loss_frontier_is_the_closed_form(fit: Fit) -> None:
     assert table.edge == 6e13
     assert table.edge in table.frontier.scale
     assert table.frontier.scale[-1] == pytest.approx(6e14)
-    # No spread but a normal noise of 1 %: the 90 % interval is +-1.645 %.
-    np.testing.assert_allclose(
-        np.log(table.frontier.high / table.frontier.loss), 0.01645, rtol=0.03
-    )
+    best = np.sqrt(table.frontier.scale / 6)
+    bounds = fit.predict(N=best, D=best).new_run
+    assert bounds is not None
+    np.testing.assert_allclose([table.frontier.low, table.frontier.high], bounds, rtol=1e-9)
 
 
 def test_loss_curves_run_through_the_tokens_of_each_size(fit: Fit) -> None:
