@@ -3,7 +3,7 @@
 The folder is the registry: `get(name)` is the module `plots/<name>.py`, which declares
 
 * `Table`, a frozen dataclass of everything drawn, its number of `panels` and size in `inches`,
-* `table(fit, measured=None) -> Table`, which decides,
+* `table(fit, measured=None, level=0.9) -> Table`, which decides,
 * `draw(table, *axes)`, which does not.
 
 Only this folder imports matplotlib, and only when a figure is asked for. `pyplot` is not used:

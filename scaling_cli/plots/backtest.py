@@ -27,15 +27,15 @@ class Table:
     n_test: np.ndarray
 
 
-def table(fit: Fit, measured: Points | None = None) -> Table:
-    """Read the backtest off the fit; `measured` is not used.
+def table(fit: Fit, measured: Points | None = None, level: float = 0.9) -> Table:
+    """Read the backtest off the fit; neither `measured` nor `level` is used.
 
     Raises
     ------
     DataError
         If the fit has no backtest.
     """
-    del measured
+    del measured, level
     cuts = (fit.backtest or {}).get("cuts") or []
     if not cuts:
         note = (fit.backtest or {}).get("note")

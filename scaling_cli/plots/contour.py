@@ -43,7 +43,7 @@ class Table:
     labels: tuple[str, str, str]
 
 
-def table(fit: Fit, measured: Points | None = None) -> Table:
+def table(fit: Fit, measured: Points | None = None, level: float = 0.9) -> Table:
     """Compute the surface around the fitted runs and `measured` ones.
 
     Raises
@@ -58,7 +58,7 @@ def table(fit: Fit, measured: Points | None = None) -> Table:
             f"the contour figure needs a law of N and D, not of {', '.join(fitted.inputs)}.",
             hint="Draw --kind loss instead.",
         )
-    held = held_out(fit, measured)
+    held = held_out(fit, measured, level)
     beyond = held.inputs if held else {}
     size, tokens = (_grid(fitted.inputs[s], beyond.get(s)) for s in (symbol, "D"))
     grid = dict(zip((symbol, "D"), np.meshgrid(size, tokens), strict=True))

@@ -31,10 +31,10 @@ class Table:
     scale_label: str
 
 
-def table(fit: Fit, measured: Points | None = None) -> Table:
+def table(fit: Fit, measured: Points | None = None, level: float = 0.9) -> Table:
     """Compute what the law says of the runs it was fitted to, and of `measured` ones."""
     fitted = points(fit)
-    held = held_out(fit, measured)
+    held = held_out(fit, measured, level)
     predicted = np.asarray(fit.law(**fitted.inputs), float)
     shown = [fitted.output, predicted]
     if held is not None:

@@ -46,11 +46,11 @@ class Table:
         return 3.1 * max(2, self.panels), 3.3
 
 
-def table(fit: Fit, measured: Points | None = None) -> Table:
+def table(fit: Fit, measured: Points | None = None, level: float = 0.9) -> Table:
     """Compute the residuals of the fitted points, and of `measured` ones if there are any."""
     fitted = points(fit)
     residual = 100 * np.log(fitted.output / np.asarray(fit.law(**fitted.inputs)))
-    held = held_out(fit, measured)
+    held = held_out(fit, measured, level)
     variables = _variables(fitted)
     beyond = _variables(measured) if measured else {}
     panels = {
