@@ -27,8 +27,24 @@ LAW = Chinchilla(E=1.0, A=100.0, B=100.0, alpha=0.5, beta=0.5)
 SIZES, TOKENS = (1e4, 1e5, 1e6), (1e5, 1e6, 1e7)
 OFF = 1.01  # every measured loss is 1 % above the law
 CUTS = [
-    {"factor": 10.0, "bias": -0.01, "mare": 0.02, "coverage": 0.5, "n_train": 4, "n_test": 2},
-    {"factor": 3.0, "bias": 0.0, "mare": 0.01, "coverage": 1.0, "n_train": 7, "n_test": 1},
+    {
+        "factor": 10.0,
+        "bias": -0.01,
+        "mare": 0.02,
+        "coverage": 0.5,
+        "n_train": 4,
+        "n_test": 2,
+        "allowed": 0.03,
+    },
+    {
+        "factor": 3.0,
+        "bias": 0.0,
+        "mare": 0.01,
+        "coverage": 1.0,
+        "n_train": 7,
+        "n_test": 1,
+        "allowed": 0.02,
+    },
 ]
 
 
@@ -116,22 +132,21 @@ def test_a_fit_without_points_is_refused(name: str, fit: Fit) -> None:
         plots.get(name).table(replace(fit, data={}))
     assert str(caught.value) == (
         "the fit file carries no points to draw. "
-        "Fit again without --no-points; a published fit has none."
+        "A published fit has none, and a fit to very many points keeps only their digest."
     )
 
 
-def test_a_fit_without_backtest_is_refused(fit: Fit) -> None:
+@pytest.mark.parametrize(
+    ("backtest", "why"),
+    [
+        (None, "it was not fitted here"),
+        ({"axis": "C", "cuts": [], "note": "too few runs"}, "too few runs"),
+    ],
+)
+def test_a_fit_without_backtest_is_refused(backtest: Any, why: str, fit: Fit) -> None:
     with pytest.raises(DataError) as caught:
-        plots.get("backtest").table(replace(fit, backtest=None))
-    assert str(caught.value) == (
-        "the fit has no backtest to draw. Fit the runs again: 'scaling fit' backtests where it can."
-    )
-
-
-def test_the_reason_for_no_backtest_is_passed_on(fit: Fit) -> None:
-    why = "Too few runs to leave any out."
-    with pytest.raises(DataError, match=why):
-        plots.get("backtest").table(replace(fit, backtest={"axis": "C", "cuts": [], "note": why}))
+        plots.get("backtest").table(replace(fit, backtest=backtest))
+    assert str(caught.value) == f"there is no backtest to draw: {why}."
 
 
 def test_loss_frontier_is_the_closed_form(fit: Fit) -> None:
@@ -213,6 +228,7 @@ def test_backtest_is_in_per_cent_and_rising(fit: Fit) -> None:
     assert table.factor.tolist() == [3.0, 10.0]
     assert table.mare.tolist() == [1.0, 2.0]
     assert table.bias.tolist() == [0.0, -1.0]
+    assert table.allowed.tolist() == [2.0, 3.0]
     ticks = plots.figure("backtest", table).axes[0].get_xticklabels()
     assert [t.get_text() for t in ticks] == [
         "3×\n7 fitted\n1 of 1 inside",

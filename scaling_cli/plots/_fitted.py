@@ -16,13 +16,13 @@ def points(fit: Fit) -> Points:
     Raises
     ------
     DataError
-        If it carries none: a published fit, or one written with --no-points.
+        If it carries none: a published fit, or one to very many points.
     """
     stored = fit.data.get("points")
     if not stored:
         raise DataError(
             "the fit file carries no points to draw.",
-            hint="Fit again without --no-points; a published fit has none.",
+            hint="A published fit has none, and a fit to very many points keeps only their digest.",
         )
     return Points(
         inputs={s: np.asarray(v, float) for s, v in stored["inputs"].items()},

@@ -22,6 +22,7 @@ class Table:
     factor: np.ndarray
     bias: np.ndarray
     mare: np.ndarray
+    allowed: np.ndarray
     coverage: np.ndarray
     n_train: np.ndarray
     n_test: np.ndarray
@@ -38,11 +39,8 @@ def table(fit: Fit, measured: Points | None = None, level: float = 0.9) -> Table
     del measured, level
     cuts = (fit.backtest or {}).get("cuts") or []
     if not cuts:
-        note = (fit.backtest or {}).get("note")
-        raise DataError(
-            "the fit has no backtest to draw.",
-            hint=note or "Fit the runs again: 'scaling fit' backtests where it can.",
-        )
+        note = (fit.backtest or {}).get("note") or "it was not fitted here"
+        raise DataError(f"there is no backtest to draw: {note}.")
     cuts = sorted(cuts, key=lambda cut: cut["factor"])
 
     def column(name: str, unit: float = 1.0) -> np.ndarray:
@@ -53,6 +51,7 @@ def table(fit: Fit, measured: Points | None = None, level: float = 0.9) -> Table
         factor=column("factor"),
         bias=column("bias", 100),
         mare=column("mare", 100),
+        allowed=column("allowed", 100),
         coverage=column("coverage"),
         n_train=column("n_train"),
         n_test=column("n_test"),
@@ -64,8 +63,10 @@ def draw(table: Table, ax: Axes) -> None:
     ax.axhline(0, color=_style.INK, lw=0.8)
     ax.plot(table.factor, table.mare, "o-", color=_style.PREDICTED, ms=5,
             label="mean absolute error")  # fmt: skip
+    ax.plot(table.factor, table.allowed, color=_style.FAINT, ls=":", lw=1.2,
+            label="90 % half-width of the law by itself")  # fmt: skip
     ax.plot(table.factor, table.bias, "D", color=_style.MEASURED, ms=4.5, mfc="white",
-            ls=_style.DASHED, lw=1, label="bias (measured below prediction: positive)")  # fmt: skip
+            ls=_style.DASHED, lw=1, label="bias (positive: predicted too high)")  # fmt: skip
     ax.set(
         xscale="log",
         xlabel=f"Largest held-out run / largest fitted run, in {table.axis}",
