@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from scaling_cli import artefact, datasets, fitting, laws
+from scaling_cli import artefact, datasets, laws
 from scaling_cli.artefact import Fit
 from scaling_cli.datasets.expression import evaluate
 from scaling_cli.errors import DataError, ScalingError, UsageError, near
@@ -305,6 +305,8 @@ def _path(source: Any) -> Path:
 
 def _refitted(fit: Fit, points: Points, stored: CheckResult, *, update: bool) -> CheckResult:
     """Refit and compare the objective and the predictions with those stored."""
+    from scaling_cli import fitting  # JAX: only when something is refitted
+
     new = fitting.refit_objective(
         points,
         laws.name_of(fit.law),
@@ -320,7 +322,9 @@ def _refitted(fit: Fit, points: Points, stored: CheckResult, *, update: bool) ->
     verdict, message = _judge(new.value, reference, error, allowed)
     if verdict is Verdict.BETTER and update and fit.origin.get("kind") != "published":
         _rewrite(fit, new, Path(stored.file))
-        verdict, message = Verdict.PASS, f"{message} Written."
+        verdict, message = Verdict.PASS, (
+            f"{message} Written, without intervals: they belong to the old optimum."
+        )
     return replace(result, status=verdict, message=message)
 
 

@@ -7,7 +7,6 @@ downloads to a temporary name, checks the SHA-256 and renames; it is imported on
 import hashlib
 import os
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
