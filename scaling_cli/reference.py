@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from scaling_cli import artefact, datasets, laws
+from scaling_cli import artefact, datasets
 from scaling_cli.artefact import Fit
 from scaling_cli.datasets.expression import evaluate
 from scaling_cli.errors import DataError, ScalingError, UsageError, near
+from scaling_cli.law import Law
 from scaling_cli.points import Points
 from scaling_cli.shipped import folder
 
@@ -305,15 +306,11 @@ def _path(source: Any) -> Path:
 
 def _refitted(fit: Fit, points: Points, stored: CheckResult, *, update: bool) -> CheckResult:
     """Refit and compare the objective and the predictions with those stored."""
-    from scaling_cli import fitting  # JAX: only when something is refitted
+    from scaling_cli import optimum  # JAX: only when something is refitted
 
-    new = fitting.refit_objective(
-        points,
-        laws.name_of(fit.law),
-        fit.objective,
-        fit.selection.get("fix") or {},
-        fit.selection.get("tie") or {},
-    )
+    fix, tie = (fit.selection.get(key) or {} for key in ("fix", "tie"))
+    problem = optimum.make_problem(points, type(fit.law), fit.objective, fix, tie)
+    new = optimum.optimise(problem)
     allowed = {"objective": SAME_OBJECTIVE, "prediction": SAME_PREDICTION}
     allowed |= fit.origin.get("tolerance") or {}
     reference = fit.value if fit.value is not None else new.value
@@ -321,9 +318,10 @@ def _refitted(fit: Fit, points: Points, stored: CheckResult, *, update: bool) ->
     result = replace(stored, objective=new.value, max_relative_error=error)
     verdict, message = _judge(new.value, reference, error, allowed)
     if verdict is Verdict.BETTER and update and fit.origin.get("kind") != "published":
-        _rewrite(fit, new, Path(stored.file))
-        verdict, message = Verdict.PASS, (
-            f"{message} Written, without intervals: they belong to the old optimum."
+        _rewrite(fit, new.law, new.value, Path(stored.file))
+        verdict, message = (
+            Verdict.PASS,
+            (f"{message} Written, without intervals: they belong to the old optimum."),
         )
     return replace(result, status=verdict, message=message)
 
@@ -362,18 +360,18 @@ def _anchor_inputs(fit: Fit, points: Points) -> Iterator[dict[str, float]]:
             yield {s: float(v[row]) for s, v in points.inputs.items()}
 
 
-def _rewrite(fit: Fit, new: Fit, path: Path) -> None:
+def _rewrite(fit: Fit, law: Law, value: float, path: Path) -> None:
     """Store the better optimum. Draws and intervals belong to the old one and are dropped."""
     anchors = [
-        {"inputs": a["inputs"], "value": float(new.law(**a["inputs"]))}
+        {"inputs": a["inputs"], "value": float(law(**a["inputs"]))}
         for a in fit.origin.get("anchors") or []
     ]
     derived = {
-        key: {"inputs": item["inputs"], "value": float(getattr(new.law, key)(**item["inputs"]))}
+        key: {"inputs": item["inputs"], "value": float(getattr(law, key)(**item["inputs"]))}
         for key, item in fit.derived.items()
     }
     origin = {**fit.origin, "anchors": anchors} if anchors else fit.origin
     replace(
-        fit, law=new.law, value=new.value, derived=derived, origin=origin, intervals={},
+        fit, law=law, value=value, derived=derived, origin=origin, intervals={},
         uncertainty=None,
     ).to_json(path)  # fmt: skip
