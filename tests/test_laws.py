@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from scipy.optimize import brentq, minimize_scalar
+from scipy.optimize import minimize_scalar, root_scalar
 
 from scaling_cli import laws, reference
 from scaling_cli.artefact import Fit, Objective
@@ -232,7 +232,7 @@ def numerical_optimum(law: Law, C: float) -> tuple[float, float, float]:
     grid = np.linspace(math.log(1e2), math.log(C / 6e2), 2001)
     best = grid[np.argmin([loss(u) for u in grid])]
     # The minimum is flat: a root of the slope has far more digits than a comparison of values.
-    slope = brentq(lambda u: difference_at(loss, u), best - 0.1, best + 0.1, xtol=1e-13)
+    slope = zero(lambda u: difference_at(loss, u), best - 0.1, best + 0.1)
     found = minimize_scalar(loss, bounds=(best - 0.1, best + 0.1), method="bounded")
     assert abs(found.x - slope) < 1e-3
     return math.exp(slope), C / (6 * math.exp(slope)), loss(slope)
@@ -250,9 +250,15 @@ def losses_within(fit: Fit) -> list[float]:
     return [min(values) + share * (max(values) - min(values)) for share in (0.25, 0.5, 0.75)]
 
 
+def zero(function: Callable[[float], float], low: float, high: float) -> float:
+    """Return where a function of one sign at `low` and the other at `high` is zero."""
+    found = root_scalar(function, bracket=(low, high), method="brentq", xtol=1e-15)
+    return float(found.root)
+
+
 def root(function: Callable[[float], float], low: float, high: float) -> float:
     """Return the x > 0 where a monotone function of x is zero, found in ln x."""
-    log_x = brentq(lambda u: function(math.exp(u)), math.log(low), math.log(high), xtol=1e-13)
+    log_x = zero(lambda u: function(math.exp(u)), math.log(low), math.log(high))
     return math.exp(log_x)
 
 
@@ -347,13 +353,13 @@ def test_average_of_a_window_in_compute(sparsity: float, start: float, end: floa
 
         if gap(first) >= 0:
             return first
-        return 1.0 if gap(1.0) <= 0 else brentq(gap, first, 1.0, xtol=1e-15)
+        return 1.0 if gap(1.0) <= 0 else zero(gap, first, 1.0)
 
     def early(first: float) -> float:
         total = spent(1.0, first, window_end(first), sparsity)
         return spent(first, first, window_end(first), sparsity) - start * total
 
-    first = 0.0 if start == 0 else brentq(early, 0.0, 1.0, xtol=1e-15)
+    first = 0.0 if start == 0 else zero(early, 0.0, 1.0)
     oracle = spent(1.0, first, window_end(first), sparsity)
     close(average_of_pruning(1.0, sparsity, start=start, end=end), oracle, 1e-10)
 

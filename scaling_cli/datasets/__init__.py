@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scaling_cli import shipped
-from scaling_cli.datasets import card as cards_module
-from scaling_cli.datasets.card import Card
-from scaling_cli.datasets.download import cache_folder, locate
+from scaling_cli.datasets import schema
+from scaling_cli.datasets.download import cache_folder, is_at_hand, locate
+from scaling_cli.datasets.schema import Card
 from scaling_cli.errors import UsageError, near
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def card(name: str) -> Card:
     """
     if name not in names():
         raise UsageError(f"there is no data set {name!r}.", hint=near(name, names(), "data sets"))
-    return cards_module.read(shipped.folder("data") / name / "card.toml")
+    return schema.read(shipped.folder("data") / name / "card.toml")
 
 
 def fetch(name: str, *, mirror: str | Path | None = None) -> Fetched:
@@ -88,15 +88,12 @@ def fetch(name: str, *, mirror: str | Path | None = None) -> Fetched:
         If a file is not in the mirror, cannot be downloaded, or is not the one the card names.
     """
     found = card(name)
-    files = locate(found, mirror=mirror)
-    return _normalise(found, files)
+    return _normalise(found, locate(found, mirror=mirror))
 
 
 def at_hand(name: str, *, mirror: str | Path | None = None) -> Fetched | None:
     """Return the data set if it is shipped, cached or in the mirror; None without a download."""
-    found = card(name)
-    files = locate(found, mirror=mirror, download=False)
-    return None if files is None else _normalise(found, files)
+    return fetch(name, mirror=mirror) if is_at_hand(card(name), mirror=mirror) else None
 
 
 def _normalise(found: Card, files: Mapping[str, Path]) -> Fetched:

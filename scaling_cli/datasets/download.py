@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from scaling_cli.datasets.card import Card, DataFile
+from scaling_cli.datasets.schema import Card, DataFile
 from scaling_cli.errors import DataError
 
 
@@ -25,9 +25,7 @@ def cache_folder() -> Path:
     return Path(pooch.os_cache("scaling-cli"))
 
 
-def locate(
-    card: Card, *, mirror: str | Path | None = None, download: bool = True
-) -> dict[str, Path] | None:
+def locate(card: Card, *, mirror: str | Path | None = None) -> dict[str, Path]:
     """Return every file of a card by its path in the repository, each with the right hash.
 
     Parameters
@@ -35,8 +33,6 @@ def locate(
     card : Card
     mirror : path, optional
         Folder to copy from instead of the network; default SCALING_MIRROR.
-    download : bool
-        Whether the network may be used; without it a missing file gives None.
 
     Raises
     ------
@@ -45,16 +41,23 @@ def locate(
     """
     if card.is_shipped:
         return {f.path: _checked(card.path.parent / f.path, f) for f in card.files}
-    source = mirror or os.environ.get("SCALING_MIRROR") or None
-    folder = Path(source).expanduser() if source is not None else None
-    if not download and not all(_is_at_hand(card, f, folder) for f in card.files):
-        return None
+    folder = _mirror(mirror)
     return {file.path: _fetch(card, file, folder) for file in card.files}
 
 
-def _is_at_hand(card: Card, file: DataFile, mirror: Path | None) -> bool:
-    folders = (cache_folder(),) if mirror is None else (cache_folder(), mirror)
-    return any((folder / card.source.folder / file.path).is_file() for folder in folders)
+def is_at_hand(card: Card, *, mirror: str | Path | None = None) -> bool:
+    """Return whether `locate` needs no network: shipped, cached or in the mirror."""
+    chosen = _mirror(mirror)
+    folders = (cache_folder(),) if chosen is None else (cache_folder(), chosen)
+    return card.is_shipped or all(
+        any((folder / card.source.folder / file.path).is_file() for folder in folders)
+        for file in card.files
+    )
+
+
+def _mirror(given: str | Path | None) -> Path | None:
+    chosen = given or os.environ.get("SCALING_MIRROR")
+    return Path(chosen).expanduser() if chosen else None
 
 
 def _checked(path: Path, file: DataFile) -> Path:
@@ -64,7 +67,7 @@ def _checked(path: Path, file: DataFile) -> Path:
     except OSError as error:
         raise DataError(f"cannot read it: {error.strerror}.", file=str(path)) from error
     if hashlib.sha256(content).hexdigest() != file.sha256:
-        size = f"{len(content)} bytes, expected {file.size}"
+        size = f"{len(content)} bytes instead of {file.size}"
         raise DataError(
             f"not the file that the card names: its SHA-256 differs ({size}).",
             hint="Remove it and fetch again, or correct the card if the data have changed.",
@@ -110,7 +113,6 @@ def _download(card: Card, file: DataFile, target: Path) -> Path:
             known_hash=f"sha256:{file.sha256}",
             fname=target.name,
             path=target.parent,
-            downloader=pooch.HTTPDownloader(timeout=30),
         )
     except RequestException as error:
         raise DataError(
@@ -134,7 +136,9 @@ def _url(card: Card, file: DataFile) -> str:
 
 
 def _reason(error: Any) -> str:
+    """Say why a request failed, and close the connection that a refused one leaves open."""
     response: Any = getattr(error, "response", None)
     if response is not None:
+        response.close()
         return f"HTTP status {response.status_code}"
     return "no connection" if "onnect" in type(error).__name__ else type(error).__name__

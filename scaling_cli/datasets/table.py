@@ -10,8 +10,8 @@ from typing import Any
 import pyarrow as pa
 
 from scaling_cli.datasets import layouts
-from scaling_cli.datasets.card import Card, Column
 from scaling_cli.datasets.expression import evaluate
+from scaling_cli.datasets.schema import Card, Column
 from scaling_cli.errors import DataError
 
 

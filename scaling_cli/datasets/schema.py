@@ -142,8 +142,8 @@ def parse(record: Mapping[str, Any], *, path: Path) -> Card:
     return Card(
         name=path.parent.name,
         source=_source(record["source"], file),
-        files=_unique([_file(x, file) for x in record["file"]], "path", file),
-        columns=_unique([_column(x, file) for x in record["column"]], "name", file),
+        files=_unique([_file(x, file) for x in record["file"]], "path", "file", file),
+        columns=_unique([_column(x, file) for x in record["column"]], "name", "column", file),
         notes=tuple(record.get("notes", ())),
         path=path,
         **{key: record[key].strip() for key in text},
@@ -211,12 +211,13 @@ def _quantity(name: str, record: Mapping[str, Any], file: str) -> None:
         )
 
 
-def _unique(items: list[Any], key: str, file: str) -> tuple[Any, ...]:
+def _unique(items: list[Any], key: str, kind: str, file: str) -> tuple[Any, ...]:
     seen = [getattr(item, key) for item in items]
-    twice = sorted({x for x in seen if seen.count(x) > 1})
-    if twice or not items:
-        what = f"listed twice: {', '.join(twice)}" if twice else "none is listed"
-        raise DataError(f"{type(items[0]).__name__ if items else key} {what}.", file=file)
+    if not seen:
+        raise DataError(f"no [[{kind}]] is listed.", file=file)
+    twice = next((x for x in seen if seen.count(x) > 1), None)
+    if twice is not None:
+        raise DataError(f"[[{kind}]] {twice} is listed twice.", file=file)
     return tuple(items)
 
 
