@@ -32,6 +32,31 @@ class Domain(enum.Enum):
 
 
 @dataclasses.dataclass(frozen=True)
+class Prior:
+    """A weak prior on a positive parameter, used by intervals only, never by the point fit.
+
+    Parameters
+    ----------
+    center : float
+        Median, in the parameter's unit, or as a share of the smallest measured output.
+    log_sd : float
+        Standard deviation of the parameter's logarithm.
+    of_output : bool
+        Whether `center` is a share of the smallest measured output.
+    """
+
+    center: float
+    log_sd: float
+    of_output: bool = False
+
+
+# Measured spread of published exponents and floors (alpha, beta of ten papers; E as a share of
+# the best run): wide enough to be overruled by any table that identifies them.
+EXPONENT_PRIOR = Prior(center=0.35, log_sd=0.43)
+FLOOR_PRIOR = Prior(center=0.64, log_sd=0.35, of_output=True)
+
+
+@dataclasses.dataclass(frozen=True)
 class Parameter:
     """The declaration of one parameter of a law.
 
@@ -46,6 +71,8 @@ class Parameter:
         are solved for, not searched, when starts are made (variable projection).
     starts : tuple of float
         Grid of starting values of a nonlinear parameter.
+    prior : Prior, optional
+        Keeps resampled fits of few points plausible when intervals are made.
     """
 
     name: str
@@ -54,6 +81,7 @@ class Parameter:
     domain: Domain
     linear: bool
     starts: tuple[float, ...]
+    prior: Prior | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,6 +104,7 @@ def param(
     domain: Domain = Domain.POSITIVE,
     linear: bool = False,
     starts: tuple[float, ...] = (),
+    prior: Prior | None = None,
 ) -> Any:
     """Declare a parameter of a law (a field specifier: use as a dataclass default)."""
     return dataclasses.field(
@@ -85,6 +114,7 @@ def param(
             "domain": domain,
             "linear": linear,
             "starts": starts,
+            "prior": prior,
         }
     )
 
