@@ -185,6 +185,18 @@ class Law:
                 found[name] = Derived(name, meaning, inputs, output)
         return found
 
+    def derive(self, name: str, **inputs: Value) -> Value:
+        """Evaluate a derived quantity by name.
+
+        Raises
+        ------
+        KeyError
+            If the law has no derived quantity of that name.
+        """
+        if name not in self.derived_quantities():
+            raise KeyError(name)
+        return getattr(self, name)(**inputs)
+
     @classmethod
     def formula(cls) -> str:
         """Return the first line of the docstring: the equation and its source."""

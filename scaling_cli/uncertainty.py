@@ -241,7 +241,7 @@ def _score(points: Points, problem: Problem, u: np.ndarray, mask: np.ndarray) ->
         allowed=float(NORMAL_90 * np.sqrt(np.mean(variance))),
         coverage=float(np.mean(np.abs(error) <= NORMAL_90 * np.sqrt(variance))),
         drift=float(np.sqrt(excess / np.mean(decades**2))),
-        held_out=tuple(dict.fromkeys(str(points.runs[i]) for i in np.flatnonzero(~mask))),
+        held_out=tuple(dict.fromkeys(str(points.runs[i]) for i in np.flatnonzero(~mask).tolist())),
     )
 
 

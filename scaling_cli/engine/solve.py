@@ -19,7 +19,7 @@ import numpy as np
 from jax import lax
 
 from scaling_cli.artefact import Objective
-from scaling_cli.law import Domain, Law
+from scaling_cli.law import Domain, Law, Value
 
 LANES = 64  # one executable of this width; 64 x 256 float64 fits the second-level cache
 ITERATIONS_PER_CALL = 4  # between two looks at which lanes have finished
@@ -34,27 +34,27 @@ MIN_POINTS_PADDED = 8
 
 
 class Lanes(NamedTuple):
-    """State of all lanes; leading axis: lane."""
+    """State of all lanes, as NumPy arrays outside and JAX arrays inside; leading axis: lane."""
 
-    u: jax.Array  # (lanes, k) free coordinates
-    value: jax.Array  # (lanes,)
-    gradient: jax.Array  # (lanes, k)
-    irls: jax.Array  # (lanes, k, k)
-    exact: jax.Array  # (lanes, k, k)
-    damping: jax.Array  # (lanes,)
-    newton: jax.Array  # (lanes,) use the exact Hessian
-    done: jax.Array  # (lanes,)
-    iterations: jax.Array  # (lanes,); -1 before the first evaluation
+    u: Value  # (lanes, k) free coordinates
+    value: Value  # (lanes,)
+    gradient: Value  # (lanes, k)
+    irls: Value  # (lanes, k, k)
+    exact: Value  # (lanes, k, k)
+    damping: Value  # (lanes,)
+    newton: Value  # (lanes,) use the exact Hessian
+    done: Value  # (lanes,)
+    iterations: Value  # (lanes,); -1 before the first evaluation
 
 
 class Work(NamedTuple):
     """What differs from lane to lane; leading axis: lane."""
 
-    target: jax.Array  # (lanes, n) ln output, or output in linear space
-    weight: jax.Array  # (lanes, n) >= 0; 0 pads
-    corner: jax.Array  # (lanes,) Huber's delta; infinite for least squares
-    prior_mean: jax.Array  # (lanes, p) in full free coordinates
-    prior_precision: jax.Array  # (lanes, p)
+    target: Value  # (lanes, n) ln output, or output in linear space
+    weight: Value  # (lanes, n) >= 0; 0 pads
+    corner: Value  # (lanes,) Huber's delta; infinite for least squares
+    prior_mean: Value  # (lanes, p) in full free coordinates
+    prior_precision: Value  # (lanes, p)
 
 
 @dataclass(frozen=True)

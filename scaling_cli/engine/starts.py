@@ -34,7 +34,7 @@ def _projected(problem: Problem) -> list[dict[str, float]]:
     """Return one start per grid point, sorted by weighted residual sum of squares."""
     law, names = problem.law, problem.frame.names
     fixed = _fixed(problem)
-    grid = _grid(law, names, fixed)
+    grid = _grid(law, names)
     linear = [n for n, p in law.parameters().items() if p.linear and n not in fixed]
     basis, rest = _basis(problem, grid, linear, fixed)
     amplitudes, cost = _amplitudes(problem, linear, basis, rest)
@@ -49,7 +49,7 @@ def _projected(problem: Problem) -> list[dict[str, float]]:
 
 def _fixed(problem: Problem) -> dict[str, float]:
     """Return the parameters that no searched coordinate moves."""
-    moved = problem.frame.matrix.any(axis=1)
+    moved = np.any(problem.frame.matrix != 0, axis=1).tolist()
     out = {}
     for i, (name, p) in enumerate(problem.law.parameters().items()):
         if not moved[i]:
@@ -58,14 +58,11 @@ def _fixed(problem: Problem) -> dict[str, float]:
     return out
 
 
-def _grid(
-    law: type[Law], names: tuple[str, ...], fixed: Mapping[str, float]
-) -> dict[str, np.ndarray]:
+def _grid(law: type[Law], names: tuple[str, ...]) -> dict[str, np.ndarray]:
     """Return every combination of the nonlinear starts, each array of shape (g,).
 
     A tied parameter is not in `names`; it takes the values of the one it follows in `_basis`.
     """
-    del fixed
     declared = {n: p.starts for n, p in law.parameters().items() if n in names and not p.linear}
     if not declared:
         return {}
