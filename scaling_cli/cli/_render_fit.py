@@ -55,7 +55,7 @@ def data(fit: Fit, style: Style) -> str:
     counted = _render.count(len(set(runs)), "run") + ", " if runs else ""
     lines = [f"{counted}{_render.count(fit.n_points, 'point')}{_from(fit)}"]
     rows = [
-        [symbol, _render.span(pair), _unit(symbol, fit)]
+        [symbol, _range(symbol, pair, fit), _unit(symbol, fit)]
         for symbol, pair in fit.data.get("ranges", {}).items()
     ]
     lines += _render.table(["", "", ""], rows, align="<<<", style=style).splitlines()
@@ -77,6 +77,11 @@ def _from(fit: Fit) -> str:
 
 def _source_name(source: Any) -> Any:
     return source.get("path", source.get("name", source)) if isinstance(source, Mapping) else source
+
+
+def _range(symbol: str, pair: Sequence[float], fit: Fit) -> str:
+    measured = symbol == fit.law.output().symbol
+    return _render.span(pair, _render.value if measured else _render.quantity)
 
 
 def _unit(symbol: str, fit: Fit) -> str:
