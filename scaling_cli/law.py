@@ -13,7 +13,16 @@ import enum
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from types import ModuleType
-from typing import Annotated, Any, ClassVar, TypeVar, dataclass_transform, get_args, get_origin
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    TypeVar,
+    cast,
+    dataclass_transform,
+    get_args,
+    get_origin,
+)
 
 import numpy as np
 
@@ -121,7 +130,7 @@ def param(
 
 def derived(method: _F) -> _F:
     """Mark a method of a law as a derived quantity; its annotations give the units."""
-    method.__derived__ = True  # pyright: ignore[reportFunctionMemberAccess]
+    vars(method)["__derived__"] = True
     return method
 
 
@@ -161,7 +170,7 @@ class Law:
         """Return the declared parameters in order."""
         return {
             f.name: Parameter(f.name, **f.metadata)
-            for f in dataclasses.fields(cls)  # pyright: ignore[reportArgumentType]
+            for f in dataclasses.fields(cast(Any, cls))  # a dataclass by __init_subclass__
         }
 
     @classmethod
