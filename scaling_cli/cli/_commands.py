@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command as build
 
 from scaling_cli.cli import _exits
@@ -53,9 +53,8 @@ def get(name: str) -> Any:
     if hasattr(module, "app"):
         return build(module.app)
     alone = typer.Typer(add_completion=False, rich_markup_mode=None)
-    alone.command(name, context_settings=CONTEXT, epilog=epilog(module), short_help=summary(name))(
-        getattr(module, name)
-    )
+    declare = alone.command(name, cls=Command, context_settings=CONTEXT, epilog=epilog(module))
+    declare(getattr(module, name))
     return build(alone)
 
 
@@ -68,6 +67,27 @@ def epilog(module: ModuleType) -> str | None:
 def indent(text: str) -> str:
     """Indent every line by two spaces."""
     return "\n".join(f"  {line}" for line in text.strip().splitlines())
+
+
+class Command(TyperCommand):
+    """A command whose help shows arguments as they are typed: `SRC...`, not `{SRC...}...`."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Return what follows the command's name in its usage line."""
+        del ctx
+        return ["[OPTIONS]", *(str(argument.metavar) for argument in self._arguments())]
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the arguments and the options."""
+        arguments = [(str(a.metavar), str(a.help)) for a in self._arguments()]
+        options = [p.get_help_record(ctx) for p in self.get_params(ctx) if p not in self._arguments()]
+        for title, records in (("Arguments", arguments), ("Options", options)):
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl([record for record in records if record is not None])
+
+    def _arguments(self) -> list[Any]:
+        return [p for p in self.params if p.param_type_name == "argument"]
 
 
 class Commands(TyperGroup):
@@ -132,4 +152,4 @@ class Commands(TyperGroup):
             )
         except Exception as error:
             code = _exits.report(error, arguments)
-        sys.exit(code)
+        sys.exit(code if isinstance(code, int) else 0)

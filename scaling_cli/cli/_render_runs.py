@@ -71,10 +71,9 @@ def ranges(record: Mapping[str, Any], style: Style) -> str:
     rows = []
     for symbol, pair in record["ranges"].items():
         quantity = BY_SYMBOL[symbol]
-        write = _render.value if symbol == "L" else _render.quantity
-        low, high = write(pair[0]), write(pair[1])
+        text = _render.span(pair, _render.value if symbol == "L" else _render.quantity)
         unit = _unit(quantity.unit, conventions.get(quantity.column))
-        rows.append([symbol, low if low == high else f"{low} to {high}", unit, quantity.meaning])
+        rows.append([symbol, text, unit, quantity.meaning])
     total = _render.count(len(record["runs"]), "run")
     points = _render.count(sum(run["n_points"] for run in record["runs"]), "point")
     body = _render.table(["", "", "", ""], rows, align="<<<^", style=style)

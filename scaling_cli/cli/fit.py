@@ -25,7 +25,7 @@ def fit(
     context: typer.Context,
     sources: options.Sources,
     law: options.Law = "chinchilla",
-    target: options.Target = "loss",
+    target: options.Target = None,
     where: options.Where = None,
     at: options.At = "final",
     objective: options.ObjectiveName = "huber",
