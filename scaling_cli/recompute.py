@@ -34,7 +34,11 @@ def points_of(fit: Fit, *, mirror: str | Path | None = None) -> Points | None:
     DataError
         If the data are there but are not those that were fitted.
     """
-    points = _embedded(fit) or _from_card(fit, mirror) or _from_sources(fit)
+    stored = fit.data.get("points")
+    conventions = fit.data.get("conventions") or {}
+    points = (
+        embedded(stored, conventions) if stored else _from_card(fit, mirror) or _from_sources(fit)
+    )
     expected = fit.data.get("sha256")
     if points is not None and expected and points.sha256() != expected:
         raise DataError(
@@ -46,14 +50,12 @@ def points_of(fit: Fit, *, mirror: str | Path | None = None) -> Points | None:
     return points
 
 
-def _embedded(fit: Fit) -> Points | None:
-    stored = fit.data.get("points")
-    if not stored:
-        return None
+def embedded(stored: Mapping[str, Any], conventions: Mapping[str, str]) -> Points:
+    """Return the points that a fit file holds as {inputs, output, runs}."""
     inputs = {k: np.asarray(v, float) for k, v in stored["inputs"].items()}
     output = np.asarray(stored["output"], float)
     runs = stored.get("runs") or [str(i) for i in range(len(output))]
-    return Points(inputs, output, runs, fit.data.get("conventions") or {})
+    return Points(inputs, output, runs, conventions)
 
 
 def _from_card(fit: Fit, mirror: str | Path | None) -> Points | None:
