@@ -8,7 +8,15 @@ import numpy as np
 
 from scaling_cli import laws
 from scaling_cli.artefact import Objective, Status
-from scaling_cli.engine.solve import Problem, Solution, corner_of, frame, parameters, solve
+from scaling_cli.engine.solve import (
+    RESIDUAL_FLOOR,
+    Problem,
+    Solution,
+    corner_of,
+    frame,
+    parameters,
+    solve,
+)
 from scaling_cli.engine.starts import log_box, starts
 from scaling_cli.errors import FitError, UsageError
 from scaling_cli.law import Law
@@ -207,7 +215,8 @@ def _optimum(problem: Problem, found: Solution, polished: Solution) -> Optimum:
     at_bound = _dead(problem, u)
     condition = _condition(hessian)
     best = np.min(found.value[found.converged]) if found.converged.any() else np.inf
-    agree = found.value <= best * (1 + SAME_MINIMUM)
+    floor = len(problem.output) * RESIDUAL_FLOOR**2  # noiseless data: every zero is the same zero
+    agree = found.value <= best * (1 + SAME_MINIMUM) + floor
     status = Status.CONVERGED
     if condition > ILL_CONDITIONED:
         status = Status.ILL_CONDITIONED
