@@ -18,6 +18,7 @@ LAYERS = (
     {"law"},
     {"laws"},
     {"points", "runs"},
+    {"jsonfile", "prediction"},
     {"artefact"},
     {"ingest", "store", "engine"},
     {"optimum"},

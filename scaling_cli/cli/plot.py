@@ -26,42 +26,42 @@ def complete_kind(incomplete: str) -> list[str]:
     return [name for name in plots.names() if name.startswith(incomplete)]
 
 
+FitFile = Annotated[
+    str, typer.Argument(metavar="FIT", help="A fit file.", autocompletion=options.complete_fit)
+]
+Kind = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help=f"Which figure: {', '.join(plots.names())}.",
+        autocompletion=complete_kind,
+    ),
+]
+Output = Annotated[
+    str | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="A .png, .svg or .pdf file. Default: KIND.png; with --json, none.",
+    ),
+]
+Measured = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="A CSV of runs that were not fitted (params, tokens, loss): drawn beside what the "
+        "fit predicts for them.",
+    ),
+]
+
+
 def plot(
     *,
-    fit: Annotated[
-        str,
-        typer.Argument(
-            metavar="FIT",
-            help="A fit file.",
-            show_default=False,
-            autocompletion=options.complete_fit,
-        ),
-    ],
-    kind: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME",
-            help=f"Which figure: {', '.join(plots.names())}.",
-            autocompletion=complete_kind,
-        ),
-    ] = DEFAULT_KIND,
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            help="A .png, .svg or .pdf file. Default: KIND.png; with --json, none.",
-        ),
-    ] = None,
-    measured: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE",
-            help="A CSV of runs that were not fitted (params, tokens, loss): drawn beside what "
-            "the fit predicts for them.",
-        ),
-    ] = None,
+    fit: FitFile,
+    kind: Kind = DEFAULT_KIND,
+    output: Output = None,
+    measured: Measured = None,
     level: options.ConfidenceLevel = 0.9,
     json: options.Json = False,
     quiet: options.Quiet = False,

@@ -69,7 +69,7 @@ def figure(name: str, table: Any) -> "Figure":
         sheet, axes = _style.sheet(table.panels, table.inches)
         get(name).draw(table, *axes)
         # Text is laid out with the style in force, not the caller's when the file is written.
-        sheet.canvas.draw()
+        sheet.draw_without_rendering()
     return sheet
 
 

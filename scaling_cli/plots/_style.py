@@ -19,7 +19,9 @@ from matplotlib.ticker import (
     FixedFormatter,
     FixedLocator,
     FuncFormatter,
+    LogLocator,
     MaxNLocator,
+    NullFormatter,
     NullLocator,
 )
 
@@ -116,6 +118,18 @@ def log_axis(ax: Axes, which: str) -> None:
     axis.set_major_locator(FixedLocator([t for t in ticks if low <= t <= high]))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def decades(ax: Axes) -> None:
+    """Label a narrow logarithmic x axis: few decades, or 1-2-5 inside one, never in each other."""
+    ax.set_xscale("log")
+    low, high = ax.get_xlim()
+    whole = np.floor(np.log10(high)) - np.ceil(np.log10(low)) + 1
+    if whole >= 2:
+        ax.xaxis.set_major_locator(LogLocator(numticks=5))
+    else:
+        ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+    ax.xaxis.set_minor_formatter(NullFormatter())
 
 
 def cut_axis(ax: Axes, factors: np.ndarray, texts: list[str]) -> None:

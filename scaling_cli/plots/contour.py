@@ -119,7 +119,9 @@ def draw(table: Table, ax: Axes) -> None:
                 label="held-out runs")  # fmt: skip
     ax.set(xlim=table.size[[0, -1]], ylim=table.tokens[[0, -1]], title=table.labels[2])
     ax.grid(visible=False)
-    ax.legend(loc="upper left", handlelength=1.8, frameon=True, framealpha=0.85, edgecolor="none")
+    _style.parent(ax).legend(
+        *ax.get_legend_handles_labels(), loc="outside upper center", ncols=4, handlelength=1.8
+    )
 
 
 def _draw_best(table: Table, ax: Axes) -> None:

@@ -102,4 +102,5 @@ def _draw_panel(table: Table, panel: Panel, ax: Axes) -> None:
     if panel.held_out is not None and table.held_out is not None:
         ax.plot(panel.held_out, table.held_out, "D", color=_style.MEASURED, ms=4.5,
                 label="held-out run")  # fmt: skip
-    ax.set(xscale="log", xlabel=panel.label)
+    ax.set_xlabel(panel.label)
+    _style.decades(ax)
