@@ -187,8 +187,9 @@ def queue() -> list[Run]:
         *fitted,
         *schedules[:half],
         *seed_runs(),
-        *middle,
+        *middle[:1],
         *schedules[half:],
+        *middle[1:],
     ]
 
 
