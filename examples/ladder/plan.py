@@ -34,8 +34,7 @@ SWEEP = (
     ("164k", 4, (4e-3, 8e-3)),
 )
 SEEDS = (("26k", 1, (1, 2, 3, 4)), ("68k", 2, (1, 2)), ("164k", 1, (1, 2)))
-SCHEDULE_SIZES = ("68k", "164k")
-SCHEDULE_BUDGET = 3
+SCHEDULES = {"68k": 3, "164k": 2}
 
 
 @dataclass(frozen=True)
@@ -160,10 +159,10 @@ def _schedules(peak: float, steps: int) -> dict[str, Schedule]:
 
 
 def schedule_runs() -> list[Run]:
-    """One horizon, one peak, several ways down: two sizes."""
+    """Several ways down from one peak, over one horizon a size."""
     runs = []
-    for size in SCHEDULE_SIZES:
-        base = _run("schedule", size, SCHEDULE_BUDGET, peak_lr(SIZES[size]))
+    for size, budget in SCHEDULES.items():
+        base = _run("schedule", size, budget, peak_lr(SIZES[size]))
         for name, schedule in _schedules(base.schedule.peak, base.steps).items():
             run_id = f"{base.run_id}-{name}"
             runs.append(replace(base, run_id=run_id, schedule=schedule, row_every=8))
