@@ -185,7 +185,10 @@ def _read_files(given: list[Any], said: _Said) -> Runs:
     parts = [(source, how, understand(raw, options)) for source, how, raw in tables]
     notes = [*skipped, *_facts.pattern_notes(said.name, [source.name for source, _ in files])]
     notes += options.meta.notes() if options.meta else []
-    return _assemble(parts, said.as_json(meta[0].sha256 if meta else None), notes)
+    whole = _assemble(parts, said.as_json(meta[0].sha256 if meta else None), notes)
+    return replace(
+        whole, columns=[*whole.columns, *(options.meta.readings if options.meta else ())]
+    )
 
 
 def _assemble(parts: list[tuple[Source, str, Part]], mapping: str, notes: list[Note]) -> Runs:

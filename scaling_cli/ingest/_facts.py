@@ -8,7 +8,7 @@ rounded: within 5 % it agrees with the exact one, which is then used.
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ from scaling_cli.quantities import (
     plain_name,
     recognise,
 )
-from scaling_cli.runs import Layout, Note
+from scaling_cli.runs import ColumnReading, Layout, Note
 
 _ROUNDED = 0.05
 _EXACT = 1e-6
@@ -48,6 +48,7 @@ class Meta:
     file: str
     rows: Mapping[str, Mapping[str, Any]]
     lines: Mapping[str, int]
+    readings: Sequence[ColumnReading] = ()
     used: set[str] = field(default_factory=set)
 
     def of(self, *keys: str) -> Mapping[str, Any]:
@@ -107,7 +108,8 @@ def read_meta(raw: Raw, mapping: Mapping[str, str], stems: Sequence[str]) -> Met
         facts = {c: v[i] for c, v in columns.items() if v[i] is not None}
         rows[name] = _with_convention(facts, named.conventions)
         lines[name] = line
-    return Meta(raw.file, rows, lines)
+    readings = [replace(r, why=f"--meta: {r.why}") for r in named.readings]
+    return Meta(raw.file, rows, lines, readings)
 
 
 def _with_convention(
