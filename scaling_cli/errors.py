@@ -3,6 +3,8 @@
 A message says what is wrong; `hint` says what to do; `file`, `row` and `column` say where.
 """
 
+import difflib
+from collections.abc import Sequence
 from typing import ClassVar
 
 
@@ -95,3 +97,10 @@ class FitError(ScalingError):
 
     code = "fit"
     exit_code = 4
+
+
+def near(name: str, known: Sequence[str], what: str) -> str:
+    """Return a hint that suggests the nearest of the known names and lists them all."""
+    matches = difflib.get_close_matches(name, known, n=2, cutoff=0.4)
+    guess = f"Did you mean {' or '.join(matches)}? " if matches else ""
+    return f"{guess}Known {what}: {', '.join(known) or 'none'}."

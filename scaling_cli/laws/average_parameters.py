@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from scaling_cli.errors import UsageError
-from scaling_cli.law import Law, derived, param
+from scaling_cli.law import EXPONENT_PRIOR, FLOOR_PRIOR, Law, derived, param, power
 from scaling_cli.quantities import FLOPS_PER_PARAM_TOKEN, AverageParams, Flops, Loss, Tokens
 
 CUBIC_MEAN = 0.75  # mean of 1 - (1 - u)^3 on [0, 1]: a cubic ramp is 3/4 pruned on average
@@ -26,19 +26,23 @@ class AverageParameters(Law):
   journal={arXiv:2501.12486}, year={2025}}"""
     convention = {"N_avg": "active"}
 
-    E: float = param("irreducible loss", unit="nats/token", linear=True)
+    E: float = param("irreducible loss", unit="nats/token", linear=True, prior=FLOOR_PRIOR)
     A: float = param("capacity coefficient", unit="nats/token", linear=True)
     B: float = param("data coefficient", unit="nats/token", linear=True)
     alpha: float = param(
-        "capacity exponent", starts=(0.05, 0.12, 0.2, 0.28, 0.36, 0.45, 0.6, 0.8, 1.1, 1.6)
+        "capacity exponent",
+        starts=(0.05, 0.12, 0.2, 0.28, 0.36, 0.45, 0.6, 0.8, 1.1, 1.6),
+        prior=EXPONENT_PRIOR,
     )
     beta: float = param(
-        "data exponent", starts=(0.05, 0.12, 0.2, 0.28, 0.36, 0.45, 0.6, 0.8, 1.1, 1.6)
+        "data exponent",
+        starts=(0.05, 0.12, 0.2, 0.28, 0.36, 0.45, 0.6, 0.8, 1.1, 1.6),
+        prior=EXPONENT_PRIOR,
     )
 
     def __call__(self, N_avg: AverageParams, D: Tokens) -> Loss:
         """Return the loss in nats/token."""
-        return self.E + self.A * N_avg**-self.alpha + self.B * D**-self.beta
+        return self.E + self.A * power(N_avg, -self.alpha) + self.B * power(D, -self.beta)
 
     def _balance(self) -> float:
         ratio = self.alpha * self.A / (self.beta * self.B)

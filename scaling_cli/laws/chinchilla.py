@@ -1,6 +1,6 @@
 """Chinchilla's parametric loss: a floor plus a power law in each of parameters and tokens."""
 
-from scaling_cli.law import Law, derived, param
+from scaling_cli.law import EXPONENT_PRIOR, FLOOR_PRIOR, Law, derived, param, power
 from scaling_cli.quantities import FLOPS_PER_PARAM_TOKEN, Flops, Loss, Params, Tokens
 
 
@@ -18,19 +18,23 @@ class Chinchilla(Law):
   journal={arXiv:2203.15556}, year={2022}}"""
     convention = {"N": "total"}
 
-    E: float = param("irreducible loss", unit="nats/token", linear=True)
+    E: float = param("irreducible loss", unit="nats/token", linear=True, prior=FLOOR_PRIOR)
     A: float = param("capacity coefficient", unit="nats/token", linear=True)
     B: float = param("data coefficient", unit="nats/token", linear=True)
     alpha: float = param(
-        "capacity exponent", starts=(0.05, 0.12, 0.2, 0.28, 0.36, 0.45, 0.6, 0.8, 1.1, 1.6)
+        "capacity exponent",
+        starts=(0.05, 0.12, 0.2, 0.28, 0.36, 0.45, 0.6, 0.8, 1.1, 1.6),
+        prior=EXPONENT_PRIOR,
     )
     beta: float = param(
-        "data exponent", starts=(0.05, 0.12, 0.2, 0.28, 0.36, 0.45, 0.6, 0.8, 1.1, 1.6)
+        "data exponent",
+        starts=(0.05, 0.12, 0.2, 0.28, 0.36, 0.45, 0.6, 0.8, 1.1, 1.6),
+        prior=EXPONENT_PRIOR,
     )
 
     def __call__(self, N: Params, D: Tokens) -> Loss:
         """Return the loss in nats/token."""
-        return self.E + self.A * N**-self.alpha + self.B * D**-self.beta
+        return self.E + self.A * power(N, -self.alpha) + self.B * power(D, -self.beta)
 
     def _balance(self) -> float:
         """Return G = (alpha A / (beta B))^(1/(alpha+beta)) (arXiv:2203.15556, eq. 4)."""

@@ -1,6 +1,6 @@
 """Gadre's over-training law: loss against compute at any ratio of tokens to parameters."""
 
-from scaling_cli.law import Law, derived, param
+from scaling_cli.law import EXPONENT_PRIOR, FLOOR_PRIOR, Law, Prior, derived, param, power
 from scaling_cli.quantities import (
     FLOPS_PER_PARAM_TOKEN,
     Flops,
@@ -26,12 +26,13 @@ class Overtraining(Law):
   journal={arXiv:2403.08540}, year={2024}}"""
     convention = {"N": "total", "C": "6ND"}
 
-    E: float = param("irreducible loss", unit="nats/token", linear=True)
+    E: float = param("irreducible loss", unit="nats/token", linear=True, prior=FLOOR_PRIOR)
     a: float = param("capacity coefficient", unit="nats/token", linear=True)
     b: float = param("data coefficient", unit="nats/token", linear=True)
     eta: float = param(
         "exponent in compute",
         starts=(0.02, 0.05, 0.08, 0.11, 0.14, 0.18, 0.22, 0.28, 0.36, 0.5, 0.7),
+        prior=Prior(center=EXPONENT_PRIOR.center / 2, log_sd=EXPONENT_PRIOR.log_sd),
     )
 
     def __call__(self, N: Params, D: Tokens) -> Loss:
@@ -39,9 +40,9 @@ class Overtraining(Law):
 
         a M^eta C^-eta = a 6^-eta N^-2eta and b M^-eta C^-eta = b 6^-eta D^-2eta.
         """
-        power = 2 * self.eta
-        scale = FLOPS_PER_PARAM_TOKEN**-self.eta
-        return self.E + scale * (self.a * N**-power + self.b * D**-power)
+        slope = 2 * self.eta
+        scale = power(FLOPS_PER_PARAM_TOKEN, -self.eta)
+        return self.E + scale * (self.a * power(N, -slope) + self.b * power(D, -slope))
 
     @derived
     def optimal_multiplier(self, C: Flops) -> Multiplier:

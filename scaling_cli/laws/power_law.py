@@ -1,6 +1,6 @@
 """One variable and a floor: the plainest scaling law."""
 
-from scaling_cli.law import Law, derived, param
+from scaling_cli.law import FLOOR_PRIOR, Law, Prior, derived, param, power
 from scaling_cli.quantities import Loss, Variable
 
 
@@ -16,16 +16,18 @@ class PowerLaw(Law):
   author={Henighan, Tom and Kaplan, Jared and Katz, Mor and others},
   journal={arXiv:2010.14701}, year={2020}}"""
 
-    E: float = param("irreducible loss", unit="nats/token", linear=True)
+    E: float = param("irreducible loss", unit="nats/token", linear=True, prior=FLOOR_PRIOR)
     A: float = param("coefficient", unit="nats/token", linear=True)
     alpha: float = param(
         "exponent",
         starts=(0.02, 0.04, 0.07, 0.1, 0.15, 0.2, 0.28, 0.36, 0.45, 0.6, 0.8, 1.1, 1.6, 2.2),
+        # x may be compute (exponents near 0.1), parameters or tokens (near 0.35): a wide prior.
+        prior=Prior(center=0.2, log_sd=0.8),
     )
 
     def __call__(self, x: Variable) -> Loss:
         """Return the loss in nats/token."""
-        return self.E + self.A * x**-self.alpha
+        return self.E + self.A * power(x, -self.alpha)
 
     @derived
     def value_for_loss(self, L: Loss) -> Variable:

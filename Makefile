@@ -1,0 +1,56 @@
+# A fresh clone needs Python 3.11 or newer and make: every target does its own set-up.
+#   make demo    from raw logs to a forecast and a figure (about a minute)
+#   make test    the test suite
+#   make lint    ruff and pyright
+#   make check   refit the certified fits
+#   make wheel   build the wheel into dist/
+#   make clean   remove what these made
+
+PYTHON ?= python3
+VENV ?= .venv
+SHELL := bash
+STAMP := $(VENV)/installed
+export PATH := $(abspath $(VENV)/bin):$(PATH)
+
+.PHONY: help demo test lint format check wheel clean
+help:
+	@sed -n '2,7s/^# *//p' Makefile
+
+# Installed once, and again when pyproject.toml changes. Dependency groups need pip 25.1.
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.13 ...")'
+	@echo "Installing into $(VENV) (once)"
+	@$(PYTHON) -m venv $(VENV)
+	@python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+	@python -m pip install --quiet --disable-pip-version-check --editable . --group dev
+	@touch $@
+
+demo: $(STAMP)
+	@rm -rf demo && mkdir -p demo
+	scaling ingest data/ladder/runs/*.csv --meta data/ladder/runs.csv --store demo/store
+	scaling fit demo/store --where 'role == "fit"' -o demo/fit.json
+	python examples/heldout.py > demo/heldout.csv
+	scaling predict --fit demo/fit.json --points demo/heldout.csv
+	scaling plot demo/fit.json --kind loss --measured demo/heldout.csv -o demo/ladder.png
+
+test: $(STAMP)
+	python -m pytest
+
+lint: $(STAMP)
+	ruff check .
+	ruff format --check .
+	pyright --pythonpath $(VENV)/bin/python
+
+format: $(STAMP)
+	ruff check --fix .
+	ruff format .
+
+check: $(STAMP)
+	scaling check
+
+wheel: $(STAMP)
+	rm -rf dist
+	python -m hatchling build --target wheel
+
+clean:
+	rm -rf $(VENV) dist demo .pytest_cache .ruff_cache .hypothesis

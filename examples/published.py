@@ -1,0 +1,10 @@
+"""What does a published law say of my budget? Certified fits need no data and no network."""
+
+from scaling_cli import reference
+
+fit = reference.resolve("chinchilla/besiroglu-2024")
+budget = 1e24  # FLOP
+print(fit.law.formula())
+print(f"N* = {fit.law.optimal_params(C=budget):.3g} parameters")
+print(f"D* = {fit.law.optimal_tokens(C=budget):.3g} tokens")
+print(f"loss = {fit.law.optimal_loss(C=budget):.3f} nats/token")

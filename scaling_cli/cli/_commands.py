@@ -1,0 +1,163 @@
+"""The registry of commands: a folder is the list, a file is a command, loaded when it is used.
+
+A command file `cli/<name>.py` starts with a sentence (its line in `scaling --help`), defines a
+function `<name>` (or, for a command with parts, a Typer `app`), and may set `EXAMPLE` (shown in
+its help and after a mistake) and `ORDER` (its place in the list). Its top stays light: whatever
+is slow to import is imported inside the function.
+"""
+
+import difflib
+import importlib
+import os
+import pkgutil
+import sys
+from collections.abc import Sequence
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command as build
+
+from scaling_cli.cli import _exits
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+BROKEN_PIPE = 141  # what a shell reports for a process ended by SIGPIPE
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """Return the commands: the files of this folder. None is imported."""
+    import scaling_cli.cli as folder
+
+    found = (m.name for m in pkgutil.iter_modules(folder.__path__))
+    return tuple(sorted(name for name in found if not name.startswith("_")))
+
+
+@cache
+def in_order() -> tuple[str, ...]:
+    """Return the commands in the order of work, as the help lists them."""
+    return tuple(sorted(names(), key=lambda name: (getattr(load(name), "ORDER", 90), name)))
+
+
+@cache
+def load(name: str) -> ModuleType:
+    """Import the file of a command."""
+    return importlib.import_module(f"scaling_cli.cli.{name}")
+
+
+def summary(name: str) -> str:
+    """Return the first sentence of a command's file."""
+    return (load(name).__doc__ or "").split("\n")[0]
+
+
+@cache
+def get(name: str) -> Any:
+    """Return a command, built by Typer from its file."""
+    module = load(name)
+    if hasattr(module, "app"):
+        return build(module.app)
+    alone = typer.Typer(add_completion=False, rich_markup_mode=None)
+    declare = alone.command(name, cls=Command, context_settings=CONTEXT, epilog=epilog(module))
+    declare(getattr(module, name))
+    return build(alone)
+
+
+def epilog(module: ModuleType) -> str | None:
+    """Return the example under a command's help, kept line by line."""
+    example = getattr(module, "EXAMPLE", None)
+    return None if example is None else "\b\nExample:\n" + indent(example)
+
+
+def indent(text: str) -> str:
+    """Indent every line by two spaces."""
+    return "\n".join(f"  {line}" for line in text.strip().splitlines())
+
+
+class Command(TyperCommand):
+    """A command whose help shows arguments as they are typed: `SRC...`, not `{SRC...}...`."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Return what follows the command's name in its usage line."""
+        del ctx
+        return ["[OPTIONS]", *(str(argument.metavar) for argument in self._arguments())]
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the arguments and the options."""
+        arguments = [(str(a.metavar), str(a.help)) for a in self._arguments()]
+        options = [
+            p.get_help_record(ctx) for p in self.get_params(ctx) if p not in self._arguments()
+        ]
+        for title, records in (("Arguments", arguments), ("Options", options)):
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl([record for record in records if record is not None])
+
+    def _arguments(self) -> list[Any]:
+        return [p for p in self.params if p.param_type_name == "argument"]
+
+
+class Commands(TyperGroup):
+    """The group `scaling`: finds its commands in the folder and ends with the right exit code."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names of the commands."""
+        del ctx
+        return list(in_order())
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a command by name, or None."""
+        del ctx
+        return get(cmd_name) if cmd_name in names() else None
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the list of commands without building any of them."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary(name)) for name in in_order()])
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command; for a name that is none, suggest near ones."""
+        if args[0] not in names() and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], names(), n=2, cutoff=0.5)
+            guess = f" Did you mean {' or '.join(near)}?" if near else ""
+            ctx.fail(f"there is no command {args[0]!r}.{guess} Commands: {', '.join(in_order())}.")
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; a reader that went away (`scaling runs | head`) is no error."""
+        try:
+            value = super().invoke(ctx)
+            sys.stdout.flush()
+            return value
+        except BrokenPipeError:
+            # What is still buffered must not be written again when Python exits.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(BROKEN_PIPE) from None
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run and exit. The only place where errors become messages and exit codes."""
+        del standalone_mode
+        arguments = list(sys.argv[1:] if args is None else args)
+        try:
+            code = super().main(
+                arguments,
+                prog_name,
+                complete_var,
+                standalone_mode=False,
+                windows_expand_args=windows_expand_args,
+                obj={"arguments": arguments},
+                **extra,
+            )
+        except Exception as error:
+            code = _exits.report(error, arguments)
+        sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,95 @@
+"""How a run ends: every exception becomes one message and one exit code, here and only here.
+
+0 done, 1 a check failed, 2 usage, 3 bad data, 4 no usable fit, 5 a defect of this program.
+"""
+
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+
+from scaling_cli.cli._terminal import Terminal
+from scaling_cli.errors import ScalingError, UsageError
+
+INTERNAL = 5
+# The base of Typer's own errors, reached by a public subclass: its home differs between releases.
+_TyperError = typer.BadParameter.__mro__[2]
+
+
+def report(error: Exception, arguments: Sequence[str]) -> int:
+    """Say what went wrong, as JSON too if asked, and return the exit code.
+
+    Parameters
+    ----------
+    error : Exception
+        Whatever ended the command.
+    arguments : sequence of str
+        The command line: it may have been refused before its options were read.
+    """
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    terminal = Terminal(json="--json" in options)
+    if "--debug" in options:
+        traceback.print_exception(error, file=sys.stderr)
+    record, code, context = describe(error)
+    if terminal.json:
+        terminal.result(lambda: "", {"schema_version": 1, "error": record})
+    for line in message(record, context):
+        terminal.complain(line)
+    return code
+
+
+def describe(error: Exception) -> tuple[dict[str, Any], int, str]:
+    """Return the `error` object, the exit code, and the usage line where that helps."""
+    if isinstance(error, ScalingError):
+        return error.to_dict(), error.exit_code, ""
+    if isinstance(error, _TyperError | typer.Abort):
+        text, context = _words(error)
+        usage = UsageError(text, hint=_example(context))
+        return usage.to_dict(), usage.exit_code, context.get_usage() if context else ""
+    text = f"internal error: {type(error).__name__}: {error}"
+    defect = ScalingError(text.rstrip(), hint="Run again with --debug to see where.")
+    return {**defect.to_dict(), "code": "internal"}, INTERNAL, ""
+
+
+def message(record: dict[str, Any], usage: str) -> list[str]:
+    """Return the lines a person reads: usage, place and fault, hint."""
+    place = ", ".join(
+        text
+        for text, wanted in (
+            (f"{record['file']}", record["file"]),
+            (f"row {record['row']}", record["row"]),
+            (f"column {record['column']!r}", record["column"]),
+        )
+        if wanted is not None
+    )
+    fault = f"{place}: {record['message']}" if place else record["message"]
+    prefix = "" if record["code"] == "internal" else "error: "
+    hint = [f"hint: {record['hint']}"] if record["hint"] else []
+    return [*usage.splitlines(), prefix + fault, *hint]
+
+
+def _words(error: Any) -> tuple[str, Any]:
+    """Return the text of an error of Typer's, as a sentence, and its context."""
+    if isinstance(error, typer.Abort):
+        return "input ended before an answer.", None
+    text = " ".join(error.format_message().split())
+    near = getattr(error, "possibilities", None)
+    if near:
+        text = f"{error.message}. Did you mean {' or '.join(near)}?"
+    text = text[:1].lower() + text[1:]
+    return text if text.endswith((".", "?")) else f"{text}.", getattr(error, "ctx", None)
+
+
+def _example(context: Any) -> str | None:
+    """Return what to try after a usage error: the command's example and its help."""
+    if context is None:
+        return None
+    from scaling_cli.cli import _commands
+
+    parts = context.command_path.split()[1:]
+    example = getattr(_commands.load(parts[0]), "EXAMPLE", "") if parts else ""
+    pages = f"all options: {context.command_path} --help"
+    first = example.strip().splitlines()[0] if example else ""
+    return f"for example: {first} ({pages})" if first else pages

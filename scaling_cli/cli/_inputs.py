@@ -1,0 +1,308 @@
+"""From what people type to the inputs of a law: lists, grids, C = 6ND, files of points."""
+
+import csv
+import itertools
+import math
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from scaling_cli.errors import DataError, UsageError
+from scaling_cli.law import Law
+from scaling_cli.quantities import (
+    BY_SYMBOL,
+    FLOPS_PER_PARAM_TOKEN,
+    QUANTITIES,
+    L,
+    Quantity,
+    parse_number,
+)
+
+SIZES = ("N", "N_avg")
+AGREE = 0.01  # three of N, D and C may differ from C = 6ND by rounding, not by more
+_THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Points to predict at.
+
+    Parameters
+    ----------
+    inputs : mapping of symbol to list, all of one length
+        The law's inputs.
+    given : mapping of symbol to list
+        What was typed, as it was read: for the echo.
+    notes : list of str
+        What was derived, in words.
+    measured : list of float or None
+        Measured outputs of a file of points.
+    rows : list of int
+        Lines of that file.
+    """
+
+    inputs: Mapping[str, list[float]]
+    given: Mapping[str, list[float]] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+    measured: Sequence[float | None] = ()
+    rows: Sequence[int] = ()
+
+
+def read_list(texts: Sequence[str] | None, quantity: Quantity) -> list[float]:
+    """Read a repeated option whose values may be comma lists: `7B,13B`.
+
+    Raises
+    ------
+    UsageError
+        If a number cannot be read, or `300,000` could be one number or two.
+    """
+    values = []
+    for text in texts or ():
+        if _THOUSANDS.fullmatch(text.strip()):
+            joined = text.strip().replace(",", "")
+            raise UsageError(
+                f"{text!r} could be one number or a list.",
+                hint=f"Write {joined} for one number; repeat the option for several.",
+            )
+        values += [parse_number(part, quantity) for part in text.split(",")]
+    for value in values:
+        if not value > 0:
+            raise UsageError(f"{quantity.symbol} ({quantity.meaning}) must be positive: {value:g}.")
+    return values
+
+
+def read_others(texts: Sequence[str] | None, law: Law) -> dict[str, list[float]]:
+    """Read repeated `--input SYMBOL=VALUE`, by symbol or column name."""
+    texts_by_symbol: dict[str, list[str]] = {}
+    for text in texts or ():
+        name, equals, number = (part.strip() for part in text.partition("="))
+        if not (name and equals and number):
+            raise UsageError(f"cannot read {text!r} for --input.", hint="Write --input N_avg=3e8.")
+        symbol = _symbol(name)
+        if symbol not in law.inputs():
+            raise UsageError(
+                f"the law has no input {name!r}.", hint=f"Its inputs: {', '.join(law.inputs())}."
+            )
+        texts_by_symbol.setdefault(symbol, []).append(number)
+    return {s: read_list(found, law.inputs()[s]) for s, found in texts_by_symbol.items()}
+
+
+def grid(
+    law: Law,
+    *,
+    params: list[float],
+    tokens: list[float],
+    compute: list[float],
+    others: Mapping[str, list[float]],
+) -> Grid:
+    """Return every combination of the values given, completed through C = 6ND.
+
+    Raises
+    ------
+    UsageError
+        If an input is missing, is not one of the law's, or contradicts the others.
+    """
+    size = next((symbol for symbol in SIZES if symbol in law.inputs()), "N")
+    typed = {size: params, "D": tokens, "C": compute}
+    given = {symbol: values for symbol, values in typed.items() if values}
+    for symbol, values in others.items():
+        if symbol in given:
+            raise UsageError(f"{symbol} is given twice: by --input and by its own option.")
+        given[symbol] = list(values)
+    if "C" in given and "C" not in law.inputs():
+        combinations = [_with_compute(law, point, size) for point in _product(given)]
+        notes = _compute_notes(given, size)
+    else:
+        combinations, notes = list(_product(given)), []
+    _require(law, combinations[0] if combinations else {})
+    columns = {s: [point[s] for point in combinations] for s in law.inputs()}
+    return Grid(columns, given, notes)
+
+
+def optimum(law: Law, compute: float) -> dict[str, float] | None:
+    """Return the law's inputs of least loss at a compute, or None where it declares none."""
+    found = {
+        derived.output.symbol: name
+        for name, derived in law.derived_quantities().items()
+        if name.startswith("optimal_") and list(derived.inputs) == ["C"]
+    }
+    if not all(symbol in found for symbol in law.inputs()):
+        return None
+    return {symbol: float(getattr(law, found[symbol])(compute)) for symbol in law.inputs()}
+
+
+def read_points(path: str, law: Law) -> Grid:
+    """Read a CSV (or TSV) of points: the law's inputs by column name or symbol, maybe a loss.
+
+    Raises
+    ------
+    DataError
+        With file, row and column, if a column is missing or a cell is not a positive number.
+    """
+    name = "<stdin>" if path == "-" else path
+    lines = _text(path, name).splitlines()
+    if not any(line.strip() for line in lines):
+        raise DataError("the file is empty.", file=name, hint=_wanted(law))
+    delimiter = "\t" if "\t" in lines[0] and "," not in lines[0] else ","
+    reader = csv.reader(lines, delimiter=delimiter)
+    columns = _columns(next(reader), law, name)
+    inputs: dict[str, list[float]] = {symbol: [] for symbol in law.inputs()}
+    measured: list[float | None] = []
+    rows: list[int] = []
+    output = law.output().symbol
+    for cells in reader:
+        if any(cell.strip() for cell in cells):
+            place = (name, reader.line_num)
+            for symbol, values in inputs.items():
+                values.append(_cell(cells, columns[symbol], BY_SYMBOL[symbol], place))
+            if output in columns:
+                measured.append(_measured(cells, columns[output], BY_SYMBOL[output], place))
+            rows.append(reader.line_num)
+    if not rows:
+        raise DataError("there is no row below the header.", file=name)
+    return Grid(inputs, measured=measured, rows=rows)
+
+
+def _text(path: str, name: str) -> str:
+    try:
+        if path == "-":
+            return sys.stdin.read().removeprefix("\ufeff")
+        return Path(path).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise DataError(f"cannot read the file of points: {error.strerror}.", file=name) from error
+    except UnicodeDecodeError as error:
+        raise DataError(
+            "the file of points is not text in UTF-8.", file=name, hint="Give a CSV file."
+        ) from error
+
+
+def _columns(header: Sequence[str], law: Law, file: str) -> dict[str, tuple[int, str]]:
+    """Return the position and name of each column that is wanted, by symbol."""
+    wanted = {*law.inputs(), law.output().symbol}
+    found: dict[str, tuple[int, str]] = {}
+    for position, title in enumerate(header):
+        symbol = _symbol(title.strip())
+        if symbol not in wanted:
+            continue
+        if symbol in found:
+            raise DataError(
+                f"columns {found[symbol][1]!r} and {title.strip()!r} both give {symbol}.",
+                file=file, row=1, column=title.strip(), hint="Keep one of them.",
+            )  # fmt: skip
+        found[symbol] = (position, title.strip())
+    missing = [symbol for symbol in law.inputs() if symbol not in found]
+    if missing:
+        named = " and ".join(f"{s} ({BY_SYMBOL[s].column})" for s in missing)
+        raise DataError(
+            f"there is no column for {named}; the columns are {', '.join(header)}.",
+            file=file, row=1, hint=_wanted(law),
+        )  # fmt: skip
+    return found
+
+
+def _symbol(title: str) -> str | None:
+    """Return the symbol that a column title stands for."""
+    if title in BY_SYMBOL:
+        return title
+    lower = title.lower()
+    return next(
+        (q.symbol for q in QUANTITIES.values() if lower == q.column or lower in q.aliases), None
+    )
+
+
+def _cell(
+    cells: Sequence[str], column: tuple[int, str], quantity: Quantity, place: tuple[str, int]
+) -> float:
+    position, title = column
+    file, row = place
+    if position >= len(cells) or not cells[position].strip():
+        raise DataError(
+            f"the cell is empty, {quantity.meaning} ({quantity.symbol}) is needed.",
+            file=file, row=row, column=title,
+        )  # fmt: skip
+    try:
+        number = parse_number(cells[position], quantity)
+    except UsageError as error:
+        raise DataError(error.message, file=file, row=row, column=title, hint=error.hint) from error
+    if not number > 0:
+        raise DataError(
+            f"{quantity.symbol} ({quantity.meaning}) must be positive, not {number:g}.",
+            file=file, row=row, column=title,
+        )  # fmt: skip
+    return number
+
+
+def _measured(
+    cells: Sequence[str], column: tuple[int, str], quantity: Quantity, place: tuple[str, int]
+) -> float | None:
+    """Read a measured value; an empty cell or NaN means it was not measured."""
+    text = cells[column[0]].strip() if column[0] < len(cells) else ""
+    if text.lower() in ("", "nan", "na", "null", "none"):
+        return None
+    return _cell(cells, column, quantity, place)
+
+
+def _wanted(law: Law) -> str:
+    names = [f"{symbol} or {quantity.column}" for symbol, quantity in law.inputs().items()]
+    return f"Give columns {', '.join(names)}, and {L.column} to compare."
+
+
+def _product(given: Mapping[str, list[float]]) -> Iterator[dict[str, float]]:
+    for values in itertools.product(*given.values()):
+        yield dict(zip(given, values, strict=True))
+
+
+def _with_compute(law: Law, point: Mapping[str, float], size: str) -> dict[str, float]:
+    """Return the point with N or D worked out from C = 6ND, or both from the law's optimum."""
+    compute = point["C"]
+    rest = {symbol: number for symbol, number in point.items() if symbol != "C"}
+    if size in rest and "D" in rest:
+        product = FLOPS_PER_PARAM_TOKEN * rest[size] * rest["D"]
+        if not math.isclose(product, compute, rel_tol=AGREE):
+            raise UsageError(
+                f"{size} = {rest[size]:g}, D = {rest['D']:g} and C = {compute:g} contradict "
+                f"C = 6{size}D = {product:g}.",
+                hint="Give two of --params, --tokens and --compute.",
+            )
+        return rest
+    if size in rest:
+        return {**rest, "D": compute / (FLOPS_PER_PARAM_TOKEN * rest[size])}
+    if "D" in rest:
+        return {**rest, size: compute / (FLOPS_PER_PARAM_TOKEN * rest["D"])}
+    best = optimum(law, compute)
+    if best is None:
+        raise UsageError(
+            "this law has no compute-optimal point, so --compute alone says too little.",
+            hint=f"Give its inputs: {', '.join(law.inputs())}.",
+        )
+    return {**best, **rest}
+
+
+def _compute_notes(given: Mapping[str, list[float]], size: str) -> list[str]:
+    if size in given and "D" in given:
+        return []
+    if size in given:
+        return [f"D from C = 6{size}D"]
+    if "D" in given:
+        return [f"{size} from C = 6{size}D"]
+    return [f"{size} and D of least loss at C, by the law"]
+
+
+def _require(law: Law, point: Mapping[str, float]) -> None:
+    options = {"N": "--params", "D": "--tokens", "C": "--compute", "N_avg": "--params"}
+    missing = [symbol for symbol in law.inputs() if symbol not in point]
+    if missing:
+        named = " and ".join(
+            f"{s} ({BY_SYMBOL[s].meaning}: {options.get(s, f'--input {s}=...')})" for s in missing
+        )
+        raise UsageError(
+            f"the law needs {named}.", hint="For example: scaling predict --params 7B --tokens 1T"
+        )
+    unknown = [symbol for symbol in point if symbol not in law.inputs()]
+    if unknown:
+        named = " and ".join(f"{s} ({BY_SYMBOL[s].meaning})" for s in unknown)
+        raise UsageError(
+            f"the law does not take {named}.", hint=f"Its inputs: {', '.join(law.inputs())}."
+        )

@@ -1,0 +1,156 @@
+"""The options that several commands share, each declared once."""
+
+from typing import Annotated
+
+import typer
+
+
+def _choices(*values: str) -> str:
+    return "|".join(values)
+
+
+def complete_law(incomplete: str) -> list[str]:
+    """Complete the name of a law."""
+    from scaling_cli import laws
+
+    return [name for name in laws.names() if name.startswith(incomplete)]
+
+
+def complete_fit(incomplete: str) -> list[str]:
+    """Complete the name of a certified fit."""
+    from scaling_cli import reference
+
+    return [name for name in reference.fit_names() if name.startswith(incomplete)]
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Say nothing on standard error but errors.")
+]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+Sources = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="SRC...",
+        help="Files, folders, globs, a store, or - for standard input.",
+        show_default=False,
+    ),
+]
+Map = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map",
+        metavar="NAME=COLUMN",
+        help="Read a quantity from this column: --map loss=eval/c4.",
+    ),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="A quantity that is the same in all files: --set params=124M.",
+    ),
+]
+Meta = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE", help="A table of what the logs lack, keyed by run_id or file name."
+    ),
+]
+Name = Annotated[
+    str | None,
+    typer.Option(metavar="PATTERN", help="What file names say: --name '{params}_{tokens}'."),
+]
+Format = Annotated[
+    str | None, typer.Option(metavar="NAME", help="The log format, where guessing fails.")
+]
+
+Law = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME", help="The law ('scaling laws' lists them).", autocompletion=complete_law
+    ),
+]
+Target = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN",
+        help="What the law predicts. Default: val_loss if it is logged, else loss.",
+    ),
+]
+Where = Annotated[
+    str | None,
+    typer.Option(metavar="EXPR", help="Rows to keep: --where 'tokens > 1e9 and params < 1e9'."),
+]
+At = Annotated[
+    str,
+    typer.Option(metavar=_choices("final", "all", "last:K"), help="Which rows of a run to fit."),
+]
+ObjectiveName = Annotated[
+    str,
+    typer.Option(
+        "--objective", metavar=_choices("huber", "l2", "lad"), help="What is summed over points."
+    ),
+]
+Delta = Annotated[float, typer.Option(metavar="X", help="Corner of the Huber loss.")]
+Space = Annotated[
+    str, typer.Option(metavar=_choices("log", "linear"), help="Residuals of ln loss or of loss.")
+]
+Fix = Annotated[
+    list[str] | None,
+    typer.Option("--fix", metavar="NAME=VALUE", help="Hold a parameter: --fix E=1.6."),
+]
+Tie = Annotated[
+    list[str] | None,
+    typer.Option("--tie", metavar="NAME=NAME", help="Keep two equal: --tie alpha=beta."),
+]
+Bootstrap = Annotated[int, typer.Option(metavar="N", help="Bootstrap refits; 0 for none.")]
+Seed = Annotated[int, typer.Option(metavar="N", help="Seed of everything random.")]
+ConfidenceLevel = Annotated[
+    float, typer.Option("--level", metavar="P", help="Nominal coverage of intervals.")
+]
+FitName = Annotated[
+    str | None,
+    typer.Option(
+        "--fit",
+        metavar="FILE|NAME",
+        help="A fit file or a certified fit. Default: ./fit.json if it is there, "
+        "else chinchilla/besiroglu-2024.",
+        autocompletion=complete_fit,
+    ),
+]
+Mirror = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DIR",
+        envvar="SCALING_MIRROR",
+        help="Read from this folder instead of the network: DIR/<owner>/<repo>/<commit>/<path>.",
+    ),
+]
+
+
+def pairs(values: list[str] | None, option: str) -> dict[str, str] | None:
+    """Split repeated `NAME=VALUE` options.
+
+    Raises
+    ------
+    UsageError
+        If one has no `=`, an empty side, or a name that came before.
+    """
+    from scaling_cli.errors import UsageError
+
+    if not values:
+        return None
+    found: dict[str, str] = {}
+    for text in values:
+        name, equals, value = (part.strip() for part in text.partition("="))
+        if not (name and equals and value):
+            raise UsageError(
+                f"cannot read {text!r} for --{option}.", hint=f"Write --{option} NAME=VALUE."
+            )
+        if name in found:
+            raise UsageError(f"--{option} gives {name} twice: {found[name]} and {value}.")
+        found[name] = value
+    return found

@@ -1,0 +1,249 @@
+"""A fit as text, in the order a careful person asks: data, law, forecast, parameters, tests."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from scaling_cli import laws
+from scaling_cli.artefact import Check, Fit, Level, Objective
+from scaling_cli.cli import _inputs, _render, _render_prediction
+from scaling_cli.cli._terminal import Style
+from scaling_cli.points import scale
+from scaling_cli.quantities import BY_SYMBOL, format_number, short_number
+
+STEP = 3.0  # the suggested prediction lies this far beyond each input's range
+SHOWN = 10  # runs left out that are listed one by one
+_PAINT = {Level.PASS: ("green",), Level.WARN: ("bold", "yellow"), Level.FAIL: ("bold", "red")}
+
+
+def report(fit: Fit, *, written: str | None, style: Style) -> str:
+    """Return everything `scaling fit` prints.
+
+    Parameters
+    ----------
+    fit : Fit
+    written : str or None
+        Where the fit was written, in words.
+    style : Style
+        Of standard output.
+    """
+    return _render.paragraphs(
+        [
+            data(fit, style),
+            law(fit, style),
+            headline(fit, style),
+            parameters(fit, style),
+            backtest(fit, style),
+            checks(fit.checks, style),
+            ending(fit, written, style),
+        ]
+    )
+
+
+def refusal(fit: Fit, *, style: Style) -> str:
+    """Return what is known of a fit that cannot be used: no forecast, nothing written."""
+    return _render.paragraphs(
+        [data(fit, style), law(fit, style), parameters(fit, style), checks(fit.checks, style)]
+    )
+
+
+def data(fit: Fit, style: Style) -> str:
+    """Return what was read, its ranges with unit and convention, and what was left out."""
+    runs = (fit.data.get("points") or {}).get("runs")
+    counted = _render.count(len(set(runs)), "run") + ", " if runs else ""
+    lines = [f"{counted}{_render.count(fit.n_points, 'point')}{_from(fit)}"]
+    rows = [
+        [symbol, _range(symbol, pair, fit), _unit(symbol, fit)]
+        for symbol, pair in fit.data.get("ranges", {}).items()
+    ]
+    lines += _render.table(["", "", ""], rows, align="<<<", style=style).splitlines()
+    lines += [str(note) for note in fit.data.get("notes", ())]
+    parts = [_render.labelled("data", "\n".join(lines), style=style)]
+    if fit.left_out:
+        reasons = [f"{x.run}: {x.reason}" for x in fit.left_out]
+        first = [f"{len(reasons)} left out", *(f"  {t}" for t in _render.some(reasons, SHOWN))]
+        parts.append(_render.labelled("left out", "\n".join(first), style=style))
+    else:
+        parts.append(_render.labelled("left out", "nothing", style=style))
+    return "\n".join(parts)
+
+
+def _from(fit: Fit) -> str:
+    sources = [str(_source_name(source)) for source in fit.data.get("sources", ())]
+    return f" from {', '.join(_render.some(sources, 3))}" if sources else ""
+
+
+def _source_name(source: Any) -> Any:
+    return source.get("path", source.get("name", source)) if isinstance(source, Mapping) else source
+
+
+def _range(symbol: str, pair: Sequence[float], fit: Fit) -> str:
+    measured = symbol == fit.law.output().symbol
+    return _render.span(pair, _render.value if measured else _render.quantity)
+
+
+def _unit(symbol: str, fit: Fit) -> str:
+    """Return the unit of a range, with the counting convention that holds for it."""
+    conventions = fit.data.get("conventions", {})
+    quantity = BY_SYMBOL.get(symbol)
+    convention = conventions.get(symbol)
+    if symbol == fit.law.output().symbol and convention:
+        return convention
+    unit = quantity.unit if quantity else ""
+    return f"{unit} ({convention})" if convention and convention != unit else unit
+
+
+def law(fit: Fit, style: Style) -> str:
+    """Return the law, its equation, what was minimised and how that ended."""
+    lines = [f"{laws.name_of(fit.law)}: {fit.law.formula()}"]
+    if fit.value is not None:
+        lines.append(f"{describe(fit.objective)} = {fit.value:.9e}")
+    lines.append(f"status: {str(fit.status).replace('_', ' ')}{_starts(fit.diagnostics)}")
+    return _render.labelled("law", "\n".join(lines), style=style)
+
+
+def describe(objective: Objective) -> str:
+    """Return what was minimised, in words."""
+    what = {
+        "huber": f"Huber(delta {objective.delta:g})",
+        "l2": "squares / 2",
+        "lad": "absolute values",
+    }
+    output = "ln loss" if objective.space == "log" else "loss"
+    return f"sum of {what[objective.name]} of the residuals of {output}"
+
+
+def _starts(diagnostics: Mapping[str, Any]) -> str:
+    """Return how surely this is the minimum: starts, their agreement, the condition number."""
+    starts, agree = diagnostics.get("starts"), diagnostics.get("agree")
+    condition = diagnostics.get("condition")
+    parts = []
+    if starts is not None and agree is not None:
+        parts.append(f"{starts} starts, {100 * agree:.0f} % of those that converged agree")
+    if condition is not None:
+        parts.append(f"condition number {condition:.2g}")
+    return f" ({'; '.join(parts)})" if parts else ""
+
+
+def headline(fit: Fit, style: Style) -> str:
+    """Return the forecast at ten times the largest run, at the law's optimum if it has one."""
+    inputs = fit.diagnostics.get("headline")
+    if not inputs:
+        return ""
+    prediction = fit.predict(level=float(fit.selection.get("level", 0.9)), **inputs)
+    body = _render_prediction.table(prediction, style=style)
+    notes = [
+        part
+        for line in _render_prediction.notes(fit, prediction, style=style)
+        for part in _render.wrap(line, style.width - 2)
+    ]
+    return _render.block(_where(fit, inputs), "\n".join([body, *notes]), style=style)
+
+
+def _where(fit: Fit, inputs: Mapping[str, float]) -> str:
+    """Return in words where the headline forecast is made."""
+    axis, along = scale({symbol: np.array([value]) for symbol, value in inputs.items()})
+    largest = fit.data["ranges"][axis][1]
+    reach = _render.factor(float(along[0]) / largest)
+    words = f"forecast at {reach} the largest run, {axis} = {format_number(float(along[0]))}"
+    best = _inputs.optimum(fit.law, float(along[0])) if axis == "C" else None
+    at_best = best is not None and all(math.isclose(best[s], inputs[s]) for s in inputs)
+    return f"{words}, at the law's optimum" if at_best else words
+
+
+def parameters(fit: Fit, style: Style) -> str:
+    """Return the parameters with their bootstrap intervals."""
+    declared = fit.law.parameters()
+    held = {**fit.selection.get("fix", {})} if fit.selection.get("fix") else {}
+    rows = [
+        [name, _render.parameter(number), _interval(fit, name, held), declared[name].unit,
+         declared[name].meaning]
+        for name, number in fit.parameters.items()
+    ]  # fmt: skip
+    levels = [i["level"] for i in fit.intervals.values() if i.get("level") is not None]
+    title = f"{100 * float(levels[0]):g} % interval" if levels else "interval"
+    headers = ["", "value", title, "unit", "meaning"]
+    return _render.block(
+        "parameters", _render.table(headers, rows, align="<><<^", style=style), style=style
+    )
+
+
+def _interval(fit: Fit, name: str, held: Mapping[str, Any]) -> str:
+    if name in held:
+        return "fixed"
+    found = fit.intervals.get(name)
+    if found is None or found.get("low") is None or found.get("high") is None:
+        return "-"
+    return _render.interval((found["low"], found["high"]), _render.parameter)
+
+
+def backtest(fit: Fit, style: Style) -> str:
+    """Return the table of forecasts made for runs that were held back."""
+    test = fit.backtest or {}
+    cuts = test.get("cuts") or []
+    note = str(test.get("note") or "")
+    if not cuts:
+        return _render.labelled("backtest", note or "none was possible", style=style)
+    axis = test.get("axis", "C")
+    headers = [f"fitted to {axis} <=", "fitted", "tested", "reach", "bias", "mean |error|",
+               "law allows", "inside"]  # fmt: skip
+    rows = [_cut(cut) for cut in cuts]
+    body = _render.table(headers, rows, align=">>>>>>>>", style=style)
+    lines = [body, *_render.wrap(note, style.width - 2)] if note else [body]
+    return _render.block("backtest (larger runs held back)", "\n".join(lines), style=style)
+
+
+def _cut(cut: Mapping[str, Any]) -> list[str]:
+    reach, allowed, coverage = cut.get("factor"), cut.get("allowed"), cut.get("coverage")
+    return [
+        short_number(cut["train_max"]),
+        str(cut["n_train"]),
+        str(cut["n_test"]),
+        "-" if reach is None else _render.factor(reach),
+        _render.percent(cut.get("bias"), sign=True),
+        _render.percent(cut.get("mare")),
+        "-" if allowed is None else f"+/-{_render.percent(allowed)}",
+        "-" if coverage is None else f"{100 * coverage:.0f} %",
+    ]
+
+
+def checks(found: Sequence[Check], style: Style) -> str:
+    """Return the checklist: what passed as a count, what did not in full."""
+    if not found:
+        return ""
+    passed = sum(check.level is Level.PASS for check in found)
+    worse = sorted(
+        (c for c in found if c.level is not Level.PASS), key=lambda c: c.level is Level.WARN
+    )
+    lines = [f"{passed} of {len(found)} passed"]
+    for check in worse:
+        word = style.paint(str(check.level).upper(), *_PAINT[check.level])
+        lines += _render.wrap(f"{word} {check.code}: {check.message}", style.width - _render.LABEL)
+    head = style.paint("checks", "bold") + " " * (_render.LABEL - len("checks"))
+    return "\n".join([head + lines[0], *(" " * _render.LABEL + line for line in lines[1:])])
+
+
+def ending(fit: Fit, written: str | None, style: Style) -> str:
+    """Return where the fit is and what to do next."""
+    if written is None:
+        return ""
+    options = " ".join(_option(symbol, fit) for symbol in fit.law.inputs())
+    path = written.split(" (")[0]
+    named = "" if path == "fit.json" else f" --fit {path}"
+    lines = [
+        _render.labelled("written", written, style=style),
+        _render.labelled("next", f"scaling predict{named} {options}", style=style),
+    ]
+    return "\n".join(lines)
+
+
+def _option(symbol: str, fit: Fit) -> str:
+    """Return an option for an input, at a value a step beyond the data."""
+    ranges = fit.data.get("ranges", {})
+    number = STEP * ranges[symbol][1] if symbol in ranges else 1e9
+    text = short_number(float(f"{number:.1g}"))
+    return {"N": f"--params {text}", "D": f"--tokens {text}"}.get(
+        symbol, f"--input {symbol}={text}"
+    )

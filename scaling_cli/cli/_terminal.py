@@ -1,0 +1,123 @@
+"""Where words go: the result to standard output, everything else to standard error."""
+
+import json as json_module
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+PAGE = 100  # columns of running text where there is no terminal to ask
+_CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
+
+
+@dataclass(frozen=True)
+class Style:
+    """How text may look on one stream.
+
+    Parameters
+    ----------
+    colour : bool
+        Whether escape sequences are allowed.
+    width : int
+        Columns that running text is wrapped to.
+    table_width : int or None
+        Columns a table should fit in; None where nobody looks (a pipe): nothing is wrapped.
+    """
+
+    colour: bool = False
+    width: int = PAGE
+    table_width: int | None = None
+
+    def paint(self, text: str, *names: str) -> str:
+        """Return text in a style (`bold`, `red`, ...), or unchanged where colour is off."""
+        if not (self.colour and text):
+            return text
+        return f"\033[{';'.join(_CODES[name] for name in names)}m{text}\033[0m"
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """The two streams under the options `--json` and `--quiet`."""
+
+    json: bool = False
+    quiet: bool = False
+
+    def result(self, render: Callable[[], str], record: Mapping[str, Any]) -> None:
+        """Write the result: one JSON object, or the text that `render` makes."""
+        if self.json:
+            from scaling_cli.artefact import to_json
+
+            self.write(_ascii(to_json(dict(record))) + "\n")
+        else:
+            self.write(render())
+
+    def write(self, text: str) -> None:
+        """Write to standard output as it is."""
+        sys.stdout.write(_encodable(text, sys.stdout))
+
+    def say(self, text: str) -> None:
+        """Tell a person something that is not the result."""
+        if not self.quiet:
+            self._talk(text)
+
+    def complain(self, text: str) -> None:
+        """Tell a person what went wrong; --quiet does not silence it."""
+        word, colon, rest = text.partition(": ")
+        if colon and word in ("error", "internal error"):
+            text = style(sys.stderr).paint(f"{word}:", "bold", "red") + f" {rest}"
+        self._talk(text)
+
+    def _talk(self, text: str) -> None:
+        sys.stderr.write(_encodable(text + "\n", sys.stderr))
+
+    @contextmanager
+    def status(self, text: str) -> Iterator[None]:
+        """Show a line while something slow runs; only where a person is watching."""
+        if self.quiet or self.json or not _watched(sys.stderr):
+            yield
+            return
+        sys.stderr.write(f"{text} ...")
+        sys.stderr.flush()
+        try:
+            yield
+        finally:
+            sys.stderr.write("\r\033[K")
+            sys.stderr.flush()
+
+
+def style(stream: TextIO) -> Style:
+    """Return how text may look on a stream: NO_COLOR, TERM=dumb and pipes are respected."""
+    on_terminal = stream.isatty()
+    forced = bool(os.environ.get("FORCE_COLOR"))
+    refused = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+    columns = shutil.get_terminal_size((PAGE, 24)).columns
+    return Style(
+        colour=(on_terminal or forced) and not refused,
+        width=max(40, min(columns, PAGE)) if on_terminal else PAGE,
+        table_width=columns if on_terminal else None,
+    )
+
+
+def result_style() -> Style:
+    """Return how the result may look."""
+    return style(sys.stdout)
+
+
+def _watched(stream: TextIO) -> bool:
+    return stream.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("CI")
+
+
+def _encodable(text: str, stream: TextIO) -> str:
+    """Replace what the stream cannot encode by escapes, so that a name never stops a result."""
+    encoding = stream.encoding or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def _ascii(text: str) -> str:
+    """Escape JSON text for a stream that is not Unicode: outside strings it is ASCII already."""
+    if (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf"):
+        return text
+    return "".join(c if ord(c) < 128 else json_module.dumps(c)[1:-1] for c in text)

@@ -1,0 +1,161 @@
+"""Fit a law to runs, test it on runs held back, and write a fit file."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from scaling_cli.cli import _options as options
+from scaling_cli.cli._reading import read
+from scaling_cli.cli._terminal import Terminal, result_style
+
+if TYPE_CHECKING:
+    from scaling_cli.artefact import Fit
+
+EXAMPLE = """
+scaling fit runs/*.csv -o fit.json
+scaling fit runs.csv --where 'tokens > 1e9' --fix E=1.6
+scaling fit logs/ --name '{params}_{tokens}' --at last:5 --law kaplan_nd
+"""
+ORDER = 30
+DEFAULT_FILE = "fit.json"
+
+Output = Annotated[
+    str | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        help=f"Where to write the fit. Default: {DEFAULT_FILE}; with --json, nowhere.",
+    ),
+]
+
+
+def fit(
+    *,
+    context: typer.Context,
+    sources: options.Sources,
+    law: options.Law = "chinchilla",
+    target: options.Target = None,
+    where: options.Where = None,
+    at: options.At = "final",
+    objective: options.ObjectiveName = "huber",
+    delta: options.Delta = 1e-3,
+    space: options.Space = "log",
+    fix: options.Fix = None,
+    tie: options.Tie = None,
+    bootstrap: options.Bootstrap = 1000,
+    seed: options.Seed = 0,
+    level: options.ConfidenceLevel = 0.9,
+    output: Output = None,
+    mapped: options.Map = None,
+    constants: options.Set = None,
+    meta: options.Meta = None,
+    name: options.Name = None,
+    format: options.Format = None,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """Fit a law to runs, test it on runs held back, and write a fit file.
+
+    Prints what was read and left out, a forecast at ten times the largest run, the parameters,
+    the backtest and the checklist. Without a usable fit nothing is written and the exit code
+    is 4.
+    """
+    del debug
+    from scaling_cli.artefact import Objective
+    from scaling_cli.cli import _render_fit
+
+    terminal = Terminal(json=json, quiet=quiet)
+    path = _writable(output or (None if json else DEFAULT_FILE))
+    chosen = {
+        "law": law, "target": target, "where": where, "at": at,
+        "objective": Objective(objective, delta, space), "fix": _numbers(fix),
+        "tie": options.pairs(tie, "tie"), "bootstrap": bootstrap, "seed": seed, "level": level,
+        "command": _command(context),
+    }  # fmt: skip
+    runs = read(
+        sources, terminal, mapped=mapped, constants=constants, meta=meta, name=name, format=format
+    )
+    with terminal.status(f"fitting {law}, {bootstrap} bootstrap refits, backtest"):
+        from scaling_cli import fitting  # its JAX takes a while to load: under the status line
+
+        found = fitting.fit(runs, **chosen)
+    _require_usable(found, terminal)
+    written = _write(found, path)
+    terminal.result(
+        lambda: _render_fit.report(found, written=written, style=result_style()), found.to_dict()
+    )
+
+
+def _numbers(fix: list[str] | None) -> dict[str, float] | None:
+    from scaling_cli.quantities import parse_number
+
+    pairs = options.pairs(fix, "fix")
+    return None if pairs is None else {name: parse_number(text) for name, text in pairs.items()}
+
+
+def _command(context: typer.Context) -> str:
+    """Return the command line, so that the fit file says how to repeat it."""
+    import shlex
+
+    return shlex.join(["scaling", *context.obj["arguments"]])
+
+
+def _writable(path: str | None) -> str | None:
+    """Refuse before the work, not after it, where the fit could not be written."""
+    import os
+    from pathlib import Path
+
+    from scaling_cli.errors import UsageError
+
+    if path is None:
+        return None
+    folder = Path(path).parent
+    if not folder.is_dir():
+        raise UsageError(f"cannot write {path}: there is no folder {folder}.")
+    if Path(path).is_dir():
+        raise UsageError(f"cannot write {path}: it is a folder.", hint="Give a file name with -o.")
+    if not os.access(folder, os.W_OK):
+        raise UsageError(
+            f"cannot write {path}: the folder {folder} is not writable.",
+            hint="Give another place with -o.",
+        )
+    return path
+
+
+def _require_usable(fit: "Fit", terminal: Terminal) -> None:
+    """Refuse a fit that failed a check, after showing everything that is known about it.
+
+    Raises
+    ------
+    FitError
+        With the failed checks as its message.
+    """
+    from scaling_cli.artefact import Level
+    from scaling_cli.cli import _render_fit
+    from scaling_cli.errors import FitError
+
+    failed = [check for check in fit.checks if check.level is Level.FAIL]
+    if not failed:
+        return
+    if not terminal.json:
+        terminal.write(_render_fit.refusal(fit, style=result_style()))
+    reasons = " ".join(f"{check.code}: {check.message}" for check in failed)
+    raise FitError(f"no usable fit, nothing was written. {reasons}")
+
+
+def _write(fit: "Fit", path: str | None) -> str | None:
+    """Write the fit file and return the sentence that says so."""
+    from pathlib import Path
+
+    from scaling_cli.errors import UsageError
+
+    if path is None:
+        return None
+    replaced = Path(path).exists()
+    try:
+        fit.to_json(path)
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}.") from error
+    return f"{path} (the one before is replaced)" if replaced else path

@@ -1,0 +1,84 @@
+"""List the laws, or explain one: its equation, units, derived quantities, source and fits."""
+
+from typing import Annotated, Any
+
+import typer
+
+from scaling_cli.cli import _options as options
+from scaling_cli.cli._terminal import Terminal, result_style
+
+EXAMPLE = """
+scaling laws
+scaling laws chinchilla
+"""
+ORDER = 60
+
+
+def laws(
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[NAME]",
+            help="One law; all without it.",
+            show_default=False,
+            autocompletion=options.complete_law,
+        ),
+    ] = None,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """List the laws, or explain one: its equation, units, derived quantities, source and fits."""
+    del debug
+    from scaling_cli import laws as catalogue
+    from scaling_cli.cli import _render_laws
+
+    terminal = Terminal(json=json, quiet=quiet)
+    chosen = list(catalogue.names()) if name is None else [name]
+    records = [describe(law) for law in chosen]
+
+    def render() -> str:
+        if name is None:
+            return _render_laws.catalogue(records, style=result_style())
+        return _render_laws.law(records[0], style=result_style())
+
+    terminal.result(render, {"schema_version": 1, "laws": records})
+
+
+def describe(name: str) -> dict[str, Any]:
+    """Return everything a law declares about itself, and its certified fits."""
+    import inspect
+
+    from scaling_cli import laws as catalogue
+    from scaling_cli import reference
+
+    law = catalogue.get(name)
+    body = (inspect.getdoc(law) or "").partition("\n\n")[2]
+    return {
+        "name": name,
+        "formula": law.formula(),
+        "notes": " ".join(body.split()),
+        "inputs": {s: _quantity(q) for s, q in law.inputs().items()},
+        "output": {"symbol": law.output().symbol, **_quantity(law.output())},
+        "parameters": {
+            p.name: {
+                "meaning": p.meaning,
+                "unit": p.unit,
+                "domain": p.domain.value,
+                "linear": p.linear,
+            }
+            for p in law.parameters().values()
+        },
+        "derived": {
+            d.name: {"meaning": d.meaning, "inputs": list(d.inputs), "unit": d.output.unit}
+            for d in law.derived_quantities().values()
+        },
+        "convention": dict(law.convention),
+        "reference": law.reference,
+        "bibtex": law.bibtex,
+        "fits": [fit for fit in reference.fit_names() if fit.partition("/")[0] == name],
+    }
+
+
+def _quantity(quantity: Any) -> dict[str, str]:
+    return {"column": quantity.column, "meaning": quantity.meaning, "unit": quantity.unit}

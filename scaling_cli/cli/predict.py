@@ -1,0 +1,159 @@
+"""Predict the loss, with an interval, at a point, on a grid or at a file of points."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from scaling_cli.cli import _options as options
+from scaling_cli.cli._terminal import Terminal, result_style
+
+if TYPE_CHECKING:
+    from scaling_cli.artefact import Fit, Prediction
+    from scaling_cli.cli._inputs import Grid
+
+EXAMPLE = """
+scaling predict --params 7B --tokens 1T
+scaling predict --fit fit.json --params 1B,7B --compute 1e23
+scaling predict --fit fit.json --points held_out.csv
+"""
+ORDER = 40
+DEFAULT_FILE = "fit.json"
+DEFAULT_NAME = "chinchilla/besiroglu-2024"
+
+
+Params = Annotated[
+    list[str] | None,
+    typer.Option(metavar="N", help="Model parameters: 7B; 1B,7B or repeated for a grid."),
+]
+Tokens = Annotated[list[str] | None, typer.Option(metavar="D", help="Training tokens: 1T.")]
+Compute = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="C",
+        help="Training FLOP: 1e24. With N or D it gives the other by C = 6ND; alone, the law's "
+        "own optimum.",
+    ),
+]
+Inputs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input", metavar="NAME=VALUE", help="Any input of another law: --input N_avg=3e8."
+    ),
+]
+PointsFile = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="A CSV with the law's inputs (params,tokens or N,D); a loss column is compared.",
+    ),
+]
+
+
+def predict(
+    *,
+    fit: options.FitName = None,
+    params: Params = None,
+    tokens: Tokens = None,
+    compute: Compute = None,
+    inputs: Inputs = None,
+    points: PointsFile = None,
+    level: options.ConfidenceLevel = 0.9,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """Predict the loss, with an interval, at a point, on a grid or at a file of points.
+
+    Two intervals are given: where the law's curve lies, and where one more run would land.
+    Points beyond the data of the fit are marked with the factor by which they are.
+    """
+    del debug
+    terminal = Terminal(json=json, quiet=quiet)
+    name, found = _resolve(fit, terminal)
+    given = {"params": params, "tokens": tokens, "compute": compute, "input": inputs}
+    grid = _grid(found, given, points)
+    _echo(grid, terminal)
+    prediction = found.predict(level=level, **grid.inputs)
+
+    def render() -> str:
+        from scaling_cli.cli import _render_prediction
+
+        return _render_prediction.text(
+            found, prediction, measured=grid.measured, style=result_style()
+        )
+
+    terminal.result(render, _record(name, found, prediction, grid))
+
+
+def _resolve(name: str | None, terminal: Terminal) -> "tuple[str, Fit]":
+    """Return the fit that was named, or the default one after saying which that is."""
+    from pathlib import Path
+
+    from scaling_cli import reference
+
+    if name is not None:
+        return name, reference.resolve(name)
+    if Path(DEFAULT_FILE).is_file():
+        terminal.say(f"fit: ./{DEFAULT_FILE}")
+        return DEFAULT_FILE, reference.resolve(DEFAULT_FILE)
+    terminal.say(
+        f"fit: certified {DEFAULT_NAME}, because there is no ./{DEFAULT_FILE} here "
+        "(--fit chooses another)"
+    )
+    return DEFAULT_NAME, reference.resolve(DEFAULT_NAME)
+
+
+def _grid(fit: "Fit", given: dict[str, list[str] | None], points: str | None) -> "Grid":
+    from scaling_cli.cli import _inputs
+    from scaling_cli.errors import UsageError
+    from scaling_cli.quantities import C, D, N
+
+    if points is None:
+        return _inputs.grid(
+            fit.law,
+            params=_inputs.read_list(given["params"], N),
+            tokens=_inputs.read_list(given["tokens"], D),
+            compute=_inputs.read_list(given["compute"], C),
+            others=_inputs.read_others(given["input"], fit.law),
+        )
+    typed = [f"--{option}" for option, values in given.items() if values]
+    if typed:
+        raise UsageError(
+            f"--points and {' and '.join(typed)} were both given.",
+            hint="A file of points holds all inputs; leave the others out.",
+        )
+    return _inputs.read_points(points, fit.law)
+
+
+def _echo(grid: "Grid", terminal: Terminal) -> None:
+    """Say once how every quantity was read."""
+    from scaling_cli.cli import _render
+
+    for symbol, values in grid.given.items():
+        terminal.say(_render.echo(symbol, values))
+    for note in grid.notes:
+        terminal.say(note)
+    if grid.rows:
+        terminal.say(f"{_render.count(len(grid.rows), 'point')} read")
+
+
+def _record(name: str, fit: "Fit", prediction: "Prediction", grid: "Grid") -> dict[str, Any]:
+    from scaling_cli import laws
+    from scaling_cli.cli import _render_prediction as rendering
+
+    records = prediction.to_dicts()
+    widths = rendering.half_widths(prediction)
+    for i, record in enumerate(records):
+        record["half_width"] = None if widths is None else widths[i]
+        measured = grid.measured[i] if grid.measured else None
+        if measured is not None:
+            record["measured"] = measured
+            record["error"] = rendering.error(prediction, i, measured)
+            record["inside"] = rendering.is_inside(prediction, i, measured)
+    return {
+        "schema_version": 1,
+        "fit": name,
+        "law": laws.name_of(fit.law),
+        "tested": None if fit.uncertainty is None else fit.uncertainty.tested,
+        "predictions": records,
+    }

@@ -1,0 +1,240 @@
+"""The dataset card: what the data are, whose, where the files lie, and how to read them.
+
+`data/<name>/card.toml` is written by hand. This module is its schema: every key is checked, and
+an unknown one is an error, so that a typo cannot silently change what is read.
+"""
+
+import hashlib
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from scaling_cli.datasets import layouts
+from scaling_cli.errors import DataError
+from scaling_cli.quantities import QUANTITIES
+
+SCHEMA_VERSION = 1
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """One original file: path in its repository, SHA-256, size in bytes."""
+
+    path: str
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the normalised table and where it comes from.
+
+    Parameters
+    ----------
+    name : str
+        Column name; a canonical one (quantities.py) wherever there is one.
+    unit : str or None
+        Unit of a number; None for text.
+    convention : str or None
+        Way of counting, where the quantity has several.
+    source : str or None
+        Key of the original record (a CSV column, a dotted JSON path).
+    formula : str or None
+        Arithmetic over columns above this one, such as `flops / (6 * params)`.
+    mean_error : sequence of str
+        Keys of accuracies whose mean error 1 - accuracy this is; a trailing `*` takes all.
+    """
+
+    name: str
+    unit: str | None = None
+    convention: str | None = None
+    source: str | None = None
+    formula: str | None = None
+    mean_error: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the files are published, pinned to a commit; `owner` is empty for our own data."""
+
+    owner: str = ""
+    repo: str = ""
+    commit: str = ""
+    url: str = ""
+
+    @property
+    def folder(self) -> PurePosixPath:
+        """Return `<owner>/<repo>/<commit>`, the layout of caches and mirrors."""
+        return PurePosixPath(self.owner) / self.repo / self.commit
+
+
+@dataclass(frozen=True)
+class Card:
+    """A data set: title, licence, citation, files and the rule that makes the table."""
+
+    name: str
+    title: str
+    licence: str
+    citation: str
+    source: Source
+    files: Sequence[DataFile]
+    layout: str
+    columns: Sequence[Column]
+    notes: Sequence[str]
+    path: Path
+
+    @property
+    def is_shipped(self) -> bool:
+        """Return whether the files lie beside the card, ours to give away."""
+        return not self.source.owner
+
+    @property
+    def conventions(self) -> dict[str, str]:
+        """Return counting convention or unit by symbol, as fits carry them."""
+        found = {}
+        for column in self.columns:
+            quantity = QUANTITIES.get(column.name)
+            if quantity is not None and quantity.conventions:
+                found[quantity.symbol] = column.convention or column.unit or ""
+        return found
+
+    def digest(self) -> str:
+        """Return a digest of files and rules: it changes when the table may."""
+        text = repr((self.files, self.layout, self.columns))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def read(path: Path) -> Card:
+    """Read and check a card.
+
+    Raises
+    ------
+    DataError
+        If the file is not TOML, or a key is missing, unknown or of the wrong kind.
+    """
+    try:
+        record = tomllib.loads(path.read_text(encoding="utf8"))
+    except tomllib.TOMLDecodeError as error:
+        raise DataError(f"not TOML: {error}.", file=str(path)) from error
+    return parse(record, path=path)
+
+
+def parse(record: Mapping[str, Any], *, path: Path) -> Card:
+    """Check a card's record and build the Card; the folder's name is the card's."""
+    file = str(path)
+    text = ("title", "licence", "citation", "layout")
+    required = (*text, "schema_version", "source", "file", "column")
+    _keys(record, required, ("notes",), "the card", file)
+    if record["schema_version"] != SCHEMA_VERSION:
+        raise DataError(f"schema_version must be {SCHEMA_VERSION}.", file=file)
+    for key in text:
+        _text(record[key], key, file)
+    if record["layout"] not in layouts.names():
+        raise DataError(
+            f"layout must be one of {', '.join(layouts.names())}, not {record['layout']!r}.",
+            file=file,
+        )
+    return Card(
+        name=path.parent.name,
+        source=_source(record["source"], file),
+        files=_unique([_file(x, file) for x in record["file"]], "path", "file", file),
+        columns=_unique([_column(x, file) for x in record["column"]], "name", "column", file),
+        notes=tuple(record.get("notes", ())),
+        path=path,
+        **{key: record[key].strip() for key in text},
+    )
+
+
+def _source(record: Mapping[str, Any], file: str) -> Source:
+    if record == {"shipped": True}:
+        return Source()
+    _keys(record, ("owner", "repo", "commit", "url"), (), "[source]", file)
+    for key, value in record.items():
+        _text(value, f"source.{key}", file)
+    if not _COMMIT.fullmatch(record["commit"]):
+        raise DataError("source.commit must be 40 hex digits: a branch can move.", file=file)
+    if "{path}" not in record["url"]:
+        raise DataError("source.url must contain {path}.", file=file)
+    return Source(**record)
+
+
+def _file(record: Mapping[str, Any], file: str) -> DataFile:
+    _keys(record, ("path", "sha256", "size"), (), "[[file]]", file)
+    path = PurePosixPath(_text(record["path"], "file.path", file))
+    if path.is_absolute() or ".." in path.parts:
+        raise DataError(f"file.path must stay inside the repository: {path}.", file=file)
+    if not _SHA256.fullmatch(str(record["sha256"])):
+        raise DataError(f"the sha256 of {path} must be 64 hex digits.", file=file)
+    if type(record["size"]) is not int or record["size"] <= 0:
+        raise DataError(f"the size of {path} must be a positive number of bytes.", file=file)
+    return DataFile(str(path), record["sha256"], record["size"])
+
+
+def _column(record: Mapping[str, Any], file: str) -> Column:
+    optional = ("unit", "convention", "from", "formula", "mean_error")
+    _keys(record, ("name",), optional, "[[column]]", file)
+    name = _text(record["name"], "column.name", file)
+    if sum(key in record for key in ("from", "formula", "mean_error")) != 1:
+        raise DataError(
+            f"column {name!r} needs exactly one of from, formula, mean_error.", file=file
+        )
+    _quantity(name, record, file)
+    return Column(
+        name=name,
+        unit=record.get("unit"),
+        convention=record.get("convention"),
+        source=record.get("from"),
+        formula=record.get("formula"),
+        mean_error=tuple(record.get("mean_error", ())),
+    )
+
+
+def _quantity(name: str, record: Mapping[str, Any], file: str) -> None:
+    """Hold a canonical column to the unit and conventions of its quantity."""
+    quantity = QUANTITIES.get(name)
+    if quantity is None:
+        return
+    unit, convention = record.get("unit"), record.get("convention")
+    if unit != quantity.unit and unit not in quantity.conventions:
+        raise DataError(
+            f"column {name!r} is {quantity.meaning} in {quantity.unit}, not {unit!r}.", file=file
+        )
+    counted = unit if unit in quantity.conventions else convention
+    if quantity.conventions and counted not in quantity.conventions:
+        raise DataError(
+            f"column {name!r} needs a convention: {', '.join(quantity.conventions)}.", file=file
+        )
+
+
+def _unique(items: list[Any], key: str, kind: str, file: str) -> tuple[Any, ...]:
+    seen = [getattr(item, key) for item in items]
+    if not seen:
+        raise DataError(f"no [[{kind}]] is listed.", file=file)
+    twice = next((x for x in seen if seen.count(x) > 1), None)
+    if twice is not None:
+        raise DataError(f"[[{kind}]] {twice} is listed twice.", file=file)
+    return tuple(items)
+
+
+def _keys(
+    record: Any, required: Sequence[str], optional: Sequence[str], where: str, file: str
+) -> None:
+    if not isinstance(record, Mapping):
+        raise DataError(f"{where} must be a table.", file=file)
+    missing = [key for key in required if key not in record]
+    unknown = [key for key in record if key not in (*required, *optional)]
+    if missing or unknown:
+        wrong = [f"lacks {', '.join(missing)}"] if missing else []
+        wrong += [f"has unknown {', '.join(unknown)}"] if unknown else []
+        raise DataError(f"{where} {' and '.join(wrong)}.", file=file)
+
+
+def _text(value: Any, key: str, file: str) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise DataError(f"{key} must be text.", file=file)
+    return value

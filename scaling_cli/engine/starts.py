@@ -1,0 +1,154 @@
+"""Starting points by variable projection: search the exponents, solve for the amplitudes.
+
+For every combination of the nonlinear parameters' declared starts, the parameters in which the
+law is linear are solved for by least squares, non-negative where their domain says so.
+"""
+
+import itertools
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from scaling_cli.engine.solve import Problem, to_free
+from scaling_cli.law import Domain, Law
+
+# A start needs every term alive: a term that least squares sets to zero begins at this share of
+# the output instead. It is a start, not a bound.
+FAINT = 1e-3
+
+
+def starts(problem: Problem) -> np.ndarray:
+    """Return starting points, best first, shape (m, k), in searched coordinates."""
+    law = problem.law
+    own = law.starts(problem.inputs, problem.output)
+    found = list(own) if own is not None else _projected(problem)
+    rows = np.array([[to_free(law, name, point[name]) for name in problem.frame.names]
+                     for point in found])  # fmt: skip
+    rows = rows[np.all(np.isfinite(rows), axis=1)]
+    _, first = np.unique(rows, axis=0, return_index=True)
+    return rows[np.sort(first)]
+
+
+def _projected(problem: Problem) -> list[dict[str, float]]:
+    """Return one start per grid point, sorted by weighted residual sum of squares."""
+    law, names = problem.law, problem.frame.names
+    fixed = _fixed(problem)
+    grid = _grid(law, names)
+    linear = [n for n, p in law.parameters().items() if p.linear and n not in fixed]
+    basis, rest = _basis(problem, grid, linear, fixed)
+    amplitudes, cost = _amplitudes(problem, linear, basis, rest)
+    order = np.argsort(cost, kind="stable")
+    found = []
+    for i in order:
+        point = {name: float(values[i]) for name, values in grid.items()}
+        point |= {n: float(amplitudes[i, j]) for j, n in enumerate(linear)}
+        found.append(point)
+    return found
+
+
+def _fixed(problem: Problem) -> dict[str, float]:
+    """Return the parameters that no searched coordinate moves."""
+    moved = np.any(problem.frame.matrix != 0, axis=1).tolist()
+    out = {}
+    for i, (name, p) in enumerate(problem.law.parameters().items()):
+        if not moved[i]:
+            value = problem.frame.offset[i]
+            out[name] = float(np.exp(value) if p.domain is Domain.POSITIVE else value)
+    return out
+
+
+def _grid(law: type[Law], names: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Return every combination of the nonlinear starts, each array of shape (g,).
+
+    A tied parameter is not in `names`; it takes the values of the one it follows in `_basis`.
+    """
+    declared = {n: p.starts for n, p in law.parameters().items() if n in names and not p.linear}
+    if not declared:
+        return {}
+    mesh = np.array(list(itertools.product(*declared.values())))
+    return {name: mesh[:, j] for j, name in enumerate(declared)}
+
+
+def _basis(
+    problem: Problem,
+    grid: Mapping[str, np.ndarray],
+    linear: list[str],
+    fixed: Mapping[str, float],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the columns (g, n, q) of the linear parameters and the fixed remainder (g, n)."""
+    g = len(next(iter(grid.values()))) if grid else 1
+    inputs = {s: np.asarray(v, float)[None, :] for s, v in problem.inputs.items()}
+    shape = (g, len(problem.output))
+
+    def surface(values: Mapping[str, float]) -> np.ndarray:
+        columns = {n: v[:, None] for n, v in grid.items()} | dict(values)
+        law = problem.law(**{n: columns[_leader(problem, n)] if n not in columns else columns[n]
+                             for n in problem.law.parameters()})  # fmt: skip
+        return np.broadcast_to(np.asarray(law(**inputs), float), shape)
+
+    none = dict.fromkeys(linear, 0.0) | dict(fixed)
+    rest = surface(none)
+    columns = [surface(none | {name: 1.0}) - rest for name in linear]
+    return np.stack(columns, axis=-1) if columns else np.zeros((*shape, 0)), rest
+
+
+def _leader(problem: Problem, name: str) -> str:
+    """Return the searched parameter that this tied one follows."""
+    row = list(problem.law.parameters()).index(name)
+    return problem.frame.names[int(np.argmax(problem.frame.matrix[row]))]
+
+
+def _amplitudes(
+    problem: Problem, linear: list[str], basis: np.ndarray, rest: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Solve for the linear parameters at every grid point: (g, q) and the cost (g,).
+
+    Rows are divided by the output, so that least squares approximates log residuals. All active
+    sets are tried (2^q small systems), which is exact non-negative least squares for q <= 4.
+    """
+    weight = np.sqrt(problem.weight) / problem.output
+    rows = basis * weight[:, None]
+    target = (problem.output - rest) * weight
+    norm = np.sqrt(np.sum(rows**2, axis=1, keepdims=True))
+    norm = np.where(norm > 0, norm, 1.0)
+    rows = rows / norm
+    gram = np.einsum("gni,gnj->gij", rows, rows)
+    moment = np.einsum("gni,gn->gi", rows, target)
+    total = np.sum(target**2, axis=1)
+    positive = [problem.law.parameters()[n].domain is Domain.POSITIVE for n in linear]
+    best, cost = _active_sets(gram, moment, total, np.array(positive, bool))
+    best = best / norm[:, 0, :]
+    faint = FAINT * np.median(problem.output) / np.median(np.abs(basis), axis=1)
+    needs = np.array(positive, bool) & (best <= 0)
+    return np.where(needs, faint, best), cost
+
+
+def _active_sets(
+    gram: np.ndarray, moment: np.ndarray, total: np.ndarray, positive: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    g, q = moment.shape
+    best, cost = np.zeros((g, q)), np.array(total)
+    for chosen in itertools.product((True, False), repeat=q):
+        on = np.flatnonzero(chosen)
+        if not len(on):
+            continue
+        solution = _small_solve(gram[:, on][:, :, on], moment[:, on])
+        residual = total - np.sum(solution * moment[:, on], axis=1)
+        allowed = np.all((solution > 0) | ~positive[on], axis=1) & np.isfinite(residual)
+        take = allowed & (residual < cost)
+        best[take] = 0.0
+        best[np.ix_(take, on)] = solution[take]
+        cost = np.where(take, residual, cost)
+    return best, cost
+
+
+def _small_solve(gram: np.ndarray, moment: np.ndarray) -> np.ndarray:
+    """Solve the normal equations; the pseudo-inverse survives collinear columns."""
+    return np.einsum("gij,gj->gi", np.linalg.pinv(gram, hermitian=True), moment)
+
+
+def log_box(starts_: np.ndarray, count: int, spread: float, seed: int) -> Any:
+    """Return `count` random points around the best start, normal with sd `spread`."""
+    generator = np.random.default_rng(seed)
+    return starts_[0] + spread * generator.standard_normal((count, starts_.shape[1]))

@@ -1,0 +1,338 @@
+"""The bare optimum: refuse what cannot be fitted, search from many starts, say how it ended."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from scaling_cli import laws
+from scaling_cli.artefact import Objective, Status
+from scaling_cli.engine.solve import (
+    RESIDUAL_FLOOR,
+    Problem,
+    Solution,
+    corner_of,
+    frame,
+    parameters,
+    solve,
+)
+from scaling_cli.engine.starts import log_box, starts
+from scaling_cli.errors import FitError, UsageError
+from scaling_cli.law import Law
+from scaling_cli.points import Points
+
+PROJECTED_STARTS = 48
+RANDOM_STARTS = 16
+RANDOM_SPREAD = 0.5  # sd of random starts around the best projected one, in free coordinates
+SEARCH_ITERATIONS = 150  # enough for nearly all starts; the best one is polished afterwards
+SAME_MINIMUM = 1e-8  # relative difference of objectives that counts as the same minimum
+# Least absolute deviations as the limit of Huber's: the corner shrinks until Newton no longer
+# resolves it. At corner c the sum of |r| is within (points on the arms' edge) x c / 2 of its
+# minimum, about 1e-6 relative at the loosest corner that is accepted.
+LAD_CORNERS = (1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 3e-6, 1e-6, 3e-7, 1e-7)
+LAD_LOOSEST = 3e-6
+DEAD_TERM = 1e-7  # a parameter that moves ln loss by less than this per e-fold is at its bound
+ILL_CONDITIONED = 1e10  # of the diagonally scaled Hessian; sqrt is the loss of digits
+COLLINEAR = 1e-3  # 1 - R^2 of one log input on the others below which they move as one
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """The best minimum found.
+
+    Parameters
+    ----------
+    u : array, shape (k,)
+        Searched coordinates.
+    law : Law
+        The fitted law.
+    value : float
+        Minimised sum, in the objective's own terms.
+    status : Status
+    at_bound : tuple of str
+        Parameters whose term has vanished.
+    diagnostics : mapping
+        starts, agree (share of converged starts in the best minimum), basins, gradient_norm,
+        condition, iterations.
+    """
+
+    u: np.ndarray
+    law: Law
+    value: float
+    status: Status
+    at_bound: tuple[str, ...]
+    diagnostics: Mapping[str, Any]
+
+
+def make_problem(
+    points: Points,
+    law: type[Law],
+    objective: Objective,
+    fix: Mapping[str, float] | None = None,
+    tie: Mapping[str, str] | None = None,
+) -> Problem:
+    """Return the optimisation problem of fitting `law` to `points`.
+
+    Raises
+    ------
+    UsageError
+        If `fix` or `tie` names a parameter that the law does not have.
+    """
+    known = law.parameters()
+    fix, tie = dict(fix or {}), dict(tie or {})
+    for name in (*fix, *tie, *tie.values()):
+        if name not in known:
+            raise UsageError(
+                f"law {laws.name_of(law)} has no parameter {name!r}.",
+                hint=f"Its parameters: {', '.join(known)}.",
+            )
+    for follower, leader in tie.items():
+        if follower == leader or leader in tie or follower in fix:
+            raise UsageError(f"cannot tie {follower} to {leader}: tie or fix each only once.")
+    return Problem(
+        law=law,
+        inputs={s: np.asarray(points.inputs[s], float) for s in law.inputs()},
+        output=np.asarray(points.output, float),
+        weight=np.ones(len(points)),
+        objective=objective,
+        frame=frame(law, fix, tie),
+    )
+
+
+def refuse(points: Points, problem: Problem) -> None:
+    """Raise if no fit of these points can be used.
+
+    Raises
+    ------
+    FitError
+        Too few distinct configurations, an input with too few levels, inputs that move as one.
+    """
+    needed = len(problem.frame.names) + 1
+    columns = np.stack([np.log(problem.inputs[s]) for s in problem.inputs], axis=1)
+    distinct = len(np.unique(columns, axis=0))
+    name = laws.name_of(problem.law)
+    if distinct < needed:
+        raise FitError(
+            f"{distinct} distinct configurations cannot determine the "
+            f"{needed - 1} free parameters of {name}; at least {needed} are needed.",
+            hint="Add runs at other sizes or token counts, or hold parameters "
+            "with --fix E=1.7 or --tie.",
+        )
+    _refuse_levels(problem, columns)
+    _refuse_collinear(points, problem, columns)
+
+
+def _refuse_levels(problem: Problem, columns: np.ndarray) -> None:
+    floor = any(p.linear and n in problem.frame.names for n, p in problem.law.parameters().items())
+    needed = 3 if floor else 2
+    for symbol, column in zip(problem.inputs, columns.T, strict=True):
+        levels = len(np.unique(np.round(column, 6)))
+        if levels < needed:
+            quantity = problem.law.inputs()[symbol]
+            raise FitError(
+                f"{quantity.meaning} ({symbol}) takes only {levels} distinct "
+                f"{'value' if levels == 1 else 'values'}; {laws.name_of(problem.law)} needs "
+                f"at least {needed} to tell its exponent from its coefficient.",
+                hint=f"Add runs that vary {symbol}, or use a law without it.",
+            )
+
+
+def _refuse_collinear(points: Points, problem: Problem, columns: np.ndarray) -> None:
+    if columns.shape[1] < 2 or problem.frame.names == ():
+        return
+    unexplained = collinearity(columns)
+    if unexplained < COLLINEAR:
+        symbols = " and ".join(problem.inputs)
+        raise FitError(
+            f"{symbols} move as one in these {len(points)} points (squared correlation of their "
+            f"logarithms {1 - unexplained:.6f}): their effects cannot be told apart.",
+            hint="Add runs with other ratios of tokens to parameters (isoFLOP or over-trained "
+            "runs), or fit power_law in one variable (--law power_law --map x=flops).",
+        )
+
+
+def collinearity(columns: np.ndarray) -> float:
+    """Return the smallest share of a log input's variance that the others leave unexplained."""
+    centred = columns - columns.mean(axis=0)
+    shares = []
+    for j in range(columns.shape[1]):
+        others = np.delete(centred, j, axis=1)
+        fitted = others @ np.linalg.lstsq(others, centred[:, j], rcond=None)[0]
+        shares.append(float(np.sum((centred[:, j] - fitted) ** 2) / np.sum(centred[:, j] ** 2)))
+    return min(shares)
+
+
+def optimise(problem: Problem, *, seed: int = 0) -> Optimum:
+    """Search from variable-projection and random starts; return the best minimum.
+
+    Raises
+    ------
+    FitError
+        If no start converges.
+    """
+    projected = starts(problem)[:PROJECTED_STARTS]
+    if not len(projected):
+        raise FitError(
+            f"no starting point of {laws.name_of(problem.law)} can be made from these data.",
+            hint="Look at 'scaling runs': are the losses falling with size and tokens?",
+        )
+    trial = np.concatenate([projected, log_box(projected, RANDOM_STARTS, RANDOM_SPREAD, seed)])
+    first = replace(problem.objective, name="huber") if problem.objective.name == "lad" else None
+    search = problem if first is None else replace(problem, objective=first)
+    found = solve(search, trial, max_iterations=SEARCH_ITERATIONS)
+    if not np.any(np.isfinite(found.value)):
+        raise FitError("the law is not finite at any starting point.")
+    order = np.argsort(np.where(np.isfinite(found.value), found.value, np.inf))
+    polished = _polish(problem, found.u[order[:1]])
+    if not polished.converged[0]:
+        raise FitError(
+            f"the optimiser did not converge on {laws.name_of(problem.law)} "
+            f"(gradient {np.max(np.abs(polished.gradient[0])):.2g}).",
+            hint="The data do not fit this law; look at the residuals, or hold E with --fix.",
+        )
+    return _optimum(problem, found, polished)
+
+
+def _polish(problem: Problem, u: np.ndarray) -> Solution:
+    """Finish each start; for least absolute deviations, by continuation of Huber's corner."""
+    if problem.objective.name != "lad":
+        return solve(problem, u)
+    reached = solve(problem, u, corner=np.full(len(u), LAD_CORNERS[0]))
+    for corner in LAD_CORNERS[1:]:
+        now = solve(problem, reached.u, corner=np.full(len(u), corner))
+        if not np.all(now.converged) and corner < LAD_LOOSEST:
+            return reached
+        reached = now
+    return reached
+
+
+def _optimum(problem: Problem, found: Solution, polished: Solution) -> Optimum:
+    u = polished.u[0]
+    values = {name: float(v[0]) for name, v in parameters(problem, polished.u).items()}
+    law = problem.law(**values)
+    hessian = polished.irls[0] if problem.objective.name == "lad" else polished.hessian[0]
+    at_bound = _dead(problem, u)
+    condition = _condition(hessian)
+    best = np.min(found.value[found.converged]) if found.converged.any() else np.inf
+    floor = len(problem.output) * RESIDUAL_FLOOR**2  # noiseless data: every zero is the same zero
+    agree = found.value <= best * (1 + SAME_MINIMUM) + floor
+    status = Status.CONVERGED
+    if condition > ILL_CONDITIONED:
+        status = Status.ILL_CONDITIONED
+    if at_bound:
+        status = Status.AT_BOUND
+    return Optimum(
+        u=u,
+        law=law,
+        value=objective_value(problem, law),
+        status=status,
+        at_bound=at_bound,
+        diagnostics={
+            "starts": len(found.value),
+            "converged": int(np.sum(found.converged)),
+            "agree": float(np.sum(agree & found.converged) / max(1, np.sum(found.converged))),
+            "basins": _basins(found),
+            "gradient_norm": float(np.max(np.abs(polished.gradient[0]))),
+            "condition": condition,
+            "iterations": int(np.sum(found.iterations)),
+            "at_bound": list(at_bound),
+        },
+    )
+
+
+def _basins(found: Solution) -> list[float]:
+    """Return the distinct minima, best first, at most five."""
+    distinct: list[float] = []
+    for value in np.sort(found.value[found.converged]):
+        if not distinct or value > distinct[-1] * (1 + 1e-6):
+            distinct.append(float(value))
+    return distinct[:5]
+
+
+def _condition(hessian: np.ndarray) -> float:
+    """Return the condition number after scaling every parameter to unit curvature."""
+    scale_ = np.sqrt(np.abs(np.diagonal(hessian)))
+    if not np.all(scale_ > 0):
+        return float("inf")
+    return float(np.linalg.cond(hessian / np.outer(scale_, scale_)))
+
+
+def _dead(problem: Problem, u: np.ndarray) -> tuple[str, ...]:
+    moves = np.max(np.abs(sensitivity(problem, u, problem.inputs)), axis=0)
+    return tuple(n for n, m in zip(problem.frame.names, moves, strict=True) if m < DEAD_TERM)
+
+
+def objective_value(problem: Problem, law: Law) -> float:
+    """Return the objective's sum at a law, in NumPy: an independent evaluation of the kernel's."""
+    prediction = np.asarray(law(**problem.inputs), float)
+    if problem.objective.space == "log":
+        r = np.abs(np.log(prediction) - np.log(problem.output))
+    else:
+        r = np.abs(prediction - problem.output)
+    if problem.objective.name == "lad":
+        return float(np.sum(problem.weight * r))
+    corner = corner_of(problem.objective)
+    inside = r <= corner
+    arm = 0.0 if np.isinf(corner) else corner * (r - corner / 2)
+    return float(np.sum(problem.weight * np.where(inside, r * r / 2, arm)))
+
+
+def log_predictions(
+    problem: Problem, u: np.ndarray, inputs: Mapping[str, np.ndarray]
+) -> np.ndarray:
+    """Return ln prediction, shape (m, points), at searched coordinates u of shape (m, k)."""
+    values = {name: v[:, None] for name, v in parameters(problem, np.atleast_2d(u)).items()}
+    columns = {s: np.asarray(v, float)[None, :] for s, v in inputs.items()}
+    shape = (len(np.atleast_2d(u)), len(next(iter(inputs.values()))))
+    return np.log(np.broadcast_to(np.asarray(problem.law(**values)(**columns), float), shape))
+
+
+def sensitivity(
+    problem: Problem, u: np.ndarray, inputs: Mapping[str, np.ndarray], step: float = 1e-4
+) -> np.ndarray:
+    """Return d ln prediction / d u, shape (points, k), by fourth-order central differences.
+
+    Its relative error is below 1e-10, and it costs no compilation.
+    """
+    k = len(u)
+    offsets = step * np.concatenate([np.eye(k) * c for c in (-2, -1, 1, 2)])
+    values = log_predictions(problem, u + offsets, inputs).reshape(4, k, -1)
+    return ((values[0] - values[3]) + 8 * (values[2] - values[1])).T / (12 * step)
+
+
+def refits(
+    problem: Problem,
+    begin: np.ndarray,
+    weights: Sequence[np.ndarray],
+    corners: Sequence[float] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Refit with other weights or corners, each from all of `begin`; return the best of each.
+
+    Parameters
+    ----------
+    begin : array, shape (b, k)
+        Starts tried for every variation.
+    weights : sequence of array, shape (n,)
+        One per variation; zero leaves a point out.
+    corners : sequence of float, optional
+        Huber corner per variation.
+
+    Returns
+    -------
+    u : array, shape (variations, k)
+    value : array, shape (variations,)
+    """
+    b, v = len(begin), len(weights)
+    corner = None if corners is None else np.repeat(np.asarray(corners, float), b)
+    if problem.objective.name == "lad" and corners is None:
+        problem = replace(problem, objective=replace(problem.objective, name="huber", delta=1e-6))
+    solution = solve(
+        problem,
+        np.tile(begin, (v, 1)),
+        weight=np.repeat(np.asarray(weights, float), b, axis=0),
+        corner=corner,
+    )
+    usable = np.where(solution.converged & np.isfinite(solution.value), solution.value, np.inf)
+    best = np.argmin(usable.reshape(v, b), axis=1) + b * np.arange(v)
+    return solution.u[best], usable[best]

@@ -1,0 +1,107 @@
+"""The figures: one per file; `table` computes the numbers drawn, `draw` draws them.
+
+The folder is the registry: `get(name)` is the module `plots/<name>.py`, which declares
+
+* `Table`, a frozen dataclass of everything drawn, its number of `panels` and size in `inches`,
+* `table(fit, measured=None, level=0.9) -> Table`, which decides,
+* `draw(table, *axes)`, which does not.
+
+Only this folder imports matplotlib, and only when a figure is asked for. `pyplot` is not used:
+no global state, no window, the caller's style is left alone.
+"""
+
+import difflib
+import importlib
+import pkgutil
+from dataclasses import asdict
+from functools import cache
+from os import PathLike
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from scaling_cli.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SUFFIXES = (".png", ".svg", ".pdf")
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """Return the names of all figures, sorted."""
+    found = (m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
+    return tuple(sorted(found))
+
+
+@cache
+def get(name: str) -> ModuleType:
+    """Return the module of a figure.
+
+    Raises
+    ------
+    UsageError
+        If there is no such figure; near names are suggested.
+    """
+    if name not in names():
+        near = difflib.get_close_matches(name, names(), n=1, cutoff=0.4)
+        guess = f"Did you mean {near[0]}? " if near else ""
+        raise UsageError(
+            f"there is no figure {name!r}.", hint=f"{guess}Known figures: {', '.join(names())}."
+        )
+    return importlib.import_module(f"{__name__}.{name}")
+
+
+def figure(name: str, table: Any) -> "Figure":
+    """Draw a table on a new figure of `table.panels` panels side by side.
+
+    Parameters
+    ----------
+    name : str
+        Which figure: a name of `names()`.
+    table : Table
+        What `get(name).table(fit)` returned.
+    """
+    from scaling_cli.plots import _style
+
+    with _style.applied():
+        sheet, axes = _style.sheet(table.panels, table.inches)
+        get(name).draw(table, *axes)
+        # Text is laid out with the style in force, not the caller's when the file is written.
+        sheet.draw_without_rendering()
+    return sheet
+
+
+def save(figure: "Figure", path: str | PathLike[str]) -> Path:
+    """Write a figure; the suffix chooses PNG, SVG or PDF. The same figure gives the same bytes.
+
+    Raises
+    ------
+    UsageError
+        If the suffix is none of these.
+    DataError
+        If the file cannot be written.
+    """
+    from scaling_cli.plots import _style
+
+    target = Path(path)
+    if target.suffix.lower() not in SUFFIXES:
+        raise UsageError(
+            f"cannot write a figure as {target.name!r}.",
+            hint=f"Use a name that ends in {', '.join(SUFFIXES)}.",
+        )
+    try:
+        _style.write(figure, target)
+    except OSError as error:
+        raise DataError(
+            f"cannot write the figure: {error.strerror}.",
+            hint="Make the folder first, or choose another.",
+            file=str(target),
+        ) from error
+    return target
+
+
+def numbers(table: Any) -> dict[str, Any]:
+    """Return everything a figure shows, as plain data for JSON."""
+    return asdict(table)

@@ -1,0 +1,189 @@
+"""How figures look: colours safe for colour-blind readers, sizes for a paper, axes from quantities.
+
+Categories take their colours from Okabe and Ito's palette, ordered values from viridis.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LinearSegmentedColormap, LogNorm
+from matplotlib.figure import Figure
+from matplotlib.ticker import (
+    FixedFormatter,
+    FixedLocator,
+    FuncFormatter,
+    LogLocator,
+    MaxNLocator,
+    NullFormatter,
+    NullLocator,
+)
+
+from scaling_cli.artefact import Fit
+from scaling_cli.plots._fitted import HeldOut
+from scaling_cli.quantities import BY_SYMBOL
+
+INK = "#1a1a1a"
+FAINT = "#8c8c8c"
+MEASURED = "#d55e00"
+PREDICTED = "#0072b2"
+NO_DATA = "#ededed"
+# Viridis without its yellow end, which is too light for a thin line on white.
+ORDERED = LinearSegmentedColormap.from_list(
+    "ordered", mpl.colormaps["viridis"](np.linspace(0.0, 0.86, 256))
+)
+# For surfaces: dark enough to rank, pale enough for lines and points on top.
+PALE = LinearSegmentedColormap.from_list("pale", ("#9ecae1", "#deebf7", "#fffdf5", "#fde3b8"))
+
+DASHED = (0, (4, 2))
+PAGE = (6.4, 4.3)  # inches: the text width of a paper
+_DPI = 200
+_STYLE: dict[Any, Any] = {
+    "font.size": 9,
+    "axes.labelsize": 9.5,
+    "axes.titlesize": 9.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.8,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#dddddd",
+    "grid.linewidth": 0.5,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "lines.linewidth": 1.4,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "svg.hashsalt": "scaling",
+    "svg.fonttype": "none",
+    "pdf.fonttype": 42,
+}
+
+
+@contextmanager
+def applied() -> Iterator[None]:
+    """Draw in the house style, then give the caller's style back."""
+    with mpl.rc_context(_STYLE):
+        yield
+
+
+def sheet(panels: int, inches: tuple[float, float]) -> tuple[Figure, list[Axes]]:
+    """Return an empty figure with panels side by side, on no screen."""
+    figure = Figure(figsize=inches, dpi=_DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(1, panels, squeeze=False, sharey=True)
+    return figure, list(axes[0])
+
+
+def write(figure: Figure, path: Path) -> None:
+    """Write a figure without the date, so that the same numbers give the same file."""
+    dated = {".png": "Software", ".svg": "Date", ".pdf": "CreationDate"}[path.suffix.lower()]
+    with applied():
+        figure.savefig(path, metadata={dated: None})
+
+
+def label(fit: Fit, symbol: str) -> str:
+    """Return an axis label: meaning, symbol, unit, and the counting convention of this fit."""
+    quantity = BY_SYMBOL.get(symbol)
+    if quantity is None:
+        return symbol
+    convention = fit.data.get("conventions", {}).get(symbol)
+    name = quantity.meaning[0].upper() + quantity.meaning[1:]
+    if symbol == "C":
+        return f"{name}, C = 6ND (FLOP)"
+    if symbol == "L":
+        return f"{name} ({convention or quantity.unit})"
+    counted = f"{quantity.unit}, {convention.replace('_', '-')}" if convention else quantity.unit
+    counted = counted.removeprefix(f"{quantity.meaning.split()[-1]}, ")
+    return f"{name}, {symbol} ({counted})" if counted not in name else f"{name}, {symbol}"
+
+
+def log_axis(ax: Axes, which: str) -> None:
+    """Make an axis logarithmic with plain numbers, where a decade is too wide for ticks.
+
+    Losses span less than a decade: matplotlib would label one tick. Round numbers are
+    ticked instead, which the logarithm spaces unevenly.
+    """
+    axis = ax.yaxis if which == "y" else ax.xaxis
+    low, high = ax.get_ylim() if which == "y" else ax.get_xlim()
+    ax.set(**{f"{which}scale": "log"})
+    ax.set(**{f"{which}lim": (low, high)})
+    ticks = MaxNLocator(nbins=7, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+    axis.set_major_locator(FixedLocator([t for t in ticks if low <= t <= high]))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def decades(ax: Axes) -> None:
+    """Label a narrow logarithmic x axis: few decades, or 1-2-5 inside one, never in each other."""
+    ax.set_xscale("log")
+    low, high = ax.get_xlim()
+    whole = np.floor(np.log10(high)) - np.ceil(np.log10(low)) + 1
+    if whole >= 2:
+        ax.xaxis.set_major_locator(LogLocator(numticks=5))
+    else:
+        ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+    ax.xaxis.set_minor_formatter(NullFormatter())
+
+
+def cut_axis(ax: Axes, factors: np.ndarray, texts: list[str]) -> None:
+    """Mark on the x axis the cuts themselves, each with what it was."""
+    ax.xaxis.set_major_locator(FixedLocator(factors.tolist()))
+    ax.xaxis.set_major_formatter(FixedFormatter(texts))
+    ax.xaxis.set_minor_locator(NullLocator())
+
+
+def colours(values: np.ndarray) -> LogNorm:
+    """Return the logarithmic scale of colours over these values."""
+    low, high = float(np.min(values)), float(np.max(values))
+    return LogNorm(low, high) if high > low else LogNorm(low / 2, high * 2)
+
+
+def parent(ax: Axes) -> Figure:
+    """Return the figure that axes belong to."""
+    figure = ax.get_figure(root=True)
+    if figure is None:
+        raise ValueError("the axes belong to no figure")
+    return figure
+
+
+def colour_bar(ax: Axes, norm: LogNorm, text: str) -> None:
+    """Explain the colours of ordered values beside the axes."""
+    bar = parent(ax).colorbar(ScalarMappable(norm, ORDERED), ax=ax, pad=0.02, aspect=30)
+    bar.set_label(text)
+    bar.ax.spines["outline"].set_visible(False)
+
+
+def shade_no_data(ax: Axes, edge: float) -> None:
+    """Shade what lies beyond the largest fitted run, and say so."""
+    right = ax.get_xlim()[1]
+    if right <= edge:
+        return
+    ax.axvspan(edge, right, color=NO_DATA, zorder=0, linewidth=0)
+    ax.text(
+        edge, 0.012, " no fitted run beyond here", transform=ax.get_xaxis_transform(),
+        color=FAINT, fontsize=8, va="bottom",
+    )  # fmt: skip
+    ax.set_xlim(right=right)
+
+
+def draw_held_out(held: HeldOut, ax: Axes, across: np.ndarray) -> None:
+    """Draw held-out runs at x = `across`: the prediction, its interval, and what was measured."""
+    bars = None
+    if held.low is not None and held.high is not None:
+        bars = np.stack([held.predicted - held.low, held.high - held.predicted])
+    ax.errorbar(
+        across, held.predicted, yerr=bars, fmt="o", color=PREDICTED, mfc="none", ms=7.5,
+        capsize=3, lw=1.2, zorder=5, label="predicted, held-out run",
+    )  # fmt: skip
+    # Another error bar without bars: legends list lines before error bars.
+    ax.errorbar(
+        across, held.measured, fmt="D", color=MEASURED, ms=4, zorder=6,
+        label="measured, held-out run",
+    )  # fmt: skip

@@ -1,0 +1,134 @@
+"""The loss surface over N and D: level lines, the runs, and the best N and D of every budget."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from scaling_cli.artefact import Fit
+from scaling_cli.errors import UsageError
+from scaling_cli.plots import _style
+from scaling_cli.plots._fitted import best_inputs, held_out, points
+from scaling_cli.points import Points, scale
+
+_STEPS = 90
+_ROOM = 1.6  # the surface is drawn this factor around the runs, measured ones included
+_LEVELS = 12
+
+
+@dataclass(frozen=True)
+class Table:
+    """The surface: `loss` has shape (len(D), len(N)); runs have shape (runs,)."""
+
+    panels: ClassVar[int] = 1
+    inches: ClassVar[tuple[float, float]] = _style.PAGE
+    size: np.ndarray
+    tokens: np.ndarray
+    loss: np.ndarray
+    levels: np.ndarray
+    runs: tuple[str, ...]
+    run_size: np.ndarray
+    run_tokens: np.ndarray
+    held_size: np.ndarray | None
+    held_tokens: np.ndarray | None
+    best_size: np.ndarray | None
+    best_tokens: np.ndarray | None
+    edge: float
+    """Largest compute of a fitted run."""
+    compute: np.ndarray
+    """Compute at each point of the surface, same shape as `loss`."""
+    best_compute: np.ndarray
+    labels: tuple[str, str, str]
+
+
+def table(fit: Fit, measured: Points | None = None, level: float = 0.9) -> Table:
+    """Compute the surface around the fitted runs and `measured` ones.
+
+    Raises
+    ------
+    UsageError
+        If the law is not one of parameters and tokens.
+    """
+    fitted = points(fit)
+    symbol = next((s for s in ("N", "N_avg") if s in fitted.inputs), "")
+    if set(fitted.inputs) != {symbol, "D"}:
+        raise UsageError(
+            f"the contour figure needs a law of N and D, not of {', '.join(fitted.inputs)}.",
+            hint="Draw --kind loss instead.",
+        )
+    held = held_out(fit, measured, level)
+    beyond = held.inputs if held else {}
+    size, tokens = (_grid(fitted.inputs[s], beyond.get(s)) for s in (symbol, "D"))
+    grid = dict(zip((symbol, "D"), np.meshgrid(size, tokens), strict=True))
+    loss, compute = np.asarray(fit.law(**grid)), scale(grid)[1]
+    along = np.geomspace(compute.min(), compute.max(), _STEPS)
+    best = best_inputs(fit.law, along)
+    return Table(
+        size=size,
+        tokens=tokens,
+        loss=loss,
+        levels=_levels(loss),
+        runs=tuple(fitted.runs),
+        run_size=fitted.inputs[symbol],
+        run_tokens=fitted.inputs["D"],
+        held_size=beyond.get(symbol),
+        held_tokens=beyond.get("D"),
+        best_size=best[symbol] if best else None,
+        best_tokens=best["D"] if best else None,
+        edge=float(scale(fitted.inputs)[1].max()),
+        compute=compute,
+        best_compute=along,
+        labels=(
+            _style.label(fit, symbol),
+            _style.label(fit, "D"),
+            _style.label(fit, fit.law.output().symbol),
+        ),
+    )
+
+
+def _grid(values: np.ndarray, beyond: np.ndarray | None) -> np.ndarray:
+    every = values if beyond is None else np.concatenate([values, beyond])
+    return np.geomspace(every.min() / _ROOM, every.max() * _ROOM, _STEPS)
+
+
+def _levels(loss: np.ndarray) -> np.ndarray:
+    """Return round losses inside the surface's range."""
+    levels = MaxNLocator(_LEVELS).tick_values(loss.min(), loss.max())
+    return levels[(levels > loss.min()) & (levels < loss.max())]
+
+
+def draw(table: Table, ax: Axes) -> None:
+    """Draw the table."""
+    ax.set(xscale="log", yscale="log", xlabel=table.labels[0], ylabel=table.labels[1])
+    norm = _style.colours(table.loss)
+    ax.contourf(table.size, table.tokens, table.loss, levels=np.geomspace(
+        table.loss.min(), table.loss.max(), 40), cmap=_style.PALE, norm=norm)  # fmt: skip
+    lines = ax.contour(table.size, table.tokens, table.loss, levels=table.levels,
+                       colors=_style.FAINT, linewidths=0.7)  # fmt: skip
+    ax.clabel(lines, fontsize=7, fmt="%g")
+    ax.contourf(table.size, table.tokens, table.compute, levels=[table.edge, np.inf],
+                colors=[_style.NO_DATA], alpha=0.65)  # fmt: skip
+    ax.contour(table.size, table.tokens, table.compute, levels=[table.edge],
+               colors=_style.FAINT, linestyles=":", linewidths=1)  # fmt: skip
+    _draw_best(table, ax)
+    ax.plot(table.run_size, table.run_tokens, "o", color=_style.INK, ms=3.5, label="fitted runs")
+    if table.held_size is not None and table.held_tokens is not None:
+        ax.plot(table.held_size, table.held_tokens, "D", color=_style.MEASURED, ms=5,
+                label="held-out runs")  # fmt: skip
+    ax.set(xlim=table.size[[0, -1]], ylim=table.tokens[[0, -1]], title=table.labels[2])
+    ax.grid(visible=False)
+    _style.parent(ax).legend(
+        *ax.get_legend_handles_labels(), loc="outside upper center", ncols=4, handlelength=1.8
+    )
+
+
+def _draw_best(table: Table, ax: Axes) -> None:
+    if table.best_size is None or table.best_tokens is None:
+        return
+    inside, beyond = table.best_compute <= table.edge, table.best_compute >= table.edge
+    ax.plot(table.best_size[inside], table.best_tokens[inside], color=_style.PREDICTED, lw=1.8,
+            label="compute-optimal")  # fmt: skip
+    ax.plot(table.best_size[beyond], table.best_tokens[beyond], color=_style.PREDICTED, lw=1.8,
+            ls=_style.DASHED, label="extrapolated")  # fmt: skip

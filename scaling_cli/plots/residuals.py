@@ -1,0 +1,106 @@
+"""Residuals against the scale axis and every input: what the law leaves unexplained, and where."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from scaling_cli.artefact import Fit
+from scaling_cli.plots import _style
+from scaling_cli.plots._fitted import held_out, points
+from scaling_cli.points import Points, scale
+
+# The trend is the median in groups of equal size: few enough that noise averages out.
+MOST_GROUPS, SMALLEST_GROUP = 8, 4
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One variable: the points along it and the medians of neighbouring groups."""
+
+    label: str
+    values: np.ndarray
+    held_out: np.ndarray | None
+    group_values: np.ndarray
+    group_medians: np.ndarray
+
+
+@dataclass(frozen=True)
+class Table:
+    """Residuals 100 ln(measured/predicted), shape (runs,); positive: worse than predicted."""
+
+    runs: tuple[str, ...]
+    residual: np.ndarray
+    held_out: np.ndarray | None
+    by: Mapping[str, Panel]
+
+    @property
+    def panels(self) -> int:
+        """Number of panels: one per variable."""
+        return len(self.by)
+
+    @property
+    def inches(self) -> tuple[float, float]:
+        """Width and height of the figure."""
+        return 3.1 * max(2, self.panels), 3.3
+
+
+def table(fit: Fit, measured: Points | None = None, level: float = 0.9) -> Table:
+    """Compute the residuals of the fitted points, and of `measured` ones if there are any."""
+    fitted = points(fit)
+    residual = 100 * np.log(fitted.output / np.asarray(fit.law(**fitted.inputs)))
+    held = held_out(fit, measured, level)
+    variables = _variables(fitted)
+    beyond = _variables(measured) if measured else {}
+    panels = {
+        symbol: Panel(
+            _style.label(fit, symbol),
+            values,
+            beyond.get(symbol),
+            *_medians(values, residual),
+        )
+        for symbol, values in variables.items()
+    }
+    left = None if held is None else 100 * np.log(held.measured / held.predicted)
+    return Table(tuple(fitted.runs), residual, left, panels)
+
+
+def _variables(table: Points) -> dict[str, np.ndarray]:
+    axis, values = scale(table.inputs)
+    return {axis: values, **table.inputs}
+
+
+def _medians(values: np.ndarray, residual: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return (geometric mean of the variable, median residual) of groups along a variable."""
+    count = min(MOST_GROUPS, len(values) // SMALLEST_GROUP)
+    if count < 2:
+        return np.empty(0), np.empty(0)
+    groups = np.array_split(np.argsort(values, kind="stable"), count)
+    centres = [np.exp(np.mean(np.log(values[rows]))) for rows in groups]
+    return np.array(centres), np.array([np.median(residual[rows]) for rows in groups])
+
+
+def draw(table: Table, *axes: Axes) -> None:
+    """Draw one panel per variable."""
+    for ax, panel in zip(axes, table.by.values(), strict=True):
+        _draw_panel(table, panel, ax)
+    axes[0].set_ylabel("100 ln(measured / predicted)")
+    # Above all panels: a wide legend of one panel would push the others aside.
+    _style.parent(axes[0]).legend(
+        *axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3
+    )
+
+
+def _draw_panel(table: Table, panel: Panel, ax: Axes) -> None:
+    ax.axhline(0, color=_style.INK, lw=0.8, zorder=1)
+    ax.plot(panel.values, table.residual, "o", color=_style.PREDICTED, ms=3.5, alpha=0.6,
+            mew=0, label="fitted runs")  # fmt: skip
+    if len(panel.group_values):
+        ax.plot(panel.group_values, panel.group_medians, "-", color=_style.INK, lw=1.4,
+                label="median of neighbours")  # fmt: skip
+    if panel.held_out is not None and table.held_out is not None:
+        ax.plot(panel.held_out, table.held_out, "D", color=_style.MEASURED, ms=4.5,
+                label="held-out run")  # fmt: skip
+    ax.set_xlabel(panel.label)
+    _style.decades(ax)

@@ -1,0 +1,272 @@
+"""How sure: bootstrap by run for parameters; draws, noise and drift for predictions.
+
+Resampling alone measures noise, while the error of an extrapolation is mostly bias of the law:
+on held-out real runs, intervals of one resampled law cover about half of what they promise. So a
+prediction's interval is made of three parts: joint draws of the parameters under weak priors,
+the noise of one run, and a drift per decade of compute learned by hiding the largest runs of the
+user's own table and looking how far the refitted law misses them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from scaling_cli.artefact import Uncertainty
+from scaling_cli.engine.solve import Problem, parameters, solve
+from scaling_cli.engine.starts import starts
+from scaling_cli.law import Prior
+from scaling_cli.optimum import Optimum, log_predictions, refits, sensitivity
+from scaling_cli.points import Points, scale
+
+DRAWS = 500  # the 5 % quantile of 500 draws is known to 6 % of the half-width
+NOISE_PRIOR_SD = 0.005  # sd of ln loss between repeated runs, seen across laboratories
+NOISE_PRIOR_POINTS = 3  # weight of that prior, in points
+CUT_SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)  # of the range of ln C that a cut hides
+SMALLEST_TRAINING = 8
+DRIFT_FLOOR = 0.02  # sd of ln loss per decade: what benchmarks/coverage.py asks for at least
+DRIFT_FLOOR_UNTESTED = 0.03  # with fewer than three cuts
+ENOUGH_CUTS = 3
+FEWEST_HIDDEN = 3  # one odd run is noise, not drift; dropping such cuts costs no coverage
+SHORTEST_REACH = 0.3  # decades; below it a miss says nothing about growth per decade
+NORMAL_90 = 1.6448536269514722
+
+
+@dataclass(frozen=True)
+class Cut:
+    """One backtest: fit below `train_max` on the scale axis, predict everything above."""
+
+    train_max: float
+    n_train: int
+    n_test: int
+    factor: float
+    """Largest held-out value over `train_max`."""
+    bias: float
+    """Mean of ln prediction - ln measured over the held-out points."""
+    mare: float
+    """Mean absolute relative error."""
+    allowed: float
+    """Half-width that the law without drift allowed, root mean square, at 90 %."""
+    coverage: float
+    """Share of held-out points inside that half-width."""
+    drift: float
+    """Extra sd per decade that the misses ask for."""
+    held_out: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON object of the contract."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__} | {
+            "held_out": list(self.held_out)
+        }
+
+
+def noise(residuals: np.ndarray, searched: int, objective: str) -> float:
+    """Return the sd of ln loss of one run, from log residuals of shape (n,).
+
+    For robust objectives the 90 % quantile of |r| over 1.645, so that a few outliers do not
+    count; for l2 the root mean square. Both are corrected for the parameters searched, and
+    pooled with a weak prior of 0.5 %.
+    """
+    n = len(residuals)
+    spare = n - searched
+    if objective == "l2":
+        own = np.sum(residuals**2)
+    else:
+        own = n * (np.quantile(np.abs(residuals), 0.9) / NORMAL_90) ** 2
+    return float(
+        np.sqrt((NOISE_PRIOR_POINTS * NOISE_PRIOR_SD**2 + own) / (spare + NOISE_PRIOR_POINTS))
+    )
+
+
+def resample_counts(runs: Sequence[str], count: int, seed: int) -> np.ndarray:
+    """Return bootstrap weights, shape (count, n): runs are drawn with replacement, not rows."""
+    names, member = np.unique(np.asarray(runs), return_inverse=True)
+    draws = np.random.default_rng(seed).multinomial(
+        len(names), np.full(len(names), 1 / len(names)), size=count
+    )
+    return draws[:, member].astype(float)
+
+
+def bootstrap(problem: Problem, optimum: Optimum, weights: np.ndarray) -> dict[str, np.ndarray]:
+    """Refit under each row of `weights`, from the optimum.
+
+    Parameters
+    ----------
+    weights : array, shape (resamples, n)
+        Counts of each point; see `resample_counts`.
+
+    Returns
+    -------
+    mapping of parameter to array, shape (converged resamples,)
+    """
+    if not len(weights):
+        return {name: np.zeros(0) for name in optimum.law.parameters()}
+    resampled = problem
+    if problem.objective.name == "lad":
+        # Resampled medians interpolate points; a corner far below the noise smooths the kinks.
+        resampled = replace(problem, objective=replace(problem.objective, name="huber", delta=1e-5))
+    solution = solve(resampled, np.repeat(optimum.u[None], len(weights), axis=0), weight=weights)
+    return parameters(problem, solution.u[solution.converged])
+
+
+def intervals(draws: Mapping[str, np.ndarray], level: float) -> dict[str, dict[str, float]]:
+    """Return {parameter: level, low, high}: percentiles of bootstrap draws."""
+    if any(len(v) == 0 for v in draws.values()):
+        return {}
+    ends = [(1 - level) / 2, (1 + level) / 2]
+    return {
+        name: {"level": level, "low": float(low), "high": float(high)}
+        for name, values in draws.items()
+        for low, high in [np.quantile(values, ends)]
+    }
+
+
+def parameter_draws(
+    problem: Problem, optimum: Optimum, sigma: float, seed: int, count: int = DRAWS
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Return joint parameter draws and the noise sd of each (randomise-then-optimise).
+
+    Each draw takes a noise sd from its posterior, adds that noise to the logs of the measured
+    outputs, and refits by least squares under the law's weak priors with redrawn centres.
+    """
+    generator = np.random.default_rng(seed)
+    n, k = len(problem.output), len(problem.frame.names)
+    freedom = n - k + NOISE_PRIOR_POINTS
+    sigmas = sigma * np.sqrt(freedom / generator.chisquare(freedom, count))
+    shaken = np.log(problem.output) + sigmas[:, None] * generator.standard_normal((count, n))
+    centre, precision = _priors(problem)
+    redrawn = centre + np.where(precision > 0, 1 / np.sqrt(np.where(precision > 0, precision, 1)),
+                                0.0) * generator.standard_normal((count, len(centre)))  # fmt: skip
+    least_squares = replace(problem, objective=replace(problem.objective, name="l2", space="log"))
+    solution = solve(
+        least_squares,
+        np.repeat(optimum.u[None], count, axis=0),
+        output=np.exp(shaken),
+        prior_mean=redrawn,
+        prior_precision=precision * sigmas[:, None] ** 2,
+    )
+    good = solution.converged
+    return parameters(problem, solution.u[good]), sigmas[good]
+
+
+def _priors(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
+    """Return centre and precision of every full free coordinate, shape (p,); 0 where flat.
+
+    Fixed parameters and followers of a tie carry no prior of their own.
+    """
+    names = list(problem.law.parameters())
+    centre, precision = np.zeros(len(names)), np.zeros(len(names))
+    for i, (name, p) in enumerate(problem.law.parameters().items()):
+        if isinstance(p.prior, Prior) and name in problem.frame.names:
+            base = p.prior.center * (np.min(problem.output) if p.prior.of_output else 1.0)
+            centre[i], precision[i] = np.log(base), p.prior.log_sd**-2
+    return centre, precision
+
+
+def prediction_variance(
+    problem: Problem, u: np.ndarray, rows: np.ndarray, at: Mapping[str, np.ndarray], sigma: float
+) -> np.ndarray:
+    """Return the variance of ln prediction at `at`, shape (points,): the larger of two.
+
+    The HC3 sandwich and the classic formula of M-estimation, with Huber's slope smoothed over a
+    bandwidth, because at small corners nearly every residual lies on a linear arm.
+    """
+    J = sensitivity(problem, u, problem.inputs)[rows]
+    r = (log_predictions(problem, u, problem.inputs)[0] - np.log(problem.output))[rows]
+    n = len(r)
+    if problem.objective.name == "l2":
+        psi, slope = r, np.ones(n)
+    else:
+        corner = problem.objective.delta if problem.objective.name == "huber" else 1e-3
+        band = max(corner, 1.2 * sigma * n**-0.2)
+        psi, slope = np.clip(r, -corner, corner), (np.abs(r) <= band) * corner / band
+    information = np.linalg.pinv((J * slope[:, None]).T @ J, hermitian=True)
+    leverage = slope * np.einsum("ij,jk,ik->i", J, information, J)
+    spread = psi / np.maximum(1 - leverage, 1 / n)
+    sandwich = information @ ((J * spread[:, None] ** 2).T @ J) @ information
+    bread = np.linalg.pinv(J.T @ J, hermitian=True)
+    freedom = max(1, n - J.shape[1])
+    classic = bread * np.sum(psi**2) / freedom / max(np.mean(slope), 1 / n) ** 2
+    G = sensitivity(problem, u, at)
+    both = [np.einsum("ij,jk,ik->i", G, covariance, G) for covariance in (sandwich, classic)]
+    return np.maximum(*both)
+
+
+def cuts_by_share(points: Points, searched: int) -> list[np.ndarray]:
+    """Return masks of training points: the largest runs hidden, at up to seven distances."""
+    _, values = scale(points.inputs)
+    log_values = np.log(values)
+    top, span = np.max(log_values), np.ptp(log_values)
+    masks: list[np.ndarray] = []
+    for share in CUT_SHARES:
+        below = log_values <= top - share * span
+        enough = np.sum(below) >= max(searched + 3, SMALLEST_TRAINING)
+        known = any(np.array_equal(below, m) for m in masks)
+        if enough and np.sum(~below) >= FEWEST_HIDDEN and not known:
+            masks.append(below)
+    return masks
+
+
+def backtest(
+    points: Points, problem: Problem, optimum: Optimum, masks: Sequence[np.ndarray]
+) -> list[Cut]:
+    """Refit on each mask and score the points it hides."""
+    if not masks:
+        return []
+    # A cut may have its optimum in another basin than the full table.
+    begin = np.stack([optimum.u, *starts(problem)[:3]])
+    u, value = refits(problem, begin, [m.astype(float) for m in masks])
+    return [
+        _score(points, problem, u[i], mask) for i, mask in enumerate(masks) if np.isfinite(value[i])
+    ]
+
+
+def _score(points: Points, problem: Problem, u: np.ndarray, mask: np.ndarray) -> Cut:
+    _, values = scale(points.inputs)
+    train_max = float(np.max(values[mask]))
+    hidden = {s: v[~mask] for s, v in problem.inputs.items()}
+    r_train = (log_predictions(problem, u, problem.inputs)[0] - np.log(problem.output))[mask]
+    sigma = noise(r_train, len(u), problem.objective.name)
+    error = log_predictions(problem, u, hidden)[0] - np.log(problem.output[~mask])
+    variance = prediction_variance(problem, u, mask, hidden, sigma) + sigma**2
+    decades = np.maximum(np.log10(values[~mask] / train_max), SHORTEST_REACH)
+    excess = max(0.0, float(np.mean(error**2 - variance)))
+    return Cut(
+        train_max=train_max,
+        n_train=int(np.sum(mask)),
+        n_test=int(np.sum(~mask)),
+        factor=float(np.max(values[~mask]) / train_max),
+        bias=float(np.mean(error)),
+        mare=float(np.mean(np.abs(np.expm1(error)))),
+        allowed=float(NORMAL_90 * np.sqrt(np.mean(variance))),
+        coverage=float(np.mean(np.abs(error) <= NORMAL_90 * np.sqrt(variance))),
+        drift=float(np.sqrt(excess / np.mean(decades**2))),
+        held_out=tuple(dict.fromkeys(str(points.runs[i]) for i in np.flatnonzero(~mask).tolist())),
+    )
+
+
+def assemble(
+    points: Points, problem: Problem, optimum: Optimum, cuts: Sequence[Cut], seed: int
+) -> Uncertainty:
+    """Return what intervals are made of."""
+    residuals = log_predictions(problem, optimum.u, problem.inputs)[0] - np.log(problem.output)
+    sigma = noise(residuals, len(optimum.u), problem.objective.name)
+    draws, sigmas = parameter_draws(problem, optimum, sigma, seed)
+    floor = DRIFT_FLOOR if len(cuts) >= ENOUGH_CUTS else DRIFT_FLOOR_UNTESTED
+    learned = max((c.drift for c in cuts), default=0.0)
+    axis, values = scale(points.inputs)
+    source = (
+        f"largest of {len(cuts)} backtests" if learned > floor
+        else f"floor; {len(cuts)} backtests ask for less"
+    )  # fmt: skip
+    return Uncertainty(
+        draws=draws,
+        sigma=sigmas,
+        drift=max(learned, floor),
+        axis=axis,
+        axis_max=float(np.max(values)),
+        tested=bool(cuts),
+        method=f"weak-prior parametric bootstrap, {len(sigmas)} draws; noise "
+        f"{100 * sigma:.2g} %; drift {100 * max(learned, floor):.2g} % per decade ({source})",
+    )

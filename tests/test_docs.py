@@ -1,0 +1,95 @@
+"""The documents do not drift: snippets are files that run, commands and options exist."""
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from scaling_cli import laws, plots
+from scaling_cli.cli import _commands
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+LONGEST = 60
+_FENCE = re.compile(r"^```(?P<language>\w*)\n(?P<body>.*?)^```$", re.DOTALL | re.MULTILINE)
+_LINK = re.compile(r"\]\((?!https?://|#)(?P<target>[^)#\s]+)")
+
+
+def _read(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf8")
+
+
+def _fenced(name: str, language: str) -> list[str]:
+    return [m["body"] for m in _FENCE.finditer(_read(name)) if m["language"] == language]
+
+
+def _command_lines() -> Iterator[str]:
+    """Yield every `scaling ...` line of the documents, continuations joined."""
+    for name in DOCUMENTS:
+        for language in ("console", "sh", "bash"):
+            for block in _fenced(name, language):
+                joined = block.replace("\\\n", " ")
+                lines = (line.removeprefix("$ ").strip() for line in joined.splitlines())
+                yield from (line for line in lines if re.match(r"scaling [a-z]", line))
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_python_snippets_are_cut_from_examples(name: str) -> None:
+    sources = [path.read_text(encoding="utf8") for path in EXAMPLES]
+    orphans = [s for s in _fenced(name, "python") if not any(s in source for source in sources)]
+    assert orphans == []
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda p: p.stem)
+def test_examples_run(path: Path, tmp_path: Path) -> None:
+    assert len(path.read_text(encoding="utf8").splitlines()) <= LONGEST
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(path)],
+        cwd=tmp_path, env=None, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout
+
+
+def test_every_command_is_in_the_readme() -> None:
+    readme = _read("README.md")
+    missing = [name for name in _commands.names() if f"scaling {name}" not in readme]
+    assert missing == []
+
+
+def test_every_law_and_figure_is_in_the_readme() -> None:
+    readme = _read("README.md")
+    missing = [name for name in (*laws.names(), *plots.names()) if f"`{name}`" not in readme]
+    assert missing == []
+
+
+def test_there_are_command_lines_to_check() -> None:
+    assert len(list(_command_lines())) >= 5
+
+
+@pytest.mark.parametrize("line", sorted(set(_command_lines())))
+def test_command_lines_use_options_that_exist(line: str) -> None:
+    words = shlex.split(re.split(r" (?:\||&&) ", line, maxsplit=1)[0], comments=True)
+    command = _commands.get(words[1])
+    # A command with parts (`scaling data list`) has its options on the part.
+    parts = getattr(command, "commands", {})
+    command = parts.get(words[2], command) if parts and len(words) > 2 else command
+    known = {option for p in command.params for option in p.opts} | {"--help", "-h"}
+    used = {word.split("=")[0] for word in words if re.match(r"--?[a-z]", word)}
+    assert used <= known
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_links_lead_somewhere(name: str) -> None:
+    targets = [m["target"] for m in _LINK.finditer(_read(name))]
+    assert [target for target in targets if not (ROOT / target).exists()] == []
+
+
+def test_pictures_are_small() -> None:
+    pictures = [p for p in ROOT.glob("docs/**/*") if p.suffix in (".png", ".svg")]
+    assert {p.name: p.stat().st_size for p in pictures if p.stat().st_size > 200_000} == {}

@@ -1,0 +1,45 @@
+"""The public surface is this list: removing a name from it is a line of the changelog."""
+
+import importlib
+import importlib.metadata
+
+import pytest
+
+import scaling_cli
+
+PUBLIC = [
+    "Fit",
+    "Objective",
+    "Points",
+    "Prediction",
+    "ScalingError",
+    "__version__",
+    "fit",
+    "load",
+    "read",
+]
+
+
+def test_the_surface_is_this_list() -> None:
+    assert sorted(scaling_cli.__all__) == PUBLIC
+    assert dir(scaling_cli) == PUBLIC
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_name_loads_and_is_documented(name: str) -> None:
+    value = getattr(scaling_cli, name)
+    assert name == "__version__" or (value.__doc__ or "").strip()
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError) as caught:
+        scaling_cli.__getattr__("fitt")
+    assert str(caught.value) == "module 'scaling_cli' has no attribute 'fitt'"
+
+
+def test_the_version_is_that_of_the_distribution() -> None:
+    try:
+        installed = importlib.metadata.version("scaling-cli")
+    except importlib.metadata.PackageNotFoundError:
+        pytest.skip("scaling-cli is not installed here")
+    assert scaling_cli.__version__ == installed
