@@ -59,14 +59,19 @@ class Meta:
                 return self.rows[key]
         return {}
 
-    def notes(self) -> list[Note]:
-        """List the rows that belong to no run read."""
+    def notes(self, runs: Sequence[str], stems: Sequence[str]) -> list[Note]:
+        """List the rows that belong to no run, and the runs that have no row."""
+        found = []
         left = [key for key in self.rows if key not in self.used]
-        if not left:
-            return []
-        message = f"{len(left)} row(s) belong to no run that was read: {_some(left)}."
-        first = self.lines[left[0]]
-        return [Note("meta-unmatched-row", "warn", message, self.file, first)]
+        if left:
+            message = f"{len(left)} row(s) belong to no run that was read: {_some(left)}."
+            first = self.lines[left[0]]
+            found.append(Note("meta-unmatched-row", "warn", message, self.file, first))
+        bare = [r for r, s in zip(runs, stems, strict=True) if not {r, s} & self.rows.keys()]
+        if bare:
+            message = f"no row for {len(bare)} run(s): {_some(bare)}."
+            found.append(Note("meta-unmatched-run", "warn", message, self.file))
+        return found
 
 
 def _some(names: Sequence[str], most: int = 5) -> str:
