@@ -17,7 +17,7 @@ LAYERS = (
     {"quantities"},
     {"law"},
     {"laws"},
-    {"points", "runs"},
+    {"points", "runs", "view", "where", "plausible", "law_inputs", "selection"},
     {"jsonfile", "prediction"},
     {"prediction"},
     {"artefact"},
