@@ -27,6 +27,7 @@ LAYERS = (
     {"checklist"},
     {"fitting"},
     {"datasets"},
+    {"recompute"},
     {"reference", "planning"},
     {"plots", "report"},
     {"cli"},
