@@ -18,7 +18,7 @@ from scaling_cli.cli._commands import Commands
 
 GOLDEN = Path(__file__).parent / "golden"
 HEAVY = ("jax", "pandas", "pyarrow", "scipy", "matplotlib")
-COMMANDS = ["ingest", "runs", "fit", "predict", "check", "laws", "data"]
+ORDER = ["ingest", "runs", "fit", "predict", "check", "laws", "data"]
 
 
 def run(*arguments: str, **options: Any):
@@ -66,7 +66,9 @@ def test_version() -> None:
 
 
 def test_commands_are_the_files_of_the_folder_in_the_order_of_work() -> None:
-    assert [name for name in _commands.names() if name in COMMANDS] == COMMANDS
+    assert [name for name in _commands.in_order() if name in ORDER] == ORDER
+    files = {p.stem for p in Path(_commands.__file__).parent.glob("[a-z]*.py")}
+    assert set(_commands.in_order()) == files
 
 
 @pytest.mark.parametrize("flag", ["-h", "--help"])
@@ -88,7 +90,16 @@ def help_text(*path: str) -> str:
     return context.get_help() + "\n"
 
 
-HELP_PAGES = [(), *((name,) for name in COMMANDS), ("data", "list"), ("data", "fetch")]
+def pages() -> list[tuple[str, ...]]:
+    """Return the path of every command, parts of commands included."""
+    found: list[tuple[str, ...]] = [()]
+    for name in _commands.in_order():
+        parts = getattr(_commands.get(name), "commands", {})
+        found += [(name,), *((name, part) for part in parts)]
+    return found
+
+
+HELP_PAGES = pages()
 
 
 @pytest.mark.parametrize("path", HELP_PAGES, ids=" ".join)
@@ -111,7 +122,10 @@ def test_every_help_has_an_example(path: tuple[str, ...]) -> None:
     assert example.strip().startswith(" ".join(("scaling", *path)).strip())
 
 
-@pytest.mark.parametrize("path", [p for p in HELP_PAGES if p not in ((), ("data",))], ids=" ".join)
+LEAVES = [p for p in HELP_PAGES if not any(q[: len(p)] == p and q != p for q in HELP_PAGES)]
+
+
+@pytest.mark.parametrize("path", LEAVES, ids=" ".join)
 def test_every_command_takes_json_quiet_and_debug(path: tuple[str, ...]) -> None:
     words = help_text(*path).split()
     assert {"--json", "-q,", "--quiet", "--debug", "-h,", "--help"} <= set(words)
@@ -192,7 +206,7 @@ def test_interrupt_ends_with_130(broken: Any) -> None:
 
 def test_unknown_command_suggests_a_near_one() -> None:
     result = run("predct")
-    names = ", ".join(_commands.names())
+    names = ", ".join(_commands.in_order())
     assert result.exit_code == 2
     assert result.stderr == (
         "Usage: scaling [OPTIONS] COMMAND [ARGS]...\n"

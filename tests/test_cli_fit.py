@@ -281,7 +281,7 @@ next      scaling predict --params 3B --tokens 600B
 def test_the_whole_report() -> None:
     fit = cli_fits.fit(left_out=12)
     report = _render_fit.report(fit, written="fit.json", style=Style())
-    head, _, rest = report.partition("at the law's optimum\n")
+    _, _, rest = report.partition("at the law's optimum\n")
     table, _, rest = rest.partition("\n  half-width of the new-run interval ")
     parts, _, rest = rest.partition("\n\nparameters\n")
     (point,) = fit.predict(level=0.9, **cli_fits.OPTIMUM_AT_1E23).to_dicts()

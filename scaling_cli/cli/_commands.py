@@ -28,11 +28,17 @@ BROKEN_PIPE = 141  # what a shell reports for a process ended by SIGPIPE
 
 @cache
 def names() -> tuple[str, ...]:
-    """Return the commands in the order of work: the files of this folder."""
+    """Return the commands: the files of this folder. None is imported."""
     import scaling_cli.cli as folder
 
-    found = [m.name for m in pkgutil.iter_modules(folder.__path__) if not m.name.startswith("_")]
-    return tuple(sorted(found, key=lambda name: (getattr(load(name), "ORDER", 90), name)))
+    found = (m.name for m in pkgutil.iter_modules(folder.__path__))
+    return tuple(sorted(name for name in found if not name.startswith("_")))
+
+
+@cache
+def in_order() -> tuple[str, ...]:
+    """Return the commands in the order of work, as the help lists them."""
+    return tuple(sorted(names(), key=lambda name: (getattr(load(name), "ORDER", 90), name)))
 
 
 @cache
@@ -80,7 +86,9 @@ class Command(TyperCommand):
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the arguments and the options."""
         arguments = [(str(a.metavar), str(a.help)) for a in self._arguments()]
-        options = [p.get_help_record(ctx) for p in self.get_params(ctx) if p not in self._arguments()]
+        options = [
+            p.get_help_record(ctx) for p in self.get_params(ctx) if p not in self._arguments()
+        ]
         for title, records in (("Arguments", arguments), ("Options", options)):
             if records:
                 with formatter.section(title):
@@ -96,7 +104,7 @@ class Commands(TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names of the commands."""
         del ctx
-        return list(names())
+        return list(in_order())
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return a command by name, or None."""
@@ -107,14 +115,14 @@ class Commands(TyperGroup):
         """Write the list of commands without building any of them."""
         del ctx
         with formatter.section("Commands"):
-            formatter.write_dl([(name, summary(name)) for name in names()])
+            formatter.write_dl([(name, summary(name)) for name in in_order()])
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the command; for a name that is none, suggest near ones."""
         if args[0] not in names() and not args[0].startswith("-"):
             near = difflib.get_close_matches(args[0], names(), n=2, cutoff=0.5)
             guess = f" Did you mean {' or '.join(near)}?" if near else ""
-            ctx.fail(f"there is no command {args[0]!r}.{guess} Commands: {', '.join(names())}.")
+            ctx.fail(f"there is no command {args[0]!r}.{guess} Commands: {', '.join(in_order())}.")
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:

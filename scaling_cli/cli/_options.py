@@ -76,7 +76,8 @@ Law = Annotated[
 Target = Annotated[
     str | None,
     typer.Option(
-        metavar="COLUMN", help="What the law predicts. Default: val_loss if it is logged, else loss."
+        metavar="COLUMN",
+        help="What the law predicts. Default: val_loss if it is logged, else loss.",
     ),
 ]
 Where = Annotated[

@@ -129,3 +129,15 @@ def _place(note: Mapping[str, Any]) -> str:
     ]
     text = ", ".join(part for part in parts if part)
     return f"{text}: " if text else ""
+
+
+def ingested(record: Mapping[str, Any], *, style: Style) -> str:
+    """Return everything `scaling ingest` prints."""
+    words = ("added", "replaced", "unchanged", "removed")
+    counts = ", ".join(f"{len(record[word])} {word}" for word in words if record[word])
+    points = _render.count(record["points"], "point")
+    store = _render.labelled(
+        "store", f"{record['store']}: {points}\nruns: {counts or 'none'}", style=style
+    )
+    further = _render.labelled("next", f"scaling fit {record['store']}", style=style)
+    return _render.paragraphs([store, problems(record["notes"], style), further])

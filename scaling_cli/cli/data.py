@@ -29,7 +29,9 @@ app = typer.Typer(
 )
 
 
-@app.command("list", cls=Command, context_settings=CONTEXT, epilog="\b\nExample:\n  scaling data list --json")
+@app.command(
+    "list", cls=Command, context_settings=CONTEXT, epilog="\b\nExample:\n  scaling data list --json"
+)
 def list_cards(
     json: options.Json = False, quiet: options.Quiet = False, debug: options.Debug = False
 ) -> None:

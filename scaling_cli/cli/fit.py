@@ -19,6 +19,16 @@ scaling fit logs/ --name '{params}_{tokens}' --at last:5 --law kaplan_nd
 ORDER = 30
 DEFAULT_FILE = "fit.json"
 
+Output = Annotated[
+    str | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        help=f"Where to write the fit. Default: {DEFAULT_FILE}; with --json, nowhere.",
+    ),
+]
+
 
 def fit(
     *,
@@ -36,15 +46,7 @@ def fit(
     bootstrap: options.Bootstrap = 1000,
     seed: options.Seed = 0,
     level: options.ConfidenceLevel = 0.9,
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            help=f"Where to write the fit. Default: {DEFAULT_FILE}; with --json, nowhere.",
-        ),
-    ] = None,
+    output: Output = None,
     mapped: options.Map = None,
     constants: options.Set = None,
     meta: options.Meta = None,
@@ -65,21 +67,20 @@ def fit(
     from scaling_cli.cli import _render_fit
 
     terminal = Terminal(json=json, quiet=quiet)
-    path = output or (None if json else DEFAULT_FILE)
-    _require_writable(path)
-    rules = Objective(objective, delta, space)
-    held = _numbers(fix)
-    tied = options.pairs(tie, "tie")
+    path = _writable(output or (None if json else DEFAULT_FILE))
+    chosen = {
+        "law": law, "target": target, "where": where, "at": at,
+        "objective": Objective(objective, delta, space), "fix": _numbers(fix),
+        "tie": options.pairs(tie, "tie"), "bootstrap": bootstrap, "seed": seed, "level": level,
+        "command": _command(context),
+    }  # fmt: skip
     runs = read(
         sources, terminal, mapped=mapped, constants=constants, meta=meta, name=name, format=format
     )
-    from scaling_cli import fitting
-
     with terminal.status(f"fitting {law}, {bootstrap} bootstrap refits, backtest"):
-        found = fitting.fit(
-            runs, law=law, target=target, where=where, at=at, objective=rules, fix=held,
-            tie=tied, bootstrap=bootstrap, seed=seed, level=level, command=_command(context),
-        )  # fmt: skip
+        from scaling_cli import fitting  # its JAX takes a while to load: under the status line
+
+        found = fitting.fit(runs, **chosen)
     _require_usable(found, terminal)
     written = _write(found, path)
     terminal.result(
@@ -101,7 +102,7 @@ def _command(context: typer.Context) -> str:
     return shlex.join(["scaling", *context.obj["arguments"]])
 
 
-def _require_writable(path: str | None) -> None:
+def _writable(path: str | None) -> str | None:
     """Refuse before the work, not after it, where the fit could not be written."""
     import os
     from pathlib import Path
@@ -109,7 +110,7 @@ def _require_writable(path: str | None) -> None:
     from scaling_cli.errors import UsageError
 
     if path is None:
-        return
+        return None
     folder = Path(path).parent
     if not folder.is_dir():
         raise UsageError(f"cannot write {path}: there is no folder {folder}.")
@@ -120,6 +121,7 @@ def _require_writable(path: str | None) -> None:
             f"cannot write {path}: the folder {folder} is not writable.",
             hint="Give another place with -o.",
         )
+    return path
 
 
 def _require_usable(fit: "Fit", terminal: Terminal) -> None:
