@@ -193,6 +193,21 @@ def test_nothing_to_check_is_said(good: Fit, checked: Any) -> None:
     )
 
 
+def test_the_user_s_own_files_are_read_again(good: Fit, checked: Any, tmp_path: Path) -> None:
+    table = tmp_path / "runs.csv"
+    rows = zip(good.data["points"]["runs"], X.tolist(), POINTS.output.tolist(), strict=True)
+    lines = [f"{run},{x!r},{loss!r}\n" for run, x, loss in rows]
+    table.write_text("run_id,x,loss\n" + "".join(lines) + "big,1e12,9.9\n")
+    data = {"sha256": POINTS.sha256(), "sources": [{"path": str(table)}]}
+    selection = {**good.selection, "where": "loss < 9"}
+    fit = replace(good, data=data, selection=selection)
+    assert checked(fit).message.startswith("refitted: predictions within ")
+    table.write_text("run_id,x,loss\n" + "".join(lines[1:]))
+    result = checked(fit)
+    assert result.status is Verdict.FAIL
+    assert result.message.startswith("the data have changed since this fit: 8 points, ")
+
+
 # ---- the law
 
 
@@ -358,7 +373,8 @@ def test_a_column_that_the_card_lacks(carded: Path) -> None:
 # ---- the certified fits
 
 
-def test_certified_fits_pass_without_data() -> None:
+def test_certified_fits_pass_without_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCALING_CACHE", str(tmp_path))
     results = reference.check()
     assert [r.name for r in results] == reference.fit_names()
     assert {r.status for r in results} <= {Verdict.PASS, Verdict.SKIPPED}
