@@ -142,16 +142,15 @@ def recompute(fit: Fit, points: Points) -> Fit:
         tie=fit.selection.get("tie"),
         **{k: fit.selection[k] for k in ("bootstrap", "seed", "level") if k in fit.selection},
     )
-    sure = replace(
-        fit, uncertainty=_shortened(new.uncertainty), backtest=new.backtest, checks=new.checks,
-        versions=new.versions, data=_data(fit, new),
-    )  # fmt: skip
+    uncertainty = _shortened(new.uncertainty)
+    kept = replace(fit, backtest=new.backtest, versions=new.versions, data=_data(fit, new))
     if published:
-        return sure
+        return replace(kept, uncertainty=_borrowed(uncertainty))
     return replace(
-        sure, law=new.law, status=new.status, value=new.value, n_points=new.n_points,
-        intervals=new.intervals, diagnostics=new.diagnostics,
-        derived=new.derived if fit.derived else {}, origin=_anchored(fit.origin, new.law),
+        kept, law=new.law, status=new.status, value=new.value, n_points=new.n_points,
+        intervals=new.intervals, uncertainty=uncertainty, checks=new.checks,
+        diagnostics=new.diagnostics, derived=new.derived if fit.derived else {},
+        origin=_anchored(fit.origin, new.law),
     )  # fmt: skip
 
 
@@ -176,6 +175,14 @@ def _shortened(uncertainty: Uncertainty | None) -> Uncertainty | None:
         return None
     draws = {k: _rounded(v) for k, v in uncertainty.draws.items()}
     return replace(uncertainty, draws=draws, sigma=_rounded(uncertainty.sigma))
+
+
+def _borrowed(uncertainty: Uncertainty | None) -> Uncertainty | None:
+    """Say that the draws are not the paper's."""
+    if uncertainty is None:
+        return None
+    method = f"{uncertainty.method} (of this package's default fit of the same points)"
+    return replace(uncertainty, method=method)
 
 
 def _rounded(values: np.ndarray) -> np.ndarray:

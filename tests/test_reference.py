@@ -134,6 +134,26 @@ def test_published_numbers_are_never_rewritten(good: Fit, checked: Any) -> None:
     assert checked(printed).reference_objective == good.value * 1.25
 
 
+def test_recompute_gives_published_numbers_the_draws_of_our_own_fit(good: Fit) -> None:
+    origin = {**good.origin, "kind": "published"}
+    printed = replace(good, law=moved(good, 1e-4), origin=origin, status=Status.PUBLISHED)
+    found = recompute.recompute(printed, POINTS)
+    assert (found.law, found.status, found.value) == (printed.law, printed.status, printed.value)
+    assert found.origin == origin
+    assert found.uncertainty is not None
+    assert found.uncertainty.method.endswith("(of this package's default fit of the same points)")
+    low, high = found.predict(x=1e8).mean or (0, 0)
+    assert low[0] < float(good.law(x=1e8)) < high[0]
+
+
+def test_recompute_keeps_points_out_that_were_not_in_the_file(good: Fit) -> None:
+    data = {k: v for k, v in good.data.items() if k != "points"}
+    found = recompute.recompute(replace(good, data=data), POINTS)
+    assert "points" not in found.data
+    assert found.data["sha256"] == POINTS.sha256()
+    assert recompute.recompute(good, POINTS).data["points"]["runs"] == POINTS.runs
+
+
 def test_published_numbers_have_the_tolerance_they_state(good: Fit, checked: Any) -> None:
     off = moved(good, 2e-5)
     anchors = [
