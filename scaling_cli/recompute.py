@@ -181,7 +181,7 @@ def _borrowed(uncertainty: Uncertainty | None) -> Uncertainty | None:
     """Say that the draws are not the paper's."""
     if uncertainty is None:
         return None
-    method = f"{uncertainty.method} (of this package's default fit of the same points)"
+    method = f"{uncertainty.method}; of this package's default fit of the same points"
     return replace(uncertainty, method=method)
 
 
