@@ -73,9 +73,7 @@ def test_runs_as_json(here: Path) -> None:
     )
     assert record["ranges"]["N"] == [1e7, 1e9]
     assert record["ranges"]["L"] == [loss(1e9, 160e9), loss(1e7, 1e8)]
-    assert {"file", "column", "canonical", "unit", "convention", "why"} == set(
-        record["columns"][0]
-    )
+    assert {"file", "column", "canonical", "unit", "convention", "why"} == set(record["columns"][0])
 
 
 def test_many_runs_are_summarised(here: Path) -> None:
