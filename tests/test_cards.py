@@ -1,4 +1,4 @@
-"""The schema of dataset cards, the expressions in them, and the layouts they name."""
+"""The schema of dataset cards, the formulas in them, and the layouts they name."""
 
 import json
 import subprocess
@@ -58,7 +58,7 @@ def test_invalid_card(message: str) -> None:
     assert str(raised.value) == f"{path}: {message}"
 
 
-# ---- expressions
+# ---- formulas
 
 
 @pytest.mark.parametrize(
@@ -66,13 +66,10 @@ def test_invalid_card(message: str) -> None:
     [
         ("flops / (6 * params)", 2.0),
         ("-params + 4", 3.0),
-        ("name == 'c4' and params < 2", True),
-        ("1 < params < 2 or not params == 1", False),
-        ("name != 'c4'", False),
     ],
 )
-def test_expression(text: str, value: Any) -> None:
-    assert evaluate(text, {"flops": 12.0, "params": 1.0, "name": "c4"}) == value
+def test_formula(text: str, value: Any) -> None:
+    assert evaluate(text, {"flops": 12.0, "params": 1.0}) == value
 
 
 @pytest.mark.parametrize(
@@ -80,13 +77,13 @@ def test_expression(text: str, value: Any) -> None:
     [
         ("__import__('os')", "cannot evaluate \"__import__('os')\": Call is not allowed."),
         ("params.real", "cannot evaluate 'params.real': Attribute is not allowed."),
-        ("params in [1]", "cannot evaluate 'params in [1]': Compare is not allowed."),
+        ("params < 1", "cannot evaluate 'params < 1': Compare is not allowed."),
         ("2 ** 9", "cannot evaluate '2 ** 9': BinOp is not allowed."),
-        ("tokens > 1", "'tokens > 1' names 'tokens', which is no column."),
+        ("tokens / 2", "'tokens / 2' names 'tokens', which is no column."),
         ("params / 0", "cannot evaluate 'params / 0': float division by zero."),
     ],
 )
-def test_expression_that_is_refused(text: str, message: str) -> None:
+def test_formula_that_is_refused(text: str, message: str) -> None:
     with pytest.raises(DataError) as raised:
         evaluate(text, {"params": 1.0})
     assert str(raised.value) == message

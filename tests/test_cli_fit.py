@@ -233,7 +233,7 @@ data      20 points from runs.csv
           D  1B to 200B        tokens
           L  2.2000 to 3.9000  nats/token
           C  6e+16 to 1e+22    FLOP
-left out  12 left out
+left out  12
             run0: its loss is NaN
             run1: its loss is NaN
             run2: its loss is NaN
@@ -252,7 +252,7 @@ law       chinchilla: L(N, D) = E + A/N^alpha + B/D^beta (Hoffmann et al. 2022, 
           status: converged (64 starts, 95 % of those that converged agree; condition number
             1.2e+04)
 
-forecast at x10 the largest run, C = 1e+23, at the law's optimum
+forecast at 10x the largest run, C = 1e+23, at the law's optimum
 {table}
   half-width of the new-run interval {parts}
 
@@ -280,7 +280,7 @@ next      scaling predict --params 3B --tokens 600B
 
 def test_the_whole_report() -> None:
     fit = cli_fits.fit(left_out=12)
-    report = _render_fit.report(fit, written="fit.json", style=Style())
+    report = _render_fit.report(fit, sources=["runs.csv"], written="fit.json", style=Style())
     _, _, rest = report.partition("at the law's optimum\n")
     table, _, rest = rest.partition("\n  half-width of the new-run interval ")
     parts, _, rest = rest.partition("\n\nparameters\n")

@@ -134,7 +134,7 @@ def server(shelf: Path) -> Iterator[str]:
     handler = functools.partial(Quiet, directory=str(shelf / "mirror"))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
         url = f"http://127.0.0.1:{running.server_address[1]}"
-        thread = threading.Thread(target=running.serve_forever)
+        thread = threading.Thread(target=running.serve_forever, args=(0.01,))
         thread.start()
         source = {**BASE["source"], "url": url + "/{owner}/{repo}/{commit}/{path}"}
         card = toml({**BASE, "source": source})

@@ -18,12 +18,16 @@ SHOWN = 10  # runs left out that are listed one by one
 _PAINT = {Level.PASS: ("green",), Level.WARN: ("bold", "yellow"), Level.FAIL: ("bold", "red")}
 
 
-def report(fit: Fit, *, written: str | None, style: Style) -> str:
+def report(
+    fit: Fit, *, sources: Sequence[str] = (), written: str | None = None, style: Style
+) -> str:
     """Return everything `scaling fit` prints.
 
     Parameters
     ----------
     fit : Fit
+    sources : sequence of str
+        What was read.
     written : str or None
         Where the fit was written, in words.
     style : Style
@@ -31,7 +35,7 @@ def report(fit: Fit, *, written: str | None, style: Style) -> str:
     """
     return _render.paragraphs(
         [
-            data(fit, style),
+            data(fit, sources, style),
             law(fit, style),
             headline(fit, style),
             parameters(fit, style),
@@ -42,18 +46,24 @@ def report(fit: Fit, *, written: str | None, style: Style) -> str:
     )
 
 
-def refusal(fit: Fit, *, style: Style) -> str:
+def refusal(fit: Fit, *, sources: Sequence[str] = (), style: Style) -> str:
     """Return what is known of a fit that cannot be used: no forecast, nothing written."""
     return _render.paragraphs(
-        [data(fit, style), law(fit, style), parameters(fit, style), checks(fit.checks, style)]
+        [
+            data(fit, sources, style),
+            law(fit, style),
+            parameters(fit, style),
+            checks(fit.checks, style),
+        ]
     )
 
 
-def data(fit: Fit, style: Style) -> str:
+def data(fit: Fit, sources: Sequence[str], style: Style) -> str:
     """Return what was read, its ranges with unit and convention, and what was left out."""
     runs = (fit.data.get("points") or {}).get("runs")
+    origin = f" from {', '.join(_render.some(sources, 3))}" if sources else ""
     counted = _render.count(len(set(runs)), "run") + ", " if runs else ""
-    lines = [f"{counted}{_render.count(fit.n_points, 'point')}{_from(fit)}"]
+    lines = [f"{counted}{_render.count(fit.n_points, 'point')}{origin}"]
     rows = [
         [symbol, _range(symbol, pair, fit), _unit(symbol, fit)]
         for symbol, pair in fit.data.get("ranges", {}).items()
@@ -63,20 +73,11 @@ def data(fit: Fit, style: Style) -> str:
     parts = [_render.labelled("data", "\n".join(lines), style=style)]
     if fit.left_out:
         reasons = [f"{x.run}: {x.reason}" for x in fit.left_out]
-        first = [f"{len(reasons)} left out", *(f"  {t}" for t in _render.some(reasons, SHOWN))]
+        first = [str(len(reasons)), *(f"  {t}" for t in _render.some(reasons, SHOWN))]
         parts.append(_render.labelled("left out", "\n".join(first), style=style))
     else:
         parts.append(_render.labelled("left out", "nothing", style=style))
     return "\n".join(parts)
-
-
-def _from(fit: Fit) -> str:
-    sources = [str(_source_name(source)) for source in fit.data.get("sources", ())]
-    return f" from {', '.join(_render.some(sources, 3))}" if sources else ""
-
-
-def _source_name(source: Any) -> Any:
-    return source.get("path", source.get("name", source)) if isinstance(source, Mapping) else source
 
 
 def _range(symbol: str, pair: Sequence[float], fit: Fit) -> str:
@@ -145,10 +146,10 @@ def headline(fit: Fit, style: Style) -> str:
 def _where(fit: Fit, inputs: Mapping[str, float]) -> str:
     """Return in words where the headline forecast is made."""
     axis, along = scale({symbol: np.array([value]) for symbol, value in inputs.items()})
-    largest = fit.data["ranges"][axis][1]
-    reach = _render.factor(float(along[0]) / largest)
-    words = f"forecast at {reach} the largest run, {axis} = {format_number(float(along[0]))}"
-    best = _inputs.optimum(fit.law, float(along[0])) if axis == "C" else None
+    there = float(along[0])
+    ahead = there / fit.data["ranges"][axis][1]
+    words = f"forecast at {ahead:.3g}x the largest run, {axis} = {format_number(there)}"
+    best = _inputs.optimum(fit.law, there) if axis == "C" else None
     at_best = best is not None and all(math.isclose(best[s], inputs[s]) for s in inputs)
     return f"{words}, at the law's optimum" if at_best else words
 

@@ -37,7 +37,15 @@ def table(runs: Sequence[Mapping[str, Any]], style: Style) -> str:
     headers = ["run", "points", "steps", "N", "D", "C", "/".join(sorted(targets)) or "loss",
                "state", "problems"]  # fmt: skip
     rows = [_row(run) for run in runs[:SHOWN]]
-    lines = [_render.table(headers, rows, align="<>>>>>><^", style=style)]
+    told = [i for i in range(len(headers)) if i < 2 or any(row[i] not in ("-", "") for row in rows)]
+    lines = [
+        _render.table(
+            [headers[i] for i in told],
+            [[row[i] for i in told] for row in rows],
+            align="".join("<>>>>>><^"[i] for i in told),
+            style=style,
+        )
+    ]
     if len(runs) > SHOWN:
         lines.append(f"and {len(runs) - SHOWN} more (all of them with --json)")
     return "\n".join(lines)
@@ -95,11 +103,16 @@ def columns(readings: Sequence[Mapping[str, Any]], style: Style) -> str:
             str(reading["why"]),
         )
         files.setdefault(key, []).append(str(reading["file"]))
-    rows = [[*key, _files(where)] for key, where in files.items()]
-    if not rows:
+    if not files:
         return ""
-    headers = ["column", "read as", "unit", "because", "in"]
-    body = _render.table(headers, rows, align="<<<^<", style=style)
+    headers = ["column", "read as", "unit", "because"]
+    everywhere = {name for where in files.values() for name in where}
+    if len(everywhere) == 1:
+        rows = [list(key) for key in files]
+        body = _render.table(headers, rows, align="<<<^", style=style)
+        return _render.block(f"columns of {everywhere.pop()}", body, style=style)
+    rows = [[*key, _files(where)] for key, where in files.items()]
+    body = _render.table([*headers, "in"], rows, align="<<<^<", style=style)
     return _render.block("columns", body, style=style)
 
 

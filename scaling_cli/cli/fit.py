@@ -81,10 +81,11 @@ def fit(
         from scaling_cli import fitting  # its JAX takes a while to load: under the status line
 
         found = fitting.fit(runs, **chosen)
-    _require_usable(found, terminal)
+    _require_usable(found, sources, terminal)
     written = _write(found, path)
     terminal.result(
-        lambda: _render_fit.report(found, written=written, style=result_style()), found.to_dict()
+        lambda: _render_fit.report(found, sources=sources, written=written, style=result_style()),
+        found.to_dict(),
     )
 
 
@@ -124,7 +125,7 @@ def _writable(path: str | None) -> str | None:
     return path
 
 
-def _require_usable(fit: "Fit", terminal: Terminal) -> None:
+def _require_usable(fit: "Fit", sources: list[str], terminal: Terminal) -> None:
     """Refuse a fit that failed a check, after showing everything that is known about it.
 
     Raises
@@ -140,7 +141,7 @@ def _require_usable(fit: "Fit", terminal: Terminal) -> None:
     if not failed:
         return
     if not terminal.json:
-        terminal.write(_render_fit.refusal(fit, style=result_style()))
+        terminal.write(_render_fit.refusal(fit, sources=sources, style=result_style()))
     reasons = " ".join(f"{check.code}: {check.message}" for check in failed)
     raise FitError(f"no usable fit, nothing was written. {reasons}")
 
