@@ -4,6 +4,7 @@ import numpy as np
 
 from scaling_cli.quantities import FLOPS_PER_PARAM_TOKEN, short_number
 from scaling_cli.runs import Note, Runs
+from scaling_cli.view import View
 
 # Beyond this factor from 6ND it is a unit, not a way of counting. Counts without embeddings of
 # small models reach 3.7 (6 N_nonembedding over the matrix multiplications of a 24M model).
@@ -17,8 +18,40 @@ _FEWEST_PER_PARAM = 1e-3
 
 def doubts(runs: Runs) -> list[Note]:
     """Return what looks wrong about runs as a whole, before anything is selected."""
+    every = View.of(runs)
+    view = every.take(every.last_of(np.arange(len(every))))
     assumed = _assumed(runs)
-    return [] if assumed is None else [assumed]
+    return [*([] if assumed is None else [assumed]), *_mixed(runs), *_units(view)]
+
+
+def _mixed(runs: Runs) -> list[Note]:
+    found = []
+    for name in ("params_convention", "loss_convention", "val_loss_convention"):
+        stated = sorted({v for v in runs.runs[name].to_pylist() if v is not None})
+        if len(stated) > 1:
+            message = (
+                f"{name} differs between runs: {', '.join(stated)}; they cannot be fitted together."
+            )
+            found.append(Note("mixed-conventions", "fail", message))
+    return found
+
+
+def _units(view: View) -> list[Note]:
+    params, tokens, flops = (view.column(name) for name in ("params", "tokens", "flops"))
+    rows = np.flatnonzero((params > 0) & (tokens > 0) & (flops > 0))
+    if len(rows):
+        convention = str(view.column("params_convention")[rows[0]])
+        wrong = contradiction(params[rows], tokens[rows], flops[rows], convention)
+        told = counted(params[rows], tokens[rows], flops[rows])
+        if wrong is not None:
+            return [Note("units", "fail", " ".join(wrong))]
+        return [] if told is None else [Note("counted-flops", "info", told)]
+    rows = np.flatnonzero(tokens > 0)
+    if not len(rows):
+        return []
+    sizes = params[rows]
+    told = small_tokens(None if np.isnan(sizes).any() else sizes, tokens[rows])
+    return [] if told is None else [Note("units", "warn", told)]
 
 
 def _assumed(runs: Runs) -> Note | None:

@@ -9,6 +9,7 @@ import enum
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -141,9 +142,24 @@ class Runs:
         """Return the number of runs."""
         return self.runs.num_rows
 
+    @cached_property
+    def order(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the points that count, in order, and the row of `runs` each belongs to."""
+        return ordered(self)
+
+    @cached_property
+    def last_step(self) -> np.ndarray:
+        """Return the last step of each run, NaN for runs without steps; shape (runs,)."""
+        rows, owner = self.order
+        steps = floats(self.points["step"].take(pa.array(rows)))
+        there = ~np.isnan(steps)
+        last = np.full(len(self), np.nan)
+        np.fmax.at(last, owner[there], steps[there])
+        return last
+
     def to_frame(self) -> "pd.DataFrame":
         """Return the points that count, with the facts of their run, as a pandas DataFrame."""
-        rows, owner = ordered(self)
+        rows, owner = self.order
         points = self.points.take(pa.array(rows)).to_pandas()
         facts = self.runs.take(pa.array(owner)).to_pandas()
         for name in facts.columns:
@@ -157,7 +173,7 @@ class Runs:
         Keys: run_id, n_points, first_step, last_step, tokens, params, flops, loss (the last one
         of `target`), target (val_loss where there is one, else loss), state, problems.
         """
-        rows, owner = ordered(self)
+        rows, owner = self.order
         starts = np.searchsorted(owner, np.arange(len(self) + 1))
         facts = self.runs.to_pylist()
         values = {

@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 
 import numpy as np
+import pyarrow as pa
 
 from scaling_cli.errors import DataError, UsageError
 from scaling_cli.law import Law
@@ -15,8 +16,8 @@ from scaling_cli.law_inputs import (
     tokens_notes,
 )
 from scaling_cli.points import LeftOut, Points
-from scaling_cli.runs import Runs
-from scaling_cli.view import View
+from scaling_cli.runs import Layout, Runs, floats
+from scaling_cli.view import REACHED, View
 from scaling_cli.where import rows_where
 
 
@@ -46,6 +47,7 @@ def select(
     if not len(values):
         raise _nothing(output, left)
     notes += tokens_notes(picked, law)
+    notes += _unfinished(picked)
     conventions, doubts = read_conventions(picked, law, output)
     compute, more = measured_compute(picked)
     notes += [*doubts, *more]
@@ -104,7 +106,13 @@ def _pick(
     values = view.column(output)
     if values.dtype == object:
         raise _text_target(view, output, values)
-    index = np.flatnonzero(~view.missing(output))
+    own, there = view.own(output), ~view.missing(output)
+    ends = np.zeros(len(view), bool)
+    ends[view.last_of(np.arange(len(view)))] = True
+    index = np.flatnonzero(own | (there & ends))
+    along = np.array([rows != Layout.RUN for rows in view.runs.runs["rows"].to_pylist()])
+    if (along[view.owner[index]] & ~own[index]).any():
+        notes.append(f"{output} is a fact of the run: taken at its last row.")
     owners = set(view.owner[index].tolist())
     left = [
         LeftOut(run, f"{output} is missing")
@@ -201,6 +209,22 @@ def _diverged(runs: Runs) -> dict[str, str]:
     return {
         ids[i]: _broken("loss", values[i], steps[i]) for i in np.flatnonzero(~np.isfinite(values))
     }
+
+
+def _unfinished(view: View) -> list[str]:
+    """Name the runs that stopped short of the steps they were planned for."""
+    if "step" not in view.runs.runs.column_names:
+        return []
+    planned = floats(view.runs.runs["step"])
+    short = np.flatnonzero(view.runs.last_step < REACHED * planned)
+    ids = view.runs.runs["run_id"].take(pa.array(np.intersect1d(short, view.owner))).to_pylist()
+    if not ids:
+        return []
+    shown = ", ".join(ids[:5]) + (f" and {len(ids) - 5} more" if len(ids) > 5 else "")
+    return [
+        f"{len(ids)} run(s) stopped short of their planned steps, so their learning rate may not "
+        f"have decayed: {shown}."
+    ]
 
 
 def _nothing(output: str, left: Sequence[LeftOut]) -> DataError:

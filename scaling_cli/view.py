@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from scaling_cli.quantities import recognise
-from scaling_cli.runs import Layout, Runs, floats, ordered
+from scaling_cli.runs import Layout, Runs, floats
 
 # A run's planned total stands for what it reached if it came within this of its planned steps.
 REACHED = 0.99
@@ -28,7 +28,7 @@ class View:
     @classmethod
     def of(cls, runs: Runs) -> "View":
         """Return all points that count."""
-        return cls(runs, *ordered(runs))
+        return cls(runs, *runs.order)
 
     def __len__(self) -> int:
         """Return the number of points."""
@@ -50,17 +50,18 @@ class View:
         return [name for name in dict.fromkeys(there) if name not in _HIDDEN]
 
     def original_names(self) -> list[str]:
-        """Return the columns as the first file calls them, without empty ones."""
-        first = self.runs.sources["file"][0].as_py()
-        called = {r.canonical: r.column for r in self.runs.columns if r.file == first}
-        unseen = {"run_id"} - called.keys()
-        return [
+        """Return the columns as the files call them, without empty ones."""
+        called: dict[str, str] = {}
+        for reading in self.runs.columns:
+            if not reading.column.startswith(("--", "(")):
+                called.setdefault(reading.canonical, reading.column)
+        names = [
             called.get(name, name)
             for name in self.names()
-            if name not in unseen
-            and not name.endswith("_convention")
-            and not self.missing(name).all()
+            if not name.endswith("_convention") and (name != "run_id" or name in called)
+            if not self.missing(name).all()
         ]
+        return list(dict.fromkeys(names))
 
     def resolve(self, name: str) -> str | None:
         """Return the column a name means: itself, or the canonical one it was read as."""
@@ -109,6 +110,13 @@ class View:
         source = np.where(~np.isnan(logged), 0, np.where(~np.isnan(product), 1, 2))
         return np.choose(source, [logged, product, total]), source
 
+    def own(self, name: str) -> np.ndarray:
+        """Say which points have a value of their own in a column, not their run's."""
+        if name not in self.runs.points.column_names:
+            return np.zeros(len(self), bool)
+        cells = self.runs.points[name].take(pa.array(self.rows))
+        return ~np.asarray(cells.is_null().to_numpy(zero_copy_only=False))
+
     def run_ids(self) -> list[str]:
         """Return the run of each point."""
         return self.runs.runs["run_id"].take(pa.array(self.owner)).to_pylist()
@@ -156,13 +164,8 @@ class View:
     def _total(self, name: str) -> np.ndarray:
         """Return the run's total of a quantity at points where the run is complete."""
         steps, planned = self._at_points("step"), self._facts("step")
-        whole, owner = self.runs, View.of(self.runs).owner
-        last = np.full(len(whole), np.nan)
-        every = floats(whole.points["step"].take(pa.array(View.of(whole).rows)))
-        there = ~np.isnan(every)
-        last[owner[there]] = every[there]  # in order of steps: the last one stays
-        end = np.where(np.isnan(planned), last[self.owner], planned)
-        one_row = np.array([rows == Layout.RUN for rows in whole.runs["rows"].to_pylist()])
+        end = np.where(np.isnan(planned), self.runs.last_step[self.owner], planned)
+        one_row = np.array([rows == Layout.RUN for rows in self.runs.runs["rows"].to_pylist()])
         complete = one_row[self.owner] | (steps >= REACHED * end)
         return np.where(complete, self._facts(name), np.nan)
 

@@ -13,6 +13,7 @@ import ast
 import difflib
 import operator
 import re
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -70,8 +71,10 @@ def rows_where(expression: str, column: Lookup, names: Sequence[str], length: in
     """
     quoted: dict[str, str] = {}
     try:
-        tree = ast.parse(_prepared(expression, quoted).strip(), mode="eval")
-    except (SyntaxError, ValueError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)  # what it means is judged here
+            tree = ast.parse(_prepared(expression, quoted).strip(), mode="eval")
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         hint = "Write == to compare." if re.search(r"(?<![<>=!])=(?!=)", expression) else _EXAMPLE
         raise UsageError(f"cannot read --where {expression!r}.", hint=hint) from error
     walk = _Walk(expression, column, names, quoted)

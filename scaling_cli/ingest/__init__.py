@@ -184,8 +184,13 @@ def _read_files(given: list[Any], said: _Said) -> Runs:
     )
     parts = [(source, how, understand(raw, options)) for source, how, raw in tables]
     notes = [*skipped, *_facts.pattern_notes(said.name, [source.name for source, _ in files])]
-    notes += options.meta.notes() if options.meta else []
-    return _assemble(parts, said.as_json(meta[0].sha256 if meta else None), notes)
+    if options.meta is not None:
+        found = [(run, s.stem) for s, _, p in parts for run in p.runs["run_id"].to_pylist()]
+        notes += options.meta.notes([run for run, _ in found], [stem for _, stem in found])
+    whole = _assemble(parts, said.as_json(meta[0].sha256 if meta else None), notes)
+    return replace(
+        whole, columns=[*whole.columns, *(options.meta.readings if options.meta else ())]
+    )
 
 
 def _assemble(parts: list[tuple[Source, str, Part]], mapping: str, notes: list[Note]) -> Runs:

@@ -75,8 +75,9 @@ def name_columns(
     columns |= _counts(raw, scales.get("params"))
     taken = set(chosen.values())
     for name in raw.columns:
-        if name not in taken and name not in columns:
-            columns[name] = inferred(raw.columns[name])
+        if name not in taken:
+            kept = f"{name}_in_file" if name in chosen else name  # --map gave its name away
+            columns.setdefault(kept, inferred(raw.columns[name]))
             notes += _second_choice(raw.file, name, chosen, keep)
     conventions = {r.canonical: r.convention for r in readings if r.convention is not None}
     return Named(raw, columns, conventions, readings, [*raw.notes, *notes])

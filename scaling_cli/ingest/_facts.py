@@ -8,7 +8,7 @@ rounded: within 5 % it agrees with the exact one, which is then used.
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ from scaling_cli.quantities import (
     plain_name,
     recognise,
 )
-from scaling_cli.runs import Layout, Note
+from scaling_cli.runs import ColumnReading, Layout, Note
 
 _ROUNDED = 0.05
 _EXACT = 1e-6
@@ -48,6 +48,7 @@ class Meta:
     file: str
     rows: Mapping[str, Mapping[str, Any]]
     lines: Mapping[str, int]
+    readings: Sequence[ColumnReading] = ()
     used: set[str] = field(default_factory=set)
 
     def of(self, *keys: str) -> Mapping[str, Any]:
@@ -58,14 +59,19 @@ class Meta:
                 return self.rows[key]
         return {}
 
-    def notes(self) -> list[Note]:
-        """List the rows that belong to no run read."""
+    def notes(self, runs: Sequence[str], stems: Sequence[str]) -> list[Note]:
+        """List the rows that belong to no run, and the runs that have no row."""
+        found = []
         left = [key for key in self.rows if key not in self.used]
-        if not left:
-            return []
-        message = f"{len(left)} row(s) belong to no run that was read: {_some(left)}."
-        first = self.lines[left[0]]
-        return [Note("meta-unmatched-row", "warn", message, self.file, first)]
+        if left:
+            message = f"{len(left)} row(s) belong to no run that was read: {_some(left)}."
+            first = self.lines[left[0]]
+            found.append(Note("meta-unmatched-row", "warn", message, self.file, first))
+        bare = [r for r, s in zip(runs, stems, strict=True) if not {r, s} & self.rows.keys()]
+        if bare:
+            message = f"no row for {len(bare)} run(s): {_some(bare)}."
+            found.append(Note("meta-unmatched-run", "warn", message, self.file))
+        return found
 
 
 def _some(names: Sequence[str], most: int = 5) -> str:
@@ -107,7 +113,8 @@ def read_meta(raw: Raw, mapping: Mapping[str, str], stems: Sequence[str]) -> Met
         facts = {c: v[i] for c, v in columns.items() if v[i] is not None}
         rows[name] = _with_convention(facts, named.conventions)
         lines[name] = line
-    return Meta(raw.file, rows, lines)
+    readings = [replace(r, why=f"--meta: {r.why}") for r in named.readings]
+    return Meta(raw.file, rows, lines, readings)
 
 
 def _with_convention(

@@ -278,7 +278,8 @@ def _contradiction(
         file=named.raw.file,
         row=int(named.raw.lines[row]),
         column=name,
-        hint="Give them different run ids, or a step or tokens column if they are checkpoints.",
+        hint="Give them different run ids, or a step or tokens column if they are checkpoints; "
+        "--set rows=run makes each row a run.",
     )
 
 

@@ -14,7 +14,7 @@ from scaling_cli.ingest._columns import Named, check_values, name_columns
 from scaling_cli.ingest._facts import SCALE, Meta, Origin, facts_from_name, settle
 from scaling_cli.ingest._judge import Judged, broken_off, judge
 from scaling_cli.ingest._raw import Raw, stem
-from scaling_cli.quantities import N
+from scaling_cli.quantities import QUANTITIES, N, format_number
 from scaling_cli.runs import (
     POINT_CORE,
     POINT_TAIL,
@@ -107,7 +107,12 @@ def understand(raw: Raw, options: Options) -> Part:
         runs,
         points,
         len(raw),
-        [*named.readings, *_given_readings(raw.file, options), reading],
+        [
+            *named.readings,
+            *_name_readings(raw.file, options),
+            *_given_readings(raw.file, options),
+            reading,
+        ],
         [*named.notes, *notes, *judged.notes, *broken_off(judged)],
     )
 
@@ -121,8 +126,24 @@ _WORDS = {
 
 def _given_readings(file: str, options: Options) -> list[ColumnReading]:
     return [
-        ColumnReading(file, f"--set {k}", k.removesuffix(SCALE), str(v), None, f"--set {k}={v}")
+        ColumnReading(file, f"--set {k}", k, _unit(k), None, f"--set {k}={_shown(v)}")
         for k, v in options.given.items()
+    ]
+
+
+def _unit(name: str) -> str:
+    return QUANTITIES[name].unit if name in QUANTITIES else ""
+
+
+def _shown(value: Any) -> str:
+    return format_number(value) if isinstance(value, float) else str(value)
+
+
+def _name_readings(file: str, options: Options) -> list[ColumnReading]:
+    facts = facts_from_name(options.pattern, file) if options.pattern else None
+    return [
+        ColumnReading(file, f"--name {{{k}}}", k, _unit(k), None, f"--name: {k} = {_shown(v)}")
+        for k, v in (facts or {}).items()
     ]
 
 
