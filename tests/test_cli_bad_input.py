@@ -127,7 +127,8 @@ BAD: dict[str, tuple[Callable[[], str], int, str]] = {
         3,
         "error: runs.csv, row 17, column 'loss': run 'r0' has another loss here than in row 2, "
         "with nothing to tell the two apart.\n"
-        "hint: Give them different run ids, or a step or tokens column if they are checkpoints.\n",
+        "hint: Give them different run ids, or a step or tokens column if they are checkpoints; "
+        "--set rows=run makes each row a run.\n",
     ),
 }
 
