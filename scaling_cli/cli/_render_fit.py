@@ -8,7 +8,7 @@ import numpy as np
 
 from scaling_cli import laws
 from scaling_cli.artefact import Check, Fit, Level, Objective
-from scaling_cli.cli import _inputs, _render, _render_prediction
+from scaling_cli.cli import _inputs, _render, _render_prediction, _render_runs
 from scaling_cli.cli._terminal import Style
 from scaling_cli.points import scale
 from scaling_cli.quantities import BY_SYMBOL, format_number, short_number
@@ -70,14 +70,26 @@ def data(fit: Fit, sources: Sequence[str], style: Style) -> str:
     ]
     lines += _render.table(["", "", ""], rows, align="<<<", style=style).splitlines()
     lines += [str(note) for note in fit.data.get("notes", ())]
+    lines += _render.some(_reading(fit, style), SHOWN)
     parts = [_render.labelled("data", "\n".join(lines), style=style)]
     if fit.left_out:
         reasons = [f"{x.run}: {x.reason}" for x in fit.left_out]
         first = [str(len(reasons)), *(f"  {t}" for t in _render.some(reasons, SHOWN))]
         parts.append(_render.labelled("left out", "\n".join(first), style=style))
     else:
-        parts.append(_render.labelled("left out", "nothing", style=style))
+        parts.append(_render.labelled("left out", "no run", style=style))
     return "\n".join(parts)
+
+
+def _reading(fit: Fit, style: Style) -> list[str]:
+    """Return what reading noticed, but for what the selection says again."""
+    said = " ".join(str(note) for note in fit.data.get("notes", ()))
+    return [
+        line
+        for note in fit.data.get("reading", ())
+        if note["message"].split(":")[0] not in said
+        for line in [_render_runs.note_line(note, style)]
+    ]
 
 
 def _range(symbol: str, pair: Sequence[float], fit: Fit) -> str:

@@ -128,10 +128,14 @@ def problems(notes: Sequence[Mapping[str, Any]], style: Style) -> str:
         return _render.labelled("notes", "none", style=style)
     lines = []
     for note in sorted(notes, key=lambda note: order.get(note["level"], 3)):
-        word = style.paint(note["level"].upper(), *_PAINT.get(note["level"], ()))
-        place = _place(note)
-        lines += _render.wrap(f"{word} {note['code']}: {place}{note['message']}", style.width - 2)
+        lines += _render.wrap(note_line(note, style), style.width - 2)
     return _render.block("notes", "\n".join(lines), style=style)
+
+
+def note_line(note: Mapping[str, Any], style: Style) -> str:
+    """Return a note as one line: severity, code, place, sentence."""
+    word = style.paint(note["level"].upper(), *_PAINT.get(note["level"], ()))
+    return f"{word} {note['code']}: {_place(note)}{note['message']}"
 
 
 def _place(note: Mapping[str, Any]) -> str:
