@@ -29,6 +29,11 @@ MAX_ITERATIONS = 400
 # reached only by noiseless data.
 RELATIVE_STOP = 1e-14
 RESIDUAL_FLOOR = 1e-15
+# The exact model is damped up to here before it is given up for one IRLS step, which always
+# descends on Huber's arms when hardly damped; damping it further leaves only crawling steps.
+NEWTON_DAMPING = 1e-3
+IRLS_DAMPING = 1e-4
+LEAST_RAISED = 1e-6  # damping below it changes no step; raising starts here
 STEP_CAP = 3.0  # of one iteration in any free coordinate: a factor of 20 in a positive parameter
 MIN_POINTS_PADDED = 8
 
@@ -335,13 +340,15 @@ def _step(s: Lanes, evaluate: Any, weight: Any) -> Lanes:
     # At the rounding level the value may rise by less than it can resolve: take the step then.
     better = definite & finite & ((value < s.value) | (small & (value <= s.value + tolerance)))
     gain = (s.value - value) / jnp.where(promised > 0, promised, 1.0)
+    raised = jnp.maximum(s.damping, LEAST_RAISED) * jnp.where(definite, 5.0, 10.0)
+    failed = s.newton & ~better & (s.damping > NEWTON_DAMPING)
     damping = jnp.where(
         better,
         jnp.where(gain > 0.75, s.damping / 8, jnp.where(gain < 0.25, s.damping * 2, s.damping)),
-        jnp.maximum(s.damping, 1e-9) * jnp.where(definite, 5.0, 10.0),
+        jnp.where(failed, IRLS_DAMPING, raised),
     )
     near = ~born & (s.value - value <= 0.1 * s.value) | s.newton
-    newton = jnp.where(better, near, s.newton & (s.damping < 1e2))
+    newton = jnp.where(better, near, s.newton & ~failed)
     damping = jnp.where(born, s.damping, damping)
     # Only the exact model may declare the end: the IRLS one is too flat on Huber's arms.
     stuck = s.damping > 1e14
