@@ -6,10 +6,15 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from scaling_cli.quantities import FLOPS_PER_PARAM_TOKEN
+
+if TYPE_CHECKING:
+    from scaling_cli.law import Law
+    from scaling_cli.runs import Runs
 
 
 @dataclass(frozen=True)
@@ -95,3 +100,47 @@ def scale(inputs: Mapping[str, np.ndarray]) -> tuple[str, np.ndarray]:
         symbol, values = next(iter(inputs.items()))
         return symbol, np.asarray(values)
     return "*".join(inputs), np.prod([np.asarray(v) for v in inputs.values()], axis=0)
+
+
+def select(
+    runs: "Runs",
+    law: "type[Law] | Law",
+    *,
+    target: str | None = None,
+    where: str | None = None,
+    at: str = "final",
+) -> Points:
+    """Take the points that a law is fitted to; list every run that is not among them.
+
+    Parameters
+    ----------
+    runs : Runs
+        What `read` returned.
+    law : Law
+        Its inputs are matched with columns by quantity (N is `params`, D is `tokens`).
+    target : str, optional
+        Column to fit. Default: `val_loss` where there is one, else `loss`; a note says which.
+    where : str, optional
+        A condition over columns, judged on the point that `at` picks
+        (`role == "fit" and params < 1B`).
+    at : str
+        `final`: the last row of each run that has the target; `all`: every such row; `last:K`:
+        the mean of the last K of them, at the place of the last.
+
+    Returns
+    -------
+    Points
+        Sorted by run name, then step. A run whose last training loss is not finite is left out.
+
+    Raises
+    ------
+    DataError
+        If there is no such column, an input is missing everywhere, or no run is left.
+    MismatchError
+        If conventions are mixed, or compute contradicts 6ND.
+    UsageError
+        If `at` or `where` cannot be read.
+    """
+    from scaling_cli import selection  # predicting imports this module, and needs no pyarrow
+
+    return selection.select(runs, law, target=target, where=where, at=at)

@@ -43,7 +43,10 @@ class Quantity:
 N = Quantity(
     "N", "params", "model parameters", "parameters", ("total", "non_embedding", "active"),
     ("n", "n_params", "num_params", "parameters", "model_size", "model size", "n_parameters",
-     "params_total", "total_params", "num_parameters", "size"),
+     "params_total", "total_params", "n_params_total", "num_parameters", "size",
+     "params_non_embedding", "non_embedding_params", "n_params_non_embedding",
+     "n_params_nonembed", "params_nonembed", "n_non_embedding", "n_nonembed",
+     "params_active", "active_params", "n_params_active", "n_active"),
 )  # fmt: skip
 D = Quantity(
     "D", "tokens", "training tokens", "tokens", (),
@@ -58,6 +61,12 @@ C = Quantity(
 L = Quantity(
     "L", "loss", "cross-entropy loss", "nats/token", ("nats/token", "bits/token", "bits/byte"),
     ("l", "final_loss", "train_loss", "train/loss", "training_loss", "lm_loss", "ce_loss"),
+)  # fmt: skip
+L_VALIDATION = Quantity(
+    "L_val", "val_loss", "held-out cross-entropy loss", "nats/token",
+    ("nats/token", "bits/token", "bits/byte"),
+    ("eval_loss", "validation_loss", "valid_loss", "val/loss", "eval/loss", "valid/loss",
+     "validation/loss", "loss_val", "loss/val", "final_val_loss"),
 )  # fmt: skip
 S = Quantity(
     "S", "step", "optimiser steps", "steps", (),
@@ -82,9 +91,17 @@ M = Quantity("M", "token_multiplier", "tokens per parameter, D/N", "tokens/param
 X = Quantity("x", "x", "the one variable of a one-variable law", "as given")
 
 QUANTITIES: dict[str, Quantity] = {
-    q.column: q for q in (N, D, C, L, S, LR, B_TOKENS, U, N_AVERAGE, M, X)
+    q.column: q for q in (N, D, C, L, L_VALIDATION, S, LR, B_TOKENS, U, N_AVERAGE, M, X)
 }
 BY_SYMBOL: dict[str, Quantity] = {q.symbol: q for q in QUANTITIES.values()}
+_BY_NAME = {
+    re.sub(r"[\s\-_]+", "_", name.casefold()): q
+    for q in QUANTITIES.values()
+    for name in (*q.aliases, q.column)
+}
+
+# Columns that name a run rather than measure it, in order of preference.
+RUN_ID_NAMES = ("run_id", "runid", "run", "run_name")
 
 # What the equations of laws are annotated with. Values are floats, NumPy arrays or JAX tracers.
 Params = Annotated[Any, N]
@@ -95,6 +112,39 @@ Steps = Annotated[Any, S]
 AverageParams = Annotated[Any, N_AVERAGE]
 Multiplier = Annotated[Any, M]
 Variable = Annotated[Any, X]
+
+_CONVENTION_MARKS = {
+    "N": (("non_embedding", ("non_emb", "nonemb", "no_emb")), ("active", ("active",)),
+          ("total", ("total",))),
+    "L": (("bits/byte", ("bpb", "bits_per_byte", "bits/byte")),
+          ("bits/token", ("bpt", "bits_per_token", "bits/token", "bits"))),
+}  # fmt: skip
+_COUNT_AS = {"N_avg": "N", "L_val": "L"}
+
+
+def plain_name(name: str) -> str:
+    """Return a column name as names are compared: lower case, spaces and hyphens as one `_`."""
+    return re.sub(r"[\s\-_]+", "_", name.strip().casefold())
+
+
+def recognise(name: str) -> Quantity | None:
+    """Return the quantity that a column of this name measures, or None."""
+    return _BY_NAME.get(plain_name(name))
+
+
+def convention_of(name: str, quantity: Quantity) -> str | None:
+    """Return the counting convention or unit that a column's name states, or None.
+
+    `params_non_embedding` says non_embedding; `bpb_hellaswag` says bits/byte; `params` says
+    nothing.
+    """
+    plain = plain_name(name)
+    marks = _CONVENTION_MARKS.get(_COUNT_AS.get(quantity.symbol, quantity.symbol), ())
+    for convention, pieces in marks:
+        if any(piece in plain for piece in pieces):
+            return convention
+    return None
+
 
 # C = 6ND: forward 2ND, backward 4ND (Kaplan et al. 2020, arXiv:2001.08361, section 2.1).
 FLOPS_PER_PARAM_TOKEN = 6.0

@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from scaling_cli import artefact, datasets
+from scaling_cli import artefact, laws
 from scaling_cli.artefact import Fit
-from scaling_cli.datasets.expression import evaluate
-from scaling_cli.errors import DataError, ScalingError, UsageError, near
+from scaling_cli.errors import ScalingError, UsageError, near
 from scaling_cli.law import Law
 from scaling_cli.points import Points
+from scaling_cli.recompute import points_of, recompute
 from scaling_cli.shipped import folder
 
 __all__ = ["CheckResult", "Verdict", "check", "fit_names", "folder", "resolve"]
@@ -167,7 +167,7 @@ def _check(path: Path, *, update: bool, mirror: str | Path | None) -> CheckResul
         stored = _stored(fit, name, path)
         if stored.status is Verdict.FAIL:
             return stored
-        points = _points(fit, mirror)
+        points = points_of(fit, mirror=mirror)
         if points is None:
             return stored
         return _refitted(fit, points, stored, update=update)
@@ -187,11 +187,7 @@ def _stored(fit: Fit, name: str, path: Path) -> CheckResult:
     """Check what needs no data: predictions at anchors and derived quantities."""
     anchors = fit.origin.get("anchors") or []
     error = max((_difference(fit.law(**a["inputs"]), a["value"]) for a in anchors), default=None)
-    wrong = [
-        key
-        for key, item in fit.derived.items()
-        if _difference(getattr(fit.law, key)(**item["inputs"]), item["value"]) > SAME_DERIVED
-    ]
+    wrong = [key for key, items in fit.derived.items() if not _derives(fit.law, key, items)]
     result = CheckResult(name, Verdict.FAIL, error, None, fit.value, "", str(path))
     if error is not None and error > SAME_EQUATION:
         return replace(
@@ -227,90 +223,34 @@ def _without_data(fit: Fit, result: CheckResult, anchors: int) -> CheckResult:
     )
 
 
+def _derives(law: Law, name: str, items: Sequence[Mapping[str, float]]) -> bool:
+    """Return whether a derived quantity comes out as stored: [{"C": ..., "N": ...}, ...]."""
+    declared = type(law).derived_quantities().get(name)
+    if declared is None:
+        return False
+    return all(
+        _difference(
+            law.derive(name, **{s: item[s] for s in declared.inputs}),
+            item[declared.output.symbol],
+        )
+        <= SAME_DERIVED
+        for item in items
+    )
+
+
 def _difference(value: Any, reference: float) -> float:
     """Return |value/reference - 1|; infinite where either is not a number."""
     error = abs(float(value) / reference - 1)
     return error if math.isfinite(error) else math.inf
 
 
-def _points(fit: Fit, mirror: str | Path | None) -> Points | None:
-    """Return the points that the fit was made of, if they are at hand and unchanged.
-
-    Raises
-    ------
-    DataError
-        If the data are there but are not those that were fitted.
-    """
-    points = _embedded(fit) or _from_card(fit, mirror) or _from_sources(fit)
-    expected = fit.data.get("sha256")
-    if points is not None and expected and points.sha256() != expected:
-        raise DataError(
-            f"the data have changed since this fit: {len(points)} points, SHA-256 "
-            f"{points.sha256()[:12]}, the file was fitted to {fit.n_points} points, SHA-256 "
-            f"{expected[:12]}.",
-            hint="Fit again, or bring back the data that were fitted.",
-        )
-    return points
-
-
-def _embedded(fit: Fit) -> Points | None:
-    stored = fit.data.get("points")
-    if not stored:
-        return None
-    inputs = {k: np.asarray(v, float) for k, v in stored["inputs"].items()}
-    output = np.asarray(stored["output"], float)
-    runs = stored.get("runs") or [str(i) for i in range(len(output))]
-    return Points(inputs, output, runs, fit.data.get("conventions") or {})
-
-
-def _from_card(fit: Fit, mirror: str | Path | None) -> Points | None:
-    """Return the rows of a card's table that the fit selects, if the data are at hand."""
-    name = fit.origin.get("card")
-    fetched = datasets.at_hand(name, mirror=mirror) if name else None
-    if fetched is None:
-        return None
-    where, target = fit.selection.get("where"), fit.data.get("target") or "loss"
-    rows = [r for r in fetched.table.to_pylist() if not where or evaluate(where, r)]
-    columns = {s: q.column for s, q in type(fit.law).inputs().items()}
-    columns |= fit.selection.get("columns") or {}
-    missing = [c for c in (*columns.values(), target) if c not in fetched.table.column_names]
-    if missing or not rows:
-        what = f"no column {', '.join(missing)}" if missing else f"no row with {where}"
-        raise DataError(f"data set {name} has {what}.", file=str(fetched.card.path))
-    inputs = {s: np.array([r[c] for r in rows], float) for s, c in columns.items()}
-    output = np.array([r[target] for r in rows], float)
-    return Points(inputs, output, [r["run_id"] for r in rows], fit.data.get("conventions") or {})
-
-
-def _from_sources(fit: Fit) -> Points | None:
-    """Read the user's own files again, by the selection that the fit records."""
-    sources = [_path(s) for s in fit.data.get("sources") or ()]
-    if not sources or not all(s.exists() for s in sources):
-        return None
-    from scaling_cli import ingest, points  # pyarrow: only when files are read
-
-    chosen = fit.selection
-    reading = {k: chosen[k] for k in ("map", "set", "meta", "name", "format") if chosen.get(k)}
-    return points.select(
-        ingest.read(*sources, **reading),
-        type(fit.law),
-        target=chosen.get("target") or "loss",
-        where=chosen.get("where"),
-        at=chosen.get("at") or "final",
-    )
-
-
-def _path(source: Any) -> Path:
-    return Path(source["path"] if isinstance(source, Mapping) else source)
-
-
 def _refitted(fit: Fit, points: Points, stored: CheckResult, *, update: bool) -> CheckResult:
     """Refit and compare the objective and the predictions with those stored."""
-    from scaling_cli import optimum  # JAX: only when something is refitted
+    from scaling_cli import fitting  # JAX: only when something is refitted
 
     fix, tie = (fit.selection.get(key) or {} for key in ("fix", "tie"))
-    problem = optimum.make_problem(points, type(fit.law), fit.objective, fix, tie)
-    new = optimum.optimise(problem)
+    name = laws.name_of(fit.law)
+    new = fitting.refit_objective(points, name, fit.objective, fix, tie)
     allowed = {"objective": SAME_OBJECTIVE, "prediction": SAME_PREDICTION}
     allowed |= fit.origin.get("tolerance") or {}
     reference = fit.value if fit.value is not None else new.value
@@ -318,11 +258,8 @@ def _refitted(fit: Fit, points: Points, stored: CheckResult, *, update: bool) ->
     result = replace(stored, objective=new.value, max_relative_error=error)
     verdict, message = _judge(new.value, reference, error, allowed)
     if verdict is Verdict.BETTER and update and fit.origin.get("kind") != "published":
-        _rewrite(fit, new.law, new.value, Path(stored.file))
-        verdict, message = (
-            Verdict.PASS,
-            (f"{message} Written, without intervals: they belong to the old optimum."),
-        )
+        recompute(fit, points).to_json(stored.file)
+        verdict, message = Verdict.PASS, f"{message} Written."
     return replace(result, status=verdict, message=message)
 
 
@@ -358,20 +295,3 @@ def _anchor_inputs(fit: Fit, points: Points) -> Iterator[dict[str, float]]:
         for row in {0, *(int(np.argmin(v)) for v in points.inputs.values()),
                     *(int(np.argmax(v)) for v in points.inputs.values())}:  # fmt: skip
             yield {s: float(v[row]) for s, v in points.inputs.items()}
-
-
-def _rewrite(fit: Fit, law: Law, value: float, path: Path) -> None:
-    """Store the better optimum. Draws and intervals belong to the old one and are dropped."""
-    anchors = [
-        {"inputs": a["inputs"], "value": float(law(**a["inputs"]))}
-        for a in fit.origin.get("anchors") or []
-    ]
-    derived = {
-        key: {"inputs": item["inputs"], "value": float(getattr(law, key)(**item["inputs"]))}
-        for key, item in fit.derived.items()
-    }
-    origin = {**fit.origin, "anchors": anchors} if anchors else fit.origin
-    replace(
-        fit, law=law, value=value, derived=derived, origin=origin, intervals={},
-        uncertainty=None,
-    ).to_json(path)  # fmt: skip

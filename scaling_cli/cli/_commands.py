@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command as build
 
 from scaling_cli.cli import _exits
@@ -28,11 +28,17 @@ BROKEN_PIPE = 141  # what a shell reports for a process ended by SIGPIPE
 
 @cache
 def names() -> tuple[str, ...]:
-    """Return the commands in the order of work: the files of this folder."""
+    """Return the commands: the files of this folder. None is imported."""
     import scaling_cli.cli as folder
 
-    found = [m.name for m in pkgutil.iter_modules(folder.__path__) if not m.name.startswith("_")]
-    return tuple(sorted(found, key=lambda name: (getattr(load(name), "ORDER", 90), name)))
+    found = (m.name for m in pkgutil.iter_modules(folder.__path__))
+    return tuple(sorted(name for name in found if not name.startswith("_")))
+
+
+@cache
+def in_order() -> tuple[str, ...]:
+    """Return the commands in the order of work, as the help lists them."""
+    return tuple(sorted(names(), key=lambda name: (getattr(load(name), "ORDER", 90), name)))
 
 
 @cache
@@ -53,9 +59,8 @@ def get(name: str) -> Any:
     if hasattr(module, "app"):
         return build(module.app)
     alone = typer.Typer(add_completion=False, rich_markup_mode=None)
-    alone.command(name, context_settings=CONTEXT, epilog=epilog(module), short_help=summary(name))(
-        getattr(module, name)
-    )
+    declare = alone.command(name, cls=Command, context_settings=CONTEXT, epilog=epilog(module))
+    declare(getattr(module, name))
     return build(alone)
 
 
@@ -70,13 +75,36 @@ def indent(text: str) -> str:
     return "\n".join(f"  {line}" for line in text.strip().splitlines())
 
 
+class Command(TyperCommand):
+    """A command whose help shows arguments as they are typed: `SRC...`, not `{SRC...}...`."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Return what follows the command's name in its usage line."""
+        del ctx
+        return ["[OPTIONS]", *(str(argument.metavar) for argument in self._arguments())]
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the arguments and the options."""
+        arguments = [(str(a.metavar), str(a.help)) for a in self._arguments()]
+        options = [
+            p.get_help_record(ctx) for p in self.get_params(ctx) if p not in self._arguments()
+        ]
+        for title, records in (("Arguments", arguments), ("Options", options)):
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl([record for record in records if record is not None])
+
+    def _arguments(self) -> list[Any]:
+        return [p for p in self.params if p.param_type_name == "argument"]
+
+
 class Commands(TyperGroup):
     """The group `scaling`: finds its commands in the folder and ends with the right exit code."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names of the commands."""
         del ctx
-        return list(names())
+        return list(in_order())
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return a command by name, or None."""
@@ -87,14 +115,14 @@ class Commands(TyperGroup):
         """Write the list of commands without building any of them."""
         del ctx
         with formatter.section("Commands"):
-            formatter.write_dl([(name, summary(name)) for name in names()])
+            formatter.write_dl([(name, summary(name)) for name in in_order()])
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the command; for a name that is none, suggest near ones."""
         if args[0] not in names() and not args[0].startswith("-"):
             near = difflib.get_close_matches(args[0], names(), n=2, cutoff=0.5)
             guess = f" Did you mean {' or '.join(near)}?" if near else ""
-            ctx.fail(f"there is no command {args[0]!r}.{guess} Commands: {', '.join(names())}.")
+            ctx.fail(f"there is no command {args[0]!r}.{guess} Commands: {', '.join(in_order())}.")
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
@@ -132,4 +160,4 @@ class Commands(TyperGroup):
             )
         except Exception as error:
             code = _exits.report(error, arguments)
-        sys.exit(code)
+        sys.exit(code if isinstance(code, int) else 0)

@@ -78,8 +78,8 @@ def _words(error: Any) -> tuple[str, Any]:
     near = getattr(error, "possibilities", None)
     if near:
         text = f"{error.message}. Did you mean {' or '.join(near)}?"
-    text = text[:1].lower() + text[1:] if text[1:2].islower() else text
-    return text if text.endswith((".", "?", ")")) else f"{text}.", getattr(error, "ctx", None)
+    text = text[:1].lower() + text[1:]
+    return text if text.endswith((".", "?")) else f"{text}.", getattr(error, "ctx", None)
 
 
 def _example(context: Any) -> str | None:
@@ -90,5 +90,6 @@ def _example(context: Any) -> str | None:
 
     parts = context.command_path.split()[1:]
     example = getattr(_commands.load(parts[0]), "EXAMPLE", "") if parts else ""
-    first = f"For example: {example.strip().splitlines()[0]} ; " if example else ""
-    return f"{first}all options: {context.command_path} --help"
+    pages = f"all options: {context.command_path} --help"
+    first = example.strip().splitlines()[0] if example else ""
+    return f"for example: {first} ({pages})" if first else pages

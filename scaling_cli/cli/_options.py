@@ -73,7 +73,13 @@ Law = Annotated[
         metavar="NAME", help="The law ('scaling laws' lists them).", autocompletion=complete_law
     ),
 ]
-Target = Annotated[str, typer.Option(metavar="COLUMN", help="What the law predicts.")]
+Target = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN",
+        help="What the law predicts. Default: val_loss if it is logged, else loss.",
+    ),
+]
 Where = Annotated[
     str | None,
     typer.Option(metavar="EXPR", help="Rows to keep: --where 'tokens > 1e9 and params < 1e9'."),

@@ -24,6 +24,4 @@ def read(
     with terminal.status("reading"):
         from scaling_cli import ingest
 
-        return ingest.read(
-            *sources, map=columns, set=values, meta=meta, name=name, format=format
-        )
+        return ingest.read(*sources, map=columns, set=values, meta=meta, name=name, format=format)

@@ -144,9 +144,9 @@ def quantity(number: float) -> str:
     return short_number(number)
 
 
-def span(pair: Sequence[float]) -> str:
-    """Write a range of a quantity: `44M to 16.2B`, or the one value there is."""
-    low, high = (quantity(number) for number in pair)
+def span(pair: Sequence[float], write: Callable[[float], str] = quantity) -> str:
+    """Write a range: `44M to 16.2B`, or the one value there is."""
+    low, high = (write(number) for number in pair)
     return low if low == high else f"{low} to {high}"
 
 

@@ -19,7 +19,7 @@ def text(results: Sequence[CheckResult], *, style: Style) -> str:
     rows = [
         [style.paint(str(r.status).upper(), *_PAINT.get(str(r.status), ())), r.name,
          _number(r.max_relative_error), _number(r.objective), _number(r.reference_objective),
-         r.message]
+         " ".join(r.message.split())]
         for r in results
     ]  # fmt: skip
     headers = ["", "fit", "max |dL/L|", "objective", "stored", ""]

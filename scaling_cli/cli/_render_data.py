@@ -6,6 +6,8 @@ from typing import Any
 from scaling_cli.cli import _render
 from scaling_cli.cli._terminal import Style
 
+SHOWN = 12  # columns named in the list
+
 
 def cards(records: Sequence[Mapping[str, Any]], *, style: Style) -> str:
     """Return one entry per data set."""
@@ -17,7 +19,7 @@ def _card(record: Mapping[str, Any], style: Style) -> str:
     size = sum(file["size"] for file in record["files"])
     origin = "shipped" if record["shipped"] else f"from {record['source']}"
     files = _render.count(len(record["files"]), "file")
-    names = ", ".join(column["name"] for column in record["columns"])
+    names = ", ".join(_render.some([column["name"] for column in record["columns"]], SHOWN))
     lines = [record["title"], f"licence: {record['licence']}", f"columns: {names}",
              f"{files}, {_bytes(size)}, {origin}"]  # fmt: skip
     below = [f"  {part}" for line in lines for part in _render.wrap(line, style.width - 2)]

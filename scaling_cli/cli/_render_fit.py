@@ -1,5 +1,6 @@
 """A fit as text, in the order a careful person asks: data, law, forecast, parameters, tests."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,17 +13,21 @@ from scaling_cli.cli._terminal import Style
 from scaling_cli.points import scale
 from scaling_cli.quantities import BY_SYMBOL, format_number, short_number
 
-AHEAD = 10.0  # the headline forecast: this many times the largest run
+STEP = 3.0  # the suggested prediction lies this far beyond each input's range
 SHOWN = 10  # runs left out that are listed one by one
 _PAINT = {Level.PASS: ("green",), Level.WARN: ("bold", "yellow"), Level.FAIL: ("bold", "red")}
 
 
-def report(fit: Fit, *, written: str | None, style: Style) -> str:
+def report(
+    fit: Fit, *, sources: Sequence[str] = (), written: str | None = None, style: Style
+) -> str:
     """Return everything `scaling fit` prints.
 
     Parameters
     ----------
     fit : Fit
+    sources : sequence of str
+        What was read.
     written : str or None
         Where the fit was written, in words.
     style : Style
@@ -30,7 +35,7 @@ def report(fit: Fit, *, written: str | None, style: Style) -> str:
     """
     return _render.paragraphs(
         [
-            data(fit, style),
+            data(fit, sources, style),
             law(fit, style),
             headline(fit, style),
             parameters(fit, style),
@@ -41,20 +46,26 @@ def report(fit: Fit, *, written: str | None, style: Style) -> str:
     )
 
 
-def refusal(fit: Fit, *, style: Style) -> str:
+def refusal(fit: Fit, *, sources: Sequence[str] = (), style: Style) -> str:
     """Return what is known of a fit that cannot be used: no forecast, nothing written."""
     return _render.paragraphs(
-        [data(fit, style), law(fit, style), parameters(fit, style), checks(fit.checks, style)]
+        [
+            data(fit, sources, style),
+            law(fit, style),
+            parameters(fit, style),
+            checks(fit.checks, style),
+        ]
     )
 
 
-def data(fit: Fit, style: Style) -> str:
+def data(fit: Fit, sources: Sequence[str], style: Style) -> str:
     """Return what was read, its ranges with unit and convention, and what was left out."""
     runs = (fit.data.get("points") or {}).get("runs")
+    origin = f" from {', '.join(_render.some(sources, 3))}" if sources else ""
     counted = _render.count(len(set(runs)), "run") + ", " if runs else ""
-    lines = [f"{counted}{_render.count(fit.n_points, 'point')}{_from(fit)}"]
+    lines = [f"{counted}{_render.count(fit.n_points, 'point')}{origin}"]
     rows = [
-        [symbol, _render.span(pair), _unit(symbol, fit)]
+        [symbol, _range(symbol, pair, fit), _unit(symbol, fit)]
         for symbol, pair in fit.data.get("ranges", {}).items()
     ]
     lines += _render.table(["", "", ""], rows, align="<<<", style=style).splitlines()
@@ -62,20 +73,16 @@ def data(fit: Fit, style: Style) -> str:
     parts = [_render.labelled("data", "\n".join(lines), style=style)]
     if fit.left_out:
         reasons = [f"{x.run}: {x.reason}" for x in fit.left_out]
-        first = [f"{len(reasons)} left out", *(f"  {t}" for t in _render.some(reasons, SHOWN))]
+        first = [str(len(reasons)), *(f"  {t}" for t in _render.some(reasons, SHOWN))]
         parts.append(_render.labelled("left out", "\n".join(first), style=style))
     else:
         parts.append(_render.labelled("left out", "nothing", style=style))
     return "\n".join(parts)
 
 
-def _from(fit: Fit) -> str:
-    sources = [str(_source_name(source)) for source in fit.data.get("sources", ())]
-    return f" from {', '.join(_render.some(sources, 3))}" if sources else ""
-
-
-def _source_name(source: Any) -> Any:
-    return source.get("path", source.get("name", source)) if isinstance(source, Mapping) else source
+def _range(symbol: str, pair: Sequence[float], fit: Fit) -> str:
+    measured = symbol == fit.law.output().symbol
+    return _render.span(pair, _render.value if measured else _render.quantity)
 
 
 def _unit(symbol: str, fit: Fit) -> str:
@@ -123,33 +130,28 @@ def _starts(diagnostics: Mapping[str, Any]) -> str:
 
 def headline(fit: Fit, style: Style) -> str:
     """Return the forecast at ten times the largest run, at the law's optimum if it has one."""
-    place = _ahead(fit)
-    if place is None:
+    inputs = fit.diagnostics.get("headline")
+    if not inputs:
         return ""
-    where, inputs = place
-    level = float(fit.selection.get("level", 0.9))
-    prediction = fit.predict(level=level, **inputs)
+    prediction = fit.predict(level=float(fit.selection.get("level", 0.9)), **inputs)
     body = _render_prediction.table(prediction, style=style)
     notes = [
         part
         for line in _render_prediction.notes(fit, prediction, style=style)
         for part in _render.wrap(line, style.width - 2)
     ]
-    return _render.block(where, "\n".join([body, *notes]), style=style)
+    return _render.block(_where(fit, inputs), "\n".join([body, *notes]), style=style)
 
 
-def _ahead(fit: Fit) -> tuple[str, dict[str, float]] | None:
-    """Return where the headline forecast is made, in words and as inputs."""
-    ranges = fit.data.get("ranges", {})
-    axis, _ = scale({symbol: np.ones(1) for symbol in fit.law.inputs()})
-    if axis not in ranges:
-        return None
-    largest = AHEAD * float(ranges[axis][1])
-    words = f"{_render.factor(AHEAD)} the largest run, {axis} = {format_number(largest)}"
-    if list(fit.law.inputs()) == [axis]:
-        return f"forecast at {words}", {axis: largest}
-    best = _inputs.optimum(fit.law, largest) if axis == "C" else None
-    return None if best is None else (f"forecast at {words}, at the law's optimum", best)
+def _where(fit: Fit, inputs: Mapping[str, float]) -> str:
+    """Return in words where the headline forecast is made."""
+    axis, along = scale({symbol: np.array([value]) for symbol, value in inputs.items()})
+    there = float(along[0])
+    ahead = there / fit.data["ranges"][axis][1]
+    words = f"forecast at {ahead:.3g}x the largest run, {axis} = {format_number(there)}"
+    best = _inputs.optimum(fit.law, there) if axis == "C" else None
+    at_best = best is not None and all(math.isclose(best[s], inputs[s]) for s in inputs)
+    return f"{words}, at the law's optimum" if at_best else words
 
 
 def parameters(fit: Fit, style: Style) -> str:
@@ -187,25 +189,24 @@ def backtest(fit: Fit, style: Style) -> str:
         return _render.labelled("backtest", note or "none was possible", style=style)
     axis = test.get("axis", "C")
     headers = [f"fitted to {axis} <=", "fitted", "tested", "reach", "bias", "mean |error|",
-               "coverage", ""]  # fmt: skip
-    rows = [_cut(cut, style) for cut in cuts]
-    body = _render.table(headers, rows, align=">>>>>>>^", style=style)
+               "law allows", "inside"]  # fmt: skip
+    rows = [_cut(cut) for cut in cuts]
+    body = _render.table(headers, rows, align=">>>>>>>>", style=style)
     lines = [body, *_render.wrap(note, style.width - 2)] if note else [body]
     return _render.block("backtest (larger runs held back)", "\n".join(lines), style=style)
 
 
-def _cut(cut: Mapping[str, Any], style: Style) -> list[str]:
-    reach, bias, mare = cut.get("factor"), cut.get("bias"), cut.get("mare")
-    coverage = cut.get("coverage")
+def _cut(cut: Mapping[str, Any]) -> list[str]:
+    reach, allowed, coverage = cut.get("factor"), cut.get("allowed"), cut.get("coverage")
     return [
         short_number(cut["train_max"]),
         str(cut["n_train"]),
         str(cut["n_test"]),
         "-" if reach is None else _render.factor(reach),
-        _render.percent(bias, sign=True),
-        _render.percent(mare),
+        _render.percent(cut.get("bias"), sign=True),
+        _render.percent(cut.get("mare")),
+        "-" if allowed is None else f"+/-{_render.percent(allowed)}",
         "-" if coverage is None else f"{100 * coverage:.0f} %",
-        "" if cut.get("allowed", True) else style.paint("beyond what is allowed", "yellow"),
     ]
 
 
@@ -242,7 +243,7 @@ def ending(fit: Fit, written: str | None, style: Style) -> str:
 def _option(symbol: str, fit: Fit) -> str:
     """Return an option for an input, at a value a step beyond the data."""
     ranges = fit.data.get("ranges", {})
-    number = AHEAD**0.5 * ranges[symbol][1] if symbol in ranges else 1e9
+    number = STEP * ranges[symbol][1] if symbol in ranges else 1e9
     text = short_number(float(f"{number:.1g}"))
     return {"N": f"--params {text}", "D": f"--tokens {text}"}.get(
         symbol, f"--input {symbol}={text}"

@@ -37,7 +37,15 @@ def table(runs: Sequence[Mapping[str, Any]], style: Style) -> str:
     headers = ["run", "points", "steps", "N", "D", "C", "/".join(sorted(targets)) or "loss",
                "state", "problems"]  # fmt: skip
     rows = [_row(run) for run in runs[:SHOWN]]
-    lines = [_render.table(headers, rows, align="<>>>>>><^", style=style)]
+    told = [i for i in range(len(headers)) if i < 2 or any(row[i] not in ("-", "") for row in rows)]
+    lines = [
+        _render.table(
+            [headers[i] for i in told],
+            [[row[i] for i in told] for row in rows],
+            align="".join("<>>>>>><^"[i] for i in told),
+            style=style,
+        )
+    ]
     if len(runs) > SHOWN:
         lines.append(f"and {len(runs) - SHOWN} more (all of them with --json)")
     return "\n".join(lines)
@@ -71,10 +79,9 @@ def ranges(record: Mapping[str, Any], style: Style) -> str:
     rows = []
     for symbol, pair in record["ranges"].items():
         quantity = BY_SYMBOL[symbol]
-        write = _render.value if symbol == "L" else _render.quantity
-        low, high = write(pair[0]), write(pair[1])
+        text = _render.span(pair, _render.value if symbol == "L" else _render.quantity)
         unit = _unit(quantity.unit, conventions.get(quantity.column))
-        rows.append([symbol, low if low == high else f"{low} to {high}", unit, quantity.meaning])
+        rows.append([symbol, text, unit, quantity.meaning])
     total = _render.count(len(record["runs"]), "run")
     points = _render.count(sum(run["n_points"] for run in record["runs"]), "point")
     body = _render.table(["", "", "", ""], rows, align="<<<^", style=style)
@@ -96,11 +103,16 @@ def columns(readings: Sequence[Mapping[str, Any]], style: Style) -> str:
             str(reading["why"]),
         )
         files.setdefault(key, []).append(str(reading["file"]))
-    rows = [[*key, _files(where)] for key, where in files.items()]
-    if not rows:
+    if not files:
         return ""
-    headers = ["column", "read as", "unit", "because", "in"]
-    body = _render.table(headers, rows, align="<<<^<", style=style)
+    headers = ["column", "read as", "unit", "because"]
+    everywhere = {name for where in files.values() for name in where}
+    if len(everywhere) == 1:
+        rows = [list(key) for key in files]
+        body = _render.table(headers, rows, align="<<<^", style=style)
+        return _render.block(f"columns of {everywhere.pop()}", body, style=style)
+    rows = [[*key, _files(where)] for key, where in files.items()]
+    body = _render.table([*headers, "in"], rows, align="<<<^<", style=style)
     return _render.block("columns", body, style=style)
 
 
@@ -130,3 +142,15 @@ def _place(note: Mapping[str, Any]) -> str:
     ]
     text = ", ".join(part for part in parts if part)
     return f"{text}: " if text else ""
+
+
+def ingested(record: Mapping[str, Any], *, style: Style) -> str:
+    """Return everything `scaling ingest` prints."""
+    words = ("added", "replaced", "unchanged", "removed")
+    counts = ", ".join(f"{len(record[word])} {word}" for word in words if record[word])
+    points = _render.count(record["points"], "point")
+    store = _render.labelled(
+        "store", f"{record['store']}: {points}\nruns: {counts or 'none'}", style=style
+    )
+    further = _render.labelled("next", f"scaling fit {record['store']}", style=style)
+    return _render.paragraphs([store, problems(record["notes"], style), further])

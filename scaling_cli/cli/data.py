@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from scaling_cli.cli import _options as options
-from scaling_cli.cli._commands import CONTEXT
+from scaling_cli.cli._commands import CONTEXT, Command
 from scaling_cli.cli._terminal import Terminal, result_style
 
 if TYPE_CHECKING:
@@ -29,7 +29,9 @@ app = typer.Typer(
 )
 
 
-@app.command("list", context_settings=CONTEXT, epilog="\b\nExample:\n  scaling data list --json")
+@app.command(
+    "list", cls=Command, context_settings=CONTEXT, epilog="\b\nExample:\n  scaling data list --json"
+)
 def list_cards(
     json: options.Json = False, quiet: options.Quiet = False, debug: options.Debug = False
 ) -> None:
@@ -47,12 +49,13 @@ def list_cards(
 
 @app.command(
     "fetch",
+    cls=Command,
     context_settings=CONTEXT,
     epilog="\b\nExample:\n  scaling data fetch chinchilla_epoch --mirror ~/mirror -o runs.csv",
 )
 def fetch(
     *,
-    name: Annotated[str, typer.Argument(help="A data set of 'scaling data list'.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A data set of 'scaling data list'.")],
     mirror: options.Mirror = None,
     output: Annotated[
         str | None,

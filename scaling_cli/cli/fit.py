@@ -19,13 +19,23 @@ scaling fit logs/ --name '{params}_{tokens}' --at last:5 --law kaplan_nd
 ORDER = 30
 DEFAULT_FILE = "fit.json"
 
+Output = Annotated[
+    str | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        help=f"Where to write the fit. Default: {DEFAULT_FILE}; with --json, nowhere.",
+    ),
+]
+
 
 def fit(
     *,
     context: typer.Context,
     sources: options.Sources,
     law: options.Law = "chinchilla",
-    target: options.Target = "loss",
+    target: options.Target = None,
     where: options.Where = None,
     at: options.At = "final",
     objective: options.ObjectiveName = "huber",
@@ -36,15 +46,7 @@ def fit(
     bootstrap: options.Bootstrap = 1000,
     seed: options.Seed = 0,
     level: options.ConfidenceLevel = 0.9,
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            help=f"Where to write the fit. Default: {DEFAULT_FILE}; with --json, nowhere.",
-        ),
-    ] = None,
+    output: Output = None,
     mapped: options.Map = None,
     constants: options.Set = None,
     meta: options.Meta = None,
@@ -65,25 +67,25 @@ def fit(
     from scaling_cli.cli import _render_fit
 
     terminal = Terminal(json=json, quiet=quiet)
-    path = output or (None if json else DEFAULT_FILE)
-    _require_writable(path)
-    rules = Objective(objective, delta, space)
-    held = _numbers(fix)
-    tied = options.pairs(tie, "tie")
+    path = _writable(output or (None if json else DEFAULT_FILE))
+    chosen = {
+        "law": law, "target": target, "where": where, "at": at,
+        "objective": Objective(objective, delta, space), "fix": _numbers(fix),
+        "tie": options.pairs(tie, "tie"), "bootstrap": bootstrap, "seed": seed, "level": level,
+        "command": _command(context),
+    }  # fmt: skip
     runs = read(
         sources, terminal, mapped=mapped, constants=constants, meta=meta, name=name, format=format
     )
-    from scaling_cli import fitting
-
     with terminal.status(f"fitting {law}, {bootstrap} bootstrap refits, backtest"):
-        found = fitting.fit(
-            runs, law=law, target=target, where=where, at=at, objective=rules, fix=held,
-            tie=tied, bootstrap=bootstrap, seed=seed, level=level, command=_command(context),
-        )  # fmt: skip
-    _require_usable(found, terminal)
+        from scaling_cli import fitting  # its JAX takes a while to load: under the status line
+
+        found = fitting.fit(runs, **chosen)
+    _require_usable(found, sources, terminal)
     written = _write(found, path)
     terminal.result(
-        lambda: _render_fit.report(found, written=written, style=result_style()), found.to_dict()
+        lambda: _render_fit.report(found, sources=sources, written=written, style=result_style()),
+        found.to_dict(),
     )
 
 
@@ -101,7 +103,7 @@ def _command(context: typer.Context) -> str:
     return shlex.join(["scaling", *context.obj["arguments"]])
 
 
-def _require_writable(path: str | None) -> None:
+def _writable(path: str | None) -> str | None:
     """Refuse before the work, not after it, where the fit could not be written."""
     import os
     from pathlib import Path
@@ -109,7 +111,7 @@ def _require_writable(path: str | None) -> None:
     from scaling_cli.errors import UsageError
 
     if path is None:
-        return
+        return None
     folder = Path(path).parent
     if not folder.is_dir():
         raise UsageError(f"cannot write {path}: there is no folder {folder}.")
@@ -120,9 +122,10 @@ def _require_writable(path: str | None) -> None:
             f"cannot write {path}: the folder {folder} is not writable.",
             hint="Give another place with -o.",
         )
+    return path
 
 
-def _require_usable(fit: "Fit", terminal: Terminal) -> None:
+def _require_usable(fit: "Fit", sources: list[str], terminal: Terminal) -> None:
     """Refuse a fit that failed a check, after showing everything that is known about it.
 
     Raises
@@ -138,7 +141,7 @@ def _require_usable(fit: "Fit", terminal: Terminal) -> None:
     if not failed:
         return
     if not terminal.json:
-        terminal.write(_render_fit.refusal(fit, style=result_style()))
+        terminal.write(_render_fit.refusal(fit, sources=sources, style=result_style()))
     reasons = " ".join(f"{check.code}: {check.message}" for check in failed)
     raise FitError(f"no usable fit, nothing was written. {reasons}")
 

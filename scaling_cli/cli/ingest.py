@@ -1,13 +1,17 @@
 """Read logs into a Parquet store; doing it twice changes nothing."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from scaling_cli.cli import _options as options
 from scaling_cli.cli._reading import read
-from scaling_cli.cli._terminal import Terminal
+from scaling_cli.cli._terminal import Terminal, result_style
+
+if TYPE_CHECKING:
+    from scaling_cli.runs import Runs
+    from scaling_cli.store import StoreReport
 
 EXAMPLE = """
 scaling ingest runs/*.csv --store runs.store
@@ -37,6 +41,7 @@ def ingest(
     """
     del debug
     from scaling_cli import store as stores
+    from scaling_cli.cli import _render_runs
 
     terminal = Terminal(json=json, quiet=quiet)
     found = read(
@@ -45,4 +50,20 @@ def ingest(
     with terminal.status(f"writing {store}"):
         report = stores.append(store, found)
     record = describe(report, found)
-    terminal.result(lambda: text(record), record)
+    terminal.result(lambda: _render_runs.ingested(record, style=result_style()), record)
+
+
+def describe(report: "StoreReport", found: "Runs") -> dict[str, Any]:
+    """Return what `scaling ingest --json` prints."""
+    from dataclasses import asdict
+
+    return {
+        "schema_version": 1,
+        "store": report.path,
+        "added": list(report.added),
+        "replaced": list(report.replaced),
+        "unchanged": list(report.unchanged),
+        "removed": list(report.removed),
+        "points": report.points,
+        "notes": [asdict(note) for note in found.notes],
+    }

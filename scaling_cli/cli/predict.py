@@ -21,37 +21,42 @@ DEFAULT_FILE = "fit.json"
 DEFAULT_NAME = "chinchilla/besiroglu-2024"
 
 
+Params = Annotated[
+    list[str] | None,
+    typer.Option(metavar="N", help="Model parameters: 7B; 1B,7B or repeated for a grid."),
+]
+Tokens = Annotated[list[str] | None, typer.Option(metavar="D", help="Training tokens: 1T.")]
+Compute = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="C",
+        help="Training FLOP: 1e24. With N or D it gives the other by C = 6ND; alone, the law's "
+        "own optimum.",
+    ),
+]
+Inputs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input", metavar="NAME=VALUE", help="Any input of another law: --input N_avg=3e8."
+    ),
+]
+PointsFile = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="A CSV with the law's inputs (params,tokens or N,D); a loss column is compared.",
+    ),
+]
+
+
 def predict(
     *,
     fit: options.FitName = None,
-    params: Annotated[
-        list[str] | None,
-        typer.Option(metavar="N", help="Model parameters: 7B; 1B,7B or repeated for a grid."),
-    ] = None,
-    tokens: Annotated[
-        list[str] | None, typer.Option(metavar="D", help="Training tokens: 1T.")
-    ] = None,
-    compute: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="C",
-            help="Training FLOP: 1e24. With N or D it gives the other by C = 6ND; alone, the "
-            "law's own optimum.",
-        ),
-    ] = None,
-    inputs: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--input", metavar="NAME=VALUE", help="Any input of another law: --input N_avg=3e8."
-        ),
-    ] = None,
-    points: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE",
-            help="A CSV with the law's inputs (params,tokens or N,D); a loss column is compared.",
-        ),
-    ] = None,
+    params: Params = None,
+    tokens: Tokens = None,
+    compute: Compute = None,
+    inputs: Inputs = None,
+    points: PointsFile = None,
     level: options.ConfidenceLevel = 0.9,
     json: options.Json = False,
     quiet: options.Quiet = False,

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from scaling_cli.errors import UsageError
-from scaling_cli.law import EXPONENT_PRIOR, FLOOR_PRIOR, Law, derived, param
+from scaling_cli.law import EXPONENT_PRIOR, FLOOR_PRIOR, Law, derived, param, power
 from scaling_cli.quantities import FLOPS_PER_PARAM_TOKEN, AverageParams, Flops, Loss, Tokens
 
 CUBIC_MEAN = 0.75  # mean of 1 - (1 - u)^3 on [0, 1]: a cubic ramp is 3/4 pruned on average
@@ -42,7 +42,7 @@ class AverageParameters(Law):
 
     def __call__(self, N_avg: AverageParams, D: Tokens) -> Loss:
         """Return the loss in nats/token."""
-        return self.E + self.A * N_avg**-self.alpha + self.B * D**-self.beta
+        return self.E + self.A * power(N_avg, -self.alpha) + self.B * power(D, -self.beta)
 
     def _balance(self) -> float:
         ratio = self.alpha * self.A / (self.beta * self.B)

@@ -1,6 +1,6 @@
 """Chinchilla's parametric loss: a floor plus a power law in each of parameters and tokens."""
 
-from scaling_cli.law import EXPONENT_PRIOR, FLOOR_PRIOR, Law, derived, param
+from scaling_cli.law import EXPONENT_PRIOR, FLOOR_PRIOR, Law, derived, param, power
 from scaling_cli.quantities import FLOPS_PER_PARAM_TOKEN, Flops, Loss, Params, Tokens
 
 
@@ -34,7 +34,7 @@ class Chinchilla(Law):
 
     def __call__(self, N: Params, D: Tokens) -> Loss:
         """Return the loss in nats/token."""
-        return self.E + self.A * N**-self.alpha + self.B * D**-self.beta
+        return self.E + self.A * power(N, -self.alpha) + self.B * power(D, -self.beta)
 
     def _balance(self) -> float:
         """Return G = (alpha A / (beta B))^(1/(alpha+beta)) (arXiv:2203.15556, eq. 4)."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from scaling_cli.law import Law, derived, param
+from scaling_cli.law import Law, derived, param, power
 from scaling_cli.laws._loglinear import line
 from scaling_cli.quantities import Loss, Tokens
 
@@ -25,7 +25,7 @@ class KaplanD(Law):
 
     def __call__(self, D: Tokens) -> Loss:
         """Return the loss in nats/token."""
-        return (self.Dc / D) ** self.alpha_D
+        return power(self.Dc / D, self.alpha_D)
 
     @derived
     def min_tokens_for_loss(self, L: Loss) -> Tokens:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from scaling_cli.law import Law, derived, param
+from scaling_cli.law import Law, derived, param, power
 from scaling_cli.laws._loglinear import line
 from scaling_cli.quantities import Loss, Params
 
@@ -26,7 +26,7 @@ class KaplanN(Law):
 
     def __call__(self, N: Params) -> Loss:
         """Return the loss in nats/token."""
-        return (self.Nc / N) ** self.alpha_N
+        return power(self.Nc / N, self.alpha_N)
 
     @derived
     def min_params_for_loss(self, L: Loss) -> Params:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from scaling_cli.law import Law, derived, param
+from scaling_cli.law import Law, derived, param, power
 from scaling_cli.quantities import FLOPS_PER_PARAM_TOKEN as SIX
 from scaling_cli.quantities import Flops, Loss, Params, Tokens
 
@@ -32,8 +32,8 @@ class KaplanND(Law):
 
     def __call__(self, N: Params, D: Tokens) -> Loss:
         """Return the loss in nats/token."""
-        capacity = (self.Nc / N) ** (self.alpha_N / self.alpha_D)
-        return (capacity + self.Dc / D) ** self.alpha_D
+        capacity = power(self.Nc / N, self.alpha_N / self.alpha_D)
+        return power(capacity + self.Dc / D, self.alpha_D)
 
     @derived
     def optimal_params(self, C: Flops) -> Params:

@@ -1,6 +1,6 @@
 """Gadre's over-training law: loss against compute at any ratio of tokens to parameters."""
 
-from scaling_cli.law import EXPONENT_PRIOR, FLOOR_PRIOR, Law, Prior, derived, param
+from scaling_cli.law import EXPONENT_PRIOR, FLOOR_PRIOR, Law, Prior, derived, param, power
 from scaling_cli.quantities import (
     FLOPS_PER_PARAM_TOKEN,
     Flops,
@@ -40,9 +40,9 @@ class Overtraining(Law):
 
         a M^eta C^-eta = a 6^-eta N^-2eta and b M^-eta C^-eta = b 6^-eta D^-2eta.
         """
-        power = 2 * self.eta
-        scale = FLOPS_PER_PARAM_TOKEN**-self.eta
-        return self.E + scale * (self.a * N**-power + self.b * D**-power)
+        slope = 2 * self.eta
+        scale = power(FLOPS_PER_PARAM_TOKEN, -self.eta)
+        return self.E + scale * (self.a * power(N, -slope) + self.b * power(D, -slope))
 
     @derived
     def optimal_multiplier(self, C: Flops) -> Multiplier:

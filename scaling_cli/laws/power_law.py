@@ -1,6 +1,6 @@
 """One variable and a floor: the plainest scaling law."""
 
-from scaling_cli.law import FLOOR_PRIOR, Law, Prior, derived, param
+from scaling_cli.law import FLOOR_PRIOR, Law, Prior, derived, param, power
 from scaling_cli.quantities import Loss, Variable
 
 
@@ -27,7 +27,7 @@ class PowerLaw(Law):
 
     def __call__(self, x: Variable) -> Loss:
         """Return the loss in nats/token."""
-        return self.E + self.A * x**-self.alpha
+        return self.E + self.A * power(x, -self.alpha)
 
     @derived
     def value_for_loss(self, L: Loss) -> Variable:

@@ -1,0 +1,197 @@
+"""Which runs the ladder is made of: sizes, token budgets, schedules, roles and their order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from model import Shape
+
+BATCH_WINDOWS = 8
+SIZES = {
+    "26k": Shape(width=28, depth=2, heads=1),
+    "68k": Shape(width=48, depth=2, heads=2),
+    "164k": Shape(width=64, depth=3, heads=2),
+    "467k": Shape(width=96, depth=4, heads=3),
+    "1271k": Shape(width=160, depth=4, heads=5),
+}
+# Budgets in Mi tokens. The largest run has at least 8 times the compute of every fitted one;
+# whatever lies between is held out too.
+BUDGETS = {
+    "26k": (1, 2, 4, 8, 16),
+    "68k": (0.5, 1, 2, 4, 8, 16),
+    "164k": (0.5, 1, 2, 4, 8),
+    "467k": (0.1875, 0.375, 0.75, 1.5, 3),
+    "1271k": (0.28125, 0.5625, 1.125, 2.25, 4.5, 9),
+}
+HELD_OUT_FACTOR = 8
+SWEEP = (
+    ("26k", 1, (4e-3, 8e-3, 16e-3, 32e-3)),
+    ("164k", 1, (2e-3, 4e-3, 8e-3, 16e-3)),
+    ("467k", 0.75, (2e-3, 4e-3, 8e-3, 16e-3)),
+    ("26k", 4, (4e-3, 8e-3, 16e-3, 32e-3)),
+    ("1271k", 0.28125, (2e-3, 4e-3, 8e-3)),
+    ("164k", 4, (4e-3, 8e-3)),
+)
+SEEDS = (("26k", 1, (1, 2, 3, 4)), ("68k", 2, (1, 2)), ("164k", 1, (1, 2)))
+# What the ladder can do without, where the machine turns out slower: these come last.
+SPARE = {"ladder-68k-16.8M", "ladder-1271k-4.72M"}
+SCHEDULES = {"68k": 3, "164k": 2}
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A learning rate over steps. `steps` is its own horizon, which a run may stop short of."""
+
+    kind: str
+    peak: float
+    warmup: int
+    floor: float
+    steps: int
+    decay: float = 0.0
+    shape: str = ""
+
+    def __str__(self) -> str:
+        text = f"{self.kind}:peak={self.peak:g},warmup={self.warmup},min={self.floor:g}"
+        text += f",steps={self.steps}"
+        return text + (f",decay={self.decay:g},shape={self.shape}" if self.decay else "")
+
+    def _fall(self, step: np.ndarray) -> np.ndarray:
+        """The share of (peak - floor) still there, from 1 down to 0."""
+        through = np.clip((step - self.warmup) / (self.steps - self.warmup), 0, 1)
+        if self.kind == "cosine":
+            return (1 + np.cos(np.pi * through)) / 2
+        if self.kind == "linear":
+            return 1 - through
+        if self.kind == "constant":
+            return np.ones_like(through)
+        start = (1 - self.decay) * self.steps
+        into = np.clip((step - start) / (self.steps - start), 0, 1)
+        return 1 - (np.sqrt(into) if self.shape == "sqrt" else into)
+
+    def values(self, steps: int) -> np.ndarray:
+        """The learning rate used at each of the first `steps` steps."""
+        step = np.arange(steps)
+        fallen = self.floor + (self.peak - self.floor) * self._fall(step)
+        warming = self.peak * (step + 1) / max(self.warmup, 1)
+        return np.where(step < self.warmup, warming, fallen).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training run, complete: the same Run gives the same numbers on the same machine."""
+
+    run_id: str
+    role: str
+    shape: Shape
+    steps: int
+    schedule: Schedule
+    seed: int = 0
+    row_every: int | None = None
+
+    @property
+    def batch_tokens(self) -> int:
+        """Tokens in a step."""
+        return BATCH_WINDOWS * self.shape.context
+
+    @property
+    def tokens(self) -> int:
+        """Tokens in the whole run; no token is seen twice."""
+        return self.steps * self.batch_tokens
+
+    @property
+    def flops(self) -> int:
+        """The convention C = 6 N D, with N the total parameter count."""
+        return 6 * self.shape.params_total * self.tokens
+
+
+def peak_lr(shape: Shape) -> float:
+    """The learning rate of a size: the sweep's optima on a line in log-log (see the README)."""
+    return float(f"{4.7e-3 * (shape.params_total / 164_288) ** -0.45:.2g}")
+
+
+def _warmup(steps: int) -> int:
+    return min(steps // 20, 100)
+
+
+def _cosine(steps: int, peak: float) -> Schedule:
+    return Schedule("cosine", peak, _warmup(steps), peak / 10, steps)
+
+
+def _run(role: str, size: str, budget: float, peak: float, seed: int = 0) -> Run:
+    shape = SIZES[size]
+    steps = round(budget * 2**20) // (BATCH_WINDOWS * shape.context)
+    name = f"{role}-{size}-{budget * 1.048576:.3g}M"
+    return Run(name, role, shape, steps, _cosine(steps, peak), seed)
+
+
+def sweep_runs() -> list[Run]:
+    """The learning-rate sweep: short runs at four sizes, and two sizes at two budgets."""
+    runs = [(_run("sweep", size, b, lr), lr) for size, b, lrs in SWEEP for lr in lrs]
+    return [replace(run, run_id=f"{run.run_id}-lr{lr:g}") for run, lr in runs]
+
+
+def ladder_runs() -> list[Run]:
+    """Every size at every budget; held out is what has over 1/8 of the largest run's compute."""
+    cells = [(s, b) for s, budgets in BUDGETS.items() for b in budgets]
+    runs = [_run("ladder", size, b, peak_lr(SIZES[size])) for size, b in cells]
+    limit = max(run.flops for run in runs) / HELD_OUT_FACTOR
+    return [replace(r, role="fit" if r.flops <= limit else "heldout") for r in runs]
+
+
+def seed_runs() -> list[Run]:
+    """Ladder points again with other seeds (initial weights and data order)."""
+    runs = [_run("seed", s, b, peak_lr(SIZES[s]), seed) for s, b, seeds in SEEDS for seed in seeds]
+    return [replace(run, run_id=f"{run.run_id}-s{run.seed}") for run in runs]
+
+
+def _schedules(peak: float, steps: int) -> dict[str, Schedule]:
+    base = _cosine(steps, peak)
+    wsd = replace(base, kind="wsd", floor=0.0, shape="linear")
+    return {
+        "cosine": base,
+        "constant": replace(base, kind="constant", floor=peak),
+        "wsd20": replace(wsd, decay=0.2),
+        "linear": replace(base, kind="linear", floor=0.0),
+        "wsd40": replace(wsd, decay=0.4),
+        "wsd10": replace(wsd, decay=0.1),
+        "wsd20sqrt": replace(wsd, decay=0.2, shape="sqrt"),
+        "cosine2x": replace(base, steps=2 * steps),
+    }
+
+
+def schedule_runs() -> list[Run]:
+    """Several ways down from one peak, over one horizon a size."""
+    runs = []
+    for size, budget in SCHEDULES.items():
+        base = _run("schedule", size, budget, peak_lr(SIZES[size]))
+        for name, schedule in _schedules(base.schedule.peak, base.steps).items():
+            run_id = f"{base.run_id}-{name}"
+            runs.append(replace(base, run_id=run_id, schedule=schedule, row_every=8))
+    return runs
+
+
+def queue() -> list[Run]:
+    """All runs, in the order in which workers take them.
+
+    The largest run comes right after the sweep: it takes longest, and so one worker is on it
+    while the others do all the rest.
+    """
+    ladder = sorted(ladder_runs(), key=lambda run: run.flops)
+    largest, middle = ladder[-1], [r for r in ladder[:-1] if r.role == "heldout"]
+    fitted = [run for run in ladder if run.role == "fit"]
+    schedules = schedule_runs()
+    half = len(schedules) // 2
+    ready = [*sweep_runs(), largest, *fitted, *schedules[:half], *seed_runs()]
+    return sorted([*ready, *middle, *schedules[half:]], key=lambda run: run.run_id in SPARE)
+
+
+def tiny_runs() -> list[Run]:
+    """Two runs of a few steps, to see that everything works."""
+    shape = Shape(width=16, depth=1, heads=1, context=32)
+    schedule = Schedule("cosine", 1e-2, 4, 1e-3, 32)
+    linear = replace(schedule, kind="linear", floor=0.0)
+    return [
+        Run("smoke-cosine", "fit", shape, 32, schedule),
+        Run("smoke-linear", "schedule", shape, 32, linear, seed=1, row_every=8),
+    ]

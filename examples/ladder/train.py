@@ -1,0 +1,373 @@
+"""Train the ladder: workers take runs from one queue, and go on where they were stopped.
+
+python examples/ladder/train.py --plan             # what there is to do, and what it costs
+python examples/ladder/train.py --workers 2        # do it (again: go on with it)
+python examples/ladder/train.py --smoke            # two tiny runs, in a temporary folder
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import corpus as text
+import jax
+import jax.numpy as jnp
+import model
+import numpy as np
+import optax
+import plan
+from plan import Run
+
+BLOCK = 4  # steps inside one compiled call; rows, evaluations and checkpoints fall on multiples
+SAVE_SECONDS = 60.0
+VALID_WINDOWS = 1600
+VALID_BATCH = 16
+CURVE_COLUMNS = ("step", "tokens", "lr", "loss", "val_loss")
+HERE = Path(__file__).resolve().parent
+WORK = Path.home() / ".cache" / "scaling-ladder"  # outside the repository: it is large
+State = tuple[model.Params, Any]  # parameters, the optimizer's moments
+
+OPTIMIZER = optax.chain(
+    optax.clip_by_global_norm(1.0),
+    optax.scale_by_adam(b1=0.9, b2=0.99),
+    # Matrices only: a norm's gain has no reason to shrink.
+    optax.add_decayed_weights(0.01, mask=lambda p: jax.tree.map(lambda x: x.ndim == 2, p)),
+)
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where things go: `out` is for the repository, `work` for checkpoints and locks."""
+
+    out: Path
+    work: Path
+
+    def make(self) -> None:
+        """Create the folders."""
+        for folder in (self.out / "runs", self.work / "done", self.work / "locks"):
+            folder.mkdir(parents=True, exist_ok=True)
+
+
+@dataclass
+class Progress:
+    """Everything a run needs to go on as if it had never stopped."""
+
+    state: State
+    step: int = 0
+    seconds: float = 0.0
+    pending: list[float] = field(default_factory=list)
+    rows: list[list[str]] = field(default_factory=list)
+
+
+def _take(data: jax.Array, starts: jax.Array, context: int) -> jax.Array:
+    return data[starts[:, None] + jnp.arange(context + 1)]
+
+
+@partial(jax.jit, static_argnames="shape", donate_argnums=0)
+def train_block(
+    state: State, data: jax.Array, starts: jax.Array, rates: jax.Array, shape: model.Shape
+) -> tuple[State, jax.Array]:
+    """Some steps in one call: `starts` is (steps, windows), `rates` the learning rates."""
+
+    def step(carry: State, inputs: tuple[jax.Array, jax.Array]) -> tuple[State, jax.Array]:
+        params, moments = carry
+        windows = _take(data, inputs[0], shape.context)
+        loss, grads = jax.value_and_grad(model.loss)(params, windows, shape.heads)
+        updates, moments = OPTIMIZER.update(grads, moments, params)
+        params = jax.tree.map(lambda p, u: p - inputs[1] * u, params, updates)
+        return (params, moments), loss
+
+    return jax.lax.scan(step, state, (starts, rates))
+
+
+@partial(jax.jit, static_argnames="shape")
+def evaluate(
+    params: model.Params, data: jax.Array, starts: jax.Array, shape: model.Shape
+) -> jax.Array:
+    """Mean held-out loss of the windows at `starts`, (batches, windows)."""
+    one = partial(model.loss, params, heads=shape.heads)
+    return jnp.mean(jax.lax.map(lambda s: one(windows=_take(data, s, shape.context)), starts))
+
+
+def _fresh(run: Run) -> Progress:
+    params = model.init(run.shape, run.seed)
+    if model.count(params) != run.shape.params_total:
+        raise AssertionError("the parameter count is not what Shape says")
+    return Progress((params, OPTIMIZER.init(params)))
+
+
+def _blocks(values: Iterable[float], steps: int) -> set[int]:
+    """Step numbers moved up onto block boundaries; the last step is always there."""
+    return {min(steps, BLOCK * int(np.ceil(v / BLOCK))) for v in values} | {steps}
+
+
+def row_steps(run: Run) -> set[int]:
+    """When a row is written: at a fixed pace, or densely at first and then evenly."""
+    if run.row_every:
+        return _blocks(range(run.row_every, run.steps, run.row_every), run.steps)
+    even = np.linspace(run.steps / 70, run.steps, 70)
+    early = np.geomspace(BLOCK, run.steps, 50)
+    return _blocks([*even, *early], run.steps)
+
+
+def eval_steps(run: Run) -> set[int]:
+    """When the held-out loss is taken.
+
+    An evaluation costs about as much as training on 68 k tokens, so short runs have few.
+    """
+    evaluations = int(np.clip(0.15 * run.tokens / 68e3, 4, 24))
+    if run.row_every:
+        evaluations = 12
+    marks = _blocks(np.linspace(0, run.steps, evaluations + 1)[1:], run.steps)
+    rows = sorted(row_steps(run))
+    return {next(row for row in rows if row >= mark) for mark in marks}
+
+
+def _save(progress: Progress, path: Path) -> None:
+    leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(progress.state)]
+    told = {k: getattr(progress, k) for k in ("step", "seconds", "pending", "rows")}
+    part = path.with_suffix(".part.npz")
+    np.savez(part, *leaves, told=np.array(json.dumps(told)))
+    part.replace(path)
+
+
+def _load(run: Run, path: Path) -> Progress:
+    progress = _fresh(run)
+    if not path.exists():
+        return progress
+    shape = jax.tree.structure(progress.state)
+    with np.load(path) as held:
+        leaves = [jnp.asarray(held[f"arr_{i}"]) for i in range(shape.num_leaves)]
+        told = json.loads(str(held["told"]))
+    return Progress(jax.tree.unflatten(shape, leaves), **told)
+
+
+@dataclass
+class Trainer:
+    """Trains one run at a time on one corpus."""
+
+    corpus: text.Corpus
+    places: Places
+    valid_windows: int = VALID_WINDOWS
+
+    def __post_init__(self) -> None:
+        self.train_data = jnp.asarray(self.corpus.train)
+        self.valid_data = jnp.asarray(self.corpus.valid)
+
+    def checkpoint(self, run: Run) -> Path:
+        """Where a run that is under way is kept."""
+        return self.places.work / f"{run.run_id}.npz"
+
+    def _valid_loss(self, run: Run, params: model.Params) -> float:
+        starts = self.corpus.valid_starts(run.shape.context, self.valid_windows)
+        whole = len(starts) // VALID_BATCH * VALID_BATCH
+        batches = jnp.asarray(starts[:whole].reshape(-1, VALID_BATCH))
+        return float(evaluate(params, self.valid_data, batches, run.shape))
+
+    def _row(self, run: Run, progress: Progress, rate: float, valid: bool) -> list[str]:
+        loss = float(np.mean(progress.pending))
+        held_out = f"{self._valid_loss(run, progress.state[0]):.6g}" if valid else ""
+        tokens = progress.step * run.batch_tokens
+        return [str(progress.step), str(tokens), f"{rate:.6g}", f"{loss:.6g}", held_out]
+
+    def _advance(self, run: Run, progress: Progress, order: np.ndarray, rates: np.ndarray) -> None:
+        here = slice(progress.step, progress.step + BLOCK)
+        starts, lrs = jnp.asarray(order[here]), jnp.asarray(rates[here])
+        progress.state, losses = train_block(
+            progress.state, self.train_data, starts, lrs, run.shape
+        )
+        progress.pending += [float(x) for x in losses]
+        progress.step += BLOCK
+
+    def train(self, run: Run, stop_after: int | None = None) -> Progress:
+        """Train to the end, or to `stop_after` steps; from the checkpoint if there is one."""
+        progress = _load(run, self.checkpoint(run))
+        order = self.corpus.starts(run.seed, run.shape.context)
+        if run.steps * plan.BATCH_WINDOWS > len(order):
+            raise ValueError(f"{run.run_id}: the corpus is too small for a single epoch")
+        order = order[: run.steps * plan.BATCH_WINDOWS].reshape(run.steps, -1)
+        rates, rows, evals = run.schedule.values(run.steps), row_steps(run), eval_steps(run)
+        clock = saved = time.monotonic()
+        while progress.step < (stop_after or run.steps):
+            self._advance(run, progress, order, rates)
+            if progress.step in rows:
+                rate = float(rates[progress.step - 1])
+                progress.rows.append(self._row(run, progress, rate, progress.step in evals))
+                progress.pending = []
+            now = time.monotonic()
+            progress.seconds, clock = progress.seconds + now - clock, now
+            if now - saved > SAVE_SECONDS or progress.step == stop_after:
+                _save(progress, self.checkpoint(run))
+                saved = now
+        return progress
+
+    def finish(self, run: Run, progress: Progress) -> None:
+        """Write the run's curve and its line of the table; drop its checkpoint."""
+        _write_csv(self.places.out / "runs" / f"{run.run_id}.csv", CURVE_COLUMNS, progress.rows)
+        done = self.places.work / "done" / f"{run.run_id}.json"
+        _write_text(done, json.dumps(summary(run, progress)))
+        self.checkpoint(run).unlink(missing_ok=True)
+
+
+def summary(run: Run, progress: Progress) -> dict[str, Any]:
+    """A run's line in runs.csv."""
+    shape = run.shape
+    return {
+        "run_id": run.run_id,
+        "role": run.role,
+        "params_total": shape.params_total,
+        "params_non_embedding": shape.params_non_embedding,
+        "width": shape.width,
+        "depth": shape.depth,
+        "heads": shape.heads,
+        "context": shape.context,
+        "batch_tokens": run.batch_tokens,
+        "steps": run.steps,
+        "tokens": run.tokens,
+        "flops": run.flops,
+        "flops_counted": shape.flops_per_token * run.tokens,
+        "schedule": str(run.schedule),
+        "peak_lr": f"{run.schedule.peak:g}",
+        "seed": run.seed,
+        "final_loss": progress.rows[-1][4],
+        "final_train_loss": progress.rows[-1][3],
+        "wall_seconds": f"{progress.seconds:.1f}",
+    }
+
+
+def _write_text(path: Path, content: str) -> None:
+    part = path.with_name(path.name + f".{os.getpid()}.part")
+    part.write_text(content, encoding="utf-8")
+    part.replace(path)
+
+
+def _write_csv(path: Path, columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
+    part = path.with_name(path.name + f".{os.getpid()}.part")
+    with part.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(rows)
+    part.replace(path)
+
+
+@contextmanager
+def _locked(path: Path, wait: bool = False) -> Iterator[bool]:
+    """Hold a lock that the system drops when the process ends, however it ends."""
+    with path.open("w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
+def collate(places: Places, runs: list[Run]) -> None:
+    """Write runs.csv from the finished runs, in the order of the queue."""
+    with _locked(places.work / "locks" / "collate", wait=True):
+        paths = [places.work / "done" / f"{run.run_id}.json" for run in runs]
+        lines = [json.loads(path.read_text("utf-8")) for path in paths if path.exists()]
+        if lines:
+            rows = [line.values() for line in lines]
+            _write_csv(places.out / "runs.csv", lines[0].keys(), rows)
+
+
+def work(trainer: Trainer, runs: list[Run]) -> None:
+    """Take whatever run is neither done nor taken, until there is none."""
+    for run in runs:
+        done = trainer.places.work / "done" / f"{run.run_id}.json"
+        with _locked(trainer.places.work / "locks" / run.run_id) as mine:
+            if not mine or done.exists():
+                continue
+            progress = trainer.train(run)
+            trainer.finish(run, progress)
+            line = progress.rows[-1]
+            told = f"held-out {line[4]} nats/byte, {progress.seconds:.0f} s"
+            print(f"{time.strftime('%H:%M:%S')} {run.run_id}: {told}", flush=True)
+        collate(trainer.places, runs)
+
+
+def start_workers(count: int, argv: list[str]) -> int:
+    """Run this script again `count` times, each with one thread and one core's share."""
+    env = dict(os.environ, OMP_NUM_THREADS="1", JAX_PLATFORMS="cpu")
+    env["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+    command = [sys.executable, __file__, *argv, "--workers", "0"]
+    return max(p.wait() for p in [subprocess.Popen(command, env=env) for _ in range(count)])
+
+
+def print_plan(runs: list[Run]) -> None:
+    """The queue with each run's cost, and the total."""
+    for run in runs:
+        n, d = run.shape.params_total, run.tokens
+        print(f"{run.run_id:32} {run.role:8} N={n:<8} D={d:<9} C={run.flops:.3g} {run.schedule}")
+    total = sum(run.flops for run in runs)
+    fitted = max((run.flops for run in runs if run.role == "fit"), default=0)
+    largest = max(run.flops for run in runs)
+    print(f"{len(runs)} runs, {total:.4g} FLOPs (6ND)")
+    if fitted:
+        print(f"the largest run has {largest / fitted:.3g} times a fitted run's compute")
+
+
+def smoke() -> None:
+    """Two tiny runs, one of them stopped half-way and taken up again."""
+    with tempfile.TemporaryDirectory() as folder:
+        places = Places(Path(folder) / "out", Path(folder) / "work")
+        places.make()
+        trainer = Trainer(text.load(limit=120), places, valid_windows=32)
+        runs = plan.tiny_runs()
+        straight = trainer.train(runs[0]).rows
+        trainer.train(runs[0], stop_after=16)
+        work(trainer, runs)
+        resumed = (places.out / "runs" / f"{runs[0].run_id}.csv").read_text("utf-8")
+        if resumed.splitlines()[1:] != [",".join(row) for row in straight]:
+            raise SystemExit("a resumed run differs from one that never stopped")
+        print((places.out / "runs.csv").read_text("utf-8"), end="")
+        print("smoke: ok")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Train a ladder of small byte transformers.")
+    parser.add_argument("--plan", action="store_true", help="print the queue and its cost")
+    parser.add_argument("--smoke", action="store_true", help="two tiny runs, in seconds")
+    parser.add_argument("--workers", type=int, default=1, help="processes, one thread each")
+    parser.add_argument("--only", default="", help="only the run ids that begin so")
+    parser.add_argument("--out", type=Path, default=HERE.parents[1] / "data" / "ladder")
+    parser.add_argument("--work", type=Path, default=WORK, help="checkpoints and locks")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """The command line."""
+    args = _arguments()
+    runs = [run for run in plan.queue() if run.run_id.startswith(args.only)]
+    if args.plan:
+        print_plan(runs)
+    elif args.smoke:
+        smoke()
+    elif args.workers:
+        return start_workers(args.workers, sys.argv[1:])
+    else:
+        places = Places(args.out, args.work)
+        places.make()
+        trainer = Trainer(text.load(), places)
+        _write_text(args.work / "corpus.json", json.dumps(trainer.corpus.describe(), indent=2))
+        work(trainer, runs)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,253 @@
+"""CSV and TSV (and `;` or `|` between the fields), wide or long, with or without quotes.
+
+Clean files go through pyarrow as text columns; what has quotes, blank lines, repeated headers
+or rows of another length is read line by line, so that every problem has its line number.
+"""
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+
+from scaling_cli.errors import DataError
+from scaling_cli.ingest._raw import NULLS, Raw, format_ending
+from scaling_cli.runs import Note
+
+VERSION = "1"
+NAMES = ("csv", "tsv")
+LOOKED_FOR = "*.csv, *.tsv (also .gz, .zst)"
+DELIMITERS = (",", "\t", ";", "|")
+_ENDINGS = (".csv", ".tsv", ".tab")
+_BOM = b"\xef\xbb\xbf"
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+
+
+def sniff(path: str, head: bytes) -> float:
+    """Return how much this looks like delimited text: by its ending, else by its first line."""
+    if b"\x00" in head and not head.startswith(_UTF16):
+        return 0.0
+    if format_ending(path) in _ENDINGS:
+        return 0.9
+    first = head.split(b"\n", 1)[0]
+    if first.lstrip().startswith((b"{", b"[")) or format_ending(path) not in ("", ".txt"):
+        return 0.0
+    return 0.4 if any(d.encode() in first for d in DELIMITERS) else 0.0
+
+
+def read(path: str, content: bytes) -> list[Raw]:
+    """Read a delimited file.
+
+    Raises
+    ------
+    DataError
+        If it is empty, has no header, is not UTF-8, or a row has too many fields.
+    """
+    content = _as_utf8(content)
+    if not content.strip():
+        raise DataError("the file is empty.", file=path, hint="Was the log written at all?")
+    delimiter = _delimiter(content)
+    table = _fast(content, delimiter)
+    return [table_of(path, content, table)] if table else [_careful(path, content, delimiter)]
+
+
+def table_of(path: str, content: bytes, table: pa.Table) -> Raw:
+    """Wrap what pyarrow read: line i + 2 of the file is row i."""
+    n = table.num_rows
+    return Raw(
+        path,
+        {name: table[name].combine_chunks() for name in table.column_names},
+        np.arange(2, n + 2),
+        np.zeros(n, np.int16),
+        cut=n > 0 and not content.endswith(b"\n"),
+    )
+
+
+def _as_utf8(content: bytes) -> bytes:
+    if content.startswith(_UTF16):
+        return content.decode("utf-16", errors="replace").encode()
+    return content.removeprefix(_BOM)
+
+
+def _delimiter(content: bytes) -> str:
+    """Return the separator that the header line has most of (a comma where it has none)."""
+    header = next(line for line in content.splitlines() if line.strip()).decode(errors="replace")
+    return max(DELIMITERS, key=header.count)
+
+
+def _fast(content: bytes, delimiter: str) -> pa.Table | None:
+    """Read a file without peculiarities; None if it has any."""
+    header = content.split(b"\n", 1)[0].rstrip(b"\r")
+    peculiar = (
+        b'"' in content
+        or b"\n\n" in content
+        or b"\n\r\n" in content
+        or not header.strip()
+        or content.find(b"\n" + header.split(delimiter.encode())[0]) >= 0
+        or not _names_are_plain(header, delimiter)
+    )
+    if peculiar:
+        return None
+    names = header.decode().split(delimiter)
+    try:
+        return pyarrow.csv.read_csv(
+            io.BytesIO(content),
+            parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter, quote_char=False),
+            convert_options=pyarrow.csv.ConvertOptions(
+                column_types=dict.fromkeys(names, pa.string()),
+                null_values=list(NULLS),
+                strings_can_be_null=True,
+            ),
+        )
+    except pa.ArrowInvalid:
+        return None
+
+
+def _names_are_plain(header: bytes, delimiter: str) -> bool:
+    try:
+        names = header.decode().split(delimiter)
+    except UnicodeDecodeError:
+        return False
+    clean = all(name and name == name.strip() and not _is_number(name) for name in names)
+    return clean and len(set(names)) == len(names)
+
+
+@dataclass
+class _Rows:
+    """What the careful pass has gathered so far."""
+
+    file: str
+    names: list[str] = field(default_factory=list)
+    header: list[str] = field(default_factory=list)
+    cells: dict[str, list[str | None]] = field(default_factory=dict)
+    lines: list[int] = field(default_factory=list)
+    segments: list[int] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    segment: int = 0
+    last_is_whole: bool = False
+
+
+def _careful(path: str, content: bytes, delimiter: str) -> Raw:
+    rows = _Rows(path)
+    ended = content.endswith(b"\n")
+    reader = csv.reader(io.StringIO(_decode(path, content, ended), newline=""), delimiter=delimiter)
+    previous = 0
+    for row in _strict(path, reader):
+        line, previous = previous + 1, reader.line_num
+        if any(cell.strip() for cell in row):
+            _add(rows, [cell.strip() for cell in row], line, reader.line_num - line)
+    return Raw(
+        path,
+        {name: pa.array(rows.cells[name], pa.string()) for name in rows.names},
+        np.array(rows.lines, int),
+        np.array(rows.segments, np.int16),
+        cut=rows.last_is_whole and not ended,
+        notes=tuple(_with_headers(rows)),
+    )
+
+
+def _strict(path: str, reader: Any) -> Iterator[list[str]]:
+    """Turn the csv module's refusals into ours."""
+    try:
+        yield from reader
+    except csv.Error as error:
+        message = f"not readable as delimited text: {error}."
+        raise DataError(message, file=path, row=reader.line_num) from error
+
+
+def _decode(path: str, content: bytes, ended: bool) -> str:
+    """Decode, forgiving only a last line that was cut inside a character."""
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        if not ended and b"\n" not in content[error.start :]:
+            return content[: error.start].decode()
+        raise DataError("not UTF-8 text.", file=path, row=line, hint="Save it as UTF-8.") from error
+
+
+def _add(rows: _Rows, row: list[str], line: int, more_lines: int) -> None:
+    """Take one line: a header, a short row (left out), or a row of values."""
+    if not rows.header or _is_header(row, rows.header):
+        _start_segment(rows, row, line)
+        return
+    width = len(rows.header)
+    if len(row) > width and not any(row[width:]):
+        row = row[:width]
+    if len(row) > width or (len(row) < width and more_lines):
+        raise _misaligned(rows, row, line)
+    rows.last_is_whole = len(row) == width
+    if len(row) < width:
+        message = f"left out: the line has {len(row)} of {width} fields; it was cut while written."
+        rows.notes.append(Note("short-row", "warn", message, rows.file, line))
+        return
+    for name in rows.names:
+        rows.cells[name].append(None)
+    for name, cell in zip(rows.header, row, strict=True):
+        rows.cells[name][-1] = None if cell in NULLS else cell
+    rows.lines.append(line)
+    rows.segments.append(rows.segment)
+
+
+def _misaligned(rows: _Rows, row: list[str], line: int) -> DataError:
+    return DataError(
+        f"the line has {len(row)} fields, the header {len(rows.header)}.",
+        file=rows.file,
+        row=line,
+        hint="Put numbers with thousands separators in quotes, close every quote, and give two "
+        "lines that were glued together a line each.",
+    )
+
+
+def _start_segment(rows: _Rows, row: list[str], line: int) -> None:
+    while row and not row[-1]:
+        row = row[:-1]
+    if all(_is_number(cell) for cell in row if cell):
+        raise DataError(
+            "there is no header: the first line holds numbers.",
+            file=rows.file,
+            row=line,
+            hint="Put the column names in the first line, such as 'step,tokens,loss'.",
+        )
+    header = [name or f"unnamed_{i}" for i, name in enumerate(row, start=1)]
+    twice = sorted({name for name in header if header.count(name) > 1})
+    if twice:
+        raise DataError(
+            f"the header names {', '.join(map(repr, twice))} twice.",
+            file=rows.file,
+            row=line,
+            hint="Rename one of them.",
+        )
+    rows.segment += 1 if rows.header else 0
+    rows.header = header
+    for name in header:
+        if name not in rows.cells:
+            rows.names.append(name)
+            rows.cells[name] = [None] * len(rows.lines)
+
+
+def _is_header(row: list[str], header: list[str]) -> bool:
+    """Say whether a line repeats the header, perhaps with other columns (after a resume)."""
+    if row == header:
+        return True
+    shared = len(set(row) & set(header))
+    return 2 * shared >= len(header) and not any(_is_number(cell) or not cell for cell in row)
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _with_headers(rows: _Rows) -> list[Note]:
+    if rows.segment == 0:
+        return rows.notes
+    message = f"the header is repeated {rows.segment} time(s): the log was resumed."
+    return [*rows.notes, Note("repeated-header", "info", message, rows.file)]

@@ -1,0 +1,130 @@
+"""JSON lines (one object per line), and JSON files that hold one list of objects."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from scaling_cli.errors import DataError
+from scaling_cli.ingest._raw import Raw, format_ending
+from scaling_cli.runs import Note
+
+VERSION = "1"
+NAMES = ("jsonl", "json")
+LOOKED_FOR = "*.jsonl, *.ndjson, *.json (also .gz, .zst)"
+_BOM = b"\xef\xbb\xbf"
+
+
+def sniff(path: str, head: bytes) -> float:
+    """Return how much this looks like JSON lines: by its ending, else by its first byte."""
+    start = head.removeprefix(_BOM).lstrip()[:1]
+    if format_ending(path) in (".jsonl", ".ndjson"):
+        return 0.9
+    if format_ending(path) == ".json":
+        return 0.9 if start == b"[" or _is_lines(head) else 0.0
+    return 0.6 if start == b"{" and format_ending(path) in ("", ".txt", ".log") else 0.0
+
+
+def read(path: str, content: bytes) -> list[Raw]:
+    """Read JSON lines; bare NaN and Infinity, as Python writes them, are numbers.
+
+    Nested objects become columns named `outer/inner`. A last line that is cut is left out with
+    a note.
+
+    Raises
+    ------
+    DataError
+        If it is empty or a line is not a JSON object.
+    """
+    content = content.removeprefix(_BOM)
+    if not content.strip():
+        raise DataError("the file is empty.", file=path, hint="Was the log written at all?")
+    notes: list[Note] = []
+    if content.lstrip().startswith(b"["):
+        records, lines = _array(path, content)
+        cut = False
+    else:
+        records, lines = _lines(path, content, notes)
+        cut = bool(records) and not content.endswith(b"\n") and not notes
+    columns = _columns(records)
+    segments = np.zeros(len(records), np.int16)
+    return [Raw(path, columns, np.array(lines, int), segments, cut=cut, notes=tuple(notes))]
+
+
+def _is_lines(head: bytes) -> bool:
+    """Say whether the first line is a whole JSON object (a pretty-printed file's is not)."""
+    try:
+        return isinstance(json.loads(head.split(b"\n", 1)[0]), dict)
+    except ValueError:
+        return False
+
+
+def _lines(path: str, content: bytes, notes: list[Note]) -> tuple[list[dict[str, Any]], list[int]]:
+    records, lines = [], []
+    pieces = content.split(b"\n")
+    for number, piece in enumerate(pieces, start=1):
+        if not piece.strip():
+            continue
+        try:
+            record = json.loads(piece)
+        except ValueError as error:
+            if number < len(pieces):
+                raise DataError(
+                    "the line is not JSON.", file=path, row=number, hint="Mend or delete it."
+                ) from error
+            message = "left out: the line is not whole JSON; it looks cut while being written."
+            notes.append(Note("short-row", "warn", message, path, number))
+            continue
+        records.append(_object(record, path, number))
+        lines.append(number)
+    return records, lines
+
+
+def _array(path: str, content: bytes) -> tuple[list[dict[str, Any]], list[int]]:
+    try:
+        records = json.loads(content)
+    except ValueError as error:
+        raise DataError(
+            "the file is not whole JSON.", file=path, hint="Write one object per line instead."
+        ) from error
+    flat = [_object(record, path, i) for i, record in enumerate(records, start=1)]
+    return flat, list(range(1, len(flat) + 1))
+
+
+def _object(record: Any, path: str, row: int) -> dict[str, Any]:
+    if not isinstance(record, dict):
+        raise DataError(
+            f"expected a JSON object, found {type(record).__name__}.", file=path, row=row
+        )
+    return dict(_flatten(record))
+
+
+def _flatten(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in record.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f"{name}/")
+        else:
+            yield name, value
+
+
+def _columns(records: list[dict[str, Any]]) -> dict[str, pa.Array]:
+    names = dict.fromkeys(name for record in records for name in record)
+    return {name: _column([record.get(name) for record in records]) for name in names}
+
+
+def _column(values: list[Any]) -> pa.Array:
+    """Keep numbers as numbers; a column with anything else becomes text."""
+    kinds = {type(v) for v in values if v is not None}
+    if kinds <= {int} and all(v is None or -(2**63) <= v < 2**63 for v in values):
+        return pa.array(values, pa.int64())
+    if kinds <= {int, float}:
+        return pa.array([None if v is None else float(v) for v in values], pa.float64())
+    texts = [v if v is None or isinstance(v, str) else _text(v) for v in values]
+    return pa.array(texts, pa.string())
+
+
+def _text(value: Any) -> str:
+    return str(value) if isinstance(value, bool) else json.dumps(value)

@@ -1,0 +1,236 @@
+"""From Runs to Points: which row of each run is fitted, and why every other one is not."""
+
+import difflib
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from scaling_cli.errors import DataError, UsageError
+from scaling_cli.law import Law
+from scaling_cli.law_inputs import (
+    law_inputs,
+    measured_compute,
+    read_conventions,
+    tokens_notes,
+)
+from scaling_cli.points import LeftOut, Points
+from scaling_cli.runs import Layout, Runs, floats
+from scaling_cli.view import REACHED, View
+from scaling_cli.where import rows_where
+
+
+def select(
+    runs: Runs,
+    law: type[Law] | Law,
+    *,
+    target: str | None = None,
+    where: str | None = None,
+    at: str = "final",
+) -> Points:
+    """Take the points that a law is fitted to; see `scaling_cli.points.select`."""
+    view = View.of(runs)
+    notes: list[str] = []
+    output = _target(view, target, notes)
+    picked, values, left = _pick(view, output, at, notes)
+    if where is not None and len(picked.rows):
+        keep = rows_where(where, picked.column, picked.names(), len(picked.rows))
+        left += [LeftOut(run, f"where: not {where}") for run in _dropped(picked, keep)]
+        picked, values = picked.take(np.flatnonzero(keep)), values[keep]
+    keep, reasons = _finite(picked, output, values)
+    left += reasons
+    picked, values = picked.take(keep), values[keep]
+    inputs, keep, reasons = law_inputs(picked, law)
+    left += reasons
+    picked, values = picked.take(keep), values[keep]
+    if not len(values):
+        raise _nothing(output, left)
+    notes += tokens_notes(picked, law)
+    notes += _unfinished(picked)
+    conventions, doubts = read_conventions(picked, law, output)
+    compute, more = measured_compute(picked)
+    notes += [*doubts, *more]
+    return Points(inputs, values, picked.run_ids(), conventions, left, notes, compute)
+
+
+def _target(view: View, target: str | None, notes: list[str]) -> str:
+    """Return the column to fit; say which was chosen if nobody chose.
+
+    Raises
+    ------
+    DataError
+        If there is no such column, or no loss at all.
+    """
+    if target is None:
+        found = [name for name in ("val_loss", "loss") if not view.missing(name).all()]
+        if not found:
+            raise _no_loss(view)
+        other = ", not loss (the training loss)" if found == ["val_loss", "loss"] else ""
+        notes.append(f"target: {found[0]}{other}.")
+        return found[0]
+    resolved = view.resolve(target)
+    if resolved is None or view.missing(resolved).all():
+        raise _no_column(view, target)
+    return resolved
+
+
+def _no_loss(view: View) -> DataError:
+    names = view.original_names()
+    near = [name for name in names if re.search(r"loss|bpb|nll|ppl|perplex|entropy", name.lower())]
+    guess = near[0] if near else "COLUMN"
+    return DataError(
+        "there is no loss column.",
+        file=view.files(),
+        hint=f"Columns found: {', '.join(names)}. Say which it is: --map loss={guess}, or fit "
+        f"another column with --target {guess}.",
+    )
+
+
+def _no_column(view: View, target: str) -> DataError:
+    names = view.original_names()
+    near = difflib.get_close_matches(target, names, n=3, cutoff=0.5)
+    guess = f"Did you mean {' or '.join(near)}? " if near else ""
+    return DataError(
+        f"there is no column {target!r}.",
+        file=view.files(),
+        hint=f"{guess}Columns found: {', '.join(names)}.",
+    )
+
+
+def _pick(
+    view: View, output: str, at: str, notes: list[str]
+) -> tuple[View, np.ndarray, list[LeftOut]]:
+    """Return the points that `at` picks, their target values, and the runs without any."""
+    count = _rows_wanted(at)
+    values = view.column(output)
+    if values.dtype == object:
+        raise _text_target(view, output, values)
+    own, there = view.own(output), ~view.missing(output)
+    ends = np.zeros(len(view), bool)
+    ends[view.last_of(np.arange(len(view)))] = True
+    index = np.flatnonzero(own | (there & ends))
+    along = np.array([rows != Layout.RUN for rows in view.runs.runs["rows"].to_pylist()])
+    if (along[view.owner[index]] & ~own[index]).any():
+        notes.append(f"{output} is a fact of the run: taken at its last row.")
+    owners = set(view.owner[index].tolist())
+    left = [
+        LeftOut(run, f"{output} is missing")
+        for i, run in enumerate(view.runs.runs["run_id"].to_pylist())
+        if i not in owners
+    ]
+    if count is None:
+        return view.take(index), values[index], left
+    last = view.last_of(index)
+    if count == 1:
+        return view.take(last), values[last], left
+    windows = np.split(index, np.flatnonzero(np.diff(view.owner[index])) + 1)
+    short = sum(len(window) < count for window in windows)
+    if short:
+        notes.append(f"{short} run(s) have fewer than {count} rows of {output}; all were averaged.")
+    return view.take(last), np.array([values[w[-count:]].mean() for w in windows]), left
+
+
+def _rows_wanted(at: str) -> int | None:
+    """Read `final` (1), `all` (None), `last:K` (K)."""
+    if at in ("final", "all"):
+        return 1 if at == "final" else None
+    match = re.fullmatch(r"last:([1-9]\d*)", at)
+    if match is None:
+        raise UsageError(f"--at must be final, all or last:K with K at least 1, not {at!r}.")
+    return int(match[1])
+
+
+def _text_target(view: View, output: str, values: np.ndarray) -> DataError:
+    row = next((i for i, v in enumerate(values) if v is not None and not _is_number(v)), 0)
+    return DataError(
+        f"{values[row]!r} is not a number.",
+        hint="Mend the cell, or leave it empty if there is no value.",
+        file=view.file_of(row),
+        row=view.line_of(row),
+        column=output,
+    )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _dropped(view: View, keep: np.ndarray) -> list[str]:
+    """Return the runs that lose a point, each once."""
+    ids = np.array(view.run_ids(), object)[~keep]
+    return list(dict.fromkeys(ids.tolist()))
+
+
+def _finite(view: View, output: str, values: np.ndarray) -> tuple[np.ndarray, list[LeftOut]]:
+    """Leave out points that are NaN or infinite, and runs whose training loss ended so.
+
+    Raises
+    ------
+    DataError
+        If a target that is a loss is not positive.
+    """
+    bad = np.flatnonzero(np.isfinite(values) & (values <= 0))
+    if len(bad):
+        raise DataError(
+            f"{output} must be positive, found {values[bad[0]]:g}.",
+            hint="Losses are fitted in logarithms.",
+            file=view.file_of(int(bad[0])),
+            row=view.line_of(int(bad[0])),
+            column=output,
+        )
+    ended = _diverged(view.runs)
+    ids, steps = view.run_ids(), view.column("step")
+    keep, left = [], {}
+    for i, run in enumerate(ids):
+        reason = ended.get(run) if np.isfinite(values[i]) else _broken(output, values[i], steps[i])
+        if reason is None:
+            keep.append(i)
+        else:
+            left.setdefault(run, LeftOut(run, reason))
+    return np.array(keep, int), list(left.values())
+
+
+def _broken(name: str, value: float, step: float) -> str:
+    what = "NaN" if np.isnan(value) else "infinite"
+    where = "" if np.isnan(step) else f" at its last step {step:.0f}"
+    return f"{name} is {what}{where}; the run diverged"
+
+
+def _diverged(runs: Runs) -> dict[str, str]:
+    """Return the runs whose last training loss is not finite, with the reason."""
+    view = View.of(runs)
+    ends = view.take(view.last_of(np.flatnonzero(~view.missing("loss"))))
+    values, steps, ids = ends.column("loss"), ends.column("step"), ends.run_ids()
+    return {
+        ids[i]: _broken("loss", values[i], steps[i]) for i in np.flatnonzero(~np.isfinite(values))
+    }
+
+
+def _unfinished(view: View) -> list[str]:
+    """Name the runs that stopped short of the steps they were planned for."""
+    if "step" not in view.runs.runs.column_names:
+        return []
+    planned = floats(view.runs.runs["step"])
+    short = np.flatnonzero(view.runs.last_step < REACHED * planned)
+    ids = view.runs.runs["run_id"].take(pa.array(np.intersect1d(short, view.owner))).to_pylist()
+    if not ids:
+        return []
+    shown = ", ".join(ids[:5]) + (f" and {len(ids) - 5} more" if len(ids) > 5 else "")
+    return [
+        f"{len(ids)} run(s) stopped short of their planned steps, so their learning rate may not "
+        f"have decayed: {shown}."
+    ]
+
+
+def _nothing(output: str, left: Sequence[LeftOut]) -> DataError:
+    reasons: dict[str, int] = {}
+    for item in left:
+        reasons[item.reason] = reasons.get(item.reason, 0) + 1
+    most = sorted(reasons.items(), key=lambda pair: -pair[1])[:3]
+    told = "; ".join(f"{count} run(s): {reason}" for reason, count in most)
+    return DataError(f"no run is left to fit {output} to.", hint=f"Left out: {told}.")

@@ -1,0 +1,279 @@
+"""Reading: formats, sources, what a row is, names, conventions, numbers."""
+
+import gzip
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from log_files import CURVE, TABLE, as_jsonl, as_parquet, codes, column, write, zstd
+
+from scaling_cli import ingest
+from scaling_cli.errors import DataError, UsageError
+from scaling_cli.runs import Flag
+
+# --- formats -----------------------------------------------------------------------------------
+
+
+FORMS = {
+    "t.csv": TABLE.encode(),
+    "t.tsv": TABLE.replace(",", "\t").encode(),
+    "semicolon.csv": TABLE.replace(",", ";").encode(),
+    "bom.csv": b"\xef\xbb\xbf" + TABLE.encode(),
+    "utf16.csv": TABLE.encode("utf-16"),
+    "crlf.csv": TABLE.replace("\n", "\r\n").encode(),
+    "blank_lines.csv": TABLE.replace("\n", "\n\n").encode(),
+    "quoted.csv": TABLE.replace("3.5", '"3.5"').encode(),
+    "spaces.csv": TABLE.replace(",", " , ").encode(),
+    "t.csv.gz": gzip.compress(TABLE.encode()),
+    "t.csv.zst": zstd(TABLE.encode()),
+    "t.jsonl": as_jsonl(TABLE),
+    "t.jsonl.gz": gzip.compress(as_jsonl(TABLE)),
+    "t.json": json.dumps(pd.read_csv(io.StringIO(TABLE)).to_dict("records")).encode(),
+    "t.parquet": as_parquet(TABLE),
+    "no_ending": TABLE.encode(),
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_every_format_gives_the_same_runs(tmp_path: Path, name: str) -> None:
+    runs = ingest.read(write(tmp_path, name, FORMS[name]))
+    assert runs.runs["run_id"].to_pylist() == ["a", "b", "c"]
+    assert runs.runs["params"].to_pylist() == [1e6, 4e6, 1.6e7]
+    assert column(runs, "tokens") == [2e7, 8e7, 3.2e8]
+    assert column(runs, "loss") == [3.5, 3.0, 2.75]
+    assert runs.runs["rows"].to_pylist() == ["run"] * 3
+
+
+def test_lines_are_those_of_the_file(tmp_path: Path) -> None:
+    assert column(ingest.read(write(tmp_path, "t.csv", TABLE)), "line") == [2, 3, 4]
+    blank = FORMS["blank_lines.csv"]
+    assert column(ingest.read(write(tmp_path, "b.csv", blank)), "line") == [3, 5, 7]
+    quoted = TABLE.replace("a,1e6", '"a\nx",1e6')
+    assert column(ingest.read(write(tmp_path, "q.csv", quoted)), "line") == [2, 4, 5]
+
+
+def test_a_dataframe_is_a_source() -> None:
+    frame = pd.read_csv(io.StringIO(TABLE))
+    runs = ingest.read(frame)
+    assert column(runs, "loss") == [3.5, 3.0, 2.75]
+    assert runs.sources["uri"].to_pylist() == ["<DataFrame>"]
+    assert runs.to_frame()["params"].tolist() == [1e6, 4e6, 1.6e7]
+
+
+def test_standard_input_is_a_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Stdin:
+        buffer = io.BytesIO(TABLE.encode())
+
+    monkeypatch.setattr("sys.stdin", Stdin)
+    assert column(ingest.read("-"), "loss") == [3.5, 3.0, 2.75]
+
+
+def test_a_folder_is_searched_and_what_is_passed_over_is_listed(tmp_path: Path) -> None:
+    write(tmp_path, "deep/one.csv", CURVE)
+    write(tmp_path, "two.jsonl", as_jsonl(CURVE))
+    write(tmp_path, ".hidden/three.csv", CURVE)
+    picture = write(tmp_path, "loss.png", b"\x89PNG")
+    runs = ingest.read(tmp_path)
+    assert runs.runs["run_id"].to_pylist() == ["one", "two"]
+    assert codes(runs)["ignored-file"] == (
+        f"1 file(s) are of no known format and were passed over: {picture}."
+    )
+
+
+def test_a_glob_that_the_shell_did_not_expand(tmp_path: Path) -> None:
+    for name in ("run10.csv", "run9.csv", "other.txt"):
+        write(tmp_path, name, CURVE)
+    runs = ingest.read(str(tmp_path / "run*.csv"))
+    assert runs.runs["run_id"].to_pylist() == ["run9", "run10"]
+
+
+def test_equal_stems_are_told_apart_by_their_folders(tmp_path: Path) -> None:
+    for name in ("small/seed1/log.csv", "large/seed1/log.csv", "other.csv"):
+        write(tmp_path, name, CURVE)
+    names = ingest.read(tmp_path).runs["run_id"].to_pylist()
+    assert names == ["large/seed1/log", "other", "small/seed1/log"]
+
+
+def test_a_thousand_small_files(tmp_path: Path) -> None:
+    for i in range(1000):
+        write(tmp_path, f"{i}.csv", CURVE)
+    runs = ingest.read(tmp_path, set={"params": "1M"})
+    assert len(runs) == 1000
+    assert runs.points.num_rows == 3000
+
+
+# --- what a row is -----------------------------------------------------------------------------
+
+LAYOUTS = {
+    "own ids": (TABLE, ["run"] * 3, ["a", "b", "c"]),
+    "no ids, other params": (
+        "params,tokens,loss\n1e6,1e7,3\n2e6,1e7,2.9\n",
+        ["run"] * 2,
+        ["f:2", "f:3"],
+    ),
+    "step": (CURVE, ["curve"], ["f"]),
+    "tokens only": ("tokens,loss\n1000,5\n2000,4\n", ["curve"], ["f"]),
+    "tokens not in order": ("tokens,loss\n2000,4\n1000,5\n", ["run"] * 2, ["f:2", "f:3"]),
+    "one params, tokens go up": (
+        "tokens,loss,params\n1000,5,7\n2000,4,7\n",
+        ["curve"],
+        ["f"],
+    ),
+    "repeated ids": (
+        "run,step,params,loss\na,1,7,5\na,2,7,4\nb,1,9,3\n",
+        ["checkpoint"] * 2,
+        ["a", "b"],
+    ),
+    "one id, steps": ("run_id,step,loss\nz,1,5\nz,2,4\n", ["curve"], ["z"]),
+    "constant step": ("step,params,loss\n9,7,5\n9,8,4\n", ["run"] * 2, ["f:2", "f:3"]),
+}
+
+
+@pytest.mark.parametrize("case", LAYOUTS)
+def test_what_a_row_is(tmp_path: Path, case: str) -> None:
+    text, rows, names = LAYOUTS[case]
+    runs = ingest.read(write(tmp_path, "f.csv", text))
+    assert runs.runs["rows"].to_pylist() == rows
+    assert runs.runs["run_id"].to_pylist() == names
+
+
+def test_the_reader_is_told_what_a_row_is_and_can_say_otherwise(tmp_path: Path) -> None:
+    file = write(tmp_path, "f.csv", "tokens,loss\n1000,5\n2000,4\n")
+    why = next(c for c in ingest.read(file).columns if c.column == "(rows)")
+    assert (why.canonical, why.why) == (
+        "one row per step of one run",
+        "one run: tokens goes up along the file",
+    )
+    runs = ingest.read(file, set={"rows": "run"})
+    assert runs.runs["run_id"].to_pylist() == ["f:2", "f:3"]
+    with pytest.raises(UsageError) as error:
+        ingest.read(file, set={"rows": "steps"})
+    assert str(error.value) == "--set rows=steps: must be one of run, curve, checkpoint."
+
+
+def test_a_long_table_is_spread(tmp_path: Path) -> None:
+    text = "run,step,metric,value\na,1,loss,5\na,1,val_loss,5.5\na,2,loss,4\nb,1,loss,3\nb,2,loss,nan\n"
+    runs = ingest.read(write(tmp_path, "long.csv", text))
+    assert column(runs, "run_id") == ["a", "a", "b", "b"]
+    assert column(runs, "val_loss") == [5.5, None, None, None]
+    np.testing.assert_array_equal(column(runs, "loss"), [5, 4, 3, np.nan])
+    assert codes(runs)["long-table"].endswith(
+        "long table: 5 rows of 'metric' and 'value' became 4 rows with the columns loss, val_loss."
+    )
+
+
+def test_a_long_table_with_two_values_of_one_metric(tmp_path: Path) -> None:
+    file = write(tmp_path, "long.csv", "step,metric,value\n1,loss,5\n1,loss,6\n")
+    with pytest.raises(DataError) as error:
+        ingest.read(file)
+    assert str(error.value) == (
+        f"{file}, row 3, column 'value': metric 'loss' has the values 5 and 6 at the same step. "
+        "Give each run its own run_id column, or its own file."
+    )
+
+
+# --- names, conventions ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("header", "canonical", "convention"),
+    [
+        ("Model Size", "params", None),
+        ("N", "params", None),
+        ("params_non_embedding", "params", "non_embedding"),
+        ("n_params_nonembed", "params", "non_embedding"),
+        ("params_total", "params", "total"),
+        ("params_active", "params", "active"),
+    ],
+)
+def test_names_of_the_parameter_count(
+    tmp_path: Path, header: str, canonical: str, convention: str | None
+) -> None:
+    runs = ingest.read(write(tmp_path, "f.csv", f"{header},tokens,loss\n7B,1T,2\n8B,1T,1.9\n"))
+    assert runs.runs["params"].to_pylist() == [7e9, 8e9]
+    assert runs.runs["params_convention"].to_pylist() == [convention] * 2
+    reading = next(c for c in runs.columns if c.column == header)
+    assert (reading.canonical, reading.convention) == (canonical, convention)
+    assert ("convention-assumed" in codes(runs)) == (convention is None)
+
+
+def test_several_counts_are_all_kept(tmp_path: Path) -> None:
+    text = "params_active,params_total,tokens,loss\n1e6,8e6,1e8,3\n2e6,9e6,1e8,2.9\n"
+    file = write(tmp_path, "f.csv", text)
+    runs = ingest.read(file)
+    assert runs.runs["params"].to_pylist() == [8e6, 9e6]
+    assert runs.runs["params_active"].to_pylist() == [1e6, 2e6]
+    assert codes(runs)["second-choice"] == (
+        f"{file}: column 'params_active' could be params too; 'params_total' was taken "
+        "(--map params=params_active takes the other)."
+    )
+    mapped = ingest.read(file, map={"N": "params_active"})
+    assert mapped.runs["params"].to_pylist() == [1e6, 2e6]
+    assert mapped.runs["params_convention"].to_pylist() == ["active"] * 2
+
+
+def test_units_of_losses_come_from_names(tmp_path: Path) -> None:
+    file = write(tmp_path, "f.csv", "run_id,val/bpb\na,1.1\nb,1.0\n")
+    runs = ingest.read(file, map={"loss": "val/bpb"})
+    assert runs.runs["loss_convention"].to_pylist() == ["bits/byte"] * 2
+    assert [c.unit for c in runs.columns if c.canonical == "loss"] == ["bits/byte"]
+
+
+def test_nothing_is_lost(tmp_path: Path) -> None:
+    text = "run_id,loss,role,seed,code,share\na,3,fit,1,007,0.5\nb,2,held out,2,008,\n"
+    runs = ingest.read(write(tmp_path, "f.csv", text))
+    facts = runs.runs.to_pydict()
+    assert facts["role"] == ["fit", "held out"]
+    assert facts["seed"] == [1, 2]
+    assert facts["share"] == [0.5, None]
+    curve = "step,loss,grad_norm,host\n1,5,2.5,n1\n2,4,2.25,n1\n"
+    runs = ingest.read(write(tmp_path, "c.csv", curve))
+    assert column(runs, "grad_norm") == [2.5, 2.25]
+    assert runs.runs["host"].to_pylist() == ["n1"]
+
+
+def test_map_to_a_column_that_is_not_there(tmp_path: Path) -> None:
+    file = write(tmp_path, "f.csv", "step,eval/c4\n1,5\n2,4\n")
+    with pytest.raises(UsageError) as error:
+        ingest.read(file, map={"loss": "eval/c5"})
+    assert str(error.value) == (
+        "--map loss=eval/c5: no file has a column 'eval/c5'. Did you mean eval/c4? "
+        "Columns: step, eval/c4."
+    )
+
+
+def test_units_are_in_the_field_metadata(tmp_path: Path) -> None:
+    runs = ingest.read(write(tmp_path, "f.csv", TABLE))
+    assert runs.points.schema.field("tokens").metadata[b"unit"] == b"tokens"
+    assert runs.points.schema.field("loss").metadata[b"unit"] == b"nats/token"
+    assert runs.runs.schema.field("params").metadata[b"unit"] == b"parameters"
+
+
+# --- numbers -----------------------------------------------------------------------------------
+
+
+def test_nan_and_infinity_are_kept_and_flagged(tmp_path: Path) -> None:
+    text = "step,loss,val_loss\n1,5,\n2,nan,\n3,inf,4\n4,NaN,\n"
+    file = write(tmp_path, "f.csv", text)
+    runs = ingest.read(file)
+    np.testing.assert_array_equal(column(runs, "loss"), [5, np.nan, np.inf, np.nan])
+    assert runs.points["loss"].null_count == 0
+    assert column(runs, "val_loss") == [None, None, 4, None]
+    assert column(runs, "flags") == [0, *[int(Flag.NONFINITE)] * 3]
+    assert codes(runs)["nonfinite"] == (
+        f"{file}, row 3: loss is not finite in 3 of 4 row(s); the run diverged."
+    )
+    assert runs.summary()[0]["state"] == "diverged"
+
+
+def test_thousands_separators_and_suffixes(tmp_path: Path) -> None:
+    quoted = 'params,tokens,loss\n"1,234,567",1.5B,3\n2M,"2,000,000,000.0",2.9\n'
+    runs = ingest.read(write(tmp_path, "q.csv", quoted))
+    assert runs.runs["params"].to_pylist() == [1234567.0, 2e6]
+    assert column(runs, "tokens") == [1.5e9, 2e9]
+    bare = "params\ttokens\tloss\n1,234,567\t1e9\t3\n2,000,000\t1e9\t2.9\n"
+    runs = ingest.read(write(tmp_path, "b.tsv", bare))
+    assert runs.runs["params"].to_pylist() == [1234567.0, 2e6]
