@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from scaling_cli.cli import _cache
 from scaling_cli.cli import _options as options
 from scaling_cli.cli._reading import read
 from scaling_cli.cli._terminal import Terminal, result_style
@@ -79,6 +80,7 @@ def fit(
         sources, terminal, mapped=mapped, constants=constants, meta=meta, name=name, format=format
     )
     with terminal.status(f"fitting {law}, {bootstrap} bootstrap refits, backtest"):
+        _cache.enable()
         from scaling_cli import fitting  # its JAX takes a while to load: under the status line
 
         found = _with_reading(fitting.fit(runs, **chosen), runs)
