@@ -65,7 +65,7 @@ def data(fit: Fit, sources: Sequence[str], style: Style) -> str:
     counted = _render.count(len(set(runs)), "run") + ", " if runs else ""
     lines = [f"{counted}{_render.count(fit.n_points, 'point')}{origin}"]
     rows = [
-        [symbol, _range(symbol, pair, fit), _unit(symbol, fit)]
+        [symbol, _render.span(pair, symbol), _unit(symbol, fit)]
         for symbol, pair in fit.data.get("ranges", {}).items()
     ]
     lines += _render.table(["", "", ""], rows, align="<<<", style=style).splitlines()
@@ -90,11 +90,6 @@ def _reading(fit: Fit, style: Style) -> list[str]:
         if note["message"].split(":")[0] not in said
         for line in [_render_runs.note_line(note, style)]
     ]
-
-
-def _range(symbol: str, pair: Sequence[float], fit: Fit) -> str:
-    measured = symbol == fit.law.output().symbol
-    return _render.span(pair, _render.value if measured else _render.quantity)
 
 
 def _unit(symbol: str, fit: Fit) -> str:
@@ -202,16 +197,16 @@ def backtest(fit: Fit, style: Style) -> str:
     axis = test.get("axis", "C")
     headers = [f"fitted to {axis} <=", "fitted", "tested", "reach", "bias", "mean |error|",
                "law allows", "inside"]  # fmt: skip
-    rows = [_cut(cut) for cut in cuts]
+    rows = [_cut(cut, axis) for cut in cuts]
     body = _render.table(headers, rows, align=">>>>>>>>", style=style)
     lines = [body, *_render.wrap(note, style.width - 2)] if note else [body]
     return _render.block("backtest (larger runs held back)", "\n".join(lines), style=style)
 
 
-def _cut(cut: Mapping[str, Any]) -> list[str]:
+def _cut(cut: Mapping[str, Any], axis: str) -> list[str]:
     reach, allowed, coverage = cut.get("factor"), cut.get("allowed"), cut.get("coverage")
     return [
-        short_number(cut["train_max"]),
+        _render.quantity(cut["train_max"], axis),
         str(cut["n_train"]),
         str(cut["n_test"]),
         "-" if reach is None else _render.factor(reach),
