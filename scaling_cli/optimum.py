@@ -8,8 +8,8 @@ import numpy as np
 
 from scaling_cli import laws
 from scaling_cli.artefact import Objective, Status
+from scaling_cli.engine.iteration import RESIDUAL_FLOOR
 from scaling_cli.engine.solve import (
-    RESIDUAL_FLOOR,
     Problem,
     Solution,
     corner_of,

@@ -12,10 +12,10 @@ import numpy as np
 
 from scaling_cli import datasets, laws
 from scaling_cli.artefact import Fit, Uncertainty
-from scaling_cli.datasets.expression import evaluate
 from scaling_cli.errors import DataError
 from scaling_cli.law import Law
 from scaling_cli.points import Points
+from scaling_cli.where import rows_where
 
 DRAW_DIGITS = 8  # draws are Monte Carlo: more digits are only file size
 
@@ -59,22 +59,42 @@ def embedded(stored: Mapping[str, Any], conventions: Mapping[str, str]) -> Point
 
 
 def _from_card(fit: Fit, mirror: str | Path | None) -> Points | None:
-    """Return the rows of a card's table that the fit selects, if the data are at hand."""
+    """Return the rows of a card's table that the fit selects, if the data are at hand.
+
+    Raises
+    ------
+    DataError
+        If the table lacks a column of the fit, or no row is selected.
+    """
     name = fit.origin.get("card")
     fetched = datasets.at_hand(name, mirror=mirror) if name else None
     if fetched is None:
         return None
+    table = fetched.table
     where, target = fit.selection.get("where"), fit.data.get("target") or "loss"
-    rows = [r for r in fetched.table.to_pylist() if not where or evaluate(where, r)]
     columns = {s: q.column for s, q in type(fit.law).inputs().items()}
     columns |= fit.selection.get("columns") or {}
-    missing = [c for c in (*columns.values(), target) if c not in fetched.table.column_names]
-    if missing or not rows:
+    missing = [c for c in (*columns.values(), target) if c not in table.column_names]
+    keep = _rows(table, where)
+    if missing or not len(keep):
         what = f"no column {', '.join(missing)}" if missing else f"no row with {where}"
         raise DataError(f"data set {name} has {what}.", file=str(fetched.card.path))
-    inputs = {s: np.array([r[c] for r in rows], float) for s, c in columns.items()}
-    output = np.array([r[target] for r in rows], float)
-    return Points(inputs, output, [r["run_id"] for r in rows], fit.data.get("conventions") or {})
+    inputs = {symbol: table[column].to_numpy()[keep] for symbol, column in columns.items()}
+    runs = table["run_id"].take(keep).to_pylist()
+    conventions = fit.data.get("conventions") or {}
+    return Points(inputs, table[target].to_numpy()[keep], runs, conventions)
+
+
+def _rows(table: Any, where: str | None) -> np.ndarray:
+    """Return the indices of the rows that an expression selects."""
+    if where is None:
+        return np.arange(table.num_rows)
+
+    def column(name: str) -> np.ndarray:
+        values = table[name].to_pylist()
+        return np.array(values, object if isinstance(values[0], str) else float)
+
+    return np.flatnonzero(rows_where(where, column, table.column_names, table.num_rows))
 
 
 def _from_sources(fit: Fit) -> Points | None:
@@ -122,16 +142,15 @@ def recompute(fit: Fit, points: Points) -> Fit:
         tie=fit.selection.get("tie"),
         **{k: fit.selection[k] for k in ("bootstrap", "seed", "level") if k in fit.selection},
     )
-    sure = replace(
-        fit, uncertainty=_shortened(new.uncertainty), backtest=new.backtest, checks=new.checks,
-        versions=new.versions, data=_data(fit, new),
-    )  # fmt: skip
+    uncertainty = _shortened(new.uncertainty)
+    kept = replace(fit, backtest=new.backtest, versions=new.versions, data=_data(fit, new))
     if published:
-        return sure
+        return replace(kept, uncertainty=_borrowed(uncertainty))
     return replace(
-        sure, law=new.law, status=new.status, value=new.value, n_points=new.n_points,
-        intervals=new.intervals, diagnostics=new.diagnostics,
-        derived=new.derived if fit.derived else {}, origin=_anchored(fit.origin, new.law),
+        kept, law=new.law, status=new.status, value=new.value, n_points=new.n_points,
+        intervals=new.intervals, uncertainty=uncertainty, checks=new.checks,
+        diagnostics=new.diagnostics, derived=new.derived if fit.derived else {},
+        origin=_anchored(fit.origin, new.law),
     )  # fmt: skip
 
 
@@ -156,6 +175,14 @@ def _shortened(uncertainty: Uncertainty | None) -> Uncertainty | None:
         return None
     draws = {k: _rounded(v) for k, v in uncertainty.draws.items()}
     return replace(uncertainty, draws=draws, sigma=_rounded(uncertainty.sigma))
+
+
+def _borrowed(uncertainty: Uncertainty | None) -> Uncertainty | None:
+    """Say that the draws are not the paper's."""
+    if uncertainty is None:
+        return None
+    method = f"{uncertainty.method}; of this package's default fit of the same points"
+    return replace(uncertainty, method=method)
 
 
 def _rounded(values: np.ndarray) -> np.ndarray:

@@ -134,6 +134,27 @@ def test_published_numbers_are_never_rewritten(good: Fit, checked: Any) -> None:
     assert checked(printed).reference_objective == good.value * 1.25
 
 
+def test_recompute_gives_published_numbers_the_draws_of_our_own_fit(good: Fit) -> None:
+    origin = {**good.origin, "kind": "published"}
+    printed = replace(good, law=moved(good, 1e-4), origin=origin, status=Status.PUBLISHED)
+    found = recompute.recompute(printed, POINTS)
+    assert (found.law, found.status, found.value) == (printed.law, printed.status, printed.value)
+    assert found.origin == origin
+    assert found.uncertainty is not None
+    assert found.uncertainty.method.endswith("; of this package's default fit of the same points")
+    interval = found.predict(x=1e8).mean
+    assert interval is not None
+    assert interval[0][0] < float(good.law(x=1e8)) < interval[1][0]
+
+
+def test_recompute_keeps_points_out_that_were_not_in_the_file(good: Fit) -> None:
+    data = {k: v for k, v in good.data.items() if k != "points"}
+    found = recompute.recompute(replace(good, data=data), POINTS)
+    assert "points" not in found.data
+    assert found.data["sha256"] == POINTS.sha256()
+    assert recompute.recompute(good, POINTS).data["points"]["runs"] == POINTS.runs
+
+
 def test_published_numbers_have_the_tolerance_they_state(good: Fit, checked: Any) -> None:
     off = moved(good, 2e-5)
     anchors = [
@@ -191,6 +212,21 @@ def test_nothing_to_check_is_said(good: Fit, checked: Any) -> None:
     assert result.message == (
         "nothing to check: no anchor points, no data, and its sources are gone."
     )
+
+
+def test_the_user_s_own_files_are_read_again(good: Fit, checked: Any, tmp_path: Path) -> None:
+    table = tmp_path / "runs.csv"
+    rows = zip(good.data["points"]["runs"], X.tolist(), POINTS.output.tolist(), strict=True)
+    lines = [f"{run},{x!r},{loss!r}\n" for run, x, loss in rows]
+    table.write_text("run_id,x,loss\n" + "".join(lines) + "big,1e12,9.9\n")
+    data = {"sha256": POINTS.sha256(), "sources": [{"path": str(table)}]}
+    selection = {**good.selection, "where": "loss < 9"}
+    fit = replace(good, data=data, selection=selection)
+    assert checked(fit).message.startswith("refitted: predictions within ")
+    table.write_text("run_id,x,loss\n" + "".join(lines[1:]))
+    result = checked(fit)
+    assert result.status is Verdict.FAIL
+    assert result.message.startswith("the data have changed since this fit: 8 points, ")
 
 
 # ---- the law
@@ -358,7 +394,8 @@ def test_a_column_that_the_card_lacks(carded: Path) -> None:
 # ---- the certified fits
 
 
-def test_certified_fits_pass_without_data() -> None:
+def test_certified_fits_pass_without_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCALING_CACHE", str(tmp_path))
     results = reference.check()
     assert [r.name for r in results] == reference.fit_names()
     assert {r.status for r in results} <= {Verdict.PASS, Verdict.SKIPPED}

@@ -2,16 +2,15 @@
 
 A lane is one optimisation. All lanes share the law and the inputs; each has its own start,
 outputs, weights and prior. Every iteration evaluates value, gradient and two Hessians in float64:
-the IRLS Gauss-Newton one, positive semidefinite and safe far away, and the exact one, without
-which Huber's linear arms converge slowly. The damping is Levenberg's (identity plus diagonal), so
-that dead directions cannot run away. Finished lanes are refilled with waiting work, so that one
-executable of fixed shape serves one start and ten thousand resamples alike.
+the exact one, without which Huber's linear arms converge slowly, and the IRLS Gauss-Newton one,
+positive semidefinite, in whose metric the exact one is damped. Finished lanes are refilled with
+waiting work, so that one executable of fixed shape serves one start and ten thousand resamples.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,42 +18,20 @@ import numpy as np
 from jax import lax
 
 from scaling_cli.artefact import Objective
-from scaling_cli.law import Domain, Law, Value
+from scaling_cli.engine.iteration import (
+    FIRST_DAMPING,
+    Lanes,
+    Work,
+    evaluate,
+    iterate,
+    objective,
+)
+from scaling_cli.law import Domain, Law
 
 LANES = 64  # one executable of this width; 64 x 256 float64 fits the second-level cache
 ITERATIONS_PER_CALL = 4  # between two looks at which lanes have finished
 MAX_ITERATIONS = 400
-# Stop when the model promises less than this share of the objective: far below any use of the
-# number, above the rounding of a sum of 1e5 terms. The absolute floor is a residual of 1e-15,
-# reached only by noiseless data.
-RELATIVE_STOP = 1e-14
-RESIDUAL_FLOOR = 1e-15
-STEP_CAP = 3.0  # of one iteration in any free coordinate: a factor of 20 in a positive parameter
 MIN_POINTS_PADDED = 8
-
-
-class Lanes(NamedTuple):
-    """State of all lanes, as NumPy arrays outside and JAX arrays inside; leading axis: lane."""
-
-    u: Value  # (lanes, k) free coordinates
-    value: Value  # (lanes,)
-    gradient: Value  # (lanes, k)
-    irls: Value  # (lanes, k, k)
-    exact: Value  # (lanes, k, k)
-    damping: Value  # (lanes,)
-    newton: Value  # (lanes,) use the exact Hessian
-    done: Value  # (lanes,)
-    iterations: Value  # (lanes,); -1 before the first evaluation
-
-
-class Work(NamedTuple):
-    """What differs from lane to lane; leading axis: lane."""
-
-    target: Value  # (lanes, n) ln output, or output in linear space
-    weight: Value  # (lanes, n) >= 0; 0 pads
-    corner: Value  # (lanes,) Huber's delta; infinite for least squares
-    prior_mean: Value  # (lanes, p) in full free coordinates
-    prior_precision: Value  # (lanes, p)
 
 
 @dataclass(frozen=True)
@@ -239,8 +216,8 @@ def _unborn(starts: np.ndarray, active: np.ndarray) -> Lanes:
     square = np.broadcast_to(np.eye(k), (lanes, k, k))
     none = np.zeros(lanes)
     return Lanes(
-        starts, none + np.inf, np.zeros((lanes, k)), square, square, none + 1e-3,
-        none > 0, ~active, np.full(lanes, -1, np.int32),
+        starts, none + np.inf, np.zeros((lanes, k)), square, square, none + FIRST_DAMPING,
+        ~active, np.full(lanes, -1, np.int32),
     )  # fmt: skip
 
 
@@ -276,111 +253,23 @@ def _executable(law: type[Law], space: str) -> Any:
         return (jnp.log(prediction) if space == "log" else prediction) - target
 
     def step(shared: Any, work: Work, lane: Lanes) -> Lanes:
-        def evaluate(u: Any) -> tuple:
-            return _evaluate(u, lambda x: residual(x, shared, work.target), shared, work)
+        def at(u: Any) -> Any:
+            return residual(u, shared, work.target)
 
-        return _step(lane, evaluate, jnp.sum(work.weight))
+        return iterate(
+            lane,
+            lambda u: evaluate(u, at, shared, work),
+            lambda u: objective(at(u), u, shared, work),
+            jnp.sum(work.weight),
+        )
 
     def advance(shared: Any, work: Work, lanes: Lanes) -> Lanes:
-        def iterate(carry: tuple) -> tuple:
+        def once(carry: tuple) -> tuple:
             return carry[0] + 1, jax.vmap(step, (None, 0, 0))(shared, work, carry[1])
 
         def go_on(carry: tuple) -> Any:
             return (carry[0] < ITERATIONS_PER_CALL) & ~jnp.all(carry[1].done)
 
-        return lax.while_loop(go_on, iterate, (0, lanes))[1]
+        return lax.while_loop(go_on, once, (0, lanes))[1]
 
     return jax.jit(advance)
-
-
-def _evaluate(u: Any, residual: Any, shared: Any, work: Work) -> tuple:
-    """Return value, gradient, IRLS Hessian and exact Hessian of one lane at u."""
-    matrix, offset, corner = shared[1], shared[2], work.corner
-    r = residual(u)
-    J = jax.jacfwd(residual)(u)  # (n, k)
-    size = jnp.abs(r)
-    inside = size <= corner
-    rho = jnp.where(inside, 0.5 * r * r, corner * (size - 0.5 * corner))
-    psi = work.weight * jnp.where(inside, r, corner * jnp.sign(r))
-    # corner/|r| outside the corner, where |r| > 0 for sure; 1 inside.
-    slope = work.weight * jnp.where(inside, 1.0, corner / jnp.where(inside, 1.0, size))
-    curve = work.weight * inside
-    bend = jax.jacfwd(jax.grad(lambda x: psi @ residual(x)))(u)
-    away = offset + matrix @ u - work.prior_mean
-    pull = work.prior_precision * away
-    prior = matrix.T @ (work.prior_precision[:, None] * matrix)
-    value = work.weight @ rho + 0.5 * away @ pull
-    gradient = J.T @ psi + matrix.T @ pull
-    irls = (J * slope[:, None]).T @ J + prior
-    exact = (J * curve[:, None]).T @ J + bend + prior
-    return value, gradient, irls, exact
-
-
-def _step(s: Lanes, evaluate: Any, weight: Any) -> Lanes:
-    """Try one damped step; keep it if the objective falls."""
-    hessian = jnp.where(s.newton, s.exact, s.irls)
-    k = hessian.shape[0]
-    diagonal = jnp.abs(jnp.diagonal(hessian))
-    floor = 1e-6 * jnp.max(diagonal)
-    damped = hessian + jnp.diag(s.damping * jnp.maximum(diagonal, floor))
-    step, definite = _cholesky_step(damped, s.gradient, k)
-    step = step * (STEP_CAP / jnp.maximum(jnp.max(jnp.abs(step)), STEP_CAP))
-    born = s.iterations < 0  # the first evaluation is of the start itself
-    step = jnp.where(born, 0.0, step)
-    promised = -(s.gradient @ step) - 0.5 * step @ hessian @ step
-    value, gradient, irls, exact = evaluate(s.u + step)
-    finite = jnp.isfinite(value) & jnp.all(jnp.isfinite(exact))
-    tolerance = RELATIVE_STOP * s.value + 0.5 * weight * RESIDUAL_FLOOR**2
-    small = definite & ~born & (promised <= tolerance)
-    # At the rounding level the value may rise by less than it can resolve: take the step then.
-    better = definite & finite & ((value < s.value) | (small & (value <= s.value + tolerance)))
-    gain = (s.value - value) / jnp.where(promised > 0, promised, 1.0)
-    damping = jnp.where(
-        better,
-        jnp.where(gain > 0.75, s.damping / 8, jnp.where(gain < 0.25, s.damping * 2, s.damping)),
-        jnp.maximum(s.damping, 1e-9) * jnp.where(definite, 5.0, 10.0),
-    )
-    near = ~born & (s.value - value <= 0.1 * s.value) | s.newton
-    newton = jnp.where(better, near, s.newton & (s.damping < 1e2))
-    damping = jnp.where(born, s.damping, damping)
-    # Only the exact model may declare the end: the IRLS one is too flat on Huber's arms.
-    stuck = s.damping > 1e14
-    done = (small & s.newton & (s.damping < 1e-2)) | stuck | (born & ~finite)
-    fresh = Lanes(
-        jnp.where(better, s.u + step, s.u),
-        jnp.where(better, value, s.value),
-        jnp.where(better, gradient, s.gradient),
-        jnp.where(better, irls, s.irls),
-        jnp.where(better, exact, s.exact),
-        jnp.clip(damping, 1e-12, 1e16),
-        newton,
-        done,
-        s.iterations + 1,
-    )
-    return Lanes(*(jnp.where(s.done, a, b) for a, b in zip(s, fresh, strict=True)))
-
-
-def _cholesky_step(matrix: Any, gradient: Any, k: int) -> tuple[Any, Any]:
-    """Solve matrix @ step = -gradient by an unrolled Cholesky; also say if it was definite.
-
-    Unrolled in Python because LAPACK is called once per lane, which costs more than the solve.
-    """
-    factor: list[list[Any]] = [[jnp.zeros(())] * k for _ in range(k)]
-    definite = jnp.array(True)
-    for i in range(k):
-        for j in range(i + 1):
-            rest = matrix[i, j] - sum((factor[i][c] * factor[j][c] for c in range(j)), 0.0)
-            if i == j:
-                definite &= rest > 0
-                factor[i][i] = jnp.sqrt(jnp.where(rest > 0, rest, 1.0))
-            else:
-                factor[i][j] = rest / factor[j][j]
-    forward: list[Any] = []
-    for i in range(k):
-        known = sum((factor[i][c] * forward[c] for c in range(i)), 0.0)
-        forward.append((-gradient[i] - known) / factor[i][i])
-    step: list[Any] = [jnp.zeros(())] * k
-    for i in reversed(range(k)):
-        known = sum((factor[c][i] * step[c] for c in range(i + 1, k)), 0.0)
-        step[i] = (forward[i] - known) / factor[i][i]
-    return jnp.stack(step), definite

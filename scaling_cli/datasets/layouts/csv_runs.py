@@ -7,10 +7,10 @@ from typing import Any
 
 
 def records(files: Mapping[str, Path]) -> Iterator[dict[str, Any]]:
-    """Yield the rows of all files in order, with `row` and `run` (c000, c001, ...) added."""
+    """Yield the rows of all files in order; `row` and `run` (c000, ...) where they have none."""
     number = 0
     for path in files.values():
         with path.open(encoding="utf-8-sig", newline="") as stream:
             for record in csv.DictReader(stream):
-                yield {**record, "row": number, "run": f"c{number:03d}"}
+                yield {"row": number, "run": f"c{number:03d}", **record}
                 number += 1
