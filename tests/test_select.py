@@ -301,8 +301,8 @@ def test_no_such_target(tmp_path: Path) -> None:
     with pytest.raises(DataError) as error:
         points(file, target="los")
     assert str(error.value) == (
-        f"{file}: there is no column 'los'. Did you mean loss? Columns found: run_id, tokens, loss, "
-        "params."
+        f"{file}: there is no column 'los'. Did you mean loss? Columns found: run_id, tokens, "
+        "loss, params."
     )
 
 

@@ -127,7 +127,9 @@ def _layout_with_ids(columns: Mapping[str, pa.Array]) -> tuple[Layout, str]:
 
 
 def _values(columns: Mapping[str, pa.Array], name: str) -> np.ndarray | None:
-    return floats(columns[name]) if name in columns else None
+    """Return a column that orders rows, or None if it is not there or empty."""
+    values = floats(columns[name]) if name in columns else None
+    return None if values is None or np.isnan(values).all() else values
 
 
 def _is_axis_of_curve(step: np.ndarray) -> bool:
@@ -249,7 +251,9 @@ def _same(owner: np.ndarray, axis: np.ndarray, rows: np.ndarray) -> list[np.ndar
     if not len(order):
         return []
     new = (np.diff(owner[order]) != 0) | (np.diff(axis[order]) != 0)
-    return [group for group in np.split(order, np.flatnonzero(new) + 1) if len(group) > 1]
+    bounds = np.concatenate([[0], np.flatnonzero(new) + 1, [len(order)]])
+    several = np.flatnonzero(np.diff(bounds) > 1)
+    return [order[bounds[i] : bounds[i + 1]] for i in several]
 
 
 def _filled(column: pa.Array, groups: list[np.ndarray]) -> tuple[pa.Array, list[int]]:
