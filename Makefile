@@ -27,10 +27,13 @@ $(STAMP): pyproject.toml
 
 demo: $(STAMP)
 	@rm -rf demo && mkdir -p demo
-	scaling ingest data/ladder/runs/*.csv --meta data/ladder/runs.csv --store demo/store
+	scaling ingest data/ladder/runs/ladder-*.csv --meta data/ladder/runs.csv --store demo/store
+	@echo
 	scaling fit demo/store --where 'role == "fit"' -o demo/fit.json
+	@echo
 	python examples/heldout.py > demo/heldout.csv
 	scaling predict --fit demo/fit.json --points demo/heldout.csv
+	@echo
 	scaling plot demo/fit.json --kind loss --measured demo/heldout.csv -o demo/ladder.png
 
 test: $(STAMP)

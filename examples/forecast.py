@@ -1,12 +1,8 @@
 """Will a larger run be worth it? Fit small runs, forecast a larger one, with its interval."""
 
-from pathlib import Path
-
 import scaling_cli as sc
 
-LADDER = Path(__file__).resolve().parents[1] / "data" / "ladder"
-
-runs = sc.read(LADDER / "runs.csv")
+runs = sc.read("data/ladder/runs.csv")
 fit = sc.fit(runs, law="chinchilla", where='role == "fit"')
 forecast = fit.predict(N="2M", D="30M")
 low, high = forecast.new_run

@@ -4,9 +4,7 @@ import csv
 import sys
 from pathlib import Path
 
-LADDER = Path(__file__).resolve().parents[1] / "data" / "ladder"
-
-with (LADDER / "runs.csv").open(newline="") as stream:
+with Path("data/ladder/runs.csv").open(newline="") as stream:
     runs = [run for run in csv.DictReader(stream) if run["role"] == "heldout"]
 
 writer = csv.writer(sys.stdout, lineterminator="\n")

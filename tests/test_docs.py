@@ -1,5 +1,6 @@
 """The documents do not drift: snippets are files that run, commands and options exist."""
 
+import os
 import re
 import shlex
 import subprocess
@@ -48,9 +49,10 @@ def test_python_snippets_are_cut_from_examples(name: str) -> None:
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda p: p.stem)
 def test_examples_run(path: Path, tmp_path: Path) -> None:
     assert len(path.read_text(encoding="utf8").splitlines()) <= LONGEST
+    (tmp_path / "data").symlink_to(ROOT / "data")  # examples are run from the checkout's root
     done = subprocess.run(
         [sys.executable, "-W", "error", str(path)],
-        cwd=tmp_path, env=None, capture_output=True, text=True, check=False,
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout

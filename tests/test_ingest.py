@@ -155,7 +155,8 @@ def test_the_reader_is_told_what_a_row_is_and_can_say_otherwise(tmp_path: Path) 
 
 
 def test_a_long_table_is_spread(tmp_path: Path) -> None:
-    text = "run,step,metric,value\na,1,loss,5\na,1,val_loss,5.5\na,2,loss,4\nb,1,loss,3\nb,2,loss,nan\n"
+    rows = ["a,1,loss,5", "a,1,val_loss,5.5", "a,2,loss,4", "b,1,loss,3", "b,2,loss,nan"]
+    text = "\n".join(["run,step,metric,value", *rows, ""])
     runs = ingest.read(write(tmp_path, "long.csv", text))
     assert column(runs, "run_id") == ["a", "a", "b", "b"]
     assert column(runs, "val_loss") == [5.5, None, None, None]

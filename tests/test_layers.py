@@ -18,7 +18,6 @@ LAYERS = (
     {"law"},
     {"laws"},
     {"points", "runs", "view", "where", "plausible", "law_inputs", "selection"},
-    {"jsonfile", "prediction"},
     {"prediction"},
     {"artefact"},
     {"store", "engine"},

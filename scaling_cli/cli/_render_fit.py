@@ -8,7 +8,7 @@ import numpy as np
 
 from scaling_cli import laws
 from scaling_cli.artefact import Check, Fit, Level, Objective
-from scaling_cli.cli import _inputs, _render, _render_prediction
+from scaling_cli.cli import _inputs, _render, _render_prediction, _render_runs
 from scaling_cli.cli._terminal import Style
 from scaling_cli.points import scale
 from scaling_cli.quantities import BY_SYMBOL, format_number, short_number
@@ -18,12 +18,16 @@ SHOWN = 10  # runs left out that are listed one by one
 _PAINT = {Level.PASS: ("green",), Level.WARN: ("bold", "yellow"), Level.FAIL: ("bold", "red")}
 
 
-def report(fit: Fit, *, written: str | None, style: Style) -> str:
+def report(
+    fit: Fit, *, sources: Sequence[str] = (), written: str | None = None, style: Style
+) -> str:
     """Return everything `scaling fit` prints.
 
     Parameters
     ----------
     fit : Fit
+    sources : sequence of str
+        What was read.
     written : str or None
         Where the fit was written, in words.
     style : Style
@@ -31,7 +35,7 @@ def report(fit: Fit, *, written: str | None, style: Style) -> str:
     """
     return _render.paragraphs(
         [
-            data(fit, style),
+            data(fit, sources, style),
             law(fit, style),
             headline(fit, style),
             parameters(fit, style),
@@ -42,46 +46,50 @@ def report(fit: Fit, *, written: str | None, style: Style) -> str:
     )
 
 
-def refusal(fit: Fit, *, style: Style) -> str:
+def refusal(fit: Fit, *, sources: Sequence[str] = (), style: Style) -> str:
     """Return what is known of a fit that cannot be used: no forecast, nothing written."""
     return _render.paragraphs(
-        [data(fit, style), law(fit, style), parameters(fit, style), checks(fit.checks, style)]
+        [
+            data(fit, sources, style),
+            law(fit, style),
+            parameters(fit, style),
+            checks(fit.checks, style),
+        ]
     )
 
 
-def data(fit: Fit, style: Style) -> str:
+def data(fit: Fit, sources: Sequence[str], style: Style) -> str:
     """Return what was read, its ranges with unit and convention, and what was left out."""
     runs = (fit.data.get("points") or {}).get("runs")
+    origin = f" from {', '.join(_render.some(sources, 3))}" if sources else ""
     counted = _render.count(len(set(runs)), "run") + ", " if runs else ""
-    lines = [f"{counted}{_render.count(fit.n_points, 'point')}{_from(fit)}"]
+    lines = [f"{counted}{_render.count(fit.n_points, 'point')}{origin}"]
     rows = [
-        [symbol, _range(symbol, pair, fit), _unit(symbol, fit)]
+        [symbol, _render.span(pair, symbol), _unit(symbol, fit)]
         for symbol, pair in fit.data.get("ranges", {}).items()
     ]
     lines += _render.table(["", "", ""], rows, align="<<<", style=style).splitlines()
     lines += [str(note) for note in fit.data.get("notes", ())]
+    lines += _render.some(_reading(fit, style), SHOWN)
     parts = [_render.labelled("data", "\n".join(lines), style=style)]
     if fit.left_out:
         reasons = [f"{x.run}: {x.reason}" for x in fit.left_out]
-        first = [f"{len(reasons)} left out", *(f"  {t}" for t in _render.some(reasons, SHOWN))]
+        first = [str(len(reasons)), *(f"  {t}" for t in _render.some(reasons, SHOWN))]
         parts.append(_render.labelled("left out", "\n".join(first), style=style))
     else:
-        parts.append(_render.labelled("left out", "nothing", style=style))
+        parts.append(_render.labelled("left out", "no run", style=style))
     return "\n".join(parts)
 
 
-def _from(fit: Fit) -> str:
-    sources = [str(_source_name(source)) for source in fit.data.get("sources", ())]
-    return f" from {', '.join(_render.some(sources, 3))}" if sources else ""
-
-
-def _source_name(source: Any) -> Any:
-    return source.get("path", source.get("name", source)) if isinstance(source, Mapping) else source
-
-
-def _range(symbol: str, pair: Sequence[float], fit: Fit) -> str:
-    measured = symbol == fit.law.output().symbol
-    return _render.span(pair, _render.value if measured else _render.quantity)
+def _reading(fit: Fit, style: Style) -> list[str]:
+    """Return what reading noticed, but for what the selection says again."""
+    said = " ".join(str(note) for note in fit.data.get("notes", ()))
+    return [
+        line
+        for note in fit.data.get("reading", ())
+        if note["message"].split(":")[0] not in said
+        for line in [_render_runs.note_line(note, style)]
+    ]
 
 
 def _unit(symbol: str, fit: Fit) -> str:
@@ -145,10 +153,10 @@ def headline(fit: Fit, style: Style) -> str:
 def _where(fit: Fit, inputs: Mapping[str, float]) -> str:
     """Return in words where the headline forecast is made."""
     axis, along = scale({symbol: np.array([value]) for symbol, value in inputs.items()})
-    largest = fit.data["ranges"][axis][1]
-    reach = _render.factor(float(along[0]) / largest)
-    words = f"forecast at {reach} the largest run, {axis} = {format_number(float(along[0]))}"
-    best = _inputs.optimum(fit.law, float(along[0])) if axis == "C" else None
+    there = float(along[0])
+    ahead = there / fit.data["ranges"][axis][1]
+    words = f"forecast at {ahead:.3g}x the largest run, {axis} = {format_number(there)}"
+    best = _inputs.optimum(fit.law, there) if axis == "C" else None
     at_best = best is not None and all(math.isclose(best[s], inputs[s]) for s in inputs)
     return f"{words}, at the law's optimum" if at_best else words
 
@@ -189,16 +197,16 @@ def backtest(fit: Fit, style: Style) -> str:
     axis = test.get("axis", "C")
     headers = [f"fitted to {axis} <=", "fitted", "tested", "reach", "bias", "mean |error|",
                "law allows", "inside"]  # fmt: skip
-    rows = [_cut(cut) for cut in cuts]
+    rows = [_cut(cut, axis) for cut in cuts]
     body = _render.table(headers, rows, align=">>>>>>>>", style=style)
     lines = [body, *_render.wrap(note, style.width - 2)] if note else [body]
     return _render.block("backtest (larger runs held back)", "\n".join(lines), style=style)
 
 
-def _cut(cut: Mapping[str, Any]) -> list[str]:
+def _cut(cut: Mapping[str, Any], axis: str) -> list[str]:
     reach, allowed, coverage = cut.get("factor"), cut.get("allowed"), cut.get("coverage")
     return [
-        short_number(cut["train_max"]),
+        _render.quantity(cut["train_max"], axis),
         str(cut["n_train"]),
         str(cut["n_test"]),
         "-" if reach is None else _render.factor(reach),
