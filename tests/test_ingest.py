@@ -230,6 +230,9 @@ def test_nothing_is_lost(tmp_path: Path) -> None:
     assert facts["role"] == ["fit", "held out"]
     assert facts["seed"] == [1, 2]
     assert facts["share"] == [0.5, None]
+    assert codes(runs)["other-columns"] == (
+        "kept as they are, for --where and --target: role, seed, code, share."
+    )
     curve = "step,loss,grad_norm,host\n1,5,2.5,n1\n2,4,2.25,n1\n"
     runs = ingest.read(write(tmp_path, "c.csv", curve))
     assert column(runs, "grad_norm") == [2.5, 2.25]
