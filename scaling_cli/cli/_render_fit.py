@@ -84,7 +84,7 @@ def _left_out(fit: Fit) -> str:
     runs: dict[str, list[str]] = {}
     for item in fit.left_out:
         runs.setdefault(item.reason, []).append(item.run)
-    reasons = [f"{reason}: {_named(names)}" for reason, names in runs.items()]
+    reasons = [f"{_named(names)}: {reason}" for reason, names in runs.items()]
     lines = (f"  {line}" for line in _render.some(reasons, SHOWN))
     return "\n".join([str(len(fit.left_out)), *lines])
 
