@@ -111,11 +111,15 @@ def layout_of(named: Named, forced: str | None) -> tuple[Layout, str]:
     totals = [r.column for r in named.readings if plain_name(r.column) in _TOTAL_NAMES]
     if totals:
         return Layout.RUN, f"{totals[0]!r} is the name of a total"
+    return _layout_along(columns, one_row=params is not None and len(named.raw) == 1)
+
+
+def _layout_along(columns: Mapping[str, pa.Array], *, one_row: bool) -> tuple[Layout, str]:
+    """Decide by whether step or tokens goes along the file."""
     step, tokens = _values(columns, "step"), _values(columns, "tokens")
     if step is not None and _is_axis_of_curve(step):
         return Layout.CURVE, "one run: step goes along the file"
-    one_run = params is not None and len(named.raw) == 1
-    if step is None and tokens is not None and not one_run and np.all(np.diff(tokens) > 0):
+    if step is None and tokens is not None and not one_row and np.all(np.diff(tokens) > 0):
         return Layout.CURVE, "one run: tokens goes up along the file"
     return Layout.RUN, "no column goes along the file as step or tokens would"
 
