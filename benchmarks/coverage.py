@@ -130,8 +130,8 @@ def score(one: Table, factor: float, law: str) -> list[dict[str, float | str | l
     fit = Fit(optimum.law, Status.CONVERGED, Objective(), 0.0, len(points),
               uncertainty=uncertainty)  # fmt: skip
     low, high = fit.predict(level=LEVEL, **at).new_run or (np.nan, np.nan)
-    base = Fit(optimum.law, Status.CONVERGED, Objective(), 0.0, len(points),
-               uncertainty=uncertainty.__class__(**{**vars(uncertainty), "drift": 0.0}))  # fmt: skip
+    still = uncertainty.__class__(**{**vars(uncertainty), "drift": 0.0})
+    base = Fit(optimum.law, Status.CONVERGED, Objective(), 0.0, len(points), uncertainty=still)
     base_low, base_high = base.predict(level=LEVEL, **at).new_run or (np.nan, np.nan)
     return [
         {
@@ -181,8 +181,10 @@ def report(records: list[dict]) -> None:
     width = 100 * (below + above) / 2
     reach = np.array([r["reach"] for r in records])
     print(f"{len(records)} held-out runs, nominal {LEVEL:.0%}")
+    titles = ("runs", "covered", "no drift", "half-width", "|error|")
     print(
-        f"{'reach':>12} {'runs':>5} {'covered':>8} {'no drift':>8} {'half-width':>10} {'|error|':>8}"
+        f"{'reach':>12} "
+        + " ".join(f"{t:>{w}}" for t, w in zip(titles, (5, 8, 8, 10, 8), strict=True))
     )
     for low, high in (*BINS, (0, np.inf)):
         rows_ = np.flatnonzero((reach >= low) & (reach < high))
