@@ -5,6 +5,7 @@ draws that its intervals need. The JSON is the public schema, the same for `fits
 """
 
 import enum
+import html
 import json
 import math
 import os
@@ -99,7 +100,7 @@ class Objective:
             raise UsageError(f"delta must be positive, not {self.delta!r}.")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Fit:
     """A fitted law with everything needed to use it, judge it and repeat it."""
 
@@ -127,6 +128,31 @@ class Fit:
     versions: Mapping[str, str] = field(default_factory=dict)
     command: str = ""
     name: str = ""
+
+    def __repr__(self) -> str:
+        """Return one line: law, points, status, objective, parameters, warnings."""
+        values = ", ".join(f"{k}={v:.4g}" for k, v in self.parameters.items())
+        warned = [c.code for c in self.checks if c.level is not Level.PASS]
+        parts = [laws.name_of(self.law), f"{self.n_points} points", str(self.status), values]
+        parts += [f"see {', '.join(warned)}"] if warned else []
+        return f"<Fit {'; '.join(parts)}>"
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: parameters with intervals, and the checks that warn."""
+        rows = "".join(
+            f"<tr><td>{k}</td><td>{v:.6g}</td><td>{_span(self.intervals.get(k))}</td></tr>"
+            for k, v in self.parameters.items()
+        )
+        warned = "".join(
+            f"<li>{html.escape(f'{c.level} {c.code}: {c.message}')}</li>"
+            for c in self.checks
+            if c.level is not Level.PASS
+        )
+        head = f"{type(self.law).formula()} &mdash; {self.n_points} points, {self.status}"
+        return (
+            f"<p>{head}</p><table><tr><th></th><th>value</th><th>interval</th></tr>{rows}</table>"
+            f"<ul>{warned}</ul>"
+        )
 
     @property
     def parameters(self) -> dict[str, float]:
@@ -277,6 +303,10 @@ def load(path: str | os.PathLike[str]) -> Fit:
             hint="Write it again with 'scaling fit ... -o fit.json'.",
         ) from error  # fmt: skip
     return Fit.from_dict(record, file=str(path))
+
+
+def _span(interval: Mapping[str, float] | None) -> str:
+    return "" if interval is None else f"{interval['low']:.4g} to {interval['high']:.4g}"
 
 
 def _uncertainty_dict(uncertainty: Uncertainty | None) -> dict[str, Any] | None:

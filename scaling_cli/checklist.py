@@ -13,6 +13,7 @@ from scaling_cli import laws
 from scaling_cli.artefact import Check, Level, Status, Uncertainty
 from scaling_cli.engine.solve import Problem
 from scaling_cli.optimum import Optimum, collinearity, log_predictions
+from scaling_cli.plausible import small_tokens
 from scaling_cli.points import Points, scale
 from scaling_cli.quantities import short_number
 from scaling_cli.stability import REACH, Variation, largest_move
@@ -77,28 +78,28 @@ def _range(e: Evidence) -> Check:
 def _convention(e: Evidence) -> Check:
     theirs = type(e.optimum.law).convention
     ours = e.points.conventions
+    assumed = next((n for n in e.points.notes if n.startswith("convention assumed")), None)
+    name = laws.name_of(e.optimum.law)
     wrong = [
-        f"{s} is counted as {ours[s]} here and as {theirs[s]} by the authors of "
-        f"{laws.name_of(e.optimum.law)}"
+        f"{s} is counted as {ours[s]} here and as {theirs[s]} by the authors of {name}"
         for s in theirs
-        if s in ours and ours[s] not in (theirs[s], "") and not ours[s].startswith("assumed")
+        if s in ours and s in e.problem.inputs and ours[s] != theirs[s]
     ]
-    assumed = [s for s, c in ours.items() if c.startswith("assumed")]
-    if wrong:
-        return Check("data.params_convention", Level.WARN,
-                     f"{'; '.join(wrong)}. Exponents are not comparable with the published ones; "
-                     "predict with the same count that was fitted.")  # fmt: skip
-    if assumed:
-        return Check("data.params_convention", Level.WARN,
-                     f"how {' and '.join(assumed)} was counted is not said "
-                     f"({ours[assumed[0]]}). Say it with --set "
-                     "params_convention=total or non_embedding.")  # fmt: skip
-    known = ", ".join(f"{s} {c}" for s, c in ours.items()) or "none needed"
-    return Check("data.params_convention", Level.PASS, f"conventions: {known}.")
+    known = ", ".join(f"{s} {c}" for s, c in ours.items()) or "none stated"
+    problem = (
+        f"{'; '.join(wrong)}{' (assumed)' if assumed else ''}. Exponents are not comparable with "
+        "the published ones; predict with the same count that was fitted."
+    )
+    return _line("data.params_convention", problem if wrong else None,
+                 f"conventions: {known}{' (N assumed)' if assumed else ''}.")  # fmt: skip
 
 
 def _compute(e: Evidence) -> Check:
     axis, values = scale(e.points.inputs)
+    if "D" in e.problem.inputs:
+        doubt = small_tokens(e.problem.inputs.get("N"), e.problem.inputs["D"])
+        if doubt:
+            return Check("data.units", Level.WARN, doubt)
     if e.points.compute is None or axis != "C":
         return Check("data.units", Level.PASS, "no logged compute to compare with 6ND.")
     ratio = e.points.compute / values

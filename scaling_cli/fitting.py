@@ -93,7 +93,7 @@ def fit(
     if bootstrap < 0:
         raise UsageError(f"bootstrap must not be negative, got {bootstrap}.")
     law_class = laws.get(law)
-    points = as_points(data, law_class, target=target, where=where, at=at)
+    points, sources = as_points(data, law_class, target=target, where=where, at=at)
     chosen = objective or Objective()
     problem = make_problem(points, law_class, chosen, fix, tie)
     refuse(points, problem)
@@ -104,7 +104,8 @@ def fit(
     }  # fmt: skip
     bare = Fit(
         law=optimum.law, status=optimum.status, objective=chosen, value=optimum.value,
-        n_points=len(points), left_out=list(points.left_out), data=describe(points),
+        n_points=len(points), left_out=list(points.left_out),
+        data=describe(points) | {"sources": sources},
         derived=derived(optimum.law, points), diagnostics=optimum.diagnostics,
         selection=selection, origin={"kind": "computed"}, versions=versions(), command=command,
     )  # fmt: skip
@@ -175,19 +176,21 @@ def _half_width(fit_: Fit, at: Mapping[str, float]) -> float:
 
 def as_points(
     data: Any, law: type[Law], *, target: str | None, where: str | None, at: str
-) -> Points:
-    """Return the points to fit, reading and selecting as needed."""
+) -> tuple[Points, list[dict[str, str]]]:
+    """Return the points to fit, reading and selecting as needed, and the files they come from."""
     if isinstance(data, Points):
         if where is not None or target is not None or at != "final":
             raise UsageError(
                 "target, where and at select from runs; these points are already selected."
             )
-        return data
+        return data, []
     from scaling_cli import ingest, points  # reading costs pyarrow; points do not need it
     from scaling_cli.runs import Runs
 
     runs = data if isinstance(data, Runs) else ingest.read(data)
-    return points.select(runs, law, target=target, where=where, at=at)
+    columns = runs.sources.select(["uri", "sha256"]).to_pylist()
+    sources = [{"path": row["uri"], "sha256": row["sha256"]} for row in columns]
+    return points.select(runs, law, target=target, where=where, at=at), sources
 
 
 def backtest_dict(cuts: Sequence[Cut], axis: str, drift: float) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from scaling_cli.quantities import FLOPS_PER_PARAM_TOKEN, short_number
+from scaling_cli.quantities import FLOPS_PER_PARAM_TOKEN, QUANTITIES, short_number
 from scaling_cli.runs import Note, Runs
 from scaling_cli.view import View
 
@@ -11,6 +11,7 @@ from scaling_cli.view import View
 _UNIT = 2.0
 _UNIT_NON_EMBEDDING = 5.0
 _COUNTED = 1.1
+_SHOWN = 30  # columns named in a note
 # No pretraining run is shorter than this many tokens; 300 means 300 billion.
 _FEWEST_TOKENS = 1e5
 _FEWEST_PER_PARAM = 1e-3
@@ -21,7 +22,21 @@ def doubts(runs: Runs) -> list[Note]:
     every = View.of(runs)
     view = every.take(every.last_of(np.arange(len(every))))
     assumed = _assumed(runs)
-    return [*([] if assumed is None else [assumed]), *_mixed(runs), *_units(view)]
+    first = [] if assumed is None else [assumed]
+    return [*first, *_mixed(runs), *_units(view), *_kept(view)]
+
+
+def _kept(view: View) -> list[Note]:
+    """Name the columns that mean nothing here but can be asked for."""
+    names = [name for name in view.names() if name not in QUANTITIES and name != "run_id"]
+    names = [name for name in names if not name.endswith("_convention")]
+    if not names:
+        return []
+    shown = ", ".join(names[:_SHOWN]) + (
+        f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    )
+    message = f"kept as they are, for --where and --target: {shown}."
+    return [Note("other-columns", "info", message)]
 
 
 def _mixed(runs: Runs) -> list[Note]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from scaling_cli.errors import UsageError
 from scaling_cli.law import Law
 from scaling_cli.points import scale
 from scaling_cli.quantities import parse_number
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Normal quantiles that stand for a new run's noise: 41 equal-probability points reproduce the
 # 5 % and 95 % quantiles of a normal to 1 % of its sd, without a random generator in predict.
@@ -70,6 +73,16 @@ class Prediction:
     def to_dicts(self) -> list[dict[str, Any]]:
         """Return one JSON object per point."""
         return [self._point(i) for i in range(len(self.value))]
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Return a DataFrame with one row per point: inputs, value and both intervals."""
+        import pandas as pd  # late: predicting alone does not need it
+
+        columns = {**self.inputs, self.output: self.value}
+        for name, interval in (("mean", self.mean), ("new_run", self.new_run)):
+            if interval is not None:
+                columns |= {f"{name}_low": interval[0], f"{name}_high": interval[1]}
+        return pd.DataFrame(columns)
 
     def _point(self, i: int) -> dict[str, Any]:
         def pair(interval: tuple[np.ndarray, np.ndarray] | None) -> list[float] | None:

@@ -206,7 +206,7 @@ def ordered(runs: Runs) -> tuple[np.ndarray, np.ndarray]:
     rows, owner : int arrays, shape (points that count,)
     """
     points = runs.points
-    owner = _places(points["run_id"], runs.runs["run_id"])
+    owner = places(points["run_id"], runs.runs["run_id"])
     axis = floats(points["step"])
     axis = np.where(np.isnan(axis), floats(points["tokens"]), axis)
     line = points["line"].to_numpy()
@@ -248,7 +248,7 @@ def combine(several: Sequence[Runs]) -> Runs:
     )
 
 
-def _places(names: pa.ChunkedArray, among: pa.ChunkedArray) -> np.ndarray:
+def places(names: pa.ChunkedArray, among: pa.ChunkedArray) -> np.ndarray:
     """Return the row of `among` at which each name stands."""
     index = {name: i for i, name in enumerate(among.to_pylist())}
     coded = pc.cast(names, pa.string()).combine_chunks().dictionary_encode()

@@ -113,7 +113,7 @@ def _pick(
     along = np.array([rows != Layout.RUN for rows in view.runs.runs["rows"].to_pylist()])
     if (along[view.owner[index]] & ~own[index]).any():
         notes.append(f"{output} is a fact of the run: taken at its last row.")
-    owners = set(view.owner[index].tolist())
+    owners = set(np.unique(view.owner[index]).tolist())
     left = [
         LeftOut(run, f"{output} is missing")
         for i, run in enumerate(view.runs.runs["run_id"].to_pylist())
@@ -184,15 +184,14 @@ def _finite(view: View, output: str, values: np.ndarray) -> tuple[np.ndarray, li
             column=output,
         )
     ended = _diverged(view.runs)
-    ids, steps = view.run_ids(), view.column("step")
-    keep, left = [], {}
-    for i, run in enumerate(ids):
-        reason = ended.get(run) if np.isfinite(values[i]) else _broken(output, values[i], steps[i])
-        if reason is None:
-            keep.append(i)
-        else:
-            left.setdefault(run, LeftOut(run, reason))
-    return np.array(keep, int), list(left.values())
+    finite = np.isfinite(values)
+    keep = finite & ~np.isin(view.owner, list(ended))
+    lost = view.take(np.flatnonzero(~keep))
+    steps, reasons = lost.column("step"), {}
+    for i, (row, run) in enumerate(zip(np.flatnonzero(~keep), lost.run_ids(), strict=True)):
+        told = ended[lost.owner[i]] if finite[row] else _broken(output, values[row], steps[i])
+        reasons.setdefault(run, LeftOut(run, told))
+    return np.flatnonzero(keep), list(reasons.values())
 
 
 def _broken(name: str, value: float, step: float) -> str:
@@ -201,13 +200,14 @@ def _broken(name: str, value: float, step: float) -> str:
     return f"{name} is {what}{where}; the run diverged"
 
 
-def _diverged(runs: Runs) -> dict[str, str]:
-    """Return the runs whose last training loss is not finite, with the reason."""
+def _diverged(runs: Runs) -> dict[int, str]:
+    """Return the rows of the table of runs whose last training loss is not finite, and why."""
     view = View.of(runs)
     ends = view.take(view.last_of(np.flatnonzero(~view.missing("loss"))))
-    values, steps, ids = ends.column("loss"), ends.column("step"), ends.run_ids()
+    values, steps = ends.column("loss"), ends.column("step")
     return {
-        ids[i]: _broken("loss", values[i], steps[i]) for i in np.flatnonzero(~np.isfinite(values))
+        int(ends.owner[i]): _broken("loss", values[i], steps[i])
+        for i in np.flatnonzero(~np.isfinite(values))
     }
 
 

@@ -93,13 +93,13 @@ class View:
         if resolved == "flops":
             logged = self._at_points("flops")
             return np.where(np.isnan(logged), self._total("flops"), logged)
-        return _plain(self._cells(resolved))
+        return _plain(self.cells(resolved))
 
     def missing(self, name: str) -> np.ndarray:
         """Say where a column has no value; NaN is a value."""
         if name in ("tokens", "flops"):
             return np.isnan(self.column(name))
-        return np.asarray(self._cells(name).is_null().to_numpy(zero_copy_only=False))
+        return np.asarray(self.cells(name).is_null().to_numpy(zero_copy_only=False))
 
     @cached_property
     def tokens(self) -> tuple[np.ndarray, np.ndarray]:
@@ -136,7 +136,7 @@ class View:
         names = self.runs.sources["file"].to_pylist()
         return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
 
-    def _cells(self, name: str) -> pa.Array:
+    def cells(self, name: str) -> pa.Array:
         """Return a column: the points' own values, else their run's."""
         points, facts = self.runs.points, self.runs.runs
         found = None

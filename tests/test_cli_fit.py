@@ -3,7 +3,9 @@
 import importlib
 import json
 import os
+from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cli_fits
@@ -15,7 +17,9 @@ from scaling_cli.artefact import Check, Fit, Level, Objective
 from scaling_cli.cli import _render_fit, app
 from scaling_cli.cli._terminal import Style
 from scaling_cli.errors import FitError
+from scaling_cli.runs import Note
 
+NOTE = Note("short-row", "warn", "left out: the line has 3 of 4 fields.", file="runs.csv", row=17)
 COMMAND = importlib.import_module("scaling_cli.cli.fit")
 FAILED = (
     Check("data.units", Level.FAIL, "tokens look as if given in billions."),
@@ -33,10 +37,10 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Replace reading and fitting by a fit made by hand; return what they were asked."""
     asked: dict[str, Any] = {"answer": cli_fits.fit()}
 
-    def read(sources: list[str], terminal: Any, **options: Any) -> str:
+    def read(sources: list[str], terminal: Any, **options: Any) -> Any:
         del terminal
         asked["read"] = (sources, options)
-        return "runs"
+        return SimpleNamespace(notes=[NOTE])
 
     def fit(data: Any, **options: Any) -> Fit:
         asked["fit"] = (data, options)
@@ -60,7 +64,7 @@ def test_defaults_are_those_of_the_library(asked: dict[str, Any]) -> None:
         {"mapped": None, "constants": None, "meta": None, "name": None, "format": None},
     )
     data, options = asked["fit"]
-    assert data == "runs"
+    assert data.notes == [NOTE]
     assert options == {
         "law": "chinchilla", "target": None, "where": None, "at": "final",
         "objective": Objective("huber", 1e-3, "log"), "fix": None, "tie": None,
@@ -134,7 +138,9 @@ def test_bad_options_are_refused_before_any_work(
 def test_the_fit_is_written_to_fit_json(asked: dict[str, Any]) -> None:
     result = run("runs.csv")
     assert result.stderr == ""
-    assert artefact.load("fit.json").to_dict() == asked["answer"].to_dict()
+    written = artefact.load("fit.json").to_dict()
+    assert written["data"].pop("reading") == [asdict(NOTE)]
+    assert written == asked["answer"].to_dict()
     assert result.stdout.endswith(
         "\nwritten   fit.json\nnext      scaling predict --params 3B --tokens 600B\n"
     )
@@ -154,6 +160,8 @@ def test_a_named_file_that_is_replaced_is_said_to_be(asked: dict[str, Any]) -> N
 def test_json_is_the_fit_file_itself(asked: dict[str, Any]) -> None:
     result = run("runs.csv", "--json")
     record = json.loads(result.stdout)
+    reading = record["data"].pop("reading")
+    assert reading == [asdict(NOTE)]
     assert record == json.loads(artefact.to_json(asked["answer"].to_dict()))
     assert not Path("fit.json").exists()
     assert {
@@ -234,17 +242,7 @@ data      20 points from runs.csv
           L  2.2000 to 3.9000  nats/token
           C  6e+16 to 1e+22    FLOP
 left out  12
-            run0: its loss is NaN
-            run1: its loss is NaN
-            run2: its loss is NaN
-            run3: its loss is NaN
-            run4: its loss is NaN
-            run5: its loss is NaN
-            run6: its loss is NaN
-            run7: its loss is NaN
-            run8: its loss is NaN
-            run9: its loss is NaN
-            and 2 more
+            run0, run1, run2, run3 and 8 more: its loss is NaN
 
 law       chinchilla: L(N, D) = E + A/N^alpha + B/D^beta (Hoffmann et al. 2022, arXiv:2203.15556,
             eq. 2).
@@ -289,6 +287,18 @@ def test_the_whole_report() -> None:
     assert f"{point['value']:.4f}" in table
     assert f"[{point['new_run'][0]:.4f}, {point['new_run'][1]:.4f}]" in table
     assert f"parameters +/-{100 * point['parts']['parameters']:.2f} %" in parts
+
+
+def test_what_reading_noticed_is_told() -> None:
+    fit = cli_fits.fit(left_out=0)
+    notes = [asdict(NOTE), {**asdict(NOTE), "code": "convention-assumed", "message": "N: total."}]
+    data = {**fit.data, "reading": notes, "notes": ["N counts all."]}
+    changed = Fit.from_dict({**fit.to_dict(), "data": data})
+    assert _render_fit.data(changed, ["runs.csv"], Style()).splitlines()[5:] == [
+        "          N counts all.",
+        "          WARN short-row: runs.csv, row 17: left out: the line has 3 of 4 fields.",
+        "left out  no run",
+    ]
 
 
 def test_fixed_parameters_and_missing_intervals_are_told_apart() -> None:

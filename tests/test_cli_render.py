@@ -81,6 +81,8 @@ NUMBERS = [
     (_render.interval, (2.0, 2.5), "[2.0000, 2.5000]"),
     (_render.span, (4.4e7, 1.62e10), "44M to 16.2B"),
     (_render.span, (1e9, 1e9), "1B"),
+    (lambda pair: _render.span(pair, "C"), (1.6e11, 4.5e12), "1.6e+11 to 4.5e+12"),
+    (lambda pair: _render.span(pair, "L"), (2.5, 3.0), "2.5000 to 3.0000"),
 ]
 
 

@@ -122,6 +122,7 @@ LAYOUTS = {
         ["curve"],
         ["f"],
     ),
+    "totals": ("steps,loss,params\n10,5,7\n20,4,7\n", ["run"] * 2, ["f:2", "f:3"]),
     "repeated ids": (
         "run,step,params,loss\na,1,7,5\na,2,7,4\nb,1,9,3\n",
         ["checkpoint"] * 2,
@@ -155,7 +156,8 @@ def test_the_reader_is_told_what_a_row_is_and_can_say_otherwise(tmp_path: Path) 
 
 
 def test_a_long_table_is_spread(tmp_path: Path) -> None:
-    text = "run,step,metric,value\na,1,loss,5\na,1,val_loss,5.5\na,2,loss,4\nb,1,loss,3\nb,2,loss,nan\n"
+    rows = ["a,1,loss,5", "a,1,val_loss,5.5", "a,2,loss,4", "b,1,loss,3", "b,2,loss,nan"]
+    text = "\n".join(["run,step,metric,value", *rows, ""])
     runs = ingest.read(write(tmp_path, "long.csv", text))
     assert column(runs, "run_id") == ["a", "a", "b", "b"]
     assert column(runs, "val_loss") == [5.5, None, None, None]
@@ -229,6 +231,9 @@ def test_nothing_is_lost(tmp_path: Path) -> None:
     assert facts["role"] == ["fit", "held out"]
     assert facts["seed"] == [1, 2]
     assert facts["share"] == [0.5, None]
+    assert codes(runs)["other-columns"] == (
+        "kept as they are, for --where and --target: role, seed, code, share."
+    )
     curve = "step,loss,grad_norm,host\n1,5,2.5,n1\n2,4,2.25,n1\n"
     runs = ingest.read(write(tmp_path, "c.csv", curve))
     assert column(runs, "grad_norm") == [2.5, 2.25]

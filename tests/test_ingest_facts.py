@@ -43,7 +43,8 @@ def test_set_wins_over_everything(tmp_path: Path) -> None:
 
 def test_meta_by_run_id_and_by_stem(tmp_path: Path) -> None:
     files = [write(tmp_path, f"{name}.csv", CURVE) for name in ("a", "b")]
-    table = "run_id,params_non_embedding,role,tokens,final_loss\na,1e6,fit,3000,3.9\nb,2e6,held,3000,3\n"
+    head = "run_id,params_non_embedding,role,tokens,final_loss\n"
+    table = head + "a,1e6,fit,3000,3.9\nb,2e6,held,3000,3\n"
     by_id = ingest.read(*files, meta=write(tmp_path, "m.csv", table))
     assert fact(by_id, "params") == [1e6, 2e6]
     assert fact(by_id, "params_convention") == ["non_embedding"] * 2

@@ -228,7 +228,7 @@ def numerical_optimum(law: Law, C: float) -> tuple[float, float, float]:
         N = math.exp(log_size)
         return law(**{size: N, "D": C / (6 * N)})
 
-    grid = np.linspace(math.log(1e2), math.log(C / 6e2), 2001)
+    grid = np.linspace(0.02, 0.98, 2001) * math.log(C / 6)
     best = grid[np.argmin([loss(u) for u in grid])]
     # The minimum is flat: a root of the slope has far more digits than a comparison of values.
     slope = zero(lambda u: difference_at(loss, u), best - 0.1, best + 0.1)
@@ -270,19 +270,30 @@ def for_loss(fit: Fit, symbol: str) -> list[tuple[dict[str, float], float]]:
     ]
 
 
-BUDGETS = (1e18, 1e21, 5.76e23, 1e26)
+def budgets(fit: Fit) -> list[float]:
+    """Return compute at the anchors and far beyond them."""
+    size = size_symbol(fit.law)
+    anchors = [6 * a["inputs"][size] * a["inputs"]["D"] for a in fit.origin["anchors"]]
+    return [min(anchors) / 10, *anchors, 1e3 * max(anchors)]
+
+
+def least_compute(fit: Fit, L: float) -> float:
+    """Return the compute whose best loss is L."""
+    known = budgets(fit)
+    low, high = 1e-3 * min(known), 1e3 * max(known)
+    return root(lambda C: numerical_optimum(fit.law, C)[2] - L, low, high)
+
+
 Cases = list[tuple[dict[str, float], float]]
 ORACLES: dict[str, Callable[[Fit], Cases]] = {
-    "optimal_params": lambda f: [({"C": C}, numerical_optimum(f.law, C)[0]) for C in BUDGETS],
-    "optimal_tokens": lambda f: [({"C": C}, numerical_optimum(f.law, C)[1]) for C in BUDGETS],
-    "optimal_loss": lambda f: [({"C": C}, numerical_optimum(f.law, C)[2]) for C in BUDGETS],
+    "optimal_params": lambda f: [({"C": C}, numerical_optimum(f.law, C)[0]) for C in budgets(f)],
+    "optimal_tokens": lambda f: [({"C": C}, numerical_optimum(f.law, C)[1]) for C in budgets(f)],
+    "optimal_loss": lambda f: [({"C": C}, numerical_optimum(f.law, C)[2]) for C in budgets(f)],
     "optimal_multiplier": lambda f: [
-        ({"C": C}, numerical_optimum(f.law, C)[1] / numerical_optimum(f.law, C)[0]) for C in BUDGETS
+        ({"C": C}, numerical_optimum(f.law, C)[1] / numerical_optimum(f.law, C)[0])
+        for C in budgets(f)
     ],
-    "compute_for_loss": lambda f: [
-        ({"L": L}, root(lambda C, L=L: numerical_optimum(f.law, C)[2] - L, 1e15, 1e32))
-        for L in losses_within(f)
-    ],
+    "compute_for_loss": lambda f: [({"L": L}, least_compute(f, L)) for L in losses_within(f)],
     "min_params_for_loss": lambda f: for_loss(f, size_symbol(f.law)),
     "min_tokens_for_loss": lambda f: for_loss(f, "D"),
     "value_for_loss": lambda f: for_loss(f, next(iter(f.law.inputs()))),

@@ -141,9 +141,7 @@ def test_recompute_gives_published_numbers_the_draws_of_our_own_fit(good: Fit) -
     assert (found.law, found.status, found.value) == (printed.law, printed.status, printed.value)
     assert found.origin == origin
     assert found.uncertainty is not None
-    assert found.uncertainty.method.endswith(
-        "; of this package's default fit of the same points"
-    )
+    assert found.uncertainty.method.endswith("; of this package's default fit of the same points")
     interval = found.predict(x=1e8).mean
     assert interval is not None
     assert interval[0][0] < float(good.law(x=1e8)) < interval[1][0]

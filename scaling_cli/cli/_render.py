@@ -139,14 +139,14 @@ def factor(number: float) -> str:
     return f"x{number:.{2 if number < 2 else 1 if number < 9.95 else 0}f}"
 
 
-def quantity(number: float) -> str:
-    """Write a quantity for a table: `7B`, `1.33T`, `5.76e+23`."""
-    return short_number(number)
+def quantity(number: float, symbol: str = "") -> str:
+    """Write a quantity for a table: `7B`, `1.33T`; compute always as a power of ten."""
+    return f"{number:.4g}" if symbol == "C" else short_number(number)
 
 
-def span(pair: Sequence[float], write: Callable[[float], str] = quantity) -> str:
-    """Write a range: `44M to 16.2B`, or the one value there is."""
-    low, high = (write(number) for number in pair)
+def span(pair: Sequence[float], symbol: str = "") -> str:
+    """Write a range: `44M to 16.2B`, `2.07 to 5.01` for a loss, or the one value there is."""
+    low, high = (value(x) if symbol == "L" else quantity(x, symbol) for x in pair)
     return low if low == high else f"{low} to {high}"
 
 

@@ -8,13 +8,14 @@ import numpy as np
 
 from scaling_cli import laws
 from scaling_cli.artefact import Check, Fit, Level, Objective
-from scaling_cli.cli import _inputs, _render, _render_prediction
+from scaling_cli.cli import _inputs, _render, _render_prediction, _render_runs
 from scaling_cli.cli._terminal import Style
 from scaling_cli.points import scale
 from scaling_cli.quantities import BY_SYMBOL, format_number, short_number
 
 STEP = 3.0  # the suggested prediction lies this far beyond each input's range
-SHOWN = 10  # runs left out that are listed one by one
+SHOWN = 10  # reasons for leaving runs out, and notes, that are listed one by one
+NAMED = 4  # runs named with one reason; the fit file has them all
 _PAINT = {Level.PASS: ("green",), Level.WARN: ("bold", "yellow"), Level.FAIL: ("bold", "red")}
 
 
@@ -65,24 +66,43 @@ def data(fit: Fit, sources: Sequence[str], style: Style) -> str:
     counted = _render.count(len(set(runs)), "run") + ", " if runs else ""
     lines = [f"{counted}{_render.count(fit.n_points, 'point')}{origin}"]
     rows = [
-        [symbol, _range(symbol, pair, fit), _unit(symbol, fit)]
+        [symbol, _render.span(pair, symbol), _unit(symbol, fit)]
         for symbol, pair in fit.data.get("ranges", {}).items()
     ]
     lines += _render.table(["", "", ""], rows, align="<<<", style=style).splitlines()
     lines += [str(note) for note in fit.data.get("notes", ())]
+    lines += _render.some(_reading(fit, style), SHOWN)
     parts = [_render.labelled("data", "\n".join(lines), style=style)]
-    if fit.left_out:
-        reasons = [f"{x.run}: {x.reason}" for x in fit.left_out]
-        first = [str(len(reasons)), *(f"  {t}" for t in _render.some(reasons, SHOWN))]
-        parts.append(_render.labelled("left out", "\n".join(first), style=style))
-    else:
-        parts.append(_render.labelled("left out", "nothing", style=style))
+    parts.append(_render.labelled("left out", _left_out(fit), style=style))
     return "\n".join(parts)
 
 
-def _range(symbol: str, pair: Sequence[float], fit: Fit) -> str:
-    measured = symbol == fit.law.output().symbol
-    return _render.span(pair, _render.value if measured else _render.quantity)
+def _left_out(fit: Fit) -> str:
+    """Return how many runs were left out and, by reason, which."""
+    if not fit.left_out:
+        return "no run"
+    runs: dict[str, list[str]] = {}
+    for item in fit.left_out:
+        runs.setdefault(item.reason, []).append(item.run)
+    reasons = [f"{_named(names)}: {reason}" for reason, names in runs.items()]
+    lines = (f"  {line}" for line in _render.some(reasons, SHOWN))
+    return "\n".join([str(len(fit.left_out)), *lines])
+
+
+def _named(names: list[str]) -> str:
+    rest = len(names) - NAMED
+    return ", ".join(names[:NAMED]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _reading(fit: Fit, style: Style) -> list[str]:
+    """Return what reading noticed, but for what the selection says again."""
+    said = " ".join(str(note) for note in fit.data.get("notes", ()))
+    return [
+        line
+        for note in fit.data.get("reading", ())
+        if note["message"].split(":")[0] not in said
+        for line in [_render_runs.note_line(note, style)]
+    ]
 
 
 def _unit(symbol: str, fit: Fit) -> str:
@@ -190,16 +210,16 @@ def backtest(fit: Fit, style: Style) -> str:
     axis = test.get("axis", "C")
     headers = [f"fitted to {axis} <=", "fitted", "tested", "reach", "bias", "mean |error|",
                "law allows", "inside"]  # fmt: skip
-    rows = [_cut(cut) for cut in cuts]
+    rows = [_cut(cut, axis) for cut in cuts]
     body = _render.table(headers, rows, align=">>>>>>>>", style=style)
     lines = [body, *_render.wrap(note, style.width - 2)] if note else [body]
     return _render.block("backtest (larger runs held back)", "\n".join(lines), style=style)
 
 
-def _cut(cut: Mapping[str, Any]) -> list[str]:
+def _cut(cut: Mapping[str, Any], axis: str) -> list[str]:
     reach, allowed, coverage = cut.get("factor"), cut.get("allowed"), cut.get("coverage")
     return [
-        short_number(cut["train_max"]),
+        _render.quantity(cut["train_max"], axis),
         str(cut["n_train"]),
         str(cut["n_test"]),
         "-" if reach is None else _render.factor(reach),

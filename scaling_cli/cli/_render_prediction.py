@@ -49,7 +49,7 @@ def table(prediction: Prediction, *, measured: Sequence[float | None] = (), styl
         align += ">><"
     rows = []
     for i in range(len(prediction.value)):
-        row = [_render.quantity(float(values[i])) for values in columns.values()]
+        row = [_render.quantity(float(values[i]), s) for s, values in columns.items()]
         row += [_render.value(float(prediction.value[i])), *_interval_cells(prediction, i)]
         far = reach(prediction, i)
         row += [far if far == "inside" else style.paint(far, "yellow")]

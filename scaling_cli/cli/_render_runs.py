@@ -5,7 +5,7 @@ from typing import Any
 
 from scaling_cli.cli import _render
 from scaling_cli.cli._terminal import Style
-from scaling_cli.quantities import BY_SYMBOL
+from scaling_cli.quantities import BY_SYMBOL, C, D, N
 
 SHOWN = 40  # runs listed one by one
 _PAINT = {"info": (), "warn": ("bold", "yellow"), "fail": ("bold", "red")}
@@ -56,7 +56,7 @@ def _row(run: Mapping[str, Any]) -> list[str]:
         str(run["run_id"]),
         str(run["n_points"]),
         _steps(run.get("first_step"), run.get("last_step")),
-        *(_optional(run.get(column)) for column in ("params", "tokens", "flops")),
+        *(_optional(run.get(q.column), q.symbol) for q in (N, D, C)),
         _render.value(run.get("loss")),
         str(run.get("state") or ""),
         "; ".join(run.get("problems") or ()),
@@ -69,8 +69,8 @@ def _steps(first: float | None, last: float | None) -> str:
     return f"{first:g}" if first == last else f"{first:.0f}-{last:.0f}"
 
 
-def _optional(number: float | None) -> str:
-    return "-" if number is None else _render.quantity(number)
+def _optional(number: float | None, symbol: str) -> str:
+    return "-" if number is None else _render.quantity(number, symbol)
 
 
 def ranges(record: Mapping[str, Any], style: Style) -> str:
@@ -79,7 +79,7 @@ def ranges(record: Mapping[str, Any], style: Style) -> str:
     rows = []
     for symbol, pair in record["ranges"].items():
         quantity = BY_SYMBOL[symbol]
-        text = _render.span(pair, _render.value if symbol == "L" else _render.quantity)
+        text = _render.span(pair, symbol)
         unit = _unit(quantity.unit, conventions.get(quantity.column))
         rows.append([symbol, text, unit, quantity.meaning])
     total = _render.count(len(record["runs"]), "run")
@@ -128,10 +128,14 @@ def problems(notes: Sequence[Mapping[str, Any]], style: Style) -> str:
         return _render.labelled("notes", "none", style=style)
     lines = []
     for note in sorted(notes, key=lambda note: order.get(note["level"], 3)):
-        word = style.paint(note["level"].upper(), *_PAINT.get(note["level"], ()))
-        place = _place(note)
-        lines += _render.wrap(f"{word} {note['code']}: {place}{note['message']}", style.width - 2)
+        lines += _render.wrap(note_line(note, style), style.width - 2)
     return _render.block("notes", "\n".join(lines), style=style)
+
+
+def note_line(note: Mapping[str, Any], style: Style) -> str:
+    """Return a note as one line: severity, code, place, sentence."""
+    word = style.paint(note["level"].upper(), *_PAINT.get(note["level"], ()))
+    return f"{word} {note['code']}: {_place(note)}{note['message']}"
 
 
 def _place(note: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from scaling_cli.cli import _cache
 from scaling_cli.cli import _options as options
 from scaling_cli.cli._terminal import Terminal, result_style
 
@@ -55,6 +56,7 @@ def check(
     as skipped. A better optimum than the stored one is reported, and is no failure.
     """
     del debug
+    _cache.enable()
     from scaling_cli import reference
     from scaling_cli.cli import _render_check as rendering
     from scaling_cli.errors import CheckFailed

@@ -4,12 +4,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from scaling_cli.cli import _cache
 from scaling_cli.cli import _options as options
 from scaling_cli.cli._reading import read
 from scaling_cli.cli._terminal import Terminal, result_style
 
 if TYPE_CHECKING:
     from scaling_cli.artefact import Fit
+    from scaling_cli.runs import Runs
 
 EXAMPLE = """
 scaling fit runs/*.csv -o fit.json
@@ -78,15 +80,23 @@ def fit(
         sources, terminal, mapped=mapped, constants=constants, meta=meta, name=name, format=format
     )
     with terminal.status(f"fitting {law}, {bootstrap} bootstrap refits, backtest"):
+        _cache.enable()
         from scaling_cli import fitting  # its JAX takes a while to load: under the status line
 
-        found = fitting.fit(runs, **chosen)
+        found = _with_reading(fitting.fit(runs, **chosen), runs)
     _require_usable(found, sources, terminal)
     written = _write(found, path)
     terminal.result(
         lambda: _render_fit.report(found, sources=sources, written=written, style=result_style()),
         found.to_dict(),
     )
+
+
+def _with_reading(fit: "Fit", runs: "Runs") -> "Fit":
+    """Return the fit with what reading noticed: rows dropped, lines cut, facts assumed."""
+    from dataclasses import asdict, replace
+
+    return replace(fit, data={**fit.data, "reading": [asdict(note) for note in runs.notes]})
 
 
 def _numbers(fix: list[str] | None) -> dict[str, float] | None:

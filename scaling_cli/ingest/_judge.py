@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from scaling_cli.errors import DataError
 from scaling_cli.ingest import _rows
@@ -25,10 +27,21 @@ class Judged:
     stale: np.ndarray
     notes: list[Note]
 
-    @property
+    @cached_property
+    def codes(self) -> np.ndarray:
+        """Return the number of each row's run, in order of appearance."""
+        return codes_of(self.ids)
+
+    @cached_property
     def first(self) -> np.ndarray:
         """Return the index of the first row of each run, in order of appearance."""
-        return np.sort(np.unique(self.ids, return_index=True)[1])
+        return np.unique(self.codes, return_index=True)[1]
+
+
+def codes_of(ids: np.ndarray) -> np.ndarray:
+    """Number names in order of appearance."""
+    coded = pa.array(ids, pa.string()).dictionary_encode()
+    return np.asarray(coded.indices.to_numpy(zero_copy_only=False), int)
 
 
 def judge(named: Named, layout: Layout, said: Mapping[str, Any], pattern: str | None) -> Judged:
@@ -44,7 +57,7 @@ def judge(named: Named, layout: Layout, said: Mapping[str, Any], pattern: str | 
         notes += _resumes(named, segment, stale)
     if layout is Layout.RUN and "run_id" not in named.columns:
         return Judged(named, layout, ids, segment, stale, [*notes, *_rows.equal_rows(named)])
-    codes = np.unique(ids, return_inverse=True)[1]
+    codes = codes_of(ids)
     if (drop := _rows.repeated(named, codes, axis, stale)).size:
         message = f"{len(drop)} row(s) repeat another row exactly; dropped."
         notes.append(Note("duplicate-rows", "info", message, named.raw.file))

@@ -4,13 +4,14 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import replace
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from scaling_cli.errors import DataError, UsageError
 from scaling_cli.ingest._columns import canonical_name
 from scaling_cli.quantities import QUANTITIES, convention_of
-from scaling_cli.runs import ColumnReading, Runs, with_units
+from scaling_cli.runs import POINT_CORE, ColumnReading, Runs, places, with_units
 from scaling_cli.view import View
 
 
@@ -34,9 +35,12 @@ def _one(runs: Runs, canonical: str, name: str) -> Runs:
     if resolved is None:
         raise _unknown(runs, canonical, name)
     points, facts = runs.points, runs.runs
-    if resolved in points.column_names:
+    if canonical in POINT_CORE:
+        cells = _numeric(_at_points(runs, resolved), canonical, name)
+        points = _with(points, canonical, pc.cast(cells, POINT_CORE[canonical]), "points")
+    elif resolved in points.column_names:
         points = _with(points, canonical, _numeric(points[resolved], canonical, name), "points")
-    if resolved in facts.column_names:
+    if resolved in facts.column_names and canonical not in POINT_CORE:
         facts = _with(facts, canonical, _numeric(facts[resolved], canonical, name), "runs")
     quantity = QUANTITIES.get(canonical)
     convention = None if quantity is None else convention_of(name, quantity)
@@ -49,6 +53,12 @@ def _one(runs: Runs, canonical: str, name: str) -> Runs:
     return replace(runs, runs=facts, points=points, columns=[reading, *runs.columns])
 
 
+def _at_points(runs: Runs, name: str) -> pa.Array:
+    """Return a column at every point, superseded ones too, in the order of the table."""
+    owner = places(runs.points["run_id"], runs.runs["run_id"])
+    return View(runs, np.arange(runs.points.num_rows), owner).cells(name)
+
+
 def _unknown(runs: Runs, canonical: str, name: str) -> UsageError:
     names = View.of(runs).original_names()
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
@@ -59,7 +69,9 @@ def _unknown(runs: Runs, canonical: str, name: str) -> UsageError:
     )
 
 
-def _numeric(column: pa.ChunkedArray, canonical: str, name: str) -> pa.ChunkedArray:
+def _numeric(
+    column: pa.Array | pa.ChunkedArray, canonical: str, name: str
+) -> pa.Array | pa.ChunkedArray:
     if canonical not in QUANTITIES:
         return column
     try:

@@ -226,10 +226,9 @@ def _is_fact(judged: Judged, name: str, column: pa.Array) -> bool:
     """
     if judged.layout is Layout.RUN:
         return True
-    codes = np.unique(judged.ids, return_inverse=True)[1]
+    codes = judged.codes
     values = pc.fill_null(column.dictionary_encode().indices, -1).to_numpy(zero_copy_only=False)
-    pairs = np.unique(np.stack([codes, values]), axis=1)
-    if pairs.shape[1] == codes.max() + 1:
+    if np.array_equal(values, values[judged.first][codes]):
         return True
     if name == N.column and not np.isnan(floats(column)).any():
         raise _two_sizes(judged, codes, values)

@@ -75,7 +75,7 @@ def _as_utf8(content: bytes) -> bytes:
 
 def _delimiter(content: bytes) -> str:
     """Return the separator that the header line has most of (a comma where it has none)."""
-    header = next(line for line in content.splitlines() if line.strip()).decode(errors="replace")
+    header = content.lstrip().split(b"\n", 1)[0].decode(errors="replace")
     return max(DELIMITERS, key=header.count)
 
 
