@@ -59,8 +59,8 @@ def _scipy_best(points: Points, law: type[Law], objective: Objective, centre: np
 @settings(max_examples=3, phases=[Phase.generate])
 @given(seed=st.integers(0, 10**6), few=st.booleans(), squares=st.booleans())
 def test_no_scipy_start_ends_lower(law: str, seed: int, few: bool, squares: bool) -> None:
-    # Seeds choose noise and outliers (3 of 15 runs 10 to 30 % high); `few` leaves nine runs.
-    points = table(law, noise=0.01, seed=seed, outliers=3)
+    # Three of fifteen runs are 10 to 30 % too high; `few` leaves nine runs, one of them wrong.
+    points = table(law, noise=0.01, seed=seed, outliers=1 if few else 3)
     if few:
         points = points.take(np.random.default_rng(seed).permutation(15)[:9])
     objective = SQUARES if squares else HUBER
