@@ -238,4 +238,5 @@ def test_the_process_keeps_its_own_precision() -> None:
 
     solve(make_problem(NOISY, CHINCHILLA, Objective()), _near_truth(1, 0.05, 2))
     assert jnp.ones(1).dtype == np.float32
-    assert truth("chinchilla")(N=1e9, D=2e10) == pytest.approx(1.8 + 480 / 1e9**0.35 + 2100 / 2e10**0.37)  # fmt: skip
+    expected = 1.8 + 480 / 1e9**0.35 + 2100 / 2e10**0.37
+    assert truth("chinchilla")(N=1e9, D=2e10) == pytest.approx(expected)

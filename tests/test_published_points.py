@@ -1,4 +1,4 @@
-"""Published fits from the published points: optimum, bootstrap, hold-outs (skipped without data)."""
+"""Published fits from the published points: optimum, bootstrap, hold-outs."""
 
 from pathlib import Path
 
@@ -58,7 +58,7 @@ def test_chinchilla_245(epoch: Points) -> None:
 
 def test_bootstrap_errors_of_besiroglu(problem: Problem) -> None:
     # The notebook's generator, seed and order of draws (NumPy's legacy global state).
-    legacy = np.random.RandomState(42)  # noqa: NPY002
+    legacy = np.random.RandomState(42)
     chosen = [legacy.choice(240, 240, replace=True) for _ in range(4000)]
     weights = np.array([np.bincount(rows_, minlength=240) for rows_ in chosen], float)
     draws = bootstrap(problem, optimise(problem), weights)
@@ -92,13 +92,14 @@ def test_variable_projection_fixture(shared: Path, epoch: Points) -> None:
 
 
 @pytest.mark.parametrize(
-    ("dataset", "E", "b", "q", "miss"),
-    [("c4_original", 1.50826, 189.516, -0.242472, 4.30),
-     ("rw_original", 1.73446, 246.207, -0.254395, 1.62)],
+    ("dataset", "published", "miss"),
+    [("c4_original", (1.50826, 189.516, -0.242472), 4.30),
+     ("rw_original", (1.73446, 246.207, -0.254395), 1.62)],
 )  # fmt: skip
 def test_overtraining_from_five_points(
-    shared: Path, dataset: str, E: float, b: float, q: float, miss: float
+    shared: Path, dataset: str, published: tuple[float, float, float], miss: float
 ) -> None:
+    E, b, q = published
     records = [r for r in rows(shared / "data/gadre_overtraining/finals.csv")
                if r["train_dataset"] == dataset]  # fmt: skip
     at = {(int(r["params"]), float(r["token_multiplier"])): r for r in records}
