@@ -33,7 +33,7 @@ def truth(law: str) -> Law:
 def inputs(law: str) -> dict[str, np.ndarray]:
     """Return a design of 15 rows: five sizes by three token ratios (isoFLOP-like)."""
     size = np.repeat(SIZES, len(RATIOS))
-    columns = {"N": size, "D": size * np.tile(RATIOS, len(SIZES)), "x": 6 * size**2}
+    columns = {"N": size, "D": size * np.tile(RATIOS, len(SIZES)), "x": size}
     return {symbol: columns[symbol] for symbol in laws.get(law).inputs()}
 
 

@@ -100,7 +100,9 @@ def iterate(s: Lanes, evaluated: Any, value_at: Any, weight: Any) -> Lanes:
     tolerance = RELATIVE_STOP * s.value + 0.5 * weight * RESIDUAL_FLOOR**2
     small = ~born & (-(s.gradient @ step) <= 2 * tolerance)
     # At the rounding level the value may rise by less than it can resolve: take the step then.
-    better = finite & ((value < s.value) | (small & (value <= s.value + tolerance)))
+    # Residuals rounded to RESIDUAL_FLOOR move the sum by at most this (Cauchy-Schwarz).
+    rounding = tolerance + RESIDUAL_FLOOR * jnp.sqrt(2 * weight * s.value)
+    better = finite & ((value < s.value) | (small & (value <= s.value + rounding)))
     gain = (s.value - value) / jnp.where(promised > 0, promised, -(s.gradient @ step))
     # At the rounding level gain says nothing; without damping the next step tells a minimum.
     eased = jnp.where(
