@@ -47,7 +47,7 @@ def _gradient(u: np.ndarray, objective: Objective, weight: np.ndarray) -> np.nda
     """Return sum w psi(r) J in closed form; complex steps through it give the exact Hessian."""
     r = residuals(CHINCHILLA, u, NOISY, objective.space)
     corner = np.inf if objective.name == "l2" else objective.delta
-    psi = np.where(np.abs(r.real) <= corner, r, corner * np.sign(r.real))
+    psi = np.where(np.abs(np.real(r)) <= corner, r, corner * np.sign(np.real(r)))
     return _chinchilla_jacobian(u, NOISY, objective.space).T @ (weight * psi)
 
 
