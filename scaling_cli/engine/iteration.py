@@ -105,7 +105,9 @@ def iterate(s: Lanes, evaluated: Any, value_at: Any, weight: Any) -> Lanes:
     better = finite & ((value < s.value) | (small & (value <= s.value + rounding)))
     gain = (s.value - value) / jnp.where(promised > 0, promised, -(s.gradient @ step))
     # At the rounding level gain says nothing; without damping the next step tells a minimum.
-    eased = jnp.where(small | (gain > 0.75), damping / 8, jnp.where(gain < 0.25, damping * 2, damping))
+    eased = jnp.where(
+        small | (gain > 0.75), damping / 8, jnp.where(gain < 0.25, damping * 2, damping)
+    )
     next_damping = jnp.where(better, eased, jnp.maximum(damping, 1e-9) * TRY_RATIO)
     # A small step says that this is a minimum only if damping did not make it small.
     done = (small & (damping < 0.1)) | (damping > STUCK) | (born & ~finite)
