@@ -188,7 +188,6 @@ def report(records: list[dict]) -> None:
     width = 100 * (below + above) / 2
     reach = np.array([r["reach"] for r in records])
     print(f"{len(records)} held-out runs, nominal {LEVEL:.0%}")
-    titles = ("runs", "covered", "no drift", "half-width", "|error|")
     print(
         f"{'reach':>12} {'runs':>5} {'covered':>8} {'no drift':>8} {'half-width':>10} "
         f"{'|error|':>8}"

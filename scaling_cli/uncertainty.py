@@ -24,6 +24,8 @@ DRAWS = 500  # the 5 % quantile of 500 draws is known to 6 % of the half-width
 NOISE_PRIOR_SD = 0.005  # sd of ln loss between repeated runs, seen across laboratories
 NOISE_PRIOR_POINTS = 3  # weight of that prior, in points
 CUT_SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)  # of the range of ln C that a cut hides
+# A cut keeps at least 2k + 2 points for k parameters: below that the refit's miss is its own noise,
+# and asking for more (or less) was no better in benchmarks/coverage.py.
 SMALLEST_TRAINING = 8
 DRIFT_FLOOR = 0.02  # sd of ln loss per decade: what benchmarks/coverage.py asks for at least
 DRIFT_FLOOR_UNTESTED = 0.03  # with fewer than three cuts
@@ -201,7 +203,7 @@ def cuts_by_share(points: Points, searched: int) -> list[np.ndarray]:
     masks: list[np.ndarray] = []
     for share in CUT_SHARES:
         below = log_values <= top - share * span
-        enough = np.sum(below) >= max(searched + 3, SMALLEST_TRAINING)
+        enough = np.sum(below) >= max(2 * searched + 2, SMALLEST_TRAINING)
         known = any(np.array_equal(below, m) for m in masks)
         if enough and np.sum(~below) >= FEWEST_HIDDEN and not known:
             masks.append(below)

@@ -188,8 +188,9 @@ def test_cuts_hide_shares_of_the_range() -> None:
     assert [int(m.sum()) for m in cuts_by_share(points, 3)] == [12, 10, 9, 8]
     for mask, kept in zip(cuts_by_share(points, 3), (12, 10, 9, 8), strict=True):
         assert mask.tolist() == [True] * kept + [False] * (15 - kept)
-    # Six parameters need nine runs to train on.
-    assert [int(m.sum()) for m in cuts_by_share(points, 6)] == [12, 10, 9]
+    # Four parameters need ten runs to train on, five need twelve, six fourteen.
+    kept = {k: [int(m.sum()) for m in cuts_by_share(points, k)] for k in (4, 5, 6)}
+    assert kept == {4: [12, 10], 5: [12], 6: []}
 
 
 def test_cuts_that_hide_the_same_runs_count_once() -> None:
@@ -207,7 +208,7 @@ def test_backtests_of_noiseless_data_miss_nothing() -> None:
     masks = cuts_by_share(points, 5)
     cuts = backtest(points, problem, optimise(problem), masks)
     C = 6 * points.inputs["N"] * points.inputs["D"]
-    assert len(cuts) == len(masks) >= 2
+    assert len(cuts) == len(masks) >= 1
     for cut, mask in zip(cuts, masks, strict=True):
         assert cut.bias == pytest.approx(0, abs=1e-8)
         assert cut.mare == pytest.approx(0, abs=1e-8)
