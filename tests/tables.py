@@ -68,7 +68,7 @@ def residuals(law: type[Law], u: np.ndarray, points: Points, space: str) -> np.n
 def jacobian(law: type[Law], u: np.ndarray, points: Points, space: str) -> np.ndarray:
     """Return d residual / d u by complex steps: exact to rounding, shape (n, k)."""
     steps = u + 1e-30j * np.eye(len(u))
-    return np.stack([residuals(law, s, points, space).imag / 1e-30 for s in steps], axis=1)
+    return np.stack([np.imag(residuals(law, s, points, space)) / 1e-30 for s in steps], axis=1)
 
 
 def objective_sum(objective: Objective, r: np.ndarray) -> float:

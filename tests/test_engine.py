@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import scipy.optimize
-from tables import TRUTHS, free, inputs, jacobian, objective_sum, residuals, table, truth
+from tables import TRUTHS, free, inputs, jacobian, objective_sum, residuals, table
 
 from scaling_cli import laws
 from scaling_cli.artefact import Objective
@@ -87,7 +87,7 @@ def test_value_gradient_and_hessians_are_those_of_the_objective(objective: Objec
         irls = (J * slope[:, None]).T @ J + np.diag(precision)
         np.testing.assert_allclose(found.irls[lane], irls, rtol=1e-9, atol=1e-13)
         exact = np.stack(
-            [_gradient(u + 1e-30j * e, objective, weight).imag / 1e-30 for e in np.eye(5)]
+            [np.imag(_gradient(u + 1e-30j * e, objective, weight)) / 1e-30 for e in np.eye(5)]
         ) + np.diag(precision)
         np.testing.assert_allclose(found.hessian[lane], exact, rtol=1e-9, atol=1e-12)
     assert np.max(np.abs(found.gradient)) > 1e-4
@@ -203,7 +203,7 @@ def test_a_lane_that_starts_outside_the_numbers_is_not_finite() -> None:
 
 def test_starts_of_noiseless_data_hold_the_truth() -> None:
     # alpha and beta on the declared grid: the linear parameters must come out exactly.
-    law = CHINCHILLA(E=1.8, A=480.0, B=300.0, alpha=0.36, beta=0.28)
+    law = CHINCHILLA(**TRUTHS["chinchilla"] | {"B": 300.0, "alpha": 0.36, "beta": 0.28})
     points = Points(inputs("chinchilla"), law(**inputs("chinchilla")), [""] * 15)
     first = starts(make_problem(points, CHINCHILLA, Objective()))[0]
     np.testing.assert_allclose(np.exp(first), list(law.values().values()), rtol=1e-7)
@@ -238,5 +238,3 @@ def test_the_process_keeps_its_own_precision() -> None:
 
     solve(make_problem(NOISY, CHINCHILLA, Objective()), _near_truth(1, 0.05, 2))
     assert jnp.ones(1).dtype == np.float32
-    expected = 1.8 + 480 / 1e9**0.35 + 2100 / 2e10**0.37
-    assert truth("chinchilla")(N=1e9, D=2e10) == pytest.approx(expected)

@@ -1,6 +1,7 @@
 """The optimum against SciPy, linear programming and closed forms; every refusal."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pytest
@@ -42,14 +43,18 @@ def _scipy_best(points: Points, law: type[Law], objective: Objective, centre: np
     exponent = [not p.linear and p.unit == "1" for p in law.parameters().values()]
     reach = np.where(exponent, 1.0, 4.0)
     huber = {"loss": "huber", "f_scale": objective.delta} if objective.name == "huber" else {}
+
+    def slope(u: np.ndarray) -> np.ndarray:
+        return jacobian(law, u, points, objective.space)
+
+    options: dict[str, Any] = {"jac": slope, "x_scale": "jac", "max_nfev": 200}
+    options |= {"xtol": 1e-15, "ftol": 1e-15, "gtol": 1e-15}
     found = []
     for spread in np.repeat([0.0, 0.1, 0.3, 0.6], 3):
         start = centre + np.clip(spread * generator.standard_normal(len(centre)), -0.9, 0.9)
         fit = scipy.optimize.least_squares(
             lambda u: residuals(law, u, points, objective.space), start,
-            jac=lambda u: jacobian(law, u, points, objective.space), x_scale="jac",
-            bounds=(centre - reach, centre + reach), xtol=1e-15, ftol=1e-15, gtol=1e-15,
-            max_nfev=200, **huber,
+            bounds=(centre - reach, centre + reach), **options, **huber,
         )  # fmt: skip
         found.append(objective_sum(objective, residuals(law, fit.x, points, objective.space)))
     return min(found)
