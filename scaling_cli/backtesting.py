@@ -211,11 +211,12 @@ def _refitted(
 
 def _nothing_left(n: int, problem: Problem, fewest: int, skipped: Sequence[Skipped]) -> FitError:
     name, k = laws.name_of(problem.law), len(problem.frame.names)
-    reasons = "; ".join(dict.fromkeys(s.reason for s in skipped))
+    largest = sorted(skipped, key=lambda s: s.train_max)[-2:]
+    reasons = "; ".join(dict.fromkeys(s.reason for s in largest)) or "all runs lie at one level"
     return FitError(
         f"no cut of these {n} points can be tested: each needs at least {fewest} points to fit "
-        f"({name} with {k} free parameters) and larger ones to forecast. Of the cuts tried: "
-        f"{reasons or 'all runs lie at one level'}.",
+        f"({name} with {k} free parameters) and larger ones to forecast. Of {len(skipped)} cuts "
+        f"tried, the largest: {reasons}.",
         hint="Add smaller runs, give other --cuts, or hold parameters with --fix or --tie.",
     )
 

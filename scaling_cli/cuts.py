@@ -191,8 +191,16 @@ def _unusable(
 ) -> str | None:
     n_train, n_test = int(np.sum(split.train)), int(np.sum(split.test))
     if n_test < hidden:
-        return f"{n_test} of the points lie above it, {hidden} are needed"
+        return (
+            f"holds back {_counted(n_test)}, {hidden} are needed"
+            if n_test
+            else "holds nothing back"
+        )
     if n_train < fewest:
-        return f"{n_train} points lie below it, a fit that can be judged needs {fewest}"
+        return f"leaves {_counted(n_train)} to fit, {fewest} are needed"
     same = [u.at for u in used if np.array_equal(u.train, split.train)]
-    return f"it leaves the same points as {symbol} <= {same[0]:.4g}" if same else None
+    return f"leaves the same points as {symbol} <= {same[0]:.4g}" if same else None
+
+
+def _counted(points: int) -> str:
+    return "1 point" if points == 1 else f"{points} points"

@@ -6,7 +6,7 @@ from typing import Any
 
 from scaling_cli import laws
 from scaling_cli.cli import _render
-from scaling_cli.cli._render_fit import describe
+from scaling_cli.cli._render_fit import describe, reading
 from scaling_cli.cli._terminal import Style
 from scaling_cli.scores import Backtest, Reach, ScoredCut
 
@@ -24,7 +24,7 @@ def report(
             _asked(found, sources, style),
             _cuts(found, style),
             _reaches(found, style),
-            _reading(found, style),
+            _meaning(found, style),
             _skipped(found, style),
             _warning(found, style),
             ending,
@@ -36,6 +36,7 @@ def _asked(found: Backtest, sources: Sequence[str], style: Style) -> str:
     """Return what was read, what was left out, and what was fitted."""
     origin = f" from {', '.join(_render.some(sources, 3))}" if sources else ""
     notes = [str(note) for note in (*found.data.get("notes", ()), *found.notes)]
+    notes += _render.some(reading(found.data, style), SHOWN)
     data = "\n".join([f"{_render.count(found.n_points, 'point')}{origin}", *notes])
     reasons = [f"{x.run}: {x.reason}" for x in found.left_out]
     listed = [str(len(reasons)), *(f"  {line}" for line in _render.some(reasons, SHOWN))]
@@ -90,7 +91,7 @@ def _bin(one: Reach) -> str:
     return f"x{one.low:g} to x{one.high:g}"
 
 
-def _reading(found: Backtest, style: Style) -> str:
+def _meaning(found: Backtest, style: Style) -> str:
     """Return what the columns mean."""
     text = (
         f"inside: held-back points in the {100 * found.level:g} % interval for a new run that "

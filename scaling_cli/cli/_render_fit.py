@@ -70,7 +70,7 @@ def data(fit: Fit, sources: Sequence[str], style: Style) -> str:
     ]
     lines += _render.table(["", "", ""], rows, align="<<<", style=style).splitlines()
     lines += [str(note) for note in fit.data.get("notes", ())]
-    lines += _render.some(_reading(fit, style), SHOWN)
+    lines += _render.some(reading(fit.data, style), SHOWN)
     parts = [_render.labelled("data", "\n".join(lines), style=style)]
     if fit.left_out:
         reasons = [f"{x.run}: {x.reason}" for x in fit.left_out]
@@ -81,12 +81,12 @@ def data(fit: Fit, sources: Sequence[str], style: Style) -> str:
     return "\n".join(parts)
 
 
-def _reading(fit: Fit, style: Style) -> list[str]:
+def reading(data: Mapping[str, Any], style: Style) -> list[str]:
     """Return what reading noticed, but for what the selection says again."""
-    said = " ".join(str(note) for note in fit.data.get("notes", ()))
+    said = " ".join(str(note) for note in data.get("notes", ()))
     return [
         line
-        for note in fit.data.get("reading", ())
+        for note in data.get("reading", ())
         if note["message"].split(":")[0] not in said
         for line in [_render_runs.note_line(note, style)]
     ]

@@ -11,6 +11,7 @@ from scaling_cli.cli._reading import read
 from scaling_cli.cli._terminal import Terminal, result_style
 
 if TYPE_CHECKING:
+    from scaling_cli.runs import Runs
     from scaling_cli.scores import Backtest
 
 EXAMPLE = """
@@ -108,9 +109,16 @@ def backtest(
     with terminal.status(f"backtest of {law} along {on}"):
         from scaling_cli import backtesting
 
-        found = backtesting.backtest(runs, cuts=wanted, **chosen)
+        found = _with_reading(backtesting.backtest(runs, cuts=wanted, **chosen), runs)
     written = _write(found, path)
     terminal.result(lambda: _text(found, sources, written), found.to_dict())
+
+
+def _with_reading(found: "Backtest", runs: "Runs") -> "Backtest":
+    """Return the backtest with what reading noticed: rows dropped, lines cut, facts assumed."""
+    from dataclasses import asdict, replace
+
+    return replace(found, data={**found.data, "reading": [asdict(note) for note in runs.notes]})
 
 
 def _text(found: "Backtest", sources: list[str], written: str | None) -> str:
