@@ -27,7 +27,7 @@ $(STAMP): pyproject.toml
 
 demo: $(STAMP)
 	@rm -rf demo && mkdir -p demo
-	scaling ingest data/ladder/runs/ladder-*.csv --meta data/ladder/runs.csv --store demo/store
+	scaling ingest data/ladder/runs/*.csv --meta data/ladder/runs.csv --store demo/store
 	@echo
 	scaling fit demo/store --where 'role == "fit"' -o demo/fit.json
 	@echo

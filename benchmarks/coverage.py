@@ -13,15 +13,16 @@ import csv
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from scaling_cli import laws
-from scaling_cli.artefact import Objective
+from scaling_cli.artefact import Fit, Objective
 from scaling_cli.errors import FitError
-from scaling_cli.optimum import log_predictions, make_problem, optimise, refuse
+from scaling_cli.optimum import make_problem, optimise, refuse
 from scaling_cli.points import Points
 from scaling_cli.uncertainty import assemble, backtest, cuts_by_share
 
@@ -107,43 +108,49 @@ def tables() -> Iterator[Table]:
     yield table("datablations", "one epoch", single, "params", "loss")
 
 
-def score(one: Table, factor: float, law: str) -> list[dict[str, float | str | list]]:
+def score(one: Table, factor: float, law: str) -> list[dict]:
     """Hide the largest runs of a table, predict them, return one record per scored run."""
     C = 6 * one.N * one.D
     train = np.max(C) / factor >= C
     if np.sum(train) < SMALLEST:
         return []
-    points = one.points(train)
+    fit = _fitted(one.points(train), law)
+    if fit is None or fit.uncertainty is None:
+        return []
+    reach = C / np.max(C[train])
+    chosen = _chosen(reach, ~train)
+    at: dict[str, Any] = {"N": one.N[chosen], "D": one.D[chosen]}
+    whole = _sides(fit, at)
+    bare = _sides(replace(fit, uncertainty=replace(fit.uncertainty, drift=0.0)), at)
+    error = np.log(fit.predict(**at).value / one.L[chosen])
+    return [
+        {"family": one.family, "table": one.name, "cut": factor, "n": int(np.sum(train)),
+         "reach": float(reach[i]), "error": float(error[j]),
+         "below": float(whole[0][j]), "above": float(whole[1][j]),
+         "base_below": float(bare[0][j]), "base_above": float(bare[1][j])}
+        for j, i in enumerate(chosen.tolist())
+    ]  # fmt: skip
+
+
+def _fitted(points: Points, law: str) -> Fit | None:
+    """Fit as `scaling fit` does, without what intervals do not need; None if it is refused."""
     problem = make_problem(points, laws.get(law), Objective())
     try:
         refuse(points, problem)
         optimum = optimise(problem)
     except FitError:
-        return []
+        return None
     cuts = backtest(points, problem, optimum, cuts_by_share(points, len(optimum.u)))
     uncertainty = assemble(points, problem, optimum, cuts, 0)
-    chosen = _chosen(C / np.max(C[train]), ~train)
-    at = {"N": one.N[chosen], "D": one.D[chosen]}
-    value = log_predictions(problem, optimum.u, at)[0]
-    from scaling_cli.artefact import Fit, Status
+    return Fit(optimum.law, optimum.status, Objective(), optimum.value, len(points),
+               uncertainty=uncertainty)  # fmt: skip
 
-    fit = Fit(optimum.law, Status.CONVERGED, Objective(), 0.0, len(points),
-              uncertainty=uncertainty)  # fmt: skip
-    low, high = fit.predict(level=LEVEL, **at).new_run or (np.nan, np.nan)
-    base = Fit(optimum.law, Status.CONVERGED, Objective(), 0.0, len(points),
-               uncertainty=uncertainty.__class__(**{**vars(uncertainty), "drift": 0.0}))  # fmt: skip
-    base_low, base_high = base.predict(level=LEVEL, **at).new_run or (np.nan, np.nan)
-    return [
-        {
-            "family": one.family, "table": one.name, "cut": factor, "n": int(np.sum(train)),
-            "reach": float(C[i] / np.max(C[train])), "error": float(value[j] - np.log(one.L[i])),
-            "below": float(value[j] - np.log(low[j])), "above": float(np.log(high[j]) - value[j]),
-            "base_below": float(value[j] - np.log(base_low[j])),
-            "base_above": float(np.log(base_high[j]) - value[j]),
-            "cuts": [c.to_dict() | {"held_out": len(c.held_out)} for c in cuts],
-        }
-        for j, i in enumerate(chosen.tolist())
-    ]  # fmt: skip
+
+def _sides(fit: Fit, at: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Return how far the new-run interval reaches below and above the value, in ln loss."""
+    prediction = fit.predict(level=LEVEL, **at)
+    low, high = prediction.new_run or (prediction.value, prediction.value)
+    return np.log(prediction.value / low), np.log(high / prediction.value)
 
 
 def _chosen(reach: np.ndarray, hidden: np.ndarray) -> np.ndarray:
@@ -182,7 +189,8 @@ def report(records: list[dict]) -> None:
     reach = np.array([r["reach"] for r in records])
     print(f"{len(records)} held-out runs, nominal {LEVEL:.0%}")
     print(
-        f"{'reach':>12} {'runs':>5} {'covered':>8} {'no drift':>8} {'half-width':>10} {'|error|':>8}"
+        f"{'reach':>12} {'runs':>5} {'covered':>8} {'no drift':>8} {'half-width':>10} "
+        f"{'|error|':>8}"
     )
     for low, high in (*BINS, (0, np.inf)):
         rows_ = np.flatnonzero((reach >= low) & (reach < high))

@@ -249,6 +249,17 @@ class Fit:
             If the object is not a fit of this schema; the message names what is missing.
         """
         _require(record, file)
+        try:
+            return cls._read(record, file)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            what = f"KeyError {error}" if isinstance(error, KeyError) else str(error)
+            raise DataError(
+                f"the fit file is broken: {what}.", file=file,
+                hint="Write it again with 'scaling fit ... -o fit.json'.",
+            ) from error  # fmt: skip
+
+    @classmethod
+    def _read(cls, record: Mapping[str, Any], file: str) -> "Fit":
         law_class = laws.get(record["law"])
         known = law_class.parameters()
         if set(known) != set(record["parameters"]):

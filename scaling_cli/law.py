@@ -205,7 +205,7 @@ class Law:
         return found
 
     def derive(self, name: str, **inputs: Value) -> Value:
-        """Evaluate a derived quantity by name.
+        """Evaluate a derived quantity by name; NaN where the law has none (a term is absent).
 
         Raises
         ------
@@ -214,7 +214,10 @@ class Law:
         """
         if name not in self.derived_quantities():
             raise KeyError(name)
-        return getattr(self, name)(**inputs)
+        try:
+            return getattr(self, name)(**inputs)
+        except (OverflowError, ZeroDivisionError):  # Python floats raise where NumPy gives inf
+            return float("nan")
 
     @classmethod
     def formula(cls) -> str:

@@ -19,7 +19,7 @@ from scaling_cli.engine.solve import (
 )
 from scaling_cli.engine.starts import log_box, starts
 from scaling_cli.errors import FitError, UsageError
-from scaling_cli.law import Law
+from scaling_cli.law import Domain, Law
 from scaling_cli.points import Points
 
 PROJECTED_STARTS = 48
@@ -77,7 +77,8 @@ def make_problem(
     Raises
     ------
     UsageError
-        If `fix` or `tie` names a parameter that the law does not have.
+        If `fix` or `tie` names a parameter that the law does not have, holds one at a value
+        outside its domain (zero is a term that is absent), or leaves nothing to fit.
     """
     known = law.parameters()
     fix, tie = dict(fix or {}), dict(tie or {})
@@ -90,6 +91,11 @@ def make_problem(
     for follower, leader in tie.items():
         if follower == leader or leader in tie or follower in fix:
             raise UsageError(f"cannot tie {follower} to {leader}: tie or fix each only once.")
+    _refuse_values(law, fix)
+    if len(fix) + len(tie) == len(known):
+        raise UsageError(
+            f"every parameter of {laws.name_of(law)} is held; there is nothing to fit."
+        )
     return Problem(
         law=law,
         inputs={s: np.asarray(points.inputs[s], float) for s in law.inputs()},
@@ -98,6 +104,14 @@ def make_problem(
         objective=objective,
         frame=frame(law, fix, tie),
     )
+
+
+def _refuse_values(law: type[Law], fix: Mapping[str, float]) -> None:
+    for name, value in fix.items():
+        positive = law.parameters()[name].domain is Domain.POSITIVE
+        if not np.isfinite(value) or (positive and value < 0):
+            wanted = "finite and not negative" if positive else "finite"
+            raise UsageError(f"cannot hold {name} at {value:g}: it must be {wanted}.")
 
 
 def refuse(points: Points, problem: Problem) -> None:

@@ -242,17 +242,7 @@ data      20 points from runs.csv
           L  2.2000 to 3.9000  nats/token
           C  6e+16 to 1e+22    FLOP
 left out  12
-            run0: its loss is NaN
-            run1: its loss is NaN
-            run2: its loss is NaN
-            run3: its loss is NaN
-            run4: its loss is NaN
-            run5: its loss is NaN
-            run6: its loss is NaN
-            run7: its loss is NaN
-            run8: its loss is NaN
-            run9: its loss is NaN
-            and 2 more
+            run0, run1, run2, run3 and 8 more: its loss is NaN
 
 law       chinchilla: L(N, D) = E + A/N^alpha + B/D^beta (Hoffmann et al. 2022, arXiv:2203.15556,
             eq. 2).

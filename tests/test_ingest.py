@@ -122,6 +122,7 @@ LAYOUTS = {
         ["curve"],
         ["f"],
     ),
+    "totals": ("steps,loss,params\n10,5,7\n20,4,7\n", ["run"] * 2, ["f:2", "f:3"]),
     "repeated ids": (
         "run,step,params,loss\na,1,7,5\na,2,7,4\nb,1,9,3\n",
         ["checkpoint"] * 2,

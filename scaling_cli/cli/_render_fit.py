@@ -10,11 +10,12 @@ from scaling_cli import laws
 from scaling_cli.artefact import Check, Fit, Level, Objective
 from scaling_cli.cli import _inputs, _render, _render_prediction, _render_runs
 from scaling_cli.cli._terminal import Style
-from scaling_cli.points import scale
+from scaling_cli.points import LeftOut, scale
 from scaling_cli.quantities import BY_SYMBOL, format_number, short_number
 
 STEP = 3.0  # the suggested prediction lies this far beyond each input's range
-SHOWN = 10  # runs left out that are listed one by one
+SHOWN = 10  # reasons for leaving runs out, and notes, that are listed one by one
+NAMED = 4  # runs named with one reason; the fit file has them all
 _PAINT = {Level.PASS: ("green",), Level.WARN: ("bold", "yellow"), Level.FAIL: ("bold", "red")}
 
 
@@ -72,13 +73,25 @@ def data(fit: Fit, sources: Sequence[str], style: Style) -> str:
     lines += [str(note) for note in fit.data.get("notes", ())]
     lines += _render.some(reading(fit.data, style), SHOWN)
     parts = [_render.labelled("data", "\n".join(lines), style=style)]
-    if fit.left_out:
-        reasons = [f"{x.run}: {x.reason}" for x in fit.left_out]
-        first = [str(len(reasons)), *(f"  {t}" for t in _render.some(reasons, SHOWN))]
-        parts.append(_render.labelled("left out", "\n".join(first), style=style))
-    else:
-        parts.append(_render.labelled("left out", "no run", style=style))
+    parts.append(_render.labelled("left out", left_out(fit.left_out), style=style))
     return "\n".join(parts)
+
+
+def left_out(items: Sequence[LeftOut]) -> str:
+    """Return how many runs were left out and, by reason, which."""
+    if not items:
+        return "no run"
+    runs: dict[str, list[str]] = {}
+    for item in items:
+        runs.setdefault(item.reason, []).append(item.run)
+    reasons = [f"{_named(names)}: {reason}" for reason, names in runs.items()]
+    lines = (f"  {line}" for line in _render.some(reasons, SHOWN))
+    return "\n".join([str(len(items)), *lines])
+
+
+def _named(names: list[str]) -> str:
+    rest = len(names) - NAMED
+    return ", ".join(names[:NAMED]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def reading(data: Mapping[str, Any], style: Style) -> list[str]:

@@ -63,7 +63,7 @@ def evaluate(u: Any, residual: Any, shared: Any, work: Work) -> tuple:
     slope = work.weight * jnp.where(inside, 1.0, corner / jnp.where(inside, 1.0, size))
     curve = work.weight * inside
     bend = jax.jacfwd(jax.grad(lambda x: psi @ residual(x)))(u)
-    pull = work.prior_precision * (shared[2] + matrix @ u - work.prior_mean)
+    pull = work.prior_precision * _away(u, shared, work)
     prior = matrix.T @ (work.prior_precision[:, None] * matrix)
     gradient = J.T @ psi + matrix.T @ pull
     irls = (J * slope[:, None]).T @ J + prior
@@ -76,8 +76,14 @@ def objective(r: Any, u: Any, shared: Any, work: Work) -> Any:
     size = jnp.abs(r)
     arm = work.corner * (size - 0.5 * work.corner)
     rho = jnp.where(size <= work.corner, 0.5 * r * r, arm)
-    away = shared[2] + shared[1] @ u - work.prior_mean
+    away = _away(u, shared, work)
     return work.weight @ rho + 0.5 * away @ (work.prior_precision * away)
+
+
+def _away(u: Any, shared: Any, work: Work) -> Any:
+    """Return the distance to the priors' centres; 0 without a prior (held at zero is -inf)."""
+    full = shared[2] + shared[1] @ u
+    return jnp.where(work.prior_precision > 0, full - work.prior_mean, 0.0)
 
 
 def iterate(s: Lanes, evaluated: Any, value_at: Any, weight: Any) -> Lanes:
@@ -94,9 +100,14 @@ def iterate(s: Lanes, evaluated: Any, value_at: Any, weight: Any) -> Lanes:
     tolerance = RELATIVE_STOP * s.value + 0.5 * weight * RESIDUAL_FLOOR**2
     small = ~born & (-(s.gradient @ step) <= 2 * tolerance)
     # At the rounding level the value may rise by less than it can resolve: take the step then.
-    better = finite & ((value < s.value) | (small & (value <= s.value + tolerance)))
+    # Residuals rounded to RESIDUAL_FLOOR move the sum by at most this (Cauchy-Schwarz).
+    rounding = tolerance + RESIDUAL_FLOOR * jnp.sqrt(2 * weight * s.value)
+    better = finite & ((value < s.value) | (small & (value <= s.value + rounding)))
     gain = (s.value - value) / jnp.where(promised > 0, promised, -(s.gradient @ step))
-    eased = jnp.where(gain > 0.75, damping / 8, jnp.where(gain < 0.25, damping * 2, damping))
+    # At the rounding level gain says nothing; without damping the next step tells a minimum.
+    eased = jnp.where(
+        small | (gain > 0.75), damping / 8, jnp.where(gain < 0.25, damping * 2, damping)
+    )
     next_damping = jnp.where(better, eased, jnp.maximum(damping, 1e-9) * TRY_RATIO)
     # A small step says that this is a minimum only if damping did not make it small.
     done = (small & (damping < 0.1)) | (damping > STUCK) | (born & ~finite)

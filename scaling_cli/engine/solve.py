@@ -100,9 +100,13 @@ def frame(law: type[Law], fix: Mapping[str, float], tie: Mapping[str, str]) -> F
 
 
 def to_free(law: type[Law], name: str, value: Any) -> Any:
-    """Return the free coordinate of a parameter value: its logarithm where it is positive."""
+    """Return the free coordinate of a parameter value: its logarithm where it is positive.
+
+    A parameter held at zero has the coordinate -inf, which the exponential takes back exactly.
+    """
     if law.parameters()[name].domain is Domain.POSITIVE:
-        return np.log(value)
+        with np.errstate(divide="ignore"):
+            return np.log(value)
     return np.asarray(value, float)
 
 

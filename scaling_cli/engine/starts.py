@@ -88,8 +88,11 @@ def _basis(
         return np.broadcast_to(np.asarray(law(**inputs), float), shape)
 
     none = dict.fromkeys(linear, 0.0) | dict(fixed)
-    rest = surface(none)
-    columns = [surface(none | {name: 1.0}) - rest for name in linear]
+    rest, law = surface(none), problem.law
+    # Without the held amplitudes: a large one would swallow the digits of a small column.
+    blank = {n: 0.0 if law.parameters()[n].linear else v for n, v in none.items()}
+    nothing = surface(blank)
+    columns = [surface(blank | {name: 1.0}) - nothing for name in linear]
     return np.stack(columns, axis=-1) if columns else np.zeros((*shape, 0)), rest
 
 

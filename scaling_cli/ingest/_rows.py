@@ -4,7 +4,8 @@ The rules, in this order; `--set rows=run|curve|checkpoint` overrides them:
 
 1. There is a column of run ids. If every row has its own, a row is a run. If ids repeat, rows
    are checkpoints of the runs they name; a single id in a file with steps is a curve.
-2. There is none, and `params` differs between rows: a row is a run, named `<file stem>:<line>`.
+2. There is none, and `params` differs between rows, or a column is named as a total is
+   (`steps`, `final_loss`): a row is a run, named `<file stem>:<line>`.
 3. There is a `step` that goes up along the file (or strictly down), or no `step` but `tokens`
    that go strictly up: the file is the curve of one run, named after the file's stem. (A single
    row with both `params` and `tokens` but no `step` is a run.)
@@ -29,6 +30,7 @@ from scaling_cli.ingest._raw import Raw
 from scaling_cli.quantities import RUN_ID_NAMES, plain_name, recognise
 from scaling_cli.runs import Flag, Layout, Note, floats
 
+_TOTAL_NAMES = ("steps", "num_steps", "final_loss", "final_val_loss")
 _METRIC_NAMES = ("metric", "tag", "key", "metric_name")
 # A curve with more restarts than this share of its rows is not a log that was resumed.
 _MOST_RESTARTS = 0.2
@@ -106,11 +108,18 @@ def layout_of(named: Named, forced: str | None) -> tuple[Layout, str]:
     params = columns.get("params")
     if params is not None and len(params.unique()) > 1:
         return Layout.RUN, "params differs between rows"
+    totals = [r.column for r in named.readings if plain_name(r.column) in _TOTAL_NAMES]
+    if totals:
+        return Layout.RUN, f"{totals[0]!r} is the name of a total"
+    return _layout_along(columns, one_row=params is not None and len(named.raw) == 1)
+
+
+def _layout_along(columns: Mapping[str, pa.Array], *, one_row: bool) -> tuple[Layout, str]:
+    """Decide by whether step or tokens goes along the file."""
     step, tokens = _values(columns, "step"), _values(columns, "tokens")
     if step is not None and _is_axis_of_curve(step):
         return Layout.CURVE, "one run: step goes along the file"
-    one_run = params is not None and len(named.raw) == 1
-    if step is None and tokens is not None and not one_run and np.all(np.diff(tokens) > 0):
+    if step is None and tokens is not None and not one_row and np.all(np.diff(tokens) > 0):
         return Layout.CURVE, "one run: tokens goes up along the file"
     return Layout.RUN, "no column goes along the file as step or tokens would"
 
