@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from scaling_cli.artefact import Objective as Objective
     from scaling_cli.artefact import Prediction as Prediction
     from scaling_cli.artefact import load as load
+    from scaling_cli.backtesting import backtest as backtest
     from scaling_cli.errors import ScalingError as ScalingError
     from scaling_cli.fitting import fit as fit
     from scaling_cli.ingest import read as read
@@ -25,6 +26,7 @@ _HOME = {
     "Prediction": "artefact",
     "load": "artefact",
     "ScalingError": "errors",
+    "backtest": "backtesting",
     "fit": "fitting",
     "read": "ingest",
     "Points": "points",
@@ -37,6 +39,7 @@ __all__ = [
     "Prediction",
     "ScalingError",
     "__version__",
+    "backtest",
     "fit",
     "load",
     "read",

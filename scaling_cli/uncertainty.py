@@ -124,6 +124,16 @@ def intervals(draws: Mapping[str, np.ndarray], level: float) -> dict[str, dict[s
     }
 
 
+@dataclass(frozen=True)
+class Shaken:
+    """What the refits behind joint draws are given; leading axis: draw."""
+
+    sigma: np.ndarray  # (draws,) noise sd of ln output
+    output: np.ndarray  # (draws, n)
+    prior_mean: np.ndarray  # (draws, p) in full free coordinates
+    prior_precision: np.ndarray  # (draws, p)
+
+
 def parameter_draws(
     problem: Problem, optimum: Optimum, sigma: float, seed: int, count: int = DRAWS
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -132,6 +142,20 @@ def parameter_draws(
     Each draw takes a noise sd from its posterior, adds that noise to the logs of the measured
     outputs, and refits by least squares under the law's weak priors with redrawn centres.
     """
+    shaken = shake(problem, sigma, seed, count)
+    solution = solve(
+        least_squares(problem),
+        np.repeat(optimum.u[None], count, axis=0),
+        output=shaken.output,
+        prior_mean=shaken.prior_mean,
+        prior_precision=shaken.prior_precision,
+    )
+    good = solution.converged
+    return parameters(problem, solution.u[good]), shaken.sigma[good]
+
+
+def shake(problem: Problem, sigma: float, seed: int, count: int = DRAWS) -> Shaken:
+    """Return outputs with noise added and priors with centres redrawn, for each draw."""
     generator = np.random.default_rng(seed)
     n, k = len(problem.output), len(problem.frame.names)
     freedom = n - k + NOISE_PRIOR_POINTS
@@ -140,16 +164,12 @@ def parameter_draws(
     centre, precision = _priors(problem)
     redrawn = centre + np.where(precision > 0, 1 / np.sqrt(np.where(precision > 0, precision, 1)),
                                 0.0) * generator.standard_normal((count, len(centre)))  # fmt: skip
-    least_squares = replace(problem, objective=replace(problem.objective, name="l2", space="log"))
-    solution = solve(
-        least_squares,
-        np.repeat(optimum.u[None], count, axis=0),
-        output=np.exp(shaken),
-        prior_mean=redrawn,
-        prior_precision=precision * sigmas[:, None] ** 2,
-    )
-    good = solution.converged
-    return parameters(problem, solution.u[good]), sigmas[good]
+    return Shaken(sigmas, np.exp(shaken), redrawn, precision * sigmas[:, None] ** 2)
+
+
+def least_squares(problem: Problem) -> Problem:
+    """Return the same problem with least squares on ln output, which draws are refitted by."""
+    return replace(problem, objective=replace(problem.objective, name="l2", space="log"))
 
 
 def _priors(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
@@ -195,6 +215,11 @@ def prediction_variance(
     return np.maximum(*both)
 
 
+def fewest_training(searched: int) -> int:
+    """Return how many points a backtest must leave to a law of so many searched parameters."""
+    return max(2 * searched + 2, SMALLEST_TRAINING)
+
+
 def cuts_by_share(points: Points, searched: int) -> list[np.ndarray]:
     """Return masks of training points: the largest runs hidden, at up to seven distances."""
     _, values = scale(points.inputs)
@@ -203,7 +228,7 @@ def cuts_by_share(points: Points, searched: int) -> list[np.ndarray]:
     masks: list[np.ndarray] = []
     for share in CUT_SHARES:
         below = log_values <= top - share * span
-        enough = np.sum(below) >= max(2 * searched + 2, SMALLEST_TRAINING)
+        enough = np.sum(below) >= fewest_training(searched)
         known = any(np.array_equal(below, m) for m in masks)
         if enough and np.sum(~below) >= FEWEST_HIDDEN and not known:
             masks.append(below)
@@ -220,31 +245,36 @@ def backtest(
     begin = np.stack([optimum.u, *starts(problem)[:3]])
     u, value = refits(problem, begin, [m.astype(float) for m in masks])
     return [
-        _score(points, problem, u[i], mask) for i, mask in enumerate(masks) if np.isfinite(value[i])
+        score(points, problem, u[i], mask, ~mask)
+        for i, mask in enumerate(masks)
+        if np.isfinite(value[i])
     ]
 
 
-def _score(points: Points, problem: Problem, u: np.ndarray, mask: np.ndarray) -> Cut:
+def score(
+    points: Points, problem: Problem, u: np.ndarray, mask: np.ndarray, test: np.ndarray
+) -> Cut:
+    """Score the points at `test` under a refit u to the points at `mask`: rows, shape (n,)."""
     _, values = scale(points.inputs)
     train_max = float(np.max(values[mask]))
-    hidden = {s: v[~mask] for s, v in problem.inputs.items()}
+    hidden = {s: v[test] for s, v in problem.inputs.items()}
     r_train = (log_predictions(problem, u, problem.inputs)[0] - np.log(problem.output))[mask]
     sigma = noise(r_train, len(u), problem.objective.name)
-    error = log_predictions(problem, u, hidden)[0] - np.log(problem.output[~mask])
+    error = log_predictions(problem, u, hidden)[0] - np.log(problem.output[test])
     variance = prediction_variance(problem, u, mask, hidden, sigma) + sigma**2
-    decades = np.maximum(np.log10(values[~mask] / train_max), SHORTEST_REACH)
+    decades = np.maximum(np.log10(values[test] / train_max), SHORTEST_REACH)
     excess = max(0.0, float(np.mean(error**2 - variance)))
     return Cut(
         train_max=train_max,
         n_train=int(np.sum(mask)),
-        n_test=int(np.sum(~mask)),
-        factor=float(np.max(values[~mask]) / train_max),
+        n_test=int(np.sum(test)),
+        factor=float(np.max(values[test]) / train_max),
         bias=float(np.mean(error)),
         mare=float(np.mean(np.abs(np.expm1(error)))),
         allowed=float(NORMAL_90 * np.sqrt(np.mean(variance))),
         coverage=float(np.mean(np.abs(error) <= NORMAL_90 * np.sqrt(variance))),
         drift=float(np.sqrt(excess / np.mean(decades**2))),
-        held_out=tuple(dict.fromkeys(str(points.runs[i]) for i in np.flatnonzero(~mask).tolist())),
+        held_out=tuple(dict.fromkeys(str(points.runs[i]) for i in np.flatnonzero(test).tolist())),
     )
 
 
@@ -252,9 +282,25 @@ def assemble(
     points: Points, problem: Problem, optimum: Optimum, cuts: Sequence[Cut], seed: int
 ) -> Uncertainty:
     """Return what intervals are made of."""
-    residuals = log_predictions(problem, optimum.u, problem.inputs)[0] - np.log(problem.output)
-    sigma = noise(residuals, len(optimum.u), problem.objective.name)
+    sigma = noise_at(problem, optimum.u)
     draws, sigmas = parameter_draws(problem, optimum, sigma, seed)
+    return combine(points, cuts, draws, sigmas, sigma)
+
+
+def noise_at(problem: Problem, u: np.ndarray) -> float:
+    """Return the sd of ln loss of one run, from the residuals of a fit."""
+    residuals = log_predictions(problem, u, problem.inputs)[0] - np.log(problem.output)
+    return noise(residuals, len(u), problem.objective.name)
+
+
+def combine(
+    points: Points,
+    cuts: Sequence[Cut],
+    draws: Mapping[str, np.ndarray],
+    sigmas: np.ndarray,
+    sigma: float,
+) -> Uncertainty:
+    """Add the drift that the cuts ask for, or the floor, to draws and noise."""
     floor = DRIFT_FLOOR if len(cuts) >= ENOUGH_CUTS else DRIFT_FLOOR_UNTESTED
     learned = max((c.drift for c in cuts), default=0.0)
     axis, values = scale(points.inputs)

@@ -18,7 +18,7 @@ from scaling_cli.cli._commands import Commands
 
 GOLDEN = Path(__file__).parent / "golden"
 HEAVY = ("jax", "pandas", "pyarrow", "scipy", "matplotlib")
-ORDER = ["ingest", "runs", "fit", "predict", "check", "laws", "data"]
+ORDER = ["ingest", "runs", "fit", "backtest", "predict", "check", "laws", "data"]
 
 
 def run(*arguments: str, **options: Any):

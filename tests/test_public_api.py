@@ -14,6 +14,7 @@ PUBLIC = [
     "Prediction",
     "ScalingError",
     "__version__",
+    "backtest",
     "fit",
     "load",
     "read",

@@ -154,3 +154,18 @@ def pairs(values: list[str] | None, option: str) -> dict[str, str] | None:
             raise UsageError(f"--{option} gives {name} twice: {found[name]} and {value}.")
         found[name] = value
     return found
+
+
+def numbers(values: list[str] | None) -> dict[str, float] | None:
+    """Return the parameters that repeated `--fix NAME=VALUE` options hold, and at what."""
+    from scaling_cli.quantities import parse_number
+
+    held = pairs(values, "fix")
+    return None if held is None else {name: parse_number(text) for name, text in held.items()}
+
+
+def command_line(context: typer.Context) -> str:
+    """Return the command line, so that a result says how to repeat it."""
+    import shlex
+
+    return shlex.join(["scaling", *context.obj["arguments"]])

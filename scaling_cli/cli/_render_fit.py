@@ -10,7 +10,7 @@ from scaling_cli import laws
 from scaling_cli.artefact import Check, Fit, Level, Objective
 from scaling_cli.cli import _inputs, _render, _render_prediction, _render_runs
 from scaling_cli.cli._terminal import Style
-from scaling_cli.points import scale
+from scaling_cli.points import LeftOut, scale
 from scaling_cli.quantities import BY_SYMBOL, format_number, short_number
 
 STEP = 3.0  # the suggested prediction lies this far beyond each input's range
@@ -71,22 +71,22 @@ def data(fit: Fit, sources: Sequence[str], style: Style) -> str:
     ]
     lines += _render.table(["", "", ""], rows, align="<<<", style=style).splitlines()
     lines += [str(note) for note in fit.data.get("notes", ())]
-    lines += _render.some(_reading(fit, style), SHOWN)
+    lines += _render.some(reading(fit.data, style), SHOWN)
     parts = [_render.labelled("data", "\n".join(lines), style=style)]
-    parts.append(_render.labelled("left out", _left_out(fit), style=style))
+    parts.append(_render.labelled("left out", left_out(fit.left_out), style=style))
     return "\n".join(parts)
 
 
-def _left_out(fit: Fit) -> str:
+def left_out(items: Sequence[LeftOut]) -> str:
     """Return how many runs were left out and, by reason, which."""
-    if not fit.left_out:
+    if not items:
         return "no run"
     runs: dict[str, list[str]] = {}
-    for item in fit.left_out:
+    for item in items:
         runs.setdefault(item.reason, []).append(item.run)
     reasons = [f"{_named(names)}: {reason}" for reason, names in runs.items()]
     lines = (f"  {line}" for line in _render.some(reasons, SHOWN))
-    return "\n".join([str(len(fit.left_out)), *lines])
+    return "\n".join([str(len(items)), *lines])
 
 
 def _named(names: list[str]) -> str:
@@ -94,12 +94,12 @@ def _named(names: list[str]) -> str:
     return ", ".join(names[:NAMED]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def _reading(fit: Fit, style: Style) -> list[str]:
+def reading(data: Mapping[str, Any], style: Style) -> list[str]:
     """Return what reading noticed, but for what the selection says again."""
-    said = " ".join(str(note) for note in fit.data.get("notes", ()))
+    said = " ".join(str(note) for note in data.get("notes", ()))
     return [
         line
-        for note in fit.data.get("reading", ())
+        for note in data.get("reading", ())
         if note["message"].split(":")[0] not in said
         for line in [_render_runs.note_line(note, style)]
     ]

@@ -6,6 +6,7 @@ import typer
 
 from scaling_cli.cli import _cache
 from scaling_cli.cli import _options as options
+from scaling_cli.cli._output import writable
 from scaling_cli.cli._reading import read
 from scaling_cli.cli._terminal import Terminal, result_style
 
@@ -69,12 +70,12 @@ def fit(
     from scaling_cli.cli import _render_fit
 
     terminal = Terminal(json=json, quiet=quiet)
-    path = _writable(output or (None if json else DEFAULT_FILE))
+    path = writable(output or (None if json else DEFAULT_FILE))
     chosen = {
         "law": law, "target": target, "where": where, "at": at,
-        "objective": Objective(objective, delta, space), "fix": _numbers(fix),
+        "objective": Objective(objective, delta, space), "fix": options.numbers(fix),
         "tie": options.pairs(tie, "tie"), "bootstrap": bootstrap, "seed": seed, "level": level,
-        "command": _command(context),
+        "command": options.command_line(context),
     }  # fmt: skip
     runs = read(
         sources, terminal, mapped=mapped, constants=constants, meta=meta, name=name, format=format
@@ -97,42 +98,6 @@ def _with_reading(fit: "Fit", runs: "Runs") -> "Fit":
     from dataclasses import asdict, replace
 
     return replace(fit, data={**fit.data, "reading": [asdict(note) for note in runs.notes]})
-
-
-def _numbers(fix: list[str] | None) -> dict[str, float] | None:
-    from scaling_cli.quantities import parse_number
-
-    pairs = options.pairs(fix, "fix")
-    return None if pairs is None else {name: parse_number(text) for name, text in pairs.items()}
-
-
-def _command(context: typer.Context) -> str:
-    """Return the command line, so that the fit file says how to repeat it."""
-    import shlex
-
-    return shlex.join(["scaling", *context.obj["arguments"]])
-
-
-def _writable(path: str | None) -> str | None:
-    """Refuse before the work, not after it, where the fit could not be written."""
-    import os
-    from pathlib import Path
-
-    from scaling_cli.errors import UsageError
-
-    if path is None:
-        return None
-    folder = Path(path).parent
-    if not folder.is_dir():
-        raise UsageError(f"cannot write {path}: there is no folder {folder}.")
-    if Path(path).is_dir():
-        raise UsageError(f"cannot write {path}: it is a folder.", hint="Give a file name with -o.")
-    if not os.access(folder, os.W_OK):
-        raise UsageError(
-            f"cannot write {path}: the folder {folder} is not writable.",
-            hint="Give another place with -o.",
-        )
-    return path
 
 
 def _require_usable(fit: "Fit", sources: list[str], terminal: Terminal) -> None:

@@ -1,7 +1,8 @@
 """Error against extrapolation: refits without the largest runs, scored on the largest runs."""
 
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,6 +11,22 @@ from scaling_cli.artefact import Fit
 from scaling_cli.errors import DataError
 from scaling_cli.plots import _style
 from scaling_cli.points import Points
+from scaling_cli.scores import Backtest
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Forecasts one by one, by rising reach; errors in per cent of the measured value.
+
+    An error between `lowest` and `highest` is one that the forecast's interval allowed.
+    """
+
+    reach: np.ndarray
+    error: np.ndarray
+    lowest: np.ndarray
+    highest: np.ndarray
+    inside: np.ndarray
+    level: float
 
 
 @dataclass(frozen=True)
@@ -26,10 +43,12 @@ class Table:
     coverage: np.ndarray
     n_train: np.ndarray
     n_test: np.ndarray
+    errors: Errors | None = None
+    """Every forecast, where the backtest kept them: they are drawn instead of the cuts."""
 
 
-def table(fit: Fit, measured: Points | None = None, level: float = 0.9) -> Table:
-    """Read the backtest off the fit; neither `measured` nor `level` is used.
+def table(fit: Fit | Backtest, measured: Points | None = None, level: float = 0.9) -> Table:
+    """Read the backtest off a fit, or take one as it is; `measured` and `level` are not used.
 
     Raises
     ------
@@ -37,17 +56,23 @@ def table(fit: Fit, measured: Points | None = None, level: float = 0.9) -> Table
         If the fit has no backtest.
     """
     del measured, level
-    cuts = (fit.backtest or {}).get("cuts") or []
-    if not cuts:
+    if isinstance(fit, Backtest):
+        record = {"axis": fit.axis, "cuts": [vars(cut) for cut in fit.cuts]}
+        return replace(_cuts(record), errors=_errors(fit))
+    if not (fit.backtest or {}).get("cuts"):
         note = (fit.backtest or {}).get("note") or "it was not fitted here"
         raise DataError(f"there is no backtest to draw: {note}.")
-    cuts = sorted(cuts, key=lambda cut: cut["factor"])
+    return _cuts(fit.backtest or {})
+
+
+def _cuts(record: Mapping[str, Any]) -> Table:
+    cuts = sorted(record["cuts"], key=lambda cut: cut["factor"])
 
     def column(name: str, unit: float = 1.0) -> np.ndarray:
         return np.array([np.nan if c[name] is None else unit * c[name] for c in cuts])
 
     return Table(
-        axis=(fit.backtest or {})["axis"],
+        axis=record["axis"],
         factor=column("factor"),
         bias=column("bias", 100),
         mare=column("mare", 100),
@@ -58,9 +83,51 @@ def table(fit: Fit, measured: Points | None = None, level: float = 0.9) -> Table
     )
 
 
+def _errors(found: Backtest) -> Errors:
+    every = found.forecasts()
+    order = np.argsort(every.reach, kind="stable")
+    log_predicted = np.log(every.predicted)
+    return Errors(
+        reach=every.reach[order],
+        error=100 * every.error[order],
+        lowest=100 * (log_predicted - np.log(every.high))[order],
+        highest=100 * (log_predicted - np.log(every.low))[order],
+        inside=every.inside[order],
+        level=found.level,
+    )
+
+
 def draw(table: Table, ax: Axes) -> None:
-    """Draw the table."""
+    """Draw every forecast of the table, or else its cuts."""
     ax.axhline(0, color=_style.INK, lw=0.8)
+    if table.errors is None:
+        _draw_cuts(table, ax)
+    else:
+        _draw_errors(table.errors, table.axis, ax)
+    ax.legend(loc="best", handlelength=2.2)
+
+
+def _draw_errors(errors: Errors, axis: str, ax: Axes) -> None:
+    ax.vlines(
+        errors.reach, errors.lowest, errors.highest, color=_style.FAINT, lw=1.2, alpha=0.45,
+        zorder=1, label=f"allowed by the {100 * errors.level:g} % interval",
+    )  # fmt: skip
+    for rows, colour, text in (
+        (errors.inside, _style.PREDICTED, "inside"),
+        (~errors.inside, _style.MEASURED, "outside"),
+    ):
+        label = f"{text} ({np.sum(rows)} of {len(rows)} forecasts)"
+        ax.plot(errors.reach[rows], errors.error[rows], "o", color=colour, ms=3.5, mec="white",
+                mew=0.4, zorder=3, label=label)  # fmt: skip
+    ax.set(
+        xlabel=f"Held-out run / largest fitted run, in {axis}",
+        ylabel="Forecast above (+) or below (-) what was measured (%)",
+    )
+    ax.margins(x=0.05, y=0.1)
+    _style.decades(ax)
+
+
+def _draw_cuts(table: Table, ax: Axes) -> None:
     ax.plot(table.factor, table.mare, "o-", color=_style.PREDICTED, ms=5,
             label="mean absolute error")  # fmt: skip
     ax.plot(table.factor, table.allowed, color=_style.FAINT, ls=":", lw=1.2,
@@ -74,7 +141,6 @@ def draw(table: Table, ax: Axes) -> None:
     )
     ax.margins(x=0.12, y=0.15)
     _style.cut_axis(ax, table.factor, [_cut_text(table, i) for i in range(len(table.factor))])
-    ax.legend(loc="best", handlelength=2.2)
 
 
 def _cut_text(table: Table, i: int) -> str:
