@@ -16,9 +16,11 @@ from scaling_cli.quantities import parse_number
 if TYPE_CHECKING:
     import pandas as pd
 
-# Normal quantiles that stand for a new run's noise: 41 equal-probability points reproduce the
-# 5 % and 95 % quantiles of a normal to 1 % of its sd, without a random generator in predict.
-_NOISE_GRID = 41
+# Quantiles of the normal that stand for a new run's noise in each draw. Every draw takes its own
+# offset (golden-ratio steps), so that all draws together fill the distribution evenly, and
+# predict needs no random generator.
+NOISE_STRATA = 16
+_GOLDEN = 0.6180339887498949
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,15 @@ def read_inputs(law: Law | type[Law], inputs: Mapping[str, Any]) -> dict[str, np
     return {s: np.array(v).ravel() for s, v in zip(columns, shaped, strict=True)}
 
 
+def noise(sigma: np.ndarray) -> np.ndarray:
+    """Return stratified normal noise of sd `sigma` (draws,), shape (draws * NOISE_STRATA,)."""
+    offset = (np.arange(1, len(sigma) + 1) * _GOLDEN) % 1.0
+    shares = (np.arange(NOISE_STRATA) + offset[:, None]) / NOISE_STRATA
+    normal = NormalDist()
+    quantiles = np.array([normal.inv_cdf(p) for p in shares.ravel().tolist()])
+    return np.repeat(sigma, NOISE_STRATA) * quantiles
+
+
 def intervals(
     law: Law,
     uncertainty: Uncertainty,
@@ -150,9 +161,7 @@ def intervals(
     log_draws = np.log(np.asarray(drawn(**columns), dtype=float))
     if log_draws.shape != (len(value), len(uncertainty.sigma)):
         log_draws = np.broadcast_to(log_draws, (len(value), len(uncertainty.sigma)))
-    grid = np.array([NormalDist().inv_cdf((i + 0.5) / _NOISE_GRID) for i in range(_NOISE_GRID)])
-    noise = (uncertainty.sigma[:, None] * grid).ravel()
-    log_runs = (np.repeat(log_draws, _NOISE_GRID, axis=1)) + noise[None, :]
+    log_runs = np.repeat(log_draws, NOISE_STRATA, axis=1) + noise(uncertainty.sigma)[None, :]
     decades = np.maximum(0.0, np.log10(scale(inputs)[1] / uncertainty.axis_max))
     z = NormalDist().inv_cdf((1 + level) / 2)
     drift = z * uncertainty.drift * decades
