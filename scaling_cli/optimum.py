@@ -18,7 +18,7 @@ from scaling_cli.engine.solve import (
     solve,
 )
 from scaling_cli.engine.starts import log_box, starts
-from scaling_cli.errors import FitError, UsageError
+from scaling_cli.errors import DataError, FitError, UsageError
 from scaling_cli.law import Domain, Law
 from scaling_cli.points import Points
 
@@ -76,10 +76,13 @@ def make_problem(
 
     Raises
     ------
+    DataError
+        If an input or output is not positive and finite.
     UsageError
         If `fix` or `tie` names a parameter that the law does not have, holds one at a value
         outside its domain (zero is a term that is absent), or leaves nothing to fit.
     """
+    _refuse_numbers(points, law)
     known = law.parameters()
     fix, tie = dict(fix or {}), dict(tie or {})
     for name in (*fix, *tie, *tie.values()):
@@ -104,6 +107,19 @@ def make_problem(
         objective=objective,
         frame=frame(law, fix, tie),
     )
+
+
+def _refuse_numbers(points: Points, law: type[Law]) -> None:
+    quantities = {**law.inputs(), law.output().symbol: law.output()}
+    columns = {**points.inputs, law.output().symbol: points.output}
+    for symbol, quantity in quantities.items():
+        values = np.asarray(columns[symbol], float)
+        for i in np.flatnonzero(~(np.isfinite(values) & (values > 0))).tolist():
+            raise DataError(
+                f"{quantity.meaning} ({symbol}) of run {points.runs[i]} is {values[i]:g}; "
+                "it must be positive and finite.",
+                hint="Correct it, or leave the run out with --where.",
+            )
 
 
 def _refuse_values(law: type[Law], fix: Mapping[str, float]) -> None:

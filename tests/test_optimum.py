@@ -12,7 +12,7 @@ from tables import TRUTHS, free, inputs, jacobian, objective_sum, residuals, tab
 
 from scaling_cli import laws
 from scaling_cli.artefact import Objective, Status
-from scaling_cli.errors import FitError, UsageError
+from scaling_cli.errors import DataError, FitError, UsageError
 from scaling_cli.law import Law
 from scaling_cli.optimum import (
     Optimum,
@@ -266,6 +266,34 @@ def test_requests_that_cannot_be_fitted(options: dict, message: str) -> None:
         make_problem(table("chinchilla"), laws.get("chinchilla"), HUBER, **options)
     assert str(caught.value) == message
     assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 0.0, -2.0])
+@pytest.mark.parametrize("symbol", ["N", "L"])
+def test_numbers_that_are_no_measurements(symbol: str, value: float) -> None:
+    clean = table("chinchilla")
+    columns = {**clean.inputs, "L": clean.output.copy()}
+    columns[symbol] = np.where(np.arange(15) == 3, value, columns[symbol])
+    points = Points({"N": columns["N"], "D": columns["D"]}, columns["L"], clean.runs)
+    with pytest.raises(DataError) as caught:
+        make_problem(points, laws.get("chinchilla"), HUBER)
+    what = {"N": "model parameters (N)", "L": "cross-entropy loss (L)"}[symbol]
+    assert str(caught.value) == (
+        f"{what} of run run03 is {value:g}; it must be positive and finite. Correct it, or leave "
+        "the run out with --where."
+    )
+
+
+@pytest.mark.parametrize("rise", [0.0, 0.05])
+def test_a_loss_that_does_not_fall_has_no_power_law(rise: float) -> None:
+    clean = table("kaplan_n")
+    points = Points(clean.inputs, 3 * (clean.inputs["N"] / 2e7) ** rise, clean.runs)
+    with pytest.raises(FitError) as caught:
+        _fit(points, "kaplan_n")
+    assert str(caught.value) == (
+        "no starting point of kaplan_n can be made from these data. Look at 'scaling runs': are "
+        "the losses falling with size and tokens?"
+    )
 
 
 def test_sensitivity_is_the_derivative() -> None:

@@ -8,8 +8,9 @@ from numpy.random import RandomState as random_state
 from tables import measured, rows
 
 from scaling_cli import laws
-from scaling_cli.artefact import Objective, Status
+from scaling_cli.artefact import Level, Objective, Status
 from scaling_cli.engine.solve import Problem
+from scaling_cli.fitting import fit
 from scaling_cli.optimum import Optimum, make_problem, optimise
 from scaling_cli.points import Points
 from scaling_cli.uncertainty import bootstrap
@@ -55,6 +56,15 @@ def test_chinchilla_245(epoch: Points) -> None:
     optimum = _fit(epoch, "chinchilla")
     assert optimum.value == pytest.approx(1.82601e-3, rel=3e-6)
     assert optimum.law.values()["beta"] == pytest.approx(0.4530, abs=5.1e-5)
+
+
+def test_five_runs_decide_the_fit_of_all(epoch: Points) -> None:
+    checks = {c.code: c for c in fit(epoch, bootstrap=0).checks}
+    influence = checks["fit.influence"]
+    assert influence.level is Level.WARN
+    assert influence.message.startswith(
+        "leaving out c000, c001, c002, c003, c004 moves beta from 0.453 to 0.367 and the prediction"
+    )
 
 
 def test_bootstrap_errors_of_besiroglu(problem: Problem) -> None:

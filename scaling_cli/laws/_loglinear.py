@@ -21,4 +21,5 @@ def line(x: Any, y: Any) -> Iterator[tuple[float, float]]:
     steps, rises = np.subtract.outer(log_x, log_x), np.subtract.outer(log_y, log_y)
     robust = np.median(rises[steps > 0] / steps[steps > 0])
     for exponent in (max(-slope, SMALLEST_EXPONENT), max(-robust, SMALLEST_EXPONENT)):
-        yield float(np.exp(np.median(log_x + log_y / exponent))), float(exponent)
+        with np.errstate(over="ignore"):  # of a flat cloud: an infinite start is left out later
+            yield float(np.exp(np.median(log_x + log_y / exponent))), float(exponent)
