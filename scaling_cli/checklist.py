@@ -136,6 +136,13 @@ def _collinear(e: Evidence) -> Check:
 
 def _convergence(e: Evidence) -> Check:
     d = e.optimum.diagnostics
+    if not d["converged"]:
+        problem = (
+            f"none of {d['starts']} starts came to rest by itself; the best was followed to a "
+            f"gradient of {d['gradient_norm']:.1g}. The surface is nearly flat in some direction: "
+            "hold a parameter with --fix before extrapolating."
+        )
+        return Check("fit.convergence", Level.WARN, problem)
     text = (
         f"{100 * d['agree']:.0f} % of {d['converged']} converged starts (of {d['starts']}) agree "
         f"on the minimum; gradient {d['gradient_norm']:.1g}"

@@ -26,6 +26,7 @@ PROJECTED_STARTS = 48
 RANDOM_STARTS = 16
 RANDOM_SPREAD = 0.5  # sd of random starts around the best projected one, in free coordinates
 SEARCH_ITERATIONS = 150  # enough for nearly all starts; the best one is polished afterwards
+POLISH_ITERATIONS = 4000  # a term that slides to zero takes thousands
 SAME_MINIMUM = 1e-8  # relative difference of objectives that counts as the same minimum
 # Least absolute deviations as the limit of Huber's: the corner shrinks until Newton no longer
 # resolves it. At corner c the sum of |r| is within (points on the arms' edge) x c / 2 of its
@@ -227,7 +228,7 @@ def optimise(problem: Problem, *, seed: int = 0) -> Optimum:
 def _polish(problem: Problem, u: np.ndarray) -> Solution:
     """Finish each start; for least absolute deviations, by continuation of Huber's corner."""
     if problem.objective.name != "lad":
-        return solve(problem, u)
+        return solve(problem, u, max_iterations=POLISH_ITERATIONS)
     reached = solve(problem, u, corner=np.full(len(u), LAD_CORNERS[0]))
     for corner in LAD_CORNERS[1:]:
         now = solve(problem, reached.u, corner=np.full(len(u), corner))

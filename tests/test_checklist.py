@@ -174,6 +174,17 @@ def test_starts_that_disagree() -> None:
     )  # fmt: skip
 
 
+def test_no_start_comes_to_rest() -> None:
+    diagnostics = DIAGNOSTICS | {"converged": 0, "agree": 0.0, "basins": [], "gradient_norm": 9e-10}
+    evidence = _evidence(optimum=_optimum(diagnostics=diagnostics))
+    assert _check(evidence, "fit.convergence") == Check(
+        "fit.convergence", Level.WARN,
+        "none of 64 starts came to rest by itself; the best was followed to a gradient of 9e-10. "
+        "The surface is nearly flat in some direction: hold a parameter with --fix before "
+        "extrapolating.",
+    )  # fmt: skip
+
+
 def test_a_parameter_at_its_edge() -> None:
     evidence = _evidence(optimum=_optimum(at_bound=("B", "beta"), status=Status.AT_BOUND))
     assert _check(evidence, "fit.identifiability") == Check(
