@@ -82,8 +82,8 @@ def test_a_sound_fit_passes_everything() -> None:
         "the prediction at 10x by +0.10 %.",
         "fit.sensitivity": "the prediction at 10x moves by at most -0.20 % (huber 1e-2).",
         "ci.method": "1000 of 1000 bootstrap refits by run (15 runs) converged.",
-        "backtest": "3 cuts, the farthest 12.5x: mean absolute error 1.23 % at worst; without "
-        "drift the law covers 80 % of hidden runs, with it what predict prints.",
+        "backtest": "3 cuts, the farthest 12.5x: mean absolute error 1.23 % at worst; the law "
+        "alone covers 80 % of hidden runs at 90 %, so predict adds drift.",
         "backtest.bias": "backtests do not all miss on one side.",
         "extrap.width": "half-width 3.1 % at 10x (N = 7B, D = 140B).",
     }
@@ -269,8 +269,8 @@ def test_few_backtests() -> None:
     found = _check(_evidence(cuts=CUTS[:2]), "backtest")
     assert found == Check(
         "backtest", Level.WARN,
-        "2 cuts, the farthest 12.5x: mean absolute error 1.23 % at worst; without drift the law "
-        "covers 70 % of hidden runs, with it what predict prints. Fewer than 3 cuts: the drift is "
+        "2 cuts, the farthest 12.5x: mean absolute error 1.23 % at worst; the law alone "
+        "covers 70 % of hidden runs at 90 %, so predict adds drift. Fewer than 3 cuts: the drift is "
         "partly assumed.",
     )  # fmt: skip
 
