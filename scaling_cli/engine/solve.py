@@ -204,7 +204,7 @@ def _pump(
     active = np.arange(width) < m
     waiting = list(range(m - 1, width - 1, -1))
     lanes = _unborn(starts[slot], active)
-    work = Work(*(x[slot] for x in pool))
+    work = _chosen(pool, slot)
     finished: dict[int, tuple] = {}
     while len(finished) < m:
         lanes = Lanes(*(np.array(x) for x in advance(shared, work, lanes)))
@@ -215,12 +215,17 @@ def _pump(
         fresh = [int(i) for i in np.flatnonzero(~active)[: len(waiting)]]
         slot[fresh] = [waiting.pop() for _ in fresh]
         active[fresh] = True
-        work = Work(*(x[slot] for x in pool)) if fresh else work
+        work = _chosen(pool, slot) if fresh else work
         born = _unborn(starts[slot], active)
         chosen = np.isin(np.arange(width), fresh)
         lanes = Lanes(*(_merge(chosen, a, b) for a, b in zip(born, lanes, strict=True)))
         lanes = lanes._replace(done=lanes.done | ~active)
     return _collect(finished, m)
+
+
+def _chosen(pool: Work, slot: np.ndarray) -> Work:
+    """Return the work of each lane, in memory order: a broadcast row would come out transposed."""
+    return Work(*(np.ascontiguousarray(x[slot]) for x in pool))
 
 
 def _unborn(starts: np.ndarray, active: np.ndarray) -> Lanes:
