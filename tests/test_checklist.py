@@ -269,8 +269,8 @@ def test_few_backtests() -> None:
     found = _check(_evidence(cuts=CUTS[:2]), "backtest")
     assert found == Check(
         "backtest", Level.WARN,
-        "2 cuts, the farthest 12.5x: mean absolute error 1.23 % at worst; the law alone "
-        "covers 70 % of hidden runs at 90 %, so predict adds drift. Fewer than 3 cuts: the drift is "
+        "2 cuts, the farthest 12.5x: mean absolute error 1.23 % at worst; the law alone covers "
+        "70 % of hidden runs at 90 %, so predict adds drift. Fewer than 3 cuts: the drift is "
         "partly assumed.",
     )  # fmt: skip
 
