@@ -59,8 +59,9 @@ class Prior:
     of_output: bool = False
 
 
-# Measured spread of published exponents and floors (alpha, beta of ten papers; E as a share of
-# the best run): wide enough to be overruled by any table that identifies them.
+# Judgement, not measurement: centred where fits of text models tend to lie (exponents near a third,
+# a floor near two thirds of the best run), within a factor of 1.5 at one sd, so that any table that
+# identifies them overrules them. benchmarks/coverage.py was run with these.
 EXPONENT_PRIOR = Prior(center=0.35, log_sd=0.43)
 FLOOR_PRIOR = Prior(center=0.64, log_sd=0.35, of_output=True)
 
@@ -145,7 +146,7 @@ def namespace(*values: Value) -> ModuleType:
 def power(base: Value, exponent: Value) -> Value:
     """Return base**exponent for a positive base, as exp(exponent ln base).
 
-    The same number to a few units in the last place; under JAX five times faster than `**`,
+    The same number to a few units in the last place; under JAX about four times faster than `**`,
     because exp runs on vector units, and ln of an input is taken once for all resamples.
     """
     xp = namespace(base, exponent)

@@ -21,11 +21,11 @@ from scaling_cli.optimum import Optimum, log_predictions, refits, sensitivity
 from scaling_cli.points import Points, scale
 
 DRAWS = 500  # the 5 % quantile of 500 draws is known to 6 % of the half-width
-NOISE_PRIOR_SD = 0.005  # sd of ln loss between repeated runs, seen across laboratories
+NOISE_PRIOR_SD = 0.005  # sd of ln loss between repeated runs; our own ladder: 0.3 to 1 %
 NOISE_PRIOR_POINTS = 3  # weight of that prior, in points
 CUT_SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)  # of the range of ln C that a cut hides
-# A cut keeps at least 2k + 2 points for k parameters: below that the refit's miss is its own noise,
-# and asking for more (or less) was no better in benchmarks/coverage.py.
+# A cut keeps at least 2k + 2 points for k parameters: below that the refit's miss is its own noise.
+# In benchmarks/coverage.py k + 3 covered as much with intervals a third wider far out.
 SMALLEST_TRAINING = 8
 DRIFT_FLOOR = 0.02  # sd of ln loss per decade: what benchmarks/coverage.py asks for at least
 DRIFT_FLOOR_UNTESTED = 0.03  # with fewer than three cuts

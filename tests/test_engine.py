@@ -199,6 +199,7 @@ def test_a_lane_that_starts_outside_the_numbers_is_not_finite() -> None:
     found = solve(problem, begin)
     assert not np.isfinite(found.value[0])
     assert np.isfinite(found.value[1])
+    assert found.converged.tolist() == [False, True]
 
 
 def test_starts_of_noiseless_data_hold_the_truth() -> None:

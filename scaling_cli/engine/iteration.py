@@ -24,7 +24,7 @@ STUCK = 1e12
 # step along it stays finite; it changes the path, not the minimum.
 DEAD_DIRECTION = 1e-7
 # Step lengths compared by value alone: Huber's kinks make the full step too long, curved
-# valleys make it too short. Three cost a third of an evaluation with derivatives.
+# valleys make it too short. Three cost less than half an evaluation with derivatives.
 LENGTHS = (1.0, 0.3, 3.0)
 
 

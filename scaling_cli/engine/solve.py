@@ -20,6 +20,7 @@ from jax import lax
 from scaling_cli.artefact import Objective
 from scaling_cli.engine.iteration import (
     FIRST_DAMPING,
+    STUCK,
     Lanes,
     Work,
     evaluate,
@@ -252,7 +253,9 @@ def _collect(finished: dict[int, tuple], m: int) -> Solution:
         gradient=state.gradient,
         hessian=state.exact,
         irls=state.irls,
-        converged=state.done,
+        # A lane is also done where its start is not a number, or where no step helps any more
+        # although the gradient asks for one: neither is a minimum.
+        converged=state.done & np.isfinite(state.value) & (state.damping <= STUCK),
         iterations=state.iterations,
     )
 
