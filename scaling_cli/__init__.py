@@ -15,33 +15,45 @@ if TYPE_CHECKING:
     from scaling_cli.backtesting import backtest as backtest
     from scaling_cli.errors import ScalingError as ScalingError
     from scaling_cli.fitting import fit as fit
+    from scaling_cli.identification import Identification as Identification
+    from scaling_cli.identification import identify_schedule as identify_schedule
     from scaling_cli.ingest import read as read
     from scaling_cli.points import Points as Points
+    from scaling_cli.schedule import Schedule as Schedule
+    from scaling_cli.schedules import parse_schedule as parse_schedule
 
 __version__ = "0.1.0"
 
 _HOME = {
     "Fit": "artefact",
+    "Identification": "identification",
     "Objective": "artefact",
     "Prediction": "artefact",
+    "Schedule": "schedule",
     "load": "artefact",
     "ScalingError": "errors",
     "backtest": "backtesting",
     "fit": "fitting",
+    "identify_schedule": "identification",
+    "parse_schedule": "schedules",
     "read": "ingest",
     "Points": "points",
 }
 
 __all__ = [
     "Fit",
+    "Identification",
     "Objective",
     "Points",
     "Prediction",
     "ScalingError",
+    "Schedule",
     "__version__",
     "backtest",
     "fit",
+    "identify_schedule",
     "load",
+    "parse_schedule",
     "read",
 ]
 

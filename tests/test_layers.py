@@ -15,6 +15,8 @@ PACKAGE = Path(__file__).resolve().parents[1] / "scaling_cli"
 LAYERS = (
     {"errors", "shipped", "jsonfile"},
     {"quantities"},
+    {"schedule"},
+    {"schedules"},
     {"law"},
     {"laws"},
     {"points", "runs", "view", "where", "plausible", "law_inputs", "selection"},
@@ -22,6 +24,7 @@ LAYERS = (
     {"artefact"},
     {"store", "engine", "scores"},
     {"ingest"},
+    {"schedule_candidates", "identification"},
     {"optimum"},
     {"uncertainty", "stability"},
     {"checklist", "cuts"},

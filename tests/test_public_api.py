@@ -9,14 +9,18 @@ import scaling_cli
 
 PUBLIC = [
     "Fit",
+    "Identification",
     "Objective",
     "Points",
     "Prediction",
     "ScalingError",
+    "Schedule",
     "__version__",
     "backtest",
     "fit",
+    "identify_schedule",
     "load",
+    "parse_schedule",
     "read",
 ]
 
