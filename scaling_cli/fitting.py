@@ -17,16 +17,9 @@ from scaling_cli.errors import UsageError
 from scaling_cli.law import Law
 from scaling_cli.optimum import Optimum, make_problem, optimise, refuse
 from scaling_cli.points import Points
+from scaling_cli.resampling import bootstrap, intervals, resample_counts
 from scaling_cli.stability import headline, variations
-from scaling_cli.uncertainty import (
-    Cut,
-    assemble,
-    backtest,
-    bootstrap,
-    cuts_by_share,
-    intervals,
-    resample_counts,
-)
+from scaling_cli.uncertainty import Cut, assemble, backtest, cuts_by_share
 
 if TYPE_CHECKING:
     import pandas as pd

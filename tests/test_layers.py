@@ -23,7 +23,7 @@ LAYERS = (
     {"store", "engine", "scores"},
     {"ingest"},
     {"optimum"},
-    {"uncertainty", "stability"},
+    {"uncertainty", "stability", "resampling"},
     {"checklist", "cuts"},
     {"fitting"},
     {"backtesting"},
