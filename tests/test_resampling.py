@@ -59,9 +59,14 @@ def test_bootstrap_spread_is_the_sandwich() -> None:
 
 def test_intervals_are_percentiles() -> None:
     draws = {"A": np.arange(101.0), "alpha": np.linspace(0, 1, 101)}
-    assert intervals(draws, 0.9) == {
-        "A": {"level": 0.9, "low": pytest.approx(5.0), "high": pytest.approx(95.0)},
-        "alpha": {"level": 0.9, "low": pytest.approx(0.05), "high": pytest.approx(0.95)},
+    assert intervals(draws, 0.9, "of hand") == {
+        name: {
+            "level": 0.9,
+            "low": pytest.approx(low),
+            "high": pytest.approx(high),
+            "method": "of hand",
+        }
+        for name, low, high in (("A", 5.0, 95.0), ("alpha", 0.05, 0.95))
     }
 
 

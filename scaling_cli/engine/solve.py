@@ -28,6 +28,7 @@ from scaling_cli.engine.iteration import (
     objective,
 )
 from scaling_cli.law import Domain, Law
+from scaling_cli.priors import Penalty
 
 # Lanes side by side. Their temporaries should stay in the second-level cache: with 64 lanes of
 # 2,000 points a fit took six times as long as with 8.
@@ -62,6 +63,8 @@ class Problem:
     weight : array, shape (n,)
     objective : Objective
     frame : Frame
+    penalty : Penalty, optional
+        Of the user's priors; part of the objective wherever `solve` is not given another.
     """
 
     law: type[Law]
@@ -70,6 +73,7 @@ class Problem:
     weight: np.ndarray
     objective: Objective
     frame: Frame
+    penalty: Penalty | None = None
 
 
 @dataclass(frozen=True)
@@ -144,7 +148,8 @@ def solve(
     output, weight : array, shape (m, n), optional
         Per-lane outputs and weights; the problem's own by default.
     prior_mean, prior_precision : array, shape (m, p), optional
-        Adds precision (u - mean)^2 / 2 per full free coordinate.
+        Adds precision (u - mean)^2 / 2 per full free coordinate; the problem's penalty by
+        default.
     corner : array, shape (m,), optional
         Per-lane Huber corner; the objective's by default (infinite for l2).
     max_iterations : int
@@ -159,10 +164,13 @@ def solve(
     if problem.objective.space == "log":
         target = np.log(target)
     weights = problem.weight if weight is None else weight
+    corners = np.broadcast_to(corner_of(problem.objective) if corner is None else corner, (m,))
+    if problem.penalty is not None and prior_precision is None:
+        prior_mean, prior_precision = problem.penalty.at(corners)
     pool = Work(
         _shared_rows(_padded(np.atleast_2d(target), 0.0), m),
         _shared_rows(_padded(np.atleast_2d(weights), 0.0), m),
-        np.broadcast_to(corner_of(problem.objective) if corner is None else corner, (m,)),
+        corners,
         np.broadcast_to(0.0 if prior_mean is None else prior_mean, (m, p)),
         np.broadcast_to(0.0 if prior_precision is None else prior_precision, (m, p)),
     )
