@@ -16,7 +16,7 @@ from scaling_cli import mestimate
 from scaling_cli.engine.solve import Problem, parameters
 from scaling_cli.law import Domain
 from scaling_cli.resampling import slopes
-from scaling_cli.settling import residuals, smallest_corner
+from scaling_cli.settling import noise_scale, residuals, smallest_corner
 
 METHOD = "delta method (larger of HC3 and classic variance, Student's t)"
 STEP = 1e-4  # of finite differences in free coordinates
@@ -62,7 +62,7 @@ def curvature(problem: Problem, u: np.ndarray, clusters: Sequence[str]) -> Curva
     """
     corner = smallest_corner(problem)
     r, J, weight = residuals(problem, u), slopes(problem, u), problem.weight
-    tau = mestimate.tau(r, weight, len(u), corner)
+    tau = noise_scale(problem, u)
     slope = mestimate.slope(r, weight, corner)
     prior = _prior(problem, corner)
     mean_slope = np.sum(weight * slope) / np.sum(weight)

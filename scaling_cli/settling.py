@@ -6,6 +6,7 @@ import numpy as np
 
 from scaling_cli.engine.solve import Problem, corner_of
 from scaling_cli.errors import FitError
+from scaling_cli.mestimate import tau
 from scaling_cli.optimum import LAD_LOOSEST, Optimum, log_predictions, optimise
 
 
@@ -43,3 +44,11 @@ def residuals(problem: Problem, u: np.ndarray) -> np.ndarray:
     if problem.objective.space == "log":
         return log_values - np.log(problem.output)
     return np.exp(log_values) - problem.output
+
+
+def noise_scale(problem: Problem, u: np.ndarray) -> float:
+    """Return tau, which turns the objective into ln likelihood: that of the priors, if any."""
+    corner = smallest_corner(problem)
+    if problem.penalty is not None:
+        return problem.penalty.tau(corner)
+    return tau(residuals(problem, u), problem.weight, len(u), corner)
