@@ -95,9 +95,13 @@ def of_parameter(
         mean[:, place] = (own * mean[:, place] + stiffness * aims) / precision[:, place]
         return _ended(solve(problem, begin, prior_mean=mean, prior_precision=precision))
 
-    target = _target(problem, u, curved, gradient, pull, lambda ends: ends[:, leader], level)
+    target = _target(
+        problem, u, curved, gradient,
+        pull=pull, reached=lambda ends: ends[:, leader], level=level,
+    )  # fmt: skip
     positive = problem.law.parameters()[name].domain is Domain.POSITIVE
-    return _profile(target, level, curved.degrees, name, {}, np.exp if positive else np.asarray)
+    back = np.exp if positive else np.asarray
+    return _profile(target, level, curved.degrees, of=name, inputs={}, back=back)
 
 
 def of_prediction(
@@ -134,9 +138,10 @@ def of_prediction(
     def reached(ends: np.ndarray) -> np.ndarray:
         return log_predictions(problem, ends, at)[:, 0]
 
-    target = _target(problem, u, curved, gradient, pull, reached, level)
+    target = _target(problem, u, curved, gradient, pull=pull, reached=reached, level=level)
     point = {s: float(v[0]) for s, v in at.items()}
-    return _profile(target, level, curved.degrees, problem.law.output().symbol, point, np.exp)
+    symbol = problem.law.output().symbol
+    return _profile(target, level, curved.degrees, of=symbol, inputs=point, back=np.exp)
 
 
 def _smooth(problem: Problem, optimum: Optimum) -> tuple[Problem, np.ndarray]:
@@ -165,6 +170,7 @@ def _target(
     u: np.ndarray,
     curved: Curvature,
     gradient: np.ndarray,
+    *,
     pull: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]],
     reached: Callable[[np.ndarray], np.ndarray],
     level: float,
@@ -193,6 +199,7 @@ def _profile(
     target: Target,
     level: float,
     degrees: int,
+    *,
     of: str,
     inputs: Mapping[str, float],
     back: Callable[..., np.ndarray],

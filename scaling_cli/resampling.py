@@ -17,7 +17,7 @@ from scaling_cli.errors import UsageError
 from scaling_cli.mestimate import left_out
 from scaling_cli.optimum import SAME_MINIMUM, Optimum, log_predictions, sensitivity
 from scaling_cli.points import Points
-from scaling_cli.settling import residuals
+from scaling_cli.settling import residuals, smallest_corner
 
 KINDS = ("pairs", "wild")
 CLUSTERS = ("run", "config")
@@ -192,6 +192,7 @@ def _refitted(
         smooth = replace(problem.objective, name="huber", delta=LAD_CORNER)
         problem = replace(problem, objective=smooth)
     weight = None if counts is None else counts * problem.weight
+    mean, precision = redrawn(problem, plan.count, plan.seed)
     floor = len(problem.output) * RESIDUAL_FLOOR**2  # noiseless data: every zero is the same zero
 
     def begun(at: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -199,6 +200,8 @@ def _refitted(
             problem, np.repeat(at[None], len(rows), axis=0),
             output=None if output is None else output[rows],
             weight=None if weight is None else weight[rows],
+            prior_mean=None if mean is None else mean[rows],
+            prior_precision=None if precision is None else precision[rows],
         )  # fmt: skip
         return found.u, np.where(found.converged, found.value, np.inf)
 
@@ -217,6 +220,23 @@ def _refitted(
         checked |= chosen
         chosen = np.full(plan.count, bool(np.any(better)))
     return u[np.isfinite(value)], int(np.sum(checked)), int(np.sum(better))
+
+
+def redrawn(
+    problem: Problem, count: int, seed: int
+) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:
+    """Return centres and precisions of the user's priors for each resample, shape (count, p).
+
+    A prior is one more observation: its centre is drawn anew, as the data are. With the centre
+    held, a strong prior would leave intervals of no width.
+    """
+    if problem.penalty is None:
+        return None, None
+    center, precision = problem.penalty.at(np.full(count, smallest_corner(problem)))
+    on = problem.penalty.precision > 0
+    sd = np.where(on, 1 / np.sqrt(np.where(on, problem.penalty.precision, 1.0)), 0.0)
+    generator = np.random.default_rng([seed, 1])  # apart from the stream that draws the clusters
+    return center + sd * generator.standard_normal(precision.shape), precision
 
 
 def _chosen(stopped: np.ndarray, plan: Plan) -> np.ndarray:
