@@ -24,6 +24,7 @@ from scaling_cli.sweep import FARTHEST, STEPS, Target, end, sweep
 
 METHOD = "profile of the objective (likelihood ratio scaled by tau, Student's t)"
 STIFF = 30.0  # curvature of the pull over that of the profile: an aim is missed by a thirtieth
+LARGEST = 700.0  # the logarithm of a coefficient that a float still holds
 INSIDE = 0.25  # of Huber's corner: a pull must stay where it is quadratic
 
 
@@ -153,7 +154,8 @@ def _smooth(problem: Problem, optimum: Optimum) -> tuple[Problem, np.ndarray]:
 
 
 def _ended(solution: Solution) -> tuple[np.ndarray, np.ndarray]:
-    return solution.u, np.where(solution.converged, solution.value, np.inf)
+    held = np.all(np.abs(solution.u) < LARGEST, axis=1)
+    return solution.u, np.where(solution.converged & held, solution.value, np.inf)
 
 
 def _penalties(problem: Problem, lanes: int) -> tuple[np.ndarray, np.ndarray]:

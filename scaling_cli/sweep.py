@@ -88,14 +88,19 @@ def _wider(target: Target, curve: Curve, side: int, threshold: float) -> list[fl
     """Return where to look next on a side whose end is not in sight."""
     outermost = 0 if side < 0 else -1
     out = abs(float(curve.aim[outermost]) - target.at)
-    if curve.rise[outermost] >= threshold or out >= FARTHEST:
+    if curve.rise[outermost] >= threshold or out >= FARTHEST * (1 - CLOSE):
         return []
     return [target.at + side * min(out * f, FARTHEST) for f in (FARTHER / 2, FARTHER)]
 
 
 def _pulled(target: Target, aims: np.ndarray, begin: np.ndarray) -> Curve:
     u, total = target.pull(aims, begin)
-    return Curve(aims, u, total, target.reached(u), target.rise(u))
+    at, rise = np.full((2, len(aims)), np.nan)
+    good = np.isfinite(total)  # a lane that ran away is nowhere
+    if np.any(good):
+        at[good], rise[good] = target.reached(u[good]), target.rise(u[good])
+    u = np.where(good[:, None], u, target.u)
+    return Curve(aims, u, total, at, rise)
 
 
 def _from_neighbours(target: Target, curve: Curve) -> Curve:
