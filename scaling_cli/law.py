@@ -10,6 +10,7 @@ and vmap. Nothing here imports JAX.
 
 import dataclasses
 import enum
+import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from types import ModuleType
@@ -67,6 +68,19 @@ FLOOR_PRIOR = Prior(center=0.64, log_sd=0.35, of_output=True)
 
 
 @dataclasses.dataclass(frozen=True)
+class Absorbs:
+    """The unit of an input that a coefficient carries.
+
+    The law is the same after `input` is divided by s and the coefficient by
+    s**(times * exponent): A in A/N^alpha absorbs N with alpha.
+    """
+
+    input: str
+    exponent: str
+    times: float = 1.0
+
+
+@dataclasses.dataclass(frozen=True)
 class Parameter:
     """The declaration of one parameter of a law.
 
@@ -83,6 +97,8 @@ class Parameter:
         Grid of starting values of a nonlinear parameter.
     prior : Prior, optional
         Keeps resampled fits of few points plausible when intervals are made.
+    absorbs : tuple of Absorbs
+        Inputs whose unit it carries; the engine fits in units of the smallest input.
     """
 
     name: str
@@ -92,6 +108,7 @@ class Parameter:
     linear: bool
     starts: tuple[float, ...]
     prior: Prior | None
+    absorbs: tuple[Absorbs, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,6 +132,7 @@ def param(
     linear: bool = False,
     starts: tuple[float, ...] = (),
     prior: Prior | None = None,
+    absorbs: Absorbs | None = None,
 ) -> Any:
     """Declare a parameter of a law (a field specifier: use as a dataclass default)."""
     return dataclasses.field(
@@ -125,6 +143,7 @@ def param(
             "linear": linear,
             "starts": starts,
             "prior": prior,
+            "absorbs": () if absorbs is None else (absorbs,),
         }
     )
 
@@ -179,10 +198,7 @@ class Law:
     @classmethod
     def parameters(cls) -> dict[str, Parameter]:
         """Return the declared parameters in order."""
-        return {
-            f.name: Parameter(f.name, **f.metadata)
-            for f in dataclasses.fields(cast(Any, cls))  # a dataclass by __init_subclass__
-        }
+        return dict(_declared(cls))
 
     @classmethod
     def inputs(cls) -> dict[str, Quantity]:
@@ -237,6 +253,14 @@ class Law:
     def values(self) -> dict[str, float]:
         """Return the parameter values by name."""
         return {name: getattr(self, name) for name in self.parameters()}
+
+
+@functools.cache
+def _declared(cls: type[Law]) -> dict[str, Parameter]:
+    return {
+        f.name: Parameter(f.name, **f.metadata)
+        for f in dataclasses.fields(cast(Any, cls))  # a dataclass by __init_subclass__
+    }
 
 
 def _annotated(function: Callable[..., Any]) -> tuple[dict[str, Quantity], Quantity]:
