@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from scaling_cli.artefact import Prediction as Prediction
     from scaling_cli.artefact import load as load
     from scaling_cli.backtesting import backtest as backtest
+    from scaling_cli.curve_fitting import CurveFit as CurveFit
+    from scaling_cli.curve_fitting import fit_curves as fit_curves
+    from scaling_cli.curves import Curve as Curve
+    from scaling_cli.curves import curves_of as curves_of
     from scaling_cli.errors import ScalingError as ScalingError
     from scaling_cli.fitting import fit as fit
     from scaling_cli.identification import Identification as Identification
@@ -25,6 +29,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "Curve": "curves",
+    "CurveFit": "curve_fitting",
     "Fit": "artefact",
     "Identification": "identification",
     "Objective": "artefact",
@@ -33,7 +39,9 @@ _HOME = {
     "load": "artefact",
     "ScalingError": "errors",
     "backtest": "backtesting",
+    "curves_of": "curves",
     "fit": "fitting",
+    "fit_curves": "curve_fitting",
     "identify_schedule": "identification",
     "parse_schedule": "schedules",
     "read": "ingest",
@@ -41,6 +49,8 @@ _HOME = {
 }
 
 __all__ = [
+    "Curve",
+    "CurveFit",
     "Fit",
     "Identification",
     "Objective",
@@ -50,7 +60,9 @@ __all__ = [
     "Schedule",
     "__version__",
     "backtest",
+    "curves_of",
     "fit",
+    "fit_curves",
     "identify_schedule",
     "load",
     "parse_schedule",

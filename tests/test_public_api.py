@@ -8,6 +8,8 @@ import pytest
 import scaling_cli
 
 PUBLIC = [
+    "Curve",
+    "CurveFit",
     "Fit",
     "Identification",
     "Objective",
@@ -17,7 +19,9 @@ PUBLIC = [
     "Schedule",
     "__version__",
     "backtest",
+    "curves_of",
     "fit",
+    "fit_curves",
     "identify_schedule",
     "load",
     "parse_schedule",

@@ -1,11 +1,10 @@
 """The families of schedules: one per file; the file name is the family's name in a text."""
 
-import importlib
-import pkgutil
 import re
 from functools import cache
 
-from scaling_cli.errors import UsageError, near
+from scaling_cli.errors import UsageError
+from scaling_cli.registry import load, members
 from scaling_cli.schedule import Joined, Schedule
 
 # `+` joins schedules; the one in `3e+05` is not followed by the name of a family.
@@ -15,8 +14,7 @@ _JOIN = re.compile(r"\s*\+\s*(?=[a-z_]+\s*:)")
 @cache
 def names() -> tuple[str, ...]:
     """Return the names of all families, sorted."""
-    found = (m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
-    return tuple(sorted(found))
+    return members(__path__)
 
 
 @cache
@@ -28,17 +26,7 @@ def get(name: str) -> type[Schedule]:
     UsageError
         If there is no such family; near names are suggested.
     """
-    if name not in names():
-        raise UsageError(f"there is no schedule {name!r}.", hint=near(name, names(), "schedules"))
-    module = importlib.import_module(f"{__name__}.{name}")
-    found = [
-        v
-        for v in vars(module).values()
-        if isinstance(v, type) and issubclass(v, Schedule) and v.__module__ == module.__name__
-    ]
-    if len(found) != 1:
-        raise TypeError(f"schedules/{name}.py must declare exactly one Schedule")
-    return found[0]
+    return load(__name__, name, Schedule, names(), "schedule")
 
 
 def is_text(text: str) -> bool:
