@@ -29,7 +29,7 @@ from scaling_cli.fitting import refit_objective
 from scaling_cli.laws.chinchilla import Chinchilla
 from scaling_cli.optimum import make_problem
 from scaling_cli.points import Points
-from scaling_cli.resampling import bootstrap, resample_counts
+from scaling_cli.resampling import Plan, resample
 
 STARTS, RESAMPLES, SCIPY_RESAMPLES = 500, 4000, 60
 Clock = tuple[float, float]  # wall and processor seconds
@@ -89,8 +89,8 @@ def refits(points: Points, theta: np.ndarray, repeats: int, share: int) -> None:
     _, (wall, spent) = timed(lambda: peers.warm_refits(points, theta, few), min(repeats, 3))
     found = {}
     for count in (100, 1000, RESAMPLES):
-        weights = resample_counts(points.runs, count, 0)
-        found[count] = timed(lambda w=weights: bootstrap(problem, optimum, w), repeats)
+        plan = Plan(count)
+        found[count] = timed(lambda p=plan: resample(points, problem, optimum, p).draws, repeats)
     head(f"Bootstrap refits of {len(points)} points")
     for count, (draws, clock) in found.items():
         row(f"scaling, {count}", clock, f"{len(draws['E'])} of {count} converged")
