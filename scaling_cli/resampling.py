@@ -190,10 +190,11 @@ class _Begun:
 def resample_counts(runs: Sequence[str] | np.ndarray, count: int, seed: Seed) -> np.ndarray:
     """Return bootstrap weights, shape (count, n): runs are drawn with replacement, not rows."""
     names, member = np.unique(np.asarray(runs), return_inverse=True)
-    draws = np.random.default_rng(seed).multinomial(
-        len(names), np.full(len(names), 1 / len(names)), size=count
-    )
-    return draws[:, member].astype(float)
+    g = len(names)
+    drawn = np.random.default_rng(seed).integers(0, g, size=(count, g))
+    drawn += g * np.arange(count)[:, None]  # a row's names apart from the others': counted at once
+    counts = np.bincount(drawn.ravel(), minlength=count * g).reshape(count, g)
+    return counts[:, member].astype(float)
 
 
 def wild_outputs(
