@@ -18,8 +18,9 @@ from scaling_cli.engine.starts import starts
 from scaling_cli.errors import UsageError
 from scaling_cli.executors import SERIAL, Executor
 from scaling_cli.mestimate import left_out
-from scaling_cli.optimum import SAME_MINIMUM, Optimum, log_predictions, sensitivity
+from scaling_cli.optimum import Optimum, log_predictions, sensitivity
 from scaling_cli.points import Points
+from scaling_cli.search import SAME_MINIMUM
 from scaling_cli.settling import residuals, smallest_corner
 
 KINDS = ("pairs", "wild")
