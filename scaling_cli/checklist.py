@@ -220,6 +220,8 @@ def _sensitivity(e: Evidence) -> Check:
 def _resampled(e: Evidence) -> Check:
     kept = len(next(iter(e.draws.values()), np.zeros(0)))
     clusters = len(set(e.points.runs))
+    if not e.resamples:
+        return Check("ci.method", Level.PASS, "no bootstrap: parameter intervals by delta method.")
     text = f"{kept} of {e.resamples} bootstrap refits by run ({clusters} runs) converged"
     problem = f"{text}; parameter intervals rest on the rest. Too few runs, or a flat direction."
     short = e.resamples > 0 and kept < 0.98 * e.resamples

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from scaling_cli import laws
+from scaling_cli import laws, priors
 from scaling_cli.artefact import Objective, Status
 from scaling_cli.engine.iteration import RESIDUAL_FLOOR
 from scaling_cli.engine.solve import (
@@ -16,6 +16,7 @@ from scaling_cli.engine.solve import (
     frame,
     parameters,
     solve,
+    to_free,
 )
 from scaling_cli.engine.starts import log_box, starts
 from scaling_cli.errors import DataError, FitError, UsageError
@@ -72,8 +73,12 @@ def make_problem(
     objective: Objective,
     fix: Mapping[str, float] | None = None,
     tie: Mapping[str, str] | None = None,
+    *,
+    prior: Mapping[str, priors.Given] | None = None,
 ) -> Problem:
     """Return the optimisation problem of fitting `law` to `points`.
+
+    The scale of priors is provisional until `settling.settle` has found it.
 
     Raises
     ------
@@ -81,7 +86,8 @@ def make_problem(
         If an input or output is not positive and finite.
     UsageError
         If `fix` or `tie` names a parameter that the law does not have, holds one at a value
-        outside its domain (zero is a term that is absent), or leaves nothing to fit.
+        outside its domain (zero is a term that is absent), or leaves nothing to fit; or if a
+        prior cannot be read.
     """
     _refuse_numbers(points, law)
     known = law.parameters()
@@ -100,13 +106,15 @@ def make_problem(
         raise UsageError(
             f"every parameter of {laws.name_of(law)} is held; there is nothing to fit."
         )
+    framed = frame(law, fix, tie)
     return Problem(
         law=law,
         inputs={s: np.asarray(points.inputs[s], float) for s in law.inputs()},
         output=np.asarray(points.output, float),
-        weight=np.ones(len(points)),
+        weight=points.weights(),
         objective=objective,
-        frame=frame(law, fix, tie),
+        frame=framed,
+        penalty=priors.penalty(law, prior, {**fix, **tie}, points.weights(), len(framed.names)),
     )
 
 
@@ -295,18 +303,29 @@ def _dead(problem: Problem, u: np.ndarray) -> tuple[str, ...]:
 
 
 def objective_value(problem: Problem, law: Law) -> float:
-    """Return the objective's sum at a law, in NumPy: an independent evaluation of the kernel's."""
+    """Return the objective's sum at a law, in NumPy: an independent evaluation of the kernel's.
+
+    The penalty of the user's priors is a part of it.
+    """
     prediction = np.asarray(law(**problem.inputs), float)
     if problem.objective.space == "log":
         r = np.abs(np.log(prediction) - np.log(problem.output))
     else:
         r = np.abs(prediction - problem.output)
     if problem.objective.name == "lad":
-        return float(np.sum(problem.weight * r))
+        return float(np.sum(problem.weight * r)) + _penalty(problem, law, LAD_LOOSEST) / LAD_LOOSEST
     corner = corner_of(problem.objective)
     inside = r <= corner
     arm = 0.0 if np.isinf(corner) else corner * (r - corner / 2)
-    return float(np.sum(problem.weight * np.where(inside, r * r / 2, arm)))
+    data = float(np.sum(problem.weight * np.where(inside, r * r / 2, arm)))
+    return data + _penalty(problem, law, corner)
+
+
+def _penalty(problem: Problem, law: Law, corner: float) -> float:
+    if problem.penalty is None:
+        return 0.0
+    full = [float(to_free(problem.law, name, value)) for name, value in law.values().items()]
+    return problem.penalty.value(np.array(full), corner)
 
 
 def log_predictions(
@@ -338,14 +357,14 @@ def refits(
     weights: Sequence[np.ndarray],
     corners: Sequence[float] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Refit with other weights or corners, each from all of `begin`; return the best of each.
+    """Refit with fewer points or other corners, each from all of `begin`; return the best of each.
 
     Parameters
     ----------
     begin : array, shape (b, k)
         Starts tried for every variation.
     weights : sequence of array, shape (n,)
-        One per variation; zero leaves a point out.
+        One per variation, multiplying the points' own; zero leaves a point out.
     corners : sequence of float, optional
         Huber corner per variation.
 
@@ -361,7 +380,7 @@ def refits(
     solution = solve(
         problem,
         np.tile(begin, (v, 1)),
-        weight=np.repeat(np.asarray(weights, float), b, axis=0),
+        weight=np.repeat(np.asarray(weights, float) * problem.weight, b, axis=0),
         corner=corner,
     )
     usable = np.where(solution.converged & np.isfinite(solution.value), solution.value, np.inf)

@@ -79,7 +79,7 @@ def variations(points: Points, problem: Problem, optimum: Optimum) -> list[Varia
     ]
     if not plans:
         return []
-    weights = [np.where(mask, problem.weight, 0.0) for _, _, mask, _ in plans]
+    weights = [mask.astype(float) for _, _, mask, _ in plans]
     u, value = refits(problem, optimum.u[None], weights, [corner for *_, corner in plans])
     at = {s: np.array([v]) for s, v in headline(optimum.law, points).items()}
     base = log_predictions(problem, optimum.u, at)[0, 0]
