@@ -59,9 +59,12 @@ def noise(fit: Fit, rng: np.random.Generator) -> Case:
 
 
 def few(fit: Fit, rng: np.random.Generator) -> Case:
-    """One point more than parameters."""
-    rows = len(fit.law.parameters()) + 1
-    return made(fit.law, scattered(fit, rng, rows=rows), 0.01 * rng.standard_normal(rows))
+    """One configuration more than parameters, each run several times."""
+    needed = len(fit.law.parameters()) + 1
+    columns = scattered(fit, rng, rows=needed)
+    again = np.repeat(np.arange(needed), ROWS // needed)
+    columns = {symbol: values[again] for symbol, values in columns.items()}
+    return made(fit.law, columns, 0.01 * rng.standard_normal(len(again)))
 
 
 def outliers(fit: Fit, rng: np.random.Generator) -> Case:
