@@ -83,6 +83,9 @@ class Parameter:
         Grid of starting values of a nonlinear parameter.
     prior : Prior, optional
         Keeps resampled fits of few points plausible when intervals are made.
+    twin : str, optional
+        An exponent that some authors hold equal to this one; every fit says what that would
+        change.
     """
 
     name: str
@@ -92,6 +95,7 @@ class Parameter:
     linear: bool
     starts: tuple[float, ...]
     prior: Prior | None
+    twin: str | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,6 +119,7 @@ def param(
     linear: bool = False,
     starts: tuple[float, ...] = (),
     prior: Prior | None = None,
+    twin: str | None = None,
 ) -> Any:
     """Declare a parameter of a law (a field specifier: use as a dataclass default)."""
     return dataclasses.field(
@@ -125,6 +130,7 @@ def param(
             "linear": linear,
             "starts": starts,
             "prior": prior,
+            "twin": twin,
         }
     )
 

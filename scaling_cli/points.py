@@ -45,6 +45,8 @@ class Points:
         What was assumed in selecting (final value taken from which rows, and so on).
     compute : array, shape (n,), optional
         Measured training compute in FLOP where the table has it; checked against 6ND.
+    counts : mapping of convention to array, shape (n,)
+        Model sizes counted in other ways than the fitted one, where every point has them.
     """
 
     inputs: Mapping[str, np.ndarray]
@@ -54,6 +56,7 @@ class Points:
     left_out: Sequence[LeftOut] = ()
     notes: Sequence[str] = ()
     compute: np.ndarray | None = None
+    counts: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """Return the number of points."""
@@ -70,6 +73,7 @@ class Points:
             left_out=self.left_out,
             notes=self.notes,
             compute=None if self.compute is None else self.compute[index],
+            counts={convention: sizes[index] for convention, sizes in self.counts.items()},
         )
 
     def sha256(self) -> str:
