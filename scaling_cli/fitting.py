@@ -12,12 +12,12 @@ import numpy as np
 from scaling_cli import __version__, laws
 from scaling_cli.artefact import Fit, Objective
 from scaling_cli.checklist import Evidence, checklist
+from scaling_cli.diagnosis import COMPUTE_FACTORS, diagnose
 from scaling_cli.engine.solve import Problem
 from scaling_cli.errors import UsageError
 from scaling_cli.law import Law
 from scaling_cli.optimum import Optimum, make_problem, optimise, refuse
 from scaling_cli.points import Points
-from scaling_cli.stability import headline, variations
 from scaling_cli.uncertainty import (
     Cut,
     assemble,
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from scaling_cli.runs import Runs
 
 EMBEDDED_POINTS = 20_000  # beyond it the fit file holds the digest alone
-COMPUTE_FACTORS = (1.0, 10.0, 100.0)  # of the largest compute, where derived optima are reported
 
 
 def fit(
@@ -136,42 +135,42 @@ def refit_objective(
 def _judged(bare: Fit, points: Points, problem: Problem, optimum: Optimum) -> Fit:
     """Add intervals, backtest and checklist."""
     resamples, seed = bare.selection["bootstrap"], bare.selection["seed"]
+    level = bare.selection["level"]
     weights = resample_counts(points.runs, resamples, seed)
     draws = bootstrap(problem, optimum, weights)
-    cuts = backtest(points, problem, optimum, cuts_by_share(points, len(optimum.u)))
+    masks = cuts_by_share(points, len(optimum.u))
+    cuts = backtest(points, problem, optimum, masks)
     uncertainty = assemble(points, problem, optimum, cuts, seed)
-    found = variations(points, problem, optimum)
-    at = headline(optimum.law, points)
+    found = diagnose(
+        points, problem, optimum,
+        draws=draws, uncertainty=uncertainty, masks=masks, cuts=cuts, level=level,
+    )  # fmt: skip
     sure = replace(
         bare,
-        intervals=intervals(draws, bare.selection["level"]),
+        intervals=intervals(draws, level),
         uncertainty=uncertainty,
         backtest=backtest_dict(cuts, uncertainty.axis, uncertainty.drift),
+        derived=dict(bare.derived) | found.derived(),
+        diagnostics=dict(bare.diagnostics) | found.to_dict(),
     )
-    half_width = _half_width(sure, at)
     checks = checklist(
         Evidence(
-            points=points, problem=problem, optimum=optimum, draws=draws, cuts=cuts,
-            variations=found, uncertainty=uncertainty, headline=at,
-            headline_half_width=half_width, resamples=resamples,
+            points=points, problem=problem, optimum=optimum, draws=draws, resamples=resamples,
+            cuts=cuts, uncertainty=uncertainty, diagnosis=found,
+            half_widths=_half_widths(sure, found.target.inputs), level=level,
+            selection=bare.selection, sources=bare.data["sources"], command=bare.command,
         )
     )  # fmt: skip
-    sensitivity = [
-        {"name": v.name, "kind": v.kind, "removed": list(v.removed),
-         "exponents": dict(v.exponents), "headline_shift": v.shift}
-        for v in found
-    ]  # fmt: skip
-    diagnostics = dict(bare.diagnostics) | {"sensitivity": sensitivity, "headline": at}
-    return replace(sure, checks=checks, diagnostics=diagnostics)
+    return replace(sure, checks=checks)
 
 
-def _half_width(fit_: Fit, at: Mapping[str, float]) -> float:
-    """Return half the width of the new-run interval at the headline, in ln loss."""
-    prediction = fit_.predict(**at)
-    if prediction.new_run is None:
-        return float("inf")
-    low, high = prediction.new_run
-    return float(np.log(high[0] / low[0]) / 2)
+def _half_widths(fit_: Fit, at: Mapping[str, float]) -> tuple[float, float]:
+    """Return half the widths of the mean-curve and new-run intervals, in ln output."""
+    prediction = fit_.predict(level=fit_.selection["level"], **at)
+    if prediction.mean is None or prediction.new_run is None:
+        return float("inf"), float("inf")
+    mean, new = (np.log(high[0] / low[0]) / 2 for low, high in (prediction.mean, prediction.new_run))
+    return float(mean), float(new)
 
 
 def as_points(
