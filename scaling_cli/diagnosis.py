@@ -1,4 +1,4 @@
-"""Everything a fit is questioned with beside its intervals: choices, runs, floor, rivals, slices."""
+"""What a fit is questioned with beside intervals: choices, runs, floor, rivals, isoFLOP slices."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,12 +14,14 @@ from scaling_cli.floor import Profile
 from scaling_cli.isoflop import IsoFlop, isoflop
 from scaling_cli.optimum import Optimum
 from scaling_cli.points import Points, scale
+from scaling_cli.recounting import recounted
 from scaling_cli.rivals import Rival, rivals
 from scaling_cli.stability import (
+    REACH,
+    Fitted,
     Target,
     Variation,
     choices,
-    recounted,
     refit,
     size_symbol,
     target,
@@ -88,7 +90,6 @@ class Diagnosis:
             "near_optimal": _near_dict(self.target, self.flat),
         }
 
-
     def derived(self) -> dict[str, Any]:
         """Return N*(C) by isoFLOP slices, as the fit file's derived quantities hold it."""
         if self.isoflop is None or not self.isoflop.allocations:
@@ -121,40 +122,42 @@ def diagnose(
     level : float
         Of the intervals.
     """
-    at = target(optimum.law, points)
+    fitted = Fitted(points, problem, optimum, target(optimum.law, points))
     name = floor.floor_name(problem)
     interval = floor.interval_of(name, [draws, uncertainty.draws], level) if name else []
-    held = floor.plans(problem, name, interval) if name and interval else []
-    plans = [*choices(points, problem), *influence.plans(points, problem, optimum, at), *held]
-    made = refit(points, problem, optimum, plans, at)
-    alone = [*tied(points, problem, optimum, at), *recounted(points, problem, optimum, at)]
+    held = floor.plans(fitted, name, interval) if name and interval else []
+    plans = [*choices(fitted), *influence.plans(fitted), *held]
+    made = refit(fitted, plans)
+    alone = [*tied(fitted), *recounted(fitted)]
     good = [(p, v) for p, v in zip(plans, made, strict=True) if v is not None]
     tried = [*((p.name, v) for p, v in zip(plans, made, strict=True)), *alone]
     chosen = [v for _, v in good if v.kind in ("objective", "filter")]
     curve = [(p, v) for p, v in good if v.kind == "floor"]
     return Diagnosis(
-        target=at,
+        target=fitted.target,
         choices=[*chosen, *(v for _, v in alone if v is not None)],
         runs=[v for _, v in good if v.kind == "run"],
         groups=[v for _, v in good if v.kind == "few runs"],
         run_count=len(set(points.runs)),
         failed=tuple(name for name, v in tried if v is None),
-        profile=floor.profile(problem, optimum, name, interval, curve, at) if name else None,
-        rivals=rivals(points, problem, optimum, masks, cuts, at),
-        isoflop=isoflop(points, optimum.law, uncertainty.draws, computes(points), level),
-        flat=_flat(points, optimum, at),
+        profile=floor.profile(fitted, name, interval, curve) if name else None,
+        rivals=rivals(fitted, masks, cuts),
+        isoflop=_slices(points, optimum, uncertainty, level),
+        flat=_flat(points, optimum, fitted.target),
     )
 
 
-def computes(points: Points) -> list[float]:
-    """Return where optima are reported: at 1x, 10x and 100x the largest compute."""
+def _slices(
+    points: Points, optimum: Optimum, uncertainty: Uncertainty, level: float
+) -> IsoFlop | None:
     largest = float(np.max(scale(points.inputs)[1]))
-    return [factor * largest for factor in COMPUTE_FACTORS]
+    computes = [factor * largest for factor in COMPUTE_FACTORS]
+    return isoflop(
+        points, optimum.law, uncertainty.draws, computes, headline=REACH * largest, level=level
+    )
 
 
-def _flat(
-    points: Points, optimum: Optimum, at: Target
-) -> dict[float, tuple[float, float]] | None:
+def _flat(points: Points, optimum: Optimum, at: Target) -> dict[float, tuple[float, float]] | None:
     if at.compute is None:
         return None
     return near_optimal(optimum.law, size_symbol(points), at.compute)

@@ -169,7 +169,9 @@ def _half_widths(fit_: Fit, at: Mapping[str, float]) -> tuple[float, float]:
     prediction = fit_.predict(level=fit_.selection["level"], **at)
     if prediction.mean is None or prediction.new_run is None:
         return float("inf"), float("inf")
-    mean, new = (np.log(high[0] / low[0]) / 2 for low, high in (prediction.mean, prediction.new_run))
+    mean, new = (
+        np.log(high[0] / low[0]) / 2 for low, high in (prediction.mean, prediction.new_run)
+    )
     return float(mean), float(new)
 
 

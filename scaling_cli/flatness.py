@@ -1,6 +1,6 @@
 """How flat the optimum is: the model sizes whose loss is as good as the best at one compute."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -36,21 +36,23 @@ def near_optimal(
     best = float(law.derive(OPTIMUM, C=compute))
     least = float(_loss(law, size, compute, np.array([best]))[0])
     wanted = least * (1 + np.asarray(shares, float))
-    ends = [_edge(law, size, compute, best, wanted, side) for side in (-1.0, 1.0)]
+
+    def loss(moved: np.ndarray) -> np.ndarray:
+        return _loss(law, size, compute, best * np.exp(moved))
+
+    ends = [best * _edge(loss, wanted, side) for side in (-1.0, 1.0)]
     return {s: (float(a), float(b)) for s, a, b in zip(shares, *ends, strict=True)}
 
 
-def _edge(
-    law: Law, size: str, compute: float, best: float, wanted: np.ndarray, side: float
-) -> np.ndarray:
-    """Return where the loss reaches the wanted values on one side, shape (shares,)."""
+def _edge(loss: Callable[[np.ndarray], np.ndarray], wanted: np.ndarray, side: float) -> np.ndarray:
+    """Return the multiple of the optimum where the loss reaches the wanted values, on one side."""
     near, far = np.zeros(len(wanted)), np.full(len(wanted), FARTHEST)
-    open_ = _loss(law, size, compute, best * np.exp(side * far)) <= wanted
+    endless = loss(side * far) <= wanted
     for _ in range(STEPS):
         middle = (near + far) / 2
-        inside = _loss(law, size, compute, best * np.exp(side * middle)) <= wanted
+        inside = loss(side * middle) <= wanted
         near, far = np.where(inside, middle, near), np.where(inside, far, middle)
-    return np.where(open_, np.inf if side > 0 else 0.0, best * np.exp(side * near))
+    return np.where(endless, np.inf if side > 0 else 0.0, np.exp(side * near))
 
 
 def _loss(law: Law, size: str, compute: float, sizes: np.ndarray) -> np.ndarray:

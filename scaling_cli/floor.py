@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 
 from scaling_cli.engine.solve import Problem
-from scaling_cli.optimum import Optimum
-from scaling_cli.stability import Plan, Target, Variation, own_corner, own_sum
+from scaling_cli.stability import Fitted, Plan, Variation, own_corner, own_sum
 
 GRID = 9  # values: the interval in quarters, and half of its width on either side
 BEYOND = 0.5
@@ -88,11 +87,11 @@ def interval_of(name: str, draws: Sequence[Mapping[str, np.ndarray]], level: flo
     return np.quantile(values, ends).tolist() if len(values) else []
 
 
-def plans(problem: Problem, name: str, interval: Sequence[float]) -> list[Plan]:
+def plans(fitted: Fitted, name: str, interval: Sequence[float]) -> list[Plan]:
     """Return one refit for each value at which the floor is held."""
     low, high = interval
     around = BEYOND * (high - low)
-    everything, own = np.ones(len(problem.output), bool), own_corner(problem)
+    everything, own = np.ones(len(fitted.points), bool), own_corner(fitted.problem)
     values = np.linspace(low - around, high + around, GRID)
     return [
         Plan(f"{name} = {value:.4g}", "floor", everything, own, {name: value})
@@ -102,28 +101,25 @@ def plans(problem: Problem, name: str, interval: Sequence[float]) -> list[Plan]:
 
 
 def profile(
-    problem: Problem,
-    optimum: Optimum,
+    fitted: Fitted,
     name: str,
     interval: Sequence[float],
     made: Sequence[tuple[Plan, Variation]],
-    at: Target,
 ) -> Profile | None:
     """Return the profile from refits that converged; None without any."""
     if not made:
         return None
-    found = [variation for _, variation in made]
-    base = float(np.asarray(optimum.law(**at.columns()), float)[0])
-    moved = [v.optimum_shift for v in found]
-    known = [x for x in moved if x is not None]
-    own = own_sum(problem, optimum.law)
+    law, found = fitted.optimum.law, [variation for _, variation in made]
+    base = float(np.asarray(law(**fitted.target.columns()), float)[0])
+    known = [v.optimum_shift for v in found if v.optimum_shift is not None]
+    own = own_sum(fitted.problem, law)
     return Profile(
         parameter=name,
-        best=optimum.law.values()[name],
+        best=law.values()[name],
         low=interval[0],
         high=interval[1],
         values=np.array([plan.held[name] for plan, _ in made]),
         rise=np.array([v.value for v in found]) / own - 1 if own > 0 else np.zeros(len(found)),
         prediction=base * np.exp([v.shift for v in found]),
-        optimum_factor=np.exp(known) if len(known) == len(moved) else None,
+        optimum_factor=np.exp(known) if len(known) == len(found) else None,
     )

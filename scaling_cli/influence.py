@@ -11,8 +11,7 @@ import numpy as np
 from scaling_cli.engine.solve import Problem
 from scaling_cli.law import Law
 from scaling_cli.optimum import Optimum, log_predictions, sensitivity
-from scaling_cli.points import Points
-from scaling_cli.stability import Plan, Target, Variation, exponent_names, own_corner
+from scaling_cli.stability import Fitted, Plan, Variation, exponent_names, own_corner
 
 MOST_RUNS = 64  # with more, runs are screened before they are left out
 SCREENED = 4  # refitted for the headline, and as many for the exponents
@@ -22,22 +21,20 @@ MAD_TO_SD = 1.4826  # of the normal
 CLIPPED = 3.0  # robust sds beyond which the influence of a residual no longer grows
 
 
-def plans(points: Points, problem: Problem, optimum: Optimum, at: Target) -> list[Plan]:
-    """Return the refits that leave out single runs, and a few runs at once."""
-    steps = one_step(problem, optimum)
-    return [*_single(points, problem, optimum, steps, at), *_few(problem, optimum, steps)]
+def plans(fitted: Fitted) -> list[Plan]:
+    """Return the refits that leave out single runs, and a few points at once."""
+    steps = one_step(fitted.problem, fitted.optimum)
+    return [*_single(fitted, steps), *_few(fitted, steps)]
 
 
-def _single(
-    points: Points, problem: Problem, optimum: Optimum, steps: np.ndarray, at: Target
-) -> list[Plan]:
-    names, member = np.unique(np.asarray(points.runs), return_inverse=True)
+def _single(fitted: Fitted, steps: np.ndarray) -> list[Plan]:
+    names, member = np.unique(np.asarray(fitted.points.runs), return_inverse=True)
     chosen = np.arange(len(names))
     if len(names) > MOST_RUNS:
-        chosen = _screened(problem, optimum, _summed(steps, member, len(names)), at)
-    enough = len(optimum.u) + 1
+        chosen = _screened(fitted, _summed(steps, member, len(names)))
+    enough = len(fitted.optimum.u) + 1
     return [
-        Plan(f"without {names[i]}", "run", member != i, own_corner(problem))
+        Plan(f"without {names[i]}", "run", member != i, own_corner(fitted.problem))
         for i in chosen.tolist()
         if np.sum(member != i) >= enough
     ]
@@ -50,20 +47,21 @@ def _summed(steps: np.ndarray, member: np.ndarray, count: int) -> np.ndarray:
     return total
 
 
-def _screened(
-    problem: Problem, optimum: Optimum, by_run: np.ndarray, at: Target
-) -> np.ndarray:
+def _screened(fitted: Fitted, by_run: np.ndarray) -> np.ndarray:
     """Return the runs that move the headline or an exponent most, by the one-step estimate."""
-    moves = np.abs(by_run @ sensitivity(problem, optimum.u, at.columns())[0])
+    problem = fitted.problem
+    at = sensitivity(problem, fitted.optimum.u, fitted.target.columns())[0]
     columns = [i for i, n in enumerate(problem.frame.names) if n in exponent_names(problem.law)]
     exponents = np.max(np.abs(by_run[:, columns]), axis=1, initial=0.0)
-    first = [np.argsort(-score, kind="stable")[:SCREENED] for score in (moves, exponents)]
+    scores = (np.abs(by_run @ at), exponents)
+    first = [np.argsort(-score, kind="stable")[:SCREENED] for score in scores]
     return np.unique(np.concatenate(first))
 
 
-def _few(problem: Problem, optimum: Optimum, steps: np.ndarray) -> list[Plan]:
+def _few(fitted: Fitted, steps: np.ndarray) -> list[Plan]:
     """Plan to leave out the few points that push each exponent most, up and down."""
-    n, k = len(problem.output), len(optimum.u)
+    problem = fitted.problem
+    n, k = steps.shape
     few = max(SMALLEST_FEW, int(np.ceil(FEW * n)))
     if n - few < k + 2:
         return []

@@ -149,8 +149,12 @@ class IsoFlop:
     line: Line | None
     allocations: Sequence[Allocation]
     bias: float | None
-    """ln N* of the line through simulated optima over the law's own, at the last allocation."""
+    """ln N* of the line through simulated optima over the law's own, at the headline."""
     level: float
+
+    def nearest(self, compute: float) -> Allocation:
+        """Return the allocation at the compute nearest to this one."""
+        return min(self.allocations, key=lambda a: abs(np.log(a.compute / compute)))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object."""
@@ -173,6 +177,8 @@ def isoflop(
     law: Law,
     draws: Mapping[str, np.ndarray],
     computes: Sequence[float],
+    *,
+    headline: float,
     level: float = 0.9,
 ) -> IsoFlop | None:
     """Look for isoFLOP slices and read N*(C) off them.
@@ -187,6 +193,8 @@ def isoflop(
         Joint draws behind the law's own interval.
     computes : sequence of float
         Where N* is wanted.
+    headline : float
+        Where the bias of the parabolas is simulated.
     level : float
 
     Returns
@@ -204,8 +212,10 @@ def isoflop(
     budgets = [_budget(points, law, sizes[rows], compute[rows], rows) for rows in slices]
     used = [b for b in budgets if b.optimum is not None]
     line = line_through([b.compute for b in used], [b.optimum or np.nan for b in used])
-    allocations = [] if line is None else [_allocation(line, law, draws, C, level) for C in computes]
-    bias = _line_bias(law, used, allocations)
+    allocations = (
+        [] if line is None else [_allocation(line, law, draws, C, level) for C in computes]
+    )
+    bias = None if line is None else _line_bias(law, used, headline)
     return IsoFlop(budgets, line, allocations, bias, level)
 
 
@@ -276,20 +286,28 @@ def parabola(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, float, float, fl
         Of (x - best)^2, where it is least, and the value there.
     """
     centre = float(x[np.argmin(y)])
+    near, c, best, least = _parabola_near(x, y, centre)
     for _ in range(MOST_MOVES):
-        away = np.abs(x - centre)
-        near = away <= max(NEAR, float(np.sort(away)[min(FEWEST_SIZES, len(x)) - 1]))
-        mean = np.mean(x[near])
-        columns = np.stack([np.ones(near.sum()), x[near] - mean, (x[near] - mean) ** 2], axis=1)
-        a, b, c = np.linalg.lstsq(columns, y[near], rcond=None)[0].tolist()
-        best = float(mean - b / (2 * c)) if c != 0 else centre
-        if c <= 0:
-            break
         there = float(np.clip(best, np.min(x), np.max(x)))
-        if abs(there - centre) < SETTLED:
+        if c <= 0 or abs(there - centre) < SETTLED:
             break
         centre = there
-    return near, c, best, a - b * b / (4 * c) if c != 0 else a
+        near, c, best, least = _parabola_near(x, y, centre)
+    return near, c, best, least
+
+
+def _parabola_near(
+    x: np.ndarray, y: np.ndarray, centre: float
+) -> tuple[np.ndarray, float, float, float]:
+    """Fit a parabola to the points within NEAR of a place, or the nearest few."""
+    away = np.abs(x - centre)
+    near = away <= max(NEAR, float(np.sort(away)[min(FEWEST_SIZES, len(x)) - 1]))
+    mean = np.mean(x[near])
+    columns = np.stack([np.ones(near.sum()), x[near] - mean, (x[near] - mean) ** 2], axis=1)
+    a, b, c = np.linalg.lstsq(columns, y[near], rcond=None)[0].tolist()
+    if c == 0:
+        return near, 0.0, centre, a
+    return near, c, float(mean - b / (2 * c)), a - b * b / (4 * c)
 
 
 def _simulated_bias(law: Law, x: np.ndarray, moved: np.ndarray, compute: float) -> float | None:
@@ -332,29 +350,28 @@ def _allocation(
 def law_interval(
     law: Law, draws: Mapping[str, np.ndarray], compute: float, level: float
 ) -> tuple[float, float] | None:
-    """Return the law's own interval of N*: the optimum of every draw; None without one."""
+    """Return the law's own interval of N*: the optimum of every draw; None without one.
+
+    As with predictions, it always holds the point, even where the draws lie to one side of it.
+    """
     drawn = optimal_size(type(law), draws, compute) if draws else None
     if drawn is None or not np.isfinite(drawn).any():
         return None
     known = drawn[np.isfinite(drawn)]
     low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+    own = float(law.derive(OPTIMUM, C=compute))
+    held = [own] if np.isfinite(own) else []
+    return float(min(low, *held, low)), float(max(high, *held, high))
 
 
-def _line_bias(
-    law: Law, used: Sequence[Budget], allocations: Sequence[Allocation]
-) -> float | None:
-    """Return the bias of the line where it reaches farthest, as simulated on the law."""
-    known = [b for b in used if b.simulated is not None]
-    if not allocations or allocations[-1].law_size is None:
-        return None
-    optima = [
-        float(law.derive(OPTIMUM, C=b.compute)) * float(np.exp(b.simulated or 0.0)) for b in known
-    ]
-    line = line_through([b.compute for b in known], optima)
+def _line_bias(law: Law, used: Sequence[Budget], compute: float) -> float | None:
+    """Return ln N* of the line through simulated optima over the law's own."""
+    known = [(b.compute, b.simulated) for b in used if b.simulated is not None]
+    optima = [float(law.derive(OPTIMUM, C=C)) * float(np.exp(moved)) for C, moved in known]
+    line = line_through([C for C, _ in known], optima)
     if line is None:
         return None
-    return float(np.log(line.at(allocations[-1].compute) / allocations[-1].law_size))
+    return float(np.log(line.at(compute) / law.derive(OPTIMUM, C=compute)))
 
 
 def student(share: float, freedom: int) -> float:

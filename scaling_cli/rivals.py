@@ -1,4 +1,4 @@
-"""Rival laws: does another law of the same inputs forecast the held-back runs better?
+"""Rival laws: other laws of the same inputs, and which forecasts the held-back runs better.
 
 Laws are compared by what they forecast, never by how well they fit what they saw: each rival is
 refitted at the cuts of the backtest and scored on the same held-back runs. Rivals are found in
@@ -15,10 +15,10 @@ from scaling_cli import laws
 from scaling_cli.engine.solve import Problem, frame, parameters
 from scaling_cli.engine.starts import starts
 from scaling_cli.law import Law
-from scaling_cli.optimum import Optimum, log_predictions, refits
+from scaling_cli.optimum import log_predictions, refits
 from scaling_cli.points import Points, scale
 from scaling_cli.quantities import X
-from scaling_cli.stability import Target, own_sum
+from scaling_cli.stability import Fitted, own_sum
 from scaling_cli.uncertainty import Cut, fewest_training
 
 MOST_RIVALS = 2
@@ -114,39 +114,33 @@ def translation(law: type[Law], rival: type[Law]) -> dict[str, str] | None:
     return None
 
 
-def rivals(
-    points: Points,
-    problem: Problem,
-    optimum: Optimum,
-    masks: Sequence[np.ndarray],
-    cuts: Sequence[Cut],
-    at: Target,
-) -> list[Rival]:
+def rivals(fitted: Fitted, masks: Sequence[np.ndarray], cuts: Sequence[Cut]) -> list[Rival]:
     """Fit every rival and score it at the cuts of the backtest.
 
     Parameters
     ----------
+    fitted : Fitted
     masks : sequence of bool array, shape (n,)
         Training points of the cuts.
     cuts : sequence of Cut
         What the fitted law forecast there; a cut that it could not be refitted at is missing.
     """
+    points, problem, at = fitted.points, fitted.problem, fitted.target.inputs
+    own = float(fitted.optimum.law(**at))
     found = []
-    for name, same in candidates(problem.law, len(optimum.u), len(points)):
+    for name, same in candidates(problem.law, len(fitted.optimum.u), len(points)):
         rival = _problem(problem, laws.get(name), same)
         made = _refitted(points, rival, masks)
         if made is None:
             continue
         law, u = made
-        there = {s: np.array([at.inputs[own]]) for s, own in same.items()}
-        prediction = float(np.asarray(law(**there), float)[0])
-        own = float(optimum.law(**at.inputs))
+        prediction = float(law(**{s: at[theirs] for s, theirs in same.items()}))
         found.append(
             Rival(
                 law=name,
                 parameters=law.values(),
                 value=own_sum(rival, law),
-                fit_value=own_sum(problem, optimum.law),
+                fit_value=own_sum(problem, fitted.optimum.law),
                 prediction=prediction,
                 shift=float(np.log(prediction / own)),
                 cuts=_scored(points, rival, u, cuts),

@@ -13,18 +13,15 @@ from typing import Any
 import numpy as np
 
 from scaling_cli.engine.solve import Problem, corner_of, parameters, solve, to_free
-from scaling_cli.engine.starts import starts
 from scaling_cli.law import Law
 from scaling_cli.optimum import Optimum, log_predictions, objective_value, sensitivity
 from scaling_cli.points import Points, scale
-from scaling_cli.quantities import FLOPS_PER_PARAM_TOKEN
 
 REACH = 10.0  # the headline lies this factor beyond the largest run
 OPTIMUM = "optimal_params"  # the derived quantity that N*(C) is read from
 SPARE = 3  # points beyond the parameters that a filter must leave
 EXTREMES = 0.1  # share of the points at either end of tokens per parameter that a filter drops
 LAD_CORNER = 1e-6  # Huber's corner that stands for absolute values
-COUNT_STARTS = 3  # beside the optimum, where sizes are counted otherwise
 CORNERS = {"huber 1e-4": 1e-4, "huber 1e-3": 1e-3, "huber 1e-2": 1e-2, "least squares": np.inf}
 
 
@@ -46,6 +43,16 @@ class Target:
     def columns(self) -> dict[str, np.ndarray]:
         """Return the headline's inputs as arrays of one point."""
         return {s: np.array([v]) for s, v in self.inputs.items()}
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fit that is questioned: what was fitted, how it ended, where answers are compared."""
+
+    points: Points
+    problem: Problem
+    optimum: Optimum
+    target: Target
 
 
 @dataclass(frozen=True)
@@ -182,45 +189,46 @@ def own_sum(problem: Problem, law: Law) -> float:
     return objective_value(replace(problem, objective=objective), law)
 
 
-def choices(points: Points, problem: Problem) -> list[Plan]:
+def choices(fitted: Fitted) -> list[Plan]:
     """Return the other choices that could have been made: corners, and two filters."""
-    everything, own = np.ones(len(problem.output), bool), own_corner(problem)
+    own = own_corner(fitted.problem)
+    everything = np.ones(len(fitted.points), bool)
     corners = [
         Plan(name, "objective", everything, corner)
         for name, corner in CORNERS.items()
         if corner != own
     ]
-    return [*corners, *_filters(points, problem)]
+    return [*corners, *_filters(fitted)]
 
 
-def _filters(points: Points, problem: Problem) -> list[Plan]:
-    _, values = scale(points.inputs)
+def _filters(fitted: Fitted) -> list[Plan]:
+    inputs = fitted.points.inputs
+    _, values = scale(inputs)
     masks = {"without the smallest quarter": values > np.quantile(values, 0.25)}
-    if "D" in points.inputs and len(points.inputs) == 2:
-        ratio = np.asarray(points.inputs["D"]) / np.asarray(points.inputs[size_symbol(points)])
+    if "D" in inputs and len(inputs) == 2:
+        ratio = np.asarray(inputs["D"]) / np.asarray(inputs[size_symbol(fitted.points)])
         low, high = np.quantile(ratio, [EXTREMES, 1 - EXTREMES])
         masks["without the extremes of tokens per parameter"] = (ratio >= low) & (ratio <= high)
-    enough = len(problem.frame.names) + SPARE
+    enough = len(fitted.optimum.u) + SPARE
     return [
-        Plan(name, "filter", kept, own_corner(problem))
+        Plan(name, "filter", kept, own_corner(fitted.problem))
         for name, kept in masks.items()
         if enough <= np.sum(kept) < len(kept)
     ]
 
 
-def refit(
-    points: Points, problem: Problem, optimum: Optimum, plans: Sequence[Plan], at: Target
-) -> list[Variation | None]:
+def refit(fitted: Fitted, plans: Sequence[Plan]) -> list[Variation | None]:
     """Carry out plans in one call of the engine; None for a refit that did not converge."""
     if not plans:
         return []
+    problem = fitted.problem
     names = problem.frame.names
-    begin = np.repeat(optimum.u[None], len(plans), axis=0)
+    begin = np.repeat(fitted.optimum.u[None], len(plans), axis=0)
     frozen = np.zeros(begin.shape, bool)
     for row, plan in enumerate(plans):
         for name, value in plan.held.items():
             along = np.eye(len(names))[names.index(name)]
-            begin[row] = slid(problem, optimum, along, float(to_free(problem.law, name, value)))
+            begin[row] = slid(fitted, along, float(to_free(problem.law, name, value)))
             frozen[row, names.index(name)] = True
     solution = solve(
         problem,
@@ -229,37 +237,33 @@ def refit(
         corner=np.array([plan.corner for plan in plans]),
         frozen=frozen,
     )
-    found = _variations(points, problem, optimum, plans, solution.u, solution.value, at)
+    found = described(fitted, plans, solution.u, solution.value)
     usable = solution.converged & np.isfinite(solution.value)
     return [v if good else None for v, good in zip(found, usable.tolist(), strict=True)]
 
 
-def slid(problem: Problem, optimum: Optimum, direction: np.ndarray, to: float) -> np.ndarray:
+def slid(fitted: Fitted, direction: np.ndarray, to: float) -> np.ndarray:
     """Return where direction @ u = to at least cost to the fit, to second order, shape (k,).
 
     A start for refits under that constraint: moving one coordinate alone leaves the valley.
     """
-    J = sensitivity(problem, optimum.u, problem.inputs)
+    u = fitted.optimum.u
+    J = sensitivity(fitted.problem, u, fitted.problem.inputs)
     free = np.linalg.pinv(J.T @ J, hermitian=True) @ direction
     reach = direction @ free
     step = free / reach if reach > 0 else direction / (direction @ direction)
-    return optimum.u + (to - direction @ optimum.u) * step
+    return u + (to - direction @ u) * step
 
 
-def _variations(
-    points: Points,
-    problem: Problem,
-    optimum: Optimum,
-    plans: Sequence[Plan],
-    u: np.ndarray,
-    value: np.ndarray,
-    at: Target,
+def described(
+    fitted: Fitted, plans: Sequence[Plan], u: np.ndarray, value: np.ndarray
 ) -> list[Variation]:
-    fitted = parameters(problem, u)
-    before = {n: np.array([v]) for n, v in optimum.law.values().items()}
-    base = float(np.log(np.asarray(optimum.law(**at.columns()), float)[0]))
+    """Return what refits that ended at u, shape (plans, k), say."""
+    problem, at = fitted.problem, fitted.target
+    values = parameters(problem, u)
+    base = float(np.log(np.asarray(fitted.optimum.law(**at.columns()), float)[0]))
     shifts = log_predictions(problem, u, at.columns())[:, 0] - base
-    moved = _optimum_shifts(problem.law, before, fitted, at.compute)
+    moved = _optimum_shifts(fitted.optimum.law, values, at.compute)
     found = []
     for i, plan in enumerate(plans):
         out = np.flatnonzero(~plan.kept).tolist()
@@ -267,8 +271,8 @@ def _variations(
             Variation(
                 name=plan.name,
                 kind=plan.kind,
-                removed=tuple(dict.fromkeys(str(points.runs[j]) for j in out)),
-                exponents={n: float(fitted[n][i]) for n in exponent_names(problem.law)},
+                removed=tuple(dict.fromkeys(str(fitted.points.runs[j]) for j in out)),
+                exponents={n: float(values[n][i]) for n in exponent_names(problem.law)},
                 shift=float(shifts[i]),
                 optimum_shift=moved[i],
                 value=float(value[i]),
@@ -278,26 +282,22 @@ def _variations(
 
 
 def _optimum_shifts(
-    law: type[Law],
-    before: Mapping[str, np.ndarray],
-    after: Mapping[str, np.ndarray],
-    compute: float | None,
+    law: Law, after: Mapping[str, np.ndarray], compute: float | None
 ) -> list[float | None]:
-    count = len(next(iter(after.values())))
-    if compute is None:
-        return [None] * count
-    old, new = (optimal_size(law, values, compute) for values in (before, after))
-    if old is None or new is None:
-        return [None] * count
-    shifts = np.log(new / old)
+    """Return the changes of ln N*, None where there is none to compare."""
+    new = None if compute is None else optimal_size(type(law), after, compute)
+    if new is None or compute is None:
+        return [None] * len(next(iter(after.values())))
+    shifts = np.log(new / float(law.derive(OPTIMUM, C=compute)))
     return [float(x) if np.isfinite(x) else None for x in shifts]
 
 
 Named = tuple[str, Variation | None]  # what was refitted, and the refit if it converged
 
 
-def tied(points: Points, problem: Problem, optimum: Optimum, at: Target) -> list[Named]:
+def tied(fitted: Fitted) -> list[Named]:
     """Refit with each pair of twin exponents held equal; empty where none is searched freely."""
+    problem = fitted.problem
     names, rows = problem.frame.names, list(problem.law.parameters())
     found: list[Named] = []
     for name, declared in problem.law.parameters().items():
@@ -308,80 +308,26 @@ def tied(points: Points, problem: Problem, optimum: Optimum, at: Target) -> list
         matrix[rows.index(name)] = matrix[rows.index(twin)]
         follower, leader = names.index(name), names.index(twin)
         apart = np.eye(len(names))[follower] - np.eye(len(names))[leader]
-        begin = slid(problem, optimum, apart, 0.0)[None]
+        begin = slid(fitted, apart, 0.0)[None]
         frozen = np.zeros(begin.shape, bool)
         frozen[:, follower] = True
         changed = replace(problem, frame=replace(problem.frame, matrix=matrix))
-        plan = Plan(f"{name} = {twin}", "tie", np.ones(len(points), bool), own_corner(problem))
-        best = _best(changed, begin, frozen)
+        plan = Plan(
+            f"{name} = {twin}", "tie", np.ones(len(fitted.points), bool), own_corner(problem)
+        )
+        best = best_of(changed, begin, frozen)
         if best is None:
             found.append((plan.name, None))
         else:
-            found.append((plan.name, _variations(points, changed, optimum, [plan], *best, at)[0]))
+            found.append((plan.name, described(replace(fitted, problem=changed), [plan], *best)[0]))
     return found
 
 
-def _best(
+def best_of(
     problem: Problem, begin: np.ndarray, frozen: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Return the coordinates (1, k) and the sum (1,) of the best of several starts."""
-    solution = solve(
-        problem, begin, corner=np.full(len(begin), own_corner(problem)), frozen=frozen
-    )
+    solution = solve(problem, begin, corner=np.full(len(begin), own_corner(problem)), frozen=frozen)
     value = np.where(solution.converged & np.isfinite(solution.value), solution.value, np.inf)
     best = [int(np.argmin(value))]
     return (solution.u[best], value[best]) if np.isfinite(value[best[0]]) else None
-
-
-def recounted(points: Points, problem: Problem, optimum: Optimum, at: Target) -> list[Named]:
-    """Refit with sizes counted in each other way the table has.
-
-    Compared at the same model and tokens: its other count is interpolated in logarithms, and
-    beyond the largest size continued with the slope of the two largest. N* is that of the
-    compute which the other count gives the fit's own optimum.
-    """
-    if "N" not in problem.inputs:
-        return []
-    found: list[Named] = []
-    for convention, sizes in points.counts.items():
-        other = replace(problem, inputs={**problem.inputs, "N": np.asarray(sizes, float)})
-        begin = np.concatenate([optimum.u[None], starts(other)[:COUNT_STARTS]])
-        plan = Plan(f"N counted {convention}", "convention", np.ones(len(points), bool), np.nan)
-        best = _best(other, begin)
-        if best is None:
-            found.append((plan.name, None))
-            continue
-        made = _variations(points, other, optimum, [plan], *best, at)[0]
-        fitted = {n: float(v[0]) for n, v in parameters(other, best[0]).items()}
-        shifts = _recounted_shifts(points, sizes, optimum.law, other.law(**fitted), at)
-        found.append((plan.name, replace(made, shift=shifts[0], optimum_shift=shifts[1])))
-    return found
-
-
-def _recounted_shifts(
-    points: Points, sizes: np.ndarray, own: Law, other: Law, at: Target
-) -> tuple[float, float | None]:
-    """Return the changes of ln prediction and of ln N* under a law fitted to other counts."""
-    there = {**at.inputs, "N": _counted_as(points, sizes, at.inputs["N"])}
-    shift = float(np.log(other(**there) / own(**at.inputs)))
-    if at.compute is None:
-        return shift, None
-    best = float(own.derive(OPTIMUM, C=at.compute))
-    tokens = at.compute / (FLOPS_PER_PARAM_TOKEN * best)
-    same = _counted_as(points, sizes, best)
-    values = {n: np.array([v]) for n, v in other.values().items()}
-    moved = optimal_size(type(other), values, FLOPS_PER_PARAM_TOKEN * same * tokens)
-    if moved is None or not np.isfinite(moved[0]):
-        return shift, None
-    return shift, float(np.log(moved[0] / same))
-
-
-def _counted_as(points: Points, sizes: np.ndarray, size: float) -> float:
-    """Return what a size of the fitted count is in another count."""
-    own, first = np.unique(np.log(points.inputs["N"]), return_index=True)
-    other, x = np.log(np.asarray(sizes, float))[first], np.log(size)
-    if len(own) < 2:
-        return float(np.exp(other[0] + x - own[0]))
-    i = int(np.clip(np.searchsorted(own, x), 1, len(own) - 1))
-    slope = (other[i] - other[i - 1]) / (own[i] - own[i - 1])
-    return float(np.exp(other[i - 1] + slope * (x - own[i - 1])))

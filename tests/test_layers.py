@@ -24,7 +24,7 @@ LAYERS = (
     {"ingest"},
     {"optimum"},
     {"uncertainty", "stability", "influence", "floor", "flatness", "isoflop"},
-    {"rivals", "cuts"},
+    {"rivals", "cuts", "recounting"},
     {"diagnosis"},
     {"checklist"},
     {"fitting"},

@@ -4,7 +4,9 @@ import numpy as np
 
 from scaling_cli.artefact import Check, Level
 from scaling_cli.checklist.evidence import Evidence, factor, line
+from scaling_cli.points import scale
 from scaling_cli.quantities import short_number
+from scaling_cli.stability import OPTIMUM, REACH
 
 BIASED = np.log(1.25)  # of ln N*, where the parabolas' own bias is said
 LOPSIDED = 0.5  # mean distance of minima from the middle of their sizes, over half the range
@@ -21,18 +23,18 @@ def parabolas(e: Evidence) -> Check:
         return Check("approach2.bias", Level.WARN,
                      f"{count}, of which too few bracket a minimum for a line: N* is the law's "
                      "alone, and untested. Add sizes on both sides of each minimum.")  # fmt: skip
-    last = found.allocations[-1]
-    at = f"at C = {last.compute:.3g}"
-    text = f"{count}, {found.line.n} with a bracketed minimum: N* {short_number(last.size)} {at}"
+    one = found.nearest(REACH * float(np.max(scale(e.points.inputs)[1])))
+    at = f"at C = {one.compute:.3g}"
+    text = f"{count}, {found.line.n} with a bracketed minimum: N* {short_number(one.size)} {at}"
     text += f" (exponent {found.line.slope:.3f})"
     problems = _doubts(e)
-    if last.law_size is not None:
-        text += f", {short_number(last.law_size)} by the law"
-    if last.agree is False:
-        low, high = last.hull
+    if one.law_size is not None:
+        text += f", {short_number(one.law_size)} by the law"
+    if one.agree is False:
+        low, high = one.hull
         problems.append(
-            f"the law's N* lies outside the parabolas' {short_number(last.interval[0])} to "
-            f"{short_number(last.interval[1])}: trust the parabolas for N*, the law for the loss, "
+            f"the law's N* lies outside the parabolas' {short_number(one.interval[0])} to "
+            f"{short_number(one.interval[1])}: trust the parabolas for N*, the law for the loss, "
             f"and plan for anything from {short_number(low)} to {short_number(high)}"
         )
     if found.bias is not None:
@@ -69,7 +71,7 @@ def flatness(e: Evidence) -> Check:
         for share, (low, high) in flat.items()
     )
     low, high = flat[max(flat)]
-    best = e.optimum.law.derive("optimal_params", C=at)
+    best = e.optimum.law.derive(OPTIMUM, C=at)
     outside = [
         v.name
         for v in e.diagnosis.choices

@@ -175,7 +175,8 @@ def residuals(e: Evidence) -> Check:
     """R11: size, worst runs, trends and runs of one sign, noise that changes with size."""
     r = e.residuals()
     spread = float(np.quantile(np.abs(r), 0.9) / NORMAL_90)
-    worst = [f"{e.points.runs[i]} ({percent(-r[i])})" for i in np.argsort(-np.abs(r))[:3]]
+    far = np.argsort(-np.abs(r))[:3].tolist()
+    worst = [f"{e.points.runs[i]} ({percent(float(-r[i]))})" for i in far]
     text = f"robust sd {100 * spread:.2g} %; farthest from the law: {', '.join(worst)}"
     if spread > MIXED_REGIMES:
         return Check("fit.residuals", Level.WARN,
@@ -249,7 +250,9 @@ def alternatives(e: Evidence) -> Check:
         f"no cut can choose between {own} and {', '.join(r.law for r in apart)}, whose "
         f"predictions differ by more than the interval: {text}. Quote both, or add runs."
     )
-    return line("fit.alternatives", problem if apart else None, f"{own} forecasts no worse: {text}.")
+    return line(
+        "fit.alternatives", problem if apart else None, f"{own} forecasts no worse: {text}."
+    )
 
 
 def _beats(rival: Rival) -> bool:

@@ -10,7 +10,7 @@ from scaling_cli.cli import _render
 from scaling_cli.cli._terminal import Style
 
 SHOWN = 3  # choices that move the prediction most
-HEADLINE = 1  # of the computes at which isoFLOP optima are reported: ten times the largest run
+HEADLINE = 1  # of the computes at which isoFLOP optima are reported: that of the forecast
 
 
 def text(fit: Fit, style: Style) -> str:
