@@ -49,7 +49,6 @@ class Work(NamedTuple):
     corner: Value  # (lanes,) Huber's delta; infinite for least squares
     prior_mean: Value  # (lanes, p) in full free coordinates
     prior_precision: Value  # (lanes, p)
-    frozen: Value  # (lanes, k) coordinates held at their start
 
 
 def evaluate(u: Any, residual: Any, shared: Any, work: Work) -> tuple:
@@ -69,9 +68,7 @@ def evaluate(u: Any, residual: Any, shared: Any, work: Work) -> tuple:
     gradient = J.T @ psi + matrix.T @ pull
     irls = (J * slope[:, None]).T @ J + prior
     exact = (J * curve[:, None]).T @ J + bend + prior
-    moves = jnp.where(work.frozen, 0.0, 1.0)
-    both = moves[:, None] * moves
-    return objective(r, u, shared, work), gradient * moves, irls * both, exact * both
+    return objective(r, u, shared, work), gradient, irls, exact
 
 
 def objective(r: Any, u: Any, shared: Any, work: Work) -> Any:

@@ -132,7 +132,6 @@ def solve(
     prior_mean: np.ndarray | None = None,
     prior_precision: np.ndarray | None = None,
     corner: np.ndarray | None = None,
-    frozen: np.ndarray | None = None,
     max_iterations: int = MAX_ITERATIONS,
 ) -> Solution:
     """Minimise the objective from each start.
@@ -148,8 +147,6 @@ def solve(
         Adds precision (u - mean)^2 / 2 per full free coordinate.
     corner : array, shape (m,), optional
         Per-lane Huber corner; the objective's by default (infinite for l2).
-    frozen : array of bool, shape (m, k), optional
-        Searched coordinates that are held at their start in that lane.
     max_iterations : int
 
     Returns
@@ -168,7 +165,6 @@ def solve(
         np.broadcast_to(corner_of(problem.objective) if corner is None else corner, (m,)),
         np.broadcast_to(0.0 if prior_mean is None else prior_mean, (m, p)),
         np.broadcast_to(0.0 if prior_precision is None else prior_precision, (m, p)),
-        np.broadcast_to(False if frozen is None else frozen, np.shape(starts)),
     )
     shared = (
         {s: _padded(np.asarray(v, float), 1.0) for s, v in problem.inputs.items()},
