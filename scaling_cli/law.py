@@ -67,6 +67,19 @@ FLOOR_PRIOR = Prior(center=0.64, log_sd=0.35, of_output=True)
 
 
 @dataclasses.dataclass(frozen=True)
+class Absorbs:
+    """The unit of an input that a coefficient carries.
+
+    The law is the same after `input` is divided by s and the coefficient by
+    s**(times * exponent): A in A/N^alpha absorbs N with alpha.
+    """
+
+    input: str
+    exponent: str
+    times: float = 1.0
+
+
+@dataclasses.dataclass(frozen=True)
 class Parameter:
     """The declaration of one parameter of a law.
 
@@ -83,6 +96,8 @@ class Parameter:
         Grid of starting values of a nonlinear parameter.
     prior : Prior, optional
         Keeps resampled fits of few points plausible when intervals are made.
+    absorbs : tuple of Absorbs
+        Inputs whose unit it carries; the engine fits in units of the smallest input.
     twin : str, optional
         An exponent that some authors hold equal to this one; every fit says what that would
         change.
@@ -95,7 +110,8 @@ class Parameter:
     linear: bool
     starts: tuple[float, ...]
     prior: Prior | None
-    twin: str | None
+    absorbs: tuple[Absorbs, ...] = ()
+    twin: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,6 +135,7 @@ def param(
     linear: bool = False,
     starts: tuple[float, ...] = (),
     prior: Prior | None = None,
+    absorbs: Absorbs | None = None,
     twin: str | None = None,
 ) -> Any:
     """Declare a parameter of a law (a field specifier: use as a dataclass default)."""
@@ -130,6 +147,7 @@ def param(
             "linear": linear,
             "starts": starts,
             "prior": prior,
+            "absorbs": () if absorbs is None else (absorbs,),
             "twin": twin,
         }
     )

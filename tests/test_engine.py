@@ -70,7 +70,7 @@ def test_value_gradient_and_hessians_are_those_of_the_objective(objective: Objec
     found = solve(
         problem, begin, weight=np.tile(weight, (3, 1)),
         prior_mean=np.tile(mean, (3, 1)), prior_precision=np.tile(precision, (3, 1)),
-        max_iterations=1,
+        max_iterations=4,
     )  # fmt: skip
     corner = np.inf if objective.name == "l2" else objective.delta
     outside = []

@@ -1,14 +1,19 @@
-"""One iteration of one lane: derivatives, a damped Newton direction, a short line search.
+"""One iteration of one lane: derivatives, acceptance of the last step, the next damped one.
 
-Shapes are those of a single lane; `solve` maps them over all lanes.
+Shapes are those of a single lane; `solve` maps them over all lanes. A lane searches k <= p
+coordinates of a law of p parameters; the rest of its p coordinates stand still, so that one
+executable serves every choice of fixed, tied and frozen parameters.
 """
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from scaling_cli.law import Value
+from scaling_cli.law import Domain, Law, Value
 
 # Stop when the model promises less than this share of the objective: far below any use of the
 # number, above the rounding of a sum of 1e5 terms. The absolute floor is a residual of 1e-15,
@@ -16,132 +21,223 @@ from scaling_cli.law import Value
 RELATIVE_STOP = 1e-14
 RESIDUAL_FLOOR = 1e-15
 STEP_CAP = 3.0  # of one iteration in any free coordinate: a factor of 20 in a positive parameter
-FIRST_DAMPING = 0.1  # in the metric of the IRLS Hessian
+# In the metric of the IRLS Hessian. Huber's kinks ask for more than least squares.
+FIRST_DAMPING, FIRST_DAMPING_SMOOTH = 0.3, 1e-4
+EASE = 3.0  # of the damping after a step that the model foresaw
 TRY_RATIO = 4.0  # between the dampings tried in one iteration
 TRIES = 6
 STUCK = 1e12
 # A direction in which the data are blind gets this share of the largest curvature, so that a
 # step along it stays finite; it changes the path, not the minimum.
 DEAD_DIRECTION = 1e-7
-# Step lengths compared by value alone: Huber's kinks make the full step too long, curved
-# valleys make it too short. Three cost less than half an evaluation with derivatives.
-LENGTHS = (1.0, 0.3, 3.0)
 
 
-class Lanes(NamedTuple):
-    """State of all lanes, as NumPy arrays outside and JAX arrays inside; leading axis: lane."""
+class Shared(NamedTuple):
+    """What all lanes of a call have in common."""
 
-    u: Value  # (lanes, k) free coordinates
-    value: Value  # (lanes,)
-    gradient: Value  # (lanes, k)
-    irls: Value  # (lanes, k, k)
-    exact: Value  # (lanes, k, k)
-    damping: Value  # (lanes,)
-    done: Value  # (lanes,)
-    iterations: Value  # (lanes,); -1 before the first evaluation
+    inputs: dict[str, Value]  # each (n,)
+    matrix: Value  # (p, p): full free coordinates = offset + matrix @ u
+    offset: Value  # (p,)
 
 
 class Work(NamedTuple):
-    """What differs from lane to lane; leading axis: lane."""
+    """What differs from lane to lane; a leading axis is added by the caller."""
 
-    target: Value  # (lanes, n) ln output, or output in linear space
-    weight: Value  # (lanes, n) >= 0; 0 pads
-    corner: Value  # (lanes,) Huber's delta; infinite for least squares
-    prior_mean: Value  # (lanes, p) in full free coordinates
-    prior_precision: Value  # (lanes, p)
+    start: Value  # (p,)
+    moves: Value  # (p,) bool: coordinates that are searched
+    target: Value  # (n,) ln output, or output in linear space
+    weight: Value  # (n,) >= 0; 0 pads
+    corner: Value  # Huber's delta; infinite for least squares
+    prior_mean: Value  # (p,) in full free coordinates
+    prior_precision: Value  # (p,)
 
 
-def evaluate(u: Any, residual: Any, shared: Any, work: Work) -> tuple:
+class Local(NamedTuple):
+    """The objective around a point."""
+
+    value: Value
+    gradient: Value  # (p,)
+    irls: Value  # (p, p) positive semidefinite
+    exact: Value  # (p, p)
+
+
+class Lane(NamedTuple):
+    """Where a lane stands and what it tries next."""
+
+    u: Value  # (p,)
+    local: Local
+    step: Value  # (p,)
+    damping: Value
+    iterations: Value  # -1 before the first evaluation
+    done: Value
+
+
+@dataclass(frozen=True)
+class Equation:
+    """A law as the kernel sees it.
+
+    Parameters
+    ----------
+    derivatives : callable
+        From full free coordinates (p,) to the prediction, its p first derivatives and its second
+        derivatives, each of shape (n,) or scalar.
+    pairs : sequence of (int, int)
+        Which second derivatives there are. They are those of the law in its own parameters times
+        both scales; where both parameters are declared linear they are zero and left out.
+    positive : tuple of bool
+        Whether a parameter is the exponential of its free coordinate.
+    log : bool
+        Whether residuals are of ln output.
+    """
+
+    derivatives: Callable[[Any, Shared], tuple[Any, list[Any], list[Any]]]
+    pairs: Sequence[tuple[int, int]]
+    positive: tuple[bool, ...]
+    log: bool
+
+
+def equation(law: type[Law], space: str) -> Equation:
+    """Return a law with its derivatives, taken by differentiating its equation."""
+    declared = list(law.parameters().values())
+    positive = tuple(p.domain is Domain.POSITIVE for p in declared)
+    pairs = [
+        (i, j)
+        for i, first in enumerate(declared)
+        for j, second in enumerate(declared[: i + 1])
+        if not (first.linear and second.linear)
+    ]
+
+    def derivatives(full: Any, shared: Shared) -> tuple[Any, list[Any], list[Any]]:
+        theta = [jnp.exp(full[i]) if on else full[i] for i, on in enumerate(positive)]
+        scale = [t if on else jnp.ones(()) for t, on in zip(theta, positive, strict=True)]
+
+        def at(values: list[Any]) -> Any:
+            names = law.parameters()
+            return law(**dict(zip(names, values, strict=True)))(**shared.inputs)
+
+        def slope(values: list[Any], j: int) -> Any:
+            along = [*values[:j], scale[j], *values[j + 1 :]]
+            return jax.jvp(
+                lambda v: at([*values[:j], v, *values[j + 1 :]]), (values[j],), (along[j],)
+            )[1]
+
+        def bend(i: int, j: int) -> Any:
+            return jax.jvp(
+                lambda v: slope([*theta[:i], v, *theta[i + 1 :]], j), (theta[i],), (scale[i],)
+            )[1]
+
+        return at(theta), [slope(theta, j) for j in range(len(theta))], [bend(*q) for q in pairs]
+
+    return Equation(derivatives, pairs, positive, space == "log")
+
+
+def localise(u: Any, shared: Shared, work: Work, law: Equation) -> Local:
     """Return value, gradient, IRLS Hessian and exact Hessian of one lane at u."""
-    matrix, corner = shared[1], work.corner
-    r = residual(u)
-    J = jax.jacfwd(residual)(u)  # (n, k)
+    full = shared.offset + shared.matrix @ u
+    prediction, slopes, bends = law.derivatives(full, shared)
+    corner = work.corner
+    r = (jnp.log(prediction) if law.log else prediction) - work.target
+    inverse = 1 / prediction if law.log else 1.0
     size = jnp.abs(r)
     inside = size <= corner
     psi = work.weight * jnp.where(inside, r, corner * jnp.sign(r))
     # corner/|r| outside the corner, where |r| > 0 for sure; 1 inside.
-    slope = work.weight * jnp.where(inside, 1.0, corner / jnp.where(inside, 1.0, size))
-    curve = work.weight * inside
-    bend = jax.jacfwd(jax.grad(lambda x: psi @ residual(x)))(u)
-    pull = work.prior_precision * _away(u, shared, work)
-    prior = matrix.T @ (work.prior_precision[:, None] * matrix)
-    gradient = J.T @ psi + matrix.T @ pull
-    irls = (J * slope[:, None]).T @ J + prior
-    exact = (J * curve[:, None]).T @ J + bend + prior
-    return objective(r, u, shared, work), gradient, irls, exact
+    relaxed = work.weight * jnp.where(inside, 1.0, corner / jnp.where(inside, 1.0, size))
+    curve = work.weight * inside - (psi if law.log else 0.0)
+    rho = jnp.where(inside, 0.5 * r * r, corner * (size - 0.5 * corner))
+    features = jnp.stack([jnp.broadcast_to(inverse * c, r.shape) for c in (*slopes, *bends)])
+    p = len(slopes)
+    J, sums = features[:p], features @ psi
+    # d2 exp(z) = exp(z): the curvature of the free coordinate itself.
+    own = jnp.diag(jnp.where(np.array(law.positive), sums[:p], 0.0))
+    bent = _symmetric(p, law.pairs) @ sums[p:] if law.pairs else jnp.zeros(p * p)
+    products = jnp.concatenate([J * curve, J * relaxed]) @ J.T  # one call is faster than two
+    exact, irls = products[:p] + bent.reshape(p, p) + own, products[p:]
+    # Held at zero, a coordinate is -inf; without a prior it counts for nothing.
+    away = jnp.where(work.prior_precision > 0, full - work.prior_mean, 0.0)
+    pull, prior = work.prior_precision * away, jnp.diag(work.prior_precision)
+    both = work.moves[:, None] & work.moves[None, :]
+    still = jnp.diag(jnp.where(work.moves, 0.0, 1.0))
+
+    def searched(hessian: Any) -> Any:
+        return jnp.where(both, shared.matrix.T @ (hessian + prior) @ shared.matrix, 0.0) + still
+
+    gradient = jnp.where(work.moves, shared.matrix.T @ (sums[:p] + pull), 0.0)
+    value = work.weight @ rho + 0.5 * away @ pull
+    return Local(value, gradient, searched(irls), searched(exact))
 
 
-def objective(r: Any, u: Any, shared: Any, work: Work) -> Any:
-    """Return the objective of one lane from its residuals."""
-    size = jnp.abs(r)
-    arm = work.corner * (size - 0.5 * work.corner)
-    rho = jnp.where(size <= work.corner, 0.5 * r * r, arm)
-    away = _away(u, shared, work)
-    return work.weight @ rho + 0.5 * away @ (work.prior_precision * away)
+def _symmetric(p: int, pairs: Sequence[tuple[int, int]]) -> np.ndarray:
+    """Return the (p * p, pairs) matrix that spreads a triangle over a symmetric matrix."""
+    spread = np.zeros((p, p, len(pairs)))
+    for column, (i, j) in enumerate(pairs):
+        spread[i, j, column] = spread[j, i, column] = 1.0
+    return spread.reshape(p * p, len(pairs))
 
 
-def _away(u: Any, shared: Any, work: Work) -> Any:
-    """Return the distance to the priors' centres; 0 without a prior (held at zero is -inf)."""
-    full = shared[2] + shared[1] @ u
-    return jnp.where(work.prior_precision > 0, full - work.prior_mean, 0.0)
+def born(work: Work) -> Lane:
+    """Return a lane that has not been evaluated yet: its first step stands still."""
+    p = work.start.shape[0]
+    none, zero = jnp.zeros((p, p)), jnp.zeros(p)
+    local = Local(jnp.array(jnp.inf), zero, none, none)
+    damping = jnp.where(jnp.isinf(work.corner), FIRST_DAMPING_SMOOTH, FIRST_DAMPING)
+    return Lane(work.start, local, zero, damping, jnp.array(-1), jnp.array(False))
 
 
-def iterate(s: Lanes, evaluated: Any, value_at: Any, weight: Any) -> Lanes:
-    """Try one damped step; keep it if the objective falls."""
-    born = s.iterations < 0  # the first evaluation is of the start itself
-    direction, damping = _direction(s)
-    lengths = jnp.array(LENGTHS)
-    trials = jax.vmap(lambda c: value_at(s.u + c * direction))(lengths)
-    shortest = jnp.argmin(jnp.where(jnp.isfinite(trials), trials, jnp.inf))
-    step = jnp.where(born, 0.0, lengths[shortest] * direction)
-    promised = -(s.gradient @ step) - 0.5 * step @ s.exact @ step
-    value, gradient, irls, exact = evaluated(s.u + step)
-    finite = jnp.isfinite(value) & jnp.all(jnp.isfinite(exact))
-    tolerance = RELATIVE_STOP * s.value + 0.5 * weight * RESIDUAL_FLOOR**2
-    small = ~born & (-(s.gradient @ step) <= 2 * tolerance)
+def advance(lane: Lane, found: Local, weight: Any) -> Lane:
+    """Keep the step that `found` was evaluated at if the objective fell; choose the next one."""
+    first = lane.iterations < 0
+    known, step = lane.local, lane.step
+    finite = jnp.isfinite(found.value) & jnp.all(jnp.isfinite(found.exact))
+    tolerance = _tolerance(known.value, weight)
+    slope = -(known.gradient @ step)
+    promised = slope - 0.5 * step @ known.exact @ step
+    small = ~first & (slope <= 2 * tolerance)
     # At the rounding level the value may rise by less than it can resolve: take the step then.
     # Residuals rounded to RESIDUAL_FLOOR move the sum by at most this (Cauchy-Schwarz).
-    rounding = tolerance + RESIDUAL_FLOOR * jnp.sqrt(2 * weight * s.value)
-    better = finite & ((value < s.value) | (small & (value <= s.value + rounding)))
-    gain = (s.value - value) / jnp.where(promised > 0, promised, -(s.gradient @ step))
+    rounding = tolerance + RESIDUAL_FLOOR * jnp.sqrt(2 * weight * known.value)
+    better = finite & (
+        (found.value < known.value) | (small & (found.value <= known.value + rounding))
+    )
+    gain = (known.value - found.value) / jnp.where(promised > 0, promised, slope)
     # At the rounding level gain says nothing; without damping the next step tells a minimum.
     eased = jnp.where(
-        small | (gain > 0.75), damping / 8, jnp.where(gain < 0.25, damping * 2, damping)
-    )
-    next_damping = jnp.where(better, eased, jnp.maximum(damping, 1e-9) * TRY_RATIO)
+        small | (gain > 0.75), lane.damping / EASE,
+        jnp.where(gain < 0.25, lane.damping * 2, lane.damping),
+    )  # fmt: skip
+    damping = jnp.where(better, eased, jnp.maximum(lane.damping, 1e-9) * TRY_RATIO)
+    damping = jnp.where(first, lane.damping, jnp.clip(damping, 1e-12, 10 * STUCK))
+    u = jnp.where(better, lane.u + step, lane.u)
+    local = Local(*(jnp.where(better, a, b) for a, b in zip(found, known, strict=True)))
+    next_step, damping = _direction(local, damping)
     # A small step says that this is a minimum only if damping did not make it small.
-    done = (small & (damping < 0.1)) | (damping > STUCK) | (born & ~finite)
-    fresh = Lanes(
-        jnp.where(better, s.u + step, s.u),
-        jnp.where(better, value, s.value),
-        jnp.where(better, gradient, s.gradient),
-        jnp.where(better, irls, s.irls),
-        jnp.where(better, exact, s.exact),
-        jnp.where(born, s.damping, jnp.clip(next_damping, 1e-12, 10 * STUCK)),
-        done,
-        s.iterations + 1,
-    )
-    return Lanes(*(jnp.where(s.done, a, b) for a, b in zip(s, fresh, strict=True)))
+    rest = (-(local.gradient @ next_step) <= 2 * _tolerance(local.value, weight)) & (damping < 0.1)
+    done = (better & rest) | (damping > STUCK) | (first & ~finite)
+    return Lane(u, local, next_step, damping, lane.iterations + 1, lane.done | done)
 
 
-def _direction(s: Lanes) -> tuple[Any, Any]:
+def _tolerance(value: Any, weight: Any) -> Any:
+    return RELATIVE_STOP * value + 0.5 * weight * RESIDUAL_FLOOR**2
+
+
+def _direction(local: Local, damping: Any) -> tuple[Any, Any]:
     """Return the step of the least damping that makes the exact Hessian definite, and it.
 
     The damping is in the metric of the IRLS Hessian: it changes nothing when coordinates are
-    stretched, and much damping leaves the monotone IRLS step. The tries cost k^3, no data.
+    stretched, and much damping leaves the monotone IRLS step. The tries cost p^3, no data.
     """
-    k = s.irls.shape[0]
-    metric = s.irls + DEAD_DIRECTION * jnp.max(jnp.diagonal(s.irls)) * jnp.eye(k)
-    tries = s.damping * TRY_RATIO ** jnp.arange(TRIES)
+    p = local.irls.shape[0]
+    metric = local.irls + DEAD_DIRECTION * jnp.max(jnp.diagonal(local.irls)) * jnp.eye(p)
+    tries = damping * TRY_RATIO ** jnp.arange(TRIES)
+    # The last try is the metric alone, which is definite.
+    share = jnp.append(jnp.ones(TRIES), 0.0)
+    amount = jnp.append(tries, 1 + damping * TRY_RATIO**TRIES)
     steps, definite = jax.vmap(
-        lambda damping: _cholesky_step(s.exact + damping * metric, s.gradient, k)
-    )(tries)
-    first = jnp.argmax(definite)
-    last = s.damping * TRY_RATIO**TRIES
-    plain = _cholesky_step(metric, s.gradient, k)[0] / (1 + last)
-    any_ = jnp.any(definite)
-    step, damping = jnp.where(any_, steps[first], plain), jnp.where(any_, tries[first], last)
-    return step * (STEP_CAP / jnp.maximum(jnp.max(jnp.abs(step)), STEP_CAP)), damping
+        lambda e, d: _cholesky_step(e * local.exact + d * metric, local.gradient, p)
+    )(share, amount)
+    chosen = jnp.where(jnp.any(definite[:-1]), jnp.argmax(definite), TRIES)
+    step, used = steps[chosen], damping * TRY_RATIO**chosen
+    return step * (STEP_CAP / jnp.maximum(jnp.max(jnp.abs(step)), STEP_CAP)), used
 
 
 def _cholesky_step(matrix: Any, gradient: Any, k: int) -> tuple[Any, Any]:

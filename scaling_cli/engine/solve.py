@@ -3,14 +3,17 @@
 A lane is one optimisation. All lanes share the law and the inputs; each has its own start,
 outputs, weights and prior. Every iteration evaluates value, gradient and two Hessians in float64:
 the exact one, without which Huber's linear arms converge slowly, and the IRLS Gauss-Newton one,
-positive semidefinite, in whose metric the exact one is damped. Finished lanes are refilled with
-waiting work, so that one executable of fixed shape serves one start and ten thousand resamples.
+positive semidefinite, in whose metric the exact one is damped. Work comes in chunks of fixed
+shape; within a chunk a lane that has finished takes up the next task, so that one executable
+serves one start and ten thousand resamples, and no lane waits for the slowest.
 """
 
+import os
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,21 +22,24 @@ from jax import lax
 
 from scaling_cli.artefact import Objective
 from scaling_cli.engine.iteration import (
-    FIRST_DAMPING,
     STUCK,
-    Lanes,
+    Lane,
+    Local,
+    Shared,
     Work,
-    evaluate,
-    iterate,
-    objective,
+    advance,
+    born,
+    equation,
+    localise,
 )
-from scaling_cli.law import Domain, Law
+from scaling_cli.engine.units import inward, outward, units
+from scaling_cli.law import Domain, Law, Value
 
-# Lanes side by side. Their temporaries should stay in the second-level cache: with 64 lanes of
-# 2,000 points a fit took six times as long as with 8.
-MOST_LANES, FEWEST_LANES = 64, 8
+# Lanes side by side: few for the starts of one fit, many for resamples. Their temporaries should
+# stay in the second-level cache, so both shrink as the points grow.
+FEW_LANES, MANY_LANES = 8, 64
 CACHED_ELEMENTS = 1 << 14  # lanes x points
-ITERATIONS_PER_CALL = 4  # between two looks at which lanes have finished
+TASKS_PER_LANE = 8  # of a chunk: a lane's idle time at its end is a small share
 MAX_ITERATIONS = 400
 MIN_POINTS_PADDED = 8
 
@@ -132,6 +138,7 @@ def solve(
     prior_mean: np.ndarray | None = None,
     prior_precision: np.ndarray | None = None,
     corner: np.ndarray | None = None,
+    frozen: np.ndarray | None = None,
     max_iterations: int = MAX_ITERATIONS,
 ) -> Solution:
     """Minimise the objective from each start.
@@ -147,6 +154,8 @@ def solve(
         Adds precision (u - mean)^2 / 2 per full free coordinate.
     corner : array, shape (m,), optional
         Per-lane Huber corner; the objective's by default (infinite for l2).
+    frozen : array of bool, shape (m, k), optional
+        Coordinates that a lane holds at its start.
     max_iterations : int
 
     Returns
@@ -154,26 +163,28 @@ def solve(
     Solution
         A lane that did not converge within MAX_ITERATIONS says so; nothing raises.
     """
-    m, p = len(starts), len(problem.law.parameters())
-    target = problem.output[None, :] if output is None else output
-    if problem.objective.space == "log":
-        target = np.log(target)
-    weights = problem.weight if weight is None else weight
-    pool = Work(
-        _shared_rows(_padded(np.atleast_2d(target), 0.0), m),
-        _shared_rows(_padded(np.atleast_2d(weights), 0.0), m),
-        np.broadcast_to(corner_of(problem.objective) if corner is None else corner, (m,)),
-        np.broadcast_to(0.0 if prior_mean is None else prior_mean, (m, p)),
-        np.broadcast_to(0.0 if prior_precision is None else prior_precision, (m, p)),
-    )
-    shared = (
-        {s: _padded(np.asarray(v, float), 1.0) for s, v in problem.inputs.items()},
-        problem.frame.matrix,
-        problem.frame.offset,
-    )
-    advance = _executable(problem.law, problem.objective.space)
-    with jax.enable_x64(True):
-        return _pump(advance, shared, pool, np.asarray(starts, float), max_iterations)
+    chosen = units(problem, frozen, prior_precision)
+    lanes, tasks = _sizes(problem, len(starts))
+    begin = inward(problem, chosen, np.asarray(starts, float))
+    pool = _pool(
+        problem, begin, frozen=frozen, output=output, weight=weight, corner=corner,
+        prior_mean=prior_mean, prior_precision=prior_precision,
+    )  # fmt: skip
+    shared = _shared(problem, chosen.divisors)
+    run = _executable(problem.law, problem.objective.space, lanes)
+
+    def part(first: int) -> Ends:
+        count = min(tasks, len(starts) - first)
+        chunk = _chunk(pool, first, count, tasks)
+        with jax.enable_x64(True):
+            ends = run(shared, chunk, count, max_iterations)
+            return jax.tree.map(lambda x: np.asarray(x)[:count], ends)
+
+    firsts = range(0, len(starts), tasks)
+    if len(firsts) == 1:
+        return outward(problem, chosen, _solution([part(0)], problem))
+    with ThreadPoolExecutor(os.cpu_count()) as threads:  # XLA runs outside the interpreter lock
+        return outward(problem, chosen, _solution(list(threads.map(part, firsts)), problem))
 
 
 def corner_of(objective: Objective) -> float:
@@ -181,116 +192,165 @@ def corner_of(objective: Objective) -> float:
     return np.inf if objective.name == "l2" else objective.delta
 
 
-def _shared_rows(rows: np.ndarray, count: int) -> np.ndarray:
-    """Return `count` rows: one given row stands for all without being copied."""
-    return np.broadcast_to(rows, (count, rows.shape[-1]))
+class Ends(NamedTuple):
+    """Where each task of a chunk ended; leading axis: task."""
+
+    u: Value  # (tasks, p)
+    local: Local
+    converged: Value
+    iterations: Value
+
+
+def _sizes(problem: Problem, m: int) -> tuple[int, int]:
+    """Return lanes and tasks of a chunk for m tasks."""
+    cached = max(1, CACHED_ELEMENTS // _padded_size(len(problem.output)))
+    few = min(FEW_LANES, cached)
+    lanes = few if m <= few * TASKS_PER_LANE else min(MANY_LANES, cached)
+    return lanes, lanes * TASKS_PER_LANE
+
+
+def _padded_size(n: int) -> int:
+    """Return the power of two that n points are padded to, so that other data reuse code."""
+    return max(MIN_POINTS_PADDED, 1 << (n - 1).bit_length())
 
 
 def _padded(rows: np.ndarray, fill: float) -> np.ndarray:
-    """Pad the last axis to a power of two, so that other data reuse the executable."""
     n = rows.shape[-1]
-    size = max(MIN_POINTS_PADDED, 1 << (n - 1).bit_length())
-    out = np.full((*rows.shape[:-1], size), fill)
+    out = np.full((*rows.shape[:-1], _padded_size(n)), fill)
     out[..., :n] = rows
     return out
 
 
-def _pump(
-    advance: Any, shared: tuple, pool: Work, starts: np.ndarray, max_iterations: int
-) -> Solution:
-    """Keep all lanes busy until every start has finished."""
-    m = len(starts)
-    width = min(MOST_LANES, max(FEWEST_LANES, CACHED_ELEMENTS // pool.target.shape[-1]))
-    slot = np.arange(width) % m  # which start each lane works on
-    active = np.arange(width) < m
-    waiting = list(range(m - 1, width - 1, -1))
-    lanes = _unborn(starts[slot], active)
-    work = _chosen(pool, slot)
-    finished: dict[int, tuple] = {}
-    while len(finished) < m:
-        lanes = Lanes(*(np.array(x) for x in advance(shared, work, lanes)))
-        ended = active & (lanes.done | (lanes.iterations >= max_iterations))
-        for lane in np.flatnonzero(ended):
-            finished[int(slot[lane])] = tuple(x[lane] for x in lanes)
-        active &= ~ended
-        fresh = [int(i) for i in np.flatnonzero(~active)[: len(waiting)]]
-        slot[fresh] = [waiting.pop() for _ in fresh]
-        active[fresh] = True
-        work = _chosen(pool, slot) if fresh else work
-        born = _unborn(starts[slot], active)
-        chosen = np.isin(np.arange(width), fresh)
-        lanes = Lanes(*(_merge(chosen, a, b) for a, b in zip(born, lanes, strict=True)))
-        lanes = lanes._replace(done=lanes.done | ~active)
-    return _collect(finished, m)
-
-
-def _chosen(pool: Work, slot: np.ndarray) -> Work:
-    """Return the work of each lane, in memory order: a broadcast row would come out transposed."""
-    return Work(*(np.ascontiguousarray(x[slot]) for x in pool))
-
-
-def _unborn(starts: np.ndarray, active: np.ndarray) -> Lanes:
-    """Return lanes that have not been evaluated yet; idle ones count as done."""
-    lanes, k = starts.shape
-    square = np.broadcast_to(np.eye(k), (lanes, k, k))
-    none = np.zeros(lanes)
-    return Lanes(
-        starts, none + np.inf, np.zeros((lanes, k)), square, square, none + FIRST_DAMPING,
-        ~active, np.full(lanes, -1, np.int32),
-    )  # fmt: skip
-
-
-def _merge(chosen: np.ndarray, new: np.ndarray, old: np.ndarray) -> np.ndarray:
-    return np.where(chosen.reshape((-1,) + (1,) * (old.ndim - 1)), new, old)
-
-
-def _collect(finished: dict[int, tuple], m: int) -> Solution:
-    columns = [np.stack(x) for x in zip(*(finished[i] for i in range(m)), strict=True)]
-    state = Lanes(*columns)
-    return Solution(
-        u=state.u,
-        value=state.value,
-        gradient=state.gradient,
-        hessian=state.exact,
-        irls=state.irls,
-        # A lane is also done where its start is not a number, or where no step helps any more
-        # although the gradient asks for one: neither is a minimum.
-        converged=state.done & np.isfinite(state.value) & (state.damping <= STUCK),
-        iterations=state.iterations,
+def _shared(problem: Problem, divisors: Mapping[str, float]) -> Shared:
+    p, k = problem.frame.matrix.shape
+    return Shared(
+        {
+            s: _padded(np.asarray(v, float) / divisors.get(s, 1.0), 1.0)
+            for s, v in problem.inputs.items()
+        },
+        np.pad(problem.frame.matrix, ((0, 0), (0, p - k))),
+        problem.frame.offset,
     )
 
 
+def _pool(
+    problem: Problem,
+    starts: np.ndarray,
+    *,
+    frozen: np.ndarray | None,
+    output: np.ndarray | None,
+    weight: np.ndarray | None,
+    corner: np.ndarray | None,
+    prior_mean: np.ndarray | None,
+    prior_precision: np.ndarray | None,
+) -> Work:
+    """Return the columns of all tasks; a single row stands for all."""
+    p, k = problem.frame.matrix.shape
+    idle = ((0, 0), (0, p - k))  # coordinates beyond the searched ones stand still
+    target = problem.output if output is None else output
+    moves = np.ones(k, bool) if frozen is None else ~np.asarray(frozen, bool)
+    target = np.log(target) if problem.objective.space == "log" else target
+    return Work(
+        np.pad(starts, idle),
+        np.pad(np.atleast_2d(moves), idle),
+        np.atleast_2d(target),
+        np.atleast_2d(problem.weight if weight is None else weight),
+        np.atleast_1d(corner_of(problem.objective) if corner is None else corner),
+        np.atleast_2d(np.zeros(p) if prior_mean is None else prior_mean),
+        np.atleast_2d(np.zeros(p) if prior_precision is None else prior_precision),
+    )
+
+
+def _chunk(pool: Work, first: int, count: int, tasks: int) -> Work:
+    """Return `tasks` rows of the pool in memory order, padded to the shapes of the executable."""
+
+    def rows(column: np.ndarray) -> np.ndarray:
+        chosen = column[first : first + count] if len(column) > 1 else column
+        out = np.empty((tasks, *column.shape[1:]), column.dtype)
+        out[: len(chosen)], out[len(chosen) :] = chosen, chosen[-1]
+        return out
+
+    columns = Work(*(rows(column) for column in pool))
+    return columns._replace(
+        target=_padded(columns.target, 0.0), weight=_padded(columns.weight, 0.0)
+    )
+
+
+def _solution(parts: list[Ends], problem: Problem) -> Solution:
+    k = len(problem.frame.names)
+    ends = jax.tree.map(lambda *columns: np.concatenate(columns), *parts)
+    return Solution(
+        u=ends.u[:, :k],
+        value=ends.local.value,
+        gradient=ends.local.gradient[:, :k],
+        hessian=ends.local.exact[:, :k, :k],
+        irls=ends.local.irls[:, :k, :k],
+        converged=ends.converged,
+        iterations=ends.iterations,
+    )
+
+
+class _State(NamedTuple):
+    lane: Lane
+    work: Work
+    slot: Value  # (lanes,) which task each lane works on
+    active: Value
+    waiting: Value  # the next task that no lane has taken
+    ends: Ends
+
+
 @lru_cache(maxsize=64)
-def _executable(law: type[Law], space: str) -> Any:
-    """Return the jitted advance of a law: traced once per shape."""
-    names = list(law.parameters())
-    positive = np.array([p.domain is Domain.POSITIVE for p in law.parameters().values()])
+def _executable(law: type[Law], space: str, lanes: int) -> Any:
+    """Return the jitted solver of a chunk: (shared, pool, count, limit) -> Ends."""
+    differentiated = equation(law, space)
 
-    def residual(u: Any, shared: Any, target: Any) -> Any:
-        inputs, matrix, offset = shared
-        full = offset + matrix @ u
-        values = jnp.where(positive, jnp.exp(jnp.where(positive, full, 0.0)), full)
-        prediction = law(**{name: values[i] for i, name in enumerate(names)})(**inputs)
-        return (jnp.log(prediction) if space == "log" else prediction) - target
+    def iterate(shared: Shared, work: Work, lane: Lane) -> Lane:
+        found = localise(lane.u + lane.step, shared, work, differentiated)
+        return advance(lane, found, jnp.sum(work.weight))
 
-    def step(shared: Any, work: Work, lane: Lanes) -> Lanes:
-        def at(u: Any) -> Any:
-            return residual(u, shared, work.target)
+    def run(shared: Shared, pool: Work, count: Any, limit: Any) -> Ends:
+        def go_on(state: _State) -> Any:
+            return jnp.any(state.active)
 
-        return iterate(
-            lane,
-            lambda u: evaluate(u, at, shared, work),
-            lambda u: objective(at(u), u, shared, work),
-            jnp.sum(work.weight),
-        )
+        def once(state: _State) -> _State:
+            lane = jax.vmap(iterate, (None, 0, 0))(shared, state.work, state.lane)
+            return _refilled(state._replace(lane=lane), pool, count, limit)
 
-    def advance(shared: Any, work: Work, lanes: Lanes) -> Lanes:
-        def once(carry: tuple) -> tuple:
-            return carry[0] + 1, jax.vmap(step, (None, 0, 0))(shared, work, carry[1])
+        return lax.while_loop(go_on, once, _begin(pool, lanes, count)).ends
 
-        def go_on(carry: tuple) -> Any:
-            return (carry[0] < ITERATIONS_PER_CALL) & ~jnp.all(carry[1].done)
+    return jax.jit(run)
 
-        return lax.while_loop(go_on, once, (0, lanes))[1]
 
-    return jax.jit(advance)
+def _begin(pool: Work, lanes: int, count: Any) -> _State:
+    slot = jnp.arange(lanes)
+    work = jax.tree.map(lambda x: x[slot], pool)
+    every = jax.vmap(born)(pool)
+    ends = Ends(every.u, every.local, every.done, every.iterations)
+    return _State(jax.vmap(born)(work), work, slot, slot < count, jnp.array(lanes), ends)
+
+
+def _refilled(state: _State, pool: Work, count: Any, limit: Any) -> _State:
+    """Write down what has ended; give those lanes the next tasks."""
+    lane, tasks = state.lane, len(pool.start)
+    ended = state.active & (lane.done | (lane.iterations >= limit))
+    # A lane is also done where its start is not a number, or where no step helps any more
+    # although the gradient asks for one: neither is a minimum.
+    good = lane.done & jnp.isfinite(lane.local.value) & (lane.damping <= STUCK)
+    target = jnp.where(ended, state.slot, tasks)
+    # The last step is taken unseen: it promises less than the value can resolve, yet squares the
+    # distance to the minimum.
+    last = lane.u + jnp.where(good[:, None], lane.step, 0.0)
+    reached = Ends(last, lane.local, good, lane.iterations)
+    ends = jax.tree.map(lambda all_, x: all_.at[target].set(x, mode="drop"), state.ends, reached)
+    slot = jnp.where(ended, state.waiting + jnp.cumsum(ended) - 1, state.slot)
+    active = jnp.where(ended, slot < count, state.active)
+    fresh = ended & active
+
+    def merge(new: Any, old: Any) -> Any:
+        return jnp.where(fresh.reshape((-1,) + (1,) * (old.ndim - 1)), new, old)
+
+    work = jax.tree.map(
+        lambda x, old: merge(x[jnp.minimum(slot, tasks - 1)], old), pool, state.work
+    )
+    lane = jax.tree.map(merge, jax.vmap(born)(work), lane)
+    return _State(lane, work, slot, active, state.waiting + jnp.sum(ended), ends)

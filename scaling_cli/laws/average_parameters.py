@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from scaling_cli.errors import UsageError
-from scaling_cli.law import EXPONENT_PRIOR, FLOOR_PRIOR, Law, derived, param, power
+from scaling_cli.law import EXPONENT_PRIOR, FLOOR_PRIOR, Absorbs, Law, derived, param, power
 from scaling_cli.quantities import FLOPS_PER_PARAM_TOKEN, AverageParams, Flops, Loss, Tokens
 
 CUBIC_MEAN = 0.75  # mean of 1 - (1 - u)^3 on [0, 1]: a cubic ramp is 3/4 pruned on average
@@ -27,8 +27,12 @@ class AverageParameters(Law):
     convention = {"N_avg": "active"}
 
     E: float = param("irreducible loss", unit="nats/token", linear=True, prior=FLOOR_PRIOR)
-    A: float = param("capacity coefficient", unit="nats/token", linear=True)
-    B: float = param("data coefficient", unit="nats/token", linear=True)
+    A: float = param(
+        "capacity coefficient", unit="nats/token", linear=True, absorbs=Absorbs("N_avg", "alpha")
+    )
+    B: float = param(
+        "data coefficient", unit="nats/token", linear=True, absorbs=Absorbs("D", "beta")
+    )
     alpha: float = param(
         "capacity exponent",
         starts=(0.05, 0.12, 0.2, 0.28, 0.36, 0.45, 0.6, 0.8, 1.1, 1.6),

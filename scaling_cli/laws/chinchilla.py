@@ -1,6 +1,6 @@
 """Chinchilla's parametric loss: a floor plus a power law in each of parameters and tokens."""
 
-from scaling_cli.law import EXPONENT_PRIOR, FLOOR_PRIOR, Law, derived, param, power
+from scaling_cli.law import EXPONENT_PRIOR, FLOOR_PRIOR, Absorbs, Law, derived, param, power
 from scaling_cli.quantities import FLOPS_PER_PARAM_TOKEN, Flops, Loss, Params, Tokens
 
 
@@ -19,8 +19,12 @@ class Chinchilla(Law):
     convention = {"N": "total"}
 
     E: float = param("irreducible loss", unit="nats/token", linear=True, prior=FLOOR_PRIOR)
-    A: float = param("capacity coefficient", unit="nats/token", linear=True)
-    B: float = param("data coefficient", unit="nats/token", linear=True)
+    A: float = param(
+        "capacity coefficient", unit="nats/token", linear=True, absorbs=Absorbs("N", "alpha")
+    )
+    B: float = param(
+        "data coefficient", unit="nats/token", linear=True, absorbs=Absorbs("D", "beta")
+    )
     alpha: float = param(
         "capacity exponent",
         starts=(0.05, 0.12, 0.2, 0.28, 0.36, 0.45, 0.6, 0.8, 1.1, 1.6),

@@ -1,6 +1,6 @@
 """Gadre's over-training law: loss against compute at any ratio of tokens to parameters."""
 
-from scaling_cli.law import EXPONENT_PRIOR, FLOOR_PRIOR, Law, Prior, derived, param, power
+from scaling_cli.law import EXPONENT_PRIOR, FLOOR_PRIOR, Absorbs, Law, Prior, derived, param, power
 from scaling_cli.quantities import (
     FLOPS_PER_PARAM_TOKEN,
     Flops,
@@ -27,8 +27,12 @@ class Overtraining(Law):
     convention = {"N": "total", "C": "6ND"}
 
     E: float = param("irreducible loss", unit="nats/token", linear=True, prior=FLOOR_PRIOR)
-    a: float = param("capacity coefficient", unit="nats/token", linear=True)
-    b: float = param("data coefficient", unit="nats/token", linear=True)
+    a: float = param(
+        "capacity coefficient", unit="nats/token", linear=True, absorbs=Absorbs("N", "eta", 2.0)
+    )
+    b: float = param(
+        "data coefficient", unit="nats/token", linear=True, absorbs=Absorbs("D", "eta", 2.0)
+    )
     eta: float = param(
         "exponent in compute",
         starts=(0.02, 0.05, 0.08, 0.11, 0.14, 0.18, 0.22, 0.28, 0.36, 0.5, 0.7),

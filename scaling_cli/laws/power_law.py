@@ -1,6 +1,6 @@
 """One variable and a floor: the plainest scaling law."""
 
-from scaling_cli.law import FLOOR_PRIOR, Law, Prior, derived, param, power
+from scaling_cli.law import FLOOR_PRIOR, Absorbs, Law, Prior, derived, param, power
 from scaling_cli.quantities import Loss, Variable
 
 
@@ -17,7 +17,7 @@ class PowerLaw(Law):
   journal={arXiv:2010.14701}, year={2020}}"""
 
     E: float = param("irreducible loss", unit="nats/token", linear=True, prior=FLOOR_PRIOR)
-    A: float = param("coefficient", unit="nats/token", linear=True)
+    A: float = param("coefficient", unit="nats/token", linear=True, absorbs=Absorbs("x", "alpha"))
     alpha: float = param(
         "exponent",
         starts=(0.02, 0.04, 0.07, 0.1, 0.15, 0.2, 0.28, 0.36, 0.45, 0.6, 0.8, 1.1, 1.6, 2.2),
