@@ -163,21 +163,23 @@ def _refitted(
 ) -> tuple[Law, dict[float, tuple[np.ndarray, np.ndarray]]] | None:
     """Return the rival fitted to all points, and by train_max its refits with their masks."""
     begin = starts(rival)[:STARTS]
-    fewest = fewest_training(len(rival.frame.names))
-    kept = [mask for mask in masks if np.sum(mask) >= fewest]
     if not len(begin):
         return None
-    everything = np.ones(len(points), bool)
-    weights = [np.where(mask, rival.weight, 0.0) for mask in (everything, *kept)]
-    u, value = refits(rival, begin, weights)
-    if not np.isfinite(value[0]):
+    whole, sums = refits(rival, begin, [rival.weight])
+    if not np.isfinite(sums[0]):
         return None
+    law = rival.law(**{n: float(v[0]) for n, v in parameters(rival, whole).items()})
+    fewest = fewest_training(len(rival.frame.names))
+    kept = [mask for mask in masks if np.sum(mask) >= fewest]
+    if not kept:
+        return law, {}
+    weights = [np.where(mask, rival.weight, 0.0) for mask in kept]
+    u, value = refits(rival, whole, weights)
     _, along = scale(points.inputs)
-    law = rival.law(**{n: float(v[0]) for n, v in parameters(rival, u[:1]).items()})
     return law, {
-        float(np.max(along[mask])): (u[i + 1], mask)
+        float(np.max(along[mask])): (u[i], mask)
         for i, mask in enumerate(kept)
-        if np.isfinite(value[i + 1])
+        if np.isfinite(value[i])
     }
 
 

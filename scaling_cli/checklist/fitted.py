@@ -110,19 +110,23 @@ def influence(e: Evidence) -> Check:
     moved = abs(variation.exponents[name] / e.optimum.law.values()[name] - 1) > MOVED_EXPONENT
     if abs(farthest.shift) > e.half_widths[1]:
         moved, text = True, _left_out(e, farthest, name)
-    single, all_ = len(e.diagnosis.runs), e.diagnosis.run_count
-    tried = f"{single} single runs" if single == all_ else f"{single} of {all_} runs, screened"
+    single, of = len(e.diagnosis.runs), e.diagnosis.run_count
+    tried = f"each of {of} runs" if single == of else f"{single} of {of} runs, by a screen"
     problem = (
         f"{text}: a few runs decide. Look at them; leave them out with --where if they are not "
         "of the regime you forecast."
     )
-    return line("fit.influence", problem if moved else None, f"at most ({tried}): {text}.")
+    return line(
+        "fit.influence",
+        problem if moved else None,
+        f"at most (leaving out {tried}, and a few at once): {text}.",
+    )
 
 
 def _left_out(e: Evidence, variation: Variation, name: str) -> str:
     before, after = e.optimum.law.values()[name], variation.exponents[name]
     return (
-        f"leaving out {some(variation.removed)} moves {name} from {before:.3f} to {after:.3f} and "
+        f"without {some(variation.removed)} {name} moves from {before:.3f} to {after:.3f} and "
         f"the prediction at {REACH:.0f}x by {percent(variation.shift)}"
     )
 

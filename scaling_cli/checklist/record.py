@@ -34,8 +34,6 @@ def repro(e: Evidence) -> Check:
                      f"{digest}; the points were given in memory and are too many for the fit "
                      "file: keep them yourself.")  # fmt: skip
     how = f"'{e.command}'" if e.command else "the same call of scaling_cli.fit"
-    kept = (
-        f"{len(e.sources)} files with their sha256 are recorded" if e.sources
-        else "the points are in the fit file"
-    )  # fmt: skip
+    files = "1 file" if len(e.sources) == 1 else f"{len(e.sources)} files"
+    kept = f"{files} recorded by sha256" if e.sources else "the points are in the fit file"
     return Check("repro", Level.PASS, f"{how} regenerates this; {digest}; {kept}.")
