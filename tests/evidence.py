@@ -16,7 +16,7 @@ from scaling_cli.isoflop import Allocation, Budget, IsoFlop, Line
 from scaling_cli.optimum import Optimum, make_problem
 from scaling_cli.points import Points
 from scaling_cli.rivals import Rival
-from scaling_cli.stability import Variation, target
+from scaling_cli.stability import Variation, exponent_names, target
 from scaling_cli.uncertainty import Cut
 
 DIAGNOSTICS = {
@@ -39,9 +39,9 @@ def moved(kind: str, beta: float, shift: float, **changes: Any) -> Variation:
 
 
 def draws(law: str) -> dict[str, np.ndarray]:
-    """Return 201 draws in which every exponent is known to a tenth, evenly, and the rest exactly."""
+    """Return 201 draws: every exponent evenly within a tenth, the rest exactly known."""
     spread = np.linspace(0.9, 1.1, 201)
-    exponents = [n for n, p in laws.get(law).parameters().items() if not p.linear and p.unit == "1"]
+    exponents = exponent_names(laws.get(law))
     return {n: v * (spread if n in exponents else np.ones(201)) for n, v in TRUTHS[law].items()}
 
 

@@ -203,7 +203,7 @@ def test_budgets_that_do_not_bracket_their_minimum() -> None:
 
 
 def repeated(spread: list[float], miss: float = 0.0) -> Points:
-    """Return the table with its first rows run again, ln loss off by `spread`; all miss a little."""
+    """Return the table with its first rows run again, off by `spread`; all miss by `miss`."""
     rows = np.array([*range(15), *range(len(spread))])
     signs = np.where(np.arange(15) % 2, 1.0, -1.0)
     off = np.concatenate([miss * signs, miss * signs[: len(spread)] + spread])

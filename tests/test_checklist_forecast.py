@@ -186,9 +186,9 @@ def test_a_grid_that_bends_parabolas(centring: float, side: str) -> None:
     found = slices(budgets=budgets, bias=-0.4)
     assert line(evidence(found={"isoflop": found}), "approach2.bias") == warn(
         "approach2.bias",
-        f"{COUNT}4.5B by the law; on the law's own losses this grid misses by a factor of 0.67; the "
-        "grid is too wide or too lopsided for parabolas: run sizes closer to each minimum; minima "
-        f"lie at the {side} end of the sizes: add {side}er ones.",
+        f"{COUNT}4.5B by the law; on the law's own losses this grid misses by a factor of 0.67; "
+        "the grid is too wide or too lopsided for parabolas: run sizes closer to each minimum; "
+        f"minima lie at the {side} end of the sizes: add {side}er ones.",
     )
 
 
@@ -202,7 +202,7 @@ def test_too_few_minima_for_a_line() -> None:
 
 
 def test_a_choice_of_size_that_matters() -> None:
-    # N* = 13.41B; within 0.5 % from 6.19B to 28.95B: a factor of 0.4 leaves it, one of 0.5 does not.
+    # N* = 13.41B, within 0.5 % from 6.19B to 28.95B: a factor of 0.4 leaves it, 0.5 does not.
     choices = [
         moved("tie", 0.4, 0.0, name="beta = alpha", optimum_shift=np.log(0.4)),
         moved("objective", 0.4, 0.0, optimum_shift=np.log(0.5)),

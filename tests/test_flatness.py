@@ -33,5 +33,6 @@ def test_ends_have_the_loss_they_promise() -> None:
 
 
 def test_a_surface_without_an_end_says_so() -> None:
-    law = laws.get("chinchilla")(E=2.0, A=1e-3, B=1e-3, alpha=0.3, beta=0.3)
+    values = {"E": 2.0, "A": 1e-3, "B": 1e-3, "alpha": 0.3, "beta": 0.3}
+    law = laws.get("chinchilla")(**values)
     assert near_optimal(law, "N", C, [0.001]) == {0.001: (0.0, np.inf)}

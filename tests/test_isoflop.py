@@ -1,6 +1,7 @@
 """IsoFLOP slices: detection, parabolas and lines with closed forms, the bias that they have."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -103,7 +104,7 @@ def test_the_line_and_its_interval_are_those_of_least_squares() -> None:
     C, sizes = [1e18, 1e19, 1e20, 1e21], [1e8, 3.3e8, 0.9e9, 3.1e9]
     line = line_through(C, sizes)
     assert line is not None
-    oracle = linregress(np.log(C), np.log(sizes))
+    oracle: Any = linregress(np.log(C), np.log(sizes))
     assert line.slope == pytest.approx(oracle.slope, rel=1e-12)
     x = np.log(C)
     r = np.log(sizes) - oracle.intercept - oracle.slope * x

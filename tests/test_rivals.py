@@ -15,13 +15,15 @@ from scaling_cli.stability import Fitted, target
 from scaling_cli.uncertainty import backtest, fewest_training
 
 
-def questioned(points: Points, law: str) -> tuple[Fitted, list[np.ndarray], list]:
+def questioned(
+    points: Points, law: str, counts: tuple[int, int] = (12, 13)
+) -> tuple[Fitted, list[np.ndarray], list]:
     """Fit a law to points and test it at two cuts of its own."""
     problem = make_problem(points, laws.get(law), Objective("l2"))
     optimum = optimise(problem)
     _, C = scale(points.inputs)
     order = np.sort(C)
-    masks = [order[count - 1] >= C for count in (12, 13)]
+    masks = [order[count - 1] >= C for count in counts]
     cuts = backtest(points, problem, optimum, masks)
     return Fitted(points, problem, optimum, target(optimum.law, points)), masks, cuts
 
@@ -94,7 +96,7 @@ def test_a_law_in_any_variable_rivals_every_law_of_one_input() -> None:
     assert translation(laws.get("kaplan_n"), laws.get("kaplan_d")) is None
     assert translation(laws.get("chinchilla"), laws.get("power_law")) is None
     points = table("kaplan_n", noise=0.002, seed=2)
-    given, masks, cuts = questioned(points, "kaplan_n")
+    given, masks, cuts = questioned(points, "kaplan_n", (9, 12))
     (found,) = rivals(given, masks, cuts)
     floor = optimise(make_problem(
         replace(points, inputs={"x": points.inputs["N"]}), laws.get("power_law"), Objective("l2")
