@@ -29,7 +29,7 @@ from scaling_cli.fitting import refit_objective
 from scaling_cli.laws.chinchilla import Chinchilla
 from scaling_cli.optimum import make_problem
 from scaling_cli.points import Points
-from scaling_cli.uncertainty import bootstrap, resample_counts
+from scaling_cli.resampling import bootstrap, resample_counts
 
 STARTS, RESAMPLES, SCIPY_RESAMPLES = 500, 4000, 60
 Clock = tuple[float, float]  # wall and processor seconds

@@ -19,10 +19,12 @@ from scaling_cli.engine.solve import Problem, parameters, solve
 from scaling_cli.engine.starts import starts
 from scaling_cli.errors import FitError, UsageError
 from scaling_cli.law import Law
-from scaling_cli.optimum import make_problem, optimise, refits, refuse
+from scaling_cli.optimum import Optimum, make_problem, refits, refuse
 from scaling_cli.points import Points
 from scaling_cli.prediction import intervals
+from scaling_cli.priors import Given, as_text
 from scaling_cli.scores import Backtest, Forecasts, ScoredCut, Skipped, joined
+from scaling_cli.settling import settle
 from scaling_cli.uncertainty import (
     DRAWS,
     Shaken,
@@ -37,6 +39,7 @@ from scaling_cli.uncertainty import (
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import ArrayLike
 
     from scaling_cli.runs import Runs
 
@@ -74,6 +77,8 @@ def backtest(
     objective: Objective | None = None,
     fix: Mapping[str, float] | None = None,
     tie: Mapping[str, str] | None = None,
+    weights: "str | ArrayLike | None" = None,
+    prior: Mapping[str, Given] | None = None,
     on: str = "compute",
     cuts: Cuts = None,
     level: float = 0.9,
@@ -84,8 +89,8 @@ def backtest(
 
     Parameters
     ----------
-    data, law, target, where, at, objective, fix, tie
-        As in `fit`.
+    data, law, target, where, at, objective, fix, tie, weights, prior
+        As in `fit`. The noise that scales priors is estimated once, from all points.
     on : {"compute", "params", "tokens"}
         The axis along which runs are large. For laws of one input, compute is that input.
     cuts : int, sequence of float, "rolling" or None
@@ -118,8 +123,10 @@ def backtest(
         raise UsageError(f"level must lie between 0 and 1, not {level!r}.")
     law_class, chosen = laws.get(law), objective or Objective()
     symbol, wanted = axis_symbol(law_class, on), checked(cuts)
-    points, sources = fitting.as_points(data, law_class, target=target, where=where, at=at)
-    problem = make_problem(points, law_class, chosen, fix, tie)
+    points, sources = fitting.as_points(
+        data, law_class, target=target, where=where, at=at, weights=weights
+    )
+    problem = make_problem(points, law_class, chosen, fix, tie, prior=prior)
     refuse(points, problem)
     scored, skipped = _scored(points, problem, symbol, wanted, level=level, seed=seed)
     return Backtest(
@@ -131,7 +138,8 @@ def backtest(
         },
         selection={
             "target": target, "where": where, "at": at, "fix": dict(fix or {}),
-            "tie": dict(tie or {}), "seed": seed, "cuts": cuts,
+            "tie": dict(tie or {}), "weight": fitting.weight_name(weights),
+            "prior": as_text(prior), "seed": seed, "cuts": cuts,
         },
         notes=(*_straddling(points, along(points.inputs, symbol), scored), *_drawn(scored)),
         command=command,
@@ -141,13 +149,14 @@ def backtest(
 def _scored(
     points: Points, problem: Problem, symbol: str, cuts: Cuts, *, level: float, seed: int
 ) -> tuple[list[ScoredCut], list[Skipped]]:
+    problem, optimum = settle(problem, seed=seed)
     values = along(points.inputs, symbol)
     fewest = fewest_training(len(problem.frame.names))
     chosen, skipped = splits(values, cuts, symbol, fewest)
     parts, refused = _parts(points, problem, chosen)
     if not parts:
         raise _nothing_left(len(points), problem, fewest, [*skipped, *refused])
-    fitted, stuck = _refitted(problem, parts, seed)
+    fitted, stuck = _refitted(problem, optimum, parts)
     found = [
         _cut(points, problem, values, one, uncertainty=certain, learned_from=n, level=level)
         for one, (certain, n) in zip(fitted, _uncertainties(problem, fitted, seed), strict=True)
@@ -187,10 +196,9 @@ def _parts(
 
 
 def _refitted(
-    problem: Problem, parts: Sequence[Part], seed: int
+    problem: Problem, optimum: Optimum, parts: Sequence[Part]
 ) -> tuple[list[_Fitted], list[Skipped]]:
     """Refit every part and every cut inside it, all in one call of the engine."""
-    optimum = optimise(problem, seed=seed)
     begin = np.stack([optimum.u, *starts(problem)[:PROJECTED_STARTS]])
     u, value = refits(problem, begin, [row for part in parts for row in part.weights()])
     fitted, stuck, first = [], [], 0
@@ -268,7 +276,7 @@ def _draws(
     for i, (one, given) in enumerate(zip(fitted, shaken, strict=True)):
         lanes = np.arange(i * count, (i + 1) * count)
         cells = np.ix_(lanes, np.flatnonzero(one.part.split.train))
-        output[cells], weight[cells] = given.output, 1.0
+        output[cells], weight[cells] = given.output, one.part.problem.weight
     solution = solve(
         least_squares(problem),
         np.repeat(np.stack([one.u[0] for one in fitted]), count, axis=0),

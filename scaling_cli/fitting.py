@@ -13,23 +13,19 @@ from scaling_cli import __version__, laws
 from scaling_cli.artefact import Fit, Objective
 from scaling_cli.checklist import Evidence, checklist
 from scaling_cli.diagnosis import COMPUTE_FACTORS, diagnose
-from scaling_cli.engine.solve import Problem
+from scaling_cli.engine.solve import Problem, to_free
 from scaling_cli.errors import UsageError
 from scaling_cli.law import Law
-from scaling_cli.optimum import Optimum, make_problem, optimise, refuse
-from scaling_cli.points import Points
-from scaling_cli.uncertainty import (
-    Cut,
-    assemble,
-    backtest,
-    bootstrap,
-    cuts_by_share,
-    intervals,
-    resample_counts,
-)
+from scaling_cli.optimum import Optimum, make_problem, refuse
+from scaling_cli.points import LeftOut, Points
+from scaling_cli.priors import Given, as_text
+from scaling_cli.resampling import Plan, Resamples, clusters, intervals, resample
+from scaling_cli.settling import settle, smallest_corner
+from scaling_cli.uncertainty import Cut, assemble, backtest, cuts_by_share
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import ArrayLike
 
     from scaling_cli.runs import Runs
 
@@ -46,7 +42,11 @@ def fit(
     objective: Objective | None = None,
     fix: Mapping[str, float] | None = None,
     tie: Mapping[str, str] | None = None,
+    weights: "str | ArrayLike | None" = None,
+    prior: Mapping[str, Given] | None = None,
     bootstrap: int = 1000,
+    bootstrap_kind: str = "pairs",
+    cluster: str = "run",
     seed: int = 0,
     level: float = 0.9,
     command: str = "",
@@ -67,8 +67,19 @@ def fit(
         Parameters held at a value.
     tie : mapping of parameter to parameter, optional
         Parameters made equal to another: {"alpha": "beta"}.
+    weights : str or array, shape (n,), optional
+        How much each point counts: a column of `data`, or numbers if `data` are Points. They
+        multiply the terms of the objective; only their ratios matter to the fit. Points of weight
+        zero are left out.
+    prior : mapping of parameter to str, (center, sd) or Prior, optional
+        Beliefs that enter the point fit and all intervals: {"alpha": "0.35+-0.05"}. A positive
+        parameter is given the median `center`, and its logarithm the sd `sd / center`.
     bootstrap : int
-        Resamples by run behind the parameter intervals; 0 for none.
+        Resamples behind the parameter intervals; 0 for intervals by the delta method.
+    bootstrap_kind : {"pairs", "wild"}
+        What is resampled: whole runs, or the signs of the residuals of whole runs.
+    cluster : {"run", "config"}
+        What is resampled together: rows of a run, or also runs of the same inputs (seeds).
     seed : int
         Of all random numbers.
     level : float
@@ -89,17 +100,18 @@ def fit(
     """
     if not 0 < level < 1:
         raise UsageError(f"level must lie between 0 and 1, not {level!r}.")
-    if bootstrap < 0:
-        raise UsageError(f"bootstrap must not be negative, got {bootstrap}.")
+    plan = Plan(bootstrap, bootstrap_kind, cluster, seed)  # refuses what cannot be drawn
     law_class = laws.get(law)
-    points, sources = as_points(data, law_class, target=target, where=where, at=at)
+    points, sources = as_points(data, law_class, target=target, where=where, at=at, weights=weights)
     chosen = objective or Objective()
-    problem = make_problem(points, law_class, chosen, fix, tie)
+    problem = make_problem(points, law_class, chosen, fix, tie, prior=prior)
     refuse(points, problem)
-    optimum = optimise(problem, seed=seed)
+    problem, optimum = settle(problem, seed=seed)
     selection = {
         "target": target, "where": where, "at": at, "fix": dict(fix or {}),
-        "tie": dict(tie or {}), "bootstrap": bootstrap, "seed": seed, "level": level,
+        "tie": dict(tie or {}), "weight": weight_name(weights), "prior": as_text(prior),
+        "bootstrap": bootstrap, "bootstrap_kind": bootstrap_kind, "cluster": cluster,
+        "seed": seed, "level": level,
     }  # fmt: skip
     bare = Fit(
         law=optimum.law, status=optimum.status, objective=chosen, value=optimum.value,
@@ -108,7 +120,7 @@ def fit(
         derived=derived(optimum.law, points), diagnostics=optimum.diagnostics,
         selection=selection, origin={"kind": "computed"}, versions=versions(), command=command,
     )  # fmt: skip
-    return _judged(bare, points, problem, optimum)
+    return _judged(bare, points, problem, optimum, plan)
 
 
 def refit_objective(
@@ -118,6 +130,7 @@ def refit_objective(
     fix: Mapping[str, float] | None = None,
     tie: Mapping[str, str] | None = None,
     *,
+    prior: Mapping[str, Given] | None = None,
     seed: int = 0,
 ) -> Optimum:
     """Return the bare optimum, without uncertainty or checks.
@@ -127,41 +140,74 @@ def refit_objective(
     FitError
         As `fit`.
     """
-    problem = make_problem(points, laws.get(law), objective or Objective(), fix, tie)
+    problem = make_problem(points, laws.get(law), objective or Objective(), fix, tie, prior=prior)
     refuse(points, problem)
-    return optimise(problem, seed=seed)
+    return settle(problem, seed=seed)[1]
 
 
-def _judged(bare: Fit, points: Points, problem: Problem, optimum: Optimum) -> Fit:
+def _judged(bare: Fit, points: Points, problem: Problem, optimum: Optimum, plan: Plan) -> Fit:
     """Add intervals, backtest and checklist."""
-    resamples, seed = bare.selection["bootstrap"], bare.selection["seed"]
     level = bare.selection["level"]
-    weights = resample_counts(points.runs, resamples, seed)
-    draws = bootstrap(problem, optimum, weights)
+    resampled = resample(points, problem, optimum, plan)
     masks = cuts_by_share(points, len(optimum.u))
     cuts = backtest(points, problem, optimum, masks)
-    uncertainty = assemble(points, problem, optimum, cuts, seed)
+    uncertainty = assemble(points, problem, optimum, cuts, plan.seed)
     found = diagnose(
         points, problem, optimum,
-        draws=draws, uncertainty=uncertainty, masks=masks, cuts=cuts, level=level,
+        draws=resampled.draws, uncertainty=uncertainty, masks=masks, cuts=cuts, level=level,
     )  # fmt: skip
     sure = replace(
         bare,
-        intervals=intervals(draws, level),
+        intervals=_intervals(points, problem, optimum, resampled, level),
         uncertainty=uncertainty,
         backtest=backtest_dict(cuts, uncertainty.axis, uncertainty.drift),
         derived=dict(bare.derived) | found.derived(),
-        diagnostics=dict(bare.diagnostics) | found.to_dict(),
-    )
+        diagnostics=dict(bare.diagnostics) | found.to_dict()
+        | {"resampling": _resampling(resampled), "priors": _moved(problem, optimum)},
+    )  # fmt: skip
     checks = checklist(
         Evidence(
-            points=points, problem=problem, optimum=optimum, draws=draws, resamples=resamples,
+            points=points, problem=problem, optimum=optimum, resampled=resampled,
             cuts=cuts, uncertainty=uncertainty, diagnosis=found,
             half_widths=_half_widths(sure, found.target.inputs), level=level,
             selection=bare.selection, sources=bare.data["sources"], command=bare.command,
         )
     )  # fmt: skip
     return replace(sure, checks=checks)
+
+
+def _intervals(
+    points: Points, problem: Problem, optimum: Optimum, resampled: Resamples, level: float
+) -> dict[str, dict[str, float | str]]:
+    """Return parameter intervals: percentiles of resamples, or the delta method without any."""
+    if resampled.asked:
+        return intervals(resampled.draws, level, resampled.method)
+    from scaling_cli import delta
+
+    curved = delta.curvature(problem, optimum.u, clusters(points, "run"))
+    return delta.of_parameters(problem, optimum.u, curved, level)
+
+
+def _resampling(resampled: Resamples) -> dict[str, Any]:
+    """Return how the resamples were refitted, as the fit file holds it."""
+    return {
+        "method": resampled.method, "asked": resampled.asked,
+        "converged": len(next(iter(resampled.draws.values()))),
+        "started_elsewhere": resampled.restarted, "better_elsewhere": resampled.better,
+    }  # fmt: skip
+
+
+def _moved(problem: Problem, optimum: Optimum) -> dict[str, Any]:
+    """Return, of each prior, how many of its sds the fit lies from its centre, and tau."""
+    if problem.penalty is None:
+        return {}
+    names, values = list(problem.law.parameters()), optimum.law.values()
+    away = {
+        name: (float(to_free(problem.law, name, values[name])) - belief.center) / belief.sd
+        for name, belief in problem.penalty.beliefs.items()
+        if name in names
+    }
+    return {"tau": problem.penalty.tau(smallest_corner(problem)), "sds_from_center": away}
 
 
 def _half_widths(fit_: Fit, at: Mapping[str, float]) -> tuple[float, float]:
@@ -176,7 +222,13 @@ def _half_widths(fit_: Fit, at: Mapping[str, float]) -> tuple[float, float]:
 
 
 def as_points(
-    data: Any, law: type[Law], *, target: str | None, where: str | None, at: str
+    data: Any,
+    law: type[Law],
+    *,
+    target: str | None,
+    where: str | None,
+    at: str,
+    weights: "str | ArrayLike | None" = None,
 ) -> tuple[Points, list[dict[str, str]]]:
     """Return the points to fit, reading and selecting as needed, and the files they come from."""
     if isinstance(data, Points):
@@ -184,14 +236,53 @@ def as_points(
             raise UsageError(
                 "target, where and at select from runs; these points are already selected."
             )
-        return data, []
+        return weighted(data, weights), []
     from scaling_cli import ingest, points  # reading costs pyarrow; points do not need it
     from scaling_cli.runs import Runs
 
     runs = data if isinstance(data, Runs) else ingest.read(data)
     columns = runs.sources.select(["uri", "sha256"]).to_pylist()
     sources = [{"path": row["uri"], "sha256": row["sha256"]} for row in columns]
-    return points.select(runs, law, target=target, where=where, at=at), sources
+    if weights is not None and not isinstance(weights, str):
+        raise UsageError("numbers as weights go with Points; of runs, name a column.")
+    chosen = points.select(runs, law, target=target, where=where, at=at, weight=weights)
+    return chosen, sources
+
+
+def weighted(points: Points, weights: "str | ArrayLike | None") -> Points:
+    """Return points with these weights; those of weight zero are left out.
+
+    Raises
+    ------
+    UsageError
+        If they are a name, not one number per point, negative, not finite, or all zero.
+    """
+    if weights is None:
+        return points
+    if isinstance(weights, str):
+        raise UsageError(
+            f"these points have no column {weights!r}: they are already selected.",
+            hint="Give one number per point.",
+        )
+    values = np.asarray(weights, float)
+    if values.shape != (len(points),):
+        raise UsageError(f"{len(points)} points need as many weights, not {values.shape}.")
+    bad = np.flatnonzero(~(np.isfinite(values) & (values >= 0))).tolist()
+    if bad:
+        raise UsageError(
+            f"the weight of run {points.runs[bad[0]]} is {values[bad[0]]:g}; it must be a number, "
+            "not negative."
+        )
+    if not np.any(values):
+        raise UsageError("all weights are zero: nothing is left to fit.")
+    dropped = dict.fromkeys(str(points.runs[i]) for i in np.flatnonzero(values == 0).tolist())
+    left = [*points.left_out, *(LeftOut(run, "weight is 0") for run in dropped)]
+    return replace(points, weight=values, left_out=left).take(values > 0)
+
+
+def weight_name(weights: "str | ArrayLike | None") -> str | None:
+    """Return the column of the weights, for the record; numbers are in the points themselves."""
+    return weights if isinstance(weights, str) else None
 
 
 def backtest_dict(cuts: Sequence[Cut], axis: str, drift: float) -> dict[str, Any]:
@@ -219,6 +310,8 @@ def describe(points: Points) -> dict[str, Any]:
             "output": np.asarray(points.output).tolist(),
             "runs": list(points.runs),
         }
+        if points.weight is not None:
+            record["points"]["weight"] = points.weights().tolist()
     return record
 
 

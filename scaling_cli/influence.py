@@ -84,8 +84,10 @@ def one_step(problem: Problem, optimum: Optimum) -> np.ndarray:
     Log residuals clipped at three robust sds stand in for Huber's arms, on which influence
     would not depend on the size of the residual at all.
     """
-    J = sensitivity(problem, optimum.u, problem.inputs)
+    root = np.sqrt(problem.weight)
+    J = sensitivity(problem, optimum.u, problem.inputs) * root[:, None]
     r = log_predictions(problem, optimum.u, problem.inputs)[0] - np.log(problem.output)
+    r = r * root
     bread = np.linalg.pinv(J.T @ J, hermitian=True)
     leverage = np.einsum("ij,jk,ik->i", J, bread, J)
     limit = CLIPPED * MAD_TO_SD * np.median(np.abs(r))

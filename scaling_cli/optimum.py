@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from scaling_cli import laws
+from scaling_cli import laws, priors
 from scaling_cli.artefact import Objective, Status
-from scaling_cli.engine.iteration import RESIDUAL_FLOOR
 from scaling_cli.engine.solve import (
     Problem,
     Solution,
@@ -16,23 +15,13 @@ from scaling_cli.engine.solve import (
     frame,
     parameters,
     solve,
+    to_free,
 )
-from scaling_cli.engine.starts import log_box, starts
 from scaling_cli.errors import DataError, FitError, UsageError
 from scaling_cli.law import Domain, Law
 from scaling_cli.points import Points
+from scaling_cli.search import LAD_LOOSEST, Searched, agreeing, search
 
-PROJECTED_STARTS = 48
-RANDOM_STARTS = 16
-RANDOM_SPREAD = 0.5  # sd of random starts around the best projected one, in free coordinates
-SEARCH_ITERATIONS = 150  # enough for nearly all starts; the best one is polished afterwards
-POLISH_ITERATIONS = 4000  # a term that slides to zero takes thousands
-SAME_MINIMUM = 1e-8  # relative difference of objectives that counts as the same minimum
-# Least absolute deviations as the limit of Huber's: the corner shrinks until Newton no longer
-# resolves it. At corner c the sum of |r| is within (points on the arms' edge) x c / 2 of its
-# minimum, about 1e-6 relative at the loosest corner that is accepted.
-LAD_CORNERS = (1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 3e-6, 1e-6, 3e-7, 1e-7)
-LAD_LOOSEST = 3e-6
 DEAD_TERM = 1e-7  # a parameter that moves ln loss by less than this per e-fold is at its bound
 ILL_CONDITIONED = 1e10  # of the diagonally scaled Hessian; sqrt is the loss of digits
 COLLINEAR = 1e-3  # 1 - R^2 of one log input on the others below which they move as one
@@ -72,8 +61,12 @@ def make_problem(
     objective: Objective,
     fix: Mapping[str, float] | None = None,
     tie: Mapping[str, str] | None = None,
+    *,
+    prior: Mapping[str, priors.Given] | None = None,
 ) -> Problem:
     """Return the optimisation problem of fitting `law` to `points`.
+
+    The scale of priors is provisional until `settling.settle` has found it.
 
     Raises
     ------
@@ -81,7 +74,8 @@ def make_problem(
         If an input or output is not positive and finite.
     UsageError
         If `fix` or `tie` names a parameter that the law does not have, holds one at a value
-        outside its domain (zero is a term that is absent), or leaves nothing to fit.
+        outside its domain (zero is a term that is absent), or leaves nothing to fit; or if a
+        prior cannot be read.
     """
     _refuse_numbers(points, law)
     known = law.parameters()
@@ -100,13 +94,15 @@ def make_problem(
         raise UsageError(
             f"every parameter of {laws.name_of(law)} is held; there is nothing to fit."
         )
+    framed = frame(law, fix, tie)
     return Problem(
         law=law,
         inputs={s: np.asarray(points.inputs[s], float) for s in law.inputs()},
         output=np.asarray(points.output, float),
-        weight=np.ones(len(points)),
+        weight=points.weights(),
         objective=objective,
-        frame=frame(law, fix, tie),
+        frame=framed,
+        penalty=priors.penalty(law, prior, {**fix, **tie}, points.weights(), len(framed.names)),
     )
 
 
@@ -202,52 +198,18 @@ def optimise(problem: Problem, *, seed: int = 0) -> Optimum:
     FitError
         If no start converges.
     """
-    projected = starts(problem)[:PROJECTED_STARTS]
-    if not len(projected):
-        raise FitError(
-            f"no starting point of {laws.name_of(problem.law)} can be made from these data.",
-            hint="Look at 'scaling runs': are the losses falling with size and tokens?",
-        )
-    trial = np.concatenate([projected, log_box(projected, RANDOM_STARTS, RANDOM_SPREAD, seed)])
-    first = replace(problem.objective, name="huber") if problem.objective.name == "lad" else None
-    search = problem if first is None else replace(problem, objective=first)
-    found = solve(search, trial, max_iterations=SEARCH_ITERATIONS)
-    if not np.any(np.isfinite(found.value)):
-        raise FitError("the law is not finite at any starting point.")
-    order = np.argsort(np.where(np.isfinite(found.value), found.value, np.inf))
-    polished = _polish(problem, found.u[order[:1]])
-    if not polished.converged[0]:
-        raise FitError(
-            f"the optimiser did not converge on {laws.name_of(problem.law)} "
-            f"(gradient {np.max(np.abs(polished.gradient[0])):.2g}).",
-            hint="The data do not fit this law; look at the residuals, or hold E with --fix.",
-        )
-    return _optimum(problem, found, polished)
+    return _optimum(problem, search(problem, seed))
 
 
-def _polish(problem: Problem, u: np.ndarray) -> Solution:
-    """Finish each start; for least absolute deviations, by continuation of Huber's corner."""
-    if problem.objective.name != "lad":
-        return solve(problem, u, max_iterations=POLISH_ITERATIONS)
-    reached = solve(problem, u, corner=np.full(len(u), LAD_CORNERS[0]))
-    for corner in LAD_CORNERS[1:]:
-        now = solve(problem, reached.u, corner=np.full(len(u), corner))
-        if not np.all(now.converged) and corner < LAD_LOOSEST:
-            return reached
-        reached = now
-    return reached
-
-
-def _optimum(problem: Problem, found: Solution, polished: Solution) -> Optimum:
+def _optimum(problem: Problem, searched: Searched) -> Optimum:
+    found, polished, sliding = searched
     u = polished.u[0]
     values = {name: float(v[0]) for name, v in parameters(problem, polished.u).items()}
     law = problem.law(**values)
     hessian = polished.irls[0] if problem.objective.name == "lad" else polished.hessian[0]
-    at_bound = _dead(problem, u)
+    at_bound = tuple(dict.fromkeys((*_dead(problem, u), *sliding)))
     condition = _condition(hessian)
-    best = np.min(found.value[found.converged]) if found.converged.any() else np.inf
-    floor = len(problem.output) * RESIDUAL_FLOOR**2  # noiseless data: every zero is the same zero
-    agree = found.value <= best * (1 + SAME_MINIMUM) + floor
+    agree = np.sum(agreeing(problem, found)) / max(1, np.sum(found.converged))
     status = Status.CONVERGED
     if condition > ILL_CONDITIONED:
         status = Status.ILL_CONDITIONED
@@ -262,7 +224,7 @@ def _optimum(problem: Problem, found: Solution, polished: Solution) -> Optimum:
         diagnostics={
             "starts": len(found.value),
             "converged": int(np.sum(found.converged)),
-            "agree": float(np.sum(agree & found.converged) / max(1, np.sum(found.converged))),
+            "agree": float(agree),
             "basins": _basins(found),
             "gradient_norm": float(np.max(np.abs(polished.gradient[0]))),
             "condition": condition,
@@ -295,18 +257,29 @@ def _dead(problem: Problem, u: np.ndarray) -> tuple[str, ...]:
 
 
 def objective_value(problem: Problem, law: Law) -> float:
-    """Return the objective's sum at a law, in NumPy: an independent evaluation of the kernel's."""
+    """Return the objective's sum at a law, in NumPy: an independent evaluation of the kernel's.
+
+    The penalty of the user's priors is a part of it.
+    """
     prediction = np.asarray(law(**problem.inputs), float)
     if problem.objective.space == "log":
         r = np.abs(np.log(prediction) - np.log(problem.output))
     else:
         r = np.abs(prediction - problem.output)
     if problem.objective.name == "lad":
-        return float(np.sum(problem.weight * r))
+        return float(np.sum(problem.weight * r)) + _penalty(problem, law, LAD_LOOSEST) / LAD_LOOSEST
     corner = corner_of(problem.objective)
     inside = r <= corner
     arm = 0.0 if np.isinf(corner) else corner * (r - corner / 2)
-    return float(np.sum(problem.weight * np.where(inside, r * r / 2, arm)))
+    data = float(np.sum(problem.weight * np.where(inside, r * r / 2, arm)))
+    return data + _penalty(problem, law, corner)
+
+
+def _penalty(problem: Problem, law: Law, corner: float) -> float:
+    if problem.penalty is None:
+        return 0.0
+    full = [float(to_free(problem.law, name, value)) for name, value in law.values().items()]
+    return problem.penalty.value(np.array(full), corner)
 
 
 def log_predictions(
@@ -338,14 +311,14 @@ def refits(
     weights: Sequence[np.ndarray],
     corners: Sequence[float] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Refit with other weights or corners, each from all of `begin`; return the best of each.
+    """Refit with fewer points or other corners, each from all of `begin`; return the best of each.
 
     Parameters
     ----------
     begin : array, shape (b, k)
         Starts tried for every variation.
     weights : sequence of array, shape (n,)
-        One per variation; zero leaves a point out.
+        One per variation, multiplying the points' own; zero leaves a point out.
     corners : sequence of float, optional
         Huber corner per variation.
 
@@ -361,7 +334,7 @@ def refits(
     solution = solve(
         problem,
         np.tile(begin, (v, 1)),
-        weight=np.repeat(np.asarray(weights, float), b, axis=0),
+        weight=np.repeat(np.asarray(weights, float) * problem.weight, b, axis=0),
         corner=corner,
     )
     usable = np.where(solution.converged & np.isfinite(solution.value), solution.value, np.inf)

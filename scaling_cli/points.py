@@ -45,6 +45,9 @@ class Points:
         What was assumed in selecting (final value taken from which rows, and so on).
     compute : array, shape (n,), optional
         Measured training compute in FLOP where the table has it; checked against 6ND.
+    weight : array, shape (n,), optional
+        How much each point counts, positive: a relative precision, so that four times the weight
+        stands for half the noise. All count alike where it is absent.
     counts : mapping of convention to array, shape (n,)
         Model sizes counted in other ways than the fitted one, where every point has them.
     """
@@ -56,6 +59,7 @@ class Points:
     left_out: Sequence[LeftOut] = ()
     notes: Sequence[str] = ()
     compute: np.ndarray | None = None
+    weight: np.ndarray | None = None
     counts: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -73,15 +77,25 @@ class Points:
             left_out=self.left_out,
             notes=self.notes,
             compute=None if self.compute is None else self.compute[index],
+            weight=None if self.weight is None else self.weight[index],
             counts={convention: sizes[index] for convention, sizes in self.counts.items()},
         )
 
+    def weights(self) -> np.ndarray:
+        """Return how much each point counts, shape (n,)."""
+        return np.ones(len(self)) if self.weight is None else np.asarray(self.weight, float)
+
     def sha256(self) -> str:
-        """Return a digest of inputs and output, independent of the order of rows."""
+        """Return a digest of inputs, output and weights, independent of the order of rows."""
         columns = [np.asarray(self.inputs[s], np.float64) for s in sorted(self.inputs)]
-        table = np.stack([*columns, np.asarray(self.output, np.float64)], axis=1)
+        columns.append(np.asarray(self.output, np.float64))
+        names = [*sorted(self.inputs), "output"]
+        if self.weight is not None:
+            columns.append(self.weights())
+            names.append("weight")
+        table = np.stack(columns, axis=1)
         order = np.lexsort(table.T[::-1])
-        head = ",".join([*sorted(self.inputs), "output"]).encode()
+        head = ",".join(names).encode()
         return hashlib.sha256(head + np.ascontiguousarray(table[order]).tobytes()).hexdigest()
 
     def ranges(self) -> dict[str, list[float]]:
@@ -113,6 +127,7 @@ def select(
     target: str | None = None,
     where: str | None = None,
     at: str = "final",
+    weight: str | None = None,
 ) -> Points:
     """Take the points that a law is fitted to; list every run that is not among them.
 
@@ -130,6 +145,8 @@ def select(
     at : str
         `final`: the last row of each run that has the target; `all`: every such row; `last:K`:
         the mean of the last K of them, at the place of the last.
+    weight : str, optional
+        Column of the points' weights; a point of weight zero is left out.
 
     Returns
     -------
@@ -139,7 +156,8 @@ def select(
     Raises
     ------
     DataError
-        If there is no such column, an input is missing everywhere, or no run is left.
+        If there is no such column, an input is missing everywhere, a weight is missing, not a
+        number or negative, or no run is left.
     MismatchError
         If conventions are mixed, or compute contradicts 6ND.
     UsageError
@@ -147,4 +165,4 @@ def select(
     """
     from scaling_cli import selection  # predicting imports this module, and needs no pyarrow
 
-    return selection.select(runs, law, target=target, where=where, at=at)
+    return selection.select(runs, law, target=target, where=where, at=at, weight=weight)

@@ -17,6 +17,7 @@ from scaling_cli.law import Law
 from scaling_cli.points import Points
 from scaling_cli.where import rows_where
 
+REPEATED = ("bootstrap", "bootstrap_kind", "cluster", "seed", "level")
 DRAW_DIGITS = 8  # draws are Monte Carlo: more digits are only file size
 
 
@@ -55,7 +56,8 @@ def embedded(stored: Mapping[str, Any], conventions: Mapping[str, str]) -> Point
     inputs = {k: np.asarray(v, float) for k, v in stored["inputs"].items()}
     output = np.asarray(stored["output"], float)
     runs = stored.get("runs") or [str(i) for i in range(len(output))]
-    return Points(inputs, output, runs, conventions)
+    weight = None if stored.get("weight") is None else np.asarray(stored["weight"], float)
+    return Points(inputs, output, runs, conventions, weight=weight)
 
 
 def _from_card(fit: Fit, mirror: str | Path | None) -> Points | None:
@@ -112,6 +114,7 @@ def _from_sources(fit: Fit) -> Points | None:
         target=chosen.get("target") or "loss",
         where=chosen.get("where"),
         at=chosen.get("at") or "final",
+        weight=chosen.get("weight"),
     )
 
 
@@ -140,7 +143,8 @@ def recompute(fit: Fit, points: Points) -> Fit:
         objective=None if published else fit.objective,
         fix=fit.selection.get("fix"),
         tie=fit.selection.get("tie"),
-        **{k: fit.selection[k] for k in ("bootstrap", "seed", "level") if k in fit.selection},
+        prior=fit.selection.get("prior"),
+        **{k: fit.selection[k] for k in REPEATED if k in fit.selection},
     )
     uncertainty = _shortened(new.uncertainty)
     kept = replace(fit, backtest=new.backtest, versions=new.versions, data=_data(fit, new))

@@ -250,7 +250,8 @@ def _refitted(fit: Fit, points: Points, stored: CheckResult, *, update: bool) ->
 
     fix, tie = (fit.selection.get(key) or {} for key in ("fix", "tie"))
     name = laws.name_of(fit.law)
-    new = fitting.refit_objective(points, name, fit.objective, fix, tie)
+    prior = fit.selection.get("prior")
+    new = fitting.refit_objective(points, name, fit.objective, fix, tie, prior=prior)
     allowed = {"objective": SAME_OBJECTIVE, "prediction": SAME_PREDICTION}
     allowed |= fit.origin.get("tolerance") or {}
     reference = fit.value if fit.value is not None else new.value

@@ -155,6 +155,7 @@ def _problem(problem: Problem, law: type[Law], same: Mapping[str, str]) -> Probl
         law=law,
         inputs={s: problem.inputs[own] for s, own in same.items()},
         frame=frame(law, {}, {}),
+        penalty=None,  # beliefs about one law's parameters say nothing about another's
     )
 
 
@@ -165,7 +166,7 @@ def _refitted(
     begin = starts(rival)[:STARTS]
     if not len(begin):
         return None
-    whole, sums = refits(rival, begin, [rival.weight])
+    whole, sums = refits(rival, begin, [np.ones(len(points))])
     if not np.isfinite(sums[0]):
         return None
     law = rival.law(**{n: float(v[0]) for n, v in parameters(rival, whole).items()})
@@ -173,8 +174,7 @@ def _refitted(
     kept = [mask for mask in masks if np.sum(mask) >= fewest]
     if not kept:
         return law, {}
-    weights = [np.where(mask, rival.weight, 0.0) for mask in kept]
-    u, value = refits(rival, whole, weights)
+    u, value = refits(rival, whole, [mask.astype(float) for mask in kept])
     _, along = scale(points.inputs)
     return law, {
         float(np.max(along[mask])): (u[i], mask)

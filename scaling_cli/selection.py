@@ -29,6 +29,7 @@ def select(
     target: str | None = None,
     where: str | None = None,
     at: str = "final",
+    weight: str | None = None,
 ) -> Points:
     """Take the points that a law is fitted to; see `scaling_cli.points.select`."""
     view = View.of(runs)
@@ -45,6 +46,10 @@ def select(
     inputs, keep, reasons = law_inputs(picked, law)
     left += reasons
     picked, values = picked.take(keep), values[keep]
+    weights, keep, reasons = _weights(picked, weight)
+    left += reasons
+    picked, values = picked.take(keep), values[keep]
+    inputs = {symbol: column[keep] for symbol, column in inputs.items()}
     if not len(values):
         raise _nothing(output, left)
     notes += tokens_notes(picked, law)
@@ -53,7 +58,9 @@ def select(
     compute, more = measured_compute(picked)
     notes += [*doubts, *more]
     counts = other_counts(picked, law, conventions)
-    return Points(inputs, values, picked.run_ids(), conventions, left, notes, compute, counts)
+    return Points(
+        inputs, values, picked.run_ids(), conventions, left, notes, compute, weights, counts
+    )
 
 
 def _target(view: View, target: str | None, notes: list[str]) -> str:
@@ -194,6 +201,34 @@ def _finite(view: View, output: str, values: np.ndarray) -> tuple[np.ndarray, li
         told = ended[lost.owner[i]] if finite[row] else _broken(output, values[row], steps[i])
         reasons.setdefault(run, LeftOut(run, told))
     return np.flatnonzero(keep), list(reasons.values())
+
+
+def _weights(view: View, name: str | None) -> tuple[np.ndarray | None, np.ndarray, list[LeftOut]]:
+    """Return the weights that are not zero, the points that have them, and the other runs.
+
+    Raises
+    ------
+    DataError
+        If there is no such column, or a weight is missing, not a number or negative.
+    """
+    if name is None or not len(view):
+        return None, np.arange(len(view)), []
+    resolved = view.resolve(name)
+    if resolved is None:
+        raise _no_column(view, name)
+    values = view.column(resolved)
+    if values.dtype == object:
+        raise _text_target(view, name, values)
+    for i in np.flatnonzero(~(np.isfinite(values) & (values >= 0))).tolist():
+        found = "missing" if np.isnan(values[i]) else f"{values[i]:g}"
+        raise DataError(
+            f"the weight of run {view.run_ids()[i]} is {found}; it must be a number, not negative.",
+            hint="Mend the cell; 0 leaves a point out.",
+            file=view.file_of(i), row=view.line_of(i), column=name,
+        )  # fmt: skip
+    left = [LeftOut(run, f"{name} (its weight) is 0") for run in _dropped(view, values > 0)]
+    keep = np.flatnonzero(values > 0)
+    return values[keep], keep, left
 
 
 def _broken(name: str, value: float, step: float) -> str:

@@ -249,6 +249,7 @@ def slid(fitted: Fitted, direction: np.ndarray, to: float) -> np.ndarray:
     """
     u = fitted.optimum.u
     J = sensitivity(fitted.problem, u, fitted.problem.inputs)
+    J = J * np.sqrt(fitted.problem.weight)[:, None]
     free = np.linalg.pinv(J.T @ J, hermitian=True) @ direction
     reach = direction @ free
     step = free / reach if reach > 0 else direction / (direction @ direction)

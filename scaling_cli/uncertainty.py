@@ -81,49 +81,6 @@ def noise(residuals: np.ndarray, searched: int, objective: str) -> float:
     )
 
 
-def resample_counts(runs: Sequence[str], count: int, seed: int) -> np.ndarray:
-    """Return bootstrap weights, shape (count, n): runs are drawn with replacement, not rows."""
-    names, member = np.unique(np.asarray(runs), return_inverse=True)
-    draws = np.random.default_rng(seed).multinomial(
-        len(names), np.full(len(names), 1 / len(names)), size=count
-    )
-    return draws[:, member].astype(float)
-
-
-def bootstrap(problem: Problem, optimum: Optimum, weights: np.ndarray) -> dict[str, np.ndarray]:
-    """Refit under each row of `weights`, from the optimum.
-
-    Parameters
-    ----------
-    weights : array, shape (resamples, n)
-        Counts of each point; see `resample_counts`.
-
-    Returns
-    -------
-    mapping of parameter to array, shape (converged resamples,)
-    """
-    if not len(weights):
-        return {name: np.zeros(0) for name in optimum.law.parameters()}
-    resampled = problem
-    if problem.objective.name == "lad":
-        # Resampled medians interpolate points; a corner far below the noise smooths the kinks.
-        resampled = replace(problem, objective=replace(problem.objective, name="huber", delta=1e-5))
-    solution = solve(resampled, np.repeat(optimum.u[None], len(weights), axis=0), weight=weights)
-    return parameters(problem, solution.u[solution.converged])
-
-
-def intervals(draws: Mapping[str, np.ndarray], level: float) -> dict[str, dict[str, float]]:
-    """Return {parameter: level, low, high}: percentiles of bootstrap draws."""
-    if any(len(v) == 0 for v in draws.values()):
-        return {}
-    ends = [(1 - level) / 2, (1 + level) / 2]
-    return {
-        name: {"level": level, "low": float(low), "high": float(high)}
-        for name, values in draws.items()
-        for low, high in [np.quantile(values, ends)]
-    }
-
-
 @dataclass(frozen=True)
 class Shaken:
     """What the refits behind joint draws are given; leading axis: draw."""
@@ -160,11 +117,14 @@ def shake(problem: Problem, sigma: float, seed: int, count: int = DRAWS) -> Shak
     n, k = len(problem.output), len(problem.frame.names)
     freedom = n - k + NOISE_PRIOR_POINTS
     sigmas = sigma * np.sqrt(freedom / generator.chisquare(freedom, count))
-    shaken = np.log(problem.output) + sigmas[:, None] * generator.standard_normal((count, n))
+    noise_of = sigmas[:, None] / np.sqrt(relative(problem.weight))
+    shaken = np.log(problem.output) + noise_of * generator.standard_normal((count, n))
     centre, precision = _priors(problem)
     redrawn = centre + np.where(precision > 0, 1 / np.sqrt(np.where(precision > 0, precision, 1)),
                                 0.0) * generator.standard_normal((count, len(centre)))  # fmt: skip
-    return Shaken(sigmas, np.exp(shaken), redrawn, precision * sigmas[:, None] ** 2)
+    # The problem's weights stand beside these priors in the sum; sigma is that of the mean weight.
+    scaled = precision * np.mean(problem.weight) * sigmas[:, None] ** 2
+    return Shaken(sigmas, np.exp(shaken), redrawn, scaled)
 
 
 def least_squares(problem: Problem) -> Problem:
@@ -175,12 +135,16 @@ def least_squares(problem: Problem) -> Problem:
 def _priors(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
     """Return centre and precision of every full free coordinate, shape (p,); 0 where flat.
 
-    Fixed parameters and followers of a tie carry no prior of their own.
+    Fixed parameters and followers of a tie carry no prior of their own; a user's prior takes the
+    place of the law's.
     """
+    own = {} if problem.penalty is None else problem.penalty.beliefs
     names = list(problem.law.parameters())
     centre, precision = np.zeros(len(names)), np.zeros(len(names))
     for i, (name, p) in enumerate(problem.law.parameters().items()):
-        if isinstance(p.prior, Prior) and name in problem.frame.names:
+        if name in own:
+            centre[i], precision[i] = own[name].center, own[name].sd ** -2
+        elif isinstance(p.prior, Prior) and name in problem.frame.names:
             base = p.prior.center * (np.min(problem.output) if p.prior.of_output else 1.0)
             centre[i], precision[i] = np.log(base), p.prior.log_sd**-2
     return centre, precision
@@ -197,6 +161,8 @@ def prediction_variance(
     J = sensitivity(problem, u, problem.inputs)[rows]
     r = (log_predictions(problem, u, problem.inputs)[0] - np.log(problem.output))[rows]
     n = len(r)
+    root = np.sqrt(relative(problem.weight[rows]))  # points of equal noise after multiplication
+    J, r = J * root[:, None], r * root
     if problem.objective.name == "l2":
         psi, slope = r, np.ones(n)
     else:
@@ -259,7 +225,8 @@ def score(
     train_max = float(np.max(values[mask]))
     hidden = {s: v[test] for s, v in problem.inputs.items()}
     r_train = (log_predictions(problem, u, problem.inputs)[0] - np.log(problem.output))[mask]
-    sigma = noise(r_train, len(u), problem.objective.name)
+    root = np.sqrt(relative(problem.weight[mask]))
+    sigma = noise(r_train * root, len(u), problem.objective.name)
     error = log_predictions(problem, u, hidden)[0] - np.log(problem.output[test])
     variance = prediction_variance(problem, u, mask, hidden, sigma) + sigma**2
     decades = np.maximum(np.log10(values[test] / train_max), SHORTEST_REACH)
@@ -290,7 +257,13 @@ def assemble(
 def noise_at(problem: Problem, u: np.ndarray) -> float:
     """Return the sd of ln loss of one run, from the residuals of a fit."""
     residuals = log_predictions(problem, u, problem.inputs)[0] - np.log(problem.output)
-    return noise(residuals, len(u), problem.objective.name)
+    root = np.sqrt(relative(problem.weight))
+    return noise(residuals * root, len(u), problem.objective.name)
+
+
+def relative(weight: np.ndarray) -> np.ndarray:
+    """Return weights in units of their mean: the noise of a run is that of a mean weight."""
+    return weight / np.mean(weight)
 
 
 def combine(

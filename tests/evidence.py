@@ -15,6 +15,7 @@ from scaling_cli.floor import Profile
 from scaling_cli.isoflop import Allocation, Budget, IsoFlop, Line
 from scaling_cli.optimum import Optimum, make_problem
 from scaling_cli.points import Points
+from scaling_cli.resampling import Resamples
 from scaling_cli.rivals import Rival
 from scaling_cli.stability import Variation, exponent_names, target
 from scaling_cli.uncertainty import Cut
@@ -100,8 +101,7 @@ def evidence(
         points=points,
         problem=problem,
         optimum=Optimum(u, truth(law), 1e-9, Status.CONVERGED, (), DIAGNOSTICS),
-        draws=draws(law),
-        resamples=201,
+        resampled=Resamples(draws(law), "bootstrap by run, 201 resamples of 15", 201, 10, 0),
         cuts=CUTS,
         uncertainty=Uncertainty(draws(law), np.full(201, SIGMA), 0.02, "C", 1e20, True, "by hand"),
         diagnosis=diagnosis(points, law, **(found or {})),

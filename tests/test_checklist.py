@@ -60,8 +60,8 @@ def test_a_sound_fit_passes_everything() -> None:
         "fit.residuals": messages["fit.residuals"],
         "fit.alternatives": "chinchilla forecasts no worse: kaplan_nd missed held-back runs by "
         "0.50 % where the fit missed by 0.40 % (0 of 2 cuts), and predicts +1.01 % at 10x.",
-        "ci.method": "201 of 201 bootstrap refits by run (15 runs) converged; no interval is "
-        "narrower than 15 runs allow.",
+        "ci.method": "bootstrap by run, 201 resamples of 15: 201 refits converged; 0 of 10 started "
+        "elsewhere came lower; no interval is narrower than 15 points allow.",
         "ci.kind": "at 10x the mean curve is known to +/-2.10 %, a new run to +/-3.10 %; N* there "
         "lies between 10.87B and 15.99B, by the law's draws.",
         "backtest": "3 cuts, the farthest 12.5x: mean absolute error 1.23 % at worst; the law "

@@ -154,8 +154,9 @@ def test_an_ill_conditioned_fit() -> None:
 
 
 def test_exponents_that_are_not_known() -> None:
-    wide = dict(evidence().draws) | {"beta": np.linspace(0.1, 0.6, 201)}
-    given = evidence(draws=wide, found={"profile": None})
+    usual = evidence().resampled
+    wide = replace(usual, draws=dict(usual.draws) | {"beta": np.linspace(0.1, 0.6, 201)})
+    given = evidence(resampled=wide, found={"profile": None})
     assert line(given, "fit.identifiability") == warn(
         "fit.identifiability",
         "condition number 1e+05; beta lies anywhere from 0.125 to 0.575. The exponents are not "

@@ -11,6 +11,7 @@ from scaling_cli.artefact import Check, Level
 from scaling_cli.checklist.evidence import Evidence
 from scaling_cli.isoflop import Allocation
 from scaling_cli.optimum import sensitivity
+from scaling_cli.resampling import Resamples
 from scaling_cli.uncertainty import NORMAL_90
 
 
@@ -23,21 +24,22 @@ def warn(code: str, message: str) -> Check:
 
 @pytest.mark.parametrize(("kept", "level"), [(980, Level.PASS), (979, Level.WARN)])
 def test_resamples_that_failed(kept: int, level: Level) -> None:
-    draws = {n: np.resize(v, kept) for n, v in evidence().draws.items()}
-    found = line(evidence(draws=draws, resamples=1000), "ci.method")
+    draws = {n: np.resize(v, kept) for n, v in evidence().resampled.draws.items()}
+    found = line(evidence(resampled=Resamples(draws, "by hand", 1000)), "ci.method")
     assert found.level is level
-    text = f"{kept} of 1000 bootstrap refits by run (15 runs) converged"
     ending = {
-        Level.PASS: "; no interval is narrower than 15 runs allow.",
-        Level.WARN: "; parameter intervals rest on the rest. Too few runs, or a flat direction.",
+        Level.PASS: "; no interval is narrower than 15 points allow.",
+        Level.WARN: ". Parameter intervals rest on the rest: too few runs, or a flat direction. "
+        "Hold a parameter with --fix or --tie.",
     }
-    assert found.message == text + ending[level]
+    assert found.message == f"by hand: {kept} refits converged{ending[level]}"
 
 
 def test_no_resamples_asked_for() -> None:
-    assert line(evidence(draws={"E": np.zeros(0)}, resamples=0), "ci.method") == Check(
+    assert line(evidence(resampled=Resamples({"E": np.zeros(0)}, "none")), "ci.method") == Check(
         "ci.method", Level.PASS,
-        "no bootstrap was asked for: parameters carry no intervals, predictions do (by hand).",
+        "no bootstrap was asked for: parameter intervals are by the delta method, predictions' by "
+        "by hand.",
     )  # fmt: skip
 
 
@@ -49,7 +51,8 @@ def test_an_interval_narrower_than_so_few_runs_allow() -> None:
 
     def with_half_width(half: float) -> Evidence:
         ends = np.exp(np.linspace(-half / 0.9, half / 0.9, 201))  # quantiles 5 and 95 % at +-half
-        return evidence(draws=dict(given.draws) | {"beta": beta * ends})
+        draws = dict(given.resampled.draws) | {"beta": beta * ends}
+        return evidence(resampled=replace(given.resampled, draws=draws))
 
     assert line(with_half_width(NORMAL_90 * least / 2.9), "ci.method").level is Level.PASS
     assert line(with_half_width(NORMAL_90 * least / 4), "ci.method") == warn(

@@ -66,8 +66,9 @@ def test_the_json_has_what_the_contract_names(fitted: Fit) -> None:
     assert set(record["objective"]) == {"name", "delta", "space", "reduction", "value"}
     assert record["objective"]["reduction"] == "sum"
     for interval in record["intervals"].values():
-        assert set(interval) == {"level", "low", "high"}
+        assert set(interval) == {"level", "low", "high", "method"}
         assert interval["level"] == 0.9
+        assert interval["method"] == "bootstrap by run, 200 resamples of 15"
     for cut in record["backtest"]["cuts"]:
         assert set(cut) >= {"train_max", "n_train", "n_test", "bias", "mare", "coverage"}
     for check in record["checks"]:
@@ -129,7 +130,9 @@ def test_the_order_of_rows_does_not_matter(fitted: Fit) -> None:
 
 def test_without_bootstrap() -> None:
     bare = fit(_points(), bootstrap=0, level=0.5)
-    assert bare.intervals == {}
+    for name, interval in bare.intervals.items():
+        assert interval["method"] == "delta"
+        assert interval["low"] < bare.parameters[name] < interval["high"]
     assert bare.predict(N=7e9, D=1e12).new_run is not None
     (check,) = [c for c in bare.checks if c.code == "ci.method"]
     assert check.level is Level.PASS
@@ -139,7 +142,8 @@ def test_tied_and_held_parameters() -> None:
     tied = fit(_points(), bootstrap=20, tie={"beta": "alpha"}, fix={"E": 1.75})
     assert tied.parameters["alpha"] == tied.parameters["beta"]
     assert tied.parameters["E"] == 1.75
-    assert tied.intervals["E"] == {"level": 0.9, "low": 1.75, "high": 1.75}
+    assert tied.intervals["E"] == {"level": 0.9, "low": 1.75, "high": 1.75,
+                                    "method": "bootstrap by run, 20 resamples of 15"}  # fmt: skip
     assert tied.selection["fix"] == {"E": 1.75}
     assert tied.selection["tie"] == {"beta": "alpha"}
 

@@ -13,7 +13,7 @@ from scaling_cli.engine.solve import Problem, parameters, solve
 from scaling_cli.fitting import fit
 from scaling_cli.optimum import Optimum, make_problem, optimise
 from scaling_cli.points import Points
-from scaling_cli.uncertainty import bootstrap
+from scaling_cli.resampling import bootstrap
 
 HUBER, LINEAR = Objective(), Objective("l2", space="linear")
 GADRE_SIZES = (10_569_312, 78_914_048, 153_677_376, 411_616_256)

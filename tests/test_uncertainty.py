@@ -18,13 +18,10 @@ from scaling_cli.uncertainty import (
     Cut,
     assemble,
     backtest,
-    bootstrap,
     cuts_by_share,
-    intervals,
     noise,
     parameter_draws,
     prediction_variance,
-    resample_counts,
 )
 
 SQUARES = Objective("l2")
@@ -72,55 +69,6 @@ def test_robust_noise_ignores_the_size_of_outliers(objective: str) -> None:
     r = np.array([0.001, -0.003, 0.004, 0.005, -0.006, 0.007, 0.01, -0.012, 0.015, 0.02, -9.0])
     by_hand = math.sqrt((3 * 0.005**2 + 11 * (0.02 / 1.6448536269514722) ** 2) / (11 - 5 + 3))
     assert noise(r, 5, objective) == pytest.approx(by_hand, rel=1e-12)
-
-
-def test_resamples_draw_whole_runs() -> None:
-    runs = ["b", "a", "b", "c", "a", "b"]
-    counts = resample_counts(runs, 4000, seed=1)
-    assert counts.shape == (4000, 6)
-    np.testing.assert_array_equal(counts[:, 0], counts[:, 2])
-    np.testing.assert_array_equal(counts[:, 0], counts[:, 5])
-    np.testing.assert_array_equal(counts[:, 1], counts[:, 4])
-    np.testing.assert_array_equal(counts[:, [0, 1, 3]].sum(axis=1), 3)
-    # Multinomial: mean 1, variance (1 - 1/3), within four standard errors.
-    np.testing.assert_allclose(counts.mean(axis=0), 1, atol=4 * math.sqrt(2 / 3 / 4000))
-    np.testing.assert_allclose(counts.var(axis=0), 2 / 3, rtol=0.1)
-    np.testing.assert_array_equal(counts, resample_counts(runs, 4000, seed=1))
-    assert not np.array_equal(counts, resample_counts(runs, 4000, seed=2))
-
-
-def test_bootstrap_is_weighted_regression() -> None:
-    problem, optimum = _line()
-    weights = resample_counts(LINE.runs, 200, seed=3)
-    draws = bootstrap(problem, optimum, weights)
-    lines = np.array([np.polyfit(X, Y, 1, w=np.sqrt(w)) for w in weights])
-    np.testing.assert_allclose(draws["alpha_N"], -lines[:, 0], rtol=1e-7)
-    np.testing.assert_allclose(np.log(draws["Nc"]), -lines[:, 1] / lines[:, 0], rtol=1e-7)
-
-
-def test_bootstrap_spread_is_the_sandwich() -> None:
-    problem, optimum = _line()
-    draws = bootstrap(problem, optimum, resample_counts(LINE.runs, 2000, seed=4))["alpha_N"]
-    bread = np.linalg.inv(DESIGN.T @ DESIGN)
-    r = Y - DESIGN @ bread @ DESIGN.T @ Y
-    sandwich = bread @ (DESIGN.T * r**2) @ DESIGN @ bread
-    # Fifteen points: the bootstrap lies between HC0 and HC3, some 10 % above the former.
-    assert np.std(draws) == pytest.approx(math.sqrt(sandwich[1, 1]), rel=0.2)
-
-
-def test_intervals_are_percentiles() -> None:
-    draws = {"A": np.arange(101.0), "alpha": np.linspace(0, 1, 101)}
-    assert intervals(draws, 0.9) == {
-        "A": {"level": 0.9, "low": pytest.approx(5.0), "high": pytest.approx(95.0)},
-        "alpha": {"level": 0.9, "low": pytest.approx(0.05), "high": pytest.approx(0.95)},
-    }
-
-
-def test_no_resamples_give_no_intervals() -> None:
-    problem, optimum = _line()
-    draws = bootstrap(problem, optimum, resample_counts(LINE.runs, 0, seed=0))
-    assert {name: len(v) for name, v in draws.items()} == {"Nc": 0, "alpha_N": 0}
-    assert intervals(draws, 0.9) == {}
 
 
 def test_draws_of_a_line_are_students_t() -> None:

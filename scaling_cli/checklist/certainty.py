@@ -19,36 +19,44 @@ BARELY = 0.3  # share of hidden runs that the law alone must cover, of the nomin
 
 def method(e: Evidence) -> Check:
     """R13: the bootstrap, and whether its intervals are wider than so few runs allow."""
-    kept = len(next(iter(e.draws.values()), np.zeros(0)))
-    clusters = len(set(e.points.runs))
-    if not e.resamples:
+    asked = e.resampled.asked
+    if not asked:
         return Check("ci.method", Level.PASS,
-                     "no bootstrap was asked for: parameters carry no intervals, predictions do "
-                     f"({e.uncertainty.method}).")  # fmt: skip
-    text = f"{kept} of {e.resamples} bootstrap refits by run ({clusters} runs) converged"
+                     "no bootstrap was asked for: parameter intervals are by the delta method, "
+                     f"predictions' by {e.uncertainty.method}.")  # fmt: skip
+    kept = len(next(iter(e.resampled.draws.values()), np.zeros(0)))
+    text = f"{e.resampled.method}: {kept} refits converged"
+    if e.resampled.restarted:
+        text += f"; {e.resampled.better} of {e.resampled.restarted} started elsewhere came lower"
     problems = []
-    if kept < (1 - LOST) * e.resamples:
+    if kept < (1 - LOST) * asked:
         problems.append(
-            f"{text}; parameter intervals rest on the rest. Too few runs, or a flat direction."
+            f"{text}. Parameter intervals rest on the rest: too few runs, or a flat direction. "
+            "Hold a parameter with --fix or --tie."
         )
     narrow = _too_narrow(e) if kept > 1 else None
     if narrow:
         problems.append(narrow)
     return line("ci.method", " ".join(problems) or None,
-                f"{text}; no interval is narrower than {clusters} runs allow.")  # fmt: skip
+                f"{text}; no interval is narrower than {len(e.points)} points "
+                "allow.")  # fmt: skip
 
 
 def _too_narrow(e: Evidence) -> str | None:
     """Name the parameter whose interval would need many times the runs there are.
 
-    Least squares with the noise that predictions take for granted bounds what n runs can tell.
+    Least squares with the noise that predictions take for granted bounds what n runs can tell;
+    a prior may tell more.
     """
+    if e.problem.penalty is not None:
+        return None
     J = sensitivity(e.problem, e.optimum.u, e.problem.inputs)
+    J = J * np.sqrt(e.problem.weight / np.mean(e.problem.weight))[:, None]
     sigma = float(np.sqrt(np.mean(np.asarray(e.uncertainty.sigma) ** 2)))
     bound = sigma * np.sqrt(np.diag(np.linalg.pinv(J.T @ J, hermitian=True)))
     worst: tuple[float, str] | None = None
     for name, least in zip(e.problem.frame.names, bound.tolist(), strict=True):
-        low, high = np.quantile(np.log(np.asarray(e.draws[name], float)), [0.05, 0.95])
+        low, high = np.quantile(np.log(np.asarray(e.resampled.draws[name], float)), [0.05, 0.95])
         own = float(high - low) / 2
         if own > 0 and (worst is None or NORMAL_90 * least / own > worst[0]):
             worst = (NORMAL_90 * least / own, name)

@@ -12,6 +12,7 @@ from scaling_cli.engine.solve import Problem
 from scaling_cli.isoflop import law_interval
 from scaling_cli.optimum import Optimum, log_predictions
 from scaling_cli.points import Points
+from scaling_cli.resampling import Resamples
 from scaling_cli.uncertainty import Cut
 
 
@@ -23,10 +24,8 @@ class Evidence:
     ----------
     points, problem, optimum
         What was fitted, and how it ended.
-    draws : mapping of parameter to array
-        Bootstrap refits that converged.
-    resamples : int
-        Bootstrap refits that were asked for.
+    resampled : Resamples
+        The bootstrap.
     cuts : sequence of Cut
         Of the backtest.
     uncertainty : Uncertainty
@@ -48,8 +47,7 @@ class Evidence:
     points: Points
     problem: Problem
     optimum: Optimum
-    draws: Mapping[str, np.ndarray]
-    resamples: int
+    resampled: Resamples
     cuts: Sequence[Cut]
     uncertainty: Uncertainty
     diagnosis: Diagnosis

@@ -33,6 +33,9 @@ def spec(e: Evidence) -> Check:
         f"{e.selection.get('seed', 0)}; data sha256 {e.points.sha256()[:12]}"
     )
     text += f"; tied: {', '.join(tied)}" if tied else ""
+    prior, weight = e.selection.get("prior") or {}, e.selection.get("weight")
+    text += f"; priors: {', '.join(f'{n} = {v}' for n, v in prior.items())}" if prior else ""
+    text += f"; terms weighted by {weight}" if weight else ""
     problem = (
         f"{text}; held: {', '.join(f'{n} = {v:g}' for n, v in held.items())}. Intervals take what "
         "is held as exact: fit again with the smallest and the largest value you believe."
@@ -166,7 +169,7 @@ def _loose(e: Evidence) -> list[str]:
     """Name the exponents whose interval is as wide as their value."""
     found = []
     for name in exponent_names(type(e.optimum.law)):
-        draws = np.asarray(e.draws.get(name, np.zeros(0)))
+        draws = np.asarray(e.resampled.draws.get(name, np.zeros(0)))
         if len(draws) < 2:
             continue
         low, high = np.quantile(draws, [(1 - e.level) / 2, (1 + e.level) / 2])

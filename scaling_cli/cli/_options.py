@@ -106,7 +106,44 @@ Tie = Annotated[
     list[str] | None,
     typer.Option("--tie", metavar="NAME=NAME", help="Keep two equal: --tie alpha=beta."),
 ]
-Bootstrap = Annotated[int, typer.Option(metavar="N", help="Bootstrap refits; 0 for none.")]
+Weight = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN",
+        help="How much each point counts: a relative precision that multiplies its term of the "
+        "objective. 0 leaves a point out.",
+    ),
+]
+Prior = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--prior",
+        metavar="NAME=CENTER+-SD",
+        help="A belief about a parameter, weighed against the data: --prior alpha=0.35+-0.05, "
+        "A=400+-50%. Lognormal with this median where the parameter is positive.",
+    ),
+]
+Bootstrap = Annotated[
+    int,
+    typer.Option(
+        metavar="N", help="Bootstrap refits; 0 for none, and intervals by the delta method."
+    ),
+]
+BootstrapKind = Annotated[
+    str,
+    typer.Option(
+        "--bootstrap-kind",
+        metavar=_choices("pairs", "wild"),
+        help="Draw runs with replacement, or keep them and draw the signs of their residuals.",
+    ),
+]
+Cluster = Annotated[
+    str,
+    typer.Option(
+        metavar=_choices("run", "config"),
+        help="What is drawn together: the rows of a run, or also runs of equal inputs (seeds).",
+    ),
+]
 Seed = Annotated[int, typer.Option(metavar="N", help="Seed of everything random.")]
 ConfidenceLevel = Annotated[
     float, typer.Option("--level", metavar="P", help="Nominal coverage of intervals.")

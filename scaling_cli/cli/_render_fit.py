@@ -128,8 +128,19 @@ def law(fit: Fit, style: Style) -> str:
     lines = [f"{laws.name_of(fit.law)}: {fit.law.formula()}"]
     if fit.value is not None:
         lines.append(f"sum of {fit.objective.describe()} = {fit.value:.9e}")
+    lines += _weighing(fit)
     lines.append(f"status: {str(fit.status).replace('_', ' ')}{_starts(fit.diagnostics)}")
     return _render.labelled("law", "\n".join(lines), style=style)
+
+
+def _weighing(fit: Fit) -> list[str]:
+    """Return what stands in the sum beside the points: their weights, and priors."""
+    weight, prior = fit.selection.get("weight"), fit.selection.get("prior") or {}
+    lines = [f"terms multiplied by the weights of column {weight}"] if weight else []
+    away = (fit.diagnostics.get("priors") or {}).get("sds_from_center", {})
+    told = [f"{n}={text} (the fit lies {away.get(n, math.nan):+.2g} sd from its center)"
+            for n, text in prior.items()]  # fmt: skip
+    return [*lines, f"with priors {', '.join(told)}"] if told else lines
 
 
 def _starts(diagnostics: Mapping[str, Any]) -> str:
@@ -171,7 +182,7 @@ def _where(fit: Fit, inputs: Mapping[str, float]) -> str:
 
 
 def parameters(fit: Fit, style: Style) -> str:
-    """Return the parameters with their bootstrap intervals."""
+    """Return the parameters with their intervals, and by which method those are."""
     declared = fit.law.parameters()
     held = {**fit.selection.get("fix", {})} if fit.selection.get("fix") else {}
     rows = [
@@ -182,9 +193,10 @@ def parameters(fit: Fit, style: Style) -> str:
     levels = [i["level"] for i in fit.intervals.values() if i.get("level") is not None]
     title = f"{100 * float(levels[0]):g} % interval" if levels else "interval"
     headers = ["", "value", title, "unit", "meaning"]
-    return _render.block(
-        "parameters", _render.table(headers, rows, align="<><<^", style=style), style=style
-    )
+    body = _render.table(headers, rows, align="<><<^", style=style)
+    methods = dict.fromkeys(str(i["method"]) for i in fit.intervals.values() if i.get("method"))
+    told = [f"intervals: {', '.join(methods)}"] if methods else []
+    return _render.block("parameters", "\n".join([body, *told]), style=style)
 
 
 def _interval(fit: Fit, name: str, held: Mapping[str, Any]) -> str:

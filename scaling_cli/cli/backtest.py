@@ -67,6 +67,8 @@ def backtest(
     space: options.Space = "log",
     fix: options.Fix = None,
     tie: options.Tie = None,
+    weight: options.Weight = None,
+    prior: options.Prior = None,
     bootstrap: Bootstrap = None,
     seed: options.Seed = 0,
     level: options.ConfidenceLevel = 0.9,
@@ -94,7 +96,8 @@ def backtest(
     chosen = {
         "law": law, "target": target, "where": where, "at": at,
         "objective": Objective(objective, delta, space), "fix": options.numbers(fix),
-        "tie": options.pairs(tie, "tie"), "on": on, "seed": seed, "level": level,
+        "tie": options.pairs(tie, "tie"), "weights": weight,
+        "prior": options.pairs(prior, "prior"), "on": on, "seed": seed, "level": level,
         "command": options.command_line(context),
     }  # fmt: skip
     if bootstrap is not None:

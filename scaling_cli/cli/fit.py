@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 EXAMPLE = """
 scaling fit runs/*.csv -o fit.json
 scaling fit runs.csv --where 'tokens > 1e9' --fix E=1.6
+scaling fit runs.csv --prior alpha=0.35+-0.05 --weight precision
 scaling fit logs/ --name '{params}_{tokens}' --at last:5 --law kaplan_nd
 """
 ORDER = 30
@@ -48,7 +49,11 @@ def fit(
     space: options.Space = "log",
     fix: options.Fix = None,
     tie: options.Tie = None,
+    weight: options.Weight = None,
+    prior: options.Prior = None,
     bootstrap: options.Bootstrap = 1000,
+    bootstrap_kind: options.BootstrapKind = "pairs",
+    cluster: options.Cluster = "run",
     seed: options.Seed = 0,
     level: options.ConfidenceLevel = 0.9,
     output: Output = None,
@@ -76,7 +81,9 @@ def fit(
     chosen = {
         "law": law, "target": target, "where": where, "at": at,
         "objective": Objective(objective, delta, space), "fix": options.numbers(fix),
-        "tie": options.pairs(tie, "tie"), "bootstrap": bootstrap, "seed": seed, "level": level,
+        "tie": options.pairs(tie, "tie"), "weights": weight,
+        "prior": options.pairs(prior, "prior"), "bootstrap": bootstrap,
+        "bootstrap_kind": bootstrap_kind, "cluster": cluster, "seed": seed, "level": level,
         "command": options.command_line(context),
     }  # fmt: skip
     runs = read(

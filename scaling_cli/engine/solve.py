@@ -9,7 +9,7 @@ serves one start and ten thousand resamples, and no lane waits for the slowest.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -34,6 +34,7 @@ from scaling_cli.engine.iteration import (
 )
 from scaling_cli.engine.units import inward, outward, units
 from scaling_cli.law import Domain, Law, Value
+from scaling_cli.priors import Penalty
 
 # Lanes side by side: few for the starts of one fit, many for resamples. Their temporaries should
 # stay in the second-level cache, so both shrink as the points grow.
@@ -68,6 +69,8 @@ class Problem:
     weight : array, shape (n,)
     objective : Objective
     frame : Frame
+    penalty : Penalty, optional
+        Of the user's priors; part of the objective wherever `solve` is not given another.
     """
 
     law: type[Law]
@@ -76,10 +79,10 @@ class Problem:
     weight: np.ndarray
     objective: Objective
     frame: Frame
+    penalty: Penalty | None = None
 
 
-@dataclass(frozen=True)
-class Solution:
+class Solution(NamedTuple):
     """Where each lane ended; leading axis: lane."""
 
     u: np.ndarray  # (m, k)
@@ -89,6 +92,10 @@ class Solution:
     irls: np.ndarray  # (m, k, k)
     converged: np.ndarray  # (m,)
     iterations: np.ndarray  # (m,)
+
+    def take(self, rows: Sequence[int]) -> "Solution":
+        """Return some lanes."""
+        return Solution(*(column[rows] for column in self))
 
 
 def frame(law: type[Law], fix: Mapping[str, float], tie: Mapping[str, str]) -> Frame:
@@ -151,7 +158,8 @@ def solve(
     output, weight : array, shape (m, n), optional
         Per-lane outputs and weights; the problem's own by default.
     prior_mean, prior_precision : array, shape (m, p), optional
-        Adds precision (u - mean)^2 / 2 per full free coordinate.
+        Adds precision (u - mean)^2 / 2 per full free coordinate; the problem's penalty by
+        default.
     corner : array, shape (m,), optional
         Per-lane Huber corner; the objective's by default (infinite for l2).
     frozen : array of bool, shape (m, k), optional
@@ -163,6 +171,9 @@ def solve(
     Solution
         A lane that did not converge within MAX_ITERATIONS says so; nothing raises.
     """
+    if problem.penalty is not None and prior_precision is None:
+        own = corner_of(problem.objective) if corner is None else corner
+        prior_mean, prior_precision = problem.penalty.at(np.broadcast_to(own, len(starts)))
     chosen = units(problem, frozen, prior_precision)
     lanes, tasks = _sizes(problem, len(starts))
     begin = inward(problem, chosen, np.asarray(starts, float))

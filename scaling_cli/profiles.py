@@ -1,0 +1,218 @@
+"""The profile of the objective: how far one number can move before the data object.
+
+For every value of a parameter, or of the prediction at given inputs, all other parameters are
+fitted again. The interval holds the values whose objective lies above the least by no more than
+t^2 tau / 2, t a quantile of Student's t: the likelihood ratio of an M-estimator (Ronchetti 1982),
+exact for a law that is linear and fitted by least squares under normal noise. It assumes
+independent points, and that the law holds.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from scaling_cli import laws
+from scaling_cli.delta import Curvature, curvature, student
+from scaling_cli.engine.solve import Problem, Solution, parameters, solve
+from scaling_cli.errors import UsageError
+from scaling_cli.law import Domain
+from scaling_cli.optimum import Optimum, log_predictions, objective_value, sensitivity
+from scaling_cli.resampling import LAD_CORNER
+from scaling_cli.settling import noise_scale, smallest_corner
+from scaling_cli.sweep import FARTHEST, STEPS, Target, end, sweep
+
+METHOD = "profile of the objective (likelihood ratio scaled by tau, Student's t)"
+STIFF = 30.0  # curvature of the pull over that of the profile: an aim is missed by a thirtieth
+LARGEST = 700.0  # the logarithm of a coefficient that a float still holds
+INSIDE = 0.25  # of Huber's corner: a pull must stay where it is quadratic
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One number's profile, in the papers' units.
+
+    Parameters
+    ----------
+    of : str
+        The parameter, or the output's symbol at `inputs`.
+    inputs : mapping of symbol to float
+    estimate, low, high : float
+        An end that the data do not bound is 0 or infinite.
+    level : float
+    value : array, shape (m,)
+        Values along the profile, rising.
+    rise : array, shape (m,)
+        Objective above its minimum in units of tau / 2, least at each value.
+    threshold : float
+        The rise at the ends: t^2.
+    lower : float
+        How far the objective fell below the optimum along the profile, in units of tau / 2; more
+        than rounding says that the optimum was not the least.
+    """
+
+    of: str
+    inputs: Mapping[str, float]
+    estimate: float
+    low: float
+    high: float
+    level: float
+    value: np.ndarray
+    rise: np.ndarray
+    threshold: float
+    lower: float
+
+
+def of_parameter(
+    problem: Problem, optimum: Optimum, clusters: Sequence[str], name: str, level: float
+) -> Profile:
+    """Return the profile of a parameter.
+
+    Raises
+    ------
+    UsageError
+        If the law has no such parameter, or it is held.
+    """
+    names = list(problem.law.parameters())
+    if name not in names:
+        raise UsageError(
+            f"law {laws.name_of(problem.law)} has no parameter {name!r}.",
+            hint=f"Its parameters: {', '.join(names)}.",
+        )
+    gradient = problem.frame.matrix[names.index(name)]
+    if not np.any(gradient):
+        raise UsageError(f"{name} is held at a value: there is nothing to profile.")
+    problem, u = _smooth(problem, optimum)
+    curved = curvature(problem, u, clusters)
+    leader = int(np.argmax(gradient))
+    # A follower is pulled through the parameter that is searched: priors have no other place.
+    place = names.index(problem.frame.names[leader])
+    stiffness = STIFF * noise_scale(problem, u) / float(curved.variance(gradient[None])[0])
+
+    def pull(aims: np.ndarray, begin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        mean, precision = _penalties(problem, len(aims))
+        own = precision[:, place].copy()
+        precision[:, place] = own + stiffness
+        mean[:, place] = (own * mean[:, place] + stiffness * aims) / precision[:, place]
+        return _ended(solve(problem, begin, prior_mean=mean, prior_precision=precision))
+
+    target = _target(
+        problem, u, curved, gradient,
+        pull=pull, reached=lambda ends: ends[:, leader], level=level,
+    )  # fmt: skip
+    positive = problem.law.parameters()[name].domain is Domain.POSITIVE
+    back = np.exp if positive else np.asarray
+    return _profile(target, level, curved.degrees, of=name, inputs={}, back=back)
+
+
+def of_prediction(
+    problem: Problem,
+    optimum: Optimum,
+    clusters: Sequence[str],
+    inputs: Mapping[str, float],
+    level: float,
+) -> Profile:
+    """Return the profile of the mean curve at one point of the law's inputs."""
+    problem, u = _smooth(problem, optimum)
+    at = {s: np.array([float(inputs[s])]) for s in problem.law.inputs()}
+    gradient = sensitivity(problem, u, at)[0]
+    curved = curvature(problem, u, clusters)
+    curve = noise_scale(problem, u) / float(curved.variance(gradient[None])[0])
+    centre = float(log_predictions(problem, u, at)[0, 0])
+    longer = replace(
+        problem,
+        inputs={s: np.append(v, at[s]) for s, v in problem.inputs.items()},
+        output=np.append(problem.output, np.exp(centre)),
+        weight=np.append(problem.weight, curve),
+    )
+    in_log = problem.objective.space == "log"
+
+    def pull(aims: np.ndarray, begin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        output = np.repeat(longer.output[None], len(aims), axis=0)
+        weight = np.repeat(longer.weight[None], len(aims), axis=0)
+        output[:, -1] = np.exp(aims)
+        unit = 1.0 if in_log else output[:, -1]  # of a residual, per unit of ln prediction
+        far = np.abs(aims - centre) * unit / (INSIDE * smallest_corner(problem))
+        weight[:, -1] = curve * np.maximum(STIFF, far) / unit**2
+        return _ended(solve(longer, begin, output=output, weight=weight))
+
+    def reached(ends: np.ndarray) -> np.ndarray:
+        return log_predictions(problem, ends, at)[:, 0]
+
+    target = _target(problem, u, curved, gradient, pull=pull, reached=reached, level=level)
+    point = {s: float(v[0]) for s, v in at.items()}
+    symbol = problem.law.output().symbol
+    return _profile(target, level, curved.degrees, of=symbol, inputs=point, back=np.exp)
+
+
+def _smooth(problem: Problem, optimum: Optimum) -> tuple[Problem, np.ndarray]:
+    """Return a problem that has slopes everywhere (least absolute deviations have kinks)."""
+    if problem.objective.name != "lad":
+        return problem, optimum.u
+    smooth = replace(problem, objective=replace(problem.objective, name="huber", delta=LAD_CORNER))
+    return smooth, solve(smooth, optimum.u[None]).u[0]
+
+
+def _ended(solution: Solution) -> tuple[np.ndarray, np.ndarray]:
+    held = np.all(np.abs(solution.u) < LARGEST, axis=1)
+    return solution.u, np.where(solution.converged & held, solution.value, np.inf)
+
+
+def _penalties(problem: Problem, lanes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return centres and precisions of the user's priors, each of shape (lanes, p), to change."""
+    shape = (lanes, len(problem.frame.offset))
+    if problem.penalty is None:
+        return np.zeros(shape), np.zeros(shape)
+    mean, precision = problem.penalty.at(np.full(lanes, smallest_corner(problem)))
+    return np.broadcast_to(mean, shape).copy(), precision.copy()
+
+
+def _target(
+    problem: Problem,
+    u: np.ndarray,
+    curved: Curvature,
+    gradient: np.ndarray,
+    *,
+    pull: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]],
+    reached: Callable[[np.ndarray], np.ndarray],
+    level: float,
+) -> Target:
+    half = float(curved.half_width(gradient[None], level)[0])
+    along = curved.classic @ gradient
+    tau, least = noise_scale(problem, u), _values(problem, u[None])[0]
+
+    def rise(ends: np.ndarray) -> np.ndarray:
+        return 2 * (_values(problem, ends) - least) / tau
+
+    return Target(
+        u=u, at=float(reached(u[None])[0]), step=min(half, FARTHEST / STEPS[-1]),
+        along=along / (gradient @ along), pull=pull, reached=reached, rise=rise,
+    )  # fmt: skip
+
+
+def _values(problem: Problem, u: np.ndarray) -> np.ndarray:
+    """Return the objective, shape (m,), at searched coordinates (m, k)."""
+    values = parameters(problem, u)
+    laws_ = (problem.law(**{n: float(v[i]) for n, v in values.items()}) for i in range(len(u)))
+    return np.array([objective_value(problem, law) for law in laws_])
+
+
+def _profile(
+    target: Target,
+    level: float,
+    degrees: int,
+    *,
+    of: str,
+    inputs: Mapping[str, float],
+    back: Callable[..., np.ndarray],
+) -> Profile:
+    threshold = student(level, degrees) ** 2
+    curve = sweep(target, threshold)
+    low, high = (float(back(end(target, curve, side, threshold))) for side in (-1, 1))
+    good = np.flatnonzero(np.isfinite(curve.total))
+    order = good[np.argsort(curve.at[good])]
+    return Profile(
+        of=of, inputs=inputs, estimate=float(back(target.at)), low=low, high=high, level=level,
+        value=back(curve.at[order]), rise=curve.rise[order], threshold=threshold,
+        lower=max(0.0, -float(np.min(curve.rise[order]))),
+    )  # fmt: skip

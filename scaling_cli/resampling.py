@@ -1,0 +1,261 @@
+"""Resampling: how far parameters move when the runs, or their errors, are drawn again.
+
+What is drawn is a cluster: all rows of a run, because they are not independent. Runs at the same
+inputs (seeds) are data like any others, each a cluster of its own; drawn together with
+`cluster="config"`, they answer how the parameters would move with other configurations.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from scaling_cli.engine.iteration import RESIDUAL_FLOOR
+from scaling_cli.engine.solve import Problem, parameters, solve
+from scaling_cli.engine.starts import starts
+from scaling_cli.errors import UsageError
+from scaling_cli.mestimate import left_out
+from scaling_cli.optimum import Optimum, log_predictions, sensitivity
+from scaling_cli.points import Points
+from scaling_cli.search import SAME_MINIMUM
+from scaling_cli.settling import residuals, smallest_corner
+
+KINDS = ("pairs", "wild")
+CLUSTERS = ("run", "config")
+CHECKED = 0.01  # share of the resamples that are started again elsewhere, beside all that stopped
+FEWEST_CHECKED = 10
+OTHER_STARTS = 2
+# Resampled medians interpolate points; a corner far below the noise smooths the kinks.
+LAD_CORNER = 1e-5
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How resamples are drawn.
+
+    Parameters
+    ----------
+    count : int
+    kind : {"pairs", "wild"}
+        Clusters drawn with replacement; or the inputs as they are and every cluster's residuals,
+        made as large as those of points that were not fitted (HC3), added with a random sign.
+    cluster : {"run", "config"}
+        Rows of a run stay together; or also runs at the same inputs.
+    seed : int
+    """
+
+    count: int
+    kind: str = "pairs"
+    cluster: str = "run"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be drawn."""
+        if self.count < 0:
+            raise UsageError(f"bootstrap must not be negative, got {self.count}.")
+        if self.kind not in KINDS:
+            raise UsageError(f"the kind of bootstrap must be pairs or wild, not {self.kind!r}.")
+        if self.cluster not in CLUSTERS:
+            raise UsageError(f"what is resampled must be run or config, not {self.cluster!r}.")
+
+
+@dataclass(frozen=True)
+class Resamples:
+    """The refits of resampled data.
+
+    Parameters
+    ----------
+    draws : mapping of parameter to array, shape (converged,)
+    method : str
+        One line for people.
+    asked : int
+        Resamples drawn.
+    restarted, better : int
+        Resamples that were also started elsewhere, and those where that found a lower minimum
+        (it is the one that counts).
+    """
+
+    draws: Mapping[str, np.ndarray]
+    method: str
+    asked: int = 0
+    restarted: int = 0
+    better: int = 0
+
+
+def resample(points: Points, problem: Problem, optimum: Optimum, plan: Plan) -> Resamples:
+    """Draw and refit as planned."""
+    labels = clusters(points, plan.cluster)
+    if not plan.count:
+        return Resamples({name: np.zeros(0) for name in optimum.law.parameters()}, "none")
+    weights = output = None
+    if plan.kind == "pairs":
+        weights = resample_counts(labels, plan.count, plan.seed)
+    else:
+        output = wild_outputs(problem, optimum.u, labels, plan.count, plan.seed)
+    u, restarted, better = _refitted(problem, optimum, weights, output, plan)
+    what = "run" if plan.cluster == "run" else "configuration"
+    kind = "bootstrap" if plan.kind == "pairs" else "wild bootstrap"
+    method = f"{kind} by {what}, {plan.count} resamples of {len(set(labels))}"
+    return Resamples(parameters(problem, u), method, plan.count, restarted, better)
+
+
+def clusters(points: Points, cluster: str) -> list[str]:
+    """Return the cluster of each point: its run, or the runs that share inputs with it."""
+    runs = [str(run) for run in points.runs]
+    if cluster == "run":
+        return runs
+    columns = np.stack([np.asarray(v, float) for v in points.inputs.values()], axis=1)
+    config = np.unique(columns, axis=0, return_inverse=True)[1].ravel()
+    run = np.unique(runs, return_inverse=True)[1]
+    label = np.arange(len(runs))
+    while True:  # the smallest row that can be reached through shared runs and configurations
+        before = label.copy()
+        for group in (run, config):
+            least = np.full(len(runs), len(runs))
+            np.minimum.at(least, group, label)
+            label = least[group]
+        if np.array_equal(label, before):
+            return [runs[i] for i in label.tolist()]
+
+
+def resample_counts(runs: Sequence[str], count: int, seed: int) -> np.ndarray:
+    """Return bootstrap weights, shape (count, n): runs are drawn with replacement, not rows."""
+    names, member = np.unique(np.asarray(runs), return_inverse=True)
+    draws = np.random.default_rng(seed).multinomial(
+        len(names), np.full(len(names), 1 / len(names)), size=count
+    )
+    return draws[:, member].astype(float)
+
+
+def wild_outputs(
+    problem: Problem, u: np.ndarray, runs: Sequence[str], count: int, seed: int
+) -> np.ndarray:
+    """Return outputs of the wild bootstrap, shape (count, n): fitted values with signed residuals.
+
+    All residuals of a run get the same sign (Rademacher). They are those that the run would have
+    had if it had not been fitted, (I - H)^-1 r over its rows, so that the refits of a linear law
+    by least squares have the covariance HC3 (CR3 for runs of several rows).
+    """
+    names, member = np.unique(np.asarray(runs), return_inverse=True)
+    errors = left_out_residuals(problem, u, member)
+    signs = np.random.default_rng(seed).integers(0, 2, size=(count, len(names)))
+    shaken = errors * (2.0 * signs[:, member] - 1.0)
+    fitted = log_predictions(problem, u, problem.inputs)[0]
+    return np.exp(fitted + shaken) if problem.objective.space == "log" else np.exp(fitted) + shaken
+
+
+def left_out_residuals(problem: Problem, u: np.ndarray, member: np.ndarray) -> np.ndarray:
+    """Return measured minus fitted, shape (n,), as if the point's cluster had not been fitted."""
+    root = np.sqrt(problem.weight)
+    J, r = slopes(problem, u) * root[:, None], -residuals(problem, u) * root
+    bread = np.linalg.pinv(J.T @ J, hermitian=True)
+    return left_out(r, J, bread, J, member) / root
+
+
+def slopes(problem: Problem, u: np.ndarray) -> np.ndarray:
+    """Return d residual / d u in the objective's space, shape (n, k)."""
+    J = sensitivity(problem, u, problem.inputs)
+    if problem.objective.space == "log":
+        return J
+    return J * np.exp(log_predictions(problem, u, problem.inputs)[0])[:, None]
+
+
+def bootstrap(problem: Problem, optimum: Optimum, weights: np.ndarray) -> dict[str, np.ndarray]:
+    """Refit under each row of `weights`, from the optimum.
+
+    Parameters
+    ----------
+    weights : array, shape (resamples, n)
+        Counts of each point; see `resample_counts`. They multiply the points' own weights.
+
+    Returns
+    -------
+    mapping of parameter to array, shape (converged resamples,)
+    """
+    if not len(weights):
+        return {name: np.zeros(0) for name in optimum.law.parameters()}
+    return parameters(problem, _refitted(problem, optimum, weights, None, Plan(len(weights)))[0])
+
+
+def _refitted(
+    problem: Problem,
+    optimum: Optimum,
+    counts: np.ndarray | None,
+    output: np.ndarray | None,
+    plan: Plan,
+) -> tuple[np.ndarray, int, int]:
+    """Return the optima of converged resamples (m, k), how many were started elsewhere, better.
+
+    All begin at the optimum. Those that stopped short, and a random share, also begin where the
+    law has other starts; if one of the random share ends lower there, all are begun there.
+    """
+    if problem.objective.name == "lad":
+        smooth = replace(problem.objective, name="huber", delta=LAD_CORNER)
+        problem = replace(problem, objective=smooth)
+    weight = None if counts is None else counts * problem.weight
+    mean, precision = redrawn(problem, plan.count, plan.seed)
+    floor = len(problem.output) * RESIDUAL_FLOOR**2  # noiseless data: every zero is the same zero
+
+    def begun(at: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        found = solve(
+            problem, np.repeat(at[None], len(rows), axis=0),
+            output=None if output is None else output[rows],
+            weight=None if weight is None else weight[rows],
+            prior_mean=None if mean is None else mean[rows],
+            prior_precision=None if precision is None else precision[rows],
+        )  # fmt: skip
+        return found.u, np.where(found.converged, found.value, np.inf)
+
+    u, value = begun(optimum.u, np.arange(plan.count))
+    checked, better = np.zeros(plan.count, bool), np.zeros(plan.count, bool)
+    chosen = _chosen(np.isinf(value), plan)
+    for _ in range(2):
+        rows = np.flatnonzero(chosen & ~checked)
+        if not len(rows):
+            break
+        for at in starts(problem)[:OTHER_STARTS]:
+            other, reached = begun(at, rows)
+            lower = reached < value[rows] * (1 - SAME_MINIMUM) - floor
+            better[rows] |= lower & np.isfinite(value[rows])
+            u[rows[lower]], value[rows[lower]] = other[lower], reached[lower]
+        checked |= chosen
+        chosen = np.full(plan.count, bool(np.any(better)))
+    return u[np.isfinite(value)], int(np.sum(checked)), int(np.sum(better))
+
+
+def redrawn(
+    problem: Problem, count: int, seed: int
+) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:
+    """Return centres and precisions of the user's priors for each resample, shape (count, p).
+
+    A prior is one more observation: its centre is drawn anew, as the data are. With the centre
+    held, a strong prior would leave intervals of no width.
+    """
+    if problem.penalty is None:
+        return None, None
+    center, precision = problem.penalty.at(np.full(count, smallest_corner(problem)))
+    on = problem.penalty.precision > 0
+    sd = np.where(on, 1 / np.sqrt(np.where(on, problem.penalty.precision, 1.0)), 0.0)
+    generator = np.random.default_rng([seed, 1])  # apart from the stream that draws the clusters
+    return center + sd * generator.standard_normal(precision.shape), precision
+
+
+def _chosen(stopped: np.ndarray, plan: Plan) -> np.ndarray:
+    """Return which resamples are started elsewhere too: all that stopped, and a random share."""
+    share = min(plan.count, max(FEWEST_CHECKED, int(np.ceil(CHECKED * plan.count))))
+    random = np.random.default_rng(plan.seed).choice(plan.count, share, replace=False)
+    return stopped | np.isin(np.arange(plan.count), random)
+
+
+def intervals(
+    draws: Mapping[str, np.ndarray], level: float, method: str = "bootstrap"
+) -> dict[str, dict[str, float | str]]:
+    """Return {parameter: level, low, high, method}: percentiles of bootstrap draws."""
+    if any(len(v) == 0 for v in draws.values()):
+        return {}
+    ends = [(1 - level) / 2, (1 + level) / 2]
+    return {
+        name: {"level": level, "low": float(low), "high": float(high), "method": method}
+        for name, values in draws.items()
+        for low, high in [np.quantile(values, ends)]
+    }

@@ -1,0 +1,177 @@
+"""A profile along one coordinate: pulled outwards in lanes, then closed in on where it ends.
+
+Each value is reached by a quadratic pull, not by a constraint: the minimum of objective + pull is
+also the least objective at whatever value it ends at. So the engine solves profiles as it solves
+fits, all values at once.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+STEPS = np.array([0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0])  # on each side, in half-widths of delta
+FARTHER = 4.0  # factor by which the outermost steps grow while an end is not in sight
+FARTHEST = 60.0  # from the optimum, in a logarithm: what is not bounded there is not
+WIDENINGS = 5
+PASSES = 3  # of starting every value again where its neighbours ended
+REFINEMENTS = 40
+CLOSE = 1e-9  # of the signed root of the rise, relative to its value at the ends
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is profiled, in a coordinate without bounds (the logarithm of what is positive).
+
+    Parameters
+    ----------
+    u : array, shape (k,)
+        Optimum in searched coordinates.
+    at : float
+        Its coordinate there.
+    step : float
+        The delta method's half-width: how far to look first.
+    along : array, shape (k,)
+        How the searched coordinates move per unit of the coordinate, to first order.
+    pull : callable
+        From aims (lanes,) and starts (lanes, k) to ends (lanes, k) and the sum of objective and
+        pull there (lanes,), infinite where a lane did not converge.
+    reached : callable
+        From ends (lanes, k) to the coordinate (lanes,).
+    rise : callable
+        From ends to the objective above its minimum in units of tau / 2, (lanes,).
+    """
+
+    u: np.ndarray
+    at: float
+    step: float
+    along: np.ndarray
+    pull: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+    reached: Callable[[np.ndarray], np.ndarray]
+    rise: Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Points of a profile, ordered by what they were pulled to; leading axis: point."""
+
+    aim: np.ndarray
+    u: np.ndarray
+    total: np.ndarray
+    at: np.ndarray
+    rise: np.ndarray
+
+
+def sweep(target: Target, threshold: float) -> Curve:
+    """Return the profile from one end of the interval to the other, or as far as it is followed.
+
+    Parameters
+    ----------
+    target : Target
+    threshold : float
+        Rise at the ends.
+    """
+    aims = target.at + target.step * np.concatenate([-STEPS[::-1], STEPS])
+    curve = _pulled(target, aims, target.u + np.outer(aims - target.at, target.along))
+    for _ in range(WIDENINGS):
+        curve = _from_neighbours(target, curve)
+        wider = [aim for side in (-1, 1) for aim in _wider(target, curve, side, threshold)]
+        if not wider:
+            break
+        outer = np.array(wider)
+        nearest = np.where(outer > target.at, len(curve.aim) - 1, 0)
+        curve = _joined(curve, _pulled(target, outer, curve.u[nearest]))
+    return curve
+
+
+def _wider(target: Target, curve: Curve, side: int, threshold: float) -> list[float]:
+    """Return where to look next on a side whose end is not in sight."""
+    outermost = 0 if side < 0 else -1
+    out = abs(float(curve.aim[outermost]) - target.at)
+    if curve.rise[outermost] >= threshold or out >= FARTHEST * (1 - CLOSE):
+        return []
+    return [target.at + side * min(out * f, FARTHEST) for f in (FARTHER / 2, FARTHER)]
+
+
+def _pulled(target: Target, aims: np.ndarray, begin: np.ndarray) -> Curve:
+    u, total = target.pull(aims, begin)
+    at, rise = np.full((2, len(aims)), np.nan)
+    good = np.isfinite(total)  # a lane that ran away is nowhere
+    if np.any(good):
+        at[good], rise[good] = target.reached(u[good]), target.rise(u[good])
+    u = np.where(good[:, None], u, target.u)
+    return Curve(aims, u, total, at, rise)
+
+
+def _from_neighbours(target: Target, curve: Curve) -> Curve:
+    """Start every value again where its neighbours ended; keep what is lower."""
+    for _ in range(PASSES):
+        improved = False
+        for shift in (1, -1):
+            other = _pulled(target, curve.aim, np.roll(curve.u, shift, axis=0))
+            lower = other.total < curve.total * (1 - CLOSE)
+            improved |= bool(np.any(lower))
+            curve = _chosen(lower, other, curve)
+        if not improved:
+            break
+    return curve
+
+
+def _chosen(first: np.ndarray, one: Curve, other: Curve) -> Curve:
+    pairs = zip(vars(one).values(), vars(other).values(), strict=True)
+    return Curve(
+        *(np.where(first.reshape(-1, *(1,) * (a.ndim - 1)), a, b) for a, b in pairs)
+    )  # fmt: skip
+
+
+def _joined(one: Curve, other: Curve) -> Curve:
+    order = np.argsort(np.concatenate([one.aim, other.aim]), kind="stable")
+    pairs = zip(vars(one).values(), vars(other).values(), strict=True)
+    return Curve(*(np.concatenate(pair)[order] for pair in pairs))
+
+
+def end(target: Target, curve: Curve, side: int, threshold: float) -> float:
+    """Return where the profile crosses the threshold on one side; infinite where it does not.
+
+    Where it crosses more than once, the outermost crossing counts.
+    """
+    use = (side * (curve.aim - target.at) > 0) & np.isfinite(curve.total)
+    order = np.argsort(side * curve.aim[use])
+    at, rise, u, aim = (x[use][order] for x in (curve.at, curve.rise, curve.u, curve.aim))
+    if not len(rise) or rise[-1] < threshold:
+        return side * np.inf
+    points = [(target.at, target.u, 0.0, target.at)]
+    points += [(aim[i], u[i], float(rise[i]), float(at[i])) for i in range(len(aim))]
+    i = max(j for j, point in enumerate(points) if point[2] < threshold)
+    return _closed_in(target, points[i], points[i + 1], threshold)
+
+
+_Point = tuple[float, np.ndarray, float, float]  # aim, u, rise, coordinate
+
+
+def _closed_in(target: Target, inner: _Point, outer: _Point, threshold: float) -> float:
+    """Find the crossing between two points by regula falsi (Illinois) on the root of the rise."""
+    t = float(np.sqrt(threshold))
+    low, high, last = _miss(inner, t), _miss(outer, t), 0
+    for _ in range(REFINEMENTS):
+        aim = inner[0] + low / (low - high) * (outer[0] - inner[0])
+        tried = _pulled(target, np.array([aim, aim]), np.stack([inner[1], outer[1]]))
+        best = int(np.argmin(tried.total))
+        if not np.isfinite(tried.total[best]):
+            break  # no lane converged: what is known is interpolated below
+        point = (aim, tried.u[best], float(tried.rise[best]), float(tried.at[best]))
+        miss = _miss(point, t)
+        if abs(miss) <= CLOSE * t:
+            return point[3]
+        side = 1 if miss > 0 else -1
+        if miss > 0:
+            outer, high, low = point, miss, low / 2 if last == side else low
+        else:
+            inner, low, high = point, miss, high / 2 if last == side else high
+        last = side
+    share = _miss(inner, t) / (_miss(inner, t) - _miss(outer, t))
+    return inner[3] + share * (outer[3] - inner[3])
+
+
+def _miss(point: _Point, t: float) -> float:
+    return float(np.sqrt(max(point[2], 0.0))) - t
