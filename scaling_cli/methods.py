@@ -306,8 +306,8 @@ def _value(fit: Fit, kind: str, name: str, at: Mapping[str, float]) -> float:
 def _delta(work: _Work, kind: str, name: str, at: Mapping[str, float]) -> _Ends:
     problem, optimum = work.settled
     if kind == PARAMETER:
-        found = delta.of_parameters(problem, optimum.u, work.curved, work.level)[name]
-        return {kind: (float(found["low"]), float(found["high"]))}
+        found = delta.of_parameters(problem, optimum.u, work.curved, work.level).get(name)
+        return {kind: (float(found["low"]), float(found["high"])) if found else (None, None)}
     if kind == DERIVED:
         gradient = delta.gradient_of_derived(problem, optimum.u, name, at)
         centre = float(np.log(optimum.law.derive(name, **at)))
