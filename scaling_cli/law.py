@@ -10,6 +10,7 @@ and vmap. Nothing here imports JAX.
 
 import dataclasses
 import enum
+import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from types import ModuleType
@@ -197,10 +198,7 @@ class Law:
     @classmethod
     def parameters(cls) -> dict[str, Parameter]:
         """Return the declared parameters in order."""
-        return {
-            f.name: Parameter(f.name, **f.metadata)
-            for f in dataclasses.fields(cast(Any, cls))  # a dataclass by __init_subclass__
-        }
+        return dict(_declared(cls))
 
     @classmethod
     def inputs(cls) -> dict[str, Quantity]:
@@ -255,6 +253,14 @@ class Law:
     def values(self) -> dict[str, float]:
         """Return the parameter values by name."""
         return {name: getattr(self, name) for name in self.parameters()}
+
+
+@functools.cache
+def _declared(cls: type[Law]) -> dict[str, Parameter]:
+    return {
+        f.name: Parameter(f.name, **f.metadata)
+        for f in dataclasses.fields(cast(Any, cls))  # a dataclass by __init_subclass__
+    }
 
 
 def _annotated(function: Callable[..., Any]) -> tuple[dict[str, Quantity], Quantity]:

@@ -15,8 +15,9 @@ from scaling_cli.engine.solve import Problem, parameters, solve
 from scaling_cli.engine.starts import starts
 from scaling_cli.errors import UsageError
 from scaling_cli.mestimate import left_out
-from scaling_cli.optimum import SAME_MINIMUM, Optimum, log_predictions, sensitivity
+from scaling_cli.optimum import Optimum, log_predictions, sensitivity
 from scaling_cli.points import Points
+from scaling_cli.search import SAME_MINIMUM
 from scaling_cli.settling import residuals, smallest_corner
 
 KINDS = ("pairs", "wild")

@@ -23,6 +23,7 @@ LAYERS = (
     {"artefact"},
     {"store", "engine", "scores"},
     {"ingest"},
+    {"search"},
     {"optimum"},
     {"settling"},
     {"uncertainty", "stability", "resampling"},

@@ -9,7 +9,7 @@ serves one start and ten thousand resamples, and no lane waits for the slowest.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -82,8 +82,7 @@ class Problem:
     penalty: Penalty | None = None
 
 
-@dataclass(frozen=True)
-class Solution:
+class Solution(NamedTuple):
     """Where each lane ended; leading axis: lane."""
 
     u: np.ndarray  # (m, k)
@@ -93,6 +92,10 @@ class Solution:
     irls: np.ndarray  # (m, k, k)
     converged: np.ndarray  # (m,)
     iterations: np.ndarray  # (m,)
+
+    def take(self, rows: Sequence[int]) -> "Solution":
+        """Return some lanes."""
+        return Solution(*(column[rows] for column in self))
 
 
 def frame(law: type[Law], fix: Mapping[str, float], tie: Mapping[str, str]) -> Frame:

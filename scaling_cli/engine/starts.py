@@ -6,6 +6,7 @@ law is linear are solved for by least squares, non-negative where their domain s
 
 import itertools
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,18 +17,33 @@ from scaling_cli.law import Domain, Law
 # A start needs every term alive: a term that least squares sets to zero begins at this share of
 # the output instead. It is a start, not a bound.
 FAINT = 1e-3
+ENOUGH_POINTS = 1024
 
 
 def starts(problem: Problem) -> np.ndarray:
     """Return starting points, best first, shape (m, k), in searched coordinates."""
     law = problem.law
     own = law.starts(problem.inputs, problem.output)
-    found = list(own) if own is not None else _projected(problem)
-    rows = np.array([[to_free(law, name, point[name]) for name in problem.frame.names]
-                     for point in found])  # fmt: skip
+    found = list(own) if own is not None else _projected(_thinned(problem))
+    columns = {name: np.array([point[name] for point in found]) for name in problem.frame.names}
+    rows = np.stack([to_free(law, name, values) for name, values in columns.items()], axis=1)
     rows = rows[np.all(np.isfinite(rows), axis=1)]
     _, first = np.unique(rows, axis=0, return_index=True)
     return rows[np.sort(first)]
+
+
+def _thinned(problem: Problem) -> Problem:
+    """Return every so manieth point, in the order of the outputs: enough to begin from."""
+    step = -(-len(problem.output) // ENOUGH_POINTS)
+    if step == 1:
+        return problem
+    rows = np.argsort(problem.output, kind="stable")[::step]
+    return replace(
+        problem,
+        inputs={s: np.asarray(v)[rows] for s, v in problem.inputs.items()},
+        output=problem.output[rows],
+        weight=problem.weight[rows],
+    )
 
 
 def _projected(problem: Problem) -> list[dict[str, float]]:
@@ -76,7 +92,7 @@ def _basis(
     linear: list[str],
     fixed: Mapping[str, float],
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the columns (g, n, q) of the linear parameters and the fixed remainder (g, n)."""
+    """Return the columns (g, q, n) of the linear parameters and the fixed remainder (g, n)."""
     g = len(next(iter(grid.values()))) if grid else 1
     inputs = {s: np.asarray(v, float)[None, :] for s, v in problem.inputs.items()}
     shape = (g, len(problem.output))
@@ -93,7 +109,7 @@ def _basis(
     blank = {n: 0.0 if law.parameters()[n].linear else v for n, v in none.items()}
     nothing = surface(blank)
     columns = [surface(blank | {name: 1.0}) - nothing for name in linear]
-    return np.stack(columns, axis=-1) if columns else np.zeros((*shape, 0)), rest
+    return np.stack(columns, axis=1) if columns else np.zeros((g, 0, shape[1])), rest
 
 
 def _leader(problem: Problem, name: str) -> str:
@@ -111,20 +127,21 @@ def _amplitudes(
     sets are tried (2^q small systems), which is exact non-negative least squares for q <= 4.
     """
     weight = np.sqrt(problem.weight) / problem.output
-    rows = basis * weight[:, None]
+    rows = basis * weight
     target = (problem.output - rest) * weight
-    norm = np.sqrt(np.sum(rows**2, axis=1, keepdims=True))
+    norm = np.sqrt(np.sum(rows**2, axis=2))
     norm = np.where(norm > 0, norm, 1.0)
-    rows = rows / norm
-    gram = np.einsum("gni,gnj->gij", rows, rows)
-    moment = np.einsum("gni,gn->gi", rows, target)
+    gram = (rows @ np.swapaxes(rows, 1, 2)) / (norm[:, :, None] * norm[:, None, :])
+    moment = (rows @ target[:, :, None])[:, :, 0] / norm
     total = np.sum(target**2, axis=1)
     positive = [problem.law.parameters()[n].domain is Domain.POSITIVE for n in linear]
     best, cost = _active_sets(gram, moment, total, np.array(positive, bool))
-    best = best / norm[:, 0, :]
-    faint = FAINT * np.median(problem.output) / np.median(np.abs(basis), axis=1)
+    best = best / norm
     needs = np.array(positive, bool) & (best <= 0)
-    return np.where(needs, faint, best), cost
+    if np.any(needs):
+        typical = np.median(np.abs(basis[needs]), axis=-1)
+        best[needs] = FAINT * np.median(problem.output) / typical
+    return best, cost
 
 
 def _active_sets(
@@ -132,17 +149,21 @@ def _active_sets(
 ) -> tuple[np.ndarray, np.ndarray]:
     g, q = moment.shape
     best, cost = np.zeros((g, q)), np.array(total)
+    waiting = np.arange(g)  # where all amplitudes are allowed, no smaller set does better
     for chosen in itertools.product((True, False), repeat=q):
         on = np.flatnonzero(chosen)
         if not len(on):
             continue
-        solution = _small_solve(gram[:, on][:, :, on], moment[:, on])
-        residual = total - np.sum(solution * moment[:, on], axis=1)
+        solution = _small_solve(gram[waiting][:, on][:, :, on], moment[waiting][:, on])
+        residual = total[waiting] - np.sum(solution * moment[waiting][:, on], axis=1)
         allowed = np.all((solution > 0) | ~positive[on], axis=1) & np.isfinite(residual)
-        take = allowed & (residual < cost)
+        better = allowed & (residual < cost[waiting])
+        take = waiting[better]
         best[take] = 0.0
-        best[np.ix_(take, on)] = solution[take]
-        cost = np.where(take, residual, cost)
+        best[np.ix_(take, on)] = solution[better]
+        cost[take] = residual[better]
+        if len(on) == q:
+            waiting = waiting[~allowed]
     return best, cost
 
 
