@@ -12,6 +12,7 @@ import numpy as np
 from scaling_cli import __version__, laws
 from scaling_cli.artefact import Fit, Objective
 from scaling_cli.checklist import Evidence, checklist
+from scaling_cli.companion import companion
 from scaling_cli.engine.solve import Problem, to_free
 from scaling_cli.errors import UsageError
 from scaling_cli.law import Law
@@ -150,8 +151,10 @@ def _judged(bare: Fit, points: Points, problem: Problem, optimum: Optimum, plan:
     """Add intervals, backtest and checklist."""
     resampled = resample(points, problem, optimum, plan)
     draws = resampled.draws
-    cuts = backtest(points, problem, optimum, cuts_by_share(points, len(optimum.u)))
-    uncertainty = assemble(points, problem, optimum, cuts, plan.seed)
+    masks = cuts_by_share(points, len(optimum.u))
+    other = companion(problem, masks)
+    cuts = backtest(points, problem, optimum, masks, other)
+    uncertainty = assemble(points, problem, optimum, cuts, plan.seed, companion=other and other.law)
     found = variations(points, problem, optimum)
     at = headline(optimum.law, points)
     sure = replace(
