@@ -28,7 +28,7 @@ NO_DRAWS = Uncertainty({}, np.zeros(0), 0.02, "C", 1e20, True, "")
 
 
 def _cut(bias: float = 0.001, factor: float = 10.0, **changes: Any) -> Cut:
-    return replace(Cut(1e19, 9, 3, factor, bias, 0.004, 0.01, 1.0, 0.0, ("a",)), **changes)
+    return replace(Cut(1e19, 9, 3, factor, bias, 0.004, 0.01, 1.0, 0.0, 1.0, ("a",)), **changes)
 
 
 CUTS = [_cut(0.001, 3.0), _cut(-0.002, 12.5, mare=0.0123, coverage=0.4), _cut(0.001, 7.0)]

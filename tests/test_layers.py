@@ -26,7 +26,7 @@ LAYERS = (
     {"search"},
     {"optimum"},
     {"settling"},
-    {"uncertainty", "stability", "resampling"},
+    {"uncertainty", "stability", "resampling", "drift", "companion"},
     {"delta", "sweep"},
     {"profiles"},
     {"checklist", "cuts"},
