@@ -110,7 +110,10 @@ def main() -> None:
             print(f"{title:16} {law:12} {100 * mean:7.3f}% {100 * last:7.3f}%   {agree}")
     curves = next(reversed(sets.values()))[:FITTED]
     for title, work in (
-        ("4 starts", lambda: fit_curves(curves, law="annealing", prior=0.0).laws["annealing"].value),
+        (
+            "4 starts",
+            lambda: fit_curves(curves, law="annealing", prior=0.0).laws["annealing"].value,
+        ),
         ("SciPy's L-BFGS-B, 24 starts", lambda: scipy_annealing(curves)),
     ):
         value, seconds = timed(work)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from scaling_cli.identification import Identification as Identification
     from scaling_cli.identification import identify_schedule as identify_schedule
     from scaling_cli.ingest import read as read
+    from scaling_cli.methods import intervals as intervals
     from scaling_cli.points import Points as Points
     from scaling_cli.schedule import Schedule as Schedule
     from scaling_cli.schedules import parse_schedule as parse_schedule
@@ -44,6 +45,7 @@ _HOME = {
     "fit_curves": "curve_fitting",
     "identify_schedule": "identification",
     "parse_schedule": "schedules",
+    "intervals": "methods",
     "read": "ingest",
     "Points": "points",
 }
@@ -64,6 +66,7 @@ __all__ = [
     "fit",
     "fit_curves",
     "identify_schedule",
+    "intervals",
     "load",
     "parse_schedule",
     "read",

@@ -6,34 +6,22 @@ from typing import Any
 
 import numpy as np
 
-from scaling_cli import laws, priors
+from scaling_cli import chunks, laws, priors
 from scaling_cli.artefact import Objective, Status
-from scaling_cli.engine.iteration import RESIDUAL_FLOOR
 from scaling_cli.engine.solve import (
     Problem,
     Solution,
     corner_of,
     frame,
     parameters,
-    solve,
     to_free,
 )
-from scaling_cli.engine.starts import log_box, starts
 from scaling_cli.errors import DataError, FitError, UsageError
+from scaling_cli.executors import SERIAL, Executor
 from scaling_cli.law import Domain, Law
 from scaling_cli.points import Points
+from scaling_cli.search import LAD_LOOSEST, Searched, agreeing, search
 
-PROJECTED_STARTS = 48
-RANDOM_STARTS = 16
-RANDOM_SPREAD = 0.5  # sd of random starts around the best projected one, in free coordinates
-SEARCH_ITERATIONS = 150  # enough for nearly all starts; the best one is polished afterwards
-POLISH_ITERATIONS = 4000  # a term that slides to zero takes thousands
-SAME_MINIMUM = 1e-8  # relative difference of objectives that counts as the same minimum
-# Least absolute deviations as the limit of Huber's: the corner shrinks until Newton no longer
-# resolves it. At corner c the sum of |r| is within (points on the arms' edge) x c / 2 of its
-# minimum, about 1e-6 relative at the loosest corner that is accepted.
-LAD_CORNERS = (1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 3e-6, 1e-6, 3e-7, 1e-7)
-LAD_LOOSEST = 3e-6
 DEAD_TERM = 1e-7  # a parameter that moves ln loss by less than this per e-fold is at its bound
 ILL_CONDITIONED = 1e10  # of the diagonally scaled Hessian; sqrt is the loss of digits
 COLLINEAR = 1e-3  # 1 - R^2 of one log input on the others below which they move as one
@@ -210,52 +198,18 @@ def optimise(problem: Problem, *, seed: int = 0) -> Optimum:
     FitError
         If no start converges.
     """
-    projected = starts(problem)[:PROJECTED_STARTS]
-    if not len(projected):
-        raise FitError(
-            f"no starting point of {laws.name_of(problem.law)} can be made from these data.",
-            hint="Look at 'scaling runs': are the losses falling with size and tokens?",
-        )
-    trial = np.concatenate([projected, log_box(projected, RANDOM_STARTS, RANDOM_SPREAD, seed)])
-    first = replace(problem.objective, name="huber") if problem.objective.name == "lad" else None
-    search = problem if first is None else replace(problem, objective=first)
-    found = solve(search, trial, max_iterations=SEARCH_ITERATIONS)
-    if not np.any(np.isfinite(found.value)):
-        raise FitError("the law is not finite at any starting point.")
-    order = np.argsort(np.where(np.isfinite(found.value), found.value, np.inf))
-    polished = _polish(problem, found.u[order[:1]])
-    if not polished.converged[0]:
-        raise FitError(
-            f"the optimiser did not converge on {laws.name_of(problem.law)} "
-            f"(gradient {np.max(np.abs(polished.gradient[0])):.2g}).",
-            hint="The data do not fit this law; look at the residuals, or hold E with --fix.",
-        )
-    return _optimum(problem, found, polished)
+    return _optimum(problem, search(problem, seed))
 
 
-def _polish(problem: Problem, u: np.ndarray) -> Solution:
-    """Finish each start; for least absolute deviations, by continuation of Huber's corner."""
-    if problem.objective.name != "lad":
-        return solve(problem, u, max_iterations=POLISH_ITERATIONS)
-    reached = solve(problem, u, corner=np.full(len(u), LAD_CORNERS[0]))
-    for corner in LAD_CORNERS[1:]:
-        now = solve(problem, reached.u, corner=np.full(len(u), corner))
-        if not np.all(now.converged) and corner < LAD_LOOSEST:
-            return reached
-        reached = now
-    return reached
-
-
-def _optimum(problem: Problem, found: Solution, polished: Solution) -> Optimum:
+def _optimum(problem: Problem, searched: Searched) -> Optimum:
+    found, polished, sliding = searched
     u = polished.u[0]
     values = {name: float(v[0]) for name, v in parameters(problem, polished.u).items()}
     law = problem.law(**values)
     hessian = polished.irls[0] if problem.objective.name == "lad" else polished.hessian[0]
-    at_bound = _dead(problem, u)
+    at_bound = tuple(dict.fromkeys((*_dead(problem, u), *sliding)))
     condition = _condition(hessian)
-    best = np.min(found.value[found.converged]) if found.converged.any() else np.inf
-    floor = len(problem.output) * RESIDUAL_FLOOR**2  # noiseless data: every zero is the same zero
-    agree = found.value <= best * (1 + SAME_MINIMUM) + floor
+    agree = np.sum(agreeing(problem, found)) / max(1, np.sum(found.converged))
     status = Status.CONVERGED
     if condition > ILL_CONDITIONED:
         status = Status.ILL_CONDITIONED
@@ -270,7 +224,7 @@ def _optimum(problem: Problem, found: Solution, polished: Solution) -> Optimum:
         diagnostics={
             "starts": len(found.value),
             "converged": int(np.sum(found.converged)),
-            "agree": float(np.sum(agree & found.converged) / max(1, np.sum(found.converged))),
+            "agree": float(agree),
             "basins": _basins(found),
             "gradient_norm": float(np.max(np.abs(polished.gradient[0]))),
             "condition": condition,
@@ -356,6 +310,8 @@ def refits(
     begin: np.ndarray,
     weights: Sequence[np.ndarray],
     corners: Sequence[float] | None = None,
+    *,
+    executor: Executor = SERIAL,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Refit with fewer points or other corners, each from all of `begin`; return the best of each.
 
@@ -367,6 +323,8 @@ def refits(
         One per variation, multiplying the points' own; zero leaves a point out.
     corners : sequence of float, optional
         Huber corner per variation.
+    executor : Executor
+        Where the refits run; it does not change them.
 
     Returns
     -------
@@ -374,15 +332,11 @@ def refits(
     value : array, shape (variations,)
     """
     b, v = len(begin), len(weights)
-    corner = None if corners is None else np.repeat(np.asarray(corners, float), b)
     if problem.objective.name == "lad" and corners is None:
         problem = replace(problem, objective=replace(problem.objective, name="huber", delta=1e-6))
-    solution = solve(
-        problem,
-        np.tile(begin, (v, 1)),
-        weight=np.repeat(np.asarray(weights, float) * problem.weight, b, axis=0),
-        corner=corner,
-    )
-    usable = np.where(solution.converged & np.isfinite(solution.value), solution.value, np.inf)
+    corner = None if corners is None else np.asarray(corners, float)
+    batch = chunks.Variations(problem, begin, np.asarray(weights, float), corner)
+    (ends,) = chunks.run([batch], executor)
+    usable = ends.reached()
     best = np.argmin(usable.reshape(v, b), axis=1) + b * np.arange(v)
-    return solution.u[best], usable[best]
+    return ends.u[best], usable[best]

@@ -7,7 +7,8 @@ import numpy as np
 from scaling_cli.engine.solve import Problem, corner_of
 from scaling_cli.errors import FitError
 from scaling_cli.mestimate import tau
-from scaling_cli.optimum import LAD_LOOSEST, Optimum, log_predictions, optimise
+from scaling_cli.optimum import Optimum, log_predictions, optimise
+from scaling_cli.search import LAD_LOOSEST
 
 
 def settle(problem: Problem, *, seed: int = 0) -> tuple[Problem, Optimum]:

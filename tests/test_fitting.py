@@ -106,7 +106,7 @@ def test_derived_optima_are_on_the_budget(fitted: Fit) -> None:
 
 
 def test_the_same_seed_gives_the_same_file(fitted: Fit) -> None:
-    again = fit(_points(), bootstrap=200, seed=7)
+    again = fit(_points(), bootstrap=200, seed=7, command="scaling fit runs.csv")
     assert json.dumps(_comparable(again)) == json.dumps(_comparable(fitted))
 
 
@@ -175,7 +175,8 @@ def test_points_that_cannot_be_fitted() -> None:
          "already selected."),
         ({"at": "all"}, "target, where and at select from runs; these points are already "
          "selected."),
-        ({"law": "chincila"}, "there is no law 'chincila'. Did you mean chinchilla? Known laws: "
+        ({"law": "chincila"}, "there is no law 'chincila'. Did you mean chinchilla or "
+         "chinchilla_gamma? Known laws: "
          + ", ".join(laws.names()) + "."),
     ],
 )  # fmt: skip

@@ -23,6 +23,7 @@ PUBLIC = [
     "fit",
     "fit_curves",
     "identify_schedule",
+    "intervals",
     "load",
     "parse_schedule",
     "read",

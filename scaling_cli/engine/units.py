@@ -91,8 +91,6 @@ def inward(problem: "Problem", chosen: Units, u: np.ndarray) -> np.ndarray:
 
 def outward(problem: "Problem", chosen: Units, found: "Solution") -> "Solution":
     """Return a solution in the units of the data: coordinates, gradient and both Hessians."""
-    from dataclasses import replace
-
     if not chosen.shears:
         return found
     k = found.u.shape[1]
@@ -108,8 +106,7 @@ def outward(problem: "Problem", chosen: Units, found: "Solution") -> "Solution":
             pull = found.gradient[:, shear.column] * shear.rate * exponent
             bend -= pull[:, None, None] * np.outer(moves, moves)
     back = np.swapaxes(slope, 1, 2)
-    return replace(
-        found,
+    return found._replace(
         u=u,
         gradient=np.einsum("mij,mj->mi", back, found.gradient),
         hessian=back @ found.hessian @ slope + bend,

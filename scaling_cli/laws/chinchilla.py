@@ -16,6 +16,7 @@ class Chinchilla(Law):
   title={Training Compute-Optimal Large Language Models},
   author={Hoffmann, Jordan and Borgeaud, Sebastian and Mensch, Arthur and others},
   journal={arXiv:2203.15556}, year={2022}}"""
+    companion = "chinchilla_gamma"
     convention = {"N": "total"}
 
     E: float = param("irreducible loss", unit="nats/token", linear=True, prior=FLOOR_PRIOR)
@@ -34,6 +35,7 @@ class Chinchilla(Law):
         "data exponent",
         starts=(0.05, 0.12, 0.2, 0.28, 0.36, 0.45, 0.6, 0.8, 1.1, 1.6),
         prior=EXPONENT_PRIOR,
+        twin="alpha",
     )
 
     def __call__(self, N: Params, D: Tokens) -> Loss:

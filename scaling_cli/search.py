@@ -1,0 +1,191 @@
+"""The search for the best minimum: few starts where they agree, many where they do not.
+
+A minimum may lie at infinity: a term that only the smallest size shows wants an ever steeper
+exponent, a floor that the data deny wants to vanish. Such slides end at a bound, and say so.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from scaling_cli import laws
+from scaling_cli.engine.iteration import RESIDUAL_FLOOR
+from scaling_cli.engine.solve import Problem, Solution, solve
+from scaling_cli.engine.starts import log_box, starts
+from scaling_cli.errors import FitError
+from scaling_cli.law import Domain
+
+FIRST_STARTS = 8  # the best projected ones; where most of them agree, the search ends
+AGREED = 0.5
+FEW_POINTS = 64  # up to which all starts are tried at once: few points make many basins
+PROJECTED_STARTS = 48
+RANDOM_STARTS = 16
+RANDOM_SPREAD = 0.5  # sd of random starts around the best projected one, in free coordinates
+SEARCH_ITERATIONS = 150  # enough for nearly all starts; the best one is polished afterwards
+POLISH_ITERATIONS = 3000  # a term that slides to zero may take thousands
+CREPT = 1e-6  # relative gain of a polish below which what still moves is a slide to a bound
+SLID = 0.1  # change of a free coordinate during such a polish that counts as sliding
+ABSENT = 45.0  # below its best value in ln: a share of 3e-20
+LARGEST_LOGARITHM = 600.0  # of a coefficient: doubles end at 709, and predictions need room
+SAME_MINIMUM = 1e-8  # relative difference of objectives that counts as the same minimum
+# Least absolute deviations as the limit of Huber's: the corner shrinks until Newton no longer
+# resolves it. At corner c the sum of |r| is within (points on the arms' edge) x c / 2 of its
+# minimum, about 1e-6 relative at the loosest corner that is accepted.
+LAD_CORNERS = (1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 3e-6, 1e-6, 3e-7, 1e-7)
+LAD_LOOSEST = 3e-6
+
+
+class Searched(NamedTuple):
+    """What a search found."""
+
+    lanes: Solution
+    """Where each start ended."""
+    best: Solution
+    """The best of them, finished: one lane."""
+    sliding: tuple[str, ...]
+    """Parameters that it follows towards the edge of their domain."""
+
+
+def search(problem: Problem, seed: int) -> Searched:
+    """Return the best minimum that can be found.
+
+    Raises
+    ------
+    FitError
+        If no start can be made, none is finite, or the best does not end.
+    """
+    projected = starts(problem)[:PROJECTED_STARTS]
+    if not len(projected):
+        raise FitError(
+            f"no starting point of {laws.name_of(problem.law)} can be made from these data.",
+            hint="Look at 'scaling runs': are the losses falling with size and tokens?",
+        )
+    lad = problem.objective.name == "lad"
+    smooth = replace(problem, objective=replace(problem.objective, name="huber"))
+    found = _searched(smooth if lad else problem, projected, seed)
+    if not np.any(np.isfinite(found.value)):
+        raise FitError("the law is not finite at any starting point.")
+    best = int(np.argmin(np.where(np.isfinite(found.value), found.value, np.inf)))
+    if lad:
+        return Searched(found, _least_absolute(problem, found.u[best : best + 1]), ())
+    return Searched(found, *_finished(problem, found, best))
+
+
+def _searched(problem: Problem, projected: np.ndarray, seed: int) -> Solution:
+    """Descend from a few starts, and from all of them where those do not agree."""
+    more = log_box(projected, RANDOM_STARTS, RANDOM_SPREAD, seed)
+    if len(problem.output) <= FEW_POINTS:
+        everything = np.concatenate([projected, more])
+        return solve(problem, everything, max_iterations=SEARCH_ITERATIONS)
+    found = solve(problem, projected[:FIRST_STARTS], max_iterations=SEARCH_ITERATIONS)
+    if np.sum(agreeing(problem, found)) >= AGREED * FIRST_STARTS:
+        return found
+    rest = np.concatenate([projected[FIRST_STARTS:], more])
+    others = solve(problem, rest, max_iterations=SEARCH_ITERATIONS)
+    return Solution(*(np.concatenate(pair) for pair in zip(found, others, strict=True)))
+
+
+def agreeing(problem: Problem, found: Solution) -> np.ndarray:
+    """Return which lanes converged to the best value found by any lane, shape (m,)."""
+    known = np.where(np.isfinite(found.value), found.value, np.inf)
+    # Noiseless data: every zero is the same zero.
+    floor = len(problem.output) * RESIDUAL_FLOOR**2
+    return found.converged & (known <= np.min(known) * (1 + SAME_MINIMUM) + floor)
+
+
+def _finished(problem: Problem, found: Solution, best: int) -> tuple[Solution, tuple[str, ...]]:
+    """Follow the best lane to its end; also name what slides towards a bound without end.
+
+    Raises
+    ------
+    FitError
+        If the end is not a minimum.
+    """
+    u = found.u[best : best + 1]
+    if found.converged[best] and _representable(u):
+        return found.take([best]), ()
+    ended, names = _at_an_edge(problem, u)
+    if ended is not None and ended.value[0] <= found.value[best] * (1 + SAME_MINIMUM):
+        return ended, names
+    held, names = _held_in_range(problem, u)
+    ended = solve(problem, held, frozen=_columns(problem, names), max_iterations=POLISH_ITERATIONS)
+    if ended.converged[0]:
+        return ended, names
+    gain = found.value[best] - ended.value[0]
+    if not gain <= CREPT * abs(ended.value[0]):  # also where it is not a number
+        raise FitError(
+            f"the optimiser did not converge on {laws.name_of(problem.law)} "
+            f"(gradient {np.max(np.abs(ended.gradient[0])):.2g}).",
+            hint="The data do not fit this law; look at the residuals, or hold E with --fix.",
+        )
+    slid = np.abs(ended.u[0] - held[0]) > SLID
+    return ended, tuple(n for n, s in zip(problem.frame.names, slid, strict=True) if s) + names
+
+
+def _at_an_edge(problem: Problem, u: np.ndarray) -> tuple[Solution | None, tuple[str, ...]]:
+    """Return the best minimum in which one amplitude is absent, and its name, if there is one.
+
+    On the way to such a minimum an exponent goes to zero with the amplitude: without the
+    amplitude it takes a few steps, with it thousands.
+    """
+    declared = problem.law.parameters()
+    names = [
+        n for n in problem.frame.names
+        if declared[n].linear and declared[n].domain is Domain.POSITIVE
+    ]  # fmt: skip
+    if not names:
+        return None, ()
+    begin = np.repeat(u, len(names), axis=0)
+    frozen = np.concatenate([_columns(problem, [n]) for n in names])
+    begin[frozen] -= ABSENT
+    ended = solve(problem, begin, frozen=frozen, max_iterations=SEARCH_ITERATIONS)
+    usable = np.where(ended.converged & np.isfinite(ended.value), ended.value, np.inf)
+    chosen = int(np.argmin(usable))
+    if not np.isfinite(usable[chosen]):
+        return None, ()
+    return ended.take([chosen]), (names[chosen],)
+
+
+def _representable(u: np.ndarray) -> bool:
+    return bool(np.all(np.isfinite(u)) and np.max(u) < LARGEST_LOGARITHM)
+
+
+def _held_in_range(problem: Problem, u: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return u with exponents lowered until their coefficients fit a double, and which.
+
+    A term that only the smallest size shows wants an infinite exponent; its value there is kept.
+    """
+    out, names, declared = u.copy(), list(problem.frame.names), problem.law.parameters()
+    lowered: list[str] = []
+    for column, name in enumerate(problem.frame.names):
+        excess = u[0, column] - LARGEST_LOGARITHM
+        for absorbed in declared[name].absorbs if excess > 0 else ():
+            rate = absorbed.times * float(np.log(np.min(problem.inputs[absorbed.input])))
+            exponent = names.index(absorbed.exponent)
+            out[0, column] -= excess
+            out[0, exponent] = np.log(np.exp(u[0, exponent]) - excess / rate)
+            lowered.append(absorbed.exponent)
+    return out, tuple(dict.fromkeys(lowered))
+
+
+def _columns(problem: Problem, names: Sequence[str]) -> np.ndarray:
+    """Return which searched coordinates these are, boolean of shape (1, k)."""
+    return np.isin(np.array(problem.frame.names), np.array(names, str))[None]
+
+
+def _least_absolute(problem: Problem, u: np.ndarray) -> Solution:
+    """Reach least absolute deviations by continuation of Huber's corner."""
+    reached = solve(problem, u, corner=np.full(len(u), LAD_CORNERS[0]))
+    for corner in LAD_CORNERS[1:]:
+        now = solve(problem, reached.u, corner=np.full(len(u), corner))
+        if not np.all(now.converged) and corner < LAD_LOOSEST:
+            break
+        reached = now
+    if not reached.converged[0]:
+        raise FitError(
+            f"least absolute deviations did not converge on {laws.name_of(problem.law)}.",
+            hint="Fit with --objective huber, or hold E with --fix.",
+        )
+    return reached
