@@ -163,8 +163,13 @@ class Schedule:
             raise UsageError(f"{cls.title} needs {' and '.join(missing)}.", hint=cls.usage())
         if len(units) == 2:
             raise UsageError(f"{cls.title}: give steps or tokens, not both.")
-        values = {n: _value(n, t, declared[n]["kind"]) for n, t in texts.items() if n in declared}
-        return cls(length=parse_number(texts[units[0]]), unit=units[0], **values)
+        length = _number(units[0], texts[units[0]])
+        values = {
+            n: _value(n, text, declared[n]["kind"], length)
+            for n, text in texts.items()
+            if n in declared
+        }
+        return cls(length=length, unit=units[0], **values)
 
     @classmethod
     def usage(cls) -> str:
@@ -257,9 +262,9 @@ class Schedule:
         for name, declared in self.options().items():
             value: Any = getattr(self, name)
             if declared["kind"] is Kind.PLACES:
-                changed[name] = tuple(_whole_share(v * factor, name) for v in value)
+                changed[name] = tuple(_beyond_first(v * factor, name) for v in value)
             elif declared["kind"] is Kind.PLACE and value is not None:
-                changed[name] = _whole_share(value * factor, name)
+                changed[name] = _beyond_first(value * factor, name)
         return dataclasses.replace(cast(Any, self), **changed)
 
 
@@ -326,28 +331,29 @@ def _needed(field: Any) -> bool:
     return field.default is dataclasses.MISSING
 
 
-def _value(name: str, text: str, kind: Kind) -> Any:
+def _value(name: str, text: str, kind: Kind, length: float) -> Any:
     if kind is Kind.NAME:
         return text
     if kind in (Kind.RATES, Kind.PLACES):
-        return tuple(_number(name, part) for part in text.split("/"))
+        one = Kind.RATE if kind is Kind.RATES else Kind.PLACE
+        return tuple(_value(name, part, one, length) for part in text.split("/"))
+    if kind is Kind.PLACE and text.endswith("%"):
+        return _beyond_first(_tidy(_number(name, text[:-1]) / 100 * length), name)
     return _number(name, text)
 
 
 def _number(name: str, text: str) -> float:
     try:
-        if text.endswith("%"):
-            return parse_number(text[:-1]) / 100
         return parse_number(text)
     except UsageError as error:
         raise UsageError(f"{name}={text} is not a number.", hint=error.hint) from error
 
 
-def _whole_share(value: float, name: str) -> float:
-    """Return a place that was computed: one within the first step would read as a share."""
+def _beyond_first(value: float, name: str) -> float:
+    """Return a place that was computed: one within the first step would be taken for a share."""
     if 0 < value < 1:
         raise UsageError(
-            f"{name} lies within the first step of {value:g}.",
-            hint="Give a schedule over steps instead.",
+            f"{name} lies within the first step, at {value:g} of it.",
+            hint="Leave it out, or give a schedule over whole steps.",
         )
     return value

@@ -32,6 +32,8 @@ NEARLY = 0.03  # of the peak: fits that miss by more are not worth rounding
 ENDLESS = {"linear": 1.0, "sqrt": 2.0, "square": 0.5, "exponential": np.nan}
 _FAMILIES = (Linear, Cosine, Exponential, Polynomial)
 
+Proposal = tuple[type[Schedule], dict[str, Any]]
+
 
 @dataclass(frozen=True)
 class Log:
@@ -98,7 +100,7 @@ def half_units(values: np.ndarray) -> np.ndarray:
     significant = _fewest(distinct, "e")
     decimals = _fewest(distinct, "f")
     return 0.5 * np.maximum(
-        0.0 if significant is None else 10.0 ** (size - significant),
+        0.0 * size if significant is None else 10.0 ** (size - significant),
         0.0 if decimals is None else 10.0**-decimals,
     )
 
@@ -117,8 +119,8 @@ def candidates(log: Log) -> Iterator[Schedule]:
         seen = log.step >= warm["warmup"]
         after = log.take(seen)
         if len(after.step):
-            for found in itertools.chain(_flat(after, warm), _curved(after, warm)):
-                yield _rounder(log, found)
+            for family, options in itertools.chain(_flat(after, warm), _curved(after, warm)):
+                yield from _made(log, family, options)
 
 
 def _warmups(log: Log) -> list[dict[str, Any]]:
@@ -128,7 +130,7 @@ def _warmups(log: Log) -> list[dict[str, Any]]:
     if before == 0:
         return [{"warmup": 0.0}]
     rising = log.take(np.arange(before))
-    guesses = list(_rises_from(rising, log.peak))
+    guesses = [g for g in _rises_from(rising, log.peak) if g["warmup"] <= log.reach]
     good = [
         guess
         for guess in guesses
@@ -156,29 +158,28 @@ def _near_whole(value: float, rising: np.ndarray) -> float:
     return float(max(np.floor(rising[-1]) + 1, round(value)))
 
 
-def _flat(log: Log, warm: dict[str, Any]) -> Iterator[Schedule]:
+def _flat(log: Log, warm: dict[str, Any]) -> Iterator[Proposal]:
     """Yield the constant schedule, or jumps between few constant rates."""
     length = log.length or log.after
     slack = 2 * log.half + FLOAT32 * log.peak
     jumps = np.flatnonzero(np.abs(np.diff(log.lr)) > slack[1:])
     if len(jumps) == 0:
-        yield Constant(peak=log.peak, length=length, **warm)
+        yield Constant, {**warm, "peak": log.peak, "length": length}
     elif len(jumps) < min(MOST_LEVELS, len(log.step) // 2):
         at = tuple(roundest(log.step[j] + 1, log.step[j + 1]) for j in jumps)
         to = tuple(float(log.lr[j + 1]) for j in jumps)
-        yield Step(peak=float(log.lr[0]), at=at, to=to, length=length, **warm)
+        jumps_to = {"peak": float(log.lr[0]), "at": at, "to": to, "length": length}
+        yield Step, {**warm, **jumps_to}
     start = warm["warmup"] or 1.0
     falls = log.lr < log.peak - slack
     if falls.any():
         scale = float(np.median(log.step[falls] * (log.lr[falls] / log.peak) ** 2))
         low = float(log.lr[-1]) if np.ptp(log.lr[-3:]) == 0 else 0.0
-        given: dict[str, Any]
         given = {} if abs(scale - start) <= 0.5 else {"scale": float(max(1, round(scale)))}
-        if scale <= length:
-            yield InverseSqrt(peak=log.peak, min=low, length=length, **warm, **given)
+        yield InverseSqrt, {**warm, **given, "peak": log.peak, "min": low, "length": length}
 
 
-def _curved(log: Log, warm: dict[str, Any]) -> Iterator[Schedule]:
+def _curved(log: Log, warm: dict[str, Any]) -> Iterator[Proposal]:
     """Yield every family of decays, fitted, with every end that the log leaves open."""
     thin = log.thin()
     top = thin.lr >= log.peak - 2 * thin.half - FLOAT32 * log.peak
@@ -266,7 +267,7 @@ def _ends(log: Log, shape: str, start: float, end: float) -> list[float]:
 
 def _built(
     log: Log, shape: str, warm: dict[str, Any], place: tuple[float, float, float]
-) -> Iterator[Schedule]:
+) -> Iterator[Proposal]:
     """Yield the schedules of a fitted decay: a family of its own, or after a stable phase."""
     start, end, power = place
     _, peak, low = _rates(log, shape, start, end, power)
@@ -282,9 +283,17 @@ def _built(
     for bottom in (0.0, low) if shape != "exponential" else (low,):
         for family in _FAMILIES:
             if family.__name__.lower() == shape and (start == warm["warmup"] or not warm["warmup"]):
-                yield family(**{**warm, **given, "warmup": start, "min": bottom})
+                yield family, {**warm, **given, "warmup": start, "min": bottom}
         if start >= warm["warmup"] and (log.step <= start + 1).any():
-            yield Wsd(**warm, **given, stable=start, decay=shape, min=bottom)
+            yield Wsd, {**warm, **given, "stable": start, "decay": shape, "min": bottom}
+
+
+def _made(log: Log, family: type[Schedule], options: dict[str, Any]) -> Iterator[Schedule]:
+    """Yield the schedule with round numbers; none if the fitted ones make no such schedule."""
+    try:
+        yield _rounder(log, family(**options))
+    except UsageError:
+        return
 
 
 def _rounder(log: Log, schedule: Schedule) -> Schedule:

@@ -98,12 +98,32 @@ def test_what_no_family_explains_is_taken_as_logged() -> None:
     assert found.rivals[0].misfit <= found.rivals[1].misfit <= found.rivals[2].misfit
 
 
+ODD = {
+    "stops within the warm-up": ([10, 20, 30, 40], [0.1, 0.2, 0.3, 0.4]),
+    "rises ever more slowly": (list(range(35, 75)), (np.linspace(0.1, 1, 40) ** 0.5).tolist()),
+    "noise in full precision": (list(range(8, 208)), np.random.default_rng(0).random(200).tolist()),
+    "falls to zero within three rows": ([29, 30, 31], [1.02e-05, 2.57e-06, 0.0]),
+    "nothing, then the peak": ([0, 1, 2, 3], [0.0, 1e-3, 1e-3, 1e-3]),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_logs_are_explained_or_taken_as_they_are(name: str) -> None:
+    step, lr = map(np.array, ODD[name])
+    found = identify_schedule(step, lr)
+    taken = found.schedule.lr(step - found.shift)
+    assert taken == pytest.approx(lr, abs=0.01 * lr.max())
+    if found.verdict == Verdict.UNEXPLAINED:
+        assert taken == pytest.approx(lr, rel=1e-12)
+
+
 def test_digits_that_were_logged() -> None:
     decimals = np.array([0.000123, 0.0006, 0.00061, 0.000007, 0.0])
     assert half_units(decimals) == pytest.approx(5e-7)
     significant = np.array([1.23e-4, 6e-4, 6.1e-2, 7.01e-6])
     assert half_units(significant) == pytest.approx([5e-7, 5e-7, 5e-5, 5e-9])
     assert half_units(np.array([3e-4, 3e-4, 9e-5])).tolist() == [0, 0, 0]
+    assert half_units(np.random.default_rng(0).random(9)).max() < 1e-15
 
 
 LADDER = [

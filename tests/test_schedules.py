@@ -118,6 +118,12 @@ def test_published_schedules() -> None:
     assert noam == pytest.approx(1e-3 * np.minimum(step / 40, np.sqrt(40 / np.maximum(step, 1))))
 
 
+def test_a_decay_that_starts_at_the_end_never_comes() -> None:
+    schedule = parse_schedule("wsd:peak=1,stable=100%,min=0.1,steps=10")
+    assert schedule.stable == 10
+    assert schedule.lr([0, 9, 10, 11]).tolist() == [1, 1, 1, 1]
+
+
 def test_step_jumps_at_its_places() -> None:
     schedule = parse_schedule("step:peak=1,at=10/20,to=0.5/0.1,steps=30")
     assert schedule.lr([9, 10, 19, 20, 30]).tolist() == [1, 0.5, 0.5, 0.1, 0.1]
@@ -151,6 +157,8 @@ SPELLINGS = [
     ("cosine:peak=3e-4,warmup=9%,steps=24k", "cosine:peak=0.0003,warmup=2160,steps=24000"),
     ("wsd: peak=3e-4, stable=0.55, steps=1000", "wsd:peak=0.0003,stable=550,steps=1000"),
     ("wsd:peak=1,decay=0.2,shape=sqrt,steps=100", "wsd:peak=1,stable=80,decay=sqrt,steps=100"),
+    ("wsd:peak=1,decay=20%,steps=100", "wsd:peak=1,stable=80,steps=100"),
+    ("step:peak=1,at=80%/0.9,to=0.1/0.01,steps=50", "step:peak=1,at=40/45,to=0.1/0.01,steps=50"),
     ("wsd:peak=1,decay=20,tokens=100", "wsd:peak=1,stable=80,tokens=100"),
     ("constant:peak=0.007,min=0.007,steps=9", "constant:peak=0.007,steps=9"),
     ("linear:peak=1,tokens=2.5B", "linear:peak=1,tokens=2500000000"),
@@ -194,6 +202,10 @@ REFUSED = {
     "linear:peak=1,steps=3,tokens=9": "linear: give steps or tokens, not both.",
     "linear:peak=a,steps=3": "peak=a is not a number. Write 7B, 7e9, 124M, 1T, 2**20 or 1.5e24; a "
     "mixture such as 8x7B needs one number (say which count: total or active).",
+    "linear:peak=1,warmup=0.01%,steps=100": "warmup lies within the first step, at 0.01 of it. "
+    "Leave it out, or give a schedule over whole steps.",
+    "linear:peak=1,min=10%,steps=3": "min=10% is not a number. Write 7B, 7e9, 124M, 1T, 2**20 or "
+    "1.5e24; a mixture such as 8x7B needs one number (say which count: total or active).",
     "linear:peak=0,steps=3": "linear: peak must be positive, not 0.",
     "linear:peak=1,min=-1,steps=3": "linear: min must be zero or positive, not -1.",
     "linear:peak=1,min=2,steps=3": "linear: min=2 lies above peak=1.",
@@ -254,5 +266,6 @@ def test_tokens_of_a_step_must_be_some() -> None:
     with pytest.raises(UsageError) as caught:
         schedule.in_steps(1000)
     assert str(caught.value) == (
-        "warmup lies within the first step of 0.01. Give a schedule over steps instead."
+        "warmup lies within the first step, at 0.01 of it. Leave it out, or give a schedule over "
+        "whole steps."
     )

@@ -83,7 +83,9 @@ class Falling(Warmed):
 
     def _way(self, at: np.ndarray, start: float) -> np.ndarray:
         """Return the share of the way from `start` to the end of the run."""
-        return np.clip((at - start) / max(self.length - start, np.finfo(float).tiny), 0, 1)
+        if start >= self.length:
+            return np.zeros_like(at)  # the way down would start where the run is over
+        return np.clip((at - start) / (self.length - start), 0, 1)
 
 
 def falling(
