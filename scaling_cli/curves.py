@@ -153,7 +153,10 @@ def _schedule(rows: View, given: Schedule | str | None) -> tuple[Schedule, int, 
     columns = rows.names()
     stated = rows.column("schedule")[0] if "schedule" in columns else None
     if isinstance(stated, str):
-        return parse_schedule(stated), 0, ["schedule: as its column states."]
+        try:
+            return parse_schedule(stated), 0, ["schedule: as its column states."]
+        except UsageError as error:
+            raise DataError(f"its schedule {stated!r}: {error.message}") from error
     if "lr" not in columns or not rows.own("lr").any():
         raise DataError("neither a schedule nor a learning rate is logged.")
     step, lr = rows.column("step"), rows.column("lr")

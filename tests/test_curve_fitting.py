@@ -136,6 +136,13 @@ def test_the_schedule_of_a_curve_is_stated_identified_or_given(tmp_path: File) -
     stated = sc.read(str(tmp_path / "b.csv"), set={"schedule": other})
     (third,), _ = curves_of(stated)
     assert (third.schedule.text(), third.notes) == (other, ("schedule: as its column states.",))
+    wrong = sc.read(str(tmp_path / "b.csv"), set={"schedule": "cosin:peak=1"})
+    with pytest.raises(DataError) as caught:
+        curves_of(wrong)
+    assert str(caught.value) == (
+        "no run has a loss curve and a schedule. Left out: b: its schedule 'cosin:peak=1': there "
+        "is no schedule 'cosin'."
+    )
     with pytest.raises(UsageError) as caught:
         curves_of(runs, schedules={"c": other})
     assert str(caught.value) == "a schedule is given for 'c', which is no run. Runs: a, b."
