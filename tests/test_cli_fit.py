@@ -69,6 +69,8 @@ def test_defaults_are_those_of_the_library(asked: dict[str, Any]) -> None:
         "law": "chinchilla", "target": None, "where": None, "at": "final",
         "objective": Objective("huber", 1e-3, "log"), "fix": None, "tie": None,
         "bootstrap": 1000, "seed": 0, "level": 0.9, "command": "scaling fit runs.csv",
+        "executor": "serial", "weights": None, "prior": None, "bootstrap_kind": "pairs",
+        "cluster": "run",
     }  # fmt: skip
 
 
@@ -78,7 +80,9 @@ def test_every_option_arrives(asked: dict[str, Any]) -> None:
         "--at", "last:3", "--objective", "l2", "--delta", "1e-2", "--space", "linear",
         "--fix", "Nc=1e9", "--fix", "Dc=2G", "--tie", "alpha_N=alpha_D", "--bootstrap", "10",
         "--seed", "7", "--level", "0.8", "--map", "loss=eval/c4", "--set", "params=124M",
-        "--meta", "m.csv", "--name", "{params}", "--format", "csv",
+        "--meta", "m.csv", "--name", "{params}", "--format", "csv", "--executor", "dask:s.json",
+        "--weight", "tokens", "--prior", "alpha_N=0.3+-0.1", "--bootstrap-kind", "wild",
+        "--cluster", "config",
     ]  # fmt: skip
     assert run(*arguments).exit_code == 0
     assert asked["read"] == (
@@ -95,6 +99,8 @@ def test_every_option_arrives(asked: dict[str, Any]) -> None:
         "law": "kaplan_nd", "target": "val_loss", "where": "tokens>1e9", "at": "last:3",
         "objective": Objective("l2", 1e-2, "linear"), "fix": {"Nc": 1e9, "Dc": 2e9},
         "tie": {"alpha_N": "alpha_D"}, "bootstrap": 10, "seed": 7, "level": 0.8,
+        "executor": "dask:s.json", "weights": "tokens", "prior": {"alpha_N": "0.3+-0.1"},
+        "bootstrap_kind": "wild", "cluster": "config",
     }  # fmt: skip
 
 

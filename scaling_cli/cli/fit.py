@@ -56,6 +56,7 @@ def fit(
     cluster: options.Cluster = "run",
     seed: options.Seed = 0,
     level: options.ConfidenceLevel = 0.9,
+    executor: options.ExecutorName = "serial",
     output: Output = None,
     mapped: options.Map = None,
     constants: options.Set = None,
@@ -84,7 +85,7 @@ def fit(
         "tie": options.pairs(tie, "tie"), "weights": weight,
         "prior": options.pairs(prior, "prior"), "bootstrap": bootstrap,
         "bootstrap_kind": bootstrap_kind, "cluster": cluster, "seed": seed, "level": level,
-        "command": options.command_line(context),
+        "executor": executor, "command": options.command_line(context),
     }  # fmt: skip
     runs = read(
         sources, terminal, mapped=mapped, constants=constants, meta=meta, name=name, format=format
