@@ -67,8 +67,9 @@ def test_defaults_are_those_of_the_library(asked: dict[str, Any]) -> None:
     assert data.notes == [NOTE]
     assert options == {
         "law": "chinchilla", "target": None, "where": None, "at": "final",
-        "objective": Objective("huber", 1e-3, "log"), "fix": None, "tie": None,
-        "bootstrap": 1000, "seed": 0, "level": 0.9, "command": "scaling fit runs.csv",
+        "objective": Objective("huber", 1e-3, "log"), "fix": None, "tie": None, "weights": None,
+        "prior": None, "bootstrap": 1000, "bootstrap_kind": "pairs", "cluster": "run",
+        "seed": 0, "level": 0.9, "command": "scaling fit runs.csv",
     }  # fmt: skip
 
 
@@ -76,9 +77,10 @@ def test_every_option_arrives(asked: dict[str, Any]) -> None:
     arguments = [
         "a.csv", "b c.csv", "--law", "kaplan_nd", "--target", "val_loss", "--where", "tokens>1e9",
         "--at", "last:3", "--objective", "l2", "--delta", "1e-2", "--space", "linear",
-        "--fix", "Nc=1e9", "--fix", "Dc=2G", "--tie", "alpha_N=alpha_D", "--bootstrap", "10",
-        "--seed", "7", "--level", "0.8", "--map", "loss=eval/c4", "--set", "params=124M",
-        "--meta", "m.csv", "--name", "{params}", "--format", "csv",
+        "--fix", "Nc=1e9", "--fix", "Dc=2G", "--tie", "alpha_N=alpha_D", "--weight", "w",
+        "--prior", "alpha_N=0.1+-0.02", "--bootstrap", "10", "--bootstrap-kind", "wild",
+        "--cluster", "config", "--seed", "7", "--level", "0.8", "--map", "loss=eval/c4",
+        "--set", "params=124M", "--meta", "m.csv", "--name", "{params}", "--format", "csv",
     ]  # fmt: skip
     assert run(*arguments).exit_code == 0
     assert asked["read"] == (
@@ -94,7 +96,8 @@ def test_every_option_arrives(asked: dict[str, Any]) -> None:
     assert options == {
         "law": "kaplan_nd", "target": "val_loss", "where": "tokens>1e9", "at": "last:3",
         "objective": Objective("l2", 1e-2, "linear"), "fix": {"Nc": 1e9, "Dc": 2e9},
-        "tie": {"alpha_N": "alpha_D"}, "bootstrap": 10, "seed": 7, "level": 0.8,
+        "tie": {"alpha_N": "alpha_D"}, "weights": "w", "prior": {"alpha_N": "0.1+-0.02"},
+        "bootstrap": 10, "bootstrap_kind": "wild", "cluster": "config", "seed": 7, "level": 0.8,
     }  # fmt: skip
 
 
