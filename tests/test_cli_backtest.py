@@ -88,9 +88,9 @@ def test_defaults_are_those_of_the_library(asked: dict[str, Any]) -> None:
     assert asked["read"][0] == ["runs.csv"]
     assert asked["backtest"][1] == {
         "law": "chinchilla", "target": None, "where": None, "at": "final",
-        "objective": Objective("huber", 1e-3, "log"), "fix": None, "tie": None,
-        "weights": None, "prior": None, "on": "compute", "cuts": None,
-        "seed": 0, "level": 0.9, "command": "scaling backtest runs.csv",
+        "objective": Objective("huber", 1e-3, "log"), "fix": None, "tie": None, "on": "compute",
+        "cuts": None, "seed": 0, "level": 0.9, "command": "scaling backtest runs.csv",
+        "executor": "serial", "weights": None, "prior": None,
     }  # fmt: skip
 
 
@@ -98,10 +98,10 @@ def test_every_option_arrives(asked: dict[str, Any]) -> None:
     arguments = [
         "a.csv", "b.csv", "--law", "kaplan_nd", "--target", "val_loss", "--where", "tokens>1e9",
         "--at", "last:3", "--objective", "l2", "--delta", "1e-2", "--space", "linear",
-        "--fix", "Nc=1e9", "--tie", "alpha_N=alpha_D", "--weight", "w",
-        "--prior", "alpha_N=0.1+-0.02", "--bootstrap", "10", "--seed", "7",
+        "--fix", "Nc=1e9", "--tie", "alpha_N=alpha_D", "--bootstrap", "10", "--seed", "7",
         "--level", "0.8", "--on", "params", "--cuts", "100M,1B", "--map", "loss=eval/c4",
         "--set", "params=124M", "--meta", "m.csv", "--name", "{params}", "--format", "csv",
+        "--executor", "dask:s.json", "--weight", "tokens", "--prior", "alpha_N=0.3+-0.1",
     ]  # fmt: skip
     result = run(*arguments)
     assert result.stderr == "--bootstrap: nothing in a backtest depends on it\n"
@@ -117,8 +117,8 @@ def test_every_option_arrives(asked: dict[str, Any]) -> None:
     assert options == {
         "law": "kaplan_nd", "target": "val_loss", "where": "tokens>1e9", "at": "last:3",
         "objective": Objective("l2", 1e-2, "linear"), "fix": {"Nc": 1e9},
-        "tie": {"alpha_N": "alpha_D"}, "weights": "w", "prior": {"alpha_N": "0.1+-0.02"},
-        "on": "params", "cuts": [1e8, 1e9], "seed": 7, "level": 0.8,
+        "tie": {"alpha_N": "alpha_D"}, "on": "params", "cuts": [1e8, 1e9], "seed": 7, "level": 0.8,
+        "executor": "dask:s.json", "weights": "tokens", "prior": {"alpha_N": "0.3+-0.1"},
     }  # fmt: skip
 
 

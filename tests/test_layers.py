@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "scaling_cli"
 # A part may import parts of its own layer and of layers to its left. `__init__` and `__main__`
 # stand outside: the first only names what is public, the second only starts the command.
 LAYERS = (
-    {"errors", "shipped", "jsonfile"},
+    {"errors", "shipped", "jsonfile", "executors"},
     {"quantities"},
     {"law"},
     {"laws"},
@@ -22,14 +22,14 @@ LAYERS = (
     {"prediction", "priors"},
     {"artefact"},
     {"store", "engine", "scores"},
-    {"ingest"},
+    {"ingest", "chunks"},
     {"search"},
     {"optimum"},
     {"settling"},
-    {"uncertainty", "stability", "resampling"},
-    {"delta", "sweep"},
-    {"profiles", "posterior"},
-    {"checklist", "cuts"},
+    {"uncertainty", "stability", "resampling", "influence", "floor", "flatness", "isoflop"},
+    {"delta", "sweep", "rivals", "cuts", "recounting"},
+    {"profiles", "diagnosis", "posterior"},
+    {"checklist"},
     {"fitting"},
     {"backtesting"},
     {"datasets"},
