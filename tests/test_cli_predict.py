@@ -107,7 +107,9 @@ def test_text_of_one_point(here: Path) -> None:
         "\n"
         f"half-width of the new-run interval +/-{100 * point['half_width']:.2f} %: parameters "
         f"+/-{parts['parameters']}, noise +/-{parts['noise']}, drift\n  +/-{parts['drift']}.\n"
+        "method: draws made by hand.\n"
     )
+    assert record["method"] == "draws made by hand"
 
 
 def test_lists_and_repeats_make_a_grid(here: Path) -> None:

@@ -111,6 +111,8 @@ def notes(fit: Fit, prediction: Prediction, *, style: Style) -> list[str]:
     if widths is None:
         return [*prediction.notes, _no_interval(fit)]
     lines = [f"half-width of the new-run interval {_range(widths)}: {_parts(prediction)}."]
+    if fit.uncertainty is not None and fit.uncertainty.method:
+        lines.append(f"method: {fit.uncertainty.method}.")
     if fit.uncertainty is not None and not fit.uncertainty.tested:
         lines.append(
             style.paint("UNTESTED", "bold", "yellow")

@@ -155,5 +155,6 @@ def _record(name: str, fit: "Fit", prediction: "Prediction", grid: "Grid") -> di
         "fit": name,
         "law": laws.name_of(fit.law),
         "tested": None if fit.uncertainty is None else fit.uncertainty.tested,
+        "method": None if fit.uncertainty is None else fit.uncertainty.method,
         "predictions": records,
     }
