@@ -170,7 +170,7 @@ def shake(
     noise_of = sigmas[:, None] / np.sqrt(relative(problem.weight))
     size = (count, len(problem.output))
     shaken = np.log(problem.output) + noise_of * generator.standard_normal(size)
-    centre, precision = _priors(problem)
+    centre, precision = prior_of(problem)
     redrawn = centre + np.where(precision > 0, 1 / np.sqrt(np.where(precision > 0, precision, 1)),
                                 0.0) * generator.standard_normal((count, len(centre)))  # fmt: skip
     # The problem's weights stand beside these priors in the sum; sigma is that of the mean weight.
@@ -191,7 +191,7 @@ def least_squares(problem: Problem) -> Problem:
     return replace(problem, objective=replace(problem.objective, name="l2", space="log"))
 
 
-def _priors(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
+def prior_of(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
     """Return centre and precision of every full free coordinate, shape (p,); 0 where flat.
 
     Fixed parameters and followers of a tie carry no prior of their own; a user's prior takes the

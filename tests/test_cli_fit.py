@@ -22,7 +22,7 @@ from scaling_cli.runs import Note
 NOTE = Note("short-row", "warn", "left out: the line has 3 of 4 fields.", file="runs.csv", row=17)
 COMMAND = importlib.import_module("scaling_cli.cli.fit")
 FAILED = (
-    Check("data.units", Level.FAIL, "tokens look as if given in billions."),
+    Check("fit.convergence", Level.FAIL, "a minimum was missed."),
     Check("data.range", Level.PASS, "wide enough."),
     Check("fit.influence", Level.WARN, "one run decides."),
 )
@@ -201,24 +201,24 @@ def test_a_folder_that_is_not_writable_is_found_before_the_work(
 # --- refusals -------------------------------------------------------------------------------
 
 
-def test_a_failed_check_is_no_usable_fit(asked: dict[str, Any]) -> None:
+def test_a_minimum_that_is_none_is_no_usable_fit(asked: dict[str, Any]) -> None:
     asked["answer"] = cli_fits.fit(checks=FAILED)
     result = run("runs.csv")
     assert result.exit_code == 4
     assert not Path("fit.json").exists()
     assert result.stderr == (
-        "error: no usable fit, nothing was written. data.units: tokens look as if given in "
-        "billions.\n"
+        "error: no usable fit, nothing was written. fit.convergence: a minimum was missed.\n"
     )
     assert result.stdout.endswith(
         "checks    1 of 3 passed\n"
-        "          FAIL data.units: tokens look as if given in billions.\n"
+        "          FAIL fit.convergence: a minimum was missed.\n"
         "          WARN fit.influence: one run decides.\n"
+        "          PASS data.range\n"
     )
     assert "forecast" not in result.stdout
 
 
-def test_a_failed_check_as_json_is_one_error_object(asked: dict[str, Any]) -> None:
+def test_no_usable_fit_as_json_is_one_error_object(asked: dict[str, Any]) -> None:
     asked["answer"] = cli_fits.fit(checks=FAILED)
     result = run("runs.csv", "--json", "-o", "x.json")
     assert result.exit_code == 4
@@ -232,6 +232,19 @@ def test_a_fit_error_writes_nothing(asked: dict[str, Any]) -> None:
     assert (result.exit_code, result.stdout) == (4, "")
     assert result.stderr == "error: 3 points cannot determine 5 parameters.\nhint: Add runs.\n"
     assert not Path("fit.json").exists()
+
+
+def test_a_failure_that_forbids_a_use_is_said_and_written(asked: dict[str, Any]) -> None:
+    failed = Check("backtest", Level.FAIL, "use no forecast beyond the data.")
+    asked["answer"] = cli_fits.fit(checks=(*cli_fits.CHECKS, failed))
+    result = run("runs.csv")
+    assert result.exit_code == 0
+    assert Path("fit.json").exists()
+    assert (
+        "checks    2 of 4 passed\n"
+        "          FAIL backtest: use no forecast beyond the data.\n"
+        "          WARN fit.influence: without run big"
+    ) in result.stdout
 
 
 def test_warnings_are_not_failures(asked: dict[str, Any]) -> None:
@@ -276,6 +289,7 @@ backtest (larger runs held back)
 
 checks    2 of 3 passed
           WARN fit.influence: without run big the exponent beta moves from .37 to .45.
+          PASS data.range, fit.convergence
 
 written   fit.json
 next      scaling predict --params 3B --tokens 600B
@@ -327,6 +341,6 @@ def test_a_terminal_gets_colour_and_the_same_words() -> None:
     plain = _render_fit.report(fit, written=None, style=Style())
     coloured = _render_fit.report(fit, written=None, style=Style(colour=True))
     assert "\033[1;33mWARN\033[0m" in coloured
-    for code in ("1", "1;33", "33"):
+    for code in ("1", "1;33", "33", "32"):
         coloured = coloured.replace(f"\033[{code}m", "")
     assert coloured.replace("\033[0m", "") == plain

@@ -22,6 +22,8 @@ scaling fit logs/ --name '{params}_{tokens}' --at last:5 --law kaplan_nd
 """
 ORDER = 30
 DEFAULT_FILE = "fit.json"
+# Checks whose failure means that there is no fit; other failures forbid a use of it, and say which.
+UNUSABLE = {"fit.convergence"}
 
 Output = Annotated[
     str | None,
@@ -109,7 +111,7 @@ def _with_reading(fit: "Fit", runs: "Runs") -> "Fit":
 
 
 def _require_usable(fit: "Fit", sources: list[str], terminal: Terminal) -> None:
-    """Refuse a fit that failed a check, after showing everything that is known about it.
+    """Refuse a fit that is none, after showing everything that is known about it.
 
     Raises
     ------
@@ -120,7 +122,7 @@ def _require_usable(fit: "Fit", sources: list[str], terminal: Terminal) -> None:
     from scaling_cli.cli import _render_fit
     from scaling_cli.errors import FitError
 
-    failed = [check for check in fit.checks if check.level is Level.FAIL]
+    failed = [c for c in fit.checks if c.level is Level.FAIL and c.code in UNUSABLE]
     if not failed:
         return
     if not terminal.json:
