@@ -12,6 +12,7 @@ import numpy as np
 from scaling_cli import __version__, executors, laws
 from scaling_cli.artefact import Fit, Objective
 from scaling_cli.checklist import Evidence, checklist
+from scaling_cli.companion import companion
 from scaling_cli.diagnosis import COMPUTE_FACTORS, diagnose
 from scaling_cli.engine.solve import Problem, to_free
 from scaling_cli.errors import UsageError
@@ -165,8 +166,11 @@ def _judged(
     level = bare.selection["level"]
     resampled = resample(points, problem, optimum, plan, executor=executor)
     masks = cuts_by_share(points, len(optimum.u))
-    cuts = backtest(points, problem, optimum, masks, executor=executor)
-    uncertainty = assemble(points, problem, optimum, cuts, plan.seed, executor=executor)
+    other = companion(problem, masks)
+    cuts = backtest(points, problem, optimum, masks, other, executor=executor)
+    uncertainty = assemble(
+        points, problem, optimum, cuts, plan.seed, companion=other and other.law, executor=executor
+    )
     found = diagnose(
         points, problem, optimum,
         draws=resampled.draws, uncertainty=uncertainty, masks=masks, cuts=cuts, level=level,
