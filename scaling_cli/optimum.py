@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from scaling_cli import laws, priors
+from scaling_cli import chunks, laws, priors
 from scaling_cli.artefact import Objective, Status
 from scaling_cli.engine.solve import (
     Problem,
@@ -14,10 +14,10 @@ from scaling_cli.engine.solve import (
     corner_of,
     frame,
     parameters,
-    solve,
     to_free,
 )
 from scaling_cli.errors import DataError, FitError, UsageError
+from scaling_cli.executors import SERIAL, Executor
 from scaling_cli.law import Domain, Law
 from scaling_cli.points import Points
 from scaling_cli.search import LAD_LOOSEST, Searched, agreeing, search
@@ -310,6 +310,8 @@ def refits(
     begin: np.ndarray,
     weights: Sequence[np.ndarray],
     corners: Sequence[float] | None = None,
+    *,
+    executor: Executor = SERIAL,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Refit with fewer points or other corners, each from all of `begin`; return the best of each.
 
@@ -321,6 +323,8 @@ def refits(
         One per variation, multiplying the points' own; zero leaves a point out.
     corners : sequence of float, optional
         Huber corner per variation.
+    executor : Executor
+        Where the refits run; it does not change them.
 
     Returns
     -------
@@ -328,15 +332,11 @@ def refits(
     value : array, shape (variations,)
     """
     b, v = len(begin), len(weights)
-    corner = None if corners is None else np.repeat(np.asarray(corners, float), b)
     if problem.objective.name == "lad" and corners is None:
         problem = replace(problem, objective=replace(problem.objective, name="huber", delta=1e-6))
-    solution = solve(
-        problem,
-        np.tile(begin, (v, 1)),
-        weight=np.repeat(np.asarray(weights, float) * problem.weight, b, axis=0),
-        corner=corner,
-    )
-    usable = np.where(solution.converged & np.isfinite(solution.value), solution.value, np.inf)
+    corner = None if corners is None else np.asarray(corners, float)
+    batch = chunks.Variations(problem, begin, np.asarray(weights, float), corner)
+    (ends,) = chunks.run([batch], executor)
+    usable = ends.reached()
     best = np.argmin(usable.reshape(v, b), axis=1) + b * np.arange(v)
-    return solution.u[best], usable[best]
+    return ends.u[best], usable[best]
