@@ -63,7 +63,7 @@ class KaplanND(Law):
 
     @classmethod
     def starts(cls, inputs: Mapping[str, Any], output: Any) -> Iterator[dict[str, float]]:
-        """Yield one start per pair of exponents, best first: L^(1/alpha_D) is linear in the rest."""
+        """Yield one start per pair of exponents, best first: L^(1/alpha_D) is linear in Nc, Dc."""
         N, D = np.asarray(inputs["N"], float), np.asarray(inputs["D"], float)
         log_L = np.log(np.asarray(output, float))
         found = []
