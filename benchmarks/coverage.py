@@ -71,7 +71,7 @@ def _forecast(one: Table, factor: float, train: np.ndarray, law: str) -> Forecas
         return None
     masks = cuts_by_share(points, len(optimum.u))
     other = companion(problem, masks)
-    cuts = backtest(points, problem, optimum, masks, other)
+    cuts = backtest(points, problem, optimum, masks, companion=other)
     certain = assemble(points, problem, optimum, cuts, 0, companion=other and other.law)
     reach = one.C / np.max(one.C[train])
     chosen = _chosen(reach, ~train)

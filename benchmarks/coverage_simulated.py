@@ -128,7 +128,7 @@ def replicate(design: Design, truth: str, noise: Noise, seed: int) -> list[dict]
         return None
     masks = cuts_by_share(points, len(optimum.u))
     other = companion(problem, masks)
-    cuts = backtest(points, problem, optimum, masks, other)
+    cuts = backtest(points, problem, optimum, masks, companion=other)
     made = assemble(points, problem, optimum, cuts, seed, companion=other and other.law)
     at, C = targets(6 * design.N * design.D)
     value = np.asarray(optimum.law(**at), float)

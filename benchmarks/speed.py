@@ -1,23 +1,35 @@
-"""How fast a fit and its bootstrap are, as ratios to scipy's routes, side by side in one process.
+"""How fast a fit and its bootstrap are, as ratios to other routes run beside them.
 
-    SCALING_SHARED=../shared python benchmarks/speed.py [--quick] [--repeats 5] [--largest 100000]
+    SCALING_SHARED=../shared python benchmarks/speed.py [--quick] [--repeats 5] [--python PATH]...
 
-Huber(1e-3) on ln loss, Chinchilla's law, float64. Processor time is that of all threads; on a busy
-machine it moves less than wall time. Compilation happens before the clock starts and is printed.
-OpenBLAS gets one thread: with more, they spin on problems of five parameters, and scipy's L-BFGS-B
-takes 18 times the processor time.
+Huber(1e-3) on ln loss, Chinchilla's law, float64. scipy's route to 4,000 refits runs in this
+process; packages that fit one table run in turn, in processes of their own, from this Python or
+the first of those given by `--python` that has them: `chinchilla` and `lmfit` may share one,
+`simple-scaling-laws` needs Python 3.12.
+
+Processor time is that of all threads and child processes; on a busy machine it moves less than
+wall time. Compilation and imports happen before the clock starts; the first is printed. OpenBLAS
+gets one thread: with more, they spin on problems of five parameters, and scipy's L-BFGS-B takes
+18 times the processor time.
 """
 
 import os
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # read when NumPy is imported
+os.environ["MPLBACKEND"] = "Agg"
 
 import argparse
 import importlib.metadata
+import json
 import platform
 import statistics
+import subprocess
+import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,29 +39,42 @@ from sample import real, synthetic
 from scaling_cli.artefact import Objective
 from scaling_cli.fitting import refit_objective
 from scaling_cli.laws.chinchilla import Chinchilla
-from scaling_cli.optimum import make_problem
+from scaling_cli.optimum import Optimum, make_problem
 from scaling_cli.points import Points
-from scaling_cli.resampling import bootstrap, resample_counts
+from scaling_cli.resampling import Plan, bootstrap, resample, resample_counts
 
-STARTS, RESAMPLES, SCIPY_RESAMPLES = 500, 4000, 60
+RESAMPLES, SCIPY_RESAMPLES = 4000, 60
+PEERS = Path(__file__).with_name("peers.py")
 Clock = tuple[float, float]  # wall and processor seconds
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a package found, or why it was not run."""
+
+    version: str
+    theta: np.ndarray | None = None
+    clock: Clock = (0.0, 0.0)
 
 
 def timed(work: Callable[[], Any], repeats: int) -> tuple[Any, Clock]:
     """Return the last result and the median wall and processor seconds."""
     clocks = []
     for _ in range(repeats):
-        start = time.perf_counter(), time.process_time()
+        start = time.perf_counter(), peers.processor()
         result = work()
-        clocks.append((time.perf_counter() - start[0], time.process_time() - start[1]))
+        clocks.append((time.perf_counter() - start[0], peers.processor() - start[1]))
     wall, spent = zip(*clocks, strict=True)
     return result, (statistics.median(wall), statistics.median(spent))
 
 
-def row(name: str, clock: Clock, note: str = "", base: Clock | None = None) -> None:
+def row(name: str, clock: Clock | None, note: str = "", base: Clock | None = None) -> None:
     """Print one line: seconds, and the ratios to the line it is compared with."""
-    ratio = "" if base is None else f"{clock[0] / base[0]:,.0f}x | {clock[1] / base[1]:,.0f}x"
-    print(f"| {name} | {clock[0]:.4g} | {clock[1]:.4g} | {ratio or ' | '} | {note} |", flush=True)
+    times = "|" if clock is None else f"{clock[0]:.4g} | {clock[1]:.4g}"
+    ratios = "|"
+    if clock and base:
+        ratios = " | ".join(f"{a / b:,.3g}x" for a, b in zip(clock, base, strict=True))
+    print(f"| {name} | {times} | {ratios} | {note} |", flush=True)
 
 
 def head(title: str) -> None:
@@ -58,22 +83,61 @@ def head(title: str) -> None:
     print("|---|---|---|---|---|---|")
 
 
-def one_fit(points: Points, repeats: int, share: int) -> np.ndarray:
-    """Compare one fit; return its optimum in the papers' coordinates."""
+def logs(points: Points) -> peers.Logs:
+    """Return ln N, ln D and ln loss."""
+    return np.log(points.inputs["N"]), np.log(points.inputs["D"]), np.log(points.output)
+
+
+def theta_of(values: dict[str, Any]) -> np.ndarray:
+    """Return parameters in the papers' coordinates, shape (5,) or (5, m)."""
+    amplitudes = np.log([values["E"], values["A"], values["B"]])
+    return np.array([values["alpha"], values["beta"], *amplitudes])
+
+
+def run_peer(package: str, points: Points, starts: int, pythons: Sequence[str]) -> Found:
+    """Run a package's route in the first Python that has it."""
+    for python in pythons:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "points.npz"
+            np.savez(file, logs=logs(points))
+            done = subprocess.run(
+                [python, str(PEERS), package, str(file), str(starts)],
+                check=False, capture_output=True, text=True,
+            )  # fmt: skip
+        if done.returncode == 0:
+            found = json.loads(done.stdout.splitlines()[-1])
+            return Found(found["version"], np.array(found["theta"]), tuple(found["clock"]))
+    reason = done.stderr.strip().splitlines()[-1]
+    return Found(f"not run: {reason}")
+
+
+def one_fit(points: Points, repeats: int, share: int, pythons: Sequence[str]) -> Optimum:
+    """Compare one fit with every package's; return it."""
     _, first = timed(lambda: refit_objective(points, "chinchilla"), 1)
     ours, clock = timed(lambda: refit_objective(points, "chinchilla"), repeats)
-    found = {n: timed(lambda r=r: r(points, STARTS // share), 1) for n, r in peers.ROUTES.items()}
-    best = min(ours.value, *(value for value, _ in found.values()))
+    found = {
+        name: run_peer(name, points, (route.starts or share) // share, pythons)
+        for name, route in peers.ROUTES.items()
+    }
+    data = logs(points)
+    values = {n: peers.huber(f.theta, *data) for n, f in found.items() if f.theta is not None}
+    best = min(ours.value, *values.values())
     head(f"One Chinchilla fit of {len(points)} points")
     name = f"scaling, {ours.diagnostics['starts']} starts"
     row(f"{name}, first call", first, "with compilation")
     row(name, clock, distance(ours.value, best))
-    said = f", from {STARTS // share}" if share > 1 else ""
-    for name, (value, (wall, spent)) in found.items():
-        whole = (share * wall, share * spent)
-        row(f"{name} L-BFGS-B, {STARTS} starts{said}", whole, distance(value, best), clock)
-    law = ours.law.values()
-    return np.array([law["alpha"], law["beta"], *np.log([law["E"], law["A"], law["B"]])])
+    for name, one in found.items():
+        route = peers.ROUTES[name]
+        if one.theta is None:
+            row(name, None, one.version)
+            continue
+        times = share if route.starts else 1
+        starts = f"{route.starts} starts" if route.starts else ""
+        said = f", from {route.starts // share}" if route.starts and share > 1 else ""
+        note = distance(values[name], best) if route.starts else squares(points, one.theta)
+        whole = (times * one.clock[0], times * one.clock[1])
+        row(f"{name} {one.version}: {route.how} {starts}{said}", whole, note, clock)
+    return ours
 
 
 def distance(value: float, best: float) -> str:
@@ -81,53 +145,73 @@ def distance(value: float, best: float) -> str:
     return f"objective {value:.12g}, {value / best - 1:.1e} above the best"
 
 
-def refits(points: Points, theta: np.ndarray, repeats: int, share: int) -> None:
-    """Compare bootstrap refits, and show how they grow with resamples."""
-    optimum = refit_objective(points, "chinchilla")
+def squares(points: Points, theta: np.ndarray) -> str:
+    """Say how far a least-squares fit of the loss ended above ours, at that objective."""
+    ours = refit_objective(points, "chinchilla", Objective("l2", space="linear"))
+    data = logs(points)
+    r = np.exp(data[2]) * np.expm1(peers.residual(theta, *data))
+    return f"its own objective {r @ r / 2:.12g}, {r @ r / 2 / ours.value - 1:.1e} above ours"
+
+
+def refits(points: Points, optimum: Optimum, repeats: int, share: int) -> None:
+    """Compare bootstrap refits with scipy's strongest route, at speed and at minima reached."""
     problem = make_problem(points, Chinchilla, Objective())
-    few = SCIPY_RESAMPLES // share
-    _, (wall, spent) = timed(lambda: peers.warm_refits(points, theta, few), min(repeats, 3))
+    theta, few = theta_of(optimum.law.values()), SCIPY_RESAMPLES // share
+    counts = resample_counts(points.runs, few, 1)
+    theirs, (wall, spent) = timed(
+        lambda: peers.warm_refits(logs(points), theta, counts), min(repeats, 3)
+    )
+    drawn = theta_of(bootstrap(problem, optimum, counts)).T
     found = {}
     for count in (100, 1000, RESAMPLES):
-        weights = resample_counts(points.runs, count, 0)
-        found[count] = timed(lambda w=weights: bootstrap(problem, optimum, w), repeats)
+        plan = Plan(count)
+        found[count] = timed(lambda p=plan: resample(points, problem, optimum, p), repeats)
     head(f"Bootstrap refits of {len(points)} points")
-    for count, (draws, clock) in found.items():
-        row(f"scaling, {count}", clock, f"{len(draws['E'])} of {count} converged")
-    whole, name = (RESAMPLES / few * wall, RESAMPLES / few * spent), "scipy least_squares, warm"
-    row(f"{name}, {RESAMPLES} from {few}", whole, "analytic Jacobian", found[RESAMPLES][1])
+    for count, (resampled, clock) in found.items():
+        note = f"{len(resampled.draws['E'])} of {count} converged"
+        row(f"scaling, {count}", clock, note)
+    whole = (RESAMPLES / few * wall, RESAMPLES / few * spent)
+    name = f"scipy least_squares, warm, analytic Jacobian, {RESAMPLES} from {few}"
+    row(name, whole, "", found[RESAMPLES][1])
+    print(f"\nOf {few} resamples: {compared(points, counts, drawn, theirs)}.")
 
 
-def growth(repeats: int, largest: int) -> None:
-    """Show how one fit grows with points."""
-    head("One fit by points (synthetic)")
-    for n in (n for n in (10, 100, 1000, 10_000, 100_000) if n <= largest):
-        points = synthetic(n)
-        refit_objective(points, "chinchilla")  # compiles
-        some = repeats if n <= 1000 else 1
-        _, clock = timed(lambda p=points: refit_objective(p, "chinchilla"), some)
-        row(f"{n} points", clock)
+def compared(points: Points, counts: np.ndarray, ours: np.ndarray, theirs: np.ndarray) -> str:
+    """Say how much higher the refits of either end, at worst and in the median."""
+    if len(ours) < len(counts):
+        return f"only {len(ours)} converged"
+    both = np.array([
+        [peers.huber(theta, *(np.repeat(c, count.astype(int)) for c in logs(points)))
+         for theta in pair]
+        for count, *pair in zip(counts, ours, theirs, strict=True)
+    ])  # fmt: skip
+    above = both / both.min(axis=1, keepdims=True) - 1
+    return " and ".join(
+        f"{name}'s minima lie {np.median(column):.1e} (at most {np.max(column):.1e}) above the "
+        "lower of the two"
+        for name, column in zip(("scaling", "scipy"), above.T, strict=True)
+    )
 
 
 def main() -> None:
     """Measure and print everything."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a tenth of scipy's work, scaled up")
+    parser.add_argument("--quick", action="store_true", help="a tenth of their work, scaled up")
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--largest", type=int, default=10_000, help="up to 100000, in minutes")
+    parser.add_argument("--python", action="append", default=[], help="that has other packages")
     options = parser.parse_args()
     share = 10 if options.quick else 1
     versions = " ".join(f"{p} {importlib.metadata.version(p)}" for p in ("numpy", "scipy", "jax"))
     machine = f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
     print(f"{machine}; Python {platform.python_version()} {versions}")
-    print(f"Medians of {options.repeats}; scipy's starts are run once.")
+    print(f"Medians of {options.repeats}; routes of more than a second are run once.")
     points = real()
     kind = "of the replication of Chinchilla's fit" if points else "SYNTHETIC, noise 0.6 %"
     print(f"240 points, {kind}")
     points = points or synthetic(240)
-    theta = one_fit(points, options.repeats, share)
-    refits(points, theta, options.repeats, share)
-    growth(options.repeats, options.largest)
+    pythons = [sys.executable, *options.python]
+    optimum = one_fit(points, options.repeats, share, pythons)
+    refits(points, optimum, options.repeats, share)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from scaling_cli.errors import ScalingError as ScalingError
     from scaling_cli.fitting import fit as fit
     from scaling_cli.ingest import read as read
+    from scaling_cli.methods import intervals as intervals
     from scaling_cli.points import Points as Points
 
 __version__ = "0.1.0"
@@ -28,6 +29,7 @@ _HOME = {
     "ScalingError": "errors",
     "backtest": "backtesting",
     "fit": "fitting",
+    "intervals": "methods",
     "read": "ingest",
     "Points": "points",
 }
@@ -41,6 +43,7 @@ __all__ = [
     "__version__",
     "backtest",
     "fit",
+    "intervals",
     "load",
     "read",
 ]

@@ -6,18 +6,19 @@ enters its own forecast.
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scaling_cli import companion, fitting, laws
+from scaling_cli import chunks, companion, executors, fitting, laws
 from scaling_cli.artefact import Objective, Uncertainty
 from scaling_cli.cuts import Cuts, Split, along, axis_symbol, checked, splits
-from scaling_cli.engine.solve import Problem, parameters, solve
+from scaling_cli.engine.solve import Problem, parameters
 from scaling_cli.engine.starts import starts
 from scaling_cli.errors import FitError, UsageError
+from scaling_cli.executors import Executor
 from scaling_cli.law import Law
 from scaling_cli.optimum import Optimum, make_problem, refits, refuse
 from scaling_cli.points import Points
@@ -28,14 +29,13 @@ from scaling_cli.settling import settle
 from scaling_cli.uncertainty import (
     DRAWS,
     Cut,
-    Shaken,
+    Draws,
     combine,
     cuts_by_share,
     fewest_training,
     least_squares,
     noise_at,
     score,
-    shake,
 )
 
 if TYPE_CHECKING:
@@ -48,7 +48,6 @@ PROJECTED_STARTS = 3  # beside the optimum of all points: a cut may lie in anoth
 # With more cuts than share these at DRAWS each, every cut gets fewer, and the result says so.
 DRAWS_IN_ALL = 20_000
 FEWEST_DRAWS = 100
-VALUES_AT_ONCE = 4_000_000  # outputs of draws held in memory: 32 MB
 FORECASTS_AT_ONCE = 256
 
 
@@ -85,6 +84,7 @@ def backtest(
     level: float = 0.9,
     seed: int = 0,
     command: str = "",
+    executor: str | Executor = executors.SERIAL_NAME,
 ) -> Backtest:
     """Hold the largest runs back, refit the law to the rest, and score its forecast of them.
 
@@ -104,6 +104,8 @@ def backtest(
         Of all random numbers.
     command : str
         Command line that asked, stored in the result.
+    executor : str or Executor
+        Where refits run, as in `fit`; it does not change them.
 
     Returns
     -------
@@ -129,7 +131,10 @@ def backtest(
     )
     problem = make_problem(points, law_class, chosen, fix, tie, prior=prior)
     refuse(points, problem)
-    scored, skipped = _scored(points, problem, symbol, wanted, level=level, seed=seed)
+    with executors.opened(executor) as opened:
+        scored, skipped = _scored(
+            points, problem, symbol, wanted, level=level, seed=seed, executor=opened
+        )
     return Backtest(
         law=law, on=on, axis=symbol, level=level, objective=chosen, n_points=len(points),
         cuts=tuple(scored), skipped=tuple(skipped), left_out=points.left_out,
@@ -148,7 +153,14 @@ def backtest(
 
 
 def _scored(
-    points: Points, problem: Problem, symbol: str, cuts: Cuts, *, level: float, seed: int
+    points: Points,
+    problem: Problem,
+    symbol: str,
+    cuts: Cuts,
+    *,
+    level: float,
+    seed: int,
+    executor: Executor,
 ) -> tuple[list[ScoredCut], list[Skipped]]:
     problem, optimum = settle(problem, seed=seed)
     values = along(points.inputs, symbol)
@@ -157,10 +169,11 @@ def _scored(
     parts, refused = _parts(points, problem, chosen)
     if not parts:
         raise _nothing_left(len(points), problem, fewest, [*skipped, *refused])
-    fitted, stuck = _refitted(problem, optimum, parts)
+    fitted, stuck = _refitted(problem, optimum, parts, executor)
+    certain = _uncertainties(problem, fitted, seed, executor)
     found = [
-        _cut(points, problem, values, one, uncertainty=certain, learned_from=n, level=level)
-        for one, (certain, n) in zip(fitted, _uncertainties(problem, fitted, seed), strict=True)
+        _cut(points, problem, values, one, uncertainty=uncertainty, learned_from=n, level=level)
+        for one, (uncertainty, n) in zip(fitted, certain, strict=True)
     ]
     return found, sorted([*skipped, *refused, *stuck], key=lambda s: s.train_max)
 
@@ -217,12 +230,13 @@ def _parts(
 
 
 def _refitted(
-    problem: Problem, optimum: Optimum, parts: Sequence[Part]
+    problem: Problem, optimum: Optimum, parts: Sequence[Part], executor: Executor
 ) -> tuple[list[_Fitted], list[Skipped]]:
-    """Refit every part and every cut inside it, all in one call of the engine."""
+    """Refit every part and every cut inside it, all side by side."""
     begin = np.stack([optimum.u, *starts(problem)[:PROJECTED_STARTS]])
-    u, value = refits(problem, begin, [row for part in parts for row in part.weights()])
-    companions = _companions(problem, parts)
+    weights = [part.weights() for part in parts]
+    u, value = refits(problem, begin, [r for rows in weights for r in rows], executor=executor)
+    companions = companion.of_parts(problem, [part.problem for part in parts], weights)
     fitted, stuck, first = [], [], 0
     for part in parts:
         own = slice(first, first + 1 + len(part.inner))
@@ -239,21 +253,6 @@ def _refitted(
     return fitted, stuck
 
 
-def _wanted(part: Part) -> bool:
-    return companion.problem_of(part.problem) is not None
-
-
-def _companions(problem: Problem, parts: Sequence[Part]) -> list[Law | None]:
-    """Return the companion law of every part and of every cut inside it, in order."""
-    wanted = [w for part in parts for w in [_wanted(part)] * (1 + len(part.inner))]
-    rows = [row for part in parts for row in part.weights()]
-    other = companion.problem_of(problem)
-    if other is None or not any(wanted):
-        return [None] * len(rows)
-    fitted = iter(companion.fitted(other, [r for r, w in zip(rows, wanted, strict=True) if w]))
-    return [next(fitted) if w else None for w in wanted]
-
-
 def _nothing_left(n: int, problem: Problem, fewest: int, skipped: Sequence[Skipped]) -> FitError:
     name, k = laws.name_of(problem.law), len(problem.frame.names)
     largest = sorted(skipped, key=lambda s: s.train_max)[-2:]
@@ -267,63 +266,58 @@ def _nothing_left(n: int, problem: Problem, fewest: int, skipped: Sequence[Skipp
 
 
 def _uncertainties(
-    problem: Problem, fitted: Sequence[_Fitted], seed: int
+    problem: Problem, fitted: Sequence[_Fitted], seed: int, executor: Executor
 ) -> list[tuple[Uncertainty, int]]:
     """Return what each part's intervals are made of, and how many inner cuts taught the drift."""
-    found = []
     count = draws_each(len(fitted))
-    for some in _chunks(fitted, max(1, VALUES_AT_ONCE // (count * len(problem.output)))):
-        sigmas = [noise_at(one.part.problem, one.u[0]) for one in some]
-        shaken = [
-            shake(one.part.problem, sigma, seed, count)
-            for one, sigma in zip(some, sigmas, strict=True)
-        ]
-        drawn = _draws(problem, some, shaken)
-        for one, sigma, (draws, each) in zip(some, sigmas, drawn, strict=True):
-            inner = one.inner()
-            certain = combine(one.part.points, inner, draws, each, sigma, companion=one.companion)
-            found.append((certain, len(inner)))
+    sigmas = [noise_at(one.part.problem, one.u[0]) for one in fitted]
+    batches = [
+        _PartDraws(problem, one.part.split.train, Draws(one.part.problem, one.u[0], s, seed, count))
+        for one, s in zip(fitted, sigmas, strict=True)
+    ]
+    found = []
+    ended = chunks.run(batches, executor)
+    for one, sigma, batch, ends in zip(fitted, sigmas, batches, ended, strict=True):
+        inner = one.inner()
+        draws = parameters(problem, ends.u[ends.converged])
+        each = batch.part.sigmas(chunks.cut(batch))[ends.converged]
+        certain = combine(one.part.points, inner, draws, each, sigma, companion=one.companion)
+        found.append((certain, len(inner)))
     return found
 
 
-def _chunks(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
-    return (items[i : i + size] for i in range(0, len(items), size))
+@dataclass(frozen=True)
+class _PartDraws:
+    """Joint draws of a part, fitted over the whole table.
+
+    What the part does not hold has weight zero there, so that parts of every size share one
+    executable. Of one chunk, the numbers are those of `uncertainty.parameter_draws` on the part
+    alone.
+    """
+
+    whole: Problem
+    train: np.ndarray  # rows of the table that the part holds, shape (n,)
+    part: Draws
+
+    @property
+    def problem(self) -> Problem:
+        return least_squares(self.whole)
+
+    def __len__(self) -> int:
+        return len(self.part)
+
+    def lanes(self, chunk: chunks.Chunk) -> dict[str, np.ndarray]:
+        given = self.part.lanes(chunk)
+        output = np.tile(self.whole.output, (len(chunk), 1))
+        output[:, self.train] = given["output"]
+        weight = np.zeros_like(output)
+        weight[:, self.train] = self.part.measured.weight
+        return given | {"output": output, "weight": weight}
 
 
 def draws_each(cuts: int) -> int:
     """Return how many draws the intervals of each cut are made of: those of a fit, or fewer."""
     return int(np.clip(DRAWS_IN_ALL // cuts, FEWEST_DRAWS, DRAWS))
-
-
-def _draws(
-    problem: Problem, fitted: Sequence[_Fitted], shaken: Sequence[Shaken]
-) -> list[tuple[dict[str, np.ndarray], np.ndarray]]:
-    """Return joint draws of several parts, by one call of the engine over the whole table.
-
-    What a part does not hold has weight zero there, so that parts of every size share one
-    executable; the numbers are those of `uncertainty.parameter_draws` on the part alone.
-    """
-    count = len(shaken[0].sigma)
-    output = np.tile(problem.output, (len(fitted) * count, 1))
-    weight = np.zeros_like(output)
-    for i, (one, given) in enumerate(zip(fitted, shaken, strict=True)):
-        lanes = np.arange(i * count, (i + 1) * count)
-        cells = np.ix_(lanes, np.flatnonzero(one.part.split.train))
-        output[cells], weight[cells] = given.output, one.part.problem.weight
-    solution = solve(
-        least_squares(problem),
-        np.repeat(np.stack([one.u[0] for one in fitted]), count, axis=0),
-        output=output,
-        weight=weight,
-        prior_mean=np.concatenate([given.prior_mean for given in shaken]),
-        prior_precision=np.concatenate([given.prior_precision for given in shaken]),
-    )
-    found = []
-    for i, given in enumerate(shaken):
-        own = slice(i * count, (i + 1) * count)
-        good = solution.converged[own]
-        found.append((parameters(problem, solution.u[own][good]), given.sigma[good]))
-    return found
 
 
 def _cut(

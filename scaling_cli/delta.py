@@ -15,6 +15,7 @@ import numpy as np
 from scaling_cli import mestimate
 from scaling_cli.engine.solve import Problem, parameters
 from scaling_cli.law import Domain
+from scaling_cli.optimum import DEAD_TERM
 from scaling_cli.resampling import slopes
 from scaling_cli.settling import noise_scale, residuals, smallest_corner
 
@@ -32,11 +33,19 @@ class Curvature:
         Covariances of the searched coordinates.
     degrees : int
         Of Student's t.
+    dead : array of bool, shape (k,)
+        Coordinates that move nothing at the optimum (a term that has vanished): curvature says
+        nothing of them.
     """
 
     classic: np.ndarray
     sandwich: np.ndarray
     degrees: int
+    dead: np.ndarray
+
+    def determines(self, gradient: np.ndarray) -> bool:
+        """Whether a gradient (k,) has no share in a dead coordinate."""
+        return not np.any(self.dead & (gradient != 0))
 
     def variance(self, gradient: np.ndarray) -> np.ndarray:
         """Return the variance along each gradient, shape (m,), of gradients (m, k)."""
@@ -71,7 +80,8 @@ def curvature(problem: Problem, u: np.ndarray, clusters: Sequence[str]) -> Curva
     psi = weight * np.clip(r, -corner, corner)
     scores = _scores(psi, (weight * slope)[:, None] * J, bread, J, clusters)
     sandwich = bread @ (scores.T @ scores + tau * prior) @ bread
-    return Curvature(classic, sandwich, max(1, len(set(clusters)) - len(u)))
+    moved = np.max(np.abs(J), axis=0) + np.diagonal(prior)
+    return Curvature(classic, sandwich, max(1, len(set(clusters)) - len(u)), dead=moved < DEAD_TERM)
 
 
 def _scores(
@@ -97,13 +107,15 @@ def _prior(problem: Problem, corner: float) -> np.ndarray:
 def of_parameters(
     problem: Problem, u: np.ndarray, curved: Curvature, level: float
 ) -> dict[str, dict[str, float | str]]:
-    """Return {parameter: level, low, high, method} of the parameters that vary.
+    """Return {parameter: level, low, high, method}; nothing of a parameter whose term is gone.
 
     Positive parameters have intervals symmetric in their logarithm.
     """
     half = curved.half_width(problem.frame.matrix, level)
     found = {}
     for i, (name, p) in enumerate(problem.law.parameters().items()):
+        if not curved.determines(problem.frame.matrix[i]):
+            continue
         value = float(parameters(problem, u[None])[name][0])
         if not np.any(problem.frame.matrix[i]):
             low = high = value

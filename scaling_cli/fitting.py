@@ -9,19 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scaling_cli import __version__, laws
+from scaling_cli import __version__, executors, laws
 from scaling_cli.artefact import Fit, Objective
 from scaling_cli.checklist import Evidence, checklist
 from scaling_cli.companion import companion
+from scaling_cli.diagnosis import COMPUTE_FACTORS, diagnose
 from scaling_cli.engine.solve import Problem, to_free
 from scaling_cli.errors import UsageError
+from scaling_cli.executors import Executor
 from scaling_cli.law import Law
 from scaling_cli.optimum import Optimum, make_problem, refuse
 from scaling_cli.points import LeftOut, Points
 from scaling_cli.priors import Given, as_text
 from scaling_cli.resampling import Plan, Resamples, clusters, intervals, resample
 from scaling_cli.settling import settle, smallest_corner
-from scaling_cli.stability import headline, variations
 from scaling_cli.uncertainty import Cut, assemble, backtest, cuts_by_share
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from scaling_cli.runs import Runs
 
 EMBEDDED_POINTS = 20_000  # beyond it the fit file holds the digest alone
-COMPUTE_FACTORS = (1.0, 10.0, 100.0)  # of the largest compute, where derived optima are reported
 
 
 def fit(
@@ -52,6 +52,7 @@ def fit(
     seed: int = 0,
     level: float = 0.9,
     command: str = "",
+    executor: str | Executor = executors.SERIAL_NAME,
 ) -> Fit:
     """Fit a law and everything a careful person needs to judge it.
 
@@ -88,6 +89,10 @@ def fit(
         Nominal coverage of the stored intervals.
     command : str
         Command line that made the fit, stored in it.
+    executor : str or Executor
+        Where refits run: `serial`, this process; `dask:tcp://10.0.0.1:8786`, the workers of that
+        scheduler (needs the extra `dask`). Results are the same to the last bit on machines of
+        one kind.
 
     Returns
     -------
@@ -122,7 +127,8 @@ def fit(
         derived=derived(optimum.law, points), diagnostics=optimum.diagnostics,
         selection=selection, origin={"kind": "computed"}, versions=versions(), command=command,
     )  # fmt: skip
-    return _judged(bare, points, problem, optimum, plan)
+    with executors.opened(executor) as opened:
+        return _judged(bare, points, problem, optimum, plan, executor=opened)
 
 
 def refit_objective(
@@ -147,40 +153,47 @@ def refit_objective(
     return settle(problem, seed=seed)[1]
 
 
-def _judged(bare: Fit, points: Points, problem: Problem, optimum: Optimum, plan: Plan) -> Fit:
+def _judged(
+    bare: Fit,
+    points: Points,
+    problem: Problem,
+    optimum: Optimum,
+    plan: Plan,
+    *,
+    executor: Executor,
+) -> Fit:
     """Add intervals, backtest and checklist."""
-    resampled = resample(points, problem, optimum, plan)
-    draws = resampled.draws
+    level = bare.selection["level"]
+    resampled = resample(points, problem, optimum, plan, executor=executor)
     masks = cuts_by_share(points, len(optimum.u))
     other = companion(problem, masks)
-    cuts = backtest(points, problem, optimum, masks, other)
-    uncertainty = assemble(points, problem, optimum, cuts, plan.seed, companion=other and other.law)
-    found = variations(points, problem, optimum)
-    at = headline(optimum.law, points)
+    cuts = backtest(points, problem, optimum, masks, companion=other, executor=executor)
+    uncertainty = assemble(
+        points, problem, optimum, cuts, plan.seed,
+        companion=other and other.law, executor=executor,
+    )  # fmt: skip
+    found = diagnose(
+        points, problem, optimum,
+        draws=resampled.draws, uncertainty=uncertainty, masks=masks, cuts=cuts, level=level,
+    )  # fmt: skip
     sure = replace(
         bare,
-        intervals=_intervals(points, problem, optimum, resampled, bare.selection["level"]),
+        intervals=_intervals(points, problem, optimum, resampled, level),
         uncertainty=uncertainty,
         backtest=backtest_dict(cuts, uncertainty.axis, uncertainty.drift),
-    )
-    half_width = _half_width(sure, at)
+        derived=dict(bare.derived) | found.derived(),
+        diagnostics=dict(bare.diagnostics) | found.to_dict()
+        | {"resampling": _resampling(resampled), "priors": _moved(problem, optimum)},
+    )  # fmt: skip
     checks = checklist(
         Evidence(
-            points=points, problem=problem, optimum=optimum, draws=draws, cuts=cuts,
-            variations=found, uncertainty=uncertainty, headline=at,
-            headline_half_width=half_width, resamples=plan.count,
+            points=points, problem=problem, optimum=optimum, resampled=resampled,
+            cuts=cuts, uncertainty=uncertainty, diagnosis=found,
+            half_widths=_half_widths(sure, found.target.inputs), level=level,
+            selection=bare.selection, sources=bare.data["sources"], command=bare.command,
         )
     )  # fmt: skip
-    sensitivity = [
-        {"name": v.name, "kind": v.kind, "removed": list(v.removed),
-         "exponents": dict(v.exponents), "headline_shift": v.shift}
-        for v in found
-    ]  # fmt: skip
-    diagnostics = dict(bare.diagnostics) | {
-        "sensitivity": sensitivity, "headline": at, "resampling": _resampling(resampled),
-        "priors": _moved(problem, optimum),
-    }  # fmt: skip
-    return replace(sure, checks=checks, diagnostics=diagnostics)
+    return replace(sure, checks=checks)
 
 
 def _intervals(
@@ -217,13 +230,15 @@ def _moved(problem: Problem, optimum: Optimum) -> dict[str, Any]:
     return {"tau": problem.penalty.tau(smallest_corner(problem)), "sds_from_center": away}
 
 
-def _half_width(fit_: Fit, at: Mapping[str, float]) -> float:
-    """Return half the width of the new-run interval at the headline, in ln loss."""
-    prediction = fit_.predict(**at)
-    if prediction.new_run is None:
-        return float("inf")
-    low, high = prediction.new_run
-    return float(np.log(high[0] / low[0]) / 2)
+def _half_widths(fit_: Fit, at: Mapping[str, float]) -> tuple[float, float]:
+    """Return half the widths of the mean-curve and new-run intervals, in ln output."""
+    prediction = fit_.predict(level=fit_.selection["level"], **at)
+    if prediction.mean is None or prediction.new_run is None:
+        return float("inf"), float("inf")
+    mean, new = (
+        np.log(high[0] / low[0]) / 2 for low, high in (prediction.mean, prediction.new_run)
+    )
+    return float(mean), float(new)
 
 
 def as_points(

@@ -99,6 +99,9 @@ class Parameter:
         Keeps resampled fits of few points plausible when intervals are made.
     absorbs : tuple of Absorbs
         Inputs whose unit it carries; the engine fits in units of the smallest input.
+    twin : str, optional
+        An exponent that some authors hold equal to this one; every fit says what that would
+        change.
     """
 
     name: str
@@ -109,6 +112,7 @@ class Parameter:
     starts: tuple[float, ...]
     prior: Prior | None
     absorbs: tuple[Absorbs, ...] = ()
+    twin: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,6 +137,7 @@ def param(
     starts: tuple[float, ...] = (),
     prior: Prior | None = None,
     absorbs: Absorbs | None = None,
+    twin: str | None = None,
 ) -> Any:
     """Declare a parameter of a law (a field specifier: use as a dataclass default)."""
     return dataclasses.field(
@@ -144,6 +149,7 @@ def param(
             "starts": starts,
             "prior": prior,
             "absorbs": () if absorbs is None else (absorbs,),
+            "twin": twin,
         }
     )
 

@@ -1,5 +1,7 @@
 """From columns to a law's inputs: matching by quantity, conventions, and whether units agree."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from scaling_cli import laws
@@ -187,6 +189,23 @@ def _mixed(view: View, quantity: Quantity, told: list[str]) -> MismatchError:
         hint=f"Use one: {every}fit them apart with --where, or say what they share with "
         f"--set {column}=...",
     )
+
+
+def other_counts(
+    view: View, law: type[Law] | Law, conventions: Mapping[str, str]
+) -> dict[str, np.ndarray]:
+    """Return model sizes counted in other ways than N is, where every point has one."""
+    if N not in law.inputs().values():
+        return {}
+    found = {}
+    for convention in N.conventions:
+        name = f"{N.column}_{convention}"
+        if convention == conventions["N"] or name not in view.names():
+            continue
+        sizes = view.column(name)
+        if sizes.dtype != object and np.all(np.isfinite(sizes) & (sizes > 0)):
+            found[convention] = sizes
+    return found
 
 
 def measured_compute(view: View) -> tuple[np.ndarray | None, list[str]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from scaling_cli import laws, priors
+from scaling_cli import chunks, laws, priors
 from scaling_cli.artefact import Objective, Status
 from scaling_cli.engine.solve import (
     Problem,
@@ -14,10 +14,10 @@ from scaling_cli.engine.solve import (
     corner_of,
     frame,
     parameters,
-    solve,
     to_free,
 )
 from scaling_cli.errors import DataError, FitError, UsageError
+from scaling_cli.executors import SERIAL, Executor
 from scaling_cli.law import Domain, Law
 from scaling_cli.points import Points
 from scaling_cli.search import LAD_LOOSEST, Searched, agreeing, search
@@ -305,11 +305,20 @@ def sensitivity(
     return ((values[0] - values[3]) + 8 * (values[2] - values[1])).T / (12 * step)
 
 
+def _in_range(problem: Problem, u: np.ndarray) -> np.ndarray:
+    """Say which lanes of u (m, k) have parameters that doubles can hold: a slide may leave them."""
+    with np.errstate(over="ignore"):
+        values = np.stack([*parameters(problem, u).values()])
+    return np.all(np.isfinite(values), axis=0)
+
+
 def refits(
     problem: Problem,
     begin: np.ndarray,
     weights: Sequence[np.ndarray],
     corners: Sequence[float] | None = None,
+    *,
+    executor: Executor = SERIAL,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Refit with fewer points or other corners, each from all of `begin`; return the best of each.
 
@@ -321,6 +330,8 @@ def refits(
         One per variation, multiplying the points' own; zero leaves a point out.
     corners : sequence of float, optional
         Huber corner per variation.
+    executor : Executor
+        Where the refits run; it does not change them.
 
     Returns
     -------
@@ -328,15 +339,11 @@ def refits(
     value : array, shape (variations,)
     """
     b, v = len(begin), len(weights)
-    corner = None if corners is None else np.repeat(np.asarray(corners, float), b)
     if problem.objective.name == "lad" and corners is None:
         problem = replace(problem, objective=replace(problem.objective, name="huber", delta=1e-6))
-    solution = solve(
-        problem,
-        np.tile(begin, (v, 1)),
-        weight=np.repeat(np.asarray(weights, float) * problem.weight, b, axis=0),
-        corner=corner,
-    )
-    usable = np.where(solution.converged & np.isfinite(solution.value), solution.value, np.inf)
+    corner = None if corners is None else np.asarray(corners, float)
+    batch = chunks.Variations(problem, begin, np.asarray(weights, float), corner)
+    (ends,) = chunks.run([batch], executor)
+    usable = np.where(_in_range(problem, ends.u), ends.reached(), np.inf)
     best = np.argmin(usable.reshape(v, b), axis=1) + b * np.arange(v)
-    return solution.u[best], usable[best]
+    return ends.u[best], usable[best]

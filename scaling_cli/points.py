@@ -48,6 +48,8 @@ class Points:
     weight : array, shape (n,), optional
         How much each point counts, positive: a relative precision, so that four times the weight
         stands for half the noise. All count alike where it is absent.
+    counts : mapping of convention to array, shape (n,)
+        Model sizes counted in other ways than the fitted one, where every point has them.
     """
 
     inputs: Mapping[str, np.ndarray]
@@ -58,6 +60,7 @@ class Points:
     notes: Sequence[str] = ()
     compute: np.ndarray | None = None
     weight: np.ndarray | None = None
+    counts: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """Return the number of points."""
@@ -75,6 +78,7 @@ class Points:
             notes=self.notes,
             compute=None if self.compute is None else self.compute[index],
             weight=None if self.weight is None else self.weight[index],
+            counts={convention: sizes[index] for convention, sizes in self.counts.items()},
         )
 
     def weights(self) -> np.ndarray:

@@ -24,6 +24,7 @@ from scaling_cli.sweep import FARTHEST, STEPS, Target, end, sweep
 
 METHOD = "profile of the objective (likelihood ratio scaled by tau, Student's t)"
 STIFF = 30.0  # curvature of the pull over that of the profile: an aim is missed by a thirtieth
+FAINT_SD = 0.1  # taken for the sd of a coordinate that does nothing at the optimum
 LARGEST = 700.0  # the logarithm of a coefficient that a float still holds
 INSIDE = 0.25  # of Huber's corner: a pull must stay where it is quadratic
 
@@ -87,7 +88,9 @@ def of_parameter(
     leader = int(np.argmax(gradient))
     # A follower is pulled through the parameter that is searched: priors have no other place.
     place = names.index(problem.frame.names[leader])
-    stiffness = STIFF * noise_scale(problem, u) / float(curved.variance(gradient[None])[0])
+    dead = not curved.determines(gradient)
+    variance = FAINT_SD**2 if dead else float(curved.variance(gradient[None])[0])
+    stiffness = STIFF * noise_scale(problem, u) / variance
 
     def pull(aims: np.ndarray, begin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         mean, precision = _penalties(problem, len(aims))
@@ -177,8 +180,9 @@ def _target(
     reached: Callable[[np.ndarray], np.ndarray],
     level: float,
 ) -> Target:
-    half = float(curved.half_width(gradient[None], level)[0])
-    along = curved.classic @ gradient
+    half, along = float(curved.half_width(gradient[None], level)[0]), curved.classic @ gradient
+    if not curved.determines(gradient):  # nothing is known of how far to look, and nothing follows
+        half, along = FARTHEST, gradient
     tau, least = noise_scale(problem, u), _values(problem, u[None])[0]
 
     def rise(ends: np.ndarray) -> np.ndarray:

@@ -7,13 +7,16 @@ inputs (seeds) are data like any others, each a cluster of its own; drawn togeth
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
+from scaling_cli import chunks
 from scaling_cli.engine.iteration import RESIDUAL_FLOOR
-from scaling_cli.engine.solve import Problem, parameters, solve
+from scaling_cli.engine.solve import Problem, parameters
 from scaling_cli.engine.starts import starts
 from scaling_cli.errors import UsageError
+from scaling_cli.executors import SERIAL, Executor
 from scaling_cli.mestimate import left_out
 from scaling_cli.optimum import Optimum, log_predictions, sensitivity
 from scaling_cli.points import Points
@@ -27,6 +30,7 @@ FEWEST_CHECKED = 10
 OTHER_STARTS = 2
 # Resampled medians interpolate points; a corner far below the noise smooths the kinks.
 LAD_CORNER = 1e-5
+Seed = int | np.random.SeedSequence
 
 
 @dataclass(frozen=True)
@@ -82,17 +86,21 @@ class Resamples:
     better: int = 0
 
 
-def resample(points: Points, problem: Problem, optimum: Optimum, plan: Plan) -> Resamples:
-    """Draw and refit as planned."""
+def resample(
+    points: Points,
+    problem: Problem,
+    optimum: Optimum,
+    plan: Plan,
+    *,
+    executor: Executor = SERIAL,
+) -> Resamples:
+    """Draw and refit as planned; the executor is where, and does not change the draws."""
     labels = clusters(points, plan.cluster)
     if not plan.count:
         return Resamples({name: np.zeros(0) for name in optimum.law.parameters()}, "none")
-    weights = output = None
-    if plan.kind == "pairs":
-        weights = resample_counts(labels, plan.count, plan.seed)
-    else:
-        output = wild_outputs(problem, optimum.u, labels, plan.count, plan.seed)
-    u, restarted, better = _refitted(problem, optimum, weights, output, plan)
+    member = np.unique(labels, return_inverse=True)[1]
+    drawn = _Pairs(member) if plan.kind == "pairs" else _Wild(optimum.u, member)
+    u, restarted, better = _refitted(problem, optimum, drawn, plan, executor)
     what = "run" if plan.cluster == "run" else "configuration"
     kind = "bootstrap" if plan.kind == "pairs" else "wild bootstrap"
     method = f"{kind} by {what}, {plan.count} resamples of {len(set(labels))}"
@@ -118,17 +126,80 @@ def clusters(points: Points, cluster: str) -> list[str]:
             return [runs[i] for i in label.tolist()]
 
 
-def resample_counts(runs: Sequence[str], count: int, seed: int) -> np.ndarray:
+class _Drawn(Protocol):
+    """How the data of a chunk of resamples are drawn, wherever they are refitted."""
+
+    def lanes(self, problem: Problem, chunk: chunks.Chunk, seed: int) -> dict[str, np.ndarray]:
+        """Return the weights or the outputs of all resamples of the chunk, shape (lanes, n)."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    member: np.ndarray  # cluster of each point, shape (n,)
+
+    def lanes(self, problem: Problem, chunk: chunks.Chunk, seed: int) -> dict[str, np.ndarray]:
+        counts = resample_counts(self.member, len(chunk), chunk.seed(seed))
+        return {"weight": counts * problem.weight}
+
+
+@dataclass(frozen=True)
+class _Wild:
+    u: np.ndarray  # of the fit whose residuals are drawn, shape (k,)
+    member: np.ndarray
+
+    def lanes(self, problem: Problem, chunk: chunks.Chunk, seed: int) -> dict[str, np.ndarray]:
+        drawn = wild_outputs(problem, self.u, self.member, len(chunk), chunk.seed(seed))
+        return {"output": drawn}
+
+
+@dataclass(frozen=True)
+class _Given:
+    counts: np.ndarray  # (resamples, n)
+
+    def lanes(self, problem: Problem, chunk: chunks.Chunk, seed: int) -> dict[str, np.ndarray]:
+        del seed
+        return {"weight": self.counts[chunk.start : chunk.stop] * problem.weight}
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """A batch: some of the resamples, all from one beginning."""
+
+    problem: Problem
+    begin: np.ndarray  # (k,)
+    drawn: _Drawn
+    seed: int
+    chosen: np.ndarray  # (resamples,) bool
+
+    def __len__(self) -> int:
+        return len(self.chosen)
+
+    def lanes(self, chunk: chunks.Chunk) -> dict[str, np.ndarray]:
+        rows = np.flatnonzero(self.chosen[chunk.start : chunk.stop])
+        given = {"starts": np.repeat(self.begin[None], len(rows), axis=0)}
+        if not len(rows):
+            return given
+        drawn = self.drawn.lanes(self.problem, chunk, self.seed)
+        apart = chunk.seed([self.seed, 1])  # from the stream that draws the clusters
+        mean, precision = redrawn(self.problem, len(chunk), apart)
+        if mean is not None and precision is not None:
+            drawn |= {"prior_mean": mean, "prior_precision": precision}
+        return given | {name: values[rows] for name, values in drawn.items()}
+
+
+def resample_counts(runs: Sequence[str] | np.ndarray, count: int, seed: Seed) -> np.ndarray:
     """Return bootstrap weights, shape (count, n): runs are drawn with replacement, not rows."""
     names, member = np.unique(np.asarray(runs), return_inverse=True)
-    draws = np.random.default_rng(seed).multinomial(
-        len(names), np.full(len(names), 1 / len(names)), size=count
-    )
-    return draws[:, member].astype(float)
+    g = len(names)
+    drawn = np.random.default_rng(seed).integers(0, g, size=(count, g))
+    drawn += g * np.arange(count)[:, None]  # a row's names apart from the others': counted at once
+    counts = np.bincount(drawn.ravel(), minlength=count * g).reshape(count, g)
+    return counts[:, member].astype(float)
 
 
 def wild_outputs(
-    problem: Problem, u: np.ndarray, runs: Sequence[str], count: int, seed: int
+    problem: Problem, u: np.ndarray, runs: Sequence[str] | np.ndarray, count: int, seed: Seed
 ) -> np.ndarray:
     """Return outputs of the wild bootstrap, shape (count, n): fitted values with signed residuals.
 
@@ -160,7 +231,9 @@ def slopes(problem: Problem, u: np.ndarray) -> np.ndarray:
     return J * np.exp(log_predictions(problem, u, problem.inputs)[0])[:, None]
 
 
-def bootstrap(problem: Problem, optimum: Optimum, weights: np.ndarray) -> dict[str, np.ndarray]:
+def bootstrap(
+    problem: Problem, optimum: Optimum, weights: np.ndarray, *, executor: Executor = SERIAL
+) -> dict[str, np.ndarray]:
     """Refit under each row of `weights`, from the optimum.
 
     Parameters
@@ -174,15 +247,12 @@ def bootstrap(problem: Problem, optimum: Optimum, weights: np.ndarray) -> dict[s
     """
     if not len(weights):
         return {name: np.zeros(0) for name in optimum.law.parameters()}
-    return parameters(problem, _refitted(problem, optimum, weights, None, Plan(len(weights)))[0])
+    plan = Plan(len(weights))
+    return parameters(problem, _refitted(problem, optimum, _Given(weights), plan, executor)[0])
 
 
 def _refitted(
-    problem: Problem,
-    optimum: Optimum,
-    counts: np.ndarray | None,
-    output: np.ndarray | None,
-    plan: Plan,
+    problem: Problem, optimum: Optimum, drawn: _Drawn, plan: Plan, executor: Executor
 ) -> tuple[np.ndarray, int, int]:
     """Return the optima of converged resamples (m, k), how many were started elsewhere, better.
 
@@ -192,39 +262,32 @@ def _refitted(
     if problem.objective.name == "lad":
         smooth = replace(problem.objective, name="huber", delta=LAD_CORNER)
         problem = replace(problem, objective=smooth)
-    weight = None if counts is None else counts * problem.weight
-    mean, precision = redrawn(problem, plan.count, plan.seed)
     floor = len(problem.output) * RESIDUAL_FLOOR**2  # noiseless data: every zero is the same zero
 
-    def begun(at: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        found = solve(
-            problem, np.repeat(at[None], len(rows), axis=0),
-            output=None if output is None else output[rows],
-            weight=None if weight is None else weight[rows],
-            prior_mean=None if mean is None else mean[rows],
-            prior_precision=None if precision is None else precision[rows],
-        )  # fmt: skip
-        return found.u, np.where(found.converged, found.value, np.inf)
+    def begun(at: Sequence[np.ndarray], chosen: np.ndarray) -> list[chunks.Ends]:
+        return chunks.run([_Begun(problem, u, drawn, plan.seed, chosen) for u in at], executor)
 
-    u, value = begun(optimum.u, np.arange(plan.count))
+    (first,) = begun([optimum.u], np.ones(plan.count, bool))
+    u, value = np.array(first.u), first.reached()
     checked, better = np.zeros(plan.count, bool), np.zeros(plan.count, bool)
     chosen = _chosen(np.isinf(value), plan)
     for _ in range(2):
-        rows = np.flatnonzero(chosen & ~checked)
+        todo = chosen & ~checked
+        rows = np.flatnonzero(todo)
         if not len(rows):
             break
-        for at in starts(problem)[:OTHER_STARTS]:
-            other, reached = begun(at, rows)
+        for other in begun(list(starts(problem)[:OTHER_STARTS]), todo):
+            reached = other.reached()
             lower = reached < value[rows] * (1 - SAME_MINIMUM) - floor
             better[rows] |= lower & np.isfinite(value[rows])
-            u[rows[lower]], value[rows[lower]] = other[lower], reached[lower]
+            u[rows[lower]], value[rows[lower]] = other.u[lower], reached[lower]
         checked |= chosen
         chosen = np.full(plan.count, bool(np.any(better)))
     return u[np.isfinite(value)], int(np.sum(checked)), int(np.sum(better))
 
 
 def redrawn(
-    problem: Problem, count: int, seed: int
+    problem: Problem, count: int, seed: int | np.random.SeedSequence
 ) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:
     """Return centres and precisions of the user's priors for each resample, shape (count, p).
 
@@ -236,7 +299,7 @@ def redrawn(
     center, precision = problem.penalty.at(np.full(count, smallest_corner(problem)))
     on = problem.penalty.precision > 0
     sd = np.where(on, 1 / np.sqrt(np.where(on, problem.penalty.precision, 1.0)), 0.0)
-    generator = np.random.default_rng([seed, 1])  # apart from the stream that draws the clusters
+    generator = np.random.default_rng(seed)
     return center + sd * generator.standard_normal(precision.shape), precision
 
 

@@ -138,7 +138,7 @@ def _at_an_edge(problem: Problem, u: np.ndarray) -> tuple[Solution | None, tuple
     if not names:
         return None, ()
     begin = np.repeat(u, len(names), axis=0)
-    frozen = np.concatenate([np.atleast_2d(_columns(problem, [n])) for n in names])
+    frozen = np.concatenate([_columns(problem, [n]) for n in names])
     begin[frozen] -= ABSENT
     ended = solve(problem, begin, frozen=frozen, max_iterations=SEARCH_ITERATIONS)
     usable = np.where(ended.converged & np.isfinite(ended.value), ended.value, np.inf)
@@ -170,9 +170,9 @@ def _held_in_range(problem: Problem, u: np.ndarray) -> tuple[np.ndarray, tuple[s
     return out, tuple(dict.fromkeys(lowered))
 
 
-def _columns(problem: Problem, names: Sequence[str]) -> np.ndarray | None:
-    chosen = np.isin(np.array(problem.frame.names), np.array(names, str))
-    return chosen[None] if np.any(chosen) else None
+def _columns(problem: Problem, names: Sequence[str]) -> np.ndarray:
+    """Return which searched coordinates these are, boolean of shape (1, k)."""
+    return np.isin(np.array(problem.frame.names), np.array(names, str))[None]
 
 
 def _least_absolute(problem: Problem, u: np.ndarray) -> Solution:

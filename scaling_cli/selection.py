@@ -12,6 +12,7 @@ from scaling_cli.law import Law
 from scaling_cli.law_inputs import (
     law_inputs,
     measured_compute,
+    other_counts,
     read_conventions,
     tokens_notes,
 )
@@ -56,7 +57,10 @@ def select(
     conventions, doubts = read_conventions(picked, law, output)
     compute, more = measured_compute(picked)
     notes += [*doubts, *more]
-    return Points(inputs, values, picked.run_ids(), conventions, left, notes, compute, weights)
+    counts = other_counts(picked, law, conventions)
+    return Points(
+        inputs, values, picked.run_ids(), conventions, left, notes, compute, weights, counts
+    )
 
 
 def _target(view: View, target: str | None, notes: list[str]) -> str:

@@ -1,22 +1,81 @@
-"""What moves the answer: other corners, fewer small runs, a few influential runs left out.
+"""What moves the answer: other objectives, fewer runs, equal exponents, another way of counting.
 
-All variations are refitted in one call of the engine. Predictions are compared at the headline,
-never raw coefficients, which drift along flat directions without meaning anything.
+Answers are compared where they are used, never as raw coefficients, which drift along flat
+directions without meaning anything: the prediction at the headline, and N* at its compute. All
+refits that share the inputs go through one call of the engine, and reuse its executable: a tie
+is a frame of the same shape in which one coordinate moves nothing.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
-from scaling_cli.engine.solve import Problem, corner_of, parameters
+from scaling_cli.engine.solve import Problem, corner_of, parameters, solve, to_free
 from scaling_cli.law import Law
-from scaling_cli.optimum import Optimum, log_predictions, refits, sensitivity
+from scaling_cli.optimum import Optimum, log_predictions, objective_value, sensitivity
 from scaling_cli.points import Points, scale
 
 REACH = 10.0  # the headline lies this factor beyond the largest run
-FEW = 0.02  # share of the points that counts as "a few runs"
-SMALLEST_FEW = 2
+OPTIMUM = "optimal_params"  # the derived quantity that N*(C) is read from
+SPARE = 3  # points beyond the parameters that a filter must leave
+EXTREMES = 0.1  # share of the points at either end of tokens per parameter that a filter drops
+LAD_CORNER = 1e-6  # Huber's corner that stands for absolute values
+CORNERS = {"huber 1e-4": 1e-4, "huber 1e-3": 1e-3, "huber 1e-2": 1e-2, "least squares": np.inf}
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where answers are compared.
+
+    Parameters
+    ----------
+    inputs : mapping of symbol to float
+        Of the headline prediction.
+    compute : float or None
+        Where N* is compared; None where the law has no optimum.
+    """
+
+    inputs: Mapping[str, float]
+    compute: float | None
+
+    def columns(self) -> dict[str, np.ndarray]:
+        """Return the headline's inputs as arrays of one point."""
+        return {s: np.array([v]) for s, v in self.inputs.items()}
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fit that is questioned: what was fitted, how it ended, where answers are compared."""
+
+    points: Points
+    problem: Problem
+    optimum: Optimum
+    target: Target
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One refit to make.
+
+    Parameters
+    ----------
+    name : str
+        What is changed, for people.
+    kind : str
+    kept : array of bool, shape (n,)
+    corner : float
+        Of Huber's loss; infinite for least squares.
+    held : mapping of parameter to float
+        Searched parameters held at a value.
+    """
+
+    name: str
+    kind: str
+    kept: np.ndarray
+    corner: float
+    held: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -27,13 +86,17 @@ class Variation:
     ----------
     name : str
         What was changed, for people.
-    kind : {"objective", "filter", "influence"}
+    kind : {"objective", "filter", "tie", "convention", "run", "few runs", "floor"}
     removed : tuple of str
         Runs left out.
     exponents : mapping
         Nonlinear parameters after the refit.
     shift : float
         Change of ln prediction at the headline.
+    optimum_shift : float or None
+        Change of ln N* at the headline's compute; None where the law has no optimum.
+    value : float
+        The minimised sum.
     """
 
     name: str
@@ -41,6 +104,20 @@ class Variation:
     removed: tuple[str, ...]
     exponents: Mapping[str, float]
     shift: float
+    optimum_shift: float | None = None
+    value: float = float("nan")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON object; N* as the factor by which it changes."""
+        moved = self.optimum_shift
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "removed": list(self.removed),
+            "exponents": dict(self.exponents),
+            "headline_shift": self.shift,
+            "optimum_factor": None if moved is None else float(np.exp(moved)),
+        }
 
 
 def headline(law: Law, points: Points) -> dict[str, float]:
@@ -50,13 +127,12 @@ def headline(law: Law, points: Points) -> dict[str, float]:
     the largest run grows by the same factor.
     """
     axis, values = scale(points.inputs)
-    target = REACH * float(np.max(values))
+    target_ = REACH * float(np.max(values))
     names = law.derived_quantities()
-    if axis == "C" and {"optimal_params", "optimal_tokens"} <= set(names):
-        size = next(s for s in points.inputs if s != "D")
+    if axis == "C" and {OPTIMUM, "optimal_tokens"} <= set(names):
         from_law = {
-            s: float(law.derive(names_, C=target))
-            for s, names_ in ((size, "optimal_params"), ("D", "optimal_tokens"))
+            s: float(law.derive(names_, C=target_))
+            for s, names_ in ((size_symbol(points), OPTIMUM), ("D", "optimal_tokens"))
         }
         if all(np.isfinite(v) and v > 0 for v in from_law.values()):
             return from_law
@@ -65,103 +141,194 @@ def headline(law: Law, points: Points) -> dict[str, float]:
     return {s: float(v[largest]) * factor for s, v in points.inputs.items()}
 
 
+def size_symbol(points: Points) -> str:
+    """Return the input that is not tokens."""
+    return next(s for s in points.inputs if s != "D")
+
+
+def target(law: Law, points: Points) -> Target:
+    """Return where answers are compared."""
+    axis, values = scale(points.inputs)
+    compute = REACH * float(np.max(values))
+    own = law.values()
+    there = optimal_size(type(law), {n: np.array([v]) for n, v in own.items()}, compute)
+    known = axis == "C" and there is not None and bool(np.isfinite(there[0]))
+    return Target(headline(law, points), compute if known else None)
+
+
+def optimal_size(
+    law: type[Law], values: Mapping[str, np.ndarray], compute: float
+) -> np.ndarray | None:
+    """Return N* at a compute for arrays of parameters, shape (m,).
+
+    NaN where a law has no optimum (a term is absent); None where the law declares none.
+    """
+    if OPTIMUM not in law.derived_quantities():
+        return None
+    with np.errstate(all="ignore"):
+        found = np.asarray(law(**values).derive(OPTIMUM, C=compute), float)
+    shape = np.shape(next(iter(values.values())))
+    return np.broadcast_to(np.where(np.isfinite(found) & (found > 0), found, np.nan), shape)
+
+
 def exponent_names(law: type[Law]) -> list[str]:
     """Return the parameters that are neither linear nor scales: those without a unit."""
     return [n for n, p in law.parameters().items() if not p.linear and p.unit == "1"]
 
 
-def variations(points: Points, problem: Problem, optimum: Optimum) -> list[Variation]:
-    """Refit under other choices and report how far the answer moves."""
-    plans = [
-        *_corners(problem),
-        *_smallest(points, problem),
-        *_influential(problem, optimum),
+def own_corner(problem: Problem) -> float:
+    """Return the corner of the fit's own objective."""
+    return LAD_CORNER if problem.objective.name == "lad" else corner_of(problem.objective)
+
+
+def own_sum(problem: Problem, law: Law) -> float:
+    """Return the sum that refits minimise, at a law."""
+    objective = problem.objective
+    if objective.name == "lad":
+        objective = replace(objective, name="huber", delta=LAD_CORNER)
+    return objective_value(replace(problem, objective=objective), law)
+
+
+def choices(fitted: Fitted) -> list[Plan]:
+    """Return the other choices that could have been made: corners, and two filters."""
+    own = own_corner(fitted.problem)
+    everything = np.ones(len(fitted.points), bool)
+    corners = [
+        Plan(name, "objective", everything, corner)
+        for name, corner in CORNERS.items()
+        if corner != own
     ]
+    return [*corners, *_filters(fitted)]
+
+
+def _filters(fitted: Fitted) -> list[Plan]:
+    inputs = fitted.points.inputs
+    _, values = scale(inputs)
+    masks = {"without the smallest quarter": values > np.quantile(values, 0.25)}
+    if "D" in inputs and len(inputs) == 2:
+        ratio = np.asarray(inputs["D"]) / np.asarray(inputs[size_symbol(fitted.points)])
+        low, high = np.quantile(ratio, [EXTREMES, 1 - EXTREMES])
+        masks["without the extremes of tokens per parameter"] = (ratio >= low) & (ratio <= high)
+    enough = len(fitted.optimum.u) + SPARE
+    return [
+        Plan(name, "filter", kept, own_corner(fitted.problem))
+        for name, kept in masks.items()
+        if enough <= np.sum(kept) < len(kept)
+    ]
+
+
+def refit(fitted: Fitted, plans: Sequence[Plan]) -> list[Variation | None]:
+    """Carry out plans in one call of the engine; None for a refit that did not converge."""
     if not plans:
         return []
-    weights = [mask.astype(float) for _, _, mask, _ in plans]
-    u, value = refits(problem, optimum.u[None], weights, [corner for *_, corner in plans])
-    at = {s: np.array([v]) for s, v in headline(optimum.law, points).items()}
-    base = log_predictions(problem, optimum.u, at)[0, 0]
-    fitted = parameters(problem, u)
+    problem = fitted.problem
+    names = problem.frame.names
+    begin = np.repeat(fitted.optimum.u[None], len(plans), axis=0)
+    frozen = np.zeros(begin.shape, bool)
+    for row, plan in enumerate(plans):
+        for name, value in plan.held.items():
+            along = np.eye(len(names))[names.index(name)]
+            begin[row] = slid(fitted, along, float(to_free(problem.law, name, value)))
+            frozen[row, names.index(name)] = True
+    solution = solve(
+        problem,
+        begin,
+        weight=np.stack([np.where(plan.kept, problem.weight, 0.0) for plan in plans]),
+        corner=np.array([plan.corner for plan in plans]),
+        frozen=frozen,
+    )
+    found = described(fitted, plans, solution.u, solution.value)
+    usable = solution.converged & np.isfinite(solution.value)
+    return [v if good else None for v, good in zip(found, usable.tolist(), strict=True)]
+
+
+def slid(fitted: Fitted, direction: np.ndarray, to: float) -> np.ndarray:
+    """Return where direction @ u = to at least cost to the fit, to second order, shape (k,).
+
+    A start for refits under that constraint: moving one coordinate alone leaves the valley.
+    """
+    u = fitted.optimum.u
+    J = sensitivity(fitted.problem, u, fitted.problem.inputs)
+    J = J * np.sqrt(fitted.problem.weight)[:, None]
+    free = np.linalg.pinv(J.T @ J, hermitian=True) @ direction
+    reach = direction @ free
+    step = free / reach if reach > 0 else direction / (direction @ direction)
+    return u + (to - direction @ u) * step
+
+
+def described(
+    fitted: Fitted, plans: Sequence[Plan], u: np.ndarray, value: np.ndarray
+) -> list[Variation]:
+    """Return what refits that ended at u, shape (plans, k), say."""
+    problem, at = fitted.problem, fitted.target
+    values = parameters(problem, u)
+    base = float(np.log(np.asarray(fitted.optimum.law(**at.columns()), float)[0]))
+    shifts = log_predictions(problem, u, at.columns())[:, 0] - base
+    moved = _optimum_shifts(fitted.optimum.law, values, at.compute)
     found = []
-    for i, (name, kind, mask, _) in enumerate(plans):
-        if not np.isfinite(value[i]):
-            continue
-        removed = tuple(dict.fromkeys(str(points.runs[j]) for j in np.flatnonzero(~mask).tolist()))
-        exponents = {n: float(fitted[n][i]) for n in exponent_names(problem.law)}
-        shift = float(log_predictions(problem, u[i], at)[0, 0] - base)
-        found.append(Variation(name, kind, removed, exponents, shift))
+    for i, plan in enumerate(plans):
+        out = np.flatnonzero(~plan.kept).tolist()
+        found.append(
+            Variation(
+                name=plan.name,
+                kind=plan.kind,
+                removed=tuple(dict.fromkeys(str(fitted.points.runs[j]) for j in out)),
+                exponents={n: float(values[n][i]) for n in exponent_names(problem.law)},
+                shift=float(shifts[i]),
+                optimum_shift=moved[i],
+                value=float(value[i]),
+            )
+        )
     return found
 
 
-def _own_corner(problem: Problem) -> float:
-    return 1e-6 if problem.objective.name == "lad" else corner_of(problem.objective)
+def _optimum_shifts(
+    law: Law, after: Mapping[str, np.ndarray], compute: float | None
+) -> list[float | None]:
+    """Return the changes of ln N*, None where there is none to compare."""
+    new = None if compute is None else optimal_size(type(law), after, compute)
+    if new is None or compute is None:
+        return [None] * len(next(iter(after.values())))
+    shifts = np.log(new / float(law.derive(OPTIMUM, C=compute)))
+    return [float(x) if np.isfinite(x) else None for x in shifts]
 
 
-def _corners(problem: Problem) -> list[tuple[str, str, np.ndarray, float]]:
-    everything = np.ones(len(problem.output), bool)
-    choices = {"huber 1e-4": 1e-4, "huber 1e-3": 1e-3, "huber 1e-2": 1e-2, "least squares": np.inf}
-    own = _own_corner(problem)
-    return [
-        (name, "objective", everything, corner) for name, corner in choices.items() if corner != own
-    ]
+Named = tuple[str, Variation | None]  # what was refitted, and the refit if it converged
 
 
-def _smallest(points: Points, problem: Problem) -> list[tuple[str, str, np.ndarray, float]]:
-    _, values = scale(points.inputs)
-    kept = values > np.quantile(values, 0.25)
-    if np.sum(kept) < len(problem.frame.names) + 3:
-        return []
-    return [("without the smallest quarter", "filter", kept, _own_corner(problem))]
-
-
-def _influential(problem: Problem, optimum: Optimum) -> list[tuple[str, str, np.ndarray, float]]:
-    """Plan to leave out the few runs that push each exponent most, up and down."""
-    n, k = len(problem.output), len(optimum.u)
-    few = max(SMALLEST_FEW, int(np.ceil(FEW * n)))
-    if n - few < k + 2:
-        return []
-    influence = _influence(problem, optimum)
-    plans, seen = [], set()
-    for j, name in enumerate(problem.frame.names):
-        if name not in exponent_names(problem.law):
+def tied(fitted: Fitted) -> list[Named]:
+    """Refit with each pair of twin exponents held equal; empty where none is searched freely."""
+    problem = fitted.problem
+    names, rows = problem.frame.names, list(problem.law.parameters())
+    found: list[Named] = []
+    for name, declared in problem.law.parameters().items():
+        twin = declared.twin
+        if twin is None or name not in names or twin not in names:
             continue
-        order = np.argsort(influence[:, j])
-        for chosen in (order[:few], order[-few:]):
-            rows = tuple(sorted(int(i) for i in chosen))
-            if rows not in seen:
-                seen.add(rows)
-                mask = np.ones(n, bool)
-                mask[list(rows)] = False
-                plans.append((f"without the {few} that push {name} most", "influence", mask,
-                              _own_corner(problem)))  # fmt: skip
-    return plans
+        matrix = problem.frame.matrix.copy()
+        matrix[rows.index(name)] = matrix[rows.index(twin)]
+        follower, leader = names.index(name), names.index(twin)
+        apart = np.eye(len(names))[follower] - np.eye(len(names))[leader]
+        begin = slid(fitted, apart, 0.0)[None]
+        frozen = np.zeros(begin.shape, bool)
+        frozen[:, follower] = True
+        changed = replace(problem, frame=replace(problem.frame, matrix=matrix))
+        plan = Plan(
+            f"{name} = {twin}", "tie", np.ones(len(fitted.points), bool), own_corner(problem)
+        )
+        best = best_of(changed, begin, frozen)
+        if best is None:
+            found.append((plan.name, None))
+        else:
+            found.append((plan.name, described(replace(fitted, problem=changed), [plan], *best)[0]))
+    return found
 
 
-def _influence(problem: Problem, optimum: Optimum) -> np.ndarray:
-    """Return the one-step change of u when a point is removed, shape (n, k).
-
-    Log residuals clipped at three robust sds stand in for Huber's arms, on which influence
-    would not depend on the size of the residual at all.
-    """
-    J = sensitivity(problem, optimum.u, problem.inputs)
-    r = log_predictions(problem, optimum.u, problem.inputs)[0] - np.log(problem.output)
-    bread = np.linalg.pinv(J.T @ J, hermitian=True)
-    leverage = np.einsum("ij,jk,ik->i", J, bread, J)
-    limit = 3 * 1.4826 * np.median(np.abs(r))
-    clipped = np.clip(r, -limit, limit) if limit > 0 else r
-    return (J @ bread) * (clipped / np.maximum(1 - leverage, 1 / len(r)))[:, None]
-
-
-def largest_move(found: Sequence[Variation], law: Law, kind: str) -> tuple[Variation, str] | None:
-    """Return the variation of a kind that changes an exponent by the largest share, and which."""
-    best: tuple[float, Variation, str] | None = None
-    for variation in found:
-        if variation.kind != kind:
-            continue
-        for name, value in variation.exponents.items():
-            share = abs(value / law.values()[name] - 1)
-            if best is None or share > best[0]:
-                best = (share, variation, name)
-    return None if best is None else (best[1], best[2])
+def best_of(
+    problem: Problem, begin: np.ndarray, frozen: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return the coordinates (1, k) and the sum (1,) of the best of several starts."""
+    solution = solve(problem, begin, corner=np.full(len(begin), own_corner(problem)), frozen=frozen)
+    value = np.where(solution.converged & np.isfinite(solution.value), solution.value, np.inf)
+    best = [int(np.argmin(value))]
+    return (solution.u[best], value[best]) if np.isfinite(value[best[0]]) else None

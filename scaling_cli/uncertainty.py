@@ -9,17 +9,18 @@ interval is centred between the forecasts of the two, and so are the misses that
 learned from.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from scaling_cli import drift
+from scaling_cli import chunks, drift
 from scaling_cli.artefact import Uncertainty
 from scaling_cli.companion import Companion
-from scaling_cli.engine.solve import Problem, parameters, solve
+from scaling_cli.engine.solve import Problem, parameters
 from scaling_cli.engine.starts import starts
+from scaling_cli.executors import SERIAL, Executor
 from scaling_cli.law import Law, Prior
 from scaling_cli.laws import name_of
 from scaling_cli.optimum import Optimum, log_predictions, refits, sensitivity
@@ -109,35 +110,84 @@ class Shaken:
     prior_precision: np.ndarray  # (draws, p)
 
 
+@dataclass(frozen=True)
+class Draws:
+    """A batch of joint draws: each lane refits outputs with its own noise under its own priors.
+
+    Parameters
+    ----------
+    measured : Problem
+        What the noise is added to.
+    u : array, shape (k,)
+        Where lanes start.
+    sigma : float
+        Noise sd of ln output.
+    seed, count : int
+    """
+
+    measured: Problem
+    u: np.ndarray
+    sigma: float
+    seed: int
+    count: int = DRAWS
+
+    @property
+    def problem(self) -> Problem:
+        """Least squares on ln output, which draws are refitted by."""
+        return least_squares(self.measured)
+
+    def __len__(self) -> int:
+        """Return the number of draws."""
+        return self.count
+
+    def lanes(self, chunk: chunks.Chunk) -> dict[str, np.ndarray]:
+        """Return starts, outputs and priors of these draws."""
+        shaken = shake(self.measured, self.sigma, chunk.seed(self.seed), len(chunk))
+        return {
+            "starts": np.repeat(self.u[None], len(chunk), axis=0),
+            "output": shaken.output,
+            "prior_mean": shaken.prior_mean,
+            "prior_precision": shaken.prior_precision,
+        }
+
+    def sigmas(self, cut: Iterable[chunks.Chunk]) -> np.ndarray:
+        """Return the noise sd of each draw, shape (count,), of a batch cut into these chunks."""
+        return np.concatenate([
+            _noise_sds(self.measured, self.sigma, np.random.default_rng(c.seed(self.seed)), len(c))
+            for c in cut
+        ])  # fmt: skip
+
+
 def parameter_draws(
-    problem: Problem, optimum: Optimum, sigma: float, seed: int, count: int = DRAWS
+    problem: Problem,
+    optimum: Optimum,
+    sigma: float,
+    seed: int,
+    count: int = DRAWS,
+    *,
+    executor: Executor = SERIAL,
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Return joint parameter draws and the noise sd of each (randomise-then-optimise).
 
     Each draw takes a noise sd from its posterior, adds that noise to the logs of the measured
     outputs, and refits by least squares under the law's weak priors with redrawn centres.
     """
-    shaken = shake(problem, sigma, seed, count)
-    solution = solve(
-        least_squares(problem),
-        np.repeat(optimum.u[None], count, axis=0),
-        output=shaken.output,
-        prior_mean=shaken.prior_mean,
-        prior_precision=shaken.prior_precision,
-    )
-    good = solution.converged
-    return parameters(problem, solution.u[good]), shaken.sigma[good]
+    batch = Draws(problem, optimum.u, sigma, seed, count)
+    (ends,) = chunks.run([batch], executor)
+    good = ends.converged
+    return parameters(problem, ends.u[good]), batch.sigmas(chunks.cut(batch))[good]
 
 
-def shake(problem: Problem, sigma: float, seed: int, count: int = DRAWS) -> Shaken:
+def shake(
+    problem: Problem, sigma: float, seed: int | np.random.SeedSequence, count: int = DRAWS
+) -> Shaken:
     """Return outputs with noise added and priors with centres redrawn, for each draw."""
     generator = np.random.default_rng(seed)
-    n, k = len(problem.output), len(problem.frame.names)
-    freedom = n - k + NOISE_PRIOR_POINTS
-    sigmas = sigma * np.sqrt(freedom / generator.chisquare(freedom, count))
+    sigmas = _noise_sds(problem, sigma, generator, count)
     noise_of = sigmas[:, None] / np.sqrt(relative(problem.weight))
-    shaken = np.log(problem.output) + noise_of * generator.standard_normal((count, n))
-    centre, precision = _priors(problem)
+    size = (count, len(problem.output))
+    shaken = np.log(problem.output) + noise_of * generator.standard_normal(size)
+    centre, precision = prior_of(problem)
     redrawn = centre + np.where(precision > 0, 1 / np.sqrt(np.where(precision > 0, precision, 1)),
                                 0.0) * generator.standard_normal((count, len(centre)))  # fmt: skip
     # The problem's weights stand beside these priors in the sum; sigma is that of the mean weight.
@@ -145,12 +195,20 @@ def shake(problem: Problem, sigma: float, seed: int, count: int = DRAWS) -> Shak
     return Shaken(sigmas, np.exp(shaken), redrawn, scaled)
 
 
+def _noise_sds(
+    problem: Problem, sigma: float, generator: np.random.Generator, count: int
+) -> np.ndarray:
+    """Return posterior draws of the noise sd, shape (count,): the first numbers of a stream."""
+    freedom = len(problem.output) - len(problem.frame.names) + NOISE_PRIOR_POINTS
+    return sigma * np.sqrt(freedom / generator.chisquare(freedom, count))
+
+
 def least_squares(problem: Problem) -> Problem:
     """Return the same problem with least squares on ln output, which draws are refitted by."""
     return replace(problem, objective=replace(problem.objective, name="l2", space="log"))
 
 
-def _priors(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
+def prior_of(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
     """Return centre and precision of every full free coordinate, shape (p,); 0 where flat.
 
     Fixed parameters and followers of a tie carry no prior of their own; a user's prior takes the
@@ -224,14 +282,16 @@ def backtest(
     problem: Problem,
     optimum: Optimum,
     masks: Sequence[np.ndarray],
+    *,
     companion: Companion | None = None,
+    executor: Executor = SERIAL,
 ) -> list[Cut]:
     """Refit on each mask and score the points it hides."""
     if not masks:
         return []
     # A cut may have its optimum in another basin than the full table.
     begin = np.stack([optimum.u, *starts(problem)[:3]])
-    u, value = refits(problem, begin, [m.astype(float) for m in masks])
+    u, value = refits(problem, begin, [m.astype(float) for m in masks], executor=executor)
     return [
         score(points, problem, u[i], mask, ~mask, companion=companion and companion.at_cuts[i])
         for i, mask in enumerate(masks)
@@ -286,10 +346,11 @@ def assemble(
     seed: int,
     *,
     companion: Law | None = None,
+    executor: Executor = SERIAL,
 ) -> Uncertainty:
     """Return what intervals are made of."""
     sigma = noise_at(problem, optimum.u)
-    draws, sigmas = parameter_draws(problem, optimum, sigma, seed)
+    draws, sigmas = parameter_draws(problem, optimum, sigma, seed, executor=executor)
     return combine(points, cuts, draws, sigmas, sigma, companion=companion)
 
 

@@ -24,7 +24,7 @@ os.environ |= {
     "MPLCONFIGDIR": f"{_SCRATCH.name}/matplotlib",
     "XDG_CACHE_HOME": f"{_SCRATCH.name}/cache",
     "SCALING_CACHE": f"{_SCRATCH.name}/cache/scaling",
-    "JAX_COMPILATION_CACHE_DIR": f"{_SCRATCH.name}/cache/jax",
+    "SCALING_EXECUTABLES": f"{_SCRATCH.name}/cache/executables",
     "JAX_PLATFORMS": "cpu",
     "COLUMNS": "100",
     "LANG": "C.UTF-8",

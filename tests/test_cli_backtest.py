@@ -90,6 +90,7 @@ def test_defaults_are_those_of_the_library(asked: dict[str, Any]) -> None:
         "law": "chinchilla", "target": None, "where": None, "at": "final",
         "objective": Objective("huber", 1e-3, "log"), "fix": None, "tie": None, "on": "compute",
         "cuts": None, "seed": 0, "level": 0.9, "command": "scaling backtest runs.csv",
+        "executor": "serial", "weights": None, "prior": None,
     }  # fmt: skip
 
 
@@ -100,6 +101,7 @@ def test_every_option_arrives(asked: dict[str, Any]) -> None:
         "--fix", "Nc=1e9", "--tie", "alpha_N=alpha_D", "--bootstrap", "10", "--seed", "7",
         "--level", "0.8", "--on", "params", "--cuts", "100M,1B", "--map", "loss=eval/c4",
         "--set", "params=124M", "--meta", "m.csv", "--name", "{params}", "--format", "csv",
+        "--executor", "dask:s.json", "--weight", "tokens", "--prior", "alpha_N=0.3+-0.1",
     ]  # fmt: skip
     result = run(*arguments)
     assert result.stderr == "--bootstrap: nothing in a backtest depends on it\n"
@@ -116,6 +118,7 @@ def test_every_option_arrives(asked: dict[str, Any]) -> None:
         "law": "kaplan_nd", "target": "val_loss", "where": "tokens>1e9", "at": "last:3",
         "objective": Objective("l2", 1e-2, "linear"), "fix": {"Nc": 1e9},
         "tie": {"alpha_N": "alpha_D"}, "on": "params", "cuts": [1e8, 1e9], "seed": 7, "level": 0.8,
+        "executor": "dask:s.json", "weights": "tokens", "prior": {"alpha_N": "0.3+-0.1"},
     }  # fmt: skip
 
 

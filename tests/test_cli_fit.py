@@ -22,7 +22,7 @@ from scaling_cli.runs import Note
 NOTE = Note("short-row", "warn", "left out: the line has 3 of 4 fields.", file="runs.csv", row=17)
 COMMAND = importlib.import_module("scaling_cli.cli.fit")
 FAILED = (
-    Check("data.units", Level.FAIL, "tokens look as if given in billions."),
+    Check("fit.convergence", Level.FAIL, "a minimum was missed."),
     Check("data.range", Level.PASS, "wide enough."),
     Check("fit.influence", Level.WARN, "one run decides."),
 )
@@ -69,6 +69,8 @@ def test_defaults_are_those_of_the_library(asked: dict[str, Any]) -> None:
         "law": "chinchilla", "target": None, "where": None, "at": "final",
         "objective": Objective("huber", 1e-3, "log"), "fix": None, "tie": None,
         "bootstrap": 1000, "seed": 0, "level": 0.9, "command": "scaling fit runs.csv",
+        "executor": "serial", "weights": None, "prior": None, "bootstrap_kind": "pairs",
+        "cluster": "run",
     }  # fmt: skip
 
 
@@ -78,7 +80,9 @@ def test_every_option_arrives(asked: dict[str, Any]) -> None:
         "--at", "last:3", "--objective", "l2", "--delta", "1e-2", "--space", "linear",
         "--fix", "Nc=1e9", "--fix", "Dc=2G", "--tie", "alpha_N=alpha_D", "--bootstrap", "10",
         "--seed", "7", "--level", "0.8", "--map", "loss=eval/c4", "--set", "params=124M",
-        "--meta", "m.csv", "--name", "{params}", "--format", "csv",
+        "--meta", "m.csv", "--name", "{params}", "--format", "csv", "--executor", "dask:s.json",
+        "--weight", "tokens", "--prior", "alpha_N=0.3+-0.1", "--bootstrap-kind", "wild",
+        "--cluster", "config",
     ]  # fmt: skip
     assert run(*arguments).exit_code == 0
     assert asked["read"] == (
@@ -95,6 +99,8 @@ def test_every_option_arrives(asked: dict[str, Any]) -> None:
         "law": "kaplan_nd", "target": "val_loss", "where": "tokens>1e9", "at": "last:3",
         "objective": Objective("l2", 1e-2, "linear"), "fix": {"Nc": 1e9, "Dc": 2e9},
         "tie": {"alpha_N": "alpha_D"}, "bootstrap": 10, "seed": 7, "level": 0.8,
+        "executor": "dask:s.json", "weights": "tokens", "prior": {"alpha_N": "0.3+-0.1"},
+        "bootstrap_kind": "wild", "cluster": "config",
     }  # fmt: skip
 
 
@@ -195,24 +201,24 @@ def test_a_folder_that_is_not_writable_is_found_before_the_work(
 # --- refusals -------------------------------------------------------------------------------
 
 
-def test_a_failed_check_is_no_usable_fit(asked: dict[str, Any]) -> None:
+def test_a_minimum_that_is_none_is_no_usable_fit(asked: dict[str, Any]) -> None:
     asked["answer"] = cli_fits.fit(checks=FAILED)
     result = run("runs.csv")
     assert result.exit_code == 4
     assert not Path("fit.json").exists()
     assert result.stderr == (
-        "error: no usable fit, nothing was written. data.units: tokens look as if given in "
-        "billions.\n"
+        "error: no usable fit, nothing was written. fit.convergence: a minimum was missed.\n"
     )
     assert result.stdout.endswith(
         "checks    1 of 3 passed\n"
-        "          FAIL data.units: tokens look as if given in billions.\n"
+        "          FAIL fit.convergence: a minimum was missed.\n"
         "          WARN fit.influence: one run decides.\n"
+        "          PASS data.range\n"
     )
     assert "forecast" not in result.stdout
 
 
-def test_a_failed_check_as_json_is_one_error_object(asked: dict[str, Any]) -> None:
+def test_no_usable_fit_as_json_is_one_error_object(asked: dict[str, Any]) -> None:
     asked["answer"] = cli_fits.fit(checks=FAILED)
     result = run("runs.csv", "--json", "-o", "x.json")
     assert result.exit_code == 4
@@ -226,6 +232,19 @@ def test_a_fit_error_writes_nothing(asked: dict[str, Any]) -> None:
     assert (result.exit_code, result.stdout) == (4, "")
     assert result.stderr == "error: 3 points cannot determine 5 parameters.\nhint: Add runs.\n"
     assert not Path("fit.json").exists()
+
+
+def test_a_failure_that_forbids_a_use_is_said_and_written(asked: dict[str, Any]) -> None:
+    failed = Check("backtest", Level.FAIL, "use no forecast beyond the data.")
+    asked["answer"] = cli_fits.fit(checks=(*cli_fits.CHECKS, failed))
+    result = run("runs.csv")
+    assert result.exit_code == 0
+    assert Path("fit.json").exists()
+    assert (
+        "checks    2 of 4 passed\n"
+        "          FAIL backtest: use no forecast beyond the data.\n"
+        "          WARN fit.influence: without run big"
+    ) in result.stdout
 
 
 def test_warnings_are_not_failures(asked: dict[str, Any]) -> None:
@@ -270,6 +289,7 @@ backtest (larger runs held back)
 
 checks    2 of 3 passed
           WARN fit.influence: without run big the exponent beta moves from .37 to .45.
+          PASS data.range, fit.convergence
 
 written   fit.json
 next      scaling predict --params 3B --tokens 600B
@@ -321,6 +341,6 @@ def test_a_terminal_gets_colour_and_the_same_words() -> None:
     plain = _render_fit.report(fit, written=None, style=Style())
     coloured = _render_fit.report(fit, written=None, style=Style(colour=True))
     assert "\033[1;33mWARN\033[0m" in coloured
-    for code in ("1", "1;33", "33"):
+    for code in ("1", "1;33", "33", "32"):
         coloured = coloured.replace(f"\033[{code}m", "")
     assert coloured.replace("\033[0m", "") == plain

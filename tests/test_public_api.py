@@ -16,6 +16,7 @@ PUBLIC = [
     "__version__",
     "backtest",
     "fit",
+    "intervals",
     "load",
     "read",
 ]

@@ -148,6 +148,15 @@ Seed = Annotated[int, typer.Option(metavar="N", help="Seed of everything random.
 ConfidenceLevel = Annotated[
     float, typer.Option("--level", metavar="P", help="Nominal coverage of intervals.")
 ]
+ExecutorName = Annotated[
+    str,
+    typer.Option(
+        "--executor",
+        metavar="WHERE",
+        help="What refits run on: serial, or a dask scheduler's workers: dask:tcp://HOST:PORT. "
+        "The results are the same.",
+    ),
+]
 FitName = Annotated[
     str | None,
     typer.Option(

@@ -6,7 +6,7 @@ from typing import Any
 
 from scaling_cli import laws
 from scaling_cli.cli import _render
-from scaling_cli.cli._render_fit import describe, left_out, reading
+from scaling_cli.cli._render_fit import left_out, reading
 from scaling_cli.cli._terminal import Style
 from scaling_cli.scores import Backtest, Reach, ScoredCut
 
@@ -38,7 +38,7 @@ def _asked(found: Backtest, sources: Sequence[str], style: Style) -> str:
     notes = [str(note) for note in (*found.data.get("notes", ()), *found.notes)]
     notes += _render.some(reading(found.data, style), SHOWN)
     data = "\n".join([f"{_render.count(found.n_points, 'point')}{origin}", *notes])
-    law = f"{found.law}: {laws.get(found.law).formula()}\n{describe(found.objective)}"
+    law = f"{found.law}: {laws.get(found.law).formula()}\nsum of {found.objective.describe()}"
     return "\n".join(
         [
             _render.labelled("data", data, style=style),

@@ -7,8 +7,14 @@ from typing import Any
 import numpy as np
 
 from scaling_cli import laws
-from scaling_cli.artefact import Check, Fit, Level, Objective
-from scaling_cli.cli import _inputs, _render, _render_prediction, _render_runs
+from scaling_cli.artefact import Check, Fit, Level
+from scaling_cli.cli import (
+    _inputs,
+    _render,
+    _render_diagnosis,
+    _render_prediction,
+    _render_runs,
+)
 from scaling_cli.cli._terminal import Style
 from scaling_cli.points import LeftOut, scale
 from scaling_cli.quantities import BY_SYMBOL, format_number, short_number
@@ -41,6 +47,7 @@ def report(
             headline(fit, style),
             parameters(fit, style),
             backtest(fit, style),
+            _render_diagnosis.text(fit, style),
             checks(fit.checks, style),
             ending(fit, written, style),
         ]
@@ -120,7 +127,7 @@ def law(fit: Fit, style: Style) -> str:
     """Return the law, its equation, what was minimised and how that ended."""
     lines = [f"{laws.name_of(fit.law)}: {fit.law.formula()}"]
     if fit.value is not None:
-        lines.append(f"{describe(fit.objective)} = {fit.value:.9e}")
+        lines.append(f"sum of {fit.objective.describe()} = {fit.value:.9e}")
     lines += _weighing(fit)
     lines.append(f"status: {str(fit.status).replace('_', ' ')}{_starts(fit.diagnostics)}")
     return _render.labelled("law", "\n".join(lines), style=style)
@@ -134,17 +141,6 @@ def _weighing(fit: Fit) -> list[str]:
     told = [f"{n}={text} (the fit lies {away.get(n, math.nan):+.2g} sd from its center)"
             for n, text in prior.items()]  # fmt: skip
     return [*lines, f"with priors {', '.join(told)}"] if told else lines
-
-
-def describe(objective: Objective) -> str:
-    """Return what was minimised, in words."""
-    what = {
-        "huber": f"Huber(delta {objective.delta:g})",
-        "l2": "squares / 2",
-        "lad": "absolute values",
-    }
-    output = "ln loss" if objective.space == "log" else "loss"
-    return f"sum of {what[objective.name]} of the residuals of {output}"
 
 
 def _starts(diagnostics: Mapping[str, Any]) -> str:
@@ -243,17 +239,21 @@ def _cut(cut: Mapping[str, Any], axis: str) -> list[str]:
 
 
 def checks(found: Sequence[Check], style: Style) -> str:
-    """Return the checklist: what passed as a count, what did not in full."""
+    """Return the checklist: failures and warnings in full, what passed by its code."""
     if not found:
         return ""
-    passed = sum(check.level is Level.PASS for check in found)
+    passed = [check.code for check in found if check.level is Level.PASS]
     worse = sorted(
         (c for c in found if c.level is not Level.PASS), key=lambda c: c.level is Level.WARN
     )
-    lines = [f"{passed} of {len(found)} passed"]
+    width = style.width - _render.LABEL
+    lines = [f"{len(passed)} of {len(found)} passed"]
     for check in worse:
         word = style.paint(str(check.level).upper(), *_PAINT[check.level])
-        lines += _render.wrap(f"{word} {check.code}: {check.message}", style.width - _render.LABEL)
+        lines += _render.wrap(f"{word} {check.code}: {check.message}", width)
+    if passed:
+        word = style.paint("PASS", *_PAINT[Level.PASS])
+        lines += _render.wrap(f"{word} {', '.join(passed)}", width)
     head = style.paint("checks", "bold") + " " * (_render.LABEL - len("checks"))
     return "\n".join([head + lines[0], *(" " * _render.LABEL + line for line in lines[1:])])
 

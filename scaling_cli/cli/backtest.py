@@ -72,6 +72,7 @@ def backtest(
     bootstrap: Bootstrap = None,
     seed: options.Seed = 0,
     level: options.ConfidenceLevel = 0.9,
+    executor: options.ExecutorName = "serial",
     output: Output = None,
     mapped: options.Map = None,
     constants: options.Set = None,
@@ -98,7 +99,7 @@ def backtest(
         "objective": Objective(objective, delta, space), "fix": options.numbers(fix),
         "tie": options.pairs(tie, "tie"), "weights": weight,
         "prior": options.pairs(prior, "prior"), "on": on, "seed": seed, "level": level,
-        "command": options.command_line(context),
+        "executor": executor, "command": options.command_line(context),
     }  # fmt: skip
     if bootstrap is not None:
         terminal.say("--bootstrap: nothing in a backtest depends on it")

@@ -22,6 +22,8 @@ scaling fit logs/ --name '{params}_{tokens}' --at last:5 --law kaplan_nd
 """
 ORDER = 30
 DEFAULT_FILE = "fit.json"
+# Checks whose failure means that there is no fit; other failures forbid a use of it, and say which.
+UNUSABLE = {"fit.convergence"}
 
 Output = Annotated[
     str | None,
@@ -54,6 +56,7 @@ def fit(
     cluster: options.Cluster = "run",
     seed: options.Seed = 0,
     level: options.ConfidenceLevel = 0.9,
+    executor: options.ExecutorName = "serial",
     output: Output = None,
     mapped: options.Map = None,
     constants: options.Set = None,
@@ -82,7 +85,7 @@ def fit(
         "tie": options.pairs(tie, "tie"), "weights": weight,
         "prior": options.pairs(prior, "prior"), "bootstrap": bootstrap,
         "bootstrap_kind": bootstrap_kind, "cluster": cluster, "seed": seed, "level": level,
-        "command": options.command_line(context),
+        "executor": executor, "command": options.command_line(context),
     }  # fmt: skip
     runs = read(
         sources, terminal, mapped=mapped, constants=constants, meta=meta, name=name, format=format
@@ -108,7 +111,7 @@ def _with_reading(fit: "Fit", runs: "Runs") -> "Fit":
 
 
 def _require_usable(fit: "Fit", sources: list[str], terminal: Terminal) -> None:
-    """Refuse a fit that failed a check, after showing everything that is known about it.
+    """Refuse a fit that is none, after showing everything that is known about it.
 
     Raises
     ------
@@ -119,7 +122,7 @@ def _require_usable(fit: "Fit", sources: list[str], terminal: Terminal) -> None:
     from scaling_cli.cli import _render_fit
     from scaling_cli.errors import FitError
 
-    failed = [check for check in fit.checks if check.level is Level.FAIL]
+    failed = [c for c in fit.checks if c.level is Level.FAIL and c.code in UNUSABLE]
     if not failed:
         return
     if not terminal.json:

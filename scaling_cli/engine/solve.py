@@ -21,6 +21,7 @@ import numpy as np
 from jax import lax
 
 from scaling_cli.artefact import Objective
+from scaling_cli.engine.compiled import compiled
 from scaling_cli.engine.iteration import (
     STUCK,
     Lane,
@@ -36,11 +37,12 @@ from scaling_cli.engine.units import inward, outward, units
 from scaling_cli.law import Domain, Law, Value
 from scaling_cli.priors import Penalty
 
-# Lanes side by side: few for the starts of one fit, many for resamples. Their temporaries should
-# stay in the second-level cache, so both shrink as the points grow.
-FEW_LANES, MANY_LANES = 8, 64
+# Lanes side by side: as many as their temporaries leave in the second-level cache, so fewer as
+# the points grow. One shape serves the starts of one fit and all resamples: compiling or loading
+# a second one costs more than it saves.
+LANES = 16
 CACHED_ELEMENTS = 1 << 14  # lanes x points
-TASKS_PER_LANE = 8  # of a chunk: a lane's idle time at its end is a small share
+TASKS_PER_LANE = 16  # of a chunk: a lane's idle time at its end is a small share
 MAX_ITERATIONS = 400
 MIN_POINTS_PADDED = 8
 
@@ -175,20 +177,23 @@ def solve(
         own = corner_of(problem.objective) if corner is None else corner
         prior_mean, prior_precision = problem.penalty.at(np.broadcast_to(own, len(starts)))
     chosen = units(problem, frozen, prior_precision)
-    lanes, tasks = _sizes(problem, len(starts))
+    lanes, tasks = _sizes(problem)
     begin = inward(problem, chosen, np.asarray(starts, float))
     pool = _pool(
         problem, begin, frozen=frozen, output=output, weight=weight, corner=corner,
         prior_mean=prior_mean, prior_precision=prior_precision,
     )  # fmt: skip
     shared = _shared(problem, chosen.divisors)
-    run = _executable(problem.law, problem.objective.space, lanes)
+    space = problem.objective.space
+    jitted = _jitted(problem.law, space, lanes)
 
     def part(first: int) -> Ends:
         count = min(tasks, len(starts) - first)
         chunk = _chunk(pool, first, count, tasks)
         with jax.enable_x64(True):
-            ends = run(shared, chunk, count, max_iterations)
+            arguments = (shared, chunk, np.asarray(count), np.asarray(max_iterations))
+            run = compiled(problem.law, (space, lanes), jitted, *arguments)
+            ends = run(*arguments)
             return jax.tree.map(lambda x: np.asarray(x)[:count], ends)
 
     firsts = range(0, len(starts), tasks)
@@ -212,11 +217,9 @@ class Ends(NamedTuple):
     iterations: Value
 
 
-def _sizes(problem: Problem, m: int) -> tuple[int, int]:
-    """Return lanes and tasks of a chunk for m tasks."""
-    cached = max(1, CACHED_ELEMENTS // _padded_size(len(problem.output)))
-    few = min(FEW_LANES, cached)
-    lanes = few if m <= few * TASKS_PER_LANE else min(MANY_LANES, cached)
+def _sizes(problem: Problem) -> tuple[int, int]:
+    """Return lanes and tasks of a chunk."""
+    lanes = min(LANES, max(1, CACHED_ELEMENTS // _padded_size(len(problem.output))))
     return lanes, lanes * TASKS_PER_LANE
 
 
@@ -311,8 +314,8 @@ class _State(NamedTuple):
 
 
 @lru_cache(maxsize=64)
-def _executable(law: type[Law], space: str, lanes: int) -> Any:
-    """Return the jitted solver of a chunk: (shared, pool, count, limit) -> Ends."""
+def _jitted(law: type[Law], space: str, lanes: int) -> Any:
+    """Return the solver of a chunk: (shared, pool, count, limit) -> Ends."""
     differentiated = equation(law, space)
 
     def iterate(shared: Shared, work: Work, lane: Lane) -> Lane:

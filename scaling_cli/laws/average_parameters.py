@@ -42,6 +42,7 @@ class AverageParameters(Law):
         "data exponent",
         starts=(0.05, 0.12, 0.2, 0.28, 0.36, 0.45, 0.6, 0.8, 1.1, 1.6),
         prior=EXPONENT_PRIOR,
+        twin="alpha",
     )
 
     def __call__(self, N_avg: AverageParams, D: Tokens) -> Loss:

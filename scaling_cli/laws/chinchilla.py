@@ -35,6 +35,7 @@ class Chinchilla(Law):
         "data exponent",
         starts=(0.05, 0.12, 0.2, 0.28, 0.36, 0.45, 0.6, 0.8, 1.1, 1.6),
         prior=EXPONENT_PRIOR,
+        twin="alpha",
     )
 
     def __call__(self, N: Params, D: Tokens) -> Loss:

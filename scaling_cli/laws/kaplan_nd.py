@@ -28,7 +28,7 @@ class KaplanND(Law):
     Nc: float = param("parameters at which the loss would be 1", unit="parameters")
     Dc: float = param("tokens at which the loss would be 1", unit="tokens")
     alpha_N: float = param("capacity exponent")
-    alpha_D: float = param("data exponent")
+    alpha_D: float = param("data exponent", twin="alpha_N")
 
     def __call__(self, N: Params, D: Tokens) -> Loss:
         """Return the loss in nats/token."""

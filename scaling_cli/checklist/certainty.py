@@ -1,0 +1,157 @@
+"""Checks of intervals and forecasts: R13 to R16, one-sided misses, and the width."""
+
+import numpy as np
+
+from scaling_cli.artefact import Check, Level
+from scaling_cli.checklist.evidence import Evidence, line
+from scaling_cli.optimum import sensitivity
+from scaling_cli.points import scale
+from scaling_cli.quantities import short_number
+from scaling_cli.stability import REACH, optimal_size
+from scaling_cli.uncertainty import ENOUGH_CUTS, NORMAL_90
+
+LOST = 0.02  # share of resamples that may fail
+TOO_NARROW = 3.0  # times narrower than as many runs of that noise allow
+SOLVED = 0.9  # share of draws that must have an optimum
+TOO_WIDE = 0.1  # half-width of ln output beyond which a forecast is of no use
+BARELY = 0.3  # share of hidden runs that the law alone must cover, of the nominal 0.9
+
+
+def method(e: Evidence) -> Check:
+    """R13: the bootstrap, and whether its intervals are wider than so few runs allow."""
+    asked = e.resampled.asked
+    if not asked:
+        return Check("ci.method", Level.PASS,
+                     "no bootstrap was asked for: parameter intervals are by the delta method, "
+                     f"predictions' by {e.uncertainty.method}.")  # fmt: skip
+    kept = len(next(iter(e.resampled.draws.values()), np.zeros(0)))
+    text = f"{e.resampled.method}: {kept} refits converged"
+    if e.resampled.restarted:
+        text += f"; {e.resampled.better} of {e.resampled.restarted} started elsewhere came lower"
+    problems = []
+    if kept < (1 - LOST) * asked:
+        problems.append(
+            f"{text}. Parameter intervals rest on the rest: too few runs, or a flat direction. "
+            "Hold a parameter with --fix or --tie."
+        )
+    narrow = _too_narrow(e) if kept > 1 else None
+    if narrow:
+        problems.append(narrow)
+    return line("ci.method", " ".join(problems) or None,
+                f"{text}; no interval is narrower than {len(e.points)} points "
+                "allow.")  # fmt: skip
+
+
+def _too_narrow(e: Evidence) -> str | None:
+    """Name the parameter whose interval would need many times the runs there are.
+
+    Least squares with the noise that predictions take for granted bounds what n runs can tell;
+    a prior may tell more.
+    """
+    if e.problem.penalty is not None:
+        return None
+    J = sensitivity(e.problem, e.optimum.u, e.problem.inputs)
+    J = J * np.sqrt(e.problem.weight / np.mean(e.problem.weight))[:, None]
+    sigma = float(np.sqrt(np.mean(np.asarray(e.uncertainty.sigma) ** 2)))
+    bound = sigma * np.sqrt(np.diag(np.linalg.pinv(J.T @ J, hermitian=True)))
+    worst: tuple[float, str] | None = None
+    for name, least in zip(e.problem.frame.names, bound.tolist(), strict=True):
+        low, high = np.quantile(np.log(np.asarray(e.resampled.draws[name], float)), [0.05, 0.95])
+        own = float(high - low) / 2
+        if own > 0 and (worst is None or NORMAL_90 * least / own > worst[0]):
+            worst = (NORMAL_90 * least / own, name)
+    if worst is None or worst[0] < TOO_NARROW:
+        return None
+    return (
+        f"the interval of {worst[1]} is as narrow as {len(e.points) * worst[0] ** 2:.0f} points "
+        f"of this noise would make it, and there are {len(e.points)}: do not quote it. Look for "
+        "repeated rows, or fit one point per run."
+    )
+
+
+def kind(e: Evidence) -> Check:
+    """R14: mean curve, new run, and N* by re-optimising every draw."""
+    mean, new = e.half_widths
+    text = (
+        f"at {REACH:.0f}x the mean curve is known to +/-{100 * mean:.2f} %, a new run to "
+        f"+/-{100 * new:.2f} %"
+    )
+    if e.diagnosis.target.compute is None:
+        return Check("ci.kind", Level.PASS, f"{text}; the law has no N* at a compute.")
+    interval = e.size_interval()
+    drawn = optimal_size(type(e.optimum.law), e.uncertainty.draws, e.diagnosis.target.compute)
+    solved = 0.0 if drawn is None or not len(drawn) else float(np.mean(np.isfinite(drawn)))
+    if interval is None or solved < SOLVED:
+        return Check("ci.kind", Level.WARN,
+                     f"{text}; only {100 * solved:.0f} % of the draws have an N* at all: quote no "
+                     "interval of it, and forecast at sizes that were run.")  # fmt: skip
+    return Check("ci.kind", Level.PASS,
+                 f"{text}; N* there lies between {short_number(interval[0])} and "
+                 f"{short_number(interval[1])}, by the law's draws.")  # fmt: skip
+
+
+def backtest(e: Evidence) -> Check:
+    """R15: how forecasts of larger runs from smaller ones came out."""
+    if not e.cuts:
+        return Check("backtest", Level.WARN,
+                     "no backtest is possible: intervals are UNTESTED. Add smaller runs so that "
+                     "the largest can be hidden and predicted.")  # fmt: skip
+    best = max(e.cuts, key=lambda c: c.factor)
+    coverage = float(np.mean([c.coverage for c in e.cuts]))
+    text = (
+        f"{len(e.cuts)} cuts, the farthest {best.factor:.1f}x: mean absolute error "
+        f"{100 * max(c.mare for c in e.cuts):.2f} % at worst; the law alone covers "
+        f"{100 * coverage:.0f} % of hidden runs at 90 %, so predict adds drift"
+    )
+    if len(e.cuts) >= ENOUGH_CUTS and coverage < BARELY:
+        return Check("backtest", Level.FAIL,
+                     f"{text}. The law does not forecast these runs, and the drift is a guess at "
+                     "how far it is off: use no forecast that reaches farther than these cuts did. "
+                     "Fit another law, or one regime with --where.")  # fmt: skip
+    few = len(e.cuts) < ENOUGH_CUTS
+    problem = (
+        f"{text}. Fewer than {ENOUGH_CUTS} cuts: the drift is partly assumed. Add smaller runs."
+    )
+    return line("backtest", problem if few else None, f"{text}.")
+
+
+def bending(e: Evidence) -> Check:
+    """Whether the forecasts miss on one side."""
+    telling = [c for c in e.cuts if abs(c.bias) > c.allowed / 2]
+    signs = {np.sign(c.bias) for c in e.cuts}
+    same = len(e.cuts) >= ENOUGH_CUTS and len(signs) == 1 and len(telling) >= 2
+    if not same:
+        return Check("backtest.bias", Level.PASS, "backtests do not all miss on one side.")
+    side = "below" if signs == {1.0} else "above"
+    return Check("backtest.bias", Level.WARN,
+                 f"every backtest missed on one side: the law is bending. Expect the loss {side} "
+                 "the forecast.")  # fmt: skip
+
+
+def distance(e: Evidence) -> Check:
+    """R16: reach of the headline in every input, against what backtests reached."""
+    columns = {s: np.asarray(v) for s, v in e.diagnosis.target.inputs.items()}
+    axis, along = scale(columns)
+    _, own = scale(e.points.inputs)
+    reach = {axis: float(along / np.max(own))} | {
+        s: float(v / np.max(e.points.inputs[s])) for s, v in columns.items()
+    }
+    text = "the headline lies " + ", ".join(
+        f"{max(r, 1.0):.3g}x beyond the largest {s}" for s, r in reach.items()
+    )
+    tested = max((c.factor for c in e.cuts), default=1.0)
+    text += f" ({np.log10(max(reach[axis], 1.0)):.1f} decades of {axis}); backtests reached "
+    text += f"{tested:.3g}x" if e.cuts else "nowhere"
+    problem = (
+        f"{text}: nothing here shows how the law does so far out. Forecast less far, or add "
+        "smaller runs so that a backtest can reach as far."
+    )
+    return line("extrap.distance", problem if reach[axis] > tested else None, f"{text}.")
+
+
+def width(e: Evidence) -> Check:
+    """Whether the forecast is narrow enough to use."""
+    at = ", ".join(f"{s} = {short_number(v)}" for s, v in e.diagnosis.target.inputs.items())
+    text = f"half-width {100 * e.half_widths[1]:.1f} % at {REACH:.0f}x ({at})"
+    problem = f"{text}: no useful prediction there. Add larger runs, or forecast less far."
+    return line("extrap.width", problem if e.half_widths[1] > TOO_WIDE else None, f"{text}.")

@@ -1,0 +1,43 @@
+"""What a process that is ours alone may do: keep pandas out of it.
+
+pyarrow asks at its first conversion whether pandas is there, and imports it to find out: a third
+of a second, for a command line that has no DataFrame anywhere. Told once that there is none, it
+does not ask again. A process that others share (a notebook, a test) is left as it is.
+"""
+
+import sys
+from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
+from types import ModuleType
+
+_ours: list[bool] = []
+
+
+class _NoPandas(MetaPathFinder):
+    """Answers the question for pandas with no."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> None:
+        del path, target
+        if fullname == "pandas":
+            raise ModuleNotFoundError("kept out of the command line", name=fullname)
+
+
+def claim() -> None:
+    """Say that this process runs one command and ends."""
+    _ours.append(True)
+
+
+def keep_pandas_out() -> None:
+    """Let pyarrow find no pandas, in a process of ours that has not imported it."""
+    if not _ours or "pandas" in sys.modules:
+        return
+    import pyarrow
+
+    finder = _NoPandas()
+    sys.meta_path.insert(0, finder)
+    try:
+        pyarrow.array([0.0])  # asks
+    finally:
+        sys.meta_path.remove(finder)

@@ -1,0 +1,136 @@
+"""Compiled executables, kept in memory and, where the process asked for it, on disk.
+
+A second process then neither traces nor compiles: it loads what the first one left. Kept are
+whole executables rather than exported programs, because loading one takes a third of the time
+that lowering an exported program and looking it up in JAX's own cache does.
+
+The folder is named by the environment variable SCALING_EXECUTABLES; without it nothing is
+written. A file is bound to the versions of JAX and of the sources, the law, the shapes, the device
+and the processor; it carries a digest of itself. What cannot be read is compiled again.
+"""
+
+import hashlib
+import os
+import pickle
+import platform
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import jax
+from jax.experimental import serialize_executable
+
+from scaling_cli.law import Law
+
+FOLDER = "SCALING_EXECUTABLES"
+DIGEST_BYTES = 32
+_loaded: dict[tuple, Any] = {}
+_lock = threading.Lock()
+
+
+def compiled(law: type[Law], key: tuple[Any, ...], jitted: Callable[..., Any], *args: Any) -> Any:
+    """Return the executable of a jitted function for arguments of these shapes.
+
+    Parameters
+    ----------
+    law : type[Law]
+        Whose equation the function holds.
+    key : tuple
+        What else the program depends on, beside the law and the shapes.
+    jitted : callable
+        A `jax.jit` function.
+    *args
+        Arguments as it will be called with.
+    """
+    shapes = tuple((x.shape, str(x.dtype)) for x in jax.tree.leaves(args))
+    device = jax.config.jax_default_device or jax.devices()[0]
+    own = (law, key, shapes, device)
+    with _lock:
+        if own not in _loaded:
+            _loaded[own] = _made(_file(law, key, shapes, device), jitted, args)
+        return _loaded[own]
+
+
+def _made(file: Path | None, jitted: Any, args: tuple) -> Any:
+    found = None if file is None else _read(file)
+    if found is not None:
+        return found
+    made = jitted.lower(*args).compile()
+    if file is not None:
+        _write(file, made)
+    return made
+
+
+def _file(law: type[Law], key: tuple, shapes: tuple, device: Any) -> Path | None:
+    """Return where an executable is kept; None where it cannot be told apart from others."""
+    folder, source = os.environ.get(FOLDER), _source(law)
+    if not folder or source is None:
+        return None
+    parts = (
+        metadata.version("jax"), metadata.version("jaxlib"), sys.version, _processor(),
+        device.platform, device.device_kind, os.environ.get("XLA_FLAGS", ""), _sources(), source,
+        law.__qualname__, key, shapes,
+    )  # fmt: skip
+    return Path(folder) / f"{hashlib.sha256(repr(parts).encode()).hexdigest()[:40]}.xla"
+
+
+@lru_cache(maxsize=1)
+def _sources() -> str:
+    """Return a digest of the sources that every program is made from."""
+    root = Path(__file__).resolve().parents[1]
+    files = (*sorted((root / "engine").glob("*.py")), root / "law.py")
+    return hashlib.sha256(b"".join(f.read_bytes() for f in files)).hexdigest()
+
+
+@lru_cache(maxsize=64)
+def _source(law: type[Law]) -> str | None:
+    """Return a digest of the files a law is written in; None if it was typed in somewhere."""
+    file = getattr(sys.modules.get(law.__module__), "__file__", None)
+    if file is None or not Path(file).is_file():
+        return None
+    beside = sorted(Path(file).parent.glob("_*.py"))  # what laws of one folder share
+    return hashlib.sha256(b"".join(f.read_bytes() for f in (Path(file), *beside))).hexdigest()
+
+
+@lru_cache(maxsize=1)
+def _processor() -> str:
+    """Return what the machine code was made for: a cache folder may be shared by machines."""
+    info = Path("/proc/cpuinfo")
+    if not info.is_file():
+        return f"{platform.machine()} {platform.processor()} {platform.version()}"
+    kinds = ("model name", "flags", "Features", "CPU part")
+    lines = info.read_text(encoding="utf8", errors="replace").splitlines()
+    return repr(sorted({line for line in lines if line.startswith(kinds)}))
+
+
+def _read(file: Path) -> Any:
+    """Return a stored executable, or None if it is not there, damaged, or no longer loads."""
+    try:
+        content = file.read_bytes()
+    except OSError:
+        return None
+    digest, body = content[:DIGEST_BYTES], content[DIGEST_BYTES:]
+    if hashlib.sha256(body).digest() != digest:
+        return None
+    try:
+        return serialize_executable.deserialize_and_load(*pickle.loads(body))
+    except Exception:  # whatever a runtime says to another's executable: compile instead
+        return None
+
+
+def _write(file: Path, made: Any) -> None:
+    """Store an executable atomically; a folder that cannot be written costs compilation."""
+    try:
+        body = pickle.dumps(serialize_executable.serialize(made))
+        file.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=file.parent)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(hashlib.sha256(body).digest() + body)
+        Path(name).replace(file)
+    except (OSError, ValueError, pickle.PicklingError):
+        return

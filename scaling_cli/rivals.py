@@ -1,0 +1,203 @@
+"""Rival laws: other laws of the same inputs, and which forecasts the held-back runs better.
+
+Laws are compared by what they forecast, never by how well they fit what they saw: each rival is
+refitted at the cuts of the backtest and scored on the same held-back runs. Rivals are found in
+the catalogue of laws; none is known here by name.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from scaling_cli import laws
+from scaling_cli.engine.solve import Problem, frame, parameters
+from scaling_cli.engine.starts import starts
+from scaling_cli.law import Law
+from scaling_cli.optimum import log_predictions, refits
+from scaling_cli.points import Points, scale
+from scaling_cli.quantities import X
+from scaling_cli.stability import Fitted, own_sum
+from scaling_cli.uncertainty import Cut, fewest_training
+
+MOST_RIVALS = 2
+STARTS = 3
+
+
+@dataclass(frozen=True)
+class Rival:
+    """Another law on the same data.
+
+    Parameters
+    ----------
+    law : str
+    parameters : mapping
+        Fitted to all points.
+    value : float
+        Its minimised sum, of the fit's own objective.
+    fit_value : float
+        That of the fitted law.
+    prediction : float
+        At the headline.
+    shift : float
+        ln of its prediction over that of the fitted law.
+    cuts : sequence of mapping
+        Per cut that both laws forecast: train_max, n_test, mare (of the rival), own (of the
+        fitted law).
+    """
+
+    law: str
+    parameters: Mapping[str, float]
+    value: float
+    fit_value: float
+    prediction: float
+    shift: float
+    cuts: Sequence[Mapping[str, float]]
+
+    def errors(self) -> tuple[float, float] | None:
+        """Return mean absolute errors of held-back runs, rival's and own: the mean over cuts."""
+        if not self.cuts:
+            return None
+        return (
+            float(np.mean([c["mare"] for c in self.cuts])),
+            float(np.mean([c["own"] for c in self.cuts])),
+        )
+
+    def wins(self) -> int:
+        """Return at how many cuts the rival forecast better."""
+        return sum(c["mare"] < c["own"] for c in self.cuts)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON object."""
+        errors = self.errors()
+        return {
+            "law": self.law,
+            "parameters": dict(self.parameters),
+            "objective": self.value,
+            "objective_ratio": self.value / self.fit_value if self.fit_value > 0 else None,
+            "prediction": self.prediction,
+            "headline_shift": self.shift,
+            "held_out_error": None if errors is None else errors[0],
+            "own_held_out_error": None if errors is None else errors[1],
+            "cuts": [dict(c) for c in self.cuts],
+        }
+
+
+def candidates(law: type[Law], searched: int, count: int) -> list[tuple[str, dict[str, str]]]:
+    """Return the rivals of a law that so many points can support, nearest in parameters first.
+
+    Each with the map from its inputs to those of the fitted law.
+    """
+    found = []
+    for name in laws.names():
+        rival = laws.get(name)
+        same = translation(law, rival)
+        free = len(rival.parameters())
+        if rival is not law and same is not None and count >= fewest_training(free):
+            found.append((abs(free - searched), -free, name, same))
+    return [(name, same) for *_, name, same in sorted(found, key=lambda f: f[:3])][:MOST_RIVALS]
+
+
+def translation(law: type[Law], rival: type[Law]) -> dict[str, str] | None:
+    """Return {input of the rival: input of the law}, or None if they are about other things.
+
+    A law in any one variable is a rival of every law of one input.
+    """
+    if rival.output() != law.output():
+        return None
+    own, other = law.inputs(), rival.inputs()
+    if own == other:
+        return {s: s for s in other}
+    if len(own) == len(other) == 1 and list(other.values()) == [X]:
+        return dict(zip(other, own, strict=True))
+    return None
+
+
+def rivals(fitted: Fitted, masks: Sequence[np.ndarray], cuts: Sequence[Cut]) -> list[Rival]:
+    """Fit every rival and score it at the cuts of the backtest.
+
+    Parameters
+    ----------
+    fitted : Fitted
+    masks : sequence of bool array, shape (n,)
+        Training points of the cuts.
+    cuts : sequence of Cut
+        What the fitted law forecast there; a cut that it could not be refitted at is missing.
+    """
+    points, problem, at = fitted.points, fitted.problem, fitted.target.inputs
+    own = float(fitted.optimum.law(**at))
+    found = []
+    for name, same in candidates(problem.law, len(fitted.optimum.u), len(points)):
+        rival = _problem(problem, laws.get(name), same)
+        made = _refitted(points, rival, masks)
+        if made is None:
+            continue
+        law, u = made
+        prediction = float(law(**{s: at[theirs] for s, theirs in same.items()}))
+        found.append(
+            Rival(
+                law=name,
+                parameters=law.values(),
+                value=own_sum(rival, law),
+                fit_value=own_sum(problem, fitted.optimum.law),
+                prediction=prediction,
+                shift=float(np.log(prediction / own)),
+                cuts=_scored(points, rival, u, cuts),
+            )
+        )
+    return found
+
+
+def _problem(problem: Problem, law: type[Law], same: Mapping[str, str]) -> Problem:
+    return replace(
+        problem,
+        law=law,
+        inputs={s: problem.inputs[own] for s, own in same.items()},
+        frame=frame(law, {}, {}),
+        penalty=None,  # beliefs about one law's parameters say nothing about another's
+    )
+
+
+def _refitted(
+    points: Points, rival: Problem, masks: Sequence[np.ndarray]
+) -> tuple[Law, dict[float, tuple[np.ndarray, np.ndarray]]] | None:
+    """Return the rival fitted to all points, and by train_max its refits with their masks."""
+    begin = starts(rival)[:STARTS]
+    if not len(begin):
+        return None
+    whole, sums = refits(rival, begin, [np.ones(len(points))])
+    if not np.isfinite(sums[0]):
+        return None
+    law = rival.law(**{n: float(v[0]) for n, v in parameters(rival, whole).items()})
+    fewest = fewest_training(len(rival.frame.names))
+    kept = [mask for mask in masks if np.sum(mask) >= fewest]
+    if not kept:
+        return law, {}
+    u, value = refits(rival, whole, [mask.astype(float) for mask in kept])
+    _, along = scale(points.inputs)
+    return law, {
+        float(np.max(along[mask])): (u[i], mask)
+        for i, mask in enumerate(kept)
+        if np.isfinite(value[i])
+    }
+
+
+def _scored(
+    points: Points,
+    rival: Problem,
+    refitted: Mapping[float, tuple[np.ndarray, np.ndarray]],
+    cuts: Sequence[Cut],
+) -> list[dict[str, float]]:
+    found = []
+    for cut in cuts:
+        if cut.train_max not in refitted:
+            continue
+        u, mask = refitted[cut.train_max]
+        hidden = {s: v[~mask] for s, v in rival.inputs.items()}
+        error = log_predictions(rival, u, hidden)[0] - np.log(points.output[~mask])
+        mare = float(np.mean(np.abs(np.expm1(error))))
+        found.append(
+            {"train_max": cut.train_max, "n_test": cut.n_test, "mare": mare, "own": cut.mare}
+        )
+    return found

@@ -1,0 +1,150 @@
+"""Hard tables for every law, made from its certified fits: few points, outliers, wide, narrow ..."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from scaling_cli import laws, reference
+from scaling_cli.artefact import Fit
+from scaling_cli.law import Law
+from scaling_cli.points import Points
+
+ROWS = 15  # padded to sixteen: one executable per law and space
+
+
+@dataclass(frozen=True)
+class Case:
+    """A law with the values that made the points, before noise."""
+
+    truth: Law
+    points: Points
+
+
+def fit_of(law: str) -> Fit:
+    """Return a certified fit of a law."""
+    name = next(n for n in reference.fit_names() if n.partition("/")[0] == law)
+    return reference.resolve(name)
+
+
+def spans(fit: Fit) -> dict[str, tuple[float, float]]:
+    """Return [ln smallest, ln largest] of every input over the fit's anchors."""
+    anchors = [a["inputs"] for a in fit.origin["anchors"]]
+    return {
+        s: (np.log(min(a[s] for a in anchors)), np.log(max(a[s] for a in anchors)))
+        for s in fit.law.inputs()
+    }
+
+
+def scattered(
+    fit: Fit, rng: np.random.Generator, *, rows: int = ROWS, decades: float | None = None
+) -> dict[str, np.ndarray]:
+    """Return inputs scattered in the anchors' box, or in one of so many decades around it."""
+    columns = {}
+    for symbol, (low, high) in spans(fit).items():
+        middle, half = (low + high) / 2, (high - low) / 2
+        half = half if decades is None else decades * np.log(10) / 2
+        columns[symbol] = np.exp(middle + half * rng.uniform(-1, 1, rows))
+    return columns
+
+
+def made(truth: Law, columns: Mapping[str, np.ndarray], errors: np.ndarray) -> Case:
+    """Return the points of a law with these errors in ln output."""
+    output = np.asarray(truth(**columns), float) * np.exp(errors)
+    return Case(truth, Points(columns, output, [f"run{i:02d}" for i in range(len(output))]))
+
+
+def noise(fit: Fit, rng: np.random.Generator) -> Case:
+    return made(fit.law, scattered(fit, rng), 0.01 * rng.standard_normal(ROWS))
+
+
+def few(fit: Fit, rng: np.random.Generator) -> Case:
+    """One configuration more than parameters, each run several times."""
+    needed = len(fit.law.parameters()) + 1
+    columns = scattered(fit, rng, rows=needed)
+    again = np.repeat(np.arange(needed), ROWS // needed)
+    columns = {symbol: values[again] for symbol, values in columns.items()}
+    return made(fit.law, columns, 0.01 * rng.standard_normal(len(again)))
+
+
+def outliers(fit: Fit, rng: np.random.Generator) -> Case:
+    """Three of fifteen runs are wrong by 10 to 200 %, up or down."""
+    errors = 0.005 * rng.standard_normal(ROWS)
+    errors[:3] += rng.choice([-1, 1], 3) * np.log(rng.uniform(1.1, 3.0, 3))
+    return made(fit.law, scattered(fit, rng), errors)
+
+
+def worst_at_the_end(fit: Fit, rng: np.random.Generator) -> Case:
+    """The run of the smallest input is far too high: a steep term can take it in."""
+    columns = scattered(fit, rng)
+    errors = 0.005 * rng.standard_normal(ROWS)
+    errors[np.argmin(next(iter(columns.values())))] += rng.uniform(0.2, 0.8)
+    return made(fit.law, columns, errors)
+
+
+def collinear(fit: Fit, rng: np.random.Generator) -> Case:
+    """Every input follows the first up to 10 %: their effects can hardly be told apart."""
+    columns = scattered(fit, rng)
+    place = rng.uniform(0, 1, ROWS)
+    for symbol, (low, high) in spans(fit).items():
+        jitter = 0.1 * rng.standard_normal(ROWS)
+        columns[symbol] = np.exp(low + (high - low) * place + jitter)
+    return made(fit.law, columns, 0.005 * rng.standard_normal(ROWS))
+
+
+def wide(fit: Fit, rng: np.random.Generator) -> Case:
+    """Ten decades of every input."""
+    return made(fit.law, scattered(fit, rng, decades=10.0), 0.01 * rng.standard_normal(ROWS))
+
+
+def narrow(fit: Fit, rng: np.random.Generator) -> Case:
+    """Half a decade of every input."""
+    return made(fit.law, scattered(fit, rng, decades=0.5), 0.002 * rng.standard_normal(ROWS))
+
+
+def uneven(fit: Fit, rng: np.random.Generator) -> Case:
+    """Errors from 0.01 to 10 %."""
+    size = 10 ** rng.uniform(-4, -1, ROWS)
+    return made(fit.law, scattered(fit, rng), size * rng.standard_normal(ROWS))
+
+
+def no_floor(fit: Fit, rng: np.random.Generator) -> Case:
+    """The truth has no irreducible loss."""
+    return made(replace(fit.law, E=0.0), scattered(fit, rng), 0.01 * rng.standard_normal(ROWS))
+
+
+def all_floor(fit: Fit, rng: np.random.Generator) -> Case:
+    """Everything but the floor is a fiftieth of what it was."""
+    last = replace(fit.law, E=50 * fit.law.values()["E"])
+    return made(last, scattered(fit, rng), 1e-3 * rng.standard_normal(ROWS))
+
+
+def equal_exponents(fit: Fit, rng: np.random.Generator) -> Case:
+    """Both exponents are one number, and both terms the same size in the middle."""
+    columns, law = scattered(fit, rng), fit.law.values()
+    N, D = (np.exp(np.mean(np.log(columns[s]))) for s in fit.law.inputs())
+    same = replace(fit.law, beta=law["alpha"], B=law["A"] * (D / N) ** law["alpha"])
+    return made(same, columns, 0.005 * rng.standard_normal(ROWS))
+
+
+def absent_term(fit: Fit, rng: np.random.Generator) -> Case:
+    """The last term is not there."""
+    last = [n for n, p in fit.law.parameters().items() if p.linear][-1]
+    without = replace(fit.law, **{last: 0.0})
+    return made(without, scattered(fit, rng), 0.005 * rng.standard_normal(ROWS))
+
+
+Maker = Callable[[Fit, np.random.Generator], Case]
+ANY_LAW: tuple[Maker, ...] = (noise, few, outliers, worst_at_the_end, wide, narrow, uneven)
+
+
+def makers(law: str) -> tuple[Maker, ...]:
+    """Return the hard tables that a law can have."""
+    declared = laws.get(law).parameters()
+    terms = [n for n, p in declared.items() if p.linear and n != "E"]
+    found = list(ANY_LAW)
+    found += [collinear] if len(laws.get(law).inputs()) > 1 else []
+    found += [no_floor, all_floor] if "E" in declared else []
+    found += [absent_term] if len(terms) > 1 else []
+    found += [equal_exponents] if {"alpha", "beta", "A", "B"} <= set(declared) else []
+    return tuple(found)
