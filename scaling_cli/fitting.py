@@ -175,10 +175,11 @@ def _judged(
     resampled = resample(points, problem, optimum, plan, executor=executor)
     masks = cuts_by_share(points, len(optimum.u))
     other = companion(problem, masks)
-    cuts = backtest(points, problem, optimum, masks, other, executor=executor)
+    cuts = backtest(points, problem, optimum, masks, companion=other, executor=executor)
     uncertainty = assemble(
-        points, problem, optimum, cuts, plan.seed, companion=other and other.law, executor=executor
-    )
+        points, problem, optimum, cuts, plan.seed,
+        companion=other and other.law, executor=executor,
+    )  # fmt: skip
     found = diagnose(
         points, problem, optimum,
         draws=resampled.draws, uncertainty=uncertainty, masks=masks, cuts=cuts, level=level,
