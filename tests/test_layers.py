@@ -28,6 +28,7 @@ LAYERS = (
     {"store", "engine", "scores"},
     {"ingest", "chunks"},
     {"schedule_candidates", "identification", "curves"},
+    {"edges"},
     {"search"},
     {"optimum"},
     {"settling"},
