@@ -108,7 +108,8 @@ def test_a_law_in_any_variable_rivals_every_law_of_one_input() -> None:
 def test_a_cut_that_the_law_could_not_be_refitted_at_is_not_compared() -> None:
     given, masks, cuts = questioned(own_losses("chinchilla"), "chinchilla")
     for rival in rivals(given, masks, cuts[1:]):
-        assert [c["train_max"] for c in rival.cuts] == [cuts[1].train_max]
+        enough = fewest_training(len(rival.parameters)) <= 13  # points left by the second cut
+        assert [c["train_max"] for c in rival.cuts] == [cuts[1].train_max] * enough
     assert all(r.cuts == [] for r in rivals(given, [], []))
 
 
