@@ -78,3 +78,35 @@ def companion(problem: Problem, masks: Sequence[np.ndarray]) -> Companion | None
     everything = np.ones(len(problem.output))
     law, *at_cuts = fitted(other, [everything, *(mask.astype(float) for mask in masks)])
     return None if law is None else Companion(law, at_cuts)
+
+
+def of_parts(
+    problem: Problem, parts: Sequence[Problem], weights: Sequence[Sequence[np.ndarray]]
+) -> list[Law | None]:
+    """Fit the companion under each row of each part's weights, where the part itself has one.
+
+    Parameters
+    ----------
+    problem : Problem
+        Of the whole table, which rows of weights, shape (n,), are over.
+    parts : sequence of Problem
+        Of the points that each part fits.
+    weights : sequence of sequence of array
+        Of each part: its own row, then those of the cuts inside it.
+
+    Returns
+    -------
+    list
+        In the order of all rows; None for the parts without a companion.
+    """
+    other = problem_of(problem)
+    rows = [
+        (row, problem_of(part) is not None)
+        for part, own in zip(parts, weights, strict=True)
+        for row in own
+    ]
+    wanted = [row for row, has_one in rows if has_one]
+    if other is None or not wanted:
+        return [None] * len(rows)
+    found = iter(fitted(other, wanted))
+    return [next(found) if has_one else None for _, has_one in rows]
