@@ -8,6 +8,7 @@ from tables import inputs, table, truth
 
 from scaling_cli import laws
 from scaling_cli.artefact import Objective
+from scaling_cli.companion import Companion
 from scaling_cli.optimum import make_problem, optimise
 from scaling_cli.points import Points, scale
 from scaling_cli.rivals import MOST_RIVALS, Rival, candidates, rivals, translation
@@ -124,3 +125,14 @@ def test_errors_are_means_over_cuts() -> None:
         "own_held_out_error": pytest.approx(0.025), "cuts": cuts,
     }  # fmt: skip
     assert replace(one, cuts=[]).errors() is None
+
+
+def test_a_law_that_is_fitted_already_is_not_fitted_again() -> None:
+    given, masks, cuts = questioned(own_losses("chinchilla"), "chinchilla")
+    ready = Companion(truth("kaplan_nd"), [truth("kaplan_nd"), None])
+    (found,) = [r for r in rivals(given, masks, cuts, ready) if r.law == "kaplan_nd"]
+    assert found.parameters == truth("kaplan_nd").values()
+    hidden = given.points.take(~masks[0])
+    miss = np.mean(np.abs(truth("kaplan_nd")(**hidden.inputs) / hidden.output - 1))
+    assert [(c["train_max"], c["own"]) for c in found.cuts] == [(cuts[0].train_max, cuts[0].mare)]
+    assert found.cuts[0]["mare"] == pytest.approx(miss, rel=1e-12)
