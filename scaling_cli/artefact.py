@@ -194,9 +194,11 @@ class Fit:
                 columns, self.law.output().symbol, value, level, None, None, extrapolation, {}
             )
         mean, new_run, parts = intervals(self.law, self.uncertainty, columns, value, level)
+        other = self.uncertainty.companion
         return Prediction(
-            columns, self.law.output().symbol, value, level, mean, new_run, extrapolation, parts
-        )
+            columns, self.law.output().symbol, value, level, mean, new_run, extrapolation, parts,
+            None if other is None else (laws.name_of(other), np.asarray(other(**columns), float)),
+        )  # fmt: skip
 
     def _extrapolation(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return the factor by which each axis lies outside the data; 1 inside."""
@@ -339,6 +341,12 @@ def _uncertainty_dict(uncertainty: Uncertainty | None) -> dict[str, Any] | None:
         "drift": uncertainty.drift,
         "axis": uncertainty.axis,
         "axis_max": uncertainty.axis_max,
+        "companion": None
+        if uncertainty.companion is None
+        else {
+            "law": laws.name_of(uncertainty.companion),
+            "parameters": uncertainty.companion.values(),
+        },
         "sigma": np.asarray(uncertainty.sigma).tolist(),
         "draws": {k: np.asarray(v).tolist() for k, v in uncertainty.draws.items()},
     }
@@ -355,7 +363,16 @@ def _read_uncertainty(record: Mapping[str, Any] | None) -> Uncertainty | None:
         axis_max=record["axis_max"],
         tested=record["tested"],
         method=record["method"],
+        companion=_read_law(record.get("companion")),
     )
+
+
+def _read_law(record: Mapping[str, Any] | None) -> Law | None:
+    """Rebuild a law from its name and parameters; files of earlier versions have none."""
+    if record is None:
+        return None
+    values = {k: float(v) for k, v in record["parameters"].items()}
+    return laws.get(record["law"])(**values)
 
 
 def _require(record: Mapping[str, Any], file: str) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scaling_cli import chunks, executors, fitting, laws
+from scaling_cli import chunks, companion, executors, fitting, laws
 from scaling_cli.artefact import Objective, Uncertainty
 from scaling_cli.cuts import Cuts, Split, along, axis_symbol, checked, splits
 from scaling_cli.engine.solve import Problem, parameters
@@ -28,6 +28,7 @@ from scaling_cli.scores import Backtest, Forecasts, ScoredCut, Skipped, joined
 from scaling_cli.settling import settle
 from scaling_cli.uncertainty import (
     DRAWS,
+    Cut,
     Draws,
     combine,
     cuts_by_share,
@@ -179,11 +180,31 @@ def _scored(
 
 @dataclass(frozen=True)
 class _Fitted:
-    """A part with its refits: rows of `u` and `value` are the part itself, then its inner cuts."""
+    """A part with its refits: the part itself, then its inner cuts.
+
+    `companions` are the companion law's, in the same order; none where there is no companion.
+    """
 
     part: Part
     u: np.ndarray
     value: np.ndarray
+    companions: Sequence[Law | None]
+
+    @property
+    def companion(self) -> Law | None:
+        """The companion fitted to the whole part."""
+        return self.companions[0]
+
+    def inner(self) -> list[Cut]:
+        """Score the cuts inside the part that could be refitted."""
+        part = self.part
+        others = self.companions[1:] if self.companion else [None] * len(part.inner)
+        rows = zip(self.u[1:], self.value[1:], part.inner, others, strict=True)
+        return [
+            score(part.points, part.problem, u, mask, ~mask, companion=other)
+            for u, value, mask, other in rows
+            if np.isfinite(value)
+        ]
 
 
 def _parts(
@@ -213,14 +234,15 @@ def _refitted(
 ) -> tuple[list[_Fitted], list[Skipped]]:
     """Refit every part and every cut inside it, all side by side."""
     begin = np.stack([optimum.u, *starts(problem)[:PROJECTED_STARTS]])
-    weights = [row for part in parts for row in part.weights()]
-    u, value = refits(problem, begin, weights, executor=executor)
+    weights = [part.weights() for part in parts]
+    u, value = refits(problem, begin, [r for rows in weights for r in rows], executor=executor)
+    companions = companion.of_parts(problem, [part.problem for part in parts], weights)
     fitted, stuck, first = [], [], 0
     for part in parts:
         own = slice(first, first + 1 + len(part.inner))
         first = own.stop
         if np.isfinite(value[own.start]):
-            fitted.append(_Fitted(part, u[own], value[own]))
+            fitted.append(_Fitted(part, u[own], value[own], companions[own]))
         else:
             stuck.append(Skipped(part.split.at, "the refit did not converge"))
     if not fitted:
@@ -256,15 +278,11 @@ def _uncertainties(
     found = []
     ended = chunks.run(batches, executor)
     for one, sigma, batch, ends in zip(fitted, sigmas, batches, ended, strict=True):
-        part = one.part
-        inner = [
-            score(part.points, part.problem, u, mask, ~mask)
-            for u, value, mask in zip(one.u[1:], one.value[1:], part.inner, strict=True)
-            if np.isfinite(value)
-        ]
+        inner = one.inner()
         draws = parameters(problem, ends.u[ends.converged])
         each = batch.part.sigmas(chunks.cut(batch))[ends.converged]
-        found.append((combine(part.points, inner, draws, each, sigma), len(inner)))
+        certain = combine(one.part.points, inner, draws, each, sigma, companion=one.companion)
+        found.append((certain, len(inner)))
     return found
 
 
@@ -320,7 +338,7 @@ def _cut(
         _forecasts(points.take(rows), problem.law(**fitted), uncertainty, level, reach[rows])
         for rows in np.split(tested, range(FORECASTS_AT_ONCE, len(tested), FORECASTS_AT_ONCE))
     )
-    misses = score(points, problem, u, split.train, split.test)
+    misses = score(points, problem, u, split.train, split.test, companion=one.companion)
     return ScoredCut(
         train_max=train_max,
         n_train=misses.n_train,
@@ -343,7 +361,7 @@ def _forecasts(
     inputs = {s: np.asarray(held.inputs[s], float) for s in law.inputs()}
     value = np.asarray(law(**inputs), float)
     _, (low, high), _ = intervals(law, uncertainty, inputs, value, level)
-    alone = replace(uncertainty, drift=0.0)
+    alone = replace(uncertainty, drift=0.0, companion=None)
     _, (law_low, law_high), _ = intervals(law, alone, inputs, value, level)
     return Forecasts(
         runs=held.runs, reach=reach, measured=np.asarray(held.output, float), predicted=value,

@@ -124,6 +124,7 @@ def diagnose(
     """
     fitted = Fitted(points, problem, optimum, target(optimum.law, points))
     name = floor.floor_name(problem)
+    name = None if name in optimum.at_bound else name  # a floor that vanished has no interval
     interval = floor.interval_of(name, [draws, uncertainty.draws], level) if name else []
     held = floor.plans(fitted, name, interval) if name and interval else []
     plans = [*choices(fitted), *influence.plans(fitted), *held]

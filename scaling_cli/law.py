@@ -190,6 +190,9 @@ class Law:
     reference: ClassVar[str] = ""
     """arXiv id and equation."""
     bibtex: ClassVar[str] = ""
+    companion: ClassVar[str] = ""
+    """Name of a law of the same inputs whose forecast intervals are centred on as well: where the
+    two part, neither is to be believed alone."""
     convention: ClassVar[Mapping[str, str]] = {}
     """Counting convention that the authors used, by symbol: {"N": "non_embedding"}."""
 

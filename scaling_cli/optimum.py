@@ -305,6 +305,13 @@ def sensitivity(
     return ((values[0] - values[3]) + 8 * (values[2] - values[1])).T / (12 * step)
 
 
+def _in_range(problem: Problem, u: np.ndarray) -> np.ndarray:
+    """Say which lanes of u (m, k) have parameters that doubles can hold: a slide may leave them."""
+    with np.errstate(over="ignore"):
+        values = np.stack([*parameters(problem, u).values()])
+    return np.all(np.isfinite(values), axis=0)
+
+
 def refits(
     problem: Problem,
     begin: np.ndarray,
@@ -337,6 +344,6 @@ def refits(
     corner = None if corners is None else np.asarray(corners, float)
     batch = chunks.Variations(problem, begin, np.asarray(weights, float), corner)
     (ends,) = chunks.run([batch], executor)
-    usable = ends.reached()
+    usable = np.where(_in_range(problem, ends.u), ends.reached(), np.inf)
     best = np.argmin(usable.reshape(v, b), axis=1) + b * np.arange(v)
     return ends.u[best], usable[best]

@@ -43,6 +43,9 @@ class Uncertainty:
         False where no backtest was possible: intervals are then labelled UNTESTED.
     method : str
         One line for people.
+    companion : Law, optional
+        A second law fitted to the same points: intervals are centred between the forecasts of
+        the two. None where there is no such law, or too few points for it.
     """
 
     draws: Mapping[str, np.ndarray]
@@ -52,6 +55,7 @@ class Uncertainty:
     axis_max: float
     tested: bool
     method: str
+    companion: Law | None = None
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,8 @@ class Prediction:
     extrapolation: Mapping[str, np.ndarray]
     parts: Mapping[str, np.ndarray]
     """Half-widths in ln loss at this level: parameters, noise, drift."""
+    companion: tuple[str, np.ndarray] | None = None
+    """Name of the law that shares the centre of the intervals, and its values."""
     notes: tuple[str, ...] = ()
 
     def to_dicts(self) -> list[dict[str, Any]]:
@@ -99,6 +105,9 @@ class Prediction:
             "new_run": pair(self.new_run),
             "extrapolation": {s: float(v[i]) for s, v in self.extrapolation.items()},
             "parts": {s: float(v[i]) for s, v in self.parts.items()},
+            "companion": None
+            if self.companion is None
+            else {"law": self.companion[0], "value": float(self.companion[1][i])},
         }
 
 
@@ -133,6 +142,15 @@ def read_inputs(law: Law | type[Law], inputs: Mapping[str, Any]) -> dict[str, np
     return {s: np.array(v).ravel() for s, v in zip(columns, shaped, strict=True)}
 
 
+def centred(
+    log_value: np.ndarray, companion: Law | None, inputs: Mapping[str, np.ndarray]
+) -> np.ndarray:
+    """Return the mean of ln prediction and the companion's, shape (points,)."""
+    if companion is None:
+        return log_value
+    return (log_value + np.log(np.asarray(companion(**inputs), float))) / 2
+
+
 def noise(sigma: np.ndarray) -> np.ndarray:
     """Return stratified normal noise of sd `sigma` (draws,), shape (draws * NOISE_STRATA,)."""
     offset = (np.arange(1, len(sigma) + 1) * _GOLDEN) % 1.0
@@ -151,9 +169,10 @@ def intervals(
 ) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray], dict[str, np.ndarray]]:
     """Return the mean and new-run intervals and their parts, each of shape (points,).
 
-    In ln loss: quantiles of the draws give each side; the drift, normal with sd
-    `drift` x decades beyond the data, is added in quadrature. An interval always holds the
-    point, even where the draws lie to one side of it.
+    In ln loss: quantiles of the draws about the point give each side; the drift, normal with sd
+    `drift` x decades beyond the data, is added in quadrature; both sides are laid about the
+    centre of this law's forecast and the companion's. An interval always holds the point, even
+    where draws or centre lie to one side of it.
     """
     columns = {s: v[:, None] for s, v in inputs.items()}
     drawn = type(law)(**{k: np.asarray(v)[None, :] for k, v in uncertainty.draws.items()})
@@ -165,12 +184,14 @@ def intervals(
     decades = np.maximum(0.0, np.log10(scale(inputs)[1] / uncertainty.axis_max))
     z = NormalDist().inv_cdf((1 + level) / 2)
     drift = z * uncertainty.drift * decades
+    centre = centred(log_value, uncertainty.companion, inputs)
 
     def around(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=1)
         below = np.hypot(np.maximum(0.0, log_value - low), drift)
         above = np.hypot(np.maximum(0.0, high - log_value), drift)
-        return np.exp(log_value - below), np.exp(log_value + above)
+        ends = np.minimum(centre - below, log_value), np.maximum(centre + above, log_value)
+        return np.exp(ends[0]), np.exp(ends[1])
 
     spread = np.quantile(log_draws, [(1 - level) / 2, (1 + level) / 2], axis=1)
     parts = {

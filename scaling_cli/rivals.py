@@ -149,6 +149,12 @@ def rivals(fitted: Fitted, masks: Sequence[np.ndarray], cuts: Sequence[Cut]) -> 
     return found
 
 
+def problems(problem: Problem) -> list[Problem]:
+    """Return the problems of fitting each rival to the same points."""
+    known = candidates(problem.law, len(problem.frame.names), len(problem.output))
+    return [_problem(problem, laws.get(name), same) for name, same in known]
+
+
 def _problem(problem: Problem, law: type[Law], same: Mapping[str, str]) -> Problem:
     return replace(
         problem,

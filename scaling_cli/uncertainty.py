@@ -4,7 +4,9 @@ Resampling alone measures noise, while the error of an extrapolation is mostly b
 on held-out real runs, intervals of one resampled law cover about half of what they promise. So a
 prediction's interval is made of three parts: joint draws of the parameters under weak priors,
 the noise of one run, and a drift per decade of compute learned by hiding the largest runs of the
-user's own table and looking how far the refitted law misses them.
+user's own table and looking how far the refitted law misses them. Where a law has a companion, the
+interval is centred between the forecasts of the two, and so are the misses that drift is
+learned from.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,14 +15,17 @@ from typing import Any
 
 import numpy as np
 
-from scaling_cli import chunks
+from scaling_cli import chunks, drift
 from scaling_cli.artefact import Uncertainty
+from scaling_cli.companion import Companion
 from scaling_cli.engine.solve import Problem, parameters
 from scaling_cli.engine.starts import starts
 from scaling_cli.executors import SERIAL, Executor
-from scaling_cli.law import Prior
+from scaling_cli.law import Law, Prior
+from scaling_cli.laws import name_of
 from scaling_cli.optimum import Optimum, log_predictions, refits, sensitivity
 from scaling_cli.points import Points, scale
+from scaling_cli.prediction import centred
 
 DRAWS = 500  # the 5 % quantile of 500 draws is known to 6 % of the half-width
 NOISE_PRIOR_SD = 0.005  # sd of ln loss between repeated runs; our own ladder: 0.3 to 1 %
@@ -29,9 +34,7 @@ CUT_SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)  # of the range of ln C that a 
 # A cut keeps at least 2k + 2 points for k parameters: below that the refit's miss is its own noise.
 # In benchmarks/coverage.py k + 3 covered as much with intervals a third wider far out.
 SMALLEST_TRAINING = 8
-DRIFT_FLOOR = 0.02  # sd of ln loss per decade: what benchmarks/coverage.py asks for at least
-DRIFT_FLOOR_UNTESTED = 0.03  # with fewer than three cuts
-ENOUGH_CUTS = 3
+ENOUGH_CUTS = 3  # with fewer the drift is mostly assumed
 FEWEST_HIDDEN = 3  # one odd run is noise, not drift; dropping such cuts costs no coverage
 SHORTEST_REACH = 0.3  # decades; below it a miss says nothing about growth per decade
 NORMAL_90 = 1.6448536269514722
@@ -54,14 +57,28 @@ class Cut:
     """Half-width that the law without drift allowed, root mean square, at 90 %."""
     coverage: float
     """Share of held-out points inside that half-width."""
-    drift: float
-    """Extra sd per decade that the misses ask for."""
+    rms: float
+    """Root mean square of ln centre - ln measured; the centre is the mean of ln prediction and ln
+    prediction of the companion law, if there is one."""
+    decades: float
+    """Root mean square of the decades between `train_max` and the held-out points."""
     held_out: tuple[str, ...]
+
+    @property
+    def own(self) -> float:
+        """Sd of ln loss that the law without drift allowed."""
+        return self.allowed / NORMAL_90
+
+    @property
+    def drift(self) -> float:
+        """Extra sd per decade that the misses of the centre ask for."""
+        return float(np.sqrt(max(0.0, self.rms**2 - self.own**2)) / self.decades)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object of the contract."""
         return {name: getattr(self, name) for name in self.__dataclass_fields__} | {
-            "held_out": list(self.held_out)
+            "drift": self.drift,
+            "held_out": list(self.held_out),
         }
 
 
@@ -228,13 +245,16 @@ def prediction_variance(
         corner = problem.objective.delta if problem.objective.name == "huber" else 1e-3
         band = max(corner, 1.2 * sigma * n**-0.2)
         psi, slope = np.clip(r, -corner, corner), (np.abs(r) <= band) * corner / band
-    information = np.linalg.pinv((J * slope[:, None]).T @ J, hermitian=True)
+    freedom, mean_slope = max(1, n - J.shape[1]), max(np.mean(slope), 1 / n)
+    tau = np.sum(psi**2) / freedom / mean_slope
+    matrix = problem.frame.matrix
+    believed = 0.0 if problem.penalty is None else tau * problem.penalty.information(matrix)
+    information = np.linalg.pinv((J * slope[:, None]).T @ J + believed, hermitian=True)
     leverage = slope * np.einsum("ij,jk,ik->i", J, information, J)
     spread = psi / np.maximum(1 - leverage, 1 / n)
-    sandwich = information @ ((J * spread[:, None] ** 2).T @ J) @ information
-    bread = np.linalg.pinv(J.T @ J, hermitian=True)
-    freedom = max(1, n - J.shape[1])
-    classic = bread * np.sum(psi**2) / freedom / max(np.mean(slope), 1 / n) ** 2
+    meat = (J * spread[:, None] ** 2).T @ J + tau * believed
+    sandwich = information @ meat @ information
+    classic = tau * np.linalg.pinv(mean_slope * J.T @ J + believed, hermitian=True)
     G = sensitivity(problem, u, at)
     both = [np.einsum("ij,jk,ik->i", G, covariance, G) for covariance in (sandwich, classic)]
     return np.maximum(*both)
@@ -266,6 +286,7 @@ def backtest(
     optimum: Optimum,
     masks: Sequence[np.ndarray],
     *,
+    companion: Companion | None = None,
     executor: Executor = SERIAL,
 ) -> list[Cut]:
     """Refit on each mask and score the points it hides."""
@@ -275,26 +296,36 @@ def backtest(
     begin = np.stack([optimum.u, *starts(problem)[:3]])
     u, value = refits(problem, begin, [m.astype(float) for m in masks], executor=executor)
     return [
-        score(points, problem, u[i], mask, ~mask)
+        score(points, problem, u[i], mask, ~mask, companion=companion and companion.at_cuts[i])
         for i, mask in enumerate(masks)
         if np.isfinite(value[i])
     ]
 
 
 def score(
-    points: Points, problem: Problem, u: np.ndarray, mask: np.ndarray, test: np.ndarray
+    points: Points,
+    problem: Problem,
+    u: np.ndarray,
+    mask: np.ndarray,
+    test: np.ndarray,
+    *,
+    companion: Law | None = None,
 ) -> Cut:
-    """Score the points at `test` under a refit u to the points at `mask`: rows, shape (n,)."""
+    """Score the points at `test` under a refit u to the points at `mask`: rows, shape (n,).
+
+    The companion is a law fitted to the same points, whose forecast shares the centre.
+    """
     _, values = scale(points.inputs)
     train_max = float(np.max(values[mask]))
     hidden = {s: v[test] for s, v in problem.inputs.items()}
     r_train = (log_predictions(problem, u, problem.inputs)[0] - np.log(problem.output))[mask]
     root = np.sqrt(relative(problem.weight[mask]))
     sigma = noise(r_train * root, len(u), problem.objective.name)
-    error = log_predictions(problem, u, hidden)[0] - np.log(problem.output[test])
+    forecast = log_predictions(problem, u, hidden)[0]
+    error = forecast - np.log(problem.output[test])
+    miss = centred(forecast, companion, hidden) - np.log(problem.output[test])
     variance = prediction_variance(problem, u, mask, hidden, sigma) + sigma**2
     decades = np.maximum(np.log10(values[test] / train_max), SHORTEST_REACH)
-    excess = max(0.0, float(np.mean(error**2 - variance)))
     return Cut(
         train_max=train_max,
         n_train=int(np.sum(mask)),
@@ -304,7 +335,8 @@ def score(
         mare=float(np.mean(np.abs(np.expm1(error)))),
         allowed=float(NORMAL_90 * np.sqrt(np.mean(variance))),
         coverage=float(np.mean(np.abs(error) <= NORMAL_90 * np.sqrt(variance))),
-        drift=float(np.sqrt(excess / np.mean(decades**2))),
+        rms=float(np.sqrt(np.mean(miss**2))),
+        decades=float(np.sqrt(np.mean(decades**2))),
         held_out=tuple(dict.fromkeys(str(points.runs[i]) for i in np.flatnonzero(test).tolist())),
     )
 
@@ -316,12 +348,13 @@ def assemble(
     cuts: Sequence[Cut],
     seed: int,
     *,
+    companion: Law | None = None,
     executor: Executor = SERIAL,
 ) -> Uncertainty:
     """Return what intervals are made of."""
     sigma = noise_at(problem, optimum.u)
     draws, sigmas = parameter_draws(problem, optimum, sigma, seed, executor=executor)
-    return combine(points, cuts, draws, sigmas, sigma)
+    return combine(points, cuts, draws, sigmas, sigma, companion=companion)
 
 
 def noise_at(problem: Problem, u: np.ndarray) -> float:
@@ -342,22 +375,22 @@ def combine(
     draws: Mapping[str, np.ndarray],
     sigmas: np.ndarray,
     sigma: float,
+    *,
+    companion: Law | None = None,
 ) -> Uncertainty:
-    """Add the drift that the cuts ask for, or the floor, to draws and noise."""
-    floor = DRIFT_FLOOR if len(cuts) >= ENOUGH_CUTS else DRIFT_FLOOR_UNTESTED
-    learned = max((c.drift for c in cuts), default=0.0)
+    """Add the drift that the cuts teach, and the law that shares the centre, to draws and noise."""
+    learned = drift.learned(cuts)
+    centre = "" if companion is None else f"; centred between this law and {name_of(companion)}"
     axis, values = scale(points.inputs)
-    source = (
-        f"largest of {len(cuts)} backtests" if learned > floor
-        else f"floor; {len(cuts)} backtests ask for less"
-    )  # fmt: skip
     return Uncertainty(
         draws=draws,
         sigma=sigmas,
-        drift=max(learned, floor),
+        drift=learned,
         axis=axis,
         axis_max=float(np.max(values)),
         tested=bool(cuts),
         method=f"weak-prior parametric bootstrap, {len(sigmas)} draws; noise "
-        f"{100 * sigma:.2g} %; drift {100 * max(learned, floor):.2g} % per decade ({source})",
+        f"{100 * sigma:.2g} %; drift {100 * learned:.2g} % per decade ({drift.source(cuts)})"
+        f"{centre}",
+        companion=companion,
     )

@@ -271,7 +271,7 @@ law       chinchilla: L(N, D) = E + A/N^alpha + B/D^beta (Hoffmann et al. 2022, 
 
 forecast at 10x the largest run, C = 1e+23, at the law's optimum
 {table}
-  half-width of the new-run interval {parts}
+  backtested 90 % range of a new run: half-width {parts}
 
 parameters
            value  90 % interval       unit        meaning
@@ -300,7 +300,7 @@ def test_the_whole_report() -> None:
     fit = cli_fits.fit(left_out=12)
     report = _render_fit.report(fit, sources=["runs.csv"], written="fit.json", style=Style())
     _, _, rest = report.partition("at the law's optimum\n")
-    table, _, rest = rest.partition("\n  half-width of the new-run interval ")
+    table, _, rest = rest.partition("\n  backtested 90 % range of a new run: half-width ")
     parts, _, rest = rest.partition("\n\nparameters\n")
     (point,) = fit.predict(level=0.9, **cli_fits.OPTIMUM_AT_1E23).to_dicts()
     assert report == REPORT.format(table=table, parts=parts)

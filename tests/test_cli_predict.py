@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,11 @@ import cli_fits
 import pytest
 from typer.testing import CliRunner
 
-from scaling_cli.artefact import Fit
+from scaling_cli.artefact import Check, Fit, Level
 from scaling_cli.cli import app
 from scaling_cli.cli._inputs import grid, optimum, read_points
 from scaling_cli.errors import DataError, UsageError
+from scaling_cli.laws.chinchilla_gamma import ChinchillaGamma
 from scaling_cli.laws.kaplan_n import KaplanN
 
 Z90 = 1.6448536269514722
@@ -105,9 +107,13 @@ def test_text_of_one_point(here: Path) -> None:
         " N   D        C    loss  90 % mean curve   90 % new run      beyond data\n"
         f"7B  1T  4.2e+22  {loss(7e9, 1e12):.4f}  {mean}  {new_run}  C x4.2, D x5.0, N x7.0\n"
         "\n"
-        f"half-width of the new-run interval +/-{100 * point['half_width']:.2f} %: parameters "
-        f"+/-{parts['parameters']}, noise +/-{parts['noise']}, drift\n  +/-{parts['drift']}.\n"
+        f"backtested 90 % range of a new run: half-width +/-{100 * point['half_width']:.2f} %; "
+        f"parameters +/-{parts['parameters']}, noise +/-{parts['noise']},\n"
+        f"  drift +/-{parts['drift']}.\n"
+        "drift 0.2 % per decade, from 2 backtests (x100 further, missed by 1.45 %, allowed 0.67 %; "
+        "x10\n  further, missed by 0.34 %, allowed 0.67 %).\n"
     )
+    assert record["method"] == "draws made by hand"
 
 
 def test_lists_and_repeats_make_a_grid(here: Path) -> None:
@@ -376,6 +382,65 @@ def test_untested_intervals_say_so(tmp_path: Path) -> None:
 def test_an_interval_too_wide_to_use_says_so(tmp_path: Path) -> None:
     text = predicted(cli_fits.fit(uncertain=cli_fits.uncertainty(spread=0.5)), tmp_path)
     assert text.endswith("no useful prediction: the interval is wider than +/-10 %.")
+    (point,) = json.loads(run("--fit", str(tmp_path / "other.json"), "--params", "7B", "--tokens",
+                              "1T", "--json").stdout)["predictions"]  # fmt: skip
+    assert point["half_width"] > 0.1
+    assert point["useful"] is False
+
+
+BENDING = (
+    "every backtest missed on one side: the law is bending. Expect the loss below the forecast."
+)
+
+
+def test_a_law_that_bends_is_said_with_every_prediction(tmp_path: Path) -> None:
+    checks = (Check("backtest.bias", Level.WARN, BENDING), *cli_fits.CHECKS)
+    assert predicted(cli_fits.fit(checks=checks), tmp_path).endswith(f"WARN: {BENDING}")
+    record = json.loads(run("--fit", str(tmp_path / "other.json"), "--params", "7B", "--tokens",
+                            "1T", "--json").stdout)  # fmt: skip
+    assert record["warnings"] == [BENDING]
+    assert record["drift"] == 0.002
+    assert record["backtests"] == cli_fits.BACKTEST["cuts"]
+    assert record["predictions"][0]["useful"] is True
+
+
+def test_a_point_further_than_any_backtest_went(here: Path) -> None:
+    # The farthest backtest reached x100: twice its decades are x10,000.
+    asked = ("--params", "7B", "--tokens", "1T", "--json")
+    assert json.loads(run(*asked).stdout)["warnings"] == []
+    far = json.loads(run("--params", "1T", "--tokens", "100T", "--json").stdout)
+    assert far["predictions"][0]["extrapolation"]["C"] == pytest.approx(6e4)
+    assert far["warnings"] == [
+        "C x60k is further beyond the data than any backtest of this fit went (x100): that drift "
+        "goes on as it did is assumed."
+    ]
+
+
+def with_companion(floor: float) -> Fit:
+    """Return a fit whose companion, at gamma 1, differs in its floor alone."""
+    companion = ChinchillaGamma(**cli_fits.TRUTH | {"E": floor}, gamma=1.0)
+    return cli_fits.fit(uncertain=replace(cli_fits.uncertainty(), companion=companion))
+
+
+def test_the_law_that_shares_the_centre_is_named(tmp_path: Path) -> None:
+    own = loss(7e9, 1e12)
+    text = predicted(with_companion(cli_fits.TRUTH["E"] - 0.005 * own), tmp_path)
+    assert text.endswith(
+        "centred between chinchilla and chinchilla_gamma, fitted to the same points, which "
+        "forecasts -0.50 %."
+    )
+    record = json.loads(run("--fit", str(tmp_path / "other.json"), "--params", "7B", "--tokens",
+                            "1T", "--json").stdout)  # fmt: skip
+    (point,) = record["predictions"]
+    assert point["companion"]["law"] == "chinchilla_gamma"
+    assert point["companion"]["value"] == pytest.approx(0.995 * own, rel=1e-12)
+
+
+def test_laws_that_part_further_than_the_interval_is_wide(tmp_path: Path) -> None:
+    text = predicted(with_companion(cli_fits.TRUTH["E"] - 0.04 * loss(7e9, 1e12)), tmp_path)
+    assert text.endswith(
+        "which forecasts -4.00 %: further apart than the half-width, so believe neither alone."
+    )
 
 
 def test_published_numbers_have_no_interval(tmp_path: Path) -> None:

@@ -175,7 +175,8 @@ def test_points_that_cannot_be_fitted() -> None:
          "already selected."),
         ({"at": "all"}, "target, where and at select from runs; these points are already "
          "selected."),
-        ({"law": "chincila"}, "there is no law 'chincila'. Did you mean chinchilla? Known laws: "
+        ({"law": "chincila"}, "there is no law 'chincila'. Did you mean chinchilla or "
+         "chinchilla_gamma? Known laws: "
          + ", ".join(laws.names()) + "."),
     ],
 )  # fmt: skip

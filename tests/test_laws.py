@@ -115,7 +115,7 @@ def test_unknown_law_suggests_near_names() -> None:
     with pytest.raises(UsageError) as raised:
         laws.get("chinchila")
     assert str(raised.value) == (
-        "there is no law 'chinchila'. Did you mean chinchilla? "
+        "there is no law 'chinchila'. Did you mean chinchilla or chinchilla_gamma? "
         f"Known laws: {', '.join(laws.names())}."
     )
 

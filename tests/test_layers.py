@@ -27,6 +27,7 @@ LAYERS = (
     {"search"},
     {"optimum"},
     {"settling"},
+    {"drift", "companion"},
     {"uncertainty", "stability", "resampling", "influence", "floor", "flatness", "isoflop"},
     {"delta", "sweep", "rivals", "cuts", "recounting"},
     {"profiles", "diagnosis", "posterior"},

@@ -1,17 +1,24 @@
 """Noise, resamples, draws, variances and backtests against closed forms."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import scipy.stats
 from tables import TRUTHS, free, table
 
-from scaling_cli import laws
+from scaling_cli import drift, laws
 from scaling_cli.artefact import Objective
 from scaling_cli.engine.solve import Problem, frame
 from scaling_cli.law import Law, Prior, param
-from scaling_cli.optimum import Optimum, make_problem, optimise
+from scaling_cli.optimum import (
+    Optimum,
+    log_predictions,
+    make_problem,
+    optimise,
+    sensitivity,
+)
 from scaling_cli.points import Points
 from scaling_cli.quantities import Loss, Variable
 from scaling_cli.uncertainty import (
@@ -53,8 +60,9 @@ def _line(objective: Objective = SQUARES) -> tuple[Problem, Optimum]:
     return problem, optimise(problem)
 
 
-def _no_cut(drift: float) -> Cut:
-    return Cut(1.0, 9, 3, 10.0, 0.0, 0.0, 0.01, 1.0, drift, ("a",))
+def _cut(rms: float) -> Cut:
+    """Return a cut one decade far that missed by `rms` where the law allowed 1 % at 90 %."""
+    return Cut(1.0, 9, 3, 10.0, 0.0, 0.0, 0.01, 1.0, rms, 1.0, ("a",))
 
 
 def test_noise_of_least_squares() -> None:
@@ -124,6 +132,26 @@ def test_prediction_variance_is_the_larger_of_hc3_and_classic(objective: Objecti
     np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
+def test_a_prior_narrows_the_variance_of_a_prediction() -> None:
+    """A prior on the exponent, one more observation of it beside the classic covariance."""
+    sd = 0.01
+    prior = {"alpha_N": (0.076, 0.076 * sd)}
+    problem = make_problem(LINE, laws.get("kaplan_n"), SQUARES, prior=prior)
+    optimum = optimise(replace(problem, penalty=None))
+    at, rows = {"N": np.array([1e12])}, np.arange(15)
+    J = sensitivity(problem, optimum.u, problem.inputs)
+    g = sensitivity(problem, optimum.u, at)[0]
+    r = log_predictions(problem, optimum.u, problem.inputs)[0] - Y
+    variance = np.sum(r**2) / 13
+    classic = np.linalg.inv(J.T @ J / variance + np.diag([0, sd**-2]))
+    bread = variance**-1 * classic
+    leverage = np.einsum("ij,jk,ik->i", J, bread, J)
+    meat = (J.T * (r / (1 - leverage)) ** 2) @ J + variance**2 * np.diag([0, sd**-2])
+    expected = max(g @ classic @ g, g @ bread @ meat @ bread @ g)
+    found = prediction_variance(problem, optimum.u, rows, at, sigma=0.02)
+    assert found[0] == pytest.approx(expected, rel=1e-6)
+
+
 def _powers(exponents: list[float]) -> Points:
     x = 10.0 ** np.array(exponents)
     return Points({"x": x}, np.ones(len(x)), [f"r{i}" for i in range(len(x))])
@@ -185,35 +213,42 @@ def test_drift_is_what_a_bend_asks_for() -> None:
     assert cut.coverage == np.mean(error <= 1.6448536269514722 * math.sqrt(variance))
     expected = math.sqrt(np.mean(error**2 - variance) / np.mean(reach**2))
     assert cut.drift == pytest.approx(expected, rel=1e-6)
+    assert cut.rms == pytest.approx(math.sqrt(np.mean(error**2)), rel=1e-6)
+    assert cut.decades == pytest.approx(math.sqrt(np.mean(reach**2)), rel=1e-9)
 
 
 def test_a_cut_as_json() -> None:
-    assert _no_cut(0.5).to_dict() == {
+    own = 0.01 / 1.6448536269514722
+    assert _cut(0.5).to_dict() == {
         "train_max": 1.0, "n_train": 9, "n_test": 3, "factor": 10.0, "bias": 0.0, "mare": 0.0,
-        "allowed": 0.01, "coverage": 1.0, "drift": 0.5, "held_out": ["a"],
+        "allowed": 0.01, "coverage": 1.0, "rms": 0.5, "decades": 1.0,
+        "drift": pytest.approx(math.sqrt(0.5**2 - own**2), rel=1e-12), "held_out": ["a"],
     }  # fmt: skip
+    assert _cut(own / 2).drift == 0.0
 
 
 @pytest.mark.parametrize(
-    ("drifts", "drift", "why"),
+    ("misses", "why"),
     [
-        ([], 0.03, "drift 3 % per decade (floor; 0 backtests ask for less)"),
-        ([0.01, 0.025], 0.03, "drift 3 % per decade (floor; 2 backtests ask for less)"),
-        ([0.01, 0.0, 0.01], 0.02, "drift 2 % per decade (floor; 3 backtests ask for less)"),
-        ([0.01, 0.05, 0.0], 0.05, "drift 5 % per decade (largest of 3 backtests)"),
+        ([], "that of other tables: no backtest was possible"),
+        ([0.05], "3.2 % in other tables, updated by 1 backtest of this one"),
+        ([0.05, 0.01, 0.0], "3.2 % in other tables, updated by 3 backtests of this one"),
     ],
 )
-def test_the_parts_of_an_interval(drifts: list[float], drift: float, why: str) -> None:
+def test_the_parts_of_an_interval(misses: list[float], why: str) -> None:
     problem, optimum = _line()
-    parts = assemble(LINE, problem, optimum, [_no_cut(d) for d in drifts], seed=1)
+    parts = assemble(LINE, problem, optimum, [_cut(rms) for rms in misses], seed=1)
     r = Y - np.polyval(np.polyfit(X, Y, 1), X)
     sigma = math.sqrt((3 * 0.005**2 + np.sum(r**2)) / (15 - 2 + 3))
-    assert parts.drift == drift
-    assert parts.tested is bool(drifts)
+    expected = drift.learned([_cut(rms) for rms in misses])
+    assert parts.drift == expected
+    assert parts.tested is bool(misses)
+    assert parts.companion is None
     assert (parts.axis, parts.axis_max) == ("N", 2e9)
     assert len(parts.sigma) == len(parts.draws["Nc"]) == 500
     assert parts.method == (
-        f"weak-prior parametric bootstrap, 500 draws; noise {100 * sigma:.2g} %; {why}"
+        f"weak-prior parametric bootstrap, 500 draws; noise {100 * sigma:.2g} %; "
+        f"drift {100 * expected:.2g} % per decade ({why})"
     )
 
 

@@ -4,13 +4,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from scaling_cli.artefact import Fit, Prediction
+from scaling_cli import laws
+from scaling_cli.artefact import Fit, Level, Prediction
 from scaling_cli.cli import _render
 from scaling_cli.cli._terminal import Style
 from scaling_cli.points import scale
 from scaling_cli.quantities import BY_SYMBOL
 
 USEFUL = 0.10  # a half-width above this decides nothing
+FAR = 100.0  # and the square of the farthest backtest: beyond both nothing like it was tried
+BENDING = "backtest.bias"
 INSIDE = 1.005  # factors below this print as x1: inside the data
 
 
@@ -105,13 +108,18 @@ def score(prediction: Prediction, measured: Sequence[float | None]) -> str:
     return f"{text}; {hits} of {len(known)} in the {100 * prediction.level:g} % new-run interval."
 
 
-def notes(fit: Fit, prediction: Prediction, *, style: Style) -> list[str]:
-    """Return the sentences under the table: parts of the interval, and every reason for doubt."""
+def notes(fit: Fit, prediction: Prediction, *, source: str = "", style: Style) -> list[str]:
+    """Return the sentences under the table: parts of the interval, and every reason for doubt.
+
+    `source` says where the drift comes from, where nothing else on the page does.
+    """
     widths = half_widths(prediction)
     if widths is None:
         return [*prediction.notes, _no_interval(fit)]
-    lines = [f"half-width of the new-run interval {_range(widths)}: {_parts(prediction)}."]
-    if fit.uncertainty is not None and not fit.uncertainty.tested:
+    tested = fit.uncertainty is not None and fit.uncertainty.tested
+    kind = f"{'backtested' if tested else 'untested'} {100 * prediction.level:g} % range"
+    lines = [f"{kind} of a new run: half-width {_range(widths)}; {_parts(prediction)}.", source]
+    if not tested:
         lines.append(
             style.paint("UNTESTED", "bold", "yellow")
             + ": no backtest was possible with these data, so nothing shows that the intervals "
@@ -119,12 +127,74 @@ def notes(fit: Fit, prediction: Prediction, *, style: Style) -> list[str]:
         )
     useless = sum(width > USEFUL for width in widths)
     if useless:
-        where = "" if len(widths) == 1 else f" at {useless} of {len(widths)} points"
         lines.append(
             style.paint("no useful prediction", "bold", "red")
-            + f"{where}: the interval is wider than +/-{100 * USEFUL:g} %."
+            + f"{_where(useless, widths)}: the interval is wider than +/-{100 * USEFUL:g} %."
         )
-    return [*lines, *prediction.notes]
+    lines += [_between(fit, prediction), *prediction.notes]
+    return [line for line in lines if line]
+
+
+def _where(some: int, points: Sequence[float]) -> str:
+    return "" if len(points) == 1 else f" at {some} of {len(points)} points"
+
+
+def _between(fit: Fit, prediction: Prediction) -> str:
+    """Say which second law shares the centre of the intervals, and how far it is from the first."""
+    if prediction.companion is None:
+        return ""
+    name, values = prediction.companion
+    apart = values / prediction.value - 1
+    low, high = (_render.percent(float(x), sign=True) for x in (apart.min(), apart.max()))
+    text = (
+        f"centred between {laws.name_of(fit.law)} and {name}, fitted to the same points, which "
+        f"forecasts {low if low == high else f'{low} to {high}'}"
+    )
+    if parted(prediction):
+        return f"{text}: further apart than the half-width, so believe neither alone."
+    return f"{text}."
+
+
+def parted(prediction: Prediction) -> bool:
+    """Say whether the two laws differ by more than the half-width of the interval anywhere."""
+    widths = half_widths(prediction)
+    if prediction.companion is None or widths is None:
+        return False
+    return bool(np.any(np.abs(prediction.companion[1] / prediction.value - 1) > widths))
+
+
+def doubts(fit: Fit, prediction: Prediction) -> list[str]:
+    """Return what the backtests of the fit say against this prediction."""
+    found = [c.message for c in fit.checks if c.code == BENDING and c.level is Level.WARN]
+    cuts = (fit.backtest or {}).get("cuts") or []
+    axis = (fit.backtest or {}).get("axis", "C")
+    along = prediction.extrapolation.get(axis)
+    if along is None or not cuts:
+        return found
+    tested = max(float(cut["factor"]) for cut in cuts)
+    farthest = float(np.max(along))
+    if farthest > max(FAR, tested**2):
+        found.append(
+            f"{axis} {_render.factor(farthest)} is further beyond the data than any backtest of "
+            f"this fit went ({_render.factor(tested)}): that drift goes on as it did is assumed."
+        )
+    return found
+
+
+def learned_from(fit: Fit) -> str:
+    """Return where the drift comes from: every backtest, its miss and what the law allowed."""
+    cuts = (fit.backtest or {}).get("cuts") or []
+    if fit.uncertainty is None or not fit.uncertainty.tested or not cuts:
+        return ""
+    seen = "; ".join(
+        f"{_render.factor(cut['factor'])} further, missed by {_render.percent(cut['mare'])}, "
+        f"allowed {_render.percent(cut['allowed'])}"
+        for cut in cuts
+    )
+    return (
+        f"drift {100 * fit.uncertainty.drift:.2g} % per decade, from "
+        f"{_render.count(len(cuts), 'backtest')} ({seen})."
+    )
 
 
 def _no_interval(fit: Fit) -> str:
@@ -146,6 +216,10 @@ def text(
     fit: Fit, prediction: Prediction, *, measured: Sequence[float | None] = (), style: Style
 ) -> str:
     """Return everything `scaling predict` prints."""
-    lines = [score(prediction, measured), *notes(fit, prediction, style=style)]
+    said = notes(fit, prediction, source=learned_from(fit), style=style)
+    lines = [score(prediction, measured), *said]
+    if prediction.new_run is not None:
+        warning = style.paint("WARN", "bold", "yellow")
+        lines += [f"{warning}: {doubt}" for doubt in doubts(fit, prediction)]
     below = "\n".join(part for line in lines if line for part in _render.wrap(line, style.width))
     return _render.paragraphs([table(prediction, measured=measured, style=style), below])

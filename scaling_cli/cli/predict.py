@@ -145,6 +145,7 @@ def _record(name: str, fit: "Fit", prediction: "Prediction", grid: "Grid") -> di
     widths = rendering.half_widths(prediction)
     for i, record in enumerate(records):
         record["half_width"] = None if widths is None else widths[i]
+        record["useful"] = None if widths is None else widths[i] <= rendering.USEFUL
         measured = grid.measured[i] if grid.measured else None
         if measured is not None:
             record["measured"] = measured
@@ -155,5 +156,9 @@ def _record(name: str, fit: "Fit", prediction: "Prediction", grid: "Grid") -> di
         "fit": name,
         "law": laws.name_of(fit.law),
         "tested": None if fit.uncertainty is None else fit.uncertainty.tested,
+        "method": None if fit.uncertainty is None else fit.uncertainty.method,
+        "drift": None if fit.uncertainty is None else fit.uncertainty.drift,
+        "backtests": (fit.backtest or {}).get("cuts") or [],
+        "warnings": [] if widths is None else rendering.doubts(fit, prediction),
         "predictions": records,
     }

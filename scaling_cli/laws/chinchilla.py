@@ -16,6 +16,7 @@ class Chinchilla(Law):
   title={Training Compute-Optimal Large Language Models},
   author={Hoffmann, Jordan and Borgeaud, Sebastian and Mensch, Arthur and others},
   journal={arXiv:2203.15556}, year={2022}}"""
+    companion = "chinchilla_gamma"
     convention = {"N": "total"}
 
     E: float = param("irreducible loss", unit="nats/token", linear=True, prior=FLOOR_PRIOR)
