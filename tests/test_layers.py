@@ -23,7 +23,7 @@ LAYERS = (
     {"artefact"},
     {"store", "engine", "scores"},
     {"ingest", "chunks"},
-    {"edges"},
+    {"edges", "vertex"},
     {"search"},
     {"optimum"},
     {"settling"},
