@@ -70,7 +70,7 @@ def search(problem: Problem, seed: int) -> Searched:
     best = int(np.argmin(np.where(np.isfinite(found.value), found.value, np.inf)))
     if lad:
         return Searched(found, _least_absolute(problem, found.u[best : best + 1]), ())
-    return Searched(found, *_finished(problem, found, best))
+    return Searched(found, *finished(problem, found, best))
 
 
 def _searched(problem: Problem, projected: np.ndarray, seed: int) -> Solution:
@@ -95,7 +95,7 @@ def agreeing(problem: Problem, found: Solution) -> np.ndarray:
     return found.converged & (known <= np.min(known) * (1 + SAME_MINIMUM) + floor)
 
 
-def _finished(problem: Problem, found: Solution, best: int) -> tuple[Solution, tuple[str, ...]]:
+def finished(problem: Problem, found: Solution, best: int) -> tuple[Solution, tuple[str, ...]]:
     """Follow the best lane to its end; also name what slides towards a bound without end.
 
     Raises
