@@ -66,7 +66,7 @@ def search(problem: Problem, seed: int) -> Searched:
     found = _searched(smooth if lad else problem, projected, seed)
     if not np.any(np.isfinite(found.value)):
         raise FitError("the law is not finite at any starting point.")
-    ends = [(_least_absolute if lad else _finished)(problem, found, i) for i in _leading(found)]
+    ends = [(_least_absolute if lad else finished)(problem, found, i) for i in _leading(found)]
     exact = lad and problem.penalty is None
     sums = [absolute(problem, e.u[0]) if exact else float(e.value[0]) for e, _ in ends]
     return Searched(found, *ends[int(np.nanargmin(sums))])
@@ -104,7 +104,7 @@ def agreeing(problem: Problem, found: Solution) -> np.ndarray:
     return found.converged & (known <= np.min(known) * (1 + SAME_MINIMUM) + floor)
 
 
-def _finished(problem: Problem, found: Solution, best: int) -> tuple[Solution, tuple[str, ...]]:
+def finished(problem: Problem, found: Solution, best: int) -> tuple[Solution, tuple[str, ...]]:
     """Follow the best lane to its end; also name what slides towards a bound without end.
 
     Raises
