@@ -100,8 +100,7 @@ def _prior(problem: Problem, corner: float) -> np.ndarray:
     matrix = problem.frame.matrix
     if problem.penalty is None:
         return np.zeros((matrix.shape[1], matrix.shape[1]))
-    precision = problem.penalty.tau(corner) * problem.penalty.precision
-    return (matrix.T * precision) @ matrix
+    return problem.penalty.tau(corner) * problem.penalty.information(matrix)
 
 
 def of_parameters(

@@ -236,7 +236,7 @@ class _Work:
 
 
 LOWER = 1e-3  # of tau / 2: far above rounding, far below what moves an interval
-_Target = tuple[str, str, dict[str, float]]  # kind, name, inputs
+_Target = tuple[str, str, Mapping[str, float]]  # kind, name, inputs
 
 
 def _targets(
@@ -357,8 +357,7 @@ def _nuts(work: _Work, kind: str, name: str, at: Mapping[str, float]) -> _Ends:
         return {kind: (None, None)}
     sampled = work.posterior
     generator = np.random.default_rng(work.fit.selection.get("seed", 0))
-    shape = (len(sampled.sigma), NOISE_STRATA)
-    errors = (sampled.sigma[:, None] * generator.standard_t(sampled.freedom, shape)).ravel()
+    errors = sampled.noise(generator, NOISE_STRATA)
     return _percentiles(work, (kind, name, at), sampled.draws, errors)
 
 

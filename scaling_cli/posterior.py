@@ -49,18 +49,25 @@ class Posterior:
     chains: int
     each: int
 
+    def noise(self, generator: np.random.Generator, each: int) -> np.ndarray:
+        """Return noise of runs, `each` for every draw, shape (chains x draws x each,)."""
+        shape = (len(self.sigma), each)
+        if np.isinf(self.freedom):
+            return (self.sigma[:, None] * generator.standard_normal(shape)).ravel()
+        return (self.sigma[:, None] * generator.standard_t(self.freedom, shape)).ravel()
+
     @property
     def converged(self) -> bool:
         """Whether every R-hat is at most 1.01 and no transition diverged."""
-        worst = max(self.r_hat.values())
-        return bool(np.isfinite(worst) and worst <= LARGEST_R_HAT and self.divergences == 0)
+        mixed = all(found <= LARGEST_R_HAT for found in self.r_hat.values())  # NaN is not
+        return mixed and self.divergences == 0
 
     def summary(self) -> str:
         """Return one line for people."""
-        count = f"{self.chains} chains of {self.each} draws"
+        worst, fewest = np.max(list(self.r_hat.values())), np.min(list(self.ess.values()))
         return (
-            f"{count}, R-hat at most {max(self.r_hat.values()):.4f}, effective sample size at "
-            f"least {min(self.ess.values()):.0f}, {self.divergences} divergences"
+            f"{self.chains} chains of {self.each} draws, R-hat at most {worst:.4f}, effective "
+            f"sample size at least {fewest:.0f}, {self.divergences} divergences"
         )
 
 

@@ -63,6 +63,10 @@ class Penalty:
         """Return the scale of the priors beside a sum of Huber's rho with this corner."""
         return tau(self.residuals, self.weight, self.searched, corner)
 
+    def information(self, matrix: np.ndarray) -> np.ndarray:
+        """Return the priors' precision in searched coordinates, (k, k), of a frame's matrix."""
+        return (matrix.T * self.precision) @ matrix
+
     def at(self, corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return centre (p,) and precision (lanes, p) for lanes of these corners (lanes,)."""
         distinct, lane = np.unique(corners, return_inverse=True)

@@ -21,6 +21,8 @@ from scaling_cli.runs import Layout, Runs, floats
 from scaling_cli.view import REACHED, View
 from scaling_cli.where import rows_where
 
+EMPTY = "Mend the cell, or leave it empty if there is no value."
+
 
 def select(
     runs: Runs,
@@ -150,11 +152,11 @@ def _rows_wanted(at: str) -> int | None:
     return int(match[1])
 
 
-def _text_target(view: View, output: str, values: np.ndarray) -> DataError:
+def _text_target(view: View, output: str, values: np.ndarray, hint: str = EMPTY) -> DataError:
     row = next((i for i, v in enumerate(values) if v is not None and not _is_number(v)), 0)
     return DataError(
         f"{values[row]!r} is not a number.",
-        hint="Mend the cell, or leave it empty if there is no value.",
+        hint=hint,
         file=view.file_of(row),
         row=view.line_of(row),
         column=output,
@@ -218,7 +220,7 @@ def _weights(view: View, name: str | None) -> tuple[np.ndarray | None, np.ndarra
         raise _no_column(view, name)
     values = view.column(resolved)
     if values.dtype == object:
-        raise _text_target(view, name, values)
+        raise _text_target(view, name, values, "Mend the cell; 0 leaves a point out.")
     for i in np.flatnonzero(~(np.isfinite(values) & (values >= 0))).tolist():
         found = "missing" if np.isnan(values[i]) else f"{values[i]:g}"
         raise DataError(

@@ -245,13 +245,16 @@ def prediction_variance(
         corner = problem.objective.delta if problem.objective.name == "huber" else 1e-3
         band = max(corner, 1.2 * sigma * n**-0.2)
         psi, slope = np.clip(r, -corner, corner), (np.abs(r) <= band) * corner / band
-    information = np.linalg.pinv((J * slope[:, None]).T @ J, hermitian=True)
+    freedom, mean_slope = max(1, n - J.shape[1]), max(np.mean(slope), 1 / n)
+    tau = np.sum(psi**2) / freedom / mean_slope
+    matrix = problem.frame.matrix
+    believed = 0.0 if problem.penalty is None else tau * problem.penalty.information(matrix)
+    information = np.linalg.pinv((J * slope[:, None]).T @ J + believed, hermitian=True)
     leverage = slope * np.einsum("ij,jk,ik->i", J, information, J)
     spread = psi / np.maximum(1 - leverage, 1 / n)
-    sandwich = information @ ((J * spread[:, None] ** 2).T @ J) @ information
-    bread = np.linalg.pinv(J.T @ J, hermitian=True)
-    freedom = max(1, n - J.shape[1])
-    classic = bread * np.sum(psi**2) / freedom / max(np.mean(slope), 1 / n) ** 2
+    meat = (J * spread[:, None] ** 2).T @ J + tau * believed
+    sandwich = information @ meat @ information
+    classic = tau * np.linalg.pinv(mean_slope * J.T @ J + believed, hermitian=True)
     G = sensitivity(problem, u, at)
     both = [np.einsum("ij,jk,ik->i", G, covariance, G) for covariance in (sandwich, classic)]
     return np.maximum(*both)

@@ -188,8 +188,8 @@ all cuts together, by reach beyond the largest fitted run
   x20 to x100          1  +1.50 %        1.51 %   +/-2.00 %   100 %        0 %
   beyond x100          1  +0.00 %        0.00 %   +/-2.00 %   100 %      100 %
 
-inside: held-back points in the 90 % interval for a new run that scaling predict would have printed
-  from the fitted part alone, drift learned inside that part included. law alone: inside the same
+inside: held-back points in the 90 % new-run interval that scaling predict would have printed from
+  the fitted part alone, drift learned inside that part included. law alone: inside the same
   interval without drift. bias: + is forecast too high.
 
 untested  1 cut
@@ -244,7 +244,7 @@ def test_the_figure_shows_every_forecast() -> None:
     legend = axes.get_legend()
     assert legend is not None
     assert [text.get_text() for text in legend.get_texts()] == [
-        "allowed by the 90 % interval",
+        "allowed by the 90 % new-run interval",
         "inside (3 of 5 forecasts)",
         "outside (2 of 5 forecasts)",
     ]

@@ -113,6 +113,7 @@ def test_text_of_one_point(here: Path) -> None:
         "drift 0.2 % per decade, from 2 backtests (x100 further, missed by 1.45 %, allowed 0.67 %; "
         "x10\n  further, missed by 0.34 %, allowed 0.67 %).\n"
     )
+    assert record["method"] == "draws made by hand"
 
 
 def test_lists_and_repeats_make_a_grid(here: Path) -> None:

@@ -352,6 +352,56 @@ def test_an_input_that_no_run_has(tmp_path: Path, law: str, table: str, message:
     assert str(error.value) == f"{file}: {message}"
 
 
+WEIGHED = "run_id,params,tokens,loss,w\na,1e6,1e8,3,2\nb,2e6,1e8,2.9,0\nc,4e6,1e8,2.8,0.5\n"
+
+
+def test_a_column_of_weights(tmp_path: Path) -> None:
+    found = points(write(tmp_path, "runs.csv", WEIGHED), weight="w")
+    np.testing.assert_array_equal(found.weights(), [2, 0.5])
+    np.testing.assert_array_equal(found.output, [3, 2.8])
+    np.testing.assert_array_equal(found.inputs["N"], [1e6, 4e6])
+    assert left(found) == {"b": "w (its weight) is 0"}
+    assert points(tmp_path / "runs.csv").weight is None
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ("", "the weight of run b is missing; it must be a number, not negative. Mend the cell; "
+         "0 leaves a point out."),
+        ("-2", "the weight of run b is -2; it must be a number, not negative. Mend the cell; "
+         "0 leaves a point out."),
+        ("inf", "the weight of run b is inf; it must be a number, not negative. Mend the cell; "
+         "0 leaves a point out."),
+        ("high", "'high' is not a number. Mend the cell; 0 leaves a point out."),
+    ],
+)  # fmt: skip
+def test_weights_that_are_none(tmp_path: Path, cell: str, message: str) -> None:
+    path = write(tmp_path, "runs.csv", WEIGHED.replace("2.9,0", f"2.9,{cell}"))
+    with pytest.raises(DataError) as caught:
+        points(path, weight="w")
+    assert str(caught.value) == f"{path}, row 3, column 'w': {message}"
+
+
+def test_weights_that_leave_nothing(tmp_path: Path) -> None:
+    path = write(tmp_path, "runs.csv", WEIGHED.replace(",2\n", ",0\n").replace("0.5", "0"))
+    with pytest.raises(DataError) as caught:
+        points(path, weight="w")
+    assert str(caught.value) == (
+        "no run is left to fit loss to. Left out: 3 run(s): w (its weight) is 0."
+    )
+
+
+def test_no_column_of_weights(tmp_path: Path) -> None:
+    path = write(tmp_path, "runs.csv", WEIGHED)
+    with pytest.raises(DataError) as caught:
+        points(path, weight="ww")
+    assert str(caught.value) == (
+        f"{path}: there is no column 'ww'. Did you mean w? Columns found: run_id, tokens, loss, "
+        "params, w."
+    )
+
+
 def test_one_variable_is_mapped(tmp_path: Path) -> None:
     file = write(tmp_path, "t.csv", "run_id,params,tokens,flops,loss\na,1,2e7,1.2e8,3\n")
     found = points(file, {"map": {"x": "flops"}}, law="power_law")

@@ -1,6 +1,7 @@
 """Noise, resamples, draws, variances and backtests against closed forms."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,13 @@ from scaling_cli import drift, laws
 from scaling_cli.artefact import Objective
 from scaling_cli.engine.solve import Problem, frame
 from scaling_cli.law import Law, Prior, param
-from scaling_cli.optimum import Optimum, make_problem, optimise
+from scaling_cli.optimum import (
+    Optimum,
+    log_predictions,
+    make_problem,
+    optimise,
+    sensitivity,
+)
 from scaling_cli.points import Points
 from scaling_cli.quantities import Loss, Variable
 from scaling_cli.uncertainty import (
@@ -123,6 +130,26 @@ def test_prediction_variance_is_the_larger_of_hc3_and_classic(objective: Objecti
     expected = np.maximum(*(np.einsum("ij,jk,ik->i", G, V, G) for V in (hc3, classic)))
     found = prediction_variance(problem, optimum.u, rows, {"N": at}, sigma=0.02)
     np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_a_prior_narrows_the_variance_of_a_prediction() -> None:
+    """A prior on the exponent, one more observation of it beside the classic covariance."""
+    sd = 0.01
+    prior = {"alpha_N": (0.076, 0.076 * sd)}
+    problem = make_problem(LINE, laws.get("kaplan_n"), SQUARES, prior=prior)
+    optimum = optimise(replace(problem, penalty=None))
+    at, rows = {"N": np.array([1e12])}, np.arange(15)
+    J = sensitivity(problem, optimum.u, problem.inputs)
+    g = sensitivity(problem, optimum.u, at)[0]
+    r = log_predictions(problem, optimum.u, problem.inputs)[0] - Y
+    variance = np.sum(r**2) / 13
+    classic = np.linalg.inv(J.T @ J / variance + np.diag([0, sd**-2]))
+    bread = variance**-1 * classic
+    leverage = np.einsum("ij,jk,ik->i", J, bread, J)
+    meat = (J.T * (r / (1 - leverage)) ** 2) @ J + variance**2 * np.diag([0, sd**-2])
+    expected = max(g @ classic @ g, g @ bread @ meat @ bread @ g)
+    found = prediction_variance(problem, optimum.u, rows, at, sigma=0.02)
+    assert found[0] == pytest.approx(expected, rel=1e-6)
 
 
 def _powers(exponents: list[float]) -> Points:

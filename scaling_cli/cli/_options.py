@@ -119,8 +119,8 @@ Prior = Annotated[
     typer.Option(
         "--prior",
         metavar="NAME=CENTER+-SD",
-        help="A belief about a parameter, weighed against the data: --prior alpha=0.35+-0.05, "
-        "A=400+-50%. Lognormal with this median where the parameter is positive.",
+        help="A belief about a parameter, weighed against the data: --prior alpha=0.35+-0.05 or "
+        "--prior A=400+-50%. Lognormal with this median where the parameter is positive.",
     ),
 ]
 Bootstrap = Annotated[

@@ -92,7 +92,7 @@ def _bin(one: Reach) -> str:
 def _meaning(found: Backtest, style: Style) -> str:
     """Return what the columns mean."""
     text = (
-        f"inside: held-back points in the {100 * found.level:g} % interval for a new run that "
+        f"inside: held-back points in the {100 * found.level:g} % new-run interval that "
         "scaling predict would have printed from the fitted part alone, drift learned inside that "
         "part included. law alone: inside the same interval without drift. bias: + is forecast "
         "too high."

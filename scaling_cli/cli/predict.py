@@ -156,6 +156,7 @@ def _record(name: str, fit: "Fit", prediction: "Prediction", grid: "Grid") -> di
         "fit": name,
         "law": laws.name_of(fit.law),
         "tested": None if fit.uncertainty is None else fit.uncertainty.tested,
+        "method": None if fit.uncertainty is None else fit.uncertainty.method,
         "drift": None if fit.uncertainty is None else fit.uncertainty.drift,
         "backtests": (fit.backtest or {}).get("cuts") or [],
         "warnings": [] if widths is None else rendering.doubts(fit, prediction),

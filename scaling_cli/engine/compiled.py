@@ -86,8 +86,8 @@ def _file(law: type[Law], key: tuple, shapes: tuple, device: Any) -> Path | None
         return None
     parts = (
         metadata.version("jax"), metadata.version("jaxlib"), sys.version, _processor(),
-        device.platform, device.device_kind, os.environ.get("XLA_FLAGS", ""), _sources(), source,
-        law.__qualname__, key, shapes,
+        device.platform, device.device_kind, device.id, os.environ.get("XLA_FLAGS", ""),
+        _sources(), source, law.__qualname__, key, shapes,
     )  # fmt: skip
     return Path(folder) / f"{hashlib.sha256(repr(parts).encode()).hexdigest()[:40]}.xla"
 

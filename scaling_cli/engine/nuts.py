@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import jax
@@ -72,7 +73,7 @@ def sample(
         If numpyro is not installed.
     """
     try:
-        from numpyro import diagnostics, infer
+        infer, diagnostics = (import_module(f"numpyro.{part}") for part in ("infer", "diagnostics"))
     except ImportError as error:
         raise UsageError(
             "sampling the posterior needs the package numpyro, which is not installed.",

@@ -110,7 +110,7 @@ def draw(table: Table, ax: Axes) -> None:
 def _draw_errors(errors: Errors, axis: str, ax: Axes) -> None:
     ax.vlines(
         errors.reach, errors.lowest, errors.highest, color=_style.FAINT, lw=1.2, alpha=0.45,
-        zorder=1, label=f"allowed by the {100 * errors.level:g} % interval",
+        zorder=1, label=f"allowed by the {100 * errors.level:g} % new-run interval",
     )  # fmt: skip
     for rows, colour, text in (
         (errors.inside, _style.PREDICTED, "inside"),

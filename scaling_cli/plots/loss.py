@@ -177,5 +177,5 @@ def _draw_frontier(frontier: Frontier, edge: float, ax: Axes) -> None:
         ax.fill_between(
             frontier.scale[beyond], frontier.low[beyond], frontier.high[beyond],
             color=_style.PREDICTED, alpha=0.22, linewidth=0,
-            label=f"{frontier.level:.0%} interval for a new run",
+            label=f"{100 * frontier.level:g} % new-run interval",
         )  # fmt: skip
