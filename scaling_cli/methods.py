@@ -229,7 +229,7 @@ class _Work:
         edge = self.settled[1].at_bound if self.profiles else ()
         if edge:
             found.append(
-                f"{', '.join(edge)} ran to the edge of its domain: profiles of the other parameters "
+                f"{', '.join(edge)} ran to the edge of its domain: profiles of others "
                 "may be too short."
             )
         if any(one.lower > LOWER for one in self.profiles):
