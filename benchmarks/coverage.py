@@ -1,7 +1,7 @@
 """Do the intervals cover? Leave-largest-out on real sets: coverage and width by how far they reach.
 
     SCALING_SHARED=../shared python benchmarks/coverage.py [--law chinchilla_gamma]
-    python benchmarks/coverage.py --simulate [--replicates 8]
+    python benchmarks/coverage.py --simulate [--replicates 30]
 
 For every table, runs above Cmax / {2, 3, 10, 30, 100, 300, 1000} are hidden, the rest is fitted
 exactly as `scaling fit` does (with its own backtests, which never see the hidden runs), and the
@@ -71,7 +71,7 @@ def _forecast(one: Table, factor: float, train: np.ndarray, law: str) -> Forecas
         return None
     masks = cuts_by_share(points, len(optimum.u))
     other = companion(problem, masks)
-    cuts = backtest(points, problem, optimum, masks, other)
+    cuts = backtest(points, problem, optimum, masks, companion=other)
     certain = assemble(points, problem, optimum, cuts, 0, companion=other and other.law)
     reach = one.C / np.max(one.C[train])
     chosen = _chosen(reach, ~train)
@@ -166,7 +166,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--law", default="chinchilla")
     parser.add_argument("--simulate", action="store_true")
-    parser.add_argument("--replicates", type=int, default=8)
+    parser.add_argument("--replicates", type=int, default=30)
     options = parser.parse_args()
     if options.simulate:
         coverage_simulated.report(options.replicates)

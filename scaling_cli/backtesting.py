@@ -234,9 +234,9 @@ def _refitted(
 ) -> tuple[list[_Fitted], list[Skipped]]:
     """Refit every part and every cut inside it, all side by side."""
     begin = np.stack([optimum.u, *starts(problem)[:PROJECTED_STARTS]])
-    weights = [row for part in parts for row in part.weights()]
-    u, value = refits(problem, begin, weights, executor=executor)
-    companions = _companions(problem, parts)
+    weights = [part.weights() for part in parts]
+    u, value = refits(problem, begin, [r for rows in weights for r in rows], executor=executor)
+    companions = companion.of_parts(problem, [part.problem for part in parts], weights)
     fitted, stuck, first = [], [], 0
     for part in parts:
         own = slice(first, first + 1 + len(part.inner))
@@ -251,21 +251,6 @@ def _refitted(
             hint="Hold parameters with --fix or --tie.",
         )
     return fitted, stuck
-
-
-def _wanted(part: Part) -> bool:
-    return companion.problem_of(part.problem) is not None
-
-
-def _companions(problem: Problem, parts: Sequence[Part]) -> list[Law | None]:
-    """Return the companion law of every part and of every cut inside it, in order."""
-    wanted = [w for part in parts for w in [_wanted(part)] * (1 + len(part.inner))]
-    rows = [row for part in parts for row in part.weights()]
-    other = companion.problem_of(problem)
-    if other is None or not any(wanted):
-        return [None] * len(rows)
-    fitted = iter(companion.fitted(other, [r for r, w in zip(rows, wanted, strict=True) if w]))
-    return [next(fitted) if w else None for w in wanted]
 
 
 def _nothing_left(n: int, problem: Problem, fewest: int, skipped: Sequence[Skipped]) -> FitError:
@@ -293,10 +278,10 @@ def _uncertainties(
     found = []
     ended = chunks.run(batches, executor)
     for one, sigma, batch, ends in zip(fitted, sigmas, batches, ended, strict=True):
-        part, inner = one.part, one.inner()
+        inner = one.inner()
         draws = parameters(problem, ends.u[ends.converged])
         each = batch.part.sigmas(chunks.cut(batch))[ends.converged]
-        certain = combine(part.points, inner, draws, each, sigma, companion=one.companion)
+        certain = combine(one.part.points, inner, draws, each, sigma, companion=one.companion)
         found.append((certain, len(inner)))
     return found
 

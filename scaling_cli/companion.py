@@ -13,6 +13,7 @@ from scaling_cli import laws
 from scaling_cli.engine.solve import Problem, frame, parameters, solve
 from scaling_cli.engine.starts import starts
 from scaling_cli.law import Law
+from scaling_cli.optimum import in_range
 
 FEWEST_POINTS = 16  # below that the richer law's forecasts are no better
 STARTS = 2
@@ -49,25 +50,23 @@ def fitted(problem: Problem, weights: Sequence[np.ndarray]) -> list[Law | None]:
 
     Rows multiply the points' own weights, as in `optimum.refits`.
     All points are fitted first, from the best starts; everything else begins there. On the tables
-    of benchmarks/coverage.py more starts found no better minimum.
+    of benchmarks/coverage.py more starts found no better minimum. A lane that still creeps, along
+    a ridge or towards a bound, is taken where it is: its forecast hardly moves any more.
+    Rows multiply the points' own weights, as in `optimum.refits`.
     """
     first = solve(problem, starts(problem)[:STARTS], max_iterations=ITERATIONS)
-    if not np.any(first.converged):
-        return [None] * len(weights)
-    begin = first.u[np.argmin(np.where(first.converged, first.value, np.inf))]
+    begin = first.u[int(np.argmin(np.where(np.isfinite(first.value), first.value, np.inf)))]
     found = solve(
         problem,
         np.repeat(begin[None], len(weights), axis=0),
         weight=np.stack(weights) * problem.weight,
         max_iterations=ITERATIONS,
     )
-    columns = parameters(problem, found.u)
-    return [
-        problem.law(**{name: float(column[i]) for name, column in columns.items()})
-        if done
-        else None
-        for i, done in enumerate(found.converged.tolist())
-    ]
+    usable = np.isfinite(found.value) & in_range(problem, found.u)
+    columns = parameters(problem, found.u[usable])
+    values = zip(*(column.tolist() for column in columns.values()), strict=True)
+    made = (problem.law(**dict(zip(columns, row, strict=True))) for row in values)
+    return [next(made) if one else None for one in usable.tolist()]
 
 
 def companion(problem: Problem, masks: Sequence[np.ndarray]) -> Companion | None:
@@ -78,3 +77,35 @@ def companion(problem: Problem, masks: Sequence[np.ndarray]) -> Companion | None
     everything = np.ones(len(problem.output))
     law, *at_cuts = fitted(other, [everything, *(mask.astype(float) for mask in masks)])
     return None if law is None else Companion(law, at_cuts)
+
+
+def of_parts(
+    problem: Problem, parts: Sequence[Problem], weights: Sequence[Sequence[np.ndarray]]
+) -> list[Law | None]:
+    """Fit the companion under each row of each part's weights, where the part itself has one.
+
+    Parameters
+    ----------
+    problem : Problem
+        Of the whole table, which rows of weights, shape (n,), are over.
+    parts : sequence of Problem
+        Of the points that each part fits.
+    weights : sequence of sequence of array
+        Of each part: its own row, then those of the cuts inside it.
+
+    Returns
+    -------
+    list
+        In the order of all rows; None for the parts without a companion.
+    """
+    other = problem_of(problem)
+    rows = [
+        (row, problem_of(part) is not None)
+        for part, own in zip(parts, weights, strict=True)
+        for row in own
+    ]
+    wanted = [row for row, has_one in rows if has_one]
+    if other is None or not wanted:
+        return [None] * len(rows)
+    found = iter(fitted(other, wanted))
+    return [next(found) if has_one else None for _, has_one in rows]

@@ -117,7 +117,7 @@ def _client(address: str) -> "Iterator[Client]":
         except TimeoutError as error:
             raise UsageError(
                 f"no worker has joined the dask scheduler at {address} in {WORKER_WITHIN:g} s.",
-                hint=f"Start some: dask worker {address} --nworkers 8 --nthreads 1",
+                hint=f"Start some: dask worker {address} --nthreads 1",
             ) from error
         yield client
 

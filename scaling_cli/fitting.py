@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scaling_cli import __version__, executors, laws
+from scaling_cli import __version__, executors, laws, rivals
 from scaling_cli.artefact import Fit, Objective
 from scaling_cli.checklist import Evidence, checklist
-from scaling_cli.companion import companion
+from scaling_cli.companion import companion, problem_of
 from scaling_cli.diagnosis import COMPUTE_FACTORS, diagnose
-from scaling_cli.engine.solve import Problem, to_free
+from scaling_cli.engine.solve import Problem, prepared, to_free
 from scaling_cli.errors import UsageError
 from scaling_cli.executors import Executor
 from scaling_cli.law import Law
@@ -113,22 +113,30 @@ def fit(
     chosen = objective or Objective()
     problem = make_problem(points, law_class, chosen, fix, tie, prior=prior)
     refuse(points, problem)
-    problem, optimum = settle(problem, seed=seed)
     selection = {
         "target": target, "where": where, "at": at, "fix": dict(fix or {}),
         "tie": dict(tie or {}), "weight": weight_name(weights), "prior": as_text(prior),
         "bootstrap": bootstrap, "bootstrap_kind": bootstrap_kind, "cluster": cluster,
         "seed": seed, "level": level,
     }  # fmt: skip
-    bare = Fit(
-        law=optimum.law, status=optimum.status, objective=chosen, value=optimum.value,
-        n_points=len(points), left_out=list(points.left_out),
-        data=describe(points) | {"sources": sources},
-        derived=derived(optimum.law, points), diagnostics=optimum.diagnostics,
-        selection=selection, origin={"kind": "computed"}, versions=versions(), command=command,
-    )  # fmt: skip
-    with executors.opened(executor) as opened:
+    described = describe(points) | {"sources": sources}
+    with prepared(_needed(problem)), executors.opened(executor) as opened:
+        problem, optimum = settle(problem, seed=seed)
+        bare = Fit(
+            law=optimum.law, status=optimum.status, objective=chosen, value=optimum.value,
+            n_points=len(points), left_out=list(points.left_out), data=described,
+            derived=derived(optimum.law, points), diagnostics=optimum.diagnostics,
+            selection=selection, origin={"kind": "computed"}, versions=versions(),
+            command=command,
+        )  # fmt: skip
         return _judged(bare, points, problem, optimum, plan, executor=opened)
+
+
+def _needed(problem: Problem) -> list[Problem]:
+    """Return a problem for every law that a fit of this one calls on."""
+    other = problem_of(problem)
+    known = [problem, *([] if other is None else [other]), *rivals.problems(problem)]
+    return list({p.law: p for p in known}.values())
 
 
 def refit_objective(
@@ -167,13 +175,15 @@ def _judged(
     resampled = resample(points, problem, optimum, plan, executor=executor)
     masks = cuts_by_share(points, len(optimum.u))
     other = companion(problem, masks)
-    cuts = backtest(points, problem, optimum, masks, other, executor=executor)
+    cuts = backtest(points, problem, optimum, masks, companion=other, executor=executor)
     uncertainty = assemble(
-        points, problem, optimum, cuts, plan.seed, companion=other and other.law, executor=executor
-    )
+        points, problem, optimum, cuts, plan.seed,
+        companion=other and other.law, executor=executor,
+    )  # fmt: skip
     found = diagnose(
         points, problem, optimum,
         draws=resampled.draws, uncertainty=uncertainty, masks=masks, cuts=cuts, level=level,
+        companion=other,
     )  # fmt: skip
     sure = replace(
         bare,

@@ -14,13 +14,14 @@ from scaling_cli.engine.solve import (
     corner_of,
     frame,
     parameters,
+    solve,
     to_free,
 )
 from scaling_cli.errors import DataError, FitError, UsageError
 from scaling_cli.executors import SERIAL, Executor
 from scaling_cli.law import Domain, Law
 from scaling_cli.points import Points
-from scaling_cli.search import LAD_LOOSEST, Searched, agreeing, search
+from scaling_cli.search import LAD_LOOSEST, Searched, agreeing, finished, search
 
 DEAD_TERM = 1e-7  # a parameter that moves ln loss by less than this per e-fold is at its bound
 ILL_CONDITIONED = 1e10  # of the diagonally scaled Hessian; sqrt is the loss of digits
@@ -305,6 +306,23 @@ def sensitivity(
     return ((values[0] - values[3]) + 8 * (values[2] - values[1])).T / (12 * step)
 
 
+def in_range(problem: Problem, u: np.ndarray) -> np.ndarray:
+    """Say which lanes of u (m, k) have parameters that doubles can hold: a slide may leave them."""
+    with np.errstate(over="ignore"):
+        values = np.stack([*parameters(problem, u).values()])
+    return np.all(np.isfinite(values), axis=0)
+
+
+def _followed(problem: Problem, weight: np.ndarray, begin: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return where a refit ends that does not come to rest by itself: often at a bound."""
+    own = replace(problem, weight=weight * problem.weight)
+    try:
+        ended, _ = finished(own, solve(own, begin[None]), 0)
+    except FitError:
+        return begin, np.inf
+    return ended.u[0], float(ended.value[0])
+
+
 def refits(
     problem: Problem,
     begin: np.ndarray,
@@ -337,6 +355,12 @@ def refits(
     corner = None if corners is None else np.asarray(corners, float)
     batch = chunks.Variations(problem, begin, np.asarray(weights, float), corner)
     (ends,) = chunks.run([batch], executor)
-    usable = ends.reached()
+    usable = np.where(in_range(problem, ends.u), ends.reached(), np.inf)
     best = np.argmin(usable.reshape(v, b), axis=1) + b * np.arange(v)
-    return ends.u[best], usable[best]
+    u, value = ends.u[best], usable[best]
+    if corners is None:
+        lowest = np.where(np.isfinite(ends.value), ends.value, np.inf).reshape(v, b)
+        for i in np.flatnonzero(~np.isfinite(value)).tolist():
+            lane = i * b + int(np.argmin(lowest[i]))
+            u[i], value[i] = _followed(problem, batch.weights[i], ends.u[lane])
+    return u, value

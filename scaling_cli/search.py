@@ -11,11 +11,12 @@ from typing import NamedTuple
 import numpy as np
 
 from scaling_cli import laws
+from scaling_cli.edges import ABSENT, starts_without, vanishing
 from scaling_cli.engine.iteration import RESIDUAL_FLOOR
 from scaling_cli.engine.solve import Problem, Solution, solve
 from scaling_cli.engine.starts import log_box, starts
 from scaling_cli.errors import FitError
-from scaling_cli.law import Domain
+from scaling_cli.vertex import absolute, on_vertex
 
 FIRST_STARTS = 8  # the best projected ones; where most of them agree, the search ends
 AGREED = 0.5
@@ -25,9 +26,7 @@ RANDOM_STARTS = 16
 RANDOM_SPREAD = 0.5  # sd of random starts around the best projected one, in free coordinates
 SEARCH_ITERATIONS = 150  # enough for nearly all starts; the best one is polished afterwards
 POLISH_ITERATIONS = 3000  # a term that slides to zero may take thousands
-CREPT = 1e-6  # relative gain of a polish below which what still moves is a slide to a bound
-SLID = 0.1  # change of a free coordinate during such a polish that counts as sliding
-ABSENT = 45.0  # below its best value in ln: a share of 3e-20
+SLID = 0.1  # change of a free coordinate during a polish without end that counts as sliding
 LARGEST_LOGARITHM = 600.0  # of a coefficient: doubles end at 709, and predictions need room
 SAME_MINIMUM = 1e-8  # relative difference of objectives that counts as the same minimum
 # Least absolute deviations as the limit of Huber's: the corner shrinks until Newton no longer
@@ -67,10 +66,20 @@ def search(problem: Problem, seed: int) -> Searched:
     found = _searched(smooth if lad else problem, projected, seed)
     if not np.any(np.isfinite(found.value)):
         raise FitError("the law is not finite at any starting point.")
-    best = int(np.argmin(np.where(np.isfinite(found.value), found.value, np.inf)))
-    if lad:
-        return Searched(found, _least_absolute(problem, found.u[best : best + 1]), ())
-    return Searched(found, *_finished(problem, found, best))
+    ends = [(_least_absolute if lad else finished)(problem, found, i) for i in _leading(found)]
+    exact = lad and problem.penalty is None
+    sums = [absolute(problem, e.u[0]) if exact else float(e.value[0]) for e, _ in ends]
+    return Searched(found, *ends[int(np.nanargmin(sums))])
+
+
+def _leading(found: Solution) -> list[int]:
+    """Return the best lane; where its coefficients leave the doubles, also the best that stays."""
+    known = np.where(np.isfinite(found.value), found.value, np.inf)
+    inside = np.array([_representable(u) for u in found.u])
+    lanes = [int(np.argmin(known))]
+    if not inside[lanes[0]] and np.any(inside & np.isfinite(known)):
+        lanes.append(int(np.argmin(np.where(inside, known, np.inf))))
+    return lanes
 
 
 def _searched(problem: Problem, projected: np.ndarray, seed: int) -> Solution:
@@ -95,7 +104,7 @@ def agreeing(problem: Problem, found: Solution) -> np.ndarray:
     return found.converged & (known <= np.min(known) * (1 + SAME_MINIMUM) + floor)
 
 
-def _finished(problem: Problem, found: Solution, best: int) -> tuple[Solution, tuple[str, ...]]:
+def finished(problem: Problem, found: Solution, best: int) -> tuple[Solution, tuple[str, ...]]:
     """Follow the best lane to its end; also name what slides towards a bound without end.
 
     Raises
@@ -113,15 +122,18 @@ def _finished(problem: Problem, found: Solution, best: int) -> tuple[Solution, t
     ended = solve(problem, held, frozen=_columns(problem, names), max_iterations=POLISH_ITERATIONS)
     if ended.converged[0]:
         return ended, names
-    gain = found.value[best] - ended.value[0]
-    if not gain <= CREPT * abs(ended.value[0]):  # also where it is not a number
+    if not np.isfinite(ended.value[0]):
         raise FitError(
-            f"the optimiser did not converge on {laws.name_of(problem.law)} "
-            f"(gradient {np.max(np.abs(ended.gradient[0])):.2g}).",
+            f"the optimiser did not converge on {laws.name_of(problem.law)}.",
             hint="The data do not fit this law; look at the residuals, or hold E with --fix.",
         )
-    slid = np.abs(ended.u[0] - held[0]) > SLID
-    return ended, tuple(n for n, s in zip(problem.frame.names, slid, strict=True) if s) + names
+    return ended, names + _slid(problem, u, ended.u)
+
+
+def _slid(problem: Problem, begin: np.ndarray, end: np.ndarray) -> tuple[str, ...]:
+    """Return the parameters that still moved while the objective hardly fell."""
+    far = np.abs(end[0] - begin[0]) > SLID
+    return tuple(n for n, moved in zip(problem.frame.names, far, strict=True) if moved)
 
 
 def _at_an_edge(problem: Problem, u: np.ndarray) -> tuple[Solution | None, tuple[str, ...]]:
@@ -130,22 +142,16 @@ def _at_an_edge(problem: Problem, u: np.ndarray) -> tuple[Solution | None, tuple
     On the way to such a minimum an exponent goes to zero with the amplitude: without the
     amplitude it takes a few steps, with it thousands.
     """
-    declared = problem.law.parameters()
-    names = [
-        n for n in problem.frame.names
-        if declared[n].linear and declared[n].domain is Domain.POSITIVE
-    ]  # fmt: skip
-    if not names:
-        return None, ()
-    begin = np.repeat(u, len(names), axis=0)
-    frozen = np.concatenate([_columns(problem, [n]) for n in names])
-    begin[frozen] -= ABSENT
-    ended = solve(problem, begin, frozen=frozen, max_iterations=SEARCH_ITERATIONS)
-    usable = np.where(ended.converged & np.isfinite(ended.value), ended.value, np.inf)
-    chosen = int(np.argmin(usable))
-    if not np.isfinite(usable[chosen]):
-        return None, ()
-    return ended.take([chosen]), (names[chosen],)
+    best: tuple[Solution | None, tuple[str, ...]] = (None, ())
+    for name in vanishing(problem):
+        frozen = _columns(problem, [name])
+        begin = np.concatenate([u - ABSENT * frozen, starts_without(problem, name)])
+        ended = solve(problem, begin, frozen=frozen, max_iterations=SEARCH_ITERATIONS)
+        usable = np.where(ended.converged & np.isfinite(ended.value), ended.value, np.inf)
+        chosen = int(np.argmin(usable))
+        if usable[chosen] < (np.inf if best[0] is None else best[0].value[0]):
+            best = ended.take([chosen]), (name,)
+    return best
 
 
 def _representable(u: np.ndarray) -> bool:
@@ -175,17 +181,38 @@ def _columns(problem: Problem, names: Sequence[str]) -> np.ndarray:
     return np.isin(np.array(problem.frame.names), np.array(names, str))[None]
 
 
-def _least_absolute(problem: Problem, u: np.ndarray) -> Solution:
-    """Reach least absolute deviations by continuation of Huber's corner."""
-    reached = solve(problem, u, corner=np.full(len(u), LAD_CORNERS[0]))
-    for corner in LAD_CORNERS[1:]:
-        now = solve(problem, reached.u, corner=np.full(len(u), corner))
-        if not np.all(now.converged) and corner < LAD_LOOSEST:
+def _least_absolute(
+    problem: Problem, found: Solution, best: int
+) -> tuple[Solution, tuple[str, ...]]:
+    """Reach least absolute deviations by continuation of Huber's corner, then on the vertex.
+
+    Raises
+    ------
+    FitError
+        If the end is not a number.
+    """
+    u, names = found.u[best : best + 1], ()
+    begin = u
+    reached: Solution | None = None
+    for corner in LAD_CORNERS:
+        now = _at_corner(problem, u, corner, names)
+        if not _representable(now.u):
+            held, lowered = _held_in_range(problem, now.u)
+            names += lowered
+            now = _at_corner(problem, held, corner, names)
+        if reached is not None and not now.converged[0] and corner < LAD_LOOSEST:
             break
-        reached = now
-    if not reached.converged[0]:
+        u, reached = now.u, now
+    if reached is None or not np.isfinite(reached.value[0]):
         raise FitError(
             f"least absolute deviations did not converge on {laws.name_of(problem.law)}.",
             hint="Fit with --objective huber, or hold E with --fix.",
         )
-    return reached
+    if problem.penalty is None:  # priors pull the minimum off the vertex
+        vertex = on_vertex(problem, reached.u[0], ~_columns(problem, names)[0])
+        reached = reached._replace(u=vertex[None])
+    return reached, names if reached.converged[0] else names + _slid(problem, begin, u)
+
+
+def _at_corner(problem: Problem, u: np.ndarray, corner: float, held: Sequence[str]) -> Solution:
+    return solve(problem, u, corner=np.full(1, corner), frozen=_columns(problem, held))

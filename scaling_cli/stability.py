@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from scaling_cli.engine.solve import Problem, corner_of, parameters, solve, to_free
-from scaling_cli.law import Law
+from scaling_cli.law import Domain, Law
 from scaling_cli.optimum import Optimum, log_predictions, objective_value, sensitivity
 from scaling_cli.points import Points, scale
 
@@ -221,25 +221,40 @@ def refit(fitted: Fitted, plans: Sequence[Plan]) -> list[Variation | None]:
     """Carry out plans in one call of the engine; None for a refit that did not converge."""
     if not plans:
         return []
-    problem = fitted.problem
-    names = problem.frame.names
-    begin = np.repeat(fitted.optimum.u[None], len(plans), axis=0)
-    frozen = np.zeros(begin.shape, bool)
-    for row, plan in enumerate(plans):
-        for name, value in plan.held.items():
-            along = np.eye(len(names))[names.index(name)]
-            begin[row] = slid(fitted, along, float(to_free(problem.law, name, value)))
-            frozen[row, names.index(name)] = True
+    begins = [_begin(fitted, plan.held) for plan in plans]
+    counts = [len(begin) for begin in begins]
+    lanes = [plan for plan, count in zip(plans, counts, strict=True) for _ in range(count)]
     solution = solve(
-        problem,
-        begin,
-        weight=np.stack([np.where(plan.kept, problem.weight, 0.0) for plan in plans]),
-        corner=np.array([plan.corner for plan in plans]),
-        frozen=frozen,
+        fitted.problem,
+        np.concatenate(begins),
+        weight=np.stack([np.where(p.kept, fitted.problem.weight, 0.0) for p in lanes]),
+        corner=np.array([p.corner for p in lanes]),
+        frozen=np.array([[n in p.held for n in fitted.problem.frame.names] for p in lanes]),
     )
-    found = described(fitted, plans, solution.u, solution.value)
-    usable = solution.converged & np.isfinite(solution.value)
-    return [v if good else None for v, good in zip(found, usable.tolist(), strict=True)]
+    value = np.where(solution.converged & np.isfinite(solution.value), solution.value, np.inf)
+    ends = np.cumsum(counts).tolist()
+    best = [e - c + int(np.argmin(value[e - c : e])) for e, c in zip(ends, counts, strict=True)]
+    found = described(fitted, plans, solution.u[best], value[best])
+    return [v if np.isfinite(v.value) else None for v in found]
+
+
+def _begin(fitted: Fitted, held: Mapping[str, float]) -> np.ndarray:
+    """Return starts, shape (starts, k): the optimum, or two with a parameter held elsewhere.
+
+    One moves that parameter alone, the other slides along the valley as far as the parameter
+    itself, not its logarithm, moves.
+    """
+    u, names = fitted.optimum.u, fitted.problem.frame.names
+    if not held:
+        return u[None]
+    alone, along = u.copy(), u.copy()
+    for name, value in held.items():
+        column, own = names.index(name), fitted.optimum.law.values()[name]
+        positive = fitted.problem.law.parameters()[name].domain is Domain.POSITIVE
+        far = (value - own) / own if positive else value - own
+        along = slid(fitted, np.eye(len(u))[column], u[column] + far)
+        alone[column] = along[column] = float(to_free(fitted.problem.law, name, value))
+    return np.stack([along, alone])
 
 
 def slid(fitted: Fitted, direction: np.ndarray, to: float) -> np.ndarray:

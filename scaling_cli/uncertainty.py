@@ -285,8 +285,8 @@ def backtest(
     problem: Problem,
     optimum: Optimum,
     masks: Sequence[np.ndarray],
-    companion: Companion | None = None,
     *,
+    companion: Companion | None = None,
     executor: Executor = SERIAL,
 ) -> list[Cut]:
     """Refit on each mask and score the points it hides."""

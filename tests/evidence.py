@@ -28,7 +28,7 @@ SIGMA = 0.004
 
 
 def cut(bias: float = 0.001, factor: float = 10.0, **changes: Any) -> Cut:
-    return replace(Cut(1e19, 9, 3, factor, bias, 0.004, 0.01, 1.0, 0.0, ("a",)), **changes)
+    return replace(Cut(1e19, 9, 3, factor, bias, 0.004, 0.01, 1.0, 0.0, 1.0, ("a",)), **changes)
 
 
 CUTS = [cut(0.001, 3.0), cut(-0.002, 12.5, mare=0.0123, coverage=0.4), cut(0.001, 7.0)]

@@ -67,3 +67,12 @@ def test_the_interval_is_of_the_first_draws_there_are() -> None:
 
 def test_no_refit_is_no_profile() -> None:
     assert floor.profile(fitted(Objective()), "E", INTERVAL, []) is None
+
+
+def test_a_floor_held_near_zero_is_found_from_far_away() -> None:
+    given = fitted(Objective())
+    (plan,) = [p for p in floor.plans(given, "E", [1e-6, 1.9]) if p.held["E"] < 0.01]
+    (found,) = refit(given, [plan])
+    held = make_problem(POINTS, laws.get("chinchilla"), Objective(), fix={"E": 1e-6})
+    assert found is not None
+    assert found.value == pytest.approx(optimise(held).value, rel=1e-9)

@@ -23,6 +23,7 @@ LAYERS = (
     {"artefact"},
     {"store", "engine", "scores"},
     {"ingest", "chunks"},
+    {"edges", "vertex"},
     {"search"},
     {"optimum"},
     {"settling"},

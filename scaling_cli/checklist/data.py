@@ -4,11 +4,10 @@ import numpy as np
 
 from scaling_cli import laws
 from scaling_cli.artefact import Check, Level
-from scaling_cli.checklist.evidence import Evidence, factor, line, percent, some
+from scaling_cli.checklist.evidence import Evidence, factor, line, percent, quantity, some
 from scaling_cli.optimum import collinearity
 from scaling_cli.plausible import small_tokens
 from scaling_cli.points import scale
-from scaling_cli.quantities import short_number
 from scaling_cli.stability import REACH, size_symbol
 
 FEW_LEVELS = 4
@@ -59,7 +58,7 @@ def _spans(e: Evidence, levels: dict[str, int]) -> str:
         low, high = float(np.min(values)), float(np.max(values))
         count = f", {levels[symbol]} levels" if symbol in levels else ""
         parts.append(
-            f"{symbol} {short_number(low)} to {short_number(high)} "
+            f"{symbol} {quantity(symbol, low)} to {quantity(symbol, high)} "
             f"({np.log10(high / low):.1f} decades{count})"
         )
     return "; ".join(parts)

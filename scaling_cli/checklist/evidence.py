@@ -12,6 +12,7 @@ from scaling_cli.engine.solve import Problem
 from scaling_cli.isoflop import law_interval
 from scaling_cli.optimum import Optimum, log_predictions
 from scaling_cli.points import Points
+from scaling_cli.quantities import short_number
 from scaling_cli.resampling import Resamples
 from scaling_cli.uncertainty import Cut
 
@@ -78,6 +79,17 @@ def line(code: str, problem: str | None, fine: str, level: Level = Level.WARN) -
 def percent(shift: float) -> str:
     """Write a change of a logarithm as a percentage with its sign: `+1.23 %`."""
     return f"{100 * np.expm1(shift):+.2f} %"
+
+
+def share(fraction: float) -> str:
+    """Write a share with two digits, or all of them beyond 100 %: `2.3 %`, `132 %`."""
+    number = 100 * fraction
+    return f"{number:.0f} %" if abs(number) >= 100 else f"{number:.2g} %"
+
+
+def quantity(symbol: str, value: float) -> str:
+    """Write a quantity: `7B`, `1.2e+21` for compute."""
+    return f"{value:.3g}" if symbol == "C" else short_number(value)
 
 
 def factor(shift: float) -> str:

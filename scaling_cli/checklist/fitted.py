@@ -4,7 +4,7 @@ import numpy as np
 
 from scaling_cli import laws
 from scaling_cli.artefact import Check, Level, Status
-from scaling_cli.checklist.evidence import Evidence, factor, line, percent, some
+from scaling_cli.checklist.evidence import Evidence, factor, line, percent, share, some
 from scaling_cli.influence import largest_move
 from scaling_cli.points import scale
 from scaling_cli.rivals import Rival
@@ -147,10 +147,11 @@ def identifiability(e: Evidence) -> Check:
     if profile is not None and profile.inside().any():
         rows = profile.inside()
         low, high = np.min(profile.prediction[rows]), np.max(profile.prediction[rows])
+        rise = share(float(np.max(profile.rise[rows])))
         text += (
             f"; with {profile.parameter} anywhere from {profile.low:.4g} to {profile.high:.4g} the "
-            f"sum rises by at most {100 * np.max(profile.rise[rows]):.2g} % and the prediction at "
-            f"{REACH:.0f}x lies between {low:.4f} and {high:.4f}"
+            f"sum rises by at most {rise} and the prediction at {REACH:.0f}x lies between "
+            f"{low:.4f} and {high:.4f}"
         )
     if e.optimum.status is Status.ILL_CONDITIONED:
         return Check("fit.identifiability", Level.WARN,

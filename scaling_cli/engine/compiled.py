@@ -17,6 +17,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
@@ -29,7 +30,7 @@ from scaling_cli.law import Law
 
 FOLDER = "SCALING_EXECUTABLES"
 DIGEST_BYTES = 32
-_loaded: dict[tuple, Any] = {}
+_loaded: dict[tuple, Future[Any]] = {}
 _lock = threading.Lock()
 
 
@@ -48,12 +49,24 @@ def compiled(law: type[Law], key: tuple[Any, ...], jitted: Callable[..., Any], *
         Arguments as it will be called with.
     """
     shapes = tuple((x.shape, str(x.dtype)) for x in jax.tree.leaves(args))
-    device = jax.config.jax_default_device or jax.devices()[0]
+    device = _device()
     own = (law, key, shapes, device)
     with _lock:
-        if own not in _loaded:
-            _loaded[own] = _made(_file(law, key, shapes, device), jitted, args)
-        return _loaded[own]
+        mine = own not in _loaded
+        future = _loaded.setdefault(own, Future())
+    if mine:  # another thread that wants the same waits for it; one that wants another does not
+        try:
+            future.set_result(_made(_file(law, key, shapes, device), jitted, args))
+        except BaseException as error:
+            future.set_exception(error)
+            with _lock:
+                del _loaded[own]
+    return future.result()
+
+
+def _device() -> Any:
+    """Return the device that a call made now would run on."""
+    return getattr(jax.config, "jax_default_device", None) or jax.devices()[0]
 
 
 def _made(file: Path | None, jitted: Any, args: tuple) -> Any:
@@ -73,8 +86,8 @@ def _file(law: type[Law], key: tuple, shapes: tuple, device: Any) -> Path | None
         return None
     parts = (
         metadata.version("jax"), metadata.version("jaxlib"), sys.version, _processor(),
-        device.platform, device.device_kind, os.environ.get("XLA_FLAGS", ""), _sources(), source,
-        law.__qualname__, key, shapes,
+        device.platform, device.device_kind, device.id, os.environ.get("XLA_FLAGS", ""),
+        _sources(), source, law.__qualname__, key, shapes,
     )  # fmt: skip
     return Path(folder) / f"{hashlib.sha256(repr(parts).encode()).hexdigest()[:40]}.xla"
 

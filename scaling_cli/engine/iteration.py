@@ -233,34 +233,27 @@ def _direction(local: Local, damping: Any) -> tuple[Any, Any]:
     share = jnp.append(jnp.ones(TRIES), 0.0)
     amount = jnp.append(tries, 1 + damping * TRY_RATIO**TRIES)
     steps, definite = jax.vmap(
-        lambda e, d: _cholesky_step(e * local.exact + d * metric, local.gradient, p)
+        lambda e, d: _newton_step(e * local.exact + d * metric, local.gradient)
     )(share, amount)
     chosen = jnp.where(jnp.any(definite[:-1]), jnp.argmax(definite), TRIES)
     step, used = steps[chosen], damping * TRY_RATIO**chosen
     return step * (STEP_CAP / jnp.maximum(jnp.max(jnp.abs(step)), STEP_CAP)), used
 
 
-def _cholesky_step(matrix: Any, gradient: Any, k: int) -> tuple[Any, Any]:
-    """Solve matrix @ step = -gradient by an unrolled Cholesky; also say if it was definite.
+def _newton_step(matrix: Any, gradient: Any) -> tuple[Any, Any]:
+    """Solve matrix @ step = -gradient by elimination; also say if the matrix was definite.
 
-    Unrolled in Python because LAPACK is called once per lane, which costs more than the solve.
+    Without pivoting, which definite matrices do not need; the pivots of another are not all
+    positive. LAPACK would be called once per lane, which costs more than the solve.
     """
-    factor: list[list[Any]] = [[jnp.zeros(())] * k for _ in range(k)]
+    p = len(gradient)
+    rows = jnp.concatenate([matrix, -gradient[:, None]], axis=1)
     definite = jnp.array(True)
-    for i in range(k):
-        for j in range(i + 1):
-            rest = matrix[i, j] - sum((factor[i][c] * factor[j][c] for c in range(j)), 0.0)
-            if i == j:
-                definite &= rest > 0
-                factor[i][i] = jnp.sqrt(jnp.where(rest > 0, rest, 1.0))
-            else:
-                factor[i][j] = rest / factor[j][j]
-    forward: list[Any] = []
-    for i in range(k):
-        known = sum((factor[i][c] * forward[c] for c in range(i)), 0.0)
-        forward.append((-gradient[i] - known) / factor[i][i])
-    step: list[Any] = [jnp.zeros(())] * k
-    for i in reversed(range(k)):
-        known = sum((factor[c][i] * step[c] for c in range(i + 1, k)), 0.0)
-        step[i] = (forward[i] - known) / factor[i][i]
-    return jnp.stack(step), definite
+    for i in range(p):
+        pivot = rows[i, i]
+        definite &= pivot > 0
+        lead = rows[i] / jnp.where(pivot > 0, pivot, 1.0)
+        rest = jnp.where(np.arange(p) == i, 0.0, rows[:, i])
+        own = (np.arange(p) == i)[:, None]
+        rows = jnp.where(own, lead, rows - rest[:, None] * lead)
+    return rows[:, p], definite

@@ -9,8 +9,9 @@ serves one start and ten thousand resamples, and no lane waits for the slowest.
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -201,6 +202,20 @@ def solve(
         return outward(problem, chosen, _solution([part(0)], problem))
     with ThreadPoolExecutor(os.cpu_count()) as threads:  # XLA runs outside the interpreter lock
         return outward(problem, chosen, _solution(list(threads.map(part, firsts)), problem))
+
+
+@contextmanager
+def prepared(problems: Sequence[Problem]) -> Iterator[None]:
+    """Load or compile what these problems need, side by side, while the block runs."""
+    with ThreadPoolExecutor(max(1, len(problems))) as threads:
+        for problem in problems:
+            threads.submit(_prepare, problem)
+        yield
+
+
+def _prepare(problem: Problem) -> None:
+    """Solve nothing, once: the executable is then there."""
+    solve(problem, np.zeros((1, len(problem.frame.names))), max_iterations=-1)
 
 
 def corner_of(objective: Objective) -> float:

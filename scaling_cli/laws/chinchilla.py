@@ -28,12 +28,12 @@ class Chinchilla(Law):
     )
     alpha: float = param(
         "capacity exponent",
-        starts=(0.05, 0.12, 0.2, 0.28, 0.36, 0.45, 0.6, 0.8, 1.1, 1.6),
+        starts=(0.02, 0.05, 0.12, 0.2, 0.28, 0.36, 0.45, 0.6, 0.8, 1.1, 1.6, 4.0, 12.0),
         prior=EXPONENT_PRIOR,
     )
     beta: float = param(
         "data exponent",
-        starts=(0.05, 0.12, 0.2, 0.28, 0.36, 0.45, 0.6, 0.8, 1.1, 1.6),
+        starts=(0.02, 0.05, 0.12, 0.2, 0.28, 0.36, 0.45, 0.6, 0.8, 1.1, 1.6, 4.0, 12.0),
         prior=EXPONENT_PRIOR,
         twin="alpha",
     )

@@ -1,5 +1,6 @@
 """Kaplan's joint loss: parameters and tokens coupled inside one power, without a floor."""
 
+import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -9,7 +10,7 @@ from scaling_cli.law import Law, derived, param, power
 from scaling_cli.quantities import FLOPS_PER_PARAM_TOKEN as SIX
 from scaling_cli.quantities import Flops, Loss, Params, Tokens
 
-_EXPONENTS = (0.03, 0.05, 0.076, 0.103, 0.15, 0.22, 0.32, 0.5)
+_EXPONENTS = (0.01, 0.03, 0.05, 0.076, 0.103, 0.15, 0.22, 0.32, 0.5, 1.0)
 
 
 class KaplanND(Law):
@@ -62,21 +63,43 @@ class KaplanND(Law):
 
     @classmethod
     def starts(cls, inputs: Mapping[str, Any], output: Any) -> Iterator[dict[str, float]]:
-        """Yield one start per pair of exponents: L^(1/alpha_D) is linear in Nc^k and Dc."""
+        """Yield one start per pair of exponents, best first: L^(1/alpha_D) is linear in Nc, Dc."""
         N, D = np.asarray(inputs["N"], float), np.asarray(inputs["D"], float)
         log_L = np.log(np.asarray(output, float))
-        for alpha_N in _EXPONENTS:
-            for alpha_D in _EXPONENTS:
-                k = alpha_N / alpha_D
-                rise = np.exp(log_L / alpha_D)
-                columns = np.stack([(N / N.min()) ** -k, D.min() / D], axis=1) / rise[:, None]
-                u, v = np.linalg.lstsq(columns, np.ones_like(rise), rcond=None)[0]
-                # A start needs both terms alive; the smaller is set to 1 % of the larger.
-                u, v = max(u, 0.01 * v), max(v, 0.01 * u)
-                if u > 0:
-                    yield {
-                        "Nc": float(N.min() * u ** (1 / k)),
-                        "Dc": float(v * D.min()),
-                        "alpha_N": alpha_N,
-                        "alpha_D": alpha_D,
-                    }
+        found = []
+        for alpha_N, alpha_D in itertools.product(_EXPONENTS, _EXPONENTS):
+            k = alpha_N / alpha_D
+            columns = np.stack([(N / N.min()) ** -k, D.min() / D])
+            # Relative to its median: the power of a small alpha_D would leave the doubles.
+            middle = np.median(log_L)
+            rise = _exp((middle - log_L) / alpha_D)
+            if not np.all(np.isfinite(rise)):
+                continue
+            u, v = _amplitudes(columns * rise)
+            log_scales = np.log([u, v]) + middle / alpha_D
+            miss = alpha_D * np.log(u * columns[0] + v * columns[1]) + middle - log_L
+            start = {
+                "Nc": float(N.min() * _exp(log_scales[0] / k)),
+                "Dc": float(D.min() * _exp(log_scales[1])),
+                "alpha_N": alpha_N,
+                "alpha_D": alpha_D,
+            }
+            found.append((float(np.sum(np.abs(miss))), start))
+        yield from (start for _, start in sorted(found, key=lambda pair: pair[0]))
+
+
+def _amplitudes(columns: np.ndarray) -> tuple[float, float]:
+    """Return positive u, v with u columns[0] + v columns[1] near 1 in least squares."""
+    u, v = np.linalg.lstsq(columns.T, np.ones(columns.shape[1]), rcond=None)[0]
+    if min(u, v) > 0:
+        return float(u), float(v)
+    # One term alone; a start needs both alive, so the other gets 1 % of it.
+    single = [float(np.sum(c) / np.sum(c**2)) for c in columns]
+    left = [float(np.sum((s * c - 1) ** 2)) for s, c in zip(single, columns, strict=True)]
+    return (single[0], 0.01 * single[0]) if left[0] < left[1] else (0.01 * single[1], single[1])
+
+
+def _exp(logarithm: Any) -> Any:
+    """Return the exponential; a start beyond the doubles is left out later."""
+    with np.errstate(over="ignore"):
+        return np.exp(logarithm)

@@ -35,7 +35,7 @@ class Overtraining(Law):
     )
     eta: float = param(
         "exponent in compute",
-        starts=(0.02, 0.05, 0.08, 0.11, 0.14, 0.18, 0.22, 0.28, 0.36, 0.5, 0.7),
+        starts=(0.01, 0.02, 0.05, 0.08, 0.11, 0.14, 0.18, 0.22, 0.28, 0.36, 0.5, 0.7, 2.0, 6.0),
         prior=Prior(center=EXPONENT_PRIOR.center / 2, log_sd=EXPONENT_PRIOR.log_sd),
     )
 
