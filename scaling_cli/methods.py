@@ -226,6 +226,12 @@ class _Work:
                 "delta, profile, bootstrap and nuts measure noise and take the law as true; on "
                 "held-out larger runs such intervals hold about half of what they promise."
             )
+        edge = self.settled[1].at_bound if self.profiles else ()
+        if edge:
+            found.append(
+                f"{', '.join(edge)} ran to the edge of its domain: profiles of others "
+                "may be too short."
+            )
         if any(one.lower > LOWER for one in self.profiles):
             found.append("a profile found a lower objective than the fit: fit again.")
         return found
@@ -235,7 +241,7 @@ class _Work:
         return f"nuts: {sure}{self.posterior.summary()}"
 
 
-LOWER = 1e-3  # of tau / 2: far above rounding, far below what moves an interval
+LOWER = 0.05  # of tau / 2: it moves the ends by less than 1 %
 _Target = tuple[str, str, Mapping[str, float]]  # kind, name, inputs
 
 

@@ -4,7 +4,9 @@ For every value of a parameter, or of the prediction at given inputs, all other 
 fitted again. The interval holds the values whose objective lies above the least by no more than
 t^2 tau / 2, t a quantile of Student's t: the likelihood ratio of an M-estimator (Ronchetti 1982),
 exact for a law that is linear and fitted by least squares under normal noise. It assumes
-independent points, and that the law holds.
+independent points, and that the law holds. Where another term slides to an edge without end
+(collinear inputs, a term that the data do not show), the ends are known less well: a longer search
+finds objectives a little lower there, so such an interval may be too short.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +17,7 @@ import numpy as np
 from scaling_cli import laws
 from scaling_cli.delta import Curvature, curvature, student
 from scaling_cli.engine.solve import Problem, Solution, parameters, solve
+from scaling_cli.engine.starts import starts
 from scaling_cli.errors import UsageError
 from scaling_cli.law import Domain
 from scaling_cli.optimum import Optimum, log_predictions, objective_value, sensitivity
@@ -157,8 +160,9 @@ def _smooth(problem: Problem, optimum: Optimum) -> tuple[Problem, np.ndarray]:
 
 
 def _ended(solution: Solution) -> tuple[np.ndarray, np.ndarray]:
-    held = np.all(np.abs(solution.u) < LARGEST, axis=1)
-    return solution.u, np.where(solution.converged & held, solution.value, np.inf)
+    # A lane that slides on towards a bound has not converged, and is nearly as low as it gets.
+    held = np.all(np.abs(solution.u) < LARGEST, axis=1) & np.isfinite(solution.value)
+    return solution.u, np.where(held, solution.value, np.inf)
 
 
 def _penalties(problem: Problem, lanes: int) -> tuple[np.ndarray, np.ndarray]:
@@ -189,7 +193,8 @@ def _target(
         return 2 * (_values(problem, ends) - least) / tau
 
     return Target(
-        u=u, at=float(reached(u[None])[0]), step=min(half, FARTHEST / STEPS[-1]),
+        u=u, others=starts(problem), at=float(reached(u[None])[0]),
+        step=min(half, FARTHEST / STEPS[-1]),
         along=along / (gradient @ along), pull=pull, reached=reached, rise=rise,
     )  # fmt: skip
 
@@ -218,5 +223,5 @@ def _profile(
     return Profile(
         of=of, inputs=inputs, estimate=float(back(target.at)), low=low, high=high, level=level,
         value=back(curve.at[order]), rise=curve.rise[order], threshold=threshold,
-        lower=max(0.0, -float(np.min(curve.rise[order]))),
+        lower=-float(np.min(curve.rise[order], initial=0.0)),
     )  # fmt: skip

@@ -14,8 +14,10 @@ STEPS = np.array([0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0])  # on each side, in half-
 FARTHER = 4.0  # factor by which the outermost steps grow while an end is not in sight
 FARTHEST = 60.0  # from the optimum, in a logarithm: what is not bounded there is not
 WIDENINGS = 5
+PLACES = 5  # beside the optimum and its neighbours, where each value is begun
 PASSES = 3  # of starting every value again where its neighbours ended
 REFINEMENTS = 40
+CHECKS = 4
 CLOSE = 1e-9  # of the signed root of the rise, relative to its value at the ends
 
 
@@ -27,6 +29,9 @@ class Target:
     ----------
     u : array, shape (k,)
         Optimum in searched coordinates.
+    others : array, shape (m, k)
+        Other places to begin at. What is dead at the optimum (a term that has vanished) has no
+        slope there, and would stay dead however far the coordinate is pulled.
     at : float
         Its coordinate there.
     step : float
@@ -43,6 +48,7 @@ class Target:
     """
 
     u: np.ndarray
+    others: np.ndarray
     at: float
     step: float
     along: np.ndarray
@@ -72,7 +78,7 @@ def sweep(target: Target, threshold: float) -> Curve:
         Rise at the ends.
     """
     aims = target.at + target.step * np.concatenate([-STEPS[::-1], STEPS])
-    curve = _pulled(target, aims, target.u + np.outer(aims - target.at, target.along))
+    curve = _begun(target, aims)
     for _ in range(WIDENINGS):
         curve = _from_neighbours(target, curve)
         wider = [aim for side in (-1, 1) for aim in _wider(target, curve, side, threshold)]
@@ -80,8 +86,33 @@ def sweep(target: Target, threshold: float) -> Curve:
             break
         outer = np.array(wider)
         nearest = np.where(outer > target.at, len(curve.aim) - 1, 0)
-        curve = _joined(curve, _pulled(target, outer, curve.u[nearest]))
+        farther = _pulled(target, outer, curve.u[nearest])
+        curve = _joined(curve, _lower(farther, _begun(target, outer)))
     return curve
+
+
+def _begun(target: Target, aims: np.ndarray) -> Curve:
+    """Pull from the optimum, from where it leads to first order, and from the other places."""
+    led = target.u + np.outer(aims - target.at, target.along)
+    begin = np.concatenate([led[:, None], _places(target, aims)], axis=1)
+    count = begin.shape[1]
+    tried = _pulled(target, np.repeat(aims, count), begin.reshape(-1, begin.shape[2]))
+    best = np.argmin(tried.total.reshape(-1, count), axis=1) + count * np.arange(len(aims))
+    return Curve(*(x[best] for x in vars(tried).values()))
+
+
+def _places(target: Target, aims: np.ndarray) -> np.ndarray:
+    """Return the optimum and the other places nearest to each aim, shape (aims, places, k)."""
+    optimum = np.broadcast_to(target.u, (len(aims), 1, len(target.u)))
+    if not len(target.others):
+        return optimum
+    away = np.abs(aims[:, None] - target.reached(target.others))
+    nearest = np.argsort(away, axis=1, kind="stable")[:, :PLACES]  # among equals, the best first
+    return np.concatenate([optimum, target.others[nearest]], axis=1)
+
+
+def _lower(one: Curve, other: Curve) -> Curve:
+    return _chosen(other.total < one.total, other, one)
 
 
 def _wider(target: Target, curve: Curve, side: int, threshold: float) -> list[float]:
@@ -133,13 +164,34 @@ def _joined(one: Curve, other: Curve) -> Curve:
 def end(target: Target, curve: Curve, side: int, threshold: float) -> float:
     """Return where the profile crosses the threshold on one side; infinite where it does not.
 
-    Where it crosses more than once, the outermost crossing counts.
+    Where it crosses more than once, the outermost crossing counts. What is found is looked at from
+    every other place; where one leads lower there, the crossing lies farther out.
     """
-    use = (side * (curve.aim - target.at) > 0) & np.isfinite(curve.total)
+    found = side * np.inf
+    for _ in range(CHECKS):
+        crossing = _crossing(target, curve, side, threshold)
+        if crossing is None:
+            return side * np.inf
+        aim, found = crossing[0], crossing[3]
+        if not len(target.others):
+            break
+        seen = _pulled(target, np.full(len(target.others), aim), target.others)
+        best = int(np.argmin(seen.total))
+        if not seen.rise[best] < threshold * (1 - CLOSE) - CLOSE:
+            break
+        curve = _joined(curve, Curve(*(x[best : best + 1] for x in vars(seen).values())))
+    return found
+
+
+def _crossing(target: Target, curve: Curve, side: int, threshold: float) -> "_Point | None":
+    """Return the outermost point where the profile reaches the threshold on one side."""
+    # A lane that was pulled out and ended on the other side is in a basin of its own.
+    out = (side * (curve.aim - target.at) > 0) & (side * (curve.at - target.at) > 0)
+    use = out & np.isfinite(curve.total)
     order = np.argsort(side * curve.aim[use])
     at, rise, u, aim = (x[use][order] for x in (curve.at, curve.rise, curve.u, curve.aim))
     if not len(rise) or rise[-1] < threshold:
-        return side * np.inf
+        return None
     points = [(target.at, target.u, 0.0, target.at)]
     points += [(aim[i], u[i], float(rise[i]), float(at[i])) for i in range(len(aim))]
     i = max(j for j, point in enumerate(points) if point[2] < threshold)
@@ -149,20 +201,21 @@ def end(target: Target, curve: Curve, side: int, threshold: float) -> float:
 _Point = tuple[float, np.ndarray, float, float]  # aim, u, rise, coordinate
 
 
-def _closed_in(target: Target, inner: _Point, outer: _Point, threshold: float) -> float:
+def _closed_in(target: Target, inner: _Point, outer: _Point, threshold: float) -> _Point:
     """Find the crossing between two points by regula falsi (Illinois) on the root of the rise."""
     t = float(np.sqrt(threshold))
     low, high, last = _miss(inner, t), _miss(outer, t), 0
     for _ in range(REFINEMENTS):
         aim = inner[0] + low / (low - high) * (outer[0] - inner[0])
-        tried = _pulled(target, np.array([aim, aim]), np.stack([inner[1], outer[1]]))
+        begin = np.concatenate([[inner[1], outer[1]], _places(target, np.array([aim]))[0]])
+        tried = _pulled(target, np.full(len(begin), aim), begin)
         best = int(np.argmin(tried.total))
         if not np.isfinite(tried.total[best]):
             break  # no lane converged: what is known is interpolated below
         point = (aim, tried.u[best], float(tried.rise[best]), float(tried.at[best]))
         miss = _miss(point, t)
         if abs(miss) <= CLOSE * t:
-            return point[3]
+            return point
         side = 1 if miss > 0 else -1
         if miss > 0:
             outer, high, low = point, miss, low / 2 if last == side else low
@@ -170,7 +223,8 @@ def _closed_in(target: Target, inner: _Point, outer: _Point, threshold: float) -
             inner, low, high = point, miss, high / 2 if last == side else high
         last = side
     share = _miss(inner, t) / (_miss(inner, t) - _miss(outer, t))
-    return inner[3] + share * (outer[3] - inner[3])
+    aim, at = (inner[i] + share * (outer[i] - inner[i]) for i in (0, 3))
+    return float(aim), inner[1], threshold, float(at)
 
 
 def _miss(point: _Point, t: float) -> float:

@@ -1,0 +1,61 @@
+"""Profiles of hard tables: at each end, a search from many starts with the value held agrees."""
+
+from itertools import product
+
+import hard_tables
+import numpy as np
+import pytest
+
+from scaling_cli import laws, profiles
+from scaling_cli.artefact import Objective
+from scaling_cli.errors import FitError
+from scaling_cli.optimum import make_problem, optimise, refuse
+from scaling_cli.settling import noise_scale
+
+# Where a term slides without end (collinear inputs, an absent term) there is no minimum to find.
+ENDLESS = ("collinear", "absent_term", "all_floor", "narrow", "outliers", "uneven")
+CASES = [
+    (law, maker)
+    for law in ("chinchilla", "power_law")
+    for maker in hard_tables.makers(law)
+    if maker.__name__ not in ENDLESS
+]
+OBJECTIVES = {"l2": Objective("l2"), "huber": Objective("huber", 0.01)}
+
+
+@pytest.mark.parametrize(("law", "maker"), CASES, ids=lambda x: getattr(x, "__name__", x))
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_the_ends_are_where_a_search_says(law: str, maker: hard_tables.Maker, name: str) -> None:
+    objective, law_class = OBJECTIVES[name], laws.get(law)
+    points = maker(hard_tables.fit_of(law), np.random.default_rng(1)).points
+    problem = make_problem(points, law_class, objective)
+    try:
+        refuse(points, problem)
+        optimum = optimise(problem)
+    except FitError:
+        pytest.skip("no usable fit: nothing to profile")
+    for parameter in ("alpha", "E"):
+        found = profiles.of_parameter(problem, optimum, points.runs, parameter, 0.9)
+        assert found.low <= found.estimate * (1 + 1e-9) <= found.high * (1 + 2e-9)
+        for end in (found.low, found.high):
+            if end == 0 or not np.isfinite(end):
+                continue
+            held = optimise(make_problem(points, law_class, objective, fix={parameter: end}))
+            rise = 2 * (held.value - optimum.value) / noise_scale(problem, optimum.u)
+            # The search itself may end higher, at exponents where every term is flat.
+            assert rise > found.threshold * (1 - 1e-3), (parameter, end)
+
+
+def test_predictions_of_hard_tables_hold_their_estimate() -> None:
+    for (law, maker), objective in product(CASES, OBJECTIVES.values()):
+        points = maker(hard_tables.fit_of(law), np.random.default_rng(1)).points
+        problem = make_problem(points, laws.get(law), objective)
+        try:
+            refuse(points, problem)
+            optimum = optimise(problem)
+        except FitError:
+            continue
+        at = {symbol: float(np.max(values)) * 10 for symbol, values in points.inputs.items()}
+        found = profiles.of_prediction(problem, optimum, points.runs, at, 0.9)
+        assert found.low <= found.estimate <= found.high
+        assert found.lower < 0.05
