@@ -118,8 +118,9 @@ def finished(problem: Problem, found: Solution, best: int) -> tuple[Solution, tu
     ended, names = _at_an_edge(problem, u)
     if ended is not None and ended.value[0] <= found.value[best] * (1 + SAME_MINIMUM):
         return ended, names
-    held, names = _held_in_range(problem, u)
-    ended = solve(problem, held, frozen=_columns(problem, names), max_iterations=POLISH_ITERATIONS)
+    ended, names = _polished(problem, u, ())
+    if not _representable(ended.u):  # it left the doubles on its way
+        ended, names = _polished(problem, ended.u, names)
     if ended.converged[0]:
         return ended, names
     if not np.isfinite(ended.value[0]):
@@ -128,6 +129,15 @@ def finished(problem: Problem, found: Solution, best: int) -> tuple[Solution, tu
             hint="The data do not fit this law; look at the residuals, or hold E with --fix.",
         )
     return ended, names + _slid(problem, u, ended.u)
+
+
+def _polished(
+    problem: Problem, u: np.ndarray, names: tuple[str, ...]
+) -> tuple[Solution, tuple[str, ...]]:
+    """Follow a lane with exponents held where their coefficients would leave the doubles."""
+    held, lowered = _held_in_range(problem, u)
+    frozen = _columns(problem, names + lowered)
+    return solve(problem, held, frozen=frozen, max_iterations=POLISH_ITERATIONS), names + lowered
 
 
 def _slid(problem: Problem, begin: np.ndarray, end: np.ndarray) -> tuple[str, ...]:
@@ -147,7 +157,8 @@ def _at_an_edge(problem: Problem, u: np.ndarray) -> tuple[Solution | None, tuple
         frozen = _columns(problem, [name])
         begin = np.concatenate([u - ABSENT * frozen, starts_without(problem, name)])
         ended = solve(problem, begin, frozen=frozen, max_iterations=SEARCH_ITERATIONS)
-        usable = np.where(ended.converged & np.isfinite(ended.value), ended.value, np.inf)
+        inside = np.array([_representable(row) for row in ended.u])
+        usable = np.where(inside & ended.converged, ended.value, np.inf)
         chosen = int(np.argmin(usable))
         if usable[chosen] < (np.inf if best[0] is None else best[0].value[0]):
             best = ended.take([chosen]), (name,)

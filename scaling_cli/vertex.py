@@ -8,6 +8,7 @@ NEWTON_STEPS = 20
 LONGEST_STEP = 0.5  # in any free coordinate: the vertex is near, or it is another one
 DIFFERENCE = 1e-6  # step of central differences; Newton corrects what they miss
 ZERO = 1e-15  # a residual that counts as none
+IDLE = 1e-7  # change of a residual per unit below which a coordinate's term is absent
 
 
 def deviations(problem: Problem, u: np.ndarray) -> np.ndarray:
@@ -25,6 +26,13 @@ def absolute(problem: Problem, u: np.ndarray) -> float:
     return float(np.sum(problem.weight * np.abs(deviations(problem, u[None])[0])))
 
 
+def _reach(problem: Problem, u: np.ndarray) -> np.ndarray:
+    """Return by how much each coordinate moves a residual at most, shape (k,)."""
+    offsets = DIFFERENCE * np.eye(len(u))
+    sides = deviations(problem, np.concatenate([u + offsets, u - offsets]))
+    return np.max(np.abs(sides[: len(u)] - sides[len(u) :]), axis=1) / (2 * DIFFERENCE)
+
+
 def on_vertex(problem: Problem, u: np.ndarray, moves: np.ndarray) -> np.ndarray:
     """Return the vertex next to u, shape (k,), or u where there is none that is lower.
 
@@ -35,7 +43,7 @@ def on_vertex(problem: Problem, u: np.ndarray, moves: np.ndarray) -> np.ndarray:
     moves : array of bool, shape (k,)
         Coordinates that are searched.
     """
-    free = np.flatnonzero(moves)
+    free = np.flatnonzero(moves & (_reach(problem, u) > IDLE))
     size = np.where(problem.weight > 0, np.abs(deviations(problem, u[None])[0]), np.inf)
     zero = np.argsort(size)[: len(free)]
     offsets = DIFFERENCE * np.eye(len(u))[free]

@@ -140,6 +140,12 @@ def absent_term(fit: Fit, rng: np.random.Generator) -> Case:
 
 
 Maker = Callable[[Fit, np.random.Generator], Case]
+# Tables on which a law has no minimum but an endless valley: Kaplan's alpha_D, or gamma together
+# with both coefficients, runs to infinity. How far a search follows it is not the same everywhere.
+ENDLESS: dict[str, tuple[Maker, ...]] = {
+    "kaplan_nd": (narrow,),
+    "chinchilla_gamma": (worst_at_the_end, narrow, no_floor, all_floor),
+}
 ANY_LAW: tuple[Maker, ...] = (noise, few, outliers, worst_at_the_end, wide, narrow, uneven)
 
 
@@ -147,10 +153,9 @@ def makers(law: str) -> tuple[Maker, ...]:
     """Return the hard tables that a law can have."""
     declared = laws.get(law).parameters()
     terms = [n for n, p in declared.items() if p.linear and n != "E"]
-    # In half a decade Kaplan's joint law has no minimum: alpha_D runs to infinity.
-    found = [m for m in ANY_LAW if (law, m) != ("kaplan_nd", narrow)]
+    found = list(ANY_LAW)
     found += [collinear] if len(laws.get(law).inputs()) > 1 else []
     found += [no_floor, all_floor] if "E" in declared else []
     found += [absent_term] if len(terms) > 1 else []
     found += [equal_exponents] if {"alpha", "beta", "A", "B"} <= set(declared) else []
-    return tuple(found)
+    return tuple(m for m in found if m not in ENDLESS.get(law, ()))
