@@ -13,38 +13,62 @@ if TYPE_CHECKING:
     from scaling_cli.artefact import Prediction as Prediction
     from scaling_cli.artefact import load as load
     from scaling_cli.backtesting import backtest as backtest
+    from scaling_cli.curve_fitting import CurveFit as CurveFit
+    from scaling_cli.curve_fitting import fit_curves as fit_curves
+    from scaling_cli.curves import Curve as Curve
+    from scaling_cli.curves import curves_of as curves_of
     from scaling_cli.errors import ScalingError as ScalingError
     from scaling_cli.fitting import fit as fit
+    from scaling_cli.identification import Identification as Identification
+    from scaling_cli.identification import identify_schedule as identify_schedule
     from scaling_cli.ingest import read as read
     from scaling_cli.methods import intervals as intervals
     from scaling_cli.points import Points as Points
+    from scaling_cli.schedule import Schedule as Schedule
+    from scaling_cli.schedules import parse_schedule as parse_schedule
 
 __version__ = "0.1.0"
 
 _HOME = {
+    "Curve": "curves",
+    "CurveFit": "curve_fitting",
     "Fit": "artefact",
+    "Identification": "identification",
     "Objective": "artefact",
     "Prediction": "artefact",
+    "Schedule": "schedule",
     "load": "artefact",
     "ScalingError": "errors",
     "backtest": "backtesting",
+    "curves_of": "curves",
     "fit": "fitting",
+    "fit_curves": "curve_fitting",
+    "identify_schedule": "identification",
+    "parse_schedule": "schedules",
     "intervals": "methods",
     "read": "ingest",
     "Points": "points",
 }
 
 __all__ = [
+    "Curve",
+    "CurveFit",
     "Fit",
+    "Identification",
     "Objective",
     "Points",
     "Prediction",
     "ScalingError",
+    "Schedule",
     "__version__",
     "backtest",
+    "curves_of",
     "fit",
+    "fit_curves",
+    "identify_schedule",
     "intervals",
     "load",
+    "parse_schedule",
     "read",
 ]
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from scaling_cli import floor, influence
 from scaling_cli.artefact import Uncertainty
+from scaling_cli.companion import Companion
 from scaling_cli.engine.solve import Problem
 from scaling_cli.flatness import near_optimal
 from scaling_cli.floor import Profile
@@ -108,6 +109,7 @@ def diagnose(
     masks: Sequence[np.ndarray],
     cuts: Sequence[Cut],
     level: float,
+    companion: Companion | None = None,
 ) -> Diagnosis:
     """Question a fit.
 
@@ -121,6 +123,8 @@ def diagnose(
         Of the backtest; see `rivals`.
     level : float
         Of the intervals.
+    companion : Companion, optional
+        A rival law that is fitted already.
     """
     fitted = Fitted(points, problem, optimum, target(optimum.law, points))
     name = floor.floor_name(problem)
@@ -142,7 +146,7 @@ def diagnose(
         run_count=len(set(points.runs)),
         failed=tuple(name for name, v in tried if v is None),
         profile=floor.profile(fitted, name, interval, curve) if name else None,
-        rivals=rivals(fitted, masks, cuts),
+        rivals=rivals(fitted, masks, cuts, companion),
         isoflop=_slices(points, optimum, uncertainty, level),
         flat=_flat(points, optimum, fitted.target),
     )

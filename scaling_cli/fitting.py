@@ -183,6 +183,7 @@ def _judged(
     found = diagnose(
         points, problem, optimum,
         draws=resampled.draws, uncertainty=uncertainty, masks=masks, cuts=cuts, level=level,
+        companion=other,
     )  # fmt: skip
     sure = replace(
         bare,

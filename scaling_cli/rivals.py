@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from scaling_cli import laws
+from scaling_cli.companion import Companion
 from scaling_cli.engine.solve import Problem, frame, parameters
 from scaling_cli.engine.starts import starts
 from scaling_cli.law import Law
-from scaling_cli.optimum import log_predictions, refits
+from scaling_cli.optimum import refits
 from scaling_cli.points import Points, scale
 from scaling_cli.quantities import X
 from scaling_cli.stability import Fitted, own_sum
@@ -114,7 +115,12 @@ def translation(law: type[Law], rival: type[Law]) -> dict[str, str] | None:
     return None
 
 
-def rivals(fitted: Fitted, masks: Sequence[np.ndarray], cuts: Sequence[Cut]) -> list[Rival]:
+def rivals(
+    fitted: Fitted,
+    masks: Sequence[np.ndarray],
+    cuts: Sequence[Cut],
+    companion: Companion | None = None,
+) -> list[Rival]:
     """Fit every rival and score it at the cuts of the backtest.
 
     Parameters
@@ -124,26 +130,28 @@ def rivals(fitted: Fitted, masks: Sequence[np.ndarray], cuts: Sequence[Cut]) -> 
         Training points of the cuts.
     cuts : sequence of Cut
         What the fitted law forecast there; a cut that it could not be refitted at is missing.
+    companion : Companion, optional
+        A law that is fitted to all points and at the masks already.
     """
     points, problem, at = fitted.points, fitted.problem, fitted.target.inputs
     own = float(fitted.optimum.law(**at))
     found = []
     for name, same in candidates(problem.law, len(fitted.optimum.u), len(points)):
         rival = _problem(problem, laws.get(name), same)
-        made = _refitted(points, rival, masks)
+        known = companion is not None and type(companion.law) is rival.law
+        made = companion if known else _refitted(points, rival, masks)
         if made is None:
             continue
-        law, u = made
-        prediction = float(law(**{s: at[theirs] for s, theirs in same.items()}))
+        prediction = float(made.law(**{s: at[theirs] for s, theirs in same.items()}))
         found.append(
             Rival(
                 law=name,
-                parameters=law.values(),
-                value=own_sum(rival, law),
+                parameters=made.law.values(),
+                value=own_sum(rival, made.law),
                 fit_value=own_sum(problem, fitted.optimum.law),
                 prediction=prediction,
                 shift=float(np.log(prediction / own)),
-                cuts=_scored(points, rival, u, cuts),
+                cuts=_scored(points, rival, made.at_cuts, masks, cuts),
             )
         )
     return found
@@ -165,44 +173,45 @@ def _problem(problem: Problem, law: type[Law], same: Mapping[str, str]) -> Probl
     )
 
 
-def _refitted(
-    points: Points, rival: Problem, masks: Sequence[np.ndarray]
-) -> tuple[Law, dict[float, tuple[np.ndarray, np.ndarray]]] | None:
-    """Return the rival fitted to all points, and by train_max its refits with their masks."""
+def _refitted(points: Points, rival: Problem, masks: Sequence[np.ndarray]) -> Companion | None:
+    """Return the rival fitted to all points and at the cuts that leave enough of them."""
     begin = starts(rival)[:STARTS]
     if not len(begin):
         return None
     whole, sums = refits(rival, begin, [np.ones(len(points))])
     if not np.isfinite(sums[0]):
         return None
-    law = rival.law(**{n: float(v[0]) for n, v in parameters(rival, whole).items()})
     fewest = fewest_training(len(rival.frame.names))
-    kept = [mask for mask in masks if np.sum(mask) >= fewest]
-    if not kept:
-        return law, {}
-    u, value = refits(rival, whole, [mask.astype(float) for mask in kept])
-    _, along = scale(points.inputs)
-    return law, {
-        float(np.max(along[mask])): (u[i], mask)
-        for i, mask in enumerate(kept)
-        if np.isfinite(value[i])
-    }
+    enough = [i for i, mask in enumerate(masks) if np.sum(mask) >= fewest]
+    at_cuts: list[Law | None] = [None] * len(masks)
+    if enough:
+        u, value = refits(rival, whole, [masks[i].astype(float) for i in enough])
+        for row, i in enumerate(enough):
+            at_cuts[i] = _law(rival, u[row]) if np.isfinite(value[row]) else None
+    return Companion(_law(rival, whole[0]), at_cuts)
+
+
+def _law(problem: Problem, u: np.ndarray) -> Law:
+    return problem.law(**{n: float(v[0]) for n, v in parameters(problem, u[None]).items()})
 
 
 def _scored(
     points: Points,
     rival: Problem,
-    refitted: Mapping[float, tuple[np.ndarray, np.ndarray]],
+    at_cuts: Sequence[Law | None],
+    masks: Sequence[np.ndarray],
     cuts: Sequence[Cut],
 ) -> list[dict[str, float]]:
+    """Score the rival where both laws were refitted."""
+    _, along = scale(points.inputs)
+    known = {cut.train_max: cut for cut in cuts}
     found = []
-    for cut in cuts:
-        if cut.train_max not in refitted:
+    for law, mask in zip(at_cuts, masks, strict=True):
+        cut = known.get(float(np.max(along[mask])))
+        if cut is None or law is None:
             continue
-        u, mask = refitted[cut.train_max]
-        hidden = {s: v[~mask] for s, v in rival.inputs.items()}
-        error = log_predictions(rival, u, hidden)[0] - np.log(points.output[~mask])
-        mare = float(np.mean(np.abs(np.expm1(error))))
+        forecast = np.asarray(law(**{s: v[~mask] for s, v in rival.inputs.items()}), float)
+        mare = float(np.mean(np.abs(forecast / points.output[~mask] - 1)))
         found.append(
             {"train_max": cut.train_max, "n_test": cut.n_test, "mare": mare, "own": cut.mare}
         )

@@ -16,6 +16,7 @@ from scaling_cli.engine.iteration import RESIDUAL_FLOOR
 from scaling_cli.engine.solve import Problem, Solution, solve
 from scaling_cli.engine.starts import log_box, starts
 from scaling_cli.errors import FitError
+from scaling_cli.vertex import absolute, on_vertex
 
 FIRST_STARTS = 8  # the best projected ones; where most of them agree, the search ends
 AGREED = 0.5
@@ -65,10 +66,20 @@ def search(problem: Problem, seed: int) -> Searched:
     found = _searched(smooth if lad else problem, projected, seed)
     if not np.any(np.isfinite(found.value)):
         raise FitError("the law is not finite at any starting point.")
-    best = int(np.argmin(np.where(np.isfinite(found.value), found.value, np.inf)))
-    if lad:
-        return Searched(found, *_least_absolute(problem, found.u[best : best + 1]))
-    return Searched(found, *finished(problem, found, best))
+    ends = [(_least_absolute if lad else finished)(problem, found, i) for i in _leading(found)]
+    exact = lad and problem.penalty is None
+    sums = [absolute(problem, e.u[0]) if exact else float(e.value[0]) for e, _ in ends]
+    return Searched(found, *ends[int(np.nanargmin(sums))])
+
+
+def _leading(found: Solution) -> list[int]:
+    """Return the best lane; where its coefficients leave the doubles, also the best that stays."""
+    known = np.where(np.isfinite(found.value), found.value, np.inf)
+    inside = np.array([_representable(u) for u in found.u])
+    lanes = [int(np.argmin(known))]
+    if not inside[lanes[0]] and np.any(inside & np.isfinite(known)):
+        lanes.append(int(np.argmin(np.where(inside, known, np.inf))))
+    return lanes
 
 
 def _searched(problem: Problem, projected: np.ndarray, seed: int) -> Solution:
@@ -170,9 +181,18 @@ def _columns(problem: Problem, names: Sequence[str]) -> np.ndarray:
     return np.isin(np.array(problem.frame.names), np.array(names, str))[None]
 
 
-def _least_absolute(problem: Problem, u: np.ndarray) -> tuple[Solution, tuple[str, ...]]:
-    """Reach least absolute deviations by continuation of Huber's corner."""
-    begin, names = u, ()
+def _least_absolute(
+    problem: Problem, found: Solution, best: int
+) -> tuple[Solution, tuple[str, ...]]:
+    """Reach least absolute deviations by continuation of Huber's corner, then on the vertex.
+
+    Raises
+    ------
+    FitError
+        If the end is not a number.
+    """
+    u, names = found.u[best : best + 1], ()
+    begin = u
     reached: Solution | None = None
     for corner in LAD_CORNERS:
         now = _at_corner(problem, u, corner, names)
@@ -188,6 +208,9 @@ def _least_absolute(problem: Problem, u: np.ndarray) -> tuple[Solution, tuple[st
             f"least absolute deviations did not converge on {laws.name_of(problem.law)}.",
             hint="Fit with --objective huber, or hold E with --fix.",
         )
+    if problem.penalty is None:  # priors pull the minimum off the vertex
+        vertex = on_vertex(problem, reached.u[0], ~_columns(problem, names)[0])
+        reached = reached._replace(u=vertex[None])
     return reached, names if reached.converged[0] else names + _slid(problem, begin, u)
 
 

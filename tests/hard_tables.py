@@ -1,7 +1,7 @@
-"""Hard tables for every law, made from its certified fits: few points, outliers, wide, narrow ..."""
+"""Hard tables for every law, made from its certified fits: few points, outliers, wide, narrow."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -52,6 +52,11 @@ def made(truth: Law, columns: Mapping[str, np.ndarray], errors: np.ndarray) -> C
     """Return the points of a law with these errors in ln output."""
     output = np.asarray(truth(**columns), float) * np.exp(errors)
     return Case(truth, Points(columns, output, [f"run{i:02d}" for i in range(len(output))]))
+
+
+def changed(law: Law, **values: float) -> Law:
+    """Return a law with some of its values replaced."""
+    return type(law)(**(law.values() | values))
 
 
 def noise(fit: Fit, rng: np.random.Generator) -> Case:
@@ -110,12 +115,12 @@ def uneven(fit: Fit, rng: np.random.Generator) -> Case:
 
 def no_floor(fit: Fit, rng: np.random.Generator) -> Case:
     """The truth has no irreducible loss."""
-    return made(replace(fit.law, E=0.0), scattered(fit, rng), 0.01 * rng.standard_normal(ROWS))
+    return made(changed(fit.law, E=0.0), scattered(fit, rng), 0.01 * rng.standard_normal(ROWS))
 
 
 def all_floor(fit: Fit, rng: np.random.Generator) -> Case:
     """Everything but the floor is a fiftieth of what it was."""
-    last = replace(fit.law, E=50 * fit.law.values()["E"])
+    last = changed(fit.law, E=50 * fit.law.values()["E"])
     return made(last, scattered(fit, rng), 1e-3 * rng.standard_normal(ROWS))
 
 
@@ -123,14 +128,14 @@ def equal_exponents(fit: Fit, rng: np.random.Generator) -> Case:
     """Both exponents are one number, and both terms the same size in the middle."""
     columns, law = scattered(fit, rng), fit.law.values()
     N, D = (np.exp(np.mean(np.log(columns[s]))) for s in fit.law.inputs())
-    same = replace(fit.law, beta=law["alpha"], B=law["A"] * (D / N) ** law["alpha"])
+    same = changed(fit.law, beta=law["alpha"], B=law["A"] * (D / N) ** law["alpha"])
     return made(same, columns, 0.005 * rng.standard_normal(ROWS))
 
 
 def absent_term(fit: Fit, rng: np.random.Generator) -> Case:
     """The last term is not there."""
     last = [n for n, p in fit.law.parameters().items() if p.linear][-1]
-    without = replace(fit.law, **{last: 0.0})
+    without = changed(fit.law, **{last: 0.0})
     return made(without, scattered(fit, rng), 0.005 * rng.standard_normal(ROWS))
 
 
@@ -142,7 +147,8 @@ def makers(law: str) -> tuple[Maker, ...]:
     """Return the hard tables that a law can have."""
     declared = laws.get(law).parameters()
     terms = [n for n, p in declared.items() if p.linear and n != "E"]
-    found = list(ANY_LAW)
+    # In half a decade Kaplan's joint law has no minimum: alpha_D runs to infinity.
+    found = [m for m in ANY_LAW if (law, m) != ("kaplan_nd", narrow)]
     found += [collinear] if len(laws.get(law).inputs()) > 1 else []
     found += [no_floor, all_floor] if "E" in declared else []
     found += [absent_term] if len(terms) > 1 else []

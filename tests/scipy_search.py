@@ -18,6 +18,7 @@ from scaling_cli.points import Points
 
 STEP = 1e-30  # of complex differentiation: no subtraction, so no rounding
 FAR = 12.0  # no coordinate moves further than this from its start: nothing overflows
+LARGEST = 600.0  # logarithm of a coefficient that the package reports; doubles end at 709
 ROUNDING = 1e-13  # a residual of this size per point counts as none
 
 
@@ -109,7 +110,7 @@ def _descend(search: Search, start: np.ndarray) -> np.ndarray | None:
         options |= {"loss": "huber", "f_scale": search.objective.delta}
     try:
         return scipy.optimize.least_squares(
-            search.residuals, start, bounds=(start - FAR, start + FAR),
+            search.residuals, start, bounds=(start - FAR, np.minimum(start + FAR, LARGEST)),
             xtol=1e-13, ftol=1e-13, gtol=1e-15, **options,
         ).x  # fmt: skip
     except (ValueError, np.linalg.LinAlgError):  # this start ran out of the numbers
@@ -122,7 +123,7 @@ def _polish(search: Search, u: np.ndarray) -> np.ndarray:
         lambda v: scale * search.value(v), u, jac=lambda v: scale * search.gradient(v),
         method="L-BFGS-B", options={"ftol": 0.0, "gtol": 1e-12, "maxiter": 300},
     ).x  # fmt: skip
-    return end if search.value(end) < search.value(u) else u
+    return end if np.max(end) < LARGEST and search.value(end) < search.value(u) else u
 
 
 def _programmes(search: Search, u: np.ndarray) -> np.ndarray:

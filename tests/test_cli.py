@@ -308,6 +308,11 @@ def test_laws_imports_nothing_heavy(tmp_path: Path) -> None:
     assert not imported("laws", cwd=tmp_path) & set(HEAVY)
 
 
+def test_describing_a_schedule_imports_nothing_heavy(tmp_path: Path) -> None:
+    modules = imported("schedule", "linear:peak=1e-3,steps=9", cwd=tmp_path)
+    assert not modules & set(HEAVY)
+
+
 # --- the two streams ------------------------------------------------------------------------
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from scaling_cli import laws, reference
+from scaling_cli import curve_laws, laws, reference
 from scaling_cli.cli import app
 
 
@@ -25,10 +25,12 @@ def test_the_catalogue_lists_every_law_with_its_equation_and_fits() -> None:
     assert (result.exit_code, result.stderr) == (0, "")
     entries = result.stdout.split("\n\n")
     assert entries[-1] == "'scaling laws NAME' tells the whole of one.\n"
-    assert [entry.splitlines()[0] for entry in entries[:-1]] == list(laws.names())
+    assert [entry.splitlines()[0] for entry in entries[:-1]] == [*laws.names(), *curve_laws.names()]
     text = " ".join(result.stdout.split())
     for name in laws.names():
         assert laws.get(name).formula() in text
+    for name in curve_laws.names():
+        assert curve_laws.get(name).formula() in text
     for fit in reference.fit_names():
         assert fit in text
 
@@ -70,6 +72,21 @@ def test_json_declares_everything(name: str) -> None:
 def test_json_of_all_is_json_of_each() -> None:
     each = [record(name)["laws"][0] for name in laws.names()]
     assert record()["laws"] == each
+    along = [record(name)["curve_laws"][0] for name in curve_laws.names()]
+    assert record()["curve_laws"] == along
+    assert [law["name"] for law in along] == list(curve_laws.names())
+
+
+def test_a_law_of_loss_curves_in_full() -> None:
+    found = record("annealing")
+    assert found["laws"] == []
+    (law,) = found["curve_laws"]
+    assert list(law["parameters"]) == ["L0", "A", "alpha", "C", "forget"]
+    assert law["convention"] == {"warm-up": "at_peak"}
+    assert list(law["inputs"]) == ["S"]
+    text = run("annealing").stdout
+    assert text.startswith("annealing\n  L(t) = L0 + A S1^-alpha - C S2, with the momentum sum S2 ")
+    assert "\nconventions of the source\n  warm-up: at_peak\n" in text
 
 
 def test_unknown_law_suggests_a_near_one() -> None:

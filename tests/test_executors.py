@@ -147,7 +147,7 @@ def test_a_scheduler_that_does_not_answer_is_a_usage_error(
     rows = zip(TABLE.inputs["N"], TABLE.inputs["D"], TABLE.output, strict=True)
     lines = ["params,tokens,loss", *(",".join(map(str, row)) for row in rows)]
     (tmp_path / "runs.csv").write_text("\n".join(lines))
-    arguments = ["fit", str(tmp_path / "runs.csv"), "--executor", "dask:tcp://127.0.0.1:1"]
+    arguments = ["backtest", str(tmp_path / "runs.csv"), "--executor", "dask:tcp://127.0.0.1:1"]
     done = CliRunner().invoke(app, [*arguments, "--quiet"], prog_name="scaling")
     assert done.exit_code == 2
     assert done.stderr.splitlines() == [

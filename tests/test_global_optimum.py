@@ -17,20 +17,13 @@ from scaling_cli.points import Points
 
 HUBER, SQUARES = Objective(), Objective("l2")
 OBJECTIVES = (HUBER, SQUARES, HUBER, Objective("huber", 0.02), Objective("lad"))
+ROUNDING = 1e-9  # relative excess over the oracle
 CASES = [
     pytest.param(law, maker, seed, id=f"{law}-{maker.__name__}-{seed}")
     for law in laws.names()
     for maker in makers(law)
     for seed in range(2)
 ]
-
-
-def tolerance(objective: Objective) -> float:
-    """Return the relative excess over the oracle that rounding allows.
-
-    Least absolute deviations are the limit of Huber's corners, within 1e-6 of its minimum.
-    """
-    return 2e-6 if objective.name == "lad" else 1e-9
 
 
 def fitted(search: Search) -> Optimum:
@@ -51,8 +44,7 @@ def oracle(search: Search, optimum: Optimum, truth: np.ndarray | None, seed: int
 def assert_best(search: Search, truth: np.ndarray | None = None, seed: int = 0) -> None:
     optimum = fitted(search)
     lowest = oracle(search, optimum, truth, seed)
-    limit = lowest * (1 + tolerance(search.objective)) + search.noise_floor()
-    assert optimum.value <= limit
+    assert optimum.value <= lowest * (1 + ROUNDING) + search.noise_floor()
 
 
 @pytest.mark.parametrize(("law", "maker", "seed"), CASES)

@@ -16,6 +16,7 @@ POINTS = Points(
     left_out=[LeftOut("d", "no loss")],
     notes=["last row of each run"],
     compute=np.array([1.2e18, 1.6e19, 6e19]),
+    counts={"active": np.array([5e7, 2e8, 8e8])},
 )
 
 
@@ -32,6 +33,7 @@ def test_take_keeps_everything_else(rows: np.ndarray) -> None:
     assert some.inputs["D"].tolist() == [2e9, 1e10]
     assert some.compute is not None
     assert some.compute.tolist() == [1.2e18, 6e19]
+    assert some.counts["active"].tolist() == [5e7, 8e8]
     assert (some.conventions, some.left_out, some.notes) == (
         POINTS.conventions, POINTS.left_out, POINTS.notes,
     )  # fmt: skip

@@ -8,16 +8,24 @@ import pytest
 import scaling_cli
 
 PUBLIC = [
+    "Curve",
+    "CurveFit",
     "Fit",
+    "Identification",
     "Objective",
     "Points",
     "Prediction",
     "ScalingError",
+    "Schedule",
     "__version__",
     "backtest",
+    "curves_of",
     "fit",
+    "fit_curves",
+    "identify_schedule",
     "intervals",
     "load",
+    "parse_schedule",
     "read",
 ]
 

@@ -1,12 +1,11 @@
-"""What a search reports of itself, on problems whose minima, slopes and bounds are known by hand."""
+"""What a search reports of itself, on problems whose minima and bounds are known by hand."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
-from hard_tables import fit_of, noise, scattered
+from hard_tables import changed, fit_of, noise, scattered
 from scipy_search import Search
 
 from scaling_cli import laws
@@ -114,7 +113,7 @@ def test_a_term_that_the_data_deny_is_at_its_bound(
     # The loss rises with the input of this term: its coefficient would have to be negative.
     fit = fit_of(law)
     columns = scattered(fit, np.random.default_rng(6))
-    without = replace(fit.law, **{term: 0.0})
+    without = changed(fit.law, **{term: 0.0})
     rising, other = list(columns) if term in ("A", "a") else list(columns)[::-1]
     tilt = 0.01 * np.log(columns[rising] / np.max(columns[rising]))
     L = without(**columns) * np.exp(tilt)

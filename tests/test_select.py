@@ -272,6 +272,20 @@ def test_losses_in_two_units_are_not_pooled(tmp_path: Path) -> None:
     )
 
 
+def test_sizes_counted_otherwise_come_along_where_every_run_has_them(tmp_path: Path) -> None:
+    head = "run_id,params_total,params_non_embedding,params_active,tokens,loss\n"
+    rows = "a,2e6,1e6,,2e7,3\nb,4e6,3e6,5e5,4e7,2.9\nc,6e6,5e6,,6e7,nan\n"
+    found = points(write(tmp_path, "counts.csv", head + rows))
+    assert found.conventions["N"] == "total"
+    assert {name: sizes.tolist() for name, sizes in found.counts.items()} == {
+        "non_embedding": [1e6, 3e6]
+    }
+    other = points(
+        write(tmp_path, "counts.csv", head + rows), {"map": {"params": "params_non_embedding"}}
+    )
+    assert {name: sizes.tolist() for name, sizes in other.counts.items()} == {"total": [2e6, 4e6]}
+
+
 def test_a_count_that_the_law_was_not_published_for_is_noted(tmp_path: Path) -> None:
     table = "run_id,params_non_embedding,params_total,tokens,loss\na,1e6,2e6,2e7,3\n"
     file = write(tmp_path, "t.csv", table)

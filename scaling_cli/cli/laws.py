@@ -1,11 +1,14 @@
 """List the laws, or explain one: its equation, units, derived quantities, source and fits."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from scaling_cli.cli import _options as options
 from scaling_cli.cli._terminal import Terminal, result_style
+
+if TYPE_CHECKING:
+    from scaling_cli.law import Law
 
 EXAMPLE = """
 scaling laws
@@ -30,29 +33,30 @@ def laws(
 ) -> None:
     """List the laws, or explain one: its equation, units, derived quantities, source and fits."""
     del debug
+    from scaling_cli import curve_laws
     from scaling_cli import laws as catalogue
     from scaling_cli.cli import _render_laws
 
     terminal = Terminal(json=json, quiet=quiet)
-    chosen = list(catalogue.names()) if name is None else [name]
-    records = [describe(law) for law in chosen]
+    along = [n for n in curve_laws.names() if name in (None, n)]
+    chosen = list(catalogue.names()) if name is None else [n for n in [name] if n not in along]
+    points = [describe(n, catalogue.get(n)) for n in chosen]
+    curves = [describe(n, curve_laws.get(n)) for n in along]
 
     def render() -> str:
         if name is None:
-            return _render_laws.catalogue(records, style=result_style())
-        return _render_laws.law(records[0], style=result_style())
+            return _render_laws.catalogue([*points, *curves], style=result_style())
+        return _render_laws.law([*points, *curves][0], style=result_style())
 
-    terminal.result(render, {"schema_version": 1, "laws": records})
+    terminal.result(render, {"schema_version": 1, "laws": points, "curve_laws": curves})
 
 
-def describe(name: str) -> dict[str, Any]:
+def describe(name: str, law: "type[Law]") -> dict[str, Any]:
     """Return everything a law declares about itself, and its certified fits."""
     import inspect
 
-    from scaling_cli import laws as catalogue
     from scaling_cli import reference
 
-    law = catalogue.get(name)
     body = (inspect.getdoc(law) or "").partition("\n\n")[2]
     return {
         "name": name,

@@ -34,7 +34,7 @@ class ChinchillaGamma(Law):
     A: float = param("capacity coefficient", unit="(nats/token)^(1/gamma)")
     B: float = param("data coefficient", unit="(nats/token)^(1/gamma)")
     alpha: float = param("capacity exponent inside the sum", prior=EXPONENT_PRIOR)
-    beta: float = param("data exponent inside the sum", prior=EXPONENT_PRIOR)
+    beta: float = param("data exponent inside the sum", prior=EXPONENT_PRIOR, twin="alpha")
     gamma: float = param("power of the sum", prior=Prior(center=1.0, log_sd=0.5))
 
     def __call__(self, N: Params, D: Tokens) -> Loss:

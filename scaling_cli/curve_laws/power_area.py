@@ -1,0 +1,17 @@
+"""The plain power law in the area under the rate: the baseline that sees the schedule's area."""
+
+from scaling_cli.curve_law import CurveLaw
+
+
+class PowerArea(CurveLaw):
+    """L(t) = L0 + A S1^-alpha: drops of the rate take nothing off.
+
+    S1(t) is the sum of the learning rate over steps.
+    """
+
+    reference = "arXiv:2408.11029, section 3"
+    bibtex = """@article{tissue2024scaling,
+  title={Scaling Law with Learning Rate Annealing},
+  author={Tissue, Howe and Wang, Venus and Wang, Lu},
+  journal={arXiv:2408.11029}, year={2024}}"""
+    clock = "none"

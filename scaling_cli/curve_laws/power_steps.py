@@ -1,0 +1,23 @@
+"""The plain power law in steps: the baseline that sees no schedule at all."""
+
+from scaling_cli.curve_law import CurveLaw
+from scaling_cli.law import Value, power
+from scaling_cli.schedule_path import Path
+
+
+class PowerSteps(CurveLaw):
+    """L(t) = L0 + A t^-alpha (Kaplan et al. 2020, arXiv:2001.08361, with a floor).
+
+    t counts steps; the schedule does not enter.
+    """
+
+    reference = "arXiv:2001.08361, eq. 5.6, with a floor"
+    bibtex = """@article{kaplan2020scaling,
+  title={Scaling Laws for Neural Language Models},
+  author={Kaplan, Jared and McCandlish, Sam and Henighan, Tom and others},
+  journal={arXiv:2001.08361}, year={2020}}"""
+    clock = "none"
+
+    def backbone(self, path: Path) -> Value:
+        """Return L0 + A t^-alpha."""
+        return self.L0 + self.A * power(path.step, -self.alpha)

@@ -1,0 +1,240 @@
+"""The fit of a curve law: damped Gauss-Newton on ln loss over many steps of a few runs.
+
+Residuals and their derivatives come from the law's own equation under JAX, padded so that one
+executable serves tables of similar size; the iteration itself has a handful of parameters and
+runs in NumPy.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from scaling_cli.curve_law import CurveLaw
+from scaling_cli.engine.solve import to_free
+from scaling_cli.law import Domain
+from scaling_cli.schedule_path import Path
+
+# A tile is a point beside TILE of the drops before it: work is done for pairs that matter, and
+# sums within a tile need no scatter. Arrays are padded so that similar tables share executables.
+TILE, POINTS_PADDED, TILES_PADDED = 32, 64, 512
+PATH_ARRAYS = ("step", "area", "gap", "rate", "drop_step", "drop_area")
+DROP_ARRAYS = PATH_ARRAYS[2:]
+MOST_ITERATIONS = 300
+FIRST_DAMPING, LEAST_DAMPING, MOST_DAMPING = 1e-3, 1e-12, 1e12
+STILL = 1e-13  # of the objective: a step that gains less is the last
+FLAT = 1e-10
+CONVERGED = 1e-9  # of the objective: a minimum is where a whole step would gain less
+
+
+@dataclass(frozen=True)
+class CurveProblem:
+    """What is minimised: Huber of ln prediction - ln loss, summed, plus the penalty of a prior.
+
+    Parameters
+    ----------
+    law : type[CurveLaw]
+    paths : sequence of Path
+        One per run, compressed, rates in one unit.
+    losses : sequence of array
+        Measured, nats/token.
+    delta : float
+        Huber's corner.
+    prior : array, shape (k, 2)
+        Mean and precision of each free coordinate; precision zero where there is none.
+    free : bool array, shape (k,)
+        Coordinates that are searched; the others stay where they start.
+    area : float
+        Reference area: the coordinate of A is ln(A area^-alpha), which the data determine.
+    """
+
+    law: type[CurveLaw]
+    paths: Sequence[Path]
+    losses: Sequence[np.ndarray]
+    delta: float
+    prior: np.ndarray
+    free: np.ndarray
+    area: float
+
+
+@dataclass(frozen=True)
+class CurveSolution:
+    """Where one start ended."""
+
+    law: CurveLaw
+    value: float
+    residuals: np.ndarray  # ln prediction - ln loss, runs after one another
+    decrement: float  # what a whole step would still gain, as a share of the value
+    iterations: int
+
+    @property
+    def converged(self) -> bool:
+        """Whether this is a minimum."""
+        return bool(np.isfinite(self.value) and self.decrement < CONVERGED)
+
+
+def coordinates(law: CurveLaw, area: float) -> np.ndarray:
+    """Return the free coordinates of a law: logarithms, and A as its share at the reference."""
+    free = {name: float(to_free(type(law), name, v)) for name, v in law.values().items()}
+    free["A"] -= law.alpha * np.log(area)
+    return np.array(list(free.values()))
+
+
+def law_at(law: type[CurveLaw], u: Any, area: float) -> CurveLaw:
+    """Return the law at free coordinates (NumPy or JAX)."""
+    xp = jnp if isinstance(u, jax.Array) else np
+    values = {
+        p.name: xp.exp(u[i]) if p.domain is Domain.POSITIVE else u[i]
+        for i, p in enumerate(law.parameters().values())
+    }
+    values["A"] = values["A"] * area ** values["alpha"]
+    if xp is np:
+        values = {name: float(value) for name, value in values.items()}
+    return law(**values)
+
+
+def solve_curves(problem: CurveProblem, start: CurveLaw) -> CurveSolution:
+    """Minimise from one start, until no step gains anything.
+
+    Parameters
+    ----------
+    problem : CurveProblem
+    start : CurveLaw
+        Its loss must be positive at every point.
+    """
+    with jax.enable_x64(True):
+        data = _stacked(problem)
+        u = coordinates(start, problem.area)
+        current = _evaluate(problem, data, u)
+        damping, iteration = FIRST_DAMPING, 0
+        while iteration < MOST_ITERATIONS and damping < MOST_DAMPING:
+            iteration += 1
+            step = _step(current, damping, problem.free)
+            trial = _evaluate(problem, data, u + step)
+            gain = current.value - trial.value
+            if not gain > 0:  # also where the trial has no finite loss
+                damping *= 8
+                continue
+            u, current, damping = u + step, trial, max(damping / 4, LEAST_DAMPING)
+            if gain < STILL * current.value:
+                break
+    return CurveSolution(
+        law_at(problem.law, u, problem.area), current.value, current.residuals,
+        _decrement(current, problem.free), iteration,
+    )  # fmt: skip
+
+
+def _step(current: "_Evaluation", damping: float, free: np.ndarray) -> np.ndarray:
+    """Return the damped step; coordinates that are not free stay."""
+    hessian = current.hessian[np.ix_(free, free)]
+    size = np.diag(hessian)
+    # A coordinate on its way to a bound (a floor of zero) has no curvature left of its own.
+    damped = hessian + damping * np.diag(np.maximum(size, FLAT * size.max()))
+    step = np.zeros(len(free))
+    step[free] = np.linalg.solve(damped, -current.gradient[free])
+    return step
+
+
+def _decrement(current: "_Evaluation", free: np.ndarray) -> float:
+    gradient = current.gradient[free]
+    step = np.linalg.lstsq(current.hessian[np.ix_(free, free)], gradient, rcond=None)[0]
+    return float(0.5 * gradient @ step / current.value)
+
+
+@dataclass(frozen=True)
+class _Evaluation:
+    value: float
+    gradient: np.ndarray
+    hessian: np.ndarray
+    residuals: np.ndarray
+
+
+def _evaluate(problem: CurveProblem, data: dict[str, np.ndarray], u: np.ndarray) -> _Evaluation:
+    residuals, jacobian = _kernel(problem.law)(u, data, problem.area)
+    there = data["weight"] > 0
+    r, J = np.asarray(residuals)[there], np.asarray(jacobian)[there]
+    mean, precision = problem.prior.T
+    size = np.abs(r)
+    with np.errstate(invalid="ignore"):
+        inside = size <= problem.delta
+        value = np.where(inside, r**2 / 2, problem.delta * (size - problem.delta / 2)).sum()
+        weight = np.where(inside, 1.0, problem.delta / size)
+    off = u - mean
+    return _Evaluation(
+        float(value + 0.5 * precision @ off**2),
+        J.T @ (weight * r) + precision * off,
+        (J.T * weight) @ J + np.diag(precision),
+        r,
+    )
+
+
+@lru_cache
+def _kernel(law: type[CurveLaw]) -> Any:
+    """Return the jitted residuals, shape (runs, n), and Jacobian, (runs, n, k), of a law."""
+
+    def residuals(u: Any, data: dict[str, Any], area: Any) -> Any:
+        fitted = law_at(law, u, area)
+        path = Path(**{name: data[name] for name in PATH_ARRAYS})
+        predicted = fitted.backbone(path)
+        if law.clock != "none":
+            now, then = law.clocks(path)
+            drops = data["tile_drops"]
+            elapsed = (now[data["tile_point"]][:, None] - then[drops]) * data["tile_mask"]
+            moved = (
+                fitted.relaxed(elapsed, path.rate[drops]) * (path.gap * fitted.effect(path))[drops]
+            )
+            predicted -= jax.ops.segment_sum(moved.sum(1), data["tile_point"], len(now))
+        return jnp.log(predicted) - jnp.log(data["loss"])
+
+    def both(u: Any, data: dict[str, Any], area: Any) -> tuple[Any, Any]:
+        return residuals(u, data, area), jax.jacfwd(residuals)(u, data, area)
+
+    return jax.jit(both)
+
+
+def _stacked(problem: CurveProblem) -> dict[str, np.ndarray]:
+    """Return all runs as one: points, drops, and the tiles that say which drops a point sees."""
+    paths = problem.paths
+    data = {name: np.concatenate([getattr(p, name) for p in paths]) for name in PATH_ARRAYS}
+    data["loss"] = np.concatenate(list(problem.losses))
+    data["weight"] = np.ones(len(data["loss"]))
+    # Drops are in order of their steps: a point sees the first few of its run.
+    seen = np.concatenate([np.searchsorted(p.drop_step, p.step, side="right") for p in paths])
+    before = np.cumsum([0, *(len(p.gap) for p in paths)])[:-1]
+    offset = np.repeat(before, [len(p.step) for p in paths])
+    tiles = -(-seen // TILE)
+    point = np.repeat(np.arange(len(seen)), tiles)
+    number = np.arange(len(point)) - np.repeat(np.cumsum(tiles) - tiles, tiles)
+    place = number[:, None] * TILE + np.arange(TILE)
+    mask = place < seen[point][:, None]
+    drops = np.where(mask, place + offset[point][:, None], 0)
+    return _padded(data, point, drops, mask)
+
+
+def _padded(
+    data: dict[str, np.ndarray], point: np.ndarray, drops: np.ndarray, mask: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Return arrays of padded shapes; what is added has no weight, no size, no elapsed time."""
+    n, m = (_up(len(data[name]), POINTS_PADDED) for name in ("step", "gap"))
+    rows = _up(len(point), TILES_PADDED) - len(point)
+    padded = {name: _filled(v, m if name in DROP_ARRAYS else n) for name, v in data.items()}
+    padded["gap"][len(data["gap"]) :] = 0.0
+    padded["weight"][len(data["weight"]) :] = 0.0
+    padded["tile_point"] = np.append(point, np.zeros(rows, int))
+    padded["tile_drops"] = np.concatenate([drops, np.zeros((rows, TILE), int)])
+    padded["tile_mask"] = np.concatenate([mask, np.zeros((rows, TILE), bool)]).astype(float)
+    return padded
+
+
+def _up(count: int, step: int) -> int:
+    return -(-max(count, 1) // step) * step
+
+
+def _filled(values: np.ndarray, length: int) -> np.ndarray:
+    """Return values repeated at the end: what is padded stays inside the law's domain."""
+    last = values[-1] if len(values) else 1.0
+    return np.append(values, np.full(length - len(values), last))

@@ -1,0 +1,73 @@
+"""The families of schedules: one per file; the file name is the family's name in a text."""
+
+import re
+from functools import cache
+
+from scaling_cli.errors import UsageError
+from scaling_cli.registry import load, members
+from scaling_cli.schedule import Joined, Schedule
+
+# `+` joins schedules; the one in `3e+05` is not followed by the name of a family.
+_JOIN = re.compile(r"\s*\+\s*(?=[a-z_]+\s*:)")
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """Return the names of all families, sorted."""
+    return members(__path__)
+
+
+@cache
+def get(name: str) -> type[Schedule]:
+    """Return the family declared in `schedules/<name>.py`.
+
+    Raises
+    ------
+    UsageError
+        If there is no such family; near names are suggested.
+    """
+    return load(__name__, name, Schedule, names(), "schedule")
+
+
+def is_text(text: str) -> bool:
+    """Say whether a text is meant as a schedule, not as the name of a file."""
+    head, colon, _ = text.partition(":")
+    return bool(colon) and re.fullmatch(r"\s*[a-z_]+\s*", head) is not None
+
+
+def parse_schedule(text: str) -> Schedule:
+    """Read a schedule: `cosine:peak=3e-4,warmup=2160,min=3e-5,steps=24000`, or several with +.
+
+    Parameters
+    ----------
+    text : str
+        `family:option=value,...`. Places are steps (or tokens, with `tokens=` in place of
+        `steps=`); below 1, or with %, they are shares of the run. Numbers as in `2.5B`.
+
+    Raises
+    ------
+    UsageError
+        If the family or an option is unknown, or a value cannot be read.
+    """
+    parts = tuple(_one(part) for part in _JOIN.split(text.strip()))
+    return parts[0] if len(parts) == 1 else Joined.of(parts)
+
+
+def _one(text: str) -> Schedule:
+    name, colon, body = text.partition(":")
+    if not colon:
+        raise UsageError(
+            f"cannot read the schedule {text!r}.",
+            hint="Write FAMILY:option=value,... as in cosine:peak=3e-4,warmup=2160,steps=24000. "
+            f"Known schedules: {', '.join(names())}.",
+        )
+    family = get(name.strip())
+    given: dict[str, str] = {}
+    for piece in body.split(","):
+        key, equals, value = (p.strip() for p in piece.partition("="))
+        if not (key and equals and value):
+            raise UsageError(f"{family.title}: cannot read {piece.strip()!r}.", hint=family.usage())
+        if key in given:
+            raise UsageError(f"{family.title}: {key} is given twice.")
+        given[key] = value
+    return family.read(given)

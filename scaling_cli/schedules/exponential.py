@@ -1,0 +1,7 @@
+"""A geometric way down."""
+
+from scaling_cli.schedules._warmed import Falling
+
+
+class Exponential(Falling):
+    """A geometric decay, lr = peak (min/peak)^x, from the peak to `min` at the end of the run."""

@@ -1,0 +1,7 @@
+"""A straight way down."""
+
+from scaling_cli.schedules._warmed import Falling
+
+
+class Linear(Falling):
+    """A straight line from the peak to `min` at the end of the run."""

@@ -1,0 +1,22 @@
+"""A power of the way that is left."""
+
+import numpy as np
+
+from scaling_cli.errors import UsageError
+from scaling_cli.schedule import Kind, Rates, option
+from scaling_cli.schedules._warmed import Falling, falling
+
+
+class Polynomial(Falling):
+    """lr = min + (peak - min) (1 - x)^power, x the share of the way to the end of the run."""
+
+    power: float = option("exponent", Kind.NUMBER)
+
+    def _check(self) -> None:
+        super()._check()
+        if not self.power > 0:
+            raise UsageError(f"{self.title}: power must be positive, not {self.power:g}.")
+
+    def _after(self, at: np.ndarray) -> Rates:
+        way = self._way(at, self.warmup)
+        return falling("polynomial", way, self.peak, self.min, self.power)
