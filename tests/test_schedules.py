@@ -10,6 +10,7 @@ from scaling_cli.errors import UsageError
 from scaling_cli.schedule import Kind, Phase
 from scaling_cli.schedules import parse_schedule
 from scaling_cli.schedules.knots import Knots
+from scaling_cli.schedules.wsd import Wsd
 
 # At least one text of every family; shares and other spellings are tested below.
 TEXTS = [
@@ -120,6 +121,7 @@ def test_published_schedules() -> None:
 
 def test_a_decay_that_starts_at_the_end_never_comes() -> None:
     schedule = parse_schedule("wsd:peak=1,stable=100%,min=0.1,steps=10")
+    assert isinstance(schedule, Wsd)
     assert schedule.stable == 10
     assert schedule.lr([0, 9, 10, 11]).tolist() == [1, 1, 1, 1]
 

@@ -13,6 +13,7 @@ from scaling_cli.uncertainty import NORMAL_90
 
 AGREEING_STARTS = 0.5
 LOWER = 1e-6  # relative: a held fit this far below the free one means a missed minimum
+EXACT = 1e-9  # rms residual below which a sum is zero but for rounding
 MOVED_EXPONENT = 0.1  # share by which a few runs may move an exponent before it is said
 LOOSE_EXPONENT = 0.5  # half-width of an exponent's interval over its value
 MIXED_REGIMES = 0.02  # sd of residuals beyond which a table mixes regimes
@@ -57,7 +58,7 @@ def convergence(e: Evidence) -> Check:
         f"on the minimum; gradient {d['gradient_norm']:.1g}"
     )
     profile = e.diagnosis.profile
-    if profile is not None and np.min(profile.rise) < -LOWER:
+    if profile is not None and _missed(e, float(np.min(profile.rise))):
         best = int(np.argmin(profile.rise))
         return Check(code, Level.FAIL,
                      f"{text}; yet with {profile.parameter} held at {profile.values[best]:.4g} the "
@@ -68,6 +69,11 @@ def convergence(e: Evidence) -> Check:
         "objectives before comparing parameters."
     )
     return line(code, problem if d["agree"] < AGREEING_STARTS else None, f"{text}.")
+
+
+def _missed(e: Evidence, rise: float) -> bool:
+    """Return whether a held fit lies below the free one by more than rounding."""
+    return rise < -LOWER and -rise * e.optimum.value > len(e.points) * EXACT**2
 
 
 def sensitivity(e: Evidence) -> Check:
