@@ -63,7 +63,7 @@ def test_five_runs_decide_the_fit_of_all(epoch: Points) -> None:
     influence = checks["fit.influence"]
     assert influence.level is Level.WARN
     assert influence.message.startswith(
-        "leaving out c000, c001, c002, c003, c004 moves beta from 0.453 to 0.367 and the prediction"
+        "without c000, c001, c002, c003, c004 beta moves from 0.453 to 0.367 and the prediction"
     )
 
 

@@ -140,6 +140,8 @@ def _amplitudes(
     needs = np.array(positive, bool) & (best <= 0)
     if np.any(needs):
         typical = np.median(np.abs(basis[needs]), axis=-1)
+        # A term too steep for a double has no start of its own: it is left out as not a number.
+        typical = np.where(typical > 0, typical, np.nan)
         best[needs] = FAINT * np.median(problem.output) / typical
     return best, cost
 
