@@ -94,5 +94,6 @@ def test_unknown_law_suggests_a_near_one() -> None:
     assert result.exit_code == 2
     assert result.stderr == (
         "error: there is no law 'chinchila'.\n"
-        f"hint: Did you mean chinchilla or chinchilla_gamma? Known laws: {', '.join(laws.names())}.\n"
+        "hint: Did you mean chinchilla or chinchilla_gamma? Known laws: "
+        f"{', '.join(laws.names())}.\n"
     )

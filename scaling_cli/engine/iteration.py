@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.extend.core import Literal
 
 from scaling_cli.law import Domain, Law, Value
 
@@ -50,6 +51,7 @@ class Work(NamedTuple):
     corner: Value  # Huber's delta; infinite for least squares
     prior_mean: Value  # (p,) in full free coordinates
     prior_precision: Value  # (p,)
+    total: Value  # sum of weight
 
 
 class Local(NamedTuple):
@@ -82,8 +84,8 @@ class Equation:
         From full free coordinates (p,) to the prediction, its p first derivatives and its second
         derivatives, each of shape (n,) or scalar.
     pairs : sequence of (int, int)
-        Which second derivatives there are. They are those of the law in its own parameters times
-        both scales; where both parameters are declared linear they are zero and left out.
+        Which second derivatives there are, those that are not zero everywhere. They are the law's
+        in its own parameters, times both scales.
     positive : tuple of bool
         Whether a parameter is the exponential of its free coordinate.
     log : bool
@@ -100,35 +102,59 @@ def equation(law: type[Law], space: str) -> Equation:
     """Return a law with its derivatives, taken by differentiating its equation."""
     declared = list(law.parameters().values())
     positive = tuple(p.domain is Domain.POSITIVE for p in declared)
-    pairs = [
-        (i, j)
-        for i, first in enumerate(declared)
-        for j, second in enumerate(declared[: i + 1])
-        if not (first.linear and second.linear)
-    ]
+    pairs = [(i, j) for i in range(len(declared)) for j in range(i + 1) if _bends(law, i, j)]
 
     def derivatives(full: Any, shared: Shared) -> tuple[Any, list[Any], list[Any]]:
         theta = [jnp.exp(full[i]) if on else full[i] for i, on in enumerate(positive)]
         scale = [t if on else jnp.ones(()) for t, on in zip(theta, positive, strict=True)]
-
-        def at(values: list[Any]) -> Any:
-            names = law.parameters()
-            return law(**dict(zip(names, values, strict=True)))(**shared.inputs)
-
-        def slope(values: list[Any], j: int) -> Any:
-            along = [*values[:j], scale[j], *values[j + 1 :]]
-            return jax.jvp(
-                lambda v: at([*values[:j], v, *values[j + 1 :]]), (values[j],), (along[j],)
-            )[1]
-
-        def bend(i: int, j: int) -> Any:
-            return jax.jvp(
-                lambda v: slope([*theta[:i], v, *theta[i + 1 :]], j), (theta[i],), (scale[i],)
-            )[1]
-
-        return at(theta), [slope(theta, j) for j in range(len(theta))], [bend(*q) for q in pairs]
+        slopes = [_slope(law, theta, shared.inputs, j, scale) for j in range(len(theta))]
+        bends = [_bend(law, theta, shared.inputs, q, scale) for q in pairs]
+        return _at(law, theta, shared.inputs), slopes, bends
 
     return Equation(derivatives, pairs, positive, space == "log")
+
+
+def _at(law: type[Law], theta: Sequence[Any], inputs: Any) -> Any:
+    return law(**dict(zip(law.parameters(), theta, strict=True)))(**inputs)
+
+
+def _slope(law: type[Law], theta: list[Any], inputs: Any, j: int, scale: Sequence[Any]) -> Any:
+    def along(value: Any) -> Any:
+        return _at(law, [*theta[:j], value, *theta[j + 1 :]], inputs)
+
+    return jax.jvp(along, (theta[j],), (scale[j],))[1]
+
+
+def _bend(
+    law: type[Law], theta: list[Any], inputs: Any, pair: tuple[int, int], scale: Sequence[Any]
+) -> Any:
+    i, j = pair
+
+    def along(value: Any) -> Any:
+        return _slope(law, [*theta[:i], value, *theta[i + 1 :]], inputs, j, scale)
+
+    return jax.jvp(along, (theta[i],), (scale[i],))[1]
+
+
+def _bends(law: type[Law], i: int, j: int) -> bool:
+    """Return whether a second derivative of a law may be anything but zero.
+
+    Seen from the program, not from numbers: JAX writes a derivative along what a function does
+    not depend on as a broadcast zero.
+    """
+
+    def second(theta: Any, inputs: Any) -> Any:
+        scale = [jnp.ones(())] * len(theta)
+        return _bend(law, list(theta), inputs, (i, j), scale)
+
+    theta = [jnp.ones(())] * len(law.parameters())
+    program = jax.make_jaxpr(second)(theta, {symbol: np.ones(1) for symbol in law.inputs()}).jaxpr
+    (end,) = program.outvars
+    for made in program.eqns:
+        if end in made.outvars and made.primitive.name == "broadcast_in_dim":
+            end = made.invars[0]
+            break
+    return not (isinstance(end, Literal) and end.val == 0)
 
 
 def localise(u: Any, shared: Shared, work: Work, law: Equation) -> Local:
@@ -149,15 +175,16 @@ def localise(u: Any, shared: Shared, work: Work, law: Equation) -> Local:
     p = len(slopes)
     J, sums = features[:p], features @ psi
     # d2 exp(z) = exp(z): the curvature of the free coordinate itself.
-    own = jnp.diag(jnp.where(np.array(law.positive), sums[:p], 0.0))
+    eye = np.eye(p)
+    own = eye * jnp.where(np.array(law.positive), sums[:p], 0.0)
     bent = _symmetric(p, law.pairs) @ sums[p:] if law.pairs else jnp.zeros(p * p)
     products = jnp.concatenate([J * curve, J * relaxed]) @ J.T  # one call is faster than two
     exact, irls = products[:p] + bent.reshape(p, p) + own, products[p:]
     # Held at zero, a coordinate is -inf; without a prior it counts for nothing.
     away = jnp.where(work.prior_precision > 0, full - work.prior_mean, 0.0)
-    pull, prior = work.prior_precision * away, jnp.diag(work.prior_precision)
+    pull, prior = work.prior_precision * away, eye * work.prior_precision
     both = work.moves[:, None] & work.moves[None, :]
-    still = jnp.diag(jnp.where(work.moves, 0.0, 1.0))
+    still = eye * jnp.where(work.moves, 0.0, 1.0)
 
     def searched(hessian: Any) -> Any:
         return jnp.where(both, shared.matrix.T @ (hessian + prior) @ shared.matrix, 0.0) + still
@@ -175,13 +202,9 @@ def _symmetric(p: int, pairs: Sequence[tuple[int, int]]) -> np.ndarray:
     return spread.reshape(p * p, len(pairs))
 
 
-def born(work: Work) -> Lane:
-    """Return a lane that has not been evaluated yet: its first step stands still."""
-    p = work.start.shape[0]
-    none, zero = jnp.zeros((p, p)), jnp.zeros(p)
-    local = Local(jnp.array(jnp.inf), zero, none, none)
-    damping = jnp.where(jnp.isinf(work.corner), FIRST_DAMPING_SMOOTH, FIRST_DAMPING)
-    return Lane(work.start, local, zero, damping, jnp.array(-1), jnp.array(False))
+def first_damping(corner: Any) -> Any:
+    """Return the damping that a lane begins with."""
+    return jnp.where(jnp.isinf(corner), FIRST_DAMPING_SMOOTH, FIRST_DAMPING)
 
 
 def advance(lane: Lane, found: Local, weight: Any) -> Lane:
@@ -227,11 +250,10 @@ def _direction(local: Local, damping: Any) -> tuple[Any, Any]:
     stretched, and much damping leaves the monotone IRLS step. The tries cost p^3, no data.
     """
     p = local.irls.shape[0]
-    metric = local.irls + DEAD_DIRECTION * jnp.max(jnp.diagonal(local.irls)) * jnp.eye(p)
-    tries = damping * TRY_RATIO ** jnp.arange(TRIES)
+    metric = local.irls + DEAD_DIRECTION * jnp.max(local.irls * np.eye(p)) * np.eye(p)
     # The last try is the metric alone, which is definite.
-    share = jnp.append(jnp.ones(TRIES), 0.0)
-    amount = jnp.append(tries, 1 + damping * TRY_RATIO**TRIES)
+    share = np.append(np.ones(TRIES), 0.0)
+    amount = damping * TRY_RATIO ** np.arange(TRIES + 1.0) + np.append(np.zeros(TRIES), 1.0)
     steps, definite = jax.vmap(
         lambda e, d: _newton_step(e * local.exact + d * metric, local.gradient)
     )(share, amount)

@@ -30,8 +30,8 @@ from scaling_cli.engine.iteration import (
     Shared,
     Work,
     advance,
-    born,
     equation,
+    first_damping,
     localise,
 )
 from scaling_cli.engine.units import inward, outward, units
@@ -41,9 +41,9 @@ from scaling_cli.priors import Penalty
 # Lanes side by side: as many as their temporaries leave in the second-level cache, so fewer as
 # the points grow. One shape serves the starts of one fit and all resamples: compiling or loading
 # a second one costs more than it saves.
-LANES = 16
+LANES = 8
 CACHED_ELEMENTS = 1 << 14  # lanes x points
-TASKS_PER_LANE = 16  # of a chunk: a lane's idle time at its end is a small share
+TASKS_PER_LANE = 32  # of a chunk: a lane's idle time at its end is a small share
 MAX_ITERATIONS = 400
 MIN_POINTS_PADDED = 8
 
@@ -188,14 +188,13 @@ def solve(
     space = problem.objective.space
     jitted = _jitted(problem.law, space, lanes)
 
-    def part(first: int) -> Ends:
+    def part(first: int) -> np.ndarray:
         count = min(tasks, len(starts) - first)
         chunk = _chunk(pool, first, count, tasks)
         with jax.enable_x64(True):
             arguments = (shared, chunk, np.asarray(count), np.asarray(max_iterations))
             run = compiled(problem.law, (space, lanes), jitted, *arguments)
-            ends = run(*arguments)
-            return jax.tree.map(lambda x: np.asarray(x)[:count], ends)
+            return np.asarray(run(*arguments))[:count]
 
     firsts = range(0, len(starts), tasks)
     if len(firsts) == 1:
@@ -221,15 +220,6 @@ def _prepare(problem: Problem) -> None:
 def corner_of(objective: Objective) -> float:
     """Return Huber's corner for the kernel: infinite for l2; lad is reached by continuation."""
     return np.inf if objective.name == "l2" else objective.delta
-
-
-class Ends(NamedTuple):
-    """Where each task of a chunk ended; leading axis: task."""
-
-    u: Value  # (tasks, p)
-    local: Local
-    converged: Value
-    iterations: Value
 
 
 def _sizes(problem: Problem) -> tuple[int, int]:
@@ -279,107 +269,145 @@ def _pool(
     target = problem.output if output is None else output
     moves = np.ones(k, bool) if frozen is None else ~np.asarray(frozen, bool)
     target = np.log(target) if problem.objective.space == "log" else target
+    weights = np.atleast_2d(problem.weight if weight is None else weight)
     return Work(
-        np.pad(starts, idle),
-        np.pad(np.atleast_2d(moves), idle),
-        np.atleast_2d(target),
-        np.atleast_2d(problem.weight if weight is None else weight),
-        np.atleast_1d(corner_of(problem.objective) if corner is None else corner),
-        np.atleast_2d(np.zeros(p) if prior_mean is None else prior_mean),
-        np.atleast_2d(np.zeros(p) if prior_precision is None else prior_precision),
+        start=np.pad(starts, idle),
+        moves=np.pad(np.atleast_2d(moves), idle),
+        target=_padded(np.atleast_2d(target), 0.0),
+        weight=_padded(weights, 0.0),
+        corner=np.atleast_1d(corner_of(problem.objective) if corner is None else corner),
+        prior_mean=np.atleast_2d(np.zeros(p) if prior_mean is None else prior_mean),
+        prior_precision=np.atleast_2d(np.zeros(p) if prior_precision is None else prior_precision),
+        total=np.sum(weights, axis=1),
     )
 
 
-def _chunk(pool: Work, first: int, count: int, tasks: int) -> Work:
-    """Return `tasks` rows of the pool in memory order, padded to the shapes of the executable."""
+def _chunk(pool: Work, first: int, count: int, tasks: int) -> np.ndarray:
+    """Return `count` tasks as the rows of one array, so that a lane takes up a task by one copy."""
+    columns = [c.reshape(len(c), -1) for c in pool]
+    out = np.empty((tasks, sum(c.shape[1] for c in columns)))
+    end = 0
+    for column in columns:
+        begin, end = end, end + column.shape[1]
+        out[:count, begin:end] = column[first : first + count] if len(column) > 1 else column
+    out[count:] = out[count - 1]
+    return out
 
-    def rows(column: np.ndarray) -> np.ndarray:
-        chosen = column[first : first + count] if len(column) > 1 else column
-        out = np.empty((tasks, *column.shape[1:]), column.dtype)
-        out[: len(chosen)], out[len(chosen) :] = chosen, chosen[-1]
-        return out
 
-    columns = Work(*(rows(column) for column in pool))
-    return columns._replace(
-        target=_padded(columns.target, 0.0), weight=_padded(columns.weight, 0.0)
+def _unpacked(rows: Any, p: int) -> Work:
+    """Return the work in rows of shape (lanes, 2n + 4p + 2); see `_chunk`."""
+    n = (rows.shape[1] - 4 * p - 2) // 2
+    ends = np.cumsum([p, p, n, n, 1, p, p, 1])
+    start, moves, target, weight, corner, mean, precision, total = (
+        rows[:, begin:end] for begin, end in zip([0, *ends[:-1]], ends, strict=True)
     )
+    return Work(
+        start, moves > 0, target, weight, corner[:, 0], mean, precision, total[:, 0]
+    )  # fmt: skip
 
 
-def _solution(parts: list[Ends], problem: Problem) -> Solution:
-    k = len(problem.frame.names)
-    ends = jax.tree.map(lambda *columns: np.concatenate(columns), *parts)
+def _solution(parts: list[np.ndarray], problem: Problem) -> Solution:
+    """Read the rows that `_report` wrote."""
+    p, k = problem.frame.matrix.shape
+    rows = np.concatenate(parts)
+    ends = np.cumsum([p, 1, p, p * p, p * p, 1, 1])
+    u, value, gradient, irls, exact, converged, iterations = (
+        rows[:, begin:end] for begin, end in zip([0, *ends[:-1]], ends, strict=True)
+    )
+    square = (len(rows), p, p)
     return Solution(
-        u=ends.u[:, :k],
-        value=ends.local.value,
-        gradient=ends.local.gradient[:, :k],
-        hessian=ends.local.exact[:, :k, :k],
-        irls=ends.local.irls[:, :k, :k],
-        converged=ends.converged,
-        iterations=ends.iterations,
+        u=u[:, :k].copy(),
+        value=value[:, 0].copy(),
+        gradient=gradient[:, :k].copy(),
+        hessian=exact.reshape(square)[:, :k, :k].copy(),
+        irls=irls.reshape(square)[:, :k, :k].copy(),
+        converged=converged[:, 0] > 0,
+        iterations=iterations[:, 0].astype(int),
     )
 
 
 class _State(NamedTuple):
     lane: Lane
-    work: Work
-    slot: Value  # (lanes,) which task each lane works on
+    rows: Value  # (lanes, row of a task): what each lane works on
+    slot: Value  # (lanes,) which task that is
     active: Value
     waiting: Value  # the next task that no lane has taken
-    ends: Ends
+    ends: Value  # (tasks, row of an end)
 
 
 @lru_cache(maxsize=64)
 def _jitted(law: type[Law], space: str, lanes: int) -> Any:
-    """Return the solver of a chunk: (shared, pool, count, limit) -> Ends."""
-    differentiated = equation(law, space)
+    """Return the solver of a chunk: (shared, tasks, count, limit) -> ends, rows both."""
+    p = len(law.parameters())
 
-    def iterate(shared: Shared, work: Work, lane: Lane) -> Lane:
-        found = localise(lane.u + lane.step, shared, work, differentiated)
-        return advance(lane, found, jnp.sum(work.weight))
+    def run(shared: Shared, tasks: Any, count: Any, limit: Any) -> Any:
+        differentiated = equation(law, space)  # costs time: only where it is compiled
 
-    def run(shared: Shared, pool: Work, count: Any, limit: Any) -> Ends:
+        def iterate(shared: Shared, work: Work, lane: Lane) -> Lane:
+            found = localise(lane.u + lane.step, shared, work, differentiated)
+            return advance(lane, found, work.total)
+
         def go_on(state: _State) -> Any:
             return jnp.any(state.active)
 
         def once(state: _State) -> _State:
-            lane = jax.vmap(iterate, (None, 0, 0))(shared, state.work, state.lane)
-            return _refilled(state._replace(lane=lane), pool, count, limit)
+            work = _unpacked(state.rows, p)
+            lane = jax.vmap(iterate, (None, 0, 0))(shared, work, state.lane)
+            return _refilled(state._replace(lane=lane), tasks, count, limit)
 
-        return lax.while_loop(go_on, once, _begin(pool, lanes, count)).ends
+        return lax.while_loop(go_on, once, _begin(tasks, lanes, count, p)).ends
 
     return jax.jit(run)
 
 
-def _begin(pool: Work, lanes: int, count: Any) -> _State:
+def _begin(tasks: Any, lanes: int, count: Any, p: int) -> _State:
     slot = jnp.arange(lanes)
-    work = jax.tree.map(lambda x: x[slot], pool)
-    every = jax.vmap(born)(pool)
-    ends = Ends(every.u, every.local, every.done, every.iterations)
-    return _State(jax.vmap(born)(work), work, slot, slot < count, jnp.array(lanes), ends)
+    rows = tasks[:lanes]
+    work = _unpacked(rows, p)
+    none = jnp.zeros((lanes, p, p))
+    lane = Lane(
+        u=work.start,
+        local=Local(jnp.full(lanes, jnp.inf), jnp.zeros((lanes, p)), none, none),
+        step=jnp.zeros((lanes, p)),
+        damping=first_damping(work.corner),
+        iterations=jnp.full(lanes, -1),
+        done=jnp.zeros(lanes, bool),
+    )
+    ends = jnp.zeros((len(tasks), 2 * p + 2 * p * p + 3))
+    return _State(lane, rows, slot, slot < count, jnp.array(lanes), ends)
 
 
-def _refilled(state: _State, pool: Work, count: Any, limit: Any) -> _State:
-    """Write down what has ended; give those lanes the next tasks."""
-    lane, tasks = state.lane, len(pool.start)
-    ended = state.active & (lane.done | (lane.iterations >= limit))
+def _report(lane: Lane) -> Any:
+    """Return where lanes stand as rows; see `_solution`."""
     # A lane is also done where its start is not a number, or where no step helps any more
     # although the gradient asks for one: neither is a minimum.
     good = lane.done & jnp.isfinite(lane.local.value) & (lane.damping <= STUCK)
-    target = jnp.where(ended, state.slot, tasks)
     # The last step is taken unseen: it promises less than the value can resolve, yet squares the
     # distance to the minimum.
     last = lane.u + jnp.where(good[:, None], lane.step, 0.0)
-    reached = Ends(last, lane.local, good, lane.iterations)
-    ends = jax.tree.map(lambda all_, x: all_.at[target].set(x, mode="drop"), state.ends, reached)
+    value, gradient, irls, exact = lane.local
+    columns = (last, value, gradient, irls, exact, good, lane.iterations)
+    return jnp.concatenate([c.reshape(len(c), -1).astype(float) for c in columns], axis=1)
+
+
+def _refilled(state: _State, tasks: Any, count: Any, limit: Any) -> _State:
+    """Write down what has ended; give those lanes the next tasks."""
+    lane, p = state.lane, state.lane.u.shape[1]
+    ended = state.active & (lane.done | (lane.iterations >= limit))
+    written = jnp.where(ended, state.slot, len(tasks))
+    ends = state.ends.at[written].set(_report(lane), mode="drop")
     slot = jnp.where(ended, state.waiting + jnp.cumsum(ended) - 1, state.slot)
     active = jnp.where(ended, slot < count, state.active)
     fresh = ended & active
-
-    def merge(new: Any, old: Any) -> Any:
-        return jnp.where(fresh.reshape((-1,) + (1,) * (old.ndim - 1)), new, old)
-
-    work = jax.tree.map(
-        lambda x, old: merge(x[jnp.minimum(slot, tasks - 1)], old), pool, state.work
+    rows = jnp.where(fresh[:, None], tasks[jnp.minimum(slot, len(tasks) - 1)], state.rows)
+    work = _unpacked(rows, p)
+    # What is left of the last task's gradient and Hessians is multiplied by a step of zero.
+    lane = lane._replace(
+        u=jnp.where(fresh[:, None], work.start, lane.u),
+        local=lane.local._replace(value=jnp.where(fresh, jnp.inf, lane.local.value)),
+        step=jnp.where(fresh[:, None], 0.0, lane.step),
+        damping=jnp.where(fresh, first_damping(work.corner), lane.damping),
+        iterations=jnp.where(fresh, -1, lane.iterations),
+        done=lane.done & ~fresh,
     )
-    lane = jax.tree.map(merge, jax.vmap(born)(work), lane)
-    return _State(lane, work, slot, active, state.waiting + jnp.sum(ended), ends)
+    return _State(lane, rows, slot, active, state.waiting + jnp.sum(ended), ends)
