@@ -16,7 +16,7 @@ from scaling_cli.law import Law
 from scaling_cli.optimum import in_range
 
 FEWEST_POINTS = 16  # below that the richer law's forecasts are no better
-STARTS = 2
+STARTS = 3
 ITERATIONS = 150
 
 
@@ -54,7 +54,10 @@ def fitted(problem: Problem, weights: Sequence[np.ndarray]) -> list[Law | None]:
     a ridge or towards a bound, is taken where it is: its forecast hardly moves any more.
     Rows multiply the points' own weights, as in `optimum.refits`.
     """
-    first = solve(problem, starts(problem)[:STARTS], max_iterations=ITERATIONS)
+    begin = starts(problem)[:STARTS]
+    if not len(begin):
+        return [None] * len(weights)
+    first = solve(problem, begin, max_iterations=ITERATIONS)
     begin = first.u[int(np.argmin(np.where(np.isfinite(first.value), first.value, np.inf)))]
     found = solve(
         problem,

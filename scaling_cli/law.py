@@ -212,7 +212,7 @@ class Law:
     @classmethod
     def inputs(cls) -> dict[str, Quantity]:
         """Return the inputs of the equation, by symbol."""
-        return _annotated(cls.__call__)[0]
+        return dict(_annotated(cls.__call__)[0])
 
     @classmethod
     def output(cls) -> Quantity:
@@ -222,13 +222,7 @@ class Law:
     @classmethod
     def derived_quantities(cls) -> dict[str, Derived]:
         """Return the derived quantities, by name."""
-        found = {}
-        for name, method in inspect.getmembers(cls, inspect.isfunction):
-            if getattr(method, "__derived__", False):
-                inputs, output = _annotated(method)
-                meaning = (inspect.getdoc(method) or "").split("\n")[0]
-                found[name] = Derived(name, meaning, inputs, output)
-        return found
+        return dict(_derived(cls))
 
     def derive(self, name: str, **inputs: Value) -> Value:
         """Evaluate a derived quantity by name; NaN where the law has none (a term is absent).
@@ -272,6 +266,18 @@ def _declared(cls: type[Law]) -> dict[str, Parameter]:
     }
 
 
+@functools.cache
+def _derived(cls: type[Law]) -> dict[str, Derived]:
+    found = {}
+    for name, method in inspect.getmembers(cls, inspect.isfunction):
+        if getattr(method, "__derived__", False):
+            inputs, output = _annotated(method)
+            meaning = (inspect.getdoc(method) or "").split("\n")[0]
+            found[name] = Derived(name, meaning, inputs, output)
+    return found
+
+
+@functools.cache
 def _annotated(function: Callable[..., Any]) -> tuple[dict[str, Quantity], Quantity]:
     """Read (inputs, output) quantities off a function's annotations."""
     signature = inspect.signature(function)

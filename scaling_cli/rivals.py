@@ -11,19 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from scaling_cli import laws
+from scaling_cli import companion, laws
 from scaling_cli.companion import Companion
-from scaling_cli.engine.solve import Problem, frame, parameters
-from scaling_cli.engine.starts import starts
+from scaling_cli.engine.solve import Problem, frame
 from scaling_cli.law import Law
-from scaling_cli.optimum import refits
 from scaling_cli.points import Points, scale
 from scaling_cli.quantities import X
 from scaling_cli.stability import Fitted, own_sum
 from scaling_cli.uncertainty import Cut, fewest_training
 
 MOST_RIVALS = 2
-STARTS = 3
 
 
 @dataclass(frozen=True)
@@ -119,7 +116,7 @@ def rivals(
     fitted: Fitted,
     masks: Sequence[np.ndarray],
     cuts: Sequence[Cut],
-    companion: Companion | None = None,
+    other: Companion | None = None,
 ) -> list[Rival]:
     """Fit every rival and score it at the cuts of the backtest.
 
@@ -130,16 +127,15 @@ def rivals(
         Training points of the cuts.
     cuts : sequence of Cut
         What the fitted law forecast there; a cut that it could not be refitted at is missing.
-    companion : Companion, optional
+    other : Companion, optional
         A law that is fitted to all points and at the masks already.
     """
     points, problem, at = fitted.points, fitted.problem, fitted.target.inputs
     own = float(fitted.optimum.law(**at))
     found = []
-    for name, same in candidates(problem.law, len(fitted.optimum.u), len(points)):
-        rival = _problem(problem, laws.get(name), same)
-        known = companion is not None and type(companion.law) is rival.law
-        made = companion if known else _refitted(points, rival, masks)
+    for name, rival, same in _chosen(problem):
+        known = other is not None and type(other.law) is rival.law
+        made = other if known else _refitted(rival, masks)
         if made is None:
             continue
         prediction = float(made.law(**{s: at[theirs] for s, theirs in same.items()}))
@@ -159,40 +155,67 @@ def rivals(
 
 def problems(problem: Problem) -> list[Problem]:
     """Return the problems of fitting each rival to the same points."""
+    return [rival for _, rival, _ in _chosen(problem)]
+
+
+def _chosen(problem: Problem) -> list[tuple[str, Problem, dict[str, str]]]:
+    """Return name, problem and map of inputs of each rival: a tied form first, then other laws.
+
+    A form with twin exponents held equal needs nothing that the law itself has not compiled, and
+    with the next richer law it brackets the one fitted.
+    """
+    own = {symbol: symbol for symbol in problem.inputs}
+    forms = [(name, tied, own) for name, tied in tied_forms(problem)]
     known = candidates(problem.law, len(problem.frame.names), len(problem.output))
-    return [_problem(problem, laws.get(name), same) for name, same in known]
+    others = [(name, _problem(problem, laws.get(name), same), same) for name, same in known]
+    return [*forms, *others][:MOST_RIVALS]
+
+
+def tied_forms(problem: Problem) -> list[tuple[str, Problem]]:
+    """Return name and problem of a law with each pair of twin exponents held equal."""
+    names = problem.frame.names
+    found = []
+    for name, declared in problem.law.parameters().items():
+        twin = declared.twin
+        if twin in names and len(names) == len(problem.law.parameters()):
+            tie = {name: str(twin)}
+            label = f"{laws.name_of(problem.law)} with {name} = {twin}"
+            form = replace(problem, frame=frame(problem.law, {}, tie), penalty=None)
+            found.append((label, _smooth(form)))
+    return found
 
 
 def _problem(problem: Problem, law: type[Law], same: Mapping[str, str]) -> Problem:
-    return replace(
-        problem,
-        law=law,
-        inputs={s: problem.inputs[own] for s, own in same.items()},
-        frame=frame(law, {}, {}),
-        penalty=None,  # beliefs about one law's parameters say nothing about another's
+    return _smooth(
+        replace(
+            problem,
+            law=law,
+            inputs={s: problem.inputs[own] for s, own in same.items()},
+            frame=frame(law, {}, {}),
+            penalty=None,  # beliefs about one law's parameters say nothing about another's
+        )
     )
 
 
-def _refitted(points: Points, rival: Problem, masks: Sequence[np.ndarray]) -> Companion | None:
+def _smooth(problem: Problem) -> Problem:
+    """Return a problem without least absolute deviations: Huber's limit is near enough here."""
+    lad = problem.objective.name == "lad"
+    objective = replace(problem.objective, name="huber") if lad else problem.objective
+    return replace(problem, objective=objective)
+
+
+def _refitted(rival: Problem, masks: Sequence[np.ndarray]) -> Companion | None:
     """Return the rival fitted to all points and at the cuts that leave enough of them."""
-    begin = starts(rival)[:STARTS]
-    if not len(begin):
-        return None
-    whole, sums = refits(rival, begin, [np.ones(len(points))])
-    if not np.isfinite(sums[0]):
-        return None
     fewest = fewest_training(len(rival.frame.names))
     enough = [i for i, mask in enumerate(masks) if np.sum(mask) >= fewest]
+    everything = np.ones(len(rival.output))
+    law, *found = companion.fitted(rival, [everything, *(masks[i].astype(float) for i in enough)])
+    if law is None:
+        return None
     at_cuts: list[Law | None] = [None] * len(masks)
-    if enough:
-        u, value = refits(rival, whole, [masks[i].astype(float) for i in enough])
-        for row, i in enumerate(enough):
-            at_cuts[i] = _law(rival, u[row]) if np.isfinite(value[row]) else None
-    return Companion(_law(rival, whole[0]), at_cuts)
-
-
-def _law(problem: Problem, u: np.ndarray) -> Law:
-    return problem.law(**{n: float(v[0]) for n, v in parameters(problem, u[None]).items()})
+    for i, one in zip(enough, found, strict=True):
+        at_cuts[i] = one
+    return Companion(law, at_cuts)
 
 
 def _scored(

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import Literal
+from jax import lax
 
 from scaling_cli.law import Domain, Law, Value
 
@@ -45,7 +45,7 @@ class Work(NamedTuple):
     """What differs from lane to lane; a leading axis is added by the caller."""
 
     start: Value  # (p,)
-    moves: Value  # (p,) bool: coordinates that are searched
+    moves: Value  # (p,) 1 for the coordinates that are searched, else 0
     target: Value  # (n,) ln output, or output in linear space
     weight: Value  # (n,) >= 0; 0 pads
     corner: Value  # Huber's delta; infinite for least squares
@@ -105,8 +105,9 @@ def equation(law: type[Law], space: str) -> Equation:
     pairs = [(i, j) for i in range(len(declared)) for j in range(i + 1) if _bends(law, i, j)]
 
     def derivatives(full: Any, shared: Shared) -> tuple[Any, list[Any], list[Any]]:
-        theta = [jnp.exp(full[i]) if on else full[i] for i, on in enumerate(positive)]
-        scale = [t if on else jnp.ones(()) for t, on in zip(theta, positive, strict=True)]
+        on = np.array(positive)  # all at once: compiling costs by the number of operations
+        values = jnp.where(on, jnp.exp(jnp.where(on, full, 0.0)), full)
+        theta, scale = list(values), list(jnp.where(on, values, 1.0))
         slopes = [_slope(law, theta, shared.inputs, j, scale) for j in range(len(theta))]
         bends = [_bend(law, theta, shared.inputs, q, scale) for q in pairs]
         return _at(law, theta, shared.inputs), slopes, bends
@@ -149,12 +150,13 @@ def _bends(law: type[Law], i: int, j: int) -> bool:
 
     theta = [jnp.ones(())] * len(law.parameters())
     program = jax.make_jaxpr(second)(theta, {symbol: np.ones(1) for symbol in law.inputs()}).jaxpr
-    (end,) = program.outvars
+    end: Any = program.outvars[0]
     for made in program.eqns:
         if end in made.outvars and made.primitive.name == "broadcast_in_dim":
             end = made.invars[0]
             break
-    return not (isinstance(end, Literal) and end.val == 0)
+    # A literal carries its value; a variable has none, and jax.extend takes long to import.
+    return getattr(end, "val", None) != 0
 
 
 def localise(u: Any, shared: Shared, work: Work, law: Equation) -> Local:
@@ -178,20 +180,17 @@ def localise(u: Any, shared: Shared, work: Work, law: Equation) -> Local:
     eye = np.eye(p)
     own = eye * jnp.where(np.array(law.positive), sums[:p], 0.0)
     bent = _symmetric(p, law.pairs) @ sums[p:] if law.pairs else jnp.zeros(p * p)
-    products = jnp.concatenate([J * curve, J * relaxed]) @ J.T  # one call is faster than two
-    exact, irls = products[:p] + bent.reshape(p, p) + own, products[p:]
+    # One product is faster than two, and whatever is done to both Hessians compiles once.
+    products = (jnp.concatenate([J * curve, J * relaxed]) @ J.T).reshape(2, p, p)
     # Held at zero, a coordinate is -inf; without a prior it counts for nothing.
     away = jnp.where(work.prior_precision > 0, full - work.prior_mean, 0.0)
     pull, prior = work.prior_precision * away, eye * work.prior_precision
-    both = work.moves[:, None] & work.moves[None, :]
-    still = eye * jnp.where(work.moves, 0.0, 1.0)
-
-    def searched(hessian: Any) -> Any:
-        return jnp.where(both, shared.matrix.T @ (hessian + prior) @ shared.matrix, 0.0) + still
-
-    gradient = jnp.where(work.moves, shared.matrix.T @ (sums[:p] + pull), 0.0)
+    searched = shared.matrix * work.moves  # columns of coordinates that stand still are zero
+    only_exact = np.array([1.0, 0.0])[:, None, None]
+    hessians = products + only_exact * (bent.reshape(p, p) + own) + prior
+    hessians = searched.T @ hessians @ searched + eye * (1.0 - work.moves)
     value = work.weight @ rho + 0.5 * away @ pull
-    return Local(value, gradient, searched(irls), searched(exact))
+    return Local(value, searched.T @ (sums[:p] + pull), hessians[1], hessians[0])
 
 
 def _symmetric(p: int, pairs: Sequence[tuple[int, int]]) -> np.ndarray:
@@ -269,13 +268,16 @@ def _newton_step(matrix: Any, gradient: Any) -> tuple[Any, Any]:
     positive. LAPACK would be called once per lane, which costs more than the solve.
     """
     p = len(gradient)
-    rows = jnp.concatenate([matrix, -gradient[:, None]], axis=1)
-    definite = jnp.array(True)
-    for i in range(p):
+
+    def eliminate(i: Any, state: tuple[Any, Any]) -> tuple[Any, Any]:
+        rows, definite = state
+        own = jnp.arange(p) == i
         pivot = rows[i, i]
-        definite &= pivot > 0
         lead = rows[i] / jnp.where(pivot > 0, pivot, 1.0)
-        rest = jnp.where(np.arange(p) == i, 0.0, rows[:, i])
-        own = (np.arange(p) == i)[:, None]
-        rows = jnp.where(own, lead, rows - rest[:, None] * lead)
+        rest = jnp.where(own, 0.0, rows[:, i])
+        rows = jnp.where(own[:, None], lead, rows - rest[:, None] * lead)
+        return rows, definite & (pivot > 0)
+
+    rows = jnp.concatenate([matrix, -gradient[:, None]], axis=1)
+    rows, definite = lax.fori_loop(0, p, eliminate, (rows, jnp.array(True)))
     return rows[:, p], definite

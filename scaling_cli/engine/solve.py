@@ -24,7 +24,6 @@ from jax import lax
 from scaling_cli.artefact import Objective
 from scaling_cli.engine.compiled import compiled
 from scaling_cli.engine.iteration import (
-    STUCK,
     Lane,
     Local,
     Shared,
@@ -34,6 +33,7 @@ from scaling_cli.engine.iteration import (
     first_damping,
     localise,
 )
+from scaling_cli.engine.rows import Solution, chunk, padded, padded_size, read, report, unpacked
 from scaling_cli.engine.units import inward, outward, units
 from scaling_cli.law import Domain, Law, Value
 from scaling_cli.priors import Penalty
@@ -45,7 +45,6 @@ LANES = 8
 CACHED_ELEMENTS = 1 << 14  # lanes x points
 TASKS_PER_LANE = 32  # of a chunk: a lane's idle time at its end is a small share
 MAX_ITERATIONS = 400
-MIN_POINTS_PADDED = 8
 
 
 @dataclass(frozen=True)
@@ -83,22 +82,6 @@ class Problem:
     objective: Objective
     frame: Frame
     penalty: Penalty | None = None
-
-
-class Solution(NamedTuple):
-    """Where each lane ended; leading axis: lane."""
-
-    u: np.ndarray  # (m, k)
-    value: np.ndarray  # (m,)
-    gradient: np.ndarray  # (m, k)
-    hessian: np.ndarray  # (m, k, k) exact
-    irls: np.ndarray  # (m, k, k)
-    converged: np.ndarray  # (m,)
-    iterations: np.ndarray  # (m,)
-
-    def take(self, rows: Sequence[int]) -> "Solution":
-        """Return some lanes."""
-        return Solution(*(column[rows] for column in self))
 
 
 def frame(law: type[Law], fix: Mapping[str, float], tie: Mapping[str, str]) -> Frame:
@@ -190,17 +173,24 @@ def solve(
 
     def part(first: int) -> np.ndarray:
         count = min(tasks, len(starts) - first)
-        chunk = _chunk(pool, first, count, tasks)
+        given = chunk(pool, first, count, tasks)
         with jax.enable_x64(True):
-            arguments = (shared, chunk, np.asarray(count), np.asarray(max_iterations))
+            arguments = (shared, given, np.asarray(count), np.asarray(max_iterations))
             run = compiled(problem.law, (space, lanes), jitted, *arguments)
             return np.asarray(run(*arguments))[:count]
 
-    firsts = range(0, len(starts), tasks)
+    firsts, shape = range(0, len(starts), tasks), problem.frame.matrix.shape
     if len(firsts) == 1:
-        return outward(problem, chosen, _solution([part(0)], problem))
-    with ThreadPoolExecutor(os.cpu_count()) as threads:  # XLA runs outside the interpreter lock
-        return outward(problem, chosen, _solution(list(threads.map(part, firsts)), problem))
+        return outward(problem, chosen, read([part(0)], *shape))
+    with ThreadPoolExecutor(_processors()) as threads:  # XLA runs outside the interpreter lock
+        return outward(problem, chosen, read(list(threads.map(part, firsts)), *shape))
+
+
+def _processors() -> int | None:
+    """Return how many processors this process may use: a job's share, where that is known."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count()
 
 
 @contextmanager
@@ -224,27 +214,15 @@ def corner_of(objective: Objective) -> float:
 
 def _sizes(problem: Problem) -> tuple[int, int]:
     """Return lanes and tasks of a chunk."""
-    lanes = min(LANES, max(1, CACHED_ELEMENTS // _padded_size(len(problem.output))))
+    lanes = min(LANES, max(1, CACHED_ELEMENTS // padded_size(len(problem.output))))
     return lanes, lanes * TASKS_PER_LANE
-
-
-def _padded_size(n: int) -> int:
-    """Return the power of two that n points are padded to, so that other data reuse code."""
-    return max(MIN_POINTS_PADDED, 1 << (n - 1).bit_length())
-
-
-def _padded(rows: np.ndarray, fill: float) -> np.ndarray:
-    n = rows.shape[-1]
-    out = np.full((*rows.shape[:-1], _padded_size(n)), fill)
-    out[..., :n] = rows
-    return out
 
 
 def _shared(problem: Problem, divisors: Mapping[str, float]) -> Shared:
     p, k = problem.frame.matrix.shape
     return Shared(
         {
-            s: _padded(np.asarray(v, float) / divisors.get(s, 1.0), 1.0)
+            s: padded(np.asarray(v, float) / divisors.get(s, 1.0), 1.0)
             for s, v in problem.inputs.items()
         },
         np.pad(problem.frame.matrix, ((0, 0), (0, p - k))),
@@ -273,56 +251,12 @@ def _pool(
     return Work(
         start=np.pad(starts, idle),
         moves=np.pad(np.atleast_2d(moves), idle),
-        target=_padded(np.atleast_2d(target), 0.0),
-        weight=_padded(weights, 0.0),
+        target=padded(np.atleast_2d(target), 0.0),
+        weight=padded(weights, 0.0),
         corner=np.atleast_1d(corner_of(problem.objective) if corner is None else corner),
         prior_mean=np.atleast_2d(np.zeros(p) if prior_mean is None else prior_mean),
         prior_precision=np.atleast_2d(np.zeros(p) if prior_precision is None else prior_precision),
         total=np.sum(weights, axis=1),
-    )
-
-
-def _chunk(pool: Work, first: int, count: int, tasks: int) -> np.ndarray:
-    """Return `count` tasks as the rows of one array, so that a lane takes up a task by one copy."""
-    columns = [c.reshape(len(c), -1) for c in pool]
-    out = np.empty((tasks, sum(c.shape[1] for c in columns)))
-    end = 0
-    for column in columns:
-        begin, end = end, end + column.shape[1]
-        out[:count, begin:end] = column[first : first + count] if len(column) > 1 else column
-    out[count:] = out[count - 1]
-    return out
-
-
-def _unpacked(rows: Any, p: int) -> Work:
-    """Return the work in rows of shape (lanes, 2n + 4p + 2); see `_chunk`."""
-    n = (rows.shape[1] - 4 * p - 2) // 2
-    ends = np.cumsum([p, p, n, n, 1, p, p, 1])
-    start, moves, target, weight, corner, mean, precision, total = (
-        rows[:, begin:end] for begin, end in zip([0, *ends[:-1]], ends, strict=True)
-    )
-    return Work(
-        start, moves > 0, target, weight, corner[:, 0], mean, precision, total[:, 0]
-    )  # fmt: skip
-
-
-def _solution(parts: list[np.ndarray], problem: Problem) -> Solution:
-    """Read the rows that `_report` wrote."""
-    p, k = problem.frame.matrix.shape
-    rows = np.concatenate(parts)
-    ends = np.cumsum([p, 1, p, p * p, p * p, 1, 1])
-    u, value, gradient, irls, exact, converged, iterations = (
-        rows[:, begin:end] for begin, end in zip([0, *ends[:-1]], ends, strict=True)
-    )
-    square = (len(rows), p, p)
-    return Solution(
-        u=u[:, :k].copy(),
-        value=value[:, 0].copy(),
-        gradient=gradient[:, :k].copy(),
-        hessian=exact.reshape(square)[:, :k, :k].copy(),
-        irls=irls.reshape(square)[:, :k, :k].copy(),
-        converged=converged[:, 0] > 0,
-        iterations=iterations[:, 0].astype(int),
     )
 
 
@@ -351,7 +285,7 @@ def _jitted(law: type[Law], space: str, lanes: int) -> Any:
             return jnp.any(state.active)
 
         def once(state: _State) -> _State:
-            work = _unpacked(state.rows, p)
+            work = unpacked(state.rows, p)
             lane = jax.vmap(iterate, (None, 0, 0))(shared, work, state.lane)
             return _refilled(state._replace(lane=lane), tasks, count, limit)
 
@@ -363,7 +297,7 @@ def _jitted(law: type[Law], space: str, lanes: int) -> Any:
 def _begin(tasks: Any, lanes: int, count: Any, p: int) -> _State:
     slot = jnp.arange(lanes)
     rows = tasks[:lanes]
-    work = _unpacked(rows, p)
+    work = unpacked(rows, p)
     none = jnp.zeros((lanes, p, p))
     lane = Lane(
         u=work.start,
@@ -377,30 +311,17 @@ def _begin(tasks: Any, lanes: int, count: Any, p: int) -> _State:
     return _State(lane, rows, slot, slot < count, jnp.array(lanes), ends)
 
 
-def _report(lane: Lane) -> Any:
-    """Return where lanes stand as rows; see `_solution`."""
-    # A lane is also done where its start is not a number, or where no step helps any more
-    # although the gradient asks for one: neither is a minimum.
-    good = lane.done & jnp.isfinite(lane.local.value) & (lane.damping <= STUCK)
-    # The last step is taken unseen: it promises less than the value can resolve, yet squares the
-    # distance to the minimum.
-    last = lane.u + jnp.where(good[:, None], lane.step, 0.0)
-    value, gradient, irls, exact = lane.local
-    columns = (last, value, gradient, irls, exact, good, lane.iterations)
-    return jnp.concatenate([c.reshape(len(c), -1).astype(float) for c in columns], axis=1)
-
-
 def _refilled(state: _State, tasks: Any, count: Any, limit: Any) -> _State:
     """Write down what has ended; give those lanes the next tasks."""
     lane, p = state.lane, state.lane.u.shape[1]
     ended = state.active & (lane.done | (lane.iterations >= limit))
     written = jnp.where(ended, state.slot, len(tasks))
-    ends = state.ends.at[written].set(_report(lane), mode="drop")
+    ends = state.ends.at[written].set(report(lane), mode="drop")
     slot = jnp.where(ended, state.waiting + jnp.cumsum(ended) - 1, state.slot)
     active = jnp.where(ended, slot < count, state.active)
     fresh = ended & active
     rows = jnp.where(fresh[:, None], tasks[jnp.minimum(slot, len(tasks) - 1)], state.rows)
-    work = _unpacked(rows, p)
+    work = unpacked(rows, p)
     # What is left of the last task's gradient and Hessians is multiplied by a step of zero.
     lane = lane._replace(
         u=jnp.where(fresh[:, None], work.start, lane.u),
