@@ -40,6 +40,10 @@ __all__ = [
 SCHEMA_VERSION = 1
 
 
+# Derived quantities that a fit makes from its points; no law gives them back.
+FROM_POINTS = frozenset({"optimal_params_isoflop"})
+
+
 class Status(enum.StrEnum):
     """How an optimisation ended."""
 

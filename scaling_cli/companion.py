@@ -17,6 +17,7 @@ from scaling_cli.optimum import in_range
 
 FEWEST_POINTS = 16  # below that the richer law's forecasts are no better
 STARTS = 3
+SEARCH_ITERATIONS = 60  # enough to tell which start leads; the best is followed afterwards
 ITERATIONS = 150
 
 
@@ -52,12 +53,11 @@ def fitted(problem: Problem, weights: Sequence[np.ndarray]) -> list[Law | None]:
     All points are fitted first, from the best starts; everything else begins there. On the tables
     of benchmarks/coverage.py more starts found no better minimum. A lane that still creeps, along
     a ridge or towards a bound, is taken where it is: its forecast hardly moves any more.
-    Rows multiply the points' own weights, as in `optimum.refits`.
     """
     begin = starts(problem)[:STARTS]
     if not len(begin):
         return [None] * len(weights)
-    first = solve(problem, begin, max_iterations=ITERATIONS)
+    first = solve(problem, begin, max_iterations=SEARCH_ITERATIONS)
     begin = first.u[int(np.argmin(np.where(np.isfinite(first.value), first.value, np.inf)))]
     found = solve(
         problem,

@@ -242,6 +242,11 @@ def test_an_anchor_that_no_longer_comes_out(good: Fit, checked: Any) -> None:
     )
 
 
+def test_what_the_points_gave_is_not_asked_of_the_law(good: Fit, checked: Any) -> None:
+    slices = {"optimal_params_isoflop": [{"C": 1e20, "N": 1e9, "level": 0.9}]}
+    assert checked(replace(good, derived=slices)).status is not Verdict.FAIL
+
+
 @pytest.mark.parametrize(
     "derived",
     [
