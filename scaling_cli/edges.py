@@ -5,12 +5,11 @@ it. From where both are alive that slide takes thousands of iterations; without 
 the other coefficients solved for again, it takes a few.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
-from scaling_cli.engine.solve import Frame, Problem, parameters
+from scaling_cli.engine.solve import Frame, Problem, parameters, predictions
 from scaling_cli.engine.starts import starts
 from scaling_cli.law import Domain
 
@@ -54,7 +53,7 @@ def _without(problem: Problem, column: int) -> Problem:
 
 def _distinct(problem: Problem, u: np.ndarray) -> np.ndarray:
     """Return the rows of u that predict differently, in order: a lost term's exponent is idle."""
-    curves = np.log(_surface(problem, parameters(problem, u)))
+    curves = np.log(predictions(problem, parameters(problem, u)))
     _, first = np.unique(np.round(curves, SAME_CURVE), axis=0, return_index=True)
     return np.sort(first)
 
@@ -63,15 +62,7 @@ def _nothing(problem: Problem, u: np.ndarray, name: str) -> np.ndarray:
     """Return the coefficient's logarithm at which its term is a share of exp(-ABSENT)."""
     declared = problem.law.parameters()
     blank = {n: 0 * v if declared[n].linear else v for n, v in parameters(problem, u).items()}
-    one = _surface(problem, blank | {name: np.ones(len(u))}) - _surface(problem, blank)
+    one = predictions(problem, blank | {name: np.ones(len(u))}) - predictions(problem, blank)
     with np.errstate(divide="ignore"):
         largest = np.log(np.max(one, axis=1))
     return np.log(np.min(problem.output)) - largest - ABSENT
-
-
-def _surface(problem: Problem, values: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Return predictions, shape (m, n)."""
-    law = problem.law(**{n: v[:, None] for n, v in values.items()})
-    inputs = {s: np.asarray(v, float)[None, :] for s, v in problem.inputs.items()}
-    shape = (len(next(iter(values.values()))), len(problem.output))
-    return np.broadcast_to(np.asarray(law(**inputs), float), shape)

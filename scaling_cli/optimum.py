@@ -14,6 +14,7 @@ from scaling_cli.engine.solve import (
     corner_of,
     frame,
     parameters,
+    predictions,
     solve,
     to_free,
 )
@@ -212,7 +213,8 @@ def _optimum(problem: Problem, searched: Searched) -> Optimum:
     condition = _condition(hessian)
     agree = np.sum(agreeing(problem, found)) / max(1, np.sum(found.converged))
     status = Status.CONVERGED
-    if condition > ILL_CONDITIONED:
+    # A polish that does not end, with nothing sliding: the valley is flat to the last digits.
+    if condition > ILL_CONDITIONED or not polished.converged[0]:
         status = Status.ILL_CONDITIONED
     if at_bound:
         status = Status.AT_BOUND
@@ -287,10 +289,7 @@ def log_predictions(
     problem: Problem, u: np.ndarray, inputs: Mapping[str, np.ndarray]
 ) -> np.ndarray:
     """Return ln prediction, shape (m, points), at searched coordinates u of shape (m, k)."""
-    values = {name: v[:, None] for name, v in parameters(problem, np.atleast_2d(u)).items()}
-    columns = {s: np.asarray(v, float)[None, :] for s, v in inputs.items()}
-    shape = (len(np.atleast_2d(u)), len(next(iter(inputs.values()))))
-    return np.log(np.broadcast_to(np.asarray(problem.law(**values)(**columns), float), shape))
+    return np.log(predictions(problem, parameters(problem, np.atleast_2d(u)), inputs))
 
 
 def sensitivity(

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from scaling_cli.engine.solve import Problem, corner_of
+from scaling_cli.engine.solve import Problem, corner_of, deviations
 from scaling_cli.errors import FitError
 from scaling_cli.mestimate import tau
-from scaling_cli.optimum import Optimum, log_predictions, optimise
+from scaling_cli.optimum import Optimum, optimise
 from scaling_cli.search import LAD_LOOSEST
 
 
@@ -41,10 +41,7 @@ def smallest_corner(problem: Problem) -> float:
 
 def residuals(problem: Problem, u: np.ndarray) -> np.ndarray:
     """Return residuals in the objective's space, shape (n,), at searched coordinates u (k,)."""
-    log_values = log_predictions(problem, u, problem.inputs)[0]
-    if problem.objective.space == "log":
-        return log_values - np.log(problem.output)
-    return np.exp(log_values) - problem.output
+    return deviations(problem, u[None])[0]
 
 
 def noise_scale(problem: Problem, u: np.ndarray) -> float:

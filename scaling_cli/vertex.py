@@ -2,23 +2,13 @@
 
 import numpy as np
 
-from scaling_cli.engine.solve import Problem, parameters
+from scaling_cli.engine.solve import Problem, deviations
 
 NEWTON_STEPS = 20
 LONGEST_STEP = 0.5  # in any free coordinate: the vertex is near, or it is another one
 DIFFERENCE = 1e-6  # step of central differences; Newton corrects what they miss
 ZERO = 1e-15  # a residual that counts as none
 IDLE = 1e-7  # change of a residual per unit below which a coordinate's term is absent
-
-
-def deviations(problem: Problem, u: np.ndarray) -> np.ndarray:
-    """Return residuals, shape (m, n), at searched coordinates u of shape (m, k)."""
-    values = {name: v[:, None] for name, v in parameters(problem, u).items()}
-    inputs = {s: np.asarray(v, float)[None, :] for s, v in problem.inputs.items()}
-    prediction = np.asarray(problem.law(**values)(**inputs), float)
-    if problem.objective.space == "log":
-        return np.log(prediction) - np.log(problem.output)
-    return prediction - problem.output
 
 
 def absolute(problem: Problem, u: np.ndarray) -> float:

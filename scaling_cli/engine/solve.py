@@ -122,6 +122,30 @@ def parameters(problem: Problem, u: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
+def predictions(
+    problem: Problem,
+    values: Mapping[str, np.ndarray],
+    inputs: Mapping[str, np.ndarray] | None = None,
+) -> np.ndarray:
+    """Return the law at parameter values, each (m,), and inputs, each (n,): shape (m, n).
+
+    The problem's own inputs by default.
+    """
+    given = problem.inputs if inputs is None else inputs
+    columns = {s: np.asarray(v, float)[None, :] for s, v in given.items()}
+    shape = (len(next(iter(values.values()))), len(next(iter(given.values()))))
+    law = problem.law(**{name: v[:, None] for name, v in values.items()})
+    return np.broadcast_to(np.asarray(law(**columns), float), shape)
+
+
+def deviations(problem: Problem, u: np.ndarray) -> np.ndarray:
+    """Return residuals in the objective's space, shape (m, n), at searched u of shape (m, k)."""
+    found = predictions(problem, parameters(problem, u))
+    if problem.objective.space == "log":
+        return np.log(found) - np.log(problem.output)
+    return found - problem.output
+
+
 def solve(
     problem: Problem,
     starts: np.ndarray,
