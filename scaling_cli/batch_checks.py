@@ -11,6 +11,7 @@ from scaling_cli.batch_trajectory import BatchTrajectory
 
 NOISY = 0.1  # root mean square of ln steps about a hyperbola
 FEW = 5
+MISSED = 0.5  # of the levels
 
 
 def checks(
@@ -39,13 +40,14 @@ def _bracket(levels: Sequence[BatchLevel], trajectory: BatchTrajectory) -> Itera
     batches = sorted({b["B"] for level in levels for b in level.batches})
     losses = np.array([level.loss for level in levels])
     low, high = (float(trajectory.critical_batch(at)) for at in (losses.max(), losses.min()))
-    above, below = sum(B > high for B in batches), sum(B < low for B in batches)
+    tokens = np.array(batches)
+    above, below = (tokens > high).any(), (tokens < low).any()
     if not above or not below:
         side = "below" if not above else "above"
         yield (
-            f"the critical batch, {low:.3g} to {high:.3g} tokens, is not between batches that were "
-            f"run, {batches[0]:.3g} to {batches[-1]:.3g}: all are {side} it, so it is extrapolated. "
-            f"Add runs at {'larger' if not above else 'smaller'} batches."
+            f"the critical batch, {low:.3g} to {high:.3g} tokens, is not between batches that "
+            f"were run, {batches[0]:.3g} to {batches[-1]:.3g}: all are {side} it, so it is "
+            f"extrapolated. Add runs at {'larger' if not above else 'smaller'} batches."
         )
 
 
@@ -58,12 +60,13 @@ def _count(levels: Sequence[BatchLevel], replicates: Sequence[BatchTrajectory]) 
 
 
 def _missed(levels: Sequence[BatchLevel]) -> Iterator[str]:
-    missed = sorted({B for level in levels for B in level.missed})
+    often = [B for level in levels for B in level.missed]
+    missed = sorted({B for B in often if often.count(B) > MISSED * len(levels)})
     if missed:
         names = ", ".join(f"{B:.4g}" for B in missed)
         yield (
-            f"batches of {names} tokens do not reach all levels (or begin below them); train them "
-            "for longer to use every level."
+            f"batches of {names} tokens miss more than half of the levels, which lie where most "
+            "batches get: train those for longer."
         )
 
 

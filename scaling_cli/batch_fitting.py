@@ -18,6 +18,7 @@ from scaling_cli.points import LeftOut, Points
 STEEPNESS = (0.5, 2.0, 5.0, 10.0)  # starts of 1/alpha_B
 SAME_SIZE = 1e-3
 TOLERANCE = 1e-12
+ENDLESS = 8.0  # in ln B beyond the batches: a critical batch that far off is at zero or infinity
 
 
 @dataclass(frozen=True)
@@ -106,17 +107,16 @@ def hyperbola(B: np.ndarray, S: np.ndarray) -> tuple[float, float, float]:
         rest = x - np.log1p(np.exp(log_critical)[:, None] / B)
         return rest - rest.mean(axis=1, keepdims=True)
 
-    low, high = np.log(B.min()) - 8.0, np.log(B.max()) + 8.0
-    for _ in range(12):
-        grid = np.linspace(low, high, 33)
-        best = int(np.argmin(np.sum(off(grid) ** 2, axis=1)))
-        width = grid[1] - grid[0]
-        low, high = grid[best] - width, grid[best] + width
-    at = float(grid[best])
+    first, last = np.log(B.min()) - ENDLESS, np.log(B.max()) + ENDLESS
+    at, width = (first + last) / 2, (last - first) / 2
+    while width > TOLERANCE * max(1.0, abs(at)):
+        grid = np.linspace(max(first, at - width), min(last, at + width), 33)
+        at = float(grid[np.argmin(np.sum(off(grid) ** 2, axis=1))])
+        width /= 8
     rms = float(np.sqrt(np.mean(off(np.array([at])) ** 2)))
-    if at > np.log(B.max()) + 7.9:
+    if at > last - 0.1:
         return np.inf, 0.0, rms
-    if at < np.log(B.min()) - 7.9:
+    if at < first + 0.1:
         return 0.0, float(np.exp(x.mean())), rms
     critical = float(np.exp(at))
     return critical, float(np.exp(np.mean(x - np.log1p(critical / B)))), rms
@@ -151,7 +151,8 @@ def critical_law(found: Sequence[Level]) -> tuple[float, float]:
     log_critical, steep = (float(v) for v in best.x)
     if not steep > 0:
         raise FitError(
-            f"the critical batch does not grow as the loss falls (as L^{-steep:.3g}) in these runs.",
+            "the critical batch does not grow as the loss falls in these runs (it goes as "
+            f"L^{-steep:.3g}).",
             hint="Runs at more batch sizes, with the learning rate tuned at each, or over a wider "
             "range of losses, may tell.",
         )
@@ -283,8 +284,8 @@ def _floor(status: Status, trajectory: BatchTrajectory) -> list[Check]:
     return [
         Check(
             "batch.floor", Severity.WARN,
-            f"the floor, {trajectory.floor:.4g}, is not determined by these runs ({status}): do not "
-            "ask for losses far below those measured; longer runs would tell.",
+            f"the floor, {trajectory.floor:.4g}, is not determined by these runs ({status}): do "
+            "not ask for losses far below those measured; longer runs would tell.",
         )
     ]  # fmt: skip
 
