@@ -171,7 +171,7 @@ def levels(runs: Sequence[BatchRun], count: int = LEVELS) -> list[Level]:
     batches = sorted({run.B for run in runs})
     reach = {
         B: (
-            max(curves[r.run][1][0] for r in runs if r.B == B),
+            min(curves[r.run][1][0] for r in runs if r.B == B),
             min(curves[r.run][1][-1] for r in runs if r.B == B),
         )
         for B in batches
@@ -191,16 +191,21 @@ def _level(
     at: float,
 ) -> Level:
     reached: dict[float, tuple[float, str]] = {}
+    began_below = (
+        set()
+    )  # the fastest of that batch was there before its curve begins: when is unknown
     for run in runs:
         x, y = curves[run.run]
-        if y[-1] <= at <= y[0]:
+        if y[0] < at:
+            began_below.add(run.B)
+        elif y[-1] <= at:
             when = float(np.exp(np.interp(-at, -y, x)))
             reached[run.B] = min(reached.get(run.B, (np.inf, "")), (when, run.run))
-    there = [B for B in batches if B in reached]
+    there = [B for B in batches if B in reached and B not in began_below]
     return Level(
         float(np.exp(at)),
         np.array(there),
         np.array([reached[B][0] for B in there]),
         tuple(reached[B][1] for B in there),
-        tuple(B for B in batches if B not in reached),
+        tuple(B for B in batches if B not in there),
     )

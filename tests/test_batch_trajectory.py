@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from scipy.optimize import brentq, minimize, minimize_scalar
+from scipy.optimize import minimize, minimize_scalar, root_scalar
 
 from scaling_cli import reference
 from scaling_cli.batch_trajectory import BatchTrajectory
@@ -33,7 +33,8 @@ def test_the_loss_solves_its_equation(t: BatchTrajectory) -> None:
             critical = t.B_star / L ** (1 / t.alpha_B)
             return floor + (t.Sc * (1 + critical / B) / S) ** t.alpha_S - L
 
-        root = brentq(off, floor * (1 + 1e-15), 1e15, xtol=1e-14, rtol=1e-14)
+        bracket = (floor * (1 + 1e-15), 1e15)
+        root = root_scalar(off, bracket=bracket, method="brentq", xtol=1e-14, rtol=1e-14).root
         np.testing.assert_allclose(t.loss(S, B, N=N), root, rtol=1e-13)
 
 
@@ -98,7 +99,9 @@ def test_a_change_of_batch_keeps_the_loss() -> None:
     changed = ONE.run(S, [(0, 512.0), (800, 4096.0)])
     np.testing.assert_allclose(changed[:800], alone[:800], rtol=1e-13)
     # From there it is the curve of the other batch, from where that has the same loss.
-    ahead = brentq(lambda s: float(ONE.loss(s, 4096.0)) - alone[799], 1, 1e6, xtol=1e-10)
+    ahead = root_scalar(
+        lambda s: float(ONE.loss(s, 4096.0)) - alone[799], bracket=(1, 1e6), xtol=1e-10
+    ).root
     np.testing.assert_allclose(changed[800:], ONE.loss(ahead + S[800:] - 800, 4096.0), rtol=1e-10)
     np.testing.assert_allclose(ONE.run(S, [(0, 512.0), (800, 512.0)]), alone, rtol=1e-12)
 

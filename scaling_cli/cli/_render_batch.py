@@ -84,8 +84,8 @@ def _levels(fit: "BatchFit", style: Style) -> str:
         [*(["N"] if sized else []), *headers], rows, align=">" * sized + ">>>>>>>>", style=style
     )
     note = (
-        "B_crit: all levels together; alone: of this level's runs only. Intervals: a jackknife over "
-        "batches,\nStudent's t; they take the laws as true."
+        "B_crit: all levels together; alone: of this level's runs only. Intervals: a jackknife\n"
+        "over batches, Student's t; they take the laws as true."
     )
     return _render.block("critical batch (tokens) by loss level", f"{body}\n{note}", style=style)
 

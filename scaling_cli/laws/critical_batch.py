@@ -10,10 +10,10 @@ from scaling_cli.quantities import BatchTokens, Loss
 
 
 class CriticalBatch(Law):
-    """B_crit(L) = B_star / L^(1/alpha_B), in tokens (Kaplan et al. 2020, arXiv:2001.08361, eq. 5.3).
+    """B_crit(L) = B_star / L^(1/alpha_B) (Kaplan et al. 2020, arXiv:2001.08361, eq. 5.3).
 
-    At this batch a loss L takes twice the fewest steps and twice the fewest tokens. It depends on
-    the loss alone: not on the size of the model.
+    In tokens. At this batch a loss L takes twice the fewest steps and twice the fewest tokens. It
+    depends on the loss alone: not on the size of the model.
     """
 
     reference = "arXiv:2001.08361, eq. 5.3"
