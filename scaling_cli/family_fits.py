@@ -21,6 +21,8 @@ KEPT = 3  # places that are polished
 STEPS = 60
 STILL = 1e-9  # of the objective: a polish that gains less has ended
 NUDGE = 1e-6  # of a shape parameter, for central differences
+MIDDLE = 20.0  # where columns are one while searching: amplitude and exponent then hardly interact
+VANISHED = 1e-60  # a column that is less there stays as it is
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,18 @@ class _Problem:
         """Return shape parameters from the coordinates of the search."""
         return np.where(self.log, np.exp(np.where(self.log, place, 0.0)), place)
 
+    def units(self, shape: np.ndarray) -> np.ndarray:
+        """Return what columns are divided by in the search: shape (..., m) gives (..., k)."""
+        if self.family.scale != "loss":
+            return np.ones((*shape.shape[:-1], len(self.linear)))
+        there = _columns(self.family, np.full(1, MIDDLE), shape[..., None, :])[..., 0, :]
+        return np.where(there > VANISHED, there, 1.0)
+
+    def columns(self, shape: np.ndarray) -> np.ndarray:
+        """Return the columns of the search: shape (p or 1, q, m) gives (p, q, n, k)."""
+        found = _columns(self.family, self.batch.x[:, None, :], shape[..., None, :])
+        return found / self.units(shape)[..., None, :]
+
     def penalty(self, place: np.ndarray) -> np.ndarray:
         """Return minus ln prior at coordinates, summed over parameters."""
         return 0.5 * np.sum(self.precision * (place - self.centre) ** 2, axis=-1)
@@ -152,8 +166,8 @@ def _best_places(
     problem: _Problem, places: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the best places of the grid: coefficients (p, q, k), coordinates (p, q, m), values."""
-    batch, shape = problem.batch, places[:, None, :]
-    columns = _columns(problem.family, batch.x[:, None, :], shape)  # (p, g, n, k)
+    batch = problem.batch
+    columns = problem.columns(places[None])  # (p, g, n, k)
     relative = columns / problem.slope[:, None, :, None]
     target = (problem.level / problem.slope)[:, None, :]
     weight = np.broadcast_to(batch.weight[:, None, :], columns.shape[:-1])
@@ -248,22 +262,21 @@ def _polished(
 
 
 def _objective(problem: _Problem, at: np.ndarray, k: int) -> np.ndarray:
-    columns = _columns(problem.family, problem.batch.x[:, None, :],
-                       problem.outside(at[..., k:])[..., None, :])  # fmt: skip
+    columns = problem.columns(problem.outside(at[..., k:]))
     return _value(problem, columns, at[..., :k]) + problem.penalty(at[..., k:])
 
 
 def _derivatives(problem: _Problem, at: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the gradient, (p, q, d), and the Gauss-Newton curvature, (p, q, d, d)."""
-    x, place = problem.batch.x[:, None, :], at[..., k:]
-    columns = _columns(problem.family, x, problem.outside(place)[..., None, :])
+    place = at[..., k:]
+    columns = problem.columns(problem.outside(place))
     level = np.einsum("...nk,...k->...n", columns, at[..., :k])
     slopes = [columns[..., i] for i in range(k)]
     for i in range(place.shape[-1]):
         nudge = NUDGE * np.eye(place.shape[-1])[i]
         ends = [
-            np.einsum("...nk,...k->...n", _columns(problem.family, x, problem.outside(
-                place + sign * nudge)[..., None, :]), at[..., :k])
+            np.einsum("...nk,...k->...n", problem.columns(problem.outside(place + sign * nudge)),
+                      at[..., :k])
             for sign in (1.0, -1.0)
         ]  # fmt: skip
         slopes.append((ends[0] - ends[1]) / (2 * NUDGE))
@@ -306,9 +319,10 @@ def _lowest(problem: _Problem, at: np.ndarray, value: np.ndarray, k: int) -> Fam
     rows = np.arange(len(best))
     chosen = at[rows, best]
     shape = problem.outside(chosen[:, k:])
-    columns = _columns(problem.family, problem.batch.x[:, None, :], shape[:, None, None, :])
+    columns = problem.columns(shape[:, None, :])
     residual = _residuals(problem, columns, chosen[:, None, :k])[:, 0]
     weight = problem.batch.weight
     bent = np.clip(np.where(weight > 0, residual, 0.0), -CORNER, CORNER)
     misfit = np.sum(weight * bent**2, axis=1) / weight.sum(axis=1) * problem.batch.scale**2
-    return FamilyFits(problem.family, chosen[:, :k], shape, value[rows, best], misfit)
+    coefficients = chosen[:, :k] / problem.units(shape)
+    return FamilyFits(problem.family, coefficients, shape, value[rows, best], misfit)

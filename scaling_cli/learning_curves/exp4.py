@@ -10,7 +10,8 @@ class Exp4(LearningCurve):
     """L(x) = E + A exp(-a x^alpha), A = e^b (Domhan et al. 2015, exp4).
 
     The same curves as weibull with a = kappa^delta, alpha = delta. Published priors ln a ~ N(-2, 1)
-    and ln alpha ~ N(0, 1), kept; E = c and A are only held at zero or above.
+    and ln alpha ~ N(0, 1), widened to sd 3 and 1.5 (losses fall far more slowly than accuracies
+    rose); E = c and A are only held at zero or above.
     """
 
     reference = "Domhan, Springenberg and Hutter, IJCAI 2015; priors: arXiv:2310.20447"
@@ -25,8 +26,8 @@ class Exp4(LearningCurve):
 
     E: float = param("loss that no training removes", unit="nats/token", linear=True)
     A: float = param("what is lost beyond the floor, e^b", unit="nats/token", linear=True)
-    a: float = param("rate", starts=grid(1e-4, 10.0, 16), prior=Prior(0.135, 1.0))
-    alpha: float = param("stretch", starts=grid(0.1, 3.0, 12), prior=Prior(1.0, 1.0))
+    a: float = param("rate", starts=grid(1e-4, 10.0, 16), prior=Prior(0.135, 3.0))
+    alpha: float = param("stretch", starts=grid(0.1, 3.0, 12), prior=Prior(1.0, 1.5))
 
     @classmethod
     def columns(cls, x: np.ndarray, a: Value, alpha: Value) -> tuple[np.ndarray, ...]:
