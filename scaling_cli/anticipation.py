@@ -15,10 +15,10 @@ from numpy.typing import ArrayLike
 from scaling_cli.errors import DataError, UsageError
 
 FEWEST = 3  # observations that a power law with a floor passes through
-MOST = 120  # observations; more are averaged in stretches of equal length in ln x
+MOST = 40  # observations; more are averaged in stretches of equal length in ln x
 LOW, HIGH = 0.01, 8.0  # where exponents are looked for
 ZOOMS, PLACES = 7, 33  # of the search: each zoom narrows it sixteenfold
-VERTICALITY = 0.02  # of the spread of the observed values, per unit of ln x
+VERTICALITY = 0.1  # of the spread of the observed values, per unit of ln x
 LOOKAHEAD = 5
 
 
@@ -89,7 +89,7 @@ def anticipate(
         What no asymptote can pass: 0 for losses, 1 for accuracies by default (give 100 for
         percentages).
     verticality : float, optional
-        Largest change of the asymptote per unit of ln x that counts as none. Default: 0.02 times
+        Largest change of the asymptote per unit of ln x that counts as none. Default: 0.1 times
         the spread of the values.
     lookahead : int
         Over how many further prefixes the asymptote must stay so.
@@ -122,9 +122,14 @@ def anticipate(
     convergence = None if prediction is None else _first(within, prediction)
     last = (float(trends[-1, 0]), float(trends[-1, 1]), float(trends[-1, 2]))
     forecast = None if prediction is None else (abs(last[1]) / threshold) ** (1 / last[2])
-    at = [None if i is None else float(ends[i]) for i in (working, prediction, convergence)]
+    begun, trusted, done = (
+        None if i is None else float(ends[i]) for i in (working, prediction, convergence)
+    )
     notes = _notes(len(np.asarray(x)), len(place), bool(feasible[-1]), last[0], bound)
-    return Levels(*at, forecast, threshold, ends, asymptote, remaining, last, tuple(notes))
+    return Levels(
+        begun, trusted, done, forecast, threshold, x=ends, asymptote=asymptote,
+        remaining=remaining, trend=last, notes=tuple(notes),
+    )  # fmt: skip
 
 
 def _observations(
@@ -178,33 +183,41 @@ def _fitted(
     x: np.ndarray, values: np.ndarray, rising: bool, infinity: float | None
 ) -> tuple[float, float, float]:
     """Return the least-squares pattern: linear parameters in closed form, the exponent by zooms."""
-    unit = x[-1]
+    unit, low, high = x[-1], np.log(LOW), np.log(HIGH)
     ratio = np.log(x / unit)
     target = values if infinity is None else np.append(values, infinity)
-    low, high = np.log(LOW), np.log(HIGH)
     for _ in range(ZOOMS):
-        exponents = np.exp(np.linspace(low, high, PLACES))
-        column = np.exp(-exponents[:, None] * ratio)
-        if infinity is not None:
-            column = np.concatenate([column, np.zeros((PLACES, 1))], axis=1)
-        middle = column.mean(axis=1, keepdims=True)
-        off = column - middle
-        slope = off @ (target - target.mean()) / np.sum(off**2, axis=1)
-        slope = np.minimum(slope, 0.0) if rising else np.maximum(slope, 0.0)
-        level = target.mean() - slope * middle[:, 0]
-        error = np.sum((target - level[:, None] - slope[:, None] * column) ** 2, axis=1)
-        best = int(np.argmin(error))
+        places = np.linspace(low, high, PLACES)
+        best = places[int(np.argmin(_solved(np.exp(places), ratio, target, rising)[2]))]
         width = (high - low) / (PLACES - 1)
-        centre = np.log(exponents[best])
-        low, high = max(np.log(LOW), centre - width), min(np.log(HIGH), centre + width)
-    exponent = float(exponents[best])
-    return float(level[best]), float(slope[best] * unit**exponent), exponent
+        low, high = max(np.log(LOW), best - width), min(np.log(HIGH), best + width)
+    exponent = float(np.exp(0.5 * (low + high)))
+    level, slope, _ = _solved(np.full(1, exponent), ratio, target, rising)
+    return float(level[0]), float(slope[0] * unit**exponent), exponent
+
+
+def _solved(
+    exponents: np.ndarray, ratio: np.ndarray, target: np.ndarray, rising: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the least-squares asymptote and slope, and the error, at each exponent.
+
+    `target` may be longer by one than `ratio`, ln x: the last is then at infinity.
+    """
+    column = np.exp(-exponents[:, None] * ratio)
+    column = np.pad(column, ((0, 0), (0, len(target) - len(ratio))))
+    middle = column.mean(axis=1, keepdims=True)
+    off = column - middle
+    slope = off @ (target - target.mean()) / np.sum(off**2, axis=1)
+    slope = np.minimum(slope, 0.0) if rising else np.maximum(slope, 0.0)
+    level = target.mean() - slope * middle[:, 0]
+    error = np.sum((target - level[:, None] - slope[:, None] * column) ** 2, axis=1)
+    return level, slope, error
 
 
 def _calm(x: np.ndarray, asymptote: np.ndarray, steep: float, lookahead: int) -> np.ndarray:
     """Say from which prefixes on the asymptote stays calm over the look-ahead, shape (m,)."""
-    slope = np.abs(np.diff(asymptote) / np.diff(np.log(x)))
-    still = np.lib.stride_tricks.sliding_window_view(slope <= steep, lookahead).all(axis=1)
+    level = np.asarray(np.abs(np.diff(asymptote) / np.diff(np.log(x))) <= steep)
+    still = np.lib.stride_tricks.sliding_window_view(level, lookahead).min(axis=1)
     return np.append(still, np.zeros(len(x) - len(still), bool))
 
 

@@ -8,6 +8,7 @@ import itertools
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from scaling_cli.errors import DataError
 
@@ -63,7 +64,7 @@ class Averaged:
     rows: np.ndarray
 
 
-def checked(x: np.ndarray, loss: np.ndarray, fewest: int) -> tuple[np.ndarray, np.ndarray]:
+def checked(x: ArrayLike, loss: ArrayLike, fewest: int) -> tuple[np.ndarray, np.ndarray]:
     """Return a curve as float arrays.
 
     Raises
@@ -72,17 +73,19 @@ def checked(x: np.ndarray, loss: np.ndarray, fewest: int) -> tuple[np.ndarray, n
         If it is no curve: x must increase from above zero, losses be positive, and there must be
         enough of them.
     """
-    x, loss = np.asarray(x, float), np.asarray(loss, float)
-    if x.shape != loss.shape or x.ndim != 1:
-        raise DataError(f"a curve needs as many losses as steps, not {loss.shape} and {x.shape}.")
-    if len(x) < fewest:
-        raise DataError(f"{len(x)} points are too few to extrapolate; {fewest} are needed.")
-    if not np.isfinite(x).all() or (np.diff(x) <= 0).any() or x[0] <= 0:
+    place, measured = np.asarray(x, float), np.asarray(loss, float)
+    if place.shape != measured.shape or place.ndim != 1:
+        raise DataError(
+            f"a curve needs as many losses as steps, not {measured.shape} and {place.shape}."
+        )
+    if len(place) < fewest:
+        raise DataError(f"{len(place)} points are too few to extrapolate; {fewest} are needed.")
+    if not np.isfinite(place).all() or (np.diff(place) <= 0).any() or place[0] <= 0:
         raise DataError("steps or tokens must be positive numbers that increase.")
-    good = np.isfinite(loss) & (loss > 0)
+    good = np.isfinite(measured) & (measured > 0)
     if not good.all():
-        raise DataError(f"the loss at {x[~good][0]:g} is not a positive number.")
-    return x, loss
+        raise DataError(f"the loss at {place[~good][0]:g} is not a positive number.")
+    return place, measured
 
 
 def noise_of(loss: np.ndarray) -> float:

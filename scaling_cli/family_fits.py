@@ -171,11 +171,11 @@ def _best_places(
     relative = columns / problem.slope[:, None, :, None]
     target = (problem.level / problem.slope)[:, None, :]
     weight = np.broadcast_to(batch.weight[:, None, :], columns.shape[:-1])
-    robust = weight
-    for _ in range(ROUNDS):
-        coefficients = _solved(relative, target, robust, problem.floor)
+    coefficients = _solved(relative, target, weight, problem.floor)
+    for _ in range(ROUNDS - 1):
         residual = np.einsum("...nk,...k->...n", relative, coefficients) - target
         robust = weight * _huber(residual / batch.scale[:, None, None])[1]
+        coefficients = _solved(relative, target, robust, problem.floor)
     coordinates = problem.inside(places)
     value = _value(problem, columns, coefficients) + problem.penalty(coordinates)
     best = np.argsort(value, axis=1, kind="stable")[:, :KEPT]

@@ -48,8 +48,8 @@ class LearningCurve(Law):
         return loss_of(self.scale, np.sum(terms, axis=0))
 
     @classmethod
-    def columns(cls, x: np.ndarray, **shape: Any) -> tuple[np.ndarray, ...]:
-        """Return what each linear parameter is multiplied by, shaped like x."""
+    def columns(cls, *args: Any, **shape: Any) -> tuple[np.ndarray, ...]:
+        """Return what each linear parameter is multiplied by, from x and the other parameters."""
         raise NotImplementedError
 
 
