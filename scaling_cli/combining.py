@@ -56,9 +56,11 @@ def stacked_weights(
     k = predicted.shape[1]
     root = np.sqrt(weight / weight.sum())
     errors = (predicted - actual[:, None]) * root[:, None]
+    if not errors.any():
+        return np.full(k, 1.0 / k)
     pull = np.sqrt(ridge * float(np.sum(errors**2)))
     towards = pull * (np.eye(k) - 1.0 / k)
-    size = max(float(np.sqrt(np.sum(errors**2))), np.finfo(float).tiny)
+    size = float(np.sqrt(np.sum(errors**2)))
     rows = np.concatenate([errors / size, towards / size, np.ones((1, k))])
     found, _ = nnls(rows, np.append(np.zeros(len(rows) - 1), 1.0))
     return found / found.sum()

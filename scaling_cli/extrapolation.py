@@ -157,7 +157,8 @@ def extrapolate(
     """
     chosen = tuple(families) if families is not None else learning_curves.distinct()
     place, losses = checked(x, loss, FEWEST)
-    _refuse(place, until, chosen, combine, level)
+    _refuse(place, until, chosen, combine)
+    _refuse_shares(level, skip)
     moved, spiked = _cleaned(place, losses)
     kept = ~spiked
     start = moved.x if moved else 0.0
@@ -183,9 +184,7 @@ def extrapolate(
     )  # fmt: skip
 
 
-def _refuse(
-    x: np.ndarray, until: float, families: Sequence[str], combine: str, level: float
-) -> None:
+def _refuse(x: np.ndarray, until: float, families: Sequence[str], combine: str) -> None:
     if not (np.isfinite(until) and until > x[-1]):
         raise UsageError(f"{until:g} is not beyond the last point at {x[-1]:g}.")
     if not families or len(set(families)) < len(families):
@@ -194,8 +193,13 @@ def _refuse(
         raise UsageError(
             f"there is no combination {combine!r}.", hint=f"Use {', '.join(COMBINED)}."
         )
+
+
+def _refuse_shares(level: float, skip: float) -> None:
     if not 0 < level < 1:
         raise UsageError(f"the level must lie between 0 and 1, not {level:g}.")
+    if not 0 <= skip < 1:
+        raise UsageError(f"the share skipped must lie between 0 and 1, not {skip:g}.")
 
 
 def _cleaned(x: np.ndarray, loss: np.ndarray) -> tuple[Jump | None, np.ndarray]:
@@ -217,7 +221,7 @@ def _has_losses(fits: FamilyFits, past: Prefixes, until: float) -> bool:
     if not np.isfinite(fits.value).all():
         return False
     own = fits.predict(SEEN * past.whole.x / past.ends[:, None])
-    return bool(np.isfinite(own).all() and np.isfinite(fits.law(0)(SEEN * until / past.ends[0])))
+    return bool(np.isfinite(own).all() and fits.law(0)(SEEN * until / past.ends[0]) > 0)
 
 
 def _members(

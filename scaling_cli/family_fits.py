@@ -151,8 +151,10 @@ def _columns(family: type[LearningCurve], x: np.ndarray, shape: np.ndarray) -> n
     names = [p.name for p in family.parameters().values() if not p.linear]
     values = {name: shape[..., i] for i, name in enumerate(names)}
     columns = family.columns(x, **values)
-    return np.stack(np.broadcast_arrays(*columns, np.broadcast_arrays(x, *values.values())[0])[:-1],
-                    axis=-1)  # fmt: skip
+    found = np.empty((*np.broadcast_shapes(*(c.shape for c in columns)), len(columns)))
+    for i, column in enumerate(columns):
+        found[..., i] = column
+    return found
 
 
 def _huber(residual: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -209,11 +211,13 @@ def _solved(
     Every subset of coefficients is solved for, the others being zero; the best that is allowed
     is the constrained minimum (there are at most three coefficients).
     """
-    gram = np.einsum("...nk,...n,...nj->...kj", columns, weight, columns)
-    right = np.einsum(
-        "...nk,...n,...n->...k", columns, weight, np.broadcast_to(target, weight.shape)
-    )
     k = len(floor)
+    gram, right = np.empty((*weight.shape[:-1], k, k)), np.empty((*weight.shape[:-1], k))
+    for i in range(k):  # elementwise: products of matrices this thin are slow
+        weighted = columns[..., i] * weight
+        right[..., i] = np.sum(weighted * target, axis=-1)
+        for j in range(i, k):
+            gram[..., i, j] = gram[..., j, i] = np.sum(weighted * columns[..., j], axis=-1)
     best, gained = np.zeros(right.shape), np.full(right.shape[:-1], -np.inf)
     for used in itertools.product((True, False), repeat=k):
         take = np.flatnonzero(used)
@@ -226,6 +230,8 @@ def _solved(
         better = (trial >= floor).all(axis=-1) & (gain > gained)
         best = np.where(better[..., None], trial, best)
         gained = np.where(better, gain, gained)
+        if all(used) and better.all():
+            break  # no constraint bites anywhere
     return best
 
 
