@@ -18,8 +18,10 @@ from scaling_cli.learning_curve import LearningCurve, level_of, loss_of
 CORNER = 2.0  # in scales of the residual: beyond, a residual counts by its size only
 ROUNDS = 3  # of reweighting at each place of the grid
 KEPT = 3  # places that are polished
-STEPS = 60
-STILL = 1e-9  # of the objective: a polish that gains less has ended
+BURSTS, STEPS = 6, 16
+HOPELESS = 1.2  # times the best place so far: such places are given up after a burst
+STILL = 1e-8  # of the objective: a step that gains less was the last
+LOOSE, STIFF = 1e-9, 1e8  # least and most damping of a step
 NUDGE = 1e-6  # of a shape parameter, for central differences
 MIDDLE = 20.0  # where columns are one while searching: amplitude and exponent then hardly interact
 VANISHED = 1e-60  # a column that is less there stays as it is
@@ -94,7 +96,7 @@ class _Problem:
 
     def __init__(self, family: type[LearningCurve], batch: Batch, priors: bool) -> None:
         declared = family.parameters().values()
-        self.family, self.batch = family, batch
+        self.family, self.batch, self.priors = family, batch, priors
         self.linear = [p for p in declared if p.linear]
         self.shapes = [p for p in declared if not p.linear]
         self.log = np.array([p.domain is Domain.POSITIVE for p in self.shapes], bool)
@@ -105,6 +107,12 @@ class _Problem:
         self.centre, self.precision = _priors(self.shapes if priors else [], len(self.shapes))
         self.level, self.slope = level_of(family.scale, batch.loss)
         self.log_loss = np.log(batch.loss)
+
+    def only(self, rows: np.ndarray) -> "_Problem":
+        """Return the same for some of the curves."""
+        batch = self.batch
+        part = Batch(batch.x[rows], batch.loss[rows], batch.weight[rows], batch.scale[rows])
+        return _Problem(self.family, part, self.priors)
 
     def inside(self, shape: np.ndarray) -> np.ndarray:
         """Return shape parameters as they are searched: logarithms of positive ones."""
@@ -246,25 +254,54 @@ def _ridged(gram: np.ndarray, right: np.ndarray) -> np.ndarray:
 def _polished(
     problem: _Problem, coefficients: np.ndarray, place: np.ndarray, value: np.ndarray
 ) -> FamilyFits:
-    """Return the minima reached from the best places, the lowest of each curve."""
+    """Return the minima reached from the best places, the lowest of each curve.
+
+    Curves that have ended are set aside after every burst, and so are places that lie far above
+    the best of their curve.
+    """
     k = coefficients.shape[-1]
     at = np.concatenate([coefficients, place], axis=-1)
+    damping, ended = np.full(value.shape, 1e-3), ~np.isfinite(value)
+    for _ in range(BURSTS):
+        rows = np.flatnonzero(~ended.all(axis=1))
+        if not len(rows):
+            break
+        state = _State(at[rows], value[rows], damping[rows], ended[rows])
+        done = _burst(problem.only(rows), state, k)
+        at[rows], value[rows], damping[rows] = done.at, done.value, done.damping
+        lowest = done.value.min(axis=1, keepdims=True)
+        ended[rows] = done.ended | (done.value > HOPELESS * lowest)
+    return _lowest(problem, at, value, k)
+
+
+@dataclass(frozen=True)
+class _State:
+    """Where the polishes of some curves stand: (p, q, d) parameters, and (p, q) the rest."""
+
+    at: np.ndarray
+    value: np.ndarray
+    damping: np.ndarray
+    ended: np.ndarray
+
+
+def _burst(problem: _Problem, state: _State, k: int) -> _State:
+    """Return the state after some steps of Levenberg and Marquardt within the bounds."""
+    at, value, damping, ended = state.at, state.value, state.damping, state.ended
     low = np.concatenate([problem.floor, problem.low])
     high = np.concatenate([np.full(k, np.inf), problem.high])
-    damping = np.full(value.shape, 1e-3)
     for _ in range(STEPS):
         gradient, curvature = _derivatives(problem, at, k)
         stuck = ((at <= low) & (gradient > 0)) | ((at >= high) & (gradient < 0))
         trial = np.clip(at + _step(gradient, curvature, damping, stuck), low, high)
         new = _objective(problem, trial, k)
         better = new < value
-        gain = np.where(better, value - new, 0.0)
+        ended = ended | (better & (value - new <= STILL * new)) | (damping > STIFF)
         at = np.where(better[..., None], trial, at)
         value = np.where(better, new, value)
-        damping = np.where(better, damping * 0.2, np.minimum(damping * 8.0, 1e12))
-        if (gain <= STILL * (1e-3 + value)).all() and (damping > 1e3).any(axis=1).all():
+        damping = np.where(better, np.maximum(0.1 * damping, LOOSE), 4.0 * damping)
+        if ended.all():
             break
-    return _lowest(problem, at, value, k)
+    return _State(at, value, damping, ended)
 
 
 def _objective(problem: _Problem, at: np.ndarray, k: int) -> np.ndarray:

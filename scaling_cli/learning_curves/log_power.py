@@ -1,5 +1,7 @@
 """The log power curve: a sigmoid in ln x that falls to zero."""
 
+import math
+
 import numpy as np
 
 from scaling_cli.law import Domain, Prior, Value, param, power
@@ -10,8 +12,8 @@ class LogPower(LearningCurve):
     """L(x) = A / (1 + (x / e^b)^c) (Domhan et al. 2015, log_power).
 
     hill3 is the same curves. The published c ~ U(-3, 0) rises; c > 0 falls, to zero: this is mmf
-    without its floor. Published prior b ~ N(1, 1), left out; c got ln c ~ N(0, 1); A is only held
-    at zero or above.
+    without its floor. Published prior b ~ N(1, 1), widened to the N(1, 2) of the same place in
+    hill3 (stated here for e^b); c got ln c ~ N(0, 1); A is only held at zero or above.
     """
 
     reference = "Domhan, Springenberg and Hutter, IJCAI 2015; priors: arXiv:2310.20447"
@@ -28,6 +30,7 @@ class LogPower(LearningCurve):
         "ln of the place of the middle",
         domain=Domain.REAL,
         starts=(-6.0, -3.0, -1.0, 1.0, 2.0, 3.0, 4.0, 5.0, 7.0),
+        prior=Prior(math.e, 2.0),
     )
     c: float = param("steepness", starts=grid(0.03, 3.0, 14), prior=Prior(1.0, 1.0))
 
