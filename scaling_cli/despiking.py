@@ -168,7 +168,8 @@ def jump(x: np.ndarray, loss: np.ndarray) -> Jump | None:
 
     At each row the median ln loss of a window behind is compared with that of a window before;
     what the curve does anyway, seen in the windows to both sides, is taken off. The largest
-    difference counts if it is large, many standard deviations, and still there at the end: a curve
+    difference counts if it is large, many standard deviations, there within three rows, and still
+    there at the end: a curve
     through the rows on both sides, ln L = a + b ln x + c (ln x)^2 + size * [after], must have it.
     """
     n = len(x)
@@ -188,8 +189,8 @@ def jump(x: np.ndarray, loss: np.ndarray) -> Jump | None:
     if abs(size[at]) < least:
         return None
     row += _sharpest(y, row, window, np.sign(size[at]))
-    lasting = _lasting(x, y, row)
-    if lasting * np.sign(size[at]) < 0.5 * abs(size[at]):
+    lasting, sudden = _lasting(x, y, row), _sudden(y, row, window)
+    if min(lasting * np.sign(size[at]), sudden * np.sign(size[at])) < 0.5 * abs(size[at]):
         return None
     return Jump(row, float(x[row]), float(lasting))
 
@@ -203,6 +204,16 @@ def _sharpest(y: np.ndarray, row: int, window: int, sign: float) -> int:
         for m in moves
     ]
     return moves[int(np.argmax(gaps))]
+
+
+def _sudden(y: np.ndarray, row: int, window: int) -> float:
+    """Return the change over three rows at a jump, less what three rows around it change by."""
+    near = y[max(0, row - window) : row + window]
+    changes = near[3:] - near[:-3]
+    middle = min(row, window)
+    at = changes[max(0, middle - 4) : middle + 2]
+    usual = float(np.median(changes))
+    return float(at[np.argmax(np.abs(at - usual))]) - usual
 
 
 def _lasting(x: np.ndarray, y: np.ndarray, row: int) -> float:

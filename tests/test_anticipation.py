@@ -1,5 +1,7 @@
 """`anticipate`: levels of traces whose fits are known in closed form."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -98,7 +100,7 @@ def test_many_observations_are_averaged_and_said_to_be() -> None:
         ({"first": 2}, "look ahead by 1 or more, from prefixes of 3"),
     ],
 )
-def test_thresholds_that_make_no_sense_are_refused(options: dict[str, float], message: str) -> None:
+def test_thresholds_that_make_no_sense_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         anticipate(X, FALLING, **{"threshold": 0.1, **options})
 

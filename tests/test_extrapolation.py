@@ -2,15 +2,17 @@
 
 from pathlib import Path
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 import pytest
 from tables import rows
 
-from scaling_cli import Extrapolation, extrapolate, learning_curves
+from scaling_cli import Extrapolation, extrapolate
 from scaling_cli.combining import bayes_weights
 from scaling_cli.errors import DataError, FitError, UsageError
 from scaling_cli.extrapolation import DRIFT, OWN, SPREAD
+from scaling_cli.learning_curves.loglog_linear import LoglogLinear
 
 X = np.arange(1.0, 1001.0) * 20
 CLEAN = 2.5 + 20.0 * X**-0.5
@@ -30,7 +32,7 @@ def curve(path: Path, column: str = "loss") -> tuple[np.ndarray, np.ndarray]:
     return x[order], loss[order]
 
 
-def ahead(x: np.ndarray, loss: np.ndarray, share: float, **options: str) -> Extrapolation:
+def ahead(x: np.ndarray, loss: np.ndarray, share: float, **options: Any) -> Extrapolation:
     seen = x <= share * x[-1]
     return extrapolate(x[seen], loss[seen], float(x[-1]), **options)
 
@@ -141,7 +143,7 @@ def test_short_far_and_rising_curves_are_said_to_be() -> None:
 
 
 def test_a_family_without_a_loss_there_is_left_out_and_named() -> None:
-    law = learning_curves.get("loglog_linear")(b=3.0, a=0.4)
+    law = LoglogLinear(b=3.0, a=0.4)
     loss = np.asarray(law(100 * X / X[-1]))
     found = extrapolate(X, loss, 8 * X[-1])
     assert "loglog_linear" not in [m.family for m in found.members]
@@ -163,7 +165,7 @@ def test_a_family_without_a_loss_there_is_left_out_and_named() -> None:
         ({"skip": 1.0}, "the share skipped must lie"),
     ],
 )
-def test_options_that_make_no_sense_are_refused(options: dict[str, object], message: str) -> None:
+def test_options_that_make_no_sense_are_refused(options: dict[str, Any], message: str) -> None:
     given = {"until": END, **options}
     with pytest.raises(UsageError, match=message):
         extrapolate(X, CLEAN, **given)
