@@ -168,9 +168,9 @@ def jump(x: np.ndarray, loss: np.ndarray) -> Jump | None:
 
     At each row the median ln loss of a window behind is compared with that of a window before;
     what the curve does anyway, seen in the windows to both sides, is taken off. The largest
-    difference counts if it is large, many standard deviations, there within three rows, and still
-    there at the end: a curve
-    through the rows on both sides, ln L = a + b ln x + c (ln x)^2 + size * [after], must have it.
+    difference counts if it is large, many standard deviations, comes within three rows, and is
+    still there at the end: a curve through the rows on both sides,
+    ln L = a + b ln x + c (ln x)^2 + size * [after], must have it.
     """
     n = len(x)
     window = max(4, min(n // 12, 40))
