@@ -21,6 +21,7 @@ KEPT = 3  # places that are polished
 BURSTS, STEPS = 6, 16
 HOPELESS = 1.2  # times the best place so far: such places are given up after a burst
 STILL = 1e-8  # of the objective: a step that gains less was the last
+LARGEST = 300.0  # loss whose exponential, squared, is within the doubles
 LOOSE, STIFF = 1e-9, 1e8  # least and most damping of a step
 NUDGE = 1e-6  # of a shape parameter, for central differences
 MIDDLE = 20.0  # where columns are one while searching: amplitude and exponent then hardly interact
@@ -57,7 +58,7 @@ class FamilyFits:
     shape : array, shape (p, m)
         The other parameters.
     value : array, shape (p,)
-        The minimised sum; infinite where no place of the grid gives a loss.
+        The minimised sum; infinite where the family has no fit.
     misfit : array, shape (p,)
         Weighted mean of squared residuals of ln loss, clipped at the corner.
     """
@@ -85,10 +86,20 @@ class FamilyFits:
 
 def fit_family(family: type[LearningCurve], batch: Batch, *, priors: bool = True) -> FamilyFits:
     """Fit one family to every curve of a batch."""
+    if family.scale == "exp" and batch.loss.max() > LARGEST:
+        return _unfitted(family, len(batch.loss))
     problem = _Problem(family, batch, priors)
     places = _grid(family)
     coefficients, shape, value = _best_places(problem, places)
     return _polished(problem, coefficients, shape, value)
+
+
+def _unfitted(family: type[LearningCurve], curves: int) -> FamilyFits:
+    """Return what says that a family has no fit."""
+    linear = sum(p.linear for p in family.parameters().values())
+    nothing, none = np.full(curves, np.inf), np.full((curves, linear), np.nan)
+    shape = np.full((curves, len(family.parameters()) - linear), np.nan)
+    return FamilyFits(family, none, shape, nothing, nothing)
 
 
 class _Problem:

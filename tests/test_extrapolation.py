@@ -137,9 +137,22 @@ def test_short_far_and_rising_curves_are_said_to_be() -> None:
     few = extrapolate(X[:6], CLEAN[:6], 200.0)
     assert any("the interval is a guess" in note for note in few.notes)
     far = extrapolate(X, CLEAN, 10 * X[-1])
-    assert any("10.0 times what was seen" in note for note in far.notes)
+    assert any("10 times what was seen" in note for note in far.notes)
     up = extrapolate(X, np.where(X > 15000, CLEAN * (X / 15000) ** 0.2, CLEAN), END)
     assert any("rises at the end" in note for note in up.notes)
+
+
+def test_losses_of_any_size_are_forecast() -> None:
+    for size in (1e-4, 1e3):
+        found = extrapolate(X, size * CLEAN, END)
+        assert found.value == pytest.approx(size * EXPECTED, rel=0.01)
+    # e^loss is beyond the doubles there.
+    assert any(note.startswith("loglog_linear left out") for note in found.notes)
+
+
+def test_a_flat_curve_stays_flat() -> None:
+    found = extrapolate(X, np.full(len(X), 3.0), END, combine="average")
+    assert found.value == pytest.approx(3.0, rel=1e-6)
 
 
 def test_a_family_without_a_loss_there_is_left_out_and_named() -> None:
