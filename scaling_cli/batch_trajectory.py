@@ -19,8 +19,7 @@ from numpy.typing import ArrayLike
 from scaling_cli.errors import FitError, UsageError
 from scaling_cli.quantities import FLOPS_PER_PARAM_TOKEN as SIX
 
-MOST_ITERATIONS = 100
-ROUNDING = 4e-16
+HALVINGS, POLISHING = 24, 3
 
 
 @dataclass(frozen=True)
@@ -157,8 +156,8 @@ class BatchTrajectory:
         """Return the loss after S steps at batch B, nats/token: the root of both laws together.
 
         In x = ln(L - floor) the equation x = alpha_S ln((Sc/S)(1 + B_crit/B)) has one root, between
-        the right side without B_crit and the right side at that point; Newton's steps that leave
-        what still encloses it are halved.
+        the right side without B_crit and the right side at that point. Newton's steps alone may run
+        in a circle there (the right side is steep): they only polish what halving has enclosed.
         """
         steps, batch = np.broadcast_arrays(_positive("a step", S), _positive("the batch", B))
         floor = self.min_loss(N)
@@ -171,15 +170,14 @@ class BatchTrajectory:
 
         low = self.alpha_S * np.log(self.Sc / steps)
         high = right(low)[0]
-        x = high
-        for _ in range(MOST_ITERATIONS):
+        for _ in range(HALVINGS):
+            x = (low + high) / 2
+            above = right(x)[0] > x
+            low, high = np.where(above, x, low), np.where(above, high, x)
+        x = (low + high) / 2
+        for _ in range(POLISHING):
             value, slope = right(x)
-            low, high = np.where(value > x, x, low), np.where(value <= x, x, high)
-            new = x + (value - x) / (1 - slope)
-            new = np.where((new >= low) & (new <= high), new, (low + high) / 2)
-            if (np.abs(new - x) <= ROUNDING * (1 + np.abs(x))).all():
-                break
-            x = new
+            x = x + (value - x) / (1 - slope)
         return floor + np.exp(x)
 
     def run(

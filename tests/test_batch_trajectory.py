@@ -23,7 +23,10 @@ def test_the_constants_are_those_of_the_certified_fits() -> None:
     assert loss | critical == SIZED.values()
 
 
-@pytest.mark.parametrize("t", [SIZED, ONE], ids=["sizes", "one"])
+STEEP = BatchTrajectory(Sc=87.0, alpha_S=1.88, B_star=426766.0, alpha_B=0.1395, floor=1.696)
+
+
+@pytest.mark.parametrize("t", [SIZED, ONE, STEEP], ids=["sizes", "one", "steep"])
 def test_the_loss_solves_its_equation(t: BatchTrajectory) -> None:
     N = 1e8 if t.Nc else None
     floor = t.min_loss(N)
