@@ -7,12 +7,14 @@ import numpy as np
 
 from scaling_cli import laws
 from scaling_cli.artefact import Check, Objective, Status
+from scaling_cli.artefact import Level as Severity
 from scaling_cli.batch_artefact import BatchFit, BatchLevel
 from scaling_cli.batch_checks import checks
+from scaling_cli.batch_joint import Joint, Measured, fit_jointly
 from scaling_cli.batch_levels import FEWEST_BATCHES, BatchRun, Level, levels, smoothed
 from scaling_cli.batch_trajectory import BatchTrajectory
 from scaling_cli.errors import FitError
-from scaling_cli.optimum import Optimum, make_problem, optimise, refuse
+from scaling_cli.optimum import make_problem, optimise, refuse
 from scaling_cli.points import LeftOut, Points
 
 STEEPNESS = (0.5, 2.0, 5.0, 10.0)  # starts of 1/alpha_B
@@ -30,28 +32,19 @@ class Group:
     levels: tuple[Level, ...]
 
 
-@dataclass(frozen=True)
-class Fitted:
-    """One fit of both laws."""
-
-    trajectory: BatchTrajectory
-    optimum: Optimum
-    points: Points
-    batch: np.ndarray  # of each point
-
-
 def fit_batches(
     runs: Sequence[BatchRun],
     *,
     left_out: Sequence[LeftOut] = (),
-    objective: Objective | None = None,
+    delta: float = 1e-3,
 ) -> BatchFit:
     """Fit the critical batch and the loss to runs at several batch sizes.
 
-    At each of ten loss levels, S = S_min (1 + B_crit/B) holds over the batches; all levels together
-    give B_crit = B_star / L^(1/alpha_B) in least squares of ln S, with S_min of every level free.
-    Steps become S_min by it, and the loss is fitted in them: floor + (Sc/S_min)^alpha_S for one
-    size, (Nc/N)^alpha_N in place of the floor for several. Every batch is left out in turn.
+    At each of ten loss levels S = S_min (1 + B_crit/B) holds over the batches; all levels together,
+    S_min of each free, give B_crit = B_star / L^(1/alpha_B). Steps become S_min by it, and the loss
+    is fitted in them: floor + (Sc/S_min)^alpha_S for one size, (Nc/N)^alpha_N in place of the floor
+    for several. From there both laws are fitted at once to the loss of every smoothed point, solved
+    for from step and batch. Every batch is left out in turn.
 
     Parameters
     ----------
@@ -60,8 +53,8 @@ def fit_batches(
         fastest to a level counts.
     left_out : sequence of LeftOut
         Runs that were not used, for the record.
-    objective : Objective, optional
-        Of the loss. Default: Huber (1e-3) on ln loss.
+    delta : float
+        Corner of the Huber loss of the residuals of ln loss.
 
     Raises
     ------
@@ -69,29 +62,30 @@ def fit_batches(
         If there are fewer than three batches of one size, no loss that they all reach, a critical
         batch that does not grow as the loss falls, or no fit of the loss.
     """
-    chosen = objective or Objective()
     groups = _groups(runs)
     read = [g for g in groups if g.levels]
     if not read:
         _refuse(groups)
-    fitted = _fit(groups, chosen)
+    found, points, names = _fit(groups, delta)
     batches = sorted({run.B for group in read for run in group.runs})
-    replicates = [_without(groups, B, chosen) for B in batches] if len(batches) > 3 else []
+    each = [_without(groups, B, delta) for B in batches] if len(batches) > FEWEST_BATCHES else []
+    replicates = [r for r in each if r is not None]
     alone = [_alone(g, level) for g in read for level in g.levels]
-    told = checks(runs, alone, fitted.trajectory, [r for r in replicates if r is not None])
-    status = fitted.optimum.status
     return BatchFit(
-        trajectory=fitted.trajectory,
-        replicates=[r for r in replicates if r is not None],
+        trajectory=found.trajectory,
+        replicates=replicates,
         levels=alone,
-        n_points=len(fitted.points.output),
-        misfit=_misfit(fitted),
-        status=status,
-        objective=chosen,
-        value=fitted.optimum.value,
-        checks=[*told, *_floor(status, fitted.trajectory)],
+        n_points=len(points.L),
+        misfit=float(np.mean(np.abs(np.expm1(found.residuals)))),
+        status=found.status,
+        objective=Objective(delta=delta),
+        value=found.value,
+        checks=[
+            *checks(runs, alone, found.trajectory, replicates),
+            *_floor(found.status, found.trajectory),
+        ],
         left_out=left_out,
-        data=_data(runs, fitted),
+        data=_data(runs, points, names),
     )
 
 
@@ -188,46 +182,42 @@ def _refuse(groups: Sequence[Group]) -> None:
     )
 
 
-def _fit(groups: Sequence[Group], objective: Objective) -> Fitted:
-    found = [level for group in groups for level in group.levels]
-    B_star, alpha_B = critical_law(found)
-    points, batch = _points(groups, B_star, alpha_B)
-    one = len({round(float(np.log(N)), 3) for N in points.inputs["N"]}) == 1
+def _fit(groups: Sequence[Group], delta: float) -> tuple[Joint, Measured, tuple[str, ...]]:
+    """Return the fit of both laws, begun from one after the other."""
+    B_star, alpha_B = critical_law([level for group in groups for level in group.levels])
+    points, names = _points(groups)
+    least = points.S / (1 + B_star * points.L ** (-1 / alpha_B) / points.B)
+    one = len({group.N for group in groups}) == 1
     law = laws.get("power_law" if one else "kaplan_ns")
-    inputs = {"x": points.inputs["S_min"]} if one else points.inputs
-    shaped = Points(inputs, points.output, points.runs)
-    problem = make_problem(shaped, law, objective)
-    refuse(shaped, problem)
-    optimum = optimise(problem)
-    v = optimum.law.values()
+    inputs = {"x": least} if one else {"N": points.N, "S_min": least}
+    staged = Points(inputs, points.L, names)
+    problem = make_problem(staged, law, Objective(delta=delta))
+    refuse(staged, problem)
+    v = optimise(problem).law.values()
     if one:
-        N = groups[0].N if np.isfinite(groups[0].N) else None
-        trajectory = BatchTrajectory(
+        start = BatchTrajectory(
             Sc=v["A"] ** (1 / v["alpha"]), alpha_S=v["alpha"], B_star=B_star, alpha_B=alpha_B,
-            floor=v["E"], N=N,
+            floor=v["E"], N=groups[0].N if np.isfinite(groups[0].N) else None,
         )  # fmt: skip
     else:
-        trajectory = BatchTrajectory(B_star=B_star, alpha_B=alpha_B, **v)
-    return Fitted(trajectory, optimum, points, batch)
+        start = BatchTrajectory(B_star=B_star, alpha_B=alpha_B, **v)
+    return fit_jointly(start, points, delta), points, tuple(names)
 
 
-def _points(groups: Sequence[Group], B_star: float, alpha_B: float) -> tuple[Points, np.ndarray]:
-    """Return the smoothed points of the fastest runs within the levels, with S_min by the law."""
+def _points(groups: Sequence[Group]) -> tuple[Measured, list[str]]:
+    """Return the smoothed points of the fastest runs, below the highest level, and their runs."""
     columns: list[np.ndarray] = []
     names: list[str] = []
     for group in groups:
         top = max((level.loss for level in group.levels), default=np.inf)
         for run in _fastest(group):
             x, y = smoothed(run)
-            S, L = np.exp(x), np.exp(y)
-            kept = top * (1 + TOLERANCE) >= L
-            S, L = S[kept], L[kept]
-            least = S / (1 + B_star * L ** (-1 / alpha_B) / run.B)
-            N = run.N if np.isfinite(run.N) else 1.0
-            columns.append(np.stack([np.full(len(S), N), least, L, np.full(len(S), run.B)]))
-            names += [run.run] * len(S)
-    N, least, L, B = np.concatenate(columns, axis=1)
-    return Points({"N": N, "S_min": least}, L, names), B
+            kept = y <= np.log(top) + TOLERANCE
+            x, y = x[kept], y[kept]
+            constant = np.full((2, len(x)), [[run.B], [run.N if np.isfinite(run.N) else 1.0]])
+            columns.append(np.stack([np.exp(x), *constant, np.exp(y)]))
+            names += [run.run] * len(x)
+    return Measured(*np.concatenate(columns, axis=1)), names
 
 
 def _fastest(group: Group) -> list[BatchRun]:
@@ -240,14 +230,14 @@ def _fastest(group: Group) -> list[BatchRun]:
     return [run for run in group.runs if first.get(run.B) == run.run]
 
 
-def _without(groups: Sequence[Group], B: float, objective: Objective) -> BatchTrajectory | None:
+def _without(groups: Sequence[Group], B: float, delta: float) -> BatchTrajectory | None:
     """Return the fit without a batch; None where what is left cannot be fitted."""
     left = [run for group in groups for run in group.runs if run.B != B]
     fewer = _groups(left)
     if not any(group.levels for group in fewer):
         return None
     try:
-        return _fit(fewer, objective).trajectory
+        return _fit(fewer, delta)[0].trajectory
     except FitError:
         return None
 
@@ -263,22 +253,7 @@ def _alone(group: Group, level: Level) -> BatchLevel:
     return BatchLevel(N, level.loss, critical, least, tokens, misfit, batches, level.missed)
 
 
-def _misfit(fitted: Fitted) -> float:
-    """Return mean |prediction/loss - 1|, each loss predicted from its step and batch."""
-    t, points = fitted.trajectory, fitted.points
-    critical = t.critical_batch(points.output)
-    step = points.inputs["S_min"] * (1 + critical / fitted.batch)
-    off = []
-    for N in np.unique(points.inputs["N"]):
-        here = points.inputs["N"] == N
-        predicted = t.loss(step[here], fitted.batch[here], N=N if t.Nc is not None else None)
-        off.append(np.abs(predicted / points.output[here] - 1))
-    return float(np.mean(np.concatenate(off)))
-
-
 def _floor(status: Status, trajectory: BatchTrajectory) -> list[Check]:
-    from scaling_cli.artefact import Level as Severity
-
     if status is Status.CONVERGED or trajectory.floor is None:
         return []
     return [
@@ -290,13 +265,13 @@ def _floor(status: Status, trajectory: BatchTrajectory) -> list[Check]:
     ]  # fmt: skip
 
 
-def _data(runs: Sequence[BatchRun], fitted: Fitted) -> dict[str, object]:
-    losses = fitted.points.output
+def _data(runs: Sequence[BatchRun], points: Measured, names: Sequence[str]) -> dict[str, object]:
+    table = Points({"S": points.S, "B_tokens": points.B, "N": points.N}, points.L, list(names))
     return {
-        "sha256": fitted.points.sha256(),
+        "sha256": table.sha256(),
         "runs": [run.run for run in runs],
         "ranges": {
-            "L": [float(losses.min()), float(losses.max())],
+            "L": [float(points.L.min()), float(points.L.max())],
             "B_tokens": [min(r.B for r in runs), max(r.B for r in runs)],
             "S": [min(float(r.step[0]) for r in runs), max(float(r.step[-1]) for r in runs)],
         },

@@ -172,7 +172,8 @@ class BatchTrajectory:
         high = right(low)[0]
         for _ in range(HALVINGS):
             x = (low + high) / 2
-            above = right(x)[0] > x
+            with np.errstate(over="ignore", invalid="ignore"):  # of a loss without end: B_crit is 0
+                above = right(x)[0] > x
             low, high = np.where(above, x, low), np.where(above, high, x)
         x = (low + high) / 2
         for _ in range(POLISHING):
