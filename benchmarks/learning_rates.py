@@ -1,7 +1,7 @@
 """What advice on learning rate and batch costs in runs it has not seen, on Step Law's sweep.
 
-Every (N, D) cell is left out in turn, the laws are fitted to the others and asked for its learning
-rate and batch. The loss there is read off a smooth surface through the cell's own runs; printed is
+Each (N, D) cell is left out in turn, or the larger models, or the longer runs; the laws are fitted to
+the rest and asked for the learning rate and batch of what was left out. The loss there is read off a smooth surface through the cell's own runs; printed is
 its excess over the surface's least value at any of them. `python benchmarks/learning_rates.py --mirror DIR`
 (the data of card steplaw_dense: scaling data fetch steplaw_dense).
 """
@@ -25,8 +25,10 @@ SMOOTHING = 1e-4
 def sweep(mirror: str | None) -> Points:
     """Return the released runs."""
     table = datasets.fetch("steplaw_dense", mirror=mirror).table
-    column = {s: table[c].to_numpy() for s, c in
-              (("N", "params"), ("D", "tokens"), ("lr", "lr"), ("B_tokens", "batch_tokens"))}
+    column = {
+        s: table[c].to_numpy()
+        for s, c in (("N", "params"), ("D", "tokens"), ("lr", "lr"), ("B_tokens", "batch_tokens"))
+    }
     return Points(column, table["loss_smooth"].to_numpy(), table["run_id"].to_pylist())
 
 
@@ -45,19 +47,33 @@ def law_of(optima: list[Optimum]) -> Callable[[Cell], np.ndarray]:
         np.log([[o.cell.N, o.cell.D] for o in optima]), np.stack([o.at for o in optima])
     )
     coefficients, middle = design.solve(), design.middle
-    return lambda cell: (
-        coefficients[0] + (np.log([cell.N, cell.D]) - middle) @ coefficients[1:]
-    )
+    return lambda cell: coefficients[0] + (np.log([cell.N, cell.D]) - middle) @ coefficients[1:]
 
 
-def without(points: Points, cell: Cell) -> Points:
-    """Return the runs of the other cells."""
-    return points.take((points.inputs["N"] != cell.N) | (points.inputs["D"] != cell.D))
+def other_cells(points: Points, cell: Cell) -> np.ndarray:
+    """Return which runs are of other cells."""
+    return (points.inputs["N"] != cell.N) | (points.inputs["D"] != cell.D)
 
 
-def rules(points: Points, cell: Cell) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield every rule's (ln lr, ln batch) for a cell it has not seen."""
-    rest = without(points, cell)
+def smaller(points: Points, cell: Cell) -> np.ndarray:
+    """Return the runs of models below 0.4B, if the cell's is above 0.5B; else none."""
+    return (points.inputs["N"] < 4e8) & (cell.N > 5e8)
+
+
+def shorter(points: Points, cell: Cell) -> np.ndarray:
+    """Return the runs on less than 30B tokens, if the cell's is on more than 40B; else none."""
+    return (points.inputs["D"] < 3e10) & (cell.D > 4e10)
+
+
+SPLITS = {
+    "one cell left out": other_cells,
+    "N < 0.4B, asked for N > 0.5B": smaller,
+    "D < 30B, asked for D > 40B": shorter,
+}
+
+
+def rules(rest: Points, cell: Cell) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield every rule's (ln lr, ln batch) for a cell that is not in the rest."""
     others = cells(*(rest.inputs[s] for s in ("N", "D", "lr", "B_tokens")), rest.output)
     for window in WINDOWS:
         found = [o for o in (optimum(c, near=window) for c in others) if isinstance(o, Optimum)]
@@ -70,24 +86,38 @@ def rules(points: Points, cell: Cell) -> Iterator[tuple[str, np.ndarray]]:
     yield "as published", np.log([rate, batch])
     for other in OTHERS:
         if other.learning_rate and other.batch:
-            yield other.name, np.log([other.learning_rate(cell.N, cell.D),
-                                      other.batch(cell.N, cell.D)])
+            yield (
+                other.name,
+                np.log([other.learning_rate(cell.N, cell.D), other.batch(cell.N, cell.D)]),
+            )
+
+
+def costs(
+    points: Points, kept: Callable[[Points, Cell], np.ndarray]
+) -> Iterator[tuple[str, float]]:
+    """Yield what every rule costs in every cell that a split leaves out."""
+    for cell in cells(*(points.inputs[s] for s in ("N", "D", "lr", "B_tokens")), points.output):
+        rows = kept(points, cell)
+        if rows.any():
+            excess = surface(cell)
+            yield from ((name, excess(at)) for name, at in rules(points.take(rows), cell))
 
 
 def main() -> None:
-    """Print the excess loss of every rule over all cells."""
+    """Print the excess loss of every rule under every split."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--mirror")
     points = sweep(parser.parse_args().mirror)
-    costs: dict[str, list[float]] = {}
-    columns = (points.inputs[s] for s in ("N", "D", "lr", "B_tokens"))
-    for cell in cells(*columns, points.output):
-        excess = surface(cell)
-        for name, at in rules(points, cell):
-            costs.setdefault(name, []).append(excess(at))
-    print(f"{'rule':32}{'median':>10}{'mean':>10}{'worst':>10}   excess loss, {len(costs)} rules")
-    for name, values in costs.items():
-        print(f"{name:32}{np.median(values):10.3%}{np.mean(values):10.3%}{np.max(values):10.3%}")
+    for title, kept in SPLITS.items():
+        found: dict[str, list[float]] = {}
+        for name, value in costs(points, kept):
+            found.setdefault(name, []).append(value)
+        count = len(next(iter(found.values())))
+        print(f"\n{title}: {count} cells{'':6}median      mean     worst")
+        for name, values in found.items():
+            print(
+                f"{name:32}{np.median(values):10.3%}{np.mean(values):10.3%}{np.max(values):10.3%}"
+            )
 
 
 if __name__ == "__main__":

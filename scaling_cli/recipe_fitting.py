@@ -28,6 +28,11 @@ DRAWS = 500
 LAWS = ("step_learning_rate", "step_batch_nd")
 OUTPUTS = (LR, B_TOKENS)
 COEFFICIENTS = 3  # of c N^alpha D^beta
+FEWEST_CELLS = COEFFICIENTS + 1
+# sd of ln optimum of a cell about the law: what the cells of Step Law's sweep show. It keeps a
+# few cells that happen to lie on a plane from looking exact.
+SCATTER_PRIOR = 0.13
+SCATTER_PRIOR_CELLS = 3  # weight of that prior
 LEAST_SQUARES = Objective("l2", space="log")
 
 Group = tuple[Cell, np.ndarray]  # a cell and the places of its runs that count as optima, (m, k)
@@ -64,7 +69,9 @@ def sweep_points(
 
     view = View.of(runs)
     known = "batch_tokens" in view.names() and not view.missing("batch_tokens").all()
-    found = select(runs, SweepRuns if known else LearningRateRuns, target=target, where=where, at=at)
+    found = select(
+        runs, SweepRuns if known else LearningRateRuns, target=target, where=where, at=at
+    )
     rates = view.column(LR.column)
     ids = np.array(view.run_ids(), object)
     peaks = {run: float(np.nanmax(rates[ids == run])) for run in dict.fromkeys(found.runs)}
@@ -118,17 +125,18 @@ class Design:
 def posterior(design: Design, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Draw coefficients, shape (draws, 3, m), and scatter, shape (draws, m), jointly.
 
-    The posterior of a linear regression with several outputs under flat priors (Zellner 1971,
-    ch. 8): matrix-t, so that a few cells give wide intervals. It needs n >= 3 + m.
+    The posterior of a linear regression with several outputs (Zellner 1971, ch. 8): flat in the
+    coefficients, inverse Wishart about SCATTER_PRIOR in the scatter; matrix-t, so that a few
+    cells give wide intervals.
     """
     residuals, matrix = design.residuals(), design.matrix
     n, m = residuals.shape
+    freedom = n - COEFFICIENTS + SCATTER_PRIOR_CELLS
     root = np.linalg.cholesky(np.linalg.inv(matrix.T @ matrix))
-    values, vectors = np.linalg.eigh(residuals.T @ residuals)
-    half = vectors * np.sqrt(np.maximum(values, 0.0))  # eigh may return -1e-20 for none
-    drawn = generator.standard_normal((DRAWS, n - COEFFICIENTS, m))
+    squares = residuals.T @ residuals + SCATTER_PRIOR_CELLS * SCATTER_PRIOR**2 * np.eye(m)
+    drawn = generator.standard_normal((DRAWS, freedom, m))
     inner = np.linalg.cholesky(np.linalg.inv(np.swapaxes(drawn, 1, 2) @ drawn))
-    spread = half @ inner
+    spread = np.linalg.cholesky(squares) @ inner
     noise = generator.standard_normal((DRAWS, COEFFICIENTS, m))
     coefficients = design.solve() + root @ noise @ np.swapaxes(spread, 1, 2)
     return coefficients, np.sqrt(np.sum(spread**2, axis=2))
@@ -211,7 +219,9 @@ def fit_recipe(points: Points, *, seed: int = 0, level: float = 0.9, command: st
     fits = []
     for i in range(design.outputs.shape[1]):
         law = laws.get(LAWS[i])(**{name: float(v[i]) for name, v in values.items()})
-        uncertainty = _uncertainty(optima, {k: v[i] for k, v in draws.items()}, scatter[:, i], method)
+        uncertainty = _uncertainty(
+            optima, {k: v[i] for k, v in draws.items()}, scatter[:, i], method
+        )
         table = Points(
             {"N": np.exp(places[:, 0]), "D": np.exp(places[:, 1])}, np.exp(design.outputs[:, i]),
             [_name(o.cell) for o in optima], points.conventions,
@@ -238,14 +248,13 @@ def _name(cell: Cell) -> str:
 def _require_enough(
     found: Sequence[Cell], optima: Sequence[Optimum], left: Sequence[LeftOut]
 ) -> None:
-    needed = COEFFICIENTS + found[0].axes.shape[1]
-    if len(optima) >= needed:
+    if len(optima) >= FEWEST_CELLS:
         return
     told = "; ".join(f"{item.run}: {item.reason}" for item in left[:3])
     more = f"; and {len(left) - 3} more" if len(left) > 3 else ""
     raise FitError(
         f"{len(optima)} of {len(found)} cells (one N on one D) enclose their optimum; "
-        f"{needed} are needed to see how it moves with N and D and how far it scatters.",
+        f"{FEWEST_CELLS} are needed to see how it moves with N and D and how far it scatters.",
         hint="Sweep the learning rate at more sizes and more numbers of tokens, wide enough that "
         f"the best run is not at the edge.{f' Of no use: {told}{more}.' if told else ''}",
     )
@@ -325,9 +334,7 @@ def parameter_intervals(
     """Return the central interval of every parameter over its draws."""
     tails = [(1 - level) / 2, (1 + level) / 2]
     ends = {name: np.quantile(values, tails).tolist() for name, values in draws.items()}
-    return {
-        name: {"level": level, "low": low, "high": high} for name, (low, high) in ends.items()
-    }
+    return {name: {"level": level, "low": low, "high": high} for name, (low, high) in ends.items()}
 
 
 def _batch_notes(points: Points, found: Sequence[Cell]) -> list[str]:
@@ -336,7 +343,9 @@ def _batch_notes(points: Points, found: Sequence[Cell]) -> list[str]:
         return []
     batch = points.inputs.get("B_tokens")
     if batch is None:
-        return ["the batch is not known, so the law of the learning rate holds for whatever it was."]
+        return [
+            "the batch is not known, so the law of the learning rate holds for whatever it was."
+        ]
     low, high = float(np.min(batch)), float(np.max(batch))
     if low == high:
         return [f"the batch was not varied: the learning rates hold at {low:.6g} tokens a step."]
