@@ -1,9 +1,10 @@
 """What advice on learning rate and batch costs in runs it has not seen, on Step Law's sweep.
 
-Each (N, D) cell is left out in turn, or the larger models, or the longer runs; the laws are fitted to
-the rest and asked for the learning rate and batch of what was left out. The loss there is read off a smooth surface through the cell's own runs; printed is
-its excess over the surface's least value at any of them. `python benchmarks/learning_rates.py --mirror DIR`
-(the data of card steplaw_dense: scaling data fetch steplaw_dense).
+Each (N, D) cell is left out in turn, or the larger models, or the longer runs; the laws are fitted
+to the rest and asked for the learning rate and batch of what was left out. The loss there is read
+off a smooth surface through the cell's own runs; printed is its excess over the surface's least
+value at any of them. `python benchmarks/learning_rates.py --mirror DIR` (the data of card
+steplaw_dense: scaling data fetch steplaw_dense).
 """
 
 import argparse
@@ -14,8 +15,9 @@ import numpy as np
 from scaling_cli import datasets
 from scaling_cli.points import Points
 from scaling_cli.recipe_catalogue import OTHERS, PUBLISHED, resolve_recipe
-from scaling_cli.recipe_fitting import Design, near_best_rule
-from scaling_cli.valley import Cell, Optimum, cells, optimum
+from scaling_cli.recipe_design import Design
+from scaling_cli.recipe_fitting import cells_of, near_best_rule
+from scaling_cli.valley import Cell, Optimum, optimum
 
 WINDOWS = (0.0025, 0.005, 0.01, 0.02, 0.03, 0.05)
 NEIGHBOURS = 30
@@ -74,7 +76,7 @@ SPLITS = {
 
 def rules(rest: Points, cell: Cell) -> Iterator[tuple[str, np.ndarray]]:
     """Yield every rule's (ln lr, ln batch) for a cell that is not in the rest."""
-    others = cells(*(rest.inputs[s] for s in ("N", "D", "lr", "B_tokens")), rest.output)
+    others = cells_of(rest)
     for window in WINDOWS:
         found = [o for o in (optimum(c, near=window) for c in others) if isinstance(o, Optimum)]
         yield f"valleys, runs within {window:.2%}", law_of(found)(cell)
@@ -96,7 +98,7 @@ def costs(
     points: Points, kept: Callable[[Points, Cell], np.ndarray]
 ) -> Iterator[tuple[str, float]]:
     """Yield what every rule costs in every cell that a split leaves out."""
-    for cell in cells(*(points.inputs[s] for s in ("N", "D", "lr", "B_tokens")), points.output):
+    for cell in cells_of(points):
         rows = kept(points, cell)
         if rows.any():
             excess = surface(cell)

@@ -21,13 +21,14 @@ from scaling_cli.prediction import Uncertainty
 from scaling_cli.recipe_fitting import (
     Group,
     NearBest,
+    cells_of,
     near_best_rule,
     parameter_intervals,
     resamples,
     stacked,
 )
 from scaling_cli.reference import folder
-from scaling_cli.valley import NEAR_BEST, Optimum, cells, flatness, near_best, optimum
+from scaling_cli.valley import NEAR_BEST, Optimum, flatness, near_best, optimum
 
 SOURCE = "arXiv:2503.04715, eq. 1"
 SETTING = (
@@ -64,15 +65,14 @@ DIGITS = 8
 
 def groups_of(points: Points) -> list[Group]:
     """Return the cells and their near-optimal runs."""
-    columns = (points.inputs[s] for s in ("N", "D", "lr", "B_tokens"))
-    return [(cell, near_best(cell)) for cell in cells(*columns, points.output)]
+    return [(cell, near_best(cell)) for cell in cells_of(points)]
 
 
 def near_optimal(points: Points) -> Points:
     """Return the runs that the authors' rule keeps, in the order of the table."""
     N, D = points.inputs["N"], points.inputs["D"]
-    cell = [(N == n) & (D == d) for n, d in zip(N, D, strict=True)]
-    least = np.array([np.min(points.output[rows]) for rows in cell])
+    cells = [(n == N) & (d == D) for n, d in zip(N, D, strict=True)]
+    least = np.array([np.min(points.output[rows]) for rows in cells])
     return points.take(points.output / least - 1 <= NEAR_BEST)
 
 
@@ -166,7 +166,7 @@ def released(points: Points, rule: NearBest, valley: Mapping[str, Any]) -> list[
         name = f"{laws.name_of(law)}/li-2025-released"
         table = Points(inputs, kept.inputs[law.output().symbol], kept.runs)
         spread = uncertainty(law, rule.draws[:, :, i], rule.scatter[:, i], points,
-                             f"bootstrap by (N, D) cell, {len(rule.draws)} joint draws")  # fmt: skip
+                             f"bootstrap by cell, {len(rule.draws)} joint draws")  # fmt: skip
         note = f"The released dense runs by the authors' rule: {RULE}; 129 of 1911 runs."
         residuals = np.log(table.output) - np.log(np.asarray(law(**inputs), float))
         fits.append(Fit(

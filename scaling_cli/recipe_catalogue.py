@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from scaling_cli import laws
@@ -39,12 +39,7 @@ def resolve_recipe(text: str) -> Recipe:
             hint=near(text, recipe_names(), "certified recipes"),
         )
     fits = [resolve(name) for name in fit_names() if name.split("/")[1] == text]
-    return replace(Recipe.of_fits(fits, name=text), notes=_cautions(fits[0].origin))
-
-
-def _cautions(origin: object) -> list[str]:
-    record = origin if isinstance(origin, dict) else {}
-    return list(record.get("setting", ()))
+    return Recipe.of_fits(fits, name=text)
 
 
 @dataclass(frozen=True)
@@ -69,6 +64,11 @@ def _compute(N: float, D: float) -> float:
     return FLOPS_PER_PARAM_TOKEN * N * D
 
 
+def _of_size(N: float, D: float) -> float:
+    del D
+    return math.exp(-0.4214 * math.log(N) - 0.5535)
+
+
 OTHERS = (
     Other(
         "DeepSeek LLM",
@@ -81,6 +81,6 @@ OTHERS = (
         "MM1",
         "arXiv:2403.09611",
         "of size alone",
-        learning_rate=lambda N, D: math.exp(-0.4214 * math.log(N) - 0.5535),
+        learning_rate=_of_size,
     ),
 )

@@ -13,26 +13,21 @@ import numpy as np
 
 from scaling_cli import laws
 from scaling_cli.artefact import Fit, Objective, Status
-from scaling_cli.errors import FitError
+from scaling_cli.errors import DataError, FitError
 from scaling_cli.law import Law
 from scaling_cli.points import LeftOut, Points, scale
 from scaling_cli.prediction import Uncertainty
-from scaling_cli.quantities import B_TOKENS, LR, BatchTokens, LearningRate, Loss, Params, Tokens
+from scaling_cli.quantities import LR, BatchTokens, D, LearningRate, Loss, N, Params, Tokens
 from scaling_cli.recipe import Recipe
+from scaling_cli.recipe_design import COEFFICIENTS, DRAWS, Design, posterior
 from scaling_cli.valley import Cell, Optimum, cells, flatness, near_best, optimum
 
 if TYPE_CHECKING:
     from scaling_cli.runs import Runs
+    from scaling_cli.view import View
 
-DRAWS = 500
-LAWS = ("step_learning_rate", "step_batch_nd")
-OUTPUTS = (LR, B_TOKENS)
-COEFFICIENTS = 3  # of c N^alpha D^beta
 FEWEST_CELLS = COEFFICIENTS + 1
-# sd of ln optimum of a cell about the law: what the cells of Step Law's sweep show. It keeps a
-# few cells that happen to lie on a plane from looking exact.
-SCATTER_PRIOR = 0.13
-SCATTER_PRIOR_CELLS = 3  # weight of that prior
+LAWS = ("step_learning_rate", "step_batch_nd")
 LEAST_SQUARES = Objective("l2", space="log")
 
 Group = tuple[Cell, np.ndarray]  # a cell and the places of its runs that count as optima, (m, k)
@@ -68,6 +63,7 @@ def sweep_points(
     from scaling_cli.view import View
 
     view = View.of(runs)
+    _require_columns(view)
     known = "batch_tokens" in view.names() and not view.missing("batch_tokens").all()
     found = select(
         runs, SweepRuns if known else LearningRateRuns, target=target, where=where, at=at
@@ -80,66 +76,6 @@ def sweep_points(
     if np.any(peak > found.inputs["lr"]):
         notes.append("lr: the highest of each run (its peak), not that of its last row.")
     return replace(found, inputs={**found.inputs, "lr": peak}, notes=notes)
-
-
-@dataclass(frozen=True)
-class Design:
-    """Least squares of ln outputs on 1, ln N, ln D about their middle.
-
-    Parameters
-    ----------
-    points : array, shape (n, 2)
-        ln N, ln D.
-    outputs : array, shape (n, m)
-        ln lr and, if it was swept, ln batch.
-    """
-
-    points: np.ndarray
-    outputs: np.ndarray
-
-    @property
-    def matrix(self) -> np.ndarray:
-        """The design, shape (n, 3); about the middle, so that no digits are lost."""
-        return np.column_stack([np.ones(len(self.points)), self.points - self.middle])
-
-    @property
-    def middle(self) -> np.ndarray:
-        """Means of ln N and ln D."""
-        return self.points.mean(axis=0)
-
-    def solve(self) -> np.ndarray:
-        """Return coefficients about the middle, shape (3, m)."""
-        return np.linalg.lstsq(self.matrix, self.outputs, rcond=None)[0]
-
-    def residuals(self) -> np.ndarray:
-        """Return ln output minus the law, shape (n, m)."""
-        return self.outputs - self.matrix @ self.solve()
-
-    def parameters(self, coefficients: np.ndarray) -> dict[str, np.ndarray]:
-        """Return c, alpha, beta of coefficients about the middle, shape (..., 3)."""
-        slopes = coefficients[..., 1:]
-        constant = np.exp(coefficients[..., 0] - slopes @ self.middle)
-        return {"c": constant, "alpha": slopes[..., 0], "beta": slopes[..., 1]}
-
-
-def posterior(design: Design, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Draw coefficients, shape (draws, 3, m), and scatter, shape (draws, m), jointly.
-
-    The posterior of a linear regression with several outputs (Zellner 1971, ch. 8): flat in the
-    coefficients, inverse Wishart about SCATTER_PRIOR in the scatter; matrix-t, so that a few
-    cells give wide intervals.
-    """
-    residuals, matrix = design.residuals(), design.matrix
-    n, m = residuals.shape
-    freedom = n - COEFFICIENTS + SCATTER_PRIOR_CELLS
-    root = np.linalg.cholesky(np.linalg.inv(matrix.T @ matrix))
-    squares = residuals.T @ residuals + SCATTER_PRIOR_CELLS * SCATTER_PRIOR**2 * np.eye(m)
-    drawn = generator.standard_normal((DRAWS, freedom, m))
-    inner = np.linalg.cholesky(np.linalg.inv(np.swapaxes(drawn, 1, 2) @ drawn))
-    spread = np.linalg.cholesky(squares) @ inner
-    noise = generator.standard_normal((DRAWS, COEFFICIENTS, m))
-    coefficients = design.solve() + root @ noise @ np.swapaxes(spread, 1, 2)
-    return coefficients, np.sqrt(np.sum(spread**2, axis=2))
 
 
 def by_cell(
@@ -201,7 +137,7 @@ def fit_recipe(points: Points, *, seed: int = 0, level: float = 0.9, command: st
     FitError
         If too few cells enclose their optimum, or these do not vary N and D independently.
     """
-    found = _cells(points)
+    found = cells_of(points)
     judged = [(cell, optimum(cell)) for cell in found]
     optima = [o for _, o in judged if isinstance(o, Optimum)]
     left = [LeftOut(_name(cell), str(o)) for cell, o in judged if not isinstance(o, Optimum)]
@@ -226,7 +162,7 @@ def fit_recipe(points: Points, *, seed: int = 0, level: float = 0.9, command: st
             {"N": np.exp(places[:, 0]), "D": np.exp(places[:, 1])}, np.exp(design.outputs[:, i]),
             [_name(o.cell) for o in optima], points.conventions,
         )  # fmt: skip
-        fits.append(_fit(law, table, uncertainty, level, points, command))
+        fits.append(_fit(law, table, uncertainty, points, level=level, command=command))
     batch = fits[1] if len(fits) > 1 else None
     records = [o.to_dict() for o in optima]
     notes = [*points.notes, *_batch_notes(points, found)]
@@ -235,7 +171,20 @@ def fit_recipe(points: Points, *, seed: int = 0, level: float = 0.9, command: st
     )
 
 
-def _cells(points: Points) -> list[Cell]:
+def _require_columns(view: "View") -> None:
+    for quantity in (N, D, LR):
+        name = quantity.column
+        if name not in view.names() or view.missing(name).all():
+            raise DataError(
+                f"a sweep needs {name} ({quantity.meaning}); no run has it.",
+                file=view.files(),
+                hint=f"Say which column it is: --map {name}=COLUMN; or --set {name}=..., "
+                f"--meta runs.csv. Columns found: {', '.join(view.original_names())}.",
+            )
+
+
+def cells_of(points: Points) -> list[Cell]:
+    """Return the cells of a sweep: its runs by N and D, and by a batch that was not swept."""
     columns = points.inputs
     return cells(columns["N"], columns["D"], columns["lr"], columns.get("B_tokens"), points.output)
 
@@ -295,8 +244,9 @@ def _fit(
     law: Law,
     table: Points,
     uncertainty: Uncertainty,
-    level: float,
     points: Points,
+    *,
+    level: float,
     command: str,
 ) -> Fit:
     residuals = np.log(table.output) - np.log(np.asarray(law(**table.inputs), float))
@@ -395,7 +345,7 @@ def near_best_rule(points: Points, *, seed: int = 0) -> NearBest:
     FitError
         If the cells do not vary N and D independently.
     """
-    groups = [(cell, near_best(cell)) for cell in _cells(points)]
+    groups = [(cell, near_best(cell)) for cell in cells_of(points)]
     places = np.array([[np.log(cell.N), np.log(cell.D)] for cell, _ in groups])
     _require_both(places)
     design = stacked(groups)

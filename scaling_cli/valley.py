@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 # Runs within 1 % of a cell's best place its optimum. In benchmarks/learning_rates.py optima of 2 to
-# 5 % lie off, as the valley is steeper towards high rates, and those of 0.25 % follow the noise when
-# few cells are left. Its width is what 3 % show.
+# 5 % lie off, as the valley is steeper towards high rates, and those of 0.25 % follow the noise
+# when few cells are left. Its width is what 3 % show.
 NEAR = 0.01
 WIDE = 0.03
 ENOUGH_RUNS = 12  # a quadratic through eight runs follows their noise

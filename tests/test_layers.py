@@ -23,7 +23,7 @@ LAYERS = (
     {"laws"},
     {"points", "runs", "view", "where", "plausible", "law_inputs", "selection"},
     {"schedule_candidates", "identification", "curves"},
-    {"mestimate", "valley"},
+    {"mestimate", "valley", "recipe_design"},
     {"prediction", "priors"},
     {"artefact"},
     {"store", "engine", "scores", "recipe"},

@@ -61,8 +61,8 @@ def advice(found: Record, style: Style) -> str:
 
 def _row(item: Record, style: Style) -> list[str]:
     rate, batch = item["learning_rate"], item["batch_tokens"]
-    beyond = {s: f for s, f in item["beyond"].items() if f is not None and f > INSIDE}
-    far = ", ".join(f"{s} {_render.factor(f)}" for s, f in sorted(beyond.items()))
+    beyond = {s: item["beyond"][s] for s in ("C", "N", "D") if item["beyond"].get(s, 1) > INSIDE}
+    far = ", ".join(f"{s} {_render.factor(f)}" for s, f in beyond.items())
     return [
         item["fit"],
         f"{rate['value']:.3g}",
@@ -105,11 +105,10 @@ def _sequences(found: Record) -> list[str]:
     if item is None:
         return []
     lines = [f"{item['exact']:.4g} sequences of {item['length']:g} tokens; whole ones near it:"]
-    for whole in item["whole"]:
-        lines.append(
-            f"  {whole['sequences']} sequences = {_tokens(whole['tokens'])} tokens, "
-            f"{whole['steps']:.4g} steps"
-        )
+    lines += [
+        f"  {w['sequences']} sequences = {_tokens(w['tokens'])} tokens, {w['steps']:.4g} steps"
+        for w in item["whole"]
+    ]
     return lines
 
 
@@ -117,8 +116,7 @@ def _valley(found: Record) -> list[str]:
     if found["valley"] is None:
         return []
     lines = ["flat: take any value in the interval rather than the third digit of a point."]
-    for width in found["valley"]["widths"]:
-        lines.append(_width(width))
+    lines += [_width(width) for width in found["valley"]["widths"]]
     slope = found["valley"]["rate_per_batch"]
     if slope is not None:
         lines.append(f"a batch twice as large wants a learning rate {2**slope:.3g} times as large.")
