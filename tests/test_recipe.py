@@ -3,6 +3,7 @@
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from scaling_cli.recipe_design import Design, posterior
 from scaling_cli.valley import Flatness
 
 
-def close(value: object, oracle: object, tolerance: float) -> None:
+def close(value: Any, oracle: Any, tolerance: float) -> None:
     np.testing.assert_allclose(np.asarray(value, float), oracle, rtol=tolerance, atol=0)
 
 

@@ -5,6 +5,7 @@ import pytest
 import sweeps
 
 from scaling_cli import valley
+from scaling_cli.recipe_fitting import cells_of
 from scaling_cli.valley import Cell, Flatness, Optimum
 
 
@@ -13,8 +14,7 @@ def cell(axes: object, log_loss: object) -> Cell:
 
 
 def found(swept: bool = True) -> list[Cell]:
-    p = sweeps.points(sweeps.rows(swept=swept))
-    return valley.cells(*(p.inputs[s] for s in ("N", "D", "lr", "B_tokens")), p.output)
+    return cells_of(sweeps.points(sweeps.rows(swept=swept)))
 
 
 @pytest.mark.parametrize("swept", [True, False])
