@@ -15,7 +15,7 @@ class StepBatch(Law):
     rate being the best one too.
     """
 
-    reference = "arXiv:2503.04715, eq. 1"
+    reference = "arXiv:2503.04715"
     bibtex = """@article{li2025predictable,
   title={Predictable Scale: Part I -- Optimal Hyperparameter Scaling Law in Large Language Model
     Pretraining},

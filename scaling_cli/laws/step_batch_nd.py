@@ -15,7 +15,7 @@ class StepBatchNd(Law):
     as well, and so do their scripts.
     """
 
-    reference = "arXiv:2503.04715, eq. 1, with a power of N"
+    reference = "arXiv:2503.04715, with a power of N"
     bibtex = """@article{li2025predictable,
   title={Predictable Scale: Part I -- Optimal Hyperparameter Scaling Law in Large Language Model
     Pretraining},

@@ -15,7 +15,7 @@ class StepLearningRate(Law):
     the best one too. c and the exponents are tied so closely that only together they say anything.
     """
 
-    reference = "arXiv:2503.04715, eq. 1"
+    reference = "arXiv:2503.04715"
     bibtex = """@article{li2025predictable,
   title={Predictable Scale: Part I -- Optimal Hyperparameter Scaling Law in Large Language Model
     Pretraining},
