@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from scaling_cli.artefact import Fit as Fit
     from scaling_cli.artefact import Objective as Objective
     from scaling_cli.artefact import Prediction as Prediction
-    from scaling_cli.artefact import load as load
     from scaling_cli.backtesting import backtest as backtest
-    from scaling_cli.curve_fitting import CurveFit as CurveFit
+    from scaling_cli.curve import Curve as Curve
+    from scaling_cli.curve_artefact import CurveFit as CurveFit
     from scaling_cli.curve_fitting import fit_curves as fit_curves
-    from scaling_cli.curves import Curve as Curve
     from scaling_cli.curves import curves_of as curves_of
     from scaling_cli.errors import ScalingError as ScalingError
+    from scaling_cli.fit_file import load as load
     from scaling_cli.fitting import fit as fit
     from scaling_cli.identification import Identification as Identification
     from scaling_cli.identification import identify_schedule as identify_schedule
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
-    "Curve": "curves",
-    "CurveFit": "curve_fitting",
+    "Curve": "curve",
+    "CurveFit": "curve_artefact",
     "Fit": "artefact",
     "Identification": "identification",
     "Objective": "artefact",
     "Prediction": "artefact",
     "Schedule": "schedule",
-    "load": "artefact",
+    "load": "fit_file",
     "ScalingError": "errors",
     "backtest": "backtesting",
     "curves_of": "curves",

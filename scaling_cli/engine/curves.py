@@ -128,6 +128,25 @@ def solve_curves(problem: CurveProblem, start: CurveLaw) -> CurveSolution:
     )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Linearised:
+    """A solution as a straight line: residuals + jacobian @ (u - at), runs after one another."""
+
+    at: np.ndarray
+    residuals: np.ndarray
+    jacobian: np.ndarray  # shape (n, k)
+
+
+def linearise(problem: CurveProblem, law: CurveLaw) -> Linearised:
+    """Return the residuals of a law and their derivatives by its free coordinates."""
+    with jax.enable_x64(True):
+        data = _stacked(problem)
+        u = coordinates(law, problem.area)
+        residuals, jacobian = _kernel(problem.law)(u, data, problem.area)
+    there = data["weight"] > 0
+    return Linearised(u, np.asarray(residuals)[there], np.asarray(jacobian)[there])
+
+
 def _step(current: "_Evaluation", damping: float, free: np.ndarray) -> np.ndarray:
     """Return the damped step; coordinates that are not free stay."""
     hessian = current.hessian[np.ix_(free, free)]
