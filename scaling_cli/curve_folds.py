@@ -75,9 +75,7 @@ def _fold(
     return Fold(runs, tuple(_errors(laws, c, options.unit) for c in out))
 
 
-def _refit(
-    name: str, rest: Sequence[Curve], options: CurveOptions, near: FittedLaw
-) -> FittedLaw:
+def _refit(name: str, rest: Sequence[Curve], options: CurveOptions, near: FittedLaw) -> FittedLaw:
     """Fit from the fit to all, or from the grid where that ends nowhere."""
     try:
         return search(name, rest, options, start=near.law).fitted

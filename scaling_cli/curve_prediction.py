@@ -18,6 +18,7 @@ from scaling_cli.student import student
 MOST_PREDICTED = 500  # steps, where none are asked for
 DRAWN_AT = 40  # steps at which draws are evaluated: their spread is smooth between
 FAR = 1.5  # times the longest fitted run: beyond, every law here has been too low
+FAR_BELOW = 0.05  # of the peak: a rate that ends lower by more than every fitted one
 Band = tuple[np.ndarray, np.ndarray]
 
 
@@ -204,8 +205,8 @@ def outside(schedule: Schedule, last: int, ranges: Mapping[str, Any]) -> Iterato
             "was fitted."
         )
     ended = float(schedule.lr(last))
-    if ended < lowest * (1 - 1e-9):
-        yield f"the rate ends at {ended:g}, below {lowest:g}, the lowest that was fitted."
+    if lowest - ended > FAR_BELOW * highest:
+        yield f"the rate ends at {ended:g}, far below {lowest:g}, the lowest that was fitted."
     phases = schedule.phases()
     falls = next((i for i, p in enumerate(phases) if p.last < p.first), len(phases))
     if any(p.last > p.first or p.first > q.last for q, p in itertools.pairwise(phases[falls:])):

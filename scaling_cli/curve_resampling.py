@@ -2,21 +2,19 @@
 
 Losses along a run are not independent, so what is drawn is stretches as long as their residuals
 remember, by the rule of Carlstein (1986, doi:10.1214/aos/1176350057) for a first-order
-autoregression. A draw minimises the same objective, weak priors kept, with the curve replaced by
-its tangent at the fit: draws move so little that the refit itself differs from it by less than
-their own noise, and hundreds cost less than one.
+autoregression. A draw minimises the same objective, weak priors kept, from the fit to all. (Its
+tangent there would do for lone minima; along a ridge it overstates the spread by two.)
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from scaling_cli.curve_search import DELTA
-from scaling_cli.engine.curves import CurveProblem, Linearised, law_at
+from scaling_cli.curve_law import CurveLaw
+from scaling_cli.engine.curves import CurveProblem, solve_curves
 
 MANY_RUNS = 10  # from here on whole runs are drawn: that also draws their schedules
-ROUNDS = 40  # of reweighting; each gains a digit or more
-SMALLEST = 1e-12  # of a residual, in ln loss: where Huber's weight is one whatever it is
+STILL = 1e-3  # of the objective: draws differ by far more
 
 
 def autocorrelation(residuals: Sequence[np.ndarray]) -> float:
@@ -65,28 +63,7 @@ def _blocks(points: int, length: int, count: int, generator: np.random.Generator
     return drawn
 
 
-def draws(problem: CurveProblem, line: Linearised, drawn: np.ndarray) -> dict[str, np.ndarray]:
+def draws(problem: CurveProblem, fitted: CurveLaw, drawn: np.ndarray) -> dict[str, np.ndarray]:
     """Return a law's parameters refitted to each resample, each of shape (count,)."""
-    places = line.at + _moves(problem, line, drawn)
-    laws = [law_at(problem.law, u, problem.area).values() for u in places]
-    return {name: np.array([law[name] for law in laws]) for name in laws[0]}
-
-
-def _moves(problem: CurveProblem, line: Linearised, drawn: np.ndarray) -> np.ndarray:
-    """Return where each resample's minimum lies from the fit, shape (count, k)."""
-    free = problem.free
-    J = line.jacobian[:, free]
-    mean, precision = (column[free] for column in problem.prior.T)
-    squares = (J[:, :, None] * J[:, None, :]).reshape(len(J), -1)
-    k = J.shape[1]
-    move = np.zeros((len(drawn), k))
-    for _ in range(ROUNDS):
-        residuals = line.residuals + move @ J.T
-        weight = drawn * np.minimum(1.0, DELTA / np.maximum(np.abs(residuals), SMALLEST))
-        hessian = (weight @ squares).reshape(-1, k, k) + np.diag(precision)
-        pull = precision * (line.at[free] - mean)
-        right = -(weight * line.residuals) @ J - pull
-        move = np.linalg.solve(hessian, right[:, :, None])[:, :, 0]
-    moves = np.zeros((len(drawn), len(free)))
-    moves[:, free] = move
-    return moves
+    laws = [solve_curves(problem, fitted, times=times, still=STILL).law for times in drawn]
+    return {name: np.array([getattr(law, name) for law in laws]) for name in fitted.values()}
