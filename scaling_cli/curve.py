@@ -1,5 +1,7 @@
 """A loss curve with its schedule: what laws of loss curves are fitted to."""
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -65,3 +67,13 @@ class Curve:
         step = np.add.reduceat(self.step.astype(float), first) / size
         loss = np.exp(np.add.reduceat(np.log(self.loss), first) / size)
         return replace(self, step=np.round(step).astype(int), loss=loss)
+
+
+def digest(curves: Sequence[Curve]) -> str:
+    """Return the SHA-256 of curves: their schedules, steps and losses."""
+    found = hashlib.sha256()
+    for c in curves:
+        found.update(c.schedule.text().encode())
+        found.update(np.ascontiguousarray(c.step, "<i8").tobytes())
+        found.update(np.ascontiguousarray(c.loss, "<f8").tobytes())
+    return found.hexdigest()

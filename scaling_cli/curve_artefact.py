@@ -15,7 +15,13 @@ from numpy.typing import ArrayLike
 from scaling_cli import curve_laws
 from scaling_cli.artefact import SCHEMA_VERSION, Check, Level, Objective, Status
 from scaling_cli.curve import Curve
-from scaling_cli.curve_prediction import CurvePrediction, CurveUncertainty, FittedLaw, predict
+from scaling_cli.curve_prediction import (
+    CurvePrediction,
+    CurveSources,
+    CurveUncertainty,
+    FittedLaw,
+    predict,
+)
 from scaling_cli.errors import DataError
 from scaling_cli.jsonfile import nulls, write_json
 from scaling_cli.points import LeftOut
@@ -186,10 +192,8 @@ class CurveFit:
             If the schedule cannot be read or runs over tokens, or a step is not whole.
         """
         found = parse_schedule(schedule) if isinstance(schedule, str) else schedule
-        return predict(
-            self.laws, found, step, unit=self.unit, ranges=self.data["ranges"],
-            uncertainty=self.uncertainty, level=level,
-        )  # fmt: skip
+        sources = CurveSources(self.laws, self.unit, self.data["ranges"], self.uncertainty)
+        return predict(sources, found, step, level=level)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object of the contract (NaN and infinity become null)."""

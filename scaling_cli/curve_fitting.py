@@ -1,6 +1,5 @@
 """`fit_curves`: laws of loss curves fitted to runs, and the curve that any schedule will give."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from scaling_cli.artefact import Objective, Status
-from scaling_cli.curve import Curve
+from scaling_cli.curve import Curve, digest
 from scaling_cli.curve_artefact import AVERAGE, CurveFit, FittedRun, LeftOutSchedule
 from scaling_cli.curve_checks import checklist, dead
 from scaling_cli.curve_folds import Fold, leave_out
@@ -17,6 +16,7 @@ from scaling_cli.curve_resampling import autocorrelation, draws, effective, weig
 from scaling_cli.curve_search import DELTA, CurveOptions, Searched, search
 from scaling_cli.engine.curves import linearise
 from scaling_cli.errors import FitError, UsageError
+from scaling_cli.mestimate import huber_sum
 from scaling_cli.points import LeftOut
 from scaling_cli.versions import versions
 
@@ -162,16 +162,6 @@ def _data(curves: Sequence[Curve], thin: Sequence[Curve]) -> dict[str, Any]:
     }
 
 
-def digest(curves: Sequence[Curve]) -> str:
-    """Return the SHA-256 of curves: their schedules, steps and losses."""
-    found = hashlib.sha256()
-    for c in curves:
-        found.update(c.schedule.text().encode())
-        found.update(np.ascontiguousarray(c.step, "<i8").tobytes())
-        found.update(np.ascontiguousarray(c.loss, "<f8").tobytes())
-    return found.hexdigest()
-
-
 def _runs(curves: Sequence[Curve]) -> list[FittedRun]:
     return [
         FittedRun(c.run, c.schedule.text(), " ".join(c.notes) or "schedule: as given.",
@@ -204,7 +194,7 @@ def _judged(
         status=Status.AT_BOUND
         if any(dead(problems[n], lines[n]) for n in found)
         else Status.CONVERGED,
-        value=huber(np.concatenate(residuals), bare.objective.delta),
+        value=huber_sum(np.concatenate(residuals), bare.objective.delta),
         runs=[_told(run, r) for run, r in zip(bare.runs, residuals, strict=True)],
         uncertainty=CurveUncertainty(noise, schedule_error(folds), len(tested), method),
         held_out=[_left_out(fold) for fold in folds],
@@ -212,12 +202,6 @@ def _judged(
     )
     sure = replace(sure, intervals=_intervals(sure, method, chosen["level"]))
     return replace(sure, checks=checklist(sure, curves, problems, lines))
-
-
-def huber(residuals: np.ndarray, delta: float) -> float:
-    """Return the sum of the Huber loss."""
-    size = np.abs(residuals)
-    return float(np.where(size <= delta, size**2 / 2, delta * (size - delta / 2)).sum())
 
 
 def _told(run: FittedRun, residuals: np.ndarray) -> FittedRun:

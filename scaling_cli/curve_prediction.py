@@ -133,7 +133,7 @@ class CurvePrediction:
             return None if band is None else [float(band[0][i]), float(band[1][i])]
 
         return {
-            "inputs": {"schedule": self.schedule.text(), "S": int(self.step[i]) + 1},
+            "inputs": {"schedule": self.schedule.text(), "S": int(self.step[i])},
             "output": "L",
             "value": float(self.value[i]),
             "level": self.level,
@@ -147,15 +147,40 @@ class CurvePrediction:
         }
 
 
+@dataclass(frozen=True)
+class CurveSources:
+    """What a prediction is made of.
+
+    Parameters
+    ----------
+    laws : mapping of name to FittedLaw
+    unit : float
+        What rates are divided by.
+    ranges : mapping
+        S [first, last] and lr [lowest end, highest] of the fitted runs.
+    uncertainty : CurveUncertainty or None
+    """
+
+    laws: Mapping[str, FittedLaw]
+    unit: float
+    ranges: Mapping[str, Any]
+    uncertainty: CurveUncertainty | None
+
+    @property
+    def longest(self) -> float:
+        """The last fitted step."""
+        return float(self.ranges["S"][1])
+
+    def paths(self, schedule: Schedule, at: np.ndarray) -> dict[str, Path]:
+        """Return the path that each warm-up convention makes of a schedule."""
+        return {
+            warmup: Path.of(schedule, at, warmup=warmup, unit=self.unit)
+            for warmup in {fitted.warmup for fitted in self.laws.values()}
+        }
+
+
 def predict(
-    laws: Mapping[str, FittedLaw],
-    schedule: Schedule,
-    step: ArrayLike | None,
-    *,
-    unit: float,
-    ranges: Mapping[str, Any],
-    uncertainty: CurveUncertainty | None,
-    level: float,
+    sources: CurveSources, schedule: Schedule, step: ArrayLike | None, *, level: float
 ) -> CurvePrediction:
     """Return the loss along a schedule; see `CurveFit.predict`."""
     if not 0 < level < 1:
@@ -166,21 +191,20 @@ def predict(
             hint="Curves are fitted over steps: give steps= in place of tokens=.",
         )
     at = grid(schedule) if step is None else np.atleast_1d(np.asarray(step))
-    paths = _paths(laws, schedule, at, unit)
-    members = {name: fitted.law.curve(paths[fitted.warmup]) for name, fitted in laws.items()}
+    paths = sources.paths(schedule, at)
+    members = {n: fitted.law.curve(paths[fitted.warmup]) for n, fitted in sources.laws.items()}
     each = np.stack(list(members.values()))
     value = each.mean(0)
-    longest, highest = float(ranges["S"][1]), float(ranges["lr"][1])
-    parts, draws = _parts(laws, schedule, at, each, unit, longest, uncertainty)
-    mean, new_run, halves = _bands(value, parts, uncertainty, level)
+    parts, draws = _parts(sources, schedule, at, each)
+    mean, new_run, halves = _bands(value, parts, sources.uncertainty, level)
     return CurvePrediction(
         schedule=schedule, step=at.astype(int), rate=schedule.lr(at), value=value,
         low=each.min(0), high=each.max(0), members=members, level=level, mean=mean,
         new_run=new_run, parts=halves, draws=draws,
-        tested=uncertainty is not None and uncertainty.schedule is not None,
-        extrapolation={"S": max(1.0, float(at.max()) / longest),
-                       "lr": max(1.0, schedule.highest / highest)},
-        notes=tuple(outside(schedule, int(at.max()), ranges)),
+        tested=sources.uncertainty is not None and sources.uncertainty.schedule is not None,
+        extrapolation={"S": max(1.0, float(at.max()) / sources.longest),
+                       "lr": max(1.0, schedule.highest / sources.ranges["lr"][1])},
+        notes=tuple(outside(schedule, int(at.max()), sources.ranges)),
     )  # fmt: skip
 
 
@@ -213,39 +237,24 @@ def outside(schedule: Schedule, last: int, ranges: Mapping[str, Any]) -> Iterato
         yield "the rate rises again after it fell, which no fitted run need have shown."
 
 
-def _paths(
-    laws: Mapping[str, FittedLaw], schedule: Schedule, at: np.ndarray, unit: float
-) -> dict[str, Path]:
-    """Return the path that each warm-up convention makes of a schedule."""
-    return {
-        warmup: Path.of(schedule, at, warmup=warmup, unit=unit)
-        for warmup in {fitted.warmup for fitted in laws.values()}
-    }
-
-
 def _parts(
-    laws: Mapping[str, FittedLaw],
-    schedule: Schedule,
-    at: np.ndarray,
-    each: np.ndarray,
-    unit: float,
-    longest: float,
-    uncertainty: CurveUncertainty | None,
+    sources: CurveSources, schedule: Schedule, at: np.ndarray, each: np.ndarray
 ) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
     """Return sds in ln loss of what the curve is unsure by, and ln loss at the end by draw."""
+    uncertainty, laws = sources.uncertainty, list(sources.laws.values())
     if uncertainty is None:
         return {}, None
     parts = {"members": np.log(each).std(0, ddof=1)} if len(each) > 1 else {}
     draws = None
-    if all(fitted.draws for fitted in laws.values()):
+    if all(fitted.draws for fitted in laws):
         order = np.unique(at)
         some = order[np.unique(np.linspace(0, len(order) - 1, DRAWN_AT).round().astype(int))]
-        paths = {w: p.compressed() for w, p in _paths(laws, schedule, some, unit).items()}
-        drawn = np.log(np.mean([_drawn(f, paths[f.warmup]) for f in laws.values()], axis=0))
+        paths = {w: p.compressed() for w, p in sources.paths(schedule, some).items()}
+        drawn = np.log(np.mean([_drawn(f, paths[f.warmup]) for f in laws], axis=0))
         parts["parameters"] = np.interp(at, some, drawn.std(0))
         draws = drawn[:, -1]
     if uncertainty.schedule is not None:
-        parts["schedule"] = uncertainty.schedule * np.maximum(1.0, at / longest)
+        parts["schedule"] = uncertainty.schedule * np.maximum(1.0, at / sources.longest)
     return parts, draws
 
 

@@ -18,7 +18,7 @@ from scaling_cli.laws.chinchilla import Chinchilla
 from scaling_cli.laws.overtraining import Overtraining
 from scaling_cli.quantities import BY_SYMBOL
 
-FITS = reference.fit_names()
+FITS = reference.fit_names(of_curves=False)
 each_fit = pytest.mark.parametrize("name", FITS)
 KINDS = ("published", "computed")
 CERTAINTIES = ("seen", "seen2", "computed")

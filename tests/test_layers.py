@@ -46,6 +46,8 @@ LAYERS = (
     {"backtesting"},
     {"datasets"},
     {"recompute"},
+    {"check_result"},
+    {"curve_reference"},
     {"methods"},
     {"reference", "planning"},
     {"plots", "report"},
