@@ -28,6 +28,8 @@ class Curve:
         Nats/token, positive.
     notes : sequence of str
         Where the schedule comes from, and what was assumed.
+    params, batch_tokens : float, optional
+        Of the run, where they are known: curves of one fit are of one model and batch size.
     """
 
     run: str
@@ -35,6 +37,8 @@ class Curve:
     step: np.ndarray
     loss: np.ndarray
     notes: tuple[str, ...] = ()
+    params: float | None = None
+    batch_tokens: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse what is no curve.

@@ -38,6 +38,7 @@ def checklist(
         _decay(fit, curves),
         _schedules(fit),
         _known(fit),
+        _model(curves),
         _horizon(curves),
         _convergence(fit),
         _bound(fit, problems, lines),
@@ -103,6 +104,18 @@ def _known(fit: CurveFit) -> Check:
         f"the schedule is not certain of {', '.join(doubtful)}. State it: --schedule RUN=TEXT."
     ]
     return _judge("known", warnings if doubtful else [], "every schedule is known.")
+
+
+def _model(curves: Sequence[Curve]) -> Check:
+    warnings = []
+    for what, name in (("params", "size"), ("batch_tokens", "batch size")):
+        found = sorted({v for c in curves if (v := getattr(c, what)) is not None})
+        if len(found) > 1:
+            warnings.append(
+                f"the runs are of {len(found)} {name}s ({', '.join(f'{v:.4g}' for v in found)}): "
+                f"one curve cannot fit them all. Choose one: --where '{what} == {found[-1]:g}'."
+            )
+    return _judge("model", warnings, "nothing says that the runs are of several models.")
 
 
 def _horizon(curves: Sequence[Curve]) -> Check:

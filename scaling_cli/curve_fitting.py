@@ -164,7 +164,7 @@ def _data(curves: Sequence[Curve], thin: Sequence[Curve]) -> dict[str, Any]:
 
 def _runs(curves: Sequence[Curve]) -> list[FittedRun]:
     return [
-        FittedRun(c.run, c.schedule.text(), " ".join(c.notes) or "schedule: as given.",
+        FittedRun(c.run, c.schedule.text(), " ".join(c.notes),
                   len(c.step), int(c.step[0]), int(c.step[-1]))
         for c in curves
     ]  # fmt: skip

@@ -255,7 +255,7 @@ def test_resolve_suggests_near_names() -> None:
     assert str(raised.value) == (
         "'chinchila/besiroglu' is neither a file nor a certified fit. "
         f"Did you mean chinchilla/besiroglu-2024 or chinchilla/epoch-240? "
-        f"Known certified fits: {', '.join(FITS)}."
+        f"Known certified fits: {', '.join(reference.fit_names())}."
     )
 
 
