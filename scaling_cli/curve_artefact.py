@@ -259,6 +259,7 @@ def _member(name: str, fitted: FittedLaw) -> dict[str, Any]:
         "value": fitted.value,
         "misfit": fitted.misfit,
         "agree": None if fitted.agree is None else list(fitted.agree),
+        "left": fitted.left,
         "draws": {k: np.asarray(v).tolist() for k, v in fitted.draws.items()},
     }
 
@@ -323,5 +324,6 @@ def _read_law(member: Mapping[str, Any]) -> FittedLaw:
         member.get("value"),
         member.get("misfit"),
         None if agree is None else (agree[0], agree[1]),
+        member.get("left") or 0.0,
         {name: np.asarray(v, float) for name, v in (member.get("draws") or {}).items()},
     )

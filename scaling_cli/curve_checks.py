@@ -132,9 +132,19 @@ def _horizon(curves: Sequence[Curve]) -> Check:
 
 def _convergence(fit: CurveFit) -> Check:
     alone = [n for n, f in fit.laws.items() if f.agree and f.agree[1] > 1 and f.agree[0] < 2]
-    warnings = [f"only one start of {', '.join(alone)} reached its minimum: another may be lower."]
+    warnings = (
+        [f"only one start of {', '.join(alone)} reached its minimum: another may be lower."]
+        if alone
+        else []
+    )
+    warnings += [
+        f"{name} would still gain {f.left:.1g} of its objective: these runs leave a valley open. Its "
+        "parameters mean little; add a run with another schedule."
+        for name, f in fit.laws.items()
+        if f.left
+    ]
     agree = ", ".join(f"{n} {f.agree[0]} of {f.agree[1]}" for n, f in fit.laws.items() if f.agree)
-    return _judge("convergence", warnings if alone else [], f"starts that agree: {agree}.")
+    return _judge("convergence", warnings, f"starts that agree: {agree}.")
 
 
 def _bound(

@@ -14,7 +14,7 @@ from scaling_cli.curve_folds import Fold, leave_out
 from scaling_cli.curve_prediction import CurveUncertainty
 from scaling_cli.curve_resampling import autocorrelation, draws, effective, weights
 from scaling_cli.curve_search import DELTA, CurveOptions, Searched, search
-from scaling_cli.engine.curves import linearise
+from scaling_cli.engine.curves import CurveProblem, Linearised, linearise
 from scaling_cli.errors import FitError, UsageError
 from scaling_cli.mestimate import huber_sum
 from scaling_cli.points import LeftOut
@@ -191,9 +191,7 @@ def _judged(
     sure = replace(
         bare,
         laws={n: replace(f, draws=drawn[n]) for n, f in bare.laws.items()},
-        status=Status.AT_BOUND
-        if any(dead(problems[n], lines[n]) for n in found)
-        else Status.CONVERGED,
+        status=_status(bare, problems, lines),
         value=huber_sum(np.concatenate(residuals), bare.objective.delta),
         runs=[_told(run, r) for run, r in zip(bare.runs, residuals, strict=True)],
         uncertainty=CurveUncertainty(noise, schedule_error(folds), len(tested), method),
@@ -202,6 +200,16 @@ def _judged(
     )
     sure = replace(sure, intervals=_intervals(sure, method, chosen["level"]))
     return replace(sure, checks=checklist(sure, curves, problems, lines))
+
+
+def _status(
+    fit: CurveFit, problems: Mapping[str, CurveProblem], lines: Mapping[str, Linearised]
+) -> Status:
+    if any(dead(problems[name], lines[name]) for name in problems):
+        return Status.AT_BOUND
+    if any(fitted.left for fitted in fit.laws.values()):
+        return Status.ILL_CONDITIONED
+    return Status.CONVERGED
 
 
 def _told(run: FittedRun, residuals: np.ndarray) -> FittedRun:

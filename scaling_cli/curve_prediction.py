@@ -37,6 +37,8 @@ class FittedLaw:
         Mean |prediction/loss - 1| over the fitted points.
     agree : tuple of (int, int), optional
         Starts that reached this minimum, and all of them.
+    left : float
+        Share of the sum that a whole step would still gain; 0 at a minimum.
     draws : mapping of parameter to array, shape (draws,)
         Joint draws by a bootstrap of blocks of the runs, or of runs.
     """
@@ -46,6 +48,7 @@ class FittedLaw:
     value: float | None
     misfit: float | None
     agree: tuple[int, int] | None = None
+    left: float = 0.0
     draws: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def drawn(self) -> Iterator[CurveLaw]:
@@ -206,6 +209,52 @@ def predict(
                        "lr": max(1.0, schedule.highest / sources.ranges["lr"][1])},
         notes=tuple(outside(schedule, int(at.max()), sources.ranges)),
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class CurveDifference:
+    """How the end of one predicted curve differs from that of another.
+
+    Parameters
+    ----------
+    value : float
+        Nats/token; negative where the second ends lower.
+    interval : pair of float, or None
+        At the level of the predictions; None without uncertainty.
+    probability : float or None
+        That the sign is right.
+    agree : tuple of (int, int)
+        Laws that give this sign, and all of them.
+    """
+
+    value: float
+    interval: tuple[float, float] | None
+    probability: float | None
+    agree: tuple[int, int]
+
+
+def compare(
+    first: CurvePrediction, other: CurvePrediction, uncertainty: CurveUncertainty | None
+) -> CurveDifference:
+    """Return the difference between the ends of two predictions of one fit.
+
+    Errors that both share cancel: draws and laws are compared one by one. Errors on schedules are
+    taken to be independent, which overstates them for schedules that are alike.
+    """
+    value = float(other.value[-1] - first.value[-1])
+    each = [float(other.members[n][-1] - first.members[n][-1]) for n in first.members]
+    agree = (sum(bool(np.sign(d) == np.sign(value)) for d in each), len(each))
+    if uncertainty is None:
+        return CurveDifference(value, None, None, agree)
+    level, scale = first.level, float(first.value[-1])
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    halves = [p.parts["schedule"][-1] for p in (first, other) if "schedule" in p.parts]
+    halves += [z * np.std(each, ddof=1) / scale] if len(each) > 1 else []
+    if first.draws is not None and other.draws is not None:
+        halves.append(z * float(np.std(other.draws - first.draws)))
+    half = scale * float(np.sqrt(np.sum(np.square(halves))))
+    sure = NormalDist().cdf(z * abs(value) / half) if half > 0 else 1.0
+    return CurveDifference(value, (value - half, value + half), sure, agree)
 
 
 def grid(schedule: Schedule) -> np.ndarray:

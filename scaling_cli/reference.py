@@ -26,7 +26,7 @@ from scaling_cli.check_result import (
     without_data,
 )
 from scaling_cli.curve_artefact import CurveFit
-from scaling_cli.errors import DataError, ScalingError, UsageError, near
+from scaling_cli.errors import ScalingError, UsageError, near
 from scaling_cli.law import Law
 from scaling_cli.points import Points
 from scaling_cli.recompute import points_of, recompute
@@ -80,15 +80,14 @@ def resolve_curves(text: str) -> CurveFit:
     Raises
     ------
     UsageError
-        If it is neither; near names are suggested.
+        If it is neither (near names are suggested), or a fit of a law of points.
     DataError
-        If the file is not a fit, or none of loss curves.
+        If the file is not a fit.
     """
     found = resolve_any(text)
     if not isinstance(found, CurveFit):
-        raise DataError(
-            f"this is a fit of {laws.name_of(found.law)}, which sees no schedule.",
-            file=str(text),
+        raise UsageError(
+            f"{text} is a fit of {laws.name_of(found.law)}, which sees no schedule.",
             hint="Fit loss curves with 'scaling fit ... --law average', or take a certified fit: "
             f"{', '.join(fit_names(of_curves=True))}.",
         )

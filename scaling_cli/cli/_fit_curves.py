@@ -79,7 +79,7 @@ def _fitted(context: typer.Context, runs: "Runs") -> "CurveFit":
     from scaling_cli.runs import default_target
 
     chosen: Mapping[str, Any] = context.params
-    by_run, otherwise = _schedules(chosen["schedules"])
+    by_run, otherwise = schedules_of(chosen["schedules"])
     curves, left = curves_of(
         runs, target=chosen["target"], where=chosen["where"], schedules=by_run,
         otherwise=otherwise, start=chosen["start"],
@@ -97,9 +97,7 @@ def _fitted(context: typer.Context, runs: "Runs") -> "CurveFit":
         "reading": [asdict(note) for note in runs.notes],
     }
     selection = {key: chosen[key] for key in ("target", "where", "start")}
-    return replace(
-        found, data={**found.data, **data}, selection={**found.selection, **selection}
-    )
+    return replace(found, data={**found.data, **data}, selection={**found.selection, **selection})
 
 
 def _strength(text: str) -> float | str:
@@ -108,7 +106,7 @@ def _strength(text: str) -> float | str:
     return text if text == "auto" else parse_number(text)
 
 
-def _schedules(texts: list[str] | None) -> tuple[dict[str, str], str | None]:
+def schedules_of(texts: list[str] | None) -> tuple[dict[str, str], str | None]:
     """Return schedules by run, and the one of all runs that log none.
 
     Raises

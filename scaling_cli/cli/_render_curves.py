@@ -75,8 +75,8 @@ def runs(fit: CurveFit, style: Style) -> str:
     lines = [body] if rho is None else [
         body,
         *_render.wrap(
-            f"misfit: mean |predicted/measured - 1|; at its end: over the last tenth. Successive "
-            f"residuals correlate by {rho:.2f}: the points say as much as so many independent ones.",
+            "misfit: mean |predicted/measured - 1|; at its end: over the last tenth. Successive "
+            f"residuals correlate by {rho:.2f}: the points are worth so many independent ones.",
             style.width - 2,
         ),
     ]  # fmt: skip
@@ -126,7 +126,12 @@ def laws(fit: CurveFit, style: Style) -> str:
         ["", "starts that agree", "misfit", "warm-up"], rows, align="<>><", style=style
     )
     body = "\n".join(line for line in lines if line)
-    return "\n".join([_render.labelled("law", body, style=style), _render.block("", table, style=style).lstrip("\n")])
+    return "\n".join(
+        [
+            _render.labelled("law", body, style=style),
+            _render.block("", table, style=style).lstrip("\n"),
+        ]
+    )
 
 
 def _chosen(fit: CurveFit) -> str:
