@@ -298,8 +298,10 @@ def _parts(
     if all(fitted.draws for fitted in laws):
         order = np.unique(at)
         some = order[np.unique(np.linspace(0, len(order) - 1, DRAWN_AT).round().astype(int))]
-        paths = {w: p.compressed() for w, p in sources.paths(schedule, some).items()}
-        drawn = np.log(np.mean([_drawn(f, paths[f.warmup]) for f in laws], axis=0))
+        paths = sources.paths(schedule, some)
+        seen = [f.law.prepared(paths[f.warmup]).compressed() for f in laws]
+        each = [_drawn(f, path) for f, path in zip(laws, seen, strict=True)]
+        drawn = np.log(np.mean(each, axis=0))
         parts["parameters"] = np.interp(at, some, drawn.std(0))
         draws = drawn[:, -1]
     if uncertainty.schedule is not None:
