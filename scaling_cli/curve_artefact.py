@@ -173,7 +173,12 @@ class CurveFit:
         ]  # fmt: skip
 
     def predict(
-        self, schedule: Schedule | str, step: ArrayLike | None = None, *, level: float = 0.9
+        self,
+        schedule: Schedule | str,
+        step: ArrayLike | None = None,
+        *,
+        N: float | None = None,
+        level: float = 0.9,
     ) -> CurvePrediction:
         """Return the loss along a schedule.
 
@@ -183,16 +188,19 @@ class CurveFit:
             Over steps.
         step : array-like of int, optional
             Default: up to 500 steps from the end of the warm-up to the end of the run.
+        N : float, optional
+            Model size, for a law fitted to several.
         level : float
             Nominal coverage of the bands.
 
         Raises
         ------
         UsageError
-            If the schedule cannot be read or runs over tokens, or a step is not whole.
+            If the schedule cannot be read or runs over tokens, a step is not whole, or a size is
+            missing or has no place.
         """
         found = parse_schedule(schedule) if isinstance(schedule, str) else schedule
-        sources = CurveSources(self.laws, self.unit, self.data["ranges"], self.uncertainty)
+        sources = CurveSources(self.laws, self.unit, self.data["ranges"], self.uncertainty, N)
         return predict(sources, found, step, level=level)
 
     def to_dict(self) -> dict[str, Any]:
