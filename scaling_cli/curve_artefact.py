@@ -49,6 +49,8 @@ class FittedRun:
         Mean |prediction/loss - 1| over the points; prediction/loss - 1 over the last tenth.
     autocorrelation, effective : float or None
         Of successive residuals; the points that as many independent ones would be.
+    params : float or None
+        Model size, where it is known.
     """
 
     run: str
@@ -61,6 +63,7 @@ class FittedRun:
     end_error: float | None = None
     autocorrelation: float | None = None
     effective: float | None = None
+    params: float | None = None
 
 
 @dataclass(frozen=True)
@@ -168,7 +171,7 @@ class CurveFit:
             raise DataError("the fit carries no curves; a published fit has none.")
         return [
             Curve(r.run, parse_schedule(r.schedule), np.asarray(points[r.run]["step"]),
-                  np.asarray(points[r.run]["loss"], float))
+                  np.asarray(points[r.run]["loss"], float), params=r.params)
             for r in self.runs
         ]  # fmt: skip
 
@@ -202,6 +205,19 @@ class CurveFit:
         found = parse_schedule(schedule) if isinstance(schedule, str) else schedule
         sources = CurveSources(self.laws, self.unit, self.data["ranges"], self.uncertainty, N)
         return predict(sources, found, step, level=level)
+
+    @property
+    def sized(self) -> bool:
+        """Whether the law is one of several model sizes, so that predictions need one."""
+        return any(fitted.law.sized for fitted in self.laws.values())
+
+    def along(
+        self, curve: Curve, step: ArrayLike | None = None, *, level: float = 0.9
+    ) -> CurvePrediction:
+        """Return the loss along the schedule of a curve, of its model, by default at its steps."""
+        at = curve.step if step is None else step
+        size = curve.params if self.sized else None
+        return self.predict(curve.schedule, at, N=size, level=level)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object of the contract (NaN and infinity become null)."""

@@ -65,6 +65,8 @@ def search(
     """
     law = curve_laws.get(name)
     convention = options.warmup or law.warmup
+    if law.sized:
+        _refuse_sizes(name, curves, options)
     paths = [law.prepared(c.path(convention, options.unit)).compressed() for c in curves]
     _refuse(law, paths, options.fix)
     problem = _problem(law, paths, [c.loss for c in curves], options)
@@ -82,6 +84,27 @@ def search(
     left = 0.0 if best.converged else best.decrement
     fitted = FittedLaw(best.law, convention, best.value, misfit, agree, left)
     return Searched(fitted, problem, best)
+
+
+def _refuse_sizes(name: str, curves: Sequence[Curve], options: CurveOptions) -> None:
+    """Refuse runs that cannot say how the loss depends on the model's size."""
+    for curve in curves:
+        if curve.params is None:
+            raise FitError(
+                f"run {curve.run!r}: the size of its model is not known, and {name} needs it.",
+                hint="Give a column params, --set params=... or --meta.",
+            )
+    sizes = sorted({curve.params for curve in curves if curve.params is not None})
+    if len(sizes) < 2:
+        raise FitError(
+            f"{name} is fitted to runs of several model sizes; these are all of N = {sizes[0]:g}.",
+            hint="Add runs of another size, or fit annealing.",
+        )
+    if len(sizes) == 2 and not options.prior_strength and not {"L0", "B", "beta"} & {*options.fix}:
+        raise FitError(
+            "two sizes do not tell B N^-beta from L0: without priors nothing does.",
+            hint="Keep the priors, or hold beta: --fix beta=0.34.",
+        )
 
 
 def _refuse(law: type[CurveLaw], paths: Sequence[Path], fix: Mapping[str, float]) -> None:

@@ -5,7 +5,8 @@ ends at an edge of the regime is said to be at the edge.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -23,10 +24,10 @@ from scaling_cli.schedules.knots import Knots
 from scaling_cli.schedules.linear import Linear
 
 DECAYS = tuple(shape for shape in SHAPES if shape != "polynomial")
-SHARES, LOWS = 24, 4  # the grid that Brent starts from
+SHARES, LOWS = 16, 3  # the grid that Brent starts from
 FLAT = 1e-3  # of the loss: schedules that end closer are as good
 NEAR_EDGE = 1e-3  # of the allowed range
-ROUNDS = 3
+ROUNDS = 2
 LEAST_INSIDE = 0.01  # of the peak: what a free rate stays above before the last step
 # Steps before the last that bound stretches of drops: the last drops count one by one.
 _TAIL = np.append(0, 2 ** np.arange(0, 14, 2))
@@ -67,6 +68,19 @@ class BestOfFamily:
         """Predicted loss at the last step, nats/token."""
         return float(self.prediction.value[-1])
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON object."""
+        return {
+            "family": self.family,
+            **self.prediction.to_dict(),
+            "disagreement": [float(self.prediction.low[-1]), float(self.prediction.high[-1])],
+            "decay": self.decay,
+            "flat": None if self.flat is None else list(self.flat),
+            "decay_by_law": dict(self.members),
+            "edges": list(self.edges),
+            "difference": None if self.difference is None else asdict(self.difference),
+        }
+
 
 @dataclass(frozen=True)
 class ScheduleOptimum:
@@ -79,6 +93,11 @@ class ScheduleOptimum:
     def best(self) -> BestOfFamily:
         """The best schedule of all."""
         return self.families[0]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON object."""
+        best, *_ = found = [family.to_dict() for family in self.families]
+        return {"regime": asdict(self.regime), "best": best, "families": found}
 
 
 def best_schedule(
@@ -175,15 +194,17 @@ class _Ends:
     def __call__(self, schedule: Schedule) -> np.ndarray:
         """Return the loss by each law, shape (laws,)."""
         at = np.unique(np.maximum(1, self.regime.steps - 1 - _TAIL))
-        found, paths = [], {}
+        found: list[float] = []
+        seen: dict[str, tuple[Path, Path]] = {}
         for fitted in self.fit.laws.values():
-            if fitted.warmup not in paths:
-                paths[fitted.warmup] = Path.of(
-                    schedule, at, warmup=fitted.warmup, unit=self.fit.unit,
-                    params=self.regime.params,
-                )  # fmt: skip
-            seen = fitted.law.prepared(paths[fitted.warmup]).compressed()
-            found.append(float(fitted.law(seen)[-1]))
+            if fitted.warmup not in seen:
+                whole = Path.of(schedule, at, warmup=fitted.warmup, unit=self.fit.unit,
+                                params=self.regime.params)  # fmt: skip
+                seen[fitted.warmup] = whole, whole.compressed()
+            whole, few = seen[fitted.warmup]
+            prepared = fitted.law.prepared(whole)
+            path = few if prepared is whole else prepared.compressed()
+            found.append(float(fitted.law(path)[-1]))
         return np.array(found)
 
     def mean(self, schedule: Schedule) -> float:
@@ -242,7 +263,7 @@ def _brent(loss: Callable[[float], float], places: np.ndarray, near: float) -> f
     high = float(places[places > near].min(initial=places[-1]))
     if not low < high:
         return near
-    options = {"xatol": 1e-4 * (high - low)}
+    options = {"xatol": 1e-3 * (high - low)}
     found = float(minimize_scalar(loss, bounds=(low, high), method="bounded", options=options).x)
     return min([near, found, *{low, high} & {places[0], places[-1]}], key=loss)
 

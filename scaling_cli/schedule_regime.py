@@ -17,6 +17,7 @@ from scaling_cli.schedules import parse_schedule
 from scaling_cli.schedules.wsd import Wsd
 
 LEAST_SHARE = 0.02  # of the run: a shorter decay is a jump
+ENDS = 0.01  # of a run: logs seldom have its very last step
 
 
 @dataclass(frozen=True)
@@ -68,10 +69,9 @@ def regime_of(
     UsageError
         If what is asked for lies outside; the message says why that matters.
     """
-    lowest, highest = (float(rate) for rate in fit.data["ranges"]["lr"])
-    lowest = lowest if lowest > FAR_BELOW * highest else 0.0
+    highest, lowest = float(fit.data["ranges"]["lr"][1]), _lowest(fit)
     longest = fit.longest + 1
-    if not steps <= FAR * longest:
+    if not steps <= FAR * longest * (1 + ENDS):
         raise UsageError(
             f"{steps} steps are {steps / longest:.1f} times the longest fitted run, of {longest}.",
             hint=f"Decays after long runs take off less than such fits say: at most {FAR:g} times.",
@@ -91,6 +91,16 @@ def regime_of(
             "which is not true: fit a run that ends lower.",
         )
     return Regime(steps, top, bottom, _warmup(fit, warmup, steps), params)
+
+
+def _lowest(fit: CurveFit) -> float:
+    """Return the lowest rate at which a fitted run ends; zero if that is next to nothing."""
+    lowest, highest = (float(rate) for rate in fit.data["ranges"]["lr"])
+    for run in fit.runs:
+        schedule = parse_schedule(run.schedule)
+        if run.last is not None and run.last >= schedule.length * (1 - ENDS):
+            lowest = min(lowest, float(schedule.lr(schedule.length)))
+    return lowest if lowest > FAR_BELOW * highest else 0.0
 
 
 def _warmup(fit: CurveFit, asked: float | None, steps: int) -> float:
