@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from scaling_cli.methods import intervals as intervals
     from scaling_cli.points import Points as Points
     from scaling_cli.schedule import Schedule as Schedule
+    from scaling_cli.schedule_optimum import best_schedule as best_schedule
     from scaling_cli.schedules import parse_schedule as parse_schedule
 
 __version__ = "0.1.0"
@@ -40,6 +41,7 @@ _HOME = {
     "load": "fit_file",
     "ScalingError": "errors",
     "backtest": "backtesting",
+    "best_schedule": "schedule_optimum",
     "curves_of": "curves",
     "fit": "fitting",
     "fit_curves": "curve_fitting",
@@ -62,6 +64,7 @@ __all__ = [
     "Schedule",
     "__version__",
     "backtest",
+    "best_schedule",
     "curves_of",
     "fit",
     "fit_curves",

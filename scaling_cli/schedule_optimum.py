@@ -13,7 +13,7 @@ import numpy as np
 from scaling_cli.curve_artefact import CurveFit
 from scaling_cli.curve_prediction import CurveDifference, CurvePrediction, compare
 from scaling_cli.descent import descend
-from scaling_cli.errors import FitError
+from scaling_cli.errors import FitError, UsageError
 from scaling_cli.schedule import Schedule
 from scaling_cli.schedule_path import Path
 from scaling_cli.schedule_regime import LEAST_SHARE, Regime, regime_of
@@ -28,6 +28,7 @@ SHARES, LOWS = 16, 3  # the grid that Brent starts from
 FLAT = 1e-3  # of the loss: schedules that end closer are as good
 NEAR_EDGE = 1e-3  # of the allowed range
 ROUNDS = 2
+FEWEST_KNOTS = 2
 LEAST_INSIDE = 0.01  # of the peak: what a free rate stays above before the last step
 # Steps before the last that bound stretches of drops: the last drops count one by one.
 _TAIL = np.append(0, 2 ** np.arange(0, 14, 2))
@@ -144,6 +145,10 @@ def best_schedule(
         raise FitError(
             "the law sees no decay: by it a constant rate at the peak is best.",
             hint="Fit the average, or a law with drops: scaling laws lists them.",
+        )
+    if knots and knots < FEWEST_KNOTS:
+        raise UsageError(
+            f"a free schedule has {FEWEST_KNOTS} stretches or more, not {knots}.",
         )
     regime = regime_of(fit, steps, peak=peak, low=low, warmup=warmup, params=params)
     ends = _Ends(fit, regime)

@@ -160,6 +160,36 @@ def test_few_drops_stand_for_many(name: str) -> None:
     assert law(few) == pytest.approx(law(path), abs=1e-4)
 
 
+@pytest.mark.parametrize("name", curve_laws.names())
+def test_few_drops_stand_for_many_cycles(name: str) -> None:
+    """Down to zero and up again, eighty times: what is lost in each must not add up."""
+    schedule = parse_schedule("cyclic:peak=1,warmup=50,period=100,shape=triangle,steps=8000")
+    law, path = truth(name), Path.of(schedule, np.arange(600, 8000, 250), params=SIZE)
+    path = law.prepared(path)
+    assert law(path.compressed()) == pytest.approx(law(path), abs=1e-4)
+
+
+def test_a_functional_of_the_path_is_computed_before_drops_are_compressed() -> None:
+    law = truth("forward_momentum")
+    path = Path.of(parse_schedule("cosine:peak=3e-4,warmup=500,steps=8000"), [600, 7999])
+    halved = Path.of(parse_schedule("cosine:peak=3e-4,warmup=500,steps=8000"), [600, 7999],
+                     unit=1.5e-4)  # fmt: skip
+    assert law.prepared(halved).functional == pytest.approx(law.prepared(path).functional)
+    prepared = law.prepared(path)
+    assert law.prepared(prepared) is prepared
+    with pytest.raises(ValueError, match="prepare the path before compressing it"):
+        law(path.compressed())
+
+
+def test_momentum_sees_the_direction_of_a_large_drop_not_its_size() -> None:
+    ends = []
+    for to in ("1e-4", "1e-5"):
+        schedule = parse_schedule(f"step:peak=3e-4,at=4000,to={to},steps=8000")
+        (end,) = truth("forward_momentum").prepared(Path.of(schedule, [7999])).functional
+        ends.append(end)
+    assert ends[0] == pytest.approx(ends[1], rel=5e-3)
+
+
 def test_refused_with_the_whole_message() -> None:
     with pytest.raises(UsageError) as caught:
         Path.of(SCHEDULE, [1], warmup="peak")
@@ -177,8 +207,7 @@ def test_refused_with_the_whole_message() -> None:
         curve_laws.get("anealing")
     assert str(caught.value) == (
         "there is no curve law 'anealing'. Did you mean annealing or annealing_size? Known curve "
-        f"laws: "
-        f"{', '.join(curve_laws.names())}."
+        f"laws: {', '.join(curve_laws.names())}."
     )
 
 

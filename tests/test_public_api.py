@@ -19,6 +19,7 @@ PUBLIC = [
     "Schedule",
     "__version__",
     "backtest",
+    "best_schedule",
     "curves_of",
     "fit",
     "fit_curves",

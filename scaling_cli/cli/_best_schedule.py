@@ -30,7 +30,7 @@ def applies(context: typer.Context, best: bool) -> bool:
 
     wrong = options.given(context, OF_LOGS if best else OF_BEST)
     if wrong:
-        named = " and ".join(wrong)
+        named = " and ".join(wrong).replace("sources", "schedules and logs")
         raise UsageError(
             f"{named} cannot be used with --best." if best else f"{named} needs --best."
         )

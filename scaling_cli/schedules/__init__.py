@@ -66,7 +66,8 @@ def _one(text: str) -> Schedule:
         raise UsageError(
             f"cannot read the schedule {text!r}.",
             hint="Write FAMILY:option=value,... as in cosine:peak=3e-4,warmup=2160,steps=24000, or "
-            f"name a table of step and lr that ends in .csv. Known schedules: {', '.join(names())}.",
+            "name a table of step and lr that ends in .csv. Known schedules: "
+            f"{', '.join(names())}.",
         )
     family = get(name.strip())
     given: dict[str, str] = {}
