@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from loss_curves import HELD_OUT, SCHEDULES, curve
 from test_curve_fitting import TEXTS, made
 
 import scaling_cli as sc
@@ -23,13 +22,19 @@ from scaling_cli.curve_law import CurveLaw
 from scaling_cli.errors import DataError, UsageError
 from scaling_cli.schedule_path import Path as SchedulePath
 
+
+def few(law: str, name: str, noise: float = 1e-3) -> Curve:
+    """Return a curve of a law in fifteen points."""
+    return made(law, name, noise=noise).thinned(15)
+
+
 CERTIFIED = reference.fit_names(of_curves=True)
 
 
 @pytest.fixture(scope="module")
 def fit() -> CurveFit:
     """The annealing law fitted to three noisy curves of its own, with a few draws."""
-    curves = [made("annealing", name, noise=1e-3) for name in ("constant", "cosine", "wsd")]
+    curves = [few("annealing", name) for name in ("constant", "cosine", "wsd")]
     return fit_curves(curves, law="annealing", bootstrap=12, command="scaling fit")
 
 
@@ -56,7 +61,7 @@ def test_the_contract_holds(fit: CurveFit) -> None:
     assert record["parameters"] == fit.laws["annealing"].law.values()
     assert record["objective"]["reduction"] == "sum"
     assert record["objective"]["value"] == pytest.approx(objective(fit), rel=1e-12)
-    assert record["n_points"] == sum(run["points"] for run in record["runs"]) == 174
+    assert record["n_points"] == sum(run["points"] for run in record["runs"]) == 45
     assert {(i["level"], i["low"] < i["high"]) for i in record["intervals"].values()} == {
         (0.9, True)
     }
@@ -165,7 +170,7 @@ def test_each_schedule_left_out_is_predicted_by_an_independent_refit(fit: CurveF
 
 
 def test_what_cannot_be_left_out_says_why() -> None:
-    curves = [made("annealing", name, noise=1e-3) for name in ("constant", "cosine")]
+    curves = [few("annealing", name) for name in ("constant", "cosine")]
     two = fit_curves(curves, law="annealing", bootstrap=0)
     notes = {fold.runs: (fold.error is None, fold.note) for fold in two.held_out}
     assert notes[("cosine",)] == (
@@ -183,7 +188,7 @@ def test_what_cannot_be_left_out_says_why() -> None:
 
 
 def test_one_schedule_is_untested() -> None:
-    one = fit_curves([made("annealing", "wsd", noise=1e-3)], law="annealing", bootstrap=0)
+    one = fit_curves([few("annealing", "wsd")], law="annealing", bootstrap=0)
     assert one.held_out == []
     predicted = one.predict(TEXTS["cosine"])
     assert not predicted.tested
@@ -195,7 +200,7 @@ def test_one_schedule_is_untested() -> None:
 
 
 def test_bands_are_the_quadrature_of_their_parts(fit: CurveFit) -> None:
-    p = fit.predict(TEXTS["linear"], [500, 2000, 2949], level=0.9)
+    p = fit.predict(TEXTS["linear"], [500, 2000, 2900], level=0.9)
     assert p.mean is not None and p.new_run is not None
     assert set(p.parts) == {"parameters", "schedule", "noise"}
     curve_half = np.sqrt(p.parts["parameters"] ** 2 + p.parts["schedule"] ** 2)
@@ -213,7 +218,7 @@ def test_the_spread_of_draws_is_that_of_new_noise() -> None:
     fresh = []
     for seed in range(25):
         rng = np.random.default_rng(seed)
-        clean = [made("power_area", name) for name in names]
+        clean = [few("power_area", name, 0.0) for name in names]
         noisy = [replace(c, loss=c.loss * np.exp(2e-3 * rng.standard_normal(len(c.loss))))
                  for c in clean]  # fmt: skip
         found = fit_curves(noisy, law="power_area", bootstrap=40 if not seed else 0, hold_out=False)
@@ -244,7 +249,7 @@ def test_a_draw_is_the_fit_to_points_that_are_repeated() -> None:
     from scaling_cli.curve_search import CurveOptions, search
     from scaling_cli.engine.curves import solve_curves
 
-    curves = [made("power_area", n, noise=2e-3) for n in ("constant", "cosine")]
+    curves = [few("power_area", n, 2e-3) for n in ("constant", "cosine")]
     one = search("power_area", curves, CurveOptions(0.001, "as_trained", {}, 1.0))
     times = np.ones(sum(len(c.step) for c in curves))
     times[: len(curves[0].step)] = 2.0
@@ -256,13 +261,13 @@ def test_a_draw_is_the_fit_to_points_that_are_repeated() -> None:
 
 
 def test_auto_takes_the_strength_that_predicts_schedules_left_out() -> None:
-    curves = [made("multi_power", n, noise=1e-3) for n in ("constant", "cosine", "wsd")]
-    found = fit_curves(curves, law="multi_power", prior="auto", bootstrap=0)
+    curves = [few("annealing", n) for n in ("constant", "cosine", "wsd")]
+    found = fit_curves(curves, law="annealing", prior="auto", bootstrap=0)
     tried = found.diagnostics["prior_strengths"]
     assert set(tried) == {"0", "1", "10"}
     best = min((k for k in tried if tried[k] is not None), key=lambda k: tried[k])
     assert found.selection["prior_strength"] == float(best)
-    alone = fit_curves(curves, law="multi_power", prior=1.0, bootstrap=0)
+    alone = fit_curves(curves, law="annealing", prior=1.0, bootstrap=0)
     assert alone.uncertainty is not None
     assert tried["1"] == pytest.approx(alone.uncertainty.schedule, rel=1e-3)
     with pytest.raises(UsageError) as caught:
@@ -304,18 +309,6 @@ def test_anchors_are_what_the_law_gives_term_by_term(name: str) -> None:
         assert anchor["value"] == pytest.approx(float(np.asarray(law(path))[0]), rel=1e-9)
 
 
-# guide/laws.md and the repository of arXiv:2503.12811: mean relative error of the 25M row.
-def test_the_published_fit_has_its_published_error(shared: Path) -> None:
-    fit = reference.resolve_curves("multi_power/luo-2025-25m")
-    off = []
-    for name in HELD_OUT:
-        held = curve(shared, name)
-        off.append(np.abs(fit.predict(SCHEDULES[name], held.step).value / held.loss - 1).mean())
-    assert (
-        f"{np.mean(off):.5f}" == "0.00110" == f"{fit.origin['held_out']['mean_relative_error']:.5f}"
-    )
-
-
 def test_check_evaluates_published_curves_where_they_are(shared: Path) -> None:
     (found,) = reference.check(["multi_power/luo-2025-25m"], mirror=shared / "upstream")
     assert (found.status, found.message) == (
@@ -355,7 +348,7 @@ def test_check_sees_an_anchor_that_is_off(tmp_path: Path) -> None:
 
 
 def test_curves_of_several_models_are_warned_about() -> None:
-    curves = [made("annealing", name) for name in ("constant", "wsd")]
+    curves = [few("annealing", name) for name in ("constant", "wsd")]
     mixed = [replace(c, params=n) for c, n in zip(curves, (1e8, 2e8), strict=True)]
     found = fit_curves(mixed, law="annealing", bootstrap=0, hold_out=False)
     (warned,) = [c for c in found.checks if c.code == "curve.model"]

@@ -16,7 +16,7 @@ MOST = 16  # panels that are still legible on a page
 COLUMNS = 4
 HEIGHTS = (3.2, 1.3, 0.8)
 TINT = "#fdf3ec"  # behind what was held out
-WIDTH, HEIGHT, MARGIN = 1.9, 2.55, 0.55  # inches of a panel, and of what surrounds them
+WIDTH, HEIGHT, MARGIN = 1.55, 2.2, 0.55  # inches of a panel, and of what surrounds them
 
 
 @dataclass(frozen=True)
