@@ -145,7 +145,7 @@ def _convergence(fit: CurveFit) -> Check:
         else []
     )
     warnings += [
-        f"{name} would still gain {f.left:.1g} of its objective: these runs leave a valley open. Its "
+        f"{name} would still gain {f.left:.1g} of its objective: the runs leave a valley open. Its "
         "parameters mean little; add a run with another schedule."
         for name, f in fit.laws.items()
         if f.left

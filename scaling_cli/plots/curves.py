@@ -16,7 +16,7 @@ MOST = 16  # panels that are still legible on a page
 COLUMNS = 4
 HEIGHTS = (3.2, 1.3, 0.8)
 TINT = "#fdf3ec"  # behind what was held out
-WIDTH, HEIGHT, MARGIN = 1.9, 2.55, 0.55  # inches of a panel, and of what surrounds them
+WIDTH, HEIGHT, MARGIN = 1.55, 2.2, 0.55  # inches of a panel, and of what surrounds them
 
 
 @dataclass(frozen=True)
@@ -179,13 +179,12 @@ def _label(table: Table, grid: np.ndarray) -> None:
         first.plot([], [], "o", ms=3, mew=0.7, color=_style.INK, mfc="white")[0],
         first.plot([], [], color=_style.PREDICTED, lw=1.3)[0],
         first.plot([], [], color=_style.MEASURED, lw=1.3)[0],
+        first.fill_between([], [], [], color=_style.FAINT, alpha=0.4, lw=0),
     ]
-    percent = f"{100 * table.level:g} %"
-    words = [
-        "measured",
-        f"{table.law}, fitted run",
-        f"{table.law}, held-out run, one value {percent}",
-    ]
+    percent = f"{100 * table.level:g} % of logged values"
+    words = ["measured", f"{table.law}, fitted run", f"{table.law}, held-out run", percent]
+    banded = any(panel.low is not None for panel in table.runs)
     _style.parent(first).legend(
-        marks, words, loc="outside upper center", ncols=3, fontsize=8, handlelength=1.6
-    )
+        marks[: 3 + banded], words[: 3 + banded], loc="outside upper center", ncols=4, fontsize=8,
+        handlelength=1.6,
+    )  # fmt: skip
