@@ -191,7 +191,8 @@ def test_from_tokens_to_steps() -> None:
 REFUSED = {
     "cosine": "cannot read the schedule 'cosine'. Write FAMILY:option=value,... as in "
     "cosine:peak=3e-4,warmup=2160,steps=24000, or name a table of step and lr that ends in .csv. "
-    "Known schedules: constant, cosine, cyclic, exponential, inverse_sqrt, knots, linear, polynomial, step, wsd.",
+    "Known schedules: constant, cosine, cyclic, exponential, inverse_sqrt, knots, linear, "
+    "polynomial, step, wsd.",
     "cosin:peak=1": "there is no schedule 'cosin'. Did you mean cosine or constant? Known "
     "schedules: constant, cosine, cyclic, exponential, inverse_sqrt, knots, linear, polynomial, "
     "step, wsd.",
@@ -288,8 +289,8 @@ def test_a_table_is_a_schedule(tmp_path: Path) -> None:
 
 
 BAD_TABLES = [
-    ("step,loss\n1,2\n", "{}, row 1: a table of a learning rate needs the columns step (or tokens) and "
-                         "lr. Found: step, loss."),
+    ("step,loss\n1,2\n", "{}, row 1: a table of a learning rate needs the columns step (or "
+                         "tokens) and lr. Found: step, loss."),
     ("step,lr\n0,1\n1,high\n", "{}, row 3, column 'lr': 'high' is not a number."),
     ("step,lr\n0,1\n", "{}: 1 row(s) do not make a schedule."),
     ("step,lr\n5,1\n4,1\n", "{}: knots: places must increase, from 0 on."),
