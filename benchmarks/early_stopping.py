@@ -1,4 +1,4 @@
-"""Does stopping the multi-power law early, or stronger priors, predict better, and can one tell?
+"""Whether stopping the multi-power law early, or stronger priors, predict better, and who can tell.
 
 On the curves of Luo et al. (other people's data, 25M): every variant is fitted to three schedules;
 `left out` is its error on each of these without it, all that a rule may look at; `shapes` and

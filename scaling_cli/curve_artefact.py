@@ -233,7 +233,7 @@ class CurveFit:
                 "objective": {**asdict(self.objective), "reduction": "sum", "value": self.value},
                 "status": str(self.status),
                 "n_points": self.n_points,
-                "runs": [asdict(run) for run in self.runs],
+                "runs": [_run(run) for run in self.runs],
                 "intervals": {k: dict(v) for k, v in self.intervals.items()},
                 "held_out": [asdict(fold) for fold in self.held_out],
                 "checks": [
@@ -273,6 +273,12 @@ class CurveFit:
                 f"the fit file is broken: {what}.", file=file,
                 hint="Write it again with 'scaling fit ... -o fit.json'.",
             ) from error  # fmt: skip
+
+
+def _run(run: FittedRun) -> dict[str, Any]:
+    record = asdict(run)
+    size = record.pop("params")
+    return record if size is None else {**record, "params": size}
 
 
 def _member(name: str, fitted: FittedLaw) -> dict[str, Any]:

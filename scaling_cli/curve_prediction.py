@@ -348,8 +348,8 @@ def _parts(
         some = order[np.unique(np.linspace(0, len(order) - 1, DRAWN_AT).round().astype(int))]
         paths = sources.paths(schedule, some)
         seen = [f.law.prepared(paths[f.warmup]).compressed() for f in laws]
-        each = [_drawn(f, path) for f, path in zip(laws, seen, strict=True)]
-        drawn = np.log(np.mean(each, axis=0))
+        ends = [_drawn(f, path) for f, path in zip(laws, seen, strict=True)]
+        drawn = np.log(np.mean(ends, axis=0))
         parts["parameters"] = np.interp(at, some, drawn.std(0))
         draws = drawn[:, -1]
     if uncertainty.schedule is not None:

@@ -154,8 +154,8 @@ def best_schedule(
     ends = _Ends(fit, regime)
     found = [_family(ends, f"wsd {shape}", shape) for shape in _decays(regime)]
     found += [_whole(ends, family) for family in (Cosine, Linear)]
-    given = {"peak": regime.peak, "warmup": regime.warmup, "length": float(steps)}
-    found.append(_Found("constant", Constant(**given), None, None, {}, ()))
+    flat = Constant(peak=regime.peak, warmup=regime.warmup, length=float(steps))
+    found.append(_Found("constant", flat, None, None, {}, ()))
     if knots:
         start = min(found, key=lambda f: ends.mean(f.schedule))
         found.append(_free(ends, knots, start.schedule))
@@ -269,7 +269,8 @@ def _brent(loss: Callable[[float], float], places: np.ndarray, near: float) -> f
     if not low < high:
         return near
     options = {"xatol": 1e-3 * (high - low)}
-    found = float(minimize_scalar(loss, bounds=(low, high), method="bounded", options=options).x)
+    ended: Any = minimize_scalar(loss, bounds=(low, high), method="bounded", options=options)
+    found = float(ended.x)
     return min([near, found, *{low, high} & {places[0], places[-1]}], key=loss)
 
 

@@ -49,8 +49,10 @@ class Regime:
     def decaying(self, shape: str, share: float, low: float) -> Schedule:
         """Return the schedule that stays at the peak, then decays over a share of the run."""
         stable = max(self.warmup, round(self.steps * (1 - share)))
-        given = {"peak": self.peak, "warmup": self.warmup, "length": float(self.steps)}
-        return Wsd(stable=float(stable), decay=shape, min=low, **given)
+        return Wsd(
+            peak=self.peak, warmup=self.warmup, stable=float(stable), decay=shape, min=low,
+            length=float(self.steps),
+        )  # fmt: skip
 
 
 def regime_of(

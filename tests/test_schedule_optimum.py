@@ -34,15 +34,16 @@ def stored(*names: str, **changed: float) -> CurveFit:
         )
         for name in names
     }
-    title = "average" if len(names) > 1 else names[0]
+    title = "average" if len(names) > 1 else str(*names)
     return CurveFit(title, laws, 1.0, [RUN], 0, {"ranges": RANGES})
 
 
 def by_the_recurrence(rates: np.ndarray) -> float:
     """Return the loss at the last step by the annealing law as its paper writes it."""
     p = TRUTHS["annealing"]
-    momentum = lfilter([1.0], [1.0, p["forget"] - 1.0], -np.diff(rates, prepend=rates[0]))
-    return p["L0"] + p["A"] * rates.sum() ** -p["alpha"] - p["C"] * momentum.sum()
+    drops = -np.diff(rates, prepend=rates[0])
+    momentum = np.asarray(lfilter([1.0], [1.0, p["forget"] - 1.0], drops))
+    return p["L0"] + p["A"] * rates.sum() ** -p["alpha"] - p["C"] * float(momentum.sum())
 
 
 def test_the_best_decay_is_that_of_every_length_tried() -> None:
@@ -80,11 +81,12 @@ def test_nothing_on_a_grid_of_the_average_is_lower() -> None:
         assert family.loss <= min(grid) + 1e-5
         own = list(family.members.values())
         assert len(own) == 4
+        assert family.decay is not None
         assert min(own) <= family.decay <= max(own)
     losses = [family.loss for family in found.families]
     assert losses == sorted(losses)
     assert found.best.difference is None
-    assert all(f.difference.value >= 0 for f in found.families[1:])
+    assert all(f.difference and f.difference.value >= 0 for f in found.families[1:])
     for name in ("cosine", "linear"):
         whole = next(f for f in found.families if f.family == name)
         grid = [
@@ -192,6 +194,7 @@ def test_the_ladders_best_decay(ladder: tuple[CurveFit, dict[str, float]]) -> No
     linear = next(f for f in best_schedule(fit, 2048).families if f.family == "wsd linear")
     measured = {0.1: ends["wsd10"], 0.2: ends["wsd20"], 0.4: ends["wsd40"]}
     best = min(measured, key=lambda share: measured[share])
+    assert linear.flat is not None
     assert linear.flat[0] - 0.02 <= best <= linear.flat[1] + 0.02
 
 

@@ -138,7 +138,9 @@ def solve_curves(
         u = coordinates(start, problem.scales)
         current = _evaluate(problem, data, u)
         damping, iteration = FIRST_DAMPING, 0
-        while iteration < MOST_ITERATIONS and damping < MOST_DAMPING:
+        # A start whose curve turns negative somewhere has no loss and no way on.
+        most = MOST_ITERATIONS if np.isfinite(current.value) else 0
+        while iteration < most and damping < MOST_DAMPING:
             iteration += 1
             step = _step(current, damping, problem.free)
             trial = _evaluate(problem, data, u + step)
@@ -186,6 +188,8 @@ def _step(current: "_Evaluation", damping: float, free: np.ndarray) -> np.ndarra
 
 
 def _decrement(current: "_Evaluation", free: np.ndarray) -> float:
+    if not np.isfinite(current.value):
+        return float("inf")
     gradient = current.gradient[free]
     step = np.linalg.lstsq(current.hessian[np.ix_(free, free)], gradient, rcond=None)[0]
     return float(0.5 * gradient @ step / current.value)
@@ -205,16 +209,19 @@ def _evaluate(problem: CurveProblem, data: dict[str, np.ndarray], u: np.ndarray)
     r, J, times = (np.asarray(v)[there] for v in (residuals, jacobian, data["weight"]))
     mean, precision = problem.prior.T
     size = np.abs(r)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore"):
         inside = size <= problem.delta
         rho = np.where(inside, r**2 / 2, problem.delta * (size - problem.delta / 2))
         value = times @ rho
         weight = times * np.where(inside, 1.0, problem.delta / size)
+        gradient, hessian = J.T @ (weight * r), (J.T * weight) @ J
     off = u - mean
+    total = float(value + 0.5 * precision @ off**2)
+    there = np.isfinite(total) and np.isfinite(gradient).all() and np.isfinite(hessian).all()
     return _Evaluation(
-        float(value + 0.5 * precision @ off**2),
-        J.T @ (weight * r) + precision * off,
-        (J.T * weight) @ J + np.diag(precision),
+        total if there else float("inf"),
+        gradient + precision * off,
+        hessian + np.diag(precision),
         r,
     )
 
