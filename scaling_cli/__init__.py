@@ -8,6 +8,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from scaling_cli.anticipation import Levels as Levels
+    from scaling_cli.anticipation import anticipate as anticipate
     from scaling_cli.artefact import Fit as Fit
     from scaling_cli.artefact import Objective as Objective
     from scaling_cli.artefact import Prediction as Prediction
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from scaling_cli.curve_fitting import fit_curves as fit_curves
     from scaling_cli.curves import curves_of as curves_of
     from scaling_cli.errors import ScalingError as ScalingError
+    from scaling_cli.extrapolation import Extrapolation as Extrapolation
+    from scaling_cli.extrapolation import extrapolate as extrapolate
     from scaling_cli.fit_file import load as load
     from scaling_cli.fitting import fit as fit
     from scaling_cli.identification import Identification as Identification
@@ -32,15 +36,19 @@ __version__ = "0.1.0"
 _HOME = {
     "Curve": "curve",
     "CurveFit": "curve_artefact",
+    "Extrapolation": "extrapolation",
     "Fit": "artefact",
     "Identification": "identification",
+    "Levels": "anticipation",
     "Objective": "artefact",
     "Prediction": "artefact",
     "Schedule": "schedule",
     "load": "fit_file",
     "ScalingError": "errors",
+    "anticipate": "anticipation",
     "backtest": "backtesting",
     "curves_of": "curves",
+    "extrapolate": "extrapolation",
     "fit": "fitting",
     "fit_curves": "curve_fitting",
     "identify_schedule": "identification",
@@ -53,16 +61,20 @@ _HOME = {
 __all__ = [
     "Curve",
     "CurveFit",
+    "Extrapolation",
     "Fit",
     "Identification",
+    "Levels",
     "Objective",
     "Points",
     "Prediction",
     "ScalingError",
     "Schedule",
     "__version__",
+    "anticipate",
     "backtest",
     "curves_of",
+    "extrapolate",
     "fit",
     "fit_curves",
     "identify_schedule",
