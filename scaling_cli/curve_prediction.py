@@ -287,7 +287,7 @@ def compare(
     """Return the difference between the ends of two predictions of one fit.
 
     Errors that both share cancel: draws and laws are compared one by one. Errors on schedules are
-    taken to be independent, which overstates them for schedules that are alike.
+    taken to be independent; benchmarks/curves.py says how often such intervals hold the difference.
     """
     value = float(other.value[-1] - first.value[-1])
     each = [float(other.members[n][-1] - first.members[n][-1]) for n in first.members]

@@ -215,7 +215,7 @@ def test_bands_are_the_quadrature_of_their_parts(fit: CurveFit) -> None:
 def test_the_spread_of_draws_is_that_of_new_noise() -> None:
     """Independent noise: refits to blocks of one point, and to fresh noise, spread alike."""
     names = ("constant", "cosine", "wsd")
-    fresh = []
+    fresh, half = [], np.nan
     for seed in range(25):
         rng = np.random.default_rng(seed)
         clean = [few("power_area", name, 0.0) for name in names]

@@ -134,8 +134,8 @@ def _draw_run(panel: Panel, loss: Axes, residual: Axes, rate: Axes) -> None:
             ax.set_facecolor(TINT)
     if panel.low is not None and panel.high is not None:
         loss.fill_between(panel.along, panel.low, panel.high, color=colour, alpha=0.22, lw=0)
-        inside = [100 * np.log(band / panel.predicted) for band in (panel.low, panel.high)]
-        residual.fill_between(panel.along, *inside, color=colour, alpha=0.22, lw=0)
+        low, high = (100 * np.log(band / panel.predicted) for band in (panel.low, panel.high))
+        residual.fill_between(panel.along, low, high, color=colour, alpha=0.22, lw=0)
     loss.plot(panel.step, panel.measured, zorder=3, **dots)
     loss.plot(panel.along, panel.predicted, color=colour, lw=1.3, zorder=2)
     residual.axhline(0, color=colour, lw=0.9)
@@ -167,7 +167,7 @@ def _limits(table: Table, grid: np.ndarray) -> None:
 def _label(table: Table, grid: np.ndarray) -> None:
     """Name the axes at the left and at the bottom, and explain the marks once."""
     for block in range(table.blocks):
-        names = ("Loss (nats/token)", "Error (%)", "LR/peak")
+        names = ("Loss (nats/token)", "Error (%)", "LR")
         for row, name in enumerate(names):
             grid[3 * block + row, 0].set_ylabel(name, fontsize=8)
     for ax in grid[-1]:
