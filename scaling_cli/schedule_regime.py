@@ -7,6 +7,7 @@ the warm-up, the lowest rate and the length are those of the fitted runs (arXiv:
 reviews).
 """
 
+import math
 from dataclasses import dataclass
 
 from scaling_cli.curve_artefact import CurveFit
@@ -71,7 +72,7 @@ def regime_of(
     UsageError
         If what is asked for lies outside; the message says why that matters.
     """
-    highest, lowest = float(fit.data["ranges"]["lr"][1]), _lowest(fit)
+    highest, lowest = _highest(fit, params), _lowest(fit)
     longest = fit.longest + 1
     if not steps <= FAR * longest * (1 + ENDS):
         raise UsageError(
@@ -93,6 +94,19 @@ def regime_of(
             "which is not true: fit a run that ends lower.",
         )
     return Regime(steps, top, bottom, _warmup(fit, warmup, steps), params)
+
+
+def _highest(fit: CurveFit, params: float | None) -> float:
+    """Return the highest fitted rate; of several models, that of the one nearest in size.
+
+    Sizes have their own best rates: that of a smaller model is a higher peak to a larger one.
+    """
+    sized = [run for run in fit.runs if run.params is not None]
+    if params is None or not fit.sized or not sized:
+        return float(fit.data["ranges"]["lr"][1])
+    far = [abs(math.log(run.params / params)) for run in sized if run.params is not None]
+    near = [run for run, d in zip(sized, far, strict=True) if d <= min(far) + 1e-9]
+    return max(parse_schedule(run.schedule).highest for run in near)
 
 
 def _lowest(fit: CurveFit) -> float:

@@ -1,5 +1,6 @@
 """The annealing law across model sizes: recovers itself, predicts sizes, says what it cannot."""
 
+import json
 import math
 from dataclasses import replace
 from pathlib import Path as File
@@ -8,8 +9,10 @@ import numpy as np
 import pytest
 from test_curve_fitting import made
 from test_curve_laws import BACKBONE
+from typer.testing import CliRunner
 
 import scaling_cli as sc
+from scaling_cli.cli import app
 from scaling_cli.curve import Curve
 from scaling_cli.curve_artefact import CurveFit
 from scaling_cli.curve_laws.annealing_size import AnnealingSize
@@ -97,6 +100,23 @@ def test_one_size_or_none_is_refused() -> None:
     )
 
 
+def test_the_command_takes_one_size(three: CurveFit, tmp_path: File) -> None:
+    path = str(tmp_path / "fit.json")
+    three.to_json(path)
+    text = "cosine:peak=0.001,warmup=100,min=0.0001,steps=3000"
+    command = ["predict", "--fit", path, "--schedule", text, "--json", "--params"]
+    done = CliRunner().invoke(app, [*command, "1M"], prog_name="scaling")
+    assert done.exit_code == 0, done.output
+    (found,) = json.loads(done.stdout)["predictions"]
+    assert found["inputs"]["N"] == 1e6
+    last = three.predict(text, [found["inputs"]["S"]], N=1e6).value[0]
+    assert found["value"] == pytest.approx(last, rel=1e-12)
+    wrong = CliRunner().invoke(app, [*command, "1M,2M"], prog_name="scaling")
+    assert json.loads(wrong.stdout)["error"]["message"] == (
+        "--params takes one model size with --schedule."
+    )
+
+
 def test_a_size_is_asked_for_where_it_has_a_place(three: CurveFit) -> None:
     text = "cosine:peak=0.001,warmup=100,steps=3000"
     with pytest.raises(UsageError) as caught:
@@ -129,5 +149,7 @@ def test_the_ladders_larger_model_from_one_of_its_runs(root: File) -> None:
     fit = sc.fit_curves([*small, constant], **QUICK)
     off = {name: np.abs(fit.along(c).value / c.loss - 1).mean() for name, c in large.items()}
     assert np.mean(list(off.values())) < 0.0125
+    best = sc.best_schedule(fit, 2048, params=160e3)
+    assert (best.regime.peak, sc.best_schedule(fit, 2048, params=7e4).regime.peak) == (4.7e-3, 7e-3)
     with pytest.raises(FitError, match="never falls"):
         sc.fit_curves([constant], law="annealing", bootstrap=0, hold_out=False)

@@ -98,11 +98,22 @@ def resolve(
     return found, reference.resolve_curves(found)
 
 
-def _size(text: str | None) -> float | None:
-    """Return the one model size asked for."""
-    from scaling_cli.quantities import N, parse_number
+def _size(texts: Sequence[str] | None) -> float | None:
+    """Return the one model size asked for.
 
-    return None if text is None else parse_number(text, N)
+    Raises
+    ------
+    UsageError
+        If there are several.
+    """
+    from scaling_cli.cli._inputs import read_list
+    from scaling_cli.errors import UsageError
+    from scaling_cli.quantities import N
+
+    sizes = read_list(list(texts), N) if texts else []
+    if len(sizes) > 1:
+        raise UsageError("--params takes one model size with --schedule.")
+    return float(sizes[0]) if len(sizes) else None
 
 
 def _predictions(
