@@ -200,7 +200,7 @@ def test_one_schedule_is_untested() -> None:
 
 
 def test_bands_are_the_quadrature_of_their_parts(fit: CurveFit) -> None:
-    p = fit.predict(TEXTS["linear"], [500, 2000, 2900], level=0.9)
+    p = fit.predict(TEXTS["linear"], [500, 2000, 3900], level=0.9)
     assert p.mean is not None and p.new_run is not None
     assert set(p.parts) == {"parameters", "schedule", "noise"}
     curve_half = np.sqrt(p.parts["parameters"] ** 2 + p.parts["schedule"] ** 2)
@@ -209,7 +209,8 @@ def test_bands_are_the_quadrature_of_their_parts(fit: CurveFit) -> None:
     assert np.log(p.value / p.new_run[0]) == pytest.approx(one, rel=1e-12)
     assert fit.uncertainty is not None and fit.uncertainty.schedule is not None
     t = 2.3533634348018264  # Student, 3 degrees of freedom, 95 %: from tables
-    assert p.parts["schedule"] == pytest.approx(t * fit.uncertainty.schedule, rel=1e-9)
+    beyond = np.array([1.0, 1.0, 3900 / max(c.step[-1] for c in fit.curves())])
+    assert p.parts["schedule"] == pytest.approx(t * fit.uncertainty.schedule * beyond, rel=1e-9)
 
 
 def test_the_spread_of_draws_is_that_of_new_noise() -> None:

@@ -190,18 +190,18 @@ def _evaluate(problem: CurveProblem, data: dict[str, np.ndarray], u: np.ndarray)
     r, J, times = (np.asarray(v)[there] for v in (residuals, jacobian, data["weight"]))
     mean, precision = problem.prior.T
     size = np.abs(r)
-    with np.errstate(invalid="ignore"):
+    off = u - mean
+    # A trial may have no loss that is positive: its sum is no number, and it is refused.
+    with np.errstate(invalid="ignore", over="ignore"):
         inside = size <= problem.delta
         rho = np.where(inside, r**2 / 2, problem.delta * (size - problem.delta / 2))
-        value = times @ rho
         weight = times * np.where(inside, 1.0, problem.delta / size)
-    off = u - mean
-    return _Evaluation(
-        float(value + 0.5 * precision @ off**2),
-        J.T @ (weight * r) + precision * off,
-        (J.T * weight) @ J + np.diag(precision),
-        r,
-    )
+        return _Evaluation(
+            float(times @ rho + 0.5 * precision @ off**2),
+            J.T @ (weight * r) + precision * off,
+            (J.T * weight) @ J + np.diag(precision),
+            r,
+        )
 
 
 @lru_cache
