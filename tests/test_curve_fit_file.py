@@ -289,8 +289,10 @@ def test_certified_fits_say_what_they_are(name: str, tmp_path: Path) -> None:
     assert fit.name_of_law == name.partition("/")[0]
     assert fit.origin["source"].strip() and fit.origin["note"].strip()
     assert fit.origin["certainty"] in ("seen", "computed")
-    assert fit.origin["units"]["lr"] == "absolute learning rate"
-    assert (fit.unit, fit.data["conventions"]["lr"]) == (1.0, "absolute")
+    absolute = fit.unit == 1.0
+    assert fit.data["conventions"]["lr"] == ("absolute" if absolute else "over rate_unit")
+    assert fit.origin["units"]["lr"].startswith("absolute" if absolute else "learning rate over")
+    assert (fit.uncertainty is None) == absolute
     assert (fit.status is Status.PUBLISHED) == (fit.origin["kind"] == "published")
     assert not fit.data.get("points")
     assert 3 <= len(fit.origin["anchors"]) <= 5
@@ -302,12 +304,15 @@ def test_certified_fits_say_what_they_are(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", CERTIFIED)
 def test_anchors_are_what_the_law_gives_term_by_term(name: str) -> None:
     fit = reference.resolve_curves(name)
-    (fitted,) = fit.laws.values()
     for anchor in fit.origin["anchors"]:
         schedule = sc.parse_schedule(anchor["inputs"]["schedule"])
-        path = SchedulePath.of(schedule, [anchor["inputs"]["S"]], warmup=fitted.warmup)
-        law: CurveLaw = fitted.law
-        assert anchor["value"] == pytest.approx(float(np.asarray(law(path))[0]), rel=1e-9)
+        each = []
+        for fitted in fit.laws.values():
+            at = [anchor["inputs"]["S"]]
+            path = SchedulePath.of(schedule, at, warmup=fitted.warmup, unit=fit.unit)
+            law: CurveLaw = fitted.law
+            each.append(float(np.asarray(law(path))[0]))
+        assert anchor["value"] == pytest.approx(np.mean(each), rel=1e-9)
 
 
 def test_check_evaluates_published_curves_where_they_are(shared: Path) -> None:
@@ -316,6 +321,12 @@ def test_check_evaluates_published_curves_where_they_are(shared: Path) -> None:
         Verdict.PASS, "evaluated on its data; mean relative error 0.0011 on 6 held-out runs."
     )  # fmt: skip
     assert found.objective == pytest.approx(2.91e-4, abs=5e-7)  # as computed by others
+
+
+def test_check_refits_the_average_of_the_published_curves(shared: Path) -> None:
+    (found,) = reference.check(["average/luo-2025-25m"], mirror=shared / "upstream")
+    assert found.status is Verdict.PASS
+    assert found.message.startswith("refitted: predictions within ")
 
 
 def test_check_refits_what_carries_its_curves(fit: CurveFit, tmp_path: Path) -> None:
