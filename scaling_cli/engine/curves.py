@@ -209,21 +209,17 @@ def _evaluate(problem: CurveProblem, data: dict[str, np.ndarray], u: np.ndarray)
     r, J, times = (np.asarray(v)[there] for v in (residuals, jacobian, data["weight"]))
     mean, precision = problem.prior.T
     size = np.abs(r)
-    with np.errstate(invalid="ignore", divide="ignore"):
+    off = u - mean
+    # A trial may have no loss that is positive, or no slope: its sum is infinite, and refused.
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         inside = size <= problem.delta
         rho = np.where(inside, r**2 / 2, problem.delta * (size - problem.delta / 2))
-        value = times @ rho
         weight = times * np.where(inside, 1.0, problem.delta / size)
-        gradient, hessian = J.T @ (weight * r), (J.T * weight) @ J
-    off = u - mean
-    total = float(value + 0.5 * precision @ off**2)
+        total = float(times @ rho + 0.5 * precision @ off**2)
+        gradient = J.T @ (weight * r) + precision * off
+        hessian = (J.T * weight) @ J + np.diag(precision)
     there = np.isfinite(total) and np.isfinite(gradient).all() and np.isfinite(hessian).all()
-    return _Evaluation(
-        total if there else float("inf"),
-        gradient + precision * off,
-        hessian + np.diag(precision),
-        r,
-    )
+    return _Evaluation(total if there else float("inf"), gradient, hessian, r)
 
 
 @lru_cache
