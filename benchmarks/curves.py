@@ -193,8 +193,10 @@ def main() -> None:
     for title, work in (
         (
             "4 starts",
-            lambda: fit_curves(curves, law="annealing", prior=0.0, **BARE).laws["annealing"].value
-            or np.nan,
+            lambda: (
+                fit_curves(curves, law="annealing", prior=0.0, **BARE).laws["annealing"].value
+                or np.nan
+            ),
         ),
         ("SciPy's L-BFGS-B, 24 starts", lambda: scipy_annealing(curves)),
     ):
