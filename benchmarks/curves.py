@@ -181,7 +181,7 @@ def main() -> None:
         for law in LAWS:
             fit = fit_curves(curves[:FITTED], law=law, **BARE)
             mean, last = errors(fit, curves[FITTED:])
-            agree = ", ".join(f"{f.agree[0]}/{f.agree[1]}" for f in fit.laws.values())
+            agree = ", ".join(f"{a[0]}/{a[1]}" for f in fit.laws.values() if (a := f.agree))
             print(f"{title:16} {law:12} {100 * mean:7.3f}% {100 * last:7.3f}%   {agree}")
             if title.startswith("Luo"):
                 shape, far = (errors_of(fit, curves, after) for after in (BRANCH, HORIZON))
@@ -193,7 +193,10 @@ def main() -> None:
     for title, work in (
         (
             "4 starts",
-            lambda: fit_curves(curves, law="annealing", prior=0.0, **BARE).laws["annealing"].value,
+            lambda: (
+                fit_curves(curves, law="annealing", prior=0.0, **BARE).laws["annealing"].value
+                or np.nan
+            ),
         ),
         ("SciPy's L-BFGS-B, 24 starts", lambda: scipy_annealing(curves)),
     ):
