@@ -179,6 +179,8 @@ def _held_in_range(problem: Problem, u: np.ndarray) -> tuple[np.ndarray, tuple[s
     for column, name in enumerate(problem.frame.names):
         excess = u[0, column] - LARGEST_LOGARITHM
         for absorbed in declared[name].absorbs if excess > 0 else ():
+            if absorbed.exponent is None:
+                continue
             rate = absorbed.times * float(np.log(np.min(problem.inputs[absorbed.input])))
             exponent = names.index(absorbed.exponent)
             out[0, column] -= excess

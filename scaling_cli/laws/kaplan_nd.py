@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from scaling_cli.law import Law, derived, param, power
+from scaling_cli.law import Absorbs, Law, derived, param, power
 from scaling_cli.quantities import FLOPS_PER_PARAM_TOKEN as SIX
 from scaling_cli.quantities import Flops, Loss, Params, Tokens
 
@@ -26,8 +26,14 @@ class KaplanND(Law):
   journal={arXiv:2001.08361}, year={2020}}"""
     convention = {"N": "non_embedding"}
 
-    Nc: float = param("parameters at which the loss would be 1", unit="parameters")
-    Dc: float = param("tokens at which the loss would be 1", unit="tokens")
+    Nc: float = param(
+        "parameters at which the loss would be 1", unit="parameters",
+        absorbs=Absorbs("N"), raised="alpha_N",
+    )  # fmt: skip
+    Dc: float = param(
+        "tokens at which the loss would be 1", unit="tokens",
+        absorbs=Absorbs("D"), raised="alpha_D",
+    )  # fmt: skip
     alpha_N: float = param("capacity exponent")
     alpha_D: float = param("data exponent", twin="alpha_N")
 
