@@ -28,7 +28,7 @@ LAYERS = (
     {"artefact"},
     {"store", "engine", "scores"},
     {"ingest", "chunks"},
-    {"edges", "vertex"},
+    {"edges", "vertex", "reach"},
     {"search"},
     {"optimum"},
     {"settling"},

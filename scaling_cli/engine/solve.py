@@ -244,11 +244,12 @@ def _sizes(problem: Problem) -> tuple[int, int]:
 
 def _shared(problem: Problem, chosen: Units) -> Shared:
     p, k = problem.frame.matrix.shape
+    relative = {
+        s: np.asarray(v, float) / chosen.divisors.get(s, 1.0) for s, v in problem.inputs.items()
+    }
+    # Padded with an input of the data: at another the law may leave the doubles.
     return Shared(
-        {
-            s: padded(np.asarray(v, float) / chosen.divisors.get(s, 1.0), 1.0)
-            for s, v in problem.inputs.items()
-        },
+        {s: padded(v, float(np.min(v))) for s, v in relative.items()},
         np.pad(problem.frame.matrix, ((0, 0), (0, p - k))),
         problem.frame.offset,
         chosen.flags(p),

@@ -117,6 +117,17 @@ def inward(problem: "Problem", chosen: Units, u: np.ndarray) -> np.ndarray:
     return out
 
 
+def scattered(problem: "Problem", centres: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    """Return searched coordinates (m, k) moved by `spread` (m, k) in the problem's own units."""
+    chosen = units(problem, None, None)
+    out = inward(problem, chosen, centres) + spread
+    for one in chosen.raised:
+        out[:, one.column] *= 1 + np.exp(-_free(problem, one.power, out))
+    for shear in chosen.shears:
+        out[:, shear.column] += shear.rate * _exponent(problem, shear, out)
+    return out
+
+
 def outward(problem: "Problem", chosen: Units, found: "Solution") -> "Solution":
     """Return a solution in the units of the data: coordinates, gradient and both Hessians."""
     return _sheared(problem, chosen, _lowered(problem, chosen, found))

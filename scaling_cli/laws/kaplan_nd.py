@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from scaling_cli.law import Absorbs, Law, derived, param, power
+from scaling_cli.law import Absorbs, Law, derived, log_sum, namespace, param
 from scaling_cli.quantities import FLOPS_PER_PARAM_TOKEN as SIX
 from scaling_cli.quantities import Flops, Loss, Params, Tokens
 
 _EXPONENTS = (0.01, 0.03, 0.05, 0.076, 0.103, 0.15, 0.22, 0.32, 0.5, 1.0)
+# A kink where either term takes over has alpha_D near zero; a term that few runs show, a large one.
+_DATA_EXPONENTS = (0.003, *_EXPONENTS, 3.0, 10.0)
 
 
 class KaplanND(Law):
@@ -39,8 +41,9 @@ class KaplanND(Law):
 
     def __call__(self, N: Params, D: Tokens) -> Loss:
         """Return the loss in nats/token."""
-        capacity = power(self.Nc / N, self.alpha_N / self.alpha_D)
-        return power(capacity + self.Dc / D, self.alpha_D)
+        xp = namespace(N, D)
+        capacity = self.alpha_N / self.alpha_D * xp.log(self.Nc / N)
+        return xp.exp(self.alpha_D * log_sum(capacity, xp.log(self.Dc / D)))
 
     @derived
     def optimal_params(self, C: Flops) -> Params:
@@ -73,7 +76,7 @@ class KaplanND(Law):
         N, D = np.asarray(inputs["N"], float), np.asarray(inputs["D"], float)
         log_L = np.log(np.asarray(output, float))
         found = []
-        for alpha_N, alpha_D in itertools.product(_EXPONENTS, _EXPONENTS):
+        for alpha_N, alpha_D in itertools.product(_EXPONENTS, _DATA_EXPONENTS):
             k = alpha_N / alpha_D
             columns = np.stack([(N / N.min()) ** -k, D.min() / D])
             # Relative to its median: the power of a small alpha_D would leave the doubles.
