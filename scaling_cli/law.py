@@ -185,13 +185,6 @@ def power(base: Value, exponent: Value) -> Value:
     return xp.exp(exponent * xp.log(base))
 
 
-def log_sum(a: Value, b: Value) -> Value:
-    """Return ln(e^a + e^b) where the exponentials themselves would leave the doubles."""
-    xp = namespace(a, b)
-    above = a > b
-    return xp.where(above, a, b) + xp.log1p(xp.exp(xp.where(above, b - a, a - b)))
-
-
 @dataclass_transform(frozen_default=True, field_specifiers=(param,), kw_only_default=True)
 class Law:
     """Base of all laws: reads the declaration, adds nothing to the equation.

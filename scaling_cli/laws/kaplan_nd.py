@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from scaling_cli.law import Absorbs, Law, derived, log_sum, namespace, param
+from scaling_cli.law import Absorbs, Law, derived, param, power
 from scaling_cli.quantities import FLOPS_PER_PARAM_TOKEN as SIX
 from scaling_cli.quantities import Flops, Loss, Params, Tokens
 
@@ -41,9 +41,8 @@ class KaplanND(Law):
 
     def __call__(self, N: Params, D: Tokens) -> Loss:
         """Return the loss in nats/token."""
-        xp = namespace(N, D)
-        capacity = self.alpha_N / self.alpha_D * xp.log(self.Nc / N)
-        return xp.exp(self.alpha_D * log_sum(capacity, xp.log(self.Dc / D)))
+        capacity = power(self.Nc / N, self.alpha_N / self.alpha_D)
+        return power(capacity + self.Dc / D, self.alpha_D)
 
     @derived
     def optimal_params(self, C: Flops) -> Params:
