@@ -75,7 +75,8 @@ def search(problem: Problem, seed: int) -> Searched:
     found = _searched(smooth if lad else problem, projected, seed)
     if not np.any(np.isfinite(found.value)):
         raise FitError("the law is not finite at any starting point.")
-    ends = [(_least_absolute if lad else finished)(problem, found, i) for i in _leading(problem, found)]
+    follow = _least_absolute if lad else finished
+    ends = [follow(problem, found, lane) for lane in _leading(problem, found)]
     exact = lad and problem.penalty is None
     sums = [absolute(problem, e.u[0]) if exact else float(e.value[0]) for e, _ in ends]
     best, names = ends[int(np.nanargmin(sums))]

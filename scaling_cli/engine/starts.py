@@ -7,6 +7,7 @@ law is linear are solved for by least squares, non-negative where their domain s
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+
 import numpy as np
 
 from scaling_cli.engine.solve import Problem, to_free
