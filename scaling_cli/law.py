@@ -141,7 +141,7 @@ def param(
     linear: bool = False,
     starts: tuple[float, ...] = (),
     prior: Prior | None = None,
-    absorbs: Absorbs | None = None,
+    absorbs: Absorbs | tuple[Absorbs, ...] = (),
     twin: str | None = None,
     raised: str | None = None,
 ) -> Any:
@@ -154,7 +154,7 @@ def param(
             "linear": linear,
             "starts": starts,
             "prior": prior,
-            "absorbs": () if absorbs is None else (absorbs,),
+            "absorbs": (absorbs,) if isinstance(absorbs, Absorbs) else absorbs,
             "twin": twin,
             "raised": raised,
         }

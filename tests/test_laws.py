@@ -23,7 +23,7 @@ from scaling_cli.optimum import Optimum, make_problem, optimise
 from scaling_cli.points import Points
 from scaling_cli.quantities import QUANTITIES, Quantity
 
-FITS = reference.fit_names()
+FITS = reference.fit_names(of_curves=False)
 ULPS = 1e-14  # a handful of float64 roundings, whichever library does the powers
 
 each_law = pytest.mark.parametrize("name", laws.names())
@@ -207,7 +207,9 @@ def test_units_of_the_inputs_do_not_matter(fit_name: str) -> None:
     inputs = design(fit)
     factors = dict(zip(inputs, (1e6, 1e9, 1e3, 1e12), strict=False))
     scaled = {s: v / factors[s] for s, v in inputs.items()}
-    wave = 1 + 0.01 * np.sin(np.arange(len(next(iter(inputs.values())))))
+    # Small enough that residuals lie inside Huber's corner: of |r| alone, on a regular grid, the
+    # minimum can be a whole face.
+    wave = 1 + 0.002 * np.sin(np.arange(len(next(iter(inputs.values())))))
     plain, other = (refit(fit, x, fit.law(**inputs) * wave) for x in (inputs, scaled))
     close(other.value, plain.value, 1e-9)
     close(other.law(**scaled), plain.law(**inputs), 1e-7)
