@@ -35,7 +35,7 @@ LAYERS = (
     {"fit_file", "schedule_regime", "descent"},
     {"store", "engine", "scores", "recipe"},
     {"ingest", "chunks"},
-    {"edges", "vertex"},
+    {"edges", "vertex", "reach"},
     {"search"},
     {"optimum"},
     {"settling"},
