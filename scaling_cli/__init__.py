@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from scaling_cli.artefact import Fit as Fit
     from scaling_cli.artefact import Objective as Objective
     from scaling_cli.artefact import Prediction as Prediction
-    from scaling_cli.artefact import load as load
     from scaling_cli.backtesting import backtest as backtest
-    from scaling_cli.curve_fitting import CurveFit as CurveFit
+    from scaling_cli.curve import Curve as Curve
+    from scaling_cli.curve_artefact import CurveFit as CurveFit
     from scaling_cli.curve_fitting import fit_curves as fit_curves
-    from scaling_cli.curves import Curve as Curve
     from scaling_cli.curves import curves_of as curves_of
     from scaling_cli.errors import ScalingError as ScalingError
     from scaling_cli.extrapolation import Extrapolation as Extrapolation
     from scaling_cli.extrapolation import extrapolate as extrapolate
+    from scaling_cli.fit_file import load as load
     from scaling_cli.fitting import fit as fit
     from scaling_cli.identification import Identification as Identification
     from scaling_cli.identification import identify_schedule as identify_schedule
@@ -29,13 +29,14 @@ if TYPE_CHECKING:
     from scaling_cli.methods import intervals as intervals
     from scaling_cli.points import Points as Points
     from scaling_cli.schedule import Schedule as Schedule
+    from scaling_cli.schedule_optimum import best_schedule as best_schedule
     from scaling_cli.schedules import parse_schedule as parse_schedule
 
 __version__ = "0.1.0"
 
 _HOME = {
-    "Curve": "curves",
-    "CurveFit": "curve_fitting",
+    "Curve": "curve",
+    "CurveFit": "curve_artefact",
     "Extrapolation": "extrapolation",
     "Fit": "artefact",
     "Identification": "identification",
@@ -43,10 +44,11 @@ _HOME = {
     "Objective": "artefact",
     "Prediction": "artefact",
     "Schedule": "schedule",
-    "load": "artefact",
+    "load": "fit_file",
     "ScalingError": "errors",
     "anticipate": "anticipation",
     "backtest": "backtesting",
+    "best_schedule": "schedule_optimum",
     "curves_of": "curves",
     "extrapolate": "extrapolation",
     "fit": "fitting",
@@ -73,6 +75,7 @@ __all__ = [
     "__version__",
     "anticipate",
     "backtest",
+    "best_schedule",
     "curves_of",
     "extrapolate",
     "fit",

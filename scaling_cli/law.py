@@ -72,11 +72,12 @@ class Absorbs:
     """The unit of an input that a coefficient carries.
 
     The law is the same after `input` is divided by s and the coefficient by
-    s**(times * exponent): A in A/N^alpha absorbs N with alpha.
+    s**(times * exponent): A in A/N^alpha absorbs N with alpha. Without an exponent, by s**times:
+    Nc in Nc/N.
     """
 
     input: str
-    exponent: str
+    exponent: str | None = None
     times: float = 1.0
 
 
@@ -102,6 +103,9 @@ class Parameter:
     twin : str, optional
         An exponent that some authors hold equal to this one; every fit says what that would
         change.
+    raised : str, optional
+        The positive parameter to whose power the law raises it: what the data show of Nc in
+        (Nc/N)^alpha_N is Nc^alpha_N. The engine searches it by a size that alpha_N hardly moves.
     """
 
     name: str
@@ -113,6 +117,7 @@ class Parameter:
     prior: Prior | None
     absorbs: tuple[Absorbs, ...] = ()
     twin: str | None = None
+    raised: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,6 +143,7 @@ def param(
     prior: Prior | None = None,
     absorbs: Absorbs | tuple[Absorbs, ...] = (),
     twin: str | None = None,
+    raised: str | None = None,
 ) -> Any:
     """Declare a parameter of a law (a field specifier: use as a dataclass default)."""
     return dataclasses.field(
@@ -150,6 +156,7 @@ def param(
             "prior": prior,
             "absorbs": (absorbs,) if isinstance(absorbs, Absorbs) else absorbs,
             "twin": twin,
+            "raised": raised,
         }
     )
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from scaling_cli import chunks, laws, priors
 from scaling_cli.artefact import Objective, Status
+from scaling_cli.edges import vanishing
 from scaling_cli.engine.solve import (
     Problem,
     Solution,
@@ -46,7 +47,8 @@ class Optimum:
         Parameters whose term has vanished.
     diagnostics : mapping
         starts, agree (share of converged starts in the best minimum), basins, gradient_norm,
-        condition, iterations.
+        condition, iterations; endless (parameters in which the sum falls on without a minimum),
+        beyond (share by which it does, where they leave the floats).
     """
 
     u: np.ndarray
@@ -204,7 +206,7 @@ def optimise(problem: Problem, *, seed: int = 0) -> Optimum:
 
 
 def _optimum(problem: Problem, searched: Searched) -> Optimum:
-    found, polished, sliding = searched
+    found, polished, sliding, beyond = searched
     u = polished.u[0]
     values = {name: float(v[0]) for name, v in parameters(problem, polished.u).items()}
     law = problem.law(**values)
@@ -233,6 +235,8 @@ def _optimum(problem: Problem, searched: Searched) -> Optimum:
             "condition": condition,
             "iterations": int(np.sum(found.iterations)),
             "at_bound": list(at_bound),
+            "endless": [name for name in sliding if name not in vanishing(problem)],
+            "beyond": beyond,
         },
     )
 

@@ -4,9 +4,9 @@ For every value of a parameter, or of the prediction at given inputs, all other 
 fitted again. The interval holds the values whose objective lies above the least by no more than
 t^2 tau / 2, t a quantile of Student's t: the likelihood ratio of an M-estimator (Ronchetti 1982),
 exact for a law that is linear and fitted by least squares under normal noise. It assumes
-independent points, and that the law holds. Where another term slides to an edge without end
-(collinear inputs, a term that the data do not show), the ends are known less well: a longer search
-finds objectives a little lower there, so such an interval may be too short.
+independent points, and that the law holds. Both ends are searched again from many starts with the
+value held. Where that still leads lower, or another term slides on without end (collinear inputs, a
+term that the data do not show), the profile says that the interval may be too short.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,11 +16,17 @@ import numpy as np
 
 from scaling_cli import laws
 from scaling_cli.delta import Curvature, curvature, student
-from scaling_cli.engine.solve import Problem, Solution, parameters, solve
+from scaling_cli.engine.solve import Frame, Problem, Solution, parameters, solve
 from scaling_cli.engine.starts import starts
-from scaling_cli.errors import UsageError
+from scaling_cli.errors import FitError, UsageError
 from scaling_cli.law import Domain
-from scaling_cli.optimum import Optimum, log_predictions, objective_value, sensitivity
+from scaling_cli.optimum import (
+    Optimum,
+    log_predictions,
+    objective_value,
+    optimise,
+    sensitivity,
+)
 from scaling_cli.resampling import LAD_CORNER
 from scaling_cli.settling import noise_scale, smallest_corner
 from scaling_cli.sweep import FARTHEST, STEPS, Target, end, sweep
@@ -53,6 +59,8 @@ class Profile:
     lower : float
         How far the objective fell below the optimum along the profile, in units of tau / 2; more
         than rounding says that the optimum was not the least.
+    unsure : tuple of str
+        Ends ("lower", "upper") beyond which there may be more.
     """
 
     of: str
@@ -65,6 +73,7 @@ class Profile:
     rise: np.ndarray
     threshold: float
     lower: float
+    unsure: tuple[str, ...]
 
 
 def of_parameter(
@@ -105,6 +114,7 @@ def of_parameter(
     target = _target(
         problem, u, curved, gradient,
         pull=pull, reached=lambda ends: ends[:, leader], level=level,
+        search=lambda _, at: _with_value(problem, leader, at),
     )  # fmt: skip
     positive = problem.law.parameters()[name].domain is Domain.POSITIVE
     back = np.exp if positive else np.asarray
@@ -133,19 +143,30 @@ def of_prediction(
     )
     in_log = problem.objective.space == "log"
 
-    def pull(aims: np.ndarray, begin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def pulled_by(aims: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         output = np.repeat(longer.output[None], len(aims), axis=0)
         weight = np.repeat(longer.weight[None], len(aims), axis=0)
         output[:, -1] = np.exp(aims)
         unit = 1.0 if in_log else output[:, -1]  # of a residual, per unit of ln prediction
         far = np.abs(aims - centre) * unit / (INSIDE * smallest_corner(problem))
         weight[:, -1] = curve * np.maximum(STIFF, far) / unit**2
+        return output, weight
+
+    def pull(aims: np.ndarray, begin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        output, weight = pulled_by(aims)
         return _ended(solve(longer, begin, output=output, weight=weight))
 
     def reached(ends: np.ndarray) -> np.ndarray:
         return log_predictions(problem, ends, at)[:, 0]
 
-    target = _target(problem, u, curved, gradient, pull=pull, reached=reached, level=level)
+    def search(aim: float, found: float) -> tuple[np.ndarray, bool]:
+        del found
+        output, weight = pulled_by(np.array([aim]))
+        return _searched(replace(longer, output=output[0], weight=weight[0]))
+
+    target = _target(
+        problem, u, curved, gradient, pull=pull, reached=reached, level=level, search=search
+    )
     point = {s: float(v[0]) for s, v in at.items()}
     symbol = problem.law.output().symbol
     return _profile(target, level, curved.degrees, of=symbol, inputs=point, back=np.exp)
@@ -157,6 +178,27 @@ def _smooth(problem: Problem, optimum: Optimum) -> tuple[Problem, np.ndarray]:
         return problem, optimum.u
     smooth = replace(problem, objective=replace(problem.objective, name="huber", delta=LAD_CORNER))
     return smooth, solve(smooth, optimum.u[None]).u[0]
+
+
+def _with_value(problem: Problem, column: int, value: float) -> tuple[np.ndarray, bool]:
+    """Return where a search ends, (m, k), with one searched coordinate held; see `_searched`."""
+    frame = problem.frame
+    if len(frame.names) == 1:
+        return np.zeros((0, 1)), True
+    offset = np.where(frame.matrix[:, column] != 0, value, frame.offset)
+    names = tuple(n for i, n in enumerate(frame.names) if i != column)
+    held = Frame(np.delete(frame.matrix, column, axis=1), offset, names)
+    ended, minimum = _searched(replace(problem, frame=held))
+    return np.insert(ended, column, value, axis=1), minimum
+
+
+def _searched(problem: Problem) -> tuple[np.ndarray, bool]:
+    """Return where a search from many starts ends, (m, k), and whether that is a minimum."""
+    try:
+        optimum = optimise(problem)
+    except FitError:  # the value cannot be had, or only where nothing is finite
+        return np.zeros((0, len(problem.frame.names))), False
+    return optimum.u[None], not optimum.diagnostics["endless"]
 
 
 def _ended(solution: Solution) -> tuple[np.ndarray, np.ndarray]:
@@ -182,6 +224,7 @@ def _target(
     *,
     pull: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]],
     reached: Callable[[np.ndarray], np.ndarray],
+    search: Callable[[float, float], tuple[np.ndarray, bool]],
     level: float,
 ) -> Target:
     half, along = float(curved.half_width(gradient[None], level)[0]), curved.classic @ gradient
@@ -196,6 +239,7 @@ def _target(
         u=u, others=starts(problem), at=float(reached(u[None])[0]),
         step=min(half, FARTHEST / STEPS[-1]),
         along=along / (gradient @ along), pull=pull, reached=reached, rise=rise,
+        search=search,
     )  # fmt: skip
 
 
@@ -217,11 +261,14 @@ def _profile(
 ) -> Profile:
     threshold = student(level, degrees) ** 2
     curve = sweep(target, threshold)
-    low, high = (float(back(end(target, curve, side, threshold))) for side in (-1, 1))
+    ends = [end(target, curve, side, threshold) for side in (-1, 1)]
+    low, high = (float(back(where)) for where, _ in ends)
+    sides = zip(("lower", "upper"), ends, strict=True)
     good = np.flatnonzero(np.isfinite(curve.total))
     order = good[np.argsort(curve.at[good])]
     return Profile(
         of=of, inputs=inputs, estimate=float(back(target.at)), low=low, high=high, level=level,
         value=back(curve.at[order]), rise=curve.rise[order], threshold=threshold,
         lower=-float(np.min(curve.rise[order], initial=0.0)),
+        unsure=tuple(name for name, (_, sure) in sides if not sure),
     )  # fmt: skip

@@ -14,8 +14,9 @@ from scaling_cli import laws
 from scaling_cli.edges import ABSENT, starts_without, vanishing
 from scaling_cli.engine.iteration import RESIDUAL_FLOOR
 from scaling_cli.engine.solve import Problem, Solution, solve
-from scaling_cli.engine.starts import log_box, starts
+from scaling_cli.engine.starts import around, starts
 from scaling_cli.errors import FitError
+from scaling_cli.reach import at_the_edge, held_in_range, representable, running
 from scaling_cli.vertex import absolute, on_vertex
 
 FIRST_STARTS = 8  # the best projected ones; where most of them agree, the search ends
@@ -24,10 +25,16 @@ FEW_POINTS = 64  # up to which all starts are tried at once: few points make man
 PROJECTED_STARTS = 48
 RANDOM_STARTS = 16
 RANDOM_SPREAD = 0.5  # sd of random starts around the best projected one, in free coordinates
+FIRST_ITERATIONS = 60  # of starts where there are many: the best go on
+# Each distinct end among the best is left again by these standard deviations of a random step:
+# outliers and kinks make basins beside basins. Where all starts end in one place that is cheap.
+HOPS, HOP_SPREADS = 16, (0.1, 0.2, 0.4, 0.7, 1.0, 1.5)
+DISTINCT = 1e-6  # relative difference of objectives
+MISSED = 1e-6
 SEARCH_ITERATIONS = 150  # enough for nearly all starts; the best one is polished afterwards
+ROUNDS = 8  # of bringing a lane back into the range of floats
 POLISH_ITERATIONS = 3000  # a term that slides to zero may take thousands
 SLID = 0.1  # change of a free coordinate during a polish without end that counts as sliding
-LARGEST_LOGARITHM = 600.0  # of a coefficient: doubles end at 709, and predictions need room
 SAME_MINIMUM = 1e-8  # relative difference of objectives that counts as the same minimum
 # Least absolute deviations as the limit of Huber's: the corner shrinks until Newton no longer
 # resolves it. At corner c the sum of |r| is within (points on the arms' edge) x c / 2 of its
@@ -45,6 +52,8 @@ class Searched(NamedTuple):
     """The best of them, finished: one lane."""
     sliding: tuple[str, ...]
     """Parameters that it follows towards the edge of their domain."""
+    beyond: float = 0.0
+    """Share by which the sum falls on where parameters leave the floats."""
 
 
 def search(problem: Problem, seed: int) -> Searched:
@@ -66,16 +75,22 @@ def search(problem: Problem, seed: int) -> Searched:
     found = _searched(smooth if lad else problem, projected, seed)
     if not np.any(np.isfinite(found.value)):
         raise FitError("the law is not finite at any starting point.")
-    ends = [(_least_absolute if lad else finished)(problem, found, i) for i in _leading(found)]
+    follow = _least_absolute if lad else finished
+    ends = [follow(problem, found, lane) for lane in _leading(problem, found)]
     exact = lad and problem.penalty is None
     sums = [absolute(problem, e.u[0]) if exact else float(e.value[0]) for e, _ in ends]
-    return Searched(found, *ends[int(np.nanargmin(sums))])
+    best, names = ends[int(np.nanargmin(sums))]
+    lowest = float(np.nanmin(found.value))
+    beyond = 0.0 if lad else max(0.0, 1 - lowest / float(best.value[0]))
+    if beyond > MISSED:  # the lowest lane has left the doubles: what it followed is open
+        names = tuple(dict.fromkeys((*names, *ends[0][1])))
+    return Searched(found, best, names, beyond)
 
 
-def _leading(found: Solution) -> list[int]:
+def _leading(problem: Problem, found: Solution) -> list[int]:
     """Return the best lane; where its coefficients leave the doubles, also the best that stays."""
     known = np.where(np.isfinite(found.value), found.value, np.inf)
-    inside = np.array([_representable(u) for u in found.u])
+    inside = np.array([representable(problem, u) for u in found.u])
     lanes = [int(np.argmin(known))]
     if not inside[lanes[0]] and np.any(inside & np.isfinite(known)):
         lanes.append(int(np.argmin(np.where(inside, known, np.inf))))
@@ -84,16 +99,31 @@ def _leading(found: Solution) -> list[int]:
 
 def _searched(problem: Problem, projected: np.ndarray, seed: int) -> Solution:
     """Descend from a few starts, and from all of them where those do not agree."""
-    more = log_box(projected, RANDOM_STARTS, RANDOM_SPREAD, seed)
+    more = around(problem, projected[:1], [RANDOM_SPREAD] * RANDOM_STARTS, seed)
     if len(problem.output) <= FEW_POINTS:
-        everything = np.concatenate([projected, more])
-        return solve(problem, everything, max_iterations=SEARCH_ITERATIONS)
+        first = solve(problem, np.concatenate([projected, more]), max_iterations=FIRST_ITERATIONS)
+        return _joined(first, _hopped(problem, first, seed))
     found = solve(problem, projected[:FIRST_STARTS], max_iterations=SEARCH_ITERATIONS)
     if np.sum(agreeing(problem, found)) >= AGREED * FIRST_STARTS:
         return found
     rest = np.concatenate([projected[FIRST_STARTS:], more])
-    others = solve(problem, rest, max_iterations=SEARCH_ITERATIONS)
-    return Solution(*(np.concatenate(pair) for pair in zip(found, others, strict=True)))
+    return _joined(found, solve(problem, rest, max_iterations=SEARCH_ITERATIONS))
+
+
+def _joined(*found: Solution) -> Solution:
+    return Solution(*(np.concatenate(columns) for columns in zip(*found, strict=True)))
+
+
+def _hopped(problem: Problem, found: Solution, seed: int) -> Solution:
+    """Go on from the best distinct ends, and from places around each of them."""
+    known = np.where(np.isfinite(found.value), found.value, np.inf)
+    order, chosen = np.argsort(known, kind="stable"), []
+    for lane in order[np.isfinite(known[order])].tolist():
+        if not chosen or known[lane] > known[chosen[-1]] * (1 + DISTINCT):
+            chosen.append(lane)
+    ends = found.u[chosen[:HOPS]]
+    begin = np.concatenate([ends, around(problem, ends, HOP_SPREADS, seed)])
+    return solve(problem, begin, max_iterations=SEARCH_ITERATIONS)
 
 
 def agreeing(problem: Problem, found: Solution) -> np.ndarray:
@@ -113,14 +143,13 @@ def finished(problem: Problem, found: Solution, best: int) -> tuple[Solution, tu
         If the end is not a minimum.
     """
     u = found.u[best : best + 1]
-    if found.converged[best] and _representable(u):
+    if found.converged[best] and representable(problem, u[0]):
         return found.take([best]), ()
     ended, names = _at_an_edge(problem, u)
     if ended is not None and ended.value[0] <= found.value[best] * (1 + SAME_MINIMUM):
         return ended, names
-    ended, names = _polished(problem, u, ())
-    if not _representable(ended.u):  # it left the doubles on its way
-        ended, names = _polished(problem, ended.u, names)
+    ended, held = _polished(problem, u)
+    names = running(problem, held)
     if ended.converged[0]:
         return ended, names
     if not np.isfinite(ended.value[0]):
@@ -131,13 +160,22 @@ def finished(problem: Problem, found: Solution, best: int) -> tuple[Solution, tu
     return ended, names + _slid(problem, u, ended.u)
 
 
-def _polished(
-    problem: Problem, u: np.ndarray, names: tuple[str, ...]
-) -> tuple[Solution, tuple[str, ...]]:
-    """Follow a lane with exponents held where their coefficients would leave the doubles."""
-    held, lowered = _held_in_range(problem, u)
-    frozen = _columns(problem, names + lowered)
-    return solve(problem, held, frozen=frozen, max_iterations=POLISH_ITERATIONS), names + lowered
+def _polished(problem: Problem, u: np.ndarray) -> tuple[Solution, tuple[str, ...]]:
+    """Follow a lane to its end, within what floats can hold; also say what is held there."""
+    held: tuple[str, ...] = ()
+    found: list[tuple[Solution, tuple[str, ...]]] = []
+    for _ in range(ROUNDS):
+        inside, held = held_in_range(problem, u, held)
+        frozen = _columns(problem, held)
+        ended = solve(problem, inside, frozen=frozen, max_iterations=POLISH_ITERATIONS)
+        if representable(problem, ended.u[0]) and np.isfinite(ended.value[0]):
+            found.append((ended, held))
+            if at_the_edge(problem, ended.u[0], held):
+                break
+        u = ended.u
+    if not found:
+        found = [(solve(problem, inside, frozen=frozen, max_iterations=0), held)]
+    return min(found, key=lambda one: float(one[0].value[0]))
 
 
 def _slid(problem: Problem, begin: np.ndarray, end: np.ndarray) -> tuple[str, ...]:
@@ -157,34 +195,12 @@ def _at_an_edge(problem: Problem, u: np.ndarray) -> tuple[Solution | None, tuple
         frozen = _columns(problem, [name])
         begin = np.concatenate([u - ABSENT * frozen, starts_without(problem, name)])
         ended = solve(problem, begin, frozen=frozen, max_iterations=SEARCH_ITERATIONS)
-        inside = np.array([_representable(row) for row in ended.u])
+        inside = np.array([representable(problem, row) for row in ended.u])
         usable = np.where(inside & ended.converged, ended.value, np.inf)
         chosen = int(np.argmin(usable))
         if usable[chosen] < (np.inf if best[0] is None else best[0].value[0]):
             best = ended.take([chosen]), (name,)
     return best
-
-
-def _representable(u: np.ndarray) -> bool:
-    return bool(np.all(np.isfinite(u)) and np.max(u) < LARGEST_LOGARITHM)
-
-
-def _held_in_range(problem: Problem, u: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Return u with exponents lowered until their coefficients fit a double, and which.
-
-    A term that only the smallest size shows wants an infinite exponent; its value there is kept.
-    """
-    out, names, declared = u.copy(), list(problem.frame.names), problem.law.parameters()
-    lowered: list[str] = []
-    for column, name in enumerate(problem.frame.names):
-        excess = u[0, column] - LARGEST_LOGARITHM
-        for absorbed in declared[name].absorbs if excess > 0 else ():
-            rate = absorbed.times * float(np.log(np.min(problem.inputs[absorbed.input])))
-            exponent = names.index(absorbed.exponent)
-            out[0, column] -= excess
-            out[0, exponent] = np.log(np.exp(u[0, exponent]) - excess / rate)
-            lowered.append(absorbed.exponent)
-    return out, tuple(dict.fromkeys(lowered))
 
 
 def _columns(problem: Problem, names: Sequence[str]) -> np.ndarray:
@@ -202,15 +218,14 @@ def _least_absolute(
     FitError
         If the end is not a number.
     """
-    u, names = found.u[best : best + 1], ()
+    u, held = found.u[best : best + 1], ()
     begin = u
     reached: Solution | None = None
     for corner in LAD_CORNERS:
-        now = _at_corner(problem, u, corner, names)
-        if not _representable(now.u):
-            held, lowered = _held_in_range(problem, now.u)
-            names += lowered
-            now = _at_corner(problem, held, corner, names)
+        now = _at_corner(problem, u, corner, held)
+        if not representable(problem, now.u[0]):
+            inside, held = held_in_range(problem, now.u, held)
+            now = _at_corner(problem, inside, corner, held)
         if reached is not None and not now.converged[0] and corner < LAD_LOOSEST:
             break
         u, reached = now.u, now
@@ -220,8 +235,9 @@ def _least_absolute(
             hint="Fit with --objective huber, or hold E with --fix.",
         )
     if problem.penalty is None:  # priors pull the minimum off the vertex
-        vertex = on_vertex(problem, reached.u[0], ~_columns(problem, names)[0])
+        vertex = on_vertex(problem, reached.u[0], ~_columns(problem, held)[0])
         reached = reached._replace(u=vertex[None])
+    names = running(problem, held)
     return reached, names if reached.converged[0] else names + _slid(problem, begin, u)
 
 

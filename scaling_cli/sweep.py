@@ -17,7 +17,8 @@ WIDENINGS = 5
 PLACES = 5  # beside the optimum and its neighbours, where each value is begun
 PASSES = 3  # of starting every value again where its neighbours ended
 REFINEMENTS = 40
-CHECKS = 4
+CHECKS = 6
+SETTLED = 1e-3  # of the rise at an end, and of its distance: what may still be missed
 CLOSE = 1e-9  # of the signed root of the rise, relative to its value at the ends
 
 
@@ -45,6 +46,9 @@ class Target:
         From ends (lanes, k) to the coordinate (lanes,).
     rise : callable
         From ends to the objective above its minimum in units of tau / 2, (lanes,).
+    search : callable
+        From an aim and the coordinate reached by it to where a search from many starts ends with
+        the coordinate held there, (m, k), and whether that is a minimum.
     """
 
     u: np.ndarray
@@ -55,6 +59,7 @@ class Target:
     pull: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
     reached: Callable[[np.ndarray], np.ndarray]
     rise: Callable[[np.ndarray], np.ndarray]
+    search: Callable[[float, float], tuple[np.ndarray, bool]]
 
 
 @dataclass(frozen=True)
@@ -161,26 +166,33 @@ def _joined(one: Curve, other: Curve) -> Curve:
     return Curve(*(np.concatenate(pair)[order] for pair in pairs))
 
 
-def end(target: Target, curve: Curve, side: int, threshold: float) -> float:
-    """Return where the profile crosses the threshold on one side; infinite where it does not.
+def end(target: Target, curve: Curve, side: int, threshold: float) -> tuple[float, bool]:
+    """Return where the profile crosses the threshold on one side, and whether that is sure.
 
-    Where it crosses more than once, the outermost crossing counts. What is found is looked at from
-    every other place; where one leads lower there, the crossing lies farther out.
+    Infinite where it does not cross. Where it crosses more than once, the outermost crossing
+    counts. What is found is looked at from every other place, and by a search from many starts;
+    where one leads lower there, the crossing lies farther out. It is not sure where one does so
+    every time, or where the rest of the parameters has no minimum.
     """
-    found = side * np.inf
+    found, sure = side * np.inf, False
     for _ in range(CHECKS):
         crossing = _crossing(target, curve, side, threshold)
         if crossing is None:
-            return side * np.inf
+            return side * np.inf, True
         aim, found = crossing[0], crossing[3]
-        if not len(target.others):
-            break
-        seen = _pulled(target, np.full(len(target.others), aim), target.others)
+        searched, ended = target.search(aim, found)
+        begin = np.concatenate([target.others, searched])
+        if not len(begin):
+            return found, ended
+        seen = _pulled(target, np.full(len(begin), aim), begin)
         best = int(np.argmin(seen.total))
-        if not seen.rise[best] < threshold * (1 - CLOSE) - CLOSE:
-            break
+        # A lower place that lies inside says nothing of what is outside.
+        outside = side * (seen.at[best] - found) > -SETTLED * abs(found - target.at)
+        if not (seen.rise[best] < threshold * (1 - CLOSE) - CLOSE and outside):
+            return found, ended
+        sure = ended and bool(seen.rise[best] > threshold * (1 - SETTLED))
         curve = _joined(curve, Curve(*(x[best : best + 1] for x in vars(seen).values())))
-    return found
+    return found, sure
 
 
 def _crossing(target: Target, curve: Curve, side: int, threshold: float) -> "_Point | None":

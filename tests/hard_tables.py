@@ -139,13 +139,35 @@ def absent_term(fit: Fit, rng: np.random.Generator) -> Case:
     return made(without, scattered(fit, rng), 0.005 * rng.standard_normal(ROWS))
 
 
+def kinked(fit: Fit, rng: np.random.Generator) -> Case:
+    """Nearly flat, with two outliers: a kink fits best, and a kink is the limit of a law."""
+    columns = scattered(fit, rng)
+    errors = 0.01 * rng.standard_normal(ROWS)
+    errors[:2] += rng.choice([-1, 1], 2) * rng.uniform(0.1, 0.8, 2)
+    flat = made(fit.law, columns, errors)
+    output = 2.5 * np.exp(errors)
+    return Case(flat.truth, Points(columns, output, flat.points.runs))
+
+
+def collinear_outliers(fit: Fit, rng: np.random.Generator) -> Case:
+    """Inputs that move together, and two runs that are wrong."""
+    case = collinear(fit, rng)
+    errors = np.zeros(ROWS)
+    errors[:2] = rng.choice([-1, 1], 2) * rng.uniform(0.1, 0.8, 2)
+    output = case.points.output * np.exp(errors)
+    return Case(case.truth, Points(case.points.inputs, output, case.points.runs))
+
+
 Maker = Callable[[Fit, np.random.Generator], Case]
-# Tables on which a law has no minimum but an endless valley: Kaplan's alpha_D, or gamma together
-# with both coefficients, runs to infinity. How far a search follows it is not the same everywhere.
+# Tables on which a law may have no minimum but an endless valley: a power or an exponent runs to
+# infinity or to zero, together with coefficients, until floats end.
 ENDLESS: dict[str, tuple[Maker, ...]] = {
-    "kaplan_nd": (narrow,),
-    "chinchilla_gamma": (worst_at_the_end, narrow, no_floor, all_floor),
-}
+    "kaplan_nd": (narrow, kinked, collinear_outliers),
+    "chinchilla_gamma": (
+        worst_at_the_end, narrow, no_floor, all_floor, kinked, collinear_outliers,
+    ),
+    "chinchilla": (kinked, collinear_outliers),
+}  # fmt: skip
 ANY_LAW: tuple[Maker, ...] = (noise, few, outliers, worst_at_the_end, wide, narrow, uneven)
 
 

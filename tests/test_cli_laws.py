@@ -35,7 +35,7 @@ def test_the_catalogue_lists_every_law_with_its_equation_and_fits() -> None:
     for name in learning_curves.names():
         assert learning_curves.get(name).formula() in text
     for fit in reference.fit_names():
-        assert fit in text
+        assert fit in text or fit.startswith("average/")  # the mean of laws is no law
 
 
 def test_one_law_in_full() -> None:

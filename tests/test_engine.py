@@ -8,7 +8,7 @@ from tables import TRUTHS, free, inputs, jacobian, objective_sum, residuals, tab
 from scaling_cli import laws
 from scaling_cli.artefact import Objective
 from scaling_cli.engine.solve import Problem, frame, parameters, solve
-from scaling_cli.engine.starts import log_box, starts
+from scaling_cli.engine.starts import around, starts
 from scaling_cli.law import Domain, Law, namespace, param
 from scaling_cli.optimum import make_problem
 from scaling_cli.points import Points
@@ -225,13 +225,22 @@ def test_starts_are_non_negative_least_squares_best_first() -> None:
     assert len(found) == len(costs)
 
 
-def test_random_starts_are_normal_around_the_best() -> None:
-    best = np.array([[1.0, -2.0, 3.0], [9.0, 9.0, 9.0]])
-    box = log_box(best, 4000, 0.5, seed=1)
-    np.testing.assert_allclose(box.mean(axis=0), best[0], atol=4 * 0.5 / np.sqrt(4000))
-    np.testing.assert_allclose(box.std(axis=0), 0.5, rtol=4 / np.sqrt(8000))
-    np.testing.assert_array_equal(box, log_box(best, 4000, 0.5, seed=1))
-    assert not np.array_equal(box, log_box(best, 4000, 0.5, seed=2))
+def test_random_starts_are_normal_around_their_centres() -> None:
+    """In units of the smallest N and D: A and B are the sizes of their terms there."""
+    problem, centre = make_problem(NOISY, CHINCHILLA, Objective()), _near_truth(1, 0.0, 0)
+    found = around(problem, centre, [0.5] * 4000, seed=1)
+
+    def sizes(u: np.ndarray) -> np.ndarray:
+        out = np.array(u)
+        for coefficient, exponent, symbol in ((1, 3, "N"), (2, 4, "D")):
+            out[:, coefficient] -= np.exp(u[:, exponent]) * np.log(np.min(NOISY.inputs[symbol]))
+        return out
+
+    moved = sizes(found) - sizes(centre)
+    np.testing.assert_allclose(moved.mean(axis=0), 0.0, atol=4 * 0.5 / np.sqrt(4000))
+    np.testing.assert_allclose(moved.std(axis=0), 0.5, rtol=4 / np.sqrt(8000))
+    np.testing.assert_array_equal(found, around(problem, centre, [0.5] * 4000, seed=1))
+    assert not np.array_equal(found, around(problem, centre, [0.5] * 4000, seed=2))
 
 
 def test_the_process_keeps_its_own_precision() -> None:

@@ -143,6 +143,8 @@ def _left_out(e: Evidence, variation: Variation, name: str) -> str:
 def identifiability(e: Evidence) -> Check:
     """R10: bounds, condition number, exponents against their intervals, the profile over E."""
     condition = e.optimum.diagnostics["condition"]
+    if e.optimum.diagnostics.get("endless"):
+        return Check("fit.identifiability", Level.WARN, _endless(e))
     if e.optimum.at_bound:
         return Check("fit.identifiability", Level.WARN,
                      f"{', '.join(e.optimum.at_bound)} ran to the edge of its domain: the data do "
@@ -170,6 +172,17 @@ def identifiability(e: Evidence) -> Check:
     )
     fine = f"{text} (coefficients drift together; exponents and predictions are what to compare)."
     return line("fit.identifiability", problem if loose else None, fine)
+
+
+def _endless(e: Evidence) -> str:
+    """Say that the least sum is approached and never reached, and what to do."""
+    names, beyond = e.optimum.diagnostics["endless"], e.optimum.diagnostics["beyond"]
+    further = f", by {share(beyond)} beyond the largest numbers" if beyond > LOWER else ""
+    return (
+        f"the sum has no minimum: it falls on as {', '.join(names)} run away{further}. The fit is "
+        "as far as they were followed. Predictions inside the data hold, parameters mean nothing: "
+        f"hold {names[0]} with --fix, or use a law without it."
+    )
 
 
 def _loose(e: Evidence) -> list[str]:

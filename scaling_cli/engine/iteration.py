@@ -39,6 +39,7 @@ class Shared(NamedTuple):
     inputs: dict[str, Value]  # each (n,)
     matrix: Value  # (p, p): full free coordinates = offset + matrix @ u
     offset: Value  # (p,)
+    sized: Value  # (p,) 1 for parameters searched by their size, else 0; see `units`
 
 
 class Work(NamedTuple):
@@ -90,12 +91,15 @@ class Equation:
         Whether a parameter is the exponential of its free coordinate.
     log : bool
         Whether residuals are of ln output.
+    powers : array of bool, shape (p, p)
+        Which parameter a row's parameter is raised to.
     """
 
     derivatives: Callable[[Any, Shared], tuple[Any, list[Any], list[Any]]]
     pairs: Sequence[tuple[int, int]]
     positive: tuple[bool, ...]
     log: bool
+    powers: np.ndarray
 
 
 def equation(law: type[Law], space: str) -> Equation:
@@ -112,7 +116,9 @@ def equation(law: type[Law], space: str) -> Equation:
         bends = [_bend(law, theta, shared.inputs, q, scale) for q in pairs]
         return _at(law, theta, shared.inputs), slopes, bends
 
-    return Equation(derivatives, pairs, positive, space == "log")
+    names = np.array(list(law.parameters()))
+    powers = np.array([names == (p.raised or "") for p in declared])
+    return Equation(derivatives, pairs, positive, space == "log", powers)
 
 
 def _at(law: type[Law], theta: Sequence[Any], inputs: Any) -> Any:
@@ -161,7 +167,7 @@ def _bends(law: type[Law], i: int, j: int) -> bool:
 
 def localise(u: Any, shared: Shared, work: Work, law: Equation) -> Local:
     """Return value, gradient, IRLS Hessian and exact Hessian of one lane at u."""
-    full = shared.offset + shared.matrix @ u
+    full, sizes = _unsized(shared.offset + shared.matrix @ u, shared, law)
     prediction, slopes, bends = law.derivatives(full, shared)
     corner = work.corner
     r = (jnp.log(prediction) if law.log else prediction) - work.target
@@ -188,9 +194,40 @@ def localise(u: Any, shared: Shared, work: Work, law: Equation) -> Local:
     searched = shared.matrix * work.moves  # columns of coordinates that stand still are zero
     only_exact = np.array([1.0, 0.0])[:, None, None]
     hessians = products + only_exact * (bent.reshape(p, p) + own) + prior
+    gradient = sums[:p] + pull
+    if sizes is not None:
+        hessians = sizes.slope.T @ hessians @ sizes.slope + only_exact * sizes.bend(gradient)
+        gradient = sizes.slope.T @ gradient
     hessians = searched.T @ hessians @ searched + eye * (1.0 - work.moves)
     value = work.weight @ rho + 0.5 * away @ pull
-    return Local(value, searched.T @ (sums[:p] + pull), hessians[1], hessians[0])
+    return Local(value, searched.T @ gradient, hessians[1], hessians[0])
+
+
+class _Sizes(NamedTuple):
+    """How full free coordinates move with what is searched: z (1 + exp(-power)) in place of z."""
+
+    slope: Value  # (p, p)
+    share: Value  # (p,) exp(-power); zero where a parameter is searched as it is
+    bent: Value  # (p,) z exp(-power)
+    powers: np.ndarray  # (p, p)
+
+    def bend(self, gradient: Any) -> Any:
+        """Return the sum over full coordinates of their slope times their Hessian, (p, p)."""
+        cross = (gradient * self.share)[:, None] * self.powers
+        return self.powers.T @ ((gradient * self.bent)[:, None] * self.powers) - cross - cross.T
+
+
+def _unsized(searched: Any, shared: Shared, law: Equation) -> tuple[Any, _Sizes | None]:
+    """Return full free coordinates, and how they move, where any may be searched by size."""
+    if not law.powers.any():
+        return searched, None
+    on, powers = shared.sized > 0, law.powers.astype(float)
+    z = jnp.where(on, searched, 0.0)
+    power = jnp.where(on, powers @ jnp.where(law.powers.any(axis=0), searched, 0.0), 0.0)
+    share = shared.sized * jnp.exp(-power)
+    bent = z * share
+    slope = np.eye(len(z)) * (1.0 + share) - bent[:, None] * powers
+    return searched + bent, _Sizes(slope, share, bent, powers)
 
 
 def _symmetric(p: int, pairs: Sequence[tuple[int, int]]) -> np.ndarray:

@@ -34,7 +34,7 @@ from scaling_cli.engine.iteration import (
     localise,
 )
 from scaling_cli.engine.rows import Solution, chunk, padded, padded_size, read, report, unpacked
-from scaling_cli.engine.units import inward, outward, units
+from scaling_cli.engine.units import Units, inward, outward, units
 from scaling_cli.law import Domain, Law, Value
 from scaling_cli.priors import Penalty
 
@@ -191,7 +191,7 @@ def solve(
         problem, begin, frozen=frozen, output=output, weight=weight, corner=corner,
         prior_mean=prior_mean, prior_precision=prior_precision,
     )  # fmt: skip
-    shared = _shared(problem, chosen.divisors)
+    shared = _shared(problem, chosen)
     space = problem.objective.space
     jitted = _jitted(problem.law, space, lanes)
 
@@ -242,15 +242,17 @@ def _sizes(problem: Problem) -> tuple[int, int]:
     return lanes, lanes * TASKS_PER_LANE
 
 
-def _shared(problem: Problem, divisors: Mapping[str, float]) -> Shared:
+def _shared(problem: Problem, chosen: Units) -> Shared:
     p, k = problem.frame.matrix.shape
+    relative = {
+        s: np.asarray(v, float) / chosen.divisors.get(s, 1.0) for s, v in problem.inputs.items()
+    }
+    # Padded with an input of the data: at another the law may leave the doubles.
     return Shared(
-        {
-            s: padded(np.asarray(v, float) / divisors.get(s, 1.0), 1.0)
-            for s, v in problem.inputs.items()
-        },
+        {s: padded(v, float(np.min(v))) for s, v in relative.items()},
         np.pad(problem.frame.matrix, ((0, 0), (0, p - k))),
         problem.frame.offset,
+        chosen.flags(p),
     )
 
 

@@ -5,13 +5,13 @@ law is linear are solved for by least squares, non-negative where their domain s
 """
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from scaling_cli.engine.solve import Problem, to_free
+from scaling_cli.engine.units import scattered
 from scaling_cli.law import Domain, Law
 
 # A start needs every term alive: a term that least squares sets to zero begins at this share of
@@ -174,7 +174,11 @@ def _small_solve(gram: np.ndarray, moment: np.ndarray) -> np.ndarray:
     return np.einsum("gij,gj->gi", np.linalg.pinv(gram, hermitian=True), moment)
 
 
-def log_box(starts_: np.ndarray, count: int, spread: float, seed: int) -> Any:
-    """Return `count` random points around the best start, normal with sd `spread`."""
+def around(
+    problem: Problem, centres: np.ndarray, spreads: Sequence[float], seed: int
+) -> np.ndarray:
+    """Return one random point per centre (m, k) and spread, normal in the units of the search."""
     generator = np.random.default_rng(seed)
-    return starts_[0] + spread * generator.standard_normal((count, starts_.shape[1]))
+    repeated = np.repeat(centres, len(spreads), axis=0)
+    sd = np.tile(spreads, len(centres))[:, None]
+    return scattered(problem, repeated, sd * generator.standard_normal(repeated.shape))

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from scaling_cli.law import EXPONENT_PRIOR, FLOOR_PRIOR, Law, Prior, derived, param, power
+from scaling_cli.law import EXPONENT_PRIOR, FLOOR_PRIOR, Absorbs, Law, Prior, derived, param, power
 from scaling_cli.quantities import FLOPS_PER_PARAM_TOKEN, Flops, Loss, Params, Tokens
 
-_GAMMAS = (0.25, 0.45, 0.7, 1.0, 1.5)
+_GAMMAS = (0.04, 0.12, 0.25, 0.45, 0.7, 1.0, 1.5, 5.0)
 _FLOORS = (0.0, 0.35, 0.6, 0.8, 0.93)  # shares of the smallest output
 _EXPONENTS = (0.1, 0.2, 0.3, 0.42, 0.6, 0.85, 1.2)
 _KEPT = 12  # starts per gamma
@@ -31,8 +31,14 @@ class ChinchillaGamma(Law):
     companion = "chinchilla"
 
     E: float = param("irreducible loss", unit="nats/token", linear=True, prior=FLOOR_PRIOR)
-    A: float = param("capacity coefficient", unit="(nats/token)^(1/gamma)")
-    B: float = param("data coefficient", unit="(nats/token)^(1/gamma)")
+    A: float = param(
+        "capacity coefficient", unit="(nats/token)^(1/gamma)",
+        absorbs=Absorbs("N", "alpha"), raised="gamma",
+    )  # fmt: skip
+    B: float = param(
+        "data coefficient", unit="(nats/token)^(1/gamma)",
+        absorbs=Absorbs("D", "beta"), raised="gamma",
+    )  # fmt: skip
     alpha: float = param("capacity exponent inside the sum", prior=EXPONENT_PRIOR)
     beta: float = param("data exponent inside the sum", prior=EXPONENT_PRIOR, twin="alpha")
     gamma: float = param("power of the sum", prior=Prior(center=1.0, log_sd=0.5))

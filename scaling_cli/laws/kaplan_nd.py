@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from scaling_cli.law import Law, derived, param, power
+from scaling_cli.law import Absorbs, Law, derived, param, power
 from scaling_cli.quantities import FLOPS_PER_PARAM_TOKEN as SIX
 from scaling_cli.quantities import Flops, Loss, Params, Tokens
 
 _EXPONENTS = (0.01, 0.03, 0.05, 0.076, 0.103, 0.15, 0.22, 0.32, 0.5, 1.0)
+# A kink where either term takes over has alpha_D near zero; a term that few runs show, a large one.
+_DATA_EXPONENTS = (0.003, *_EXPONENTS, 3.0, 10.0)
 
 
 class KaplanND(Law):
@@ -26,8 +28,14 @@ class KaplanND(Law):
   journal={arXiv:2001.08361}, year={2020}}"""
     convention = {"N": "non_embedding"}
 
-    Nc: float = param("parameters at which the loss would be 1", unit="parameters")
-    Dc: float = param("tokens at which the loss would be 1", unit="tokens")
+    Nc: float = param(
+        "parameters at which the loss would be 1", unit="parameters",
+        absorbs=Absorbs("N"), raised="alpha_N",
+    )  # fmt: skip
+    Dc: float = param(
+        "tokens at which the loss would be 1", unit="tokens",
+        absorbs=Absorbs("D"), raised="alpha_D",
+    )  # fmt: skip
     alpha_N: float = param("capacity exponent")
     alpha_D: float = param("data exponent", twin="alpha_N")
 
@@ -67,7 +75,7 @@ class KaplanND(Law):
         N, D = np.asarray(inputs["N"], float), np.asarray(inputs["D"], float)
         log_L = np.log(np.asarray(output, float))
         found = []
-        for alpha_N, alpha_D in itertools.product(_EXPONENTS, _EXPONENTS):
+        for alpha_N, alpha_D in itertools.product(_EXPONENTS, _DATA_EXPONENTS):
             k = alpha_N / alpha_D
             columns = np.stack([(N / N.min()) ** -k, D.min() / D])
             # Relative to its median: the power of a small alpha_D would leave the doubles.
