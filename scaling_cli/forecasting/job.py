@@ -1,0 +1,235 @@
+"""A running job: its losses as far as they are logged, made ready to be fitted."""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from scaling_cli.errors import DataError
+from scaling_cli.schedule import Schedule
+
+FEWEST, FEW = 5, 12  # points: below the first nothing is forecast, below the second with a warning
+RAW = 200  # rows: logs of more are taken for losses of single batches, and freed of spikes
+ROUNDS, CUT, SPIKE_BINS, LOW = 4, 3.0, 40, 0.35
+MOST_BINS, FEWEST_BINS = 64, 16
+CLIP = 4.0  # median absolute deviations: further from the median of its bin, a row is pulled in
+TOLERATED = 0.005  # of the loss: the noise that a bin should have left
+SD_OF_MAD = 1.4826
+
+
+@dataclass(frozen=True)
+class Job:
+    """The losses of one run along its axis.
+
+    Parameters
+    ----------
+    run : str
+    x : array, shape (n,)
+        Steps or tokens done, increasing.
+    loss : array, shape (n,)
+        Nats/token, positive.
+    unit : str
+        `steps` or `tokens`.
+    lr : array, shape (n,), optional
+        The learning rate logged beside each loss; NaN where none is.
+    schedule : Schedule, optional
+        As its column states it.
+    batch_tokens, params, unique_tokens : float, optional
+    length : float, optional
+        Where the run is planned to end, if its table says so.
+    notes : tuple of str
+        What was left out or merged in reading.
+    """
+
+    run: str
+    x: np.ndarray
+    loss: np.ndarray
+    unit: str = "steps"
+    lr: np.ndarray | None = None
+    schedule: Schedule | None = None
+    batch_tokens: float | None = None
+    params: float | None = None
+    unique_tokens: float | None = None
+    length: float | None = None
+    notes: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        """Merge what was logged twice, leave out what is not finite, refuse what is no curve.
+
+        Raises
+        ------
+        DataError
+            If the run diverged, a loss is not positive, or there are fewer than five points.
+        """
+        x, loss = np.asarray(self.x, float), np.asarray(self.loss, float)
+        if x.shape != loss.shape or x.ndim != 1:
+            raise DataError(f"run {self.run!r}: {self.unit} and losses differ in shape.")
+        lr = None if self.lr is None else np.asarray(self.lr, float)
+        rows, notes = _restarts(x, self.unit)
+        rows, more = self._finite(x, loss, rows)
+        loss = loss[rows]
+        if (loss <= 0).any():
+            bad = x[rows][loss <= 0][0]
+            raise DataError(
+                f"run {self.run!r}: the loss at {self.unit[:-1]} {bad:g} is {loss[loss <= 0][0]:g};"
+                " a cross-entropy is positive.",
+                hint="Forecast the loss itself, not its logarithm or a difference.",
+            )
+        if len(rows) < FEWEST:
+            raise DataError(
+                f"run {self.run!r}: {len(rows)} point(s) of its loss; a forecast needs {FEWEST}."
+            )
+        object.__setattr__(self, "x", x[rows])
+        object.__setattr__(self, "loss", loss)
+        object.__setattr__(self, "lr", None if lr is None else lr[rows])
+        object.__setattr__(self, "notes", (*self.notes, *notes, *more))
+
+    def _finite(
+        self, x: np.ndarray, loss: np.ndarray, rows: np.ndarray
+    ) -> tuple[np.ndarray, list[str]]:
+        finite = np.isfinite(loss[rows]) & np.isfinite(x[rows])
+        if finite.all():
+            return rows, []
+        bad = x[rows][~finite]
+        if not finite[-1]:
+            last = x[rows][finite][-1] if finite.any() else 0.0
+            raise DataError(
+                f"run {self.run!r} diverged: its loss is not finite after {self.unit[:-1]} "
+                f"{last:g}.",
+                hint="Resume it from a checkpoint before that; the rows of the resumed part "
+                "then replace these.",
+            )
+        note = f"{len(bad)} row(s) with a loss that is not finite left out, first at {bad[0]:g}."
+        return rows[finite], [note]
+
+    @property
+    def now(self) -> float:
+        """How far the run has come."""
+        return float(self.x[-1])
+
+    def until(self, x: float) -> "Job":
+        """Return the run as it was at a place along it."""
+        kept = self.x <= x
+        lr = None if self.lr is None else self.lr[kept]
+        return replace(self, x=self.x[kept], loss=self.loss[kept], lr=lr, notes=())
+
+    def level(self, share: float = 0.05) -> float:
+        """Return the mean loss over the last share of what is logged, at least one row."""
+        last = self.x > self.now * (1 - share)
+        return float(self.loss[last].mean())
+
+
+def _restarts(x: np.ndarray, unit: str) -> tuple[np.ndarray, list[str]]:
+    """Return the rows that stand: where a log goes back, its later part replaces the earlier."""
+    ahead = np.minimum.accumulate(np.append(x[1:], np.inf)[::-1])[::-1]
+    rows = np.flatnonzero(x < ahead)
+    if len(rows) == len(x):
+        return rows, []
+    back = np.flatnonzero(np.diff(x) <= 0)
+    note = (
+        f"the log goes back {len(back)} time(s), first to {unit[:-1]} {x[back[0] + 1]:g}: "
+        f"{len(x) - len(rows)} row(s) that later ones replace are left out."
+    )
+    return rows, [note]
+
+
+@dataclass(frozen=True)
+class Bins:
+    """Losses averaged over stretches of a run, with the weight of each.
+
+    Parameters
+    ----------
+    x, loss, weight : array, shape (bins,)
+        Weights rise with the rows of a bin and with x, and add up to one.
+    noise : float
+        Of a single row, as a share of the loss.
+    rows, spikes : int
+        Rows that went in, and rows left out as spikes.
+    """
+
+    x: np.ndarray
+    loss: np.ndarray
+    weight: np.ndarray
+    noise: float
+    rows: int
+    spikes: int
+
+
+def binned(job: Job, start: float) -> Bins:
+    """Return the losses after `start`, freed of spikes and averaged over logarithmic bins."""
+    after = job.x >= start
+    if after.sum() < FEWEST:
+        after = np.arange(len(job.x)) >= len(job.x) - FEWEST
+    x, loss = job.x[after], job.loss[after]
+    kept = _without_spikes(x, loss)
+    x, loss, spikes = x[kept], loss[kept], int((~kept).sum())
+    noise = noise_of(loss)
+    means = _means(x, loss, _bin_count(len(x), noise))
+    at, mean, count = means
+    weight = np.sqrt(np.minimum(count, 20)) * at / at[-1]
+    return Bins(at, mean, weight / weight.sum(), noise, len(x), spikes)
+
+
+def noise_of(loss: np.ndarray) -> float:
+    """Return the scatter of single rows, as a share of the loss, from second differences."""
+    if len(loss) < 4:
+        return 0.0
+    second = np.diff(np.log(loss), 2)
+    return float(SD_OF_MAD * np.median(np.abs(second)) / np.sqrt(6))
+
+
+def _bin_count(rows: int, noise: float) -> int:
+    """Return as many bins as leave each with little noise: 16 to 64."""
+    per_bin = max(1.0, (noise / TOLERATED) ** 2)
+    return int(np.clip(rows / per_bin, FEWEST_BINS, MOST_BINS))
+
+
+def _means(x: np.ndarray, loss: np.ndarray, bins: int) -> tuple[np.ndarray, ...]:
+    """Return the mean place, mean loss (far rows pulled in) and rows of each bin that has any."""
+    if len(x) <= bins:
+        return x, loss, np.ones(len(x))
+    edges = np.geomspace(max(x[0], x[-1] * 1e-6), x[-1], bins + 1)
+    first = np.unique(np.searchsorted(x, edges[:-1]))
+    parts = np.split(np.arange(len(x)), first[first > 0])
+    rows = [(x[p].mean(), _clipped_mean(loss[p]), len(p)) for p in parts if len(p)]
+    return tuple(np.array(column, float) for column in zip(*rows, strict=True))
+
+
+def _clipped_mean(values: np.ndarray) -> float:
+    if len(values) < 4:
+        return float(values.mean())
+    middle = np.median(values)
+    reach = CLIP * SD_OF_MAD * np.median(np.abs(values - middle))
+    return float(np.clip(values, middle - reach, middle + reach).mean())
+
+
+def _without_spikes(x: np.ndarray, loss: np.ndarray) -> np.ndarray:
+    """Say which rows are no spikes: losses jump up, so only the upper side is cut."""
+    kept = np.ones(len(x), bool)
+    if len(x) < RAW:
+        return kept
+    ln_x, ln_loss = np.log(np.maximum(x, 1e-9 * x[-1])), np.log(loss)
+    bins = min(SPIKE_BINS, len(x) // 10)
+    edges = np.linspace(ln_x[0], ln_x[-1], bins + 1)[1:-1]
+    owner = np.searchsorted(edges, ln_x)
+    for _ in range(ROUNDS):
+        off = ln_loss - _floor(ln_x, ln_loss, owner, kept)
+        middle = np.median(off[kept])
+        below = off[kept & (off < middle)] - middle
+        limit = middle + CUT * float(np.sqrt(np.mean(below**2)))
+        fewer = kept & (off <= limit)
+        if fewer.sum() == kept.sum():
+            break
+        kept = fewer
+    return kept
+
+
+def _floor(
+    ln_x: np.ndarray, ln_loss: np.ndarray, owner: np.ndarray, kept: np.ndarray
+) -> np.ndarray:
+    """Return the low quantile of each bin, joined by straight lines in logarithms."""
+    places, levels = [], []
+    for b in np.unique(owner[kept]):
+        rows = kept & (owner == b)
+        places.append(ln_x[rows].mean())
+        levels.append(np.quantile(ln_loss[rows], LOW))
+    return np.interp(ln_x, places, levels)
