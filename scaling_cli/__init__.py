@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from scaling_cli.curves import curves_of as curves_of
     from scaling_cli.errors import ScalingError as ScalingError
     from scaling_cli.fitting import fit as fit
+    from scaling_cli.forecasting import forecast as forecast
+    from scaling_cli.forecasting.record import Forecast as Forecast
+    from scaling_cli.forecasting.record import Forecasts as Forecasts
     from scaling_cli.identification import Identification as Identification
     from scaling_cli.identification import identify_schedule as identify_schedule
     from scaling_cli.ingest import read as read
@@ -33,6 +36,8 @@ _HOME = {
     "Curve": "curves",
     "CurveFit": "curve_fitting",
     "Fit": "artefact",
+    "Forecast": "forecasting.record",
+    "Forecasts": "forecasting.record",
     "Identification": "identification",
     "Objective": "artefact",
     "Prediction": "artefact",
@@ -43,6 +48,7 @@ _HOME = {
     "curves_of": "curves",
     "fit": "fitting",
     "fit_curves": "curve_fitting",
+    "forecast": "forecasting",
     "identify_schedule": "identification",
     "parse_schedule": "schedules",
     "intervals": "methods",
@@ -54,6 +60,8 @@ __all__ = [
     "Curve",
     "CurveFit",
     "Fit",
+    "Forecast",
+    "Forecasts",
     "Identification",
     "Objective",
     "Points",
@@ -65,6 +73,7 @@ __all__ = [
     "curves_of",
     "fit",
     "fit_curves",
+    "forecast",
     "identify_schedule",
     "intervals",
     "load",

@@ -109,4 +109,6 @@ def _jobs(source: Any, target: str | None) -> tuple[list[Job], list[LeftOut]]:
         from scaling_cli.ingest import read
 
         source = read(*source) if isinstance(source, list | tuple) else read(source)
+    if len(source) == 1:
+        return [reading.one_job(source, target=target)], []
     return reading.jobs_of(source, target=target)

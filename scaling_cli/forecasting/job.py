@@ -16,6 +16,10 @@ TOLERATED = 0.005  # of the loss: the noise that a bin should have left
 SD_OF_MAD = 1.4826
 
 
+class Diverged(DataError):
+    """The losses of a run end in values that are not finite."""
+
+
 @dataclass(frozen=True)
 class Job:
     """The losses of one run along its axis.
@@ -92,7 +96,7 @@ class Job:
         bad = x[rows][~finite]
         if not finite[-1]:
             last = x[rows][finite][-1] if finite.any() else 0.0
-            raise DataError(
+            raise Diverged(
                 f"run {self.run!r} diverged: its loss is not finite after {self.unit[:-1]} "
                 f"{last:g}.",
                 hint="Resume it from a checkpoint before that; the rows of the resumed part "
@@ -105,6 +109,15 @@ class Job:
     def now(self) -> float:
         """How far the run has come."""
         return float(self.x[-1])
+
+    @property
+    def gap(self) -> float:
+        """How far apart its last rows lie, typically."""
+        return float(np.median(np.diff(self.x[-20:])))
+
+    def reached(self, end: float) -> bool:
+        """Say whether its last row is the last one there can be: steps may count from 0."""
+        return self.now >= end - (1.0 if self.unit == "steps" else 1e-9 * end)
 
     def until(self, x: float) -> "Job":
         """Return the run as it was at a place along it."""

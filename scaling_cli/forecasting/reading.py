@@ -1,6 +1,6 @@
 """From ingested runs, or curves, to running jobs: axis, target, schedule, size, plan."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,6 +38,34 @@ def jobs_of(runs: "Runs", *, target: str | None = None) -> tuple[list[Job], list
     target : str, optional
         Column of the loss. Default, per run: `val_loss` if it has eight points, else `loss`.
     """
+    found, left = [], []
+    for name, rows, facts in _each(runs, target):
+        try:
+            found.append(_job(facts, rows, target, ()))
+        except DataError as error:
+            left.append(LeftOut(name, error.message))
+    return found, left
+
+
+def one_job(runs: "Runs", *, target: str | None = None) -> Job:
+    """Return the only run of a log as a job.
+
+    Raises
+    ------
+    UsageError
+        If it holds several, or there is no such column.
+    DataError
+        If it has no loss curve.
+    """
+    each = list(_each(runs, target))
+    if len(each) != 1:
+        raise UsageError(f"one run is followed; the log holds {len(each)}.")
+    resumed = [str(note) for note in runs.notes if note.code == "resumed"]
+    return _job(each[0][2], each[0][1], target, resumed)
+
+
+def _each(runs: "Runs", target: str | None) -> "Iterator[tuple[str, View, Mapping[str, Any]]]":
+    """Yield every run: its name, its points, its facts."""
     from scaling_cli.view import View
 
     view = View.of(runs)
@@ -45,15 +73,8 @@ def jobs_of(runs: "Runs", *, target: str | None = None) -> tuple[list[Job], list
         raise UsageError(
             f"there is no column {target!r}.", hint=f"Columns: {', '.join(view.original_names())}."
         )
-    found, left = [], []
-    resumed = [str(note) for note in runs.notes if note.code == "resumed"]
     for i, facts in enumerate(runs.runs.to_pylist()):
-        rows = view.take(np.flatnonzero(view.owner == i))
-        try:
-            found.append(_job(facts, rows, target, resumed if len(runs) == 1 else ()))
-        except DataError as error:
-            left.append(LeftOut(facts["run_id"], error.message))
-    return found, left
+        yield facts["run_id"], view.take(np.flatnonzero(view.owner == i)), facts
 
 
 def _job(

@@ -70,7 +70,7 @@ def forecast_job(job: Job, options: Options) -> Forecast:
         notes.append(f"{read}.")
     future = _future(job, until, options)
     end = until or future.plan.length
-    if job.now >= end:
+    if job.reached(end):
         raise DataError(
             f"run {job.run!r} has reached its end: {job.unit[:-1]} {job.now:g} of {end:g}; its "
             f"loss is {job.level():.4f}.",
