@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 LONGEST = 160  # of a schedule's text
 MOST_REPORTS = 3  # runs that are told in full; more become a table
 MOST_CHECKS = 8
+LEAST_SHARE = 0.005
 
 
 def report(record: Mapping[str, Any], *, style: Style) -> str:
@@ -83,7 +84,7 @@ def _forecast(item: Mapping[str, Any], style: Style) -> str:
         f"the expected loss{invalid}; {_render.interval(item['one_value'])} of one logged value",
         f"method: {item['method']}",
     ]
-    if item["decay_share"] is not None:
+    if (item["decay_share"] or 0.0) >= LEAST_SHARE:
         lines.append(
             f"{100 * item['decay_share']:.0f} % of the drop to come is the decay of the learning "
             f"rate; at the present rate the loss would be {_render.value(item['constant_rate'])}"

@@ -1,5 +1,6 @@
 """Forecast where a running job will end, with an interval, and watch it."""
 
+from dataclasses import dataclass
 from time import sleep as _sleep
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -183,20 +184,16 @@ def _refuse_figure(path: str | None) -> None:
         raise UsageError("--follow writes no file.", hint="Leave -o out, or --follow.")
 
 
+@dataclass(frozen=True)
 class _Asked:
     """One call of the command: what to read, how, and what to do with it."""
 
-    def __init__(
-        self,
-        sources: list[str],
-        siblings: list[str],
-        how: dict[str, Any],
-        target: str | None,
-        terminal: Terminal,
-        options: dict[str, Any],
-    ) -> None:
-        self.sources, self.siblings, self.how = sources, siblings, how
-        self.target, self.terminal, self.options = target, terminal, options
+    sources: list[str]
+    siblings: list[str]
+    how: dict[str, Any]
+    target: str | None
+    terminal: Terminal
+    options: dict[str, Any]
 
     def read(self, sources: list[str]) -> "Runs":
         from scaling_cli.cli._reading import read
@@ -221,9 +218,7 @@ class _Asked:
             self._write(path, found, record, runs)
         self.terminal.result(lambda: _render_forecast.report(record, style=result_style()), record)
 
-    def _write(
-        self, path: str, found: "Forecasts", record: dict[str, Any], runs: "Runs"
-    ) -> None:
+    def _write(self, path: str, found: "Forecasts", record: dict[str, Any], runs: "Runs") -> None:
         if path.lower().endswith(".json"):
             from scaling_cli.jsonfile import write_json
 
@@ -279,7 +274,8 @@ class _Asked:
             band=band, patience=patience,
         )  # fmt: skip
         for update in updates:
-            self.terminal.write(_line(update) if self.terminal.json else _render_forecast.line(update))
+            write = _line if self.terminal.json else _render_forecast.line
+            self.terminal.write(write(update))
             if update.watch.left:
                 _end({update.job.run: True})
 
@@ -323,7 +319,6 @@ def _line(update: "Update") -> str:
 
 def _watcher(path: str, every: float) -> "Callable[[], bool]":
     """Return a function that waits until a file has another size or time, or is long quiet."""
-    import os
     from pathlib import Path
 
     from scaling_cli.errors import UsageError
@@ -332,7 +327,7 @@ def _watcher(path: str, every: float) -> "Callable[[], bool]":
         raise UsageError(f"--follow takes a file; {path} is none.")
 
     def state() -> tuple[int, int]:
-        found = os.stat(path)
+        found = Path(path).stat()
         return found.st_size, found.st_mtime_ns
 
     seen = [state()]

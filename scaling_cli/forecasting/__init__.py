@@ -11,9 +11,7 @@ from scaling_cli.forecasting.single import METHODS, Options, forecast_job
 from scaling_cli.points import LeftOut
 
 if TYPE_CHECKING:
-    from scaling_cli.curves import Curve
     from scaling_cli.forecasting.siblings import PredictsCurves
-    from scaling_cli.runs import Runs
     from scaling_cli.schedule import Schedule
 
 __all__ = ["Forecast", "Forecasts", "forecast"]
@@ -85,7 +83,7 @@ def forecast(
             left.append(LeftOut(job.run, error.message))
     if not found:
         raise errors[0] if len(left) == 1 and errors else _none(left)
-    return Forecasts(tuple(found), tuple([*left, *unread]))
+    return Forecasts(tuple(found), (*left, *unread))
 
 
 def _none(left: Sequence[LeftOut]) -> DataError:

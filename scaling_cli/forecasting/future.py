@@ -21,6 +21,7 @@ COSINE_END = 0.1  # of the peak, of the cosine that is assumed
 COOL_DOWN = 0.2  # of the run, of the cool-down that is assumed
 SAME_SHAPE = 0.02  # of the peak, on average along the run
 MOST_RIVALS = 3
+NEAR = 0.03  # of the peak: a family that is off by less is near the logged rate
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,9 @@ def future_of(
     if job.schedule is not None:
         return Future(plan_of(job, job.schedule, "column", "as its column states"))
     end = until or job.length
-    rows = np.empty(0) if job.lr is None else np.flatnonzero(np.isfinite(job.lr))
-    if job.lr is not None and len(rows) >= FEWEST_ROWS and job.lr[rows].max() > 0:
-        return _logged(job, job.x[rows], np.maximum(job.lr[rows], 0.0), end)
+    x, lr = job.rates()
+    if len(lr) >= FEWEST_ROWS and lr.max() > 0:
+        return _logged(job, x, lr, end)
     if alike := _one_shape(siblings):
         length = end or alike.length
         stretch = alike.stretch * length / alike.length
@@ -116,23 +117,38 @@ def _needed(job: Job, end: float | None) -> float:
 
 def _logged(job: Job, x: np.ndarray, lr: np.ndarray, end: float | None) -> Future:
     """Return what the logged rate says of the rates to come."""
-    length = end if end is not None and end > x[-1] else None
-    found = identify_schedule(x, lr, length=length)
+    found = identify_schedule(x, lr, length=end if end is not None and end > x[-1] else None)
+    if found.verdict is Verdict.UNEXPLAINED and end is not None:
+        found = identify_schedule(x, lr)  # it may end before the run does
     falls = bool((lr[np.argmax(lr) :] < lr.max() * (1 - SAME_SHAPE)).any())
-    if found.verdict is Verdict.UNEXPLAINED or not falls:
+    if not falls:
         return _held(job, x, lr, _needed(job, end), found)
-    plan = _identified(found, found.schedule, end)
+    if found.verdict is Verdict.UNEXPLAINED:
+        return _nearest(job, x, lr, _needed(job, end), found)
+    plan = _identified(found, found.schedule)
     if found.verdict is Verdict.AMBIGUOUS:
         others = tuple(
-            (rival.schedule.title, _identified(found, rival.schedule, end))
+            (rival.schedule.title, _identified(found, rival.schedule))
             for rival in found.rivals[:MOST_RIVALS]
         )
         return Future(plan, others, name=found.schedule.title)
     return Future(plan)
 
 
-def _identified(found: Identification, schedule: Schedule, end: float | None) -> Plan:
-    length = max(schedule.length, end or 0.0) + found.shift
+def _nearest(job: Job, x: np.ndarray, lr: np.ndarray, end: float, found: Identification) -> Future:
+    """Return the schedule nearest to a rate that none explains, if near; else the rate held."""
+    near = [r for r in found.rivals if r.misfit < NEAR and r.schedule.length > x[-1]]
+    held = _held(job, x, lr, end, found)
+    if not near:
+        return held
+    schedule, off = near[0].schedule, 100 * near[0].misfit
+    why = f"no family explains the logged rate; the nearest, off by up to {off:.1g} % of the peak"
+    plan = Plan(schedule, schedule.length, "logged", why, str(found.verdict))
+    return Future(plan, ((held.name, held.plan), *held.others), name=schedule.title)
+
+
+def _identified(found: Identification, schedule: Schedule) -> Plan:
+    length = schedule.length + found.shift
     why = f"{found.verdict}, from {found.rows} logged rates"
     return Plan(
         schedule, length, "logged", why, str(found.verdict), shift=found.shift,

@@ -12,6 +12,7 @@ RAW = 200  # rows: logs of more are taken for losses of single batches, and free
 ROUNDS, CUT, SPIKE_BINS, LOW = 4, 3.0, 40, 0.35
 MOST_BINS, FEWEST_BINS = 64, 16
 CLIP = 4.0  # median absolute deviations: further from the median of its bin, a row is pulled in
+NO_WAY = 1e-3  # of the run: so near its end it has ended; the last step may be logged as n - 1
 TOLERATED = 0.005  # of the loss: the noise that a bin should have left
 SD_OF_MAD = 1.4826
 
@@ -116,14 +117,21 @@ class Job:
         return float(np.median(np.diff(self.x[-20:])))
 
     def reached(self, end: float) -> bool:
-        """Say whether its last row is the last one there can be: steps may count from 0."""
-        return self.now >= end - (1.0 if self.unit == "steps" else 1e-9 * end)
+        """Say whether its last row is at the end, or as near as makes no difference."""
+        return self.now >= end - max(1.0, NO_WAY * end)
 
     def until(self, x: float) -> "Job":
         """Return the run as it was at a place along it."""
         kept = self.x <= x
         lr = None if self.lr is None else self.lr[kept]
         return replace(self, x=self.x[kept], loss=self.loss[kept], lr=lr, notes=())
+
+    def rates(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return where a learning rate is logged, and that rate; a rate below zero is rounding."""
+        if self.lr is None:
+            return np.empty(0), np.empty(0)
+        there = np.isfinite(self.lr)
+        return self.x[there], np.maximum(self.lr[there], 0.0)
 
     def level(self, share: float = 0.05) -> float:
         """Return the mean loss over the last share of what is logged, at least one row."""

@@ -77,9 +77,7 @@ def _each(runs: "Runs", target: str | None) -> "Iterator[tuple[str, View, Mappin
         yield facts["run_id"], view.take(np.flatnonzero(view.owner == i)), facts
 
 
-def _job(
-    facts: Mapping[str, Any], rows: "View", target: str | None, resumed: Sequence[str]
-) -> Job:
+def _job(facts: Mapping[str, Any], rows: "View", target: str | None, resumed: Sequence[str]) -> Job:
     name = facts["run_id"]
     column, note = _target(rows, target)
     unit = "steps" if rows.own("step").any() else "tokens"
@@ -94,7 +92,7 @@ def _job(
         schedule=_stated(name, facts.get("schedule")),
         batch_tokens=_batch(facts, rows, unit), params=facts.get("params"),
         unique_tokens=facts.get(U.column), length=length,
-        notes=tuple([*resumed, *([note] if note else [])]),
+        notes=(*resumed, *([note] if note else [])),
     )  # fmt: skip
 
 

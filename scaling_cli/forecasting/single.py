@@ -14,8 +14,15 @@ from scaling_cli.forecasting.future import Future, future_of, plan_of
 from scaling_cli.forecasting.job import FEW, Job
 from scaling_cli.forecasting.record import Forecast, Known, Past, Path, Scenario, Seen
 from scaling_cli.forecasting.siblings import (
-    Family, Informed, PredictsCurves, Sibling, family, informed, predicted_sibling,
+    Family,
+    Informed,
+    PredictsCurves,
+    Sibling,
+    family,
+    informed,
+    predicted_sibling,
 )  # fmt: skip
+from scaling_cli.identification import FEWEST_ROWS
 from scaling_cli.points import LeftOut
 from scaling_cli.schedule import Schedule
 from scaling_cli.schedules.constant import Constant
@@ -77,6 +84,7 @@ def forecast_job(job: Job, options: Options) -> Forecast:
             hint="Say where it ends with --until if it goes on.",
         )
     warnings = _doubts(job, future.plan, end)
+    future = _reaching(future, end)
     found = alone(job, future.plan, _priors(options.method))
     if future.open and options.method == "law":
         found, future, said = _chosen(job, found, future)
@@ -114,11 +122,10 @@ def _sibling(job: Job) -> Sibling | None:
     """Return a finished run with its plan; None where its learning rate is not known."""
     if job.schedule is not None:
         return Sibling(job, plan_of(job, job.schedule, "column", "as its column states"))
-    rows = np.empty(0) if job.lr is None else np.flatnonzero(np.isfinite(job.lr))
-    if job.lr is None or len(rows) < 2:
+    x, lr = job.rates()
+    if len(lr) < FEWEST_ROWS:
         return None
-    rates = np.maximum(job.lr[rows], 0.0)
-    log = Knots.of(job.x[rows], rates, unit=job.unit)
+    log = Knots.of(x, lr, unit=job.unit)
     return Sibling(job, Plan(log, job.now, "logged", "as logged"))
 
 
@@ -174,6 +181,13 @@ def _outcome(found: Alone, end: float, level: float, told: Informed | None) -> O
     way = np.log(x / now) / np.log(end / now)
     loss = loss * (told.value / loss[-1]) ** way
     return Outcome(x, loss, np.maximum(told.half_width(level) * way, told.half_width(level) / 10))
+
+
+def _reaching(future: Future, end: float) -> Future:
+    """Return plans that reach the end of the run; beyond its end a schedule keeps its last rate."""
+    others = tuple((n, replace(p, length=max(p.length, end))) for n, p in future.others)
+    plan = replace(future.plan, length=max(future.plan.length, end))
+    return replace(future, plan=plan, others=others)
 
 
 def _doubts(job: Job, plan: Plan, end: float) -> list[str]:
