@@ -32,7 +32,7 @@ METHODS = ("law", "power")
 MOST_EPOCHS = 4.0
 LOWEST = 0.4  # of the present loss: a forecast below it is none
 ABOVE = 0.002  # of the present loss, beyond its noise: a forecast above it is none
-PREFERRED = 1.6  # log evidence by which a constant rate must be better than a cosine
+PREFERRED = 1.2  # log evidence by which a constant rate must be better than a cosine
 PLACES = 61  # of the path
 
 
