@@ -8,6 +8,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from scaling_cli.anticipation import Levels as Levels
+    from scaling_cli.anticipation import anticipate as anticipate
     from scaling_cli.artefact import Fit as Fit
     from scaling_cli.artefact import Objective as Objective
     from scaling_cli.artefact import Prediction as Prediction
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from scaling_cli.curves import Curve as Curve
     from scaling_cli.curves import curves_of as curves_of
     from scaling_cli.errors import ScalingError as ScalingError
+    from scaling_cli.extrapolation import Extrapolation as Extrapolation
+    from scaling_cli.extrapolation import extrapolate as extrapolate
     from scaling_cli.fitting import fit as fit
     from scaling_cli.forecasting import forecast as forecast
     from scaling_cli.forecasting.record import Forecast as Forecast
@@ -35,17 +39,21 @@ __version__ = "0.1.0"
 _HOME = {
     "Curve": "curves",
     "CurveFit": "curve_fitting",
+    "Extrapolation": "extrapolation",
     "Fit": "artefact",
     "Forecast": "forecasting.record",
     "Forecasts": "forecasting.record",
     "Identification": "identification",
+    "Levels": "anticipation",
     "Objective": "artefact",
     "Prediction": "artefact",
     "Schedule": "schedule",
     "load": "artefact",
     "ScalingError": "errors",
+    "anticipate": "anticipation",
     "backtest": "backtesting",
     "curves_of": "curves",
+    "extrapolate": "extrapolation",
     "fit": "fitting",
     "fit_curves": "curve_fitting",
     "forecast": "forecasting",
@@ -59,18 +67,22 @@ _HOME = {
 __all__ = [
     "Curve",
     "CurveFit",
+    "Extrapolation",
     "Fit",
     "Forecast",
     "Forecasts",
     "Identification",
+    "Levels",
     "Objective",
     "Points",
     "Prediction",
     "ScalingError",
     "Schedule",
     "__version__",
+    "anticipate",
     "backtest",
     "curves_of",
+    "extrapolate",
     "fit",
     "fit_curves",
     "forecast",

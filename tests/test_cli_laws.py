@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from scaling_cli import curve_laws, laws, reference
+from scaling_cli import curve_laws, laws, learning_curves, reference
 from scaling_cli.cli import app
 
 
@@ -25,12 +25,15 @@ def test_the_catalogue_lists_every_law_with_its_equation_and_fits() -> None:
     assert (result.exit_code, result.stderr) == (0, "")
     entries = result.stdout.split("\n\n")
     assert entries[-1] == "'scaling laws NAME' tells the whole of one.\n"
-    assert [entry.splitlines()[0] for entry in entries[:-1]] == [*laws.names(), *curve_laws.names()]
+    names = [*laws.names(), *curve_laws.names(), *learning_curves.names()]
+    assert [entry.splitlines()[0] for entry in entries[:-1]] == names
     text = " ".join(result.stdout.split())
     for name in laws.names():
         assert laws.get(name).formula() in text
     for name in curve_laws.names():
         assert curve_laws.get(name).formula() in text
+    for name in learning_curves.names():
+        assert learning_curves.get(name).formula() in text
     for fit in reference.fit_names():
         assert fit in text
 
@@ -87,6 +90,15 @@ def test_a_law_of_loss_curves_in_full() -> None:
     text = run("annealing").stdout
     assert text.startswith("annealing\n  L(t) = L0 + A S1^-alpha - C S2, with the momentum sum S2 ")
     assert "\nconventions of the source\n  warm-up: at_peak\n" in text
+
+
+def test_a_family_of_learning_curves_in_full() -> None:
+    found = record("pow3")
+    assert (found["laws"], found["curve_laws"]) == ([], [])
+    (family,) = found["learning_curves"]
+    assert list(family["parameters"]) == ["E", "A", "alpha"]
+    assert list(family["inputs"]) == ["x"]
+    assert run("pow3").stdout.startswith("pow3\n  L(x) = E + A x^-alpha (Domhan et al. 2015, pow3")
 
 
 def test_unknown_law_suggests_a_near_one() -> None:

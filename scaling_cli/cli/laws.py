@@ -33,22 +33,27 @@ def laws(
 ) -> None:
     """List the laws, or explain one: its equation, units, derived quantities, source and fits."""
     del debug
-    from scaling_cli import curve_laws
+    from scaling_cli import curve_laws, learning_curves
     from scaling_cli import laws as catalogue
     from scaling_cli.cli import _render_laws
 
     terminal = Terminal(json=json, quiet=quiet)
     along = [n for n in curve_laws.names() if name in (None, n)]
-    chosen = list(catalogue.names()) if name is None else [n for n in [name] if n not in along]
+    blind = [n for n in learning_curves.names() if name in (None, n)]
+    others = {*along, *blind}
+    chosen = list(catalogue.names()) if name is None else [n for n in [name] if n not in others]
     points = [describe(n, catalogue.get(n)) for n in chosen]
     curves = [describe(n, curve_laws.get(n)) for n in along]
+    families = [describe(n, learning_curves.get(n)) for n in blind]
+    every = [*points, *curves, *families]
 
     def render() -> str:
         if name is None:
-            return _render_laws.catalogue([*points, *curves], style=result_style())
-        return _render_laws.law([*points, *curves][0], style=result_style())
+            return _render_laws.catalogue(every, style=result_style())
+        return _render_laws.law(every[0], style=result_style())
 
-    terminal.result(render, {"schema_version": 1, "laws": points, "curve_laws": curves})
+    found = {"laws": points, "curve_laws": curves, "learning_curves": families}
+    terminal.result(render, {"schema_version": 1, **found})
 
 
 def describe(name: str, law: "type[Law]") -> dict[str, Any]:

@@ -1,0 +1,35 @@
+"""The exponential of a power: the same curves as `weibull`."""
+
+import numpy as np
+
+from scaling_cli.law import Prior, Value, param, power
+from scaling_cli.learning_curve import LearningCurve, grid
+
+
+class Exp4(LearningCurve):
+    """L(x) = E + A exp(-a x^alpha), A = e^b (Domhan et al. 2015, exp4).
+
+    The same curves as weibull with a = kappa^delta, alpha = delta. Published priors ln a ~ N(-2, 1)
+    and ln alpha ~ N(0, 1), widened to sd 3 and 1.5 (losses fall far more slowly than accuracies
+    rose); E = c and A are only held at zero or above.
+    """
+
+    reference = "Domhan, Springenberg and Hutter, IJCAI 2015; priors: arXiv:2310.20447"
+    bibtex = """@inproceedings{domhan2015speeding,
+  title={Speeding up Automatic Hyperparameter Optimization of Deep Neural Networks by
+    Extrapolation of Learning Curves},
+  author={Domhan, Tobias and Springenberg, Jost Tobias and Hutter, Frank},
+  booktitle={IJCAI}, year={2015}}"""
+    rising = "c - exp(-a x^alpha + b)"
+    same_as = "weibull"
+    bounds = {"a": (1e-9, 100.0), "alpha": (0.05, 5.0)}
+
+    E: float = param("loss that no training removes", unit="nats/token", linear=True)
+    A: float = param("what is lost beyond the floor, e^b", unit="nats/token", linear=True)
+    a: float = param("rate", starts=grid(1e-4, 10.0, 16), prior=Prior(0.135, 3.0))
+    alpha: float = param("stretch", starts=grid(0.1, 3.0, 12), prior=Prior(1.0, 1.5))
+
+    @classmethod
+    def columns(cls, x: np.ndarray, a: Value, alpha: Value) -> tuple[np.ndarray, ...]:
+        """Return what each coefficient is multiplied by."""
+        return np.ones_like(x), np.exp(-a * power(x, alpha))

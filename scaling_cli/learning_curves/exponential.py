@@ -1,0 +1,30 @@
+"""The exponential with a floor: what AutoLRS fits to short stretches."""
+
+import numpy as np
+
+from scaling_cli.law import Value, param
+from scaling_cli.learning_curve import LearningCurve, grid
+
+
+class Exponential(LearningCurve):
+    """L(x) = E + A exp(-rate x) (Jin et al. 2021, AutoLRS, arXiv:2105.10762).
+
+    Their a exp(b t) + c with b = -rate. weibull with delta = 1. They state no prior.
+    """
+
+    reference = "arXiv:2105.10762"
+    bibtex = """@inproceedings{jin2021autolrs,
+  title={AutoLRS: Automatic Learning-Rate Schedule by Bayesian Optimization on the Fly},
+  author={Jin, Yuchen and Zhou, Tianyi and Zhao, Liangyu and others},
+  booktitle={ICLR}, year={2021}}"""
+    rising = "c - a exp(-rate x)"
+    bounds = {"rate": (1e-5, 100.0)}
+
+    E: float = param("loss that no training removes", unit="nats/token", linear=True)
+    A: float = param("what is lost beyond the floor", unit="nats/token", linear=True)
+    rate: float = param("rate", starts=grid(1e-3, 10.0, 40))
+
+    @classmethod
+    def columns(cls, x: np.ndarray, rate: Value) -> tuple[np.ndarray, ...]:
+        """Return what each coefficient is multiplied by."""
+        return np.ones_like(x), np.exp(-rate * x)

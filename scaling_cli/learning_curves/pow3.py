@@ -1,0 +1,32 @@
+"""The power law with a floor: the learning curve behind most scaling laws."""
+
+import numpy as np
+
+from scaling_cli.law import Prior, Value, param, power
+from scaling_cli.learning_curve import LearningCurve, grid
+
+
+class Pow3(LearningCurve):
+    """L(x) = E + A x^-alpha (Domhan et al. 2015, pow3; the power law with a floor).
+
+    Published prior of alpha: ln alpha ~ N(0, 2), kept; those of c and a are for accuracies: E and A
+    are only held at zero or above.
+    """
+
+    reference = "Domhan, Springenberg and Hutter, IJCAI 2015; priors: arXiv:2310.20447"
+    bibtex = """@inproceedings{domhan2015speeding,
+  title={Speeding up Automatic Hyperparameter Optimization of Deep Neural Networks by
+    Extrapolation of Learning Curves},
+  author={Domhan, Tobias and Springenberg, Jost Tobias and Hutter, Frank},
+  booktitle={IJCAI}, year={2015}}"""
+    rising = "c - a x^-alpha"
+    bounds = {"alpha": (0.02, 6.0)}
+
+    E: float = param("loss that no training removes", unit="nats/token", linear=True)
+    A: float = param("what is lost beyond the floor at x = 1", unit="nats/token", linear=True)
+    alpha: float = param("exponent", starts=grid(0.05, 3.0, 40), prior=Prior(1.0, 2.0))
+
+    @classmethod
+    def columns(cls, x: np.ndarray, alpha: Value) -> tuple[np.ndarray, ...]:
+        """Return what each coefficient is multiplied by."""
+        return np.ones_like(x), power(x, -alpha)

@@ -1,0 +1,34 @@
+"""The power law with a floor and a shift along x."""
+
+import numpy as np
+
+from scaling_cli.law import Prior, Value, param, power
+from scaling_cli.learning_curve import LearningCurve, grid
+
+
+class Pow4(LearningCurve):
+    """L(x) = E + A (x + b)^-alpha (Domhan et al. 2015, pow4).
+
+    Domhan writes (a x + b)^-alpha with the amplitude inside: A = a^-alpha, and b here is his b/a,
+    in hundredths of what was seen. Published prior of alpha: ln alpha ~ N(0, 1), kept; his
+    ln b ~ U(0, 1) became ln b ~ N(0.5, 2).
+    """
+
+    reference = "Domhan, Springenberg and Hutter, IJCAI 2015; priors: arXiv:2310.20447"
+    bibtex = """@inproceedings{domhan2015speeding,
+  title={Speeding up Automatic Hyperparameter Optimization of Deep Neural Networks by
+    Extrapolation of Learning Curves},
+  author={Domhan, Tobias and Springenberg, Jost Tobias and Hutter, Frank},
+  booktitle={IJCAI}, year={2015}}"""
+    rising = "c - (a x + b)^-alpha"
+    bounds = {"alpha": (0.02, 6.0), "b": (1e-4, 1e3)}
+
+    E: float = param("loss that no training removes", unit="nats/token", linear=True)
+    A: float = param("what is lost beyond the floor at x + b = 1", unit="nats/token", linear=True)
+    alpha: float = param("exponent", starts=grid(0.05, 3.0, 14), prior=Prior(1.0, 1.0))
+    b: float = param("shift", starts=grid(0.01, 100.0, 9), prior=Prior(1.65, 2.0))
+
+    @classmethod
+    def columns(cls, x: np.ndarray, alpha: Value, b: Value) -> tuple[np.ndarray, ...]:
+        """Return what each coefficient is multiplied by."""
+        return np.ones_like(x), power(x + b, -alpha)

@@ -1,0 +1,33 @@
+"""The vapour pressure curve: a power law without floor, bent at the start."""
+
+import numpy as np
+
+from scaling_cli.law import Domain, param
+from scaling_cli.learning_curve import LearningCurve
+
+
+class Vap(LearningCurve):
+    """L(x) = exp(a + b/x - c ln x) (Domhan et al. 2015, vap).
+
+    The published b < 0 and c > 0 rise; with both signs turned round the loss falls and stays
+    positive. ln L is linear in all three; the published priors are
+    for accuracies and are left out.
+    """
+
+    reference = "Domhan, Springenberg and Hutter, IJCAI 2015; priors: arXiv:2310.20447"
+    bibtex = """@inproceedings{domhan2015speeding,
+  title={Speeding up Automatic Hyperparameter Optimization of Deep Neural Networks by
+    Extrapolation of Learning Curves},
+  author={Domhan, Tobias and Springenberg, Jost Tobias and Hutter, Frank},
+  booktitle={IJCAI}, year={2015}}"""
+    rising = "exp(a + b/x + c ln x)"
+    scale = "log"
+
+    a: float = param("ln loss at x = 1 but for b", domain=Domain.REAL, linear=True)
+    b: float = param("bend at the start", linear=True)
+    c: float = param("exponent", linear=True)
+
+    @classmethod
+    def columns(cls, x: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Return what each coefficient is multiplied by."""
+        return np.ones_like(x), 1.0 / x, -np.log(x)

@@ -1,0 +1,35 @@
+"""Weibull's growth curve: a stretched exponential."""
+
+import numpy as np
+
+from scaling_cli.law import Prior, Value, param, power
+from scaling_cli.learning_curve import LearningCurve, grid
+
+
+class Weibull(LearningCurve):
+    """L(x) = E + A exp(-(kappa x)^delta) (Domhan et al. 2015, weibull).
+
+    janoschek and exp4 are the same curves with other parameters. Published priors
+    ln kappa ~ N(-2, 1) and ln delta ~ N(0, 0.5), widened threefold (losses fall far more slowly
+    than accuracies rose); E = alpha and A = beta - alpha are only held
+    at zero or above.
+    """
+
+    reference = "Domhan, Springenberg and Hutter, IJCAI 2015; priors: arXiv:2310.20447"
+    bibtex = """@inproceedings{domhan2015speeding,
+  title={Speeding up Automatic Hyperparameter Optimization of Deep Neural Networks by
+    Extrapolation of Learning Curves},
+  author={Domhan, Tobias and Springenberg, Jost Tobias and Hutter, Frank},
+  booktitle={IJCAI}, year={2015}}"""
+    rising = "alpha - (alpha - beta) exp(-(kappa x)^delta)"
+    bounds = {"kappa": (1e-6, 1e4), "delta": (0.05, 5.0)}
+
+    E: float = param("loss that no training removes", unit="nats/token", linear=True)
+    A: float = param("what is lost beyond the floor", unit="nats/token", linear=True)
+    kappa: float = param("rate", starts=grid(1e-3, 30.0, 16), prior=Prior(0.135, 3.0))
+    delta: float = param("stretch", starts=grid(0.1, 3.0, 12), prior=Prior(1.0, 1.5))
+
+    @classmethod
+    def columns(cls, x: np.ndarray, kappa: Value, delta: Value) -> tuple[np.ndarray, ...]:
+        """Return what each coefficient is multiplied by."""
+        return np.ones_like(x), np.exp(-power(kappa * x, delta))
