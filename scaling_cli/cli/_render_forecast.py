@@ -49,6 +49,7 @@ def _one(item: Mapping[str, Any], style: Style) -> list[str]:
         _scenarios(item, style),
         _siblings(item, style),
         _backtests(item, style),
+        _levels(item, style),
         _notes(item, style),
     ]
 
@@ -132,6 +133,24 @@ def _backtests(item: Mapping[str, Any], style: Style) -> str:
     head = ["fitted to", "forecast", "logged", "error"]
     table = _render.table(head, rows, align=">>>>", style=style)
     return _render.block("backtest (the end of what is logged)", table, style=style)
+
+
+def _levels(item: Mapping[str, Any], style: Style) -> str:
+    """Return from where a forecast can be believed, by the rules of anticipation."""
+    levels = item["levels"]
+    if levels is None:
+        return ""
+
+    def at(name: str) -> str:
+        return "not yet" if levels[name] is None else place(item, levels[name])
+
+    lines = [
+        f"working (the asymptote has settled): {at('working')}; prediction (and can be): "
+        f"{at('prediction')}",
+        f"convergence ({levels['threshold']:g} left to gain): {at('convergence')}"
+        + ("" if levels["forecast"] is None else f", expected at {at('forecast')}"),
+    ]
+    return _render.labelled("levels", "\n".join(lines), style=style)
 
 
 def _notes(item: Mapping[str, Any], style: Style) -> str:

@@ -61,7 +61,8 @@ Method = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="law: sees the learning rate; power: a power law in steps that does not.",
+        help="law: sees the learning rate; power, a power law in steps, and families, a stack of "
+        "learning curves, do not.",
     ),
 ]
 UniqueTokens = Annotated[
@@ -75,6 +76,15 @@ Output = Annotated[
         help="The figure as .png, .svg or .pdf, or the forecast as .json.",
     ),
 ]  # fmt: skip
+Threshold = Annotated[
+    float | None,
+    typer.Option(
+        "--levels",
+        metavar="NATS",
+        help="Add the levels of anticipation: from where forecasts can be believed, and where no "
+        "more than this is left to gain.",
+    ),
+]
 Against = Annotated[
     str | None,
     typer.Option(
@@ -109,6 +119,7 @@ def forecast(
     method: Method = "law",
     target: options.Target = None,
     unique_tokens: UniqueTokens = None,
+    threshold: Threshold = None,
     against: Against = None,
     follow: Follow = False,
     every: Every = 30.0,
@@ -135,7 +146,7 @@ def forecast(
     asked = _Asked(
         sources, siblings or [], how, target, terminal,
         {"until": until, "schedule": schedule, "level": level, "method": method,
-         "unique_tokens": _unique(unique_tokens), "fit": _fit(fit)},
+         "unique_tokens": _unique(unique_tokens), "fit": _fit(fit), "threshold": threshold},
     )  # fmt: skip
     path = _writable(output)
     if follow:

@@ -28,6 +28,7 @@ def forecast(
     method: str = "law",
     target: str | None = None,
     unique_tokens: float | None = None,
+    threshold: float | None = None,
 ) -> Forecasts:
     """Forecast the final loss of running jobs.
 
@@ -52,11 +53,14 @@ def forecast(
     level : float
         Nominal coverage of the intervals.
     method : str
-        `law`, or `power`: a power law in steps that sees no learning rate.
+        `law`; `power`, a power law in steps, or `families`, the stack of `extrapolate`: these see
+        no learning rate.
     target : str, optional
         Column of the loss. Default: `val_loss` where it has eight points, else `loss`.
     unique_tokens : float, optional
         Distinct training tokens: beyond four passes over them the interval is not valid.
+    threshold : float, optional
+        What may be left to gain, nats/token: the levels of `anticipate` are added.
 
     Raises
     ------
@@ -73,7 +77,7 @@ def forecast(
         raise UsageError(f"level must lie between 0 and 1, not {level:g}.")
     jobs, left = _jobs(runs, target)
     kin, unread = _jobs(siblings, target)
-    options = Options(until, schedule, level, method, unique_tokens, fit, tuple(kin))
+    options = Options(until, schedule, level, method, unique_tokens, fit, tuple(kin), threshold)
     found, errors = [], []
     for job in jobs:
         try:

@@ -42,6 +42,8 @@ class Alone:
     course : Course
     bins : Bins
     posterior : Posterior
+    since : float
+        Nothing before it was fitted.
     backtests : tuple of Backtest
     """
 
@@ -50,6 +52,7 @@ class Alone:
     course: Course
     bins: Bins
     posterior: Posterior
+    since: float = 0.0
     backtests: tuple[Backtest, ...] = ()
 
     @property
@@ -72,9 +75,24 @@ class Alone:
 
 
 def alone(
-    job: Job, plan: Plan, priors: Sequence[Prior] = annealed.DEFAULT, *, backtest: bool = True
+    job: Job,
+    plan: Plan,
+    priors: Sequence[Prior] = annealed.DEFAULT,
+    *,
+    since: float = 0.0,
+    backtest: bool = True,
 ) -> Alone:
     """Fit the law to a run and its plan.
+
+    Parameters
+    ----------
+    job : Job
+    plan : Plan
+    priors : sequence of Prior
+    since : float
+        Nothing before it is fitted.
+    backtest : bool
+        Whether to forecast the end of what is logged from parts of it.
 
     Raises
     ------
@@ -82,17 +100,18 @@ def alone(
         If the rate rose again and fewer than five points were logged since.
     """
     course = Course.of(plan, job.now)
-    since = int((job.x >= course.start).sum())
-    if course.start > 0 and since < FEWEST:
+    course = dataclasses.replace(course, start=max(course.start, since))
+    points = int((job.x >= course.start).sum())
+    if course.start > since and points < FEWEST:
         raise FitError(
             f"run {job.run!r}: the learning rate rose again until {job.unit[:-1]} "
-            f"{course.start:.6g}, and {since} point(s) were logged since; a forecast needs "
+            f"{course.start:.6g}, and {points} point(s) were logged since; a forecast needs "
             f"{FEWEST}.",
             hint="Ask again when more is logged.",
         )
     if course.rises_after(job.now):
         priors = [prior.without_drop() for prior in priors]
-    found = _fitted(job, plan, course, priors)
+    found = dataclasses.replace(_fitted(job, plan, course, priors), since=since)
     if not backtest:
         return found
     tests = [_backtest(job, course, priors, cut) for cut in CUTS]

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from scaling_cli.despiking import WANTED_NOISE
 from scaling_cli.errors import DataError, UsageError
-from scaling_cli.forecasting.job import TOLERATED, Diverged, Job
+from scaling_cli.forecasting.job import Diverged, Job
 from scaling_cli.forecasting.record import Forecast
 
 PATIENCE = 3  # checks outside in a row that count as leaving the band
@@ -139,7 +140,7 @@ def compare(band: Band, job: Job, patience: int = PATIENCE) -> Watch:
     if band.unit != job.unit:
         raise UsageError(f"the forecast runs over {band.unit}, the log over {job.unit}.")
     rows = np.flatnonzero((job.x > band.now) & (job.x <= band.until))
-    size = int(np.clip(np.ceil((band.noise / TOLERATED) ** 2), 1, MOST_ROWS))
+    size = int(np.clip(np.ceil((band.noise / WANTED_NOISE) ** 2), 1, MOST_ROWS))
     whole = len(rows) // size
     checks = [_check(band, job, part) for part in rows[: whole * size].reshape(whole, size)]
     outside = longest = 0

@@ -4,17 +4,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from scaling_cli.despiking import averaged, noise_of, spikes
 from scaling_cli.errors import DataError
 from scaling_cli.schedule import Schedule
 
 FEWEST, FEW = 5, 12  # points: below the first nothing is forecast, below the second with a warning
-RAW = 200  # rows: logs of more are taken for losses of single batches, and freed of spikes
-ROUNDS, CUT, SPIKE_BINS, LOW = 4, 3.0, 40, 0.35
-MOST_BINS, FEWEST_BINS = 64, 16
-CLIP = 4.0  # median absolute deviations: further from the median of its bin, a row is pulled in
+LEAST_X = 1e-6  # of what is logged: a row at 0 stands here on a logarithmic axis
 NO_WAY = 1e-3  # of the run: so near its end it has ended; the last step may be logged as n - 1
-TOLERATED = 0.005  # of the loss: the noise that a bin should have left
-SD_OF_MAD = 1.4826
 
 
 class Diverged(DataError):
@@ -180,77 +176,11 @@ def binned(job: Job, start: float) -> Bins:
     after = job.x >= start
     if after.sum() < FEWEST:
         after = np.arange(len(job.x)) >= len(job.x) - FEWEST
-    x, loss = job.x[after], job.loss[after]
-    kept = _without_spikes(x, loss)
-    x, loss, spikes = x[kept], loss[kept], int((~kept).sum())
-    noise = noise_of(loss)
-    means = _means(x, loss, _bin_count(len(x), noise))
-    at, mean, count = means
-    weight = np.sqrt(np.minimum(count, 20)) * at / at[-1]
-    return Bins(at, mean, weight / weight.sum(), noise, len(x), spikes)
-
-
-def noise_of(loss: np.ndarray) -> float:
-    """Return the scatter of single rows, as a share of the loss, from second differences."""
-    if len(loss) < 4:
-        return 0.0
-    second = np.diff(np.log(loss), 2)
-    return float(SD_OF_MAD * np.median(np.abs(second)) / np.sqrt(6))
-
-
-def _bin_count(rows: int, noise: float) -> int:
-    """Return as many bins as leave each with little noise: 16 to 64."""
-    per_bin = max(1.0, (noise / TOLERATED) ** 2)
-    return int(np.clip(rows / per_bin, FEWEST_BINS, MOST_BINS))
-
-
-def _means(x: np.ndarray, loss: np.ndarray, bins: int) -> tuple[np.ndarray, ...]:
-    """Return the mean place, mean loss (far rows pulled in) and rows of each bin that has any."""
-    if len(x) <= bins:
-        return x, loss, np.ones(len(x))
-    edges = np.geomspace(max(x[0], x[-1] * 1e-6), x[-1], bins + 1)
-    first = np.unique(np.searchsorted(x, edges[:-1]))
-    parts = np.split(np.arange(len(x)), first[first > 0])
-    rows = [(x[p].mean(), _clipped_mean(loss[p]), len(p)) for p in parts if len(p)]
-    return tuple(np.array(column, float) for column in zip(*rows, strict=True))
-
-
-def _clipped_mean(values: np.ndarray) -> float:
-    if len(values) < 4:
-        return float(values.mean())
-    middle = np.median(values)
-    reach = CLIP * SD_OF_MAD * np.median(np.abs(values - middle))
-    return float(np.clip(values, middle - reach, middle + reach).mean())
-
-
-def _without_spikes(x: np.ndarray, loss: np.ndarray) -> np.ndarray:
-    """Say which rows are no spikes: losses jump up, so only the upper side is cut."""
-    kept = np.ones(len(x), bool)
-    if len(x) < RAW:
-        return kept
-    ln_x, ln_loss = np.log(np.maximum(x, 1e-9 * x[-1])), np.log(loss)
-    bins = min(SPIKE_BINS, len(x) // 10)
-    edges = np.linspace(ln_x[0], ln_x[-1], bins + 1)[1:-1]
-    owner = np.searchsorted(edges, ln_x)
-    for _ in range(ROUNDS):
-        off = ln_loss - _floor(ln_x, ln_loss, owner, kept)
-        middle = np.median(off[kept])
-        below = off[kept & (off < middle)] - middle
-        limit = middle + CUT * float(np.sqrt(np.mean(below**2)))
-        fewer = kept & (off <= limit)
-        if fewer.sum() == kept.sum():
-            break
-        kept = fewer
-    return kept
-
-
-def _floor(
-    ln_x: np.ndarray, ln_loss: np.ndarray, owner: np.ndarray, kept: np.ndarray
-) -> np.ndarray:
-    """Return the low quantile of each bin, joined by straight lines in logarithms."""
-    places, levels = [], []
-    for b in np.unique(owner[kept]):
-        rows = kept & (owner == b)
-        places.append(ln_x[rows].mean())
-        levels.append(np.quantile(ln_loss[rows], LOW))
-    return np.interp(ln_x, places, levels)
+    x, loss = np.maximum(job.x[after], LEAST_X * job.now), job.loss[after]
+    out = spikes(x, loss)
+    points = averaged(x[~out], loss[~out])
+    weight = points.weight * points.x / points.x[-1]
+    noise = noise_of(loss[~out])
+    return Bins(
+        points.x, points.loss, weight / weight.sum(), noise, int((~out).sum()), int(out.sum())
+    )

@@ -131,6 +131,8 @@ class Forecast:
         Of one row, as a share of the loss.
     epochs : float or None
         Passes over the data at the end.
+    levels : mapping or None
+        Of anticipation: threshold, working, prediction, convergence, forecast; see `anticipate`.
     siblings : sequence of str
         Finished runs that informed it.
     left_out : sequence of LeftOut
@@ -158,6 +160,7 @@ class Forecast:
     backtests: Sequence[Past] = ()
     noise: float = 0.0
     epochs: float | None = None
+    levels: Mapping[str, float | None] | None = None
     siblings: Sequence[str] = ()
     left_out: Sequence[LeftOut] = ()
     warnings: Sequence[str] = ()
