@@ -1,14 +1,13 @@
 """The forecast of a run from its own losses and its schedule: law, backtests, spread."""
 
 import dataclasses
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from scaling_cli.errors import FitError
 from scaling_cli.forecasting import annealed
-from scaling_cli.forecasting.annealed import Posterior, Prior
+from scaling_cli.forecasting.annealed import Belief, Posterior
 from scaling_cli.forecasting.course import Course, Plan
 from scaling_cli.forecasting.job import FEWEST, Bins, Job, binned
 
@@ -77,7 +76,7 @@ class Alone:
 def alone(
     job: Job,
     plan: Plan,
-    priors: Sequence[Prior] = annealed.DEFAULT,
+    belief: Belief = annealed.DEFAULT,
     *,
     since: float = 0.0,
     backtest: bool = True,
@@ -88,7 +87,7 @@ def alone(
     ----------
     job : Job
     plan : Plan
-    priors : sequence of Prior
+    belief : Belief
     since : float
         Nothing before it is fitted.
     backtest : bool
@@ -110,18 +109,18 @@ def alone(
             hint="Ask again when more is logged.",
         )
     if course.rises_after(job.now):
-        priors = [prior.without_drop() for prior in priors]
-    found = dataclasses.replace(_fitted(job, plan, course, priors), since=since)
+        belief = belief.without_drop()
+    found = dataclasses.replace(_fitted(job, plan, course, belief), since=since)
     if not backtest:
         return found
-    tests = [_backtest(job, course, priors, cut) for cut in CUTS]
+    tests = [_backtest(job, course, belief, cut) for cut in CUTS]
     return dataclasses.replace(found, backtests=tuple(t for t in tests if t is not None))
 
 
-def _fitted(job: Job, plan: Plan, course: Course, priors: Sequence[Prior]) -> Alone:
+def _fitted(job: Job, plan: Plan, course: Course, belief: Belief) -> Alone:
     bins = binned(job, first_fitted(job.now, course))
     level = float(np.average(bins.loss[-2:], weights=bins.weight[-2:]))
-    posterior = annealed.fit([annealed.Run(bins, course)], level, priors)
+    posterior = annealed.fit([annealed.Run(bins, course)], level, belief)
     return Alone(job, plan, course, bins, posterior)
 
 
@@ -132,7 +131,7 @@ def first_fitted(now: float, course: Course) -> float:
     return course.start + max(SKIPPED * seen, warm)
 
 
-def _backtest(job: Job, course: Course, priors: Sequence[Prior], cut: float) -> Backtest | None:
+def _backtest(job: Job, course: Course, belief: Belief, cut: float) -> Backtest | None:
     """Return how the end of the prefix is forecast from a share of it; None with few points."""
     at = course.start + cut * (job.now - course.start)
     seen = (job.x >= course.start) & (job.x <= at)
@@ -141,7 +140,7 @@ def _backtest(job: Job, course: Course, priors: Sequence[Prior], cut: float) -> 
     earlier = job.until(at)
     bins = binned(earlier, first_fitted(at, course))
     level = float(np.average(bins.loss[-2:], weights=bins.weight[-2:]))
-    posterior = annealed.fit([annealed.Run(bins, course)], level, priors)
+    posterior = annealed.fit([annealed.Run(bins, course)], level, belief)
     last = job.x[job.x > job.now * 0.95]
     predicted, _ = posterior.at(course, last)
     return Backtest(cut, float(predicted.mean()), job.level(0.05))

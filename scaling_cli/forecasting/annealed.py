@@ -15,7 +15,6 @@ from scaling_cli.forecasting.course import Course
 from scaling_cli.forecasting.job import Bins
 
 ALPHAS = np.geomspace(0.05, 2.0, 40)
-EFFECTIVE = 16.0  # points that all bins together count as: their residuals are those of the law
 FINEST, COARSEST = 0.001, 0.01  # of the loss: bounds on the scale of residuals
 HUBER = 2.0
 ROUNDS = 3
@@ -46,15 +45,36 @@ class Prior:
         return replace(self, drop=NO_DROP)
 
 
+@dataclass(frozen=True)
+class Belief:
+    """Kinds of runs, and how much the data of one count.
+
+    Parameters
+    ----------
+    kinds : sequence of Prior
+        The data say which of them a run is.
+    effective : float
+        Points that all bins together count as: their residuals are the law's, and alike.
+    """
+
+    kinds: Sequence[Prior]
+    effective: float = 16.0
+
+    def without_drop(self) -> "Belief":
+        """Return the belief in the law that has no decay term."""
+        return replace(self, kinds=[kind.without_drop() for kind in self.kinds])
+
+
 NO_DROP = (0.0, 1e-9)
 # Runs near their floor, whose decay takes off a near-universal share of the loss, and runs still in
 # their first fall: a lower floor, a smaller exponent, a larger and less certain drop.
-DEFAULT = (
-    Prior(0.6, floor=(0.85, 0.10), gain=(0.3, 0.6), drop=(0.045, 0.018), exponent=(0.45, 0.25)),
-    Prior(0.4, floor=(0.4, 0.3), gain=(0.6, 0.6), drop=(0.08, 0.04), exponent=(0.25, 0.5)),
-)
+MATURE = Prior(0.6, floor=(0.85, 0.10), gain=(0.3, 0.6), drop=(0.045, 0.018), exponent=(0.45, 0.25))
+YOUNG = Prior(0.4, floor=(0.4, 0.3), gain=(0.6, 0.6), drop=(0.08, 0.04), exponent=(0.25, 0.5))
+DEFAULT = Belief((MATURE, YOUNG))
 # The plain power law in steps: nothing is believed but that it falls towards something.
-VAGUE = (Prior(1.0, floor=(0.8, 0.4), gain=(0.3, 2.0), drop=NO_DROP, exponent=(0.45, 0.75)),)
+VAGUE = Belief(
+    (Prior(1.0, floor=(0.8, 0.4), gain=(0.3, 2.0), drop=NO_DROP, exponent=(0.45, 0.75)),)
+)
 
 
 @dataclass(frozen=True)
@@ -116,7 +136,7 @@ class Posterior:
         return {"L0": floor, "A": gain, "B": drop, "alpha": alpha}
 
 
-def fit(runs: Sequence[Run], level: float, priors: Sequence[Prior] = DEFAULT) -> Posterior:
+def fit(runs: Sequence[Run], level: float, belief: Belief = DEFAULT) -> Posterior:
     """Return the posterior given the bins of runs of one model; the first is the one forecast.
 
     Parameters
@@ -125,19 +145,20 @@ def fit(runs: Sequence[Run], level: float, priors: Sequence[Prior] = DEFAULT) ->
         All with courses of the same lags.
     level : float
         Current loss of the first.
-    priors : sequence of Prior
-        The kinds of runs; the data say which this is.
+    belief : Belief
     """
     first = runs[0]
     pivot = float(first.course.area_at(first.bins.x[-1:])[0])
     parts = [_design(r.course, r.bins.x, pivot, r.unit) for r in runs]
     design = np.concatenate(parts, axis=1)
     loss = np.concatenate([r.bins.loss for r in runs])
-    weight = np.concatenate([EFFECTIVE * r.bins.weight for r in runs])
+    weight = np.concatenate([belief.effective * r.bins.weight for r in runs])
     scale = level * float(np.clip(first.bins.noise, FINEST, COARSEST))
     alpha = np.repeat(ALPHAS, len(design) // len(ALPHAS))
-    found = [_ridge(design, loss, weight / scale**2, scale, _relative(p, level)) for p in priors]
-    score = np.stack([f[2] + _belief(p, alpha) for f, p in zip(found, priors, strict=True)])
+    found = [
+        _ridge(design, loss, weight / scale**2, scale, _relative(p, level)) for p in belief.kinds
+    ]
+    score = np.stack([f[2] + _prior_of(p, alpha) for f, p in zip(found, belief.kinds, strict=True)])
     likely = np.exp(score - score.max())
     return Posterior(
         likely / likely.sum(), alpha, np.stack([f[0] for f in found]),
@@ -152,7 +173,7 @@ def _relative(prior: Prior, level: float) -> tuple[np.ndarray, np.ndarray]:
     return level * np.array(means), level * np.array(sds)
 
 
-def _belief(prior: Prior, alpha: np.ndarray) -> np.ndarray:
+def _prior_of(prior: Prior, alpha: np.ndarray) -> np.ndarray:
     """Return the log prior probability of this kind of run with each alpha (and lag)."""
     off = (np.log(alpha) - np.log(prior.exponent[0])) / prior.exponent[1]
     return np.log(prior.share) - off**2 / 2 - np.log(np.sum(np.exp(-(off**2) / 2)))

@@ -119,7 +119,8 @@ def _logged(job: Job, x: np.ndarray, lr: np.ndarray, end: float | None) -> Futur
     """Return what the logged rate says of the rates to come."""
     found = identify_schedule(x, lr, length=end if end is not None and end > x[-1] else None)
     if found.verdict is Verdict.UNEXPLAINED and end is not None:
-        found = identify_schedule(x, lr)  # it may end before the run does
+        shorter = identify_schedule(x, lr)  # it may end before the run does
+        found = found if shorter.verdict is Verdict.UNEXPLAINED else shorter
     falls = bool((lr[np.argmax(lr) :] < lr.max() * (1 - SAME_SHAPE)).any())
     if not falls:
         return _held(job, x, lr, _needed(job, end), found)
@@ -152,7 +153,7 @@ def _identified(found: Identification, schedule: Schedule) -> Plan:
     why = f"{found.verdict}, from {found.rows} logged rates"
     return Plan(
         schedule, length, "logged", why, str(found.verdict), shift=found.shift,
-        notes=tuple(found.notes),
+        notes=tuple(note for note in found.notes if not note.startswith("the log stops")),
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The expected loss along the rest of a run: by the law, with siblings, or by families of curves."""
+"""The expected loss along the rest of a run: by the law, with siblings, or by families."""
 
 from dataclasses import dataclass
 from statistics import NormalDist

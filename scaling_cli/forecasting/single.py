@@ -1,6 +1,5 @@
 """The forecast of one job: plan, law, siblings, guards, scenarios, and what to say about them."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -80,7 +79,7 @@ def forecast_job(job: Job, options: Options) -> Forecast:
     warnings = doubts.of_plan(job, future.plan, end)
     future = _reaching(future, end)
     since, moved = doubts.of_jumps(job, future.plan)
-    found = alone(job, future.plan, _priors(options.method), since=since)
+    found = alone(job, future.plan, _belief(options.method), since=since)
     if future.open and options.method == "law":
         found, future, said = _chosen(job, found, future)
         notes.append(said)
@@ -120,7 +119,7 @@ def _future(job: Job, until: float | None, options: Options) -> Future:
     return future_of(job, until, options.schedule, plans)
 
 
-def _priors(method: str) -> Sequence[annealed.Prior]:
+def _belief(method: str) -> annealed.Belief:
     return annealed.DEFAULT if method == "law" else annealed.VAGUE
 
 

@@ -54,8 +54,8 @@ def record(
         decay_share=_decay_share(found, parts.end) if law else None,
         parameters=found.posterior.typical() if parts.families is None else {},
         backtests=_backtests(parts),
-        noise=found.bins.noise, epochs=epochs, levels=_levels(parts.levels), siblings=used, left_out=_unused(parts),
-        warnings=warnings, notes=[*notes, *_noted(parts)],
+        noise=found.bins.noise, epochs=epochs, levels=_levels(parts.levels),
+        siblings=used, left_out=_unused(parts), warnings=warnings, notes=[*notes, *_noted(parts)],
         path=Path(outcome.x, outcome.loss, outcome.loss * np.exp(-outcome.half),
                   outcome.loss * np.exp(outcome.half)),
     )  # fmt: skip
