@@ -56,9 +56,11 @@ class Score:
 Method = Callable[[Job, Case], tuple[float, float]]
 
 
-def law(job: Job, case: Case, belief: Belief = annealed.DEFAULT) -> tuple[float, float]:
+def law(
+    job: Job, case: Case, belief: Belief = annealed.DEFAULT, *, backtest: bool = True
+) -> tuple[float, float]:
     """Return the default forecast and the half-width of its logarithm."""
-    return _end(alone(job, case.plan, belief), case)
+    return _end(alone(job, case.plan, belief, backtest=backtest), case)
 
 
 def power(job: Job, case: Case) -> tuple[float, float]:
@@ -145,9 +147,9 @@ def table(title: str, scores: Sequence[Score], *, total: bool = True) -> None:
 def candidates() -> dict[str, Belief]:
     """Return the beliefs among which --held-out chooses."""
     found = {}
-    for effective in (8.0, 16.0, 24.0):
+    for effective in (8.0, 16.0):
         for drop in ((0.053, 0.015), (0.05, 0.02), (0.045, 0.018), (0.04, 0.015)):
-            for share in (0.0, 0.2, 0.4, 0.6):
+            for share in (0.0, 0.2, 0.4):
                 mature = replace(annealed.MATURE, drop=drop, share=1 - share)
                 kinds: tuple[Prior, ...] = (mature,)
                 if share:
@@ -159,14 +161,16 @@ def candidates() -> dict[str, Belief]:
 
 def held_out(every: Sequence[Case]) -> list[Score]:
     """Score each source under the belief that did best on the others."""
+    beliefs = candidates()
     tried = {}
-    for name, belief in candidates().items():
-        tried[name] = score(every, lambda job, case, b=belief: law(job, case, b))
+    for name, belief in beliefs.items():
+        tried[name] = score(every, lambda job, case, b=belief: law(job, case, b, backtest=False))
     found: list[Score] = []
     for source in sorted({case.source for case in every}):
         best = min(tried, key=lambda name: _loss(tried[name], source))
-        print(f"  without {source}: {best}")
-        found += [s for s in tried[best] if s.case.source == source]
+        print(f"  without {source}: {best}", flush=True)
+        own = [case for case in every if case.source == source]
+        found += score(own, lambda job, case, b=beliefs[best]: law(job, case, b))
     return found
 
 
