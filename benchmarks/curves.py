@@ -1,21 +1,27 @@
-"""Laws of loss curves: error under schedules that were not fitted, and time beside SciPy's.
+"""Laws of loss curves: errors and bands under schedules that were not fitted, time beside SciPy's.
 
-Usage: OPENBLAS_NUM_THREADS=1 SCALING_SHARED=../shared python benchmarks/curves.py
+Usage: OPENBLAS_NUM_THREADS=1 SCALING_SHARED=../shared python benchmarks/curves.py [TRIPLES]
 
-The published curves are other people's and not in this repository; the ladder's are. Times are
-processor seconds of this process, compilation done.
+First three schedules of each set are fitted and the others predicted: errors over all their steps,
+at their ends, and of the published curves where they are new: after a branch (shape), beyond the
+longest fitted run (horizon). Then bands: TRIPLES other triples per set, drawn at random, say how
+often a band of 90 % holds a held-out curve. The published curves are other people's and not in this
+repository; the ladder's are. Times are processor seconds of this process, compilation done.
 """
 
 import csv
+import itertools
 import os
+import sys
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path as File
+from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import minimize
 
-from scaling_cli import Curve, CurveFit, curves_of, fit_curves, parse_schedule, read
+from scaling_cli import Curve, CurveFit, ScalingError, curves_of, fit_curves, parse_schedule, read
 
 LAWS = ("power_steps", "power_area", "annealing", "multi_power", "average")
 WARM = "peak=0.0003,warmup=2159"
@@ -31,6 +37,22 @@ PUBLISHED = {
     "wsdcon_18": f"step:{WARM},at=8000,to=18e-05,steps=16000",
 }
 FITTED = 3  # of each set, the first ones
+# Where the published curves leave a run that was fitted: by a branch, or beyond its end.
+BRANCH = {"wsd_20000_24000": 20000, "wsdld_20000_24000": 20000, "wsdcon_3": 8000,
+          "wsdcon_18": 8000}  # fmt: skip
+HORIZON = {"cosine_72000": 24000, "constant_72000": 24000}
+TRIPLES = 6
+END = 10  # the last 1/END of a run is its end: single losses are noisy
+BARE = {"bootstrap": 0, "hold_out": False}
+
+
+class Held(NamedTuple):
+    """Of one held-out curve: were its end, and what share of its steps, in the band; how wide."""
+
+    far: bool
+    end: bool
+    along: float
+    half_width: float
 
 
 def published(folder: File) -> list[Curve]:
@@ -56,6 +78,59 @@ def errors(fit: CurveFit, curves: Iterable[Curve]) -> tuple[float, float]:
     """Return the mean relative error over steps, and that of the last loss, over the curves."""
     off = [np.abs(fit.predict(c.schedule, c.step).value / c.loss - 1) for c in curves]
     return float(np.mean([o.mean() for o in off])), float(np.mean([o[-1] for o in off]))
+
+
+def errors_of(fit: CurveFit, curves: Iterable[Curve], after: dict[str, int]) -> float:
+    """Return the mean relative error over the steps of some curves after some step."""
+    found = []
+    for c in curves:
+        if c.run in after:
+            off = np.abs(fit.predict(c.schedule, c.step).value / c.loss - 1)
+            found.append(off[c.step > after[c.run]].mean())
+    return float(np.mean(found))
+
+
+def held(fit: CurveFit, curve: Curve) -> Held:
+    """Compare a held-out curve with the band of one logged value."""
+    thin = curve.thinned()
+    p = fit.predict(thin.schedule, thin.step)
+    if p.mean is None or p.new_run is None:
+        raise ValueError("the fit has no bands")
+    off = np.abs(np.log(p.value / thin.loss))
+    half = np.log(p.new_run[1] / p.value)
+    last = -max(1, len(thin.step) // END)
+    end = abs(float(np.log(p.value / thin.loss)[last:].mean())) < np.log(p.mean[1] / p.value)[-1]
+    far = thin.step[-1] > 1.5 * fit.longest
+    return Held(bool(far), bool(end), float(np.mean(off < half)), float(half[-1]))
+
+
+def coverage(curves: list[Curve], triples: int) -> list[Held]:
+    """Fit random triples and compare the other curves with the bands."""
+    every = list(itertools.combinations(range(len(curves)), FITTED))
+    chosen = np.random.default_rng(0).choice(len(every), min(triples, len(every)), replace=False)
+    found = []
+    for triple in (every[i] for i in chosen):
+        try:
+            fit = fit_curves([curves[i] for i in triple], bootstrap=20)
+        except ScalingError as error:
+            print(f"  {', '.join(curves[i].run for i in triple)}: {error}")
+            continue
+        if fit.uncertainty is not None and fit.uncertainty.folds:
+            found += [held(fit, c) for i, c in enumerate(curves) if i not in triple]
+    return found
+
+
+def print_coverage(title: str, found: list[Held]) -> None:
+    """Print how often bands of 90 % held what was measured."""
+    for name, some in (
+        ("same length", [h for h in found if not h.far]),
+        ("1.5x longer", [h for h in found if h.far]),
+    ):
+        if some:
+            end, along = np.mean([h.end for h in some]), np.mean([h.along for h in some])
+            width = 100 * np.median([h.half_width for h in some])
+            print(f"{title:16} {name:12} {len(some):4} curves  end {100 * end:4.0f} %  "
+                  f"logged values {100 * along:4.0f} %  half-width {width:.2f} %")  # fmt: skip
 
 
 def timed(work: Callable[[], float]) -> tuple[float, float]:
@@ -104,15 +179,21 @@ def main() -> None:
     print(f"{'set':16} {'law':12} {'mean':>8} {'last':>8}   starts that agree")
     for title, curves in sets.items():
         for law in LAWS:
-            fit = fit_curves(curves[:FITTED], law=law)
+            fit = fit_curves(curves[:FITTED], law=law, **BARE)
             mean, last = errors(fit, curves[FITTED:])
             agree = ", ".join(f"{f.agree[0]}/{f.agree[1]}" for f in fit.laws.values())
             print(f"{title:16} {law:12} {100 * mean:7.3f}% {100 * last:7.3f}%   {agree}")
+            if title.startswith("Luo"):
+                shape, far = (errors_of(fit, curves, after) for after in (BRANCH, HORIZON))
+                print(f"{'':30}shape {100 * shape:.3f}%, horizon {100 * far:.3f}%")
+    triples = int(sys.argv[1]) if len(sys.argv) > 1 else TRIPLES
+    for title, curves in sets.items():
+        print_coverage(title, coverage(curves, triples))
     curves = next(reversed(sets.values()))[:FITTED]
     for title, work in (
         (
             "4 starts",
-            lambda: fit_curves(curves, law="annealing", prior=0.0).laws["annealing"].value,
+            lambda: fit_curves(curves, law="annealing", prior=0.0, **BARE).laws["annealing"].value,
         ),
         ("SciPy's L-BFGS-B, 24 starts", lambda: scipy_annealing(curves)),
     ):

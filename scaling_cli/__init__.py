@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from scaling_cli.artefact import Fit as Fit
     from scaling_cli.artefact import Objective as Objective
     from scaling_cli.artefact import Prediction as Prediction
-    from scaling_cli.artefact import load as load
     from scaling_cli.backtesting import backtest as backtest
-    from scaling_cli.curve_fitting import CurveFit as CurveFit
+    from scaling_cli.curve import Curve as Curve
+    from scaling_cli.curve_artefact import CurveFit as CurveFit
     from scaling_cli.curve_fitting import fit_curves as fit_curves
-    from scaling_cli.curves import Curve as Curve
     from scaling_cli.curves import curves_of as curves_of
     from scaling_cli.errors import ScalingError as ScalingError
     from scaling_cli.extrapolation import Extrapolation as Extrapolation
     from scaling_cli.extrapolation import extrapolate as extrapolate
+    from scaling_cli.fit_file import load as load
     from scaling_cli.fitting import fit as fit
     from scaling_cli.forecasting import forecast as forecast
     from scaling_cli.forecasting.record import Forecast as Forecast
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
-    "Curve": "curves",
-    "CurveFit": "curve_fitting",
+    "Curve": "curve",
+    "CurveFit": "curve_artefact",
     "Extrapolation": "extrapolation",
     "Fit": "artefact",
     "Forecast": "forecasting.record",
@@ -48,7 +48,7 @@ _HOME = {
     "Objective": "artefact",
     "Prediction": "artefact",
     "Schedule": "schedule",
-    "load": "artefact",
+    "load": "fit_file",
     "ScalingError": "errors",
     "anticipate": "anticipation",
     "backtest": "backtesting",

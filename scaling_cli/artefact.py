@@ -6,19 +6,17 @@ draws that its intervals need. The JSON is the public schema, the same for `fits
 
 import enum
 import html
-import json
 import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from scaling_cli import laws
 from scaling_cli.errors import DataError, UsageError
-from scaling_cli.jsonfile import nulls, to_json, write_json
+from scaling_cli.jsonfile import nulls, read_fit_record, to_json, write_json
 from scaling_cli.law import Law
 from scaling_cli.points import LeftOut, scale
 from scaling_cli.prediction import Prediction, Uncertainty, intervals, read_inputs
@@ -311,25 +309,14 @@ class Fit:
 
 
 def load(path: str | os.PathLike[str]) -> Fit:
-    """Read a fit file.
+    """Read the file of a law of points; `fit_file.load` reads every kind.
 
     Raises
     ------
     DataError
         If the file is missing, is not JSON, or is not a fit.
     """
-    try:
-        text = Path(path).read_text(encoding="utf8")
-    except OSError as error:
-        raise DataError(f"cannot read the fit file: {error.strerror}.", file=str(path)) from error
-    try:
-        record = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise DataError(
-            f"not JSON: {error.msg}.", file=str(path), row=error.lineno,
-            hint="Write it again with 'scaling fit ... -o fit.json'.",
-        ) from error  # fmt: skip
-    return Fit.from_dict(record, file=str(path))
+    return Fit.from_dict(read_fit_record(path), file=str(path))
 
 
 def _span(interval: Mapping[str, float] | None) -> str:
@@ -384,6 +371,11 @@ def _require(record: Mapping[str, Any], file: str) -> None:
         raise DataError(
             f"not a fit file of schema version {SCHEMA_VERSION}.", file=file,
             hint="Write it with 'scaling fit ... -o fit.json'.",
+        )  # fmt: skip
+    if record.get("kind") == "curve_fit":
+        raise DataError(
+            "this is a fit of loss curves: it predicts along schedules, not at points.", file=file,
+            hint="Use it with 'scaling predict --fit FILE --schedule TEXT'.",
         )  # fmt: skip
     needed = ("law", "parameters", "objective", "status", "n_points")
     missing = [key for key in needed if key not in record]

@@ -1,136 +1,33 @@
 """`fit_curves`: laws of loss curves fitted to runs, and the curve that any schedule will give."""
 
-import itertools
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from scaling_cli import curve_laws
-from scaling_cli.curve_law import CurveLaw
-from scaling_cli.curves import Curve
-from scaling_cli.engine.curves import CurveProblem, solve_curves
+from scaling_cli.artefact import Objective, Status
+from scaling_cli.curve import Curve, digest
+from scaling_cli.curve_artefact import AVERAGE, CurveFit, FittedRun, LeftOutSchedule
+from scaling_cli.curve_checks import checklist, dead
+from scaling_cli.curve_folds import Fold, leave_out
+from scaling_cli.curve_prediction import CurveUncertainty
+from scaling_cli.curve_resampling import autocorrelation, draws, effective, weights
+from scaling_cli.curve_search import DELTA, CurveOptions, Searched, search
+from scaling_cli.engine.curves import CurveProblem, Linearised, linearise
 from scaling_cli.errors import FitError, UsageError
-from scaling_cli.law import Domain
-from scaling_cli.schedule import Schedule
-from scaling_cli.schedule_path import Path
+from scaling_cli.mestimate import huber_sum
+from scaling_cli.points import LeftOut
+from scaling_cli.versions import versions
 
-AVERAGE = "average"
 # Laws that err in different directions, averaged with equal weights. How well they fit, or predict
 # a schedule left out of three, says little about their error on others, so nothing is selected.
 MEMBERS = ("annealing", "area_exponential", "functional", "multi_power")
 AS_TRAINED = "as_trained"
-DELTA = 1e-3
-AGREE = 1e-6  # of the objective: starts that end closer have found the same minimum
-MOST_PREDICTED = 500  # steps, where none are asked for
-FAR = 1.5  # times the longest fitted run: beyond, every law here has been too low
-
-
-@dataclass(frozen=True)
-class CurvePrediction:
-    """A predicted loss curve.
-
-    Parameters
-    ----------
-    step : int array, shape (n,)
-    value : array, shape (n,)
-        Nats/token.
-    low, high : array, shape (n,)
-        The lowest and the highest of the laws that are averaged: how far they disagree, which is
-        no interval.
-    notes : sequence of str
-        Where the schedule leaves what was fitted.
-    """
-
-    step: np.ndarray
-    value: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    notes: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class FittedLaw:
-    """One law, fitted: rates over the highest rate of the fitted runs.
-
-    Parameters
-    ----------
-    law : CurveLaw
-    warmup : str
-        Convention; see `schedule_path.CONVENTIONS`.
-    value : float
-        The minimised sum.
-    misfit : float
-        Mean |prediction/loss - 1| over the fitted points.
-    agree : tuple of (int, int)
-        Starts that reached this minimum, and all of them.
-    """
-
-    law: CurveLaw
-    warmup: str
-    value: float
-    misfit: float
-    agree: tuple[int, int]
-
-
-@dataclass(frozen=True)
-class CurveFit:
-    """Laws of loss curves fitted to the same runs; the prediction is their mean.
-
-    Parameters
-    ----------
-    laws : mapping of name to FittedLaw
-    unit : float
-        The highest learning rate of the fitted runs: rates are divided by it.
-    runs : sequence of str
-    n_points : int
-    longest : int
-        The last step that was fitted.
-    """
-
-    laws: Mapping[str, FittedLaw]
-    unit: float
-    runs: Sequence[str]
-    n_points: int
-    longest: int
-
-    def predict(self, schedule: Schedule, step: ArrayLike | None = None) -> CurvePrediction:
-        """Return the loss along a schedule.
-
-        Parameters
-        ----------
-        schedule : Schedule
-            Over steps.
-        step : array-like of int, optional
-            Default: up to 500 steps from the end of the warm-up to the end of the run.
-        """
-        at = _grid(schedule) if step is None else np.atleast_1d(np.asarray(step))
-        each = [
-            fitted.law.curve(Path.of(schedule, at, warmup=fitted.warmup, unit=self.unit))
-            for fitted in self.laws.values()
-        ]
-        return CurvePrediction(
-            at.astype(int), np.mean(each, axis=0), np.min(each, axis=0), np.max(each, axis=0),
-            tuple(self._outside(schedule, int(at.max()))),
-        )  # fmt: skip
-
-    def _outside(self, schedule: Schedule, last: int) -> Iterator[str]:
-        """Yield where a schedule leaves what was fitted."""
-        if last > FAR * self.longest:
-            yield (
-                f"step {last} is {last / self.longest:.1f} times the longest fitted run: decays "
-                "after long runs have taken off less than such fits say."
-            )
-        if schedule.highest > self.unit * (1 + 1e-9):
-            yield (
-                f"the peak {schedule.highest:g} lies above {self.unit:g}, the highest rate that "
-                "was fitted."
-            )
-        phases = schedule.phases()
-        falls = next((i for i, p in enumerate(phases) if p.last < p.first), len(phases))
-        if any(p.last > p.first or p.first > q.last for q, p in itertools.pairwise(phases[falls:])):
-            yield "the rate rises again after it fell, which no fitted run need have shown."
+AUTO = "auto"
+STRENGTHS = (0.0, 1.0, 10.0)  # of the priors, that `auto` chooses from
+DRAWS = 100
+LAST = 0.1  # the share of a run that its end is taken to be, against the noise of single losses
 
 
 def fit_curves(
@@ -139,12 +36,19 @@ def fit_curves(
     law: str = AVERAGE,
     warmup: str | None = None,
     fix: Mapping[str, float] | None = None,
-    prior: float = 1.0,
+    prior: float | str = 1.0,
+    bootstrap: int = DRAWS,
+    seed: int = 0,
+    level: float = 0.9,
+    hold_out: bool = True,
+    left_out: Sequence[LeftOut] = (),
+    command: str = "",
 ) -> CurveFit:
     """Fit laws of loss curves jointly to runs of one model, data set and batch size.
 
     The sum of Huber (1e-3) of the residuals of ln loss is minimised, plus the penalty of the weak
-    priors that a law declares, from four starts to a gradient of zero.
+    priors that a law declares, from four starts to a gradient of zero. Each schedule is then left
+    out in turn, and blocks of the runs are drawn: see `curve_folds` and `curve_resampling`.
 
     Parameters
     ----------
@@ -158,8 +62,21 @@ def fit_curves(
         average, the authors' convention for one law.
     fix : mapping of parameter to float, optional
         Parameters of one law that are held, for rates over their peak.
-    prior : float
-        Strength of the priors: 0 for none, 1 weak, 10 strong.
+    prior : float or "auto"
+        Strength of the priors: 0 for none, 1 weak, 10 strong; `auto` takes of these the one whose
+        predictions of schedules left out of the training curves err least.
+    bootstrap : int
+        Draws; 0 for none.
+    seed : int
+    level : float
+        Nominal coverage of the intervals of parameters.
+    hold_out : bool
+        Whether each schedule is left out in turn. Without it, and without draws, a fit takes a
+        fraction of the time and its bands are UNTESTED.
+    left_out : sequence of LeftOut
+        Runs that are no curves, for the record.
+    command : str
+        For the record.
 
     Raises
     ------
@@ -176,106 +93,156 @@ def fit_curves(
     convention = AS_TRAINED if law == AVERAGE and warmup is None else warmup
     unit = max(curve.schedule.highest for curve in curves)
     thin = [curve.thinned() for curve in curves]
-    laws = {
-        name: _fit(curve_laws.get(name), thin, unit, warmup=convention, fix=fix or {}, prior=prior)
-        for name in names
-    }
-    return CurveFit(
-        laws, unit, [c.run for c in curves], sum(len(c.step) for c in thin),
-        max(int(c.step[-1]) for c in curves),
+    strength, tried = _strength(prior, names, thin, CurveOptions(unit, convention, fix or {}, 1.0))
+    options = CurveOptions(unit, convention, fix or {}, strength)
+    found = {name: search(name, thin, options) for name in names}
+    bare = CurveFit(
+        law, {name: one.fitted for name, one in found.items()}, unit, _runs(thin),
+        sum(len(c.step) for c in thin), _data(curves, thin), objective=Objective(delta=DELTA),
+        left_out=left_out, versions=versions(), command=command,
+        diagnostics={"prior_strengths": tried} if tried else {},
+        selection={"warmup": warmup, "fix": dict(fix or {}), "prior_strength": strength,
+                   "bootstrap": bootstrap, "seed": seed, "level": level},
     )  # fmt: skip
+    folds = leave_out(names, thin, options, bare.laws) if hold_out else []
+    return _judged(bare, thin, found, folds)
 
 
-def _grid(schedule: Schedule) -> np.ndarray:
-    """Return steps from the end of the warm-up to the end of the run."""
-    warm = [phase.end for phase in schedule.phases() if phase.name == "warm-up"][:1]
-    first, last = max(1.0, *warm, 0.0), max(1.0, np.ceil(schedule.length) - 1)
-    return np.unique(np.round(np.linspace(min(first, last), last, MOST_PREDICTED)).astype(int))
+def _strength(
+    prior: float | str, names: Sequence[str], curves: Sequence[Curve], options: CurveOptions
+) -> tuple[float, dict[str, float | None]]:
+    """Return the strength of the priors, and the errors by which it was chosen.
 
-
-def _fit(
-    law: type[CurveLaw],
-    curves: Sequence[Curve],
-    unit: float,
-    *,
-    warmup: str | None,
-    fix: Mapping[str, float],
-    prior: float,
-) -> FittedLaw:
-    convention = warmup or law.warmup
-    paths = [Path.of(c.schedule, c.step, warmup=convention, unit=unit) for c in curves]
-    _refuse(law, paths, fix)
-    problem = _problem(law, [p.compressed() for p in paths], [c.loss for c in curves], fix, prior)
-    ended = [solve_curves(problem, start) for start in _starts(problem, fix)]
-    best = min(ended, key=lambda solution: solution.value)
-    if not best.converged:
-        raise FitError(
-            f"{curve_laws.name_of(law)}: no start converged.",
-            hint="Add runs with other schedules, or hold a parameter.",
+    Raises
+    ------
+    UsageError
+        If it is no number from 0 on, nor auto; or no schedule can be left out.
+    """
+    if prior != AUTO:
+        if isinstance(prior, str) or not (np.isfinite(prior) and prior >= 0):
+            raise UsageError(f"the strength of priors is a number from 0 on or auto, not {prior}.")
+        return float(prior), {}
+    errors = {s: _error(names, curves, replace(options, prior_strength=s)) for s in STRENGTHS}
+    known = {s: e for s, e in errors.items() if e is not None}
+    if not known:
+        raise UsageError(
+            "prior strength auto: no schedule can be left out of these runs.",
+            hint="Add a schedule with a decay, or give a strength: 0, 1 or 10.",
         )
-    reached = [s for s in ended if s.converged and s.value <= best.value * (1 + AGREE)]
-    misfit = float(np.mean(np.abs(np.expm1(best.residuals))))
-    return FittedLaw(best.law, convention, best.value, misfit, (len(reached), len(ended)))
+    return min(known, key=lambda s: known[s]), {f"{s:g}": e for s, e in errors.items()}
 
 
-def _refuse(law: type[CurveLaw], paths: Sequence[Path], fix: Mapping[str, float]) -> None:
-    for name in fix:
-        if name not in law.parameters():
-            raise UsageError(
-                f"{curve_laws.name_of(law)} has no parameter {name!r}.",
-                hint=f"Parameters: {', '.join(law.parameters())}.",
-            )
-    if law.clock != "none" and not any((path.gap > 0).any() for path in paths):
-        raise FitError(
-            "the learning rate never falls in these runs: what a fall does is not in the data.",
-            hint="Add a run with a decay, or fit power_area or power_steps.",
-        )
-    points = sum(len(path.step) for path in paths)
-    if points <= len(law.parameters()):
-        raise FitError(f"{points} points cannot determine {len(law.parameters())} parameters.")
+def _error(names: Sequence[str], curves: Sequence[Curve], options: CurveOptions) -> float | None:
+    """Return the root mean square error on schedules left out; None where there is none."""
+    try:
+        near = {name: search(name, curves, options).fitted for name in names}
+    except FitError:
+        return None
+    return schedule_error(leave_out(names, curves, options, near))
 
 
-def _problem(
-    law: type[CurveLaw],
-    paths: Sequence[Path],
-    losses: Sequence[np.ndarray],
-    fix: Mapping[str, float],
-    strength: float,
-) -> CurveProblem:
-    declared = law.parameters()
-    prior = np.zeros((len(declared), 2))
-    for i, parameter in enumerate(declared.values()):
-        if parameter.prior is not None and parameter.domain is Domain.POSITIVE:
-            precision = strength * (DELTA / parameter.prior.log_sd) ** 2
-            prior[i] = np.log(parameter.prior.center), precision
-    area = float(np.exp(np.mean([np.log(path.area[-1]) for path in paths])))
-    free = np.array([name not in fix for name in declared])
-    return CurveProblem(law, paths, losses, DELTA, prior, free, area)
+def schedule_error(folds: Sequence[Fold]) -> float | None:
+    """Return the root mean square over folds of ln(prediction/loss); None without any."""
+    squares = [np.mean([np.mean(e**2) for e in fold.errors]) for fold in folds if fold.errors]
+    return float(np.sqrt(np.mean(squares))) if squares else None
 
 
-def _starts(problem: CurveProblem, fix: Mapping[str, float]) -> Iterator[CurveLaw]:
-    """Yield laws on the grid of the declared starts, with the best linear parameters at each."""
-    declared = problem.law.parameters()
-    grids = {n: (fix[n],) if n in fix else p.starts for n, p in declared.items() if not p.linear}
-    measured = np.concatenate(list(problem.losses))
-    linear = [name for name, p in declared.items() if p.linear]
-    for place in itertools.product(*grids.values()):
-        values = dict(zip(grids, place, strict=True))
-        columns = [_column(problem, values, name, linear) for name in linear]
-        held = sum((fix[n] * c for n, c in zip(linear, columns, strict=True) if n in fix), 0.0)
-        free = [n for n in linear if n not in fix]
-        design = np.stack([c for n, c in zip(linear, columns, strict=True) if n in free], axis=1)
-        found = np.linalg.lstsq(design, measured - held, rcond=None)[0]
-        # A start must be positive; the size is one that a curve of these losses could have.
-        least = 0.01 * measured.mean() / np.abs(design).max(0)
-        amplitudes = dict(zip(free, np.maximum(found, least).tolist(), strict=True))
-        amplitudes |= {name: fix[name] for name in linear if name in fix}
-        yield problem.law(**values, **amplitudes)
+def _data(curves: Sequence[Curve], thin: Sequence[Curve]) -> dict[str, Any]:
+    """Return the data record: digest, ranges, conventions, the fitted points."""
+    ends = [float(c.schedule.lr(c.step[-1])) for c in curves]
+    return {
+        "sha256": digest(thin),
+        "ranges": {
+            "S": [min(int(c.step[0]) for c in curves), max(int(c.step[-1]) for c in curves)],
+            "lr": [min(ends), max(c.schedule.highest for c in curves)],
+            "L": [min(float(c.loss.min()) for c in thin), max(float(c.loss.max()) for c in thin)],
+        },
+        "conventions": {"lr": "over rate_unit", "L": "nats/token"},
+        "points": {c.run: {"step": c.step.tolist(), "loss": c.loss.tolist()} for c in thin},
+    }
 
 
-def _column(
-    problem: CurveProblem, values: Mapping[str, float], name: str, linear: Sequence[str]
-) -> np.ndarray:
-    """Return what one linear parameter at one, the others at zero, adds to the loss."""
-    law = problem.law(**values, **{other: float(other == name) for other in linear})
-    return np.concatenate([np.asarray(law(path)) for path in problem.paths])
+def _runs(curves: Sequence[Curve]) -> list[FittedRun]:
+    return [
+        FittedRun(c.run, c.schedule.text(), " ".join(c.notes),
+                  len(c.step), int(c.step[0]), int(c.step[-1]))
+        for c in curves
+    ]  # fmt: skip
+
+
+def _judged(
+    bare: CurveFit, curves: Sequence[Curve], found: Mapping[str, Searched], folds: Sequence[Fold]
+) -> CurveFit:
+    """Add errors along the runs, folds, draws, bands and checks."""
+    residuals = [np.log(bare.predict(c.schedule, c.step).value) - np.log(c.loss) for c in curves]
+    correlation = autocorrelation(residuals)
+    chosen = bare.selection
+    lines = {name: linearise(one.problem, one.solution.law) for name, one in found.items()}
+    problems = {name: one.problem for name, one in found.items()}
+    drawn: dict[str, dict[str, np.ndarray]] = {name: {} for name in found}
+    method = "no draws were asked for"
+    if chosen["bootstrap"]:
+        sizes = [len(c.step) for c in curves]
+        counts, method = weights(sizes, correlation, chosen["bootstrap"], chosen["seed"])
+        drawn = {n: draws(problems[n], found[n].fitted.law, counts) for n in found}
+        method = f"{method}, {chosen['bootstrap']} draws"
+    noise = float(np.sqrt(np.mean([np.mean(r**2) for r in residuals])))
+    tested = [fold for fold in folds if fold.errors]
+    sure = replace(
+        bare,
+        laws={n: replace(f, draws=drawn[n]) for n, f in bare.laws.items()},
+        status=_status(bare, problems, lines),
+        value=huber_sum(np.concatenate(residuals), bare.objective.delta),
+        runs=[_told(run, r) for run, r in zip(bare.runs, residuals, strict=True)],
+        uncertainty=CurveUncertainty(noise, schedule_error(folds), len(tested), method),
+        held_out=[_left_out(fold) for fold in folds],
+        diagnostics={**bare.diagnostics, "autocorrelation": correlation},
+    )
+    sure = replace(sure, intervals=_intervals(sure, method, chosen["level"]))
+    return replace(sure, checks=checklist(sure, curves, problems, lines))
+
+
+def _status(
+    fit: CurveFit, problems: Mapping[str, CurveProblem], lines: Mapping[str, Linearised]
+) -> Status:
+    if any(dead(problems[name], lines[name]) for name in problems):
+        return Status.AT_BOUND
+    if any(fitted.left for fitted in fit.laws.values()):
+        return Status.ILL_CONDITIONED
+    return Status.CONVERGED
+
+
+def _told(run: FittedRun, residuals: np.ndarray) -> FittedRun:
+    correlation = autocorrelation([residuals])
+    return replace(
+        run,
+        misfit=float(np.mean(np.abs(np.expm1(residuals)))),
+        end_error=_end(residuals),
+        autocorrelation=correlation,
+        effective=effective(len(residuals), correlation),
+    )
+
+
+def _end(residuals: np.ndarray) -> float:
+    """Return the relative error over the last tenth of a run."""
+    return float(np.expm1(residuals[-max(1, round(LAST * len(residuals))) :].mean()))
+
+
+def _left_out(fold: Fold) -> LeftOutSchedule:
+    if not fold.errors:
+        return LeftOutSchedule(fold.runs, None, None, fold.note)
+    ends = [_end(errors) for errors in fold.errors]
+    return LeftOutSchedule(fold.runs, schedule_error([fold]), float(np.mean(ends)))
+
+
+def _intervals(fit: CurveFit, method: str, level: float) -> dict[str, dict[str, Any]]:
+    """Return percentiles of the draws."""
+    ends = [(1 - level) / 2, (1 + level) / 2]
+    found = {}
+    for name, fitted in fit.laws.items():
+        for parameter, values in fitted.draws.items():
+            low, high = np.quantile(values, ends).tolist()
+            found[fit.label(name, parameter)] = {
+                "level": level, "low": low, "high": high, "method": method,
+            }  # fmt: skip
+    return found

@@ -1,10 +1,10 @@
-"""Loss curves with their schedules: what laws of loss curves are fitted to."""
+"""From ingested runs to loss curves with their schedules."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 
 import numpy as np
 
+from scaling_cli.curve import Curve
 from scaling_cli.errors import DataError, UsageError
 from scaling_cli.identification import Verdict, identify_schedule
 from scaling_cli.points import LeftOut
@@ -12,72 +12,18 @@ from scaling_cli.runs import Runs, default_target
 from scaling_cli.schedule import Schedule
 from scaling_cli.schedules import parse_schedule
 from scaling_cli.view import View
+from scaling_cli.where import rows_where
 
-MOST_POINTS = 300  # of a curve that is fitted; more are averaged
-FEWEST_POINTS = 5
-
-
-@dataclass(frozen=True)
-class Curve:
-    """The losses of one run along its schedule.
-
-    Parameters
-    ----------
-    run : str
-    schedule : Schedule
-        Over steps.
-    step : int array, shape (n,)
-        Increasing; steps of the schedule.
-    loss : array, shape (n,)
-        Nats/token, positive.
-    notes : sequence of str
-        Where the schedule comes from, and what was assumed.
-    """
-
-    run: str
-    schedule: Schedule
-    step: np.ndarray
-    loss: np.ndarray
-    notes: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        """Refuse what is no curve.
-
-        Raises
-        ------
-        DataError
-            If there are too few points, or steps or losses cannot be.
-        """
-        step, loss = np.asarray(self.step), np.asarray(self.loss, float)
-        if step.shape != loss.shape or step.ndim != 1 or len(step) < FEWEST_POINTS:
-            raise DataError(
-                f"run {self.run!r}: a curve needs {FEWEST_POINTS} or more steps, each with a loss."
-            )
-        if (np.diff(step) <= 0).any() or step[0] < 0 or (step != np.floor(step)).any():
-            raise DataError(f"run {self.run!r}: steps must be whole numbers that increase.")
-        if not (np.isfinite(loss) & (loss > 0)).all():
-            bad = int(step[~(np.isfinite(loss) & (loss > 0))][0])
-            raise DataError(f"run {self.run!r}: the loss at step {bad} is not a positive number.")
-        object.__setattr__(self, "step", step.astype(int))
-        object.__setattr__(self, "loss", loss)
-
-    def thinned(self, most: int = MOST_POINTS) -> "Curve":
-        """Return at most so many points: means of ln loss over stretches of equal length."""
-        if len(self.step) <= most:
-            return self
-        edges = np.linspace(self.step[0], self.step[-1] + 1, most + 1)
-        first = np.unique(np.searchsorted(self.step, edges[:-1]))
-        size = np.diff(np.append(first, len(self.step)))
-        step = np.add.reduceat(self.step.astype(float), first) / size
-        loss = np.exp(np.add.reduceat(np.log(self.loss), first) / size)
-        return replace(self, step=np.round(step).astype(int), loss=loss)
+AS_GIVEN = "schedule: as given."
 
 
 def curves_of(
     runs: Runs,
     *,
     target: str | None = None,
+    where: str | None = None,
     schedules: Mapping[str, Schedule | str] | None = None,
+    otherwise: Schedule | str | None = None,
     start: int | None = None,
 ) -> tuple[list[Curve], list[LeftOut]]:
     """Return the curves of ingested runs, with their schedules, and the runs that are none.
@@ -91,7 +37,11 @@ def curves_of(
         What `read` returned.
     target : str, optional
         Column of the loss. Default: `val_loss` where there is one, else `loss`.
+    where : str, optional
+        Rows to keep, as in `fit`.
     schedules : mapping of run to Schedule or text, optional
+    otherwise : Schedule or text, optional
+        For runs that log neither a schedule nor a learning rate.
     start : int, optional
         First step to take. Default: the end of the warm-up.
 
@@ -100,7 +50,8 @@ def curves_of(
     DataError
         If no run has a curve and a schedule.
     UsageError
-        If a schedule is given for a run that is not there, or its text cannot be read.
+        If a schedule is given for a run that is not there, its text cannot be read, or `where`
+        cannot.
     """
     view, names = View.of(runs), runs.runs["run_id"].to_pylist()
     given = dict(schedules or {})
@@ -110,11 +61,18 @@ def curves_of(
                 f"a schedule is given for {run!r}, which is no run.",
                 hint=f"Runs: {', '.join(names)}.",
             )
+    kept = np.ones(len(view), bool)
+    if where is not None and len(view):
+        kept = rows_where(where, view.column, view.names(), len(view))
+    column = target or default_target(runs)
     found, left = [], []
     for i, name in enumerate(names):
-        rows = view.take(np.flatnonzero(view.owner == i))
+        rows = view.take(np.flatnonzero((view.owner == i) & kept))
         try:
-            found.append(_curve(name, rows, target or default_target(runs), given.get(name), start))
+            if not len(rows):
+                raise DataError(f"where: not {where}" if where else "it has no rows.")
+            schedule = _schedule(rows, given.get(name), otherwise)
+            found.append(_curve(name, rows, column, schedule, start))
         except DataError as error:
             left.append(LeftOut(name, error.message))
     if not found:
@@ -124,32 +82,46 @@ def curves_of(
 
 
 def _curve(
-    name: str, rows: View, target: str, given: Schedule | str | None, start: int | None
+    name: str,
+    rows: View,
+    target: str,
+    known: tuple[Schedule, int, list[str]],
+    start: int | None,
 ) -> Curve:
     columns = rows.names()
     missing = [column for column in ("step", target) if column not in columns]
     if missing:
         raise DataError(f"no column {' and '.join(missing)}.")
     step, loss = rows.column("step"), rows.column(target)
-    schedule, shift, notes = _schedule(rows, given)
+    schedule, shift, notes = known
+    batch, params = (_fact(rows, column) for column in ("batch_tokens", "params"))
     if schedule.unit == "tokens":
-        batch = rows.column("batch_tokens")[:1] if "batch_tokens" in columns else np.full(1, np.nan)
-        if not np.isfinite(batch).all() or not len(batch):
+        if batch is None:
             raise DataError("its schedule runs over tokens and batch_tokens is not known.")
-        schedule = schedule.in_steps(float(batch[0]))
+        schedule = schedule.in_steps(batch)
     warm = [phase.end for phase in schedule.phases() if phase.name == "warm-up"][:1]
     first = start if start is not None else (warm[0] if warm else 1)
     at = step - shift
     taken = np.isfinite(at) & rows.own(target) & (at >= first)
     if (~np.isfinite(loss[taken])).any():
         raise DataError("its loss is not finite along the run; the run diverged.")
-    return Curve(name, schedule, at[taken], loss[taken], tuple(notes))
+    return Curve(name, schedule, at[taken], loss[taken], tuple(notes), params, batch)
 
 
-def _schedule(rows: View, given: Schedule | str | None) -> tuple[Schedule, int, list[str]]:
+def _fact(rows: View, column: str) -> float | None:
+    """Return a number that is the same along a run, where it is known."""
+    if column not in rows.names():
+        return None
+    first = rows.column(column)[:1]
+    return float(first[0]) if len(first) and np.isfinite(first).all() else None
+
+
+def _schedule(
+    rows: View, given: Schedule | str | None, otherwise: Schedule | str | None
+) -> tuple[Schedule, int, list[str]]:
     """Return the schedule, the step of the log at which it starts, and where it is from."""
     if given is not None:
-        return (parse_schedule(given) if isinstance(given, str) else given), 0, []
+        return _parsed(given), 0, [AS_GIVEN]
     columns = rows.names()
     stated = rows.column("schedule")[0] if "schedule" in columns else None
     if isinstance(stated, str):
@@ -158,6 +130,8 @@ def _schedule(rows: View, given: Schedule | str | None) -> tuple[Schedule, int, 
         except UsageError as error:
             raise DataError(f"its schedule {stated!r}: {error.message}") from error
     if "lr" not in columns or not rows.own("lr").any():
+        if otherwise is not None:
+            return _parsed(otherwise), 0, [AS_GIVEN]
         raise DataError("neither a schedule nor a learning rate is logged.")
     step, lr = rows.column("step"), rows.column("lr")
     logged = rows.own("lr") & np.isfinite(step) & np.isfinite(lr)
@@ -166,3 +140,7 @@ def _schedule(rows: View, given: Schedule | str | None) -> tuple[Schedule, int, 
     if found.verdict is Verdict.UNEXPLAINED:
         notes[0] = "schedule: its learning rate as logged; no family explains it."
     return found.schedule, found.shift, notes
+
+
+def _parsed(schedule: Schedule | str) -> Schedule:
+    return parse_schedule(schedule) if isinstance(schedule, str) else schedule

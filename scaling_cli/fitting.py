@@ -1,15 +1,13 @@
 """`fit`: from a table to a Fit that can be used, judged and repeated."""
 
-import importlib.metadata
 import os
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scaling_cli import __version__, executors, laws, rivals
+from scaling_cli import executors, laws, rivals
 from scaling_cli.artefact import Fit, Objective
 from scaling_cli.checklist import Evidence, checklist
 from scaling_cli.companion import companion, problem_of
@@ -24,6 +22,7 @@ from scaling_cli.priors import Given, as_text
 from scaling_cli.resampling import Plan, Resamples, clusters, intervals, resample
 from scaling_cli.settling import settle, smallest_corner
 from scaling_cli.uncertainty import Cut, assemble, backtest, cuts_by_share
+from scaling_cli.versions import versions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -359,13 +358,3 @@ def derived(law: Law, points: Points) -> dict[str, Any]:
             for factor in COMPUTE_FACTORS
         ]  # fmt: skip
     return found
-
-
-def versions() -> dict[str, str]:
-    """Return what a repeat needs to know about the software."""
-    packages = ("jax", "numpy", "scipy")
-    return {
-        "scaling-cli": __version__,
-        "python": platform.python_version(),
-        **{name: importlib.metadata.version(name) for name in packages},
-    }

@@ -1,4 +1,4 @@
-"""JSON as this package writes it: full precision, NaN as null, files replaced atomically."""
+"""JSON as this package writes and reads it: full precision, NaN as null, files replaced whole."""
 
 import json
 import math
@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from scaling_cli.errors import DataError
 
 
 def nulls(value: Any) -> Any:
@@ -45,3 +47,24 @@ def write_json(path: str | os.PathLike[str], record: Any) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def read_fit_record(path: str | os.PathLike[str]) -> Any:
+    """Return the JSON value that a fit file holds.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or is not JSON.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf8")
+    except OSError as error:
+        raise DataError(f"cannot read the fit file: {error.strerror}.", file=str(path)) from error
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise DataError(
+            f"not JSON: {error.msg}.", file=str(path), row=error.lineno,
+            hint="Write it again with 'scaling fit ... -o fit.json'.",
+        ) from error  # fmt: skip

@@ -13,6 +13,12 @@ SINGULAR = 1e-10  # 1 - leverage of a row that the fit must pass through
 NORMAL_90 = 1.6448536269514722
 
 
+def huber_sum(residuals: np.ndarray, corner: float) -> float:
+    """Return the sum of the Huber loss of residuals, shape (n,)."""
+    size = np.abs(residuals)
+    return float(np.where(size <= corner, size**2 / 2, corner * (size - corner / 2)).sum())
+
+
 def tau(residuals: np.ndarray, weight: np.ndarray, searched: int, corner: float) -> float:
     """Return the factor between the objective and ln likelihood, corrected for what was searched.
 

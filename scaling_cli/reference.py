@@ -6,93 +6,96 @@ at hand, a refit reaches the stored objective and predictions. Coefficients are 
 A and B of one and the same surface differ by percents.
 """
 
-import enum
-import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from scaling_cli import artefact, laws
+from scaling_cli import artefact, curve_reference, fit_file, laws
 from scaling_cli.artefact import FROM_POINTS, Fit
+from scaling_cli.check_result import (
+    SAME_DERIVED,
+    SAME_EQUATION,
+    SAME_OBJECTIVE,
+    SAME_PREDICTION,
+    CheckResult,
+    Verdict,
+    difference,
+    judge,
+    without_data,
+)
+from scaling_cli.curve_artefact import CurveFit
 from scaling_cli.errors import ScalingError, UsageError, near
 from scaling_cli.law import Law
 from scaling_cli.points import Points
 from scaling_cli.recompute import points_of, recompute
 from scaling_cli.shipped import folder
 
-__all__ = ["CheckResult", "Verdict", "check", "fit_names", "folder", "resolve"]
-
-# The same float64 arithmetic in another order: a few units in the last place.
-SAME_EQUATION = 1e-12
-# A derived optimum is a power of ratios of powers: rounding is amplified by the exponents.
-SAME_DERIVED = 1e-10
-# What two converged optimisers may differ by, unless the file says otherwise.
-SAME_OBJECTIVE = 1e-9
-SAME_PREDICTION = 1e-6
-# An objective below this is zero: noiseless data fitted to rounding.
-ZERO_OBJECTIVE = 1e-18
-
-
-class Verdict(enum.StrEnum):
-    """Outcome of checking one fit file."""
-
-    PASS = "pass"
-    FAIL = "fail"
-    BETTER = "better"
-    """A refit reached a lower objective than the file: not a failure, but not certified."""
-    SKIPPED = "skipped"
-    """The data are not at hand; what could be checked without them was right."""
+__all__ = [
+    "CheckResult",
+    "Verdict",
+    "check",
+    "fit_names",
+    "folder",
+    "resolve",
+    "resolve_any",
+    "resolve_curves",
+]
 
 
-@dataclass(frozen=True)
-class CheckResult:
-    """What came of checking one fit file.
+def fit_names(*, of_curves: bool | None = None) -> list[str]:
+    """Return the names of the certified fits, such as `chinchilla/besiroglu-2024`.
 
     Parameters
     ----------
-    name : str
-        The certified name, or the path.
-    status : Verdict
-    max_relative_error : float or None
-        Largest |dL/L| over the anchor points: of the refit if there was one, else of the law.
-    objective, reference_objective : float or None
-        The minimised sum: refitted, stored.
-    message : str
-        One sentence for people: what was checked, or what is wrong and what to do.
-    file : str
+    of_curves : bool, optional
+        Only those of loss curves, such as `multi_power/luo-2025-25m`, or only the others.
     """
-
-    name: str
-    status: Verdict
-    max_relative_error: float | None
-    objective: float | None
-    reference_objective: float | None
-    message: str
-    file: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return one object of `fits` in the JSON contract."""
-        return {
-            "name": self.name,
-            "status": str(self.status),
-            "max_relative_error": self.max_relative_error,
-            "objective": self.objective,
-            "reference_objective": self.reference_objective,
-            "message": self.message,
-            "file": self.file,
-        }
-
-
-def fit_names() -> list[str]:
-    """Return the names of the certified fits, such as `chinchilla/besiroglu-2024`."""
-    return sorted(f"{p.parent.name}/{p.stem}" for p in folder("fits").glob("*/*.json"))
+    found = sorted(folder("fits").glob("*/*.json"))
+    laws_of_curves = curve_reference.folders()
+    return [
+        f"{p.parent.name}/{p.stem}"
+        for p in found
+        if of_curves is None or of_curves == (p.parent.name in laws_of_curves)
+    ]
 
 
 def resolve(text: str) -> Fit:
-    """Return the fit that a path or a certified name stands for.
+    """Return the fit of a law of points that a path or a certified name stands for.
+
+    Raises
+    ------
+    UsageError
+        If it is neither; near names are suggested.
+    DataError
+        If the file is not a fit, or one of loss curves.
+    """
+    return artefact.load(_path(text))
+
+
+def resolve_curves(text: str) -> CurveFit:
+    """Return the fit of loss curves that a path or a certified name stands for.
+
+    Raises
+    ------
+    UsageError
+        If it is neither (near names are suggested), or a fit of a law of points.
+    DataError
+        If the file is not a fit.
+    """
+    found = resolve_any(text)
+    if not isinstance(found, CurveFit):
+        raise UsageError(
+            f"{text} is a fit of {laws.name_of(found.law)}, which sees no schedule.",
+            hint="Fit loss curves with 'scaling fit ... --law average', or take a certified fit: "
+            f"{', '.join(fit_names(of_curves=True))}.",
+        )
+    return found
+
+
+def resolve_any(text: str) -> Fit | CurveFit:
+    """Return the fit, of whichever kind, that a path or a certified name stands for.
 
     Raises
     ------
@@ -101,10 +104,14 @@ def resolve(text: str) -> Fit:
     DataError
         If the file is not a fit.
     """
+    return fit_file.load(_path(text))
+
+
+def _path(text: str) -> Path:
     if Path(text).is_file():
-        return artefact.load(text)
+        return Path(text)
     if text in fit_names():
-        return artefact.load(folder("fits") / f"{text}.json")
+        return folder("fits") / f"{text}.json"
     raise UsageError(
         f"{text!r} is neither a file nor a certified fit.",
         hint=near(text, fit_names(), "certified fits"),
@@ -162,8 +169,10 @@ def _expand(path: str | Path) -> list[Path]:
 def _check(path: Path, *, update: bool, mirror: str | Path | None) -> CheckResult:
     """Check one file; whatever is wrong with it is a failed result, not an exception."""
     try:
-        fit = artefact.load(path)
+        fit = fit_file.load(path)
         name = _name(fit, path)
+        if isinstance(fit, CurveFit):
+            return curve_reference.check(fit, name, path, update=update, mirror=mirror)
         stored = _stored(fit, name, path)
         if stored.status is Verdict.FAIL:
             return stored
@@ -175,7 +184,7 @@ def _check(path: Path, *, update: bool, mirror: str | Path | None) -> CheckResul
         return CheckResult(_name(None, path), Verdict.FAIL, None, None, None, str(error), str(path))
 
 
-def _name(fit: Fit | None, path: Path) -> str:
+def _name(fit: Fit | CurveFit | None, path: Path) -> str:
     """Return the certified name of a shipped file, the path of any other."""
     if fit is not None and fit.name and path == folder("fits") / f"{fit.name}.json":
         return fit.name
@@ -186,7 +195,7 @@ def _name(fit: Fit | None, path: Path) -> str:
 def _stored(fit: Fit, name: str, path: Path) -> CheckResult:
     """Check what needs no data: predictions at anchors and derived quantities."""
     anchors = fit.origin.get("anchors") or []
-    error = max((_difference(fit.law(**a["inputs"]), a["value"]) for a in anchors), default=None)
+    error = max((difference(fit.law(**a["inputs"]), a["value"]) for a in anchors), default=None)
     of_law = {key: items for key, items in fit.derived.items() if key not in FROM_POINTS}
     wrong = [key for key, items in of_law.items() if not _derives(fit.law, key, items)]
     result = CheckResult(name, Verdict.FAIL, error, None, fit.value, "", str(path))
@@ -198,30 +207,7 @@ def _stored(fit: Fit, name: str, path: Path) -> CheckResult:
         )
     if wrong:
         return replace(result, message=f"stored derived quantities differ: {', '.join(wrong)}.")
-    return _without_data(fit, result, len(anchors))
-
-
-def _without_data(fit: Fit, result: CheckResult, anchors: int) -> CheckResult:
-    """Return the result for a fit whose data are not at hand."""
-    card = fit.origin.get("card")
-    if card:
-        return replace(
-            result,
-            status=Verdict.SKIPPED,
-            message=f"right at {anchors} anchor points, not refitted: get the data with "
-            f"'scaling data fetch {card}'.",
-        )
-    if anchors:
-        return replace(
-            result,
-            status=Verdict.PASS,
-            message=f"right at {anchors} anchor points; it carries no data to refit.",
-        )
-    return replace(
-        result,
-        status=Verdict.SKIPPED,
-        message="nothing to check: no anchor points, no data, and its sources are gone.",
-    )
+    return without_data(fit.origin, result, len(anchors))
 
 
 def _derives(law: Law, name: str, items: Sequence[Mapping[str, float]]) -> bool:
@@ -230,19 +216,13 @@ def _derives(law: Law, name: str, items: Sequence[Mapping[str, float]]) -> bool:
     if declared is None:
         return False
     return all(
-        _difference(
+        difference(
             law.derive(name, **{s: item[s] for s in declared.inputs}),
             item[declared.output.symbol],
         )
         <= SAME_DERIVED
         for item in items
     )
-
-
-def _difference(value: Any, reference: float) -> float:
-    """Return |value/reference - 1|; infinite where either is not a number."""
-    error = abs(float(value) / reference - 1)
-    return error if math.isfinite(error) else math.inf
 
 
 def _refitted(fit: Fit, points: Points, stored: CheckResult, *, update: bool) -> CheckResult:
@@ -256,36 +236,13 @@ def _refitted(fit: Fit, points: Points, stored: CheckResult, *, update: bool) ->
     allowed = {"objective": SAME_OBJECTIVE, "prediction": SAME_PREDICTION}
     allowed |= fit.origin.get("tolerance") or {}
     reference = fit.value if fit.value is not None else new.value
-    error = max(_difference(new.law(**a), fit.law(**a)) for a in _anchor_inputs(fit, points))
+    error = max(difference(new.law(**a), fit.law(**a)) for a in _anchor_inputs(fit, points))
     result = replace(stored, objective=new.value, max_relative_error=error)
-    verdict, message = _judge(new.value, reference, error, allowed)
+    verdict, message = judge(new.value, reference, error, allowed)
     if verdict is Verdict.BETTER and update and fit.origin.get("kind") != "published":
         recompute(fit, points).to_json(stored.file)
         verdict, message = Verdict.PASS, f"{message} Written."
     return replace(result, status=verdict, message=message)
-
-
-def _judge(
-    value: float, reference: float, error: float, allowed: Mapping[str, float]
-) -> tuple[Verdict, str]:
-    """Return the verdict on a refit and the sentence that explains it."""
-    excess = (value - reference) / max(abs(reference), ZERO_OBJECTIVE)
-    if excess > allowed["objective"]:
-        return Verdict.FAIL, (
-            f"a refit stops at objective {value:.12g}, above the stored {reference:.12g} "
-            f"(by {excess:.2g} of it, allowed {allowed['objective']:g})."
-        )
-    if excess < -allowed["objective"]:
-        return Verdict.BETTER, (
-            f"a refit reaches objective {value:.12g}, below the stored {reference:.12g} "
-            f"(by {-excess:.2g} of it); predictions move by at most {error:.2g}."
-        )
-    if error > allowed["prediction"]:
-        return Verdict.FAIL, (
-            f"a refit predicts losses that differ by up to {error:.2g} "
-            f"(allowed {allowed['prediction']:g}) at the same objective."
-        )
-    return Verdict.PASS, f"refitted: predictions within {error:.2g}."
 
 
 def _anchor_inputs(fit: Fit, points: Points) -> Iterator[dict[str, float]]:

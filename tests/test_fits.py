@@ -18,7 +18,7 @@ from scaling_cli.laws.chinchilla import Chinchilla
 from scaling_cli.laws.overtraining import Overtraining
 from scaling_cli.quantities import BY_SYMBOL
 
-FITS = reference.fit_names()
+FITS = reference.fit_names(of_curves=False)
 each_fit = pytest.mark.parametrize("name", FITS)
 KINDS = ("published", "computed")
 CERTAINTIES = ("seen", "seen2", "computed")
@@ -255,7 +255,7 @@ def test_resolve_suggests_near_names() -> None:
     assert str(raised.value) == (
         "'chinchila/besiroglu' is neither a file nor a certified fit. "
         f"Did you mean chinchilla/besiroglu-2024 or chinchilla/epoch-240? "
-        f"Known certified fits: {', '.join(FITS)}."
+        f"Known certified fits: {', '.join(reference.fit_names())}."
     )
 
 

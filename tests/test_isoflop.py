@@ -16,10 +16,10 @@ from scaling_cli.isoflop import (
     line_through,
     parabola,
     slices_of,
-    student,
 )
 from scaling_cli.law import Law
 from scaling_cli.points import Points
+from scaling_cli.student import student
 
 BUDGETS = np.geomspace(1e18, 1e21, 4)
 STEPS = np.linspace(-0.9, 0.9, 7)  # of ln N around the optimum: symmetric, inside the window

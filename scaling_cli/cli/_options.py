@@ -1,5 +1,6 @@
 """The options that several commands share, each declared once."""
 
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
@@ -11,9 +12,10 @@ def _choices(*values: str) -> str:
 
 def complete_law(incomplete: str) -> list[str]:
     """Complete the name of a law."""
-    from scaling_cli import laws
+    from scaling_cli import curve_laws, laws
 
-    return [name for name in laws.names() if name.startswith(incomplete)]
+    names = [*laws.names(), "average", *curve_laws.names()]
+    return [name for name in names if name.startswith(incomplete)]
 
 
 def complete_fit(incomplete: str) -> list[str]:
@@ -126,7 +128,9 @@ Prior = Annotated[
 Bootstrap = Annotated[
     int,
     typer.Option(
-        metavar="N", help="Bootstrap refits; 0 for none, and intervals by the delta method."
+        metavar="N",
+        help="Bootstrap refits; 0 for none, and intervals by the delta method. Of loss curves: "
+        "100 unless given.",
     ),
 ]
 BootstrapKind = Annotated[
@@ -142,6 +146,38 @@ Cluster = Annotated[
     typer.Option(
         metavar=_choices("run", "config"),
         help="What is drawn together: the rows of a run, or also runs of equal inputs (seeds).",
+    ),
+]
+RunSchedules = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--schedule",
+        metavar="[RUN=]TEXT",
+        help="Loss curves: the schedule of a run, or of all that log neither a schedule nor a "
+        "learning rate.",
+    ),
+]
+Warmup = Annotated[
+    str | None,
+    typer.Option(
+        metavar=_choices("as_trained", "area", "at_peak"),
+        help="Loss curves: how the warm-up counts. Default: as_trained in the average, else as the "
+        "law's authors have it.",
+    ),
+]
+PriorStrength = Annotated[
+    str,
+    typer.Option(
+        "--prior-strength",
+        metavar=_choices("0", "1", "10", "auto"),
+        help="Loss curves: weight of the weak priors; auto takes what predicts training schedules "
+        "best that are left out.",
+    ),
+]
+Start = Annotated[
+    int | None,
+    typer.Option(
+        metavar="STEP", help="Loss curves: first step to fit. Default: the end of the warm-up."
     ),
 ]
 Seed = Annotated[int, typer.Option(metavar="N", help="Seed of everything random.")]
@@ -175,6 +211,13 @@ Mirror = Annotated[
         help="Read from this folder instead of the network: DIR/<owner>/<repo>/<commit>/<path>.",
     ),
 ]
+
+
+def given(context: typer.Context, names: Iterable[str]) -> list[str]:
+    """Return the options among these parameters that were typed, as they are spelled."""
+    spelled = {str(p.name): p.opts[0] for p in context.command.params}
+    sources = {name: context.get_parameter_source(name) for name in names}
+    return [spelled[n] for n, s in sources.items() if s is not None and s.name == "COMMANDLINE"]
 
 
 def pairs(values: list[str] | None, option: str) -> dict[str, str] | None:

@@ -1,5 +1,7 @@
 """Files that commands write: refused before the work, not after it, where they could not be."""
 
+from collections.abc import Callable
+
 
 def writable(path: str | None) -> str | None:
     """Return the path as it is, if a file can be written there.
@@ -27,3 +29,25 @@ def writable(path: str | None) -> str | None:
             hint="Give another place with -o.",
         )
     return path
+
+
+def write(to_json: Callable[[str], None], path: str | None) -> str | None:
+    """Write a fit file and return the sentence that says so.
+
+    Raises
+    ------
+    UsageError
+        If it cannot be written.
+    """
+    from pathlib import Path
+
+    from scaling_cli.errors import UsageError
+
+    if path is None:
+        return None
+    replaced = Path(path).exists()
+    try:
+        to_json(path)
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}.") from error
+    return f"{path} (the one before is replaced)" if replaced else path

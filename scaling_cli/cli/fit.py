@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scaling_cli.cli import _cache
+from scaling_cli.cli import _cache, _fit_curves
 from scaling_cli.cli import _options as options
-from scaling_cli.cli._output import writable
+from scaling_cli.cli._output import writable, write
 from scaling_cli.cli._reading import read
 from scaling_cli.cli._terminal import Terminal, result_style
 
@@ -19,6 +19,7 @@ scaling fit runs/*.csv -o fit.json
 scaling fit runs.csv --where 'tokens > 1e9' --fix E=1.6
 scaling fit runs.csv --prior alpha=0.35+-0.05 --weight precision
 scaling fit logs/ --name '{params}_{tokens}' --at last:5 --law kaplan_nd
+scaling fit curves/*.csv --law average --schedule cosine:peak=3e-4,warmup=2000,steps=24000
 """
 ORDER = 30
 DEFAULT_FILE = "fit.json"
@@ -54,6 +55,10 @@ def fit(
     bootstrap: options.Bootstrap = 1000,
     bootstrap_kind: options.BootstrapKind = "pairs",
     cluster: options.Cluster = "run",
+    schedules: options.RunSchedules = None,
+    warmup: options.Warmup = None,
+    prior_strength: options.PriorStrength = "1",
+    start: options.Start = None,
     seed: options.Seed = 0,
     level: options.ConfidenceLevel = 0.9,
     executor: options.ExecutorName = "serial",
@@ -71,14 +76,18 @@ def fit(
 
     Prints what was read and left out, a forecast at ten times the largest run, the parameters,
     the backtest and the checklist. Without a usable fit nothing is written and the exit code
-    is 4.
+    is 4. A law of loss curves, or their average, is fitted to every logged step of a few runs
+    that differ in their schedules.
     """
-    del debug
+    del debug, schedules, warmup, prior_strength, start
     from scaling_cli.artefact import Objective
     from scaling_cli.cli import _render_fit
 
     terminal = Terminal(json=json, quiet=quiet)
     path = writable(output or (None if json else DEFAULT_FILE))
+    if _fit_curves.applies(context, law):
+        _fit_curves.fit(context, terminal, path)
+        return
     chosen = {
         "law": law, "target": target, "where": where, "at": at,
         "objective": Objective(objective, delta, space), "fix": options.numbers(fix),
@@ -96,7 +105,7 @@ def fit(
 
         found = _with_reading(fitting.fit(runs, **chosen), runs)
     _require_usable(found, sources, terminal)
-    written = _write(found, path)
+    written = write(found.to_json, path)
     terminal.result(
         lambda: _render_fit.report(found, sources=sources, written=written, style=result_style()),
         found.to_dict(),
@@ -129,19 +138,3 @@ def _require_usable(fit: "Fit", sources: list[str], terminal: Terminal) -> None:
         terminal.write(_render_fit.refusal(fit, sources=sources, style=result_style()))
     reasons = " ".join(f"{check.code}: {check.message}" for check in failed)
     raise FitError(f"no usable fit, nothing was written. {reasons}")
-
-
-def _write(fit: "Fit", path: str | None) -> str | None:
-    """Write the fit file and return the sentence that says so."""
-    from pathlib import Path
-
-    from scaling_cli.errors import UsageError
-
-    if path is None:
-        return None
-    replaced = Path(path).exists()
-    try:
-        fit.to_json(path)
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}.") from error
-    return f"{path} (the one before is replaced)" if replaced else path

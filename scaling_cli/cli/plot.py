@@ -10,12 +10,15 @@ from scaling_cli.cli._terminal import Terminal
 
 if TYPE_CHECKING:
     from scaling_cli.artefact import Fit
+    from scaling_cli.curve import Curve
+    from scaling_cli.curve_artefact import CurveFit
     from scaling_cli.points import Points
 
 EXAMPLE = """
 scaling plot fit.json -o loss.png
 scaling plot fit.json --kind loss --measured held_out.csv -o forecast.pdf
 scaling plot fit.json --kind residuals -o residuals.svg
+scaling plot curves.json --kind curves --measured 'logs/*.csv' -o curves.pdf
 """
 ORDER = 45
 DEFAULT_KIND = "loss"
@@ -47,21 +50,25 @@ Output = Annotated[
     ),
 ]
 Measured = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option(
         metavar="FILE",
-        help="A CSV of runs that were not fitted (params, tokens, loss): drawn beside what the "
-        "fit predicts for them.",
+        help="Runs that were not fitted, drawn beside what the fit predicts for them: a CSV "
+        "(params, tokens, loss); logs of loss curves, repeated, for curves and schedules.",
     ),
 ]
 
 
 def plot(
     *,
+    context: typer.Context,
     fit: FitFile,
     kind: Kind = DEFAULT_KIND,
     output: Output = None,
     measured: Measured = None,
+    schedules: options.RunSchedules = None,
+    meta: options.Meta = None,
+    mapped: options.Map = None,
     level: options.ConfidenceLevel = 0.9,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -69,21 +76,66 @@ def plot(
 ) -> None:
     """Draw a figure of a fit: loss and its forecast, residuals, backtest, the surface over N and D.
 
+    For a fit of loss curves: curves (predicted against measured) or schedules (compared).
+
     What lies beyond the fitted runs is dashed, shaded and has an interval. With --json the
     numbers of the figure are printed.
     """
-    del debug
-    from scaling_cli import reference
-
+    del debug, measured, schedules, meta, mapped
     terminal = Terminal(json=json, quiet=quiet)
     module = plots.get(kind)
-    found = reference.resolve(fit)
-    held_out = None if measured is None else _measured(measured, found, terminal)
+    found, held_out = (_curves if plots.of_curves(kind) else _points)(context, terminal)
     table = module.table(found, measured=held_out, level=level)
     path = output or (None if json else f"{kind}.png")
     if path is not None:
         plots.save(plots.figure(kind, table), path)
     terminal.result(lambda: f"{path}\n", _record(fit, kind, path, plots.numbers(table)))
+
+
+def _points(context: typer.Context, terminal: Terminal) -> "tuple[Fit, Points | None]":
+    """Return a fit of a law of points, and the points to compare with.
+
+    Raises
+    ------
+    UsageError
+        If options of loss curves were typed, or several files.
+    """
+    from scaling_cli import reference
+    from scaling_cli.errors import UsageError
+
+    chosen = context.params
+    wrong = options.given(context, ["schedules", "meta", "mapped"])
+    if wrong:
+        raise UsageError(
+            f"{' and '.join(wrong)} is for figures of loss curves, not for {chosen['kind']}."
+        )
+    found, files = reference.resolve(chosen["fit"]), chosen["measured"] or []
+    if len(files) > 1:
+        raise UsageError("--measured takes one file of points; give it once.")
+    return found, _measured(files[0], found, terminal) if files else None
+
+
+def _curves(context: typer.Context, terminal: Terminal) -> "tuple[CurveFit, list[Curve] | None]":
+    """Return a fit of loss curves, and the curves to compare with."""
+    from scaling_cli import reference
+    from scaling_cli.cli._fit_curves import schedules_of
+    from scaling_cli.cli._reading import read
+
+    chosen = context.params
+    found, files = reference.resolve_curves(chosen["fit"]), chosen["measured"]
+    if not files:
+        return found, None
+    from scaling_cli.curves import curves_of
+
+    runs = read(files, terminal, mapped=chosen["mapped"], constants=None, meta=chosen["meta"],
+                name=None, format=None)  # fmt: skip
+    by_run, otherwise = schedules_of(chosen["schedules"])
+    curves, left = curves_of(
+        runs, target=found.selection.get("target"), schedules=by_run, otherwise=otherwise
+    )
+    for item in left:
+        terminal.say(f"{item.run}: {item.reason}, not drawn")
+    return found, curves
 
 
 def _measured(path: str, fit: "Fit", terminal: Terminal) -> "Points":

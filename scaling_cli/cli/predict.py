@@ -1,20 +1,24 @@
-"""Predict the loss, with an interval, at a point, on a grid or at a file of points."""
+"""Predict the loss, with an interval, at points or along learning-rate schedules."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from scaling_cli.cli import _options as options
+from scaling_cli.cli import _predict_curves
 from scaling_cli.cli._terminal import Terminal, result_style
 
 if TYPE_CHECKING:
     from scaling_cli.artefact import Fit, Prediction
     from scaling_cli.cli._inputs import Grid
+    from scaling_cli.curve_artefact import CurveFit
 
 EXAMPLE = """
 scaling predict --params 7B --tokens 1T
 scaling predict --fit fit.json --params 1B,7B --compute 1e23
 scaling predict --fit fit.json --points held_out.csv
+scaling predict --fit curves.json --schedule constant:peak=3e-4,steps=24000 \\
+  --schedule wsd:peak=3e-4,stable=0.8,steps=24000 -o compared.png
 """
 ORDER = 40
 DEFAULT_FILE = "fit.json"
@@ -47,28 +51,61 @@ PointsFile = Annotated[
         help="A CSV with the law's inputs (params,tokens or N,D); a loss column is compared.",
     ),
 ]
+Schedules = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--schedule",
+        metavar="TEXT",
+        help="With a fit of loss curves: predict along this schedule; repeat it to compare.",
+    ),
+]
+Steps = Annotated[
+    str | None,
+    typer.Option(metavar="S,S,...", help="With --schedule: values at these steps too."),
+]
+Every = Annotated[
+    int | None, typer.Option(metavar="STEPS", help="With --schedule: a value every so many steps.")
+]
+Output = Annotated[
+    str | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="With --schedule: the whole curves as .csv, or drawn as .png, .svg or .pdf.",
+    ),
+]
 
 
 def predict(
     *,
+    context: typer.Context,
     fit: options.FitName = None,
     params: Params = None,
     tokens: Tokens = None,
     compute: Compute = None,
     inputs: Inputs = None,
     points: PointsFile = None,
+    schedules: Schedules = None,
+    steps: Steps = None,
+    every: Every = None,
+    output: Output = None,
     level: options.ConfidenceLevel = 0.9,
     json: options.Json = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
-    """Predict the loss, with an interval, at a point, on a grid or at a file of points.
+    """Predict the loss, with an interval, at points or along learning-rate schedules.
 
     Two intervals are given: where the law's curve lies, and where one more run would land.
-    Points beyond the data of the fit are marked with the factor by which they are.
+    Points beyond the data of the fit are marked with the factor by which they are. Along
+    schedules, a fit of loss curves gives the end of each and its difference from the first.
     """
-    del debug
+    del debug, steps, every, output
     terminal = Terminal(json=json, quiet=quiet)
+    if _predict_curves.applies(context, schedules):
+        _predict_curves.predict(context, terminal)
+        return
     name, found = _resolve(fit, terminal)
     given = {"params": params, "tokens": tokens, "compute": compute, "input": inputs}
     grid = _grid(found, given, points)
@@ -92,15 +129,35 @@ def _resolve(name: str | None, terminal: Terminal) -> "tuple[str, Fit]":
     from scaling_cli import reference
 
     if name is not None:
-        return name, reference.resolve(name)
+        return name, _of_points(name, reference.resolve_any(name))
     if Path(DEFAULT_FILE).is_file():
         terminal.say(f"fit: ./{DEFAULT_FILE}")
-        return DEFAULT_FILE, reference.resolve(DEFAULT_FILE)
+        return DEFAULT_FILE, _of_points(DEFAULT_FILE, reference.resolve_any(DEFAULT_FILE))
     terminal.say(
         f"fit: certified {DEFAULT_NAME}, because there is no ./{DEFAULT_FILE} here "
         "(--fit chooses another)"
     )
     return DEFAULT_NAME, reference.resolve(DEFAULT_NAME)
+
+
+def _of_points(name: str, found: "Fit | CurveFit") -> "Fit":
+    """Return a fit of a law of points.
+
+    Raises
+    ------
+    UsageError
+        If it is one of loss curves.
+    """
+    from scaling_cli.artefact import Fit
+    from scaling_cli.errors import UsageError
+
+    if isinstance(found, Fit):
+        return found
+    raise UsageError(
+        f"{name} is a fit of loss curves: it predicts along schedules, not at points.",
+        hint="Write --schedule TEXT, such as --schedule "
+        f"cosine:peak={found.data['ranges']['lr'][1]:g},steps={found.longest}.",
+    )
 
 
 def _grid(fit: "Fit", given: dict[str, list[str] | None], points: str | None) -> "Grid":

@@ -97,7 +97,13 @@ def law_at(law: type[CurveLaw], u: Any, area: float) -> CurveLaw:
     return law(**values)
 
 
-def solve_curves(problem: CurveProblem, start: CurveLaw) -> CurveSolution:
+def solve_curves(
+    problem: CurveProblem,
+    start: CurveLaw,
+    *,
+    times: np.ndarray | None = None,
+    still: float = STILL,
+) -> CurveSolution:
     """Minimise from one start, until no step gains anything.
 
     Parameters
@@ -105,9 +111,15 @@ def solve_curves(problem: CurveProblem, start: CurveLaw) -> CurveSolution:
     problem : CurveProblem
     start : CurveLaw
         Its loss must be positive at every point.
+    times : array, shape (n,), optional
+        How often each point counts, runs after one another. Default: once.
+    still : float
+        Share of the objective: a step that gains less is the last.
     """
     with jax.enable_x64(True):
         data = _stacked(problem)
+        if times is not None:
+            data["weight"][: len(times)] = times
         u = coordinates(start, problem.area)
         current = _evaluate(problem, data, u)
         damping, iteration = FIRST_DAMPING, 0
@@ -120,12 +132,31 @@ def solve_curves(problem: CurveProblem, start: CurveLaw) -> CurveSolution:
                 damping *= 8
                 continue
             u, current, damping = u + step, trial, max(damping / 4, LEAST_DAMPING)
-            if gain < STILL * current.value:
+            if gain < still * current.value:
                 break
     return CurveSolution(
         law_at(problem.law, u, problem.area), current.value, current.residuals,
         _decrement(current, problem.free), iteration,
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Linearised:
+    """A solution as a straight line: residuals + jacobian @ (u - at), runs after one another."""
+
+    at: np.ndarray
+    residuals: np.ndarray
+    jacobian: np.ndarray  # shape (n, k)
+
+
+def linearise(problem: CurveProblem, law: CurveLaw) -> Linearised:
+    """Return the residuals of a law and their derivatives by its free coordinates."""
+    with jax.enable_x64(True):
+        data = _stacked(problem)
+        u = coordinates(law, problem.area)
+        residuals, jacobian = _kernel(problem.law)(u, data, problem.area)
+    there = data["weight"] > 0
+    return Linearised(u, np.asarray(residuals)[there], np.asarray(jacobian)[there])
 
 
 def _step(current: "_Evaluation", damping: float, free: np.ndarray) -> np.ndarray:
@@ -156,13 +187,14 @@ class _Evaluation:
 def _evaluate(problem: CurveProblem, data: dict[str, np.ndarray], u: np.ndarray) -> _Evaluation:
     residuals, jacobian = _kernel(problem.law)(u, data, problem.area)
     there = data["weight"] > 0
-    r, J = np.asarray(residuals)[there], np.asarray(jacobian)[there]
+    r, J, times = (np.asarray(v)[there] for v in (residuals, jacobian, data["weight"]))
     mean, precision = problem.prior.T
     size = np.abs(r)
     with np.errstate(invalid="ignore"):
         inside = size <= problem.delta
-        value = np.where(inside, r**2 / 2, problem.delta * (size - problem.delta / 2)).sum()
-        weight = np.where(inside, 1.0, problem.delta / size)
+        rho = np.where(inside, r**2 / 2, problem.delta * (size - problem.delta / 2))
+        value = times @ rho
+        weight = times * np.where(inside, 1.0, problem.delta / size)
     off = u - mean
     return _Evaluation(
         float(value + 0.5 * precision @ off**2),

@@ -6,6 +6,9 @@ The folder is the registry: `get(name)` is the module `plots/<name>.py`, which d
 * `table(fit, measured=None, level=0.9) -> Table`, which decides,
 * `draw(table, *axes)`, which does not.
 
+A figure of loss curves sets `OF_CURVES`: it takes a `CurveFit`, and curves as `measured`. A table
+may have rows of panels: their `heights`.
+
 Only this folder imports matplotlib, and only when a figure is asked for. `pyplot` is not used:
 no global state, no window, the caller's style is left alone.
 """
@@ -53,6 +56,11 @@ def get(name: str) -> ModuleType:
     return importlib.import_module(f"{__name__}.{name}")
 
 
+def of_curves(name: str) -> bool:
+    """Return whether a figure is one of loss curves."""
+    return bool(getattr(get(name), "OF_CURVES", False))
+
+
 def figure(name: str, table: Any) -> "Figure":
     """Draw a table on a new figure of `table.panels` panels side by side.
 
@@ -71,7 +79,7 @@ def drawn(module: ModuleType, table: Any) -> "Figure":
     from scaling_cli.plots import _style
 
     with _style.applied():
-        sheet, axes = _style.sheet(table.panels, table.inches)
+        sheet, axes = _style.sheet(table.panels, table.inches, getattr(table, "heights", (1.0,)))
         module.draw(table, *axes)
         # Text is laid out with the style in force, not the caller's when the file is written.
         sheet.draw_without_rendering()

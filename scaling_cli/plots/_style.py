@@ -3,7 +3,7 @@
 Categories take their colours from Okabe and Ito's palette, ordered values from viridis.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -73,12 +73,20 @@ def applied() -> Iterator[None]:
         yield
 
 
-def sheet(panels: int, inches: tuple[float, float]) -> tuple[Figure, list[Axes]]:
-    """Return an empty figure with panels side by side, on no screen."""
+def sheet(
+    panels: int, inches: tuple[float, float], heights: Sequence[float] = (1.0,)
+) -> tuple[Figure, list[Axes]]:
+    """Return an empty figure on no screen, and its axes row by row.
+
+    `heights` are those of the rows, in any unit; a row shares its y axis, a column its x axis.
+    """
     figure = Figure(figsize=inches, dpi=_DPI, layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(1, panels, squeeze=False, sharey=True)
-    return figure, list(axes[0])
+    shared = "col" if len(heights) > 1 else "none"
+    axes = figure.subplots(
+        len(heights), panels, squeeze=False, sharey="row", sharex=shared, height_ratios=heights
+    )
+    return figure, axes.ravel().tolist()
 
 
 def write(figure: Figure, path: Path) -> None:

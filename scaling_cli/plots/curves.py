@@ -1,0 +1,190 @@
+"""Loss curves per schedule: measured and predicted, residuals, the learning rate below."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from scaling_cli.curve import Curve
+from scaling_cli.curve_artefact import CurveFit
+from scaling_cli.errors import UsageError
+from scaling_cli.plots import _style
+
+OF_CURVES = True
+MOST = 16  # panels that are still legible on a page
+COLUMNS = 4
+HEIGHTS = (3.2, 1.3, 0.8)
+TINT = "#fdf3ec"  # behind what was held out
+WIDTH, HEIGHT, MARGIN = 1.55, 2.2, 0.55  # inches of a panel, and of what surrounds them
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One run: measured (n,) at `step`, predicted (m,) along `along`; residuals in %.
+
+    A residual is 100 ln(predicted/measured): positive where the prediction is too high. `low` and
+    `high` bound where one logged value lies; None where the fit has no bands.
+    """
+
+    title: str
+    fitted: bool
+    schedule: str
+    step: np.ndarray
+    measured: np.ndarray
+    residual: np.ndarray
+    along: np.ndarray
+    predicted: np.ndarray
+    low: np.ndarray | None
+    high: np.ndarray | None
+    rate: np.ndarray
+
+
+@dataclass(frozen=True)
+class Table:
+    """Panels, fitted runs first; `level` is that of the bands."""
+
+    runs: tuple[Panel, ...]
+    level: float
+    law: str
+
+    @property
+    def panels(self) -> int:
+        """Columns of the figure."""
+        return min(COLUMNS, len(self.runs))
+
+    @property
+    def blocks(self) -> int:
+        """Rows of runs, each of three rows of axes."""
+        return -(-len(self.runs) // self.panels)
+
+    @property
+    def heights(self) -> tuple[float, ...]:
+        """Heights of the rows of axes."""
+        return HEIGHTS * self.blocks
+
+    @property
+    def inches(self) -> tuple[float, float]:
+        """Width and height of the figure."""
+        return WIDTH * self.panels + MARGIN, HEIGHT * self.blocks + MARGIN
+
+
+def table(fit: CurveFit, measured: Sequence[Curve] | None = None, level: float = 0.9) -> Table:
+    """Compute what a fit says of the runs it was fitted to, and of `measured` ones.
+
+    Raises
+    ------
+    DataError
+        If the fit carries no curves and none are given.
+    UsageError
+        If there are more runs than a page has room for.
+    """
+    others = list(measured or ())
+    fitted = fit.curves() if fit.data.get("points") or not others else []
+    known = {curve.run for curve in fitted}
+    runs = [*fitted, *(c for c in others if c.run not in known)]
+    if len(runs) > MOST:
+        raise UsageError(f"{len(runs)} runs are too many for one figure, which has {MOST} panels.")
+    titles = _titles([c.run for c in runs])
+    panels = tuple(
+        _panel(fit, c, title, c.run in known, level) for c, title in zip(runs, titles, strict=True)
+    )
+    return Table(panels, level, fit.name_of_law)
+
+
+def _titles(names: Sequence[str]) -> list[str]:
+    """Return names without what all of them begin with, cut at a separator."""
+    cut = 0
+    while len(names) > 1 and len({name[: cut + 1] for name in names}) == 1 and cut < len(names[0]):
+        cut += 1
+    cut = max(names[0][:cut].rfind(mark) for mark in "-_/.") + 1
+    return [name[cut:] or name for name in names]
+
+
+def _panel(fit: CurveFit, curve: Curve, title: str, fitted: bool, level: float) -> Panel:
+    thin = curve.thinned()
+    there = fit.predict(curve.schedule, thin.step, level=level)
+    smooth = np.linspace(thin.step[0], thin.step[-1], 200).round().astype(int)
+    p = fit.predict(curve.schedule, np.unique(smooth), level=level)
+    low, high = p.new_run or (None, None)
+    return Panel(
+        title, fitted, curve.schedule.text(), thin.step, thin.loss,
+        100 * np.log(there.value / thin.loss), p.step, p.value, low, high, p.rate,
+    )  # fmt: skip
+
+
+def draw(table: Table, *axes: Axes) -> None:
+    """Draw the table: for each run loss, residual and learning rate below each other."""
+    grid = np.reshape(np.array(axes, object), (-1, table.panels))
+    cells = [(block, column) for block in range(table.blocks) for column in range(table.panels)]
+    for (block, column), panel in zip(cells, table.runs, strict=False):
+        _draw_run(panel, *grid[3 * block : 3 * block + 3, column])
+    for block, column in cells[len(table.runs) :]:
+        for ax in grid[3 * block : 3 * block + 3, column]:
+            ax.set_axis_off()
+    _limits(table, grid)
+    _label(table, grid)
+
+
+def _draw_run(panel: Panel, loss: Axes, residual: Axes, rate: Axes) -> None:
+    colour = _style.PREDICTED if panel.fitted else _style.MEASURED
+    dots = {"ls": "none", "marker": "o", "ms": 2.6, "mew": 0.7, "color": _style.INK, "mfc": "white"}
+    if not panel.fitted:
+        for ax in (loss, residual, rate):
+            ax.set_facecolor(TINT)
+    if panel.low is not None and panel.high is not None:
+        loss.fill_between(panel.along, panel.low, panel.high, color=colour, alpha=0.22, lw=0)
+        low, high = (100 * np.log(band / panel.predicted) for band in (panel.low, panel.high))
+        residual.fill_between(panel.along, low, high, color=colour, alpha=0.22, lw=0)
+    loss.plot(panel.step, panel.measured, zorder=3, **dots)
+    loss.plot(panel.along, panel.predicted, color=colour, lw=1.3, zorder=2)
+    residual.axhline(0, color=colour, lw=0.9)
+    residual.plot(panel.step, panel.residual, **dots)
+    rate.fill_between(panel.along, 0, panel.rate, color=_style.FAINT, alpha=0.45, lw=0)
+    word = "fitted" if panel.fitted else "held out"
+    loss.set_title(f"{panel.title}", loc="left", fontsize=9, color=_style.INK)
+    loss.set_title(word, loc="right", fontsize=8, color=colour, style="italic")
+
+
+def _limits(table: Table, grid: np.ndarray) -> None:
+    """Give every run the same scales."""
+    every = np.concatenate([p.measured for p in table.runs])
+    width = max(float(np.abs(p.residual).max()) for p in table.runs)
+    sides = [100 * np.log(p.high / p.predicted).max() for p in table.runs if p.high is not None]
+    width = 1.15 * max([width, *sides])
+    top = float(max(p.rate.max() for p in table.runs))
+    last = float(max(p.step[-1] for p in table.runs))
+    room = 0.06 * (every.max() - every.min())
+    for loss, residual, rate in zip(grid[0::3].ravel(), grid[1::3].ravel(), grid[2::3].ravel(),
+                                    strict=True):  # fmt: skip
+        loss.set(ylim=(every.min() - room, every.max() + room), xlim=(0, 1.02 * last))
+        residual.set(ylim=(-width, width))
+        rate.set(ylim=(0, 1.15 * top), yticks=[0, top], yticklabels=["0", "1"])
+        for ax in (loss, residual, rate):
+            ax.locator_params(axis="x", nbins=4)
+
+
+def _label(table: Table, grid: np.ndarray) -> None:
+    """Name the axes at the left and at the bottom, and explain the marks once."""
+    for block in range(table.blocks):
+        names = ("Loss (nats/token)", "Error (%)", "LR")
+        for row, name in enumerate(names):
+            grid[3 * block + row, 0].set_ylabel(name, fontsize=8)
+    for ax in grid[-1]:
+        ax.set_xlabel("Step", fontsize=8.5)
+        ax.tick_params(labelbottom=True)
+    first = grid[0, 0]
+    _style.parent(first).align_ylabels(grid[:, 0].tolist())
+    marks = [
+        first.plot([], [], "o", ms=3, mew=0.7, color=_style.INK, mfc="white")[0],
+        first.plot([], [], color=_style.PREDICTED, lw=1.3)[0],
+        first.plot([], [], color=_style.MEASURED, lw=1.3)[0],
+        first.fill_between([], [], [], color=_style.FAINT, alpha=0.4, lw=0),
+    ]
+    percent = f"{100 * table.level:g} % of logged values"
+    words = ["measured", f"{table.law}, fitted run", f"{table.law}, held-out run", percent]
+    banded = any(panel.low is not None for panel in table.runs)
+    _style.parent(first).legend(
+        marks[: 3 + banded], words[: 3 + banded], loc="outside upper center", ncols=4, fontsize=8,
+        handlelength=1.6,
+    )  # fmt: skip

@@ -1,0 +1,97 @@
+"""Predicted loss curves of several schedules in one figure, their learning rates below."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from scaling_cli.curve import Curve
+from scaling_cli.curve_artefact import CurveFit
+from scaling_cli.curve_prediction import CurvePrediction
+from scaling_cli.errors import UsageError
+from scaling_cli.plots import _style
+from scaling_cli.schedules import parse_schedule
+
+OF_CURVES = True
+# Okabe and Ito's palette without its yellow, which is too light for a line on white.
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#1a1a1a")
+SHOWN = 46  # characters of a schedule's text in the legend
+
+
+@dataclass(frozen=True)
+class Line:
+    """One schedule: arrays of shape (n,); the band is where the curve lies, or None."""
+
+    label: str
+    step: np.ndarray
+    value: np.ndarray
+    low: np.ndarray | None
+    high: np.ndarray | None
+    rate: np.ndarray
+
+
+@dataclass(frozen=True)
+class Table:
+    """Lines of one fit; beyond `longest` no fitted run goes."""
+
+    panels: ClassVar[int] = 1
+    heights: ClassVar[tuple[float, ...]] = (3.0, 1.0)
+    inches: ClassVar[tuple[float, float]] = (6.4, 4.6)
+    lines: tuple[Line, ...]
+    level: float
+    longest: float | None
+
+
+def table(fit: CurveFit, measured: Sequence[Curve] | None = None, level: float = 0.9) -> Table:
+    """Predict the schedules of the fitted runs, and of `measured` ones."""
+    texts = [run.schedule for run in fit.runs] + [c.schedule.text() for c in measured or ()]
+    found = [fit.predict(parse_schedule(t), level=level) for t in dict.fromkeys(texts)]
+    return of(found, fit.longest)
+
+
+def of(found: Sequence[CurvePrediction], longest: float | None = None) -> Table:
+    """Return the table of predictions.
+
+    Raises
+    ------
+    UsageError
+        If there are more schedules than colours that can be told apart.
+    """
+    if len(found) > len(COLOURS):
+        raise UsageError(
+            f"{len(found)} schedules are too many for one figure, which has {len(COLOURS)} colours."
+        )
+    lines = tuple(
+        Line(_short(p.schedule.text()), p.step, p.value, *(p.mean or (None, None)), p.rate)
+        for p in found
+    )
+    return Table(lines, found[0].level, longest)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= SHOWN else f"{text[:SHOWN].rpartition(',')[0]},..."
+
+
+def draw(table: Table, *axes: Axes) -> None:
+    """Draw the table: loss above, learning rate below."""
+    loss, rate = axes
+    for line, colour in zip(table.lines, COLOURS, strict=False):
+        if line.low is not None and line.high is not None:
+            loss.fill_between(line.step, line.low, line.high, color=colour, alpha=0.16, lw=0)
+        loss.plot(line.step, line.value, color=colour, label=line.label)
+        loss.plot(line.step[-1], line.value[-1], "o", color=colour, ms=3.5)
+        rate.plot(line.step, line.rate, color=colour, lw=1.1)
+    ends = np.array([line.value[-1] for line in table.lines])
+    tops = np.array([np.quantile(line.value, 0.9) for line in table.lines])
+    spread = tops.max() - ends.min()
+    loss.set(
+        ylabel="Loss (nats/token)", ylim=(ends.min() - 0.25 * spread, tops.max() + 0.25 * spread)
+    )
+    rate.set(xlabel="Step", ylabel="Learning rate")
+    rate.set_ylim(bottom=0)
+    loss.legend(loc="upper right", title=f"bands: where the curve lies, {100 * table.level:g} %",
+                title_fontsize=7.5)  # fmt: skip
+    if table.longest is not None and max(line.step[-1] for line in table.lines) > table.longest:
+        _style.shade_no_data(loss, table.longest)
