@@ -28,7 +28,7 @@ def lines(text: str, seen: int, *, every: int = 20, factor: float = 1.0, lr: boo
     rows = ["step,loss,lr" if lr else "step,loss"]
     for step in range(every, seen + 1, every):
         tail = f",{float(schedule.lr(step))!r}" if lr else ""
-        rows.append(f"{step},{factor * curve[step]!r}{tail}")
+        rows.append(f"{step},{float(factor * curve[step])!r}{tail}")
     return "\n".join(rows) + "\n"
 
 
@@ -69,7 +69,8 @@ def test_the_report(here: Path) -> None:
     assert second.splitlines()[:2] == [
         f"forecast  {found.value:.4f} at step 4k",
         f"          90 % interval [{found.interval[0]:.4f}, {found.interval[1]:.4f}] "
-        f"(+/-{100 * half:.2f} %) of the expected loss; [{found.one_value[0]:.4f},",
+        f"(+/-{100 * half:.2f} %) of the expected loss; [{found.one_value[0]:.4f}, "
+        f"{found.one_value[1]:.4f}] of one",
     ]
     assert "logged: certain, from 100 logged rates" in result.stdout
     assert "backtest (the end of what is logged)\n  fitted to  forecast" in result.stdout
@@ -131,8 +132,8 @@ def test_levels_and_methods(here: Path) -> None:
          "24000 (steps) or --until '100B tokens', or --schedule TEXT.\n"),
         (["run.csv", "-o", "x.txt"], 2, "error: cannot write x.txt: it is neither a figure nor "
          ".json.\nhint: Use a name that ends in .png, .svg, .pdf, .json.\n"),
-        (["run.csv", "--method", "lawn"], 2, "error: there is no method 'lawn'.\nhint: Did you mean "
-         "law? Known methods: law, power, families.\n"),
+        (["run.csv", "--method", "lawn"], 2, "error: there is no method 'lawn'.\nhint: Did you "
+         "mean law? Known methods: law, power, families.\n"),
         (["run.csv", "--level", "90"], 2, "error: level must lie between 0 and 1, not 90.\n"),
         (["run.csv", "--until", "2000"], 3, "error: run 'run' has reached its end: step 2000 of "
          "2000; its loss is {last}.\nhint: Say where it ends with --until if it goes on.\n"),
@@ -140,8 +141,8 @@ def test_levels_and_methods(here: Path) -> None:
          "-o out, or --follow.\n"),
         (["run.csv", "--follow", "--every", "0"], 2, "error: --follow takes one log, a positive "
          "--every and a --patience of 1 or more.\n"),
-        (["run.csv", "--against", "no.json"], 3, "error: no.json: cannot read the forecast: No such "
-         "file or directory.\n"),
+        (["run.csv", "--against", "no.json"], 3, "error: no.json: cannot read the forecast: No "
+         "such file or directory.\n"),
         (["run.csv", "--against", "run.csv"], 3, "error: run.csv: this is no JSON.\n"),
     ],
 )  # fmt: skip
@@ -153,7 +154,7 @@ def test_refusals(here: Path, arguments: list[str], code: int, message: str) -> 
 
 
 def test_too_little_since_the_rate_rose_is_no_usable_fit(here: Path) -> None:
-    text = "cosine:peak=0.001,warmup=100,steps=1800 + cosine:peak=0.001,warmup=100,steps=2200"
+    text = "cosine:peak=0.001,warmup=100,steps=1880 + cosine:peak=0.001,warmup=100,steps=2120"
     result = run("blind.csv", "--schedule", text)
     assert result.exit_code == 4
     assert "the learning rate rose again until step" in result.stderr
@@ -177,8 +178,8 @@ def test_the_figure_shows_the_forecast(here: Path) -> None:
     assert panel.path.loss[-1] == found[0].value
     assert (panel.low[-1], panel.high[-1]) == pytest.approx(found[0].interval)
     (sibling,) = panel.siblings
-    assert (sibling.name, sibling.x[-1]) == ("done", pytest.approx(4000, rel=0.02))
-    assert sibling.loss[-1] == pytest.approx(done.loss[-1], rel=1e-3)
+    assert (sibling.name, sibling.x[-1]) == ("done", pytest.approx(4000, rel=0.03))
+    assert sibling.loss[-1] == pytest.approx(done.loss[-1], rel=5e-3)
     blind = forecast(Job("run", running.x, running.loss), until=4000)
     (panel,) = _forecast.table(blind, [running]).shown
     assert panel.assumed == "cosine to 10 %"

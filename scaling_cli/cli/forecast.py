@@ -55,7 +55,12 @@ Siblings = Annotated[
 ]
 CurveFitFile = Annotated[
     str | None,
-    typer.Option("--fit", metavar="FILE", help="A fit of loss curves: its curve is one sibling."),
+    typer.Option(
+        "--fit",
+        metavar="FILE|NAME",
+        help="A fit of loss curves: what it predicts under the run's schedule is one sibling.",
+        autocompletion=options.complete_fit,
+    ),
 ]
 Method = Annotated[
     str,
@@ -168,9 +173,9 @@ def _fit(path: str | None) -> Any:
     """Return the stored fit of loss curves."""
     if path is None:
         return None
-    from scaling_cli.errors import UsageError
+    from scaling_cli.reference import resolve_curves
 
-    raise UsageError("fits of loss curves cannot be loaded yet.", hint="Give runs: --siblings SRC.")
+    return resolve_curves(path)
 
 
 def _writable(path: str | None) -> str | None:
