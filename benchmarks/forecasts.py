@@ -166,20 +166,25 @@ def held_out(every: Sequence[Case]) -> list[Score]:
     for name, belief in beliefs.items():
         tried[name] = score(every, lambda job, case, b=belief: law(job, case, b, backtest=False))
     found: list[Score] = []
-    for source in sorted({case.source for case in every}):
+    for source in sorted({_family(case) for case in every}):
         best = min(tried, key=lambda name: _loss(tried[name], source))
         print(f"  without {source}: {best}", flush=True)
-        own = [case for case in every if case.source == source]
+        own = [case for case in every if _family(case) == source]
         found += score(own, lambda job, case, b=beliefs[best]: law(job, case, b))
     return found
+
+
+def _family(case: Case) -> str:
+    """Return the source; all runs of the ladder are one."""
+    return case.source.partition("-")[0]
 
 
 def _loss(scores: Sequence[Score], without: str) -> float:
     """Return the mean over classes, shares and sources of ln(median error + .03 %)."""
     cells: dict[tuple[str, str, float], list[float]] = {}
     for s in scores:
-        if s.case.source != without:
-            cells.setdefault((s.case.source, s.kind, s.share), []).append(abs(s.error))
+        if _family(s.case) != without:
+            cells.setdefault((_family(s.case), s.kind, s.share), []).append(abs(s.error))
     return float(np.mean([np.log(np.median(errors) + 3e-4) for errors in cells.values()]))
 
 

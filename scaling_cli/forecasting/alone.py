@@ -13,6 +13,7 @@ from scaling_cli.forecasting.job import FEWEST, Bins, Job, binned
 
 CUTS = (0.3, 0.4, 0.5, 0.65, 0.8)  # shares of the prefix at which its own end is forecast
 OWN_SHARE = 0.5  # of the root mean square of those errors that goes into the spread
+DECAY_SHARE = 0.1  # of what the decay is still to take off: how it comes about is not the law's
 SKIPPED, LONGEST_SKIPPED, AFTER_WARMUP = 0.2, 0.3, 1.2
 
 
@@ -64,7 +65,10 @@ class Alone:
         """Return the expected loss at places ahead, and its relative standard deviation."""
         value, sd = self.posterior.at(self.course, x)
         ahead = np.log(np.maximum(np.asarray(x) / self.job.now, 1.0))
-        return value, np.hypot(sd / value, OWN_SHARE * self.own_error * ahead)
+        gone = self.posterior.drop_at(self.course, np.append(self.job.now, x))
+        decay = DECAY_SHARE * (gone[1:] - gone[0])
+        parts = np.stack([sd / value, OWN_SHARE * self.own_error * ahead, decay / value])
+        return value, np.sqrt(np.sum(parts**2, axis=0))
 
     def constant(self, x: float) -> float:
         """Return the expected loss at a place if the rate stayed as it is now."""

@@ -14,7 +14,7 @@ from scaling_cli.quantities import short_number
 
 MOST_RUNS = 3  # panels
 SHOWN_FROM = 0.08  # of the run: before it, losses fall too fast to see the end
-MOST_ROWS = 1500
+MOST_ROWS, FEW_ROWS = 1500, 120
 LINES = (":", (0, (1, 1)), (0, (5, 1, 1, 1)))
 
 
@@ -92,14 +92,14 @@ def _panel(forecast: Forecast, job: Job, siblings: Sequence[Job]) -> Panel:
     first = SHOWN_FROM * forecast.until
     if (job.x >= first).sum() < 3:
         first = float(job.x[0])
-    smooth = binned(job, first)
+    smooth = _smooth(job, first)
     kept = np.flatnonzero(job.x >= first)
     kept = kept[:: max(1, len(kept) // MOST_ROWS)]
     others = [s for s in forecast.scenarios if not s.headline]
     end = np.array([forecast.until])
     return Panel(
         forecast.run, forecast.unit, Line("logged", job.x[kept], job.loss[kept]),
-        Line("seen", smooth.x, smooth.loss),
+        smooth,
         Line("expected", forecast.path.x, forecast.path.loss), forecast.path.low,
         forecast.path.high,
         tuple(Line(s.name, end, np.array([s.value])) for s in others),
@@ -113,8 +113,17 @@ def _panel(forecast: Forecast, job: Job, siblings: Sequence[Job]) -> Panel:
 def _sibling(job: Job, forecast: Forecast, first: float) -> Line:
     """Return a finished run over the length of the one that is forecast."""
     stretch = forecast.until / job.now if forecast.method.endswith("transfer") else 1.0
-    bins = binned(job, first / stretch)
-    return Line(job.run, bins.x * stretch, bins.loss)
+    shown = _smooth(job, first / stretch)
+    return Line(job.run, shown.x * stretch, shown.loss)
+
+
+def _smooth(job: Job, first: float) -> Line:
+    """Return the averages of many rows; few are shown as they are."""
+    kept = job.x >= first
+    if kept.sum() <= FEW_ROWS:
+        return Line(job.run, job.x[kept], job.loss[kept])
+    bins = binned(job, first)
+    return Line(job.run, bins.x, bins.loss)
 
 
 def draw(table: Table, *axes: Axes) -> None:
@@ -130,13 +139,13 @@ def _draw(panel: Panel, ax: Axes) -> None:
                 label="finished siblings" if i == 0 else None)  # fmt: skip
     noisy = len(panel.logged.x) > len(panel.smooth.x)
     if noisy:
-        ax.plot(panel.logged.x, panel.logged.loss, ".", color=_style.INK, ms=1.5, alpha=0.25,
+        ax.plot(panel.logged.x, panel.logged.loss, ".", color=_style.INK, ms=2, alpha=0.4,
                 mew=0)  # fmt: skip
     ax.plot(panel.smooth.x, panel.smooth.loss, color=_style.INK,
             marker=None if noisy else ".", ms=3, label="logged so far")  # fmt: skip
     ax.fill_between(panel.path.x, panel.low, panel.high, color=_style.PREDICTED, alpha=0.18, lw=0,
                     label=f"{100 * panel.level:g} % interval")  # fmt: skip
-    expected = f"expected, {panel.assumed} assumed" if panel.assumed else "expected"
+    expected = f"expected, assuming: {panel.assumed}" if panel.assumed else "expected"
     ax.plot(panel.path.x, panel.path.loss, color=_style.PREDICTED, ls=_style.DASHED,
             label=expected)  # fmt: skip
     for end, marker in zip(panel.ends, "s^vD", strict=False):
