@@ -19,7 +19,7 @@ from forecast_curves import Case, cases
 
 from scaling_cli.forecasting import annealed
 from scaling_cli.forecasting.alone import Alone, alone
-from scaling_cli.forecasting.annealed import Belief, Prior
+from scaling_cli.forecasting.annealed import Belief
 from scaling_cli.forecasting.course import Plan
 from scaling_cli.forecasting.future import same_shape
 from scaling_cli.forecasting.job import FEWEST, Job
@@ -31,6 +31,14 @@ KINDS = ("cosine", "wsd-before", "wsd-begun", "constant")
 LEVEL = 0.9
 QUANTILE = NormalDist().inv_cdf((1 + LEVEL) / 2)
 MOST_SIBLINGS = 3
+# B under gradual decays, after a steady rate, and its sd: what --held-out chooses among.
+DROPS = (
+    (0.053, 0.042, 0.02),
+    (0.05, 0.05, 0.02),
+    (0.053, 0.053, 0.015),
+    (0.045, 0.045, 0.018),
+    (0.04, 0.04, 0.015),
+)
 
 
 @dataclass(frozen=True)
@@ -148,14 +156,17 @@ def candidates() -> dict[str, Belief]:
     """Return the beliefs among which --held-out chooses."""
     found = {}
     for effective in (8.0, 16.0):
-        for drop in ((0.053, 0.015), (0.05, 0.02), (0.045, 0.018), (0.04, 0.015)):
-            for share in (0.0, 0.2, 0.4):
-                mature = replace(annealed.MATURE, drop=drop, share=1 - share)
-                kinds: tuple[Prior, ...] = (mature,)
-                if share:
-                    kinds = (mature, replace(annealed.YOUNG, share=share))
-                name = f"{effective:g} points, B {drop[0]:g} +- {drop[1]:g}, young {share:g}"
-                found[name] = Belief(kinds, effective)
+        for gradual, cooled, sd in DROPS:
+            for share in (0.0, 0.25, 0.5):
+                young = [replace(annealed.YOUNG, share=share)] if share else []
+                kinds, steady = (
+                    [replace(annealed.MATURE, drop=(drop, sd), share=1 - share), *young]
+                    for drop in (gradual, cooled)
+                )
+                name = (
+                    f"{effective:g} points, B {gradual:g} and {cooled:g} +- {sd:g}, young {share:g}"
+                )
+                found[name] = Belief(kinds, effective, steady)
     return found
 
 

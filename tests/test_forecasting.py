@@ -134,7 +134,7 @@ def test_a_logged_cosine_is_identified() -> None:
         4000.0, "logged", "certain",
     )  # fmt: skip
     assert found.schedule.text == parse_schedule(COSINE).text()
-    assert found.value == pytest.approx(ends, rel=4e-3)
+    assert found.value == pytest.approx(ends, rel=6e-3)
 
 
 def test_a_rate_that_has_not_fallen_may_be_held_or_cooled_down() -> None:
@@ -381,11 +381,11 @@ def test_the_ladder_ends_within_its_intervals(root: Path, share: float) -> None:
 
 @pytest.mark.parametrize(
     ("name", "most"),
-    [("constant_24000", 2e-3), ("cosine_24000", 5e-3), ("cosine_72000", 5e-3),
-     ("wsd_20000_24000", 8e-3), ("wsdld_20000_24000", 8e-3)],
+    [("constant_24000", 2e-3), ("cosine_24000", 7e-3), ("cosine_72000", 7e-3),
+     ("wsd_20000_24000", 5e-3), ("wsdld_20000_24000", 5e-3)],
 )  # fmt: skip
 def test_published_curves_at_half_of_the_run(shared: Path, name: str, most: float) -> None:
-    """The goals of the running-job study, on curves of Luo et al. (arXiv:2503.12811)."""
+    """Measured curves of Luo et al. (arXiv:2503.12811), whose schedules are known."""
     whole = curve(shared, name)
     half = whole.step <= whole.schedule.length / 2
     seen = replace(whole, step=whole.step[half], loss=whole.loss[half])

@@ -10,6 +10,7 @@ CELLS = 4096
 # Time constants of the response to the rate, as shares of the run: it scales with the length of
 # a run, not with a number of steps.
 LAGS = (0.01, 0.03, 0.1, 0.2)
+STEADY, HELD = 0.97, 0.3  # of the peak; of the run, for which a rate is held that is steady
 AT_PEAK = 0.98  # of the peak: the warm-up has ended
 RISE = 0.02  # of the peak: a rate that rises by more after it fell is a new start
 
@@ -79,6 +80,8 @@ class Course:
         The rate over its peak, and its integral from 0.
     fall : array, shape (lags, n)
         The moving average of 1 - rate, with each time constant; the warm-up counts as the peak.
+    steady : bool
+        Whether the rate is held at its peak for long before it falls.
     lags : tuple of float
         The time constants.
     warm : float
@@ -93,6 +96,7 @@ class Course:
     fall: np.ndarray
     warm: float
     start: float
+    steady: bool
     lags: tuple[float, ...]
 
     @classmethod
@@ -112,8 +116,11 @@ class Course:
         fallen[:top] = 0.0
         area = np.append(0.0, np.cumsum(middle / peak) * width)
         fall = np.stack([_averaged(fallen, lag * CELLS) for lag in lags])
-        return cls(at, rate / peak, area, fall, float(at[top]), float(at[start]),
-                   tuple(lag * end for lag in lags))  # fmt: skip
+        steady = bool(np.mean(rate[top:] > STEADY * peak) > HELD)
+        return cls(
+            at, rate / peak, area, fall, float(at[top]), float(at[start]), steady,
+            tuple(lag * end for lag in lags),
+        )  # fmt: skip
 
     def rises_after(self, now: float) -> bool:
         """Say whether the rate rises again after `now`."""
