@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from scaling_cli.methods import intervals as intervals
     from scaling_cli.points import Points as Points
     from scaling_cli.schedule import Schedule as Schedule
+    from scaling_cli.schedule_optimum import best_schedule as best_schedule
     from scaling_cli.schedules import parse_schedule as parse_schedule
 
 __version__ = "0.1.0"
@@ -52,6 +53,7 @@ _HOME = {
     "ScalingError": "errors",
     "anticipate": "anticipation",
     "backtest": "backtesting",
+    "best_schedule": "schedule_optimum",
     "curves_of": "curves",
     "extrapolate": "extrapolation",
     "fit": "fitting",
@@ -81,6 +83,7 @@ __all__ = [
     "__version__",
     "anticipate",
     "backtest",
+    "best_schedule",
     "curves_of",
     "extrapolate",
     "fit",

@@ -8,6 +8,7 @@ import numpy as np
 
 from scaling_cli.errors import DataError
 from scaling_cli.schedule import Schedule
+from scaling_cli.schedule_path import Path
 
 MOST_POINTS = 300  # of a curve that is fitted; more are averaged
 FEWEST_POINTS = 5
@@ -60,6 +61,10 @@ class Curve:
             raise DataError(f"run {self.run!r}: the loss at step {bad} is not a positive number.")
         object.__setattr__(self, "step", step.astype(int))
         object.__setattr__(self, "loss", loss)
+
+    def path(self, warmup: str, unit: float) -> Path:
+        """Return the path of the schedule at these steps; see `schedule_path`."""
+        return Path.of(self.schedule, self.step, warmup=warmup, unit=unit, params=self.params)
 
     def thinned(self, most: int = MOST_POINTS) -> "Curve":
         """Return at most so many points: means of ln loss over stretches of equal length."""

@@ -49,6 +49,8 @@ class FittedRun:
         Mean |prediction/loss - 1| over the points; prediction/loss - 1 over the last tenth.
     autocorrelation, effective : float or None
         Of successive residuals; the points that as many independent ones would be.
+    params : float or None
+        Model size, where it is known.
     """
 
     run: str
@@ -61,6 +63,7 @@ class FittedRun:
     end_error: float | None = None
     autocorrelation: float | None = None
     effective: float | None = None
+    params: float | None = None
 
 
 @dataclass(frozen=True)
@@ -168,12 +171,17 @@ class CurveFit:
             raise DataError("the fit carries no curves; a published fit has none.")
         return [
             Curve(r.run, parse_schedule(r.schedule), np.asarray(points[r.run]["step"]),
-                  np.asarray(points[r.run]["loss"], float))
+                  np.asarray(points[r.run]["loss"], float), params=r.params)
             for r in self.runs
         ]  # fmt: skip
 
     def predict(
-        self, schedule: Schedule | str, step: ArrayLike | None = None, *, level: float = 0.9
+        self,
+        schedule: Schedule | str,
+        step: ArrayLike | None = None,
+        *,
+        N: float | None = None,
+        level: float = 0.9,
     ) -> CurvePrediction:
         """Return the loss along a schedule.
 
@@ -183,17 +191,33 @@ class CurveFit:
             Over steps.
         step : array-like of int, optional
             Default: up to 500 steps from the end of the warm-up to the end of the run.
+        N : float, optional
+            Model size, for a law fitted to several.
         level : float
             Nominal coverage of the bands.
 
         Raises
         ------
         UsageError
-            If the schedule cannot be read or runs over tokens, or a step is not whole.
+            If the schedule cannot be read or runs over tokens, a step is not whole, or a size is
+            missing or has no place.
         """
         found = parse_schedule(schedule) if isinstance(schedule, str) else schedule
-        sources = CurveSources(self.laws, self.unit, self.data["ranges"], self.uncertainty)
+        sources = CurveSources(self.laws, self.unit, self.data["ranges"], self.uncertainty, N)
         return predict(sources, found, step, level=level)
+
+    @property
+    def sized(self) -> bool:
+        """Whether the law is one of several model sizes, so that predictions need one."""
+        return any(fitted.law.sized for fitted in self.laws.values())
+
+    def along(
+        self, curve: Curve, step: ArrayLike | None = None, *, level: float = 0.9
+    ) -> CurvePrediction:
+        """Return the loss along the schedule of a curve, of its model, by default at its steps."""
+        at = curve.step if step is None else step
+        size = curve.params if self.sized else None
+        return self.predict(curve.schedule, at, N=size, level=level)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object of the contract (NaN and infinity become null)."""
@@ -209,7 +233,7 @@ class CurveFit:
                 "objective": {**asdict(self.objective), "reduction": "sum", "value": self.value},
                 "status": str(self.status),
                 "n_points": self.n_points,
-                "runs": [asdict(run) for run in self.runs],
+                "runs": [_run(run) for run in self.runs],
                 "intervals": {k: dict(v) for k, v in self.intervals.items()},
                 "held_out": [asdict(fold) for fold in self.held_out],
                 "checks": [
@@ -249,6 +273,12 @@ class CurveFit:
                 f"the fit file is broken: {what}.", file=file,
                 hint="Write it again with 'scaling fit ... -o fit.json'.",
             ) from error  # fmt: skip
+
+
+def _run(run: FittedRun) -> dict[str, Any]:
+    record = asdict(run)
+    size = record.pop("params")
+    return record if size is None else {**record, "params": size}
 
 
 def _member(name: str, fitted: FittedLaw) -> dict[str, Any]:

@@ -15,6 +15,7 @@ FAR_FROM_PRIOR = 3.0  # sds
 WORSE = 3.0  # times the misfit of the best law: a law that does not describe these runs
 POINTS_PER_PARAMETER = 3.0  # independent ones
 DIFFER = 0.005  # of the loss: laws that differ by more at the end of a fitted run
+FEWEST_SIZES = 2
 
 
 def dead(problem: CurveProblem, line: Linearised) -> list[str]:
@@ -38,7 +39,7 @@ def checklist(
         _decay(fit, curves),
         _schedules(fit),
         _known(fit),
-        _model(curves),
+        _model(fit, curves),
         _horizon(curves),
         _convergence(fit),
         _bound(fit, problems, lines),
@@ -106,11 +107,17 @@ def _known(fit: CurveFit) -> Check:
     return _judge("known", warnings if doubtful else [], "every schedule is known.")
 
 
-def _model(curves: Sequence[Curve]) -> Check:
+def _model(fit: CurveFit, curves: Sequence[Curve]) -> Check:
     warnings = []
     for what, name in (("params", "size"), ("batch_tokens", "batch size")):
         found = sorted({v for c in curves if (v := getattr(c, what)) is not None})
-        if len(found) > 1:
+        if what == "params" and fit.sized:
+            if len(found) == FEWEST_SIZES:
+                warnings.append(
+                    "two model sizes do not tell B N^-beta from L0: beta is its prior's. A third "
+                    "size ends one or two percent off, of unknown sign. Add runs of a third size."
+                )
+        elif len(found) > 1:
             warnings.append(
                 f"the runs are of {len(found)} {name}s ({', '.join(f'{v:.4g}' for v in found)}): "
                 f"one curve cannot fit them all. Choose one: --where '{what} == {found[-1]:g}'."
@@ -186,7 +193,7 @@ def _members(fit: CurveFit, curves: Sequence[Curve]) -> Check:
     ]
     apart = 0.0
     for curve in curves:
-        there = fit.predict(curve.schedule, curve.step[-1:])
+        there = fit.along(curve, curve.step[-1:])
         apart = max(apart, float(there.high[0] / there.low[0] - 1))
     if apart > DIFFER:
         warnings.append(

@@ -46,6 +46,8 @@ def fit_curves(
 ) -> CurveFit:
     """Fit laws of loss curves jointly to runs of one model, data set and batch size.
 
+    The one law of several models, `annealing_size`, takes the sizes of the curves.
+
     The sum of Huber (1e-3) of the residuals of ln loss is minimised, plus the penalty of the weak
     priors that a law declares, from four starts to a gradient of zero. Each schedule is then left
     out in turn, and blocks of the runs are drawn: see `curve_folds` and `curve_resampling`.
@@ -150,12 +152,14 @@ def schedule_error(folds: Sequence[Fold]) -> float | None:
 def _data(curves: Sequence[Curve], thin: Sequence[Curve]) -> dict[str, Any]:
     """Return the data record: digest, ranges, conventions, the fitted points."""
     ends = [float(c.schedule.lr(c.step[-1])) for c in curves]
+    sizes = [c.params for c in curves if c.params is not None]
     return {
         "sha256": digest(thin),
         "ranges": {
             "S": [min(int(c.step[0]) for c in curves), max(int(c.step[-1]) for c in curves)],
             "lr": [min(ends), max(c.schedule.highest for c in curves)],
             "L": [min(float(c.loss.min()) for c in thin), max(float(c.loss.max()) for c in thin)],
+            **({"N": [min(sizes), max(sizes)]} if sizes else {}),
         },
         "conventions": {"lr": "over rate_unit", "L": "nats/token"},
         "points": {c.run: {"step": c.step.tolist(), "loss": c.loss.tolist()} for c in thin},
@@ -165,7 +169,7 @@ def _data(curves: Sequence[Curve], thin: Sequence[Curve]) -> dict[str, Any]:
 def _runs(curves: Sequence[Curve]) -> list[FittedRun]:
     return [
         FittedRun(c.run, c.schedule.text(), " ".join(c.notes),
-                  len(c.step), int(c.step[0]), int(c.step[-1]))
+                  len(c.step), int(c.step[0]), int(c.step[-1]), params=c.params)
         for c in curves
     ]  # fmt: skip
 
@@ -174,7 +178,7 @@ def _judged(
     bare: CurveFit, curves: Sequence[Curve], found: Mapping[str, Searched], folds: Sequence[Fold]
 ) -> CurveFit:
     """Add errors along the runs, folds, draws, bands and checks."""
-    residuals = [np.log(bare.predict(c.schedule, c.step).value) - np.log(c.loss) for c in curves]
+    residuals = [np.log(bare.along(c).value) - np.log(c.loss) for c in curves]
     correlation = autocorrelation(residuals)
     chosen = bare.selection
     lines = {name: linearise(one.problem, one.solution.law) for name, one in found.items()}

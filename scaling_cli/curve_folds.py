@@ -13,7 +13,6 @@ from scaling_cli.curve import Curve
 from scaling_cli.curve_prediction import FittedLaw
 from scaling_cli.curve_search import CurveOptions, search
 from scaling_cli.errors import FitError
-from scaling_cli.schedule_path import Path
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,5 @@ def _refit(name: str, rest: Sequence[Curve], options: CurveOptions, near: Fitted
 
 
 def _errors(laws: Sequence[FittedLaw], curve: Curve, unit: float) -> np.ndarray:
-    each = [
-        f.law.curve(Path.of(curve.schedule, curve.step, warmup=f.warmup, unit=unit)) for f in laws
-    ]
+    each = [f.law.curve(curve.path(f.warmup, unit)) for f in laws]
     return np.log(np.mean(each, axis=0)) - np.log(curve.loss)

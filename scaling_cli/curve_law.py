@@ -6,15 +6,18 @@ All laws here have the form
 
 where `relaxed` grows from 0 to at most 1 with the steps, or the area, since the drop. A law
 declares `effect` and `relaxed`; and, so that a curve costs linear time, `spectrum`: `relaxed` as
-a sum of exponentials, 1 - sum_q share_q exp(-rate_q elapsed) with shares that sum to one.
+a sum of exponentials, 1 - sum_q share_q exp(-rate_q elapsed) with shares that sum to one. A law of
+several model sizes says in `share` what multiplies the sum. A law that is no sum over drops
+computes what it needs of the whole path once, in `prepared`, and says in `backbone` what it makes
+of it.
 """
 
 from typing import ClassVar
 
 import numpy as np
 
-from scaling_cli.law import Law, Prior, Value, namespace, param, power
-from scaling_cli.quantities import L, Quantity, S
+from scaling_cli.law import Absorbs, Law, Prior, Value, namespace, param, power
+from scaling_cli.quantities import L, N, Quantity, S
 from scaling_cli.schedule_path import Path
 
 # Weak priors, for rates over their peak and areas in steps at the peak. From fits to the curves of
@@ -32,10 +35,19 @@ class CurveLaw(Law):
     warmup: ClassVar[str] = "as_trained"
     """The convention of the authors for the warm-up; see schedule_path.CONVENTIONS."""
     clock: ClassVar[str] = "area"
-    """What the effect of a drop grows with: `area` since it, `steps`, or `none` without drops."""
+    """What the effect of a drop grows with: `area` since it, `steps`, or `none` without a sum."""
+    decays: ClassVar[bool] = True
+    """Whether drops of the rate have an effect, so that runs without any cannot be fitted."""
+    sized: ClassVar[bool] = False
+    """Whether the size of the model is an input: fitted to runs of several sizes."""
 
     L0: float = param("loss that no training removes", unit="nats/token", linear=True)
-    A: float = param("coefficient of the power law", unit="nats/token", linear=True)
+    A: float = param(
+        "coefficient of the power law",
+        unit="nats/token",
+        linear=True,
+        absorbs=Absorbs("area", "alpha"),
+    )
     alpha: float = param("exponent of the power law", starts=(0.35, 0.6))
 
     def __init_subclass__(cls) -> None:
@@ -45,12 +57,18 @@ class CurveLaw(Law):
 
     def __call__(self, path: Path) -> Value:
         """Return the loss in nats/token at the steps of a path."""
+        path = self.prepared(path)
         return self.backbone(path) - self.drop(path)
+
+    @classmethod
+    def prepared(cls, path: Path) -> Path:
+        """Return the path with what the law computes of all of it, before drops are compressed."""
+        return path
 
     @classmethod
     def inputs(cls) -> dict[str, Quantity]:
         """Return the inputs beside the schedule."""
-        return {"S": S}
+        return {"S": S, "N": N} if cls.sized else {"S": S}
 
     @classmethod
     def output(cls) -> Quantity:
@@ -58,7 +76,7 @@ class CurveLaw(Law):
         return L
 
     def backbone(self, path: Path) -> Value:
-        """Return the loss if the rate had never dropped."""
+        """Return the loss if the rate had never dropped; all of it where there is no sum."""
         return self.L0 + self.A * power(path.area, -self.alpha)
 
     def drop(self, path: Path) -> Value:
@@ -67,7 +85,12 @@ class CurveLaw(Law):
         if self.clock == "none":
             return xp.zeros_like(path.area)
         moved = self.relaxed(xp.maximum(self._elapsed(path), 0.0), path.rate)
-        return moved @ (path.gap * self.effect(path))
+        return self.share(path) * (moved @ (path.gap * self.effect(path)))
+
+    def share(self, path: Path) -> Value:
+        """Return what multiplies the sum over drops at each step: by the model's size."""
+        del path
+        return 1.0
 
     def _elapsed(self, path: Path) -> Value:
         """Return area or steps from each drop to each step, shape (n, m); <= 0 before the drop."""
@@ -104,9 +127,10 @@ class CurveLaw(Law):
 
         The same numbers as calling the law, to 1e-9 of the drops' effect.
         """
+        path = self.prepared(path)
         if self.clock == "none" or not len(path.gap):
             return np.asarray(self.backbone(path))
-        return np.asarray(self.backbone(path) - _summed(self, path))
+        return np.asarray(self.backbone(path) - self.share(path) * _summed(self, path))
 
 
 def _summed(law: CurveLaw, path: Path) -> np.ndarray:
@@ -125,14 +149,14 @@ def _summed(law: CurveLaw, path: Path) -> np.ndarray:
     for rate, share in zip(rates, shares.T, strict=True):
         arrived = np.bincount(first, weight * share * np.exp(-rate * since), len(stops))
         started = np.bincount(first, weight * share, len(stops))
-        left = _decayed_sums(arrived, rate * np.diff(stops, prepend=stops[0]))
+        left = decayed_sums(arrived, rate * np.diff(stops, prepend=stops[0]))
         total += np.cumsum(started) - left
     unordered = np.empty_like(total)
     unordered[order] = total
     return unordered
 
 
-def _decayed_sums(x: np.ndarray, decay: np.ndarray) -> np.ndarray:
+def decayed_sums(x: np.ndarray, decay: np.ndarray) -> np.ndarray:
     """Return y with y_j = exp(-decay_j) y_(j-1) + x_j, by doubling: log2(n) passes."""
     total, factor, width = x.copy(), np.exp(-decay), 1
     factor[0] = 0.0

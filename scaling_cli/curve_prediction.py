@@ -111,6 +111,8 @@ class CurvePrediction:
         Factors beyond the fitted runs: S in steps, lr above the highest rate.
     notes : sequence of str
         Where the schedule leaves what was fitted.
+    params : float, optional
+        Model size, for laws of several.
     """
 
     schedule: Schedule
@@ -128,6 +130,7 @@ class CurvePrediction:
     tested: bool
     extrapolation: Mapping[str, float]
     notes: tuple[str, ...]
+    params: float | None = None
 
     def to_dict(self, i: int = -1) -> dict[str, Any]:
         """Return the JSON object of one step: by default the last."""
@@ -136,7 +139,7 @@ class CurvePrediction:
             return None if band is None else [float(band[0][i]), float(band[1][i])]
 
         return {
-            "inputs": {"schedule": self.schedule.text(), "S": int(self.step[i])},
+            "inputs": self._inputs(i),
             "output": "L",
             "value": float(self.value[i]),
             "level": self.level,
@@ -148,6 +151,10 @@ class CurvePrediction:
             "tested": self.tested,
             "warnings": list(self.notes),
         }
+
+    def _inputs(self, i: int) -> dict[str, Any]:
+        size = {} if self.params is None else {"N": self.params}
+        return {"schedule": self.schedule.text(), "S": int(self.step[i]), **size}
 
 
 @dataclass(frozen=True)
@@ -162,12 +169,15 @@ class CurveSources:
     ranges : mapping
         S [first, last] and lr [lowest end, highest] of the fitted runs.
     uncertainty : CurveUncertainty or None
+    params : float, optional
+        Model size, for laws of several.
     """
 
     laws: Mapping[str, FittedLaw]
     unit: float
     ranges: Mapping[str, Any]
     uncertainty: CurveUncertainty | None
+    params: float | None = None
 
     @property
     def longest(self) -> float:
@@ -177,7 +187,7 @@ class CurveSources:
     def paths(self, schedule: Schedule, at: np.ndarray) -> dict[str, Path]:
         """Return the path that each warm-up convention makes of a schedule."""
         return {
-            warmup: Path.of(schedule, at, warmup=warmup, unit=self.unit)
+            warmup: Path.of(schedule, at, warmup=warmup, unit=self.unit, params=self.params)
             for warmup in {fitted.warmup for fitted in self.laws.values()}
         }
 
@@ -193,6 +203,7 @@ def predict(
             f"the schedule runs over tokens: {schedule.text()}.",
             hint="Curves are fitted over steps: give steps= in place of tokens=.",
         )
+    _refuse_size(sources)
     at = grid(schedule) if step is None else np.atleast_1d(np.asarray(step))
     paths = sources.paths(schedule, at)
     members = {n: fitted.law.curve(paths[fitted.warmup]) for n, fitted in sources.laws.items()}
@@ -206,9 +217,46 @@ def predict(
         new_run=new_run, parts=halves, draws=draws,
         tested=sources.uncertainty is not None and sources.uncertainty.schedule is not None,
         extrapolation={"S": max(1.0, float(at.max()) / sources.longest),
-                       "lr": max(1.0, schedule.highest / sources.ranges["lr"][1])},
-        notes=tuple(outside(schedule, int(at.max()), sources.ranges)),
+                       "lr": max(1.0, schedule.highest / sources.ranges["lr"][1]),
+                       **_size_beyond(sources)},
+        notes=(*outside(schedule, int(at.max()), sources.ranges), *_size_notes(sources)),
+        params=sources.params,
     )  # fmt: skip
+
+
+def _refuse_size(sources: CurveSources) -> None:
+    sized = any(fitted.law.sized for fitted in sources.laws.values())
+    if sized and sources.params is None:
+        low, high = sources.ranges["N"]
+        raise UsageError(
+            f"the law was fitted to models of {low:g} to {high:g} parameters: of which size?",
+            hint="Give N (--params).",
+        )
+    if not sized and sources.params is not None:
+        raise UsageError(
+            "the fit is one of a single model: its size cannot be chosen.",
+            hint="Fit runs of several sizes with --law annealing_size.",
+        )
+    if sources.params is not None and not 0 < sources.params < np.inf:
+        raise UsageError(f"the model's size must be positive, not {sources.params:g}.")
+
+
+def _size_beyond(sources: CurveSources) -> dict[str, float]:
+    """Return the factor by which the model is larger, or smaller, than every fitted one."""
+    if sources.params is None:
+        return {}
+    low, high = sources.ranges["N"]
+    return {"N": max(1.0, sources.params / high, low / sources.params)}
+
+
+def _size_notes(sources: CurveSources) -> Iterator[str]:
+    """Yield what a prediction for a size that was not fitted rests on."""
+    if _size_beyond(sources).get("N", 1.0) > 1 + 1e-9:
+        low, high = sources.ranges["N"]
+        yield (
+            f"N = {sources.params:g} lies outside the fitted sizes, {low:g} to {high:g}: where "
+            "its curve ends rests on B N^-beta, which few sizes tell from L0."
+        )
 
 
 @dataclass(frozen=True)
@@ -298,8 +346,10 @@ def _parts(
     if all(fitted.draws for fitted in laws):
         order = np.unique(at)
         some = order[np.unique(np.linspace(0, len(order) - 1, DRAWN_AT).round().astype(int))]
-        paths = {w: p.compressed() for w, p in sources.paths(schedule, some).items()}
-        drawn = np.log(np.mean([_drawn(f, paths[f.warmup]) for f in laws], axis=0))
+        paths = sources.paths(schedule, some)
+        seen = [f.law.prepared(paths[f.warmup]).compressed() for f in laws]
+        ends = [_drawn(f, path) for f, path in zip(laws, seen, strict=True)]
+        drawn = np.log(np.mean(ends, axis=0))
         parts["parameters"] = np.interp(at, some, drawn.std(0))
         draws = drawn[:, -1]
     if uncertainty.schedule is not None:

@@ -63,7 +63,7 @@ def check(
 
 
 def _at(fit: CurveFit, inputs: Mapping[str, Any]) -> float:
-    return float(fit.predict(inputs["schedule"], [inputs["S"]]).value[0])
+    return float(fit.predict(inputs["schedule"], [inputs["S"]], N=inputs.get("N")).value[0])
 
 
 def _curves(
@@ -132,7 +132,7 @@ def _evaluated(
 
 
 def _residuals(fit: CurveFit, curve: Curve) -> np.ndarray:
-    return np.log(fit.predict(curve.schedule, curve.step).value) - np.log(curve.loss)
+    return np.log(fit.along(curve).value) - np.log(curve.loss)
 
 
 def _refitted(

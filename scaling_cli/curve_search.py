@@ -1,7 +1,7 @@
 """One law of loss curves fitted to runs: what is refused, the starts, the best minimum."""
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,10 +65,9 @@ def search(
     """
     law = curve_laws.get(name)
     convention = options.warmup or law.warmup
-    paths = [
-        Path.of(c.schedule, c.step, warmup=convention, unit=options.unit).compressed()
-        for c in curves
-    ]
+    if law.sized:
+        _refuse_sizes(name, curves, options)
+    paths = [law.prepared(c.path(convention, options.unit)).compressed() for c in curves]
     _refuse(law, paths, options.fix)
     problem = _problem(law, paths, [c.loss for c in curves], options)
     starts = _starts(problem, options.fix) if start is None else iter([start])
@@ -87,6 +86,27 @@ def search(
     return Searched(fitted, problem, best)
 
 
+def _refuse_sizes(name: str, curves: Sequence[Curve], options: CurveOptions) -> None:
+    """Refuse runs that cannot say how the loss depends on the model's size."""
+    for curve in curves:
+        if curve.params is None:
+            raise FitError(
+                f"run {curve.run!r}: the size of its model is not known, and {name} needs it.",
+                hint="Give a column params, --set params=... or --meta.",
+            )
+    sizes = sorted({curve.params for curve in curves if curve.params is not None})
+    if len(sizes) < 2:
+        raise FitError(
+            f"{name} is fitted to runs of several model sizes; these are all of N = {sizes[0]:g}.",
+            hint="Add runs of another size, or fit annealing.",
+        )
+    if len(sizes) == 2 and not options.prior_strength and not {"L0", "B", "beta"} & {*options.fix}:
+        raise FitError(
+            "two sizes do not tell B N^-beta from L0: without priors nothing does.",
+            hint="Keep the priors, or hold beta: --fix beta=0.34.",
+        )
+
+
 def _refuse(law: type[CurveLaw], paths: Sequence[Path], fix: Mapping[str, float]) -> None:
     for name in fix:
         if name not in law.parameters():
@@ -94,7 +114,7 @@ def _refuse(law: type[CurveLaw], paths: Sequence[Path], fix: Mapping[str, float]
                 f"{curve_laws.name_of(law)} has no parameter {name!r}.",
                 hint=f"Parameters: {', '.join(law.parameters())}.",
             )
-    if law.clock != "none" and not any((path.gap > 0).any() for path in paths):
+    if law.decays and not any((path.gap > 0).any() for path in paths):
         raise FitError(
             "the learning rate never falls in these runs: what a fall does is not in the data.",
             hint="Add a run with a decay, or fit power_area or power_steps.",
@@ -116,9 +136,16 @@ def _problem(
         if parameter.prior is not None and parameter.domain is Domain.POSITIVE:
             precision = options.prior_strength * (DELTA / parameter.prior.log_sd) ** 2
             prior[i] = np.log(parameter.prior.center), precision
-    area = float(np.exp(np.mean([np.log(path.area[-1]) for path in paths])))
+    scales = {"area": _typical(path.area[-1] for path in paths)}
+    if law.sized:
+        scales["N"] = _typical(path.params[-1] for path in paths)
     free = np.array([name not in options.fix for name in declared])
-    return CurveProblem(law, paths, losses, DELTA, prior, free, area)
+    return CurveProblem(law, paths, losses, DELTA, prior, free, scales)
+
+
+def _typical(values: Iterable[float]) -> float:
+    """Return the geometric mean."""
+    return float(np.exp(np.mean(np.log(list(values)))))
 
 
 def _starts(problem: CurveProblem, fix: Mapping[str, float]) -> Iterator[CurveLaw]:

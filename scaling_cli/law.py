@@ -136,7 +136,7 @@ def param(
     linear: bool = False,
     starts: tuple[float, ...] = (),
     prior: Prior | None = None,
-    absorbs: Absorbs | None = None,
+    absorbs: Absorbs | tuple[Absorbs, ...] = (),
     twin: str | None = None,
 ) -> Any:
     """Declare a parameter of a law (a field specifier: use as a dataclass default)."""
@@ -148,7 +148,7 @@ def param(
             "linear": linear,
             "starts": starts,
             "prior": prior,
-            "absorbs": () if absorbs is None else (absorbs,),
+            "absorbs": (absorbs,) if isinstance(absorbs, Absorbs) else absorbs,
             "twin": twin,
         }
     )

@@ -112,6 +112,8 @@ Steps = Annotated[Any, S]
 AverageParams = Annotated[Any, N_AVERAGE]
 Multiplier = Annotated[Any, M]
 Variable = Annotated[Any, X]
+LearningRate = Annotated[Any, LR]
+BatchTokens = Annotated[Any, B_TOKENS]
 
 _CONVENTION_MARKS = {
     "N": (("non_embedding", ("non_emb", "nonemb", "no_emb")), ("active", ("active",)),

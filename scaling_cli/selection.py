@@ -17,6 +17,7 @@ from scaling_cli.law_inputs import (
     tokens_notes,
 )
 from scaling_cli.points import LeftOut, Points
+from scaling_cli.quantities import L
 from scaling_cli.runs import Layout, Runs, floats
 from scaling_cli.view import REACHED, View
 from scaling_cli.where import rows_where
@@ -36,7 +37,7 @@ def select(
     """Take the points that a law is fitted to; see `scaling_cli.points.select`."""
     view = View.of(runs)
     notes: list[str] = []
-    output = _target(view, target, notes)
+    output = _target(view, target or _own_target(law), notes)
     picked, values, left = _pick(view, output, at, notes)
     if where is not None and len(picked.rows):
         keep = rows_where(where, picked.column, picked.names(), len(picked.rows))
@@ -63,6 +64,11 @@ def select(
     return Points(
         inputs, values, picked.run_ids(), conventions, left, notes, compute, weights, counts
     )
+
+
+def _own_target(law: type[Law] | Law) -> str | None:
+    """Return the column of a law that predicts something else than a loss."""
+    return None if law.output() is L else law.output().column
 
 
 def _target(view: View, target: str | None, notes: list[str]) -> str:

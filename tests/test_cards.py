@@ -40,7 +40,7 @@ INVALID = {
     ),
     "[[column]] loss is listed twice.": with_column(**BASE["column"][-1]),
     "[[column]] has unknown form.": with_column(name="x", form="y"),
-    "column 'z' needs exactly one of from, formula, mean_error.": with_column(name="z"),
+    "column 'z' needs exactly one of from, formula, mean_error, excess_of.": with_column(name="z"),
     "column 'lr' is learning rate in 1, not 'steps'.": with_column(
         name="lr", unit="steps", **{"from": "Size"}
     ),

@@ -152,6 +152,26 @@ def test_the_figure_of_predicted_against_measured(
     assert (tmp_path / "curves.svg").read_text().count("held out") == 3
 
 
+def test_the_figure_of_schedules(fitted: tuple[Path, str], tmp_path: Path) -> None:
+    path, _ = fitted
+    target = str(tmp_path / "schedules.svg")
+    done = run("plot", str(path), "--kind", "schedules", "--json", "-o", target)
+    lines = json.loads(done.stdout)["numbers"]["lines"]
+    fit = reference.resolve_curves(str(path))
+    assert len(lines) == 3
+    for line, fitted_run in zip(lines, fit.runs, strict=True):
+        assert line["value"] == fit.predict(fitted_run.schedule).value.tolist()
+    assert "where the curve lies" in (tmp_path / "schedules.svg").read_text()
+
+
+def test_without_a_decay_there_is_no_fit(sources: list[str]) -> None:
+    done = run("fit", sources[0], *sources[3:], "--law", "average", "--json")
+    assert done.exit_code == 4
+    assert json.loads(done.stdout)["error"]["message"] == (
+        "the learning rate never falls in these runs: what a fall does is not in the data."
+    )
+
+
 def test_the_certified_fit_predicts_any_schedule_without_bands() -> None:
     text = "wsd:peak=3e-4,warmup=2160,stable=0.8,decay=linear,min=3e-5,steps=24000"
     done = run("predict", "--fit", CERTIFIED, "--schedule", text)

@@ -12,6 +12,7 @@ from scaling_cli import plots
 from scaling_cli.cli import app
 from scaling_cli.laws.chinchilla import Chinchilla
 
+OF_POINTS = [name for name in plots.names() if not plots.of_curves(name)]
 SIZES, TOKENS = (1e7, 1e8, 1e9, 1e7), (1e9, 1e10, 1e11, 1e11)
 
 
@@ -38,7 +39,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("kind", plots.names())
+@pytest.mark.parametrize("kind", OF_POINTS)
 def test_every_kind_is_drawn(kind: str, here: Path) -> None:
     result = run("fit.json", "--kind", kind, "-o", "figure.png")
     assert (result.exit_code, result.stdout, result.stderr) == (0, "figure.png\n", "")

@@ -200,7 +200,7 @@ def test_one_schedule_is_untested() -> None:
 
 
 def test_bands_are_the_quadrature_of_their_parts(fit: CurveFit) -> None:
-    p = fit.predict(TEXTS["linear"], [500, 2000, 2900], level=0.9)
+    p = fit.predict(TEXTS["linear"], [500, 2000, 3900], level=0.9)
     assert p.mean is not None and p.new_run is not None
     assert set(p.parts) == {"parameters", "schedule", "noise"}
     curve_half = np.sqrt(p.parts["parameters"] ** 2 + p.parts["schedule"] ** 2)
@@ -209,7 +209,8 @@ def test_bands_are_the_quadrature_of_their_parts(fit: CurveFit) -> None:
     assert np.log(p.value / p.new_run[0]) == pytest.approx(one, rel=1e-12)
     assert fit.uncertainty is not None and fit.uncertainty.schedule is not None
     t = 2.3533634348018264  # Student, 3 degrees of freedom, 95 %: from tables
-    assert p.parts["schedule"] == pytest.approx(t * fit.uncertainty.schedule, rel=1e-9)
+    beyond = np.array([1.0, 1.0, 3900 / max(c.step[-1] for c in fit.curves())])
+    assert p.parts["schedule"] == pytest.approx(t * fit.uncertainty.schedule * beyond, rel=1e-9)
 
 
 def test_the_spread_of_draws_is_that_of_new_noise() -> None:
@@ -288,8 +289,10 @@ def test_certified_fits_say_what_they_are(name: str, tmp_path: Path) -> None:
     assert fit.name_of_law == name.partition("/")[0]
     assert fit.origin["source"].strip() and fit.origin["note"].strip()
     assert fit.origin["certainty"] in ("seen", "computed")
-    assert fit.origin["units"]["lr"] == "absolute learning rate"
-    assert (fit.unit, fit.data["conventions"]["lr"]) == (1.0, "absolute")
+    absolute = fit.unit == 1.0
+    assert fit.data["conventions"]["lr"] == ("absolute" if absolute else "over rate_unit")
+    assert fit.origin["units"]["lr"].startswith("absolute" if absolute else "learning rate over")
+    assert (fit.uncertainty is None) == absolute
     assert (fit.status is Status.PUBLISHED) == (fit.origin["kind"] == "published")
     assert not fit.data.get("points")
     assert 3 <= len(fit.origin["anchors"]) <= 5
@@ -301,12 +304,15 @@ def test_certified_fits_say_what_they_are(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", CERTIFIED)
 def test_anchors_are_what_the_law_gives_term_by_term(name: str) -> None:
     fit = reference.resolve_curves(name)
-    (fitted,) = fit.laws.values()
     for anchor in fit.origin["anchors"]:
         schedule = sc.parse_schedule(anchor["inputs"]["schedule"])
-        path = SchedulePath.of(schedule, [anchor["inputs"]["S"]], warmup=fitted.warmup)
-        law: CurveLaw = fitted.law
-        assert anchor["value"] == pytest.approx(float(np.asarray(law(path))[0]), rel=1e-9)
+        each = []
+        for fitted in fit.laws.values():
+            at = [anchor["inputs"]["S"]]
+            path = SchedulePath.of(schedule, at, warmup=fitted.warmup, unit=fit.unit)
+            law: CurveLaw = fitted.law
+            each.append(float(np.asarray(law(path))[0]))
+        assert anchor["value"] == pytest.approx(np.mean(each), rel=1e-9)
 
 
 def test_check_evaluates_published_curves_where_they_are(shared: Path) -> None:
@@ -315,6 +321,12 @@ def test_check_evaluates_published_curves_where_they_are(shared: Path) -> None:
         Verdict.PASS, "evaluated on its data; mean relative error 0.0011 on 6 held-out runs."
     )  # fmt: skip
     assert found.objective == pytest.approx(2.91e-4, abs=5e-7)  # as computed by others
+
+
+def test_check_refits_the_average_of_the_published_curves(shared: Path) -> None:
+    (found,) = reference.check(["average/luo-2025-25m"], mirror=shared / "upstream")
+    assert found.status is Verdict.PASS
+    assert found.message.startswith("refitted: predictions within ")
 
 
 def test_check_refits_what_carries_its_curves(fit: CurveFit, tmp_path: Path) -> None:

@@ -87,6 +87,21 @@ def test_the_minimum_is_a_minimum() -> None:
     assert best.fun == pytest.approx(fitted.value, rel=1e-7)
 
 
+def test_a_start_without_a_loss_is_passed_over() -> None:
+    """Starts whose curve turns negative end nowhere; the others are taken, or the fit refused."""
+    from scaling_cli.curve_laws.annealing import Annealing
+    from scaling_cli.curve_search import CurveOptions, search
+    from scaling_cli.engine.curves import solve_curves
+
+    curves = [made("annealing", n) for n in ("constant", "cosine")]
+    options = CurveOptions(0.001, None, {}, 1.0)
+    negative = Annealing(**{**TRUTHS["annealing"], "C": 1.0})
+    ended = solve_curves(search("annealing", curves, options).problem, negative)
+    assert (ended.value, ended.decrement, ended.converged) == (np.inf, np.inf, False)
+    with pytest.raises(FitError, match="annealing: no start converged"):
+        search("annealing", curves, options, start=negative)
+
+
 def test_what_lies_outside_is_said(cheap: CurveFit) -> None:
     far = cheap.predict(
         parse_schedule("linear:peak=0.002,steps=9000 + constant:peak=0.001,steps=9")
@@ -188,7 +203,7 @@ def test_what_is_no_curve(step: list, loss: list, message: str) -> None:
 REFUSED = [
     ({}, UsageError, "there are no curves to fit."),
     ({"law": "anneal"}, UsageError,
-     "there is no curve law 'anneal'. Did you mean annealing or functional? Known curve laws: "),
+     "there is no curve law 'anneal'. Did you mean annealing or annealing_size? Known curve "),
     ({"law": "annealing", "fix": {"lambda": 0.9}}, UsageError,
      "annealing has no parameter 'lambda'. Parameters: L0, A, alpha, C, forget."),
     ({"fix": {"C": 1.0}}, UsageError,

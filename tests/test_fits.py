@@ -73,7 +73,7 @@ def test_a_recomputable_fit_says_of_what(name: str) -> None:
         assert len(fit.data["sha256"]) == 64
         assert fit.n_points > len(fit.parameters)
         assert fit.value is not None
-        assert {*fit.law.inputs(), "L"} <= set(fit.data["ranges"])
+        assert {*fit.law.inputs(), fit.law.output().symbol} <= set(fit.data["ranges"])
 
 
 @each_fit

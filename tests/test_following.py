@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -73,9 +74,9 @@ def test_the_band_of_a_record_is_that_of_the_forecast(first: Forecast) -> None:
 
 
 @pytest.mark.parametrize("record", [{}, {"runs": [{"run": "run"}]}, [], {"runs": 3}])
-def test_what_is_no_forecast(record: object) -> None:
+def test_what_is_no_forecast(record: Any) -> None:
     with pytest.raises(DataError) as caught:
-        Band.read(record, "run", file="stored.json")  # pyright complains, users do not read it
+        Band.read(record, "run", file="stored.json")
     assert str(caught.value) == (
         "stored.json: this is no forecast. Write one: scaling forecast RUN --json > forecast.json."
     )

@@ -33,7 +33,7 @@ def plan(text: str) -> Plan:
     return Plan(schedule, schedule.length, "given", "as given")
 
 
-def sibling(text: str, run: str, params: float | None = None, **changes: float) -> Sibling:
+def sibling(text: str, run: str, params: float | None = None, **changes: Any) -> Sibling:
     length = int(parse_schedule(text).length)
     whole, _ = job(text, seen=length, run=run, **changes)
     return Sibling(replace(whole, params=params), plan(text))

@@ -24,6 +24,7 @@ PUBLIC = [
     "__version__",
     "anticipate",
     "backtest",
+    "best_schedule",
     "curves_of",
     "extrapolate",
     "fit",

@@ -1,12 +1,13 @@
 """Schedules: what every family promises, its values against closed forms, text, and refusals."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from scaling_cli import schedules
-from scaling_cli.errors import UsageError
+from scaling_cli.errors import DataError, UsageError
 from scaling_cli.schedule import Kind, Phase
 from scaling_cli.schedules import parse_schedule
 from scaling_cli.schedules.knots import Knots
@@ -189,8 +190,9 @@ def test_from_tokens_to_steps() -> None:
 
 REFUSED = {
     "cosine": "cannot read the schedule 'cosine'. Write FAMILY:option=value,... as in "
-    "cosine:peak=3e-4,warmup=2160,steps=24000. Known schedules: constant, cosine, cyclic, "
-    "exponential, inverse_sqrt, knots, linear, polynomial, step, wsd.",
+    "cosine:peak=3e-4,warmup=2160,steps=24000, or name a table of step and lr that ends in .csv. "
+    "Known schedules: constant, cosine, cyclic, exponential, inverse_sqrt, knots, linear, "
+    "polynomial, step, wsd.",
     "cosin:peak=1": "there is no schedule 'cosin'. Did you mean cosine or constant? Known "
     "schedules: constant, cosine, cyclic, exponential, inverse_sqrt, knots, linear, polynomial, "
     "step, wsd.",
@@ -271,3 +273,37 @@ def test_tokens_of_a_step_must_be_some() -> None:
         "warmup lies within the first step, at 0.01 of it. Leave it out, or give a schedule over "
         "whole steps."
     )
+
+
+def test_a_table_is_a_schedule(tmp_path: Path) -> None:
+    schedule = parse_schedule("wsd:peak=0.001,warmup=20,stable=80,decay=cosine,steps=100")
+    path = tmp_path / "plan.csv"
+    rows = [f"{s},{float(schedule.lr(s))!r},x" for s in range(100)]
+    path.write_text("\n".join(["step,lr,comment", *rows]) + "\n\n")
+    table = parse_schedule(str(path))
+    assert (table.length, table.unit) == (100, "steps")
+    assert table.per_step() == pytest.approx(schedule.per_step(), rel=1e-15)
+    path.write_text("tokens\tlearning_rate\n0\t1e-3\n1B\t1e-4\n")
+    sparse = parse_schedule(str(path))
+    assert sparse.text() == "knots:0=0.001,1000000000=0.0001,tokens=1000000000"
+
+
+BAD_TABLES = [
+    ("step,loss\n1,2\n", "{}, row 1: a table of a learning rate needs the columns step (or "
+                         "tokens) and lr. Found: step, loss."),
+    ("step,lr\n0,1\n1,high\n", "{}, row 3, column 'lr': 'high' is not a number."),
+    ("step,lr\n0,1\n", "{}: 1 row(s) do not make a schedule."),
+    ("step,lr\n5,1\n4,1\n", "{}: knots: places must increase, from 0 on."),
+    ("step,lr\n0,1\n1,-1\n", "{}: knots: the rate at 1 must be zero or positive, not -1."),
+    (None, "{}: cannot read the schedule: No such file or directory."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "message"), BAD_TABLES)
+def test_tables_that_are_no_schedule(text: str | None, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "plan.csv"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(DataError) as caught:
+        parse_schedule(str(path))
+    assert str(caught.value) == message.format(path)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from scaling_cli.curve_prediction import CurvePrediction
 
 DEFAULT_FILE = "fit.json"
-OF_POINTS = ("params", "tokens", "compute", "inputs", "points")
+OF_POINTS = ("tokens", "compute", "inputs", "points")
 OF_CURVES = ("steps", "every", "output")
 TABLE, FIGURES = ".csv", (".png", ".svg", ".pdf")
 
@@ -45,8 +45,9 @@ def predict(context: typer.Context, terminal: Terminal) -> None:
     """Predict along the schedules, write what was asked for, print the ends."""
     chosen: Mapping[str, Any] = context.params
     path = _checked(writable(chosen["output"]))
-    name, fit = _resolve(chosen["fit"], terminal)
-    found = _predictions(fit, chosen["schedules"], level=chosen["level"])
+    name, fit = resolve(chosen["fit"], terminal)
+    size = _size(chosen["params"])
+    found = _predictions(fit, chosen["schedules"], size=size, level=chosen["level"])
     along = _along(fit, found, chosen["steps"], chosen["every"])
     if path is not None:
         _write(found, path, fit.longest)
@@ -78,13 +79,16 @@ def _checked(path: str | None) -> str | None:
     return path
 
 
-def _resolve(name: str | None, terminal: Terminal) -> "tuple[str, CurveFit]":
+def resolve(
+    name: str | None, terminal: Terminal, what: str = "--schedule"
+) -> "tuple[str, CurveFit]":
+    """Return the fit of loss curves that was named, or ./fit.json, which is then said."""
     from scaling_cli import reference
     from scaling_cli.errors import UsageError
 
     if name is None and not Path(DEFAULT_FILE).is_file():
         raise UsageError(
-            f"--schedule needs a fit of loss curves, and there is no ./{DEFAULT_FILE} here.",
+            f"{what} needs a fit of loss curves, and there is no ./{DEFAULT_FILE} here.",
             hint="Give --fit FILE, or a certified fit: "
             f"{', '.join(reference.fit_names(of_curves=True))}.",
         )
@@ -94,7 +98,27 @@ def _resolve(name: str | None, terminal: Terminal) -> "tuple[str, CurveFit]":
     return found, reference.resolve_curves(found)
 
 
-def _predictions(fit: "CurveFit", texts: Sequence[str], *, level: float) -> "list[CurvePrediction]":
+def _size(texts: Sequence[str] | None) -> float | None:
+    """Return the one model size asked for.
+
+    Raises
+    ------
+    UsageError
+        If there are several.
+    """
+    from scaling_cli.cli._inputs import read_list
+    from scaling_cli.errors import UsageError
+    from scaling_cli.quantities import N
+
+    sizes = read_list(list(texts), N) if texts else []
+    if len(sizes) > 1:
+        raise UsageError("--params takes one model size with --schedule.")
+    return float(sizes[0]) if len(sizes) else None
+
+
+def _predictions(
+    fit: "CurveFit", texts: Sequence[str], *, size: float | None, level: float
+) -> "list[CurvePrediction]":
     """Return the curve along each schedule.
 
     Raises
@@ -104,7 +128,7 @@ def _predictions(fit: "CurveFit", texts: Sequence[str], *, level: float) -> "lis
     """
     from scaling_cli.errors import UsageError
 
-    found = [fit.predict(text, level=level) for text in texts]
+    found = [fit.predict(text, N=size, level=level) for text in texts]
     written = [p.schedule.text() for p in found]
     twice = next((text for i, text in enumerate(written) if text in written[:i]), None)
     if twice is not None:
@@ -143,7 +167,7 @@ def _along(
             raise UsageError(
                 f"no step asked for lies on the schedule {p.schedule.text()}, of {last} steps."
             )
-        along.append(fit.predict(p.schedule, list(wanted), level=p.level))
+        along.append(fit.predict(p.schedule, list(wanted), N=p.params, level=p.level))
     return along
 
 

@@ -38,7 +38,7 @@ def ends(fit: CurveFit, found: Sequence[CurvePrediction], style: Style) -> str:
         align += "><><"
     rows = []
     for i, p in enumerate(found):
-        row = [_render.quantity(float(p.step[-1]), "S"), _render.value(float(p.value[-1]))]
+        row = [str(int(p.step[-1])), _render.value(float(p.value[-1]))]
         row += [_end(band) for band in (p.mean, p.new_run) if band is not None]
         if len(found) > 1:
             row += ["", "", "", ""] if not i else _difference(

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from scaling_cli.cli import _best_schedule
 from scaling_cli.cli import _options as options
 from scaling_cli.cli._terminal import Terminal, result_style
 
@@ -14,27 +15,56 @@ if TYPE_CHECKING:
 EXAMPLE = """
 scaling schedule wsd:peak=3e-4,warmup=2160,stable=0.8,decay=linear,min=3e-5,steps=24000
 scaling schedule run.csv --map lr=optim/lr
+scaling schedule --best --fit curves.json --steps 24000
 """
 ORDER = 25
 
 
 def schedule(
+    context: typer.Context,
     *,
     sources: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="TEXT|SRC...",
             help="Schedules as FAMILY:option=value,..., or logs with a learning rate.",
             show_default=False,
         ),
-    ],
+    ] = None,
     batch_tokens: Annotated[
         str | None, typer.Option(metavar="N", help="Tokens of a step: --batch-tokens 512k.")
     ] = None,
     steps: Annotated[
         str | None,
-        typer.Option(metavar="N", help="Length of the logged runs, where logs stop early."),
+        typer.Option(
+            metavar="N",
+            help="Length of the logged runs, where logs stop early; with --best, of "
+            "the planned one.",
+        ),
     ] = None,
+    best: Annotated[
+        bool,
+        typer.Option("--best", help="Which schedule of --steps ends lowest by a fit of curves."),
+    ] = False,
+    fit: options.FitName = None,
+    params: Annotated[
+        str | None, typer.Option(metavar="N", help="With --best: size, for a fit of several.")
+    ] = None,
+    peak: Annotated[
+        str | None, typer.Option(metavar="LR", help="With --best: highest rate, as fitted or less.")
+    ] = None,
+    low: Annotated[
+        str | None,
+        typer.Option("--min", metavar="LR", help="With --best: lowest rate, as fitted or more."),
+    ] = None,
+    warmup: Annotated[
+        str | None, typer.Option(metavar="N", help="With --best: warm-up, of one fitted run.")
+    ] = None,
+    knots: Annotated[
+        int,
+        typer.Option(metavar="K", help="With --best: also any rate of K straight stretches."),
+    ] = 0,
+    level: options.ConfidenceLevel = 0.9,
     mapped: options.Map = None,
     constants: options.Set = None,
     meta: options.Meta = None,
@@ -47,9 +77,15 @@ def schedule(
     """Show what a learning-rate schedule is, or which one a log followed and how surely.
 
     A number below 1 is a share of the run; tokens= in place of steps= makes a schedule over
-    tokens; + joins schedules. A log is compared with every family of schedules.
+    tokens; + joins schedules. A log is compared with every family of schedules. With --best,
+    the shape, length and end of the decay that a fit of loss curves says ends lowest, inside the
+    regime that it was fitted in.
     """
-    del debug
+    del debug, fit, params, peak, low, warmup, knots, level
+    if _best_schedule.applies(context, best):
+        _best_schedule.best(context, Terminal(json=json, quiet=quiet))
+        return
+    sources = sources or []
     from scaling_cli import schedules
     from scaling_cli.cli import _render_schedule
     from scaling_cli.quantities import B_TOKENS, S, parse_number

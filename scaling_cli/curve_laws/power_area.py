@@ -15,3 +15,4 @@ class PowerArea(CurveLaw):
   author={Tissue, Howe and Wang, Venus and Wang, Lu},
   journal={arXiv:2408.11029}, year={2024}}"""
     clock = "none"
+    decays = False

@@ -17,6 +17,7 @@ class PowerSteps(CurveLaw):
   author={Kaplan, Jared and McCandlish, Sam and Henighan, Tom and others},
   journal={arXiv:2001.08361}, year={2020}}"""
     clock = "none"
+    decays = False
 
     def backbone(self, path: Path) -> Value:
         """Return L0 + A t^-alpha."""

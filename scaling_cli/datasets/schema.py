@@ -18,6 +18,7 @@ from scaling_cli.quantities import QUANTITIES
 
 SCHEMA_VERSION = 1
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_KINDS = ("from", "formula", "mean_error", "excess_of")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -48,6 +49,10 @@ class Column:
         Arithmetic over columns above this one, such as `flops / (6 * params)`.
     mean_error : sequence of str
         Keys of accuracies whose mean error 1 - accuracy this is; a trailing `*` takes all.
+    excess_of : str or None
+        Column whose excess x/min(x) - 1 over the least of its group this is.
+    within : sequence of str
+        Columns whose values name the group.
     """
 
     name: str
@@ -56,6 +61,8 @@ class Column:
     source: str | None = None
     formula: str | None = None
     mean_error: Sequence[str] = ()
+    excess_of: str | None = None
+    within: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -176,13 +183,13 @@ def _file(record: Mapping[str, Any], file: str) -> DataFile:
 
 
 def _column(record: Mapping[str, Any], file: str) -> Column:
-    optional = ("unit", "convention", "from", "formula", "mean_error")
+    optional = ("unit", "convention", *_KINDS, "within")
     _keys(record, ("name",), optional, "[[column]]", file)
     name = _text(record["name"], "column.name", file)
-    if sum(key in record for key in ("from", "formula", "mean_error")) != 1:
-        raise DataError(
-            f"column {name!r} needs exactly one of from, formula, mean_error.", file=file
-        )
+    if sum(key in record for key in _KINDS) != 1:
+        raise DataError(f"column {name!r} needs exactly one of {', '.join(_KINDS)}.", file=file)
+    if ("excess_of" in record) != ("within" in record):
+        raise DataError(f"column {name!r} needs both excess_of and within.", file=file)
     _quantity(name, record, file)
     return Column(
         name=name,
@@ -191,6 +198,8 @@ def _column(record: Mapping[str, Any], file: str) -> Column:
         source=record.get("from"),
         formula=record.get("formula"),
         mean_error=tuple(record.get("mean_error", ())),
+        excess_of=record.get("excess_of"),
+        within=tuple(record.get("within", ())),
     )
 
 

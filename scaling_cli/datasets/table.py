@@ -1,6 +1,7 @@
 """From original records to the normalised table: canonical columns with unit and convention."""
 
 import csv
+import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,9 @@ from scaling_cli.errors import DataError
 def normalise(card: Card, files: Mapping[str, Path]) -> pa.Table:
     """Return the table of a card from its files, one row per record of the layout's reader."""
     rows = [_row(card, record) for record in layouts.get(card.layout).records(files)]
+    for column in card.columns:
+        if column.excess_of is not None:
+            _fill_excess(rows, column, str(card.path))
     arrays = [pa.array([row[c.name] for row in rows], type=_type(c)) for c in card.columns]
     schema = pa.schema([pa.field(c.name, _type(c), metadata=_metadata(c)) for c in card.columns])
     return pa.Table.from_arrays(arrays, schema=schema)
@@ -48,8 +52,26 @@ def _row(card: Card, record: Mapping[str, Any]) -> dict[str, Any]:
     """Fill the columns in order, so that a formula may use those before it."""
     row: dict[str, Any] = {}
     for column in card.columns:
-        row[column.name] = _cell(card, column, record, row)
+        if column.excess_of is None:
+            row[column.name] = _cell(card, column, record, row)
     return row
+
+
+def _fill_excess(rows: Sequence[dict[str, Any]], column: Column, file: str) -> None:
+    """Fill in x/min(x) - 1, the least being that of the rows which agree in the group's columns."""
+    source, needed = str(column.excess_of), (str(column.excess_of), *column.within)
+    missing = [name for name in needed if rows and name not in rows[0]]
+    if missing:
+        raise DataError(
+            f"column {column.name!r} is made of {', '.join(missing)}, which is no column.",
+            file=file,
+        )
+    least: dict[tuple[Any, ...], float] = {}
+    for row in rows:
+        group = tuple(row[name] for name in column.within)
+        least[group] = min(least.get(group, math.inf), row[source])
+    for row in rows:
+        row[column.name] = row[source] / least[tuple(row[n] for n in column.within)] - 1
 
 
 def _cell(card: Card, column: Column, record: Mapping[str, Any], row: Mapping[str, Any]) -> Any:

@@ -5,7 +5,7 @@ executable serves tables of similar size; the iteration itself has a handful of 
 runs in NumPy.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -22,8 +22,9 @@ from scaling_cli.schedule_path import Path
 # A tile is a point beside TILE of the drops before it: work is done for pairs that matter, and
 # sums within a tile need no scatter. Arrays are padded so that similar tables share executables.
 TILE, POINTS_PADDED, TILES_PADDED = 32, 64, 512
-PATH_ARRAYS = ("step", "area", "gap", "rate", "drop_step", "drop_area")
-DROP_ARRAYS = PATH_ARRAYS[2:]
+DROP_ARRAYS = ("gap", "rate", "drop_step", "drop_area")
+POINT_ARRAYS = ("step", "area", "params", "functional")
+PATH_ARRAYS = (*POINT_ARRAYS, *DROP_ARRAYS)
 MOST_ITERATIONS = 300
 FIRST_DAMPING, LEAST_DAMPING, MOST_DAMPING = 1e-3, 1e-12, 1e12
 STILL = 1e-13  # of the objective: a step that gains less is the last
@@ -58,7 +59,7 @@ class CurveProblem:
     delta: float
     prior: np.ndarray
     free: np.ndarray
-    area: float
+    scales: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -77,24 +78,38 @@ class CurveSolution:
         return bool(np.isfinite(self.value) and self.decrement < CONVERGED)
 
 
-def coordinates(law: CurveLaw, area: float) -> np.ndarray:
-    """Return the free coordinates of a law: logarithms, and A as its share at the reference."""
+def coordinates(law: CurveLaw, scales: Mapping[str, float]) -> np.ndarray:
+    """Return the free coordinates of a law: logarithms, of coefficients at the scales."""
     free = {name: float(to_free(type(law), name, v)) for name, v in law.values().items()}
-    free["A"] -= law.alpha * np.log(area)
+    for name, shift in _shifts(type(law), law.values(), scales).items():
+        free[name] -= float(shift)
     return np.array(list(free.values()))
 
 
-def law_at(law: type[CurveLaw], u: Any, area: float) -> CurveLaw:
+def law_at(law: type[CurveLaw], u: Any, scales: Mapping[str, float]) -> CurveLaw:
     """Return the law at free coordinates (NumPy or JAX)."""
     xp = jnp if isinstance(u, jax.Array) else np
     values = {
         p.name: xp.exp(u[i]) if p.domain is Domain.POSITIVE else u[i]
         for i, p in enumerate(law.parameters().values())
     }
-    values["A"] = values["A"] * area ** values["alpha"]
+    for name, shift in _shifts(law, values, scales).items():
+        values[name] = values[name] * xp.exp(shift)
     if xp is np:
         values = {name: float(value) for name, value in values.items()}
     return law(**values)
+
+
+def _shifts(
+    law: type[CurveLaw], values: Mapping[str, Any], scales: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return how far ln of each coefficient lies above its coordinate."""
+    log = jnp.log if any(isinstance(v, jax.Array) for v in scales.values()) else np.log
+    return {
+        name: sum(a.times * values[a.exponent] * log(scales[a.input]) for a in p.absorbs)
+        for name, p in law.parameters().items()
+        if p.absorbs
+    }
 
 
 def solve_curves(
@@ -120,10 +135,12 @@ def solve_curves(
         data = _stacked(problem)
         if times is not None:
             data["weight"][: len(times)] = times
-        u = coordinates(start, problem.area)
+        u = coordinates(start, problem.scales)
         current = _evaluate(problem, data, u)
         damping, iteration = FIRST_DAMPING, 0
-        while iteration < MOST_ITERATIONS and damping < MOST_DAMPING:
+        # A start whose curve turns negative somewhere has no loss and no way on.
+        most = MOST_ITERATIONS if np.isfinite(current.value) else 0
+        while iteration < most and damping < MOST_DAMPING:
             iteration += 1
             step = _step(current, damping, problem.free)
             trial = _evaluate(problem, data, u + step)
@@ -135,7 +152,7 @@ def solve_curves(
             if gain < still * current.value:
                 break
     return CurveSolution(
-        law_at(problem.law, u, problem.area), current.value, current.residuals,
+        law_at(problem.law, u, problem.scales), current.value, current.residuals,
         _decrement(current, problem.free), iteration,
     )  # fmt: skip
 
@@ -153,8 +170,8 @@ def linearise(problem: CurveProblem, law: CurveLaw) -> Linearised:
     """Return the residuals of a law and their derivatives by its free coordinates."""
     with jax.enable_x64(True):
         data = _stacked(problem)
-        u = coordinates(law, problem.area)
-        residuals, jacobian = _kernel(problem.law)(u, data, problem.area)
+        u = coordinates(law, problem.scales)
+        residuals, jacobian = _kernel(problem.law)(u, data, problem.scales)
     there = data["weight"] > 0
     return Linearised(u, np.asarray(residuals)[there], np.asarray(jacobian)[there])
 
@@ -171,6 +188,8 @@ def _step(current: "_Evaluation", damping: float, free: np.ndarray) -> np.ndarra
 
 
 def _decrement(current: "_Evaluation", free: np.ndarray) -> float:
+    if not np.isfinite(current.value):
+        return float("inf")
     gradient = current.gradient[free]
     step = np.linalg.lstsq(current.hessian[np.ix_(free, free)], gradient, rcond=None)[0]
     return float(0.5 * gradient @ step / current.value)
@@ -185,31 +204,30 @@ class _Evaluation:
 
 
 def _evaluate(problem: CurveProblem, data: dict[str, np.ndarray], u: np.ndarray) -> _Evaluation:
-    residuals, jacobian = _kernel(problem.law)(u, data, problem.area)
+    residuals, jacobian = _kernel(problem.law)(u, data, problem.scales)
     there = data["weight"] > 0
     r, J, times = (np.asarray(v)[there] for v in (residuals, jacobian, data["weight"]))
     mean, precision = problem.prior.T
     size = np.abs(r)
-    with np.errstate(invalid="ignore"):
+    off = u - mean
+    # A trial may have no loss that is positive, or no slope: its sum is infinite, and refused.
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         inside = size <= problem.delta
         rho = np.where(inside, r**2 / 2, problem.delta * (size - problem.delta / 2))
-        value = times @ rho
         weight = times * np.where(inside, 1.0, problem.delta / size)
-    off = u - mean
-    return _Evaluation(
-        float(value + 0.5 * precision @ off**2),
-        J.T @ (weight * r) + precision * off,
-        (J.T * weight) @ J + np.diag(precision),
-        r,
-    )
+        total = float(times @ rho + 0.5 * precision @ off**2)
+        gradient = J.T @ (weight * r) + precision * off
+        hessian = (J.T * weight) @ J + np.diag(precision)
+    there = np.isfinite(total) and np.isfinite(gradient).all() and np.isfinite(hessian).all()
+    return _Evaluation(total if there else float("inf"), gradient, hessian, r)
 
 
 @lru_cache
 def _kernel(law: type[CurveLaw]) -> Any:
     """Return the jitted residuals, shape (runs, n), and Jacobian, (runs, n, k), of a law."""
 
-    def residuals(u: Any, data: dict[str, Any], area: Any) -> Any:
-        fitted = law_at(law, u, area)
+    def residuals(u: Any, data: dict[str, Any], scales: Any) -> Any:
+        fitted = law_at(law, u, scales)
         path = Path(**{name: data[name] for name in PATH_ARRAYS})
         predicted = fitted.backbone(path)
         if law.clock != "none":
@@ -219,11 +237,12 @@ def _kernel(law: type[CurveLaw]) -> Any:
             moved = (
                 fitted.relaxed(elapsed, path.rate[drops]) * (path.gap * fitted.effect(path))[drops]
             )
-            predicted -= jax.ops.segment_sum(moved.sum(1), data["tile_point"], len(now))
+            total = jax.ops.segment_sum(moved.sum(1), data["tile_point"], len(now))
+            predicted -= fitted.share(path) * total
         return jnp.log(predicted) - jnp.log(data["loss"])
 
-    def both(u: Any, data: dict[str, Any], area: Any) -> tuple[Any, Any]:
-        return residuals(u, data, area), jax.jacfwd(residuals)(u, data, area)
+    def both(u: Any, data: dict[str, Any], scales: Any) -> tuple[Any, Any]:
+        return residuals(u, data, scales), jax.jacfwd(residuals)(u, data, scales)
 
     return jax.jit(both)
 
@@ -231,7 +250,7 @@ def _kernel(law: type[CurveLaw]) -> Any:
 def _stacked(problem: CurveProblem) -> dict[str, np.ndarray]:
     """Return all runs as one: points, drops, and the tiles that say which drops a point sees."""
     paths = problem.paths
-    data = {name: np.concatenate([getattr(p, name) for p in paths]) for name in PATH_ARRAYS}
+    data = {name: np.concatenate([_array(p, name) for p in paths]) for name in PATH_ARRAYS}
     data["loss"] = np.concatenate(list(problem.losses))
     data["weight"] = np.ones(len(data["loss"]))
     # Drops are in order of their steps: a point sees the first few of its run.
@@ -245,6 +264,12 @@ def _stacked(problem: CurveProblem) -> dict[str, np.ndarray]:
     mask = place < seen[point][:, None]
     drops = np.where(mask, place + offset[point][:, None], 0)
     return _padded(data, point, drops, mask)
+
+
+def _array(path: Path, name: str) -> np.ndarray:
+    """Return an array of a path; ones for what its law does not look at."""
+    values = getattr(path, name)
+    return np.ones(len(path.step)) if values is None else values
 
 
 def _padded(

@@ -103,9 +103,9 @@ def _titles(names: Sequence[str]) -> list[str]:
 
 def _panel(fit: CurveFit, curve: Curve, title: str, fitted: bool, level: float) -> Panel:
     thin = curve.thinned()
-    there = fit.predict(curve.schedule, thin.step, level=level)
+    there = fit.along(thin, level=level)
     smooth = np.linspace(thin.step[0], thin.step[-1], 200).round().astype(int)
-    p = fit.predict(curve.schedule, np.unique(smooth), level=level)
+    p = fit.along(curve, np.unique(smooth), level=level)
     low, high = p.new_run or (None, None)
     return Panel(
         title, fitted, curve.schedule.text(), thin.step, thin.loss,

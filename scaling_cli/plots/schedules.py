@@ -45,9 +45,10 @@ class Table:
 
 
 def table(fit: CurveFit, measured: Sequence[Curve] | None = None, level: float = 0.9) -> Table:
-    """Predict the schedules of the fitted runs, and of `measured` ones."""
+    """Predict the schedules of the fitted runs, and of `measured` ones, of the largest model."""
     texts = [run.schedule for run in fit.runs] + [c.schedule.text() for c in measured or ()]
-    found = [fit.predict(parse_schedule(t), level=level) for t in dict.fromkeys(texts)]
+    largest = fit.data["ranges"]["N"][1] if fit.sized else None
+    found = [fit.predict(parse_schedule(t), N=largest, level=level) for t in dict.fromkeys(texts)]
     return of(found, fit.longest)
 
 

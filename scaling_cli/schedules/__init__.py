@@ -6,6 +6,7 @@ from functools import cache
 from scaling_cli.errors import UsageError
 from scaling_cli.registry import load, members
 from scaling_cli.schedule import Joined, Schedule
+from scaling_cli.schedules._table import is_table, read_table
 
 # `+` joins schedules; the one in `3e+05` is not followed by the name of a family.
 _JOIN = re.compile(r"\s*\+\s*(?=[a-z_]+\s*:)")
@@ -38,6 +39,8 @@ def is_text(text: str) -> bool:
 def parse_schedule(text: str) -> Schedule:
     """Read a schedule: `cosine:peak=3e-4,warmup=2160,min=3e-5,steps=24000`, or several with +.
 
+    The name of a table (`lr.csv`, with columns step or tokens, and lr) is read as `knots`.
+
     Parameters
     ----------
     text : str
@@ -48,7 +51,11 @@ def parse_schedule(text: str) -> Schedule:
     ------
     UsageError
         If the family or an option is unknown, or a value cannot be read.
+    DataError
+        If a table cannot be read.
     """
+    if is_table(text) and not is_text(text):
+        return read_table(text.strip())
     parts = tuple(_one(part) for part in _JOIN.split(text.strip()))
     return parts[0] if len(parts) == 1 else Joined.of(parts)
 
@@ -58,8 +65,9 @@ def _one(text: str) -> Schedule:
     if not colon:
         raise UsageError(
             f"cannot read the schedule {text!r}.",
-            hint="Write FAMILY:option=value,... as in cosine:peak=3e-4,warmup=2160,steps=24000. "
-            f"Known schedules: {', '.join(names())}.",
+            hint="Write FAMILY:option=value,... as in cosine:peak=3e-4,warmup=2160,steps=24000, or "
+            "name a table of step and lr that ends in .csv. Known schedules: "
+            f"{', '.join(names())}.",
         )
     family = get(name.strip())
     given: dict[str, str] = {}
