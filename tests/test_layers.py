@@ -46,7 +46,7 @@ LAYERS = (
     {"checklist"},
     {"curve_search"},
     {"curve_resampling", "curve_folds", "curve_checks", "versions"},
-    {"fitting", "curve_fitting"},
+    {"fitting", "curve_fitting", "forecasting"},
     {"backtesting", "schedule_optimum"},
     {"datasets"},
     {"recompute"},
