@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from scaling_cli.extrapolation import extrapolate as extrapolate
     from scaling_cli.fit_file import load as load
     from scaling_cli.fitting import fit as fit
+    from scaling_cli.forecasting import forecast as forecast
+    from scaling_cli.forecasting.record import Forecast as Forecast
+    from scaling_cli.forecasting.record import Forecasts as Forecasts
     from scaling_cli.identification import Identification as Identification
     from scaling_cli.identification import identify_schedule as identify_schedule
     from scaling_cli.ingest import read as read
@@ -39,6 +42,8 @@ _HOME = {
     "CurveFit": "curve_artefact",
     "Extrapolation": "extrapolation",
     "Fit": "artefact",
+    "Forecast": "forecasting.record",
+    "Forecasts": "forecasting.record",
     "Identification": "identification",
     "Levels": "anticipation",
     "Objective": "artefact",
@@ -53,6 +58,7 @@ _HOME = {
     "extrapolate": "extrapolation",
     "fit": "fitting",
     "fit_curves": "curve_fitting",
+    "forecast": "forecasting",
     "identify_schedule": "identification",
     "parse_schedule": "schedules",
     "intervals": "methods",
@@ -65,6 +71,8 @@ __all__ = [
     "CurveFit",
     "Extrapolation",
     "Fit",
+    "Forecast",
+    "Forecasts",
     "Identification",
     "Levels",
     "Objective",
@@ -80,6 +88,7 @@ __all__ = [
     "extrapolate",
     "fit",
     "fit_curves",
+    "forecast",
     "identify_schedule",
     "intervals",
     "load",

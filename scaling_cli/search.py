@@ -164,6 +164,7 @@ def _polished(problem: Problem, u: np.ndarray) -> tuple[Solution, tuple[str, ...
     """Follow a lane to its end, within what floats can hold; also say what is held there."""
     held: tuple[str, ...] = ()
     found: list[tuple[Solution, tuple[str, ...]]] = []
+    inside, frozen = u, _columns(problem, held)
     for _ in range(ROUNDS):
         inside, held = held_in_range(problem, u, held)
         frozen = _columns(problem, held)

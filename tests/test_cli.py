@@ -210,7 +210,8 @@ def test_unknown_command_suggests_a_near_one() -> None:
     assert result.exit_code == 2
     assert result.stderr == (
         "Usage: scaling [OPTIONS] COMMAND [ARGS]...\n"
-        f"error: there is no command 'predct'. Did you mean predict? Commands: {names}.\n"
+        "error: there is no command 'predct'. Did you mean predict or forecast? "
+        f"Commands: {names}.\n"
         "hint: all options: scaling --help\n"
     )
 

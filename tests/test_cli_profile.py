@@ -17,7 +17,7 @@ from scaling_cli.methods import Comparison, Interval
 from scaling_cli.profiles import Profile
 
 CURVE = Profile(
-    "E", {}, 1.8172, 0.0, 1.9, 0.9, np.array([1.7, 1.8]), np.array([4.0, 0.1]), 3.5, 0.0
+    "E", {}, 1.8172, 0.0, 1.9, 0.9, np.array([1.7, 1.8]), np.array([4.0, 0.1]), 3.5, 0.0, ()
 )
 
 

@@ -234,7 +234,7 @@ def numerical_optimum(law: Law, C: float) -> tuple[float, float, float]:
     best = grid[np.argmin([loss(u) for u in grid])]
     # The minimum is flat: a root of the slope has far more digits than a comparison of values.
     slope = zero(lambda u: difference_at(loss, u), best - 0.1, best + 0.1)
-    found = minimize_scalar(loss, bounds=(best - 0.1, best + 0.1), method="bounded")
+    found: Any = minimize_scalar(loss, bounds=(best - 0.1, best + 0.1), method="bounded")
     assert abs(found.x - slope) < 1e-3
     return math.exp(slope), C / (6 * math.exp(slope)), loss(slope)
 

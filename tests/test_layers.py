@@ -48,7 +48,7 @@ LAYERS = (
     {"checklist"},
     {"curve_search"},
     {"curve_resampling", "curve_folds", "curve_checks", "versions"},
-    {"fitting", "curve_fitting"},
+    {"fitting", "curve_fitting", "forecasting"},
     {"backtesting", "schedule_optimum"},
     {"datasets"},
     {"recompute"},

@@ -106,7 +106,10 @@ def _shifts(
     """Return how far ln of each coefficient lies above its coordinate."""
     log = jnp.log if any(isinstance(v, jax.Array) for v in scales.values()) else np.log
     return {
-        name: sum(a.times * values[a.exponent] * log(scales[a.input]) for a in p.absorbs)
+        name: sum(
+            a.times * (values[a.exponent] if a.exponent else 1.0) * log(scales[a.input])
+            for a in p.absorbs
+        )
         for name, p in law.parameters().items()
         if p.absorbs
     }

@@ -71,7 +71,7 @@ def units(
             continue
         divisors[symbol] = float(np.min(values))
         shears += [
-            Shear(searched.index(name), exponent and names.index(exponent),
+            Shear(searched.index(name), names.index(exponent) if exponent else None,
                   times * float(np.log(divisors[symbol])))
             for name, exponent, times in absorbing
         ]  # fmt: skip

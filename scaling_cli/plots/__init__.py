@@ -71,11 +71,16 @@ def figure(name: str, table: Any) -> "Figure":
     table : Table
         What `get(name).table(fit)` returned.
     """
+    return drawn(get(name), table)
+
+
+def drawn(module: ModuleType, table: Any) -> "Figure":
+    """Draw a table by the module that made it: also one that is no figure of a fit."""
     from scaling_cli.plots import _style
 
     with _style.applied():
         sheet, axes = _style.sheet(table.panels, table.inches, getattr(table, "heights", (1.0,)))
-        get(name).draw(table, *axes)
+        module.draw(table, *axes)
         # Text is laid out with the style in force, not the caller's when the file is written.
         sheet.draw_without_rendering()
     return sheet

@@ -1,0 +1,116 @@
+"""`forecast`: where a running job will end, with an interval, from its own losses and siblings."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from scaling_cli.errors import DataError, ScalingError, UsageError, near
+from scaling_cli.forecasting import reading
+from scaling_cli.forecasting.job import Job
+from scaling_cli.forecasting.record import Forecast, Forecasts
+from scaling_cli.forecasting.single import METHODS, Options, forecast_job
+from scaling_cli.points import LeftOut
+
+if TYPE_CHECKING:
+    from scaling_cli.forecasting.siblings import PredictsCurves
+    from scaling_cli.schedule import Schedule
+
+__all__ = ["Forecast", "Forecasts", "forecast"]
+
+
+def forecast(
+    runs: Any,
+    *,
+    until: float | str | None = None,
+    schedule: "Schedule | str | None" = None,
+    siblings: Any = (),
+    fit: "PredictsCurves | None" = None,
+    level: float = 0.9,
+    method: str = "law",
+    target: str | None = None,
+    unique_tokens: float | None = None,
+    threshold: float | None = None,
+) -> Forecasts:
+    """Forecast the final loss of running jobs.
+
+    The law L0 + A (S1/S1_now)^-alpha - B D, S1 the area under the learning rate and D its lagged
+    fall, is averaged over a grid of alpha and lag under weak priors. The interval is its posterior
+    spread combined with backtests on the run itself, or, with siblings, the error that they make
+    when they are forecast from each other.
+
+    Parameters
+    ----------
+    runs : Runs, Curve, DataFrame, path, or a sequence of Curve
+        Running jobs.
+    until : number or str, optional
+        Where they end: steps, or tokens as in "1.5T tokens". Default: the end of the schedule.
+    schedule : Schedule or str, optional
+        Default, the first that applies: the column `schedule`; the logged learning rate; the shape
+        of siblings; three scenarios, a cosine to 10 % as the headline, marked as assumed.
+    siblings : as `runs`
+        Finished runs on the same data.
+    fit : CurveFit, optional
+        A fit of loss curves: the curve it predicts under the run's schedule is one sibling.
+    level : float
+        Nominal coverage of the intervals.
+    method : str
+        `law`; `power`, a power law in steps, or `families`, the stack of `extrapolate`: these see
+        no learning rate.
+    target : str, optional
+        Column of the loss. Default: `val_loss` where it has eight points, else `loss`.
+    unique_tokens : float, optional
+        Distinct training tokens: beyond four passes over them the interval is not valid.
+    threshold : float, optional
+        What may be left to gain, nats/token: the levels of `anticipate` are added.
+
+    Raises
+    ------
+    UsageError
+        If nothing says where a run ends, or an option cannot be.
+    DataError
+        If no run can be forecast: too short, diverged, finished.
+    FitError
+        If too little is logged since the learning rate last rose.
+    """
+    if method not in METHODS:
+        raise UsageError(f"there is no method {method!r}.", hint=near(method, METHODS, "methods"))
+    if not 0 < level < 1:
+        raise UsageError(f"level must lie between 0 and 1, not {level:g}.")
+    jobs, left = _jobs(runs, target)
+    kin, unread = _jobs(siblings, target)
+    options = Options(until, schedule, level, method, unique_tokens, fit, tuple(kin), threshold)
+    found, errors = [], []
+    for job in jobs:
+        try:
+            found.append(forecast_job(job, options))
+        except ScalingError as error:
+            errors.append(error)
+            left.append(LeftOut(job.run, error.message))
+    if not found:
+        raise errors[0] if len(left) == 1 and errors else _none(left)
+    return Forecasts(tuple(found), (*left, *unread))
+
+
+def _none(left: Sequence[LeftOut]) -> DataError:
+    reasons = "; ".join(f"{item.run}: {item.reason}" for item in left)
+    return DataError("there is no run to forecast.", hint=reasons or "Give a log with a loss.")
+
+
+def _jobs(source: Any, target: str | None) -> tuple[list[Job], list[LeftOut]]:
+    """Return jobs from whatever holds runs."""
+    from scaling_cli.curves import Curve
+
+    if isinstance(source, Job):
+        return [source], []
+    if isinstance(source, Curve):
+        return [reading.job_of(source)], []
+    if isinstance(source, list | tuple) and all(isinstance(s, Curve | Job) for s in source):
+        return [s if isinstance(s, Job) else reading.job_of(s) for s in source], []
+    from scaling_cli.runs import Runs
+
+    if not isinstance(source, Runs):
+        from scaling_cli.ingest import read
+
+        source = read(*source) if isinstance(source, list | tuple) else read(source)
+    if len(source) == 1:
+        return [reading.one_job(source, target=target)], []
+    return reading.jobs_of(source, target=target)

@@ -1,0 +1,244 @@
+"""A run against the band that a forecast gave it: once, or again and again while its log grows."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+
+from scaling_cli.despiking import WANTED_NOISE
+from scaling_cli.errors import DataError, UsageError
+from scaling_cli.forecasting.job import Diverged, Job
+from scaling_cli.forecasting.record import Forecast
+
+PATIENCE = 3  # checks outside in a row that count as leaving the band
+MOST_ROWS = 100  # averaged in one check
+CLIPPED_FROM = 4
+
+
+@dataclass(frozen=True)
+class Band:
+    """Where a forecast said that the losses of a run would lie.
+
+    Parameters
+    ----------
+    run, unit : str
+    now, until : float
+    level : float
+    noise : float
+        Of one row, as a share of the loss.
+    x, low, high : array, shape (n,)
+        The interval of the expected loss along the way.
+    """
+
+    run: str
+    unit: str
+    now: float
+    until: float
+    level: float
+    noise: float
+    x: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+    @classmethod
+    def of(cls, forecast: Forecast) -> "Band":
+        """Return the band of a forecast."""
+        f, path = forecast, forecast.path
+        return cls(f.run, f.unit, f.now, f.until, f.level, f.noise, path.x, path.low, path.high)
+
+    @classmethod
+    def read(cls, record: Mapping[str, Any], run: str, file: str | None = None) -> "Band":
+        """Return the band of a run in what `scaling forecast --json` printed.
+
+        Raises
+        ------
+        DataError
+            If it is no such record, or does not hold the run.
+        """
+        try:
+            items = {item["run"]: item for item in record["runs"]}
+            item = items.get(run) or (next(iter(items.values())) if len(items) == 1 else None)
+            if item is not None:
+                place = "step" if item["unit"] == "steps" else "tokens"
+                path = {name: np.array(item["path"][name], float) for name in ("x", "low", "high")}
+                return cls(item["run"], item["unit"], float(item["seen"][place]), item["until"],
+                           item["level"], item["noise"], **path)  # fmt: skip
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise DataError(
+                "this is no forecast.", file=file,
+                hint="Write one: scaling forecast RUN --json > forecast.json.",
+            ) from error  # fmt: skip
+        raise DataError(
+            f"there is no forecast of {run!r}.", file=file, hint=f"Runs: {', '.join(items)}."
+        )
+
+
+@dataclass(frozen=True)
+class Check:
+    """A mean of logged losses beside the band.
+
+    Parameters
+    ----------
+    at : float
+        The last of the rows.
+    rows : int
+    measured, low, high : float
+        The band is wider than the interval by the noise that the mean still has.
+    inside : bool
+    """
+
+    at: float
+    rows: int
+    measured: float
+    low: float
+    high: float
+    inside: bool
+
+
+@dataclass(frozen=True)
+class Watch:
+    """All checks of a run so far.
+
+    Parameters
+    ----------
+    checks : tuple of Check
+    outside : int
+        Checks outside in a row: the longest such row if it reached the patience, else the last.
+    patience : int
+    """
+
+    checks: tuple[Check, ...]
+    outside: int
+    patience: int
+
+    @property
+    def left(self) -> bool:
+        """Whether the run has left the band."""
+        return self.outside >= self.patience
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the record that `--json` prints."""
+        checks = [asdict(check) for check in self.checks]
+        return {
+            "checks": checks, "outside": self.outside, "patience": self.patience, "left": self.left,
+        }  # fmt: skip
+
+
+def compare(band: Band, job: Job, patience: int = PATIENCE) -> Watch:
+    """Compare what was logged since a forecast with its band.
+
+    Rows are averaged until their noise is below half a per cent, in order of the log, so that
+    the same log gives the same checks however often it is looked at.
+
+    Raises
+    ------
+    UsageError
+        If the axes differ.
+    """
+    if band.unit != job.unit:
+        raise UsageError(f"the forecast runs over {band.unit}, the log over {job.unit}.")
+    rows = np.flatnonzero((job.x > band.now) & (job.x <= band.until))
+    size = int(np.clip(np.ceil((band.noise / WANTED_NOISE) ** 2), 1, MOST_ROWS))
+    whole = len(rows) // size
+    checks = [_check(band, job, part) for part in rows[: whole * size].reshape(whole, size)]
+    outside = longest = 0
+    for check in checks:
+        outside = 0 if check.inside else outside + 1
+        longest = max(longest, outside)
+    return Watch(tuple(checks), longest if longest >= patience else outside, patience)
+
+
+def _check(band: Band, job: Job, rows: np.ndarray) -> Check:
+    losses = job.loss[rows]
+    measured = float(np.median(losses) if len(rows) >= CLIPPED_FROM else losses.mean())
+    middle = float(job.x[rows].mean())
+    low, high = (float(np.interp(middle, band.x, edge)) for edge in (band.low, band.high))
+    centre, half = np.sqrt(low * high), np.log(high / low) / 2
+    normal = NormalDist().inv_cdf((1 + band.level) / 2)
+    # The median of a normal sample has pi/2 times the variance of its mean.
+    left = band.noise * np.sqrt((np.pi / 2 if len(rows) >= CLIPPED_FROM else 1.0) / len(rows))
+    wide = float(np.hypot(half, normal * left))
+    low, high = float(centre * np.exp(-wide)), float(centre * np.exp(wide))
+    return Check(float(job.x[rows[-1]]), len(rows), measured, low, high, low <= measured <= high)
+
+
+@dataclass(frozen=True)
+class Update:
+    """What there is to say when a log has grown.
+
+    Parameters
+    ----------
+    job : Job
+    forecast : Forecast or None
+        The new one; None where the run has ended.
+    watch : Watch
+        Against the first forecast.
+    ended : bool
+    """
+
+    job: Job
+    forecast: Forecast | None
+    watch: Watch
+    ended: bool
+
+
+def follow(
+    load: Callable[[], Job],
+    predict: Callable[[Job], Forecast],
+    wait: Callable[[], bool],
+    *,
+    band: Band | None = None,
+    patience: int = PATIENCE,
+) -> Iterator[Update]:
+    """Yield an update whenever a log has grown, until the run ends or leaves the band.
+
+    Parameters
+    ----------
+    load : function
+        Reads the job.
+    predict : function
+        Forecasts it.
+    wait : function
+        Returns True as soon as the log has changed, False when it has been quiet for long.
+    band : Band, optional
+        What to compare with. Default: that of the first forecast.
+    patience : int
+
+    Raises
+    ------
+    DataError
+        If the run diverged, or cannot be read `patience` times in a row.
+    """
+    failed, last = 0, None
+    while True:
+        try:
+            job = load()
+            failed = 0
+        except Diverged:
+            raise
+        except DataError:
+            failed += 1
+            if failed >= patience:
+                raise
+            wait()
+            continue
+        if last is None or job.now > last:
+            last = job.now
+            ended = band is not None and job.reached(band.until)
+            forecast = None if ended else predict(job)
+            band = band or Band.of(_present(forecast))
+            update = Update(job, forecast, compare(band, job, patience), ended)
+            yield update
+            if ended or update.watch.left:
+                return
+        if not wait() and band is not None and job.now + job.gap > band.until:
+            yield Update(job, None, compare(band, job, patience), ended=True)
+            return
+
+
+def _present(forecast: Forecast | None) -> Forecast:
+    if forecast is None:
+        raise DataError("there is no forecast.")
+    return forecast

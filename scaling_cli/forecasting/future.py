@@ -1,0 +1,195 @@
+"""The learning rate that a running job will have: given, stated, read off its log, or assumed."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from scaling_cli.errors import DataError, UsageError
+from scaling_cli.forecasting.course import Plan
+from scaling_cli.forecasting.job import Job
+from scaling_cli.identification import FEWEST_ROWS, Identification, Verdict, identify_schedule
+from scaling_cli.schedule import Schedule
+from scaling_cli.schedules import parse_schedule
+from scaling_cli.schedules.constant import Constant
+from scaling_cli.schedules.cosine import Cosine
+from scaling_cli.schedules.knots import Knots
+from scaling_cli.schedules.wsd import Wsd
+
+COSINE_END = 0.1  # of the peak, of the cosine that is assumed
+COOL_DOWN = 0.2  # of the run, of the cool-down that is assumed
+SAME_SHAPE = 0.02  # of the peak, on average along the run
+MOST_RIVALS = 3
+NEAR = 0.03  # of the peak: a family that is off by less is near the logged rate
+
+
+@dataclass(frozen=True)
+class Future:
+    """The plan that the headline rests on, and others that the run may follow.
+
+    Parameters
+    ----------
+    plan : Plan
+    others : sequence of (name, Plan)
+    name : str
+        Of the headline among the scenarios.
+    open : bool
+        Whether nothing is known of the rate, so that the losses may choose among the scenarios.
+    """
+
+    plan: Plan
+    others: tuple[tuple[str, Plan], ...] = ()
+    name: str = ""
+    open: bool = False
+
+
+def future_of(
+    job: Job, until: float | None, given: Schedule | str | None, siblings: Sequence[Plan] = ()
+) -> Future:
+    """Return the learning rate that a run will have, by the first source that says it.
+
+    Sources, in order: the schedule given; the one that its column states; the one that its logged
+    rate follows; the shape of finished siblings; else three scenarios, and an assumption.
+
+    Raises
+    ------
+    UsageError
+        If nothing says where the run ends.
+    DataError
+        If a schedule runs over another unit and the tokens of a step are not known.
+    """
+    if given is not None:
+        schedule = parse_schedule(given) if isinstance(given, str) else given
+        return Future(plan_of(job, schedule, "given", "as given"))
+    if job.schedule is not None:
+        return Future(plan_of(job, job.schedule, "column", "as its column states"))
+    end = until or job.length
+    x, lr = job.rates()
+    if len(lr) >= FEWEST_ROWS and lr.max() > 0:
+        return _logged(job, x, lr, end)
+    if alike := _one_shape(siblings):
+        length = end or alike.length
+        stretch = alike.stretch * length / alike.length
+        why = "the shape of its finished siblings, over its own length"
+        return Future(Plan(alike.schedule, length, "siblings", why, stretch=stretch))
+    return _assumed(job, _needed(job, end))
+
+
+def plan_of(job: Job, schedule: Schedule, source: str, why: str) -> Plan:
+    """Return the plan of a schedule along the axis of a run.
+
+    Raises
+    ------
+    DataError
+        If their units differ and the tokens of a step are not known.
+    """
+    stretch = 1.0
+    if schedule.unit != job.unit:
+        if job.batch_tokens is None:
+            raise DataError(
+                f"run {job.run!r} is logged over {job.unit}, its schedule runs over "
+                f"{schedule.unit}, and the tokens of a step are not known.",
+                hint="Say how many tokens a step takes: --set batch_tokens=512k.",
+            )
+        stretch = job.batch_tokens if job.unit == "tokens" else 1 / job.batch_tokens
+    return Plan(schedule, schedule.length * stretch, source, why, stretch=stretch)
+
+
+def same_shape(one: Plan, other: Plan) -> bool:
+    """Say whether two plans are the same as functions of the share of the run that is done."""
+    return bool(np.mean(np.abs(one.shape() - other.shape())) < SAME_SHAPE)
+
+
+def _one_shape(plans: Sequence[Plan]) -> Plan | None:
+    """Return a plan that all others have the shape of; None where they differ."""
+    return plans[0] if plans and all(same_shape(plans[0], p) for p in plans[1:]) else None
+
+
+def _needed(job: Job, end: float | None) -> float:
+    if end is None:
+        raise UsageError(
+            f"nothing says where run {job.run!r} ends.",
+            hint="Say it: --until 24000 (steps) or --until '100B tokens', or --schedule TEXT.",
+        )
+    return end
+
+
+def _logged(job: Job, x: np.ndarray, lr: np.ndarray, end: float | None) -> Future:
+    """Return what the logged rate says of the rates to come."""
+    found = identify_schedule(x, lr, length=end if end is not None and end > x[-1] else None)
+    if found.verdict is Verdict.UNEXPLAINED and end is not None:
+        shorter = identify_schedule(x, lr)  # it may end before the run does
+        found = found if shorter.verdict is Verdict.UNEXPLAINED else shorter
+    falls = bool((lr[np.argmax(lr) :] < lr.max() * (1 - SAME_SHAPE)).any())
+    if not falls:
+        return _held(job, x, lr, _needed(job, end), found)
+    if found.verdict is Verdict.UNEXPLAINED:
+        return _nearest(job, x, lr, _needed(job, end), found)
+    plan = _identified(found, found.schedule)
+    if found.verdict is Verdict.AMBIGUOUS:
+        others = tuple(
+            (rival.schedule.title, _identified(found, rival.schedule))
+            for rival in found.rivals[:MOST_RIVALS]
+        )
+        return Future(plan, others, name=found.schedule.title)
+    return Future(plan)
+
+
+def _nearest(job: Job, x: np.ndarray, lr: np.ndarray, end: float, found: Identification) -> Future:
+    """Return the schedule nearest to a rate that none explains, if near; else the rate held."""
+    near = [r for r in found.rivals if r.misfit < NEAR and r.schedule.length > x[-1]]
+    held = _held(job, x, lr, end, found)
+    if not near:
+        return held
+    schedule, off = near[0].schedule, 100 * near[0].misfit
+    why = f"no family explains the logged rate; the nearest, off by up to {off:.1g} % of the peak"
+    plan = Plan(schedule, schedule.length, "logged", why, str(found.verdict))
+    return Future(plan, ((held.name, held.plan), *held.others), name=schedule.title)
+
+
+def _identified(found: Identification, schedule: Schedule) -> Plan:
+    length = schedule.length + found.shift
+    why = f"{found.verdict}, from {found.rows} logged rates"
+    return Plan(
+        schedule, length, "logged", why, str(found.verdict), shift=found.shift,
+        notes=tuple(note for note in found.notes if not note.startswith("the log stops")),
+    )  # fmt: skip
+
+
+def _held(job: Job, x: np.ndarray, lr: np.ndarray, end: float, found: Identification) -> Future:
+    """Return the logged rate, held to the end or cooled down: a constant rate tells no more."""
+    start = max(end * (1 - COOL_DOWN), float(x[-1]))
+    verdict = str(found.verdict)
+    if isinstance(found.schedule, Constant):
+        state, held = "the logged rate has not fallen", replace(found.schedule, length=end)
+        cooled: Schedule = Wsd(peak=held.peak, warmup=held.warmup, first=held.first, init=held.init,
+                               stable=start, length=end, unit=job.unit)  # fmt: skip
+    else:
+        state, flat = "no family explains the logged rate", [start] if start > x[-1] else []
+        held = Knots.of([*x, end], [*lr, lr[-1]], unit=job.unit)
+        cooled = Knots.of([*x, *flat, end], [*lr, *(lr[-1] for _ in flat), 0.0], unit=job.unit)
+    why = f"{state}; that it stays as it is to the end is an assumption"
+    falls = f"{state}; that it falls to 0 in the last {100 * COOL_DOWN:.0f} % is an assumption"
+    return Future(
+        Plan(held, end, "assumed", why, verdict),
+        (("cool-down in the last 20 %", Plan(cooled, end, "assumed", falls, verdict)),),
+        name="as it is now",
+    )
+
+
+def _assumed(job: Job, end: float) -> Future:
+    """Return three scenarios of a run of which no rate is known; a cosine is the headline."""
+    if not (math.isfinite(end) and end > 0):
+        raise UsageError(f"--until must be a positive number of {job.unit}, not {end:g}.")
+    why = "no learning rate is known; a cosine to 10 % of the peak is an assumption"
+    cosine = Cosine(peak=1.0, min=COSINE_END, length=end, unit=job.unit)
+    constant = Constant(peak=1.0, length=end, unit=job.unit)
+    wsd = Wsd(peak=1.0, stable=end * (1 - COOL_DOWN), length=end, unit=job.unit)
+    others = (
+        ("constant", Plan(constant, end, "assumed", "no learning rate is known; that it is "
+                          "constant is an assumption")),
+        ("cool-down in the last 20 %", Plan(wsd, end, "assumed", "no learning rate is known; a "
+                                            "cool-down in the last 20 % is an assumption")),
+    )  # fmt: skip
+    return Future(Plan(cosine, end, "assumed", why), others, name="cosine to 10 %", open=True)

@@ -1,0 +1,186 @@
+"""A running job: its losses as far as they are logged, made ready to be fitted."""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from scaling_cli.despiking import averaged, noise_of, spikes
+from scaling_cli.errors import DataError
+from scaling_cli.schedule import Schedule
+
+FEWEST, FEW = 5, 12  # points: below the first nothing is forecast, below the second with a warning
+LEAST_X = 1e-6  # of what is logged: a row at 0 stands here on a logarithmic axis
+NO_WAY = 1e-3  # of the run: so near its end it has ended; the last step may be logged as n - 1
+
+
+class Diverged(DataError):
+    """The losses of a run end in values that are not finite."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """The losses of one run along its axis.
+
+    Parameters
+    ----------
+    run : str
+    x : array, shape (n,)
+        Steps or tokens done, increasing.
+    loss : array, shape (n,)
+        Nats/token, positive.
+    unit : str
+        `steps` or `tokens`.
+    lr : array, shape (n,), optional
+        The learning rate logged beside each loss; NaN where none is.
+    schedule : Schedule, optional
+        As its column states it.
+    batch_tokens, params, unique_tokens : float, optional
+    length : float, optional
+        Where the run is planned to end, if its table says so.
+    notes : tuple of str
+        What was left out or merged in reading.
+    """
+
+    run: str
+    x: np.ndarray
+    loss: np.ndarray
+    unit: str = "steps"
+    lr: np.ndarray | None = None
+    schedule: Schedule | None = None
+    batch_tokens: float | None = None
+    params: float | None = None
+    unique_tokens: float | None = None
+    length: float | None = None
+    notes: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        """Merge what was logged twice, leave out what is not finite, refuse what is no curve.
+
+        Raises
+        ------
+        DataError
+            If the run diverged, a loss is not positive, or there are fewer than five points.
+        """
+        x, loss = np.asarray(self.x, float), np.asarray(self.loss, float)
+        if x.shape != loss.shape or x.ndim != 1:
+            raise DataError(f"run {self.run!r}: {self.unit} and losses differ in shape.")
+        lr = None if self.lr is None else np.asarray(self.lr, float)
+        rows, notes = _restarts(x, self.unit)
+        rows, more = self._finite(x, loss, rows)
+        loss = loss[rows]
+        if (loss <= 0).any():
+            bad = x[rows][loss <= 0][0]
+            raise DataError(
+                f"run {self.run!r}: the loss at {self.unit[:-1]} {bad:g} is {loss[loss <= 0][0]:g};"
+                " a cross-entropy is positive.",
+                hint="Forecast the loss itself, not its logarithm or a difference.",
+            )
+        if len(rows) < FEWEST:
+            raise DataError(
+                f"run {self.run!r}: {len(rows)} point(s) of its loss; a forecast needs {FEWEST}."
+            )
+        object.__setattr__(self, "x", x[rows])
+        object.__setattr__(self, "loss", loss)
+        object.__setattr__(self, "lr", None if lr is None else lr[rows])
+        object.__setattr__(self, "notes", (*self.notes, *notes, *more))
+
+    def _finite(
+        self, x: np.ndarray, loss: np.ndarray, rows: np.ndarray
+    ) -> tuple[np.ndarray, list[str]]:
+        finite = np.isfinite(loss[rows]) & np.isfinite(x[rows])
+        if finite.all():
+            return rows, []
+        bad = x[rows][~finite]
+        if not finite[-1]:
+            last = x[rows][finite][-1] if finite.any() else 0.0
+            raise Diverged(
+                f"run {self.run!r} diverged: its loss is not finite after {self.unit[:-1]} "
+                f"{last:g}.",
+                hint="Resume it from a checkpoint before that; the rows of the resumed part "
+                "then replace these.",
+            )
+        note = f"{len(bad)} row(s) with a loss that is not finite left out, first at {bad[0]:g}."
+        return rows[finite], [note]
+
+    @property
+    def now(self) -> float:
+        """How far the run has come."""
+        return float(self.x[-1])
+
+    @property
+    def gap(self) -> float:
+        """How far apart its last rows lie, typically."""
+        return float(np.median(np.diff(self.x[-20:])))
+
+    def reached(self, end: float) -> bool:
+        """Say whether its last row is at the end, or as near as makes no difference."""
+        return self.now >= end - max(1.0, NO_WAY * end)
+
+    def until(self, x: float) -> "Job":
+        """Return the run as it was at a place along it."""
+        kept = self.x <= x
+        lr = None if self.lr is None else self.lr[kept]
+        return replace(self, x=self.x[kept], loss=self.loss[kept], lr=lr, notes=())
+
+    def rates(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return where a learning rate is logged, and that rate; a rate below zero is rounding."""
+        if self.lr is None:
+            return np.empty(0), np.empty(0)
+        there = np.isfinite(self.lr)
+        return self.x[there], np.maximum(self.lr[there], 0.0)
+
+    def level(self, share: float = 0.05) -> float:
+        """Return the mean loss over the last share of what is logged, at least one row."""
+        last = self.x > self.now * (1 - share)
+        return float(self.loss[last].mean())
+
+
+def _restarts(x: np.ndarray, unit: str) -> tuple[np.ndarray, list[str]]:
+    """Return the rows that stand: where a log goes back, its later part replaces the earlier."""
+    ahead = np.minimum.accumulate(np.append(x[1:], np.inf)[::-1])[::-1]
+    rows = np.flatnonzero(x < ahead)
+    if len(rows) == len(x):
+        return rows, []
+    back = np.flatnonzero(np.diff(x) <= 0)
+    note = (
+        f"the log goes back {len(back)} time(s), first to {unit[:-1]} {x[back[0] + 1]:g}: "
+        f"{len(x) - len(rows)} row(s) that later ones replace are left out."
+    )
+    return rows, [note]
+
+
+@dataclass(frozen=True)
+class Bins:
+    """Losses averaged over stretches of a run, with the weight of each.
+
+    Parameters
+    ----------
+    x, loss, weight : array, shape (bins,)
+        Weights rise with the rows of a bin and with x, and add up to one.
+    noise : float
+        Of a single row, as a share of the loss.
+    rows, spikes : int
+        Rows that went in, and rows left out as spikes.
+    """
+
+    x: np.ndarray
+    loss: np.ndarray
+    weight: np.ndarray
+    noise: float
+    rows: int
+    spikes: int
+
+
+def binned(job: Job, start: float) -> Bins:
+    """Return the losses after `start`, freed of spikes and averaged over logarithmic bins."""
+    after = job.x >= start
+    if after.sum() < FEWEST:
+        after = np.arange(len(job.x)) >= len(job.x) - FEWEST
+    x, loss = np.maximum(job.x[after], LEAST_X * job.now), job.loss[after]
+    out = spikes(x, loss)
+    points = averaged(x[~out], loss[~out])
+    weight = points.weight * points.x / points.x[-1]
+    noise = noise_of(loss[~out])
+    return Bins(
+        points.x, points.loss, weight / weight.sum(), noise, int((~out).sum()), int(out.sum())
+    )

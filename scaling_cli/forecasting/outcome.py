@@ -1,0 +1,43 @@
+"""The expected loss along the rest of a run: by the law, with siblings, or by families."""
+
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+
+from scaling_cli.extrapolation import Extrapolation, extrapolate
+from scaling_cli.forecasting.alone import Alone
+from scaling_cli.forecasting.job import Job
+from scaling_cli.forecasting.siblings import Informed
+
+PLACES = 61  # of the path
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """An expected loss along the rest of a run, with the logarithm's half-width."""
+
+    x: np.ndarray
+    loss: np.ndarray
+    half: np.ndarray
+
+
+def of_law(found: Alone, end: float, level: float, told: Informed | None) -> Outcome:
+    """Return the path to the end; siblings move it in proportion to the logarithm of the way."""
+    now = found.job.now
+    x = np.linspace(now, end, PLACES)
+    loss, sd = found.at(x)
+    if told is None:
+        return Outcome(x, loss, NormalDist().inv_cdf((1 + level) / 2) * sd)
+    way = np.log(x / now) / np.log(end / now)
+    loss = loss * (told.value / loss[-1]) ** way
+    return Outcome(x, loss, np.maximum(told.half_width(level) * way, told.half_width(level) / 10))
+
+
+def of_families(job: Job, end: float, level: float) -> tuple[Outcome, Extrapolation]:
+    """Return what families of learning curves expect, blind to the learning rate."""
+    ahead = job.x > 0
+    found = extrapolate(job.x[ahead], job.loss[ahead], end, level=level)
+    x = np.linspace(job.now, end, PLACES)
+    loss, low, high = found.curve(x)
+    return Outcome(x, loss, np.log(high / low) / 2), found

@@ -1,0 +1,168 @@
+"""A running job: its losses so far, the forecast with its band, siblings and scenarios."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from scaling_cli.forecasting.job import Job, binned
+from scaling_cli.forecasting.record import Forecast, Forecasts
+from scaling_cli.plots import _style
+from scaling_cli.quantities import short_number
+
+MOST_RUNS = 3  # panels
+SHOWN_FROM = 0.08  # of the run: before it, losses fall too fast to see the end
+MOST_ROWS, FEW_ROWS = 1500, 120
+LINES = (":", (0, (1, 1)), (0, (5, 1, 1, 1)))
+
+
+@dataclass(frozen=True)
+class Line:
+    """A curve to draw, in steps (or tokens) and nats/token."""
+
+    name: str
+    x: np.ndarray
+    loss: np.ndarray
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One run.
+
+    Parameters
+    ----------
+    run, unit : str
+    logged, smooth : Line
+        Rows as logged (thinned), and the averages that were fitted.
+    path : Line
+        The expected loss to the end, with `low` and `high`.
+    ends : sequence of Line
+        One point each: where other scenarios end.
+    siblings : sequence of Line
+        Over the run's own length.
+    level : float
+    assumed : str
+        The schedule that is assumed; empty where it is known.
+    """
+
+    run: str
+    unit: str
+    logged: Line
+    smooth: Line
+    path: Line
+    low: np.ndarray
+    high: np.ndarray
+    ends: Sequence[Line]
+    siblings: Sequence[Line]
+    level: float
+    assumed: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """One panel per run, three at most."""
+
+    shown: Sequence[Panel]
+    left: int
+
+    @property
+    def panels(self) -> int:
+        """Number of panels."""
+        return len(self.shown)
+
+    @property
+    def inches(self) -> tuple[float, float]:
+        """Size of the figure."""
+        width, height = _style.PAGE
+        return width * (1 if self.panels == 1 else 0.72 * self.panels), height
+
+    most: ClassVar[int] = MOST_RUNS
+
+
+def table(found: Forecasts, jobs: Sequence[Job], siblings: Sequence[Job] = ()) -> Table:
+    """Return what is drawn of forecasts, given the jobs and the siblings they were made from."""
+    by_name = {job.run: job for job in jobs}
+    shown = [_panel(f, by_name[f.run], siblings) for f in found.runs[:MOST_RUNS]]
+    return Table(tuple(shown), len(found) - len(shown))
+
+
+def _panel(forecast: Forecast, job: Job, siblings: Sequence[Job]) -> Panel:
+    first = SHOWN_FROM * forecast.until
+    if (job.x >= first).sum() < 3:
+        first = float(job.x[0])
+    smooth = _smooth(job, first)
+    kept = np.flatnonzero(job.x >= first)
+    kept = kept[:: max(1, len(kept) // MOST_ROWS)]
+    others = [s for s in forecast.scenarios if not s.headline]
+    end = np.array([forecast.until])
+    return Panel(
+        forecast.run, forecast.unit, Line("logged", job.x[kept], job.loss[kept]),
+        smooth,
+        Line("expected", forecast.path.x, forecast.path.loss), forecast.path.low,
+        forecast.path.high,
+        tuple(Line(s.name, end, np.array([s.value])) for s in others),
+        tuple(_sibling(s, forecast, first) for s in siblings if s.run in forecast.siblings),
+        forecast.level,
+        next((s.name for s in forecast.scenarios if s.headline), "")
+        if forecast.schedule.assumed else "",
+    )  # fmt: skip
+
+
+def _sibling(job: Job, forecast: Forecast, first: float) -> Line:
+    """Return a finished run over the length of the one that is forecast."""
+    stretch = forecast.until / job.now if forecast.method.endswith("transfer") else 1.0
+    shown = _smooth(job, first / stretch)
+    return Line(job.run, shown.x * stretch, shown.loss)
+
+
+def _smooth(job: Job, first: float) -> Line:
+    """Return the averages of many rows; few are shown as they are."""
+    kept = job.x >= first
+    if kept.sum() <= FEW_ROWS:
+        return Line(job.run, job.x[kept], job.loss[kept])
+    bins = binned(job, first)
+    return Line(job.run, bins.x, bins.loss)
+
+
+def draw(table: Table, *axes: Axes) -> None:
+    """Draw one run per panel."""
+    for panel, ax in zip(table.shown, axes, strict=True):
+        _draw(panel, ax)
+    axes[0].set_ylabel("Loss (nats/token)")
+
+
+def _draw(panel: Panel, ax: Axes) -> None:
+    for i, sibling in enumerate(panel.siblings):
+        ax.plot(sibling.x, sibling.loss, color=_style.FAINT, lw=0.9, alpha=0.8,
+                label="finished siblings" if i == 0 else None)  # fmt: skip
+    noisy = len(panel.logged.x) > len(panel.smooth.x)
+    if noisy:
+        ax.plot(panel.logged.x, panel.logged.loss, ".", color=_style.INK, ms=2, alpha=0.4,
+                mew=0)  # fmt: skip
+    ax.plot(panel.smooth.x, panel.smooth.loss, color=_style.INK,
+            marker=None if noisy else ".", ms=3, label="logged so far")  # fmt: skip
+    ax.fill_between(panel.path.x, panel.low, panel.high, color=_style.PREDICTED, alpha=0.18, lw=0,
+                    label=f"{100 * panel.level:g} % interval")  # fmt: skip
+    expected = f"expected, assuming: {panel.assumed}" if panel.assumed else "expected"
+    ax.plot(panel.path.x, panel.path.loss, color=_style.PREDICTED, ls=_style.DASHED,
+            label=expected)  # fmt: skip
+    for end, marker in zip(panel.ends, "s^vD", strict=False):
+        ax.plot(end.x, end.loss, marker, color=_style.MEASURED, mfc="none", ms=6, clip_on=False,
+                zorder=5, label=f"if {end.name}")  # fmt: skip
+    ax.axvline(panel.path.x[0], color=_style.FAINT, lw=0.8)
+    _limits(panel, ax)
+    ax.xaxis.set_major_formatter(lambda value, _: short_number(value))
+    ax.set_xlabel(panel.unit.capitalize())
+    ax.set_title(panel.run, loc="left")
+    ax.legend(loc="upper right", handlelength=2.0)
+
+
+def _limits(panel: Panel, ax: Axes) -> None:
+    """Show what was fitted, the band and every end; early losses may leave the panel."""
+    shown = [panel.smooth.loss, panel.low, panel.high, *(e.loss for e in panel.ends)]
+    low, high = min(float(v.min()) for v in shown), max(float(v.max()) for v in shown)
+    room = 0.05 * (high - low)
+    ax.set_ylim(low - room, high + room)
+    ax.set_xlim(panel.smooth.x[0], panel.path.x[-1] * 1.01)

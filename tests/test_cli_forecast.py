@@ -1,0 +1,292 @@
+"""`scaling forecast`: text, JSON, files, exit codes, and a log that grows."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import matplotlib.image
+import numpy as np
+import pytest
+from jobs import CONSTANT, COSINE, STEPS, WSD, job, losses
+from typer.testing import CliRunner
+
+from scaling_cli import read
+from scaling_cli.cli import app
+from scaling_cli.cli import forecast as command
+from scaling_cli.forecasting import forecast
+from scaling_cli.forecasting.job import Job
+from scaling_cli.plots import _forecast
+from scaling_cli.schedules import parse_schedule
+
+
+def run(*arguments: object):
+    return CliRunner().invoke(app, ["forecast", *map(str, arguments)], prog_name="scaling")
+
+
+def lines(text: str, seen: int, *, every: int = 20, factor: float = 1.0, lr: bool = True) -> str:
+    curve, schedule = losses(text, STEPS // 2), parse_schedule(text)
+    rows = ["step,loss,lr" if lr else "step,loss"]
+    for step in range(every, seen + 1, every):
+        tail = f",{float(schedule.lr(step))!r}" if lr else ""
+        rows.append(f"{step},{float(factor * curve[step])!r}{tail}")
+    return "\n".join(rows) + "\n"
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run.csv").write_text(lines(COSINE, 2000))
+    (tmp_path / "blind.csv").write_text(lines(COSINE, 2000, lr=False))
+    return tmp_path
+
+
+def test_json_is_the_contract(here: Path) -> None:
+    result = run("run.csv", "--json", "--until", "4000", "--set", "batch_tokens=1000")
+    record = json.loads(result.stdout)
+    assert (result.exit_code, record["schema_version"], record["left_out"]) == (0, 1, [])
+    (item,) = record["runs"]
+    assert item["run"] == "run"
+    assert (item["seen"]["step"], item["seen"]["tokens"]) == (2000, 2e6)
+    assert (item["until"], item["level"]) == (4000, 0.9)
+    ends = losses(COSINE, STEPS // 2)[-1]
+    assert item["value"] == pytest.approx(ends, rel=5e-3)
+    assert item["interval"][0] < ends < item["interval"][1]
+    direct = forecast(read("run.csv"), until=4000)[0]
+    assert item["value"] == pytest.approx(direct.value, rel=1e-12)
+    assert item["schedule"]["verdict"] == "certain"
+
+
+def test_the_report(here: Path) -> None:
+    result = run("run.csv")
+    found = forecast(read("run.csv"))[0]
+    half = np.log(found.interval[1] / found.interval[0]) / 2
+    first, second = result.stdout.split("\n\n")[:2]
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert first == (
+        f"run       run\n          loss {found.seen.loss:.4f} at step 2k, 50.0 % of the way; 100 "
+        "points; noise of one row 0.00 %"
+    )
+    assert second.splitlines()[:2] == [
+        f"forecast  {found.value:.4f} at step 4k",
+        f"          90 % interval [{found.interval[0]:.4f}, {found.interval[1]:.4f}] "
+        f"(+/-{100 * half:.2f} %) of the expected loss; [{found.one_value[0]:.4f}, "
+        f"{found.one_value[1]:.4f}] of one",
+    ]
+    assert "logged: certain, from 100 logged rates" in result.stdout
+    assert "backtest (the end of what is logged)\n  fitted to  forecast" in result.stdout
+
+
+def test_without_a_schedule_scenarios_stand_side_by_side(here: Path) -> None:
+    result = run("blind.csv", "--until", "4k")
+    text = " ".join(result.stdout.split())
+    assert "at step 4k, schedule assumed" in text
+    assert "assumed: no learning rate is known; a cosine to 10 % of the peak is an assum" in text
+    for name in ("cosine to 10 %", "constant", "cool-down in the last 20 %"):
+        assert f"\n  {name}  " in result.stdout
+    assert result.stdout.count("headline") == 1
+
+
+def test_several_runs_make_a_table(here: Path) -> None:
+    for i in range(4):
+        (here / f"many{i}.csv").write_text(lines(COSINE, 2000, factor=1 + 0.1 * i))
+    result = run("many*.csv")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[0].split()[:6] == [
+        "run", "seen", "loss", "until", "forecast", "90",
+    ]  # fmt: skip
+    assert [line.split()[0] for line in result.stdout.splitlines()[1:5]] == [
+        f"many{i}" for i in range(4)
+    ]
+
+
+def test_siblings_inform(here: Path) -> None:
+    (here / "done.csv").write_text(lines(COSINE, STEPS, factor=1.1))
+    result = run("run.csv", "--siblings", "done.csv", "--json")
+    (item,) = json.loads(result.stdout)["runs"]
+    assert (item["method"], item["siblings"]) == ("law + transfer", ["done"])
+    assert "siblings  1: done" in run("run.csv", "--siblings", "done.csv").stdout
+
+
+def test_a_certified_fit_of_curves_is_a_sibling(here: Path) -> None:
+    text = COSINE.replace("0.001", "0.0003").replace("0.0001", "0.00003")
+    (here / "small.csv").write_text(lines(text, 2000))
+    result = run("small.csv", "--fit", "multi_power/luo-2025-25m", "--schedule", text, "--json")
+    assert result.exit_code == 0, result.stderr
+    (item,) = json.loads(result.stdout)["runs"]
+    assert item["siblings"] == ["the fit's curve"]
+
+
+def test_levels_and_methods(here: Path) -> None:
+    result = run("run.csv", "--levels", "0.02", "--method", "families", "--until", 4000)
+    assert "levels    working (the asymptote has settled): step" in result.stdout
+    assert "none: families of learning curves see no learning rate" in result.stdout
+
+
+# --- refusals -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["blind.csv"], 2, "error: nothing says where run 'blind' ends.\nhint: Say it: --until "
+         "24000 (steps) or --until '100B tokens', or --schedule TEXT.\n"),
+        (["run.csv", "-o", "x.txt"], 2, "error: cannot write x.txt: it is neither a figure nor "
+         ".json.\nhint: Use a name that ends in .png, .svg, .pdf, .json.\n"),
+        (["run.csv", "--method", "lawn"], 2, "error: there is no method 'lawn'.\nhint: Did you "
+         "mean law? Known methods: law, power, families.\n"),
+        (["run.csv", "--level", "90"], 2, "error: level must lie between 0 and 1, not 90.\n"),
+        (["run.csv", "--until", "2000"], 3, "error: run 'run' has reached its end: step 2000 of "
+         "2000; its loss is {last}.\nhint: Say where it ends with --until if it goes on.\n"),
+        (["run.csv", "--follow", "-o", "x.json"], 2, "error: --follow writes no file.\nhint: Leave "
+         "-o out, or --follow.\n"),
+        (["run.csv", "--follow", "--every", "0"], 2, "error: --follow takes one log, a positive "
+         "--every and a --patience of 1 or more.\n"),
+        (["run.csv", "--against", "no.json"], 3, "error: no.json: cannot read the forecast: No "
+         "such file or directory.\n"),
+        (["run.csv", "--against", "run.csv"], 3, "error: run.csv: this is no JSON.\n"),
+    ],
+)  # fmt: skip
+def test_refusals(here: Path, arguments: list[str], code: int, message: str) -> None:
+    result = run(*arguments)
+    curve = losses(COSINE, STEPS // 2)[1920:2001:20]
+    assert result.exit_code == code
+    assert result.stderr == message.replace("{last}", f"{curve.mean():.4f}")
+
+
+def test_too_little_since_the_rate_rose_is_no_usable_fit(here: Path) -> None:
+    text = "cosine:peak=0.001,warmup=100,steps=1880 + cosine:peak=0.001,warmup=100,steps=2120"
+    result = run("blind.csv", "--schedule", text)
+    assert result.exit_code == 4
+    assert "the learning rate rose again until step" in result.stderr
+
+
+# --- files ----------------------------------------------------------------------------------
+
+
+def test_a_figure_and_a_file(here: Path) -> None:
+    assert run("run.csv", "-o", "forecast.png").stdout.endswith("written   forecast.png\n")
+    assert matplotlib.image.imread(here / "forecast.png").std() > 0.01
+    assert run("run.csv", "-o", "forecast.json").exit_code == 0
+    assert json.loads((here / "forecast.json").read_text())["runs"][0]["run"] == "run"
+
+
+def test_the_figure_shows_the_forecast(here: Path) -> None:
+    (here / "done.csv").write_text(lines(COSINE, STEPS, factor=1.1))
+    running, done = Job("run", *_points("run.csv")), Job("done", *_points("done.csv"))
+    found = forecast(read("run.csv"), siblings=read("done.csv"))
+    (panel,) = _forecast.table(found, [running], [done]).shown
+    assert panel.path.loss[-1] == found[0].value
+    assert (panel.low[-1], panel.high[-1]) == pytest.approx(found[0].interval)
+    (sibling,) = panel.siblings
+    assert (sibling.name, sibling.x[-1]) == ("done", pytest.approx(4000, rel=0.03))
+    assert sibling.loss[-1] == pytest.approx(done.loss[-1], rel=5e-3)
+    blind = forecast(Job("run", running.x, running.loss), until=4000)
+    (panel,) = _forecast.table(blind, [running]).shown
+    assert panel.assumed == "cosine to 10 %"
+    assert [(end.name, end.loss[0]) for end in panel.ends] == [
+        (s.name, s.value) for s in blind[0].scenarios[1:]
+    ]
+    assert set(asdict(panel)) >= {"logged", "smooth", "path", "ends"}
+
+
+def _points(name: str) -> tuple[np.ndarray, np.ndarray]:
+    step, loss = np.loadtxt(name, delimiter=",", skiprows=1, usecols=(0, 1)).T
+    return step, loss
+
+
+def test_against_a_stored_forecast(here: Path) -> None:
+    (here / "stored.json").write_text(run("run.csv", "--json").stdout)
+    (here / "run.csv").write_text(lines(COSINE, 3000))
+    result = run("run.csv", "--against", "stored.json")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "against   run: in the band; 50 of 50 checks inside" in result.stdout
+    (here / "run.csv").write_text(lines(COSINE, 2000) + lines(WSD, 3000, factor=1.2)[16:])
+    worse = lines(COSINE, 3000, factor=1.1).splitlines()[101:]
+    (here / "run.csv").write_text(lines(COSINE, 2000) + "\n".join(worse) + "\n")
+    result = run("run.csv", "--against", "stored.json", "--json")
+    assert result.exit_code == 1
+    assert result.stderr == "error: run: the loss has left the band of the forecast.\n"
+    watch = json.loads(result.stdout)["against"]["run"]
+    assert (watch["left"], watch["outside"], len(watch["checks"])) == (True, 50, 50)
+
+
+def test_a_finished_run_is_only_compared(here: Path) -> None:
+    (here / "stored.json").write_text(run("run.csv", "--json").stdout)
+    (here / "run.csv").write_text(lines(COSINE, STEPS))
+    record = json.loads(run("run.csv", "--against", "stored.json", "--json").stdout)
+    assert record["runs"] == []
+    assert record["against"]["run"]["left"] is False
+
+
+# --- following ------------------------------------------------------------------------------
+
+
+class Clock:
+    """Stands in for sleeping: the log grows instead."""
+
+    def __init__(self, path: Path, texts: list[str]) -> None:
+        self.path, self.texts, self.slept = path, texts, []
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        if self.texts:
+            self.path.write_text(self.texts.pop(0))
+
+
+def follow(monkeypatch: pytest.MonkeyPatch, path: Path, texts: list[str], *more: object):
+    clock = Clock(path, texts)
+    monkeypatch.setattr(command, "_sleep", clock.sleep)
+    return run(path, "--follow", "--until", STEPS, *more), clock
+
+
+def test_a_run_is_followed_to_its_end(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    grown = [lines(COSINE, 3000), lines(COSINE, 3000) + "3020,2.9", lines(COSINE, STEPS)]
+    result, clock = follow(monkeypatch, here / "run.csv", grown, "--every", 7)
+    assert result.exit_code == 0, result.stderr
+    told = result.stdout.splitlines()
+    assert told[0].startswith("run  step 2k  loss 3.")
+    assert told[-1].endswith("in the band  ended")
+    assert set(clock.slept) == {7.0}
+
+
+def test_a_run_that_leaves_the_band_exits_1(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    worse = lines(COSINE, 3000, factor=1.1).splitlines()[101:]
+    grown = [lines(COSINE, 2000) + "\n".join(worse[:k]) + "\n" for k in (1, 2, 3, 40)]
+    result, _ = follow(monkeypatch, here / "run.csv", grown, "--json")
+    assert result.exit_code == 1
+    records = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [r["against"]["run"]["outside"] for r in records] == [0, 1, 2, 3]
+    assert records[-1]["against"]["run"]["left"]
+    assert result.stderr == "error: run: the loss has left the band of the forecast.\n"
+
+
+def test_a_run_is_followed_against_a_stored_forecast(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = run("run.csv", "--json", "--until", STEPS).stdout
+    (here / "stored.json").write_text(stored)
+    worse = lines(COSINE, 2100, factor=1.1).splitlines()[101:]
+    (here / "run.csv").write_text(lines(COSINE, 2000) + "\n".join(worse) + "\n")
+    result, clock = follow(monkeypatch, here / "run.csv", [], "--against", "stored.json")
+    assert (result.exit_code, clock.slept) == (1, [])
+
+
+def test_a_finished_run_ends_at_once(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (here / "stored.json").write_text(run("run.csv", "--json", "--until", STEPS).stdout)
+    (here / "run.csv").write_text(lines(COSINE, STEPS))
+    result, clock = follow(monkeypatch, here / "run.csv", [], "--against", "stored.json")
+    assert (result.exit_code, clock.slept) == (0, [])
+    assert result.stdout.endswith("ended\n")
+
+
+def test_noise_is_no_departure(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, _ = job(CONSTANT, seen=STEPS, every=4, noise=0.02)
+    rows = [f"{x:.0f},{y!r}" for x, y in zip(whole.x.tolist(), whole.loss.tolist(), strict=True)]
+
+    def text(seen: int) -> str:
+        return "\n".join(["step,loss", *rows[: seen // 4]]) + "\n"
+
+    (here / "run.csv").write_text(text(2000))
+    grown = [text(seen) for seen in (2500, 3000, 3500, 4000)]
+    result, _ = follow(monkeypatch, here / "run.csv", grown, "--schedule", CONSTANT)
+    assert result.exit_code == 0, result.stdout
