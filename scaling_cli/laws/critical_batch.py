@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from scaling_cli.law import Law, param, power
+from scaling_cli.law import Absorbs, Law, param, power
 from scaling_cli.quantities import BatchTokens, Loss
 
 
@@ -22,7 +22,11 @@ class CriticalBatch(Law):
   author={Kaplan, Jared and McCandlish, Sam and Henighan, Tom and others},
   journal={arXiv:2001.08361}, year={2020}}"""
 
-    B_star: float = param("critical batch at a loss of 1", unit="tokens/step")
+    B_star: float = param(
+        "critical batch at a loss of 1",
+        unit="tokens/step",
+        absorbs=Absorbs("L", "alpha_B", inverse=True),
+    )
     alpha_B: float = param("exponent of the loss in the batch")
 
     def __call__(self, L: Loss) -> BatchTokens:

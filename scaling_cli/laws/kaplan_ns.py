@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from scaling_cli.law import Law, derived, param, power
+from scaling_cli.law import Absorbs, Law, derived, param, power
 from scaling_cli.quantities import Loss, MinSteps, Params
 
 _CAPACITY = (0.01, 0.03, 0.06, 0.076, 0.1, 0.15, 0.25, 0.5)
@@ -27,8 +27,18 @@ class KaplanNS(Law):
   journal={arXiv:2001.08361}, year={2020}}"""
     convention = {"N": "non_embedding"}
 
-    Nc: float = param("parameters at which the first term is 1", unit="parameters")
-    Sc: float = param("steps at which the second term is 1", unit="steps")
+    Nc: float = param(
+        "parameters at which the first term is 1",
+        unit="parameters",
+        raised="alpha_N",
+        absorbs=Absorbs("N"),
+    )
+    Sc: float = param(
+        "steps at which the second term is 1",
+        unit="steps",
+        raised="alpha_S",
+        absorbs=Absorbs("S_min"),
+    )
     alpha_N: float = param("capacity exponent")
     alpha_S: float = param("exponent in steps", twin="alpha_N")
 
