@@ -81,7 +81,8 @@ def search(problem: Problem, seed: int) -> Searched:
     sums = [absolute(problem, e.u[0]) if exact else float(e.value[0]) for e, _ in ends]
     best, names = ends[int(np.nanargmin(sums))]
     lowest = float(np.nanmin(found.value))
-    beyond = 0.0 if lad else max(0.0, 1 - lowest / float(best.value[0]))
+    excess = 0.0 if lad else float(best.value[0]) - lowest  # and if positive, so is the value
+    beyond = excess / float(best.value[0]) if excess > 0 else 0.0
     if beyond > MISSED:  # the lowest lane has left the doubles: what it followed is open
         names = tuple(dict.fromkeys((*names, *ends[0][1])))
     return Searched(found, best, names, beyond)
