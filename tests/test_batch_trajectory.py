@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -54,7 +55,7 @@ def test_at_the_critical_batch_both_are_twice_the_fewest() -> None:
     cost = ONE.cost(2.0)
     np.testing.assert_allclose([cost.S / cost.S_min, cost.E / cost.E_min], 2, rtol=1e-14)
     # Of all batches this one has the least product of excesses: both logarithms weigh the same.
-    balanced = minimize_scalar(
+    balanced: Any = minimize_scalar(
         lambda b: float(np.log(ONE.cost(2.0, math.exp(b)).S * ONE.cost(2.0, math.exp(b)).E)),
         bounds=(0, 20), method="bounded", options={"xatol": 1e-10},
     )  # fmt: skip
