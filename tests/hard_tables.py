@@ -1,5 +1,6 @@
 """Hard tables for every law, made from its certified fits: few points, outliers, wide, narrow."""
 
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -159,6 +160,13 @@ def collinear_outliers(fit: Fit, rng: np.random.Generator) -> Case:
 
 
 Maker = Callable[[Fit, np.random.Generator], Case]
+
+
+def generator(law: str, maker: Maker, seed: int) -> np.random.Generator:
+    """Return random numbers that stay what they are when laws and makers are added."""
+    return np.random.default_rng([seed, *(zlib.crc32(n.encode()) for n in (law, maker.__name__))])
+
+
 # Tables on which a law may have no minimum but an endless valley: a power or an exponent runs to
 # infinity or to zero, together with coefficients, until floats end.
 ENDLESS: dict[str, tuple[Maker, ...]] = {
