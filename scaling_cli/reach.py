@@ -16,6 +16,7 @@ LARGEST = 600.0  # logarithm of a coefficient: doubles end at 709, and predictio
 LARGEST_TERM = 350.0  # of what is raised to a power: its square is a double
 SMALLEST_POWER = 690.0  # of an input, the negative logarithm: smaller ones are rounded to zero
 NEARLY = 1e-4  # of the largest
+OVER = 1.5  # With a power held, its terms grow back by about half: ask for more than is missing.
 
 
 def representable(problem: Problem, u: np.ndarray) -> bool:
@@ -29,18 +30,22 @@ def representable(problem: Problem, u: np.ndarray) -> bool:
 
 
 def held_in_range(
-    problem: Problem, u: np.ndarray, held: Sequence[str]
+    problem: Problem, u: np.ndarray, held: Sequence[str], *, steep: bool = False
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """Return u, shape (1, k), brought into range, and what must be held so that it stays there.
 
     A coefficient is lowered to the largest with its exponent, so that the term keeps its value at
     the smallest size. A power is raised with the terms in it kept; one that is `held` already is
-    moved to where its terms are as large as they may be.
+    moved to where its terms are as large as they may be. With `steep`, the exponents inside a
+    power are lowered first, and held: it may be one of them that runs, not the power.
     """
     out, more = u.copy(), list(held)
     for power in _powers(problem):
+        for name in _raised(problem, power) if steep else ():
+            more += _lower_exponents(problem, out[0], name, power, more)
         if power in held or _load(problem, out[0], power) > 1:
-            _rescale(problem, out[0], power)
+            again = OVER if power in held else 1.0
+            _rescale(problem, out[0], power, _load(problem, out[0], power) ** again)
             more.append(power)
     for column, name in enumerate(problem.frame.names):
         if out[0, column] > LARGEST and _lower_exponent(problem, out[0], name):
@@ -75,22 +80,23 @@ def _raised(problem: Problem, power: str) -> list[str]:
 
 def _load(problem: Problem, u: np.ndarray, power: str) -> float:
     """Return by which factor a power is too small for what is raised to it."""
-    loads = [0.0]
-    for name in _raised(problem, power):
-        value = float(u[problem.frame.names.index(name)])
-        unit = _unit(problem, name)
-        loads.append((value - unit) / (LARGEST - unit))
-        term = value - unit
-        for column, rate, largest in _exponents(problem, name):
-            term -= rate * np.exp(u[column])
-            loads.append(largest * np.exp(u[column]) / SMALLEST_POWER)
-        loads.append(term / LARGEST_TERM)
-    return float(max(loads))
+    return max([0.0, *(_load_of(problem, u, name) for name in _raised(problem, power))])
 
 
-def _rescale(problem: Problem, u: np.ndarray, power: str) -> None:
-    """Multiply a power by its load, in place, and divide what is raised to it, exponents too."""
-    factor, names = _load(problem, u, power), problem.frame.names
+def _load_of(problem: Problem, u: np.ndarray, name: str) -> float:
+    """Return by which factor one coefficient that is raised to a power is too large."""
+    value = float(u[problem.frame.names.index(name)])
+    unit = _unit(problem, name)
+    loads, term = [(value - unit) / (LARGEST - unit)], value - unit
+    for column, rate, largest in _exponents(problem, name):
+        term -= rate * np.exp(u[column])
+        loads.append(largest * np.exp(u[column]) / SMALLEST_POWER)
+    return float(max(*loads, term / LARGEST_TERM))
+
+
+def _rescale(problem: Problem, u: np.ndarray, power: str, factor: float) -> None:
+    """Multiply a power, in place, and divide what is raised to it by as much, exponents too."""
+    names = problem.frame.names
     if not factor > 0:
         return
     u[names.index(power)] += np.log(factor)
@@ -101,6 +107,26 @@ def _rescale(problem: Problem, u: np.ndarray, power: str) -> None:
         columns |= {column for column, *_ in _exponents(problem, name)}
     for column in columns:
         u[column] -= np.log(factor)
+
+
+def _lower_exponents(
+    problem: Problem, u: np.ndarray, name: str, power: str, held: Sequence[str]
+) -> list[str]:
+    """Divide the exponents of a coefficient by its load, in place; return what was lowered.
+
+    The term keeps its value at the smallest input. A power that is held, or exponents that are,
+    stay what they are.
+    """
+    load, lowered = _load_of(problem, u, name), []
+    if not load > 1 or power in held:
+        return []
+    for column, rate, _ in _exponents(problem, name):
+        exponent = problem.frame.names[column]
+        if exponent not in held:
+            u[problem.frame.names.index(name)] -= rate * np.exp(u[column]) * (1 - 1 / load)
+            u[column] -= np.log(load)
+            lowered.append(exponent)
+    return lowered
 
 
 def _lower_exponent(problem: Problem, u: np.ndarray, name: str) -> bool:

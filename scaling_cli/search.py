@@ -6,14 +6,14 @@ exponent, a floor that the data deny wants to vanish. Such slides end at a bound
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from scaling_cli import laws
 from scaling_cli.edges import ABSENT, starts_without, vanishing
 from scaling_cli.engine.iteration import RESIDUAL_FLOOR
-from scaling_cli.engine.solve import Problem, Solution, solve
+from scaling_cli.engine.solve import MAX_ITERATIONS, Problem, Solution, solve
 from scaling_cli.engine.starts import around, starts
 from scaling_cli.errors import FitError
 from scaling_cli.reach import at_the_edge, held_in_range, representable, running
@@ -32,7 +32,7 @@ HOPS, HOP_SPREADS = 16, (0.1, 0.2, 0.4, 0.7, 1.0, 1.5)
 DISTINCT = 1e-6  # relative difference of objectives
 MISSED = 1e-6
 SEARCH_ITERATIONS = 150  # enough for nearly all starts; the best one is polished afterwards
-ROUNDS = 8  # of bringing a lane back into the range of floats
+ROUNDS = 16  # of bringing a lane back into the range of floats
 POLISH_ITERATIONS = 3000  # a term that slides to zero may take thousands
 SLID = 0.1  # change of a free coordinate during a polish without end that counts as sliding
 SAME_MINIMUM = 1e-8  # relative difference of objectives that counts as the same minimum
@@ -54,6 +54,12 @@ class Searched(NamedTuple):
     """Parameters that it follows towards the edge of their domain."""
     beyond: float = 0.0
     """Share by which the sum falls on where parameters leave the floats."""
+
+
+class Follow(Protocol):
+    """Goes on from one point, shape (1, k), with parameters held; or only evaluates it."""
+
+    def __call__(self, inside: np.ndarray, held: Sequence[str], *, move: bool) -> Solution: ...
 
 
 def search(problem: Problem, seed: int) -> Searched:
@@ -158,26 +164,45 @@ def finished(problem: Problem, found: Solution, best: int) -> tuple[Solution, tu
             f"the optimiser did not converge on {laws.name_of(problem.law)}.",
             hint="The data do not fit this law; look at the residuals, or hold E with --fix.",
         )
-    return ended, names + _slid(problem, u, ended.u)
+    return ended, tuple(dict.fromkeys(names + _slid(problem, u, ended.u)))
 
 
 def _polished(problem: Problem, u: np.ndarray) -> tuple[Solution, tuple[str, ...]]:
     """Follow a lane to its end, within what floats can hold; also say what is held there."""
-    held: tuple[str, ...] = ()
-    found: list[tuple[Solution, tuple[str, ...]]] = []
-    inside, frozen = u, _columns(problem, held)
+
+    def follow(inside: np.ndarray, held: Sequence[str], *, move: bool) -> Solution:
+        limit = POLISH_ITERATIONS if move else 0
+        return solve(problem, inside, frozen=_columns(problem, held), max_iterations=limit)
+
+    return _inside(problem, u, (), follow)
+
+
+def _inside(
+    problem: Problem, u: np.ndarray, held: tuple[str, ...], follow: Follow
+) -> tuple[Solution, tuple[str, ...]]:
+    """Return the best end of a lane within the floats, and what is held there."""
+    found = _within(problem, u, held, follow, steep=False)
+    if found[-1][1] != held:  # it left the floats: by a power, or by an exponent in it
+        found += _within(problem, u, held, follow, steep=True)
+    kept = [end for end in found if representable(problem, end[0].u[0])]
+    return min(kept or found, key=lambda end: np.nan_to_num(end[0].value[0], nan=np.inf))
+
+
+def _within(
+    problem: Problem, u: np.ndarray, held: tuple[str, ...], follow: Follow, *, steep: bool
+) -> list[tuple[Solution, tuple[str, ...]]]:
+    """Return where a lane began and ended each time that it was brought back into the floats."""
+    inside, held = held_in_range(problem, u, held, steep=steep)
+    found = []
     for _ in range(ROUNDS):
-        inside, held = held_in_range(problem, u, held)
-        frozen = _columns(problem, held)
-        ended = solve(problem, inside, frozen=frozen, max_iterations=POLISH_ITERATIONS)
-        if representable(problem, ended.u[0]) and np.isfinite(ended.value[0]):
-            found.append((ended, held))
-            if at_the_edge(problem, ended.u[0], held):
-                break
-        u = ended.u
-    if not found:
-        found = [(solve(problem, inside, frozen=frozen, max_iterations=0), held)]
-    return min(found, key=lambda one: float(one[0].value[0]))
+        ended = follow(inside, held, move=True)
+        stays = representable(problem, ended.u[0])
+        found += [] if stays else [(follow(inside, held, move=False), held)]
+        found.append((ended, held))
+        if stays and at_the_edge(problem, ended.u[0], held):
+            break
+        inside, held = held_in_range(problem, ended.u, held, steep=steep)
+    return found
 
 
 def _slid(problem: Problem, begin: np.ndarray, end: np.ndarray) -> tuple[str, ...]:
@@ -224,10 +249,7 @@ def _least_absolute(
     begin = u
     reached: Solution | None = None
     for corner in LAD_CORNERS:
-        now = _at_corner(problem, u, corner, held)
-        if not representable(problem, now.u[0]):
-            inside, held = held_in_range(problem, now.u, held)
-            now = _at_corner(problem, inside, corner, held)
+        now, held = _at_corner(problem, u, corner, held)
         if reached is not None and not now.converged[0] and corner < LAD_LOOSEST:
             break
         u, reached = now.u, now
@@ -240,8 +262,18 @@ def _least_absolute(
         vertex = on_vertex(problem, reached.u[0], ~_columns(problem, held)[0])
         reached = reached._replace(u=vertex[None])
     names = running(problem, held)
-    return reached, names if reached.converged[0] else names + _slid(problem, begin, u)
+    slid = () if reached.converged[0] else _slid(problem, begin, u)
+    return reached, tuple(dict.fromkeys(names + slid))
 
 
-def _at_corner(problem: Problem, u: np.ndarray, corner: float, held: Sequence[str]) -> Solution:
-    return solve(problem, u, corner=np.full(1, corner), frozen=_columns(problem, held))
+def _at_corner(
+    problem: Problem, u: np.ndarray, corner: float, held: tuple[str, ...]
+) -> tuple[Solution, tuple[str, ...]]:
+    def follow(inside: np.ndarray, held: Sequence[str], *, move: bool) -> Solution:
+        limit = MAX_ITERATIONS if move else 0
+        frozen = _columns(problem, held)
+        return solve(
+            problem, inside, corner=np.full(1, corner), frozen=frozen, max_iterations=limit
+        )
+
+    return _inside(problem, u, held, follow)
