@@ -69,11 +69,12 @@ FLOOR_PRIOR = Prior(center=0.64, log_sd=0.35, of_output=True)
 
 @dataclasses.dataclass(frozen=True)
 class Absorbs:
-    """The unit of an input that a coefficient carries.
+    """The unit of an input, or of the output, that a coefficient carries.
 
     The law is the same after `input` is divided by s and the coefficient by
     s**(times * exponent): A in A/N^alpha absorbs N with alpha. Without an exponent, by s**times:
-    Nc in Nc/N. Where the law has the exponent's `inverse`, by s**(times / exponent).
+    Nc in Nc/N. Where the law has the exponent's `inverse`, by s**(times / exponent): so Nc in
+    (Nc/N)^alpha absorbs the loss.
     """
 
     input: str
@@ -100,7 +101,8 @@ class Parameter:
     prior : Prior, optional
         Keeps resampled fits of few points plausible when intervals are made.
     absorbs : tuple of Absorbs
-        Inputs whose unit it carries; the engine fits in units of the smallest input.
+        Inputs whose unit it carries, and the output where it does; the engine fits in units of
+        the smallest input and, in log space, of the middle output.
     twin : str, optional
         An exponent that some authors hold equal to this one; every fit says what that would
         change.

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from scaling_cli.engine.solve import Problem
+from scaling_cli.engine.units import natural_units
 
 LARGEST = 600.0  # logarithm of a coefficient: doubles end at 709, and predictions need room
 LARGEST_TERM = 350.0  # of what is raised to a power: its square is a double
@@ -91,6 +92,7 @@ def _load_of(problem: Problem, u: np.ndarray, name: str) -> float:
     for column, rate, largest in _exponents(problem, name):
         term -= rate * np.exp(u[column])
         loads.append(largest * np.exp(u[column]) / SMALLEST_POWER)
+    term -= _output_unit(problem, u, name)
     return float(max(*loads, term / LARGEST_TERM))
 
 
@@ -162,6 +164,16 @@ def _unit(problem: Problem, name: str) -> float:
     absorbs = problem.law.parameters()[name].absorbs
     own = [a for a in absorbs if a.exponent is None]
     return sum(a.times * float(np.log(np.min(problem.inputs[a.input]))) for a in own)
+
+
+def _output_unit(problem: Problem, u: np.ndarray, name: str) -> float:
+    """Return the logarithm of the output's unit that a coefficient carries at its power."""
+    unit = natural_units(problem).get(problem.law.output().symbol, 1.0)
+    for absorbed in problem.law.parameters()[name].absorbs:
+        column = _column(problem, absorbed.exponent)
+        if absorbed.inverse and column is not None:
+            return absorbed.times * float(np.log(unit) / np.exp(u[column]))
+    return 0.0
 
 
 def _column(problem: Problem, name: str | None) -> int | None:

@@ -190,6 +190,7 @@ def solve(
     pool = _pool(
         problem, begin, frozen=frozen, output=output, weight=weight, corner=corner,
         prior_mean=prior_mean, prior_precision=prior_precision,
+        unit=chosen.divisors.get(problem.law.output().symbol, 1.0),
     )  # fmt: skip
     shared = _shared(problem, chosen)
     space = problem.objective.space
@@ -266,13 +267,14 @@ def _pool(
     corner: np.ndarray | None,
     prior_mean: np.ndarray | None,
     prior_precision: np.ndarray | None,
+    unit: float,
 ) -> Work:
     """Return the columns of all tasks; a single row stands for all."""
     p, k = problem.frame.matrix.shape
     idle = ((0, 0), (0, p - k))  # coordinates beyond the searched ones stand still
     target = problem.output if output is None else output
     moves = np.ones(k, bool) if frozen is None else ~np.asarray(frozen, bool)
-    target = np.log(target) if problem.objective.space == "log" else target
+    target = np.log(target) - np.log(unit) if problem.objective.space == "log" else target
     weights = np.atleast_2d(problem.weight if weight is None else weight)
     return Work(
         start=np.pad(starts, idle),

@@ -3,7 +3,8 @@
 A coefficient and its exponent lie along a curved valley (ln A = ln a + alpha ln N), which Newton
 follows in short steps. In units of the smallest N, A is the size of the term at that N and the
 valley is nearly straight: resamples then take a third fewer iterations, starts half as many.
-A law says which coefficient absorbs the unit of which input (`law.Absorbs`).
+A law says which coefficient absorbs the unit of which input (`law.Absorbs`), and which that of
+the output: what is raised to a small power leaves the doubles in any other unit.
 
 A scale that the law raises to a power (Nc in (Nc/N)^alpha, `Parameter.raised`) runs to infinity
 as the power goes to zero, while its term stays what it is. It is searched as
@@ -47,7 +48,7 @@ class Raised:
 
 @dataclass(frozen=True)
 class Units:
-    """By how much each input is divided, what is searched by size, and what that does."""
+    """By how much inputs and output are divided, what is searched by size, and what that does."""
 
     divisors: Mapping[str, float]
     shears: tuple[Shear, ...]
@@ -66,11 +67,11 @@ def units(
     free = [n for n in names if _is_free(problem, n, frozen, prior_precision)]
     divisors: dict[str, float] = {}
     shears: list[Shear] = []
-    for symbol, values in problem.inputs.items():
+    for symbol, unit in natural_units(problem).items():
         absorbing = list(_absorbing(problem.law, symbol))
         if not absorbing or not all(name in free for name, _ in absorbing):
             continue
-        divisors[symbol] = float(np.min(values))
+        divisors[symbol] = unit
         shears += [
             Shear(
                 column=searched.index(name),
@@ -86,6 +87,15 @@ def units(
         tuple(shears),
         tuple(Raised(searched.index(n), names.index(n), names.index(q)) for n, q in raised),
     )
+
+
+def natural_units(problem: "Problem") -> dict[str, float]:
+    """Return the unit of every input, its smallest, and in log space the output's, its middle."""
+    found = {symbol: float(np.min(values)) for symbol, values in problem.inputs.items()}
+    if problem.objective.space == "log":
+        ends = np.log([np.min(problem.output), np.max(problem.output)])
+        found[problem.law.output().symbol] = float(np.exp(np.mean(ends)))
+    return found
 
 
 def _absorbing(law: type[Law], symbol: str) -> Iterator[tuple[str, Absorbs]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from scaling_cli.law import Absorbs, Law, derived, param, power
+from scaling_cli.law import Absorbs, Law, derived, namespace, param
 from scaling_cli.quantities import FLOPS_PER_PARAM_TOKEN as SIX
 from scaling_cli.quantities import Flops, Loss, Params, Tokens
 
@@ -30,19 +30,22 @@ class KaplanND(Law):
 
     Nc: float = param(
         "parameters at which the loss would be 1", unit="parameters",
-        absorbs=Absorbs("N"), raised="alpha_N",
+        absorbs=(Absorbs("N"), Absorbs("L", "alpha_N", inverse=True)), raised="alpha_N",
     )  # fmt: skip
     Dc: float = param(
         "tokens at which the loss would be 1", unit="tokens",
-        absorbs=Absorbs("D"), raised="alpha_D",
+        absorbs=(Absorbs("D"), Absorbs("L", "alpha_D", inverse=True)), raised="alpha_D",
     )  # fmt: skip
     alpha_N: float = param("capacity exponent")
     alpha_D: float = param("data exponent", twin="alpha_N")
 
     def __call__(self, N: Params, D: Tokens) -> Loss:
         """Return the loss in nats/token."""
-        capacity = power(self.Nc / N, self.alpha_N / self.alpha_D)
-        return power(capacity + self.Dc / D, self.alpha_D)
+        xp = namespace(N, self.Nc)
+        capacity = self.alpha_N / self.alpha_D * xp.log(self.Nc / N)
+        top = xp.maximum(capacity, 0.0)  # taken out: where alpha_D is small the term is no double
+        inner = xp.exp(capacity - top) + self.Dc / D * xp.exp(-top)
+        return xp.exp(self.alpha_D * (top + xp.log(inner)))
 
     @derived
     def optimal_params(self, C: Flops) -> Params:
@@ -51,8 +54,9 @@ class KaplanND(Law):
         With k = alpha_N/alpha_D the bracket is (Nc/N)^k + 6 Dc N / C, least where
         N^(k+1) = k Nc^k C / (6 Dc).
         """
-        k = self.alpha_N / self.alpha_D
-        return (k * self.Nc**k * C / (SIX * self.Dc)) ** (1 / (k + 1))
+        k, xp = self.alpha_N / self.alpha_D, namespace(C)
+        log_N = xp.log(k) + k * xp.log(self.Nc) + xp.log(C) - xp.log(SIX * self.Dc)
+        return xp.exp(log_N / (k + 1))
 
     @derived
     def optimal_tokens(self, C: Flops) -> Tokens:
@@ -72,39 +76,37 @@ class KaplanND(Law):
     @classmethod
     def starts(cls, inputs: Mapping[str, Any], output: Any) -> Iterator[dict[str, float]]:
         """Yield one start per pair of exponents, best first: L^(1/alpha_D) is linear in Nc, Dc."""
-        N, D = np.asarray(inputs["N"], float), np.asarray(inputs["D"], float)
+        log_N, log_D = (np.log(np.asarray(inputs[s], float)) for s in ("N", "D"))
         log_L = np.log(np.asarray(output, float))
+        n, d, middle = log_N.min(), log_D.min(), np.median(log_L)
         found = []
         for alpha_N, alpha_D in itertools.product(_EXPONENTS, _DATA_EXPONENTS):
             k = alpha_N / alpha_D
-            columns = np.stack([(N / N.min()) ** -k, D.min() / D])
-            # Relative to its median: the power of a small alpha_D would leave the doubles.
-            middle = np.median(log_L)
-            rise = _exp((middle - log_L) / alpha_D)
-            if not np.all(np.isfinite(rise)):
-                continue
-            u, v = _amplitudes(columns * rise)
-            log_scales = np.log([u, v]) + middle / alpha_D
-            miss = alpha_D * np.log(u * columns[0] + v * columns[1]) + middle - log_L
+            terms = np.stack([k * (n - log_N), d - log_D])
+            # Relative to their median and in logarithms: a small alpha_D leaves the doubles.
+            scales = _log_amplitudes(terms + (middle - log_L) / alpha_D)
+            total = np.logaddexp(*(terms + scales[:, None]))
+            log_Nc, log_Dc = np.array([n, d]) + (scales + middle / alpha_D) / [k, 1.0]
             start = {
-                "Nc": float(N.min() * _exp(log_scales[0] / k)),
-                "Dc": float(D.min() * _exp(log_scales[1])),
-                "alpha_N": alpha_N,
-                "alpha_D": alpha_D,
-            }
-            found.append((float(np.sum(np.abs(miss))), start))
+                "Nc": float(_exp(log_Nc)), "Dc": float(_exp(log_Dc)),
+                "alpha_N": alpha_N, "alpha_D": alpha_D,
+            }  # fmt: skip
+            found.append((float(np.sum(np.abs(alpha_D * total + middle - log_L))), start))
         yield from (start for _, start in sorted(found, key=lambda pair: pair[0]))
 
 
-def _amplitudes(columns: np.ndarray) -> tuple[float, float]:
-    """Return positive u, v with u columns[0] + v columns[1] near 1 in least squares."""
-    u, v = np.linalg.lstsq(columns.T, np.ones(columns.shape[1]), rcond=None)[0]
-    if min(u, v) > 0:
-        return float(u), float(v)
+def _log_amplitudes(logs: np.ndarray) -> np.ndarray:
+    """Return ln u and ln v of u exp(logs[0]) + v exp(logs[1]) near 1 in least squares, (2,)."""
+    top = np.max(logs, axis=1)
+    columns = np.exp(logs - top[:, None])
+    both = np.linalg.lstsq(columns.T, np.ones(logs.shape[1]), rcond=None)[0]
+    if np.min(both) > 0:
+        return np.log(both) - top
     # One term alone; a start needs both alive, so the other gets 1 % of it.
-    single = [float(np.sum(c) / np.sum(c**2)) for c in columns]
-    left = [float(np.sum((s * c - 1) ** 2)) for s, c in zip(single, columns, strict=True)]
-    return (single[0], 0.01 * single[0]) if left[0] < left[1] else (0.01 * single[1], single[1])
+    single = np.sum(columns, axis=1) / np.sum(columns**2, axis=1)
+    best = int(np.argmin(np.sum((single[:, None] * columns - 1) ** 2, axis=1)))
+    alone = np.log(single[best]) - top[best]
+    return np.where(np.arange(2) == best, alone, alone + np.log(0.01))
 
 
 def _exp(logarithm: Any) -> Any:
