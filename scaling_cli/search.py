@@ -17,7 +17,7 @@ from scaling_cli.engine.solve import MAX_ITERATIONS, Problem, Solution, solve
 from scaling_cli.engine.starts import around, starts
 from scaling_cli.errors import FitError
 from scaling_cli.reach import at_the_edge, held_in_range, representable, running
-from scaling_cli.vertex import absolute, on_vertex
+from scaling_cli.vertex import absolute, exchanged, on_vertex
 
 FIRST_STARTS = 8  # the best projected ones; where most of them agree, the search ends
 AGREED = 0.5
@@ -152,7 +152,7 @@ def finished(problem: Problem, found: Solution, best: int) -> tuple[Solution, tu
     u = found.u[best : best + 1]
     if found.converged[best] and representable(problem, u[0]):
         return found.take([best]), ()
-    ended, names = _at_an_edge(problem, u)
+    ended, names = _at_an_edge(problem, u, SEARCH_ITERATIONS)
     if ended is not None and ended.value[0] <= found.value[best] * (1 + SAME_MINIMUM):
         return ended, names
     ended, held = _polished(problem, u)
@@ -164,6 +164,9 @@ def finished(problem: Problem, found: Solution, best: int) -> tuple[Solution, tu
             f"the optimiser did not converge on {laws.name_of(problem.law)}.",
             hint="The data do not fit this law; look at the residuals, or hold E with --fix.",
         )
+    edge, absent = _at_an_edge(problem, ended.u, POLISH_ITERATIONS)
+    if edge is not None and edge.value[0] <= ended.value[0] * (1 + SAME_MINIMUM):
+        return edge, absent
     return ended, tuple(dict.fromkeys(names + _slid(problem, u, ended.u)))
 
 
@@ -211,7 +214,9 @@ def _slid(problem: Problem, begin: np.ndarray, end: np.ndarray) -> tuple[str, ..
     return tuple(n for n, moved in zip(problem.frame.names, far, strict=True) if moved)
 
 
-def _at_an_edge(problem: Problem, u: np.ndarray) -> tuple[Solution | None, tuple[str, ...]]:
+def _at_an_edge(
+    problem: Problem, u: np.ndarray, limit: int
+) -> tuple[Solution | None, tuple[str, ...]]:
     """Return the best minimum in which one amplitude is absent, and its name, if there is one.
 
     On the way to such a minimum an exponent goes to zero with the amplitude: without the
@@ -221,7 +226,7 @@ def _at_an_edge(problem: Problem, u: np.ndarray) -> tuple[Solution | None, tuple
     for name in vanishing(problem):
         frozen = _columns(problem, [name])
         begin = np.concatenate([u - ABSENT * frozen, starts_without(problem, name)])
-        ended = solve(problem, begin, frozen=frozen, max_iterations=SEARCH_ITERATIONS)
+        ended = solve(problem, begin, frozen=frozen, max_iterations=limit)
         inside = np.array([representable(problem, row) for row in ended.u])
         usable = np.where(inside & ended.converged, ended.value, np.inf)
         chosen = int(np.argmin(usable))
@@ -259,8 +264,9 @@ def _least_absolute(
             hint="Fit with --objective huber, or hold E with --fix.",
         )
     if problem.penalty is None:  # priors pull the minimum off the vertex
-        vertex = on_vertex(problem, reached.u[0], ~_columns(problem, held)[0])
-        reached = reached._replace(u=vertex[None])
+        moves = ~_columns(problem, held)[0]
+        near = exchanged(problem, reached.u[0], moves, lambda u: representable(problem, u))
+        reached = reached._replace(u=on_vertex(problem, near, moves)[None])
     names = running(problem, held)
     slid = () if reached.converged[0] else _slid(problem, begin, u)
     return reached, tuple(dict.fromkeys(names + slid))

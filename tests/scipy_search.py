@@ -134,7 +134,7 @@ def _programmes(search: Search, u: np.ndarray) -> np.ndarray:
         r, J = search.residuals(u), search.jacobian(u)
         solved = scipy.optimize.linprog(
             cost, A_ub=np.block([[J, -np.eye(n)], [-J, -np.eye(n)]]), b_ub=np.r_[-r, r],
-            bounds=[(-reach, reach)] * len(u) + [(0, None)] * n,
+            bounds=[(-reach, min(reach, LARGEST - v)) for v in u] + [(0, None)] * n,
         )  # fmt: skip
         there = u + solved.x[: len(u)] if solved.x is not None else u
         if search.value(there) < search.value(u):
