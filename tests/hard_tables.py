@@ -168,11 +168,14 @@ def generator(law: str, maker: Maker, seed: int) -> np.random.Generator:
 
 
 # Tables on which a law may have no minimum but an endless valley: a power or an exponent runs to
-# infinity or to zero, together with coefficients, until floats end.
+# infinity or to zero, together with coefficients, until floats end. For gamma's law this is seen
+# with the sum of its terms taken in logarithms, where floats do not end: as gamma goes to zero (a
+# kink) or to infinity (a product) the least sum falls on, or is least where A is exp(900).
 ENDLESS: dict[str, tuple[Maker, ...]] = {
     "kaplan_nd": (narrow, kinked, collinear_outliers),
     "chinchilla_gamma": (
-        worst_at_the_end, narrow, no_floor, all_floor, kinked, collinear_outliers,
+        outliers, worst_at_the_end, narrow, uneven, collinear, no_floor, all_floor, kinked,
+        collinear_outliers,
     ),
     "chinchilla": (kinked, collinear_outliers),
 }  # fmt: skip
