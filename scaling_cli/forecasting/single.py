@@ -130,7 +130,9 @@ def _sibling(job: Job) -> Sibling | None:
     x, lr = job.rates()
     if len(lr) < FEWEST_ROWS:
         return None
-    log = Knots.of(x, lr, unit=job.unit)
+    # A log that starts late had a warm-up before: the same is assumed of the run itself.
+    before = int(x[0] > 0)
+    log = Knots.of([0.0] * before + [*x], [0.0] * before + [*lr], unit=job.unit)
     return Sibling(job, Plan(log, job.now, "logged", "as logged"))
 
 
