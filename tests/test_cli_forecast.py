@@ -36,7 +36,13 @@ def lines(text: str, seen: int, *, every: int = 20, factor: float = 1.0, lr: boo
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "run.csv").write_text(lines(COSINE, 2000))
-    (tmp_path / "blind.csv").write_text(lines(COSINE, 2000, lr=False))
+    blind = lines(COSINE, 2000, lr=False)
+    (tmp_path / "blind.csv").write_text(blind)
+    (tmp_path / "bits.csv").write_text(blind.replace("loss", "bits"))
+    tokens = blind.replace("step", "tokens").replace("0,", "0000,")
+    (tmp_path / "tokens.csv").write_text(tokens)
+    (tmp_path / "fallen.csv").write_text((tmp_path / "run.csv").read_text().replace(
+        "0.001\n", "-0.001\n"))
     return tmp_path
 
 
@@ -139,8 +145,26 @@ def test_levels_and_methods(here: Path) -> None:
          "2000; its loss is {last}.\nhint: Say where it ends with --until if it goes on.\n"),
         (["run.csv", "--follow", "-o", "x.json"], 2, "error: --follow writes no file.\nhint: Leave "
          "-o out, or --follow.\n"),
-        (["run.csv", "--follow", "--every", "0"], 2, "error: --follow takes one log, a positive "
-         "--every and a --patience of 1 or more.\n"),
+        (["run.csv", "--follow", "--every", "0"], 2, "error: --follow takes one log and a positive "
+         "--every.\n"),
+        (["run.csv", "--follow", "--patience", "0"], 2, "error: --patience must be 1 or more, not "
+         "0.\n"),
+        (["run.csv", "--against", "x.json", "-o", "x.png"], 2, "error: --against writes .json, no "
+         "figure.\nhint: Leave --against out for one.\n"),
+        (["run.csv", "--unique-tokens", "0"], 2, "error: --unique-tokens must be positive, not "
+         "0.\n"),
+        (["run.csv", "--unique-tokens", "1M"], 2, "error: --unique-tokens is given, run 'run' is "
+         "logged over steps, and the tokens of a step are not known.\nhint: Say how many tokens a "
+         "step takes: --set batch_tokens=512k.\n"),
+        (["run.csv", "--until", "100"], 3, "error: run 'run' is past its end: step 2000, and it "
+         "was to end at 100.\nhint: Say where it ends with --until.\n"),
+        (["tokens.csv", "--until", "4000"], 3, "error: run 'tokens' is past its end: token 2e+06, "
+         "and it was to end at 4000.\nhint: Say where it ends with --until. Its log has no steps, "
+         "so that numbers count tokens.\n"),
+        (["bits.csv", "--until", "4000"], 3, "error: run 'bits': no row has a step (or tokens) and "
+         "loss.\nhint: Columns: step, bits. Say which holds the loss: --target COLUMN.\n"),
+        (["fallen.csv"], 3, "error: run 'fallen': the learning rate at step 100 is -0.001; it "
+         "cannot be negative.\nhint: Name the column that holds it: --map lr=COLUMN.\n"),
         (["run.csv", "--against", "no.json"], 3, "error: no.json: cannot read the forecast: No "
          "such file or directory.\n"),
         (["run.csv", "--against", "run.csv"], 3, "error: run.csv: this is no JSON.\n"),

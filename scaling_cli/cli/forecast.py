@@ -146,6 +146,8 @@ def forecast(
     the headline is marked as assumed.
     """
     del debug
+    from scaling_cli.errors import UsageError
+
     terminal = Terminal(json=json, quiet=quiet)
     how = {"mapped": mapped, "constants": constants, "meta": meta, "name": name, "format": format}
     asked = _Asked(
@@ -154,19 +156,26 @@ def forecast(
          "unique_tokens": _unique(unique_tokens), "fit": _fit(fit), "threshold": threshold},
     )  # fmt: skip
     path = _writable(output)
+    if patience < 1:
+        raise UsageError(f"--patience must be 1 or more, not {patience}.")
     if follow:
-        _refuse_figure(path)
+        _refuse_file(path)
         asked.follow(against, every, patience)
     elif against is not None:
+        _refuse_figure(path)
         asked.compare(against, patience, path)
     else:
         asked.once(path)
 
 
 def _unique(text: str | None) -> float | None:
+    from scaling_cli.errors import UsageError
     from scaling_cli.quantities import U, parse_number
 
-    return None if text is None else parse_number(text, U)
+    value = None if text is None else parse_number(text, U)
+    if value is not None and not value > 0:
+        raise UsageError(f"--unique-tokens must be positive, not {text}.")
+    return value
 
 
 def _fit(path: str | None) -> Any:
@@ -193,11 +202,18 @@ def _writable(path: str | None) -> str | None:
     return writable(path)
 
 
-def _refuse_figure(path: str | None) -> None:
+def _refuse_file(path: str | None) -> None:
     from scaling_cli.errors import UsageError
 
     if path is not None:
         raise UsageError("--follow writes no file.", hint="Leave -o out, or --follow.")
+
+
+def _refuse_figure(path: str | None) -> None:
+    from scaling_cli.errors import UsageError
+
+    if path is not None and not path.lower().endswith(".json"):
+        raise UsageError("--against writes .json, no figure.", hint="Leave --against out for one.")
 
 
 @dataclass(frozen=True)
@@ -279,10 +295,8 @@ class _Asked:
         from scaling_cli.errors import UsageError
         from scaling_cli.forecasting.following import follow
 
-        if len(self.sources) != 1 or not every > 0 or patience < 1:
-            raise UsageError(
-                "--follow takes one log, a positive --every and a --patience of 1 or more."
-            )
+        if len(self.sources) != 1 or not every > 0:
+            raise UsageError("--follow takes one log and a positive --every.")
         first = self._job()
         band = None if against is None else _band(against, first.run)
         updates = follow(

@@ -21,6 +21,7 @@ COSINE_END = 0.1  # of the peak, of the cosine that is assumed
 COOL_DOWN = 0.2  # of the run, of the cool-down that is assumed
 SAME_SHAPE = 0.02  # of the peak, on average along the run
 MOST_RIVALS = 3
+SAY_IT = "the schedule can be said with --schedule, the column of its rate with --map lr=COLUMN."
 NEAR = 0.03  # of the peak: a family that is off by less is near the logged rate
 
 
@@ -68,12 +69,13 @@ def future_of(
     x, lr = job.rates()
     if len(lr) >= FEWEST_ROWS and lr.max() > 0:
         return _logged(job, x, lr, end)
+    known = "no learning rate is known" if not len(lr) else "too few learning rates, or none above 0"
     if alike := _one_shape(siblings):
         length = end or alike.length
         stretch = alike.stretch * length / alike.length
         why = "the shape of its finished siblings, over its own length"
         return Future(Plan(alike.schedule, length, "siblings", why, stretch=stretch))
-    return _assumed(job, _needed(job, end))
+    return _assumed(job, _needed(job, end), known)
 
 
 def plan_of(job: Job, schedule: Schedule, source: str, why: str) -> Plan:
@@ -178,18 +180,19 @@ def _held(job: Job, x: np.ndarray, lr: np.ndarray, end: float, found: Identifica
     )
 
 
-def _assumed(job: Job, end: float) -> Future:
+def _assumed(job: Job, end: float, known: str) -> Future:
     """Return three scenarios of a run of which no rate is known; a cosine is the headline."""
     if not (math.isfinite(end) and end > 0):
         raise UsageError(f"--until must be a positive number of {job.unit}, not {end:g}.")
-    why = "no learning rate is known; a cosine to 10 % of the peak is an assumption"
     cosine = Cosine(peak=1.0, min=COSINE_END, length=end, unit=job.unit)
     constant = Constant(peak=1.0, length=end, unit=job.unit)
     wsd = Wsd(peak=1.0, stable=end * (1 - COOL_DOWN), length=end, unit=job.unit)
-    others = (
-        ("constant", Plan(constant, end, "assumed", "no learning rate is known; that it is "
-                          "constant is an assumption")),
-        ("cool-down in the last 20 %", Plan(wsd, end, "assumed", "no learning rate is known; a "
-                                            "cool-down in the last 20 % is an assumption")),
-    )  # fmt: skip
-    return Future(Plan(cosine, end, "assumed", why), others, name="cosine to 10 %", open=True)
+
+    def plan(schedule: Schedule, assumption: str) -> Plan:
+        why = f"{known}; {assumption} is an assumption"
+        return Plan(schedule, end, "assumed", why, notes=(SAY_IT,))
+
+    cool = f"cool-down in the last {100 * COOL_DOWN:.0f} %"
+    others = (("constant", plan(constant, "that it is constant")), (cool, plan(wsd, f"a {cool}")))
+    headline = plan(cosine, f"a cosine to {100 * COSINE_END:.0f} % of the peak")
+    return Future(headline, others, name=f"cosine to {100 * COSINE_END:.0f} %", open=True)

@@ -84,7 +84,11 @@ def _job(facts: Mapping[str, Any], rows: "View", target: str | None, resumed: Se
     axis = rows.column("step") if unit == "steps" else rows.tokens[0]
     there = np.isfinite(axis) & (rows.own(column) if column != "tokens" else axis > 0)
     if not there.any():
-        raise DataError(f"run {name!r}: no row has a step (or tokens) and {column}.")
+        raise DataError(
+            f"run {name!r}: no row has a step (or tokens) and {column}.",
+            hint=f"Columns: {', '.join(rows.original_names())}. Say which holds the loss: --target "
+            "COLUMN.",
+        )
     lr = rows.column("lr")[there] if rows.own("lr").any() else None
     length = facts.get("step") if unit == "steps" else None
     return Job(

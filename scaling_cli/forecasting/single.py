@@ -10,7 +10,7 @@ from scaling_cli.forecasting import annealed, doubts, reading
 from scaling_cli.forecasting.alone import Alone, alone
 from scaling_cli.forecasting.course import Plan
 from scaling_cli.forecasting.future import Future, future_of, plan_of
-from scaling_cli.forecasting.job import Job, binned
+from scaling_cli.forecasting.job import NO_WAY, Job, binned
 from scaling_cli.forecasting.outcome import of_families, of_law
 from scaling_cli.forecasting.record import Forecast
 from scaling_cli.forecasting.siblings import (
@@ -71,12 +71,8 @@ def forecast_job(job: Job, options: Options) -> Forecast:
     future = _future(job, until, options)
     end = until or future.plan.length
     if job.reached(end):
-        raise DataError(
-            f"run {job.run!r} has reached its end: {job.unit[:-1]} {job.now:g} of {end:g}; its "
-            f"loss is {job.level():.4f}.",
-            hint="Say where it ends with --until if it goes on.",
-        )
-    warnings = doubts.of_plan(job, future.plan, end)
+        raise _ended(job, end)
+    warnings = [*doubts.of_plan(job, future.plan, end), *doubts.of_rates(job, future.plan)]
     future = _reaching(future, end)
     since, moved = doubts.of_jumps(job, future.plan)
     found = alone(job, future.plan, _belief(options.method), since=since)
@@ -97,6 +93,22 @@ def forecast_job(job: Job, options: Options) -> Forecast:
         notes=[*notes, *future.plan.notes], epochs=epochs,
         valid=not (worn or unlike or found.course.rises_after(job.now)),
     )  # fmt: skip
+
+
+def _ended(job: Job, end: float) -> DataError:
+    """Return why there is nothing to forecast: the run is at its end, or past it."""
+    if job.now <= end * (1 + NO_WAY):
+        return DataError(
+            f"run {job.run!r} has reached its end: {job.unit[:-1]} {job.now:g} of {end:g}; its "
+            f"loss is {job.level():.4f}.",
+            hint="Say where it ends with --until if it goes on.",
+        )
+    over = "" if job.unit == "steps" else " Its log has no steps, so that numbers count tokens."
+    return DataError(
+        f"run {job.run!r} is past its end: {job.unit[:-1]} {job.now:g}, and it was to end at "
+        f"{end:g}.",
+        hint=f"Say where it ends with --until.{over}",
+    )
 
 
 def _levels(job: Job, threshold: float | None) -> Levels | None:
