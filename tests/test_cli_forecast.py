@@ -1,7 +1,7 @@
 """`scaling forecast`: text, JSON, files, exit codes, and a log that grows."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import matplotlib.image
@@ -10,7 +10,7 @@ import pytest
 from jobs import CONSTANT, COSINE, STEPS, WSD, job, losses
 from typer.testing import CliRunner
 
-from scaling_cli import read
+from scaling_cli import plots, read
 from scaling_cli.cli import app
 from scaling_cli.cli import forecast as command
 from scaling_cli.forecasting import forecast
@@ -41,8 +41,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "bits.csv").write_text(blind.replace("loss", "bits"))
     tokens = blind.replace("step", "tokens").replace("0,", "0000,")
     (tmp_path / "tokens.csv").write_text(tokens)
-    (tmp_path / "fallen.csv").write_text((tmp_path / "run.csv").read_text().replace(
-        "0.001\n", "-0.001\n"))
+    (tmp_path / "fallen.csv").write_text(
+        (tmp_path / "run.csv").read_text().replace("0.001\n", "-0.001\n")
+    )
     return tmp_path
 
 
@@ -207,10 +208,21 @@ def test_the_figure_shows_the_forecast(here: Path) -> None:
     blind = forecast(Job("run", running.x, running.loss), until=4000)
     (panel,) = _forecast.table(blind, [running]).shown
     assert panel.assumed == "cosine to 10 %"
-    assert [(end.name, end.loss[0]) for end in panel.ends] == [
-        (s.name, s.value) for s in blind[0].scenarios[1:]
+    assert [(end.name, end.loss, (end.low, end.high)) for end in panel.ends] == [
+        (s.name, s.value, s.interval) for s in blind[0].scenarios[1:]
     ]
     assert set(asdict(panel)) >= {"logged", "smooth", "path", "ends"}
+
+
+def test_runs_in_one_figure_share_an_axis_that_holds_them_all(here: Path) -> None:
+    running = [Job("high", *_points("run.csv")), Job("low", *_points("run.csv"))]
+    running[1] = replace(running[1], loss=0.5 * running[1].loss)
+    found = forecast(running, until=4000)
+    figure = plots.drawn(_forecast, _forecast.table(found, running))
+    for ax, one in zip(figure.axes, found, strict=True):
+        low, high = ax.get_ylim()
+        assert low < min(s.interval[0] for s in one.scenarios)
+        assert max(one.path.high) < high
 
 
 def _points(name: str) -> tuple[np.ndarray, np.ndarray]:

@@ -69,7 +69,9 @@ def future_of(
     x, lr = job.rates()
     if len(lr) >= FEWEST_ROWS and lr.max() > 0:
         return _logged(job, x, lr, end)
-    known = "no learning rate is known" if not len(lr) else "too few learning rates, or none above 0"
+    known = (
+        "no learning rate is known" if not len(lr) else "too few learning rates, or none above 0"
+    )
     if alike := _one_shape(siblings):
         length = end or alike.length
         stretch = alike.stretch * length / alike.length
