@@ -93,6 +93,14 @@ def test_without_a_schedule_scenarios_stand_side_by_side(here: Path) -> None:
     assert result.stdout.count("headline") == 1
 
 
+def test_what_reading_left_out_is_said(here: Path) -> None:
+    (here / "cut.csv").write_text(lines(COSINE, 2000)[:-1])
+    said = json.loads(run("cut.csv", "--json").stdout)["notes"]
+    (note,) = said
+    assert note.startswith("cut.csv, row 101: left out: the last line has no newline")
+    assert "\nreading   cut.csv, row 101: left out" in run("cut.csv").stdout
+
+
 def test_several_runs_make_a_table(here: Path) -> None:
     for i in range(4):
         (here / f"many{i}.csv").write_text(lines(COSINE, 2000, factor=1 + 0.1 * i))
@@ -292,8 +300,28 @@ def test_a_run_that_leaves_the_band_exits_1(here: Path, monkeypatch: pytest.Monk
     assert result.exit_code == 1
     records = [json.loads(line) for line in result.stdout.splitlines()]
     assert [r["against"]["run"]["outside"] for r in records] == [0, 1, 2, 3]
+    # Every check is told once.
+    assert [len(r["against"]["run"]["checks"]) for r in records] == [0, 1, 1, 1]
     assert records[-1]["against"]["run"]["left"]
     assert result.stderr == "error: run: the loss has left the band of the forecast.\n"
+
+
+def test_a_log_that_is_moved_aside_is_waited_for(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(here / "run.csv", [])
+
+    def sleep(seconds: float) -> None:
+        clock.sleep(seconds)
+        if len(clock.slept) == 1:
+            clock.path.unlink()
+        elif not clock.path.exists():
+            clock.path.write_text(lines(COSINE, STEPS))
+
+    monkeypatch.setattr(command, "_sleep", sleep)
+    result = run(here / "run.csv", "--follow", "--until", STEPS)
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.endswith("ended\n")
 
 
 def test_a_run_is_followed_against_a_stored_forecast(

@@ -341,7 +341,7 @@ def _line(update: "Update") -> str:
         "schema_version": 1,
         "run": update.job.run,
         "runs": [] if update.forecast is None else [update.forecast.to_dict()],
-        "against": {update.job.run: update.watch.to_dict()},
+        "against": {update.job.run: update.watch.to_dict(update.told)},
         "ended": update.ended,
     }
     return json_module.dumps(nulls(record), allow_nan=False) + "\n"
@@ -356,8 +356,11 @@ def _watcher(path: str, every: float) -> "Callable[[], bool]":
     if not Path(path).is_file():
         raise UsageError(f"--follow takes a file; {path} is none.")
 
-    def state() -> tuple[int, int]:
-        found = Path(path).stat()
+    def state() -> tuple[int, int] | None:
+        try:
+            found = Path(path).stat()
+        except FileNotFoundError:  # it may be moved aside and written anew
+            return None
         return found.st_size, found.st_mtime_ns
 
     seen = [state()]

@@ -75,8 +75,8 @@ def forecast(
         raise UsageError(f"there is no method {method!r}.", hint=near(method, METHODS, "methods"))
     if not 0 < level < 1:
         raise UsageError(f"level must lie between 0 and 1, not {level:g}.")
-    jobs, left = _jobs(runs, target)
-    kin, unread = _jobs(siblings, target)
+    jobs, left, notes = _jobs(runs, target)
+    kin, unread, more = _jobs(siblings, target)
     options = Options(until, schedule, level, method, unique_tokens, fit, tuple(kin), threshold)
     found, errors = [], []
     for job in jobs:
@@ -87,7 +87,7 @@ def forecast(
             left.append(LeftOut(job.run, error.message))
     if not found:
         raise errors[0] if len(left) == 1 and errors else _none(left)
-    return Forecasts(tuple(found), (*left, *unread))
+    return Forecasts(tuple(found), (*left, *unread), (*notes, *more))
 
 
 def _none(left: Sequence[LeftOut]) -> DataError:
@@ -95,22 +95,23 @@ def _none(left: Sequence[LeftOut]) -> DataError:
     return DataError("there is no run to forecast.", hint=reasons or "Give a log with a loss.")
 
 
-def _jobs(source: Any, target: str | None) -> tuple[list[Job], list[LeftOut]]:
-    """Return jobs from whatever holds runs."""
+def _jobs(source: Any, target: str | None) -> tuple[list[Job], list[LeftOut], list[str]]:
+    """Return jobs from whatever holds runs, the runs that are none, and notes on the reading."""
     from scaling_cli.curves import Curve
 
     if isinstance(source, Job):
-        return [source], []
+        return [source], [], []
     if isinstance(source, Curve):
-        return [reading.job_of(source)], []
+        return [reading.job_of(source)], [], []
     if isinstance(source, list | tuple) and all(isinstance(s, Curve | Job) for s in source):
-        return [s if isinstance(s, Job) else reading.job_of(s) for s in source], []
+        return [s if isinstance(s, Job) else reading.job_of(s) for s in source], [], []
     from scaling_cli.runs import Runs
 
     if not isinstance(source, Runs):
         from scaling_cli.ingest import read
 
         source = read(*source) if isinstance(source, list | tuple) else read(source)
+    notes = reading.notes_of(source)
     if len(source) == 1:
-        return [reading.one_job(source, target=target)], []
-    return reading.jobs_of(source, target=target)
+        return [reading.one_job(source, target=target)], [], notes
+    return *reading.jobs_of(source, target=target), notes

@@ -118,9 +118,9 @@ class Watch:
         """Whether the run has left the band."""
         return self.outside >= self.patience
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the record that `--json` prints."""
-        checks = [asdict(check) for check in self.checks]
+    def to_dict(self, told: int = 0) -> dict[str, Any]:
+        """Return the record that `--json` prints, without the checks told before."""
+        checks = [asdict(check) for check in self.checks[told:]]
         return {
             "checks": checks, "outside": self.outside, "patience": self.patience, "left": self.left,
         }  # fmt: skip
@@ -176,12 +176,15 @@ class Update:
     watch : Watch
         Against the first forecast.
     ended : bool
+    told : int
+        How many of the checks an earlier update held.
     """
 
     job: Job
     forecast: Forecast | None
     watch: Watch
     ended: bool
+    told: int = 0
 
 
 def follow(
@@ -211,7 +214,7 @@ def follow(
     DataError
         If the run diverged, or cannot be read `patience` times in a row.
     """
-    failed, last = 0, None
+    failed, last, told = 0, None, 0
     while True:
         try:
             job = load()
@@ -229,12 +232,13 @@ def follow(
             ended = band is not None and job.reached(band.until)
             forecast = None if ended else predict(job)
             band = band or Band.of(_present(forecast))
-            update = Update(job, forecast, compare(band, job, patience), ended)
+            update = Update(job, forecast, compare(band, job, patience), ended, told)
+            told = len(update.watch.checks)
             yield update
             if ended or update.watch.left:
                 return
         if not wait() and band is not None and job.now + job.gap > band.until:
-            yield Update(job, None, compare(band, job, patience), ended=True)
+            yield Update(job, None, compare(band, job, patience), ended=True, told=told)
             return
 
 

@@ -1,6 +1,6 @@
 """From ingested runs, or curves, to running jobs: axis, target, schedule, size, plan."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,7 +41,7 @@ def jobs_of(runs: "Runs", *, target: str | None = None) -> tuple[list[Job], list
     found, left = [], []
     for name, rows, facts in _each(runs, target):
         try:
-            found.append(_job(facts, rows, target, ()))
+            found.append(_job(facts, rows, target))
         except DataError as error:
             left.append(LeftOut(name, error.message))
     return found, left
@@ -60,8 +60,12 @@ def one_job(runs: "Runs", *, target: str | None = None) -> Job:
     each = list(_each(runs, target))
     if len(each) != 1:
         raise UsageError(f"one run is followed; the log holds {len(each)}.")
-    resumed = [str(note) for note in runs.notes if note.code == "resumed"]
-    return _job(each[0][2], each[0][1], target, resumed)
+    return _job(each[0][2], each[0][1], target)
+
+
+def notes_of(runs: "Runs") -> list[str]:
+    """Return what a reader of the forecasts should know of how the logs were read."""
+    return [str(note) for note in runs.notes if note.level == "warn" or note.code == "resumed"]
 
 
 def _each(runs: "Runs", target: str | None) -> "Iterator[tuple[str, View, Mapping[str, Any]]]":
@@ -77,7 +81,7 @@ def _each(runs: "Runs", target: str | None) -> "Iterator[tuple[str, View, Mappin
         yield facts["run_id"], view.take(np.flatnonzero(view.owner == i)), facts
 
 
-def _job(facts: Mapping[str, Any], rows: "View", target: str | None, resumed: Sequence[str]) -> Job:
+def _job(facts: Mapping[str, Any], rows: "View", target: str | None) -> Job:
     name = facts["run_id"]
     column, note = _target(rows, target)
     unit = "steps" if rows.own("step").any() else "tokens"
@@ -96,7 +100,7 @@ def _job(facts: Mapping[str, Any], rows: "View", target: str | None, resumed: Se
         schedule=_stated(name, facts.get("schedule")),
         batch_tokens=_batch(facts, rows, unit), params=facts.get("params"),
         unique_tokens=facts.get(U.column), length=length,
-        notes=(*resumed, *([note] if note else [])),
+        notes=(note,) if note else (),
     )  # fmt: skip
 
 

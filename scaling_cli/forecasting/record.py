@@ -217,10 +217,19 @@ def _pair(pair: Pair) -> str:
 
 @dataclass(frozen=True)
 class Forecasts:
-    """The forecasts of several runs, by number or by name, and the runs that have none."""
+    """The forecasts of several runs, by number or by name, and the runs that have none.
+
+    Parameters
+    ----------
+    runs : tuple of Forecast
+    left_out : tuple of LeftOut
+    notes : tuple of str
+        On how the logs were read.
+    """
 
     runs: tuple[Forecast, ...]
     left_out: tuple[LeftOut, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """Return the number of forecasts."""
@@ -242,6 +251,7 @@ class Forecasts:
             "schema_version": 1,
             "runs": [f.to_dict() for f in self.runs],
             "left_out": [asdict(item) for item in self.left_out],
+            "notes": list(self.notes),
         }
 
     def __repr__(self) -> str:
