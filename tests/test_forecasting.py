@@ -382,7 +382,7 @@ def test_the_ladder_ends_within_its_intervals(root: Path, share: float) -> None:
 @pytest.mark.parametrize(
     ("name", "most"),
     [("constant_24000", 2e-3), ("cosine_24000", 7e-3), ("cosine_72000", 7e-3),
-     ("wsd_20000_24000", 5e-3), ("wsdld_20000_24000", 5e-3)],
+     ("wsd_20000_24000", 8e-3), ("wsdld_20000_24000", 8e-3)],
 )  # fmt: skip
 def test_published_curves_at_half_of_the_run(shared: Path, name: str, most: float) -> None:
     """Measured curves of Luo et al. (arXiv:2503.12811), whose schedules are known."""

@@ -9,7 +9,7 @@ from scaling_cli.schedule import Schedule
 CELLS = 4096
 # Time constants of the response to the rate, as shares of the run: it scales with the length of
 # a run, not with a number of steps.
-LAGS = (0.01, 0.03, 0.1, 0.2)
+LAGS = (0.003, 0.01, 0.03, 0.1, 0.2)
 STEADY, HELD = 0.97, 0.3  # of the peak; of the run, for which a rate is held that is steady
 AT_PEAK = 0.98  # of the peak: the warm-up has ended
 RISE = 0.02  # of the peak: a rate that rises by more after it fell is a new start
@@ -154,7 +154,7 @@ def _averaged(values: np.ndarray, lag: float) -> np.ndarray:
     """Return the exponential moving average of cell values, at the edges of the cells.
 
     Written as one cumulative sum: values are not negative, so that nothing cancels, and the
-    exponent stays below 1 / (smallest lag) = 100.
+    exponent stays below 1 / (smallest lag) = 333.
     """
     growth = np.arange(1, len(values) + 1) / lag
     kept = np.cumsum(values * np.exp(growth)) * np.exp(-growth) * -np.expm1(-1 / lag)
