@@ -76,6 +76,16 @@ def law(job: Job, case: Case) -> tuple[float, float]:
     return _told(forecast(job, until=_place(case), level=LEVEL)[0])
 
 
+def families(combine: str) -> Method:
+    """Return the forecast of families of learning curves under the known rate."""
+
+    def method(job: Job, case: Case) -> tuple[float, float]:
+        found = forecast(job, until=_place(case), level=LEVEL, method="families", combine=combine)
+        return _told(found[0])
+
+    return method
+
+
 def _place(case: Case) -> str:
     return f"{case.end!r} {case.job.unit}"
 
@@ -262,6 +272,8 @@ def main() -> None:
     table("law, rate recorded", [s for s in scores if s.case.recorded])
     table("law, schedule assumed", [s for s in scores if not s.case.recorded])
     table("law, all", scores)
+    for combine in ("stack", "average"):
+        table(f"families over the area under the rate, {combine}", score(theirs, families(combine)))
     table("power law in steps", score(theirs, power))
     table("last value", score(theirs, last))
     for how, title in (

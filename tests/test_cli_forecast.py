@@ -134,7 +134,11 @@ def test_a_certified_fit_of_curves_is_a_sibling(here: Path) -> None:
 def test_levels_and_methods(here: Path) -> None:
     result = run("run.csv", "--levels", "0.02", "--method", "families", "--until", 4000)
     assert "levels    working (the asymptote has settled): step" in result.stdout
-    assert "none: families of learning curves see no learning rate" in result.stdout
+    assert "the families run over the area under the learning rate" in result.stdout
+    blind = run("blind.csv", "--method", "families", "--combine", "average", "--until", 4000)
+    assert "none: the learning rate to come is not known; the families go on" in blind.stdout
+    direct = forecast(read("blind.csv"), until=4000, method="families", combine="average")[0]
+    assert f"forecast  {direct.value:.4f} at step 4k" in blind.stdout
 
 
 # --- refusals -------------------------------------------------------------------------------

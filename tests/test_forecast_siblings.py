@@ -19,6 +19,7 @@ from scaling_cli.forecasting.siblings import (
     Informed,
     Sibling,
     _affine,
+    _joint,
     _shrunk,
     family,
     informed,
@@ -90,6 +91,56 @@ def test_who_can_be_used_and_why_not() -> None:
         "big": "another schedule and another size",
         "wsd": "another schedule, or not finished; others have the same and are",
     }
+
+
+def test_a_name_makes_no_run_the_same() -> None:
+    running, _ = job(COSINE, seen=2000)
+    itself = sibling(COSINE, "run")
+    namesake = sibling(COSINE, "run", L0=2.7)
+    kin = family(running, plan(COSINE), [itself, namesake])
+    assert kin.members == (namesake,)
+    assert [left.reason for left in kin.left_out] == ["it is the run itself"]
+
+
+def test_another_model_is_told_by_its_losses() -> None:
+    """Sizes are not known; under the same rate its loss is 10 % above that of the run."""
+    running, _ = job(WSD, seen=2400)
+    other = sibling(CONSTANT, "other")
+    larger = replace(other, job=replace(other.job, run="larger", loss=1.1 * other.job.loss))
+    kin = family(running, plan(WSD), [other, larger])
+    assert kin.members == (other,)
+    (left,) = kin.left_out
+    assert left.run == "larger"
+    assert "where both have had the same learning rate its loss is 10.0 % higher" in left.reason
+
+
+def test_a_sibling_whose_log_starts_late_had_a_warm_up() -> None:
+    running, ends = job(COSINE, seen=2000)
+    finished, _ = job(COSINE, seen=STEPS, run="late", known=False, logged=True, L0=2.7)
+    late = finished.x >= 400
+    assert finished.lr is not None
+    cut = replace(finished, x=finished.x[late], loss=finished.loss[late], lr=finished.lr[late])
+    told = forecast(running, siblings=[cut])[0]
+    assert (told.method, told.siblings) == ("law + transfer", ["late"])
+    assert told.value == pytest.approx(ends, rel=2e-3)
+
+
+def test_the_joint_spread_is_that_of_the_pool_of_both() -> None:
+    """Variance of a mixture of two normals: the mean variance and the variance of the means."""
+    running, _ = job(WSD, seen=2400, B=0.2)
+    found = alone(running, plan(WSD))
+    kin = Family((sibling(COSINE, "cosine", B=0.2),), "joint", ())
+    end = float(STEPS)
+    told = informed(found, kin, end)
+    assert told is not None
+    law, sd = (float(part[0]) for part in found.at(np.array([end])))
+    joint = _joint(running, plan(WSD), kin.members, end)
+    spread = _shrunk([], end / running.now, 1, sd)
+    trust = spread**-2 / (spread**-2 + sd**-2)
+    mean = trust * np.log(joint) + (1 - trust) * np.log(law)
+    second = trust * (spread**2 + np.log(joint) ** 2) + (1 - trust) * (sd**2 + np.log(law) ** 2)
+    assert np.log(told.value) == pytest.approx(mean, rel=1e-9)
+    assert told.spread == pytest.approx(np.sqrt(second - mean**2), rel=1e-6)
 
 
 def test_only_the_nearest_in_size_are_used() -> None:

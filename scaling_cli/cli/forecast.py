@@ -66,8 +66,14 @@ Method = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="law: sees the learning rate; power, a power law in steps, and families, a stack of "
-        "learning curves, do not.",
+        help="law; families: learning curves over the area under the learning rate, or over steps "
+        "where none is known; power: a power law in steps, which sees no rate.",
+    ),
+]
+Combine = Annotated[
+    str,
+    typer.Option(
+        metavar="HOW", help="Weights of families: stack, average (Bayesian, by BIC) or equal."
     ),
 ]
 UniqueTokens = Annotated[
@@ -122,6 +128,7 @@ def forecast(
     fit: CurveFitFile = None,
     level: options.ConfidenceLevel = 0.9,
     method: Method = "law",
+    combine: Combine = "stack",
     target: options.Target = None,
     unique_tokens: UniqueTokens = None,
     threshold: Threshold = None,
@@ -153,7 +160,8 @@ def forecast(
     asked = _Asked(
         sources, siblings or [], how, target, terminal,
         {"until": until, "schedule": schedule, "level": level, "method": method,
-         "unique_tokens": _unique(unique_tokens), "fit": _fit(fit), "threshold": threshold},
+         "unique_tokens": _unique(unique_tokens), "fit": _fit(fit), "threshold": threshold,
+         "combine": combine},
     )  # fmt: skip
     path = _writable(output)
     if patience < 1:

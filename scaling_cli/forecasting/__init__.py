@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from scaling_cli.combining import COMBINED
 from scaling_cli.errors import DataError, ScalingError, UsageError, near
 from scaling_cli.forecasting import reading
 from scaling_cli.forecasting.job import Job
@@ -29,6 +30,7 @@ def forecast(
     target: str | None = None,
     unique_tokens: float | None = None,
     threshold: float | None = None,
+    combine: str = "stack",
 ) -> Forecasts:
     """Forecast the final loss of running jobs.
 
@@ -53,14 +55,16 @@ def forecast(
     level : float
         Nominal coverage of the intervals.
     method : str
-        `law`; `power`, a power law in steps, or `families`, the stack of `extrapolate`: these see
-        no learning rate.
+        `law`; `families`, those of `extrapolate` over the area under the learning rate, with the
+        law's decay, or over steps where no rate is known; `power`, a power law in steps.
     target : str, optional
         Column of the loss. Default: `val_loss` where it has eight points, else `loss`.
     unique_tokens : float, optional
         Distinct training tokens: beyond four passes over them the interval is not valid.
     threshold : float, optional
         What may be left to gain, nats/token: the levels of `anticipate` are added.
+    combine : str
+        How families are combined: `stack`, `average` (Bayesian, by BIC) or `equal`.
 
     Raises
     ------
@@ -75,9 +79,15 @@ def forecast(
         raise UsageError(f"there is no method {method!r}.", hint=near(method, METHODS, "methods"))
     if not 0 < level < 1:
         raise UsageError(f"level must lie between 0 and 1, not {level:g}.")
+    if combine not in COMBINED:
+        raise UsageError(
+            f"there is no combination {combine!r}.", hint=near(combine, COMBINED, "combinations")
+        )
     jobs, left, notes = _jobs(runs, target)
     kin, unread, more = _jobs(siblings, target)
-    options = Options(until, schedule, level, method, unique_tokens, fit, tuple(kin), threshold)
+    options = Options(
+        until, schedule, level, method, unique_tokens, fit, tuple(kin), threshold, combine
+    )
     found, errors = [], []
     for job in jobs:
         try:

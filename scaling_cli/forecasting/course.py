@@ -33,6 +33,8 @@ class Plan:
     stretch, shift : float
         The rate at x is that of the schedule at (x - shift) / stretch.
     notes : tuple of str
+    known_from : float
+        Where the rate is first logged; before it, a linear warm-up is assumed.
     """
 
     schedule: Schedule
@@ -43,6 +45,7 @@ class Plan:
     stretch: float = 1.0
     shift: float = 0.0
     notes: tuple[str, ...] = ()
+    known_from: float = 0.0
 
     def rate(self, x: np.ndarray) -> np.ndarray:
         """Return the learning rate at places along the run, as a share of its peak."""

@@ -20,6 +20,7 @@ from scaling_cli.schedules.wsd import Wsd
 COSINE_END = 0.1  # of the peak, of the cosine that is assumed
 COOL_DOWN = 0.2  # of the run, of the cool-down that is assumed
 SAME_SHAPE = 0.02  # of the peak, on average along the run
+MOST_UNKNOWN = 0.5  # of the run, at its start, that shapes need not share
 MOST_RIVALS = 3
 SAY_IT = "the schedule can be said with --schedule, the column of its rate with --map lr=COLUMN."
 NEAR = 0.03  # of the peak: a family that is off by less is near the logged rate
@@ -101,8 +102,13 @@ def plan_of(job: Job, schedule: Schedule, source: str, why: str) -> Plan:
 
 
 def same_shape(one: Plan, other: Plan) -> bool:
-    """Say whether two plans are the same as functions of the share of the run that is done."""
-    return bool(np.mean(np.abs(one.shape() - other.shape())) < SAME_SHAPE)
+    """Say whether two plans are the same as functions of the share of the run that is done.
+
+    Where a log starts late, what came before it does not count.
+    """
+    apart = np.abs(one.shape() - other.shape())
+    unknown = max(plan.known_from / plan.length for plan in (one, other))
+    return bool(np.mean(apart[int(len(apart) * min(unknown, MOST_UNKNOWN)) :]) < SAME_SHAPE)
 
 
 def _one_shape(plans: Sequence[Plan]) -> Plan | None:
@@ -130,7 +136,7 @@ def _logged(job: Job, x: np.ndarray, lr: np.ndarray, end: float | None) -> Futur
         return _held(job, x, lr, _needed(job, end), found)
     if found.verdict is Verdict.UNEXPLAINED:
         return _nearest(job, x, lr, _needed(job, end), found)
-    plan = _identified(found, found.schedule)
+    plan = replace(_identified(found, found.schedule), known_from=float(x[0]))
     if found.verdict is Verdict.AMBIGUOUS:
         others = tuple(
             (rival.schedule.title, _identified(found, rival.schedule))

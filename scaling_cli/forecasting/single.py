@@ -30,7 +30,8 @@ from scaling_cli.schedules.knots import Knots
 METHODS = ("law", "power", "families")
 BLIND = {
     "power": "the power law sees no learning rate",
-    "families": "families of learning curves see no learning rate",
+    "families": "the learning rate to come is not known; the families go on as before, blind to a "
+    "decay",
 }
 LOWEST = 0.4  # of the present loss: a forecast below it is none
 ABOVE = 0.002  # of the present loss, beyond its noise: a forecast above it is none
@@ -49,6 +50,7 @@ class Options:
     fit: PredictsCurves | None = None
     siblings: tuple[Job, ...] = ()
     threshold: float | None = None
+    combine: str = "stack"
 
 
 def forecast_job(job: Job, options: Options) -> Forecast:
@@ -75,7 +77,7 @@ def forecast_job(job: Job, options: Options) -> Forecast:
     warnings = [*doubts.of_plan(job, future.plan, end), *doubts.of_rates(job, future.plan)]
     future = _reaching(future, end)
     since, moved = doubts.of_jumps(job, future.plan)
-    found = alone(job, future.plan, _belief(options.method), since=since)
+    found = alone(job, future.plan, _belief(future), since=since)
     if future.open and options.method == "law":
         found, future, said = _chosen(job, found, future)
         notes.append(said)
@@ -84,7 +86,8 @@ def forecast_job(job: Job, options: Options) -> Forecast:
     told = informed(found, kin, end) if kin.members and method == "law" else None
     outcome, families = of_law(found, end, options.level, told), None
     if method == "families":
-        outcome, families = of_families(job, end, options.level)
+        seeing = None if future.plan.source == "none" else found
+        outcome, families = of_families(job, end, options.level, options.combine, seeing)
     epochs, worn = doubts.of_epochs(job, end, options.unique_tokens)
     return record(
         Parts(job, future, found, kin, told, outcome, end, options.level, method, families,
@@ -120,19 +123,26 @@ def _levels(job: Job, threshold: float | None) -> Levels | None:
 
 
 def _future(job: Job, until: float | None, options: Options) -> Future:
-    """Return the plans of a job; the power law sees none, and needs an end only."""
-    if options.method != "law":
+    """Return the plans of a job; what sees no rate needs an end only."""
+    if options.method == "power":
         ends = until or job.length
         if ends is None or options.schedule is not None:
             ends = until or future_of(job, until, options.schedule).plan.length
-        flat = Constant(peak=1.0, length=ends, unit=job.unit)
-        return Future(Plan(flat, ends, "none", BLIND[options.method]))
+        return _blind(job, ends, "power")
     plans = [s.plan for s in map(_sibling, options.siblings) if s is not None]
-    return future_of(job, until, options.schedule, plans)
+    future = future_of(job, until, options.schedule, plans)
+    if options.method == "families" and future.plan.source == "assumed":
+        return _blind(job, future.plan.length, "families")
+    return future
 
 
-def _belief(method: str) -> annealed.Belief:
-    return annealed.DEFAULT if method == "law" else annealed.VAGUE
+def _blind(job: Job, end: float, method: str) -> Future:
+    flat = Constant(peak=1.0, length=end, unit=job.unit)
+    return Future(Plan(flat, end, "none", BLIND[method]))
+
+
+def _belief(future: Future) -> annealed.Belief:
+    return annealed.VAGUE if future.plan.source == "none" else annealed.DEFAULT
 
 
 def _sibling(job: Job) -> Sibling | None:
@@ -145,7 +155,8 @@ def _sibling(job: Job) -> Sibling | None:
     # A log that starts late had a warm-up before: the same is assumed of the run itself.
     before = int(x[0] > 0)
     log = Knots.of([0.0] * before + [*x], [0.0] * before + [*lr], unit=job.unit)
-    return Sibling(job, Plan(log, job.now, "logged", "as logged"))
+    plan = Plan(log, job.now, "logged", "as logged", known_from=float(x[0]))
+    return Sibling(job, plan)
 
 
 def _family(job: Job, plan: Plan, options: Options) -> Family:
