@@ -208,3 +208,17 @@ def test_logs_without_a_batch_are_refused(tmp_path: Path) -> None:
     _table(tmp_path, "a", [f"{i},1e-3,{5 - 0.1 * i}" for i in range(1, 9)])
     with pytest.raises(DataError, match="no run has a loss curve and a batch size"):
         batch_runs_of(sc.read(str(tmp_path)))
+
+
+@pytest.mark.parametrize("B", [256, 2048, 8192])
+def test_a_batch_that_was_not_fitted_is_predicted(root: Path, B: int) -> None:
+    """Our own sweep: the best of three rates at every step, where the loss is one of the levels."""
+    folder = root / "data/batch_sweep"
+    runs, left = batch_runs_of(sc.read(str(folder / "runs/*.csv"), meta=str(folder / "runs.csv")))
+    assert (len(runs), left) == (20, [])
+    hidden = [run for run in runs if run.B == B]
+    fit = fit_batches([run for run in runs if run.B != B])
+    best = np.min([run.loss for run in hidden], axis=0)
+    off = fit.trajectory.loss(hidden[0].step, B, N=hidden[0].N) / best - 1
+    assert np.mean(np.abs(off[best < 2.5])) < 0.01
+    assert abs(off[-1]) < 0.02
