@@ -73,12 +73,13 @@ class Absorbs:
 
     The law is the same after `input` is divided by s and the coefficient by
     s**(times * exponent): A in A/N^alpha absorbs N with alpha. Without an exponent, by s**times:
-    Nc in Nc/N.
+    Nc in Nc/N. Where the law has the exponent's `inverse`, by s**(times / exponent).
     """
 
     input: str
     exponent: str | None = None
     times: float = 1.0
+    inverse: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

@@ -72,6 +72,10 @@ S = Quantity(
     "S", "step", "optimiser steps", "steps", (),
     ("steps", "iteration", "iter", "global_step", "_step", "trainer/global_step", "num_steps"),
 )  # fmt: skip
+S_MIN = Quantity(
+    "S_min", "min_steps", "optimiser steps at an unlimited batch", "steps", (),
+    ("s_min", "minimum_steps"),
+)  # fmt: skip
 LR = Quantity(
     "lr", "lr", "learning rate", "1", (),
     ("learning_rate", "learning rate", "optim/learning_rate", "eta", "peak_lr"),
@@ -91,7 +95,7 @@ M = Quantity("M", "token_multiplier", "tokens per parameter, D/N", "tokens/param
 X = Quantity("x", "x", "the one variable of a one-variable law", "as given")
 
 QUANTITIES: dict[str, Quantity] = {
-    q.column: q for q in (N, D, C, L, L_VALIDATION, S, LR, B_TOKENS, U, N_AVERAGE, M, X)
+    q.column: q for q in (N, D, C, L, L_VALIDATION, S, S_MIN, LR, B_TOKENS, U, N_AVERAGE, M, X)
 }
 BY_SYMBOL: dict[str, Quantity] = {q.symbol: q for q in QUANTITIES.values()}
 _BY_NAME = {
@@ -109,6 +113,7 @@ Tokens = Annotated[Any, D]
 Flops = Annotated[Any, C]
 Loss = Annotated[Any, L]
 Steps = Annotated[Any, S]
+MinSteps = Annotated[Any, S_MIN]
 AverageParams = Annotated[Any, N_AVERAGE]
 Multiplier = Annotated[Any, M]
 Variable = Annotated[Any, X]

@@ -118,11 +118,11 @@ def _lower_exponent(problem: Problem, u: np.ndarray, name: str) -> bool:
 def _exponents(problem: Problem, name: str) -> Iterator[tuple[int, float, float]]:
     """Yield the searched exponents of a coefficient, with ln of their smallest and largest input.
 
-    Times how often the exponent counts.
+    Times how often the exponent counts. An exponent's inverse is not among them.
     """
     for absorbed in problem.law.parameters()[name].absorbs:
         column = _column(problem, absorbed.exponent)
-        if column is not None:
+        if column is not None and not absorbed.inverse:
             values = problem.inputs[absorbed.input]
             yield (
                 column,

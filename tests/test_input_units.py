@@ -26,7 +26,7 @@ def _points(name: str) -> Points:
         return own_table(name)
     from_known = table("chinchilla", noise=0.004, seed=5)
     N, D = from_known.inputs["N"], from_known.inputs["D"]
-    columns = {"N": N, "D": D, "x": N * D, "N_avg": N}
+    columns = {"N": N, "D": D, "x": N * D, "N_avg": N, "S_min": D}
     inputs = {symbol: columns[symbol] for symbol in laws.get(name).inputs()}
     output = from_known.output
     if len(inputs) == 1:  # a curve in that input alone, or other inputs would look like noise

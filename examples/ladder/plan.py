@@ -37,6 +37,19 @@ SEEDS = (("26k", 1, (1, 2, 3)), ("68k", 2, (1,)), ("164k", 1, (1,)))
 # What the ladder can do without, where the machine turns out slower: these come last.
 SPARE = {"ladder-68k-16.8M", "ladder-1271k-2.36M", "ladder-1271k-4.72M"}
 SCHEDULES = {"68k": 2, "164k": 2}
+# The batch sweep, one size: windows a step, millions of tokens, peak rates. Larger batches are
+# trained for longer, so that all reach a common loss.
+BATCH_SIZE = "26k"
+BATCHES = (
+    (2, 2.0, (2e-3, 4e-3, 8e-3)),
+    (4, 2.0, (2.8e-3, 5.6e-3, 1.1e-2)),
+    (8, 2.5, (4e-3, 8e-3, 1.6e-2)),
+    (16, 3.0, (5.6e-3, 1.1e-2, 2.2e-2)),
+    (32, 4.5, (5.6e-3, 1.1e-2, 2.2e-2)),
+    (64, 7.0, (5.6e-3, 1.1e-2, 2.2e-2)),
+    (128, 11.0, (5.6e-3, 1.1e-2)),
+)
+BATCH_WARMUP_TOKENS = 100_000
 
 
 @dataclass(frozen=True)
@@ -88,11 +101,13 @@ class Run:
     schedule: Schedule
     seed: int = 0
     row_every: int | None = None
+    batch_windows: int = BATCH_WINDOWS
+    geometric_rows: int | None = None
 
     @property
     def batch_tokens(self) -> int:
         """Tokens in a step."""
-        return BATCH_WINDOWS * self.shape.context
+        return self.batch_windows * self.shape.context
 
     @property
     def tokens(self) -> int:
@@ -171,8 +186,23 @@ def schedule_runs() -> list[Run]:
     return runs
 
 
+def batch_runs() -> list[Run]:
+    """One size at several batch sizes, at a constant rate: the theory of the critical batch."""
+    shape, runs = SIZES[BATCH_SIZE], []
+    for windows, millions, rates in BATCHES:
+        batch = windows * shape.context
+        steps = round(millions * 1e6 / batch / 4) * 4
+        warmup = max(20, round(BATCH_WARMUP_TOKENS / batch))
+        for lr in rates:
+            name = f"batch-{BATCH_SIZE}-{batch}-lr{lr:g}"
+            schedule = Schedule("constant", lr, warmup, lr, steps)
+            run = Run(name, "batch", shape, steps, schedule, batch_windows=windows)
+            runs.append(replace(run, geometric_rows=28))
+    return runs
+
+
 def queue() -> list[Run]:
-    """All runs, in the order in which workers take them.
+    """All runs of the ladder, in the order in which workers take them.
 
     The largest run comes right after the sweep: it takes longest, and so one worker is on it
     while the others do all the rest.

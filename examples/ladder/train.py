@@ -3,6 +3,7 @@
 python examples/ladder/train.py --plan             # what there is to do, and what it costs
 python examples/ladder/train.py --workers 2        # do it (again: go on with it)
 python examples/ladder/train.py --smoke            # two tiny runs, in a temporary folder
+python examples/ladder/train.py --batch-sweep      # one size at seven batch sizes, data/batch_sweep
 """
 
 from __future__ import annotations
@@ -117,6 +118,8 @@ def _blocks(values: Iterable[float], steps: int) -> set[int]:
 
 def row_steps(run: Run) -> set[int]:
     """When a row is written: at a fixed pace, or densely at first and then evenly."""
+    if run.geometric_rows:
+        return _blocks(np.geomspace(run.steps / 50, run.steps, run.geometric_rows), run.steps)
     if run.row_every:
         return _blocks(range(run.row_every, run.steps, run.row_every), run.steps)
     even = np.linspace(run.steps / 70, run.steps, 70)
@@ -129,6 +132,8 @@ def eval_steps(run: Run) -> set[int]:
 
     An evaluation costs about as much as training on 68 k tokens, so short runs have few.
     """
+    if run.geometric_rows:
+        return row_steps(run)
     evaluations = int(np.clip(0.15 * run.tokens / 68e3, 4, 24))
     if run.row_every:
         evaluations = 12
@@ -197,9 +202,9 @@ class Trainer:
         """Train to the end, or to `stop_after` steps; from the checkpoint if there is one."""
         progress = _load(run, self.checkpoint(run))
         order = self.corpus.starts(run.seed, run.shape.context)
-        if run.steps * plan.BATCH_WINDOWS > len(order):
+        if run.steps * run.batch_windows > len(order):
             raise ValueError(f"{run.run_id}: the corpus is too small for a single epoch")
-        order = order[: run.steps * plan.BATCH_WINDOWS].reshape(run.steps, -1)
+        order = order[: run.steps * run.batch_windows].reshape(run.steps, -1)
         rates, rows, evals = run.schedule.values(run.steps), row_steps(run), eval_steps(run)
         clock = saved = time.monotonic()
         while progress.step < (stop_after or run.steps):
@@ -345,7 +350,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--smoke", action="store_true", help="two tiny runs, in seconds")
     parser.add_argument("--workers", type=int, default=1, help="processes, one thread each")
     parser.add_argument("--only", default="", help="only the run ids that begin so")
-    parser.add_argument("--out", type=Path, default=HERE.parents[1] / "data" / "ladder")
+    parser.add_argument("--batch-sweep", action="store_true", help="the batch sweep instead")
+    parser.add_argument("--out", type=Path, help="default: data/ladder or data/batch_sweep")
     parser.add_argument("--work", type=Path, default=WORK, help="checkpoints and locks")
     return parser.parse_args()
 
@@ -353,7 +359,8 @@ def _arguments() -> argparse.Namespace:
 def main() -> int:
     """The command line."""
     args = _arguments()
-    runs = [run for run in plan.queue() if run.run_id.startswith(args.only)]
+    queue = plan.batch_runs() if args.batch_sweep else plan.queue()
+    runs = [run for run in queue if run.run_id.startswith(args.only)]
     if args.plan:
         print_plan(runs)
     elif args.smoke:
@@ -361,7 +368,8 @@ def main() -> int:
     elif args.workers:
         return start_workers(args.workers, sys.argv[1:])
     else:
-        places = Places(args.out, args.work)
+        folder = "batch_sweep" if args.batch_sweep else "ladder"
+        places = Places(args.out or HERE.parents[1] / "data" / folder, args.work)
         places.make()
         trainer = Trainer(text.load(), places)
         _write_text(args.work / "corpus.json", json.dumps(trainer.corpus.describe(), indent=2))

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scaling_cli.law import Domain, Law
+from scaling_cli.law import Absorbs, Domain, Law
 
 if TYPE_CHECKING:
     from scaling_cli.engine.solve import Problem, Solution
@@ -28,11 +28,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Shear:
-    """One coefficient: ln A = (its searched coordinate) + rate * (its exponent, or 1)."""
+    """One coefficient: ln A = (its searched coordinate) + rate * (its exponent's power, or 1)."""
 
     column: int  # of the coefficient among the searched coordinates
     exponent: int | None  # row of the exponent among the law's parameters
     rate: float
+    power: int = 1  # -1 where the law has the exponent's inverse
 
 
 @dataclass(frozen=True)
@@ -67,14 +68,18 @@ def units(
     shears: list[Shear] = []
     for symbol, values in problem.inputs.items():
         absorbing = list(_absorbing(problem.law, symbol))
-        if not absorbing or not all(name in free for name, *_ in absorbing):
+        if not absorbing or not all(name in free for name, _ in absorbing):
             continue
         divisors[symbol] = float(np.min(values))
         shears += [
-            Shear(searched.index(name), names.index(exponent) if exponent else None,
-                  times * float(np.log(divisors[symbol])))
-            for name, exponent, times in absorbing
-        ]  # fmt: skip
+            Shear(
+                column=searched.index(name),
+                exponent=names.index(one.exponent) if one.exponent else None,
+                rate=one.times * float(np.log(divisors[symbol])),
+                power=-1 if one.inverse else 1,
+            )
+            for name, one in absorbing
+        ]
     raised = [(n, p.raised) for n, p in problem.law.parameters().items() if p.raised and n in free]
     return Units(
         divisors,
@@ -83,11 +88,11 @@ def units(
     )
 
 
-def _absorbing(law: type[Law], symbol: str) -> Iterator[tuple[str, str | None, float]]:
+def _absorbing(law: type[Law], symbol: str) -> Iterator[tuple[str, Absorbs]]:
     for name, parameter in law.parameters().items():
         for absorbed in parameter.absorbs:
             if absorbed.input == symbol:
-                yield name, absorbed.exponent, absorbed.times
+                yield name, absorbed
 
 
 def _is_free(
@@ -173,9 +178,10 @@ def _sheared(problem: "Problem", chosen: Units, found: "Solution") -> "Solution"
             continue
         moves = problem.frame.matrix[shear.exponent]  # of the exponent by searched coordinates
         positive = _positive(problem, shear.exponent)
-        own = exponent if positive else np.ones_like(exponent)
+        # exp(power * x) by x; a coordinate that is no logarithm moves as itself.
+        own = shear.power * exponent if positive else np.ones_like(exponent)
         slope[:, shear.column] -= shear.rate * own[:, None] * moves
-        if positive:
+        if positive:  # power is 1 or -1, so that its square is 1
             pull = found.gradient[:, shear.column] * shear.rate * exponent
             bend -= pull[:, None, None] * np.outer(moves, moves)
     back = np.swapaxes(slope, 1, 2)
@@ -191,7 +197,7 @@ def _exponent(problem: "Problem", shear: Shear, u: np.ndarray) -> np.ndarray:
     if shear.exponent is None:
         return np.ones(len(u))
     free = _free(problem, shear.exponent, u)
-    return np.exp(free) if _positive(problem, shear.exponent) else free
+    return np.exp(shear.power * free) if _positive(problem, shear.exponent) else free
 
 
 def _free(problem: "Problem", row: int, u: np.ndarray) -> np.ndarray:

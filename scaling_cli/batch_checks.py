@@ -1,0 +1,100 @@
+"""What runs at several batch sizes do not say: lines with stable codes."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from scaling_cli.artefact import Check, Level
+from scaling_cli.batch_artefact import FEWEST_LEFT_OUT, BatchLevel
+from scaling_cli.batch_levels import BatchRun
+from scaling_cli.batch_trajectory import BatchTrajectory
+
+NOISY = 0.1  # root mean square of ln steps about a hyperbola
+FEW = 5
+MISSED = 0.5  # of the levels
+
+
+def checks(
+    runs: Sequence[BatchRun],
+    levels: Sequence[BatchLevel],
+    trajectory: BatchTrajectory,
+    replicates: Sequence[BatchTrajectory],
+) -> list[Check]:
+    """Return one line per question; a warning says what to do."""
+    asked = {
+        "batch.bracket": _bracket(levels, trajectory),
+        "batch.count": _count(levels, replicates),
+        "batch.levels": _missed(levels),
+        "batch.noise": _noise(levels),
+        "batch.learning_rate": _tuned(runs),
+        "batch.schedule": _schedules(runs),
+    }
+    found = []
+    for code, warnings in asked.items():
+        told = list(warnings)
+        found.append(Check(code, Level.WARN if told else Level.PASS, " ".join(told)))
+    return found
+
+
+def _bracket(levels: Sequence[BatchLevel], trajectory: BatchTrajectory) -> Iterator[str]:
+    batches = sorted({b["B"] for level in levels for b in level.batches})
+    losses = np.array([level.loss for level in levels])
+    low, high = (float(trajectory.critical_batch(at)) for at in (losses.max(), losses.min()))
+    tokens = np.array(batches)
+    above, below = (tokens > high).any(), (tokens < low).any()
+    if not above or not below:
+        side = "below" if not above else "above"
+        yield (
+            f"the critical batch, {low:.3g} to {high:.3g} tokens, is not between batches that "
+            f"were run, {batches[0]:.3g} to {batches[-1]:.3g}: all are {side} it, so it is "
+            f"extrapolated. Add runs at {'larger' if not above else 'smaller'} batches."
+        )
+
+
+def _count(levels: Sequence[BatchLevel], replicates: Sequence[BatchTrajectory]) -> Iterator[str]:
+    count = len({b["B"] for level in levels for b in level.batches})
+    if len(replicates) < FEWEST_LEFT_OUT:
+        yield f"{count} batch sizes leave no interval; add some, a factor of four apart."
+    elif count < FEW:
+        yield f"{count} batch sizes: the intervals rest on leaving out each of few; add some."
+
+
+def _missed(levels: Sequence[BatchLevel]) -> Iterator[str]:
+    often = [B for level in levels for B in level.missed]
+    missed = sorted({B for B in often if often.count(B) > MISSED * len(levels)})
+    if missed:
+        names = ", ".join(f"{B:.4g}" for B in missed)
+        yield (
+            f"batches of {names} tokens miss more than half of the levels, which lie where most "
+            "batches get: train those for longer."
+        )
+
+
+def _noise(levels: Sequence[BatchLevel]) -> Iterator[str]:
+    worst = max(level.misfit for level in levels)
+    if worst > NOISY:
+        yield (
+            f"steps to a loss lie up to {100 * worst:.0f} % (root mean square) off the hyperbola: "
+            "the learning rate is not tuned at every batch, or the curves are noisy."
+        )
+
+
+def _tuned(runs: Sequence[BatchRun]) -> Iterator[str]:
+    counts = {(run.N, run.B): 0 for run in runs}
+    for run in runs:
+        counts[run.N, run.B] += 1
+    if min(counts.values()) < 2:
+        yield (
+            "some batches have a single run: if its learning rate is not the best one for that "
+            "batch, the critical batch comes out wrong. Sweep the rate at each batch."
+        )
+
+
+def _schedules(runs: Sequence[BatchRun]) -> Iterator[str]:
+    told: dict[str, list[str]] = {}
+    for run in runs:
+        for note in run.notes:
+            told.setdefault(note, []).append(run.run)
+    for note, names in told.items():
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        yield f"{names[0]}{more}: {note}."
