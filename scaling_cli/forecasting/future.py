@@ -22,6 +22,7 @@ COOL_DOWN = 0.2  # of the run, of the cool-down that is assumed
 SAME_SHAPE = 0.02  # of the peak, on average along the run
 MOST_UNKNOWN = 0.5  # of the run, at its start, that shapes need not share
 MOST_RIVALS = 3
+MOST_RATES = 2000  # logged rates that a schedule is told by
 SAY_IT = "the schedule can be said with --schedule, the column of its rate with --map lr=COLUMN."
 NEAR = 0.03  # of the peak: a family that is off by less is near the logged rate
 
@@ -69,7 +70,7 @@ def future_of(
     end = until or job.length
     x, lr = job.rates()
     if len(lr) >= FEWEST_ROWS and lr.max() > 0:
-        return _logged(job, x, lr, end)
+        return _logged(job, *_thinned(x, lr), end)
     known = (
         "no learning rate is known" if not len(lr) else "too few learning rates, or none above 0"
     )
@@ -123,6 +124,13 @@ def _needed(job: Job, end: float | None) -> float:
             hint="Say it: --until 24000 (steps) or --until '100B tokens', or --schedule TEXT.",
         )
     return end
+
+
+def _thinned(x: np.ndarray, lr: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return rates at even places of a long log, and where they peak: enough to tell them by."""
+    even = np.linspace(0, len(x) - 1, min(len(x), MOST_RATES)).round().astype(int)
+    rows = np.union1d(even, int(np.argmax(lr)))
+    return x[rows], lr[rows]
 
 
 def _logged(job: Job, x: np.ndarray, lr: np.ndarray, end: float | None) -> Future:
