@@ -358,3 +358,27 @@ def test_noise_is_no_departure(here: Path, monkeypatch: pytest.MonkeyPatch) -> N
     grown = [text(seen) for seen in (2500, 3000, 3500, 4000)]
     result, _ = follow(monkeypatch, here / "run.csv", grown, "--schedule", CONSTANT)
     assert result.exit_code == 0, result.stdout
+
+
+def test_a_log_that_grows_is_compared_by_the_loss_that_was_forecast(here: Path) -> None:
+    """Eight held-out losses would now be the default; the stored forecast is of the others."""
+    rows = [(int(x), loss) for x, loss in zip(*_points("run.csv"), strict=True)]
+
+    def write(last: int, held_out: int) -> None:
+        lines = [f"{x},{loss},{loss + 0.5 if i < held_out else ''}"
+                 for i, (x, loss) in enumerate(rows[:last])]  # fmt: skip
+        Path("two.csv").write_text("\n".join(["step,loss,val_loss", *lines]) + "\n")
+
+    write(len(rows) - 20, 3)
+    told = run("two.csv", "--until", "4000", "--schedule", COSINE, "-o", "told.json", "--json")
+    assert json.loads(told.stdout)["runs"][0]["target"] == "loss"
+    write(len(rows), 20)
+    watched = run("two.csv", "--until", "4000", "--schedule", COSINE, "--against", "told.json")
+    assert watched.exit_code == 0, watched.stderr
+    other = run(
+        "two.csv", "--until", "4000", "--schedule", COSINE, "--against", "told.json",
+        "--target", "val_loss", "--json",
+    )  # fmt: skip
+    assert (other.exit_code, json.loads(other.stdout)["error"]["message"]) == (
+        2, "the forecast is of loss, what is read from the log is val_loss."
+    )  # fmt: skip

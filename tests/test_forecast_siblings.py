@@ -1,6 +1,7 @@
 """Finished runs that inform a forecast: transfer, joint fit, who can be used, and how sure."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,8 @@ import pytest
 from jobs import CONSTANT, COSINE, STEPS, WSD, job, losses
 from scipy import stats
 
-from scaling_cli.errors import DataError
+import scaling_cli as sc
+from scaling_cli.errors import DataError, UsageError
 from scaling_cli.forecasting import forecast
 from scaling_cli.forecasting.alone import alone
 from scaling_cli.forecasting.course import Plan
@@ -216,4 +218,41 @@ def test_the_curve_of_a_fit_is_a_sibling() -> None:
     assert str(caught.value) == (
         "run 'run' is logged over tokens; a fit of loss curves predicts over steps. Give the run a "
         "step column, and its schedule over steps."
+    )
+
+
+def _log(path: Path, last: int, every: int) -> None:
+    """Write a log of the training loss, and every so many rows the held-out one, 0.3 higher."""
+    curve = losses(COSINE, STEPS // 2)
+    rows = [
+        f"{step},{curve[step]},{curve[step] + 0.3 if row % every == 0 else ''}"
+        for row, step in enumerate(range(20, last + 1, 20))
+    ]
+    path.write_text("\n".join(["step,loss,val_loss", *rows]) + "\n")
+
+
+def test_siblings_are_read_by_the_loss_that_is_forecast(tmp_path: Path) -> None:
+    """The run has three held-out losses, the sibling a hundred."""
+    _log(tmp_path / "run.csv", STEPS // 2, 40)
+    _log(tmp_path / "done.csv", STEPS, 2)
+    running, done = sc.read(str(tmp_path / "run.csv")), sc.read(str(tmp_path / "done.csv"))
+    found = forecast(running, until=STEPS, schedule=COSINE, siblings=done)[0]
+    assert (found.target, found.siblings) == ("loss", ["done"])
+    assert found.value == pytest.approx(losses(COSINE, STEPS // 2)[STEPS], rel=2e-3)
+    asked = forecast(running, until=STEPS, schedule=COSINE, siblings=done, target="loss")[0]
+    assert asked.value == found.value
+
+
+def test_runs_of_different_losses_have_no_common_sibling(tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    _log(tmp_path / "runs" / "few.csv", STEPS // 2, 40)
+    _log(tmp_path / "runs" / "many.csv", STEPS // 2, 2)
+    runs = sc.read(str(tmp_path / "runs"))
+    alone_each = forecast(runs, until=STEPS, schedule=COSINE)
+    assert {f.run: f.target for f in alone_each} == {"few": "loss", "many": "val_loss"}
+    with pytest.raises(UsageError) as caught:
+        forecast(runs, until=STEPS, schedule=COSINE, siblings=runs)
+    assert str(caught.value) == (
+        "the runs log different losses (loss, val_loss): siblings cannot be compared with all of "
+        "them. Name one: --target COLUMN."
     )

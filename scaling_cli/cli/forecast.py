@@ -265,10 +265,11 @@ class _Asked:
             write_json(path, record)
             return
         from scaling_cli import plots
-        from scaling_cli.forecasting.reading import jobs_of
+        from scaling_cli.forecasting.reading import jobs_of, siblings_target
 
         jobs = jobs_of(runs, target=self.target)[0]
-        kin = jobs_of(self.read(self.siblings), target=self.target)[0] if self.siblings else []
+        same = siblings_target(jobs, self.target) if self.siblings else None
+        kin = jobs_of(self.read(self.siblings), target=same)[0] if self.siblings else []
         from scaling_cli.plots import _forecast
 
         plots.save(plots.drawn(_forecast, _forecast.table(found, jobs, kin)), path)
@@ -284,10 +285,14 @@ class _Asked:
         jobs, left = jobs_of(runs, target=self.target)
         if not jobs:
             raise DataError(f"{left[0].reason}" if left else "there is no run.")
-        watched = {}
-        for job in jobs:
-            watched[job.run] = compare(_band(against, job.run), job, patience)
-        going = [job for job in jobs if not job.reached(_band(against, job.run).until)]
+        watched, going = {}, []
+        for one in jobs:
+            band = _band(against, one.run)
+            # A log that has grown may by now be read by another column.
+            again = jobs_of(runs, target=self.target or band.target or None)[0]
+            job = next((j for j in again if j.run == one.run), one)
+            watched[job.run] = compare(band, job, patience)
+            going += [] if job.reached(band.until) else [job]
         found = self.forecast(going).to_dict() if going else {"schema_version": 1, "runs": []}
         record = found | {"against": {run: watch.to_dict() for run, watch in watched.items()}}
         if path is not None:
@@ -305,11 +310,13 @@ class _Asked:
 
         if len(self.sources) != 1 or not every > 0:
             raise UsageError("--follow takes one log and a positive --every.")
-        first = self._job()
+        first = self._job(self.target)
         band = None if against is None else _band(against, first.run)
+        # One loss all along: which one has more points may change as the log grows.
+        target = self.target or (band.target if band is not None else "") or first.target
         updates = follow(
-            self._job, lambda job: self.forecast([job])[0], _watcher(self.sources[0], every),
-            band=band, patience=patience,
+            lambda: self._job(target), lambda job: self.forecast([job])[0],
+            _watcher(self.sources[0], every), band=band, patience=patience,
         )  # fmt: skip
         for update in updates:
             write = _line if self.terminal.json else _render_forecast.line
@@ -317,10 +324,10 @@ class _Asked:
             if update.watch.left:
                 _end({update.job.run: True})
 
-    def _job(self) -> "Job":
+    def _job(self, target: str | None) -> "Job":
         from scaling_cli.forecasting.reading import one_job
 
-        return one_job(self.read(self.sources), target=self.target)
+        return one_job(self.read(self.sources), target=target)
 
 
 def _band(path: str, run: str) -> "Band":

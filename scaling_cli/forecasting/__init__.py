@@ -84,7 +84,9 @@ def forecast(
             f"there is no combination {combine!r}.", hint=near(combine, COMBINED, "combinations")
         )
     jobs, left, notes = _jobs(runs, target)
-    kin, unread, more = _jobs(siblings, target)
+    alone = isinstance(siblings, list | tuple) and not siblings
+    same = target if alone else reading.siblings_target(jobs, target)
+    kin, unread, more = _jobs(siblings, same)
     options = Options(
         until, schedule, level, method, unique_tokens, fit, tuple(kin), threshold, combine
     )

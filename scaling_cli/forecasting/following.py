@@ -30,6 +30,8 @@ class Band:
         Of one row, as a share of the loss.
     x, low, high : array, shape (n,)
         The interval of the expected loss along the way.
+    target : str
+        Column of the loss; empty where that is not known.
     """
 
     run: str
@@ -41,12 +43,14 @@ class Band:
     x: np.ndarray
     low: np.ndarray
     high: np.ndarray
+    target: str = ""
 
     @classmethod
     def of(cls, forecast: Forecast) -> "Band":
         """Return the band of a forecast."""
         f, path = forecast, forecast.path
-        return cls(f.run, f.unit, f.now, f.until, f.level, f.noise, path.x, path.low, path.high)
+        return cls(f.run, f.unit, f.now, f.until, f.level, f.noise, path.x, path.low, path.high,
+                   f.target)  # fmt: skip
 
     @classmethod
     def read(cls, record: Mapping[str, Any], run: str, file: str | None = None) -> "Band":
@@ -64,7 +68,8 @@ class Band:
                 place = "step" if item["unit"] == "steps" else "tokens"
                 path = {name: np.array(item["path"][name], float) for name in ("x", "low", "high")}
                 return cls(item["run"], item["unit"], float(item["seen"][place]), item["until"],
-                           item["level"], item["noise"], **path)  # fmt: skip
+                           item["level"], item["noise"], **path,
+                           target=item.get("target", ""))  # fmt: skip
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DataError(
                 "this is no forecast.", file=file,
@@ -135,10 +140,15 @@ def compare(band: Band, job: Job, patience: int = PATIENCE) -> Watch:
     Raises
     ------
     UsageError
-        If the axes differ.
+        If the axes or the losses differ.
     """
     if band.unit != job.unit:
         raise UsageError(f"the forecast runs over {band.unit}, the log over {job.unit}.")
+    if band.target and job.target and band.target != job.target:
+        raise UsageError(
+            f"the forecast is of {band.target}, what is read from the log is {job.target}.",
+            hint=f"Read it as well: --target {band.target}.",
+        )
     rows = np.flatnonzero((job.x > band.now) & (job.x <= band.until))
     size = int(np.clip(np.ceil((band.noise / WANTED_NOISE) ** 2), 1, MOST_ROWS))
     whole = len(rows) // size

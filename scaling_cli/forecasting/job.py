@@ -40,6 +40,8 @@ class Job:
         Where the run is planned to end, if its table says so.
     notes : tuple of str
         What was left out or merged in reading.
+    target : str
+        Column of the loss; empty where the job was not read from a log.
     """
 
     run: str
@@ -53,6 +55,7 @@ class Job:
     unique_tokens: float | None = None
     length: float | None = None
     notes: tuple[str, ...] = field(default=())
+    target: str = ""
 
     def __post_init__(self) -> None:
         """Merge what was logged twice, leave out what is not finite, refuse what is no curve.

@@ -1,6 +1,6 @@
 """From ingested runs, or curves, to running jobs: axis, target, schedule, size, plan."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -100,8 +100,28 @@ def _job(facts: Mapping[str, Any], rows: "View", target: str | None) -> Job:
         schedule=_stated(name, facts.get("schedule")),
         batch_tokens=_batch(facts, rows, unit), params=facts.get("params"),
         unique_tokens=facts.get(U.column), length=length,
-        notes=(note,) if note else (),
+        notes=(note,) if note else (), target=column,
     )  # fmt: skip
+
+
+def siblings_target(jobs: Sequence[Job], target: str | None) -> str | None:
+    """Return the column in which siblings are read: that of the runs they are compared with.
+
+    Raises
+    ------
+    UsageError
+        If the runs are forecast in different losses.
+    """
+    columns = sorted({job.target for job in jobs if job.target})
+    if target is not None or not columns:
+        return target
+    if len(columns) > 1:
+        raise UsageError(
+            f"the runs log different losses ({', '.join(columns)}): siblings cannot be compared "
+            "with all of them.",
+            hint="Name one: --target COLUMN.",
+        )
+    return columns[0]
 
 
 def _target(rows: "View", target: str | None) -> tuple[str, str]:

@@ -140,6 +140,8 @@ class Forecast:
     warnings, notes : sequence of str
     path : Path
         From now to the end.
+    target : str
+        Column of the loss that is forecast; empty where it was not read from a log.
     """
 
     run: str
@@ -166,6 +168,7 @@ class Forecast:
     warnings: Sequence[str] = ()
     notes: Sequence[str] = ()
     path: Path = field(default_factory=lambda: Path(*[np.empty(0)] * 4))
+    target: str = ""
 
     @property
     def now(self) -> float:

@@ -58,6 +58,7 @@ def record(
         siblings=used, left_out=_unused(parts), warnings=warnings, notes=[*notes, *_noted(parts)],
         path=Path(outcome.x, outcome.loss, outcome.loss * np.exp(-outcome.half),
                   outcome.loss * np.exp(outcome.half)),
+        target=job.target,
     )  # fmt: skip
 
 
