@@ -323,12 +323,6 @@ def test_check_evaluates_published_curves_where_they_are(shared: Path) -> None:
     assert found.objective == pytest.approx(2.91e-4, abs=5e-7)  # as computed by others
 
 
-def test_check_refits_the_average_of_the_published_curves(shared: Path) -> None:
-    (found,) = reference.check(["average/luo-2025-25m"], mirror=shared / "upstream")
-    assert found.status is Verdict.PASS
-    assert found.message.startswith("refitted: predictions within ")
-
-
 def test_check_refits_what_carries_its_curves(fit: CurveFit, tmp_path: Path) -> None:
     file = tmp_path / "fit.json"
     fit.to_json(file)
