@@ -1,5 +1,6 @@
 """The critical batch from runs: made curves give it back; SciPy finds the same."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -155,6 +156,28 @@ def test_what_the_runs_do_not_say(code: str) -> None:
     fit = fit_batches(made(ONE, 26124.0, WARNED[code]))
     level = {check.code: str(check.level) for check in fit.checks}
     assert level[code] == "warn"
+
+
+def test_a_best_rate_at_the_edge_of_its_sweep_is_told() -> None:
+    """At 2048 tokens the highest of three rates is the fastest; elsewhere the middle one."""
+    runs = []
+    for run in made(ONE, 26124.0):
+        fastest = 2 if run.B == 2048 else 1
+        for place in range(3):
+            slow = 1.0 if place == fastest else 1.3
+            runs.append(replace(run, run=f"{run.run}-{place}", step=slow * run.step,
+                                rate=1e-3 * 2**place))  # fmt: skip
+    (check,) = (c for c in fit_batches(runs).checks if c.code == "batch.learning_rate")
+    assert check.message == (
+        "at batches of 2048 tokens the best learning rate is the lowest or the highest that was "
+        "tried: another may need fewer steps. Sweep further there."
+    )
+
+
+def test_every_check_of_batches_is_documented(root: Path, exact: BatchFit) -> None:
+    text = (root / "docs" / "checklist.md").read_text(encoding="utf8")
+    assert [c.code for c in exact.checks if f"| `{c.code}` |" not in text] == []
+    assert all(c.message.endswith(".") for c in exact.checks)
 
 
 def test_two_batches_are_refused() -> None:
