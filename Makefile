@@ -37,7 +37,7 @@ demo: $(STAMP)
 	scaling plot demo/fit.json --kind loss --measured demo/heldout.csv -o demo/ladder.png
 
 test: $(STAMP)
-	python -m pytest
+	python -m pytest -n 2
 
 lint: $(STAMP)
 	ruff check .

@@ -6,7 +6,7 @@ The folder of other people's data is not in this repository; the ladder is.
 import csv
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -51,10 +51,10 @@ class Case:
 
     def kind(self, share: float) -> str:
         """Return the class of the curve when this share of it is logged."""
-        rate = self.plan.rate(np.linspace(share, 1, 400) * self.plan.length)
+        rate = self.plan.rate(np.linspace(share, 1, 400) * self.end)
         if rate.min() > 0.97:
             return "constant"
-        grid = np.linspace(0.02, 1, 400) * self.plan.length
+        grid = np.linspace(0.02, 1, 400) * self.end
         flat = np.mean(self.plan.rate(grid) > 0.97) > 0.3
         if not flat:
             return "cosine"
@@ -84,9 +84,13 @@ def _case(
     source: str, job: Job, schedule: Schedule, *, recorded: bool = True, overfit: bool = False,
     raw: bool = False,
 ) -> Case:  # fmt: skip
-    """Return a case; the end of a raw training log is the mean of its last hundredth."""
+    """Return a case; the end of a raw training log is the mean of its last hundredth.
+
+    A run may have been stopped long before its schedule ends.
+    """
     rows = max(10, len(job.x) // 100) if raw else LAST_ROWS.get(source, 1)
-    plan = Plan(schedule, job.now, "given", "given", stretch=job.now / schedule.length)
+    plan = Plan(schedule, schedule.length, "given", "given")
+    job = replace(job, schedule=schedule)
     last = job.loss[-rows:]
     return Case(source, job, plan, recorded, overfit, float(job.x[-rows:].mean()),
                 float(last.mean()), float(last.std() / np.sqrt(rows)))  # fmt: skip
@@ -111,7 +115,9 @@ def _multi_power() -> Iterator[Case]:
             logged = _rows(path)
             job = Job(f"{size}-{path.stem}", _numbers(logged["step"]), _numbers(logged["loss"]),
                       params=float(size[:-1]) * 1e6)  # fmt: skip
-            yield _case("multipowerlaw", job, parse_schedule(MULTI_POWER[path.stem]))
+            # Those with one step of the rate were planned for 16000 steps; 25M ended before.
+            text = MULTI_POWER[path.stem].replace("steps=16000", f"steps={job.now:.0f}")
+            yield _case("multipowerlaw", job, parse_schedule(text))
 
 
 def _logged(source: str, path: Path, *, raw: bool) -> Case:

@@ -3,9 +3,14 @@
 Usage: OPENBLAS_NUM_THREADS=1 SCALING_SHARED=../shared python benchmarks/forecasts.py [--held-out]
 
 Other people's curves are not in this repository; the ladder's are. Every curve is cut at 25, 50,
-75 and 90 % of its length; each cell is the median absolute error in %, the coverage of the 90 %
-interval, and the median half-width in %. Runs planned for more than four epochs are told apart.
---held-out chooses the priors anew for every source from the others, and scores them on it.
+75 and 90 % of its length and given to `forecast` with its schedule; each cell is the median
+absolute error in %, the coverage of the 90 % interval, the median half-width in %, and the number
+of curves. Runs planned for more than four epochs are told apart: `forecast` calls their intervals
+invalid.
+
+--held-out estimates and chooses the priors anew for every source, from the others alone: B over
+the final loss as the median over sources of their median, in fits to whole runs; how many points
+the data count as, and how many runs are young, by the mean logarithm of the predicted density.
 """
 
 import sys
@@ -17,28 +22,24 @@ from statistics import NormalDist
 import numpy as np
 from forecast_curves import Case, cases
 
-from scaling_cli.forecasting import annealed
+from scaling_cli.forecasting import annealed, forecast
 from scaling_cli.forecasting.alone import Alone, alone
-from scaling_cli.forecasting.annealed import Belief
+from scaling_cli.forecasting.annealed import Belief, Prior
 from scaling_cli.forecasting.course import Plan
 from scaling_cli.forecasting.future import same_shape
 from scaling_cli.forecasting.job import FEWEST, Job
-from scaling_cli.forecasting.siblings import Family, Sibling, informed
+from scaling_cli.forecasting.record import Forecast
 from scaling_cli.schedules.constant import Constant
 
 SHARES = (0.25, 0.5, 0.75, 0.9)
 KINDS = ("cosine", "wsd-before", "wsd-begun", "constant")
 LEVEL = 0.9
 QUANTILE = NormalDist().inv_cdf((1 + LEVEL) / 2)
-MOST_SIBLINGS = 3
-# B under gradual decays, after a steady rate, and its sd: what --held-out chooses among.
-DROPS = (
-    (0.053, 0.042, 0.02),
-    (0.05, 0.05, 0.02),
-    (0.053, 0.053, 0.015),
-    (0.045, 0.045, 0.018),
-    (0.04, 0.04, 0.015),
-)
+SIBLINGS = {"transfer": 3, "joint": 6}
+SMALLER = 0.95  # of the run's size
+POINTS, YOUNG = (8.0, 16.0), (0.0, 0.25, 0.5)  # what --held-out chooses among
+DROP_SD = 0.02
+OPEN_DROP = Prior(1.0, floor=(0.8, 0.3), gain=(0.3, 1.0), drop=(0.05, 0.1), exponent=(0.45, 0.5))
 
 
 @dataclass(frozen=True)
@@ -60,21 +61,52 @@ class Score:
         """Whether the interval held it."""
         return abs(np.log1p(self.error)) <= self.half
 
+    @property
+    def density(self) -> float:
+        """Logarithm of the density that the interval, taken as normal, gives what came."""
+        sd = self.half / QUANTILE
+        return float(-((np.log1p(self.error) / sd) ** 2) / 2 - np.log(sd))
+
 
 Method = Callable[[Job, Case], tuple[float, float]]
 
 
-def law(
-    job: Job, case: Case, belief: Belief = annealed.DEFAULT, *, backtest: bool = True
-) -> tuple[float, float]:
+def law(job: Job, case: Case) -> tuple[float, float]:
     """Return the default forecast and the half-width of its logarithm."""
-    return _end(alone(job, case.plan, belief, backtest=backtest), case)
+    return _told(forecast(job, until=_place(case), level=LEVEL)[0])
+
+
+def families(combine: str) -> Method:
+    """Return the forecast of families of learning curves under the known rate."""
+
+    def method(job: Job, case: Case) -> tuple[float, float]:
+        found = forecast(job, until=_place(case), level=LEVEL, method="families", combine=combine)
+        return _told(found[0])
+
+    return method
+
+
+def _place(case: Case) -> str:
+    return f"{case.end!r} {case.job.unit}"
+
+
+def _told(found: Forecast) -> tuple[float, float]:
+    return found.value, float(np.log(found.interval[1] / found.interval[0]) / 2)
+
+
+def believing(belief: Belief) -> Method:
+    """Return the law under other priors."""
+
+    def method(job: Job, case: Case) -> tuple[float, float]:
+        return _end(alone(job, case.plan, belief), case)
+
+    return method
 
 
 def power(job: Job, case: Case) -> tuple[float, float]:
     """Return the forecast of the power law in steps."""
-    flat = Constant(peak=1.0, length=case.plan.length, unit=job.unit)
-    plan = Plan(flat, case.plan.length, "none", "")
+    flat = Constant(peak=1.0, length=case.end, unit=job.unit)
+    plan = Plan(flat, case.end, "none", "")
     return _end(alone(job, plan, annealed.VAGUE), case)
 
 
@@ -94,34 +126,41 @@ def score(every: Iterable[Case], method: Method) -> list[Score]:
     found = []
     for case in every:
         for share in SHARES:
-            at = share * case.plan.length
+            at = share * case.end
             if (case.job.x <= at).sum() >= FEWEST:
                 value, half = method(case.job.until(at), case)
                 found.append(Score(case, share, value / case.final - 1, half))
     return found
 
 
-def kin(case: Case, every: Sequence[Case], how: str) -> list[Sibling]:
-    """Return finished runs of the same source: of one shape, or of one size and other schedules."""
+def kin(case: Case, every: Sequence[Case], how: str) -> list[Job]:
+    """Return finished runs of the same source: of one shape, or of one size and other schedules.
+
+    `smaller` are those of one shape that are smaller: what one has before a large run.
+    """
     found = []
     for other in every:
         if other is case or other.source != case.source or other.overfit:
             continue
-        apart = abs(np.log((other.job.params or 1.0) / (case.job.params or 1.0)))
+        ratio = (other.job.params or 1.0) / (case.job.params or 1.0)
         alike = same_shape(case.plan, other.plan)
-        if (how == "transfer" and alike) or (how == "joint" and not alike and apart < 0.05):
-            found.append((apart, Sibling(other.job, other.plan)))
+        apart = abs(np.log(ratio))
+        if (
+            (how == "transfer" and alike)
+            or (how == "smaller" and alike and ratio < SMALLER)
+            or (how == "joint" and not alike and apart < 0.05)
+        ):
+            found.append((apart, other.job))
     found.sort(key=lambda item: item[0])
-    return [sibling for _, sibling in found[: MOST_SIBLINGS if how == "transfer" else 6]]
+    return [job for _, job in found[: SIBLINGS.get(how, 3)]]
 
 
 def with_kin(every: Sequence[Case], how: str) -> Method:
     """Return the forecast that siblings of the same source inform."""
 
     def method(job: Job, case: Case) -> tuple[float, float]:
-        found = alone(job, case.plan)
-        told = informed(found, Family(tuple(kin(case, every, how)), how, ()), case.end)
-        return _end(found, case) if told is None else (told.value, told.half_width(LEVEL))
+        siblings = kin(case, every, how)
+        return _told(forecast(job, until=_place(case), siblings=siblings, level=LEVEL)[0])
 
     return method
 
@@ -152,36 +191,53 @@ def table(title: str, scores: Sequence[Score], *, total: bool = True) -> None:
         print(f"{'all':12} {row(scores)}")
 
 
-def candidates() -> dict[str, Belief]:
-    """Return the beliefs among which --held-out chooses."""
-    found = {}
-    for effective in (8.0, 16.0):
-        for gradual, cooled, sd in DROPS:
-            for share in (0.0, 0.25, 0.5):
-                young = [replace(annealed.YOUNG, share=share)] if share else []
-                kinds, steady = (
-                    [replace(annealed.MATURE, drop=(drop, sd), share=1 - share), *young]
-                    for drop in (gradual, cooled)
-                )
-                name = (
-                    f"{effective:g} points, B {gradual:g} and {cooled:g} +- {sd:g}, young {share:g}"
-                )
-                found[name] = Belief(kinds, effective, steady)
-    return found
+def measured_drop(case: Case) -> float | None:
+    """Return B over the final loss in a fit to the whole run; None where the rate did not fall."""
+    if case.kind(0.25) == "constant" or case.overfit:
+        return None
+    belief = Belief((OPEN_DROP,))
+    return alone(case.job, case.plan, belief, backtest=False).posterior.typical()["B"] / case.final
+
+
+def candidates(every: Sequence[Case], source: str) -> dict[str, Belief]:
+    """Return the beliefs among which --held-out chooses for a source, made from the others."""
+    drops: dict[bool, dict[str, list[float]]] = {True: {}, False: {}}
+    for case in every:
+        drop = None if _family(case) in (source, "ladder") else measured_drop(case)
+        if drop is not None:
+            cooled = case.kind(0.25) != "cosine"
+            drops[cooled].setdefault(_family(case), []).append(drop)
+    gradual, cooled = (
+        float(np.median([np.median(some) for some in drops[which].values()]))
+        for which in (False, True)
+    )
+    return {
+        f"B {gradual:.3f} and {cooled:.3f}, {points:g} points, young {share:g}": _belief(
+            gradual, cooled, points, share
+        )
+        for points in POINTS for share in YOUNG
+    }  # fmt: skip
+
+
+def _belief(gradual: float, cooled: float, points: float, share: float) -> Belief:
+    young = [replace(annealed.YOUNG, share=share)] if share else []
+    kinds, steady = (
+        [replace(annealed.MATURE, drop=(drop, DROP_SD), share=1 - share), *young]
+        for drop in (gradual, cooled)
+    )
+    return Belief(kinds, points, steady)
 
 
 def held_out(every: Sequence[Case]) -> list[Score]:
     """Score each source under the belief that did best on the others."""
-    beliefs = candidates()
-    tried = {}
-    for name, belief in beliefs.items():
-        tried[name] = score(every, lambda job, case, b=belief: law(job, case, b, backtest=False))
     found: list[Score] = []
     for source in sorted({_family(case) for case in every}):
-        best = min(tried, key=lambda name: _loss(tried[name], source))
+        others = [case for case in every if _family(case) != source]
+        beliefs = candidates(others, source)
+        best = max(beliefs, key=lambda name: _density(score(others, believing(beliefs[name]))))
         print(f"  without {source}: {best}", flush=True)
         own = [case for case in every if _family(case) == source]
-        found += score(own, lambda job, case, b=beliefs[best]: law(job, case, b))
+        found += score(own, believing(beliefs[best]))
     return found
 
 
@@ -190,13 +246,12 @@ def _family(case: Case) -> str:
     return case.source.partition("-")[0]
 
 
-def _loss(scores: Sequence[Score], without: str) -> float:
-    """Return the mean over classes, shares and sources of ln(median error + .03 %)."""
-    cells: dict[tuple[str, str, float], list[float]] = {}
+def _density(scores: Sequence[Score]) -> float:
+    """Return the mean over sources of the mean logarithm of the predicted density."""
+    sources: dict[str, list[float]] = {}
     for s in scores:
-        if _family(s.case) != without:
-            cells.setdefault((_family(s.case), s.kind, s.share), []).append(abs(s.error))
-    return float(np.mean([np.log(np.median(errors) + 3e-4) for errors in cells.values()]))
+        sources.setdefault(_family(s.case), []).append(s.density)
+    return float(np.mean([np.mean(some) for some in sources.values()]))
 
 
 def main() -> None:
@@ -217,14 +272,23 @@ def main() -> None:
     table("law, rate recorded", [s for s in scores if s.case.recorded])
     table("law, schedule assumed", [s for s in scores if not s.case.recorded])
     table("law, all", scores)
+    for combine in ("stack", "average"):
+        table(f"families over the area under the rate, {combine}", score(theirs, families(combine)))
     table("power law in steps", score(theirs, power))
     table("last value", score(theirs, last))
-    for how, title in (("transfer", "same shape, 3 siblings"), ("joint", "same size")):
+    for how, title in (
+        ("transfer", "same shape, 3 siblings"),
+        ("smaller", "same shape, 3 siblings, all smaller"),
+        ("joint", "same size, other schedules"),
+    ):
         have = [c for c in theirs if kin(c, theirs, how)]
         table(f"{title}: the law alone", score(have, law))
         table(f"{title}: with siblings", score(have, with_kin(theirs, how)))
     table("more than four epochs planned", score([c for c in every if c.overfit], law))
     table("the ladder, held-out losses", score(own, law))
+    schedules = [c for c in own if c.source == "ladder-schedule"]
+    for how, title in (("transfer", "the other size"), ("joint", "the other schedules")):
+        table(f"the ladder's schedules, with {title}", score(schedules, with_kin(own, how)))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What runs at several batch sizes do not say: lines with stable codes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 
@@ -21,18 +21,22 @@ def checks(
     replicates: Sequence[BatchTrajectory],
 ) -> list[Check]:
     """Return one line per question; a warning says what to do."""
-    asked = {
-        "batch.bracket": _bracket(levels, trajectory),
-        "batch.count": _count(levels, replicates),
-        "batch.levels": _missed(levels),
-        "batch.noise": _noise(levels),
-        "batch.learning_rate": _tuned(runs),
-        "batch.schedule": _schedules(runs),
-    }
+    asked = (
+        ("bracket", _bracket(levels, trajectory), "the critical batch lies between those run."),
+        ("count", _count(levels, replicates), "there are enough batch sizes for an interval."),
+        ("levels", _missed(levels), "every batch gets to most of the levels."),
+        ("noise", _noise(levels), "steps to a loss lie near their hyperbola."),
+        (
+            "learning_rate",
+            _tuned(runs, levels),
+            "no best rate lies at the edge of its sweep.",
+        ),
+        ("schedule", _schedules(runs), "the rate is constant after the warm-up in every run."),
+    )
     found = []
-    for code, warnings in asked.items():
-        told = list(warnings)
-        found.append(Check(code, Level.WARN if told else Level.PASS, " ".join(told)))
+    for name, warnings, passed in asked:
+        told = " ".join(warnings)
+        found.append(Check(f"batch.{name}", Level.WARN if told else Level.PASS, told or passed))
     return found
 
 
@@ -63,7 +67,7 @@ def _missed(levels: Sequence[BatchLevel]) -> Iterator[str]:
     often = [B for level in levels for B in level.missed]
     missed = sorted({B for B in often if often.count(B) > MISSED * len(levels)})
     if missed:
-        names = ", ".join(f"{B:.4g}" for B in missed)
+        names = ", ".join(f"{B:.6g}" for B in missed)
         yield (
             f"batches of {names} tokens miss more than half of the levels, which lie where most "
             "batches get: train those for longer."
@@ -79,15 +83,32 @@ def _noise(levels: Sequence[BatchLevel]) -> Iterator[str]:
         )
 
 
-def _tuned(runs: Sequence[BatchRun]) -> Iterator[str]:
-    counts = {(run.N, run.B): 0 for run in runs}
+def _tuned(runs: Sequence[BatchRun], levels: Sequence[BatchLevel]) -> Iterator[str]:
+    groups: dict[tuple[float, float], list[BatchRun]] = {}
     for run in runs:
-        counts[run.N, run.B] += 1
-    if min(counts.values()) < 2:
+        groups.setdefault((run.N, run.B), []).append(run)
+    if min(len(group) for group in groups.values()) < 2:
         yield (
             "some batches have a single run: if its learning rate is not the best one for that "
             "batch, the critical batch comes out wrong. Sweep the rate at each batch."
         )
+    # The first at the lowest level that the batch gets to: levels fall, so the last one counts.
+    fastest = {(level.N, b["B"]): b["run"] for level in levels for b in level.batches}
+    best = set(fastest.values())
+    edges = sorted({B for (_, B), group in groups.items() if _at_an_edge(group, best)})
+    if edges:
+        yield (
+            f"at batches of {', '.join(f'{B:.6g}' for B in edges)} tokens the best learning rate "
+            "is the lowest or the highest that was tried: another may need fewer steps. Sweep "
+            "further there."
+        )
+
+
+def _at_an_edge(group: Sequence[BatchRun], best: Collection[str]) -> bool:
+    """Return whether the best of several rates has none on one of its sides."""
+    rates = {run.rate for run in group if np.isfinite(run.rate)}
+    own = [run.rate for run in group if run.run in best]
+    return len(rates) > 1 and any(rate in (min(rates), max(rates)) for rate in own)
 
 
 def _schedules(runs: Sequence[BatchRun]) -> Iterator[str]:

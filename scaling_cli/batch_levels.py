@@ -33,6 +33,8 @@ class BatchRun:
         Increasing steps after the warm-up, and nats/token there.
     notes : sequence of str
         What about the run does not agree with the theory.
+    rate : float
+        Its peak learning rate; NaN where that is not known.
     """
 
     run: str
@@ -41,6 +43,7 @@ class BatchRun:
     step: np.ndarray
     loss: np.ndarray
     notes: tuple[str, ...] = ()
+    rate: float = np.nan
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,9 @@ def _batch_run(name: str, rows: View, target: str, start: int | None) -> BatchRu
     if taken.sum() < FEWEST_POINTS:
         raise DataError(f"{taken.sum()} points after the warm-up; {FEWEST_POINTS} are needed.")
     N = rows.column("params")[0] if "params" in columns else np.nan
-    return BatchRun(name, float(N), float(batch[0]), step[taken], loss[taken], notes)
+    lr = rows.column("lr") if "lr" in columns else np.array([np.nan])
+    rate = float(np.nanmax(lr)) if np.isfinite(lr).any() else np.nan
+    return BatchRun(name, float(N), float(batch[0]), step[taken], loss[taken], notes, rate)
 
 
 def _warm(rows: View) -> tuple[float, tuple[str, ...]]:

@@ -158,7 +158,20 @@ def _refitted(
     verdict, message = judge(sums[0], sums[1], error, allowed)
     if verdict is Verdict.BETTER and update:
         again = fit_curves(curves, **options, bootstrap=chosen.get("bootstrap", 0))
-        replace(again, name=fit.name, origin=fit.origin, command=fit.command).to_json(result.file)
+        _as_before(again, fit).to_json(result.file)
         verdict, message = Verdict.PASS, f"{message} Written."
     return replace(result, status=verdict, message=message, objective=new.value,
                    max_relative_error=error)  # fmt: skip
+
+
+def _as_before(again: CurveFit, fit: CurveFit) -> CurveFit:
+    """Return a refit with what a file says of itself and of its curves, which are the same.
+
+    Curves of others are not in the file, and must not come into it by a refit.
+    """
+    known = {run.run: run.known for run in fit.runs}
+    runs = [replace(run, known=known[run.run]) for run in again.runs]
+    anchors = [a | {"value": _at(again, a["inputs"])} for a in fit.origin.get("anchors") or []]
+    origin = {**fit.origin, "anchors": anchors} if anchors else fit.origin
+    about = {"name": fit.name, "origin": origin, "command": fit.command, "data": fit.data}
+    return replace(again, runs=runs, **about)

@@ -188,22 +188,24 @@ def jump(x: np.ndarray, loss: np.ndarray) -> Jump | None:
     least = max(LEAST_JUMP, SURE * sd)
     if abs(size[at]) < least:
         return None
-    row += _sharpest(y, row, window, np.sign(size[at]))
+    row += _sharpest(y, row, window)
     lasting, sudden = _lasting(x, y, row), _sudden(y, row, window)
     if min(lasting * np.sign(size[at]), sudden * np.sign(size[at])) < 0.5 * abs(size[at]):
         return None
     return Jump(row, float(x[row]), float(lasting))
 
 
-def _sharpest(y: np.ndarray, row: int, window: int, sign: float) -> int:
-    """Return by how many rows to move a jump to where two halves of a window differ most."""
-    half = max(2, window // 2)
+def _sharpest(y: np.ndarray, row: int, window: int) -> int:
+    """Return by how many rows to move a jump: two levels, least absolute deviations from both."""
+    half, first = max(2, window // 2), max(0, row - window)
+    near = y[first : row + window]
     moves = range(-half, half + 1)
-    gaps = [
-        sign * (np.median(y[row + m : row + m + half]) - np.median(y[row + m - half : row + m]))
-        for m in moves
-    ]
-    return moves[int(np.argmax(gaps))]
+
+    def left(move: int) -> float:
+        parts = near[: row - first + move], near[row - first + move :]
+        return sum(float(np.abs(part - np.median(part)).sum()) for part in parts)
+
+    return min(moves, key=left)
 
 
 def _sudden(y: np.ndarray, row: int, window: int) -> float:

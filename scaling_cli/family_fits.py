@@ -211,7 +211,8 @@ def _value(problem: _Problem, columns: np.ndarray, coefficients: np.ndarray) -> 
     """Return the sum over points, shape (p, g); infinite where a loss is not positive."""
     rho = _huber(_residuals(problem, columns, coefficients))[0]
     counted = problem.batch.weight[:, None, :]
-    return np.sum(np.where(counted > 0, counted * rho, 0.0), axis=-1)
+    # A point that does not count may have an infinite residual: nothing times that is nothing.
+    return np.sum(counted * np.where(counted > 0, rho, 0.0), axis=-1)
 
 
 def _residuals(problem: _Problem, columns: np.ndarray, coefficients: np.ndarray) -> np.ndarray:

@@ -85,13 +85,9 @@ class Comparison:
         """Return the JSON object, but for the name of the fit."""
         return {
             "intervals": [one.to_dict() for one in self.intervals],
-            "profiles": [
-                {"of": p.of, "inputs": dict(p.inputs), "value": p.value.tolist(),
-                 "rise": p.rise.tolist(), "threshold": p.threshold, "unsure": list(p.unsure)}
-                for p in self.profiles
-            ],
+            "profiles": [one.to_dict() for one in self.profiles],
             "notes": list(self.notes),
-        }  # fmt: skip
+        }
 
 
 def intervals(
@@ -232,7 +228,7 @@ class _Work:
                 f"{', '.join(edge)} ran to the edge of its domain: profiles of others "
                 "may be too short."
             )
-        found += [_doubt(one) for one in self.profiles if one.unsure]
+        found += [one.doubt() for one in self.profiles if one.unsure]
         if any(one.lower > LOWER for one in self.profiles):
             found.append("a profile found a lower objective than the fit: fit again.")
         return found
@@ -240,16 +236,6 @@ class _Work:
     def _about_posterior(self) -> str:
         sure = "" if self.posterior.converged else "NOT CONVERGED, no interval is given: "
         return f"nuts: {sure}{self.posterior.summary()}"
-
-
-def _doubt(profile: Profile) -> str:
-    """Say which ends of a profile may lie farther out, and what to do."""
-    ends = " and ".join(profile.unsure)
-    return (
-        f"WARN the profile of {profile.of} may be too short at its {ends} end: with the value held "
-        "there, other parameters slide on without a minimum. Read it as open there, or hold one of "
-        "them with --fix."
-    )
 
 
 LOWER = 0.05  # of tau / 2: it moves the ends by less than 1 %

@@ -11,6 +11,7 @@ term that the data do not show), the profile says that the interval may be too s
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -74,6 +75,26 @@ class Profile:
     threshold: float
     lower: float
     unsure: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON object."""
+        return {
+            "of": self.of,
+            "inputs": dict(self.inputs),
+            "value": self.value.tolist(),
+            "rise": self.rise.tolist(),
+            "threshold": self.threshold,
+            "unsure": list(self.unsure),
+        }
+
+    def doubt(self) -> str:
+        """Say which ends may lie farther out, and what to do."""
+        ends = " and ".join(self.unsure)
+        return (
+            f"WARN the profile of {self.of} may be too short at its {ends} end: with the value "
+            "held there, other parameters slide on without a minimum. Read it as open there, or "
+            "hold one of them with --fix."
+        )
 
 
 def of_parameter(

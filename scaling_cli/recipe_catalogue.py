@@ -17,7 +17,7 @@ RELEASED = "li-2025-released"
 
 def recipe_names() -> list[str]:
     """Return the certified recipes: names that fits of a learning rate and of a batch share."""
-    found = (name.split("/") for name in fit_names())
+    found = (name.split("/") for name in fit_names(of_curves=False))
     return sorted(stem for law, stem in found if laws.get(law).output() is LR)
 
 
@@ -38,7 +38,7 @@ def resolve_recipe(text: str) -> Recipe:
             f"{text!r} is neither a file nor a certified recipe.",
             hint=near(text, recipe_names(), "certified recipes"),
         )
-    fits = [resolve(name) for name in fit_names() if name.split("/")[1] == text]
+    fits = [resolve(name) for name in fit_names(of_curves=False) if name.split("/")[1] == text]
     return Recipe.of_fits(fits, name=text)
 
 

@@ -270,7 +270,8 @@ def _brent(loss: Callable[[float], float], places: np.ndarray, near: float) -> f
         return near
     options = {"xatol": 1e-3 * (high - low)}
     ended: Any = minimize_scalar(loss, bounds=(low, high), method="bounded", options=options)
-    found = float(ended.x)
+    # To the digits that the search has, so that a schedule can be read and typed.
+    found = min(max(float(f"{ended.x:.4g}"), low), high)
     return min([near, found, *{low, high} & {places[0], places[-1]}], key=loss)
 
 

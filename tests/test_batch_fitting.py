@@ -1,5 +1,6 @@
 """The critical batch from runs: made curves give it back; SciPy finds the same."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -157,6 +158,28 @@ def test_what_the_runs_do_not_say(code: str) -> None:
     assert level[code] == "warn"
 
 
+def test_a_best_rate_at_the_edge_of_its_sweep_is_told() -> None:
+    """At 2048 tokens the highest of three rates is the fastest; elsewhere the middle one."""
+    runs = []
+    for run in made(ONE, 26124.0):
+        fastest = 2 if run.B == 2048 else 1
+        for place in range(3):
+            slow = 1.0 if place == fastest else 1.3
+            runs.append(replace(run, run=f"{run.run}-{place}", step=slow * run.step,
+                                rate=1e-3 * 2**place))  # fmt: skip
+    (check,) = (c for c in fit_batches(runs).checks if c.code == "batch.learning_rate")
+    assert check.message == (
+        "at batches of 2048 tokens the best learning rate is the lowest or the highest that was "
+        "tried: another may need fewer steps. Sweep further there."
+    )
+
+
+def test_every_check_of_batches_is_documented(root: Path, exact: BatchFit) -> None:
+    text = (root / "docs" / "checklist.md").read_text(encoding="utf8")
+    assert [c.code for c in exact.checks if f"| `{c.code}` |" not in text] == []
+    assert all(c.message.endswith(".") for c in exact.checks)
+
+
 def test_two_batches_are_refused() -> None:
     with pytest.raises(FitError) as raised:
         fit_batches(made(ONE, 26124.0, (256, 4096)))
@@ -208,3 +231,17 @@ def test_logs_without_a_batch_are_refused(tmp_path: Path) -> None:
     _table(tmp_path, "a", [f"{i},1e-3,{5 - 0.1 * i}" for i in range(1, 9)])
     with pytest.raises(DataError, match="no run has a loss curve and a batch size"):
         batch_runs_of(sc.read(str(tmp_path)))
+
+
+@pytest.mark.parametrize("B", [256, 2048, 8192])
+def test_a_batch_that_was_not_fitted_is_predicted(root: Path, B: int) -> None:
+    """Our own sweep: the best of three rates at every step, where the loss is one of the levels."""
+    folder = root / "data/batch_sweep"
+    runs, left = batch_runs_of(sc.read(str(folder / "runs/*.csv"), meta=str(folder / "runs.csv")))
+    assert (len(runs), left) == (20, [])
+    hidden = [run for run in runs if run.B == B]
+    fit = fit_batches([run for run in runs if run.B != B])
+    best = np.min([run.loss for run in hidden], axis=0)
+    off = fit.trajectory.loss(hidden[0].step, B, N=hidden[0].N) / best - 1
+    assert np.mean(np.abs(off[best < 2.5])) < 0.01
+    assert abs(off[-1]) < 0.02

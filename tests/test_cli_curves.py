@@ -221,7 +221,7 @@ REFUSED = [
     (["predict", "--fit", "kaplan_n/kaplan-2020", "--schedule", CONSTANT],
      "kaplan_n/kaplan-2020 is a fit of kaplan_n, which sees no schedule."),
     (["predict", "--fit", CERTIFIED, "--schedule", CONSTANT, "--params", "7B"],
-     "--schedule and --params were both given."),
+     "the fit is one of a single model: its size cannot be chosen."),
     (["predict", "--schedule", CONSTANT],
      "--schedule needs a fit of loss curves, and there is no ./fit.json here."),
     (["predict", "--fit", CERTIFIED, "--params", "7B", "--every", "10"],

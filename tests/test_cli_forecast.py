@@ -1,7 +1,7 @@
 """`scaling forecast`: text, JSON, files, exit codes, and a log that grows."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import matplotlib.image
@@ -10,7 +10,7 @@ import pytest
 from jobs import CONSTANT, COSINE, STEPS, WSD, job, losses
 from typer.testing import CliRunner
 
-from scaling_cli import read
+from scaling_cli import plots, read
 from scaling_cli.cli import app
 from scaling_cli.cli import forecast as command
 from scaling_cli.forecasting import forecast
@@ -36,7 +36,14 @@ def lines(text: str, seen: int, *, every: int = 20, factor: float = 1.0, lr: boo
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "run.csv").write_text(lines(COSINE, 2000))
-    (tmp_path / "blind.csv").write_text(lines(COSINE, 2000, lr=False))
+    blind = lines(COSINE, 2000, lr=False)
+    (tmp_path / "blind.csv").write_text(blind)
+    (tmp_path / "bits.csv").write_text(blind.replace("loss", "bits"))
+    tokens = blind.replace("step", "tokens").replace("0,", "0000,")
+    (tmp_path / "tokens.csv").write_text(tokens)
+    (tmp_path / "fallen.csv").write_text(
+        (tmp_path / "run.csv").read_text().replace("0.001\n", "-0.001\n")
+    )
     return tmp_path
 
 
@@ -86,6 +93,14 @@ def test_without_a_schedule_scenarios_stand_side_by_side(here: Path) -> None:
     assert result.stdout.count("headline") == 1
 
 
+def test_what_reading_left_out_is_said(here: Path) -> None:
+    (here / "cut.csv").write_text(lines(COSINE, 2000)[:-1])
+    said = json.loads(run("cut.csv", "--json").stdout)["notes"]
+    (note,) = said
+    assert note.startswith("cut.csv, row 101: left out: the last line has no newline")
+    assert "\nreading   cut.csv, row 101: left out" in run("cut.csv").stdout
+
+
 def test_several_runs_make_a_table(here: Path) -> None:
     for i in range(4):
         (here / f"many{i}.csv").write_text(lines(COSINE, 2000, factor=1 + 0.1 * i))
@@ -119,7 +134,11 @@ def test_a_certified_fit_of_curves_is_a_sibling(here: Path) -> None:
 def test_levels_and_methods(here: Path) -> None:
     result = run("run.csv", "--levels", "0.02", "--method", "families", "--until", 4000)
     assert "levels    working (the asymptote has settled): step" in result.stdout
-    assert "none: families of learning curves see no learning rate" in result.stdout
+    assert "the families run over the area under the learning rate" in result.stdout
+    blind = run("blind.csv", "--method", "families", "--combine", "average", "--until", 4000)
+    assert "none: the learning rate to come is not known; the families go on" in blind.stdout
+    direct = forecast(read("blind.csv"), until=4000, method="families", combine="average")[0]
+    assert f"forecast  {direct.value:.4f} at step 4k" in blind.stdout
 
 
 # --- refusals -------------------------------------------------------------------------------
@@ -139,8 +158,26 @@ def test_levels_and_methods(here: Path) -> None:
          "2000; its loss is {last}.\nhint: Say where it ends with --until if it goes on.\n"),
         (["run.csv", "--follow", "-o", "x.json"], 2, "error: --follow writes no file.\nhint: Leave "
          "-o out, or --follow.\n"),
-        (["run.csv", "--follow", "--every", "0"], 2, "error: --follow takes one log, a positive "
-         "--every and a --patience of 1 or more.\n"),
+        (["run.csv", "--follow", "--every", "0"], 2, "error: --follow takes one log and a positive "
+         "--every.\n"),
+        (["run.csv", "--follow", "--patience", "0"], 2, "error: --patience must be 1 or more, not "
+         "0.\n"),
+        (["run.csv", "--against", "x.json", "-o", "x.png"], 2, "error: --against writes .json, no "
+         "figure.\nhint: Leave --against out for one.\n"),
+        (["run.csv", "--unique-tokens", "0"], 2, "error: --unique-tokens must be positive, not "
+         "0.\n"),
+        (["run.csv", "--unique-tokens", "1M"], 2, "error: --unique-tokens is given, run 'run' is "
+         "logged over steps, and the tokens of a step are not known.\nhint: Say how many tokens a "
+         "step takes: --set batch_tokens=512k.\n"),
+        (["run.csv", "--until", "100"], 3, "error: run 'run' is past its end: step 2000, and it "
+         "was to end at 100.\nhint: Say where it ends with --until.\n"),
+        (["tokens.csv", "--until", "4000"], 3, "error: run 'tokens' is past its end: token 2e+06, "
+         "and it was to end at 4000.\nhint: Say where it ends with --until. Its log has no steps, "
+         "so that numbers count tokens.\n"),
+        (["bits.csv", "--until", "4000"], 3, "error: run 'bits': no row has a step (or tokens) and "
+         "loss.\nhint: Columns: step, bits. Say which holds the loss: --target COLUMN.\n"),
+        (["fallen.csv"], 3, "error: run 'fallen': the learning rate at step 100 is -0.001; it "
+         "cannot be negative.\nhint: Name the column that holds it: --map lr=COLUMN.\n"),
         (["run.csv", "--against", "no.json"], 3, "error: no.json: cannot read the forecast: No "
          "such file or directory.\n"),
         (["run.csv", "--against", "run.csv"], 3, "error: run.csv: this is no JSON.\n"),
@@ -183,10 +220,21 @@ def test_the_figure_shows_the_forecast(here: Path) -> None:
     blind = forecast(Job("run", running.x, running.loss), until=4000)
     (panel,) = _forecast.table(blind, [running]).shown
     assert panel.assumed == "cosine to 10 %"
-    assert [(end.name, end.loss[0]) for end in panel.ends] == [
-        (s.name, s.value) for s in blind[0].scenarios[1:]
+    assert [(end.name, end.loss, (end.low, end.high)) for end in panel.ends] == [
+        (s.name, s.value, s.interval) for s in blind[0].scenarios[1:]
     ]
     assert set(asdict(panel)) >= {"logged", "smooth", "path", "ends"}
+
+
+def test_runs_in_one_figure_share_an_axis_that_holds_them_all(here: Path) -> None:
+    running = [Job("high", *_points("run.csv")), Job("low", *_points("run.csv"))]
+    running[1] = replace(running[1], loss=0.5 * running[1].loss)
+    found = forecast(running, until=4000)
+    figure = plots.drawn(_forecast, _forecast.table(found, running))
+    for ax, one in zip(figure.axes, found, strict=True):
+        low, high = ax.get_ylim()
+        assert low < min(s.interval[0] for s in one.scenarios)
+        assert max(one.path.high) < high
 
 
 def _points(name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -256,8 +304,28 @@ def test_a_run_that_leaves_the_band_exits_1(here: Path, monkeypatch: pytest.Monk
     assert result.exit_code == 1
     records = [json.loads(line) for line in result.stdout.splitlines()]
     assert [r["against"]["run"]["outside"] for r in records] == [0, 1, 2, 3]
+    # Every check is told once.
+    assert [len(r["against"]["run"]["checks"]) for r in records] == [0, 1, 1, 1]
     assert records[-1]["against"]["run"]["left"]
     assert result.stderr == "error: run: the loss has left the band of the forecast.\n"
+
+
+def test_a_log_that_is_moved_aside_is_waited_for(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(here / "run.csv", [])
+
+    def sleep(seconds: float) -> None:
+        clock.sleep(seconds)
+        if len(clock.slept) == 1:
+            clock.path.unlink()
+        elif not clock.path.exists():
+            clock.path.write_text(lines(COSINE, STEPS))
+
+    monkeypatch.setattr(command, "_sleep", sleep)
+    result = run(here / "run.csv", "--follow", "--until", STEPS)
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.endswith("ended\n")
 
 
 def test_a_run_is_followed_against_a_stored_forecast(
@@ -290,3 +358,27 @@ def test_noise_is_no_departure(here: Path, monkeypatch: pytest.MonkeyPatch) -> N
     grown = [text(seen) for seen in (2500, 3000, 3500, 4000)]
     result, _ = follow(monkeypatch, here / "run.csv", grown, "--schedule", CONSTANT)
     assert result.exit_code == 0, result.stdout
+
+
+def test_a_log_that_grows_is_compared_by_the_loss_that_was_forecast(here: Path) -> None:
+    """Eight held-out losses would now be the default; the stored forecast is of the others."""
+    rows = [(int(x), loss) for x, loss in zip(*_points("run.csv"), strict=True)]
+
+    def write(last: int, held_out: int) -> None:
+        lines = [f"{x},{loss},{loss + 0.5 if i < held_out else ''}"
+                 for i, (x, loss) in enumerate(rows[:last])]  # fmt: skip
+        Path("two.csv").write_text("\n".join(["step,loss,val_loss", *lines]) + "\n")
+
+    write(len(rows) - 20, 3)
+    told = run("two.csv", "--until", "4000", "--schedule", COSINE, "-o", "told.json", "--json")
+    assert json.loads(told.stdout)["runs"][0]["target"] == "loss"
+    write(len(rows), 20)
+    watched = run("two.csv", "--until", "4000", "--schedule", COSINE, "--against", "told.json")
+    assert watched.exit_code == 0, watched.stderr
+    other = run(
+        "two.csv", "--until", "4000", "--schedule", COSINE, "--against", "told.json",
+        "--target", "val_loss", "--json",
+    )  # fmt: skip
+    assert (other.exit_code, json.loads(other.stdout)["error"]["message"]) == (
+        2, "the forecast is of loss, what is read from the log is val_loss."
+    )  # fmt: skip

@@ -110,8 +110,9 @@ def test_the_json(asked: dict[str, Any]) -> None:
         "low": 0.0, "high": None, "level": 0.9,
     }  # fmt: skip
     assert record["profiles"] == [
-        {"of": "E", "inputs": {}, "value": [1.7, 1.8], "rise": [4.0, 0.1], "threshold": 3.5}
-    ]
+        {"of": "E", "inputs": {}, "value": [1.7, 1.8], "rise": [4.0, 0.1], "threshold": 3.5,
+         "unsure": []}
+    ]  # fmt: skip
     assert record["notes"] == ["delta: how it is done", "a reason for doubt."]
 
 

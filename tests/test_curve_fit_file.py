@@ -323,12 +323,6 @@ def test_check_evaluates_published_curves_where_they_are(shared: Path) -> None:
     assert found.objective == pytest.approx(2.91e-4, abs=5e-7)  # as computed by others
 
 
-def test_check_refits_the_average_of_the_published_curves(shared: Path) -> None:
-    (found,) = reference.check(["average/luo-2025-25m"], mirror=shared / "upstream")
-    assert found.status is Verdict.PASS
-    assert found.message.startswith("refitted: predictions within ")
-
-
 def test_check_refits_what_carries_its_curves(fit: CurveFit, tmp_path: Path) -> None:
     file = tmp_path / "fit.json"
     fit.to_json(file)
@@ -345,6 +339,30 @@ def test_check_refits_what_carries_its_curves(fit: CurveFit, tmp_path: Path) -> 
     (moved,) = reference.check([file])
     assert moved.status is Verdict.FAIL
     assert moved.message.startswith("the curves have changed since this fit: SHA-256 ")
+
+
+def test_update_keeps_what_a_file_says_of_itself(fit: CurveFit, tmp_path: Path) -> None:
+    record = changed(fit)
+    run = record["runs"][0]
+    last = {"schedule": run["schedule"], "S": run["last"]}
+    record["members"][0]["value"] *= 1.1
+    record["command"] = "scaling fit of old"
+    end = float(fit.predict(last["schedule"], [last["S"]]).value[0])
+    record["origin"] = {"source": "own", "anchors": [{"inputs": last, "value": end}]}
+    run["known"] = "read in a diary."
+    file = tmp_path / "fit.json"
+    file.write_text(json.dumps(record))
+    (found,) = reference.check([file], update=True)
+    assert found.status is Verdict.PASS
+    assert found.message.endswith(" Written.")
+    after = json.loads(file.read_text())
+    assert after["members"][0]["value"] == pytest.approx(fit.to_dict()["members"][0]["value"])
+    for same in ("command", "data", "name"):
+        assert after[same] == record[same]
+    assert after["runs"][0]["known"] == "read in a diary."
+    (anchor,) = after["origin"]["anchors"]
+    assert anchor["inputs"] == last
+    assert anchor["value"] == pytest.approx(end, rel=1e-6)
 
 
 def test_check_sees_an_anchor_that_is_off(tmp_path: Path) -> None:

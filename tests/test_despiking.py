@@ -63,6 +63,17 @@ def test_a_jump_that_stays_is_found(size: float, sd: float) -> None:
     assert found.size == pytest.approx(size, abs=0.015)
 
 
+@pytest.mark.parametrize("size", [0.9, 0.95, 1.05])
+def test_a_jump_of_a_steep_curve_is_placed_to_the_row(size: float) -> None:
+    """With noise and a slope, medians of half windows differ most some rows before a fall."""
+    x = np.arange(202.0, 2001.0, 2.0)
+    noise = np.exp(0.003 * np.random.default_rng(7).standard_normal(len(x)))
+    found = jump(x, (2.6 + 0.6 * (x / 2000) ** -0.45) * noise * np.where(x > 1000, size, 1.0))
+    assert found is not None
+    assert (found.row, found.x) == (400, 1002)
+    assert found.size == pytest.approx(np.log(size), abs=0.005)
+
+
 def test_what_comes_back_is_no_jump() -> None:
     loss = noisy(0.002)
     loss[1000:1100] *= 1.2

@@ -1,6 +1,7 @@
 """Finished runs that inform a forecast: transfer, joint fit, who can be used, and how sure."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,8 @@ import pytest
 from jobs import CONSTANT, COSINE, STEPS, WSD, job, losses
 from scipy import stats
 
-from scaling_cli.errors import DataError
+import scaling_cli as sc
+from scaling_cli.errors import DataError, UsageError
 from scaling_cli.forecasting import forecast
 from scaling_cli.forecasting.alone import alone
 from scaling_cli.forecasting.course import Plan
@@ -19,6 +21,7 @@ from scaling_cli.forecasting.siblings import (
     Informed,
     Sibling,
     _affine,
+    _joint,
     _shrunk,
     family,
     informed,
@@ -90,6 +93,56 @@ def test_who_can_be_used_and_why_not() -> None:
         "big": "another schedule and another size",
         "wsd": "another schedule, or not finished; others have the same and are",
     }
+
+
+def test_a_name_makes_no_run_the_same() -> None:
+    running, _ = job(COSINE, seen=2000)
+    itself = sibling(COSINE, "run")
+    namesake = sibling(COSINE, "run", L0=2.7)
+    kin = family(running, plan(COSINE), [itself, namesake])
+    assert kin.members == (namesake,)
+    assert [left.reason for left in kin.left_out] == ["it is the run itself"]
+
+
+def test_another_model_is_told_by_its_losses() -> None:
+    """Sizes are not known; under the same rate its loss is 10 % above that of the run."""
+    running, _ = job(WSD, seen=2400)
+    other = sibling(CONSTANT, "other")
+    larger = replace(other, job=replace(other.job, run="larger", loss=1.1 * other.job.loss))
+    kin = family(running, plan(WSD), [other, larger])
+    assert kin.members == (other,)
+    (left,) = kin.left_out
+    assert left.run == "larger"
+    assert "where both have had the same learning rate its loss is 10.0 % higher" in left.reason
+
+
+def test_a_sibling_whose_log_starts_late_had_a_warm_up() -> None:
+    running, ends = job(COSINE, seen=2000)
+    finished, _ = job(COSINE, seen=STEPS, run="late", known=False, logged=True, L0=2.7)
+    late = finished.x >= 400
+    assert finished.lr is not None
+    cut = replace(finished, x=finished.x[late], loss=finished.loss[late], lr=finished.lr[late])
+    told = forecast(running, siblings=[cut])[0]
+    assert (told.method, told.siblings) == ("law + transfer", ["late"])
+    assert told.value == pytest.approx(ends, rel=2e-3)
+
+
+def test_the_joint_spread_is_that_of_the_pool_of_both() -> None:
+    """Variance of a mixture of two normals: the mean variance and the variance of the means."""
+    running, _ = job(WSD, seen=2400, B=0.2)
+    found = alone(running, plan(WSD))
+    kin = Family((sibling(COSINE, "cosine", B=0.2),), "joint", ())
+    end = float(STEPS)
+    told = informed(found, kin, end)
+    assert told is not None
+    law, sd = (float(part[0]) for part in found.at(np.array([end])))
+    joint = _joint(running, plan(WSD), kin.members, end)
+    spread = _shrunk([], end / running.now, 1, sd)
+    trust = spread**-2 / (spread**-2 + sd**-2)
+    mean = trust * np.log(joint) + (1 - trust) * np.log(law)
+    second = trust * (spread**2 + np.log(joint) ** 2) + (1 - trust) * (sd**2 + np.log(law) ** 2)
+    assert np.log(told.value) == pytest.approx(mean, rel=1e-9)
+    assert told.spread == pytest.approx(np.sqrt(second - mean**2), rel=1e-6)
 
 
 def test_only_the_nearest_in_size_are_used() -> None:
@@ -165,4 +218,41 @@ def test_the_curve_of_a_fit_is_a_sibling() -> None:
     assert str(caught.value) == (
         "run 'run' is logged over tokens; a fit of loss curves predicts over steps. Give the run a "
         "step column, and its schedule over steps."
+    )
+
+
+def _log(path: Path, last: int, every: int) -> None:
+    """Write a log of the training loss, and every so many rows the held-out one, 0.3 higher."""
+    curve = losses(COSINE, STEPS // 2)
+    rows = [
+        f"{step},{curve[step]},{curve[step] + 0.3 if row % every == 0 else ''}"
+        for row, step in enumerate(range(20, last + 1, 20))
+    ]
+    path.write_text("\n".join(["step,loss,val_loss", *rows]) + "\n")
+
+
+def test_siblings_are_read_by_the_loss_that_is_forecast(tmp_path: Path) -> None:
+    """The run has three held-out losses, the sibling a hundred."""
+    _log(tmp_path / "run.csv", STEPS // 2, 40)
+    _log(tmp_path / "done.csv", STEPS, 2)
+    running, done = sc.read(str(tmp_path / "run.csv")), sc.read(str(tmp_path / "done.csv"))
+    found = forecast(running, until=STEPS, schedule=COSINE, siblings=done)[0]
+    assert (found.target, found.siblings) == ("loss", ["done"])
+    assert found.value == pytest.approx(losses(COSINE, STEPS // 2)[STEPS], rel=2e-3)
+    asked = forecast(running, until=STEPS, schedule=COSINE, siblings=done, target="loss")[0]
+    assert asked.value == found.value
+
+
+def test_runs_of_different_losses_have_no_common_sibling(tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    _log(tmp_path / "runs" / "few.csv", STEPS // 2, 40)
+    _log(tmp_path / "runs" / "many.csv", STEPS // 2, 2)
+    runs = sc.read(str(tmp_path / "runs"))
+    alone_each = forecast(runs, until=STEPS, schedule=COSINE)
+    assert {f.run: f.target for f in alone_each} == {"few": "loss", "many": "val_loss"}
+    with pytest.raises(UsageError) as caught:
+        forecast(runs, until=STEPS, schedule=COSINE, siblings=runs)
+    assert str(caught.value) == (
+        "the runs log different losses (loss, val_loss): siblings cannot be compared with all of "
+        "them. Name one: --target COLUMN."
     )

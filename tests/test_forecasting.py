@@ -181,6 +181,36 @@ def test_many_passes_over_the_data_are_warned_about() -> None:
     )
 
 
+def test_tokens_of_a_step_are_needed_to_count_passes() -> None:
+    with pytest.raises(UsageError) as caught:
+        of(replace(job(COSINE)[0], batch_tokens=None), unique_tokens=1e6)
+    assert str(caught.value).startswith("--unique-tokens is given, run 'run' is logged over steps")
+
+
+def test_a_logged_rate_that_is_not_the_schedules_is_said() -> None:
+    """A cosine over 4000 steps was logged, one over 3000 is given: at 2000 they differ by 23 %."""
+    running, _ = job(COSINE, seen=2000, known=False, logged=True)
+    other = COSINE.replace(f"steps={STEPS}", "steps=3000")
+    apart = parse_schedule(COSINE).lr(2000) - parse_schedule(other).lr(2000)
+    (warning,) = of(running, schedule=other).warnings
+    assert warning.startswith(
+        f"the logged learning rate is not that of the schedule: at step 2000 they are "
+        f"{1e5 * apart:.0f} % of the peak apart."
+    )
+    assert of(running, schedule=COSINE).warnings == []
+
+
+def test_a_negative_rate_is_refused_and_a_rounded_zero_is_not() -> None:
+    running, _ = job(COSINE, seen=2000, known=False, logged=True)
+    lr = np.asarray(running.lr).copy()
+    lr[3] = -1e-7
+    assert replace(running, lr=lr).rates()[1][3] == 0
+    lr[3] = -1e-4
+    with pytest.raises(DataError) as caught:
+        replace(running, lr=lr)
+    assert str(caught.value).startswith("run 'run': the learning rate at step 80 is -0.0001;")
+
+
 def test_few_points_are_warned_about_and_fewer_refused() -> None:
     running, _ = job(COSINE, seen=2000, every=200)
     assert of(running).warnings == ["10 points are few: below 12 the forecast is uncertain."]
@@ -258,13 +288,13 @@ def test_beyond_its_end_a_schedule_keeps_its_last_rate() -> None:
 
 
 def test_a_forecast_above_the_present_falls_back_to_a_power_law() -> None:
-    """The rate fell long ago, the loss rises since: no decay can explain it."""
+    """A loss that rises under a constant rate: no decay can explain it, and no law foresees it."""
     steps = np.arange(20.0, 2001.0, 20.0)
-    rising = np.maximum(3 + 10 / steps, 2.7 + 0.5 * steps / 2000)
-    found = of(Job("rising", steps, rising, schedule=parse_schedule(CONSTANT)))
-    if found.value > found.seen.loss * 1.01:
-        pytest.fail("a rising forecast was let through")
-    assert found.method in ("law", "power")
+    found = of(Job("rising", steps, 3 + steps / 2000, schedule=parse_schedule(CONSTANT)))
+    assert (found.method, found.valid, found.schedule.source) == ("power", False, "none")
+    (warning,) = found.warnings
+    assert warning.startswith("the law forecasts ")
+    assert f"above the present loss of {found.seen.loss:.4f}; the power law in steps" in warning
 
 
 def test_spikes_and_jumps_are_told_apart() -> None:
@@ -280,6 +310,9 @@ def test_spikes_and_jumps_are_told_apart() -> None:
     assert moved.value == pytest.approx(1.1 * ends, rel=5e-3)
     (warning,) = moved.warnings
     assert warning.startswith("the loss jumps by +1")
+    cooled, _ = job(COSINE, seen=2000, every=2, noise=0.003)
+    fallen = of(replace(cooled, loss=cooled.loss * np.where(cooled.x > 1000, 0.95, 1.0)))
+    assert fallen.warnings[0].startswith("the loss jumps by -")  # the rate fell by 4 % there
     assert warning.endswith("stays there: only what was logged since is fitted.")
 
 
@@ -303,6 +336,7 @@ def test_a_forecast_shows_itself() -> None:
 
 def test_other_methods_see_no_rate() -> None:
     running, ends = job(CONSTANT, seen=2000)
+    running = replace(running, schedule=None)
     power, families = (of(running, method=m, until=STEPS) for m in ("power", "families"))
     assert power.value == pytest.approx(ends, rel=0.01)
     assert families.value == pytest.approx(ends, rel=0.01)
@@ -314,6 +348,32 @@ def test_other_methods_see_no_rate() -> None:
     with pytest.raises(UsageError) as caught:
         of(running, method="magic")
     assert caught.value.message == "there is no method 'magic'."
+
+
+@pytest.mark.parametrize(("text", "seen"), [(COSINE, 3000), (WSD, 3000)])
+def test_families_see_a_known_rate(text: str, seen: int) -> None:
+    """Blind, they miss the decay; over the area under the rate, its drop put back, they do not."""
+    running, ends = job(text, seen=seen)
+    seeing = of(running, method="families")
+    blind = of(replace(running, schedule=None), method="families", until=STEPS)
+    assert seeing.value == pytest.approx(ends, rel=6e-3)
+    assert abs(seeing.value / ends - 1) < 0.3 * abs(blind.value / ends - 1)
+    assert seeing.interval[0] < ends < seeing.interval[1]
+    assert (seeing.schedule.source, blind.schedule.source) == ("column", "none")
+
+
+def test_families_under_a_constant_rate_are_those_over_steps() -> None:
+    text = CONSTANT.replace("warmup=100,", "")
+    running, _ = job(text, seen=2000)
+    seeing = of(running, method="families")
+    direct = sc.extrapolate(running.x, running.loss, STEPS)
+    assert seeing.value == pytest.approx(direct.value, rel=1e-6)
+    average = of(running, method="families", combine="average")
+    direct = sc.extrapolate(running.x, running.loss, STEPS, combine="average")
+    assert average.value == pytest.approx(direct.value, rel=1e-6)
+    with pytest.raises(UsageError) as caught:
+        of(running, combine="vote")
+    assert caught.value.message == "there is no combination 'vote'."
 
 
 def test_levels_of_anticipation() -> None:
@@ -382,7 +442,7 @@ def test_the_ladder_ends_within_its_intervals(root: Path, share: float) -> None:
 @pytest.mark.parametrize(
     ("name", "most"),
     [("constant_24000", 2e-3), ("cosine_24000", 7e-3), ("cosine_72000", 7e-3),
-     ("wsd_20000_24000", 5e-3), ("wsdld_20000_24000", 5e-3)],
+     ("wsd_20000_24000", 8e-3), ("wsdld_20000_24000", 8e-3)],
 )  # fmt: skip
 def test_published_curves_at_half_of_the_run(shared: Path, name: str, most: float) -> None:
     """Measured curves of Luo et al. (arXiv:2503.12811), whose schedules are known."""

@@ -207,9 +207,9 @@ def test_units_of_the_inputs_do_not_matter(fit_name: str) -> None:
     inputs = design(fit)
     factors = dict(zip(inputs, (1e6, 1e9, 1e3, 1e12), strict=False))
     scaled = {s: v / factors[s] for s, v in inputs.items()}
-    # Small enough that residuals lie inside Huber's corner: of |r| alone, on a regular grid, the
-    # minimum can be a whole face.
-    wave = 1 + 0.002 * np.sin(np.arange(len(next(iter(inputs.values())))))
+    # An irregular wave: of |r| alone, beyond Huber's corner, the minimum of regular residuals on a
+    # regular grid can be a whole face.
+    wave = 1 + 0.01 * np.sin(np.arange(len(next(iter(inputs.values())))) ** 2)
     plain, other = (refit(fit, x, fit.law(**inputs) * wave) for x in (inputs, scaled))
     close(other.value, plain.value, 1e-9)
     close(other.law(**scaled), plain.law(**inputs), 1e-7)

@@ -4,6 +4,7 @@ import numpy as np
 
 from scaling_cli.artefact import Check, Level
 from scaling_cli.checklist.evidence import Evidence, line
+from scaling_cli.law import Domain
 from scaling_cli.optimum import sensitivity
 from scaling_cli.points import scale
 from scaling_cli.quantities import short_number
@@ -56,7 +57,9 @@ def _too_narrow(e: Evidence) -> str | None:
     bound = sigma * np.sqrt(np.diag(np.linalg.pinv(J.T @ J, hermitian=True)))
     worst: tuple[float, str] | None = None
     for name, least in zip(e.problem.frame.names, bound.tolist(), strict=True):
-        low, high = np.quantile(np.log(np.asarray(e.resampled.draws[name], float)), [0.05, 0.95])
+        draws = np.asarray(e.resampled.draws[name], float)
+        positive = e.problem.law.parameters()[name].domain is Domain.POSITIVE
+        low, high = np.quantile(np.log(draws) if positive else draws, [0.05, 0.95])
         own = float(high - low) / 2
         if own > 0 and (worst is None or NORMAL_90 * least / own > worst[0]):
             worst = (NORMAL_90 * least / own, name)

@@ -35,6 +35,8 @@ def report(record: Mapping[str, Any], *, style: Style) -> str:
     if left := record.get("left_out"):
         lines = [f"{item['run']}: {item['reason']}" for item in left]
         parts.append(_render.labelled("left out", "\n".join(lines), style=style))
+    if notes := record.get("notes"):
+        parts.append(_render.labelled("reading", "\n".join(notes), style=style))
     parts += [_watch(run, item, style) for run, item in record.get("against", {}).items()]
     if "file" in record:
         parts.append(_render.labelled("written", record["file"], style=style))

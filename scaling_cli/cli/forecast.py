@@ -66,8 +66,14 @@ Method = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="law: sees the learning rate; power, a power law in steps, and families, a stack of "
-        "learning curves, do not.",
+        help="law; families: learning curves over the area under the learning rate, or over steps "
+        "where none is known; power: a power law in steps, which sees no rate.",
+    ),
+]
+Combine = Annotated[
+    str,
+    typer.Option(
+        metavar="HOW", help="Weights of families: stack, average (Bayesian, by BIC) or equal."
     ),
 ]
 UniqueTokens = Annotated[
@@ -122,6 +128,7 @@ def forecast(
     fit: CurveFitFile = None,
     level: options.ConfidenceLevel = 0.9,
     method: Method = "law",
+    combine: Combine = "stack",
     target: options.Target = None,
     unique_tokens: UniqueTokens = None,
     threshold: Threshold = None,
@@ -146,27 +153,37 @@ def forecast(
     the headline is marked as assumed.
     """
     del debug
+    from scaling_cli.errors import UsageError
+
     terminal = Terminal(json=json, quiet=quiet)
     how = {"mapped": mapped, "constants": constants, "meta": meta, "name": name, "format": format}
     asked = _Asked(
         sources, siblings or [], how, target, terminal,
         {"until": until, "schedule": schedule, "level": level, "method": method,
-         "unique_tokens": _unique(unique_tokens), "fit": _fit(fit), "threshold": threshold},
+         "unique_tokens": _unique(unique_tokens), "fit": _fit(fit), "threshold": threshold,
+         "combine": combine},
     )  # fmt: skip
     path = _writable(output)
+    if patience < 1:
+        raise UsageError(f"--patience must be 1 or more, not {patience}.")
     if follow:
-        _refuse_figure(path)
+        _refuse_file(path)
         asked.follow(against, every, patience)
     elif against is not None:
+        _refuse_figure(path)
         asked.compare(against, patience, path)
     else:
         asked.once(path)
 
 
 def _unique(text: str | None) -> float | None:
+    from scaling_cli.errors import UsageError
     from scaling_cli.quantities import U, parse_number
 
-    return None if text is None else parse_number(text, U)
+    value = None if text is None else parse_number(text, U)
+    if value is not None and not value > 0:
+        raise UsageError(f"--unique-tokens must be positive, not {text}.")
+    return value
 
 
 def _fit(path: str | None) -> Any:
@@ -193,11 +210,18 @@ def _writable(path: str | None) -> str | None:
     return writable(path)
 
 
-def _refuse_figure(path: str | None) -> None:
+def _refuse_file(path: str | None) -> None:
     from scaling_cli.errors import UsageError
 
     if path is not None:
         raise UsageError("--follow writes no file.", hint="Leave -o out, or --follow.")
+
+
+def _refuse_figure(path: str | None) -> None:
+    from scaling_cli.errors import UsageError
+
+    if path is not None and not path.lower().endswith(".json"):
+        raise UsageError("--against writes .json, no figure.", hint="Leave --against out for one.")
 
 
 @dataclass(frozen=True)
@@ -241,10 +265,11 @@ class _Asked:
             write_json(path, record)
             return
         from scaling_cli import plots
-        from scaling_cli.forecasting.reading import jobs_of
+        from scaling_cli.forecasting.reading import jobs_of, siblings_target
 
         jobs = jobs_of(runs, target=self.target)[0]
-        kin = jobs_of(self.read(self.siblings), target=self.target)[0] if self.siblings else []
+        same = siblings_target(jobs, self.target) if self.siblings else None
+        kin = jobs_of(self.read(self.siblings), target=same)[0] if self.siblings else []
         from scaling_cli.plots import _forecast
 
         plots.save(plots.drawn(_forecast, _forecast.table(found, jobs, kin)), path)
@@ -260,10 +285,14 @@ class _Asked:
         jobs, left = jobs_of(runs, target=self.target)
         if not jobs:
             raise DataError(f"{left[0].reason}" if left else "there is no run.")
-        watched = {}
-        for job in jobs:
-            watched[job.run] = compare(_band(against, job.run), job, patience)
-        going = [job for job in jobs if not job.reached(_band(against, job.run).until)]
+        watched, going = {}, []
+        for one in jobs:
+            band = _band(against, one.run)
+            # A log that has grown may by now be read by another column.
+            again = jobs_of(runs, target=self.target or band.target or None)[0]
+            job = next((j for j in again if j.run == one.run), one)
+            watched[job.run] = compare(band, job, patience)
+            going += [] if job.reached(band.until) else [job]
         found = self.forecast(going).to_dict() if going else {"schema_version": 1, "runs": []}
         record = found | {"against": {run: watch.to_dict() for run, watch in watched.items()}}
         if path is not None:
@@ -279,15 +308,15 @@ class _Asked:
         from scaling_cli.errors import UsageError
         from scaling_cli.forecasting.following import follow
 
-        if len(self.sources) != 1 or not every > 0 or patience < 1:
-            raise UsageError(
-                "--follow takes one log, a positive --every and a --patience of 1 or more."
-            )
-        first = self._job()
+        if len(self.sources) != 1 or not every > 0:
+            raise UsageError("--follow takes one log and a positive --every.")
+        first = self._job(self.target)
         band = None if against is None else _band(against, first.run)
+        # One loss all along: which one has more points may change as the log grows.
+        target = self.target or (band.target if band is not None else "") or first.target
         updates = follow(
-            self._job, lambda job: self.forecast([job])[0], _watcher(self.sources[0], every),
-            band=band, patience=patience,
+            lambda: self._job(target), lambda job: self.forecast([job])[0],
+            _watcher(self.sources[0], every), band=band, patience=patience,
         )  # fmt: skip
         for update in updates:
             write = _line if self.terminal.json else _render_forecast.line
@@ -295,10 +324,10 @@ class _Asked:
             if update.watch.left:
                 _end({update.job.run: True})
 
-    def _job(self) -> "Job":
+    def _job(self, target: str | None) -> "Job":
         from scaling_cli.forecasting.reading import one_job
 
-        return one_job(self.read(self.sources), target=self.target)
+        return one_job(self.read(self.sources), target=target)
 
 
 def _band(path: str, run: str) -> "Band":
@@ -327,7 +356,7 @@ def _line(update: "Update") -> str:
         "schema_version": 1,
         "run": update.job.run,
         "runs": [] if update.forecast is None else [update.forecast.to_dict()],
-        "against": {update.job.run: update.watch.to_dict()},
+        "against": {update.job.run: update.watch.to_dict(update.told)},
         "ended": update.ended,
     }
     return json_module.dumps(nulls(record), allow_nan=False) + "\n"
@@ -342,8 +371,11 @@ def _watcher(path: str, every: float) -> "Callable[[], bool]":
     if not Path(path).is_file():
         raise UsageError(f"--follow takes a file; {path} is none.")
 
-    def state() -> tuple[int, int]:
-        found = Path(path).stat()
+    def state() -> tuple[int, int] | None:
+        try:
+            found = Path(path).stat()
+        except FileNotFoundError:  # it may be moved aside and written anew
+            return None
         return found.st_size, found.st_mtime_ns
 
     seen = [state()]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from scaling_cli.combining import COMBINED
 from scaling_cli.errors import DataError, ScalingError, UsageError, near
 from scaling_cli.forecasting import reading
 from scaling_cli.forecasting.job import Job
@@ -29,6 +30,7 @@ def forecast(
     target: str | None = None,
     unique_tokens: float | None = None,
     threshold: float | None = None,
+    combine: str = "stack",
 ) -> Forecasts:
     """Forecast the final loss of running jobs.
 
@@ -53,14 +55,16 @@ def forecast(
     level : float
         Nominal coverage of the intervals.
     method : str
-        `law`; `power`, a power law in steps, or `families`, the stack of `extrapolate`: these see
-        no learning rate.
+        `law`; `families`, those of `extrapolate` over the area under the learning rate, with the
+        law's decay, or over steps where no rate is known; `power`, a power law in steps.
     target : str, optional
         Column of the loss. Default: `val_loss` where it has eight points, else `loss`.
     unique_tokens : float, optional
         Distinct training tokens: beyond four passes over them the interval is not valid.
     threshold : float, optional
         What may be left to gain, nats/token: the levels of `anticipate` are added.
+    combine : str
+        How families are combined: `stack`, `average` (Bayesian, by BIC) or `equal`.
 
     Raises
     ------
@@ -75,9 +79,17 @@ def forecast(
         raise UsageError(f"there is no method {method!r}.", hint=near(method, METHODS, "methods"))
     if not 0 < level < 1:
         raise UsageError(f"level must lie between 0 and 1, not {level:g}.")
-    jobs, left = _jobs(runs, target)
-    kin, unread = _jobs(siblings, target)
-    options = Options(until, schedule, level, method, unique_tokens, fit, tuple(kin), threshold)
+    if combine not in COMBINED:
+        raise UsageError(
+            f"there is no combination {combine!r}.", hint=near(combine, COMBINED, "combinations")
+        )
+    jobs, left, notes = _jobs(runs, target)
+    alone = isinstance(siblings, list | tuple) and not siblings
+    same = target if alone else reading.siblings_target(jobs, target)
+    kin, unread, more = _jobs(siblings, same)
+    options = Options(
+        until, schedule, level, method, unique_tokens, fit, tuple(kin), threshold, combine
+    )
     found, errors = [], []
     for job in jobs:
         try:
@@ -87,7 +99,7 @@ def forecast(
             left.append(LeftOut(job.run, error.message))
     if not found:
         raise errors[0] if len(left) == 1 and errors else _none(left)
-    return Forecasts(tuple(found), (*left, *unread))
+    return Forecasts(tuple(found), (*left, *unread), (*notes, *more))
 
 
 def _none(left: Sequence[LeftOut]) -> DataError:
@@ -95,22 +107,23 @@ def _none(left: Sequence[LeftOut]) -> DataError:
     return DataError("there is no run to forecast.", hint=reasons or "Give a log with a loss.")
 
 
-def _jobs(source: Any, target: str | None) -> tuple[list[Job], list[LeftOut]]:
-    """Return jobs from whatever holds runs."""
+def _jobs(source: Any, target: str | None) -> tuple[list[Job], list[LeftOut], list[str]]:
+    """Return jobs from whatever holds runs, the runs that are none, and notes on the reading."""
     from scaling_cli.curves import Curve
 
     if isinstance(source, Job):
-        return [source], []
+        return [source], [], []
     if isinstance(source, Curve):
-        return [reading.job_of(source)], []
+        return [reading.job_of(source)], [], []
     if isinstance(source, list | tuple) and all(isinstance(s, Curve | Job) for s in source):
-        return [s if isinstance(s, Job) else reading.job_of(s) for s in source], []
+        return [s if isinstance(s, Job) else reading.job_of(s) for s in source], [], []
     from scaling_cli.runs import Runs
 
     if not isinstance(source, Runs):
         from scaling_cli.ingest import read
 
         source = read(*source) if isinstance(source, list | tuple) else read(source)
+    notes = reading.notes_of(source)
     if len(source) == 1:
-        return [reading.one_job(source, target=target)], []
-    return reading.jobs_of(source, target=target)
+        return [reading.one_job(source, target=target)], [], notes
+    return *reading.jobs_of(source, target=target), notes

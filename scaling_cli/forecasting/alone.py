@@ -12,6 +12,7 @@ from scaling_cli.forecasting.course import Course, Plan
 from scaling_cli.forecasting.job import FEWEST, Bins, Job, binned
 
 CUTS = (0.3, 0.4, 0.5, 0.65, 0.8)  # shares of the prefix at which its own end is forecast
+PLACES = 50  # at which that end is forecast, at least
 OWN_SHARE = 0.5  # of the root mean square of those errors that goes into the spread
 DECAY_SHARE = 0.1  # of what the decay is still to take off: how it comes about is not the law's
 SKIPPED, LONGEST_SKIPPED, AFTER_WARMUP = 0.2, 0.3, 1.2
@@ -146,6 +147,7 @@ def _backtest(job: Job, course: Course, belief: Belief, cut: float) -> Backtest 
     level = float(np.average(bins.loss[-2:], weights=bins.weight[-2:]))
     posterior = annealed.fit([annealed.Run(bins, course)], level, belief)
     last = job.x[job.x > job.now * 0.95]
+    last = last[:: max(1, len(last) // PLACES)]
     predicted, _ = posterior.at(course, last)
     return Backtest(cut, float(predicted.mean()), job.level(0.05))
 

@@ -140,6 +140,13 @@ class Posterior:
         design = _design(course, np.atleast_1d(np.asarray(x, float)), self.pivot, 1.0)
         return -np.einsum("ck,kn,ck->n", self.weight, design[:, :, 2], self.mean[:, :, 2])
 
+    def drop_between(self, course: Course, start: float, end: float) -> tuple[float, float]:
+        """Return what the fall of the rate takes off between two places, and how sure that is."""
+        fall = -np.diff(_design(course, np.array([start, end]), self.pivot, 1.0)[:, :, 2])[:, 0]
+        each, own = self.mean[:, :, 2] * fall, self.covariance[:, :, 2, 2] * fall**2
+        mean = float(np.sum(self.weight * each))
+        return mean, float(np.sqrt(np.sum(self.weight * (own + (each - mean) ** 2))))
+
     def typical(self) -> dict[str, float]:
         """Return the posterior means of the parameters; alpha as a geometric mean."""
         floor, gain, drop = np.einsum("ck,ckj->j", self.weight, self.mean).tolist()

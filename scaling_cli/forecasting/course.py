@@ -9,7 +9,7 @@ from scaling_cli.schedule import Schedule
 CELLS = 4096
 # Time constants of the response to the rate, as shares of the run: it scales with the length of
 # a run, not with a number of steps.
-LAGS = (0.01, 0.03, 0.1, 0.2)
+LAGS = (0.003, 0.01, 0.03, 0.1, 0.2)
 STEADY, HELD = 0.97, 0.3  # of the peak; of the run, for which a rate is held that is steady
 AT_PEAK = 0.98  # of the peak: the warm-up has ended
 RISE = 0.02  # of the peak: a rate that rises by more after it fell is a new start
@@ -33,6 +33,8 @@ class Plan:
     stretch, shift : float
         The rate at x is that of the schedule at (x - shift) / stretch.
     notes : tuple of str
+    known_from : float
+        Where the rate is first logged; before it, a linear warm-up is assumed.
     """
 
     schedule: Schedule
@@ -43,6 +45,7 @@ class Plan:
     stretch: float = 1.0
     shift: float = 0.0
     notes: tuple[str, ...] = ()
+    known_from: float = 0.0
 
     def rate(self, x: np.ndarray) -> np.ndarray:
         """Return the learning rate at places along the run, as a share of its peak."""
@@ -154,7 +157,7 @@ def _averaged(values: np.ndarray, lag: float) -> np.ndarray:
     """Return the exponential moving average of cell values, at the edges of the cells.
 
     Written as one cumulative sum: values are not negative, so that nothing cancels, and the
-    exponent stays below 1 / (smallest lag) = 100.
+    exponent stays below 1 / (smallest lag) = 333.
     """
     growth = np.arange(1, len(values) + 1) / lag
     kept = np.cumsum(values * np.exp(growth)) * np.exp(-growth) * -np.expm1(-1 / lag)

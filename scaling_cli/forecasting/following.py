@@ -30,6 +30,8 @@ class Band:
         Of one row, as a share of the loss.
     x, low, high : array, shape (n,)
         The interval of the expected loss along the way.
+    target : str
+        Column of the loss; empty where that is not known.
     """
 
     run: str
@@ -41,12 +43,14 @@ class Band:
     x: np.ndarray
     low: np.ndarray
     high: np.ndarray
+    target: str = ""
 
     @classmethod
     def of(cls, forecast: Forecast) -> "Band":
         """Return the band of a forecast."""
         f, path = forecast, forecast.path
-        return cls(f.run, f.unit, f.now, f.until, f.level, f.noise, path.x, path.low, path.high)
+        return cls(f.run, f.unit, f.now, f.until, f.level, f.noise, path.x, path.low, path.high,
+                   f.target)  # fmt: skip
 
     @classmethod
     def read(cls, record: Mapping[str, Any], run: str, file: str | None = None) -> "Band":
@@ -64,7 +68,8 @@ class Band:
                 place = "step" if item["unit"] == "steps" else "tokens"
                 path = {name: np.array(item["path"][name], float) for name in ("x", "low", "high")}
                 return cls(item["run"], item["unit"], float(item["seen"][place]), item["until"],
-                           item["level"], item["noise"], **path)  # fmt: skip
+                           item["level"], item["noise"], **path,
+                           target=item.get("target", ""))  # fmt: skip
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DataError(
                 "this is no forecast.", file=file,
@@ -118,9 +123,9 @@ class Watch:
         """Whether the run has left the band."""
         return self.outside >= self.patience
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the record that `--json` prints."""
-        checks = [asdict(check) for check in self.checks]
+    def to_dict(self, told: int = 0) -> dict[str, Any]:
+        """Return the record that `--json` prints, without the checks told before."""
+        checks = [asdict(check) for check in self.checks[told:]]
         return {
             "checks": checks, "outside": self.outside, "patience": self.patience, "left": self.left,
         }  # fmt: skip
@@ -135,10 +140,15 @@ def compare(band: Band, job: Job, patience: int = PATIENCE) -> Watch:
     Raises
     ------
     UsageError
-        If the axes differ.
+        If the axes or the losses differ.
     """
     if band.unit != job.unit:
         raise UsageError(f"the forecast runs over {band.unit}, the log over {job.unit}.")
+    if band.target and job.target and band.target != job.target:
+        raise UsageError(
+            f"the forecast is of {band.target}, what is read from the log is {job.target}.",
+            hint=f"Read it as well: --target {band.target}.",
+        )
     rows = np.flatnonzero((job.x > band.now) & (job.x <= band.until))
     size = int(np.clip(np.ceil((band.noise / WANTED_NOISE) ** 2), 1, MOST_ROWS))
     whole = len(rows) // size
@@ -176,12 +186,15 @@ class Update:
     watch : Watch
         Against the first forecast.
     ended : bool
+    told : int
+        How many of the checks an earlier update held.
     """
 
     job: Job
     forecast: Forecast | None
     watch: Watch
     ended: bool
+    told: int = 0
 
 
 def follow(
@@ -211,7 +224,7 @@ def follow(
     DataError
         If the run diverged, or cannot be read `patience` times in a row.
     """
-    failed, last = 0, None
+    failed, last, told = 0, None, 0
     while True:
         try:
             job = load()
@@ -229,12 +242,13 @@ def follow(
             ended = band is not None and job.reached(band.until)
             forecast = None if ended else predict(job)
             band = band or Band.of(_present(forecast))
-            update = Update(job, forecast, compare(band, job, patience), ended)
+            update = Update(job, forecast, compare(band, job, patience), ended, told)
+            told = len(update.watch.checks)
             yield update
             if ended or update.watch.left:
                 return
         if not wait() and band is not None and job.now + job.gap > band.until:
-            yield Update(job, None, compare(band, job, patience), ended=True)
+            yield Update(job, None, compare(band, job, patience), ended=True, told=told)
             return
 
 

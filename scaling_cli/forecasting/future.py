@@ -20,7 +20,10 @@ from scaling_cli.schedules.wsd import Wsd
 COSINE_END = 0.1  # of the peak, of the cosine that is assumed
 COOL_DOWN = 0.2  # of the run, of the cool-down that is assumed
 SAME_SHAPE = 0.02  # of the peak, on average along the run
+MOST_UNKNOWN = 0.5  # of the run, at its start, that shapes need not share
 MOST_RIVALS = 3
+MOST_RATES = 2000  # logged rates that a schedule is told by
+SAY_IT = "the schedule can be said with --schedule, the column of its rate with --map lr=COLUMN."
 NEAR = 0.03  # of the peak: a family that is off by less is near the logged rate
 
 
@@ -67,13 +70,16 @@ def future_of(
     end = until or job.length
     x, lr = job.rates()
     if len(lr) >= FEWEST_ROWS and lr.max() > 0:
-        return _logged(job, x, lr, end)
+        return _logged(job, *_thinned(x, lr), end)
+    known = (
+        "no learning rate is known" if not len(lr) else "too few learning rates, or none above 0"
+    )
     if alike := _one_shape(siblings):
         length = end or alike.length
         stretch = alike.stretch * length / alike.length
         why = "the shape of its finished siblings, over its own length"
         return Future(Plan(alike.schedule, length, "siblings", why, stretch=stretch))
-    return _assumed(job, _needed(job, end))
+    return _assumed(job, _needed(job, end), known)
 
 
 def plan_of(job: Job, schedule: Schedule, source: str, why: str) -> Plan:
@@ -97,8 +103,13 @@ def plan_of(job: Job, schedule: Schedule, source: str, why: str) -> Plan:
 
 
 def same_shape(one: Plan, other: Plan) -> bool:
-    """Say whether two plans are the same as functions of the share of the run that is done."""
-    return bool(np.mean(np.abs(one.shape() - other.shape())) < SAME_SHAPE)
+    """Say whether two plans are the same as functions of the share of the run that is done.
+
+    Where a log starts late, what came before it does not count.
+    """
+    apart = np.abs(one.shape() - other.shape())
+    unknown = max(plan.known_from / plan.length for plan in (one, other))
+    return bool(np.mean(apart[int(len(apart) * min(unknown, MOST_UNKNOWN)) :]) < SAME_SHAPE)
 
 
 def _one_shape(plans: Sequence[Plan]) -> Plan | None:
@@ -115,6 +126,13 @@ def _needed(job: Job, end: float | None) -> float:
     return end
 
 
+def _thinned(x: np.ndarray, lr: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return rates at even places of a long log, and where they peak: enough to tell them by."""
+    even = np.linspace(0, len(x) - 1, min(len(x), MOST_RATES)).round().astype(int)
+    rows = np.union1d(even, int(np.argmax(lr)))
+    return x[rows], lr[rows]
+
+
 def _logged(job: Job, x: np.ndarray, lr: np.ndarray, end: float | None) -> Future:
     """Return what the logged rate says of the rates to come."""
     found = identify_schedule(x, lr, length=end if end is not None and end > x[-1] else None)
@@ -126,7 +144,7 @@ def _logged(job: Job, x: np.ndarray, lr: np.ndarray, end: float | None) -> Futur
         return _held(job, x, lr, _needed(job, end), found)
     if found.verdict is Verdict.UNEXPLAINED:
         return _nearest(job, x, lr, _needed(job, end), found)
-    plan = _identified(found, found.schedule)
+    plan = replace(_identified(found, found.schedule), known_from=float(x[0]))
     if found.verdict is Verdict.AMBIGUOUS:
         others = tuple(
             (rival.schedule.title, _identified(found, rival.schedule))
@@ -178,18 +196,19 @@ def _held(job: Job, x: np.ndarray, lr: np.ndarray, end: float, found: Identifica
     )
 
 
-def _assumed(job: Job, end: float) -> Future:
+def _assumed(job: Job, end: float, known: str) -> Future:
     """Return three scenarios of a run of which no rate is known; a cosine is the headline."""
     if not (math.isfinite(end) and end > 0):
         raise UsageError(f"--until must be a positive number of {job.unit}, not {end:g}.")
-    why = "no learning rate is known; a cosine to 10 % of the peak is an assumption"
     cosine = Cosine(peak=1.0, min=COSINE_END, length=end, unit=job.unit)
     constant = Constant(peak=1.0, length=end, unit=job.unit)
     wsd = Wsd(peak=1.0, stable=end * (1 - COOL_DOWN), length=end, unit=job.unit)
-    others = (
-        ("constant", Plan(constant, end, "assumed", "no learning rate is known; that it is "
-                          "constant is an assumption")),
-        ("cool-down in the last 20 %", Plan(wsd, end, "assumed", "no learning rate is known; a "
-                                            "cool-down in the last 20 % is an assumption")),
-    )  # fmt: skip
-    return Future(Plan(cosine, end, "assumed", why), others, name="cosine to 10 %", open=True)
+
+    def plan(schedule: Schedule, assumption: str) -> Plan:
+        why = f"{known}; {assumption} is an assumption"
+        return Plan(schedule, end, "assumed", why, notes=(SAY_IT,))
+
+    cool = f"cool-down in the last {100 * COOL_DOWN:.0f} %"
+    others = (("constant", plan(constant, "that it is constant")), (cool, plan(wsd, f"a {cool}")))
+    headline = plan(cosine, f"a cosine to {100 * COSINE_END:.0f} % of the peak")
+    return Future(headline, others, name=f"cosine to {100 * COSINE_END:.0f} %", open=True)

@@ -10,6 +10,7 @@ from scaling_cli.schedule import Schedule
 
 FEWEST, FEW = 5, 12  # points: below the first nothing is forecast, below the second with a warning
 LEAST_X = 1e-6  # of what is logged: a row at 0 stands here on a logarithmic axis
+ROUNDING = 1e-3  # of the peak: a rate as little below zero is rounding
 NO_WAY = 1e-3  # of the run: so near its end it has ended; the last step may be logged as n - 1
 
 
@@ -39,6 +40,8 @@ class Job:
         Where the run is planned to end, if its table says so.
     notes : tuple of str
         What was left out or merged in reading.
+    target : str
+        Column of the loss; empty where the job was not read from a log.
     """
 
     run: str
@@ -52,6 +55,7 @@ class Job:
     unique_tokens: float | None = None
     length: float | None = None
     notes: tuple[str, ...] = field(default=())
+    target: str = ""
 
     def __post_init__(self) -> None:
         """Merge what was logged twice, leave out what is not finite, refuse what is no curve.
@@ -79,10 +83,23 @@ class Job:
             raise DataError(
                 f"run {self.run!r}: {len(rows)} point(s) of its loss; a forecast needs {FEWEST}."
             )
+        self._refuse_negative(x, lr)
         object.__setattr__(self, "x", x[rows])
         object.__setattr__(self, "loss", loss)
         object.__setattr__(self, "lr", None if lr is None else lr[rows])
         object.__setattr__(self, "notes", (*self.notes, *notes, *more))
+
+    def _refuse_negative(self, x: np.ndarray, lr: np.ndarray | None) -> None:
+        """Refuse a logged learning rate that is below zero by more than rounding."""
+        if lr is None or not np.isfinite(lr).any():
+            return
+        below = np.flatnonzero(lr < -ROUNDING * np.nanmax(np.abs(lr)))
+        if len(below):
+            raise DataError(
+                f"run {self.run!r}: the learning rate at {self.unit[:-1]} {x[below[0]]:g} is "
+                f"{lr[below[0]]:g}; it cannot be negative.",
+                hint="Name the column that holds it: --map lr=COLUMN.",
+            )
 
     def _finite(
         self, x: np.ndarray, loss: np.ndarray, rows: np.ndarray

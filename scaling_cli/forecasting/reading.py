@@ -41,7 +41,7 @@ def jobs_of(runs: "Runs", *, target: str | None = None) -> tuple[list[Job], list
     found, left = [], []
     for name, rows, facts in _each(runs, target):
         try:
-            found.append(_job(facts, rows, target, ()))
+            found.append(_job(facts, rows, target))
         except DataError as error:
             left.append(LeftOut(name, error.message))
     return found, left
@@ -60,8 +60,12 @@ def one_job(runs: "Runs", *, target: str | None = None) -> Job:
     each = list(_each(runs, target))
     if len(each) != 1:
         raise UsageError(f"one run is followed; the log holds {len(each)}.")
-    resumed = [str(note) for note in runs.notes if note.code == "resumed"]
-    return _job(each[0][2], each[0][1], target, resumed)
+    return _job(each[0][2], each[0][1], target)
+
+
+def notes_of(runs: "Runs") -> list[str]:
+    """Return what a reader of the forecasts should know of how the logs were read."""
+    return [str(note) for note in runs.notes if note.level == "warn" or note.code == "resumed"]
 
 
 def _each(runs: "Runs", target: str | None) -> "Iterator[tuple[str, View, Mapping[str, Any]]]":
@@ -77,14 +81,18 @@ def _each(runs: "Runs", target: str | None) -> "Iterator[tuple[str, View, Mappin
         yield facts["run_id"], view.take(np.flatnonzero(view.owner == i)), facts
 
 
-def _job(facts: Mapping[str, Any], rows: "View", target: str | None, resumed: Sequence[str]) -> Job:
+def _job(facts: Mapping[str, Any], rows: "View", target: str | None) -> Job:
     name = facts["run_id"]
     column, note = _target(rows, target)
     unit = "steps" if rows.own("step").any() else "tokens"
     axis = rows.column("step") if unit == "steps" else rows.tokens[0]
     there = np.isfinite(axis) & (rows.own(column) if column != "tokens" else axis > 0)
     if not there.any():
-        raise DataError(f"run {name!r}: no row has a step (or tokens) and {column}.")
+        raise DataError(
+            f"run {name!r}: no row has a step (or tokens) and {column}.",
+            hint=f"Columns: {', '.join(rows.original_names())}. Say which holds the loss: --target "
+            "COLUMN.",
+        )
     lr = rows.column("lr")[there] if rows.own("lr").any() else None
     length = facts.get("step") if unit == "steps" else None
     return Job(
@@ -92,8 +100,28 @@ def _job(facts: Mapping[str, Any], rows: "View", target: str | None, resumed: Se
         schedule=_stated(name, facts.get("schedule")),
         batch_tokens=_batch(facts, rows, unit), params=facts.get("params"),
         unique_tokens=facts.get(U.column), length=length,
-        notes=(*resumed, *([note] if note else [])),
+        notes=(note,) if note else (), target=column,
     )  # fmt: skip
+
+
+def siblings_target(jobs: Sequence[Job], target: str | None) -> str | None:
+    """Return the column in which siblings are read: that of the runs they are compared with.
+
+    Raises
+    ------
+    UsageError
+        If the runs are forecast in different losses.
+    """
+    columns = sorted({job.target for job in jobs if job.target})
+    if target is not None or not columns:
+        return target
+    if len(columns) > 1:
+        raise UsageError(
+            f"the runs log different losses ({', '.join(columns)}): siblings cannot be compared "
+            "with all of them.",
+            hint="Name one: --target COLUMN.",
+        )
+    return columns[0]
 
 
 def _target(rows: "View", target: str | None) -> tuple[str, str]:

@@ -140,6 +140,8 @@ class Forecast:
     warnings, notes : sequence of str
     path : Path
         From now to the end.
+    target : str
+        Column of the loss that is forecast; empty where it was not read from a log.
     """
 
     run: str
@@ -166,6 +168,7 @@ class Forecast:
     warnings: Sequence[str] = ()
     notes: Sequence[str] = ()
     path: Path = field(default_factory=lambda: Path(*[np.empty(0)] * 4))
+    target: str = ""
 
     @property
     def now(self) -> float:
@@ -217,10 +220,19 @@ def _pair(pair: Pair) -> str:
 
 @dataclass(frozen=True)
 class Forecasts:
-    """The forecasts of several runs, by number or by name, and the runs that have none."""
+    """The forecasts of several runs, by number or by name, and the runs that have none.
+
+    Parameters
+    ----------
+    runs : tuple of Forecast
+    left_out : tuple of LeftOut
+    notes : tuple of str
+        On how the logs were read.
+    """
 
     runs: tuple[Forecast, ...]
     left_out: tuple[LeftOut, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """Return the number of forecasts."""
@@ -242,6 +254,7 @@ class Forecasts:
             "schema_version": 1,
             "runs": [f.to_dict() for f in self.runs],
             "left_out": [asdict(item) for item in self.left_out],
+            "notes": list(self.notes),
         }
 
     def __repr__(self) -> str:

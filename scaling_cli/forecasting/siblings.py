@@ -16,7 +16,7 @@ from scaling_cli.forecasting import annealed
 from scaling_cli.forecasting.alone import Alone, alone, first_fitted
 from scaling_cli.forecasting.course import Course, Plan
 from scaling_cli.forecasting.future import same_shape
-from scaling_cli.forecasting.job import FEWEST, Job, binned
+from scaling_cli.forecasting.job import FEWEST, Bins, Job, binned
 from scaling_cli.points import LeftOut
 from scaling_cli.schedule import Schedule
 from scaling_cli.student import student
@@ -30,6 +30,8 @@ PER_HORIZON, LEAST = 0.003, 0.0003  # the prior spread: per ln(end/now), and at 
 OF_LAW = 0.25  # of the law's own spread, which goes into the prior of theirs
 LARGER = 1.2  # wider where all siblings are smaller
 SAME_SIZE = 0.05
+SAME_MODEL = 0.02  # of the loss: runs of one model are as near under the same learning rate
+SAME_RATE, AFTER_START = 0.03, 0.1  # of the peak; of what is logged
 PREDICTED = 400  # points of a curve that a fit predicts
 SETTLED = 0.003  # noise that the final loss of a sibling may keep
 
@@ -141,7 +143,11 @@ def family(job: Job, plan: Plan, siblings: Sequence[Sibling]) -> Family:
         elif same_shape(plan, sibling.plan) and sibling.finished:
             alike.append(sibling)
         elif _same_size(job, sibling.job):
-            others.append(sibling)
+            off = _apart_in_loss(job, plan, sibling)
+            if abs(off) <= SAME_MODEL:
+                others.append(sibling)
+            else:
+                left.append(LeftOut(sibling.job.run, _another(off)))
         else:
             left.append(LeftOut(sibling.job.run, _neither(sibling)))
     chosen, how = (alike, "transfer") if alike else (others, "joint")
@@ -161,11 +167,48 @@ def _neither(sibling: Sibling) -> str:
 
 
 def _unusable(job: Job, plan: Plan, sibling: Sibling) -> str | None:
-    if sibling.job.run == job.run:
+    if sibling.job.run == job.run and _goes_on(job, sibling.job):
         return "it is the run itself"
     if sibling.job.unit != job.unit and not same_shape(plan, sibling.plan):
         return f"it is logged over {sibling.job.unit}, the run over {job.unit}"
     return None
+
+
+def _goes_on(job: Job, other: Job) -> bool:
+    """Say whether another log is the same as far as both go."""
+    count = min(len(job.x), len(other.x))
+    return bool(
+        np.array_equal(job.x[:count], other.x[:count])
+        and np.array_equal(job.loss[:count], other.loss[:count])
+    )
+
+
+def _apart_in_loss(job: Job, plan: Plan, sibling: Sibling) -> float:
+    """Return ln of the sibling's loss over the run's where both have had the same rate so far.
+
+    Zero where they never had for long enough to compare them.
+    """
+    other, ratio = sibling.job, _peaks(sibling.plan, plan)
+    first = max(job.x[0], other.x[0], AFTER_START * job.now)
+    x = np.linspace(first, min(job.now, other.now), POINTS)
+    same = np.abs(plan.rate(x) - ratio * sibling.plan.rate(x)) < SAME_RATE
+    same = np.logical_and.accumulate(same)
+    if first >= x[-1] or same.sum() < FEWEST:
+        return 0.0
+    own, others = (np.interp(x[same], b.x, np.log(b.loss)) for b in map(_whole, (job, other)))
+    return float(np.median(others - own))
+
+
+def _whole(job: Job) -> Bins:
+    return binned(job, 0.0)
+
+
+def _another(off: float) -> str:
+    return (
+        f"another model or other data: where both have had the same learning rate its loss is "
+        f"{abs(100 * np.expm1(off)):.1f} % {'higher' if off > 0 else 'lower'}, and its schedule "
+        "is another"
+    )
 
 
 def _same_size(one: Job, other: Job) -> bool:
@@ -195,11 +238,13 @@ def informed(found: Alone, kin: Family, until: float) -> Informed | None:
     value = _joint(job, found.plan, members, until)
     errors = _left_out(members, share, _joint_error)
     spread = _shrunk(errors, until / job.now, len(members), sd)
-    # The joint law knows the decay from other runs; late in a run its own losses know more.
+    # The joint law knows the decay from other runs; late in a run its own losses know more. The
+    # spread is that of the pool of both, so that it grows with what they disagree by.
     trust = spread**-2 / (spread**-2 + sd**-2)
-    value = float(np.exp(trust * np.log(value) + (1 - trust) * np.log(law)))
-    both = trust * spread + (1 - trust) * sd
-    return Informed(value, both, BELIEVED + len(errors), tuple(errors))
+    apart = float(np.log(value / law))
+    value = float(law * np.exp(trust * apart))
+    pooled = trust * spread**2 + (1 - trust) * sd**2 + trust * (1 - trust) * apart**2
+    return Informed(value, float(np.sqrt(pooled)), BELIEVED + len(errors), tuple(errors))
 
 
 def _all_smaller(job: Job, members: Sequence[Sibling]) -> bool:

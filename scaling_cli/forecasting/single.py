@@ -10,7 +10,7 @@ from scaling_cli.forecasting import annealed, doubts, reading
 from scaling_cli.forecasting.alone import Alone, alone
 from scaling_cli.forecasting.course import Plan
 from scaling_cli.forecasting.future import Future, future_of, plan_of
-from scaling_cli.forecasting.job import Job, binned
+from scaling_cli.forecasting.job import NO_WAY, Job, binned
 from scaling_cli.forecasting.outcome import of_families, of_law
 from scaling_cli.forecasting.record import Forecast
 from scaling_cli.forecasting.siblings import (
@@ -30,7 +30,8 @@ from scaling_cli.schedules.knots import Knots
 METHODS = ("law", "power", "families")
 BLIND = {
     "power": "the power law sees no learning rate",
-    "families": "families of learning curves see no learning rate",
+    "families": "the learning rate to come is not known; the families go on as before, blind to a "
+    "decay",
 }
 LOWEST = 0.4  # of the present loss: a forecast below it is none
 ABOVE = 0.002  # of the present loss, beyond its noise: a forecast above it is none
@@ -49,6 +50,7 @@ class Options:
     fit: PredictsCurves | None = None
     siblings: tuple[Job, ...] = ()
     threshold: float | None = None
+    combine: str = "stack"
 
 
 def forecast_job(job: Job, options: Options) -> Forecast:
@@ -71,15 +73,11 @@ def forecast_job(job: Job, options: Options) -> Forecast:
     future = _future(job, until, options)
     end = until or future.plan.length
     if job.reached(end):
-        raise DataError(
-            f"run {job.run!r} has reached its end: {job.unit[:-1]} {job.now:g} of {end:g}; its "
-            f"loss is {job.level():.4f}.",
-            hint="Say where it ends with --until if it goes on.",
-        )
-    warnings = doubts.of_plan(job, future.plan, end)
+        raise _ended(job, end)
+    warnings = [*doubts.of_plan(job, future.plan, end), *doubts.of_rates(job, future.plan)]
     future = _reaching(future, end)
     since, moved = doubts.of_jumps(job, future.plan)
-    found = alone(job, future.plan, _belief(options.method), since=since)
+    found = alone(job, future.plan, _belief(future), since=since)
     if future.open and options.method == "law":
         found, future, said = _chosen(job, found, future)
         notes.append(said)
@@ -88,7 +86,8 @@ def forecast_job(job: Job, options: Options) -> Forecast:
     told = informed(found, kin, end) if kin.members and method == "law" else None
     outcome, families = of_law(found, end, options.level, told), None
     if method == "families":
-        outcome, families = of_families(job, end, options.level)
+        seeing = None if future.plan.source == "none" else found
+        outcome, families = of_families(job, end, options.level, options.combine, seeing)
     epochs, worn = doubts.of_epochs(job, end, options.unique_tokens)
     return record(
         Parts(job, future, found, kin, told, outcome, end, options.level, method, families,
@@ -97,6 +96,22 @@ def forecast_job(job: Job, options: Options) -> Forecast:
         notes=[*notes, *future.plan.notes], epochs=epochs,
         valid=not (worn or unlike or found.course.rises_after(job.now)),
     )  # fmt: skip
+
+
+def _ended(job: Job, end: float) -> DataError:
+    """Return why there is nothing to forecast: the run is at its end, or past it."""
+    if job.now <= end * (1 + NO_WAY):
+        return DataError(
+            f"run {job.run!r} has reached its end: {job.unit[:-1]} {job.now:g} of {end:g}; its "
+            f"loss is {job.level():.4f}.",
+            hint="Say where it ends with --until if it goes on.",
+        )
+    over = "" if job.unit == "steps" else " Its log has no steps, so that numbers count tokens."
+    return DataError(
+        f"run {job.run!r} is past its end: {job.unit[:-1]} {job.now:g}, and it was to end at "
+        f"{end:g}.",
+        hint=f"Say where it ends with --until.{over}",
+    )
 
 
 def _levels(job: Job, threshold: float | None) -> Levels | None:
@@ -108,19 +123,26 @@ def _levels(job: Job, threshold: float | None) -> Levels | None:
 
 
 def _future(job: Job, until: float | None, options: Options) -> Future:
-    """Return the plans of a job; the power law sees none, and needs an end only."""
-    if options.method != "law":
+    """Return the plans of a job; what sees no rate needs an end only."""
+    if options.method == "power":
         ends = until or job.length
         if ends is None or options.schedule is not None:
             ends = until or future_of(job, until, options.schedule).plan.length
-        flat = Constant(peak=1.0, length=ends, unit=job.unit)
-        return Future(Plan(flat, ends, "none", BLIND[options.method]))
+        return _blind(job, ends, "power")
     plans = [s.plan for s in map(_sibling, options.siblings) if s is not None]
-    return future_of(job, until, options.schedule, plans)
+    future = future_of(job, until, options.schedule, plans)
+    if options.method == "families" and future.plan.source == "assumed":
+        return _blind(job, future.plan.length, "families")
+    return future
 
 
-def _belief(method: str) -> annealed.Belief:
-    return annealed.DEFAULT if method == "law" else annealed.VAGUE
+def _blind(job: Job, end: float, method: str) -> Future:
+    flat = Constant(peak=1.0, length=end, unit=job.unit)
+    return Future(Plan(flat, end, "none", BLIND[method]))
+
+
+def _belief(future: Future) -> annealed.Belief:
+    return annealed.VAGUE if future.plan.source == "none" else annealed.DEFAULT
 
 
 def _sibling(job: Job) -> Sibling | None:
@@ -130,8 +152,11 @@ def _sibling(job: Job) -> Sibling | None:
     x, lr = job.rates()
     if len(lr) < FEWEST_ROWS:
         return None
-    log = Knots.of(x, lr, unit=job.unit)
-    return Sibling(job, Plan(log, job.now, "logged", "as logged"))
+    # A log that starts late had a warm-up before: the same is assumed of the run itself.
+    before = int(x[0] > 0)
+    log = Knots.of([0.0] * before + [*x], [0.0] * before + [*lr], unit=job.unit)
+    plan = Plan(log, job.now, "logged", "as logged", known_from=float(x[0]))
+    return Sibling(job, plan)
 
 
 def _family(job: Job, plan: Plan, options: Options) -> Family:

@@ -58,6 +58,7 @@ def record(
         siblings=used, left_out=_unused(parts), warnings=warnings, notes=[*notes, *_noted(parts)],
         path=Path(outcome.x, outcome.loss, outcome.loss * np.exp(-outcome.half),
                   outcome.loss * np.exp(outcome.half)),
+        target=job.target,
     )  # fmt: skip
 
 
@@ -87,11 +88,21 @@ def _noted(parts: Parts) -> list[str]:
     """Return what was left out, and which families weigh most."""
     if parts.families is not None:
         heavy = [f"{m.family} {100 * m.weight:.0f} %" for m in parts.families.members[:4]]
-        return [f"families, the heaviest: {', '.join(heavy)}.", *parts.families.notes]
+        return [
+            f"families, the heaviest: {', '.join(heavy)}.",
+            *_sight(parts),
+            *parts.families.notes,
+        ]
     bins = parts.found.bins
     if not bins.spikes:
         return []
     return [f"{bins.spikes} of {bins.rows + bins.spikes} fitted rows left out as spikes."]
+
+
+def _sight(parts: Parts) -> list[str]:
+    if parts.future.plan.source == "none":
+        return []
+    return ["the families run over the area under the learning rate; its fall is the law's."]
 
 
 def _levels(found: Levels | None) -> dict[str, float | None] | None:

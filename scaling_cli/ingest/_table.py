@@ -313,10 +313,12 @@ def _points(judged: Judged, along: Mapping[str, pa.Array]) -> pa.Table:
 
 def _whole_steps(judged: Judged, steps: pa.Array) -> pa.Array:
     values = floats(steps)
-    broken = np.flatnonzero(~np.isnan(values) & (values != np.floor(values)))
+    whole = (values == np.floor(values)) & (np.abs(values) < 2.0**63)
+    broken = np.flatnonzero(~np.isnan(values) & ~whole)
     if len(broken):
+        wanted = "a whole number" if np.abs(values[broken[0]]) < 2.0**63 else "below 2^63"
         raise DataError(
-            f"step must be a whole number, found {values[broken[0]]:g}.",
+            f"step must be {wanted}, found {values[broken[0]]:g}.",
             file=judged.named.raw.file,
             row=int(judged.named.raw.lines[broken[0]]),
             column="step",

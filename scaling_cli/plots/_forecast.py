@@ -1,6 +1,6 @@
 """A running job: its losses so far, the forecast with its band, siblings and scenarios."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -15,7 +15,7 @@ from scaling_cli.quantities import short_number
 MOST_RUNS = 3  # panels
 SHOWN_FROM = 0.08  # of the run: before it, losses fall too fast to see the end
 MOST_ROWS, FEW_ROWS = 1500, 120
-LINES = (":", (0, (1, 1)), (0, (5, 1, 1, 1)))
+BESIDE = 0.012  # of the run: how far apart the ends of scenarios are drawn
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,16 @@ class Line:
     name: str
     x: np.ndarray
     loss: np.ndarray
+
+
+@dataclass(frozen=True)
+class End:
+    """Where the run ends under another schedule that it may have, and the interval there."""
+
+    name: str
+    loss: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
@@ -38,13 +48,15 @@ class Panel:
         Rows as logged (thinned), and the averages that were fitted.
     path : Line
         The expected loss to the end, with `low` and `high`.
-    ends : sequence of Line
-        One point each: where other scenarios end.
+    ends : sequence of End
+        Of other scenarios.
     siblings : sequence of Line
         Over the run's own length.
     level : float
     assumed : str
         The schedule that is assumed; empty where it is known.
+    valid : bool
+        Whether the interval can be trusted.
     """
 
     run: str
@@ -54,10 +66,11 @@ class Panel:
     path: Line
     low: np.ndarray
     high: np.ndarray
-    ends: Sequence[Line]
+    ends: Sequence[End]
     siblings: Sequence[Line]
     level: float
     assumed: str
+    valid: bool = True
 
 
 @dataclass(frozen=True)
@@ -96,17 +109,16 @@ def _panel(forecast: Forecast, job: Job, siblings: Sequence[Job]) -> Panel:
     kept = np.flatnonzero(job.x >= first)
     kept = kept[:: max(1, len(kept) // MOST_ROWS)]
     others = [s for s in forecast.scenarios if not s.headline]
-    end = np.array([forecast.until])
     return Panel(
         forecast.run, forecast.unit, Line("logged", job.x[kept], job.loss[kept]),
         smooth,
         Line("expected", forecast.path.x, forecast.path.loss), forecast.path.low,
         forecast.path.high,
-        tuple(Line(s.name, end, np.array([s.value])) for s in others),
+        tuple(End(s.name, s.value, *s.interval) for s in others),
         tuple(_sibling(s, forecast, first) for s in siblings if s.run in forecast.siblings),
         forecast.level,
         next((s.name for s in forecast.scenarios if s.headline), "")
-        if forecast.schedule.assumed else "",
+        if forecast.schedule.assumed else "", forecast.valid,
     )  # fmt: skip
 
 
@@ -130,6 +142,9 @@ def draw(table: Table, *axes: Axes) -> None:
     """Draw one run per panel."""
     for panel, ax in zip(table.shown, axes, strict=True):
         _draw(panel, ax)
+    low, high = _range(table.shown)  # panels share their vertical axis
+    room = 0.05 * (high - low)
+    axes[0].set_ylim(low - room, high + room)
     axes[0].set_ylabel("Loss (nats/token)")
 
 
@@ -144,25 +159,40 @@ def _draw(panel: Panel, ax: Axes) -> None:
     ax.plot(panel.smooth.x, panel.smooth.loss, color=_style.INK,
             marker=None if noisy else ".", ms=3, label="logged so far")  # fmt: skip
     ax.fill_between(panel.path.x, panel.low, panel.high, color=_style.PREDICTED, alpha=0.18, lw=0,
-                    label=f"{100 * panel.level:g} % interval")  # fmt: skip
-    expected = f"expected, assuming: {panel.assumed}" if panel.assumed else "expected"
+                    label=_band(panel))  # fmt: skip
+    assumed = f", assuming {panel.assumed}" if panel.assumed else ""
     ax.plot(panel.path.x, panel.path.loss, color=_style.PREDICTED, ls=_style.DASHED,
-            label=expected)  # fmt: skip
-    for end, marker in zip(panel.ends, "s^vD", strict=False):
-        ax.plot(end.x, end.loss, marker, color=_style.MEASURED, mfc="none", ms=6, clip_on=False,
-                zorder=5, label=f"if {end.name}")  # fmt: skip
+            label=f"expected, {panel.path.loss[-1]:.3f} at the end{assumed}")  # fmt: skip
+    _ends(panel, ax)
     ax.axvline(panel.path.x[0], color=_style.FAINT, lw=0.8)
-    _limits(panel, ax)
+    ax.set_xlim(panel.smooth.x[0], panel.path.x[-1] * (1.01 + BESIDE * len(panel.ends)))
     ax.xaxis.set_major_formatter(lambda value, _: short_number(value))
     ax.set_xlabel(panel.unit.capitalize())
     ax.set_title(panel.run, loc="left")
-    ax.legend(loc="upper right", handlelength=2.0)
+    ax.legend(loc="upper right", handlelength=2.0, frameon=True, framealpha=0.9, edgecolor="none")
 
 
-def _limits(panel: Panel, ax: Axes) -> None:
-    """Show what was fitted, the band and every end; early losses may leave the panel."""
-    shown = [panel.smooth.loss, panel.low, panel.high, *(e.loss for e in panel.ends)]
-    low, high = min(float(v.min()) for v in shown), max(float(v.max()) for v in shown)
-    room = 0.05 * (high - low)
-    ax.set_ylim(low - room, high + room)
-    ax.set_xlim(panel.smooth.x[0], panel.path.x[-1] * 1.01)
+def _band(panel: Panel) -> str:
+    ends = f"[{panel.low[-1]:.3f}, {panel.high[-1]:.3f}]"
+    return f"{100 * panel.level:g} % interval, {ends}{'' if panel.valid else '; does not hold'}"
+
+
+def _ends(panel: Panel, ax: Axes) -> None:
+    """Draw other scenarios beside the end of the run, each with its interval."""
+    for i, (end, marker) in enumerate(zip(panel.ends, "s^vD", strict=False)):
+        x = panel.path.x[-1] * (1 + BESIDE * (i + 1))
+        bar = [[end.loss - end.low], [end.high - end.loss]]
+        ax.errorbar(x, end.loss, bar, fmt=marker, color=_style.MEASURED, mfc="white", ms=5, lw=1,
+                    zorder=5, label=f"if {end.name}, {end.loss:.3f}")  # fmt: skip
+
+
+def _range(panels: Sequence[Panel]) -> tuple[float, float]:
+    """Return what was fitted, the bands, every end; early losses may leave it."""
+    shown = [part for panel in panels for part in _parts(panel)]
+    return min(float(np.min(v)) for v in shown), max(float(np.max(v)) for v in shown)
+
+
+def _parts(panel: Panel) -> Iterator[np.ndarray]:
+    yield from (panel.smooth.loss, panel.low, panel.high)
+    yield from (np.array([end.low, end.high]) for end in panel.ends)
+    yield from (s.loss[s.x <= panel.path.x[-1]][-1] for s in panel.siblings)
