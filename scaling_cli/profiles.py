@@ -223,8 +223,9 @@ def _searched(problem: Problem) -> tuple[np.ndarray, bool]:
 
 
 def _ended(solution: Solution) -> tuple[np.ndarray, np.ndarray]:
-    # A lane that slides on towards a bound has not converged, and is nearly as low as it gets.
-    held = np.all(np.abs(solution.u) < LARGEST, axis=1) & np.isfinite(solution.value)
+    # A lane that slides on towards a bound has not converged, and is nearly as low as it gets. A
+    # coefficient may be as small as it likes: its term is then absent.
+    held = np.all(solution.u < LARGEST, axis=1) & np.isfinite(solution.value)
     return solution.u, np.where(held, solution.value, np.inf)
 
 
