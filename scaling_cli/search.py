@@ -13,7 +13,7 @@ import numpy as np
 from scaling_cli import laws
 from scaling_cli.edges import ABSENT, starts_without, vanishing
 from scaling_cli.engine.iteration import RESIDUAL_FLOOR
-from scaling_cli.engine.solve import MAX_ITERATIONS, Problem, Solution, solve
+from scaling_cli.engine.solve import LANES, MAX_ITERATIONS, Problem, Solution, solve
 from scaling_cli.engine.starts import around, starts
 from scaling_cli.errors import FitError
 from scaling_cli.reach import at_the_edge, held_in_range, representable, running
@@ -26,10 +26,13 @@ PROJECTED_STARTS = 48
 RANDOM_STARTS = 16
 RANDOM_SPREAD = 0.5  # sd of random starts around the best projected one, in free coordinates
 FIRST_ITERATIONS = 60  # of starts where there are many: the best go on
-# Each distinct end among the best is left again by these standard deviations of a random step:
-# outliers and kinks make basins beside basins. Where all starts end in one place that is cheap.
+# Each of the best ends that lie apart is left again by these standard deviations of a random step:
+# outliers and kinks make basins beside basins. Where all starts end in one place that is cheap. So
+# long as the lowest sum falls by this share, that is done again.
 HOPS, HOP_SPREADS = 16, (0.1, 0.2, 0.4, 0.7, 1.0, 1.5)
-DISTINCT = 1e-6  # relative difference of objectives
+HOPPINGS, DISTINCT = 3, 1e-6
+APART = 0.1  # in any free coordinate
+PROMISING = 0.05  # A lane that has not ended may yet fall by this share.
 MISSED = 1e-6
 SEARCH_ITERATIONS = 150  # enough for nearly all starts; the best one is polished afterwards
 ROUNDS = 16  # of bringing a lane back into the range of floats
@@ -109,26 +112,60 @@ def _searched(problem: Problem, projected: np.ndarray, seed: int) -> Solution:
     more = around(problem, projected[:1], [RANDOM_SPREAD] * RANDOM_STARTS, seed)
     if len(problem.output) <= FEW_POINTS:
         first = solve(problem, np.concatenate([projected, more]), max_iterations=FIRST_ITERATIONS)
-        return _joined(first, _hopped(problem, first, seed))
+        return _hopped_on(problem, first, seed)
     found = solve(problem, projected[:FIRST_STARTS], max_iterations=SEARCH_ITERATIONS)
     if np.sum(agreeing(problem, found)) >= AGREED * FIRST_STARTS:
         return found
     rest = np.concatenate([projected[FIRST_STARTS:], more])
-    return _joined(found, solve(problem, rest, max_iterations=SEARCH_ITERATIONS))
+    return _gone_on(
+        problem, _joined(found, solve(problem, rest, max_iterations=SEARCH_ITERATIONS))
+    )
 
 
 def _joined(*found: Solution) -> Solution:
     return Solution(*(np.concatenate(columns) for columns in zip(*found, strict=True)))
 
 
-def _hopped(problem: Problem, found: Solution, seed: int) -> Solution:
-    """Go on from the best distinct ends, and from places around each of them."""
-    known = np.where(np.isfinite(found.value), found.value, np.inf)
-    order, chosen = np.argsort(known, kind="stable"), []
-    for lane in order[np.isfinite(known[order])].tolist():
-        if not chosen or known[lane] > known[chosen[-1]] * (1 + DISTINCT):
+def _hopped_on(problem: Problem, found: Solution, seed: int) -> Solution:
+    """Leave the best ends again, and once more where that led lower."""
+    for again in range(HOPPINGS):
+        lowest = np.min(_known(found))
+        found = _gone_on(problem, _joined(found, _hopped(problem, found, seed + again)))
+        if not np.min(_known(found)) < lowest * (1 - DISTINCT):
+            break
+    return found
+
+
+def _gone_on(problem: Problem, found: Solution) -> Solution:
+    """Go on from lanes that have not ended and may yet end lowest; the lowest is followed later."""
+    known = _known(found)
+    unended = ~found.converged & (known <= np.min(known) * (1 + PROMISING))
+    unended[np.argmin(known)] = False
+    begin = found.u[_apart(found, unended)[:LANES]]  # as many as cost no more than one
+    if not len(begin):
+        return found
+    return _joined(found, solve(problem, begin, max_iterations=POLISH_ITERATIONS))
+
+
+def _known(found: Solution) -> np.ndarray:
+    return np.where(np.isfinite(found.value), found.value, np.inf)
+
+
+def _apart(found: Solution, usable: np.ndarray) -> list[int]:
+    """Return usable lanes, lowest first, that differ in value and in place."""
+    known, chosen = _known(found), []
+    order = np.argsort(known, kind="stable")
+    for lane in order[usable[order]].tolist():
+        away = np.max(np.abs(found.u[chosen] - found.u[lane]), axis=1, initial=0.0)
+        higher = not chosen or known[lane] > known[chosen[-1]] * (1 + DISTINCT)
+        if higher and np.all(away > APART):
             chosen.append(lane)
-    ends = found.u[chosen[:HOPS]]
+    return chosen
+
+
+def _hopped(problem: Problem, found: Solution, seed: int) -> Solution:
+    """Go on from the best ends that lie apart, and from places around each of them."""
+    ends = found.u[_apart(found, np.isfinite(found.value))[:HOPS]]
     begin = np.concatenate([ends, around(problem, ends, HOP_SPREADS, seed)])
     return solve(problem, begin, max_iterations=SEARCH_ITERATIONS)
 
