@@ -16,17 +16,20 @@ from scaling_cli.engine.units import natural_units
 LARGEST = 600.0  # logarithm of a coefficient: doubles end at 709, and predictions need room
 LARGEST_TERM = 350.0  # of what is raised to a power: its square is a double
 SMALLEST_POWER = 690.0  # of an input, the negative logarithm: smaller ones are rounded to zero
+# Of a power, the logarithm: a sum near 1 raised to a larger one is mostly its rounding.
+LARGEST_POWER = float(np.log(1e6))
 NEARLY = 1e-4  # of the largest
 OVER = 1.5  # With a power held, its terms grow back by about half: ask for more than is missing.
 
 
 def representable(problem: Problem, u: np.ndarray) -> bool:
     """Return whether searched coordinates (k,) are parameters with which floats can calculate."""
-    powers = _powers(problem)
+    found = powers(problem)
     return bool(
         np.all(np.isfinite(u))
         and np.max(u) <= LARGEST
-        and all(_load(problem, u, power) <= 1 + NEARLY for power in powers)
+        and all(_load(problem, u, power) <= 1 + NEARLY for power in found)
+        and all(u[problem.frame.names.index(p)] <= LARGEST_POWER for p in found)
     )
 
 
@@ -41,12 +44,17 @@ def held_in_range(
     power are lowered first, and held: it may be one of them that runs, not the power.
     """
     out, more = u.copy(), list(held)
-    for power in _powers(problem):
+    for power in powers(problem):
         for name in _raised(problem, power) if steep else ():
             more += _lower_exponents(problem, out[0], name, power, more)
-        if power in held or _load(problem, out[0], power) > 1:
+        place = problem.frame.names.index(power)
+        stays = power in held and out[0, place] < LARGEST_POWER
+        if stays or _load(problem, out[0], power) > 1:
             again = OVER if power in held else 1.0
             _rescale(problem, out[0], power, _load(problem, out[0], power) ** again)
+            more.append(power)
+        if out[0, place] > LARGEST_POWER:
+            out[0, place] = LARGEST_POWER
             more.append(power)
     for column, name in enumerate(problem.frame.names):
         if out[0, column] > LARGEST and _lower_exponent(problem, out[0], name):
@@ -56,8 +64,12 @@ def held_in_range(
 
 def at_the_edge(problem: Problem, u: np.ndarray, held: Sequence[str]) -> bool:
     """Return whether every power that is held is as small as it may be."""
-    powers = [power for power in _powers(problem) if power in held]
-    return all(abs(_load(problem, u, power) - 1) < NEARLY for power in powers)
+    found = [power for power in powers(problem) if power in held]
+    highest = [u[problem.frame.names.index(power)] >= LARGEST_POWER for power in found]
+    return all(
+        most or abs(_load(problem, u, power) - 1) < NEARLY
+        for power, most in zip(found, highest, strict=True)
+    )
 
 
 def running(problem: Problem, held: Sequence[str]) -> tuple[str, ...]:
@@ -67,7 +79,7 @@ def running(problem: Problem, held: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for names in found for name in names))
 
 
-def _powers(problem: Problem) -> list[str]:
+def powers(problem: Problem) -> list[str]:
     """Return the searched powers of searched coefficients."""
     names, declared = problem.frame.names, problem.law.parameters()
     found = [declared[n].raised for n in names]

@@ -16,7 +16,7 @@ from scaling_cli.engine.iteration import RESIDUAL_FLOOR
 from scaling_cli.engine.solve import LANES, MAX_ITERATIONS, Problem, Solution, solve
 from scaling_cli.engine.starts import around, starts
 from scaling_cli.errors import FitError
-from scaling_cli.reach import at_the_edge, held_in_range, representable, running
+from scaling_cli.reach import at_the_edge, held_in_range, powers, representable, running
 from scaling_cli.vertex import absolute, exchanged, on_vertex
 
 FIRST_STARTS = 8  # the best projected ones; where most of them agree, the search ends
@@ -38,6 +38,7 @@ SEARCH_ITERATIONS = 150  # enough for nearly all starts; the best one is polishe
 ROUNDS = 16  # of bringing a lane back into the range of floats
 POLISH_ITERATIONS = 3000  # a term that slides to zero may take thousands
 SLID = 0.1  # change of a free coordinate during a polish without end that counts as sliding
+FAR_POWER = 4.0  # logarithm of a power, from where on it is asked whether it has an end
 SAME_MINIMUM = 1e-8  # relative difference of objectives that counts as the same minimum
 # Least absolute deviations as the limit of Huber's: the corner shrinks until Newton no longer
 # resolves it. At corner c the sum of |r| is within (points on the arms' edge) x c / 2 of its
@@ -186,6 +187,11 @@ def finished(problem: Problem, found: Solution, best: int) -> tuple[Solution, tu
     FitError
         If the end is not a minimum.
     """
+    ended, names = _followed(problem, found, best)
+    return ended, tuple(dict.fromkeys(names + _falling(problem, ended)))
+
+
+def _followed(problem: Problem, found: Solution, best: int) -> tuple[Solution, tuple[str, ...]]:
     u = found.u[best : best + 1]
     if found.converged[best] and representable(problem, u[0]):
         return found.take([best]), ()
@@ -205,6 +211,18 @@ def finished(problem: Problem, found: Solution, best: int) -> tuple[Solution, tu
     if edge is not None and edge.value[0] <= ended.value[0] * (1 + SAME_MINIMUM):
         return edge, absent
     return ended, tuple(dict.fromkeys(names + _slid(problem, u, ended.u)))
+
+
+def _falling(problem: Problem, ended: Solution) -> tuple[str, ...]:
+    """Return the powers, far from 1, beyond which the sum goes on falling: a very flat slide."""
+    names = []
+    for power in powers(problem):
+        held, place = _columns(problem, [power]), problem.frame.names.index(power)
+        side = np.sign(ended.u[0, place])
+        if abs(ended.u[0, place]) > FAR_POWER:
+            beyond = solve(problem, ended.u + side * held, frozen=held)
+            names += [power] if beyond.value[0] < ended.value[0] else []
+    return tuple(names)
 
 
 def _polished(problem: Problem, u: np.ndarray) -> tuple[Solution, tuple[str, ...]]:
