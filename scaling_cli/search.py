@@ -14,10 +14,10 @@ from scaling_cli import laws
 from scaling_cli.edges import ABSENT, starts_without, vanishing
 from scaling_cli.engine.iteration import RESIDUAL_FLOOR
 from scaling_cli.engine.solve import LANES, MAX_ITERATIONS, Problem, Solution, solve
-from scaling_cli.engine.starts import around, starts
+from scaling_cli.engine.starts import around, exchanged, starts
 from scaling_cli.errors import FitError
 from scaling_cli.reach import at_the_edge, held_in_range, powers, representable, running
-from scaling_cli.vertex import absolute, exchanged, on_vertex
+from scaling_cli.vertex import absolute, on_vertex, programmed
 
 FIRST_STARTS = 8  # the best projected ones; where most of them agree, the search ends
 AGREED = 0.5
@@ -167,7 +167,8 @@ def _apart(found: Solution, usable: np.ndarray) -> list[int]:
 def _hopped(problem: Problem, found: Solution, seed: int) -> Solution:
     """Go on from the best ends that lie apart, and from places around each of them."""
     ends = found.u[_apart(found, np.isfinite(found.value))[:HOPS]]
-    begin = np.concatenate([ends, around(problem, ends, HOP_SPREADS, seed)])
+    others = around(problem, ends, HOP_SPREADS, seed), exchanged(problem, ends)
+    begin = np.concatenate([ends, *others])
     return solve(problem, begin, max_iterations=SEARCH_ITERATIONS)
 
 
@@ -320,7 +321,7 @@ def _least_absolute(
         )
     if problem.penalty is None:  # priors pull the minimum off the vertex
         moves = ~_columns(problem, held)[0]
-        near = exchanged(problem, reached.u[0], moves, lambda u: representable(problem, u))
+        near = programmed(problem, reached.u[0], moves, lambda u: representable(problem, u))
         reached = reached._replace(u=on_vertex(problem, near, moves)[None])
     names = running(problem, held)
     slid = () if reached.converged[0] else _slid(problem, begin, u)

@@ -32,7 +32,7 @@ def _reach(problem: Problem, u: np.ndarray) -> np.ndarray:
     return np.max(np.abs(sides[: len(u)] - sides[len(u) :]), axis=1) / (2 * DIFFERENCE)
 
 
-def exchanged(
+def programmed(
     problem: Problem, u: np.ndarray, moves: np.ndarray, allowed: Callable[[np.ndarray], bool]
 ) -> np.ndarray:
     """Return where linear programmes lead from u, shape (k,): each in a box around the last end.

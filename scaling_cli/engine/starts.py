@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from scaling_cli.engine.solve import Problem, to_free
-from scaling_cli.engine.units import scattered
+from scaling_cli.engine.units import inward, scattered, units
 from scaling_cli.law import Domain, Law
 
 # A start needs every term alive: a term that least squares sets to zero begins at this share of
@@ -182,3 +182,35 @@ def around(
     repeated = np.repeat(centres, len(spreads), axis=0)
     sd = np.tile(spreads, len(centres))[:, None]
     return scattered(problem, repeated, sd * generator.standard_normal(repeated.shape))
+
+
+def exchanged(problem: Problem, u: np.ndarray) -> np.ndarray:
+    """Return u, shape (m, k), with the parts of two terms exchanged; no rows where there are none.
+
+    Where inputs move together the data hardly tell which term is which, and each choice has a
+    minimum of its own. Two terms are those of an exponent and its `twin`.
+    """
+    z = inward(problem, units(problem, None, None), u)
+    names, found = problem.frame.names, [u[:0]]
+    for name, parameter in problem.law.parameters().items():
+        pair = [_term(problem, n) for n in (name, parameter.twin) if n in names]
+        terms = [term for term in pair if term is not None]
+        if len(terms) == 2:
+            spread = np.zeros(u.shape)
+            for (size, exponent, sd), (other, source, its) in zip(terms, terms[::-1], strict=True):
+                spread[:, size] = z[:, other] - z[:, size]
+                # As steep over the spread of its own input.
+                spread[:, exponent] = z[:, source] - z[:, exponent] + np.log(its / sd)
+            found.append(scattered(problem, u, spread))
+    return np.concatenate(found)
+
+
+def _term(problem: Problem, exponent: str) -> tuple[int, int, float] | None:
+    """Return the columns of a term's coefficient and exponent, and the sd of its ln input."""
+    names = problem.frame.names
+    for name, parameter in problem.law.parameters().items():
+        for one in parameter.absorbs:
+            if one.exponent == exponent and name in names and not one.inverse and one.times == 1:
+                sd = float(np.std(np.log(problem.inputs[one.input])))
+                return names.index(name), names.index(exponent), sd
+    return None
