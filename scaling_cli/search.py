@@ -39,6 +39,7 @@ ROUNDS = 16  # of bringing a lane back into the range of floats
 POLISH_ITERATIONS = 3000  # a term that slides to zero may take thousands
 SLID = 0.1  # change of a free coordinate during a polish without end that counts as sliding
 FAR_POWER = 4.0  # logarithm of a power, from where on it is asked whether it has an end
+BEYOND = 4  # lanes beyond the doubles, lower than those within, that are brought back
 SAME_MINIMUM = 1e-8  # relative difference of objectives that counts as the same minimum
 # Least absolute deviations as the limit of Huber's: the corner shrinks until Newton no longer
 # resolves it. At corner c the sum of |r| is within (points on the arms' edge) x c / 2 of its
@@ -99,13 +100,13 @@ def search(problem: Problem, seed: int) -> Searched:
 
 
 def _leading(problem: Problem, found: Solution) -> list[int]:
-    """Return the best lane; where its coefficients leave the doubles, also the best that stays."""
-    known = np.where(np.isfinite(found.value), found.value, np.inf)
-    inside = np.array([representable(problem, u) for u in found.u])
-    lanes = [int(np.argmin(known))]
-    if not inside[lanes[0]] and np.any(inside & np.isfinite(known)):
-        lanes.append(int(np.argmin(np.where(inside, known, np.inf))))
-    return lanes
+    """Return the best lane; where coefficients leave the doubles, the best, and one that stays."""
+    known = _known(found)
+    inside = np.array([representable(problem, u) for u in found.u]) & np.isfinite(known)
+    if not np.any(inside):
+        return [int(np.argmin(known)), *_apart(found, np.isfinite(known))[1:BEYOND]]
+    best = int(np.argmin(np.where(inside, known, np.inf)))
+    return [*_apart(found, known < known[best])[:BEYOND], best]
 
 
 def _searched(problem: Problem, projected: np.ndarray, seed: int) -> Solution:
