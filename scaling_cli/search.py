@@ -64,7 +64,9 @@ class Searched(NamedTuple):
 class Follow(Protocol):
     """Goes on from one point, shape (1, k), with parameters held; or only evaluates it."""
 
-    def __call__(self, inside: np.ndarray, held: Sequence[str], *, move: bool) -> Solution: ...
+    def __call__(self, inside: np.ndarray, held: Sequence[str], *, move: bool) -> Solution:
+        """Return where that ends."""
+        ...
 
 
 def search(problem: Problem, seed: int) -> Searched:
@@ -119,9 +121,7 @@ def _searched(problem: Problem, projected: np.ndarray, seed: int) -> Solution:
     if np.sum(agreeing(problem, found)) >= AGREED * FIRST_STARTS:
         return found
     rest = np.concatenate([projected[FIRST_STARTS:], more])
-    return _gone_on(
-        problem, _joined(found, solve(problem, rest, max_iterations=SEARCH_ITERATIONS))
-    )
+    return _gone_on(problem, _joined(found, solve(problem, rest, max_iterations=SEARCH_ITERATIONS)))
 
 
 def _joined(*found: Solution) -> Solution:
