@@ -29,8 +29,14 @@ def representable(problem: Problem, u: np.ndarray) -> bool:
         np.all(np.isfinite(u))
         and np.max(u) <= LARGEST
         and all(_load(problem, u, power) <= 1 + NEARLY for power in found)
-        and all(u[problem.frame.names.index(p)] <= LARGEST_POWER for p in found)
+        and resolved(problem, u)
     )
+
+
+def resolved(problem: Problem, u: np.ndarray) -> bool:
+    """Return whether the sum at u (k,) is more than the rounding of what is raised to a power."""
+    places = [problem.frame.names.index(power) for power in powers(problem)]
+    return bool(np.all(u[places] <= LARGEST_POWER))
 
 
 def held_in_range(

@@ -16,7 +16,7 @@ from scaling_cli.engine.iteration import RESIDUAL_FLOOR
 from scaling_cli.engine.solve import LANES, MAX_ITERATIONS, Problem, Solution, solve
 from scaling_cli.engine.starts import around, exchanged, starts
 from scaling_cli.errors import FitError
-from scaling_cli.reach import at_the_edge, held_in_range, powers, representable, running
+from scaling_cli.reach import at_the_edge, held_in_range, powers, representable, resolved, running
 from scaling_cli.vertex import absolute, on_vertex, programmed
 
 FIRST_STARTS = 8  # the best projected ones; where most of them agree, the search ends
@@ -93,7 +93,8 @@ def search(problem: Problem, seed: int) -> Searched:
     exact = lad and problem.penalty is None
     sums = [absolute(problem, e.u[0]) if exact else float(e.value[0]) for e, _ in ends]
     best, names = ends[int(np.nanargmin(sums))]
-    lowest = float(np.nanmin(found.value))
+    known = zip(_known(found).tolist(), found.u, strict=True)
+    lowest = min((value for value, u in known if resolved(problem, u)), default=np.inf)
     excess = 0.0 if lad else float(best.value[0]) - lowest  # and if positive, so is the value
     beyond = excess / float(best.value[0]) if excess > 0 else 0.0
     if beyond > MISSED:  # the lowest lane has left the doubles: what it followed is open

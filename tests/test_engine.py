@@ -8,7 +8,7 @@ from tables import TRUTHS, free, inputs, jacobian, objective_sum, residuals, tab
 from scaling_cli import laws
 from scaling_cli.artefact import Objective
 from scaling_cli.engine.solve import Problem, frame, parameters, solve
-from scaling_cli.engine.starts import around, starts
+from scaling_cli.engine.starts import around, exchanged, starts
 from scaling_cli.law import Domain, Law, namespace, param
 from scaling_cli.optimum import make_problem
 from scaling_cli.points import Points
@@ -248,3 +248,26 @@ def test_the_process_keeps_its_own_precision() -> None:
 
     solve(make_problem(NOISY, CHINCHILLA, Objective()), _near_truth(1, 0.05, 2))
     assert jnp.ones(1).dtype == np.float32
+
+
+def test_terms_that_are_exchanged_and_spread_alike_predict_what_they_did() -> None:
+    """Two inputs that are powers of one another: which term is whose makes no difference then."""
+    N = np.geomspace(1e7, 1e10, 12)
+    D = 1e9 * (N / 1e7) ** 0.7
+    law = laws.get("chinchilla")(E=1.7, A=400.0, B=900.0, alpha=0.35, beta=0.25)
+    inputs_ = {"N": N, "D": D}
+    points = Points({**inputs_, "x": N}, law(**inputs_), [str(i) for i in range(12)])
+    problem = make_problem(points, CHINCHILLA, Objective())
+    u = free(CHINCHILLA, law.values())[None]
+    other = exchanged(problem, u)
+    assert other[0, 3] == pytest.approx(np.log(0.25 * 0.7))
+    values = {n: float(v[0]) for n, v in parameters(problem, other).items()}
+    np.testing.assert_allclose(CHINCHILLA(**values)(**inputs_), points.output, rtol=1e-12)
+    assert len(exchanged(make_problem(points, laws.get("power_law"), Objective()), u[:, :3])) == 0
+
+
+def test_kaplans_joint_loss_is_a_kink_where_its_terms_leave_the_doubles() -> None:
+    """(Nc/N)^(alpha_N/alpha_D) is 1e600 and 1e-600 here, and one of the terms is the loss."""
+    N, D = np.array([1e4, 1e8]), np.array([1e9, 1e9])
+    law = laws.get("kaplan_nd")(Nc=1e6, Dc=1e9 * 3.0**500, alpha_N=0.6, alpha_D=0.002)
+    np.testing.assert_allclose(law(N=N, D=D), [(1e6 / 1e4) ** 0.6, 3.0], rtol=1e-12)

@@ -86,6 +86,20 @@ def test_a_valley_without_end_is_not_called_a_minimum(law: str, maker: Maker, se
         assert optimum.status is not Status.CONVERGED
 
 
+def test_a_power_called_endless_is_one_beyond_which_the_sum_falls_on() -> None:
+    maker = next(m for m in ENDLESS["chinchilla_gamma"] if m.__name__ == "few")
+    case = maker(fit_of("chinchilla_gamma"), generator("chinchilla_gamma", maker, 1))
+    objective = objective_of(maker, 1)
+    optimum = fitted(Search(laws.get("chinchilla_gamma"), case.points, objective))
+    assert optimum.diagnostics["endless"] == ["gamma"]
+    ours = optimum.law.values()
+    # gamma to infinity: B D^-beta is 1 + (...) / gamma, and A N^-alpha goes as 1 / gamma.
+    farther = {"A": ours["A"] / 10, "B": ours["B"] ** 0.1, "beta": ours["beta"] / 10}
+    power = {"gamma": 10 * ours["gamma"]}
+    search = Search(laws.get("chinchilla_gamma"), case.points, objective, fix=power)
+    assert best(search, [search.free(ours | farther | power)]) < optimum.value
+
+
 @pytest.mark.parametrize("law", ["chinchilla", "power_law"])
 @pytest.mark.parametrize("name", ["huber", "l2", "lad"])
 def test_scipy_ends_no_lower_in_linear_space(law: str, name: str) -> None:
