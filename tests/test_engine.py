@@ -254,7 +254,7 @@ def test_terms_that_are_exchanged_and_spread_alike_predict_what_they_did() -> No
     """Two inputs that are powers of one another: which term is whose makes no difference then."""
     N = np.geomspace(1e7, 1e10, 12)
     D = 1e9 * (N / 1e7) ** 0.7
-    law = laws.get("chinchilla")(E=1.7, A=400.0, B=900.0, alpha=0.35, beta=0.25)
+    law = CHINCHILLA(**{"E": 1.7, "A": 400.0, "B": 900.0, "alpha": 0.35, "beta": 0.25})
     inputs_ = {"N": N, "D": D}
     points = Points({**inputs_, "x": N}, law(**inputs_), [str(i) for i in range(12)])
     problem = make_problem(points, CHINCHILLA, Objective())
@@ -269,5 +269,6 @@ def test_terms_that_are_exchanged_and_spread_alike_predict_what_they_did() -> No
 def test_kaplans_joint_loss_is_a_kink_where_its_terms_leave_the_doubles() -> None:
     """(Nc/N)^(alpha_N/alpha_D) is 1e600 and 1e-600 here, and one of the terms is the loss."""
     N, D = np.array([1e4, 1e8]), np.array([1e9, 1e9])
-    law = laws.get("kaplan_nd")(Nc=1e6, Dc=1e9 * 3.0**500, alpha_N=0.6, alpha_D=0.002)
+    values = {"Nc": 1e6, "Dc": 1e9 * 3.0**500, "alpha_N": 0.6, "alpha_D": 0.002}
+    law = laws.get("kaplan_nd")(**values)
     np.testing.assert_allclose(law(N=N, D=D), [(1e6 / 1e4) ** 0.6, 3.0], rtol=1e-12)
