@@ -254,7 +254,8 @@ def test_terms_that_are_exchanged_and_spread_alike_predict_what_they_did() -> No
     """Two inputs that are powers of one another: which term is whose makes no difference then."""
     N = np.geomspace(1e7, 1e10, 12)
     D = 1e9 * (N / 1e7) ** 0.7
-    law = CHINCHILLA(**{"E": 1.7, "A": 400.0, "B": 900.0, "alpha": 0.35, "beta": 0.25})
+    truth = {"E": 1.7, "A": 400.0, "B": 900.0, "alpha": 0.35, "beta": 0.25}
+    law = CHINCHILLA(**truth)
     inputs_ = {"N": N, "D": D}
     points = Points({**inputs_, "x": N}, law(**inputs_), [str(i) for i in range(12)])
     problem = make_problem(points, CHINCHILLA, Objective())
