@@ -39,6 +39,7 @@ ROUNDS = 16  # of bringing a lane back into the range of floats
 POLISH_ITERATIONS = 3000  # a term that slides to zero may take thousands
 SLID = 0.1  # change of a free coordinate during a polish without end that counts as sliding
 FAR_POWER = 4.0  # logarithm of a power, from where on it is asked whether it has an end
+VERTICES = 4  # lanes that are followed to least absolute deviations besides the lowest
 BEYOND = 4  # lanes beyond the doubles, lower than those within, that are brought back
 SAME_MINIMUM = 1e-8  # relative difference of objectives that counts as the same minimum
 # Least absolute deviations as the limit of Huber's: the corner shrinks until Newton no longer
@@ -89,7 +90,8 @@ def search(problem: Problem, seed: int) -> Searched:
     if not np.any(np.isfinite(found.value)):
         raise FitError("the law is not finite at any starting point.")
     follow = _least_absolute if lad else finished
-    ends = [follow(problem, found, lane) for lane in _leading(problem, found)]
+    lanes = _leading(problem, found) + (_least_sums(problem, found) if lad else [])
+    ends = [follow(problem, found, lane) for lane in dict.fromkeys(lanes)]
     exact = lad and problem.penalty is None
     sums = [absolute(problem, e.u[0]) if exact else float(e.value[0]) for e, _ in ends]
     best, names = ends[int(np.nanargmin(sums))]
@@ -110,6 +112,14 @@ def _leading(problem: Problem, found: Solution) -> list[int]:
         return [int(np.argmin(known)), *_apart(found, np.isfinite(known))[1:BEYOND]]
     best = int(np.argmin(np.where(inside, known, np.inf)))
     return [*_apart(found, known < known[best])[:BEYOND], best]
+
+
+def _least_sums(problem: Problem, found: Solution) -> list[int]:
+    """Return the lanes of least |residuals|: from Huber's lowest the way may lead elsewhere."""
+    with np.errstate(all="ignore"):
+        sums = found._replace(value=np.array([absolute(problem, u) for u in found.u]))
+    inside = np.array([representable(problem, u) for u in found.u])
+    return _apart(sums, inside & np.isfinite(sums.value))[:VERTICES]
 
 
 def _searched(problem: Problem, projected: np.ndarray, seed: int) -> Solution:
