@@ -89,9 +89,8 @@ def search(problem: Problem, seed: int) -> Searched:
     found = _searched(smooth if lad else problem, projected, seed)
     if not np.any(np.isfinite(found.value)):
         raise FitError("the law is not finite at any starting point.")
-    follow = _least_absolute if lad else finished
     lanes = _leading(problem, found) + (_least_sums(problem, found) if lad else [])
-    ends = [follow(problem, found, lane) for lane in dict.fromkeys(lanes)]
+    ends = _ends(problem, found, list(dict.fromkeys(lanes)))
     exact = lad and problem.penalty is None
     sums = [absolute(problem, e.u[0]) if exact else float(e.value[0]) for e, _ in ends]
     best, names = ends[int(np.nanargmin(sums))]
@@ -102,6 +101,28 @@ def search(problem: Problem, seed: int) -> Searched:
     if beyond > MISSED:  # the lowest lane has left the doubles: what it followed is open
         names = tuple(dict.fromkeys((*names, *ends[0][1])))
     return Searched(found, best, names, beyond)
+
+
+def _ends(
+    problem: Problem, found: Solution, lanes: Sequence[int]
+) -> list[tuple[Solution, tuple[str, ...]]]:
+    """Return where lanes end; one that does not is passed over while another does.
+
+    Raises
+    ------
+    FitError
+        If none ends.
+    """
+    follow = _least_absolute if problem.objective.name == "lad" else finished
+    ends, errors = [], []
+    for lane in lanes:
+        try:
+            ends.append(follow(problem, found, lane))
+        except FitError as error:
+            errors.append(error)
+    if not ends:
+        raise errors[0]
+    return ends
 
 
 def _leading(problem: Problem, found: Solution) -> list[int]:
