@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path as File
 
 import numpy as np
-from curves import FITTED, published
+from curves import BRANCH, FITTED, published
 
 from scaling_cli import Curve
 from scaling_cli.curve_fitting import fit_curves
@@ -25,7 +25,6 @@ NAMES = tuple(MultiPower.parameters())
 RATES = np.array([5e-2, 5e-2, 5e-3, 5e-2, 5e-2, 5e-3, 5e-3])  # L0, A, alpha, B, C, beta, gamma
 STOPS = (50, 100, 200, 400, 800)
 SCALES = (0.2, 1.0)
-BRANCH = {"wsd_20000_24000": 20000, "wsdld_20000_24000": 20000, "wsdcon_3": 8000, "wsdcon_18": 8000}
 LONGEST = 24000
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from curves import PUBLISHED
 
 from scaling_cli.forecasting.course import Plan
 from scaling_cli.forecasting.job import Job
@@ -19,18 +20,6 @@ from scaling_cli.schedules.knots import Knots
 
 SHARED = Path(os.environ.get("SCALING_SHARED", "../shared")) / "data"
 LADDER = Path("data/ladder")
-WARM = "peak=0.0003,warmup=2159"
-MULTI_POWER = {
-    "cosine_24000": f"wsd:{WARM},stable=2160,decay=cosine,min=3e-05,steps=24000",
-    "constant_24000": f"constant:{WARM},steps=24000",
-    "wsdcon_9": f"step:{WARM},at=8000,to=9e-05,steps=16000",
-    "cosine_72000": f"wsd:{WARM},stable=2160,decay=cosine,min=3e-05,steps=72000",
-    "constant_72000": f"constant:{WARM},steps=72000",
-    "wsd_20000_24000": f"wsd:{WARM},stable=20000,decay=exponential,min=3e-05,steps=24000",
-    "wsdld_20000_24000": f"wsd:{WARM},stable=20000,min=3e-05,steps=24000",
-    "wsdcon_3": f"step:{WARM},at=8000,to=3e-05,steps=16000",
-    "wsdcon_18": f"step:{WARM},at=8000,to=18e-05,steps=16000",
-}
 MOST_EPOCHS = 4.0
 FEWEST_EVALUATIONS = 12
 LAST_ROWS = {"xlstm": 3, "datablations": 3, "gemstones": 3}  # training losses, little noise
@@ -116,7 +105,7 @@ def _multi_power() -> Iterator[Case]:
             job = Job(f"{size}-{path.stem}", _numbers(logged["step"]), _numbers(logged["loss"]),
                       params=float(size[:-1]) * 1e6)  # fmt: skip
             # Those with one step of the rate were planned for 16000 steps; 25M ended before.
-            text = MULTI_POWER[path.stem].replace("steps=16000", f"steps={job.now:.0f}")
+            text = PUBLISHED[path.stem].replace("steps=16000", f"steps={job.now:.0f}")
             yield _case("multipowerlaw", job, parse_schedule(text))
 
 

@@ -19,6 +19,13 @@ from scaling_cli.law import Law
 from scaling_cli.quantities import Loss, Variable
 
 SEEN = 100.0  # what x is at the last point of the fit
+# The source of eleven of the families.
+DOMHAN = "Domhan, Springenberg and Hutter, IJCAI 2015; priors: arXiv:2310.20447"
+DOMHAN_BIBTEX = """@inproceedings{domhan2015speeding,
+  title={Speeding up Automatic Hyperparameter Optimization of Deep Neural Networks by
+    Extrapolation of Learning Curves},
+  author={Domhan, Tobias and Springenberg, Jost Tobias and Hutter, Frank},
+  booktitle={IJCAI}, year={2015}}"""
 
 
 class LearningCurve(Law):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from scaling_cli.law import Prior, Value, param, power
-from scaling_cli.learning_curve import LearningCurve, grid
+from scaling_cli.learning_curve import DOMHAN, DOMHAN_BIBTEX, LearningCurve, grid
 
 
 class Hill3(LearningCurve):
@@ -14,12 +14,8 @@ class Hill3(LearningCurve):
     is only held at zero or above.
     """
 
-    reference = "Domhan, Springenberg and Hutter, IJCAI 2015; priors: arXiv:2310.20447"
-    bibtex = """@inproceedings{domhan2015speeding,
-  title={Speeding up Automatic Hyperparameter Optimization of Deep Neural Networks by
-    Extrapolation of Learning Curves},
-  author={Domhan, Tobias and Springenberg, Jost Tobias and Hutter, Frank},
-  booktitle={IJCAI}, year={2015}}"""
+    reference = DOMHAN
+    bibtex = DOMHAN_BIBTEX
     rising = "theta x^eta / (kappa^eta + x^eta)"
     same_as = "log_power"
     bounds = {"kappa": (1e-13, 1e9), "eta": (0.01, 6.0)}

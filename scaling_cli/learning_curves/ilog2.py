@@ -3,7 +3,7 @@
 import numpy as np
 
 from scaling_cli.law import param
-from scaling_cli.learning_curve import LearningCurve
+from scaling_cli.learning_curve import DOMHAN, DOMHAN_BIBTEX, LearningCurve
 
 
 class Ilog2(LearningCurve):
@@ -13,12 +13,8 @@ class Ilog2(LearningCurve):
     accuracies: E and A are only held at zero or above.
     """
 
-    reference = "Domhan, Springenberg and Hutter, IJCAI 2015; priors: arXiv:2310.20447"
-    bibtex = """@inproceedings{domhan2015speeding,
-  title={Speeding up Automatic Hyperparameter Optimization of Deep Neural Networks by
-    Extrapolation of Learning Curves},
-  author={Domhan, Tobias and Springenberg, Jost Tobias and Hutter, Frank},
-  booktitle={IJCAI}, year={2015}}"""
+    reference = DOMHAN
+    bibtex = DOMHAN_BIBTEX
     rising = "c - a / ln(x + 1)"
 
     E: float = param("loss that no training removes", unit="nats/token", linear=True)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from scaling_cli.law import Domain, Prior, Value, param, power
-from scaling_cli.learning_curve import LearningCurve, grid
+from scaling_cli.learning_curve import DOMHAN, DOMHAN_BIBTEX, LearningCurve, grid
 
 
 class LogPower(LearningCurve):
@@ -16,12 +16,8 @@ class LogPower(LearningCurve):
     hill3 (stated here for e^b); c got ln c ~ N(0, 1); A is only held at zero or above.
     """
 
-    reference = "Domhan, Springenberg and Hutter, IJCAI 2015; priors: arXiv:2310.20447"
-    bibtex = """@inproceedings{domhan2015speeding,
-  title={Speeding up Automatic Hyperparameter Optimization of Deep Neural Networks by
-    Extrapolation of Learning Curves},
-  author={Domhan, Tobias and Springenberg, Jost Tobias and Hutter, Frank},
-  booktitle={IJCAI}, year={2015}}"""
+    reference = DOMHAN
+    bibtex = DOMHAN_BIBTEX
     rising = "a / (1 + (x / e^b)^c)"
     bounds = {"b": (-30.0, 20.0), "c": (0.01, 6.0)}
 

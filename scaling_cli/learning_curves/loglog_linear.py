@@ -3,7 +3,7 @@
 import numpy as np
 
 from scaling_cli.law import Domain, param
-from scaling_cli.learning_curve import LearningCurve
+from scaling_cli.learning_curve import DOMHAN, DOMHAN_BIBTEX, LearningCurve
 
 
 class LoglogLinear(LearningCurve):
@@ -14,12 +14,8 @@ class LoglogLinear(LearningCurve):
     e^L is linear in both; the published priors are for accuracies and are left out.
     """
 
-    reference = "Domhan, Springenberg and Hutter, IJCAI 2015; priors: arXiv:2310.20447"
-    bibtex = """@inproceedings{domhan2015speeding,
-  title={Speeding up Automatic Hyperparameter Optimization of Deep Neural Networks by
-    Extrapolation of Learning Curves},
-  author={Domhan, Tobias and Springenberg, Jost Tobias and Hutter, Frank},
-  booktitle={IJCAI}, year={2015}}"""
+    reference = DOMHAN
+    bibtex = DOMHAN_BIBTEX
     rising = "ln(a ln x + b)"
     scale = "exp"
 

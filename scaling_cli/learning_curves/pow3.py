@@ -3,7 +3,7 @@
 import numpy as np
 
 from scaling_cli.law import Prior, Value, param, power
-from scaling_cli.learning_curve import LearningCurve, grid
+from scaling_cli.learning_curve import DOMHAN, DOMHAN_BIBTEX, LearningCurve, grid
 
 
 class Pow3(LearningCurve):
@@ -13,12 +13,8 @@ class Pow3(LearningCurve):
     are only held at zero or above.
     """
 
-    reference = "Domhan, Springenberg and Hutter, IJCAI 2015; priors: arXiv:2310.20447"
-    bibtex = """@inproceedings{domhan2015speeding,
-  title={Speeding up Automatic Hyperparameter Optimization of Deep Neural Networks by
-    Extrapolation of Learning Curves},
-  author={Domhan, Tobias and Springenberg, Jost Tobias and Hutter, Frank},
-  booktitle={IJCAI}, year={2015}}"""
+    reference = DOMHAN
+    bibtex = DOMHAN_BIBTEX
     rising = "c - a x^-alpha"
     bounds = {"alpha": (0.02, 6.0)}
 

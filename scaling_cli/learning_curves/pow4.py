@@ -3,7 +3,7 @@
 import numpy as np
 
 from scaling_cli.law import Prior, Value, param, power
-from scaling_cli.learning_curve import LearningCurve, grid
+from scaling_cli.learning_curve import DOMHAN, DOMHAN_BIBTEX, LearningCurve, grid
 
 
 class Pow4(LearningCurve):
@@ -14,12 +14,8 @@ class Pow4(LearningCurve):
     ln b ~ U(0, 1) became ln b ~ N(0.5, 2).
     """
 
-    reference = "Domhan, Springenberg and Hutter, IJCAI 2015; priors: arXiv:2310.20447"
-    bibtex = """@inproceedings{domhan2015speeding,
-  title={Speeding up Automatic Hyperparameter Optimization of Deep Neural Networks by
-    Extrapolation of Learning Curves},
-  author={Domhan, Tobias and Springenberg, Jost Tobias and Hutter, Frank},
-  booktitle={IJCAI}, year={2015}}"""
+    reference = DOMHAN
+    bibtex = DOMHAN_BIBTEX
     rising = "c - (a x + b)^-alpha"
     bounds = {"alpha": (0.02, 6.0), "b": (1e-4, 1e3)}
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from scaling_cli.law import Prior, Value, param, power
-from scaling_cli.learning_curve import LearningCurve, grid
+from scaling_cli.learning_curve import DOMHAN, DOMHAN_BIBTEX, LearningCurve, grid
 
 
 class Weibull(LearningCurve):
@@ -15,12 +15,8 @@ class Weibull(LearningCurve):
     at zero or above.
     """
 
-    reference = "Domhan, Springenberg and Hutter, IJCAI 2015; priors: arXiv:2310.20447"
-    bibtex = """@inproceedings{domhan2015speeding,
-  title={Speeding up Automatic Hyperparameter Optimization of Deep Neural Networks by
-    Extrapolation of Learning Curves},
-  author={Domhan, Tobias and Springenberg, Jost Tobias and Hutter, Frank},
-  booktitle={IJCAI}, year={2015}}"""
+    reference = DOMHAN
+    bibtex = DOMHAN_BIBTEX
     rising = "alpha - (alpha - beta) exp(-(kappa x)^delta)"
     bounds = {"kappa": (1e-6, 1e4), "delta": (0.05, 5.0)}
 
