@@ -11,8 +11,8 @@ from jobs import CONSTANT, COSINE, STEPS, WSD, job, losses
 from typer.testing import CliRunner
 
 from scaling_cli import plots, read
+from scaling_cli.cli import _forecast as command
 from scaling_cli.cli import app
-from scaling_cli.cli import forecast as command
 from scaling_cli.forecasting import forecast
 from scaling_cli.forecasting.job import Job
 from scaling_cli.plots import _forecast
@@ -283,7 +283,7 @@ class Clock:
 
 def follow(monkeypatch: pytest.MonkeyPatch, path: Path, texts: list[str], *more: object):
     clock = Clock(path, texts)
-    monkeypatch.setattr(command, "_sleep", clock.sleep)
+    monkeypatch.setattr(command, "sleep", clock.sleep)
     return run(path, "--follow", "--until", STEPS, *more), clock
 
 
@@ -322,7 +322,7 @@ def test_a_log_that_is_moved_aside_is_waited_for(
         elif not clock.path.exists():
             clock.path.write_text(lines(COSINE, STEPS))
 
-    monkeypatch.setattr(command, "_sleep", sleep)
+    monkeypatch.setattr(command, "sleep", sleep)
     result = run(here / "run.csv", "--follow", "--until", STEPS)
     assert result.exit_code == 0, result.stderr
     assert result.stdout.endswith("ended\n")

@@ -110,7 +110,7 @@ def _ended(job: Job, end: float) -> DataError:
     return DataError(
         f"run {job.run!r} is past its end: {job.unit[:-1]} {job.now:g}, and it was to end at "
         f"{end:g}.",
-        hint=f"Say where it ends with --until.{over}",
+        hint=f"Give a later --until, or a schedule that goes on.{over}",
     )
 
 
