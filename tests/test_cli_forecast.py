@@ -170,10 +170,10 @@ def test_levels_and_methods(here: Path) -> None:
          "logged over steps, and the tokens of a step are not known.\nhint: Say how many tokens a "
          "step takes: --set batch_tokens=512k.\n"),
         (["run.csv", "--until", "100"], 3, "error: run 'run' is past its end: step 2000, and it "
-         "was to end at 100.\nhint: Say where it ends with --until.\n"),
+         "was to end at 100.\nhint: Give a later --until, or a schedule that goes on.\n"),
         (["tokens.csv", "--until", "4000"], 3, "error: run 'tokens' is past its end: token 2e+06, "
-         "and it was to end at 4000.\nhint: Say where it ends with --until. Its log has no steps, "
-         "so that numbers count tokens.\n"),
+         "and it was to end at 4000.\nhint: Give a later --until, or a schedule that goes on. Its "
+         "log has no steps, so that numbers count tokens.\n"),
         (["bits.csv", "--until", "4000"], 3, "error: run 'bits': no row has a step (or tokens) and "
          "loss.\nhint: Columns: step, bits. Say which holds the loss: --target COLUMN.\n"),
         (["fallen.csv"], 3, "error: run 'fallen': the learning rate at step 100 is -0.001; it "
