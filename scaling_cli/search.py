@@ -207,7 +207,7 @@ def _hopped(problem: Problem, found: Solution, seed: int) -> Solution:
 
 def agreeing(problem: Problem, found: Solution) -> np.ndarray:
     """Return which lanes converged to the best value found by any lane, shape (m,)."""
-    known = np.where(np.isfinite(found.value), found.value, np.inf)
+    known = _known(found)
     # Noiseless data: every zero is the same zero.
     floor = len(problem.output) * RESIDUAL_FLOOR**2
     return found.converged & (known <= np.min(known) * (1 + SAME_MINIMUM) + floor)
