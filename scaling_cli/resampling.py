@@ -30,6 +30,7 @@ FEWEST_CHECKED = 10
 OTHER_STARTS = 2
 # Resampled medians interpolate points; a corner far below the noise smooths the kinks.
 LAD_CORNER = 1e-5
+DRAWN_AT_ONCE = 1 << 16
 Seed = int | np.random.SeedSequence
 
 
@@ -139,8 +140,9 @@ class _Pairs:
     member: np.ndarray  # cluster of each point, shape (n,)
 
     def lanes(self, problem: Problem, chunk: chunks.Chunk, seed: int) -> dict[str, np.ndarray]:
-        counts = resample_counts(self.member, len(chunk), chunk.seed(seed))
-        return {"weight": counts * problem.weight}
+        weight = resample_counts(self.member, len(chunk), chunk.seed(seed))
+        weight *= problem.weight
+        return {"weight": weight}
 
 
 @dataclass(frozen=True)
@@ -164,10 +166,10 @@ class _Given:
 
 @dataclass(frozen=True)
 class _Begun:
-    """A batch: some of the resamples, all from one beginning."""
+    """A batch: some of the resamples, each from every beginning in turn."""
 
     problem: Problem
-    begin: np.ndarray  # (k,)
+    begin: np.ndarray  # (b, k)
     drawn: _Drawn
     seed: int
     chosen: np.ndarray  # (resamples,) bool
@@ -177,7 +179,7 @@ class _Begun:
 
     def lanes(self, chunk: chunks.Chunk) -> dict[str, np.ndarray]:
         rows = np.flatnonzero(self.chosen[chunk.start : chunk.stop])
-        given = {"starts": np.repeat(self.begin[None], len(rows), axis=0)}
+        given = {"starts": np.tile(self.begin, (len(rows), 1))}
         if not len(rows):
             return given
         drawn = self.drawn.lanes(self.problem, chunk, self.seed)
@@ -185,17 +187,25 @@ class _Begun:
         mean, precision = redrawn(self.problem, len(chunk), apart)
         if mean is not None and precision is not None:
             drawn |= {"prior_mean": mean, "prior_precision": precision}
-        return given | {name: values[rows] for name, values in drawn.items()}
+        if len(self.begin) > 1 or len(rows) < len(chunk):
+            lanes = np.repeat(rows, len(self.begin))
+            drawn = {name: values[lanes] for name, values in drawn.items()}
+        return given | drawn
 
 
 def resample_counts(runs: Sequence[str] | np.ndarray, count: int, seed: Seed) -> np.ndarray:
     """Return bootstrap weights, shape (count, n): runs are drawn with replacement, not rows."""
     names, member = np.unique(np.asarray(runs), return_inverse=True)
-    g = len(names)
-    drawn = np.random.default_rng(seed).integers(0, g, size=(count, g))
-    drawn += g * np.arange(count)[:, None]  # a row's names apart from the others': counted at once
-    counts = np.bincount(drawn.ravel(), minlength=count * g).reshape(count, g)
-    return counts[:, member].astype(float)
+    g, generator = len(names), np.random.default_rng(seed)
+    counts = np.empty((count, len(member)))
+    # Some rows at a time, which stay in the cache: the stream of numbers is the same.
+    for start in range(0, count, max(1, DRAWN_AT_ONCE // g)):
+        rows = counts[start : start + max(1, DRAWN_AT_ONCE // g)]
+        drawn = generator.integers(0, g, size=(len(rows), g))
+        drawn += g * np.arange(len(rows))[:, None]  # a row's names apart: counted at once
+        found = np.bincount(drawn.ravel(), minlength=len(rows) * g).reshape(-1, g)
+        rows[...] = np.take(found, member, axis=1)
+    return counts
 
 
 def wild_outputs(
@@ -264,11 +274,12 @@ def _refitted(
         problem = replace(problem, objective=smooth)
     floor = len(problem.output) * RESIDUAL_FLOOR**2  # noiseless data: every zero is the same zero
 
-    def begun(at: Sequence[np.ndarray], chosen: np.ndarray) -> list[chunks.Ends]:
-        return chunks.run([_Begun(problem, u, drawn, plan.seed, chosen) for u in at], executor)
+    def begun(at: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        (ends,) = chunks.run([_Begun(problem, at, drawn, plan.seed, chosen)], executor)
+        shape = (np.sum(chosen), len(at))
+        return ends.u.reshape(*shape, len(optimum.u)), ends.reached().reshape(shape)
 
-    (first,) = begun([optimum.u], np.ones(plan.count, bool))
-    u, value = np.array(first.u), first.reached()
+    u, value = (found[:, 0] for found in begun(optimum.u[None], np.ones(plan.count, bool)))
     checked, better = np.zeros(plan.count, bool), np.zeros(plan.count, bool)
     chosen = _chosen(np.isinf(value), plan)
     for _ in range(2):
@@ -276,11 +287,11 @@ def _refitted(
         rows = np.flatnonzero(todo)
         if not len(rows):
             break
-        for other in begun(list(starts(problem)[:OTHER_STARTS]), todo):
-            reached = other.reached()
-            lower = reached < value[rows] * (1 - SAME_MINIMUM) - floor
+        other, reached = begun(starts(problem)[:OTHER_STARTS], todo)
+        for which in range(other.shape[1]):
+            lower = reached[:, which] < value[rows] * (1 - SAME_MINIMUM) - floor
             better[rows] |= lower & np.isfinite(value[rows])
-            u[rows[lower]], value[rows[lower]] = other.u[lower], reached[lower]
+            u[rows[lower]], value[rows[lower]] = other[lower, which], reached[lower, which]
         checked |= chosen
         chosen = np.full(plan.count, bool(np.any(better)))
     return u[np.isfinite(value)], int(np.sum(checked)), int(np.sum(better))

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from scaling_cli.engine.once import once
 from scaling_cli.law import Domain, Law, Value
 
 # Stop when the model promises less than this share of the objective: far below any use of the
@@ -24,7 +25,7 @@ RESIDUAL_FLOOR = 1e-15
 STEP_CAP = 3.0  # of one iteration in any free coordinate: a factor of 20 in a positive parameter
 # In the metric of the IRLS Hessian. Huber's kinks ask for more than least squares.
 FIRST_DAMPING, FIRST_DAMPING_SMOOTH = 0.3, 1e-4
-EASE = 3.0  # of the damping after a step that the model foresaw
+EASE = 10.0  # of the damping after a step that the model foresaw
 TRY_RATIO = 4.0  # between the dampings tried in one iteration
 TRIES = 6
 STUCK = 1e12
@@ -118,7 +119,7 @@ def equation(law: type[Law], space: str) -> Equation:
 
     names = np.array(list(law.parameters()))
     powers = np.array([names == (p.raised or "") for p in declared])
-    return Equation(derivatives, pairs, positive, space == "log", powers)
+    return Equation(once(derivatives), pairs, positive, space == "log", powers)
 
 
 def _at(law: type[Law], theta: Sequence[Any], inputs: Any) -> Any:
@@ -179,7 +180,10 @@ def localise(u: Any, shared: Shared, work: Work, law: Equation) -> Local:
     relaxed = work.weight * jnp.where(inside, 1.0, corner / jnp.where(inside, 1.0, size))
     curve = work.weight * inside - (psi if law.log else 0.0)
     rho = jnp.where(inside, 0.5 * r * r, corner * (size - 0.5 * corner))
-    features = jnp.stack([jnp.broadcast_to(inverse * c, r.shape) for c in (*slopes, *bends)])
+    columns = [jnp.broadcast_to(inverse * c, r.shape) for c in (*slopes, *bends)]
+    # Behind a barrier XLA writes them once, not once for each use; joined end to end, lane by
+    # lane under vmap, which is how the products read them.
+    features = lax.optimization_barrier(jnp.concatenate(columns)).reshape(len(columns), -1)
     p = len(slopes)
     J, sums = features[:p], features @ psi
     # d2 exp(z) = exp(z): the curvature of the free coordinate itself.
@@ -187,7 +191,8 @@ def localise(u: Any, shared: Shared, work: Work, law: Equation) -> Local:
     own = eye * jnp.where(np.array(law.positive), sums[:p], 0.0)
     bent = _symmetric(p, law.pairs) @ sums[p:] if law.pairs else jnp.zeros(p * p)
     # One product is faster than two, and whatever is done to both Hessians compiles once.
-    products = (jnp.concatenate([J * curve, J * relaxed]) @ J.T).reshape(2, p, p)
+    weighed = jnp.concatenate([J * curve, J * relaxed])
+    products = (weighed @ lax.optimization_barrier(J.T)).reshape(2, p, p)
     # Held at zero, a coordinate is -inf; without a prior it counts for nothing.
     away = jnp.where(work.prior_precision > 0, full - work.prior_mean, 0.0)
     pull, prior = work.prior_precision * away, eye * work.prior_precision

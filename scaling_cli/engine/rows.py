@@ -44,13 +44,19 @@ def padded(rows: np.ndarray, fill: float) -> np.ndarray:
 
 
 def chunk(pool: Work, first: int, count: int, tasks: int) -> np.ndarray:
-    """Return `count` tasks as the rows of one array, so that a lane takes up a task by one copy."""
-    columns = [c.reshape(len(c), -1) for c in pool]
-    out = np.empty((tasks, sum(c.shape[1] for c in columns)))
-    end = 0
-    for column in columns:
-        begin, end = end, end + column.shape[1]
-        out[:count, begin:end] = column[first : first + count] if len(column) > 1 else column
+    """Return `count` tasks as the rows of one array, so that a lane takes up a task by one copy.
+
+    Targets and weights are filled up with zeros to their padded size.
+    """
+    columns = {name: c.reshape(len(c), -1) for name, c in pool._asdict().items()}
+    width = {name: c.shape[1] for name, c in columns.items()}
+    width |= {name: padded_size(width[name]) for name in ("target", "weight")}
+    out = np.zeros((tasks, sum(width.values())))
+    begin = 0
+    for name, column in columns.items():
+        row = out[:count, begin : begin + column.shape[1]]
+        row[...] = column[first : first + count] if len(column) > 1 else column
+        begin += width[name]
     out[count:] = out[count - 1]
     return out
 

@@ -279,8 +279,8 @@ def _pool(
     return Work(
         start=np.pad(starts, idle),
         moves=np.pad(np.atleast_2d(moves), idle),
-        target=padded(np.atleast_2d(target), 0.0),
-        weight=padded(weights, 0.0),
+        target=np.atleast_2d(target),
+        weight=weights,
         corner=np.atleast_1d(corner_of(problem.objective) if corner is None else corner),
         prior_mean=np.atleast_2d(np.zeros(p) if prior_mean is None else prior_mean),
         prior_precision=np.atleast_2d(np.zeros(p) if prior_precision is None else prior_precision),
@@ -343,12 +343,10 @@ def _refilled(state: _State, tasks: Any, count: Any, limit: Any) -> _State:
     """Write down what has ended; give those lanes the next tasks."""
     lane, p = state.lane, state.lane.u.shape[1]
     ended = state.active & (lane.done | (lane.iterations >= limit))
-    written = jnp.where(ended, state.slot, len(tasks))
-    ends = state.ends.at[written].set(report(lane), mode="drop")
     slot = jnp.where(ended, state.waiting + jnp.cumsum(ended) - 1, state.slot)
     active = jnp.where(ended, slot < count, state.active)
     fresh = ended & active
-    rows = jnp.where(fresh[:, None], tasks[jnp.minimum(slot, len(tasks) - 1)], state.rows)
+    ends, rows = _exchanged(state, ended, slot, tasks)
     work = unpacked(rows, p)
     # What is left of the last task's gradient and Hessians is multiplied by a step of zero.
     lane = lane._replace(
@@ -360,3 +358,24 @@ def _refilled(state: _State, tasks: Any, count: Any, limit: Any) -> _State:
         done=lane.done & ~fresh,
     )
     return _State(lane, rows, slot, active, state.waiting + jnp.sum(ended), ends)
+
+
+def _exchanged(state: _State, ended: Any, slot: Any, tasks: Any) -> tuple[Any, Any]:
+    """Return the ends with those of lanes that ended, and the rows with the tasks that follow.
+
+    One lane after another: few end at a time, and one row is copied in place, where a gather of
+    all lanes' rows would take a sixth of the iteration.
+    """
+    reports = report(state.lane)
+
+    def go_on(at: tuple[Any, Any, Any]) -> Any:
+        return jnp.any(at[0])
+
+    def exchange(at: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
+        left, ends, rows = at
+        which = jnp.argmax(left)
+        ends = lax.dynamic_update_index_in_dim(ends, reports[which], state.slot[which], 0)
+        rows = lax.dynamic_update_index_in_dim(rows, tasks[slot[which]], which, 0)
+        return left & (jnp.arange(len(left)) != which), ends, rows
+
+    return lax.while_loop(go_on, exchange, (ended, state.ends, state.rows))[1:]
