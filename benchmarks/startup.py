@@ -57,7 +57,7 @@ def times(case: Case, folder: Path, repeats: int) -> Iterator[tuple[float, float
     """Yield (wall, processor) seconds of each run, in a folder with caches of its own."""
     cache = folder / "cache"
     environment = {
-        **os.environ,
+        **{k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"},
         "XDG_CACHE_HOME": str(cache),
         "SCALING_CACHE": str(cache / "scaling"),
         "PYTHONPATH": str(ROOT),
