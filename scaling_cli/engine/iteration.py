@@ -25,7 +25,7 @@ RESIDUAL_FLOOR = 1e-15
 STEP_CAP = 3.0  # of one iteration in any free coordinate: a factor of 20 in a positive parameter
 # In the metric of the IRLS Hessian. Huber's kinks ask for more than least squares.
 FIRST_DAMPING, FIRST_DAMPING_SMOOTH = 0.3, 1e-4
-EASE = 10.0  # of the damping after a step that the model foresaw
+EASE = 3.0  # of the damping after a step that the model foresaw; with 10 a search misses more
 TRY_RATIO = 4.0  # between the dampings tried in one iteration
 TRIES = 6
 STUCK = 1e12
