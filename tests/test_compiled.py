@@ -147,3 +147,15 @@ def test_a_law_that_was_typed_in_is_not_stored(folder: Path) -> None:
     Typed.__module__ = "a module without a file"
     assert compiled._file(Typed, (), (), compiled.jax.devices()[0]) is None
     assert not folder.exists()
+
+
+def test_a_compiler_without_these_options_still_compiles(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = fitted()
+    forget(monkeypatch)
+    [file] = folder.iterdir()
+    file.unlink()
+    monkeypatch.setattr(compiled, "QUICK", {"xla_cpu_no_such_option": False})
+    np.testing.assert_allclose(fitted().value, expected.value, rtol=1e-12)
+    assert len(list(folder.iterdir())) == 1

@@ -112,7 +112,8 @@ def equation(law: type[Law], space: str) -> Equation:
     def derivatives(full: Any, shared: Shared) -> tuple[Any, list[Any], list[Any]]:
         on = np.array(positive)  # all at once: compiling costs by the number of operations
         values = jnp.where(on, jnp.exp(jnp.where(on, full, 0.0)), full)
-        theta, scale = list(values), list(jnp.where(on, values, 1.0))
+        theta = list(values)
+        scale = [v if own else jnp.ones_like(v) for v, own in zip(theta, positive, strict=True)]
         slopes = [_slope(law, theta, shared.inputs, j, scale) for j in range(len(theta))]
         bends = [_bend(law, theta, shared.inputs, q, scale) for q in pairs]
         return _at(law, theta, shared.inputs), slopes, bends
@@ -180,16 +181,17 @@ def localise(u: Any, shared: Shared, work: Work, law: Equation) -> Local:
     relaxed = work.weight * jnp.where(inside, 1.0, corner / jnp.where(inside, 1.0, size))
     curve = work.weight * inside - (psi if law.log else 0.0)
     rho = jnp.where(inside, 0.5 * r * r, corner * (size - 0.5 * corner))
-    columns = [jnp.broadcast_to(inverse * c, r.shape) for c in (*slopes, *bends)]
+    p = len(slopes)
+    spread, beyond = _spread(slopes, bends, law.pairs)
+    columns = [jnp.broadcast_to(inverse * c, r.shape) for c in (*slopes, *beyond)]
     # Behind a barrier XLA writes them once, not once for each use; joined end to end, lane by
     # lane under vmap, which is how the products read them.
     features = lax.optimization_barrier(jnp.concatenate(columns)).reshape(len(columns), -1)
-    p = len(slopes)
     J, sums = features[:p], features @ psi
     # d2 exp(z) = exp(z): the curvature of the free coordinate itself.
     eye = np.eye(p)
     own = eye * jnp.where(np.array(law.positive), sums[:p], 0.0)
-    bent = _symmetric(p, law.pairs) @ sums[p:] if law.pairs else jnp.zeros(p * p)
+    bent = spread @ sums
     # One product is faster than two, and whatever is done to both Hessians compiles once.
     weighed = jnp.concatenate([J * curve, J * relaxed])
     products = (weighed @ lax.optimization_barrier(J.T)).reshape(2, p, p)
@@ -235,12 +237,24 @@ def _unsized(searched: Any, shared: Shared, law: Equation) -> tuple[Any, _Sizes 
     return searched + bent, _Sizes(slope, share, bent, powers)
 
 
-def _symmetric(p: int, pairs: Sequence[tuple[int, int]]) -> np.ndarray:
-    """Return the (p * p, pairs) matrix that spreads a triangle over a symmetric matrix."""
-    spread = np.zeros((p, p, len(pairs)))
-    for column, (i, j) in enumerate(pairs):
-        spread[i, j, column] = spread[j, i, column] = 1.0
-    return spread.reshape(p * p, len(pairs))
+def _spread(
+    slopes: list[Any], bends: list[Any], pairs: Sequence[tuple[int, int]]
+) -> tuple[np.ndarray, list[Any]]:
+    """Return what makes a symmetric matrix, (p * p,), of columns, and those beyond the slopes.
+
+    Many a second derivative is a slope again (A and alpha of A N^-alpha); `once` has then made
+    them one object.
+    """
+    columns, place = list(slopes), {id(c): i for i, c in enumerate(slopes)}
+    for bend in bends:
+        if id(bend) not in place:
+            place[id(bend)] = len(columns)
+            columns.append(bend)
+    p = len(slopes)
+    spread = np.zeros((p, p, len(columns)))
+    for (i, j), bend in zip(pairs, bends, strict=True):
+        spread[i, j, place[id(bend)]] = spread[j, i, place[id(bend)]] = 1.0
+    return spread.reshape(p * p, len(columns)), columns[p:]
 
 
 def first_damping(corner: Any) -> Any:

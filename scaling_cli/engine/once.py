@@ -10,6 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+from jax import core
+
+EITHER_WAY = ("add", "mul", "max", "min")  # of two operands, whose order does not matter
 
 
 def once(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -22,7 +25,7 @@ def once(function: Callable[..., Any]) -> Callable[..., Any]:
             return function(*jax.tree.unflatten(tree, leaves))
 
         program, shape = jax.make_jaxpr(flattened, return_shape=True)(*flat)
-        results = jax.core.eval_jaxpr(_merged(program.jaxpr), program.consts, *flat)
+        results = core.eval_jaxpr(_merged(program.jaxpr), program.consts, *flat)
         return jax.tree.unflatten(jax.tree.structure(shape), results)
 
     return merged
@@ -35,7 +38,10 @@ def _merged(program: Any) -> Any:
     kept = []
     for operation in program.eqns:
         operands = [_taken(v, instead) for v in operation.invars]
-        key = (operation.primitive, *map(_told, operands), *_settings(operation.params))
+        told: Any = tuple(map(_told, operands))
+        if operation.primitive.name in EITHER_WAY:
+            told = frozenset(told)
+        key = (operation.primitive, told, *_settings(operation.params))
         if key in first:
             instead |= zip(operation.outvars, first[key], strict=True)
             continue
