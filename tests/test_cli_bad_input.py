@@ -13,7 +13,7 @@ from scaling_cli.cli import app
 GRID = [(N, ratio * N) for N in (1e7, 3e7, 1e8, 3e8, 1e9) for ratio in (10, 40, 160)]
 LOOKED_FOR = (
     "hint: Looked for *.csv, *.tsv (also .gz, .zst); *.jsonl, *.ndjson, *.json (also .gz, .zst); "
-    "*.parquet."
+    "console logs of nanoGPT, llm.c and modded-nanogpt; *.parquet."
 )
 
 

@@ -72,8 +72,9 @@ BROKEN = {
     "cut parquet": ("f.parquet", as_parquet(TABLE)[:-9], "{}: not a whole Parquet file. Copy it "
                     "again; was the writer closed?"),
     "unknown": ("f.png", b"\x89PNG", "{}: the format is not known. Looked for *.csv, *.tsv (also "
-                ".gz, .zst); *.jsonl, *.ndjson, *.json (also .gz, .zst); *.parquet. If it is one "
-                "of these, say which with --format."),
+                ".gz, .zst); *.jsonl, *.ndjson, *.json (also .gz, .zst); console logs of "
+                "nanoGPT, llm.c and modded-nanogpt; *.parquet. If it is one of these, say which "
+                "with --format."),
 }  # fmt: skip
 
 
@@ -92,7 +93,8 @@ def test_a_folder_without_logs(tmp_path: Path) -> None:
         ingest.read(tmp_path)
     assert str(error.value) == (
         f"{tmp_path}: no logs found (1 file(s) of other kinds). Looked for *.csv, *.tsv (also "
-        ".gz, .zst); *.jsonl, *.ndjson, *.json (also .gz, .zst); *.parquet."
+        ".gz, .zst); *.jsonl, *.ndjson, *.json (also .gz, .zst); "
+        "console logs of nanoGPT, llm.c and modded-nanogpt; *.parquet."
     )
     with pytest.raises(DataError) as error:
         ingest.read(tmp_path / "nowhere")
@@ -105,5 +107,6 @@ def test_a_named_format(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as error:
         ingest.read(file, format="xml")
     assert str(error.value) == (
-        "there is no log format 'xml'. Known formats: csv, tsv, jsonl, json, parquet."
+        "there is no log format 'xml'. Known formats: csv, tsv, jsonl, json, nanogpt, llm.c, "
+        "modded-nanogpt, parquet."
     )

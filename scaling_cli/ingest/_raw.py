@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -38,6 +39,8 @@ class Raw:
         The last row comes from a line without a newline: it may be half written.
     facts : mapping
         What the file's own header or configuration says about the run.
+    rounded : bool
+        Whether the numbers among them are rounded.
     notes : tuple of Note
         What the reader left out or doubts.
     run : str
@@ -49,7 +52,8 @@ class Raw:
     lines: np.ndarray
     segments: np.ndarray
     cut: bool = False
-    facts: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    rounded: bool = False
     notes: tuple[Note, ...] = ()
     run: str = ""
 

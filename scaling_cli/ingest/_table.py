@@ -259,7 +259,7 @@ def _origins(judged: Judged, run: str, own: Mapping[str, Any], options: Options)
         facts = facts_from_name(options.pattern, raw.file) or {}
         facts = {name: value for name, value in facts.items() if name != "run_id"}
         found.append(Origin("the file name", facts, rounded=True))
-    found.append(Origin("the header of " + raw.file, raw.facts))
+    found.append(Origin("the header of " + raw.file, raw.facts, rounded=raw.rounded))
     conventions = {
         f"{name}_convention": convention
         for name, convention in judged.named.conventions.items()
