@@ -122,7 +122,7 @@ class Fit:
     value: float | None
     """The minimised sum; None for numbers typed in from a paper."""
     n_points: int
-    intervals: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    intervals: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Per parameter: level, low, high (bootstrap by run)."""
     uncertainty: Uncertainty | None = None
     backtest: Mapping[str, Any] | None = None
@@ -319,8 +319,10 @@ def load(path: str | os.PathLike[str]) -> Fit:
     return Fit.from_dict(read_fit_record(path), file=str(path))
 
 
-def _span(interval: Mapping[str, float] | None) -> str:
-    return "" if interval is None else f"{interval['low']:.4g} to {interval['high']:.4g}"
+def _span(interval: Mapping[str, Any] | None) -> str:
+    if interval is None or interval["low"] is None or interval["high"] is None:
+        return ""
+    return f"{interval['low']:.4g} to {interval['high']:.4g}"
 
 
 def _uncertainty_dict(uncertainty: Uncertainty | None) -> dict[str, Any] | None:

@@ -19,7 +19,14 @@ from scaling_cli.law import Law
 from scaling_cli.optimum import Optimum, make_problem, refuse
 from scaling_cli.points import LeftOut, Points
 from scaling_cli.priors import Given, as_text
-from scaling_cli.resampling import Plan, Resamples, clusters, intervals, resample
+from scaling_cli.resampling import (
+    Plan,
+    Resamples,
+    clusters,
+    intervals,
+    resample,
+    undetermined,
+)
 from scaling_cli.settling import settle, smallest_corner
 from scaling_cli.uncertainty import Cut, assemble, backtest, cuts_by_share
 from scaling_cli.versions import versions
@@ -206,14 +213,22 @@ def _judged(
 
 def _intervals(
     points: Points, problem: Problem, optimum: Optimum, resampled: Resamples, level: float
-) -> dict[str, dict[str, float | str]]:
-    """Return parameter intervals: percentiles of resamples, or the delta method without any."""
-    if resampled.asked:
-        return intervals(resampled.draws, level, resampled.method)
-    from scaling_cli import delta
+) -> dict[str, dict[str, Any]]:
+    """Return parameter intervals: percentiles of resamples, or the delta method without any.
 
-    curved = delta.curvature(problem, optimum.u, clusters(points, "run"))
-    return delta.of_parameters(problem, optimum.u, curved, level)
+    What the data leave open has no ends, but a reason.
+    """
+    if resampled.asked:
+        found, method = intervals(resampled.draws, level, resampled.method), resampled.method
+    else:
+        from scaling_cli import delta
+
+        curved = delta.curvature(problem, optimum.u, clusters(points, "run"))
+        found, method = delta.of_parameters(problem, optimum.u, curved, level), "delta"
+    return found | {
+        name: {"level": level, "low": None, "high": None, "method": method, "reason": reason}
+        for name, reason in undetermined(problem, optimum).items()
+    }
 
 
 def _resampling(resampled: Resamples) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from scaling_cli.posterior import Posterior, sample
 from scaling_cli.prediction import NOISE_STRATA, noise, read_inputs
 from scaling_cli.profiles import Profile
 from scaling_cli.recompute import points_of
-from scaling_cli.resampling import Plan, Resamples, clusters, resample
+from scaling_cli.resampling import Plan, Resamples, clusters, resample, undetermined
 from scaling_cli.settling import settle
 from scaling_cli.uncertainty import noise_at
 
@@ -138,7 +138,7 @@ def intervals(
         for method in dict.fromkeys(methods)
         for one in _by_method(work, method, *target)
     ]
-    return Comparison(found, work.profiles, work.notes(methods))
+    return Comparison(found, work.profiles, work.notes(methods, found))
 
 
 def _points(fit: Fit) -> Points:
@@ -203,11 +203,16 @@ class _Work:
         return resample(self.points, *self.settled, plan)
 
     @cached_property
+    def undetermined(self) -> dict[str, str]:
+        """Parameters that the data leave open, with the reason."""
+        return undetermined(*self.settled)
+
+    @cached_property
     def posterior(self) -> Posterior:
         """Draws by NUTS."""
         return sample(*self.settled, seed=self.fit.selection.get("seed", 0))
 
-    def notes(self, methods: Sequence[str]) -> list[str]:
+    def notes(self, methods: Sequence[str], given: Sequence[Interval]) -> list[str]:
         """Return how each method was run, and reasons for doubt."""
         own = {
             "delta": lambda: f"delta: {delta.METHOD}",
@@ -222,6 +227,7 @@ class _Work:
                 "delta, profile, bootstrap and nuts measure noise and take the law as true; on "
                 "held-out larger runs such intervals hold about half of what they promise."
             )
+        found += self._about_undetermined(given)
         edge = self.settled[1].at_bound if self.profiles else ()
         if edge:
             found.append(
@@ -232,6 +238,11 @@ class _Work:
         if any(one.lower > LOWER for one in self.profiles):
             found.append("a profile found a lower objective than the fit: fit again.")
         return found
+
+    def _about_undetermined(self, given: Sequence[Interval]) -> list[str]:
+        without = {i.of for i in given if i.kind == PARAMETER and i.low is None}
+        reasons = self.undetermined.items() if without else ()
+        return [f"{n}: no interval where '-' stands: {why}." for n, why in reasons if n in without]
 
     def _about_posterior(self) -> str:
         sure = "" if self.posterior.converged else "NOT CONVERGED, no interval is given: "
@@ -309,6 +320,8 @@ def _value(fit: Fit, kind: str, name: str, at: Mapping[str, float]) -> float:
 def _delta(work: _Work, kind: str, name: str, at: Mapping[str, float]) -> _Ends:
     problem, optimum = work.settled
     if kind == PARAMETER:
+        if name in work.undetermined:
+            return {kind: (None, None)}
         found = delta.of_parameters(problem, optimum.u, work.curved, work.level).get(name)
         return {kind: (float(found["low"]), float(found["high"])) if found else (None, None)}
     if kind == DERIVED:
@@ -350,7 +363,7 @@ def _with_new_run(work: _Work, kind: str, centre: float, sides: tuple[float, flo
 def _bootstrap(work: _Work, kind: str, name: str, at: Mapping[str, float]) -> _Ends:
     draws = work.resampled.draws
     count = len(next(iter(draws.values())))
-    if not count:
+    if not count or (kind == PARAMETER and name in work.undetermined):
         return {kind: (None, None)}
     return _percentiles(work, (kind, name, at), draws, noise(np.full(count, work.sigma)))
 

@@ -31,6 +31,8 @@ OTHER_STARTS = 2
 # Resampled medians interpolate points; a corner far below the noise smooths the kinks.
 LAD_CORNER = 1e-5
 DRAWN_AT_ONCE = 1 << 16
+AT_EDGE = "it ran to the edge of its domain: the data do not show its term"
+RUNS_AWAY = "the sum has no minimum: it falls on as this runs away"
 Seed = int | np.random.SeedSequence
 
 
@@ -319,6 +321,28 @@ def _chosen(stopped: np.ndarray, plan: Plan) -> np.ndarray:
     share = min(plan.count, max(FEWEST_CHECKED, int(np.ceil(CHECKED * plan.count))))
     random = np.random.default_rng(plan.seed).choice(plan.count, share, replace=False)
     return stopped | np.isin(np.arange(plan.count), random)
+
+
+def undetermined(problem: Problem, optimum: Optimum) -> dict[str, str]:
+    """Return {parameter: reason} of those that the data leave open: no interval holds them.
+
+    Refits begin at the optimum, where nothing moves such a parameter: all draws lie on one spot.
+    One that the user's priors hold is determined, and a follower is no better known than its
+    leader.
+    """
+    edge, runaway = optimum.at_bound, optimum.diagnostics.get("endless", ())
+    reasons = dict.fromkeys(edge, AT_EDGE) | dict.fromkeys(runaway, RUNS_AWAY)
+    matrix, names = problem.frame.matrix, problem.frame.names
+    held = np.zeros(len(names), bool)
+    if problem.penalty is not None:
+        held = np.diagonal(problem.penalty.information(matrix)) > 0
+    return {
+        parameter: reasons[name]
+        for name, own, column in zip(names, held, matrix.T, strict=True)
+        if name in reasons and not own
+        for parameter, moves in zip(problem.law.parameters(), column, strict=True)
+        if moves
+    }
 
 
 def intervals(

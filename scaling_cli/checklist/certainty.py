@@ -8,6 +8,7 @@ from scaling_cli.law import Domain
 from scaling_cli.optimum import sensitivity
 from scaling_cli.points import scale
 from scaling_cli.quantities import short_number
+from scaling_cli.resampling import undetermined
 from scaling_cli.stability import REACH, optimal_size
 from scaling_cli.uncertainty import ENOUGH_CUTS, NORMAL_90
 
@@ -56,7 +57,9 @@ def _too_narrow(e: Evidence) -> str | None:
     sigma = float(np.sqrt(np.mean(np.asarray(e.uncertainty.sigma) ** 2)))
     bound = sigma * np.sqrt(np.diag(np.linalg.pinv(J.T @ J, hermitian=True)))
     worst: tuple[float, str] | None = None
-    for name, least in zip(e.problem.frame.names, bound.tolist(), strict=True):
+    open_ = undetermined(e.problem, e.optimum)
+    known = zip(e.problem.frame.names, bound.tolist(), strict=True)
+    for name, least in ((n, b) for n, b in known if n not in open_):
         draws = np.asarray(e.resampled.draws[name], float)
         positive = e.problem.law.parameters()[name].domain is Domain.POSITIVE
         low, high = np.quantile(np.log(draws) if positive else draws, [0.05, 0.95])
