@@ -123,7 +123,7 @@ class Fit:
     """The minimised sum; None for numbers typed in from a paper."""
     n_points: int
     intervals: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Per parameter: level, low, high (bootstrap by run)."""
+    """Per parameter: level, low, high, method; without ends, the reason instead."""
     uncertainty: Uncertainty | None = None
     backtest: Mapping[str, Any] | None = None
     checks: Sequence[Check] = ()

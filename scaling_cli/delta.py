@@ -15,11 +15,12 @@ import numpy as np
 from scaling_cli import mestimate
 from scaling_cli.engine.solve import Problem, parameters
 from scaling_cli.law import Domain
-from scaling_cli.optimum import DEAD_TERM
-from scaling_cli.resampling import slopes
+from scaling_cli.optimum import DEAD_TERM, Optimum
+from scaling_cli.resampling import slopes, undetermined
 from scaling_cli.settling import noise_scale, residuals, smallest_corner
 
 METHOD = "delta method (larger of HC3 and classic variance, Student's t)"
+IDLE = 1e-6  # slope of ln(derived quantity) in a coordinate that does not enter it
 STEP = 1e-4  # of finite differences in free coordinates
 
 
@@ -135,6 +136,18 @@ def gradient_of_derived(
     moved = [problem.law(**{n: float(v[i]) for n, v in values.items()}) for i in range(2 * k)]
     logs = np.log([float(law.derive(name, **inputs)) for law in moved])
     return ((logs[:k] - logs[k:]) / (2 * STEP))[None]
+
+
+def undetermined_in(
+    problem: Problem, optimum: Optimum, name: str, inputs: Mapping[str, float]
+) -> dict[str, str]:
+    """Return {parameter: reason} of what the data leave open and a derived quantity hangs on."""
+    found = undetermined(problem, optimum)
+    if not found:
+        return {}
+    moved = gradient_of_derived(problem, optimum.u, name, inputs)[0]
+    near = zip(problem.frame.names, moved, strict=True)
+    return {n: found[n] for n, slope in near if n in found and abs(slope) > IDLE}
 
 
 def student(level: float, degrees: int) -> float:

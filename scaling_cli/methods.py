@@ -26,6 +26,7 @@ from scaling_cli.settling import settle
 from scaling_cli.uncertainty import noise_at
 
 METHODS = ("delta", "profile", "bootstrap", "nuts", "backtested")
+NEAR = ("delta", "bootstrap")  # methods that look no farther than the optimum
 QUICK = ("delta", "profile", "bootstrap", "backtested")
 RESAMPLES = 1000  # where the fit was made without any
 PARAMETER, DERIVED, MEAN, NEW = "parameter", "derived", "mean curve", "new run"
@@ -203,11 +204,6 @@ class _Work:
         return resample(self.points, *self.settled, plan)
 
     @cached_property
-    def undetermined(self) -> dict[str, str]:
-        """Parameters that the data leave open, with the reason."""
-        return undetermined(*self.settled)
-
-    @cached_property
     def posterior(self) -> Posterior:
         """Draws by NUTS."""
         return sample(*self.settled, seed=self.fit.selection.get("seed", 0))
@@ -227,7 +223,9 @@ class _Work:
                 "delta, profile, bootstrap and nuts measure noise and take the law as true; on "
                 "held-out larger runs such intervals hold about half of what they promise."
             )
-        found += self._about_undetermined(given)
+        empty = [self.left_open(o.kind, o.of, o.inputs) for o in given if o.low is None]
+        told = [f"{n}: {why}" for left in empty for n, why in left.items()]
+        found += [f"'-' stands for no interval. {why}." for why in dict.fromkeys(told)]
         edge = self.settled[1].at_bound if self.profiles else ()
         if edge:
             found.append(
@@ -239,10 +237,12 @@ class _Work:
             found.append("a profile found a lower objective than the fit: fit again.")
         return found
 
-    def _about_undetermined(self, given: Sequence[Interval]) -> list[str]:
-        without = {i.of for i in given if i.kind == PARAMETER and i.low is None}
-        reasons = self.undetermined.items() if without else ()
-        return [f"{n}: no interval where '-' stands: {why}." for n, why in reasons if n in without]
+    def left_open(self, kind: str, name: str, at: Mapping[str, float]) -> dict[str, str]:
+        """Return the parameters that the data leave open and a target hangs on, with reasons."""
+        if kind == DERIVED:
+            return delta.undetermined_in(*self.settled, name, at)
+        found = undetermined(*self.settled) if kind == PARAMETER else {}
+        return {name: found[name]} if name in found else {}
 
     def _about_posterior(self) -> str:
         sure = "" if self.posterior.converged else "NOT CONVERGED, no interval is given: "
@@ -296,12 +296,11 @@ def _by_method(
     work: _Work, method: str, kind: str, name: str, at: Mapping[str, float]
 ) -> list[Interval]:
     """Return the intervals that a method has for a target; a method may have none."""
-    by = {
-        "delta": _delta, "profile": _profile, "bootstrap": _bootstrap, "nuts": _nuts,
-        "backtested": _backtested,
-    }  # fmt: skip
+    functions = (_delta, _profile, _bootstrap, _nuts, _backtested)
     value = _value(work.fit, kind, name, at)
-    ends = by[method](work, kind, name, at)
+    if method in NEAR and work.left_open(kind, name, at):
+        return [Interval(name, at, method, kind, value, None, None, work.level)]
+    ends = functions[METHODS.index(method)](work, kind, name, at)  # in the order of METHODS
     return [
         Interval(name, at, method, of, value, low, high, work.level)
         for of, (low, high) in ends.items()
@@ -320,8 +319,6 @@ def _value(fit: Fit, kind: str, name: str, at: Mapping[str, float]) -> float:
 def _delta(work: _Work, kind: str, name: str, at: Mapping[str, float]) -> _Ends:
     problem, optimum = work.settled
     if kind == PARAMETER:
-        if name in work.undetermined:
-            return {kind: (None, None)}
         found = delta.of_parameters(problem, optimum.u, work.curved, work.level).get(name)
         return {kind: (float(found["low"]), float(found["high"])) if found else (None, None)}
     if kind == DERIVED:
@@ -363,7 +360,7 @@ def _with_new_run(work: _Work, kind: str, centre: float, sides: tuple[float, flo
 def _bootstrap(work: _Work, kind: str, name: str, at: Mapping[str, float]) -> _Ends:
     draws = work.resampled.draws
     count = len(next(iter(draws.values())))
-    if not count or (kind == PARAMETER and name in work.undetermined):
+    if not count:
         return {kind: (None, None)}
     return _percentiles(work, (kind, name, at), draws, noise(np.full(count, work.sigma)))
 

@@ -61,7 +61,16 @@ def test_methods_side_by_side(fitted: Fit) -> None:
     assert [(i.method, i.low, i.high) for i in found.intervals] == [
         ("delta", None, None), ("profile", 0.0, math.inf), ("bootstrap", None, None),
     ]  # fmt: skip
-    assert f"beta: no interval where '-' stands: {AT_EDGE}." in found.notes
+    assert f"'-' stands for no interval. beta: {AT_EDGE}." in found.notes
+
+
+def test_a_derived_quantity_hangs_on_what_is_open(fitted: Fit) -> None:
+    """N*^(alpha + beta) is a product in all four: with B gone, nothing is known of it."""
+    found = intervals(fitted, "optimal_params", C=1e21)
+    assert [(i.method, i.low, i.high) for i in found.intervals] == [
+        ("delta", None, None), ("bootstrap", None, None),
+    ]  # fmt: skip
+    assert f"'-' stands for no interval. B: {AT_EDGE}." in found.notes
 
 
 def test_a_prior_determines_what_the_data_do_not() -> None:
