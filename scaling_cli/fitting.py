@@ -193,7 +193,7 @@ def _judged(
     )  # fmt: skip
     sure = replace(
         bare,
-        intervals=_intervals(points, problem, optimum, resampled, level),
+        intervals=_intervals(points, problem, optimum, resampled, plan.cluster, level=level),
         uncertainty=uncertainty,
         backtest=backtest_dict(cuts, uncertainty.axis, uncertainty.drift),
         derived=dict(bare.derived) | found.derived(),
@@ -212,7 +212,13 @@ def _judged(
 
 
 def _intervals(
-    points: Points, problem: Problem, optimum: Optimum, resampled: Resamples, level: float
+    points: Points,
+    problem: Problem,
+    optimum: Optimum,
+    resampled: Resamples,
+    cluster: str,
+    *,
+    level: float,
 ) -> dict[str, dict[str, Any]]:
     """Return parameter intervals: percentiles of resamples, or the delta method without any.
 
@@ -223,7 +229,7 @@ def _intervals(
     else:
         from scaling_cli import delta
 
-        curved = delta.curvature(problem, optimum.u, clusters(points, "run"))
+        curved = delta.curvature(problem, optimum.u, clusters(points, cluster))
         found, method = delta.of_parameters(problem, optimum.u, curved, level), "delta"
     return found | {
         name: {"level": level, "low": None, "high": None, "method": method, "reason": reason}

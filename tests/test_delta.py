@@ -8,6 +8,7 @@ import pytest
 import scipy.stats
 from tables import TRUTHS, table
 
+import scaling_cli
 from scaling_cli import delta, laws
 from scaling_cli.artefact import Objective
 from scaling_cli.engine.solve import Problem
@@ -59,6 +60,22 @@ def test_clusters_of_several_rows_give_cr3() -> None:
     expected = (BREAD @ meat @ BREAD)[1, 1]
     assert _along(optimum, found.sandwich) == pytest.approx(expected, rel=1e-6)
     assert found.degrees == 3
+
+
+def test_a_fit_without_resamples_keeps_configurations_together() -> None:
+    """LINE has three seeds at each of five sizes: CR3 of five clusters, t of 5 - 2 degrees."""
+    found = scaling_cli.fit(LINE, law="kaplan_n", objective=SQUARES, bootstrap=0, cluster="config")
+    hat, meat = DESIGN @ BREAD @ DESIGN.T, np.zeros((2, 2))
+    for first in range(0, 15, 3):
+        rows = slice(first, first + 3)
+        score = DESIGN[rows].T @ np.linalg.solve(np.eye(3) - hat[rows, rows], RESIDUALS[rows])
+        meat += np.outer(score, score)
+    classic = BREAD[1, 1] * np.sum(RESIDUALS**2) / 13
+    sd = math.sqrt(max(classic, (BREAD @ meat @ BREAD)[1, 1])) / found.parameters["alpha_N"]
+    half = scipy.stats.t(3).ppf(0.95) * sd
+    ends = [math.log(found.intervals["alpha_N"][end]) for end in ("low", "high")]
+    centre = math.log(found.parameters["alpha_N"])
+    assert ends == pytest.approx([centre - half, centre + half], rel=1e-6)
 
 
 def test_weights_give_weighted_regression() -> None:
