@@ -37,7 +37,7 @@ from scaling_cli.engine.solve import Problem
 from scaling_cli.errors import FitError
 from scaling_cli.optimum import Optimum, make_problem, optimise, refuse
 from scaling_cli.points import Points, scale
-from scaling_cli.prediction import centred, intervals
+from scaling_cli.prediction import centred, intervals, scatter
 from scaling_cli.uncertainty import CUT_SHARES, assemble, backtest, cuts_by_share
 
 FACTORS = (2, 3, 10, 30, 100, 300, 1000)
@@ -78,12 +78,13 @@ def _forecast(one: Table, factor: float, train: np.ndarray, law: str) -> Forecas
     at = {"N": one.N[chosen], "D": one.D[chosen]}
     value = np.asarray(optimum.law(**at), float)
     bare = replace(certain, drift=0.0, companion=None)
-    _, (low, high), _ = intervals(optimum.law, bare, at, value, LEVEL)
+    (low, high), _, _ = intervals(optimum.law, bare, at, value, LEVEL)
     return Forecast(
         family=one.family, table=one.name, cut=factor, n=len(points), reach=reach[chosen],
         error=np.log(value / one.L[chosen]),
         shift=centred(np.log(value), certain.companion, at) - np.log(value),
         below=np.log(value / low), above=np.log(high / value),
+        noise=scatter(certain.sigma, LEVEL),
         learned=certain.drift, guide=_guide_drift(points, problem, optimum), cuts=cuts,
     )  # fmt: skip
 

@@ -32,7 +32,9 @@ class Forecast:
     shift : array
         Centre of the interval minus forecast of the law.
     below, above : array
-        How far the interval for a new run reaches from the forecast, without drift.
+        How far the interval of the mean curve reaches from the forecast, without drift.
+    noise : (float, float)
+        What a run's own noise adds below and above, in quadrature.
     learned, guide : float
         Drift per decade: the product's, and by the recipe of the guide.
     cuts : sequence of Cut
@@ -48,6 +50,7 @@ class Forecast:
     shift: np.ndarray
     below: np.ndarray
     above: np.ndarray
+    noise: tuple[float, float]
     learned: float
     guide: float
     cuts: Sequence[Cut]
@@ -55,9 +58,10 @@ class Forecast:
     def sides(self, per_decade: float, share: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
         """Return how far the interval reaches below and above the law's forecast."""
         added = NORMAL_90 * per_decade * np.maximum(0.0, np.log10(self.reach))
-        below = np.hypot(self.below, added) - share * self.shift
-        above = np.hypot(self.above, added) + share * self.shift
-        return np.maximum(0.0, below), np.maximum(0.0, above)
+        shift = share * self.shift
+        below = np.maximum(np.hypot(self.below, added), shift)
+        above = np.maximum(np.hypot(self.above, added), -shift)
+        return np.hypot(below, self.noise[0]) - shift, np.hypot(above, self.noise[1]) + shift
 
 
 Rule = Callable[[Forecast], tuple[np.ndarray, np.ndarray]]

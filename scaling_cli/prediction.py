@@ -160,6 +160,12 @@ def noise(sigma: np.ndarray) -> np.ndarray:
     return np.repeat(sigma, NOISE_STRATA) * quantiles
 
 
+def scatter(sigma: np.ndarray, level: float) -> tuple[float, float]:
+    """Return how far a run's noise reaches below and above the curve, in ln loss."""
+    low, high = np.quantile(noise(sigma), [(1 - level) / 2, (1 + level) / 2])
+    return -float(low), float(high)
+
+
 def intervals(
     law: Law,
     uncertainty: Uncertainty,
@@ -171,8 +177,9 @@ def intervals(
 
     In ln loss: quantiles of the draws about the point give each side; the drift, normal with sd
     `drift` x decades beyond the data, is added in quadrature; both sides are laid about the
-    centre of this law's forecast and the companion's. An interval always holds the point, even
-    where draws or centre lie to one side of it.
+    centre of this law's forecast and the companion's, and stretched to hold the point where draws
+    or centre lie to one side of it. A new run's sides are the mean's with the quantiles of its
+    noise in quadrature: wherever the draws lie, a run scatters to both sides of the curve.
     """
     columns = {s: v[:, None] for s, v in inputs.items()}
     drawn = type(law)(**{k: np.asarray(v)[None, :] for k, v in uncertainty.draws.items()})
@@ -180,23 +187,20 @@ def intervals(
     log_draws = np.log(np.asarray(drawn(**columns), dtype=float))
     if log_draws.shape != (len(value), len(uncertainty.sigma)):
         log_draws = np.broadcast_to(log_draws, (len(value), len(uncertainty.sigma)))
-    log_runs = np.repeat(log_draws, NOISE_STRATA, axis=1) + noise(uncertainty.sigma)[None, :]
+    share = [(1 - level) / 2, (1 + level) / 2]
     decades = np.maximum(0.0, np.log10(scale(inputs)[1] / uncertainty.axis_max))
     z = NormalDist().inv_cdf((1 + level) / 2)
     drift = z * uncertainty.drift * decades
     centre = centred(log_value, uncertainty.companion, inputs)
-
-    def around(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=1)
-        below = np.hypot(np.maximum(0.0, log_value - low), drift)
-        above = np.hypot(np.maximum(0.0, high - log_value), drift)
-        ends = np.minimum(centre - below, log_value), np.maximum(centre + above, log_value)
-        return np.exp(ends[0]), np.exp(ends[1])
-
-    spread = np.quantile(log_draws, [(1 - level) / 2, (1 + level) / 2], axis=1)
+    spread = np.quantile(log_draws, share, axis=1)
+    below = np.maximum(np.hypot(np.maximum(0.0, log_value - spread[0]), drift), centre - log_value)
+    above = np.maximum(np.hypot(np.maximum(0.0, spread[1] - log_value), drift), log_value - centre)
     parts = {
         "parameters": (spread[1] - spread[0]) / 2,
         "noise": np.full(len(value), z * float(np.sqrt(np.mean(uncertainty.sigma**2)))),
         "drift": drift,
     }
-    return around(log_draws), around(log_runs), parts
+    lower, upper = scatter(uncertainty.sigma, level)
+    mean = np.exp(centre - below), np.exp(centre + above)
+    new_run = np.exp(centre - np.hypot(below, lower)), np.exp(centre + np.hypot(above, upper))
+    return mean, new_run, parts

@@ -3,7 +3,6 @@
 import json
 import math
 import os
-from collections.abc import Callable
 from pathlib import Path
 from statistics import NormalDist
 from typing import Any
@@ -57,7 +56,7 @@ def _fit(**changes: Any) -> Fit:
 
 
 def _brute_force(fit: Fit, N: float, D: float, level: float) -> dict[str, list[float]]:
-    """Return mean by sorting every draw, new_run by inverting the exact mixture of normals."""
+    """Return mean by sorting every draw; new_run adds the exact quantiles of a run's noise."""
     u = fit.uncertainty
     assert u is not None
     z = NormalDist()
@@ -68,23 +67,22 @@ def _brute_force(fit: Fit, N: float, D: float, level: float) -> dict[str, list[f
         curve.append(math.log(float(law(N=N, D=D))))
     drift = z.inv_cdf((1 + level) / 2) * u.drift * max(0.0, math.log10(6 * N * D / u.axis_max))
 
-    def mixture(p: float) -> float:
-        low, high = value - 1.0, value + 1.0
+    def scatter(p: float) -> float:
+        low, high = -1.0, 1.0
         for _ in range(60):
             x = (low + high) / 2
-            below = sum(
-                z.cdf((x - m) / float(s)) for m, s in zip(curve, u.sigma, strict=True)
-            ) / len(curve)
+            below = sum(z.cdf(x / float(s)) for s in u.sigma) / len(u.sigma)
             low, high = (x, high) if below < p else (low, x)
-        return (low + high) / 2
+        return low
 
-    def around(quantile: Callable[[float], float]) -> list[float]:
-        low, high = (quantile(p) for p in ((1 - level) / 2, (1 + level) / 2))
-        below, above = max(0.0, value - low), max(0.0, high - value)
-        ends = (value - math.hypot(below, drift), value + math.hypot(above, drift))
-        return [math.exp(end) for end in ends]
-
-    return {"mean": around(lambda p: _quantile(curve, p)), "new_run": around(mixture)}
+    share = ((1 - level) / 2, (1 + level) / 2)
+    low, high = (_quantile(curve, p) for p in share)
+    sides = [math.hypot(max(0.0, side), drift) for side in (value - low, high - value)]
+    wider = [math.hypot(side, scatter(p)) for side, p in zip(sides, share, strict=True)]
+    return {
+        name: [math.exp(value - below), math.exp(value + above)]
+        for name, (below, above) in (("mean", sides), ("new_run", wider))
+    }
 
 
 def _quantile(values: list[float], p: float) -> float:
@@ -268,13 +266,19 @@ def test_intervals_widen_with_level_and_distance() -> None:
 
 
 @pytest.mark.parametrize("shift", [-0.5, 0.5])
-def test_an_interval_always_holds_the_point(shift: float) -> None:
-    # Draws that lie wholly to one side of the law.
+def test_a_new_run_scatters_to_both_sides_wherever_the_draws_lie(shift: float) -> None:
+    # Draws that lie wholly to one side of the law, inside the data: no drift.
     fit = _fit(uncertainty=_uncertainty(shift=shift))
-    prediction = fit.predict(N=7e9, D=1e10)
-    for interval in (prediction.mean, prediction.new_run):
-        assert interval is not None
-        assert interval[0][0] <= prediction.value[0] <= interval[1][0]
+    prediction = fit.predict(N=5e8, D=1e10)
+    assert prediction.mean is not None
+    assert prediction.new_run is not None
+    expected = _brute_force(fit, 5e8, 1e10, 0.9)
+    empty = int(shift < 0)  # which side of the curve has no draw
+    assert prediction.mean[empty][0] == pytest.approx(prediction.value[0], rel=1e-12)
+    away = [abs(math.log(prediction.new_run[i][0] / prediction.value[0])) for i in (0, 1)]
+    told = [abs(math.log(expected["new_run"][i] / prediction.value[0])) for i in (0, 1)]
+    assert away == pytest.approx(told, rel=0.01)
+    assert away[empty] > 0
 
 
 def test_extrapolation_is_the_factor_outside_the_data() -> None:

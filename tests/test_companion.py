@@ -143,6 +143,21 @@ def test_an_interval_always_holds_the_point() -> None:
     assert found.mean[1][0] > middle
 
 
+def test_a_run_scatters_beyond_a_mean_that_ends_at_the_law() -> None:
+    near = replace(BENT, E=1.01 * BENT.E)
+    alone = made(near, spread=1e-5)
+    assert alone.uncertainty is not None
+    sigma = np.full(201, 0.003)
+    at = {"N": 1e8, "D": 1e10}
+    found = replace(alone, uncertainty=replace(alone.uncertainty, sigma=sigma)).predict(**at)
+    assert found.mean is not None
+    assert found.new_run is not None
+    assert found.mean[0][0] == pytest.approx(found.value[0], rel=1e-12)
+    centre = math.sqrt(found.value[0] * near(**at))
+    below = math.hypot(math.log(centre / found.value[0]), Z90 * 0.003)
+    assert math.log(centre / found.new_run[0][0]) == pytest.approx(below, rel=1e-3)
+
+
 def test_without_a_companion_nothing_moves() -> None:
     found = made(None).predict(N=1e8, D=1e10)
     assert found.companion is None
