@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from scaling_cli import laws
+from scaling_cli.asked import check_level
 from scaling_cli.errors import DataError, UsageError
 from scaling_cli.jsonfile import nulls, read_fit_record, to_json, write_json
 from scaling_cli.law import Law
@@ -186,8 +187,7 @@ class Fit:
         UsageError
             If an input is missing, unknown, or not positive and finite.
         """
-        if not 0 < level < 1:
-            raise UsageError(f"level must lie between 0 and 1, not {level!r}.")
+        check_level(level)
         columns = read_inputs(self.law, inputs)
         value = np.asarray(self.law(**columns), dtype=float)
         extrapolation = self._extrapolation(columns)

@@ -14,10 +14,11 @@ import numpy as np
 
 from scaling_cli import chunks, companion, executors, fitting, laws
 from scaling_cli.artefact import Objective, Uncertainty
+from scaling_cli.asked import check_count, check_level
 from scaling_cli.cuts import Cuts, Split, along, axis_symbol, checked, splits
 from scaling_cli.engine.solve import Problem, parameters
 from scaling_cli.engine.starts import starts
-from scaling_cli.errors import FitError, UsageError
+from scaling_cli.errors import FitError
 from scaling_cli.executors import Executor
 from scaling_cli.law import Law
 from scaling_cli.optimum import Optimum, make_problem, refits, refuse
@@ -122,8 +123,8 @@ def backtest(
     FitError
         If the points give no usable fit, or no cut leaves enough of them.
     """
-    if not 0 < level < 1:
-        raise UsageError(f"level must lie between 0 and 1, not {level!r}.")
+    check_level(level)
+    check_count("seed", seed)
     law_class, chosen = laws.get(law), objective or Objective()
     symbol, wanted = axis_symbol(law_class, on), checked(cuts)
     points, sources = fitting.as_points(

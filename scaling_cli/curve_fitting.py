@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from scaling_cli.artefact import Objective, Status
+from scaling_cli.asked import check_count, check_level
 from scaling_cli.curve import Curve, digest
 from scaling_cli.curve_artefact import AVERAGE, CurveFit, FittedRun, LeftOutSchedule
 from scaling_cli.curve_checks import checklist, dead
@@ -89,6 +90,9 @@ def fit_curves(
     """
     if not curves:
         raise UsageError("there are no curves to fit.")
+    check_level(level)
+    check_count("seed", seed)
+    check_count("bootstrap", bootstrap)
     names = MEMBERS if law == AVERAGE else (law,)
     if fix and law == AVERAGE:
         raise UsageError("parameters are held in one law, not in the average of several.")

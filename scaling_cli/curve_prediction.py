@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from scaling_cli.asked import check_level
 from scaling_cli.curve_law import CurveLaw
 from scaling_cli.errors import UsageError
 from scaling_cli.schedule import Schedule
@@ -196,8 +197,7 @@ def predict(
     sources: CurveSources, schedule: Schedule, step: ArrayLike | None, *, level: float
 ) -> CurvePrediction:
     """Return the loss along a schedule; see `CurveFit.predict`."""
-    if not 0 < level < 1:
-        raise UsageError(f"level must lie between 0 and 1, not {level!r}.")
+    check_level(level)
     if schedule.unit != "steps":
         raise UsageError(
             f"the schedule runs over tokens: {schedule.text()}.",

@@ -9,6 +9,7 @@ import numpy as np
 
 from scaling_cli import executors, laws, rivals
 from scaling_cli.artefact import Fit, Objective
+from scaling_cli.asked import check_level
 from scaling_cli.checklist import Evidence, checklist
 from scaling_cli.companion import companion, problem_of
 from scaling_cli.diagnosis import COMPUTE_FACTORS, diagnose
@@ -111,8 +112,7 @@ def fit(
     FitError
         If no usable fit exists: too few points, not identified, not converged.
     """
-    if not 0 < level < 1:
-        raise UsageError(f"level must lie between 0 and 1, not {level!r}.")
+    check_level(level)
     plan = Plan(bootstrap, bootstrap_kind, cluster, seed)  # refuses what cannot be drawn
     law_class = laws.get(law)
     points, sources = as_points(data, law_class, target=target, where=where, at=at, weights=weights)

@@ -13,6 +13,7 @@ import numpy as np
 
 from scaling_cli import delta, laws, profiles
 from scaling_cli.artefact import Fit
+from scaling_cli.asked import check_level
 from scaling_cli.engine.solve import Problem
 from scaling_cli.errors import DataError, UsageError
 from scaling_cli.optimum import Optimum, log_predictions, make_problem, sensitivity
@@ -124,8 +125,7 @@ def intervals(
     DataError
         If the fit's points are not at hand, or nothing was optimised in it.
     """
-    if not 0 < level < 1:
-        raise UsageError(f"level must lie between 0 and 1, not {level!r}.")
+    check_level(level)
     unknown = [method for method in methods if method not in METHODS]
     if unknown:
         raise UsageError(

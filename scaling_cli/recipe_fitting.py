@@ -13,6 +13,7 @@ import numpy as np
 
 from scaling_cli import laws
 from scaling_cli.artefact import Fit, Objective, Status
+from scaling_cli.asked import check_count, check_level
 from scaling_cli.errors import DataError, FitError
 from scaling_cli.law import Law
 from scaling_cli.points import LeftOut, Points, scale
@@ -134,9 +135,13 @@ def fit_recipe(points: Points, *, seed: int = 0, level: float = 0.9, command: st
 
     Raises
     ------
+    UsageError
+        If the level or the seed cannot be used.
     FitError
         If too few cells enclose their optimum, or these do not vary N and D independently.
     """
+    check_level(level)
+    check_count("seed", seed)
     found = cells_of(points)
     judged = [(cell, optimum(cell)) for cell in found]
     optima = [o for _, o in judged if isinstance(o, Optimum)]

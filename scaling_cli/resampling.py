@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from scaling_cli import chunks
+from scaling_cli.asked import check_count
 from scaling_cli.engine.iteration import RESIDUAL_FLOOR
 from scaling_cli.engine.solve import Problem, parameters
 from scaling_cli.engine.starts import starts
@@ -58,8 +59,8 @@ class Plan:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be drawn."""
-        if self.count < 0:
-            raise UsageError(f"bootstrap must not be negative, got {self.count}.")
+        check_count("bootstrap", self.count)
+        check_count("seed", self.seed)
         if self.kind not in KINDS:
             raise UsageError(f"the kind of bootstrap must be pairs or wild, not {self.kind!r}.")
         if self.cluster not in CLUSTERS:

@@ -172,6 +172,7 @@ def test_parts_that_no_fit_can_be_made_of_are_named() -> None:
     ("options", "message"),
     [
         ({"level": 1.0}, "level must lie between 0 and 1, not 1.0."),
+        ({"seed": -1}, "seed must not be negative, got -1."),
         (
             {"on": "tokens"},
             "law kaplan_n has no tokens to hold runs back along; it takes N. "

@@ -168,7 +168,12 @@ def test_points_that_cannot_be_fitted() -> None:
     [
         ({"level": 1.0}, "level must lie between 0 and 1, not 1.0."),
         ({"level": 90}, "level must lie between 0 and 1, not 90."),
+        ({"level": "a"}, "level must lie between 0 and 1, not 'a'."),
+        ({"level": math.nan}, "level must lie between 0 and 1, not nan."),
         ({"bootstrap": -1}, "bootstrap must not be negative, got -1."),
+        ({"bootstrap": 2.5}, "bootstrap must be a whole number, not 2.5."),
+        ({"seed": -1}, "seed must not be negative, got -1."),
+        ({"seed": None}, "seed must be a whole number, not None."),
         ({"target": "loss_c4"}, "target, where and at select from runs; these points are already "
          "selected."),
         ({"where": "params > 1e8"}, "target, where and at select from runs; these points are "

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "scaling_cli"
 # A part may import parts of its own layer and of layers to its left. `__init__` and `__main__`
 # stand outside: the first only names what is public, the second only starts the command.
 LAYERS = (
-    {"errors", "shipped", "jsonfile", "executors"},
+    {"errors", "shipped", "jsonfile", "executors", "asked"},
     {"quantities", "registry"},
     {"schedule"},
     {"schedules", "schedule_path", "student"},
