@@ -35,6 +35,35 @@ def test_resamples_that_failed(kept: int, level: Level) -> None:
     assert found.message == f"by hand: {kept} refits converged{ending[level]}"
 
 
+@pytest.mark.parametrize(
+    ("asked", "level", "beyond", "enough"),
+    [
+        (1, 0.9, "0.05", 100),
+        (98, 0.9, "4.9", 100),
+        (98, 0.5, "24.5", 100),
+        (960, 0.99, "4.8", 1000),
+    ],
+)
+def test_resamples_that_cannot_place_the_ends(
+    asked: int, level: float, beyond: str, enough: int
+) -> None:
+    """Five percent of a hundred resamples are five: the fewest that place an end."""
+
+    def found(count: int) -> Check:
+        draws = {n: np.resize(v, count) for n, v in evidence().resampled.draws.items()}
+        return line(
+            evidence(resampled=Resamples(draws, "by hand", count), level=level), "ci.method"
+        )
+
+    assert found(enough).level is Level.PASS
+    assert found(asked) == warn(
+        "ci.method",
+        f"--bootstrap {asked} is too few for {100 * level:g} % intervals: {beyond} resamples lie "
+        f"beyond each end. Use --bootstrap {enough} or more, or --bootstrap 0 for the delta "
+        "method.",
+    )
+
+
 def test_no_resamples_asked_for() -> None:
     assert line(evidence(resampled=Resamples({"E": np.zeros(0)}, "none")), "ci.method") == Check(
         "ci.method", Level.PASS,

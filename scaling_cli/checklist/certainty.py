@@ -1,5 +1,7 @@
 """Checks of intervals and forecasts: R13 to R16, one-sided misses, and the width."""
 
+import math
+
 import numpy as np
 
 from scaling_cli.artefact import Check, Level
@@ -12,6 +14,8 @@ from scaling_cli.resampling import undetermined
 from scaling_cli.stability import REACH, optimal_size
 from scaling_cli.uncertainty import ENOUGH_CUTS, NORMAL_90
 
+FEWEST_RESAMPLES = 100
+BEYOND = 5  # resamples past each end of an interval, which fewer of them cannot place
 LOST = 0.02  # share of resamples that may fail
 TOO_NARROW = 3.0  # times narrower than as many runs of that noise allow
 SOLVED = 0.9  # share of draws that must have an optimum
@@ -31,17 +35,29 @@ def method(e: Evidence) -> Check:
     if e.resampled.restarted:
         text += f"; {e.resampled.better} of {e.resampled.restarted} started elsewhere came lower"
     problems = []
+    enough = _enough(e.level)
+    if asked < enough:
+        problems.append(
+            f"--bootstrap {asked} is too few for {100 * e.level:g} % intervals: "
+            f"{asked * (1 - e.level) / 2:.3g} resamples lie beyond each end. Use --bootstrap "
+            f"{enough} or more, or --bootstrap 0 for the delta method."
+        )
     if kept < (1 - LOST) * asked:
         problems.append(
             f"{text}. Parameter intervals rest on the rest: too few runs, or a flat direction. "
             "Hold a parameter with --fix or --tie."
         )
-    narrow = _too_narrow(e) if kept > 1 else None
+    narrow = _too_narrow(e) if asked >= enough and kept > 1 else None
     if narrow:
         problems.append(narrow)
     return line("ci.method", " ".join(problems) or None,
                 f"{text}; no interval is narrower than {len(e.points)} points "
                 "allow.")  # fmt: skip
+
+
+def _enough(level: float) -> int:
+    """Return how many resamples the percentiles of a level take."""
+    return max(FEWEST_RESAMPLES, math.ceil(round(2 * BEYOND / (1 - level), 6)))
 
 
 def _too_narrow(e: Evidence) -> str | None:
