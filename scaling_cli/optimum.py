@@ -27,6 +27,7 @@ from scaling_cli.search import LAD_LOOSEST, Searched, agreeing, finished, search
 
 DEAD_TERM = 1e-7  # a parameter that moves ln loss by less than this per e-fold is at its bound
 ILL_CONDITIONED = 1e10  # of the diagonally scaled Hessian; sqrt is the loss of digits
+FLAT = 1e-9  # range of ln output below which all outputs are one number
 COLLINEAR = 1e-3  # 1 - R^2 of one log input on the others below which they move as one
 
 
@@ -137,7 +138,8 @@ def refuse(points: Points, problem: Problem) -> None:
     Raises
     ------
     FitError
-        Too few distinct configurations, an input with too few levels, inputs that move as one.
+        Too few distinct configurations, an output that never changes, an input with too few
+        levels, inputs that move as one.
     """
     needed = len(problem.frame.names) + 1
     columns = np.stack([np.log(problem.inputs[s]) for s in problem.inputs], axis=1)
@@ -150,8 +152,20 @@ def refuse(points: Points, problem: Problem) -> None:
             hint="Add runs at other sizes or token counts, or hold parameters "
             "with --fix E=1.7 or --tie.",
         )
+    _refuse_flat(problem)
     _refuse_levels(problem, columns)
     _refuse_collinear(points, problem, columns)
+
+
+def _refuse_flat(problem: Problem) -> None:
+    if np.ptp(np.log(problem.output)) < FLAT:
+        quantity = problem.law.output()
+        raise FitError(
+            f"{quantity.meaning} ({quantity.symbol}) is {problem.output[0]:.6g} in all "
+            f"{len(problem.output)} points: nothing shows how it depends on "
+            f"{' and '.join(problem.inputs)}.",
+            hint="Check the column it was read from (--target, --map), or add runs that differ.",
+        )
 
 
 def _refuse_levels(problem: Problem, columns: np.ndarray) -> None:

@@ -1,6 +1,7 @@
 """The optimum against SciPy, linear programming and closed forms; every refusal."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -233,6 +234,20 @@ def test_too_few_sizes_are_refused(sizes: list[float], levels: str) -> None:
         "exponent from its coefficient. Add runs that vary N, or use a law without it."
     )
     assert caught.value.exit_code == 4
+
+
+def test_an_output_that_never_changes_is_refused() -> None:
+    made = table("chinchilla")
+    points = replace(made, output=np.full(15, 2.5))
+    with pytest.raises(FitError) as caught:
+        refuse(points, make_problem(points, laws.get("chinchilla"), HUBER))
+    assert str(caught.value) == (
+        "cross-entropy loss (L) is 2.5 in all 15 points: nothing shows how it depends on N and D. "
+        "Check the column it was read from (--target, --map), or add runs that differ."
+    )
+    assert caught.value.exit_code == 4
+    points.output[3] *= 1.001
+    refuse(points, make_problem(points, laws.get("chinchilla"), HUBER))
 
 
 def test_collinearity_is_one_minus_r_squared() -> None:
