@@ -262,12 +262,10 @@ def _moved(problem: Problem, optimum: Optimum) -> dict[str, Any]:
 def _half_widths(fit_: Fit, at: Mapping[str, float]) -> tuple[float, float]:
     """Return half the widths of the mean-curve and new-run intervals, in ln output."""
     prediction = fit_.predict(level=fit_.selection["level"], **at)
-    if prediction.mean is None or prediction.new_run is None:
+    found = prediction.half_widths()
+    if found is None:
         return float("inf"), float("inf")
-    mean, new = (
-        np.log(high[0] / low[0]) / 2 for low, high in (prediction.mean, prediction.new_run)
-    )
-    return float(mean), float(new)
+    return float(found[0][0]), float(found[1][0])
 
 
 def as_points(

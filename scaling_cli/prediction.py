@@ -78,6 +78,16 @@ class Prediction:
     """Name of the law that shares the centre of the intervals, and its values."""
     notes: tuple[str, ...] = ()
 
+    def half_widths(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return half the widths of `mean` and `new_run` in ln output; None without intervals.
+
+        As the parts, whose quadrature they are. It does not depend on where in it the value lies.
+        """
+        if self.mean is None or self.new_run is None:
+            return None
+        mean, new_run = (np.log(high / low) / 2 for low, high in (self.mean, self.new_run))
+        return mean, new_run
+
     def to_dicts(self) -> list[dict[str, Any]]:
         """Return one JSON object per point."""
         return [self._point(i) for i in range(len(self.value))]

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import math
 import os
 from dataclasses import asdict
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import cli_fits
 import pytest
+from tables import table
 from typer.testing import CliRunner
 
 from scaling_cli import artefact, fitting
@@ -307,6 +309,18 @@ def test_the_whole_report() -> None:
     assert f"{point['value']:.4f}" in table
     assert f"[{point['new_run'][0]:.4f}, {point['new_run'][1]:.4f}]" in table
     assert f"parameters +/-{100 * point['parts']['parameters']:.2f} %" in parts
+
+
+def test_the_report_and_the_check_say_one_half_width() -> None:
+    """Where noise is large, half the width in ln and over the value are far apart."""
+    made = fitting.fit(table("chinchilla", noise=0.1, seed=3), bootstrap=0)
+    (point,) = made.predict(**made.diagnostics["headline"]).to_dicts()
+    low, high = point["new_run"]
+    half = 100 * math.log(high / low) / 2
+    assert abs(half - 100 * (high - low) / (2 * point["value"])) > 2
+    (said,) = [c.message for c in made.checks if c.code == "extrap.width"]
+    assert said.startswith(f"half-width {half:.1f} % at 10x")
+    assert f"range of a new run: half-width +/-{half:.1f} %;" in _render_fit.headline(made, Style())
 
 
 def test_what_reading_noticed_is_told() -> None:

@@ -94,7 +94,7 @@ def test_json_of_one_point(here: Path) -> None:
     high = value * math.exp(math.hypot(math.log((value + 0.009) / value), drift))
     assert point["mean"] == pytest.approx([low, high], rel=1e-6)
     assert point["new_run"][0] < low < value < high < point["new_run"][1]
-    half = (point["new_run"][1] - point["new_run"][0]) / (2 * value)
+    half = math.log(point["new_run"][1] / point["new_run"][0]) / 2
     assert point["half_width"] == pytest.approx(half, rel=1e-12)
 
 

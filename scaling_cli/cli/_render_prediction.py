@@ -18,11 +18,9 @@ INSIDE = 1.005  # factors below this print as x1: inside the data
 
 
 def half_widths(prediction: Prediction) -> list[float] | None:
-    """Return half the new-run interval over the value, per point; None without intervals."""
-    if prediction.new_run is None:
-        return None
-    low, high = prediction.new_run
-    return ((high - low) / (2 * prediction.value)).tolist()
+    """Return half the new-run interval in ln output, per point; None without intervals."""
+    found = prediction.half_widths()
+    return None if found is None else found[1].tolist()
 
 
 def reach(prediction: Prediction, i: int) -> str:
@@ -160,7 +158,7 @@ def parted(prediction: Prediction) -> bool:
     widths = half_widths(prediction)
     if prediction.companion is None or widths is None:
         return False
-    return bool(np.any(np.abs(prediction.companion[1] / prediction.value - 1) > widths))
+    return bool(np.any(np.abs(np.log(prediction.companion[1] / prediction.value)) > widths))
 
 
 def doubts(fit: Fit, prediction: Prediction) -> list[str]:
