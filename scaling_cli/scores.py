@@ -198,7 +198,7 @@ class Backtest:
         score = self.forecasts().score()
         return (
             f"<Backtest {self.law} on {self.axis}; {len(self.cuts)} cuts, "
-            f"{len(self.forecasts())} forecasts; bias {100 * score['bias']:+.2f} %; "
+            f"{len(self.forecasts())} forecasts; bias {100 * np.expm1(score['bias']):+.2f} %; "
             f"{100 * score['coverage']:.0f} % inside>"
         )
 

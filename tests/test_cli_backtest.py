@@ -178,14 +178,14 @@ law       chinchilla: L(N, D) = E + A/N^alpha + B/D^beta (Hoffmann et al. 2022, 
 
 cuts (larger runs held back, law refitted)
   fitted to C <=  fitted  tested  reach     bias  mean |error|  half-width  inside  law alone
-           1e+20      12       4   x400  +1.88 %        1.90 %   +/-2.00 %    50 %       25 %
+           1e+20      12       4   x400  +1.89 %        1.90 %   +/-2.00 %    50 %       25 %
        1.234e+21      15       1   x2.0  +0.00 %        0.00 %   +/-2.00 %   100 %      100 %
 
 all cuts together, by reach beyond the largest fitted run
   reach        forecasts     bias  mean |error|  half-width  inside  law alone
-  x1 to x1.5           1  +3.00 %        3.05 %   +/-2.00 %     0 %        0 %
-  x1.5 to x5           2  +1.50 %        1.52 %   +/-2.00 %    50 %       50 %
-  x20 to x100          1  +1.50 %        1.51 %   +/-2.00 %   100 %        0 %
+  x1 to x1.5           1  +3.05 %        3.05 %   +/-2.00 %     0 %        0 %
+  x1.5 to x5           2  +1.51 %        1.52 %   +/-2.00 %    50 %       50 %
+  x20 to x100          1  +1.51 %        1.51 %   +/-2.00 %   100 %        0 %
   beyond x100          1  +0.00 %        0.00 %   +/-2.00 %   100 %      100 %
 
 inside: held-back points in the 90 % new-run interval that scaling predict would have printed from

@@ -285,7 +285,7 @@ parameters
 
 backtest (larger runs held back)
   fitted to C <=  fitted  tested  reach     bias  mean |error|  law allows  inside
-           1e+20      12       8   x100  -1.23 %        1.45 %   +/-0.67 %    75 %
+           1e+20      12       8   x100  -1.22 %        1.45 %   +/-0.67 %    75 %
            1e+21      16       4    x10  +0.21 %        0.34 %   +/-0.67 %   100 %
   drift 0.002 per decade, the largest that both cuts show.
 

@@ -1,5 +1,6 @@
 """How text is laid out: nothing is cut, columns line up, numbers keep the digits they carry."""
 
+import math
 import re
 
 import pytest
@@ -89,6 +90,13 @@ NUMBERS = [
 @pytest.mark.parametrize(("write", "number", "text"), NUMBERS)
 def test_numbers(write, number, text: str) -> None:
     assert write(number) == text
+
+
+def test_a_bias_is_printed_as_a_share_of_what_was_measured() -> None:
+    """Forecasts of a quarter of what was measured are 75 % too low, not ln 4 = 139 %."""
+    assert _render.bias(math.log(0.25)) == "-75.0 %"
+    assert _render.bias(math.log(2)) == "+100 %"
+    assert _render.bias(None) == "-"
 
 
 def test_signs_and_counts() -> None:

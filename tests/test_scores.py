@@ -121,7 +121,7 @@ def test_the_last_bin_has_no_upper_end_in_json() -> None:
 def test_one_line_and_one_row_per_forecast() -> None:
     found = backtest(forecasts([2.0, 3.0], [0.01, 0.03]))
     assert repr(found) == (
-        "<Backtest chinchilla on C; 1 cuts, 2 forecasts; bias +2.00 %; 50 % inside>"
+        "<Backtest chinchilla on C; 1 cuts, 2 forecasts; bias +2.02 %; 50 % inside>"
     )
     frame = found.to_frame()
     assert frame["run"].tolist() == ["r0", "r1"]

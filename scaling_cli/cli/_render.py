@@ -132,6 +132,11 @@ def percent(fraction: float | None, *, sign: bool = False) -> str:
     return f"{number:{'+' if sign else ''}.{digits}f} %"
 
 
+def bias(mean_log: float | None) -> str:
+    """Write a mean of ln prediction - ln measured as a percentage, by its geometric mean."""
+    return percent(None if mean_log is None else math.expm1(mean_log), sign=True)
+
+
 def factor(number: float) -> str:
     """Write how far beyond the data: `x14`, `x2.8`, `x1.04`."""
     if number >= 1e3:

@@ -67,7 +67,7 @@ def _cut(cut: ScoredCut, axis: str) -> list[str]:
 
 def _scores(score: Mapping[str, Any]) -> list[str]:
     return [
-        _render.percent(score["bias"], sign=True),
+        _render.bias(score["bias"]),
         _render.percent(score["mare"]),
         f"+/-{_render.percent(score['half_width'])}",
         f"{100 * score['coverage']:.0f} %",

@@ -231,7 +231,7 @@ def _cut(cut: Mapping[str, Any], axis: str) -> list[str]:
         str(cut["n_train"]),
         str(cut["n_test"]),
         "-" if reach is None else _render.factor(reach),
-        _render.percent(cut.get("bias"), sign=True),
+        _render.bias(cut.get("bias")),
         _render.percent(cut.get("mare")),
         "-" if allowed is None else f"+/-{_render.percent(allowed)}",
         "-" if coverage is None else f"{100 * coverage:.0f} %",
