@@ -210,7 +210,8 @@ def test_draws_leave_out_what_no_such_noise_explains() -> None:
     means = []
     for draws in (clean, other):
         assert len(draws["E"]) == DRAWS
-        loss = np.log(np.asarray(Chinchilla(**draws)(**at), float))
+        rows = zip(*(column.tolist() for column in draws.values()), strict=True)
+        loss = np.log([Chinchilla(**dict(zip(draws, row, strict=True)))(**at) for row in rows])
         means.append((np.mean(loss), np.std(loss)))
     assert means[1] == pytest.approx(means[0], rel=0.1, abs=2 * means[0][1])
     assert means[1][1] == pytest.approx(means[0][1], rel=0.15)
