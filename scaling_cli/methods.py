@@ -14,6 +14,7 @@ import numpy as np
 from scaling_cli import delta, laws, profiles
 from scaling_cli.artefact import Fit
 from scaling_cli.asked import check_level
+from scaling_cli.draws import noise_at
 from scaling_cli.engine.solve import Problem
 from scaling_cli.errors import DataError, UsageError
 from scaling_cli.optimum import Optimum, log_predictions, make_problem, sensitivity
@@ -24,7 +25,6 @@ from scaling_cli.profiles import Profile
 from scaling_cli.recompute import points_of
 from scaling_cli.resampling import Plan, Resamples, clusters, resample, undetermined
 from scaling_cli.settling import settle
-from scaling_cli.uncertainty import noise_at
 
 METHODS = ("delta", "profile", "bootstrap", "nuts", "backtested")
 NEAR = ("delta", "bootstrap")  # methods that look no farther than the optimum

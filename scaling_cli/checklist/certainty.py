@@ -6,13 +6,14 @@ import numpy as np
 
 from scaling_cli.artefact import Check, Level
 from scaling_cli.checklist.evidence import Evidence, line
+from scaling_cli.draws import NORMAL_90
 from scaling_cli.law import Domain
 from scaling_cli.optimum import sensitivity
 from scaling_cli.points import scale
 from scaling_cli.quantities import short_number
 from scaling_cli.resampling import undetermined
 from scaling_cli.stability import REACH, optimal_size
-from scaling_cli.uncertainty import ENOUGH_CUTS, NORMAL_90
+from scaling_cli.uncertainty import ENOUGH_CUTS
 
 FEWEST_RESAMPLES = 100
 BEYOND = 5  # resamples past each end of an interval, which fewer of them cannot place

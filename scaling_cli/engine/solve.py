@@ -114,12 +114,16 @@ def to_free(law: type[Law], name: str, value: Any) -> Any:
 
 
 def parameters(problem: Problem, u: np.ndarray) -> dict[str, np.ndarray]:
-    """Return parameter values, each of shape (m,), at searched coordinates u of shape (m, k)."""
+    """Return parameter values, each of shape (m,), at searched coordinates u of shape (m, k).
+
+    Infinite where a coordinate leaves the doubles.
+    """
     full = u @ problem.frame.matrix.T + problem.frame.offset
-    return {
-        name: np.exp(full[:, i]) if p.domain is Domain.POSITIVE else full[:, i]
-        for i, (name, p) in enumerate(problem.law.parameters().items())
-    }
+    with np.errstate(over="ignore"):
+        return {
+            name: np.exp(full[:, i]) if p.domain is Domain.POSITIVE else full[:, i]
+            for i, (name, p) in enumerate(problem.law.parameters().items())
+        }
 
 
 def predictions(
