@@ -1,5 +1,6 @@
 """What figures read off a fit: its points, the runs held out of it, the best N and D."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +9,8 @@ from scaling_cli.artefact import Fit
 from scaling_cli.errors import DataError
 from scaling_cli.law import Law
 from scaling_cli.points import Points, scale
+
+SAME = 1e-9  # relative: the largest run itself lies within the data, rounding or not
 
 
 def points(fit: Fit) -> Points:
@@ -62,6 +65,13 @@ def held_out(fit: Fit, measured: Points | None, level: float = 0.9) -> HeldOut |
         low=low,
         high=high,
     )
+
+
+def within(fitted: Mapping[str, np.ndarray], inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return where neither an input nor the scale axis leaves the range that was fitted."""
+    pairs = [(scale(inputs)[1], scale(fitted)[1]), *((inputs[s], fitted[s]) for s in fitted)]
+    held = [(v >= np.min(f) * (1 - SAME)) & (v <= np.max(f) * (1 + SAME)) for v, f in pairs]
+    return np.all(held, axis=0)
 
 
 def best_inputs(law: Law, compute: np.ndarray) -> dict[str, np.ndarray] | None:
