@@ -395,3 +395,13 @@ def test_the_numbers_are_plain_data(fit: Fit, measured: Points) -> None:
     assert numbers["edge"] == 6e13
     assert numbers["held_out"]["runs"] == ("held",)
     assert numbers["frontier"]["level"] == 0.9
+
+
+def test_losses_over_a_decade_keep_their_axis(fit: Fit) -> None:
+    # One loss of 40 among losses near 2: the linear margin of such an axis goes below zero.
+    stored = fit.data["points"]
+    points = {**stored, "output": [40.0, *stored["output"][1:]]}
+    axes = plots.figure("loss", plots.get("loss").table(replace(fit, data={"points": points}))).axes
+    low, high = axes[0].get_ylim()
+    assert 0.5 < low < min(stored["output"])
+    assert 40.0 < high < 80.0

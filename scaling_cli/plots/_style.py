@@ -42,6 +42,7 @@ ORDERED = LinearSegmentedColormap.from_list(
 PALE = LinearSegmentedColormap.from_list("pale", ("#9ecae1", "#deebf7", "#fffdf5", "#fde3b8"))
 
 DASHED = (0, (4, 2))
+WIDE = 10.0  # a logarithmic axis of more than a decade keeps its usual ticks
 PAGE = (6.4, 4.3)  # inches: the text width of a paper
 _DPI = 200
 _STYLE: dict[Any, Any] = {
@@ -119,9 +120,10 @@ def log_axis(ax: Axes, which: str) -> None:
     ticked instead, which the logarithm spaces unevenly.
     """
     axis = ax.yaxis if which == "y" else ax.xaxis
-    low, high = ax.get_ylim() if which == "y" else ax.get_xlim()
     ax.set(**{f"{which}scale": "log"})
-    ax.set(**{f"{which}lim": (low, high)})
+    low, high = ax.get_ylim() if which == "y" else ax.get_xlim()
+    if high > WIDE * low:
+        return
     ticks = MaxNLocator(nbins=7, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
     axis.set_major_locator(FixedLocator([t for t in ticks if low <= t <= high]))
     axis.set_minor_locator(NullLocator())
