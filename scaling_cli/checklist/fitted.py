@@ -1,5 +1,7 @@
 """Checks of the fit: R7 to R12, and the influence of single runs."""
 
+import sys
+
 import numpy as np
 
 from scaling_cli import laws
@@ -7,7 +9,7 @@ from scaling_cli.artefact import Check, Level, Status
 from scaling_cli.checklist.evidence import Evidence, factor, line, percent, share, some
 from scaling_cli.influence import largest_move
 from scaling_cli.points import scale
-from scaling_cli.rivals import Rival
+from scaling_cli.rivals import Rival, candidates
 from scaling_cli.stability import REACH, Variation, exponent_names
 from scaling_cli.uncertainty import NORMAL_90
 
@@ -18,6 +20,7 @@ MOVED_EXPONENT = 0.1  # share by which a few runs may move an exponent before it
 LOOSE_EXPONENT = 0.5  # half-width of an exponent's interval over its value
 MIXED_REGIMES = 0.02  # sd of residuals beyond which a table mixes regimes
 TREND = 3.5  # |t| of a slope, or |z| of the number of runs: one table in 2,000 by chance
+OUTLYING, ASTRAY = 10.0, float(np.log(1.1))  # robust sds and ln loss beyond which a run is no noise
 CLIPPED = 3.0  # robust sds at which residuals are clipped before trends are sought
 BETTER = 0.8  # a rival's held-out error over the law's own
 
@@ -205,16 +208,27 @@ def residuals(e: Evidence) -> Check:
     far = np.argsort(-np.abs(r))[:3].tolist()
     worst = [f"{e.points.runs[i]} ({percent(float(-r[i]))})" for i in far]
     text = f"robust sd {100 * spread:.2g} %; farthest from the law: {', '.join(worst)}"
+    astray = int(np.sum(np.abs(r) > max(OUTLYING * spread, ASTRAY)))
     if spread > MIXED_REGIMES:
         return Check("fit.residuals", Level.WARN,
                      f"{text}. Above 2 % the table mixes regimes (under-trained, unfinished or "
                      "badly tuned runs); leave them out with --where.")  # fmt: skip
+    if astray:
+        return Check("fit.residuals", Level.WARN,
+                     f"{text}. {_runs(astray)} more than {100 * np.expm1(ASTRAY):.0f} % and "
+                     f"{OUTLYING:.0f} sd away: a typing error, or a run that diverged or stopped? "
+                     "Leave out with --where what is not of the regime you "
+                     "forecast.")  # fmt: skip
     trends = _trends(e, np.clip(r, -CLIPPED * spread, CLIPPED * spread)) if spread > 0 else []
     problem = (
         f"{text}. What is left over is not noise: {'; '.join(trends)}. The law bends: compare "
         "laws (fit.alternatives), or fit only the runs nearest to the forecast."
     )
     return line("fit.residuals", problem if trends else None, f"{text}; no trend is left.")
+
+
+def _runs(count: int) -> str:
+    return "1 point lies" if count == 1 else f"{count} points lie"
 
 
 def _trends(e: Evidence, r: np.ndarray) -> list[str]:
@@ -259,27 +273,37 @@ def runs_z(x: np.ndarray, r: np.ndarray) -> float:
 
 def alternatives(e: Evidence) -> Check:
     """R12: rival laws by what they forecast of the runs that were held back."""
-    found = e.diagnosis.rivals
-    if not found:
-        return Check("fit.alternatives", Level.PASS,
-                     "no other law of these inputs can be fitted to so few points.")  # fmt: skip
-    tested = [r for r in found if r.cuts]
-    text = "; ".join(_rival(r) for r in found)
+    found, code = e.diagnosis.rivals, "fit.alternatives"
     own = laws.name_of(e.optimum.law)
-    better = [r for r in tested if _beats(r)]
+    if not found:
+        return _without_rivals(e, own)
+    text = "; ".join(_rival(r) for r in found)
+    better = [r for r in found if _beats(r)]
     if better:
         best = min(better, key=lambda r: (r.errors() or (np.inf, 0.0))[0])
-        return Check("fit.alternatives", Level.WARN,
-                     f"{best.law} forecasts better than {own}: {text}. Fit it as well (--law "
-                     f"{best.law}) and quote both forecasts.")  # fmt: skip
+        return Check(code, Level.WARN,
+                     f"{best.law} forecasts better than {own}: {text}. Fit it as well "
+                     f"(--law {best.law}) and quote both forecasts.")  # fmt: skip
     apart = [r for r in found if not r.cuts and abs(r.shift) > e.half_widths[1]]
-    problem = (
-        f"no cut can choose between {own} and {', '.join(r.law for r in apart)}, whose "
-        f"predictions differ by more than the interval: {text}. Quote both, or add runs."
-    )
-    return line(
-        "fit.alternatives", problem if apart else None, f"{own} forecasts no worse: {text}."
-    )
+    if apart:
+        return Check(code, Level.WARN,
+                     f"no cut can choose between {own} and {', '.join(r.law for r in apart)}, "
+                     f"whose predictions differ by more than the interval: {text}. Quote both, or "
+                     "add runs.")  # fmt: skip
+    untested = not any(r.cuts for r in found)
+    problem = f"no cut could test whether another law forecasts better: {text}. Add smaller runs."
+    fine = f"no law that could be tested forecasts clearly better than {own}: {text}."
+    return line(code, problem if untested else None, fine)
+
+
+def _without_rivals(e: Evidence, own: str) -> Check:
+    """Say that nothing was compared: for want of points, or of another law."""
+    if candidates(type(e.optimum.law), len(e.optimum.u), sys.maxsize):
+        return Check("fit.alternatives", Level.WARN,
+                     f"{len(e.points)} points are too few to fit another law beside {own}: whether "
+                     "one forecasts better was not shown. Add runs.")  # fmt: skip
+    return Check("fit.alternatives", Level.PASS,
+                 f"no other law here is about the same inputs and output as {own}.")  # fmt: skip
 
 
 def _beats(rival: Rival) -> bool:
