@@ -247,6 +247,12 @@ def test_a_rival_that_is_hardly_better_is_no_reason() -> None:
     assert line(given, "fit.alternatives").level is Level.PASS
 
 
+def test_a_tied_rival_that_forecasts_better_is_an_option_that_exists() -> None:
+    given = evidence(found={"rivals": [rival(0.02, 0.01, law="chinchilla with beta = alpha")]})
+    message = line(given, "fit.alternatives").message
+    assert message.endswith("Fit it as well (--tie beta=alpha) and quote both forecasts.")
+
+
 @pytest.mark.parametrize(
     ("shift", "message"),
     [

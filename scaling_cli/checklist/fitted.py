@@ -283,7 +283,7 @@ def alternatives(e: Evidence) -> Check:
         best = min(better, key=lambda r: (r.errors() or (np.inf, 0.0))[0])
         return Check(code, Level.WARN,
                      f"{best.law} forecasts better than {own}: {text}. Fit it as well "
-                     f"(--law {best.law}) and quote both forecasts.")  # fmt: skip
+                     f"({_option(best.law)}) and quote both forecasts.")  # fmt: skip
     apart = [r for r in found if not r.cuts and abs(r.shift) > e.half_widths[1]]
     if apart:
         return Check(code, Level.WARN,
@@ -304,6 +304,12 @@ def _without_rivals(e: Evidence, own: str) -> Check:
                      "one forecasts better was not shown. Add runs.")  # fmt: skip
     return Check("fit.alternatives", Level.PASS,
                  f"no other law here is about the same inputs and output as {own}.")  # fmt: skip
+
+
+def _option(rival: str) -> str:
+    """Return the option that fits a rival: another law, or the law itself with a tie."""
+    name, _, tie = rival.partition(" with ")
+    return f"--tie {tie.replace(' = ', '=')}" if tie else f"--law {name}"
 
 
 def _beats(rival: Rival) -> bool:
