@@ -7,7 +7,7 @@ import numpy as np
 from scaling_cli import laws
 from scaling_cli.artefact import Check, Level, Status
 from scaling_cli.checklist.evidence import Evidence, factor, line, percent, share, some
-from scaling_cli.influence import largest_move
+from scaling_cli.influence import MOST_RUNS, largest_move
 from scaling_cli.points import scale
 from scaling_cli.rivals import Rival, candidates
 from scaling_cli.stability import REACH, Variation, exponent_names
@@ -123,7 +123,8 @@ def influence(e: Evidence) -> Check:
     if abs(farthest.shift) > e.half_widths[1]:
         moved, text = True, _left_out(e, farthest, name)
     single, of = len(e.diagnosis.runs), e.diagnosis.run_count
-    tried = f"each of {of} runs" if single == of else f"{single} of {of} runs, by a screen"
+    tried = f"each of {of} runs" if single == of else f"{single} of {of} runs"
+    tried += ", by a screen" * (of > MOST_RUNS)
     problem = (
         f"{text}: a few runs decide. Look at them; leave them out with --where if they are not "
         "of the regime you forecast."
@@ -157,7 +158,8 @@ def identifiability(e: Evidence) -> Check:
     profile = e.diagnosis.profile
     if profile is not None and profile.inside().any():
         rows = profile.inside()
-        low, high = np.min(profile.prediction[rows]), np.max(profile.prediction[rows])
+        there = profile.prediction[rows]
+        low, high = np.nanmin(there), np.nanmax(there)
         rise = share(float(np.max(profile.rise[rows])))
         text += (
             f"; with {profile.parameter} anywhere from {profile.low:.4g} to {profile.high:.4g} the "
