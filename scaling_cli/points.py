@@ -109,15 +109,16 @@ def scale(inputs: Mapping[str, np.ndarray]) -> tuple[str, np.ndarray]:
     """Return the axis along which a forecast reaches out, and its values.
 
     Training compute 6ND (6 N_avg D) where both factors are inputs, else the law's only input,
-    else the product of all inputs.
+    else the product of all inputs. It is infinite where no number is as large.
     """
     size = inputs.get("N", inputs.get("N_avg"))
-    if size is not None and "D" in inputs:
-        return "C", FLOPS_PER_PARAM_TOKEN * np.asarray(size) * np.asarray(inputs["D"])
     if len(inputs) == 1:
         symbol, values = next(iter(inputs.items()))
         return symbol, np.asarray(values)
-    return "*".join(inputs), np.prod([np.asarray(v) for v in inputs.values()], axis=0)
+    with np.errstate(over="ignore"):
+        if size is not None and "D" in inputs:
+            return "C", FLOPS_PER_PARAM_TOKEN * np.asarray(size) * np.asarray(inputs["D"])
+        return "*".join(inputs), np.prod([np.asarray(v) for v in inputs.values()], axis=0)
 
 
 def select(

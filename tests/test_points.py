@@ -86,3 +86,10 @@ def test_scale_axis(inputs: dict[str, float], axis: str, value: float) -> None:
     name, values = scale({s: np.array([v]) for s, v in inputs.items()})
     assert name == axis
     assert values.tolist() == pytest.approx([value])
+
+
+def test_a_scale_beyond_every_number_is_infinite_without_a_word() -> None:
+    axis, values = scale({"N": np.array([1e300, 1.0]), "D": np.array([1e300, 2.0])})
+    assert axis == "C"
+    assert values.tolist() == [np.inf, 12.0]
+    assert scale({"a": np.array([1e300]), "b": np.array([1e300])})[1].tolist() == [np.inf]
