@@ -240,13 +240,12 @@ def test_the_figure_shows_every_forecast() -> None:
     np.testing.assert_allclose(errors.error, [3, 0, 3, 1.5, 0], atol=1e-10)
     np.testing.assert_allclose([errors.lowest, errors.highest], [[-2] * 5, [2] * 5], rtol=1e-10)
     assert errors.inside.tolist() == [False, True, False, True, True]
-    axes = plots.figure("backtest", table).axes[0]
-    legend = axes.get_legend()
-    assert legend is not None
+    figure = plots.figure("backtest", table)
+    axes, (legend,) = figure.axes[0], figure.legends
     assert [text.get_text() for text in legend.get_texts()] == [
         "allowed by the 90 % new-run interval",
-        "inside (3 of 5 forecasts)",
-        "outside (2 of 5 forecasts)",
+        "inside (3 of 5)",
+        "outside (2 of 5)",
     ]
     assert axes.get_xlabel() == "Held-out run / largest fitted run, in C"
 

@@ -3,7 +3,7 @@
 import importlib
 import json
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -286,6 +286,8 @@ backtest (larger runs held back)
            1e+20      12       8   x100  -1.23 %        1.45 %   +/-0.67 %    75 %
            1e+21      16       4    x10  +0.21 %        0.34 %   +/-0.67 %   100 %
   drift 0.002 per decade, the largest that both cuts show.
+  inside: held-back points within what the law allows, the 90 % interval by its own variance without
+    drift; 'scaling backtest' counts those in the interval that 'scaling predict' prints
 
 checks    2 of 3 passed
           WARN fit.influence: without run big the exponent beta moves from .37 to .45.
@@ -344,3 +346,18 @@ def test_a_terminal_gets_colour_and_the_same_words() -> None:
     for code in ("1", "1;33", "33", "32"):
         coloured = coloured.replace(f"\033[{code}m", "")
     assert coloured.replace("\033[0m", "") == plain
+
+
+@pytest.mark.parametrize(("later", "told"), [("a", True), ("b", False)])
+def test_a_run_on_both_sides_of_a_cut_is_said(later: str, *, told: bool) -> None:
+    # Rows at C = 6e19 and 6e21, and one cut at 1e20 that holds the second back.
+    points = {"inputs": {"N": [1e9, 1e9], "D": [1e10, 1e12]}, "output": [3.0, 2.5],
+              "runs": ["a", later]}  # fmt: skip
+    cuts = [{**cli_fits.BACKTEST["cuts"][0], "held_out": [later]}]
+    fit = cli_fits.fit(backtest={**cli_fits.BACKTEST, "cuts": cuts})
+    fit = replace(fit, data={**fit.data, "points": points})
+    text = " ".join(_render_fit.backtest(fit, Style()).split())
+    assert told == (
+        "in 1 of 1 cuts a run has rows on both sides: its later rows are forecast with its "
+        "earlier ones fitted. With --at final every run is on one side." in text
+    )
