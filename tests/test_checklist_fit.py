@@ -68,6 +68,20 @@ def test_a_held_fit_that_comes_lower_is_a_failure() -> None:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(("held", "level"), [(6.0, Level.FAIL), (5.0, Level.PASS)])
+def test_a_floor_above_every_loss_is_no_fit(held: float, level: Level) -> None:
+    low, high = np.min(TABLE.output), np.max(TABLE.output)
+    assert low < 5.0 < high < 6.0
+    given = evidence(selection={"fix": {"E": held}, "tie": {}, "seed": 0})
+    found = line(given, "fit.convergence")
+    assert found.level is level
+    if level is Level.FAIL:
+        assert found.message == (
+            f"E is held at 6, above every point ({low:.4g} to {high:.4g}): the law can reach none "
+            f"of them. Hold E below {low:.4g}."
+        )
+
+
 # --- R9 and influence -----------------------------------------------------------------------
 
 

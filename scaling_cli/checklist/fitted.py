@@ -50,6 +50,9 @@ def spec(e: Evidence) -> Check:
 def convergence(e: Evidence) -> Check:
     """R8: whether starts agree, whether any other fit came lower."""
     d, code = e.optimum.diagnostics, "fit.convergence"
+    above = _floor_above(e)
+    if above:
+        return Check(code, Level.FAIL, above)
     if not d["converged"]:
         return Check(code, Level.WARN,
                      f"none of {d['starts']} starts came to rest by itself; the best was followed "
@@ -72,6 +75,20 @@ def convergence(e: Evidence) -> Check:
         "objectives before comparing parameters."
     )
     return line(code, problem if d["agree"] < AGREEING_STARTS else None, f"{text}.")
+
+
+def _floor_above(e: Evidence) -> str | None:
+    """Say that a floor is held above every measured output: no law with it reaches any point."""
+    declared, output = e.optimum.law.parameters(), e.points.output
+    least, most = float(np.min(output)), float(np.max(output))
+    for name, value in (e.selection.get("fix") or {}).items():
+        prior = declared[name].prior
+        if prior is not None and prior.of_output and value >= most:
+            return (
+                f"{name} is held at {value:g}, above every point ({least:.4g} to {most:.4g}): the "
+                f"law can reach none of them. Hold {name} below {least:.4g}."
+            )
+    return None
 
 
 def _missed(e: Evidence, rise: float) -> bool:
