@@ -97,7 +97,7 @@ def test_defaults_are_those_of_the_library(asked: dict[str, Any]) -> None:
 def test_every_option_arrives(asked: dict[str, Any]) -> None:
     arguments = [
         "a.csv", "b.csv", "--law", "kaplan_nd", "--target", "val_loss", "--where", "tokens>1e9",
-        "--at", "last:3", "--objective", "l2", "--delta", "1e-2", "--space", "linear",
+        "--at", "last:3", "--objective", "huber", "--delta", "1e-2", "--space", "linear",
         "--fix", "Nc=1e9", "--tie", "alpha_N=alpha_D", "--bootstrap", "10", "--seed", "7",
         "--level", "0.8", "--on", "params", "--cuts", "100M,1B", "--map", "loss=eval/c4",
         "--set", "params=124M", "--meta", "m.csv", "--name", "{params}", "--format", "csv",
@@ -116,7 +116,7 @@ def test_every_option_arrives(asked: dict[str, Any]) -> None:
     assert options.pop("command").startswith("scaling backtest a.csv b.csv --law kaplan_nd ")
     assert options == {
         "law": "kaplan_nd", "target": "val_loss", "where": "tokens>1e9", "at": "last:3",
-        "objective": Objective("l2", 1e-2, "linear"), "fix": {"Nc": 1e9},
+        "objective": Objective("huber", 1e-2, "linear"), "fix": {"Nc": 1e9},
         "tie": {"alpha_N": "alpha_D"}, "on": "params", "cuts": [1e8, 1e9], "seed": 7, "level": 0.8,
         "executor": "dask:s.json", "weights": "tokens", "prior": {"alpha_N": "0.3+-0.1"},
     }  # fmt: skip

@@ -190,8 +190,8 @@ def parameters(fit: Fit, style: Style) -> str:
     declared = fit.law.parameters()
     held = {**fit.selection.get("fix", {})} if fit.selection.get("fix") else {}
     rows = [
-        [name, _render.parameter(number), _interval(fit, name, held), declared[name].unit,
-         declared[name].meaning]
+        [name, _render.parameter(number), _interval(fit, name, held),
+         _parameter_unit(fit, declared[name].unit), declared[name].meaning]
         for name, number in fit.parameters.items()
     ]  # fmt: skip
     levels = [i["level"] for i in fit.intervals.values() if i.get("level") is not None]
@@ -201,6 +201,12 @@ def parameters(fit: Fit, style: Style) -> str:
     methods = dict.fromkeys(str(i["method"]) for i in fit.intervals.values() if i.get("method"))
     told = [f"intervals: {', '.join(methods)}"] if methods else []
     return _render.block("parameters", "\n".join([body, *told]), style=style)
+
+
+def _parameter_unit(fit: Fit, declared: str) -> str:
+    """Return a parameter's unit, the output's own in it being that of these data."""
+    output = fit.law.output()
+    return declared.replace(output.unit, fit.data.get("conventions", {}).get("L") or output.unit)
 
 
 def _interval(fit: Fit, name: str, held: Mapping[str, Any]) -> str:
