@@ -15,6 +15,7 @@ import numpy as np
 from scaling_cli import chunks, companion, executors, fitting, laws
 from scaling_cli.artefact import Objective, Uncertainty
 from scaling_cli.cuts import Cuts, Split, along, axis_symbol, checked, splits
+from scaling_cli.draws import DRAWS, Draws, least_squares, noise_at
 from scaling_cli.engine.solve import Problem, parameters
 from scaling_cli.engine.starts import starts
 from scaling_cli.errors import FitError, UsageError
@@ -26,17 +27,7 @@ from scaling_cli.prediction import intervals
 from scaling_cli.priors import Given, as_text
 from scaling_cli.scores import Backtest, Forecasts, ScoredCut, Skipped, joined
 from scaling_cli.settling import settle
-from scaling_cli.uncertainty import (
-    DRAWS,
-    Cut,
-    Draws,
-    combine,
-    cuts_by_share,
-    fewest_training,
-    least_squares,
-    noise_at,
-    score,
-)
+from scaling_cli.uncertainty import Cut, combine, cuts_by_share, fewest_training, score
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -291,7 +282,7 @@ class _PartDraws:
     """Joint draws of a part, fitted over the whole table.
 
     What the part does not hold has weight zero there, so that parts of every size share one
-    executable. Of one chunk, the numbers are those of `uncertainty.parameter_draws` on the part
+    executable. Of one chunk, the numbers are those of `draws.parameter_draws` on the part
     alone.
     """
 

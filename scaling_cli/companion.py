@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from scaling_cli import laws
-from scaling_cli.engine.solve import Problem, frame, parameters, solve
+from scaling_cli.engine.solve import LANES, Problem, frame, parameters, solve
 from scaling_cli.engine.starts import starts
 from scaling_cli.law import Law
+from scaling_cli.nested import nested_ends
 from scaling_cli.optimum import in_range
 
 FEWEST_POINTS = 16  # below that the richer law's forecasts are no better
-STARTS = 3
 SEARCH_ITERATIONS = 60  # enough to tell which start leads; the best is followed afterwards
 ITERATIONS = 150
 
@@ -50,11 +50,12 @@ def fitted(problem: Problem, weights: Sequence[np.ndarray]) -> list[Law | None]:
     """Return the law of a problem fitted under each row of weights; None where that fails.
 
     Rows multiply the points' own weights, as in `optimum.refits`.
-    All points are fitted first, from the best starts; everything else begins there. On the tables
-    of benchmarks/coverage.py more starts found no better minimum. A lane that still creeps, along
+    All points are fitted first, from the best starts and the laws contained; everything else begins
+    there. A lane that still creeps, along
     a ridge or towards a bound, is taken where it is: its forecast hardly moves any more.
     """
-    begin = starts(problem)[:STARTS]
+    # As many as cost no more than one.
+    begin = np.concatenate([nested_ends(problem), starts(problem)])[:LANES]
     if not len(begin):
         return [None] * len(weights)
     first = solve(problem, begin, max_iterations=SEARCH_ITERATIONS)

@@ -203,6 +203,9 @@ class Law:
     companion: ClassVar[str] = ""
     """Name of a law of the same inputs whose forecast intervals are centred on as well: where the
     two part, neither is to be believed alone."""
+    nested: ClassVar[Mapping[str, Mapping[str, float]]] = {}
+    """Laws of the same inputs that this one contains, by name, and the parameters at which it is
+    them: {"chinchilla": {"gamma": 1.0}}. No fit may end above theirs."""
     convention: ClassVar[Mapping[str, str]] = {}
     """Counting convention that the authors used, by symbol: {"N": "non_embedding"}."""
 

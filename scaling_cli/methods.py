@@ -13,6 +13,7 @@ import numpy as np
 
 from scaling_cli import delta, laws, profiles
 from scaling_cli.artefact import Fit
+from scaling_cli.draws import noise_at
 from scaling_cli.engine.solve import Problem
 from scaling_cli.errors import DataError, UsageError
 from scaling_cli.optimum import Optimum, log_predictions, make_problem, sensitivity
@@ -23,7 +24,6 @@ from scaling_cli.profiles import Profile
 from scaling_cli.recompute import points_of
 from scaling_cli.resampling import Plan, Resamples, clusters, resample
 from scaling_cli.settling import settle
-from scaling_cli.uncertainty import noise_at
 
 METHODS = ("delta", "profile", "bootstrap", "nuts", "backtested")
 QUICK = ("delta", "profile", "bootstrap", "backtested")

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from scaling_cli.draws import NOISE_PRIOR_POINTS, NOISE_PRIOR_SD, noise_at, prior_of, relative
 from scaling_cli.engine.solve import Problem, parameters
 from scaling_cli.optimum import Optimum, sensitivity
-from scaling_cli.uncertainty import NOISE_PRIOR_POINTS, NOISE_PRIOR_SD, noise_at, prior_of, relative
 
 METHOD = "posterior by NUTS (Student's t noise of 4 degrees, weak priors)"
 CHAINS = 4

@@ -16,6 +16,7 @@ from scaling_cli.engine.iteration import RESIDUAL_FLOOR
 from scaling_cli.engine.solve import LANES, MAX_ITERATIONS, Problem, Solution, solve
 from scaling_cli.engine.starts import around, exchanged, starts
 from scaling_cli.errors import FitError
+from scaling_cli.nested import nested_ends
 from scaling_cli.reach import at_the_edge, held_in_range, powers, representable, resolved, running
 from scaling_cli.vertex import absolute, on_vertex, programmed
 
@@ -146,6 +147,7 @@ def _least_sums(problem: Problem, found: Solution) -> list[int]:
 def _searched(problem: Problem, projected: np.ndarray, seed: int) -> Solution:
     """Descend from a few starts, and from all of them where those do not agree."""
     more = around(problem, projected[:1], [RANDOM_SPREAD] * RANDOM_STARTS, seed)
+    projected = np.concatenate([nested_ends(problem), projected])
     if len(problem.output) <= FEW_POINTS:
         first = solve(problem, np.concatenate([projected, more]), max_iterations=FIRST_ITERATIONS)
         return _hopped_on(problem, first, seed)

@@ -12,11 +12,28 @@ from typing import Any
 
 import numpy as np
 
-from scaling_cli.engine.solve import Problem, corner_of, parameters, solve, to_free
+from scaling_cli.engine.solve import (
+    Problem,
+    Solution,
+    corner_of,
+    frame,
+    parameters,
+    solve,
+    to_free,
+)
+from scaling_cli.engine.starts import starts
 from scaling_cli.law import Domain, Law
-from scaling_cli.optimum import Optimum, log_predictions, objective_value, sensitivity
+from scaling_cli.optimum import (
+    Optimum,
+    in_range,
+    log_predictions,
+    objective_value,
+    sensitivity,
+)
 from scaling_cli.points import Points, scale
 
+# Of a refit, beside the fit: another choice may have another minimum.
+OTHER_STARTS, MORE_STARTS, FEW_POINTS = 3, 15, 64
 REACH = 10.0  # the headline lies this factor beyond the largest run
 OPTIMUM = "optimal_params"  # the derived quantity that N*(C) is read from
 SPARE = 3  # points beyond the parameters that a filter must leave
@@ -221,7 +238,11 @@ def refit(fitted: Fitted, plans: Sequence[Plan]) -> list[Variation | None]:
     """Carry out plans in one call of the engine; None for a refit that did not converge."""
     if not plans:
         return []
-    begins = [_begin(fitted, plan.held) for plan in plans]
+    own = _others(fitted.problem)
+    begins = [
+        _begin(fitted, _others(fitted.problem, p.kept) if p.kind == "filter" else own, p.held)
+        for p in plans
+    ]
     counts = [len(begin) for begin in begins]
     lanes = [plan for plan, count in zip(plans, counts, strict=True) for _ in range(count)]
     solution = solve(
@@ -231,30 +252,37 @@ def refit(fitted: Fitted, plans: Sequence[Plan]) -> list[Variation | None]:
         corner=np.array([p.corner for p in lanes]),
         frozen=np.array([[n in p.held for n in fitted.problem.frame.names] for p in lanes]),
     )
-    value = np.where(solution.converged & np.isfinite(solution.value), solution.value, np.inf)
+    value = _ended(fitted.problem, solution)
     ends = np.cumsum(counts).tolist()
     best = [e - c + int(np.argmin(value[e - c : e])) for e, c in zip(ends, counts, strict=True)]
     found = described(fitted, plans, solution.u[best], value[best])
-    return [v if np.isfinite(v.value) else None for v in found]
+    return [v if np.isfinite(v.value) and np.isfinite(v.shift) else None for v in found]
 
 
-def _begin(fitted: Fitted, held: Mapping[str, float]) -> np.ndarray:
-    """Return starts, shape (starts, k): the optimum, or two with a parameter held elsewhere.
+def _others(problem: Problem, kept: np.ndarray | None = None) -> np.ndarray:
+    """Return starts beside the fit, of these points, shape (starts, k): few have many basins."""
+    if kept is not None:
+        problem = replace(problem, weight=np.where(kept, problem.weight, 0.0))
+    few = len(problem.output) <= FEW_POINTS
+    return starts(problem)[: MORE_STARTS if few else OTHER_STARTS]
 
-    One moves that parameter alone, the other slides along the valley as far as the parameter
-    itself, not its logarithm, moves.
+
+def _begin(fitted: Fitted, others: np.ndarray, held: Mapping[str, float]) -> np.ndarray:
+    """Return starts, shape (starts, k): the fit and others, or all with a parameter held elsewhere.
+
+    There is one more then: the fit slides along the valley as far as the parameter itself, not
+    its logarithm, moves.
     """
     u, names = fitted.optimum.u, fitted.problem.frame.names
-    if not held:
-        return u[None]
-    alone, along = u.copy(), u.copy()
+    begin = np.concatenate([u[None], others])
     for name, value in held.items():
         column, own = names.index(name), fitted.optimum.law.values()[name]
         positive = fitted.problem.law.parameters()[name].domain is Domain.POSITIVE
         far = (value - own) / own if positive else value - own
         along = slid(fitted, np.eye(len(u))[column], u[column] + far)
-        alone[column] = along[column] = float(to_free(fitted.problem.law, name, value))
-    return np.stack([along, alone])
+        begin = np.concatenate([along[None], begin])
+        begin[:, column] = float(to_free(fitted.problem.law, name, value))
+    return begin
 
 
 def slid(fitted: Fitted, direction: np.ndarray, to: float) -> np.ndarray:
@@ -269,6 +297,12 @@ def slid(fitted: Fitted, direction: np.ndarray, to: float) -> np.ndarray:
     reach = direction @ free
     step = free / reach if reach > 0 else direction / (direction @ direction)
     return u + (to - direction @ u) * step
+
+
+def _ended(problem: Problem, solution: Solution) -> np.ndarray:
+    """Return the sum of each lane that ended within the doubles; infinite for the others."""
+    good = solution.converged & np.isfinite(solution.value) & in_range(problem, solution.u)
+    return np.where(good, solution.value, np.inf)
 
 
 def described(
@@ -324,7 +358,7 @@ def tied(fitted: Fitted) -> list[Named]:
         matrix[rows.index(name)] = matrix[rows.index(twin)]
         follower, leader = names.index(name), names.index(twin)
         apart = np.eye(len(names))[follower] - np.eye(len(names))[leader]
-        begin = slid(fitted, apart, 0.0)[None]
+        begin = _alike(fitted, follower, leader, slid(fitted, apart, 0.0))
         frozen = np.zeros(begin.shape, bool)
         frozen[:, follower] = True
         changed = replace(problem, frame=replace(problem.frame, matrix=matrix))
@@ -339,11 +373,26 @@ def tied(fitted: Fitted) -> list[Named]:
     return found
 
 
+def _alike(fitted: Fitted, follower: int, leader: int, along: np.ndarray) -> np.ndarray:
+    """Return starts of a tie: the slide, the fit and others with either's value, and its own."""
+    problem, names = fitted.problem, fitted.problem.frame.names
+    begin = np.concatenate([fitted.optimum.u[None], _others(problem)])
+    one, other = begin.copy(), begin.copy()
+    one[:, follower], other[:, leader] = begin[:, leader], begin[:, follower]
+    found = [along[None], one, other]
+    if len(names) == len(problem.law.parameters()):
+        tie = frame(problem.law, {}, {names[follower]: names[leader]})
+        led = [names[leader] if i == follower else name for i, name in enumerate(names)]
+        own = _others(replace(problem, frame=tie))
+        found.append(own[:, [tie.names.index(name) for name in led]])
+    return np.concatenate(found)
+
+
 def best_of(
     problem: Problem, begin: np.ndarray, frozen: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Return the coordinates (1, k) and the sum (1,) of the best of several starts."""
     solution = solve(problem, begin, corner=np.full(len(begin), own_corner(problem)), frozen=frozen)
-    value = np.where(solution.converged & np.isfinite(solution.value), solution.value, np.inf)
+    value = _ended(problem, solution)
     best = [int(np.argmin(value))]
     return (solution.u[best], value[best]) if np.isfinite(value[best[0]]) else None

@@ -9,10 +9,10 @@ from tables import table
 
 from scaling_cli.artefact import Check, Level
 from scaling_cli.checklist.evidence import Evidence
+from scaling_cli.draws import NORMAL_90
 from scaling_cli.isoflop import Allocation
 from scaling_cli.optimum import sensitivity
 from scaling_cli.resampling import Resamples
-from scaling_cli.uncertainty import NORMAL_90
 
 
 def warn(code: str, message: str) -> Check:

@@ -104,7 +104,10 @@ def test_every_option_arrives(asked: dict[str, Any]) -> None:
         "--executor", "dask:s.json", "--weight", "tokens", "--prior", "alpha_N=0.3+-0.1",
     ]  # fmt: skip
     result = run(*arguments)
-    assert result.stderr == "--bootstrap: nothing in a backtest depends on it\n"
+    assert result.stderr == (
+        "--bootstrap: nothing in a backtest depends on it\n"
+        "connecting to dask:s.json; waits up to 60 s for a first worker\n"
+    )
     assert asked["read"] == (
         ["a.csv", "b.csv"],
         {

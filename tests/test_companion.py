@@ -9,11 +9,12 @@ import pytest
 from scaling_cli import laws
 from scaling_cli.artefact import Fit, Objective, Status, Uncertainty
 from scaling_cli.companion import companion, fitted, problem_of
+from scaling_cli.draws import DRAWS, parameter_draws
 from scaling_cli.fitting import fit
 from scaling_cli.law import Law
 from scaling_cli.laws.chinchilla import Chinchilla
 from scaling_cli.laws.chinchilla_gamma import ChinchillaGamma
-from scaling_cli.optimum import make_problem, optimise
+from scaling_cli.optimum import make_problem, objective_value, optimise
 from scaling_cli.points import Points
 from scaling_cli.uncertainty import score
 
@@ -175,3 +176,42 @@ def test_fit_stores_it_and_says_so() -> None:
     assert held.uncertainty is not None
     assert held.uncertainty.companion is None
     assert "centred" not in held.uncertainty.method
+
+
+# Wrong losses in a table of 240: far too low, far too high, both.
+WRONG = {"low": {50: 0.01}, "lowish": {50: 0.1}, "high": {1: 40.0}, "three": {1: 40.0, 50: 0.01}}
+
+
+def spoiled(wrong: dict[int, float]) -> Points:
+    """Return 240 runs of a straight law, with some losses replaced."""
+    rng = np.random.default_rng(11)
+    N, D = np.exp(rng.uniform(np.log(4e7), np.log(1e10), 240)), np.exp(rng.uniform(20, 26, 240))
+    output = np.asarray(STRAIGHT(N=N, D=D), float) * np.exp(0.005 * rng.standard_normal(240))
+    output[list(wrong)] = list(wrong.values())
+    return Points({"N": N, "D": D}, output, [f"r{i}" for i in range(240)])
+
+
+@pytest.mark.parametrize("wrong", WRONG.values(), ids=list(WRONG))
+def test_no_fit_ends_above_the_law_it_contains(wrong: dict[int, float]) -> None:
+    points, objective = spoiled(wrong), Objective()
+    inner = optimise(make_problem(points, Chinchilla, objective))
+    problem = make_problem(points, ChinchillaGamma, objective)
+    assert optimise(problem).value <= inner.value * (1 + 1e-9)
+    [law] = fitted(problem, [np.ones(240)])
+    assert law is not None
+    assert objective_value(problem, law) <= inner.value * (1 + 1e-9)
+
+
+def test_draws_leave_out_what_no_such_noise_explains() -> None:
+    problem = make_problem(spoiled({}), Chinchilla, Objective())
+    wrong = make_problem(spoiled(WRONG["three"]), Chinchilla, Objective())
+    clean, other = (parameter_draws(p, optimise(p), 0.005, seed=3)[0] for p in (problem, wrong))
+    at = {"N": 1e11, "D": 2e12}
+    means = []
+    for draws in (clean, other):
+        assert len(draws["E"]) == DRAWS
+        rows = zip(*(column.tolist() for column in draws.values()), strict=True)
+        loss = np.log([Chinchilla(**dict(zip(draws, row, strict=True)))(**at) for row in rows])
+        means.append((np.mean(loss), np.std(loss)))
+    assert means[1] == pytest.approx(means[0], rel=0.1, abs=2 * means[0][1])
+    assert means[1][1] == pytest.approx(means[0][1], rel=0.15)

@@ -12,12 +12,12 @@ from tables import table
 import scaling_cli
 from scaling_cli import laws, methods, profiles
 from scaling_cli.artefact import Fit, Objective
+from scaling_cli.draws import noise_at
 from scaling_cli.errors import DataError, UsageError
 from scaling_cli.methods import Comparison, intervals
 from scaling_cli.optimum import make_problem, optimise
 from scaling_cli.posterior import Posterior
 from scaling_cli.resampling import Plan, resample
-from scaling_cli.uncertainty import noise_at
 
 LINE = table("kaplan_n", noise=0.01, seed=11)
 X, Y = np.log(LINE.inputs["N"]), np.log(LINE.output)

@@ -199,3 +199,29 @@ def test_exponents_have_no_unit_and_are_not_amplitudes() -> None:
         "chinchilla": ["alpha", "beta"], "kaplan_nd": ["alpha_N", "alpha_D"],
         "power_law": ["alpha"],
     }  # fmt: skip
+
+
+def at_an_edge() -> Points:
+    """Return runs over one decade whose floor the data deny: E ends at its bound."""
+    rng = np.random.default_rng(3)
+    N, ratio = np.meshgrid(np.geomspace(1e8, 1e9, 5), [10.0, 30.0, 90.0], indexing="ij")
+    N, D = N.ravel(), (ratio * N).ravel()
+    loss = 30.0 * N**-0.06 * np.exp(0.02 * rng.standard_normal(15)) + 200.0 * D**-0.3
+    return Points({"N": N, "D": D}, loss, [f"r{i}" for i in range(15)])
+
+
+def test_refits_of_a_fit_at_its_edge_are_the_fits_made_afresh() -> None:
+    given = fitted(at_an_edge(), objective=Objective())
+    assert given.optimum.diagnostics["at_bound"]
+    plans = choices(given)
+    for plan, variation in zip(plans, refit(given, plans), strict=True):
+        assert variation is not None
+        rows = np.flatnonzero(plan.kept)
+        points = given.points.take(rows)
+        objective = Objective("l2") if np.isinf(plan.corner) else Objective(delta=plan.corner)
+        afresh = optimise(make_problem(points, laws.get("chinchilla"), objective))
+        assert variation.value <= afresh.value * (1 + 1e-6)
+    [(_, tie)] = tied(given)
+    problem = make_problem(given.points, laws.get("chinchilla"), Objective(), tie={"beta": "alpha"})
+    assert tie is not None
+    assert tie.value <= optimise(problem).value * (1 + 1e-6)

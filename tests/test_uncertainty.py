@@ -10,6 +10,7 @@ from tables import TRUTHS, free, table
 
 from scaling_cli import drift, laws
 from scaling_cli.artefact import Objective
+from scaling_cli.draws import noise, parameter_draws
 from scaling_cli.engine.solve import Problem, frame
 from scaling_cli.law import Law, Prior, param
 from scaling_cli.optimum import (
@@ -26,8 +27,6 @@ from scaling_cli.uncertainty import (
     assemble,
     backtest,
     cuts_by_share,
-    noise,
-    parameter_draws,
     prediction_variance,
 )
 

@@ -12,6 +12,7 @@ from tables import free, jacobian, objective_sum, residuals, table
 from scaling_cli import laws, mestimate, priors
 from scaling_cli.artefact import Fit, Objective
 from scaling_cli.backtesting import backtest
+from scaling_cli.draws import parameter_draws
 from scaling_cli.errors import UsageError
 from scaling_cli.fitting import fit, refit_objective, weighted
 from scaling_cli.law import Prior
@@ -19,7 +20,6 @@ from scaling_cli.optimum import make_problem, refuse
 from scaling_cli.points import LeftOut, Points
 from scaling_cli.recompute import embedded, recompute
 from scaling_cli.settling import settle
-from scaling_cli.uncertainty import parameter_draws
 
 KAPLAN, CHINCHILLA = laws.get("kaplan_n"), laws.get("chinchilla")
 SQUARES = Objective("l2")

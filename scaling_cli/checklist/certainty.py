@@ -4,12 +4,13 @@ import numpy as np
 
 from scaling_cli.artefact import Check, Level
 from scaling_cli.checklist.evidence import Evidence, line
+from scaling_cli.draws import NORMAL_90
 from scaling_cli.law import Domain
 from scaling_cli.optimum import sensitivity
 from scaling_cli.points import scale
 from scaling_cli.quantities import short_number
 from scaling_cli.stability import REACH, optimal_size
-from scaling_cli.uncertainty import ENOUGH_CUTS, NORMAL_90
+from scaling_cli.uncertainty import ENOUGH_CUTS
 
 LOST = 0.02  # share of resamples that may fail
 TOO_NARROW = 3.0  # times narrower than as many runs of that noise allow

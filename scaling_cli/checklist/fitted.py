@@ -7,11 +7,11 @@ import numpy as np
 from scaling_cli import laws
 from scaling_cli.artefact import Check, Level, Status
 from scaling_cli.checklist.evidence import Evidence, factor, line, percent, share, some
+from scaling_cli.draws import NORMAL_90
 from scaling_cli.influence import MOST_RUNS, largest_move
 from scaling_cli.points import scale
 from scaling_cli.rivals import Rival, candidates
 from scaling_cli.stability import REACH, Variation, exponent_names
-from scaling_cli.uncertainty import NORMAL_90
 
 AGREEING_STARTS = 0.5
 LOWER = 1e-6  # relative: a held fit this far below the free one means a missed minimum

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -29,6 +29,7 @@ class ChinchillaGamma(Law):
   author={Busbridge, Dan and Shidani, Amitis and Weers, Floris and others},
   journal={arXiv:2502.08606}, year={2025}}"""
     companion = "chinchilla"
+    nested: ClassVar[Mapping[str, Mapping[str, float]]] = {"chinchilla": {"gamma": 1.0}}
 
     E: float = param("irreducible loss", unit="nats/token", linear=True, prior=FLOOR_PRIOR)
     A: float = param(
@@ -122,11 +123,13 @@ def _amplitudes(x: np.ndarray, y: np.ndarray, target: np.ndarray) -> tuple[np.nd
     """
     xx, xy, yy = (np.sum(a * b, axis=1) for a, b in ((x, x), (x, y), (y, y)))
     tx, ty = np.sum(target * x, axis=1), np.sum(target * y, axis=1)
-    determinant = xx * yy - xy**2
-    apart = determinant > 1e-12 * xx * yy
-    safe = np.where(apart, determinant, 1.0)
-    u, v = (tx * yy - ty * xy) / safe, (ty * xx - tx * xy) / safe
-    both = apart & (u > 0) & (v > 0)
-    alone = tx**2 / xx >= ty**2 / yy
-    u, v = np.where(both, u, tx / xx * alone), np.where(both, v, ty / yy * ~alone)
+    # A column too steep for doubles gives no start: it is not finite, and left out.
+    with np.errstate(over="ignore", invalid="ignore"):
+        determinant = xx * yy - xy**2
+        apart = determinant > 1e-12 * xx * yy
+        safe = np.where(apart, determinant, 1.0)
+        u, v = (tx * yy - ty * xy) / safe, (ty * xx - tx * xy) / safe
+        both = apart & (u > 0) & (v > 0)
+        alone = tx**2 / xx >= ty**2 / yy
+        u, v = np.where(both, u, tx / xx * alone), np.where(both, v, ty / yy * ~alone)
     return np.maximum(u, _ALIVE * v), np.maximum(v, _ALIVE * u)
