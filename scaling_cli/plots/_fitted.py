@@ -10,7 +10,8 @@ from scaling_cli.errors import DataError
 from scaling_cli.law import Law
 from scaling_cli.points import Points, scale
 
-SAME = 1e-9  # relative: the largest run itself lies within the data, rounding or not
+SAME = 1 + 1e-9  # the largest run itself lies within the data, rounding or not
+NEAR = 1.1  # an optimal N or D this close to those that were run is not beyond them
 
 
 def points(fit: Fit) -> Points:
@@ -69,8 +70,9 @@ def held_out(fit: Fit, measured: Points | None, level: float = 0.9) -> HeldOut |
 
 def within(fitted: Mapping[str, np.ndarray], inputs: Mapping[str, np.ndarray]) -> np.ndarray:
     """Return where neither an input nor the scale axis leaves the range that was fitted."""
-    pairs = [(scale(inputs)[1], scale(fitted)[1]), *((inputs[s], fitted[s]) for s in fitted)]
-    held = [(v >= np.min(f) * (1 - SAME)) & (v <= np.max(f) * (1 + SAME)) for v, f in pairs]
+    along = scale(inputs)[1], scale(fitted)[1], SAME
+    columns = [along, *((inputs[s], fitted[s], NEAR) for s in fitted if len(fitted) > 1)]
+    held = [(v >= np.min(f) / room) & (v <= np.max(f) * room) for v, f, room in columns]
     return np.all(held, axis=0)
 
 
