@@ -178,6 +178,16 @@ def test_exponents_that_are_not_known() -> None:
     )
 
 
+def test_held_fits_without_a_forecast_do_not_count() -> None:
+    nan = np.nan
+    holes = replace(PROFILE, prediction=np.array([nan, 2.0, nan, 2.03, nan]))
+    told = "rises by at most 12 % and the prediction at 10x lies between 2.0000 and 2.0300 ("
+    assert told in line(evidence(found={"profile": holes}), "fit.identifiability").message
+    none = replace(PROFILE, prediction=np.full(5, nan))
+    told = "with E anywhere from 1.7 to 1.9 the sum rises by at most 12 % ("
+    assert told in line(evidence(found={"profile": none}), "fit.identifiability").message
+
+
 # --- R11 ------------------------------------------------------------------------------------
 
 

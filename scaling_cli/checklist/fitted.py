@@ -8,6 +8,7 @@ from scaling_cli import laws
 from scaling_cli.artefact import Check, Level, Status
 from scaling_cli.checklist.evidence import Evidence, factor, line, percent, share, some
 from scaling_cli.draws import NORMAL_90
+from scaling_cli.floor import Profile
 from scaling_cli.influence import MOST_RUNS, largest_move
 from scaling_cli.points import scale
 from scaling_cli.rivals import Rival, candidates
@@ -172,17 +173,7 @@ def identifiability(e: Evidence) -> Check:
                      "not show that term. Hold it with --fix, or use a law without "
                      "it.")  # fmt: skip
     text = f"condition number {condition:.1g}"
-    profile = e.diagnosis.profile
-    if profile is not None and profile.inside().any():
-        rows = profile.inside()
-        there = profile.prediction[rows]
-        low, high = np.nanmin(there), np.nanmax(there)
-        rise = share(float(np.max(profile.rise[rows])))
-        text += (
-            f"; with {profile.parameter} anywhere from {profile.low:.4g} to {profile.high:.4g} the "
-            f"sum rises by at most {rise} and the prediction at {REACH:.0f}x lies between "
-            f"{low:.4f} and {high:.4f}"
-        )
+    text += _along_floor(e.diagnosis.profile)
     if e.optimum.status is Status.ILL_CONDITIONED:
         return Check("fit.identifiability", Level.WARN,
                      f"{text}: some parameters are not determined. Predictions inside the data "
@@ -194,6 +185,23 @@ def identifiability(e: Evidence) -> Check:
     )
     fine = f"{text} (coefficients drift together; exponents and predictions are what to compare)."
     return line("fit.identifiability", problem if loose else None, fine)
+
+
+def _along_floor(profile: Profile | None) -> str:
+    """Say how the sum and the forecast move while the floor crosses its interval."""
+    if profile is None or not profile.inside().any():
+        return ""
+    rows = profile.inside()
+    text = (
+        f"; with {profile.parameter} anywhere from {profile.low:.4g} to {profile.high:.4g} the sum "
+        f"rises by at most {share(float(np.max(profile.rise[rows])))}"
+    )
+    there = profile.prediction[rows]
+    known = there[np.isfinite(there)]  # a held fit may be so steep that it has no forecast
+    if not len(known):
+        return text
+    low, high = np.min(known), np.max(known)
+    return f"{text} and the prediction at {REACH:.0f}x lies between {low:.4f} and {high:.4f}"
 
 
 def _endless(e: Evidence) -> str:
