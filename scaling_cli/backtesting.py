@@ -23,7 +23,7 @@ from scaling_cli.errors import FitError
 from scaling_cli.executors import Executor
 from scaling_cli.law import Law
 from scaling_cli.optimum import Optimum, make_problem, refits, refuse
-from scaling_cli.points import Points
+from scaling_cli.points import Points, straddled
 from scaling_cli.prediction import intervals
 from scaling_cli.priors import Given, as_text
 from scaling_cli.scores import Backtest, Forecasts, ScoredCut, Skipped, joined
@@ -371,10 +371,7 @@ def _drawn(scored: Sequence[ScoredCut]) -> tuple[str, ...]:
 
 def _straddling(points: Points, values: np.ndarray, scored: Sequence[ScoredCut]) -> tuple[str, ...]:
     """Say where a run has rows on both sides of a cut: its end is forecast from its beginning."""
-    smallest: dict[str, float] = {}
-    for run, value in zip(points.runs, values.tolist(), strict=True):
-        smallest[run] = min(value, smallest.get(run, value))
-    both = sum(any(smallest[run] <= cut.train_max for run in cut.held_out) for cut in scored)
+    both = straddled(points.runs, values, [(cut.train_max, cut.held_out) for cut in scored])
     if not both:
         return ()
     return (

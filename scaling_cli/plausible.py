@@ -14,6 +14,8 @@ _COUNTED = 1.1
 _SHOWN = 30  # columns named in a note
 # No pretraining run is shorter than this many tokens; 300 means 300 billion.
 _FEWEST_TOKENS = 1e5
+# No ladder worth a law ends with a smaller model; 16,000 means 16,000 million.
+_FEWEST_PARAMS = 1e5
 _FEWEST_PER_PARAM = 1e-3
 
 
@@ -152,6 +154,16 @@ def small_tokens(params: np.ndarray | None, tokens: np.ndarray) -> str | None:
     return (
         f"tokens look as if given in billions (they are {_range(tokens)}): if so, --set "
         "tokens_scale=1e9 multiplies the column."
+    )
+
+
+def small_params(params: np.ndarray) -> str | None:
+    """Return a note if parameters look as if given in millions or billions."""
+    if not len(params) or np.max(params) >= _FEWEST_PARAMS:
+        return None
+    return (
+        f"params look as if given in millions or billions (they are {_range(params)}): if so, "
+        "--set params_scale=1e6, or 1e9, multiplies the column."
     )
 
 

@@ -4,7 +4,7 @@
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -109,15 +109,37 @@ def scale(inputs: Mapping[str, np.ndarray]) -> tuple[str, np.ndarray]:
     """Return the axis along which a forecast reaches out, and its values.
 
     Training compute 6ND (6 N_avg D) where both factors are inputs, else the law's only input,
-    else the product of all inputs.
+    else the product of all inputs. It is infinite where no number is as large.
     """
     size = inputs.get("N", inputs.get("N_avg"))
-    if size is not None and "D" in inputs:
-        return "C", FLOPS_PER_PARAM_TOKEN * np.asarray(size) * np.asarray(inputs["D"])
     if len(inputs) == 1:
         symbol, values = next(iter(inputs.items()))
         return symbol, np.asarray(values)
-    return "*".join(inputs), np.prod([np.asarray(v) for v in inputs.values()], axis=0)
+    with np.errstate(over="ignore"):
+        if size is not None and "D" in inputs:
+            return "C", FLOPS_PER_PARAM_TOKEN * np.asarray(size) * np.asarray(inputs["D"])
+        return "*".join(inputs), np.prod([np.asarray(v) for v in inputs.values()], axis=0)
+
+
+def straddled(
+    runs: Sequence[str], values: np.ndarray, cuts: Iterable[tuple[float, Sequence[str]]]
+) -> int:
+    """Return at how many cuts a run has rows on both sides.
+
+    Its end is then forecast from its own beginning, which is easier than a run not seen at all.
+
+    Parameters
+    ----------
+    runs : sequence of str
+        Run of each point.
+    values : array, shape (n,)
+        Points along the axis that is cut.
+    cuts : iterable of (largest value fitted, runs held back)
+    """
+    smallest: dict[str, float] = {}
+    for run, value in zip(runs, values.tolist(), strict=True):
+        smallest[run] = min(value, smallest.get(run, value))
+    return sum(any(smallest[run] <= edge for run in held) for edge, held in cuts)
 
 
 def select(

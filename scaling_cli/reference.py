@@ -26,7 +26,7 @@ from scaling_cli.check_result import (
     without_data,
 )
 from scaling_cli.curve_artefact import CurveFit
-from scaling_cli.errors import ScalingError, UsageError, near
+from scaling_cli.errors import DataError, ScalingError, UsageError, near
 from scaling_cli.law import Law
 from scaling_cli.points import Points
 from scaling_cli.recompute import points_of, recompute
@@ -139,6 +139,8 @@ def check(
     ------
     UsageError
         If a path does not exist or a folder holds no fit file.
+    DataError
+        If a file is named that is none (*.json).
     """
     return [_check(path, update=update, mirror=mirror) for path in _files(paths)]
 
@@ -152,6 +154,12 @@ def _files(paths: Sequence[str | Path] | None) -> list[Path]:
 def _expand(path: str | Path) -> list[Path]:
     given = Path(path)
     if given.is_file():
+        if given.suffix != ".json":
+            raise DataError(
+                "not a fit file.",
+                hint="Name fit files (*.json) or folders of them.",
+                file=str(path),
+            )
         return [given]
     if given.is_dir():
         found = sorted(given.rglob("*.json"))

@@ -40,7 +40,7 @@ def select(
     output = _target(view, target or _own_target(law), notes)
     picked, values, left = _pick(view, output, at, notes)
     if where is not None and len(picked.rows):
-        keep = rows_where(where, picked.column, picked.names(), len(picked.rows))
+        keep = rows_where(where, picked.column, picked.original_names(), len(picked.rows))
         left += [LeftOut(run, f"where: not {where}") for run in _dropped(picked, keep)]
         picked, values = picked.take(np.flatnonzero(keep)), values[keep]
     keep, reasons = _finite(picked, output, values)

@@ -58,17 +58,19 @@ def test_a_sound_fit_passes_everything() -> None:
         "rises by at most 12 % and the prediction at 10x lies between 2.0000 and 2.0300 "
         "(coefficients drift together; exponents and predictions are what to compare).",
         "fit.residuals": messages["fit.residuals"],
-        "fit.alternatives": "chinchilla forecasts no worse: kaplan_nd missed held-back runs by "
-        "0.50 % where the fit missed by 0.40 % (0 of 2 cuts), and predicts +1.01 % at 10x.",
+        "fit.alternatives": "no law that could be tested forecasts clearly better than chinchilla: "
+        "kaplan_nd missed held-back runs by 0.50 % where the fit missed by 0.40 % (0 of 2 cuts), "
+        "and predicts +1.01 % at 10x.",
         "ci.method": "bootstrap by run, 201 resamples of 15: 201 refits converged; 0 of 10 started "
         "elsewhere came lower; no interval is narrower than 15 points allow.",
         "ci.kind": "at 10x the mean curve is known to +/-2.10 %, a new run to +/-3.10 %; N* there "
         "lies between 10.87B and 15.99B, by the law's draws.",
         "backtest": "3 cuts, the farthest 12.5x: mean absolute error 1.23 % at worst; the law "
         "alone covers 80 % of hidden runs at 90 %, so predict adds drift.",
-        "backtest.bias": "backtests do not all miss on one side.",
+        "backtest.bias": "the 3 cuts do not all miss on one side.",
         "extrap.distance": "the headline lies 10x beyond the largest C, 6.71x beyond the largest "
-        "N, 1.49x beyond the largest D (1.0 decades of C); backtests reached 12.5x.",
+        "N, 1.49x beyond the largest D (1.0 decades of C); backtests reached 12.5x in "
+        "C, 10x in N, 31.6x in D.",
         "extrap.width": "half-width 3.1 % at 10x (N = 13.41B, D = 238.6B).",
         "approach2.bias": "no isoFLOP slices here: N* is the law's alone.",
         "optimum.flatness": "at C = 1.92e+22 N from 9.487B to 18.95B is within 0.1 % of the least "

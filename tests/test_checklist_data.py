@@ -78,6 +78,20 @@ def test_tokens_in_billions() -> None:
     )
 
 
+def test_parameters_in_millions() -> None:
+    points = replace(TABLE, inputs={**TABLE.inputs, "N": TABLE.inputs["N"] / 1e6})
+    told = (
+        "params look as if given in millions or billions (they are 20 to 2k): if so, --set "
+        "params_scale=1e6, or 1e9, multiplies the column."
+    )
+    assert line(evidence(points), "data.units") == warn("data.units", told)
+    # Compute that was logged and agrees shows that the unit is right.
+    logged = replace(points, compute=C / 1e6)
+    assert line(evidence(logged), "data.units").level is Level.PASS
+    tiny = replace(TABLE, inputs={**TABLE.inputs, "N": TABLE.inputs["N"] / 2e4})  # up to 100k
+    assert line(evidence(tiny), "data.units").level is Level.PASS
+
+
 def test_perplexities() -> None:
     points = replace(TABLE, output=np.exp(TABLE.output), conventions={"L": "nats/token"})
     largest = float(np.max(points.output))

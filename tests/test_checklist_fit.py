@@ -68,6 +68,20 @@ def test_a_held_fit_that_comes_lower_is_a_failure() -> None:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(("held", "level"), [(6.0, Level.FAIL), (5.0, Level.PASS)])
+def test_a_floor_above_every_loss_is_no_fit(held: float, level: Level) -> None:
+    low, high = np.min(TABLE.output), np.max(TABLE.output)
+    assert low < 5.0 < high < 6.0
+    given = evidence(selection={"fix": {"E": held}, "tie": {}, "seed": 0})
+    found = line(given, "fit.convergence")
+    assert found.level is level
+    if level is Level.FAIL:
+        assert found.message == (
+            f"E is held at 6, above every point ({low:.4g} to {high:.4g}): the law can reach none "
+            f"of them. Hold E below {low:.4g}."
+        )
+
+
 # --- R9 and influence -----------------------------------------------------------------------
 
 
@@ -164,6 +178,16 @@ def test_exponents_that_are_not_known() -> None:
     )
 
 
+def test_held_fits_without_a_forecast_do_not_count() -> None:
+    nan = np.nan
+    holes = replace(PROFILE, prediction=np.array([nan, 2.0, nan, 2.03, nan]))
+    told = "rises by at most 12 % and the prediction at 10x lies between 2.0000 and 2.0300 ("
+    assert told in line(evidence(found={"profile": holes}), "fit.identifiability").message
+    none = replace(PROFILE, prediction=np.full(5, nan))
+    told = "with E anywhere from 1.7 to 1.9 the sum rises by at most 12 % ("
+    assert told in line(evidence(found={"profile": none}), "fit.identifiability").message
+
+
 # --- R11 ------------------------------------------------------------------------------------
 
 
@@ -179,6 +203,23 @@ def test_residuals_of_a_mixed_table() -> None:
         "(+20.00 %), run09 (-10.00 %), run11 (+10.00 %). Above 2 % the table mixes regimes "
         "(under-trained, unfinished or badly tuned runs); leave them out with --where.",
     )
+
+
+def test_a_run_far_from_the_law_is_said() -> None:
+    # The robust sd of 240 points sees three absurd losses no more than the fit does.
+    factors = np.exp(0.004 * np.linspace(-1, 1, 15))
+    factors[7] = 1.5
+    points = Points(TABLE.inputs, TABLE.output * factors, TABLE.runs)
+    found = line(evidence(points), "fit.residuals")
+    assert found.level is Level.WARN
+    assert "farthest from the law: run07 (+50.00 %), " in found.message
+    assert found.message.endswith(
+        ". 1 point lies more than 10 % and 10 sd away: a typing error, or a run that diverged or "
+        "stopped? Leave out with --where what is not of the regime you forecast."
+    )
+    factors[7] = 1.09
+    near = Points(TABLE.inputs, TABLE.output * factors, TABLE.runs)
+    assert "a typing error" not in line(evidence(near), "fit.residuals").message
 
 
 def test_a_trend_in_the_residuals() -> None:
@@ -230,21 +271,45 @@ def test_a_rival_that_is_hardly_better_is_no_reason() -> None:
     assert line(given, "fit.alternatives").level is Level.PASS
 
 
-@pytest.mark.parametrize(("shift", "level"), [(0.03, Level.PASS), (0.05, Level.WARN)])
-def test_a_rival_that_no_cut_tested(shift: float, level: Level) -> None:
-    untested = replace(rival(0.02, 0.02, shift=shift), cuts=[])
-    found = line(evidence(found={"rivals": [untested]}), "fit.alternatives")
-    assert found.level is level
-    if level is Level.WARN:
-        assert found.message == (
+def test_a_tied_rival_that_forecasts_better_is_an_option_that_exists() -> None:
+    given = evidence(found={"rivals": [rival(0.02, 0.01, law="chinchilla with beta = alpha")]})
+    message = line(given, "fit.alternatives").message
+    assert message.endswith("Fit it as well (--tie beta=alpha) and quote both forecasts.")
+
+
+@pytest.mark.parametrize(
+    ("shift", "message"),
+    [
+        (
+            0.03,
+            "no cut could test whether another law forecasts better: kaplan_nd was not tested, and "
+            "predicts +3.05 % at 10x. Add smaller runs.",
+        ),
+        (
+            0.05,
             "no cut can choose between chinchilla and kaplan_nd, whose predictions differ by more "
             "than the interval: kaplan_nd was not tested, and predicts +5.13 % at 10x. Quote both, "
-            "or add runs."
-        )
+            "or add runs.",
+        ),
+    ],
+)
+def test_a_rival_that_no_cut_tested(shift: float, message: str) -> None:
+    untested = replace(rival(0.02, 0.02, shift=shift), cuts=[])
+    given = evidence(found={"rivals": [untested]})
+    assert line(given, "fit.alternatives") == warn("fit.alternatives", message)
 
 
-def test_no_rival() -> None:
-    assert line(evidence(found={"rivals": []}), "fit.alternatives") == Check(
+def test_no_rival_for_want_of_points() -> None:
+    assert line(evidence(found={"rivals": []}), "fit.alternatives") == warn(
+        "fit.alternatives",
+        "15 points are too few to fit another law beside chinchilla: whether one forecasts better "
+        "was not shown. Add runs.",
+    )
+
+
+def test_no_rival_for_want_of_a_law() -> None:
+    given = evidence(law="power_law", found={"rivals": [], "choices": [], "runs": [], "groups": []})
+    assert line(given, "fit.alternatives") == Check(
         "fit.alternatives", Level.PASS,
-        "no other law of these inputs can be fitted to so few points.",
+        "no other law here is about the same inputs and output as power_law.",
     )  # fmt: skip

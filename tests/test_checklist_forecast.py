@@ -158,29 +158,46 @@ def test_backtests_that_miss_on_one_side(sign: int, side: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "biases", [(0.02, 0.03), (0.02, -0.03, 0.02), (0.02, 0.001, 0.001)],
-    ids=["two cuts", "both sides", "one telling"],
-)  # fmt: skip
+    "biases", [(0.02, -0.03, 0.02), (0.02, 0.001, 0.001)], ids=["both sides", "one telling"]
+)
 def test_backtests_that_do_not_tell_a_side(biases: tuple[float, ...]) -> None:
     found = line(evidence(cuts=[cut(b) for b in biases]), "backtest.bias")
     assert found.level is Level.PASS
 
 
+@pytest.mark.parametrize(("count", "there"), [(0, "no backtest"), (2, "only 2 cuts")])
+def test_a_side_that_was_not_shown(count: int, there: str) -> None:
+    assert line(evidence(cuts=CUTS[:count]), "backtest.bias") == warn(
+        "backtest.bias",
+        f"{there}: whether forecasts miss on one side was not shown. Add smaller runs.",
+    )
+
+
+START = (
+    "the headline lies 10x beyond the largest C, 6.71x beyond the largest N, 1.49x beyond the "
+    "largest D (1.0 decades of C); backtests reached "
+)
+ENDING = "Forecast less far, or add smaller runs so that a backtest can reach as far."
+
+
 def test_a_forecast_farther_than_any_backtest() -> None:
-    ending = (
-        ": nothing here shows how the law does so far out. Forecast less far, or add smaller runs "
-        "so that a backtest can reach as far."
-    )
-    start = (
-        "the headline lies 10x beyond the largest C, 6.71x beyond the largest N, 1.49x beyond the "
-        "largest D (1.0 decades of C); backtests reached "
-    )
+    # Up to C = 1e19 the table's largest run has 200M parameters and 5.06B tokens, of 2B and 160B.
+    far = ": nothing here shows how the law does so far out in "
     assert line(evidence(cuts=CUTS[:1]), "extrap.distance") == warn(
-        "extrap.distance", f"{start}3x{ending}"
+        "extrap.distance", f"{START}3x in C, 10x in N, 31.6x in D{far}C. {ENDING}"
     )
     assert line(evidence(cuts=[]), "extrap.distance") == warn(
-        "extrap.distance", f"{start}nowhere{ending}"
+        "extrap.distance", f"{START}nowhere{far}C and N and D. {ENDING}"
     )
+
+
+def test_a_forecast_of_a_size_farther_than_any_backtest() -> None:
+    # Hiding the runs above C = 1e21 alone leaves the largest size among those that are fitted.
+    cuts = [cut(factor=12.5, train_max=1e21)]
+    found = line(evidence(cuts=cuts), "extrap.distance")
+    assert found.level is Level.WARN
+    assert found.message.startswith(f"{START}12.5x in C, 1x in N, ")
+    assert found.message.endswith(f"how the law does so far out in N. {ENDING}")
 
 
 def test_a_forecast_too_wide_to_use() -> None:

@@ -97,14 +97,17 @@ def test_defaults_are_those_of_the_library(asked: dict[str, Any]) -> None:
 def test_every_option_arrives(asked: dict[str, Any]) -> None:
     arguments = [
         "a.csv", "b.csv", "--law", "kaplan_nd", "--target", "val_loss", "--where", "tokens>1e9",
-        "--at", "last:3", "--objective", "l2", "--delta", "1e-2", "--space", "linear",
+        "--at", "last:3", "--objective", "huber", "--delta", "1e-2", "--space", "linear",
         "--fix", "Nc=1e9", "--tie", "alpha_N=alpha_D", "--bootstrap", "10", "--seed", "7",
         "--level", "0.8", "--on", "params", "--cuts", "100M,1B", "--map", "loss=eval/c4",
         "--set", "params=124M", "--meta", "m.csv", "--name", "{params}", "--format", "csv",
         "--executor", "dask:s.json", "--weight", "tokens", "--prior", "alpha_N=0.3+-0.1",
     ]  # fmt: skip
     result = run(*arguments)
-    assert result.stderr == "--bootstrap: nothing in a backtest depends on it\n"
+    assert result.stderr == (
+        "--bootstrap: nothing in a backtest depends on it\n"
+        "connecting to dask:s.json; waits up to 60 s for a first worker\n"
+    )
     assert asked["read"] == (
         ["a.csv", "b.csv"],
         {
@@ -116,7 +119,7 @@ def test_every_option_arrives(asked: dict[str, Any]) -> None:
     assert options.pop("command").startswith("scaling backtest a.csv b.csv --law kaplan_nd ")
     assert options == {
         "law": "kaplan_nd", "target": "val_loss", "where": "tokens>1e9", "at": "last:3",
-        "objective": Objective("l2", 1e-2, "linear"), "fix": {"Nc": 1e9},
+        "objective": Objective("huber", 1e-2, "linear"), "fix": {"Nc": 1e9},
         "tie": {"alpha_N": "alpha_D"}, "on": "params", "cuts": [1e8, 1e9], "seed": 7, "level": 0.8,
         "executor": "dask:s.json", "weights": "tokens", "prior": {"alpha_N": "0.3+-0.1"},
     }  # fmt: skip
@@ -240,13 +243,12 @@ def test_the_figure_shows_every_forecast() -> None:
     np.testing.assert_allclose(errors.error, [3, 0, 3, 1.5, 0], atol=1e-10)
     np.testing.assert_allclose([errors.lowest, errors.highest], [[-2] * 5, [2] * 5], rtol=1e-10)
     assert errors.inside.tolist() == [False, True, False, True, True]
-    axes = plots.figure("backtest", table).axes[0]
-    legend = axes.get_legend()
-    assert legend is not None
+    figure = plots.figure("backtest", table)
+    axes, (legend,) = figure.axes[0], figure.legends
     assert [text.get_text() for text in legend.get_texts()] == [
         "allowed by the 90 % new-run interval",
-        "inside (3 of 5 forecasts)",
-        "outside (2 of 5 forecasts)",
+        "inside (3 of 5)",
+        "outside (2 of 5)",
     ]
     assert axes.get_xlabel() == "Held-out run / largest fitted run, in C"
 

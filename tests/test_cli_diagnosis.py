@@ -1,5 +1,6 @@
 """What refits, rivals and slices say, as text: whole lines from records made by hand."""
 
+import math
 from typing import Any
 
 import cli_fits
@@ -36,6 +37,19 @@ RIVALS = [
 ]  # fmt: skip
 
 
+def left_out(shift: float, *runs: str) -> dict[str, Any]:
+    return {**choice(f"without {runs[0]}", math.log1p(shift), None), "removed": list(runs)}
+
+
+INFLUENCE = {
+    "runs": [left_out(0.001, "run01"), left_out(0.0001, "run02"), left_out(0.004, "run03"),
+             left_out(-0.005, "run07")],
+    "groups": [left_out(0.002, "run01", "run07"),
+               left_out(-0.01, "run03", "run01", "run04", "run05", "run06", "run07")],
+    "of": 80,
+}  # fmt: skip
+
+
 def slices(law: float | None) -> dict[str, Any]:
     one = {
         "C": 1e23, "N": 3.2e10, "level": 0.9, "interval": [2e10, 5.1e10], "law": law,
@@ -46,12 +60,16 @@ def slices(law: float | None) -> dict[str, Any]:
 
 
 WHOLE = """\
-other choices (the 4 of 5 that move the forecast most)
+other choices, and what each moves
                                 prediction    N*  exponents
   without the smallest quarter     -2.96 %  x0.9  alpha 0.340, beta 0.400
   least squares                    +2.02 %  x1.2  alpha 0.340, beta 0.400
   N counted active                 -1.00 %     -  alpha 0.340, beta 0.400
   beta = alpha                     +0.20 %  x0.4  alpha 0.340, beta 0.400
+  huber 1e-2                       +0.10 %  x1.1  alpha 0.340, beta 0.400
+influence the forecast moves most without run07 (-0.50 %), run03 (+0.40 %), run01 (+0.10 %); -1.00 %
+            without 6 at once (run03, run01, run04, run05, and 2 more); left out one by one: 4 of 80
+            runs, by a screen
 floor     with E held from 1.7 to 1.9 the sum rises by up to 12.0 %, the forecast goes from 1.9500
             to 2.0500
 rivals    kaplan_nd forecasts -4.88 %; it missed held-back runs by 2.10 %, this law by 1.20 %
@@ -69,7 +87,10 @@ def asked(**diagnostics: Any) -> Fit:
 
 
 def test_the_whole_text() -> None:
-    fit = asked(sensitivity=CHOICES, profile=PROFILE, rivals=RIVALS, isoflop=slices(5e10))
+    fit = asked(
+        sensitivity=CHOICES, influence=INFLUENCE, profile=PROFILE, rivals=RIVALS,
+        isoflop=slices(5e10),
+    )  # fmt: skip
     assert _render_diagnosis.text(fit, Style()) == WHOLE
     report = _render_fit.report(fit, style=Style())
     assert report.index("backtest (larger") < report.index(WHOLE) < report.index("checks    ")
@@ -88,6 +109,34 @@ def test_sizes_that_disagree_and_laws_without_one() -> None:
     few = {"budgets": slices(None)["budgets"], "allocations": []}
     assert _render_diagnosis.isoflop(few) == (
         "4 budgets, 3 with a bracketed minimum: too few for a line"
+    )
+
+
+def test_all_of_few_runs_were_left_out() -> None:
+    runs = [left_out(0.001, "run01"), left_out(-0.002, "run02")]
+    told = "the forecast moves most without run02 (-0.20 %), run01 (+0.10 %); left out one by one: "
+    found = {"runs": runs, "groups": [], "of": 2}
+    assert _render_diagnosis.influence(found) == f"{told}2 of 2 runs"
+    # Two more did not converge: that is no screen.
+    assert _render_diagnosis.influence({**found, "of": 4}, failed=2) == f"{told}2 of 4 runs"
+
+
+def test_a_floor_without_a_profile_says_why() -> None:
+    at_bound = asked(profile=None, at_bound=["E"])
+    assert _render_diagnosis.text(at_bound, Style()).startswith(
+        "floor     E ran to zero, the edge of its domain: there is no profile over it; its interval"
+    )
+    held = {**asked(profile=None).to_dict(), "selection": {"fix": {"E": 1.7}}}
+    assert _render_diagnosis.text(Fit.from_dict(held), Style()) == (
+        "floor     E is held: there is no profile over it"
+    )
+
+
+def test_a_held_fit_without_a_forecast_is_passed_over() -> None:
+    holes = {**PROFILE, "prediction": [None, 1.95, 2.0, None, None]}
+    assert _render_diagnosis.text(asked(profile=holes), Style()) == (
+        "floor     with E held from 1.7 to 1.9 the sum rises by up to 12.0 %, the forecast goes "
+        "from 1.9500\n            to 2.0000"
     )
 
 

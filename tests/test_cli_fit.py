@@ -4,7 +4,7 @@ import importlib
 import json
 import math
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -79,7 +79,7 @@ def test_defaults_are_those_of_the_library(asked: dict[str, Any]) -> None:
 def test_every_option_arrives(asked: dict[str, Any]) -> None:
     arguments = [
         "a.csv", "b c.csv", "--law", "kaplan_nd", "--target", "val_loss", "--where", "tokens>1e9",
-        "--at", "last:3", "--objective", "l2", "--delta", "1e-2", "--space", "linear",
+        "--at", "last:3", "--objective", "huber", "--delta", "1e-2", "--space", "linear",
         "--fix", "Nc=1e9", "--fix", "Dc=2G", "--tie", "alpha_N=alpha_D", "--bootstrap", "10",
         "--seed", "7", "--level", "0.8", "--map", "loss=eval/c4", "--set", "params=124M",
         "--meta", "m.csv", "--name", "{params}", "--format", "csv", "--executor", "dask:s.json",
@@ -99,7 +99,7 @@ def test_every_option_arrives(asked: dict[str, Any]) -> None:
     assert command.startswith("scaling fit a.csv 'b c.csv' --law kaplan_nd ")
     assert options == {
         "law": "kaplan_nd", "target": "val_loss", "where": "tokens>1e9", "at": "last:3",
-        "objective": Objective("l2", 1e-2, "linear"), "fix": {"Nc": 1e9, "Dc": 2e9},
+        "objective": Objective("huber", 1e-2, "linear"), "fix": {"Nc": 1e9, "Dc": 2e9},
         "tie": {"alpha_N": "alpha_D"}, "bootstrap": 10, "seed": 7, "level": 0.8,
         "executor": "dask:s.json", "weights": "tokens", "prior": {"alpha_N": "0.3+-0.1"},
         "bootstrap_kind": "wild", "cluster": "config",
@@ -120,8 +120,12 @@ BAD_OPTIONS = [
     ),
     (
         ["--fix", "E=low"],
-        "error: cannot read 'low'.\nhint: Write 7B, 7e9, 124M, 1T, 2**20 or 1.5e24; a mixture such "
-        "as 8x7B needs one number (say which count: total or active).\n",
+        "error: --fix E=low: 'low' is no number.\nhint: Such as --fix E=1.6.\n",
+    ),
+    (
+        ["--objective", "l2", "--delta", "1e-2"],
+        "error: --delta is the corner of the Huber loss; --objective l2 has none.\n"
+        "hint: Leave one of the two out.\n",
     ),
     (
         ["-o", "nowhere/fit.json"],
@@ -138,6 +142,12 @@ def test_bad_options_are_refused_before_any_work(
     result = run("runs.csv", *arguments)
     assert (result.exit_code, result.stdout, result.stderr) == (2, "", message)
     assert "fit" not in asked
+
+
+def test_a_cluster_that_may_keep_one_waiting_is_said(asked: dict[str, Any]) -> None:
+    said = "connecting to dask:s.json; waits up to 60 s for a first worker\n"
+    assert run("runs.csv", "--executor", "dask:s.json").stderr == said
+    assert run("runs.csv", "--executor", "dask:s.json", "--quiet").stderr == ""
 
 
 # --- what is written ------------------------------------------------------------------------
@@ -288,6 +298,8 @@ backtest (larger runs held back)
            1e+20      12       8   x100  -1.22 %        1.45 %   +/-0.67 %    75 %
            1e+21      16       4    x10  +0.21 %        0.34 %   +/-0.67 %   100 %
   drift 0.002 per decade, the largest that both cuts show.
+  inside: held-back points within what the law allows, the 90 % interval by its own variance without
+    drift; 'scaling backtest' counts those in the interval that 'scaling predict' prints
 
 checks    2 of 3 passed
           WARN fit.influence: without run big the exponent beta moves from .37 to .45.
@@ -358,3 +370,28 @@ def test_a_terminal_gets_colour_and_the_same_words() -> None:
     for code in ("1", "1;33", "33", "32"):
         coloured = coloured.replace(f"\033[{code}m", "")
     assert coloured.replace("\033[0m", "") == plain
+
+
+@pytest.mark.parametrize(("later", "told"), [("a", True), ("b", False)])
+def test_a_run_on_both_sides_of_a_cut_is_said(later: str, *, told: bool) -> None:
+    # Rows at C = 6e19 and 6e21, and one cut at 1e20 that holds the second back.
+    points = {"inputs": {"N": [1e9, 1e9], "D": [1e10, 1e12]}, "output": [3.0, 2.5],
+              "runs": ["a", later]}  # fmt: skip
+    cuts = [{**cli_fits.BACKTEST["cuts"][0], "held_out": [later]}]
+    fit = cli_fits.fit(backtest={**cli_fits.BACKTEST, "cuts": cuts})
+    fit = replace(fit, data={**fit.data, "points": points})
+    text = " ".join(_render_fit.backtest(fit, Style()).split())
+    assert told == (
+        "in 1 of 1 cuts a run has rows on both sides: its later rows are forecast with its "
+        "earlier ones fitted. With --at final every run is on one side." in text
+    )
+
+
+def test_parameters_have_the_unit_of_the_losses() -> None:
+    fit = cli_fits.fit()
+    conventions = {**fit.data["conventions"], "L": "bits/byte"}
+    text = _render_fit.parameters(
+        replace(fit, data={**fit.data, "conventions": conventions}), Style()
+    )
+    assert text.count("bits/byte") == 3
+    assert "nats/token" not in text

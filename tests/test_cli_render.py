@@ -71,6 +71,8 @@ NUMBERS = [
     (_render.percent, 0.00812, "0.81 %"),
     (_render.percent, 0.123, "12.3 %"),
     (_render.percent, 1.5, "150 %"),
+    (_render.percent, 415.62, "41562 %"),
+    (_render.percent, 8.24e203, "8.2e+205 %"),
     (_render.percent, None, "-"),
     (_render.factor, 1.04, "x1.04"),
     (_render.factor, 2.83, "x2.8"),

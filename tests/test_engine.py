@@ -7,7 +7,7 @@ from tables import TRUTHS, free, inputs, jacobian, objective_sum, residuals, tab
 
 from scaling_cli import laws
 from scaling_cli.artefact import Objective
-from scaling_cli.engine.solve import Problem, frame, parameters, solve
+from scaling_cli.engine.solve import Problem, frame, parameters, predictions, solve
 from scaling_cli.engine.starts import around, exchanged, starts
 from scaling_cli.law import Domain, Law, namespace, param
 from scaling_cli.optimum import make_problem
@@ -273,3 +273,15 @@ def test_kaplans_joint_loss_is_a_kink_where_its_terms_leave_the_doubles() -> Non
     values = {"Nc": 1e6, "Dc": 1e9 * 3.0**500, "alpha_N": 0.6, "alpha_D": 0.002}
     law = laws.get("kaplan_nd")(**values)
     np.testing.assert_allclose(law(N=N, D=D), [(1e6 / 1e4) ** 0.6, 3.0], rtol=1e-12)
+
+
+def test_coefficients_beyond_every_number_are_infinite_without_a_word() -> None:
+    # ln A = 800 is finite, exp(800) is not; N^-alpha vanishes at alpha = 800, and inf * 0 is NaN.
+    problem = make_problem(NOISY, CHINCHILLA, Objective())
+    u = free(CHINCHILLA, TRUTHS["chinchilla"]) + np.zeros((2, 1))
+    u[0, 1], u[1, [1, 3]] = 800.0, (800.0, np.log(800.0))
+    values = parameters(problem, u)
+    assert values["A"].tolist() == [np.inf, np.inf]
+    found = predictions(problem, values)
+    assert np.all(found[0] == np.inf)
+    assert np.all(np.isnan(found[1]))

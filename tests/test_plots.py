@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from scaling_cli import plots
@@ -20,6 +22,8 @@ from scaling_cli.errors import DataError, ScalingError, UsageError
 from scaling_cli.law import Law
 from scaling_cli.laws.chinchilla import Chinchilla
 from scaling_cli.laws.power_law import PowerLaw
+from scaling_cli.plots import _style
+from scaling_cli.plots.backtest import Errors
 from scaling_cli.points import Points
 
 # alpha = beta and A = B: the best N equals the best D, both sqrt(C/6).
@@ -232,8 +236,8 @@ def test_backtest_is_in_per_cent_and_rising(fit: Fit) -> None:
     assert table.allowed.tolist() == [2.0, 3.0]
     ticks = plots.figure("backtest", table).axes[0].get_xticklabels()
     assert [t.get_text() for t in ticks] == [
-        "3×\n7 fitted\n1 of 1 inside",
-        "10×\n4 fitted\n1 of 2 inside",
+        "3×\n7 fitted\n1/1 in",
+        "10×\n4 fitted\n1/2 in",
     ]
 
 
@@ -253,14 +257,82 @@ def test_axes_are_labelled_from_quantities_and_conventions(fit: Fit) -> None:
     assert axes.get_title() == "Cross-entropy loss (bits/byte)"
 
 
-def test_beyond_the_data_looks_different(fit: Fit) -> None:
-    axes = plots.figure("loss", plots.get("loss").table(fit)).axes[0]
-    lines = {line.get_label(): line for line in axes.get_lines()}
-    assert lines["compute-optimal"].get_linestyle() == "-"
-    assert lines["extrapolated"].get_linestyle() == "--"
-    assert np.asarray(lines["compute-optimal"].get_xdata()).max() == 6e13
-    assert np.asarray(lines["extrapolated"].get_xdata()).min() == 6e13
-    assert [t.get_text().strip() for t in axes.texts] == ["no fitted run beyond here"]
+def _drawn(axes: Axes) -> dict[str, np.ndarray]:
+    """Return x of what is visible of each labelled line, by label and style."""
+    return {
+        f"{line.get_label()} {line.get_linestyle()}": np.asarray(line.get_xdata(), float)[
+            np.isfinite(np.asarray(line.get_ydata(), float))
+        ]
+        for line in axes.get_lines()
+    }
+
+
+def test_beyond_the_data_looks_different(one_variable: Fit) -> None:
+    axes = plots.figure("loss", plots.get("loss").table(one_variable)).axes[0]
+    lines = _drawn(axes)
+    assert lines["fitted law -"].max() == 100.0
+    assert lines["extrapolated --"].min() == 100.0
+
+
+def test_an_optimum_beyond_the_sizes_or_tokens_that_were_run_is_dashed(fit: Fit) -> None:
+    # N* = D* = sqrt(C/6) lies among both the sizes (1e4 to 1e6) and the tokens (1e5 to 1e7), or a
+    # tenth beside them, from C = 6e10 / 1.21 to 6e12 * 1.21, though runs reach from 6e9 to 6e13.
+    low, high = 6e10 / 1.21, 6e12 * 1.21
+    table = plots.get("loss").table(fit)
+    lines = _drawn(plots.figure("loss", table).axes[0])
+    solid, dashed = lines["compute-optimal -"], lines["extrapolated --"]
+    step = table.frontier.scale[1] / table.frontier.scale[0]
+    assert low <= solid.min() < low * step
+    assert high / step < solid.max() <= high
+    np.testing.assert_array_equal(np.union1d(solid, dashed), table.frontier.scale)
+    assert np.intersect1d(solid, dashed).tolist() == [solid.min(), solid.max()]
+    best = plots.get("contour").table(fit)
+    inside = (best.best_compute >= low) & (best.best_compute <= high)
+    np.testing.assert_array_equal(best.best_inside, inside)
+
+
+def test_an_optimum_far_from_every_run_has_no_solid_line(fit: Fit) -> None:
+    law = Chinchilla(E=1.0, A=0.01, B=100.0, alpha=0.5, beta=0.5)  # N* = 1e-8 D*
+    table = plots.get("loss").table(replace(fit, law=law, uncertainty=None))
+    lines = _drawn(plots.figure("loss", table).axes[0])
+    assert "compute-optimal -" not in lines
+    np.testing.assert_array_equal(lines["compute-optimal, extrapolated --"], table.frontier.scale)
+
+
+@pytest.mark.parametrize("longest", [1e3, 9e3])
+def test_where_the_data_end_is_said_inside_the_axes(longest: float) -> None:
+    figure = Figure(layout="constrained")
+    axes = figure.subplots()
+    axes.plot([1.0, 1e4], [3.0, 2.0])
+    _style.shade_no_data(axes, longest)
+    figure.draw_without_rendering()
+    (text,) = axes.texts
+    assert "no fitted run beyond here" in text.get_text()
+    inside, box = axes.get_window_extent(), text.get_window_extent()
+    assert inside.x0 <= box.x0 < box.x1 <= inside.x1
+
+
+def test_labels_of_many_cuts_do_not_touch(fit: Fit) -> None:
+    # The reach and counts of the seven cuts of 240 runs, the widest labels there are.
+    factors, tests = (6.52, 17.5, 39.7, 102.0, 242.0, 628.0), (14, 38, 61, 99, 139, 180)
+    cuts = [{**CUTS[0], "factor": f, "n_test": n, "n_train": 240 - n, "coverage": 0.995}
+            for f, n in zip(factors, tests, strict=True)]  # fmt: skip
+    table = plots.get("backtest").table(replace(fit, backtest={"axis": "C", "cuts": cuts}))
+    figure = plots.figure("backtest", table)
+    boxes = [label.get_window_extent() for label in figure.axes[0].get_xticklabels()]
+    assert len(boxes) == len(factors)
+    assert all(a.x1 < b.x0 for a, b in pairwise(boxes))
+
+
+def test_the_legend_of_a_backtest_covers_no_forecast(fit: Fit) -> None:
+    table = plots.get("backtest").table(fit)
+    reach = np.geomspace(1.0, 600.0, 40)
+    wide = np.full(40, 10.0)
+    errors = Errors(reach, np.zeros(40), -wide, wide, np.full(40, True), 0.9)
+    figure = plots.figure("backtest", replace(table, errors=errors))
+    (legend,) = figure.legends
+    assert legend.get_window_extent().y0 > figure.axes[0].get_window_extent().y1
+    assert figure.axes[0].get_legend() is None
 
 
 def test_an_unknown_figure_is_refused() -> None:
@@ -324,3 +396,13 @@ def test_the_numbers_are_plain_data(fit: Fit, measured: Points) -> None:
     assert numbers["edge"] == 6e13
     assert numbers["held_out"]["runs"] == ("held",)
     assert numbers["frontier"]["level"] == 0.9
+
+
+def test_losses_over_a_decade_keep_their_axis(fit: Fit) -> None:
+    # One loss of 40 among losses near 2: the linear margin of such an axis goes below zero.
+    stored = fit.data["points"]
+    points = {**stored, "output": [40.0, *stored["output"][1:]]}
+    axes = plots.figure("loss", plots.get("loss").table(replace(fit, data={"points": points}))).axes
+    low, high = axes[0].get_ylim()
+    assert 0.5 < low < min(stored["output"])
+    assert 40.0 < high < 80.0

@@ -6,7 +6,7 @@ import struct
 import numpy as np
 import pytest
 
-from scaling_cli.points import LeftOut, Points, scale
+from scaling_cli.points import LeftOut, Points, scale, straddled
 
 POINTS = Points(
     inputs={"N": np.array([1e8, 3e8, 1e9]), "D": np.array([2e9, 9e9, 1e10])},
@@ -86,3 +86,17 @@ def test_scale_axis(inputs: dict[str, float], axis: str, value: float) -> None:
     name, values = scale({s: np.array([v]) for s, v in inputs.items()})
     assert name == axis
     assert values.tolist() == pytest.approx([value])
+
+
+def test_a_scale_beyond_every_number_is_infinite_without_a_word() -> None:
+    axis, values = scale({"N": np.array([1e300, 1.0]), "D": np.array([1e300, 2.0])})
+    assert axis == "C"
+    assert values.tolist() == [np.inf, 12.0]
+    assert scale({"a": np.array([1e300]), "b": np.array([1e300])})[1].tolist() == [np.inf]
+
+
+def test_runs_on_both_sides_of_cuts_are_counted() -> None:
+    # a has rows at 1 and 9, b at 2 and 3; nothing beyond each edge was fitted.
+    runs, values = ["a", "b", "b", "a"], np.array([1.0, 2.0, 3.0, 9.0])
+    assert straddled(runs, values, [(3.0, ["a"]), (0.5, ["a", "b"]), (2.0, ["b", "a"])]) == 2
+    assert straddled(["a", "b"], np.array([1.0, 2.0]), [(1.0, ["b"])]) == 0

@@ -13,7 +13,7 @@ import pytest
 
 from scaling_cli import artefact, fitting, recompute, reference, shipped
 from scaling_cli.artefact import Fit, Objective, Status
-from scaling_cli.errors import UsageError
+from scaling_cli.errors import DataError, UsageError
 from scaling_cli.laws.power_law import PowerLaw
 from scaling_cli.points import Points
 from scaling_cli.reference import Verdict
@@ -286,6 +286,16 @@ def test_a_folder_without_fits(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as raised:
         reference.check([tmp_path])
     assert str(raised.value) == f"no fit file (*.json) in the folder {tmp_path}."
+
+
+def test_a_named_file_that_is_no_fit(tmp_path: Path) -> None:
+    empty = tmp_path / "empty.csv"
+    empty.touch()
+    with pytest.raises(DataError) as raised:
+        reference.check([empty])
+    assert str(raised.value) == (
+        f"{empty}: not a fit file. Name fit files (*.json) or folders of them."
+    )
 
 
 def test_an_unknown_path() -> None:

@@ -149,6 +149,16 @@ def test_nothing_is_left(tmp_path: Path) -> None:
 # --- tokens ------------------------------------------------------------------------------------
 
 
+def test_an_unknown_column_names_those_that_are_there(tmp_path: Path) -> None:
+    file = write(tmp_path, "t.csv", "n_params,tokens,loss\n1e9,2e10,3\n2e9,4e10,2.9\n")
+    with pytest.raises(UsageError) as raised:
+        points(file, where="foo > 3")
+    assert str(raised.value) == (
+        "--where 'foo > 3': there is no column 'foo'. Columns: tokens, loss, n_params. Text "
+        "stands in quotes."
+    )
+
+
 def test_tokens_are_steps_times_batch_where_none_are_logged(tmp_path: Path) -> None:
     file = write(tmp_path, "f.csv", "step,loss\n10,4\n20,3\n")
     found = points(file, {"set": {"params": "1M", "batch_tokens": "500k"}})

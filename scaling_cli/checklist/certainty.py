@@ -21,6 +21,7 @@ LOST = 0.02  # share of resamples that may fail
 TOO_NARROW = 3.0  # times narrower than as many runs of that noise allow
 SOLVED = 0.9  # share of draws that must have an optimum
 TOO_WIDE = 0.1  # half-width of ln output beyond which a forecast is of no use
+NEARBY = 1.25  # times the largest value of an input: closer than this is no distance
 BARELY = 0.3  # share of hidden runs that the law alone must cover, of the nominal 0.9
 
 
@@ -140,11 +141,16 @@ def backtest(e: Evidence) -> Check:
 
 def bending(e: Evidence) -> Check:
     """Whether the forecasts miss on one side."""
+    if len(e.cuts) < ENOUGH_CUTS:
+        there = f"only {len(e.cuts)} cuts" if e.cuts else "no backtest"
+        return Check("backtest.bias", Level.WARN,
+                     f"{there}: whether forecasts miss on one side was not shown. Add smaller "
+                     "runs.")  # fmt: skip
     telling = [c for c in e.cuts if abs(c.bias) > c.allowed / 2]
     signs = {np.sign(c.bias) for c in e.cuts}
-    same = len(e.cuts) >= ENOUGH_CUTS and len(signs) == 1 and len(telling) >= 2
-    if not same:
-        return Check("backtest.bias", Level.PASS, "backtests do not all miss on one side.")
+    if len(signs) > 1 or len(telling) < 2:
+        return Check("backtest.bias", Level.PASS,
+                     f"the {len(e.cuts)} cuts do not all miss on one side.")  # fmt: skip
     side = "below" if signs == {1.0} else "above"
     return Check("backtest.bias", Level.WARN,
                  f"every backtest missed on one side: the law is bending. Expect the loss {side} "
@@ -152,24 +158,36 @@ def bending(e: Evidence) -> Check:
 
 
 def distance(e: Evidence) -> Check:
-    """R16: reach of the headline in every input, against what backtests reached."""
+    """R16: reach of the headline in every input, against what backtests reached in it."""
     columns = {s: np.asarray(v) for s, v in e.diagnosis.target.inputs.items()}
     axis, along = scale(columns)
     _, own = scale(e.points.inputs)
-    reach = {axis: float(along / np.max(own))} | {
-        s: float(v / np.max(e.points.inputs[s])) for s, v in columns.items()
-    }
+    there, ours = {axis: along} | columns, {axis: own} | dict(e.points.inputs)
+    reach = {s: float(v / np.max(ours[s])) for s, v in there.items()}
+    tested = {s: max([1.0, *_reaches(e, own, ours[s])]) for s in reach}
+    tested[axis] = max((c.factor for c in e.cuts), default=1.0)
     text = "the headline lies " + ", ".join(
         f"{max(r, 1.0):.3g}x beyond the largest {s}" for s, r in reach.items()
     )
-    tested = max((c.factor for c in e.cuts), default=1.0)
     text += f" ({np.log10(max(reach[axis], 1.0)):.1f} decades of {axis}); backtests reached "
-    text += f"{tested:.3g}x" if e.cuts else "nowhere"
+    told = ", ".join(f"{tested[s]:.3g}x in {s}" for s in reach)
+    text += told if e.cuts else "nowhere"
+    beyond = [s for s, r in reach.items() if r > max(tested[s], NEARBY)]
     problem = (
-        f"{text}: nothing here shows how the law does so far out. Forecast less far, or add "
-        "smaller runs so that a backtest can reach as far."
+        f"{text}: nothing here shows how the law does so far out in {' and '.join(beyond)}. "
+        "Forecast less far, or add smaller runs so that a backtest can reach as far."
     )
-    return line("extrap.distance", problem if reach[axis] > tested else None, f"{text}.")
+    return line("extrap.distance", problem if beyond else None, f"{text}.")
+
+
+def _reaches(e: Evidence, along: np.ndarray, values: np.ndarray) -> list[float]:
+    """Return how far each cut's hidden runs lay beyond its fitted ones, in one input."""
+    found = []
+    for cut in e.cuts:
+        fitted = along <= cut.train_max
+        if fitted.any() and not fitted.all():
+            found.append(float(np.max(values[~fitted]) / np.max(values[fitted])))
+    return found
 
 
 def width(e: Evidence) -> Check:

@@ -6,7 +6,7 @@ from scaling_cli import laws
 from scaling_cli.artefact import Check, Level
 from scaling_cli.checklist.evidence import Evidence, factor, line, percent, quantity, some
 from scaling_cli.optimum import collinearity
-from scaling_cli.plausible import small_tokens
+from scaling_cli.plausible import small_params, small_tokens
 from scaling_cli.points import scale
 from scaling_cli.stability import REACH, size_symbol
 
@@ -71,7 +71,8 @@ def units(e: Evidence) -> Check:
         return Check("data.units", Level.WARN, doubt)
     axis, values = scale(e.points.inputs)
     if e.points.compute is None or axis != "C":
-        return Check("data.units", Level.PASS, "no logged compute to compare with 6ND.")
+        problem = small_params(e.problem.inputs["N"]) if "N" in e.problem.inputs else None
+        return line("data.units", problem, "no logged compute to compare with 6ND.")
     ratio = e.points.compute / values
     low, high = float(np.min(ratio)), float(np.max(ratio))
     off = max(abs(low - 1), abs(high - 1)) > FLOPS_TOLERANCE

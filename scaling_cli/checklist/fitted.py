@@ -1,14 +1,17 @@
 """Checks of the fit: R7 to R12, and the influence of single runs."""
 
+import sys
+
 import numpy as np
 
 from scaling_cli import laws
 from scaling_cli.artefact import Check, Level, Status
 from scaling_cli.checklist.evidence import Evidence, factor, line, percent, share, some
 from scaling_cli.draws import NORMAL_90
-from scaling_cli.influence import largest_move
+from scaling_cli.floor import Profile
+from scaling_cli.influence import MOST_RUNS, largest_move
 from scaling_cli.points import scale
-from scaling_cli.rivals import Rival
+from scaling_cli.rivals import Rival, candidates
 from scaling_cli.stability import REACH, Variation, exponent_names
 
 AGREEING_STARTS = 0.5
@@ -18,6 +21,7 @@ MOVED_EXPONENT = 0.1  # share by which a few runs may move an exponent before it
 LOOSE_EXPONENT = 0.5  # half-width of an exponent's interval over its value
 MIXED_REGIMES = 0.02  # sd of residuals beyond which a table mixes regimes
 TREND = 3.5  # |t| of a slope, or |z| of the number of runs: one table in 2,000 by chance
+OUTLYING, ASTRAY = 10.0, float(np.log(1.1))  # robust sds and ln loss beyond which a run is no noise
 CLIPPED = 3.0  # robust sds at which residuals are clipped before trends are sought
 BETTER = 0.8  # a rival's held-out error over the law's own
 
@@ -47,6 +51,9 @@ def spec(e: Evidence) -> Check:
 def convergence(e: Evidence) -> Check:
     """R8: whether starts agree, whether any other fit came lower."""
     d, code = e.optimum.diagnostics, "fit.convergence"
+    above = _floor_above(e)
+    if above:
+        return Check(code, Level.FAIL, above)
     if not d["converged"]:
         return Check(code, Level.WARN,
                      f"none of {d['starts']} starts came to rest by itself; the best was followed "
@@ -69,6 +76,20 @@ def convergence(e: Evidence) -> Check:
         "objectives before comparing parameters."
     )
     return line(code, problem if d["agree"] < AGREEING_STARTS else None, f"{text}.")
+
+
+def _floor_above(e: Evidence) -> str | None:
+    """Say that a floor is held above every measured output: no law with it reaches any point."""
+    declared, output = e.optimum.law.parameters(), e.points.output
+    least, most = float(np.min(output)), float(np.max(output))
+    for name, value in (e.selection.get("fix") or {}).items():
+        prior = declared[name].prior
+        if prior is not None and prior.of_output and value >= most:
+            return (
+                f"{name} is held at {value:g}, above every point ({least:.4g} to {most:.4g}): the "
+                f"law can reach none of them. Hold {name} below {least:.4g}."
+            )
+    return None
 
 
 def _missed(e: Evidence, rise: float) -> bool:
@@ -120,7 +141,8 @@ def influence(e: Evidence) -> Check:
     if abs(farthest.shift) > e.half_widths[1]:
         moved, text = True, _left_out(e, farthest, name)
     single, of = len(e.diagnosis.runs), e.diagnosis.run_count
-    tried = f"each of {of} runs" if single == of else f"{single} of {of} runs, by a screen"
+    tried = f"each of {of} runs" if single == of else f"{single} of {of} runs"
+    tried += ", by a screen" * (of > MOST_RUNS)
     problem = (
         f"{text}: a few runs decide. Look at them; leave them out with --where if they are not "
         "of the regime you forecast."
@@ -151,16 +173,7 @@ def identifiability(e: Evidence) -> Check:
                      "not show that term. Hold it with --fix, or use a law without "
                      "it.")  # fmt: skip
     text = f"condition number {condition:.1g}"
-    profile = e.diagnosis.profile
-    if profile is not None and profile.inside().any():
-        rows = profile.inside()
-        low, high = np.min(profile.prediction[rows]), np.max(profile.prediction[rows])
-        rise = share(float(np.max(profile.rise[rows])))
-        text += (
-            f"; with {profile.parameter} anywhere from {profile.low:.4g} to {profile.high:.4g} the "
-            f"sum rises by at most {rise} and the prediction at {REACH:.0f}x lies between "
-            f"{low:.4f} and {high:.4f}"
-        )
+    text += _along_floor(e.diagnosis.profile)
     if e.optimum.status is Status.ILL_CONDITIONED:
         return Check("fit.identifiability", Level.WARN,
                      f"{text}: some parameters are not determined. Predictions inside the data "
@@ -172,6 +185,23 @@ def identifiability(e: Evidence) -> Check:
     )
     fine = f"{text} (coefficients drift together; exponents and predictions are what to compare)."
     return line("fit.identifiability", problem if loose else None, fine)
+
+
+def _along_floor(profile: Profile | None) -> str:
+    """Say how the sum and the forecast move while the floor crosses its interval."""
+    if profile is None or not profile.inside().any():
+        return ""
+    rows = profile.inside()
+    text = (
+        f"; with {profile.parameter} anywhere from {profile.low:.4g} to {profile.high:.4g} the sum "
+        f"rises by at most {share(float(np.max(profile.rise[rows])))}"
+    )
+    there = profile.prediction[rows]
+    known = there[np.isfinite(there)]  # a held fit may be so steep that it has no forecast
+    if not len(known):
+        return text
+    low, high = np.min(known), np.max(known)
+    return f"{text} and the prediction at {REACH:.0f}x lies between {low:.4f} and {high:.4f}"
 
 
 def _endless(e: Evidence) -> str:
@@ -205,16 +235,27 @@ def residuals(e: Evidence) -> Check:
     far = np.argsort(-np.abs(r))[:3].tolist()
     worst = [f"{e.points.runs[i]} ({percent(float(-r[i]))})" for i in far]
     text = f"robust sd {100 * spread:.2g} %; farthest from the law: {', '.join(worst)}"
+    astray = int(np.sum(np.abs(r) > max(OUTLYING * spread, ASTRAY)))
     if spread > MIXED_REGIMES:
         return Check("fit.residuals", Level.WARN,
                      f"{text}. Above 2 % the table mixes regimes (under-trained, unfinished or "
                      "badly tuned runs); leave them out with --where.")  # fmt: skip
+    if astray:
+        return Check("fit.residuals", Level.WARN,
+                     f"{text}. {_runs(astray)} more than {100 * np.expm1(ASTRAY):.0f} % and "
+                     f"{OUTLYING:.0f} sd away: a typing error, or a run that diverged or stopped? "
+                     "Leave out with --where what is not of the regime you "
+                     "forecast.")  # fmt: skip
     trends = _trends(e, np.clip(r, -CLIPPED * spread, CLIPPED * spread)) if spread > 0 else []
     problem = (
         f"{text}. What is left over is not noise: {'; '.join(trends)}. The law bends: compare "
         "laws (fit.alternatives), or fit only the runs nearest to the forecast."
     )
     return line("fit.residuals", problem if trends else None, f"{text}; no trend is left.")
+
+
+def _runs(count: int) -> str:
+    return "1 point lies" if count == 1 else f"{count} points lie"
 
 
 def _trends(e: Evidence, r: np.ndarray) -> list[str]:
@@ -259,27 +300,43 @@ def runs_z(x: np.ndarray, r: np.ndarray) -> float:
 
 def alternatives(e: Evidence) -> Check:
     """R12: rival laws by what they forecast of the runs that were held back."""
-    found = e.diagnosis.rivals
-    if not found:
-        return Check("fit.alternatives", Level.PASS,
-                     "no other law of these inputs can be fitted to so few points.")  # fmt: skip
-    tested = [r for r in found if r.cuts]
-    text = "; ".join(_rival(r) for r in found)
+    found, code = e.diagnosis.rivals, "fit.alternatives"
     own = laws.name_of(e.optimum.law)
-    better = [r for r in tested if _beats(r)]
+    if not found:
+        return _without_rivals(e, own)
+    text = "; ".join(_rival(r) for r in found)
+    better = [r for r in found if _beats(r)]
     if better:
         best = min(better, key=lambda r: (r.errors() or (np.inf, 0.0))[0])
-        return Check("fit.alternatives", Level.WARN,
-                     f"{best.law} forecasts better than {own}: {text}. Fit it as well (--law "
-                     f"{best.law}) and quote both forecasts.")  # fmt: skip
+        return Check(code, Level.WARN,
+                     f"{best.law} forecasts better than {own}: {text}. Fit it as well "
+                     f"({_option(best.law)}) and quote both forecasts.")  # fmt: skip
     apart = [r for r in found if not r.cuts and abs(r.shift) > e.half_widths[1]]
-    problem = (
-        f"no cut can choose between {own} and {', '.join(r.law for r in apart)}, whose "
-        f"predictions differ by more than the interval: {text}. Quote both, or add runs."
-    )
-    return line(
-        "fit.alternatives", problem if apart else None, f"{own} forecasts no worse: {text}."
-    )
+    if apart:
+        return Check(code, Level.WARN,
+                     f"no cut can choose between {own} and {', '.join(r.law for r in apart)}, "
+                     f"whose predictions differ by more than the interval: {text}. Quote both, or "
+                     "add runs.")  # fmt: skip
+    untested = not any(r.cuts for r in found)
+    problem = f"no cut could test whether another law forecasts better: {text}. Add smaller runs."
+    fine = f"no law that could be tested forecasts clearly better than {own}: {text}."
+    return line(code, problem if untested else None, fine)
+
+
+def _without_rivals(e: Evidence, own: str) -> Check:
+    """Say that nothing was compared: for want of points, or of another law."""
+    if candidates(type(e.optimum.law), len(e.optimum.u), sys.maxsize):
+        return Check("fit.alternatives", Level.WARN,
+                     f"{len(e.points)} points are too few to fit another law beside {own}: whether "
+                     "one forecasts better was not shown. Add runs.")  # fmt: skip
+    return Check("fit.alternatives", Level.PASS,
+                 f"no other law here is about the same inputs and output as {own}.")  # fmt: skip
+
+
+def _option(rival: str) -> str:
+    """Return the option that fits a rival: another law, or the law itself with a tie."""
+    name, _, tie = rival.partition(" with ")
+    return f"--tie {tie.replace(' = ', '=')}" if tie else f"--law {name}"
 
 
 def _beats(rival: Rival) -> bool:

@@ -1,9 +1,13 @@
 """The options that several commands share, each declared once."""
 
 from collections.abc import Iterable
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from scaling_cli.artefact import Objective
+    from scaling_cli.cli._terminal import Terminal
 
 
 def _choices(*values: str) -> str:
@@ -247,10 +251,58 @@ def pairs(values: list[str] | None, option: str) -> dict[str, str] | None:
 
 def numbers(values: list[str] | None) -> dict[str, float] | None:
     """Return the parameters that repeated `--fix NAME=VALUE` options hold, and at what."""
+    held = pairs(values, "fix")
+    return None if held is None else {name: _held(name, text) for name, text in held.items()}
+
+
+def _held(name: str, text: str) -> float:
+    """Read the value of --fix.
+
+    Raises
+    ------
+    UsageError
+        If it is no number.
+    """
+    from scaling_cli.errors import UsageError
     from scaling_cli.quantities import parse_number
 
-    held = pairs(values, "fix")
-    return None if held is None else {name: parse_number(text) for name, text in held.items()}
+    try:
+        return parse_number(text)
+    except UsageError as error:
+        raise UsageError(
+            f"--fix {name}={text}: {text!r} is no number.", hint=f"Such as --fix {name}=1.6."
+        ) from error
+
+
+def objective(context: typer.Context) -> "Objective":
+    """Return what is minimised, as --objective, --delta and --space say.
+
+    Raises
+    ------
+    UsageError
+        If --delta was typed for an objective without a corner, or one of them means nothing.
+    """
+    from scaling_cli.artefact import Objective
+    from scaling_cli.errors import UsageError
+
+    chosen = context.params
+    found = Objective(chosen["objective"], chosen["delta"], chosen["space"])
+    if found.name != "huber" and given(context, ("delta",)):
+        raise UsageError(
+            f"--delta is the corner of the Huber loss; --objective {found.name} has none.",
+            hint="Leave one of the two out.",
+        )
+    return found
+
+
+def announce(executor: str, terminal: "Terminal") -> None:
+    """Say that a cluster may keep one waiting."""
+    from scaling_cli.executors import SERIAL_NAME, WORKER_WITHIN
+
+    if executor != SERIAL_NAME:
+        terminal.say(
+            f"connecting to {executor}; waits up to {WORKER_WITHIN:g} s for a first worker"
+        )
 
 
 def command_line(context: typer.Context) -> str:

@@ -124,10 +124,12 @@ def interval(pair: Sequence[float] | None, write: Callable[[float], str] | None 
 
 
 def percent(fraction: float | None, *, sign: bool = False) -> str:
-    """Write a fraction as a percentage with two or three digits: `0.81 %`, `+1.2 %`."""
+    """Write a fraction as a percentage with two or three digits: `0.81 %`, `+1.2 %`, `6e+79 %`."""
     if fraction is None or not math.isfinite(fraction):
         return "-"
     number = 100 * fraction
+    if abs(number) >= 1e5:
+        return f"{number:{'+' if sign else ''}.2g} %"
     digits = 2 if abs(number) < 10 else 1 if abs(number) < 100 else 0
     return f"{number:{'+' if sign else ''}.{digits}f} %"
 

@@ -1,5 +1,6 @@
 """What refits, rivals and isoFLOP slices say, as text: other choices, the floor, other laws, N*."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,17 +10,19 @@ from scaling_cli.artefact import Fit
 from scaling_cli.cli import _render
 from scaling_cli.cli._terminal import Style
 
-SHOWN = 3  # choices that move the prediction most
+SHOWN = 3  # runs that move the forecast most, one by one
+NAMED = 4  # runs of those that are left out at once
 HEADLINE = 1  # of the computes at which isoFLOP optima are reported: that of the forecast
 
 
 def text(fit: Fit, style: Style) -> str:
-    """Return a table of choices and a line each for the floor, rivals and isoFLOP slices."""
+    """Return a table of choices and a line each for runs, the floor, rivals, isoFLOP slices."""
     return "\n".join(
         part
         for part in (
             sensitivity(fit.diagnostics.get("sensitivity") or (), style),
-            _labelled("floor", _floor(fit.diagnostics.get("profile")), style),
+            _labelled("influence", _influence(fit), style),
+            _labelled("floor", _floor(fit), style),
             _labelled("rivals", rivals(fit.diagnostics.get("rivals") or ()), style),
             _labelled("isoFLOP", isoflop(fit.diagnostics.get("isoflop")), style),
         )
@@ -32,15 +35,9 @@ def _labelled(label: str, body: str, style: Style) -> str:
 
 
 def sensitivity(choices: Sequence[Mapping[str, Any]], style: Style) -> str:
-    """Return the choices that move the answer most: the prediction, and N*."""
+    """Return every other choice and what it moves, the forecast most first."""
     if not choices:
         return ""
-    order = sorted(choices, key=lambda c: -abs(c["headline_shift"]))
-    shown = order[:SHOWN]
-    sized = [c for c in choices if c.get("optimum_factor")]
-    farthest = max(sized, key=lambda c: abs(np.log(c["optimum_factor"])), default=None)
-    if farthest is not None and farthest not in shown:
-        shown.append(farthest)
     rows = [
         [
             c["name"],
@@ -48,21 +45,56 @@ def sensitivity(choices: Sequence[Mapping[str, Any]], style: Style) -> str:
             _multiple(c.get("optimum_factor")),
             ", ".join(f"{name} {value:.3f}" for name, value in c["exponents"].items()),
         ]
-        for c in shown
+        for c in sorted(choices, key=lambda c: -abs(c["headline_shift"]))
     ]
     body = _render.table(["", "prediction", "N*", "exponents"], rows, align="<>><", style=style)
-    title = f"other choices (the {len(rows)} of {len(choices)} that move the forecast most)"
-    return _render.block(title, body, style=style)
+    return _render.block("other choices, and what each moves", body, style=style)
 
 
 def _multiple(factor: float | None) -> str:
     return "-" if factor is None else f"x{factor:.3g}"
 
 
-def _floor(profile: Mapping[str, Any] | None) -> str:
-    """Return how far the forecast moves while the floor crosses its interval."""
-    if not profile:
+def _influence(fit: Fit) -> str:
+    failed = fit.diagnostics.get("failed_refits") or ()
+    return influence(fit.diagnostics.get("influence") or {}, len(failed))
+
+
+def influence(found: Mapping[str, Any], failed: int = 0) -> str:
+    """Return the runs without which the forecast moves most, one by one and a few at once.
+
+    Where more runs are missing than refits failed, they were screened.
+    """
+    runs, groups = _by_shift(found.get("runs") or ()), _by_shift(found.get("groups") or ())
+    if not runs:
         return ""
+    alone = ", ".join(f"{_named(r)} ({_shift(r)})" for r in runs[:SHOWN])
+    text = f"the forecast moves most without {alone}"
+    if groups:
+        few = len(groups[0]["removed"])
+        text += f"; {_shift(groups[0])} without {few} at once ({_named(groups[0])})"
+    screened = found["of"] - len(runs) > failed
+    tried = f"{len(runs)} of {found['of']} runs" + ", by a screen" * screened
+    return f"{text}; left out one by one: {tried}"
+
+
+def _named(found: Mapping[str, Any]) -> str:
+    return ", ".join(_render.some(found["removed"], NAMED))
+
+
+def _by_shift(found: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return sorted(found, key=lambda v: -abs(v["headline_shift"]))
+
+
+def _shift(found: Mapping[str, Any]) -> str:
+    return _render.percent(float(np.expm1(found["headline_shift"])), sign=True)
+
+
+def _floor(fit: Fit) -> str:
+    """Return how far the forecast moves while the floor crosses its interval, or why it cannot."""
+    profile = fit.diagnostics.get("profile")
+    if not profile:
+        return _without_profile(fit)
     low, high = profile["interval"]
     inside = [
         i
@@ -71,13 +103,31 @@ def _floor(profile: Mapping[str, Any] | None) -> str:
     ]
     if not inside:
         return ""
-    predictions = [profile["prediction"][i] for i in inside]
+    predictions = [p for i in inside if math.isfinite(p := profile["prediction"][i] or math.nan)]
     rise = max(profile["objective_rise"][i] for i in inside)
-    return (
+    text = (
         f"with {profile['parameter']} held from {low:.4g} to {high:.4g} the sum rises by up to "
-        f"{_render.percent(rise)}, the forecast goes from {_render.value(predictions[0])} to "
-        f"{_render.value(predictions[-1])}"
+        f"{_render.percent(rise)}"
     )
+    if not predictions:
+        return text
+    first, last = _render.value(predictions[0]), _render.value(predictions[-1])
+    return f"{text}, the forecast goes from {first} to {last}"
+
+
+def _without_profile(fit: Fit) -> str:
+    """Say why a law with a floor has no profile over it: it ran to its bound, or was held."""
+    declared = fit.law.parameters()
+    name = next((n for n, p in declared.items() if p.prior and p.prior.of_output), None)
+    if name is None:
+        return ""
+    if name in (fit.selection.get("fix") or {}):
+        return f"{name} is held: there is no profile over it"
+    if name not in fit.diagnostics.get("at_bound", ()):
+        return ""
+    high = (fit.intervals.get(name) or {}).get("high")
+    reach = "" if high is None else f"; its interval reaches up to {_render.parameter(high)}"
+    return f"{name} ran to zero, the edge of its domain: there is no profile over it{reach}"
 
 
 def rivals(found: Sequence[Mapping[str, Any]]) -> str:

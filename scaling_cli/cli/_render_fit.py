@@ -16,12 +16,16 @@ from scaling_cli.cli import (
     _render_runs,
 )
 from scaling_cli.cli._terminal import Style
-from scaling_cli.points import LeftOut, scale
+from scaling_cli.points import LeftOut, scale, straddled
 from scaling_cli.quantities import BY_SYMBOL, format_number, short_number
 
 STEP = 3.0  # the suggested prediction lies this far beyond each input's range
 SHOWN = 10  # reasons for leaving runs out, and notes, that are listed one by one
 NAMED = 4  # runs named with one reason; the fit file has them all
+INSIDE = (
+    "inside: held-back points within what the law allows, the 90 % interval by its own variance "
+    "without drift; 'scaling backtest' counts those in the interval that 'scaling predict' prints"
+)
 _PAINT = {Level.PASS: ("green",), Level.WARN: ("bold", "yellow"), Level.FAIL: ("bold", "red")}
 
 
@@ -186,8 +190,8 @@ def parameters(fit: Fit, style: Style) -> str:
     declared = fit.law.parameters()
     held = {**fit.selection.get("fix", {})} if fit.selection.get("fix") else {}
     rows = [
-        [name, _render.parameter(number), _interval(fit, name, held), declared[name].unit,
-         declared[name].meaning]
+        [name, _render.parameter(number), _interval(fit, name, held),
+         _parameter_unit(fit, declared[name].unit), declared[name].meaning]
         for name, number in fit.parameters.items()
     ]  # fmt: skip
     levels = [i["level"] for i in fit.intervals.values() if i.get("level") is not None]
@@ -197,6 +201,12 @@ def parameters(fit: Fit, style: Style) -> str:
     methods = dict.fromkeys(str(i["method"]) for i in fit.intervals.values() if i.get("method"))
     told = [f"intervals: {', '.join(methods)}"] if methods else []
     return _render.block("parameters", "\n".join([body, *told]), style=style)
+
+
+def _parameter_unit(fit: Fit, declared: str) -> str:
+    """Return a parameter's unit, the output's own in it being that of these data."""
+    output = fit.law.output()
+    return declared.replace(output.unit, fit.data.get("conventions", {}).get("L") or output.unit)
 
 
 def _interval(fit: Fit, name: str, held: Mapping[str, Any]) -> str:
@@ -220,8 +230,26 @@ def backtest(fit: Fit, style: Style) -> str:
                "law allows", "inside"]  # fmt: skip
     rows = [_cut(cut, axis) for cut in cuts]
     body = _render.table(headers, rows, align=">>>>>>>>", style=style)
-    lines = [body, *_render.wrap(note, style.width - 2)] if note else [body]
+    notes = [note] * bool(note) + [INSIDE] + _straddling(fit, axis, cuts)
+    lines = [body, *(line for one in notes for line in _render.wrap(one, style.width - 2))]
     return _render.block("backtest (larger runs held back)", "\n".join(lines), style=style)
+
+
+def _straddling(fit: Fit, axis: str, cuts: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say where a run has rows on both sides of a cut; a fit without its points cannot tell."""
+    points = fit.data.get("points")
+    if not points:
+        return []
+    inputs = {symbol: np.asarray(v, float) for symbol, v in points["inputs"].items()}
+    values = inputs.get(axis, scale(inputs)[1])
+    held = [(cut["train_max"], cut.get("held_out", ())) for cut in cuts]
+    both = straddled(points["runs"], values, held)
+    if not both:
+        return []
+    return [
+        f"in {both} of {len(cuts)} cuts a run has rows on both sides: its later rows are forecast "
+        "with its earlier ones fitted. With --at final every run is on one side."
+    ]
 
 
 def _cut(cut: Mapping[str, Any], axis: str) -> list[str]:

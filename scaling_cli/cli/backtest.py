@@ -89,14 +89,13 @@ def backtest(
     'scaling predict' would have printed, with the drift that was learned from those runs alone.
     If no cut leaves enough to fit, the exit code is 4.
     """
-    del debug
-    from scaling_cli.artefact import Objective
+    del debug, objective, delta, space
 
     terminal = Terminal(json=json, quiet=quiet)
     path = _named(writable(output))
     chosen = {
         "law": law, "target": target, "where": where, "at": at,
-        "objective": Objective(objective, delta, space), "fix": options.numbers(fix),
+        "objective": options.objective(context), "fix": options.numbers(fix),
         "tie": options.pairs(tie, "tie"), "weights": weight,
         "prior": options.pairs(prior, "prior"), "on": on, "seed": seed, "level": level,
         "executor": executor, "command": options.command_line(context),
@@ -110,6 +109,7 @@ def backtest(
     runs = read(
         sources, terminal, mapped=mapped, constants=constants, meta=meta, name=name, format=format
     )
+    options.announce(executor, terminal)
     with terminal.status(f"backtest of {law} along {on}"):
         from scaling_cli import backtesting
 

@@ -79,8 +79,7 @@ def fit(
     is 4. A law of loss curves, or their average, is fitted to every logged step of a few runs
     that differ in their schedules.
     """
-    del debug, schedules, warmup, prior_strength, start
-    from scaling_cli.artefact import Objective
+    del debug, objective, delta, space, schedules, warmup, prior_strength, start
     from scaling_cli.cli import _render_fit
 
     terminal = Terminal(json=json, quiet=quiet)
@@ -90,7 +89,7 @@ def fit(
         return
     chosen = {
         "law": law, "target": target, "where": where, "at": at,
-        "objective": Objective(objective, delta, space), "fix": options.numbers(fix),
+        "objective": options.objective(context), "fix": options.numbers(fix),
         "tie": options.pairs(tie, "tie"), "weights": weight,
         "prior": options.pairs(prior, "prior"), "bootstrap": bootstrap,
         "bootstrap_kind": bootstrap_kind, "cluster": cluster, "seed": seed, "level": level,
@@ -99,6 +98,7 @@ def fit(
     runs = read(
         sources, terminal, mapped=mapped, constants=constants, meta=meta, name=name, format=format
     )
+    options.announce(executor, terminal)
     with terminal.status(f"fitting {law}, {bootstrap} bootstrap refits, backtest"):
         _cache.enable()
         from scaling_cli import fitting  # its JAX takes a while to load: under the status line

@@ -116,7 +116,7 @@ def to_free(law: type[Law], name: str, value: Any) -> Any:
 def parameters(problem: Problem, u: np.ndarray) -> dict[str, np.ndarray]:
     """Return parameter values, each of shape (m,), at searched coordinates u of shape (m, k).
 
-    Infinite where a coordinate leaves the doubles.
+    A coefficient that the data let run away is infinite where no number is as large.
     """
     full = u @ problem.frame.matrix.T + problem.frame.offset
     with np.errstate(over="ignore"):
@@ -133,13 +133,15 @@ def predictions(
 ) -> np.ndarray:
     """Return the law at parameter values, each (m,), and inputs, each (n,): shape (m, n).
 
-    The problem's own inputs by default.
+    The problem's own inputs by default. NaN where an infinite coefficient meets a power that has
+    vanished: there is no prediction.
     """
     given = problem.inputs if inputs is None else inputs
     columns = {s: np.asarray(v, float)[None, :] for s, v in given.items()}
     shape = (len(next(iter(values.values()))), len(next(iter(given.values()))))
     law = problem.law(**{name: v[:, None] for name, v in values.items()})
-    return np.broadcast_to(np.asarray(law(**columns), float), shape)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.broadcast_to(np.asarray(law(**columns), float), shape)
 
 
 def deviations(problem: Problem, u: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 """What figures read off a fit: its points, the runs held out of it, the best N and D."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +9,9 @@ from scaling_cli.artefact import Fit
 from scaling_cli.errors import DataError
 from scaling_cli.law import Law
 from scaling_cli.points import Points, scale
+
+SAME = 1 + 1e-9  # the largest run itself lies within the data, rounding or not
+NEAR = 1.1  # an optimal N or D this close to those that were run is not beyond them
 
 
 def points(fit: Fit) -> Points:
@@ -62,6 +66,14 @@ def held_out(fit: Fit, measured: Points | None, level: float = 0.9) -> HeldOut |
         low=low,
         high=high,
     )
+
+
+def within(fitted: Mapping[str, np.ndarray], inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return where neither an input nor the scale axis leaves the range that was fitted."""
+    along = scale(inputs)[1], scale(fitted)[1], SAME
+    columns = [along, *((inputs[s], fitted[s], NEAR) for s in fitted if len(fitted) > 1)]
+    held = [(v >= np.min(f) / room) & (v <= np.max(f) * room) for v, f, room in columns]
+    return np.all(held, axis=0)
 
 
 def best_inputs(law: Law, compute: np.ndarray) -> dict[str, np.ndarray] | None:

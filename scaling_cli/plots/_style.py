@@ -42,6 +42,7 @@ ORDERED = LinearSegmentedColormap.from_list(
 PALE = LinearSegmentedColormap.from_list("pale", ("#9ecae1", "#deebf7", "#fffdf5", "#fde3b8"))
 
 DASHED = (0, (4, 2))
+WIDE = 10.0  # a logarithmic axis of more than a decade keeps its usual ticks
 PAGE = (6.4, 4.3)  # inches: the text width of a paper
 _DPI = 200
 _STYLE: dict[Any, Any] = {
@@ -119,9 +120,10 @@ def log_axis(ax: Axes, which: str) -> None:
     ticked instead, which the logarithm spaces unevenly.
     """
     axis = ax.yaxis if which == "y" else ax.xaxis
-    low, high = ax.get_ylim() if which == "y" else ax.get_xlim()
     ax.set(**{f"{which}scale": "log"})
-    ax.set(**{f"{which}lim": (low, high)})
+    low, high = ax.get_ylim() if which == "y" else ax.get_xlim()
+    if high > WIDE * low:
+        return
     ticks = MaxNLocator(nbins=7, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
     axis.set_major_locator(FixedLocator([t for t in ticks if low <= t <= high]))
     axis.set_minor_locator(NullLocator())
@@ -169,16 +171,40 @@ def colour_bar(ax: Axes, norm: LogNorm, text: str) -> None:
 
 
 def shade_no_data(ax: Axes, edge: float) -> None:
-    """Shade what lies beyond the largest fitted run, and say so."""
-    right = ax.get_xlim()[1]
+    """Shade what lies beyond the largest fitted run, and say so on the side with more room."""
+    left, right = ax.get_xlim()
     if right <= edge:
         return
     ax.axvspan(edge, right, color=NO_DATA, zorder=0, linewidth=0)
+    ax.set_xlim(left, right)
+    share = (ax.transScale + ax.transLimits).transform((edge, ax.get_ylim()[0]))[0]
+    text, side = " no fitted run beyond here", "left"
+    if share > 0.5:
+        text, side = "no fitted run beyond here \N{RIGHTWARDS ARROW} ", "right"
     ax.text(
-        edge, 0.012, " no fitted run beyond here", transform=ax.get_xaxis_transform(),
-        color=FAINT, fontsize=8, va="bottom",
+        edge, 0.012, text, transform=ax.get_xaxis_transform(), color=FAINT, fontsize=8,
+        va="bottom", ha=side,
     )  # fmt: skip
-    ax.set_xlim(right=right)
+
+
+def draw_reach(
+    ax: Axes, x: np.ndarray, y: np.ndarray, inside: np.ndarray, *, text: str, colour: str
+) -> None:
+    """Draw a line that is solid where `inside` holds, and dashed without a gap where not."""
+    if inside.any():
+        ax.plot(x, np.where(inside, y, np.nan), color=colour, lw=1.8, label=text)
+    beyond = outside(inside)
+    if beyond.any():
+        ax.plot(x, np.where(beyond, y, np.nan), color=colour, lw=1.4, ls=DASHED,
+                label="extrapolated" if inside.any() else f"{text}, extrapolated")  # fmt: skip
+
+
+def outside(inside: np.ndarray) -> np.ndarray:
+    """Return where `inside` does not hold, and the points next to it, where it ends."""
+    found = ~inside
+    found[1:] |= ~inside[:-1]
+    found[:-1] |= ~inside[1:]
+    return found
 
 
 def draw_held_out(held: HeldOut, ax: Axes, across: np.ndarray) -> None:

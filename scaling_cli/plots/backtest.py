@@ -104,7 +104,6 @@ def draw(table: Table, ax: Axes) -> None:
         _draw_cuts(table, ax)
     else:
         _draw_errors(table.errors, table.axis, ax)
-    ax.legend(loc="best", handlelength=2.2)
 
 
 def _draw_errors(errors: Errors, axis: str, ax: Axes) -> None:
@@ -116,7 +115,7 @@ def _draw_errors(errors: Errors, axis: str, ax: Axes) -> None:
         (errors.inside, _style.PREDICTED, "inside"),
         (~errors.inside, _style.MEASURED, "outside"),
     ):
-        label = f"{text} ({np.sum(rows)} of {len(rows)} forecasts)"
+        label = f"{text} ({np.sum(rows)} of {len(rows)})"
         ax.plot(errors.reach[rows], errors.error[rows], "o", color=colour, ms=3.5, mec="white",
                 mew=0.4, zorder=3, label=label)  # fmt: skip
     ax.set(
@@ -125,6 +124,10 @@ def _draw_errors(errors: Errors, axis: str, ax: Axes) -> None:
     )
     ax.margins(x=0.05, y=0.1)
     _style.decades(ax)
+    # Above the axes: bars fill them, and a legend among them would hide some.
+    _style.parent(ax).legend(
+        *ax.get_legend_handles_labels(), loc="outside upper center", ncols=3, handlelength=2.2
+    )
 
 
 def _draw_cuts(table: Table, ax: Axes) -> None:
@@ -136,14 +139,16 @@ def _draw_cuts(table: Table, ax: Axes) -> None:
             ls=_style.DASHED, lw=1, label="bias (positive: predicted too high)")  # fmt: skip
     ax.set(
         xscale="log",
-        xlabel=f"Largest held-out run / largest fitted run, in {table.axis}",
+        xlabel=f"Largest held-out run / largest fitted run, in {table.axis}\n"
+        "(in: held-out runs inside the law's own 90 % interval)",
         ylabel="Error of held-out runs (%)",
     )
     ax.margins(x=0.12, y=0.15)
     _style.cut_axis(ax, table.factor, [_cut_text(table, i) for i in range(len(table.factor))])
+    ax.legend(loc="best", handlelength=2.2)
 
 
 def _cut_text(table: Table, i: int) -> str:
     """Say of a cut: how far it reaches, what was fitted, how many runs fell inside."""
-    inside = f"{table.coverage[i] * table.n_test[i]:.0f} of {table.n_test[i]:.0f} inside"
+    inside = f"{table.coverage[i] * table.n_test[i]:.0f}/{table.n_test[i]:.0f} in"
     return f"{table.factor[i]:.3g}\N{MULTIPLICATION SIGN}\n{table.n_train[i]:.0f} fitted\n{inside}"

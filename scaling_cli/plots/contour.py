@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from scaling_cli.artefact import Fit
 from scaling_cli.errors import UsageError
 from scaling_cli.plots import _style
-from scaling_cli.plots._fitted import best_inputs, held_out, points
+from scaling_cli.plots._fitted import best_inputs, held_out, points, within
 from scaling_cli.points import Points, scale
 
 _STEPS = 90
@@ -40,6 +40,8 @@ class Table:
     compute: np.ndarray
     """Compute at each point of the surface, same shape as `loss`."""
     best_compute: np.ndarray
+    best_inside: np.ndarray | None
+    """Where the best N and D lie in the ranges that were fitted, shape of `best_size`."""
     labels: tuple[str, str, str]
 
 
@@ -80,6 +82,7 @@ def table(fit: Fit, measured: Points | None = None, level: float = 0.9) -> Table
         edge=float(scale(fitted.inputs)[1].max()),
         compute=compute,
         best_compute=along,
+        best_inside=within(fitted.inputs, best) if best else None,
         labels=(
             _style.label(fit, symbol),
             _style.label(fit, "D"),
@@ -125,10 +128,9 @@ def draw(table: Table, ax: Axes) -> None:
 
 
 def _draw_best(table: Table, ax: Axes) -> None:
-    if table.best_size is None or table.best_tokens is None:
+    if table.best_size is None or table.best_tokens is None or table.best_inside is None:
         return
-    inside, beyond = table.best_compute <= table.edge, table.best_compute >= table.edge
-    ax.plot(table.best_size[inside], table.best_tokens[inside], color=_style.PREDICTED, lw=1.8,
-            label="compute-optimal")  # fmt: skip
-    ax.plot(table.best_size[beyond], table.best_tokens[beyond], color=_style.PREDICTED, lw=1.8,
-            ls=_style.DASHED, label="extrapolated")  # fmt: skip
+    _style.draw_reach(
+        ax, table.best_size, table.best_tokens, table.best_inside, text="compute-optimal",
+        colour=_style.PREDICTED,
+    )  # fmt: skip

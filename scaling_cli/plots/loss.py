@@ -9,7 +9,7 @@ from matplotlib.colors import LogNorm
 
 from scaling_cli.artefact import Fit
 from scaling_cli.plots import _style
-from scaling_cli.plots._fitted import HeldOut, best_inputs, held_out, points
+from scaling_cli.plots._fitted import HeldOut, best_inputs, held_out, points, within
 from scaling_cli.points import Points, scale
 from scaling_cli.quantities import short_number
 
@@ -33,7 +33,8 @@ class Curve:
 class Frontier:
     """The least loss at each compute (or the law of one variable), with its interval.
 
-    `low` and `high` bound a new run at `level`; None where the fit has no uncertainty.
+    `low` and `high` bound a new run at `level`; None where the fit has no uncertainty. `inside`
+    says where every input lies in the range that was fitted.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Frontier:
     low: np.ndarray | None
     high: np.ndarray | None
     level: float
+    inside: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def table(fit: Fit, measured: Points | None = None, level: float = 0.9) -> Table
         size=fitted.inputs[symbol] if symbol else None,
         size_symbol=symbol,
         curves=_curves(fit, fitted, symbol) if symbol else (),
-        frontier=_frontier(fit, along, level),
+        frontier=_frontier(fit, fitted, along, level),
         held_out=held,
         edge=float(reach.max()),
         labels=(_style.label(fit, axis), _style.label(fit, fit.law.output().symbol)),
@@ -121,7 +123,7 @@ def _shown_sizes(sizes: np.ndarray) -> np.ndarray:
     return distinct[np.linspace(0, len(distinct) - 1, MOST_SIZES).round().astype(int)]
 
 
-def _frontier(fit: Fit, along: np.ndarray, level: float) -> Frontier | None:
+def _frontier(fit: Fit, fitted: Points, along: np.ndarray, level: float) -> Frontier | None:
     inputs, name = best_inputs(fit.law, along), "compute-optimal"
     if inputs is None and len(fit.law.inputs()) == 1:
         inputs, name = {next(iter(fit.law.inputs())): along}, "fitted law"
@@ -129,7 +131,8 @@ def _frontier(fit: Fit, along: np.ndarray, level: float) -> Frontier | None:
         return None
     prediction = fit.predict(level=level, **inputs)
     low, high = prediction.new_run or (None, None)
-    return Frontier(name, along, prediction.value, low, high, level)
+    inside = within(fitted.inputs, inputs)
+    return Frontier(name, along, prediction.value, low, high, level, inside)
 
 
 def draw(table: Table, ax: Axes) -> None:
@@ -137,7 +140,7 @@ def draw(table: Table, ax: Axes) -> None:
     norm = _style.colours(table.size) if table.size is not None else None
     _draw_runs(table, ax, norm)
     if table.frontier:
-        _draw_frontier(table.frontier, table.edge, ax)
+        _draw_frontier(table.frontier, ax)
     if table.held_out:
         held = table.held_out
         _style.draw_held_out(held, ax, held.scale)
@@ -163,19 +166,13 @@ def _draw_runs(table: Table, ax: Axes, norm: LogNorm | None) -> None:
         _style.colour_bar(ax, norm, f"{table.size_symbol} of each run")
 
 
-def _draw_frontier(frontier: Frontier, edge: float, ax: Axes) -> None:
-    inside, beyond = frontier.scale <= edge, frontier.scale >= edge
-    ax.plot(
-        frontier.scale[inside], frontier.loss[inside],
-        color=_style.INK, lw=1.8, label=frontier.name,
-    )  # fmt: skip
-    ax.plot(
-        frontier.scale[beyond], frontier.loss[beyond],
-        color=_style.INK, lw=1.4, ls=_style.DASHED, label="extrapolated",
-    )  # fmt: skip
+def _draw_frontier(frontier: Frontier, ax: Axes) -> None:
+    _style.draw_reach(
+        ax, frontier.scale, frontier.loss, frontier.inside, text=frontier.name, colour=_style.INK
+    )
     if frontier.low is not None and frontier.high is not None:
         ax.fill_between(
-            frontier.scale[beyond], frontier.low[beyond], frontier.high[beyond],
+            frontier.scale, frontier.low, frontier.high, where=_style.outside(frontier.inside),
             color=_style.PREDICTED, alpha=0.22, linewidth=0,
             label=f"{100 * frontier.level:g} % new-run interval",
         )  # fmt: skip
