@@ -356,5 +356,14 @@ def intervals(
     return {
         name: {"level": level, "low": float(low), "high": float(high), "method": method}
         for name, values in draws.items()
-        for low, high in [np.quantile(values, ends)]
+        for low, high in [percentiles(values, ends)]
     }
+
+
+def percentiles(values: np.ndarray, shares: Sequence[float]) -> np.ndarray:
+    """Return quantiles of draws, some of which may have left the doubles.
+
+    Between those there is nothing to interpolate: an end is then one of the draws.
+    """
+    how = "linear" if np.all(np.isfinite(values)) else "inverted_cdf"
+    return np.quantile(values, shares, method=how)

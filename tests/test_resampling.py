@@ -19,6 +19,7 @@ from scaling_cli.resampling import (
     bootstrap,
     clusters,
     intervals,
+    percentiles,
     resample,
     resample_counts,
     wild_outputs,
@@ -196,3 +197,10 @@ def test_plans_that_are_refused(plan: tuple[Any, ...], message: str) -> None:
     with pytest.raises(UsageError) as caught:
         Plan(*plan)
     assert str(caught.value) == message
+
+
+def test_percentiles_of_draws_that_left_the_doubles() -> None:
+    values = np.concatenate([np.arange(1.0, 96.0), np.full(5, np.inf)])  # 5 % of 100 are infinite
+    np.testing.assert_array_equal(percentiles(values, [0.05, 0.95]), [5.0, 95.0])
+    np.testing.assert_array_equal(percentiles(values, [0.5, 0.99]), [50.0, np.inf])
+    np.testing.assert_allclose(percentiles(np.arange(11.0), [0.05, 0.95]), [0.5, 9.5])

@@ -11,7 +11,7 @@ from scaling_cli.law import Domain
 from scaling_cli.optimum import sensitivity
 from scaling_cli.points import scale
 from scaling_cli.quantities import short_number
-from scaling_cli.resampling import undetermined
+from scaling_cli.resampling import percentiles, undetermined
 from scaling_cli.stability import REACH, optimal_size
 from scaling_cli.uncertainty import ENOUGH_CUTS
 
@@ -80,8 +80,8 @@ def _too_narrow(e: Evidence) -> str | None:
     for name, least in ((n, b) for n, b in known if n not in open_):
         draws = np.asarray(e.resampled.draws[name], float)
         positive = e.problem.law.parameters()[name].domain is Domain.POSITIVE
-        low, high = np.quantile(np.log(draws) if positive else draws, [0.05, 0.95])
-        own = float(high - low) / 2
+        low, high = percentiles(np.log(draws) if positive else draws, [0.05, 0.95])
+        own = float(high - low) / 2 if np.isfinite([low, high]).all() else np.inf
         if own > 0 and (worst is None or NORMAL_90 * least / own > worst[0]):
             worst = (NORMAL_90 * least / own, name)
     if worst is None or worst[0] < TOO_NARROW:

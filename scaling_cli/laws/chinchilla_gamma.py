@@ -87,7 +87,9 @@ class ChinchillaGamma(Law):
     def starts(cls, inputs: Mapping[str, Any], output: Any) -> Iterator[dict[str, float]]:
         """Yield starts, for every gamma its best: (L-E)^(1/gamma) is linear in A and B."""
         N, D, L = (np.asarray(v, float) for v in (inputs["N"], inputs["D"], output))
-        ranked = [_solved(N, D, L, gamma) for gamma in _GAMMAS]
+        # A term too steep for doubles gives no start: it is not finite, and left out.
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            ranked = [_solved(N, D, L, gamma) for gamma in _GAMMAS]
         for same_rank in zip(*ranked, strict=True):
             yield from (start for _, start in sorted(same_rank, key=lambda found: found[0]))
 
@@ -123,13 +125,11 @@ def _amplitudes(x: np.ndarray, y: np.ndarray, target: np.ndarray) -> tuple[np.nd
     """
     xx, xy, yy = (np.sum(a * b, axis=1) for a, b in ((x, x), (x, y), (y, y)))
     tx, ty = np.sum(target * x, axis=1), np.sum(target * y, axis=1)
-    # A column too steep for doubles gives no start: it is not finite, and left out.
-    with np.errstate(over="ignore", invalid="ignore"):
-        determinant = xx * yy - xy**2
-        apart = determinant > 1e-12 * xx * yy
-        safe = np.where(apart, determinant, 1.0)
-        u, v = (tx * yy - ty * xy) / safe, (ty * xx - tx * xy) / safe
-        both = apart & (u > 0) & (v > 0)
-        alone = tx**2 / xx >= ty**2 / yy
-        u, v = np.where(both, u, tx / xx * alone), np.where(both, v, ty / yy * ~alone)
+    determinant = xx * yy - xy**2
+    apart = determinant > 1e-12 * xx * yy
+    safe = np.where(apart, determinant, 1.0)
+    u, v = (tx * yy - ty * xy) / safe, (ty * xx - tx * xy) / safe
+    both = apart & (u > 0) & (v > 0)
+    alone = tx**2 / xx >= ty**2 / yy
+    u, v = np.where(both, u, tx / xx * alone), np.where(both, v, ty / yy * ~alone)
     return np.maximum(u, _ALIVE * v), np.maximum(v, _ALIVE * u)
