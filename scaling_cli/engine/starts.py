@@ -17,7 +17,7 @@ from scaling_cli.law import Domain, Law
 # A start needs every term alive: a term that least squares sets to zero begins at this share of
 # the output instead. It is a start, not a bound.
 FAINT = 1e-3
-ENOUGH_POINTS = 1024
+ENOUGH_POINTS = 128
 
 
 def starts(problem: Problem) -> np.ndarray:
