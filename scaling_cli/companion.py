@@ -49,10 +49,9 @@ def problem_of(problem: Problem) -> Problem | None:
 def fitted(problem: Problem, weights: Sequence[np.ndarray]) -> list[Law | None]:
     """Return the law of a problem fitted under each row of weights; None where that fails.
 
-    Rows multiply the points' own weights, as in `optimum.refits`.
-    All points are fitted first, from the best starts and the laws contained; everything else begins
-    there. A lane that still creeps, along
-    a ridge or towards a bound, is taken where it is: its forecast hardly moves any more.
+    Rows multiply the points' own weights, as in `optimum.refits`. All points are fitted first, from
+    the best starts and the laws contained; everything else begins there. A lane that still creeps,
+    along a ridge or towards a bound, is taken where it is: its forecast hardly moves any more.
     """
     # As many as cost no more than one.
     begin = np.concatenate([nested_ends(problem), starts(problem)])[:LANES]

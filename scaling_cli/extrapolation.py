@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from scaling_cli import learning_curves
+from scaling_cli.asked import check_level
 from scaling_cli.combining import COMBINED, bayes_weights, stacked_weights
 from scaling_cli.despiking import Jump, checked, jump, spikes
 from scaling_cli.errors import FitError, UsageError
@@ -198,8 +199,7 @@ def _refuse(x: np.ndarray, until: float, families: Sequence[str], combine: str) 
 
 
 def _refuse_shares(level: float, skip: float) -> None:
-    if not 0 < level < 1:
-        raise UsageError(f"the level must lie between 0 and 1, not {level:g}.")
+    check_level(level)
     if not 0 <= skip < 1:
         raise UsageError(f"the share skipped must lie between 0 and 1, not {skip:g}.")
 

@@ -325,8 +325,7 @@ def sensitivity(
 
 def in_range(problem: Problem, u: np.ndarray) -> np.ndarray:
     """Say which lanes of u (m, k) have parameters that doubles can hold: a slide may leave them."""
-    with np.errstate(over="ignore"):
-        values = np.stack([*parameters(problem, u).values()])
+    values = np.stack([*parameters(problem, u).values()])
     return np.all(np.isfinite(values), axis=0)
 
 

@@ -31,9 +31,10 @@ from scaling_cli.optimum import (
     sensitivity,
 )
 from scaling_cli.points import Points, scale
+from scaling_cli.search import FEW_POINTS
 
 # Of a refit, beside the fit: another choice may have another minimum.
-OTHER_STARTS, MORE_STARTS, FEW_POINTS = 3, 15, 64
+OTHER_STARTS, MORE_STARTS = 3, 15
 REACH = 10.0  # the headline lies this factor beyond the largest run
 OPTIMUM = "optimal_params"  # the derived quantity that N*(C) is read from
 SPARE = 3  # points beyond the parameters that a filter must leave

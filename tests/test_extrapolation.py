@@ -174,7 +174,8 @@ def test_a_family_without_a_loss_there_is_left_out_and_named() -> None:
         ({"families": ["pow3", "pow3"]}, "name each family once"),
         ({"families": ["pow5"]}, "there is no family of learning curves"),
         ({"combine": "vote"}, "there is no combination 'vote'"),
-        ({"level": 1.0}, "the level must lie between 0 and 1"),
+        ({"level": 1.0}, "level must lie between 0 and 1"),
+        ({"level": "a"}, "level must lie between 0 and 1"),
         ({"skip": 1.0}, "the share skipped must lie"),
     ],
 )

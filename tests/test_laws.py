@@ -180,6 +180,18 @@ def difference(function: Callable[[float], float], at: float) -> float:
     return (16 * second - first) / 15
 
 
+# ---- a law that contains another
+
+
+@pytest.mark.parametrize("name", [n for n in laws.names() if laws.get(n).nested])
+def test_a_law_is_the_one_it_contains_where_it_says_so(name: str) -> None:
+    law, inputs = laws.get(name), {"N": np.geomspace(1e7, 1e10, 7), "D": np.geomspace(1e12, 1e8, 7)}
+    for inner, held in law.nested.items():
+        values = {n: 0.1 + 0.3 * i for i, n in enumerate(laws.get(inner).parameters())}
+        assert set(law.parameters()) == values.keys() | held.keys()
+        close(law(**values, **held)(**inputs), laws.get(inner)(**values)(**inputs), 1e-12)
+
+
 # ---- recovery from noiseless data
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from scaling_cli.asked import check_level
 from scaling_cli.combining import COMBINED
 from scaling_cli.errors import DataError, ScalingError, UsageError, near
 from scaling_cli.forecasting import reading
@@ -77,8 +78,7 @@ def forecast(
     """
     if method not in METHODS:
         raise UsageError(f"there is no method {method!r}.", hint=near(method, METHODS, "methods"))
-    if not 0 < level < 1:
-        raise UsageError(f"level must lie between 0 and 1, not {level:g}.")
+    check_level(level)
     if combine not in COMBINED:
         raise UsageError(
             f"there is no combination {combine!r}.", hint=near(combine, COMBINED, "combinations")
