@@ -335,6 +335,19 @@ def test_the_legend_of_a_backtest_covers_no_forecast(fit: Fit) -> None:
     assert figure.axes[0].get_legend() is None
 
 
+def test_a_backtest_within_a_decade_has_plain_numbers_along_it(fit: Fit) -> None:
+    table = plots.get("backtest").table(fit)
+    reach, wide = np.geomspace(1.2, 3.6, 9), np.full(9, 5.0)
+    errors = Errors(reach, np.zeros(9), -wide, wide, np.full(9, True), 0.9)
+    figure = plots.figure("backtest", replace(table, errors=errors))
+    figure.canvas.draw()
+    axis = figure.axes[0].xaxis
+    texts = [label.get_text() for label in axis.get_ticklabels(which="both")]
+    shown = [text for text in texts if text]
+    assert len(shown) >= 3
+    np.testing.assert_allclose([float(text) for text in shown], axis.get_majorticklocs())
+
+
 def test_an_unknown_figure_is_refused() -> None:
     with pytest.raises(UsageError) as caught:
         plots.get("residual")

@@ -124,6 +124,7 @@ def _draw_errors(errors: Errors, axis: str, ax: Axes) -> None:
     )
     ax.margins(x=0.05, y=0.1)
     _style.decades(ax)
+    _style.log_axis(ax, "x")
     # Above the axes: bars fill them, and a legend among them would hide some.
     _style.parent(ax).legend(
         *ax.get_legend_handles_labels(), loc="outside upper center", ncols=3, handlelength=2.2
