@@ -153,7 +153,7 @@ def test_levels_and_methods(here: Path) -> None:
          ".json.\nhint: Use a name that ends in .png, .svg, .pdf, .json.\n"),
         (["run.csv", "--method", "lawn"], 2, "error: there is no method 'lawn'.\nhint: Did you "
          "mean law? Known methods: law, power, families.\n"),
-        (["run.csv", "--level", "90"], 2, "error: level must lie between 0 and 1, not 90.\n"),
+        (["run.csv", "--level", "90"], 2, "error: level must lie between 0 and 1, not 90.0.\n"),
         (["run.csv", "--until", "2000"], 3, "error: run 'run' has reached its end: step 2000 of "
          "2000; its loss is {last}.\nhint: Say where it ends with --until if it goes on.\n"),
         (["run.csv", "--follow", "-o", "x.json"], 2, "error: --follow writes no file.\nhint: Leave "
