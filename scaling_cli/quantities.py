@@ -29,7 +29,9 @@ class Quantity:
     conventions : tuple of str
         Ways of counting that must not be mixed; empty where there is only one.
     aliases : tuple of str
-        Other column names recognised in input files (compared case-insensitively).
+        Other column names recognised in input files (compared case-insensitively), the
+        preferred first. One letter is a name for what people type; a column needs more than
+        that (`ingest/_columns.py`).
     """
 
     symbol: str
@@ -70,7 +72,8 @@ L_VALIDATION = Quantity(
 )  # fmt: skip
 S = Quantity(
     "S", "step", "optimiser steps", "steps", (),
-    ("steps", "iteration", "iter", "global_step", "_step", "trainer/global_step", "num_steps"),
+    ("steps", "iteration", "iter", "global_step", "trainer/global_step", "train/global_step",
+     "train/step", "num_steps", "_step"),  # `_step` counts calls of the logger: the last resort
 )  # fmt: skip
 S_MIN = Quantity(
     "S_min", "min_steps", "optimiser steps at an unlimited batch", "steps", (),
@@ -78,7 +81,8 @@ S_MIN = Quantity(
 )  # fmt: skip
 LR = Quantity(
     "lr", "lr", "learning rate", "1", (),
-    ("learning_rate", "learning rate", "optim/learning_rate", "eta", "peak_lr"),
+    ("learning_rate", "learning rate", "optim/learning_rate", "train/learning_rate", "train/lr",
+     "eta", "peak_lr"),
 )  # fmt: skip
 B_TOKENS = Quantity(
     "B_tokens", "batch_tokens", "tokens per optimiser step", "tokens/step", (),

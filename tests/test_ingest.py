@@ -217,6 +217,88 @@ def test_several_counts_are_all_kept(tmp_path: Path) -> None:
     assert mapped.runs["params_convention"].to_pylist() == ["active"] * 2
 
 
+SHAPES = "N,tokens,L,d,train_loss\n3e6,2e8,4,256,6.1\n1.4e7,2e8,8,384,5.1\n3.8e7,2e8,12,512,4.7\n"
+
+
+def test_full_names_go_before_letters(tmp_path: Path) -> None:
+    file = write(tmp_path, "f.csv", SHAPES)
+    runs = ingest.read(file)
+    assert runs.runs["params"].to_pylist() == [3e6, 1.4e7, 3.8e7]
+    assert column(runs, "tokens") == [2e8] * 3
+    assert column(runs, "loss") == [6.1, 5.1, 4.7]
+    assert runs.runs["L"].to_pylist() == [4, 8, 12]
+    assert runs.runs["d"].to_pylist() == [256, 384, 512]
+    assert [str(note) for note in runs.notes if note.code == "letter"] == [
+        f"{file}: column 'L' is not taken for loss: all its values are whole numbers "
+        "(--map loss=L takes it).",
+        f"{file}: column 'd' is not taken for tokens: its largest value is 512 "
+        "(--map tokens=d takes it).",
+    ]
+    mapped = ingest.read(file, map={"loss": "L"})
+    assert column(mapped, "loss") == [4, 8, 12]
+
+
+ALL_FOUR = {"flops", "params", "tokens", "loss"}
+LETTERS = {
+    "capitals": ("C,N,D,L\n6e17,1e8,1e9,3.5\n4e18,3e8,2.2e9,3\n", ALL_FOUR),
+    "small": ("c,n,d,l\n6e17,1e8,1e9,3.5\n4e18,3e8,2.2e9,3\n", ALL_FOUR),
+    "suffixes": ("N,D,U\n100M,1B,1B\n300M,2B,1B\n", {"params", "tokens", "unique_tokens"}),
+    "a small letter beside full names": ("params,d\n1e8,1e9\n3e8,2e9\n", {"params", "tokens"}),
+    "a small letter beside a capital": ("N,d\n1e8,1e9\n3e8,2e9\n", {"params"}),
+    "both cases": ("n,N,D\n12000,1e8,1e9\n64000,3e8,2e9\n", {"params", "tokens"}),
+    "L counts layers and says nothing of n": ("n,L\n1e8,12\n3e8,16\n", {"params"}),
+    "small values": ("n,d,c,l,u\n12,512,10,24,512\n16,1024,10,48,512\n", set()),
+    "text": ("params,c\n1e8,cosine\n3e8,constant\n", {"params"}),
+    "a full name": ("n,n_params\n1e8,1e6\n3e8,2e6\n", {"params"}),
+    "nothing in it": ("params,D\n1e8,\n3e8,\n", {"params", "tokens"}),
+}
+
+
+@pytest.mark.parametrize("name", LETTERS)
+def test_a_letter_is_taken_only_where_it_can_be_the_quantity(tmp_path: Path, name: str) -> None:
+    text, quantities = LETTERS[name]
+    runs = ingest.read(write(tmp_path, "f.csv", text), set={"rows": "run"})
+    read_as = {c.canonical for c in runs.columns if not c.column.startswith(("(", "--"))}
+    assert read_as == quantities
+    letters = [c for c in text.splitlines()[0].split(",") if len(c) == 1]
+    taken = {reading.column for reading in runs.columns}
+    noted = {n.column for n in runs.notes if n.code in ("letter", "second-choice")}
+    assert set(letters) - taken == noted
+
+
+def test_a_letter_reads_in_the_unit_that_was_said(tmp_path: Path) -> None:
+    file = write(tmp_path, "f.csv", "N,D,loss\n10,0.2,4\n30,0.6,3.5\n")
+    bare = ingest.read(file)
+    assert bare.runs["params"].to_pylist() == [None, None]
+    scaled = ingest.read(file, set={"params_scale": "1e6", "tokens_scale": "1e9"})
+    assert scaled.runs["params"].to_pylist() == [1e7, 3e7]
+    assert column(scaled, "tokens") == pytest.approx([2e8, 6e8])
+
+
+def test_one_bad_cell_in_a_letter_is_still_refused(tmp_path: Path) -> None:
+    file = write(tmp_path, "f.csv", "N,loss\n7B,3\n8Bx,2.9\n")
+    with pytest.raises(DataError) as error:
+        ingest.read(file)
+    assert str(error.value) == (
+        f"{file}, row 3, column 'N': '8Bx' is not a number. "
+        "Mend the cell, or leave it empty if there is no value."
+    )
+
+
+def test_a_step_of_the_training_goes_before_the_counter_of_the_logger(tmp_path: Path) -> None:
+    text = "_step,train/loss,train/learning_rate,train/global_step\n0,4,3e-4,100\n1,3.5,2e-4,200\n"
+    file = write(tmp_path, "f.csv", text)
+    runs = ingest.read(file)
+    assert column(runs, "step") == [100, 200]
+    assert column(runs, "lr") == [3e-4, 2e-4]
+    assert codes(runs)["second-choice"] == (
+        f"{file}: column '_step' could be step too; 'train/global_step' was taken "
+        "(--map step=_step takes the other)."
+    )
+    alone = ingest.read(write(tmp_path, "g.csv", "_step,train/loss\n0,4\n1,3.5\n"))
+    assert column(alone, "step") == [0, 1]
+
+
 def test_units_of_losses_come_from_names(tmp_path: Path) -> None:
     file = write(tmp_path, "f.csv", "run_id,val/bpb\na,1.1\nb,1.0\n")
     runs = ingest.read(file, map={"loss": "val/bpb"})

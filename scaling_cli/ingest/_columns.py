@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from scaling_cli.errors import DataError, UsageError
-from scaling_cli.ingest._numbers import inferred, numbers
+from scaling_cli.ingest._numbers import inferred, is_numeric, number, numbers
 from scaling_cli.ingest._raw import Raw
 from scaling_cli.quantities import (
     QUANTITIES,
@@ -19,13 +19,14 @@ from scaling_cli.quantities import (
     Quantity,
     X,
     convention_of,
+    format_number,
     plain_name,
     recognise,
 )
-from scaling_cli.runs import ColumnReading, Note
+from scaling_cli.runs import ColumnReading, Note, floats
 
-# `x` and `token_multiplier` are quantities of laws; a table has them only when it says so.
-_COUNTS = {"params": N}
+# What the largest value of a column named by one letter must reach: a D of 512 is a width.
+_LEAST = {"params": 1e3, "tokens": 1e5, "unique_tokens": 1e5, "flops": 1e9}
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,8 @@ def name_columns(
         Canonical names not to be given by alias here (a table of metadata keeps its
         `final_loss` under that name).
     """
-    chosen, why = _choose(raw, mapping, keep)
+    doubts = _doubted_letters(raw, scales)
+    chosen, why = _choose(raw, mapping, keep, doubts)
     columns: dict[str, pa.Array] = {}
     readings, notes = [], []
     for canonical, original in chosen.items():
@@ -78,21 +80,21 @@ def name_columns(
         if name not in taken:
             kept = f"{name}_in_file" if name in chosen else name  # --map gave its name away
             columns.setdefault(kept, inferred(raw.columns[name]))
-            notes += _second_choice(raw.file, name, chosen, keep)
+            notes += _not_taken(raw.file, name, chosen, keep, doubts)
     conventions = {r.canonical: r.convention for r in readings if r.convention is not None}
     return Named(raw, columns, conventions, readings, [*raw.notes, *notes])
 
 
 def _choose(
-    raw: Raw, mapping: Mapping[str, str], keep: frozenset[str]
+    raw: Raw, mapping: Mapping[str, str], keep: frozenset[str], doubts: Mapping[str, str]
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Return {canonical: original} and {canonical: why}: map, then exact names, then aliases."""
+    """Return {canonical: original} and {canonical: why}: map, exact names, aliases, letters."""
     chosen, why = {}, {}
     for canonical, original in mapping.items():
         if original in raw.columns:
             chosen[canonical], why[canonical] = original, f"--map {canonical}={original}"
     taken = {original for canonical, original in chosen.items() if canonical != X.column}
-    free = [name for name in raw.columns if name not in taken]
+    free = [name for name in raw.columns if name not in taken and name not in doubts]
     for name in sorted(free, key=_preference):
         canonical = _canonical(name)
         if canonical is None or canonical in chosen or canonical in keep:
@@ -110,15 +112,74 @@ def _canonical(name: str) -> str | None:
 
 
 def _preference(name: str) -> tuple[int, int]:
-    """Sort canonical names first, then aliases in the order they are declared."""
+    """Sort canonical names first, then aliases in the order they are declared, then letters."""
     plain = plain_name(name)
     if plain in RUN_ID_NAMES:
         return (0, RUN_ID_NAMES.index(plain))
     quantity = recognise(name)
     if quantity is None or plain == quantity.column:
         return (0, 0)
+    if _of_letter(name) is not None:
+        return (2, 0)
     names = [plain_name(alias) for alias in quantity.aliases]
     return (1, names.index(plain))
+
+
+def _of_letter(name: str) -> Quantity | None:
+    """Return the quantity whose letter is the whole name of a column (`N`, `d`), or None."""
+    quantity = recognise(name) if len(name.strip()) == 1 else None
+    return None if quantity is None or quantity is X else quantity
+
+
+def _doubted_letters(raw: Raw, scales: Mapping[str, float]) -> dict[str, str]:
+    """Return the columns that are not the quantity of the letter they are named by, and why.
+
+    People name layers, widths and classes by one letter too: the values must be such as the
+    quantity has, and beside an N a `d` is no D.
+    """
+    letters = {name: q for name in raw.columns if (q := _of_letter(name)) is not None}
+    doubts = {
+        name: doubt
+        for name, quantity in letters.items()
+        if (doubt := _doubt(raw, name, quantity, scales.get(quantity.column))) is not None
+    }
+    capitals = [name for name in letters if name.strip().isupper() and name not in doubts]
+    if capitals:
+        case = f"it is a small letter beside {' and '.join(capitals)}"
+        doubts = {n: case for n in letters if n.strip().islower()} | doubts
+    return doubts
+
+
+def _doubt(raw: Raw, name: str, quantity: Quantity, scale: float | None) -> str | None:
+    """Return why the values of a column cannot be those of a quantity, or None."""
+    column = raw.columns[name]
+    if not (is_numeric(column) or pa.types.is_null(column.type) or _has_number(column, quantity)):
+        return "it holds no numbers"
+    try:
+        values = floats(_typed(raw, name, quantity.column, quantity, scale))
+    except DataError:
+        return None  # one bad cell among numbers: refused where the column is read
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return None
+    if quantity is L:
+        whole = np.array_equal(finite, np.floor(finite))
+        return "all its values are whole numbers" if whole else None
+    most = float(finite.max())
+    return f"its largest value is {format_number(most)}" if most < _LEAST[quantity.column] else None
+
+
+def _has_number(column: pa.Array, quantity: Quantity) -> bool:
+    """Say whether any cell of a text column can be read as a number; an empty one may be."""
+    cells = column.to_pylist()
+    return all(cell is None for cell in cells) or any(_is_number(cell, quantity) for cell in cells)
+
+
+def _is_number(cell: object, quantity: Quantity) -> bool:
+    try:
+        return isinstance(cell, str) and number(cell, quantity) is not None
+    except ValueError:
+        return False
 
 
 def _typed(
@@ -152,16 +213,28 @@ def _reading(
     return ColumnReading(file, original, canonical, unit, convention, why)
 
 
-def _second_choice(
-    file: str, name: str, chosen: Mapping[str, str], keep: frozenset[str]
+def _not_taken(
+    file: str,
+    name: str,
+    chosen: Mapping[str, str],
+    keep: frozenset[str],
+    doubts: Mapping[str, str],
 ) -> list[Note]:
-    """Say when a column would have been the quantity, had another not been."""
+    """Say when a column has a name of a quantity and was not taken for it."""
     canonical = _canonical(name)
-    if canonical is None or canonical in keep or canonical not in chosen:
+    if canonical is None or canonical in keep:
+        return []
+    remedy = f"--map {canonical}={name}"
+    if name in doubts:
+        message = (
+            f"column {name!r} is not taken for {canonical}: {doubts[name]} ({remedy} takes it)."
+        )
+        return [Note("letter", "info", message, file, column=name)]
+    if canonical not in chosen:
         return []
     message = (
         f"column {name!r} could be {canonical} too; {chosen[canonical]!r} was taken "
-        f"(--map {canonical}={name} takes the other)."
+        f"({remedy} takes the other)."
     )
     return [Note("second-choice", "info", message, file, column=name)]
 
