@@ -135,6 +135,50 @@ def test_completion_is_offered() -> None:
     assert "--install-completion" in help_text()
 
 
+# --- an option given twice --------------------------------------------------------------------
+
+
+def takes_one(option: Any) -> bool:
+    return option.param_type_name == "option" and not (option.multiple or option.is_flag)
+
+
+@pytest.mark.parametrize("path", LEAVES, ids=" ".join)
+def test_no_option_of_one_value_is_silently_replaced(path: tuple[str, ...]) -> None:
+    """Typer takes the last of two; each option of each command is tried."""
+    command: Any = _commands.get(path[0])
+    for name in path[1:]:
+        command = command.commands[name]
+    needed = ["X" for p in command.params if p.param_type_name == "argument" and p.required]
+    for option in filter(takes_one, command.params):
+        name = option.opts[0]
+        value = "1" if option.type_descriptor.annotation in (int, float) else "X"
+        result = run(*path, *needed, name, value, name, value)
+        asked = " ".join(("scaling", *path))
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert result.stderr == (
+            f"error: {name} is given 2 times, and '{asked}' takes one.\n"
+            f"hint: Keep one, or run '{asked}' once for each.\n"
+        )
+
+
+def test_two_fits_are_one_question_each() -> None:
+    result = run("predict", "--fit", "A", "--params", "7B", "--tokens", "1T", "--fit=B", "--json")
+    assert result.exit_code == 2
+    assert json.loads(result.stdout)["error"] == {
+        "code": "usage",
+        "message": "--fit is given 2 times, and 'scaling predict' takes one.",
+        "hint": "Keep one, or run 'scaling predict' once for each.",
+        "file": None, "row": None, "column": None,
+    }  # fmt: skip
+
+
+def test_lists_flags_and_help_may_stand_twice() -> None:
+    lists = run("predict", "--params", "7B", "--params", "8B", "--tokens", "1T", "--fit", "none",
+                "--quiet", "--quiet")  # fmt: skip
+    assert "is given" not in lists.stderr
+    assert run("predict", "--fit", "A", "--fit", "B", "--help").exit_code == 0
+
+
 # --- exit codes and messages ----------------------------------------------------------------
 
 FAMILIES = [

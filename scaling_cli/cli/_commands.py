@@ -11,6 +11,7 @@ import importlib
 import os
 import pkgutil
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 from types import ModuleType
@@ -21,6 +22,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command as build
 
 from scaling_cli.cli import _exits
+from scaling_cli.errors import UsageError
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 BROKEN_PIPE = 141  # what a shell reports for a process ended by SIGPIPE
@@ -76,7 +78,18 @@ def indent(text: str) -> str:
 
 
 class Command(TyperCommand):
-    """A command whose help shows arguments as they are typed: `SRC...`, not `{SRC...}...`."""
+    """A command that is strict about repeated options, and shows arguments as they are typed.
+
+    In its usage line stands `SRC...`, not `{SRC...}...`.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the command line; an option of one value given twice is refused, none is lost."""
+        typed = list(args)
+        rest = super().parse_args(ctx, args)  # first, as --help goes before any refusal
+        if not ctx.resilient_parsing:
+            _refuse_repeats(ctx.command_path, self.make_parser(ctx).parse_args(args=typed)[2])
+        return rest
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Return what follows the command's name in its usage line."""
@@ -96,6 +109,23 @@ class Command(TyperCommand):
 
     def _arguments(self) -> list[Any]:
         return [p for p in self.params if p.param_type_name == "argument"]
+
+
+def _refuse_repeats(command: str, order: Sequence[Any]) -> None:
+    """Refuse a command line whose last value of an option would silently replace the others.
+
+    Raises
+    ------
+    UsageError
+        For the first option that is neither a list nor a plain flag and stands there twice.
+    """
+    options = Counter(p for p in order if p.param_type_name == "option")
+    for option, times in options.items():
+        if times > 1 and not (option.multiple or option.is_flag):
+            raise UsageError(
+                f"{option.opts[0]} is given {times} times, and '{command}' takes one.",
+                hint=f"Keep one, or run '{command}' once for each.",
+            )
 
 
 class Commands(TyperGroup):
