@@ -1,10 +1,11 @@
 # A fresh clone needs Python 3.11 or newer and make: every target does its own set-up.
-#   make demo    from raw logs to a forecast and a figure (about a minute)
-#   make test    the test suite
-#   make lint    ruff and pyright
-#   make check   refit the certified fits
-#   make wheel   build the wheel into dist/
-#   make clean   remove what these made
+#   make demo       from raw logs to a forecast and a figure (about a minute)
+#   make test       the test suite
+#   make lint       ruff and pyright
+#   make check      refit the certified fits
+#   make structure  modules, floors, circles, lines of code
+#   make wheel      build the wheel into dist/
+#   make clean      remove what these made
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -12,9 +13,9 @@ SHELL := bash
 STAMP := $(VENV)/installed
 export PATH := $(abspath $(VENV)/bin):$(PATH)
 
-.PHONY: help demo test lint format check wheel clean
+.PHONY: help demo test lint format check structure wheel clean
 help:
-	@sed -n '2,7s/^# *//p' Makefile
+	@sed -n '2,8s/^# *//p' Makefile
 
 # Installed once, and again when pyproject.toml changes. Dependency groups need pip 25.1.
 $(STAMP): pyproject.toml
@@ -50,6 +51,9 @@ format: $(STAMP)
 
 check: $(STAMP)
 	scaling check
+
+structure: $(STAMP)
+	@python tests/structure.py
 
 wheel: $(STAMP)
 	rm -rf dist
