@@ -8,12 +8,15 @@
 A process that is killed while writing leaves the old store or the new one: files that the
 manifest does not name are never read here, and the next append sweeps them away. One writer at
 a time holds `.lock`; others wait.
+
+The manifest is also the store's signature: it is the first file of a new store, a folder with
+files and without it is refused, and only files of the names above are replaced or deleted.
 """
 
 import contextlib
 import json
 import os
-import shutil
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -36,6 +39,13 @@ _KIND = "scaling store"
 _ROW_GROUP = 131072
 # A bucket with more segments than this is rewritten as one at the next append to it.
 _MOST_SEGMENTS = 8
+_ELSEWHERE = "Name a new or an empty folder (--store DIR)."
+_AGAIN = "Ingest the logs into a new store."
+_HASH = "[0-9a-f]{16}"
+_OWN_FILE = re.compile(
+    rf"points/bucket=\d+/seg-{_HASH}\.parquet|tables/(runs|sources)-{_HASH}\.parquet"
+)
+_OWN_PARTIAL = re.compile(rf"\d+-(manifest\.json|(seg-{_HASH}|(runs|sources)(-{_HASH})?)\.parquet)")
 
 
 @dataclass(frozen=True)
@@ -53,8 +63,18 @@ class StoreReport:
 
 
 def is_store(path: str | Path) -> bool:
-    """Say whether a folder is a store."""
-    return (Path(path) / MANIFEST).is_file()
+    """Say whether a folder is a store, whole or damaged.
+
+    A manifest that cannot be read counts: what lies beside it must not be read as logs.
+    """
+    file = Path(path) / MANIFEST
+    if not file.is_file():
+        return False
+    try:
+        manifest = json.loads(file.read_text(encoding="utf8"))
+    except (OSError, ValueError):
+        return True
+    return isinstance(manifest, dict) and manifest.get("kind") == _KIND
 
 
 def append(store: str | Path, runs: Runs) -> StoreReport:
@@ -66,14 +86,15 @@ def append(store: str | Path, runs: Runs) -> StoreReport:
     Raises
     ------
     DataError
-        If the folder is something else, or a run is in the store from another source.
+        If there is something else in the place, or a run is in the store from another source.
     """
     root = Path(store)
-    if root.is_dir() and any(root.iterdir()) and not (is_store(root) or (root / ".lock").exists()):
-        raise DataError("the folder is not empty and not a store.", file=str(root))
+    _refuse_another(root)
     root.mkdir(parents=True, exist_ok=True)
     with _locked(root):
-        manifest = _manifest(root) if is_store(root) else _empty_manifest()
+        if not is_store(root):
+            _put_manifest(root, _empty_manifest())
+        manifest = _manifest(root)
         change = _compare(_table(root, manifest, "sources"), runs)
         if change.fresh or change.gone:
             manifest = _write(root, manifest, change, runs)
@@ -86,6 +107,30 @@ def append(store: str | Path, runs: Runs) -> StoreReport:
             tuple(sorted(change.gone - change.fresh)),
             sum(segment["rows"] for segment in manifest["segments"]),
         )
+
+
+def _refuse_another(root: Path) -> None:
+    """Refuse a place that holds what no store wrote, before anything is written there."""
+    if os.path.lexists(root) and not root.is_dir():
+        message = "this is not a folder, so it cannot be a store."
+        raise DataError(message, file=str(root), hint=_ELSEWHERE)
+    # Listed before the manifest is looked for: another writer may sign the folder in between.
+    entries = sorted(root.iterdir()) if root.is_dir() else []
+    if is_store(root):
+        _manifest(root)
+        return
+    others = [entry.name for entry in entries if not _is_beginning(entry)]
+    if others:
+        names = ", ".join(others[:3]) + (f" and {len(others) - 3} more" if others[3:] else "")
+        message = f"not a store: the folder holds other files ({names}). Nothing was written."
+        raise DataError(message, file=str(root), hint=_ELSEWHERE)
+
+
+def _is_beginning(entry: Path) -> bool:
+    """Say whether this is what a new store holds until its manifest is there."""
+    if entry.name == "tmp" and entry.is_dir():
+        return all(_OWN_PARTIAL.fullmatch(partial.name) for partial in entry.iterdir())
+    return entry.name == ".lock" and entry.is_file() and entry.stat().st_size == 0
 
 
 def read(path: str | Path) -> Runs:
@@ -173,7 +218,7 @@ def _write(root: Path, manifest: dict[str, Any], change: _Change, runs: Runs) ->
         "runs": _put_table(root, "runs", with_units(facts.sort_by("run_id"), "runs")),
         "sources": _put_table(root, "sources", with_units(change.sources, "sources")),
     }
-    _put(root, root / MANIFEST, (json.dumps(following, indent=1) + "\n").encode())
+    _put_manifest(root, following)
     return following
 
 
@@ -239,6 +284,10 @@ def _put_table(root: Path, name: str, table: pa.Table) -> str:
     return path
 
 
+def _put_manifest(root: Path, manifest: dict[str, Any]) -> None:
+    _put(root, root / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
+
+
 def _encoded(table: pa.Table) -> bytes:
     sink = pa.BufferOutputStream()
     pyarrow.parquet.write_table(table, sink, compression="zstd", row_group_size=_ROW_GROUP)
@@ -275,28 +324,31 @@ def _sync(folder: Path) -> None:
 
 
 def _sweep(root: Path, manifest: dict[str, Any]) -> None:
-    """Delete what no manifest names; show the tables in force under their plain names."""
+    """Delete our files that no manifest names; show the tables in force under plain names."""
     named = {segment["path"] for segment in manifest["segments"]}
     named |= {manifest["runs"], manifest["sources"]}
-    for path in [*root.glob("points/bucket=*/seg-*.parquet"), *root.glob("tables/*.parquet")]:
-        if path.relative_to(root).as_posix() not in named:
+    for path in [*root.glob("points/*/*.parquet"), *root.glob("tables/*.parquet")]:
+        name = path.relative_to(root).as_posix()
+        if name not in named and _OWN_FILE.fullmatch(name):
             path.unlink()
     for table in ("runs", "sources"):
         if manifest[table]:
             _put(root, root / f"{table}.parquet", (root / manifest[table]).read_bytes())
-    shutil.rmtree(root / "tmp", ignore_errors=True)
+    _sweep_partial(root / "tmp")
+
+
+def _sweep_partial(folder: Path) -> None:
+    """Delete what killed writers left half written, and the folder if that was all."""
+    for path in list(folder.glob("*")):
+        if _OWN_PARTIAL.fullmatch(path.name):
+            path.unlink()
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
 
 
 def _empty_manifest() -> dict[str, Any]:
-    return {
-        "kind": _KIND,
-        "format": FORMAT,
-        "version": 0,
-        "buckets": BUCKETS,
-        "segments": [],
-        "runs": None,
-        "sources": None,
-    }
+    signature = {"kind": _KIND, "format": FORMAT, "version": 0, "buckets": BUCKETS}
+    return {**signature, "segments": [], "runs": None, "sources": None}
 
 
 def _manifest(root: Path) -> dict[str, Any]:
@@ -304,15 +356,13 @@ def _manifest(root: Path) -> dict[str, Any]:
     try:
         manifest = json.loads(path.read_text(encoding="utf8"))
     except (OSError, ValueError) as error:
-        raise DataError("not a store: no readable manifest.", file=str(path)) from error
+        message = "not a store: no readable manifest."
+        raise DataError(message, file=str(path), hint=_AGAIN) from error
     if not isinstance(manifest, dict) or manifest.get("kind") != _KIND:
         raise DataError("not the manifest of a store.", file=str(path))
     if manifest["format"] > FORMAT:
-        raise DataError(
-            f"the store has format {manifest['format']}, this version reads up to {FORMAT}.",
-            file=str(path),
-            hint="Upgrade scaling-cli.",
-        )
+        message = f"the store has format {manifest['format']}, this version reads up to {FORMAT}."
+        raise DataError(message, file=str(path), hint="Upgrade scaling-cli.")
     return manifest
 
 
@@ -324,11 +374,8 @@ def _parquet(path: Path) -> pa.Table:
     try:
         return pyarrow.parquet.ParquetFile(path).read()
     except (OSError, pa.ArrowInvalid) as error:
-        raise DataError(
-            "the store is damaged: this file is missing or cut.",
-            file=str(path),
-            hint="Ingest the logs into a new store.",
-        ) from error
+        message = "the store is damaged: this file is missing or cut."
+        raise DataError(message, file=str(path), hint=_AGAIN) from error
 
 
 @contextlib.contextmanager

@@ -232,17 +232,39 @@ def _state(path: Path, old: Runs, new: Runs) -> str:
     return state
 
 
-def test_a_killed_first_append_leaves_no_store(
-    logs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("after", [False, True])
+def test_a_killed_first_append_leaves_nothing_or_the_whole(
+    logs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: bool
 ) -> None:
-    path = tmp_path / "store"
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "replace", killing(1, after=False))
-        with pytest.raises(KilledError):
-            store.append(path, read(logs))
-    assert not store.is_store(path)
-    store.append(path, read(logs))
-    same(ingest.read(path), read(logs))
+    new, ends, step = read(logs), set(), 0
+    while "whole" not in ends:
+        step += 1
+        path = tmp_path / f"store{step}"
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "replace", killing(step, after=after))
+            try:
+                store.append(path, new)
+                ends.add("whole")
+            except KilledError:
+                ends.add(_first_state(path, new))
+        store.append(path, new)
+        same(ingest.read(path), new)
+        assert not (path / "tmp").exists()
+    assert ends == {"unsigned", "empty", "new", "whole"} - ({"unsigned"} if after else set())
+
+
+def _first_state(path: Path, new: Runs) -> str:
+    if not store.is_store(path):
+        with pytest.raises(DataError, match="no logs found"):
+            ingest.read(path)
+        return "unsigned"
+    if json.loads((path / "manifest.json").read_text())["version"]:
+        same(ingest.read(path), new)
+        return "new"
+    with pytest.raises(DataError) as error:
+        ingest.read(path)
+    assert str(error.value) == f"{path}: the store is empty. Fill it: scaling ingest."
+    return "empty"
 
 
 def _append(path: Path, file: str) -> None:
@@ -318,17 +340,110 @@ def test_a_store_and_files_together(tmp_path: Path) -> None:
 
 
 def test_folders_that_are_no_store(tmp_path: Path) -> None:
-    write(tmp_path, "folder/thesis.tex", "text")
-    runs = ingest.read(write(tmp_path, "t.csv", TABLE))
-    with pytest.raises(DataError) as error:
-        store.append(tmp_path / "folder", runs)
-    assert str(error.value) == f"{tmp_path / 'folder'}: the folder is not empty and not a store."
     write(tmp_path, "other/manifest.json", "{}")
     with pytest.raises(DataError) as error:
         store.read(tmp_path / "other")
     assert str(error.value) == (
         f"{tmp_path / 'other' / 'manifest.json'}: not the manifest of a store."
     )
+
+
+# A lock, tables and partial files under the store's own names, but no signature of ours.
+FOREIGN = {
+    "a thesis": {"thesis.tex": b"text"},
+    "a lock": {".lock": b"", "tables/results.parquet": b"PAR1", "tmp/deep/draft": b"x"},
+    "names like ours": {
+        ".lock": b"", "runs.parquet": b"mine", "tables/runs-0123456789abcdef.parquet": b"mine",
+    },
+    "a lock of another tool": {".lock": b"pid 17"},
+    "work in tmp": {".lock": b"", "tmp/draft": b"x", "tmp/17-manifest.json": b"{}"},
+    "another manifest": {"manifest.json": b'{"kind": "web app"}', ".lock": b""},
+    "a manifest that is a list": {"manifest.json": b"[1]"},
+    "a log": {"log.csv": CURVE.encode()},
+}  # fmt: skip
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {
+        p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()
+    }
+
+
+@pytest.mark.parametrize("case", FOREIGN)
+def test_a_folder_without_our_manifest_is_refused_untouched(tmp_path: Path, case: str) -> None:
+    folder = tmp_path / "folder"
+    for name, content in FOREIGN[case].items():
+        write(folder, name, content)
+    with pytest.raises(DataError) as error:
+        store.append(folder, ingest.read(write(tmp_path, "t.csv", TABLE)))
+    assert files(folder) == FOREIGN[case]
+    assert (error.value.exit_code, error.value.file) == (3, str(folder))
+
+
+def test_the_refusal_says_what_is_there_and_what_to_do(tmp_path: Path) -> None:
+    for name in ("a.txt", "b.txt", "c.txt", "d.txt", "e.txt", ".lock"):
+        write(tmp_path / "folder", name, "")
+    runs = ingest.read(write(tmp_path, "t.csv", TABLE))
+    with pytest.raises(DataError) as error:
+        store.append(tmp_path / "folder", runs)
+    assert str(error.value) == (
+        f"{tmp_path / 'folder'}: not a store: the folder holds other files (a.txt, b.txt, c.txt "
+        "and 2 more). Nothing was written. Name a new or an empty folder (--store DIR)."
+    )
+    with pytest.raises(DataError) as error:
+        store.append(tmp_path / "t.csv", runs)
+    assert str(error.value) == (
+        f"{tmp_path / 't.csv'}: this is not a folder, so it cannot be a store. Name a new or an "
+        "empty folder (--store DIR)."
+    )
+
+
+def test_a_manifest_that_cannot_be_read_stops_reading_and_writing(tmp_path: Path) -> None:
+    path, runs = tmp_path / "store", ingest.read(write(tmp_path, "t.csv", TABLE))
+    store.append(path, runs)
+    (path / "manifest.json").write_text("{")
+    before = files(path)
+    for attempt in (lambda: ingest.read(path), lambda: store.append(path, runs)):
+        with pytest.raises(DataError) as error:
+            attempt()
+        assert str(error.value) == (
+            f"{path / 'manifest.json'}: not a store: no readable manifest. Ingest the logs into a "
+            "new store."
+        )
+    assert files(path) == before
+
+
+def test_logs_beside_the_manifest_of_another_tool_are_read(tmp_path: Path) -> None:
+    write(tmp_path, "manifest.json", '{\n "name": "web app"\n}')
+    write(tmp_path, "log.csv", CURVE)
+    assert ingest.read(tmp_path).runs["run_id"].to_pylist() == ["log"]
+
+
+def test_files_of_others_in_a_store_are_left_alone(tmp_path: Path) -> None:
+    path, log = tmp_path / "store", tmp_path / "log.csv"
+    store.append(path, ingest.read(write(tmp_path, "log.csv", CURVE)))
+    others = {
+        "tables/results.parquet": b"a", "tmp/draft": b"b", "tmp/17-notes.txt": b"c",
+        "points/bucket=00/seg-mine.parquet": b"d", "points/bucket=00/notes.txt": b"e",
+    }  # fmt: skip
+    for name, content in others.items():
+        write(path, name, content)
+    left = write(path, "tmp/17-seg-0123456789abcdef.parquet", b"half")
+    write(tmp_path, "log.csv", CURVE + "40,4000,3\n")
+    assert store.append(path, ingest.read(log)).replaced == ("log",)
+    assert others.items() <= files(path).items()
+    assert not Path(left).exists()
+    assert set(files(path)) == {
+        *others, *contents(path), ".lock", "runs.parquet", "sources.parquet"
+    }  # fmt: skip
+
+
+def test_the_signature_is_what_version_0_1_0_wrote(tmp_path: Path) -> None:
+    store.append(tmp_path / "store", ingest.read(write(tmp_path, "t.csv", TABLE)))
+    manifest = json.loads((tmp_path / "store" / "manifest.json").read_text())
+    names = ["kind", "format", "version", "buckets", "segments", "runs", "sources"]
+    assert list(manifest) == names
+    assert [manifest[name] for name in names[:3]] == ["scaling store", 1, 1]
 
 
 def test_damage_is_named(logs: Path, tmp_path: Path) -> None:
