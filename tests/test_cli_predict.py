@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -294,6 +295,15 @@ def test_points_from_standard_input(here: Path) -> None:
     assert result.stderr == "fit: ./fit.json\n1 point read\n"
 
 
+def test_points_from_a_pipe(here: Path) -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"N,D\n7B,1T\n")
+    os.close(writing)
+    result = run("--points", f"/dev/fd/{reading}", "--json")
+    os.close(reading)
+    assert json.loads(result.stdout)["predictions"][0]["inputs"] == {"N": 7e9, "D": 1e12}
+
+
 def test_measured_losses_are_compared(here: Path) -> None:
     near, far = loss(1e9, 1e11) * 1.001, loss(1e8, 1e10) * 1.1
     path = points(here, f"N,D,loss\n1B,100B,{near!r}\n100M,10B,{far!r}\n10M,1B,nan\n")
@@ -330,6 +340,10 @@ BAD_POINTS = [
         "row 3, column 'N': cannot read 'large' as model parameters (N). Write 7B, 7e9, 124M, 1T, "
         "2**20 or 1.5e24; a mixture such as 8x7B needs one number (say which count: total or "
         "active).",
+    ),
+    (
+        "N\tD\tloss\n7B\t1T\t2,345\n",
+        "row 2, column 'loss': '2,345' could be 2.345 or 2345. Write it as one of the two.",
     ),
     (
         "N,D\n7B,\n",

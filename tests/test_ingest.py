@@ -3,6 +3,9 @@
 import gzip
 import io
 import json
+import os
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +72,68 @@ def test_standard_input_is_a_source(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("sys.stdin", Stdin)
     assert column(ingest.read("-"), "loss") == [3.5, 3.0, 2.75]
+
+
+@pytest.fixture
+def piped() -> Iterator[Callable[[bytes], str]]:
+    """Return a function that gives the path of a pipe with some content, as `<(...)` does."""
+    ends: list[int] = []
+
+    def give(content: bytes) -> str:
+        reading, writing = os.pipe()
+        ends.append(reading)
+        threading.Thread(target=_fill, args=(writing, content), daemon=True).start()
+        return f"/dev/fd/{reading}"
+
+    yield give
+    for end in ends:
+        os.close(end)
+
+
+def _fill(end: int, content: bytes) -> None:
+    with os.fdopen(end, "wb") as stream:
+        stream.write(content)
+
+
+# More than is read to recognise a format, and more than a pipe holds.
+LONG = "step,tokens,loss\n" + "".join(f"{s},{s * 1000},{2 + 1 / s!r}\n" for s in range(1, 9001))
+PIPED = {
+    "csv": LONG.encode(),
+    "gz": gzip.compress(LONG.encode()),
+    "zst": zstd(LONG.encode()),
+    "jsonl": as_jsonl(LONG),
+    "parquet": as_parquet(LONG),
+}
+
+
+@pytest.mark.parametrize("form", PIPED)
+def test_a_pipe_is_read_whole(piped: Callable[[bytes], str], form: str) -> None:
+    runs = ingest.read(piped(PIPED[form]))
+    assert column(runs, "step") == list(range(1, 9001))
+    assert column(runs, "loss") == [2 + 1 / s for s in range(1, 9001)]
+
+
+def test_a_pipe_that_is_named_twice_is_read_once(piped: Callable[[bytes], str]) -> None:
+    path = piped(LONG.encode())
+    assert len(column(ingest.read(path, path), "step")) == 9000
+
+
+def test_a_table_of_metadata_from_a_pipe(piped: Callable[[bytes], str], tmp_path: Path) -> None:
+    rows = "".join(f"run{i},{i}e6\n" for i in range(1, 9001))
+    log = write(tmp_path, "run9000.csv", CURVE)
+    runs = ingest.read(log, meta=piped(f"run_id,params\n{rows}".encode()))
+    assert runs.runs["params"].to_pylist() == [9e9]
+
+
+def test_a_table_of_metadata_from_standard_input(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    class Stdin:
+        buffer = io.BytesIO(b"run_id,params\nlog,7e6\n")
+
+    monkeypatch.setattr("sys.stdin", Stdin)
+    runs = ingest.read(write(tmp_path, "log.csv", CURVE), meta="-")
+    assert runs.runs["params"].to_pylist() == [7e6]
 
 
 def test_a_folder_is_searched_and_what_is_passed_over_is_listed(tmp_path: Path) -> None:
@@ -364,3 +429,60 @@ def test_thousands_separators_and_suffixes(tmp_path: Path) -> None:
     bare = "params\ttokens\tloss\n1,234,567\t1e9\t3\n2,000,000\t1e9\t2.9\n"
     runs = ingest.read(write(tmp_path, "b.tsv", bare))
     assert runs.runs["params"].to_pylist() == [1234567.0, 2e6]
+
+
+DECIMALS = {
+    "some can be nothing else": ("5,5;4,345", [5.5, 4.345]),
+    "below one": ("1,345;0,345", [1.345, 0.345]),
+    "long before the comma": ("1,345;1234,567", [1.345, 1234.567]),
+    "with an exponent": ("1,345;2,345e-1", [1.345, 0.2345]),
+    "beside whole numbers": ("7;2,25", [7, 2.25]),
+    "beside what is not finite": ("2,25;nan;inf", [2.25, np.nan, np.inf]),
+    "no digit before it": ("2,345;,5", [2.345, 0.5]),
+    "thousands": ("1,234,567;2,345", [1234567, 2345]),
+    "thousands with a point": ("1,234.5;2,345", [1234.5, 2345]),
+}
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
+@pytest.mark.parametrize("quote", ["", '"'])
+@pytest.mark.parametrize("case", DECIMALS)
+def test_decimal_commas(tmp_path: Path, case: str, quote: str, delimiter: str) -> None:
+    cells, numbers = DECIMALS[case]
+    rows = [f"{i}{delimiter}{quote}{c}{quote}" for i, c in enumerate(cells.split(";"))]
+    text = "\n".join([f"step{delimiter}loss", *rows, ""])
+    runs = ingest.read(write(tmp_path, "f.csv", text))
+    np.testing.assert_array_equal(column(runs, "loss"), numbers)
+    assert ("decimal-comma" in codes(runs)) == ("thousands" not in case)
+
+
+def test_decimal_commas_are_said_and_ids_keep_theirs(tmp_path: Path) -> None:
+    text = (
+        "run_id;params;tokens;loss;beta;gpus\na,1;1,5M;2e7;3,5;0,95;0,1,2\n1,5;2M;4e7;3,25;0,9;\n"
+    )
+    file = write(tmp_path, "f.csv", text)
+    runs = ingest.read(file)
+    assert runs.runs["run_id"].to_pylist() == ["a,1", "1,5"]
+    assert runs.runs["params"].to_pylist() == [1.5e6, 2e6]
+    assert runs.runs["beta"].to_pylist() == [0.95, 0.9]
+    assert runs.runs["gpus"].to_pylist() == ["0,1,2", None]
+    assert codes(runs)["decimal-comma"] == (
+        f"{file}: commas are decimal commas in params, loss, beta: '1,5M' was read as 1.5M."
+    )
+
+
+def test_decimal_commas_in_a_long_table(tmp_path: Path) -> None:
+    text = "run;step;metric;value\na;1;loss;5,25\na;1;lr;0,001\na;2;loss;4,125\na;2;lr;0,002\n"
+    runs = ingest.read(write(tmp_path, "f.csv", text))
+    assert column(runs, "loss") == [5.25, 4.125]
+    assert column(runs, "lr") == [0.001, 0.002]
+
+
+def test_decimal_commas_in_a_table_of_metadata(tmp_path: Path) -> None:
+    meta = write(tmp_path, "meta.csv", "run_id;params;dropout\nlog;1,5M;0,25\n")
+    runs = ingest.read(write(tmp_path, "log.csv", CURVE), meta=meta)
+    assert runs.runs["params"].to_pylist() == [1.5e6]
+    assert runs.runs["dropout"].to_pylist() == [0.25]
+    assert codes(runs)["decimal-comma"] == (
+        f"{meta}: commas are decimal commas in params, dropout: '1,5M' was read as 1.5M."
+    )

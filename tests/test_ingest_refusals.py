@@ -12,8 +12,24 @@ from scaling_cli.errors import DataError, UsageError
 REFUSED = {
     "text": ("step,loss\n1,5\n2,4\n3,oops\n", 4, "loss", "'oops' is not a number. Mend the cell, "
              "or leave it empty if there is no value."),
-    "decimal comma": ("step;loss\n1;5,25\n2;4,5\n", 2, "loss", "'5,25' is not a number. Decimal "
-                      "commas are not guessed: write a point."),
+    "quoted decimal comma": ('step,loss\n1,"5,25"\n2,"4,5"\n', 2, "loss", "'5,25' is not a "
+                             "number. Decimal commas are not guessed: write a point."),
+    "no thousands": ('step,loss\n1,"0,345"\n2,0.25\n', 2, "loss", "'0,345' is not a number. "
+                     "Decimal commas are not guessed: write a point."),
+    "decimals or thousands": ("step;loss\n1;7\n2;2,345\n3;1,999\n", 3, "loss", "'2,345' could be "
+                              "2.345 or 2345. Write the numbers of the column with decimal points "
+                              "and without other commas."),
+    "steps or decimals": ("step\tloss\n500\t5.5\n1,000\t4.5\n", 3, "step", "'1,000' could be "
+                          "1.000 or 1000. Write the numbers of the column with decimal points "
+                          "and without other commas."),
+    "commas and points": ("step|loss\n1|5.5\n2|4,25\n", 3, "loss", "'4,25' has a decimal comma, "
+                          "other cells of the column have points. Write the numbers of the column "
+                          "with decimal points and without other commas."),
+    "two sizes of a comma": ("params_total;params_active;tokens;loss\n2e9;1,234;2e9;3\n", 2,
+                             "params_active", "'1,234' could be 1.234 or 1234. Write the numbers "
+                             "of the column with decimal points and without other commas."),
+    "decimals and thousands": ("step;loss\n1;1,234,567\n2;4,5\n", 3, "loss", "'4,5' is not a "
+                               "number. Decimal commas are not guessed: write a point."),
     "mixture": ("params,tokens,loss\n8x7B,1T,2\n7B,1T,2\n", 2, "params", "'8x7B' is not a number. "
                 "Mend the cell, or leave it empty if there is no value."),
     "negative loss": ("step,loss\n1,5\n2,-4\n", 3, "loss", "loss (cross-entropy loss) must be "
@@ -85,6 +101,14 @@ def test_broken_files(tmp_path: Path, case: str) -> None:
     with pytest.raises(DataError) as error:
         ingest.read(file)
     assert str(error.value) == message.format(file)
+
+
+def test_standard_input_is_one_thing() -> None:
+    with pytest.raises(UsageError) as error:
+        ingest.read("-", meta="-")
+    assert str(error.value) == (
+        "standard input cannot be both the log and --meta. Give one of them as a file."
+    )
 
 
 def test_a_folder_without_logs(tmp_path: Path) -> None:

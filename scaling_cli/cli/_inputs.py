@@ -22,6 +22,7 @@ from scaling_cli.quantities import (
 
 SIZES = ("N", "N_avg")
 AGREE = 0.01  # three of N, D and C may differ from C = 6ND by rounding, not by more
+_ONE_GROUP = re.compile(r"[+-]?\d{1,3},\d{3}")
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
 
 
@@ -222,8 +223,14 @@ def _cell(
             f"the cell is empty, {quantity.meaning} ({quantity.symbol}) is needed.",
             file=file, row=row, column=title,
         )  # fmt: skip
+    text = cells[position].strip()
+    if _ONE_GROUP.fullmatch(text):
+        raise DataError(
+            f"{text!r} could be {text.replace(',', '.')} or {text.replace(',', '')}.",
+            file=file, row=row, column=title, hint="Write it as one of the two.",
+        )  # fmt: skip
     try:
-        number = parse_number(cells[position], quantity)
+        number = parse_number(text, quantity)
     except UsageError as error:
         raise DataError(error.message, file=file, row=row, column=title, hint=error.hint) from error
     if not number > 0:

@@ -21,7 +21,7 @@ from scaling_cli import store
 from scaling_cli.errors import DataError, UsageError
 from scaling_cli.ingest import _facts
 from scaling_cli.ingest._columns import canonical_name, check_mapping
-from scaling_cli.ingest._raw import Raw, Source, head_of
+from scaling_cli.ingest._raw import Raw, Source, head_of, named
 from scaling_cli.ingest._remap import remap
 from scaling_cli.ingest._sources import expand, run_names
 from scaling_cli.ingest._table import Options, Part, understand
@@ -252,7 +252,7 @@ def _raws(source: Source, how: str) -> list[Raw]:
 
 def _read_one(path: str | Path, option: str) -> tuple[Source, Raw]:
     """Read a single table, such as that of --meta."""
-    source = Source(str(path), Path(path))
+    source = named(path)
     how = recognised(source.name, head_of(source))
     if how is None:
         raise DataError(

@@ -50,6 +50,8 @@ class Meta:
     lines: Mapping[str, int]
     readings: Sequence[ColumnReading] = ()
     used: set[str] = field(default_factory=set)
+    doubts: Sequence[Note] = ()
+    """What reading the table left out or took for something else."""
 
     def of(self, *keys: str) -> Mapping[str, Any]:
         """Return the facts under the first key that is there; remember that it was used."""
@@ -60,8 +62,8 @@ class Meta:
         return {}
 
     def notes(self, runs: Sequence[str], stems: Sequence[str]) -> list[Note]:
-        """List the rows that belong to no run, and the runs that have no row."""
-        found = []
+        """List what reading said, the rows of no run, and the runs without a row."""
+        found = list(self.doubts)
         left = [key for key in self.rows if key not in self.used]
         if left:
             message = f"{len(left)} row(s) belong to no run that was read: {_some(left)}."
@@ -114,7 +116,7 @@ def read_meta(raw: Raw, mapping: Mapping[str, str], stems: Sequence[str]) -> Met
         rows[name] = _with_convention(facts, named.conventions)
         lines[name] = line
     readings = [replace(r, why=f"--meta: {r.why}") for r in named.readings]
-    return Meta(raw.file, rows, lines, readings)
+    return Meta(raw.file, rows, lines, readings, doubts=named.notes)
 
 
 def _with_convention(

@@ -45,6 +45,8 @@ class Raw:
         What the reader left out or doubts.
     run : str
         What the run is called if nothing names it: the file's stem unless `read` knows better.
+    decimal_commas : bool
+        Whether a comma inside a number may be a decimal comma: commas do not separate the fields.
     """
 
     file: str
@@ -56,6 +58,7 @@ class Raw:
     rounded: bool = False
     notes: tuple[Note, ...] = ()
     run: str = ""
+    decimal_commas: bool = False
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -74,7 +77,7 @@ class Raw:
 
 @dataclass(frozen=True)
 class Source:
-    """A file (or standard input) to read.
+    """A file, a pipe or standard input to read.
 
     Parameters
     ----------
@@ -127,6 +130,11 @@ class Source:
         return hashlib.sha256(self.packed).hexdigest()
 
 
+def named(given: str | Path) -> Source:
+    """Return the source that a path stands for; `-` is standard input."""
+    return Source("<stdin>", None) if str(given) == "-" else Source(str(given), Path(given))
+
+
 def stem(name: str) -> str:
     """Return a file name without folder, compression and format endings: `a/b.csv.gz` -> `b`."""
     path = Path(name)
@@ -165,8 +173,11 @@ def unpack(packed: bytes, file: str) -> bytes:
 
 
 def head_of(source: Source, size: int = 65536) -> bytes:
-    """Return the first unpacked bytes of a source without reading all of it."""
-    if source.path is None:
+    """Return the first unpacked bytes of a source, without reading all of it if it is a file.
+
+    What a pipe has given it does not give again: it is read whole, once.
+    """
+    if source.path is None or not source.path.is_file():
         return b"" if source.frame is not None else source.content[:size]
     try:
         with source.path.open("rb") as stream:

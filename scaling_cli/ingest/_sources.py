@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from scaling_cli.errors import DataError, UsageError
-from scaling_cli.ingest._raw import Raw, Source, head_of, stem
+from scaling_cli.ingest._raw import Raw, Source, head_of, named, stem
 from scaling_cli.ingest.parquet import raw_of
 from scaling_cli.runs import Note, natural
 
@@ -44,16 +44,20 @@ def expand(
     """
     if not given:
         raise UsageError("no source was given.", hint="Give files, a folder, a glob or a store.")
+    if str(meta) == "-" and "-" in map(str, given):
+        raise UsageError(
+            "standard input cannot be both the log and --meta.", hint="Give one of them as a file."
+        )
     apart = None if meta is None else Path(meta).resolve()
     found: dict[str, tuple[Source, str]] = {}
     skipped: list[str] = []
     for number, item in enumerate(given):
         for source, sure in _one(item, number):
-            if source.path is not None and source.path.resolve() == apart:
+            if source.uri in found or (source.path and source.path.resolve() == apart):
                 continue
             how = reader or ("frame" if source.frame else recognise(source.name, head_of(source)))
             if how is not None:
-                found.setdefault(source.uri, (source, how))
+                found[source.uri] = (source, how)
             elif sure:
                 raise _unknown(source.name, looked_for)
             else:
@@ -73,7 +77,7 @@ def _one(item: Any, number: int) -> list[tuple[Source, bool]]:
     if not isinstance(item, str | Path):
         raise UsageError(f"cannot read runs from a {type(item).__name__}.")
     if str(item) == "-":
-        return [(Source("<stdin>", None), True)]
+        return [(named(item), True)]
     path = Path(item)
     if path.is_dir():
         files = sorted(
@@ -82,7 +86,7 @@ def _one(item: Any, number: int) -> list[tuple[Source, bool]]:
         )
         return [(Source(str(p), p), False) for p in files]
     if path.exists():
-        return [(Source(str(item), path), True)]
+        return [(named(item), True)]
     if any(c in str(item) for c in "*?["):
         files = sorted(_glob(path), key=natural)
         return [pair for file in files for pair in _one(file, number)]

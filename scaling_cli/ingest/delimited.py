@@ -7,7 +7,7 @@ or rows of another length is read line by line, so that every problem has its li
 import csv
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from scaling_cli.errors import DataError
 from scaling_cli.ingest._raw import NULLS, Raw, format_ending
 from scaling_cli.runs import Note
 
-VERSION = "1"
+VERSION = "2"
 NAMES = ("csv", "tsv")
 LOOKED_FOR = "*.csv, *.tsv (also .gz, .zst)"
 DELIMITERS = (",", "\t", ";", "|")
@@ -52,7 +52,8 @@ def read(path: str, content: bytes) -> list[Raw]:
         raise DataError("the file is empty.", file=path, hint="Was the log written at all?")
     delimiter = _delimiter(content)
     table = _fast(content, delimiter)
-    return [table_of(path, content, table)] if table else [_careful(path, content, delimiter)]
+    raw = table_of(path, content, table) if table else _careful(path, content, delimiter)
+    return [replace(raw, decimal_commas=delimiter != ",")]
 
 
 def table_of(path: str, content: bytes, table: pa.Table) -> Raw:
