@@ -432,57 +432,52 @@ def test_thousands_separators_and_suffixes(tmp_path: Path) -> None:
 
 
 DECIMALS = {
-    "some can be nothing else": ("5,5;4,345", [5.5, 4.345]),
-    "below one": ("1,345;0,345", [1.345, 0.345]),
-    "long before the comma": ("1,345;1234,567", [1.345, 1234.567]),
-    "with an exponent": ("1,345;2,345e-1", [1.345, 0.2345]),
-    "beside whole numbers": ("7;2,25", [7, 2.25]),
-    "beside what is not finite": ("2,25;nan;inf", [2.25, np.nan, np.inf]),
-    "no digit before it": ("2,345;,5", [2.345, 0.5]),
-    "thousands": ("1,234,567;2,345", [1234567, 2345]),
-    "thousands with a point": ("1,234.5;2,345", [1234.5, 2345]),
+    "some can be nothing else": ("5,5;4,345", "'5,5' has a decimal comma"),
+    "below one": ("0,345;1,345", "'0,345' has a decimal comma"),
+    "long before the comma": ("1,345;1234,567", "'1,345' could be 1.345 or 1345"),
+    "with an exponent": ("2,345e-1;1,345", "'2,345e-1' has a decimal comma"),
+    "beside whole numbers": ("7;2,25", "'2,25' has a decimal comma"),
+    "beside what is not finite": ("2,25;nan;inf", "'2,25' has a decimal comma"),
+    "no digit before it": (",5;2,345", "',5' has a decimal comma"),
 }
+THOUSANDS = {"1,234,567;2,345": [1234567, 2345], "1,234.5;2,345": [1234.5, 2345]}
+
+
+def _separated(cells: str, quote: str, delimiter: str) -> str:
+    rows = [f"{i}{delimiter}{quote}{c}{quote}" for i, c in enumerate(cells.split(";"))]
+    return "\n".join([f"step{delimiter}loss", *rows, ""])
 
 
 @pytest.mark.parametrize("delimiter", [";", "\t", "|"])
 @pytest.mark.parametrize("quote", ["", '"'])
 @pytest.mark.parametrize("case", DECIMALS)
-def test_decimal_commas(tmp_path: Path, case: str, quote: str, delimiter: str) -> None:
-    cells, numbers = DECIMALS[case]
-    rows = [f"{i}{delimiter}{quote}{c}{quote}" for i, c in enumerate(cells.split(";"))]
-    text = "\n".join([f"step{delimiter}loss", *rows, ""])
+def test_decimal_commas_are_refused_by_row(
+    tmp_path: Path, case: str, quote: str, delimiter: str
+) -> None:
+    cells, message = DECIMALS[case]
+    file = write(tmp_path, "f.csv", _separated(cells, quote, delimiter))
+    with pytest.raises(DataError) as caught:
+        ingest.read(file)
+    first = next(i for i, cell in enumerate(cells.split(";")) if "," in cell)
+    assert (caught.value.message, caught.value.row) == (f"{message}.", first + 2)
+    assert caught.value.column == "loss"
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
+@pytest.mark.parametrize("cells", THOUSANDS)
+def test_thousands_are_read(tmp_path: Path, cells: str, delimiter: str) -> None:
+    runs = ingest.read(write(tmp_path, "f.csv", _separated(cells, "", delimiter)))
+    assert column(runs, "loss") == THOUSANDS[cells]
+
+
+def test_commas_in_ids_and_other_columns_stay(tmp_path: Path) -> None:
+    text = "run_id;params;tokens;loss;gpus\na,1;1.5M;2e7;3.5;0,1,2\n1,5;2M;4e7;3.25;\n"
     runs = ingest.read(write(tmp_path, "f.csv", text))
-    np.testing.assert_array_equal(column(runs, "loss"), numbers)
-    assert ("decimal-comma" in codes(runs)) == ("thousands" not in case)
-
-
-def test_decimal_commas_are_said_and_ids_keep_theirs(tmp_path: Path) -> None:
-    text = (
-        "run_id;params;tokens;loss;beta;gpus\na,1;1,5M;2e7;3,5;0,95;0,1,2\n1,5;2M;4e7;3,25;0,9;\n"
-    )
-    file = write(tmp_path, "f.csv", text)
-    runs = ingest.read(file)
     assert runs.runs["run_id"].to_pylist() == ["a,1", "1,5"]
-    assert runs.runs["params"].to_pylist() == [1.5e6, 2e6]
-    assert runs.runs["beta"].to_pylist() == [0.95, 0.9]
     assert runs.runs["gpus"].to_pylist() == ["0,1,2", None]
-    assert codes(runs)["decimal-comma"] == (
-        f"{file}: commas are decimal commas in params, loss, beta: '1,5M' was read as 1.5M."
-    )
 
 
-def test_decimal_commas_in_a_long_table(tmp_path: Path) -> None:
-    text = "run;step;metric;value\na;1;loss;5,25\na;1;lr;0,001\na;2;loss;4,125\na;2;lr;0,002\n"
-    runs = ingest.read(write(tmp_path, "f.csv", text))
-    assert column(runs, "loss") == [5.25, 4.125]
-    assert column(runs, "lr") == [0.001, 0.002]
-
-
-def test_decimal_commas_in_a_table_of_metadata(tmp_path: Path) -> None:
+def test_decimal_commas_in_a_table_of_metadata_are_refused(tmp_path: Path) -> None:
     meta = write(tmp_path, "meta.csv", "run_id;params;dropout\nlog;1,5M;0,25\n")
-    runs = ingest.read(write(tmp_path, "log.csv", CURVE), meta=meta)
-    assert runs.runs["params"].to_pylist() == [1.5e6]
-    assert runs.runs["dropout"].to_pylist() == [0.25]
-    assert codes(runs)["decimal-comma"] == (
-        f"{meta}: commas are decimal commas in params, dropout: '1,5M' was read as 1.5M."
-    )
+    with pytest.raises(DataError, match="'1,5M' has a decimal comma"):
+        ingest.read(write(tmp_path, "log.csv", CURVE), meta=meta)

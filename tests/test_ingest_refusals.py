@@ -22,9 +22,9 @@ REFUSED = {
     "steps or decimals": ("step\tloss\n500\t5.5\n1,000\t4.5\n", 3, "step", "'1,000' could be "
                           "1.000 or 1000. Write the numbers of the column with decimal points "
                           "and without other commas."),
-    "commas and points": ("step|loss\n1|5.5\n2|4,25\n", 3, "loss", "'4,25' has a decimal comma, "
-                          "other cells of the column have points. Write the numbers of the column "
-                          "with decimal points and without other commas."),
+    "commas and points": ("step|loss\n1|5.5\n2|4,25\n", 3, "loss", "'4,25' has a decimal comma. "
+                          "Write the numbers of the column with decimal points and without other "
+                          "commas."),
     "two sizes of a comma": ("params_total;params_active;tokens;loss\n2e9;1,234;2e9;3\n", 2,
                              "params_active", "'1,234' could be 1.234 or 1234. Write the numbers "
                              "of the column with decimal points and without other commas."),

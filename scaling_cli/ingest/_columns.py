@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from scaling_cli.errors import DataError, UsageError
-from scaling_cli.ingest._numbers import inferred, is_numeric, number, numbers, with_points
+from scaling_cli.ingest._numbers import inferred, is_numeric, number, numbers, refuse_decimal_commas
 from scaling_cli.ingest._raw import Raw
 from scaling_cli.quantities import (
     QUANTITIES,
@@ -68,7 +68,8 @@ def name_columns(
     doubts = _doubted_letters(raw, scales)
     chosen, why = _choose(raw, mapping, keep, doubts)
     sizes = {name for name in raw.columns if recognise(name) is N}
-    raw = with_points(raw, {*chosen.values(), *sizes}, chosen.get("run_id"))
+    named = {v for k, v in chosen.items() if k != "run_id"}
+    refuse_decimal_commas(raw, [name for name in raw.columns if name in named | sizes])
     columns: dict[str, pa.Array] = {}
     readings, notes = [], []
     for canonical, original in chosen.items():

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Collection
-from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -11,13 +10,11 @@ import pyarrow.compute as pc
 from scaling_cli.errors import DataError, UsageError
 from scaling_cli.ingest._raw import NULLS, Raw
 from scaling_cli.quantities import Quantity, parse_number
-from scaling_cli.runs import Note
 
 # Thousands never begin with a zero: 0,345 is a decimal.
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")
 _ONE_COMMA = re.compile(r"^(\s*[+-]?\d*),(\d+(?:[eE][+-]?\d+)?\s*[A-Za-z]*\s*)$")
-_TWO_READINGS = re.compile(r"\s*[+-]?[1-9]\d{0,2},\d{3}\s*[A-Za-z]*\s*")
-_POINT = r"^\s*[+-]?\d*\.\d"
+_TWO_READINGS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}\s*[A-Za-z]*")
 _PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _NOT_FINITE = {"nan": float("nan"), "inf": float("inf"), "infinity": float("inf")}
 # Counts are written as 7B or 1T; a loss or a learning rate never is.
@@ -99,92 +96,41 @@ def _hint(cell: str) -> str:
     return "Mend the cell, or leave it empty if there is no value."
 
 
-def with_points(raw: Raw, wanted: Collection[str], run_id: str | None) -> Raw:
-    """Return a table with points for its decimal commas, and a note that says so.
+def refuse_decimal_commas(raw: Raw, wanted: Collection[str]) -> None:
+    """Refuse `2,345` in a column of numbers where commas do not separate the fields.
 
-    Only where commas do not separate the fields, and column by column: `2,345` is a decimal in a
-    column with cells that can be nothing else (`2,3`, `0,345`), a thousand in one with
-    `1,234,567`. A column that is not wanted stays text unless all of it is decimals.
+    It may be 2.345 or 2345, and what is clear in one cell (`2,3`) is a guess for its neighbours.
+    Groups that only thousands have (`1,234,567`) are read.
 
     Raises
     ------
     DataError
-        If the cells of a wanted column do not settle what their commas are.
+        If a wanted column has such a cell, and none with two groups.
     """
-    if not raw.decimal_commas:
-        return raw
-    decimals: dict[str, pa.Array] = {}
-    for name, column in raw.columns.items():
-        cells = [] if name == run_id else _with_commas(column)
-        if not all(map(_ONE_COMMA.match, cells)):
-            continue  # groups of thousands, or no numbers: each cell is judged by itself
-        if _are_decimals(column, cells):
-            pointed = _replaced(column)
-            decimals |= {name: pointed} if name in wanted or _is_float(pointed) else {}
-        elif cells and name in wanted:
-            raise _unsettled(raw, name, cells)
-    if not decimals:
-        return raw
-    return replace(
-        raw,
-        columns={**raw.columns, **decimals},
-        notes=(*raw.notes, _decimal_note(raw, decimals)),
-    )
+    for name in wanted if raw.decimal_commas else ():
+        column = raw.columns[name]
+        cells = _with_commas(column)
+        if not cells or not all(map(_ONE_COMMA.match, cells)):
+            continue
+        cell = cells[0].strip()
+        row = column.to_pylist().index(cells[0])
+        could = f"could be {cell.replace(',', '.')} or {cell.replace(',', '')}"
+        raise DataError(
+            f"{cell!r} {could if _TWO_READINGS.fullmatch(cell) else 'has a decimal comma'}.",
+            file=raw.file,
+            row=int(raw.lines[row]),
+            column=name,
+            hint="Write the numbers of the column with decimal points and without other commas.",
+        )
 
 
 def _with_commas(column: pa.Array) -> list[str]:
-    """Return the different cells of a column of text that hold a comma."""
+    """Return the different cells of a column of text that hold a comma, in order."""
     if not pa.types.is_string(column.type):
         return []
-    return column.filter(_matches(column, ",")).unique().to_pylist()
-
-
-def _matches(column: pa.Array, pattern: str) -> pa.Array:
-    options = pc.MatchSubstringOptions(pattern)
-    return pc.call_function("match_substring_regex", [column], options)
-
-
-def _are_decimals(column: pa.Array, cells: list[str]) -> bool:
-    """Say whether commas mark decimals: some cannot mark thousands, and there is no point."""
-    shown = not all(map(_TWO_READINGS.fullmatch, cells))
-    return shown and not pc.call_function("any", [_matches(column, _POINT)]).as_py()
-
-
-def _replaced(column: pa.Array) -> pa.Array:
-    options = pc.ReplaceSubstringOptions(_ONE_COMMA.pattern, r"\1.\2")
-    return pc.call_function("replace_substring_regex", [column], options)
-
-
-def _is_float(column: pa.Array) -> bool:
-    try:
-        pc.cast(column, pa.float64())
-    except pa.ArrowInvalid:
-        return False
-    return True
-
-
-def _decimal_note(raw: Raw, decimals: Collection[str]) -> Note:
-    name = next(iter(decimals))
-    cell = _with_commas(raw.columns[name])[0].strip()
-    message = (
-        f"commas are decimal commas in {', '.join(decimals)}: {cell!r} was read as "
-        f"{cell.replace(',', '.')}."
-    )
-    return Note("decimal-comma", "info", message, raw.file)
-
-
-def _unsettled(raw: Raw, name: str, cells: list[str]) -> DataError:
-    cell = cells[0].strip()
-    message = f"{cell!r} could be {cell.replace(',', '.')} or {cell.replace(',', '')}"
-    if not _TWO_READINGS.fullmatch(cell):
-        message = f"{cell!r} has a decimal comma, other cells of the column have points"
-    row = raw.columns[name].to_pylist().index(cells[0])
-    return DataError(
-        f"{message}.",
-        file=raw.file,
-        row=int(raw.lines[row]),
-        column=name,
-        hint="Write the numbers of the column with decimal points and without other commas.",
+    options = pc.MatchSubstringOptions(",")
+    return (
+        column.filter(pc.call_function("match_substring", [column], options)).unique().to_pylist()
     )
 
 
