@@ -31,14 +31,19 @@ from coverage_scores import (
 from coverage_tables import Table, tables
 
 from scaling_cli import laws
-from scaling_cli.artefact import Objective
-from scaling_cli.companion import companion
-from scaling_cli.engine.solve import Problem
-from scaling_cli.errors import FitError
-from scaling_cli.optimum import Optimum, make_problem, optimise, refuse
-from scaling_cli.points import Points, scale
-from scaling_cli.prediction import centred, intervals, scatter
-from scaling_cli.uncertainty import CUT_SHARES, assemble, backtest, cuts_by_share
+from scaling_cli.artefacts.prediction import centred, intervals, scatter
+from scaling_cli.engine.problem import Problem
+from scaling_cli.point_fits.certainty.companion import companion
+from scaling_cli.point_fits.certainty.uncertainty import (
+    CUT_SHARES,
+    assemble,
+    backtest,
+    cuts_by_share,
+)
+from scaling_cli.runs.points import Points, scale
+from scaling_cli.search.optimum import Optimum, make_problem, optimise, refuse
+from scaling_cli.vocabulary.errors import FitError
+from scaling_cli.vocabulary.objective import Objective
 
 FACTORS = (2, 3, 10, 30, 100, 300, 1000)
 SMALLEST = 7

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scaling_cli import drift
-from scaling_cli.draws import NORMAL_90
-from scaling_cli.uncertainty import Cut
+from scaling_cli.point_fits.certainty import drift
+from scaling_cli.point_fits.certainty.draws import NORMAL_90
+from scaling_cli.point_fits.certainty.uncertainty import Cut
 
 BINS = ((1.5, 5.0), (5.0, 20.0), (20.0, 100.0), (100.0, np.inf))
 EVERYTHING = (0.0, np.inf)

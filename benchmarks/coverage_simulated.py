@@ -14,14 +14,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from scaling_cli import laws
-from scaling_cli.artefact import Objective
-from scaling_cli.companion import companion
-from scaling_cli.errors import FitError
+from scaling_cli.artefacts.prediction import intervals
 from scaling_cli.laws.chinchilla import Chinchilla
-from scaling_cli.optimum import make_problem, optimise, refuse
-from scaling_cli.points import Points
-from scaling_cli.prediction import intervals
-from scaling_cli.uncertainty import assemble, backtest, cuts_by_share
+from scaling_cli.point_fits.certainty.companion import companion
+from scaling_cli.point_fits.certainty.uncertainty import assemble, backtest, cuts_by_share
+from scaling_cli.runs.points import Points
+from scaling_cli.search.optimum import make_problem, optimise, refuse
+from scaling_cli.vocabulary.errors import FitError
+from scaling_cli.vocabulary.objective import Objective
 
 # Besiroglu et al. 2024 (arXiv:2404.10102), refitted Chinchilla.
 LAW = Chinchilla(E=1.8172, A=482.01, B=2085.43, alpha=0.3478, beta=0.3658)

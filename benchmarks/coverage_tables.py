@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from scaling_cli.points import Points
+from scaling_cli.runs.points import Points
 
 Rows = list[dict[str, str]]
 

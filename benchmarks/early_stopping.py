@@ -14,12 +14,12 @@ import numpy as np
 from curves import BRANCH, FITTED, published
 
 from scaling_cli import Curve
-from scaling_cli.curve_fitting import fit_curves
+from scaling_cli.curve_fits.fitting import fit_curves
+from scaling_cli.curve_fits.search import DELTA
 from scaling_cli.curve_laws.multi_power import MultiPower
-from scaling_cli.curve_search import DELTA
 from scaling_cli.engine.curves import CurveProblem, linearise
-from scaling_cli.errors import FitError
-from scaling_cli.schedule_path import Path
+from scaling_cli.schedules._path import Path
+from scaling_cli.vocabulary.errors import FitError
 
 NAMES = tuple(MultiPower.parameters())
 RATES = np.array([5e-2, 5e-2, 5e-3, 5e-2, 5e-2, 5e-3, 5e-3])  # L0, A, alpha, B, C, beta, gamma

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from scaling_cli import Extrapolation, extrapolate
-from scaling_cli.errors import ScalingError
+from scaling_cli.vocabulary.errors import ScalingError
 
 SHARED = Path(os.environ.get("SCALING_SHARED", "../shared")) / "data"
 SETS = (

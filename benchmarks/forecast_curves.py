@@ -14,8 +14,8 @@ from curves import PUBLISHED
 
 from scaling_cli.forecasting.course import Plan
 from scaling_cli.forecasting.job import Job
-from scaling_cli.schedule import Schedule
 from scaling_cli.schedules import parse_schedule
+from scaling_cli.schedules._schedule import Schedule
 from scaling_cli.schedules.knots import Knots
 
 SHARED = Path(os.environ.get("SCALING_SHARED", "../shared")) / "data"

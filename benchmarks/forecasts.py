@@ -22,13 +22,13 @@ from statistics import NormalDist
 import numpy as np
 from forecast_curves import Case, cases
 
+from scaling_cli.artefacts.forecast import Forecast
 from scaling_cli.forecasting import annealed, forecast
 from scaling_cli.forecasting.alone import Alone, alone
 from scaling_cli.forecasting.annealed import Belief, Prior
 from scaling_cli.forecasting.course import Plan
 from scaling_cli.forecasting.future import same_shape
 from scaling_cli.forecasting.job import FEWEST, Job
-from scaling_cli.forecasting.record import Forecast
 from scaling_cli.schedules.constant import Constant
 
 SHARES = (0.25, 0.5, 0.75, 0.9)

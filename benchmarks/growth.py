@@ -21,12 +21,12 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is importe
 
 import numpy as np
 
-from scaling_cli.artefact import Objective
-from scaling_cli.law import Law, param, power
-from scaling_cli.optimum import make_problem, optimise
-from scaling_cli.points import Points
-from scaling_cli.quantities import Loss, Variable
-from scaling_cli.resampling import Plan, resample
+from scaling_cli.laws._law import Law, param, power
+from scaling_cli.point_fits.certainty.resampling import Plan, resample
+from scaling_cli.runs.points import Points
+from scaling_cli.search.optimum import make_problem, optimise
+from scaling_cli.vocabulary.objective import Objective
+from scaling_cli.vocabulary.quantities import Loss, Variable
 
 POINTS, RESAMPLES, PARAMETERS = 240, 1000, 5  # of the cases in which another one grows
 GROWING = {

@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from scaling_cli import datasets
-from scaling_cli.points import Points
-from scaling_cli.recipe_catalogue import OTHERS, PUBLISHED, resolve_recipe
-from scaling_cli.recipe_design import Design
-from scaling_cli.recipe_fitting import cells_of, near_best_rule
-from scaling_cli.valley import Cell, Optimum, optimum
+from scaling_cli.artefacts.published_recipes import OTHERS, PUBLISHED, resolve_recipe
+from scaling_cli.hparam_fits.design import Design
+from scaling_cli.hparam_fits.fitting import cells_of, near_best_rule
+from scaling_cli.hparam_fits.valley import Cell, Optimum, optimum
+from scaling_cli.runs.points import Points
 
 WINDOWS = (0.0025, 0.005, 0.01, 0.02, 0.03, 0.05)
 NEIGHBOURS = 30

@@ -7,7 +7,7 @@ import numpy as np
 
 from scaling_cli import datasets
 from scaling_cli.laws.chinchilla import Chinchilla
-from scaling_cli.points import Points
+from scaling_cli.runs.points import Points
 
 PUBLISHED = Chinchilla(E=1.8172, A=482.01, B=2085.43, alpha=0.3478, beta=0.3658)
 

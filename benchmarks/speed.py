@@ -36,12 +36,12 @@ import numpy as np
 import peers
 from sample import real, synthetic
 
-from scaling_cli.artefact import Objective
-from scaling_cli.fitting import refit_objective
 from scaling_cli.laws.chinchilla import Chinchilla
-from scaling_cli.optimum import Optimum, make_problem
-from scaling_cli.points import Points
-from scaling_cli.resampling import Plan, bootstrap, resample, resample_counts
+from scaling_cli.point_fits.certainty.resampling import Plan, bootstrap, resample, resample_counts
+from scaling_cli.point_fits.fitting import refit_objective
+from scaling_cli.runs.points import Points
+from scaling_cli.search.optimum import Optimum, make_problem
+from scaling_cli.vocabulary.objective import Objective
 
 RESAMPLES, SCIPY_RESAMPLES = 4000, 60
 PEERS = Path(__file__).with_name("peers.py")

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from sample import real, synthetic
 
-from scaling_cli.points import Points
+from scaling_cli.runs.points import Points
 
 ROOT = Path(__file__).resolve().parents[1]
 RUNS = str(ROOT / "data" / "ladder" / "runs.csv")

@@ -14,11 +14,9 @@ import numpy as np
 from learning_rates import sweep
 
 from scaling_cli import laws
-from scaling_cli.artefact import Fit, Objective, Status
-from scaling_cli.law import Law
-from scaling_cli.points import Points, scale
-from scaling_cli.prediction import Uncertainty
-from scaling_cli.recipe_fitting import (
+from scaling_cli.artefacts.fit import Fit
+from scaling_cli.artefacts.prediction import Uncertainty
+from scaling_cli.hparam_fits.fitting import (
     Group,
     NearBest,
     cells_of,
@@ -27,8 +25,12 @@ from scaling_cli.recipe_fitting import (
     resamples,
     stacked,
 )
-from scaling_cli.reference import folder
-from scaling_cli.valley import NEAR_BEST, Optimum, flatness, near_best, optimum
+from scaling_cli.hparam_fits.valley import NEAR_BEST, Optimum, flatness, near_best, optimum
+from scaling_cli.laws._law import Law
+from scaling_cli.reference.check import folder
+from scaling_cli.runs.points import Points, scale
+from scaling_cli.vocabulary.objective import Objective
+from scaling_cli.vocabulary.outcomes import Status
 
 SOURCE = "arXiv:2503.04715, eq. 1"
 SETTING = (

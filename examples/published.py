@@ -1,8 +1,8 @@
 """What does a published law say of my budget? Certified fits need no data and no network."""
 
-from scaling_cli import reference
+from scaling_cli.artefacts import certified
 
-fit = reference.resolve("chinchilla/besiroglu-2024")
+fit = certified.resolve("chinchilla/besiroglu-2024")
 budget = 1e24  # FLOP
 print(fit.law.formula())
 print(f"N* = {fit.law.optimal_params(C=budget):.3g} parameters")

@@ -7,63 +7,63 @@ Names are loaded on first use, so that importing this package costs nothing.
 import importlib
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from scaling_cli.anticipation import Levels as Levels
-    from scaling_cli.anticipation import anticipate as anticipate
-    from scaling_cli.artefact import Fit as Fit
-    from scaling_cli.artefact import Objective as Objective
-    from scaling_cli.artefact import Prediction as Prediction
-    from scaling_cli.backtesting import backtest as backtest
-    from scaling_cli.curve import Curve as Curve
-    from scaling_cli.curve_artefact import CurveFit as CurveFit
-    from scaling_cli.curve_fitting import fit_curves as fit_curves
-    from scaling_cli.curves import curves_of as curves_of
-    from scaling_cli.errors import ScalingError as ScalingError
-    from scaling_cli.extrapolation import Extrapolation as Extrapolation
-    from scaling_cli.extrapolation import extrapolate as extrapolate
-    from scaling_cli.fit_file import load as load
-    from scaling_cli.fitting import fit as fit
-    from scaling_cli.forecasting import forecast as forecast
-    from scaling_cli.forecasting.record import Forecast as Forecast
-    from scaling_cli.forecasting.record import Forecasts as Forecasts
-    from scaling_cli.identification import Identification as Identification
-    from scaling_cli.identification import identify_schedule as identify_schedule
-    from scaling_cli.ingest import read as read
-    from scaling_cli.methods import intervals as intervals
-    from scaling_cli.points import Points as Points
-    from scaling_cli.schedule import Schedule as Schedule
-    from scaling_cli.schedule_optimum import best_schedule as best_schedule
-    from scaling_cli.schedules import parse_schedule as parse_schedule
+from scaling_cli._version import __version__ as __version__
 
-__version__ = "0.1.0"
+if TYPE_CHECKING:
+    from scaling_cli.artefacts.curve_fit import CurveFit as CurveFit
+    from scaling_cli.artefacts.fit import Fit as Fit
+    from scaling_cli.artefacts.fit import Prediction as Prediction
+    from scaling_cli.artefacts.forecast import Forecast as Forecast
+    from scaling_cli.artefacts.forecast import Forecasts as Forecasts
+    from scaling_cli.artefacts.kinds import load as load
+    from scaling_cli.curve_fits.best_schedule import best_schedule as best_schedule
+    from scaling_cli.curve_fits.fitting import fit_curves as fit_curves
+    from scaling_cli.forecasting import forecast as forecast
+    from scaling_cli.forecasting.anticipation import Levels as Levels
+    from scaling_cli.forecasting.anticipation import anticipate as anticipate
+    from scaling_cli.forecasting.families import Extrapolation as Extrapolation
+    from scaling_cli.forecasting.families import extrapolate as extrapolate
+    from scaling_cli.ingest import read as read
+    from scaling_cli.point_fits.backtesting import backtest as backtest
+    from scaling_cli.point_fits.fitting import fit as fit
+    from scaling_cli.point_fits.intervals import intervals as intervals
+    from scaling_cli.runs.curve import Curve as Curve
+    from scaling_cli.runs.curves import curves_of as curves_of
+    from scaling_cli.runs.points import Points as Points
+    from scaling_cli.schedules import parse_schedule as parse_schedule
+    from scaling_cli.schedules._identification import Identification as Identification
+    from scaling_cli.schedules._identification import identify_schedule as identify_schedule
+    from scaling_cli.schedules._schedule import Schedule as Schedule
+    from scaling_cli.vocabulary.errors import ScalingError as ScalingError
+    from scaling_cli.vocabulary.objective import Objective as Objective
 
 _HOME = {
-    "Curve": "curve",
-    "CurveFit": "curve_artefact",
-    "Extrapolation": "extrapolation",
-    "Fit": "artefact",
-    "Forecast": "forecasting.record",
-    "Forecasts": "forecasting.record",
-    "Identification": "identification",
-    "Levels": "anticipation",
-    "Objective": "artefact",
-    "Prediction": "artefact",
-    "Schedule": "schedule",
-    "load": "fit_file",
-    "ScalingError": "errors",
-    "anticipate": "anticipation",
-    "backtest": "backtesting",
-    "best_schedule": "schedule_optimum",
-    "curves_of": "curves",
-    "extrapolate": "extrapolation",
-    "fit": "fitting",
-    "fit_curves": "curve_fitting",
+    "Curve": "runs.curve",
+    "CurveFit": "artefacts.curve_fit",
+    "Extrapolation": "forecasting.families",
+    "Fit": "artefacts.fit",
+    "Forecast": "artefacts.forecast",
+    "Forecasts": "artefacts.forecast",
+    "Identification": "schedules._identification",
+    "Levels": "forecasting.anticipation",
+    "Objective": "vocabulary.objective",
+    "Prediction": "artefacts.fit",
+    "Schedule": "schedules._schedule",
+    "load": "artefacts.kinds",
+    "ScalingError": "vocabulary.errors",
+    "anticipate": "forecasting.anticipation",
+    "backtest": "point_fits.backtesting",
+    "best_schedule": "curve_fits.best_schedule",
+    "curves_of": "runs.curves",
+    "extrapolate": "forecasting.families",
+    "fit": "point_fits.fitting",
+    "fit_curves": "curve_fits.fitting",
     "forecast": "forecasting",
-    "identify_schedule": "identification",
+    "identify_schedule": "schedules._identification",
     "parse_schedule": "schedules",
-    "intervals": "methods",
+    "intervals": "point_fits.intervals",
     "read": "ingest",
-    "Points": "points",
+    "Points": "runs.points",
 }
 
 __all__ = [

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from scaling_cli.artefact import Check, Fit, Level, Objective, Status, Uncertainty
+from scaling_cli.artefacts.fit import Fit, Uncertainty
 from scaling_cli.laws.chinchilla import Chinchilla
-from scaling_cli.points import LeftOut
+from scaling_cli.vocabulary.objective import Objective
+from scaling_cli.vocabulary.outcomes import Check, LeftOut, Level, Status
 
 # The rounded fit of Besiroglu et al. (arXiv:2404.10102): a familiar law to print.
 LAW = Chinchilla(E=1.8172, A=482.01, B=2085.43, alpha=0.3478, beta=0.3658)

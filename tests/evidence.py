@@ -7,18 +7,20 @@ import numpy as np
 from tables import TRUTHS, table, truth
 
 from scaling_cli import laws
-from scaling_cli.artefact import Check, Objective, Status, Uncertainty
-from scaling_cli.checklist import Evidence, checklist
-from scaling_cli.diagnosis import Diagnosis
-from scaling_cli.flatness import near_optimal
-from scaling_cli.floor import Profile
-from scaling_cli.isoflop import Allocation, Budget, IsoFlop, Line
-from scaling_cli.optimum import Optimum, make_problem
-from scaling_cli.points import Points
-from scaling_cli.resampling import Resamples
-from scaling_cli.rivals import Rival
-from scaling_cli.stability import Variation, exponent_names, target
-from scaling_cli.uncertainty import Cut
+from scaling_cli.artefacts.fit import Uncertainty
+from scaling_cli.point_fits.certainty.resampling import Resamples
+from scaling_cli.point_fits.certainty.uncertainty import Cut
+from scaling_cli.point_fits.checklist import Evidence, checklist
+from scaling_cli.point_fits.diagnosis.choices import Variation, exponent_names, target
+from scaling_cli.point_fits.diagnosis.diagnosis import Diagnosis
+from scaling_cli.point_fits.diagnosis.flatness import near_optimal
+from scaling_cli.point_fits.diagnosis.floor import Profile
+from scaling_cli.point_fits.diagnosis.isoflop import Allocation, Budget, IsoFlop, Line
+from scaling_cli.point_fits.diagnosis.rivals import Rival
+from scaling_cli.runs.points import Points
+from scaling_cli.search.optimum import Optimum, make_problem
+from scaling_cli.vocabulary.objective import Objective
+from scaling_cli.vocabulary.outcomes import Check, Status
 
 DIAGNOSTICS = {
     "starts": 64, "converged": 60, "agree": 0.95, "basins": [1e-3], "gradient_norm": 2e-15,

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scaling_cli import laws, reference
-from scaling_cli.artefact import Fit
-from scaling_cli.law import Law
-from scaling_cli.points import Points
+from scaling_cli import laws
+from scaling_cli.artefacts import certified
+from scaling_cli.artefacts.fit import Fit
+from scaling_cli.laws._law import Law
+from scaling_cli.runs.points import Points
 
 ROWS = 15  # padded to sixteen: one executable per law and space
 
@@ -24,8 +25,8 @@ class Case:
 
 def fit_of(law: str) -> Fit:
     """Return a certified fit of a law."""
-    name = next(n for n in reference.fit_names() if n.partition("/")[0] == law)
-    return reference.resolve(name)
+    name = next(n for n in certified.fit_names() if n.partition("/")[0] == law)
+    return certified.resolve(name)
 
 
 def spans(fit: Fit) -> dict[str, tuple[float, float]]:

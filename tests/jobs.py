@@ -3,8 +3,8 @@
 import numpy as np
 
 from scaling_cli.forecasting.job import Job
-from scaling_cli.schedule import Schedule
 from scaling_cli.schedules import parse_schedule
+from scaling_cli.schedules._schedule import Schedule
 
 STEPS = 4000
 COSINE = f"cosine:peak=0.001,warmup=100,min=0.0001,steps={STEPS}"

@@ -4,16 +4,16 @@ import itertools
 
 import numpy as np
 
-from scaling_cli import reference
-from scaling_cli.points import Points
+from scaling_cli.artefacts import certified
+from scaling_cli.runs.points import Points
 
 LEVELS = {1: 15, 2: 4}  # of each input, by how many inputs there are: 15 or 16 rows in all
 
 
 def own_table(law: str, *, noise: float = 0.002, seed: int = 5) -> Points:
     """Return points of a law's first certified fit on levels that span its anchors."""
-    name = next(n for n in reference.fit_names() if n.partition("/")[0] == law)
-    fit = reference.resolve(name)
+    name = next(n for n in certified.fit_names() if n.partition("/")[0] == law)
+    fit = certified.resolve(name)
     symbols = list(fit.law.inputs())
     anchors = {s: [a["inputs"][s] for a in fit.origin["anchors"]] for s in symbols}
     levels = LEVELS.get(len(symbols), 3)

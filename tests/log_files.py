@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from scaling_cli.runs import Runs
+from scaling_cli.runs.table import Runs
 
 TABLE = "run_id,params,tokens,loss\na,1e6,2e7,3.5\nb,4e6,8e7,3.0\nc,1.6e7,3.2e8,2.75\n"
 CURVE = "step,tokens,loss\n10,1000,5.5\n20,2000,4.25\n30,3000,4\n"

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from tables import rows
 
-from scaling_cli.curves import Curve
+from scaling_cli.runs.curves import Curve
 from scaling_cli.schedules import parse_schedule
 
 SCHEDULES = {

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import scipy.optimize
 
-from scaling_cli.artefact import Objective
-from scaling_cli.law import Domain, Law
-from scaling_cli.points import Points
+from scaling_cli.laws._law import Domain, Law
+from scaling_cli.runs.points import Points
+from scaling_cli.vocabulary.objective import Objective
 
 STEP = 1e-30  # of complex differentiation: no subtraction, so no rounding
 FAR = 12.0  # no coordinate moves further than this from its start: nothing overflows

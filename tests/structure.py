@@ -40,12 +40,15 @@ def modules() -> dict[str, Path]:
     return result
 
 
-def imported(tree: ast.AST, module: str, known: Mapping[str, Path]) -> Iterator[str]:
-    """Yield the modules of ours that a tree imports."""
+def imported(
+    tree: ast.AST, module: str, known: Mapping[str, Path], *, typing: bool = False
+) -> Iterator[str]:
+    """Yield the modules of ours that a tree imports, those under TYPE_CHECKING only if wanted."""
     pending = [tree]
     while pending:
         node = pending.pop()
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+        guarded = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        if isinstance(node, ast.If) and guarded and not typing:
             pending += node.orelse
             continue
         if isinstance(node, ast.Import):
@@ -68,11 +71,13 @@ def _source(node: ast.ImportFrom, module: str, known: Mapping[str, Path]) -> str
     return ".".join([*base, *([node.module] if node.module else [])])
 
 
-def imports() -> dict[str, set[str]]:
+def imports(*, typing: bool = False) -> dict[str, set[str]]:
     """Return which of the package's modules each imports, but for the two doors."""
     known = modules()
     return {
-        module: set(imported(ast.parse(path.read_text(encoding="utf8")), module, known))
+        module: set(
+            imported(ast.parse(path.read_text(encoding="utf8")), module, known, typing=typing)
+        )
         - {module, *DOORS}
         for module, path in known.items()
         if module not in DOORS
@@ -126,11 +131,8 @@ def floors(graph: Graph) -> int:
     return max(map(height, below), default=0)
 
 
-def upward(graph: Graph) -> list[str]:
-    """Return the imports that point up in the order of tests/test_layers.py, if it has one."""
-    rank = runpy.run_path(str(ROOT / "tests" / "test_layers.py")).get("RANK")
-    if rank is None:
-        return []
+def upward(graph: Graph, rank: Mapping[str, int]) -> list[str]:
+    """Return the imports that point up in an order of the packages."""
     return [
         f"{module} -> {other}"
         for module, others in graph.items()
@@ -174,7 +176,8 @@ def main() -> None:
     for name, of in (("parts", roots), ("modules", graph)):
         loops = [sorted(circle) for circle in circles(of) if len(circle) > 1]
         print(f"circles         {len(loops)} of {name}", *map(", ".join, loops), sep="\n    ")
-    against = upward(graph)
+    order = runpy.run_path(str(ROOT / "tests" / "test_layers.py"))["RANK"]
+    against = upward(graph, order)
     print("imports upward ", len(against), *(f"\n    {line}" for line in against))
     for folder in (NAME, "tests"):
         paths = sorted((ROOT / folder).rglob("*.py"))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from scaling_cli.points import Points
+from scaling_cli.runs.points import Points
 
 RATE = (2.0, -0.7, 0.3)  # c, alpha, beta
 BATCH = (5.0, -0.2, 0.6)

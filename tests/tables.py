@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from scaling_cli import laws
-from scaling_cli.artefact import Objective
-from scaling_cli.law import Domain, Law
-from scaling_cli.points import Points
+from scaling_cli.laws._law import Domain, Law
+from scaling_cli.runs.points import Points
+from scaling_cli.vocabulary.objective import Objective
 
 # Twelve to sixteen rows everywhere: arrays are padded to powers of two, so that all these tables
 # share one executable per law.

@@ -3,64 +3,22 @@
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+import structure
 
-PACKAGE = Path(__file__).resolve().parents[1] / "scaling_cli"
+PACKAGE = structure.ROOT / structure.NAME
 
-# A part may import parts of its own layer and of layers to its left. `__init__` and `__main__`
-# stand outside: the first only names what is public, the second only starts the command.
-LAYERS = (
-    {"errors", "shipped", "jsonfile", "executors", "asked"},
-    {"quantities", "registry"},
-    {"schedule"},
-    {"schedules", "schedule_path", "student"},
-    {"law"},
-    {"curve_law"},
-    {"curve_laws"},
-    {"learning_curve", "despiking"},
-    {"learning_curves", "family_fits", "combining", "anticipation"},
-    {"prefixes"},
-    {"extrapolation"},
-    {"laws"},
-    {"points", "runs", "view", "where", "plausible", "law_inputs", "selection"},
-    {"curve"},
-    {"schedule_candidates", "identification", "curves"},
-    {"mestimate", "valley", "recipe_design"},
-    {"prediction", "priors", "curve_prediction"},
-    {"artefact"},
-    {"curve_artefact"},
-    {"fit_file", "schedule_regime", "descent"},
-    {"store", "engine", "scores", "recipe", "batch_trajectory"},
-    {"batch_levels", "batch_artefact", "batch_joint"},
-    {"batch_checks"},
-    {"ingest", "chunks"},
-    {"edges", "vertex", "reach"},
-    {"nested"},
-    {"search"},
-    {"optimum"},
-    {"settling"},
-    {"drift", "draws", "companion"},
-    {"uncertainty", "stability", "resampling", "influence", "floor", "flatness", "isoflop"},
-    {"delta", "sweep", "rivals", "cuts", "recounting"},
-    {"profiles", "diagnosis", "posterior", "batch_fitting"},
-    {"checklist"},
-    {"curve_search"},
-    {"curve_resampling", "curve_folds", "curve_checks", "versions"},
-    {"fitting", "curve_fitting", "forecasting"},
-    {"backtesting", "schedule_optimum"},
-    {"datasets"},
-    {"recompute"},
-    {"check_result"},
-    {"curve_reference"},
-    {"methods"},
-    {"reference", "planning", "recipe_fitting"},
-    {"recipe_catalogue", "recipe_report"},
-    {"plots", "report"},
-    {"cli"},
-)
+# The packages from the ground up: each imports from those before it and from itself.
+ORDER = (
+    "numerics", "vocabulary", "datasets", "schedules", "laws", "curve_laws", "learning_curves",
+    "runs", "artefacts", "ingest", "engine", "search", "point_fits", "curve_fits", "batch_fits",
+    "hparam_fits", "forecasting", "plots", "reference", "reports", "cli",
+)  # fmt: skip
+FLOORS = 10  # as the imports count them, package upon package
+AT_THE_ROOT = {"__init__.py", "__main__.py", "_version.py", "py.typed"}
 HOMES = {
     "jax": {"engine"},
     "matplotlib": {"plots"},
@@ -69,108 +27,100 @@ HOMES = {
     "rich": {"cli", "__main__"},
     "pooch": {"datasets"},
 }
-# Slow to import and not needed to predict: never at the top of a module, except in the part
+# Slow to import and not needed to predict: never at the top of a module, except in the package
 # that is about nothing else.
 LATE = {"pandas": set(), "jax": {"engine"}, "scipy": {"engine"}, "matplotlib": {"plots"}}
-RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}
-
-
-def _files() -> list[Path]:
-    return sorted(PACKAGE.rglob("*.py"))
-
-
-def _part(path: Path) -> str:
-    """Return the part of the package that a file belongs to: its top folder or module."""
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+RANK = {name: rank for rank, name in enumerate(ORDER)}
 
 
 def _imports(tree: ast.Module) -> Iterator[tuple[str, int, bool]]:
-    """Yield (module, line, whether it runs on import) of every import outside TYPE_CHECKING."""
+    """Yield (library, line, whether it runs on import) of every import outside TYPE_CHECKING."""
     pending: list[tuple[ast.AST, bool]] = [(tree, True)]
     while pending:
         node, top = pending.pop()
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
             continue
         if isinstance(node, ast.Import):
-            yield from ((alias.name, node.lineno, top) for alias in node.names)
+            yield from ((alias.name.split(".")[0], node.lineno, top) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"line {node.lineno}: relative import"
-            yield from _from(node, top)
+            yield str(node.module).split(".")[0], node.lineno, top
         inside = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
         pending += [(child, top and not inside) for child in ast.iter_child_nodes(node)]
 
 
-def _from(node: ast.ImportFrom, top: bool) -> Iterator[tuple[str, int, bool]]:
-    module = str(node.module)
-    if module == "scaling_cli":
-        yield from ((f"scaling_cli.{alias.name}", node.lineno, top) for alias in node.names)
-    else:
-        yield module, node.lineno, top
+def _misplaced(source: str, package: str) -> Iterator[str]:
+    """Yield what a file of a package imports and should not, or not so early."""
+    for library, line, top in _imports(ast.parse(source)):
+        if package not in HOMES.get(library, {package}):
+            yield f"{line}: {library} outside {', '.join(sorted(HOMES[library]))}"
+        if top and package not in LATE.get(library, {package}):
+            yield f"{line}: {library} on import"
 
 
-def _breaches(path: Path) -> Iterator[str]:
-    part = _part(path)
-    for module, line, top in _imports(ast.parse(path.read_text(encoding="utf8"))):
-        where = f"{path.relative_to(PACKAGE.parent)}:{line}"
-        library, _, rest = module.partition(".")
-        if library == "scaling_cli" and part in RANK:
-            other = rest.split(".")[0]
-            if other == "__version__":
-                continue
-            if other not in RANK:
-                yield f"{where} imports {module}, which is in no layer"
-            elif RANK[other] > RANK[part]:
-                yield f"{where} imports {module} upwards from {part}"
-        if library in HOMES and part not in HOMES[library]:
-            yield f"{where} imports {library} outside {', '.join(sorted(HOMES[library]))}"
-        if top and library in LATE and part not in LATE[library]:
-            yield f"{where} imports {library} when it is imported"
+def test_the_root_holds_packages_only() -> None:
+    entries = {p.name for p in PACKAGE.iterdir() if p.name != "__pycache__"}
+    folders = {name for name in entries if (PACKAGE / name / "__init__.py").is_file()}
+    assert entries - folders == AT_THE_ROOT
+    assert folders == set(ORDER)
 
 
-def test_every_part_is_in_a_layer() -> None:
-    parts = {_part(path) for path in _files()} - {"__init__", "__main__"}
-    assert parts <= set(RANK)
+def test_imports_point_down() -> None:
+    assert structure.upward(structure.imports(), RANK) == []
 
 
-@pytest.mark.parametrize("path", _files(), ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_imports_point_one_way(path: Path) -> None:
-    assert list(_breaches(path)) == []
+@pytest.mark.parametrize("of", ["packages", "modules"])
+def test_there_is_no_circle(of: str) -> None:
+    graph = structure.imports(typing=True)
+    circles = structure.circles(structure.parts(graph) if of == "packages" else graph)
+    assert [sorted(circle) for circle in circles if len(circle) > 1] == []
+
+
+def test_floors() -> None:
+    assert structure.floors(structure.parts(structure.imports())) <= FLOORS
+
+
+def test_heavy_libraries_have_one_home() -> None:
+    found = [
+        f"{path.relative_to(PACKAGE)}:{breach}"
+        for path in PACKAGE.rglob("*.py")
+        for breach in _misplaced(
+            path.read_text(encoding="utf8"), path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        )
+    ]
+    assert found == []
 
 
 @pytest.mark.parametrize(
-    ("source", "breach"),
+    ("graph", "circles"),
+    [({"a": {"b"}, "b": {"c"}, "c": set()}, []),
+     ({"a": {"b"}, "b": {"c"}, "c": {"b"}}, [["b", "c"]])],
+)  # fmt: skip
+def test_circles_are_seen(graph: Mapping[str, set[str]], circles: list[list[str]]) -> None:
+    found = [sorted(circle) for circle in structure.circles(graph) if len(circle) > 1]
+    assert found == circles
+    assert structure.floors(graph) == 3 - len(circles)
+
+
+def test_an_upward_import_is_seen() -> None:
+    graph = {"scaling_cli.laws._law": {"scaling_cli.cli.fit", "scaling_cli.vocabulary.errors"}}
+    assert structure.upward(graph, RANK) == ["scaling_cli.laws._law -> scaling_cli.cli.fit"]
+
+
+@pytest.mark.parametrize(
+    ("source", "breaches"),
     [
-        ("import jax.numpy", "imports jax outside engine"),
-        ("def f():\n    import jax", "imports jax outside engine"),
-        ("from scaling_cli.cli import app", "imports scaling_cli.cli upwards from law"),
-        ("from scaling_cli import fitting", "imports scaling_cli.fitting upwards from law"),
-        ("from scaling_cli import nowhere", "imports scaling_cli.nowhere, which is in no layer"),
-        ("import pandas as pd", "imports pandas when it is imported"),
-        ("class A:\n    import scipy", "imports scipy when it is imported"),
+        ("import jax.numpy", ["1: jax outside engine", "1: jax on import"]),
+        ("def f():\n    import jax", ["2: jax outside engine"]),
+        ("import pandas as pd", ["1: pandas on import"]),
+        ("class A:\n    import scipy", ["2: scipy on import"]),
+        ("if TYPE_CHECKING:\n    import jax", []),
+        ("def f():\n    import pandas", []),
+        ("import numpy", []),
     ],
 )
-def test_the_test_sees_breaches(
-    source: str, breach: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(f"{__name__}.PACKAGE", tmp_path / "scaling_cli")
-    path = tmp_path / "scaling_cli" / "law.py"
-    path.parent.mkdir()
-    path.write_text(source)
-    assert any(breach in line for line in _breaches(path))
-
-
-@pytest.mark.parametrize(
-    "allowed",
-    ["if TYPE_CHECKING:\n    import jax", "def f():\n    import pandas", "import numpy"],
-)
-def test_the_test_allows_what_is_right(
-    allowed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(f"{__name__}.PACKAGE", tmp_path / "scaling_cli")
-    path = tmp_path / "scaling_cli" / "law.py"
-    path.parent.mkdir()
-    path.write_text(allowed)
-    assert list(_breaches(path)) == []
+def test_misplaced_libraries_are_seen(source: str, breaches: list[str]) -> None:
+    assert list(_misplaced(source, "laws")) == breaches
 
 
 def _loaded_by(statement: str) -> set[str]:
@@ -189,13 +139,18 @@ def test_importing_the_package_loads_nothing() -> None:
 
 def test_predicting_loads_numpy_only() -> None:
     statement = (
+        "import scaling_cli as sc\n"
         "from scaling_cli.laws.chinchilla import Chinchilla\n"
-        "from scaling_cli.artefact import Fit, Objective, Status\n"
+        "from scaling_cli.vocabulary.outcomes import Status\n"
         "law = Chinchilla(E=1.0, A=1.0, B=1.0, alpha=1.0, beta=1.0)\n"
-        "fit = Fit(law, Status.PUBLISHED, Objective(), None, 0)\n"
+        "fit = sc.Fit(law, Status.PUBLISHED, sc.Objective(), None, 0)\n"
         "assert fit.predict(N=1.0, D=1.0).value == 3.0"
     )
     heavy = {"jax", "pandas", "pyarrow", "scipy", "matplotlib", "typer"}
     loaded = _loaded_by(statement)
     assert "numpy" in loaded
     assert loaded & heavy == set()
+
+
+def test_sources_are_found_where_they_are() -> None:
+    assert Path(structure.modules()["scaling_cli.laws.chinchilla"]).is_file()

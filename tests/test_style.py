@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "scaling_cli"
 MEDIAN, NINETIETH, LONGEST, NESTING = 8, 25, 50, 3
-LINES = {"scaling_cli": 400, "examples": 400, "benchmarks": 400, "tests": 600}
+LINES = {"scaling_cli": 600, "examples": 400, "benchmarks": 400, "tests": 600}
 EMPTY_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "manager"}
 _BLOCKS = (ast.If, ast.For, ast.While, ast.With, ast.Try, ast.Match, ast.AsyncFor, ast.AsyncWith)
 _SUPPRESSION = re.compile(r"#\s*(noqa|type:\s*ignore|pyright:|ruff:|mypy:|pylint:)")

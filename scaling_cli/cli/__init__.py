@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from scaling_cli.cli._commands import CONTEXT, Commands
+from scaling_cli.cli._commands import Commands
+from scaling_cli.cli._registry import CONTEXT
 from scaling_cli.cli._terminal import Terminal
 
 BRIEF = """\

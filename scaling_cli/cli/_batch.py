@@ -3,11 +3,11 @@
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from scaling_cli.errors import UsageError
+from scaling_cli.vocabulary.errors import UsageError
 
 if TYPE_CHECKING:
-    from scaling_cli.batch_artefact import BatchFit
-    from scaling_cli.batch_trajectory import BatchTrajectory
+    from scaling_cli.artefacts.batch_fit import BatchFit
+    from scaling_cli.artefacts.batch_trajectory import BatchTrajectory
     from scaling_cli.cli._terminal import Terminal
 
 AROUND = (0.25, 1.0, 4.0)  # times the critical batch, where no batch is asked for
@@ -37,7 +37,7 @@ def asked(
         If one cannot be read, or steps are asked for without a batch.
     """
     from scaling_cli.cli._inputs import read_list
-    from scaling_cli.quantities import B_TOKENS, L, N, S, parse_number
+    from scaling_cli.vocabulary.quantities import B_TOKENS, L, N, S, parse_number
 
     found = Asked(
         None if params is None else parse_number(params, N),
@@ -83,7 +83,7 @@ def resolve(name: str | None, terminal: "Terminal", published: str) -> "BatchFit
     UsageError
         If the certified fits are not one of each law.
     """
-    from scaling_cli.batch_artefact import load_batch_fit
+    from scaling_cli.artefacts.batch_fit import load_batch_fit
 
     if name is not None and "," not in name:
         return load_batch_fit(name)
@@ -93,12 +93,13 @@ def resolve(name: str | None, terminal: "Terminal", published: str) -> "BatchFit
 
 
 def _of_certified(names: str) -> "BatchFit":
-    from scaling_cli import laws, reference
-    from scaling_cli.artefact import Status
-    from scaling_cli.batch_artefact import BatchFit
-    from scaling_cli.batch_trajectory import BatchTrajectory
+    from scaling_cli import laws
+    from scaling_cli.artefacts import certified
+    from scaling_cli.artefacts.batch_fit import BatchFit
+    from scaling_cli.artefacts.batch_trajectory import BatchTrajectory
+    from scaling_cli.vocabulary.outcomes import Status
 
-    fits = [reference.resolve(name.strip()) for name in names.split(",")]
+    fits = [certified.resolve(name.strip()) for name in names.split(",")]
     of = {laws.name_of(fit.law): fit for fit in fits}
     if set(of) != {"kaplan_ns", "critical_batch"}:
         raise UsageError(
@@ -152,7 +153,7 @@ def _loss(fit: "BatchFit", asked: Asked, S: float, B: float, level: float) -> di
 
 def _with(fit: "BatchFit", quantity: Any, level: float) -> dict[str, Any]:
     """Return a quantity's value and interval; no interval where a replicate cannot reach it."""
-    from scaling_cli.errors import FitError
+    from scaling_cli.vocabulary.errors import FitError
 
     value = float(quantity(fit.trajectory))
     try:

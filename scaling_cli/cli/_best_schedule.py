@@ -10,7 +10,7 @@ from scaling_cli.cli import _predict_curves
 from scaling_cli.cli._terminal import Terminal, result_style
 
 if TYPE_CHECKING:
-    from scaling_cli.quantities import Quantity
+    from scaling_cli.vocabulary.quantities import Quantity
 
 OF_BEST = ("fit", "params", "peak", "low", "warmup", "knots", "level")
 OF_LOGS = (
@@ -26,7 +26,7 @@ def applies(context: typer.Context, best: bool) -> bool:
     UsageError
         If options were typed that have no use, or there is nothing to do.
     """
-    from scaling_cli.errors import UsageError
+    from scaling_cli.vocabulary.errors import UsageError
 
     wrong = options.given(context, OF_LOGS if best else OF_BEST)
     if wrong:
@@ -46,8 +46,8 @@ def applies(context: typer.Context, best: bool) -> bool:
 
 def best(context: typer.Context, terminal: Terminal) -> None:
     """Search and print."""
-    from scaling_cli.quantities import LR, N, S
-    from scaling_cli.schedule_optimum import best_schedule
+    from scaling_cli.curve_fits.best_schedule import best_schedule
+    from scaling_cli.vocabulary.quantities import LR, N, S
 
     chosen: Mapping[str, Any] = context.params
     name, fit = _predict_curves.resolve(chosen["fit"], terminal, what="--best")
@@ -62,14 +62,14 @@ def best(context: typer.Context, terminal: Terminal) -> None:
     record = {"schema_version": 1, "fit": name, **found.to_dict()}
 
     def render() -> str:
-        from scaling_cli.cli import _render_best_schedule
+        from scaling_cli.reports import best_schedule as best_schedule_report
 
-        return _render_best_schedule.text(fit, found, style=result_style())
+        return best_schedule_report.text(fit, found, style=result_style())
 
     terminal.result(render, record)
 
 
 def _number(text: str | None, quantity: "Quantity") -> float | None:
-    from scaling_cli.quantities import parse_number
+    from scaling_cli.vocabulary.quantities import parse_number
 
     return None if text is None else parse_number(text, quantity)

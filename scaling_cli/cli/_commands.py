@@ -7,125 +7,18 @@ is slow to import is imported inside the function.
 """
 
 import difflib
-import importlib
 import os
-import pkgutil
 import sys
-from collections import Counter
 from collections.abc import Sequence
-from functools import cache
-from types import ModuleType
 from typing import Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
-from typer.main import get_command as build
+from typer.core import TyperGroup
 
 from scaling_cli.cli import _exits
-from scaling_cli.errors import UsageError
+from scaling_cli.cli._registry import get, in_order, names, summary
 
-CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 BROKEN_PIPE = 141  # what a shell reports for a process ended by SIGPIPE
-
-
-@cache
-def names() -> tuple[str, ...]:
-    """Return the commands: the files of this folder. None is imported."""
-    import scaling_cli.cli as folder
-
-    found = (m.name for m in pkgutil.iter_modules(folder.__path__))
-    return tuple(sorted(name for name in found if not name.startswith("_")))
-
-
-@cache
-def in_order() -> tuple[str, ...]:
-    """Return the commands in the order of work, as the help lists them."""
-    return tuple(sorted(names(), key=lambda name: (getattr(load(name), "ORDER", 90), name)))
-
-
-@cache
-def load(name: str) -> ModuleType:
-    """Import the file of a command."""
-    return importlib.import_module(f"scaling_cli.cli.{name}")
-
-
-def summary(name: str) -> str:
-    """Return the first sentence of a command's file."""
-    return (load(name).__doc__ or "").split("\n")[0]
-
-
-@cache
-def get(name: str) -> Any:
-    """Return a command, built by Typer from its file."""
-    module = load(name)
-    if hasattr(module, "app"):
-        return build(module.app)
-    alone = typer.Typer(add_completion=False, rich_markup_mode=None)
-    declare = alone.command(name, cls=Command, context_settings=CONTEXT, epilog=epilog(module))
-    declare(getattr(module, name))
-    return build(alone)
-
-
-def epilog(module: ModuleType) -> str | None:
-    """Return the example under a command's help, kept line by line."""
-    example = getattr(module, "EXAMPLE", None)
-    return None if example is None else "\b\nExample:\n" + indent(example)
-
-
-def indent(text: str) -> str:
-    """Indent every line by two spaces."""
-    return "\n".join(f"  {line}" for line in text.strip().splitlines())
-
-
-class Command(TyperCommand):
-    """A command that is strict about repeated options, and shows arguments as they are typed.
-
-    In its usage line stands `SRC...`, not `{SRC...}...`.
-    """
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Read the command line; an option of one value given twice is refused, none is lost."""
-        typed = list(args)
-        rest = super().parse_args(ctx, args)  # first, as --help goes before any refusal
-        if not ctx.resilient_parsing:
-            _refuse_repeats(ctx.command_path, self.make_parser(ctx).parse_args(args=typed)[2])
-        return rest
-
-    def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        """Return what follows the command's name in its usage line."""
-        del ctx
-        return ["[OPTIONS]", *(str(argument.metavar) for argument in self._arguments())]
-
-    def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write the arguments and the options."""
-        arguments = [(str(a.metavar), str(a.help)) for a in self._arguments()]
-        options = [
-            p.get_help_record(ctx) for p in self.get_params(ctx) if p not in self._arguments()
-        ]
-        for title, records in (("Arguments", arguments), ("Options", options)):
-            if records:
-                with formatter.section(title):
-                    formatter.write_dl([record for record in records if record is not None])
-
-    def _arguments(self) -> list[Any]:
-        return [p for p in self.params if p.param_type_name == "argument"]
-
-
-def _refuse_repeats(command: str, order: Sequence[Any]) -> None:
-    """Refuse a command line whose last value of an option would silently replace the others.
-
-    Raises
-    ------
-    UsageError
-        For the first option that is neither a list nor a plain flag and stands there twice.
-    """
-    options = Counter(p for p in order if p.param_type_name == "option")
-    for option, times in options.items():
-        if times > 1 and not (option.multiple or option.is_flag):
-            raise UsageError(
-                f"{option.opts[0]} is given {times} times, and '{command}' takes one.",
-                hint=f"Keep one, or run '{command}' once for each.",
-            )
 
 
 class Commands(TyperGroup):

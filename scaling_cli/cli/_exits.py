@@ -11,7 +11,7 @@ from typing import Any
 import typer
 
 from scaling_cli.cli._terminal import Terminal
-from scaling_cli.errors import ScalingError, UsageError
+from scaling_cli.vocabulary.errors import ScalingError, UsageError
 
 INTERNAL = 5
 # The base of Typer's own errors, reached by a public subclass: its home differs between releases.
@@ -86,10 +86,10 @@ def _example(context: Any) -> str | None:
     """Return what to try after a usage error: the command's example and its help."""
     if context is None:
         return None
-    from scaling_cli.cli import _commands
+    from scaling_cli.cli import _registry
 
     parts = context.command_path.split()[1:]
-    example = getattr(_commands.load(parts[0]), "EXAMPLE", "") if parts else ""
+    example = getattr(_registry.load(parts[0]), "EXAMPLE", "") if parts else ""
     pages = f"all options: {context.command_path} --help"
     first = example.strip().splitlines()[0] if example else ""
     return f"for example: {first} ({pages})" if first else pages

@@ -12,8 +12,8 @@ from scaling_cli.cli._reading import read
 from scaling_cli.cli._terminal import Terminal, result_style
 
 if TYPE_CHECKING:
-    from scaling_cli.curve_artefact import CurveFit
-    from scaling_cli.runs import Runs
+    from scaling_cli.artefacts.curve_fit import CurveFit
+    from scaling_cli.runs.table import Runs
 
 AVERAGE = "average"
 # Options of laws of points that mean nothing along curves, and those that mean nothing elsewhere.
@@ -32,7 +32,7 @@ def applies(context: typer.Context, law: str) -> bool:
         If options were typed that the law has no use for.
     """
     from scaling_cli import curve_laws
-    from scaling_cli.errors import UsageError
+    from scaling_cli.vocabulary.errors import UsageError
 
     along = law == AVERAGE or law in curve_laws.names()
     wrong = options.given(context, OF_POINTS if along else OF_CURVES)
@@ -62,9 +62,9 @@ def fit(context: typer.Context, terminal: Terminal, path: str | None) -> None:
     written = write(found.to_json, path)
 
     def render() -> str:
-        from scaling_cli.cli import _render_curves
+        from scaling_cli.reports import curve_fit as curve_fit_report
 
-        return _render_curves.report(
+        return curve_fit_report.report(
             found, sources=chosen["sources"], written=written, style=result_style()
         )
 
@@ -74,9 +74,9 @@ def fit(context: typer.Context, terminal: Terminal, path: str | None) -> None:
 def _fitted(context: typer.Context, runs: "Runs") -> "CurveFit":
     from dataclasses import asdict, replace
 
-    from scaling_cli import curve_fitting
-    from scaling_cli.curves import curves_of
-    from scaling_cli.runs import default_target
+    from scaling_cli.curve_fits import fitting
+    from scaling_cli.runs.curves import curves_of
+    from scaling_cli.runs.table import default_target
 
     chosen: Mapping[str, Any] = context.params
     by_run, otherwise = schedules_of(chosen["schedules"])
@@ -84,8 +84,8 @@ def _fitted(context: typer.Context, runs: "Runs") -> "CurveFit":
         runs, target=chosen["target"], where=chosen["where"], schedules=by_run,
         otherwise=otherwise, start=chosen["start"],
     )  # fmt: skip
-    draws = chosen["bootstrap"] if options.given(context, ["bootstrap"]) else curve_fitting.DRAWS
-    found = curve_fitting.fit_curves(
+    draws = chosen["bootstrap"] if options.given(context, ["bootstrap"]) else fitting.DRAWS
+    found = fitting.fit_curves(
         curves, law=chosen["law"], warmup=chosen["warmup"], fix=options.numbers(chosen["fix"]),
         prior=_strength(chosen["prior_strength"]), bootstrap=draws, seed=chosen["seed"],
         level=chosen["level"], left_out=left, command=options.command_line(context),
@@ -101,7 +101,7 @@ def _fitted(context: typer.Context, runs: "Runs") -> "CurveFit":
 
 
 def _strength(text: str) -> float | str:
-    from scaling_cli.quantities import parse_number
+    from scaling_cli.vocabulary.quantities import parse_number
 
     return text if text == "auto" else parse_number(text)
 
@@ -114,8 +114,8 @@ def schedules_of(texts: list[str] | None) -> tuple[dict[str, str], str | None]:
     UsageError
         If one is neither TEXT nor RUN=TEXT, or is given twice.
     """
-    from scaling_cli.errors import UsageError
     from scaling_cli.schedules import is_text, parse_schedule
+    from scaling_cli.vocabulary.errors import UsageError
 
     by_run: dict[str, str] = {}
     otherwise: str | None = None

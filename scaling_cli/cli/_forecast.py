@@ -10,17 +10,17 @@ from typing import Any
 
 import typer
 
-from scaling_cli.cli import _render_forecast
+from scaling_cli.artefacts.forecast import Forecasts
 from scaling_cli.cli._reading import read
 from scaling_cli.cli._terminal import Terminal, result_style
-from scaling_cli.errors import DataError, UsageError
 from scaling_cli.forecasting import forecast
 from scaling_cli.forecasting.following import Band, Update, compare, follow
 from scaling_cli.forecasting.job import Job
 from scaling_cli.forecasting.reading import jobs_of, one_job, siblings_target
-from scaling_cli.forecasting.record import Forecasts
-from scaling_cli.jsonfile import nulls, write_json
-from scaling_cli.runs import Runs
+from scaling_cli.reports import forecast as forecast_report
+from scaling_cli.runs.table import Runs
+from scaling_cli.vocabulary.errors import DataError, UsageError
+from scaling_cli.vocabulary.jsonfile import nulls, write_json
 
 QUIET = 10  # looks at an unchanged log after which a run within one row of its end has ended
 
@@ -55,7 +55,7 @@ class Asked:
         if path is not None:
             record["file"] = path
             self._write(path, found, record, runs)
-        self.terminal.result(lambda: _render_forecast.report(record, style=result_style()), record)
+        self.terminal.result(lambda: forecast_report.report(record, style=result_style()), record)
 
     def _write(self, path: str, found: Forecasts, record: dict[str, Any], runs: Runs) -> None:
         if path.lower().endswith(".json"):
@@ -87,7 +87,7 @@ class Asked:
         record = found | {"against": {run: watch.to_dict() for run, watch in watched.items()}}
         if path is not None:
             write_json(path, record)
-        self.terminal.result(lambda: _render_forecast.report(record, style=result_style()), record)
+        self.terminal.result(lambda: forecast_report.report(record, style=result_style()), record)
         _end({run: watch.left for run, watch in watched.items()})
 
     def follow(self, against: str | None, every: float, patience: int) -> None:
@@ -103,7 +103,7 @@ class Asked:
             _watcher(self.sources[0], every), band=band, patience=patience,
         )  # fmt: skip
         for update in updates:
-            write = _line if self.terminal.json else _render_forecast.line
+            write = _line if self.terminal.json else forecast_report.line
             self.terminal.write(write(update))
             if update.watch.left:
                 _end({update.job.run: True})

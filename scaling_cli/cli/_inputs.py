@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from scaling_cli.errors import DataError, UsageError
-from scaling_cli.law import Law
-from scaling_cli.quantities import (
+from scaling_cli.laws._law import Law, optimum
+from scaling_cli.vocabulary.errors import DataError, UsageError
+from scaling_cli.vocabulary.quantities import (
     BY_SYMBOL,
     FLOPS_PER_PARAM_TOKEN,
     QUANTITIES,
@@ -120,18 +120,6 @@ def grid(
     _require(law, combinations[0] if combinations else {})
     columns = {s: [point[s] for point in combinations] for s in law.inputs()}
     return Grid(columns, given, notes)
-
-
-def optimum(law: Law, compute: float) -> dict[str, float] | None:
-    """Return the law's inputs of least loss at a compute, or None where it declares none."""
-    found = {
-        derived.output.symbol: name
-        for name, derived in law.derived_quantities().items()
-        if name.startswith("optimal_") and list(derived.inputs) == ["C"]
-    }
-    if not all(symbol in found for symbol in law.inputs()):
-        return None
-    return {symbol: float(getattr(law, found[symbol])(compute)) for symbol in law.inputs()}
 
 
 def read_points(path: str, law: Law) -> Grid:

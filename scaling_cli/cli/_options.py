@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from scaling_cli.artefact import Objective
     from scaling_cli.cli._terminal import Terminal
+    from scaling_cli.vocabulary.objective import Objective
 
 
 def _choices(*values: str) -> str:
@@ -24,9 +24,9 @@ def complete_law(incomplete: str) -> list[str]:
 
 def complete_fit(incomplete: str) -> list[str]:
     """Complete the name of a certified fit."""
-    from scaling_cli import reference
+    from scaling_cli.artefacts import certified
 
-    return [name for name in reference.fit_names() if name.startswith(incomplete)]
+    return [name for name in certified.fit_names() if name.startswith(incomplete)]
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
@@ -232,7 +232,7 @@ def pairs(values: list[str] | None, option: str) -> dict[str, str] | None:
     UsageError
         If one has no `=`, an empty side, or a name that came before.
     """
-    from scaling_cli.errors import UsageError
+    from scaling_cli.vocabulary.errors import UsageError
 
     if not values:
         return None
@@ -263,8 +263,8 @@ def _held(name: str, text: str) -> float:
     UsageError
         If it is no number.
     """
-    from scaling_cli.errors import UsageError
-    from scaling_cli.quantities import parse_number
+    from scaling_cli.vocabulary.errors import UsageError
+    from scaling_cli.vocabulary.quantities import parse_number
 
     try:
         return parse_number(text)
@@ -282,8 +282,8 @@ def objective(context: typer.Context) -> "Objective":
     UsageError
         If --delta was typed for an objective without a corner, or one of them means nothing.
     """
-    from scaling_cli.artefact import Objective
-    from scaling_cli.errors import UsageError
+    from scaling_cli.vocabulary.errors import UsageError
+    from scaling_cli.vocabulary.objective import Objective
 
     chosen = context.params
     found = Objective(chosen["objective"], chosen["delta"], chosen["space"])
@@ -297,7 +297,7 @@ def objective(context: typer.Context) -> "Objective":
 
 def announce(executor: str, terminal: "Terminal") -> None:
     """Say that a cluster may keep one waiting."""
-    from scaling_cli.executors import SERIAL_NAME, WORKER_WITHIN
+    from scaling_cli.engine.executors import SERIAL_NAME, WORKER_WITHIN
 
     if executor != SERIAL_NAME:
         terminal.say(

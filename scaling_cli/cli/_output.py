@@ -14,7 +14,7 @@ def writable(path: str | None) -> str | None:
     import os
     from pathlib import Path
 
-    from scaling_cli.errors import UsageError
+    from scaling_cli.vocabulary.errors import UsageError
 
     if path is None:
         return None
@@ -41,7 +41,7 @@ def write(to_json: Callable[[str], None], path: str | None) -> str | None:
     """
     from pathlib import Path
 
-    from scaling_cli.errors import UsageError
+    from scaling_cli.vocabulary.errors import UsageError
 
     if path is None:
         return None

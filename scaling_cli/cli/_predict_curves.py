@@ -11,8 +11,8 @@ from scaling_cli.cli._output import writable
 from scaling_cli.cli._terminal import Terminal, result_style
 
 if TYPE_CHECKING:
-    from scaling_cli.curve_artefact import CurveFit
-    from scaling_cli.curve_prediction import CurvePrediction
+    from scaling_cli.artefacts.curve_fit import CurveFit
+    from scaling_cli.artefacts.curve_prediction import CurvePrediction
 
 DEFAULT_FILE = "fit.json"
 OF_POINTS = ("tokens", "compute", "inputs", "points")
@@ -28,7 +28,7 @@ def applies(context: typer.Context, schedules: list[str] | None) -> bool:
     UsageError
         If points and schedules are mixed.
     """
-    from scaling_cli.errors import UsageError
+    from scaling_cli.vocabulary.errors import UsageError
 
     wrong = options.given(context, OF_POINTS if schedules else OF_CURVES)
     if not wrong:
@@ -54,9 +54,9 @@ def predict(context: typer.Context, terminal: Terminal) -> None:
     record = _record(name, fit, found, along, path)
 
     def render() -> str:
-        from scaling_cli.cli import _render_curve_prediction
+        from scaling_cli.reports import curve_prediction as curve_prediction_report
 
-        return _render_curve_prediction.text(fit, found, along, written=path, style=result_style())
+        return curve_prediction_report.text(fit, found, along, written=path, style=result_style())
 
     terminal.result(render, record)
 
@@ -69,7 +69,7 @@ def _checked(path: str | None) -> str | None:
     UsageError
         If it does not.
     """
-    from scaling_cli.errors import UsageError
+    from scaling_cli.vocabulary.errors import UsageError
 
     if path is not None and Path(path).suffix.lower() not in (TABLE, *FIGURES):
         raise UsageError(
@@ -83,19 +83,19 @@ def resolve(
     name: str | None, terminal: Terminal, what: str = "--schedule"
 ) -> "tuple[str, CurveFit]":
     """Return the fit of loss curves that was named, or ./fit.json, which is then said."""
-    from scaling_cli import reference
-    from scaling_cli.errors import UsageError
+    from scaling_cli.artefacts import certified
+    from scaling_cli.vocabulary.errors import UsageError
 
     if name is None and not Path(DEFAULT_FILE).is_file():
         raise UsageError(
             f"{what} needs a fit of loss curves, and there is no ./{DEFAULT_FILE} here.",
             hint="Give --fit FILE, or a certified fit: "
-            f"{', '.join(reference.fit_names(of_curves=True))}.",
+            f"{', '.join(certified.fit_names(of_curves=True))}.",
         )
     if name is None:
         terminal.say(f"fit: ./{DEFAULT_FILE}")
     found = name or DEFAULT_FILE
-    return found, reference.resolve_curves(found)
+    return found, certified.resolve_curves(found)
 
 
 def _size(texts: Sequence[str] | None) -> float | None:
@@ -107,8 +107,8 @@ def _size(texts: Sequence[str] | None) -> float | None:
         If there are several.
     """
     from scaling_cli.cli._inputs import read_list
-    from scaling_cli.errors import UsageError
-    from scaling_cli.quantities import N
+    from scaling_cli.vocabulary.errors import UsageError
+    from scaling_cli.vocabulary.quantities import N
 
     sizes = read_list(list(texts), N) if texts else []
     if len(sizes) > 1:
@@ -126,7 +126,7 @@ def _predictions(
     UsageError
         If a schedule is given twice or cannot be read.
     """
-    from scaling_cli.errors import UsageError
+    from scaling_cli.vocabulary.errors import UsageError
 
     found = [fit.predict(text, N=size, level=level) for text in texts]
     written = [p.schedule.text() for p in found]
@@ -149,8 +149,8 @@ def _along(
     import numpy as np
 
     from scaling_cli.cli._inputs import read_list
-    from scaling_cli.errors import UsageError
-    from scaling_cli.quantities import S
+    from scaling_cli.vocabulary.errors import UsageError
+    from scaling_cli.vocabulary.quantities import S
 
     if steps is None and every is None:
         return []
@@ -172,7 +172,7 @@ def _along(
 
 
 def _write(found: "Sequence[CurvePrediction]", path: str, longest: int) -> None:
-    from scaling_cli.errors import UsageError
+    from scaling_cli.vocabulary.errors import UsageError
 
     if Path(path).suffix.lower() != TABLE:
         from scaling_cli import plots
@@ -208,7 +208,7 @@ def _record(
     """Return what `--json` prints: the ends, their differences, values along, whole curves."""
     from dataclasses import asdict
 
-    from scaling_cli.curve_prediction import compare
+    from scaling_cli.artefacts.curve_prediction import compare
 
     predictions = [p.to_dict() for p in found]
     for p, record in zip(found[1:], predictions[1:], strict=True):

@@ -7,7 +7,7 @@ from scaling_cli.cli._options import pairs
 from scaling_cli.cli._terminal import Terminal
 
 if TYPE_CHECKING:
-    from scaling_cli.runs import Runs
+    from scaling_cli.runs.table import Runs
 
 
 def read(

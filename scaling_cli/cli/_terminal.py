@@ -9,33 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TextIO
 
-PAGE = 100  # columns of running text where there is no terminal to ask
-_CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
-
-
-@dataclass(frozen=True)
-class Style:
-    """How text may look on one stream.
-
-    Parameters
-    ----------
-    colour : bool
-        Whether escape sequences are allowed.
-    width : int
-        Columns that running text is wrapped to.
-    table_width : int or None
-        Columns a table should fit in; None where nobody looks (a pipe): nothing is wrapped.
-    """
-
-    colour: bool = False
-    width: int = PAGE
-    table_width: int | None = None
-
-    def paint(self, text: str, *names: str) -> str:
-        """Return text in a style (`bold`, `red`, ...), or unchanged where colour is off."""
-        if not (self.colour and text):
-            return text
-        return f"\033[{';'.join(_CODES[name] for name in names)}m{text}\033[0m"
+from scaling_cli.reports._style import PAGE, Style
 
 
 @dataclass(frozen=True)
@@ -48,7 +22,7 @@ class Terminal:
     def result(self, render: Callable[[], str], record: Mapping[str, Any]) -> None:
         """Write the result: one JSON object, or the text that `render` makes."""
         if self.json:
-            from scaling_cli.artefact import to_json
+            from scaling_cli.artefacts.fit import to_json
 
             self.write(_ascii(to_json(dict(record))) + "\n")
         else:

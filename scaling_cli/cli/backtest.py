@@ -11,8 +11,8 @@ from scaling_cli.cli._reading import read
 from scaling_cli.cli._terminal import Terminal, result_style
 
 if TYPE_CHECKING:
-    from scaling_cli.runs import Runs
-    from scaling_cli.scores import Backtest
+    from scaling_cli.artefacts.backtest import Backtest
+    from scaling_cli.runs.table import Runs
 
 EXAMPLE = """
 scaling backtest runs/*.csv
@@ -103,7 +103,7 @@ def backtest(
     if bootstrap is not None:
         terminal.say("--bootstrap: nothing in a backtest depends on it")
     _cache.enable()
-    from scaling_cli.cuts import read_cuts
+    from scaling_cli.point_fits.cuts import read_cuts
 
     wanted = None if cuts is None else read_cuts(cuts, law, on)
     runs = read(
@@ -111,7 +111,7 @@ def backtest(
     )
     options.announce(executor, terminal)
     with terminal.status(f"backtest of {law} along {on}"):
-        from scaling_cli import backtesting
+        from scaling_cli.point_fits import backtesting
 
         found = _with_reading(backtesting.backtest(runs, cuts=wanted, **chosen), runs)
     written = _write(found, path)
@@ -126,9 +126,9 @@ def _with_reading(found: "Backtest", runs: "Runs") -> "Backtest":
 
 
 def _text(found: "Backtest", sources: list[str], written: str | None) -> str:
-    from scaling_cli.cli import _render_backtest
+    from scaling_cli.reports import backtest as backtest_report
 
-    return _render_backtest.report(found, sources=sources, written=written, style=result_style())
+    return backtest_report.report(found, sources=sources, written=written, style=result_style())
 
 
 def _named(path: str | None) -> str | None:
@@ -142,7 +142,7 @@ def _named(path: str | None) -> str | None:
     from pathlib import Path
 
     from scaling_cli import plots
-    from scaling_cli.errors import UsageError
+    from scaling_cli.vocabulary.errors import UsageError
 
     known = (*plots.SUFFIXES, RECORD)
     if path is not None and Path(path).suffix.lower() not in known:
@@ -156,7 +156,7 @@ def _named(path: str | None) -> str | None:
 def _write(found: "Backtest", path: str | None) -> str | None:
     """Draw the figure or write the numbers; return where."""
     from scaling_cli import plots
-    from scaling_cli.errors import UsageError
+    from scaling_cli.vocabulary.errors import UsageError
 
     if path is None:
         return None

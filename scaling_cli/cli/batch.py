@@ -11,7 +11,7 @@ from scaling_cli.cli._reading import read
 from scaling_cli.cli._terminal import Terminal, result_style
 
 if TYPE_CHECKING:
-    from scaling_cli.batch_artefact import BatchFit
+    from scaling_cli.artefacts.batch_fit import BatchFit
 
 EXAMPLE = """
 scaling batch sweep/*.csv --meta sweep.csv -o batch.json
@@ -94,7 +94,8 @@ def batch(
     rates, tuned at each batch.
     """
     del debug
-    from scaling_cli.cli import _batch, _render_batch
+    from scaling_cli.cli import _batch
+    from scaling_cli.reports import batch_fit as batch_fit_report
 
     terminal = Terminal(json=json, quiet=quiet)
     asked = _batch.asked(params, losses, batches, steps)
@@ -119,7 +120,7 @@ def batch(
         **record,
     }
     terminal.result(
-        lambda: _render_batch.report(
+        lambda: batch_fit_report.report(
             found if sources else None, record, written=path, style=result_style()
         ),
         shown,
@@ -131,12 +132,12 @@ def _fit(
 ) -> "BatchFit":
     from dataclasses import replace
 
-    from scaling_cli.batch_levels import batch_runs_of
-    from scaling_cli.runs import default_target
+    from scaling_cli.batch_fits.levels import batch_runs_of
+    from scaling_cli.runs.table import default_target
 
     with terminal.status("fitting the critical batch"):
         _cache.enable()
-        from scaling_cli.batch_fitting import fit_batches
+        from scaling_cli.batch_fits.fitting import fit_batches
 
         curves, left = batch_runs_of(runs, target=target, start=start)
         found = fit_batches(curves, left_out=left)

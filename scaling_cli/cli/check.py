@@ -12,7 +12,7 @@ from scaling_cli.cli import _options as options
 from scaling_cli.cli._terminal import Terminal, result_style
 
 if TYPE_CHECKING:
-    from scaling_cli.reference import CheckResult
+    from scaling_cli.reference.check import CheckResult
 
 EXAMPLE = """
 scaling check
@@ -57,9 +57,9 @@ def check(
     """
     del debug
     _cache.enable()
-    from scaling_cli import reference
-    from scaling_cli.cli import _render_check as rendering
-    from scaling_cli.errors import CheckFailed
+    from scaling_cli.reference import check as reference
+    from scaling_cli.reports import check as rendering
+    from scaling_cli.vocabulary.errors import CheckFailed
 
     terminal = Terminal(json=json, quiet=quiet)
     with terminal.status("refitting"):
@@ -89,7 +89,7 @@ def record(results: "Sequence[CheckResult]") -> dict[str, Any]:
 
 def _annotate(results: "Sequence[CheckResult]", terminal: Terminal) -> None:
     """Write GitHub's workflow commands, and the table to the step summary."""
-    from scaling_cli.cli import _render_check as rendering
+    from scaling_cli.reports import check as rendering
 
     for line in rendering.annotations(results):
         if terminal.json:  # standard output holds the object alone; the runner reads both
@@ -103,7 +103,7 @@ def _annotate(results: "Sequence[CheckResult]", terminal: Terminal) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    from scaling_cli.errors import UsageError
+    from scaling_cli.vocabulary.errors import UsageError
 
     try:
         path.write_text(text, encoding="utf8")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from scaling_cli.cli import _options as options
-from scaling_cli.cli._commands import CONTEXT, Command
+from scaling_cli.cli._registry import CONTEXT, Command
 from scaling_cli.cli._terminal import Terminal, result_style
 
 if TYPE_CHECKING:
@@ -38,11 +38,11 @@ def list_cards(
     """List the data sets: what they are, whose, under which licence, and their columns."""
     del debug
     from scaling_cli import datasets
-    from scaling_cli.cli import _render_data
+    from scaling_cli.reports import data as data_report
 
     found = [describe(card) for card in datasets.cards()]
     Terminal(json=json, quiet=quiet).result(
-        lambda: _render_data.cards(found, style=result_style()),
+        lambda: data_report.cards(found, style=result_style()),
         {"schema_version": 1, "datasets": found},
     )
 
@@ -70,7 +70,7 @@ def fetch(
     """Fetch a data set into the cache, check its SHA-256, and make its table of runs."""
     del debug
     from scaling_cli import datasets
-    from scaling_cli.cli import _render_data
+    from scaling_cli.reports import data as data_report
 
     terminal = Terminal(json=json, quiet=quiet)
     with terminal.status(f"fetching {name}"):
@@ -80,7 +80,7 @@ def fetch(
         return
     place = fetched.path if output in (None, "-") else _copy(fetched.path, Path(output))
     record = describe_fetched(fetched, place)
-    terminal.result(lambda: _render_data.fetched(record, style=result_style()), record)
+    terminal.result(lambda: data_report.fetched(record, style=result_style()), record)
 
 
 def describe(card: "Card") -> dict[str, Any]:
@@ -114,7 +114,7 @@ def describe_fetched(fetched: "Fetched", place: Path) -> dict[str, Any]:
 def _copy(source: Path, target: Path) -> Path:
     import shutil
 
-    from scaling_cli.errors import UsageError
+    from scaling_cli.vocabulary.errors import UsageError
 
     try:
         shutil.copyfile(source, target)

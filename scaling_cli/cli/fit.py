@@ -11,8 +11,8 @@ from scaling_cli.cli._reading import read
 from scaling_cli.cli._terminal import Terminal, result_style
 
 if TYPE_CHECKING:
-    from scaling_cli.artefact import Fit
-    from scaling_cli.runs import Runs
+    from scaling_cli.artefacts.fit import Fit
+    from scaling_cli.runs.table import Runs
 
 EXAMPLE = """
 scaling fit runs/*.csv -o fit.json
@@ -80,7 +80,7 @@ def fit(
     that differ in their schedules.
     """
     del debug, objective, delta, space, schedules, warmup, prior_strength, start
-    from scaling_cli.cli import _render_fit
+    from scaling_cli.reports import fit as fit_report
 
     terminal = Terminal(json=json, quiet=quiet)
     path = writable(output or (None if json else DEFAULT_FILE))
@@ -101,13 +101,13 @@ def fit(
     options.announce(executor, terminal)
     with terminal.status(f"fitting {law}, {bootstrap} bootstrap refits, backtest"):
         _cache.enable()
-        from scaling_cli import fitting  # its JAX takes a while to load: under the status line
+        from scaling_cli.point_fits import fitting
 
         found = _with_reading(fitting.fit(runs, **chosen), runs)
     _require_usable(found, sources, terminal)
     written = write(found.to_json, path)
     terminal.result(
-        lambda: _render_fit.report(found, sources=sources, written=written, style=result_style()),
+        lambda: fit_report.report(found, sources=sources, written=written, style=result_style()),
         found.to_dict(),
     )
 
@@ -127,14 +127,14 @@ def _require_usable(fit: "Fit", sources: list[str], terminal: Terminal) -> None:
     FitError
         With the failed checks as its message.
     """
-    from scaling_cli.artefact import Level
-    from scaling_cli.cli import _render_fit
-    from scaling_cli.errors import FitError
+    from scaling_cli.reports import fit as fit_report
+    from scaling_cli.vocabulary.errors import FitError
+    from scaling_cli.vocabulary.outcomes import Level
 
     failed = [c for c in fit.checks if c.level is Level.FAIL and c.code in UNUSABLE]
     if not failed:
         return
     if not terminal.json:
-        terminal.write(_render_fit.refusal(fit, sources=sources, style=result_style()))
+        terminal.write(fit_report.refusal(fit, sources=sources, style=result_style()))
     reasons = " ".join(f"{check.code}: {check.message}" for check in failed)
     raise FitError(f"no usable fit, nothing was written. {reasons}")

@@ -143,7 +143,7 @@ def forecast(
     """
     del debug
     from scaling_cli.cli._forecast import Asked
-    from scaling_cli.errors import UsageError
+    from scaling_cli.vocabulary.errors import UsageError
 
     terminal = Terminal(json=json, quiet=quiet)
     how = {"mapped": mapped, "constants": constants, "meta": meta, "name": name, "format": format}
@@ -167,8 +167,8 @@ def forecast(
 
 
 def _unique(text: str | None) -> float | None:
-    from scaling_cli.errors import UsageError
-    from scaling_cli.quantities import U, parse_number
+    from scaling_cli.vocabulary.errors import UsageError
+    from scaling_cli.vocabulary.quantities import U, parse_number
 
     value = None if text is None else parse_number(text, U)
     if value is not None and not value > 0:
@@ -180,7 +180,7 @@ def _fit(path: str | None) -> Any:
     """Return the stored fit of loss curves."""
     if path is None:
         return None
-    from scaling_cli.reference import resolve_curves
+    from scaling_cli.artefacts.certified import resolve_curves
 
     return resolve_curves(path)
 
@@ -190,7 +190,7 @@ def _writable(path: str | None) -> str | None:
 
     from scaling_cli import plots
     from scaling_cli.cli._output import writable
-    from scaling_cli.errors import UsageError
+    from scaling_cli.vocabulary.errors import UsageError
 
     if path is not None and Path(path).suffix.lower() not in (*plots.SUFFIXES, ".json"):
         raise UsageError(
@@ -201,14 +201,14 @@ def _writable(path: str | None) -> str | None:
 
 
 def _refuse_file(path: str | None) -> None:
-    from scaling_cli.errors import UsageError
+    from scaling_cli.vocabulary.errors import UsageError
 
     if path is not None:
         raise UsageError("--follow writes no file.", hint="Leave -o out, or --follow.")
 
 
 def _refuse_figure(path: str | None) -> None:
-    from scaling_cli.errors import UsageError
+    from scaling_cli.vocabulary.errors import UsageError
 
     if path is not None and not path.lower().endswith(".json"):
         raise UsageError("--against writes .json, no figure.", hint="Leave --against out for one.")

@@ -9,9 +9,9 @@ from scaling_cli.cli._output import writable
 from scaling_cli.cli._terminal import Terminal, result_style
 
 if TYPE_CHECKING:
-    from scaling_cli.points import Points
-    from scaling_cli.recipe import Recipe
-    from scaling_cli.recipe_fitting import NearBest
+    from scaling_cli.artefacts.recipe import Recipe
+    from scaling_cli.hparam_fits.fitting import NearBest
+    from scaling_cli.runs.points import Points
 
 EXAMPLE = """
 scaling hparams --params 7B --tokens 1T --seq-len 4096
@@ -23,7 +23,7 @@ ORDER = 48
 
 def complete_recipe(incomplete: str) -> list[str]:
     """Complete the name of a certified recipe."""
-    from scaling_cli import recipe_catalogue
+    from scaling_cli.artefacts import published_recipes as recipe_catalogue
 
     return [name for name in recipe_catalogue.recipe_names() if name.startswith(incomplete)]
 
@@ -92,9 +92,9 @@ def hparams(
     their optimum are named. The exit code is 4 where the rest is too little.
     """
     del debug
-    from scaling_cli import recipe_catalogue
-    from scaling_cli.cli import _render_hparams
-    from scaling_cli.recipe_report import report
+    from scaling_cli.artefacts import published_recipes as recipe_catalogue
+    from scaling_cli.hparam_fits.answer import report
+    from scaling_cli.reports import recipe as recipe_report
 
     terminal = Terminal(json=json, quiet=quiet)
     point = _point(params, tokens, sources)
@@ -113,9 +113,7 @@ def hparams(
     _echo(found, terminal, given=point is not None)
     if own is not None and path is not None:
         own.to_json(path)
-    terminal.result(
-        lambda: _render_hparams.report(found, written=path, style=result_style()), found
-    )
+    terminal.result(lambda: recipe_report.report(found, written=path, style=result_style()), found)
 
 
 def _point(
@@ -128,8 +126,8 @@ def _point(
     UsageError
         If one of the two is missing, or both and there is no sweep.
     """
-    from scaling_cli.errors import UsageError
-    from scaling_cli.quantities import D, N, parse_number
+    from scaling_cli.vocabulary.errors import UsageError
+    from scaling_cli.vocabulary.quantities import D, N, parse_number
 
     if params is None and tokens is None and sources:
         return None
@@ -142,8 +140,8 @@ def _point(
 
 
 def _length(text: str | None) -> float | None:
-    from scaling_cli.errors import UsageError
-    from scaling_cli.quantities import parse_number
+    from scaling_cli.vocabulary.errors import UsageError
+    from scaling_cli.vocabulary.quantities import parse_number
 
     if text is None:
         return None
@@ -154,7 +152,7 @@ def _length(text: str | None) -> float | None:
 
 
 def _path(output: str | None, sources: list[str] | None) -> str | None:
-    from scaling_cli.errors import UsageError
+    from scaling_cli.vocabulary.errors import UsageError
 
     if output is not None and not sources:
         raise UsageError(
@@ -171,7 +169,7 @@ def _sweep(
     **reading: Any,
 ) -> "Points":
     from scaling_cli.cli._reading import read
-    from scaling_cli.recipe_fitting import sweep_points
+    from scaling_cli.hparam_fits.fitting import sweep_points
 
     target, where, at = chosen
     runs = read(sources, terminal, **reading)
@@ -179,15 +177,15 @@ def _sweep(
 
 
 def _fitted(points: "Points", seed: int, level: float, command: str) -> "tuple[Recipe, NearBest]":
-    from scaling_cli import recipe_fitting
+    from scaling_cli.hparam_fits import fitting
 
-    own = recipe_fitting.fit_recipe(points, seed=seed, level=level, command=command)
-    return own, recipe_fitting.near_best_rule(points, seed=seed)
+    own = fitting.fit_recipe(points, seed=seed, level=level, command=command)
+    return own, fitting.near_best_rule(points, seed=seed)
 
 
 def _echo(found: dict[str, Any], terminal: Terminal, *, given: bool) -> None:
     """Say once how N and D were read, and how N counts."""
-    from scaling_cli.quantities import format_number
+    from scaling_cli.vocabulary.quantities import format_number
 
     how = "" if given else ", the largest usable cell of the sweep (--params, --tokens)"
     count = found["convention"] or "convention not stated"

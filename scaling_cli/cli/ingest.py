@@ -10,8 +10,8 @@ from scaling_cli.cli._reading import read
 from scaling_cli.cli._terminal import Terminal, result_style
 
 if TYPE_CHECKING:
-    from scaling_cli.runs import Runs
-    from scaling_cli.store import StoreReport
+    from scaling_cli.runs.store import StoreReport
+    from scaling_cli.runs.table import Runs
 
 EXAMPLE = """
 scaling ingest runs/*.csv --store runs.store
@@ -40,8 +40,8 @@ def ingest(
     Every other command reads a store like a file: scaling fit runs.store
     """
     del debug
-    from scaling_cli import store as stores
-    from scaling_cli.cli import _render_runs
+    from scaling_cli.reports import runs as runs_report
+    from scaling_cli.runs import store as stores
 
     terminal = Terminal(json=json, quiet=quiet)
     found = read(
@@ -50,7 +50,7 @@ def ingest(
     with terminal.status(f"writing {store}"):
         report = stores.append(store, found)
     record = describe(report, found)
-    terminal.result(lambda: _render_runs.ingested(record, style=result_style()), record)
+    terminal.result(lambda: runs_report.ingested(record, style=result_style()), record)
 
 
 def describe(report: "StoreReport", found: "Runs") -> dict[str, Any]:

@@ -8,7 +8,7 @@ from scaling_cli.cli import _options as options
 from scaling_cli.cli._terminal import Terminal, result_style
 
 if TYPE_CHECKING:
-    from scaling_cli.law import Law
+    from scaling_cli.laws._law import Law
 
 EXAMPLE = """
 scaling laws
@@ -35,7 +35,7 @@ def laws(
     del debug
     from scaling_cli import curve_laws, learning_curves
     from scaling_cli import laws as catalogue
-    from scaling_cli.cli import _render_laws
+    from scaling_cli.reports import laws as laws_report
 
     terminal = Terminal(json=json, quiet=quiet)
     along = [n for n in curve_laws.names() if name in (None, n)]
@@ -49,8 +49,8 @@ def laws(
 
     def render() -> str:
         if name is None:
-            return _render_laws.catalogue(every, style=result_style())
-        return _render_laws.law(every[0], style=result_style())
+            return laws_report.catalogue(every, style=result_style())
+        return laws_report.law(every[0], style=result_style())
 
     found = {"laws": points, "curve_laws": curves, "learning_curves": families}
     terminal.result(render, {"schema_version": 1, **found})
@@ -60,7 +60,7 @@ def describe(name: str, law: "type[Law]") -> dict[str, Any]:
     """Return everything a law declares about itself, and its certified fits."""
     import inspect
 
-    from scaling_cli import reference
+    from scaling_cli.artefacts import certified
 
     body = (inspect.getdoc(law) or "").partition("\n\n")[2]
     return {
@@ -85,7 +85,7 @@ def describe(name: str, law: "type[Law]") -> dict[str, Any]:
         "convention": dict(law.convention),
         "reference": law.reference,
         "bibtex": law.bibtex,
-        "fits": [fit for fit in reference.fit_names() if fit.partition("/")[0] == name],
+        "fits": [fit for fit in certified.fit_names() if fit.partition("/")[0] == name],
     }
 
 

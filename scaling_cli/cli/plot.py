@@ -9,10 +9,10 @@ from scaling_cli.cli import _options as options
 from scaling_cli.cli._terminal import Terminal
 
 if TYPE_CHECKING:
-    from scaling_cli.artefact import Fit
-    from scaling_cli.curve import Curve
-    from scaling_cli.curve_artefact import CurveFit
-    from scaling_cli.points import Points
+    from scaling_cli.artefacts.curve_fit import CurveFit
+    from scaling_cli.artefacts.fit import Fit
+    from scaling_cli.runs.curve import Curve
+    from scaling_cli.runs.points import Points
 
 EXAMPLE = """
 scaling plot fit.json -o loss.png
@@ -100,8 +100,8 @@ def _points(context: typer.Context, terminal: Terminal) -> "tuple[Fit, Points | 
     UsageError
         If options of loss curves were typed, or several files.
     """
-    from scaling_cli import reference
-    from scaling_cli.errors import UsageError
+    from scaling_cli.artefacts import certified
+    from scaling_cli.vocabulary.errors import UsageError
 
     chosen = context.params
     wrong = options.given(context, ["schedules", "meta", "mapped"])
@@ -109,7 +109,7 @@ def _points(context: typer.Context, terminal: Terminal) -> "tuple[Fit, Points | 
         raise UsageError(
             f"{' and '.join(wrong)} is for figures of loss curves, not for {chosen['kind']}."
         )
-    found, files = reference.resolve(chosen["fit"]), chosen["measured"] or []
+    found, files = certified.resolve(chosen["fit"]), chosen["measured"] or []
     if len(files) > 1:
         raise UsageError("--measured takes one file of points; give it once.")
     return found, _measured(files[0], found, terminal) if files else None
@@ -117,15 +117,15 @@ def _points(context: typer.Context, terminal: Terminal) -> "tuple[Fit, Points | 
 
 def _curves(context: typer.Context, terminal: Terminal) -> "tuple[CurveFit, list[Curve] | None]":
     """Return a fit of loss curves, and the curves to compare with."""
-    from scaling_cli import reference
+    from scaling_cli.artefacts import certified
     from scaling_cli.cli._fit_curves import schedules_of
     from scaling_cli.cli._reading import read
 
     chosen = context.params
-    found, files = reference.resolve_curves(chosen["fit"]), chosen["measured"]
+    found, files = certified.resolve_curves(chosen["fit"]), chosen["measured"]
     if not files:
         return found, None
-    from scaling_cli.curves import curves_of
+    from scaling_cli.runs.curves import curves_of
 
     runs = read(files, terminal, mapped=chosen["mapped"], constants=None, meta=chosen["meta"],
                 name=None, format=None)  # fmt: skip
@@ -149,8 +149,8 @@ def _measured(path: str, fit: "Fit", terminal: Terminal) -> "Points":
     import numpy as np
 
     from scaling_cli.cli import _inputs
-    from scaling_cli.errors import DataError
-    from scaling_cli.points import Points
+    from scaling_cli.runs.points import Points
+    from scaling_cli.vocabulary.errors import DataError
 
     grid = _inputs.read_points(path, fit.law)
     known = [i for i, value in enumerate(grid.measured) if value is not None]

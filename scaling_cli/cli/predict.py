@@ -9,9 +9,9 @@ from scaling_cli.cli import _predict_curves
 from scaling_cli.cli._terminal import Terminal, result_style
 
 if TYPE_CHECKING:
-    from scaling_cli.artefact import Fit, Prediction
+    from scaling_cli.artefacts.curve_fit import CurveFit
+    from scaling_cli.artefacts.fit import Fit, Prediction
     from scaling_cli.cli._inputs import Grid
-    from scaling_cli.curve_artefact import CurveFit
 
 EXAMPLE = """
 scaling predict --params 7B --tokens 1T
@@ -113,9 +113,9 @@ def predict(
     prediction = found.predict(level=level, **grid.inputs)
 
     def render() -> str:
-        from scaling_cli.cli import _render_prediction
+        from scaling_cli.reports import prediction as prediction_report
 
-        return _render_prediction.text(
+        return prediction_report.text(
             found, prediction, measured=grid.measured, style=result_style()
         )
 
@@ -126,18 +126,18 @@ def _resolve(name: str | None, terminal: Terminal) -> "tuple[str, Fit]":
     """Return the fit that was named, or the default one after saying which that is."""
     from pathlib import Path
 
-    from scaling_cli import reference
+    from scaling_cli.artefacts import certified
 
     if name is not None:
-        return name, _of_points(name, reference.resolve_any(name))
+        return name, _of_points(name, certified.resolve_any(name))
     if Path(DEFAULT_FILE).is_file():
         terminal.say(f"fit: ./{DEFAULT_FILE}")
-        return DEFAULT_FILE, _of_points(DEFAULT_FILE, reference.resolve_any(DEFAULT_FILE))
+        return DEFAULT_FILE, _of_points(DEFAULT_FILE, certified.resolve_any(DEFAULT_FILE))
     terminal.say(
         f"fit: certified {DEFAULT_NAME}, because there is no ./{DEFAULT_FILE} here "
         "(--fit chooses another)"
     )
-    return DEFAULT_NAME, reference.resolve(DEFAULT_NAME)
+    return DEFAULT_NAME, certified.resolve(DEFAULT_NAME)
 
 
 def _of_points(name: str, found: "Fit | CurveFit") -> "Fit":
@@ -148,8 +148,8 @@ def _of_points(name: str, found: "Fit | CurveFit") -> "Fit":
     UsageError
         If it is one of loss curves.
     """
-    from scaling_cli.artefact import Fit
-    from scaling_cli.errors import UsageError
+    from scaling_cli.artefacts.fit import Fit
+    from scaling_cli.vocabulary.errors import UsageError
 
     if isinstance(found, Fit):
         return found
@@ -162,8 +162,8 @@ def _of_points(name: str, found: "Fit | CurveFit") -> "Fit":
 
 def _grid(fit: "Fit", given: dict[str, list[str] | None], points: str | None) -> "Grid":
     from scaling_cli.cli import _inputs
-    from scaling_cli.errors import UsageError
-    from scaling_cli.quantities import C, D, N
+    from scaling_cli.vocabulary.errors import UsageError
+    from scaling_cli.vocabulary.quantities import C, D, N
 
     if points is None:
         return _inputs.grid(
@@ -184,19 +184,19 @@ def _grid(fit: "Fit", given: dict[str, list[str] | None], points: str | None) ->
 
 def _echo(grid: "Grid", terminal: Terminal) -> None:
     """Say once how every quantity was read."""
-    from scaling_cli.cli import _render
+    from scaling_cli.reports import _layout
 
     for symbol, values in grid.given.items():
-        terminal.say(_render.echo(symbol, values))
+        terminal.say(_layout.echo(symbol, values))
     for note in grid.notes:
         terminal.say(note)
     if grid.rows:
-        terminal.say(f"{_render.count(len(grid.rows), 'point')} read")
+        terminal.say(f"{_layout.count(len(grid.rows), 'point')} read")
 
 
 def _record(name: str, fit: "Fit", prediction: "Prediction", grid: "Grid") -> dict[str, Any]:
     from scaling_cli import laws
-    from scaling_cli.cli import _render_prediction as rendering
+    from scaling_cli.reports import prediction as rendering
 
     records = prediction.to_dicts()
     widths = rendering.half_widths(prediction)

@@ -9,8 +9,8 @@ from scaling_cli.cli import _options as options
 from scaling_cli.cli._terminal import Terminal, result_style
 
 if TYPE_CHECKING:
-    from scaling_cli.artefact import Fit
-    from scaling_cli.methods import Comparison
+    from scaling_cli.artefacts.fit import Fit
+    from scaling_cli.point_fits.intervals import Comparison
 
 EXAMPLE = """
 scaling profile fit.json
@@ -83,15 +83,15 @@ def profile(
     """
     del debug
     terminal = Terminal(json=json, quiet=quiet)
-    from scaling_cli import reference
+    from scaling_cli.artefacts import certified
 
-    found = reference.resolve(fit)
+    found = certified.resolve(fit)
     given = {"params": params, "tokens": tokens, "compute": compute, "input": inputs}
     at = _inputs_of(found, of, given, terminal)
     chosen = [name.strip() for text in method or () for name in text.split(",")]
     with terminal.status("profiles"):
         _cache.enable()
-        from scaling_cli import methods  # its JAX takes a while to load: under the status line
+        from scaling_cli.point_fits import intervals as methods
 
         compared = methods.intervals(found, of, methods=chosen or methods.QUICK, level=level, **at)
     terminal.result(lambda: _text(found, compared), _record(fit, found, compared, level))
@@ -101,8 +101,9 @@ def _inputs_of(
     fit: "Fit", of: list[str] | None, given: dict[str, list[str] | None], terminal: Terminal
 ) -> dict[str, Any]:
     """Return the inputs that the numbers asked for depend on; nothing is asked of parameters."""
-    from scaling_cli.cli import _inputs, _render
-    from scaling_cli.quantities import C, D, N
+    from scaling_cli.cli import _inputs
+    from scaling_cli.reports import _layout
+    from scaling_cli.vocabulary.quantities import C, D, N
 
     if not any(given.values()):
         return {}
@@ -114,21 +115,21 @@ def _inputs_of(
         return extra
     grid = _inputs.grid(fit.law, **values, others=_inputs.read_others(given["input"], fit.law))
     for symbol, numbers in grid.given.items():
-        terminal.say(_render.echo(symbol, numbers))
+        terminal.say(_layout.echo(symbol, numbers))
     for note in grid.notes:
         terminal.say(note)
     return {**extra, **grid.inputs}
 
 
 def _text(fit: "Fit", compared: "Comparison") -> str:
-    from scaling_cli.cli import _render_profile
+    from scaling_cli.reports import profile as profile_report
 
-    return _render_profile.text(fit, compared, style=result_style())
+    return profile_report.text(fit, compared, style=result_style())
 
 
 def _record(name: str, fit: "Fit", compared: "Comparison", level: float) -> dict[str, Any]:
     from scaling_cli import laws
-    from scaling_cli.jsonfile import nulls
+    from scaling_cli.vocabulary.jsonfile import nulls
 
     head = {"schema_version": 1, "fit": name, "law": laws.name_of(fit.law), "level": level}
     return nulls(head | compared.to_dict())

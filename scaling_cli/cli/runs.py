@@ -7,7 +7,7 @@ from scaling_cli.cli._reading import read
 from scaling_cli.cli._terminal import Terminal, result_style
 
 if TYPE_CHECKING:
-    from scaling_cli.runs import Runs
+    from scaling_cli.runs.table import Runs
 
 EXAMPLE = """
 scaling runs runs/*.csv
@@ -33,14 +33,14 @@ def runs(
     Nothing is fitted and nothing is written: look here before you fit.
     """
     del debug
-    from scaling_cli.cli import _render_runs
+    from scaling_cli.reports import runs as runs_report
 
     terminal = Terminal(json=json, quiet=quiet)
     found = read(
         sources, terminal, mapped=mapped, constants=constants, meta=meta, name=name, format=format
     )
     record = describe(found)
-    terminal.result(lambda: _render_runs.overview(record, style=result_style()), record)
+    terminal.result(lambda: runs_report.overview(record, style=result_style()), record)
 
 
 def describe(found: "Runs") -> dict[str, Any]:
@@ -61,7 +61,7 @@ def ranges(summary: list[dict[str, Any]]) -> dict[str, list[float]]:
     """Return [smallest, largest] of N, D, C and L over the runs that state them."""
     import math
 
-    from scaling_cli.quantities import C, D, L, N
+    from scaling_cli.vocabulary.quantities import C, D, L, N
 
     found = {}
     for quantity in (N, D, C, L):

@@ -9,8 +9,8 @@ from scaling_cli.cli import _options as options
 from scaling_cli.cli._terminal import Terminal, result_style
 
 if TYPE_CHECKING:
-    from scaling_cli.identification import Identification
-    from scaling_cli.schedule import Schedule
+    from scaling_cli.schedules._identification import Identification
+    from scaling_cli.schedules._schedule import Schedule
 
 EXAMPLE = """
 scaling schedule wsd:peak=3e-4,warmup=2160,stable=0.8,decay=linear,min=3e-5,steps=24000
@@ -87,8 +87,8 @@ def schedule(
         return
     sources = sources or []
     from scaling_cli import schedules
-    from scaling_cli.cli import _render_schedule
-    from scaling_cli.quantities import B_TOKENS, S, parse_number
+    from scaling_cli.reports import schedule as schedule_report
+    from scaling_cli.vocabulary.quantities import B_TOKENS, S, parse_number
 
     terminal = Terminal(json=json, quiet=quiet)
     batch = None if batch_tokens is None else parse_number(batch_tokens, B_TOKENS)
@@ -98,7 +98,7 @@ def schedule(
     left: list[dict[str, str]] = []
     if logs := [source for source in sources if source not in texts]:
         from scaling_cli.cli._reading import read
-        from scaling_cli.identification import identify_runs
+        from scaling_cli.runs.schedules import identify_runs
 
         runs = read(
             logs, terminal, mapped=mapped, constants=constants, meta=meta, name=name, format=format
@@ -109,7 +109,7 @@ def schedule(
         ]
         left = [{"run": item.run, "reason": item.reason} for item in missing]
     record = {"schema_version": 1, "schedules": records, "left_out": left}
-    terminal.result(lambda: _render_schedule.report(record, style=result_style()), record)
+    terminal.result(lambda: schedule_report.report(record, style=result_style()), record)
 
 
 def describe(

@@ -2,8 +2,8 @@
 
 from functools import cache
 
-from scaling_cli.curve_law import CurveLaw
-from scaling_cli.registry import load, members
+from scaling_cli.curve_laws._curve_law import CurveLaw
+from scaling_cli.vocabulary.registry import load, members
 
 
 @cache

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from scaling_cli.curve_law import CurveLaw
-from scaling_cli.law import Prior, Value, namespace, param
-from scaling_cli.schedule_path import Path
+from scaling_cli.curve_laws._curve_law import CurveLaw
+from scaling_cli.laws._law import Prior, Value, namespace, param
+from scaling_cli.schedules._path import Path
 
 
 class Annealing(CurveLaw):

@@ -2,10 +2,10 @@
 
 from typing import ClassVar
 
-from scaling_cli.curve_law import CurveLaw
+from scaling_cli.curve_laws._curve_law import CurveLaw
 from scaling_cli.curve_laws.annealing import Annealing
-from scaling_cli.law import Absorbs, Prior, Value, param, power
-from scaling_cli.schedule_path import Path
+from scaling_cli.laws._law import Absorbs, Prior, Value, param, power
+from scaling_cli.schedules._path import Path
 
 
 class AnnealingSize(Annealing):

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from scaling_cli.curve_law import DROP_PRIOR, CurveLaw
-from scaling_cli.law import Value, namespace, param
-from scaling_cli.schedule_path import Path
+from scaling_cli.curve_laws._curve_law import DROP_PRIOR, CurveLaw
+from scaling_cli.laws._law import Value, namespace, param
+from scaling_cli.schedules._path import Path
 
 
 class AreaExponential(CurveLaw):

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from scaling_cli.curve_law import CurveLaw, decayed_sums
-from scaling_cli.law import Prior, Value, param
-from scaling_cli.schedule_path import Path
+from scaling_cli.curve_laws._curve_law import CurveLaw, decayed_sums
+from scaling_cli.laws._law import Prior, Value, param
+from scaling_cli.schedules._path import Path
 
 FIRST, SECOND = 0.9, 0.999  # decay of the two moments
 SCALE, EPSILON = 1e5, 1e-8  # of the second moment, and what keeps it from zero

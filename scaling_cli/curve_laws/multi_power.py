@@ -2,15 +2,15 @@
 
 import numpy as np
 
-from scaling_cli.curve_law import (
+from scaling_cli.curve_laws._curve_law import (
     APPROACH_PRIOR,
     DROP_PRIOR,
     SPEED_PRIOR,
     CurveLaw,
     gamma_spectrum,
 )
-from scaling_cli.law import Prior, Value, param, power
-from scaling_cli.schedule_path import Path
+from scaling_cli.laws._law import Prior, Value, param, power
+from scaling_cli.schedules._path import Path
 
 
 class MultiPower(CurveLaw):

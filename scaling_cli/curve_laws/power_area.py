@@ -1,6 +1,6 @@
 """The plain power law in the area under the rate: the baseline that sees the schedule's area."""
 
-from scaling_cli.curve_law import CurveLaw
+from scaling_cli.curve_laws._curve_law import CurveLaw
 
 
 class PowerArea(CurveLaw):

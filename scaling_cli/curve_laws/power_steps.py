@@ -1,8 +1,8 @@
 """The plain power law in steps: the baseline that sees no schedule at all."""
 
-from scaling_cli.curve_law import CurveLaw
-from scaling_cli.law import Value, power
-from scaling_cli.schedule_path import Path
+from scaling_cli.curve_laws._curve_law import CurveLaw
+from scaling_cli.laws._law import Value, power
+from scaling_cli.schedules._path import Path
 
 
 class PowerSteps(CurveLaw):

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scaling_cli import shipped
 from scaling_cli.datasets import schema
 from scaling_cli.datasets.download import cache_folder, is_at_hand, locate
 from scaling_cli.datasets.schema import Card
-from scaling_cli.errors import UsageError, near
+from scaling_cli.vocabulary import shipped
+from scaling_cli.vocabulary.errors import UsageError, near
 
 if TYPE_CHECKING:
     import pyarrow

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from scaling_cli.datasets.schema import Card, DataFile
-from scaling_cli.errors import DataError
+from scaling_cli.vocabulary.errors import DataError
 
 
 def cache_folder() -> Path:

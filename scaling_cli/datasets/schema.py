@@ -13,8 +13,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from scaling_cli.datasets import layouts
-from scaling_cli.errors import DataError
-from scaling_cli.quantities import QUANTITIES
+from scaling_cli.vocabulary.errors import DataError
+from scaling_cli.vocabulary.quantities import QUANTITIES
 
 SCHEMA_VERSION = 1
 _SHA256 = re.compile(r"[0-9a-f]{64}")

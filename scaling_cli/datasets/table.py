@@ -13,7 +13,7 @@ import pyarrow as pa
 from scaling_cli.datasets import layouts
 from scaling_cli.datasets.expression import evaluate
 from scaling_cli.datasets.schema import Card, Column
-from scaling_cli.errors import DataError
+from scaling_cli.vocabulary.errors import DataError
 
 
 def normalise(card: Card, files: Mapping[str, Path]) -> pa.Table:

@@ -26,7 +26,7 @@ from typing import Any
 import jax
 from jax.experimental import serialize_executable
 
-from scaling_cli.law import Law
+from scaling_cli.laws._law import Law
 
 FOLDER = "SCALING_EXECUTABLES"
 DIGEST_BYTES = 32
@@ -104,7 +104,7 @@ def _file(law: type[Law], key: tuple, shapes: tuple, device: Any) -> Path | None
 def _sources() -> str:
     """Return a digest of the sources that every program is made from."""
     root = Path(__file__).resolve().parents[1]
-    files = (*sorted((root / "engine").glob("*.py")), root / "law.py")
+    files = (*sorted((root / "engine").glob("*.py")), root / "laws" / "_law.py")
     return hashlib.sha256(b"".join(f.read_bytes() for f in files)).hexdigest()
 
 

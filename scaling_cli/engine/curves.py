@@ -14,10 +14,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from scaling_cli.curve_law import CurveLaw
-from scaling_cli.engine.solve import to_free
-from scaling_cli.law import Domain
-from scaling_cli.schedule_path import Path
+from scaling_cli.curve_laws._curve_law import CurveLaw
+from scaling_cli.engine.problem import to_free
+from scaling_cli.laws._law import Domain
+from scaling_cli.schedules._path import Path
 
 # A tile is a point beside TILE of the drops before it: work is done for pairs that matter, and
 # sums within a tile need no scatter. Arrays are padded so that similar tables share executables.

@@ -15,7 +15,7 @@ import numpy as np
 from jax import lax
 
 from scaling_cli.engine.once import once
-from scaling_cli.law import Domain, Law, Value
+from scaling_cli.laws._law import Domain, Law, Value
 
 # Stop when the model promises less than this share of the objective: far below any use of the
 # number, above the rounding of a sum of 1e5 terms. The absolute floor is a residual of 1e-15,

@@ -9,9 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from scaling_cli.engine.solve import Problem
-from scaling_cli.errors import UsageError
-from scaling_cli.law import Domain
+from scaling_cli.engine.problem import Problem
+from scaling_cli.laws._law import Domain
+from scaling_cli.vocabulary.errors import UsageError
 
 ACCEPT = 0.9  # small enough steps for curved valleys
 

@@ -9,10 +9,9 @@ serves one start and ten thousand resamples, and no lane waits for the slowest.
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -21,7 +20,6 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from scaling_cli.artefact import Objective
 from scaling_cli.engine.compiled import compiled
 from scaling_cli.engine.iteration import (
     Lane,
@@ -33,10 +31,10 @@ from scaling_cli.engine.iteration import (
     first_damping,
     localise,
 )
+from scaling_cli.engine.problem import Problem, corner_of
 from scaling_cli.engine.rows import Solution, chunk, padded, padded_size, read, report, unpacked
 from scaling_cli.engine.units import Units, inward, outward, units
-from scaling_cli.law import Domain, Law, Value
-from scaling_cli.priors import Penalty
+from scaling_cli.laws._law import Law, Value
 
 # Lanes side by side: as many as their temporaries leave in the second-level cache, so fewer as
 # the points grow. One shape serves the starts of one fit and all resamples: compiling or loading
@@ -45,111 +43,6 @@ LANES = 8
 CACHED_ELEMENTS = 1 << 14  # lanes x points
 TASKS_PER_LANE = 32  # of a chunk: a lane's idle time at its end is a small share
 MAX_ITERATIONS = 400
-
-
-@dataclass(frozen=True)
-class Frame:
-    """How the vector that is searched maps to the law's parameters: fixed and tied ones.
-
-    full free coordinates = offset + matrix @ u, u of shape (k,).
-    """
-
-    matrix: np.ndarray  # (p, k)
-    offset: np.ndarray  # (p,)
-    names: tuple[str, ...]  # of the k searched coordinates
-
-
-@dataclass(frozen=True)
-class Problem:
-    """A law, the inputs it is evaluated at, and what is minimised.
-
-    Parameters
-    ----------
-    law : type[Law]
-    inputs : mapping of symbol to array, shape (n,)
-    output : array, shape (n,)
-    weight : array, shape (n,)
-    objective : Objective
-    frame : Frame
-    penalty : Penalty, optional
-        Of the user's priors; part of the objective wherever `solve` is not given another.
-    """
-
-    law: type[Law]
-    inputs: Mapping[str, np.ndarray]
-    output: np.ndarray
-    weight: np.ndarray
-    objective: Objective
-    frame: Frame
-    penalty: Penalty | None = None
-
-
-def frame(law: type[Law], fix: Mapping[str, float], tie: Mapping[str, str]) -> Frame:
-    """Return the map from searched to full coordinates.
-
-    `tie` maps a parameter to the one it follows; chains are not followed.
-    """
-    names = list(law.parameters())
-    searched = tuple(n for n in names if n not in fix and n not in tie)
-    matrix = np.zeros((len(names), len(searched)))
-    offset = np.zeros(len(names))
-    for row, name in enumerate(names):
-        leader = tie.get(name, name)
-        if leader in fix:
-            offset[row] = to_free(law, leader, fix[leader])
-        else:
-            matrix[row, searched.index(leader)] = 1.0
-    return Frame(matrix, offset, searched)
-
-
-def to_free(law: type[Law], name: str, value: Any) -> Any:
-    """Return the free coordinate of a parameter value: its logarithm where it is positive.
-
-    A parameter held at zero has the coordinate -inf, which the exponential takes back exactly.
-    """
-    if law.parameters()[name].domain is Domain.POSITIVE:
-        with np.errstate(divide="ignore"):
-            return np.log(value)
-    return np.asarray(value, float)
-
-
-def parameters(problem: Problem, u: np.ndarray) -> dict[str, np.ndarray]:
-    """Return parameter values, each of shape (m,), at searched coordinates u of shape (m, k).
-
-    A coefficient that the data let run away is infinite where no number is as large.
-    """
-    full = u @ problem.frame.matrix.T + problem.frame.offset
-    with np.errstate(over="ignore"):
-        return {
-            name: np.exp(full[:, i]) if p.domain is Domain.POSITIVE else full[:, i]
-            for i, (name, p) in enumerate(problem.law.parameters().items())
-        }
-
-
-def predictions(
-    problem: Problem,
-    values: Mapping[str, np.ndarray],
-    inputs: Mapping[str, np.ndarray] | None = None,
-) -> np.ndarray:
-    """Return the law at parameter values, each (m,), and inputs, each (n,): shape (m, n).
-
-    The problem's own inputs by default. NaN where an infinite coefficient meets a power that has
-    vanished: there is no prediction.
-    """
-    given = problem.inputs if inputs is None else inputs
-    columns = {s: np.asarray(v, float)[None, :] for s, v in given.items()}
-    shape = (len(next(iter(values.values()))), len(next(iter(given.values()))))
-    law = problem.law(**{name: v[:, None] for name, v in values.items()})
-    with np.errstate(over="ignore", invalid="ignore"):
-        return np.broadcast_to(np.asarray(law(**columns), float), shape)
-
-
-def deviations(problem: Problem, u: np.ndarray) -> np.ndarray:
-    """Return residuals in the objective's space, shape (m, n), at searched u of shape (m, k)."""
-    found = predictions(problem, parameters(problem, u))
-    if problem.objective.space == "log":
-        return np.log(found) - np.log(problem.output)
-    return found - problem.output
 
 
 def solve(
@@ -236,11 +129,6 @@ def prepared(problems: Sequence[Problem]) -> Iterator[None]:
 def _prepare(problem: Problem) -> None:
     """Solve nothing, once: the executable is then there."""
     solve(problem, np.zeros((1, len(problem.frame.names))), max_iterations=-1)
-
-
-def corner_of(objective: Objective) -> float:
-    """Return Huber's corner for the kernel: infinite for l2; lad is reached by continuation."""
-    return np.inf if objective.name == "l2" else objective.delta
 
 
 def _sizes(problem: Problem) -> tuple[int, int]:

@@ -10,9 +10,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from scaling_cli.engine.solve import Problem, to_free
+from scaling_cli.engine.problem import Problem, to_free
 from scaling_cli.engine.units import inward, scattered, units
-from scaling_cli.law import Domain, Law
+from scaling_cli.laws._law import Domain, Law
 
 # A start needs every term alive: a term that least squares sets to zero begins at this share of
 # the output instead. It is a start, not a bound.

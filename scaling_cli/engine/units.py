@@ -21,10 +21,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scaling_cli.law import Absorbs, Domain, Law
+from scaling_cli.laws._law import Absorbs, Domain, Law
 
 if TYPE_CHECKING:
-    from scaling_cli.engine.solve import Problem, Solution
+    from scaling_cli.engine.problem import Problem
+    from scaling_cli.engine.rows import Solution
 
 
 @dataclass(frozen=True)

@@ -3,18 +3,18 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from scaling_cli.asked import check_level
-from scaling_cli.combining import COMBINED
-from scaling_cli.errors import DataError, ScalingError, UsageError, near
+from scaling_cli.artefacts.forecast import Forecast, Forecasts
 from scaling_cli.forecasting import reading
+from scaling_cli.forecasting.combining import COMBINED
 from scaling_cli.forecasting.job import Job
-from scaling_cli.forecasting.record import Forecast, Forecasts
 from scaling_cli.forecasting.single import METHODS, Options, forecast_job
-from scaling_cli.points import LeftOut
+from scaling_cli.vocabulary.arguments import check_level
+from scaling_cli.vocabulary.errors import DataError, ScalingError, UsageError, near
+from scaling_cli.vocabulary.outcomes import LeftOut
 
 if TYPE_CHECKING:
     from scaling_cli.forecasting.siblings import PredictsCurves
-    from scaling_cli.schedule import Schedule
+    from scaling_cli.schedules._schedule import Schedule
 
 __all__ = ["Forecast", "Forecasts", "forecast"]
 
@@ -109,7 +109,7 @@ def _none(left: Sequence[LeftOut]) -> DataError:
 
 def _jobs(source: Any, target: str | None) -> tuple[list[Job], list[LeftOut], list[str]]:
     """Return jobs from whatever holds runs, the runs that are none, and notes on the reading."""
-    from scaling_cli.curves import Curve
+    from scaling_cli.runs.curves import Curve
 
     if isinstance(source, Job):
         return [source], [], []
@@ -117,7 +117,7 @@ def _jobs(source: Any, target: str | None) -> tuple[list[Job], list[LeftOut], li
         return [reading.job_of(source)], [], []
     if isinstance(source, list | tuple) and all(isinstance(s, Curve | Job) for s in source):
         return [s if isinstance(s, Job) else reading.job_of(s) for s in source], [], []
-    from scaling_cli.runs import Runs
+    from scaling_cli.runs.table import Runs
 
     if not isinstance(source, Runs):
         from scaling_cli.ingest import read

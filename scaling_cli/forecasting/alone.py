@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scaling_cli.errors import FitError
 from scaling_cli.forecasting import annealed
 from scaling_cli.forecasting.annealed import Belief, Posterior
 from scaling_cli.forecasting.course import Course, Plan
 from scaling_cli.forecasting.job import FEWEST, Bins, Job, binned
+from scaling_cli.vocabulary.errors import FitError
 
 CUTS = (0.3, 0.4, 0.5, 0.65, 0.8)  # shares of the prefix at which its own end is forecast
 PLACES = 50  # at which that end is forecast, at least

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from scaling_cli.schedule import Schedule
+from scaling_cli.schedules._schedule import Schedule
 
 CELLS = 4096
 # Time constants of the response to the rate, as shares of the run: it scales with the length of

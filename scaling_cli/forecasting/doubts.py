@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from scaling_cli.despiking import jump
-from scaling_cli.errors import UsageError
 from scaling_cli.forecasting.alone import Alone
 from scaling_cli.forecasting.course import Plan
+from scaling_cli.forecasting.despiking import jump
 from scaling_cli.forecasting.job import FEW, FEWEST, Job
+from scaling_cli.vocabulary.errors import UsageError
 
 MOST_EPOCHS = 4.0
 OTHER_RATE = 0.05  # of the peak: a logged rate so far off is that of another schedule

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from scaling_cli.despiking import WANTED_NOISE
-from scaling_cli.errors import DataError, UsageError
+from scaling_cli.artefacts.forecast import Forecast
+from scaling_cli.forecasting.despiking import WANTED_NOISE
 from scaling_cli.forecasting.job import Diverged, Job
-from scaling_cli.forecasting.record import Forecast
+from scaling_cli.vocabulary.errors import DataError, UsageError
 
 PATIENCE = 3  # checks outside in a row that count as leaving the band
 MOST_ROWS = 100  # averaged in one check

@@ -6,16 +6,21 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from scaling_cli.errors import DataError, UsageError
 from scaling_cli.forecasting.course import Plan
 from scaling_cli.forecasting.job import Job
-from scaling_cli.identification import FEWEST_ROWS, Identification, Verdict, identify_schedule
-from scaling_cli.schedule import Schedule
 from scaling_cli.schedules import parse_schedule
+from scaling_cli.schedules._identification import (
+    FEWEST_ROWS,
+    Identification,
+    Verdict,
+    identify_schedule,
+)
+from scaling_cli.schedules._schedule import Schedule
 from scaling_cli.schedules.constant import Constant
 from scaling_cli.schedules.cosine import Cosine
 from scaling_cli.schedules.knots import Knots
 from scaling_cli.schedules.wsd import Wsd
+from scaling_cli.vocabulary.errors import DataError, UsageError
 
 COSINE_END = 0.1  # of the peak, of the cosine that is assumed
 COOL_DOWN = 0.2  # of the run, of the cool-down that is assumed

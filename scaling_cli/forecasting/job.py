@@ -4,9 +4,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from scaling_cli.despiking import averaged, noise_of, spikes
-from scaling_cli.errors import DataError
-from scaling_cli.schedule import Schedule
+from scaling_cli.forecasting.despiking import averaged, noise_of, spikes
+from scaling_cli.schedules._schedule import Schedule
+from scaling_cli.vocabulary.errors import DataError
 
 FEWEST, FEW = 5, 12  # points: below the first nothing is forecast, below the second with a warning
 LEAST_X = 1e-6  # of what is logged: a row at 0 stands here on a logarithmic axis

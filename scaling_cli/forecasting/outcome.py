@@ -5,8 +5,8 @@ from statistics import NormalDist
 
 import numpy as np
 
-from scaling_cli.extrapolation import Extrapolation, extrapolate
 from scaling_cli.forecasting.alone import DECAY_SHARE, Alone
+from scaling_cli.forecasting.families import Extrapolation, extrapolate
 from scaling_cli.forecasting.job import Job
 from scaling_cli.forecasting.siblings import Informed
 

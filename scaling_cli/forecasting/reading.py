@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scaling_cli.errors import DataError, UsageError
 from scaling_cli.forecasting.job import Job
-from scaling_cli.points import LeftOut
-from scaling_cli.quantities import U, parse_number
 from scaling_cli.schedules import parse_schedule
+from scaling_cli.vocabulary.errors import DataError, UsageError
+from scaling_cli.vocabulary.outcomes import LeftOut
+from scaling_cli.vocabulary.quantities import U, parse_number
 
 if TYPE_CHECKING:
-    from scaling_cli.curves import Curve
-    from scaling_cli.runs import Runs
-    from scaling_cli.view import View
+    from scaling_cli.runs.curves import Curve
+    from scaling_cli.runs.table import Runs
+    from scaling_cli.runs.view import View
 
 FEWEST_HELD_OUT = 8  # points: with fewer, the training loss says more than the held-out one
 TOKENS_FROM = 1e9  # no run has as many steps
@@ -70,7 +70,7 @@ def notes_of(runs: "Runs") -> list[str]:
 
 def _each(runs: "Runs", target: str | None) -> "Iterator[tuple[str, View, Mapping[str, Any]]]":
     """Yield every run: its name, its points, its facts."""
-    from scaling_cli.view import View
+    from scaling_cli.runs.view import View
 
     view = View.of(runs)
     if target is not None and view.resolve(target) is None:

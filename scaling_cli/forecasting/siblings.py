@@ -11,15 +11,15 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from scaling_cli.errors import DataError
 from scaling_cli.forecasting import annealed
 from scaling_cli.forecasting.alone import Alone, alone, first_fitted
 from scaling_cli.forecasting.course import Course, Plan
 from scaling_cli.forecasting.future import same_shape
 from scaling_cli.forecasting.job import FEWEST, Bins, Job, binned
-from scaling_cli.points import LeftOut
-from scaling_cli.schedule import Schedule
-from scaling_cli.student import student
+from scaling_cli.numerics.student import student
+from scaling_cli.schedules._schedule import Schedule
+from scaling_cli.vocabulary.errors import DataError
+from scaling_cli.vocabulary.outcomes import LeftOut
 
 MOST = 6  # siblings, the nearest in size
 FINISHED = 0.97  # of its planned length

@@ -4,15 +4,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from scaling_cli.anticipation import Levels, anticipate
-from scaling_cli.errors import DataError
+from scaling_cli.artefacts.forecast import Forecast
 from scaling_cli.forecasting import annealed, doubts, reading
 from scaling_cli.forecasting.alone import Alone, alone
+from scaling_cli.forecasting.anticipation import Levels, anticipate
 from scaling_cli.forecasting.course import Plan
 from scaling_cli.forecasting.future import Future, future_of, plan_of
 from scaling_cli.forecasting.job import NO_WAY, Job, binned
 from scaling_cli.forecasting.outcome import of_families, of_law
-from scaling_cli.forecasting.record import Forecast
 from scaling_cli.forecasting.siblings import (
     Family,
     PredictsCurves,
@@ -20,12 +19,13 @@ from scaling_cli.forecasting.siblings import (
     family,
     informed,
     predicted_sibling,
-)  # fmt: skip
+)
 from scaling_cli.forecasting.telling import Parts, record
-from scaling_cli.identification import FEWEST_ROWS
-from scaling_cli.schedule import Schedule
+from scaling_cli.schedules._identification import FEWEST_ROWS
+from scaling_cli.schedules._schedule import Schedule
 from scaling_cli.schedules.constant import Constant
 from scaling_cli.schedules.knots import Knots
+from scaling_cli.vocabulary.errors import DataError
 
 METHODS = ("law", "power", "families")
 BLIND = {

@@ -5,15 +5,15 @@ from statistics import NormalDist
 
 import numpy as np
 
-from scaling_cli.anticipation import Levels
-from scaling_cli.extrapolation import Extrapolation
+from scaling_cli.artefacts.forecast import Forecast, Known, Past, Path, Scenario, Seen
 from scaling_cli.forecasting.alone import Alone, alone
+from scaling_cli.forecasting.anticipation import Levels
+from scaling_cli.forecasting.families import Extrapolation
 from scaling_cli.forecasting.future import Future
 from scaling_cli.forecasting.job import Job
 from scaling_cli.forecasting.outcome import Outcome, of_law
-from scaling_cli.forecasting.record import Forecast, Known, Past, Path, Scenario, Seen
 from scaling_cli.forecasting.siblings import Family, Informed
-from scaling_cli.points import LeftOut
+from scaling_cli.vocabulary.outcomes import LeftOut
 
 
 @dataclass(frozen=True)

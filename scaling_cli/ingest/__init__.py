@@ -17,16 +17,16 @@ from typing import Any, Protocol, cast
 
 import pyarrow as pa
 
-from scaling_cli import store
-from scaling_cli.errors import DataError, UsageError
 from scaling_cli.ingest import _facts
 from scaling_cli.ingest._columns import canonical_name, check_mapping
 from scaling_cli.ingest._raw import Raw, Source, head_of, named
 from scaling_cli.ingest._remap import remap
 from scaling_cli.ingest._sources import expand, run_names
 from scaling_cli.ingest._table import Options, Part, understand
-from scaling_cli.plausible import doubts
-from scaling_cli.runs import SOURCE_COLUMNS, Note, Runs, combine
+from scaling_cli.runs import store
+from scaling_cli.runs.plausible import doubts
+from scaling_cli.runs.table import SOURCE_COLUMNS, Note, Runs, combine
+from scaling_cli.vocabulary.errors import DataError, UsageError
 
 # A reader that is less sure than this does not recognise the file.
 _RECOGNISED = 0.3

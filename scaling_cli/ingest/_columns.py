@@ -8,10 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from scaling_cli.errors import DataError, UsageError
 from scaling_cli.ingest._numbers import inferred, is_numeric, number, numbers, refuse_decimal_commas
 from scaling_cli.ingest._raw import Raw
-from scaling_cli.quantities import (
+from scaling_cli.runs.table import ColumnReading, Note, floats
+from scaling_cli.vocabulary.errors import DataError, UsageError
+from scaling_cli.vocabulary.quantities import (
     QUANTITIES,
     RUN_ID_NAMES,
     L,
@@ -23,7 +24,6 @@ from scaling_cli.quantities import (
     plain_name,
     recognise,
 )
-from scaling_cli.runs import ColumnReading, Note, floats
 
 # What the largest value of a column named by one letter must reach: a D of 512 is a width.
 _LEAST = {"params": 1e3, "tokens": 1e5, "unique_tokens": 1e5, "flops": 1e9}

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from scaling_cli.errors import DataError, UsageError
 from scaling_cli.ingest._columns import name_columns
 from scaling_cli.ingest._raw import Raw, stem
-from scaling_cli.quantities import (
+from scaling_cli.runs.table import ColumnReading, Layout, Note
+from scaling_cli.vocabulary.errors import DataError, UsageError
+from scaling_cli.vocabulary.quantities import (
     QUANTITIES,
     RUN_ID_NAMES,
     L,
@@ -27,7 +28,6 @@ from scaling_cli.quantities import (
     plain_name,
     recognise,
 )
-from scaling_cli.runs import ColumnReading, Layout, Note
 
 _ROUNDED = 0.05
 _EXACT = 1e-6

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from scaling_cli.errors import DataError
 from scaling_cli.ingest import _rows
 from scaling_cli.ingest._columns import Named
 from scaling_cli.ingest._facts import facts_from_name
 from scaling_cli.ingest._raw import stem
-from scaling_cli.runs import Layout, Note, floats
+from scaling_cli.runs.table import Layout, Note, floats
+from scaling_cli.vocabulary.errors import DataError
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from scaling_cli.errors import DataError, UsageError
 from scaling_cli.ingest._raw import NULLS, Raw
-from scaling_cli.quantities import Quantity, parse_number
+from scaling_cli.vocabulary.errors import DataError, UsageError
+from scaling_cli.vocabulary.quantities import Quantity, parse_number
 
 # Thousands never begin with a zero: 0,345 is a decimal.
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")

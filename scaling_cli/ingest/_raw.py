@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.ipc
 
-from scaling_cli.errors import DataError
-from scaling_cli.runs import Note
+from scaling_cli.runs.table import Note
+from scaling_cli.vocabulary.errors import DataError
 
 # What people and tools write for "no value". `nan` is not among them: it is a measurement.
 NULLS = ("", "NULL", "null", "None", "N/A", "n/a", "NA", "#N/A")

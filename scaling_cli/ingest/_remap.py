@@ -8,11 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from scaling_cli.errors import DataError, UsageError
 from scaling_cli.ingest._columns import canonical_name
-from scaling_cli.quantities import QUANTITIES, convention_of
-from scaling_cli.runs import POINT_CORE, ColumnReading, Runs, places, with_units
-from scaling_cli.view import View
+from scaling_cli.runs.table import POINT_CORE, ColumnReading, Runs, places, with_units
+from scaling_cli.runs.view import View
+from scaling_cli.vocabulary.errors import DataError, UsageError
+from scaling_cli.vocabulary.quantities import QUANTITIES, convention_of
 
 
 def remap(runs: Runs, mapping: Mapping[str, str]) -> Runs:

@@ -24,11 +24,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from scaling_cli.errors import DataError
 from scaling_cli.ingest._columns import Named
 from scaling_cli.ingest._raw import Raw
-from scaling_cli.quantities import RUN_ID_NAMES, plain_name, recognise
-from scaling_cli.runs import Flag, Layout, Note, floats
+from scaling_cli.runs.table import Flag, Layout, Note, floats
+from scaling_cli.vocabulary.errors import DataError
+from scaling_cli.vocabulary.quantities import RUN_ID_NAMES, plain_name, recognise
 
 _TOTAL_NAMES = ("steps", "num_steps", "final_loss", "final_val_loss")
 _METRIC_NAMES = ("metric", "tag", "key", "metric_name")

@@ -7,10 +7,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from scaling_cli.errors import DataError, UsageError
 from scaling_cli.ingest._raw import Raw, Source, head_of, named, stem
 from scaling_cli.ingest.parquet import raw_of
-from scaling_cli.runs import Note, natural
+from scaling_cli.runs.table import Note, natural
+from scaling_cli.vocabulary.errors import DataError, UsageError
 
 Recogniser = Callable[[str, bytes], str | None]
 

@@ -8,14 +8,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from scaling_cli.errors import DataError
 from scaling_cli.ingest import _rows
 from scaling_cli.ingest._columns import Named, check_values, name_columns
 from scaling_cli.ingest._facts import SCALE, Meta, Origin, facts_from_name, settle
 from scaling_cli.ingest._judge import Judged, broken_off, judge
 from scaling_cli.ingest._raw import Raw, stem
-from scaling_cli.quantities import QUANTITIES, N, format_number
-from scaling_cli.runs import (
+from scaling_cli.runs.table import (
     POINT_CORE,
     POINT_TAIL,
     RUN_CORE,
@@ -24,6 +22,8 @@ from scaling_cli.runs import (
     Note,
     floats,
 )
+from scaling_cli.vocabulary.errors import DataError
+from scaling_cli.vocabulary.quantities import QUANTITIES, N, format_number
 
 # What is measured at each row; everything else is a fact of the run if it does not vary.
 _MEASURED = ("step", "tokens", "flops", "lr", "loss", "val_loss")

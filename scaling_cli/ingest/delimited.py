@@ -14,9 +14,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
-from scaling_cli.errors import DataError
 from scaling_cli.ingest._raw import NULLS, Raw, format_ending
-from scaling_cli.runs import Note
+from scaling_cli.runs.table import Note
+from scaling_cli.vocabulary.errors import DataError
 
 VERSION = "2"
 NAMES = ("csv", "tsv")

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from scaling_cli.errors import DataError
 from scaling_cli.ingest._raw import Raw, format_ending
-from scaling_cli.runs import Note
+from scaling_cli.runs.table import Note
+from scaling_cli.vocabulary.errors import DataError
 
 VERSION = "1"
 NAMES = ("jsonl", "json")

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from scaling_cli.errors import DataError
 from scaling_cli.ingest._raw import Raw
-from scaling_cli.runs import Note
+from scaling_cli.runs.table import Note
+from scaling_cli.vocabulary.errors import DataError
 
 VERSION = "1"
 NAMES = ("nanogpt", "llm.c", "modded-nanogpt")

@@ -5,8 +5,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
 
-from scaling_cli.errors import DataError
 from scaling_cli.ingest._raw import Raw, format_ending
+from scaling_cli.vocabulary.errors import DataError
 
 VERSION = "1"
 NAMES = ("parquet",)

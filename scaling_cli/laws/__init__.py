@@ -5,8 +5,8 @@ import importlib
 import pkgutil
 from functools import cache
 
-from scaling_cli.errors import UsageError
-from scaling_cli.law import Law
+from scaling_cli.laws._law import Law
+from scaling_cli.vocabulary.errors import UsageError
 
 
 @cache

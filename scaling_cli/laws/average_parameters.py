@@ -4,9 +4,15 @@ from typing import Any
 
 import numpy as np
 
-from scaling_cli.errors import UsageError
-from scaling_cli.law import EXPONENT_PRIOR, FLOOR_PRIOR, Absorbs, Law, derived, param, power
-from scaling_cli.quantities import FLOPS_PER_PARAM_TOKEN, AverageParams, Flops, Loss, Tokens
+from scaling_cli.laws._law import EXPONENT_PRIOR, FLOOR_PRIOR, Absorbs, Law, derived, param, power
+from scaling_cli.vocabulary.errors import UsageError
+from scaling_cli.vocabulary.quantities import (
+    FLOPS_PER_PARAM_TOKEN,
+    AverageParams,
+    Flops,
+    Loss,
+    Tokens,
+)
 
 CUBIC_MEAN = 0.75  # mean of 1 - (1 - u)^3 on [0, 1]: a cubic ramp is 3/4 pruned on average
 

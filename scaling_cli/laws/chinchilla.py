@@ -1,7 +1,7 @@
 """Chinchilla's parametric loss: a floor plus a power law in each of parameters and tokens."""
 
-from scaling_cli.law import EXPONENT_PRIOR, FLOOR_PRIOR, Absorbs, Law, derived, param, power
-from scaling_cli.quantities import FLOPS_PER_PARAM_TOKEN, Flops, Loss, Params, Tokens
+from scaling_cli.laws._law import EXPONENT_PRIOR, FLOOR_PRIOR, Absorbs, Law, derived, param, power
+from scaling_cli.vocabulary.quantities import FLOPS_PER_PARAM_TOKEN, Flops, Loss, Params, Tokens
 
 
 class Chinchilla(Law):

@@ -6,8 +6,17 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from scaling_cli.law import EXPONENT_PRIOR, FLOOR_PRIOR, Absorbs, Law, Prior, derived, param, power
-from scaling_cli.quantities import FLOPS_PER_PARAM_TOKEN, Flops, Loss, Params, Tokens
+from scaling_cli.laws._law import (
+    EXPONENT_PRIOR,
+    FLOOR_PRIOR,
+    Absorbs,
+    Law,
+    Prior,
+    derived,
+    param,
+    power,
+)
+from scaling_cli.vocabulary.quantities import FLOPS_PER_PARAM_TOKEN, Flops, Loss, Params, Tokens
 
 _GAMMAS = (0.04, 0.12, 0.25, 0.45, 0.7, 1.0, 1.5, 5.0)
 _FLOORS = (0.0, 0.35, 0.6, 0.8, 0.93)  # shares of the smallest output

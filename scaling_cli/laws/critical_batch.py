@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from scaling_cli.law import Absorbs, Law, param, power
-from scaling_cli.quantities import BatchTokens, Loss
+from scaling_cli.laws._law import Absorbs, Law, param, power
+from scaling_cli.vocabulary.quantities import BatchTokens, Loss
 
 
 class CriticalBatch(Law):

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from scaling_cli.law import Law, derived, param, power
+from scaling_cli.laws._law import Law, derived, param, power
 from scaling_cli.laws._loglinear import line
-from scaling_cli.quantities import Loss, Tokens
+from scaling_cli.vocabulary.quantities import Loss, Tokens
 
 
 class KaplanD(Law):

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from scaling_cli.law import Absorbs, Law, derived, namespace, param
-from scaling_cli.quantities import FLOPS_PER_PARAM_TOKEN as SIX
-from scaling_cli.quantities import Flops, Loss, Params, Tokens
+from scaling_cli.laws._law import Absorbs, Law, derived, namespace, param
+from scaling_cli.vocabulary.quantities import FLOPS_PER_PARAM_TOKEN as SIX
+from scaling_cli.vocabulary.quantities import Flops, Loss, Params, Tokens
 
 _EXPONENTS = (0.01, 0.03, 0.05, 0.076, 0.103, 0.15, 0.22, 0.32, 0.5, 1.0)
 # A kink where either term takes over has alpha_D near zero; a term that few runs show, a large one.

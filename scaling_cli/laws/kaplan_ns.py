@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from scaling_cli.law import Absorbs, Law, derived, param, power
-from scaling_cli.quantities import Loss, MinSteps, Params
+from scaling_cli.laws._law import Absorbs, Law, derived, param, power
+from scaling_cli.vocabulary.quantities import Loss, MinSteps, Params
 
 _CAPACITY = (0.01, 0.03, 0.06, 0.076, 0.1, 0.15, 0.25, 0.5)
 _STEPS = (0.1, 0.2, 0.3, 0.45, 0.6, 0.76, 1.0, 1.5)

@@ -1,7 +1,16 @@
 """Gadre's over-training law: loss against compute at any ratio of tokens to parameters."""
 
-from scaling_cli.law import EXPONENT_PRIOR, FLOOR_PRIOR, Absorbs, Law, Prior, derived, param, power
-from scaling_cli.quantities import (
+from scaling_cli.laws._law import (
+    EXPONENT_PRIOR,
+    FLOOR_PRIOR,
+    Absorbs,
+    Law,
+    Prior,
+    derived,
+    param,
+    power,
+)
+from scaling_cli.vocabulary.quantities import (
     FLOPS_PER_PARAM_TOKEN,
     Flops,
     Loss,

@@ -1,7 +1,7 @@
 """One variable and a floor: the plainest scaling law."""
 
-from scaling_cli.law import FLOOR_PRIOR, Absorbs, Law, Prior, derived, param, power
-from scaling_cli.quantities import Loss, Variable
+from scaling_cli.laws._law import FLOOR_PRIOR, Absorbs, Law, Prior, derived, param, power
+from scaling_cli.vocabulary.quantities import Loss, Variable
 
 
 class PowerLaw(Law):

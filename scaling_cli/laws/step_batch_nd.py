@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from scaling_cli.law import Absorbs, Domain, Law, param, power
+from scaling_cli.laws._law import Absorbs, Domain, Law, param, power
 from scaling_cli.laws._loglinear import plane
-from scaling_cli.quantities import BatchTokens, Params, Tokens
+from scaling_cli.vocabulary.quantities import BatchTokens, Params, Tokens
 
 
 class StepBatchNd(Law):

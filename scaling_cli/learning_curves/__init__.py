@@ -2,8 +2,8 @@
 
 from functools import cache
 
-from scaling_cli.learning_curve import LearningCurve
-from scaling_cli.registry import load, members
+from scaling_cli.learning_curves._family import LearningCurve
+from scaling_cli.vocabulary.registry import load, members
 
 
 @cache

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from scaling_cli.law import Value, param
-from scaling_cli.learning_curve import LearningCurve, grid
+from scaling_cli.laws._law import Value, param
+from scaling_cli.learning_curves._family import LearningCurve, grid
 
 
 class Exponential(LearningCurve):

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from scaling_cli.law import Prior, Value, param, power
-from scaling_cli.learning_curve import DOMHAN, DOMHAN_BIBTEX, LearningCurve, grid
+from scaling_cli.laws._law import Prior, Value, param, power
+from scaling_cli.learning_curves._family import DOMHAN, DOMHAN_BIBTEX, LearningCurve, grid
 
 
 class Hill3(LearningCurve):

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from scaling_cli.law import Domain, Prior, Value, param, power
-from scaling_cli.learning_curve import DOMHAN, DOMHAN_BIBTEX, LearningCurve, grid
+from scaling_cli.laws._law import Domain, Prior, Value, param, power
+from scaling_cli.learning_curves._family import DOMHAN, DOMHAN_BIBTEX, LearningCurve, grid
 
 
 class LogPower(LearningCurve):

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from scaling_cli.law import Domain, param
-from scaling_cli.learning_curve import DOMHAN, DOMHAN_BIBTEX, LearningCurve
+from scaling_cli.laws._law import Domain, param
+from scaling_cli.learning_curves._family import DOMHAN, DOMHAN_BIBTEX, LearningCurve
 
 
 class LoglogLinear(LearningCurve):

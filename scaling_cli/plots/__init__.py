@@ -23,7 +23,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from scaling_cli.errors import DataError, UsageError
+from scaling_cli.vocabulary.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

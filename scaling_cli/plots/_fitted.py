@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scaling_cli.artefact import Fit
-from scaling_cli.errors import DataError
-from scaling_cli.law import Law
-from scaling_cli.points import Points, scale
+from scaling_cli.artefacts.fit import Fit
+from scaling_cli.laws._law import Law
+from scaling_cli.runs.points import Points, scale
+from scaling_cli.vocabulary.errors import DataError
 
 SAME = 1 + 1e-9  # the largest run itself lies within the data, rounding or not
 NEAR = 1.1  # an optimal N or D this close to those that were run is not beyond them

@@ -7,10 +7,10 @@ from typing import ClassVar
 import numpy as np
 from matplotlib.axes import Axes
 
+from scaling_cli.artefacts.forecast import Forecast, Forecasts
 from scaling_cli.forecasting.job import Job, binned
-from scaling_cli.forecasting.record import Forecast, Forecasts
 from scaling_cli.plots import _style
-from scaling_cli.quantities import short_number
+from scaling_cli.vocabulary.quantities import short_number
 
 MOST_RUNS = 3  # panels
 SHOWN_FROM = 0.08  # of the run: before it, losses fall too fast to see the end

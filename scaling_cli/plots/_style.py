@@ -25,9 +25,9 @@ from matplotlib.ticker import (
     NullLocator,
 )
 
-from scaling_cli.artefact import Fit
+from scaling_cli.artefacts.fit import Fit
 from scaling_cli.plots._fitted import HeldOut
-from scaling_cli.quantities import BY_SYMBOL
+from scaling_cli.vocabulary.quantities import BY_SYMBOL
 
 INK = "#1a1a1a"
 FAINT = "#8c8c8c"

@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 import numpy as np
 from matplotlib.axes import Axes
 
-from scaling_cli.artefact import Fit
-from scaling_cli.errors import DataError
+from scaling_cli.artefacts.backtest import Backtest
+from scaling_cli.artefacts.fit import Fit
 from scaling_cli.plots import _style
-from scaling_cli.points import Points
-from scaling_cli.scores import Backtest
+from scaling_cli.runs.points import Points
+from scaling_cli.vocabulary.errors import DataError
 
 
 @dataclass(frozen=True)

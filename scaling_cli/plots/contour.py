@@ -7,11 +7,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from scaling_cli.artefact import Fit
-from scaling_cli.errors import UsageError
+from scaling_cli.artefacts.fit import Fit
 from scaling_cli.plots import _style
 from scaling_cli.plots._fitted import best_inputs, held_out, points, within
-from scaling_cli.points import Points, scale
+from scaling_cli.runs.points import Points, scale
+from scaling_cli.vocabulary.errors import UsageError
 
 _STEPS = 90
 _ROOM = 1.6  # the surface is drawn this factor around the runs, measured ones included

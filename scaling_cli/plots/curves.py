@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 
-from scaling_cli.curve import Curve
-from scaling_cli.curve_artefact import CurveFit
-from scaling_cli.errors import UsageError
+from scaling_cli.artefacts.curve_fit import CurveFit
 from scaling_cli.plots import _style
+from scaling_cli.runs.curve import Curve
+from scaling_cli.vocabulary.errors import UsageError
 
 OF_CURVES = True
 MOST = 16  # panels that are still legible on a page

@@ -7,11 +7,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 
-from scaling_cli.artefact import Fit
+from scaling_cli.artefacts.fit import Fit
 from scaling_cli.plots import _style
 from scaling_cli.plots._fitted import HeldOut, best_inputs, held_out, points, within
-from scaling_cli.points import Points, scale
-from scaling_cli.quantities import short_number
+from scaling_cli.runs.points import Points, scale
+from scaling_cli.vocabulary.quantities import short_number
 
 # More sizes than this are shown by a colour bar, and this many of them get a curve.
 MOST_SIZES = 8

@@ -6,10 +6,10 @@ from typing import ClassVar
 import numpy as np
 from matplotlib.axes import Axes
 
-from scaling_cli.artefact import Fit
+from scaling_cli.artefacts.fit import Fit
 from scaling_cli.plots import _style
 from scaling_cli.plots._fitted import HeldOut, held_out, points
-from scaling_cli.points import Points, scale
+from scaling_cli.runs.points import Points, scale
 
 GUIDE = 0.01  # dotted lines at 1 % off: an error that decides between two recipes
 _ROOM = 0.03

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 
-from scaling_cli.artefact import Fit
+from scaling_cli.artefacts.fit import Fit
 from scaling_cli.plots import _style
 from scaling_cli.plots._fitted import held_out, points
-from scaling_cli.points import Points, scale
+from scaling_cli.runs.points import Points, scale
 
 # The trend is the median in groups of equal size: few enough that noise averages out.
 MOST_GROUPS, SMALLEST_GROUP = 8, 4

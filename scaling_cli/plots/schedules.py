@@ -7,12 +7,12 @@ from typing import ClassVar
 import numpy as np
 from matplotlib.axes import Axes
 
-from scaling_cli.curve import Curve
-from scaling_cli.curve_artefact import CurveFit
-from scaling_cli.curve_prediction import CurvePrediction
-from scaling_cli.errors import UsageError
+from scaling_cli.artefacts.curve_fit import CurveFit
+from scaling_cli.artefacts.curve_prediction import CurvePrediction
 from scaling_cli.plots import _style
+from scaling_cli.runs.curve import Curve
 from scaling_cli.schedules import parse_schedule
+from scaling_cli.vocabulary.errors import UsageError
 
 OF_CURVES = True
 # Okabe and Ito's palette without its yellow, which is too light for a line on white.

@@ -3,10 +3,10 @@
 import re
 from functools import cache
 
-from scaling_cli.errors import UsageError
-from scaling_cli.registry import load, members
-from scaling_cli.schedule import Joined, Schedule
+from scaling_cli.schedules._schedule import Joined, Schedule
 from scaling_cli.schedules._table import is_table, read_table
+from scaling_cli.vocabulary.errors import UsageError
+from scaling_cli.vocabulary.registry import load, members
 
 # `+` joins schedules; the one in `3e+05` is not followed by the name of a family.
 _JOIN = re.compile(r"\s*\+\s*(?=[a-z_]+\s*:)")

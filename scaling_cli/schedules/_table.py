@@ -4,10 +4,10 @@ import csv
 import itertools
 from pathlib import Path
 
-from scaling_cli.errors import DataError, UsageError
-from scaling_cli.quantities import parse_number
-from scaling_cli.schedule import Schedule
+from scaling_cli.schedules._schedule import Schedule
 from scaling_cli.schedules.knots import Knots
+from scaling_cli.vocabulary.errors import DataError, UsageError
+from scaling_cli.vocabulary.quantities import parse_number
 
 SUFFIXES = (".csv", ".tsv", ".txt")
 UNIT_OF = {"step": "steps", "steps": "steps", "tokens": "tokens"}

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from scaling_cli.errors import UsageError, near
-from scaling_cli.schedule import Kind, Rates, Schedule, option, write
+from scaling_cli.schedules._schedule import Kind, Rates, Schedule, option, write
+from scaling_cli.vocabulary.errors import UsageError, near
 
 Share = Callable[[np.ndarray], np.ndarray]
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from scaling_cli.errors import UsageError
-from scaling_cli.schedule import Rates, write
+from scaling_cli.schedules._schedule import Rates, write
 from scaling_cli.schedules._warmed import Warmed
+from scaling_cli.vocabulary.errors import UsageError
 
 
 class Constant(Warmed):

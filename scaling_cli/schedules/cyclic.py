@@ -4,9 +4,9 @@ import itertools
 
 import numpy as np
 
-from scaling_cli.errors import UsageError
-from scaling_cli.schedule import Kind, Rates, option, write
+from scaling_cli.schedules._schedule import Kind, Rates, option, write
 from scaling_cli.schedules._warmed import Falling, falling
+from scaling_cli.vocabulary.errors import UsageError
 
 MOST_CYCLES = 10_000
 

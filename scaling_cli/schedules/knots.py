@@ -6,8 +6,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from scaling_cli.errors import UsageError
-from scaling_cli.schedule import UNITS, Rates, Schedule, _number, write
+from scaling_cli.schedules._schedule import UNITS, Rates, Schedule, _number, write
+from scaling_cli.vocabulary.errors import UsageError
 
 
 class Knots(Schedule):

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from scaling_cli.errors import UsageError
-from scaling_cli.schedule import Kind, Rates, option
+from scaling_cli.schedules._schedule import Kind, Rates, option
 from scaling_cli.schedules._warmed import Falling, check_min, falling
+from scaling_cli.vocabulary.errors import UsageError
 
 
 class Wsd(Falling):

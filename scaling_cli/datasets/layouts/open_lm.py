@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from scaling_cli.errors import DataError
+from scaling_cli.vocabulary.errors import DataError
 
 
 def records(files: Mapping[str, Path]) -> Iterator[dict[str, Any]]:

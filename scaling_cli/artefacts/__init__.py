@@ -1,0 +1,1 @@
+"""What is stored: one kind a file, loaded with NumPy alone."""

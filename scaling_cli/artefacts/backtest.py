@@ -1,0 +1,278 @@
+"""What a backtest found: forecasts of runs that were held back, scored by cut and by reach."""
+
+import itertools
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scaling_cli.vocabulary.jsonfile import nulls, write_json
+from scaling_cli.vocabulary.objective import Objective
+from scaling_cli.vocabulary.outcomes import LeftOut
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCHEMA_VERSION = 1
+# Reach in factors beyond the largest fitted run, as benchmarks/coverage.py bins it.
+REACHES = (1.0, 1.5, 5.0, 20.0, 100.0, np.inf)
+# Misses of the law by itself: how many there must be, and how many of them on one side, before
+# they say that the law bends. A right law misses a tenth of the runs, on both sides.
+FEWEST_MISSES = 3
+MISSED = 0.2
+ONE_SIDED = 0.9
+
+
+@dataclass(frozen=True)
+class Forecasts:
+    """Runs that were held back and what was forecast for each; arrays of shape (forecasts,).
+
+    Parameters
+    ----------
+    runs : sequence of str
+    reach : array
+        Factor beyond the largest fitted run on the axis of the backtest.
+    measured, predicted : array
+        The law's output, in its unit.
+    low, high : array
+        The interval for a new run that a prediction from the fitted part alone would carry.
+    law_low, law_high : array
+        The same without the drift that was learned inside the fitted part.
+    """
+
+    runs: Sequence[str]
+    reach: np.ndarray
+    measured: np.ndarray
+    predicted: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    law_low: np.ndarray
+    law_high: np.ndarray
+
+    def __len__(self) -> int:
+        """Return how many forecasts there are."""
+        return len(self.reach)
+
+    @property
+    def error(self) -> np.ndarray:
+        """Logarithm of prediction / measured: positive where the prediction was too high."""
+        return np.log(self.predicted) - np.log(self.measured)
+
+    @property
+    def inside(self) -> np.ndarray:
+        """Whether each measured value lies in its interval."""
+        return (self.low <= self.measured) & (self.measured <= self.high)
+
+    @property
+    def inside_law(self) -> np.ndarray:
+        """Whether each measured value lies in the interval of the law without drift."""
+        return (self.law_low <= self.measured) & (self.measured <= self.law_high)
+
+    def take(self, rows: np.ndarray) -> "Forecasts":
+        """Return the forecasts at these rows (boolean mask)."""
+        columns = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name != "runs"}
+        return Forecasts(runs=[self.runs[i] for i in np.flatnonzero(rows).tolist()], **columns)
+
+    def score(self) -> dict[str, float]:
+        """Return bias, mare, half_width, coverage, allowed and coverage_law."""
+        return {
+            "bias": float(np.mean(self.error)),
+            "mare": float(np.mean(np.abs(np.expm1(self.error)))),
+            "half_width": float(np.mean(np.log(self.high / self.low)) / 2),
+            "coverage": float(np.mean(self.inside)),
+            "allowed": float(np.mean(np.log(self.law_high / self.law_low)) / 2),
+            "coverage_law": float(np.mean(self.inside_law)),
+        }
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """Return one JSON object per forecast."""
+        columns = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "runs"}
+        columns |= {"error": self.error, "inside": self.inside, "inside_law": self.inside_law}
+        return [
+            {"run": run, **{name: values[i].item() for name, values in columns.items()}}
+            for i, run in enumerate(self.runs)
+        ]
+
+
+def joined(parts: Iterable[Forecasts]) -> Forecasts:
+    """Return all forecasts of several cuts, one after another."""
+    several = list(parts)
+    columns = {
+        f.name: np.concatenate([getattr(part, f.name) for part in several])
+        for f in fields(Forecasts)
+        if f.name != "runs"
+    }
+    return Forecasts(runs=[run for part in several for run in part.runs], **columns)
+
+
+@dataclass(frozen=True)
+class ScoredCut:
+    """One cut: the law fitted up to `train_max` on the axis, runs beyond it forecast."""
+
+    train_max: float
+    """Largest fitted value on the axis."""
+    n_train: int
+    n_test: int
+    factor: float
+    """Largest held-out value over `train_max`."""
+    bias: float
+    """Mean of ln prediction - ln measured."""
+    mare: float
+    """Mean absolute relative error."""
+    half_width: float
+    """Mean half-width of the intervals, in ln output."""
+    coverage: float
+    """Share of held-out points in the interval that a prediction from this part would carry."""
+    allowed: float
+    """Mean half-width without drift, in ln output."""
+    coverage_law: float
+    """Share of held-out points in the interval of the law without drift."""
+    drift: float
+    """Extra sd per decade that the misses of this cut ask for."""
+    drift_learned: float
+    """Sd per decade that backtests inside the fitted part asked for, in the intervals."""
+    learned_from: int
+    """How many backtests inside the fitted part that was."""
+    parameters: Mapping[str, float]
+    held_out: tuple[str, ...]
+    forecasts: Forecasts
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON object of the contract."""
+        plain = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "forecasts"}
+        return plain | {
+            "parameters": dict(self.parameters),
+            "held_out": list(self.held_out),
+            "forecasts": self.forecasts.to_dicts(),
+        }
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A cut that was asked for and is not scored, and why."""
+
+    train_max: float
+    """Where it would have cut."""
+    reason: str
+
+
+@dataclass(frozen=True)
+class Reach:
+    """All forecasts that reach between two factors beyond their fitted part, of all cuts."""
+
+    low: float
+    high: float
+    n: int
+    bias: float
+    mare: float
+    half_width: float
+    coverage: float
+    allowed: float
+    coverage_law: float
+
+
+@dataclass(frozen=True, repr=False)
+class Backtest:
+    """Forecasts of held-back runs, made as `scaling predict` would have made them."""
+
+    law: str
+    on: str
+    """compute, params or tokens."""
+    axis: str
+    """Its symbol."""
+    level: float
+    objective: Objective
+    n_points: int
+    cuts: tuple[ScoredCut, ...]
+    skipped: tuple[Skipped, ...] = ()
+    left_out: Sequence[LeftOut] = ()
+    data: Mapping[str, Any] = field(default_factory=dict)
+    selection: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    command: str = ""
+
+    def __repr__(self) -> str:
+        """Return one line: law, axis, cuts, worst error, coverage."""
+        score = self.forecasts().score()
+        return (
+            f"<Backtest {self.law} on {self.axis}; {len(self.cuts)} cuts, "
+            f"{len(self.forecasts())} forecasts; bias {100 * np.expm1(score['bias']):+.2f} %; "
+            f"{100 * score['coverage']:.0f} % inside>"
+        )
+
+    def forecasts(self) -> Forecasts:
+        """Return the forecasts of all cuts."""
+        return joined(cut.forecasts for cut in self.cuts)
+
+    def by_reach(self) -> tuple[Reach, ...]:
+        """Return the scores of all forecasts by how far they reach; empty bins are left out."""
+        everything = self.forecasts()
+        found = []
+        for low, high in itertools.pairwise(REACHES):
+            rows = (everything.reach >= low) & (everything.reach < high)
+            if rows.any():
+                some = everything.take(rows)
+                found.append(Reach(low, high, len(some), **some.score()))
+        return tuple(found)
+
+    def one_sided(self) -> str | None:
+        """Return the warning that misses lie on one side, or None.
+
+        A miss is a run outside the interval of the law without drift.
+        """
+        everything = self.forecasts()
+        missed = everything.error[~everything.inside_law]
+        if len(missed) < FEWEST_MISSES or len(missed) < MISSED * len(everything):
+            return None
+        below = int(np.sum(missed > 0))
+        most = max(below, len(missed) - below)
+        if most < ONE_SIDED * len(missed):
+            return None
+        side = "below" if most == below else "above"
+        return (
+            f"{most} of {len(missed)} misses of the law by itself lie on one side: the law is "
+            f"bending. Expect the loss {side} the forecast."
+        )
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Return a DataFrame with one row per forecast."""
+        import pandas as pd  # late: scoring alone does not need it
+
+        return pd.DataFrame(
+            [
+                {"train_max": cut.train_max, **record}
+                for cut in self.cuts
+                for record in cut.forecasts.to_dicts()
+            ]
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON object of the contract (NaN and infinity become null)."""
+        objective = {f.name: getattr(self.objective, f.name) for f in fields(self.objective)}
+        return nulls(
+            {
+                "schema_version": SCHEMA_VERSION,
+                "kind": "backtest",
+                "law": self.law,
+                "on": self.on,
+                "axis": self.axis,
+                "level": self.level,
+                "objective": objective,
+                "n_points": self.n_points,
+                "cuts": [cut.to_dict() for cut in self.cuts],
+                "by_reach": [vars(one) for one in self.by_reach()],
+                "warning": self.one_sided(),
+                "skipped": [vars(one) for one in self.skipped],
+                "left_out": [vars(one) for one in self.left_out],
+                "data": dict(self.data),
+                "selection": dict(self.selection),
+                "notes": list(self.notes),
+                "command": self.command,
+            }
+        )
+
+    def to_json(self, path: str | os.PathLike[str]) -> None:
+        """Write the JSON object atomically."""
+        write_json(path, self.to_dict())

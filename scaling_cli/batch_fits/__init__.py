@@ -1,0 +1,1 @@
+"""The critical batch: levels, joint fit, checks."""

@@ -1,0 +1,279 @@
+"""`fit_batches`: the critical batch from runs at several batch sizes, and the loss along it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from scaling_cli import laws
+from scaling_cli.artefacts.batch_fit import BatchFit, BatchLevel
+from scaling_cli.artefacts.batch_trajectory import BatchTrajectory
+from scaling_cli.batch_fits.checks import checks
+from scaling_cli.batch_fits.joint import Joint, Measured, fit_jointly
+from scaling_cli.batch_fits.levels import FEWEST_BATCHES, BatchRun, Level, levels, smoothed
+from scaling_cli.runs.points import Points
+from scaling_cli.search.optimum import make_problem, optimise, refuse
+from scaling_cli.vocabulary.errors import FitError
+from scaling_cli.vocabulary.objective import Objective
+from scaling_cli.vocabulary.outcomes import Check, LeftOut, Status
+from scaling_cli.vocabulary.outcomes import Level as Severity
+
+STEEPNESS = (0.5, 2.0, 5.0, 10.0)  # starts of 1/alpha_B
+SAME_SIZE = 1e-3
+TOLERANCE = 1e-12
+ENDLESS = 8.0  # in ln B beyond the batches: a critical batch that far off is at zero or infinity
+
+
+@dataclass(frozen=True)
+class Group:
+    """The runs of one size, and the levels that they reach."""
+
+    N: float
+    runs: tuple[BatchRun, ...]
+    levels: tuple[Level, ...]
+
+
+def fit_batches(
+    runs: Sequence[BatchRun],
+    *,
+    left_out: Sequence[LeftOut] = (),
+    delta: float = 1e-3,
+) -> BatchFit:
+    """Fit the critical batch and the loss to runs at several batch sizes.
+
+    At each of ten loss levels S = S_min (1 + B_crit/B) holds over the batches; all levels together,
+    S_min of each free, give B_crit = B_star / L^(1/alpha_B). Steps become S_min by it, and the loss
+    is fitted in them: floor + (Sc/S_min)^alpha_S for one size, (Nc/N)^alpha_N in place of the floor
+    for several. From there both laws are fitted at once to the loss of every smoothed point, solved
+    for from step and batch. Every batch is left out in turn.
+
+    Parameters
+    ----------
+    runs : sequence of BatchRun
+        At a constant learning rate, best tuned for each batch: of several runs of a batch the
+        fastest to a level counts.
+    left_out : sequence of LeftOut
+        Runs that were not used, for the record.
+    delta : float
+        Corner of the Huber loss of the residuals of ln loss.
+
+    Raises
+    ------
+    FitError
+        If there are fewer than three batches of one size, no loss that they all reach, a critical
+        batch that does not grow as the loss falls, or no fit of the loss.
+    """
+    groups = _groups(runs)
+    read = [g for g in groups if g.levels]
+    if not read:
+        _refuse(groups)
+    found, points, names = _fit(groups, delta)
+    batches = sorted({run.B for group in read for run in group.runs})
+    each = [_without(groups, B, delta) for B in batches] if len(batches) > FEWEST_BATCHES else []
+    replicates = [r for r in each if r is not None]
+    alone = [_alone(g, level) for g in read for level in g.levels]
+    return BatchFit(
+        trajectory=found.trajectory,
+        replicates=replicates,
+        levels=alone,
+        n_points=len(points.L),
+        misfit=float(np.mean(np.abs(np.expm1(found.residuals)))),
+        status=found.status,
+        objective=Objective(delta=delta),
+        value=found.value,
+        checks=[
+            *checks(runs, alone, found.trajectory, replicates),
+            *_floor(found.status, found.trajectory),
+        ],
+        left_out=left_out,
+        data=_data(runs, points, names),
+    )
+
+
+def hyperbola(B: np.ndarray, S: np.ndarray) -> tuple[float, float, float]:
+    """Return (B_crit, S_min, root mean square of ln S) of S = S_min (1 + B_crit/B).
+
+    Least squares of ln S over ln B_crit; S_min is then a mean. Where the batches lie all above the
+    critical one, or all below, the best is at an end: B_crit is 0 or infinite.
+    """
+    x = np.log(S)
+
+    def off(log_critical: np.ndarray) -> np.ndarray:
+        rest = x - np.log1p(np.exp(log_critical)[:, None] / B)
+        return rest - rest.mean(axis=1, keepdims=True)
+
+    first, last = np.log(B.min()) - ENDLESS, np.log(B.max()) + ENDLESS
+    at, width = (first + last) / 2, (last - first) / 2
+    while width > TOLERANCE * max(1.0, abs(at)):
+        grid = np.linspace(max(first, at - width), min(last, at + width), 33)
+        at = float(grid[np.argmin(np.sum(off(grid) ** 2, axis=1))])
+        width /= 8
+    rms = float(np.sqrt(np.mean(off(np.array([at])) ** 2)))
+    if at > last - 0.1:
+        return np.inf, 0.0, rms
+    if at < first + 0.1:
+        return 0.0, float(np.exp(x.mean())), rms
+    critical = float(np.exp(at))
+    return critical, float(np.exp(np.mean(x - np.log1p(critical / B)))), rms
+
+
+def critical_law(found: Sequence[Level]) -> tuple[float, float]:
+    """Return (B_star, alpha_B) of all levels together, S_min of every level free.
+
+    Raises
+    ------
+    FitError
+        If the critical batch does not grow as the loss falls.
+    """
+    from scipy.optimize import least_squares
+
+    losses = np.log([level.loss for level in found])
+    middle = float(np.mean(losses))
+    owner = np.repeat(np.arange(len(found)), [len(level.B) for level in found])
+    B = np.concatenate([level.B for level in found])
+    x = np.log(np.concatenate([level.S for level in found]))
+
+    def residuals(p: np.ndarray) -> np.ndarray:
+        critical = np.exp(p[0] - p[1] * (losses[owner] - middle))
+        rest = x - np.log1p(critical / B)
+        return rest - (np.bincount(owner, rest) / np.bincount(owner))[owner]
+
+    ended = [
+        least_squares(residuals, [np.log(np.median(B)), steep], xtol=TOLERANCE, ftol=TOLERANCE)
+        for steep in STEEPNESS
+    ]
+    best = min(ended, key=lambda end: float(end.cost))
+    log_critical, steep = (float(v) for v in best.x)
+    if not steep > 0:
+        raise FitError(
+            "the critical batch does not grow as the loss falls in these runs (it goes as "
+            f"L^{-steep:.3g}).",
+            hint="Runs at more batch sizes, with the learning rate tuned at each, or over a wider "
+            "range of losses, may tell.",
+        )
+    return float(np.exp(log_critical + steep * middle)), 1 / steep
+
+
+def _groups(runs: Sequence[BatchRun]) -> list[Group]:
+    groups: list[list[BatchRun]] = []
+    for run in sorted(runs, key=lambda r: (not np.isfinite(r.N), r.N)):
+        last = groups[-1][0].N if groups else np.nan
+        same = abs(run.N / last - 1) < SAME_SIZE or (np.isnan(run.N) and np.isnan(last))
+        if groups and same:
+            groups[-1].append(run)
+        else:
+            groups.append([run])
+    return [
+        Group(g[0].N, tuple(g), tuple(levels(g)) if len({r.B for r in g}) >= FEWEST_BATCHES else ())
+        for g in groups
+    ]
+
+
+def _refuse(groups: Sequence[Group]) -> None:
+    sizes = max(len({run.B for run in group.runs}) for group in groups)
+    if sizes < FEWEST_BATCHES:
+        raise FitError(
+            f"runs of one size at {sizes} batch size{'' if sizes == 1 else 's'} do not tell the "
+            f"critical batch; {FEWEST_BATCHES} are needed, better five.",
+            hint="Train the same model at batches four times apart, to a common loss.",
+        )
+    raise FitError(
+        "the runs of different batch sizes reach no loss in common.",
+        hint="Train the larger batches for longer: at the same number of tokens they end higher.",
+    )
+
+
+def _fit(groups: Sequence[Group], delta: float) -> tuple[Joint, Measured, tuple[str, ...]]:
+    """Return the fit of both laws, begun from one after the other."""
+    B_star, alpha_B = critical_law([level for group in groups for level in group.levels])
+    points, names = _points(groups)
+    least = points.S / (1 + B_star * points.L ** (-1 / alpha_B) / points.B)
+    one = len({group.N for group in groups}) == 1
+    law = laws.get("power_law" if one else "kaplan_ns")
+    inputs = {"x": least} if one else {"N": points.N, "S_min": least}
+    staged = Points(inputs, points.L, names)
+    problem = make_problem(staged, law, Objective(delta=delta))
+    refuse(staged, problem)
+    v = optimise(problem).law.values()
+    if one:
+        start = BatchTrajectory(
+            Sc=v["A"] ** (1 / v["alpha"]), alpha_S=v["alpha"], B_star=B_star, alpha_B=alpha_B,
+            floor=v["E"], N=groups[0].N if np.isfinite(groups[0].N) else None,
+        )  # fmt: skip
+    else:
+        start = BatchTrajectory(B_star=B_star, alpha_B=alpha_B, **v)
+    return fit_jointly(start, points, delta), points, tuple(names)
+
+
+def _points(groups: Sequence[Group]) -> tuple[Measured, list[str]]:
+    """Return the smoothed points of the fastest runs, below the highest level, and their runs."""
+    columns: list[np.ndarray] = []
+    names: list[str] = []
+    for group in groups:
+        top = max((level.loss for level in group.levels), default=np.inf)
+        for run in _fastest(group):
+            x, y = smoothed(run)
+            kept = y <= np.log(top) + TOLERANCE
+            x, y = x[kept], y[kept]
+            constant = np.full((2, len(x)), [[run.B], [run.N if np.isfinite(run.N) else 1.0]])
+            columns.append(np.stack([np.exp(x), *constant, np.exp(y)]))
+            names += [run.run] * len(x)
+    return Measured(*np.concatenate(columns, axis=1)), names
+
+
+def _fastest(group: Group) -> list[BatchRun]:
+    """Return, of each batch, the run that is first at the lowest level it reaches."""
+    if not group.levels:
+        return list(group.runs)
+    first: dict[float, str] = {}
+    for level in group.levels:
+        first |= dict(zip(level.B.tolist(), level.runs, strict=True))
+    return [run for run in group.runs if first.get(run.B) == run.run]
+
+
+def _without(groups: Sequence[Group], B: float, delta: float) -> BatchTrajectory | None:
+    """Return the fit without a batch; None where what is left cannot be fitted."""
+    left = [run for group in groups for run in group.runs if run.B != B]
+    fewer = _groups(left)
+    if not any(group.levels for group in fewer):
+        return None
+    try:
+        return _fit(fewer, delta)[0].trajectory
+    except FitError:
+        return None
+
+
+def _alone(group: Group, level: Level) -> BatchLevel:
+    critical, least, misfit = hyperbola(level.B, level.S)
+    batches = [
+        {"B": B, "S": S, "run": run}
+        for B, S, run in zip(level.B.tolist(), level.S.tolist(), level.runs, strict=True)
+    ]
+    tokens = critical * least if np.isfinite(critical) else float(np.mean(level.B * level.S))
+    N = group.N if np.isfinite(group.N) else None
+    return BatchLevel(N, level.loss, critical, least, tokens, misfit, batches, level.missed)
+
+
+def _floor(status: Status, trajectory: BatchTrajectory) -> list[Check]:
+    if status is Status.CONVERGED or trajectory.floor is None:
+        return []
+    return [
+        Check(
+            "batch.floor", Severity.WARN,
+            f"the floor, {trajectory.floor:.4g}, is not determined by these runs ({status}): do "
+            "not ask for losses far below those measured; longer runs would tell.",
+        )
+    ]  # fmt: skip
+
+
+def _data(runs: Sequence[BatchRun], points: Measured, names: Sequence[str]) -> dict[str, object]:
+    table = Points({"S": points.S, "B_tokens": points.B, "N": points.N}, points.L, list(names))
+    return {
+        "sha256": table.sha256(),
+        "runs": [run.run for run in runs],
+        "ranges": {
+            "L": [float(points.L.min()), float(points.L.max())],
+            "B_tokens": [min(r.B for r in runs), max(r.B for r in runs)],
+            "S": [min(float(r.step[0]) for r in runs), max(float(r.step[-1]) for r in runs)],
+        },
+    }

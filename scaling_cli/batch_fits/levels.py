@@ -1,0 +1,216 @@
+"""When runs at several batch sizes reach the same loss: smoothed curves, read at loss levels."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from scaling_cli.runs.table import Runs, default_target
+from scaling_cli.runs.view import View
+from scaling_cli.vocabulary.errors import DataError
+from scaling_cli.vocabulary.outcomes import LeftOut
+
+BINS = 60  # of a curve along ln step
+FEWEST_POINTS = 5
+WARM = 0.98  # of its highest: the warm-up ends where the rate gets there
+DECAYED = 0.9  # of its highest: a rate that ends below has decayed
+LEVELS = 10
+FEWEST_BATCHES = 3
+
+
+@dataclass(frozen=True)
+class BatchRun:
+    """The curve of one run at one batch size.
+
+    Parameters
+    ----------
+    run : str
+    N : float
+        Parameters; NaN where they are not known.
+    B : float
+        Tokens per step.
+    step, loss : array, shape (n,)
+        Increasing steps after the warm-up, and nats/token there.
+    notes : sequence of str
+        What about the run does not agree with the theory.
+    rate : float
+        Its peak learning rate; NaN where that is not known.
+    """
+
+    run: str
+    N: float
+    B: float
+    step: np.ndarray
+    loss: np.ndarray
+    notes: tuple[str, ...] = ()
+    rate: float = np.nan
+
+
+@dataclass(frozen=True)
+class Level:
+    """A loss, and when it was reached.
+
+    Parameters
+    ----------
+    loss : float
+        Nats/token.
+    B, S : array, shape (batches,)
+        Tokens per step, and steps until the loss was reached by the fastest run of that batch.
+    runs : sequence of str
+        Those runs.
+    missed : sequence of float
+        Batches whose runs did not get there, or began below.
+    """
+
+    loss: float
+    B: np.ndarray
+    S: np.ndarray
+    runs: tuple[str, ...]
+    missed: tuple[float, ...]
+
+
+def batch_runs_of(
+    runs: Runs, *, target: str | None = None, start: int | None = None
+) -> tuple[list[BatchRun], list[LeftOut]]:
+    """Return the curves of runs that say their batch, and the runs that are no such curve.
+
+    Parameters
+    ----------
+    runs : Runs
+        What `read` returned.
+    target : str, optional
+        Column of the loss. Default: `val_loss` where there is one, else `loss`.
+    start : int, optional
+        First step to take. Default: the end of the warm-up, where a learning rate is logged.
+
+    Raises
+    ------
+    DataError
+        If no run has a curve and a batch.
+    """
+    view, column = View.of(runs), target or default_target(runs)
+    found, left = [], []
+    for i, name in enumerate(runs.runs["run_id"].to_pylist()):
+        rows = view.take(np.flatnonzero(view.owner == i))
+        try:
+            found.append(_batch_run(name, rows, column, start))
+        except DataError as error:
+            left.append(LeftOut(name, error.message))
+    if not found:
+        reasons = "; ".join(f"{item.run}: {item.reason}" for item in left)
+        raise DataError(
+            "no run has a loss curve and a batch size.",
+            file=view.files(),
+            hint=f"Say which column the batch is: --map batch_tokens=COLUMN. Left out: {reasons}",
+        )
+    return found, left
+
+
+def _batch_run(name: str, rows: View, target: str, start: int | None) -> BatchRun:
+    columns = rows.names()
+    missing = [column for column in ("step", target, "batch_tokens") if column not in columns]
+    if missing:
+        raise DataError(f"no column {' and '.join(missing)}.")
+    batch = np.unique(rows.column("batch_tokens"))
+    if len(batch) != 1 or not batch[0] > 0:
+        raise DataError("its batch is not one positive number of tokens.")
+    first, notes = _warm(rows)
+    step, loss = rows.column("step"), rows.column(target)
+    taken = rows.own(target) & np.isfinite(step) & (step >= (first if start is None else start))
+    if not (np.isfinite(loss[taken]) & (loss[taken] > 0)).all():
+        raise DataError("its loss is not a positive number all along; the run diverged.")
+    if taken.sum() < FEWEST_POINTS:
+        raise DataError(f"{taken.sum()} points after the warm-up; {FEWEST_POINTS} are needed.")
+    N = rows.column("params")[0] if "params" in columns else np.nan
+    lr = rows.column("lr") if "lr" in columns else np.array([np.nan])
+    rate = float(np.nanmax(lr)) if np.isfinite(lr).any() else np.nan
+    return BatchRun(name, float(N), float(batch[0]), step[taken], loss[taken], notes, rate)
+
+
+def _warm(rows: View) -> tuple[float, tuple[str, ...]]:
+    """Return the first step at the full learning rate, and what is wrong with the schedule."""
+    if "lr" not in rows.names() or not rows.own("lr").any():
+        return 1.0, ("its learning rate is not known: it should be constant after a warm-up",)
+    step, lr = rows.column("step"), rows.column("lr")
+    known = rows.own("lr") & np.isfinite(lr) & np.isfinite(step)
+    step, lr = step[known], lr[known]
+    first = float(step[np.argmax(lr >= WARM * lr.max())])
+    if lr[-1] < DECAYED * lr.max():
+        return first, ("its learning rate decays, which the theory does not know",)
+    return first, ()
+
+
+def smoothed(run: BatchRun, bins: int = BINS) -> tuple[np.ndarray, np.ndarray]:
+    """Return (ln step, ln loss) of a curve: means in bins of ln step, then never rising.
+
+    The nearest falling curve in least squares (pool adjacent violators): noise neither makes a
+    level be reached early, as a running minimum would have it, nor late.
+    """
+    x, y = np.log(np.asarray(run.step, float)), np.log(np.asarray(run.loss, float))
+    edges = np.linspace(x[0], x[-1], bins + 1)[1:-1]
+    place = np.searchsorted(edges, x)
+    count = np.bincount(place)
+    there = count > 0
+    x, y = (np.bincount(place, values)[there] / count[there] for values in (x, y))
+    blocks: list[list[float]] = []  # sums of x and y weighted by count, and the count
+    for at, value, weight in zip(x, y, count[there].tolist(), strict=True):
+        blocks.append([at * weight, value * weight, weight])
+        while len(blocks) > 1 and blocks[-2][1] / blocks[-2][2] <= blocks[-1][1] / blocks[-1][2]:
+            last = blocks.pop()
+            blocks[-1] = [a + b for a, b in zip(blocks[-1], last, strict=True)]
+    sums = np.array(blocks)
+    return sums[:, 0] / sums[:, 2], sums[:, 1] / sums[:, 2]
+
+
+def levels(runs: Sequence[BatchRun], count: int = LEVELS) -> list[Level]:
+    """Return loss levels that at least three batches reach, and when each does, highest first.
+
+    Parameters
+    ----------
+    runs : sequence of BatchRun
+        Of one size. Where a batch was run at several learning rates, the fastest to a level counts.
+    count : int
+        Levels, evenly spaced in ln loss.
+    """
+    curves = {run.run: smoothed(run) for run in runs}
+    batches = sorted({run.B for run in runs})
+    reach = {
+        B: (
+            min(curves[r.run][1][0] for r in runs if r.B == B),
+            min(curves[r.run][1][-1] for r in runs if r.B == B),
+        )
+        for B in batches
+    }
+    needed = min(max(FEWEST_BATCHES, len(batches) - 1), len(batches))
+    highest = sorted((top for top, _ in reach.values()), reverse=True)[needed - 1]
+    lowest = sorted(bottom for _, bottom in reach.values())[needed - 1]
+    if not lowest < highest:
+        return []
+    return [_level(runs, curves, batches, at) for at in np.linspace(highest, lowest, count)]
+
+
+def _level(
+    runs: Sequence[BatchRun],
+    curves: dict[str, tuple[np.ndarray, np.ndarray]],
+    batches: Sequence[float],
+    at: float,
+) -> Level:
+    reached: dict[float, tuple[float, str]] = {}
+    began_below = (
+        set()
+    )  # the fastest of that batch was there before its curve begins: when is unknown
+    for run in runs:
+        x, y = curves[run.run]
+        if y[0] < at:
+            began_below.add(run.B)
+        elif y[-1] <= at:
+            when = float(np.exp(np.interp(-at, -y, x)))
+            reached[run.B] = min(reached.get(run.B, (np.inf, "")), (when, run.run))
+    there = [B for B in batches if B in reached and B not in began_below]
+    return Level(
+        float(np.exp(at)),
+        np.array(there),
+        np.array([reached[B][0] for B in there]),
+        tuple(reached[B][1] for B in there),
+        tuple(B for B in batches if B not in there),
+    )

@@ -1,0 +1,1 @@
+"""Laws of loss curves: fitting, folds, checks, the best schedule."""

@@ -1,0 +1,233 @@
+"""`anticipate`: from when a learning curve can be believed, and when it will have converged.
+
+After Vilares Ferro et al. (arXiv:2402.02515), in our reading: only the abstract and introduction
+were at hand, so the thresholds are named after theirs and may not be theirs to the letter. One
+difference is meant: a fluctuation of the asymptote is counted per unit of ln x, theirs per unit of
+x, so that the threshold does not change between steps and tokens.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from scaling_cli.vocabulary.errors import DataError, UsageError
+
+FEWEST = 3  # observations that a power law with a floor passes through
+MOST = 40  # observations; more are averaged in stretches of equal length in ln x
+LOW, HIGH = 0.01, 8.0  # where exponents are looked for
+ZOOMS, PLACES = 7, 33  # of the search: each zoom narrows it sixteenfold
+VERTICALITY = 0.1  # of the spread of the observed values, per unit of ln x
+LOOKAHEAD = 5
+
+
+@dataclass(frozen=True)
+class Levels:
+    """What the growing trace of fits says about a curve.
+
+    Parameters
+    ----------
+    working : float or None
+        x from which on the asymptote of the fits no longer fluctuates; None: not yet.
+    prediction : float or None
+        First x at or beyond the working level with a feasible asymptote: from here on forecasts
+        are to be believed.
+    convergence : float or None
+        First x at or beyond the prediction level where no more than `threshold` is left to gain.
+    forecast : float or None
+        Where the last fit will be within `threshold` of its asymptote; None before the prediction
+        level.
+    threshold : float
+        What may be left to gain, in the unit of the values.
+    x, asymptote, remaining : array, shape (m,)
+        The trace: last x of each prefix, the asymptote of its fit, and the distance of the fit from
+        it there. The asymptotes are the backbone.
+    trend : tuple of float
+        Asymptote, amplitude and exponent of the last fit, asymptote + amplitude x^-exponent.
+    notes : sequence of str
+    """
+
+    working: float | None
+    prediction: float | None
+    convergence: float | None
+    forecast: float | None
+    threshold: float
+    x: np.ndarray
+    asymptote: np.ndarray
+    remaining: np.ndarray
+    trend: tuple[float, float, float]
+    notes: tuple[str, ...]
+
+
+def anticipate(
+    x: ArrayLike,
+    values: ArrayLike,
+    threshold: float,
+    *,
+    rising: bool = False,
+    limit: float | None = None,
+    verticality: float | None = None,
+    lookahead: int = LOOKAHEAD,
+    first: int = FEWEST,
+    anchor: bool = False,
+) -> Levels:
+    """Fit a power law with an asymptote to growing prefixes and read the levels off the trace.
+
+    The pattern is asymptote + amplitude x^-exponent, fitted by least squares of the values; the
+    amplitude is negative for what rises. Spikes are not looked for.
+
+    Parameters
+    ----------
+    x, values : array-like, shape (n,)
+        Observations: sizes, steps or tokens, increasing, and losses, or accuracies.
+    threshold : float
+        The stopping threshold: what may be left to gain, in the unit of the values.
+    rising : bool
+        Whether the values rise (accuracies) or fall (losses).
+    limit : float, optional
+        What no asymptote can pass: 0 for losses, 1 for accuracies by default (give 100 for
+        percentages).
+    verticality : float, optional
+        Largest change of the asymptote per unit of ln x that counts as none. Default: 0.1 times
+        the spread of the values.
+    lookahead : int
+        Over how many further prefixes the asymptote must stay so.
+    first : int
+        Observations in the first prefix, 3 or more.
+    anchor : bool
+        Whether each fit also sees the asymptote of the one before as an observation at infinity,
+        which damps the trace of irregular data.
+
+    Raises
+    ------
+    DataError
+        If there are too few observations, or they are no numbers that can be fitted.
+    UsageError
+        If a threshold makes no sense.
+    """
+    place, measured = _observations(x, values, first, lookahead)
+    _refuse(threshold, verticality, lookahead, first)
+    bound = limit if limit is not None else float(rising)
+    spread = float(measured.max() - measured.min())
+    steep = verticality if verticality is not None else VERTICALITY * spread
+    trends = np.array(list(_trace(place, measured, first, rising, anchor)))
+    ends = place[first - 1 :]
+    asymptote, remaining = trends[:, 0], np.abs(trends[:, 1]) * ends ** -trends[:, 2]
+    calm = _calm(ends, asymptote, steep, lookahead)
+    working = _first(calm)
+    feasible = asymptote <= bound if rising else asymptote >= bound
+    prediction = None if working is None else _first(feasible, working)
+    within = remaining <= threshold
+    convergence = None if prediction is None else _first(within, prediction)
+    last = (float(trends[-1, 0]), float(trends[-1, 1]), float(trends[-1, 2]))
+    forecast = None if prediction is None else (abs(last[1]) / threshold) ** (1 / last[2])
+    begun, trusted, done = (
+        None if i is None else float(ends[i]) for i in (working, prediction, convergence)
+    )
+    notes = _notes(len(np.asarray(x)), len(place), bool(feasible[-1]), last[0], bound)
+    return Levels(
+        begun, trusted, done, forecast, threshold, x=ends, asymptote=asymptote,
+        remaining=remaining, trend=last, notes=tuple(notes),
+    )  # fmt: skip
+
+
+def _observations(
+    x: ArrayLike, values: ArrayLike, first: int, lookahead: int
+) -> tuple[np.ndarray, np.ndarray]:
+    place, measured = np.asarray(x, float), np.asarray(values, float)
+    if place.shape != measured.shape or place.ndim != 1:
+        raise DataError("a curve needs as many values as places.")
+    if len(place) < max(first, FEWEST) + lookahead:
+        raise DataError(
+            f"{len(place)} observations are too few for a trace: with prefixes from {first} on and "
+            f"{lookahead} to look ahead, {max(first, FEWEST) + lookahead} are needed."
+        )
+    if not np.isfinite(measured).all():
+        raise DataError(f"the value at {place[~np.isfinite(measured)][0]:g} is not a number.")
+    if not np.isfinite(place).all() or (np.diff(place) <= 0).any() or place[0] <= 0:
+        raise DataError("places must be positive numbers that increase.")
+    return _thinned(place, measured) if len(place) > MOST else (place, measured)
+
+
+def _thinned(x: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return means over stretches of equal length in ln x."""
+    edges = np.geomspace(x[0], x[-1], MOST + 1)[1:-1]
+    cuts = np.unique(np.concatenate([[0], np.searchsorted(x, edges, side="right")]))
+    starts = cuts[cuts < len(x)]
+    size = np.diff(np.append(starts, len(x)))
+    return np.add.reduceat(x, starts) / size, np.add.reduceat(values, starts) / size
+
+
+def _refuse(threshold: float, verticality: float | None, lookahead: int, first: int) -> None:
+    if not threshold > 0:
+        raise UsageError(f"the stopping threshold must be positive, not {threshold:g}.")
+    if verticality is not None and not verticality > 0:
+        raise UsageError(f"the verticality threshold must be positive, not {verticality:g}.")
+    if lookahead < 1 or first < FEWEST:
+        raise UsageError(f"look ahead by 1 or more, from prefixes of {FEWEST} or more.")
+
+
+def _trace(
+    x: np.ndarray, values: np.ndarray, first: int, rising: bool, anchor: bool
+) -> Iterator[tuple[float, float, float]]:
+    """Yield asymptote, amplitude and exponent of the fit to each prefix."""
+    previous: float | None = None
+    for end in range(first, len(x) + 1):
+        found = _fitted(x[:end], values[:end], rising, previous if anchor else None)
+        previous = found[0]
+        yield found
+
+
+def _fitted(
+    x: np.ndarray, values: np.ndarray, rising: bool, infinity: float | None
+) -> tuple[float, float, float]:
+    """Return the least-squares pattern: linear parameters in closed form, the exponent by zooms."""
+    unit, low, high = x[-1], np.log(LOW), np.log(HIGH)
+    ratio = np.log(x / unit)
+    target = values if infinity is None else np.append(values, infinity)
+    for _ in range(ZOOMS):
+        places = np.linspace(low, high, PLACES)
+        best = places[int(np.argmin(_solved(np.exp(places), ratio, target, rising)[2]))]
+        width = (high - low) / (PLACES - 1)
+        low, high = max(np.log(LOW), best - width), min(np.log(HIGH), best + width)
+    exponent = float(np.exp(0.5 * (low + high)))
+    level, slope, _ = _solved(np.full(1, exponent), ratio, target, rising)
+    return float(level[0]), float(slope[0] * unit**exponent), exponent
+
+
+def _solved(
+    exponents: np.ndarray, ratio: np.ndarray, target: np.ndarray, rising: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the least-squares asymptote and slope, and the error, at each exponent.
+
+    `target` may be longer by one than `ratio`, ln x: the last is then at infinity.
+    """
+    column = np.exp(-exponents[:, None] * ratio)
+    column = np.pad(column, ((0, 0), (0, len(target) - len(ratio))))
+    middle = column.mean(axis=1, keepdims=True)
+    off = column - middle
+    slope = off @ (target - target.mean()) / np.sum(off**2, axis=1)
+    slope = np.minimum(slope, 0.0) if rising else np.maximum(slope, 0.0)
+    level = target.mean() - slope * middle[:, 0]
+    error = np.sum((target - level[:, None] - slope[:, None] * column) ** 2, axis=1)
+    return level, slope, error
+
+
+def _calm(x: np.ndarray, asymptote: np.ndarray, steep: float, lookahead: int) -> np.ndarray:
+    """Say from which prefixes on the asymptote stays calm over the look-ahead, shape (m,)."""
+    level = np.asarray(np.abs(np.diff(asymptote) / np.diff(np.log(x))) <= steep)
+    still = np.lib.stride_tricks.sliding_window_view(level, lookahead).min(axis=1)
+    return np.append(still, np.zeros(len(x) - len(still), bool))
+
+
+def _first(holds: np.ndarray, start: int = 0) -> int | None:
+    found = np.flatnonzero(holds[start:])
+    return int(found[0]) + start if len(found) else None
+
+
+def _notes(given: int, used: int, feasible: bool, asymptote: float, bound: float) -> Iterator[str]:
+    if used < given:
+        yield f"{given} observations averaged to {used}, evenly spaced in ln x."
+    if not feasible:
+        yield f"the asymptote of the last fit, {asymptote:g}, lies beyond what there is, {bound:g}."

@@ -1,0 +1,317 @@
+"""`extrapolate`: where a loss curve goes if it goes on as it went, by families of learning curves.
+
+Blind to the learning rate: a decay that is still to come, or one that is under way, is not in the
+points. Before a cool-down such a forecast is 2 to 4 % too high, and its interval does not hold it.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from scaling_cli import learning_curves
+from scaling_cli.forecasting.combining import COMBINED, bayes_weights, stacked_weights
+from scaling_cli.forecasting.despiking import Jump, checked, jump, spikes
+from scaling_cli.forecasting.family_fits import FamilyFits, fit_family
+from scaling_cli.forecasting.prefixes import FEWEST, Prefixes, prefixes
+from scaling_cli.learning_curves._family import SEEN, LearningCurve
+from scaling_cli.vocabulary.arguments import check_level
+from scaling_cli.vocabulary.errors import FitError, UsageError
+
+SKIPPED = 0.3  # of the curve: the start says little about the end
+RECENCY = 1.0
+CUTS = (0.3, 0.4, 0.5, 0.65, 0.8)  # of the curve, where it is forecast from its own past
+BEFORE_JUMP = 0.1  # of the curve, where no jump is looked for
+FEW = 12  # points: fewer are warned about
+FAR = 4.0  # times what was seen: further was never tried
+# What the standard deviation of ln loss is made of: a share of the spread of the families, of the
+# backtests' error per unit of ln x, and a drift per root of ln x. Round numbers for about 90 % of
+# the curves of benchmarks/families.py with constant and cosine rates, chosen while seeing them.
+SPREAD, OWN, DRIFT = 0.5, 1.0, 0.009
+UNTESTED = 0.02  # error per unit of ln x where nothing could be backtested
+
+
+@dataclass(frozen=True)
+class Member:
+    """One family's forecast.
+
+    Parameters
+    ----------
+    family : str
+    law : LearningCurve
+        Fitted; its x counts hundredths of what was seen.
+    value : float
+        Its forecast, nats/token.
+    weight : float
+        Its share of the combined forecast.
+    misfit : float
+        Root mean square residual of ln loss, weighted as in the fit.
+    """
+
+    family: str
+    law: LearningCurve
+    value: float
+    weight: float
+    misfit: float
+
+
+@dataclass(frozen=True)
+class Extrapolation:
+    """A forecast of a loss curve, blind to its learning rate.
+
+    Parameters
+    ----------
+    until : float
+        Where; in the unit of x.
+    value : float
+        The expected (smoothed) loss there, nats/token.
+    level : float
+    interval : tuple of float
+        Of the expected loss.
+    one_row : tuple of float
+        Of a single logged value: the interval and the noise of rows.
+    members : sequence of Member
+        Forecasts of the families, the heaviest first.
+    seen : tuple of float
+        Last x, and the mean loss over the last 5 % of the curve.
+    noise : float
+        Of single rows, in ln loss.
+    backtest : float or None
+        Root mean square error of forecasts from the curve's own past, in ln loss per unit of ln x.
+    spikes : int
+        Rows left out as spikes.
+    jump : Jump or None
+        A lasting change of level; what came before it was not fitted.
+    notes : sequence of str
+    """
+
+    until: float
+    value: float
+    level: float
+    interval: tuple[float, float]
+    one_row: tuple[float, float]
+    members: tuple[Member, ...]
+    seen: tuple[float, float]
+    noise: float
+    backtest: float | None
+    spikes: int
+    jump: Jump | None
+    notes: tuple[str, ...]
+
+    def curve(self, x: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the expected loss and the ends of its interval at each x, shape (n,) each.
+
+        Before the end of what was seen this is the fit, with no interval but the spread of the
+        families.
+        """
+        at = np.atleast_1d(np.asarray(x, float))
+        each = np.array([m.law(SEEN * at / self.seen[0]) for m in self.members])
+        weight = np.array([m.weight for m in self.members])
+        middle, spread = _mixed(np.log(each), weight)
+        ahead = np.log(np.maximum(at / self.seen[0], 1.0))
+        half = _quantile(self.level) * _deviation(spread, self.backtest, ahead)
+        return np.exp(middle), np.exp(middle - half), np.exp(middle + half)
+
+
+def extrapolate(
+    x: ArrayLike,
+    loss: ArrayLike,
+    until: float,
+    *,
+    families: Sequence[str] | None = None,
+    combine: str = "stack",
+    level: float = 0.9,
+    skip: float = SKIPPED,
+    recency: float = RECENCY,
+) -> Extrapolation:
+    """Forecast a loss curve from its own shape, without its learning rate.
+
+    Spikes are left out, and so is what lies before a lasting jump and the first 30 % of the
+    curve. Every family is fitted to averaged points, late ones weighing more, and again to five
+    prefixes of the curve; how these did decides the weights of `stack`, and the width of the
+    interval together with the spread of the families and a drift that grows with ln x.
+
+    Parameters
+    ----------
+    x, loss : array-like, shape (n,)
+        Steps or tokens, increasing, and the loss there in nats/token, positive; 5 points or more.
+    until : float
+        Where to forecast, beyond the last x.
+    families : sequence of str, optional
+        Default: all of `scaling_cli.learning_curves` of which no two draw the same curves.
+    combine : str
+        `stack`, weights from forecasts of the curve's own past, drawn to equal ones; `average`,
+        Bayesian model averaging by BIC; `equal`. Members are averaged in ln loss.
+    level : float
+        Of the interval.
+    skip, recency : float
+        Share left out at the start; a point at x weighs x to the power `recency`.
+
+    Raises
+    ------
+    DataError
+        If this is no curve.
+    FitError
+        If no family has a loss at `until`.
+    UsageError
+        If an option makes no sense.
+    """
+    chosen = tuple(families) if families is not None else learning_curves.distinct()
+    place, losses = checked(x, loss, FEWEST)
+    _refuse(place, until, chosen, combine)
+    _refuse_shares(level, skip)
+    moved, spiked = _cleaned(place, losses)
+    kept = ~spiked
+    start = moved.x if moved else 0.0
+    past = prefixes(place[kept], losses[kept], CUTS, skip=skip, recency=recency, start=start)
+    fits = {name: fit_family(learning_curves.get(name), past.batch) for name in chosen}
+    usable = {name: f for name, f in fits.items() if _has_losses(f, past, until)}
+    if not usable:
+        raise FitError(f"no family of learning curves has a loss up to {until:g}.")
+    weight, why = _weights(combine, usable, past)
+    members, backtest = _members(usable, weight, past, until), _backtest(usable, weight, past)
+    each = np.log([[m.value] for m in members])
+    middle, spread = _mixed(each, np.array([m.weight for m in members]))
+    sd = float(_deviation(spread, backtest, np.log(until / past.ends[:1]))[0])
+    left = [f"{n} left out: it has no fit with positive losses up to {until:g}." for n in fits
+            if n not in usable]  # fmt: skip
+    return Extrapolation(
+        until=float(until), value=float(np.exp(middle[0])), level=level,
+        interval=_around(middle[0], level, sd),
+        one_row=_around(middle[0], level, float(np.hypot(sd, past.noise))),
+        members=members, seen=(float(past.ends[0]), past.now[1]), noise=past.noise,
+        backtest=backtest, spikes=int(spiked.sum()), jump=moved,
+        notes=(*_notes(place, past, until, moved, int(spiked.sum())), *left, *why),
+    )  # fmt: skip
+
+
+def _refuse(x: np.ndarray, until: float, families: Sequence[str], combine: str) -> None:
+    if not (np.isfinite(until) and until > x[-1]):
+        raise UsageError(f"{until:g} is not beyond the last point at {x[-1]:g}.")
+    if not families or len(set(families)) < len(families):
+        raise UsageError("name each family once, and one at least.")
+    if combine not in COMBINED:
+        raise UsageError(
+            f"there is no combination {combine!r}.", hint=f"Use {', '.join(COMBINED)}."
+        )
+
+
+def _refuse_shares(level: float, skip: float) -> None:
+    check_level(level)
+    if not 0 <= skip < 1:
+        raise UsageError(f"the share skipped must lie between 0 and 1, not {skip:g}.")
+
+
+def _cleaned(x: np.ndarray, loss: np.ndarray) -> tuple[Jump | None, np.ndarray]:
+    """Return the jump after which to fit, and which rows are spikes."""
+    first = int(np.searchsorted(x, BEFORE_JUMP * x[-1]))
+    moved = jump(x[first:], loss[first:])
+    if moved is not None:
+        moved = Jump(moved.row + first, moved.x, moved.size)
+        if len(x) - moved.row < FEWEST:
+            moved = None
+    begin = moved.row if moved else first
+    spiked = np.zeros(len(x), bool)
+    spiked[begin:] = spikes(x[begin:], loss[begin:])
+    return moved, spiked
+
+
+def _has_losses(fits: FamilyFits, past: Prefixes, until: float) -> bool:
+    """Say whether a family has positive losses at the end, and at every place of its backtests."""
+    if not np.isfinite(fits.value).all():
+        return False
+    own = fits.predict(SEEN * past.whole.x / past.ends[:, None])
+    return bool(np.isfinite(own).all() and fits.law(0)(SEEN * until / past.ends[0]) > 0)
+
+
+def _members(
+    fits: dict[str, FamilyFits], weight: np.ndarray, past: Prefixes, until: float
+) -> tuple[Member, ...]:
+    """Return the forecasts, the heaviest first."""
+    found = []
+    for (name, each), share in zip(fits.items(), weight.tolist(), strict=True):
+        law = each.law(0)
+        value = float(law(SEEN * until / past.ends[0]))
+        found.append(Member(name, law, value, share, float(np.sqrt(each.misfit[0]))))
+    return tuple(sorted(found, key=lambda m: -m.weight))
+
+
+def _around(middle: float, level: float, sd: float) -> tuple[float, float]:
+    half = _quantile(level) * sd
+    return float(np.exp(middle - half)), float(np.exp(middle + half))
+
+
+def _notes(
+    x: np.ndarray, past: Prefixes, until: float, moved: Jump | None, spiked: int
+) -> Iterator[str]:
+    if spiked:
+        yield f"{spiked} of {len(x)} rows left out as spikes."
+    if moved:
+        yield (
+            f"the loss jumps by {100 * np.expm1(moved.size):+.1f} % at {moved.x:g} and stays "
+            "there: fitted to what came after."
+        )
+    if len(past.whole.x) < FEW:
+        yield f"only {len(past.whole.x)} points were fitted: the interval is a guess."
+    if until > FAR * x[-1]:
+        yield f"{until:g} is {until / x[-1]:.3g} times what was seen; beyond {FAR:g} was not tried."
+    late = past.whole.loss[-max(3, len(past.whole.x) // 4) :]
+    scale = past.batch.scale[0]
+    if np.log(late[-1] / late.min()) > 3 * scale and np.log(late[-1] / late[0]) > 0:
+        yield "the loss rises at the end: no family here can follow it."
+
+
+def _weights(
+    combine: str, fits: dict[str, FamilyFits], past: Prefixes
+) -> tuple[np.ndarray, list[str]]:
+    """Return the weight of each family, and what is to be said about them."""
+    equal = np.full(len(fits), 1.0 / len(fits))
+    if combine == "average":
+        misfit = np.array([f.misfit[0] for f in fits.values()])
+        count = np.array([len(f.family.parameters()) for f in fits.values()])
+        return bayes_weights(misfit, count, float(past.counts[0])), []
+    if combine == "equal" or len(fits) == 1:
+        return equal, []
+    predicted, actual, span = _own_past(fits, past)
+    if len(actual) < 2:
+        return equal, ["too few points to forecast its own past: the families weigh the same."]
+    return stacked_weights(predicted, actual, span), []
+
+
+def _own_past(
+    fits: dict[str, FamilyFits], past: Prefixes
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return forecasts of ln loss beyond each cut, what came, and the span of x each stands for."""
+    x = past.whole.x
+    each = np.stack([np.log(f.predict(SEEN * x / past.ends[:, None])) for f in fits.values()], -1)
+    ahead = (x > past.ends[:, None]) & (np.arange(len(past.ends)) > 0)[:, None]
+    cut, point = np.nonzero(ahead)
+    return each[cut, point], np.log(past.whole.loss)[point], np.gradient(x)[point]
+
+
+def _mixed(each: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return weighted mean and standard deviation over members of ln losses, shape (k, n)."""
+    middle = weight @ each
+    return middle, np.sqrt(weight @ (each - middle) ** 2)
+
+
+def _backtest(fits: dict[str, FamilyFits], weight: np.ndarray, past: Prefixes) -> float | None:
+    """Return the error of the combination at the cuts, per unit of ln x; None without cuts."""
+    if len(past.ends) < 2:
+        return None
+    at = np.full((len(past.ends), 1), past.now[0]) * SEEN / past.ends[:, None]
+    each = np.stack([np.log(f.predict(at)[1:, 0]) for f in fits.values()])
+    ahead = np.log(past.now[0] / past.ends[1:])
+    return float(np.sqrt(np.mean(((weight @ each - np.log(past.now[1])) / ahead) ** 2)))
+
+
+def _deviation(spread: np.ndarray, backtest: float | None, ahead: np.ndarray) -> np.ndarray:
+    """Return the standard deviation of a forecast of ln loss, `ahead` in ln x."""
+    own = UNTESTED if backtest is None else backtest
+    return np.sqrt((SPREAD * spread) ** 2 + (OWN * own * ahead) ** 2 + DRIFT**2 * ahead)
+
+
+def _quantile(level: float) -> float:
+    return NormalDist().inv_cdf(0.5 + level / 2)

@@ -1,0 +1,1 @@
+"""Learning rate and batch: valleys, design of sweeps, laws through them."""

@@ -1,0 +1,218 @@
+"""Everything `scaling hparams` says, as one JSON object: advice, rivals, reach, the valley."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from scaling_cli import laws
+from scaling_cli.artefacts.published_recipes import OTHERS, PUBLISHED, RELEASED, resolve_recipe
+from scaling_cli.artefacts.recipe import (
+    Advice,
+    Difference,
+    Recipe,
+    advise,
+    cost,
+    differences,
+    whole_batches,
+)
+from scaling_cli.hparam_fits.fitting import NearBest
+from scaling_cli.vocabulary.jsonfile import nulls
+from scaling_cli.vocabulary.quantities import B_TOKENS, LR, short_number
+
+FAR = 10.0  # beyond the sweep by this factor in N or D nothing like it was tried
+DISTANT = 2.0  # joint standard deviations at which two recipes are said to disagree
+CERTAIN_EXCESS = (0.0025, 0.01)  # of loss, for the width of the valley
+_NAMES = {LR.symbol: "learning rate", B_TOKENS.symbol: "batch"}
+
+
+def report(
+    recipe: Recipe,
+    rival: Recipe | None,
+    point: tuple[float, float] | None,
+    *,
+    level: float,
+    sequence: float | None = None,
+    rule: NearBest | None = None,
+    released: bool = True,
+) -> dict[str, Any]:
+    """Return what a recipe says at a point, beside others.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What is asked.
+    rival : Recipe or None
+        What it is compared with.
+    point : (N, D) or None
+        Default: the largest cell of the sweep.
+    level : float
+        Of the intervals.
+    sequence : float, optional
+        Tokens of a sequence.
+    rule : NearBest, optional
+        The same sweep by the rule of Step Law's authors.
+    released : bool
+        Whether the refit of the authors' released runs is shown as well.
+
+    Raises
+    ------
+    UsageError
+        If N or D is not positive and finite, or the level not between 0 and 1.
+    """
+    N, D = point or _largest(recipe)
+    advice = advise(recipe, N, D, level=level)
+    others = [r for r in (rival, _released(recipe, rival) if released else None) if r is not None]
+    return nulls(
+        {
+            "schema_version": 1,
+            "fit": recipe.name,
+            "level": level,
+            "convention": _convention(recipe),
+            **advice.to_dict(),
+            "sequences": _sequences(advice, sequence),
+            "valid": _valid(recipe),
+            "warnings": _warnings(recipe, advice),
+            "valley": _valley(recipe),
+            "rivals": [_rival(recipe, r, N, D, level) for r in others],
+            "authors_rule": None if rule is None else _by_rule(rule, N, D),
+            "others_say": _others(N, D),
+            "laws": [
+                {"law": laws.name_of(f.law), "output": s, "parameters": f.parameters,
+                 "intervals": dict(f.intervals)}
+                for s, f in recipe.fits().items()
+            ],
+            "cells": list(recipe.cells),
+            "left_out": [{"run": x.run, "reason": x.reason} for x in recipe.left_out],
+            "notes": list(recipe.notes),
+        }
+    )  # fmt: skip
+
+
+def _largest(recipe: Recipe) -> tuple[float, float]:
+    cell = max(recipe.cells, key=lambda c: c["N"] * c["D"])
+    return float(cell["N"]), float(cell["D"])
+
+
+def _released(recipe: Recipe, rival: Recipe | None) -> Recipe | None:
+    """Return what the released runs say, beside the published constants."""
+    shown = {recipe.name, "" if rival is None else rival.name}
+    return resolve_recipe(RELEASED) if PUBLISHED in shown else None
+
+
+def _convention(recipe: Recipe) -> str:
+    return str((recipe.learning_rate.data.get("conventions") or {}).get("N", ""))
+
+
+def _sequences(advice: Advice, sequence: float | None) -> dict[str, Any] | None:
+    if sequence is None or advice.batch is None:
+        return None
+    batch = float(advice.batch.value[0])
+    whole = [
+        {"sequences": count, "tokens": count * sequence, "steps": advice.D / (count * sequence)}
+        for count in whole_batches(batch, sequence)
+    ]
+    return {"length": sequence, "exact": batch / sequence, "whole": whole}
+
+
+def _valid(recipe: Recipe) -> dict[str, Any]:
+    ranges: dict[str, Any] = {}
+    for fit in recipe.fits().values():
+        ranges |= dict(fit.data.get("ranges") or {})
+    return {"ranges": ranges, "setting": list(recipe.learning_rate.origin.get("setting", ()))}
+
+
+def _warnings(recipe: Recipe, advice: Advice) -> list[str]:
+    found = []
+    for symbol in ("N", "D"):
+        factor = advice.beyond.get(symbol, 1.0)
+        if factor >= FAR * (1 - 1e-9):
+            found.append(
+                f"{symbol} lies {factor:.3g} times outside the sweep: nothing here shows that its "
+                "power law goes on so far, and the intervals take for granted that it does. Sweep "
+                "at a size in between."
+            )
+    for symbol, name in _NAMES.items():
+        factor = advice.beyond.get(symbol, 1.0)
+        if factor > 1:
+            found.append(f"the {name} lies {factor:.3g} times outside those that were tried.")
+    if advice.batch is not None and advice.steps is not None and advice.steps < 1:
+        found.append("the batch holds more tokens than the run: D lies far outside the sweep.")
+    if recipe.batch is None:
+        found.append("no batch can be advised: the sweep did not vary it.")
+    return found
+
+
+def _valley(recipe: Recipe) -> dict[str, Any] | None:
+    if recipe.flatness is None:
+        return None
+    flat = recipe.flatness
+    widths = [
+        {"excess": e, "factors": flat.factors(e), "retuned": flat.retuned(e),
+         "compute": flat.compute(e)}
+        for e in CERTAIN_EXCESS
+    ]  # fmt: skip
+    return {**flat.to_dict(), "widths": widths, "rate_per_batch": flat.rate_per_batch()}
+
+
+def _rival(recipe: Recipe, other: Recipe, N: float, D: float, level: float) -> dict[str, Any]:
+    found = differences(recipe, other, N, D)
+    advice = advise(other, N, D, level=level)
+    return {
+        "fit": other.name,
+        **advice.to_dict(),
+        "convention": _convention(other),
+        "differences": [d.to_dict() for d in found],
+        "disagree": _apart(found),
+        "excess_loss": cost(recipe, found),
+        "sentence": _sentence(recipe, other, found),
+    }
+
+
+def _short(symbol: str, value: float) -> str:
+    return (
+        f"{value:.3g}" if symbol == LR.symbol else f"{short_number(float(f'{value:.3g}'))} tokens"
+    )
+
+
+def _apart(found: Sequence[Difference]) -> bool:
+    return any((d.distance or 0.0) >= DISTANT for d in found)
+
+
+def _sentence(recipe: Recipe, other: Recipe, found: Sequence[Difference]) -> str:
+    parts = []
+    for d in found:
+        there, here = (_short(d.symbol, v) for v in (d.there, d.here))
+        told = f"the {_NAMES[d.symbol]} at {there}, {recipe.name} at {here}"
+        told += "" if d.distance is None else f" ({d.distance:.1f} joint sd apart)"
+        parts.append(told)
+    verdict = "they disagree" if _apart(found) else "that is within their uncertainty"
+    text = f"{other.name} puts {' and '.join(parts)}: {verdict}."
+    price = cost(recipe, found)
+    if price is not None:
+        text += (
+            f" In the valley of {recipe.name} the values of {other.name} cost "
+            f"{100 * price:.2g} % of loss."
+        )
+    one, two = _convention(recipe), _convention(other)
+    if one != two:
+        text += f" N counts {one or 'as not stated'} here and {two or 'as not stated'} there."
+    return text
+
+
+def _by_rule(rule: NearBest, N: float, D: float) -> dict[str, Any]:
+    values = [float(law(N=N, D=D)) for law in rule.laws()]
+    advised = dict(zip((LR.column, B_TOKENS.column), values, strict=False))
+    return {**rule.to_dict(), **advised}
+
+
+def _others(N: float, D: float) -> list[Mapping[str, Any]]:
+    return [
+        {
+            "name": o.name,
+            "source": o.source,
+            "caveat": o.caveat,
+            "certified": False,
+            LR.column: None if o.learning_rate is None else o.learning_rate(N, D),
+            B_TOKENS.column: None if o.batch is None else o.batch(N, D),
+        }
+        for o in OTHERS
+    ]

@@ -1,0 +1,79 @@
+"""The points that a call of `fit` means: given, or read and selected, and weighted."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scaling_cli.laws._law import Law
+from scaling_cli.runs.points import Points
+from scaling_cli.vocabulary.errors import UsageError
+from scaling_cli.vocabulary.outcomes import LeftOut
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+
+def as_points(
+    data: Any,
+    law: type[Law],
+    *,
+    target: str | None,
+    where: str | None,
+    at: str,
+    weights: "str | ArrayLike | None" = None,
+) -> tuple[Points, list[dict[str, str]]]:
+    """Return the points to fit, reading and selecting as needed, and the files they come from."""
+    if isinstance(data, Points):
+        if where is not None or target is not None or at != "final":
+            raise UsageError(
+                "target, where and at select from runs; these points are already selected."
+            )
+        return weighted(data, weights), []
+    from scaling_cli import ingest
+    from scaling_cli.runs import selection  # reading costs pyarrow; points do not need it
+    from scaling_cli.runs.table import Runs
+
+    runs = data if isinstance(data, Runs) else ingest.read(data)
+    columns = runs.sources.select(["uri", "sha256"]).to_pylist()
+    sources = [{"path": row["uri"], "sha256": row["sha256"]} for row in columns]
+    if weights is not None and not isinstance(weights, str):
+        raise UsageError("numbers as weights go with Points; of runs, name a column.")
+    chosen = selection.select(runs, law, target=target, where=where, at=at, weight=weights)
+    return chosen, sources
+
+
+def weighted(points: Points, weights: "str | ArrayLike | None") -> Points:
+    """Return points with these weights; those of weight zero are left out.
+
+    Raises
+    ------
+    UsageError
+        If they are a name, not one number per point, negative, not finite, or all zero.
+    """
+    if weights is None:
+        return points
+    if isinstance(weights, str):
+        raise UsageError(
+            f"these points have no column {weights!r}: they are already selected.",
+            hint="Give one number per point.",
+        )
+    values = np.asarray(weights, float)
+    if values.shape != (len(points),):
+        raise UsageError(f"{len(points)} points need as many weights, not {values.shape}.")
+    bad = np.flatnonzero(~(np.isfinite(values) & (values >= 0))).tolist()
+    if bad:
+        raise UsageError(
+            f"the weight of run {points.runs[bad[0]]} is {values[bad[0]]:g}; it must be a number, "
+            "not negative."
+        )
+    if not np.any(values):
+        raise UsageError("all weights are zero: nothing is left to fit.")
+    dropped = dict.fromkeys(str(points.runs[i]) for i in np.flatnonzero(values == 0).tolist())
+    left = [*points.left_out, *(LeftOut(run, "weight is 0") for run in dropped)]
+    return replace(points, weight=values, left_out=left).take(values > 0)
+
+
+def weight_name(weights: "str | ArrayLike | None") -> str | None:
+    """Return the column of the weights, for the record; numbers are in the points themselves."""
+    return weights if isinstance(weights, str) else None

@@ -1,0 +1,1 @@
+"""How sure a fit is: draws, resamples, profiles, drift."""

@@ -1,0 +1,157 @@
+"""The delta method: intervals from curvature at the optimum, without a single refit.
+
+Everything is linear in the neighbourhood of the optimum: a parameter's free coordinate, ln of a
+prediction or of a derived quantity has the variance g' V g. Two V are known: the classic one of
+M-estimation, and the sandwich with residuals as if the cluster had not been fitted (HC3, CR3),
+which also stands noise that differs from run to run. Small tables make either too small by
+chance, so the larger variance counts, with Student's t of (clusters - parameters) degrees.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from scaling_cli.engine.problem import Problem, parameters
+from scaling_cli.laws._law import Domain
+from scaling_cli.numerics import mestimate
+from scaling_cli.point_fits.certainty.resampling import slopes, undetermined
+from scaling_cli.search.optimum import DEAD_TERM, Optimum
+from scaling_cli.search.settling import noise_scale, residuals, smallest_corner
+
+METHOD = "delta method (larger of HC3 and classic variance, Student's t)"
+IDLE = 1e-6  # slope of ln(derived quantity) in a coordinate that does not enter it
+STEP = 1e-4  # of finite differences in free coordinates
+
+
+@dataclass(frozen=True)
+class Curvature:
+    """What the neighbourhood of an optimum says.
+
+    Parameters
+    ----------
+    classic, sandwich : array, shape (k, k)
+        Covariances of the searched coordinates.
+    degrees : int
+        Of Student's t.
+    dead : array of bool, shape (k,)
+        Coordinates that move nothing at the optimum (a term that has vanished): curvature says
+        nothing of them.
+    """
+
+    classic: np.ndarray
+    sandwich: np.ndarray
+    degrees: int
+    dead: np.ndarray
+
+    def determines(self, gradient: np.ndarray) -> bool:
+        """Whether a gradient (k,) has no share in a dead coordinate."""
+        return not np.any(self.dead & (gradient != 0))
+
+    def variance(self, gradient: np.ndarray) -> np.ndarray:
+        """Return the variance along each gradient, shape (m,), of gradients (m, k)."""
+        both = [
+            np.einsum("ij,jk,ik->i", gradient, V, gradient) for V in (self.classic, self.sandwich)
+        ]
+        return np.maximum(*both)
+
+    def half_width(self, gradient: np.ndarray, level: float) -> np.ndarray:
+        """Return the half-width of intervals along each gradient, shape (m,)."""
+        return student(level, self.degrees) * np.sqrt(self.variance(gradient))
+
+
+def curvature(problem: Problem, u: np.ndarray, clusters: Sequence[str]) -> Curvature:
+    """Return the covariances of the searched coordinates at an optimum.
+
+    Parameters
+    ----------
+    problem : Problem
+    u : array, shape (k,)
+    clusters : sequence of str, length n
+        Points of one name are not independent.
+    """
+    corner = smallest_corner(problem)
+    r, J, weight = residuals(problem, u), slopes(problem, u), problem.weight
+    tau = noise_scale(problem, u)
+    slope = mestimate.slope(r, weight, corner)
+    prior = _prior(problem, corner)
+    mean_slope = np.sum(weight * slope) / np.sum(weight)
+    classic = tau * np.linalg.pinv(mean_slope * (J.T * weight) @ J + prior, hermitian=True)
+    bread = np.linalg.pinv((J.T * (weight * slope)) @ J + prior, hermitian=True)
+    psi = weight * np.clip(r, -corner, corner)
+    scores = _scores(psi, (weight * slope)[:, None] * J, bread, J, clusters)
+    sandwich = bread @ (scores.T @ scores + tau * prior) @ bread
+    moved = np.max(np.abs(J), axis=0) + np.diagonal(prior)
+    return Curvature(classic, sandwich, max(1, len(set(clusters)) - len(u)), dead=moved < DEAD_TERM)
+
+
+def _scores(
+    psi: np.ndarray, curved: np.ndarray, bread: np.ndarray, J: np.ndarray, clusters: Sequence[str]
+) -> np.ndarray:
+    """Return each cluster's score w psi J, as if the cluster had not been fitted, (clusters, k)."""
+    member = np.unique(np.asarray(clusters), return_inverse=True)[1]
+    apart = mestimate.left_out(psi, curved, bread, J, member)
+    found = np.zeros((int(np.max(member)) + 1, J.shape[1]))
+    np.add.at(found, member, J * apart[:, None])
+    return found
+
+
+def _prior(problem: Problem, corner: float) -> np.ndarray:
+    """Return the curvature that the user's priors add, shape (k, k)."""
+    matrix = problem.frame.matrix
+    if problem.penalty is None:
+        return np.zeros((matrix.shape[1], matrix.shape[1]))
+    return problem.penalty.tau(corner) * problem.penalty.information(matrix)
+
+
+def of_parameters(
+    problem: Problem, u: np.ndarray, curved: Curvature, level: float
+) -> dict[str, dict[str, float | str]]:
+    """Return {parameter: level, low, high, method}; nothing of a parameter whose term is gone.
+
+    Positive parameters have intervals symmetric in their logarithm.
+    """
+    half = curved.half_width(problem.frame.matrix, level)
+    found = {}
+    for i, (name, p) in enumerate(problem.law.parameters().items()):
+        if not curved.determines(problem.frame.matrix[i]):
+            continue
+        value = float(parameters(problem, u[None])[name][0])
+        if not np.any(problem.frame.matrix[i]):
+            low = high = value
+        elif p.domain is Domain.POSITIVE:
+            low, high = value * np.exp(-half[i]), value * np.exp(half[i])
+        else:
+            low, high = value - half[i], value + half[i]
+        found[name] = {"level": level, "low": float(low), "high": float(high), "method": "delta"}
+    return found
+
+
+def gradient_of_derived(
+    problem: Problem, u: np.ndarray, name: str, inputs: Mapping[str, float]
+) -> np.ndarray:
+    """Return d ln(derived quantity) / d u, shape (1, k), such as optimal_params at a compute."""
+    k = len(u)
+    values = parameters(problem, u + STEP * np.concatenate([np.eye(k), -np.eye(k)]))
+    moved = [problem.law(**{n: float(v[i]) for n, v in values.items()}) for i in range(2 * k)]
+    logs = np.log([float(law.derive(name, **inputs)) for law in moved])
+    return ((logs[:k] - logs[k:]) / (2 * STEP))[None]
+
+
+def undetermined_in(
+    problem: Problem, optimum: Optimum, name: str, inputs: Mapping[str, float]
+) -> dict[str, str]:
+    """Return {parameter: reason} of what the data leave open and a derived quantity hangs on."""
+    found = undetermined(problem, optimum)
+    if not found:
+        return {}
+    moved = gradient_of_derived(problem, optimum.u, name, inputs)[0]
+    near = zip(problem.frame.names, moved, strict=True)
+    return {n: found[n] for n, slope in near if n in found and abs(slope) > IDLE}
+
+
+def student(level: float, degrees: int) -> float:
+    """Return the two-sided quantile of Student's t."""
+    from scipy.special import stdtrit  # late: importing scipy takes a third of a second
+
+    return float(stdtrit(degrees, (1 + level) / 2))

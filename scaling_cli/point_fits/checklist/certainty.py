@@ -1,0 +1,198 @@
+"""Checks of intervals and forecasts: R13 to R16, one-sided misses, and the width."""
+
+import math
+
+import numpy as np
+
+from scaling_cli.laws._law import Domain
+from scaling_cli.point_fits.certainty.draws import NORMAL_90
+from scaling_cli.point_fits.certainty.resampling import percentiles, undetermined
+from scaling_cli.point_fits.certainty.uncertainty import ENOUGH_CUTS
+from scaling_cli.point_fits.checklist.evidence import Evidence, line
+from scaling_cli.point_fits.diagnosis.choices import REACH, optimal_size
+from scaling_cli.runs.points import scale
+from scaling_cli.search.optimum import sensitivity
+from scaling_cli.vocabulary.outcomes import Check, Level
+from scaling_cli.vocabulary.quantities import short_number
+
+FEWEST_RESAMPLES = 100
+BEYOND = 5  # resamples past each end of an interval, which fewer of them cannot place
+LOST = 0.02  # share of resamples that may fail
+TOO_NARROW = 3.0  # times narrower than as many runs of that noise allow
+SOLVED = 0.9  # share of draws that must have an optimum
+TOO_WIDE = 0.1  # half-width of ln output beyond which a forecast is of no use
+NEARBY = 1.25  # times the largest value of an input: closer than this is no distance
+BARELY = 0.3  # share of hidden runs that the law alone must cover, of the nominal 0.9
+
+
+def method(e: Evidence) -> Check:
+    """R13: the bootstrap, and whether its intervals are wider than so few runs allow."""
+    asked = e.resampled.asked
+    if not asked:
+        return Check("ci.method", Level.PASS,
+                     "no bootstrap was asked for: parameter intervals are by the delta method, "
+                     f"predictions' by {e.uncertainty.method}.")  # fmt: skip
+    kept = len(next(iter(e.resampled.draws.values()), np.zeros(0)))
+    text = f"{e.resampled.method}: {kept} refits converged"
+    if e.resampled.restarted:
+        text += f"; {e.resampled.better} of {e.resampled.restarted} started elsewhere came lower"
+    problems = []
+    enough = _enough(e.level)
+    if asked < enough:
+        problems.append(
+            f"--bootstrap {asked} is too few for {100 * e.level:g} % intervals: "
+            f"{asked * (1 - e.level) / 2:.3g} resamples lie beyond each end. Use --bootstrap "
+            f"{enough} or more, or --bootstrap 0 for the delta method."
+        )
+    if kept < (1 - LOST) * asked:
+        problems.append(
+            f"{text}. Parameter intervals rest on the rest: too few runs, or a flat direction. "
+            "Hold a parameter with --fix or --tie."
+        )
+    narrow = _too_narrow(e) if asked >= enough and kept > 1 else None
+    if narrow:
+        problems.append(narrow)
+    return line("ci.method", " ".join(problems) or None,
+                f"{text}; no interval is narrower than {len(e.points)} points "
+                "allow.")  # fmt: skip
+
+
+def _enough(level: float) -> int:
+    """Return how many resamples the percentiles of a level take."""
+    return max(FEWEST_RESAMPLES, math.ceil(round(2 * BEYOND / (1 - level), 6)))
+
+
+def _too_narrow(e: Evidence) -> str | None:
+    """Name the parameter whose interval would need many times the runs there are.
+
+    Least squares with the noise that predictions take for granted bounds what n runs can tell;
+    a prior may tell more.
+    """
+    if e.problem.penalty is not None:
+        return None
+    J = sensitivity(e.problem, e.optimum.u, e.problem.inputs)
+    J = J * np.sqrt(e.problem.weight / np.mean(e.problem.weight))[:, None]
+    sigma = float(np.sqrt(np.mean(np.asarray(e.uncertainty.sigma) ** 2)))
+    bound = sigma * np.sqrt(np.diag(np.linalg.pinv(J.T @ J, hermitian=True)))
+    worst: tuple[float, str] | None = None
+    open_ = undetermined(e.problem, e.optimum)
+    known = zip(e.problem.frame.names, bound.tolist(), strict=True)
+    for name, least in ((n, b) for n, b in known if n not in open_):
+        draws = np.asarray(e.resampled.draws[name], float)
+        positive = e.problem.law.parameters()[name].domain is Domain.POSITIVE
+        low, high = percentiles(np.log(draws) if positive else draws, [0.05, 0.95])
+        own = float(high - low) / 2 if np.isfinite([low, high]).all() else np.inf
+        if own > 0 and (worst is None or NORMAL_90 * least / own > worst[0]):
+            worst = (NORMAL_90 * least / own, name)
+    if worst is None or worst[0] < TOO_NARROW:
+        return None
+    return (
+        f"the interval of {worst[1]} is as narrow as {len(e.points) * worst[0] ** 2:.0f} points "
+        f"of this noise would make it, and there are {len(e.points)}: do not quote it. Look for "
+        "repeated rows, or fit one point per run."
+    )
+
+
+def kind(e: Evidence) -> Check:
+    """R14: mean curve, new run, and N* by re-optimising every draw."""
+    mean, new = e.half_widths
+    text = (
+        f"at {REACH:.0f}x the mean curve is known to +/-{100 * mean:.2f} %, a new run to "
+        f"+/-{100 * new:.2f} %"
+    )
+    if e.diagnosis.target.compute is None:
+        return Check("ci.kind", Level.PASS, f"{text}; the law has no N* at a compute.")
+    interval = e.size_interval()
+    drawn = optimal_size(type(e.optimum.law), e.uncertainty.draws, e.diagnosis.target.compute)
+    solved = 0.0 if drawn is None or not len(drawn) else float(np.mean(np.isfinite(drawn)))
+    if interval is None or solved < SOLVED:
+        return Check("ci.kind", Level.WARN,
+                     f"{text}; only {100 * solved:.0f} % of the draws have an N* at all: quote no "
+                     "interval of it, and forecast at sizes that were run.")  # fmt: skip
+    return Check("ci.kind", Level.PASS,
+                 f"{text}; N* there lies between {short_number(interval[0])} and "
+                 f"{short_number(interval[1])}, by the law's draws.")  # fmt: skip
+
+
+def backtest(e: Evidence) -> Check:
+    """R15: how forecasts of larger runs from smaller ones came out."""
+    if not e.cuts:
+        return Check("backtest", Level.WARN,
+                     "no backtest is possible: intervals are UNTESTED. Add smaller runs so that "
+                     "the largest can be hidden and predicted.")  # fmt: skip
+    best = max(e.cuts, key=lambda c: c.factor)
+    coverage = float(np.mean([c.coverage for c in e.cuts]))
+    text = (
+        f"{len(e.cuts)} cuts, the farthest {best.factor:.1f}x: mean absolute error "
+        f"{100 * max(c.mare for c in e.cuts):.2f} % at worst; the law alone covers "
+        f"{100 * coverage:.0f} % of hidden runs at 90 %, so predict adds drift"
+    )
+    if len(e.cuts) >= ENOUGH_CUTS and coverage < BARELY:
+        return Check("backtest", Level.FAIL,
+                     f"{text}. The law does not forecast these runs, and the drift is a guess at "
+                     "how far it is off: use no forecast that reaches farther than these cuts did. "
+                     "Fit another law, or one regime with --where.")  # fmt: skip
+    few = len(e.cuts) < ENOUGH_CUTS
+    problem = (
+        f"{text}. Fewer than {ENOUGH_CUTS} cuts: the drift is partly assumed. Add smaller runs."
+    )
+    return line("backtest", problem if few else None, f"{text}.")
+
+
+def bending(e: Evidence) -> Check:
+    """Whether the forecasts miss on one side."""
+    if len(e.cuts) < ENOUGH_CUTS:
+        there = f"only {len(e.cuts)} cuts" if e.cuts else "no backtest"
+        return Check("backtest.bias", Level.WARN,
+                     f"{there}: whether forecasts miss on one side was not shown. Add smaller "
+                     "runs.")  # fmt: skip
+    telling = [c for c in e.cuts if abs(c.bias) > c.allowed / 2]
+    signs = {np.sign(c.bias) for c in e.cuts}
+    if len(signs) > 1 or len(telling) < 2:
+        return Check("backtest.bias", Level.PASS,
+                     f"the {len(e.cuts)} cuts do not all miss on one side.")  # fmt: skip
+    side = "below" if signs == {1.0} else "above"
+    return Check("backtest.bias", Level.WARN,
+                 f"every backtest missed on one side: the law is bending. Expect the loss {side} "
+                 "the forecast.")  # fmt: skip
+
+
+def distance(e: Evidence) -> Check:
+    """R16: reach of the headline in every input, against what backtests reached in it."""
+    columns = {s: np.asarray(v) for s, v in e.diagnosis.target.inputs.items()}
+    axis, along = scale(columns)
+    _, own = scale(e.points.inputs)
+    there, ours = {axis: along} | columns, {axis: own} | dict(e.points.inputs)
+    reach = {s: float(v / np.max(ours[s])) for s, v in there.items()}
+    tested = {s: max([1.0, *_reaches(e, own, ours[s])]) for s in reach}
+    tested[axis] = max((c.factor for c in e.cuts), default=1.0)
+    text = "the headline lies " + ", ".join(
+        f"{max(r, 1.0):.3g}x beyond the largest {s}" for s, r in reach.items()
+    )
+    text += f" ({np.log10(max(reach[axis], 1.0)):.1f} decades of {axis}); backtests reached "
+    told = ", ".join(f"{tested[s]:.3g}x in {s}" for s in reach)
+    text += told if e.cuts else "nowhere"
+    beyond = [s for s, r in reach.items() if r > max(tested[s], NEARBY)]
+    problem = (
+        f"{text}: nothing here shows how the law does so far out in {' and '.join(beyond)}. "
+        "Forecast less far, or add smaller runs so that a backtest can reach as far."
+    )
+    return line("extrap.distance", problem if beyond else None, f"{text}.")
+
+
+def _reaches(e: Evidence, along: np.ndarray, values: np.ndarray) -> list[float]:
+    """Return how far each cut's hidden runs lay beyond its fitted ones, in one input."""
+    found = []
+    for cut in e.cuts:
+        fitted = along <= cut.train_max
+        if fitted.any() and not fitted.all():
+            found.append(float(np.max(values[~fitted]) / np.max(values[fitted])))
+    return found
+
+
+def width(e: Evidence) -> Check:
+    """Whether the forecast is narrow enough to use."""
+    at = ", ".join(f"{s} = {short_number(v)}" for s, v in e.diagnosis.target.inputs.items())
+    text = f"half-width {100 * e.half_widths[1]:.1f} % at {REACH:.0f}x ({at})"
+    problem = f"{text}: no useful prediction there. Add larger runs, or forecast less far."
+    return line("extrap.width", problem if e.half_widths[1] > TOO_WIDE else None, f"{text}.")

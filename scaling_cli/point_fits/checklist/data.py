@@ -1,0 +1,232 @@
+"""Checks of the data: R1 to R6."""
+
+import numpy as np
+
+from scaling_cli import laws
+from scaling_cli.point_fits.checklist.evidence import (
+    Evidence,
+    factor,
+    line,
+    percent,
+    quantity,
+    some,
+)
+from scaling_cli.point_fits.diagnosis.choices import REACH, size_symbol
+from scaling_cli.runs.plausible import small_params, small_tokens
+from scaling_cli.runs.points import scale
+from scaling_cli.search.optimum import collinearity
+from scaling_cli.vocabulary.outcomes import Check, Level
+
+FEW_LEVELS = 4
+FEWEST_LEVELS = 3
+SPARE = 2  # configurations beyond the parameters below which nothing is left to test with
+ENTANGLED = 0.1  # unexplained share of a log input below which exponents blur into each other
+FLOPS_TOLERANCE = 0.1
+PERPLEXITY = 20.0  # nats/token beyond which a "loss" is a perplexity or a sum
+BRACKETED = 0.5  # share of isoFLOP budgets
+SETTINGS = 0.02  # sd of repeats beyond which they differ in more than their seed
+# Mean squares of the law's misses over that of repeats, beyond which the law is off: about the
+# 95 % quantile of F with three to nine repeats to spare, the 99.9 % one with more.
+LACK_OF_FIT = ((10, 4.0), (3, 9.0))
+
+
+def ranges(e: Evidence) -> Check:
+    """R1: range, levels, configurations."""
+    columns = {s: np.asarray(v, float) for s, v in e.problem.inputs.items()}
+    levels = {s: len(np.unique(np.round(np.log(v), 6))) for s, v in columns.items()}
+    k = len(e.optimum.u)
+    rounded = np.round(np.log(np.stack(list(columns.values()), axis=1)), 6)
+    configurations = len(np.unique(rounded, axis=0))
+    text = f"{len(e.points)} points, {configurations} configurations: {_spans(e, levels)}"
+    failed = [f"{s} takes only {n} values" for s, n in levels.items() if n < FEWEST_LEVELS]
+    if configurations < k + SPARE:
+        failed.append(f"{configurations} configurations for {k} parameters")
+    if failed:
+        return Check("data.range", Level.FAIL,
+                     f"{'; '.join(failed)} ({text}). The law follows these points whatever they "
+                     "are: quote no parameter and no forecast from it. Add runs, or hold "
+                     "parameters with --fix or --tie.")  # fmt: skip
+    thin = [f"{s} takes only {n} values" for s, n in levels.items() if n < FEW_LEVELS]
+    if len(e.points) - k < 3:
+        thin.append(f"{len(e.points)} points leave {len(e.points) - k} to spare for {k} parameters")
+    problem = f"{'; '.join(thin)} ({text}). Add runs before trusting exponents." if thin else None
+    return line("data.range", problem, f"{text}.")
+
+
+def _spans(e: Evidence, levels: dict[str, int]) -> str:
+    """Return range and decades of every input, of compute and of tokens per parameter."""
+    axis, along = scale(e.points.inputs)
+    columns = dict(e.problem.inputs)
+    if axis == "C":
+        size = size_symbol(e.points)
+        columns |= {axis: along, f"D/{size}": e.problem.inputs["D"] / e.problem.inputs[size]}
+    parts = []
+    for symbol, values in columns.items():
+        low, high = float(np.min(values)), float(np.max(values))
+        count = f", {levels[symbol]} levels" if symbol in levels else ""
+        parts.append(
+            f"{symbol} {quantity(symbol, low)} to {quantity(symbol, high)} "
+            f"({np.log10(high / low):.1f} decades{count})"
+        )
+    return "; ".join(parts)
+
+
+def units(e: Evidence) -> Check:
+    """R2: tokens in billions, perplexities, copies, compute against 6ND."""
+    doubt = _small_tokens(e) or _perplexity(e) or _copies(e)
+    if doubt:
+        return Check("data.units", Level.WARN, doubt)
+    axis, values = scale(e.points.inputs)
+    if e.points.compute is None or axis != "C":
+        problem = small_params(e.problem.inputs["N"]) if "N" in e.problem.inputs else None
+        return line("data.units", problem, "no logged compute to compare with 6ND.")
+    ratio = e.points.compute / values
+    low, high = float(np.min(ratio)), float(np.max(ratio))
+    off = max(abs(low - 1), abs(high - 1)) > FLOPS_TOLERANCE
+    problem = (
+        f"logged compute is {low:.3g} to {high:.3g} times 6ND: another way of counting, or "
+        "tokens or parameters in other units. Decades beyond the data are counted in 6ND; give "
+        "budgets to 'scaling predict' in the same."
+    )
+    return line("data.units", problem if off else None, "logged compute agrees with 6ND.")
+
+
+def _small_tokens(e: Evidence) -> str | None:
+    if "D" not in e.problem.inputs:
+        return None
+    return small_tokens(e.problem.inputs.get("N"), e.problem.inputs["D"])
+
+
+def _perplexity(e: Evidence) -> str | None:
+    largest = float(np.max(e.points.output))
+    if e.points.conventions.get("L") != "nats/token" or largest <= PERPLEXITY:
+        return None
+    return (
+        f"losses reach {largest:.4g} nats/token, more than any vocabulary allows: perplexities, or "
+        "sums over a sequence? Fit their logarithm, or divide by the tokens."
+    )
+
+
+def _copies(e: Evidence) -> str | None:
+    """Name rows that repeat another row exactly, under another run."""
+    table = np.stack([*e.problem.inputs.values(), e.problem.output], axis=1)
+    _, member, counts = np.unique(table, axis=0, return_inverse=True, return_counts=True)
+    rows = np.flatnonzero(counts[np.ravel(member)] > 1).tolist()
+    names = list(dict.fromkeys(str(e.points.runs[i]) for i in rows))
+    if len(names) < 2:
+        return None
+    return (
+        f"{len(rows)} points repeat each other exactly, loss included ({some(names)}): one run "
+        "entered twice counts twice. Leave the copies out with --where."
+    )
+
+
+def convention(e: Evidence) -> Check:
+    """R3: which parameters count, and what the other count would say."""
+    theirs = type(e.optimum.law).convention
+    ours = e.points.conventions
+    assumed = any(n.startswith("convention assumed") for n in e.points.notes)
+    wrong = [
+        f"{s} is counted as {ours[s]} here and as {theirs[s]} by the authors of "
+        f"{laws.name_of(e.optimum.law)}{' (assumed)' if assumed else ''}. Exponents are not "
+        "comparable with the published ones; predict with the same count that was fitted"
+        for s in theirs
+        if s in ours and s in e.problem.inputs and ours[s] != theirs[s]
+    ]
+    known = ", ".join(f"{s} {c}" for s, c in ours.items()) or "none stated"
+    other = [v for v in e.diagnosis.choices if v.kind == "convention"]
+    told = [
+        f"with {v.name} the prediction at {REACH:.0f}x moves by {percent(v.shift)}"
+        + ("" if v.optimum_shift is None else f" and N* by a factor of {factor(v.optimum_shift)}")
+        for v in other
+    ]
+    if any(abs(v.shift) > e.half_widths[1] for v in other):
+        wrong.append(f"{'; '.join(told)}, more than the interval: say which count you forecast in")
+    problem = f"{'; '.join(wrong)}." if wrong else None
+    text = f"conventions: {known}{' (N assumed)' if assumed else ''}"
+    return line("data.params_convention", problem, f"{'; '.join([text, *told])}.")
+
+
+def filters(e: Evidence) -> Check:
+    """R4: what was left out; runs that stopped early."""
+    left = [x.run for x in e.points.left_out]
+    text = f"{len(left)} left out, listed with reasons: {some(left)}" if left else (
+        "nothing was left out"
+    )  # fmt: skip
+    short = next((n for n in e.points.notes if "stopped short" in n), None)
+    problem = (
+        f"{text}; {(short or '').rstrip('.')}. Leave them out with --where: a loss before the "
+        "learning rate has decayed is not a final loss."
+    )
+    return line("data.filters", problem if short else None, f"{text}.")
+
+
+def collinear(e: Evidence) -> Check:
+    """R5: whether inputs vary independently, whether isoFLOP minima are bracketed."""
+    if len(e.problem.inputs) < 2:
+        return Check("data.collinearity", Level.PASS, "one input.")
+    columns = np.stack([np.log(v) for v in e.problem.inputs.values()], axis=1)
+    share = collinearity(columns)
+    symbols = " and ".join(e.problem.inputs)
+    problems = []
+    if share < ENTANGLED:
+        problems.append(
+            f"only {100 * share:.1f} % of the spread of one of {symbols} is independent of the "
+            "other. Add runs at other ratios of tokens to parameters."
+        )
+    budgets = e.diagnosis.isoflop.budgets if e.diagnosis.isoflop else []
+    bracketed = sum(b.optimum is not None for b in budgets)
+    if budgets and bracketed < BRACKETED * len(budgets):
+        reasons = list(dict.fromkeys(b.reason for b in budgets if b.reason))
+        problems.append(
+            f"{len(budgets) - bracketed} of {len(budgets)} isoFLOP budgets do not bracket their "
+            f"minimum ({'; '.join(reasons)}). Add sizes on that side."
+        )
+    fine = f"{symbols} vary independently ({100 * share:.0f} % unexplained)"
+    fine += f"; {bracketed} of {len(budgets)} isoFLOP budgets bracket their minimum" * bool(budgets)
+    return line("data.collinearity", " ".join(problems) or None, f"{fine}.")
+
+
+def noise(e: Evidence) -> Check:
+    """R6: sd of repeated configurations, or of residuals; lack of fit against repeats."""
+    residuals = e.residuals()
+    used = float(np.sqrt(np.mean(np.asarray(e.uncertainty.sigma) ** 2)))
+    repeated = replicates(e)
+    if repeated is None:
+        return Check("data.noise", Level.PASS,
+                     f"no configuration was repeated: the noise of a run, {100 * used:.2g} %, is "
+                     "taken from the residuals. Two seeds of one small run would measure "
+                     "it.")  # fmt: skip
+    sd, freedom, groups = repeated
+    text = f"{groups} configurations were repeated: sd {100 * sd:.2g} % between their runs"
+    if sd > SETTINGS:
+        return Check("data.noise", Level.WARN,
+                     f"{text}, more than seeds do: they differ in settings that the law does not "
+                     "see (learning rate, data). Keep the best of each with --where.")  # fmt: skip
+    misses = float(np.sum(residuals**2)) - freedom * sd**2
+    spare = len(residuals) - len(e.optimum.u) - freedom
+    limit = next((ratio for least, ratio in LACK_OF_FIT if freedom >= least), np.inf)
+    off = spare > 0 and sd > 0 and misses / spare > limit * sd**2
+    problem = (
+        f"{text}, but the law misses by {100 * np.sqrt(max(misses, 0.0) / max(spare, 1)):.2g} %: "
+        "its form is off, not the runs. Compare laws (fit.alternatives) before extrapolating."
+    )
+    return line("data.noise", problem if off else None, f"{text}; the law misses by no more.")
+
+
+def replicates(e: Evidence) -> tuple[float, int, int] | None:
+    """Return the pooled sd of ln output over runs of one configuration, its freedom, and groups.
+
+    Rows of one run are not repeats of it.
+    """
+    table = np.stack(list(e.problem.inputs.values()), axis=1)
+    _, member = np.unique(table, axis=0, return_inverse=True)
+    members: dict[int, dict[str, float]] = {}
+    for i, group in enumerate(np.ravel(member).tolist()):
+        members.setdefault(group, {}).setdefault(e.points.runs[i], float(e.points.output[i]))
+    groups = [np.log(list(runs.values())) for runs in members.values() if len(runs) > 1]
+    freedom = sum(len(g) - 1 for g in groups)
+    if not freedom:
+        return None
+    total = sum(float(np.sum((g - np.mean(g)) ** 2)) for g in groups)
+    return float(np.sqrt(total / freedom)), freedom, len(groups)

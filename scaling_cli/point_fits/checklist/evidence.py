@@ -1,0 +1,104 @@
+"""What the checks look at, and how a line of the checklist is made."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from scaling_cli.artefacts.fit import Uncertainty
+from scaling_cli.engine.problem import Problem
+from scaling_cli.point_fits.certainty.resampling import Resamples
+from scaling_cli.point_fits.certainty.uncertainty import Cut
+from scaling_cli.point_fits.diagnosis.diagnosis import Diagnosis
+from scaling_cli.point_fits.diagnosis.isoflop import law_interval
+from scaling_cli.runs.points import Points
+from scaling_cli.search.optimum import Optimum, log_predictions
+from scaling_cli.vocabulary.outcomes import Check, Level
+from scaling_cli.vocabulary.quantities import short_number
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything the checks look at.
+
+    Parameters
+    ----------
+    points, problem, optimum
+        What was fitted, and how it ended.
+    resampled : Resamples
+        The bootstrap.
+    cuts : sequence of Cut
+        Of the backtest.
+    uncertainty : Uncertainty
+        What predictions' intervals are made of.
+    diagnosis : Diagnosis
+        Other choices, single runs, the floor, rivals, isoFLOP slices.
+    half_widths : (float, float)
+        Of the mean-curve and new-run intervals at the headline, in ln output.
+    level : float
+        Of the intervals.
+    selection : mapping
+        The options that made the fit.
+    sources : sequence of mapping
+        Files (path, sha256) that the points come from.
+    command : str
+        Command line; empty in Python.
+    """
+
+    points: Points
+    problem: Problem
+    optimum: Optimum
+    resampled: Resamples
+    cuts: Sequence[Cut]
+    uncertainty: Uncertainty
+    diagnosis: Diagnosis
+    half_widths: tuple[float, float]
+    level: float = 0.9
+    selection: Mapping[str, Any] = field(default_factory=dict)
+    sources: Sequence[Mapping[str, str]] = ()
+    command: str = ""
+
+    def size_interval(self) -> tuple[float, float] | None:
+        """Return the interval of N* at the headline's compute, by the law's draws."""
+        at = self.diagnosis.target.compute
+        if at is None:
+            return None
+        return law_interval(self.optimum.law, self.uncertainty.draws, at, self.level)
+
+    def residuals(self) -> np.ndarray:
+        """Return ln prediction - ln measured, shape (n,)."""
+        predicted = log_predictions(self.problem, self.optimum.u, self.problem.inputs)[0]
+        return predicted - np.log(self.problem.output)
+
+
+def line(code: str, problem: str | None, fine: str, level: Level = Level.WARN) -> Check:
+    """Return the line: what is wrong, at that level, or that all is well."""
+    return Check(code, level, problem) if problem else Check(code, Level.PASS, fine)
+
+
+def percent(shift: float) -> str:
+    """Write a change of a logarithm as a percentage with its sign: `+1.23 %`."""
+    return f"{100 * np.expm1(shift):+.2f} %"
+
+
+def share(fraction: float) -> str:
+    """Write a share with two digits, or all of them beyond 100 %: `2.3 %`, `132 %`."""
+    number = 100 * fraction
+    return f"{number:.0f} %" if abs(number) >= 100 else f"{number:.2g} %"
+
+
+def quantity(symbol: str, value: float) -> str:
+    """Write a quantity: `7B`, `1.2e+21` for compute."""
+    return f"{value:.3g}" if symbol == "C" else short_number(value)
+
+
+def factor(shift: float) -> str:
+    """Write a change of a logarithm as a factor: `0.81`, `1.25`, `14`."""
+    return f"{np.exp(shift):.3g}"
+
+
+def some(names: Sequence[str], limit: int = 5) -> str:
+    """Name the first few."""
+    rest = len(names) - limit
+    return ", ".join(names[:limit]) + (f" and {rest} more" if rest > 0 else "")

@@ -1,0 +1,357 @@
+"""Checks of the fit: R7 to R12, and the influence of single runs."""
+
+import sys
+
+import numpy as np
+
+from scaling_cli import laws
+from scaling_cli.point_fits.certainty.draws import NORMAL_90
+from scaling_cli.point_fits.checklist.evidence import Evidence, factor, line, percent, share, some
+from scaling_cli.point_fits.diagnosis.choices import REACH, Variation, exponent_names
+from scaling_cli.point_fits.diagnosis.floor import Profile
+from scaling_cli.point_fits.diagnosis.influence import MOST_RUNS, largest_move
+from scaling_cli.point_fits.diagnosis.rivals import Rival, candidates
+from scaling_cli.runs.points import scale
+from scaling_cli.vocabulary.outcomes import Check, Level, Status
+
+AGREEING_STARTS = 0.5
+LOWER = 1e-6  # relative: a held fit this far below the free one means a missed minimum
+EXACT = 1e-9  # rms residual below which a sum is zero but for rounding
+MOVED_EXPONENT = 0.1  # share by which a few runs may move an exponent before it is said
+LOOSE_EXPONENT = 0.5  # half-width of an exponent's interval over its value
+MIXED_REGIMES = 0.02  # sd of residuals beyond which a table mixes regimes
+TREND = 3.5  # |t| of a slope, or |z| of the number of runs: one table in 2,000 by chance
+OUTLYING, ASTRAY = 10.0, float(np.log(1.1))  # robust sds and ln loss beyond which a run is no noise
+CLIPPED = 3.0  # robust sds at which residuals are clipped before trends are sought
+BETTER = 0.8  # a rival's held-out error over the law's own
+
+
+def spec(e: Evidence) -> Check:
+    """R7: formula, objective, what was held, how it was searched, which data."""
+    law, names = type(e.optimum.law), e.problem.frame.names
+    held = dict(e.selection.get("fix") or {})
+    tied = [f"{a} = {b}" for a, b in (e.selection.get("tie") or {}).items()]
+    text = (
+        f"{law.formula().split(' (')[0]}; {len(names)} of {len(law.parameters())} parameters free; "
+        f"sum of {e.problem.objective.describe()}; {e.optimum.diagnostics['starts']} starts by "
+        f"variable projection and at random, damped Newton in float64; seed "
+        f"{e.selection.get('seed', 0)}; data sha256 {e.points.sha256()[:12]}"
+    )
+    text += f"; tied: {', '.join(tied)}" if tied else ""
+    prior, weight = e.selection.get("prior") or {}, e.selection.get("weight")
+    text += f"; priors: {', '.join(f'{n} = {v}' for n, v in prior.items())}" if prior else ""
+    text += f"; terms weighted by {weight}" if weight else ""
+    problem = (
+        f"{text}; held: {', '.join(f'{n} = {v:g}' for n, v in held.items())}. Intervals take what "
+        "is held as exact: fit again with the smallest and the largest value you believe."
+    )
+    return line("fit.spec", problem if held else None, f"{text}.")
+
+
+def convergence(e: Evidence) -> Check:
+    """R8: whether starts agree, whether any other fit came lower."""
+    d, code = e.optimum.diagnostics, "fit.convergence"
+    above = _floor_above(e)
+    if above:
+        return Check(code, Level.FAIL, above)
+    if not d["converged"]:
+        return Check(code, Level.WARN,
+                     f"none of {d['starts']} starts came to rest by itself; the best was followed "
+                     f"to a gradient of {d['gradient_norm']:.1g}. The surface is nearly flat in "
+                     "some direction: hold a parameter with --fix before "
+                     "extrapolating.")  # fmt: skip
+    text = (
+        f"{100 * d['agree']:.0f} % of {d['converged']} converged starts (of {d['starts']}) agree "
+        f"on the minimum; gradient {d['gradient_norm']:.1g}"
+    )
+    profile = e.diagnosis.profile
+    if profile is not None and _missed(e, float(np.min(profile.rise))):
+        best = int(np.argmin(profile.rise))
+        return Check(code, Level.FAIL,
+                     f"{text}; yet with {profile.parameter} held at {profile.values[best]:.4g} the "
+                     f"sum is {-100 * profile.rise[best]:.2g} % lower: a minimum was missed. Fit "
+                     "again with another --seed and report this.")  # fmt: skip
+    problem = (
+        f"{text}; the surface has {len(d['basins'])} minima. The best is reported; compare "
+        "objectives before comparing parameters."
+    )
+    return line(code, problem if d["agree"] < AGREEING_STARTS else None, f"{text}.")
+
+
+def _floor_above(e: Evidence) -> str | None:
+    """Say that a floor is held above every measured output: no law with it reaches any point."""
+    declared, output = e.optimum.law.parameters(), e.points.output
+    least, most = float(np.min(output)), float(np.max(output))
+    for name, value in (e.selection.get("fix") or {}).items():
+        prior = declared[name].prior
+        if prior is not None and prior.of_output and value >= most:
+            return (
+                f"{name} is held at {value:g}, above every point ({least:.4g} to {most:.4g}): the "
+                f"law can reach none of them. Hold {name} below {least:.4g}."
+            )
+    return None
+
+
+def _missed(e: Evidence, rise: float) -> bool:
+    """Return whether a held fit lies below the free one by more than rounding."""
+    return rise < -LOWER and -rise * e.optimum.value > len(e.points) * EXACT**2
+
+
+def sensitivity(e: Evidence) -> Check:
+    """R9: other objectives, filters, tied exponents, another count."""
+    others, failed = e.diagnosis.choices, e.diagnosis.failed
+    if not others:
+        return Check("fit.sensitivity", Level.PASS, "no other choice could be tried.")
+    worst = max(others, key=lambda v: abs(v.shift))
+    text = (
+        f"of {len(others)} other choices the prediction at {REACH:.0f}x moves by at most "
+        f"{percent(worst.shift)} ({worst.name})"
+    )
+    beyond = ["the prediction"] if abs(worst.shift) > e.half_widths[1] else []
+    sized = [(abs(v.optimum_shift), v) for v in others if v.optimum_shift is not None]
+    if sized:
+        size, farthest = max(sized, key=lambda pair: pair[0])
+        text += f", N* by a factor of {factor(farthest.optimum_shift or 0.0)} ({farthest.name})"
+        room = _size_room(e)
+        beyond += ["N*"] if room is not None and size > room else []
+    text += f"; {len(failed)} refits did not converge ({some(failed, 3)})" if failed else ""
+    problem = (
+        f"{text}; {' and '.join(beyond)} by more than the interval. Decide the choice before "
+        "looking at the answer, or quote the range."
+    )
+    return line("fit.sensitivity", problem if beyond else None, f"{text}.")
+
+
+def _size_room(e: Evidence) -> float | None:
+    """Return the half-width of ln N* at the headline that the law's own draws allow."""
+    interval = e.size_interval()
+    return None if interval is None else float(np.log(interval[1] / interval[0]) / 2)
+
+
+def influence(e: Evidence) -> Check:
+    """Whether single runs, or a few, decide an exponent or the forecast."""
+    found = e.diagnosis.influence
+    move = largest_move(found, e.optimum.law)
+    if move is None:
+        return Check("fit.influence", Level.PASS, "too few points to leave any out.")
+    variation, name = move
+    text = _left_out(e, variation, name)
+    farthest = max(found, key=lambda v: abs(v.shift))
+    moved = abs(variation.exponents[name] / e.optimum.law.values()[name] - 1) > MOVED_EXPONENT
+    if abs(farthest.shift) > e.half_widths[1]:
+        moved, text = True, _left_out(e, farthest, name)
+    single, of = len(e.diagnosis.runs), e.diagnosis.run_count
+    tried = f"each of {of} runs" if single == of else f"{single} of {of} runs"
+    tried += ", by a screen" * (of > MOST_RUNS)
+    problem = (
+        f"{text}: a few runs decide. Look at them; leave them out with --where if they are not "
+        "of the regime you forecast."
+    )
+    return line(
+        "fit.influence",
+        problem if moved else None,
+        f"at most (leaving out {tried}, and a few at once): {text}.",
+    )
+
+
+def _left_out(e: Evidence, variation: Variation, name: str) -> str:
+    before, after = e.optimum.law.values()[name], variation.exponents[name]
+    return (
+        f"without {some(variation.removed)} {name} moves from {before:.3f} to {after:.3f} and "
+        f"the prediction at {REACH:.0f}x by {percent(variation.shift)}"
+    )
+
+
+def identifiability(e: Evidence) -> Check:
+    """R10: bounds, condition number, exponents against their intervals, the profile over E."""
+    condition = e.optimum.diagnostics["condition"]
+    if e.optimum.diagnostics.get("endless"):
+        return Check("fit.identifiability", Level.WARN, _endless(e))
+    if e.optimum.at_bound:
+        return Check("fit.identifiability", Level.WARN,
+                     f"{', '.join(e.optimum.at_bound)} ran to the edge of its domain: the data do "
+                     "not show that term. Hold it with --fix, or use a law without "
+                     "it.")  # fmt: skip
+    text = f"condition number {condition:.1g}"
+    text += _along_floor(e.diagnosis.profile)
+    if e.optimum.status is Status.ILL_CONDITIONED:
+        return Check("fit.identifiability", Level.WARN,
+                     f"{text}: some parameters are not determined. Predictions inside the data "
+                     "are; hold E with --fix or tie exponents to extrapolate.")  # fmt: skip
+    loose = _loose(e)
+    problem = (
+        f"{text}; {', '.join(loose)}. The exponents are not known: quote predictions, hold E "
+        "with --fix, or add runs that span more decades."
+    )
+    fine = f"{text} (coefficients drift together; exponents and predictions are what to compare)."
+    return line("fit.identifiability", problem if loose else None, fine)
+
+
+def _along_floor(profile: Profile | None) -> str:
+    """Say how the sum and the forecast move while the floor crosses its interval."""
+    if profile is None or not profile.inside().any():
+        return ""
+    rows = profile.inside()
+    text = (
+        f"; with {profile.parameter} anywhere from {profile.low:.4g} to {profile.high:.4g} the sum "
+        f"rises by at most {share(float(np.max(profile.rise[rows])))}"
+    )
+    there = profile.prediction[rows]
+    known = there[np.isfinite(there)]  # a held fit may be so steep that it has no forecast
+    if not len(known):
+        return text
+    low, high = np.min(known), np.max(known)
+    return f"{text} and the prediction at {REACH:.0f}x lies between {low:.4f} and {high:.4f}"
+
+
+def _endless(e: Evidence) -> str:
+    """Say that the least sum is approached and never reached, and what to do."""
+    names, beyond = e.optimum.diagnostics["endless"], e.optimum.diagnostics["beyond"]
+    further = f", by {share(beyond)} beyond the largest numbers" if beyond > LOWER else ""
+    return (
+        f"the sum has no minimum: it falls on as {', '.join(names)} run away{further}. The fit is "
+        "as far as they were followed. Predictions inside the data hold, parameters mean nothing: "
+        f"hold {names[0]} with --fix, or use a law without it."
+    )
+
+
+def _loose(e: Evidence) -> list[str]:
+    """Name the exponents whose interval is as wide as their value."""
+    found = []
+    for name in exponent_names(type(e.optimum.law)):
+        draws = np.asarray(e.resampled.draws.get(name, np.zeros(0)))
+        if len(draws) < 2:
+            continue
+        low, high = np.quantile(draws, [(1 - e.level) / 2, (1 + e.level) / 2])
+        if (high - low) / 2 > LOOSE_EXPONENT * e.optimum.law.values()[name]:
+            found.append(f"{name} lies anywhere from {low:.3f} to {high:.3f}")
+    return found
+
+
+def residuals(e: Evidence) -> Check:
+    """R11: size, worst runs, trends and runs of one sign, noise that changes with size."""
+    r = e.residuals()
+    spread = float(np.quantile(np.abs(r), 0.9) / NORMAL_90)
+    far = np.argsort(-np.abs(r))[:3].tolist()
+    worst = [f"{e.points.runs[i]} ({percent(float(-r[i]))})" for i in far]
+    text = f"robust sd {100 * spread:.2g} %; farthest from the law: {', '.join(worst)}"
+    astray = int(np.sum(np.abs(r) > max(OUTLYING * spread, ASTRAY)))
+    if spread > MIXED_REGIMES:
+        return Check("fit.residuals", Level.WARN,
+                     f"{text}. Above 2 % the table mixes regimes (under-trained, unfinished or "
+                     "badly tuned runs); leave them out with --where.")  # fmt: skip
+    if astray:
+        return Check("fit.residuals", Level.WARN,
+                     f"{text}. {_runs(astray)} more than {100 * np.expm1(ASTRAY):.0f} % and "
+                     f"{OUTLYING:.0f} sd away: a typing error, or a run that diverged or stopped? "
+                     "Leave out with --where what is not of the regime you "
+                     "forecast.")  # fmt: skip
+    trends = _trends(e, np.clip(r, -CLIPPED * spread, CLIPPED * spread)) if spread > 0 else []
+    problem = (
+        f"{text}. What is left over is not noise: {'; '.join(trends)}. The law bends: compare "
+        "laws (fit.alternatives), or fit only the runs nearest to the forecast."
+    )
+    return line("fit.residuals", problem if trends else None, f"{text}; no trend is left.")
+
+
+def _runs(count: int) -> str:
+    return "1 point lies" if count == 1 else f"{count} points lie"
+
+
+def _trends(e: Evidence, r: np.ndarray) -> list[str]:
+    """Name trends of clipped residuals along each axis, and signs that come in runs along it."""
+    axis, along = scale(e.points.inputs)
+    found = []
+    for symbol, values in {**e.problem.inputs, axis: along}.items():
+        t, z = slope_t(np.log(values), r), runs_z(np.log(values), r)
+        if abs(t) > TREND:
+            found.append(f"it {'falls' if t > 0 else 'rises'} with {symbol} (t = {-t:.1f})")
+        elif z < -TREND:
+            found.append(f"its signs come in runs along {symbol} (z = {z:.1f})")
+    return found
+
+
+def slope_t(x: np.ndarray, r: np.ndarray) -> float:
+    """Return Student's t of the slope of r on x; 0 where x does not vary or too few points."""
+    dx, dr = x - np.mean(x), r - np.mean(r)
+    spread = float(np.sum(dx**2))
+    if len(x) < 4 or spread == 0:
+        return 0.0
+    slope = float(np.sum(dx * dr)) / spread
+    left = float(np.sum((dr - slope * dx) ** 2))
+    if left == 0:
+        return 0.0 if slope == 0 else float(np.copysign(np.inf, slope))
+    return slope / np.sqrt(left / (len(x) - 2) / spread)
+
+
+def runs_z(x: np.ndarray, r: np.ndarray) -> float:
+    """Return the runs test's z of the signs of r in the order of x: negative if they cluster."""
+    signs = np.sign(r[np.argsort(x, kind="stable")])
+    signs = signs[signs != 0]
+    above, below = int(np.sum(signs > 0)), int(np.sum(signs < 0))
+    n = above + below
+    if min(above, below) < 2:
+        return 0.0
+    runs = 1 + int(np.sum(signs[1:] != signs[:-1]))
+    mean = 1 + 2 * above * below / n
+    variance = (mean - 1) * (mean - 2) / (n - 1)
+    return float((runs - mean) / np.sqrt(variance)) if variance > 0 else 0.0
+
+
+def alternatives(e: Evidence) -> Check:
+    """R12: rival laws by what they forecast of the runs that were held back."""
+    found, code = e.diagnosis.rivals, "fit.alternatives"
+    own = laws.name_of(e.optimum.law)
+    if not found:
+        return _without_rivals(e, own)
+    text = "; ".join(_rival(r) for r in found)
+    better = [r for r in found if _beats(r)]
+    if better:
+        best = min(better, key=lambda r: (r.errors() or (np.inf, 0.0))[0])
+        return Check(code, Level.WARN,
+                     f"{best.law} forecasts better than {own}: {text}. Fit it as well "
+                     f"({_option(best.law)}) and quote both forecasts.")  # fmt: skip
+    apart = [r for r in found if not r.cuts and abs(r.shift) > e.half_widths[1]]
+    if apart:
+        return Check(code, Level.WARN,
+                     f"no cut can choose between {own} and {', '.join(r.law for r in apart)}, "
+                     f"whose predictions differ by more than the interval: {text}. Quote both, or "
+                     "add runs.")  # fmt: skip
+    untested = not any(r.cuts for r in found)
+    problem = f"no cut could test whether another law forecasts better: {text}. Add smaller runs."
+    fine = f"no law that could be tested forecasts clearly better than {own}: {text}."
+    return line(code, problem if untested else None, fine)
+
+
+def _without_rivals(e: Evidence, own: str) -> Check:
+    """Say that nothing was compared: for want of points, or of another law."""
+    if candidates(type(e.optimum.law), len(e.optimum.u), sys.maxsize):
+        return Check("fit.alternatives", Level.WARN,
+                     f"{len(e.points)} points are too few to fit another law beside {own}: whether "
+                     "one forecasts better was not shown. Add runs.")  # fmt: skip
+    return Check("fit.alternatives", Level.PASS,
+                 f"no other law here is about the same inputs and output as {own}.")  # fmt: skip
+
+
+def _option(rival: str) -> str:
+    """Return the option that fits a rival: another law, or the law itself with a tie."""
+    name, _, tie = rival.partition(" with ")
+    return f"--tie {tie.replace(' = ', '=')}" if tie else f"--law {name}"
+
+
+def _beats(rival: Rival) -> bool:
+    errors = rival.errors()
+    if errors is None or 2 * rival.wins() <= len(rival.cuts):
+        return False
+    return errors[0] < BETTER * errors[1]
+
+
+def _rival(rival: Rival) -> str:
+    """Say what a rival forecasts, and how well."""
+    errors, at = rival.errors(), f"{percent(rival.shift)} at {REACH:.0f}x"
+    if errors is None:
+        return f"{rival.law} was not tested, and predicts {at}"
+    return (
+        f"{rival.law} missed held-back runs by {100 * errors[0]:.2f} % where the fit missed by "
+        f"{100 * errors[1]:.2f} % ({rival.wins()} of {len(rival.cuts)} cuts), and predicts {at}"
+    )

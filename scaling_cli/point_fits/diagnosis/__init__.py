@@ -1,0 +1,1 @@
+"""What a fit rests on: choices, influence, rivals, isoFLOP slices."""

@@ -1,0 +1,319 @@
+"""`fit`: from a table to a Fit that can be used, judged and repeated."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scaling_cli import laws
+from scaling_cli.artefacts.fit import Fit
+from scaling_cli.engine import executors
+from scaling_cli.engine.executors import Executor
+from scaling_cli.engine.priors import Given, as_text
+from scaling_cli.engine.problem import Problem, to_free
+from scaling_cli.engine.solve import prepared
+from scaling_cli.ingest._points import as_points, weight_name
+from scaling_cli.laws._law import Law
+from scaling_cli.point_fits.certainty.companion import companion, problem_of
+from scaling_cli.point_fits.certainty.resampling import (
+    Plan,
+    Resamples,
+    clusters,
+    intervals,
+    resample,
+    undetermined,
+)
+from scaling_cli.point_fits.certainty.uncertainty import Cut, assemble, backtest, cuts_by_share
+from scaling_cli.point_fits.checklist import Evidence, checklist
+from scaling_cli.point_fits.diagnosis import rivals
+from scaling_cli.point_fits.diagnosis.diagnosis import COMPUTE_FACTORS, diagnose
+from scaling_cli.runs.points import Points
+from scaling_cli.search.optimum import Optimum, make_problem, refuse
+from scaling_cli.search.settling import settle, smallest_corner
+from scaling_cli.vocabulary.arguments import check_level
+from scaling_cli.vocabulary.objective import Objective
+from scaling_cli.vocabulary.versions import versions
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import ArrayLike
+
+    from scaling_cli.runs.table import Runs
+
+EMBEDDED_POINTS = 20_000  # beyond it the fit file holds the digest alone
+
+
+def fit(
+    data: "Points | Runs | pd.DataFrame | str | os.PathLike[str]",
+    *,
+    law: str = "chinchilla",
+    target: str | None = None,
+    where: str | None = None,
+    at: str = "final",
+    objective: Objective | None = None,
+    fix: Mapping[str, float] | None = None,
+    tie: Mapping[str, str] | None = None,
+    weights: "str | ArrayLike | None" = None,
+    prior: Mapping[str, Given] | None = None,
+    bootstrap: int = 1000,
+    bootstrap_kind: str = "pairs",
+    cluster: str = "run",
+    seed: int = 0,
+    level: float = 0.9,
+    command: str = "",
+    executor: str | Executor = executors.SERIAL_NAME,
+) -> Fit:
+    """Fit a law and everything a careful person needs to judge it.
+
+    Parameters
+    ----------
+    data : Points, Runs, DataFrame or path
+        What to fit: selected points, ingested runs, or anything `read` understands.
+    law : str
+        Name of a law; see `scaling laws`.
+    target, where, at : str, optional
+        Which column is predicted, which runs, which rows of each; see `selection.select`.
+    objective : Objective, optional
+        Huber with delta 1e-3 on ln loss by default.
+    fix : mapping of parameter to float, optional
+        Parameters held at a value.
+    tie : mapping of parameter to parameter, optional
+        Parameters made equal to another: {"alpha": "beta"}.
+    weights : str or array, shape (n,), optional
+        How much each point counts: a column of `data`, or numbers if `data` are Points. They
+        multiply the terms of the objective; only their ratios matter to the fit. Points of weight
+        zero are left out.
+    prior : mapping of parameter to str, (center, sd) or Prior, optional
+        Beliefs that enter the point fit and all intervals: {"alpha": "0.35+-0.05"}. A positive
+        parameter is given the median `center`, and its logarithm the sd `sd / center`.
+    bootstrap : int
+        Resamples behind the parameter intervals; 0 for intervals by the delta method.
+    bootstrap_kind : {"pairs", "wild"}
+        What is resampled: whole runs, or the signs of the residuals of whole runs.
+    cluster : {"run", "config"}
+        What is resampled together: rows of a run, or also runs of the same inputs (seeds).
+    seed : int
+        Of all random numbers.
+    level : float
+        Nominal coverage of the stored intervals.
+    command : str
+        Command line that made the fit, stored in it.
+    executor : str or Executor
+        Where refits run: `serial`, this process; `dask:tcp://10.0.0.1:8786`, the workers of that
+        scheduler (needs the extra `dask`). Results are the same to the last bit on machines of
+        one kind.
+
+    Returns
+    -------
+    Fit
+
+    Raises
+    ------
+    DataError
+        If the data cannot be read or contradict themselves.
+    FitError
+        If no usable fit exists: too few points, not identified, not converged.
+    """
+    check_level(level)
+    plan = Plan(bootstrap, bootstrap_kind, cluster, seed)  # refuses what cannot be drawn
+    law_class = laws.get(law)
+    points, sources = as_points(data, law_class, target=target, where=where, at=at, weights=weights)
+    chosen = objective or Objective()
+    problem = make_problem(points, law_class, chosen, fix, tie, prior=prior)
+    refuse(points, problem)
+    selection = {
+        "target": target, "where": where, "at": at, "fix": dict(fix or {}),
+        "tie": dict(tie or {}), "weight": weight_name(weights), "prior": as_text(prior),
+        "bootstrap": bootstrap, "bootstrap_kind": bootstrap_kind, "cluster": cluster,
+        "seed": seed, "level": level,
+    }  # fmt: skip
+    described = describe(points) | {"sources": sources}
+    with prepared(_needed(problem)), executors.opened(executor) as opened:
+        problem, optimum = settle(problem, seed=seed)
+        bare = Fit(
+            law=optimum.law, status=optimum.status, objective=chosen, value=optimum.value,
+            n_points=len(points), left_out=list(points.left_out), data=described,
+            derived=derived(optimum.law, points), diagnostics=optimum.diagnostics,
+            selection=selection, origin={"kind": "computed"}, versions=versions(),
+            command=command,
+        )  # fmt: skip
+        return _judged(bare, points, problem, optimum, plan, executor=opened)
+
+
+def _needed(problem: Problem) -> list[Problem]:
+    """Return a problem for every law that a fit of this one calls on."""
+    other = problem_of(problem)
+    known = [problem, *([] if other is None else [other]), *rivals.problems(problem)]
+    return list({p.law: p for p in known}.values())
+
+
+def refit_objective(
+    points: Points,
+    law: str,
+    objective: Objective | None = None,
+    fix: Mapping[str, float] | None = None,
+    tie: Mapping[str, str] | None = None,
+    *,
+    prior: Mapping[str, Given] | None = None,
+    seed: int = 0,
+) -> Optimum:
+    """Return the bare optimum, without uncertainty or checks.
+
+    Raises
+    ------
+    FitError
+        As `fit`.
+    """
+    problem = make_problem(points, laws.get(law), objective or Objective(), fix, tie, prior=prior)
+    refuse(points, problem)
+    return settle(problem, seed=seed)[1]
+
+
+def _judged(
+    bare: Fit,
+    points: Points,
+    problem: Problem,
+    optimum: Optimum,
+    plan: Plan,
+    *,
+    executor: Executor,
+) -> Fit:
+    """Add intervals, backtest and checklist."""
+    level = bare.selection["level"]
+    resampled = resample(points, problem, optimum, plan, executor=executor)
+    masks = cuts_by_share(points, len(optimum.u))
+    other = companion(problem, masks)
+    cuts = backtest(points, problem, optimum, masks, companion=other, executor=executor)
+    uncertainty = assemble(
+        points, problem, optimum, cuts, plan.seed,
+        companion=other and other.law, executor=executor,
+    )  # fmt: skip
+    found = diagnose(
+        points, problem, optimum,
+        draws=resampled.draws, uncertainty=uncertainty, masks=masks, cuts=cuts, level=level,
+        companion=other,
+    )  # fmt: skip
+    sure = replace(
+        bare,
+        intervals=_intervals(points, problem, optimum, resampled, plan.cluster, level=level),
+        uncertainty=uncertainty,
+        backtest=backtest_dict(cuts, uncertainty.axis, uncertainty.drift),
+        derived=dict(bare.derived) | found.derived(),
+        diagnostics=dict(bare.diagnostics) | found.to_dict()
+        | {"resampling": _resampling(resampled), "priors": _moved(problem, optimum)},
+    )  # fmt: skip
+    checks = checklist(
+        Evidence(
+            points=points, problem=problem, optimum=optimum, resampled=resampled,
+            cuts=cuts, uncertainty=uncertainty, diagnosis=found,
+            half_widths=_half_widths(sure, found.target.inputs), level=level,
+            selection=bare.selection, sources=bare.data["sources"], command=bare.command,
+        )
+    )  # fmt: skip
+    return replace(sure, checks=checks)
+
+
+def _intervals(
+    points: Points,
+    problem: Problem,
+    optimum: Optimum,
+    resampled: Resamples,
+    cluster: str,
+    *,
+    level: float,
+) -> dict[str, dict[str, Any]]:
+    """Return parameter intervals: percentiles of resamples, or the delta method without any.
+
+    What the data leave open has no ends, but a reason.
+    """
+    if resampled.asked:
+        found, method = intervals(resampled.draws, level, resampled.method), resampled.method
+    else:
+        from scaling_cli.point_fits.certainty import delta
+
+        curved = delta.curvature(problem, optimum.u, clusters(points, cluster))
+        found, method = delta.of_parameters(problem, optimum.u, curved, level), "delta"
+    return found | {
+        name: {"level": level, "low": None, "high": None, "method": method, "reason": reason}
+        for name, reason in undetermined(problem, optimum).items()
+    }
+
+
+def _resampling(resampled: Resamples) -> dict[str, Any]:
+    """Return how the resamples were refitted, as the fit file holds it."""
+    return {
+        "method": resampled.method, "asked": resampled.asked,
+        "converged": len(next(iter(resampled.draws.values()))),
+        "started_elsewhere": resampled.restarted, "better_elsewhere": resampled.better,
+    }  # fmt: skip
+
+
+def _moved(problem: Problem, optimum: Optimum) -> dict[str, Any]:
+    """Return, of each prior, how many of its sds the fit lies from its centre, and tau."""
+    if problem.penalty is None:
+        return {}
+    names, values = list(problem.law.parameters()), optimum.law.values()
+    away = {
+        name: (float(to_free(problem.law, name, values[name])) - belief.center) / belief.sd
+        for name, belief in problem.penalty.beliefs.items()
+        if name in names
+    }
+    return {"tau": problem.penalty.tau(smallest_corner(problem)), "sds_from_center": away}
+
+
+def _half_widths(fit_: Fit, at: Mapping[str, float]) -> tuple[float, float]:
+    """Return half the widths of the mean-curve and new-run intervals, in ln output."""
+    prediction = fit_.predict(level=fit_.selection["level"], **at)
+    found = prediction.half_widths()
+    if found is None:
+        return float("inf"), float("inf")
+    return float(found[0][0]), float(found[1][0])
+
+
+def backtest_dict(cuts: Sequence[Cut], axis: str, drift: float) -> dict[str, Any]:
+    """Return the backtest as the fit file holds it."""
+    note = (
+        f"largest runs hidden along {axis}, law refitted, misses scored; drift "
+        f"{100 * drift:.2g} % per decade"
+        if cuts
+        else "no backtest is possible with these points: intervals are UNTESTED"
+    )
+    return {"axis": axis, "cuts": [c.to_dict() for c in cuts], "note": note}
+
+
+def describe(points: Points) -> dict[str, Any]:
+    """Return the data record of a fit file: digest, ranges, conventions, the points."""
+    record: dict[str, Any] = {
+        "sha256": points.sha256(),
+        "ranges": points.ranges(),
+        "conventions": dict(points.conventions),
+        "notes": list(points.notes),
+    }
+    if len(points) <= EMBEDDED_POINTS:
+        record["points"] = {
+            "inputs": {s: np.asarray(v).tolist() for s, v in points.inputs.items()},
+            "output": np.asarray(points.output).tolist(),
+            "runs": list(points.runs),
+        }
+        if points.weight is not None:
+            record["points"]["weight"] = points.weights().tolist()
+    return record
+
+
+def derived(law: Law, points: Points) -> dict[str, Any]:
+    """Return derived quantities of compute at 1x, 10x and 100x the largest run."""
+    ranges = points.ranges()
+    if "C" not in ranges:
+        return {}
+    found = {}
+    for name, declared in law.derived_quantities().items():
+        if list(declared.inputs) != ["C"]:
+            continue
+        found[name] = [
+            {"C": factor * ranges["C"][1], declared.output.symbol:
+             float(law.derive(name, C=factor * ranges["C"][1]))}
+            for factor in COMPUTE_FACTORS
+        ]  # fmt: skip
+    return found

@@ -1,0 +1,1 @@
+"""`scaling check`: stored fits refitted and compared."""

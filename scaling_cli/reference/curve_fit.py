@@ -1,0 +1,172 @@
+"""Checking stored fits of loss curves: at anchor points, on their data, by a refit.
+
+A published fit was stopped early or fitted elsewhere, so it is not refitted: where its data are at
+hand, its objective and its errors on held-out runs must come out as stored.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scaling_cli import datasets
+from scaling_cli.artefacts.check_result import (
+    SAME_EQUATION,
+    SAME_OBJECTIVE,
+    SAME_PREDICTION,
+    CheckResult,
+    Verdict,
+    difference,
+    judge,
+    without_data,
+)
+from scaling_cli.artefacts.curve_fit import CurveFit
+from scaling_cli.numerics.mestimate import huber_sum
+from scaling_cli.runs.curve import Curve, digest
+from scaling_cli.schedules import parse_schedule
+from scaling_cli.vocabulary.errors import DataError
+
+
+def check(
+    fit: CurveFit, name: str, path: Path, *, update: bool, mirror: str | Path | None
+) -> CheckResult:
+    """Check one fit file; see `reference.check`.
+
+    Raises
+    ------
+    DataError
+        If the data are at hand but are not those that were fitted.
+    """
+    anchors = fit.origin.get("anchors") or []
+    error = max((difference(_at(fit, a["inputs"]), a["value"]) for a in anchors), default=None)
+    result = CheckResult(name, Verdict.FAIL, error, None, fit.value, "", str(path))
+    if error is not None and error > SAME_EQUATION:
+        return replace(
+            result,
+            message=f"the laws no longer give the stored predictions: off by {error:.2g} of the "
+            f"loss at an anchor point (allowed {SAME_EQUATION:g}).",
+        )
+    held = fit.origin.get("held_out") or {}
+    found = _curves(fit, held.get("schedules") or {}, mirror)
+    if found is None:
+        return without_data(fit.origin, result, len(anchors))
+    if fit.origin.get("kind") == "published":
+        return _evaluated(fit, found, held, result)
+    return _refitted(fit, found, result, update=update)
+
+
+def _at(fit: CurveFit, inputs: Mapping[str, Any]) -> float:
+    return float(fit.predict(inputs["schedule"], [inputs["S"]], N=inputs.get("N")).value[0])
+
+
+def _curves(
+    fit: CurveFit, held_out: Mapping[str, str], mirror: str | Path | None
+) -> dict[str, Curve] | None:
+    """Return the curves of a fit, fitted and held out, if they are at hand and unchanged.
+
+    Raises
+    ------
+    DataError
+        If a run is missing, or the fitted points are others.
+    """
+    if fit.data.get("points"):
+        found = {curve.run: curve for curve in fit.curves()}
+    else:
+        card = fit.origin.get("card")
+        fetched = datasets.at_hand(card, mirror=mirror) if card else None
+        if fetched is None:
+            return None
+        texts = {run.run: run.schedule for run in fit.runs} | dict(held_out)
+        found = {run: _of_table(fetched, run, text) for run, text in texts.items()}
+    fitted = [found[run.run].thinned() for run in fit.runs]
+    if digest(fitted) != fit.data["sha256"]:
+        raise DataError(
+            f"the curves have changed since this fit: SHA-256 {digest(fitted)[:12]}, the file was "
+            f"fitted to SHA-256 {fit.data['sha256'][:12]}.",
+            hint="Fit again, or bring back the data that were fitted.",
+        )
+    return found
+
+
+def _of_table(fetched: datasets.Fetched, run: str, schedule: str) -> Curve:
+    table = fetched.table
+    rows = [i for i, name in enumerate(table["run_id"].to_pylist()) if name == run]
+    if not rows:
+        raise DataError(
+            f"data set {fetched.card.name} has no run {run!r}.", file=str(fetched.card.path)
+        )
+    step, loss = (table[c].to_numpy()[rows] for c in ("step", "loss"))
+    return Curve(run, parse_schedule(schedule), step, loss)
+
+
+def _evaluated(
+    fit: CurveFit, found: Mapping[str, Curve], held: Mapping[str, Any], result: CheckResult
+) -> CheckResult:
+    """Evaluate the fit on its data: its objective, and its errors on held-out runs."""
+    fitted = [found[run.run].thinned() for run in fit.runs]
+    residuals = np.concatenate([_residuals(fit, curve) for curve in fitted])
+    value = huber_sum(residuals, fit.objective.delta)
+    result = replace(result, objective=value)
+    if fit.value is not None and difference(value, fit.value) > SAME_OBJECTIVE:
+        return replace(
+            result,
+            message=f"on its data the objective is {value:.12g}, stored {fit.value:.12g}.",
+        )
+    runs = held.get("schedules") or {}
+    off = [np.abs(np.expm1(_residuals(fit, found[run]))) for run in runs]
+    stored, digits = held.get("mean_relative_error"), held.get("digits", 5)
+    got = round(float(np.mean([o.mean() for o in off])), digits) if off else None
+    if got != stored:
+        return replace(
+            result, message=f"the error on {len(off)} held-out runs is {got}, stored {stored}."
+        )
+    said = f"; mean relative error {stored} on {len(off)} held-out runs" if off else ""
+    return replace(result, status=Verdict.PASS, message=f"evaluated on its data{said}.")
+
+
+def _residuals(fit: CurveFit, curve: Curve) -> np.ndarray:
+    return np.log(fit.along(curve).value) - np.log(curve.loss)
+
+
+def _refitted(
+    fit: CurveFit, found: Mapping[str, Curve], result: CheckResult, *, update: bool
+) -> CheckResult:
+    """Refit and compare the objectives of the laws and the predictions."""
+    from scaling_cli.curve_fits.fitting import fit_curves
+
+    chosen = fit.selection
+    options: dict[str, Any] = {
+        "law": fit.name_of_law, "warmup": chosen.get("warmup"), "fix": chosen.get("fix") or None,
+        "prior": chosen.get("prior_strength", 1.0),
+    }  # fmt: skip
+    curves = [found[run.run] for run in fit.runs]
+    new = fit_curves(curves, **options, bootstrap=0, hold_out=False)
+    sums = [sum(f.value or 0.0 for f in one.laws.values()) for one in (new, fit)]
+    anchors = fit.origin.get("anchors") or [
+        {"inputs": {"schedule": c.schedule.text(), "S": int(c.step[-1])}} for c in curves
+    ]
+    error = max(difference(_at(new, a["inputs"]), _at(fit, a["inputs"])) for a in anchors)
+    allowed = {"objective": SAME_OBJECTIVE, "prediction": SAME_PREDICTION}
+    allowed |= fit.origin.get("tolerance") or {}
+    verdict, message = judge(sums[0], sums[1], error, allowed)
+    if verdict is Verdict.BETTER and update:
+        again = fit_curves(curves, **options, bootstrap=chosen.get("bootstrap", 0))
+        _as_before(again, fit).to_json(result.file)
+        verdict, message = Verdict.PASS, f"{message} Written."
+    return replace(result, status=verdict, message=message, objective=new.value,
+                   max_relative_error=error)  # fmt: skip
+
+
+def _as_before(again: CurveFit, fit: CurveFit) -> CurveFit:
+    """Return a refit with what a file says of itself and of its curves, which are the same.
+
+    Curves of others are not in the file, and must not come into it by a refit.
+    """
+    known = {run.run: run.known for run in fit.runs}
+    runs = [replace(run, known=known[run.run]) for run in again.runs]
+    anchors = [a | {"value": _at(again, a["inputs"])} for a in fit.origin.get("anchors") or []]
+    origin = {**fit.origin, "anchors": anchors} if anchors else fit.origin
+    about = {"name": fit.name, "origin": origin, "command": fit.command, "data": fit.data}
+    return replace(again, runs=runs, **about)

@@ -1,0 +1,1 @@
+"""What a stored thing says: one kind a file."""

@@ -1,0 +1,146 @@
+"""From ingested runs to loss curves with their schedules."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from scaling_cli.runs.curve import Curve
+from scaling_cli.runs.table import Runs, default_target
+from scaling_cli.runs.view import View
+from scaling_cli.runs.where import rows_where
+from scaling_cli.schedules import parse_schedule
+from scaling_cli.schedules._identification import Verdict, identify_schedule
+from scaling_cli.schedules._schedule import Schedule
+from scaling_cli.vocabulary.errors import DataError, UsageError
+from scaling_cli.vocabulary.outcomes import LeftOut
+
+AS_GIVEN = "schedule: as given."
+
+
+def curves_of(
+    runs: Runs,
+    *,
+    target: str | None = None,
+    where: str | None = None,
+    schedules: Mapping[str, Schedule | str] | None = None,
+    otherwise: Schedule | str | None = None,
+    start: int | None = None,
+) -> tuple[list[Curve], list[LeftOut]]:
+    """Return the curves of ingested runs, with their schedules, and the runs that are none.
+
+    The schedule of a run is the one given, else its column `schedule` as text, else the one that
+    its logged learning rate follows.
+
+    Parameters
+    ----------
+    runs : Runs
+        What `read` returned.
+    target : str, optional
+        Column of the loss. Default: `val_loss` where there is one, else `loss`.
+    where : str, optional
+        Rows to keep, as in `fit`.
+    schedules : mapping of run to Schedule or text, optional
+    otherwise : Schedule or text, optional
+        For runs that log neither a schedule nor a learning rate.
+    start : int, optional
+        First step to take. Default: the end of the warm-up.
+
+    Raises
+    ------
+    DataError
+        If no run has a curve and a schedule.
+    UsageError
+        If a schedule is given for a run that is not there, its text cannot be read, or `where`
+        cannot.
+    """
+    view, names = View.of(runs), runs.runs["run_id"].to_pylist()
+    given = dict(schedules or {})
+    for run in given:
+        if run not in names:
+            raise UsageError(
+                f"a schedule is given for {run!r}, which is no run.",
+                hint=f"Runs: {', '.join(names)}.",
+            )
+    kept = np.ones(len(view), bool)
+    if where is not None and len(view):
+        kept = rows_where(where, view.column, view.names(), len(view))
+    column = target or default_target(runs)
+    found, left = [], []
+    for i, name in enumerate(names):
+        rows = view.take(np.flatnonzero((view.owner == i) & kept))
+        try:
+            if not len(rows):
+                raise DataError(f"where: not {where}" if where else "it has no rows.")
+            schedule = _schedule(rows, given.get(name), otherwise)
+            found.append(_curve(name, rows, column, schedule, start))
+        except DataError as error:
+            left.append(LeftOut(name, error.message))
+    if not found:
+        reasons = "; ".join(f"{item.run}: {item.reason}" for item in left)
+        raise DataError("no run has a loss curve and a schedule.", hint=f"Left out: {reasons}")
+    return found, left
+
+
+def _curve(
+    name: str,
+    rows: View,
+    target: str,
+    known: tuple[Schedule, int, list[str]],
+    start: int | None,
+) -> Curve:
+    columns = rows.names()
+    missing = [column for column in ("step", target) if column not in columns]
+    if missing:
+        raise DataError(f"no column {' and '.join(missing)}.")
+    step, loss = rows.column("step"), rows.column(target)
+    schedule, shift, notes = known
+    batch, params = (_fact(rows, column) for column in ("batch_tokens", "params"))
+    if schedule.unit == "tokens":
+        if batch is None:
+            raise DataError("its schedule runs over tokens and batch_tokens is not known.")
+        schedule = schedule.in_steps(batch)
+    warm = [phase.end for phase in schedule.phases() if phase.name == "warm-up"][:1]
+    first = start if start is not None else (warm[0] if warm else 1)
+    at = step - shift
+    taken = np.isfinite(at) & rows.own(target) & (at >= first)
+    if (~np.isfinite(loss[taken])).any():
+        raise DataError("its loss is not finite along the run; the run diverged.")
+    return Curve(name, schedule, at[taken], loss[taken], tuple(notes), params, batch)
+
+
+def _fact(rows: View, column: str) -> float | None:
+    """Return a number that is the same along a run, where it is known."""
+    if column not in rows.names():
+        return None
+    first = rows.column(column)[:1]
+    return float(first[0]) if len(first) and np.isfinite(first).all() else None
+
+
+def _schedule(
+    rows: View, given: Schedule | str | None, otherwise: Schedule | str | None
+) -> tuple[Schedule, int, list[str]]:
+    """Return the schedule, the step of the log at which it starts, and where it is from."""
+    if given is not None:
+        return _parsed(given), 0, [AS_GIVEN]
+    columns = rows.names()
+    stated = rows.column("schedule")[0] if "schedule" in columns else None
+    if isinstance(stated, str):
+        try:
+            return parse_schedule(stated), 0, ["schedule: as its column states."]
+        except UsageError as error:
+            raise DataError(f"its schedule {stated!r}: {error.message}") from error
+    if "lr" not in columns or not rows.own("lr").any():
+        if otherwise is not None:
+            return _parsed(otherwise), 0, [AS_GIVEN]
+        raise DataError("neither a schedule nor a learning rate is logged.")
+    step, lr = rows.column("step"), rows.column("lr")
+    logged = rows.own("lr") & np.isfinite(step) & np.isfinite(lr)
+    found = identify_schedule(step[logged], lr[logged])
+    notes = [f"schedule: {found.schedule} ({found.verdict}, from its learning rate).", *found.notes]
+    if found.verdict is Verdict.UNEXPLAINED:
+        notes[0] = "schedule: its learning rate as logged; no family explains it."
+    return found.schedule, found.shift, notes
+
+
+def _parsed(schedule: Schedule | str) -> Schedule:
+    return parse_schedule(schedule) if isinstance(schedule, str) else schedule

@@ -1,0 +1,134 @@
+"""The table a law is fitted to: one row per observation, its run, and everything left out.
+
+`select` turns ingested runs into `Points`; it drops nothing without listing it.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from scaling_cli.vocabulary.outcomes import LeftOut
+from scaling_cli.vocabulary.quantities import FLOPS_PER_PARAM_TOKEN
+
+if TYPE_CHECKING:
+    pass
+
+
+@dataclass(frozen=True)
+class Points:
+    """What a law is fitted to.
+
+    Parameters
+    ----------
+    inputs : mapping of symbol to array, shape (n,)
+        The law's inputs in SI units, float64, finite and positive.
+    output : array, shape (n,)
+        The measured output (loss in nats/token unless `conventions` says otherwise).
+    runs : sequence of str, length n
+        Run of each point: the unit that is resampled, held out and named in messages.
+    conventions : mapping
+        Counting convention or unit by symbol, such as {"N": "total", "L": "nats/token"}.
+    left_out : sequence of LeftOut
+        Every run that was seen and is not here.
+    notes : sequence of str
+        What was assumed in selecting (final value taken from which rows, and so on).
+    compute : array, shape (n,), optional
+        Measured training compute in FLOP where the table has it; checked against 6ND.
+    weight : array, shape (n,), optional
+        How much each point counts, positive: a relative precision, so that four times the weight
+        stands for half the noise. All count alike where it is absent.
+    counts : mapping of convention to array, shape (n,)
+        Model sizes counted in other ways than the fitted one, where every point has them.
+    """
+
+    inputs: Mapping[str, np.ndarray]
+    output: np.ndarray
+    runs: Sequence[str]
+    conventions: Mapping[str, str] = field(default_factory=dict)
+    left_out: Sequence[LeftOut] = ()
+    notes: Sequence[str] = ()
+    compute: np.ndarray | None = None
+    weight: np.ndarray | None = None
+    counts: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        """Return the number of points."""
+        return len(self.output)
+
+    def take(self, rows: np.ndarray) -> "Points":
+        """Return the points at these rows (boolean mask or indices), nothing else changed."""
+        index = np.arange(len(self))[rows].tolist()
+        return Points(
+            inputs={symbol: values[index] for symbol, values in self.inputs.items()},
+            output=self.output[index],
+            runs=[str(self.runs[i]) for i in index],
+            conventions=self.conventions,
+            left_out=self.left_out,
+            notes=self.notes,
+            compute=None if self.compute is None else self.compute[index],
+            weight=None if self.weight is None else self.weight[index],
+            counts={convention: sizes[index] for convention, sizes in self.counts.items()},
+        )
+
+    def weights(self) -> np.ndarray:
+        """Return how much each point counts, shape (n,)."""
+        return np.ones(len(self)) if self.weight is None else np.asarray(self.weight, float)
+
+    def sha256(self) -> str:
+        """Return a digest of inputs, output and weights, independent of the order of rows."""
+        columns = [np.asarray(self.inputs[s], np.float64) for s in sorted(self.inputs)]
+        columns.append(np.asarray(self.output, np.float64))
+        names = [*sorted(self.inputs), "output"]
+        if self.weight is not None:
+            columns.append(self.weights())
+            names.append("weight")
+        table = np.stack(columns, axis=1)
+        order = np.lexsort(table.T[::-1])
+        head = ",".join(names).encode()
+        return hashlib.sha256(head + np.ascontiguousarray(table[order]).tobytes()).hexdigest()
+
+    def ranges(self) -> dict[str, list[float]]:
+        """Return [smallest, largest] of every input, of the output and of the scale axis."""
+        axis, values = scale(self.inputs)
+        columns = {**self.inputs, "L": self.output, axis: values}
+        return {s: [float(np.min(v)), float(np.max(v))] for s, v in columns.items()}
+
+
+def scale(inputs: Mapping[str, np.ndarray]) -> tuple[str, np.ndarray]:
+    """Return the axis along which a forecast reaches out, and its values.
+
+    Training compute 6ND (6 N_avg D) where both factors are inputs, else the law's only input,
+    else the product of all inputs. It is infinite where no number is as large.
+    """
+    size = inputs.get("N", inputs.get("N_avg"))
+    if len(inputs) == 1:
+        symbol, values = next(iter(inputs.items()))
+        return symbol, np.asarray(values)
+    with np.errstate(over="ignore"):
+        if size is not None and "D" in inputs:
+            return "C", FLOPS_PER_PARAM_TOKEN * np.asarray(size) * np.asarray(inputs["D"])
+        return "*".join(inputs), np.prod([np.asarray(v) for v in inputs.values()], axis=0)
+
+
+def straddled(
+    runs: Sequence[str], values: np.ndarray, cuts: Iterable[tuple[float, Sequence[str]]]
+) -> int:
+    """Return at how many cuts a run has rows on both sides.
+
+    Its end is then forecast from its own beginning, which is easier than a run not seen at all.
+
+    Parameters
+    ----------
+    runs : sequence of str
+        Run of each point.
+    values : array, shape (n,)
+        Points along the axis that is cut.
+    cuts : iterable of (largest value fitted, runs held back)
+    """
+    smallest: dict[str, float] = {}
+    for run, value in zip(runs, values.tolist(), strict=True):
+        smallest[run] = min(value, smallest.get(run, value))
+    return sum(any(smallest[run] <= edge for run in held) for edge, held in cuts)

@@ -1,0 +1,399 @@
+"""The store: runs, points and sources as Parquet, written atomically, read by anyone.
+
+    manifest.json                          what is in force; replaced last
+    points/bucket=00..15/seg-<hash>.parquet   immutable, named by content, sorted by run and step
+    tables/runs-<hash>.parquet, tables/sources-<hash>.parquet   immutable, named by content
+    runs.parquet, sources.parquet          the same tables under plain names, for other tools
+
+A process that is killed while writing leaves the old store or the new one: files that the
+manifest does not name are never read here, and the next append sweeps them away. One writer at
+a time holds `.lock`; others wait.
+
+The manifest is also the store's signature: it is the first file of a new store, a folder with
+files and without it is refused, and only files of the names above are replaced or deleted.
+"""
+
+import contextlib
+import json
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet
+
+from scaling_cli.runs.plausible import doubts
+from scaling_cli.runs.table import ColumnReading, Note, Runs, combine, stack, with_units
+from scaling_cli.vocabulary.errors import DataError
+
+FORMAT = 1
+BUCKETS = 16
+MANIFEST = "manifest.json"
+_KIND = "scaling store"
+_ROW_GROUP = 131072
+# A bucket with more segments than this is rewritten as one at the next append to it.
+_MOST_SEGMENTS = 8
+_ELSEWHERE = "Name a new or an empty folder (--store DIR)."
+_AGAIN = "Ingest the logs into a new store."
+_HASH = "[0-9a-f]{16}"
+_OWN_FILE = re.compile(
+    rf"points/bucket=\d+/seg-{_HASH}\.parquet|tables/(runs|sources)-{_HASH}\.parquet"
+)
+_OWN_PARTIAL = re.compile(rf"\d+-(manifest\.json|(seg-{_HASH}|(runs|sources)(-{_HASH})?)\.parquet)")
+
+
+@dataclass(frozen=True)
+class StoreReport:
+    """What an append did: run ids by what happened to them, and the store afterwards."""
+
+    path: str
+    added: tuple[str, ...]
+    replaced: tuple[str, ...]
+    unchanged: tuple[str, ...]
+    removed: tuple[str, ...]
+    """Runs that their source no longer holds."""
+    points: int
+    """Points in the store now."""
+
+
+def is_store(path: str | Path) -> bool:
+    """Say whether a folder is a store, whole or damaged.
+
+    A manifest that cannot be read counts: what lies beside it must not be read as logs.
+    """
+    file = Path(path) / MANIFEST
+    if not file.is_file():
+        return False
+    try:
+        manifest = json.loads(file.read_text(encoding="utf8"))
+    except (OSError, ValueError):
+        return True
+    return isinstance(manifest, dict) and manifest.get("kind") == _KIND
+
+
+def append(store: str | Path, runs: Runs) -> StoreReport:
+    """Put runs into a store; made if it is not there.
+
+    A source with the same content, reader and mapping is skipped. A source that has changed
+    replaces the runs it gave before.
+
+    Raises
+    ------
+    DataError
+        If there is something else in the place, or a run is in the store from another source.
+    """
+    root = Path(store)
+    _refuse_another(root)
+    root.mkdir(parents=True, exist_ok=True)
+    with _locked(root):
+        if not is_store(root):
+            _put_manifest(root, _empty_manifest())
+        manifest = _manifest(root)
+        change = _compare(_table(root, manifest, "sources"), runs)
+        if change.fresh or change.gone:
+            manifest = _write(root, manifest, change, runs)
+        _sweep(root, manifest)
+        return StoreReport(
+            str(root),
+            tuple(sorted(change.fresh - change.gone)),
+            tuple(sorted(change.fresh & change.gone)),
+            tuple(sorted(change.unchanged)),
+            tuple(sorted(change.gone - change.fresh)),
+            sum(segment["rows"] for segment in manifest["segments"]),
+        )
+
+
+def _refuse_another(root: Path) -> None:
+    """Refuse a place that holds what no store wrote, before anything is written there."""
+    if os.path.lexists(root) and not root.is_dir():
+        message = "this is not a folder, so it cannot be a store."
+        raise DataError(message, file=str(root), hint=_ELSEWHERE)
+    # Listed before the manifest is looked for: another writer may sign the folder in between.
+    entries = sorted(root.iterdir()) if root.is_dir() else []
+    if is_store(root):
+        _manifest(root)
+        return
+    others = [entry.name for entry in entries if not _is_beginning(entry)]
+    if others:
+        names = ", ".join(others[:3]) + (f" and {len(others) - 3} more" if others[3:] else "")
+        message = f"not a store: the folder holds other files ({names}). Nothing was written."
+        raise DataError(message, file=str(root), hint=_ELSEWHERE)
+
+
+def _is_beginning(entry: Path) -> bool:
+    """Say whether this is what a new store holds until its manifest is there."""
+    if entry.name == "tmp" and entry.is_dir():
+        return all(_OWN_PARTIAL.fullmatch(partial.name) for partial in entry.iterdir())
+    return entry.name == ".lock" and entry.is_file() and entry.stat().st_size == 0
+
+
+def read(path: str | Path) -> Runs:
+    """Read a store.
+
+    Raises
+    ------
+    DataError
+        If it is damaged, empty, or of a later format.
+    """
+    root = Path(path)
+    manifest = _manifest(root)
+    sources = _table(root, manifest, "sources")
+    if sources is None or not manifest["segments"]:
+        raise DataError("the store is empty.", file=str(root), hint="Fill it: scaling ingest.")
+    runs = _table(root, manifest, "runs")
+    points = stack(_parquet(root / segment["path"]) for segment in manifest["segments"])
+    columns = [ColumnReading(**c) for text in _texts(sources, "columns") for c in json.loads(text)]
+    notes = [Note(**n) for text in _texts(sources, "notes") for n in json.loads(text)]
+    whole = combine([Runs(runs, points, sources, columns, notes)])
+    return Runs(whole.runs, whole.points, whole.sources, columns, [*notes, *doubts(whole)])
+
+
+def _texts(table: pa.Table, name: str) -> list[str]:
+    return [text for text in table[name].to_pylist() if text]
+
+
+@dataclass(frozen=True)
+class _Change:
+    """Which runs an append writes anew, drops from before, and leaves."""
+
+    fresh: set[str]
+    gone: set[str]
+    unchanged: set[str]
+    sources: pa.Table
+
+
+def _compare(before: pa.Table | None, runs: Runs) -> _Change:
+    old = [] if before is None else before.to_pylist()
+    new = runs.sources.to_pylist()
+    known = {_key(row) for row in old}
+    owner = {run: row["uri"] for row in old for run in row["run_ids"]}
+    unchanged = [row for row in new if _key(row) in known]
+    written = [row for row in new if _key(row) not in known]
+    uris = {row["uri"] for row in written}
+    for row in written:
+        for run in row["run_ids"]:
+            if owner.get(run, row["uri"]) not in uris:
+                raise _taken(run, owner[run], row["file"])
+    kept = [row for row in old if row["uri"] not in uris]
+    return _Change(
+        {run for row in written for run in row["run_ids"]},
+        {run for row in old if row["uri"] in uris for run in row["run_ids"]},
+        {run for row in unchanged for run in row["run_ids"]},
+        pa.Table.from_pylist([*kept, *written], schema=runs.sources.schema),
+    )
+
+
+def _key(row: dict[str, Any]) -> tuple[Any, ...]:
+    """Return what makes a source the same: content, reader, mapping and the runs it gave."""
+    names = ("sha256", "reader", "reader_version", "mapping")
+    return (*(row[name] for name in names), tuple(sorted(row["run_ids"])))
+
+
+def _taken(run: str, uri: str, file: str) -> DataError:
+    return DataError(
+        f"run {run!r} is in the store already, from {uri}.",
+        file=file,
+        hint="If it is another run, name it with --set run_id=... or --name '{run_id}'; if the "
+        "log has moved, ingest it into a new store.",
+    )
+
+
+def _write(root: Path, manifest: dict[str, Any], change: _Change, runs: Runs) -> dict[str, Any]:
+    """Write segments and tables, then the manifest; return it."""
+    old = _table(root, manifest, "runs")
+    fresh = _only(runs.runs, change.fresh)
+    facts = fresh if old is None else stack([_without(old, change.gone), fresh])
+    segments = _segments(root, manifest, change, _only(runs.points, change.fresh))
+    following = {
+        **_empty_manifest(),
+        "version": manifest["version"] + 1,
+        "buckets": manifest["buckets"],
+        "segments": segments,
+        "runs": _put_table(root, "runs", with_units(facts.sort_by("run_id"), "runs")),
+        "sources": _put_table(root, "sources", with_units(change.sources, "sources")),
+    }
+    _put_manifest(root, following)
+    return following
+
+
+def _segments(
+    root: Path, manifest: dict[str, Any], change: _Change, points: pa.Table
+) -> list[dict[str, Any]]:
+    """Return the segments in force after the change, new ones written."""
+    buckets: dict[int, list[str]] = {}
+    for run in sorted(change.fresh):
+        buckets.setdefault(_bucket(run, manifest["buckets"]), []).append(run)
+    kept: list[dict[str, Any]] = []
+    tables: dict[int, list[pa.Table]] = {
+        number: [_only(points, set(names))] for number, names in buckets.items()
+    }
+    crowded = _crowded(manifest["segments"]) & set(buckets)
+    for segment in manifest["segments"]:
+        number = segment["bucket"]
+        if number not in crowded and not change.gone & set(segment["runs"]):
+            kept.append(segment)
+            continue
+        left = _without(_parquet(root / segment["path"]), change.gone)
+        tables.setdefault(number, []).append(left)
+    written = [_put_segment(root, number, stack(parts)) for number, parts in tables.items()]
+    return [*kept, *(segment for segment in written if segment["rows"])]
+
+
+def _crowded(segments: Iterable[dict[str, Any]]) -> set[int]:
+    counts: dict[int, int] = {}
+    for segment in segments:
+        counts[segment["bucket"]] = counts.get(segment["bucket"], 0) + 1
+    return {number for number, count in counts.items() if count >= _MOST_SEGMENTS}
+
+
+def _bucket(run: str, buckets: int) -> int:
+    return int(blake2b(run.encode(), digest_size=2).hexdigest(), 16) % buckets
+
+
+def _only(table: pa.Table, runs: set[str]) -> pa.Table:
+    names = pa.array(sorted(runs), pa.string())
+    return table.filter(pc.field("run_id").isin(names))
+
+
+def _without(table: pa.Table, runs: set[str]) -> pa.Table:
+    names = pa.array(sorted(runs), pa.string())
+    return table.filter(~pc.field("run_id").isin(names))
+
+
+def _put_segment(root: Path, number: int, table: pa.Table) -> dict[str, Any]:
+    keys: list[tuple[str, str]] = [("run_id", "ascending"), ("step", "ascending")]
+    table = table.sort_by([*keys, ("tokens", "ascending"), ("line", "ascending")])
+    content = _encoded(with_units(table, "points"))
+    name = f"points/bucket={number:02d}/seg-{_digest(content)}.parquet"
+    if table.num_rows:
+        _put(root, root / name, content)
+    runs = table["run_id"].unique().to_pylist()
+    return {"path": name, "bucket": number, "rows": table.num_rows, "runs": runs}
+
+
+def _put_table(root: Path, name: str, table: pa.Table) -> str:
+    content = _encoded(table)
+    path = f"tables/{name}-{_digest(content)}.parquet"
+    _put(root, root / path, content)
+    return path
+
+
+def _put_manifest(root: Path, manifest: dict[str, Any]) -> None:
+    _put(root, root / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
+
+
+def _encoded(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    pyarrow.parquet.write_table(table, sink, compression="zstd", row_group_size=_ROW_GROUP)
+    return sink.getvalue().to_pybytes()
+
+
+def _digest(content: bytes) -> str:
+    return blake2b(content, digest_size=8).hexdigest()
+
+
+def _put(root: Path, target: Path, content: bytes) -> None:
+    """Write a file so that it is there whole or not at all."""
+    folder = root / "tmp"
+    folder.mkdir(exist_ok=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = folder / f"{os.getpid()}-{target.name}"
+    with temporary.open("wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(temporary, target)
+    _sync(target.parent)
+
+
+def _sync(folder: Path) -> None:
+    """Make the names in a folder durable (Windows needs and allows no such thing)."""
+    if sys.platform == "win32":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _sweep(root: Path, manifest: dict[str, Any]) -> None:
+    """Delete our files that no manifest names; show the tables in force under plain names."""
+    named = {segment["path"] for segment in manifest["segments"]}
+    named |= {manifest["runs"], manifest["sources"]}
+    for path in [*root.glob("points/*/*.parquet"), *root.glob("tables/*.parquet")]:
+        name = path.relative_to(root).as_posix()
+        if name not in named and _OWN_FILE.fullmatch(name):
+            path.unlink()
+    for table in ("runs", "sources"):
+        if manifest[table]:
+            _put(root, root / f"{table}.parquet", (root / manifest[table]).read_bytes())
+    _sweep_partial(root / "tmp")
+
+
+def _sweep_partial(folder: Path) -> None:
+    """Delete what killed writers left half written, and the folder if that was all."""
+    for path in list(folder.glob("*")):
+        if _OWN_PARTIAL.fullmatch(path.name):
+            path.unlink()
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def _empty_manifest() -> dict[str, Any]:
+    signature = {"kind": _KIND, "format": FORMAT, "version": 0, "buckets": BUCKETS}
+    return {**signature, "segments": [], "runs": None, "sources": None}
+
+
+def _manifest(root: Path) -> dict[str, Any]:
+    path = root / MANIFEST
+    try:
+        manifest = json.loads(path.read_text(encoding="utf8"))
+    except (OSError, ValueError) as error:
+        message = "not a store: no readable manifest."
+        raise DataError(message, file=str(path), hint=_AGAIN) from error
+    if not isinstance(manifest, dict) or manifest.get("kind") != _KIND:
+        raise DataError("not the manifest of a store.", file=str(path))
+    if manifest["format"] > FORMAT:
+        message = f"the store has format {manifest['format']}, this version reads up to {FORMAT}."
+        raise DataError(message, file=str(path), hint="Upgrade scaling-cli.")
+    return manifest
+
+
+def _table(root: Path, manifest: dict[str, Any], name: str) -> pa.Table | None:
+    return None if manifest[name] is None else _parquet(root / manifest[name])
+
+
+def _parquet(path: Path) -> pa.Table:
+    try:
+        return pyarrow.parquet.ParquetFile(path).read()
+    except (OSError, pa.ArrowInvalid) as error:
+        message = "the store is damaged: this file is missing or cut."
+        raise DataError(message, file=str(path), hint=_AGAIN) from error
+
+
+@contextlib.contextmanager
+def _locked(root: Path) -> Iterator[None]:
+    """Hold the store's lock; wait for another writer."""
+    with (root / ".lock").open("a+b") as handle:
+        _lock(handle.fileno())
+        yield  # closing the file, or dying, gives the lock back
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(handle: int) -> None:
+        msvcrt.locking(handle, msvcrt.LK_LOCK, 1)
+
+else:
+    import fcntl
+
+    def _lock(handle: int) -> None:
+        fcntl.flock(handle, fcntl.LOCK_EX)

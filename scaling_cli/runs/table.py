@@ -1,0 +1,348 @@
+"""What ingest understood: runs, their points, the sources, the columns and every doubt.
+
+`runs` holds one row per run: facts that do not change along it. `points` holds one row per
+observation. A value is looked up at the point first, then at the run. Nothing that a file holds
+is lost: columns without a canonical name keep their own, typed as they were read.
+"""
+
+import enum
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from scaling_cli.vocabulary.errors import DataError
+from scaling_cli.vocabulary.quantities import QUANTITIES, L, N
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Flag(enum.IntFlag):
+    """Bits of the `flags` column of points (the store's bit values)."""
+
+    NONFINITE = 1
+    """A loss is NaN or infinite here."""
+    SUPERSEDED = 4
+    """Rewritten later in the same log; kept, never used."""
+
+
+class Layout(enum.StrEnum):
+    """What a row of a source was taken to be."""
+
+    RUN = "run"
+    CURVE = "curve"
+    CHECKPOINT = "checkpoint"
+
+
+@dataclass(frozen=True)
+class ColumnReading:
+    """How one column (or one fact given beside the file) was understood, and why."""
+
+    file: str
+    column: str
+    canonical: str
+    unit: str
+    convention: str | None
+    why: str
+
+
+@dataclass(frozen=True)
+class Note:
+    """One thing a careful reader should know: stable code, severity, sentence, place."""
+
+    code: str
+    level: str
+    message: str
+    file: str | None = None
+    row: int | None = None
+    column: str | None = None
+    run: str | None = None
+
+    def __str__(self) -> str:
+        """Return the sentence with its place in front."""
+        place = [self.file, f"row {self.row}" if self.row is not None else None]
+        text = ", ".join(part for part in place if part)
+        return f"{text}: {self.message}" if text else self.message
+
+
+POINT_CORE = {
+    "run_id": pa.string(),
+    "segment": pa.int16(),
+    "step": pa.int64(),
+    "tokens": pa.float64(),
+    "flops": pa.float64(),
+    "lr": pa.float64(),
+    "loss": pa.float64(),
+    "val_loss": pa.float64(),
+}
+POINT_TAIL = {"flags": pa.uint16(), "source_id": pa.string(), "line": pa.int64()}
+RUN_CORE = {
+    "run_id": pa.string(),
+    "rows": pa.string(),
+    "params": pa.float64(),
+    "params_convention": pa.string(),
+    "loss_convention": pa.string(),
+    "val_loss_convention": pa.string(),
+}
+SOURCE_COLUMNS = {
+    "source_id": pa.string(),
+    "uri": pa.string(),
+    "file": pa.string(),
+    "sha256": pa.string(),
+    "bytes": pa.int64(),
+    "reader": pa.string(),
+    "reader_version": pa.string(),
+    "mapping": pa.string(),
+    "rows_read": pa.int64(),
+    "rows_kept": pa.int64(),
+    "run_ids": pa.list_(pa.string()),
+    "columns": pa.string(),
+    "notes": pa.string(),
+}
+_MEANINGS = {
+    "run_id": "name of the run",
+    "segment": "0, 1, ... increasing at each resume of the log",
+    "flags": "bitset: 1 not finite, 4 superseded by a later segment or row",
+    "source_id": "key into sources",
+    "line": "1-based line (or row) of the source",
+    "rows": "what a row of the source is: run, curve or checkpoint",
+    "params_convention": "how params counts: total, non_embedding or active; null: not stated",
+    "val_loss_convention": "unit of the held-out loss; null: not stated",
+    "loss_convention": "unit of the loss: nats/token, bits/token or bits/byte; null: not stated",
+}
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Logs as understood: what `read` returns, `scaling runs` shows and `select` takes from.
+
+    Parameters
+    ----------
+    runs, points, sources : pyarrow.Table
+        One row per run, per observation, per file. Units are in the field metadata.
+    columns : sequence of ColumnReading
+        How every column was read.
+    notes : sequence of Note
+        What was assumed, left out or looks wrong.
+    """
+
+    runs: pa.Table
+    points: pa.Table
+    sources: pa.Table
+    columns: Sequence[ColumnReading] = ()
+    notes: Sequence[Note] = field(default=())
+
+    def __len__(self) -> int:
+        """Return the number of runs."""
+        return self.runs.num_rows
+
+    @cached_property
+    def order(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the points that count, in order, and the row of `runs` each belongs to."""
+        return ordered(self)
+
+    @cached_property
+    def last_step(self) -> np.ndarray:
+        """Return the last step of each run, NaN for runs without steps; shape (runs,)."""
+        rows, owner = self.order
+        steps = floats(self.points["step"].take(pa.array(rows)))
+        there = ~np.isnan(steps)
+        last = np.full(len(self), np.nan)
+        np.fmax.at(last, owner[there], steps[there])
+        return last
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Return the points that count, with the facts of their run, as a pandas DataFrame."""
+        rows, owner = self.order
+        points = self.points.take(pa.array(rows)).to_pandas()
+        facts = self.runs.take(pa.array(owner)).to_pandas()
+        for name in facts.columns:
+            if name not in points.columns:
+                points[name] = facts[name]
+        return points
+
+    def summary(self) -> list[dict[str, Any]]:
+        """Return one dict per run, for `scaling runs`.
+
+        Keys: run_id, n_points, first_step, last_step, tokens, params, flops, loss (the last one
+        of `target`), target (val_loss where there is one, else loss), state, problems.
+        """
+        rows, owner = self.order
+        starts = np.searchsorted(owner, np.arange(len(self) + 1))
+        facts = self.runs.to_pylist()
+        values = {
+            name: floats(self.points[name].take(pa.array(rows)))
+            for name in ("step", "tokens", "flops", "loss", "val_loss")
+        }
+        problems = self._problems()
+        return [
+            _summarise(fact, {k: v[starts[i] : starts[i + 1]] for k, v in values.items()}, problems)
+            for i, fact in enumerate(facts)
+        ]
+
+    def _problems(self) -> dict[str, list[str]]:
+        """Return the sentences of warnings by run."""
+        found: dict[str, list[str]] = {}
+        for note in self.notes:
+            if note.run is not None and note.level != "info":
+                found.setdefault(note.run, []).append(note.message)
+        return found
+
+
+def ordered(runs: Runs) -> tuple[np.ndarray, np.ndarray]:
+    """Return the points that count, in order, and the row of `runs.runs` each belongs to.
+
+    Order: runs as in the table (by name, numbers in names by value), then step (tokens where a
+    run has no steps), then line. Superseded rows are not among them.
+
+    Returns
+    -------
+    rows, owner : int arrays, shape (points that count,)
+    """
+    points = runs.points
+    owner = places(points["run_id"], runs.runs["run_id"])
+    axis = floats(points["step"])
+    axis = np.where(np.isnan(axis), floats(points["tokens"]), axis)
+    line = points["line"].to_numpy()
+    rows = np.lexsort((line, np.where(np.isnan(axis), -1.0, axis), owner))
+    counts = (points["flags"].to_numpy() & int(Flag.SUPERSEDED)) == 0
+    rows = rows[counts[rows]]
+    return rows, owner[rows]
+
+
+def combine(several: Sequence[Runs]) -> Runs:
+    """Put runs of several sources together; runs are sorted by name.
+
+    Raises
+    ------
+    DataError
+        If one run stands in two of them.
+    """
+    owner: dict[str, str] = {}
+    for part in several:
+        where = ", ".join(part.sources["file"].to_pylist())
+        for run in part.runs["run_id"].to_pylist():
+            if run in owner:
+                raise DataError(
+                    f"run {run!r} is in {owner[run]} already.",
+                    file=where,
+                    hint="Give only one of them, or tell the runs apart with a run_id column or "
+                    "--name '{run_id}'.",
+                )
+            owner[run] = where
+    runs = stack(part.runs for part in several)
+    names = runs["run_id"].to_pylist()
+    order = sorted(range(len(names)), key=lambda i: natural(names[i]))
+    return Runs(
+        with_units(runs.take(pa.array(order, pa.int64())), "runs"),
+        with_units(stack(part.points for part in several), "points"),
+        with_units(pa.concat_tables([part.sources for part in several]), "sources"),
+        [reading for part in several for reading in part.columns],
+        [note for part in several for note in part.notes],
+    )
+
+
+def places(names: pa.ChunkedArray, among: pa.ChunkedArray) -> np.ndarray:
+    """Return the row of `among` at which each name stands."""
+    index = {name: i for i, name in enumerate(among.to_pylist())}
+    coded = pc.cast(names, pa.string()).combine_chunks().dictionary_encode()
+    rows = np.array([index[name] for name in coded.dictionary.to_pylist()], int)
+    return rows[coded.indices.to_numpy(zero_copy_only=False)]
+
+
+def floats(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
+    """Return a numeric column as float64, missing values as NaN."""
+    values = pc.cast(column, pa.float64())
+    return np.asarray(pc.fill_null(values, float("nan")).to_numpy(zero_copy_only=False))
+
+
+def natural(text: str) -> list[tuple[int, int | str]]:
+    """Return a sort key under which `run:9` comes before `run:10`."""
+    pieces = re.split(r"(\d+)", text)
+    return [(1, int(p)) if p.isdecimal() else (0, p) for p in pieces if p]
+
+
+def stack(tables: Iterable[pa.Table]) -> pa.Table:
+    """Put tables under each other; a column that is text in one of them becomes text in all."""
+    parts = list(tables)
+    texts = {
+        f.name for t in parts for f in t.schema if pa.types.is_string(f.type)
+    }  # a number column elsewhere must follow
+    return pa.concat_tables([_as_text(t, texts) for t in parts], promote_options="permissive")
+
+
+def _as_text(table: pa.Table, names: set[str]) -> pa.Table:
+    for i, entry in enumerate(table.schema):
+        if entry.name in names and not pa.types.is_string(entry.type):
+            table = table.set_column(i, entry.name, pc.cast(table[entry.name], pa.string()))
+    return table
+
+
+def with_units(table: pa.Table, kind: str) -> pa.Table:
+    """Write unit and meaning of every known column into the field metadata."""
+    fields = [
+        pa.field(f.name, f.type, f.nullable, metadata=_metadata(f.name)) for f in table.schema
+    ]
+    marks = {"scaling.table": kind, "scaling.schema_version": "1"}
+    return pa.table(
+        [table.column(i) for i in range(table.num_columns)],
+        schema=pa.schema(fields, metadata=marks),
+    )
+
+
+def _metadata(name: str) -> dict[str, str]:
+    quantity = QUANTITIES.get(name)
+    if quantity is None and name.startswith("params_") and name[7:] in N.conventions:
+        return {"unit": N.unit, "description": f"{N.meaning}, {name[7:]} count"}
+    if quantity is None:
+        return {"unit": "", "description": _MEANINGS.get(name, "as in the source")}
+    return {"unit": quantity.unit, "description": quantity.meaning}
+
+
+def default_target(runs: Runs) -> str:
+    """Return the loss to look at when nobody said: val_loss if any point has one, else loss."""
+    return "val_loss" if runs.points["val_loss"].null_count < runs.points.num_rows else L.column
+
+
+def _summarise(
+    fact: dict[str, Any], values: dict[str, np.ndarray], problems: dict[str, list[str]]
+) -> dict[str, Any]:
+    target = "loss" if np.isnan(values["val_loss"]).all() else "val_loss"
+    found = list(problems.get(fact["run_id"], []))
+    return {
+        "run_id": fact["run_id"],
+        "n_points": len(values["loss"]),
+        "first_step": _edge(values["step"], 0),
+        "last_step": _edge(values["step"], -1),
+        "tokens": _edge(values["tokens"], -1, fact.get("tokens")),
+        "params": fact.get("params"),
+        "flops": _edge(values["flops"], -1, fact.get("flops")),
+        "loss": _edge(values[target], -1),
+        "target": target,
+        "state": _state(fact, values, found),
+        "problems": found,
+    }
+
+
+def _edge(values: np.ndarray, end: int, otherwise: Any = None) -> Any:
+    """Return the first or last value that is there."""
+    there = values[~np.isnan(values)]
+    return float(there[end]) if len(there) else otherwise
+
+
+def _state(fact: dict[str, Any], values: dict[str, np.ndarray], problems: list[str]) -> str:
+    """Return diverged, finished, unfinished or unknown."""
+    if any("diverged" in problem for problem in problems):
+        return "diverged"
+    if fact["rows"] == Layout.RUN:
+        return "finished"
+    planned, reached = fact.get("step"), _edge(values["step"], -1)
+    if planned is None or reached is None:
+        return "unknown"
+    return "finished" if reached >= 0.99 * planned else "unfinished"

@@ -1,0 +1,376 @@
+"""The bare optimum: refuse what cannot be fitted, search from many starts, say how it ended."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from scaling_cli import laws
+from scaling_cli.engine import chunks, priors
+from scaling_cli.engine.executors import SERIAL, Executor
+from scaling_cli.engine.problem import Problem, corner_of, frame, parameters, predictions, to_free
+from scaling_cli.engine.solve import Solution, solve
+from scaling_cli.laws._law import Domain, Law
+from scaling_cli.runs.points import Points
+from scaling_cli.search.edges import vanishing
+from scaling_cli.search.minimum import LAD_LOOSEST, Searched, agreeing, finished, search
+from scaling_cli.vocabulary.errors import DataError, FitError, UsageError
+from scaling_cli.vocabulary.objective import Objective
+from scaling_cli.vocabulary.outcomes import Status
+
+DEAD_TERM = 1e-7  # a parameter that moves ln loss by less than this per e-fold is at its bound
+ILL_CONDITIONED = 1e10  # of the diagonally scaled Hessian; sqrt is the loss of digits
+FLAT = 1e-9  # range of ln output below which all outputs are one number
+COLLINEAR = 1e-3  # 1 - R^2 of one log input on the others below which they move as one
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """The best minimum found.
+
+    Parameters
+    ----------
+    u : array, shape (k,)
+        Searched coordinates.
+    law : Law
+        The fitted law.
+    value : float
+        Minimised sum, in the objective's own terms.
+    status : Status
+    at_bound : tuple of str
+        Parameters whose term has vanished.
+    diagnostics : mapping
+        starts, agree (share of converged starts in the best minimum), basins, gradient_norm,
+        condition, iterations; endless (parameters in which the sum falls on without a minimum),
+        beyond (share by which it does, where they leave the floats).
+    """
+
+    u: np.ndarray
+    law: Law
+    value: float
+    status: Status
+    at_bound: tuple[str, ...]
+    diagnostics: Mapping[str, Any]
+
+
+def make_problem(
+    points: Points,
+    law: type[Law],
+    objective: Objective,
+    fix: Mapping[str, float] | None = None,
+    tie: Mapping[str, str] | None = None,
+    *,
+    prior: Mapping[str, priors.Given] | None = None,
+) -> Problem:
+    """Return the optimisation problem of fitting `law` to `points`.
+
+    The scale of priors is provisional until `settling.settle` has found it.
+
+    Raises
+    ------
+    DataError
+        If an input or output is not positive and finite.
+    UsageError
+        If `fix` or `tie` names a parameter that the law does not have, holds one at a value
+        outside its domain (zero is a term that is absent), or leaves nothing to fit; or if a
+        prior cannot be read.
+    """
+    _refuse_numbers(points, law)
+    known = law.parameters()
+    fix, tie = dict(fix or {}), dict(tie or {})
+    for name in (*fix, *tie, *tie.values()):
+        if name not in known:
+            raise UsageError(
+                f"law {laws.name_of(law)} has no parameter {name!r}.",
+                hint=f"Its parameters: {', '.join(known)}.",
+            )
+    for follower, leader in tie.items():
+        if follower == leader or leader in tie or follower in fix:
+            raise UsageError(f"cannot tie {follower} to {leader}: tie or fix each only once.")
+    _refuse_values(law, fix)
+    if len(fix) + len(tie) == len(known):
+        raise UsageError(
+            f"every parameter of {laws.name_of(law)} is held; there is nothing to fit."
+        )
+    framed = frame(law, fix, tie)
+    return Problem(
+        law=law,
+        inputs={s: np.asarray(points.inputs[s], float) for s in law.inputs()},
+        output=np.asarray(points.output, float),
+        weight=points.weights(),
+        objective=objective,
+        frame=framed,
+        penalty=priors.penalty(law, prior, {**fix, **tie}, points.weights(), len(framed.names)),
+    )
+
+
+def _refuse_numbers(points: Points, law: type[Law]) -> None:
+    quantities = {**law.inputs(), law.output().symbol: law.output()}
+    columns = {**points.inputs, law.output().symbol: points.output}
+    for symbol, quantity in quantities.items():
+        values = np.asarray(columns[symbol], float)
+        for i in np.flatnonzero(~(np.isfinite(values) & (values > 0))).tolist():
+            raise DataError(
+                f"{quantity.meaning} ({symbol}) of run {points.runs[i]} is {values[i]:g}; "
+                "it must be positive and finite.",
+                hint="Correct it, or leave the run out with --where.",
+            )
+
+
+def _refuse_values(law: type[Law], fix: Mapping[str, float]) -> None:
+    for name, value in fix.items():
+        positive = law.parameters()[name].domain is Domain.POSITIVE
+        if not np.isfinite(value) or (positive and value < 0):
+            wanted = "finite and not negative" if positive else "finite"
+            raise UsageError(f"cannot hold {name} at {value:g}: it must be {wanted}.")
+
+
+def refuse(points: Points, problem: Problem) -> None:
+    """Raise if no fit of these points can be used.
+
+    Raises
+    ------
+    FitError
+        Too few distinct configurations, an output that never changes, an input with too few
+        levels, inputs that move as one.
+    """
+    needed = len(problem.frame.names) + 1
+    columns = np.stack([np.log(problem.inputs[s]) for s in problem.inputs], axis=1)
+    distinct = len(np.unique(columns, axis=0))
+    name = laws.name_of(problem.law)
+    if distinct < needed:
+        raise FitError(
+            f"{distinct} distinct configurations cannot determine the "
+            f"{needed - 1} free parameters of {name}; at least {needed} are needed.",
+            hint="Add runs at other sizes or token counts, or hold parameters "
+            "with --fix E=1.7 or --tie.",
+        )
+    _refuse_flat(problem)
+    _refuse_levels(problem, columns)
+    _refuse_collinear(points, problem, columns)
+
+
+def _refuse_flat(problem: Problem) -> None:
+    if np.ptp(np.log(problem.output)) < FLAT:
+        quantity = problem.law.output()
+        raise FitError(
+            f"{quantity.meaning} ({quantity.symbol}) is {problem.output[0]:.6g} in all "
+            f"{len(problem.output)} points: nothing shows how it depends on "
+            f"{' and '.join(problem.inputs)}.",
+            hint="Check the column it was read from (--target, --map), or add runs that differ.",
+        )
+
+
+def _refuse_levels(problem: Problem, columns: np.ndarray) -> None:
+    floor = any(p.linear and n in problem.frame.names for n, p in problem.law.parameters().items())
+    needed = 3 if floor else 2
+    for symbol, column in zip(problem.inputs, columns.T, strict=True):
+        levels = len(np.unique(np.round(column, 6)))
+        if levels < needed:
+            quantity = problem.law.inputs()[symbol]
+            raise FitError(
+                f"{quantity.meaning} ({symbol}) takes only {levels} distinct "
+                f"{'value' if levels == 1 else 'values'}; {laws.name_of(problem.law)} needs "
+                f"at least {needed} to tell its exponent from its coefficient.",
+                hint=f"Add runs that vary {symbol}, or use a law without it.",
+            )
+
+
+def _refuse_collinear(points: Points, problem: Problem, columns: np.ndarray) -> None:
+    if columns.shape[1] < 2 or problem.frame.names == ():
+        return
+    unexplained = collinearity(columns)
+    if unexplained < COLLINEAR:
+        symbols = " and ".join(problem.inputs)
+        raise FitError(
+            f"{symbols} move as one in these {len(points)} points (squared correlation of their "
+            f"logarithms {1 - unexplained:.6f}): their effects cannot be told apart.",
+            hint="Add runs with other ratios of tokens to parameters (isoFLOP or over-trained "
+            "runs), or fit power_law in one variable (--law power_law --map x=flops).",
+        )
+
+
+def collinearity(columns: np.ndarray) -> float:
+    """Return the smallest share of a log input's variance that the others leave unexplained."""
+    centred = columns - columns.mean(axis=0)
+    shares = []
+    for j in range(columns.shape[1]):
+        others = np.delete(centred, j, axis=1)
+        fitted = others @ np.linalg.lstsq(others, centred[:, j], rcond=None)[0]
+        shares.append(float(np.sum((centred[:, j] - fitted) ** 2) / np.sum(centred[:, j] ** 2)))
+    return min(shares)
+
+
+def optimise(problem: Problem, *, seed: int = 0) -> Optimum:
+    """Search from variable-projection and random starts; return the best minimum.
+
+    Raises
+    ------
+    FitError
+        If no start converges.
+    """
+    return _optimum(problem, search(problem, seed))
+
+
+def _optimum(problem: Problem, searched: Searched) -> Optimum:
+    found, polished, sliding, beyond = searched
+    u = polished.u[0]
+    values = {name: float(v[0]) for name, v in parameters(problem, polished.u).items()}
+    law = problem.law(**values)
+    hessian = polished.irls[0] if problem.objective.name == "lad" else polished.hessian[0]
+    at_bound = tuple(dict.fromkeys((*_dead(problem, u), *sliding)))
+    condition = _condition(hessian)
+    agree = np.sum(agreeing(problem, found)) / max(1, np.sum(found.converged))
+    status = Status.CONVERGED
+    # A polish that does not end, with nothing sliding: the valley is flat to the last digits.
+    if condition > ILL_CONDITIONED or not polished.converged[0]:
+        status = Status.ILL_CONDITIONED
+    if at_bound:
+        status = Status.AT_BOUND
+    return Optimum(
+        u=u,
+        law=law,
+        value=objective_value(problem, law),
+        status=status,
+        at_bound=at_bound,
+        diagnostics={
+            "starts": len(found.value),
+            "converged": int(np.sum(found.converged)),
+            "agree": float(agree),
+            "basins": _basins(found),
+            "gradient_norm": float(np.max(np.abs(polished.gradient[0]))),
+            "condition": condition,
+            "iterations": int(np.sum(found.iterations)),
+            "at_bound": list(at_bound),
+            "endless": [name for name in sliding if name not in vanishing(problem)],
+            "beyond": beyond,
+        },
+    )
+
+
+def _basins(found: Solution) -> list[float]:
+    """Return the distinct minima, best first, at most five."""
+    distinct: list[float] = []
+    for value in np.sort(found.value[found.converged]):
+        if not distinct or value > distinct[-1] * (1 + 1e-6):
+            distinct.append(float(value))
+    return distinct[:5]
+
+
+def _condition(hessian: np.ndarray) -> float:
+    """Return the condition number after scaling every parameter to unit curvature."""
+    scale_ = np.sqrt(np.abs(np.diagonal(hessian)))
+    if not np.all(scale_ > 0):
+        return float("inf")
+    return float(np.linalg.cond(hessian / np.outer(scale_, scale_)))
+
+
+def _dead(problem: Problem, u: np.ndarray) -> tuple[str, ...]:
+    moves = np.max(np.abs(sensitivity(problem, u, problem.inputs)), axis=0)
+    return tuple(n for n, m in zip(problem.frame.names, moves, strict=True) if m < DEAD_TERM)
+
+
+def objective_value(problem: Problem, law: Law) -> float:
+    """Return the objective's sum at a law, in NumPy: an independent evaluation of the kernel's.
+
+    The penalty of the user's priors is a part of it.
+    """
+    prediction = np.asarray(law(**problem.inputs), float)
+    if problem.objective.space == "log":
+        r = np.abs(np.log(prediction) - np.log(problem.output))
+    else:
+        r = np.abs(prediction - problem.output)
+    if problem.objective.name == "lad":
+        return float(np.sum(problem.weight * r)) + _penalty(problem, law, LAD_LOOSEST) / LAD_LOOSEST
+    corner = corner_of(problem.objective)
+    inside = r <= corner
+    arm = 0.0 if np.isinf(corner) else corner * (r - corner / 2)
+    data = float(np.sum(problem.weight * np.where(inside, r * r / 2, arm)))
+    return data + _penalty(problem, law, corner)
+
+
+def _penalty(problem: Problem, law: Law, corner: float) -> float:
+    if problem.penalty is None:
+        return 0.0
+    full = [float(to_free(problem.law, name, value)) for name, value in law.values().items()]
+    return problem.penalty.value(np.array(full), corner)
+
+
+def log_predictions(
+    problem: Problem, u: np.ndarray, inputs: Mapping[str, np.ndarray]
+) -> np.ndarray:
+    """Return ln prediction, shape (m, points), at searched coordinates u of shape (m, k)."""
+    return np.log(predictions(problem, parameters(problem, np.atleast_2d(u)), inputs))
+
+
+def sensitivity(
+    problem: Problem, u: np.ndarray, inputs: Mapping[str, np.ndarray], step: float = 1e-4
+) -> np.ndarray:
+    """Return d ln prediction / d u, shape (points, k), by fourth-order central differences.
+
+    Its relative error is below 1e-10, and it costs no compilation.
+    """
+    k = len(u)
+    offsets = step * np.concatenate([np.eye(k) * c for c in (-2, -1, 1, 2)])
+    values = log_predictions(problem, u + offsets, inputs).reshape(4, k, -1)
+    return ((values[0] - values[3]) + 8 * (values[2] - values[1])).T / (12 * step)
+
+
+def in_range(problem: Problem, u: np.ndarray) -> np.ndarray:
+    """Say which lanes of u (m, k) have parameters that doubles can hold: a slide may leave them."""
+    values = np.stack([*parameters(problem, u).values()])
+    return np.all(np.isfinite(values), axis=0)
+
+
+def _followed(problem: Problem, weight: np.ndarray, begin: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return where a refit ends that does not come to rest by itself: often at a bound."""
+    own = replace(problem, weight=weight * problem.weight)
+    try:
+        ended, _ = finished(own, solve(own, begin[None]), 0)
+    except FitError:
+        return begin, np.inf
+    return ended.u[0], float(ended.value[0])
+
+
+def refits(
+    problem: Problem,
+    begin: np.ndarray,
+    weights: Sequence[np.ndarray],
+    corners: Sequence[float] | None = None,
+    *,
+    executor: Executor = SERIAL,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Refit with fewer points or other corners, each from all of `begin`; return the best of each.
+
+    Parameters
+    ----------
+    begin : array, shape (b, k)
+        Starts tried for every variation.
+    weights : sequence of array, shape (n,)
+        One per variation, multiplying the points' own; zero leaves a point out.
+    corners : sequence of float, optional
+        Huber corner per variation.
+    executor : Executor
+        Where the refits run; it does not change them.
+
+    Returns
+    -------
+    u : array, shape (variations, k)
+    value : array, shape (variations,)
+    """
+    b, v = len(begin), len(weights)
+    if problem.objective.name == "lad" and corners is None:
+        problem = replace(problem, objective=replace(problem.objective, name="huber", delta=1e-6))
+    corner = None if corners is None else np.asarray(corners, float)
+    batch = chunks.Variations(problem, begin, np.asarray(weights, float), corner)
+    (ends,) = chunks.run([batch], executor)
+    usable = np.where(in_range(problem, ends.u), ends.reached(), np.inf)
+    best = np.argmin(usable.reshape(v, b), axis=1) + b * np.arange(v)
+    u, value = ends.u[best], usable[best]
+    if corners is None:
+        lowest = np.where(np.isfinite(ends.value), ends.value, np.inf).reshape(v, b)
+        for i in np.flatnonzero(~np.isfinite(value)).tolist():
+            lane = i * b + int(np.argmin(lowest[i]))
+            u[i], value[i] = _followed(problem, batch.weights[i], ends.u[lane])
+    return u, value

@@ -1,0 +1,263 @@
+"""The vocabulary: what N, D, C and L mean, their units, and how people write numbers.
+
+Every fact about a quantity has its home here: symbol, column name, unit, counting conventions
+and the names under which logs and tables carry it. Laws annotate their inputs with these.
+"""
+
+import ast
+import math
+import operator
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from scaling_cli.vocabulary.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A measurable thing: its symbol in the papers, its column, its unit.
+
+    Parameters
+    ----------
+    symbol : str
+        The field's letter, as laws and JSON use it (`N`).
+    column : str
+        Canonical column name in tables and stores (`params`).
+    meaning, unit : str
+        For people; `unit` is also written into Parquet metadata.
+    conventions : tuple of str
+        Ways of counting that must not be mixed; empty where there is only one.
+    aliases : tuple of str
+        Other column names recognised in input files (compared case-insensitively), the
+        preferred first. One letter is a name for what people type; a column needs more than
+        that (`ingest/_columns.py`).
+    """
+
+    symbol: str
+    column: str
+    meaning: str
+    unit: str
+    conventions: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+
+
+N = Quantity(
+    "N", "params", "model parameters", "parameters", ("total", "non_embedding", "active"),
+    ("n", "n_params", "num_params", "parameters", "model_size", "model size", "n_parameters",
+     "params_total", "total_params", "n_params_total", "num_parameters", "size",
+     "params_non_embedding", "non_embedding_params", "n_params_non_embedding",
+     "n_params_nonembed", "params_nonembed", "n_non_embedding", "n_nonembed",
+     "params_active", "active_params", "n_params_active", "n_active"),
+)  # fmt: skip
+D = Quantity(
+    "D", "tokens", "training tokens", "tokens", (),
+    ("d", "n_tokens", "num_tokens", "train_tokens", "training_tokens", "tokens_seen",
+     "total_tokens", "throughput/total_tokens", "consumed_tokens", "num_input_tokens_seen"),
+)  # fmt: skip
+C = Quantity(
+    "C", "flops", "training compute", "FLOP", ("6ND", "counted"),
+    ("c", "compute", "flop", "training_flop", "training flop", "train_flops", "total_flops",
+     "total_flos"),
+)  # fmt: skip
+L = Quantity(
+    "L", "loss", "cross-entropy loss", "nats/token", ("nats/token", "bits/token", "bits/byte"),
+    ("l", "final_loss", "train_loss", "train/loss", "training_loss", "lm_loss", "ce_loss"),
+)  # fmt: skip
+L_VALIDATION = Quantity(
+    "L_val", "val_loss", "held-out cross-entropy loss", "nats/token",
+    ("nats/token", "bits/token", "bits/byte"),
+    ("eval_loss", "validation_loss", "valid_loss", "val/loss", "eval/loss", "valid/loss",
+     "validation/loss", "loss_val", "loss/val", "final_val_loss"),
+)  # fmt: skip
+S = Quantity(
+    "S", "step", "optimiser steps", "steps", (),
+    ("steps", "iteration", "iter", "global_step", "trainer/global_step", "train/global_step",
+     "train/step", "num_steps", "_step"),  # `_step` counts calls of the logger: the last resort
+)  # fmt: skip
+S_MIN = Quantity(
+    "S_min", "min_steps", "optimiser steps at an unlimited batch", "steps", (),
+    ("s_min", "minimum_steps"),
+)  # fmt: skip
+LR = Quantity(
+    "lr", "lr", "learning rate", "1", (),
+    ("learning_rate", "learning rate", "optim/learning_rate", "train/learning_rate", "train/lr",
+     "eta", "peak_lr"),
+)  # fmt: skip
+B_TOKENS = Quantity(
+    "B_tokens", "batch_tokens", "tokens per optimiser step", "tokens/step", (),
+    ("batch_size_tokens", "tokens_per_step", "global_batch_tokens"),
+)  # fmt: skip
+U = Quantity(
+    "U", "unique_tokens", "distinct training tokens", "tokens", (), ("tokens_unique", "u"),
+)  # fmt: skip
+N_AVERAGE = Quantity(
+    "N_avg", "average_params", "parameter count averaged over training tokens", "parameters",
+    ("total", "non_embedding", "active"), ("avg_params", "mean_params", "n_bar", "nbar"),
+)  # fmt: skip
+M = Quantity("M", "token_multiplier", "tokens per parameter, D/N", "tokens/parameter")
+X = Quantity("x", "x", "the one variable of a one-variable law", "as given")
+
+QUANTITIES: dict[str, Quantity] = {
+    q.column: q for q in (N, D, C, L, L_VALIDATION, S, S_MIN, LR, B_TOKENS, U, N_AVERAGE, M, X)
+}
+BY_SYMBOL: dict[str, Quantity] = {q.symbol: q for q in QUANTITIES.values()}
+_BY_NAME = {
+    re.sub(r"[\s\-_]+", "_", name.casefold()): q
+    for q in QUANTITIES.values()
+    for name in (*q.aliases, q.column)
+}
+
+# Columns that name a run rather than measure it, in order of preference.
+RUN_ID_NAMES = ("run_id", "runid", "run", "run_name")
+
+# What the equations of laws are annotated with. Values are floats, NumPy arrays or JAX tracers.
+Params = Annotated[Any, N]
+Tokens = Annotated[Any, D]
+Flops = Annotated[Any, C]
+Loss = Annotated[Any, L]
+Steps = Annotated[Any, S]
+MinSteps = Annotated[Any, S_MIN]
+AverageParams = Annotated[Any, N_AVERAGE]
+Multiplier = Annotated[Any, M]
+Variable = Annotated[Any, X]
+LearningRate = Annotated[Any, LR]
+BatchTokens = Annotated[Any, B_TOKENS]
+
+_CONVENTION_MARKS = {
+    "N": (("non_embedding", ("non_emb", "nonemb", "no_emb")), ("active", ("active",)),
+          ("total", ("total",))),
+    "L": (("bits/byte", ("bpb", "bits_per_byte", "bits/byte")),
+          ("bits/token", ("bpt", "bits_per_token", "bits/token", "bits"))),
+}  # fmt: skip
+_COUNT_AS = {"N_avg": "N", "L_val": "L"}
+
+
+def plain_name(name: str) -> str:
+    """Return a column name as names are compared: lower case, spaces and hyphens as one `_`."""
+    return re.sub(r"[\s\-_]+", "_", name.strip().casefold())
+
+
+def recognise(name: str) -> Quantity | None:
+    """Return the quantity that a column of this name measures, or None."""
+    return _BY_NAME.get(plain_name(name))
+
+
+def convention_of(name: str, quantity: Quantity) -> str | None:
+    """Return the counting convention or unit that a column's name states, or None.
+
+    `params_non_embedding` says non_embedding; `bpb_hellaswag` says bits/byte; `params` says
+    nothing.
+    """
+    plain = plain_name(name)
+    marks = _CONVENTION_MARKS.get(_COUNT_AS.get(quantity.symbol, quantity.symbol), ())
+    for convention, pieces in marks:
+        if any(piece in plain for piece in pieces):
+            return convention
+    return None
+
+
+# C = 6ND: forward 2ND, backward 4ND (Kaplan et al. 2020, arXiv:2001.08361, section 2.1).
+FLOPS_PER_PARAM_TOKEN = 6.0
+
+_SUFFIX = {"k": 1e3, "m": 1e6, "b": 1e9, "g": 1e9, "t": 1e12, "p": 1e15, "e": 1e18}
+_PF_DAY = 1e15 * 86400.0
+_NUMBER = re.compile(
+    r"(?P<number>[+-]?(?:\d[\d_]*(?:,\d{3})*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)"
+    r"\s*(?P<suffix>[kKmMbBgGtTpPE])?\s*(?P<word>[A-Za-z/-]*)"
+)
+_WORDS = {
+    "": None, "params": "params", "parameters": "params", "param": "params",
+    "tokens": "tokens", "token": "tokens", "tok": "tokens", "flop": "flops", "flops": "flops",
+    "steps": "step",
+}  # fmt: skip
+_OPERATORS = {
+    ast.Mult: operator.mul, ast.Pow: operator.pow, ast.Div: operator.truediv,
+    ast.Add: operator.add, ast.Sub: operator.sub,
+}  # fmt: skip
+
+
+def parse_number(text: str, quantity: Quantity | None = None) -> float:
+    """Read a quantity as people write it: `7B`, `1.5 b`, `2**20`, `300,000`, `1.3 x 10^21`.
+
+    Parameters
+    ----------
+    text : str
+        The number, with an optional suffix (k M B=G T P E, powers of ten) and unit word.
+    quantity : Quantity, optional
+        What it should be; a unit word of another quantity is then refused.
+
+    Returns
+    -------
+    float
+        In SI units (parameters, tokens, FLOP; PF-days are converted).
+
+    Raises
+    ------
+    UsageError
+        If the text is not one unambiguous number: `8x7B`, `A2B`, `7B-chat`, `1M tokens` for N.
+    """
+    cleaned = text.strip().replace("×", "x")
+    value = _suffixed(cleaned, quantity)
+    if value is None:
+        value = _arithmetic(cleaned)
+    if value is None or not math.isfinite(value):
+        what = f" as {quantity.meaning} ({quantity.symbol})" if quantity else ""
+        raise UsageError(
+            f"cannot read {text!r}{what}.",
+            hint="Write 7B, 7e9, 124M, 1T, 2**20 or 1.5e24; a mixture such as 8x7B needs one "
+            "number (say which count: total or active).",
+        )
+    return value
+
+
+def _suffixed(text: str, quantity: Quantity | None) -> float | None:
+    match = _NUMBER.fullmatch(text)
+    if match is None:
+        return None
+    number = float(match["number"].replace(",", "").replace("_", ""))
+    word = match["word"].lower()
+    if match["suffix"] is None and word in ("pf-day", "pf-days", "pfday"):
+        return number * _PF_DAY
+    if match["suffix"] in ("p", "P") and word in ("f-day", "f-days"):
+        return number * _PF_DAY
+    if word not in _WORDS:
+        return None
+    named = _WORDS[word]
+    if quantity is not None and named is not None and named != quantity.column:
+        raise UsageError(
+            f"{text!r} names {named}, but {quantity.meaning} ({quantity.symbol}) was asked for.",
+            hint=f"Give {quantity.symbol} in {quantity.unit}.",
+        )
+    return number * (_SUFFIX[match["suffix"].lower()] if match["suffix"] else 1.0)
+
+
+def _arithmetic(text: str) -> float | None:
+    """Evaluate `2**20`, `2^20`, `1.3 x 10^21`: numbers and + - * / ** only."""
+    expression = re.sub(r"\s+x\s+(?=10\s*(?:\^|\*\*))", " * ", text).replace("^", "**")
+    try:
+        return _evaluate(ast.parse(expression, mode="eval").body)
+    except (SyntaxError, ValueError, OverflowError, ZeroDivisionError):
+        return None
+
+
+def _evaluate(node: ast.expr) -> float:
+    constant = node.value if isinstance(node, ast.Constant) else None
+    if isinstance(constant, int | float) and not isinstance(constant, bool):
+        return float(constant)
+    if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
+        return _OPERATORS[type(node.op)](_evaluate(node.left), _evaluate(node.right))
+    raise ValueError(ast.dump(node))
+
+
+def format_number(value: float) -> str:
+    """Write a number as the echo does: `7e+09`, six significant digits, no suffix."""
+    return f"{value:.6g}"
+
+
+def short_number(value: float) -> str:
+    """Write a number for a table: `7B`, `1.33T`, `124M`; powers of ten beyond 1e15."""
+    for limit, suffix in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if limit <= abs(value) < 1e15:
+            return f"{value / limit:.4g}{suffix}"
+    return f"{value:.4g}"

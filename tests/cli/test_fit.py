@@ -1,0 +1,401 @@
+"""`scaling fit`: the options it passes on, what it prints and writes, and when it refuses."""
+
+import importlib
+import json
+import math
+import os
+from dataclasses import asdict, replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import cli_fits
+import pytest
+from tables import table
+from typer.testing import CliRunner
+
+from scaling_cli.artefacts import fit as fit_artefact
+from scaling_cli.artefacts.fit import Fit
+from scaling_cli.cli import app
+from scaling_cli.point_fits import fitting
+from scaling_cli.reports import fit as fit_report
+from scaling_cli.reports._style import Style
+from scaling_cli.runs.table import Note
+from scaling_cli.vocabulary.errors import FitError
+from scaling_cli.vocabulary.objective import Objective
+from scaling_cli.vocabulary.outcomes import Check, Level
+
+NOTE = Note("short-row", "warn", "left out: the line has 3 of 4 fields.", file="runs.csv", row=17)
+COMMAND = importlib.import_module("scaling_cli.cli.fit")
+FAILED = (
+    Check("fit.convergence", Level.FAIL, "a minimum was missed."),
+    Check("data.range", Level.PASS, "wide enough."),
+    Check("fit.influence", Level.WARN, "one run decides."),
+)
+
+
+def run(*arguments: str, **options: Any):
+    return CliRunner().invoke(app, ["fit", *arguments], prog_name="scaling", **options)
+
+
+@pytest.fixture
+def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Replace reading and fitting by a fit made by hand; return what they were asked."""
+    asked: dict[str, Any] = {"answer": cli_fits.fit()}
+
+    def read(sources: list[str], terminal: Any, **options: Any) -> Any:
+        del terminal
+        asked["read"] = (sources, options)
+        return SimpleNamespace(notes=[NOTE])
+
+    def fit(data: Any, **options: Any) -> Fit:
+        asked["fit"] = (data, options)
+        if isinstance(asked["answer"], Exception):
+            raise asked["answer"]
+        return asked["answer"]
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(COMMAND, "read", read)
+    monkeypatch.setattr(fitting, "fit", fit)
+    return asked
+
+
+# --- options --------------------------------------------------------------------------------
+
+
+def test_defaults_are_those_of_the_library(asked: dict[str, Any]) -> None:
+    assert run("runs.csv").exit_code == 0
+    assert asked["read"] == (
+        ["runs.csv"],
+        {"mapped": None, "constants": None, "meta": None, "name": None, "format": None},
+    )
+    data, options = asked["fit"]
+    assert data.notes == [NOTE]
+    assert options == {
+        "law": "chinchilla", "target": None, "where": None, "at": "final",
+        "objective": Objective("huber", 1e-3, "log"), "fix": None, "tie": None,
+        "bootstrap": 1000, "seed": 0, "level": 0.9, "command": "scaling fit runs.csv",
+        "executor": "serial", "weights": None, "prior": None, "bootstrap_kind": "pairs",
+        "cluster": "run",
+    }  # fmt: skip
+
+
+def test_every_option_arrives(asked: dict[str, Any]) -> None:
+    arguments = [
+        "a.csv", "b c.csv", "--law", "kaplan_nd", "--target", "val_loss", "--where", "tokens>1e9",
+        "--at", "last:3", "--objective", "huber", "--delta", "1e-2", "--space", "linear",
+        "--fix", "Nc=1e9", "--fix", "Dc=2G", "--tie", "alpha_N=alpha_D", "--bootstrap", "10",
+        "--seed", "7", "--level", "0.8", "--map", "loss=eval/c4", "--set", "params=124M",
+        "--meta", "m.csv", "--name", "{params}", "--format", "csv", "--executor", "dask:s.json",
+        "--weight", "tokens", "--prior", "alpha_N=0.3+-0.1", "--bootstrap-kind", "wild",
+        "--cluster", "config",
+    ]  # fmt: skip
+    assert run(*arguments).exit_code == 0
+    assert asked["read"] == (
+        ["a.csv", "b c.csv"],
+        {
+            "mapped": ["loss=eval/c4"], "constants": ["params=124M"], "meta": "m.csv",
+            "name": "{params}", "format": "csv",
+        },
+    )  # fmt: skip
+    options = dict(asked["fit"][1])
+    command = options.pop("command")
+    assert command.startswith("scaling fit a.csv 'b c.csv' --law kaplan_nd ")
+    assert options == {
+        "law": "kaplan_nd", "target": "val_loss", "where": "tokens>1e9", "at": "last:3",
+        "objective": Objective("huber", 1e-2, "linear"), "fix": {"Nc": 1e9, "Dc": 2e9},
+        "tie": {"alpha_N": "alpha_D"}, "bootstrap": 10, "seed": 7, "level": 0.8,
+        "executor": "dask:s.json", "weights": "tokens", "prior": {"alpha_N": "0.3+-0.1"},
+        "bootstrap_kind": "wild", "cluster": "config",
+    }  # fmt: skip
+
+
+BAD_OPTIONS = [
+    (
+        ["--objective", "mse"],
+        "error: objective must be huber, l2 or lad, not 'mse'.\n",
+    ),
+    (["--space", "cubic"], "error: space must be log or linear, not 'cubic'.\n"),
+    (["--delta", "0"], "error: delta must be positive, not 0.0.\n"),
+    (["--fix", "E"], "error: cannot read 'E' for --fix.\nhint: Write --fix NAME=VALUE.\n"),
+    (
+        ["--fix", "E=1", "--fix", "E=2"],
+        "error: --fix gives E twice: 1 and 2.\n",
+    ),
+    (
+        ["--fix", "E=low"],
+        "error: --fix E=low: 'low' is no number.\nhint: Such as --fix E=1.6.\n",
+    ),
+    (
+        ["--objective", "l2", "--delta", "1e-2"],
+        "error: --delta is the corner of the Huber loss; --objective l2 has none.\n"
+        "hint: Leave one of the two out.\n",
+    ),
+    (
+        ["-o", "nowhere/fit.json"],
+        "error: cannot write nowhere/fit.json: there is no folder nowhere.\n",
+    ),
+    (["-o", "."], "error: cannot write .: it is a folder.\nhint: Give a file name with -o.\n"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD_OPTIONS)
+def test_bad_options_are_refused_before_any_work(
+    asked: dict[str, Any], arguments: list[str], message: str
+) -> None:
+    result = run("runs.csv", *arguments)
+    assert (result.exit_code, result.stdout, result.stderr) == (2, "", message)
+    assert "fit" not in asked
+
+
+def test_a_cluster_that_may_keep_one_waiting_is_said(asked: dict[str, Any]) -> None:
+    said = "connecting to dask:s.json; waits up to 60 s for a first worker\n"
+    assert run("runs.csv", "--executor", "dask:s.json").stderr == said
+    assert run("runs.csv", "--executor", "dask:s.json", "--quiet").stderr == ""
+
+
+# --- what is written ------------------------------------------------------------------------
+
+
+def test_the_fit_is_written_to_fit_json(asked: dict[str, Any]) -> None:
+    result = run("runs.csv")
+    assert result.stderr == ""
+    written = fit_artefact.load("fit.json").to_dict()
+    assert written["data"].pop("reading") == [asdict(NOTE)]
+    assert written == asked["answer"].to_dict()
+    assert result.stdout.endswith(
+        "\nwritten   fit.json\nnext      scaling predict --params 3B --tokens 600B\n"
+    )
+
+
+def test_a_named_file_that_is_replaced_is_said_to_be(asked: dict[str, Any]) -> None:
+    Path("other.json").write_text("old")
+    result = run("runs.csv", "-o", "other.json")
+    assert not Path("fit.json").exists()
+    assert fit_artefact.load("other.json").n_points == 20
+    assert result.stdout.endswith(
+        "\nwritten   other.json (the one before is replaced)\n"
+        "next      scaling predict --fit other.json --params 3B --tokens 600B\n"
+    )
+
+
+def test_json_is_the_fit_file_itself(asked: dict[str, Any]) -> None:
+    result = run("runs.csv", "--json")
+    record = json.loads(result.stdout)
+    reading = record["data"].pop("reading")
+    assert reading == [asdict(NOTE)]
+    assert record == json.loads(fit_artefact.to_json(asked["answer"].to_dict()))
+    assert not Path("fit.json").exists()
+    assert {
+        "schema_version", "law", "parameters", "objective", "status", "n_points", "intervals",
+        "derived", "backtest", "checks", "left_out", "data", "command",
+    } <= set(record)  # fmt: skip
+    assert set(record["objective"]) == {"name", "delta", "space", "reduction", "value"}
+    assert set(record["left_out"][0]) == {"run", "reason"}
+    assert set(record["checks"][0]) == {"code", "level", "message"}
+    assert record["parameters"] == cli_fits.TRUTH
+
+
+def test_json_with_a_file_does_both(asked: dict[str, Any]) -> None:
+    result = run("runs.csv", "--json", "-o", "both.json")
+    assert json.loads(result.stdout) == json.loads(Path("both.json").read_text())
+
+
+def test_a_folder_that_is_not_writable_is_found_before_the_work(
+    asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("locked").mkdir()
+    monkeypatch.setattr(os, "access", lambda path, mode: (str(path), mode) != ("locked", os.W_OK))
+    result = run("runs.csv", "-o", "locked/fit.json")
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "error: cannot write locked/fit.json: the folder locked is not writable.\n"
+        "hint: Give another place with -o.\n"
+    )
+
+
+# --- refusals -------------------------------------------------------------------------------
+
+
+def test_a_minimum_that_is_none_is_no_usable_fit(asked: dict[str, Any]) -> None:
+    asked["answer"] = cli_fits.fit(checks=FAILED)
+    result = run("runs.csv")
+    assert result.exit_code == 4
+    assert not Path("fit.json").exists()
+    assert result.stderr == (
+        "error: no usable fit, nothing was written. fit.convergence: a minimum was missed.\n"
+    )
+    assert result.stdout.endswith(
+        "checks    1 of 3 passed\n"
+        "          FAIL fit.convergence: a minimum was missed.\n"
+        "          WARN fit.influence: one run decides.\n"
+        "          PASS data.range\n"
+    )
+    assert "forecast" not in result.stdout
+
+
+def test_no_usable_fit_as_json_is_one_error_object(asked: dict[str, Any]) -> None:
+    asked["answer"] = cli_fits.fit(checks=FAILED)
+    result = run("runs.csv", "--json", "-o", "x.json")
+    assert result.exit_code == 4
+    assert json.loads(result.stdout)["error"]["code"] == "fit"
+    assert not Path("x.json").exists()
+
+
+def test_a_fit_error_writes_nothing(asked: dict[str, Any]) -> None:
+    asked["answer"] = FitError("3 points cannot determine 5 parameters.", hint="Add runs.")
+    result = run("runs.csv")
+    assert (result.exit_code, result.stdout) == (4, "")
+    assert result.stderr == "error: 3 points cannot determine 5 parameters.\nhint: Add runs.\n"
+    assert not Path("fit.json").exists()
+
+
+def test_a_failure_that_forbids_a_use_is_said_and_written(asked: dict[str, Any]) -> None:
+    failed = Check("backtest", Level.FAIL, "use no forecast beyond the data.")
+    asked["answer"] = cli_fits.fit(checks=(*cli_fits.CHECKS, failed))
+    result = run("runs.csv")
+    assert result.exit_code == 0
+    assert Path("fit.json").exists()
+    assert (
+        "checks    2 of 4 passed\n"
+        "          FAIL backtest: use no forecast beyond the data.\n"
+        "          WARN fit.influence: without run big"
+    ) in result.stdout
+
+
+def test_warnings_are_not_failures(asked: dict[str, Any]) -> None:
+    assert any(check.level is Level.WARN for check in asked["answer"].checks)
+    assert run("runs.csv").exit_code == 0
+
+
+# --- what is printed ------------------------------------------------------------------------
+
+REPORT = """\
+data      20 points from runs.csv
+          N  10M to 1B         parameters (total)
+          D  1B to 200B        tokens
+          L  2.2000 to 3.9000  nats/token
+          C  6e+16 to 1e+22    FLOP
+left out  12
+            run0, run1, run2, run3 and 8 more: its loss is NaN
+
+law       chinchilla: L(N, D) = E + A/N^alpha + B/D^beta (Hoffmann et al. 2022, arXiv:2203.15556,
+            eq. 2).
+          sum of Huber(delta 0.001) of the residuals of ln loss = 1.234567890e-03
+          status: converged (64 starts, 95 % of those that converged agree; condition number
+            1.2e+04)
+
+forecast at 10x the largest run, C = 1e+23, at the law's optimum
+{table}
+  backtested 90 % range of a new run: half-width {parts}
+
+parameters
+           value  90 % interval       unit        meaning
+  E       1.8172  [1.63548, 1.99892]  nats/token  irreducible loss
+  A       482.01  [433.809, 530.211]  nats/token  capacity coefficient
+  B      2085.43  [1876.89, 2293.97]  nats/token  data coefficient
+  alpha   0.3478  [0.31302, 0.38258]  1           capacity exponent
+  beta    0.3658  [0.32922, 0.40238]  1           data exponent
+
+backtest (larger runs held back)
+  fitted to C <=  fitted  tested  reach     bias  mean |error|  law allows  inside
+           1e+20      12       8   x100  -1.22 %        1.45 %   +/-0.67 %    75 %
+           1e+21      16       4    x10  +0.21 %        0.34 %   +/-0.67 %   100 %
+  drift 0.002 per decade, the largest that both cuts show.
+  inside: held-back points within what the law allows, the 90 % interval by its own variance without
+    drift; 'scaling backtest' counts those in the interval that 'scaling predict' prints
+
+checks    2 of 3 passed
+          WARN fit.influence: without run big the exponent beta moves from .37 to .45.
+          PASS data.range, fit.convergence
+
+written   fit.json
+next      scaling predict --params 3B --tokens 600B
+"""
+
+
+def test_the_whole_report() -> None:
+    fit = cli_fits.fit(left_out=12)
+    report = fit_report.report(fit, sources=["runs.csv"], written="fit.json", style=Style())
+    _, _, rest = report.partition("at the law's optimum\n")
+    table, _, rest = rest.partition("\n  backtested 90 % range of a new run: half-width ")
+    parts, _, rest = rest.partition("\n\nparameters\n")
+    (point,) = fit.predict(level=0.9, **cli_fits.OPTIMUM_AT_1E23).to_dicts()
+    assert report == REPORT.format(table=table, parts=parts)
+    assert f"{point['value']:.4f}" in table
+    assert f"[{point['new_run'][0]:.4f}, {point['new_run'][1]:.4f}]" in table
+    assert f"parameters +/-{100 * point['parts']['parameters']:.2f} %" in parts
+
+
+def test_the_report_and_the_check_say_one_half_width() -> None:
+    """Where noise is large, half the width in ln and over the value are far apart."""
+    made = fitting.fit(table("chinchilla", noise=0.1, seed=3), bootstrap=0)
+    (point,) = made.predict(**made.diagnostics["headline"]).to_dicts()
+    low, high = point["new_run"]
+    half = 100 * math.log(high / low) / 2
+    assert abs(half - 100 * (high - low) / (2 * point["value"])) > 2
+    (said,) = [c.message for c in made.checks if c.code == "extrap.width"]
+    assert said.startswith(f"half-width {half:.1f} % at 10x")
+    assert f"range of a new run: half-width +/-{half:.1f} %;" in fit_report.headline(made, Style())
+
+
+def test_what_reading_noticed_is_told() -> None:
+    fit = cli_fits.fit(left_out=0)
+    notes = [asdict(NOTE), {**asdict(NOTE), "code": "convention-assumed", "message": "N: total."}]
+    data = {**fit.data, "reading": notes, "notes": ["N counts all."]}
+    changed = Fit.from_dict({**fit.to_dict(), "data": data})
+    assert fit_report.data(changed, ["runs.csv"], Style()).splitlines()[5:] == [
+        "          N counts all.",
+        "          WARN short-row: runs.csv, row 17: left out: the line has 3 of 4 fields.",
+        "left out  no run",
+    ]
+
+
+def test_fixed_parameters_and_missing_intervals_are_told_apart() -> None:
+    fit = cli_fits.fit()
+    changed = Fit.from_dict(
+        {**fit.to_dict(), "selection": {"fix": {"E": 1.8172}, "level": 0.9}, "intervals": {}}
+    )
+    lines = fit_report.parameters(changed, Style()).splitlines()
+    assert lines[2].split()[:3] == ["E", "1.8172", "fixed"]
+    assert lines[3].split()[:3] == ["A", "482.01", "-"]
+
+
+def test_no_backtest_prints_its_reason() -> None:
+    fit = cli_fits.fit(backtest={"axis": "C", "cuts": [], "note": "five points are too few."})
+    assert fit_report.backtest(fit, Style()) == "backtest  five points are too few."
+
+
+def test_a_terminal_gets_colour_and_the_same_words() -> None:
+    fit = cli_fits.fit()
+    plain = fit_report.report(fit, written=None, style=Style())
+    coloured = fit_report.report(fit, written=None, style=Style(colour=True))
+    assert "\033[1;33mWARN\033[0m" in coloured
+    for code in ("1", "1;33", "33", "32"):
+        coloured = coloured.replace(f"\033[{code}m", "")
+    assert coloured.replace("\033[0m", "") == plain
+
+
+@pytest.mark.parametrize(("later", "told"), [("a", True), ("b", False)])
+def test_a_run_on_both_sides_of_a_cut_is_said(later: str, *, told: bool) -> None:
+    # Rows at C = 6e19 and 6e21, and one cut at 1e20 that holds the second back.
+    points = {"inputs": {"N": [1e9, 1e9], "D": [1e10, 1e12]}, "output": [3.0, 2.5],
+              "runs": ["a", later]}  # fmt: skip
+    cuts = [{**cli_fits.BACKTEST["cuts"][0], "held_out": [later]}]
+    fit = cli_fits.fit(backtest={**cli_fits.BACKTEST, "cuts": cuts})
+    fit = replace(fit, data={**fit.data, "points": points})
+    text = " ".join(fit_report.backtest(fit, Style()).split())
+    assert told == (
+        "in 1 of 1 cuts a run has rows on both sides: its later rows are forecast with its "
+        "earlier ones fitted. With --at final every run is on one side." in text
+    )
+
+
+def test_parameters_have_the_unit_of_the_losses() -> None:
+    fit = cli_fits.fit()
+    conventions = {**fit.data["conventions"], "L": "bits/byte"}
+    text = fit_report.parameters(
+        replace(fit, data={**fit.data, "conventions": conventions}), Style()
+    )
+    assert text.count("bits/byte") == 3
+    assert "nats/token" not in text

@@ -1,0 +1,112 @@
+"""`scaling laws`: the whole catalogue, and one law in full."""
+
+import json
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from scaling_cli import curve_laws, laws, learning_curves
+from scaling_cli.artefacts import certified
+from scaling_cli.cli import app
+
+
+def run(*arguments: str):
+    return CliRunner().invoke(app, ["laws", *arguments], prog_name="scaling")
+
+
+def record(*arguments: str) -> dict[str, Any]:
+    result = run(*arguments, "--json")
+    assert result.exit_code == 0
+    return json.loads(result.stdout)
+
+
+def test_the_catalogue_lists_every_law_with_its_equation_and_fits() -> None:
+    result = run()
+    assert (result.exit_code, result.stderr) == (0, "")
+    entries = result.stdout.split("\n\n")
+    assert entries[-1] == "'scaling laws NAME' tells the whole of one.\n"
+    names = [*laws.names(), *curve_laws.names(), *learning_curves.names()]
+    assert [entry.splitlines()[0] for entry in entries[:-1]] == names
+    text = " ".join(result.stdout.split())
+    for name in laws.names():
+        assert laws.get(name).formula() in text
+    for name in curve_laws.names():
+        assert curve_laws.get(name).formula() in text
+    for name in learning_curves.names():
+        assert learning_curves.get(name).formula() in text
+    for fit in certified.fit_names():
+        assert fit in text or fit.startswith("average/")  # the mean of laws is no law
+
+
+def test_one_law_in_full() -> None:
+    text = run("chinchilla").stdout
+    assert text.startswith(
+        "chinchilla\n  L(N, D) = E + A/N^alpha + B/D^beta (Hoffmann et al. 2022, "
+        "arXiv:2203.15556, eq. 2).\n"
+    )
+    assert "\n  E      nats/token  positive  irreducible loss\n" in text
+    assert "\n  N  params  parameters  model parameters\n" in text
+    assert "\n  L  loss    nats/token  cross-entropy loss (the output)\n" in text
+    assert "\n  optimal_tokens(C)       tokens      Tokens of least loss at compute C" in text
+    assert "\nconventions of the source\n  N: total\n" in text
+    assert "  @article{hoffmann2022training,\n" in text
+
+
+@pytest.mark.parametrize("name", laws.names())
+def test_json_declares_everything(name: str) -> None:
+    found = record(name)
+    assert found["schema_version"] == 1
+    (law,) = found["laws"]
+    declared = laws.get(name)
+    assert list(law) == [
+        "name", "formula", "notes", "inputs", "output", "parameters", "derived", "convention",
+        "reference", "bibtex", "fits",
+    ]  # fmt: skip
+    assert list(law["parameters"]) == list(declared.parameters())
+    assert list(law["inputs"]) == list(declared.inputs())
+    assert list(law["derived"]) == list(declared.derived_quantities())
+    assert law["output"] == {
+        "symbol": declared.output().symbol, "column": declared.output().column,
+        "meaning": declared.output().meaning, "unit": declared.output().unit,
+    }  # fmt: skip
+    assert law["fits"] == [f for f in certified.fit_names() if f.split("/")[0] == name]
+
+
+def test_json_of_all_is_json_of_each() -> None:
+    each = [record(name)["laws"][0] for name in laws.names()]
+    assert record()["laws"] == each
+    along = [record(name)["curve_laws"][0] for name in curve_laws.names()]
+    assert record()["curve_laws"] == along
+    assert [law["name"] for law in along] == list(curve_laws.names())
+
+
+def test_a_law_of_loss_curves_in_full() -> None:
+    found = record("annealing")
+    assert found["laws"] == []
+    (law,) = found["curve_laws"]
+    assert list(law["parameters"]) == ["L0", "A", "alpha", "C", "forget"]
+    assert law["convention"] == {"warm-up": "at_peak"}
+    assert list(law["inputs"]) == ["S"]
+    text = run("annealing").stdout
+    assert text.startswith("annealing\n  L(t) = L0 + A S1^-alpha - C S2, with the momentum sum S2 ")
+    assert "\nconventions of the source\n  warm-up: at_peak\n" in text
+
+
+def test_a_family_of_learning_curves_in_full() -> None:
+    found = record("pow3")
+    assert (found["laws"], found["curve_laws"]) == ([], [])
+    (family,) = found["learning_curves"]
+    assert list(family["parameters"]) == ["E", "A", "alpha"]
+    assert list(family["inputs"]) == ["x"]
+    assert run("pow3").stdout.startswith("pow3\n  L(x) = E + A x^-alpha (Domhan et al. 2015, pow3")
+
+
+def test_unknown_law_suggests_a_near_one() -> None:
+    result = run("chinchila")
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "error: there is no law 'chinchila'.\n"
+        "hint: Did you mean chinchilla or chinchilla_gamma? Known laws: "
+        f"{', '.join(laws.names())}.\n"
+    )

@@ -1,0 +1,131 @@
+"""`scaling profile`: what it asks of the library, what it prints, and when it refuses."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import cli_fits
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from scaling_cli.artefacts.fit import Fit
+from scaling_cli.cli import app
+from scaling_cli.point_fits import intervals as methods
+from scaling_cli.point_fits.certainty.profiles import Profile
+from scaling_cli.point_fits.intervals import Comparison, Interval
+
+CURVE = Profile(
+    "E", {}, 1.8172, 0.0, 1.9, 0.9, np.array([1.7, 1.8]), np.array([4.0, 0.1]), 3.5, 0.0, ()
+)
+
+
+def run(*arguments: str):
+    return CliRunner().invoke(app, ["profile", *arguments], prog_name="scaling")
+
+
+@pytest.fixture
+def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Replace the methods by intervals made by hand; return what they were asked."""
+    monkeypatch.chdir(tmp_path)
+    cli_fits.fit().to_json("fit.json")
+    asked: dict[str, Any] = {"answer": Comparison((), (), ())}
+
+    def intervals(fit: Fit, of: Any, **options: Any) -> Comparison:
+        asked.update(fit=fit, of=of, options=options)
+        return asked["answer"]
+
+    monkeypatch.setattr(methods, "intervals", intervals)
+    return asked
+
+
+def test_parameters_need_nothing_else(asked: dict[str, Any]) -> None:
+    result = run("fit.json")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert asked["fit"].parameters == cli_fits.TRUTH
+    assert asked["of"] is None
+    assert asked["options"] == {
+        "methods": ("delta", "profile", "bootstrap", "backtested"), "level": 0.9,
+    }  # fmt: skip
+
+
+def test_names_methods_and_level_arrive(asked: dict[str, Any]) -> None:
+    arguments = ["--of", "E", "--of", "alpha", "--method", "delta, nuts", "--method", "profile"]
+    assert run("fit.json", *arguments, "--level", "0.8").exit_code == 0
+    assert asked["of"] == ["E", "alpha"]
+    assert asked["options"] == {"methods": ["delta", "nuts", "profile"], "level": 0.8}
+
+
+def test_inputs_are_completed_and_echoed(asked: dict[str, Any]) -> None:
+    result = run("fit.json", "--of", "loss", "--params", "7B", "--compute", "4.2e22")
+    assert result.stderr == "N = 7e+09\nC = 4.2e+22\nD from C = 6ND\n"
+    options = asked["options"]
+    assert (options["N"], options["D"]) == ([7e9], [pytest.approx(1e12)])
+
+
+def test_a_derived_quantity_takes_its_own_input(asked: dict[str, Any]) -> None:
+    assert run("fit.json", "--of", "optimal_params", "--compute", "1e24").exit_code == 0
+    assert asked["options"]["C"] == 1e24
+    assert "N" not in asked["options"]
+
+
+POINT = {"N": 7e9, "D": 1e12}
+ANSWER = Comparison(
+    (
+        Interval("E", {}, "delta", "parameter", 1.8172, 1.75, 1.9, 0.9),
+        Interval("E", {}, "profile", "parameter", 1.8172, 0.0, math.inf, 0.9),
+        Interval("L", POINT, "nuts", "mean curve", 2.0, None, None, 0.9),
+        Interval("L", POINT, "backtested", "new run", 2.0, 1.9, 2.1, 0.9),
+    ),
+    (CURVE,),
+    ("delta: how it is done", "a reason for doubt."),
+)
+
+
+def test_what_is_printed(asked: dict[str, Any]) -> None:
+    asked["answer"] = ANSWER
+    assert run("fit.json").stdout == (
+        "E = 1.8172\n"
+        "  method   of         90 % interval  half-width\n"
+        "  delta    parameter  [1.75, 1.9]     +/-4.13 %\n"
+        "  profile  parameter  [0, inf]                -\n"
+        "\n"
+        "loss at N = 7B, D = 1T = 2\n"
+        "  method      of          90 % interval  half-width\n"
+        "  nuts        mean curve  -                       -\n"
+        "  backtested  new run     [1.9, 2.1]      +/-5.00 %\n"
+        "\n"
+        "delta: how it is done\n"
+        "a reason for doubt.\n"
+    )
+
+
+def test_the_json(asked: dict[str, Any]) -> None:
+    asked["answer"] = ANSWER
+    record = json.loads(run("fit.json", "--json").stdout)
+    assert (record["schema_version"], record["fit"], record["law"]) == (1, "fit.json", "chinchilla")
+    assert record["intervals"][1] == {
+        "of": "E", "inputs": {}, "method": "profile", "kind": "parameter", "value": 1.8172,
+        "low": 0.0, "high": None, "level": 0.9,
+    }  # fmt: skip
+    assert record["profiles"] == [
+        {"of": "E", "inputs": {}, "value": [1.7, 1.8], "rise": [4.0, 0.1], "threshold": 3.5,
+         "unsure": []}
+    ]  # fmt: skip
+    assert record["notes"] == ["delta: how it is done", "a reason for doubt."]
+
+
+def test_a_certified_fit_of_published_numbers_is_refused() -> None:
+    result = run("chinchilla/hoffmann-2022")
+    assert result.exit_code == 3
+    assert "published numbers: they are not the minimum of an objective here." in result.stderr
+
+
+def test_a_fit_file_is_all_it_takes(tmp_path: Path) -> None:
+    """From end to end, with the fit of fits/ that carries its points."""
+    result = run("chinchilla/ladder", "--of", "alpha", "--method", "delta,profile", "--json")
+    assert result.exit_code == 0
+    found = {one["method"]: one for one in json.loads(result.stdout)["intervals"]}
+    for one in found.values():
+        assert one["low"] < one["value"] < one["high"]

@@ -1,0 +1,36 @@
+"""Parameters of every law of loss curves, and curves made from them."""
+
+import numpy as np
+
+from scaling_cli import curve_laws
+from scaling_cli.runs.curve import Curve
+from scaling_cli.schedules import parse_schedule
+from scaling_cli.schedules._path import Path
+
+BACKBONE = {"L0": 3.0, "A": 20.0, "alpha": 0.5}
+TRUTHS = {
+    "annealing": {**BACKBONE, "C": 4e-4, "forget": 3e-3},
+    "annealing_size": {**BACKBONE, "C": 1e-4, "forget": 3e-3, "B": 5.0, "beta": 0.3, "gamma": 0.1},
+    "area_exponential": {**BACKBONE, "B": 0.12, "C": 0.012},
+    "forward_momentum": {**BACKBONE, "C": 0.05},
+    "functional": {**BACKBONE, "B": 0.03, "c": 5.0, "C": 0.13, "beta": 0.33},
+    "multi_power": {**BACKBONE, "B": 0.15, "C": 0.06, "beta": 0.25, "gamma": 0.8},
+    "power_area": BACKBONE,
+    "power_steps": BACKBONE,
+}
+TEXTS = {
+    "constant": "constant:peak=0.001,warmup=100,steps=3000",
+    "cosine": "cosine:peak=0.001,warmup=100,min=0.0001,steps=3000",
+    "wsd": "wsd:peak=0.001,warmup=100,stable=2000,steps=3000",
+    "linear": "linear:peak=0.001,warmup=100,steps=4000",
+}
+
+
+def made(law: str, name: str, noise: float = 0.0) -> Curve:
+    """Return a curve of a law with the parameters of TRUTHS, for rates over their peak."""
+    schedule = parse_schedule(TEXTS[name])
+    step = np.arange(100, int(schedule.length), 50)
+    path = Path.of(schedule, step, warmup=curve_laws.get(law).warmup, unit=0.001)
+    loss = curve_laws.get(law)(**TRUTHS[law]).curve(path)
+    off = np.random.default_rng(len(name)).standard_normal(len(step))
+    return Curve(name, schedule, step, loss * np.exp(noise * off))

@@ -1,0 +1,95 @@
+"""The cache of compiled code in processes of their own: shared, corrupt or read-only."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tables import table
+
+from scaling_cli.point_fits.fitting import refit_objective
+
+HERE = Path(__file__).resolve().parents[1]
+LAW, NOISE, SEED = "power_law", 0.005, 1
+OTHER_CACHES = ("JAX_COMPILATION_CACHE_DIR", "SCALING_EXECUTABLES")
+PROGRAM = f"""
+from scaling_cli.cli import _cache
+
+_cache.enable()  # as the commands do, before JAX is imported
+
+from tables import table
+from scaling_cli.point_fits.fitting import refit_objective
+
+points = table({LAW!r}, noise={NOISE}, seed={SEED})
+print(refit_objective(points, {LAW!r}).u.tobytes().hex())
+"""
+
+
+def _started(cache: Path) -> "subprocess.Popen[str]":
+    """Start a fit in a process of its own; it prints every bit of its optimum."""
+    environment = {n: v for n, v in os.environ.items() if n not in OTHER_CACHES}
+    environment |= {"SCALING_CACHE": str(cache), "PYTHONPATH": f"{HERE.parent}{os.pathsep}{HERE}"}
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM],
+        env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def _answer(process: "subprocess.Popen[str]") -> str:
+    answer, complaints = process.communicate()
+    assert (process.returncode, complaints) == (0, "")
+    return answer.strip()
+
+
+def _files(cache: Path) -> list[Path]:
+    return sorted(path for path in cache.rglob("*") if path.is_file())
+
+
+@pytest.fixture(scope="module")
+def uncached() -> str:
+    """The answer of this process, which keeps nothing."""
+    points = table(LAW, noise=NOISE, seed=SEED)
+    return refit_objective(points, LAW).u.tobytes().hex()
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """A cache that two processes filled at the same time, and their answers."""
+    cache = tmp_path_factory.mktemp("cache")
+    both = [_started(cache) for _ in range(2)]
+    return cache, [_answer(one) for one in both]
+
+
+def test_two_processes_fill_a_cache_at_once(filled: tuple[Path, list[str]], uncached: str) -> None:
+    cache, answers = filled
+    assert answers == [uncached, uncached]
+    assert _files(cache)
+
+
+def test_a_corrupt_cache_is_mended(filled: tuple[Path, list[str]], uncached: str) -> None:
+    cache, _ = filled
+    broken = {}
+    for number, path in enumerate(_files(cache)):
+        whole = path.read_bytes()
+        broken[path] = (whole[: len(whole) // 2], whole[:-64] + bytes(64), b"")[number % 3]
+        path.write_bytes(broken[path])
+    assert _answer(_started(cache)) == uncached
+    assert [path for path, content in broken.items() if path.read_bytes() == content] == []
+
+
+@pytest.fixture
+def read_only(tmp_path: Path) -> Iterator[Path]:
+    """An empty folder that nobody but the superuser may write to."""
+    if os.geteuid() == 0:
+        pytest.skip("nothing is read-only to the superuser")
+    cache = tmp_path / "read-only"
+    cache.mkdir(mode=0o555)
+    yield cache
+    cache.chmod(0o755)
+
+
+def test_a_read_only_cache_costs_compilation(read_only: Path, uncached: str) -> None:
+    assert _answer(_started(read_only)) == uncached
+    assert _files(read_only) == []

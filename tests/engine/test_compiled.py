@@ -1,0 +1,161 @@
+"""Executables on disk: a second process loads them, a damaged or foreign one is made again."""
+
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+import pytest
+from tables import TRUTHS, free, table
+
+from scaling_cli import laws
+from scaling_cli.engine import compiled
+from scaling_cli.engine.solve import Solution, solve
+from scaling_cli.laws._law import Law, param
+from scaling_cli.search.optimum import make_problem
+from scaling_cli.vocabulary.objective import Objective
+from scaling_cli.vocabulary.quantities import Loss, Variable
+
+POINTS = table("power_law", noise=0.01, seed=3)
+PROBLEM = make_problem(POINTS, laws.get("power_law"), Objective())
+START = free(laws.get("power_law"), TRUTHS["power_law"])[None]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv(compiled.FOLDER, str(tmp_path / "executables"))
+    forget(monkeypatch)
+    return tmp_path / "executables"
+
+
+def forget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Empty the memory, as a new process would find it."""
+    monkeypatch.setattr(compiled, "_loaded", {})
+
+
+def refuse(*_: Any) -> NoReturn:
+    raise AssertionError("compiled again")
+
+
+def fitted() -> Solution:
+    return solve(PROBLEM, START)
+
+
+@pytest.fixture
+def stored(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Solution]:
+    """An executable on disk that this process has forgotten, and what it found."""
+    found = fitted()
+    [file] = folder.iterdir()
+    forget(monkeypatch)
+    return file, found
+
+
+def test_what_one_process_compiled_the_next_one_loads(
+    stored: tuple[Path, Solution], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiled, "_write", refuse)
+    np.testing.assert_array_equal(fitted().u, stored[1].u)
+
+
+def _cut_short(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+def _one_bit(content: bytes) -> bytes:
+    return content[:-9] + bytes([content[-9] ^ 1]) + content[-8:]
+
+
+def _nothing(content: bytes) -> bytes:
+    return content[:0]
+
+
+@pytest.mark.parametrize("damage", [_cut_short, _one_bit, _nothing], ids=lambda f: f.__name__)
+def test_a_damaged_file_is_made_again(
+    stored: tuple[Path, Solution], damage: Callable[[bytes], bytes]
+) -> None:
+    file, found = stored
+    content = file.read_bytes()
+    file.write_bytes(damage(content))
+    np.testing.assert_array_equal(fitted().u, found.u)
+    assert compiled._read(file) is not None
+
+
+def test_a_file_that_no_longer_loads_is_made_again(
+    stored: tuple[Path, Solution], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def changed(*_: Any) -> NoReturn:
+        raise RuntimeError("made by another runtime")
+
+    monkeypatch.setattr(compiled.serialize_executable, "deserialize_and_load", changed)
+    np.testing.assert_array_equal(fitted().u, stored[1].u)
+
+
+def test_a_folder_that_cannot_be_written_costs_nothing_but_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+    monkeypatch.setenv(compiled.FOLDER, str(blocked / "executables"))
+    forget(monkeypatch)
+    assert fitted().converged.all()
+
+
+@pytest.mark.skipif(os.name == "nt" or not hasattr(os, "geteuid"), reason="POSIX permissions")
+def test_files_are_the_users_alone(stored: tuple[Path, Solution]) -> None:
+    # Loading one runs it: nobody else may put one there.
+    assert stat.S_IMODE(stored[0].stat().st_mode) & 0o077 == 0
+
+
+def test_without_a_folder_nothing_is_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(compiled.FOLDER)
+    assert fitted().converged.all()
+    assert not folder.exists()
+
+
+def test_other_versions_shapes_and_sources_have_other_files(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = compiled.jax.devices()[0]
+    power, other = laws.get("power_law"), laws.get("chinchilla")
+
+    def file(law: type[Law] = power, shapes: tuple = ((8,),)) -> Path | None:
+        return compiled._file(law, ("log", 8), shapes, device)
+
+    names = [file(), file(other), file(shapes=((16,),))]
+    monkeypatch.setattr(compiled.metadata, "version", lambda name: f"{name} 99")
+    names.append(file())
+    monkeypatch.setattr(compiled, "_processor", lambda: "another machine")
+    names.append(file())
+    monkeypatch.setattr(compiled, "_sources", lambda: "changed")
+    names.append(file())
+    assert None not in names
+    assert len(set(names)) == len(names)
+    assert all(name is not None and name.parent == folder for name in names)
+
+
+def test_a_law_that_was_typed_in_is_not_stored(folder: Path) -> None:
+    class Typed(Law):
+        """L = a x."""
+
+        a: float = param("slope", linear=True)
+
+        def __call__(self, x: Variable) -> Loss:
+            return self.a * x
+
+    Typed.__module__ = "a module without a file"
+    assert compiled._file(Typed, (), (), compiled.jax.devices()[0]) is None
+    assert not folder.exists()
+
+
+def test_a_compiler_without_these_options_still_compiles(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = fitted()
+    forget(monkeypatch)
+    [file] = folder.iterdir()
+    file.unlink()
+    monkeypatch.setattr(compiled, "QUICK", {"xla_cpu_no_such_option": False})
+    np.testing.assert_allclose(fitted().value, expected.value, rtol=1e-12)
+    assert len(list(folder.iterdir())) == 1

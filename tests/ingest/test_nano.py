@@ -1,0 +1,166 @@
+"""Console logs of nanoGPT, llm.c and modded-nanogpt: which lines count, and what they say."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from log_files import codes, column, counting, write
+
+from scaling_cli.ingest import nano, read
+from scaling_cli.vocabulary.errors import DataError
+
+NANOGPT = """\
+tokens per iteration will be: 491,520
+number of parameters: 123.59M
+using fused AdamW: True
+step 0: train loss 10.9876, val loss 10.9877
+iter 0: loss 10.9881, time 43000.12ms, mfu -100.00%
+iter 10: loss 9.5432, time 250.12ms, mfu 41.20%
+step 20: train loss 7.9876, val loss 7.9900
+iter 20: loss 8.0432, time 251.00ms, mfu 41.20%
+"""
+LLM_C = """\
+s:0 tel:11.0092
+s:0 trl:11.0091 lr:0.000001 norm:15.37
+s:1 trl:10.8140 lr:0.000002 norm:12.01
+s:2 eval:0.2987
+s:2 trl:nan lr:0.000003 norm:inf
+s:3 trl:10.5
+"""
+PRINTED = """\
+step    1/19560 | loss 11.009100 (+nanz)| norm 15.3700 (+nanz)| lr 8.57e-07 | 1500.10 ms | 45.0%
+step    2/19560 | loss 10.900000 (+0.11z)| norm 14.0000 (-1.20z)| lr 1.71e-06 | 300.10 ms | 45.0%
+"""
+MODDED = """\
+import torch
+print(f"step:{step}/{steps} train_loss:{loss}")
+step:0/6000 val_loss:11.0149 train_time:305ms step_avg:nanms
+step:1/6000 train_loss:11.0091 train_time:24179ms step_avg:nanms
+step:2/6000 train_loss:11.0001 train_time:25s step_avg:nanms
+step:2/6000 val_loss:11.0002 train_time:25.5s step_avg:nanms
+step:3/6000 train_time:26.123s step_avg:12.5ms
+"""
+LOGS = {"nanogpt": NANOGPT, "llm.c": LLM_C, "printed": PRINTED, "modded": MODDED}
+
+
+def _rows(text: str | bytes, folder: Path) -> list[dict[str, Any]]:
+    [raw] = nano.read("a.log", Path(write(folder, "a.log", text)).read_bytes())
+    lists = {name: values.to_pylist() for name, values in raw.columns.items()}
+    rows = [
+        {name: values[i] for name, values in lists.items() if values[i] is not None}
+        for i in range(len(raw))
+    ]
+    return rows[:-1] if raw.cut else rows
+
+
+def test_nanogpt(tmp_path: Path) -> None:
+    assert _rows(NANOGPT, tmp_path) == [
+        {"step": 0, "mean_train_loss": 10.9876, "val_loss": 10.9877, "train_loss": 10.9881,
+         "iter_seconds": pytest.approx(43.00012)},
+        {"step": 10, "train_loss": 9.5432, "iter_seconds": pytest.approx(0.25012)},
+        {"step": 20, "mean_train_loss": 7.9876, "val_loss": 7.99, "train_loss": 8.0432,
+         "iter_seconds": pytest.approx(0.251)},
+    ]  # fmt: skip
+
+
+def test_llm_c(tmp_path: Path) -> None:
+    rows = _rows(LLM_C, tmp_path)
+    assert rows[0] == {
+        "step": 0, "val_loss": 11.0092, "train_loss": 11.0091, "lr": 1e-6, "grad_norm": 15.37
+    }  # fmt: skip
+    assert rows[1] == {"step": 1, "train_loss": 10.814, "lr": 2e-6, "grad_norm": 12.01}
+    assert np.isnan(rows[2].pop("train_loss"))
+    assert rows[2] == {"step": 2, "accuracy": 0.2987, "lr": 3e-6, "grad_norm": np.inf}
+    assert rows[3] == {"step": 3, "train_loss": 10.5}
+    assert _rows(PRINTED, tmp_path) == [
+        {"step": 1, "train_loss": 11.0091, "grad_norm": 15.37, "lr": 8.57e-7},
+        {"step": 2, "train_loss": 10.9, "grad_norm": 14.0, "lr": 1.71e-6},
+    ]
+
+
+def test_modded_nanogpt(tmp_path: Path) -> None:
+    assert _rows(MODDED, tmp_path) == [
+        {"step": 0, "val_loss": 11.0149, "train_seconds": pytest.approx(0.305)},
+        {"step": 1, "train_loss": 11.0091, "train_seconds": pytest.approx(24.179)},
+        {"step": 2, "train_loss": 11.0001, "val_loss": 11.0002, "train_seconds": 25.5},
+        {"step": 3, "train_seconds": 26.123},
+    ]
+
+
+def test_the_header_says_batch_and_size_and_the_line_where_the_run_ends(tmp_path: Path) -> None:
+    runs = read(write(tmp_path, "a.log", NANOGPT), write(tmp_path, "b.log", MODDED))
+    assert runs.runs["params"].to_pylist() == [123.59e6, None]
+    assert runs.runs["batch_tokens"].to_pylist() == [491520.0, None]
+    assert runs.runs["step"].to_pylist() == [None, 6000]
+    assert "without position embeddings" in codes(runs)["params-of-header"]
+    meta = write(tmp_path, "meta.csv", "run_id,params\na,123587328\n")
+    exact = read(str(tmp_path / "a.log"), meta=meta)
+    assert exact.runs["params"].to_pylist() == [123587328.0]  # the header's is rounded
+
+
+def test_what_is_left_out_is_told(tmp_path: Path) -> None:
+    broken = "s:1 trl:5.0\ns:2 trl:4.x\nstep:3/9 train_loss:\nhello\ns:4 trl:4.0\n"
+    runs = read(write(tmp_path, "a.log", broken))
+    assert column(runs, "step") == [1, 4]
+    assert "2 line(s) left out" in codes(runs)["short-row"]
+    assert "a.log, row 2" in codes(runs)["short-row"]
+    assert "1 line(s) are not measurements" in codes(runs)["other-lines"]
+
+
+def test_colours_launchers_and_progress_bars_are_looked_through(tmp_path: Path) -> None:
+    text = (
+        "[rank0]: s:1 trl:5.0\n[rank1]: s:1 trl:5.0\n0: s:2 trl:4.5\n"
+        "\x1b[32ms:3 trl:4.25\x1b[0m\n 10%|\rs:4 trl:4.125\r 20%|\n"
+    )
+    runs = read(write(tmp_path, "a.log", text))
+    assert column(runs, "step") == [1, 2, 3, 4]
+    assert column(runs, "loss") == [5.0, 4.5, 4.25, 4.125]
+    assert "1 line(s) repeat" in codes(runs)["repeated-lines"]
+
+
+def test_a_resumed_log_replaces_what_it_repeats(tmp_path: Path) -> None:
+    text = "s:1 trl:5.0\ns:2 trl:4.5\ns:3 trl:4.25\ns:2 trl:4.4\ns:3 trl:4.2\n"
+    runs = read(write(tmp_path, "a.log", text))
+    assert counting(runs, "step") == [1, 2, 3]
+    assert counting(runs, "loss") == [5.0, 4.4, 4.2]
+
+
+@pytest.mark.parametrize("name", LOGS)
+def test_a_log_cut_anywhere_gives_the_rows_before_the_cut(name: str, tmp_path: Path) -> None:
+    content = LOGS[name].encode()
+    whole = _rows(content, tmp_path)
+    for length in range(len(content)):
+        try:
+            rows = _rows(content[:length], tmp_path)
+        except DataError as error:
+            assert "no line is a measurement" in str(error)
+            continue
+        complete = rows[:-1]  # of the last step only some lines may be there
+        assert [repr(row) for row in complete] == [repr(row) for row in whole[: len(complete)]]
+        assert all(row.keys() <= there.keys() for row, there in zip(rows, whole, strict=False))
+
+
+def test_only_logs_with_a_measurement_are_recognised(tmp_path: Path) -> None:
+    for text in LOGS.values():
+        assert nano.sniff("a", text.encode()) > 0.9
+    for text in ("step,loss\n1,2\n", '{"step": 1, "loss": 2}\n', "the step 5 is big\n", ""):
+        assert nano.sniff("a", text.encode()) == 0.0
+    with pytest.raises(DataError, match="no line is a measurement"):
+        read(write(tmp_path, "a.txt", "hello\n"), format="nanogpt")
+
+
+@pytest.mark.parametrize("name", ["5bdc3988", "d4bfb25f"])
+def test_real_logs_are_read_whole(name: str, shared: Path) -> None:
+    file = shared / "logs" / f"modded-nanogpt-{name}.txt"
+    found: dict[str, dict[int, float]] = {"train_loss": {}, "val_loss": {}}
+    for line in file.read_text(encoding="utf8").splitlines():
+        if line.startswith("step:"):
+            fields = dict(part.split(":", 1) for part in line.split() if ":" in part)
+            step = int(fields["step"].split("/")[0])
+            for metric in found.keys() & fields.keys():
+                found[metric][step] = float(fields[metric])
+    runs = read(str(file))
+    for metric, name_here in (("train_loss", "loss"), ("val_loss", "val_loss")):
+        pairs = zip(column(runs, "step"), column(runs, name_here), strict=True)
+        assert {s: v for s, v in pairs if v is not None} == found[metric]

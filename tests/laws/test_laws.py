@@ -1,0 +1,331 @@
+"""Contract tests over the registry of laws: a new law is tested by being there.
+
+What a law is tested at comes from its certified fits: their parameters, and a grid of inputs that
+spans their anchor points. Nothing here is edited for a new law, except that a derived quantity of
+a new name needs an oracle in ORACLES.
+"""
+
+import itertools
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+from scipy.optimize import minimize_scalar, root_scalar
+
+from scaling_cli import laws
+from scaling_cli.artefacts import certified
+from scaling_cli.artefacts.fit import Fit
+from scaling_cli.laws._law import Domain, Law
+from scaling_cli.runs.points import Points
+from scaling_cli.search.optimum import Optimum, make_problem, optimise
+from scaling_cli.vocabulary.errors import UsageError
+from scaling_cli.vocabulary.objective import Objective
+from scaling_cli.vocabulary.quantities import QUANTITIES, Quantity
+
+FITS = certified.fit_names(of_curves=False)
+ULPS = 1e-14  # a handful of float64 roundings, whichever library does the powers
+
+each_law = pytest.mark.parametrize("name", laws.names())
+each_fit = pytest.mark.parametrize("fit_name", FITS)
+
+
+def certified_of(law: str) -> list[Fit]:
+    """Return the certified fits of a law; a law without one fails whatever asks."""
+    found = [certified.resolve(n) for n in FITS if n.partition("/")[0] == law]
+    assert found, f"law {law} has no certified fit in fits/{law}/"
+    return found
+
+
+def design(fit: Fit, levels: int = 6) -> dict[str, np.ndarray]:
+    """Return a product of log-spaced levels of every input, spanning the fit's anchors."""
+    axes = []
+    for symbol in fit.law.inputs():
+        values = [a["inputs"][symbol] for a in fit.origin["anchors"]]
+        axes.append(
+            np.geomspace(min(values), max(values), levels if len(fit.law.inputs()) > 1 else 24)
+        )
+    grid = np.array(list(itertools.product(*axes))).T
+    return dict(zip(fit.law.inputs(), grid, strict=True))
+
+
+def close(value: Any, oracle: Any, tolerance: float) -> None:
+    np.testing.assert_allclose(np.asarray(value, float), oracle, rtol=tolerance, atol=0)
+
+
+# ---- the declaration
+
+
+@each_law
+def test_declares_what_its_parameters_mean(name: str) -> None:
+    parameters = laws.get(name).parameters()
+    assert parameters
+    for parameter in parameters.values():
+        assert parameter.meaning.strip()
+        assert parameter.unit.strip()
+        assert isinstance(parameter.domain, Domain)
+        assert all(math.isfinite(s) and s > 0 for s in parameter.starts)
+
+
+@each_law
+def test_inputs_and_output_are_quantities(name: str) -> None:
+    law = laws.get(name)
+    for quantity in (*law.inputs().values(), law.output()):
+        assert isinstance(quantity, Quantity)
+        assert QUANTITIES[quantity.column] is quantity
+        assert quantity.unit
+    assert set(law.inputs()) == {q.symbol for q in law.inputs().values()}
+
+
+@each_law
+def test_names_its_source(name: str) -> None:
+    law = laws.get(name)
+    assert law.formula().strip()
+    assert "arXiv:" in law.reference
+    assert law.bibtex.strip().startswith("@")
+    for symbol, convention in law.convention.items():
+        quantity = next(q for q in QUANTITIES.values() if q.symbol == symbol)
+        assert convention in quantity.conventions
+
+
+@each_law
+def test_says_what_its_derived_quantities_are(name: str) -> None:
+    for derived in laws.get(name).derived_quantities().values():
+        assert derived.meaning.strip()
+        assert derived.inputs
+        assert derived.output.unit
+
+
+@each_law
+def test_is_immutable_and_keyword_only(name: str) -> None:
+    law = certified_of(name)[0].law
+    first = next(iter(law.parameters()))
+    with pytest.raises(AttributeError):
+        setattr(law, first, 1.0)
+    with pytest.raises(TypeError):
+        type(law)(*law.values().values())
+
+
+@each_law
+def test_has_a_certified_fit(name: str) -> None:
+    assert all(laws.name_of(fit.law) == name for fit in certified_of(name))
+
+
+def test_unknown_law_suggests_near_names() -> None:
+    with pytest.raises(UsageError) as raised:
+        laws.get("chinchila")
+    assert str(raised.value) == (
+        "there is no law 'chinchila'. Did you mean chinchilla or chinchilla_gamma? "
+        f"Known laws: {', '.join(laws.names())}."
+    )
+
+
+# ---- the equation
+
+
+@each_fit
+def test_agrees_with_its_certified_fit(fit_name: str) -> None:
+    fit = certified.resolve(fit_name)
+    for anchor in fit.origin["anchors"]:
+        close(fit.law(**anchor["inputs"]), anchor["value"], 1e-12)
+
+
+@each_fit
+def test_same_value_from_floats_numpy_and_jax(fit_name: str) -> None:
+    fit = certified.resolve(fit_name)
+    inputs = design(fit)
+    rows = [dict(zip(inputs, row, strict=True)) for row in np.array([*inputs.values()]).T.tolist()]
+    floats = [fit.law(**row) for row in rows]
+    assert all(isinstance(value, float) for value in floats)
+    array = fit.law(**inputs)
+    assert array.dtype == np.float64
+    close(array, floats, ULPS)
+    with jax.enable_x64(True):
+        columns = {s: jax.numpy.asarray(v) for s, v in inputs.items()}
+        plain = fit.law(**columns)
+        assert plain.dtype == np.float64
+        close(plain, floats, ULPS)
+        close(jax.jit(lambda c: fit.law(**c))(columns), floats, ULPS)
+        close(jax.vmap(lambda c: fit.law(**c))(columns), floats, ULPS)
+
+
+@each_fit
+def test_gradient_is_the_derivative(fit_name: str) -> None:
+    """jax.grad in every parameter and input against Richardson's extrapolated differences."""
+    fit = certified.resolve(fit_name)
+    at = {s: float(np.sqrt(v[0] * v[-1])) for s, v in design(fit).items()}
+    names = (*fit.law.parameters(), *at)
+    point = {**fit.law.values(), **at}
+
+    def loss(values: Mapping[str, Any]) -> Any:
+        chosen = type(fit.law)(**{k: values[k] for k in fit.law.parameters()})
+        return chosen(**{k: values[k] for k in at})
+
+    with jax.enable_x64(True):
+        gradient = jax.grad(loss)({k: jax.numpy.asarray(v) for k, v in point.items()})
+    for name in names:
+        oracle = difference(lambda v, n=name: loss({**point, n: v}), point[name])
+        close(gradient[name], oracle, 1e-8)
+
+
+def difference(function: Callable[[float], float], at: float) -> float:
+    """Return the derivative by central differences of three steps, extrapolated to order 6."""
+    step = 4e-3 * abs(at)
+
+    def central(h: float) -> float:
+        return (function(at + h) - function(at - h)) / (2 * h)
+
+    a, b, c = central(step), central(step / 2), central(step / 4)
+    first, second = (4 * b - a) / 3, (4 * c - b) / 3
+    return (16 * second - first) / 15
+
+
+# ---- a law that contains another
+
+
+@pytest.mark.parametrize("name", [n for n in laws.names() if laws.get(n).nested])
+def test_a_law_is_the_one_it_contains_where_it_says_so(name: str) -> None:
+    law, inputs = laws.get(name), {"N": np.geomspace(1e7, 1e10, 7), "D": np.geomspace(1e12, 1e8, 7)}
+    for inner, held in law.nested.items():
+        values = {n: 0.1 + 0.3 * i for i, n in enumerate(laws.get(inner).parameters())}
+        assert set(law.parameters()) == values.keys() | held.keys()
+        close(law(**values, **held)(**inputs), laws.get(inner)(**values)(**inputs), 1e-12)
+
+
+# ---- recovery from noiseless data
+
+
+def refit(fit: Fit, inputs: Mapping[str, np.ndarray], output: np.ndarray) -> Optimum:
+    """Return the optimum of the default objective for these data."""
+    points = Points(inputs, output, [f"r{i}" for i in range(len(output))])
+    return optimise(make_problem(points, type(fit.law), Objective()))
+
+
+@each_fit
+def test_recovers_itself_from_its_own_noiseless_data(fit_name: str) -> None:
+    fit = certified.resolve(fit_name)
+    inputs = design(fit)
+    found = refit(fit, inputs, fit.law(**inputs))
+    assert found.value < 1e-20
+    close(found.law(**inputs), fit.law(**inputs), 1e-10)
+    between = {s: np.sqrt(v[:-1] * v[1:]) for s, v in inputs.items()}
+    close(found.law(**between), fit.law(**between), 1e-8)
+
+
+@each_fit
+def test_units_of_the_inputs_do_not_matter(fit_name: str) -> None:
+    """Millions of parameters and billions of tokens give the same predictions."""
+    fit = certified.resolve(fit_name)
+    inputs = design(fit)
+    factors = dict(zip(inputs, (1e6, 1e9, 1e3, 1e12), strict=False))
+    scaled = {s: v / factors[s] for s, v in inputs.items()}
+    # An irregular wave: of |r| alone, beyond Huber's corner, the minimum of regular residuals on a
+    # regular grid can be a whole face.
+    wave = 1 + 0.01 * np.sin(np.arange(len(next(iter(inputs.values())))) ** 2)
+    plain, other = (refit(fit, x, fit.law(**inputs) * wave) for x in (inputs, scaled))
+    close(other.value, plain.value, 1e-9)
+    close(other.law(**scaled), plain.law(**inputs), 1e-7)
+
+
+# ---- derived quantities against a numerical optimum
+
+
+def size_symbol(law: Law) -> str:
+    return next(s for s, q in law.inputs().items() if q.unit == "parameters")
+
+
+def numerical_optimum(law: Law, C: float) -> tuple[float, float, float]:
+    """Return N, D and loss that minimise the loss at 6ND = C, by golden section in ln N."""
+    size = size_symbol(law)
+
+    def loss(log_size: float) -> float:
+        N = math.exp(log_size)
+        return law(**{size: N, "D": C / (6 * N)})
+
+    grid = np.linspace(0.02, 0.98, 2001) * math.log(C / 6)
+    best = grid[np.argmin([loss(u) for u in grid])]
+    # The minimum is flat: a root of the slope has far more digits than a comparison of values.
+    slope = zero(lambda u: difference_at(loss, u), best - 0.1, best + 0.1)
+    found: Any = minimize_scalar(loss, bounds=(best - 0.1, best + 0.1), method="bounded")
+    assert abs(found.x - slope) < 1e-3
+    return math.exp(slope), C / (6 * math.exp(slope)), loss(slope)
+
+
+def difference_at(function: Callable[[float], float], at: float, step: float = 1e-2) -> float:
+    """Return a derivative on a logarithmic axis, by seven-point central differences."""
+    weights = ((1, 3 / 4), (2, -3 / 20), (3, 1 / 60))
+    return sum(w * (function(at + k * step) - function(at - k * step)) for k, w in weights) / step
+
+
+def losses_within(fit: Fit) -> list[float]:
+    """Return losses between the largest and the smallest that the fit's anchors reach."""
+    values = [a["value"] for a in fit.origin["anchors"]]
+    return [min(values) + share * (max(values) - min(values)) for share in (0.25, 0.5, 0.75)]
+
+
+def zero(function: Callable[[float], float], low: float, high: float) -> float:
+    """Return where a function of one sign at `low` and the other at `high` is zero."""
+    found = root_scalar(function, bracket=(low, high), method="brentq", xtol=1e-15)
+    return float(found.root)
+
+
+def root(function: Callable[[float], float], low: float, high: float) -> float:
+    """Return the x > 0 where a monotone function of x is zero, found in ln x."""
+    log_x = zero(lambda u: function(math.exp(u)), math.log(low), math.log(high))
+    return math.exp(log_x)
+
+
+def for_loss(fit: Fit, symbol: str) -> list[tuple[dict[str, float], float]]:
+    """Return (L, the value of `symbol` where the loss is L, all other inputs unlimited)."""
+    others = {s: math.inf for s in fit.law.inputs() if s != symbol}
+    return [
+        ({"L": L}, root(lambda v, L=L: fit.law(**{symbol: v, **others}) - L, 1e-30, 1e60))
+        for L in losses_within(fit)
+    ]
+
+
+def budgets(fit: Fit) -> list[float]:
+    """Return compute at the anchors and far beyond them."""
+    size = size_symbol(fit.law)
+    anchors = [6 * a["inputs"][size] * a["inputs"]["D"] for a in fit.origin["anchors"]]
+    return [min(anchors) / 10, *anchors, 1e3 * max(anchors)]
+
+
+def least_compute(fit: Fit, L: float) -> float:
+    """Return the compute whose best loss is L."""
+    known = budgets(fit)
+    low, high = 1e-3 * min(known), 1e3 * max(known)
+    return root(lambda C: numerical_optimum(fit.law, C)[2] - L, low, high)
+
+
+Cases = list[tuple[dict[str, float], float]]
+ORACLES: dict[str, Callable[[Fit], Cases]] = {
+    "optimal_params": lambda f: [({"C": C}, numerical_optimum(f.law, C)[0]) for C in budgets(f)],
+    "optimal_tokens": lambda f: [({"C": C}, numerical_optimum(f.law, C)[1]) for C in budgets(f)],
+    "optimal_loss": lambda f: [({"C": C}, numerical_optimum(f.law, C)[2]) for C in budgets(f)],
+    "optimal_multiplier": lambda f: [
+        ({"C": C}, numerical_optimum(f.law, C)[1] / numerical_optimum(f.law, C)[0])
+        for C in budgets(f)
+    ],
+    "compute_for_loss": lambda f: [({"L": L}, least_compute(f, L)) for L in losses_within(f)],
+    "min_params_for_loss": lambda f: for_loss(f, size_symbol(f.law)),
+    "min_tokens_for_loss": lambda f: for_loss(f, "D"),
+    "value_for_loss": lambda f: for_loss(f, next(iter(f.law.inputs()))),
+}
+
+
+@pytest.mark.parametrize(
+    ("fit_name", "quantity"),
+    [
+        (fit, quantity)
+        for fit in FITS
+        for quantity in laws.get(fit.partition("/")[0]).derived_quantities()
+    ],
+)
+def test_derived_quantity_agrees_with_a_numerical_optimum(fit_name: str, quantity: str) -> None:
+    fit = certified.resolve(fit_name)
+    assert quantity in ORACLES, f"derived quantity {quantity} has no oracle: add one to ORACLES"
+    for inputs, oracle in ORACLES[quantity](fit):
+        close(getattr(fit.law, quantity)(**inputs), oracle, 1e-7)

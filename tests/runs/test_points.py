@@ -1,0 +1,103 @@
+"""Points: what is fitted, its digest, its ranges and the axis a forecast reaches along."""
+
+import hashlib
+import struct
+
+import numpy as np
+import pytest
+
+from scaling_cli.runs.points import Points, scale, straddled
+from scaling_cli.vocabulary.outcomes import LeftOut
+
+POINTS = Points(
+    inputs={"N": np.array([1e8, 3e8, 1e9]), "D": np.array([2e9, 9e9, 1e10])},
+    output=np.array([3.5, 3.1, 2.9]),
+    runs=["a", "b", "c"],
+    conventions={"N": "total"},
+    left_out=[LeftOut("d", "no loss")],
+    notes=["last row of each run"],
+    compute=np.array([1.2e18, 1.6e19, 6e19]),
+    counts={"active": np.array([5e7, 2e8, 8e8])},
+)
+
+
+def test_length_is_the_number_of_observations() -> None:
+    assert len(POINTS) == 3
+
+
+@pytest.mark.parametrize("rows", [np.array([True, False, True]), np.array([0, 2])])
+def test_take_keeps_everything_else(rows: np.ndarray) -> None:
+    some = POINTS.take(rows)
+    assert some.runs == ["a", "c"]
+    assert some.output.tolist() == [3.5, 2.9]
+    assert some.inputs["N"].tolist() == [1e8, 1e9]
+    assert some.inputs["D"].tolist() == [2e9, 1e10]
+    assert some.compute is not None
+    assert some.compute.tolist() == [1.2e18, 6e19]
+    assert some.counts["active"].tolist() == [5e7, 8e8]
+    assert (some.conventions, some.left_out, some.notes) == (
+        POINTS.conventions, POINTS.left_out, POINTS.notes,
+    )  # fmt: skip
+
+
+def test_take_may_repeat_and_reorder() -> None:
+    assert POINTS.take(np.array([2, 0, 2])).runs == ["c", "a", "c"]
+    assert Points(POINTS.inputs, POINTS.output, POINTS.runs).take(np.array([1])).compute is None
+
+
+def test_digest_is_of_the_sorted_bytes() -> None:
+    # Columns in the order of their names, D N output; rows sorted; little-endian doubles.
+    table = sorted(zip(POINTS.inputs["D"], POINTS.inputs["N"], POINTS.output, strict=True))
+    packed = b"".join(struct.pack("<3d", *row) for row in table)
+    assert POINTS.sha256() == hashlib.sha256(b"D,N,output" + packed).hexdigest()
+
+
+def test_digest_ignores_order_and_sees_every_number() -> None:
+    assert POINTS.take(np.array([2, 0, 1])).sha256() == POINTS.sha256()
+    renamed = Points({s: POINTS.inputs[s] for s in ("D", "N")}, POINTS.output, ["x", "y", "z"])
+    assert renamed.sha256() == POINTS.sha256()
+    moved = POINTS.output.copy()
+    moved[1] = np.nextafter(moved[1], 4.0)
+    assert Points(POINTS.inputs, moved, POINTS.runs).sha256() != POINTS.sha256()
+    swapped = {"N": POINTS.inputs["D"], "D": POINTS.inputs["N"]}
+    assert Points(swapped, POINTS.output, POINTS.runs).sha256() != POINTS.sha256()
+    assert POINTS.take(np.array([0, 1])).sha256() != POINTS.sha256()
+
+
+def test_ranges() -> None:
+    assert POINTS.ranges() == {
+        "N": [1e8, 1e9],
+        "D": [2e9, 1e10],
+        "L": [2.9, 3.5],
+        "C": [pytest.approx(1.2e18), pytest.approx(6e19)],
+    }
+
+
+@pytest.mark.parametrize(
+    ("inputs", "axis", "value"),
+    [
+        ({"N": 1e9, "D": 2e10}, "C", 1.2e20),
+        ({"N_avg": 1e9, "D": 2e10}, "C", 1.2e20),
+        ({"N": 1e9}, "N", 1e9),
+        ({"x": 5.0}, "x", 5.0),
+        ({"N": 2.0, "U": 3.0}, "N*U", 6.0),
+    ],
+)
+def test_scale_axis(inputs: dict[str, float], axis: str, value: float) -> None:
+    name, values = scale({s: np.array([v]) for s, v in inputs.items()})
+    assert name == axis
+    assert values.tolist() == pytest.approx([value])
+
+
+def test_a_scale_beyond_every_number_is_infinite_without_a_word() -> None:
+    axis, values = scale({"N": np.array([1e300, 1.0]), "D": np.array([1e300, 2.0])})
+    assert axis == "C"
+    assert values.tolist() == [np.inf, 12.0]
+    assert scale({"a": np.array([1e300]), "b": np.array([1e300])})[1].tolist() == [np.inf]
+
+
+def test_runs_on_both_sides_of_cuts_are_counted() -> None:
+    # a has rows at 1 and 9, b at 2 and 3; nothing beyond each edge was fitted.
+    runs, values = ["a", "b", "b", "a"], np.array([1.0, 2.0, 3.0, 9.0])
+    assert straddled(runs, values, [(3.0, ["a"]), (0.5, ["a", "b"]), (2.0, ["b", "a"])]) == 2
+    assert straddled(["a", "b"], np.array([1.0, 2.0]), [(1.0, ["b"])]) == 0
