@@ -85,13 +85,20 @@ def _forecast(one: Table, factor: float, train: np.ndarray, law: str) -> Forecas
     bare = replace(certain, drift=0.0, companion=None)
     (low, high), _, _ = intervals(optimum.law, bare, at, value, LEVEL)
     return Forecast(
-        family=one.family, table=one.name, cut=factor, n=len(points), reach=reach[chosen],
+        family=one.family,
+        table=one.name,
+        cut=factor,
+        n=len(points),
+        reach=reach[chosen],
         error=np.log(value / one.L[chosen]),
         shift=centred(np.log(value), certain.companion, at) - np.log(value),
-        below=np.log(value / low), above=np.log(high / value),
+        below=np.log(value / low),
+        above=np.log(high / value),
         noise=scatter(certain.sigma, LEVEL),
-        learned=certain.drift, guide=_guide_drift(points, problem, optimum), cuts=cuts,
-    )  # fmt: skip
+        learned=certain.drift,
+        guide=_guide_drift(points, problem, optimum),
+        cuts=cuts,
+    )
 
 
 def _guide_drift(points: Points, problem: Problem, optimum: Optimum) -> float:
@@ -149,22 +156,28 @@ def _by_reach(made: Sequence[Forecast], title: str, rule: Rule) -> None:
         name = "all" if low == 0 else f"{low:g}-{high:g}x"
         plain = 100 * np.median(score.half_width)
         missed = np.sum(score.weight * (~score.inside & (score.error > 0))) / np.sum(score.weight)
-        print(f"{name:>12} {len(score.reach):5d} {score.covered():8.2f} "
-              f"{100 * score.median(score.half_width):8.1f} ({plain:5.1f}) {missed:6.2f} "
-              f"{100 * score.median(np.abs(score.error)):7.2f}%")  # fmt: skip
+        print(
+            f"{name:>12} {len(score.reach):5d} {score.covered():8.2f} "
+            f"{100 * score.median(score.half_width):8.1f} ({plain:5.1f}) {missed:6.2f} "
+            f"{100 * score.median(np.abs(score.error)):7.2f}%"
+        )
     print()
 
 
 def _by_family(made: Sequence[Forecast], chosen: dict[str, tuple[float, float]]) -> None:
-    print(f"{'family':>12} {'runs':>5} {'covered':>8} {'recipe':>7} {'half-width':>10} "
-          f"{'recipe':>7}  prior without it")  # fmt: skip
+    print(
+        f"{'family':>12} {'runs':>5} {'covered':>8} {'recipe':>7} {'half-width':>10} "
+        f"{'recipe':>7}  prior without it"
+    )
     for family, (median, log_sd) in chosen.items():
         some = [one for one in made if one.family == family]
         ours, theirs = scored(some, product, *EVERYTHING), scored(some, guide, *EVERYTHING)
-        print(f"{family:>12} {len(ours.reach):5d} {ours.covered():8.2f} {theirs.covered():7.2f} "
-              f"{100 * ours.median(ours.half_width):10.1f} "
-              f"{100 * theirs.median(theirs.half_width):7.1f}  "
-              f"median {100 * median:g} %, sd of ln {log_sd:g}")  # fmt: skip
+        print(
+            f"{family:>12} {len(ours.reach):5d} {ours.covered():8.2f} {theirs.covered():7.2f} "
+            f"{100 * ours.median(ours.half_width):10.1f} "
+            f"{100 * theirs.median(theirs.half_width):7.1f}  "
+            f"median {100 * median:g} %, sd of ln {log_sd:g}"
+        )
 
 
 def main() -> None:

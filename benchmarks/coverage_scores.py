@@ -130,13 +130,25 @@ def scored(forecasts: Sequence[Forecast], rule: Rule, low: float, high: float) -
         inside = (one.error <= below) & (-one.error <= above)
         rows = np.flatnonzero((one.reach >= low) & (one.reach < high))
         columns += [
-            (one.family, (one.family, one.table, one.cut), one.reach[i], inside[i],
-             (below[i] + above[i]) / 2, one.error[i])
+            (
+                one.family,
+                (one.family, one.table, one.cut),
+                one.reach[i],
+                inside[i],
+                (below[i] + above[i]) / 2,
+                one.error[i],
+            )
             for i in rows.tolist()
-        ]  # fmt: skip
+        ]
     family, key, reach, inside, half_width, error = zip(*columns, strict=True)
-    return Score(np.array(family), _weights(key), np.array(reach), np.array(inside),
-                 np.array(half_width), np.array(error))  # fmt: skip
+    return Score(
+        np.array(family),
+        _weights(key),
+        np.array(reach),
+        np.array(inside),
+        np.array(half_width),
+        np.array(error),
+    )
 
 
 def _weights(keys: Sequence[tuple[str, str, float]]) -> np.ndarray:
@@ -158,9 +170,16 @@ def interval_score(forecasts: Sequence[Forecast], rule: Rule) -> float:
         missed = np.maximum(0, one.error - below) + np.maximum(0, -one.error - above)
         score = float(np.mean(below + above + 20 * missed))
         tables.setdefault(one.family, {}).setdefault(one.table, []).append(score)
-    return float(np.exp(np.mean([
-        np.mean([np.log(np.mean(cuts)) for cuts in family.values()]) for family in tables.values()
-    ])))  # fmt: skip
+    return float(
+        np.exp(
+            np.mean(
+                [
+                    np.mean([np.log(np.mean(cuts)) for cuts in family.values()])
+                    for family in tables.values()
+                ]
+            )
+        )
+    )
 
 
 def good_enough(forecasts: Sequence[Forecast], rule: Rule) -> bool:

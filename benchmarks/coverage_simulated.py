@@ -142,12 +142,15 @@ def replicate(design: Design, truth: str, noise: Noise, seed: int) -> list[dict]
     if truth == "random sizes":
         run = run + _white(0.005)(C, generator)
     return [
-        {"reach": TARGETS[i][0], "mean": bool(mean[0][i] <= np.exp(curve[i]) <= mean[1][i]),
-         "run": bool(new_run[0][i] <= np.exp(run[i]) <= new_run[1][i]),
-         "alone": bool(bare[0][i] <= np.exp(run[i]) <= bare[1][i]),
-         "half_width": float(np.log(new_run[1][i] / new_run[0][i]) / 2)}
+        {
+            "reach": TARGETS[i][0],
+            "mean": bool(mean[0][i] <= np.exp(curve[i]) <= mean[1][i]),
+            "run": bool(new_run[0][i] <= np.exp(run[i]) <= new_run[1][i]),
+            "alone": bool(bare[0][i] <= np.exp(run[i]) <= bare[1][i]),
+            "half_width": float(np.log(new_run[1][i] / new_run[0][i]) / 2),
+        }
         for i in range(len(C))
-    ]  # fmt: skip
+    ]
 
 
 def targets(C: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:

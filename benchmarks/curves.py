@@ -38,8 +38,7 @@ PUBLISHED = {
 }
 FITTED = 3  # of each set, the first ones
 # Where the published curves leave a run that was fitted: by a branch, or beyond its end.
-BRANCH = {"wsd_20000_24000": 20000, "wsdld_20000_24000": 20000, "wsdcon_3": 8000,
-          "wsdcon_18": 8000}  # fmt: skip
+BRANCH = {"wsd_20000_24000": 20000, "wsdld_20000_24000": 20000, "wsdcon_3": 8000, "wsdcon_18": 8000}
 HORIZON = {"cosine_72000": 24000, "constant_72000": 24000}
 TRIPLES = 6
 END = 10  # the last 1/END of a run is its end: single losses are noisy
@@ -129,8 +128,10 @@ def print_coverage(title: str, found: list[Held]) -> None:
         if some:
             end, along = np.mean([h.end for h in some]), np.mean([h.along for h in some])
             width = 100 * np.median([h.half_width for h in some])
-            print(f"{title:16} {name:12} {len(some):4} curves  end {100 * end:4.0f} %  "
-                  f"logged values {100 * along:4.0f} %  half-width {width:.2f} %")  # fmt: skip
+            print(
+                f"{title:16} {name:12} {len(some):4} curves  end {100 * end:4.0f} %  "
+                f"logged values {100 * along:4.0f} %  half-width {width:.2f} %"
+            )
 
 
 def timed(work: Callable[[], float]) -> tuple[float, float]:
@@ -163,10 +164,15 @@ def scipy_annealing(curves: list[Curve], starts: int = 24) -> float:
     generator, bounds = np.random.default_rng(0), [(0.1, 5), (-5, 3), (0.1, 2), (0, 9), (1e-4, 0.1)]
     low, high = np.transpose(bounds)
     found = [
-        minimize(objective, low + (high - low) * generator.random(5), bounds=bounds,
-                 method="L-BFGS-B", options={"ftol": 1e-14, "gtol": 1e-12, "maxiter": 2000}).fun
+        minimize(
+            objective,
+            low + (high - low) * generator.random(5),
+            bounds=bounds,
+            method="L-BFGS-B",
+            options={"ftol": 1e-14, "gtol": 1e-12, "maxiter": 2000},
+        ).fun
         for _ in range(starts)
-    ]  # fmt: skip
+    ]
     return float(min(found))
 
 

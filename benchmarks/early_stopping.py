@@ -34,9 +34,14 @@ def problem(curves: Sequence[Curve]) -> CurveProblem:
     free = np.ones(len(NAMES), bool)
     area = float(np.exp(np.mean([np.log(p.area[-1]) for p in paths])))
     return CurveProblem(
-        MultiPower, paths, [c.loss for c in curves], DELTA, np.zeros((len(NAMES), 2)), free,
+        MultiPower,
+        paths,
+        [c.loss for c in curves],
+        DELTA,
+        np.zeros((len(NAMES), 2)),
+        free,
         {"area": area},
-    )  # fmt: skip
+    )
 
 
 def start(curves: Sequence[Curve]) -> np.ndarray:
@@ -98,8 +103,14 @@ def scores(law: MultiPower, others: Sequence[Curve], unit: float) -> list[float]
 def converged(curves: Sequence[Curve], strength: float) -> tuple[MultiPower, float] | None:
     """Return the law fitted to a minimum with priors, and its unit; None if there is none."""
     try:
-        fit = fit_curves(curves, law="multi_power", warmup="as_trained", prior=strength,
-                         bootstrap=0, hold_out=False)  # fmt: skip
+        fit = fit_curves(
+            curves,
+            law="multi_power",
+            warmup="as_trained",
+            prior=strength,
+            bootstrap=0,
+            hold_out=False,
+        )
     except FitError:
         return None
     law = fit.laws["multi_power"].law
@@ -125,8 +136,11 @@ def main() -> None:
         parts_path = [(descents(rest, scale), out) for rest, out in folds]
         for stop in STOPS:
             left = [1e4 * off(path[stop], out, 1.0).mean() for path, out in parts_path]
-            row(f"AdamW, {stop} steps, rates x {scale:g}", left,
-                scores(whole_path[stop], others, 1.0))  # fmt: skip
+            row(
+                f"AdamW, {stop} steps, rates x {scale:g}",
+                left,
+                scores(whole_path[stop], others, 1.0),
+            )
 
 
 def row(title: str, left: Sequence[float], found: Sequence[float]) -> None:

@@ -145,9 +145,12 @@ def report(
             shown = [100 * np.mean(p[:, 0]) if which == 0 else np.median(p[:, 1]) for p in pairs]
             line += f"{'  '.join(f'{v:5.{which}f}' for v in shown):>36}"
         print(line)
-    print("curves            " + "".join(
-        f"{'  '.join(f'{len(inside.get((k, c), [])):5d}' for c in CUTS):>36}" for k in KINDS
-    ))  # fmt: skip
+    print(
+        "curves            "
+        + "".join(
+            f"{'  '.join(f'{len(inside.get((k, c), [])):5d}' for c in CUTS):>36}" for k in KINDS
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -54,8 +54,14 @@ def cases() -> list[Case]:
     """Return every curve there is."""
     found = [*_ladder()]
     if SHARED.is_dir():
-        found += [*_multi_power(), *_annealing(), *_xlstm(), *_nanogpt(), *_gemstones(),
-                  *_datablations()]  # fmt: skip
+        found += [
+            *_multi_power(),
+            *_annealing(),
+            *_xlstm(),
+            *_nanogpt(),
+            *_gemstones(),
+            *_datablations(),
+        ]
     return found
 
 
@@ -70,9 +76,14 @@ def _numbers(column: list[str]) -> np.ndarray:
 
 
 def _case(
-    source: str, job: Job, schedule: Schedule, *, recorded: bool = True, overfit: bool = False,
+    source: str,
+    job: Job,
+    schedule: Schedule,
+    *,
+    recorded: bool = True,
+    overfit: bool = False,
     raw: bool = False,
-) -> Case:  # fmt: skip
+) -> Case:
     """Return a case; the end of a raw training log is the mean of its last hundredth.
 
     A run may have been stopped long before its schedule ends.
@@ -81,8 +92,16 @@ def _case(
     plan = Plan(schedule, schedule.length, "given", "given")
     job = replace(job, schedule=schedule)
     last = job.loss[-rows:]
-    return Case(source, job, plan, recorded, overfit, float(job.x[-rows:].mean()),
-                float(last.mean()), float(last.std() / np.sqrt(rows)))  # fmt: skip
+    return Case(
+        source,
+        job,
+        plan,
+        recorded,
+        overfit,
+        float(job.x[-rows:].mean()),
+        float(last.mean()),
+        float(last.std() / np.sqrt(rows)),
+    )
 
 
 def _ladder() -> Iterator[Case]:
@@ -102,8 +121,12 @@ def _multi_power() -> Iterator[Case]:
     for size in ("25M", "100M"):
         for path in sorted((SHARED / f"multipowerlaw/runs_{size}").glob("*.csv")):
             logged = _rows(path)
-            job = Job(f"{size}-{path.stem}", _numbers(logged["step"]), _numbers(logged["loss"]),
-                      params=float(size[:-1]) * 1e6)  # fmt: skip
+            job = Job(
+                f"{size}-{path.stem}",
+                _numbers(logged["step"]),
+                _numbers(logged["loss"]),
+                params=float(size[:-1]) * 1e6,
+            )
             # Those with one step of the rate were planned for 16000 steps; 25M ended before.
             text = PUBLISHED[path.stem].replace("steps=16000", f"steps={job.now:.0f}")
             yield _case("multipowerlaw", job, parse_schedule(text))
@@ -145,8 +168,12 @@ def _nanogpt() -> Iterator[Case]:
 def _gemstones() -> Iterator[Case]:
     for path in sorted((SHARED / "gemstones/runs").glob("*.csv")):
         logged = _rows(path)
-        job = Job(path.stem, _numbers(logged["step"]), _numbers(logged["loss"]),
-                  params=float(logged["params"][0]))  # fmt: skip
+        job = Job(
+            path.stem,
+            _numbers(logged["step"]),
+            _numbers(logged["loss"]),
+            params=float(logged["params"][0]),
+        )
         text = f"constant:peak=1,steps={job.now:.0f}"
         yield _case("gemstones", job, parse_schedule(text), recorded=False)
 
@@ -154,8 +181,13 @@ def _gemstones() -> Iterator[Case]:
 def _datablations() -> Iterator[Case]:
     for path in sorted((SHARED / "datablations/runs").glob("*.csv")):
         logged = _rows(path)
-        job = Job(path.stem, _numbers(logged["tokens"]), _numbers(logged["loss"]), unit="tokens",
-                  params=float(logged["params"][0]))  # fmt: skip
+        job = Job(
+            path.stem,
+            _numbers(logged["tokens"]),
+            _numbers(logged["loss"]),
+            unit="tokens",
+            params=float(logged["params"][0]),
+        )
         schedule = parse_schedule(f"cosine:peak=1,min=0.1,warmup=1%,tokens={job.now:.0f}")
         epochs = float(logged["epochs_planned"][0])
         yield _case("datablations", job, schedule, recorded=False, overfit=epochs > MOST_EPOCHS)

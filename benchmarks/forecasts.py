@@ -215,8 +215,9 @@ def candidates(every: Sequence[Case], source: str) -> dict[str, Belief]:
         f"B {gradual:.3f} and {cooled:.3f}, {points:g} points, young {share:g}": _belief(
             gradual, cooled, points, share
         )
-        for points in POINTS for share in YOUNG
-    }  # fmt: skip
+        for points in POINTS
+        for share in YOUNG
+    }
 
 
 def _belief(gradual: float, cooled: float, points: float, share: float) -> Belief:
@@ -262,8 +263,10 @@ def main() -> None:
     if "--held-out" in sys.argv:
         print("chosen:")
         scores = held_out(theirs + own)
-        table("priors chosen without the source, other people's curves",
-              [s for s in scores if not s.case.source.startswith("ladder")])  # fmt: skip
+        table(
+            "priors chosen without the source, other people's curves",
+            [s for s in scores if not s.case.source.startswith("ladder")],
+        )
         return
     start = time.process_time()
     scores = score(theirs, law)

@@ -48,13 +48,16 @@ def sum_of_terms(parameters: int) -> type[Law]:
         fields[f"a{i}"] = param(f"exponent {i}", starts=(0.2, 0.5))
 
     def equation(self: Any, **inputs: Any) -> Any:
-        found = [getattr(self, f"A{i}") * power(inputs[f"x{i}"], -getattr(self, f"a{i}"))
-                 for i in terms]  # fmt: skip
+        found = [
+            getattr(self, f"A{i}") * power(inputs[f"x{i}"], -getattr(self, f"a{i}")) for i in terms
+        ]
         return sum(found, start=self.E if parameters % 2 else 0.0)
 
     named = [inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)]
-    named += [inspect.Parameter(f"x{i}", inspect.Parameter.KEYWORD_ONLY, annotation=Variable)
-              for i in terms]  # fmt: skip
+    named += [
+        inspect.Parameter(f"x{i}", inspect.Parameter.KEYWORD_ONLY, annotation=Variable)
+        for i in terms
+    ]
     vars(equation)["__signature__"] = inspect.Signature(named, return_annotation=Loss)
     body = fields | {"__annotations__": dict.fromkeys(fields, float), "__call__": equation}
     return type("SumOfTerms", (Law,), body)
@@ -89,9 +92,13 @@ def case(points: int, resamples: int, parameters: int) -> dict[str, float]:
     found, wall, spent = clocked(lambda: resample(table, problem, optimum, Plan(resamples)))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {
-        "fit": fit_wall, "fit_spent": fit_spent, "refits": wall, "refits_spent": spent,
-        "converged": len(next(iter(found.draws.values()))), "megabytes": peak / (1 << 10),
-    }  # fmt: skip
+        "fit": fit_wall,
+        "fit_spent": fit_spent,
+        "refits": wall,
+        "refits_spent": spent,
+        "converged": len(next(iter(found.draws.values()))),
+        "megabytes": peak / (1 << 10),
+    }
 
 
 def apart(points: int, resamples: int, parameters: int) -> dict[str, float]:
@@ -99,8 +106,10 @@ def apart(points: int, resamples: int, parameters: int) -> dict[str, float]:
     arguments = [str(x) for x in (points, resamples, parameters)]
     done = subprocess.run(
         [sys.executable, __file__, "--case", *arguments],
-        check=True, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     return json.loads(done.stdout)
 
 

@@ -25,12 +25,22 @@ import numpy as np
 
 DELTA = 1e-3  # Huber's corner, on ln loss
 # The kind of grid that the replication of Chinchilla's fit starts from.
-GRID = (np.arange(0, 2.1, 0.5), np.arange(0, 2.1, 0.5), np.arange(-1, 1.1, 0.5),
-        np.arange(0, 25.1, 5), np.arange(0, 25.1, 5))  # fmt: skip
+GRID = (
+    np.arange(0, 2.1, 0.5),
+    np.arange(0, 2.1, 0.5),
+    np.arange(-1, 1.1, 0.5),
+    np.arange(0, 25.1, 5),
+    np.arange(0, 25.1, 5),
+)
 NAMES = ("alpha", "beta", "e", "a", "b")
 # Starts of `chinchilla`, which takes a whole product: 5 x 5 x 5 x 2 x 2 = 500.
-PRODUCT = {"e": GRID[2], "a": GRID[3][:5], "b": GRID[4][:5], "alpha": GRID[0][1:3],
-           "beta": GRID[1][1:3]}  # fmt: skip
+PRODUCT = {
+    "e": GRID[2],
+    "a": GRID[3][:5],
+    "b": GRID[4][:5],
+    "alpha": GRID[0][1:3],
+    "beta": GRID[1][1:3],
+}
 Logs = tuple[np.ndarray, np.ndarray, np.ndarray]  # ln N, ln D, ln loss
 
 
@@ -117,8 +127,12 @@ def simple_fit(data: Logs, starts: int) -> np.ndarray:
 
     del starts
     N, D, loss = np.exp(data)
-    columns = {"training_run_id": [str(i) for i in range(len(N))], "model_size__n": N,
-               "dataset_size__d": D, "test_loss__l": loss}  # fmt: skip
+    columns = {
+        "training_run_id": [str(i) for i in range(len(N))],
+        "model_size__n": N,
+        "dataset_size__d": D,
+        "test_loss__l": loss,
+    }
     model = fit(polars.DataFrame(columns), law="separable-power", n_draws=1)
     found, domain = model.params("test_loss__l"), model.observed_domain
     alpha, beta = found["alpha"], found["beta"]  # amplitudes are those at the reference sizes
@@ -134,8 +148,9 @@ def warm_refits(data: Logs, theta: np.ndarray, counts: np.ndarray) -> np.ndarray
     found = []
     for count in counts:
         rows = tuple(np.repeat(column, count.astype(int)) for column in data)
-        fitted = least_squares(residual, theta, jacobian, args=rows, loss="huber", f_scale=DELTA,
-                               x_scale="jac")  # fmt: skip
+        fitted = least_squares(
+            residual, theta, jacobian, args=rows, loss="huber", f_scale=DELTA, x_scale="jac"
+        )
         found.append(fitted.x)
     return np.array(found)
 

@@ -102,8 +102,10 @@ def run_peer(package: str, points: Points, starts: int, pythons: Sequence[str]) 
             np.savez(file, logs=logs(points))
             done = subprocess.run(
                 [python, str(PEERS), package, str(file), str(starts)],
-                check=False, capture_output=True, text=True,
-            )  # fmt: skip
+                check=False,
+                capture_output=True,
+                text=True,
+            )
         if done.returncode == 0:
             found = json.loads(done.stdout.splitlines()[-1])
             return Found(found["version"], np.array(found["theta"]), tuple(found["clock"]))
@@ -180,11 +182,15 @@ def compared(points: Points, counts: np.ndarray, ours: np.ndarray, theirs: np.nd
     """Say how much higher the refits of either end, at worst and in the median."""
     if len(ours) < len(counts):
         return f"only {len(ours)} converged"
-    both = np.array([
-        [peers.huber(theta, *(np.repeat(c, count.astype(int)) for c in logs(points)))
-         for theta in pair]
-        for count, *pair in zip(counts, ours, theirs, strict=True)
-    ])  # fmt: skip
+    both = np.array(
+        [
+            [
+                peers.huber(theta, *(np.repeat(c, count.astype(int)) for c in logs(points)))
+                for theta in pair
+            ]
+            for count, *pair in zip(counts, ours, theirs, strict=True)
+        ]
+    )
     above = both / both.min(axis=1, keepdims=True) - 1
     return " and ".join(
         f"{name}'s minima lie {np.median(column):.1e} (at most {np.max(column):.1e}) above the "

@@ -52,15 +52,29 @@ BORROWED = (
     "had more."
 )
 PUBLISHED: tuple[tuple[str, str, dict[str, float], dict[str, float], str], ...] = (
-    ("li-2025", "step_learning_rate",
-     {"c": float(np.exp(0.5863)), "alpha": -0.71292, "beta": 0.30749},
-     {"ln c": 0.624, "alpha": 0.0299, "beta": 0.0191}, MEANS),
-    ("li-2025", "step_batch", {"c": float(np.exp(-0.5435)), "beta": 0.57094},
-     {"ln c": 0.437, "beta": 0.0187}, MEANS),
-    ("li-2025-rounded", "step_learning_rate", {"c": 1.79, "alpha": -0.713, "beta": 0.307}, {},
-     ROUNDED),
+    (
+        "li-2025",
+        "step_learning_rate",
+        {"c": float(np.exp(0.5863)), "alpha": -0.71292, "beta": 0.30749},
+        {"ln c": 0.624, "alpha": 0.0299, "beta": 0.0191},
+        MEANS,
+    ),
+    (
+        "li-2025",
+        "step_batch",
+        {"c": float(np.exp(-0.5435)), "beta": 0.57094},
+        {"ln c": 0.437, "beta": 0.0187},
+        MEANS,
+    ),
+    (
+        "li-2025-rounded",
+        "step_learning_rate",
+        {"c": 1.79, "alpha": -0.713, "beta": 0.307},
+        {},
+        ROUNDED,
+    ),
     ("li-2025-rounded", "step_batch", {"c": 0.58, "beta": 0.571}, {}, ROUNDED),
-)  # fmt: skip
+)
 ANCHORS = ((2.5e8, 5e9), (5e8, 1e10), (1e9, 1e11), (7e9, 1.4e12))
 DIGITS = 8
 
@@ -104,8 +118,9 @@ def uncertainty(
 ) -> Uncertainty:
     """Return joint draws, given as ln c and exponents, shape (draws, p)."""
     names = list(law.parameters())
-    columns = {n: rounded(np.exp(v) if n == "c" else v) for n, v in
-               zip(names, drawn.T, strict=True)}  # fmt: skip
+    columns = {
+        n: rounded(np.exp(v) if n == "c" else v) for n, v in zip(names, drawn.T, strict=True)
+    }
     axis, values = scale({s: points.inputs[s] for s in law.inputs()})
     return Uncertainty(columns, rounded(sigma), 0.0, axis, float(np.max(values)), False, method)
 
@@ -117,10 +132,16 @@ def origin(law: Law, kind: str, note: str, **more: Any) -> dict[str, Any]:
         {"inputs": {s: v for s, v in (("N", N), ("D", D)) if s in law.inputs()}} for N, D in ANCHORS
     ]
     return {
-        "kind": kind, "source": SOURCE, "certainty": "computed", "note": note, "card": None,
-        "units": {q.symbol: q.unit for q in quantities}, "setting": list(SETTING),
-        "anchors": [{**a, "value": float(law(**a["inputs"]))} for a in anchors], **more,
-    }  # fmt: skip
+        "kind": kind,
+        "source": SOURCE,
+        "certainty": "computed",
+        "note": note,
+        "card": None,
+        "units": {q.symbol: q.unit for q in quantities},
+        "setting": list(SETTING),
+        "anchors": [{**a, "value": float(law(**a["inputs"]))} for a in anchors],
+        **more,
+    }
 
 
 def data(law: Law, points: Points, sha256: str | None) -> dict[str, Any]:
@@ -140,22 +161,44 @@ def data(law: Law, points: Points, sha256: str | None) -> dict[str, Any]:
 def published(points: Points, rule: NearBest, valley: Mapping[str, Any]) -> list[Fit]:
     """Return the constants of the paper, with draws moved onto them."""
     alone, scatter = batch_draws(points, 0)
-    draws = {"step_learning_rate": (rule.draws[:, :, 0], rule.scatter[:, 0]),
-             "step_batch": (alone, scatter)}  # fmt: skip
+    draws = {
+        "step_learning_rate": (rule.draws[:, :, 0], rule.scatter[:, 0]),
+        "step_batch": (alone, scatter),
+    }
     fits = []
     for name, law_name, values, errors, note in PUBLISHED:
         law = laws.get(law_name)(**values)
         drawn, sigma = draws[law_name]
         point = [np.log(v) if k == "c" else v for k, v in values.items()]
-        spread = uncertainty(law, drawn - drawn.mean(axis=0) + point, sigma, points,
-                             f"bootstrap by cell of the released runs, {len(drawn)} joint draws, "
-                             "moved onto the published point")  # fmt: skip
-        about = origin(law, "published", f"{note} {BORROWED}", valley=dict(valley),
-                       **({"standard_errors": errors} if errors else {}))  # fmt: skip
-        fits.append(Fit(law, Status.PUBLISHED, Objective("l2"), None, 0, uncertainty=spread,
-                        data=data(law, points, None), origin=about,
-                        selection={"target": law.output().column},
-                        name=f"{law_name}/{name}"))  # fmt: skip
+        spread = uncertainty(
+            law,
+            drawn - drawn.mean(axis=0) + point,
+            sigma,
+            points,
+            f"bootstrap by cell of the released runs, {len(drawn)} joint draws, "
+            "moved onto the published point",
+        )
+        about = origin(
+            law,
+            "published",
+            f"{note} {BORROWED}",
+            valley=dict(valley),
+            **({"standard_errors": errors} if errors else {}),
+        )
+        fits.append(
+            Fit(
+                law,
+                Status.PUBLISHED,
+                Objective("l2"),
+                None,
+                0,
+                uncertainty=spread,
+                data=data(law, points, None),
+                origin=about,
+                selection={"target": law.output().column},
+                name=f"{law_name}/{name}",
+            )
+        )
     return fits
 
 
@@ -167,17 +210,31 @@ def released(points: Points, rule: NearBest, valley: Mapping[str, Any]) -> list[
     for i, law in enumerate(rule.laws()):
         name = f"{laws.name_of(law)}/li-2025-released"
         table = Points(inputs, kept.inputs[law.output().symbol], kept.runs)
-        spread = uncertainty(law, rule.draws[:, :, i], rule.scatter[:, i], points,
-                             f"bootstrap by cell, {len(rule.draws)} joint draws")  # fmt: skip
+        spread = uncertainty(
+            law,
+            rule.draws[:, :, i],
+            rule.scatter[:, i],
+            points,
+            f"bootstrap by cell, {len(rule.draws)} joint draws",
+        )
         note = f"The released dense runs by the authors' rule: {RULE}; 129 of 1911 runs."
         residuals = np.log(table.output) - np.log(np.asarray(law(**inputs), float))
-        fits.append(Fit(
-            law, Status.CONVERGED, Objective("l2"), float(np.sum(residuals**2) / 2), len(table),
-            intervals=parameter_intervals(spread.draws, 0.9), uncertainty=spread,
-            data=data(law, points, table.sha256()), name=name,
-            selection={"target": law.output().column, "where": f"excess <= {NEAR_BEST}"},
-            origin=origin(law, "computed", note, valley=dict(valley)) | {"card": "steplaw_dense"},
-        ))  # fmt: skip
+        fits.append(
+            Fit(
+                law,
+                Status.CONVERGED,
+                Objective("l2"),
+                float(np.sum(residuals**2) / 2),
+                len(table),
+                intervals=parameter_intervals(spread.draws, 0.9),
+                uncertainty=spread,
+                data=data(law, points, table.sha256()),
+                name=name,
+                selection={"target": law.output().column, "where": f"excess <= {NEAR_BEST}"},
+                origin=origin(law, "computed", note, valley=dict(valley))
+                | {"card": "steplaw_dense"},
+            )
+        )
     return fits
 
 

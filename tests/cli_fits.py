@@ -37,13 +37,29 @@ def uncertainty(*, tested: bool = True, drift: float = 0.002, spread: float = 0.
 BACKTEST = {
     "axis": "C",
     "cuts": [
-        {"train_max": 1e20, "n_train": 12, "n_test": 8, "factor": 100.0, "bias": -0.0123,
-         "mare": 0.0145, "coverage": 0.75, "allowed": 0.0067},
-        {"train_max": 1e21, "n_train": 16, "n_test": 4, "factor": 10.0, "bias": 0.0021,
-         "mare": 0.0034, "coverage": 1.0, "allowed": 0.0067},
+        {
+            "train_max": 1e20,
+            "n_train": 12,
+            "n_test": 8,
+            "factor": 100.0,
+            "bias": -0.0123,
+            "mare": 0.0145,
+            "coverage": 0.75,
+            "allowed": 0.0067,
+        },
+        {
+            "train_max": 1e21,
+            "n_train": 16,
+            "n_test": 4,
+            "factor": 10.0,
+            "bias": 0.0021,
+            "mare": 0.0034,
+            "coverage": 1.0,
+            "allowed": 0.0067,
+        },
     ],
     "note": "drift 0.002 per decade, the largest that both cuts show.",
-}  # fmt: skip
+}
 CHECKS = (
     Check("data.range", Level.PASS, "five sizes, four budgets."),
     Check("fit.convergence", Level.PASS, "all starts agree."),

@@ -23,9 +23,13 @@ from scaling_cli.vocabulary.objective import Objective
 from scaling_cli.vocabulary.outcomes import Check, Status
 
 DIAGNOSTICS = {
-    "starts": 64, "converged": 60, "agree": 0.95, "basins": [1e-3], "gradient_norm": 2e-15,
+    "starts": 64,
+    "converged": 60,
+    "agree": 0.95,
+    "basins": [1e-3],
+    "gradient_norm": 2e-15,
     "condition": 1.2e5,
-}  # fmt: skip
+}
 SIGMA = 0.004
 
 
@@ -55,10 +59,15 @@ def rival(own: float, theirs: float, *, law: str = "kaplan_nd", shift: float = 0
 
 
 PROFILE = Profile(
-    parameter="E", best=1.8, low=1.7, high=1.9, values=np.array([1.6, 1.7, 1.8, 1.9, 2.0]),
-    rise=np.array([0.3, 0.1, 0.0, 0.12, 0.4]), prediction=np.array([1.9, 2.0, 2.01, 2.03, 2.1]),
+    parameter="E",
+    best=1.8,
+    low=1.7,
+    high=1.9,
+    values=np.array([1.6, 1.7, 1.8, 1.9, 2.0]),
+    rise=np.array([0.3, 0.1, 0.0, 0.12, 0.4]),
+    prediction=np.array([1.9, 2.0, 2.01, 2.03, 2.1]),
     optimum_factor=None,
-)  # fmt: skip
+)
 BUDGET = Budget(1e18, 6, (1e8, 1e9), 0.05, 3e8, 2.5, 0.1, 0.01, "")
 LINE = Line(mean=43.0, centre=20.0, slope=0.5, sd=0.05, n=4, spread=5.0, low=41.0, high=45.0)
 

@@ -175,11 +175,19 @@ def generator(law: str, maker: Maker, seed: int) -> np.random.Generator:
 ENDLESS: dict[str, tuple[Maker, ...]] = {
     "kaplan_nd": (narrow, kinked, collinear_outliers),
     "chinchilla_gamma": (
-        few, outliers, worst_at_the_end, narrow, uneven, collinear, no_floor, all_floor, kinked,
+        few,
+        outliers,
+        worst_at_the_end,
+        narrow,
+        uneven,
+        collinear,
+        no_floor,
+        all_floor,
+        kinked,
         collinear_outliers,
     ),
     "chinchilla": (kinked, collinear_outliers),
-}  # fmt: skip
+}
 ANY_LAW: tuple[Maker, ...] = (noise, few, outliers, worst_at_the_end, wide, narrow, uneven)
 
 

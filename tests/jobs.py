@@ -54,6 +54,10 @@ def job(
     loss = curve[steps] * np.exp(noise * generator.standard_normal(len(steps)))
     schedule = parse_schedule(text)
     return Job(
-        run, steps.astype(float), loss, schedule=schedule if known else None,
-        lr=schedule.lr(steps) if logged else None, batch_tokens=1000.0,
-    ), float(curve[-1])  # fmt: skip
+        run,
+        steps.astype(float),
+        loss,
+        schedule=schedule if known else None,
+        lr=schedule.lr(steps) if logged else None,
+        batch_tokens=1000.0,
+    ), float(curve[-1])

@@ -22,8 +22,12 @@ SCHEDULES = {
 }
 FITTED = ("cosine_24000", "constant_24000", "wsdcon_9")
 HELD_OUT = tuple(name for name in SCHEDULES if name not in FITTED)
-BRANCHES = {"wsd_20000_24000": 20000, "wsdld_20000_24000": 20000, "wsdcon_3": 8000,
-            "wsdcon_18": 8000}  # fmt: skip
+BRANCHES = {
+    "wsd_20000_24000": 20000,
+    "wsdld_20000_24000": 20000,
+    "wsdcon_3": 8000,
+    "wsdcon_18": 8000,
+}
 
 
 def curve(shared: Path, name: str) -> Curve:

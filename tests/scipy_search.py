@@ -110,9 +110,14 @@ def _descend(search: Search, start: np.ndarray) -> np.ndarray | None:
         options |= {"loss": "huber", "f_scale": search.objective.delta}
     try:
         return scipy.optimize.least_squares(
-            search.residuals, start, bounds=(start - FAR, np.minimum(start + FAR, LARGEST)),
-            xtol=1e-13, ftol=1e-13, gtol=1e-15, **options,
-        ).x  # fmt: skip
+            search.residuals,
+            start,
+            bounds=(start - FAR, np.minimum(start + FAR, LARGEST)),
+            xtol=1e-13,
+            ftol=1e-13,
+            gtol=1e-15,
+            **options,
+        ).x
     except (ValueError, np.linalg.LinAlgError):  # this start ran out of the numbers
         return None
 
@@ -120,9 +125,12 @@ def _descend(search: Search, start: np.ndarray) -> np.ndarray | None:
 def _polish(search: Search, u: np.ndarray) -> np.ndarray:
     scale = 1.0 / max(search.value(u), np.finfo(float).tiny)
     end = scipy.optimize.minimize(
-        lambda v: scale * search.value(v), u, jac=lambda v: scale * search.gradient(v),
-        method="L-BFGS-B", options={"ftol": 0.0, "gtol": 1e-12, "maxiter": 300},
-    ).x  # fmt: skip
+        lambda v: scale * search.value(v),
+        u,
+        jac=lambda v: scale * search.gradient(v),
+        method="L-BFGS-B",
+        options={"ftol": 0.0, "gtol": 1e-12, "maxiter": 300},
+    ).x
     return end if np.max(end) < LARGEST and search.value(end) < search.value(u) else u
 
 
@@ -133,9 +141,11 @@ def _programmes(search: Search, u: np.ndarray) -> np.ndarray:
     for _ in range(40):
         r, J = search.residuals(u), search.jacobian(u)
         solved = scipy.optimize.linprog(
-            cost, A_ub=np.block([[J, -np.eye(n)], [-J, -np.eye(n)]]), b_ub=np.r_[-r, r],
+            cost,
+            A_ub=np.block([[J, -np.eye(n)], [-J, -np.eye(n)]]),
+            b_ub=np.r_[-r, r],
             bounds=[(-reach, min(reach, LARGEST - v)) for v in u] + [(0, None)] * n,
-        )  # fmt: skip
+        )
         there = u + solved.x[: len(u)] if solved.x is not None else u
         if search.value(there) < search.value(u):
             u, reach = there, 2 * reach

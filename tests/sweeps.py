@@ -44,8 +44,9 @@ def rows(
             at = np.exp(axes).tolist()
             value = loss(N, D, axes - moved[: len(steps)])
             batch = at[1] if swept else 2**19
-            found.append({"params": N, "tokens": D, "lr": at[0], "batch_tokens": batch,
-                          "loss": value})  # fmt: skip
+            found.append(
+                {"params": N, "tokens": D, "lr": at[0], "batch_tokens": batch, "loss": value}
+            )
     return found
 
 
@@ -53,8 +54,12 @@ def points(table: Sequence[dict[str, float]]) -> Points:
     """Return runs as the fit takes them."""
     names = {"N": "params", "D": "tokens", "lr": "lr", "B_tokens": "batch_tokens"}
     columns = {s: np.array([row[c] for row in table]) for s, c in names.items()}
-    return Points(columns, np.array([row["loss"] for row in table]),
-                  [f"r{i}" for i in range(len(table))], {"N": "total"})  # fmt: skip
+    return Points(
+        columns,
+        np.array([row["loss"] for row in table]),
+        [f"r{i}" for i in range(len(table))],
+        {"N": "total"},
+    )
 
 
 def write(path: Path, table: Sequence[dict[str, float]]) -> Path:

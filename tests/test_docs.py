@@ -52,9 +52,12 @@ def test_examples_run(path: Path, tmp_path: Path) -> None:
     (tmp_path / "data").symlink_to(ROOT / "data")  # examples are run from the checkout's root
     done = subprocess.run(
         [sys.executable, "-W", "error", str(path)],
-        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
         check=False,
-    )  # fmt: skip
+    )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout
 

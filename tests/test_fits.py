@@ -110,15 +110,26 @@ PRINTED = {
     "kaplan_d/kaplan-2020": {"Dc": 5.4e13, "alpha_D": 0.095},
     "kaplan_nd/kaplan-2020": {"Nc": 6.4e13, "Dc": 1.8e13, "alpha_N": 0.076, "alpha_D": 0.103},
     "kaplan_nd/kaplan-2020-headline": {
-        "Nc": 8.8e13, "Dc": 5.4e13, "alpha_N": 0.076, "alpha_D": 0.095,
+        "Nc": 8.8e13,
+        "Dc": 5.4e13,
+        "alpha_N": 0.076,
+        "alpha_D": 0.095,
     },
     "chinchilla/hoffmann-2022-rounded": {
-        "E": 1.69, "A": 406.4, "B": 410.7, "alpha": 0.34, "beta": 0.28,
+        "E": 1.69,
+        "A": 406.4,
+        "B": 410.7,
+        "alpha": 0.34,
+        "beta": 0.28,
     },
     "chinchilla/besiroglu-2024": {
-        "E": 1.81686, "A": 482.00572, "B": 2085.4342, "alpha": 0.34781, "beta": 0.36585,
+        "E": 1.81686,
+        "A": 482.00572,
+        "B": 2085.4342,
+        "alpha": 0.34781,
+        "beta": 0.36585,
     },
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", PRINTED)
@@ -139,8 +150,12 @@ def test_hoffmann_at_full_precision_rounds_to_what_is_printed() -> None:
 def test_besiroglu_standard_errors_and_intervals() -> None:
     fit = certified.resolve("chinchilla/besiroglu-2024")
     assert fit.origin["standard_errors"] == {
-        "E": 0.02566, "A": 124.52232, "B": 1293.2841, "alpha": 0.0154, "beta": 0.0206,
-    }  # fmt: skip
+        "E": 0.02566,
+        "A": 124.52232,
+        "B": 1293.2841,
+        "alpha": 0.0154,
+        "beta": 0.0206,
+    }
     assert {k: (v["level"], v["low"], v["high"]) for k, v in fit.intervals.items()} == {
         "E": (0.95, 1.769, 1.871),
         "A": (0.95, 285.0, 744.0),

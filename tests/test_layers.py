@@ -13,10 +13,28 @@ PACKAGE = structure.ROOT / structure.NAME
 
 # The packages from the ground up: each imports from those before it and from itself.
 ORDER = (
-    "numerics", "vocabulary", "datasets", "schedules", "laws", "curve_laws", "learning_curves",
-    "runs", "artefacts", "ingest", "engine", "search", "point_fits", "curve_fits", "batch_fits",
-    "hparam_fits", "forecasting", "plots", "reference", "reports", "cli",
-)  # fmt: skip
+    "numerics",
+    "vocabulary",
+    "datasets",
+    "schedules",
+    "laws",
+    "curve_laws",
+    "learning_curves",
+    "runs",
+    "artefacts",
+    "ingest",
+    "engine",
+    "search",
+    "point_fits",
+    "curve_fits",
+    "batch_fits",
+    "hparam_fits",
+    "forecasting",
+    "plots",
+    "reference",
+    "reports",
+    "cli",
+)
 FLOORS = 10  # as the imports count them, package upon package
 AT_THE_ROOT = {"__init__.py", "__main__.py", "_version.py", "py.typed"}
 HOMES = {
@@ -93,9 +111,11 @@ def test_heavy_libraries_have_one_home() -> None:
 
 @pytest.mark.parametrize(
     ("graph", "circles"),
-    [({"a": {"b"}, "b": {"c"}, "c": set()}, []),
-     ({"a": {"b"}, "b": {"c"}, "c": {"b"}}, [["b", "c"]])],
-)  # fmt: skip
+    [
+        ({"a": {"b"}, "b": {"c"}, "c": set()}, []),
+        ({"a": {"b"}, "b": {"c"}, "c": {"b"}}, [["b", "c"]]),
+    ],
+)
 def test_circles_are_seen(graph: Mapping[str, set[str]], circles: list[list[str]]) -> None:
     found = [sorted(circle) for circle in structure.circles(graph) if len(circle) > 1]
     assert found == circles

@@ -166,17 +166,19 @@ class BatchFit:
         """
         if not isinstance(record, Mapping) or record.get("kind") != KIND:
             raise DataError(
-                "not a fit of runs at several batch sizes.", file=file,
+                "not a fit of runs at several batch sizes.",
+                file=file,
                 hint="Write it with 'scaling batch ... -o batch.json'.",
-            )  # fmt: skip
+            )
         try:
             return _read(cls, record)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             what = f"KeyError {error}" if isinstance(error, KeyError) else str(error)
             raise DataError(
-                f"the file is broken: {what}.", file=file,
+                f"the file is broken: {what}.",
+                file=file,
                 hint="Write it again with 'scaling batch ... -o batch.json'.",
-            ) from error  # fmt: skip
+            ) from error
 
 
 def load_batch_fit(path: str | os.PathLike[str]) -> BatchFit:
@@ -193,9 +195,11 @@ def load_batch_fit(path: str | os.PathLike[str]) -> BatchFit:
         raise DataError(f"cannot read the fit file: {error.strerror}.", file=str(path)) from error
     except json.JSONDecodeError as error:
         raise DataError(
-            f"not JSON: {error.msg}.", file=str(path), row=error.lineno,
+            f"not JSON: {error.msg}.",
+            file=str(path),
+            row=error.lineno,
             hint="Write it again with 'scaling batch ... -o batch.json'.",
-        ) from error  # fmt: skip
+        ) from error
     return BatchFit.from_dict(record, file=str(path))
 
 

@@ -171,10 +171,15 @@ class CurveFit:
         if not points:
             raise DataError("the fit carries no curves; a published fit has none.")
         return [
-            Curve(r.run, parse_schedule(r.schedule), np.asarray(points[r.run]["step"]),
-                  np.asarray(points[r.run]["loss"], float), params=r.params)
+            Curve(
+                r.run,
+                parse_schedule(r.schedule),
+                np.asarray(points[r.run]["step"]),
+                np.asarray(points[r.run]["loss"], float),
+                params=r.params,
+            )
             for r in self.runs
-        ]  # fmt: skip
+        ]
 
     def predict(
         self,
@@ -271,9 +276,10 @@ class CurveFit:
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             what = f"KeyError {error}" if isinstance(error, KeyError) else str(error)
             raise DataError(
-                f"the fit file is broken: {what}.", file=file,
+                f"the fit file is broken: {what}.",
+                file=file,
                 hint="Write it again with 'scaling fit ... -o fit.json'.",
-            ) from error  # fmt: skip
+            ) from error
 
 
 def _run(run: FittedRun) -> dict[str, Any]:
@@ -298,9 +304,10 @@ def _member(name: str, fitted: FittedLaw) -> dict[str, Any]:
 def _require(record: Mapping[str, Any], file: str) -> None:
     if not isinstance(record, Mapping) or record.get("schema_version") != SCHEMA_VERSION:
         raise DataError(
-            f"not a fit file of schema version {SCHEMA_VERSION}.", file=file,
+            f"not a fit file of schema version {SCHEMA_VERSION}.",
+            file=file,
             hint="Write it with 'scaling fit ... -o fit.json'.",
-        )  # fmt: skip
+        )
     if record.get("kind") != KIND:
         raise DataError("not a fit of loss curves.", file=file)
     missing = [key for key in NEEDED if key not in record]

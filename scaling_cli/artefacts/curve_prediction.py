@@ -212,16 +212,27 @@ def predict(
     parts, draws = _parts(sources, schedule, at, each)
     mean, new_run, halves = _bands(value, parts, sources.uncertainty, level)
     return CurvePrediction(
-        schedule=schedule, step=at.astype(int), rate=schedule.lr(at), value=value,
-        low=each.min(0), high=each.max(0), members=members, level=level, mean=mean,
-        new_run=new_run, parts=halves, draws=draws,
+        schedule=schedule,
+        step=at.astype(int),
+        rate=schedule.lr(at),
+        value=value,
+        low=each.min(0),
+        high=each.max(0),
+        members=members,
+        level=level,
+        mean=mean,
+        new_run=new_run,
+        parts=halves,
+        draws=draws,
         tested=sources.uncertainty is not None and sources.uncertainty.schedule is not None,
-        extrapolation={"S": max(1.0, float(at.max()) / sources.longest),
-                       "lr": max(1.0, schedule.highest / sources.ranges["lr"][1]),
-                       **_size_beyond(sources)},
+        extrapolation={
+            "S": max(1.0, float(at.max()) / sources.longest),
+            "lr": max(1.0, schedule.highest / sources.ranges["lr"][1]),
+            **_size_beyond(sources),
+        },
         notes=(*outside(schedule, int(at.max()), sources.ranges), *_size_notes(sources)),
         params=sources.params,
-    )  # fmt: skip
+    )
 
 
 def _refuse_size(sources: CurveSources) -> None:

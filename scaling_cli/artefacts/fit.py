@@ -128,9 +128,16 @@ class Fit:
         mean, new_run, parts = intervals(self.law, self.uncertainty, columns, value, level)
         other = self.uncertainty.companion
         return Prediction(
-            columns, self.law.output().symbol, value, level, mean, new_run, extrapolation, parts,
+            columns,
+            self.law.output().symbol,
+            value,
+            level,
+            mean,
+            new_run,
+            extrapolation,
+            parts,
             None if other is None else (laws.name_of(other), np.asarray(other(**columns), float)),
-        )  # fmt: skip
+        )
 
     def _extrapolation(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return the factor by which each axis lies outside the data; 1 inside."""
@@ -198,9 +205,10 @@ class Fit:
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             what = f"KeyError {error}" if isinstance(error, KeyError) else str(error)
             raise DataError(
-                f"the fit file is broken: {what}.", file=file,
+                f"the fit file is broken: {what}.",
+                file=file,
                 hint="Write it again with 'scaling fit ... -o fit.json'.",
-            ) from error  # fmt: skip
+            ) from error
 
     @classmethod
     def _read(cls, record: Mapping[str, Any], file: str) -> "Fit":
@@ -301,14 +309,16 @@ def _read_law(record: Mapping[str, Any] | None) -> Law | None:
 def _require(record: Mapping[str, Any], file: str) -> None:
     if not isinstance(record, Mapping) or record.get("schema_version") != SCHEMA_VERSION:
         raise DataError(
-            f"not a fit file of schema version {SCHEMA_VERSION}.", file=file,
+            f"not a fit file of schema version {SCHEMA_VERSION}.",
+            file=file,
             hint="Write it with 'scaling fit ... -o fit.json'.",
-        )  # fmt: skip
+        )
     if record.get("kind") == "curve_fit":
         raise DataError(
-            "this is a fit of loss curves: it predicts along schedules, not at points.", file=file,
+            "this is a fit of loss curves: it predicts along schedules, not at points.",
+            file=file,
             hint="Use it with 'scaling predict --fit FILE --schedule TEXT'.",
-        )  # fmt: skip
+        )
     needed = ("law", "parameters", "objective", "status", "n_points")
     missing = [key for key in needed if key not in record]
     if missing:

@@ -96,9 +96,11 @@ class Recipe:
         rate = by_output[LR.symbol]
         valley = rate.origin.get("valley")
         return cls(
-            rate, by_output.get(B_TOKENS.symbol),
-            None if valley is None else Flatness.of_record(valley), name,
-        )  # fmt: skip
+            rate,
+            by_output.get(B_TOKENS.symbol),
+            None if valley is None else Flatness.of_record(valley),
+            name,
+        )
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any], *, file: str) -> "Recipe":
@@ -124,9 +126,10 @@ class Recipe:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(
-                f"the file is broken: {error!r}.", file=file,
+                f"the file is broken: {error!r}.",
+                file=file,
                 hint="Write it again with 'scaling hparams SRC -o FILE'.",
-            ) from error  # fmt: skip
+            ) from error
 
 
 def load(path: str | os.PathLike[str]) -> Recipe:

@@ -197,9 +197,13 @@ def _fit(groups: Sequence[Group], delta: float) -> tuple[Joint, Measured, tuple[
     v = optimise(problem).law.values()
     if one:
         start = BatchTrajectory(
-            Sc=v["A"] ** (1 / v["alpha"]), alpha_S=v["alpha"], B_star=B_star, alpha_B=alpha_B,
-            floor=v["E"], N=groups[0].N if np.isfinite(groups[0].N) else None,
-        )  # fmt: skip
+            Sc=v["A"] ** (1 / v["alpha"]),
+            alpha_S=v["alpha"],
+            B_star=B_star,
+            alpha_B=alpha_B,
+            floor=v["E"],
+            N=groups[0].N if np.isfinite(groups[0].N) else None,
+        )
     else:
         start = BatchTrajectory(B_star=B_star, alpha_B=alpha_B, **v)
     return fit_jointly(start, points, delta), points, tuple(names)
@@ -259,11 +263,12 @@ def _floor(status: Status, trajectory: BatchTrajectory) -> list[Check]:
         return []
     return [
         Check(
-            "batch.floor", Severity.WARN,
+            "batch.floor",
+            Severity.WARN,
             f"the floor, {trajectory.floor:.4g}, is not determined by these runs ({status}): do "
             "not ask for losses far below those measured; longer runs would tell.",
         )
-    ]  # fmt: skip
+    ]
 
 
 def _data(runs: Sequence[BatchRun], points: Measured, names: Sequence[str]) -> dict[str, object]:

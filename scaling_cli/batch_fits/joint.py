@@ -58,9 +58,16 @@ def fit_jointly(start: BatchTrajectory, points: Measured, delta: float) -> Joint
             return np.log(predicted(trajectory_at(u), points)) - logs
 
     ended = least_squares(
-        residuals, u, loss="huber", f_scale=delta, x_scale="jac", xtol=TOLERANCE, ftol=TOLERANCE,
-        gtol=TOLERANCE, max_nfev=MOST_EVALUATIONS,
-    )  # fmt: skip
+        residuals,
+        u,
+        loss="huber",
+        f_scale=delta,
+        x_scale="jac",
+        xtol=TOLERANCE,
+        ftol=TOLERANCE,
+        gtol=TOLERANCE,
+        max_nfev=MOST_EVALUATIONS,
+    )
     found = trajectory_at(ended.x)
     status = Status.CONVERGED if ended.success else Status.NOT_CONVERGED
     if found.floor is not None and found.floor < ABSENT * points.L.min():
@@ -94,9 +101,11 @@ def _coordinates(
         return BatchTrajectory(**laws, floor=floor, N=start.N)
 
     u = [
-        start.alpha_S * np.log(start.Sc / step), np.log(start.alpha_S),
-        np.log(float(start.critical_batch(loss))), -np.log(start.alpha_B),
-    ]  # fmt: skip
+        start.alpha_S * np.log(start.Sc / step),
+        np.log(start.alpha_S),
+        np.log(float(start.critical_batch(loss))),
+        -np.log(start.alpha_B),
+    ]
     if sized:
         u += [np.log(start.min_loss(size)), np.log(start.alpha_N or np.nan)]
     else:

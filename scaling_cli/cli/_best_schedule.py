@@ -14,8 +14,14 @@ if TYPE_CHECKING:
 
 OF_BEST = ("fit", "params", "peak", "low", "warmup", "knots", "level")
 OF_LOGS = (
-    "sources", "batch_tokens", "mapped", "constants", "meta", "name", "format",
-)  # fmt: skip
+    "sources",
+    "batch_tokens",
+    "mapped",
+    "constants",
+    "meta",
+    "name",
+    "format",
+)
 
 
 def applies(context: typer.Context, best: bool) -> bool:
@@ -55,10 +61,15 @@ def best(context: typer.Context, terminal: Terminal) -> None:
     assert steps is not None
     with terminal.status("searching schedules"):
         found = best_schedule(
-            fit, round(steps), peak=_number(chosen["peak"], LR), low=_number(chosen["low"], LR),
-            warmup=_number(chosen["warmup"], S), params=_number(chosen["params"], N),
-            knots=chosen["knots"], level=chosen["level"],
-        )  # fmt: skip
+            fit,
+            round(steps),
+            peak=_number(chosen["peak"], LR),
+            low=_number(chosen["low"], LR),
+            warmup=_number(chosen["warmup"], S),
+            params=_number(chosen["params"], N),
+            knots=chosen["knots"],
+            level=chosen["level"],
+        )
     record = {"schema_version": 1, "fit": name, **found.to_dict()}
 
     def render() -> str:

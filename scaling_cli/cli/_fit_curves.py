@@ -17,8 +17,18 @@ if TYPE_CHECKING:
 
 AVERAGE = "average"
 # Options of laws of points that mean nothing along curves, and those that mean nothing elsewhere.
-OF_POINTS = ("at", "objective", "delta", "space", "tie", "weight", "prior", "bootstrap_kind",
-             "cluster", "executor")  # fmt: skip
+OF_POINTS = (
+    "at",
+    "objective",
+    "delta",
+    "space",
+    "tie",
+    "weight",
+    "prior",
+    "bootstrap_kind",
+    "cluster",
+    "executor",
+)
 OF_CURVES = ("schedules", "warmup", "prior_strength", "start")
 READING = ("mapped", "constants", "meta", "name", "format")
 
@@ -81,15 +91,26 @@ def _fitted(context: typer.Context, runs: "Runs") -> "CurveFit":
     chosen: Mapping[str, Any] = context.params
     by_run, otherwise = schedules_of(chosen["schedules"])
     curves, left = curves_of(
-        runs, target=chosen["target"], where=chosen["where"], schedules=by_run,
-        otherwise=otherwise, start=chosen["start"],
-    )  # fmt: skip
+        runs,
+        target=chosen["target"],
+        where=chosen["where"],
+        schedules=by_run,
+        otherwise=otherwise,
+        start=chosen["start"],
+    )
     draws = chosen["bootstrap"] if options.given(context, ["bootstrap"]) else fitting.DRAWS
     found = fitting.fit_curves(
-        curves, law=chosen["law"], warmup=chosen["warmup"], fix=options.numbers(chosen["fix"]),
-        prior=_strength(chosen["prior_strength"]), bootstrap=draws, seed=chosen["seed"],
-        level=chosen["level"], left_out=left, command=options.command_line(context),
-    )  # fmt: skip
+        curves,
+        law=chosen["law"],
+        warmup=chosen["warmup"],
+        fix=options.numbers(chosen["fix"]),
+        prior=_strength(chosen["prior_strength"]),
+        bootstrap=draws,
+        seed=chosen["seed"],
+        level=chosen["level"],
+        left_out=left,
+        command=options.command_line(context),
+    )
     files = runs.sources.select(["uri", "sha256"]).to_pylist()
     data = {
         "sources": [{"path": row["uri"], "sha256": row["sha256"]} for row in files],

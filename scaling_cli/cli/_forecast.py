@@ -99,9 +99,12 @@ class Asked:
         # One loss all along: which one has more points may change as the log grows.
         target = self.target or (band.target if band is not None else "") or first.target
         updates = follow(
-            lambda: self._job(target), lambda job: self.forecast([job])[0],
-            _watcher(self.sources[0], every), band=band, patience=patience,
-        )  # fmt: skip
+            lambda: self._job(target),
+            lambda job: self.forecast([job])[0],
+            _watcher(self.sources[0], every),
+            band=band,
+            patience=patience,
+        )
         for update in updates:
             write = _line if self.terminal.json else forecast_report.line
             self.terminal.write(write(update))

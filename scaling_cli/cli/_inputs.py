@@ -178,16 +178,21 @@ def _columns(header: Sequence[str], law: Law, file: str) -> dict[str, tuple[int,
         if symbol in found:
             raise DataError(
                 f"columns {found[symbol][1]!r} and {title.strip()!r} both give {symbol}.",
-                file=file, row=1, column=title.strip(), hint="Keep one of them.",
-            )  # fmt: skip
+                file=file,
+                row=1,
+                column=title.strip(),
+                hint="Keep one of them.",
+            )
         found[symbol] = (position, title.strip())
     missing = [symbol for symbol in law.inputs() if symbol not in found]
     if missing:
         named = " and ".join(f"{s} ({BY_SYMBOL[s].column})" for s in missing)
         raise DataError(
             f"there is no column for {named}; the columns are {', '.join(header)}.",
-            file=file, row=1, hint=_wanted(law),
-        )  # fmt: skip
+            file=file,
+            row=1,
+            hint=_wanted(law),
+        )
     return found
 
 
@@ -209,14 +214,19 @@ def _cell(
     if position >= len(cells) or not cells[position].strip():
         raise DataError(
             f"the cell is empty, {quantity.meaning} ({quantity.symbol}) is needed.",
-            file=file, row=row, column=title,
-        )  # fmt: skip
+            file=file,
+            row=row,
+            column=title,
+        )
     text = cells[position].strip()
     if _ONE_GROUP.fullmatch(text):
         raise DataError(
             f"{text!r} could be {text.replace(',', '.')} or {text.replace(',', '')}.",
-            file=file, row=row, column=title, hint="Write it as one of the two.",
-        )  # fmt: skip
+            file=file,
+            row=row,
+            column=title,
+            hint="Write it as one of the two.",
+        )
     try:
         number = parse_number(text, quantity)
     except UsageError as error:
@@ -224,8 +234,10 @@ def _cell(
     if not number > 0:
         raise DataError(
             f"{quantity.symbol} ({quantity.meaning}) must be positive, not {number:g}.",
-            file=file, row=row, column=title,
-        )  # fmt: skip
+            file=file,
+            row=row,
+            column=title,
+        )
     return number
 
 

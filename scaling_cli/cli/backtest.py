@@ -94,12 +94,21 @@ def backtest(
     terminal = Terminal(json=json, quiet=quiet)
     path = _named(writable(output))
     chosen = {
-        "law": law, "target": target, "where": where, "at": at,
-        "objective": options.objective(context), "fix": options.numbers(fix),
-        "tie": options.pairs(tie, "tie"), "weights": weight,
-        "prior": options.pairs(prior, "prior"), "on": on, "seed": seed, "level": level,
-        "executor": executor, "command": options.command_line(context),
-    }  # fmt: skip
+        "law": law,
+        "target": target,
+        "where": where,
+        "at": at,
+        "objective": options.objective(context),
+        "fix": options.numbers(fix),
+        "tie": options.pairs(tie, "tie"),
+        "weights": weight,
+        "prior": options.pairs(prior, "prior"),
+        "on": on,
+        "seed": seed,
+        "level": level,
+        "executor": executor,
+        "command": options.command_line(context),
+    }
     if bootstrap is not None:
         terminal.say("--bootstrap: nothing in a backtest depends on it")
     _cache.enable()

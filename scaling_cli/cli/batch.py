@@ -103,9 +103,14 @@ def batch(
     if sources:
         _batch.refuse_both(fit)
         runs = read(
-            sources, terminal, mapped=mapped, constants=constants, meta=meta, name=name,
+            sources,
+            terminal,
+            mapped=mapped,
+            constants=constants,
+            meta=meta,
+            name=name,
             format=format,
-        )  # fmt: skip
+        )
         found = _fit(runs, terminal, target, start, options.command_line(context))
     else:
         _batch.refuse_output(path)

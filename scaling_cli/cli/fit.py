@@ -88,13 +88,23 @@ def fit(
         _fit_curves.fit(context, terminal, path)
         return
     chosen = {
-        "law": law, "target": target, "where": where, "at": at,
-        "objective": options.objective(context), "fix": options.numbers(fix),
-        "tie": options.pairs(tie, "tie"), "weights": weight,
-        "prior": options.pairs(prior, "prior"), "bootstrap": bootstrap,
-        "bootstrap_kind": bootstrap_kind, "cluster": cluster, "seed": seed, "level": level,
-        "executor": executor, "command": options.command_line(context),
-    }  # fmt: skip
+        "law": law,
+        "target": target,
+        "where": where,
+        "at": at,
+        "objective": options.objective(context),
+        "fix": options.numbers(fix),
+        "tie": options.pairs(tie, "tie"),
+        "weights": weight,
+        "prior": options.pairs(prior, "prior"),
+        "bootstrap": bootstrap,
+        "bootstrap_kind": bootstrap_kind,
+        "cluster": cluster,
+        "seed": seed,
+        "level": level,
+        "executor": executor,
+        "command": options.command_line(context),
+    }
     runs = read(
         sources, terminal, mapped=mapped, constants=constants, meta=meta, name=name, format=format
     )

@@ -72,10 +72,12 @@ UniqueTokens = Annotated[
 Output = Annotated[
     str | None,
     typer.Option(
-        "--output", "-o", metavar="FILE",
+        "--output",
+        "-o",
+        metavar="FILE",
         help="The figure as .png, .svg or .pdf, or the forecast as .json.",
     ),
-]  # fmt: skip
+]
 Threshold = Annotated[
     float | None,
     typer.Option(
@@ -148,11 +150,22 @@ def forecast(
     terminal = Terminal(json=json, quiet=quiet)
     how = {"mapped": mapped, "constants": constants, "meta": meta, "name": name, "format": format}
     asked = Asked(
-        sources, siblings or [], how, target, terminal,
-        {"until": until, "schedule": schedule, "level": level, "method": method,
-         "unique_tokens": _unique(unique_tokens), "fit": _fit(fit), "threshold": threshold,
-         "combine": combine},
-    )  # fmt: skip
+        sources,
+        siblings or [],
+        how,
+        target,
+        terminal,
+        {
+            "until": until,
+            "schedule": schedule,
+            "level": level,
+            "method": method,
+            "unique_tokens": _unique(unique_tokens),
+            "fit": _fit(fit),
+            "threshold": threshold,
+            "combine": combine,
+        },
+    )
     path = _writable(output)
     if patience < 1:
         raise UsageError(f"--patience must be 1 or more, not {patience}.")

@@ -103,13 +103,26 @@ def hparams(
     own, rule = None, None
     if sources:
         points = _sweep(
-            sources, terminal, (target, where, at), mapped=mapped, constants=constants, meta=meta,
-            name=name, format=format,
-        )  # fmt: skip
+            sources,
+            terminal,
+            (target, where, at),
+            mapped=mapped,
+            constants=constants,
+            meta=meta,
+            name=name,
+            format=format,
+        )
         own, rule = _fitted(points, seed, level, options.command_line(context))
     rival = recipe_catalogue.resolve_recipe(fit or recipe_catalogue.PUBLISHED)
-    found = report(own or rival, rival if own else None, point, level=level, sequence=length,
-                   rule=rule, released=fit is None)  # fmt: skip
+    found = report(
+        own or rival,
+        rival if own else None,
+        point,
+        level=level,
+        sequence=length,
+        rule=rule,
+        released=fit is None,
+    )
     _echo(found, terminal, given=point is not None)
     if own is not None and path is not None:
         own.to_json(path)

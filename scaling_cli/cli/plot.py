@@ -127,8 +127,15 @@ def _curves(context: typer.Context, terminal: Terminal) -> "tuple[CurveFit, list
         return found, None
     from scaling_cli.runs.curves import curves_of
 
-    runs = read(files, terminal, mapped=chosen["mapped"], constants=None, meta=chosen["meta"],
-                name=None, format=None)  # fmt: skip
+    runs = read(
+        files,
+        terminal,
+        mapped=chosen["mapped"],
+        constants=None,
+        meta=chosen["meta"],
+        name=None,
+        format=None,
+    )
     by_run, otherwise = schedules_of(chosen["schedules"])
     curves, left = curves_of(
         runs, target=found.selection.get("target"), schedules=by_run, otherwise=otherwise

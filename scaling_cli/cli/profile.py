@@ -107,8 +107,10 @@ def _inputs_of(
 
     if not any(given.values()):
         return {}
-    values = {name: _inputs.read_list(given[name], q) for name, q in
-              (("params", N), ("tokens", D), ("compute", C))}  # fmt: skip
+    values = {
+        name: _inputs.read_list(given[name], q)
+        for name, q in (("params", N), ("tokens", D), ("compute", C))
+    }
     derived = [name for name in of or () if name in fit.law.derived_quantities()]
     extra = {"C": values["compute"][0]} if derived and values["compute"] else {}
     if derived and len(derived) == len(of or ()):

@@ -177,10 +177,16 @@ def _ordered(
 ) -> ScheduleOptimum:
     at = regime.steps - 1
     ended = [
-        BestOfFamily(f.family, fit.predict(f.schedule, [at], N=regime.params, level=level),
-                     f.decay, f.flat, f.members, f.edges)
+        BestOfFamily(
+            f.family,
+            fit.predict(f.schedule, [at], N=regime.params, level=level),
+            f.decay,
+            f.flat,
+            f.members,
+            f.edges,
+        )
         for f in found
-    ]  # fmt: skip
+    ]
     first, *others = sorted(ended, key=lambda f: f.loss)
     beside = [
         replace(f, difference=compare(first.prediction, f.prediction, fit.uncertainty))
@@ -203,8 +209,13 @@ class _Ends:
         seen: dict[str, tuple[Path, Path]] = {}
         for fitted in self.fit.laws.values():
             if fitted.warmup not in seen:
-                whole = Path.of(schedule, at, warmup=fitted.warmup, unit=self.fit.unit,
-                                params=self.regime.params)  # fmt: skip
+                whole = Path.of(
+                    schedule,
+                    at,
+                    warmup=fitted.warmup,
+                    unit=self.fit.unit,
+                    params=self.regime.params,
+                )
                 seen[fitted.warmup] = whole, whole.compressed()
             whole, few = seen[fitted.warmup]
             prepared = fitted.law.prepared(whole)
@@ -247,14 +258,20 @@ def _family(ends: _Ends, title: str, shape: str) -> _Found:
     share, low = float(shares[i]), float(lows[j])
     for _ in range(ROUNDS):
         share = _brent(lambda s, low=low: ends.mean(regime.decaying(shape, s, low)), shares, share)
-        low = _brent(lambda m, s=share: ends.mean(regime.decaying(shape, s, m)),
-                     np.append(lows, regime.peak), low)  # fmt: skip
+        low = _brent(
+            lambda m, s=share: ends.mean(regime.decaying(shape, s, m)),
+            np.append(lows, regime.peak),
+            low,
+        )
     column = np.array([ends(regime.decaying(shape, s, low)) for s in shares])
     own = {
-        name: _brent(lambda s, k=k: float(ends(regime.decaying(shape, s, low))[k]), shares,
-                     float(shares[np.argmin(column[:, k])]))
+        name: _brent(
+            lambda s, k=k: float(ends(regime.decaying(shape, s, low))[k]),
+            shares,
+            float(shares[np.argmin(column[:, k])]),
+        )
         for k, name in enumerate(ends.fit.laws)
-    }  # fmt: skip
+    }
     best = regime.decaying(shape, share, low)
     flat = _flat(shares, column.mean(1), share, ends.mean(best))
     return _Found(title, best, share, flat, own, tuple(_edges(regime, share, low)))
@@ -320,9 +337,11 @@ def _free(ends: _Ends, knots: int, start: Schedule) -> _Found:
 
     def schedule(z: np.ndarray) -> Schedule:
         rates = regime.peak * np.concatenate([[1.0], z])
-        at, first = (places, rates) if not regime.warmup else (
-            np.append(0.0, places), np.append(0.0, rates)
-        )  # fmt: skip
+        at, first = (
+            (places, rates)
+            if not regime.warmup
+            else (np.append(0.0, places), np.append(0.0, rates))
+        )
         return Knots(length=float(regime.steps), at=tuple(at.tolist()), rates=tuple(first.tolist()))
 
     z = descend(

@@ -103,13 +103,26 @@ def fit_curves(
     options = CurveOptions(unit, convention, fix or {}, strength)
     found = {name: search(name, thin, options) for name in names}
     bare = CurveFit(
-        law, {name: one.fitted for name, one in found.items()}, unit, _runs(thin),
-        sum(len(c.step) for c in thin), _data(curves, thin), objective=Objective(delta=DELTA),
-        left_out=left_out, versions=versions(), command=command,
+        law,
+        {name: one.fitted for name, one in found.items()},
+        unit,
+        _runs(thin),
+        sum(len(c.step) for c in thin),
+        _data(curves, thin),
+        objective=Objective(delta=DELTA),
+        left_out=left_out,
+        versions=versions(),
+        command=command,
         diagnostics={"prior_strengths": tried} if tried else {},
-        selection={"warmup": warmup, "fix": dict(fix or {}), "prior_strength": strength,
-                   "bootstrap": bootstrap, "seed": seed, "level": level},
-    )  # fmt: skip
+        selection={
+            "warmup": warmup,
+            "fix": dict(fix or {}),
+            "prior_strength": strength,
+            "bootstrap": bootstrap,
+            "seed": seed,
+            "level": level,
+        },
+    )
     folds = leave_out(names, thin, options, bare.laws) if hold_out else []
     return _judged(bare, thin, found, folds)
 
@@ -172,10 +185,17 @@ def _data(curves: Sequence[Curve], thin: Sequence[Curve]) -> dict[str, Any]:
 
 def _runs(curves: Sequence[Curve]) -> list[FittedRun]:
     return [
-        FittedRun(c.run, c.schedule.text(), " ".join(c.notes),
-                  len(c.step), int(c.step[0]), int(c.step[-1]), params=c.params)
+        FittedRun(
+            c.run,
+            c.schedule.text(),
+            " ".join(c.notes),
+            len(c.step),
+            int(c.step[0]),
+            int(c.step[-1]),
+            params=c.params,
+        )
         for c in curves
-    ]  # fmt: skip
+    ]
 
 
 def _judged(
@@ -251,6 +271,9 @@ def _intervals(fit: CurveFit, method: str, level: float) -> dict[str, dict[str, 
         for parameter, values in fitted.draws.items():
             low, high = np.quantile(values, ends).tolist()
             found[fit.label(name, parameter)] = {
-                "level": level, "low": low, "high": high, "method": method,
-            }  # fmt: skip
+                "level": level,
+                "low": low,
+                "high": high,
+                "method": method,
+            }
     return found

@@ -51,9 +51,13 @@ class Regime:
         """Return the schedule that stays at the peak, then decays over a share of the run."""
         stable = max(self.warmup, round(self.steps * (1 - share)))
         return Wsd(
-            peak=self.peak, warmup=self.warmup, stable=float(stable), decay=shape, min=low,
+            peak=self.peak,
+            warmup=self.warmup,
+            stable=float(stable),
+            decay=shape,
+            min=low,
             length=float(self.steps),
-        )  # fmt: skip
+        )
 
 
 def regime_of(

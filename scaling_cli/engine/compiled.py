@@ -93,10 +93,20 @@ def _file(law: type[Law], key: tuple, shapes: tuple, device: Any) -> Path | None
     if not folder or source is None:
         return None
     parts = (
-        metadata.version("jax"), metadata.version("jaxlib"), sys.version, _processor(),
-        device.platform, device.device_kind, device.id, os.environ.get("XLA_FLAGS", ""),
-        _sources(), source, law.__qualname__, key, shapes,
-    )  # fmt: skip
+        metadata.version("jax"),
+        metadata.version("jaxlib"),
+        sys.version,
+        _processor(),
+        device.platform,
+        device.device_kind,
+        device.id,
+        os.environ.get("XLA_FLAGS", ""),
+        _sources(),
+        source,
+        law.__qualname__,
+        key,
+        shapes,
+    )
     return Path(folder) / f"{hashlib.sha256(repr(parts).encode()).hexdigest()[:40]}.xla"
 
 

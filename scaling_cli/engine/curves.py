@@ -155,9 +155,12 @@ def solve_curves(
             if gain < still * current.value:
                 break
     return CurveSolution(
-        law_at(problem.law, u, problem.scales), current.value, current.residuals,
-        _decrement(current, problem.free), iteration,
-    )  # fmt: skip
+        law_at(problem.law, u, problem.scales),
+        current.value,
+        current.residuals,
+        _decrement(current, problem.free),
+        iteration,
+    )
 
 
 @dataclass(frozen=True)

@@ -280,9 +280,10 @@ def advance(lane: Lane, found: Local, weight: Any) -> Lane:
     gain = (known.value - found.value) / jnp.where(promised > 0, promised, slope)
     # At the rounding level gain says nothing; without damping the next step tells a minimum.
     eased = jnp.where(
-        small | (gain > 0.75), lane.damping / EASE,
+        small | (gain > 0.75),
+        lane.damping / EASE,
         jnp.where(gain < 0.25, lane.damping * 2, lane.damping),
-    )  # fmt: skip
+    )
     damping = jnp.where(better, eased, jnp.maximum(lane.damping, 1e-9) * TRY_RATIO)
     damping = jnp.where(first, lane.damping, jnp.clip(damping, 1e-12, 10 * STUCK))
     u = jnp.where(better, lane.u + step, lane.u)

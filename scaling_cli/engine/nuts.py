@@ -51,9 +51,15 @@ class Samples:
 
 
 def sample(
-    model: Model, origin: np.ndarray, scale: np.ndarray, begin: np.ndarray,
-    *, warmup: int, draws: int, seed: int,
-) -> Samples:  # fmt: skip
+    model: Model,
+    origin: np.ndarray,
+    scale: np.ndarray,
+    begin: np.ndarray,
+    *,
+    warmup: int,
+    draws: int,
+    seed: int,
+) -> Samples:
     """Sample the posterior in float64.
 
     Parameters
@@ -83,21 +89,28 @@ def sample(
         density = log_density(model)
         kernel = infer.NUTS(
             potential_fn=lambda z: -density(origin + scale @ z),
-            dense_mass=True, target_accept_prob=ACCEPT,
-        )  # fmt: skip
+            dense_mass=True,
+            target_accept_prob=ACCEPT,
+        )
         chains = infer.MCMC(
-            kernel, num_warmup=warmup, num_samples=draws, num_chains=len(begin),
-            chain_method="vectorized", progress_bar=False,
-        )  # fmt: skip
+            kernel,
+            num_warmup=warmup,
+            num_samples=draws,
+            num_chains=len(begin),
+            chain_method="vectorized",
+            progress_bar=False,
+        )
         key = jax.random.key(seed)
         chains.run(key, init_params=jnp.asarray(begin), extra_fields=("diverging",))
         z = np.asarray(chains.get_samples(group_by_chain=True))
         diverging = int(np.sum(np.asarray(chains.get_extra_fields()["diverging"])))
     found = origin + z @ np.asarray(scale).T
     return Samples(
-        found, diagnostics.split_gelman_rubin(found), diagnostics.effective_sample_size(found),
+        found,
+        diagnostics.split_gelman_rubin(found),
+        diagnostics.effective_sample_size(found),
         diverging,
-    )  # fmt: skip
+    )
 
 
 def log_density(model: Model) -> Callable[[Any], Any]:

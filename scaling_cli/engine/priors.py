@@ -76,9 +76,11 @@ class Penalty:
     def value(self, full: np.ndarray, corner: float) -> float:
         """Return the penalty at full free coordinates, shape (p,)."""
         on = self.precision > 0
-        return 0.5 * self.tau(corner) * float(
-            np.sum(self.precision[on] * (full[on] - self.center[on]) ** 2)
-        )  # fmt: skip
+        return (
+            0.5
+            * self.tau(corner)
+            * float(np.sum(self.precision[on] * (full[on] - self.center[on]) ** 2))
+        )
 
 
 def penalty(

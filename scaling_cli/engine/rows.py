@@ -68,9 +68,7 @@ def unpacked(rows: Any, p: int) -> Work:
     start, moves, target, weight, corner, mean, precision, total = (
         rows[:, begin:end] for begin, end in zip([0, *ends[:-1]], ends, strict=True)
     )
-    return Work(
-        start, moves, target, weight, corner[:, 0], mean, precision, total[:, 0]
-    )  # fmt: skip
+    return Work(start, moves, target, weight, corner[:, 0], mean, precision, total[:, 0])
 
 
 def report(lane: Lane) -> Any:

@@ -87,10 +87,16 @@ def solve(
     lanes, tasks = _sizes(problem)
     begin = inward(problem, chosen, np.asarray(starts, float))
     pool = _pool(
-        problem, begin, frozen=frozen, output=output, weight=weight, corner=corner,
-        prior_mean=prior_mean, prior_precision=prior_precision,
+        problem,
+        begin,
+        frozen=frozen,
+        output=output,
+        weight=weight,
+        corner=corner,
+        prior_mean=prior_mean,
+        prior_precision=prior_precision,
         unit=chosen.divisors.get(problem.law.output().symbol, 1.0),
-    )  # fmt: skip
+    )
     shared = _shared(problem, chosen)
     space = problem.objective.space
     jitted = _jitted(problem.law, space, lanes)

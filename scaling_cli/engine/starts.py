@@ -99,8 +99,12 @@ def _basis(
 
     def surface(values: Mapping[str, float]) -> np.ndarray:
         columns = {n: v[:, None] for n, v in grid.items()} | dict(values)
-        law = problem.law(**{n: columns[_leader(problem, n)] if n not in columns else columns[n]
-                             for n in problem.law.parameters()})  # fmt: skip
+        law = problem.law(
+            **{
+                n: columns[_leader(problem, n)] if n not in columns else columns[n]
+                for n in problem.law.parameters()
+            }
+        )
         return np.broadcast_to(np.asarray(law(**inputs), float), shape)
 
     none = dict.fromkeys(linear, 0.0) | dict(fixed)

@@ -178,10 +178,14 @@ def fit(runs: Sequence[Run], level: float, belief: Belief = DEFAULT) -> Posterio
     score = np.stack([f[2] + _prior_of(p, alpha) for f, p in zip(found, kinds, strict=True)])
     likely = np.exp(score - score.max())
     return Posterior(
-        likely / likely.sum(), alpha, np.stack([f[0] for f in found]),
-        np.stack([f[1] for f in found]), pivot, level,
+        likely / likely.sum(),
+        alpha,
+        np.stack([f[0] for f in found]),
+        np.stack([f[1] for f in found]),
+        pivot,
+        level,
         float(score.max() + np.log(likely.sum())),
-    )  # fmt: skip
+    )
 
 
 def _relative(prior: Prior, level: float) -> tuple[np.ndarray, np.ndarray]:
@@ -202,8 +206,11 @@ def _design(course: Course, x: np.ndarray, pivot: float, unit: float) -> np.ndar
     power = area[None, :] ** -ALPHAS[:, None]
     fall = course.fall_at(x)
     shape = (len(ALPHAS), len(fall), len(x))
-    columns = [np.ones(shape), np.broadcast_to(power[:, None], shape),
-               np.broadcast_to(-fall[None], shape)]  # fmt: skip
+    columns = [
+        np.ones(shape),
+        np.broadcast_to(power[:, None], shape),
+        np.broadcast_to(-fall[None], shape),
+    ]
     return np.stack(columns, axis=-1).reshape(-1, len(x), 3)
 
 

@@ -127,9 +127,17 @@ def anticipate(
     )
     notes = _notes(len(np.asarray(x)), len(place), bool(feasible[-1]), last[0], bound)
     return Levels(
-        begun, trusted, done, forecast, threshold, x=ends, asymptote=asymptote,
-        remaining=remaining, trend=last, notes=tuple(notes),
-    )  # fmt: skip
+        begun,
+        trusted,
+        done,
+        forecast,
+        threshold,
+        x=ends,
+        asymptote=asymptote,
+        remaining=remaining,
+        trend=last,
+        notes=tuple(notes),
+    )
 
 
 def _observations(

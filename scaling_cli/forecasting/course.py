@@ -121,9 +121,15 @@ class Course:
         fall = np.stack([_averaged(fallen, lag * CELLS) for lag in lags])
         steady = bool(np.mean(rate[top:] > STEADY * peak) > HELD)
         return cls(
-            at, rate / peak, area, fall, float(at[top]), float(at[start]), steady,
+            at,
+            rate / peak,
+            area,
+            fall,
+            float(at[top]),
+            float(at[start]),
+            steady,
             tuple(lag * end for lag in lags),
-        )  # fmt: skip
+        )
 
     def rises_after(self, now: float) -> bool:
         """Say whether the rate rises again after `now`."""

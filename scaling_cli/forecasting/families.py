@@ -175,16 +175,25 @@ def extrapolate(
     each = np.log([[m.value] for m in members])
     middle, spread = _mixed(each, np.array([m.weight for m in members]))
     sd = float(_deviation(spread, backtest, np.log(until / past.ends[:1]))[0])
-    left = [f"{n} left out: it has no fit with positive losses up to {until:g}." for n in fits
-            if n not in usable]  # fmt: skip
+    left = [
+        f"{n} left out: it has no fit with positive losses up to {until:g}."
+        for n in fits
+        if n not in usable
+    ]
     return Extrapolation(
-        until=float(until), value=float(np.exp(middle[0])), level=level,
+        until=float(until),
+        value=float(np.exp(middle[0])),
+        level=level,
         interval=_around(middle[0], level, sd),
         one_row=_around(middle[0], level, float(np.hypot(sd, past.noise))),
-        members=members, seen=(float(past.ends[0]), past.now[1]), noise=past.noise,
-        backtest=backtest, spikes=int(spiked.sum()), jump=moved,
+        members=members,
+        seen=(float(past.ends[0]), past.now[1]),
+        noise=past.noise,
+        backtest=backtest,
+        spikes=int(spiked.sum()),
+        jump=moved,
         notes=(*_notes(place, past, until, moved, int(spiked.sum())), *left, *why),
-    )  # fmt: skip
+    )
 
 
 def _refuse(x: np.ndarray, until: float, families: Sequence[str], combine: str) -> None:

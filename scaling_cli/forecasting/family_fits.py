@@ -113,8 +113,9 @@ class _Problem:
         self.log = np.array([p.domain is Domain.POSITIVE for p in self.shapes], bool)
         low, high = np.array([family.bounds[p.name] for p in self.shapes]).reshape(-1, 2).T
         self.low, self.high = self.inside(low), self.inside(high)
-        self.floor = np.array([0.0 if p.domain is Domain.POSITIVE else -np.inf
-                               for p in self.linear])  # fmt: skip
+        self.floor = np.array(
+            [0.0 if p.domain is Domain.POSITIVE else -np.inf for p in self.linear]
+        )
         self.centre, self.precision = _priors(self.shapes if priors else [], len(self.shapes))
         self.level, self.slope = level_of(family.scale, batch.loss)
         self.log_loss = np.log(batch.loss)
@@ -330,10 +331,13 @@ def _derivatives(problem: _Problem, at: np.ndarray, k: int) -> tuple[np.ndarray,
     for i in range(place.shape[-1]):
         nudge = NUDGE * np.eye(place.shape[-1])[i]
         ends = [
-            np.einsum("...nk,...k->...n", problem.columns(problem.outside(place + sign * nudge)),
-                      at[..., :k])
+            np.einsum(
+                "...nk,...k->...n",
+                problem.columns(problem.outside(place + sign * nudge)),
+                at[..., :k],
+            )
             for sign in (1.0, -1.0)
-        ]  # fmt: skip
+        ]
         slopes.append((ends[0] - ends[1]) / (2 * NUDGE))
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         loss = loss_of(problem.family.scale, level)

@@ -49,8 +49,9 @@ class Band:
     def of(cls, forecast: Forecast) -> "Band":
         """Return the band of a forecast."""
         f, path = forecast, forecast.path
-        return cls(f.run, f.unit, f.now, f.until, f.level, f.noise, path.x, path.low, path.high,
-                   f.target)  # fmt: skip
+        return cls(
+            f.run, f.unit, f.now, f.until, f.level, f.noise, path.x, path.low, path.high, f.target
+        )
 
     @classmethod
     def read(cls, record: Mapping[str, Any], run: str, file: str | None = None) -> "Band":
@@ -67,14 +68,22 @@ class Band:
             if item is not None:
                 place = "step" if item["unit"] == "steps" else "tokens"
                 path = {name: np.array(item["path"][name], float) for name in ("x", "low", "high")}
-                return cls(item["run"], item["unit"], float(item["seen"][place]), item["until"],
-                           item["level"], item["noise"], **path,
-                           target=item.get("target", ""))  # fmt: skip
+                return cls(
+                    item["run"],
+                    item["unit"],
+                    float(item["seen"][place]),
+                    item["until"],
+                    item["level"],
+                    item["noise"],
+                    **path,
+                    target=item.get("target", ""),
+                )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DataError(
-                "this is no forecast.", file=file,
+                "this is no forecast.",
+                file=file,
                 hint="Write one: scaling forecast RUN --json > forecast.json.",
-            ) from error  # fmt: skip
+            ) from error
         raise DataError(
             f"there is no forecast of {run!r}.", file=file, hint=f"Runs: {', '.join(items)}."
         )
@@ -127,8 +136,11 @@ class Watch:
         """Return the record that `--json` prints, without the checks told before."""
         checks = [asdict(check) for check in self.checks[told:]]
         return {
-            "checks": checks, "outside": self.outside, "patience": self.patience, "left": self.left,
-        }  # fmt: skip
+            "checks": checks,
+            "outside": self.outside,
+            "patience": self.patience,
+            "left": self.left,
+        }
 
 
 def compare(band: Band, job: Job, patience: int = PATIENCE) -> Watch:

@@ -175,9 +175,14 @@ def _identified(found: Identification, schedule: Schedule) -> Plan:
     length = schedule.length + found.shift
     why = f"{found.verdict}, from {found.rows} logged rates"
     return Plan(
-        schedule, length, "logged", why, str(found.verdict), shift=found.shift,
+        schedule,
+        length,
+        "logged",
+        why,
+        str(found.verdict),
+        shift=found.shift,
         notes=tuple(note for note in found.notes if not note.startswith("the log stops")),
-    )  # fmt: skip
+    )
 
 
 def _held(job: Job, x: np.ndarray, lr: np.ndarray, end: float, found: Identification) -> Future:
@@ -186,8 +191,15 @@ def _held(job: Job, x: np.ndarray, lr: np.ndarray, end: float, found: Identifica
     verdict = str(found.verdict)
     if isinstance(found.schedule, Constant):
         state, held = "the logged rate has not fallen", replace(found.schedule, length=end)
-        cooled: Schedule = Wsd(peak=held.peak, warmup=held.warmup, first=held.first, init=held.init,
-                               stable=start, length=end, unit=job.unit)  # fmt: skip
+        cooled: Schedule = Wsd(
+            peak=held.peak,
+            warmup=held.warmup,
+            first=held.first,
+            init=held.init,
+            stable=start,
+            length=end,
+            unit=job.unit,
+        )
     else:
         state, flat = "no family explains the logged rate", [start] if start > x[-1] else []
         held = Knots.of([*x, end], [*lr, lr[-1]], unit=job.unit)

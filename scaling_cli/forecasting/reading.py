@@ -23,9 +23,12 @@ TOKENS_FROM = 1e9  # no run has as many steps
 def job_of(curve: "Curve") -> Job:
     """Return a curve as a job; its schedule is known."""
     return Job(
-        curve.run, curve.step.astype(float), curve.loss, schedule=curve.schedule,
+        curve.run,
+        curve.step.astype(float),
+        curve.loss,
+        schedule=curve.schedule,
         notes=tuple(curve.notes),
-    )  # fmt: skip
+    )
 
 
 def jobs_of(runs: "Runs", *, target: str | None = None) -> tuple[list[Job], list[LeftOut]]:
@@ -96,12 +99,19 @@ def _job(facts: Mapping[str, Any], rows: "View", target: str | None) -> Job:
     lr = rows.column("lr")[there] if rows.own("lr").any() else None
     length = facts.get("step") if unit == "steps" else None
     return Job(
-        name, axis[there], rows.column(column)[there], unit, lr=lr,
+        name,
+        axis[there],
+        rows.column(column)[there],
+        unit,
+        lr=lr,
         schedule=_stated(name, facts.get("schedule")),
-        batch_tokens=_batch(facts, rows, unit), params=facts.get("params"),
-        unique_tokens=facts.get(U.column), length=length,
-        notes=(note,) if note else (), target=column,
-    )  # fmt: skip
+        batch_tokens=_batch(facts, rows, unit),
+        params=facts.get("params"),
+        unique_tokens=facts.get(U.column),
+        length=length,
+        notes=(note,) if note else (),
+        target=column,
+    )
 
 
 def siblings_target(jobs: Sequence[Job], target: str | None) -> str | None:

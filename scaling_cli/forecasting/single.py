@@ -90,12 +90,24 @@ def forecast_job(job: Job, options: Options) -> Forecast:
         outcome, families = of_families(job, end, options.level, options.combine, seeing)
     epochs, worn = doubts.of_epochs(job, end, options.unique_tokens)
     return record(
-        Parts(job, future, found, kin, told, outcome, end, options.level, method, families,
-              _levels(job, options.threshold)),
+        Parts(
+            job,
+            future,
+            found,
+            kin,
+            told,
+            outcome,
+            end,
+            options.level,
+            method,
+            families,
+            _levels(job, options.threshold),
+        ),
         warnings=[*warnings, *unlike, *moved, *doubts.of_course(found), *worn],
-        notes=[*notes, *future.plan.notes], epochs=epochs,
+        notes=[*notes, *future.plan.notes],
+        epochs=epochs,
         valid=not (worn or unlike or found.course.rises_after(job.now)),
-    )  # fmt: skip
+    )
 
 
 def _ended(job: Job, end: float) -> DataError:
@@ -164,8 +176,14 @@ def _family(job: Job, plan: Plan, options: Options) -> Family:
     found = []
     for one in options.siblings:
         stretch = plan.stretch * one.now / plan.length
-        like = Plan(plan.schedule, one.now, plan.source, "taken to be that of the run",
-                    stretch=stretch, shift=plan.shift)  # fmt: skip
+        like = Plan(
+            plan.schedule,
+            one.now,
+            plan.source,
+            "taken to be that of the run",
+            stretch=stretch,
+            shift=plan.shift,
+        )
         found.append(_sibling(one) or Sibling(one, like))
     if options.fit is not None:
         found.append(predicted_sibling(options.fit, job, plan))

@@ -46,20 +46,37 @@ def record(
     how = f" + {parts.kin.how}" if parts.told is not None else ""
     used = [s.job.run for s in parts.kin.members] if parts.told is not None else []
     return Forecast(
-        job.run, job.unit, _seen(job, found), parts.end, value, parts.level,
-        _around(value, half), _around(value, row), valid, f"{parts.method}{how}",
+        job.run,
+        job.unit,
+        _seen(job, found),
+        parts.end,
+        value,
+        parts.level,
+        _around(value, half),
+        _around(value, row),
+        valid,
+        f"{parts.method}{how}",
         Known(plan.text, plan.source, plan.why, plan.verdict, plan.length),
         scenarios=_scenarios(parts),
         constant_rate=found.constant(parts.end) if law else None,
         decay_share=_decay_share(found, parts.end) if law else None,
         parameters=found.posterior.typical() if parts.families is None else {},
         backtests=_backtests(parts),
-        noise=found.bins.noise, epochs=epochs, levels=_levels(parts.levels),
-        siblings=used, left_out=_unused(parts), warnings=warnings, notes=[*notes, *_noted(parts)],
-        path=Path(outcome.x, outcome.loss, outcome.loss * np.exp(-outcome.half),
-                  outcome.loss * np.exp(outcome.half)),
+        noise=found.bins.noise,
+        epochs=epochs,
+        levels=_levels(parts.levels),
+        siblings=used,
+        left_out=_unused(parts),
+        warnings=warnings,
+        notes=[*notes, *_noted(parts)],
+        path=Path(
+            outcome.x,
+            outcome.loss,
+            outcome.loss * np.exp(-outcome.half),
+            outcome.loss * np.exp(outcome.half),
+        ),
         target=job.target,
-    )  # fmt: skip
+    )
 
 
 def _unused(parts: Parts) -> list[LeftOut]:

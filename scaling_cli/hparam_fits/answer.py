@@ -76,15 +76,19 @@ def report(
             "authors_rule": None if rule is None else _by_rule(rule, N, D),
             "others_say": _others(N, D),
             "laws": [
-                {"law": laws.name_of(f.law), "output": s, "parameters": f.parameters,
-                 "intervals": dict(f.intervals)}
+                {
+                    "law": laws.name_of(f.law),
+                    "output": s,
+                    "parameters": f.parameters,
+                    "intervals": dict(f.intervals),
+                }
                 for s, f in recipe.fits().items()
             ],
             "cells": list(recipe.cells),
             "left_out": [{"run": x.run, "reason": x.reason} for x in recipe.left_out],
             "notes": list(recipe.notes),
         }
-    )  # fmt: skip
+    )
 
 
 def _largest(recipe: Recipe) -> tuple[float, float]:
@@ -146,10 +150,14 @@ def _valley(recipe: Recipe) -> dict[str, Any] | None:
         return None
     flat = recipe.flatness
     widths = [
-        {"excess": e, "factors": flat.factors(e), "retuned": flat.retuned(e),
-         "compute": flat.compute(e)}
+        {
+            "excess": e,
+            "factors": flat.factors(e),
+            "retuned": flat.retuned(e),
+            "compute": flat.compute(e),
+        }
         for e in CERTAIN_EXCESS
-    ]  # fmt: skip
+    ]
     return {**flat.to_dict(), "widths": widths, "rate_per_batch": flat.rate_per_batch()}
 
 

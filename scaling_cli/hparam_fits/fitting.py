@@ -175,9 +175,11 @@ def fit_recipe(points: Points, *, seed: int = 0, level: float = 0.9, command: st
             optima, {k: v[i] for k, v in draws.items()}, scatter[:, i], method
         )
         table = Points(
-            {"N": np.exp(places[:, 0]), "D": np.exp(places[:, 1])}, np.exp(design.outputs[:, i]),
-            [_name(o.cell) for o in optima], points.conventions,
-        )  # fmt: skip
+            {"N": np.exp(places[:, 0]), "D": np.exp(places[:, 1])},
+            np.exp(design.outputs[:, i]),
+            [_name(o.cell) for o in optima],
+            points.conventions,
+        )
         fits.append(_fit(law, table, uncertainty, points, level=level, command=command))
     batch = fits[1] if len(fits) > 1 else None
     records = [o.to_dict() for o in optima]

@@ -109,17 +109,24 @@ def read(path: str, content: bytes) -> list[Raw]:
         _take(log, number, piece, alone=not whole and i == len(pieces) - 1)
     if not log.rows:
         raise DataError(
-            "no line is a measurement of nanoGPT, llm.c or modded-nanogpt.", file=path,
+            "no line is a measurement of nanoGPT, llm.c or modded-nanogpt.",
+            file=path,
             hint="Such as 'iter 100: loss 3.4567, time 250.12ms, mfu 41.20%', 's:100 trl:3.45' or "
             "'step:100/6000 train_loss:3.45 train_time:3825ms'.",
-        )  # fmt: skip
+        )
     cut = not whole and log.lines[-1] == pieces[-1][0]
     return [
         Raw(
-            path, _columns(log.rows), np.array(log.lines, int), np.zeros(len(log.rows), np.int16),
-            cut=cut, facts=log.facts, rounded=True, notes=tuple(_notes(log, path)),
+            path,
+            _columns(log.rows),
+            np.array(log.lines, int),
+            np.zeros(len(log.rows), np.int16),
+            cut=cut,
+            facts=log.facts,
+            rounded=True,
+            notes=tuple(_notes(log, path)),
         )
-    ]  # fmt: skip
+    ]
 
 
 def _pieces(content: bytes) -> Iterator[tuple[int, str]]:

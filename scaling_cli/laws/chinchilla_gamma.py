@@ -42,13 +42,17 @@ class ChinchillaGamma(Law):
 
     E: float = param("irreducible loss", unit="nats/token", linear=True, prior=FLOOR_PRIOR)
     A: float = param(
-        "capacity coefficient", unit="(nats/token)^(1/gamma)",
-        absorbs=Absorbs("N", "alpha"), raised="gamma",
-    )  # fmt: skip
+        "capacity coefficient",
+        unit="(nats/token)^(1/gamma)",
+        absorbs=Absorbs("N", "alpha"),
+        raised="gamma",
+    )
     B: float = param(
-        "data coefficient", unit="(nats/token)^(1/gamma)",
-        absorbs=Absorbs("D", "beta"), raised="gamma",
-    )  # fmt: skip
+        "data coefficient",
+        unit="(nats/token)^(1/gamma)",
+        absorbs=Absorbs("D", "beta"),
+        raised="gamma",
+    )
     alpha: float = param("capacity exponent inside the sum", prior=EXPONENT_PRIOR)
     beta: float = param("data exponent inside the sum", prior=EXPONENT_PRIOR, twin="alpha")
     gamma: float = param("power of the sum", prior=Prior(center=1.0, log_sd=0.5))
@@ -119,10 +123,13 @@ def _solved(
     cost = np.sum(np.log(fitted / L) ** 2, axis=1)
     # E is fitted as its logarithm: at zero it is held off by a hair of the output.
     columns = {
-        "E": np.maximum(E[:, 0], 1e-3 * least), "A": u * N0 ** alpha[:, 0],
-        "B": v * D0 ** beta[:, 0], "alpha": alpha[:, 0], "beta": beta[:, 0],
+        "E": np.maximum(E[:, 0], 1e-3 * least),
+        "A": u * N0 ** alpha[:, 0],
+        "B": v * D0 ** beta[:, 0],
+        "alpha": alpha[:, 0],
+        "beta": beta[:, 0],
         "gamma": np.full(len(grid), gamma),
-    }  # fmt: skip
+    }
     order = np.argsort(cost, kind="stable")[:_KEPT].tolist()
     return [(float(cost[i]), {k: float(c[i]) for k, c in columns.items()}) for i in order]
 

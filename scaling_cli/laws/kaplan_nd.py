@@ -29,13 +29,17 @@ class KaplanND(Law):
     convention = {"N": "non_embedding"}
 
     Nc: float = param(
-        "parameters at which the loss would be 1", unit="parameters",
-        absorbs=(Absorbs("N"), Absorbs("L", "alpha_N", inverse=True)), raised="alpha_N",
-    )  # fmt: skip
+        "parameters at which the loss would be 1",
+        unit="parameters",
+        absorbs=(Absorbs("N"), Absorbs("L", "alpha_N", inverse=True)),
+        raised="alpha_N",
+    )
     Dc: float = param(
-        "tokens at which the loss would be 1", unit="tokens",
-        absorbs=(Absorbs("D"), Absorbs("L", "alpha_D", inverse=True)), raised="alpha_D",
-    )  # fmt: skip
+        "tokens at which the loss would be 1",
+        unit="tokens",
+        absorbs=(Absorbs("D"), Absorbs("L", "alpha_D", inverse=True)),
+        raised="alpha_D",
+    )
     alpha_N: float = param("capacity exponent")
     alpha_D: float = param("data exponent", twin="alpha_N")
 
@@ -88,9 +92,11 @@ class KaplanND(Law):
             total = np.logaddexp(*(terms + scales[:, None]))
             log_Nc, log_Dc = np.array([n, d]) + (scales + middle / alpha_D) / [k, 1.0]
             start = {
-                "Nc": float(_exp(log_Nc)), "Dc": float(_exp(log_Dc)),
-                "alpha_N": alpha_N, "alpha_D": alpha_D,
-            }  # fmt: skip
+                "Nc": float(_exp(log_Nc)),
+                "Dc": float(_exp(log_Dc)),
+                "alpha_N": alpha_N,
+                "alpha_D": alpha_D,
+            }
             found.append((float(np.sum(np.abs(alpha_D * total + middle - log_L))), start))
         yield from (start for _, start in sorted(found, key=lambda pair: pair[0]))
 

@@ -155,9 +155,7 @@ def _from_neighbours(target: Target, curve: Curve) -> Curve:
 
 def _chosen(first: np.ndarray, one: Curve, other: Curve) -> Curve:
     pairs = zip(vars(one).values(), vars(other).values(), strict=True)
-    return Curve(
-        *(np.where(first.reshape(-1, *(1,) * (a.ndim - 1)), a, b) for a, b in pairs)
-    )  # fmt: skip
+    return Curve(*(np.where(first.reshape(-1, *(1,) * (a.ndim - 1)), a, b) for a, b in pairs))
 
 
 def _joined(one: Curve, other: Curve) -> Curve:

@@ -110,16 +110,21 @@ def _panel(forecast: Forecast, job: Job, siblings: Sequence[Job]) -> Panel:
     kept = kept[:: max(1, len(kept) // MOST_ROWS)]
     others = [s for s in forecast.scenarios if not s.headline]
     return Panel(
-        forecast.run, forecast.unit, Line("logged", job.x[kept], job.loss[kept]),
+        forecast.run,
+        forecast.unit,
+        Line("logged", job.x[kept], job.loss[kept]),
         smooth,
-        Line("expected", forecast.path.x, forecast.path.loss), forecast.path.low,
+        Line("expected", forecast.path.x, forecast.path.loss),
+        forecast.path.low,
         forecast.path.high,
         tuple(End(s.name, s.value, *s.interval) for s in others),
         tuple(_sibling(s, forecast, first) for s in siblings if s.run in forecast.siblings),
         forecast.level,
         next((s.name for s in forecast.scenarios if s.headline), "")
-        if forecast.schedule.assumed else "", forecast.valid,
-    )  # fmt: skip
+        if forecast.schedule.assumed
+        else "",
+        forecast.valid,
+    )
 
 
 def _sibling(job: Job, forecast: Forecast, first: float) -> Line:
@@ -150,19 +155,42 @@ def draw(table: Table, *axes: Axes) -> None:
 
 def _draw(panel: Panel, ax: Axes) -> None:
     for i, sibling in enumerate(panel.siblings):
-        ax.plot(sibling.x, sibling.loss, color=_style.FAINT, lw=0.9, alpha=0.8,
-                label="finished siblings" if i == 0 else None)  # fmt: skip
+        ax.plot(
+            sibling.x,
+            sibling.loss,
+            color=_style.FAINT,
+            lw=0.9,
+            alpha=0.8,
+            label="finished siblings" if i == 0 else None,
+        )
     noisy = len(panel.logged.x) > len(panel.smooth.x)
     if noisy:
-        ax.plot(panel.logged.x, panel.logged.loss, ".", color=_style.INK, ms=2, alpha=0.4,
-                mew=0)  # fmt: skip
-    ax.plot(panel.smooth.x, panel.smooth.loss, color=_style.INK,
-            marker=None if noisy else ".", ms=3, label="logged so far")  # fmt: skip
-    ax.fill_between(panel.path.x, panel.low, panel.high, color=_style.PREDICTED, alpha=0.18, lw=0,
-                    label=_band(panel))  # fmt: skip
+        ax.plot(panel.logged.x, panel.logged.loss, ".", color=_style.INK, ms=2, alpha=0.4, mew=0)
+    ax.plot(
+        panel.smooth.x,
+        panel.smooth.loss,
+        color=_style.INK,
+        marker=None if noisy else ".",
+        ms=3,
+        label="logged so far",
+    )
+    ax.fill_between(
+        panel.path.x,
+        panel.low,
+        panel.high,
+        color=_style.PREDICTED,
+        alpha=0.18,
+        lw=0,
+        label=_band(panel),
+    )
     assumed = f", assuming {panel.assumed}" if panel.assumed else ""
-    ax.plot(panel.path.x, panel.path.loss, color=_style.PREDICTED, ls=_style.DASHED,
-            label=f"expected, {panel.path.loss[-1]:.3f} at the end{assumed}")  # fmt: skip
+    ax.plot(
+        panel.path.x,
+        panel.path.loss,
+        color=_style.PREDICTED,
+        ls=_style.DASHED,
+        label=f"expected, {panel.path.loss[-1]:.3f} at the end{assumed}",
+    )
     _ends(panel, ax)
     ax.axvline(panel.path.x[0], color=_style.FAINT, lw=0.8)
     ax.set_xlim(panel.smooth.x[0], panel.path.x[-1] * (1.01 + BESIDE * len(panel.ends)))
@@ -182,8 +210,18 @@ def _ends(panel: Panel, ax: Axes) -> None:
     for i, (end, marker) in enumerate(zip(panel.ends, "s^vD", strict=False)):
         x = panel.path.x[-1] * (1 + BESIDE * (i + 1))
         bar = [[end.loss - end.low], [end.high - end.loss]]
-        ax.errorbar(x, end.loss, bar, fmt=marker, color=_style.MEASURED, mfc="white", ms=5, lw=1,
-                    zorder=5, label=f"if {end.name}, {end.loss:.3f}")  # fmt: skip
+        ax.errorbar(
+            x,
+            end.loss,
+            bar,
+            fmt=marker,
+            color=_style.MEASURED,
+            mfc="white",
+            ms=5,
+            lw=1,
+            zorder=5,
+            label=f"if {end.name}, {end.loss:.3f}",
+        )
 
 
 def _range(panels: Sequence[Panel]) -> tuple[float, float]:

@@ -182,9 +182,15 @@ def shade_no_data(ax: Axes, edge: float) -> None:
     if share > 0.5:
         text, side = "no fitted run beyond here \N{RIGHTWARDS ARROW} ", "right"
     ax.text(
-        edge, 0.012, text, transform=ax.get_xaxis_transform(), color=FAINT, fontsize=8,
-        va="bottom", ha=side,
-    )  # fmt: skip
+        edge,
+        0.012,
+        text,
+        transform=ax.get_xaxis_transform(),
+        color=FAINT,
+        fontsize=8,
+        va="bottom",
+        ha=side,
+    )
 
 
 def draw_reach(
@@ -195,8 +201,14 @@ def draw_reach(
         ax.plot(x, np.where(inside, y, np.nan), color=colour, lw=1.8, label=text)
     beyond = outside(inside)
     if beyond.any():
-        ax.plot(x, np.where(beyond, y, np.nan), color=colour, lw=1.4, ls=DASHED,
-                label="extrapolated" if inside.any() else f"{text}, extrapolated")  # fmt: skip
+        ax.plot(
+            x,
+            np.where(beyond, y, np.nan),
+            color=colour,
+            lw=1.4,
+            ls=DASHED,
+            label="extrapolated" if inside.any() else f"{text}, extrapolated",
+        )
 
 
 def outside(inside: np.ndarray) -> np.ndarray:
@@ -213,11 +225,25 @@ def draw_held_out(held: HeldOut, ax: Axes, across: np.ndarray) -> None:
     if held.low is not None and held.high is not None:
         bars = np.stack([held.predicted - held.low, held.high - held.predicted])
     ax.errorbar(
-        across, held.predicted, yerr=bars, fmt="o", color=PREDICTED, mfc="none", ms=7.5,
-        capsize=3, lw=1.2, zorder=5, label="predicted, held-out run",
-    )  # fmt: skip
+        across,
+        held.predicted,
+        yerr=bars,
+        fmt="o",
+        color=PREDICTED,
+        mfc="none",
+        ms=7.5,
+        capsize=3,
+        lw=1.2,
+        zorder=5,
+        label="predicted, held-out run",
+    )
     # Another error bar without bars: legends list lines before error bars.
     ax.errorbar(
-        across, held.measured, fmt="D", color=MEASURED, ms=4, zorder=6,
+        across,
+        held.measured,
+        fmt="D",
+        color=MEASURED,
+        ms=4,
+        zorder=6,
         label="measured, held-out run",
-    )  # fmt: skip
+    )

@@ -108,16 +108,31 @@ def draw(table: Table, ax: Axes) -> None:
 
 def _draw_errors(errors: Errors, axis: str, ax: Axes) -> None:
     ax.vlines(
-        errors.reach, errors.lowest, errors.highest, color=_style.FAINT, lw=1.2, alpha=0.45,
-        zorder=1, label=f"allowed by the {100 * errors.level:g} % new-run interval",
-    )  # fmt: skip
+        errors.reach,
+        errors.lowest,
+        errors.highest,
+        color=_style.FAINT,
+        lw=1.2,
+        alpha=0.45,
+        zorder=1,
+        label=f"allowed by the {100 * errors.level:g} % new-run interval",
+    )
     for rows, colour, text in (
         (errors.inside, _style.PREDICTED, "inside"),
         (~errors.inside, _style.MEASURED, "outside"),
     ):
         label = f"{text} ({np.sum(rows)} of {len(rows)})"
-        ax.plot(errors.reach[rows], errors.error[rows], "o", color=colour, ms=3.5, mec="white",
-                mew=0.4, zorder=3, label=label)  # fmt: skip
+        ax.plot(
+            errors.reach[rows],
+            errors.error[rows],
+            "o",
+            color=colour,
+            ms=3.5,
+            mec="white",
+            mew=0.4,
+            zorder=3,
+            label=label,
+        )
     ax.set(
         xlabel=f"Held-out run / largest fitted run, in {axis}",
         ylabel="Forecast above (+) or below (-) what was measured (%)",
@@ -132,12 +147,28 @@ def _draw_errors(errors: Errors, axis: str, ax: Axes) -> None:
 
 
 def _draw_cuts(table: Table, ax: Axes) -> None:
-    ax.plot(table.factor, table.mare, "o-", color=_style.PREDICTED, ms=5,
-            label="mean absolute error")  # fmt: skip
-    ax.plot(table.factor, table.allowed, color=_style.FAINT, ls=":", lw=1.2,
-            label="90 % half-width of the law by itself")  # fmt: skip
-    ax.plot(table.factor, table.bias, "D", color=_style.MEASURED, ms=4.5, mfc="white",
-            ls=_style.DASHED, lw=1, label="bias (positive: predicted too high)")  # fmt: skip
+    ax.plot(
+        table.factor, table.mare, "o-", color=_style.PREDICTED, ms=5, label="mean absolute error"
+    )
+    ax.plot(
+        table.factor,
+        table.allowed,
+        color=_style.FAINT,
+        ls=":",
+        lw=1.2,
+        label="90 % half-width of the law by itself",
+    )
+    ax.plot(
+        table.factor,
+        table.bias,
+        "D",
+        color=_style.MEASURED,
+        ms=4.5,
+        mfc="white",
+        ls=_style.DASHED,
+        lw=1,
+        label="bias (positive: predicted too high)",
+    )
     ax.set(
         xscale="log",
         xlabel=f"Largest held-out run / largest fitted run, in {table.axis}\n"

@@ -106,20 +106,48 @@ def draw(table: Table, ax: Axes) -> None:
     """Draw the table."""
     ax.set(xscale="log", yscale="log", xlabel=table.labels[0], ylabel=table.labels[1])
     norm = _style.colours(table.loss)
-    ax.contourf(table.size, table.tokens, table.loss, levels=np.geomspace(
-        table.loss.min(), table.loss.max(), 40), cmap=_style.PALE, norm=norm)  # fmt: skip
-    lines = ax.contour(table.size, table.tokens, table.loss, levels=table.levels,
-                       colors=_style.FAINT, linewidths=0.7)  # fmt: skip
+    plane = (table.size, table.tokens)
+    ax.contourf(
+        *plane,
+        table.loss,
+        levels=np.geomspace(table.loss.min(), table.loss.max(), 40),
+        cmap=_style.PALE,
+        norm=norm,
+    )
+    lines = ax.contour(
+        *plane,
+        table.loss,
+        levels=table.levels,
+        colors=_style.FAINT,
+        linewidths=0.7,
+    )
     ax.clabel(lines, fontsize=7, fmt="%g")
-    ax.contourf(table.size, table.tokens, table.compute, levels=[table.edge, np.inf],
-                colors=[_style.NO_DATA], alpha=0.65)  # fmt: skip
-    ax.contour(table.size, table.tokens, table.compute, levels=[table.edge],
-               colors=_style.FAINT, linestyles=":", linewidths=1)  # fmt: skip
+    ax.contourf(
+        *plane,
+        table.compute,
+        levels=[table.edge, np.inf],
+        colors=[_style.NO_DATA],
+        alpha=0.65,
+    )
+    ax.contour(
+        *plane,
+        table.compute,
+        levels=[table.edge],
+        colors=_style.FAINT,
+        linestyles=":",
+        linewidths=1,
+    )
     _draw_best(table, ax)
     ax.plot(table.run_size, table.run_tokens, "o", color=_style.INK, ms=3.5, label="fitted runs")
     if table.held_size is not None and table.held_tokens is not None:
-        ax.plot(table.held_size, table.held_tokens, "D", color=_style.MEASURED, ms=5,
-                label="held-out runs")  # fmt: skip
+        ax.plot(
+            table.held_size,
+            table.held_tokens,
+            "D",
+            color=_style.MEASURED,
+            ms=5,
+            label="held-out runs",
+        )
     ax.set(xlim=table.size[[0, -1]], ylim=table.tokens[[0, -1]], title=table.labels[2])
     ax.grid(visible=False)
     _style.parent(ax).legend(
@@ -131,6 +159,10 @@ def _draw_best(table: Table, ax: Axes) -> None:
     if table.best_size is None or table.best_tokens is None or table.best_inside is None:
         return
     _style.draw_reach(
-        ax, table.best_size, table.best_tokens, table.best_inside, text="compute-optimal",
+        ax,
+        table.best_size,
+        table.best_tokens,
+        table.best_inside,
+        text="compute-optimal",
         colour=_style.PREDICTED,
-    )  # fmt: skip
+    )

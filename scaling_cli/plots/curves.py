@@ -108,9 +108,18 @@ def _panel(fit: CurveFit, curve: Curve, title: str, fitted: bool, level: float) 
     p = fit.along(curve, np.unique(smooth), level=level)
     low, high = p.new_run or (None, None)
     return Panel(
-        title, fitted, curve.schedule.text(), thin.step, thin.loss,
-        100 * np.log(there.value / thin.loss), p.step, p.value, low, high, p.rate,
-    )  # fmt: skip
+        title,
+        fitted,
+        curve.schedule.text(),
+        thin.step,
+        thin.loss,
+        100 * np.log(there.value / thin.loss),
+        p.step,
+        p.value,
+        low,
+        high,
+        p.rate,
+    )
 
 
 def draw(table: Table, *axes: Axes) -> None:
@@ -155,8 +164,9 @@ def _limits(table: Table, grid: np.ndarray) -> None:
     top = float(max(p.rate.max() for p in table.runs))
     last = float(max(p.step[-1] for p in table.runs))
     room = 0.06 * (every.max() - every.min())
-    for loss, residual, rate in zip(grid[0::3].ravel(), grid[1::3].ravel(), grid[2::3].ravel(),
-                                    strict=True):  # fmt: skip
+    for loss, residual, rate in zip(
+        grid[0::3].ravel(), grid[1::3].ravel(), grid[2::3].ravel(), strict=True
+    ):
         loss.set(ylim=(every.min() - room, every.max() + room), xlim=(0, 1.02 * last))
         residual.set(ylim=(-width, width))
         rate.set(ylim=(0, 1.15 * top), yticks=[0, top], yticklabels=["0", "1"])
@@ -185,6 +195,10 @@ def _label(table: Table, grid: np.ndarray) -> None:
     words = ["measured", f"{table.law}, fitted run", f"{table.law}, held-out run", percent]
     banded = any(panel.low is not None for panel in table.runs)
     _style.parent(first).legend(
-        marks[: 3 + banded], words[: 3 + banded], loc="outside upper center", ncols=4, fontsize=8,
+        marks[: 3 + banded],
+        words[: 3 + banded],
+        loc="outside upper center",
+        ncols=4,
+        fontsize=8,
         handlelength=1.6,
-    )  # fmt: skip
+    )

@@ -172,7 +172,12 @@ def _draw_frontier(frontier: Frontier, ax: Axes) -> None:
     )
     if frontier.low is not None and frontier.high is not None:
         ax.fill_between(
-            frontier.scale, frontier.low, frontier.high, where=_style.outside(frontier.inside),
-            color=_style.PREDICTED, alpha=0.22, linewidth=0,
+            frontier.scale,
+            frontier.low,
+            frontier.high,
+            where=_style.outside(frontier.inside),
+            color=_style.PREDICTED,
+            alpha=0.22,
+            linewidth=0,
             label=f"{100 * frontier.level:g} % new-run interval",
-        )  # fmt: skip
+        )

@@ -59,11 +59,24 @@ def draw(table: Table, ax: Axes) -> None:
     ends = np.array(table.limits)
     ax.plot(ends, ends, color=_style.INK, lw=0.9, label="predicted = measured")
     for factor in (1 - GUIDE, 1 + GUIDE):
-        ax.plot(ends, ends * factor, color=_style.FAINT, lw=0.8, ls=":",
-                label=f"{GUIDE:.0%} off" if factor > 1 else None)  # fmt: skip
+        ax.plot(
+            ends,
+            ends * factor,
+            color=_style.FAINT,
+            lw=0.8,
+            ls=":",
+            label=f"{GUIDE:.0%} off" if factor > 1 else None,
+        )
     norm = _style.colours(table.scale)
-    ax.scatter(table.measured, table.predicted, s=16, c=_style.ORDERED(norm(table.scale)),
-               linewidths=0, zorder=3, label="fitted runs")  # fmt: skip
+    ax.scatter(
+        table.measured,
+        table.predicted,
+        s=16,
+        c=_style.ORDERED(norm(table.scale)),
+        linewidths=0,
+        zorder=3,
+        label="fitted runs",
+    )
     if table.held_out:
         _draw_held_out(table.held_out, ax)
     ax.set(xlim=table.limits, ylim=table.limits, aspect="equal")
@@ -80,6 +93,14 @@ def _draw_held_out(held: HeldOut, ax: Axes) -> None:
     if held.low is not None and held.high is not None:
         bars = np.stack([held.predicted - held.low, held.high - held.predicted])
     ax.errorbar(
-        held.measured, held.predicted, yerr=bars, fmt="D", color=_style.MEASURED, ms=4.5,
-        capsize=3, lw=1.2, zorder=5, label="held-out runs",
-    )  # fmt: skip
+        held.measured,
+        held.predicted,
+        yerr=bars,
+        fmt="D",
+        color=_style.MEASURED,
+        ms=4.5,
+        capsize=3,
+        lw=1.2,
+        zorder=5,
+        label="held-out runs",
+    )

@@ -94,13 +94,28 @@ def draw(table: Table, *axes: Axes) -> None:
 
 def _draw_panel(table: Table, panel: Panel, ax: Axes) -> None:
     ax.axhline(0, color=_style.INK, lw=0.8, zorder=1)
-    ax.plot(panel.values, table.residual, "o", color=_style.PREDICTED, ms=3.5, alpha=0.6,
-            mew=0, label="fitted runs")  # fmt: skip
+    ax.plot(
+        panel.values,
+        table.residual,
+        "o",
+        color=_style.PREDICTED,
+        ms=3.5,
+        alpha=0.6,
+        mew=0,
+        label="fitted runs",
+    )
     if len(panel.group_values):
-        ax.plot(panel.group_values, panel.group_medians, "-", color=_style.INK, lw=1.4,
-                label="median of neighbours")  # fmt: skip
+        ax.plot(
+            panel.group_values,
+            panel.group_medians,
+            "-",
+            color=_style.INK,
+            lw=1.4,
+            label="median of neighbours",
+        )
     if panel.held_out is not None and table.held_out is not None:
-        ax.plot(panel.held_out, table.held_out, "D", color=_style.MEASURED, ms=4.5,
-                label="held-out run")  # fmt: skip
+        ax.plot(
+            panel.held_out, table.held_out, "D", color=_style.MEASURED, ms=4.5, label="held-out run"
+        )
     ax.set_xlabel(panel.label)
     _style.decades(ax)

@@ -92,7 +92,10 @@ def draw(table: Table, *axes: Axes) -> None:
     )
     rate.set(xlabel="Step", ylabel="Learning rate")
     rate.set_ylim(bottom=0)
-    loss.legend(loc="upper right", title=f"bands: where the curve lies, {100 * table.level:g} %",
-                title_fontsize=7.5)  # fmt: skip
+    loss.legend(
+        loc="upper right",
+        title=f"bands: where the curve lies, {100 * table.level:g} %",
+        title_fontsize=7.5,
+    )
     if table.longest is not None and max(line.step[-1] for line in table.lines) > table.longest:
         _style.shade_no_data(loss, table.longest)

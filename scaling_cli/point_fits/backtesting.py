@@ -138,20 +138,36 @@ def backtest(
             points, problem, symbol, wanted, level=level, seed=seed, executor=opened
         )
     return Backtest(
-        law=law, on=on, axis=symbol, level=level, objective=chosen, n_points=len(points),
-        cuts=tuple(scored), skipped=tuple(skipped), left_out=points.left_out,
+        law=law,
+        on=on,
+        axis=symbol,
+        level=level,
+        objective=chosen,
+        n_points=len(points),
+        cuts=tuple(scored),
+        skipped=tuple(skipped),
+        left_out=points.left_out,
         data={
-            "sha256": points.sha256(), "ranges": points.ranges(), "sources": sources,
-            "conventions": dict(points.conventions), "notes": list(points.notes),
+            "sha256": points.sha256(),
+            "ranges": points.ranges(),
+            "sources": sources,
+            "conventions": dict(points.conventions),
+            "notes": list(points.notes),
         },
         selection={
-            "target": target, "where": where, "at": at, "fix": dict(fix or {}),
-            "tie": dict(tie or {}), "weight": fitting.weight_name(weights),
-            "prior": as_text(prior), "seed": seed, "cuts": cuts,
+            "target": target,
+            "where": where,
+            "at": at,
+            "fix": dict(fix or {}),
+            "tie": dict(tie or {}),
+            "weight": fitting.weight_name(weights),
+            "prior": as_text(prior),
+            "seed": seed,
+            "cuts": cuts,
         },
         notes=(*_straddling(points, along(points.inputs, symbol), scored), *_drawn(scored)),
         command=command,
-    )  # fmt: skip
+    )
 
 
 def _scored(
@@ -366,9 +382,15 @@ def _forecasts(
     alone = replace(uncertainty, drift=0.0, companion=None)
     _, (law_low, law_high), _ = intervals(law, alone, inputs, value, level)
     return Forecasts(
-        runs=held.runs, reach=reach, measured=np.asarray(held.output, float), predicted=value,
-        low=low, high=high, law_low=law_low, law_high=law_high,
-    )  # fmt: skip
+        runs=held.runs,
+        reach=reach,
+        measured=np.asarray(held.output, float),
+        predicted=value,
+        low=low,
+        high=high,
+        law_low=law_low,
+        law_high=law_high,
+    )
 
 
 def _drawn(scored: Sequence[ScoredCut]) -> tuple[str, ...]:

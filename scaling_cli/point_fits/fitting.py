@@ -124,21 +124,37 @@ def fit(
     problem = make_problem(points, law_class, chosen, fix, tie, prior=prior)
     refuse(points, problem)
     selection = {
-        "target": target, "where": where, "at": at, "fix": dict(fix or {}),
-        "tie": dict(tie or {}), "weight": weight_name(weights), "prior": as_text(prior),
-        "bootstrap": bootstrap, "bootstrap_kind": bootstrap_kind, "cluster": cluster,
-        "seed": seed, "level": level,
-    }  # fmt: skip
+        "target": target,
+        "where": where,
+        "at": at,
+        "fix": dict(fix or {}),
+        "tie": dict(tie or {}),
+        "weight": weight_name(weights),
+        "prior": as_text(prior),
+        "bootstrap": bootstrap,
+        "bootstrap_kind": bootstrap_kind,
+        "cluster": cluster,
+        "seed": seed,
+        "level": level,
+    }
     described = describe(points) | {"sources": sources}
     with prepared(_needed(problem)), executors.opened(executor) as opened:
         problem, optimum = settle(problem, seed=seed)
         bare = Fit(
-            law=optimum.law, status=optimum.status, objective=chosen, value=optimum.value,
-            n_points=len(points), left_out=list(points.left_out), data=described,
-            derived=derived(optimum.law, points), diagnostics=optimum.diagnostics,
-            selection=selection, origin={"kind": "computed"}, versions=versions(),
+            law=optimum.law,
+            status=optimum.status,
+            objective=chosen,
+            value=optimum.value,
+            n_points=len(points),
+            left_out=list(points.left_out),
+            data=described,
+            derived=derived(optimum.law, points),
+            diagnostics=optimum.diagnostics,
+            selection=selection,
+            origin={"kind": "computed"},
+            versions=versions(),
             command=command,
-        )  # fmt: skip
+        )
         return _judged(bare, points, problem, optimum, plan, executor=opened)
 
 
@@ -182,36 +198,56 @@ def _judged(
 ) -> Fit:
     """Add intervals, backtest and checklist."""
     level = bare.selection["level"]
-    resampled = resample(points, problem, optimum, plan, executor=executor)
+    asked = (points, problem, optimum)
+    resampled = resample(*asked, plan, executor=executor)
     masks = cuts_by_share(points, len(optimum.u))
     other = companion(problem, masks)
-    cuts = backtest(points, problem, optimum, masks, companion=other, executor=executor)
+    cuts = backtest(*asked, masks, companion=other, executor=executor)
     uncertainty = assemble(
-        points, problem, optimum, cuts, plan.seed,
-        companion=other and other.law, executor=executor,
-    )  # fmt: skip
+        *asked,
+        cuts,
+        plan.seed,
+        companion=other and other.law,
+        executor=executor,
+    )
     found = diagnose(
-        points, problem, optimum,
-        draws=resampled.draws, uncertainty=uncertainty, masks=masks, cuts=cuts, level=level,
+        *asked,
+        draws=resampled.draws,
+        uncertainty=uncertainty,
+        masks=masks,
+        cuts=cuts,
+        level=level,
         companion=other,
-    )  # fmt: skip
+    )
     sure = replace(
         bare,
-        intervals=_intervals(points, problem, optimum, resampled, plan.cluster, level=level),
+        intervals=_intervals(*asked, resampled, plan.cluster, level=level),
         uncertainty=uncertainty,
         backtest=backtest_dict(cuts, uncertainty.axis, uncertainty.drift),
         derived=dict(bare.derived) | found.derived(),
-        diagnostics=dict(bare.diagnostics) | found.to_dict()
-        | {"resampling": _resampling(resampled), "priors": _moved(problem, optimum)},
-    )  # fmt: skip
+        diagnostics={
+            **bare.diagnostics,
+            **found.to_dict(),
+            "resampling": _resampling(resampled),
+            "priors": _moved(problem, optimum),
+        },
+    )
     checks = checklist(
         Evidence(
-            points=points, problem=problem, optimum=optimum, resampled=resampled,
-            cuts=cuts, uncertainty=uncertainty, diagnosis=found,
-            half_widths=_half_widths(sure, found.target.inputs), level=level,
-            selection=bare.selection, sources=bare.data["sources"], command=bare.command,
+            points=points,
+            problem=problem,
+            optimum=optimum,
+            resampled=resampled,
+            cuts=cuts,
+            uncertainty=uncertainty,
+            diagnosis=found,
+            half_widths=_half_widths(sure, found.target.inputs),
+            level=level,
+            selection=bare.selection,
+            sources=bare.data["sources"],
+            command=bare.command,
         )
-    )  # fmt: skip
+    )
     return replace(sure, checks=checks)
 
 
@@ -244,10 +280,12 @@ def _intervals(
 def _resampling(resampled: Resamples) -> dict[str, Any]:
     """Return how the resamples were refitted, as the fit file holds it."""
     return {
-        "method": resampled.method, "asked": resampled.asked,
+        "method": resampled.method,
+        "asked": resampled.asked,
         "converged": len(next(iter(resampled.draws.values()))),
-        "started_elsewhere": resampled.restarted, "better_elsewhere": resampled.better,
-    }  # fmt: skip
+        "started_elsewhere": resampled.restarted,
+        "better_elsewhere": resampled.better,
+    }
 
 
 def _moved(problem: Problem, optimum: Optimum) -> dict[str, Any]:
@@ -312,8 +350,10 @@ def derived(law: Law, points: Points) -> dict[str, Any]:
         if list(declared.inputs) != ["C"]:
             continue
         found[name] = [
-            {"C": factor * ranges["C"][1], declared.output.symbol:
-             float(law.derive(name, C=factor * ranges["C"][1]))}
+            {
+                "C": factor * ranges["C"][1],
+                declared.output.symbol: float(law.derive(name, C=factor * ranges["C"][1])),
+            }
             for factor in COMPUTE_FACTORS
-        ]  # fmt: skip
+        ]
     return found

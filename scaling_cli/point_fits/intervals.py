@@ -178,9 +178,13 @@ class _Work:
         """The problem and its optimum, found again."""
         chosen = self.fit.selection
         problem = make_problem(
-            self.points, type(self.fit.law), self.fit.objective, chosen.get("fix"),
-            chosen.get("tie"), prior=chosen.get("prior"),
-        )  # fmt: skip
+            self.points,
+            type(self.fit.law),
+            self.fit.objective,
+            chosen.get("fix"),
+            chosen.get("tie"),
+            prior=chosen.get("prior"),
+        )
         return settle(problem, seed=chosen.get("seed", 0))
 
     @cached_property
@@ -205,9 +209,11 @@ class _Work:
         """The bootstrap as the fit was made with it."""
         chosen = self.fit.selection
         plan = Plan(
-            chosen.get("bootstrap") or RESAMPLES, chosen.get("bootstrap_kind", "pairs"),
-            chosen.get("cluster", "run"), chosen.get("seed", 0),
-        )  # fmt: skip
+            chosen.get("bootstrap") or RESAMPLES,
+            chosen.get("bootstrap_kind", "pairs"),
+            chosen.get("cluster", "run"),
+            chosen.get("seed", 0),
+        )
         return resample(self.points, *self.settled, plan)
 
     @cached_property

@@ -152,11 +152,18 @@ def recompute(fit: Fit, points: Points) -> Fit:
     if published:
         return replace(kept, uncertainty=_borrowed(uncertainty))
     return replace(
-        kept, law=new.law, status=new.status, value=new.value, n_points=new.n_points,
-        intervals=new.intervals, uncertainty=uncertainty, checks=new.checks,
-        diagnostics=new.diagnostics, derived=new.derived if fit.derived else {},
+        kept,
+        law=new.law,
+        status=new.status,
+        value=new.value,
+        n_points=new.n_points,
+        intervals=new.intervals,
+        uncertainty=uncertainty,
+        checks=new.checks,
+        diagnostics=new.diagnostics,
+        derived=new.derived if fit.derived else {},
         origin=_anchored(fit.origin, new.law),
-    )  # fmt: skip
+    )
 
 
 def _data(fit: Fit, new: Fit) -> dict[str, Any]:

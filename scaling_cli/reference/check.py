@@ -177,6 +177,9 @@ def _anchor_inputs(fit: Fit, points: Points) -> Iterator[dict[str, float]]:
     for anchor in anchors:
         yield anchor["inputs"]
     if not anchors:
-        for row in {0, *(int(np.argmin(v)) for v in points.inputs.values()),
-                    *(int(np.argmax(v)) for v in points.inputs.values())}:  # fmt: skip
+        for row in {
+            0,
+            *(int(np.argmin(v)) for v in points.inputs.values()),
+            *(int(np.argmax(v)) for v in points.inputs.values()),
+        }:
             yield {s: float(v[row]) for s, v in points.inputs.items()}

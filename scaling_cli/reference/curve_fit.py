@@ -138,9 +138,11 @@ def _refitted(
 
     chosen = fit.selection
     options: dict[str, Any] = {
-        "law": fit.name_of_law, "warmup": chosen.get("warmup"), "fix": chosen.get("fix") or None,
+        "law": fit.name_of_law,
+        "warmup": chosen.get("warmup"),
+        "fix": chosen.get("fix") or None,
         "prior": chosen.get("prior_strength", 1.0),
-    }  # fmt: skip
+    }
     curves = [found[run.run] for run in fit.runs]
     new = fit_curves(curves, **options, bootstrap=0, hold_out=False)
     sums = [sum(f.value or 0.0 for f in one.laws.values()) for one in (new, fit)]
@@ -155,8 +157,9 @@ def _refitted(
         again = fit_curves(curves, **options, bootstrap=chosen.get("bootstrap", 0))
         _as_before(again, fit).to_json(result.file)
         verdict, message = Verdict.PASS, f"{message} Written."
-    return replace(result, status=verdict, message=message, objective=new.value,
-                   max_relative_error=error)  # fmt: skip
+    return replace(
+        result, status=verdict, message=message, objective=new.value, max_relative_error=error
+    )
 
 
 def _as_before(again: CurveFit, fit: CurveFit) -> CurveFit:

@@ -70,15 +70,16 @@ def _levels(fit: "BatchFit", style: Style) -> str:
                 *([_layout.quantity(level.N or float("nan"))] if sized else []),
                 _layout.value(level.loss),
                 _layout.quantity(critical),
-                _layout.interval(None if span is None else (float(span[0]), float(span[1])),
-                                 _layout.quantity),
+                _layout.interval(
+                    None if span is None else (float(span[0]), float(span[1])), _layout.quantity
+                ),
                 _alone(level.B_crit),
                 _layout.quantity(level.S_min),
                 _layout.quantity(level.E_min),
                 str(len(level.batches)),
                 _layout.percent(level.misfit),
             ]
-        )  # fmt: skip
+        )
     headers = ["loss", "B_crit", "90 % interval", "alone", "S_min", "E_min", "batches", "off"]
     body = _layout.table(
         [*(["N"] if sized else []), *headers], rows, align=">" * sized + ">>>>>>>>", style=style
@@ -104,9 +105,14 @@ def _constants(fit: "BatchFit", style: Style) -> str:
         found = intervals.get(name)
         span = None if found is None else (found["low"], found["high"])
         rows.append(
-            [name, _layout.parameter(value), _layout.interval(span, _layout.parameter), unit,
-             meaning]
-        )  # fmt: skip
+            [
+                name,
+                _layout.parameter(value),
+                _layout.interval(span, _layout.parameter),
+                unit,
+                meaning,
+            ]
+        )
     headers = ["", "value", "90 % interval", "unit", "meaning"]
     table = _layout.table(headers, rows, align="<><<^", style=style)
     law = (
@@ -137,8 +143,11 @@ def _target(target: Mapping[str, Any], style: Style) -> str:
         compute = "" if at["C"] is None else _layout.quantity(at["C"], "C")
         rows.append(["", _layout.quantity(at["B"]), *_two(at["S"]), *_two(at["E"]), compute])
     body = _filled(["", "batch", "steps", level, "tokens", level, "FLOP"], rows, style)
-    lines = [body, f"critical batch {' '.join(_two(target['B_crit'])).strip()} tokens; floor "
-             f"{_layout.value(target['floor'])}"]  # fmt: skip
+    lines = [
+        body,
+        f"critical batch {' '.join(_two(target['B_crit'])).strip()} tokens; floor "
+        f"{_layout.value(target['floor'])}",
+    ]
     if target["optimum"] is not None:
         best = target["optimum"]
         lines.append(

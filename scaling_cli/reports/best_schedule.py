@@ -24,9 +24,10 @@ def text(fit: CurveFit, found: ScheduleOptimum, *, style: Style) -> str:
 
 def _loss(best: BestOfFamily) -> Iterator[str]:
     p = best.prediction
-    band = "" if p.mean is None else (
-        f"; {100 * p.level:g} % {_layout.interval((float(p.mean[0][-1]), float(p.mean[1][-1])))}"
-    )  # fmt: skip
+    band = ""
+    if p.mean is not None:
+        ends = (float(p.mean[0][-1]), float(p.mean[1][-1]))
+        band = f"; {100 * p.level:g} % {_layout.interval(ends)}"
     yield f"loss {best.loss:.4f} at step {int(p.step[-1])}{band}"
     if len(p.members) > 1:
         yield f"the averaged laws say {p.low[-1]:.4f} to {p.high[-1]:.4f}"

@@ -17,11 +17,16 @@ _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 def text(results: Sequence[CheckResult], *, style: Style) -> str:
     """Return one line per fit and the count."""
     rows = [
-        [style.paint(str(r.status).upper(), *_PAINT.get(str(r.status), ())), r.name,
-         _number(r.max_relative_error), _number(r.objective), _number(r.reference_objective),
-         " ".join(r.message.split())]
+        [
+            style.paint(str(r.status).upper(), *_PAINT.get(str(r.status), ())),
+            r.name,
+            _number(r.max_relative_error),
+            _number(r.objective),
+            _number(r.reference_objective),
+            " ".join(r.message.split()),
+        ]
         for r in results
-    ]  # fmt: skip
+    ]
     headers = ["", "fit", "max |dL/L|", "objective", "stored", ""]
     body = _layout.table(headers, rows, align="<<>>>^", style=style)
     return _layout.paragraphs([body, totals(results)])
@@ -29,8 +34,12 @@ def text(results: Sequence[CheckResult], *, style: Style) -> str:
 
 def totals(results: Sequence[CheckResult]) -> str:
     """Return the count of every status: `7 passed, 1 failed, 2 skipped`."""
-    words = {"pass": "passed", "better": "better than stored", "fail": "failed",
-             "skipped": "skipped"}  # fmt: skip
+    words = {
+        "pass": "passed",
+        "better": "better than stored",
+        "fail": "failed",
+        "skipped": "skipped",
+    }
     statuses = [str(result.status) for result in results]
     counts = {word: statuses.count(status) for status, word in words.items()}
     return ", ".join(
@@ -46,9 +55,13 @@ def junit(results: Sequence[CheckResult]) -> str:
     """Return the results as JUnit XML."""
     statuses = [str(result.status) for result in results]
     suite = ElementTree.Element(
-        "testsuite", name="scaling check", tests=str(len(results)),
-        failures=str(statuses.count("fail")), errors="0", skipped=str(statuses.count("skipped")),
-    )  # fmt: skip
+        "testsuite",
+        name="scaling check",
+        tests=str(len(results)),
+        failures=str(statuses.count("fail")),
+        errors="0",
+        skipped=str(statuses.count("skipped")),
+    )
     for result in results:
         case = ElementTree.SubElement(
             suite, "testcase", classname="scaling.check", name=_xml(result.name)

@@ -67,20 +67,31 @@ def runs(fit: CurveFit, style: Style) -> str:
     """Return the runs: how the fit does on each, its schedule and how that is known."""
     headers = ["run", "points", "independent", "misfit", "at its end", "schedule"]
     rows = [
-        [r.run, str(r.points), _count(r.effective), _layout.percent(r.misfit),
-         _layout.percent(r.end_error, sign=True), shortened(r.schedule)]
+        [
+            r.run,
+            str(r.points),
+            _count(r.effective),
+            _layout.percent(r.misfit),
+            _layout.percent(r.end_error, sign=True),
+            shortened(r.schedule),
+        ]
         for r in fit.runs
-    ]  # fmt: skip
+    ]
     body = _layout.table(headers, rows, align="<>>>>^", style=style)
     rho = fit.diagnostics.get("autocorrelation")
-    lines = [body] if rho is None else [
-        body,
-        *_layout.wrap(
-            "misfit: mean |predicted/measured - 1|; at its end: over the last tenth. Successive "
-            f"residuals correlate by {rho:.2f}: the points are worth so many independent ones.",
-            style.width - 2,
-        ),
-    ]  # fmt: skip
+    lines = (
+        [body]
+        if rho is None
+        else [
+            body,
+            *_layout.wrap(
+                "misfit: mean |predicted/measured - 1|; at its end: over the last tenth. "
+                "Successive "
+                f"residuals correlate by {rho:.2f}: the points are worth so many independent ones.",
+                style.width - 2,
+            ),
+        ]
+    )
     lines += [line for note in _known(fit.runs) for line in _layout.wrap(note, style.width - 2)]
     return _layout.block("runs", "\n".join(lines), style=style)
 
@@ -119,10 +130,14 @@ def laws(fit: CurveFit, style: Style) -> str:
         f"status: {str(fit.status).replace('_', ' ')}",
     ]
     rows = [
-        [name, "-" if f.agree is None else f"{f.agree[0]} of {f.agree[1]}",
-         _layout.percent(f.misfit), f.warmup]
+        [
+            name,
+            "-" if f.agree is None else f"{f.agree[0]} of {f.agree[1]}",
+            _layout.percent(f.misfit),
+            f.warmup,
+        ]
         for name, f in fit.laws.items()
-    ]  # fmt: skip
+    ]
     table = _layout.table(
         ["", "starts that agree", "misfit", "warm-up"], rows, align="<>><", style=style
     )
@@ -148,9 +163,13 @@ def parameters(fit: CurveFit, style: Style) -> str:
     for name, fitted in fit.laws.items():
         for p, declared in fitted.law.parameters().items():
             span = fit.intervals.get(fit.label(name, p))
-            told = "fixed" if p in held else "-" if span is None else _layout.interval(
-                (span["low"], span["high"]), _layout.parameter
-            )  # fmt: skip
+            told = (
+                "fixed"
+                if p in held
+                else "-"
+                if span is None
+                else _layout.interval((span["low"], span["high"]), _layout.parameter)
+            )
             number = _layout.parameter(getattr(fitted.law, p))
             rows.append([fit.label(name, p), number, told, declared.unit, declared.meaning])
     level = next((f"{100 * s['level']:g} % " for s in fit.intervals.values()), "")
@@ -166,10 +185,14 @@ def held_out(fit: CurveFit, style: Style) -> str:
     if not fit.held_out:
         return _layout.labelled("left out", "in turn: nothing; bands are UNTESTED", style=style)
     rows = [
-        [", ".join(fold.runs), _layout.percent(fold.error),
-         _layout.percent(fold.end_error, sign=True), fold.note]
+        [
+            ", ".join(fold.runs),
+            _layout.percent(fold.error),
+            _layout.percent(fold.end_error, sign=True),
+            fold.note,
+        ]
         for fold in fit.held_out
-    ]  # fmt: skip
+    ]
     body = _layout.table(
         ["predicted", "rms error", "at its end", ""], rows, align="<>>^", style=style
     )

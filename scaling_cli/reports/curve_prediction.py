@@ -41,9 +41,11 @@ def ends(fit: CurveFit, found: Sequence[CurvePrediction], style: Style) -> str:
         row = [str(int(p.step[-1])), _layout.value(float(p.value[-1]))]
         row += [_end(band) for band in (p.mean, p.new_run) if band is not None]
         if len(found) > 1:
-            row += ["", "", "", ""] if not i else _difference(
-                compare(found[0], p, fit.uncertainty), style
-            )  # fmt: skip
+            row += (
+                ["", "", "", ""]
+                if not i
+                else _difference(compare(found[0], p, fit.uncertainty), style)
+            )
         rows.append([*row, shortened(p.schedule.text())])
     return _layout.table([*headers, "schedule"], rows, align=align + "^", style=style)
 
@@ -57,9 +59,9 @@ def _difference(found: CurveDifference, style: Style) -> list[str]:
     sure = "-" if found.probability is None else f"{100 * found.probability:.0f} %"
     if found.probability is not None and found.probability < SURE:
         sure = style.paint(sure, "yellow")
-    span = "-" if found.interval is None else _layout.interval(
-        found.interval, lambda x: f"{x:+.4f}"
-    )  # fmt: skip
+    span = (
+        "-" if found.interval is None else _layout.interval(found.interval, lambda x: f"{x:+.4f}")
+    )
     return [f"{found.value:+.4f}", span, sure, f"{found.agree[0]} of {found.agree[1]}"]
 
 
@@ -70,11 +72,18 @@ def values(p: CurvePrediction, style: Style) -> str:
     if p.mean is not None:
         headers, align = [*headers, f"{level} curve", f"{level} one value"], align + "<<"
     rows = [
-        [str(int(p.step[i])), f"{p.rate[i]:.4g}", _layout.value(float(p.value[i])),
-         *(_layout.interval((float(b[0][i]), float(b[1][i])))
-           for b in (p.mean, p.new_run) if b is not None)]
+        [
+            str(int(p.step[i])),
+            f"{p.rate[i]:.4g}",
+            _layout.value(float(p.value[i])),
+            *(
+                _layout.interval((float(b[0][i]), float(b[1][i])))
+                for b in (p.mean, p.new_run)
+                if b is not None
+            ),
+        ]
         for i in range(len(p.step))
-    ]  # fmt: skip
+    ]
     body = _layout.table(headers, rows, align=align, style=style)
     return _layout.block(shortened(p.schedule.text()), body, style=style)
 
@@ -95,8 +104,11 @@ def bands(fit: CurveFit, found: Sequence[CurvePrediction], style: Style) -> list
     ]
     if uncertainty.schedule is None:
         word = style.paint("UNTESTED", "bold", "yellow")
-        return [*lines, f"{word}: no schedule could be left out and predicted, so nothing shows "
-                "that the bands hold on another."]  # fmt: skip
+        return [
+            *lines,
+            f"{word}: no schedule could be left out and predicted, so nothing shows "
+            "that the bands hold on another.",
+        ]
     lines.append(
         f"schedule: errors on {uncertainty.folds} schedules left out in turn, "
         f"{_layout.percent(uncertainty.schedule)} rms, growing with the steps beyond the longest "

@@ -20,8 +20,12 @@ def _card(record: Mapping[str, Any], style: Style) -> str:
     origin = "shipped" if record["shipped"] else f"from {record['source']}"
     files = _layout.count(len(record["files"]), "file")
     names = ", ".join(_layout.some([column["name"] for column in record["columns"]], SHOWN))
-    lines = [record["title"], f"licence: {record['licence']}", f"columns: {names}",
-             f"{files}, {_bytes(size)}, {origin}"]  # fmt: skip
+    lines = [
+        record["title"],
+        f"licence: {record['licence']}",
+        f"columns: {names}",
+        f"{files}, {_bytes(size)}, {origin}",
+    ]
     below = [f"  {part}" for line in lines for part in _layout.wrap(line, style.width - 2)]
     return "\n".join([style.paint(record["name"], "bold"), *below])
 

@@ -141,8 +141,10 @@ def _weighing(fit: Fit) -> list[str]:
     weight, prior = fit.selection.get("weight"), fit.selection.get("prior") or {}
     lines = [f"terms multiplied by the weights of column {weight}"] if weight else []
     away = (fit.diagnostics.get("priors") or {}).get("sds_from_center", {})
-    told = [f"{n}={text} (the fit lies {away.get(n, math.nan):+.2g} sd from its center)"
-            for n, text in prior.items()]  # fmt: skip
+    told = [
+        f"{n}={text} (the fit lies {away.get(n, math.nan):+.2g} sd from its center)"
+        for n, text in prior.items()
+    ]
     return [*lines, f"with priors {', '.join(told)}"] if told else lines
 
 
@@ -189,10 +191,15 @@ def parameters(fit: Fit, style: Style) -> str:
     declared = fit.law.parameters()
     held = {**fit.selection.get("fix", {})} if fit.selection.get("fix") else {}
     rows = [
-        [name, _layout.parameter(number), _interval(fit, name, held),
-         _parameter_unit(fit, declared[name].unit), declared[name].meaning]
+        [
+            name,
+            _layout.parameter(number),
+            _interval(fit, name, held),
+            _parameter_unit(fit, declared[name].unit),
+            declared[name].meaning,
+        ]
         for name, number in fit.parameters.items()
-    ]  # fmt: skip
+    ]
     levels = [i["level"] for i in fit.intervals.values() if i.get("level") is not None]
     title = f"{100 * float(levels[0]):g} % interval" if levels else "interval"
     headers = ["", "value", title, "unit", "meaning"]
@@ -225,8 +232,16 @@ def backtest(fit: Fit, style: Style) -> str:
     if not cuts:
         return _layout.labelled("backtest", note or "none was possible", style=style)
     axis = test.get("axis", "C")
-    headers = [f"fitted to {axis} <=", "fitted", "tested", "reach", "bias", "mean |error|",
-               "law allows", "inside"]  # fmt: skip
+    headers = [
+        f"fitted to {axis} <=",
+        "fitted",
+        "tested",
+        "reach",
+        "bias",
+        "mean |error|",
+        "law allows",
+        "inside",
+    ]
     rows = [_cut(cut, axis) for cut in cuts]
     body = _layout.table(headers, rows, align=">>>>>>>>", style=style)
     notes = [note] * bool(note) + [INSIDE] + _straddling(fit, axis, cuts)

@@ -64,9 +64,11 @@ def place(item: Mapping[str, Any], x: float) -> str:
 def _seen(item: Mapping[str, Any]) -> str:
     seen = item["seen"]
     here = seen["step"] if item["unit"] == "steps" else seen["tokens"]
-    tokens = "" if seen["step"] is None or seen["tokens"] is None else (
-        f", {_layout.quantity(seen['tokens'])} tokens"
-    )  # fmt: skip
+    tokens = (
+        ""
+        if seen["step"] is None or seen["tokens"] is None
+        else (f", {_layout.quantity(seen['tokens'])} tokens")
+    )
     noise = f"; noise of one row {_layout.percent(item['noise'])}"
     done = _layout.percent(here / item["until"])
     return (
@@ -109,10 +111,14 @@ def _scenarios(item: Mapping[str, Any], style: Style) -> str:
     if not item["scenarios"]:
         return ""
     rows = [
-        [s["name"], _layout.value(s["value"]), _layout.interval(s["interval"]),
-         "headline" if s["headline"] else ""]
+        [
+            s["name"],
+            _layout.value(s["value"]),
+            _layout.interval(s["interval"]),
+            "headline" if s["headline"] else "",
+        ]
         for s in item["scenarios"]
-    ]  # fmt: skip
+    ]
     head = ["if the learning rate is", "loss", f"{100 * item['level']:g} % interval", ""]
     table = _layout.table(head, rows, align="<><<", style=style)
     return _layout.block("scenarios", table, style=style)
@@ -128,10 +134,14 @@ def _backtests(item: Mapping[str, Any], style: Style) -> str:
     if not item["backtests"]:
         return ""
     rows = [
-        [_layout.percent(b["cut"]), _layout.value(b["predicted"]), _layout.value(b["measured"]),
-         _layout.percent(b["error"], sign=True)]
+        [
+            _layout.percent(b["cut"]),
+            _layout.value(b["predicted"]),
+            _layout.value(b["measured"]),
+            _layout.percent(b["error"], sign=True),
+        ]
         for b in item["backtests"]
-    ]  # fmt: skip
+    ]
     head = ["fitted to", "forecast", "logged", "error"]
     table = _layout.table(head, rows, align=">>>>", style=style)
     return _layout.block("backtest (the end of what is logged)", table, style=style)
@@ -164,12 +174,19 @@ def _notes(item: Mapping[str, Any], style: Style) -> str:
 
 def _table(runs: Sequence[Mapping[str, Any]], style: Style) -> str:
     rows = [
-        [r["run"], place(r, r["seen"]["step"] or r["seen"]["tokens"]),
-         _layout.value(r["seen"]["loss"]), place(r, r["until"]), _layout.value(r["value"]),
-         _layout.interval(r["interval"]), _layout.interval(r["one_value"]),
-         r["schedule"]["source"], "" if r["valid"] else "not valid"]
+        [
+            r["run"],
+            place(r, r["seen"]["step"] or r["seen"]["tokens"]),
+            _layout.value(r["seen"]["loss"]),
+            place(r, r["until"]),
+            _layout.value(r["value"]),
+            _layout.interval(r["interval"]),
+            _layout.interval(r["one_value"]),
+            r["schedule"]["source"],
+            "" if r["valid"] else "not valid",
+        ]
         for r in runs
-    ]  # fmt: skip
+    ]
     level = f"{100 * runs[0]['level']:g} %"
     head = ["run", "seen", "loss", "until", "forecast", level, f"{level} one value", "schedule", ""]
     return _layout.table(head, rows, align="<<><><<<<", style=style)
@@ -192,10 +209,15 @@ def _watch(run: str, watch: Mapping[str, Any], style: Style) -> str:
         verdict = f"{watch['outside']} in a row outside, {watch['patience']} count as leaving"
     said = f"{run}: {verdict}; {len(checks) - outside} of {len(checks)} checks inside"
     rows = [
-        [_layout.quantity(c["at"]), str(c["rows"]), _layout.value(c["measured"]),
-         _layout.interval([c["low"], c["high"]]), "yes" if c["inside"] else "NO"]
+        [
+            _layout.quantity(c["at"]),
+            str(c["rows"]),
+            _layout.value(c["measured"]),
+            _layout.interval([c["low"], c["high"]]),
+            "yes" if c["inside"] else "NO",
+        ]
         for c in checks[-MOST_CHECKS:]
-    ]  # fmt: skip
+    ]
     head = ["at", "rows", "measured", "band", "inside"]
     table = _layout.table(head, rows, align=">>><<", style=style)
     return "\n".join([_layout.labelled("against", said, style=style), table])

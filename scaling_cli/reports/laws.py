@@ -18,10 +18,11 @@ def _entry(record: Mapping[str, Any], style: Style) -> str:
     lines = [
         style.paint(record["name"], "bold"),
         *_indented(record["formula"], style),
-        *_indented(f"inputs {', '.join(units)}; parameters {', '.join(record['parameters'])}",
-                   style),
+        *_indented(
+            f"inputs {', '.join(units)}; parameters {', '.join(record['parameters'])}", style
+        ),
         *_indented(f"certified fits: {', '.join(record['fits']) or 'none'}", style),
-    ]  # fmt: skip
+    ]
     return "\n".join(lines)
 
 
@@ -33,8 +34,9 @@ def law(record: Mapping[str, Any], *, style: Style) -> str:
     """Return everything about one law."""
     return _layout.paragraphs(
         [
-            style.paint(record["name"], "bold") + "\n" + "\n".join(_indented(
-                record["formula"], style)),
+            style.paint(record["name"], "bold")
+            + "\n"
+            + "\n".join(_indented(record["formula"], style)),
             "\n".join(_indented(record["notes"], style)) if record["notes"] else "",
             _layout.block("inputs", _inputs(record, style), style=style),
             _layout.block("parameters", _parameters(record, style), style=style),
@@ -43,7 +45,7 @@ def law(record: Mapping[str, Any], *, style: Style) -> str:
             _layout.block("certified fits", "\n".join(record["fits"]) or "none", style=style),
             _layout.block("source", f"{record['reference']}\n\n{record['bibtex']}", style=style),
         ]
-    )  # fmt: skip
+    )
 
 
 def _inputs(record: Mapping[str, Any], style: Style) -> str:

@@ -73,8 +73,11 @@ def _measured_cells(
         return ["-", "-", "-"]
     inside = is_inside(prediction, i, measured)
     verdict = "-" if inside is None else "yes" if inside else style.paint("NO", "red")
-    return [_layout.value(measured), _layout.percent(error(prediction, i, measured), sign=True),
-            verdict]  # fmt: skip
+    return [
+        _layout.value(measured),
+        _layout.percent(error(prediction, i, measured), sign=True),
+        verdict,
+    ]
 
 
 def error(prediction: Prediction, i: int, measured: float) -> float:

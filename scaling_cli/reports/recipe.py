@@ -170,10 +170,16 @@ def _sweep(found: Record, style: Style) -> str:
     both = "batch_tokens" in cells[0]
     head = ["N", "D", "runs", "learning rate", *(["batch (tokens)"] if both else []), "loss"]
     rows = [
-        [short_number(c["N"]), short_number(c["D"]), str(c["runs"]), f"{c['lr']:.3g}",
-         *([_tokens(c["batch_tokens"])] if both else []), _layout.value(c["loss"])]
+        [
+            short_number(c["N"]),
+            short_number(c["D"]),
+            str(c["runs"]),
+            f"{c['lr']:.3g}",
+            *([_tokens(c["batch_tokens"])] if both else []),
+            _layout.value(c["loss"]),
+        ]
         for c in cells
-    ]  # fmt: skip
+    ]
     table = _layout.table(head, rows, align=">" * len(head), style=style)
     laws = [line for law in found["laws"] for line in _law(law)]
     title = f"optima of {_layout.count(len(cells), 'cell')}"

@@ -34,8 +34,17 @@ def overview(record: Mapping[str, Any], *, style: Style) -> str:
 def table(runs: Sequence[Mapping[str, Any]], style: Style) -> str:
     """Return one line per run, and how many are not shown."""
     targets = {run.get("target") or "loss" for run in runs}
-    headers = ["run", "points", "steps", "N", "D", "C", "/".join(sorted(targets)) or "loss",
-               "state", "problems"]  # fmt: skip
+    headers = [
+        "run",
+        "points",
+        "steps",
+        "N",
+        "D",
+        "C",
+        "/".join(sorted(targets)) or "loss",
+        "state",
+        "problems",
+    ]
     rows = [_row(run) for run in runs[:SHOWN]]
     told = [i for i in range(len(headers)) if i < 2 or any(row[i] not in ("-", "") for row in rows)]
     lines = [

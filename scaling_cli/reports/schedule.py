@@ -95,12 +95,24 @@ def _rivals(found: Mapping[str, Any], style: Style) -> str:
 def _phases(item: Mapping[str, Any], style: Style) -> str:
     whole = item["phases"][-1]["end"]
     rows = [
-        [p["name"], _layout.quantity(p["start"]), _layout.quantity(p["end"]), f"{p['first']:.4g}",
-         f"{p['last']:.4g}", _layout.percent((p["end"] - p["start"]) / whole)]
+        [
+            p["name"],
+            _layout.quantity(p["start"]),
+            _layout.quantity(p["end"]),
+            f"{p['first']:.4g}",
+            f"{p['last']:.4g}",
+            _layout.percent((p["end"] - p["start"]) / whole),
+        ]
         for p in item["phases"]
-    ]  # fmt: skip
-    head = ["phase", f"from {item['unit'][:-1]}", f"to {item['unit'][:-1]}", "lr from", "lr to",
-            "of the run"]  # fmt: skip
+    ]
+    head = [
+        "phase",
+        f"from {item['unit'][:-1]}",
+        f"to {item['unit'][:-1]}",
+        "lr from",
+        "lr to",
+        "of the run",
+    ]
     return _layout.block(
         "phases", _layout.table(head, rows, align="<>>>>>", style=style), style=style
     )

@@ -266,8 +266,10 @@ def _weights(view: View, name: str | None) -> tuple[np.ndarray | None, np.ndarra
         raise DataError(
             f"the weight of run {view.run_ids()[i]} is {found}; it must be a number, not negative.",
             hint="Mend the cell; 0 leaves a point out.",
-            file=view.file_of(i), row=view.line_of(i), column=name,
-        )  # fmt: skip
+            file=view.file_of(i),
+            row=view.line_of(i),
+            column=name,
+        )
     left = [LeftOut(run, f"{name} (its weight) is 0") for run in _dropped(view, values > 0)]
     keep = np.flatnonzero(values > 0)
     return values[keep], keep, left

@@ -115,16 +115,28 @@ def identify_schedule(
         taken = Knots.of(log.step, log.lr)
         judged = sorted((_judge(shifted[i], s, taken) for i, s in found), key=lambda c: c.misfit)
         return Identification(
-            taken, Verdict.UNEXPLAINED, *log.off(taken), rounding, 0, len(log.step), judged[:3],
+            taken,
+            Verdict.UNEXPLAINED,
+            *log.off(taken),
+            rounding,
+            0,
+            len(log.step),
+            judged[:3],
             _notes(log, taken),
-        )  # fmt: skip
+        )
     shift, taken = min(explaining, key=lambda item: _simplicity(*item))
     others = {s.text(): _judge(shifted[i], s, taken) for i, s in explaining if i == shift}
     rivals = [other for other in others.values() if other.apart > SAME]
     return Identification(
-        taken, Verdict.AMBIGUOUS if rivals else Verdict.CERTAIN, *shifted[shift].off(taken),
-        rounding, shift, len(log.step), rivals, _notes(log, taken),
-    )  # fmt: skip
+        taken,
+        Verdict.AMBIGUOUS if rivals else Verdict.CERTAIN,
+        *shifted[shift].off(taken),
+        rounding,
+        shift,
+        len(log.step),
+        rivals,
+        _notes(log, taken),
+    )
 
 
 def _read(step: ArrayLike, lr: ArrayLike, length: float | None) -> Log:

@@ -41,9 +41,11 @@ def read_table(path: str) -> Schedule:
     rate = next((i for i, name in enumerate(header) if name in RATES), None)
     if place is None or rate is None:
         raise DataError(
-            "a table of a learning rate needs the columns step (or tokens) and lr.", file=path,
-            row=1, hint=f"Found: {', '.join(rows[0]) if rows else 'nothing'}.",
-        )  # fmt: skip
+            "a table of a learning rate needs the columns step (or tokens) and lr.",
+            file=path,
+            row=1,
+            hint=f"Found: {', '.join(rows[0]) if rows else 'nothing'}.",
+        )
     body = [(i, row) for i, row in enumerate(rows[1:], start=2) if any(c.strip() for c in row)]
     at = [_cell(path, i, row, place, header) for i, row in body]
     rates = [_cell(path, i, row, rate, header) for i, row in body]

@@ -65,6 +65,8 @@ def read_fit_record(path: str | os.PathLike[str]) -> Any:
         return json.loads(text)
     except json.JSONDecodeError as error:
         raise DataError(
-            f"not JSON: {error.msg}.", file=str(path), row=error.lineno,
+            f"not JSON: {error.msg}.",
+            file=str(path),
+            row=error.lineno,
             hint="Write it again with 'scaling fit ... -o fit.json'.",
-        ) from error  # fmt: skip
+        ) from error

@@ -43,58 +43,166 @@ class Quantity:
 
 
 N = Quantity(
-    "N", "params", "model parameters", "parameters", ("total", "non_embedding", "active"),
-    ("n", "n_params", "num_params", "parameters", "model_size", "model size", "n_parameters",
-     "params_total", "total_params", "n_params_total", "num_parameters", "size",
-     "params_non_embedding", "non_embedding_params", "n_params_non_embedding",
-     "n_params_nonembed", "params_nonembed", "n_non_embedding", "n_nonembed",
-     "params_active", "active_params", "n_params_active", "n_active"),
-)  # fmt: skip
+    "N",
+    "params",
+    "model parameters",
+    "parameters",
+    ("total", "non_embedding", "active"),
+    (
+        "n",
+        "n_params",
+        "num_params",
+        "parameters",
+        "model_size",
+        "model size",
+        "n_parameters",
+        "params_total",
+        "total_params",
+        "n_params_total",
+        "num_parameters",
+        "size",
+        "params_non_embedding",
+        "non_embedding_params",
+        "n_params_non_embedding",
+        "n_params_nonembed",
+        "params_nonembed",
+        "n_non_embedding",
+        "n_nonembed",
+        "params_active",
+        "active_params",
+        "n_params_active",
+        "n_active",
+    ),
+)
 D = Quantity(
-    "D", "tokens", "training tokens", "tokens", (),
-    ("d", "n_tokens", "num_tokens", "train_tokens", "training_tokens", "tokens_seen",
-     "total_tokens", "throughput/total_tokens", "consumed_tokens", "num_input_tokens_seen"),
-)  # fmt: skip
+    "D",
+    "tokens",
+    "training tokens",
+    "tokens",
+    (),
+    (
+        "d",
+        "n_tokens",
+        "num_tokens",
+        "train_tokens",
+        "training_tokens",
+        "tokens_seen",
+        "total_tokens",
+        "throughput/total_tokens",
+        "consumed_tokens",
+        "num_input_tokens_seen",
+    ),
+)
 C = Quantity(
-    "C", "flops", "training compute", "FLOP", ("6ND", "counted"),
-    ("c", "compute", "flop", "training_flop", "training flop", "train_flops", "total_flops",
-     "total_flos"),
-)  # fmt: skip
+    "C",
+    "flops",
+    "training compute",
+    "FLOP",
+    ("6ND", "counted"),
+    (
+        "c",
+        "compute",
+        "flop",
+        "training_flop",
+        "training flop",
+        "train_flops",
+        "total_flops",
+        "total_flos",
+    ),
+)
 L = Quantity(
-    "L", "loss", "cross-entropy loss", "nats/token", ("nats/token", "bits/token", "bits/byte"),
-    ("l", "final_loss", "train_loss", "train/loss", "training_loss", "lm_loss", "ce_loss"),
-)  # fmt: skip
-L_VALIDATION = Quantity(
-    "L_val", "val_loss", "held-out cross-entropy loss", "nats/token",
+    "L",
+    "loss",
+    "cross-entropy loss",
+    "nats/token",
     ("nats/token", "bits/token", "bits/byte"),
-    ("eval_loss", "validation_loss", "valid_loss", "val/loss", "eval/loss", "valid/loss",
-     "validation/loss", "loss_val", "loss/val", "final_val_loss"),
-)  # fmt: skip
+    ("l", "final_loss", "train_loss", "train/loss", "training_loss", "lm_loss", "ce_loss"),
+)
+L_VALIDATION = Quantity(
+    "L_val",
+    "val_loss",
+    "held-out cross-entropy loss",
+    "nats/token",
+    ("nats/token", "bits/token", "bits/byte"),
+    (
+        "eval_loss",
+        "validation_loss",
+        "valid_loss",
+        "val/loss",
+        "eval/loss",
+        "valid/loss",
+        "validation/loss",
+        "loss_val",
+        "loss/val",
+        "final_val_loss",
+    ),
+)
 S = Quantity(
-    "S", "step", "optimiser steps", "steps", (),
-    ("steps", "iteration", "iter", "global_step", "trainer/global_step", "train/global_step",
-     "train/step", "num_steps", "_step"),  # `_step` counts calls of the logger: the last resort
-)  # fmt: skip
+    "S",
+    "step",
+    "optimiser steps",
+    "steps",
+    (),
+    (
+        "steps",
+        "iteration",
+        "iter",
+        "global_step",
+        "trainer/global_step",
+        "train/global_step",
+        "train/step",
+        "num_steps",
+        "_step",
+    ),  # `_step` counts calls of the logger: the last resort
+)
 S_MIN = Quantity(
-    "S_min", "min_steps", "optimiser steps at an unlimited batch", "steps", (),
+    "S_min",
+    "min_steps",
+    "optimiser steps at an unlimited batch",
+    "steps",
+    (),
     ("s_min", "minimum_steps"),
-)  # fmt: skip
+)
 LR = Quantity(
-    "lr", "lr", "learning rate", "1", (),
-    ("learning_rate", "learning rate", "optim/learning_rate", "train/learning_rate", "train/lr",
-     "eta", "peak_lr"),
-)  # fmt: skip
+    "lr",
+    "lr",
+    "learning rate",
+    "1",
+    (),
+    (
+        "learning_rate",
+        "learning rate",
+        "optim/learning_rate",
+        "train/learning_rate",
+        "train/lr",
+        "eta",
+        "peak_lr",
+    ),
+)
 B_TOKENS = Quantity(
-    "B_tokens", "batch_tokens", "tokens per optimiser step", "tokens/step", (),
+    "B_tokens",
+    "batch_tokens",
+    "tokens per optimiser step",
+    "tokens/step",
+    (),
     ("batch_size_tokens", "tokens_per_step", "global_batch_tokens"),
-)  # fmt: skip
+)
 U = Quantity(
-    "U", "unique_tokens", "distinct training tokens", "tokens", (), ("tokens_unique", "u"),
-)  # fmt: skip
+    "U",
+    "unique_tokens",
+    "distinct training tokens",
+    "tokens",
+    (),
+    ("tokens_unique", "u"),
+)
 N_AVERAGE = Quantity(
-    "N_avg", "average_params", "parameter count averaged over training tokens", "parameters",
-    ("total", "non_embedding", "active"), ("avg_params", "mean_params", "n_bar", "nbar"),
-)  # fmt: skip
+    "N_avg",
+    "average_params",
+    "parameter count averaged over training tokens",
+    "parameters",
+    ("total", "non_embedding", "active"),
+    ("avg_params", "mean_params", "n_bar", "nbar"),
+)
 M = Quantity("M", "token_multiplier", "tokens per parameter, D/N", "tokens/parameter")
 X = Quantity("x", "x", "the one variable of a one-variable law", "as given")
 
@@ -125,11 +233,16 @@ LearningRate = Annotated[Any, LR]
 BatchTokens = Annotated[Any, B_TOKENS]
 
 _CONVENTION_MARKS = {
-    "N": (("non_embedding", ("non_emb", "nonemb", "no_emb")), ("active", ("active",)),
-          ("total", ("total",))),
-    "L": (("bits/byte", ("bpb", "bits_per_byte", "bits/byte")),
-          ("bits/token", ("bpt", "bits_per_token", "bits/token", "bits"))),
-}  # fmt: skip
+    "N": (
+        ("non_embedding", ("non_emb", "nonemb", "no_emb")),
+        ("active", ("active",)),
+        ("total", ("total",)),
+    ),
+    "L": (
+        ("bits/byte", ("bpb", "bits_per_byte", "bits/byte")),
+        ("bits/token", ("bpt", "bits_per_token", "bits/token", "bits")),
+    ),
+}
 _COUNT_AS = {"N_avg": "N", "L_val": "L"}
 
 
@@ -167,14 +280,24 @@ _NUMBER = re.compile(
     r"\s*(?P<suffix>[kKmMbBgGtTpPE])?\s*(?P<word>[A-Za-z/-]*)"
 )
 _WORDS = {
-    "": None, "params": "params", "parameters": "params", "param": "params",
-    "tokens": "tokens", "token": "tokens", "tok": "tokens", "flop": "flops", "flops": "flops",
+    "": None,
+    "params": "params",
+    "parameters": "params",
+    "param": "params",
+    "tokens": "tokens",
+    "token": "tokens",
+    "tok": "tokens",
+    "flop": "flops",
+    "flops": "flops",
     "steps": "step",
-}  # fmt: skip
+}
 _OPERATORS = {
-    ast.Mult: operator.mul, ast.Pow: operator.pow, ast.Div: operator.truediv,
-    ast.Add: operator.add, ast.Sub: operator.sub,
-}  # fmt: skip
+    ast.Mult: operator.mul,
+    ast.Pow: operator.pow,
+    ast.Div: operator.truediv,
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+}
 
 
 def parse_number(text: str, quantity: Quantity | None = None) -> float:

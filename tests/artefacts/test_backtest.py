@@ -29,12 +29,20 @@ def forecasts(reach: Any, error: Any, *, half: float = 0.02, law: float = 0.01) 
 def backtest(*parts: Forecasts) -> Backtest:
     cuts = tuple(
         ScoredCut(
-            train_max=1e20, n_train=8, n_test=len(part), factor=float(part.reach.max()),
-            drift=0.0, drift_learned=0.03, learned_from=0, parameters={"alpha": 0.3},
-            held_out=tuple(part.runs), forecasts=part, **part.score(),
+            train_max=1e20,
+            n_train=8,
+            n_test=len(part),
+            factor=float(part.reach.max()),
+            drift=0.0,
+            drift_learned=0.03,
+            learned_from=0,
+            parameters={"alpha": 0.3},
+            held_out=tuple(part.runs),
+            forecasts=part,
+            **part.score(),
         )
         for part in parts
-    )  # fmt: skip
+    )
     return Backtest("chinchilla", "compute", "C", 0.9, Objective(), 20, cuts)
 
 
@@ -43,15 +51,15 @@ def test_scores_of_a_cut() -> None:
     assert score == pytest.approx(
         {
             "bias": 0.035 / 4,
-            "mare": (math.expm1(0.005) - math.expm1(-0.015) + math.expm1(0.015)
-                     + math.expm1(0.03)) / 4,
+            "mare": (math.expm1(0.005) - math.expm1(-0.015) + math.expm1(0.015) + math.expm1(0.03))
+            / 4,
             "half_width": 0.02,
             "coverage": 3 / 4,
             "allowed": 0.01,
             "coverage_law": 1 / 4,
         },
         rel=1e-12,
-    )  # fmt: skip
+    )
 
 
 def test_forecasts_are_binned_by_reach() -> None:
@@ -59,8 +67,11 @@ def test_forecasts_are_binned_by_reach() -> None:
     second = forecasts([5.0, 250.0], [0.01, -0.05])
     found = backtest(first, second).by_reach()
     assert [(r.low, r.high, r.n) for r in found] == [
-        (1.0, 1.5, 1), (1.5, 5.0, 2), (5.0, 20.0, 1), (100.0, np.inf, 1),
-    ]  # fmt: skip
+        (1.0, 1.5, 1),
+        (1.5, 5.0, 2),
+        (5.0, 20.0, 1),
+        (100.0, np.inf, 1),
+    ]
     assert [r.bias for r in found] == pytest.approx([0.0, 0.02, 0.01, -0.05], abs=1e-12)
     assert [r.coverage for r in found] == [1.0, 0.5, 1.0, 0.0]
 
@@ -99,18 +110,37 @@ def test_the_record_is_that_of_the_contract() -> None:
     assert record["objective"] == {"name": "huber", "delta": 1e-3, "space": "log"}
     (cut,) = record["cuts"]
     assert set(cut) == {
-        "train_max", "n_train", "n_test", "factor", "bias", "mare", "half_width", "coverage",
-        "allowed", "coverage_law", "drift", "drift_learned", "learned_from", "parameters",
-        "held_out", "forecasts",
-    }  # fmt: skip
+        "train_max",
+        "n_train",
+        "n_test",
+        "factor",
+        "bias",
+        "mare",
+        "half_width",
+        "coverage",
+        "allowed",
+        "coverage_law",
+        "drift",
+        "drift_learned",
+        "learned_from",
+        "parameters",
+        "held_out",
+        "forecasts",
+    }
     assert (cut["n_train"], cut["n_test"], cut["held_out"]) == (8, 2, ["r0", "r1"])
     assert cut["forecasts"][1] == {
-        "run": "r1", "reach": 3.0, "measured": 2.0, "predicted": pytest.approx(2 * math.exp(0.015)),
-        "low": pytest.approx(2 * math.exp(-0.005)), "high": pytest.approx(2 * math.exp(0.035)),
+        "run": "r1",
+        "reach": 3.0,
+        "measured": 2.0,
+        "predicted": pytest.approx(2 * math.exp(0.015)),
+        "low": pytest.approx(2 * math.exp(-0.005)),
+        "high": pytest.approx(2 * math.exp(0.035)),
         "law_low": pytest.approx(2 * math.exp(0.005)),
         "law_high": pytest.approx(2 * math.exp(0.025)),
-        "error": pytest.approx(0.015), "inside": True, "inside_law": False,
-    }  # fmt: skip
+        "error": pytest.approx(0.015),
+        "inside": True,
+        "inside_law": False,
+    }
 
 
 def test_the_last_bin_has_no_upper_end_in_json() -> None:

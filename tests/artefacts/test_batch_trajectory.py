@@ -57,8 +57,10 @@ def test_at_the_critical_batch_both_are_twice_the_fewest() -> None:
     # Of all batches this one has the least product of excesses: both logarithms weigh the same.
     balanced: Any = minimize_scalar(
         lambda b: float(np.log(ONE.cost(2.0, math.exp(b)).S * ONE.cost(2.0, math.exp(b)).E)),
-        bounds=(0, 20), method="bounded", options={"xatol": 1e-10},
-    )  # fmt: skip
+        bounds=(0, 20),
+        method="bounded",
+        options={"xatol": 1e-10},
+    )
     np.testing.assert_allclose(math.exp(balanced.x), cost.B_crit, rtol=1e-6)
 
 
@@ -76,8 +78,12 @@ def test_the_best_size_is_a_numerical_minimum(L: float) -> None:
         return math.log(6 * N * float(SIZED.cost(L, N=N).E))
 
     best = SIZED.optimum(L)
-    found = minimize(log_compute, [math.log(best.N * 1.5)], method="Nelder-Mead",
-                     options={"xatol": 1e-10, "fatol": 1e-15})  # fmt: skip
+    found = minimize(
+        log_compute,
+        [math.log(best.N * 1.5)],
+        method="Nelder-Mead",
+        options={"xatol": 1e-10, "fatol": 1e-15},
+    )
     np.testing.assert_allclose(math.exp(found.x[0]), best.N, rtol=1e-6)
     np.testing.assert_allclose(math.exp(found.fun), best.C, rtol=1e-10)
     np.testing.assert_allclose(best.C, 2 * best.C_min, rtol=1e-12)

@@ -99,9 +99,9 @@ def test_predicting_loads_numpy_only(fit: CurveFit, tmp_path: Path) -> None:
     )
     first, modules = done.stdout.splitlines()
     assert first == f"{float(fit.predict(TEXTS['linear']).value[-1])!r} True"
-    assert set(modules.split()) & {
-        "jax", "pandas", "pyarrow", "scipy", "matplotlib", "typer"
-    } == set()  # fmt: skip
+    assert (
+        set(modules.split()) & {"jax", "pandas", "pyarrow", "scipy", "matplotlib", "typer"} == set()
+    )
 
 
 def changed(fit: CurveFit, **changes: object) -> dict:
@@ -223,8 +223,9 @@ def test_the_spread_of_draws_is_that_of_new_noise() -> None:
     for seed in range(25):
         rng = np.random.default_rng(seed)
         clean = [few("power_area", name, 0.0) for name in names]
-        noisy = [replace(c, loss=c.loss * np.exp(2e-3 * rng.standard_normal(len(c.loss))))
-                 for c in clean]  # fmt: skip
+        noisy = [
+            replace(c, loss=c.loss * np.exp(2e-3 * rng.standard_normal(len(c.loss)))) for c in clean
+        ]
         found = fit_curves(noisy, law="power_area", bootstrap=40 if not seed else 0, hold_out=False)
         fresh.append(float(np.log(found.predict(TEXTS["linear"], [3000]).value[0])))
         if not seed:
@@ -321,8 +322,9 @@ def test_anchors_are_what_the_law_gives_term_by_term(name: str) -> None:
 def test_check_evaluates_published_curves_where_they_are(shared: Path) -> None:
     (found,) = reference.check(["multi_power/luo-2025-25m"], mirror=shared / "upstream")
     assert (found.status, found.message) == (
-        Verdict.PASS, "evaluated on its data; mean relative error 0.0011 on 6 held-out runs."
-    )  # fmt: skip
+        Verdict.PASS,
+        "evaluated on its data; mean relative error 0.0011 on 6 held-out runs.",
+    )
     assert found.objective == pytest.approx(2.91e-4, abs=5e-7)  # as computed by others
 
 

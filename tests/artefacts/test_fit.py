@@ -31,17 +31,25 @@ def _uncertainty(drift: float = 0.02, shift: float = 0.0) -> Uncertainty:
 
 def _fit(**changes: Any) -> Fit:
     given = {
-        "law": truth("chinchilla"), "status": Status.CONVERGED, "objective": Objective(),
-        "value": 1.2345678901234567e-3, "n_points": 15, "uncertainty": _uncertainty(),
+        "law": truth("chinchilla"),
+        "status": Status.CONVERGED,
+        "objective": Objective(),
+        "value": 1.2345678901234567e-3,
+        "n_points": 15,
+        "uncertainty": _uncertainty(),
         "intervals": {"E": {"level": 0.9, "low": 1.7, "high": 1.9}},
         "backtest": {"axis": "C", "cuts": [], "note": "none"},
         "checks": [Check("data.range", Level.WARN, "thin")],
         "left_out": [LeftOut("r9", "no loss")],
         "data": {"ranges": {"N": [1e8, 1e9], "D": [1e9, 1e11], "C": [1e18, AXIS_MAX]}},
-        "derived": {"optimal_params": [{"C": 1e20, "N": 7e8}]}, "diagnostics": {"starts": 64},
-        "selection": {"seed": 0}, "origin": {"kind": "computed"}, "versions": {"numpy": "2"},
-        "command": "scaling fit runs.csv", "name": "mine",
-    }  # fmt: skip
+        "derived": {"optimal_params": [{"C": 1e20, "N": 7e8}]},
+        "diagnostics": {"starts": 64},
+        "selection": {"seed": 0},
+        "origin": {"kind": "computed"},
+        "versions": {"numpy": "2"},
+        "command": "scaling fit runs.csv",
+        "name": "mine",
+    }
     return Fit(**given | changes)
 
 
@@ -121,11 +129,18 @@ def test_a_published_fit_has_neither_value_nor_intervals(tmp_path: Path) -> None
 
 
 def test_what_is_not_a_number_is_null() -> None:
-    record = {"a": math.nan, "b": [math.inf, np.float64(-math.inf), np.int64(3)], 1: (np.nan, 2.5),
-              "c": np.array([1.0, np.nan])}  # fmt: skip
+    record = {
+        "a": math.nan,
+        "b": [math.inf, np.float64(-math.inf), np.int64(3)],
+        1: (np.nan, 2.5),
+        "c": np.array([1.0, np.nan]),
+    }
     assert json.loads(to_json(record)) == {
-        "a": None, "b": [None, None, 3], "1": [None, 2.5], "c": [1.0, None],
-    }  # fmt: skip
+        "a": None,
+        "b": [None, None, 3],
+        "1": [None, 2.5],
+        "c": [1.0, None],
+    }
     assert _fit(value=math.nan).to_dict()["objective"]["value"] is None
 
 
@@ -168,18 +183,31 @@ COMPLETE = _fit().to_dict()
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{\n 'law': 1}", "{file}, row 2: not JSON: Expecting property name enclosed in double "
-         "quotes. Write it again with 'scaling fit ... -o fit.json'."),
-        ("[1, 2]", "{file}: not a fit file of schema version 1. Write it with 'scaling fit ... "
-         "-o fit.json'."),
-        ('{"schema_version": 2}', "{file}: not a fit file of schema version 1. Write it with "
-         "'scaling fit ... -o fit.json'."),
-        ('{"schema_version": 1, "law": "chinchilla", "status": "converged"}',
-         "{file}: the fit file lacks parameters, objective, n_points."),
-        (json.dumps(COMPLETE | {"parameters": {"E": 1.0, "A": 2.0}}),
-         "{file}: law chinchilla has parameters E, A, B, alpha, beta, the file has E, A."),
+        (
+            "{\n 'law': 1}",
+            "{file}, row 2: not JSON: Expecting property name enclosed in double "
+            "quotes. Write it again with 'scaling fit ... -o fit.json'.",
+        ),
+        (
+            "[1, 2]",
+            "{file}: not a fit file of schema version 1. Write it with 'scaling fit ... "
+            "-o fit.json'.",
+        ),
+        (
+            '{"schema_version": 2}',
+            "{file}: not a fit file of schema version 1. Write it with "
+            "'scaling fit ... -o fit.json'.",
+        ),
+        (
+            '{"schema_version": 1, "law": "chinchilla", "status": "converged"}',
+            "{file}: the fit file lacks parameters, objective, n_points.",
+        ),
+        (
+            json.dumps(COMPLETE | {"parameters": {"E": 1.0, "A": 2.0}}),
+            "{file}: law chinchilla has parameters E, A, B, alpha, beta, the file has E, A.",
+        ),
     ],
-)  # fmt: skip
+)
 def test_files_that_are_not_fits(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "fit.json"
     path.write_text(text, encoding="utf8")
@@ -194,13 +222,15 @@ def test_files_that_are_not_fits(tmp_path: Path, text: str, message: str) -> Non
         ({"status": "fine"}, "'fine' is not a valid Status"),
         ({"objective": {"name": "huber"}}, "KeyError 'delta'"),
         ({"objective": 3}, "'int' object is not subscriptable"),
-        ({"parameters": TRUTHS["chinchilla"] | {"E": None}},
-         "float() argument must be a string or a real number, not 'NoneType'"),
+        (
+            {"parameters": TRUTHS["chinchilla"] | {"E": None}},
+            "float() argument must be a string or a real number, not 'NoneType'",
+        ),
         ({"parameters": 7}, "'int' object is not iterable"),
         ({"uncertainty": {"draws": {}}}, "KeyError 'sigma'"),
         ({"checks": [{"code": "a", "level": "odd", "message": ""}]}, "'odd' is not a valid Level"),
     ],
-)  # fmt: skip
+)
 def test_broken_fit_files_are_data_errors(tmp_path: Path, change: dict, message: str) -> None:
     path = tmp_path / "fit.json"
     path.write_text(json.dumps(COMPLETE | change), encoding="utf8")
@@ -230,8 +260,10 @@ def test_parts_are_half_widths_in_log_loss() -> None:
     (point,) = fit.predict(N=7e9, D=1e12, level=0.8).to_dicts()
     u, z = fit.uncertainty, NormalDist().inv_cdf(0.9)
     assert u is not None
-    drawn = [math.log(float(type(fit.law)(**{k: v[i] for k, v in u.draws.items()})(N=7e9, D=1e12)))
-             for i in range(500)]  # fmt: skip
+    drawn = [
+        math.log(float(type(fit.law)(**{k: v[i] for k, v in u.draws.items()})(N=7e9, D=1e12)))
+        for i in range(500)
+    ]
     assert point["parts"] == {
         "parameters": pytest.approx((_quantile(drawn, 0.9) - _quantile(drawn, 0.1)) / 2),
         "noise": pytest.approx(z * math.sqrt(sum(s * s for s in u.sigma) / 500)),
@@ -304,10 +336,12 @@ def test_inputs_broadcast() -> None:
         ({"N": 0.0, "D": 1e9}, "N (model parameters) must be positive and finite, got 0.0."),
         ({"N": 1e9, "D": -1.0}, "D (training tokens) must be positive and finite, got -1.0."),
         ({"N": math.nan, "D": 1e9}, "N (model parameters) must be positive and finite, got nan."),
-        ({"N": [1e9, math.inf], "D": 1e9},
-         "N (model parameters) must be positive and finite, got [1000000000.0, inf]."),
+        (
+            {"N": [1e9, math.inf], "D": 1e9},
+            "N (model parameters) must be positive and finite, got [1000000000.0, inf].",
+        ),
     ],
-)  # fmt: skip
+)
 def test_inputs_that_cannot_be_used(inputs: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError) as caught:
         _fit().predict(**inputs)

@@ -165,8 +165,9 @@ def test_a_best_rate_at_the_edge_of_its_sweep_is_told() -> None:
         fastest = 2 if run.B == 2048 else 1
         for place in range(3):
             slow = 1.0 if place == fastest else 1.3
-            runs.append(replace(run, run=f"{run.run}-{place}", step=slow * run.step,
-                                rate=1e-3 * 2**place))  # fmt: skip
+            runs.append(
+                replace(run, run=f"{run.run}-{place}", step=slow * run.step, rate=1e-3 * 2**place)
+            )
     (check,) = (c for c in fit_batches(runs).checks if c.code == "batch.learning_rate")
     assert check.message == (
         "at batches of 2048 tokens the best learning rate is the lowest or the highest that was "
@@ -218,8 +219,9 @@ def test_logs_are_read_and_what_cannot_be_used_is_listed(tmp_path: Path) -> None
     runs = sc.read(str(tmp_path), set={"batch_tokens": "1024", "params": "1M"})
     found, left = batch_runs_of(runs)
     assert [(r.run, r.B, r.N, r.step[0]) for r in found] == [
-        ("decayed", 1024, 1e6, 20), ("good", 1024, 1e6, 20),
-    ]  # fmt: skip
+        ("decayed", 1024, 1e6, 20),
+        ("good", 1024, 1e6, 20),
+    ]
     assert found[0].notes == ("its learning rate decays, which the theory does not know",)
     assert {item.run: item.reason for item in left} == {
         "diverged": "its loss is not a positive number all along; the run diverged.",

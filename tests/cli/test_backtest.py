@@ -34,9 +34,11 @@ def forecasts(reach: list[float], error: list[float]) -> Forecasts:
     """Return forecasts of a loss of 2: half-width 2 %, 1 % for the law by itself, in ln."""
     predicted = 2.0 * np.exp(error)
     bounds = {
-        "low": predicted * math.exp(-0.02), "high": predicted * math.exp(0.02),
-        "law_low": predicted * math.exp(-0.01), "law_high": predicted * math.exp(0.01),
-    }  # fmt: skip
+        "low": predicted * math.exp(-0.02),
+        "high": predicted * math.exp(0.02),
+        "law_low": predicted * math.exp(-0.01),
+        "law_high": predicted * math.exp(0.01),
+    }
     runs = [f"r{i}" for i in range(len(reach))]
     return Forecasts(runs, np.array(reach), np.full(len(reach), 2.0), predicted, **bounds)
 
@@ -45,17 +47,32 @@ def made(errors: tuple[float, ...] = (0.03, 0.03, 0.015, 0.0)) -> Backtest:
     parts = [forecasts([1.2, 4.0, 40.0, 400.0], list(errors)), forecasts([2.0], [0.0])]
     cuts = tuple(
         ScoredCut(
-            train_max=at, n_train=n, n_test=len(part), factor=float(part.reach.max()), drift=0.01,
-            drift_learned=0.03, learned_from=2, parameters={}, held_out=tuple(part.runs),
-            forecasts=part, **part.score(),
+            train_max=at,
+            n_train=n,
+            n_test=len(part),
+            factor=float(part.reach.max()),
+            drift=0.01,
+            drift_learned=0.03,
+            learned_from=2,
+            parameters={},
+            held_out=tuple(part.runs),
+            forecasts=part,
+            **part.score(),
         )
         for at, n, part in zip((1e20, 1.234e21), (12, 15), parts, strict=True)
-    )  # fmt: skip
+    )
     return Backtest(
-        "chinchilla", "compute", "C", 0.9, Objective(), 16, cuts,
+        "chinchilla",
+        "compute",
+        "C",
+        0.9,
+        Objective(),
+        16,
+        cuts,
         skipped=(Skipped(1e19, "leaves 5 points to fit, 8 are needed"),),
-        left_out=[LeftOut("bad", "its loss is NaN")], data={"notes": ["target: loss."]},
-    )  # fmt: skip
+        left_out=[LeftOut("bad", "its loss is NaN")],
+        data={"notes": ["target: loss."]},
+    )
 
 
 @pytest.fixture
@@ -88,22 +105,73 @@ def test_defaults_are_those_of_the_library(asked: dict[str, Any]) -> None:
     assert (result.exit_code, result.stderr) == (0, "")
     assert asked["read"][0] == ["runs.csv"]
     assert asked["backtest"][1] == {
-        "law": "chinchilla", "target": None, "where": None, "at": "final",
-        "objective": Objective("huber", 1e-3, "log"), "fix": None, "tie": None, "on": "compute",
-        "cuts": None, "seed": 0, "level": 0.9, "command": "scaling backtest runs.csv",
-        "executor": "serial", "weights": None, "prior": None,
-    }  # fmt: skip
+        "law": "chinchilla",
+        "target": None,
+        "where": None,
+        "at": "final",
+        "objective": Objective("huber", 1e-3, "log"),
+        "fix": None,
+        "tie": None,
+        "on": "compute",
+        "cuts": None,
+        "seed": 0,
+        "level": 0.9,
+        "command": "scaling backtest runs.csv",
+        "executor": "serial",
+        "weights": None,
+        "prior": None,
+    }
 
 
 def test_every_option_arrives(asked: dict[str, Any]) -> None:
     arguments = [
-        "a.csv", "b.csv", "--law", "kaplan_nd", "--target", "val_loss", "--where", "tokens>1e9",
-        "--at", "last:3", "--objective", "huber", "--delta", "1e-2", "--space", "linear",
-        "--fix", "Nc=1e9", "--tie", "alpha_N=alpha_D", "--bootstrap", "10", "--seed", "7",
-        "--level", "0.8", "--on", "params", "--cuts", "100M,1B", "--map", "loss=eval/c4",
-        "--set", "params=124M", "--meta", "m.csv", "--name", "{params}", "--format", "csv",
-        "--executor", "dask:s.json", "--weight", "tokens", "--prior", "alpha_N=0.3+-0.1",
-    ]  # fmt: skip
+        "a.csv",
+        "b.csv",
+        "--law",
+        "kaplan_nd",
+        "--target",
+        "val_loss",
+        "--where",
+        "tokens>1e9",
+        "--at",
+        "last:3",
+        "--objective",
+        "huber",
+        "--delta",
+        "1e-2",
+        "--space",
+        "linear",
+        "--fix",
+        "Nc=1e9",
+        "--tie",
+        "alpha_N=alpha_D",
+        "--bootstrap",
+        "10",
+        "--seed",
+        "7",
+        "--level",
+        "0.8",
+        "--on",
+        "params",
+        "--cuts",
+        "100M,1B",
+        "--map",
+        "loss=eval/c4",
+        "--set",
+        "params=124M",
+        "--meta",
+        "m.csv",
+        "--name",
+        "{params}",
+        "--format",
+        "csv",
+        "--executor",
+        "dask:s.json",
+        "--weight",
+        "tokens",
+        "--prior",
+        "alpha_N=0.3+-0.1",
+    ]
     result = run(*arguments)
     assert result.stderr == (
         "--bootstrap: nothing in a backtest depends on it\n"
@@ -112,18 +180,31 @@ def test_every_option_arrives(asked: dict[str, Any]) -> None:
     assert asked["read"] == (
         ["a.csv", "b.csv"],
         {
-            "mapped": ["loss=eval/c4"], "constants": ["params=124M"], "meta": "m.csv",
-            "name": "{params}", "format": "csv",
+            "mapped": ["loss=eval/c4"],
+            "constants": ["params=124M"],
+            "meta": "m.csv",
+            "name": "{params}",
+            "format": "csv",
         },
-    )  # fmt: skip
+    )
     options = dict(asked["backtest"][1])
     assert options.pop("command").startswith("scaling backtest a.csv b.csv --law kaplan_nd ")
     assert options == {
-        "law": "kaplan_nd", "target": "val_loss", "where": "tokens>1e9", "at": "last:3",
-        "objective": Objective("huber", 1e-2, "linear"), "fix": {"Nc": 1e9},
-        "tie": {"alpha_N": "alpha_D"}, "on": "params", "cuts": [1e8, 1e9], "seed": 7, "level": 0.8,
-        "executor": "dask:s.json", "weights": "tokens", "prior": {"alpha_N": "0.3+-0.1"},
-    }  # fmt: skip
+        "law": "kaplan_nd",
+        "target": "val_loss",
+        "where": "tokens>1e9",
+        "at": "last:3",
+        "objective": Objective("huber", 1e-2, "linear"),
+        "fix": {"Nc": 1e9},
+        "tie": {"alpha_N": "alpha_D"},
+        "on": "params",
+        "cuts": [1e8, 1e9],
+        "seed": 7,
+        "level": 0.8,
+        "executor": "dask:s.json",
+        "weights": "tokens",
+        "prior": {"alpha_N": "0.3+-0.1"},
+    }
 
 
 @pytest.mark.parametrize(

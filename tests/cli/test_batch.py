@@ -75,9 +75,7 @@ def test_beyond_the_data_is_said(logs: Path) -> None:
 
 
 REFUSED = {
-    ("--target-loss", "2.0"): (
-        2, "the size of the model is not given. Say N (--params)."
-    ),
+    ("--target-loss", "2.0"): (2, "the size of the model is not given. Say N (--params)."),
     ("--params", "1B"): (
         2,
         "nothing is asked. Give logs to fit, --target-loss, or --steps with --batch-tokens.",
@@ -93,14 +91,13 @@ REFUSED = {
     ),
     ("--fit", "chinchilla/besiroglu-2024,critical_batch/kaplan-2020", "--target-loss", "2"): (
         2,
-        "--fit needs a fit of kaplan_ns and one of critical_batch, not chinchilla, "
-        "critical_batch.",
+        "--fit needs a fit of kaplan_ns and one of critical_batch, not chinchilla, critical_batch.",
     ),
     ("--fit", "nowhere.json", "--target-loss", "2"): (
         3,
         "nowhere.json: cannot read the fit file: No such file or directory.",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("arguments", REFUSED)

@@ -16,13 +16,23 @@ from scaling_cli.reference.check import CheckResult, Verdict
 from scaling_cli.reports import check as check_report
 
 PASSED = CheckResult(
-    "chinchilla/one", Verdict.PASS, 2.5e-9, 1.018274e-3, 1.018274e-3,
-    "refitted: predictions within 2.5e-09.", "fits/chinchilla/one.json",
-)  # fmt: skip
+    "chinchilla/one",
+    Verdict.PASS,
+    2.5e-9,
+    1.018274e-3,
+    1.018274e-3,
+    "refitted: predictions within 2.5e-09.",
+    "fits/chinchilla/one.json",
+)
 FAILED = CheckResult(
-    "chinchilla/two", Verdict.FAIL, 0.5, None, 2.0,
-    "100 % off,\nsee: the file.", "fits/chinchilla/two,a.json",
-)  # fmt: skip
+    "chinchilla/two",
+    Verdict.FAIL,
+    0.5,
+    None,
+    2.0,
+    "100 % off,\nsee: the file.",
+    "fits/chinchilla/two,a.json",
+)
 BETTER = replace(PASSED, name="chinchilla/three", status=Verdict.BETTER, message="a lower one.")
 SKIPPED = replace(
     PASSED, name="chinchilla/four", status=Verdict.SKIPPED, objective=None, message="no data."
@@ -93,13 +103,20 @@ def test_json(asked: dict[str, Any]) -> None:
     assert result.exit_code == 1
     record = json.loads(result.stdout)
     assert {key: record[key] for key in ("schema_version", "passed", "failed", "skipped")} == {
-        "schema_version": 1, "passed": 2, "failed": 1, "skipped": 1,
-    }  # fmt: skip
+        "schema_version": 1,
+        "passed": 2,
+        "failed": 1,
+        "skipped": 1,
+    }
     assert record["fits"][0] == {
-        "name": "chinchilla/one", "status": "pass", "max_relative_error": 2.5e-9,
-        "objective": 1.018274e-3, "reference_objective": 1.018274e-3,
-        "message": "refitted: predictions within 2.5e-09.", "file": "fits/chinchilla/one.json",
-    }  # fmt: skip
+        "name": "chinchilla/one",
+        "status": "pass",
+        "max_relative_error": 2.5e-9,
+        "objective": 1.018274e-3,
+        "reference_objective": 1.018274e-3,
+        "message": "refitted: predictions within 2.5e-09.",
+        "file": "fits/chinchilla/one.json",
+    }
 
 
 def test_junit(asked: dict[str, Any]) -> None:
@@ -107,13 +124,19 @@ def test_junit(asked: dict[str, Any]) -> None:
     suite = ElementTree.parse("out.xml").getroot()
     assert suite is not None
     assert suite.attrib == {
-        "name": "scaling check", "tests": "4", "failures": "1", "errors": "0", "skipped": "1",
-    }  # fmt: skip
+        "name": "scaling check",
+        "tests": "4",
+        "failures": "1",
+        "errors": "0",
+        "skipped": "1",
+    }
     cases = {case.attrib["name"]: [child.tag for child in case] for case in suite}
     assert cases == {
-        "chinchilla/one": [], "chinchilla/two": ["failure"], "chinchilla/three": [],
+        "chinchilla/one": [],
+        "chinchilla/two": ["failure"],
+        "chinchilla/three": [],
         "chinchilla/four": ["skipped"],
-    }  # fmt: skip
+    }
 
 
 def test_junit_of_messages_that_xml_cannot_hold() -> None:

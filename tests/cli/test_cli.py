@@ -28,9 +28,12 @@ def run(*arguments: str, **options: Any):
 
 def python(code: str, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False,
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
         **options,
-    )  # fmt: skip
+    )
 
 
 def failing(error: BaseException):
@@ -169,13 +172,26 @@ def test_two_fits_are_one_question_each() -> None:
         "code": "usage",
         "message": "--fit is given 2 times, and 'scaling predict' takes one.",
         "hint": "Keep one, or run 'scaling predict' once for each.",
-        "file": None, "row": None, "column": None,
-    }  # fmt: skip
+        "file": None,
+        "row": None,
+        "column": None,
+    }
 
 
 def test_lists_flags_and_help_may_stand_twice() -> None:
-    lists = run("predict", "--params", "7B", "--params", "8B", "--tokens", "1T", "--fit", "none",
-                "--quiet", "--quiet")  # fmt: skip
+    lists = run(
+        "predict",
+        "--params",
+        "7B",
+        "--params",
+        "8B",
+        "--tokens",
+        "1T",
+        "--fit",
+        "none",
+        "--quiet",
+        "--quiet",
+    )
     assert "is given" not in lists.stderr
     assert run("predict", "--fit", "A", "--fit", "B", "--help").exit_code == 0
 
@@ -298,8 +314,10 @@ def test_json_after_a_double_dash_is_a_file_name() -> None:
 def test_a_reader_that_went_away_is_no_error() -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "scaling_cli", "laws", "--json"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     assert process.stdout is not None
     assert process.stderr is not None
     process.stdout.close()
@@ -310,9 +328,11 @@ def test_a_reader_that_went_away_is_no_error() -> None:
 
 def test_module_and_command_are_the_same_door() -> None:
     found = subprocess.run(
-        [sys.executable, "-m", "scaling_cli", "--version"], capture_output=True, text=True,
+        [sys.executable, "-m", "scaling_cli", "--version"],
+        capture_output=True,
+        text=True,
         check=True,
-    )  # fmt: skip
+    )
     assert found.stdout == f"scaling {__version__}\n"
 
 

@@ -54,8 +54,10 @@ def test_fit_says_what_it_did(fitted: tuple[Path, str]) -> None:
     assert "target: val_loss." in lines
     for r in fit.runs:
         assert r.misfit is not None and r.end_error is not None and r.effective is not None
-        words = (f"{r.run} {r.points} {r.effective:.0f} {100 * r.misfit:.2f} % "
-                 f"{100 * r.end_error:+.2f} % {r.schedule}")  # fmt: skip
+        words = (
+            f"{r.run} {r.points} {r.effective:.0f} {100 * r.misfit:.2f} % "
+            f"{100 * r.end_error:+.2f} % {r.schedule}"
+        )
         assert words in lines
     assert "schedules: as its column states." in lines
     assert any(line.startswith(f"B {law.values()['B']:.6g} [") for line in lines)
@@ -70,8 +72,18 @@ def test_fit_says_what_it_did(fitted: tuple[Path, str]) -> None:
 
 def test_the_prediction_is_that_of_the_library(fitted: tuple[Path, str]) -> None:
     path, _ = fitted
-    done = run("predict", "--fit", str(path), "--schedule", CONSTANT, "--schedule", WSD, "--json",
-               "--every", "1000")  # fmt: skip
+    done = run(
+        "predict",
+        "--fit",
+        str(path),
+        "--schedule",
+        CONSTANT,
+        "--schedule",
+        WSD,
+        "--json",
+        "--every",
+        "1000",
+    )
     record = json.loads(done.stdout)
     fit = certified.resolve_curves(str(path))
     first, second = record["predictions"]
@@ -136,14 +148,28 @@ def test_the_figure_of_predicted_against_measured(
 ) -> None:
     path, _ = fitted
     folder = root / "data/ladder"
-    done = run("plot", str(path), "--kind", "curves", "--json", "-o", str(tmp_path / "curves.svg"),
-               "--measured", str(folder / f"runs/{SIZE}-wsd*.csv"), "--meta",
-               str(folder / "runs.csv"))  # fmt: skip
+    done = run(
+        "plot",
+        str(path),
+        "--kind",
+        "curves",
+        "--json",
+        "-o",
+        str(tmp_path / "curves.svg"),
+        "--measured",
+        str(folder / f"runs/{SIZE}-wsd*.csv"),
+        "--meta",
+        str(folder / "runs.csv"),
+    )
     panels = json.loads(done.stdout)["numbers"]["runs"]
     assert [(p["title"], p["fitted"]) for p in panels] == [
-        ("constant", True), ("cosine", True), ("wsd20", True),
-        ("wsd10", False), ("wsd20sqrt", False), ("wsd40", False),
-    ]  # fmt: skip
+        ("constant", True),
+        ("cosine", True),
+        ("wsd20", True),
+        ("wsd10", False),
+        ("wsd20sqrt", False),
+        ("wsd40", False),
+    ]
     fit = certified.resolve_curves(str(path))
     for panel in panels:
         value = fit.predict(panel["schedule"], panel["step"]).value
@@ -199,8 +225,9 @@ def test_schedules_are_given_where_none_is_logged(tmp_path: Path) -> None:
     record = json.loads(done.stdout)
     told = {r["run"]: (r["schedule"], r["known"]) for r in record["runs"]}
     assert told == {
-        "a": (CONSTANT, "schedule: as given."), "b": (WSD_TEXT, "schedule: as given."),
-    }  # fmt: skip
+        "a": (CONSTANT, "schedule: as given."),
+        "b": (WSD_TEXT, "schedule: as given."),
+    }
     assert record["selection"]["start"] is None
     later = run("fit", *logs, "--schedule", CONSTANT, "--start", "1000", *options)
     assert json.loads(later.stdout)["data"]["ranges"]["S"] == [1000, 2000]
@@ -212,34 +239,60 @@ def test_schedules_are_given_where_none_is_logged(tmp_path: Path) -> None:
 
 
 REFUSED = [
-    (["fit", "x.csv", "--law", "average", "--tie", "a=b", "--at", "all"],
-     "--at and --tie cannot be used with --law average, a law of loss curves: it is fitted to "
-     "every logged step by the Huber loss (0.001) of ln loss."),
-    (["fit", "x.csv", "--schedule", CONSTANT],
-     "--schedule is for laws of loss curves; chinchilla sees no schedule."),
-    (["predict", "--fit", CERTIFIED, "--params", "7B"],
-     f"{CERTIFIED} is a fit of loss curves: it predicts along schedules, not at points."),
-    (["predict", "--fit", "kaplan_n/kaplan-2020", "--schedule", CONSTANT],
-     "kaplan_n/kaplan-2020 is a fit of kaplan_n, which sees no schedule."),
-    (["predict", "--fit", CERTIFIED, "--schedule", CONSTANT, "--params", "7B"],
-     "the fit is one of a single model: its size cannot be chosen."),
-    (["predict", "--schedule", CONSTANT],
-     "--schedule needs a fit of loss curves, and there is no ./fit.json here."),
-    (["predict", "--fit", CERTIFIED, "--params", "7B", "--every", "10"],
-     "--every needs --schedule."),
-    (["predict", "--fit", CERTIFIED, "--schedule", CONSTANT, "--schedule", CONSTANT],
-     f"the schedule {CONSTANT} is given twice."),
-    (["predict", "--fit", CERTIFIED, "--schedule", CONSTANT, "-o", "x.txt"],
-     "cannot write curves as 'x.txt'."),
-    (["predict", "--fit", CERTIFIED, "--schedule", CONSTANT, "--steps", "5", "--every", "5"],
-     "--steps and --every were both given."),
-    (["predict", "--fit", CERTIFIED, "--schedule", CONSTANT, "--steps", "9000"],
-     f"no step asked for lies on the schedule {CONSTANT}, of 2048 steps."),
-    (["plot", "kaplan_n/kaplan-2020", "--kind", "curves"],
-     "kaplan_n/kaplan-2020 is a fit of kaplan_n, which sees no schedule."),
-    (["plot", "fit.json", "--kind", "loss", "--schedule", CONSTANT],
-     "--schedule is for figures of loss curves, not for loss."),
-]  # fmt: skip
+    (
+        ["fit", "x.csv", "--law", "average", "--tie", "a=b", "--at", "all"],
+        "--at and --tie cannot be used with --law average, a law of loss curves: it is fitted to "
+        "every logged step by the Huber loss (0.001) of ln loss.",
+    ),
+    (
+        ["fit", "x.csv", "--schedule", CONSTANT],
+        "--schedule is for laws of loss curves; chinchilla sees no schedule.",
+    ),
+    (
+        ["predict", "--fit", CERTIFIED, "--params", "7B"],
+        f"{CERTIFIED} is a fit of loss curves: it predicts along schedules, not at points.",
+    ),
+    (
+        ["predict", "--fit", "kaplan_n/kaplan-2020", "--schedule", CONSTANT],
+        "kaplan_n/kaplan-2020 is a fit of kaplan_n, which sees no schedule.",
+    ),
+    (
+        ["predict", "--fit", CERTIFIED, "--schedule", CONSTANT, "--params", "7B"],
+        "the fit is one of a single model: its size cannot be chosen.",
+    ),
+    (
+        ["predict", "--schedule", CONSTANT],
+        "--schedule needs a fit of loss curves, and there is no ./fit.json here.",
+    ),
+    (
+        ["predict", "--fit", CERTIFIED, "--params", "7B", "--every", "10"],
+        "--every needs --schedule.",
+    ),
+    (
+        ["predict", "--fit", CERTIFIED, "--schedule", CONSTANT, "--schedule", CONSTANT],
+        f"the schedule {CONSTANT} is given twice.",
+    ),
+    (
+        ["predict", "--fit", CERTIFIED, "--schedule", CONSTANT, "-o", "x.txt"],
+        "cannot write curves as 'x.txt'.",
+    ),
+    (
+        ["predict", "--fit", CERTIFIED, "--schedule", CONSTANT, "--steps", "5", "--every", "5"],
+        "--steps and --every were both given.",
+    ),
+    (
+        ["predict", "--fit", CERTIFIED, "--schedule", CONSTANT, "--steps", "9000"],
+        f"no step asked for lies on the schedule {CONSTANT}, of 2048 steps.",
+    ),
+    (
+        ["plot", "kaplan_n/kaplan-2020", "--kind", "curves"],
+        "kaplan_n/kaplan-2020 is a fit of kaplan_n, which sees no schedule.",
+    ),
+    (
+        ["plot", "fit.json", "--kind", "loss", "--schedule", CONSTANT],
+        "--schedule is for figures of loss curves, not for loss.",
+    ),
+]
 
 
 @pytest.mark.parametrize(("arguments", "message"), REFUSED, ids=lambda x: "-".join(x)[:40])

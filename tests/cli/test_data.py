@@ -49,9 +49,16 @@ def test_list_as_json() -> None:
     assert [card["name"] for card in record["datasets"]] == datasets.names()
     for card in record["datasets"]:
         assert list(card) == [
-            "name", "title", "licence", "citation", "shipped", "source", "files", "columns",
+            "name",
+            "title",
+            "licence",
+            "citation",
+            "shipped",
+            "source",
+            "files",
+            "columns",
             "notes",
-        ]  # fmt: skip
+        ]
 
 
 def test_bare_data_is_a_usage_error() -> None:

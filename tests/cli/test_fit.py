@@ -72,42 +72,107 @@ def test_defaults_are_those_of_the_library(asked: dict[str, Any]) -> None:
     data, options = asked["fit"]
     assert data.notes == [NOTE]
     assert options == {
-        "law": "chinchilla", "target": None, "where": None, "at": "final",
-        "objective": Objective("huber", 1e-3, "log"), "fix": None, "tie": None,
-        "bootstrap": 1000, "seed": 0, "level": 0.9, "command": "scaling fit runs.csv",
-        "executor": "serial", "weights": None, "prior": None, "bootstrap_kind": "pairs",
+        "law": "chinchilla",
+        "target": None,
+        "where": None,
+        "at": "final",
+        "objective": Objective("huber", 1e-3, "log"),
+        "fix": None,
+        "tie": None,
+        "bootstrap": 1000,
+        "seed": 0,
+        "level": 0.9,
+        "command": "scaling fit runs.csv",
+        "executor": "serial",
+        "weights": None,
+        "prior": None,
+        "bootstrap_kind": "pairs",
         "cluster": "run",
-    }  # fmt: skip
+    }
 
 
 def test_every_option_arrives(asked: dict[str, Any]) -> None:
     arguments = [
-        "a.csv", "b c.csv", "--law", "kaplan_nd", "--target", "val_loss", "--where", "tokens>1e9",
-        "--at", "last:3", "--objective", "huber", "--delta", "1e-2", "--space", "linear",
-        "--fix", "Nc=1e9", "--fix", "Dc=2G", "--tie", "alpha_N=alpha_D", "--bootstrap", "10",
-        "--seed", "7", "--level", "0.8", "--map", "loss=eval/c4", "--set", "params=124M",
-        "--meta", "m.csv", "--name", "{params}", "--format", "csv", "--executor", "dask:s.json",
-        "--weight", "tokens", "--prior", "alpha_N=0.3+-0.1", "--bootstrap-kind", "wild",
-        "--cluster", "config",
-    ]  # fmt: skip
+        "a.csv",
+        "b c.csv",
+        "--law",
+        "kaplan_nd",
+        "--target",
+        "val_loss",
+        "--where",
+        "tokens>1e9",
+        "--at",
+        "last:3",
+        "--objective",
+        "huber",
+        "--delta",
+        "1e-2",
+        "--space",
+        "linear",
+        "--fix",
+        "Nc=1e9",
+        "--fix",
+        "Dc=2G",
+        "--tie",
+        "alpha_N=alpha_D",
+        "--bootstrap",
+        "10",
+        "--seed",
+        "7",
+        "--level",
+        "0.8",
+        "--map",
+        "loss=eval/c4",
+        "--set",
+        "params=124M",
+        "--meta",
+        "m.csv",
+        "--name",
+        "{params}",
+        "--format",
+        "csv",
+        "--executor",
+        "dask:s.json",
+        "--weight",
+        "tokens",
+        "--prior",
+        "alpha_N=0.3+-0.1",
+        "--bootstrap-kind",
+        "wild",
+        "--cluster",
+        "config",
+    ]
     assert run(*arguments).exit_code == 0
     assert asked["read"] == (
         ["a.csv", "b c.csv"],
         {
-            "mapped": ["loss=eval/c4"], "constants": ["params=124M"], "meta": "m.csv",
-            "name": "{params}", "format": "csv",
+            "mapped": ["loss=eval/c4"],
+            "constants": ["params=124M"],
+            "meta": "m.csv",
+            "name": "{params}",
+            "format": "csv",
         },
-    )  # fmt: skip
+    )
     options = dict(asked["fit"][1])
     command = options.pop("command")
     assert command.startswith("scaling fit a.csv 'b c.csv' --law kaplan_nd ")
     assert options == {
-        "law": "kaplan_nd", "target": "val_loss", "where": "tokens>1e9", "at": "last:3",
-        "objective": Objective("huber", 1e-2, "linear"), "fix": {"Nc": 1e9, "Dc": 2e9},
-        "tie": {"alpha_N": "alpha_D"}, "bootstrap": 10, "seed": 7, "level": 0.8,
-        "executor": "dask:s.json", "weights": "tokens", "prior": {"alpha_N": "0.3+-0.1"},
-        "bootstrap_kind": "wild", "cluster": "config",
-    }  # fmt: skip
+        "law": "kaplan_nd",
+        "target": "val_loss",
+        "where": "tokens>1e9",
+        "at": "last:3",
+        "objective": Objective("huber", 1e-2, "linear"),
+        "fix": {"Nc": 1e9, "Dc": 2e9},
+        "tie": {"alpha_N": "alpha_D"},
+        "bootstrap": 10,
+        "seed": 7,
+        "level": 0.8,
+        "executor": "dask:s.json",
+        "weights": "tokens",
+        "prior": {"alpha_N": "0.3+-0.1"},
+        "bootstrap_kind": "wild",
+        "cluster": "config",
+    }
 
 
 BAD_OPTIONS = [
@@ -187,9 +252,20 @@ def test_json_is_the_fit_file_itself(asked: dict[str, Any]) -> None:
     assert record == json.loads(fit_artefact.to_json(asked["answer"].to_dict()))
     assert not Path("fit.json").exists()
     assert {
-        "schema_version", "law", "parameters", "objective", "status", "n_points", "intervals",
-        "derived", "backtest", "checks", "left_out", "data", "command",
-    } <= set(record)  # fmt: skip
+        "schema_version",
+        "law",
+        "parameters",
+        "objective",
+        "status",
+        "n_points",
+        "intervals",
+        "derived",
+        "backtest",
+        "checks",
+        "left_out",
+        "data",
+        "command",
+    } <= set(record)
     assert set(record["objective"]) == {"name", "delta", "space", "reduction", "value"}
     assert set(record["left_out"][0]) == {"run", "reason"}
     assert set(record["checks"][0]) == {"code", "level", "message"}
@@ -379,8 +455,11 @@ def test_a_terminal_gets_colour_and_the_same_words() -> None:
 @pytest.mark.parametrize(("later", "told"), [("a", True), ("b", False)])
 def test_a_run_on_both_sides_of_a_cut_is_said(later: str, *, told: bool) -> None:
     # Rows at C = 6e19 and 6e21, and one cut at 1e20 that holds the second back.
-    points = {"inputs": {"N": [1e9, 1e9], "D": [1e10, 1e12]}, "output": [3.0, 2.5],
-              "runs": ["a", later]}  # fmt: skip
+    points = {
+        "inputs": {"N": [1e9, 1e9], "D": [1e10, 1e12]},
+        "output": [3.0, 2.5],
+        "runs": ["a", later],
+    }
     cuts = [{**cli_fits.BACKTEST["cuts"][0], "held_out": [later]}]
     fit = cli_fits.fit(backtest={**cli_fits.BACKTEST, "cuts": cuts})
     fit = replace(fit, data={**fit.data, "points": points})

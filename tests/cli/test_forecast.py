@@ -107,8 +107,13 @@ def test_several_runs_make_a_table(here: Path) -> None:
     result = run("many*.csv")
     assert result.exit_code == 0
     assert result.stdout.splitlines()[0].split()[:6] == [
-        "run", "seen", "loss", "until", "forecast", "90",
-    ]  # fmt: skip
+        "run",
+        "seen",
+        "loss",
+        "until",
+        "forecast",
+        "90",
+    ]
     assert [line.split()[0] for line in result.stdout.splitlines()[1:5]] == [
         f"many{i}" for i in range(4)
     ]
@@ -147,42 +152,98 @@ def test_levels_and_methods(here: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["blind.csv"], 2, "error: nothing says where run 'blind' ends.\nhint: Say it: --until "
-         "24000 (steps) or --until '100B tokens', or --schedule TEXT.\n"),
-        (["run.csv", "-o", "x.txt"], 2, "error: cannot write x.txt: it is neither a figure nor "
-         ".json.\nhint: Use a name that ends in .png, .svg, .pdf, .json.\n"),
-        (["run.csv", "--method", "lawn"], 2, "error: there is no method 'lawn'.\nhint: Did you "
-         "mean law? Known methods: law, power, families.\n"),
+        (
+            ["blind.csv"],
+            2,
+            "error: nothing says where run 'blind' ends.\nhint: Say it: --until "
+            "24000 (steps) or --until '100B tokens', or --schedule TEXT.\n",
+        ),
+        (
+            ["run.csv", "-o", "x.txt"],
+            2,
+            "error: cannot write x.txt: it is neither a figure nor "
+            ".json.\nhint: Use a name that ends in .png, .svg, .pdf, .json.\n",
+        ),
+        (
+            ["run.csv", "--method", "lawn"],
+            2,
+            "error: there is no method 'lawn'.\nhint: Did you "
+            "mean law? Known methods: law, power, families.\n",
+        ),
         (["run.csv", "--level", "90"], 2, "error: level must lie between 0 and 1, not 90.0.\n"),
-        (["run.csv", "--until", "2000"], 3, "error: run 'run' has reached its end: step 2000 of "
-         "2000; its loss is {last}.\nhint: Say where it ends with --until if it goes on.\n"),
-        (["run.csv", "--follow", "-o", "x.json"], 2, "error: --follow writes no file.\nhint: Leave "
-         "-o out, or --follow.\n"),
-        (["run.csv", "--follow", "--every", "0"], 2, "error: --follow takes one log and a positive "
-         "--every.\n"),
-        (["run.csv", "--follow", "--patience", "0"], 2, "error: --patience must be 1 or more, not "
-         "0.\n"),
-        (["run.csv", "--against", "x.json", "-o", "x.png"], 2, "error: --against writes .json, no "
-         "figure.\nhint: Leave --against out for one.\n"),
-        (["run.csv", "--unique-tokens", "0"], 2, "error: --unique-tokens must be positive, not "
-         "0.\n"),
-        (["run.csv", "--unique-tokens", "1M"], 2, "error: --unique-tokens is given, run 'run' is "
-         "logged over steps, and the tokens of a step are not known.\nhint: Say how many tokens a "
-         "step takes: --set batch_tokens=512k.\n"),
-        (["run.csv", "--until", "100"], 3, "error: run 'run' is past its end: step 2000, and it "
-         "was to end at 100.\nhint: Give a later --until, or a schedule that goes on.\n"),
-        (["tokens.csv", "--until", "4000"], 3, "error: run 'tokens' is past its end: token 2e+06, "
-         "and it was to end at 4000.\nhint: Give a later --until, or a schedule that goes on. Its "
-         "log has no steps, so that numbers count tokens.\n"),
-        (["bits.csv", "--until", "4000"], 3, "error: run 'bits': no row has a step (or tokens) and "
-         "loss.\nhint: Columns: step, bits. Say which holds the loss: --target COLUMN.\n"),
-        (["fallen.csv"], 3, "error: run 'fallen': the learning rate at step 100 is -0.001; it "
-         "cannot be negative.\nhint: Name the column that holds it: --map lr=COLUMN.\n"),
-        (["run.csv", "--against", "no.json"], 3, "error: no.json: cannot read the forecast: No "
-         "such file or directory.\n"),
+        (
+            ["run.csv", "--until", "2000"],
+            3,
+            "error: run 'run' has reached its end: step 2000 of "
+            "2000; its loss is {last}.\nhint: Say where it ends with --until if it goes on.\n",
+        ),
+        (
+            ["run.csv", "--follow", "-o", "x.json"],
+            2,
+            "error: --follow writes no file.\nhint: Leave -o out, or --follow.\n",
+        ),
+        (
+            ["run.csv", "--follow", "--every", "0"],
+            2,
+            "error: --follow takes one log and a positive --every.\n",
+        ),
+        (
+            ["run.csv", "--follow", "--patience", "0"],
+            2,
+            "error: --patience must be 1 or more, not 0.\n",
+        ),
+        (
+            ["run.csv", "--against", "x.json", "-o", "x.png"],
+            2,
+            "error: --against writes .json, no figure.\nhint: Leave --against out for one.\n",
+        ),
+        (
+            ["run.csv", "--unique-tokens", "0"],
+            2,
+            "error: --unique-tokens must be positive, not 0.\n",
+        ),
+        (
+            ["run.csv", "--unique-tokens", "1M"],
+            2,
+            "error: --unique-tokens is given, run 'run' is "
+            "logged over steps, and the tokens of a step are not known.\nhint: Say how many "
+            "tokens a "
+            "step takes: --set batch_tokens=512k.\n",
+        ),
+        (
+            ["run.csv", "--until", "100"],
+            3,
+            "error: run 'run' is past its end: step 2000, and it "
+            "was to end at 100.\nhint: Give a later --until, or a schedule that goes on.\n",
+        ),
+        (
+            ["tokens.csv", "--until", "4000"],
+            3,
+            "error: run 'tokens' is past its end: token 2e+06, "
+            "and it was to end at 4000.\nhint: Give a later --until, or a schedule that "
+            "goes on. Its "
+            "log has no steps, so that numbers count tokens.\n",
+        ),
+        (
+            ["bits.csv", "--until", "4000"],
+            3,
+            "error: run 'bits': no row has a step (or tokens) and "
+            "loss.\nhint: Columns: step, bits. Say which holds the loss: --target COLUMN.\n",
+        ),
+        (
+            ["fallen.csv"],
+            3,
+            "error: run 'fallen': the learning rate at step 100 is -0.001; it "
+            "cannot be negative.\nhint: Name the column that holds it: --map lr=COLUMN.\n",
+        ),
+        (
+            ["run.csv", "--against", "no.json"],
+            3,
+            "error: no.json: cannot read the forecast: No such file or directory.\n",
+        ),
         (["run.csv", "--against", "run.csv"], 3, "error: run.csv: this is no JSON.\n"),
     ],
-)  # fmt: skip
+)
 def test_refusals(here: Path, arguments: list[str], code: int, message: str) -> None:
     result = run(*arguments)
     curve = losses(COSINE, STEPS // 2)[1920:2001:20]
@@ -365,8 +426,10 @@ def test_a_log_that_grows_is_compared_by_the_loss_that_was_forecast(here: Path) 
     rows = [(int(x), loss) for x, loss in zip(*_points("run.csv"), strict=True)]
 
     def write(last: int, held_out: int) -> None:
-        lines = [f"{x},{loss},{loss + 0.5 if i < held_out else ''}"
-                 for i, (x, loss) in enumerate(rows[:last])]  # fmt: skip
+        lines = [
+            f"{x},{loss},{loss + 0.5 if i < held_out else ''}"
+            for i, (x, loss) in enumerate(rows[:last])
+        ]
         Path("two.csv").write_text("\n".join(["step,loss,val_loss", *lines]) + "\n")
 
     write(len(rows) - 20, 3)
@@ -376,9 +439,18 @@ def test_a_log_that_grows_is_compared_by_the_loss_that_was_forecast(here: Path) 
     watched = run("two.csv", "--until", "4000", "--schedule", COSINE, "--against", "told.json")
     assert watched.exit_code == 0, watched.stderr
     other = run(
-        "two.csv", "--until", "4000", "--schedule", COSINE, "--against", "told.json",
-        "--target", "val_loss", "--json",
-    )  # fmt: skip
+        "two.csv",
+        "--until",
+        "4000",
+        "--schedule",
+        COSINE,
+        "--against",
+        "told.json",
+        "--target",
+        "val_loss",
+        "--json",
+    )
     assert (other.exit_code, json.loads(other.stdout)["error"]["message"]) == (
-        2, "the forecast is of loss, what is read from the log is val_loss."
-    )  # fmt: skip
+        2,
+        "the forecast is of loss, what is read from the log is val_loss.",
+    )

@@ -135,15 +135,21 @@ def test_a_table_without_learning_rates(tmp_path: Path) -> None:
         (("--params", "7B"), "say for which model and how many tokens"),
         (("--params", "7B", "--tokens", "x"), "cannot read 'x'"),
         (("--params=-7B", "--tokens", "1T"), "N (model parameters) must be positive"),
-        (("--params", "7B", "--tokens", "1T", "--seq-len", "0.5"),
-         "--seq-len must be a whole number of tokens, not '0.5'."),
-        (("--params", "7B", "--tokens", "1T", "-o", "x.json"),
-         "-o writes what a sweep gave, and no sweep was given."),
-        (("--params", "7B", "--tokens", "1T", "--fit", "li"),
-         "'li' is neither a file nor a certified recipe."),
+        (
+            ("--params", "7B", "--tokens", "1T", "--seq-len", "0.5"),
+            "--seq-len must be a whole number of tokens, not '0.5'.",
+        ),
+        (
+            ("--params", "7B", "--tokens", "1T", "-o", "x.json"),
+            "-o writes what a sweep gave, and no sweep was given.",
+        ),
+        (
+            ("--params", "7B", "--tokens", "1T", "--fit", "li"),
+            "'li' is neither a file nor a certified recipe.",
+        ),
         (("--params", "7B", "--tokens", "1T", "--level", "2"), "level must lie between 0 and 1"),
     ],
-)  # fmt: skip
+)
 def test_requests_that_are_refused(arguments: tuple[str, ...], message: str) -> None:
     result = run(*arguments)
     assert (result.exit_code, result.stdout) == (2, "")

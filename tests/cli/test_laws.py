@@ -60,16 +60,27 @@ def test_json_declares_everything(name: str) -> None:
     (law,) = found["laws"]
     declared = laws.get(name)
     assert list(law) == [
-        "name", "formula", "notes", "inputs", "output", "parameters", "derived", "convention",
-        "reference", "bibtex", "fits",
-    ]  # fmt: skip
+        "name",
+        "formula",
+        "notes",
+        "inputs",
+        "output",
+        "parameters",
+        "derived",
+        "convention",
+        "reference",
+        "bibtex",
+        "fits",
+    ]
     assert list(law["parameters"]) == list(declared.parameters())
     assert list(law["inputs"]) == list(declared.inputs())
     assert list(law["derived"]) == list(declared.derived_quantities())
     assert law["output"] == {
-        "symbol": declared.output().symbol, "column": declared.output().column,
-        "meaning": declared.output().meaning, "unit": declared.output().unit,
-    }  # fmt: skip
+        "symbol": declared.output().symbol,
+        "column": declared.output().column,
+        "meaning": declared.output().meaning,
+        "unit": declared.output().unit,
+    }
     assert law["fits"] == [f for f in certified.fit_names() if f.split("/")[0] == name]
 
 

@@ -139,8 +139,15 @@ def test_from_files_to_a_forecast(here: Path) -> None:
     assert (result.exit_code, result.stderr) == (0, "")
     blocks = [block.split()[0] for block in result.stdout.split("\n\n")]
     assert blocks == [
-        "data", "law", "forecast", "parameters", "backtest", "other", "checks", "written",
-    ]  # fmt: skip
+        "data",
+        "law",
+        "forecast",
+        "parameters",
+        "backtest",
+        "other",
+        "checks",
+        "written",
+    ]
     assert result.stdout.startswith("data      15 runs, 15 points from runs.csv\n")
     Path("held_out.csv").write_text(f"N,D,loss\n3B,120B,{loss(3e9, 1.2e11)!r}\n")
     check = json.loads(run("predict", "--points", "held_out.csv", "--json").stdout)

@@ -74,32 +74,37 @@ def test_a_row_without_a_loss_is_named_not_drawn(here: Path) -> None:
     ("arguments", "code", "message"),
     [
         (
-            ["fit.json", "--kind", "los"], 2,
+            ["fit.json", "--kind", "los"],
+            2,
             "error: there is no figure 'los'.\nhint: Did you mean loss? Known figures: "
             f"{', '.join(plots.names())}.\n",
         ),
         (
-            ["fit.json", "-o", "loss.jpeg"], 2,
+            ["fit.json", "-o", "loss.jpeg"],
+            2,
             "error: cannot write a figure as 'loss.jpeg'.\n"
             "hint: Use a name that ends in .png, .svg, .pdf.\n",
         ),
         (
-            ["fit.json", "-o", "nowhere/loss.png"], 3,
+            ["fit.json", "-o", "nowhere/loss.png"],
+            3,
             "error: nowhere/loss.png: cannot write the figure: No such file or directory.\n"
             "hint: Make the folder first, or choose another.\n",
         ),
         (
-            ["fit.json", "--measured", "bare.csv"], 3,
+            ["fit.json", "--measured", "bare.csv"],
+            3,
             "error: bare.csv: no row states a measured loss.\n"
             "hint: Give the runs a loss column, or leave --measured out.\n",
         ),
         (
-            ["chinchilla/besiroglu-2024"], 3,
+            ["chinchilla/besiroglu-2024"],
+            3,
             "error: the fit file carries no points to draw.\nhint: A published fit has none, and "
             "a fit to very many points keeps only their digest.\n",
         ),
     ],
-)  # fmt: skip
+)
 def test_what_is_refused(arguments: list[str], code: int, message: str, here: Path) -> None:
     Path("bare.csv").write_text("params,tokens\n7B,1T\n")
     result = run(*arguments)

@@ -123,8 +123,11 @@ def test_lists_and_repeats_make_a_grid(here: Path) -> None:
     result = run("--params", "1B,7B", "--tokens", "1T", "--tokens", "2T", "--json")
     inputs = [point["inputs"] for point in json.loads(result.stdout)["predictions"]]
     assert inputs == [
-        {"N": 1e9, "D": 1e12}, {"N": 1e9, "D": 2e12}, {"N": 7e9, "D": 1e12}, {"N": 7e9, "D": 2e12},
-    ]  # fmt: skip
+        {"N": 1e9, "D": 1e12},
+        {"N": 1e9, "D": 2e12},
+        {"N": 7e9, "D": 1e12},
+        {"N": 7e9, "D": 2e12},
+    ]
     assert result.stderr == "fit: ./fit.json\nN = 1e+09, 7e+09\nD = 1e+12, 2e+12\n"
 
 
@@ -372,9 +375,13 @@ def test_a_file_of_points_that_is_not_there(here: Path) -> None:
     result = run("--points", "nowhere.csv", "--json")
     assert result.exit_code == 3
     assert json.loads(result.stdout)["error"] == {
-        "code": "data", "message": "cannot read the file of points: No such file or directory.",
-        "hint": None, "file": "nowhere.csv", "row": None, "column": None,
-    }  # fmt: skip
+        "code": "data",
+        "message": "cannot read the file of points: No such file or directory.",
+        "hint": None,
+        "file": "nowhere.csv",
+        "row": None,
+        "column": None,
+    }
 
 
 # --- doubt ----------------------------------------------------------------------------------
@@ -398,8 +405,11 @@ def test_untested_intervals_say_so(tmp_path: Path) -> None:
 def test_an_interval_too_wide_to_use_says_so(tmp_path: Path) -> None:
     text = predicted(cli_fits.fit(uncertain=cli_fits.uncertainty(spread=0.5)), tmp_path)
     assert text.endswith("no useful prediction: the interval is wider than +/-10 %.")
-    (point,) = json.loads(run("--fit", str(tmp_path / "other.json"), "--params", "7B", "--tokens",
-                              "1T", "--json").stdout)["predictions"]  # fmt: skip
+    (point,) = json.loads(
+        run(
+            "--fit", str(tmp_path / "other.json"), "--params", "7B", "--tokens", "1T", "--json"
+        ).stdout
+    )["predictions"]
     assert point["half_width"] > 0.1
     assert point["useful"] is False
 
@@ -412,8 +422,11 @@ BENDING = (
 def test_a_law_that_bends_is_said_with_every_prediction(tmp_path: Path) -> None:
     checks = (Check("backtest.bias", Level.WARN, BENDING), *cli_fits.CHECKS)
     assert predicted(cli_fits.fit(checks=checks), tmp_path).endswith(f"WARN: {BENDING}")
-    record = json.loads(run("--fit", str(tmp_path / "other.json"), "--params", "7B", "--tokens",
-                            "1T", "--json").stdout)  # fmt: skip
+    record = json.loads(
+        run(
+            "--fit", str(tmp_path / "other.json"), "--params", "7B", "--tokens", "1T", "--json"
+        ).stdout
+    )
     assert record["warnings"] == [BENDING]
     assert record["drift"] == 0.002
     assert record["backtests"] == cli_fits.BACKTEST["cuts"]
@@ -445,8 +458,11 @@ def test_the_law_that_shares_the_centre_is_named(tmp_path: Path) -> None:
         "centred between chinchilla and chinchilla_gamma, fitted to the same points, which "
         "forecasts -0.50 %."
     )
-    record = json.loads(run("--fit", str(tmp_path / "other.json"), "--params", "7B", "--tokens",
-                            "1T", "--json").stdout)  # fmt: skip
+    record = json.loads(
+        run(
+            "--fit", str(tmp_path / "other.json"), "--params", "7B", "--tokens", "1T", "--json"
+        ).stdout
+    )
     (point,) = record["predictions"]
     assert point["companion"]["law"] == "chinchilla_gamma"
     assert point["companion"]["value"] == pytest.approx(0.995 * own, rel=1e-12)

@@ -46,8 +46,9 @@ def test_parameters_need_nothing_else(asked: dict[str, Any]) -> None:
     assert asked["fit"].parameters == cli_fits.TRUTH
     assert asked["of"] is None
     assert asked["options"] == {
-        "methods": ("delta", "profile", "bootstrap", "backtested"), "level": 0.9,
-    }  # fmt: skip
+        "methods": ("delta", "profile", "bootstrap", "backtested"),
+        "level": 0.9,
+    }
 
 
 def test_names_methods_and_level_arrive(asked: dict[str, Any]) -> None:
@@ -106,13 +107,25 @@ def test_the_json(asked: dict[str, Any]) -> None:
     record = json.loads(run("fit.json", "--json").stdout)
     assert (record["schema_version"], record["fit"], record["law"]) == (1, "fit.json", "chinchilla")
     assert record["intervals"][1] == {
-        "of": "E", "inputs": {}, "method": "profile", "kind": "parameter", "value": 1.8172,
-        "low": 0.0, "high": None, "level": 0.9,
-    }  # fmt: skip
+        "of": "E",
+        "inputs": {},
+        "method": "profile",
+        "kind": "parameter",
+        "value": 1.8172,
+        "low": 0.0,
+        "high": None,
+        "level": 0.9,
+    }
     assert record["profiles"] == [
-        {"of": "E", "inputs": {}, "value": [1.7, 1.8], "rise": [4.0, 0.1], "threshold": 3.5,
-         "unsure": []}
-    ]  # fmt: skip
+        {
+            "of": "E",
+            "inputs": {},
+            "value": [1.7, 1.8],
+            "rise": [4.0, 0.1],
+            "threshold": 3.5,
+            "unsure": [],
+        }
+    ]
     assert record["notes"] == ["delta: how it is done", "a reason for doubt."]
 
 

@@ -68,13 +68,27 @@ def test_json_of_a_schedule() -> None:
     assert (record["schema_version"], record["left_out"]) == (1, [])
     (item,) = record["schedules"]
     assert list(item) == [
-        "run", "text", "family", "unit", "steps", "tokens", "batch_tokens", "peak", "last", "area",
-        "phases", "identification",
-    ]  # fmt: skip
+        "run",
+        "text",
+        "family",
+        "unit",
+        "steps",
+        "tokens",
+        "batch_tokens",
+        "peak",
+        "last",
+        "area",
+        "phases",
+        "identification",
+    ]
     assert item["text"] == parse_schedule(WSD).text()
     assert item["phases"][1] == {
-        "name": "constant", "start": 2160, "end": 19200, "first": 0.0003, "last": 0.0003,
-    }  # fmt: skip
+        "name": "constant",
+        "start": 2160,
+        "end": 19200,
+        "first": 0.0003,
+        "last": 0.0003,
+    }
     assert item["identification"] is None
 
 
@@ -90,8 +104,15 @@ def test_a_log_is_identified(here: Path) -> None:
     assert (item["run"], item["text"]) == ("a", text)
     found = item["identification"]
     assert list(found) == [
-        "verdict", "misfit", "within", "rounding", "shift", "rows", "rivals", "notes",
-    ]  # fmt: skip
+        "verdict",
+        "misfit",
+        "within",
+        "rounding",
+        "shift",
+        "rows",
+        "rivals",
+        "notes",
+    ]
     assert (found["verdict"], found["within"], found["rows"]) == ("certain", 1.0, 100)
     assert found["rounding"] == pytest.approx(0.5e-6 / 0.001)
 

@@ -129,22 +129,31 @@ def test_descent_ends_at_the_projection(rng: np.random.Generator) -> None:
 
 
 REFUSED = [
-    ({"steps": 3100},
-     "3100 steps are 1.6 times the longest fitted run, of 2000. Decays after long runs take off "
-     "less than such fits say: at most 1.5 times."),
-    ({"peak": 1.1},
-     "the peak 1.1 lies above 1, the highest rate that was fitted. By these laws a higher rate "
-     "always ends lower, which is not true: fit runs with the higher peak, or keep to this one."),
-    ({"low": 0.0},
-     "the lowest rate 0 does not lie between 0.1, the lowest at which a fitted run ends, and the "
-     "peak 1. By these laws steps at ever lower rates, even at zero, go on lowering the loss, "
-     "which is not true: fit a run that ends lower."),
-    ({"warmup": 500},
-     "no fitted run has a warm-up of 500 steps. How the warm-up counts is a convention of each "
-     "law, not something that it was fitted to. Fitted: 100."),
+    (
+        {"steps": 3100},
+        "3100 steps are 1.6 times the longest fitted run, of 2000. Decays after long runs take off "
+        "less than such fits say: at most 1.5 times.",
+    ),
+    (
+        {"peak": 1.1},
+        "the peak 1.1 lies above 1, the highest rate that was fitted. By these laws a higher rate "
+        "always ends lower, which is not true: fit runs with the higher peak, or keep to this one.",
+    ),
+    (
+        {"low": 0.0},
+        "the lowest rate 0 does not lie between 0.1, the lowest at which a fitted run "
+        "ends, and the "
+        "peak 1. By these laws steps at ever lower rates, even at zero, go on lowering the loss, "
+        "which is not true: fit a run that ends lower.",
+    ),
+    (
+        {"warmup": 500},
+        "no fitted run has a warm-up of 500 steps. How the warm-up counts is a convention of each "
+        "law, not something that it was fitted to. Fitted: 100.",
+    ),
     ({"steps": 101}, "101 steps leave no run after a warm-up of 100."),
     ({"knots": -1}, "a free schedule has 2 stretches or more, not -1."),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("asked", "message"), REFUSED)
@@ -204,9 +213,12 @@ def test_the_command(ladder: tuple[CurveFit, dict[str, float]], tmp_path: File) 
     command = ["schedule", "--best", "--fit", path, "--steps", "2048"]
     result = CliRunner().invoke(app, command, prog_name="scaling")
     assert result.exit_code == 0, result.output
-    for part in ("best      wsd:peak=0.0047,warmup=10", "by each law",
-                 "held as fitted: peak 0.0047",
-                 "longer warm-ups"):  # fmt: skip
+    for part in (
+        "best      wsd:peak=0.0047,warmup=10",
+        "by each law",
+        "held as fitted: peak 0.0047",
+        "longer warm-ups",
+    ):
         assert part in result.stdout
     found = json.loads(CliRunner().invoke(app, [*command, "--json"], prog_name="scaling").stdout)
     assert found["best"] == found["families"][0]
@@ -218,11 +230,14 @@ def test_the_command(ladder: tuple[CurveFit, dict[str, float]], tmp_path: File) 
 
 WRONG = [
     (["--best"], "--best needs the length of the run. Give --steps 24000."),
-    ([], "no schedule and no log was given. Give FAMILY:option=value,..., a log, or --best --fit "
-         "FILE --steps N."),
+    (
+        [],
+        "no schedule and no log was given. Give FAMILY:option=value,..., a log, or --best --fit "
+        "FILE --steps N.",
+    ),
     (["--best", "--steps", "9", "a.csv"], "schedules and logs cannot be used with --best."),
     (["constant:peak=1,steps=9", "--peak", "1"], "--peak needs --best."),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("options", "message"), WRONG)

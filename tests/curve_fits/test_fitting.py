@@ -184,16 +184,29 @@ def test_what_is_no_curve(step: list, loss: list, message: str) -> None:
 
 REFUSED = [
     ({}, UsageError, "there are no curves to fit."),
-    ({"law": "anneal"}, UsageError,
-     "there is no curve law 'anneal'. Did you mean annealing or annealing_size? Known curve "),
-    ({"law": "annealing", "fix": {"lambda": 0.9}}, UsageError,
-     "annealing has no parameter 'lambda'. Parameters: L0, A, alpha, C, forget."),
-    ({"fix": {"C": 1.0}}, UsageError,
-     "parameters are held in one law, not in the average of several."),
-    ({"law": "annealing"}, FitError,
-     "the learning rate never falls in these runs: what a fall does is not in the data. Add a run "
-     "with a decay, or fit power_area or power_steps."),
-]  # fmt: skip
+    (
+        {"law": "anneal"},
+        UsageError,
+        "there is no curve law 'anneal'. Did you mean annealing or annealing_size? Known curve ",
+    ),
+    (
+        {"law": "annealing", "fix": {"lambda": 0.9}},
+        UsageError,
+        "annealing has no parameter 'lambda'. Parameters: L0, A, alpha, C, forget.",
+    ),
+    (
+        {"fix": {"C": 1.0}},
+        UsageError,
+        "parameters are held in one law, not in the average of several.",
+    ),
+    (
+        {"law": "annealing"},
+        FitError,
+        "the learning rate never falls in these runs: what a fall does is not in the data. "
+        "Add a run "
+        "with a decay, or fit power_area or power_steps.",
+    ),
+]
 
 
 @pytest.mark.parametrize(("options", "error", "message"), REFUSED)
@@ -238,8 +251,14 @@ def test_the_annealing_law_reaches_one_minimum_from_every_start(shared: File) ->
 
 def test_the_annealing_law_with_lambda_fixed_is_the_published_baseline(shared: File) -> None:
     """L0, A, C, alpha and the error of the fit with linear warm-up area and lambda .999."""
-    fit = fit_curves([curve(shared, name) for name in FITTED], law="annealing", warmup="area",
-                     fix={"forget": 1e-3}, prior=0, **BARE)  # fmt: skip
+    fit = fit_curves(
+        [curve(shared, name) for name in FITTED],
+        law="annealing",
+        warmup="area",
+        fix={"forget": 1e-3},
+        prior=0,
+        **BARE,
+    )
     law = fit.laws["annealing"].law
     C = law.values()["C"]
     absolute = [law.L0, law.A * fit.unit**law.alpha, C / fit.unit, law.alpha]

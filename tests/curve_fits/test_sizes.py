@@ -126,8 +126,10 @@ def test_a_size_is_asked_for_where_it_has_a_place(three: CurveFit) -> None:
     )
     single = sc.fit_curves(
         [made("annealing", n) for n in ("constant", "cosine")],
-        law="annealing", bootstrap=0, hold_out=False,
-    )  # fmt: skip
+        law="annealing",
+        bootstrap=0,
+        hold_out=False,
+    )
     with pytest.raises(UsageError) as caught:
         single.predict(text, N=1e6)
     assert str(caught.value) == (

@@ -162,8 +162,9 @@ def test_few_drops_stand_for_many_cycles(name: str) -> None:
 def test_a_functional_of_the_path_is_computed_before_drops_are_compressed() -> None:
     law = truth("forward_momentum")
     path = Path.of(parse_schedule("cosine:peak=3e-4,warmup=500,steps=8000"), [600, 7999])
-    halved = Path.of(parse_schedule("cosine:peak=3e-4,warmup=500,steps=8000"), [600, 7999],
-                     unit=1.5e-4)  # fmt: skip
+    halved = Path.of(
+        parse_schedule("cosine:peak=3e-4,warmup=500,steps=8000"), [600, 7999], unit=1.5e-4
+    )
     assert law.prepared(halved).functional == pytest.approx(law.prepared(path).functional)
     prepared = law.prepared(path)
     assert law.prepared(prepared) is prepared
@@ -204,9 +205,14 @@ def test_refused_with_the_whole_message() -> None:
 # The 25M row of arXiv:2503.12811's repository: parameters (rates as they are), and the means over
 # the six held-out curves of R2, MAE, RMSE, mean and worst relative error.
 PUBLISHED = MultiPower(
-    L0=3.04045406, A=0.52468604, alpha=0.50786857, B=363.78751622, C=2.06560812, beta=0.58279013,
+    L0=3.04045406,
+    A=0.52468604,
+    alpha=0.50786857,
+    B=363.78751622,
+    C=2.06560812,
+    beta=0.58279013,
     gamma=0.64142257,
-)  # fmt: skip
+)
 
 
 def test_published_parameters_give_the_published_metrics(shared) -> None:
@@ -217,12 +223,17 @@ def test_published_parameters_give_the_published_metrics(shared) -> None:
         off = predicted - held.loss
         relative = np.abs(off) / held.loss
         r2 = 1 - (off**2).sum() / ((held.loss - held.loss.mean()) ** 2).sum()
-        found.append([r2, np.abs(off).mean(), np.sqrt((off**2).mean()), relative.mean(),
-                      relative.max()])  # fmt: skip
+        found.append(
+            [r2, np.abs(off).mean(), np.sqrt((off**2).mean()), relative.mean(), relative.max()]
+        )
     means = np.mean(found, axis=0)
     assert [f"{means[0]:.4f}", *(f"{m:.5f}" for m in means[1:])] == [
-        "0.9988", "0.00376", "0.00465", "0.00110", "0.00409",
-    ]  # fmt: skip
+        "0.9988",
+        "0.00376",
+        "0.00465",
+        "0.00110",
+        "0.00409",
+    ]
 
 
 def test_published_law_in_linear_time_agrees_with_the_quadratic_sum() -> None:

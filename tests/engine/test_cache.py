@@ -33,8 +33,11 @@ def _started(cache: Path) -> "subprocess.Popen[str]":
     environment |= {"SCALING_CACHE": str(cache), "PYTHONPATH": f"{HERE.parent}{os.pathsep}{HERE}"}
     return subprocess.Popen(
         [sys.executable, "-c", PROGRAM],
-        env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 def _answer(process: "subprocess.Popen[str]") -> str:

@@ -61,8 +61,11 @@ def other() -> dict[str, Any]:
     }
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
-        env=environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

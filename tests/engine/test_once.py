@@ -38,11 +38,26 @@ def test_what_is_traced_three_times_is_done_once() -> None:
 def _apart(x: Any, y: Any) -> Any:
     """Return pairs that differ only in a literal, a setting, an order or a branch."""
     return [
-        x * 2.0, x * 3.0, lax.cumsum(x, reverse=True), lax.cumsum(x), x - y, y - x,
-        jnp.where(x > 1, x, y), jnp.where(x > 1, y, x), jnp.where(x > 1, 0.0, y),
-        jnp.where(x > 1, 1.0, y), jnp.logaddexp(x, y), jnp.logaddexp(y, x), x**2, x**3,
-        x.astype(int) * 2, jax.jit(jnp.sin)(x), jax.jit(jnp.cos)(x), x, x,
-    ]  # fmt: skip
+        x * 2.0,
+        x * 3.0,
+        lax.cumsum(x, reverse=True),
+        lax.cumsum(x),
+        x - y,
+        y - x,
+        jnp.where(x > 1, x, y),
+        jnp.where(x > 1, y, x),
+        jnp.where(x > 1, 0.0, y),
+        jnp.where(x > 1, 1.0, y),
+        jnp.logaddexp(x, y),
+        jnp.logaddexp(y, x),
+        x**2,
+        x**3,
+        x.astype(int) * 2,
+        jax.jit(jnp.sin)(x),
+        jax.jit(jnp.cos)(x),
+        x,
+        x,
+    ]
 
 
 @pytest.mark.parametrize("function", [_value_and_slopes, _apart], ids=lambda f: f.__name__)

@@ -69,10 +69,13 @@ def test_value_gradient_and_hessians_are_those_of_the_objective(objective: Objec
     # One call of the executable: lanes that begin far away stop before the optimum.
     begin = np.concatenate([_near_truth(1, spread, 1) for spread in (0.02, 0.1, 0.3)])
     found = solve(
-        problem, begin, weight=np.tile(weight, (3, 1)),
-        prior_mean=np.tile(mean, (3, 1)), prior_precision=np.tile(precision, (3, 1)),
+        problem,
+        begin,
+        weight=np.tile(weight, (3, 1)),
+        prior_mean=np.tile(mean, (3, 1)),
+        prior_precision=np.tile(precision, (3, 1)),
         max_iterations=4,
-    )  # fmt: skip
+    )
     corner = np.inf if objective.name == "l2" else objective.delta
     outside = []
     for lane, u in enumerate(found.u):
@@ -132,10 +135,13 @@ def test_outputs_weights_and_corners_belong_to_their_lane() -> None:
     begin = np.repeat(_near_truth(1, 0.05, 6), 2, axis=0)
     scaled = np.stack([NOISY.output, 1.5 * NOISY.output])
     both = solve(problem, begin, output=scaled, corner=np.array([1e-3, np.inf]))
-    huber, least_squares = (objective_sum(o, residuals(CHINCHILLA, u, p, "log")) for o, u, p in (
-        (Objective(), both.u[0], NOISY),
-        (Objective("l2"), both.u[1], Points(NOISY.inputs, scaled[1], NOISY.runs)),
-    ))  # fmt: skip
+    huber, least_squares = (
+        objective_sum(o, residuals(CHINCHILLA, u, p, "log"))
+        for o, u, p in (
+            (Objective(), both.u[0], NOISY),
+            (Objective("l2"), both.u[1], Points(NOISY.inputs, scaled[1], NOISY.runs)),
+        )
+    )
     np.testing.assert_allclose(both.value, [huber, least_squares], rtol=1e-12)
     l2 = solve(make_problem(NOISY, CHINCHILLA, Objective("l2")), begin[:1])
     # Scaling the outputs scales E, A and B and leaves the exponents.
@@ -174,9 +180,11 @@ def test_a_prior_on_one_parameter_of_a_law() -> None:
     problem = make_problem(points, laws.get("kaplan_n"), Objective("l2"), fix={"alpha_N": 0.1})
     x, y = np.log(points.inputs["N"]), np.log(points.output)
     found = solve(
-        problem, np.array([[30.0]]),
-        prior_mean=np.array([[29.0, 5.0]]), prior_precision=np.array([[2.0, 0.0]]),
-    )  # fmt: skip
+        problem,
+        np.array([[30.0]]),
+        prior_mean=np.array([[29.0, 5.0]]),
+        prior_precision=np.array([[2.0, 0.0]]),
+    )
     mean = (0.1 * np.sum(y + 0.1 * x) + 2.0 * 29.0) / (0.1**2 * len(y) + 2.0)
     assert found.u[0, 0] == pytest.approx(mean, rel=1e-12)
 
@@ -187,8 +195,13 @@ def test_frames_hold_and_tie() -> None:
     problem = make_problem(NOISY, CHINCHILLA, Objective())
     problem = Problem(**{**vars(problem), "frame": held})
     values = parameters(problem, np.log([[400.0], [500.0]]))
-    expected = {"E": [1.7] * 2, "A": [400, 500], "B": [400, 500], "alpha": [0.3] * 2,
-                "beta": [0.3] * 2}  # fmt: skip
+    expected = {
+        "E": [1.7] * 2,
+        "A": [400, 500],
+        "B": [400, 500],
+        "alpha": [0.3] * 2,
+        "beta": [0.3] * 2,
+    }
     assert set(values) == set(expected)
     for name, numbers in expected.items():
         np.testing.assert_allclose(values[name], numbers, rtol=1e-14)

@@ -31,8 +31,10 @@ def test_accuracies_rise_to_theirs() -> None:
     assert found.convergence == 23000.0  # (3/0.02)^2 = 22500
     percent = anticipate(X, 100 * RISING, 2.0, rising=True, limit=100.0)
     assert (percent.working, percent.prediction, percent.convergence) == (
-        found.working, found.prediction, found.convergence,
-    )  # fmt: skip
+        found.working,
+        found.prediction,
+        found.convergence,
+    )
 
 
 def test_an_asymptote_that_cannot_be_is_not_believed() -> None:

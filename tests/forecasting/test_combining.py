@@ -29,8 +29,10 @@ def test_bayes_weights_by_hand() -> None:
     assert weight[1] / weight[0] == pytest.approx(1 / (32 * np.sqrt(10)))
     assert bayes_weights(np.array([1.0, np.inf]), np.array([2, 2]), 10.0).tolist() == [1.0, 0.0]
     assert bayes_weights(np.array([0.0, 1.0, 0.0]), np.array([2, 2, 2]), 9.0).tolist() == [
-        0.5, 0.0, 0.5,
-    ]  # fmt: skip
+        0.5,
+        0.0,
+        0.5,
+    ]
 
 
 def test_stacked_weights_are_the_constrained_minimum() -> None:
@@ -45,9 +47,13 @@ def test_stacked_weights_are_the_constrained_minimum() -> None:
         return error + 0.3 * typical * 5 * float(np.sum((w - 0.2) ** 2))
 
     found = minimize(
-        objective, np.full(5, 0.2), method="SLSQP", bounds=[(0, 1)] * 5,
-        constraints={"type": "eq", "fun": lambda w: w.sum() - 1}, options={"ftol": 1e-14},
-    )  # fmt: skip
+        objective,
+        np.full(5, 0.2),
+        method="SLSQP",
+        bounds=[(0, 1)] * 5,
+        constraints={"type": "eq", "fun": lambda w: w.sum() - 1},
+        options={"ftol": 1e-14},
+    )
     ours = stacked_weights(predicted, actual, weight, ridge=0.3)
     assert ours == pytest.approx(found.x, abs=1e-4)
     assert ours.sum() == pytest.approx(1.0)

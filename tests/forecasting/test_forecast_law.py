@@ -86,9 +86,16 @@ def test_spread_is_that_of_draws_from_the_posterior() -> None:
 
 @pytest.mark.parametrize(
     ("text", "seen", "within"),
-    [(COSINE, 2000, 6e-3), (COSINE, 3000, 2e-3), (COSINE, 3600, 5e-4), (CONSTANT, 1000, 2e-3),
-     (CONSTANT, 2000, 3e-4), (WSD, 2000, 9e-3), (WSD, 3600, 25e-4)],
-)  # fmt: skip
+    [
+        (COSINE, 2000, 6e-3),
+        (COSINE, 3000, 2e-3),
+        (COSINE, 3600, 5e-4),
+        (CONSTANT, 1000, 2e-3),
+        (CONSTANT, 2000, 3e-4),
+        (WSD, 2000, 9e-3),
+        (WSD, 3600, 25e-4),
+    ],
+)
 def test_a_curve_of_the_law_is_forecast(text: str, seen: int, within: float) -> None:
     running, ends = job(text, seen=seen)
     found = alone(running, plan(text))

@@ -76,11 +76,14 @@ def test_a_schedule_over_tokens_is_that_over_steps() -> None:
 
 @pytest.mark.parametrize(
     ("text", "place", "said"),
-    [("24000", 24000.0, "until step 24000"), ("24k", 24000.0, "until step 24000"),
-     ("24M tokens", 24000.0, "until 2.4e+07 tokens = step 24000"),
-     ("1.5T", 1.5e9, "until 1.5e+12 tokens = step 1.5e+09"),
-     ("2B steps", 2e9, "until step 2e+09")],
-)  # fmt: skip
+    [
+        ("24000", 24000.0, "until step 24000"),
+        ("24k", 24000.0, "until step 24000"),
+        ("24M tokens", 24000.0, "until 2.4e+07 tokens = step 24000"),
+        ("1.5T", 1.5e9, "until 1.5e+12 tokens = step 1.5e+09"),
+        ("2B steps", 2e9, "until step 2e+09"),
+    ],
+)
 def test_where_a_run_ends_is_read(text: str, place: float, said: str) -> None:
     assert read_until(text, job()[0]) == (place, said)
 
@@ -131,8 +134,10 @@ def test_a_logged_cosine_is_identified() -> None:
     running, ends = job(COSINE, seen=2000, known=False, logged=True)
     found = of(running)
     assert (found.until, found.schedule.source, found.schedule.verdict) == (
-        4000.0, "logged", "certain",
-    )  # fmt: skip
+        4000.0,
+        "logged",
+        "certain",
+    )
     assert found.schedule.text == parse_schedule(COSINE).text()
     assert found.value == pytest.approx(ends, rel=6e-3)
 
@@ -342,8 +347,9 @@ def test_other_methods_see_no_rate() -> None:
     assert families.value == pytest.approx(ends, rel=0.01)
     direct = sc.extrapolate(running.x, running.loss, STEPS)
     assert (families.value, families.interval) == (
-        pytest.approx(direct.value), pytest.approx(direct.interval),
-    )  # fmt: skip
+        pytest.approx(direct.value),
+        pytest.approx(direct.interval),
+    )
     assert power.schedule.source == families.schedule.source == "none"
     with pytest.raises(UsageError) as caught:
         of(running, method="magic")
@@ -412,9 +418,12 @@ def test_forecasts_load_neither_jax_nor_scipy() -> None:
         "print(sorted(heavy & {m.split('.')[0] for m in sys.modules}))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True,
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
         cwd=Path(__file__).resolve().parents[2],
-    )  # fmt: skip
+    )
     assert done.stdout == "[]\n"
 
 
@@ -441,9 +450,14 @@ def test_the_ladder_ends_within_its_intervals(root: Path, share: float) -> None:
 
 @pytest.mark.parametrize(
     ("name", "most"),
-    [("constant_24000", 2e-3), ("cosine_24000", 7e-3), ("cosine_72000", 7e-3),
-     ("wsd_20000_24000", 8e-3), ("wsdld_20000_24000", 8e-3)],
-)  # fmt: skip
+    [
+        ("constant_24000", 2e-3),
+        ("cosine_24000", 7e-3),
+        ("cosine_72000", 7e-3),
+        ("wsd_20000_24000", 8e-3),
+        ("wsdld_20000_24000", 8e-3),
+    ],
+)
 def test_published_curves_at_half_of_the_run(shared: Path, name: str, most: float) -> None:
     """Measured curves of Luo et al. (arXiv:2503.12811), whose schedules are known."""
     whole = curve(shared, name)

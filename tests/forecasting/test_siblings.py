@@ -81,10 +81,17 @@ def test_who_can_be_used_and_why_not() -> None:
     running = replace(job(COSINE)[0], params=1e8)
     unfinished = Sibling(replace(job(COSINE, seen=3000, run="half")[0], params=2e8), plan(COSINE))
     kin = family(
-        running, plan(COSINE),
-        [sibling(COSINE, "run"), unfinished, sibling(WSD, "wsd", 1e8), sibling(WSD, "big", 3e8),
-         sibling(COSINE, "far", 1e10), sibling(COSINE, "near", 2e8)],
-    )  # fmt: skip
+        running,
+        plan(COSINE),
+        [
+            sibling(COSINE, "run"),
+            unfinished,
+            sibling(WSD, "wsd", 1e8),
+            sibling(WSD, "big", 3e8),
+            sibling(COSINE, "far", 1e10),
+            sibling(COSINE, "near", 2e8),
+        ],
+    )
     assert kin.how == "transfer"
     assert [s.job.run for s in kin.members] == ["near", "far"]
     assert {left.run: left.reason for left in kin.left_out} == {

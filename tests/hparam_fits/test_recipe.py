@@ -59,8 +59,9 @@ def test_the_released_runs_say_something_else(shared: Path) -> None:
     design = np.column_stack([np.ones(129), log["params"], log["tokens"]])
     stored = recipe_catalogue.resolve_recipe("li-2025-released").fits()
     for symbol, column, printed in (
-        ("lr", "lr", (-0.766, 0.197)), ("B_tokens", "batch_tokens", (-0.266, 0.623)),
-    ):  # fmt: skip
+        ("lr", "lr", (-0.766, 0.197)),
+        ("B_tokens", "batch_tokens", (-0.266, 0.623)),
+    ):
         oracle = np.linalg.lstsq(design, log[column], rcond=None)[0]
         found = stored[symbol].parameters
         close([math.log(found["c"]), found["alpha"], found["beta"]], oracle, 1e-9)
@@ -176,8 +177,11 @@ def test_the_authors_rule_is_least_squares_of_near_best_runs() -> None:
         for d in sweeps.TOKENS:
             rows = (points.inputs["N"] == n) & (points.inputs["D"] == d)
             keep |= rows & (points.output <= 1.0025 * points.output[rows].min())
-    design = np.log(np.column_stack([np.full(keep.sum(), math.e), points.inputs["N"][keep],
-                                     points.inputs["D"][keep]]))  # fmt: skip
+    design = np.log(
+        np.column_stack(
+            [np.full(keep.sum(), math.e), points.inputs["N"][keep], points.inputs["D"][keep]]
+        )
+    )
     oracle = np.linalg.lstsq(design, np.log(points.inputs["lr"][keep]), rcond=None)[0]
     assert found.points == keep.sum()
     first = found.parameters[0]

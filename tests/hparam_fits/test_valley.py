@@ -48,13 +48,19 @@ LEVELS = np.log([1e-3, 2e-3, 4e-3])[:, None]
     ("axes", "log_loss", "reason"),
     [
         (LEVELS[:2], [1, 0], "too few points: 2 values of lr, 3 are needed"),
-        (LEVELS, [0, 1, 2], "edge: its best lr, 0.001, is the smallest tried; "
-         "the optimum may lie beyond"),
-        (LEVELS, [2, 1, 0], "edge: its best lr, 0.004, is the largest tried; "
-         "the optimum may lie beyond"),
+        (
+            LEVELS,
+            [0, 1, 2],
+            "edge: its best lr, 0.001, is the smallest tried; the optimum may lie beyond",
+        ),
+        (
+            LEVELS,
+            [2, 1, 0],
+            "edge: its best lr, 0.004, is the largest tried; the optimum may lie beyond",
+        ),
         (np.repeat(LEVELS, 2, axis=1), [1, 0, 1], "too few points: 3 runs, 8 are needed"),
     ],
-)  # fmt: skip
+)
 def test_a_cell_that_does_not_enclose_its_optimum_says_why(
     axes: np.ndarray, log_loss: list[float], reason: str
 ) -> None:

@@ -84,13 +84,18 @@ def test_runs_without_a_meta_row_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ("size,role\n1e6,fit\n", "{}: no column names the runs. Add a run_id column that holds the "
-         "run ids or file stems (a). Columns found: size, role."),
-        ("run_id,params\na,1\na,2\n", "{}, row 3, column 'run_id': run 'a' stands twice, first in "
-         "row 2."),
+        (
+            "size,role\n1e6,fit\n",
+            "{}: no column names the runs. Add a run_id column that holds the "
+            "run ids or file stems (a). Columns found: size, role.",
+        ),
+        (
+            "run_id,params\na,1\na,2\n",
+            "{}, row 3, column 'run_id': run 'a' stands twice, first in row 2.",
+        ),
         ("run_id,params\n,1\n", "{}, row 2, column 'run_id': the name of the run is missing."),
     ],
-)  # fmt: skip
+)
 def test_meta_that_cannot_be_used(tmp_path: Path, table: str, message: str) -> None:
     file, meta = write(tmp_path, "a.csv", CURVE), write(tmp_path, "m.csv", table)
     with pytest.raises(DataError) as error:
@@ -141,13 +146,22 @@ def test_a_rounded_number_in_a_name_yields_to_the_exact_one(tmp_path: Path) -> N
 
 
 CONTRADICTIONS = {
-    "meta and column": ("run_id,params\nf,1e8\n", None, "{meta} says params = 100000000, {file} "
-                        "says 124439808."),
-    "name and column": (None, "{params}", "the file name says params = 9000000, {file} says "
-                        "124439808."),
-    "meta and name": ("run_id,params\n9M,1e8\n", "{params}", "{meta} says params = 100000000, the "
-                      "file name says 9000000."),
-}  # fmt: skip
+    "meta and column": (
+        "run_id,params\nf,1e8\n",
+        None,
+        "{meta} says params = 100000000, {file} says 124439808.",
+    ),
+    "name and column": (
+        None,
+        "{params}",
+        "the file name says params = 9000000, {file} says 124439808.",
+    ),
+    "meta and name": (
+        "run_id,params\n9M,1e8\n",
+        "{params}",
+        "{meta} says params = 100000000, the file name says 9000000.",
+    ),
+}
 
 
 @pytest.mark.parametrize("case", CONTRADICTIONS)
@@ -183,14 +197,19 @@ def test_a_table_of_runs_takes_totals_from_meta(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"params": "8x7B"}, "cannot read '8x7B' as model parameters (N). Write 7B, 7e9, 124M, 1T, "
-         "2**20 or 1.5e24; a mixture such as 8x7B needs one number (say which count: total or "
-         "active)."),
+        (
+            {"params": "8x7B"},
+            "cannot read '8x7B' as model parameters (N). Write 7B, 7e9, 124M, 1T, "
+            "2**20 or 1.5e24; a mixture such as 8x7B needs one number (say which count: total or "
+            "active).",
+        ),
         ({"params": "-1"}, "params must be positive, not -1."),
-        ({"params_convention": "all"}, "--set params_convention=all: must be one of total, "
-         "non_embedding, active."),
+        (
+            {"params_convention": "all"},
+            "--set params_convention=all: must be one of total, non_embedding, active.",
+        ),
     ],
-)  # fmt: skip
+)
 def test_set_that_cannot_be_used(tmp_path: Path, given: dict[str, str], message: str) -> None:
     with pytest.raises(UsageError) as error:
         ingest.read(write(tmp_path, "f.csv", CURVE), set=given)

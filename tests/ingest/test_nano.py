@@ -56,19 +56,33 @@ def _rows(text: str | bytes, folder: Path) -> list[dict[str, Any]]:
 
 def test_nanogpt(tmp_path: Path) -> None:
     assert _rows(NANOGPT, tmp_path) == [
-        {"step": 0, "mean_train_loss": 10.9876, "val_loss": 10.9877, "train_loss": 10.9881,
-         "iter_seconds": pytest.approx(43.00012)},
+        {
+            "step": 0,
+            "mean_train_loss": 10.9876,
+            "val_loss": 10.9877,
+            "train_loss": 10.9881,
+            "iter_seconds": pytest.approx(43.00012),
+        },
         {"step": 10, "train_loss": 9.5432, "iter_seconds": pytest.approx(0.25012)},
-        {"step": 20, "mean_train_loss": 7.9876, "val_loss": 7.99, "train_loss": 8.0432,
-         "iter_seconds": pytest.approx(0.251)},
-    ]  # fmt: skip
+        {
+            "step": 20,
+            "mean_train_loss": 7.9876,
+            "val_loss": 7.99,
+            "train_loss": 8.0432,
+            "iter_seconds": pytest.approx(0.251),
+        },
+    ]
 
 
 def test_llm_c(tmp_path: Path) -> None:
     rows = _rows(LLM_C, tmp_path)
     assert rows[0] == {
-        "step": 0, "val_loss": 11.0092, "train_loss": 11.0091, "lr": 1e-6, "grad_norm": 15.37
-    }  # fmt: skip
+        "step": 0,
+        "val_loss": 11.0092,
+        "train_loss": 11.0091,
+        "lr": 1e-6,
+        "grad_norm": 15.37,
+    }
     assert rows[1] == {"step": 1, "train_loss": 10.814, "lr": 2e-6, "grad_norm": 12.01}
     assert np.isnan(rows[2].pop("train_loss"))
     assert rows[2] == {"step": 2, "accuracy": 0.2987, "lr": 3e-6, "grad_norm": np.inf}

@@ -157,9 +157,17 @@ def test_robust_fits_reach_what_many_starts_of_scipy_reach(name: str) -> None:
         start = np.clip(np.array(list(TRUTHS[name].values())) * factor, low, high)
         start = np.maximum(start, 1e-3)
         found = least_squares(
-            residuals, start, bounds=(low, high), loss="huber", f_scale=CORNER, x_scale="jac",
-            ftol=1e-14, xtol=1e-14, gtol=1e-12, max_nfev=2000,
-        )  # fmt: skip
+            residuals,
+            start,
+            bounds=(low, high),
+            loss="huber",
+            f_scale=CORNER,
+            x_scale="jac",
+            ftol=1e-14,
+            xtol=1e-14,
+            gtol=1e-12,
+            max_nfev=2000,
+        )
         best = min(best, float(found.cost))
     assert fits.value[0] <= best * (1 + 1e-6)
 

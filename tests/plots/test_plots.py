@@ -317,8 +317,10 @@ def test_where_the_data_end_is_said_inside_the_axes(longest: float) -> None:
 def test_labels_of_many_cuts_do_not_touch(fit: Fit) -> None:
     # The reach and counts of the seven cuts of 240 runs, the widest labels there are.
     factors, tests = (6.52, 17.5, 39.7, 102.0, 242.0, 628.0), (14, 38, 61, 99, 139, 180)
-    cuts = [{**CUTS[0], "factor": f, "n_test": n, "n_train": 240 - n, "coverage": 0.995}
-            for f, n in zip(factors, tests, strict=True)]  # fmt: skip
+    cuts = [
+        {**CUTS[0], "factor": f, "n_test": n, "n_train": 240 - n, "coverage": 0.995}
+        for f, n in zip(factors, tests, strict=True)
+    ]
     table = plots.get("backtest").table(replace(fit, backtest={"axis": "C", "cuts": cuts}))
     figure = plots.figure("backtest", table)
     boxes = [label.get_window_extent() for label in figure.axes[0].get_xticklabels()]

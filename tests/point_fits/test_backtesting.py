@@ -161,11 +161,17 @@ def test_parts_that_no_fit_can_be_made_of_are_named() -> None:
     found = backtesting.backtest(points, law="kaplan_n", cuts="rolling")
     assert [(c.n_train, c.n_test) for c in found.cuts] == [(12, 1)]
     assert [(s.train_max, s.reason) for s in found.skipped] == [
-        (1e7, "1 distinct configurations cannot determine the 2 free parameters of kaplan_n; at "
-              "least 3 are needed"),
-        (1e8, "2 distinct configurations cannot determine the 2 free parameters of kaplan_n; at "
-              "least 3 are needed"),
-    ]  # fmt: skip
+        (
+            1e7,
+            "1 distinct configurations cannot determine the 2 free parameters of kaplan_n; at "
+            "least 3 are needed",
+        ),
+        (
+            1e8,
+            "2 distinct configurations cannot determine the 2 free parameters of kaplan_n; at "
+            "least 3 are needed",
+        ),
+    ]
 
 
 @pytest.mark.parametrize(

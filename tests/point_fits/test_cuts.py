@@ -150,16 +150,18 @@ def test_values_of_an_axis() -> None:
     ("law", "on", "message"),
     [
         (
-            "chinchilla", "flops",
+            "chinchilla",
+            "flops",
             "cannot hold runs back along 'flops'. --on takes compute, params, tokens.",
         ),
         (
-            "kaplan_n", "tokens",
+            "kaplan_n",
+            "tokens",
             "law kaplan_n has no tokens to hold runs back along; it takes N. "
             "--on takes compute or params here.",
         ),
     ],
-)  # fmt: skip
+)
 def test_axes_that_are_not_there(law: str, on: str, message: str) -> None:
     with pytest.raises(UsageError) as caught:
         axis_symbol(laws.get(law), on)

@@ -18,16 +18,33 @@ from scaling_cli.vocabulary.outcomes import LeftOut, Level, Status
 
 NOISE = 0.003
 CONTRACT = {
-    "law", "parameters", "objective", "status", "n_points", "intervals", "derived", "backtest",
-    "checks", "left_out", "data", "command", "schema_version",
-}  # fmt: skip
+    "law",
+    "parameters",
+    "objective",
+    "status",
+    "n_points",
+    "intervals",
+    "derived",
+    "backtest",
+    "checks",
+    "left_out",
+    "data",
+    "command",
+    "schema_version",
+}
 
 
 def _points() -> Points:
     """Fifteen runs of five sizes at three token ratios; 0.3 % noise on a known Chinchilla law."""
     noisy = table("chinchilla", noise=NOISE, seed=41)
-    return Points(noisy.inputs, noisy.output, noisy.runs, {"N": "total"},
-                  [LeftOut("run99", "no loss")], ["last row"])  # fmt: skip
+    return Points(
+        noisy.inputs,
+        noisy.output,
+        noisy.runs,
+        {"N": "total"},
+        [LeftOut("run99", "no loss")],
+        ["last row"],
+    )
 
 
 @pytest.fixture(scope="module")
@@ -87,8 +104,9 @@ def test_the_data_record_repeats_the_fit(fitted: Fit) -> None:
     assert fitted.data["conventions"] == {"N": "total"}
     assert fitted.data["ranges"] == points.ranges()
     kept = fitted.data["points"]
-    again = Points({s: np.array(v) for s, v in kept["inputs"].items()}, np.array(kept["output"]),
-                   kept["runs"])  # fmt: skip
+    again = Points(
+        {s: np.array(v) for s, v in kept["inputs"].items()}, np.array(kept["output"]), kept["runs"]
+    )
     optimum = refit_objective(again, "chinchilla", seed=7)
     assert optimum.value == fitted.value
     assert optimum.law == fitted.law
@@ -97,8 +115,10 @@ def test_the_data_record_repeats_the_fit(fitted: Fit) -> None:
 def test_derived_optima_are_on_the_budget(fitted: Fit) -> None:
     C = 6 * 2e9 * 1.6e11
     for index, factor in enumerate((1, 10, 100)):
-        N, D, L = (fitted.derived[name][index] for name in
-                   ("optimal_params", "optimal_tokens", "optimal_loss"))  # fmt: skip
+        N, D, L = (
+            fitted.derived[name][index]
+            for name in ("optimal_params", "optimal_tokens", "optimal_loss")
+        )
         assert N["C"] == pytest.approx(factor * C)
         assert 6 * N["N"] * D["D"] == pytest.approx(factor * C, rel=1e-12)
         sizes = N["N"] * np.geomspace(0.5, 2, 4001)
@@ -144,8 +164,12 @@ def test_tied_and_held_parameters() -> None:
     tied = fit(_points(), bootstrap=20, tie={"beta": "alpha"}, fix={"E": 1.75})
     assert tied.parameters["alpha"] == tied.parameters["beta"]
     assert tied.parameters["E"] == 1.75
-    assert tied.intervals["E"] == {"level": 0.9, "low": 1.75, "high": 1.75,
-                                    "method": "bootstrap by run, 20 resamples of 15"}  # fmt: skip
+    assert tied.intervals["E"] == {
+        "level": 0.9,
+        "low": 1.75,
+        "high": 1.75,
+        "method": "bootstrap by run, 20 resamples of 15",
+    }
     assert tied.selection["fix"] == {"E": 1.75}
     assert tied.selection["tie"] == {"beta": "alpha"}
 
@@ -176,17 +200,25 @@ def test_points_that_cannot_be_fitted() -> None:
         ({"bootstrap": 2.5}, "bootstrap must be a whole number, not 2.5."),
         ({"seed": -1}, "seed must not be negative, got -1."),
         ({"seed": None}, "seed must be a whole number, not None."),
-        ({"target": "loss_c4"}, "target, where and at select from runs; these points are already "
-         "selected."),
-        ({"where": "params > 1e8"}, "target, where and at select from runs; these points are "
-         "already selected."),
-        ({"at": "all"}, "target, where and at select from runs; these points are already "
-         "selected."),
-        ({"law": "chincila"}, "there is no law 'chincila'. Did you mean chinchilla or "
-         "chinchilla_gamma? Known laws: "
-         + ", ".join(laws.names()) + "."),
+        (
+            {"target": "loss_c4"},
+            "target, where and at select from runs; these points are already selected.",
+        ),
+        (
+            {"where": "params > 1e8"},
+            "target, where and at select from runs; these points are already selected.",
+        ),
+        (
+            {"at": "all"},
+            "target, where and at select from runs; these points are already selected.",
+        ),
+        (
+            {"law": "chincila"},
+            "there is no law 'chincila'. Did you mean chinchilla or "
+            "chinchilla_gamma? Known laws: " + ", ".join(laws.names()) + ".",
+        ),
     ],
-)  # fmt: skip
+)
 def test_requests_that_make_no_sense(options: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError) as caught:
         fit(_points(), **options)
@@ -206,9 +238,10 @@ def test_laws_without_compute_have_no_derived_optimum() -> None:
 
 def test_a_backtest_says_when_there_is_none() -> None:
     assert backtest_dict([], "C", 0.03) == {
-        "axis": "C", "cuts": [],
+        "axis": "C",
+        "cuts": [],
         "note": "no backtest is possible with these points: intervals are UNTESTED",
-    }  # fmt: skip
+    }
 
 
 def test_the_design_is_what_the_tests_say() -> None:

@@ -99,8 +99,11 @@ def test_the_bootstrap_is_the_fits_own(line: Fit, compared: Comparison) -> None:
 def test_parameters_by_default(line: Fit) -> None:
     found = intervals(line, methods=["delta", "profile", "backtested"])
     assert [(i.of, i.method) for i in found.intervals] == [
-        ("Nc", "delta"), ("Nc", "profile"), ("alpha_N", "delta"), ("alpha_N", "profile"),
-    ]  # fmt: skip
+        ("Nc", "delta"),
+        ("Nc", "profile"),
+        ("alpha_N", "delta"),
+        ("alpha_N", "profile"),
+    ]
     half = T * math.sqrt(VARIANCE * BREAD[1, 1])
     (curve,) = [p for p in found.profiles if p.of == "alpha_N"]
     assert (curve.low, curve.high) == pytest.approx(
@@ -129,8 +132,9 @@ def test_derived_quantities_have_no_profile() -> None:
     made = scaling_cli.fit(points, bootstrap=100)
     found = intervals(made, "optimal_params", methods=["delta", "profile", "bootstrap"], C=1e22)
     assert [(i.method, i.kind) for i in found.intervals] == [
-        ("delta", "derived"), ("bootstrap", "derived"),
-    ]  # fmt: skip
+        ("delta", "derived"),
+        ("bootstrap", "derived"),
+    ]
     value = float(made.law.derive("optimal_params", C=1e22))
     for one in found.intervals:
         assert one.value == value
@@ -146,8 +150,9 @@ def test_several_points(line: Fit) -> None:
 
 def _posterior(r_hat: float) -> Posterior:
     draws = {"Nc": np.full(400, 1e13), "alpha_N": np.linspace(0.07, 0.08, 400)}
-    return Posterior(draws, np.full(400, 1e-9), math.inf, {"Nc": 1.0, "sigma": r_hat},
-                     {"Nc": 300.0}, 0, 4, 100)  # fmt: skip
+    return Posterior(
+        draws, np.full(400, 1e-9), math.inf, {"Nc": 1.0, "sigma": r_hat}, {"Nc": 300.0}, 0, 4, 100
+    )
 
 
 def test_draws_of_the_posterior(line: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,11 +197,14 @@ def test_a_lower_objective_is_said(line: Fit, monkeypatch: pytest.MonkeyPatch) -
     [
         ("gamma", {}, "law kaplan_n has no 'gamma'. It has Nc, alpha_N, loss"),
         ("loss", {}, "law kaplan_n takes N: missing N."),
-        ("alpha_N", {"methods": ["guess"]},
-         "there is no method 'guess'. Methods: delta, profile, bootstrap, nuts, backtested."),
+        (
+            "alpha_N",
+            {"methods": ["guess"]},
+            "there is no method 'guess'. Methods: delta, profile, bootstrap, nuts, backtested.",
+        ),
         ("alpha_N", {"level": 1.0}, "level must lie between 0 and 1, not 1.0."),
     ],
-)  # fmt: skip
+)
 def test_what_is_refused(line: Fit, of: str, options: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError) as caught:
         intervals(line, of, **options)

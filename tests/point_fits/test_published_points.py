@@ -114,14 +114,19 @@ def test_variable_projection_fixture(shared: Path, epoch: Points) -> None:
 
 @pytest.mark.parametrize(
     ("dataset", "published", "miss"),
-    [("c4_original", (1.50826, 189.516, -0.242472), 4.30),
-     ("rw_original", (1.73446, 246.207, -0.254395), 1.62)],
-)  # fmt: skip
+    [
+        ("c4_original", (1.50826, 189.516, -0.242472), 4.30),
+        ("rw_original", (1.73446, 246.207, -0.254395), 1.62),
+    ],
+)
 def test_overtraining_from_five_points(
     shared: Path, dataset: str, published: tuple[float, float, float], miss: float
 ) -> None:
-    records = [r for r in rows(shared / "data/gadre_overtraining/finals.csv")
-               if r["train_dataset"] == dataset]  # fmt: skip
+    records = [
+        r
+        for r in rows(shared / "data/gadre_overtraining/finals.csv")
+        if r["train_dataset"] == dataset
+    ]
     at = {(int(r["params"]), float(r["token_multiplier"])): r for r in records}
     training = [at[size, 20.0] for size in GADRE_SIZES] + [at[GADRE_SIZES[0], 320.0]]
     law = _fit(measured(training, "loss_c4_val"), "overtraining", LINEAR).law
@@ -148,8 +153,11 @@ def test_ladder_of_sixteen(shared: Path, loss: str, objective: float, half_digit
 
 def test_marin_comma_predicts_its_larger_budgets(shared: Path) -> None:
     # All 85 points, those flagged as outliers included; without them it is 1.47 %.
-    records = [r for r in rows(shared / "data/isoflop_collection/isoflops.csv")
-               if r["experiment"] == "marin_202603__comma__llama_2"]  # fmt: skip
+    records = [
+        r
+        for r in rows(shared / "data/isoflop_collection/isoflops.csv")
+        if r["experiment"] == "marin_202603__comma__llama_2"
+    ]
     points = measured(records)
     small = np.array([float(r["flops_budget"]) < 1e20 for r in records])
     law = _fit(points.take(small), "chinchilla").law

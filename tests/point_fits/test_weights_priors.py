@@ -105,8 +105,9 @@ def test_weights_and_priors_against_an_independent_solver(objective: Objective) 
 
     def total(u: np.ndarray) -> tuple[float, np.ndarray]:
         r = residuals(CHINCHILLA, u, points, objective.space)
-        data = sum(w * objective_sum(objective, np.array([x]))
-                   for w, x in zip(WEIGHTS, r, strict=True))  # fmt: skip
+        data = sum(
+            w * objective_sum(objective, np.array([x])) for w, x in zip(WEIGHTS, r, strict=True)
+        )
         away = [(u[3] - math.log(0.3)) / (0.02 / 0.3), (u[0] - math.log(1.9)) / (0.05 / 1.9)]
         psi = WEIGHTS * np.clip(r, -corner, corner)
         slope = jacobian(CHINCHILLA, u, points, objective.space).T @ psi
@@ -117,10 +118,15 @@ def test_weights_and_priors_against_an_independent_solver(objective: Objective) 
 
     truth = {"E": 1.8, "A": 480.0, "B": 2100.0, "alpha": 0.35, "beta": 0.37}
     ends = [
-        scipy.optimize.minimize(total, free(CHINCHILLA, truth) + shift, jac=True, method="BFGS",
-                                options={"gtol": 1e-10, "maxiter": 2000})
+        scipy.optimize.minimize(
+            total,
+            free(CHINCHILLA, truth) + shift,
+            jac=True,
+            method="BFGS",
+            options={"gtol": 1e-10, "maxiter": 2000},
+        )
         for shift in (0.0, 0.05, -0.05)
-    ]  # fmt: skip
+    ]
     assert min(end.fun for end in ends) == pytest.approx(1.0, abs=1e-8)
 
 
@@ -148,9 +154,13 @@ def test_a_prior_weighs_the_same_under_every_objective() -> None:
     """With normal noise, squares and a Huber corner beyond all residuals agree; LAD is near."""
     found = {
         name: refit_objective(LINE, "kaplan_n", objective, prior=PRIOR).law.values()["alpha_N"]
-        for name, objective in (("l2", SQUARES), ("wide", Objective(delta=1.0)),
-                                ("huber", Objective(delta=1e-5)), ("lad", Objective("lad")))
-    }  # fmt: skip
+        for name, objective in (
+            ("l2", SQUARES),
+            ("wide", Objective(delta=1.0)),
+            ("huber", Objective(delta=1e-5)),
+            ("lad", Objective("lad")),
+        )
+    }
     data = _slope(np.ones(15))[0]
     assert found["wide"] == pytest.approx(found["l2"], rel=1e-9)
     assert found["lad"] == pytest.approx(found["huber"], rel=1e-3)
@@ -173,8 +183,15 @@ def test_draws_of_weighted_points_are_weighted_regression() -> None:
 
 
 def test_a_weighted_fit_repeats_itself() -> None:
-    made = fit(LINE, law="kaplan_n", weights=WEIGHTS.tolist(), prior=PRIOR, bootstrap=40,
-               bootstrap_kind="wild", cluster="config")  # fmt: skip
+    made = fit(
+        LINE,
+        law="kaplan_n",
+        weights=WEIGHTS.tolist(),
+        prior=PRIOR,
+        bootstrap=40,
+        bootstrap_kind="wild",
+        cluster="config",
+    )
     stored = Fit.from_dict(made.to_dict())
     points = embedded(stored.data["points"], {})
     np.testing.assert_array_equal(points.weights(), WEIGHTS)
@@ -209,15 +226,20 @@ def test_a_backtest_takes_weights_and_priors() -> None:
 @pytest.mark.parametrize(
     ("weights", "message"),
     [
-        ("precision", "these points have no column 'precision': they are already selected. Give "
-         "one number per point."),
+        (
+            "precision",
+            "these points have no column 'precision': they are already selected. Give "
+            "one number per point.",
+        ),
         ([1.0, 2.0], "15 points need as many weights, not (2,)."),
         ([-1.0, *[1.0] * 14], "the weight of run run00 is -1; it must be a number, not negative."),
-        ([*[1.0] * 14, math.nan],
-         "the weight of run run14 is nan; it must be a number, not negative."),
+        (
+            [*[1.0] * 14, math.nan],
+            "the weight of run run14 is nan; it must be a number, not negative.",
+        ),
         ([0.0] * 15, "all weights are zero: nothing is left to fit."),
     ],
-)  # fmt: skip
+)
 def test_weights_that_are_refused(weights: ArrayLike, message: str) -> None:
     with pytest.raises(UsageError) as caught:
         weighted(LINE, weights)  # what is wrong is the point of this test
@@ -233,20 +255,31 @@ HOW = (
 @pytest.mark.parametrize(
     ("prior", "message"),
     [
-        ({"gamma": "1+-1"}, "law chinchilla has no parameter 'gamma'. Its parameters: E, A, B, "
-         "alpha, beta."),
-        ({"beta": "1+-1"}, "beta is held by --fix or --tie, so a prior on it says nothing. Put the "
-         "prior on the parameter that is searched, or leave one of them out."),
+        (
+            {"gamma": "1+-1"},
+            "law chinchilla has no parameter 'gamma'. Its parameters: E, A, B, alpha, beta.",
+        ),
+        (
+            {"beta": "1+-1"},
+            "beta is held by --fix or --tie, so a prior on it says nothing. Put the "
+            "prior on the parameter that is searched, or leave one of them out.",
+        ),
         ({"alpha": "0.35"}, f"cannot read '0.35' as a prior on alpha. {HOW}"),
         ({"alpha": "0.35+-"}, f"cannot read '0.35+-' as a prior on alpha. {HOW}"),
-        ({"alpha": "0.35+-0"}, "the prior on alpha needs a positive center and sd, not 0.35 and 0. "
-         + HOW),
-        ({"E": (-1.0, 0.1)}, "the prior on E needs a positive center and sd, not -1 and 0.1. "
-         + HOW),
-        ({"E": Prior(0.6, 0.3, of_output=True)},
-         f"the prior on E must be given as (center, sd). {HOW}"),
+        (
+            {"alpha": "0.35+-0"},
+            "the prior on alpha needs a positive center and sd, not 0.35 and 0. " + HOW,
+        ),
+        (
+            {"E": (-1.0, 0.1)},
+            "the prior on E needs a positive center and sd, not -1 and 0.1. " + HOW,
+        ),
+        (
+            {"E": Prior(0.6, 0.3, of_output=True)},
+            f"the prior on E must be given as (center, sd). {HOW}",
+        ),
     ],
-)  # fmt: skip
+)
 def test_priors_that_are_refused(prior: dict[str, priors.Given], message: str) -> None:
     points = table("chinchilla")
     with pytest.raises(UsageError) as caught:

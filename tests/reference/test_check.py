@@ -39,12 +39,16 @@ def good() -> Fit:
     points = {"inputs": {"x": X.tolist()}, "output": POINTS.output.tolist(), "runs": POINTS.runs}
     size = float(found.law.derive("value_for_loss", L=2.0))
     return Fit(
-        law=found.law, status=found.status, objective=Objective(), value=found.value, n_points=9,
+        law=found.law,
+        status=found.status,
+        objective=Objective(),
+        value=found.value,
+        n_points=9,
         data={"sha256": POINTS.sha256(), "points": points},
         origin={"kind": "computed", "anchors": anchors},
         derived={"value_for_loss": [{"L": 2.0, "x": size}]},
         selection={"bootstrap": 0, "seed": 0, "level": 0.9},
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture

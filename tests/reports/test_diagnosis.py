@@ -13,9 +13,13 @@ from scaling_cli.reports._style import Style
 
 def choice(name: str, shift: float, factor: float | None) -> dict[str, Any]:
     return {
-        "name": name, "kind": "objective", "removed": [], "headline_shift": shift,
-        "exponents": {"alpha": 0.34, "beta": 0.4}, "optimum_factor": factor,
-    }  # fmt: skip
+        "name": name,
+        "kind": "objective",
+        "removed": [],
+        "headline_shift": shift,
+        "exponents": {"alpha": 0.34, "beta": 0.4},
+        "optimum_factor": factor,
+    }
 
 
 CHOICES = [
@@ -26,16 +30,30 @@ CHOICES = [
     choice("N counted active", -0.01, None),
 ]
 PROFILE = {
-    "parameter": "E", "best": 1.8, "interval": [1.7, 1.9], "values": [1.65, 1.7, 1.8, 1.9, 1.95],
-    "objective_rise": [0.3, 0.12, 0.0, 0.1, 0.2], "prediction": [1.9, 1.95, 2.0, 2.05, 2.1],
+    "parameter": "E",
+    "best": 1.8,
+    "interval": [1.7, 1.9],
+    "values": [1.65, 1.7, 1.8, 1.9, 1.95],
+    "objective_rise": [0.3, 0.12, 0.0, 0.1, 0.2],
+    "prediction": [1.9, 1.95, 2.0, 2.05, 2.1],
     "optimum_factor": None,
-}  # fmt: skip
+}
 RIVALS = [
-    {"law": "kaplan_nd", "headline_shift": -0.05, "held_out_error": 0.021,
-     "own_held_out_error": 0.012, "cuts": [{"mare": 3, "own": 2}, {"mare": 1, "own": 2}]},
-    {"law": "overtraining", "headline_shift": 0.003, "held_out_error": None,
-     "own_held_out_error": None, "cuts": []},
-]  # fmt: skip
+    {
+        "law": "kaplan_nd",
+        "headline_shift": -0.05,
+        "held_out_error": 0.021,
+        "own_held_out_error": 0.012,
+        "cuts": [{"mare": 3, "own": 2}, {"mare": 1, "own": 2}],
+    },
+    {
+        "law": "overtraining",
+        "headline_shift": 0.003,
+        "held_out_error": None,
+        "own_held_out_error": None,
+        "cuts": [],
+    },
+]
 
 
 def left_out(shift: float, *runs: str) -> dict[str, Any]:
@@ -43,19 +61,30 @@ def left_out(shift: float, *runs: str) -> dict[str, Any]:
 
 
 INFLUENCE = {
-    "runs": [left_out(0.001, "run01"), left_out(0.0001, "run02"), left_out(0.004, "run03"),
-             left_out(-0.005, "run07")],
-    "groups": [left_out(0.002, "run01", "run07"),
-               left_out(-0.01, "run03", "run01", "run04", "run05", "run06", "run07")],
+    "runs": [
+        left_out(0.001, "run01"),
+        left_out(0.0001, "run02"),
+        left_out(0.004, "run03"),
+        left_out(-0.005, "run07"),
+    ],
+    "groups": [
+        left_out(0.002, "run01", "run07"),
+        left_out(-0.01, "run03", "run01", "run04", "run05", "run06", "run07"),
+    ],
     "of": 80,
-}  # fmt: skip
+}
 
 
 def slices(law: float | None) -> dict[str, Any]:
     one = {
-        "C": 1e23, "N": 3.2e10, "level": 0.9, "interval": [2e10, 5.1e10], "law": law,
-        "law_interval": None if law is None else [4.8e10, 7e10], "hull": [2e10, 7e10],
-    }  # fmt: skip
+        "C": 1e23,
+        "N": 3.2e10,
+        "level": 0.9,
+        "interval": [2e10, 5.1e10],
+        "law": law,
+        "law_interval": None if law is None else [4.8e10, 7e10],
+        "hull": [2e10, 7e10],
+    }
     budgets = [{"optimum": 1e9}, {"optimum": 2e9}, {"optimum": 3e9}, {"optimum": None}]
     return {"budgets": budgets, "allocations": [one, one, one]}
 
@@ -89,9 +118,12 @@ def asked(**diagnostics: Any) -> Fit:
 
 def test_the_whole_text() -> None:
     fit = asked(
-        sensitivity=CHOICES, influence=INFLUENCE, profile=PROFILE, rivals=RIVALS,
+        sensitivity=CHOICES,
+        influence=INFLUENCE,
+        profile=PROFILE,
+        rivals=RIVALS,
         isoflop=slices(5e10),
-    )  # fmt: skip
+    )
     assert diagnosis_report.text(fit, Style()) == WHOLE
     report = fit_report.report(fit, style=Style())
     assert report.index("backtest (larger") < report.index(WHOLE) < report.index("checks    ")

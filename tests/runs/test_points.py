@@ -36,8 +36,10 @@ def test_take_keeps_everything_else(rows: np.ndarray) -> None:
     assert some.compute.tolist() == [1.2e18, 6e19]
     assert some.counts["active"].tolist() == [5e7, 8e8]
     assert (some.conventions, some.left_out, some.notes) == (
-        POINTS.conventions, POINTS.left_out, POINTS.notes,
-    )  # fmt: skip
+        POINTS.conventions,
+        POINTS.left_out,
+        POINTS.notes,
+    )
 
 
 def test_take_may_repeat_and_reorder() -> None:

@@ -209,22 +209,39 @@ def test_compute_that_agrees_is_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("tokens", "params", "message"),
     [
-        (2, 1e8, "flops contradict 6ND: the median of flops / (6 params tokens) is 1e+09 (params "
-         "100M to 300M, tokens 2 to 6, flops 1.2e+18 to 1.08e+19). tokens look as if given in "
-         "billions: --set tokens_scale=1e+09 multiplies the column."),
-        (2e9, 100, "flops contradict 6ND: the median of flops / (6 params tokens) is 1e+06 (params "
-         "100 to 300, tokens 2B to 6B, flops 1.2e+18 to 1.08e+19). params look as if given in "
-         "millions: --set params_scale=1e+06 multiplies the column."),
-        (2, 0.1, "flops contradict 6ND: the median of flops / (6 params tokens) is 1e+18 (params "
-         "0.1 to 0.3, tokens 2 to 6, flops 1.2e+18 to 1.08e+19). params and tokens look as if "
-         "given in billions: --set params_scale=1e+09 --set tokens_scale=1e+09 multiplies the "
-         "columns."),
-        (1e10, 1e8, "flops contradict 6ND: the median of flops / (6 params tokens) is 0.2 (params "
-         "100M to 300M, tokens 10B to 30B, flops 1.2e+18 to 1.08e+19). Check which columns were "
-         "read as params, tokens and flops (--map), whether params of a mixture count active ones "
-         "only, or give flops a factor: --set flops_scale=5."),
+        (
+            2,
+            1e8,
+            "flops contradict 6ND: the median of flops / (6 params tokens) is 1e+09 (params "
+            "100M to 300M, tokens 2 to 6, flops 1.2e+18 to 1.08e+19). tokens look as if given in "
+            "billions: --set tokens_scale=1e+09 multiplies the column.",
+        ),
+        (
+            2e9,
+            100,
+            "flops contradict 6ND: the median of flops / (6 params tokens) is 1e+06 (params "
+            "100 to 300, tokens 2B to 6B, flops 1.2e+18 to 1.08e+19). params look as if given in "
+            "millions: --set params_scale=1e+06 multiplies the column.",
+        ),
+        (
+            2,
+            0.1,
+            "flops contradict 6ND: the median of flops / (6 params tokens) is 1e+18 (params "
+            "0.1 to 0.3, tokens 2 to 6, flops 1.2e+18 to 1.08e+19). params and tokens look as if "
+            "given in billions: --set params_scale=1e+09 --set tokens_scale=1e+09 multiplies the "
+            "columns.",
+        ),
+        (
+            1e10,
+            1e8,
+            "flops contradict 6ND: the median of flops / (6 params tokens) is 0.2 (params "
+            "100M to 300M, tokens 10B to 30B, flops 1.2e+18 to 1.08e+19). Check which columns were "
+            "read as params, tokens and flops (--map), whether params of a mixture count "
+            "active ones "
+            "only, or give flops a factor: --set flops_scale=5.",
+        ),
     ],
-)  # fmt: skip
+)
 def test_compute_that_contradicts_6nd_is_refused(
     tmp_path: Path, tokens: float, params: float, message: str
 ) -> None:
@@ -354,22 +371,40 @@ def test_a_target_below_zero(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("law", "table", "message"),
     [
-        ("chinchilla", "run_id,tokens,loss\na,2e7,3\n", "law chinchilla needs params (N, model "
-         "parameters); no run has it. Give it with --set params=124M, --meta runs.csv, --name "
-         "'{params}_{tokens}' or --map params=COLUMN. Columns found: run_id, tokens, loss."),
-        ("chinchilla", "run_id,params,loss\na,2e7,3\n", "law chinchilla needs tokens (D, training "
-         "tokens); no run has it. Give it with --set batch_tokens=512k (tokens are then step x "
-         "batch_tokens), --meta runs.csv or --map tokens=COLUMN. Columns found: run_id, loss, "
-         "params."),
-        ("power_law", "run_id,flops,loss\na,2e7,3\n", "law power_law needs x (x, the one variable "
-         "of a one-variable law); no run has it. Say which column it is: --map x=flops (or tokens, "
-         "params, step). Columns found: run_id, flops, loss."),
-        ("average_parameters", "run_id,params,tokens,loss\na,1,2e7,3\n", "law average_parameters "
-         "needs average_params (N_avg, parameter count averaged over training tokens); no run has "
-         "it. For dense runs it is the parameter count: --map average_params=params. Columns "
-         "found: run_id, tokens, loss, params."),
+        (
+            "chinchilla",
+            "run_id,tokens,loss\na,2e7,3\n",
+            "law chinchilla needs params (N, model "
+            "parameters); no run has it. Give it with --set params=124M, --meta runs.csv, --name "
+            "'{params}_{tokens}' or --map params=COLUMN. Columns found: run_id, tokens, loss.",
+        ),
+        (
+            "chinchilla",
+            "run_id,params,loss\na,2e7,3\n",
+            "law chinchilla needs tokens (D, training "
+            "tokens); no run has it. Give it with --set batch_tokens=512k (tokens are then step x "
+            "batch_tokens), --meta runs.csv or --map tokens=COLUMN. Columns found: run_id, loss, "
+            "params.",
+        ),
+        (
+            "power_law",
+            "run_id,flops,loss\na,2e7,3\n",
+            "law power_law needs x (x, the one variable "
+            "of a one-variable law); no run has it. Say which column it is: --map x=flops "
+            "(or tokens, "
+            "params, step). Columns found: run_id, flops, loss.",
+        ),
+        (
+            "average_parameters",
+            "run_id,params,tokens,loss\na,1,2e7,3\n",
+            "law average_parameters "
+            "needs average_params (N_avg, parameter count averaged over training tokens); "
+            "no run has "
+            "it. For dense runs it is the parameter count: --map average_params=params. Columns "
+            "found: run_id, tokens, loss, params.",
+        ),
     ],
-)  # fmt: skip
+)
 def test_an_input_that_no_run_has(tmp_path: Path, law: str, table: str, message: str) -> None:
     file = write(tmp_path, "t.csv", table)
     with pytest.raises(DataError) as error:
@@ -392,15 +427,24 @@ def test_a_column_of_weights(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("cell", "message"),
     [
-        ("", "the weight of run b is missing; it must be a number, not negative. Mend the cell; "
-         "0 leaves a point out."),
-        ("-2", "the weight of run b is -2; it must be a number, not negative. Mend the cell; "
-         "0 leaves a point out."),
-        ("inf", "the weight of run b is inf; it must be a number, not negative. Mend the cell; "
-         "0 leaves a point out."),
+        (
+            "",
+            "the weight of run b is missing; it must be a number, not negative. Mend the cell; "
+            "0 leaves a point out.",
+        ),
+        (
+            "-2",
+            "the weight of run b is -2; it must be a number, not negative. Mend the cell; "
+            "0 leaves a point out.",
+        ),
+        (
+            "inf",
+            "the weight of run b is inf; it must be a number, not negative. Mend the cell; "
+            "0 leaves a point out.",
+        ),
         ("high", "'high' is not a number. Mend the cell; 0 leaves a point out."),
     ],
-)  # fmt: skip
+)
 def test_weights_that_are_none(tmp_path: Path, cell: str, message: str) -> None:
     path = write(tmp_path, "runs.csv", WEIGHED.replace("2.9,0", f"2.9,{cell}"))
     with pytest.raises(DataError) as caught:

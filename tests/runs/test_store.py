@@ -299,8 +299,9 @@ def test_units_are_in_the_files(logs: Path, tmp_path: Path) -> None:
     assert runs.schema.field("params").metadata[b"unit"] == b"parameters"
     assert runs.num_rows == 24
     sources = pq.read_table(path / "sources.parquet")
-    assert sources["rows_read"].to_pylist() == [4 if "run20" in f else 3 if "table" in f else 9
-                                                for f in sources["file"].to_pylist()]  # fmt: skip
+    assert sources["rows_read"].to_pylist() == [
+        4 if "run20" in f else 3 if "table" in f else 9 for f in sources["file"].to_pylist()
+    ]
 
 
 def test_segments_are_sorted_by_run_and_step(logs: Path, tmp_path: Path) -> None:
@@ -354,14 +355,16 @@ FOREIGN = {
     "a thesis": {"thesis.tex": b"text"},
     "a lock": {".lock": b"", "tables/results.parquet": b"PAR1", "tmp/deep/draft": b"x"},
     "names like ours": {
-        ".lock": b"", "runs.parquet": b"mine", "tables/runs-0123456789abcdef.parquet": b"mine",
+        ".lock": b"",
+        "runs.parquet": b"mine",
+        "tables/runs-0123456789abcdef.parquet": b"mine",
     },
     "a lock of another tool": {".lock": b"pid 17"},
     "work in tmp": {".lock": b"", "tmp/draft": b"x", "tmp/17-manifest.json": b"{}"},
     "another manifest": {"manifest.json": b'{"kind": "web app"}', ".lock": b""},
     "a manifest that is a list": {"manifest.json": b"[1]"},
     "a log": {"log.csv": CURVE.encode()},
-}  # fmt: skip
+}
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -424,9 +427,12 @@ def test_files_of_others_in_a_store_are_left_alone(tmp_path: Path) -> None:
     path, log = tmp_path / "store", tmp_path / "log.csv"
     store.append(path, ingest.read(write(tmp_path, "log.csv", CURVE)))
     others = {
-        "tables/results.parquet": b"a", "tmp/draft": b"b", "tmp/17-notes.txt": b"c",
-        "points/bucket=00/seg-mine.parquet": b"d", "points/bucket=00/notes.txt": b"e",
-    }  # fmt: skip
+        "tables/results.parquet": b"a",
+        "tmp/draft": b"b",
+        "tmp/17-notes.txt": b"c",
+        "points/bucket=00/seg-mine.parquet": b"d",
+        "points/bucket=00/notes.txt": b"e",
+    }
     for name, content in others.items():
         write(path, name, content)
     left = write(path, "tmp/17-seg-0123456789abcdef.parquet", b"half")
@@ -435,8 +441,12 @@ def test_files_of_others_in_a_store_are_left_alone(tmp_path: Path) -> None:
     assert others.items() <= files(path).items()
     assert not Path(left).exists()
     assert set(files(path)) == {
-        *others, *contents(path), ".lock", "runs.parquet", "sources.parquet"
-    }  # fmt: skip
+        *others,
+        *contents(path),
+        ".lock",
+        "runs.parquet",
+        "sources.parquet",
+    }
 
 
 def test_the_signature_is_what_version_0_1_0_wrote(tmp_path: Path) -> None:

@@ -73,27 +73,42 @@ NAMES = "Columns: params, tokens, role, eval/c4, outlier. Text stands in quotes.
 @pytest.mark.parametrize(
     ("expression", "message"),
     [
-        ("parms < 1", f"--where 'parms < 1': there is no column 'parms'. Did you mean params? "
-         f"{NAMES}"),
-        ("eval/c4 < 3", f"--where 'eval/c4 < 3': there is no column 'eval'. Did you mean "
-         f"`eval/c4`? {NAMES}"),
+        (
+            "parms < 1",
+            f"--where 'parms < 1': there is no column 'parms'. Did you mean params? {NAMES}",
+        ),
+        (
+            "eval/c4 < 3",
+            f"--where 'eval/c4 < 3': there is no column 'eval'. Did you mean `eval/c4`? {NAMES}",
+        ),
         ("role == fit", f"--where 'role == fit': there is no column 'fit'. {NAMES}"),
         ("role = 'fit'", "cannot read --where \"role = 'fit'\". Write == to compare."),
         ("params <", f"cannot read --where 'params <'. {EXAMPLE}"),
         ("params + 1", f"--where 'params + 1' is not a condition. {EXAMPLE}"),
-        ("params and tokens", "--where 'params and tokens': 'params' is not a condition. "
-         f"{EXAMPLE}"),
+        (
+            "params and tokens",
+            f"--where 'params and tokens': 'params' is not a condition. {EXAMPLE}",
+        ),
         ("role < 3", f"--where 'role < 3' compares text with numbers. {EXAMPLE}"),
-        ("role in 'fit'", "--where \"role in 'fit'\": 'in' needs a list. Such as 'schedule in "
-         "[\"cosine\", \"wsd\"]'."),
-        ("abs(params) > 1", "--where 'abs(params) > 1' may hold comparisons, and, or, not, in and "
-         f"arithmetic, not 'abs(params)'. {EXAMPLE}"),
-        ("role.upper == 'FIT'", "--where \"role.upper == 'FIT'\" may hold comparisons, and, or, "
-         f"not, in and arithmetic, not 'role.upper'. {EXAMPLE}"),
+        (
+            "role in 'fit'",
+            "--where \"role in 'fit'\": 'in' needs a list. Such as 'schedule in "
+            '["cosine", "wsd"]\'.',
+        ),
+        (
+            "abs(params) > 1",
+            "--where 'abs(params) > 1' may hold comparisons, and, or, not, in and "
+            f"arithmetic, not 'abs(params)'. {EXAMPLE}",
+        ),
+        (
+            "role.upper == 'FIT'",
+            "--where \"role.upper == 'FIT'\" may hold comparisons, and, or, "
+            f"not, in and arithmetic, not 'role.upper'. {EXAMPLE}",
+        ),
         ("params is 1", "--where 'params is 1': 'is' is not known; write ==."),
         ("params % 2 == 1", "--where 'params % 2 == 1': 'params % 2' is not known."),
     ],
-)  # fmt: skip
+)
 def test_refusals(expression: str, message: str) -> None:
     with pytest.raises(UsageError) as error:
         where(expression)

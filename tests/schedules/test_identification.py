@@ -127,10 +127,14 @@ def test_digits_that_were_logged() -> None:
 
 
 LADDER = [
-    "ladder-26k-1.05M", "schedule-68k-2.1M-linear", "schedule-68k-2.1M-wsd10",
-    "schedule-68k-2.1M-wsd40", "schedule-68k-2.1M-wsd20sqrt", "schedule-68k-2.1M-cosine2x",
+    "ladder-26k-1.05M",
+    "schedule-68k-2.1M-linear",
+    "schedule-68k-2.1M-wsd10",
+    "schedule-68k-2.1M-wsd40",
+    "schedule-68k-2.1M-wsd20sqrt",
+    "schedule-68k-2.1M-cosine2x",
     "schedule-68k-2.1M-constant",
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("run", LADDER)

@@ -110,8 +110,9 @@ def test_published_schedules() -> None:
     step = np.arange(200)
     ours = parse_schedule("cosine:peak=6e-4,warmup=20,first=1,min=6e-5,steps=200").lr(step)
     way = (step - 20) / (200 - 20)
-    llm_c = np.where(step < 20, 6e-4 * (step + 1) / 20,
-                     6e-5 + 0.5 * (1 + np.cos(np.pi * way)) * (6e-4 - 6e-5))  # fmt: skip
+    llm_c = np.where(
+        step < 20, 6e-4 * (step + 1) / 20, 6e-5 + 0.5 * (1 + np.cos(np.pi * way)) * (6e-4 - 6e-5)
+    )
     assert ours == pytest.approx(llm_c, rel=1e-13)
     nano = parse_schedule("cosine:peak=6e-4,warmup=20,init=6e-4/21,min=6e-5,steps=200")
     nano_gpt = np.where(step < 20, 6e-4 * (step + 1) / 21, llm_c)
@@ -289,14 +290,17 @@ def test_a_table_is_a_schedule(tmp_path: Path) -> None:
 
 
 BAD_TABLES = [
-    ("step,loss\n1,2\n", "{}, row 1: a table of a learning rate needs the columns step (or "
-                         "tokens) and lr. Found: step, loss."),
+    (
+        "step,loss\n1,2\n",
+        "{}, row 1: a table of a learning rate needs the columns step (or "
+        "tokens) and lr. Found: step, loss.",
+    ),
     ("step,lr\n0,1\n1,high\n", "{}, row 3, column 'lr': 'high' is not a number."),
     ("step,lr\n0,1\n", "{}: 1 row(s) do not make a schedule."),
     ("step,lr\n5,1\n4,1\n", "{}: knots: places must increase, from 0 on."),
     ("step,lr\n0,1\n1,-1\n", "{}: knots: the rate at 1 must be zero or positive, not -1."),
     (None, "{}: cannot read the schedule: No such file or directory."),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("text", "message"), BAD_TABLES)

@@ -171,8 +171,11 @@ def _real(data: Path, name: str, law: type[Law]) -> Points:
     """Return a published set of runs under the input names of a law."""
     records, columns = {
         "gadre": lambda: (
-            [r for r in rows(data / "gadre_overtraining/finals.csv")
-             if r["train_dataset"] == "c4_original"],
+            [
+                r
+                for r in rows(data / "gadre_overtraining/finals.csv")
+                if r["train_dataset"] == "c4_original"
+            ],
             ("params", "tokens", "loss_c4_val"),
         ),
         "single_epoch": lambda: (
@@ -188,19 +191,26 @@ def _real(data: Path, name: str, law: type[Law]) -> Points:
             ("params_total", "step", "loss_c4"),
         ),
         "porian": lambda: (
-            [r for r in rows(data / "porian_isoflop/isoflop.csv")
-             if r["experiment"] == "rw_base_short_chinchilla_standard_val"],
+            [
+                r
+                for r in rows(data / "porian_isoflop/isoflop.csv")
+                if r["experiment"] == "rw_base_short_chinchilla_standard_val"
+            ],
             ("params", "tokens", "loss"),
         ),
         "marin": lambda: (
-            [r for r in rows(data / "isoflop_collection/isoflops.csv")
-             if r["experiment"] == "marin_202603__comma__llama_2"],
+            [
+                r
+                for r in rows(data / "isoflop_collection/isoflops.csv")
+                if r["experiment"] == "marin_202603__comma__llama_2"
+            ],
             ("params", "tokens", "loss"),
         ),
         "xlstm": lambda: (
-            rows(data / "xlstm_isoflop/finals.csv"), ("params", "tokens", "val_loss"),
+            rows(data / "xlstm_isoflop/finals.csv"),
+            ("params", "tokens", "val_loss"),
         ),
-    }[name]()  # fmt: skip
+    }[name]()
     N, D, L = (np.array([float(r[c]) for r in records]) for c in columns)
     renamed = {"N": N, "D": D, "x": N, "N_avg": N}
     return Points({s: renamed[s] for s in law.inputs()}, L, [f"row{i}" for i in range(len(L))])

@@ -55,9 +55,12 @@ def _scipy_best(points: Points, law: type[Law], objective: Objective, centre: np
     for spread in np.repeat([0.0, 0.1, 0.3, 0.6], 3):
         start = centre + np.clip(spread * generator.standard_normal(len(centre)), -0.9, 0.9)
         fit = scipy.optimize.least_squares(
-            lambda u: residuals(law, u, points, objective.space), start,
-            bounds=(centre - reach, centre + reach), **options, **huber,
-        )  # fmt: skip
+            lambda u: residuals(law, u, points, objective.space),
+            start,
+            bounds=(centre - reach, centre + reach),
+            **options,
+            **huber,
+        )
         found.append(objective_sum(objective, residuals(law, fit.x, points, objective.space)))
     return min(found)
 
@@ -87,9 +90,11 @@ def test_least_absolute_deviations_is_the_linear_programme(seed: int) -> None:
     X = np.stack([np.ones(15), -x], axis=1)
     bounds = np.block([[X, -np.eye(15)], [-X, -np.eye(15)]])
     exact = scipy.optimize.linprog(
-        np.r_[0, 0, np.ones(15)], A_ub=bounds, b_ub=np.r_[y, -y],
+        np.r_[0, 0, np.ones(15)],
+        A_ub=bounds,
+        b_ub=np.r_[y, -y],
         bounds=[(None, None)] * 2 + [(0, None)] * 15,
-    )  # fmt: skip
+    )
     optimum = _fit(points, "kaplan_n", ABSOLUTE)
     assert exact.fun * (1 - 1e-9) <= optimum.value <= exact.fun * (1 + 1e-6)
 
@@ -138,9 +143,14 @@ def test_a_held_floor_is_a_constant() -> None:
         return np.log(1.4 + np.exp(v[0]) * x ** -np.exp(v[1])) - np.log(y)
 
     exact = scipy.optimize.least_squares(
-        residual, [np.log(60.0), np.log(0.2)], jac="3-point", x_scale="jac",
-        xtol=1e-15, ftol=1e-15, gtol=1e-15,
-    )  # fmt: skip
+        residual,
+        [np.log(60.0), np.log(0.2)],
+        jac="3-point",
+        x_scale="jac",
+        xtol=1e-15,
+        ftol=1e-15,
+        gtol=1e-15,
+    )
     assert held.law.values()["E"] == 1.4
     assert held.value == pytest.approx(exact.cost, rel=1e-10)
     assert held.law.values()["alpha"] == pytest.approx(np.exp(exact.x[1]), rel=1e-6)
@@ -160,8 +170,13 @@ def test_a_floor_that_the_data_deny_is_at_its_bound() -> None:
     points = table("kaplan_n", noise=0.01, seed=7)
     moved = Points({"x": points.inputs["N"]}, points.output, points.runs)
     # A curve that bends downwards in log-log: any positive floor fits worse than none.
-    bent = Points(moved.inputs, points.output * moved.inputs["x"] ** -0.03
-                  * np.exp(-0.01 * np.log(moved.inputs["x"] / 2e8) ** 2), moved.runs)  # fmt: skip
+    bent = Points(
+        moved.inputs,
+        points.output
+        * moved.inputs["x"] ** -0.03
+        * np.exp(-0.01 * np.log(moved.inputs["x"] / 2e8) ** 2),
+        moved.runs,
+    )
     optimum = _fit(bent, "power_law", SQUARES)
     assert optimum.status is Status.AT_BOUND
     assert optimum.at_bound == ("E",)
@@ -208,8 +223,11 @@ def test_repeated_runs_are_one_configuration() -> None:
 
 def test_collinear_inputs_are_refused() -> None:
     size = np.geomspace(1e7, 1e10, 12)
-    points = Points({"N": size, "D": 20 * size}, truth("chinchilla")(N=size, D=20 * size),
-                    [str(i) for i in range(12)])  # fmt: skip
+    points = Points(
+        {"N": size, "D": 20 * size},
+        truth("chinchilla")(N=size, D=20 * size),
+        [str(i) for i in range(12)],
+    )
     with pytest.raises(FitError) as caught:
         refuse(points, make_problem(points, laws.get("chinchilla"), HUBER))
     assert str(caught.value) == (
@@ -262,21 +280,31 @@ def test_collinearity_is_one_minus_r_squared() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"fix": {"gamma": 1.0}},
-         "law chinchilla has no parameter 'gamma'. Its parameters: E, A, B, alpha, beta."),
-        ({"tie": {"beta": "gama"}},
-         "law chinchilla has no parameter 'gama'. Its parameters: E, A, B, alpha, beta."),
+        (
+            {"fix": {"gamma": 1.0}},
+            "law chinchilla has no parameter 'gamma'. Its parameters: E, A, B, alpha, beta.",
+        ),
+        (
+            {"tie": {"beta": "gama"}},
+            "law chinchilla has no parameter 'gama'. Its parameters: E, A, B, alpha, beta.",
+        ),
         ({"tie": {"beta": "beta"}}, "cannot tie beta to beta: tie or fix each only once."),
-        ({"tie": {"beta": "alpha", "alpha": "beta"}},
-         "cannot tie beta to alpha: tie or fix each only once."),
-        ({"tie": {"beta": "alpha"}, "fix": {"beta": 0.3}},
-         "cannot tie beta to alpha: tie or fix each only once."),
+        (
+            {"tie": {"beta": "alpha", "alpha": "beta"}},
+            "cannot tie beta to alpha: tie or fix each only once.",
+        ),
+        (
+            {"tie": {"beta": "alpha"}, "fix": {"beta": 0.3}},
+            "cannot tie beta to alpha: tie or fix each only once.",
+        ),
         ({"fix": {"E": -1.0}}, "cannot hold E at -1: it must be finite and not negative."),
         ({"fix": {"E": float("nan")}}, "cannot hold E at nan: it must be finite and not negative."),
-        ({"fix": TRUTHS["chinchilla"]},
-         "every parameter of chinchilla is held; there is nothing to fit."),
+        (
+            {"fix": TRUTHS["chinchilla"]},
+            "every parameter of chinchilla is held; there is nothing to fit.",
+        ),
     ],
-)  # fmt: skip
+)
 def test_requests_that_cannot_be_fitted(options: dict, message: str) -> None:
     with pytest.raises(UsageError) as caught:
         make_problem(table("chinchilla"), laws.get("chinchilla"), HUBER, **options)
@@ -321,9 +349,15 @@ def test_sensitivity_is_the_derivative() -> None:
     N, D = points.inputs["N"], points.inputs["D"]
     L = E + A * N**-alpha + B * D**-beta
     by_hand = np.stack(
-        [E / L, A * N**-alpha / L, B * D**-beta / L, -alpha * np.log(N) * A * N**-alpha / L,
-         -beta * np.log(D) * B * D**-beta / L], axis=1,
-    )  # fmt: skip
+        [
+            E / L,
+            A * N**-alpha / L,
+            B * D**-beta / L,
+            -alpha * np.log(N) * A * N**-alpha / L,
+            -beta * np.log(D) * B * D**-beta / L,
+        ],
+        axis=1,
+    )
     np.testing.assert_allclose(exact, by_hand, rtol=1e-11)
     np.testing.assert_allclose(sensitivity(problem, u, problem.inputs), by_hand, atol=1e-9)
 
@@ -332,8 +366,12 @@ def test_predictions_and_objective_in_numpy() -> None:
     points = table("chinchilla", noise=0.02, seed=1)
     for objective in (HUBER, SQUARES, ABSOLUTE, Objective("huber", 0.02, "linear")):
         problem = make_problem(points, laws.get("chinchilla"), objective)
-        r = residuals(laws.get("chinchilla"), free(laws.get("chinchilla"), TRUTHS["chinchilla"]),
-                      points, objective.space)  # fmt: skip
+        r = residuals(
+            laws.get("chinchilla"),
+            free(laws.get("chinchilla"), TRUTHS["chinchilla"]),
+            points,
+            objective.space,
+        )
         value = objective_value(problem, truth("chinchilla"))
         assert value == pytest.approx(objective_sum(objective, r), rel=1e-12)
     u = free(laws.get("chinchilla"), TRUTHS["chinchilla"])

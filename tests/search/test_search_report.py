@@ -105,9 +105,12 @@ def test_inputs_that_move_as_one_are_ill_conditioned() -> None:
 
 @pytest.mark.parametrize(
     ("law", "term", "gone"),
-    [("chinchilla", "B", ("B", "beta")), ("average_parameters", "A", ("A", "alpha")),
-     ("overtraining", "a", ("a",))],
-)  # fmt: skip
+    [
+        ("chinchilla", "B", ("B", "beta")),
+        ("average_parameters", "A", ("A", "alpha")),
+        ("overtraining", "a", ("a",)),
+    ],
+)
 def test_a_term_that_the_data_deny_is_at_its_bound(
     law: str, term: str, gone: tuple[str, ...]
 ) -> None:

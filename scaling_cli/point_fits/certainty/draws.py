@@ -105,10 +105,14 @@ class Draws:
 
     def sigmas(self, cut: Iterable[chunks.Chunk]) -> np.ndarray:
         """Return the noise sd of each draw, shape (count,), of a batch cut into these chunks."""
-        return np.concatenate([
-            _noise_sds(self.measured, self.sigma, np.random.default_rng(c.seed(self.seed)), len(c))
-            for c in cut
-        ])  # fmt: skip
+        return np.concatenate(
+            [
+                _noise_sds(
+                    self.measured, self.sigma, np.random.default_rng(c.seed(self.seed)), len(c)
+                )
+                for c in cut
+            ]
+        )
 
 
 def parameter_draws(
@@ -166,8 +170,9 @@ def shake(
     size = (count, len(problem.output))
     shaken = np.log(problem.output) + noise_of * generator.standard_normal(size)
     centre, precision = prior_of(problem)
-    redrawn = centre + np.where(precision > 0, 1 / np.sqrt(np.where(precision > 0, precision, 1)),
-                                0.0) * generator.standard_normal((count, len(centre)))  # fmt: skip
+    redrawn = centre + np.where(
+        precision > 0, 1 / np.sqrt(np.where(precision > 0, precision, 1)), 0.0
+    ) * generator.standard_normal((count, len(centre)))
     # The problem's weights stand beside these priors in the sum; sigma is that of the mean weight.
     scaled = precision * np.mean(problem.weight) * sigmas[:, None] ** 2
     return Shaken(sigmas, np.exp(shaken), redrawn, scaled)

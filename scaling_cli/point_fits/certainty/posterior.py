@@ -78,9 +78,14 @@ class Posterior:
 
 
 def sample(
-    problem: Problem, optimum: Optimum, *, freedom: float = FREEDOM, warmup: int = 500,
-    draws: int = 1000, seed: int = 0,
-) -> Posterior:  # fmt: skip
+    problem: Problem,
+    optimum: Optimum,
+    *,
+    freedom: float = FREEDOM,
+    warmup: int = 500,
+    draws: int = 1000,
+    seed: int = 0,
+) -> Posterior:
     """Sample the posterior from four dispersed starts.
 
     Parameters
@@ -105,17 +110,19 @@ def sample(
         _scale(problem, optimum.u, precision, sigma),
     )
     begin = DISPERSED * np.random.default_rng(seed).standard_normal((CHAINS, len(origin)))
-    found = nuts.sample(
-        model, origin, scale, begin, warmup=warmup, draws=draws, seed=seed
-    )  # fmt: skip
+    found = nuts.sample(model, origin, scale, begin, warmup=warmup, draws=draws, seed=seed)
     flat = found.z.reshape(-1, len(origin))
     names = [*problem.frame.names, "sigma"]
     return Posterior(
-        draws=parameters(problem, flat[:, :-1]), sigma=np.exp(flat[:, -1]), freedom=freedom,
+        draws=parameters(problem, flat[:, :-1]),
+        sigma=np.exp(flat[:, -1]),
+        freedom=freedom,
         r_hat=dict(zip(names, found.r_hat.tolist(), strict=True)),
         ess=dict(zip(names, found.ess.tolist(), strict=True)),
-        divergences=found.divergences, chains=CHAINS, each=draws,
-    )  # fmt: skip
+        divergences=found.divergences,
+        chains=CHAINS,
+        each=draws,
+    )
 
 
 def _priors(problem: Problem, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

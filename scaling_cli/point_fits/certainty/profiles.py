@@ -134,10 +134,15 @@ def of_parameter(
         return _ended(solve(problem, begin, prior_mean=mean, prior_precision=precision))
 
     target = _target(
-        problem, u, curved, gradient,
-        pull=pull, reached=lambda ends: ends[:, leader], level=level,
+        problem,
+        u,
+        curved,
+        gradient,
+        pull=pull,
+        reached=lambda ends: ends[:, leader],
+        level=level,
         search=lambda _, at: _with_value(problem, leader, at),
-    )  # fmt: skip
+    )
     positive = problem.law.parameters()[name].domain is Domain.POSITIVE
     back = np.exp if positive else np.asarray
     return _profile(target, level, curved.degrees, of=name, inputs={}, back=back)
@@ -259,11 +264,16 @@ def _target(
         return 2 * (_values(problem, ends) - least) / tau
 
     return Target(
-        u=u, others=starts(problem), at=float(reached(u[None])[0]),
+        u=u,
+        others=starts(problem),
+        at=float(reached(u[None])[0]),
         step=min(half, FARTHEST / STEPS[-1]),
-        along=along / (gradient @ along), pull=pull, reached=reached, rise=rise,
+        along=along / (gradient @ along),
+        pull=pull,
+        reached=reached,
+        rise=rise,
         search=search,
-    )  # fmt: skip
+    )
 
 
 def _values(problem: Problem, u: np.ndarray) -> np.ndarray:
@@ -290,8 +300,15 @@ def _profile(
     good = np.flatnonzero(np.isfinite(curve.total))
     order = good[np.argsort(curve.at[good])]
     return Profile(
-        of=of, inputs=inputs, estimate=float(back(target.at)), low=low, high=high, level=level,
-        value=back(curve.at[order]), rise=curve.rise[order], threshold=threshold,
+        of=of,
+        inputs=inputs,
+        estimate=float(back(target.at)),
+        low=low,
+        high=high,
+        level=level,
+        value=back(curve.at[order]),
+        rise=curve.rise[order],
+        threshold=threshold,
         lower=-float(np.min(curve.rise[order], initial=0.0)),
         unsure=tuple(name for name, (_, sure) in sides if not sure),
-    )  # fmt: skip
+    )

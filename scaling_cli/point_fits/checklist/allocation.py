@@ -16,13 +16,15 @@ def parabolas(e: Evidence) -> Check:
     """R17: bias of the parabolas on this grid, and whether they agree with the law."""
     found = e.diagnosis.isoflop
     if found is None:
-        return Check("approach2.bias", Level.PASS,
-                     "no isoFLOP slices here: N* is the law's alone.")  # fmt: skip
+        return Check("approach2.bias", Level.PASS, "no isoFLOP slices here: N* is the law's alone.")
     count = f"{len(found.budgets)} isoFLOP budgets"
     if found.line is None or not found.allocations:
-        return Check("approach2.bias", Level.WARN,
-                     f"{count}, of which too few bracket a minimum for a line: N* is the law's "
-                     "alone, and untested. Add sizes on both sides of each minimum.")  # fmt: skip
+        return Check(
+            "approach2.bias",
+            Level.WARN,
+            f"{count}, of which too few bracket a minimum for a line: N* is the law's "
+            "alone, and untested. Add sizes on both sides of each minimum.",
+        )
     one = found.nearest(REACH * float(np.max(scale(e.points.inputs)[1])))
     at = f"at C = {one.compute:.3g}"
     text = f"{count}, {found.line.n} with a bracketed minimum: N* {short_number(one.size)} {at}"
@@ -50,8 +52,9 @@ def _doubts(e: Evidence) -> list[str]:
         return []
     problems = []
     if found.bias is not None and abs(found.bias) > BIASED:
-        problems.append("the grid is too wide or too lopsided for parabolas: run sizes closer to "
-                        "each minimum")  # fmt: skip
+        problems.append(
+            "the grid is too wide or too lopsided for parabolas: run sizes closer to each minimum"
+        )
     centring = [b.centring for b in found.budgets if b.centring is not None]
     if centring and abs(float(np.mean(centring))) > LOPSIDED:
         side = "large" if np.mean(centring) > 0 else "small"
@@ -63,8 +66,7 @@ def flatness(e: Evidence) -> Check:
     """R18: which sizes are as good, and whether other choices stay among them."""
     flat, at = e.diagnosis.flat, e.diagnosis.target.compute
     if not flat or at is None:
-        return Check("optimum.flatness", Level.PASS,
-                     "the law has no best size at a given compute.")  # fmt: skip
+        return Check("optimum.flatness", Level.PASS, "the law has no best size at a given compute.")
     text = f"at C = {at:.3g} " + ", ".join(
         f"N from {short_number(low)} to {short_number(high)} is within {100 * share:g} % of the "
         "least loss"
@@ -82,5 +84,4 @@ def flatness(e: Evidence) -> Check:
         f"{100 * max(flat):g} % of loss if it is wrong. Run a few sizes around it before "
         "committing."
     )
-    return line("optimum.flatness", problem if outside else None,
-                f"{text}: any of them will do.")  # fmt: skip
+    return line("optimum.flatness", problem if outside else None, f"{text}: any of them will do.")

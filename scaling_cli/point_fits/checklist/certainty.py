@@ -29,9 +29,12 @@ def method(e: Evidence) -> Check:
     """R13: the bootstrap, and whether its intervals are wider than so few runs allow."""
     asked = e.resampled.asked
     if not asked:
-        return Check("ci.method", Level.PASS,
-                     "no bootstrap was asked for: parameter intervals are by the delta method, "
-                     f"predictions' by {e.uncertainty.method}.")  # fmt: skip
+        return Check(
+            "ci.method",
+            Level.PASS,
+            "no bootstrap was asked for: parameter intervals are by the delta method, "
+            f"predictions' by {e.uncertainty.method}.",
+        )
     kept = len(next(iter(e.resampled.draws.values()), np.zeros(0)))
     text = f"{e.resampled.method}: {kept} refits converged"
     if e.resampled.restarted:
@@ -52,9 +55,11 @@ def method(e: Evidence) -> Check:
     narrow = _too_narrow(e) if asked >= enough and kept > 1 else None
     if narrow:
         problems.append(narrow)
-    return line("ci.method", " ".join(problems) or None,
-                f"{text}; no interval is narrower than {len(e.points)} points "
-                "allow.")  # fmt: skip
+    return line(
+        "ci.method",
+        " ".join(problems) or None,
+        f"{text}; no interval is narrower than {len(e.points)} points allow.",
+    )
 
 
 def _enough(level: float) -> int:
@@ -106,20 +111,29 @@ def kind(e: Evidence) -> Check:
     drawn = optimal_size(type(e.optimum.law), e.uncertainty.draws, e.diagnosis.target.compute)
     solved = 0.0 if drawn is None or not len(drawn) else float(np.mean(np.isfinite(drawn)))
     if interval is None or solved < SOLVED:
-        return Check("ci.kind", Level.WARN,
-                     f"{text}; only {100 * solved:.0f} % of the draws have an N* at all: quote no "
-                     "interval of it, and forecast at sizes that were run.")  # fmt: skip
-    return Check("ci.kind", Level.PASS,
-                 f"{text}; N* there lies between {short_number(interval[0])} and "
-                 f"{short_number(interval[1])}, by the law's draws.")  # fmt: skip
+        return Check(
+            "ci.kind",
+            Level.WARN,
+            f"{text}; only {100 * solved:.0f} % of the draws have an N* at all: quote no "
+            "interval of it, and forecast at sizes that were run.",
+        )
+    return Check(
+        "ci.kind",
+        Level.PASS,
+        f"{text}; N* there lies between {short_number(interval[0])} and "
+        f"{short_number(interval[1])}, by the law's draws.",
+    )
 
 
 def backtest(e: Evidence) -> Check:
     """R15: how forecasts of larger runs from smaller ones came out."""
     if not e.cuts:
-        return Check("backtest", Level.WARN,
-                     "no backtest is possible: intervals are UNTESTED. Add smaller runs so that "
-                     "the largest can be hidden and predicted.")  # fmt: skip
+        return Check(
+            "backtest",
+            Level.WARN,
+            "no backtest is possible: intervals are UNTESTED. Add smaller runs so that "
+            "the largest can be hidden and predicted.",
+        )
     best = max(e.cuts, key=lambda c: c.factor)
     coverage = float(np.mean([c.coverage for c in e.cuts]))
     text = (
@@ -128,10 +142,13 @@ def backtest(e: Evidence) -> Check:
         f"{100 * coverage:.0f} % of hidden runs at 90 %, so predict adds drift"
     )
     if len(e.cuts) >= ENOUGH_CUTS and coverage < BARELY:
-        return Check("backtest", Level.FAIL,
-                     f"{text}. The law does not forecast these runs, and the drift is a guess at "
-                     "how far it is off: use no forecast that reaches farther than these cuts did. "
-                     "Fit another law, or one regime with --where.")  # fmt: skip
+        return Check(
+            "backtest",
+            Level.FAIL,
+            f"{text}. The law does not forecast these runs, and the drift is a guess at "
+            "how far it is off: use no forecast that reaches farther than these cuts did. "
+            "Fit another law, or one regime with --where.",
+        )
     few = len(e.cuts) < ENOUGH_CUTS
     problem = (
         f"{text}. Fewer than {ENOUGH_CUTS} cuts: the drift is partly assumed. Add smaller runs."
@@ -143,18 +160,24 @@ def bending(e: Evidence) -> Check:
     """Whether the forecasts miss on one side."""
     if len(e.cuts) < ENOUGH_CUTS:
         there = f"only {len(e.cuts)} cuts" if e.cuts else "no backtest"
-        return Check("backtest.bias", Level.WARN,
-                     f"{there}: whether forecasts miss on one side was not shown. Add smaller "
-                     "runs.")  # fmt: skip
+        return Check(
+            "backtest.bias",
+            Level.WARN,
+            f"{there}: whether forecasts miss on one side was not shown. Add smaller runs.",
+        )
     telling = [c for c in e.cuts if abs(c.bias) > c.allowed / 2]
     signs = {np.sign(c.bias) for c in e.cuts}
     if len(signs) > 1 or len(telling) < 2:
-        return Check("backtest.bias", Level.PASS,
-                     f"the {len(e.cuts)} cuts do not all miss on one side.")  # fmt: skip
+        return Check(
+            "backtest.bias", Level.PASS, f"the {len(e.cuts)} cuts do not all miss on one side."
+        )
     side = "below" if signs == {1.0} else "above"
-    return Check("backtest.bias", Level.WARN,
-                 f"every backtest missed on one side: the law is bending. Expect the loss {side} "
-                 "the forecast.")  # fmt: skip
+    return Check(
+        "backtest.bias",
+        Level.WARN,
+        f"every backtest missed on one side: the law is bending. Expect the loss {side} "
+        "the forecast.",
+    )
 
 
 def distance(e: Evidence) -> Check:

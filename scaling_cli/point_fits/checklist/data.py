@@ -42,10 +42,13 @@ def ranges(e: Evidence) -> Check:
     if configurations < k + SPARE:
         failed.append(f"{configurations} configurations for {k} parameters")
     if failed:
-        return Check("data.range", Level.FAIL,
-                     f"{'; '.join(failed)} ({text}). The law follows these points whatever they "
-                     "are: quote no parameter and no forecast from it. Add runs, or hold "
-                     "parameters with --fix or --tie.")  # fmt: skip
+        return Check(
+            "data.range",
+            Level.FAIL,
+            f"{'; '.join(failed)} ({text}). The law follows these points whatever they "
+            "are: quote no parameter and no forecast from it. Add runs, or hold "
+            "parameters with --fix or --tie.",
+        )
     thin = [f"{s} takes only {n} values" for s, n in levels.items() if n < FEW_LEVELS]
     if len(e.points) - k < 3:
         thin.append(f"{len(e.points)} points leave {len(e.points) - k} to spare for {k} parameters")
@@ -150,9 +153,11 @@ def convention(e: Evidence) -> Check:
 def filters(e: Evidence) -> Check:
     """R4: what was left out; runs that stopped early."""
     left = [x.run for x in e.points.left_out]
-    text = f"{len(left)} left out, listed with reasons: {some(left)}" if left else (
-        "nothing was left out"
-    )  # fmt: skip
+    text = (
+        f"{len(left)} left out, listed with reasons: {some(left)}"
+        if left
+        else ("nothing was left out")
+    )
     short = next((n for n in e.points.notes if "stopped short" in n), None)
     problem = (
         f"{text}; {(short or '').rstrip('.')}. Leave them out with --where: a loss before the "
@@ -193,16 +198,22 @@ def noise(e: Evidence) -> Check:
     used = float(np.sqrt(np.mean(np.asarray(e.uncertainty.sigma) ** 2)))
     repeated = replicates(e)
     if repeated is None:
-        return Check("data.noise", Level.PASS,
-                     f"no configuration was repeated: the noise of a run, {100 * used:.2g} %, is "
-                     "taken from the residuals. Two seeds of one small run would measure "
-                     "it.")  # fmt: skip
+        return Check(
+            "data.noise",
+            Level.PASS,
+            f"no configuration was repeated: the noise of a run, {100 * used:.2g} %, is "
+            "taken from the residuals. Two seeds of one small run would measure "
+            "it.",
+        )
     sd, freedom, groups = repeated
     text = f"{groups} configurations were repeated: sd {100 * sd:.2g} % between their runs"
     if sd > SETTINGS:
-        return Check("data.noise", Level.WARN,
-                     f"{text}, more than seeds do: they differ in settings that the law does not "
-                     "see (learning rate, data). Keep the best of each with --where.")  # fmt: skip
+        return Check(
+            "data.noise",
+            Level.WARN,
+            f"{text}, more than seeds do: they differ in settings that the law does not "
+            "see (learning rate, data). Keep the best of each with --where.",
+        )
     misses = float(np.sum(residuals**2)) - freedom * sd**2
     spare = len(residuals) - len(e.optimum.u) - freedom
     limit = next((ratio for least, ratio in LACK_OF_FIT if freedom >= least), np.inf)

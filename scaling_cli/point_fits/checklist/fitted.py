@@ -55,11 +55,14 @@ def convergence(e: Evidence) -> Check:
     if above:
         return Check(code, Level.FAIL, above)
     if not d["converged"]:
-        return Check(code, Level.WARN,
-                     f"none of {d['starts']} starts came to rest by itself; the best was followed "
-                     f"to a gradient of {d['gradient_norm']:.1g}. The surface is nearly flat in "
-                     "some direction: hold a parameter with --fix before "
-                     "extrapolating.")  # fmt: skip
+        return Check(
+            code,
+            Level.WARN,
+            f"none of {d['starts']} starts came to rest by itself; the best was followed "
+            f"to a gradient of {d['gradient_norm']:.1g}. The surface is nearly flat in "
+            "some direction: hold a parameter with --fix before "
+            "extrapolating.",
+        )
     text = (
         f"{100 * d['agree']:.0f} % of {d['converged']} converged starts (of {d['starts']}) agree "
         f"on the minimum; gradient {d['gradient_norm']:.1g}"
@@ -67,10 +70,13 @@ def convergence(e: Evidence) -> Check:
     profile = e.diagnosis.profile
     if profile is not None and _missed(e, float(np.min(profile.rise))):
         best = int(np.argmin(profile.rise))
-        return Check(code, Level.FAIL,
-                     f"{text}; yet with {profile.parameter} held at {profile.values[best]:.4g} the "
-                     f"sum is {-100 * profile.rise[best]:.2g} % lower: a minimum was missed. Fit "
-                     "again with another --seed and report this.")  # fmt: skip
+        return Check(
+            code,
+            Level.FAIL,
+            f"{text}; yet with {profile.parameter} held at {profile.values[best]:.4g} the "
+            f"sum is {-100 * profile.rise[best]:.2g} % lower: a minimum was missed. Fit "
+            "again with another --seed and report this.",
+        )
     problem = (
         f"{text}; the surface has {len(d['basins'])} minima. The best is reported; compare "
         "objectives before comparing parameters."
@@ -168,16 +174,22 @@ def identifiability(e: Evidence) -> Check:
     if e.optimum.diagnostics.get("endless"):
         return Check("fit.identifiability", Level.WARN, _endless(e))
     if e.optimum.at_bound:
-        return Check("fit.identifiability", Level.WARN,
-                     f"{', '.join(e.optimum.at_bound)} ran to the edge of its domain: the data do "
-                     "not show that term. Hold it with --fix, or use a law without "
-                     "it.")  # fmt: skip
+        return Check(
+            "fit.identifiability",
+            Level.WARN,
+            f"{', '.join(e.optimum.at_bound)} ran to the edge of its domain: the data do "
+            "not show that term. Hold it with --fix, or use a law without "
+            "it.",
+        )
     text = f"condition number {condition:.1g}"
     text += _along_floor(e.diagnosis.profile)
     if e.optimum.status is Status.ILL_CONDITIONED:
-        return Check("fit.identifiability", Level.WARN,
-                     f"{text}: some parameters are not determined. Predictions inside the data "
-                     "are; hold E with --fix or tie exponents to extrapolate.")  # fmt: skip
+        return Check(
+            "fit.identifiability",
+            Level.WARN,
+            f"{text}: some parameters are not determined. Predictions inside the data "
+            "are; hold E with --fix or tie exponents to extrapolate.",
+        )
     loose = _loose(e)
     problem = (
         f"{text}; {', '.join(loose)}. The exponents are not known: quote predictions, hold E "
@@ -237,15 +249,21 @@ def residuals(e: Evidence) -> Check:
     text = f"robust sd {100 * spread:.2g} %; farthest from the law: {', '.join(worst)}"
     astray = int(np.sum(np.abs(r) > max(OUTLYING * spread, ASTRAY)))
     if spread > MIXED_REGIMES:
-        return Check("fit.residuals", Level.WARN,
-                     f"{text}. Above 2 % the table mixes regimes (under-trained, unfinished or "
-                     "badly tuned runs); leave them out with --where.")  # fmt: skip
+        return Check(
+            "fit.residuals",
+            Level.WARN,
+            f"{text}. Above 2 % the table mixes regimes (under-trained, unfinished or "
+            "badly tuned runs); leave them out with --where.",
+        )
     if astray:
-        return Check("fit.residuals", Level.WARN,
-                     f"{text}. {_runs(astray)} more than {100 * np.expm1(ASTRAY):.0f} % and "
-                     f"{OUTLYING:.0f} sd away: a typing error, or a run that diverged or stopped? "
-                     "Leave out with --where what is not of the regime you "
-                     "forecast.")  # fmt: skip
+        return Check(
+            "fit.residuals",
+            Level.WARN,
+            f"{text}. {_runs(astray)} more than {100 * np.expm1(ASTRAY):.0f} % and "
+            f"{OUTLYING:.0f} sd away: a typing error, or a run that diverged or stopped? "
+            "Leave out with --where what is not of the regime you "
+            "forecast.",
+        )
     trends = _trends(e, np.clip(r, -CLIPPED * spread, CLIPPED * spread)) if spread > 0 else []
     problem = (
         f"{text}. What is left over is not noise: {'; '.join(trends)}. The law bends: compare "
@@ -308,15 +326,21 @@ def alternatives(e: Evidence) -> Check:
     better = [r for r in found if _beats(r)]
     if better:
         best = min(better, key=lambda r: (r.errors() or (np.inf, 0.0))[0])
-        return Check(code, Level.WARN,
-                     f"{best.law} forecasts better than {own}: {text}. Fit it as well "
-                     f"({_option(best.law)}) and quote both forecasts.")  # fmt: skip
+        return Check(
+            code,
+            Level.WARN,
+            f"{best.law} forecasts better than {own}: {text}. Fit it as well "
+            f"({_option(best.law)}) and quote both forecasts.",
+        )
     apart = [r for r in found if not r.cuts and abs(r.shift) > e.half_widths[1]]
     if apart:
-        return Check(code, Level.WARN,
-                     f"no cut can choose between {own} and {', '.join(r.law for r in apart)}, "
-                     f"whose predictions differ by more than the interval: {text}. Quote both, or "
-                     "add runs.")  # fmt: skip
+        return Check(
+            code,
+            Level.WARN,
+            f"no cut can choose between {own} and {', '.join(r.law for r in apart)}, "
+            f"whose predictions differ by more than the interval: {text}. Quote both, or "
+            "add runs.",
+        )
     untested = not any(r.cuts for r in found)
     problem = f"no cut could test whether another law forecasts better: {text}. Add smaller runs."
     fine = f"no law that could be tested forecasts clearly better than {own}: {text}."
@@ -326,11 +350,17 @@ def alternatives(e: Evidence) -> Check:
 def _without_rivals(e: Evidence, own: str) -> Check:
     """Say that nothing was compared: for want of points, or of another law."""
     if candidates(type(e.optimum.law), len(e.optimum.u), sys.maxsize):
-        return Check("fit.alternatives", Level.WARN,
-                     f"{len(e.points)} points are too few to fit another law beside {own}: whether "
-                     "one forecasts better was not shown. Add runs.")  # fmt: skip
-    return Check("fit.alternatives", Level.PASS,
-                 f"no other law here is about the same inputs and output as {own}.")  # fmt: skip
+        return Check(
+            "fit.alternatives",
+            Level.WARN,
+            f"{len(e.points)} points are too few to fit another law beside {own}: whether "
+            "one forecasts better was not shown. Add runs.",
+        )
+    return Check(
+        "fit.alternatives",
+        Level.PASS,
+        f"no other law here is about the same inputs and output as {own}.",
+    )
 
 
 def _option(rival: str) -> str:

@@ -26,13 +26,19 @@ def repro(e: Evidence) -> Check:
     """R20: the command, and the digests of its inputs."""
     digest = f"data sha256 {e.points.sha256()[:12]}"
     if any(source.get("path") in ("-", "<stdin>") for source in e.sources):
-        return Check("repro", Level.WARN,
-                     f"{digest}, read from standard input, which cannot be read again: keep the "
-                     "file and name it.")  # fmt: skip
+        return Check(
+            "repro",
+            Level.WARN,
+            f"{digest}, read from standard input, which cannot be read again: keep the "
+            "file and name it.",
+        )
     if not e.sources and len(e.points) > EMBEDDED_POINTS:
-        return Check("repro", Level.WARN,
-                     f"{digest}; the points were given in memory and are too many for the fit "
-                     "file: keep them yourself.")  # fmt: skip
+        return Check(
+            "repro",
+            Level.WARN,
+            f"{digest}; the points were given in memory and are too many for the fit "
+            "file: keep them yourself.",
+        )
     how = f"'{e.command}'" if e.command else "the same call of scaling_cli.fit"
     files = "1 file" if len(e.sources) == 1 else f"{len(e.sources)} files"
     kept = f"{files} recorded by sha256" if e.sources else "the points are in the fit file"

@@ -171,8 +171,9 @@ def test_it_is_kept_in_the_fit_file() -> None:
     fit_ = made(BENT)
     record = fit_.to_dict()
     assert record["uncertainty"]["companion"] == {
-        "law": "chinchilla_gamma", "parameters": BENT.values(),
-    }  # fmt: skip
+        "law": "chinchilla_gamma",
+        "parameters": BENT.values(),
+    }
     again = Fit.from_dict(record)
     assert again.uncertainty is not None
     assert again.uncertainty.companion == BENT

@@ -111,9 +111,11 @@ def test_intervals_of_parameters_and_predictions() -> None:
     half = scipy.stats.t(13).ppf(0.95) * math.sqrt(variance) / alpha
     found = delta.of_parameters(problem, optimum.u, curved, 0.9)["alpha_N"]
     assert found == {
-        "level": 0.9, "low": pytest.approx(alpha * math.exp(-half)),
-        "high": pytest.approx(alpha * math.exp(half)), "method": "delta",
-    }  # fmt: skip
+        "level": 0.9,
+        "low": pytest.approx(alpha * math.exp(-half)),
+        "high": pytest.approx(alpha * math.exp(half)),
+        "method": "delta",
+    }
     gradient = sensitivity(problem, optimum.u, {"N": np.array([1e12])})
     g = np.array([1.0, -math.log(1e12)])
     classic = g @ BREAD @ g * np.sum(RESIDUALS**2) / 13

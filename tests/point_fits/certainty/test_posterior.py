@@ -89,8 +89,16 @@ def test_without_the_extra_the_error_names_it(monkeypatch: pytest.MonkeyPatch) -
 
 
 def _made(r_hat: float, divergences: int) -> Posterior:
-    return Posterior({}, np.zeros(0), 4.0, {"E": 1.001, "sigma": r_hat}, {"E": 900.4, "sigma": 40},
-                     divergences, 4, 1000)  # fmt: skip
+    return Posterior(
+        {},
+        np.zeros(0),
+        4.0,
+        {"E": 1.001, "sigma": r_hat},
+        {"E": 900.4, "sigma": 40},
+        divergences,
+        4,
+        1000,
+    )
 
 
 @pytest.mark.parametrize(

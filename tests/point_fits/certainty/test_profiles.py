@@ -87,8 +87,12 @@ def test_a_prior_is_part_of_the_profile() -> None:
 CENTRE = {"N": 2e8, "D": 4e9}  # where ln A and ln B are nearly apart from their exponents
 
 
-def _least(objective: Objective, full: Callable[[np.ndarray], np.ndarray | None], z: np.ndarray,
-           least: float) -> float:  # fmt: skip
+def _least(
+    objective: Objective,
+    full: Callable[[np.ndarray], np.ndarray | None],
+    z: np.ndarray,
+    least: float,
+) -> float:
     """Return the least sum over z; `full` gives free coordinates, or None where there are none."""
     law = laws.get("chinchilla")
 
@@ -99,8 +103,12 @@ def _least(objective: Objective, full: Callable[[np.ndarray], np.ndarray | None]
         return objective_sum(objective, residuals(law, u, CURVE, objective.space)) / least
 
     for _ in range(4):
-        z = scipy.optimize.minimize(total, z, method="Nelder-Mead", options={
-            "xatol": 1e-9, "fatol": 1e-12, "maxiter": 4000, "adaptive": True}).x  # fmt: skip
+        z = scipy.optimize.minimize(
+            total,
+            z,
+            method="Nelder-Mead",
+            options={"xatol": 1e-9, "fatol": 1e-12, "maxiter": 4000, "adaptive": True},
+        ).x
     return total(z) * least
 
 
@@ -128,8 +136,12 @@ def test_ends_against_an_independent_solver(name: str, objective: Objective) -> 
     found = profiles.of_parameter(problem, optimum, CURVE.runs, name, 0.9)
     z, row = _centred(free(law, optimum.law.values())), list(law.parameters()).index(name)
     for end in (found.low, found.high):
-        least = _least(objective, lambda at, end=end: _free(np.insert(at, row, math.log(end))),
-                       np.delete(z, row), optimum.value)  # fmt: skip
+        least = _least(
+            objective,
+            lambda at, end=end: _free(np.insert(at, row, math.log(end))),
+            np.delete(z, row),
+            optimum.value,
+        )
         rise = 2 * (least - optimum.value) / noise_scale(problem, optimum.u)
         assert rise == pytest.approx(found.threshold, rel=1e-4)
 

@@ -160,8 +160,11 @@ def test_seeds_of_a_configuration_are_drawn_together() -> None:
     found = resample(points, problem, optimise(problem), Plan(50, cluster="config", seed=2))
     labels = [points.runs[3 * (i // 3)] for i in range(15)]
     x = np.log(points.inputs["N"])
-    lines = [np.polyfit(x, Y, 1, w=np.sqrt(w)) for w in resample_counts(labels, 50, seed=2)
-             if np.sum(w[::3] > 0) > 1]  # fmt: skip
+    lines = [
+        np.polyfit(x, Y, 1, w=np.sqrt(w))
+        for w in resample_counts(labels, 50, seed=2)
+        if np.sum(w[::3] > 0) > 1
+    ]
     np.testing.assert_allclose(found.draws["alpha_N"], -np.array(lines)[:, 0], rtol=1e-7)
     assert found.method == "bootstrap by configuration, 50 resamples of 5"
 

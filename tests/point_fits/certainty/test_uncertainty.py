@@ -214,10 +214,19 @@ def test_drift_is_what_a_bend_asks_for() -> None:
 def test_a_cut_as_json() -> None:
     own = 0.01 / 1.6448536269514722
     assert _cut(0.5).to_dict() == {
-        "train_max": 1.0, "n_train": 9, "n_test": 3, "factor": 10.0, "bias": 0.0, "mare": 0.0,
-        "allowed": 0.01, "coverage": 1.0, "rms": 0.5, "decades": 1.0,
-        "drift": pytest.approx(math.sqrt(0.5**2 - own**2), rel=1e-12), "held_out": ["a"],
-    }  # fmt: skip
+        "train_max": 1.0,
+        "n_train": 9,
+        "n_test": 3,
+        "factor": 10.0,
+        "bias": 0.0,
+        "mare": 0.0,
+        "allowed": 0.01,
+        "coverage": 1.0,
+        "rms": 0.5,
+        "decades": 1.0,
+        "drift": pytest.approx(math.sqrt(0.5**2 - own**2), rel=1e-12),
+        "held_out": ["a"],
+    }
     assert _cut(own / 2).drift == 0.0
 
 

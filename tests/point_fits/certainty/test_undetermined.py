@@ -20,10 +20,12 @@ from scaling_cli.vocabulary.objective import Objective
 # The data term is absent: at B = 0 the objective is the same for every beta.
 SIZES_ALONE = replace(
     table("chinchilla"),
-    output=(TRUTHS["chinchilla"]["E"]
-            + TRUTHS["chinchilla"]["A"] * table("chinchilla").inputs["N"] ** -0.35)
+    output=(
+        TRUTHS["chinchilla"]["E"]
+        + TRUTHS["chinchilla"]["A"] * table("chinchilla").inputs["N"] ** -0.35
+    )
     * np.exp(0.002 * np.random.default_rng(1).standard_normal(15)),
-)  # fmt: skip
+)
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +37,12 @@ def fitted() -> Fit:
 def test_a_term_that_is_absent_has_no_intervals(fitted: Fit) -> None:
     for name in ("B", "beta"):
         assert fitted.intervals[name] == {
-            "level": 0.9, "low": None, "high": None, "reason": AT_EDGE,
+            "level": 0.9,
+            "low": None,
+            "high": None,
+            "reason": AT_EDGE,
             "method": "bootstrap by run, 200 resamples of 15",
-        }  # fmt: skip
+        }
     # What remains is a power law in N, whose parameters are known.
     alpha = fitted.intervals["alpha"]
     assert alpha["low"] < 0.35 < alpha["high"]
@@ -60,8 +65,10 @@ def test_the_delta_method_says_the_same() -> None:
 def test_methods_side_by_side(fitted: Fit) -> None:
     found = intervals(fitted, "beta", methods=["delta", "profile", "bootstrap"])
     assert [(i.method, i.low, i.high) for i in found.intervals] == [
-        ("delta", None, None), ("profile", 0.0, math.inf), ("bootstrap", None, None),
-    ]  # fmt: skip
+        ("delta", None, None),
+        ("profile", 0.0, math.inf),
+        ("bootstrap", None, None),
+    ]
     assert f"'-' stands for no interval. beta: {AT_EDGE}." in found.notes
 
 
@@ -69,8 +76,9 @@ def test_a_derived_quantity_hangs_on_what_is_open(fitted: Fit) -> None:
     """N*^(alpha + beta) is a product in all four: with B gone, nothing is known of it."""
     found = intervals(fitted, "optimal_params", C=1e21)
     assert [(i.method, i.low, i.high) for i in found.intervals] == [
-        ("delta", None, None), ("bootstrap", None, None),
-    ]  # fmt: skip
+        ("delta", None, None),
+        ("bootstrap", None, None),
+    ]
     assert f"'-' stands for no interval. B: {AT_EDGE}." in found.notes
 
 
@@ -84,9 +92,7 @@ def test_a_prior_determines_what_the_data_do_not() -> None:
 
 
 def test_followers_and_what_runs_away() -> None:
-    problem = make_problem(
-        SIZES_ALONE, laws.get("chinchilla"), Objective(), tie={"beta": "alpha"}
-    )  # fmt: skip
+    problem = make_problem(SIZES_ALONE, laws.get("chinchilla"), Objective(), tie={"beta": "alpha"})
     optimum = optimise(problem)
     assert undetermined(problem, optimum) == {"B": AT_EDGE}
     runaway = replace(

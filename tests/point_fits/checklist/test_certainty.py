@@ -66,10 +66,11 @@ def test_resamples_that_cannot_place_the_ends(
 
 def test_no_resamples_asked_for() -> None:
     assert line(evidence(resampled=Resamples({"E": np.zeros(0)}, "none")), "ci.method") == Check(
-        "ci.method", Level.PASS,
+        "ci.method",
+        Level.PASS,
         "no bootstrap was asked for: parameter intervals are by the delta method, predictions' by "
         "by hand.",
-    )  # fmt: skip
+    )
 
 
 def test_an_interval_narrower_than_so_few_runs_allow() -> None:
@@ -105,10 +106,11 @@ def test_draws_without_an_optimum() -> None:
 def test_a_law_without_an_optimum() -> None:
     given = evidence(law="power_law", found={"choices": [], "groups": [], "runs": []})
     assert line(given, "ci.kind") == Check(
-        "ci.kind", Level.PASS,
+        "ci.kind",
+        Level.PASS,
         "at 10x the mean curve is known to +/-2.10 %, a new run to +/-3.10 %; the law has no N* at "
         "a compute.",
-    )  # fmt: skip
+    )
     assert line(given, "optimum.flatness") == Check(
         "optimum.flatness", Level.PASS, "the law has no best size at a given compute."
     )
@@ -137,12 +139,13 @@ def test_few_backtests() -> None:
 def test_a_law_whose_interval_covers_next_to_nothing() -> None:
     cuts = [cut(coverage=share) for share in (0.2, 0.4, 0.25)]
     assert line(evidence(cuts=cuts), "backtest") == Check(
-        "backtest", Level.FAIL,
+        "backtest",
+        Level.FAIL,
         "3 cuts, the farthest 10.0x: mean absolute error 0.40 % at worst; the law alone covers "
         "28 % of hidden runs at 90 %, so predict adds drift. The law does not forecast these runs, "
         "and the drift is a guess at how far it is off: use no forecast that reaches farther than "
         "these cuts did. Fit another law, or one regime with --where.",
-    )  # fmt: skip
+    )
     assert line(evidence(cuts=cuts[:2]), "backtest").level is Level.WARN
 
 
@@ -292,10 +295,11 @@ def test_standard_input_cannot_be_read_again() -> None:
 def test_points_given_in_memory() -> None:
     digest = table("chinchilla").sha256()[:12]
     assert line(evidence(sources=[], command=""), "repro") == Check(
-        "repro", Level.PASS,
+        "repro",
+        Level.PASS,
         f"the same call of scaling_cli.fit regenerates this; data sha256 {digest}; the points are "
         "in the fit file.",
-    )  # fmt: skip
+    )
     rows = np.arange(20_001) % 15
     many = replace(table("chinchilla").take(rows), runs=[str(i) for i in range(len(rows))])
     digest = many.sha256()[:12]

@@ -14,13 +14,27 @@ from scaling_cli.point_fits.checklist import ITEMS, checklist
 from scaling_cli.vocabulary.outcomes import Level
 
 CODES = {
-    "R1": "data.range", "R2": "data.units", "R3": "data.params_convention", "R4": "data.filters",
-    "R5": "data.collinearity", "R6": "data.noise", "R7": "fit.spec", "R8": "fit.convergence",
-    "R9": "fit.sensitivity", "R10": "fit.identifiability", "R11": "fit.residuals",
-    "R12": "fit.alternatives", "R13": "ci.method", "R14": "ci.kind", "R15": "backtest",
-    "R16": "extrap.distance", "R17": "approach2.bias", "R18": "optimum.flatness",
-    "R19": "assumptions", "R20": "repro",
-}  # fmt: skip
+    "R1": "data.range",
+    "R2": "data.units",
+    "R3": "data.params_convention",
+    "R4": "data.filters",
+    "R5": "data.collinearity",
+    "R6": "data.noise",
+    "R7": "fit.spec",
+    "R8": "fit.convergence",
+    "R9": "fit.sensitivity",
+    "R10": "fit.identifiability",
+    "R11": "fit.residuals",
+    "R12": "fit.alternatives",
+    "R13": "ci.method",
+    "R14": "ci.kind",
+    "R15": "backtest",
+    "R16": "extrap.distance",
+    "R17": "approach2.bias",
+    "R18": "optimum.flatness",
+    "R19": "assumptions",
+    "R20": "repro",
+}
 BEYOND = ["fit.influence", "backtest.bias", "extrap.width"]
 
 

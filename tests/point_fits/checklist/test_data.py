@@ -36,12 +36,13 @@ def test_few_levels_and_few_points() -> None:
 def test_too_few_configurations_fail() -> None:
     points = TABLE.take(np.array([0, 1, 2, 7, 7, 12]))
     assert line(evidence(points), "data.range") == Check(
-        "data.range", Level.FAIL,
+        "data.range",
+        Level.FAIL,
         "5 configurations for 5 parameters (6 points, 5 configurations: N 20M to 2B (2.0 decades, "
         "3 levels); D 100M to 10B (2.0 decades, 5 levels); C 1.2e+16 to 1.2e+20 (4.0 decades); "
         "D/N 5 to 80 (1.2 decades)). The law follows these points whatever they are: quote no "
         "parameter and no forecast from it. Add runs, or hold parameters with --fix or --tie.",
-    )  # fmt: skip
+    )
 
 
 def test_two_levels_fail() -> None:
@@ -207,10 +208,11 @@ def test_budgets_that_do_not_bracket_their_minimum() -> None:
     )
     some = slices(budgets=[BUDGET, BUDGET, BUDGET, open_])
     assert line(evidence(found={"isoflop": some}), "data.collinearity") == Check(
-        "data.collinearity", Level.PASS,
+        "data.collinearity",
+        Level.PASS,
         "N and D vary independently (33 % unexplained); 3 of 4 isoFLOP budgets bracket their "
         "minimum.",
-    )  # fmt: skip
+    )
 
 
 # --- R6 -------------------------------------------------------------------------------------
@@ -243,9 +245,10 @@ def test_rows_of_one_run_are_not_repeats() -> None:
 def test_repeats_that_agree_with_the_residuals() -> None:
     found = line(evidence(repeated([0.01, -0.01, 0.01])), "data.noise")
     assert found == Check(
-        "data.noise", Level.PASS,
+        "data.noise",
+        Level.PASS,
         "3 configurations were repeated: sd 0.71 % between their runs; the law misses by no more.",
-    )  # fmt: skip
+    )
 
 
 def test_a_law_that_misses_by_more_than_the_repeats() -> None:

@@ -61,11 +61,12 @@ def test_no_start_comes_to_rest() -> None:
 def test_a_held_fit_that_comes_lower_is_a_failure() -> None:
     lower = replace(PROFILE, rise=np.array([0.3, -0.02, 0.0, 0.12, 0.4]))
     assert line(evidence(found={"profile": lower}), "fit.convergence") == Check(
-        "fit.convergence", Level.FAIL,
+        "fit.convergence",
+        Level.FAIL,
         "95 % of 60 converged starts (of 64) agree on the minimum; gradient 2e-15; yet with E held "
         "at 1.7 the sum is 2 % lower: a minimum was missed. Fit again with another --seed and "
         "report this.",
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize(("held", "level"), [(6.0, Level.FAIL), (5.0, Level.PASS)])
@@ -103,8 +104,10 @@ def test_a_choice_that_moves_more_than_the_interval() -> None:
 
 def test_a_choice_that_moves_the_best_size_more_than_its_interval() -> None:
     # The draws of N* lie between 10.87B and 15.99B: half of ln 1.47 is 0.19.
-    choices = [moved("objective", 0.4, 0.01), moved("tie", 0.4, 0.001, name="beta = alpha",
-                                                     optimum_shift=-0.2)]  # fmt: skip
+    choices = [
+        moved("objective", 0.4, 0.01),
+        moved("tie", 0.4, 0.001, name="beta = alpha", optimum_shift=-0.2),
+    ]
     given = evidence(found={"choices": choices, "failed": ("huber 1e-4",)})
     assert line(given, "fit.sensitivity") == warn(
         "fit.sensitivity",
@@ -156,9 +159,7 @@ def test_a_parameter_at_its_edge() -> None:
 
 
 def test_an_ill_conditioned_fit() -> None:
-    changed = optimum(
-        status=Status.ILL_CONDITIONED, diagnostics=DIAGNOSTICS | {"condition": 3e12}
-    )  # fmt: skip
+    changed = optimum(status=Status.ILL_CONDITIONED, diagnostics=DIAGNOSTICS | {"condition": 3e12})
     given = evidence(optimum=changed, found={"profile": None})
     assert line(given, "fit.identifiability") == warn(
         "fit.identifiability",
@@ -310,6 +311,7 @@ def test_no_rival_for_want_of_points() -> None:
 def test_no_rival_for_want_of_a_law() -> None:
     given = evidence(law="power_law", found={"rivals": [], "choices": [], "runs": [], "groups": []})
     assert line(given, "fit.alternatives") == Check(
-        "fit.alternatives", Level.PASS,
+        "fit.alternatives",
+        Level.PASS,
         "no other law here is about the same inputs and output as power_law.",
-    )  # fmt: skip
+    )

@@ -101,9 +101,7 @@ def test_twins_are_tied_as_tie_ties_them(given: Fitted) -> None:
     ((name, found),) = tied(given)
     assert name == "beta = alpha"
     assert found is not None
-    problem = make_problem(
-        NOISY, laws.get("chinchilla"), Objective("l2"), tie={"beta": "alpha"}
-    )  # fmt: skip
+    problem = make_problem(NOISY, laws.get("chinchilla"), Objective("l2"), tie={"beta": "alpha"})
     oracle = replace(given, problem=problem, optimum=optimise(problem))
     same_as(given, found, oracle, 1e-6)
     assert found.value == pytest.approx(oracle.optimum.value, rel=1e-10)
@@ -196,9 +194,10 @@ def test_headline_without_an_optimum_grows_the_largest_run() -> None:
 def test_exponents_have_no_unit_and_are_not_amplitudes() -> None:
     names = {law: exponent_names(laws.get(law)) for law in ("chinchilla", "kaplan_nd", "power_law")}
     assert names == {
-        "chinchilla": ["alpha", "beta"], "kaplan_nd": ["alpha_N", "alpha_D"],
+        "chinchilla": ["alpha", "beta"],
+        "kaplan_nd": ["alpha_N", "alpha_D"],
         "power_law": ["alpha"],
-    }  # fmt: skip
+    }
 
 
 def at_an_edge() -> Points:

@@ -34,8 +34,9 @@ def grid(law: Law, *, steps: np.ndarray = STEPS, budgets: np.ndarray = BUDGETS) 
 
 
 def slices(points: Points, law: Law, headline: float = 1e22, **changes):
-    return isoflop(points, law, changes.pop("draws", {}), [1e21, 1e22, 1e23], headline=headline,
-                   **changes)  # fmt: skip
+    return isoflop(
+        points, law, changes.pop("draws", {}), [1e21, 1e22, 1e23], headline=headline, **changes
+    )
 
 
 # --- finding slices -------------------------------------------------------------------------
@@ -163,8 +164,11 @@ def test_points_are_moved_along_the_law_to_their_budget() -> None:
     law = truth("overtraining")
     exact = grid(law)
     D = exact.inputs["D"] * np.exp(0.04 * np.tile([1, -1], 14))  # the budget is met within 4 %
-    moved = replace(exact, inputs={"N": exact.inputs["N"], "D": D},
-                    output=np.asarray(law(N=exact.inputs["N"], D=D)))  # fmt: skip
+    moved = replace(
+        exact,
+        inputs={"N": exact.inputs["N"], "D": D},
+        output=np.asarray(law(N=exact.inputs["N"], D=D)),
+    )
     found = slices(moved, law)
     assert found is not None
     for budget in found.budgets:

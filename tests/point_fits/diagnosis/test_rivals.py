@@ -111,9 +111,13 @@ def test_a_law_in_any_variable_rivals_every_law_of_one_input() -> None:
     points = table("kaplan_n", noise=0.002, seed=2)
     given, masks, cuts = questioned(points, "kaplan_n", (9, 12))
     (found,) = rivals(given, masks, cuts)
-    floor = optimise(make_problem(
-        replace(points, inputs={"x": points.inputs["N"]}), laws.get("power_law"), Objective("l2")
-    ))  # fmt: skip
+    floor = optimise(
+        make_problem(
+            replace(points, inputs={"x": points.inputs["N"]}),
+            laws.get("power_law"),
+            Objective("l2"),
+        )
+    )
     assert found.law == "power_law"
     assert found.value == pytest.approx(floor.value, rel=1e-9)
 
@@ -132,10 +136,16 @@ def test_errors_are_means_over_cuts() -> None:
     assert one.errors() == pytest.approx((0.025, 0.025))
     assert one.wins() == 1
     assert one.to_dict() == {
-        "law": "x", "parameters": {"a": 1.0}, "objective": 2.0, "objective_ratio": 0.5,
-        "prediction": 2.1, "headline_shift": 0.05, "held_out_error": pytest.approx(0.025),
-        "own_held_out_error": pytest.approx(0.025), "cuts": cuts,
-    }  # fmt: skip
+        "law": "x",
+        "parameters": {"a": 1.0},
+        "objective": 2.0,
+        "objective_ratio": 0.5,
+        "prediction": 2.1,
+        "headline_shift": 0.05,
+        "held_out_error": pytest.approx(0.025),
+        "own_held_out_error": pytest.approx(0.025),
+        "cuts": cuts,
+    }
     assert replace(one, cuts=[]).errors() is None
 
 
