@@ -232,23 +232,19 @@ def _judged(
             "priors": _moved(problem, optimum),
         },
     )
-    checks = checklist(
-        Evidence(
-            points=points,
-            problem=problem,
-            optimum=optimum,
-            resampled=resampled,
-            cuts=cuts,
-            uncertainty=uncertainty,
-            diagnosis=found,
-            half_widths=_half_widths(sure, found.target.inputs),
-            level=level,
-            selection=bare.selection,
-            sources=bare.data["sources"],
-            command=bare.command,
-        )
+    evidence = Evidence(
+        *asked,
+        resampled=resampled,
+        cuts=cuts,
+        uncertainty=uncertainty,
+        diagnosis=found,
+        half_widths=_half_widths(sure, found.target.inputs),
+        level=level,
+        selection=bare.selection,
+        sources=bare.data["sources"],
+        command=bare.command,
     )
-    return replace(sure, checks=checks)
+    return replace(sure, checks=checklist(evidence))
 
 
 def _intervals(
