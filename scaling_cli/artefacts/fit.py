@@ -7,20 +7,20 @@ draws that its intervals need. The JSON is the public schema, the same for `fits
 import html
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from scaling_cli import laws
 from scaling_cli.artefacts.prediction import Prediction, Uncertainty, intervals, read_inputs
-from scaling_cli.laws._law import Law
-from scaling_cli.runs.points import scale
+from scaling_cli.laws._law import Domain, Law
 from scaling_cli.vocabulary.arguments import check_level
 from scaling_cli.vocabulary.errors import DataError
 from scaling_cli.vocabulary.jsonfile import nulls, read_fit_record, to_json, write_json
 from scaling_cli.vocabulary.objective import Objective
 from scaling_cli.vocabulary.outcomes import Check, LeftOut, Level, Status
+from scaling_cli.vocabulary.quantities import C
 
 __all__ = [
     "Check",
@@ -115,39 +115,48 @@ class Fit:
         Raises
         ------
         UsageError
-            If an input is missing, unknown, or not positive and finite.
+            If an input is missing, unknown or outside its domain.
         """
         check_level(level)
         columns = read_inputs(self.law, inputs)
         value = np.asarray(self.law(**columns), dtype=float)
         extrapolation = self._extrapolation(columns)
-        if self.uncertainty is None:
-            return Prediction(
-                columns, self.law.output().symbol, value, level, None, None, extrapolation, {}
-            )
-        mean, new_run, parts = intervals(self.law, self.uncertainty, columns, value, level)
-        other = self.uncertainty.companion
-        return Prediction(
+        alone = Prediction(
             columns,
             self.law.output().symbol,
             value,
             level,
-            mean,
-            new_run,
-            extrapolation,
-            parts,
-            None if other is None else (laws.name_of(other), np.asarray(other(**columns), float)),
+            mean=None,
+            new_run=None,
+            extrapolation=extrapolation,
+            parts={},
+            spent={C.symbol: self.law.along(columns)} if self.law.size_and_data() else {},
+            column=self.law.output().column,
         )
+        if self.uncertainty is None:
+            return alone
+        mean, new_run, parts = intervals(self.law, self.uncertainty, columns, value, level)
+        other = self.uncertainty.companion
+        beside = other and (laws.name_of(other), np.asarray(other(**columns), float))
+        return replace(alone, mean=mean, new_run=new_run, parts=parts, companion=beside)
 
     def _extrapolation(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Return the factor by which each axis lies outside the data; 1 inside."""
-        ranges = self.data.get("ranges", {})
-        axis, values = scale(inputs)
+        """Return the factor by which each axis lies outside the data; 1 inside.
+
+        Of an input that may be zero: 1 and the distance, in widths of the range that was fitted,
+        or as it is where that is one value.
+        """
+        ranges, declared = self.data.get("ranges", {}), self.law.inputs()
         factors = {}
-        for symbol, column in {**inputs, axis: values}.items():
-            if symbol in ranges:
-                low, high = ranges[symbol]
+        for symbol, column in {**inputs, self.law.axis(): self.law.along(inputs)}.items():
+            if symbol not in ranges:
+                continue
+            low, high = ranges[symbol]
+            if symbol not in declared or declared[symbol].domain is Domain.POSITIVE:
                 factors[symbol] = np.maximum(1.0, np.maximum(column / high, low / column))
+            else:
+                away = np.maximum(0.0, np.maximum(column - high, low - column))
+                factors[symbol] = 1 + away / (high - low or 1.0)
         return factors
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,15 +1,14 @@
 """A prediction and its two intervals, from stored draws, with NumPy alone."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from scaling_cli import laws
-from scaling_cli.laws._law import Law
-from scaling_cli.runs.points import scale
+from scaling_cli.laws._law import WHOLE, Law
 from scaling_cli.vocabulary.errors import UsageError
 from scaling_cli.vocabulary.quantities import parse_number
 
@@ -77,6 +76,10 @@ class Prediction:
     companion: tuple[str, np.ndarray] | None = None
     """Name of the law that shares the centre of the intervals, and its values."""
     notes: tuple[str, ...] = ()
+    spent: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """Compute, of a law that has a size and data, by symbol."""
+    column: str = "loss"
+    """Name of the output in tables."""
 
     def half_widths(self) -> tuple[np.ndarray, np.ndarray] | None:
         """Return half the widths of `mean` and `new_run` in ln output; None without intervals.
@@ -127,7 +130,7 @@ def read_inputs(law: Law | type[Law], inputs: Mapping[str, Any]) -> dict[str, np
     Raises
     ------
     UsageError
-        If an input is missing, unknown, or not positive and finite.
+        If an input is missing, unknown or outside its domain, or shares do not sum to one.
     """
     declared = law.inputs()
     missing = [s for s in declared if s not in inputs]
@@ -143,11 +146,15 @@ def read_inputs(law: Law | type[Law], inputs: Mapping[str, Any]) -> dict[str, np
         given = inputs[symbol]
         value = parse_number(given, quantity) if isinstance(given, str) else given
         column = np.atleast_1d(np.asarray(value, dtype=np.float64))
-        if not np.all(np.isfinite(column) & (column > 0)):
+        if not np.all(quantity.domain.holds(column)):
             raise UsageError(
-                f"{symbol} ({quantity.meaning}) must be positive and finite, got {given!r}."
+                f"{symbol} ({quantity.meaning}) must be {quantity.domain.rule}, got {given!r}."
             )
         columns[symbol] = column
+    total = law.total(columns)
+    if np.any(np.abs(total - 1) > WHOLE):
+        worst = float(total[np.argmax(np.abs(total - 1))])
+        raise UsageError(f"{', '.join(law.shares())} must sum to one, not to {worst:.4g}.")
     shaped = np.broadcast_arrays(*columns.values())
     return {s: np.array(v).ravel() for s, v in zip(columns, shaped, strict=True)}
 
@@ -198,7 +205,7 @@ def intervals(
     if log_draws.shape != (len(value), len(uncertainty.sigma)):
         log_draws = np.broadcast_to(log_draws, (len(value), len(uncertainty.sigma)))
     share = [(1 - level) / 2, (1 + level) / 2]
-    decades = np.maximum(0.0, np.log10(scale(inputs)[1] / uncertainty.axis_max))
+    decades = np.maximum(0.0, np.log10(law.along(inputs) / uncertainty.axis_max))
     z = NormalDist().inv_cdf((1 + level) / 2)
     drift = z * uncertainty.drift * decades
     centre = centred(log_value, uncertainty.companion, inputs)

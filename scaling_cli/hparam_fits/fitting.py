@@ -18,7 +18,7 @@ from scaling_cli.artefacts.recipe import Recipe
 from scaling_cli.hparam_fits.design import COEFFICIENTS, DRAWS, Design, posterior
 from scaling_cli.hparam_fits.valley import Cell, Optimum, cells, flatness, near_best, optimum
 from scaling_cli.laws._law import Law
-from scaling_cli.runs.points import Points, scale
+from scaling_cli.runs.points import Points
 from scaling_cli.vocabulary.arguments import check_count, check_level
 from scaling_cli.vocabulary.errors import DataError, FitError
 from scaling_cli.vocabulary.objective import Objective
@@ -171,15 +171,15 @@ def fit_recipe(points: Points, *, seed: int = 0, level: float = 0.9, command: st
     fits = []
     for i in range(design.outputs.shape[1]):
         law = laws.get(LAWS[i])(**{name: float(v[i]) for name, v in values.items()})
-        uncertainty = _uncertainty(
-            optima, {k: v[i] for k, v in draws.items()}, scatter[:, i], method
-        )
         table = Points(
             {"N": np.exp(places[:, 0]), "D": np.exp(places[:, 1])},
             np.exp(design.outputs[:, i]),
             [_name(o.cell) for o in optima],
             points.conventions,
         )
+        own = {k: v[i] for k, v in draws.items()}
+        furthest = float(np.max(law.along(table.inputs)))
+        uncertainty = Uncertainty(own, scatter[:, i], 0.0, law.axis(), furthest, False, method)
         fits.append(_fit(law, table, uncertainty, points, level=level, command=command))
     batch = fits[1] if len(fits) > 1 else None
     records = [o.to_dict() for o in optima]
@@ -250,14 +250,6 @@ def _require_both(places: np.ndarray) -> None:
         )
 
 
-def _uncertainty(
-    optima: Sequence[Optimum], draws: Mapping[str, np.ndarray], sigma: np.ndarray, method: str
-) -> Uncertainty:
-    sizes = {"N": np.array([o.cell.N for o in optima]), "D": np.array([o.cell.D for o in optima])}
-    axis, values = scale(sizes)
-    return Uncertainty(draws, sigma, 0.0, axis, float(np.max(values)), False, method)
-
-
 def _fit(
     law: Law,
     table: Points,
@@ -269,7 +261,7 @@ def _fit(
 ) -> Fit:
     residuals = np.log(table.output) - np.log(np.asarray(law(**table.inputs), float))
     output = law.output()
-    ranges = {k: v for k, v in table.ranges().items() if k != "L"}
+    ranges = {k: v for k, v in table.ranges(law).items() if k != "L"}
     if output.symbol in points.inputs:
         swept = points.inputs[output.symbol]
         ranges[output.symbol] = [float(np.min(swept)), float(np.max(swept))]

@@ -8,15 +8,14 @@ import numpy as np
 
 from scaling_cli import laws
 from scaling_cli.artefacts.fit import Fit
-from scaling_cli.laws._law import optimum
 from scaling_cli.reports import _layout
 from scaling_cli.reports import diagnosis as diagnosis_report
 from scaling_cli.reports import prediction as prediction_report
 from scaling_cli.reports import runs as runs_report
 from scaling_cli.reports._style import Style
-from scaling_cli.runs.points import scale, straddled
+from scaling_cli.runs.points import straddled
 from scaling_cli.vocabulary.outcomes import Check, LeftOut, Level
-from scaling_cli.vocabulary.quantities import BY_SYMBOL, format_number, short_number
+from scaling_cli.vocabulary.quantities import Role, format_number, short_number
 
 STEP = 3.0  # the suggested prediction lies this far beyond each input's range
 SHOWN = 10  # reasons for leaving runs out, and notes, that are listed one by one
@@ -118,7 +117,7 @@ def reading(data: Mapping[str, Any], style: Style) -> list[str]:
 def _unit(symbol: str, fit: Fit) -> str:
     """Return the unit of a range, with the counting convention that holds for it."""
     conventions = fit.data.get("conventions", {})
-    quantity = BY_SYMBOL.get(symbol)
+    quantity = fit.law.quantity(symbol)
     convention = conventions.get(symbol)
     if symbol == fit.law.output().symbol and convention:
         return convention
@@ -177,11 +176,13 @@ def headline(fit: Fit, style: Style) -> str:
 
 def _where(fit: Fit, inputs: Mapping[str, float]) -> str:
     """Return in words where the headline forecast is made."""
-    axis, along = scale({symbol: np.array([value]) for symbol, value in inputs.items()})
-    there = float(along[0])
+    law, axis = fit.law, fit.law.axis()
+    if not axis:
+        return "forecast for the best run: no input of this law grows"
+    there = float(law.along(inputs))
     ahead = there / fit.data["ranges"][axis][1]
     words = f"forecast at {ahead:.3g}x the largest run, {axis} = {format_number(there)}"
-    best = optimum(fit.law, there) if axis == "C" else None
+    best = law.optimum(there, **inputs) if law.size_and_data() else None
     at_best = best is not None and all(math.isclose(best[s], inputs[s]) for s in inputs)
     return f"{words}, at the law's optimum" if at_best else words
 
@@ -255,7 +256,7 @@ def _straddling(fit: Fit, axis: str, cuts: Sequence[Mapping[str, Any]]) -> list[
     if not points:
         return []
     inputs = {symbol: np.asarray(v, float) for symbol, v in points["inputs"].items()}
-    values = inputs.get(axis, scale(inputs)[1])
+    values = inputs.get(axis, fit.law.along(inputs))
     held = [(cut["train_max"], cut.get("held_out", ())) for cut in cuts]
     both = straddled(points["runs"], values, held)
     if not both:
@@ -317,8 +318,8 @@ def ending(fit: Fit, written: str | None, style: Style) -> str:
 def _option(symbol: str, fit: Fit) -> str:
     """Return an option for an input, at a value a step beyond the data."""
     ranges = fit.data.get("ranges", {})
-    number = STEP * ranges[symbol][1] if symbol in ranges else 1e9
+    grown = symbol in fit.law.growing()
+    number = (STEP if grown else 1.0) * ranges[symbol][1] if symbol in ranges else 1e9
     text = short_number(float(f"{number:.1g}"))
-    return {"N": f"--params {text}", "D": f"--tokens {text}"}.get(
-        symbol, f"--input {symbol}={text}"
-    )
+    options = {Role.SIZE: f"--params {text}", Role.DATA: f"--tokens {text}"}
+    return options.get(fit.law.inputs()[symbol].role, f"--input {symbol}={text}")

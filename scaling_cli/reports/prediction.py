@@ -8,9 +8,7 @@ from scaling_cli import laws
 from scaling_cli.artefacts.fit import Fit, Prediction
 from scaling_cli.reports import _layout
 from scaling_cli.reports._style import Style
-from scaling_cli.runs.points import scale
 from scaling_cli.vocabulary.outcomes import Level
-from scaling_cli.vocabulary.quantities import BY_SYMBOL
 
 USEFUL = 0.10  # a half-width above this decides nothing
 FAR = 100.0  # and the square of the farthest backtest: beyond both nothing like it was tried
@@ -36,10 +34,9 @@ def reach(prediction: Prediction, i: int) -> str:
 
 def table(prediction: Prediction, *, measured: Sequence[float | None] = (), style: Style) -> str:
     """Return one line per point: inputs, value, both intervals, reach, and the measured value."""
-    axis, along = scale(prediction.inputs)
-    columns = {**prediction.inputs, axis: along} if axis in BY_SYMBOL else prediction.inputs
+    columns = {**prediction.inputs, **prediction.spent}
     percent = f"{100 * prediction.level:g} %"
-    headers = [*columns, BY_SYMBOL[prediction.output].column]
+    headers = [*columns, prediction.column]
     align = ">" * len(headers)
     if prediction.new_run is not None:
         headers += [f"{percent} mean curve", f"{percent} new run"]
