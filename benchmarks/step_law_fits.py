@@ -28,7 +28,7 @@ from scaling_cli.hparam_fits.fitting import (
 from scaling_cli.hparam_fits.valley import NEAR_BEST, Optimum, flatness, near_best, optimum
 from scaling_cli.laws._law import Law
 from scaling_cli.reference.check import folder
-from scaling_cli.runs.points import Points, scale
+from scaling_cli.runs.points import Points
 from scaling_cli.vocabulary.objective import Objective
 from scaling_cli.vocabulary.outcomes import Status
 
@@ -121,8 +121,8 @@ def uncertainty(
     columns = {
         n: rounded(np.exp(v) if n == "c" else v) for n, v in zip(names, drawn.T, strict=True)
     }
-    axis, values = scale({s: points.inputs[s] for s in law.inputs()})
-    return Uncertainty(columns, rounded(sigma), 0.0, axis, float(np.max(values)), False, method)
+    furthest = float(np.max(law.along(points.inputs)))
+    return Uncertainty(columns, rounded(sigma), 0.0, law.axis(), furthest, False, method)
 
 
 def origin(law: Law, kind: str, note: str, **more: Any) -> dict[str, Any]:
@@ -147,8 +147,10 @@ def origin(law: Law, kind: str, note: str, **more: Any) -> dict[str, Any]:
 def data(law: Law, points: Points, sha256: str | None) -> dict[str, Any]:
     """Return the data record: ranges of the released runs, no points."""
     columns = {s: points.inputs[s] for s in law.inputs()}
-    axis, values = scale(columns)
-    columns |= {axis: values, law.output().symbol: points.inputs[law.output().symbol]}
+    columns |= {
+        law.axis(): law.along(columns),
+        law.output().symbol: points.inputs[law.output().symbol],
+    }
     return {
         "sha256": sha256,
         "ranges": {s: [float(np.min(v)), float(np.max(v))] for s, v in columns.items()},

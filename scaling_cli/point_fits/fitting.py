@@ -206,7 +206,8 @@ def _judged(
     other = companion(problem, masks)
     cuts = backtest(*asked, masks, companion=other, executor=executor)
     uncertainty = assemble(
-        *asked,
+        problem,
+        optimum,
         cuts,
         plan.seed,
         companion=other and other.law,

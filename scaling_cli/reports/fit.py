@@ -318,8 +318,10 @@ def ending(fit: Fit, written: str | None, style: Style) -> str:
 def _option(symbol: str, fit: Fit) -> str:
     """Return an option for an input, at a value a step beyond the data."""
     ranges = fit.data.get("ranges", {})
-    grown = symbol in fit.law.growing()
-    number = (STEP if grown else 1.0) * ranges[symbol][1] if symbol in ranges else 1e9
+    number = STEP * ranges[symbol][1] if symbol in ranges else 1e9
     text = short_number(float(f"{number:.1g}"))
+    held = (fit.diagnostics.get("headline") or {}).get(symbol)
+    if held is not None and symbol not in fit.law.growing():
+        text = f"{held:.6g}"
     options = {Role.SIZE: f"--params {text}", Role.DATA: f"--tokens {text}"}
     return options.get(fit.law.inputs()[symbol].role, f"--input {symbol}={text}")

@@ -44,4 +44,4 @@ def _half_width(one: Interval) -> str:
     """Return half the width over the value; `-` where an end is open."""
     if one.low is None or one.high is None or not math.isfinite(one.high):
         return "-"
-    return f"+/-{_layout.percent((one.high - one.low) / (2 * one.value))}"
+    return f"+/-{_layout.percent((one.high - one.low) / (2 * abs(one.value)))}"

@@ -14,7 +14,6 @@ from typer.testing import CliRunner
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.cli import app
 from scaling_cli.cli._inputs import grid, read_points
-from scaling_cli.laws._law import optimum
 from scaling_cli.laws.chinchilla_gamma import ChinchillaGamma
 from scaling_cli.laws.kaplan_n import KaplanN
 from scaling_cli.vocabulary.errors import DataError, UsageError
@@ -256,7 +255,7 @@ def test_inputs_by_name() -> None:
 
 def test_a_law_without_an_optimum_needs_its_inputs() -> None:
     law = KaplanN(Nc=8.8e13, alpha_N=0.076)
-    assert optimum(law, 1e24) is None
+    assert law.optimum(1e24) is None
     with pytest.raises(UsageError) as refused:
         grid(law, params=[], tokens=[], compute=[1e24], others={})
     assert str(refused.value) == (

@@ -102,7 +102,7 @@ def test_the_data_record_repeats_the_fit(fitted: Fit) -> None:
     points = _points()
     assert fitted.data["sha256"] == points.sha256()
     assert fitted.data["conventions"] == {"N": "total"}
-    assert fitted.data["ranges"] == points.ranges()
+    assert fitted.data["ranges"] == points.ranges(fitted.law)
     kept = fitted.data["points"]
     again = Points(
         {s: np.array(v) for s, v in kept["inputs"].items()}, np.array(kept["output"]), kept["runs"]

@@ -200,7 +200,6 @@ def score(
 
 
 def assemble(
-    points: Points,
     problem: Problem,
     optimum: Optimum,
     cuts: Sequence[Cut],

@@ -234,7 +234,7 @@ def _loose(e: Evidence) -> list[str]:
         if len(draws) < 2:
             continue
         low, high = np.quantile(draws, [(1 - e.level) / 2, (1 + e.level) / 2])
-        if (high - low) / 2 > LOOSE_EXPONENT * e.optimum.law.values()[name]:
+        if (high - low) / 2 > LOOSE_EXPONENT * abs(e.optimum.law.values()[name]):
             found.append(f"{name} lies anywhere from {low:.3f} to {high:.3f}")
     return found
 
