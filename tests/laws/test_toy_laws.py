@@ -25,6 +25,8 @@ from scaling_cli.point_fits.fitting import refit_objective
 from scaling_cli.runs.points import Points
 from scaling_cli.runs.selection import select
 from scaling_cli.vocabulary.errors import DataError, UsageError
+from scaling_cli.vocabulary.objective import Objective
+from scaling_cli.vocabulary.outcomes import Status
 from scaling_cli.vocabulary.quantities import Domain
 
 NOISE = 0.003
@@ -354,11 +356,10 @@ def test_predict_refuses_what_lies_outside_a_domain(
     assert str(refused.value) == message
 
 
-def test_distance_of_a_share_is_in_widths_of_its_range(made: Made) -> None:
-    if made.toy.name != "toy_pruned":
-        pytest.skip("the one toy whose share may leave its range is fitted to all of it")
-    narrow = {**made.fit.data["ranges"], "q": [0.2, 0.4]}
-    fit = Fit(made.fit.law, made.fit.status, made.fit.objective, 0.0, 21, data={"ranges": narrow})
+def test_distance_of_a_share_is_in_widths_of_its_range() -> None:
+    law = TOYS["toy_pruned"].law()
+    ranges = {"N": [1e7, 1e10], "q": [0.2, 0.4]}
+    fit = Fit(law, Status.CONVERGED, Objective(), 0.0, 21, data={"ranges": ranges})
     found = fit.predict(N=1e9, q=np.array([0.0, 0.3, 0.5])).extrapolation["q"]
     assert found == pytest.approx([2.0, 1.0, 1.5])
 
