@@ -2,15 +2,15 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import command_line
 import pytest
-from typer.testing import CliRunner
 
 from scaling_cli.artefacts import certified
-from scaling_cli.cli import app
 from scaling_cli.reference import check as reference
 from scaling_cli.reference.check import CheckResult, Verdict
 from scaling_cli.reports import check as check_report
@@ -40,8 +40,7 @@ SKIPPED = replace(
 ALL = [PASSED, FAILED, BETTER, SKIPPED]
 
 
-def run(*arguments: str):
-    return CliRunner().invoke(app, ["check", *arguments], prog_name="scaling")
+run = partial(command_line.run, "check")
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import typer
-from typer.testing import CliRunner
+from command_line import run
 
 from scaling_cli import __version__
 from scaling_cli.cli import BRIEF, _commands, _exits, _terminal, app
@@ -20,10 +20,6 @@ from scaling_cli.vocabulary import errors
 GOLDEN = Path(__file__).parent / "golden"
 HEAVY = ("jax", "pandas", "pyarrow", "scipy", "matplotlib")
 ORDER = ["ingest", "runs", "fit", "backtest", "predict", "check", "laws", "data"]
-
-
-def run(*arguments: str, **options: Any):
-    return CliRunner().invoke(app, list(arguments), prog_name="scaling", **options)
 
 
 def python(code: str, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:

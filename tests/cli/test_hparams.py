@@ -3,20 +3,18 @@
 import json
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
+import command_line
 import pytest
 import sweeps
-from typer.testing import CliRunner
-
-from scaling_cli.cli import app
 
 ROOT = Path(__file__).resolve().parents[2]
 LADDER = str(ROOT / "data" / "ladder" / "runs.csv")
 
 
-def run(*arguments: str):
-    return CliRunner().invoke(app, ["hparams", *arguments], prog_name="scaling")
+run = partial(command_line.run, "hparams")
 
 
 def test_published_advice() -> None:

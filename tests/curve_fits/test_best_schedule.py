@@ -5,16 +5,15 @@ from pathlib import Path as File
 
 import numpy as np
 import pytest
+from command_line import run
 from curve_truths import TRUTHS
 from scipy.optimize import isotonic_regression
 from scipy.signal import lfilter
-from typer.testing import CliRunner
 
 import scaling_cli as sc
 from scaling_cli import curve_laws
 from scaling_cli.artefacts.curve_fit import CurveFit, FittedRun
 from scaling_cli.artefacts.curve_prediction import FittedLaw
-from scaling_cli.cli import app
 from scaling_cli.curve_fits.best_schedule import FLAT, best_schedule
 from scaling_cli.numerics.descent import descend
 from scaling_cli.runs.curves import curves_of
@@ -211,7 +210,7 @@ def test_the_command(ladder: tuple[CurveFit, dict[str, float]], tmp_path: File) 
     path = str(tmp_path / "fit.json")
     ladder[0].to_json(path)
     command = ["schedule", "--best", "--fit", path, "--steps", "2048"]
-    result = CliRunner().invoke(app, command, prog_name="scaling")
+    result = run(*command)
     assert result.exit_code == 0, result.output
     for part in (
         "best      wsd:peak=0.0047,warmup=10",
@@ -220,7 +219,7 @@ def test_the_command(ladder: tuple[CurveFit, dict[str, float]], tmp_path: File) 
         "longer warm-ups",
     ):
         assert part in result.stdout
-    found = json.loads(CliRunner().invoke(app, [*command, "--json"], prog_name="scaling").stdout)
+    found = json.loads(run(*command, "--json").stdout)
     assert found["best"] == found["families"][0]
     assert found["regime"]["steps"] == 2048
     schedule = parse_schedule(found["best"]["inputs"]["schedule"])
@@ -242,7 +241,7 @@ WRONG = [
 
 @pytest.mark.parametrize(("options", "message"), WRONG)
 def test_options_that_do_not_belong(options: list[str], message: str) -> None:
-    result = CliRunner().invoke(app, ["schedule", *options, "--json"], prog_name="scaling")
+    result = run("schedule", *options, "--json")
     assert result.exit_code == 2
     said = json.loads(result.stdout)["error"]
     assert f"{said['message']} {said['hint'] or ''}".strip() == message

@@ -7,12 +7,11 @@ from pathlib import Path as File
 
 import numpy as np
 import pytest
+from command_line import run
 from curve_truths import BACKBONE, made
-from typer.testing import CliRunner
 
 import scaling_cli as sc
 from scaling_cli.artefacts.curve_fit import CurveFit
-from scaling_cli.cli import app
 from scaling_cli.curve_laws.annealing_size import AnnealingSize
 from scaling_cli.runs.curve import Curve
 from scaling_cli.runs.curves import curves_of
@@ -104,13 +103,13 @@ def test_the_command_takes_one_size(three: CurveFit, tmp_path: File) -> None:
     three.to_json(path)
     text = "cosine:peak=0.001,warmup=100,min=0.0001,steps=3000"
     command = ["predict", "--fit", path, "--schedule", text, "--json", "--params"]
-    done = CliRunner().invoke(app, [*command, "1M"], prog_name="scaling")
+    done = run(*command, "1M")
     assert done.exit_code == 0, done.output
     (found,) = json.loads(done.stdout)["predictions"]
     assert found["inputs"]["N"] == 1e6
     last = three.predict(text, [found["inputs"]["S"]], N=1e6).value[0]
     assert found["value"] == pytest.approx(last, rel=1e-12)
-    wrong = CliRunner().invoke(app, [*command, "1M,2M"], prog_name="scaling")
+    wrong = run(*command, "1M,2M")
     assert json.loads(wrong.stdout)["error"]["message"] == (
         "--params takes one model size with --schedule."
     )
