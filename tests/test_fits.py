@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from refusals import refusal
 
 from scaling_cli import datasets, laws
 from scaling_cli.artefacts import certified
@@ -269,9 +270,7 @@ def test_resolve_takes_a_path(tmp_path: Any) -> None:
 
 
 def test_resolve_suggests_near_names() -> None:
-    with pytest.raises(UsageError) as raised:
-        certified.resolve("chinchila/besiroglu")
-    assert str(raised.value) == (
+    assert refusal(UsageError, certified.resolve, "chinchila/besiroglu") == (
         "'chinchila/besiroglu' is neither a file nor a certified fit. "
         f"Did you mean chinchilla/besiroglu-2024 or chinchilla/epoch-240? "
         f"Known certified fits: {', '.join(certified.fit_names())}."

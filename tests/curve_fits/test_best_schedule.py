@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from command_line import run
 from curve_truths import TRUTHS
+from refusals import refusal
 from scipy.optimize import isotonic_regression
 from scipy.signal import lfilter
 
@@ -157,15 +158,14 @@ REFUSED = [
 
 @pytest.mark.parametrize(("asked", "message"), REFUSED)
 def test_what_lies_outside_the_fitted_regime_is_refused(asked: dict, message: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        best_schedule(stored("annealing"), **{"steps": STEPS, **asked})
-    assert str(caught.value) == message
+    assert (
+        refusal(UsageError, best_schedule, stored("annealing"), **{"steps": STEPS, **asked})
+        == message
+    )
 
 
 def test_a_law_without_decays_is_refused() -> None:
-    with pytest.raises(FitError) as caught:
-        best_schedule(stored("power_area"), STEPS)
-    assert str(caught.value) == (
+    assert refusal(FitError, best_schedule, stored("power_area"), STEPS) == (
         "the law sees no decay: by it a constant rate at the peak is best. Fit the average, or a "
         "law with drops: scaling laws lists them."
     )

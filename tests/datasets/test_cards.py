@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from card_record import BASE, with_column
+from refusals import refusal
 
 from scaling_cli import datasets
 from scaling_cli.datasets import schema
@@ -54,9 +55,7 @@ INVALID = {
 @pytest.mark.parametrize("message", INVALID)
 def test_invalid_card(message: str) -> None:
     path = Path("data/two/card.toml")
-    with pytest.raises(DataError) as raised:
-        schema.parse(INVALID[message], path=path)
-    assert str(raised.value) == f"{path}: {message}"
+    assert refusal(DataError, schema.parse, INVALID[message], path=path) == f"{path}: {message}"
 
 
 # ---- formulas
@@ -85,9 +84,7 @@ def test_formula(text: str, value: Any) -> None:
     ],
 )
 def test_formula_that_is_refused(text: str, message: str) -> None:
-    with pytest.raises(DataError) as raised:
-        evaluate(text, {"params": 1.0})
-    assert str(raised.value) == message
+    assert refusal(DataError, evaluate, text, {"params": 1.0}) == message
 
 
 # ---- layouts
@@ -143,9 +140,7 @@ def test_open_lm_needs_one_evaluation_per_model(tmp_path: Path) -> None:
     from scaling_cli.datasets.layouts import open_lm
 
     files = open_lm_files(tmp_path, evaluations=2)
-    with pytest.raises(DataError) as raised:
-        list(open_lm.records(files))
-    assert str(raised.value) == (
+    assert refusal(DataError, list, open_lm.records(files)) == (
         f"{files['exp/models/m-1.0.json']}: 2 evaluation files for run m-1.0; expected 1."
     )
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from log_files import CURVE, TABLE, as_parquet, column, write, zstd
+from refusals import refusal
 
 from scaling_cli import ingest
 from scaling_cli.vocabulary.errors import DataError, UsageError
@@ -204,39 +205,32 @@ BROKEN = {
 def test_broken_files(tmp_path: Path, case: str) -> None:
     name, content, message = BROKEN[case]
     file = write(tmp_path, name, content)
-    with pytest.raises(DataError) as error:
-        ingest.read(file)
-    assert str(error.value) == message.format(file)
+    assert refusal(DataError, ingest.read, file) == message.format(file)
 
 
 def test_standard_input_is_one_thing() -> None:
-    with pytest.raises(UsageError) as error:
-        ingest.read("-", meta="-")
-    assert str(error.value) == (
+    assert refusal(UsageError, ingest.read, "-", meta="-") == (
         "standard input cannot be both the log and --meta. Give one of them as a file."
     )
 
 
 def test_a_folder_without_logs(tmp_path: Path) -> None:
     write(tmp_path, "notes.md", "nothing")
-    with pytest.raises(DataError) as error:
-        ingest.read(tmp_path)
-    assert str(error.value) == (
+    assert refusal(DataError, ingest.read, tmp_path) == (
         f"{tmp_path}: no logs found (1 file(s) of other kinds). Looked for *.csv, *.tsv (also "
         ".gz, .zst); *.jsonl, *.ndjson, *.json (also .gz, .zst); "
         "console logs of nanoGPT, llm.c and modded-nanogpt; *.parquet."
     )
-    with pytest.raises(DataError) as error:
-        ingest.read(tmp_path / "nowhere")
-    assert str(error.value) == f"{tmp_path / 'nowhere'}: there is no such file or folder."
+    assert (
+        refusal(DataError, ingest.read, tmp_path / "nowhere")
+        == f"{tmp_path / 'nowhere'}: there is no such file or folder."
+    )
 
 
 def test_a_named_format(tmp_path: Path) -> None:
     file = write(tmp_path, "f.log", CURVE)
     assert column(ingest.read(file, format="csv"), "step") == [10, 20, 30]
-    with pytest.raises(UsageError) as error:
-        ingest.read(file, format="xml")
-    assert str(error.value) == (
+    assert refusal(UsageError, ingest.read, file, format="xml") == (
         "there is no log format 'xml'. Known formats: csv, tsv, jsonl, json, nanogpt, llm.c, "
         "modded-nanogpt, parquet."
     )

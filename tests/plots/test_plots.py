@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from refusals import refusal
 
 from scaling_cli import plots
 from scaling_cli.artefacts.fit import Fit, Uncertainty
@@ -126,18 +127,14 @@ def test_laws_of_one_variable_are_drawn(name: str, one_variable: Fit) -> None:
 
 
 def test_a_law_of_one_variable_has_no_contour(one_variable: Fit) -> None:
-    with pytest.raises(UsageError) as caught:
-        plots.get("contour").table(one_variable)
-    assert str(caught.value) == (
+    assert refusal(UsageError, plots.get("contour").table, one_variable) == (
         "the contour figure needs a law of N and D, not of x. Draw --kind loss instead."
     )
 
 
 @pytest.mark.parametrize("name", ["loss", "residuals", "predicted", "contour"])
 def test_a_fit_without_points_is_refused(name: str, fit: Fit) -> None:
-    with pytest.raises(DataError) as caught:
-        plots.get(name).table(replace(fit, data={}))
-    assert str(caught.value) == (
+    assert refusal(DataError, plots.get(name).table, replace(fit, data={})) == (
         "the fit file carries no points to draw. "
         "A published fit has none, and a fit to very many points keeps only their digest."
     )
@@ -151,9 +148,10 @@ def test_a_fit_without_points_is_refused(name: str, fit: Fit) -> None:
     ],
 )
 def test_a_fit_without_backtest_is_refused(backtest: Any, why: str, fit: Fit) -> None:
-    with pytest.raises(DataError) as caught:
-        plots.get("backtest").table(replace(fit, backtest=backtest))
-    assert str(caught.value) == f"there is no backtest to draw: {why}."
+    assert (
+        refusal(DataError, plots.get("backtest").table, replace(fit, backtest=backtest))
+        == f"there is no backtest to draw: {why}."
+    )
 
 
 def test_loss_frontier_is_the_closed_form(fit: Fit) -> None:
@@ -353,18 +351,14 @@ def test_a_backtest_within_a_decade_has_plain_numbers_along_it(fit: Fit) -> None
 
 
 def test_an_unknown_figure_is_refused() -> None:
-    with pytest.raises(UsageError) as caught:
-        plots.get("residual")
-    assert str(caught.value) == (
+    assert refusal(UsageError, plots.get, "residual") == (
         "there is no figure 'residual'. Did you mean residuals? "
         f"Known figures: {', '.join(plots.names())}."
     )
 
 
 def test_an_unknown_suffix_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError) as caught:
-        plots.save(Figure(), tmp_path / "loss.jpeg")
-    assert str(caught.value) == (
+    assert refusal(UsageError, plots.save, Figure(), tmp_path / "loss.jpeg") == (
         "cannot write a figure as 'loss.jpeg'. Use a name that ends in .png, .svg, .pdf."
     )
 
@@ -372,9 +366,7 @@ def test_an_unknown_suffix_is_refused(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there_is_a_clear_error(fit: Fit, tmp_path: Path) -> None:
     figure = plots.figure("backtest", plots.get("backtest").table(fit))
     target = tmp_path / "nowhere" / "loss.png"
-    with pytest.raises(ScalingError) as caught:
-        plots.save(figure, target)
-    assert str(caught.value) == (
+    assert refusal(ScalingError, plots.save, figure, target) == (
         f"{target}: cannot write the figure: No such file or directory. "
         "Make the folder first, or choose another."
     )
