@@ -250,8 +250,7 @@ def test_gadre_hold_out_errors(name: str, train: str, run: str, error: float, sh
 
 
 @pytest.mark.parametrize(
-    ("name", "E", "x0", "alpha"),
-    [("math", 0.28, 1.1e4, 0.16), ("image-32x32", 2.20, 6.3e1, 0.13)],
+    ("name", "E", "x0", "alpha"), [("math", 0.28, 1.1e4, 0.16), ("image-32x32", 2.20, 6.3e1, 0.13)]
 )
 def test_henighan_rows(name: str, E: float, x0: float, alpha: float) -> None:
     fit = certified.resolve(f"power_law/henighan-2020-{name}")

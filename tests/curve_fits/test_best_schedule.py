@@ -141,10 +141,9 @@ REFUSED = [
     ),
     (
         {"low": 0.0},
-        "the lowest rate 0 does not lie between 0.1, the lowest at which a fitted run "
-        "ends, and the "
-        "peak 1. By these laws steps at ever lower rates, even at zero, go on lowering the loss, "
-        "which is not true: fit a run that ends lower.",
+        "the lowest rate 0 does not lie between 0.1, the lowest at which a fitted run ends, and "
+        "the peak 1. By these laws steps at ever lower rates, even at zero, go on lowering the "
+        "loss, which is not true: fit a run that ends lower.",
     ),
     (
         {"warmup": 500},

@@ -200,9 +200,8 @@ REFUSED = [
     (
         {"law": "annealing"},
         FitError,
-        "the learning rate never falls in these runs: what a fall does is not in the data. "
-        "Add a run "
-        "with a decay, or fit power_area or power_steps.",
+        "the learning rate never falls in these runs: what a fall does is not in the data. Add a "
+        "run with a decay, or fit power_area or power_steps.",
     ),
 ]
 

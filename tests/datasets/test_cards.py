@@ -61,13 +61,7 @@ def test_invalid_card(message: str) -> None:
 # ---- formulas
 
 
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ("flops / (6 * params)", 2.0),
-        ("-params + 4", 3.0),
-    ],
-)
+@pytest.mark.parametrize(("text", "value"), [("flops / (6 * params)", 2.0), ("-params + 4", 3.0)])
 def test_formula(text: str, value: Any) -> None:
     assert evaluate(text, {"flops": 12.0, "params": 1.0}) == value
 

@@ -85,9 +85,8 @@ def test_a_mirror_with_another_file(shelf: Path) -> None:
     wrong = shelf / "mirror" / "someone" / "runs" / COMMIT / "data" / "a=b.csv"
     wrong.write_bytes(CSV + b"3e6,1e17,4\n")
     assert refusal(DataError, datasets.fetch, "two", mirror=shelf / "mirror") == (
-        f"{wrong}: not the file that the card names: its SHA-256 differs "
-        "(59 bytes instead of 48). Remove it and fetch again, or correct the card "
-        "if the data have changed."
+        f"{wrong}: not the file that the card names: its SHA-256 differs (59 bytes instead of 48). "
+        "Remove it and fetch again, or correct the card if the data have changed."
     )
     assert not (shelf / "cache").exists()
 
@@ -96,9 +95,8 @@ def test_a_damaged_cache(shelf: Path) -> None:
     path = datasets.fetch("two", mirror=shelf / "mirror").files["data/a=b.csv"]
     path.write_bytes(b"x")
     assert refusal(DataError, datasets.fetch, "two", mirror=shelf / "mirror") == (
-        f"{path}: not the file that the card names: its SHA-256 differs "
-        "(1 bytes instead of 48). Remove it and fetch again, or correct the card "
-        "if the data have changed."
+        f"{path}: not the file that the card names: its SHA-256 differs (1 bytes instead of 48). "
+        "Remove it and fetch again, or correct the card if the data have changed."
     )
 
 

@@ -188,9 +188,8 @@ def test_a_table_of_runs_takes_totals_from_meta(tmp_path: Path) -> None:
     [
         (
             {"params": "8x7B"},
-            "cannot read '8x7B' as model parameters (N). Write 7B, 7e9, 124M, 1T, "
-            "2**20 or 1.5e24; a mixture such as 8x7B needs one number (say which count: total or "
-            "active).",
+            "cannot read '8x7B' as model parameters (N). Write 7B, 7e9, 124M, 1T, 2**20 or 1.5e24; "
+            "a mixture such as 8x7B needs one number (say which count: total or active).",
         ),
         ({"params": "-1"}, "params must be positive, not -1."),
         (

@@ -183,11 +183,7 @@ LAYOUTS = {
     "step": (CURVE, ["curve"], ["f"]),
     "tokens only": ("tokens,loss\n1000,5\n2000,4\n", ["curve"], ["f"]),
     "tokens not in order": ("tokens,loss\n2000,4\n1000,5\n", ["run"] * 2, ["f:2", "f:3"]),
-    "one params, tokens go up": (
-        "tokens,loss,params\n1000,5,7\n2000,4,7\n",
-        ["curve"],
-        ["f"],
-    ),
+    "one params, tokens go up": ("tokens,loss,params\n1000,5,7\n2000,4,7\n", ["curve"], ["f"]),
     "totals": ("steps,loss,params\n10,5,7\n20,4,7\n", ["run"] * 2, ["f:2", "f:3"]),
     "repeated ids": (
         "run,step,params,loss\na,1,7,5\na,2,7,4\nb,1,9,3\n",

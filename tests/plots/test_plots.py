@@ -235,10 +235,7 @@ def test_backtest_is_in_per_cent_and_rising(fit: Fit) -> None:
     assert table.bias.tolist() == [0.0, -1.0]
     assert table.allowed.tolist() == [2.0, 3.0]
     ticks = plots.figure("backtest", table).axes[0].get_xticklabels()
-    assert [t.get_text() for t in ticks] == [
-        "3×\n7 fitted\n1/1 in",
-        "10×\n4 fitted\n1/2 in",
-    ]
+    assert [t.get_text() for t in ticks] == ["3×\n7 fitted\n1/1 in", "10×\n4 fitted\n1/2 in"]
 
 
 def test_contour_surface_is_the_law(fit: Fit) -> None:

@@ -224,19 +224,17 @@ def test_compute_that_agrees_is_kept(tmp_path: Path) -> None:
         (
             2,
             0.1,
-            "flops contradict 6ND: the median of flops / (6 params tokens) is 1e+18 (params "
-            "0.1 to 0.3, tokens 2 to 6, flops 1.2e+18 to 1.08e+19). params and tokens look as if "
-            "given in billions: --set params_scale=1e+09 --set tokens_scale=1e+09 multiplies the "
-            "columns.",
+            "flops contradict 6ND: the median of flops / (6 params tokens) is 1e+18 (params 0.1 to "
+            "0.3, tokens 2 to 6, flops 1.2e+18 to 1.08e+19). params and tokens look as if given in "
+            "billions: --set params_scale=1e+09 --set tokens_scale=1e+09 multiplies the columns.",
         ),
         (
             1e10,
             1e8,
-            "flops contradict 6ND: the median of flops / (6 params tokens) is 0.2 (params "
-            "100M to 300M, tokens 10B to 30B, flops 1.2e+18 to 1.08e+19). Check which columns were "
-            "read as params, tokens and flops (--map), whether params of a mixture count "
-            "active ones "
-            "only, or give flops a factor: --set flops_scale=5.",
+            "flops contradict 6ND: the median of flops / (6 params tokens) is 0.2 (params 100M to "
+            "300M, tokens 10B to 30B, flops 1.2e+18 to 1.08e+19). Check which columns were read as "
+            "params, tokens and flops (--map), whether params of a mixture count active ones only, "
+            "or give flops a factor: --set flops_scale=5.",
         ),
     ],
 )
@@ -367,27 +365,23 @@ def test_a_target_below_zero(tmp_path: Path) -> None:
         (
             "chinchilla",
             "run_id,params,loss\na,2e7,3\n",
-            "law chinchilla needs tokens (D, training "
-            "tokens); no run has it. Give it with --set batch_tokens=512k (tokens are then step x "
-            "batch_tokens), --meta runs.csv or --map tokens=COLUMN. Columns found: run_id, loss, "
-            "params.",
+            "law chinchilla needs tokens (D, training tokens); no run has it. Give it with --set "
+            "batch_tokens=512k (tokens are then step x batch_tokens), --meta runs.csv or --map "
+            "tokens=COLUMN. Columns found: run_id, loss, params.",
         ),
         (
             "power_law",
             "run_id,flops,loss\na,2e7,3\n",
-            "law power_law needs x (x, the one variable "
-            "of a one-variable law); no run has it. Say which column it is: --map x=flops "
-            "(or tokens, "
-            "params, step). Columns found: run_id, flops, loss.",
+            "law power_law needs x (x, the one variable of a one-variable law); no run has it. Say "
+            "which column it is: --map x=flops (or tokens, params, step). Columns found: run_id, "
+            "flops, loss.",
         ),
         (
             "average_parameters",
             "run_id,params,tokens,loss\na,1,2e7,3\n",
-            "law average_parameters "
-            "needs average_params (N_avg, parameter count averaged over training tokens); "
-            "no run has "
-            "it. For dense runs it is the parameter count: --map average_params=params. Columns "
-            "found: run_id, tokens, loss, params.",
+            "law average_parameters needs average_params (N_avg, parameter count averaged over "
+            "training tokens); no run has it. For dense runs it is the parameter count: --map "
+            "average_params=params. Columns found: run_id, tokens, loss, params.",
         ),
     ],
 )
