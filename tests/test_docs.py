@@ -1,14 +1,12 @@
 """The documents do not drift: snippets are files that run, commands and options exist."""
 
-import os
 import re
 import shlex
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from processes import python
 
 from scaling_cli import laws, plots
 from scaling_cli.cli import _commands
@@ -49,14 +47,7 @@ def test_python_snippets_are_cut_from_examples() -> None:
 def test_examples_run(path: Path, tmp_path: Path) -> None:
     assert len(path.read_text(encoding="utf8").splitlines()) <= LONGEST
     (tmp_path / "data").symlink_to(ROOT / "data")  # examples are run from the checkout's root
-    done = subprocess.run(
-        [sys.executable, "-W", "error", str(path)],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = python("-W", "error", str(path), cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout
 

@@ -1,8 +1,6 @@
 """`forecast`: schedules known and assumed, guards, what is said, and real curves."""
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +8,7 @@ import numpy as np
 import pytest
 from jobs import CONSTANT, COSINE, LAG, LAW, STEPS, WSD, area_and_fall, job
 from loss_curves import curve
+from processes import loaded_by
 from refusals import refusal
 
 import scaling_cli as sc
@@ -406,21 +405,11 @@ def test_runs_that_cannot_be_forecast_are_listed() -> None:
 
 
 def test_forecasts_load_neither_jax_nor_scipy() -> None:
-    code = (
-        "import sys; sys.path.insert(0, 'tests'); from jobs import job, COSINE\n"
-        "from scaling_cli.forecasting import forecast\n"
-        "forecast(job(COSINE)[0], siblings=[job(COSINE, seen=4000, run='other')[0]])\n"
-        "heavy = {'jax', 'scipy', 'pandas', 'matplotlib', 'typer'}\n"
-        "print(sorted(heavy & {m.split('.')[0] for m in sys.modules}))"
+    loaded = loaded_by(
+        "from jobs import job, COSINE\nfrom scaling_cli.forecasting import forecast\n"
+        "forecast(job(COSINE)[0], siblings=[job(COSINE, seen=4000, run='other')[0]])"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=Path(__file__).resolve().parents[2],
-    )
-    assert done.stdout == "[]\n"
+    assert loaded & {"jax", "scipy", "pandas", "matplotlib", "typer"} == set()
 
 
 def ladder(root: Path) -> list[Job]:
