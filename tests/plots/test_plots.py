@@ -33,25 +33,10 @@ LAW = Chinchilla(E=1.0, A=100.0, B=100.0, alpha=0.5, beta=0.5)
 SIZES, TOKENS = (1e4, 1e5, 1e6), (1e5, 1e6, 1e7)
 OF_POINTS = [name for name in plots.names() if not plots.of_curves(name)]
 OFF = 1.01  # every measured loss is 1 % above the law
+CUT = ("factor", "bias", "mare", "coverage", "n_train", "n_test", "allowed")
 CUTS = [
-    {
-        "factor": 10.0,
-        "bias": -0.01,
-        "mare": 0.02,
-        "coverage": 0.5,
-        "n_train": 4,
-        "n_test": 2,
-        "allowed": 0.03,
-    },
-    {
-        "factor": 3.0,
-        "bias": 0.0,
-        "mare": 0.01,
-        "coverage": 1.0,
-        "n_train": 7,
-        "n_test": 1,
-        "allowed": 0.02,
-    },
+    dict(zip(CUT, (10.0, -0.01, 0.02, 0.5, 4, 2, 0.03), strict=True)),
+    dict(zip(CUT, (3.0, 0.0, 0.01, 1.0, 7, 1, 0.02), strict=True)),
 ]
 
 
