@@ -112,10 +112,11 @@ def _inputs_of(
         for name, q in (("params", N), ("tokens", D), ("compute", C))
     }
     derived = [name for name in of or () if name in fit.law.derived_quantities()]
-    extra = {"C": values["compute"][0]} if derived and values["compute"] else {}
+    others = _inputs.read_others(given["input"], fit.law)
+    extra = {C.symbol: values["compute"][0]} if derived and values["compute"] else {}
     if derived and len(derived) == len(of or ()):
-        return extra
-    grid = _inputs.grid(fit.law, **values, others=_inputs.read_others(given["input"], fit.law))
+        return extra | {symbol: numbers[0] for symbol, numbers in others.items()}
+    grid = _inputs.grid(fit.law, **values, others=others)
     for symbol, numbers in grid.given.items():
         terminal.say(_layout.echo(symbol, numbers))
     for note in grid.notes:

@@ -150,6 +150,16 @@ def test_profiles_parameters_and_predictions(made: Made) -> None:
         assert all(one["low"] < one["value"] < one["high"] for one in found)
 
 
+def test_profiles_an_optimum_that_takes_more_than_compute(made: Made) -> None:
+    if "optimal_params" not in made.fit.law.derived_quantities():
+        return
+    asked = ["--of", "optimal_params", "--compute", "1e22", "--input", "R=4", "--method", "delta"]
+    result = made.run("profile", "fit.json", "--json", *asked)
+    (one,) = json.loads(result.stdout)["intervals"]
+    assert one["inputs"] == {"C": 1e22, "R": 4.0}
+    assert one["value"] == pytest.approx(made.fit.law.derive("optimal_params", C=1e22, R=4.0))
+
+
 @pytest.mark.parametrize("kind", FIGURES)
 def test_draws_every_figure_or_says_why_not(made: Made, kind: str) -> None:
     result = made.run("plot", "fit.json", "--kind", kind, "-o", "figure.png")
