@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from scaling_cli.engine.problem import Problem, to_free
-from scaling_cli.engine.units import inward, scattered, units
+from scaling_cli.engine.units import Units
 from scaling_cli.laws._law import Domain, Law
 
 # A start needs every term alive: a term that least squares sets to zero begins at this share of
@@ -185,7 +185,7 @@ def around(
     generator = np.random.default_rng(seed)
     repeated = np.repeat(centres, len(spreads), axis=0)
     sd = np.tile(spreads, len(centres))[:, None]
-    return scattered(problem, repeated, sd * generator.standard_normal(repeated.shape))
+    return Units.of(problem).scattered(repeated, sd * generator.standard_normal(repeated.shape))
 
 
 def exchanged(problem: Problem, u: np.ndarray) -> np.ndarray:
@@ -194,7 +194,8 @@ def exchanged(problem: Problem, u: np.ndarray) -> np.ndarray:
     Where inputs move together the data hardly tell which term is which, and each choice has a
     minimum of its own. Two terms are those of an exponent and its `twin`.
     """
-    z = inward(problem, units(problem, None, None), u)
+    units = Units.of(problem)
+    z = units.inward(u)
     names, found = problem.frame.names, [u[:0]]
     for name, parameter in problem.law.parameters().items():
         pair = [_term(problem, n) for n in (name, parameter.twin) if n in names]
@@ -205,7 +206,7 @@ def exchanged(problem: Problem, u: np.ndarray) -> np.ndarray:
                 spread[:, size] = z[:, other] - z[:, size]
                 # As steep over the spread of its own input.
                 spread[:, exponent] = z[:, source] - z[:, exponent] + np.log(its / sd)
-            found.append(scattered(problem, u, spread))
+            found.append(units.scattered(u, spread))
     return np.concatenate(found)
 
 

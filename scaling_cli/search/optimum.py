@@ -9,12 +9,22 @@ import numpy as np
 from scaling_cli import laws
 from scaling_cli.engine import chunks, priors
 from scaling_cli.engine.executors import SERIAL, Executor
-from scaling_cli.engine.problem import Problem, corner_of, frame, parameters, predictions, to_free
-from scaling_cli.engine.solve import Solution, solve
+from scaling_cli.engine.problem import (
+    Problem,
+    Solution,
+    corner_of,
+    deviations,
+    frame,
+    parameters,
+    predictions,
+    to_free,
+)
+from scaling_cli.engine.solve import solve
 from scaling_cli.laws._law import Domain, Law
+from scaling_cli.numerics.mestimate import huber, tau
 from scaling_cli.runs.points import Points
-from scaling_cli.search.edges import vanishing
-from scaling_cli.search.minimum import LAD_LOOSEST, Searched, agreeing, finished, search
+from scaling_cli.search.least_absolute import LAD_LOOSEST
+from scaling_cli.search.minimum import Searched, agreeing, finished, search, vanishing
 from scaling_cli.vocabulary.errors import DataError, FitError, UsageError
 from scaling_cli.vocabulary.objective import Objective
 from scaling_cli.vocabulary.outcomes import Status
@@ -65,7 +75,7 @@ def make_problem(
 ) -> Problem:
     """Return the optimisation problem of fitting `law` to `points`.
 
-    The scale of priors is provisional until `settling.settle` has found it.
+    The scale of priors is provisional until `settle` has found it.
 
     Raises
     ------
@@ -213,6 +223,47 @@ def optimise(problem: Problem, *, seed: int = 0) -> Optimum:
     return _optimum(problem, search(problem, seed))
 
 
+def settle(problem: Problem, *, seed: int = 0) -> tuple[Problem, Optimum]:
+    """Return the problem with the scale of its priors settled, and its optimum.
+
+    tau, by which the priors' precision is multiplied, is estimated from the residuals of the fit
+    without priors: with them, a prior that contradicts the data would raise the residuals, so
+    look precise beside them, and win. Without priors this is `optimise`.
+
+    Raises
+    ------
+    FitError
+        As `optimise`.
+    """
+    if problem.penalty is None:
+        return problem, optimise(problem, seed=seed)
+    try:
+        u = optimise(replace(problem, penalty=None), seed=seed).u
+    except FitError:  # only the priors hold the parameters: their provisional scale finds some
+        u = optimise(problem, seed=seed).u
+    penalty = replace(problem.penalty, residuals=residuals(problem, u))
+    settled = replace(problem, penalty=penalty)
+    return settled, optimise(settled, seed=seed)
+
+
+def smallest_corner(problem: Problem) -> float:
+    """Return Huber's corner; for least absolute deviations, one that stands for their limit."""
+    return LAD_LOOSEST if problem.objective.name == "lad" else corner_of(problem.objective)
+
+
+def residuals(problem: Problem, u: np.ndarray) -> np.ndarray:
+    """Return residuals in the objective's space, shape (n,), at searched coordinates u (k,)."""
+    return deviations(problem, u[None])[0]
+
+
+def noise_scale(problem: Problem, u: np.ndarray) -> float:
+    """Return tau, which turns the objective into ln likelihood: that of the priors, if any."""
+    corner = smallest_corner(problem)
+    if problem.penalty is not None:
+        return problem.penalty.tau(corner)
+    return tau(residuals(problem, u), problem.weight, len(u), corner)
+
+
 def _optimum(problem: Problem, searched: Searched) -> Optimum:
     found, polished, sliding, beyond = searched
     u = polished.u[0]
@@ -278,16 +329,14 @@ def objective_value(problem: Problem, law: Law) -> float:
     """
     prediction = np.asarray(law(**problem.inputs), float)
     if problem.objective.space == "log":
-        r = np.abs(np.log(prediction) - np.log(problem.output))
+        r = np.log(prediction) - np.log(problem.output)
     else:
-        r = np.abs(prediction - problem.output)
+        r = prediction - problem.output
     if problem.objective.name == "lad":
-        return float(np.sum(problem.weight * r)) + _penalty(problem, law, LAD_LOOSEST) / LAD_LOOSEST
+        data = float(np.sum(problem.weight * np.abs(r)))
+        return data + _penalty(problem, law, LAD_LOOSEST) / LAD_LOOSEST
     corner = corner_of(problem.objective)
-    inside = r <= corner
-    arm = 0.0 if np.isinf(corner) else corner * (r - corner / 2)
-    data = float(np.sum(problem.weight * np.where(inside, r * r / 2, arm)))
-    return data + _penalty(problem, law, corner)
+    return float(np.sum(problem.weight * huber(r, corner))) + _penalty(problem, law, corner)
 
 
 def _penalty(problem: Problem, law: Law, corner: float) -> float:
