@@ -6,7 +6,7 @@ import numpy as np
 
 from scaling_cli.artefacts.curve_fit import CurveFit
 from scaling_cli.artefacts.curve_prediction import FAR
-from scaling_cli.engine.curves import CurveProblem, Linearised
+from scaling_cli.engine.curves import Linearised
 from scaling_cli.runs.curve import Curve
 from scaling_cli.vocabulary.outcomes import Check
 
@@ -18,21 +18,18 @@ DIFFER = 0.005  # of the loss: laws that differ by more at the end of a fitted r
 FEWEST_SIZES = 2
 
 
-def dead(problem: CurveProblem, line: Linearised) -> list[str]:
+def dead(line: Linearised) -> list[str]:
     """Return the parameters that have run to the edge of their domain: the data see none of them.
 
     The scale of the power law dies with its exponent, so the exponent stands for both.
     """
     size = np.abs(line.jacobian).max(0)
-    names = list(problem.law.parameters())
-    return [n for n, s, free in zip(names, size, problem.free, strict=True) if free and s < DEAD]
+    each = zip(line.problem.law.parameters(), size, line.problem.free, strict=True)
+    return [name for name, moved, free in each if free and moved < DEAD]
 
 
 def checklist(
-    fit: CurveFit,
-    curves: Sequence[Curve],
-    problems: Mapping[str, CurveProblem],
-    lines: Mapping[str, Linearised],
+    fit: CurveFit, curves: Sequence[Curve], lines: Mapping[str, Linearised]
 ) -> list[Check]:
     """Return the checks, in the order in which they matter."""
     falling = [c for c in curves if falls(c)]
@@ -51,7 +48,7 @@ def checklist(
         ("model", _model(fit, curves), "nothing says that the runs are of several models."),
         ("horizon", _horizon(curves, falling), f"decays are seen up to step {seen}."),
         ("convergence", _convergence(fit), f"starts that agree: {agree}."),
-        ("bound", _bound(problems, lines), f"no parameter of {fit.name_of_law} is at an edge."),
+        ("bound", _bound(lines), f"no parameter of {fit.name_of_law} is at an edge."),
         ("members", _members(fit, apart), differ),
         ("points", _points(fit, independent), f"as good as {independent:.0f} independent points."),
     )
@@ -141,13 +138,13 @@ def _convergence(fit: CurveFit) -> Iterator[str]:
             )
 
 
-def _bound(problems: Mapping[str, CurveProblem], lines: Mapping[str, Linearised]) -> Iterator[str]:
+def _bound(lines: Mapping[str, Linearised]) -> Iterator[str]:
     edges = []
-    for name, problem in problems.items():
-        gone = dead(problem, lines[name])
+    for name, line in lines.items():
+        gone = dead(line)
         if gone:
             edges.append(f"{name}: {', '.join(gone)} ran to the edge: the runs see none of it.")
-        far = [f"{p} ({sds:+.1f} sd)" for p, sds in _from_prior(problem, lines[name])]
+        far = [f"{p} ({sds:+.1f} sd)" for p, sds in _from_prior(line)]
         if far:
             edges.append(f"{name}: {', '.join(far)} lies far from where other models' fits lie.")
     yield from edges
@@ -155,10 +152,10 @@ def _bound(problems: Mapping[str, CurveProblem], lines: Mapping[str, Linearised]
         yield "Predict near the fitted schedules only, or hold a parameter (--fix)."
 
 
-def _from_prior(problem: CurveProblem, line: Linearised) -> Iterator[tuple[str, float]]:
+def _from_prior(line: Linearised) -> Iterator[tuple[str, float]]:
     """Yield parameters far from their prior's centre, in its sds."""
-    for i, (name, declared) in enumerate(problem.law.parameters().items()):
-        if declared.prior is None or not problem.free[i]:
+    for i, (name, declared) in enumerate(line.problem.law.parameters().items()):
+        if declared.prior is None or not line.problem.free[i]:
             continue
         sds = (line.at[i] - np.log(declared.prior.center)) / declared.prior.log_sd
         if abs(sds) > FAR_FROM_PRIOR:

@@ -228,21 +228,20 @@ def _judged(
     residuals = [np.log(bare.along(c).value) - np.log(c.loss) for c in curves]
     correlation = autocorrelation(residuals)
     chosen = bare.selection
-    lines = {name: linearise(one.problem, one.solution.law) for name, one in found.items()}
-    problems = {name: one.problem for name, one in found.items()}
+    lines = {name: linearise(f.problem, f.fitted.law) for name, f in found.items()}
     drawn: dict[str, dict[str, np.ndarray]] = {name: {} for name in found}
     method = "no draws were asked for"
     if chosen["bootstrap"]:
         sizes = [len(c.step) for c in curves]
         counts, method = weights(sizes, correlation, chosen["bootstrap"], chosen["seed"])
-        drawn = {n: draws(problems[n], found[n].fitted.law, counts) for n in found}
+        drawn = {n: draws(f.problem, f.fitted.law, counts) for n, f in found.items()}
         method = f"{method}, {chosen['bootstrap']} draws"
     noise = float(np.sqrt(np.mean([np.mean(r**2) for r in residuals])))
     tested = [fold for fold in folds if fold.errors]
     sure = replace(
         bare,
         laws={n: replace(f, draws=drawn[n]) for n, f in bare.laws.items()},
-        status=_status(bare, problems, lines),
+        status=_status(bare, lines),
         value=float(huber(np.concatenate(residuals), bare.objective.delta).sum()),
         runs=[_told(run, r) for run, r in zip(bare.runs, residuals, strict=True)],
         uncertainty=CurveUncertainty(noise, schedule_error(folds), len(tested), method),
@@ -250,13 +249,11 @@ def _judged(
         diagnostics={**bare.diagnostics, "autocorrelation": correlation},
     )
     sure = replace(sure, intervals=_intervals(sure, method, chosen["level"]))
-    return replace(sure, checks=checklist(sure, curves, problems, lines))
+    return replace(sure, checks=checklist(sure, curves, lines))
 
 
-def _status(
-    fit: CurveFit, problems: Mapping[str, CurveProblem], lines: Mapping[str, Linearised]
-) -> Status:
-    if any(dead(problems[name], lines[name]) for name in problems):
+def _status(fit: CurveFit, lines: Mapping[str, Linearised]) -> Status:
+    if any(map(dead, lines.values())):
         return Status.AT_BOUND
     if any(fitted.left for fitted in fit.laws.values()):
         return Status.ILL_CONDITIONED

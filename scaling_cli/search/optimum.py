@@ -24,7 +24,7 @@ from scaling_cli.laws._law import Domain, Law
 from scaling_cli.numerics.mestimate import huber, tau
 from scaling_cli.runs.points import Points
 from scaling_cli.search.least_absolute import LAD_LOOSEST
-from scaling_cli.search.minimum import Searched, agreeing, finished, search, vanishing
+from scaling_cli.search.minimum import agreeing, finished, search, vanishing
 from scaling_cli.vocabulary.errors import DataError, FitError, UsageError
 from scaling_cli.vocabulary.objective import Objective
 from scaling_cli.vocabulary.outcomes import Status
@@ -220,7 +220,39 @@ def optimise(problem: Problem, *, seed: int = 0) -> Optimum:
     FitError
         If no start converges.
     """
-    return _optimum(problem, search(problem, seed))
+    lanes, polished, sliding, beyond = search(problem, seed)
+    u = polished.u[0]
+    values = {name: float(v[0]) for name, v in parameters(problem, polished.u).items()}
+    law = problem.law(**values)
+    hessian = polished.irls[0] if problem.objective.name == "lad" else polished.hessian[0]
+    at_bound = tuple(dict.fromkeys((*_dead(problem, u), *sliding)))
+    condition = _condition(hessian)
+    agree = np.sum(agreeing(problem, lanes)) / max(1, np.sum(lanes.converged))
+    status = Status.CONVERGED
+    # A polish that does not end, with nothing sliding: the valley is flat to the last digits.
+    if condition > ILL_CONDITIONED or not polished.converged[0]:
+        status = Status.ILL_CONDITIONED
+    if at_bound:
+        status = Status.AT_BOUND
+    return Optimum(
+        u=u,
+        law=law,
+        value=objective_value(problem, law),
+        status=status,
+        at_bound=at_bound,
+        diagnostics={
+            "starts": len(lanes.value),
+            "converged": int(np.sum(lanes.converged)),
+            "agree": float(agree),
+            "basins": _basins(lanes),
+            "gradient_norm": float(np.max(np.abs(polished.gradient[0]))),
+            "condition": condition,
+            "iterations": int(np.sum(lanes.iterations)),
+            "at_bound": list(at_bound),
+            "endless": [name for name in sliding if name not in vanishing(problem)],
+            "beyond": beyond,
+        },
+    )
 
 
 def settle(problem: Problem, *, seed: int = 0) -> tuple[Problem, Optimum]:
@@ -264,46 +296,10 @@ def noise_scale(problem: Problem, u: np.ndarray) -> float:
     return tau(residuals(problem, u), problem.weight, len(u), corner)
 
 
-def _optimum(problem: Problem, searched: Searched) -> Optimum:
-    found, polished, sliding, beyond = searched
-    u = polished.u[0]
-    values = {name: float(v[0]) for name, v in parameters(problem, polished.u).items()}
-    law = problem.law(**values)
-    hessian = polished.irls[0] if problem.objective.name == "lad" else polished.hessian[0]
-    at_bound = tuple(dict.fromkeys((*_dead(problem, u), *sliding)))
-    condition = _condition(hessian)
-    agree = np.sum(agreeing(problem, found)) / max(1, np.sum(found.converged))
-    status = Status.CONVERGED
-    # A polish that does not end, with nothing sliding: the valley is flat to the last digits.
-    if condition > ILL_CONDITIONED or not polished.converged[0]:
-        status = Status.ILL_CONDITIONED
-    if at_bound:
-        status = Status.AT_BOUND
-    return Optimum(
-        u=u,
-        law=law,
-        value=objective_value(problem, law),
-        status=status,
-        at_bound=at_bound,
-        diagnostics={
-            "starts": len(found.value),
-            "converged": int(np.sum(found.converged)),
-            "agree": float(agree),
-            "basins": _basins(found),
-            "gradient_norm": float(np.max(np.abs(polished.gradient[0]))),
-            "condition": condition,
-            "iterations": int(np.sum(found.iterations)),
-            "at_bound": list(at_bound),
-            "endless": [name for name in sliding if name not in vanishing(problem)],
-            "beyond": beyond,
-        },
-    )
-
-
-def _basins(found: Solution) -> list[float]:
+def _basins(lanes: Solution) -> list[float]:
     """Return the distinct minima, best first, at most five."""
     distinct: list[float] = []
-    for value in np.sort(found.value[found.converged]):
+    for value in np.sort(lanes.value[lanes.converged]):
         if not distinct or value > distinct[-1] * (1 + 1e-6):
             distinct.append(float(value))
     return distinct[:5]
@@ -311,10 +307,8 @@ def _basins(found: Solution) -> list[float]:
 
 def _condition(hessian: np.ndarray) -> float:
     """Return the condition number after scaling every parameter to unit curvature."""
-    scale_ = np.sqrt(np.abs(np.diagonal(hessian)))
-    if not np.all(scale_ > 0):
-        return float("inf")
-    return float(np.linalg.cond(hessian / np.outer(scale_, scale_)))
+    size = np.sqrt(np.abs(np.diagonal(hessian)))
+    return float(np.linalg.cond(hessian / np.outer(size, size))) if np.all(size > 0) else np.inf
 
 
 def _dead(problem: Problem, u: np.ndarray) -> tuple[str, ...]:
