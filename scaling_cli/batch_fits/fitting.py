@@ -54,10 +54,7 @@ class Joint:
 
 
 def fit_batches(
-    runs: Sequence[BatchRun],
-    *,
-    left_out: Sequence[LeftOut] = (),
-    delta: float = 1e-3,
+    runs: Sequence[BatchRun], *, left_out: Sequence[LeftOut] = (), delta: float = 1e-3
 ) -> BatchFit:
     """Fit the critical batch and the loss to runs at several batch sizes.
 

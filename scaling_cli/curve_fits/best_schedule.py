@@ -203,9 +203,7 @@ def best_schedule(
             hint="Fit the average, or a law with drops: scaling laws lists them.",
         )
     if knots and knots < FEWEST_KNOTS:
-        raise UsageError(
-            f"a free schedule has {FEWEST_KNOTS} stretches or more, not {knots}.",
-        )
+        raise UsageError(f"a free schedule has {FEWEST_KNOTS} stretches or more, not {knots}.")
     regime = _regime_of(fit, steps, peak=peak, low=low, warmup=warmup, params=params)
     ends = _Ends(fit, regime, level)
     shapes = [shape for shape in DECAYS if shape != "exponential" or regime.low > 0]

@@ -124,10 +124,7 @@ def _refuse(law: type[CurveLaw], paths: Sequence[Path], fix: Mapping[str, float]
 
 
 def _problem(
-    law: type[CurveLaw],
-    paths: Sequence[Path],
-    losses: Sequence[np.ndarray],
-    options: CurveOptions,
+    law: type[CurveLaw], paths: Sequence[Path], losses: Sequence[np.ndarray], options: CurveOptions
 ) -> CurveProblem:
     declared = law.parameters()
     prior = np.zeros((len(declared), 2))

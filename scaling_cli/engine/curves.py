@@ -115,11 +115,7 @@ def _shifts(
 
 
 def solve_curves(
-    problem: CurveProblem,
-    start: CurveLaw,
-    *,
-    times: np.ndarray | None = None,
-    still: float = STILL,
+    problem: CurveProblem, start: CurveLaw, *, times: np.ndarray | None = None, still: float = STILL
 ) -> CurveSolution:
     """Minimise from one start, until no step gains anything.
 

@@ -83,10 +83,7 @@ def _grid(law: type[Law], names: tuple[str, ...]) -> dict[str, np.ndarray]:
 
 
 def _basis(
-    problem: Problem,
-    grid: Mapping[str, np.ndarray],
-    linear: list[str],
-    fixed: Mapping[str, float],
+    problem: Problem, grid: Mapping[str, np.ndarray], linear: list[str], fixed: Mapping[str, float]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the columns (g, q, n) of the linear parameters and the fixed remainder (g, n)."""
     g = len(next(iter(grid.values()))) if grid else 1

@@ -196,10 +196,7 @@ def _absorbing(law: type[Law], symbol: str) -> Iterator[tuple[str, Absorbs]]:
 
 
 def _is_free(
-    problem: Problem,
-    name: str,
-    frozen: np.ndarray | None,
-    prior_precision: np.ndarray | None,
+    problem: Problem, name: str, frozen: np.ndarray | None, prior_precision: np.ndarray | None
 ) -> bool:
     """Return whether a coefficient moves alone, in every lane, with nothing pulling at it."""
     frame, row = problem.frame, list(problem.law.parameters()).index(name)

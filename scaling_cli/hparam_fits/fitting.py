@@ -315,13 +315,7 @@ def _require_both(places: np.ndarray) -> None:
 
 
 def _fit(
-    law: Law,
-    table: Points,
-    uncertainty: Uncertainty,
-    points: Points,
-    *,
-    level: float,
-    command: str,
+    law: Law, table: Points, uncertainty: Uncertainty, points: Points, *, level: float, command: str
 ) -> Fit:
     residuals = np.log(table.output) - np.log(np.asarray(law(**table.inputs), float))
     output = law.output()
