@@ -1,33 +1,18 @@
 """The families of schedules: one per file; the file name is the family's name in a text."""
 
 import re
-from functools import cache
 
 from scaling_cli.schedules._schedule import Joined, Schedule
 from scaling_cli.schedules._table import is_table, read_table
 from scaling_cli.vocabulary.errors import UsageError
-from scaling_cli.vocabulary.registry import load, members
+from scaling_cli.vocabulary.registry import Classes
 
 # `+` joins schedules; the one in `3e+05` is not followed by the name of a family.
 _JOIN = re.compile(r"\s*\+\s*(?=[a-z_]+\s*:)")
 
 
-@cache
-def names() -> tuple[str, ...]:
-    """Return the names of all families, sorted."""
-    return members(__path__)
-
-
-@cache
-def get(name: str) -> type[Schedule]:
-    """Return the family declared in `schedules/<name>.py`.
-
-    Raises
-    ------
-    UsageError
-        If there is no such family; near names are suggested.
-    """
-    return load(__name__, name, Schedule, names(), "schedule")
+_FAMILIES = Classes(__name__, "schedule", Schedule)
+names, get = _FAMILIES.names, _FAMILIES.get
 
 
 def is_text(text: str) -> bool:

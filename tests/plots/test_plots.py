@@ -356,7 +356,7 @@ def test_an_unknown_figure_is_refused() -> None:
     with pytest.raises(UsageError) as caught:
         plots.get("residual")
     assert str(caught.value) == (
-        "there is no figure 'residual'. Did you mean residuals? "
+        "there is no figure 'residual'. Did you mean residuals or schedules? "
         f"Known figures: {', '.join(plots.names())}."
     )
 
