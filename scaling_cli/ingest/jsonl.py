@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from scaling_cli.ingest._raw import Raw, format_ending
+from scaling_cli.ingest._sources import Raw, format_ending
 from scaling_cli.runs.table import Note
 from scaling_cli.vocabulary.errors import DataError
 
@@ -48,7 +48,8 @@ def read(path: str, content: bytes) -> list[Raw]:
     else:
         records, lines = _lines(path, content, notes)
         cut = bool(records) and not content.endswith(b"\n") and not notes
-    columns = _columns(records)
+    names = dict.fromkeys(name for record in records for name in record)
+    columns = {name: _column([record.get(name) for record in records]) for name in names}
     segments = np.zeros(len(records), np.int16)
     return [Raw(path, columns, np.array(lines, int), segments, cut=cut, notes=tuple(notes))]
 
@@ -110,11 +111,6 @@ def _flatten(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
             yield name, value
 
 
-def _columns(records: list[dict[str, Any]]) -> dict[str, pa.Array]:
-    names = dict.fromkeys(name for record in records for name in record)
-    return {name: _column([record.get(name) for record in records]) for name in names}
-
-
 def _column(values: list[Any]) -> pa.Array:
     """Keep numbers as numbers; a column with anything else becomes text."""
     kinds = {type(v) for v in values if v is not None}
@@ -122,9 +118,8 @@ def _column(values: list[Any]) -> pa.Array:
         return pa.array(values, pa.int64())
     if kinds <= {int, float}:
         return pa.array([None if v is None else float(v) for v in values], pa.float64())
-    texts = [v if v is None or isinstance(v, str) else _text(v) for v in values]
+    texts = [
+        v if v is None or isinstance(v, str) else str(v) if isinstance(v, bool) else json.dumps(v)
+        for v in values
+    ]
     return pa.array(texts, pa.string())
-
-
-def _text(value: Any) -> str:
-    return str(value) if isinstance(value, bool) else json.dumps(value)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from scaling_cli.ingest._raw import Raw
+from scaling_cli.ingest._sources import Raw
 from scaling_cli.runs.table import Note
 from scaling_cli.vocabulary.errors import DataError
 
