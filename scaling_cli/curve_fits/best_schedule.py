@@ -15,8 +15,7 @@ from scaling_cli.artefacts.curve_prediction import CurveDifference, CurvePredict
 from scaling_cli.curve_fits.regime import LEAST_SHARE, Regime, regime_of
 from scaling_cli.numerics.descent import descend
 from scaling_cli.schedules._path import Path
-from scaling_cli.schedules._schedule import Schedule
-from scaling_cli.schedules._warmed import SHAPES
+from scaling_cli.schedules._schedule import SHAPES, Schedule
 from scaling_cli.schedules.constant import Constant
 from scaling_cli.schedules.cosine import Cosine
 from scaling_cli.schedules.knots import Knots

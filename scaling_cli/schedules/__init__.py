@@ -3,7 +3,7 @@
 import re
 
 from scaling_cli.schedules._schedule import Joined, Schedule
-from scaling_cli.schedules._table import is_table, read_table
+from scaling_cli.schedules.knots import is_table, read_table
 from scaling_cli.vocabulary.errors import UsageError
 from scaling_cli.vocabulary.registry import Classes
 
@@ -41,11 +41,11 @@ def parse_schedule(text: str) -> Schedule:
     """
     if is_table(text) and not is_text(text):
         return read_table(text.strip())
-    parts = tuple(_one(part) for part in _JOIN.split(text.strip()))
+    parts = tuple(_single(part) for part in _JOIN.split(text.strip()))
     return parts[0] if len(parts) == 1 else Joined.of(parts)
 
 
-def _one(text: str) -> Schedule:
+def _single(text: str) -> Schedule:
     name, colon, body = text.partition(":")
     if not colon:
         raise UsageError(
@@ -59,8 +59,8 @@ def _one(text: str) -> Schedule:
     for piece in body.split(","):
         key, equals, value = (p.strip() for p in piece.partition("="))
         if not (key and equals and value):
-            raise UsageError(f"{family.title}: cannot read {piece.strip()!r}.", hint=family.usage())
+            raise family.refused(f"cannot read {piece.strip()!r}.", family.usage())
         if key in given:
-            raise UsageError(f"{family.title}: {key} is given twice.")
+            raise family.refused(f"{key} is given twice.")
         given[key] = value
     return family.read(given)

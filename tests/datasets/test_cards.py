@@ -11,7 +11,7 @@ from card_record import BASE, with_column
 
 from scaling_cli import datasets
 from scaling_cli.datasets import schema
-from scaling_cli.datasets.expression import evaluate
+from scaling_cli.datasets.table import evaluate
 from scaling_cli.vocabulary import shipped
 from scaling_cli.vocabulary.errors import DataError
 
