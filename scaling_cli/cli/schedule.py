@@ -98,7 +98,7 @@ def schedule(
     left: list[dict[str, str]] = []
     if logs := [source for source in sources if source not in texts]:
         from scaling_cli.cli._reading import read
-        from scaling_cli.runs.schedules import identify_runs
+        from scaling_cli.runs.curves import identify_runs
 
         runs = read(
             logs, terminal, mapped=mapped, constants=constants, meta=meta, name=name, format=format

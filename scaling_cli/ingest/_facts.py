@@ -16,9 +16,9 @@ import numpy as np
 import pyarrow as pa
 
 from scaling_cli.ingest._columns import canonical_of, name_columns
-from scaling_cli.ingest._sources import Raw, some, stem
+from scaling_cli.ingest._sources import Raw, stem
 from scaling_cli.runs.table import ColumnReading, Layout, Note
-from scaling_cli.vocabulary.errors import DataError, UsageError
+from scaling_cli.vocabulary.errors import DataError, UsageError, some
 from scaling_cli.vocabulary.quantities import (
     QUANTITIES,
     L,

@@ -28,9 +28,9 @@ import pyarrow.compute as pc
 
 from scaling_cli.ingest._columns import Named, canonical_of
 from scaling_cli.ingest._facts import facts_from_name
-from scaling_cli.ingest._sources import Raw, some, stem
+from scaling_cli.ingest._sources import Raw, stem
 from scaling_cli.runs.table import Flag, Layout, Note, floats
-from scaling_cli.vocabulary.errors import DataError
+from scaling_cli.vocabulary.errors import DataError, some
 from scaling_cli.vocabulary.quantities import plain_name
 
 _TOTAL_NAMES = ("steps", "num_steps", "final_loss", "final_val_loss")

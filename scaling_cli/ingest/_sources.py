@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.ipc
 
 from scaling_cli.runs.table import Note, natural
-from scaling_cli.vocabulary.errors import DataError, UsageError
+from scaling_cli.vocabulary.errors import DataError, UsageError, some
 
 # What people and tools write for "no value". `nan` is not among them: it is a measurement.
 NULLS = ("", "NULL", "null", "None", "N/A", "n/a", "NA", "#N/A")
@@ -211,12 +211,6 @@ def stem(name: str) -> str:
 def format_ending(name: str) -> str:
     """Return the ending that tells the format: `.csv` for `a/b.csv.gz`."""
     return _plain_path(name).suffix.lower()
-
-
-def some(names: Sequence[str], most: int = 5) -> str:
-    """Return the first of some names, and how many more there are."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
 
 
 def raw_of(file: str, table: pa.Table, *, first: int = 1, cut: bool = False) -> Raw:

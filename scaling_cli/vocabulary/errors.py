@@ -99,6 +99,12 @@ class FitError(ScalingError):
     exit_code = 4
 
 
+def some(names: Sequence[str], most: int = 5) -> str:
+    """Return the first of some names, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
 def near(name: str, known: Sequence[str], what: str) -> str:
     """Return a hint that suggests the nearest of the known names and lists them all."""
     return f"{guess(name, known)}Known {what}: {', '.join(known) or 'none'}."
