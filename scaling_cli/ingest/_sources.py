@@ -1,6 +1,7 @@
 """Sources: which files one stands for, their bytes, and the table a reader found in them."""
 
 import hashlib
+import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +20,7 @@ from scaling_cli.vocabulary.errors import DataError, UsageError, some
 
 # What people and tools write for "no value". `nan` is not among them: it is a measurement.
 NULLS = ("", "NULL", "null", "None", "N/A", "n/a", "NA", "#N/A")
+BOM = b"\xef\xbb\xbf"
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 _COMPRESSED = (".gz", ".gzip", ".zst", ".zstd")
 
@@ -65,6 +67,22 @@ class Raw:
     run: str = ""
     reader: str = ""
     version: str = ""
+
+    @classmethod
+    def of_records(
+        cls,
+        file: str,
+        records: Sequence[Mapping[str, Any]],
+        lines: Sequence[int],
+        *,
+        cut: bool,
+        notes: Sequence[Note],
+    ) -> "Raw":
+        """Return the table of records, each with its line; a name may be in some of them only."""
+        names = dict.fromkeys(name for record in records for name in record)
+        columns = {name: _column([record.get(name) for record in records]) for name in names}
+        segments = np.zeros(len(records), np.int16)
+        return cls(file, columns, np.array(lines, int), segments, cut=cut, notes=tuple(notes))
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -211,6 +229,34 @@ def stem(name: str) -> str:
 def format_ending(name: str) -> str:
     """Return the ending that tells the format: `.csv` for `a/b.csv.gz`."""
     return _plain_path(name).suffix.lower()
+
+
+def without_mark(file: str, content: bytes) -> bytes:
+    """Return a text without its byte order mark.
+
+    Raises
+    ------
+    DataError
+        If nothing is left.
+    """
+    text = content.removeprefix(BOM)
+    if not text.strip():
+        raise DataError("the file is empty.", file=file, hint="Was the log written at all?")
+    return text
+
+
+def _column(values: list[Any]) -> pa.Array:
+    """Keep numbers as numbers; a column with anything else becomes text."""
+    kinds = {type(v) for v in values if v is not None}
+    if kinds <= {int} and all(v is None or -(2**63) <= v < 2**63 for v in values):
+        return pa.array(values, pa.int64())
+    if kinds <= {int, float}:
+        return pa.array([None if v is None else float(v) for v in values], pa.float64())
+    return pa.array([None if v is None else _text(v) for v in values], pa.string())
+
+
+def _text(value: Any) -> str:
+    return str(value) if isinstance(value, str | bool) else json.dumps(value)
 
 
 def raw_of(file: str, table: pa.Table, *, first: int = 1, cut: bool = False) -> Raw:

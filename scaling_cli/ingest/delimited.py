@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
-from scaling_cli.ingest._sources import NULLS, Raw, format_ending, raw_of
+from scaling_cli.ingest._sources import NULLS, Raw, format_ending, raw_of, without_mark
 from scaling_cli.runs.table import Note
 from scaling_cli.vocabulary.errors import DataError
 
@@ -23,7 +23,6 @@ NAMES = ("csv", "tsv")
 LOOKED_FOR = "*.csv, *.tsv (also .gz, .zst)"
 DELIMITERS = (",", "\t", ";", "|")
 _ENDINGS = (".csv", ".tsv", ".tab")
-_BOM = b"\xef\xbb\xbf"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -47,9 +46,9 @@ def read(path: str, content: bytes) -> list[Raw]:
     DataError
         If it is empty, has no header, is not UTF-8, or a row has too many fields.
     """
-    content = _as_utf8(content)
-    if not content.strip():
-        raise DataError("the file is empty.", file=path, hint="Was the log written at all?")
+    if content.startswith(_UTF16):
+        content = content.decode("utf-16", errors="replace").encode()
+    content = without_mark(path, content)
     delimiter = _delimiter(content)
     table = _fast(content, delimiter)
     if table is None:
@@ -58,12 +57,6 @@ def read(path: str, content: bytes) -> list[Raw]:
         cut = table.num_rows > 0 and not content.endswith(b"\n")
         raw = raw_of(path, table, first=2, cut=cut)
     return [replace(raw, decimal_commas=delimiter != ",")]
-
-
-def _as_utf8(content: bytes) -> bytes:
-    if content.startswith(_UTF16):
-        return content.decode("utf-16", errors="replace").encode()
-    return content.removeprefix(_BOM)
 
 
 def _delimiter(content: bytes) -> str:

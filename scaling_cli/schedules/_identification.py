@@ -37,7 +37,7 @@ NEARLY = 0.03  # of the peak: fits that miss by more are not worth rounding
 # Shapes of which a stretch looks the same for every end and lowest rate on one curve, and the
 # power of 1 - min/peak with which the length of the decay grows as its end moves along that curve.
 ENDLESS = {"linear": 1.0, "sqrt": 2.0, "square": 0.5, "exponential": np.nan}
-_FAMILIES = (Linear, Cosine, Exponential, Polynomial)
+_FAMILIES = {family.title: family for family in (Linear, Cosine, Exponential, Polynomial)}
 SAME = 0.01  # of the peak: schedules that never differ by more are one schedule
 
 Proposal = tuple[type[Schedule], dict[str, Any]]
@@ -79,6 +79,11 @@ class Log:
     def settled(self) -> bool:
         """Whether the log ends with a stretch of one rate below the peak."""
         return bool(np.ptp(self.lr[-3:]) <= 2 * self.half[-1] and self.lr[-1] < self.peak)
+
+    @property
+    def at_top(self) -> np.ndarray:
+        """Which rows are as high as the peak, as far as their digits tell."""
+        return self.lr >= self.peak - 2 * self.half - FLOAT32 * self.peak
 
     def slack(self) -> np.ndarray:
         """How far a row may lie from what it was before it was rounded."""
@@ -299,8 +304,7 @@ def candidates(log: Log) -> Iterator[Schedule]:
     if log.lr[0] == 0 and log.step[0] == 0 and log.lr[1] >= log.peak - 2 * log.slack()[1]:
         log = log.take(np.arange(1, len(log.step)))  # the whole warm-up lies between two rows
     for warm in _warmups(log):
-        seen = log.step >= warm["warmup"]
-        after = log.take(seen)
+        after = log.take(log.step >= warm["warmup"])
         if len(after.step):
             for family, options in itertools.chain(_flat(after, warm), _curved(after, warm)):
                 yield from _made(log, family, options)
@@ -308,17 +312,13 @@ def candidates(log: Log) -> Iterator[Schedule]:
 
 def _warmups(log: Log) -> list[dict[str, Any]]:
     """Return the warm-ups that explain the rows before the peak; all guesses if none does."""
-    top = log.lr >= log.peak - 2 * log.half - FLOAT32 * log.peak
-    before = int(np.argmax(top))
+    before = int(np.argmax(log.at_top))
     if before == 0:
         return [{"warmup": 0.0}]
     rising = log.take(np.arange(before))
     guesses = [g for g in _rises_from(rising, log.peak) if g["warmup"] <= log.reach]
-    good = [
-        guess
-        for guess in guesses
-        if rising.explained_by(Constant(peak=log.peak, length=log.reach, **guess))
-    ]
+    rises = [Constant(peak=log.peak, length=log.reach, **guess) for guess in guesses]
+    good = [g for g, rise in zip(guesses, rises, strict=True) if rising.explained_by(rise)]
     return good or guesses
 
 
@@ -353,8 +353,7 @@ def _flat(log: Log, warm: dict[str, Any]) -> Iterator[Proposal]:
         to = tuple(float(log.lr[j + 1]) for j in jumps)
         jumps_to = {"peak": float(log.lr[0]), "at": at, "to": to, "length": length}
         yield Step, {**warm, **jumps_to}
-    start = warm["warmup"] or 1.0
-    falls = log.lr < log.peak - slack
+    start, falls = warm["warmup"] or 1.0, ~log.at_top
     if falls.any():
         scale = float(np.median(log.step[falls] * (log.lr[falls] / log.peak) ** 2))
         low = float(log.lr[-1]) if np.ptp(log.lr[-3:]) == 0 else 0.0
@@ -365,8 +364,7 @@ def _flat(log: Log, warm: dict[str, Any]) -> Iterator[Proposal]:
 def _curved(log: Log, warm: dict[str, Any]) -> Iterator[Proposal]:
     """Yield every family of decays, fitted, with every end that the log leaves open."""
     thin = log.thin()
-    top = thin.lr >= log.peak - 2 * thin.half - FLOAT32 * log.peak
-    last_top = float(thin.step[top][-1])
+    last_top = float(thin.step[thin.lr >= log.peak - 2 * thin.half - FLOAT32 * log.peak][-1])
     known = {warm["warmup"]} if warm["warmup"] or log.step[0] == 0 else set()
     starts = [start for start in sorted(known | {last_top}) if start < log.step[-1]]
     for shape, start in itertools.product(SHAPES, starts):
@@ -386,8 +384,8 @@ def _fitted(log: Log, shape: str, start: float, free_start: bool) -> tuple[float
     end = float(settles) if log.settled else log.reach
     guess = np.array([start, max(end, start + 1), 2.0 if shape == "polynomial" else 1.0])
     free = np.array([free_start, _end_is_open(log, shape), shape == "polynomial"])
-    found = _refined(log, shape, guess, free)
-    return (found[0] if found[0] >= 0.5 else 0.0, *found[1:])
+    at, end, power = _refined(log, shape, guess, free)
+    return (at if at >= 0.5 else 0.0, end, power)
 
 
 def _refined(
@@ -412,8 +410,8 @@ def _refined(
     lowest = np.array([0.0, 0.0, 0.1])[free]
     highest = np.array([0.999, 50.0, 12.0])[free]
     first = np.clip(guess[free] / unit[free], lowest, highest)
-    found = least_squares(off, first, bounds=(lowest, highest), xtol=1e-14, ftol=1e-14, gtol=1e-15)
-    return tuple(whole(found.x).tolist())
+    best = least_squares(off, first, bounds=(lowest, highest), xtol=1e-14, ftol=1e-14, gtol=1e-15)
+    return tuple(whole(best.x).tolist())
 
 
 def _rates(
@@ -464,9 +462,8 @@ def _built(
             return  # a straight line
         given["power"] = power
     for bottom in (0.0, low) if shape != "exponential" else (low,):
-        for family in _FAMILIES:
-            if family.__name__.lower() == shape and (start == warm["warmup"] or not warm["warmup"]):
-                yield family, {**warm, **given, "warmup": start, "min": bottom}
+        if shape in _FAMILIES and warm["warmup"] in (0.0, start):
+            yield _FAMILIES[shape], {**warm, **given, "warmup": start, "min": bottom}
         if start >= warm["warmup"] and (log.step <= start + 1).any():
             yield Wsd, {**warm, **given, "stable": start, "decay": shape, "min": bottom}
 
