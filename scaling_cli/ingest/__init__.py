@@ -137,8 +137,8 @@ def _read_files(
     notes = [*skipped, *_facts.pattern_notes(options.name, [source.name for source, _ in files])]
     columns = []
     if options.meta is not None:
-        read = zip(parts, tables, strict=True)
-        keys = [(run, stem(s.name)) for p, (s, _) in read for run in p.runs["run_id"].to_pylist()]
+        stems = [(part, stem(source.name)) for part, (source, _) in zip(parts, tables, strict=True)]
+        keys = [(run, key) for part, key in stems for run in part.runs["run_id"].to_pylist()]
         notes += options.meta.notes(keys)
         columns = options.meta.readings
     whole = combine(parts)

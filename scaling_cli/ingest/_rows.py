@@ -213,8 +213,9 @@ def _ids(named: Named, layout: Layout, said: Mapping[str, Any], pattern: str | N
         given = facts_from_name(pattern, raw.file).get("run_id")
     if given is not None or "run_id" not in named.columns:
         base = (raw.run or stem(raw.file)) if given is None else str(given)
-        own = layout is Layout.RUN
-        return np.array([f"{base}:{line}" if own else base for line in raw.lines], object)
+        if layout is not Layout.RUN:
+            return np.full(len(raw), base, object)
+        return np.array([f"{base}:{line}" for line in raw.lines], object)
     ids = np.array(named.columns["run_id"].to_pylist(), object)
     missing = [i for i, value in enumerate(ids) if value is None or not value.strip()]
     if missing:

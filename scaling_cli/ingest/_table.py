@@ -267,7 +267,7 @@ def _points(judged: Judged, along: Mapping[str, pa.Array], source: str) -> pa.Ta
         "run_id": pa.array(judged.ids.tolist(), pa.string()),
         "segment": pa.array(judged.segment),
         "flags": pa.array(flags(along, judged.stale)),
-        "source_id": pa.array([source] * len(raw), pa.string()),
+        "source_id": pa.repeat(source, len(raw)),
         "line": pa.array(raw.lines),
     }
     if "step" in along:
