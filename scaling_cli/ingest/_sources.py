@@ -186,12 +186,12 @@ class Source:
         except OSError as error:
             raise DataError(f"cannot read the file: {error.strerror}.", file=self.name) from error
 
-    @property
+    @cached_property
     def uri(self) -> str:
         """Return what identifies the source in a store."""
         return self.name if self.path is None else self.path.resolve().as_posix()
 
-    @property
+    @cached_property
     def id(self) -> str:
         """Return the key of the source in tables."""
         return hashlib.sha256(self.uri.encode()).hexdigest()[:16]
