@@ -9,17 +9,18 @@ from pathlib import Path
 import pytest
 
 from scaling_cli import __version__
-from scaling_cli.artefacts import certified
+from scaling_cli.artefacts import kinds
+from scaling_cli.artefacts.fit import Fit
 
 ROOT = Path(__file__).resolve().parents[1]
 PROBE = """
 import sys
 sys.path.insert(0, {folder!r})
 import scaling_cli
-from scaling_cli.artefacts import certified
+from scaling_cli.artefacts import kinds
 assert scaling_cli.__file__.startswith({folder!r}), scaling_cli.__file__
-fit = certified.resolve("chinchilla/besiroglu-2024")
-print(len(certified.fit_names()), round(float(fit.predict(N="7B", D="1T").value[0]), 6))
+fit = kinds.load("chinchilla/besiroglu-2024", Fit)
+print(len(kinds.fit_names()), round(float(fit.predict(N="7B", D="1T").value[0]), 6))
 """
 
 
@@ -88,6 +89,6 @@ def test_the_unpacked_wheel_works_elsewhere(wheel: Path, tmp_path: Path) -> None
         text=True,
         check=True,
     )
-    fit = certified.resolve("chinchilla/besiroglu-2024")
+    fit = kinds.load("chinchilla/besiroglu-2024", Fit)
     here = round(float(fit.predict(N="7B", D="1T").value[0]), 6)
-    assert done.stdout.split() == [str(len(certified.fit_names())), str(here)]
+    assert done.stdout.split() == [str(len(kinds.fit_names())), str(here)]

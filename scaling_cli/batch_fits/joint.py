@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scaling_cli.artefacts.batch_trajectory import BatchTrajectory
+from scaling_cli.artefacts.batch_fit import BatchTrajectory
 from scaling_cli.vocabulary.outcomes import Status
 
 TOLERANCE = 1e-12

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from scaling_cli.artefacts._curve_prediction import CurveDifference, CurvePrediction, compare
 from scaling_cli.artefacts.curve_fit import CurveFit
-from scaling_cli.artefacts.curve_prediction import CurveDifference, CurvePrediction, compare
 from scaling_cli.curve_fits.regime import LEAST_SHARE, Regime, regime_of
 from scaling_cli.numerics.descent import descend
 from scaling_cli.schedules._path import Path

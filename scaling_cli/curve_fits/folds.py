@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scaling_cli.artefacts.curve_prediction import FittedLaw
+from scaling_cli.artefacts._curve_prediction import FittedLaw
 from scaling_cli.curve_fits.search import CurveOptions, search
 from scaling_cli.runs.curve import Curve
 from scaling_cli.vocabulary.errors import FitError

@@ -10,8 +10,8 @@ reviews).
 import math
 from dataclasses import dataclass
 
+from scaling_cli.artefacts._curve_prediction import FAR, FAR_BELOW
 from scaling_cli.artefacts.curve_fit import CurveFit
-from scaling_cli.artefacts.curve_prediction import FAR, FAR_BELOW
 from scaling_cli.schedules import parse_schedule
 from scaling_cli.schedules._schedule import Schedule
 from scaling_cli.schedules.wsd import Wsd

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scaling_cli import laws
+from scaling_cli.artefacts._prediction import Uncertainty
 from scaling_cli.artefacts.fit import Fit
-from scaling_cli.artefacts.prediction import Uncertainty
-from scaling_cli.artefacts.recipe import Recipe
+from scaling_cli.artefacts.hparams import Recipe
 from scaling_cli.hparam_fits.design import COEFFICIENTS, DRAWS, Design, posterior
 from scaling_cli.hparam_fits.valley import Cell, Optimum, cells, flatness, near_best, optimum
 from scaling_cli.laws._law import Law
@@ -185,7 +185,14 @@ def fit_recipe(points: Points, *, seed: int = 0, level: float = 0.9, command: st
     records = [o.to_dict() for o in optima]
     notes = [*points.notes, *_batch_notes(points, found)]
     return Recipe(
-        fits[0], batch, flatness(optima), "your sweep", records, [*points.left_out, *left], notes
+        fits[0],
+        batch,
+        flatness(optima),
+        records,
+        notes,
+        name="your sweep",
+        left_out=[*points.left_out, *left],
+        command=command,
     )
 
 
@@ -255,7 +262,15 @@ def _uncertainty(
 ) -> Uncertainty:
     sizes = {"N": np.array([o.cell.N for o in optima]), "D": np.array([o.cell.D for o in optima])}
     axis, values = scale(sizes)
-    return Uncertainty(draws, sigma, 0.0, axis, float(np.max(values)), False, method)
+    return Uncertainty(
+        draws=draws,
+        sigma=sigma,
+        drift=0.0,
+        axis=axis,
+        axis_max=float(np.max(values)),
+        tested=False,
+        method=method,
+    )
 
 
 def _fit(

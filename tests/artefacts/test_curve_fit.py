@@ -12,14 +12,13 @@ import pytest
 from curve_truths import TEXTS, made
 
 import scaling_cli as sc
-from scaling_cli.artefacts import certified
-from scaling_cli.artefacts import fit as fit_artefact
-from scaling_cli.artefacts.check_result import Verdict
+from scaling_cli import reference
+from scaling_cli.artefacts import kinds
 from scaling_cli.artefacts.curve_fit import CurveFit
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.curve_fits.fitting import fit_curves
 from scaling_cli.curve_laws._curve_law import CurveLaw
-from scaling_cli.reference import check as reference
+from scaling_cli.reference._result import Verdict
 from scaling_cli.runs.curve import Curve
 from scaling_cli.schedules._path import Path as SchedulePath
 from scaling_cli.vocabulary.errors import DataError, UsageError
@@ -31,7 +30,7 @@ def few(law: str, name: str, noise: float = 1e-3) -> Curve:
     return made(law, name, noise=noise).thinned(15)
 
 
-CERTIFIED = certified.fit_names(of_curves=True)
+CERTIFIED = kinds.fit_names(of_curves=True)
 
 
 @pytest.fixture(scope="module")
@@ -136,19 +135,19 @@ def test_each_kind_is_refused_where_the_other_is_needed(fit: CurveFit, tmp_path:
     file = tmp_path / "fit.json"
     fit.to_json(file)
     with pytest.raises(DataError) as caught:
-        fit_artefact.load(file)
+        kinds.load(file, Fit)
     assert str(caught.value) == (
         f"{file}: this is a fit of loss curves: it predicts along schedules, not at points. Use it "
         "with 'scaling predict --fit FILE --schedule TEXT'."
     )
     with pytest.raises(UsageError) as refused:
-        certified.resolve_curves("kaplan_n/kaplan-2020")
+        kinds.load("kaplan_n/kaplan-2020", CurveFit)
     assert str(refused.value) == (
         "kaplan_n/kaplan-2020 is a fit of kaplan_n, which sees no schedule. Fit loss curves with "
         "'scaling fit ... --law average', or take a certified fit: "
         f"{', '.join(CERTIFIED)}."
     )
-    assert isinstance(certified.resolve_any("kaplan_n/kaplan-2020"), Fit)
+    assert isinstance(kinds.load("kaplan_n/kaplan-2020"), Fit)
     with pytest.raises(UsageError) as tokens:
         fit.predict("cosine:peak=1e-3,tokens=1B")
     assert str(tokens.value) == (
@@ -288,7 +287,7 @@ def test_auto_takes_the_strength_that_predicts_schedules_left_out() -> None:
 
 @pytest.mark.parametrize("name", CERTIFIED)
 def test_certified_fits_say_what_they_are(name: str, tmp_path: Path) -> None:
-    fit = certified.resolve_curves(name)
+    fit = kinds.load(name, CurveFit)
     assert fit.name == name
     assert fit.name_of_law == name.partition("/")[0]
     assert fit.origin["source"].strip() and fit.origin["note"].strip()
@@ -307,7 +306,7 @@ def test_certified_fits_say_what_they_are(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", CERTIFIED)
 def test_anchors_are_what_the_law_gives_term_by_term(name: str) -> None:
-    fit = certified.resolve_curves(name)
+    fit = kinds.load(name, CurveFit)
     for anchor in fit.origin["anchors"]:
         schedule = sc.parse_schedule(anchor["inputs"]["schedule"])
         each = []
@@ -371,7 +370,7 @@ def test_update_keeps_what_a_file_says_of_itself(fit: CurveFit, tmp_path: Path) 
 
 
 def test_check_sees_an_anchor_that_is_off(tmp_path: Path) -> None:
-    record = certified.resolve_curves("annealing/tissue-2024").to_dict()
+    record = kinds.load("annealing/tissue-2024", CurveFit).to_dict()
     record["origin"]["anchors"][0]["value"] *= 1 + 1e-9
     (tmp_path / "fit.json").write_text(json.dumps(record))
     (found,) = reference.check([tmp_path / "fit.json"])

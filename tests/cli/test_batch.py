@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from scaling_cli.artefacts.batch_trajectory import BatchTrajectory
+from scaling_cli.artefacts.batch_fit import BatchTrajectory
 from scaling_cli.cli import app
 
 TRUTH = BatchTrajectory(Sc=50.0, alpha_S=0.6, B_star=4e4, alpha_B=0.25, floor=1.5, N=26124.0)

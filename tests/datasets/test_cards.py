@@ -177,8 +177,8 @@ def test_data_stay_within_their_budget() -> None:
 
 def test_importing_datasets_is_cheap() -> None:
     code = (
-        "import sys, scaling_cli.datasets; from scaling_cli.artefacts import certified; "
-        "certified.resolve('chinchilla/besiroglu-2024'); print([m for m in ('pyarrow','pooch',"
+        "import sys, scaling_cli.datasets; from scaling_cli.artefacts import kinds; "
+        "kinds.load('chinchilla/besiroglu-2024', Fit); print([m for m in ('pyarrow','pooch',"
         "'requests','jax',"
         "'scipy','pandas','matplotlib') if m in sys.modules])"
     )

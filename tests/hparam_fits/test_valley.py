@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import sweeps
 
-from scaling_cli.artefacts.flatness import Flatness
+from scaling_cli.artefacts.hparams import Flatness
 from scaling_cli.hparam_fits import valley
 from scaling_cli.hparam_fits.fitting import cells_of
 from scaling_cli.hparam_fits.valley import Cell, Optimum
