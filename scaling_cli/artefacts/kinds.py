@@ -56,6 +56,11 @@ def recipe_names() -> list[str]:
     return sorted(stem for law, stem in parts if laws.get(law).output() is LR)
 
 
+def recipe_parts(name: str) -> list[str]:
+    """Return the names of the fits that a certified recipe is made of."""
+    return [text for text in fit_names(of_curves=False) if text.split("/")[1] == name]
+
+
 @overload
 def load(source: str | os.PathLike[str], wanted: None = None) -> Record: ...
 @overload
@@ -93,8 +98,7 @@ def load(source: str | os.PathLike[str], wanted: type[Record] | None = None) -> 
 def _recipe(name: str) -> Record:
     from scaling_cli.artefacts.hparams import Recipe
 
-    shared = [text for text in fit_names(of_curves=False) if text.split("/")[1] == name]
-    return Recipe.of_fits([load(text, Fit) for text in shared], name=name)
+    return Recipe.of_fits([load(text, Fit) for text in recipe_parts(name)], name=name)
 
 
 def _read(name: str) -> Record:

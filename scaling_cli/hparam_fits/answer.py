@@ -140,6 +140,10 @@ def report(
 
 
 def _largest(recipe: Recipe) -> tuple[float, float]:
+    """Return N and D of the largest cell; of published laws, the ends of their ranges."""
+    if not recipe.cells:
+        ranges = recipe.learning_rate.data["ranges"]
+        return float(ranges["N"][1]), float(ranges["D"][1])
     cell = max(recipe.cells, key=lambda c: c["N"] * c["D"])
     return float(cell["N"]), float(cell["D"])
 

@@ -56,6 +56,8 @@ def _files(path: str | Path) -> list[Path]:
         if not files:
             raise UsageError(f"no fit file (*.json) in the folder {given}.")
         return files
+    if not given.is_file() and str(path) in kinds.recipe_names():
+        return [kinds.path_of(name) for name in kinds.recipe_parts(str(path))]
     file = kinds.path_of(str(path))
     if file.suffix != ".json":
         hint = "Name fit files (*.json) or folders of them."
