@@ -124,6 +124,12 @@ class Fitted(Record):
     origin: Mapping[str, Any] = field(default_factory=dict)
     """For reference fits: kind (published or computed), source, certainty, card, anchors."""
 
+    def __post_init__(self) -> None:
+        """Refuse ranges that no positive data have: distances are counted in factors of them."""
+        for symbol, (low, high) in (self.data.get("ranges") or {}).items():
+            if not (low <= high and high > 0):
+                raise ValueError(f"data.ranges.{symbol} cannot be {low:g} to {high:g}")
+
     def _line(self, *parts: str) -> str:
         """Return the one line that stands for the fit, with the checks that warn."""
         warned = [c.code for c in self.checks if c.level is not Level.PASS]

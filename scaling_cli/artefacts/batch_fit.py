@@ -340,6 +340,13 @@ class BatchFit(Fitted):
     levels: Sequence[BatchLevel] = ()
     replicates: Sequence[BatchTrajectory] = ()
 
+    def __post_init__(self) -> None:
+        """Refuse replicates of other constants."""
+        super().__post_init__()
+        names = list(self.trajectory.values())
+        if any(list(each.values()) != names for each in self.replicates):
+            raise ValueError(f"replicates must be of {', '.join(names)} each")
+
     def __repr__(self) -> str:
         """Return one line: constants, points, warnings."""
         values = ", ".join(f"{k}={v:.4g}" for k, v in self.trajectory.values().items())

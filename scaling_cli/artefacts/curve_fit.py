@@ -119,6 +119,7 @@ class CurveFit(Fitted):
 
     def __post_init__(self) -> None:
         """Refuse draws of unlike number, and runs whose points are not there."""
+        super().__post_init__()
         for fitted in self.members:
             if fitted.draws:
                 count = len(next(iter(fitted.draws.values())))

@@ -116,6 +116,7 @@ class Fit(Fitted):
 
     def __post_init__(self) -> None:
         """Refuse draws that are not the law's."""
+        super().__post_init__()
         if self.uncertainty is not None:
             refuse_draws(self.law, self.uncertainty.draws, len(self.uncertainty.sigma))
 

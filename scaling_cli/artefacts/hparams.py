@@ -13,7 +13,7 @@ import numpy as np
 
 from scaling_cli import laws
 from scaling_cli.artefacts._prediction import Prediction
-from scaling_cli.artefacts._record import Record, read_back
+from scaling_cli.artefacts._record import Record
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.vocabulary.quantities import B_TOKENS, LR
 
@@ -36,6 +36,14 @@ class Flatness:
 
     hessian: np.ndarray
     per_compute: float | None
+
+    @classmethod
+    def of_record(cls, record: Mapping[str, Any]) -> "Flatness":
+        """Rebuild it; a valley that is no valley is refused."""
+        hessian = np.array(record["hessian"], float)
+        if hessian.shape not in ((1, 1), (2, 2)) or np.linalg.det(hessian) == 0:
+            raise ValueError("valley.hessian is not one of a valley")
+        return cls(hessian, record["per_compute"])
 
     def factors(self, excess: float) -> dict[str, float]:
         """Return by which factor each may be off, the others staying, for so much excess loss."""
@@ -108,7 +116,7 @@ class Recipe(Record):
         by_output = {fit.law.output().symbol: fit for fit in fits}
         rate, batch = by_output[LR.symbol], by_output.get(B_TOKENS.symbol)
         valley = rate.origin.get("valley")
-        flatness = None if valley is None else read_back(Flatness, valley)
+        flatness = None if valley is None else Flatness.of_record(valley)
         return cls(rate, batch, flatness, name=name)
 
     @classmethod
