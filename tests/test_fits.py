@@ -271,9 +271,10 @@ def test_resolve_suggests_near_names() -> None:
     with pytest.raises(UsageError) as raised:
         kinds.load("chinchila/besiroglu", Fit)
     assert str(raised.value) == (
-        "'chinchila/besiroglu' is neither a file nor a certified fit. "
+        "'chinchila/besiroglu' is neither a file nor a certified fit or recipe. "
         f"Did you mean chinchilla/besiroglu-2024 or chinchilla/epoch-240? "
-        f"Known certified fits: {', '.join(kinds.fit_names())}."
+        "Known certified fits and recipes: "
+        f"{', '.join([*kinds.fit_names(), *kinds.recipe_names()])}."
     )
 
 

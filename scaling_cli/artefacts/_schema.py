@@ -63,7 +63,7 @@ def _alone(value: Any, rule: Mapping[str, Any]) -> str | None:
     kinds = [kinds] if isinstance(kinds, str) else kinds
     if kinds and not any(_TYPES[kind][1](value) for kind in kinds):
         return f"must be {' or '.join(_TYPES[kind][0] for kind in kinds)}, not {_short(value)}"
-    if value not in rule.get("enum", [value]):
+    if not any(word == value and type(word) is type(value) for word in rule.get("enum", [value])):
         return f"must be one of {', '.join(map(str, rule['enum']))}, not {_short(value)}"
     if value is not None and not _inside(value, rule):
         return f"must not be {_short(value)}"

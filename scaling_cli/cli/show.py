@@ -36,15 +36,11 @@ Stored = Annotated[
         autocompletion=complete_stored,
     ),
 ]
-Full = Annotated[
-    bool, typer.Option("--full", help="Everything that is stored, checks that passed included.")
-]
 
 
 def show(
     *,
     stored: Stored,
-    full: Full = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
@@ -58,10 +54,10 @@ def show(
     from scaling_cli.artefacts import kinds
 
     thing = kinds.load(stored)
-    Terminal(json=json, quiet=quiet).result(lambda: text(thing, full), thing.to_dict())
+    Terminal(json=json, quiet=quiet).result(lambda: text(thing), thing.to_dict())
 
 
-def text(thing: "Record", full: bool) -> str:
+def text(thing: "Record") -> str:
     """Return what is said of a thing by the report of its kind."""
     from scaling_cli.artefacts.batch_fit import BatchFit
     from scaling_cli.artefacts.forecast import Forecasts

@@ -114,18 +114,17 @@ def test_broken_files_are_refused_with_the_whole_message(fit: CurveFit, tmp_path
     member = changed(fit)["members"][0]
     cut = {**member, "parameters": {"L0": 1.0}}
     cases = {
-        "the fit file lacks members.": without,
-        "the fit file is broken: law annealing has parameters L0, A, alpha, C, forget, the file "
-        "has L0. Write it again with 'scaling fit ... -o fit.json'.": changed(fit, members=[cut]),
-        "not a fit file of schema version 1. Write it with 'scaling fit ... -o fit.json'.": changed(
-            fit, schema_version=2
-        ),
+        "the file is broken: the file lacks members.": without,
+        "the file is broken: law annealing has parameters L0, A, alpha, C, forget, the file has "
+        "L0.": changed(fit, members=[cut]),
+        "not a file of schema version 1.": changed(fit, schema_version=2),
     }
     for message, record in cases.items():
         file.write_text(json.dumps(record))
         with pytest.raises(DataError) as caught:
             sc.load(file)
-        assert str(caught.value) == f"{file}: {message}"
+        again = "Write it again with 'scaling fit ... --law average -o fit.json'."
+        assert str(caught.value) == f"{file}: {message} {again}"
     file.write_text("{")
     with pytest.raises(DataError, match="not JSON"):
         sc.load(file)
@@ -134,18 +133,17 @@ def test_broken_files_are_refused_with_the_whole_message(fit: CurveFit, tmp_path
 def test_each_kind_is_refused_where_the_other_is_needed(fit: CurveFit, tmp_path: Path) -> None:
     file = tmp_path / "fit.json"
     fit.to_json(file)
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(UsageError) as caught:
         kinds.load(file, Fit)
     assert str(caught.value) == (
-        f"{file}: this is a fit of loss curves: it predicts along schedules, not at points. Use it "
-        "with 'scaling predict --fit FILE --schedule TEXT'."
+        f"{file} is a fit of loss curves, not a fit of a law of points: use it with 'scaling "
+        f"predict --fit {file} --schedule TEXT'."
     )
     with pytest.raises(UsageError) as refused:
         kinds.load("kaplan_n/kaplan-2020", CurveFit)
     assert str(refused.value) == (
-        "kaplan_n/kaplan-2020 is a fit of kaplan_n, which sees no schedule. Fit loss curves with "
-        "'scaling fit ... --law average', or take a certified fit: "
-        f"{', '.join(CERTIFIED)}."
+        "kaplan_n/kaplan-2020 is a fit of a law of points, not a fit of loss curves: use it with "
+        "'scaling predict --fit kaplan_n/kaplan-2020'."
     )
     assert isinstance(kinds.load("kaplan_n/kaplan-2020"), Fit)
     with pytest.raises(UsageError) as tokens:

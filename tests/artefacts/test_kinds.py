@@ -120,7 +120,7 @@ def test_every_kind_has_its_record_its_check_and_its_schema() -> None:
     assert {name: kinds.get(name) for name in KINDS} == KINDS
     assert members(reference.__path__) == kinds.names()
     schemas = Path(sc.__file__).parent / "schemas"
-    assert {path.stem for path in schemas.glob("*.json")} == {*KINDS, "common"}
+    assert {path.stem for path in schemas.glob("*.json")} == {*KINDS, "parts"}
     for kind in KINDS.values():
         assert kind.what.startswith("a ")
         assert kind.use.startswith("scaling ")

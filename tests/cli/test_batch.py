@@ -94,8 +94,8 @@ REFUSED = {
         "--fit needs a fit of kaplan_ns and one of critical_batch, not chinchilla, critical_batch.",
     ),
     ("--fit", "nowhere.json", "--target-loss", "2"): (
-        3,
-        "nowhere.json: cannot read the fit file: No such file or directory.",
+        2,
+        "'nowhere.json' is neither a file nor a certified fit or recipe.",
     ),
 }
 

@@ -250,11 +250,13 @@ REFUSED = [
     ),
     (
         ["predict", "--fit", CERTIFIED, "--params", "7B"],
-        f"{CERTIFIED} is a fit of loss curves: it predicts along schedules, not at points.",
+        f"{CERTIFIED} is a fit of loss curves, not a fit of a law of points: use it with 'scaling "
+        f"predict --fit {CERTIFIED} --schedule TEXT'.",
     ),
     (
         ["predict", "--fit", "kaplan_n/kaplan-2020", "--schedule", CONSTANT],
-        "kaplan_n/kaplan-2020 is a fit of kaplan_n, which sees no schedule.",
+        "kaplan_n/kaplan-2020 is a fit of a law of points, not a fit of loss curves: use it with "
+        "'scaling predict --fit kaplan_n/kaplan-2020'.",
     ),
     (
         ["predict", "--fit", CERTIFIED, "--schedule", CONSTANT, "--params", "7B"],
@@ -286,7 +288,8 @@ REFUSED = [
     ),
     (
         ["plot", "kaplan_n/kaplan-2020", "--kind", "curves"],
-        "kaplan_n/kaplan-2020 is a fit of kaplan_n, which sees no schedule.",
+        "kaplan_n/kaplan-2020 is a fit of a law of points, which the figure curves does not draw: "
+        "take --kind backtest or contour or loss or predicted or residuals.",
     ),
     (
         ["plot", "fit.json", "--kind", "loss", "--schedule", CONSTANT],

@@ -90,7 +90,9 @@ def test_draws_belong_together_and_lie_about_the_point(name: str) -> None:
 
 def test_names_are_suggested() -> None:
     assert kinds.recipe_names() == ["li-2025", "li-2025-released", "li-2025-rounded"]
-    with pytest.raises(UsageError, match=r"'li-2024' is neither a file nor a certified recipe"):
+    with pytest.raises(
+        UsageError, match=r"'li-2024' is neither a file nor a certified fit or recipe"
+    ):
         kinds.load("li-2024", Recipe)
 
 
@@ -272,9 +274,13 @@ def test_a_fit_of_a_learning_rate_is_a_recipe_without_a_batch() -> None:
     ("content", "message"),
     [
         ("{", "not JSON"),
-        ("[]", "not a file of 'scaling hparams -o'"),
-        (json.dumps({"kind": "hparams"}), "the file is broken: KeyError('batch')"),
-        (json.dumps({"kind": "fit"}), "not a fit file of schema version 1"),
+        ("[]", "not a file of schema version 1"),
+        (
+            json.dumps({"schema_version": 1, "kind": "hparams"}),
+            "the file is broken: the file lacks learning_rate, batch, valley, cells. Write it "
+            "again with 'scaling hparams SRC -o recipe.json'.",
+        ),
+        (json.dumps({"kind": "fit"}), "not a file of schema version 1"),
     ],
 )
 def test_broken_files(tmp_path: Path, content: str, message: str) -> None:
@@ -287,5 +293,5 @@ def test_broken_files(tmp_path: Path, content: str, message: str) -> None:
 
 
 def test_a_loss_law_gives_no_learning_rate() -> None:
-    with pytest.raises(DataError, match="gives no learning rate"):
+    with pytest.raises(UsageError, match="not a recipe for learning rate and batch"):
         kinds.load("kaplan_n/kaplan-2020", Recipe)

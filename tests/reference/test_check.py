@@ -280,7 +280,8 @@ def test_a_file_that_is_not_a_fit(tmp_path: Path) -> None:
     (result,) = reference.check([path])
     assert result.status is Verdict.FAIL
     assert result.message == (
-        f"{path}: not a fit file of schema version 1. Write it with 'scaling fit ... -o fit.json'."
+        f"{path}: not a file of schema version 1. Write it again with 'scaling fit ... -o "
+        "fit.json'."
     )
 
 
@@ -311,9 +312,9 @@ def test_an_unknown_path() -> None:
     with pytest.raises(UsageError) as raised:
         reference.check(["kaplan_n/kaplan-2021"])
     assert str(raised.value) == (
-        "'kaplan_n/kaplan-2021' is neither a file, a folder nor a certified fit. "
-        "Did you mean kaplan_n/kaplan-2020 or kaplan_nd/kaplan-2020? "
-        f"Known certified fits: {', '.join(kinds.fit_names())}."
+        "'kaplan_n/kaplan-2021' is neither a file nor a certified fit or recipe. "
+        "Did you mean kaplan_n/kaplan-2020 or kaplan_nd/kaplan-2020? Known certified fits and "
+        f"recipes: {', '.join([*kinds.fit_names(), *kinds.recipe_names()])}."
     )
 
 
