@@ -50,10 +50,10 @@ def test_every_module_is_in_the_wheel(members: list[str]) -> None:
     modules = {
         p.relative_to(ROOT).as_posix()
         for p in (ROOT / "scaling_cli").rglob("*")
-        if p.suffix == ".py" or p.name == "py.typed"
+        if p.suffix in (".py", ".json") or p.name == "py.typed"
     }
     assert modules <= set(members)
-    assert "scaling_cli/py.typed" in members
+    assert {"scaling_cli/py.typed", "scaling_cli/schemas/commands/predict.json"} <= set(members)
 
 
 @pytest.mark.parametrize("folder", ["fits", "data"])
