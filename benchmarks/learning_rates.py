@@ -16,8 +16,7 @@ from scaling_cli import datasets
 from scaling_cli.artefacts import kinds
 from scaling_cli.artefacts.hparams import Recipe
 from scaling_cli.hparam_fits.answer import OTHERS, PUBLISHED
-from scaling_cli.hparam_fits.design import Design
-from scaling_cli.hparam_fits.fitting import cells_of, near_best_rule
+from scaling_cli.hparam_fits.fitting import Design, cells_of, near_best_rule
 from scaling_cli.hparam_fits.valley import Cell, Optimum, optimum
 from scaling_cli.runs.points import Points
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from scaling_cli.artefacts._record import MERGED, Fitted, Unbounded
-from scaling_cli.numerics.student import student
+from scaling_cli.numerics.quantiles import quantile
 from scaling_cli.vocabulary.errors import FitError, UsageError
 from scaling_cli.vocabulary.quantities import FLOPS_PER_PARAM_TOKEN as SIX
 
@@ -396,5 +396,5 @@ class BatchFit(Fitted):
         centre = np.log(np.asarray(quantity(self.trajectory), float))
         each = np.log(np.stack([np.asarray(quantity(r), float) for r in self.replicates]))
         spread = np.sqrt((count - 1) / count * np.sum((each - each.mean(axis=0)) ** 2, axis=0))
-        half = student((1 + level) / 2, count - 1) * spread
+        half = quantile(level, count - 1) * spread
         return np.exp(centre - half), np.exp(centre + half)

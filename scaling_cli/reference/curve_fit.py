@@ -13,7 +13,7 @@ import numpy as np
 
 from scaling_cli import datasets
 from scaling_cli.artefacts.curve_fit import CurveFit
-from scaling_cli.numerics.mestimate import huber_sum
+from scaling_cli.numerics.mestimate import huber
 from scaling_cli.reference._result import (
     SAME_EQUATION,
     SAME_OBJECTIVE,
@@ -107,7 +107,7 @@ def _evaluated(
     """Evaluate the fit on its data: its objective, and its errors on held-out runs."""
     fitted = [found[run.run].thinned() for run in fit.runs]
     residuals = np.concatenate([_residuals(fit, curve) for curve in fitted])
-    value = huber_sum(residuals, fit.objective.delta)
+    value = float(huber(residuals, fit.objective.delta).sum())
     result = replace(result, objective=value)
     if fit.value is not None and difference(value, fit.value) > SAME_OBJECTIVE:
         return replace(

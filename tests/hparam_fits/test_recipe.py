@@ -16,7 +16,7 @@ from scaling_cli.artefacts import hparams, kinds
 from scaling_cli.artefacts.hparams import Flatness, Recipe, advise, differences
 from scaling_cli.hparam_fits import fitting
 from scaling_cli.hparam_fits.answer import OTHERS
-from scaling_cli.hparam_fits.design import Design, posterior
+from scaling_cli.hparam_fits.fitting import Design, posterior
 from scaling_cli.runs.points import Points
 from scaling_cli.vocabulary.errors import DataError, FitError, UsageError
 
