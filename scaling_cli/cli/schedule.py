@@ -108,7 +108,7 @@ def schedule(
             describe(i.schedule, batch, run=run, identification=i) for run, i in found.items()
         ]
         left = [{"run": item.run, "reason": item.reason} for item in missing]
-    record = {"schema_version": 1, "schedules": records, "left_out": left}
+    record = {"schedules": records, "left_out": left}
     terminal.result(lambda: schedule_report.report(record, style=result_style()), record)
 
 
