@@ -14,6 +14,7 @@ import pytest
 
 from scaling_cli import laws
 from scaling_cli.laws._law import Law
+from scaling_cli.vocabulary.registry import files_of
 
 EXPERTS = '''"""A toy: size and data, and a quantity of its own that no optimum touches."""
 
@@ -218,11 +219,6 @@ def dropped_in(folder: Path) -> Iterator[None]:
         for toy in TOYS.values():
             (folder / f"{toy.name}.py").write_text(toy.source)
         patch.setattr(laws, "__path__", [*laws.__path__, str(folder)])
-        _forget()
+        files_of.cache_clear()
         yield
-    _forget()
-
-
-def _forget() -> None:
-    laws.names.cache_clear()
-    laws.get.cache_clear()
+    files_of.cache_clear()

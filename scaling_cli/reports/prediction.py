@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from scaling_cli import laws
-from scaling_cli.artefacts.fit import Fit, Prediction
+from scaling_cli.artefacts._prediction import Prediction
+from scaling_cli.artefacts.fit import Fit
 from scaling_cli.reports import _layout
 from scaling_cli.reports._style import Style
 from scaling_cli.vocabulary.outcomes import Level

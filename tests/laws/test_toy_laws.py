@@ -17,7 +17,8 @@ from toy_laws import TOYS, Toy, dropped_in
 from typer.testing import CliRunner
 
 from scaling_cli import ingest, laws, plots
-from scaling_cli.artefacts.fit import Fit, load
+from scaling_cli.artefacts import kinds
+from scaling_cli.artefacts.fit import Fit
 from scaling_cli.cli import app
 from scaling_cli.cli._registry import names as commands
 from scaling_cli.laws._law import Absorbs, Law, param, power
@@ -84,7 +85,7 @@ def made(
     half = Made(toy, folder, "", Fit.__new__(Fit))
     result = half.run("fit", "runs.csv", *given)
     assert result.exit_code == 0, result.output
-    return Made(toy, folder, result.stdout, load(folder / "fit.json"))
+    return Made(toy, folder, result.stdout, kinds.load(folder / "fit.json", Fit))
 
 
 # ---- the registry takes a file and nothing else
@@ -359,7 +360,7 @@ def test_shares_that_do_not_sum_to_one_are_refused(tmp_path: Path) -> None:
 def test_predict_refuses_what_lies_outside_a_domain(
     name: str, inputs: dict[str, float], message: str
 ) -> None:
-    from scaling_cli.artefacts.fit import read_inputs
+    from scaling_cli.artefacts._prediction import read_inputs
 
     with pytest.raises(UsageError) as refused:
         read_inputs(TOYS[name].law(), inputs)
