@@ -110,7 +110,7 @@ def test_certified_fits_are_of_their_schema(name: str) -> None:
     assert faults(record["kind"], record) == []
 
 
-@pytest.mark.parametrize("kind", kinds.names())
+@pytest.mark.parametrize("kind", kinds.KINDS.names())
 def test_what_is_stored_is_of_its_schema(kind: str) -> None:
     record = kinds.load(STORED / f"{kind}.json").to_dict()
     assert record["kind"] == kind
@@ -161,5 +161,5 @@ def test_the_dialect_is_known() -> None:
         inner = [*named, rule.get("items"), rule.get("additionalProperties")]
         return set(rule).union(*map(words, [*inner, *rule.get("anyOf", [])]))
 
-    for name in (*kinds.names(), "parts"):
+    for name in (*kinds.KINDS.names(), "parts"):
         assert words(_schema.schema(name)) <= known

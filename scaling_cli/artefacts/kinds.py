@@ -18,20 +18,7 @@ AVERAGE = "average"
 _R = TypeVar("_R", bound=Record)
 
 
-def names() -> tuple[str, ...]:
-    """Return the names of the kinds, sorted: the files of this folder but for this one."""
-    return tuple(name for name in registry.members(artefacts.__path__) if name != "kinds")
-
-
-def get(name: str) -> type[Record]:
-    """Return the kind that is declared in `artefacts/<name>.py`.
-
-    Raises
-    ------
-    UsageError
-        If there is no such kind; near names are suggested.
-    """
-    return registry.load(artefacts.__name__, name, Record, names(), "kind")
+KINDS = registry.Classes(artefacts.__name__, "kind", Record, apart="kinds")
 
 
 def fit_names(*, of_curves: bool | None = None) -> list[str]:
@@ -105,13 +92,13 @@ def _read(name: str) -> Record:
     path = path_of(name)
     record = read_json(path)
     kind = _kind(record)
-    if kind not in names():
+    if kind not in KINDS.names():
         raise DataError(
             f"there is no kind {kind!r}.",
             file=str(path),
-            hint=f"Files of this program are of the kinds {', '.join(names())}.",
+            hint=f"Files of this program are of the kinds {', '.join(KINDS.names())}.",
         )
-    return get(kind).from_dict(record, file=str(path))
+    return KINDS.get(kind).from_dict(record, file=str(path))
 
 
 def _kind(record: Any) -> Any:

@@ -2,7 +2,7 @@
 
 import importlib
 import pkgutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from types import ModuleType
 from typing import Generic, TypeVar
@@ -44,14 +44,17 @@ class Modules:
         Its dotted name; files that start with `_` are no members.
     what : str
         What a member is called in messages, such as `figure`.
+    apart : str
+        A file of the package that is no member.
     """
 
     package: str
     what: str
+    apart: str = field(default="", kw_only=True)
 
     def names(self) -> tuple[str, ...]:
         """Return the names of all members, sorted. None is imported."""
-        return files_of(self.package)
+        return tuple(name for name in files_of(self.package) if name != self.apart)
 
     def module(self, name: str) -> ModuleType:
         """Return the file of a member.

@@ -25,7 +25,7 @@ from scaling_cli.artefacts.forecast import Forecasts
 from scaling_cli.artefacts.hparams import Recipe, advise
 from scaling_cli.cli import app
 from scaling_cli.vocabulary.errors import DataError, ScalingError, UsageError
-from scaling_cli.vocabulary.registry import members
+from scaling_cli.vocabulary.registry import files_of
 
 FILES = Path(__file__).parent / "v0.1.0"
 KINDS = {
@@ -116,9 +116,9 @@ SAID = {
 
 
 def test_every_kind_has_its_record_its_check_and_its_schema() -> None:
-    assert kinds.names() == tuple(sorted(KINDS))
-    assert {name: kinds.get(name) for name in KINDS} == KINDS
-    assert members(reference.__path__) == kinds.names()
+    assert kinds.KINDS.names() == tuple(sorted(KINDS))
+    assert {name: kinds.KINDS.get(name) for name in KINDS} == KINDS
+    assert files_of(reference.__name__) == kinds.KINDS.names()
     schemas = Path(sc.__file__).parent / "schemas"
     assert {path.stem for path in schemas.glob("*.json")} == {*KINDS, "parts"}
     for kind in KINDS.values():
