@@ -13,7 +13,7 @@ from scaling_cli.curve_fits.folds import Fold, leave_out
 from scaling_cli.curve_fits.resampling import autocorrelation, draws, effective, weights
 from scaling_cli.curve_fits.search import DELTA, CurveOptions, Searched, search
 from scaling_cli.engine.curves import CurveProblem, Linearised, linearise
-from scaling_cli.numerics.mestimate import huber_sum
+from scaling_cli.numerics.mestimate import huber
 from scaling_cli.runs.curve import Curve, digest
 from scaling_cli.vocabulary.arguments import check_count, check_level
 from scaling_cli.vocabulary.errors import FitError, UsageError
@@ -220,7 +220,7 @@ def _judged(
         bare,
         laws={n: replace(f, draws=drawn[n]) for n, f in bare.laws.items()},
         status=_status(bare, problems, lines),
-        value=huber_sum(np.concatenate(residuals), bare.objective.delta),
+        value=float(huber(np.concatenate(residuals), bare.objective.delta).sum()),
         runs=[_told(run, r) for run, r in zip(bare.runs, residuals, strict=True)],
         uncertainty=CurveUncertainty(noise, schedule_error(folds), len(tested), method),
         held_out=[_left_out(fold) for fold in folds],

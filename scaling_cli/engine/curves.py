@@ -17,6 +17,7 @@ import numpy as np
 from scaling_cli.curve_laws._curve_law import CurveLaw
 from scaling_cli.engine.problem import to_free
 from scaling_cli.laws._law import Domain
+from scaling_cli.numerics.mestimate import huber
 from scaling_cli.schedules._path import Path
 
 # A tile is a point beside TILE of the drops before it: work is done for pairs that matter, and
@@ -218,10 +219,8 @@ def _evaluate(problem: CurveProblem, data: dict[str, np.ndarray], u: np.ndarray)
     off = u - mean
     # A trial may have no loss that is positive, or no slope: its sum is infinite, and refused.
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-        inside = size <= problem.delta
-        rho = np.where(inside, r**2 / 2, problem.delta * (size - problem.delta / 2))
-        weight = times * np.where(inside, 1.0, problem.delta / size)
-        total = float(times @ rho + 0.5 * precision @ off**2)
+        weight = times * np.where(size <= problem.delta, 1.0, problem.delta / size)
+        total = float(times @ huber(r, problem.delta) + 0.5 * precision @ off**2)
         gradient = J.T @ (weight * r) + precision * off
         hessian = (J.T * weight) @ J + np.diag(precision)
     there = np.isfinite(total) and np.isfinite(gradient).all() and np.isfinite(hessian).all()

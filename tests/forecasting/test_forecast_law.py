@@ -10,7 +10,7 @@ from scaling_cli.forecasting.alone import alone, first_fitted
 from scaling_cli.forecasting.annealed import Belief, Prior
 from scaling_cli.forecasting.course import LAGS, Course, Plan
 from scaling_cli.forecasting.job import Bins, Job, binned
-from scaling_cli.numerics.student import student
+from scaling_cli.numerics.quantiles import quantile
 from scaling_cli.schedules import parse_schedule
 from scaling_cli.schedules.knots import Knots
 from scaling_cli.vocabulary.errors import FitError
@@ -190,7 +190,7 @@ def test_bins_weigh_late_points_more() -> None:
 @pytest.mark.parametrize("freedom", [1, 2, 3, 4, 7, 12])
 @pytest.mark.parametrize("share", [0.75, 0.95, 0.995])
 def test_students_quantiles(freedom: int, share: float) -> None:
-    assert student(share, freedom) == pytest.approx(stats.t.ppf(share, freedom), rel=1e-9)
+    assert quantile(2 * share - 1, freedom) == pytest.approx(stats.t.ppf(share, freedom), rel=1e-9)
 
 
 def test_the_lag_is_on_the_grid() -> None:
