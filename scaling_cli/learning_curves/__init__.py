@@ -28,9 +28,3 @@ def get(name: str) -> type[LearningCurve]:
         If there is no such family; near names are suggested.
     """
     return load(__name__, name, LearningCurve, names(), "family of learning curves")
-
-
-def name_of(family: type[LearningCurve] | LearningCurve) -> str:
-    """Return the registry name of a family: the name of its file."""
-    cls = family if isinstance(family, type) else type(family)
-    return cls.__module__.rpartition(".")[2]

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from scaling_cli.laws._law import Domain, Prior, Value, param, power
-from scaling_cli.learning_curves._family import DOMHAN, DOMHAN_BIBTEX, LearningCurve, grid
+from scaling_cli.learning_curves._family import LearningCurve, grid
 
 
 class LogPower(LearningCurve):
@@ -16,8 +16,6 @@ class LogPower(LearningCurve):
     hill3 (stated here for e^b); c got ln c ~ N(0, 1); A is only held at zero or above.
     """
 
-    reference = DOMHAN
-    bibtex = DOMHAN_BIBTEX
     rising = "a / (1 + (x / e^b)^c)"
     bounds = {"b": (-30.0, 20.0), "c": (0.01, 6.0)}
 
