@@ -24,8 +24,7 @@ from forecast_curves import Case, cases
 
 from scaling_cli.artefacts.forecast import Forecast
 from scaling_cli.forecasting import annealed, forecast
-from scaling_cli.forecasting.alone import Alone, alone
-from scaling_cli.forecasting.annealed import Belief, Prior
+from scaling_cli.forecasting.annealed import Alone, Belief, Prior, alone
 from scaling_cli.forecasting.course import Plan
 from scaling_cli.forecasting.future import same_shape
 from scaling_cli.forecasting.job import FEWEST, Job

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from scaling_cli.forecasting.alone import Alone
+from scaling_cli.forecasting.annealed import Alone
 from scaling_cli.forecasting.course import Plan
 from scaling_cli.forecasting.despiking import jump
 from scaling_cli.forecasting.job import FEW, FEWEST, Job

@@ -187,6 +187,11 @@ class Bins:
     rows: int
     spikes: int
 
+    @property
+    def level(self) -> float:
+        """The current loss: the mean of the last two bins."""
+        return float(np.average(self.loss[-2:], weights=self.weight[-2:]))
+
 
 def binned(job: Job, start: float) -> Bins:
     """Return the losses after `start`, freed of spikes and averaged over logarithmic bins."""

@@ -5,7 +5,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from scaling_cli.forecasting.alone import DECAY_SHARE, Alone
+from scaling_cli.forecasting.annealed import DECAY_SHARE, Alone
 from scaling_cli.forecasting.families import Extrapolation, extrapolate
 from scaling_cli.forecasting.job import Job
 from scaling_cli.forecasting.siblings import Informed
@@ -64,7 +64,7 @@ def _annealed_families(
     loss, low, high = found.curve(course.area_at(x))
     gone = posterior.drop_at(course, x)
     normal = NormalDist().inv_cdf((1 + level) / 2)
-    each = (posterior.drop_between(course, job.now, place) for place in x)
-    unsure = np.array([np.hypot(sd, DECAY_SHARE * mean) for mean, sd in each])
+    mean, sd = posterior.drop_between(course, job.now, x)
+    unsure = np.hypot(sd, DECAY_SHARE * mean)
     half = np.hypot(np.log(high / low) / 2, normal * unsure / (loss - gone))
     return Outcome(x, loss - gone, half), found

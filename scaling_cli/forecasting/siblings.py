@@ -11,8 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from scaling_cli.forecasting import annealed
-from scaling_cli.forecasting.alone import Alone, alone, first_fitted
+from scaling_cli.forecasting.annealed import Alone, Run, alone, fit
 from scaling_cli.forecasting.course import Course, Plan
 from scaling_cli.forecasting.future import same_shape
 from scaling_cli.forecasting.job import FEWEST, Bins, Job, binned
@@ -322,10 +321,7 @@ def _joint(job: Job, plan: Plan, members: Sequence[Sibling], until: float) -> fl
     """Return the loss at the end by one law of the run and its siblings."""
     runs = [_part(job, plan, 1.0)]
     runs += [_part(s.job, s.plan, _peaks(s.plan, plan)) for s in members]
-    bins = runs[0].bins
-    level = float(np.average(bins.loss[-2:], weights=bins.weight[-2:]))
-    posterior = annealed.fit(runs, level)
-    return float(posterior.at(runs[0].course, np.array([until]))[0][0])
+    return float(fit(runs).at(runs[0].course, np.array([until]))[0][0])
 
 
 def _peaks(one: Plan, other: Plan) -> float:
@@ -333,6 +329,5 @@ def _peaks(one: Plan, other: Plan) -> float:
     return 1.0 if 1.0 in (one.peak, other.peak) else one.peak / other.peak
 
 
-def _part(job: Job, plan: Plan, unit: float) -> annealed.Run:
-    course = Course.of(plan, job.now)
-    return annealed.Run(binned(job, first_fitted(job.now, course)), course, unit)
+def _part(job: Job, plan: Plan, unit: float) -> Run:
+    return Run.of(job, Course.of(plan, job.now), job.now, unit)

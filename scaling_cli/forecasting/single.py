@@ -6,7 +6,7 @@ import numpy as np
 
 from scaling_cli.artefacts.forecast import Forecast
 from scaling_cli.forecasting import annealed, doubts, reading
-from scaling_cli.forecasting.alone import Alone, alone
+from scaling_cli.forecasting.annealed import Alone, alone
 from scaling_cli.forecasting.anticipation import Levels, anticipate
 from scaling_cli.forecasting.course import Plan
 from scaling_cli.forecasting.future import Future, future_of, plan_of

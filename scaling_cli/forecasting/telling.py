@@ -6,7 +6,7 @@ from statistics import NormalDist
 import numpy as np
 
 from scaling_cli.artefacts.forecast import Forecast, Known, Past, Path, Scenario, Seen
-from scaling_cli.forecasting.alone import Alone, alone
+from scaling_cli.forecasting.annealed import Alone, alone
 from scaling_cli.forecasting.anticipation import Levels
 from scaling_cli.forecasting.families import Extrapolation
 from scaling_cli.forecasting.future import Future
@@ -98,7 +98,7 @@ def _seen(job: Job, found: Alone) -> Seen:
 def _backtests(parts: Parts) -> list[Past]:
     if parts.families is not None:
         return []
-    return [Past(b.cut, b.predicted, b.measured, b.error) for b in parts.found.backtests]
+    return list(parts.found.backtests)
 
 
 def _noted(parts: Parts) -> list[str]:

@@ -6,8 +6,7 @@ from jobs import CONSTANT, COSINE, LAG, LAW, STEPS, WSD, area_and_fall, job
 from scipy import stats
 
 from scaling_cli.forecasting import annealed
-from scaling_cli.forecasting.alone import alone, first_fitted
-from scaling_cli.forecasting.annealed import Belief, Prior
+from scaling_cli.forecasting.annealed import Belief, Prior, alone, first_fitted
 from scaling_cli.forecasting.course import LAGS, Course, Plan
 from scaling_cli.forecasting.job import Bins, Job, binned
 from scaling_cli.numerics.quantiles import quantile

@@ -12,7 +12,7 @@ from scipy import stats
 import scaling_cli as sc
 from scaling_cli.artefacts.forecast import Forecast
 from scaling_cli.forecasting import forecast
-from scaling_cli.forecasting.alone import alone
+from scaling_cli.forecasting.annealed import alone
 from scaling_cli.forecasting.course import Plan
 from scaling_cli.forecasting.siblings import (
     LARGER,
