@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from scaling_cli.forecasting.course import Plan
-from scaling_cli.forecasting.job import Job
+from scaling_cli.forecasting.job import STEP_TOKENS, Job
 from scaling_cli.schedules import parse_schedule
 from scaling_cli.schedules._identification import (
     FEWEST_ROWS,
@@ -101,7 +101,7 @@ def plan_of(job: Job, schedule: Schedule, source: str, why: str) -> Plan:
             raise DataError(
                 f"run {job.run!r} is logged over {job.unit}, its schedule runs over "
                 f"{schedule.unit}, and the tokens of a step are not known.",
-                hint="Say how many tokens a step takes: --set batch_tokens=512k.",
+                hint=STEP_TOKENS,
             )
         stretch = job.batch_tokens if job.unit == "tokens" else 1 / job.batch_tokens
     return Plan(schedule, schedule.length * stretch, source, why, stretch=stretch)

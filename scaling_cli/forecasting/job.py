@@ -11,6 +11,7 @@ from scaling_cli.vocabulary.errors import DataError
 FEWEST, FEW = 5, 12  # points: below the first nothing is forecast, below the second with a warning
 LEAST_X = 1e-6  # of what is logged: a row at 0 stands here on a logarithmic axis
 ROUNDING = 1e-3  # of the peak: a rate as little below zero is rounding
+STEP_TOKENS = "Say how many tokens a step takes: --set batch_tokens=512k."
 NO_WAY = 1e-3  # of the run: so near its end it has ended; the last step may be logged as n - 1
 
 
@@ -75,7 +76,7 @@ class Job:
         if (loss <= 0).any():
             bad = x[rows][loss <= 0][0]
             raise DataError(
-                f"run {self.run!r}: the loss at {self.unit[:-1]} {bad:g} is {loss[loss <= 0][0]:g};"
+                f"run {self.run!r}: the loss at {self.place(float(bad))} is {loss[loss <= 0][0]:g};"
                 " a cross-entropy is positive.",
                 hint="Forecast the loss itself, not its logarithm or a difference.",
             )
@@ -96,7 +97,7 @@ class Job:
         below = np.flatnonzero(lr < -ROUNDING * np.nanmax(np.abs(lr)))
         if len(below):
             raise DataError(
-                f"run {self.run!r}: the learning rate at {self.unit[:-1]} {x[below[0]]:g} is "
+                f"run {self.run!r}: the learning rate at {self.place(x[below[0]])} is "
                 f"{lr[below[0]]:g}; it cannot be negative.",
                 hint="Name the column that holds it: --map lr=COLUMN.",
             )
@@ -128,6 +129,15 @@ class Job:
     def gap(self) -> float:
         """How far apart its last rows lie, typically."""
         return float(np.median(np.diff(self.x[-20:])))
+
+    def place(self, x: float) -> str:
+        """Return a place along the run in words."""
+        return f"{self.unit[:-1]} {x:g}"
+
+    def tokens(self, x: float) -> float | None:
+        """Return the tokens at a place; None where those of a step are not known."""
+        each = 1.0 if self.unit == "tokens" else self.batch_tokens
+        return None if each is None else x * each
 
     def reached(self, end: float) -> bool:
         """Say whether its last row is at the end, or as near as makes no difference."""
