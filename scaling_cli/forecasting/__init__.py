@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from scaling_cli.artefacts.forecast import Forecast, Forecasts
 from scaling_cli.forecasting import reading
-from scaling_cli.forecasting.combining import COMBINED
+from scaling_cli.forecasting.families import check_combination
 from scaling_cli.forecasting.job import Job
 from scaling_cli.forecasting.single import METHODS, Options, forecast_job
 from scaling_cli.vocabulary.arguments import check_level
@@ -79,10 +79,7 @@ def forecast(
     if method not in METHODS:
         raise UsageError(f"there is no method {method!r}.", hint=near(method, METHODS, "methods"))
     check_level(level)
-    if combine not in COMBINED:
-        raise UsageError(
-            f"there is no combination {combine!r}.", hint=near(combine, COMBINED, "combinations")
-        )
+    check_combination(combine)
     jobs, left, notes = _jobs(runs, target)
     alone = isinstance(siblings, list | tuple) and not siblings
     same = target if alone else reading.siblings_target(jobs, target)

@@ -163,15 +163,17 @@ def _stretches(x: np.ndarray, count: int) -> list[slice]:
     return [slice(a, b) for a, b in itertools.pairwise(ends)]
 
 
-def jump(x: np.ndarray, loss: np.ndarray) -> Jump | None:
+def jump(x: np.ndarray, loss: np.ndarray, first: int = 0, fewest: int = 0) -> Jump | None:
     """Return the largest change of level that stayed, if there is a sure one.
 
     At each row the median ln loss of a window behind is compared with that of a window before;
     what the curve does anyway, seen in the windows to both sides, is taken off. The largest
     difference counts if it is large, many standard deviations, comes within three rows, and is
     still there at the end: a curve through the rows on both sides,
-    ln L = a + b ln x + c (ln x)^2 + size * [after], must have it.
+    ln L = a + b ln x + c (ln x)^2 + size * [after], must have it. Rows before `first` are not
+    looked at, and a jump with fewer than `fewest` rows after it does not count.
     """
+    x, loss = x[first:], loss[first:]
     n = len(x)
     window = max(4, min(n // 12, 40))
     if n < max(FEW_TO_JUMP, 4 * window + 2):
@@ -192,7 +194,7 @@ def jump(x: np.ndarray, loss: np.ndarray) -> Jump | None:
     lasting, sudden = _lasting(x, y, row), _sudden(y, row, window)
     if min(lasting * np.sign(size[at]), sudden * np.sign(size[at])) < 0.5 * abs(size[at]):
         return None
-    return Jump(row, float(x[row]), float(lasting))
+    return None if n - row < fewest else Jump(first + row, float(x[row]), float(lasting))
 
 
 def _sharpest(y: np.ndarray, row: int, window: int) -> int:

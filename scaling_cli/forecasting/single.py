@@ -292,9 +292,9 @@ def _of_jumps(job: Job, plan: Plan) -> tuple[float, list[str]]:
 
     A jump with fewer than five points after it is left as it is.
     """
-    late = np.flatnonzero(job.x > BEFORE_JUMP * job.now)
-    moved = jump(job.x[late], job.loss[late])
-    if moved is None or len(late) - moved.row < FEWEST:
+    first = int(np.searchsorted(job.x, BEFORE_JUMP * job.now, side="right"))
+    moved = jump(job.x, job.loss, first, FEWEST)
+    if moved is None:
         return 0.0, []
     around = moved.x * np.array([1 - JUMP_REACH, 1 + JUMP_REACH])
     fall = -float(np.diff(plan.rate(around))[0])

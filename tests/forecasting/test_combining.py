@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from scaling_cli.forecasting.combining import bayes_weights, stacked_weights
+from scaling_cli.forecasting.families import bayes_weights, stacked_weights
 
 
 def test_bayes_weights_are_the_closed_form_of_nested_linear_models() -> None:
