@@ -5,11 +5,13 @@ a change of level that stays; what came before it says little about where the ru
 """
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from scaling_cli.numerics.power_law import projected
 from scaling_cli.vocabulary.errors import DataError
 
 MAD = 1.4826  # sd of a normal distribution over its median absolute deviation
@@ -132,30 +134,25 @@ def _baseline(x: np.ndarray, loss: np.ndarray, kept: np.ndarray) -> np.ndarray:
     below it: a schedule bends the curve, and a bend is no spike.
     """
     x_kept, loss_kept = x[kept], loss[kept]
-    stretches = _stretches(x_kept, ALONG)
-    where = np.array([np.mean(x_kept[rows]) for rows in stretches])
-    low = np.array([np.quantile(loss_kept[rows], LOW) for rows in stretches])
-    coefficients, exponent = _power_law(where / x[-1], low)
-    at_bins = coefficients[0] + coefficients[1] * (where / x[-1]) ** -exponent
-    off = np.pad(np.log(low / at_bins), BEND // 2, mode="edge")
+    parts = stretches(x_kept, ALONG)
+    where = np.array([np.mean(x_kept[rows]) for rows in parts])
+    low = np.array([np.quantile(loss_kept[rows], LOW) for rows in parts])
+    law = _power_law(where / x[-1], low)
+    off = np.pad(np.log(low / law(where / x[-1])), BEND // 2, mode="edge")
     bend = np.median(np.lib.stride_tricks.sliding_window_view(off, BEND), axis=1)
-    curve = coefficients[0] + coefficients[1] * (x / x[-1]) ** -exponent
-    return np.log(curve) + np.interp(np.log(x), np.log(where), bend)
+    return np.log(law(x / x[-1])) + np.interp(np.log(x), np.log(where), bend)
 
 
-def _power_law(x: np.ndarray, loss: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return the least-squares E and A, and alpha, of E + A x^-alpha that is positive."""
-    best, found = np.inf, (np.array([np.median(loss), 0.0]), 1.0)
-    for exponent in EXPONENTS.tolist():
-        design = np.stack([np.ones_like(x), x**-exponent], axis=1)
-        solved, *_ = np.linalg.lstsq(design / loss[:, None], np.ones_like(loss), rcond=None)
-        off = float(np.sum((design @ solved / loss - 1) ** 2))
-        if off < best and (solved >= 0).all():
-            best, found = off, (solved, exponent)
-    return found
+def _power_law(x: np.ndarray, loss: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Return E + A x^-alpha of the least relative squares that is positive, else the median."""
+    level, slope, off = projected(EXPONENTS, np.log(x), loss, loss**-2.0, rising=False)
+    best = int(np.argmin(np.where((level >= 0) & (slope > 0), off, np.inf)))
+    if level[best] < 0 or slope[best] <= 0:
+        return lambda at: np.full(len(at), np.median(loss))
+    return lambda at: level[best] + slope[best] * at ** -EXPONENTS[best]
 
 
-def _stretches(x: np.ndarray, count: int) -> list[slice]:
+def stretches(x: np.ndarray, count: int) -> list[slice]:
     """Return the rows of stretches of equal length in ln x, those that hold any."""
     edges = np.geomspace(x[0], x[-1], count + 1)
     cuts = np.searchsorted(x, edges[1:-1], side="right")
@@ -247,16 +244,13 @@ def averaged(x: np.ndarray, loss: np.ndarray, *, bins: int | None = None) -> Ave
         noise = noise_of(loss)
         fit_in = BINS if noise == 0 else int(len(x) / (noise / WANTED_NOISE) ** 2)
         bins = min(BINS, max(FEWEST_BINS, fit_in))
-    log_loss, log_x = np.log(loss), np.log(x)
-    kept = []
-    for rows in _stretches(x, bins):
+    log_loss, log_x, points = np.log(loss), np.log(x), []
+    for rows in stretches(x, bins):
         values = log_loss[rows]
-        if len(values) > 2:
-            off = np.abs(values - np.median(values))
-            near = off <= 4 * MAD * np.median(off) + 1e-12 * np.abs(values).max()
-        else:
-            near = np.ones(len(values), bool)
-        kept.append((log_x[rows][near].mean(), values[near].mean(), float(near.sum())))
-    place, level, count = np.array(kept).T
+        off = np.abs(values - np.median(values))
+        near = off <= 4 * MAD * np.median(off) + 1e-12 * np.abs(values).max()
+        near |= len(values) <= 2
+        points.append((log_x[rows][near].mean(), values[near].mean(), float(near.sum())))
+    place, level, count = np.array(points).T
     weight = np.sqrt(np.minimum(count, MOST_COUNTED))
     return Averaged(np.exp(place), np.exp(level), weight, count.astype(int))

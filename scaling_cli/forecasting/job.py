@@ -97,7 +97,7 @@ class Job:
         below = np.flatnonzero(lr < -ROUNDING * np.nanmax(np.abs(lr)))
         if len(below):
             raise DataError(
-                f"run {self.run!r}: the learning rate at {self.place(x[below[0]])} is "
+                f"run {self.run!r}: the learning rate at {self.place(float(x[below[0]]))} is "
                 f"{lr[below[0]]:g}; it cannot be negative.",
                 hint="Name the column that holds it: --map lr=COLUMN.",
             )
