@@ -76,13 +76,11 @@ def future_of(
     x, lr = job.rates()
     if len(lr) >= FEWEST_ROWS and lr.max() > 0:
         return _logged(job, *_thinned(x, lr), end)
-    known = (
-        "no learning rate is known" if not len(lr) else "too few learning rates, or none above 0"
-    )
-    if alike := _one_shape(siblings):
+    known = "too few learning rates, or none above 0" if len(lr) else "no learning rate is known"
+    if siblings and all(same_shape(siblings[0], other) for other in siblings[1:]):
+        alike, why = siblings[0], "the shape of its finished siblings, over its own length"
         length = end or alike.length
         stretch = alike.stretch * length / alike.length
-        why = "the shape of its finished siblings, over its own length"
         return Future(Plan(alike.schedule, length, "siblings", why, stretch=stretch))
     return _assumed(job, _needed(job, end), known)
 
@@ -117,11 +115,6 @@ def same_shape(one: Plan, other: Plan) -> bool:
     return bool(np.mean(apart[int(len(apart) * min(unknown, MOST_UNKNOWN)) :]) < SAME_SHAPE)
 
 
-def _one_shape(plans: Sequence[Plan]) -> Plan | None:
-    """Return a plan that all others have the shape of; None where they differ."""
-    return plans[0] if plans and all(same_shape(plans[0], p) for p in plans[1:]) else None
-
-
 def _needed(job: Job, end: float | None) -> float:
     if end is None:
         raise UsageError(
@@ -151,10 +144,8 @@ def _logged(job: Job, x: np.ndarray, lr: np.ndarray, end: float | None) -> Futur
         return _nearest(job, x, lr, _needed(job, end), found)
     plan = replace(_identified(found, found.schedule), known_from=float(x[0]))
     if found.verdict is Verdict.AMBIGUOUS:
-        others = tuple(
-            (rival.schedule.title, _identified(found, rival.schedule))
-            for rival in found.rivals[:MOST_RIVALS]
-        )
+        rivals = [rival.schedule for rival in found.rivals[:MOST_RIVALS]]
+        others = tuple((rival.title, _identified(found, rival)) for rival in rivals)
         return Future(plan, others, name=found.schedule.title)
     return Future(plan)
 
@@ -172,17 +163,10 @@ def _nearest(job: Job, x: np.ndarray, lr: np.ndarray, end: float, found: Identif
 
 
 def _identified(found: Identification, schedule: Schedule) -> Plan:
-    length = schedule.length + found.shift
-    why = f"{found.verdict}, from {found.rows} logged rates"
-    return Plan(
-        schedule,
-        length,
-        "logged",
-        why,
-        str(found.verdict),
-        shift=found.shift,
-        notes=tuple(note for note in found.notes if not note.startswith("the log stops")),
-    )
+    why, verdict = f"{found.verdict}, from {found.rows} logged rates", str(found.verdict)
+    notes = tuple(note for note in found.notes if not note.startswith("the log stops"))
+    length, shift = schedule.length + found.shift, found.shift
+    return Plan(schedule, length, "logged", why, verdict, shift=shift, notes=notes)
 
 
 def _held(job: Job, x: np.ndarray, lr: np.ndarray, end: float, found: Identification) -> Future:
@@ -191,26 +175,15 @@ def _held(job: Job, x: np.ndarray, lr: np.ndarray, end: float, found: Identifica
     verdict = str(found.verdict)
     if isinstance(found.schedule, Constant):
         state, held = "the logged rate has not fallen", replace(found.schedule, length=end)
-        cooled: Schedule = Wsd(
-            peak=held.peak,
-            warmup=held.warmup,
-            first=held.first,
-            init=held.init,
-            stable=start,
-            length=end,
-            unit=job.unit,
-        )
+        cooled: Schedule = Wsd(**vars(held), stable=start)
     else:
         state, flat = "no family explains the logged rate", [start] if start > x[-1] else []
         held = Knots.of([*x, end], [*lr, lr[-1]], unit=job.unit)
         cooled = Knots.of([*x, *flat, end], [*lr, *(lr[-1] for _ in flat), 0.0], unit=job.unit)
     why = f"{state}; that it stays as it is to the end is an assumption"
     falls = f"{state}; that it falls to 0 in the last {100 * COOL_DOWN:.0f} % is an assumption"
-    return Future(
-        Plan(held, end, "assumed", why, verdict),
-        (("cool-down in the last 20 %", Plan(cooled, end, "assumed", falls, verdict)),),
-        name="as it is now",
-    )
+    cooling = ("cool-down in the last 20 %", Plan(cooled, end, "assumed", falls, verdict))
+    return Future(Plan(held, end, "assumed", why, verdict), (cooling,), name="as it is now")
 
 
 def _assumed(job: Job, end: float, known: str) -> Future:
@@ -222,10 +195,11 @@ def _assumed(job: Job, end: float, known: str) -> Future:
     wsd = Wsd(peak=1.0, stable=end * (1 - COOL_DOWN), length=end, unit=job.unit)
 
     def plan(schedule: Schedule, assumption: str) -> Plan:
-        why = f"{known}; {assumption} is an assumption"
-        return Plan(schedule, end, "assumed", why, notes=(SAY_IT,))
+        return Plan(
+            schedule, end, "assumed", f"{known}; {assumption} is an assumption", notes=notes
+        )
 
+    notes, name = (SAY_IT,), f"cosine to {100 * COSINE_END:.0f} %"
     cool = f"cool-down in the last {100 * COOL_DOWN:.0f} %"
     others = (("constant", plan(constant, "that it is constant")), (cool, plan(wsd, f"a {cool}")))
-    headline = plan(cosine, f"a cosine to {100 * COSINE_END:.0f} % of the peak")
-    return Future(headline, others, name=f"cosine to {100 * COSINE_END:.0f} %", open=True)
+    return Future(plan(cosine, f"a {name} of the peak"), others, name=name, open=True)
