@@ -82,8 +82,6 @@ class Prefixes:
         Last x of each; the whole curve comes first.
     batch : Batch
         The points of each, x in hundredths of its end.
-    counts : array, shape (p,)
-        Effective number of points, (sum w)^2 / sum w^2.
     whole : Averaged
         The points of the whole curve, x as given.
     now : tuple of float
@@ -94,7 +92,6 @@ class Prefixes:
 
     ends: np.ndarray
     batch: Batch
-    counts: np.ndarray
     whole: Averaged
     now: tuple[float, float]
     noise: float
@@ -320,7 +317,8 @@ def _weights(combine: str, fits: Fits, past: Prefixes) -> tuple[np.ndarray, list
     if combine == "average":
         misfit = np.array([f.misfit[0] for f in fits.values()])
         count = np.array([len(f.family.parameters()) for f in fits.values()])
-        return bayes_weights(misfit, count, float(past.counts[0])), []
+        points = past.batch.weight[0].sum() ** 2 / (past.batch.weight[0] ** 2).sum()
+        return bayes_weights(misfit, count, float(points)), []
     if combine == "equal" or len(fits) == 1:
         return equal, []
     predicted, actual, span = _own_past(fits, past)
@@ -453,10 +451,9 @@ def prefixes(
         ends.append(x[rows[-1]])
         left = np.array(ends)
     batch = _batch(taken, left, recency, noise)
-    counts = batch.weight.sum(axis=1) ** 2 / (batch.weight**2).sum(axis=1)
     late = x >= (1 - TAIL) * last
     now = (np.exp(np.log(x[late]).mean()), np.exp(np.log(loss[late]).mean()))
-    return Prefixes(left, batch, counts, taken[0], (float(now[0]), float(now[1])), noise)
+    return Prefixes(left, batch, taken[0], (float(now[0]), float(now[1])), noise)
 
 
 def _batch(taken: Sequence[Averaged], ends: np.ndarray, recency: float, noise: float) -> Batch:

@@ -7,14 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from scaling_cli.forecasting.course import Plan
-from scaling_cli.forecasting.job import STEP_TOKENS, Job
-from scaling_cli.schedules import parse_schedule
-from scaling_cli.schedules._identification import (
-    FEWEST_ROWS,
-    Identification,
-    Verdict,
-    identify_schedule,
-)
+from scaling_cli.forecasting.job import Job
+from scaling_cli.schedules import _identification, parse_schedule
 from scaling_cli.schedules._schedule import Schedule
 from scaling_cli.schedules.constant import Constant
 from scaling_cli.schedules.cosine import Cosine
@@ -74,7 +68,7 @@ def future_of(
         return Future(plan_of(job, job.schedule, "column", "as its column states"))
     end = until or job.length
     x, lr = job.rates()
-    if len(lr) >= FEWEST_ROWS and lr.max() > 0:
+    if len(lr) >= _identification.FEWEST_ROWS and lr.max() > 0:
         return _logged(job, *_thinned(x, lr), end)
     known = "too few learning rates, or none above 0" if len(lr) else "no learning rate is known"
     if siblings and all(same_shape(siblings[0], other) for other in siblings[1:]):
@@ -95,23 +89,19 @@ def plan_of(job: Job, schedule: Schedule, source: str, why: str) -> Plan:
     """
     stretch = 1.0
     if schedule.unit != job.unit:
-        if job.batch_tokens is None:
-            raise DataError(
-                f"run {job.run!r} is logged over {job.unit}, its schedule runs over "
-                f"{schedule.unit}, and the tokens of a step are not known.",
-                hint=STEP_TOKENS,
-            )
-        stretch = job.batch_tokens if job.unit == "tokens" else 1 / job.batch_tokens
+        units = f"is logged over {job.unit}, its schedule runs over {schedule.unit}"
+        tokens = job.step_tokens(f"run {job.run!r} {units}", DataError)
+        stretch = tokens if job.unit == "tokens" else 1 / tokens
     return Plan(schedule, schedule.length * stretch, source, why, stretch=stretch)
 
 
-def same_shape(one: Plan, other: Plan) -> bool:
+def same_shape(plan: Plan, other: Plan) -> bool:
     """Say whether two plans are the same as functions of the share of the run that is done.
 
     Where a log starts late, what came before it does not count.
     """
-    apart = np.abs(one.shape() - other.shape())
-    unknown = max(plan.known_from / plan.length for plan in (one, other))
+    apart = np.abs(plan.shape() - other.shape())
+    unknown = max(p.known_from / p.length for p in (plan, other))
     return bool(np.mean(apart[int(len(apart) * min(unknown, MOST_UNKNOWN)) :]) < SAME_SHAPE)
 
 
@@ -133,24 +123,28 @@ def _thinned(x: np.ndarray, lr: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _logged(job: Job, x: np.ndarray, lr: np.ndarray, end: float | None) -> Future:
     """Return what the logged rate says of the rates to come."""
-    found = identify_schedule(x, lr, length=end if end is not None and end > x[-1] else None)
-    if found.verdict is Verdict.UNEXPLAINED and end is not None:
-        shorter = identify_schedule(x, lr)  # it may end before the run does
-        found = found if shorter.verdict is Verdict.UNEXPLAINED else shorter
+    found = _identification.identify_schedule(
+        x, lr, length=end if end is not None and end > x[-1] else None
+    )
+    if found.verdict is _identification.Verdict.UNEXPLAINED and end is not None:
+        shorter = _identification.identify_schedule(x, lr)  # it may end before the run does
+        found = found if shorter.verdict is _identification.Verdict.UNEXPLAINED else shorter
     falls = bool((lr[np.argmax(lr) :] < lr.max() * (1 - SAME_SHAPE)).any())
     if not falls:
         return _held(job, x, lr, _needed(job, end), found)
-    if found.verdict is Verdict.UNEXPLAINED:
+    if found.verdict is _identification.Verdict.UNEXPLAINED:
         return _nearest(job, x, lr, _needed(job, end), found)
     plan = replace(_identified(found, found.schedule), known_from=float(x[0]))
-    if found.verdict is Verdict.AMBIGUOUS:
+    if found.verdict is _identification.Verdict.AMBIGUOUS:
         rivals = [rival.schedule for rival in found.rivals[:MOST_RIVALS]]
         others = tuple((rival.title, _identified(found, rival)) for rival in rivals)
         return Future(plan, others, name=found.schedule.title)
     return Future(plan)
 
 
-def _nearest(job: Job, x: np.ndarray, lr: np.ndarray, end: float, found: Identification) -> Future:
+def _nearest(
+    job: Job, x: np.ndarray, lr: np.ndarray, end: float, found: _identification.Identification
+) -> Future:
     """Return the schedule nearest to a rate that none explains, if near; else the rate held."""
     near = [r for r in found.rivals if r.misfit < NEAR and r.schedule.length > x[-1]]
     held = _held(job, x, lr, end, found)
@@ -162,14 +156,16 @@ def _nearest(job: Job, x: np.ndarray, lr: np.ndarray, end: float, found: Identif
     return Future(plan, ((held.name, held.plan), *held.others), name=schedule.title)
 
 
-def _identified(found: Identification, schedule: Schedule) -> Plan:
+def _identified(found: _identification.Identification, schedule: Schedule) -> Plan:
     why, verdict = f"{found.verdict}, from {found.rows} logged rates", str(found.verdict)
     notes = tuple(note for note in found.notes if not note.startswith("the log stops"))
     length, shift = schedule.length + found.shift, found.shift
     return Plan(schedule, length, "logged", why, verdict, shift=shift, notes=notes)
 
 
-def _held(job: Job, x: np.ndarray, lr: np.ndarray, end: float, found: Identification) -> Future:
+def _held(
+    job: Job, x: np.ndarray, lr: np.ndarray, end: float, found: _identification.Identification
+) -> Future:
     """Return the logged rate, held to the end or cooled down: a constant rate tells no more."""
     start = max(end * (1 - COOL_DOWN), float(x[-1]))
     verdict = str(found.verdict)

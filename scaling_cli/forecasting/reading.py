@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scaling_cli.forecasting.job import STEP_TOKENS, Job
+from scaling_cli.forecasting.job import Job
 from scaling_cli.schedules import parse_schedule
 from scaling_cli.vocabulary.errors import DataError, UsageError
 from scaling_cli.vocabulary.outcomes import LeftOut
@@ -191,11 +191,7 @@ def read_until(text: str | float, job: Job) -> tuple[float, str]:
     unit = unit or ("tokens" if value >= TOKENS_FROM or job.unit == "tokens" else "steps")
     if unit == job.unit:
         return value, f"until {unit[:-1]} {value:g}"
-    if job.batch_tokens is None:
-        raise UsageError(
-            f"--until {text} is in {unit}, run {job.run!r} is logged over {job.unit}, and the "
-            "tokens of a step are not known.",
-            hint=STEP_TOKENS,
-        )
-    place = value / job.batch_tokens if job.unit == "steps" else value * job.batch_tokens
+    logged = f"--until {text} is in {unit}, run {job.run!r} is logged over {job.unit}"
+    tokens = job.step_tokens(logged)
+    place = value / tokens if job.unit == "steps" else value * tokens
     return place, f"until {value:g} {unit} = {job.unit[:-1]} {place:g}"

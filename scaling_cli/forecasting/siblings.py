@@ -307,9 +307,10 @@ def _joint(job: Job, plan: Plan, members: Sequence[Sibling], until: float) -> fl
     return float(fit(runs).at(runs[0].course, np.array([until]))[0][0])
 
 
-def _peaks(one: Plan, other: Plan) -> float:
+def _peaks(plan: Plan, other: Plan) -> float:
     """Return the ratio of two peaks; one where either is not known but assumed to be 1."""
-    return 1.0 if 1.0 in (one.peak, other.peak) else one.peak / other.peak
+    peak, reference = plan.schedule.highest, other.schedule.highest
+    return 1.0 if 1.0 in (peak, reference) else peak / reference
 
 
 def _part(job: Job, plan: Plan, unit: float) -> Run:

@@ -6,29 +6,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from scaling_cli.artefacts.forecast import Forecast, Known, Path, Scenario, Seen
-from scaling_cli.forecasting import annealed, reading
+from scaling_cli.forecasting import annealed, reading, siblings
 from scaling_cli.forecasting.annealed import DECAY_SHARE, Alone, alone
 from scaling_cli.forecasting.anticipation import anticipate
 from scaling_cli.forecasting.course import Plan
 from scaling_cli.forecasting.despiking import jump
 from scaling_cli.forecasting.families import Extrapolation, extrapolate
 from scaling_cli.forecasting.future import Future, future_of, plan_of
-from scaling_cli.forecasting.job import FEW, FEWEST, NO_WAY, STEP_TOKENS, Job, binned
-from scaling_cli.forecasting.siblings import (
-    Family,
-    Informed,
-    PredictsCurves,
-    Sibling,
-    family,
-    informed,
-    predicted_sibling,
-)
+from scaling_cli.forecasting.job import FEW, FEWEST, NO_WAY, Job, binned
 from scaling_cli.numerics.quantiles import quantile
 from scaling_cli.schedules._identification import FEWEST_ROWS
 from scaling_cli.schedules._schedule import Schedule
 from scaling_cli.schedules.constant import Constant
 from scaling_cli.schedules.knots import Knots
-from scaling_cli.vocabulary.errors import DataError, UsageError
+from scaling_cli.vocabulary.errors import DataError
 from scaling_cli.vocabulary.outcomes import LeftOut
 
 METHODS = ("law", "power", "families")
@@ -57,7 +48,7 @@ class Options:
     level: float = 0.9
     method: str = "law"
     unique_tokens: float | None = None
-    fit: PredictsCurves | None = None
+    fit: siblings.PredictsCurves | None = None
     siblings: tuple[Job, ...] = ()
     threshold: float | None = None
     combine: str = "stack"
@@ -100,8 +91,8 @@ class Basis:
     law : Alone
     method : str
         What was used: the power law takes the place of a law that forecasts what cannot be.
-    kin : Family
-    told : Informed or None
+    kin : siblings.Family
+    told : siblings.Informed or None
         What the siblings say; None where they were not asked, or say nothing.
     """
 
@@ -110,13 +101,8 @@ class Basis:
     future: Future
     law: Alone
     method: str
-    kin: Family
-    told: Informed | None
-
-    @property
-    def plan(self) -> Plan:
-        """The plan that is told: the run's own, though another law sees no rate."""
-        return self.future.plan if self.method == "law" else self.law.plan
+    kin: siblings.Family
+    told: siblings.Informed | None
 
 
 def forecast_job(job: Job, options: Options) -> Forecast:
@@ -149,7 +135,7 @@ def forecast_job(job: Job, options: Options) -> Forecast:
         notes.append(said)
     kin = _family(job, future.plan, options)
     law, method, unlike = _guarded(law, end, options.method)
-    told = informed(law, kin, end) if kin.members and method == "law" else None
+    told = siblings.informed(law, kin, end) if kin.members and method == "law" else None
     epochs, worn = _of_epochs(job, end, options.unique_tokens)
     said = _record(Basis(options, end, future, law, method, kin, told))
     return replace(
@@ -203,30 +189,30 @@ def _reaching(future: Future, end: float) -> Future:
     return replace(future, plan=plan, others=others)
 
 
-def _sibling(job: Job) -> Sibling | None:
+def _sibling(job: Job) -> siblings.Sibling | None:
     """Return a finished run with its plan; None where its learning rate is not known."""
     if job.schedule is not None:
-        return Sibling(job, plan_of(job, job.schedule, "column", "as its column states"))
+        return siblings.Sibling(job, plan_of(job, job.schedule, "column", "as its column states"))
     x, lr = job.rates()
     if len(lr) < FEWEST_ROWS:
         return None
     # A log that starts late had a warm-up before: the same is assumed of the run itself.
     before = [0.0] * int(x[0] > 0)
     log = Knots.of([*before, *x], [*before, *lr], unit=job.unit)
-    return Sibling(job, Plan(log, job.now, "logged", "as logged", known_from=float(x[0])))
+    return siblings.Sibling(job, Plan(log, job.now, "logged", "as logged", known_from=float(x[0])))
 
 
-def _family(job: Job, plan: Plan, options: Options) -> Family:
+def _family(job: Job, plan: Plan, options: Options) -> siblings.Family:
     """Return the siblings that can inform a run; one of unknown rate is taken to be like it."""
-    siblings = []
+    known = []
     for other in options.siblings:
         stretch = plan.stretch * other.now / plan.length
         why = "taken to be that of the run"
         like = Plan(plan.schedule, other.now, plan.source, why, stretch=stretch, shift=plan.shift)
-        siblings.append(_sibling(other) or Sibling(other, like))
+        known.append(_sibling(other) or siblings.Sibling(other, like))
     if options.fit is not None:
-        siblings.append(predicted_sibling(options.fit, job, plan))
-    return family(job, plan, siblings)
+        known.append(siblings.predicted_sibling(options.fit, job, plan))
+    return siblings.family(job, plan, known)
 
 
 def _preferred(law: Alone, future: Future) -> tuple[Alone, Future, str]:
@@ -324,11 +310,7 @@ def _of_epochs(job: Job, end: float, unique: float | None) -> tuple[float | None
     """Return the passes over the data at the end, and a warning where they are too many."""
     tokens = job.tokens(end)
     if unique is not None and tokens is None:
-        raise UsageError(
-            f"--unique-tokens is given, run {job.run!r} is logged over steps, and the tokens of a "
-            "step are not known.",
-            hint=STEP_TOKENS,
-        )
+        job.step_tokens(f"--unique-tokens is given, run {job.run!r} is logged over steps")
     unique = job.unique_tokens if unique is None else unique
     if unique is None or tokens is None:
         return None, []
@@ -344,7 +326,7 @@ def _of_epochs(job: Job, end: float, unique: float | None) -> tuple[float | None
 # --- what is expected, and said ------------------------------------------------------------------
 
 
-def _by_law(law: Alone, end: float, level: float, told: Informed | None = None) -> Outcome:
+def _by_law(law: Alone, end: float, level: float, told: siblings.Informed | None = None) -> Outcome:
     """Return the path to the end; siblings move it in proportion to the logarithm of the way."""
     now = law.job.now
     x = np.linspace(now, end, PLACES)
@@ -388,9 +370,10 @@ def _by_families(basis: Basis) -> tuple[Outcome, Extrapolation]:
 
 def _record(basis: Basis) -> Forecast:
     """Return the forecast; its doubts, and its passes over the data, are not its own."""
-    law, plan, level, end = basis.law, basis.plan, basis.options.level, basis.end
+    law, level, end = basis.law, basis.options.level, basis.end
     job, told, seeing = law.job, basis.told, basis.method == "law"
-    step = job.now if job.unit == "steps" else None
+    # The plan is the run's own, though a law that takes over sees no rate.
+    plan, step = basis.future.plan if seeing else law.plan, job.now if job.unit == "steps" else None
     if basis.method == "families":
         outcome, families = _by_families(basis)
     else:
@@ -406,7 +389,7 @@ def _record(basis: Basis) -> Forecast:
         outcome.interval(quantile(level) * law.bins.noise),
         valid=True,
         method=basis.method if told is None else f"{basis.method} + {basis.kin.how}",
-        schedule=Known(plan.text, plan.source, plan.why, plan.verdict, plan.length),
+        schedule=Known(plan.schedule.text(), plan.source, plan.why, plan.verdict, plan.length),
         scenarios=_scenarios(basis, outcome),
         constant_rate=law.constant(end) if seeing else None,
         decay_share=_decay_share(law, end) if seeing else None,
@@ -462,9 +445,9 @@ def _scenarios(basis: Basis, outcome: Outcome) -> list[Scenario]:
     future, law = basis.future, basis.law
     if not future.others or basis.method != "law":
         return []
-    text, told = future.plan.text, outcome.interval()
+    text, told = future.plan.schedule.text(), outcome.interval()
     scenarios = [Scenario(future.name, text, outcome.value, told, headline=True)]
     for name, plan in future.others:
         other = _by_law(alone(law.job, plan, since=law.since), basis.end, basis.options.level)
-        scenarios.append(Scenario(name, plan.text, other.value, other.interval()))
+        scenarios.append(Scenario(name, plan.schedule.text(), other.value, other.interval()))
     return scenarios

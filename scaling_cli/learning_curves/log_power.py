@@ -7,6 +7,9 @@ import numpy as np
 from scaling_cli.laws._law import Domain, Prior, Value, param, power
 from scaling_cli.learning_curves._family import LearningCurve, grid
 
+MIDDLE = "ln of the place of the middle"
+PLACES = (-6.0, -3.0, -1.0, 1.0, 2.0, 3.0, 4.0, 5.0, 7.0)
+
 
 class LogPower(LearningCurve):
     """L(x) = A / (1 + (x / e^b)^c) (Domhan et al. 2015, log_power).
@@ -20,12 +23,7 @@ class LogPower(LearningCurve):
     bounds = {"b": (-30.0, 20.0), "c": (0.01, 6.0)}
 
     A: float = param("loss at x = 0", unit="nats/token", linear=True)
-    b: float = param(
-        "ln of the place of the middle",
-        domain=Domain.REAL,
-        starts=(-6.0, -3.0, -1.0, 1.0, 2.0, 3.0, 4.0, 5.0, 7.0),
-        prior=Prior(math.e, 2.0),
-    )
+    b: float = param(MIDDLE, domain=Domain.REAL, starts=PLACES, prior=Prior(math.e, 2.0))
     c: float = param("steepness", starts=grid(0.03, 3.0, 14), prior=Prior(1.0, 1.0))
 
     @classmethod

@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 from tables import rows
 
 from scaling_cli import Extrapolation, extrapolate
-from scaling_cli.forecasting.families import DRIFT, OWN, SPREAD, bayes_weights
+from scaling_cli.forecasting.families import DRIFT, OWN, SPREAD, bayes_weights, stacked_weights
 from scaling_cli.learning_curves.loglog_linear import LoglogLinear
 from scaling_cli.vocabulary.errors import DataError, FitError, UsageError
 
