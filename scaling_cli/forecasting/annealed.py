@@ -137,9 +137,9 @@ class Posterior:
     level: float
     evidence: float
 
-    def at(self, course: Course, x: np.ndarray, unit: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    def at(self, course: Course, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the expected loss and its standard deviation at places, shape (n,) each."""
-        design = _design(course, np.atleast_1d(np.asarray(x, float)), self.pivot, unit)
+        design = _design(course, np.atleast_1d(np.asarray(x, float)), self.pivot)
         each = np.einsum("knj,ckj->ckn", design, self.mean)
         half = np.einsum("ckij,knj->ckni", self.covariance, design, optimize=True)
         own = np.einsum("ckni,kni->ckn", half, design, optimize=True)
@@ -149,14 +149,14 @@ class Posterior:
 
     def drop_at(self, course: Course, x: np.ndarray) -> np.ndarray:
         """Return what the fall of the rate has taken off at places, shape (n,)."""
-        design = _design(course, np.atleast_1d(np.asarray(x, float)), self.pivot, 1.0)
+        design = _design(course, np.atleast_1d(np.asarray(x, float)), self.pivot)
         return -np.einsum("ck,kn,ck->n", self.weight, design[:, :, 2], self.mean[:, :, 2])
 
     def drop_between(
         self, course: Course, start: float, x: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return what the fall of the rate takes off from a place on, and its deviation, (n,)."""
-        column = -_design(course, np.append(start, x), self.pivot, 1.0)[:, :, 2]
+        column = -_design(course, np.append(start, x), self.pivot)[:, :, 2]
         fall = column[:, 1:] - column[:, :1]
         each = self.mean[:, :, 2, None] * fall
         mean = np.einsum("ck,ckn->n", self.weight, each)
@@ -208,7 +208,7 @@ def _prior_of(prior: Prior, alpha: np.ndarray) -> np.ndarray:
     return np.log(prior.share) - off**2 / 2 - np.log(np.sum(np.exp(-(off**2) / 2)))
 
 
-def _design(course: Course, x: np.ndarray, pivot: float, unit: float) -> np.ndarray:
+def _design(course: Course, x: np.ndarray, pivot: float, unit: float = 1.0) -> np.ndarray:
     """Return the columns of L0, A and B at places for every alpha and lag, shape (k, n, 3)."""
     area = np.maximum(course.area_at(x) * unit / pivot, 1e-12)
     power = area[None, :] ** -ALPHAS[:, None]
@@ -291,12 +291,7 @@ class Alone:
 
 
 def alone(
-    job: Job,
-    plan: Plan,
-    belief: Belief = DEFAULT,
-    *,
-    since: float = 0.0,
-    backtest: bool = True,
+    job: Job, plan: Plan, belief: Belief = DEFAULT, *, since: float = 0.0, backtest: bool = True
 ) -> Alone:
     """Fit the law to a run and its plan.
 

@@ -23,6 +23,8 @@ ZOOMS, PLACES = 7, 33  # of the search: each zoom narrows it sixteenfold
 VERTICALITY = 0.1  # of the spread of the observed values, per unit of ln x
 LOOKAHEAD = 5
 
+Trend = tuple[float, float, float]
+
 
 @dataclass(frozen=True)
 class Levels:
@@ -58,7 +60,7 @@ class Levels:
     x: np.ndarray
     asymptote: np.ndarray
     remaining: np.ndarray
-    trend: tuple[float, float, float]
+    trend: Trend
     notes: tuple[str, ...]
 
 
@@ -112,16 +114,15 @@ def anticipate(
     _refuse(threshold, verticality, lookahead, first)
     bound = limit if limit is not None else float(rising)
     steep = verticality if verticality is not None else VERTICALITY * float(np.ptp(measured))
-    trends = np.array(list(_trace(place, measured, first, rising, anchor)))
+    trends = np.array(_trace(place, measured, first, rising, anchor))
     ends, asymptote = place[first - 1 :], trends[:, 0]
     remaining = np.abs(trends[:, 1]) * ends ** -trends[:, 2]
     feasible = asymptote <= bound if rising else asymptote >= bound
     working = _first(_calm(ends, asymptote, steep, lookahead), 0)
     prediction = _first(feasible, working)
     convergence = _first(remaining <= threshold, prediction)
-    begun, trusted, done = (
-        None if i is None else float(ends[i]) for i in (working, prediction, convergence)
-    )
+    rows = (working, prediction, convergence)
+    begun, trusted, done = (None if i is None else float(ends[i]) for i in rows)
     level, amplitude, exponent = trends[-1].tolist()
     forecast = None if trusted is None else (abs(amplitude) / threshold) ** (1 / exponent)
     trend, trace = (level, amplitude, exponent), (ends, asymptote, remaining)
@@ -162,18 +163,16 @@ def _refuse(threshold: float, verticality: float | None, lookahead: int, first: 
 
 def _trace(
     x: np.ndarray, values: np.ndarray, first: int, rising: bool, anchor: bool
-) -> Iterator[tuple[float, float, float]]:
-    """Yield asymptote, amplitude and exponent of the fit to each prefix."""
-    before: float | None = None
+) -> list[Trend]:
+    """Return asymptote, amplitude and exponent of the fit to each prefix."""
+    trends: list[Trend] = []
     for end in range(first, len(x) + 1):
-        trend = _fitted(x[:end], values[:end], rising, before if anchor else None)
-        before = trend[0]
-        yield trend
+        before = trends[-1][0] if anchor and trends else None
+        trends.append(_fitted(x[:end], values[:end], rising, before))
+    return trends
 
 
-def _fitted(
-    x: np.ndarray, values: np.ndarray, rising: bool, infinity: float | None
-) -> tuple[float, float, float]:
+def _fitted(x: np.ndarray, values: np.ndarray, rising: bool, infinity: float | None) -> Trend:
     """Return the least-squares pattern: linear parameters in closed form, the exponent by zooms."""
     unit, low, high = x[-1], np.log(LOW), np.log(HIGH)
     ratio = np.log(x / unit)

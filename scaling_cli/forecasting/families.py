@@ -11,15 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from scaling_cli import learning_curves
-from scaling_cli.forecasting.despiking import (
-    Averaged,
-    Jump,
-    averaged,
-    checked,
-    jump,
-    noise_of,
-    spikes,
-)
+from scaling_cli.forecasting import despiking
 from scaling_cli.forecasting.family_fits import Batch, FamilyFits, fit_family
 from scaling_cli.learning_curves._family import SEEN, LearningCurve
 from scaling_cli.numerics.quantiles import quantile
@@ -82,7 +74,7 @@ class Prefixes:
         Last x of each; the whole curve comes first.
     batch : Batch
         The points of each, x in hundredths of its end.
-    whole : Averaged
+    whole : despiking.Averaged
         The points of the whole curve, x as given.
     now : tuple of float
         Mean x, and loss, over the last 5 % of the curve.
@@ -92,7 +84,7 @@ class Prefixes:
 
     ends: np.ndarray
     batch: Batch
-    whole: Averaged
+    whole: despiking.Averaged
     now: tuple[float, float]
     noise: float
 
@@ -129,7 +121,7 @@ class Extrapolation:
         Root mean square error of forecasts from the curve's own past, in ln loss per unit of ln x.
     spikes : int
         Rows left out as spikes.
-    jump : Jump or None
+    jump : despiking.Jump or None
         A lasting change of level; what came before it was not fitted.
     notes : sequence of str
     """
@@ -144,7 +136,7 @@ class Extrapolation:
     noise: float
     backtest: float | None
     spikes: int
-    jump: Jump | None
+    jump: despiking.Jump | None
     notes: tuple[str, ...]
 
     def curve(self, x: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -206,14 +198,14 @@ def extrapolate(
         If an option makes no sense.
     """
     names = tuple(families) if families is not None else learning_curves.distinct()
-    place, losses = checked(x, loss, FEWEST)
+    place, losses = despiking.checked(x, loss, FEWEST)
     if not (np.isfinite(until) and until > place[-1]):
         raise UsageError(f"{until:g} is not beyond the last point at {place[-1]:g}.")
     _refuse(names, combine, level, skip)
     moved, spiked = _cleaned(place, losses)
     kept = ~spiked
     start = moved.x if moved else 0.0
-    past = prefixes(place[kept], losses[kept], CUTS, skip=skip, recency=recency, start=start)
+    past = _prefixes(place[kept], losses[kept], start, skip=skip, recency=recency)
     fits = {name: fit_family(learning_curves.get(name), past.batch) for name in names}
     usable = {name: f for name, f in fits.items() if _has_losses(f, past, until)}
     if not usable:
@@ -222,11 +214,8 @@ def extrapolate(
     members, backtest = _members(usable, weight, past, until), _backtest(usable, weight, past)
     each, weight = np.log([[m.value] for m in members]), np.array([m.weight for m in members])
     middle, sd = _combined(each, weight, backtest, np.log(until / past.ends[:1]))
-    left = [
-        f"{n} left out: it has no fit with positive losses up to {until:g}."
-        for n in fits
-        if n not in usable
-    ]
+    left_out = "left out: it has no fit with positive losses up to"
+    left = [f"{name} {left_out} {until:g}." for name in fits if name not in usable]
     return Extrapolation(
         until=float(until),
         value=float(np.exp(middle[0])),
@@ -260,13 +249,13 @@ def _refuse(families: Sequence[str], combine: str, level: float, skip: float) ->
         raise UsageError(f"the share skipped must lie between 0 and 1, not {skip:g}.")
 
 
-def _cleaned(x: np.ndarray, loss: np.ndarray) -> tuple[Jump | None, np.ndarray]:
+def _cleaned(x: np.ndarray, loss: np.ndarray) -> tuple[despiking.Jump | None, np.ndarray]:
     """Return the jump after which to fit, and which rows are spikes."""
     first = int(np.searchsorted(x, BEFORE_JUMP * x[-1]))
-    moved = jump(x, loss, first, FEWEST)
+    moved = despiking.jump(x, loss, first, FEWEST)
     begin = moved.row if moved else first
     spiked = np.zeros(len(x), bool)
-    spiked[begin:] = spikes(x[begin:], loss[begin:])
+    spiked[begin:] = despiking.spikes(x[begin:], loss[begin:])
     return moved, spiked
 
 
@@ -292,7 +281,7 @@ def _around(middle: float, half: float) -> tuple[float, float]:
 
 
 def _notes(
-    x: np.ndarray, past: Prefixes, until: float, moved: Jump | None, spiked: int
+    x: np.ndarray, past: Prefixes, until: float, moved: despiking.Jump | None, spiked: int
 ) -> Iterator[str]:
     if spiked:
         yield f"{spiked} of {len(x)} rows left out as spikes."
@@ -414,40 +403,25 @@ def stacked_weights(
     return weights / weights.sum()
 
 
-def prefixes(
-    x: np.ndarray,
-    loss: np.ndarray,
-    cuts: Sequence[float],
-    *,
-    skip: float,
-    recency: float,
-    start: float = 0.0,
+def _prefixes(
+    x: np.ndarray, loss: np.ndarray, start: float, *, skip: float, recency: float
 ) -> Prefixes:
-    """Return the points of a curve and of its prefixes.
+    """Return the points of a curve, checked and without spikes, and of its prefixes at the cuts.
 
-    Parameters
-    ----------
-    x, loss : array, shape (n,)
-        Checked, without spikes.
-    cuts : sequence of float
-        Shares of the last x at which it is cut; cuts with too few rows are left out.
-    skip : float
-        Share of each prefix that is left out at its start.
-    recency : float
-        A point has the weight x to this power, times the root of its rows (20 at most).
-    start : float
-        What lies before it is left out everywhere.
+    Cuts with too few rows are left out, and so is the share `skip` at the start of each prefix, and
+    what lies before `start`. A point has the weight x to the power `recency`, times the root of its
+    rows (20 at most).
     """
-    noise, last = noise_of(loss[x >= start]), float(x[-1])
+    noise, last = despiking.noise_of(loss[x >= start]), float(x[-1])
     taken, ends, left = [], [], x[:0]
-    for share in (1.0, *cuts):
+    for share in (1.0, *CUTS):
         seen = (x <= share * last) & (x >= start)
         rows = np.flatnonzero(seen & (x >= skip * share * last))
         if len(rows) < FEWEST:
             rows = np.flatnonzero(seen)[-FEWEST:]
         if len(rows) < (FEWEST if share == 1.0 else FEWEST_AT_CUT) or x[rows[-1]] in left:
             continue
-        taken.append(averaged(x[rows], loss[rows]))
+        taken.append(despiking.averaged(x[rows], loss[rows]))
         ends.append(x[rows[-1]])
         left = np.array(ends)
     batch = _batch(taken, left, recency, noise)
@@ -456,7 +430,9 @@ def prefixes(
     return Prefixes(left, batch, taken[0], (float(now[0]), float(now[1])), noise)
 
 
-def _batch(taken: Sequence[Averaged], ends: np.ndarray, recency: float, noise: float) -> Batch:
+def _batch(
+    taken: Sequence[despiking.Averaged], ends: np.ndarray, recency: float, noise: float
+) -> Batch:
     longest = max(len(points.x) for points in taken)
     x, loss, weight = (np.zeros((len(taken), longest)) for _ in range(3))
     scale = np.empty(len(taken))

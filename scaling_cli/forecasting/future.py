@@ -8,7 +8,13 @@ import numpy as np
 
 from scaling_cli.forecasting.course import Plan
 from scaling_cli.forecasting.job import Job
-from scaling_cli.schedules import _identification, parse_schedule
+from scaling_cli.schedules import parse_schedule
+from scaling_cli.schedules._identification import (
+    FEWEST_ROWS,
+    Identification,
+    Verdict,
+    identify_schedule,
+)
 from scaling_cli.schedules._schedule import Schedule
 from scaling_cli.schedules.constant import Constant
 from scaling_cli.schedules.cosine import Cosine
@@ -68,7 +74,7 @@ def future_of(
         return Future(plan_of(job, job.schedule, "column", "as its column states"))
     end = until or job.length
     x, lr = job.rates()
-    if len(lr) >= _identification.FEWEST_ROWS and lr.max() > 0:
+    if len(lr) >= FEWEST_ROWS and lr.max() > 0:
         return _logged(job, *_thinned(x, lr), end)
     known = "too few learning rates, or none above 0" if len(lr) else "no learning rate is known"
     if siblings and all(same_shape(siblings[0], other) for other in siblings[1:]):
@@ -123,28 +129,24 @@ def _thinned(x: np.ndarray, lr: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _logged(job: Job, x: np.ndarray, lr: np.ndarray, end: float | None) -> Future:
     """Return what the logged rate says of the rates to come."""
-    found = _identification.identify_schedule(
-        x, lr, length=end if end is not None and end > x[-1] else None
-    )
-    if found.verdict is _identification.Verdict.UNEXPLAINED and end is not None:
-        shorter = _identification.identify_schedule(x, lr)  # it may end before the run does
-        found = found if shorter.verdict is _identification.Verdict.UNEXPLAINED else shorter
+    found = identify_schedule(x, lr, length=end if end is not None and end > x[-1] else None)
+    if found.verdict is Verdict.UNEXPLAINED and end is not None:
+        shorter = identify_schedule(x, lr)  # it may end before the run does
+        found = found if shorter.verdict is Verdict.UNEXPLAINED else shorter
     falls = bool((lr[np.argmax(lr) :] < lr.max() * (1 - SAME_SHAPE)).any())
     if not falls:
         return _held(job, x, lr, _needed(job, end), found)
-    if found.verdict is _identification.Verdict.UNEXPLAINED:
+    if found.verdict is Verdict.UNEXPLAINED:
         return _nearest(job, x, lr, _needed(job, end), found)
     plan = replace(_identified(found, found.schedule), known_from=float(x[0]))
-    if found.verdict is _identification.Verdict.AMBIGUOUS:
+    if found.verdict is Verdict.AMBIGUOUS:
         rivals = [rival.schedule for rival in found.rivals[:MOST_RIVALS]]
         others = tuple((rival.title, _identified(found, rival)) for rival in rivals)
         return Future(plan, others, name=found.schedule.title)
     return Future(plan)
 
 
-def _nearest(
-    job: Job, x: np.ndarray, lr: np.ndarray, end: float, found: _identification.Identification
-) -> Future:
+def _nearest(job: Job, x: np.ndarray, lr: np.ndarray, end: float, found: Identification) -> Future:
     """Return the schedule nearest to a rate that none explains, if near; else the rate held."""
     near = [r for r in found.rivals if r.misfit < NEAR and r.schedule.length > x[-1]]
     held = _held(job, x, lr, end, found)
@@ -156,16 +158,14 @@ def _nearest(
     return Future(plan, ((held.name, held.plan), *held.others), name=schedule.title)
 
 
-def _identified(found: _identification.Identification, schedule: Schedule) -> Plan:
+def _identified(found: Identification, schedule: Schedule) -> Plan:
     why, verdict = f"{found.verdict}, from {found.rows} logged rates", str(found.verdict)
     notes = tuple(note for note in found.notes if not note.startswith("the log stops"))
     length, shift = schedule.length + found.shift, found.shift
     return Plan(schedule, length, "logged", why, verdict, shift=shift, notes=notes)
 
 
-def _held(
-    job: Job, x: np.ndarray, lr: np.ndarray, end: float, found: _identification.Identification
-) -> Future:
+def _held(job: Job, x: np.ndarray, lr: np.ndarray, end: float, found: Identification) -> Future:
     """Return the logged rate, held to the end or cooled down: a constant rate tells no more."""
     start = max(end * (1 - COOL_DOWN), float(x[-1]))
     verdict = str(found.verdict)
@@ -191,11 +191,10 @@ def _assumed(job: Job, end: float, known: str) -> Future:
     wsd = Wsd(peak=1.0, stable=end * (1 - COOL_DOWN), length=end, unit=job.unit)
 
     def plan(schedule: Schedule, assumption: str) -> Plan:
-        return Plan(
-            schedule, end, "assumed", f"{known}; {assumption} is an assumption", notes=notes
-        )
+        why = f"{known}; {assumption} is an assumption"
+        return Plan(schedule, end, "assumed", why, notes=(SAY_IT,))
 
-    notes, name = (SAY_IT,), f"cosine to {100 * COSINE_END:.0f} %"
+    name = f"cosine to {100 * COSINE_END:.0f} %"
     cool = f"cool-down in the last {100 * COOL_DOWN:.0f} %"
     others = (("constant", plan(constant, "that it is constant")), (cool, plan(wsd, f"a {cool}")))
     return Future(plan(cosine, f"a {name} of the peak"), others, name=name, open=True)

@@ -71,7 +71,7 @@ def test_spread_is_that_of_draws_from_the_posterior() -> None:
     found = alone(running, plan(COSINE), backtest=False)
     p, end = found.posterior, np.array([float(STEPS)])
     value, sd = p.at(found.course, end)
-    design = annealed._design(found.course, end, p.pivot, 1.0)[:, 0]
+    design = annealed._design(found.course, end, p.pivot)[:, 0]
     generator = np.random.default_rng(3)
     which = generator.choice(p.weight.size, 40_000, p=p.weight.ravel())
     kind, k = np.unravel_index(which, p.weight.shape)
