@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from scaling_cli.artefacts.forecast import Past
-from scaling_cli.forecasting.course import Course, Plan
+from scaling_cli.forecasting.course import Course, RatePlan
 from scaling_cli.forecasting.job import FEWEST, Bins, Job, binned
 from scaling_cli.numerics.mestimate import huber
 from scaling_cli.vocabulary.errors import FitError
@@ -90,9 +90,8 @@ YOUNG = Prior(0.25, floor=(0.4, 0.3), gain=(0.6, 0.6), drop=(0.08, 0.04), expone
 COOLED = replace(MATURE, drop=(0.042, 0.02))
 DEFAULT = Belief((MATURE, YOUNG), steady=(COOLED, YOUNG))
 # The plain power law in steps: nothing is believed but that it falls towards something.
-VAGUE = Belief(
-    (Prior(1.0, floor=(0.8, 0.4), gain=(0.3, 2.0), drop=NO_DROP, exponent=(0.45, 0.75)),)
-)
+ANY = Prior(1.0, floor=(0.8, 0.4), gain=(0.3, 2.0), drop=NO_DROP, exponent=(0.45, 0.75))
+VAGUE = Belief((ANY,))
 
 
 @dataclass(frozen=True)
@@ -251,7 +250,7 @@ class Alone:
     Parameters
     ----------
     job : Job
-    plan : Plan
+    plan : RatePlan
     course : Course
     bins : Bins
     posterior : Posterior
@@ -261,7 +260,7 @@ class Alone:
     """
 
     job: Job
-    plan: Plan
+    plan: RatePlan
     course: Course
     bins: Bins
     posterior: Posterior
@@ -291,14 +290,14 @@ class Alone:
 
 
 def alone(
-    job: Job, plan: Plan, belief: Belief = DEFAULT, *, since: float = 0.0, backtest: bool = True
+    job: Job, plan: RatePlan, belief: Belief = DEFAULT, *, since: float = 0.0, backtest: bool = True
 ) -> Alone:
     """Fit the law to a run and its plan.
 
     Parameters
     ----------
     job : Job
-    plan : Plan
+    plan : RatePlan
     belief : Belief
     since : float
         Nothing before it is fitted.

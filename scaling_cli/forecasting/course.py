@@ -16,7 +16,7 @@ RISE = 0.02  # of the peak: a rate that rises by more after it fell is a new sta
 
 
 @dataclass(frozen=True)
-class Plan:
+class RatePlan:
     """The learning rate of a run from its start to its end, and how it is known.
 
     Parameters
@@ -89,7 +89,7 @@ class Course:
     lags: tuple[float, ...]
 
     @classmethod
-    def of(cls, plan: Plan, now: float, lags: tuple[float, ...] = LAGS) -> "Course":
+    def of(cls, plan: RatePlan, now: float, lags: tuple[float, ...] = LAGS) -> "Course":
         """Return the course of a plan, seen from `now`."""
         end = max(plan.length, now)
         at = np.linspace(0.0, end, CELLS + 1)

@@ -223,13 +223,13 @@ def _lasting(x: np.ndarray, y: np.ndarray, row: int) -> float:
     after = (np.arange(len(x)) >= row).astype(float)
     design = np.stack([np.ones_like(t), t, t**2, after], axis=1)
     weight = np.ones_like(t)
-    found = np.zeros(4)
+    solved = np.zeros(4)
     for _ in range(5):  # towards least absolute deviations: a spike has no say
         root = np.sqrt(weight)
-        found, *_ = np.linalg.lstsq(design * root[:, None], y * root, rcond=None)
-        off = np.abs(y - design @ found)
+        solved, *_ = np.linalg.lstsq(design * root[:, None], y * root, rcond=None)
+        off = np.abs(y - design @ solved)
         weight = 1.0 / np.maximum(off, max(float(np.median(off)), np.finfo(float).tiny))
-    return float(found[3])
+    return float(solved[3])
 
 
 def averaged(x: np.ndarray, loss: np.ndarray, *, bins: int | None = None) -> Averaged:

@@ -136,8 +136,8 @@ class _Problem:
 
     def columns(self, shape: np.ndarray) -> np.ndarray:
         """Return the columns of the search: shape (p or 1, q, m) gives (p, q, n, k)."""
-        found = _columns(self.family, self.batch.x[:, None, :], shape[..., None, :])
-        return found / self.units(shape)[..., None, :]
+        columns = _columns(self.family, self.batch.x[:, None, :], shape[..., None, :])
+        return columns / self.units(shape)[..., None, :]
 
     def penalty(self, place: np.ndarray) -> np.ndarray:
         """Return minus ln prior at coordinates, summed over parameters."""

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from scaling_cli.forecasting.annealed import Alone, Run, alone, fit
-from scaling_cli.forecasting.course import Course, Plan
+from scaling_cli.forecasting.course import Course, RatePlan
 from scaling_cli.forecasting.future import same_shape
 from scaling_cli.forecasting.job import FEWEST, Job, binned
 from scaling_cli.numerics.quantiles import quantile
@@ -48,7 +48,7 @@ class Sibling:
     """A finished run, or a curve predicted by a fit, and its plan."""
 
     job: Job
-    plan: Plan
+    plan: RatePlan
 
     @property
     def finished(self) -> bool:
@@ -63,7 +63,7 @@ class Sibling:
         rows = int(np.clip((noise / SETTLED) ** 2, 1, max(1, len(recent) // 20)))
         return float(recent[-rows:].mean())
 
-    def like(self, plan: Plan) -> bool:
+    def like(self, plan: RatePlan) -> bool:
         """Say whether it is finished and its rate has the shape of a plan."""
         return self.finished and same_shape(plan, self.plan)
 
@@ -115,7 +115,7 @@ class Informed:
         return self.spread * quantile(level, self.freedom)
 
 
-def predicted_sibling(fit: PredictsCurves, job: Job, plan: Plan) -> Sibling:
+def predicted_sibling(fit: PredictsCurves, job: Job, plan: RatePlan) -> Sibling:
     """Return the curve that a fit predicts under the run's own schedule, as a finished run.
 
     Raises
@@ -132,11 +132,11 @@ def predicted_sibling(fit: PredictsCurves, job: Job, plan: Plan) -> Sibling:
     first = max(1.0, job.x[0])
     step = np.unique(np.round(np.linspace(first, last, PREDICTED)))
     loss = np.asarray(fit.predict(plan.schedule, step.astype(int)).value, float)
-    length = Plan(plan.schedule, last, plan.source, plan.why, shift=plan.shift)
+    length = RatePlan(plan.schedule, last, plan.source, plan.why, shift=plan.shift)
     return Sibling(Job("the fit's curve", step, loss, params=job.params), length)
 
 
-def family(job: Job, plan: Plan, siblings: Sequence[Sibling]) -> Family:
+def family(job: Job, plan: RatePlan, siblings: Sequence[Sibling]) -> Family:
     """Choose the siblings that can be used, the nearest in size first."""
     left, alike, others = [], [], []
     for sibling in siblings:
@@ -153,7 +153,7 @@ def family(job: Job, plan: Plan, siblings: Sequence[Sibling]) -> Family:
     return Family(tuple(near[:MOST]), "transfer" if alike else "joint", tuple(left))
 
 
-def _unusable(job: Job, plan: Plan, sibling: Sibling) -> str | None:
+def _unusable(job: Job, plan: RatePlan, sibling: Sibling) -> str | None:
     """Return why a sibling says nothing of a run; None where it does."""
     other = sibling.job
     if other.run == job.run and _goes_on(job, other):
@@ -179,13 +179,11 @@ def _unusable(job: Job, plan: Plan, sibling: Sibling) -> str | None:
 def _goes_on(job: Job, other: Job) -> bool:
     """Say whether another log is the same as far as both go."""
     count = min(len(job.x), len(other.x))
-    return bool(
-        np.array_equal(job.x[:count], other.x[:count])
-        and np.array_equal(job.loss[:count], other.loss[:count])
-    )
+    pairs = ((job.x, other.x), (job.loss, other.loss))
+    return all(np.array_equal(own[:count], theirs[:count]) for own, theirs in pairs)
 
 
-def _apart_in_loss(job: Job, plan: Plan, sibling: Sibling) -> float:
+def _apart_in_loss(job: Job, plan: RatePlan, sibling: Sibling) -> float:
     """Return ln of the sibling's loss over the run's where both have had the same rate so far.
 
     Zero where they never had for long enough to compare them.
@@ -202,11 +200,11 @@ def _apart_in_loss(job: Job, plan: Plan, sibling: Sibling) -> float:
     return float(np.median(others - own))
 
 
-def _apart(one: Job, other: Job) -> float:
+def _apart(job: Job, other: Job) -> float:
     """Return by how much two sizes differ, in logarithms; by nothing where one is not known."""
-    if one.params is None or other.params is None:
+    if job.params is None or other.params is None:
         return 0.0
-    return abs(float(np.log(one.params / other.params)))
+    return abs(float(np.log(job.params / other.params)))
 
 
 def informed(law: Alone, kin: Family, until: float) -> Informed | None:
@@ -219,7 +217,7 @@ def informed(law: Alone, kin: Family, until: float) -> Informed | None:
     if kin.how == "transfer":
         value = _transferred(law, members, share, until)
 
-        def transfer(cut: Job, plan: Plan, others: Sequence[Sibling]) -> float:
+        def transfer(cut: Job, plan: RatePlan, others: Sequence[Sibling]) -> float:
             return _transferred(alone(cut, plan, backtest=False), others, share, plan.length)
 
         errors = _left_out(members, share, transfer)
@@ -238,10 +236,9 @@ def informed(law: Alone, kin: Family, until: float) -> Informed | None:
 
 
 def _all_smaller(job: Job, members: Sequence[Sibling]) -> bool:
-    most = None if job.params is None else job.params * (1 - SAME_SIZE)
-    return most is not None and all(
-        s.job.params is not None and s.job.params < most for s in members
-    )
+    most = 0.0 if job.params is None else job.params * (1 - SAME_SIZE)
+    sizes = [s.job.params for s in members]
+    return all(size is not None and size < most for size in sizes)
 
 
 def _shrunk(errors: Sequence[float], horizon: float, count: int, sd: float) -> float:
@@ -266,7 +263,7 @@ def _transferred(law: Alone, members: Sequence[Sibling], share: float, until: fl
     return float(np.exp((np.median(ends) + corrected) / 2))
 
 
-def _shape_of(job: Job, plan: Plan, share: float) -> np.ndarray:
+def _shape_of(job: Job, plan: RatePlan, share: float) -> np.ndarray:
     """Return ln loss at even shares of the run, up to the share that is logged."""
     bins = binned(job, 0.75 * FROM * job.now)
     at = np.linspace(FROM * share, share, POINTS) * plan.length
@@ -288,7 +285,7 @@ def _affine(own: np.ndarray, other: np.ndarray, final: float) -> float:
 def _left_out(
     members: Sequence[Sibling],
     share: float,
-    forecast: Callable[[Job, Plan, Sequence[Sibling]], float],
+    forecast: Callable[[Job, RatePlan, Sequence[Sibling]], float],
 ) -> list[float]:
     """Return the error of each finished sibling that is forecast from the others."""
     errors = []
@@ -300,18 +297,18 @@ def _left_out(
     return errors
 
 
-def _joint(job: Job, plan: Plan, members: Sequence[Sibling], until: float) -> float:
+def _joint(job: Job, plan: RatePlan, members: Sequence[Sibling], until: float) -> float:
     """Return the loss at the end by one law of the run and its siblings."""
     runs = [_part(job, plan, 1.0)]
     runs += [_part(s.job, s.plan, _peaks(s.plan, plan)) for s in members]
     return float(fit(runs).at(runs[0].course, np.array([until]))[0][0])
 
 
-def _peaks(plan: Plan, other: Plan) -> float:
+def _peaks(plan: RatePlan, other: RatePlan) -> float:
     """Return the ratio of two peaks; one where either is not known but assumed to be 1."""
     peak, reference = plan.schedule.highest, other.schedule.highest
     return 1.0 if 1.0 in (peak, reference) else peak / reference
 
 
-def _part(job: Job, plan: Plan, unit: float) -> Run:
+def _part(job: Job, plan: RatePlan, unit: float) -> Run:
     return Run.of(job, Course.of(plan, job.now), job.now, unit)

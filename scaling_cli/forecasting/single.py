@@ -9,7 +9,7 @@ from scaling_cli.artefacts.forecast import Forecast, Known, Path, Scenario, Seen
 from scaling_cli.forecasting import annealed, reading, siblings
 from scaling_cli.forecasting.annealed import DECAY_SHARE, Alone, alone
 from scaling_cli.forecasting.anticipation import anticipate
-from scaling_cli.forecasting.course import Plan
+from scaling_cli.forecasting.course import RatePlan
 from scaling_cli.forecasting.despiking import jump
 from scaling_cli.forecasting.families import Extrapolation, extrapolate
 from scaling_cli.forecasting.future import Future, future_of, plan_of
@@ -178,8 +178,8 @@ def _future(job: Job, until: float | None, options: Options) -> Future:
     return future
 
 
-def _blind(job: Job, end: float, method: str) -> Plan:
-    return Plan(Constant(peak=1.0, length=end, unit=job.unit), end, "none", BLIND[method])
+def _blind(job: Job, end: float, method: str) -> RatePlan:
+    return RatePlan(Constant(peak=1.0, length=end, unit=job.unit), end, "none", BLIND[method])
 
 
 def _reaching(future: Future, end: float) -> Future:
@@ -199,16 +199,20 @@ def _sibling(job: Job) -> siblings.Sibling | None:
     # A log that starts late had a warm-up before: the same is assumed of the run itself.
     before = [0.0] * int(x[0] > 0)
     log = Knots.of([*before, *x], [*before, *lr], unit=job.unit)
-    return siblings.Sibling(job, Plan(log, job.now, "logged", "as logged", known_from=float(x[0])))
+    return siblings.Sibling(
+        job, RatePlan(log, job.now, "logged", "as logged", known_from=float(x[0]))
+    )
 
 
-def _family(job: Job, plan: Plan, options: Options) -> siblings.Family:
+def _family(job: Job, plan: RatePlan, options: Options) -> siblings.Family:
     """Return the siblings that can inform a run; one of unknown rate is taken to be like it."""
     known = []
     for other in options.siblings:
         stretch = plan.stretch * other.now / plan.length
         why = "taken to be that of the run"
-        like = Plan(plan.schedule, other.now, plan.source, why, stretch=stretch, shift=plan.shift)
+        like = RatePlan(
+            plan.schedule, other.now, plan.source, why, stretch=stretch, shift=plan.shift
+        )
         known.append(_sibling(other) or siblings.Sibling(other, like))
     if options.fit is not None:
         known.append(siblings.predicted_sibling(options.fit, job, plan))
@@ -246,7 +250,7 @@ def _guarded(law: Alone, end: float, method: str) -> tuple[Alone, str, list[str]
 # --- what makes a forecast doubtful --------------------------------------------------------------
 
 
-def _of_plan(job: Job, plan: Plan, end: float) -> Iterator[str]:
+def _of_plan(job: Job, plan: RatePlan, end: float) -> Iterator[str]:
     """Say where a log is short, or the schedule ends before the run."""
     if len(job.x) < FEW:
         yield f"{len(job.x)} points are few: below {FEW} the forecast is uncertain."
@@ -257,7 +261,7 @@ def _of_plan(job: Job, plan: Plan, end: float) -> Iterator[str]:
         )
 
 
-def _of_rates(job: Job, plan: Plan) -> Iterator[str]:
+def _of_rates(job: Job, plan: RatePlan) -> Iterator[str]:
     """Say where the logged rate is not that of the schedule which was given, peaks made equal."""
     x, lr = job.rates()
     if plan.source not in ("given", "column") or len(lr) < FEWEST or lr.max() <= 0:
@@ -273,7 +277,7 @@ def _of_rates(job: Job, plan: Plan) -> Iterator[str]:
         )
 
 
-def _of_jumps(job: Job, plan: Plan) -> tuple[float, list[str]]:
+def _of_jumps(job: Job, plan: RatePlan) -> tuple[float, list[str]]:
     """Return where to fit from after a lasting jump of the loss that no jump of the rate explains.
 
     A jump with fewer than five points after it is left as it is.
