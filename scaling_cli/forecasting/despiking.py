@@ -247,9 +247,10 @@ def averaged(x: np.ndarray, loss: np.ndarray, *, bins: int | None = None) -> Ave
     log_loss, log_x, points = np.log(loss), np.log(x), []
     for rows in stretches(x, bins):
         values = log_loss[rows]
-        off = np.abs(values - np.median(values))
-        near = off <= 4 * MAD * np.median(off) + 1e-12 * np.abs(values).max()
-        near |= len(values) <= 2
+        near = np.ones(len(values), bool)
+        if len(values) > 2:
+            off = np.abs(values - np.median(values))
+            near = off <= 4 * MAD * np.median(off) + 1e-12 * np.abs(values).max()
         points.append((log_x[rows][near].mean(), values[near].mean(), float(near.sum())))
     place, level, count = np.array(points).T
     weight = np.sqrt(np.minimum(count, MOST_COUNTED))

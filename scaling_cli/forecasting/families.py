@@ -121,7 +121,7 @@ class Extrapolation:
         Root mean square error of forecasts from the curve's own past, in ln loss per unit of ln x.
     spikes : int
         Rows left out as spikes.
-    jump : despiking.Jump or None
+    jump : Jump or None
         A lasting change of level; what came before it was not fitted.
     notes : sequence of str
     """

@@ -91,8 +91,8 @@ class Basis:
     law : Alone
     method : str
         What was used: the power law takes the place of a law that forecasts what cannot be.
-    kin : siblings.Family
-    told : siblings.Informed or None
+    kin : Family
+    told : Informed or None
         What the siblings say; None where they were not asked, or say nothing.
     """
 
@@ -137,13 +137,13 @@ def forecast_job(job: Job, options: Options) -> Forecast:
     law, method, unlike = _guarded(law, end, options.method)
     told = siblings.informed(law, kin, end) if kin.members and method == "law" else None
     epochs, worn = _of_epochs(job, end, options.unique_tokens)
-    said = _record(Basis(options, end, future, law, method, kin, told))
+    record = _record(Basis(options, end, future, law, method, kin, told))
     return replace(
-        said,
+        record,
         valid=not (worn or unlike or law.course.rises_after(job.now)),
         epochs=epochs,
         warnings=[*warnings, *unlike, *moved, *_of_course(law), *worn],
-        notes=[*notes, *future.plan.notes, *said.notes],
+        notes=[*notes, *future.plan.notes, *record.notes],
     )
 
 
