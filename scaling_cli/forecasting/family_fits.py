@@ -147,7 +147,11 @@ class _Problem:
 def _columns(family: type[LearningCurve], x: np.ndarray, shape: np.ndarray) -> np.ndarray:
     """Return the columns stacked last: x (..., n) and shape (..., 1, m) give (..., n, k)."""
     values = {name: shape[..., i] for i, name in enumerate(family.kinds()[1])}
-    return np.stack(np.broadcast_arrays(*family.columns(x, **values)), axis=-1)
+    columns = family.columns(x, **values)
+    stacked = np.empty((*np.broadcast_shapes(*(c.shape for c in columns)), len(columns)))
+    for i, column in enumerate(columns):  # faster than to stack what is broadcast
+        stacked[..., i] = column
+    return stacked
 
 
 def _level(columns: np.ndarray, coefficients: np.ndarray) -> np.ndarray:

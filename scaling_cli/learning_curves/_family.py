@@ -11,6 +11,7 @@ and tokens the same to the families that are not free of scale, `ilog2` and `log
 """
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -54,6 +55,7 @@ class LearningCurve(Law):
         return loss_of(self.scale, np.sum(terms, axis=0))
 
     @classmethod
+    @cache
     def kinds(cls) -> tuple[dict[str, Parameter], dict[str, Parameter]]:
         """Return the parameters that columns are multiplied by, and those that they take."""
         linear = {n: p for n, p in cls.parameters().items() if p.linear}
