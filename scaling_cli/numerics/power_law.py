@@ -1,4 +1,4 @@
-"""A power law with an asymptote by projection: for each exponent the rest is linear, in closed form."""
+"""A power law with an asymptote by projection: for each exponent the rest is in closed form."""
 
 import numpy as np
 

@@ -10,7 +10,6 @@ from scaling_cli.forecasting import annealed
 from scaling_cli.forecasting.annealed import Belief, Prior, alone, first_fitted
 from scaling_cli.forecasting.course import LAGS, Course, RatePlan
 from scaling_cli.forecasting.job import Bins, Job, binned
-from scaling_cli.numerics.quantiles import quantile
 from scaling_cli.schedules import parse_schedule
 from scaling_cli.schedules.knots import Knots
 from scaling_cli.vocabulary.errors import FitError
@@ -183,12 +182,6 @@ def test_bins_weigh_late_points_more() -> None:
     bins = binned(Job("run", np.arange(1.0, 11.0), np.linspace(4, 3, 10)), 1.0)
     assert isinstance(bins, Bins)
     np.testing.assert_allclose(bins.weight, np.arange(1.0, 11.0) / 55)
-
-
-@pytest.mark.parametrize("freedom", [1, 2, 3, 4, 7, 12])
-@pytest.mark.parametrize("share", [0.75, 0.95, 0.995])
-def test_students_quantiles(freedom: int, share: float) -> None:
-    assert quantile(2 * share - 1, freedom) == pytest.approx(stats.t.ppf(share, freedom), rel=1e-9)
 
 
 def test_the_lag_is_on_the_grid() -> None:

@@ -17,7 +17,7 @@ from scaling_cli.artefacts import recipe
 from scaling_cli.artefacts.flatness import Flatness
 from scaling_cli.artefacts.recipe import advise, differences
 from scaling_cli.hparam_fits import fitting
-from scaling_cli.hparam_fits.design import Design, posterior
+from scaling_cli.hparam_fits.fitting import Design, posterior
 from scaling_cli.reference import check as reference
 from scaling_cli.runs.points import Points
 from scaling_cli.vocabulary.errors import DataError, FitError, UsageError
