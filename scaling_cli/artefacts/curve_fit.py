@@ -31,6 +31,9 @@ from scaling_cli.vocabulary.outcomes import Check, LeftOut, Level, Status
 
 KIND = "curve_fit"
 AVERAGE = "average"
+# Laws that err in different directions, averaged with equal weights. How well they fit, or predict
+# a schedule left out of three, says little about their error on others, so nothing is selected.
+AVERAGED = ("annealing", "area_exponential", "functional", "multi_power")
 NEEDED = ("law", "parameters", "objective", "status", "n_points", "members", "rate_unit", "runs")
 
 
