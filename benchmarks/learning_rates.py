@@ -14,8 +14,7 @@ import numpy as np
 
 from scaling_cli import datasets
 from scaling_cli.artefacts.published_recipes import OTHERS, PUBLISHED, resolve_recipe
-from scaling_cli.hparam_fits.design import Design
-from scaling_cli.hparam_fits.fitting import cells_of, near_best_rule
+from scaling_cli.hparam_fits.fitting import Design, cells_of, near_best_rule
 from scaling_cli.hparam_fits.valley import Cell, Optimum, optimum
 from scaling_cli.runs.points import Points
 

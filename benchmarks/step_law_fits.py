@@ -21,12 +21,12 @@ from scaling_cli.hparam_fits.fitting import (
     NearBest,
     cells_of,
     near_best_rule,
-    parameter_intervals,
     resamples,
     stacked,
 )
 from scaling_cli.hparam_fits.valley import NEAR_BEST, Optimum, flatness, near_best, optimum
 from scaling_cli.laws._law import Law
+from scaling_cli.numerics.quantiles import central
 from scaling_cli.reference.check import folder
 from scaling_cli.runs.points import Points, scale
 from scaling_cli.vocabulary.objective import Objective
@@ -226,7 +226,10 @@ def released(points: Points, rule: NearBest, valley: Mapping[str, Any]) -> list[
                 Objective("l2"),
                 float(np.sum(residuals**2) / 2),
                 len(table),
-                intervals=parameter_intervals(spread.draws, 0.9),
+                intervals={
+                    n: dict(zip(("level", "low", "high"), (0.9, *central(v, 0.9)), strict=True))
+                    for n, v in spread.draws.items()
+                },
                 uncertainty=spread,
                 data=data(law, points, table.sha256()),
                 name=name,

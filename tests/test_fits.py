@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from refusals import refusal
 
 from scaling_cli import datasets, laws
 from scaling_cli.artefacts import certified
@@ -249,8 +250,7 @@ def test_gadre_hold_out_errors(name: str, train: str, run: str, error: float, sh
 
 
 @pytest.mark.parametrize(
-    ("name", "E", "x0", "alpha"),
-    [("math", 0.28, 1.1e4, 0.16), ("image-32x32", 2.20, 6.3e1, 0.13)],
+    ("name", "E", "x0", "alpha"), [("math", 0.28, 1.1e4, 0.16), ("image-32x32", 2.20, 6.3e1, 0.13)]
 )
 def test_henighan_rows(name: str, E: float, x0: float, alpha: float) -> None:
     fit = certified.resolve(f"power_law/henighan-2020-{name}")
@@ -269,9 +269,7 @@ def test_resolve_takes_a_path(tmp_path: Any) -> None:
 
 
 def test_resolve_suggests_near_names() -> None:
-    with pytest.raises(UsageError) as raised:
-        certified.resolve("chinchila/besiroglu")
-    assert str(raised.value) == (
+    assert refusal(UsageError, certified.resolve, "chinchila/besiroglu") == (
         "'chinchila/besiroglu' is neither a file nor a certified fit. "
         f"Did you mean chinchilla/besiroglu-2024 or chinchilla/epoch-240? "
         f"Known certified fits: {', '.join(certified.fit_names())}."

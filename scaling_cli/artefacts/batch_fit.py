@@ -14,7 +14,7 @@ import numpy as np
 
 from scaling_cli.artefacts.batch_trajectory import BatchTrajectory
 from scaling_cli.artefacts.fit import SCHEMA_VERSION
-from scaling_cli.numerics.student import student
+from scaling_cli.numerics.quantiles import quantile
 from scaling_cli.vocabulary.errors import DataError
 from scaling_cli.vocabulary.jsonfile import nulls, write_json
 from scaling_cli.vocabulary.objective import Objective
@@ -114,7 +114,7 @@ class BatchFit:
         centre = np.log(np.asarray(quantity(self.trajectory), float))
         each = np.log(np.stack([np.asarray(quantity(r), float) for r in self.replicates]))
         spread = np.sqrt((count - 1) / count * np.sum((each - each.mean(axis=0)) ** 2, axis=0))
-        half = student((1 + level) / 2, count - 1) * spread
+        half = quantile(level, count - 1) * spread
         return np.exp(centre - half), np.exp(centre + half)
 
     def to_dict(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from scaling_cli.curve_laws._curve_law import CurveLaw
-from scaling_cli.numerics.student import student
+from scaling_cli.numerics.quantiles import quantile
 from scaling_cli.schedules._path import Path
 from scaling_cli.schedules._schedule import Schedule
 from scaling_cli.vocabulary.arguments import check_level
@@ -306,7 +306,7 @@ def compare(
     if uncertainty is None:
         return CurveDifference(value, None, None, agree)
     level, scale = first.level, float(first.value[-1])
-    z = NormalDist().inv_cdf((1 + level) / 2)
+    z = quantile(level)
     halves = [p.parts["schedule"][-1] for p in (first, other) if "schedule" in p.parts]
     halves += [z * np.std(each, ddof=1) / scale] if len(each) > 1 else []
     if first.draws is not None and other.draws is not None:
@@ -386,8 +386,8 @@ def _bands(
     """
     if uncertainty is None:
         return None, None, {}
-    z = NormalDist().inv_cdf((1 + level) / 2)
-    t = student((1 + level) / 2, uncertainty.folds) if uncertainty.folds else z
+    z = quantile(level)
+    t = quantile(level, uncertainty.folds) if uncertainty.folds else z
     halves = {name: (t if name == "schedule" else z) * sd for name, sd in parts.items()}
     curve = np.sqrt(sum((half**2 for half in halves.values()), np.zeros(len(value))))
     noise = np.full(len(value), z * uncertainty.noise)

@@ -9,6 +9,7 @@ import numpy as np
 
 from scaling_cli import laws
 from scaling_cli.laws._law import Law
+from scaling_cli.numerics.quantiles import central, quantile
 from scaling_cli.runs.points import scale
 from scaling_cli.vocabulary.errors import UsageError
 from scaling_cli.vocabulary.quantities import parse_number
@@ -172,8 +173,8 @@ def noise(sigma: np.ndarray) -> np.ndarray:
 
 def scatter(sigma: np.ndarray, level: float) -> tuple[float, float]:
     """Return how far a run's noise reaches below and above the curve, in ln loss."""
-    low, high = np.quantile(noise(sigma), [(1 - level) / 2, (1 + level) / 2])
-    return -float(low), float(high)
+    low, high = central(noise(sigma), level)
+    return -low, high
 
 
 def intervals(
@@ -199,7 +200,7 @@ def intervals(
         log_draws = np.broadcast_to(log_draws, (len(value), len(uncertainty.sigma)))
     share = [(1 - level) / 2, (1 + level) / 2]
     decades = np.maximum(0.0, np.log10(scale(inputs)[1] / uncertainty.axis_max))
-    z = NormalDist().inv_cdf((1 + level) / 2)
+    z = quantile(level)
     drift = z * uncertainty.drift * decades
     centre = centred(log_value, uncertainty.companion, inputs)
     spread = np.quantile(log_draws, share, axis=1)

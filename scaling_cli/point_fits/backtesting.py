@@ -34,8 +34,7 @@ from scaling_cli.point_fits.certainty.uncertainty import (
 )
 from scaling_cli.point_fits.cuts import Cuts, Split, along, axis_symbol, checked, splits
 from scaling_cli.runs.points import Points, straddled
-from scaling_cli.search.optimum import Optimum, make_problem, refits, refuse
-from scaling_cli.search.settling import settle
+from scaling_cli.search.optimum import Optimum, make_problem, refits, refuse, settle
 from scaling_cli.vocabulary.arguments import check_count, check_level
 from scaling_cli.vocabulary.errors import FitError
 from scaling_cli.vocabulary.objective import Objective

@@ -28,8 +28,7 @@ from scaling_cli.point_fits.certainty.resampling import (
 )
 from scaling_cli.point_fits.recompute import points_of
 from scaling_cli.runs.points import Points
-from scaling_cli.search.optimum import Optimum, log_predictions, make_problem, sensitivity
-from scaling_cli.search.settling import settle
+from scaling_cli.search.optimum import Optimum, log_predictions, make_problem, sensitivity, settle
 from scaling_cli.vocabulary.arguments import check_level
 from scaling_cli.vocabulary.errors import DataError, UsageError
 

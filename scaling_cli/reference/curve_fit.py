@@ -23,7 +23,7 @@ from scaling_cli.artefacts.check_result import (
     without_data,
 )
 from scaling_cli.artefacts.curve_fit import CurveFit
-from scaling_cli.numerics.mestimate import huber_sum
+from scaling_cli.numerics.mestimate import huber
 from scaling_cli.runs.curve import Curve, digest
 from scaling_cli.schedules import parse_schedule
 from scaling_cli.vocabulary.errors import DataError
@@ -107,7 +107,7 @@ def _evaluated(
     """Evaluate the fit on its data: its objective, and its errors on held-out runs."""
     fitted = [found[run.run].thinned() for run in fit.runs]
     residuals = np.concatenate([_residuals(fit, curve) for curve in fitted])
-    value = huber_sum(residuals, fit.objective.delta)
+    value = float(huber(residuals, fit.objective.delta).sum())
     result = replace(result, objective=value)
     if fit.value is not None and difference(value, fit.value) > SAME_OBJECTIVE:
         return replace(

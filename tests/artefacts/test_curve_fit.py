@@ -234,7 +234,7 @@ def test_the_spread_of_draws_is_that_of_new_noise() -> None:
 
 
 def test_draws_keep_blocks_together_where_residuals_do() -> None:
-    from scaling_cli.curve_fits.resampling import MANY_RUNS, block_length, effective, weights
+    from scaling_cli.curve_fits.fitting import MANY_RUNS, block_length, effective, weights
 
     # Carlstein's rule by hand: rho .5, n 1000: (sqrt 6 x .5/.75)^(2/3) x 10 = 13.87.
     assert block_length(1000, 0.5) == 14

@@ -4,17 +4,17 @@ import importlib
 import json
 import math
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import command_line
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 from scaling_cli import plots
 from scaling_cli.artefacts.backtest import Backtest, Forecasts, ScoredCut, Skipped
-from scaling_cli.cli import app
 from scaling_cli.laws.kaplan_n import KaplanN
 from scaling_cli.point_fits import backtesting
 from scaling_cli.runs.table import Note
@@ -26,8 +26,7 @@ NOTE = Note("short-row", "warn", "left out: the line has 3 of 4 fields.", file="
 COMMAND = importlib.import_module("scaling_cli.cli.backtest")
 
 
-def run(*arguments: str, **options: Any):
-    return CliRunner().invoke(app, ["backtest", *arguments], prog_name="scaling", **options)
+run = partial(command_line.run, "backtest")
 
 
 def forecasts(reach: list[float], error: list[float]) -> Forecasts:

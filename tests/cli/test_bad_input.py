@@ -6,9 +6,7 @@ from pathlib import Path
 
 import cli_fits
 import pytest
-from typer.testing import CliRunner
-
-from scaling_cli.cli import app
+from command_line import run
 
 GRID = [(N, ratio * N) for N in (1e7, 3e7, 1e8, 3e8, 1e9) for ratio in (10, 40, 160)]
 LOOKED_FOR = (
@@ -134,8 +132,7 @@ BAD: dict[str, tuple[Callable[[], str], int, str]] = {
 
 
 def fit(*arguments: str):
-    command = ["fit", *arguments, "--bootstrap", "10"]
-    return CliRunner().invoke(app, command, prog_name="scaling")
+    return run("fit", *arguments, "--bootstrap", "10")
 
 
 @pytest.fixture

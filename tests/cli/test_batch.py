@@ -1,21 +1,20 @@
 """`scaling batch`: logs to a critical batch, and what a loss costs."""
 
 import json
+from functools import partial
 from pathlib import Path
 
+import command_line
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 from scaling_cli.artefacts.batch_trajectory import BatchTrajectory
-from scaling_cli.cli import app
 
 TRUTH = BatchTrajectory(Sc=50.0, alpha_S=0.6, B_star=4e4, alpha_B=0.25, floor=1.5, N=26124.0)
 KAPLAN = BatchTrajectory(Sc=2.1e3, alpha_S=0.76, B_star=2e8, alpha_B=0.21, Nc=8.8e13, alpha_N=0.076)
 
 
-def run(*arguments: str):
-    return CliRunner().invoke(app, ["batch", *arguments], prog_name="scaling")
+run = partial(command_line.run, "batch")
 
 
 @pytest.fixture(scope="module")

@@ -3,16 +3,14 @@
 import csv
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from command_line import run
 
 import scaling_cli as sc
 from scaling_cli.artefacts import certified
 from scaling_cli.artefacts.curve_fit import CurveFit
-from scaling_cli.cli import app
 
 SIZE = "schedule-164k-2.1M"
 FITTED = ("constant", "cosine", "wsd20")
@@ -20,10 +18,6 @@ CONSTANT = "constant:peak=0.0047,warmup=100,steps=2048"
 WSD = "wsd:peak=0.0047,warmup=100,stable=0.8,steps=2048"
 WSD_TEXT = "wsd:peak=0.0047,warmup=100,stable=1638.4,steps=2048"
 CERTIFIED = "multi_power/luo-2025-25m"
-
-
-def run(*arguments: str) -> Any:
-    return CliRunner().invoke(app, [*arguments], prog_name="scaling")
 
 
 @pytest.fixture(scope="module")

@@ -5,19 +5,19 @@ import json
 import math
 import os
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import cli_fits
+import command_line
 import pytest
 from tables import table
-from typer.testing import CliRunner
 
 from scaling_cli import reports
 from scaling_cli.artefacts import fit as fit_artefact
 from scaling_cli.artefacts.fit import Fit
-from scaling_cli.cli import app
 from scaling_cli.point_fits import fitting
 from scaling_cli.reports import fit as fit_report
 from scaling_cli.reports._style import Style
@@ -35,8 +35,7 @@ FAILED = (
 )
 
 
-def run(*arguments: str, **options: Any):
-    return CliRunner().invoke(app, ["fit", *arguments], prog_name="scaling", **options)
+run = partial(command_line.run, "fit")
 
 
 @pytest.fixture

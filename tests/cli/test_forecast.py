@@ -2,25 +2,23 @@
 
 import json
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
+import command_line
 import matplotlib.image
 import numpy as np
 import pytest
 from jobs import CONSTANT, COSINE, STEPS, WSD, job, losses
-from typer.testing import CliRunner
 
 from scaling_cli import plots, read
 from scaling_cli.cli import _forecast as command
-from scaling_cli.cli import app
 from scaling_cli.forecasting import forecast
 from scaling_cli.forecasting.job import Job
 from scaling_cli.plots import _forecast
 from scaling_cli.schedules import parse_schedule
 
-
-def run(*arguments: object):
-    return CliRunner().invoke(app, ["forecast", *map(str, arguments)], prog_name="scaling")
+run = partial(command_line.run, "forecast")
 
 
 def lines(text: str, seen: int, *, every: int = 20, factor: float = 1.0, lr: bool = True) -> str:

@@ -1,22 +1,19 @@
 """`scaling hparams`: published constants, one's own sweep, what it refuses."""
 
 import json
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 
+import command_line
 import pytest
 import sweeps
-from typer.testing import CliRunner
-
-from scaling_cli.cli import app
+from processes import HEAVY, loaded_by_command
 
 ROOT = Path(__file__).resolve().parents[2]
 LADDER = str(ROOT / "data" / "ladder" / "runs.csv")
 
 
-def run(*arguments: str):
-    return CliRunner().invoke(app, ["hparams", *arguments], prog_name="scaling")
+run = partial(command_line.run, "hparams")
 
 
 def test_published_advice() -> None:
@@ -158,15 +155,6 @@ def test_requests_that_are_refused(arguments: tuple[str, ...], message: str) -> 
     assert message in " ".join(result.stderr.split())
 
 
-def test_advice_imports_numpy_only(tmp_path: Path) -> None:
-    code = (
-        "import sys\nfrom scaling_cli.cli import app\n"
-        "sys.argv = ['scaling', 'hparams', '--params', '7B', '--tokens', '1T', '--json']\n"
-        "try:\n    app()\nexcept SystemExit as end:\n    assert not end.code\n"
-        "print(*{m.split('.')[0] for m in sys.modules}, file=sys.stderr)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path
-    )
-    heavy = {"jax", "pandas", "pyarrow", "scipy", "matplotlib"}
-    assert set(done.stderr.split()) & heavy == set()
+def test_advice_imports_numpy_only() -> None:
+    loaded = loaded_by_command("hparams", "--params", "7B", "--tokens", "1T", "--json")
+    assert loaded & HEAVY == set()

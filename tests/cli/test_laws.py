@@ -1,19 +1,17 @@
 """`scaling laws`: the whole catalogue, and one law in full."""
 
 import json
+from functools import partial
 from typing import Any
 
+import command_line
 import pytest
-from typer.testing import CliRunner
 
 from scaling_cli import curve_laws, laws, learning_curves
 from scaling_cli.artefacts import certified
 from scaling_cli.artefacts.curve_fit import AVERAGED
-from scaling_cli.cli import app
 
-
-def run(*arguments: str):
-    return CliRunner().invoke(app, ["laws", *arguments], prog_name="scaling")
+run = partial(command_line.run, "laws")
 
 
 def record(*arguments: str) -> dict[str, Any]:

@@ -7,16 +7,10 @@ from typing import Any
 
 import cli_fits
 import pytest
-from typer.testing import CliRunner
-
-from scaling_cli.cli import app
+from command_line import run
 
 SIZES = (1e7, 3e7, 1e8, 3e8, 1e9)
 RATIOS = (10.0, 40.0, 160.0)
-
-
-def run(*arguments: str, **options: Any):
-    return CliRunner().invoke(app, list(arguments), prog_name="scaling", **options)
 
 
 def loss(N: float, D: float) -> float:

@@ -4,15 +4,14 @@ import json
 import math
 import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import cli_fits
+import command_line
 import pytest
-from typer.testing import CliRunner
 
 from scaling_cli.artefacts.fit import Fit
-from scaling_cli.cli import app
 from scaling_cli.cli._inputs import grid, read_points
 from scaling_cli.laws._law import optimum
 from scaling_cli.laws.chinchilla_gamma import ChinchillaGamma
@@ -23,8 +22,7 @@ from scaling_cli.vocabulary.outcomes import Check, Level
 Z90 = 1.6448536269514722
 
 
-def run(*arguments: str, **options: Any):
-    return CliRunner().invoke(app, ["predict", *arguments], prog_name="scaling", **options)
+run = partial(command_line.run, "predict")
 
 
 @pytest.fixture

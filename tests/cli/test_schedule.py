@@ -1,20 +1,19 @@
 """`scaling schedule`: what a schedule is, and which one a log followed."""
 
 import json
+from functools import partial
 from pathlib import Path
 
+import command_line
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
-from scaling_cli.cli import app
 from scaling_cli.schedules import parse_schedule
 
 WSD = "wsd:peak=3e-4,warmup=2160,stable=0.8,decay=linear,min=3e-5,steps=24000"
 
 
-def run(*arguments: str):
-    return CliRunner().invoke(app, ["schedule", *arguments], prog_name="scaling")
+run = partial(command_line.run, "schedule")
 
 
 def log(text: str, every: int = 10) -> str:

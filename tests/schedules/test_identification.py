@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from refusals import refusal
 from tables import rows
 
 from scaling_cli.schedules import parse_schedule
@@ -185,6 +186,4 @@ REFUSED = [
 
 @pytest.mark.parametrize(("step", "lr", "message"), REFUSED)
 def test_refused_with_the_whole_message(step: list, lr: list, message: str) -> None:
-    with pytest.raises(DataError) as caught:
-        identify_schedule(step, lr)
-    assert str(caught.value) == message
+    assert refusal(DataError, identify_schedule, step, lr) == message
