@@ -71,7 +71,7 @@ def best(context: typer.Context, terminal: Terminal) -> None:
             knots=chosen["knots"],
             level=chosen["level"],
         )
-    record = {"schema_version": 1, "fit": name, **found.to_dict()}
+    record = {"fit": name, **found.to_dict()}
 
     def render() -> "list[Block]":
         from scaling_cli.reports import best_schedule as best_schedule_report

@@ -20,7 +20,7 @@ from scaling_cli.forecasting.reading import jobs_of, one_job, siblings_target
 from scaling_cli.reports import forecast as forecast_report
 from scaling_cli.runs.table import Runs
 from scaling_cli.vocabulary.errors import DataError, UsageError
-from scaling_cli.vocabulary.jsonfile import nulls, write_json
+from scaling_cli.vocabulary.jsonfile import nulls, stamped, write_json
 
 QUIET = 10  # looks at an unchanged log after which a run within one row of its end has ended
 
@@ -84,7 +84,7 @@ class Asked:
             job = next((j for j in again if j.run == one.run), one)
             watched[job.run] = compare(band, job, patience)
             going += [] if job.reached(band.until) else [job]
-        found = self.forecast(going).to_dict() if going else {"schema_version": 1, "runs": []}
+        found = (self.forecast(going) if going else Forecasts(())).to_dict()
         record = found | {"against": {run: watch.to_dict() for run, watch in watched.items()}}
         if path is not None:
             write_json(path, record)
@@ -129,13 +129,14 @@ def _band(path: str, run: str) -> Band:
 
 def _line(update: Update) -> str:
     """Return an update as one line of JSON."""
-    record = {
-        "schema_version": 1,
-        "run": update.job.run,
-        "runs": [] if update.forecast is None else [update.forecast.to_dict()],
-        "against": {update.job.run: update.watch.to_dict(update.told)},
-        "ended": update.ended,
-    }
+    record = stamped(
+        {
+            "run": update.job.run,
+            "runs": [] if update.forecast is None else [update.forecast.to_dict()],
+            "against": {update.job.run: update.watch.to_dict(update.told)},
+            "ended": update.ended,
+        }
+    )
     return json.dumps(nulls(record), allow_nan=False) + "\n"
 
 

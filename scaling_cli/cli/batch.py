@@ -121,7 +121,6 @@ def batch(
     if path is not None:
         found.to_json(path)
     shown: dict[str, Any] = {
-        "schema_version": 1,
         "fit": found.to_dict() if sources else None,
         **record,
     }

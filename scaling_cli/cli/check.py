@@ -12,7 +12,7 @@ from scaling_cli.cli import _options as options
 from scaling_cli.cli._terminal import Terminal
 
 if TYPE_CHECKING:
-    from scaling_cli.reference.check import CheckResult
+    from scaling_cli.reference._result import CheckResult
 
 EXAMPLE = """
 scaling check
@@ -58,7 +58,7 @@ def check(
     """
     del debug
     _cache.enable()
-    from scaling_cli.reference import check as reference
+    from scaling_cli import reference
     from scaling_cli.reports import check as rendering
     from scaling_cli.vocabulary.errors import CheckFailed
 
@@ -80,7 +80,6 @@ def record(results: "Sequence[CheckResult]") -> dict[str, Any]:
     """Return what `scaling check --json` prints."""
     statuses = [str(result.status) for result in results]
     return {
-        "schema_version": 1,
         "fits": [result.to_dict() for result in results],
         "passed": sum(status in ("pass", "better") for status in statuses),
         "failed": statuses.count("fail"),

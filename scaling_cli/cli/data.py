@@ -43,7 +43,7 @@ def list_cards(
     found = [describe(card) for card in datasets.cards()]
     Terminal(json=json, quiet=quiet).result(
         lambda: data_report.blocks(found),
-        {"schema_version": 1, "datasets": found},
+        {"datasets": found},
     )
 
 
@@ -103,7 +103,6 @@ def describe(card: "Card") -> dict[str, Any]:
 def describe_fetched(fetched: "Fetched", place: Path) -> dict[str, Any]:
     """Return what `scaling data fetch --json` prints."""
     return {
-        "schema_version": 1,
         **describe(fetched.card),
         "rows": fetched.table.num_rows,
         "table": str(place),

@@ -9,7 +9,7 @@ from scaling_cli.cli._output import writable
 from scaling_cli.cli._terminal import Terminal
 
 if TYPE_CHECKING:
-    from scaling_cli.artefacts.recipe import Recipe
+    from scaling_cli.artefacts.hparams import Recipe
     from scaling_cli.hparam_fits.fitting import NearBest
     from scaling_cli.runs.points import Points
 
@@ -23,9 +23,9 @@ ORDER = 48
 
 def complete_recipe(incomplete: str) -> list[str]:
     """Complete the name of a certified recipe."""
-    from scaling_cli.artefacts import published_recipes as recipe_catalogue
+    from scaling_cli.artefacts import kinds
 
-    return [name for name in recipe_catalogue.recipe_names() if name.startswith(incomplete)]
+    return [name for name in kinds.recipe_names() if name.startswith(incomplete)]
 
 
 Sources = Annotated[
@@ -93,8 +93,9 @@ def hparams(
     their optimum are named. The exit code is 4 where the rest is too little.
     """
     del debug
-    from scaling_cli.artefacts import published_recipes as recipe_catalogue
-    from scaling_cli.hparam_fits.answer import report
+    from scaling_cli.artefacts import kinds
+    from scaling_cli.artefacts.hparams import Recipe
+    from scaling_cli.hparam_fits.answer import PUBLISHED, report
     from scaling_cli.reports import hparams as hparams_report
 
     terminal = Terminal(json=json, quiet=quiet)
@@ -114,7 +115,7 @@ def hparams(
             format=format,
         )
         own, rule = _fitted(points, seed, level, options.command_line(context))
-    rival = recipe_catalogue.resolve_recipe(fit or recipe_catalogue.PUBLISHED)
+    rival = kinds.load(fit or PUBLISHED, Recipe)
     found = report(
         own or rival,
         rival if own else None,

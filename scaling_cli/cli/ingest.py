@@ -59,7 +59,6 @@ def describe(report: "StoreReport", found: "Runs") -> dict[str, Any]:
     from dataclasses import asdict
 
     return {
-        "schema_version": 1,
         "store": report.path,
         "added": list(report.added),
         "replaced": list(report.replaced),

@@ -60,14 +60,14 @@ def laws(
     def render() -> "list[Block]":
         return laws_report.blocks(found, full=full) if name is None else laws_report.law(every[0])
 
-    terminal.result(render, {"schema_version": 1, **found})
+    terminal.result(render, {**found})
 
 
 def describe(name: str, law: "type[Law]") -> dict[str, Any]:
     """Return everything a law declares about itself, and its certified fits."""
     import inspect
 
-    from scaling_cli.artefacts import certified
+    from scaling_cli.artefacts import kinds
 
     body = (inspect.getdoc(law) or "").partition("\n\n")[2]
     return {
@@ -92,7 +92,7 @@ def describe(name: str, law: "type[Law]") -> dict[str, Any]:
         "convention": dict(law.convention),
         "reference": law.reference,
         "bibtex": law.bibtex,
-        "fits": [fit for fit in certified.fit_names() if fit.partition("/")[0] == name],
+        "fits": [fit for fit in kinds.fit_names() if fit.partition("/")[0] == name],
     }
 
 

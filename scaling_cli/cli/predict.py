@@ -9,8 +9,8 @@ from scaling_cli.cli import _predict_curves
 from scaling_cli.cli._terminal import Terminal
 
 if TYPE_CHECKING:
-    from scaling_cli.artefacts.curve_fit import CurveFit
-    from scaling_cli.artefacts.fit import Fit, Prediction
+    from scaling_cli.artefacts._prediction import Prediction
+    from scaling_cli.artefacts.fit import Fit
     from scaling_cli.cli._inputs import Grid
     from scaling_cli.reports._blocks import Block
 
@@ -126,38 +126,19 @@ def _resolve(name: str | None, terminal: Terminal) -> "tuple[str, Fit]":
     """Return the fit that was named, or the default one after saying which that is."""
     from pathlib import Path
 
-    from scaling_cli.artefacts import certified
-
-    if name is not None:
-        return name, _of_points(name, certified.resolve_any(name))
-    if Path(DEFAULT_FILE).is_file():
-        terminal.say(f"fit: ./{DEFAULT_FILE}")
-        return DEFAULT_FILE, _of_points(DEFAULT_FILE, certified.resolve_any(DEFAULT_FILE))
-    terminal.say(
-        f"fit: certified {DEFAULT_NAME}, because there is no ./{DEFAULT_FILE} here "
-        "(--fit chooses another)"
-    )
-    return DEFAULT_NAME, certified.resolve(DEFAULT_NAME)
-
-
-def _of_points(name: str, found: "Fit | CurveFit") -> "Fit":
-    """Return a fit of a law of points.
-
-    Raises
-    ------
-    UsageError
-        If it is one of loss curves.
-    """
+    from scaling_cli.artefacts import kinds
     from scaling_cli.artefacts.fit import Fit
-    from scaling_cli.vocabulary.errors import UsageError
 
-    if isinstance(found, Fit):
-        return found
-    raise UsageError(
-        f"{name} is a fit of loss curves: it predicts along schedules, not at points.",
-        hint="Write --schedule TEXT, such as --schedule "
-        f"cosine:peak={found.data['ranges']['lr'][1]:g},steps={found.longest}.",
-    )
+    if name is None and Path(DEFAULT_FILE).is_file():
+        terminal.say(f"fit: ./{DEFAULT_FILE}")
+        name = DEFAULT_FILE
+    elif name is None:
+        terminal.say(
+            f"fit: certified {DEFAULT_NAME}, because there is no ./{DEFAULT_FILE} here "
+            "(--fit chooses another)"
+        )
+        name = DEFAULT_NAME
+    return name, kinds.load(name, Fit)
 
 
 def _grid(fit: "Fit", given: dict[str, list[str] | None], points: str | None) -> "Grid":
@@ -209,7 +190,6 @@ def _record(name: str, fit: "Fit", prediction: "Prediction", grid: "Grid") -> di
             record["error"] = rendering.error(prediction, i, measured)
             record["inside"] = rendering.is_inside(prediction, i, measured)
     return {
-        "schema_version": 1,
         "fit": name,
         "law": laws.name_of(fit.law),
         "tested": None if fit.uncertainty is None else fit.uncertainty.tested,

@@ -84,9 +84,10 @@ def profile(
     """
     del debug
     terminal = Terminal(json=json, quiet=quiet)
-    from scaling_cli.artefacts import certified
+    from scaling_cli.artefacts import kinds
+    from scaling_cli.artefacts.fit import Fit
 
-    found = certified.resolve(fit)
+    found = kinds.load(fit, Fit)
     given = {"params": params, "tokens": tokens, "compute": compute, "input": inputs}
     at = _inputs_of(found, of, given, terminal)
     chosen = [name.strip() for text in method or () for name in text.split(",")]
@@ -133,5 +134,5 @@ def _record(name: str, fit: "Fit", compared: "Comparison", level: float) -> dict
     from scaling_cli import laws
     from scaling_cli.vocabulary.jsonfile import nulls
 
-    head = {"schema_version": 1, "fit": name, "law": laws.name_of(fit.law), "level": level}
+    head = {"fit": name, "law": laws.name_of(fit.law), "level": level}
     return nulls(head | compared.to_dict())

@@ -50,7 +50,6 @@ def describe(found: "Runs") -> dict[str, Any]:
 
     summary = found.summary()
     return {
-        "schema_version": 1,
         "runs": summary,
         "ranges": ranges(summary),
         "columns": [asdict(reading) for reading in found.columns],

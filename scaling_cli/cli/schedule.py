@@ -99,7 +99,7 @@ def schedule(
     left: list[dict[str, str]] = []
     if logs := [source for source in sources if source not in texts]:
         from scaling_cli.cli._reading import read
-        from scaling_cli.runs.schedules import identify_runs
+        from scaling_cli.runs.curves import identify_runs
 
         runs = read(
             logs, terminal, mapped=mapped, constants=constants, meta=meta, name=name, format=format
@@ -109,7 +109,7 @@ def schedule(
             describe(i.schedule, batch, run=run, identification=i) for run, i in found.items()
         ]
         left = [{"run": item.run, "reason": item.reason} for item in missing]
-    record = {"schema_version": 1, "schedules": records, "left_out": left}
+    record = {"schedules": records, "left_out": left}
     terminal.result(lambda: schedule_report.blocks(record, full=full), record)
 
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+from scaling_cli.artefacts._curve_prediction import Band, CurvePrediction, compare
 from scaling_cli.artefacts.curve_fit import CurveFit
-from scaling_cli.artefacts.curve_prediction import Band, CurvePrediction, compare
 from scaling_cli.reports import _numbers
 from scaling_cli.reports._blocks import Block, Labelled, Notes, Table, Text
 from scaling_cli.reports.curve_fit import shortened

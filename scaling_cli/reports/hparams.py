@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from scaling_cli.artefacts.recipe import Recipe
+from scaling_cli.artefacts.hparams import Recipe
 from scaling_cli.reports import _numbers
 from scaling_cli.reports._blocks import Block, Labelled, Notes, Table, filled
 from scaling_cli.vocabulary.quantities import short_number

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from scaling_cli import laws
-from scaling_cli.artefacts.fit import Fit, Prediction
+from scaling_cli.artefacts._prediction import Prediction
+from scaling_cli.artefacts.fit import Fit
 from scaling_cli.reports import _numbers
 from scaling_cli.reports._blocks import Block, Notes, Table, Text
 from scaling_cli.runs.points import scale

@@ -1,6 +1,7 @@
 """What refits, rivals and slices say, as text: whole lines from records made by hand."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import cli_fits
@@ -113,7 +114,7 @@ isoFLOP   4 budgets, 3 with a bracketed minimum; N* at C = 1e+23: 32B [20B, 51B]
 
 def asked(**diagnostics: Any) -> Fit:
     fit = cli_fits.fit()
-    return Fit.from_dict({**fit.to_dict(), "diagnostics": {**fit.diagnostics, **diagnostics}})
+    return replace(fit, diagnostics={**fit.diagnostics, **diagnostics})
 
 
 def said(fit: Fit) -> str:
@@ -169,8 +170,8 @@ def test_a_floor_without_a_profile_says_why() -> None:
     assert " ".join(said(at_bound).split()).startswith(
         "floor E ran to zero, the edge of its domain: there is no profile over it; its interval"
     )
-    held = {**asked(profile=None).to_dict(), "selection": {"fix": {"E": 1.7}}}
-    assert said(Fit.from_dict(held)) == ("floor     E is held: there is no profile over it")
+    held = replace(asked(profile=None), selection={"fix": {"E": 1.7}})
+    assert said(held) == ("floor     E is held: there is no profile over it")
 
 
 def test_a_held_fit_without_a_forecast_is_passed_over() -> None:

@@ -9,11 +9,12 @@ import pytest
 
 import scaling_cli as sc
 from scaling_cli import reports
-from scaling_cli.artefacts import certified, published_recipes
-from scaling_cli.artefacts.batch_fit import BatchFit
-from scaling_cli.artefacts.batch_trajectory import BatchTrajectory
+from scaling_cli.artefacts import kinds
+from scaling_cli.artefacts.batch_fit import BatchFit, BatchTrajectory
+from scaling_cli.artefacts.curve_fit import CurveFit
 from scaling_cli.artefacts.forecast import Forecast, Forecasts, Known, Seen
 from scaling_cli.artefacts.forecast import Path as Curve
+from scaling_cli.artefacts.hparams import Recipe
 from scaling_cli.reports import hparams
 from scaling_cli.vocabulary.outcomes import Status
 
@@ -42,7 +43,7 @@ def made(**changes: object) -> Forecast:
 
 
 def things() -> dict[str, object]:
-    curves = certified.resolve_curves(CURVES)
+    curves = kinds.load(CURVES, CurveFit)
     fit = cli_fits.fit()
     trajectory = BatchTrajectory(Sc=2.1e3, alpha_S=0.76, B_star=2.1e8, alpha_B=0.21, floor=1.5)
     return {
@@ -51,7 +52,7 @@ def things() -> dict[str, object]:
         "prediction": fit.predict(N=7e9, D=1e12),
         "curve_fit": curves,
         "curve_prediction": curves.predict("cosine:peak=3e-4,warmup=2160,steps=24000"),
-        "batch_fit": BatchFit(trajectory, (), (), 0, None, status=Status.PUBLISHED),
+        "batch_fit": BatchFit(trajectory=trajectory, status=Status.PUBLISHED, n_points=0),
         "forecast": made(),
         "forecasts": Forecasts((made(), made(run="b"))),
         "runs": sc.read(str(ROOT / "data/ladder/runs.csv")),
@@ -71,7 +72,7 @@ def test_every_kind_has_a_short_report(name: str) -> None:
 
 
 def test_a_recipe_shows_its_laws() -> None:
-    text = reports.text(hparams.blocks(published_recipes.resolve_recipe("li-2025")))
+    text = reports.text(hparams.blocks(kinds.load("li-2025", Recipe)))
     assert text.startswith("step_learning_rate   lr = c N^alpha D^beta   ")
     assert "\nstep_batch   B = c D^beta   " in text
     assert max(map(len, text.splitlines())) <= 80

@@ -13,6 +13,8 @@ SAME_DERIVED = 1e-10
 # What two converged optimisers may differ by, unless the file says otherwise.
 SAME_OBJECTIVE = 1e-9
 SAME_PREDICTION = 1e-6
+# What is stored twice, or computed again from what is stored beside it.
+SAME_STORED = 1e-6
 # An objective below this is zero: noiseless data fitted to rounding.
 ZERO_OBJECTIVE = 1e-18
 
@@ -117,3 +119,27 @@ def judge(
             f"(allowed {allowed['prediction']:g}) at the same objective."
         )
     return Verdict.PASS, f"refitted: predictions within {error:.2g}."
+
+
+def disagreement(value: Any, stored: Any, at: str) -> str | None:
+    """Return the place where two JSON values differ by more than rounding; None if nowhere."""
+    if isinstance(value, Mapping) and isinstance(stored, Mapping):
+        pairs = [(value[k], stored.get(k), f"{at}.{k}") for k in value]
+    elif isinstance(value, list) and isinstance(stored, list) and len(value) == len(stored):
+        items = enumerate(zip(value, stored, strict=True))
+        pairs = [(v, s, f"{at}[{i}]") for i, (v, s) in items]
+    elif isinstance(value, float | int) and isinstance(stored, float | int):
+        same = math.isclose(value, stored, rel_tol=SAME_STORED, abs_tol=SAME_STORED)
+        return None if same else f"{at} is {stored:.6g}, by the rest of the file {value:.6g}"
+    else:
+        return None if value == stored else f"{at} is {stored!r}, by the rest of the file {value!r}"
+    return next((wrong for pair in pairs if (wrong := disagreement(*pair)) is not None), None)
+
+
+def agreeing(result: CheckResult, wrong: str | None, computed: str = "") -> CheckResult:
+    """Return the result for a thing without data: its numbers agree with each other, or do not."""
+    if wrong is not None:
+        return replace(result, message=f"{wrong}.")
+    told = computed or "it carries no data to compute them again"
+    message = f"the file is valid and its numbers agree with each other; {told}."
+    return replace(result, status=Verdict.PASS, message=message)

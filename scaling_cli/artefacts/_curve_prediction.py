@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from scaling_cli.artefacts._record import MERGED
 from scaling_cli.curve_laws._curve_law import CurveLaw
 from scaling_cli.numerics.quantiles import quantile
 from scaling_cli.schedules._path import Path
@@ -44,7 +45,7 @@ class FittedLaw:
         Joint draws by a bootstrap of blocks of the runs, or of runs.
     """
 
-    law: CurveLaw
+    law: CurveLaw = field(metadata=MERGED)
     warmup: str
     value: float | None
     misfit: float | None

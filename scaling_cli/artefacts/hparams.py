@@ -4,30 +4,77 @@ Plain data like a Fit: it advises and is compared with NumPy alone. Draw i of on
 draw i of the other.
 """
 
-import json
 import math
-import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from scaling_cli.artefacts.fit import SCHEMA_VERSION, Fit
-from scaling_cli.artefacts.flatness import Flatness
-from scaling_cli.artefacts.prediction import Prediction
-from scaling_cli.vocabulary.errors import DataError
-from scaling_cli.vocabulary.jsonfile import nulls, write_json
-from scaling_cli.vocabulary.outcomes import LeftOut
+from scaling_cli import laws
+from scaling_cli.artefacts._prediction import Prediction
+from scaling_cli.artefacts._record import Record
+from scaling_cli.artefacts.fit import Fit
 from scaling_cli.vocabulary.quantities import B_TOKENS, LR
 
-KIND = "hparams"
 SEQUENCES = 64  # batches are shared out over devices: a multiple of this many sequences
+AXES = ("lr", "batch_tokens")
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Flatness:
+    """How far from the optimum one may go: the mean curvature of the cells' valleys.
+
+    Parameters
+    ----------
+    hessian : array, shape (k, k)
+        Of ln loss over ln lr (and ln batch).
+    per_compute : float or None
+        d ln loss / d ln C of the cells' best losses, N and D growing alike; None where the cells
+        do not tell.
+    """
+
+    hessian: np.ndarray
+    per_compute: float | None
+
+    @classmethod
+    def of_record(cls, record: Mapping[str, Any]) -> "Flatness":
+        """Rebuild it; a valley that is no valley is refused."""
+        hessian = np.array(record["hessian"], float)
+        if hessian.shape not in ((1, 1), (2, 2)) or np.linalg.det(hessian) == 0:
+            raise ValueError("valley.hessian is not one of a valley")
+        return cls(hessian, record["per_compute"])
+
+    def factors(self, excess: float) -> dict[str, float]:
+        """Return by which factor each may be off, the others staying, for so much excess loss."""
+        curvature = np.diag(self.hessian)
+        return _named(np.exp(np.sqrt(2 * excess / curvature)))
+
+    def retuned(self, excess: float) -> dict[str, float]:
+        """Return the same factors where the other one is tuned again to it."""
+        return _named(np.exp(np.sqrt(2 * excess * np.diag(np.linalg.inv(self.hessian)))))
+
+    def rate_per_batch(self) -> float | None:
+        """Return d ln lr / d ln batch along the valley's floor; None without a batch axis."""
+        if len(self.hessian) == 1:
+            return None
+        return float(-self.hessian[0, 1] / self.hessian[0, 0])
+
+    def excess(self, offset: np.ndarray) -> float:
+        """Return the share of loss that an offset in logarithms, shape (k,), costs."""
+        return float(np.expm1(offset @ self.hessian @ offset / 2))
+
+    def compute(self, excess: float) -> float | None:
+        """Return the share of compute that so much excess loss is worth."""
+        return None if self.per_compute is None else float(np.expm1(-excess / self.per_compute))
+
+
+def _named(values: np.ndarray) -> dict[str, float]:
+    return dict(zip(AXES, values.tolist(), strict=False))
+
+
+@dataclass(frozen=True, repr=False)
+class Recipe(Record):
     """Two laws and what the sweep behind them showed.
 
     Parameters
@@ -38,117 +85,52 @@ class Recipe:
         Of a law whose output is a batch in tokens; None where the batch was not swept.
     flatness : Flatness or None
         The mean curvature of the valleys.
-    name : str
     cells : sequence of mapping
         The optimum of every usable cell, as JSON objects.
-    left_out : sequence of LeftOut
-        Runs and cells that say nothing, and why.
     notes : sequence of str
     """
 
+    what = "a recipe for learning rate and batch"
+    use = "scaling hparams --fit FILE --params N --tokens D"
+    written_by = "scaling hparams SRC -o recipe.json"
+
     learning_rate: Fit
     batch: Fit | None = None
-    flatness: Flatness | None = None
-    name: str = ""
+    flatness: Flatness | None = field(default=None, metadata={"key": "valley"})
     cells: Sequence[Mapping[str, Any]] = ()
-    left_out: Sequence[LeftOut] = ()
     notes: Sequence[str] = ()
+
+    def __repr__(self) -> str:
+        """Return one line: what it is called, its laws, its cells."""
+        told = " and ".join(laws.name_of(fit.law) for fit in self.fits().values())
+        return f"<Recipe {self.name}: {told}; {len(self.cells)} cells>"
 
     def fits(self) -> dict[str, Fit]:
         """Return the fits by the symbol of their output: `lr`, and `B_tokens` if there is one."""
         both = {LR.symbol: self.learning_rate, B_TOKENS.symbol: self.batch}
         return {symbol: fit for symbol, fit in both.items() if fit is not None}
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object."""
-        return nulls(
-            {
-                "schema_version": SCHEMA_VERSION,
-                "kind": KIND,
-                "name": self.name,
-                "learning_rate": self.learning_rate.to_dict(),
-                "batch": None if self.batch is None else self.batch.to_dict(),
-                "valley": None if self.flatness is None else self.flatness.to_dict(),
-                "cells": [dict(cell) for cell in self.cells],
-                "left_out": [{"run": x.run, "reason": x.reason} for x in self.left_out],
-                "notes": list(self.notes),
-            }
-        )
-
-    def to_json(self, path: str | os.PathLike[str]) -> None:
-        """Write the file atomically."""
-        write_json(path, self.to_dict())
-
     @classmethod
     def of_fits(cls, fits: Sequence[Fit], *, name: str) -> "Recipe":
-        """Pair a fit of a learning rate with one of a batch.
-
-        Raises
-        ------
-        DataError
-            If there is no learning rate among them.
-        """
+        """Pair a fit of a learning rate with one of a batch, where there is one."""
         by_output = {fit.law.output().symbol: fit for fit in fits}
-        if LR.symbol not in by_output:
-            raise DataError(
-                f"{name} gives no learning rate.", hint="Write one with 'scaling hparams SRC -o'."
-            )
-        rate = by_output[LR.symbol]
+        rate, batch = by_output[LR.symbol], by_output.get(B_TOKENS.symbol)
         valley = rate.origin.get("valley")
-        return cls(
-            rate,
-            by_output.get(B_TOKENS.symbol),
-            None if valley is None else Flatness.of_record(valley),
-            name,
-        )
+        flatness = None if valley is None else Flatness.of_record(valley)
+        return cls(rate, batch, flatness, name=name)
 
     @classmethod
-    def from_dict(cls, record: Mapping[str, Any], *, file: str) -> "Recipe":
-        """Rebuild a recipe from its JSON object, or from that of a fit of a learning-rate law.
+    def of(cls, other: Record, name: str) -> "Recipe | None":
+        """Return the recipe without a batch that a fit of a learning rate is."""
+        if isinstance(other, Fit) and other.law.output() is LR:
+            return cls.of_fits([other], name=name)
+        return None
 
-        Raises
-        ------
-        DataError
-            If it is neither.
-        """
-        if record.get("kind") != KIND:
-            return cls.of_fits([Fit.from_dict(record, file=file)], name=file)
-        try:
-            batch, valley = record["batch"], record["valley"]
-            return cls(
-                Fit.from_dict(record["learning_rate"], file=file),
-                None if batch is None else Fit.from_dict(batch, file=file),
-                None if valley is None else Flatness.of_record(valley),
-                record["name"] or file,
-                record["cells"],
-                [LeftOut(x["run"], x["reason"]) for x in record["left_out"]],
-                record["notes"],
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise DataError(
-                f"the file is broken: {error!r}.",
-                file=file,
-                hint="Write it again with 'scaling hparams SRC -o FILE'.",
-            ) from error
-
-
-def load(path: str | os.PathLike[str]) -> Recipe:
-    """Read what `scaling hparams -o` wrote, or a fit of a learning-rate law.
-
-    Raises
-    ------
-    DataError
-        If the file is missing, is not JSON, or is neither.
-    """
-    try:
-        record = json.loads(Path(path).read_text(encoding="utf8"))
-    except OSError as error:
-        raise DataError(f"cannot read the file: {error.strerror}.", file=str(path)) from error
-    except json.JSONDecodeError as error:
-        raise DataError(f"not JSON: {error.msg}.", file=str(path), row=error.lineno) from error
-    if not isinstance(record, Mapping):
-        raise DataError("not a file of 'scaling hparams -o'.", file=str(path))
-    return Recipe.from_dict(record, file=str(path))
+    @classmethod
+    def from_dict(cls, record: Any, *, file: str = "<recipe>") -> "Recipe":
+        """Rebuild a recipe, called as its file is where it has no name; see `Record.from_dict`."""
+        recipe = super().from_dict(record, file=file)
+        return recipe if recipe.name else replace(recipe, name=file)
 
 
 @dataclass(frozen=True)

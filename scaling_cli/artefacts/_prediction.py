@@ -24,7 +24,7 @@ NOISE_STRATA = 16
 _GOLDEN = 0.6180339887498949
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Uncertainty:
     """What intervals are made of: draws, noise, and the drift learned from backtests.
 
@@ -49,14 +49,14 @@ class Uncertainty:
         the two. None where there is no such law, or too few points for it.
     """
 
-    draws: Mapping[str, np.ndarray]
-    sigma: np.ndarray
+    method: str
+    tested: bool
     drift: float
     axis: str
     axis_max: float
-    tested: bool
-    method: str
     companion: Law | None = None
+    sigma: np.ndarray
+    draws: Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)
