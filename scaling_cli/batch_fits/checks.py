@@ -4,8 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 
-from scaling_cli.artefacts.batch_fit import FEWEST_LEFT_OUT, BatchLevel
-from scaling_cli.artefacts.batch_trajectory import BatchTrajectory
+from scaling_cli.artefacts.batch_fit import FEWEST_LEFT_OUT, BatchLevel, BatchTrajectory
 from scaling_cli.batch_fits.levels import BatchRun
 from scaling_cli.vocabulary.outcomes import Check
 

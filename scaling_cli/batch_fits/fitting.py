@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from scaling_cli import laws
-from scaling_cli.artefacts.batch_fit import BatchFit, BatchLevel
-from scaling_cli.artefacts.batch_trajectory import BatchTrajectory
+from scaling_cli.artefacts.batch_fit import BatchFit, BatchLevel, BatchTrajectory
 from scaling_cli.batch_fits.checks import checks
 from scaling_cli.batch_fits.levels import FEWEST_BATCHES, BatchRun, Level, levels, smoothed
 from scaling_cli.runs.points import Points

@@ -18,19 +18,18 @@ from typing import Any
 
 import numpy as np
 
-from scaling_cli.artefacts.curve_fit import CurveFit
-from scaling_cli.artefacts.curve_prediction import (
+from scaling_cli.artefacts._curve_prediction import (
     FAR,
     FAR_BELOW,
     CurveDifference,
     CurvePrediction,
     compare,
 )
+from scaling_cli.artefacts.curve_fit import CurveFit
 from scaling_cli.numerics.descent import descend
 from scaling_cli.schedules import parse_schedule
 from scaling_cli.schedules._path import Path
-from scaling_cli.schedules._schedule import Schedule
-from scaling_cli.schedules._warmed import SHAPES
+from scaling_cli.schedules._schedule import SHAPES, Schedule
 from scaling_cli.schedules.constant import Constant
 from scaling_cli.schedules.cosine import Cosine
 from scaling_cli.schedules.knots import Knots

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from scaling_cli.artefacts._curve_prediction import FAR
 from scaling_cli.artefacts.curve_fit import CurveFit
-from scaling_cli.artefacts.curve_prediction import FAR
 from scaling_cli.engine.curves import Linearised
 from scaling_cli.runs.curve import Curve
 from scaling_cli.vocabulary.outcomes import Check

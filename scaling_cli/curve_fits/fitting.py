@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from scaling_cli.artefacts.curve_fit import AVERAGE, CurveFit, FittedRun, LeftOutSchedule
-from scaling_cli.artefacts.curve_prediction import CurveUncertainty, FittedLaw
+from scaling_cli.artefacts._curve_prediction import CurveUncertainty, FittedLaw
+from scaling_cli.artefacts.curve_fit import AVERAGE, AVERAGED, CurveFit, FittedRun, LeftOutSchedule
 from scaling_cli.curve_fits.checks import checklist, dead
 from scaling_cli.curve_fits.search import DELTA, CurveOptions, Searched, search
 from scaling_cli.curve_laws._curve_law import CurveLaw
@@ -31,9 +31,6 @@ from scaling_cli.vocabulary.objective import Objective
 from scaling_cli.vocabulary.outcomes import LeftOut, Status
 from scaling_cli.vocabulary.versions import versions
 
-# Laws that err in different directions, averaged with equal weights. How well they fit, or predict
-# a schedule left out of three, says little about their error on others, so nothing is selected.
-MEMBERS = ("annealing", "area_exponential", "functional", "multi_power")
 AS_TRAINED = "as_trained"
 AUTO = "auto"
 STRENGTHS = (0.0, 1.0, 10.0)  # of the priors, that `auto` chooses from
@@ -123,7 +120,7 @@ def fit_curves(
     check_level(level)
     check_count("seed", seed)
     check_count("bootstrap", bootstrap)
-    names = MEMBERS if law == AVERAGE else (law,)
+    names = AVERAGED if law == AVERAGE else (law,)
     if fix and law == AVERAGE:
         raise UsageError("parameters are held in one law, not in the average of several.")
     convention = AS_TRAINED if law == AVERAGE and warmup is None else warmup
@@ -134,11 +131,12 @@ def fit_curves(
     found = {name: search(name, thin, options) for name in names}
     bare = CurveFit(
         law,
-        {name: one.fitted for name, one in found.items()},
         unit,
+        [one.fitted for one in found.values()],
         _runs(thin),
-        sum(len(c.step) for c in thin),
-        _data(curves, thin),
+        status=Status.CONVERGED,
+        n_points=sum(len(c.step) for c in thin),
+        data=_data(curves, thin),
         objective=Objective(delta=DELTA),
         left_out=left_out,
         versions=versions(),
@@ -240,7 +238,7 @@ def _judged(
     tested = [fold for fold in folds if fold.errors]
     sure = replace(
         bare,
-        laws={n: replace(f, draws=drawn[n]) for n, f in bare.laws.items()},
+        members=[replace(f, draws=drawn[n]) for n, f in bare.laws.items()],
         status=_status(bare, lines),
         value=float(huber(np.concatenate(residuals), bare.objective.delta).sum()),
         runs=[_told(run, r) for run, r in zip(bare.runs, residuals, strict=True)],

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from scaling_cli import curve_laws
-from scaling_cli.artefacts.curve_prediction import FittedLaw
+from scaling_cli.artefacts._curve_prediction import FittedLaw
 from scaling_cli.curve_laws._curve_law import CurveLaw
 from scaling_cli.engine.curves import CurveProblem, solve_curves
 from scaling_cli.laws._law import Domain

@@ -95,7 +95,7 @@ def forecast(
             left.append(LeftOut(job.run, error.message))
     if not forecasts:
         raise errors[0] if len(left) == 1 and errors else _none(left)
-    return Forecasts(tuple(forecasts), (*left, *unread), (*notes, *more))
+    return Forecasts(tuple(forecasts), (*notes, *more), left_out=(*left, *unread))
 
 
 def _none(left: Sequence[LeftOut]) -> DataError:

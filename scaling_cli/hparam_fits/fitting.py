@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scaling_cli import laws
+from scaling_cli.artefacts._prediction import Uncertainty
 from scaling_cli.artefacts.fit import Fit
-from scaling_cli.artefacts.prediction import Uncertainty
-from scaling_cli.artefacts.recipe import Recipe
+from scaling_cli.artefacts.hparams import Recipe
 from scaling_cli.hparam_fits.valley import Cell, Optimum, cells, flatness, near_best, optimum
 from scaling_cli.laws._law import Law
 from scaling_cli.numerics.quantiles import central
@@ -239,17 +239,26 @@ def fit_recipe(points: Points, *, seed: int = 0, level: float = 0.9, command: st
         law = laws.get(LAWS[i])(**{name: float(v[i]) for name, v in values.items()})
         table = Points(inputs, output, runs, points.conventions)
         largest = float(np.max(sizes))
-        uncertainty = Uncertainty(own, scatter[:, i], 0.0, axis, largest, False, method)
+        uncertainty = Uncertainty(
+            draws=own,
+            sigma=scatter[:, i],
+            drift=0.0,
+            axis=axis,
+            axis_max=largest,
+            tested=False,
+            method=method,
+        )
         fits.append(_fit(law, table, uncertainty, points, level=level, command=command))
     rate, *batch = fits
     return Recipe(
         rate,
         batch[0] if batch else None,
         flatness(optima),
-        "your sweep",
         [o.to_dict() for o in optima],
-        [*points.left_out, *left],
         [*points.notes, *([] if batch else [_batch_note(points.inputs.get("B_tokens"))])],
+        name="your sweep",
+        left_out=[*points.left_out, *left],
+        command=command,
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from scaling_cli.artefacts.flatness import AXES, Flatness
+from scaling_cli.artefacts.hparams import AXES, Flatness
 
 # Runs within 1 % of a cell's best place its optimum. In benchmarks/learning_rates.py optima of 2 to
 # 5 % lie off, as the valley is steeper towards high rates, and those of 0.25 % follow the noise

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scaling_cli import laws
+from scaling_cli.artefacts._prediction import Uncertainty, intervals
 from scaling_cli.artefacts.backtest import Backtest, Forecasts, ScoredCut, Skipped, joined
-from scaling_cli.artefacts.fit import Uncertainty
-from scaling_cli.artefacts.prediction import intervals
 from scaling_cli.engine import chunks, executors
 from scaling_cli.engine.executors import Executor
 from scaling_cli.engine.priors import Given, as_text

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from scaling_cli import laws
+from scaling_cli.artefacts._prediction import NOISE_STRATA, noise, read_inputs
 from scaling_cli.artefacts.fit import Fit
-from scaling_cli.artefacts.prediction import NOISE_STRATA, noise, read_inputs
 from scaling_cli.engine.problem import Problem
 from scaling_cli.point_fits.certainty import delta, profiles
 from scaling_cli.point_fits.certainty.draws import noise_at
