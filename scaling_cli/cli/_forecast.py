@@ -12,7 +12,7 @@ import typer
 
 from scaling_cli.artefacts.forecast import Forecasts
 from scaling_cli.cli._reading import read
-from scaling_cli.cli._terminal import Terminal, result_style
+from scaling_cli.cli._terminal import Terminal
 from scaling_cli.forecasting import forecast
 from scaling_cli.forecasting.following import Band, Update, compare, follow
 from scaling_cli.forecasting.job import Job
@@ -35,6 +35,7 @@ class Asked:
     target: str | None
     terminal: Terminal
     options: dict[str, Any]
+    full: bool = False
 
     def read(self, sources: list[str]) -> Runs:
         return read(sources, self.terminal, **self.how)
@@ -55,7 +56,7 @@ class Asked:
         if path is not None:
             record["file"] = path
             self._write(path, found, record, runs)
-        self.terminal.result(lambda: forecast_report.report(record, style=result_style()), record)
+        self.terminal.result(lambda: forecast_report.blocks(record, full=self.full), record)
 
     def _write(self, path: str, found: Forecasts, record: dict[str, Any], runs: Runs) -> None:
         if path.lower().endswith(".json"):
@@ -87,7 +88,7 @@ class Asked:
         record = found | {"against": {run: watch.to_dict() for run, watch in watched.items()}}
         if path is not None:
             write_json(path, record)
-        self.terminal.result(lambda: forecast_report.report(record, style=result_style()), record)
+        self.terminal.result(lambda: forecast_report.blocks(record, full=self.full), record)
         _end({run: watch.left for run, watch in watched.items()})
 
     def follow(self, against: str | None, every: float, patience: int) -> None:

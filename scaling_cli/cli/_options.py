@@ -33,6 +33,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instea
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Say nothing on standard error but errors.")
 ]
+Full = Annotated[
+    bool, typer.Option("--full", help="Print everything, where the first screen leaves out.")
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 Sources = Annotated[

@@ -8,11 +8,12 @@ import typer
 
 from scaling_cli.cli import _options as options
 from scaling_cli.cli._output import writable
-from scaling_cli.cli._terminal import Terminal, result_style
+from scaling_cli.cli._terminal import Terminal
 
 if TYPE_CHECKING:
     from scaling_cli.artefacts._curve_prediction import CurvePrediction
     from scaling_cli.artefacts.curve_fit import CurveFit
+    from scaling_cli.reports._blocks import Block
 
 DEFAULT_FILE = "fit.json"
 OF_POINTS = ("tokens", "compute", "inputs", "points")
@@ -53,10 +54,12 @@ def predict(context: typer.Context, terminal: Terminal) -> None:
         _write(found, path, fit.longest)
     record = _record(name, fit, found, along, path)
 
-    def render() -> str:
+    def render() -> "list[Block]":
         from scaling_cli.reports import curve_prediction as curve_prediction_report
 
-        return curve_prediction_report.text(fit, found, along, written=path, style=result_style())
+        return curve_prediction_report.blocks(
+            found, full=chosen["full"], fit=fit, along=along, written=path
+        )
 
     terminal.result(render, record)
 

@@ -9,7 +9,7 @@ import typer
 
 from scaling_cli.cli import _cache
 from scaling_cli.cli import _options as options
-from scaling_cli.cli._terminal import Terminal, result_style
+from scaling_cli.cli._terminal import Terminal
 
 if TYPE_CHECKING:
     from scaling_cli.reference._result import CheckResult
@@ -46,6 +46,7 @@ def check(
         ),
     ] = False,
     mirror: options.Mirror = None,
+    full: options.Full = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
@@ -66,7 +67,7 @@ def check(
         results = reference.check(paths or None, update=update, mirror=mirror)
     if not results:
         raise CheckFailed("there is no fit to check.", hint="Name fit files or folders of them.")
-    terminal.result(lambda: rendering.text(results, style=result_style()), record(results))
+    terminal.result(lambda: rendering.blocks(results, full=full), record(results))
     if junit is not None:
         _write(junit, rendering.junit(results))
     if github or os.environ.get("GITHUB_ACTIONS") == "true":
@@ -98,7 +99,7 @@ def _annotate(results: "Sequence[CheckResult]", terminal: Terminal) -> None:
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if summary:
         with Path(summary).open("a", encoding="utf8") as stream:
-            stream.write(rendering.markdown(results))
+            stream.write(rendering.summary(results))
 
 
 def _write(path: Path, text: str) -> None:

@@ -133,6 +133,7 @@ def forecast(
     meta: options.Meta = None,
     name: options.Name = None,
     format: options.Format = None,
+    full: options.Full = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
@@ -165,6 +166,7 @@ def forecast(
             "threshold": threshold,
             "combine": combine,
         },
+        full,
     )
     path = _writable(output)
     if patience < 1:

@@ -6,7 +6,7 @@ import typer
 
 from scaling_cli.cli import _options as options
 from scaling_cli.cli._output import writable
-from scaling_cli.cli._terminal import Terminal, result_style
+from scaling_cli.cli._terminal import Terminal
 
 if TYPE_CHECKING:
     from scaling_cli.artefacts.hparams import Recipe
@@ -81,6 +81,7 @@ def hparams(
     meta: options.Meta = None,
     name: options.Name = None,
     format: options.Format = None,
+    full: options.Full = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
@@ -95,7 +96,7 @@ def hparams(
     from scaling_cli.artefacts import kinds
     from scaling_cli.artefacts.hparams import Recipe
     from scaling_cli.hparam_fits.answer import PUBLISHED, report
-    from scaling_cli.reports import recipe as recipe_report
+    from scaling_cli.reports import hparams as hparams_report
 
     terminal = Terminal(json=json, quiet=quiet)
     point = _point(params, tokens, sources)
@@ -127,7 +128,7 @@ def hparams(
     _echo(found, terminal, given=point is not None)
     if own is not None and path is not None:
         own.to_json(path)
-    terminal.result(lambda: recipe_report.report(found, written=path, style=result_style()), found)
+    terminal.result(lambda: hparams_report.blocks(found, full=full, written=path), found)
 
 
 def _point(

@@ -90,7 +90,10 @@ def plot(
     path = output or (None if json else f"{kind}.png")
     if path is not None:
         plots.save(plots.figure(kind, table), path)
-    terminal.result(lambda: f"{path}\n", _record(fit, kind, path, plots.numbers(table)))
+    if not terminal.json:
+        terminal.write(f"{path}\n")
+        return
+    terminal.result(list, _record(fit, kind, path, plots.numbers(table)))
 
 
 def _points(context: typer.Context, terminal: Terminal) -> "tuple[Fit, Points | None]":

@@ -6,12 +6,13 @@ import typer
 
 from scaling_cli.cli import _options as options
 from scaling_cli.cli import _predict_curves
-from scaling_cli.cli._terminal import Terminal, result_style
+from scaling_cli.cli._terminal import Terminal
 
 if TYPE_CHECKING:
     from scaling_cli.artefacts._prediction import Prediction
     from scaling_cli.artefacts.fit import Fit
     from scaling_cli.cli._inputs import Grid
+    from scaling_cli.reports._blocks import Block
 
 EXAMPLE = """
 scaling predict --params 7B --tokens 1T
@@ -91,6 +92,7 @@ def predict(
     every: Every = None,
     output: Output = None,
     level: options.ConfidenceLevel = 0.9,
+    full: options.Full = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
@@ -112,12 +114,10 @@ def predict(
     _echo(grid, terminal)
     prediction = found.predict(level=level, **grid.inputs)
 
-    def render() -> str:
+    def render() -> "list[Block]":
         from scaling_cli.reports import prediction as prediction_report
 
-        return prediction_report.text(
-            found, prediction, measured=grid.measured, style=result_style()
-        )
+        return prediction_report.blocks(prediction, full=full, fit=found, measured=grid.measured)
 
     terminal.result(render, _record(name, found, prediction, grid))
 
@@ -165,14 +165,14 @@ def _grid(fit: "Fit", given: dict[str, list[str] | None], points: str | None) ->
 
 def _echo(grid: "Grid", terminal: Terminal) -> None:
     """Say once how every quantity was read."""
-    from scaling_cli.reports import _layout
+    from scaling_cli.reports import _numbers
 
     for symbol, values in grid.given.items():
-        terminal.say(_layout.echo(symbol, values))
+        terminal.say(_numbers.echo(symbol, values))
     for note in grid.notes:
         terminal.say(note)
     if grid.rows:
-        terminal.say(f"{_layout.count(len(grid.rows), 'point')} read")
+        terminal.say(f"{_numbers.count(len(grid.rows), 'point')} read")
 
 
 def _record(name: str, fit: "Fit", prediction: "Prediction", grid: "Grid") -> dict[str, Any]:

@@ -6,7 +6,7 @@ import typer
 
 from scaling_cli.cli import _cache
 from scaling_cli.cli import _options as options
-from scaling_cli.cli._terminal import Terminal, result_style
+from scaling_cli.cli._terminal import Terminal
 
 if TYPE_CHECKING:
     from scaling_cli.artefacts.fit import Fit
@@ -71,6 +71,7 @@ def profile(
     compute: Compute = None,
     inputs: Inputs = None,
     level: options.ConfidenceLevel = 0.9,
+    full: options.Full = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
@@ -95,7 +96,12 @@ def profile(
         from scaling_cli.point_fits import intervals as methods
 
         compared = methods.intervals(found, of, methods=chosen or methods.QUICK, level=level, **at)
-    terminal.result(lambda: _text(found, compared), _record(fit, found, compared, level))
+    from scaling_cli.reports import profile as profile_report
+
+    terminal.result(
+        lambda: profile_report.blocks(compared, fit=found, full=full),
+        _record(fit, found, compared, level),
+    )
 
 
 def _inputs_of(
@@ -103,7 +109,7 @@ def _inputs_of(
 ) -> dict[str, Any]:
     """Return the inputs that the numbers asked for depend on; nothing is asked of parameters."""
     from scaling_cli.cli import _inputs
-    from scaling_cli.reports import _layout
+    from scaling_cli.reports import _numbers
     from scaling_cli.vocabulary.quantities import C, D, N
 
     if not any(given.values()):
@@ -119,16 +125,10 @@ def _inputs_of(
         return extra | {symbol: numbers[0] for symbol, numbers in others.items()}
     grid = _inputs.grid(fit.law, **values, others=others)
     for symbol, numbers in grid.given.items():
-        terminal.say(_layout.echo(symbol, numbers))
+        terminal.say(_numbers.echo(symbol, numbers))
     for note in grid.notes:
         terminal.say(note)
     return {**extra, **grid.inputs}
-
-
-def _text(fit: "Fit", compared: "Comparison") -> str:
-    from scaling_cli.reports import profile as profile_report
-
-    return profile_report.text(fit, compared, style=result_style())
 
 
 def _record(name: str, fit: "Fit", compared: "Comparison", level: float) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import typer
 
 from scaling_cli.cli import _best_schedule
 from scaling_cli.cli import _options as options
-from scaling_cli.cli._terminal import Terminal, result_style
+from scaling_cli.cli._terminal import Terminal
 
 if TYPE_CHECKING:
     from scaling_cli.schedules._identification import Identification
@@ -70,6 +70,7 @@ def schedule(
     meta: options.Meta = None,
     name: options.Name = None,
     format: options.Format = None,
+    full: options.Full = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
@@ -109,7 +110,7 @@ def schedule(
         ]
         left = [{"run": item.run, "reason": item.reason} for item in missing]
     record = {"schedules": records, "left_out": left}
-    terminal.result(lambda: schedule_report.report(record, style=result_style()), record)
+    terminal.result(lambda: schedule_report.blocks(record, full=full), record)
 
 
 def describe(

@@ -1,18 +1,14 @@
 """Print a stored thing of any kind again: a fit, a recipe, a backtest, a forecast."""
 
-import importlib
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from scaling_cli.cli import _options as options
-from scaling_cli.cli._terminal import Terminal, result_style
-
-if TYPE_CHECKING:
-    from scaling_cli.artefacts._record import Record
+from scaling_cli.cli._terminal import Terminal
 
 EXAMPLE = """
-scaling show fit.json
+scaling show fit.json --full
 scaling show chinchilla/besiroglu-2024
 scaling show forecast.json --json
 """
@@ -41,6 +37,7 @@ Stored = Annotated[
 def show(
     *,
     stored: Stored,
+    full: options.Full = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
@@ -51,27 +48,9 @@ def show(
     version would hold it.
     """
     del debug
+    from scaling_cli import reports
     from scaling_cli.artefacts import kinds
 
     thing = kinds.load(stored)
-    Terminal(json=json, quiet=quiet).result(lambda: text(thing), thing.to_dict())
-
-
-def text(thing: "Record") -> str:
-    """Return what is said of a thing by the report of its kind."""
-    from scaling_cli.artefacts.batch_fit import BatchFit
-    from scaling_cli.artefacts.forecast import Forecasts
-    from scaling_cli.artefacts.hparams import Recipe
-    from scaling_cli.hparam_fits.answer import report
-    from scaling_cli.reports import batch_fit, forecast, recipe
-
-    style = result_style()
-    if isinstance(thing, Recipe):
-        return recipe.report(report(thing, None, None, level=0.9), written=None, style=style)
-    if isinstance(thing, Forecasts):
-        return forecast.report(thing.to_dict(), style=style)
-    if isinstance(thing, BatchFit):
-        nothing_asked = {"targets": [], "losses": [], "warnings": []}
-        return batch_fit.report(thing, nothing_asked, written=None, style=style)
-    module = importlib.import_module(f"scaling_cli.reports.{thing.kind}")
-    return module.report(thing, written=None, style=style)
+    terminal = Terminal(json=json, quiet=quiet)
+    terminal.result(lambda: reports.blocks(thing, full=full), thing.to_dict())
