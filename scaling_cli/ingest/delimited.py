@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from scaling_cli.ingest._sources import NULLS, Raw, format_ending, raw_of, without_mark
-from scaling_cli.runs.table import Note
+from scaling_cli.runs.table import Note, is_number
 from scaling_cli.vocabulary.errors import DataError
 
 VERSION = "2"
@@ -95,7 +95,7 @@ def _fast(content: bytes, delimiter: str) -> pa.Table | None:
 
 def _names_are_plain(header: bytes, delimiter: str) -> bool:
     names = header.decode(errors="replace").split(delimiter)
-    clean = all(name and name == name.strip() and not _is_number(name) for name in names)
+    clean = all(name and name == name.strip() and not is_number(name) for name in names)
     return clean and len(set(names)) == len(names) and "\ufffd" not in "".join(names)
 
 
@@ -187,7 +187,7 @@ def _add(rows: _Rows, row: list[str], line: int, more_lines: int) -> None:
 def _start_segment(rows: _Rows, row: list[str], line: int) -> None:
     while row and not row[-1]:
         row = row[:-1]
-    if all(_is_number(cell) for cell in row if cell):
+    if all(is_number(cell) for cell in row if cell):
         raise DataError(
             "there is no header: the first line holds numbers.",
             file=rows.file,
@@ -213,12 +213,4 @@ def _is_header(row: list[str], header: list[str]) -> bool:
     if row == header:
         return True
     shared = len(set(row) & set(header))
-    return 2 * shared >= len(header) and not any(_is_number(cell) or not cell for cell in row)
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
+    return 2 * shared >= len(header) and not any(is_number(cell) or not cell for cell in row)

@@ -252,6 +252,15 @@ def floats(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
     return np.asarray(pc.fill_null(values, float("nan")).to_numpy(zero_copy_only=False))
 
 
+def is_number(text: str) -> bool:
+    """Say whether a text is a number as Python writes them."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def natural(text: str) -> list[tuple[int, int | str]]:
     """Return a sort key under which `run:9` comes before `run:10`."""
     pieces = re.split(r"(\d+)", text)

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from scaling_cli.runs.table import Layout, Runs, floats
+from scaling_cli.vocabulary.errors import DataError
 from scaling_cli.vocabulary.quantities import recognise
 
 # A run's planned total stands for what it reached if it came within this of its planned steps.
@@ -130,6 +131,13 @@ class View:
     def line_of(self, row: int) -> int:
         """Return the line of a point in its file."""
         return int(self.runs.points["line"][int(self.rows[row])].as_py())
+
+    def refused(
+        self, message: str, row: int, column: str | None = None, *, hint: str | None = None
+    ) -> DataError:
+        """Return the refusal of what stands at a point."""
+        file, line = self.file_of(row), self.line_of(row)
+        return DataError(message, hint=hint, file=file, row=line, column=column)
 
     def files(self) -> str:
         """Return the files, for messages about all of them."""
