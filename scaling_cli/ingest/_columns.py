@@ -89,11 +89,20 @@ def name_columns(
     columns |= _counts(raw, scales)
     originals = {reading.column for reading in taken.values()}
     notes = list(raw.notes)
-    for name in raw.columns:
-        if name not in originals:
-            kept = f"{name}_in_file" if name in taken else name  # --map gave its name away
-            columns.setdefault(kept, inferred(raw.columns[name]))
-            notes += _not_taken(raw, name, taken, keep, doubts)
+    for name in [name for name in raw.columns if name not in originals]:
+        kept = f"{name}_in_file" if name in taken else name  # --map gave its name away
+        columns.setdefault(kept, inferred(raw.columns[name]))
+        canonical = canonical_of(name)
+        if canonical is None or canonical in keep:
+            continue
+        remedy = f"--map {canonical}={name} takes"
+        if name in doubts:
+            told = f"column {name!r} is not taken for {canonical}: {doubts[name]} ({remedy} it)."
+            notes.append(raw.note("letter", "info", told, column=name))
+        elif canonical in taken:
+            other = f"{taken[canonical].column!r} was taken ({remedy} the other)."
+            told = f"column {name!r} could be {canonical} too; {other}"
+            notes.append(raw.note("second-choice", "info", told, column=name))
     readings = [r for c, r in taken.items() if c in QUANTITIES or c == "run_id"]
     conventions = {r.canonical: r.convention for r in readings if r.convention is not None}
     return Named(raw, columns, conventions, readings, notes)
@@ -181,7 +190,8 @@ def _doubted_letters(raw: Raw, scales: Mapping[str, float]) -> dict[str, str]:
 def _doubt(raw: Raw, name: str, quantity: Quantity, scales: Mapping[str, float]) -> str | None:
     """Return why the values of a column cannot be those of a quantity, or None."""
     column = raw.columns[name]
-    if not (is_numeric(column) or _has_number(column, quantity)):
+    numeric = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+    if not (numeric or _has_number(column, quantity)):
         return "it holds no numbers"
     try:
         values = floats(_typed(raw, name, quantity.column, scales))
@@ -231,32 +241,6 @@ def _counts(raw: Raw, scales: Mapping[str, float]) -> dict[str, pa.Array]:
     return columns
 
 
-def _not_taken(
-    raw: Raw,
-    name: str,
-    taken: Mapping[str, ColumnReading],
-    keep: frozenset[str],
-    doubts: Mapping[str, str],
-) -> list[Note]:
-    """Say when a column has a name of a quantity and was not taken for it."""
-    canonical = canonical_of(name)
-    if canonical is None or canonical in keep:
-        return []
-    remedy = f"--map {canonical}={name}"
-    if name in doubts:
-        message = (
-            f"column {name!r} is not taken for {canonical}: {doubts[name]} ({remedy} takes it)."
-        )
-        return [raw.note("letter", "info", message, column=name)]
-    if canonical not in taken:
-        return []
-    message = (
-        f"column {name!r} could be {canonical} too; {taken[canonical].column!r} was taken "
-        f"({remedy} takes the other)."
-    )
-    return [raw.note("second-choice", "info", message, column=name)]
-
-
 def check_mapping(mapping: Mapping[str, str], tables: list[Raw]) -> None:
     """Refuse a `--map` whose column is in none of the files.
 
@@ -268,10 +252,8 @@ def check_mapping(mapping: Mapping[str, str], tables: list[Raw]) -> None:
     there = list(dict.fromkeys(name for raw in tables for name in raw.columns))
     for canonical, original in mapping.items():
         if original not in there:
-            raise UsageError(
-                f"--map {canonical}={original}: no file has a column {original!r}.",
-                hint=near_column(original, there),
-            )
+            message = f"--map {canonical}={original}: no file has a column {original!r}."
+            raise UsageError(message, hint=near_column(original, there))
 
 
 def check_values(named: Named, *, zero_allowed: bool) -> None:
@@ -291,31 +273,19 @@ def check_values(named: Named, *, zero_allowed: bool) -> None:
         column = pc.cast(named.columns[canonical], pa.float64())
         values = np.asarray(pc.fill_null(column, 1.0).to_numpy(zero_copy_only=False))
         may_be_zero = canonical == "step" or (zero_allowed and canonical in ("tokens", "flops"))
-        bad = values < 0 if may_be_zero else values <= 0
+        bad, rule = (values < 0, "zero or positive") if may_be_zero else (values <= 0, "positive")
         if canonical not in _LOSSES:
-            bad |= np.isinf(values)
+            bad, rule = bad | np.isinf(values), f"{rule} and finite"
         if bad.any():
             row = int(np.argmax(bad))
-            raise _bad_value(named, canonical, row, float(values[row]), may_be_zero)
-
-
-def _bad_value(
-    named: Named, canonical: str, row: int, value: float, may_be_zero: bool
-) -> DataError:
-    original = next((r.column for r in named.readings if r.canonical == canonical), canonical)
-    rule = "zero or positive" if may_be_zero else "positive"
-    rule += "" if canonical in _LOSSES else " and finite"
-    turned = canonical in _LOSSES and value < 0
-    hint = (
-        "A log-likelihood is not a loss: change its sign." if turned else "Mend or delete the row."
-    )
-    message = f"{canonical} ({QUANTITIES[canonical].meaning}) must be {rule}, found {value:g}."
-    return named.raw.refused(message, row, original, hint=hint)
-
-
-def is_numeric(column: pa.Array) -> bool:
-    """Say whether a column already has a numeric type."""
-    return pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+            turned = canonical in _LOSSES and values[row] < 0
+            what = f"{canonical} ({QUANTITIES[canonical].meaning})"
+            raise named.raw.refused(
+                f"{what} must be {rule}, found {values[row]:g}.",
+                row,
+                next((r.column for r in named.readings if r.canonical == canonical), canonical),
+                hint=_TURNED if turned else "Mend or delete the row.",
+            )
 
 
 def _numbers(raw: Raw, name: str, quantity: Quantity) -> pa.Array:
@@ -345,6 +315,7 @@ def _numbers(raw: Raw, name: str, quantity: Quantity) -> pa.Array:
     return pa.array(values, pa.float64())
 
 
+_TURNED = "A log-likelihood is not a loss: change its sign."
 _MEND = "Mend the cell, or leave it empty if there is no value."
 
 
@@ -382,27 +353,18 @@ def _refuse_decimal_commas(raw: Raw, wanted: Collection[str]) -> None:
     DataError
         If a wanted column has such a cell, and none with two groups.
     """
+    hint = "Write the numbers of the column with decimal points and without other commas."
     for name in wanted if raw.decimal_commas else ():
         column = raw.columns[name]
-        cells = _with_commas(column)
-        if not cells or not all(map(_ONE_COMMA.match, cells)):
+        if not pa.types.is_string(column.type):
             continue
-        cell = cells[0].strip()
-        could = f"could be {cell.replace(',', '.')} or {cell.replace(',', '')}"
-        raise raw.refused(
-            f"{cell!r} {could if _TWO_READINGS.fullmatch(cell) else 'has a decimal comma'}.",
-            column.to_pylist().index(cells[0]),
-            name,
-            hint="Write the numbers of the column with decimal points and without other commas.",
-        )
-
-
-def _with_commas(column: pa.Array) -> list[str]:
-    """Return the different cells of a column of text that hold a comma, in order."""
-    if not pa.types.is_string(column.type):
-        return []
-    held = pc.call_function("match_substring", [column], pc.MatchSubstringOptions(","))
-    return column.filter(held).unique().to_pylist()
+        held = pc.call_function("match_substring", [column], pc.MatchSubstringOptions(","))
+        cells = column.filter(held).unique().to_pylist()
+        if cells and all(map(_ONE_COMMA.match, cells)):
+            row, cell = column.to_pylist().index(cells[0]), cells[0].strip()
+            could = f"could be {cell.replace(',', '.')} or {cell.replace(',', '')}"
+            wrong = could if _TWO_READINGS.fullmatch(cell) else "has a decimal comma"
+            raise raw.refused(f"{cell!r} {wrong}.", row, name, hint=hint)
 
 
 def inferred(column: pa.Array) -> pa.Array:
@@ -440,34 +402,34 @@ def _remapped(runs: Runs, canonical: str, name: str) -> Runs:
     if resolved is None:
         hint = near_column(name, view.original_names())
         raise UsageError(f"{said}: the store has no column {name!r}.", hint=hint)
+    reading = _reading("", name, canonical, said)
     points, facts = runs.points, runs.runs
     if canonical in POINT_CORE:
         owner = places(points["run_id"], facts["run_id"])  # of superseded points too
         cells = View(runs, np.arange(points.num_rows), owner).cells(resolved)
-        cells = pc.cast(_numeric(cells, canonical, name), POINT_CORE[canonical])
-        points = _with(points, canonical, cells, "points")
-    elif resolved in points.column_names:
-        points = _with(points, canonical, _numeric(points[resolved], canonical, name), "points")
-    if resolved in facts.column_names and canonical not in POINT_CORE:
-        facts = _with(facts, canonical, _numeric(facts[resolved], canonical, name), "runs")
-    reading = _reading("", name, canonical, said)
-    if f"{canonical}_convention" in facts.column_names:
-        stated = pa.array([reading.convention] * facts.num_rows, pa.string())
-        facts = _with(facts, f"{canonical}_convention", stated, "runs")
+        points = _with(points, reading, cells, "points")
+    else:
+        if resolved in points.column_names:
+            points = _with(points, reading, points[resolved], "points")
+        if resolved in facts.column_names:
+            facts = _with(facts, reading, facts[resolved], "runs")
+    if (stated := f"{canonical}_convention") in facts.column_names:
+        cells = pa.array([reading.convention] * facts.num_rows, pa.string())
+        place = facts.column_names.index(stated)
+        facts = with_units(facts.set_column(place, stated, cells), "runs")
     return replace(runs, runs=facts, points=points, columns=[reading, *runs.columns])
 
 
-def _numeric(
-    column: pa.Array | pa.ChunkedArray, canonical: str, name: str
-) -> pa.Array | pa.ChunkedArray:
+def _with(
+    table: pa.Table, reading: ColumnReading, column: pa.Array | pa.ChunkedArray, kind: str
+) -> pa.Table:
+    """Return the table with this column under its canonical name."""
+    name = reading.canonical
     try:
-        return pc.cast(column, pa.float64()) if canonical in QUANTITIES else column
+        column = pc.cast(column, pa.float64()) if name in QUANTITIES else column
     except pa.ArrowInvalid as error:
-        raise DataError(f"--map {canonical}={name}: the column holds text.", column=name) from error
-
-
-def _with(table: pa.Table, name: str, column: pa.Array | pa.ChunkedArray, kind: str) -> pa.Table:
-    place = table.schema.get_field_index(name)
-    if place < 0:
+        raise DataError(f"{reading.why}: the column holds text.", column=reading.column) from error
+    column = pc.cast(column, POINT_CORE.get(name, column.type))
+    if name not in table.column_names:
         return with_units(table.append_column(name, column), kind)
-    return with_units(table.set_column(place, name, column), kind)
+    return with_units(table.set_column(table.column_names.index(name), name, column), kind)

@@ -88,14 +88,13 @@ def read_meta(raw: Raw, sha256: str, mapping: Mapping[str, str], stems: Sequence
         If there is no key column, or a key stands twice.
     """
     named = name_columns(raw, mapping, {}, keep=OWN_NAMES_IN_META)
-    key = "run_id" if "run_id" in named.columns else _key_column(named.columns, stems)
+    texts = {n: c.to_pylist() for n, c in named.columns.items() if pa.types.is_string(c.type)}
+    keys = [n for n, cells in texts.items() if {stem(c) for c in cells if c} & set(stems)]
+    key = "run_id" if "run_id" in named.columns else next(iter(keys), None)
     if key is None:
-        raise DataError(
-            "no column names the runs.",
-            file=raw.file,
-            hint=f"Add a run_id column that holds the run ids or file stems ({some(stems)}). "
-            f"Columns found: {', '.join(raw.columns)}.",
-        )
+        add = f"Add a run_id column that holds the run ids or file stems ({some(stems)})."
+        hint = f"{add} Columns found: {', '.join(raw.columns)}."
+        raise DataError("no column names the runs.", file=raw.file, hint=hint)
     columns = {name: column.to_pylist() for name, column in named.columns.items() if name != key}
     rows: dict[str, dict[str, Any]] = {}
     lines: dict[str, int] = {}
@@ -112,16 +111,6 @@ def read_meta(raw: Raw, sha256: str, mapping: Mapping[str, str], stems: Sequence
         lines[name] = int(raw.lines[i])
     readings = [replace(r, why=f"--meta: {r.why}") for r in named.readings]
     return Meta(raw.file, sha256, rows, lines, readings, doubts=named.notes)
-
-
-def _key_column(columns: Mapping[str, pa.Array], stems: Sequence[str]) -> str | None:
-    wanted = set(stems)
-    for name, column in columns.items():
-        if pa.types.is_string(column.type):
-            values = {stem(v) for v in column.to_pylist() if v is not None}
-            if values & wanted:
-                return name
-    return None
 
 
 def read_set(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -158,11 +158,9 @@ class Source:
         try:
             return _unpacked(self.packed, codec).read()
         except OSError as error:
-            raise DataError(
-                f"the {codec} stream is cut or damaged.",
-                file=self.name,
-                hint="Copy the file again, or unpack what there is and give that.",
-            ) from error
+            hint = "Copy the file again, or unpack what there is and give that."
+            message = f"the {codec} stream is cut or damaged."
+            raise DataError(message, file=self.name, hint=hint) from error
 
     def head(self, size: int = 65536) -> bytes:
         """Return the first unpacked bytes, without reading all of them if it is a file.
@@ -335,8 +333,12 @@ def expand(
             else:
                 skipped.append(source.name)
     if not known:
-        raise _nothing(given, skipped, looked_for)
-    return list(known.values()), _skipped_note(skipped)
+        there = f"{len(skipped)} file(s) of other kinds" if skipped else "no files"
+        shown, hint = ", ".join(map(str, given)), f"Looked for {looked_for}."
+        raise DataError(f"no logs found ({there}).", file=shown, hint=hint)
+    told = f"{len(skipped)} file(s) are of no known format and were passed over"
+    note = Note("ignored-file", "info", f"{told}: {some(skipped)}.")
+    return list(known.values()), [note] if skipped else []
 
 
 def _files(item: Any, number: int) -> list[tuple[Source, bool]]:
@@ -350,7 +352,8 @@ def _files(item: Any, number: int) -> list[tuple[Source, bool]]:
         raise UsageError(f"cannot read runs from a {type(item).__name__}.")
     path = Path(item)
     if path.is_dir():
-        files = [p for p in path.rglob("*") if p.is_file() and not _hidden(p, path)]
+        files = [p for p in path.rglob("*") if p.is_file()]
+        files = [p for p in files if not any(n.startswith(".") for n in p.relative_to(path).parts)]
         return [(Source(str(p), p), False) for p in sorted(files, key=lambda p: natural(str(p)))]
     if str(item) == "-" or path.exists():
         return [(named(item), True)]
@@ -367,10 +370,6 @@ def _glob(pattern: Path) -> list[str]:
     return [str(path) for path in root.glob(str(Path(*parts[fixed:])))]
 
 
-def _hidden(path: Path, root: Path) -> bool:
-    return any(part.startswith(".") for part in path.relative_to(root).parts)
-
-
 def _frame(name: str, frame: Any) -> Raw:
     """Take a pandas DataFrame; NaN is a measurement in `loss`, a missing value elsewhere.
 
@@ -382,17 +381,6 @@ def _frame(name: str, frame: Any) -> Raw:
         kept = pa.array(frame["loss"].to_numpy(), from_pandas=False)
         table = table.set_column(table.column_names.index("loss"), "loss", pc.cast(kept, "double"))
     return raw_of(name, table)
-
-
-def _nothing(given: Sequence[Any], skipped: list[str], looked_for: str) -> DataError:
-    shown = ", ".join(str(item) for item in given)
-    there = f"{len(skipped)} file(s) of other kinds" if skipped else "no files"
-    return DataError(f"no logs found ({there}).", file=shown, hint=f"Looked for {looked_for}.")
-
-
-def _skipped_note(skipped: list[str]) -> list[Note]:
-    message = f"{len(skipped)} file(s) are of no known format and were passed over: "
-    return [Note("ignored-file", "info", f"{message}{some(skipped)}.")] if skipped else []
 
 
 def run_names(files: Sequence[str]) -> dict[str, str]:

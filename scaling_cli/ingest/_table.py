@@ -21,7 +21,6 @@ from scaling_cli.runs.table import (
     SOURCE_COLUMNS,
     ColumnReading,
     Layout,
-    Note,
     Runs,
     floats,
 )
@@ -36,6 +35,12 @@ _WORDS = {
     Layout.RUN: "run",
     Layout.CURVE: "step of one run",
     Layout.CHECKPOINT: "checkpoint of a run",
+}
+# What is said of a last line without a newline, by whether it is kept.
+_CUT = {
+    True: "the last line has no newline but all its fields; kept.",
+    False: "left out: the last line has no newline and may be half written (keep_partial keeps "
+    "it).",
 }
 
 
@@ -99,14 +104,12 @@ def understand(raw: Raw, source: Source, options: Options) -> Runs:
     notes = list(named.notes)
     if wide.cut:
         kept = layout is Layout.RUN or options.keep_partial
-        notes.append(_cut_note(wide, kept))
+        notes.append(wide.note("partial-line", "warn", _CUT[kept], len(wide) - 1))
         named = named if kept else whole
     if not len(named.raw):
-        raise DataError(
-            f"there is a header and no whole row (columns: {', '.join(raw.columns)}).",
-            file=raw.file,
-            hint="Was the log cut, or has the run not started?",
-        )
+        message = f"there is a header and no whole row (columns: {', '.join(raw.columns)})."
+        hint = "Was the log cut, or has the run not started?"
+        raise DataError(message, file=raw.file, hint=hint)
     check_values(named, zero_allowed=layout is not Layout.RUN)
     judged = judge(named, layout, options.given, options.name)
     runs, along = _facts(judged, options)
@@ -132,35 +135,20 @@ def understand(raw: Raw, source: Source, options: Options) -> Runs:
     return Runs(runs, _points(judged, along, source.id), table, columns, notes)
 
 
-def _cut_note(raw: Raw, kept: bool) -> Note:
-    message = (
-        "the last line has no newline but all its fields; kept."
-        if kept
-        else "left out: the last line has no newline and may be half written (keep_partial keeps "
-        "it)."
-    )
-    return raw.note("partial-line", "warn", message, len(raw) - 1)
-
-
 def _said(file: str, options: Options) -> list[ColumnReading]:
     """Return the facts that `--name` and `--set` state, as if they were columns."""
-    said = [
-        (f"--name {{{k}}}", k, f"--name: {k} =", v)
-        for k, v in facts_from_name(options.name, file).items()
-    ]
-    said += [(f"--set {k}", k, f"--set {k}=", v) for k, v in options.given.items()]
+    named = facts_from_name(options.name, file).items()
+    said = [(f"--name {{{k}}}", k, v, f"--name: {k} = ") for k, v in named]
+    said += [(f"--set {k}", k, v, f"--set {k}=") for k, v in options.given.items()]
+    units = {name: quantity.unit for name, quantity in QUANTITIES.items()}
     return [
-        ColumnReading(
-            file,
-            option,
-            name,
-            QUANTITIES[name].unit if name in QUANTITIES else "",
-            None,
-            f"{start}{' ' * start.endswith(' =')}"
-            f"{format_number(value) if isinstance(value, float) else value}",
-        )
-        for option, name, start, value in said
+        ColumnReading(file, option, name, units.get(name, ""), None, f"{start}{_shown(value)}")
+        for option, name, value, start in said
     ]
+
+
+def _shown(value: Any) -> str:
+    return format_number(value) if isinstance(value, float) else str(value)
 
 
 def _facts(judged: Judged, options: Options) -> tuple[pa.Table, dict[str, pa.Array]]:
@@ -245,11 +233,7 @@ def _origins(judged: Judged, run: str, own: Mapping[str, Any], options: Options)
 def _table(rows: list[dict[str, Any]]) -> pa.Table:
     """Return facts as a table: the fixed columns first, then the others as they were met."""
     names = [*RUN_CORE, *dict.fromkeys(k for row in rows for k in row if k not in RUN_CORE)]
-    columns = {}
-    for name in names:
-        values = [row.get(name) for row in rows]
-        columns[name] = _column(values, RUN_CORE.get(name))
-    return pa.table(columns)
+    return pa.table({n: _column([row.get(n) for row in rows], RUN_CORE.get(n)) for n in names})
 
 
 def _column(values: list[Any], kind: pa.DataType | None) -> pa.Array:
