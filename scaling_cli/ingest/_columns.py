@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from scaling_cli.ingest._sources import NULLS, Raw
-from scaling_cli.runs.table import POINT_CORE, ColumnReading, Note, Runs, floats, places, with_units
+from scaling_cli.runs.table import POINT_CORE, ColumnReading, Runs, floats, places, with_units
 from scaling_cli.runs.view import View
 from scaling_cli.vocabulary.errors import DataError, UsageError, near_column
 from scaling_cli.vocabulary.quantities import (
@@ -38,35 +38,16 @@ _PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _NOT_FINITE = re.compile(r"[+-]?(nan|inf|infinity)", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class Named:
-    """A table whose columns have canonical names and types.
-
-    `columns` holds canonical quantities as float64, `run_id` as text, everything else as
-    inferred; `conventions` what the names said ({"params": "non_embedding"}).
-    """
-
-    raw: Raw
-    columns: Mapping[str, pa.Array]
-    conventions: Mapping[str, str | None]
-    readings: list[ColumnReading] = field(default_factory=list)
-    notes: list[Note] = field(default_factory=list)
-
-    def take(self, rows: np.ndarray) -> "Named":
-        """Return the table with these rows only (indices)."""
-        index = pa.array(rows)
-        columns = {name: column.take(index) for name, column in self.columns.items()}
-        return replace(self, raw=self.raw.take(rows), columns=columns)
-
-
 def name_columns(
     raw: Raw,
     mapping: Mapping[str, str],
     scales: Mapping[str, float],
     *,
     keep: frozenset[str] = frozenset(),
-) -> Named:
-    """Give the columns of a table their canonical names and types.
+) -> Raw:
+    """Return the table with canonical names and types, how columns were read, and more notes.
+
+    Canonical quantities are float64, `run_id` is text, everything else as inferred.
 
     Parameters
     ----------
@@ -103,9 +84,8 @@ def name_columns(
             other = f"{taken[canonical].column!r} was taken ({remedy} the other)."
             told = f"column {name!r} could be {canonical} too; {other}"
             notes.append(raw.note("second-choice", "info", told, column=name))
-    readings = [r for c, r in taken.items() if c in QUANTITIES or c == "run_id"]
-    conventions = {r.canonical: r.convention for r in readings if r.convention is not None}
-    return Named(raw, columns, conventions, readings, notes)
+    readings = tuple(r for c, r in taken.items() if c in QUANTITIES or c == "run_id")
+    return replace(raw, columns=columns, readings=readings, notes=tuple(notes))
 
 
 def _choose(
@@ -256,7 +236,7 @@ def check_mapping(mapping: Mapping[str, str], tables: list[Raw]) -> None:
             raise UsageError(message, hint=near_column(original, there))
 
 
-def check_values(named: Named, *, zero_allowed: bool) -> None:
+def check_values(named: Raw, *, zero_allowed: bool) -> None:
     """Refuse what cannot be: negative or zero losses and counts, infinite counts.
 
     A loss that is NaN or infinite is a measurement (the run diverged) and stays; a curve may
@@ -280,7 +260,7 @@ def check_values(named: Named, *, zero_allowed: bool) -> None:
             row = int(np.argmax(bad))
             turned = canonical in _LOSSES and values[row] < 0
             what = f"{canonical} ({QUANTITIES[canonical].meaning})"
-            raise named.raw.refused(
+            raise named.refused(
                 f"{what} must be {rule}, found {values[row]:g}.",
                 row,
                 next((r.column for r in named.readings if r.canonical == canonical), canonical),

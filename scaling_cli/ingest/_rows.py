@@ -26,7 +26,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from scaling_cli.ingest._columns import Named, canonical_of
+from scaling_cli.ingest._columns import canonical_of
 from scaling_cli.ingest._facts import facts_from_name
 from scaling_cli.ingest._sources import Raw, stem
 from scaling_cli.runs.table import Flag, Layout, Note, floats
@@ -47,7 +47,7 @@ _APART = (
 class Judged:
     """A named table with the run, segment and standing of every row."""
 
-    named: Named
+    named: Raw
     layout: Layout
     ids: np.ndarray
     segment: np.ndarray
@@ -109,7 +109,7 @@ def _spread(
     return {name: pa.array(column, values.type) for name, column in cells.items()}
 
 
-def layout_of(named: Named, forced: str | None) -> tuple[Layout, str]:
+def layout_of(named: Raw, forced: str | None) -> tuple[Layout, str]:
     """Return what a row is, and why (the rules are at the head of this file)."""
     if forced is not None:
         return Layout(forced), f"--set rows={forced}"
@@ -122,7 +122,7 @@ def layout_of(named: Named, forced: str | None) -> tuple[Layout, str]:
     if sizes > 1 or totals:
         total = f"{''.join(totals[:1])!r} is the name of a total"
         return Layout.RUN, "params differs between rows" if sizes > 1 else total
-    one_row = params is not None and len(named.raw) == 1
+    one_row = params is not None and len(named) == 1
     step, tokens = _values(columns, "step"), _values(columns, "tokens")
     if step is not None and _is_axis_of_curve(step):
         return Layout.CURVE, "one run: step goes along the file"
@@ -154,30 +154,30 @@ def _is_axis_of_curve(step: np.ndarray) -> bool:
     return bool(np.any(change != 0) and (np.mean(change >= 0) >= 0.5 or np.all(change < 0)))
 
 
-def judge(named: Named, layout: Layout, said: Mapping[str, Any], pattern: str | None) -> Judged:
+def judge(named: Raw, layout: Layout, said: Mapping[str, Any], pattern: str | None) -> Judged:
     """Give every row its run, its segment and its standing."""
     notes: list[Note] = []
     lost = np.isnan(axis := _axis_of(named))
     if layout is not Layout.RUN and lost.any():
         message = f"left out: {lost.sum()} row(s) without a step (the first is here)."
-        notes.append(named.raw.note("no-step", "warn", message, int(np.argmax(lost))))
+        notes.append(named.note("no-step", "warn", message, int(np.argmax(lost))))
         named, axis = named.take(np.flatnonzero(~lost)), axis[~lost]
     ids = _ids(named, layout, said, pattern)
-    segment, stale = named.raw.segments, np.zeros(len(ids), bool)
+    segment, stale = named.segments, np.zeros(len(ids), bool)
     if layout is Layout.CURVE:
-        segment, stale = _superseded(named.raw, axis)
+        segment, stale = _superseded(named, axis)
         if (new := np.flatnonzero(np.diff(segment))).size:
             message = (
                 f"the log was resumed {segment[-1]} time(s); {stale.sum()} row(s) that a later "
                 "part rewrote are superseded."
             )
-            notes.append(named.raw.note("resumed", "info", message, int(new[0]) + 1))
+            notes.append(named.note("resumed", "info", message, int(new[0]) + 1))
     if layout is Layout.RUN and "run_id" not in named.columns:
         return Judged(named, layout, ids, segment, stale, [*notes, *_equal_rows(named)])
     codes = _codes(ids)
     if (drop := _repeated(named, codes, axis, stale)).size:
         message = f"{len(drop)} row(s) repeat another row exactly; dropped."
-        notes.append(named.raw.note("duplicate-rows", "info", message))
+        notes.append(named.note("duplicate-rows", "info", message))
         rows = np.setdiff1d(np.arange(len(ids)), drop)
         named = named.take(rows)
         ids, codes, axis, segment, stale = (v[rows] for v in (ids, codes, axis, segment, stale))
@@ -191,28 +191,28 @@ def _codes(ids: np.ndarray) -> np.ndarray:
     return np.asarray(coded.indices.to_numpy(zero_copy_only=False), int)
 
 
-def _axis_of(named: Named) -> np.ndarray:
+def _axis_of(named: Raw) -> np.ndarray:
     """Return what orders the rows of a run: step, else tokens, else nothing."""
     name = next((name for name in ("step", "tokens") if name in named.columns), None)
-    return np.zeros(len(named.raw)) if name is None else floats(named.columns[name])
+    return np.zeros(len(named)) if name is None else floats(named.columns[name])
 
 
-def _ids(named: Named, layout: Layout, said: Mapping[str, Any], pattern: str | None) -> np.ndarray:
+def _ids(named: Raw, layout: Layout, said: Mapping[str, Any], pattern: str | None) -> np.ndarray:
     """Return the run id of each row."""
-    raw, given = named.raw, said.get("run_id")
+    given = said.get("run_id")
     if layout is not Layout.RUN and given is None:
-        given = facts_from_name(pattern, raw.file).get("run_id")
+        given = facts_from_name(pattern, named.file).get("run_id")
     if given is not None or "run_id" not in named.columns:
-        base = (raw.run or stem(raw.file)) if given is None else str(given)
+        base = (named.run or stem(named.file)) if given is None else str(given)
         if layout is not Layout.RUN:
-            return np.full(len(raw), base, object)
-        return np.array([f"{base}:{line}" for line in raw.lines], object)
+            return np.full(len(named), base, object)
+        return np.array([f"{base}:{line}" for line in named.lines], object)
     ids = np.array(named.columns["run_id"].to_pylist(), object)
     for i, value in enumerate(ids):
         if value is None or not value.strip():
-            raise raw.refused("the run id is missing.", i, "run_id")
+            raise named.refused("the run id is missing.", i, "run_id")
     if said.get("rows") == Layout.RUN and len(set(ids)) < len(ids):
-        return np.array([f"{i}:{line}" for i, line in zip(ids, raw.lines, strict=True)], object)
+        return np.array([f"{i}:{line}" for i, line in zip(ids, named.lines, strict=True)], object)
     return ids
 
 
@@ -255,7 +255,7 @@ def _superseded(raw: Raw, axis: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.cumsum(starts), stale
 
 
-def _equal_rows(named: Named) -> list[Note]:
+def _equal_rows(named: Raw) -> list[Note]:
     """Warn of rows without an id that equal another in every column: seeds, or copies."""
     texts = [column.to_pylist() for column in named.columns.values()]
     keys = [repr(row) for row in zip(*texts, strict=True)]
@@ -264,14 +264,14 @@ def _equal_rows(named: Named) -> list[Note]:
     if not rows:
         return []
     message = (
-        f"rows {some([str(named.raw.lines[i]) for i in rows], 10)} are equal to another row in "
+        f"rows {some([str(named.lines[i]) for i in rows], 10)} are equal to another row in "
         "every column; kept, as they may be seeds. If they are copies, delete them or add a "
         "run_id column."
     )
-    return [named.raw.note("equal-rows", "warn", message, rows[0])]
+    return [named.note("equal-rows", "warn", message, rows[0])]
 
 
-def _repeated(named: Named, owner: np.ndarray, axis: np.ndarray, stale: np.ndarray) -> np.ndarray:
+def _repeated(named: Raw, owner: np.ndarray, axis: np.ndarray, stale: np.ndarray) -> np.ndarray:
     """Return the rows (indices) that repeat, in every column, one of the same run and step."""
     copies = []
     for group in _same(owner, axis, np.flatnonzero(~stale)):
@@ -285,8 +285,8 @@ def _repeated(named: Named, owner: np.ndarray, axis: np.ndarray, stale: np.ndarr
 
 
 def _merge_same_step(
-    named: Named, owner: np.ndarray, axis: np.ndarray, stale: np.ndarray, layout: Layout
-) -> tuple[Named, np.ndarray, list[Note]]:
+    named: Raw, owner: np.ndarray, axis: np.ndarray, stale: np.ndarray, layout: Layout
+) -> tuple[Raw, np.ndarray, list[Note]]:
     """Make one row of the rows a run has at one step (training loss and evaluation apart).
 
     The last row takes what the earlier ones hold and it lacks; they are flagged superseded.
@@ -297,7 +297,7 @@ def _merge_same_step(
     DataError
         If rows of a table of runs or of checkpoints contradict each other.
     """
-    groups, raw = _same(owner, axis, np.flatnonzero(~stale)), named.raw
+    groups = _same(owner, axis, np.flatnonzero(~stale))
     if not groups:
         return named, stale, []
     columns, clashes = dict(named.columns), []
@@ -309,17 +309,17 @@ def _merge_same_step(
         stale[group[:-1]] = True
     if not clashes:
         message = f"{len(groups)} step(s) had several rows that complete each other; merged."
-        note = raw.note("merged-steps", "info", message)
+        note = named.note("merged-steps", "info", message)
         return replace(named, columns=columns), stale, [note]
     row, name = min(clashes)
     if layout is not Layout.CURVE:
-        line = raw.lines[next(group[0] for group in groups if group[-1] == row)]
+        line = named.lines[next(group[0] for group in groups if group[-1] == row)]
         run = named.columns["run_id"][row].as_py() if "run_id" in named.columns else "?"
         here = f"run {run!r} has another {name} here than in row {line}"
-        raise raw.refused(f"{here}, with nothing to tell the two apart.", row, name, hint=_APART)
+        raise named.refused(f"{here}, with nothing to tell the two apart.", row, name, hint=_APART)
     steps = len({row for row, _ in clashes})
     message = f"{steps} step(s) have several values (here of {name}); the last one counts."
-    note = raw.note("repeated-step", "warn", message, row, column=name)
+    note = named.note("repeated-step", "warn", message, row, column=name)
     return replace(named, columns=columns), stale, [note]
 
 
@@ -358,7 +358,7 @@ def flags(columns: Mapping[str, pa.Array], stale: np.ndarray) -> np.ndarray:
 def broken_off(judged: Judged) -> list[Note]:
     """Name the runs whose last loss is NaN or infinite."""
     notes = []
-    columns, raw, axis = judged.named.columns, judged.named.raw, _axis_of(judged.named)
+    columns, axis = judged.named.columns, _axis_of(judged.named)
     for name in [name for name in ("loss", "val_loss") if name in columns]:
         values = floats(columns[name])
         there = columns[name].is_valid().to_numpy(zero_copy_only=False) & ~judged.stale
@@ -369,5 +369,7 @@ def broken_off(judged: Judged) -> list[Note]:
             text = f"{name} is not finite in {broken[rows].sum()} of {len(rows)} row(s)"
             message = f"{text}; the run diverged." if ended else f"{text}, but recovers."
             first = int(rows[broken[rows]][0])
-            notes.append(raw.note("nonfinite", "warn", message, first, column=name, run=run))
+            notes.append(
+                judged.named.note("nonfinite", "warn", message, first, column=name, run=run)
+            )
     return notes

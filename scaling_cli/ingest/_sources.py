@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.ipc
 
-from scaling_cli.runs.table import Note, natural
+from scaling_cli.runs.table import ColumnReading, Note, natural
 from scaling_cli.vocabulary.errors import DataError, UsageError, some
 
 # What people and tools write for "no value". `nan` is not among them: it is a measurement.
@@ -53,6 +53,8 @@ class Raw:
         What the run is called if nothing names it: the file's stem unless `read` knows better.
     reader, version : str
         The format it was read as, and the version of its reader.
+    readings : tuple of ColumnReading
+        How the columns were named, once they have canonical names.
     """
 
     file: str
@@ -67,6 +69,12 @@ class Raw:
     run: str = ""
     reader: str = ""
     version: str = ""
+    readings: tuple[ColumnReading, ...] = ()
+
+    @property
+    def conventions(self) -> dict[str, str]:
+        """Return what the names of columns say of counting and units, by canonical name."""
+        return {r.canonical: r.convention for r in self.readings if r.convention is not None}
 
     @classmethod
     def of_records(

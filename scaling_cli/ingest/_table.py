@@ -100,13 +100,13 @@ def understand(raw: Raw, source: Source, options: Options) -> Runs:
     named = name_columns(wide, options.mapping, options.scales)
     # A last line that may be half written has no say in what a row is, if others remain.
     whole = named.take(np.arange(len(wide) - 1)) if wide.cut else named
-    layout, why = layout_of(whole if len(whole.raw) else named, options.given.get("rows"))
+    layout, why = layout_of(whole if len(whole) else named, options.given.get("rows"))
     notes = list(named.notes)
     if wide.cut:
         kept = layout is Layout.RUN or options.keep_partial
         notes.append(wide.note("partial-line", "warn", _CUT[kept], len(wide) - 1))
         named = named if kept else whole
-    if not len(named.raw):
+    if not len(named):
         message = f"there is a header and no whole row (columns: {', '.join(raw.columns)})."
         hint = "Was the log cut, or has the run not started?"
         raise DataError(message, file=raw.file, hint=hint)
@@ -158,7 +158,7 @@ def _facts(judged: Judged, options: Options) -> tuple[pa.Table, dict[str, pa.Arr
         if name != "run_id":
             place = along if name in _MEASURED or not _is_fact(judged, name, column) else fixed
             place[name] = column
-    if not (options.meta or options.name or options.facts or judged.named.raw.facts):
+    if not (options.meta or options.name or options.facts or judged.named.facts):
         return _plain_facts(judged, fixed), along
     first = pa.array(judged.first)
     own = {name: column.take(first).to_pylist() for name, column in fixed.items()}
@@ -206,7 +206,7 @@ def _is_fact(judged: Judged, name: str, column: pa.Array) -> bool:
         first = judged.first[codes]
         row = int(np.flatnonzero(values != values[first])[0])
         sizes = [column[int(i)].as_py() for i in (first[row], row)]
-        raise judged.named.raw.refused(
+        raise judged.named.refused(
             f"run {judged.ids[row]!r} has {sizes[0]:.12g} params and here {sizes[1]:.12g}.",
             row,
             name,
@@ -217,7 +217,7 @@ def _is_fact(judged: Judged, name: str, column: pa.Array) -> bool:
 
 
 def _origins(judged: Judged, run: str, own: Mapping[str, Any], options: Options) -> list[Origin]:
-    raw = judged.named.raw
+    raw = judged.named
     origins = []
     if options.meta is not None:
         origins.append(Origin(options.meta.file, options.meta.of(run, stem(raw.file))))
@@ -245,7 +245,7 @@ def _column(values: list[Any], kind: pa.DataType | None) -> pa.Array:
 
 
 def _points(judged: Judged, along: Mapping[str, pa.Array], source: str) -> pa.Table:
-    raw, kinds = judged.named.raw, POINT_CORE | POINT_TAIL
+    raw, kinds = judged.named, POINT_CORE | POINT_TAIL
     columns = {
         **along,
         "run_id": pa.array(judged.ids.tolist(), pa.string()),
