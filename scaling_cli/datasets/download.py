@@ -64,11 +64,9 @@ def _checked(path: Path, file: DataFile) -> Path:
         raise DataError(f"cannot read it: {error.strerror}.", file=str(path)) from error
     if hashlib.sha256(content).hexdigest() != file.sha256:
         size = f"{len(content)} bytes instead of {file.size}"
-        raise DataError(
-            f"not the file that the card names: its SHA-256 differs ({size}).",
-            hint="Remove it and fetch again, or correct the card if the data have changed.",
-            file=str(path),
-        )
+        message = f"not the file that the card names: its SHA-256 differs ({size})."
+        hint = "Remove it and fetch again, or correct the card if the data have changed."
+        raise DataError(message, hint=hint, file=str(path))
     return path
 
 
@@ -106,10 +104,9 @@ def _download(url: str, file: DataFile, target: Path) -> Path:
             "the files at <owner>/<repo>/<commit>/<path>.",
         ) from error
     except ValueError as error:
-        raise DataError(
-            f"{url} is not the file that the card names: its SHA-256 differs.",
-            hint="The file has changed at its source; do not use it.",
-        ) from error
+        message = f"{url} is not the file that the card names: its SHA-256 differs."
+        hint = "The file has changed at its source; do not use it."
+        raise DataError(message, hint=hint) from error
     return target
 
 

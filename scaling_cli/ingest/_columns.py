@@ -11,20 +11,9 @@ import pyarrow.compute as pc
 from scaling_cli.ingest._sources import NULLS, Raw
 from scaling_cli.runs.table import POINT_CORE, ColumnReading, Runs, floats, places, with_units
 from scaling_cli.runs.view import View
+from scaling_cli.vocabulary import quantities
 from scaling_cli.vocabulary.errors import DataError, UsageError, near_column
-from scaling_cli.vocabulary.quantities import (
-    QUANTITIES,
-    RUN_ID_NAMES,
-    L,
-    N,
-    Quantity,
-    X,
-    convention_of,
-    format_number,
-    parse_number,
-    plain_name,
-    recognise,
-)
+from scaling_cli.vocabulary.quantities import QUANTITIES, N, Quantity, plain_name, recognise
 
 # What the largest value of a column named by one letter must reach: a D of 512 is a width.
 _LEAST = {"params": 1e3, "tokens": 1e5, "unique_tokens": 1e5, "flops": 1e9}
@@ -97,7 +86,9 @@ def _choose(
         for canonical, original in mapping.items()
         if original in raw.columns
     }
-    given = {reading.column for canonical, reading in taken.items() if canonical != X.column}
+    given = {
+        reading.column for canonical, reading in taken.items() if canonical != quantities.X.column
+    }
     free = [name for name in raw.columns if name not in given and name not in doubts]
     for name in sorted(free, key=_preference):
         canonical = canonical_of(name)
@@ -111,14 +102,14 @@ def _reading(file: str, original: str, canonical: str, why: str) -> ColumnReadin
     quantity = QUANTITIES.get(canonical)
     if quantity is None:
         return ColumnReading(file, original, canonical, "", None, why)
-    convention = convention_of(original, quantity)
-    unit = convention if convention and quantity.unit == L.unit else quantity.unit
+    convention = quantities.convention_of(original, quantity)
+    unit = convention if convention and quantity.unit == quantities.L.unit else quantity.unit
     return ColumnReading(file, original, canonical, unit, convention, why)
 
 
 def canonical_of(name: str) -> str | None:
     """Return the canonical column that a name means, or None."""
-    if plain_name(name) in RUN_ID_NAMES:
+    if plain_name(name) in quantities.RUN_ID_NAMES:
         return "run_id"
     quantity = recognise(name)
     return quantity.column if quantity is not None else None
@@ -127,7 +118,7 @@ def canonical_of(name: str) -> str | None:
 def canonical_name(name: str) -> str:
     """Return the canonical name a `--map` key means: `N` and `n_params` are `params`."""
     quantity = recognise(name)
-    if quantity is None or (quantity is N and convention_of(name, N) is not None):
+    if quantity is None or (quantity is N and quantities.convention_of(name, N) is not None):
         return name
     return quantity.column
 
@@ -135,8 +126,8 @@ def canonical_name(name: str) -> str:
 def _preference(name: str) -> tuple[int, int]:
     """Sort canonical names first, then aliases in the order they are declared, then letters."""
     plain = plain_name(name)
-    if plain in RUN_ID_NAMES:
-        return (0, RUN_ID_NAMES.index(plain))
+    if plain in quantities.RUN_ID_NAMES:
+        return (0, quantities.RUN_ID_NAMES.index(plain))
     quantity = recognise(name)
     if quantity is None or plain == quantity.column:
         return (0, 0)
@@ -148,7 +139,7 @@ def _preference(name: str) -> tuple[int, int]:
 def _of_letter(name: str) -> Quantity | None:
     """Return the quantity whose letter is the whole name of a column (`N`, `d`), or None."""
     quantity = recognise(name) if len(name.strip()) == 1 else None
-    return None if quantity is None or quantity is X else quantity
+    return None if quantity is None or quantity is quantities.X else quantity
 
 
 def _doubted_letters(raw: Raw, scales: Mapping[str, float]) -> dict[str, str]:
@@ -180,11 +171,15 @@ def _doubt(raw: Raw, name: str, quantity: Quantity, scales: Mapping[str, float])
     finite = values[np.isfinite(values)]
     if not len(finite):
         return None
-    if quantity is L:
+    if quantity is quantities.L:
         whole = np.array_equal(finite, np.floor(finite))
         return "all its values are whole numbers" if whole else None
     most = float(finite.max())
-    return f"its largest value is {format_number(most)}" if most < _LEAST[quantity.column] else None
+    return (
+        f"its largest value is {quantities.format_number(most)}"
+        if most < _LEAST[quantity.column]
+        else None
+    )
 
 
 def _has_number(column: pa.Array, quantity: Quantity) -> bool:
@@ -216,7 +211,7 @@ def _counts(raw: Raw, scales: Mapping[str, float]) -> dict[str, pa.Array]:
     """Return every parameter count whose name states how it counts, as `params_<convention>`."""
     columns: dict[str, pa.Array] = {}
     for name in raw.columns:
-        if recognise(name) is N and (convention := convention_of(name, N)) is not None:
+        if recognise(name) is N and (convention := quantities.convention_of(name, N)) is not None:
             columns.setdefault(f"params_{convention}", _typed(raw, name, "params", scales))
     return columns
 
@@ -317,7 +312,7 @@ def number(text: str, quantity: Quantity | None = None) -> float | None:
     if quantity is None:
         raise ValueError(cell)
     try:
-        return parse_number(cell, quantity)
+        return quantities.parse_number(cell, quantity)
     except UsageError as error:
         raise ValueError(cell) from error
 

@@ -54,10 +54,8 @@ def weighted(points: Points, weights: "str | ArrayLike | None") -> Points:
     if weights is None:
         return points
     if isinstance(weights, str):
-        raise UsageError(
-            f"these points have no column {weights!r}: they are already selected.",
-            hint="Give one number per point.",
-        )
+        message = f"these points have no column {weights!r}: they are already selected."
+        raise UsageError(message, hint="Give one number per point.")
     values = np.asarray(weights, float)
     if values.shape != (len(points),):
         raise UsageError(f"{len(points)} points need as many weights, not {values.shape}.")

@@ -27,7 +27,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from scaling_cli.ingest._columns import canonical_of
-from scaling_cli.ingest._facts import facts_from_name
 from scaling_cli.ingest._sources import Raw, stem
 from scaling_cli.runs.table import Flag, Layout, Note, floats
 from scaling_cli.vocabulary.errors import some
@@ -154,7 +153,7 @@ def _is_axis_of_curve(step: np.ndarray) -> bool:
     return bool(np.any(change != 0) and (np.mean(change >= 0) >= 0.5 or np.all(change < 0)))
 
 
-def judge(named: Raw, layout: Layout, said: Mapping[str, Any], pattern: str | None) -> Judged:
+def judge(named: Raw, layout: Layout, said: Mapping[str, Any], called: str | None) -> Judged:
     """Give every row its run, its segment and its standing."""
     notes: list[Note] = []
     lost = np.isnan(axis := _axis_of(named))
@@ -162,7 +161,7 @@ def judge(named: Raw, layout: Layout, said: Mapping[str, Any], pattern: str | No
         message = f"left out: {lost.sum()} row(s) without a step (the first is here)."
         notes.append(named.note("no-step", "warn", message, int(np.argmax(lost))))
         named, axis = named.take(np.flatnonzero(~lost)), axis[~lost]
-    ids = _ids(named, layout, said, pattern)
+    ids = _ids(named, layout, said, called)
     segment, stale = named.segments, np.zeros(len(ids), bool)
     if layout is Layout.CURVE:
         segment, stale = _superseded(named, axis)
@@ -197,11 +196,9 @@ def _axis_of(named: Raw) -> np.ndarray:
     return np.zeros(len(named)) if name is None else floats(named.columns[name])
 
 
-def _ids(named: Raw, layout: Layout, said: Mapping[str, Any], pattern: str | None) -> np.ndarray:
+def _ids(named: Raw, layout: Layout, said: Mapping[str, Any], called: str | None) -> np.ndarray:
     """Return the run id of each row."""
-    given = said.get("run_id")
-    if layout is not Layout.RUN and given is None:
-        given = facts_from_name(pattern, named.file).get("run_id")
+    given = said.get("run_id", None if layout is Layout.RUN else called)
     if given is not None or "run_id" not in named.columns:
         base = (named.run or stem(named.file)) if given is None else str(given)
         if layout is not Layout.RUN:
@@ -238,13 +235,12 @@ def _superseded(raw: Raw, axis: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return raw.segments, stale
     back = np.concatenate([[False], change < 0])
     if back.sum() > max(1, _MOST_RESTARTS * len(axis)):
-        raise raw.refused(
-            "step goes back again and again: this is neither one run nor a resumed log.",
-            int(np.flatnonzero(back)[1]),
-            "step",
-            hint="Add a run_id column if there are several runs, or say --set rows=run if each "
-            "row is a finished run.",
+        message = "step goes back again and again: this is neither one run nor a resumed log."
+        hint = (
+            "Add a run_id column if there are several runs, or say --set rows=run if each "
+            "row is a finished run."
         )
+        raise raw.refused(message, int(np.flatnonzero(back)[1]), "step", hint=hint)
     starts = back | np.concatenate([[False], np.diff(raw.segments) != 0])
     bounds = [0, *np.flatnonzero(starts).tolist(), len(axis)]
     threshold = np.inf
@@ -358,7 +354,7 @@ def flags(columns: Mapping[str, pa.Array], stale: np.ndarray) -> np.ndarray:
 def broken_off(judged: Judged) -> list[Note]:
     """Name the runs whose last loss is NaN or infinite."""
     notes = []
-    columns, axis = judged.named.columns, _axis_of(judged.named)
+    named, columns, axis = judged.named, judged.named.columns, _axis_of(judged.named)
     for name in [name for name in ("loss", "val_loss") if name in columns]:
         values = floats(columns[name])
         there = columns[name].is_valid().to_numpy(zero_copy_only=False) & ~judged.stale
@@ -369,7 +365,5 @@ def broken_off(judged: Judged) -> list[Note]:
             text = f"{name} is not finite in {broken[rows].sum()} of {len(rows)} row(s)"
             message = f"{text}; the run diverged." if ended else f"{text}, but recovers."
             first = int(rows[broken[rows]][0])
-            notes.append(
-                judged.named.note("nonfinite", "warn", message, first, column=name, run=run)
-            )
+            notes.append(named.note("nonfinite", "warn", message, first, column=name, run=run))
     return notes

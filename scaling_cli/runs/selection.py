@@ -355,11 +355,9 @@ def _no_input(view: View, law: type[Law] | Law, quantity: Quantity) -> DataError
     name = quantity.column
     fact = f"Give it with --set {name}=..., --meta runs.csv or --map {name}=COLUMN."
     needed = f"{name} ({quantity.symbol}, {quantity.meaning})"
-    return DataError(
-        f"law {laws.name_of(law)} needs {needed}; no run has it.",
-        file=view.files(),
-        hint=f"{_GIVE.get(quantity, fact)} Columns found: {', '.join(view.original_names())}.",
-    )
+    message = f"law {laws.name_of(law)} needs {needed}; no run has it."
+    hint = f"{_GIVE.get(quantity, fact)} Columns found: {', '.join(view.original_names())}."
+    return DataError(message, file=view.files(), hint=hint)
 
 
 def _tokens_notes(view: View, law: type[Law] | Law) -> list[str]:
