@@ -175,11 +175,8 @@ def _doubt(raw: Raw, name: str, quantity: Quantity, scales: Mapping[str, float])
         whole = np.array_equal(finite, np.floor(finite))
         return "all its values are whole numbers" if whole else None
     most = float(finite.max())
-    return (
-        f"its largest value is {quantities.format_number(most)}"
-        if most < _LEAST[quantity.column]
-        else None
-    )
+    small = f"its largest value is {quantities.format_number(most)}"
+    return small if most < _LEAST[quantity.column] else None
 
 
 def _has_number(column: pa.Array, quantity: Quantity) -> bool:

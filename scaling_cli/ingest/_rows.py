@@ -166,10 +166,8 @@ def judge(named: Raw, layout: Layout, said: Mapping[str, Any], called: str | Non
     if layout is Layout.CURVE:
         segment, stale = _superseded(named, axis)
         if (new := np.flatnonzero(np.diff(segment))).size:
-            message = (
-                f"the log was resumed {segment[-1]} time(s); {stale.sum()} row(s) that a later "
-                "part rewrote are superseded."
-            )
+            later = f"{stale.sum()} row(s) that a later part rewrote are superseded."
+            message = f"the log was resumed {segment[-1]} time(s); {later}"
             notes.append(named.note("resumed", "info", message, int(new[0]) + 1))
     if layout is Layout.RUN and "run_id" not in named.columns:
         return Judged(named, layout, ids, segment, stale, [*notes, *_equal_rows(named)])

@@ -121,14 +121,9 @@ def _careful(path: str, content: bytes, delimiter: str) -> Raw:
         message = f"the header is repeated {rows.segment} time(s): the log was resumed."
         rows.notes.append(Note("repeated-header", "info", message, path))
     columns = {n: pa.array([r.get(n) for r in rows.records], pa.string()) for n in rows.names}
-    return Raw(
-        path,
-        columns,
-        np.array(rows.lines, int),
-        np.array(rows.segments, np.int16),
-        cut=rows.last_is_whole and not ended,
-        notes=tuple(rows.notes),
-    )
+    lines, segments = np.array(rows.lines, int), np.array(rows.segments, np.int16)
+    cut = rows.last_is_whole and not ended
+    return Raw(path, columns, lines, segments, cut=cut, notes=tuple(rows.notes))
 
 
 def _strict(path: str, reader: Any) -> Iterator[list[str]]:

@@ -7,6 +7,7 @@ from scaling_cli.runs.view import View
 from scaling_cli.vocabulary.errors import some
 from scaling_cli.vocabulary.quantities import FLOPS_PER_PARAM_TOKEN, QUANTITIES, short_number
 
+OTHERWISE = "--set params_convention=non_embedding or =active says otherwise."
 # Beyond this factor from 6ND it is a unit, not a way of counting. Counts without embeddings of
 # small models reach 3.7 (6 N_nonembedding over the matrix multiplications of a 24M model).
 _UNIT = 2.0
@@ -68,10 +69,8 @@ def _assumed(runs: Runs) -> list[Note]:
     table = runs.runs
     stated, there = (table[name].is_valid().to_numpy() for name in ("params_convention", "params"))
     count = int((there & ~stated).sum())
-    message = (
-        f"convention assumed: params of {count} run(s) taken to count all parameters (total); "
-        "--set params_convention=non_embedding or =active says otherwise."
-    )
+    taken = f"params of {count} run(s) taken to count all parameters (total)"
+    message = f"convention assumed: {taken}; {OTHERWISE}"
     return [Note("convention-assumed", "info", message)] if count else []
 
 
@@ -98,11 +97,10 @@ def compared(view: View) -> tuple[tuple[str, str] | None, list[str]]:
     convention = view.column("params_convention")[0]
     limit = _UNIT_NON_EMBEDDING if convention == "non_embedding" else _UNIT
     if not 1 / limit <= ratio <= limit:
-        message = (
-            f"flops contradict 6ND: the median of flops / (6 params tokens) is {ratio:.3g} "
-            f"(params {_range(params)}, tokens {_range(tokens)}, flops {_range(flops)})."
-        )
-        return (message, _mend(ratio, params, tokens)), []
+        told = f"the median of flops / (6 params tokens) is {ratio:.3g}"
+        ranges = f"params {_range(params)}, tokens {_range(tokens)}, flops {_range(flops)}"
+        wrong = f"flops contradict 6ND: {told} ({ranges})."
+        return (wrong, _mend(ratio, params, tokens)), []
     if 1 / _COUNTED <= ratio <= _COUNTED:
         return None, []
     extremes = f"{ratios.min():.3g} to {ratios.max():.3g}"
@@ -115,18 +113,14 @@ def _mend(ratio: float, params: np.ndarray, tokens: np.ndarray) -> str:
     for scale, word in ((1e9, "billions"), (1e6, "millions"), (1e12, "trillions"), (1e3, "k")):
         if scale / _UNIT <= ratio <= scale * _UNIT:
             small = "tokens" if np.median(tokens) < np.median(params) else "params"
-            return (
-                f"{small} look as if given in {word}: --set {small}_scale={scale:.0e} multiplies "
-                "the column."
-            )
+            mend = f"--set {small}_scale={scale:.0e} multiplies the column."
+            return f"{small} look as if given in {word}: {mend}"
     if 1e18 / _UNIT <= ratio <= 1e18 * _UNIT:
-        return (
-            "params and tokens look as if given in billions: --set params_scale=1e+09 --set "
-            "tokens_scale=1e+09 multiplies the columns."
-        )
+        mend = "--set params_scale=1e+09 --set tokens_scale=1e+09 multiplies the columns."
+        return f"params and tokens look as if given in billions: {mend}"
     return (
         "Check which columns were read as params, tokens and flops (--map), whether params of a "
-        f"mixture count active ones only, or give flops a factor: --set "
+        "mixture count active ones only, or give flops a factor: --set "
         f"flops_scale={1 / ratio:.3g}."
     )
 
@@ -136,20 +130,16 @@ def small_tokens(params: np.ndarray | None, tokens: np.ndarray) -> str | None:
     few = params is not None and bool(np.all(tokens < _FEWEST_PER_PARAM * params))
     if not len(tokens) or (not few and np.max(tokens) >= _FEWEST_TOKENS):
         return None
-    return (
-        f"tokens look as if given in billions (they are {_range(tokens)}): if so, --set "
-        "tokens_scale=1e9 multiplies the column."
-    )
+    told = f"tokens look as if given in billions (they are {_range(tokens)})"
+    return f"{told}: if so, --set tokens_scale=1e9 multiplies the column."
 
 
 def small_params(params: np.ndarray) -> str | None:
     """Return a note if parameters look as if given in millions or billions."""
     if not len(params) or np.max(params) >= _FEWEST_PARAMS:
         return None
-    return (
-        f"params look as if given in millions or billions (they are {_range(params)}): if so, "
-        "--set params_scale=1e6, or 1e9, multiplies the column."
-    )
+    told = f"params look as if given in millions or billions (they are {_range(params)})"
+    return f"{told}: if so, --set params_scale=1e6, or 1e9, multiplies the column."
 
 
 def _range(values: np.ndarray) -> str:

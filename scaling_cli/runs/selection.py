@@ -22,6 +22,7 @@ from scaling_cli.vocabulary.errors import DataError, MismatchError, UsageError, 
 from scaling_cli.vocabulary.outcomes import LeftOut
 from scaling_cli.vocabulary.quantities import N_AVERAGE, D, Domain, L, N, Quantity, X
 
+AnyLaw = type[Law] | Law
 EMPTY = "Mend the cell, or leave it empty if there is no value."
 _ZERO = "Mend the cell; 0 leaves a point out."
 _TOKENS_FROM = {
@@ -45,7 +46,7 @@ _GIVE = {
 
 def select(
     runs: Runs,
-    law: type[Law] | Law,
+    law: AnyLaw,
     *,
     target: str | None = None,
     where: str | None = None,
@@ -91,20 +92,18 @@ def select(
     own = None if law.output() is L else law.output().column
     output = _target(view, target or own, notes)
     picked, values, left = _pick(view, output, at, notes)
-    if where is not None and len(picked.rows):
-        keep = rows_where(where, picked.column, picked.original_names(), len(picked.rows))
+    if where is not None and len(picked):
+        keep = rows_where(where, picked.column, picked.original_names(), len(picked))
         left += [LeftOut(run, f"where: not {where}") for run in _dropped(picked, keep)]
         picked, values = picked.take(np.flatnonzero(keep)), values[keep]
-    keep, reasons = _finite(picked, output, values)
-    left += reasons
+    keep, diverged = _finite(picked, output, values)
     picked, values = picked.take(keep), values[keep]
-    inputs, keep, reasons = _law_inputs(picked, law)
-    left += reasons
+    inputs, keep, without = _law_inputs(picked, law)
     picked, values = picked.take(keep), values[keep]
-    weights, keep, reasons = _weights(picked, weight)
-    left += reasons
+    weights, keep, weightless = _weights(picked, weight)
     picked, values = picked.take(keep), values[keep]
     inputs = {symbol: column[keep] for symbol, column in inputs.items()}
+    left += [*diverged, *without, *weightless]
     if not len(values):
         raise _nothing(output, left)
     notes += [*_tokens_notes(picked, law), *_unfinished(picked)]
@@ -112,9 +111,8 @@ def select(
     compute, more = _measured_compute(picked)
     counts = _other_counts(picked, law, conventions)
     notes += [*doubts, *more]
-    return Points(
-        inputs, values, picked.run_ids(), conventions, left, notes, compute, weights, counts
-    )
+    ids = picked.run_ids()
+    return Points(inputs, values, ids, conventions, left, notes, compute, weights, counts)
 
 
 def _target(view: View, target: str | None, notes: list[str]) -> str:
@@ -288,9 +286,7 @@ def _nothing(output: str, left: list[LeftOut]) -> DataError:
     return DataError(f"no run is left to fit {output} to.", hint=f"Left out: {told}.")
 
 
-def _law_inputs(
-    view: View, law: type[Law] | Law
-) -> tuple[dict[str, np.ndarray], np.ndarray, list[LeftOut]]:
+def _law_inputs(view: View, law: AnyLaw) -> tuple[dict[str, np.ndarray], np.ndarray, list[LeftOut]]:
     """Return a law's inputs at the points that have all of them.
 
     Returns
@@ -327,7 +323,7 @@ def _law_inputs(
     return inputs, keep, list(reasons.values())
 
 
-def _input(view: View, law: type[Law] | Law, quantity: Quantity) -> np.ndarray:
+def _input(view: View, law: AnyLaw, quantity: Quantity) -> np.ndarray:
     """Return a column as numbers of a quantity, text as people write them."""
     names = (quantity.column, quantity.symbol, *quantity.aliases)
     called = next((name for name in names if view.resolve(name) is not None), None)
@@ -351,7 +347,7 @@ def _reason(quantity: Quantity, value: float) -> str:
     return f"{quantity.column} is {value:g}{rule}"
 
 
-def _no_input(view: View, law: type[Law] | Law, quantity: Quantity) -> DataError:
+def _no_input(view: View, law: AnyLaw, quantity: Quantity) -> DataError:
     name = quantity.column
     fact = f"Give it with --set {name}=..., --meta runs.csv or --map {name}=COLUMN."
     needed = f"{name} ({quantity.symbol}, {quantity.meaning})"
@@ -360,15 +356,13 @@ def _no_input(view: View, law: type[Law] | Law, quantity: Quantity) -> DataError
     return DataError(message, file=view.files(), hint=hint)
 
 
-def _tokens_notes(view: View, law: type[Law] | Law) -> list[str]:
+def _tokens_notes(view: View, law: AnyLaw) -> list[str]:
     """Say where D comes from, if the law asks for it and it was not simply logged."""
     counts = Counter(view.tokens[1].tolist()) if D in law.inputs().values() else {}
     return [f"{told} ({counts[i]} point(s))." for i, told in _TOKENS_FROM.items() if i in counts]
 
 
-def _read_conventions(
-    view: View, law: type[Law] | Law, output: str
-) -> tuple[dict[str, str], list[str]]:
+def _read_conventions(view: View, law: AnyLaw, output: str) -> tuple[dict[str, str], list[str]]:
     """Return how N counts and which unit L has, with notes on what was assumed.
 
     Raises
@@ -381,10 +375,8 @@ def _read_conventions(
         given, assumed = _one_convention(view, "params_convention", "total", N)
         conventions["N"], wanted = given, law.convention.get("N")
         if assumed:
-            notes.append(
-                "convention assumed: N counts all parameters (total); --set "
-                "params_convention=non_embedding or =active says otherwise."
-            )
+            told = "N counts all parameters (total)"
+            notes.append(f"convention assumed: {told}; {plausible.OTHERWISE}")
         elif wanted not in (None, given):
             other = f"params_{wanted}"
             hint = f" --map params={other} takes the other." if other in view.names() else ""
@@ -430,9 +422,7 @@ def _one_convention(
     raise MismatchError(f"{what}: {told[0]}, {told[1]}.", hint=f"{apart} {column}=...")
 
 
-def _other_counts(
-    view: View, law: type[Law] | Law, conventions: Mapping[str, str]
-) -> dict[str, np.ndarray]:
+def _other_counts(view: View, law: AnyLaw, conventions: Mapping[str, str]) -> dict[str, np.ndarray]:
     """Return model sizes counted in other ways than N is, where every point has one."""
     if N not in law.inputs().values():
         return {}

@@ -252,7 +252,8 @@ def stack(tables: Iterable[pa.Table]) -> pa.Table:
     whole = []
     for table in parts:
         fields = [f.with_type(pa.string()) if f.name in texts else f for f in table.schema]
-        whole.append(table.cast(pa.schema(fields, table.schema.metadata)))
+        schema = pa.schema(fields, table.schema.metadata)
+        whole.append(table if schema == table.schema else table.cast(schema))
     return pa.concat_tables(whole, promote_options="permissive")
 
 
