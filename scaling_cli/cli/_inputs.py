@@ -14,16 +14,7 @@ import numpy as np
 
 from scaling_cli.laws._law import WHOLE, Law
 from scaling_cli.vocabulary.errors import DataError, UsageError
-from scaling_cli.vocabulary.quantities import (
-    C,
-    D,
-    L,
-    N,
-    Quantity,
-    Role,
-    parse_number,
-    recognised,
-)
+from scaling_cli.vocabulary.quantities import C, D, L, N, Quantity, Role, parse_number, recognised
 
 AGREE = 0.01  # three of N, D and C may differ from C = 6ND by rounding, not by more
 Refuse = Callable[..., DataError]

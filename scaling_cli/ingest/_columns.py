@@ -28,11 +28,7 @@ _NOT_FINITE = re.compile(r"[+-]?(nan|inf|infinity)", re.IGNORECASE)
 
 
 def name_columns(
-    raw: Raw,
-    mapping: Mapping[str, str],
-    scales: Mapping[str, float],
-    *,
-    keep: frozenset[str] = frozenset(),
+    raw: Raw, mapping: Mapping[str, str], scales: Mapping[str, float], keep: Collection[str] = ()
 ) -> Raw:
     """Return the table with canonical names and types, how columns were read, and more notes.
 
@@ -78,7 +74,7 @@ def name_columns(
 
 
 def _choose(
-    raw: Raw, mapping: Mapping[str, str], keep: frozenset[str], doubts: Mapping[str, str]
+    raw: Raw, mapping: Mapping[str, str], keep: Collection[str], doubts: Mapping[str, str]
 ) -> dict[str, ColumnReading]:
     """Return the reading of each canonical name: map, exact names, aliases, letters."""
     taken = {

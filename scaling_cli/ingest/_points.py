@@ -1,7 +1,7 @@
 """The points that a call of `fit` means: given, or read and selected, and weighted."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -12,16 +12,11 @@ from scaling_cli.vocabulary.outcomes import LeftOut
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
+Weights: TypeAlias = "str | ArrayLike | None"
 
 
 def as_points(
-    data: Any,
-    law: type[Law],
-    *,
-    target: str | None,
-    where: str | None,
-    at: str,
-    weights: "str | ArrayLike | None" = None,
+    data: Any, law: type[Law], *, target: str | None, where: str | None, at: str, weights: Weights
 ) -> tuple[Points, list[dict[str, str]]]:
     """Return the points to fit, reading and selecting as needed, and the files they come from."""
     if isinstance(data, Points):
@@ -39,11 +34,10 @@ def as_points(
     sources = [{"path": row["uri"], "sha256": row["sha256"]} for row in columns]
     if weights is not None and not isinstance(weights, str):
         raise UsageError("numbers as weights go with Points; of runs, name a column.")
-    chosen = selection.select(runs, law, target=target, where=where, at=at, weight=weights)
-    return chosen, sources
+    return selection.select(runs, law, target=target, where=where, at=at, weight=weights), sources
 
 
-def weighted(points: Points, weights: "str | ArrayLike | None") -> Points:
+def weighted(points: Points, weights: Weights) -> Points:
     """Return points with these weights; those of weight zero are left out.
 
     Raises
@@ -72,6 +66,6 @@ def weighted(points: Points, weights: "str | ArrayLike | None") -> Points:
     return replace(points, weight=values, left_out=left).take(values > 0)
 
 
-def weight_name(weights: "str | ArrayLike | None") -> str | None:
+def weight_name(weights: Weights) -> str | None:
     """Return the column of the weights, for the record; numbers are in the points themselves."""
     return weights if isinstance(weights, str) else None

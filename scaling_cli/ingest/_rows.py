@@ -363,5 +363,5 @@ def broken_off(judged: Judged) -> list[Note]:
             text = f"{name} is not finite in {broken[rows].sum()} of {len(rows)} row(s)"
             message = f"{text}; the run diverged." if ended else f"{text}, but recovers."
             first = int(rows[broken[rows]][0])
-            notes.append(named.note("nonfinite", "warn", message, first, column=name, run=run))
+            notes.append(replace(named.note("nonfinite", "warn", message, first, name), run=run))
     return notes

@@ -20,6 +20,7 @@ from scaling_cli.vocabulary.errors import DataError, UsageError, some
 
 # What people and tools write for "no value". `nan` is not among them: it is a measurement.
 NULLS = ("", "NULL", "null", "None", "N/A", "n/a", "NA", "#N/A")
+Records = Sequence[Mapping[str, Any]]
 BOM = b"\xef\xbb\xbf"
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 _COMPRESSED = (".gz", ".gzip", ".zst", ".zstd")
@@ -78,13 +79,7 @@ class Raw:
 
     @classmethod
     def of_records(
-        cls,
-        file: str,
-        records: Sequence[Mapping[str, Any]],
-        lines: Sequence[int],
-        *,
-        cut: bool,
-        notes: Sequence[Note],
+        cls, file: str, records: Records, lines: Sequence[int], *, cut: bool, notes: Sequence[Note]
     ) -> "Raw":
         """Return the table of records, each with its line; a name may be in some of them only."""
         names = dict.fromkeys(name for record in records for name in record)
@@ -114,18 +109,11 @@ class Raw:
         return DataError(message, hint=hint, file=self.file, row=line, column=column)
 
     def note(
-        self,
-        code: str,
-        level: str,
-        message: str,
-        row: int | None = None,
-        *,
-        column: str | None = None,
-        run: str | None = None,
+        self, code: str, level: str, message: str, row: int | None = None, column: str | None = None
     ) -> Note:
         """Return a note on the table, or on a row of it (an index)."""
         line = None if row is None else int(self.lines[row])
-        return Note(code, level, message, self.file, line, column, run)
+        return Note(code, level, message, self.file, line, column)
 
 
 @dataclass(frozen=True)

@@ -306,14 +306,10 @@ def _sweep(root: Path, manifest: dict[str, Any]) -> None:
     for table in ("runs", "sources"):
         if manifest[table]:
             _put(root, root / f"{table}.parquet", (root / manifest[table]).read_bytes())
-    _sweep_partial(root / "tmp")
-
-
-def _sweep_partial(folder: Path) -> None:
-    """Delete what killed writers left half written, and the folder if that was all."""
-    for path in list(folder.glob("*")):
-        if _OWN_PARTIAL.fullmatch(path.name):
-            path.unlink()
+    # What killed writers left half written, and the folder if that was all.
+    folder = root / "tmp"
+    for path in [path for path in folder.glob("*") if _OWN_PARTIAL.fullmatch(path.name)]:
+        path.unlink()
     if folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()
 
@@ -354,18 +350,12 @@ def _parquet(path: Path) -> pa.Table:
 def _locked(root: Path) -> Iterator[None]:
     """Hold the store's lock; wait for another writer."""
     with (root / ".lock").open("a+b") as handle:
-        _lock(handle.fileno())
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(handle.fileno(), msvcrt.LK_LOCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(handle.fileno(), fcntl.LOCK_EX)
         yield  # closing the file, or dying, gives the lock back
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(handle: int) -> None:
-        msvcrt.locking(handle, msvcrt.LK_LOCK, 1)
-
-else:
-    import fcntl
-
-    def _lock(handle: int) -> None:
-        fcntl.flock(handle, fcntl.LOCK_EX)

@@ -162,10 +162,7 @@ class Runs:
         rows, owner = self.order
         points = self.points.take(pa.array(rows)).to_pandas()
         facts = self.runs.take(pa.array(owner)).to_pandas()
-        for name in facts.columns:
-            if name not in points.columns:
-                points[name] = facts[name]
-        return points
+        return points.join(facts[[name for name in facts.columns if name not in points.columns]])
 
     def summary(self) -> list[dict[str, Any]]:
         """Return one dict per run, for `scaling runs`.
