@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from scaling_cli import laws, plots
+from scaling_cli import curve_laws, laws, plots
 from scaling_cli.cli import _commands
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+PAGES = ("README.md", *sorted(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md")))
+DOCUMENTS = (*PAGES, "CONTRIBUTING.md", "CHANGELOG.md")
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 LONGEST = 60
 _FENCE = re.compile(r"^```(?P<language>\w*)\n(?P<body>.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -68,10 +69,39 @@ def test_every_command_is_in_the_readme() -> None:
     assert missing == []
 
 
-def test_every_law_and_figure_is_in_the_readme() -> None:
-    readme = _read("README.md")
-    missing = [name for name in (*laws.names(), *plots.names()) if f"`{name}`" not in readme]
-    assert missing == []
+def test_every_law_and_figure_is_on_a_page() -> None:
+    pages = "".join(map(_read, PAGES))
+    names = (*laws.names(), *curve_laws.names(), *plots.names())
+    assert [name for name in names if f"`{name}`" not in pages] == []
+
+
+def _steps(name: str) -> list[str]:
+    """Return the commands that a page shows, in order, continuations joined."""
+    blocks = (block.replace("\\\n", " ") for block in _fenced(name, "console"))
+    lines = (line for block in blocks for line in block.splitlines() if line.startswith("$ "))
+    steps = [line.removeprefix("$ ") for line in lines]
+    return [step for step in steps if not step.startswith(("make ", "pip "))]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_commands_of_a_page_run(name: str, tmp_path: Path) -> None:
+    for folder in ("data", "fits", "examples"):
+        (tmp_path / folder).symlink_to(ROOT / folder)
+    (tmp_path / "demo").mkdir()
+    shown = f'scaling() {{ "{sys.executable}" -m scaling_cli "$@"; }}\n'
+    failed = []
+    for step in _steps(name):
+        words = step.replace("python ", f"{sys.executable} ", 1)
+        done = subprocess.run(
+            ["bash", "-c", shown + words],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        failed += [] if done.returncode == 0 else [(step, done.returncode, done.stderr)]
+    assert failed == []
 
 
 def test_there_are_command_lines_to_check() -> None:
@@ -93,7 +123,8 @@ def test_command_lines_use_options_that_exist(line: str) -> None:
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_links_lead_somewhere(name: str) -> None:
     targets = [m["target"] for m in _LINK.finditer(_read(name))]
-    assert [target for target in targets if not (ROOT / target).exists()] == []
+    folder = (ROOT / name).parent
+    assert [target for target in targets if not (folder / target).exists()] == []
 
 
 def test_pictures_are_small() -> None:
