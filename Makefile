@@ -38,7 +38,7 @@ demo: $(STAMP)
 	scaling plot demo/fit.json --kind loss --measured demo/heldout.csv -o demo/ladder.png
 
 test: $(STAMP)
-	python -m pytest -n 2
+	python -m pytest -n 2 --dist worksteal
 
 lint: $(STAMP)
 	ruff check .

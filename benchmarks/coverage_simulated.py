@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from scaling_cli import laws
-from scaling_cli.artefacts.prediction import intervals
+from scaling_cli.artefacts._prediction import intervals
 from scaling_cli.laws.chinchilla import Chinchilla
 from scaling_cli.point_fits.certainty.companion import companion
 from scaling_cli.point_fits.certainty.uncertainty import assemble, backtest, cuts_by_share
@@ -126,10 +126,10 @@ def replicate(design: Design, truth: str, noise: Noise, seed: int) -> list[dict]
         optimum = optimise(problem)
     except FitError:
         return None
-    masks = cuts_by_share(points, len(optimum.u))
+    masks = cuts_by_share(problem)
     other = companion(problem, masks)
     cuts = backtest(points, problem, optimum, masks, companion=other)
-    made = assemble(points, problem, optimum, cuts, seed, companion=other and other.law)
+    made = assemble(problem, optimum, cuts, seed, companion=other and other.law)
     at, C = targets(6 * design.N * design.D)
     value = np.asarray(optimum.law(**at), float)
     mean, new_run, _ = intervals(optimum.law, made, at, value, LEVEL)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from scaling_cli._version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from scaling_cli.artefacts._prediction import Prediction as Prediction
     from scaling_cli.artefacts.curve_fit import CurveFit as CurveFit
     from scaling_cli.artefacts.fit import Fit as Fit
-    from scaling_cli.artefacts.fit import Prediction as Prediction
     from scaling_cli.artefacts.forecast import Forecast as Forecast
     from scaling_cli.artefacts.forecast import Forecasts as Forecasts
     from scaling_cli.artefacts.kinds import load as load
@@ -47,7 +47,7 @@ _HOME = {
     "Identification": "schedules._identification",
     "Levels": "forecasting.anticipation",
     "Objective": "vocabulary.objective",
-    "Prediction": "artefacts.fit",
+    "Prediction": "artefacts._prediction",
     "Schedule": "schedules._schedule",
     "load": "artefacts.kinds",
     "ScalingError": "vocabulary.errors",

@@ -1,7 +1,8 @@
 """What every test gets: no network, no screen, no cache or setting of the user, fixed seeds.
 
 The environment is set when this file is imported, before any test imports JAX or matplotlib,
-and is inherited by the processes that tests start.
+and is inherited by the processes that tests start. What one of them compiles, or finds out about
+fonts, all others of the session load: the processes of pytest-xdist inherit the folder too.
 """
 
 import os
@@ -19,12 +20,16 @@ from hypothesis import settings
 ROOT = Path(__file__).resolve().parents[1]
 _SCRATCH = tempfile.TemporaryDirectory(prefix="scaling-tests-", ignore_cleanup_errors=True)
 
+_IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ
+_SHARED = os.environ["SCALING_TESTS_SHARED"] if _IS_WORKER else f"{_SCRATCH.name}/shared"
+
 os.environ |= {
     "MPLBACKEND": "Agg",
-    "MPLCONFIGDIR": f"{_SCRATCH.name}/matplotlib",
+    "MPLCONFIGDIR": f"{_SHARED}/matplotlib",
     "XDG_CACHE_HOME": f"{_SCRATCH.name}/cache",
     "SCALING_CACHE": f"{_SCRATCH.name}/cache/scaling",
-    "SCALING_EXECUTABLES": f"{_SCRATCH.name}/cache/executables",
+    "SCALING_EXECUTABLES": f"{_SHARED}/executables",
+    "SCALING_TESTS_SHARED": _SHARED,
     "JAX_PLATFORMS": "cpu",
     "COLUMNS": "100",
     "LANG": "C.UTF-8",

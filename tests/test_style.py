@@ -1,35 +1,44 @@
 """The house style that a program can check: lengths, names, suppressions, printing."""
 
 import ast
-import io
 import re
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
-import pytest
+from structure import NAME, ROOT, named, parsed, text, tokens
 
-ROOT = Path(__file__).resolve().parents[1]
-PACKAGE = ROOT / "scaling_cli"
+PACKAGE = ROOT / NAME
 MEDIAN, NINETIETH, LONGEST, NESTING = 8, 25, 50, 3
-LINES = {"scaling_cli": 600, "examples": 400, "benchmarks": 400, "tests": 600}
+LINES = {NAME: 600, "examples": 400, "benchmarks": 400, "tests": 600}
 EMPTY_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "manager"}
 _BLOCKS = (ast.If, ast.For, ast.While, ast.With, ast.Try, ast.Match, ast.AsyncFor, ast.AsyncWith)
-_SUPPRESSION = re.compile(r"#\s*(noqa|type:\s*ignore|pyright:|ruff:|mypy:|pylint:)")
+_SUPPRESSION = re.compile(r"#\s*(noqa|type:\s*ignore|pyright:|ruff:|mypy:|pylint:|fmt:)")
 _UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 
+Function = ast.FunctionDef | ast.AsyncFunctionDef
 
+
+@cache
 def _sources(*folders: str) -> list[Path]:
     return sorted(p for folder in folders for p in (ROOT / folder).rglob("*.py"))
 
 
-def _functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf8"))):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            yield node
+def _functions(tree: ast.Module) -> Iterator[Function]:
+    return (node for node in ast.walk(tree) if isinstance(node, Function))
 
 
-def _length(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+def _of_functions(measure: Callable[[Function], int]) -> dict[str, int]:
+    """Return a measure of every function of the package, by where it is."""
+    return {
+        f"{named(path)}:{function.lineno} {function.name}": measure(function)
+        for path in _sources(NAME)
+        for function in _functions(parsed(path))
+    }
+
+
+def _length(function: Function) -> int:
     """Return the lines of a function's body: a command's signature is the list of its options."""
     first = function.body[0]
     documented = isinstance(first, ast.Expr) and ast.get_docstring(function, clean=False)
@@ -49,19 +58,14 @@ def _nesting(node: ast.AST, depth: int = 0) -> int:
     return deepest
 
 
-def _comments(path: Path) -> Iterator[tuple[int, str]]:
-    text = path.read_text(encoding="utf8")
-    for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        if token.type == tokenize.COMMENT:
-            yield token.start[0], token.string
+def _unannotated(function: Function) -> bool:
+    given = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
+    bare = [a for a in given if a.arg not in ("self", "cls") and a.annotation is None]
+    return function.returns is None or bool(bare)
 
 
 def test_functions_are_short() -> None:
-    lengths = {
-        f"{path.relative_to(ROOT)}:{function.lineno} {function.name}": _length(function)
-        for path in _sources("scaling_cli")
-        for function in _functions(path)
-    }
+    lengths = _of_functions(_length)
     ordered = sorted(lengths.values())
     assert {where: n for where, n in lengths.items() if n > LONGEST} == {}
     assert ordered[len(ordered) // 2] <= MEDIAN
@@ -70,57 +74,49 @@ def test_functions_are_short() -> None:
 
 def test_files_are_short() -> None:
     long = {
-        str(path.relative_to(ROOT)): lines
+        named(path): lines
         for folder, most in LINES.items()
         for path in _sources(folder)
-        if (lines := path.read_text(encoding="utf8").count("\n")) > most
+        if (lines := text(path).count("\n")) > most
     }
     assert long == {}
 
 
 def test_blocks_are_shallow() -> None:
-    deep = {
-        f"{path.relative_to(ROOT)}:{function.lineno} {function.name}": _nesting(function)
-        for path in _sources("scaling_cli")
-        for function in _functions(path)
-    }
-    assert {where: n for where, n in deep.items() if n > NESTING} == {}
+    assert {where: n for where, n in _of_functions(_nesting).items() if n > NESTING} == {}
+
+
+def test_everything_is_annotated() -> None:
+    assert [where for where, bare in _of_functions(_unannotated).items() if bare] == []
 
 
 def test_every_file_says_what_it_is() -> None:
-    silent = [
-        str(path.relative_to(ROOT))
-        for path in _sources("scaling_cli", "tests", "examples", "benchmarks")
-        if not ast.get_docstring(ast.parse(path.read_text(encoding="utf8")))
-    ]
-    assert silent == []
+    every = _sources(NAME, "tests", "examples", "benchmarks")
+    assert [named(path) for path in every if not ast.get_docstring(parsed(path))] == []
 
 
 def test_nothing_is_suppressed_or_unfinished() -> None:
-    found = [
-        f"{path.relative_to(ROOT)}:{line} {comment}"
-        for path in _sources("scaling_cli", "tests", "examples", "benchmarks")
-        for line, comment in _comments(path)
-        if _SUPPRESSION.search(comment) or _UNFINISHED.search(comment)
+    breaches = [
+        f"{named(path)}:{token.start[0]} {token.string}"
+        for path in _sources(NAME, "tests", "examples", "benchmarks")
+        for token in tokens(path)
+        if token.type == tokenize.COMMENT
+        if _SUPPRESSION.search(token.string) or _UNFINISHED.search(token.string)
     ]
-    assert found == []
+    assert breaches == []
 
 
 def test_names_say_something() -> None:
-    empty = [
-        str(path.relative_to(ROOT))
-        for path in [*PACKAGE.rglob("*"), *(ROOT / "tests").rglob("*")]
-        if path.stem.strip("_") in EMPTY_NAMES
-    ]
-    assert empty == []
+    paths = [*PACKAGE.rglob("*"), *(ROOT / "tests").rglob("*")]
+    assert [named(path) for path in paths if path.stem.strip("_") in EMPTY_NAMES] == []
 
 
 def test_only_the_command_line_prints() -> None:
     printing = [
-        f"{path.relative_to(ROOT)}:{node.lineno}"
-        for path in _sources("scaling_cli")
+        f"{named(path)}:{node.lineno}"
+        for path in _sources(NAME)
         if "cli" not in path.relative_to(PACKAGE).parts
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf8")))
+        for node in ast.walk(parsed(path))
         if isinstance(node, ast.Name) and node.id == "print"
     ]
     assert printing == []
@@ -130,21 +126,10 @@ def test_data_and_fits_hold_no_code() -> None:
     assert _sources("data", "fits") == []
 
 
-@pytest.mark.parametrize("path", _sources("scaling_cli"), ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_everything_is_annotated(path: Path) -> None:
-    bare = []
-    for function in _functions(path):
-        given = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
-        named = [a for a in given if a.arg not in ("self", "cls")]
-        if function.returns is None or any(a.annotation is None for a in named):
-            bare.append(f"{function.lineno} {function.name}")
-    assert bare == []
-
-
 def test_length_and_nesting_are_counted_as_people_count() -> None:
     body = "    if x:\n        for y in x:\n            pass\n"
     source = f'def f(x):\n    """Doc.\n\n    More.\n    """\n{body}'
-    function = next(n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.FunctionDef))
+    function = next(_functions(ast.parse(source)))
     assert _length(function) == 3
     assert _nesting(function) == 2
     chain = ast.parse("if a:\n    pass\nelif b:\n    pass\nelif c:\n    pass")

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 from scaling_cli.vocabulary.errors import UsageError
 
 if TYPE_CHECKING:
-    from scaling_cli.artefacts.batch_fit import BatchFit
-    from scaling_cli.artefacts.batch_trajectory import BatchTrajectory
+    from scaling_cli.artefacts.batch_fit import BatchFit, BatchTrajectory
     from scaling_cli.cli._terminal import Terminal
 
 AROUND = (0.25, 1.0, 4.0)  # times the critical batch, where no batch is asked for
@@ -83,10 +82,11 @@ def resolve(name: str | None, terminal: "Terminal", published: str) -> "BatchFit
     UsageError
         If the certified fits are not one of each law.
     """
-    from scaling_cli.artefacts.batch_fit import load_batch_fit
+    from scaling_cli.artefacts import kinds
+    from scaling_cli.artefacts.batch_fit import BatchFit
 
     if name is not None and "," not in name:
-        return load_batch_fit(name)
+        return kinds.load(name, BatchFit)
     if name is None:
         terminal.say(f"fit: certified {published} (--fit chooses another); N without embeddings")
     return _of_certified(name or published)
@@ -94,19 +94,19 @@ def resolve(name: str | None, terminal: "Terminal", published: str) -> "BatchFit
 
 def _of_certified(names: str) -> "BatchFit":
     from scaling_cli import laws
-    from scaling_cli.artefacts import certified
-    from scaling_cli.artefacts.batch_fit import BatchFit
-    from scaling_cli.artefacts.batch_trajectory import BatchTrajectory
+    from scaling_cli.artefacts import kinds
+    from scaling_cli.artefacts.batch_fit import BatchFit, BatchTrajectory
+    from scaling_cli.artefacts.fit import Fit
     from scaling_cli.vocabulary.outcomes import Status
 
-    fits = [certified.resolve(name.strip()) for name in names.split(",")]
+    fits = [kinds.load(name.strip(), Fit) for name in names.split(",")]
     of = {laws.name_of(fit.law): fit for fit in fits}
     if set(of) != {"kaplan_ns", "critical_batch"}:
         raise UsageError(
             f"--fit needs a fit of kaplan_ns and one of critical_batch, not {', '.join(of)}."
         )
     values = {k: v for fit in of.values() for k, v in fit.parameters.items()}
-    return BatchFit(BatchTrajectory(**values), (), (), 0, None, status=Status.PUBLISHED)
+    return BatchFit(BatchTrajectory(**values), status=Status.PUBLISHED, n_points=0)
 
 
 def answer(fit: "BatchFit", asked: Asked, level: float) -> dict[str, Any]:

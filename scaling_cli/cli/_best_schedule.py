@@ -7,9 +7,10 @@ import typer
 
 from scaling_cli.cli import _options as options
 from scaling_cli.cli import _predict_curves
-from scaling_cli.cli._terminal import Terminal, result_style
+from scaling_cli.cli._terminal import Terminal
 
 if TYPE_CHECKING:
+    from scaling_cli.reports._blocks import Block
     from scaling_cli.vocabulary.quantities import Quantity
 
 OF_BEST = ("fit", "params", "peak", "low", "warmup", "knots", "level")
@@ -70,12 +71,12 @@ def best(context: typer.Context, terminal: Terminal) -> None:
             knots=chosen["knots"],
             level=chosen["level"],
         )
-    record = {"schema_version": 1, "fit": name, **found.to_dict()}
+    record = {"fit": name, **found.to_dict()}
 
-    def render() -> str:
+    def render() -> "list[Block]":
         from scaling_cli.reports import best_schedule as best_schedule_report
 
-        return best_schedule_report.text(fit, found, style=result_style())
+        return best_schedule_report.blocks(found, fit=fit, full=chosen["full"])
 
     terminal.result(render, record)
 

@@ -34,7 +34,7 @@ def report(error: Exception, arguments: Sequence[str]) -> int:
         traceback.print_exception(error, file=sys.stderr)
     record, code, context = describe(error)
     if terminal.json:
-        terminal.result(lambda: "", {"schema_version": 1, "error": record})
+        terminal.result(list, {"error": record})
     for line in message(record, context):
         terminal.complain(line)
     return code

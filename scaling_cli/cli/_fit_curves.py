@@ -9,10 +9,11 @@ from scaling_cli.cli import _cache
 from scaling_cli.cli import _options as options
 from scaling_cli.cli._output import write
 from scaling_cli.cli._reading import read
-from scaling_cli.cli._terminal import Terminal, result_style
+from scaling_cli.cli._terminal import Terminal
 
 if TYPE_CHECKING:
     from scaling_cli.artefacts.curve_fit import CurveFit
+    from scaling_cli.reports._blocks import Block
     from scaling_cli.runs.table import Runs
 
 AVERAGE = "average"
@@ -71,11 +72,11 @@ def fit(context: typer.Context, terminal: Terminal, path: str | None) -> None:
         found = _fitted(context, runs)
     written = write(found.to_json, path)
 
-    def render() -> str:
+    def render() -> "list[Block]":
         from scaling_cli.reports import curve_fit as curve_fit_report
 
-        return curve_fit_report.report(
-            found, sources=chosen["sources"], written=written, style=result_style()
+        return curve_fit_report.blocks(
+            found, full=chosen["full"], sources=chosen["sources"], written=written
         )
 
     terminal.result(render, found.to_dict())

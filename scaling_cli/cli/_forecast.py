@@ -12,7 +12,7 @@ import typer
 
 from scaling_cli.artefacts.forecast import Forecasts
 from scaling_cli.cli._reading import read
-from scaling_cli.cli._terminal import Terminal, result_style
+from scaling_cli.cli._terminal import Terminal
 from scaling_cli.forecasting import forecast
 from scaling_cli.forecasting.following import Band, Update, compare, follow
 from scaling_cli.forecasting.job import Job
@@ -20,7 +20,7 @@ from scaling_cli.forecasting.reading import jobs_of, one_job, siblings_target
 from scaling_cli.reports import forecast as forecast_report
 from scaling_cli.runs.table import Runs
 from scaling_cli.vocabulary.errors import DataError, UsageError
-from scaling_cli.vocabulary.jsonfile import nulls, write_json
+from scaling_cli.vocabulary.jsonfile import nulls, stamped, write_json
 
 QUIET = 10  # looks at an unchanged log after which a run within one row of its end has ended
 
@@ -35,6 +35,7 @@ class Asked:
     target: str | None
     terminal: Terminal
     options: dict[str, Any]
+    full: bool = False
 
     def read(self, sources: list[str]) -> Runs:
         return read(sources, self.terminal, **self.how)
@@ -55,7 +56,7 @@ class Asked:
         if path is not None:
             record["file"] = path
             self._write(path, found, record, runs)
-        self.terminal.result(lambda: forecast_report.report(record, style=result_style()), record)
+        self.terminal.result(lambda: forecast_report.blocks(record, full=self.full), record)
 
     def _write(self, path: str, found: Forecasts, record: dict[str, Any], runs: Runs) -> None:
         if path.lower().endswith(".json"):
@@ -83,11 +84,11 @@ class Asked:
             job = next((j for j in again if j.run == one.run), one)
             watched[job.run] = compare(band, job, patience)
             going += [] if job.reached(band.until) else [job]
-        found = self.forecast(going).to_dict() if going else {"schema_version": 1, "runs": []}
+        found = (self.forecast(going) if going else Forecasts(())).to_dict()
         record = found | {"against": {run: watch.to_dict() for run, watch in watched.items()}}
         if path is not None:
             write_json(path, record)
-        self.terminal.result(lambda: forecast_report.report(record, style=result_style()), record)
+        self.terminal.result(lambda: forecast_report.blocks(record, full=self.full), record)
         _end({run: watch.left for run, watch in watched.items()})
 
     def follow(self, against: str | None, every: float, patience: int) -> None:
@@ -128,13 +129,14 @@ def _band(path: str, run: str) -> Band:
 
 def _line(update: Update) -> str:
     """Return an update as one line of JSON."""
-    record = {
-        "schema_version": 1,
-        "run": update.job.run,
-        "runs": [] if update.forecast is None else [update.forecast.to_dict()],
-        "against": {update.job.run: update.watch.to_dict(update.told)},
-        "ended": update.ended,
-    }
+    record = stamped(
+        {
+            "run": update.job.run,
+            "runs": [] if update.forecast is None else [update.forecast.to_dict()],
+            "against": {update.job.run: update.watch.to_dict(update.told)},
+            "ended": update.ended,
+        }
+    )
     return json.dumps(nulls(record), allow_nan=False) + "\n"
 
 

@@ -24,14 +24,17 @@ def complete_law(incomplete: str) -> list[str]:
 
 def complete_fit(incomplete: str) -> list[str]:
     """Complete the name of a certified fit."""
-    from scaling_cli.artefacts import certified
+    from scaling_cli.artefacts import kinds
 
-    return [name for name in certified.fit_names() if name.startswith(incomplete)]
+    return [name for name in kinds.fit_names() if name.startswith(incomplete)]
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Say nothing on standard error but errors.")
+]
+Full = Annotated[
+    bool, typer.Option("--full", help="Print everything, where the first screen leaves out.")
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 

@@ -8,11 +8,12 @@ import typer
 
 from scaling_cli.cli import _options as options
 from scaling_cli.cli._output import writable
-from scaling_cli.cli._terminal import Terminal, result_style
+from scaling_cli.cli._terminal import Terminal
 
 if TYPE_CHECKING:
+    from scaling_cli.artefacts._curve_prediction import CurvePrediction
     from scaling_cli.artefacts.curve_fit import CurveFit
-    from scaling_cli.artefacts.curve_prediction import CurvePrediction
+    from scaling_cli.reports._blocks import Block
 
 DEFAULT_FILE = "fit.json"
 OF_POINTS = ("tokens", "compute", "inputs", "points")
@@ -53,10 +54,12 @@ def predict(context: typer.Context, terminal: Terminal) -> None:
         _write(found, path, fit.longest)
     record = _record(name, fit, found, along, path)
 
-    def render() -> str:
+    def render() -> "list[Block]":
         from scaling_cli.reports import curve_prediction as curve_prediction_report
 
-        return curve_prediction_report.text(fit, found, along, written=path, style=result_style())
+        return curve_prediction_report.blocks(
+            found, full=chosen["full"], fit=fit, along=along, written=path
+        )
 
     terminal.result(render, record)
 
@@ -83,19 +86,20 @@ def resolve(
     name: str | None, terminal: Terminal, what: str = "--schedule"
 ) -> "tuple[str, CurveFit]":
     """Return the fit of loss curves that was named, or ./fit.json, which is then said."""
-    from scaling_cli.artefacts import certified
+    from scaling_cli.artefacts import kinds
+    from scaling_cli.artefacts.curve_fit import CurveFit
     from scaling_cli.vocabulary.errors import UsageError
 
     if name is None and not Path(DEFAULT_FILE).is_file():
         raise UsageError(
             f"{what} needs a fit of loss curves, and there is no ./{DEFAULT_FILE} here.",
             hint="Give --fit FILE, or a certified fit: "
-            f"{', '.join(certified.fit_names(of_curves=True))}.",
+            f"{', '.join(kinds.fit_names(of_curves=True))}.",
         )
     if name is None:
         terminal.say(f"fit: ./{DEFAULT_FILE}")
     found = name or DEFAULT_FILE
-    return found, certified.resolve_curves(found)
+    return found, kinds.load(found, CurveFit)
 
 
 def _size(texts: Sequence[str] | None) -> float | None:
@@ -208,13 +212,12 @@ def _record(
     """Return what `--json` prints: the ends, their differences, values along, whole curves."""
     from dataclasses import asdict
 
-    from scaling_cli.artefacts.curve_prediction import compare
+    from scaling_cli.artefacts._curve_prediction import compare
 
     predictions = [p.to_dict() for p in found]
     for p, record in zip(found[1:], predictions[1:], strict=True):
         record["difference"] = asdict(compare(found[0], p, fit.uncertainty))
     return {
-        "schema_version": 1,
         "fit": name,
         "law": fit.name_of_law,
         "tested": fit.uncertainty is not None and fit.uncertainty.schedule is not None,

@@ -8,7 +8,7 @@ from scaling_cli.cli import _cache
 from scaling_cli.cli import _options as options
 from scaling_cli.cli._output import writable
 from scaling_cli.cli._reading import read
-from scaling_cli.cli._terminal import Terminal, result_style
+from scaling_cli.cli._terminal import Terminal
 
 if TYPE_CHECKING:
     from scaling_cli.artefacts.backtest import Backtest
@@ -79,6 +79,7 @@ def backtest(
     meta: options.Meta = None,
     name: options.Name = None,
     format: options.Format = None,
+    full: options.Full = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
@@ -124,7 +125,12 @@ def backtest(
 
         found = _with_reading(backtesting.backtest(runs, cuts=wanted, **chosen), runs)
     written = _write(found, path)
-    terminal.result(lambda: _text(found, sources, written), found.to_dict())
+    from scaling_cli.reports import backtest as backtest_report
+
+    terminal.result(
+        lambda: backtest_report.blocks(found, full=full, sources=sources, written=written),
+        found.to_dict(),
+    )
 
 
 def _with_reading(found: "Backtest", runs: "Runs") -> "Backtest":
@@ -132,12 +138,6 @@ def _with_reading(found: "Backtest", runs: "Runs") -> "Backtest":
     from dataclasses import asdict, replace
 
     return replace(found, data={**found.data, "reading": [asdict(note) for note in runs.notes]})
-
-
-def _text(found: "Backtest", sources: list[str], written: str | None) -> str:
-    from scaling_cli.reports import backtest as backtest_report
-
-    return backtest_report.report(found, sources=sources, written=written, style=result_style())
 
 
 def _named(path: str | None) -> str | None:

@@ -8,7 +8,7 @@ from scaling_cli.cli import _cache
 from scaling_cli.cli import _options as options
 from scaling_cli.cli._output import writable
 from scaling_cli.cli._reading import read
-from scaling_cli.cli._terminal import Terminal, result_style
+from scaling_cli.cli._terminal import Terminal
 
 if TYPE_CHECKING:
     from scaling_cli.artefacts.batch_fit import BatchFit
@@ -83,6 +83,7 @@ def batch(
     meta: options.Meta = None,
     name: options.Name = None,
     format: options.Format = None,
+    full: options.Full = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
@@ -120,13 +121,12 @@ def batch(
     if path is not None:
         found.to_json(path)
     shown: dict[str, Any] = {
-        "schema_version": 1,
         "fit": found.to_dict() if sources else None,
         **record,
     }
     terminal.result(
-        lambda: batch_fit_report.report(
-            found if sources else None, record, written=path, style=result_style()
+        lambda: batch_fit_report.blocks(
+            found if sources else None, full=full, record=record, written=path
         ),
         shown,
     )

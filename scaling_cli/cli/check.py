@@ -9,10 +9,10 @@ import typer
 
 from scaling_cli.cli import _cache
 from scaling_cli.cli import _options as options
-from scaling_cli.cli._terminal import Terminal, result_style
+from scaling_cli.cli._terminal import Terminal
 
 if TYPE_CHECKING:
-    from scaling_cli.reference.check import CheckResult
+    from scaling_cli.reference._result import CheckResult
 
 EXAMPLE = """
 scaling check
@@ -46,6 +46,7 @@ def check(
         ),
     ] = False,
     mirror: options.Mirror = None,
+    full: options.Full = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
@@ -57,7 +58,7 @@ def check(
     """
     del debug
     _cache.enable()
-    from scaling_cli.reference import check as reference
+    from scaling_cli import reference
     from scaling_cli.reports import check as rendering
     from scaling_cli.vocabulary.errors import CheckFailed
 
@@ -66,7 +67,7 @@ def check(
         results = reference.check(paths or None, update=update, mirror=mirror)
     if not results:
         raise CheckFailed("there is no fit to check.", hint="Name fit files or folders of them.")
-    terminal.result(lambda: rendering.text(results, style=result_style()), record(results))
+    terminal.result(lambda: rendering.blocks(results, full=full), record(results))
     if junit is not None:
         _write(junit, rendering.junit(results))
     if github or os.environ.get("GITHUB_ACTIONS") == "true":
@@ -79,7 +80,6 @@ def record(results: "Sequence[CheckResult]") -> dict[str, Any]:
     """Return what `scaling check --json` prints."""
     statuses = [str(result.status) for result in results]
     return {
-        "schema_version": 1,
         "fits": [result.to_dict() for result in results],
         "passed": sum(status in ("pass", "better") for status in statuses),
         "failed": statuses.count("fail"),
@@ -99,7 +99,7 @@ def _annotate(results: "Sequence[CheckResult]", terminal: Terminal) -> None:
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if summary:
         with Path(summary).open("a", encoding="utf8") as stream:
-            stream.write(rendering.markdown(results))
+            stream.write(rendering.summary(results))
 
 
 def _write(path: Path, text: str) -> None:

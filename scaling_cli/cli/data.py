@@ -7,7 +7,7 @@ import typer
 
 from scaling_cli.cli import _options as options
 from scaling_cli.cli._registry import CONTEXT, Command
-from scaling_cli.cli._terminal import Terminal, result_style
+from scaling_cli.cli._terminal import Terminal
 
 if TYPE_CHECKING:
     from scaling_cli.datasets import Card, Fetched
@@ -42,8 +42,8 @@ def list_cards(
 
     found = [describe(card) for card in datasets.cards()]
     Terminal(json=json, quiet=quiet).result(
-        lambda: data_report.cards(found, style=result_style()),
-        {"schema_version": 1, "datasets": found},
+        lambda: data_report.blocks(found),
+        {"datasets": found},
     )
 
 
@@ -80,7 +80,7 @@ def fetch(
         return
     place = fetched.path if output in (None, "-") else _copy(fetched.path, Path(output))
     record = describe_fetched(fetched, place)
-    terminal.result(lambda: data_report.fetched(record, style=result_style()), record)
+    terminal.result(lambda: data_report.fetched(record), record)
 
 
 def describe(card: "Card") -> dict[str, Any]:
@@ -103,7 +103,6 @@ def describe(card: "Card") -> dict[str, Any]:
 def describe_fetched(fetched: "Fetched", place: Path) -> dict[str, Any]:
     """Return what `scaling data fetch --json` prints."""
     return {
-        "schema_version": 1,
         **describe(fetched.card),
         "rows": fetched.table.num_rows,
         "table": str(place),

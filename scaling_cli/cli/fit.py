@@ -8,7 +8,7 @@ from scaling_cli.cli import _cache, _fit_curves
 from scaling_cli.cli import _options as options
 from scaling_cli.cli._output import writable, write
 from scaling_cli.cli._reading import read
-from scaling_cli.cli._terminal import Terminal, result_style
+from scaling_cli.cli._terminal import Terminal
 
 if TYPE_CHECKING:
     from scaling_cli.artefacts.fit import Fit
@@ -68,6 +68,7 @@ def fit(
     meta: options.Meta = None,
     name: options.Name = None,
     format: options.Format = None,
+    full: options.Full = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
@@ -117,7 +118,7 @@ def fit(
     _require_usable(found, sources, terminal)
     written = write(found.to_json, path)
     terminal.result(
-        lambda: fit_report.report(found, sources=sources, written=written, style=result_style()),
+        lambda: fit_report.blocks(found, full=full, sources=sources, written=written),
         found.to_dict(),
     )
 
@@ -145,6 +146,6 @@ def _require_usable(fit: "Fit", sources: list[str], terminal: Terminal) -> None:
     if not failed:
         return
     if not terminal.json:
-        terminal.write(fit_report.refusal(fit, sources=sources, style=result_style()))
+        terminal.report(fit_report.refusal(fit, sources=sources))
     reasons = " ".join(f"{check.code}: {check.message}" for check in failed)
     raise FitError(f"no usable fit, nothing was written. {reasons}")

@@ -133,6 +133,7 @@ def forecast(
     meta: options.Meta = None,
     name: options.Name = None,
     format: options.Format = None,
+    full: options.Full = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
@@ -165,6 +166,7 @@ def forecast(
             "threshold": threshold,
             "combine": combine,
         },
+        full,
     )
     path = _writable(output)
     if patience < 1:
@@ -193,9 +195,10 @@ def _fit(path: str | None) -> Any:
     """Return the stored fit of loss curves."""
     if path is None:
         return None
-    from scaling_cli.artefacts.certified import resolve_curves
+    from scaling_cli.artefacts import kinds
+    from scaling_cli.artefacts.curve_fit import CurveFit
 
-    return resolve_curves(path)
+    return kinds.load(path, CurveFit)
 
 
 def _writable(path: str | None) -> str | None:

@@ -6,10 +6,10 @@ import typer
 
 from scaling_cli.cli import _options as options
 from scaling_cli.cli._output import writable
-from scaling_cli.cli._terminal import Terminal, result_style
+from scaling_cli.cli._terminal import Terminal
 
 if TYPE_CHECKING:
-    from scaling_cli.artefacts.recipe import Recipe
+    from scaling_cli.artefacts.hparams import Recipe
     from scaling_cli.hparam_fits.fitting import NearBest
     from scaling_cli.runs.points import Points
 
@@ -23,9 +23,9 @@ ORDER = 48
 
 def complete_recipe(incomplete: str) -> list[str]:
     """Complete the name of a certified recipe."""
-    from scaling_cli.artefacts import published_recipes as recipe_catalogue
+    from scaling_cli.artefacts import kinds
 
-    return [name for name in recipe_catalogue.recipe_names() if name.startswith(incomplete)]
+    return [name for name in kinds.recipe_names() if name.startswith(incomplete)]
 
 
 Sources = Annotated[
@@ -81,6 +81,7 @@ def hparams(
     meta: options.Meta = None,
     name: options.Name = None,
     format: options.Format = None,
+    full: options.Full = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
@@ -92,9 +93,10 @@ def hparams(
     their optimum are named. The exit code is 4 where the rest is too little.
     """
     del debug
-    from scaling_cli.artefacts import published_recipes as recipe_catalogue
-    from scaling_cli.hparam_fits.answer import report
-    from scaling_cli.reports import recipe as recipe_report
+    from scaling_cli.artefacts import kinds
+    from scaling_cli.artefacts.hparams import Recipe
+    from scaling_cli.hparam_fits.answer import PUBLISHED, report
+    from scaling_cli.reports import hparams as hparams_report
 
     terminal = Terminal(json=json, quiet=quiet)
     point = _point(params, tokens, sources)
@@ -113,7 +115,7 @@ def hparams(
             format=format,
         )
         own, rule = _fitted(points, seed, level, options.command_line(context))
-    rival = recipe_catalogue.resolve_recipe(fit or recipe_catalogue.PUBLISHED)
+    rival = kinds.load(fit or PUBLISHED, Recipe)
     found = report(
         own or rival,
         rival if own else None,
@@ -126,7 +128,7 @@ def hparams(
     _echo(found, terminal, given=point is not None)
     if own is not None and path is not None:
         own.to_json(path)
-    terminal.result(lambda: recipe_report.report(found, written=path, style=result_style()), found)
+    terminal.result(lambda: hparams_report.blocks(found, full=full, written=path), found)
 
 
 def _point(

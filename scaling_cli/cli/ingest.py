@@ -7,7 +7,7 @@ import typer
 
 from scaling_cli.cli import _options as options
 from scaling_cli.cli._reading import read
-from scaling_cli.cli._terminal import Terminal, result_style
+from scaling_cli.cli._terminal import Terminal
 
 if TYPE_CHECKING:
     from scaling_cli.runs.store import StoreReport
@@ -31,6 +31,7 @@ def ingest(
     meta: options.Meta = None,
     name: options.Name = None,
     format: options.Format = None,
+    full: options.Full = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
@@ -50,7 +51,7 @@ def ingest(
     with terminal.status(f"writing {store}"):
         report = stores.append(store, found)
     record = describe(report, found)
-    terminal.result(lambda: runs_report.ingested(record, style=result_style()), record)
+    terminal.result(lambda: runs_report.ingested(record, full=full), record)
 
 
 def describe(report: "StoreReport", found: "Runs") -> dict[str, Any]:
@@ -58,7 +59,6 @@ def describe(report: "StoreReport", found: "Runs") -> dict[str, Any]:
     from dataclasses import asdict
 
     return {
-        "schema_version": 1,
         "store": report.path,
         "added": list(report.added),
         "replaced": list(report.replaced),

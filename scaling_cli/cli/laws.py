@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from scaling_cli.cli import _options as options
-from scaling_cli.cli._terminal import Terminal, result_style
+from scaling_cli.cli._terminal import Terminal
 
 if TYPE_CHECKING:
     from scaling_cli.laws._law import Law
+    from scaling_cli.reports._blocks import Block
 
 EXAMPLE = """
 scaling laws
@@ -27,6 +28,7 @@ def laws(
             autocompletion=options.complete_law,
         ),
     ] = None,
+    full: options.Full = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
@@ -35,9 +37,15 @@ def laws(
     del debug
     from scaling_cli import curve_laws, learning_curves
     from scaling_cli import laws as catalogue
+    from scaling_cli.artefacts.curve_fit import AVERAGE, AVERAGED
     from scaling_cli.reports import laws as laws_report
 
     terminal = Terminal(json=json, quiet=quiet)
+    if name == AVERAGE:
+        members = [describe(n, curve_laws.get(n)) for n in AVERAGED]
+        record = {"schema_version": 1, "laws": [], "curve_laws": members, "learning_curves": []}
+        terminal.result(lambda: laws_report.average(members), record)
+        return
     along = [n for n in curve_laws.names() if name in (None, n)]
     blind = [n for n in learning_curves.names() if name in (None, n)]
     others = {*along, *blind}
@@ -47,20 +55,19 @@ def laws(
     families = [describe(n, learning_curves.get(n)) for n in blind]
     every = [*points, *curves, *families]
 
-    def render() -> str:
-        if name is None:
-            return laws_report.catalogue(every, style=result_style())
-        return laws_report.law(every[0], style=result_style())
-
     found = {"laws": points, "curve_laws": curves, "learning_curves": families}
-    terminal.result(render, {"schema_version": 1, **found})
+
+    def render() -> "list[Block]":
+        return laws_report.blocks(found, full=full) if name is None else laws_report.law(every[0])
+
+    terminal.result(render, {**found})
 
 
 def describe(name: str, law: "type[Law]") -> dict[str, Any]:
     """Return everything a law declares about itself, and its certified fits."""
     import inspect
 
-    from scaling_cli.artefacts import certified
+    from scaling_cli.artefacts import kinds
 
     body = (inspect.getdoc(law) or "").partition("\n\n")[2]
     return {
@@ -85,7 +92,7 @@ def describe(name: str, law: "type[Law]") -> dict[str, Any]:
         "convention": dict(law.convention),
         "reference": law.reference,
         "bibtex": law.bibtex,
-        "fits": [fit for fit in certified.fit_names() if fit.partition("/")[0] == name],
+        "fits": [fit for fit in kinds.fit_names() if fit.partition("/")[0] == name],
     }
 
 

@@ -1,6 +1,6 @@
 """Draw a figure of a fit: loss and its forecast, residuals, backtest, the surface over N and D."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from scaling_cli.runs.curve import Curve
     from scaling_cli.runs.points import Points
 
+F = TypeVar("F", "CurveFit", "Fit")
 EXAMPLE = """
 scaling plot fit.json -o loss.png
 scaling plot fit.json --kind loss --measured held_out.csv -o forecast.pdf
@@ -89,7 +90,10 @@ def plot(
     path = output or (None if json else f"{kind}.png")
     if path is not None:
         plots.save(plots.figure(kind, table), path)
-    terminal.result(lambda: f"{path}\n", _record(fit, kind, path, plots.numbers(table)))
+    if not terminal.json:
+        terminal.write(f"{path}\n")
+        return
+    terminal.result(list, _record(fit, kind, path, plots.numbers(table)))
 
 
 def _points(context: typer.Context, terminal: Terminal) -> "tuple[Fit, Points | None]":
@@ -100,7 +104,7 @@ def _points(context: typer.Context, terminal: Terminal) -> "tuple[Fit, Points | 
     UsageError
         If options of loss curves were typed, or several files.
     """
-    from scaling_cli.artefacts import certified
+    from scaling_cli.artefacts.fit import Fit
     from scaling_cli.vocabulary.errors import UsageError
 
     chosen = context.params
@@ -109,7 +113,7 @@ def _points(context: typer.Context, terminal: Terminal) -> "tuple[Fit, Points | 
         raise UsageError(
             f"{' and '.join(wrong)} is for figures of loss curves, not for {chosen['kind']}."
         )
-    found, files = certified.resolve(chosen["fit"]), chosen["measured"] or []
+    found, files = _drawn(chosen, Fit), chosen["measured"] or []
     if len(files) > 1:
         raise UsageError("--measured takes one file of points; give it once.")
     return found, _measured(files[0], found, terminal) if files else None
@@ -117,12 +121,12 @@ def _points(context: typer.Context, terminal: Terminal) -> "tuple[Fit, Points | 
 
 def _curves(context: typer.Context, terminal: Terminal) -> "tuple[CurveFit, list[Curve] | None]":
     """Return a fit of loss curves, and the curves to compare with."""
-    from scaling_cli.artefacts import certified
+    from scaling_cli.artefacts.curve_fit import CurveFit
     from scaling_cli.cli._fit_curves import schedules_of
     from scaling_cli.cli._reading import read
 
     chosen = context.params
-    found, files = certified.resolve_curves(chosen["fit"]), chosen["measured"]
+    found, files = _drawn(chosen, CurveFit), chosen["measured"]
     if not files:
         return found, None
     from scaling_cli.runs.curves import curves_of
@@ -143,6 +147,33 @@ def _curves(context: typer.Context, terminal: Terminal) -> "tuple[CurveFit, list
     for item in left:
         terminal.say(f"{item.run}: {item.reason}, not drawn")
     return found, curves
+
+
+def _drawn(chosen: dict[str, Any], wanted: "type[F]") -> "F":
+    """Return what is to be drawn.
+
+    Raises
+    ------
+    UsageError
+        If the figure does not draw things of its kind; those that do are named.
+    """
+    from scaling_cli.artefacts import kinds
+    from scaling_cli.artefacts.curve_fit import CurveFit
+    from scaling_cli.artefacts.fit import Fit
+    from scaling_cli.vocabulary.errors import UsageError
+
+    thing = kinds.load(chosen["fit"])
+    if isinstance(thing, wanted):
+        return thing
+    curves = isinstance(thing, CurveFit)
+    figures = [name for name in plots.names() if plots.of_curves(name) == curves]
+    other = f"take --kind {' or '.join(figures)}"
+    if not isinstance(thing, CurveFit | Fit):
+        other = f"use it with '{thing.use.replace('FILE', chosen['fit'])}'"
+    raise UsageError(
+        f"{chosen['fit']} is {thing.what}, which the figure {chosen['kind']} does not draw: "
+        f"{other}."
+    )
 
 
 def _measured(path: str, fit: "Fit", terminal: Terminal) -> "Points":
@@ -178,4 +209,4 @@ def _measured(path: str, fit: "Fit", terminal: Terminal) -> "Points":
 
 
 def _record(fit: str, kind: str, path: str | None, numbers: dict[str, Any]) -> dict[str, Any]:
-    return {"schema_version": 1, "fit": fit, "kind": kind, "file": path, "numbers": numbers}
+    return {"fit": fit, "kind": kind, "file": path, "numbers": numbers}

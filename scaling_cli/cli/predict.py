@@ -6,12 +6,13 @@ import typer
 
 from scaling_cli.cli import _options as options
 from scaling_cli.cli import _predict_curves
-from scaling_cli.cli._terminal import Terminal, result_style
+from scaling_cli.cli._terminal import Terminal
 
 if TYPE_CHECKING:
-    from scaling_cli.artefacts.curve_fit import CurveFit
-    from scaling_cli.artefacts.fit import Fit, Prediction
+    from scaling_cli.artefacts._prediction import Prediction
+    from scaling_cli.artefacts.fit import Fit
     from scaling_cli.cli._inputs import Grid
+    from scaling_cli.reports._blocks import Block
 
 EXAMPLE = """
 scaling predict --params 7B --tokens 1T
@@ -91,6 +92,7 @@ def predict(
     every: Every = None,
     output: Output = None,
     level: options.ConfidenceLevel = 0.9,
+    full: options.Full = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
@@ -112,12 +114,10 @@ def predict(
     _echo(grid, terminal)
     prediction = found.predict(level=level, **grid.inputs)
 
-    def render() -> str:
+    def render() -> "list[Block]":
         from scaling_cli.reports import prediction as prediction_report
 
-        return prediction_report.text(
-            found, prediction, measured=grid.measured, style=result_style()
-        )
+        return prediction_report.blocks(prediction, full=full, fit=found, measured=grid.measured)
 
     terminal.result(render, _record(name, found, prediction, grid))
 
@@ -126,38 +126,19 @@ def _resolve(name: str | None, terminal: Terminal) -> "tuple[str, Fit]":
     """Return the fit that was named, or the default one after saying which that is."""
     from pathlib import Path
 
-    from scaling_cli.artefacts import certified
-
-    if name is not None:
-        return name, _of_points(name, certified.resolve_any(name))
-    if Path(DEFAULT_FILE).is_file():
-        terminal.say(f"fit: ./{DEFAULT_FILE}")
-        return DEFAULT_FILE, _of_points(DEFAULT_FILE, certified.resolve_any(DEFAULT_FILE))
-    terminal.say(
-        f"fit: certified {DEFAULT_NAME}, because there is no ./{DEFAULT_FILE} here "
-        "(--fit chooses another)"
-    )
-    return DEFAULT_NAME, certified.resolve(DEFAULT_NAME)
-
-
-def _of_points(name: str, found: "Fit | CurveFit") -> "Fit":
-    """Return a fit of a law of points.
-
-    Raises
-    ------
-    UsageError
-        If it is one of loss curves.
-    """
+    from scaling_cli.artefacts import kinds
     from scaling_cli.artefacts.fit import Fit
-    from scaling_cli.vocabulary.errors import UsageError
 
-    if isinstance(found, Fit):
-        return found
-    raise UsageError(
-        f"{name} is a fit of loss curves: it predicts along schedules, not at points.",
-        hint="Write --schedule TEXT, such as --schedule "
-        f"cosine:peak={found.data['ranges']['lr'][1]:g},steps={found.longest}.",
-    )
+    if name is None and Path(DEFAULT_FILE).is_file():
+        terminal.say(f"fit: ./{DEFAULT_FILE}")
+        name = DEFAULT_FILE
+    elif name is None:
+        terminal.say(
+            f"fit: certified {DEFAULT_NAME}, because there is no ./{DEFAULT_FILE} here "
+            "(--fit chooses another)"
+        )
+        name = DEFAULT_NAME
+    return name, kinds.load(name, Fit)
 
 
 def _grid(fit: "Fit", given: dict[str, list[str] | None], points: str | None) -> "Grid":
@@ -184,14 +165,14 @@ def _grid(fit: "Fit", given: dict[str, list[str] | None], points: str | None) ->
 
 def _echo(grid: "Grid", terminal: Terminal) -> None:
     """Say once how every quantity was read."""
-    from scaling_cli.reports import _layout
+    from scaling_cli.reports import _numbers
 
     for symbol, values in grid.given.items():
-        terminal.say(_layout.echo(symbol, values))
+        terminal.say(_numbers.echo(symbol, values))
     for note in grid.notes:
         terminal.say(note)
     if grid.rows:
-        terminal.say(f"{_layout.count(len(grid.rows), 'point')} read")
+        terminal.say(f"{_numbers.count(len(grid.rows), 'point')} read")
 
 
 def _record(name: str, fit: "Fit", prediction: "Prediction", grid: "Grid") -> dict[str, Any]:
@@ -209,7 +190,6 @@ def _record(name: str, fit: "Fit", prediction: "Prediction", grid: "Grid") -> di
             record["error"] = rendering.error(prediction, i, measured)
             record["inside"] = rendering.is_inside(prediction, i, measured)
     return {
-        "schema_version": 1,
         "fit": name,
         "law": laws.name_of(fit.law),
         "tested": None if fit.uncertainty is None else fit.uncertainty.tested,

@@ -6,7 +6,7 @@ import typer
 
 from scaling_cli.cli import _cache
 from scaling_cli.cli import _options as options
-from scaling_cli.cli._terminal import Terminal, result_style
+from scaling_cli.cli._terminal import Terminal
 
 if TYPE_CHECKING:
     from scaling_cli.artefacts.fit import Fit
@@ -71,6 +71,7 @@ def profile(
     compute: Compute = None,
     inputs: Inputs = None,
     level: options.ConfidenceLevel = 0.9,
+    full: options.Full = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
@@ -83,9 +84,10 @@ def profile(
     """
     del debug
     terminal = Terminal(json=json, quiet=quiet)
-    from scaling_cli.artefacts import certified
+    from scaling_cli.artefacts import kinds
+    from scaling_cli.artefacts.fit import Fit
 
-    found = certified.resolve(fit)
+    found = kinds.load(fit, Fit)
     given = {"params": params, "tokens": tokens, "compute": compute, "input": inputs}
     at = _inputs_of(found, of, given, terminal)
     chosen = [name.strip() for text in method or () for name in text.split(",")]
@@ -94,7 +96,12 @@ def profile(
         from scaling_cli.point_fits import intervals as methods
 
         compared = methods.intervals(found, of, methods=chosen or methods.QUICK, level=level, **at)
-    terminal.result(lambda: _text(found, compared), _record(fit, found, compared, level))
+    from scaling_cli.reports import profile as profile_report
+
+    terminal.result(
+        lambda: profile_report.blocks(compared, fit=found, full=full),
+        _record(fit, found, compared, level),
+    )
 
 
 def _inputs_of(
@@ -102,7 +109,7 @@ def _inputs_of(
 ) -> dict[str, Any]:
     """Return the inputs that the numbers asked for depend on; nothing is asked of parameters."""
     from scaling_cli.cli import _inputs
-    from scaling_cli.reports import _layout
+    from scaling_cli.reports import _numbers
     from scaling_cli.vocabulary.quantities import C, D, N
 
     if not any(given.values()):
@@ -112,26 +119,21 @@ def _inputs_of(
         for name, q in (("params", N), ("tokens", D), ("compute", C))
     }
     derived = [name for name in of or () if name in fit.law.derived_quantities()]
-    extra = {"C": values["compute"][0]} if derived and values["compute"] else {}
+    others = _inputs.read_others(given["input"], fit.law)
+    extra = {C.symbol: values["compute"][0]} if derived and values["compute"] else {}
     if derived and len(derived) == len(of or ()):
-        return extra
-    grid = _inputs.grid(fit.law, **values, others=_inputs.read_others(given["input"], fit.law))
+        return extra | {symbol: numbers[0] for symbol, numbers in others.items()}
+    grid = _inputs.grid(fit.law, **values, others=others)
     for symbol, numbers in grid.given.items():
-        terminal.say(_layout.echo(symbol, numbers))
+        terminal.say(_numbers.echo(symbol, numbers))
     for note in grid.notes:
         terminal.say(note)
     return {**extra, **grid.inputs}
-
-
-def _text(fit: "Fit", compared: "Comparison") -> str:
-    from scaling_cli.reports import profile as profile_report
-
-    return profile_report.text(fit, compared, style=result_style())
 
 
 def _record(name: str, fit: "Fit", compared: "Comparison", level: float) -> dict[str, Any]:
     from scaling_cli import laws
     from scaling_cli.vocabulary.jsonfile import nulls
 
-    head = {"schema_version": 1, "fit": name, "law": laws.name_of(fit.law), "level": level}
+    head = {"fit": name, "law": laws.name_of(fit.law), "level": level}
     return nulls(head | compared.to_dict())

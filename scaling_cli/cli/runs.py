@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from scaling_cli.cli import _options as options
 from scaling_cli.cli._reading import read
-from scaling_cli.cli._terminal import Terminal, result_style
+from scaling_cli.cli._terminal import Terminal
 
 if TYPE_CHECKING:
     from scaling_cli.runs.table import Runs
@@ -24,6 +24,7 @@ def runs(
     meta: options.Meta = None,
     name: options.Name = None,
     format: options.Format = None,
+    full: options.Full = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
@@ -40,7 +41,7 @@ def runs(
         sources, terminal, mapped=mapped, constants=constants, meta=meta, name=name, format=format
     )
     record = describe(found)
-    terminal.result(lambda: runs_report.overview(record, style=result_style()), record)
+    terminal.result(lambda: runs_report.blocks(record, full=full), record)
 
 
 def describe(found: "Runs") -> dict[str, Any]:
@@ -49,7 +50,6 @@ def describe(found: "Runs") -> dict[str, Any]:
 
     summary = found.summary()
     return {
-        "schema_version": 1,
         "runs": summary,
         "ranges": ranges(summary),
         "columns": [asdict(reading) for reading in found.columns],

@@ -6,7 +6,7 @@ import typer
 
 from scaling_cli.cli import _best_schedule
 from scaling_cli.cli import _options as options
-from scaling_cli.cli._terminal import Terminal, result_style
+from scaling_cli.cli._terminal import Terminal
 
 if TYPE_CHECKING:
     from scaling_cli.schedules._identification import Identification
@@ -70,6 +70,7 @@ def schedule(
     meta: options.Meta = None,
     name: options.Name = None,
     format: options.Format = None,
+    full: options.Full = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
@@ -98,7 +99,7 @@ def schedule(
     left: list[dict[str, str]] = []
     if logs := [source for source in sources if source not in texts]:
         from scaling_cli.cli._reading import read
-        from scaling_cli.runs.schedules import identify_runs
+        from scaling_cli.runs.curves import identify_runs
 
         runs = read(
             logs, terminal, mapped=mapped, constants=constants, meta=meta, name=name, format=format
@@ -108,8 +109,8 @@ def schedule(
             describe(i.schedule, batch, run=run, identification=i) for run, i in found.items()
         ]
         left = [{"run": item.run, "reason": item.reason} for item in missing]
-    record = {"schema_version": 1, "schedules": records, "left_out": left}
-    terminal.result(lambda: schedule_report.report(record, style=result_style()), record)
+    record = {"schedules": records, "left_out": left}
+    terminal.result(lambda: schedule_report.blocks(record, full=full), record)
 
 
 def describe(

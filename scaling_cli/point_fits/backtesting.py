@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scaling_cli import laws
+from scaling_cli.artefacts._prediction import Uncertainty, intervals
 from scaling_cli.artefacts.backtest import Backtest, Forecasts, ScoredCut, Skipped, joined
-from scaling_cli.artefacts.fit import Uncertainty
-from scaling_cli.artefacts.prediction import intervals
 from scaling_cli.engine import chunks, executors
 from scaling_cli.engine.executors import Executor
 from scaling_cli.engine.priors import Given, as_text
@@ -34,8 +33,7 @@ from scaling_cli.point_fits.certainty.uncertainty import (
 )
 from scaling_cli.point_fits.cuts import Cuts, Split, along, axis_symbol, checked, splits
 from scaling_cli.runs.points import Points, straddled
-from scaling_cli.search.optimum import Optimum, make_problem, refits, refuse
-from scaling_cli.search.settling import settle
+from scaling_cli.search.optimum import Optimum, make_problem, refits, refuse, settle
 from scaling_cli.vocabulary.arguments import check_count, check_level
 from scaling_cli.vocabulary.errors import FitError
 from scaling_cli.vocabulary.objective import Objective
@@ -149,7 +147,7 @@ def backtest(
         left_out=points.left_out,
         data={
             "sha256": points.sha256(),
-            "ranges": points.ranges(),
+            "ranges": points.ranges(law_class),
             "sources": sources,
             "conventions": dict(points.conventions),
             "notes": list(points.notes),
@@ -165,7 +163,10 @@ def backtest(
             "seed": seed,
             "cuts": cuts,
         },
-        notes=(*_straddling(points, along(points.inputs, symbol), scored), *_drawn(scored)),
+        notes=(
+            *_straddling(points, along(law_class, points.inputs, symbol), scored),
+            *_drawn(scored),
+        ),
         command=command,
     )
 
@@ -181,7 +182,7 @@ def _scored(
     executor: Executor,
 ) -> tuple[list[ScoredCut], list[Skipped]]:
     problem, optimum = settle(problem, seed=seed)
-    values = along(points.inputs, symbol)
+    values = along(problem.law, points.inputs, symbol)
     fewest = fewest_training(len(problem.frame.names))
     chosen, skipped = splits(values, cuts, symbol, fewest)
     parts, refused = _parts(points, problem, chosen)
@@ -243,7 +244,7 @@ def _parts(
         except FitError as error:
             refused.append(Skipped(split.at, error.message.rstrip(".")))
             continue
-        parts.append(Part(split, own, inside, cuts_by_share(own, len(problem.frame.names))))
+        parts.append(Part(split, own, inside, cuts_by_share(inside)))
     return parts, refused
 
 
@@ -299,7 +300,7 @@ def _uncertainties(
         inner = one.inner()
         draws = parameters(problem, ends.u[ends.converged])
         each = batch.part.sigmas(chunks.cut(batch))[ends.converged]
-        certain = combine(one.part.points, inner, draws, each, sigma, companion=one.companion)
+        certain = combine(one.part.problem, inner, draws, each, sigma, companion=one.companion)
         found.append((certain, len(inner)))
     return found
 

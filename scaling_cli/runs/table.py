@@ -144,8 +144,20 @@ class Runs:
 
     @cached_property
     def order(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the points that count, in order, and the row of `runs` each belongs to."""
-        return ordered(self)
+        """Return the points that count, in order, and the row of `runs` each belongs to.
+
+        Order: runs as in the table (by name, numbers in names by value), then step (tokens where
+        a run has no steps), then line. Superseded rows are not among them.
+        """
+        points = self.points
+        owner = places(points["run_id"], self.runs["run_id"])
+        axis = floats(points["step"])
+        axis = np.where(np.isnan(axis), floats(points["tokens"]), axis)
+        line = points["line"].to_numpy()
+        rows = np.lexsort((line, np.where(np.isnan(axis), -1.0, axis), owner))
+        counts = (points["flags"].to_numpy() & int(Flag.SUPERSEDED)) == 0
+        rows = rows[counts[rows]]
+        return rows, owner[rows]
 
     @cached_property
     def last_step(self) -> np.ndarray:
@@ -180,40 +192,18 @@ class Runs:
             name: floats(self.points[name].take(pa.array(rows)))
             for name in ("step", "tokens", "flops", "loss", "val_loss")
         }
-        problems = self._problems()
-        return [
-            _summarise(fact, {k: v[starts[i] : starts[i + 1]] for k, v in values.items()}, problems)
-            for i, fact in enumerate(facts)
-        ]
-
-    def _problems(self) -> dict[str, list[str]]:
-        """Return the sentences of warnings by run."""
-        found: dict[str, list[str]] = {}
+        problems: dict[str, list[str]] = {}
         for note in self.notes:
             if note.run is not None and note.level != "info":
-                found.setdefault(note.run, []).append(note.message)
-        return found
-
-
-def ordered(runs: Runs) -> tuple[np.ndarray, np.ndarray]:
-    """Return the points that count, in order, and the row of `runs.runs` each belongs to.
-
-    Order: runs as in the table (by name, numbers in names by value), then step (tokens where a
-    run has no steps), then line. Superseded rows are not among them.
-
-    Returns
-    -------
-    rows, owner : int arrays, shape (points that count,)
-    """
-    points = runs.points
-    owner = places(points["run_id"], runs.runs["run_id"])
-    axis = floats(points["step"])
-    axis = np.where(np.isnan(axis), floats(points["tokens"]), axis)
-    line = points["line"].to_numpy()
-    rows = np.lexsort((line, np.where(np.isnan(axis), -1.0, axis), owner))
-    counts = (points["flags"].to_numpy() & int(Flag.SUPERSEDED)) == 0
-    rows = rows[counts[rows]]
-    return rows, owner[rows]
+                problems.setdefault(note.run, []).append(note.message)
+        return [
+            _summarise(
+                fact,
+                {k: v[starts[i] : starts[i + 1]] for k, v in values.items()},
+                problems.get(fact["run_id"], []),
+            )
+            for i, fact in enumerate(facts)
+        ]
 
 
 def combine(several: Sequence[Runs]) -> Runs:
@@ -311,10 +301,9 @@ def default_target(runs: Runs) -> str:
 
 
 def _summarise(
-    fact: dict[str, Any], values: dict[str, np.ndarray], problems: dict[str, list[str]]
+    fact: dict[str, Any], values: dict[str, np.ndarray], problems: list[str]
 ) -> dict[str, Any]:
     target = "loss" if np.isnan(values["val_loss"]).all() else "val_loss"
-    found = list(problems.get(fact["run_id"], []))
     return {
         "run_id": fact["run_id"],
         "n_points": len(values["loss"]),
@@ -325,8 +314,8 @@ def _summarise(
         "flops": _edge(values["flops"], -1, fact.get("flops")),
         "loss": _edge(values[target], -1),
         "target": target,
-        "state": _state(fact, values, found),
-        "problems": found,
+        "state": _state(fact, values, problems),
+        "problems": problems,
     }
 
 

@@ -9,12 +9,22 @@ import numpy as np
 from scaling_cli import laws
 from scaling_cli.engine import chunks, priors
 from scaling_cli.engine.executors import SERIAL, Executor
-from scaling_cli.engine.problem import Problem, corner_of, frame, parameters, predictions, to_free
-from scaling_cli.engine.solve import Solution, solve
-from scaling_cli.laws._law import Domain, Law
+from scaling_cli.engine.problem import (
+    Problem,
+    Solution,
+    corner_of,
+    deviations,
+    frame,
+    parameters,
+    predictions,
+    to_free,
+)
+from scaling_cli.engine.solve import solve
+from scaling_cli.laws._law import WHOLE, Domain, Law
+from scaling_cli.numerics.mestimate import huber, tau
 from scaling_cli.runs.points import Points
-from scaling_cli.search.edges import vanishing
-from scaling_cli.search.minimum import LAD_LOOSEST, Searched, agreeing, finished, search
+from scaling_cli.search.least_absolute import LAD_LOOSEST
+from scaling_cli.search.minimum import agreeing, finished, search, vanishing
 from scaling_cli.vocabulary.errors import DataError, FitError, UsageError
 from scaling_cli.vocabulary.objective import Objective
 from scaling_cli.vocabulary.outcomes import Status
@@ -65,12 +75,12 @@ def make_problem(
 ) -> Problem:
     """Return the optimisation problem of fitting `law` to `points`.
 
-    The scale of priors is provisional until `settling.settle` has found it.
+    The scale of priors is provisional until `settle` has found it.
 
     Raises
     ------
     DataError
-        If an input or output is not positive and finite.
+        If an input or output is outside its domain, or shares do not sum to one.
     UsageError
         If `fix` or `tie` names a parameter that the law does not have, holds one at a value
         outside its domain (zero is a term that is absent), or leaves nothing to fit; or if a
@@ -110,12 +120,19 @@ def _refuse_numbers(points: Points, law: type[Law]) -> None:
     columns = {**points.inputs, law.output().symbol: points.output}
     for symbol, quantity in quantities.items():
         values = np.asarray(columns[symbol], float)
-        for i in np.flatnonzero(~(np.isfinite(values) & (values > 0))).tolist():
+        for i in np.flatnonzero(~quantity.domain.holds(values)).tolist():
             raise DataError(
                 f"{quantity.meaning} ({symbol}) of run {points.runs[i]} is {values[i]:g}; "
-                "it must be positive and finite.",
+                f"it must be {quantity.domain.rule}.",
                 hint="Correct it, or leave the run out with --where.",
             )
+    total = law.total(points.inputs)
+    for i in np.flatnonzero(np.abs(total - 1) > WHOLE).tolist():
+        raise DataError(
+            f"{', '.join(law.shares())} of run {points.runs[i]} sum to {total[i]:.4g}; shares must "
+            "sum to one.",
+            hint="Correct them, or leave the run out with --where.",
+        )
 
 
 def _refuse_values(law: type[Law], fix: Mapping[str, float]) -> None:
@@ -136,7 +153,8 @@ def refuse(points: Points, problem: Problem) -> None:
         levels, inputs that move as one.
     """
     needed = len(problem.frame.names) + 1
-    columns = np.stack([np.log(problem.inputs[s]) for s in problem.inputs], axis=1)
+    spreads = problem.law.spreads(problem.inputs)
+    columns = np.stack(list(spreads.values()), axis=1)
     distinct = len(np.unique(columns, axis=0))
     name = laws.name_of(problem.law)
     if distinct < needed:
@@ -147,7 +165,7 @@ def refuse(points: Points, problem: Problem) -> None:
             "with --fix E=1.7 or --tie.",
         )
     _refuse_flat(problem)
-    _refuse_levels(problem, columns)
+    _refuse_levels(problem, spreads)
     _refuse_collinear(points, problem, columns)
 
 
@@ -162,10 +180,10 @@ def _refuse_flat(problem: Problem) -> None:
         )
 
 
-def _refuse_levels(problem: Problem, columns: np.ndarray) -> None:
+def _refuse_levels(problem: Problem, spreads: Mapping[str, np.ndarray]) -> None:
     floor = any(p.linear and n in problem.frame.names for n, p in problem.law.parameters().items())
-    needed = 3 if floor else 2
-    for symbol, column in zip(problem.inputs, columns.T, strict=True):
+    for symbol, column in spreads.items():
+        needed = 3 if floor and symbol in problem.law.growing() else 2
         levels = len(np.unique(np.round(column, 6)))
         if levels < needed:
             quantity = problem.law.inputs()[symbol]
@@ -187,7 +205,9 @@ def _refuse_collinear(points: Points, problem: Problem, columns: np.ndarray) -> 
             f"{symbols} move as one in these {len(points)} points (squared correlation of their "
             f"logarithms {1 - unexplained:.6f}): their effects cannot be told apart.",
             hint="Add runs with other ratios of tokens to parameters (isoFLOP or over-trained "
-            "runs), or fit power_law in one variable (--law power_law --map x=flops).",
+            "runs), or fit power_law in one variable (--law power_law --map x=flops)."
+            if problem.law.size_and_data()
+            else "Add runs in which one of them differs and the others stay.",
         )
 
 
@@ -210,18 +230,14 @@ def optimise(problem: Problem, *, seed: int = 0) -> Optimum:
     FitError
         If no start converges.
     """
-    return _optimum(problem, search(problem, seed))
-
-
-def _optimum(problem: Problem, searched: Searched) -> Optimum:
-    found, polished, sliding, beyond = searched
+    lanes, polished, sliding, beyond = search(problem, seed)
     u = polished.u[0]
     values = {name: float(v[0]) for name, v in parameters(problem, polished.u).items()}
     law = problem.law(**values)
     hessian = polished.irls[0] if problem.objective.name == "lad" else polished.hessian[0]
     at_bound = tuple(dict.fromkeys((*_dead(problem, u), *sliding)))
     condition = _condition(hessian)
-    agree = np.sum(agreeing(problem, found)) / max(1, np.sum(found.converged))
+    agree = np.sum(agreeing(problem, lanes)) / max(1, np.sum(lanes.converged))
     status = Status.CONVERGED
     # A polish that does not end, with nothing sliding: the valley is flat to the last digits.
     if condition > ILL_CONDITIONED or not polished.converged[0]:
@@ -235,13 +251,13 @@ def _optimum(problem: Problem, searched: Searched) -> Optimum:
         status=status,
         at_bound=at_bound,
         diagnostics={
-            "starts": len(found.value),
-            "converged": int(np.sum(found.converged)),
+            "starts": len(lanes.value),
+            "converged": int(np.sum(lanes.converged)),
             "agree": float(agree),
-            "basins": _basins(found),
+            "basins": _basins(lanes),
             "gradient_norm": float(np.max(np.abs(polished.gradient[0]))),
             "condition": condition,
-            "iterations": int(np.sum(found.iterations)),
+            "iterations": int(np.sum(lanes.iterations)),
             "at_bound": list(at_bound),
             "endless": [name for name in sliding if name not in vanishing(problem)],
             "beyond": beyond,
@@ -249,10 +265,51 @@ def _optimum(problem: Problem, searched: Searched) -> Optimum:
     )
 
 
-def _basins(found: Solution) -> list[float]:
+def settle(problem: Problem, *, seed: int = 0) -> tuple[Problem, Optimum]:
+    """Return the problem with the scale of its priors settled, and its optimum.
+
+    tau, by which the priors' precision is multiplied, is estimated from the residuals of the fit
+    without priors: with them, a prior that contradicts the data would raise the residuals, so
+    look precise beside them, and win. Without priors this is `optimise`.
+
+    Raises
+    ------
+    FitError
+        As `optimise`.
+    """
+    if problem.penalty is None:
+        return problem, optimise(problem, seed=seed)
+    try:
+        u = optimise(replace(problem, penalty=None), seed=seed).u
+    except FitError:  # only the priors hold the parameters: their provisional scale finds some
+        u = optimise(problem, seed=seed).u
+    penalty = replace(problem.penalty, residuals=residuals(problem, u))
+    settled = replace(problem, penalty=penalty)
+    return settled, optimise(settled, seed=seed)
+
+
+def smallest_corner(problem: Problem) -> float:
+    """Return Huber's corner; for least absolute deviations, one that stands for their limit."""
+    return LAD_LOOSEST if problem.objective.name == "lad" else corner_of(problem.objective)
+
+
+def residuals(problem: Problem, u: np.ndarray) -> np.ndarray:
+    """Return residuals in the objective's space, shape (n,), at searched coordinates u (k,)."""
+    return deviations(problem, u[None])[0]
+
+
+def noise_scale(problem: Problem, u: np.ndarray) -> float:
+    """Return tau, which turns the objective into ln likelihood: that of the priors, if any."""
+    corner = smallest_corner(problem)
+    if problem.penalty is not None:
+        return problem.penalty.tau(corner)
+    return tau(residuals(problem, u), problem.weight, len(u), corner)
+
+
+def _basins(lanes: Solution) -> list[float]:
     """Return the distinct minima, best first, at most five."""
     distinct: list[float] = []
-    for value in np.sort(found.value[found.converged]):
+    for value in np.sort(lanes.value[lanes.converged]):
         if not distinct or value > distinct[-1] * (1 + 1e-6):
             distinct.append(float(value))
     return distinct[:5]
@@ -260,10 +317,8 @@ def _basins(found: Solution) -> list[float]:
 
 def _condition(hessian: np.ndarray) -> float:
     """Return the condition number after scaling every parameter to unit curvature."""
-    scale_ = np.sqrt(np.abs(np.diagonal(hessian)))
-    if not np.all(scale_ > 0):
-        return float("inf")
-    return float(np.linalg.cond(hessian / np.outer(scale_, scale_)))
+    size = np.sqrt(np.abs(np.diagonal(hessian)))
+    return float(np.linalg.cond(hessian / np.outer(size, size))) if np.all(size > 0) else np.inf
 
 
 def _dead(problem: Problem, u: np.ndarray) -> tuple[str, ...]:
@@ -278,16 +333,14 @@ def objective_value(problem: Problem, law: Law) -> float:
     """
     prediction = np.asarray(law(**problem.inputs), float)
     if problem.objective.space == "log":
-        r = np.abs(np.log(prediction) - np.log(problem.output))
+        r = np.log(prediction) - np.log(problem.output)
     else:
-        r = np.abs(prediction - problem.output)
+        r = prediction - problem.output
     if problem.objective.name == "lad":
-        return float(np.sum(problem.weight * r)) + _penalty(problem, law, LAD_LOOSEST) / LAD_LOOSEST
+        data = float(np.sum(problem.weight * np.abs(r)))
+        return data + _penalty(problem, law, LAD_LOOSEST) / LAD_LOOSEST
     corner = corner_of(problem.objective)
-    inside = r <= corner
-    arm = 0.0 if np.isinf(corner) else corner * (r - corner / 2)
-    data = float(np.sum(problem.weight * np.where(inside, r * r / 2, arm)))
-    return data + _penalty(problem, law, corner)
+    return float(np.sum(problem.weight * huber(r, corner))) + _penalty(problem, law, corner)
 
 
 def _penalty(problem: Problem, law: Law, corner: float) -> float:

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from refusals import refusal
 from scipy.optimize import least_squares
 
 import scaling_cli as sc
-from scaling_cli.artefacts.batch_fit import BatchFit, load_batch_fit
-from scaling_cli.artefacts.batch_trajectory import BatchTrajectory
+from scaling_cli.artefacts import kinds
+from scaling_cli.artefacts.batch_fit import BatchFit, BatchTrajectory
 from scaling_cli.batch_fits.fitting import critical_law, fit_batches, hyperbola
 from scaling_cli.batch_fits.levels import BatchRun, batch_runs_of, levels, smoothed
 from scaling_cli.vocabulary.errors import DataError, FitError
@@ -137,7 +138,7 @@ def test_of_several_rates_the_fastest_counts() -> None:
 
 def test_a_file_says_the_same(exact: BatchFit, tmp_path: Path) -> None:
     exact.to_json(tmp_path / "batch.json")
-    again = load_batch_fit(tmp_path / "batch.json")
+    again = kinds.load(tmp_path / "batch.json", BatchFit)
     assert again.trajectory == exact.trajectory
     assert again.to_dict() == exact.to_dict()
     first, second = (fit.interval(lambda t: t.cost(2.0).S_min) for fit in (exact, again))
@@ -182,9 +183,7 @@ def test_every_check_of_batches_is_documented(root: Path, exact: BatchFit) -> No
 
 
 def test_two_batches_are_refused() -> None:
-    with pytest.raises(FitError) as raised:
-        fit_batches(made(ONE, 26124.0, (256, 4096)))
-    assert str(raised.value) == (
+    assert refusal(FitError, fit_batches, made(ONE, 26124.0, (256, 4096))) == (
         "runs of one size at 2 batch sizes do not tell the critical batch; 3 are needed, better "
         "five. Train the same model at batches four times apart, to a common loss."
     )
@@ -195,9 +194,7 @@ def test_runs_without_a_common_loss_are_refused() -> None:
         BatchRun(r.run, r.N, r.B, r.step, r.loss + 10 * i)
         for i, r in enumerate(made(ONE, 26124.0, (256, 1024, 4096)))
     ]
-    with pytest.raises(FitError) as raised:
-        fit_batches(runs)
-    assert str(raised.value) == (
+    assert refusal(FitError, fit_batches, runs) == (
         "the runs of different batch sizes reach no loss in common. Train the larger batches for "
         "longer: at the same number of tokens they end higher."
     )

@@ -1,21 +1,20 @@
 """`scaling batch`: logs to a critical batch, and what a loss costs."""
 
 import json
+from functools import partial
 from pathlib import Path
 
+import command_line
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
-from scaling_cli.artefacts.batch_trajectory import BatchTrajectory
-from scaling_cli.cli import app
+from scaling_cli.artefacts.batch_fit import BatchTrajectory
 
 TRUTH = BatchTrajectory(Sc=50.0, alpha_S=0.6, B_star=4e4, alpha_B=0.25, floor=1.5, N=26124.0)
 KAPLAN = BatchTrajectory(Sc=2.1e3, alpha_S=0.76, B_star=2e8, alpha_B=0.21, Nc=8.8e13, alpha_N=0.076)
 
 
-def run(*arguments: str):
-    return CliRunner().invoke(app, ["batch", *arguments], prog_name="scaling")
+run = partial(command_line.run, "batch")
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +36,9 @@ def test_logs_are_fitted_and_asked(logs: Path, tmp_path: Path) -> None:
     for words in (
         "4 runs at 4 batch sizes, 256 to 16.38k tokens",
         "critical batch (tokens) by loss level",
-        "WARN batch.learning_rate: some batches have a single run",
-        "WARN batch.count: 4 batch sizes",
-        "next      scaling batch --fit",
+        "! some batches have a single run",
+        "! 4 batch sizes",
+        "next      scaling batch \\\n            --fit",
     ):
         assert words in result.stdout
     asked = run("--fit", str(path), "--target-loss", "2.0,1.9", "--batch-tokens", "3k", "--json")
@@ -70,8 +69,8 @@ def test_published_constants_are_the_default() -> None:
 def test_beyond_the_data_is_said(logs: Path) -> None:
     result = run(str(logs), "--target-loss", "1.51", "--batch-tokens", "1M", "--quiet")
     assert result.exit_code == 0
-    assert "WARN a loss of 1.51 lies outside the fitted ones" in result.stdout
-    assert "WARN a batch of 1e+06 tokens lies outside those that were run" in result.stdout
+    assert "! a loss of 1.51 lies outside the fitted ones" in result.stdout
+    assert "! a batch of 1e+06 tokens lies outside those that were run" in result.stdout
 
 
 REFUSED = {
@@ -94,8 +93,8 @@ REFUSED = {
         "--fit needs a fit of kaplan_ns and one of critical_batch, not chinchilla, critical_batch.",
     ),
     ("--fit", "nowhere.json", "--target-loss", "2"): (
-        3,
-        "nowhere.json: cannot read the fit file: No such file or directory.",
+        2,
+        "'nowhere.json' is neither a file nor a certified fit or recipe.",
     ),
 }
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 import typer
-from typer.testing import CliRunner
+from command_line import run
+from processes import HEAVY, loaded_by_command, python
 
 from scaling_cli import __version__
 from scaling_cli.cli import BRIEF, _commands, _exits, _terminal, app
@@ -18,22 +19,7 @@ from scaling_cli.cli._commands import Commands
 from scaling_cli.vocabulary import errors
 
 GOLDEN = Path(__file__).parent / "golden"
-HEAVY = ("jax", "pandas", "pyarrow", "scipy", "matplotlib")
 ORDER = ["ingest", "runs", "fit", "backtest", "predict", "check", "laws", "data"]
-
-
-def run(*arguments: str, **options: Any):
-    return CliRunner().invoke(app, list(arguments), prog_name="scaling", **options)
-
-
-def python(code: str, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", code, *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        **options,
-    )
 
 
 def failing(error: BaseException):
@@ -327,56 +313,32 @@ def test_a_reader_that_went_away_is_no_error() -> None:
 
 
 def test_module_and_command_are_the_same_door() -> None:
-    found = subprocess.run(
-        [sys.executable, "-m", "scaling_cli", "--version"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert found.stdout == f"scaling {__version__}\n"
+    assert python("-m", "scaling_cli", "--version").stdout == f"scaling {__version__}\n"
 
 
 # --- what is imported -----------------------------------------------------------------------
 
-IMPORTED = """
-import sys
-from scaling_cli.cli import app
-try:
-    app(sys.argv[1:], prog_name="scaling")
-except SystemExit as ending:
-    assert ending.code == 0, ending.code
-print("\\n" + " ".join(sorted({name.partition(".")[0] for name in sys.modules})))
-"""
-
-
-def imported(*arguments: str, cwd: Path) -> set[str]:
-    root = str(Path(__file__).parents[2])
-    found = python(IMPORTED, *arguments, cwd=cwd, env={**os.environ, "PYTHONPATH": root})
-    assert found.returncode == 0, found.stderr
-    return set(found.stdout.splitlines()[-1].split())
-
 
 @pytest.mark.parametrize("arguments", [["--help"], [], ["fit", "--help"], ["predict", "--help"]])
-def test_help_imports_nothing_heavy(arguments: list[str], tmp_path: Path) -> None:
-    modules = imported(*arguments, cwd=tmp_path)
+def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
+    modules = loaded_by_command(*arguments)
     assert "scaling_cli" in modules
     assert not modules & {*HEAVY, "numpy", "rich"}
 
 
 @pytest.mark.parametrize("flags", [[], ["--json"]])
-def test_predict_imports_neither_jax_nor_pandas(flags: list[str], tmp_path: Path) -> None:
-    modules = imported("predict", "--params", "7B", "--tokens", "1T", *flags, cwd=tmp_path)
+def test_predict_imports_neither_jax_nor_pandas(flags: list[str]) -> None:
+    modules = loaded_by_command("predict", "--params", "7B", "--tokens", "1T", *flags)
     assert "numpy" in modules
-    assert not modules & set(HEAVY)
+    assert not modules & HEAVY
 
 
-def test_laws_imports_nothing_heavy(tmp_path: Path) -> None:
-    assert not imported("laws", cwd=tmp_path) & set(HEAVY)
+def test_laws_imports_nothing_heavy() -> None:
+    assert not loaded_by_command("laws") & HEAVY
 
 
-def test_describing_a_schedule_imports_nothing_heavy(tmp_path: Path) -> None:
-    modules = imported("schedule", "linear:peak=1e-3,steps=9", cwd=tmp_path)
-    assert not modules & set(HEAVY)
+def test_describing_a_schedule_imports_nothing_heavy() -> None:
+    assert not loaded_by_command("schedule", "linear:peak=1e-3,steps=9") & HEAVY
 
 
 # --- the two streams ------------------------------------------------------------------------
@@ -408,11 +370,12 @@ def test_colour_can_be_refused(plain: pytest.MonkeyPatch, name: str, value: str)
     assert not _terminal.style(Screen()).colour
 
 
-def test_tables_are_not_fitted_to_a_width_in_a_pipe(plain: pytest.MonkeyPatch) -> None:
+def test_a_pipe_has_80_columns_and_a_terminal_its_own(plain: pytest.MonkeyPatch) -> None:
     plain.setenv("COLUMNS", "60")
-    assert _terminal.style(io.StringIO()).table_width is None
-    assert _terminal.style(Screen()).table_width == 60
+    assert _terminal.style(io.StringIO()).width == 80
     assert _terminal.style(Screen()).width == 60
+    plain.setenv("COLUMNS", "20")
+    assert _terminal.style(Screen()).width == 40
 
 
 def test_status_line_on_a_terminal_only(plain: pytest.MonkeyPatch) -> None:
@@ -434,11 +397,11 @@ def test_names_that_the_stream_cannot_encode_are_escaped(monkeypatch: pytest.Mon
     raw = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
     _terminal.Terminal().write("run \u00e9\n")
-    _terminal.Terminal(json=True).result(lambda: "", {"run": "\u00e9"})
+    _terminal.Terminal(json=True).result(list, {"run": "\u00e9"})
     sys.stdout.flush()
     text, _, record = raw.getvalue().decode("ascii").partition("\n")
     assert text == "run \\xe9"
-    assert json.loads(record) == {"run": "\u00e9"}
+    assert json.loads(record) == {"schema_version": 1, "run": "\u00e9"}
 
 
 def test_main_ignores_standalone_mode() -> None:

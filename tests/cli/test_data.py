@@ -2,13 +2,13 @@
 
 import hashlib
 import json
+from functools import partial
 from pathlib import Path
 
+import command_line
 import pytest
-from typer.testing import CliRunner
 
 from scaling_cli import datasets
-from scaling_cli.cli import app
 from scaling_cli.vocabulary import shipped
 
 ROWS = "size,flop,loss\n1e8,6e18,3.1\n2e8,12e18,2.9\n"
@@ -32,8 +32,7 @@ column = [
 """
 
 
-def run(*arguments: str):
-    return CliRunner().invoke(app, ["data", *arguments], prog_name="scaling")
+run = partial(command_line.run, "data")
 
 
 def test_list_names_every_card() -> None:

@@ -1,23 +1,21 @@
 """`scaling plot`: files, numbers as JSON, and what is refused."""
 
 import json
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import cli_fits
+import command_line
 import pytest
-from typer.testing import CliRunner
 
 from scaling_cli import plots
-from scaling_cli.cli import app
 from scaling_cli.laws.chinchilla import Chinchilla
 
 OF_POINTS = [name for name in plots.names() if not plots.of_curves(name)]
 SIZES, TOKENS = (1e7, 1e8, 1e9, 1e7), (1e9, 1e10, 1e11, 1e11)
 
 
-def run(*arguments: str, **options: Any):
-    return CliRunner().invoke(app, ["plot", *arguments], prog_name="scaling", **options)
+run = partial(command_line.run, "plot")
 
 
 def loss(N: float, D: float) -> float:

@@ -2,16 +2,16 @@
 
 import json
 import math
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import cli_fits
+import command_line
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 from scaling_cli.artefacts.fit import Fit
-from scaling_cli.cli import app
 from scaling_cli.point_fits import intervals as methods
 from scaling_cli.point_fits.certainty.profiles import Profile
 from scaling_cli.point_fits.intervals import Comparison, Interval
@@ -21,8 +21,7 @@ CURVE = Profile(
 )
 
 
-def run(*arguments: str):
-    return CliRunner().invoke(app, ["profile", *arguments], prog_name="scaling")
+run = partial(command_line.run, "profile")
 
 
 @pytest.fixture

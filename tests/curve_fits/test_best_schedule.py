@@ -5,21 +5,22 @@ from pathlib import Path as File
 
 import numpy as np
 import pytest
+from command_line import run
 from curve_truths import TRUTHS
+from refusals import refusal
 from scipy.optimize import isotonic_regression
 from scipy.signal import lfilter
-from typer.testing import CliRunner
 
 import scaling_cli as sc
 from scaling_cli import curve_laws
+from scaling_cli.artefacts._curve_prediction import FittedLaw
 from scaling_cli.artefacts.curve_fit import CurveFit, FittedRun
-from scaling_cli.artefacts.curve_prediction import FittedLaw
-from scaling_cli.cli import app
 from scaling_cli.curve_fits.best_schedule import FLAT, best_schedule
 from scaling_cli.numerics.descent import descend
 from scaling_cli.runs.curves import curves_of
 from scaling_cli.schedules import parse_schedule
 from scaling_cli.vocabulary.errors import FitError, UsageError
+from scaling_cli.vocabulary.outcomes import Status
 
 STEPS, WARMUP = 2000, 100
 RUN = FittedRun("a", f"constant:peak=1,warmup={WARMUP},steps={STEPS}", last=STEPS - 1)
@@ -28,14 +29,20 @@ RANGES = {"S": [WARMUP, STEPS - 1], "lr": [0.1, 1.0], "L": [1.0, 9.0]}
 
 def stored(*names: str, **changed: float) -> CurveFit:
     """Return a fit that holds laws of given parameters, of runs as in RUN."""
-    laws = {
-        name: FittedLaw(
-            curve_laws.get(name)(**{**TRUTHS[name], **changed}), "as_trained", None, None
-        )
+    laws = [
+        FittedLaw(curve_laws.get(name)(**{**TRUTHS[name], **changed}), "as_trained", None, None)
         for name in names
-    }
+    ]
     title = "average" if len(names) > 1 else str(*names)
-    return CurveFit(title, laws, 1.0, [RUN], 0, {"ranges": RANGES})
+    return CurveFit(
+        title,
+        1.0,
+        laws,
+        [RUN],
+        status=Status.PUBLISHED,
+        n_points=0,
+        data={"ranges": RANGES},
+    )
 
 
 def by_the_recurrence(rates: np.ndarray) -> float:
@@ -141,10 +148,9 @@ REFUSED = [
     ),
     (
         {"low": 0.0},
-        "the lowest rate 0 does not lie between 0.1, the lowest at which a fitted run "
-        "ends, and the "
-        "peak 1. By these laws steps at ever lower rates, even at zero, go on lowering the loss, "
-        "which is not true: fit a run that ends lower.",
+        "the lowest rate 0 does not lie between 0.1, the lowest at which a fitted run ends, and "
+        "the peak 1. By these laws steps at ever lower rates, even at zero, go on lowering the "
+        "loss, which is not true: fit a run that ends lower.",
     ),
     (
         {"warmup": 500},
@@ -158,15 +164,14 @@ REFUSED = [
 
 @pytest.mark.parametrize(("asked", "message"), REFUSED)
 def test_what_lies_outside_the_fitted_regime_is_refused(asked: dict, message: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        best_schedule(stored("annealing"), **{"steps": STEPS, **asked})
-    assert str(caught.value) == message
+    assert (
+        refusal(UsageError, best_schedule, stored("annealing"), **{"steps": STEPS, **asked})
+        == message
+    )
 
 
 def test_a_law_without_decays_is_refused() -> None:
-    with pytest.raises(FitError) as caught:
-        best_schedule(stored("power_area"), STEPS)
-    assert str(caught.value) == (
+    assert refusal(FitError, best_schedule, stored("power_area"), STEPS) == (
         "the law sees no decay: by it a constant rate at the peak is best. Fit the average, or a "
         "law with drops: scaling laws lists them."
     )
@@ -211,7 +216,7 @@ def test_the_command(ladder: tuple[CurveFit, dict[str, float]], tmp_path: File) 
     path = str(tmp_path / "fit.json")
     ladder[0].to_json(path)
     command = ["schedule", "--best", "--fit", path, "--steps", "2048"]
-    result = CliRunner().invoke(app, command, prog_name="scaling")
+    result = run(*command)
     assert result.exit_code == 0, result.output
     for part in (
         "best      wsd:peak=0.0047,warmup=10",
@@ -220,7 +225,7 @@ def test_the_command(ladder: tuple[CurveFit, dict[str, float]], tmp_path: File) 
         "longer warm-ups",
     ):
         assert part in result.stdout
-    found = json.loads(CliRunner().invoke(app, [*command, "--json"], prog_name="scaling").stdout)
+    found = json.loads(run(*command, "--json").stdout)
     assert found["best"] == found["families"][0]
     assert found["regime"]["steps"] == 2048
     schedule = parse_schedule(found["best"]["inputs"]["schedule"])
@@ -242,7 +247,7 @@ WRONG = [
 
 @pytest.mark.parametrize(("options", "message"), WRONG)
 def test_options_that_do_not_belong(options: list[str], message: str) -> None:
-    result = CliRunner().invoke(app, ["schedule", *options, "--json"], prog_name="scaling")
+    result = run("schedule", *options, "--json")
     assert result.exit_code == 2
     said = json.loads(result.stdout)["error"]
     assert f"{said['message']} {said['hint'] or ''}".strip() == message

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from curve_truths import TEXTS, TRUTHS, made
 from loss_curves import BRANCHES, FITTED, HELD_OUT, curve
+from refusals import refusal
 
 import scaling_cli as sc
 from scaling_cli.artefacts.curve_fit import CurveFit
@@ -139,18 +140,15 @@ def test_the_schedule_of_a_curve_is_stated_identified_or_given(tmp_path: File) -
     (third,), _ = curves_of(stated)
     assert (third.schedule.text(), third.notes) == (other, ("schedule: as its column states.",))
     wrong = sc.read(str(tmp_path / "b.csv"), set={"schedule": "cosin:peak=1"})
-    with pytest.raises(DataError) as caught:
-        curves_of(wrong)
-    assert str(caught.value) == (
+    assert refusal(DataError, curves_of, wrong) == (
         "no run has a loss curve and a schedule. Left out: b: its schedule 'cosin:peak=1': there "
         "is no schedule 'cosin'."
     )
-    with pytest.raises(UsageError) as caught:
-        curves_of(runs, schedules={"c": other})
-    assert str(caught.value) == "a schedule is given for 'c', which is no run. Runs: a, b."
-    with pytest.raises(DataError) as caught:
-        curves_of(sc.read(str(tmp_path / "b.csv")))
-    assert str(caught.value) == (
+    assert (
+        refusal(UsageError, curves_of, runs, schedules={"c": other})
+        == "a schedule is given for 'c', which is no run. Runs: a, b."
+    )
+    assert refusal(DataError, curves_of, sc.read(str(tmp_path / "b.csv"))) == (
         "no run has a loss curve and a schedule. Left out: b: neither a schedule nor a learning "
         "rate is logged."
     )
@@ -202,9 +200,8 @@ REFUSED = [
     (
         {"law": "annealing"},
         FitError,
-        "the learning rate never falls in these runs: what a fall does is not in the data. "
-        "Add a run "
-        "with a decay, or fit power_area or power_steps.",
+        "the learning rate never falls in these runs: what a fall does is not in the data. Add a "
+        "run with a decay, or fit power_area or power_steps.",
     ),
 ]
 
@@ -212,9 +209,7 @@ REFUSED = [
 @pytest.mark.parametrize(("options", "error", "message"), REFUSED)
 def test_refused_with_a_reason(options: dict, error: type[Exception], message: str) -> None:
     curves = [made("power_area", "constant")] if options else []
-    with pytest.raises(error) as caught:
-        fit_curves(curves, **options)
-    assert str(caught.value).startswith(message)
+    assert refusal(error, fit_curves, curves, **options).startswith(message)
 
 
 # --- published curves -----------------------------------------------------------------------

@@ -7,12 +7,12 @@ from pathlib import Path as File
 
 import numpy as np
 import pytest
+from command_line import run
 from curve_truths import BACKBONE, made
-from typer.testing import CliRunner
+from refusals import refusal
 
 import scaling_cli as sc
 from scaling_cli.artefacts.curve_fit import CurveFit
-from scaling_cli.cli import app
 from scaling_cli.curve_laws.annealing_size import AnnealingSize
 from scaling_cli.runs.curve import Curve
 from scaling_cli.runs.curves import curves_of
@@ -75,9 +75,7 @@ def test_two_sizes_leave_beta_to_its_prior() -> None:
         "two model sizes do not tell B N^-beta from L0: beta is its prior's. A third size ends one "
         "or two percent off, of unknown sign. Add runs of a third size."
     )
-    with pytest.raises(FitError) as caught:
-        sc.fit_curves(curves, prior=0.0, **QUICK)
-    assert str(caught.value) == (
+    assert refusal(FitError, sc.fit_curves, curves, prior=0.0, **QUICK) == (
         "two sizes do not tell B N^-beta from L0: without priors nothing does. Keep the priors, or "
         "hold beta: --fix beta=0.34."
     )
@@ -85,15 +83,11 @@ def test_two_sizes_leave_beta_to_its_prior() -> None:
 
 def test_one_size_or_none_is_refused() -> None:
     one = [of_size(1e5, name) for name in ("constant", "cosine")]
-    with pytest.raises(FitError) as caught:
-        sc.fit_curves(one, **QUICK)
-    assert str(caught.value) == (
+    assert refusal(FitError, sc.fit_curves, one, **QUICK) == (
         "annealing_size is fitted to runs of several model sizes; these are all of N = 100000. Add "
         "runs of another size, or fit annealing."
     )
-    with pytest.raises(FitError) as caught:
-        sc.fit_curves([replace(one[0], params=None), one[1]], **QUICK)
-    assert str(caught.value) == (
+    assert refusal(FitError, sc.fit_curves, [replace(one[0], params=None), one[1]], **QUICK) == (
         "run 'constant-100000': the size of its model is not known, and annealing_size needs it. "
         "Give a column params, --set params=... or --meta."
     )
@@ -104,13 +98,13 @@ def test_the_command_takes_one_size(three: CurveFit, tmp_path: File) -> None:
     three.to_json(path)
     text = "cosine:peak=0.001,warmup=100,min=0.0001,steps=3000"
     command = ["predict", "--fit", path, "--schedule", text, "--json", "--params"]
-    done = CliRunner().invoke(app, [*command, "1M"], prog_name="scaling")
+    done = run(*command, "1M")
     assert done.exit_code == 0, done.output
     (found,) = json.loads(done.stdout)["predictions"]
     assert found["inputs"]["N"] == 1e6
     last = three.predict(text, [found["inputs"]["S"]], N=1e6).value[0]
     assert found["value"] == pytest.approx(last, rel=1e-12)
-    wrong = CliRunner().invoke(app, [*command, "1M,2M"], prog_name="scaling")
+    wrong = run(*command, "1M,2M")
     assert json.loads(wrong.stdout)["error"]["message"] == (
         "--params takes one model size with --schedule."
     )
@@ -118,9 +112,7 @@ def test_the_command_takes_one_size(three: CurveFit, tmp_path: File) -> None:
 
 def test_a_size_is_asked_for_where_it_has_a_place(three: CurveFit) -> None:
     text = "cosine:peak=0.001,warmup=100,steps=3000"
-    with pytest.raises(UsageError) as caught:
-        three.predict(text)
-    assert str(caught.value) == (
+    assert refusal(UsageError, three.predict, text) == (
         "the law was fitted to models of 100000 to 1e+07 parameters: of which size? Give N "
         "(--params)."
     )
@@ -130,9 +122,7 @@ def test_a_size_is_asked_for_where_it_has_a_place(three: CurveFit) -> None:
         bootstrap=0,
         hold_out=False,
     )
-    with pytest.raises(UsageError) as caught:
-        single.predict(text, N=1e6)
-    assert str(caught.value) == (
+    assert refusal(UsageError, single.predict, text, N=1e6) == (
         "the fit is one of a single model: its size cannot be chosen. Fit runs of several sizes "
         "with --law annealing_size."
     )

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from curve_truths import TRUTHS
 from loss_curves import HELD_OUT, curve
+from refusals import refusal
 
 from scaling_cli import curve_laws
 from scaling_cli.curve_laws._curve_law import CurveLaw, gamma_spectrum
@@ -189,14 +190,10 @@ def test_refused_with_the_whole_message() -> None:
         "as_trained, area, at_peak."
     )
     for steps in ([1.5], [-1], []):
-        with pytest.raises(UsageError) as caught:
-            Path.of(SCHEDULE, steps)
-        assert str(caught.value) == (
+        assert refusal(UsageError, Path.of, SCHEDULE, steps) == (
             "a loss is asked for at steps that are not whole numbers from 0 on."
         )
-    with pytest.raises(UsageError) as caught:
-        curve_laws.get("anealing")
-    assert str(caught.value) == (
+    assert refusal(UsageError, curve_laws.get, "anealing") == (
         "there is no curve law 'anealing'. Did you mean annealing or annealing_size? Known curve "
         f"laws: {', '.join(curve_laws.names())}."
     )

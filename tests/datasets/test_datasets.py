@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from card_record import BASE, COMMIT, CSV, toml, with_column
+from refusals import refusal
 
 from scaling_cli import datasets
 from scaling_cli.vocabulary import shipped
@@ -73,9 +74,7 @@ def test_mirror_from_the_environment(shelf: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_mirror_without_the_file(shelf: Path) -> None:
-    with pytest.raises(DataError) as raised:
-        datasets.fetch("two", mirror=shelf / "empty")
-    assert str(raised.value) == (
+    assert refusal(DataError, datasets.fetch, "two", mirror=shelf / "empty") == (
         f"the mirror {shelf / 'empty'} has no someone/runs/{COMMIT}/data/a=b.csv. "
         "A mirror holds files at <owner>/<repo>/<commit>/<path>."
     )
@@ -85,12 +84,9 @@ def test_a_mirror_without_the_file(shelf: Path) -> None:
 def test_a_mirror_with_another_file(shelf: Path) -> None:
     wrong = shelf / "mirror" / "someone" / "runs" / COMMIT / "data" / "a=b.csv"
     wrong.write_bytes(CSV + b"3e6,1e17,4\n")
-    with pytest.raises(DataError) as raised:
-        datasets.fetch("two", mirror=shelf / "mirror")
-    assert str(raised.value) == (
-        f"{wrong}: not the file that the card names: its SHA-256 differs "
-        "(59 bytes instead of 48). Remove it and fetch again, or correct the card "
-        "if the data have changed."
+    assert refusal(DataError, datasets.fetch, "two", mirror=shelf / "mirror") == (
+        f"{wrong}: not the file that the card names: its SHA-256 differs (59 bytes instead of 48). "
+        "Remove it and fetch again, or correct the card if the data have changed."
     )
     assert not (shelf / "cache").exists()
 
@@ -98,12 +94,9 @@ def test_a_mirror_with_another_file(shelf: Path) -> None:
 def test_a_damaged_cache(shelf: Path) -> None:
     path = datasets.fetch("two", mirror=shelf / "mirror").files["data/a=b.csv"]
     path.write_bytes(b"x")
-    with pytest.raises(DataError) as raised:
-        datasets.fetch("two", mirror=shelf / "mirror")
-    assert str(raised.value) == (
-        f"{path}: not the file that the card names: its SHA-256 differs "
-        "(1 bytes instead of 48). Remove it and fetch again, or correct the card "
-        "if the data have changed."
+    assert refusal(DataError, datasets.fetch, "two", mirror=shelf / "mirror") == (
+        f"{path}: not the file that the card names: its SHA-256 differs (1 bytes instead of 48). "
+        "Remove it and fetch again, or correct the card if the data have changed."
     )
 
 
@@ -156,9 +149,7 @@ def test_download(server: str, shelf: Path) -> None:
 
 def test_download_of_a_file_that_is_gone(server: str, shelf: Path) -> None:
     shutil.rmtree(shelf / "mirror" / "someone")
-    with pytest.raises(DataError) as raised:
-        datasets.fetch("two")
-    assert str(raised.value) == (
+    assert refusal(DataError, datasets.fetch, "two") == (
         f"cannot download {server}/someone/runs/{COMMIT}/data/a%3Db.csv: HTTP status 404. "
         "Without a network give a folder with --mirror or SCALING_MIRROR that holds the files "
         "at <owner>/<repo>/<commit>/<path>."
@@ -168,9 +159,7 @@ def test_download_of_a_file_that_is_gone(server: str, shelf: Path) -> None:
 def test_download_of_a_file_that_changed(server: str, shelf: Path) -> None:
     path = shelf / "mirror" / "someone" / "runs" / COMMIT / "data" / "a=b.csv"
     path.write_bytes(CSV.replace(b"4.5", b"4.6"))
-    with pytest.raises(DataError) as raised:
-        datasets.fetch("two")
-    assert str(raised.value) == (
+    assert refusal(DataError, datasets.fetch, "two") == (
         f"{server}/someone/runs/{COMMIT}/data/a%3Db.csv is not the file that the card names: its "
         "SHA-256 differs. The file has changed at its source; do not use it."
     )
@@ -184,9 +173,7 @@ def test_download_without_a_network(shelf: Path, monkeypatch: pytest.MonkeyPatch
         raise requests.exceptions.ConnectionError("no route")
 
     monkeypatch.setattr(requests.Session, "request", refuse)
-    with pytest.raises(DataError) as raised:
-        datasets.fetch("two")
-    assert str(raised.value) == (
+    assert refusal(DataError, datasets.fetch, "two") == (
         f"cannot download https://example.invalid/someone/runs/{COMMIT}/data/a%3Db.csv: no "
         "connection. Without a network give a folder with --mirror or SCALING_MIRROR that holds "
         "the files at <owner>/<repo>/<commit>/<path>."
@@ -197,9 +184,7 @@ def test_download_without_a_network(shelf: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_unknown_data_set_suggests_near_names(shelf: Path) -> None:
-    with pytest.raises(UsageError) as raised:
-        datasets.card("tow")
-    assert str(raised.value) == (
+    assert refusal(UsageError, datasets.card, "tow") == (
         "there is no data set 'tow'. Did you mean two? Known data sets: two."
     )
 
@@ -207,26 +192,28 @@ def test_unknown_data_set_suggests_near_names(shelf: Path) -> None:
 def test_card_that_is_not_toml(shelf: Path) -> None:
     path = shelf / "data" / "two" / "card.toml"
     path.write_text("title = \n")
-    with pytest.raises(DataError) as raised:
-        datasets.card("two")
-    assert str(raised.value) == f"{path}: not TOML: Invalid value (at line 1, column 9)."
+    assert (
+        refusal(DataError, datasets.card, "two")
+        == f"{path}: not TOML: Invalid value (at line 1, column 9)."
+    )
 
 
 def test_column_that_the_file_lacks(shelf: Path) -> None:
     record = with_column(name="lr", unit="1", **{"from": "LR"})
     path = shelf / "data" / "two" / "card.toml"
     path.write_text(toml(record), encoding="utf8")
-    with pytest.raises(DataError) as raised:
-        datasets.fetch("two", mirror=shelf / "mirror")
-    assert str(raised.value) == (f"{path}: column 'lr' comes from LR, which the files do not have.")
+    assert refusal(DataError, datasets.fetch, "two", mirror=shelf / "mirror") == (
+        f"{path}: column 'lr' comes from LR, which the files do not have."
+    )
 
 
 def test_text_in_a_number_column(shelf: Path) -> None:
     path = shelf / "data" / "two" / "card.toml"
     path.write_text(toml(with_column(name="lr", unit="1", **{"from": "run"})), encoding="utf8")
-    with pytest.raises(DataError) as raised:
-        datasets.fetch("two", mirror=shelf / "mirror")
-    assert str(raised.value) == f"{path}, column 'lr': 'c000' is not a number."
+    assert (
+        refusal(DataError, datasets.fetch, "two", mirror=shelf / "mirror")
+        == f"{path}, column 'lr': 'c000' is not a number."
+    )
 
 
 # ---- against tables of the same files made by others

@@ -2,14 +2,11 @@
 
 import json
 import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
+from processes import TESTS, python
 
-HERE = Path(__file__).resolve().parents[1]
 AGREE = 1e-9
 
 # Another process: this one's JAX is held to the processor. Without a GPU, a second device made of
@@ -56,16 +53,10 @@ def other() -> dict[str, Any]:
     """How far 100 refits of noisy data differ between the processor and another device."""
     environment = {name: v for name, v in os.environ.items() if name != "JAX_PLATFORMS"}
     environment |= {
-        "PYTHONPATH": f"{HERE.parent}{os.pathsep}{HERE}",
+        "PYTHONPATH": f"{TESTS.parent}{os.pathsep}{TESTS}",
         "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
     }
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = python("-c", PROGRAM, env=environment)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from command_line import run
 from tables import table
-from typer.testing import CliRunner
 
-from scaling_cli.cli import app
 from scaling_cli.engine import chunks, executors
 from scaling_cli.engine.executors import SERIAL, Dask, Executor, installed, opened
 from scaling_cli.point_fits import backtesting, fitting
@@ -149,7 +148,7 @@ def test_a_scheduler_that_does_not_answer_is_a_usage_error(
     lines = ["params,tokens,loss", *(",".join(map(str, row)) for row in rows)]
     (tmp_path / "runs.csv").write_text("\n".join(lines))
     arguments = ["backtest", str(tmp_path / "runs.csv"), "--executor", "dask:tcp://127.0.0.1:1"]
-    done = CliRunner().invoke(app, [*arguments, "--quiet"], prog_name="scaling")
+    done = run(*arguments, "--quiet")
     assert done.exit_code == 2
     assert done.stderr.splitlines() == [
         "error: no dask scheduler answers at tcp://127.0.0.1:1 (Timed out trying to connect to "

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from jobs import CONSTANT, COSINE, STEPS, job
+from refusals import refusal
 
 from scaling_cli.artefacts.forecast import Forecast
 from scaling_cli.forecasting import forecast
@@ -75,25 +76,25 @@ def test_the_band_of_a_record_is_that_of_the_forecast(first: Forecast) -> None:
 
 @pytest.mark.parametrize("record", [{}, {"runs": [{"run": "run"}]}, [], {"runs": 3}])
 def test_what_is_no_forecast(record: Any) -> None:
-    with pytest.raises(DataError) as caught:
-        Band.read(record, "run", file="stored.json")
-    assert str(caught.value) == (
+    assert refusal(DataError, Band.read, record, "run", file="stored.json") == (
         "stored.json: this is no forecast. Write one: scaling forecast RUN --json > forecast.json."
     )
 
 
 def test_a_record_of_other_runs(first: Forecast) -> None:
     runs = [first.to_dict() | {"run": name} for name in ("one", "two")]
-    with pytest.raises(DataError) as caught:
-        Band.read({"runs": runs}, "three")
-    assert str(caught.value) == "there is no forecast of 'three'. Runs: one, two."
+    assert (
+        refusal(DataError, Band.read, {"runs": runs}, "three")
+        == "there is no forecast of 'three'. Runs: one, two."
+    )
 
 
 def test_axes_must_agree(first: Forecast) -> None:
     tokens = replace(job(COSINE, seen=3000)[0], unit="tokens")
-    with pytest.raises(UsageError) as caught:
-        compare(Band.of(first), tokens)
-    assert str(caught.value) == "the forecast runs over steps, the log over tokens."
+    assert (
+        refusal(UsageError, compare, Band.of(first), tokens)
+        == "the forecast runs over steps, the log over tokens."
+    )
 
 
 class Log:
@@ -142,9 +143,10 @@ def test_a_log_that_did_not_grow_says_nothing(whole: Job) -> None:
 
 def test_a_line_half_written_is_waited_for(whole: Job) -> None:
     assert len(Log(whole, [2000, 2500, 3000, 4000], broken=(1, 2)).follow()) == 2
-    with pytest.raises(DataError) as caught:
-        Log(whole, [2000, 2500, 3000, 4000], broken=(1, 2, 3)).follow()
-    assert str(caught.value) == "the last line is cut off."
+    assert (
+        refusal(DataError, Log(whole, [2000, 2500, 3000, 4000], broken=(1, 2, 3)).follow)
+        == "the last line is cut off."
+    )
 
 
 def test_a_quiet_log_within_a_row_of_its_end_has_ended(whole: Job) -> None:

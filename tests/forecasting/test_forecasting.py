@@ -1,8 +1,6 @@
 """`forecast`: schedules known and assumed, guards, what is said, and real curves."""
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +8,8 @@ import numpy as np
 import pytest
 from jobs import CONSTANT, COSINE, LAG, LAW, STEPS, WSD, area_and_fall, job
 from loss_curves import curve
+from processes import loaded_by
+from refusals import refusal
 
 import scaling_cli as sc
 from scaling_cli.artefacts.forecast import Forecast
@@ -66,9 +66,9 @@ def test_a_schedule_over_tokens_is_that_over_steps() -> None:
     over = of(replace(running, schedule=None), schedule=tokens)
     assert over.until == pytest.approx(4000)
     assert over.value == pytest.approx(of(running).value, rel=1e-6)
-    with pytest.raises(DataError) as caught:
-        of(replace(running, schedule=None, batch_tokens=None), schedule=tokens)
-    assert str(caught.value) == (
+    assert refusal(
+        DataError, of, replace(running, schedule=None, batch_tokens=None), schedule=tokens
+    ) == (
         "run 'run' is logged over steps, its schedule runs over tokens, and the tokens of a step "
         "are not known. Say how many tokens a step takes: --set batch_tokens=512k."
     )
@@ -89,9 +89,7 @@ def test_where_a_run_ends_is_read(text: str, place: float, said: str) -> None:
 
 
 def test_tokens_need_the_tokens_of_a_step() -> None:
-    with pytest.raises(UsageError) as caught:
-        read_until("24M tokens", replace(job()[0], batch_tokens=None))
-    assert str(caught.value) == (
+    assert refusal(UsageError, read_until, "24M tokens", replace(job()[0], batch_tokens=None)) == (
         "--until 24M tokens is in tokens, run 'run' is logged over steps, and the tokens of a step "
         "are not known. Say how many tokens a step takes: --set batch_tokens=512k."
     )
@@ -122,9 +120,7 @@ def test_a_constant_rate_is_seen_in_the_losses() -> None:
 
 
 def test_nothing_says_where_the_run_ends() -> None:
-    with pytest.raises(UsageError) as caught:
-        of(job(known=False)[0])
-    assert str(caught.value) == (
+    assert refusal(UsageError, of, job(known=False)[0]) == (
         "nothing says where run 'run' ends. Say it: --until 24000 (steps) or --until '100B "
         "tokens', or --schedule TEXT."
     )
@@ -187,9 +183,9 @@ def test_many_passes_over_the_data_are_warned_about() -> None:
 
 
 def test_tokens_of_a_step_are_needed_to_count_passes() -> None:
-    with pytest.raises(UsageError) as caught:
-        of(replace(job(COSINE)[0], batch_tokens=None), unique_tokens=1e6)
-    assert str(caught.value).startswith("--unique-tokens is given, run 'run' is logged over steps")
+    assert refusal(
+        UsageError, of, replace(job(COSINE)[0], batch_tokens=None), unique_tokens=1e6
+    ).startswith("--unique-tokens is given, run 'run' is logged over steps")
 
 
 def test_a_logged_rate_that_is_not_the_schedules_is_said() -> None:
@@ -211,25 +207,24 @@ def test_a_negative_rate_is_refused_and_a_rounded_zero_is_not() -> None:
     lr[3] = -1e-7
     assert replace(running, lr=lr).rates()[1][3] == 0
     lr[3] = -1e-4
-    with pytest.raises(DataError) as caught:
-        replace(running, lr=lr)
-    assert str(caught.value).startswith("run 'run': the learning rate at step 80 is -0.0001;")
+    assert refusal(DataError, replace, running, lr=lr).startswith(
+        "run 'run': the learning rate at step 80 is -0.0001;"
+    )
 
 
 def test_few_points_are_warned_about_and_fewer_refused() -> None:
     running, _ = job(COSINE, seen=2000, every=200)
     assert of(running).warnings == ["10 points are few: below 12 the forecast is uncertain."]
-    with pytest.raises(DataError) as caught:
-        job(COSINE, seen=800, every=200)
-    assert str(caught.value) == "run 'run': 4 point(s) of its loss; a forecast needs 5."
+    assert (
+        refusal(DataError, job, COSINE, seen=800, every=200)
+        == "run 'run': 4 point(s) of its loss; a forecast needs 5."
+    )
 
 
 def test_a_run_that_diverged_is_refused() -> None:
     running, _ = job()
     loss = np.append(running.loss, [np.nan, np.inf])
-    with pytest.raises(Diverged) as caught:
-        Job("run", np.append(running.x, [2020, 2040]), loss)
-    assert str(caught.value) == (
+    assert refusal(Diverged, Job, "run", np.append(running.x, [2020, 2040]), loss) == (
         "run 'run' diverged: its loss is not finite after step 2000. Resume it from a checkpoint "
         "before that; the rows of the resumed part then replace these."
     )
@@ -245,9 +240,9 @@ def test_values_that_are_not_finite_are_left_out_and_said() -> None:
 
 
 def test_a_loss_is_positive() -> None:
-    with pytest.raises(DataError) as caught:
-        Job("run", np.arange(1.0, 9), np.array([3, 2, 1, 0.5, 0.2, 0.1, -0.1, -0.2]))
-    assert str(caught.value) == (
+    assert refusal(
+        DataError, Job, "run", np.arange(1.0, 9), np.array([3, 2, 1, 0.5, 0.2, 0.1, -0.1, -0.2])
+    ) == (
         "run 'run': the loss at step 7 is -0.1; a cross-entropy is positive. Forecast the loss "
         "itself, not its logarithm or a difference."
     )
@@ -267,9 +262,9 @@ def test_a_resumed_log_is_merged() -> None:
 
 
 def test_a_finished_run_has_no_forecast() -> None:
-    with pytest.raises(DataError) as caught:
-        of(job(COSINE, seen=STEPS)[0])
-    assert str(caught.value).startswith("run 'run' has reached its end: step 4000 of 4000; ")
+    assert refusal(DataError, of, job(COSINE, seen=STEPS)[0]).startswith(
+        "run 'run' has reached its end: step 4000 of 4000; "
+    )
 
 
 def test_a_rate_that_will_rise_takes_nothing_off() -> None:
@@ -410,21 +405,11 @@ def test_runs_that_cannot_be_forecast_are_listed() -> None:
 
 
 def test_forecasts_load_neither_jax_nor_scipy() -> None:
-    code = (
-        "import sys; sys.path.insert(0, 'tests'); from jobs import job, COSINE\n"
-        "from scaling_cli.forecasting import forecast\n"
-        "forecast(job(COSINE)[0], siblings=[job(COSINE, seen=4000, run='other')[0]])\n"
-        "heavy = {'jax', 'scipy', 'pandas', 'matplotlib', 'typer'}\n"
-        "print(sorted(heavy & {m.split('.')[0] for m in sys.modules}))"
+    loaded = loaded_by(
+        "from jobs import job, COSINE\nfrom scaling_cli.forecasting import forecast\n"
+        "forecast(job(COSINE)[0], siblings=[job(COSINE, seen=4000, run='other')[0]])"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=Path(__file__).resolve().parents[2],
-    )
-    assert done.stdout == "[]\n"
+    assert loaded & {"jax", "scipy", "pandas", "matplotlib", "typer"} == set()
 
 
 def ladder(root: Path) -> list[Job]:

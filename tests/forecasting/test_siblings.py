@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 from jobs import CONSTANT, COSINE, STEPS, WSD, job, losses
+from refusals import refusal
 from scipy import stats
 
 import scaling_cli as sc
 from scaling_cli.artefacts.forecast import Forecast
 from scaling_cli.forecasting import forecast
-from scaling_cli.forecasting.alone import alone
-from scaling_cli.forecasting.course import Plan
+from scaling_cli.forecasting.annealed import alone
+from scaling_cli.forecasting.course import RatePlan
 from scaling_cli.forecasting.siblings import (
     LARGER,
     Family,
@@ -31,9 +32,9 @@ from scaling_cli.vocabulary.errors import DataError, UsageError
 LONGER = COSINE.replace(f"steps={STEPS}", "steps=6000").replace("warmup=100", "warmup=150")
 
 
-def plan(text: str) -> Plan:
+def plan(text: str) -> RatePlan:
     schedule = parse_schedule(text)
-    return Plan(schedule, schedule.length, "given", "as given")
+    return RatePlan(schedule, schedule.length, "given", "as given")
 
 
 def sibling(text: str, run: str, params: float | None = None, **changes: Any) -> Sibling:
@@ -220,9 +221,9 @@ def test_the_curve_of_a_fit_is_a_sibling() -> None:
     assert told.siblings == ["the fit's curve"]
     assert told.value == pytest.approx(ends, rel=1e-3)
     tokens = replace(running, unit="tokens", schedule=None)
-    with pytest.raises(DataError) as caught:
-        forecast(tokens, schedule=WSD.replace("steps=", "tokens="), fit=Predicted(1.0))
-    assert str(caught.value) == (
+    assert refusal(
+        DataError, forecast, tokens, schedule=WSD.replace("steps=", "tokens="), fit=Predicted(1.0)
+    ) == (
         "run 'run' is logged over tokens; a fit of loss curves predicts over steps. Give the run a "
         "step column, and its schedule over steps."
     )
@@ -257,9 +258,7 @@ def test_runs_of_different_losses_have_no_common_sibling(tmp_path: Path) -> None
     runs = sc.read(str(tmp_path / "runs"))
     alone_each = forecast(runs, until=STEPS, schedule=COSINE)
     assert {f.run: f.target for f in alone_each} == {"few": "loss", "many": "val_loss"}
-    with pytest.raises(UsageError) as caught:
-        forecast(runs, until=STEPS, schedule=COSINE, siblings=runs)
-    assert str(caught.value) == (
+    assert refusal(UsageError, forecast, runs, until=STEPS, schedule=COSINE, siblings=runs) == (
         "the runs log different losses (loss, val_loss): siblings cannot be compared with all of "
         "them. Name one: --target COLUMN."
     )

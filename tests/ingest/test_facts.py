@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from log_files import CURVE, TABLE, codes, column, write
+from refusals import refusal
 
 from scaling_cli import ingest
 from scaling_cli.runs.table import Runs
@@ -98,9 +99,7 @@ def test_runs_without_a_meta_row_are_named(tmp_path: Path) -> None:
 )
 def test_meta_that_cannot_be_used(tmp_path: Path, table: str, message: str) -> None:
     file, meta = write(tmp_path, "a.csv", CURVE), write(tmp_path, "m.csv", table)
-    with pytest.raises(DataError) as error:
-        ingest.read(file, meta=meta)
-    assert str(error.value) == message.format(meta)
+    assert refusal(DataError, ingest.read, file, meta=meta) == message.format(meta)
 
 
 def test_names_of_files_state_facts(tmp_path: Path) -> None:
@@ -121,21 +120,15 @@ def test_a_file_whose_name_does_not_fit_is_named(tmp_path: Path) -> None:
 
 def test_names_that_cannot_be_used(tmp_path: Path) -> None:
     file = write(tmp_path, "small_1T.csv", CURVE)
-    with pytest.raises(DataError) as error:
-        ingest.read(file, name="{params}_{tokens}")
-    assert str(error.value) == (
+    assert refusal(DataError, ingest.read, file, name="{params}_{tokens}") == (
         f"{file}: --name reads 'small' as params: cannot read 'small' as model parameters (N). "
         "Write 7B, 7e9, 124M, 1T, 2**20 or 1.5e24; a mixture such as 8x7B needs one number (say "
         "which count: total or active)."
     )
-    with pytest.raises(UsageError) as usage:
-        ingest.read(file, name="{params}-{tokens}")
-    assert str(usage.value) == (
+    assert refusal(UsageError, ingest.read, file, name="{params}-{tokens}") == (
         "--name '{params}-{tokens}' fits no file name. File stems: small_1T."
     )
-    with pytest.raises(UsageError) as usage:
-        ingest.read(file, name="run")
-    assert str(usage.value) == (
+    assert refusal(UsageError, ingest.read, file, name="run") == (
         "--name 'run' must name each field once. Such as '{params}_{tokens}'; {} skips a part."
     )
 
@@ -170,9 +163,7 @@ def test_contradictions_are_refused(tmp_path: Path, case: str) -> None:
     file = write(tmp_path, "9M.csv" if pattern else "f.csv", WITH_SIZE)
     meta = write(tmp_path, "m.csv", table) if table else None
     run = Path(file).stem
-    with pytest.raises(DataError) as error:
-        ingest.read(file, meta=meta, name=pattern)
-    assert str(error.value) == (
+    assert refusal(DataError, ingest.read, file, meta=meta, name=pattern) == (
         f"column 'params': run {run!r}: {message.format(meta=meta, file=file)} Mend one of them, "
         "or settle it with --set params=..."
     )
@@ -186,9 +177,7 @@ def test_a_table_of_runs_takes_totals_from_meta(tmp_path: Path) -> None:
     assert fact(runs, "params") == [1e6, 2e6]
     clash = write(tmp_path, "c.csv", "run_id,tokens\na,2e7\nb,9e7\nc,3e8\n")
     table = write(tmp_path, "full.csv", TABLE)
-    with pytest.raises(DataError) as error:
-        ingest.read(table, meta=clash)
-    assert str(error.value) == (
+    assert refusal(DataError, ingest.read, table, meta=clash) == (
         f"column 'tokens': run 'b': {clash} says tokens = 90000000, {table} says 80000000. Mend "
         "one of them, or settle it with --set tokens=..."
     )
@@ -199,9 +188,8 @@ def test_a_table_of_runs_takes_totals_from_meta(tmp_path: Path) -> None:
     [
         (
             {"params": "8x7B"},
-            "cannot read '8x7B' as model parameters (N). Write 7B, 7e9, 124M, 1T, "
-            "2**20 or 1.5e24; a mixture such as 8x7B needs one number (say which count: total or "
-            "active).",
+            "cannot read '8x7B' as model parameters (N). Write 7B, 7e9, 124M, 1T, 2**20 or 1.5e24; "
+            "a mixture such as 8x7B needs one number (say which count: total or active).",
         ),
         ({"params": "-1"}, "params must be positive, not -1."),
         (
@@ -211,26 +199,21 @@ def test_a_table_of_runs_takes_totals_from_meta(tmp_path: Path) -> None:
     ],
 )
 def test_set_that_cannot_be_used(tmp_path: Path, given: dict[str, str], message: str) -> None:
-    with pytest.raises(UsageError) as error:
-        ingest.read(write(tmp_path, "f.csv", CURVE), set=given)
-    assert str(error.value) == message
+    assert refusal(UsageError, ingest.read, write(tmp_path, "f.csv", CURVE), set=given) == message
 
 
 def test_pairs_of_the_command_line() -> None:
     assert ingest.pairs(["loss=eval/c4", "a=b=c"], "--map") == {"loss": "eval/c4", "a": "b=c"}
-    with pytest.raises(UsageError) as error:
-        ingest.pairs(["loss"], "--map")
-    assert str(error.value) == "--map 'loss' is not of the form key=value."
-    with pytest.raises(UsageError) as error:
-        ingest.pairs(["a=1", "a=2"], "--set")
-    assert str(error.value) == "--set gives 'a' twice."
+    assert (
+        refusal(UsageError, ingest.pairs, ["loss"], "--map")
+        == "--map 'loss' is not of the form key=value."
+    )
+    assert refusal(UsageError, ingest.pairs, ["a=1", "a=2"], "--set") == "--set gives 'a' twice."
 
 
 def test_the_same_run_in_two_files(tmp_path: Path) -> None:
     one, other = write(tmp_path, "one.csv", TABLE), write(tmp_path, "two.csv", TABLE)
-    with pytest.raises(DataError) as error:
-        ingest.read(one, other)
-    assert str(error.value) == (
+    assert refusal(DataError, ingest.read, one, other) == (
         f"{other}: run 'a' is in {one} already. Give only one of them, or tell the runs apart with "
         "a run_id column or --name '{run_id}'."
     )

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from log_files import CURVE, TABLE, as_jsonl, as_parquet, codes, column, write, zstd
+from refusals import refusal
 
 from scaling_cli import ingest
 from scaling_cli.runs.table import Flag
@@ -182,11 +183,7 @@ LAYOUTS = {
     "step": (CURVE, ["curve"], ["f"]),
     "tokens only": ("tokens,loss\n1000,5\n2000,4\n", ["curve"], ["f"]),
     "tokens not in order": ("tokens,loss\n2000,4\n1000,5\n", ["run"] * 2, ["f:2", "f:3"]),
-    "one params, tokens go up": (
-        "tokens,loss,params\n1000,5,7\n2000,4,7\n",
-        ["curve"],
-        ["f"],
-    ),
+    "one params, tokens go up": ("tokens,loss,params\n1000,5,7\n2000,4,7\n", ["curve"], ["f"]),
     "totals": ("steps,loss,params\n10,5,7\n20,4,7\n", ["run"] * 2, ["f:2", "f:3"]),
     "repeated ids": (
         "run,step,params,loss\na,1,7,5\na,2,7,4\nb,1,9,3\n",
@@ -215,9 +212,10 @@ def test_the_reader_is_told_what_a_row_is_and_can_say_otherwise(tmp_path: Path) 
     )
     runs = ingest.read(file, set={"rows": "run"})
     assert runs.runs["run_id"].to_pylist() == ["f:2", "f:3"]
-    with pytest.raises(UsageError) as error:
-        ingest.read(file, set={"rows": "steps"})
-    assert str(error.value) == "--set rows=steps: must be one of run, curve, checkpoint."
+    assert (
+        refusal(UsageError, ingest.read, file, set={"rows": "steps"})
+        == "--set rows=steps: must be one of run, curve, checkpoint."
+    )
 
 
 def test_a_long_table_is_spread(tmp_path: Path) -> None:
@@ -234,9 +232,7 @@ def test_a_long_table_is_spread(tmp_path: Path) -> None:
 
 def test_a_long_table_with_two_values_of_one_metric(tmp_path: Path) -> None:
     file = write(tmp_path, "long.csv", "step,metric,value\n1,loss,5\n1,loss,6\n")
-    with pytest.raises(DataError) as error:
-        ingest.read(file)
-    assert str(error.value) == (
+    assert refusal(DataError, ingest.read, file) == (
         f"{file}, row 3, column 'value': metric 'loss' has the values 5 and 6 at the same step. "
         "Give each run its own run_id column, or its own file."
     )
@@ -342,9 +338,7 @@ def test_a_letter_reads_in_the_unit_that_was_said(tmp_path: Path) -> None:
 
 def test_one_bad_cell_in_a_letter_is_still_refused(tmp_path: Path) -> None:
     file = write(tmp_path, "f.csv", "N,loss\n7B,3\n8Bx,2.9\n")
-    with pytest.raises(DataError) as error:
-        ingest.read(file)
-    assert str(error.value) == (
+    assert refusal(DataError, ingest.read, file) == (
         f"{file}, row 3, column 'N': '8Bx' is not a number. "
         "Mend the cell, or leave it empty if there is no value."
     )
@@ -389,9 +383,7 @@ def test_nothing_is_lost(tmp_path: Path) -> None:
 
 def test_map_to_a_column_that_is_not_there(tmp_path: Path) -> None:
     file = write(tmp_path, "f.csv", "step,eval/c4\n1,5\n2,4\n")
-    with pytest.raises(UsageError) as error:
-        ingest.read(file, map={"loss": "eval/c5"})
-    assert str(error.value) == (
+    assert refusal(UsageError, ingest.read, file, map={"loss": "eval/c5"}) == (
         "--map loss=eval/c5: no file has a column 'eval/c5'. Did you mean eval/c4? "
         "Columns: step, eval/c4."
     )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from log_files import CURVE, TABLE, as_parquet, column, write, zstd
+from refusals import refusal
 
 from scaling_cli import ingest
 from scaling_cli.vocabulary.errors import DataError, UsageError
@@ -32,25 +33,22 @@ REFUSED = {
         "step;loss\n1;7\n2;2,345\n3;1,999\n",
         3,
         "loss",
-        "'2,345' could be "
-        "2.345 or 2345. Write the numbers of the column with decimal points "
-        "and without other commas.",
+        "'2,345' could be 2.345 or 2345. Write the numbers of the column with decimal points and "
+        "without other commas.",
     ),
     "steps or decimals": (
         "step\tloss\n500\t5.5\n1,000\t4.5\n",
         3,
         "step",
-        "'1,000' could be "
-        "1.000 or 1000. Write the numbers of the column with decimal points "
-        "and without other commas.",
+        "'1,000' could be 1.000 or 1000. Write the numbers of the column with decimal points and "
+        "without other commas.",
     ),
     "commas and points": (
         "step|loss\n1|5.5\n2|4,25\n",
         3,
         "loss",
-        "'4,25' has a decimal comma. "
-        "Write the numbers of the column with decimal points and without other "
-        "commas.",
+        "'4,25' has a decimal comma. Write the numbers of the column with decimal points and "
+        "without other commas.",
     ),
     "two sizes of a comma": (
         "params_total;params_active;tokens;loss\n2e9;1,234;2e9;3\n",
@@ -88,8 +86,7 @@ REFUSED = {
         "step,tokens,loss\n1,-5,5\n2,9,4\n",
         2,
         "tokens",
-        "tokens (training "
-        "tokens) must be zero or positive and finite, found -5. Mend or delete "
+        "tokens (training tokens) must be zero or positive and finite, found -5. Mend or delete "
         "the row.",
     ),
     "half a step": (
@@ -102,20 +99,17 @@ REFUSED = {
         "run,step,params,loss\na,1,7,5\na,2,8,4\nb,1,9,3\n",
         3,
         "params",
-        "run 'a' has "
-        "7 params and here 8. If its name is that of a group of runs, map the column of "
-        "run ids (--map run_id=...), or say --set rows=run if each row is a finished "
-        "run.",
+        "run 'a' has 7 params and here 8. If its name is that of a group of runs, map the column "
+        "of run ids (--map run_id=...), or say --set rows=run if each row is a finished run.",
     ),
     "no id": ("run_id,params,loss\na,1,3\n,2,3\n", 3, "run_id", "the run id is missing."),
     "same run twice": (
         "run_id,params,loss\na,7,3\na,7,2.5\nb,8,2\n",
         3,
         "loss",
-        "run 'a' has "
-        "another loss here than in row 2, with nothing to tell the two apart. Give "
-        "them different run ids, or a step or tokens column if they are "
-        "checkpoints; --set rows=run makes each row a run.",
+        "run 'a' has another loss here than in row 2, with nothing to tell the two apart. Give "
+        "them different run ids, or a step or tokens column if they are checkpoints; --set "
+        "rows=run makes each row a run.",
     ),
 }
 
@@ -153,9 +147,8 @@ BROKEN = {
     "too long": (
         "f.csv",
         b"step,loss\n1,5\n2,4,000\n",
-        "{}, row 3: the line has 3 fields, the "
-        "header 2. Put numbers with thousands separators in quotes, close every quote, "
-        "and give two lines that were glued together a line each.",
+        "{}, row 3: the line has 3 fields, the header 2. Put numbers with thousands separators in "
+        "quotes, close every quote, and give two lines that were glued together a line each.",
     ),
     "not utf-8": (
         "f.csv",
@@ -192,10 +185,9 @@ BROKEN = {
     "unknown": (
         "f.png",
         b"\x89PNG",
-        "{}: the format is not known. Looked for *.csv, *.tsv (also "
-        ".gz, .zst); *.jsonl, *.ndjson, *.json (also .gz, .zst); console logs of "
-        "nanoGPT, llm.c and modded-nanogpt; *.parquet. If it is one of these, say which "
-        "with --format.",
+        "{}: the format is not known. Looked for *.csv, *.tsv (also .gz, .zst); *.jsonl, *.ndjson, "
+        "*.json (also .gz, .zst); console logs of nanoGPT, llm.c and modded-nanogpt; *.parquet. If "
+        "it is one of these, say which with --format.",
     ),
 }
 
@@ -204,39 +196,32 @@ BROKEN = {
 def test_broken_files(tmp_path: Path, case: str) -> None:
     name, content, message = BROKEN[case]
     file = write(tmp_path, name, content)
-    with pytest.raises(DataError) as error:
-        ingest.read(file)
-    assert str(error.value) == message.format(file)
+    assert refusal(DataError, ingest.read, file) == message.format(file)
 
 
 def test_standard_input_is_one_thing() -> None:
-    with pytest.raises(UsageError) as error:
-        ingest.read("-", meta="-")
-    assert str(error.value) == (
+    assert refusal(UsageError, ingest.read, "-", meta="-") == (
         "standard input cannot be both the log and --meta. Give one of them as a file."
     )
 
 
 def test_a_folder_without_logs(tmp_path: Path) -> None:
     write(tmp_path, "notes.md", "nothing")
-    with pytest.raises(DataError) as error:
-        ingest.read(tmp_path)
-    assert str(error.value) == (
+    assert refusal(DataError, ingest.read, tmp_path) == (
         f"{tmp_path}: no logs found (1 file(s) of other kinds). Looked for *.csv, *.tsv (also "
         ".gz, .zst); *.jsonl, *.ndjson, *.json (also .gz, .zst); "
         "console logs of nanoGPT, llm.c and modded-nanogpt; *.parquet."
     )
-    with pytest.raises(DataError) as error:
-        ingest.read(tmp_path / "nowhere")
-    assert str(error.value) == f"{tmp_path / 'nowhere'}: there is no such file or folder."
+    assert (
+        refusal(DataError, ingest.read, tmp_path / "nowhere")
+        == f"{tmp_path / 'nowhere'}: there is no such file or folder."
+    )
 
 
 def test_a_named_format(tmp_path: Path) -> None:
     file = write(tmp_path, "f.log", CURVE)
     assert column(ingest.read(file, format="csv"), "step") == [10, 20, 30]
-    with pytest.raises(UsageError) as error:
-        ingest.read(file, format="xml")
-    assert str(error.value) == (
+    assert refusal(UsageError, ingest.read, file, format="xml") == (
         "there is no log format 'xml'. Known formats: csv, tsv, jsonl, json, nanogpt, llm.c, "
         "modded-nanogpt, parquet."
     )

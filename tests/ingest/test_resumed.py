@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from log_files import CURVE, TABLE, as_jsonl, codes, column, counting, write
+from refusals import refusal
 
 from scaling_cli import ingest
 from scaling_cli.vocabulary.errors import DataError
@@ -77,9 +78,7 @@ def test_rows_in_descending_order_are_no_resumes(tmp_path: Path) -> None:
 
 def test_a_shuffled_curve_is_refused(tmp_path: Path) -> None:
     file = write(tmp_path, "f.csv", "step,loss\n1,5\n5,4\n2,4\n6,3\n3,4\n7,3\n")
-    with pytest.raises(DataError) as error:
-        ingest.read(file)
-    assert str(error.value) == (
+    assert refusal(DataError, ingest.read, file) == (
         f"{file}, row 6, column 'step': step goes back again and again: this is neither one run "
         "nor a resumed log. Add a run_id column if there are several runs, or say --set rows=run "
         "if each row is a finished run."

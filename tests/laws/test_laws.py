@@ -16,16 +16,17 @@ import pytest
 from scipy.optimize import minimize_scalar, root_scalar
 
 from scaling_cli import laws
-from scaling_cli.artefacts import certified
+from scaling_cli.artefacts import kinds
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.laws._law import Domain, Law
+from scaling_cli.laws.chinchilla import Chinchilla
 from scaling_cli.runs.points import Points
 from scaling_cli.search.optimum import Optimum, make_problem, optimise
 from scaling_cli.vocabulary.errors import UsageError
 from scaling_cli.vocabulary.objective import Objective
-from scaling_cli.vocabulary.quantities import QUANTITIES, Quantity
+from scaling_cli.vocabulary.quantities import Quantity, recognise
 
-FITS = certified.fit_names(of_curves=False)
+FITS = kinds.fit_names(of_curves=False)
 ULPS = 1e-14  # a handful of float64 roundings, whichever library does the powers
 
 each_law = pytest.mark.parametrize("name", laws.names())
@@ -34,7 +35,7 @@ each_fit = pytest.mark.parametrize("fit_name", FITS)
 
 def certified_of(law: str) -> list[Fit]:
     """Return the certified fits of a law; a law without one fails whatever asks."""
-    found = [certified.resolve(n) for n in FITS if n.partition("/")[0] == law]
+    found = [kinds.load(n, Fit) for n in FITS if n.partition("/")[0] == law]
     assert found, f"law {law} has no certified fit in fits/{law}/"
     return found
 
@@ -74,7 +75,8 @@ def test_inputs_and_output_are_quantities(name: str) -> None:
     law = laws.get(name)
     for quantity in (*law.inputs().values(), law.output()):
         assert isinstance(quantity, Quantity)
-        assert QUANTITIES[quantity.column] is quantity
+        # The vocabulary's own, or the law's, under a name that means nothing else.
+        assert recognise(quantity.column) in (None, quantity)
         assert quantity.unit
     assert set(law.inputs()) == {q.symbol for q in law.inputs().values()}
 
@@ -86,7 +88,8 @@ def test_names_its_source(name: str) -> None:
     assert "arXiv:" in law.reference
     assert law.bibtex.strip().startswith("@")
     for symbol, convention in law.convention.items():
-        quantity = next(q for q in QUANTITIES.values() if q.symbol == symbol)
+        quantity = law.quantity(symbol)
+        assert quantity is not None
         assert convention in quantity.conventions
 
 
@@ -127,14 +130,14 @@ def test_unknown_law_suggests_near_names() -> None:
 
 @each_fit
 def test_agrees_with_its_certified_fit(fit_name: str) -> None:
-    fit = certified.resolve(fit_name)
+    fit = kinds.load(fit_name, Fit)
     for anchor in fit.origin["anchors"]:
         close(fit.law(**anchor["inputs"]), anchor["value"], 1e-12)
 
 
 @each_fit
 def test_same_value_from_floats_numpy_and_jax(fit_name: str) -> None:
-    fit = certified.resolve(fit_name)
+    fit = kinds.load(fit_name, Fit)
     inputs = design(fit)
     rows = [dict(zip(inputs, row, strict=True)) for row in np.array([*inputs.values()]).T.tolist()]
     floats = [fit.law(**row) for row in rows]
@@ -154,7 +157,7 @@ def test_same_value_from_floats_numpy_and_jax(fit_name: str) -> None:
 @each_fit
 def test_gradient_is_the_derivative(fit_name: str) -> None:
     """jax.grad in every parameter and input against Richardson's extrapolated differences."""
-    fit = certified.resolve(fit_name)
+    fit = kinds.load(fit_name, Fit)
     at = {s: float(np.sqrt(v[0] * v[-1])) for s, v in design(fit).items()}
     names = (*fit.law.parameters(), *at)
     point = {**fit.law.values(), **at}
@@ -205,7 +208,7 @@ def refit(fit: Fit, inputs: Mapping[str, np.ndarray], output: np.ndarray) -> Opt
 
 @each_fit
 def test_recovers_itself_from_its_own_noiseless_data(fit_name: str) -> None:
-    fit = certified.resolve(fit_name)
+    fit = kinds.load(fit_name, Fit)
     inputs = design(fit)
     found = refit(fit, inputs, fit.law(**inputs))
     assert found.value < 1e-20
@@ -217,7 +220,7 @@ def test_recovers_itself_from_its_own_noiseless_data(fit_name: str) -> None:
 @each_fit
 def test_units_of_the_inputs_do_not_matter(fit_name: str) -> None:
     """Millions of parameters and billions of tokens give the same predictions."""
-    fit = certified.resolve(fit_name)
+    fit = kinds.load(fit_name, Fit)
     inputs = design(fit)
     factors = dict(zip(inputs, (1e6, 1e9, 1e3, 1e12), strict=False))
     scaled = {s: v / factors[s] for s, v in inputs.items()}
@@ -325,7 +328,59 @@ ORACLES: dict[str, Callable[[Fit], Cases]] = {
     ],
 )
 def test_derived_quantity_agrees_with_a_numerical_optimum(fit_name: str, quantity: str) -> None:
-    fit = certified.resolve(fit_name)
+    fit = kinds.load(fit_name, Fit)
     assert quantity in ORACLES, f"derived quantity {quantity} has no oracle: add one to ORACLES"
     for inputs, oracle in ORACLES[quantity](fit):
         close(getattr(fit.law, quantity)(**inputs), oracle, 1e-7)
+
+
+# ---- what grows
+
+
+@pytest.mark.parametrize(
+    ("law", "inputs", "axis", "value"),
+    [
+        ("chinchilla", {"N": 1e9, "D": 2e10}, "C", 1.2e20),
+        ("average_parameters", {"N_avg": 1e9, "D": 2e10}, "C", 1.2e20),
+        ("kaplan_n", {"N": 1e9}, "N", 1e9),
+        ("kaplan_d", {"D": 1e9}, "D", 1e9),
+        ("power_law", {"x": 5.0}, "x", 5.0),
+        ("kaplan_ns", {"N": 2.0, "S_min": 3.0}, "N*S_min", 6.0),
+    ],
+)
+def test_the_axis_of_a_law(law: str, inputs: dict[str, float], axis: str, value: float) -> None:
+    assert laws.get(law).axis() == axis
+    assert laws.get(law).along(inputs) == pytest.approx(value)
+    there = laws.get(law).reached(inputs, 10.0)
+    assert laws.get(law).along(there) == pytest.approx(10 * value, rel=1e-12)
+    assert [there[s] / v for s, v in inputs.items()] == pytest.approx(
+        [10 ** (1 / len(inputs))] * len(inputs)
+    )
+
+
+def test_an_axis_beyond_every_number_is_infinite_without_a_word() -> None:
+    law = laws.get("chinchilla")
+    values = law.along({"N": np.array([1e300, 1.0]), "D": np.array([1e300, 2.0])})
+    assert values.tolist() == [np.inf, 12.0]
+
+
+class Attending(Chinchilla):
+    """A law that counts attention too: C = 6ND + 1e-3 N^1.5 D."""
+
+    @classmethod
+    def compute(cls, **inputs: Any) -> Any:
+        """Return 6ND and what attention takes."""
+        return 6 * inputs["N"] * inputs["D"] + 1e-3 * inputs["N"] ** 1.5 * inputs["D"]
+
+
+def test_a_law_that_counts_compute_itself() -> None:
+    at = {"N": 1e9, "D": 2e10}
+    assert Attending.axis() == "C"
+    assert Attending.compute_in_words() == "C"
+    C = 6 * 1e9 * 2e10 + 1e-3 * 1e9**1.5 * 2e10
+    assert Attending.along(at) == pytest.approx(C, rel=1e-14)
+    assert Attending.spending(C, N=1e9)["D"] == pytest.approx(2e10, rel=1e-11)
+    assert Attending.spending(C, D=2e10)["N"] == pytest.approx(1e9, rel=1e-11)
+    far = Attending.reached(at, 100.0)
+    assert Attending.along(far) == pytest.approx(100 * C, rel=1e-11)
+    assert far["N"] / 1e9 == pytest.approx(far["D"] / 2e10, rel=1e-12)

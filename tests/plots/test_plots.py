@@ -1,8 +1,6 @@
 """Figures: the numbers they show come from the law, and drawing leaves the world as it was."""
 
 import math
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
@@ -15,9 +13,12 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from processes import loaded_by
+from refusals import refusal
 
 from scaling_cli import plots
-from scaling_cli.artefacts.fit import Fit, Uncertainty
+from scaling_cli.artefacts._prediction import Uncertainty
+from scaling_cli.artefacts.fit import Fit
 from scaling_cli.laws._law import Law
 from scaling_cli.laws.chinchilla import Chinchilla
 from scaling_cli.laws.power_law import PowerLaw
@@ -25,7 +26,6 @@ from scaling_cli.plots import _style
 from scaling_cli.plots.backtest import Errors
 from scaling_cli.runs.points import Points
 from scaling_cli.vocabulary.errors import DataError, ScalingError, UsageError
-from scaling_cli.vocabulary.objective import Objective
 from scaling_cli.vocabulary.outcomes import Status
 
 # alpha = beta and A = B: the best N equals the best D, both sqrt(C/6).
@@ -33,31 +33,24 @@ LAW = Chinchilla(E=1.0, A=100.0, B=100.0, alpha=0.5, beta=0.5)
 SIZES, TOKENS = (1e4, 1e5, 1e6), (1e5, 1e6, 1e7)
 OF_POINTS = [name for name in plots.names() if not plots.of_curves(name)]
 OFF = 1.01  # every measured loss is 1 % above the law
+CUT = ("factor", "bias", "mare", "coverage", "n_train", "n_test", "allowed")
 CUTS = [
-    {
-        "factor": 10.0,
-        "bias": -0.01,
-        "mare": 0.02,
-        "coverage": 0.5,
-        "n_train": 4,
-        "n_test": 2,
-        "allowed": 0.03,
-    },
-    {
-        "factor": 3.0,
-        "bias": 0.0,
-        "mare": 0.01,
-        "coverage": 1.0,
-        "n_train": 7,
-        "n_test": 1,
-        "allowed": 0.02,
-    },
+    dict(zip(CUT, (10.0, -0.01, 0.02, 0.5, 4, 2, 0.03), strict=True)),
+    dict(zip(CUT, (3.0, 0.0, 0.01, 1.0, 7, 1, 0.02), strict=True)),
 ]
 
 
 def _uncertainty(law: Law, axis: str, edge: float) -> Uncertainty:
     draws = {name: np.full(50, value) for name, value in law.values().items()}
-    return Uncertainty(draws, np.full(50, 0.01), 0.0, axis, edge, True, "no spread but noise")
+    return Uncertainty(
+        draws=draws,
+        sigma=np.full(50, 0.01),
+        drift=0.0,
+        axis=axis,
+        axis_max=edge,
+        tested=True,
+        method="no spread but noise",
+    )
 
 
 def _fit(law: Law, inputs: Mapping[str, np.ndarray], **changes: Any) -> Fit:
@@ -69,11 +62,11 @@ def _fit(law: Law, inputs: Mapping[str, np.ndarray], **changes: Any) -> Fit:
     }
     axis = "C" if "D" in inputs else "x"
     made: dict[str, Any] = {
-        "uncertainty": _uncertainty(law, axis, points.ranges()[axis][1]),
-        "data": {"ranges": points.ranges(), "conventions": {"N": "total"}, "points": stored},
+        "uncertainty": _uncertainty(law, axis, points.ranges(law)[axis][1]),
+        "data": {"ranges": points.ranges(law), "conventions": {"N": "total"}, "points": stored},
         "backtest": {"axis": axis, "cuts": CUTS, "note": ""},
     }
-    return Fit(law, Status.CONVERGED, Objective(), 0.0, len(points), **(made | changes))
+    return Fit(law, status=Status.CONVERGED, value=0.0, n_points=len(points), **(made | changes))
 
 
 @pytest.fixture
@@ -126,18 +119,14 @@ def test_laws_of_one_variable_are_drawn(name: str, one_variable: Fit) -> None:
 
 
 def test_a_law_of_one_variable_has_no_contour(one_variable: Fit) -> None:
-    with pytest.raises(UsageError) as caught:
-        plots.get("contour").table(one_variable)
-    assert str(caught.value) == (
+    assert refusal(UsageError, plots.get("contour").table, one_variable) == (
         "the contour figure needs a law of N and D, not of x. Draw --kind loss instead."
     )
 
 
 @pytest.mark.parametrize("name", ["loss", "residuals", "predicted", "contour"])
 def test_a_fit_without_points_is_refused(name: str, fit: Fit) -> None:
-    with pytest.raises(DataError) as caught:
-        plots.get(name).table(replace(fit, data={}))
-    assert str(caught.value) == (
+    assert refusal(DataError, plots.get(name).table, replace(fit, data={})) == (
         "the fit file carries no points to draw. "
         "A published fit has none, and a fit to very many points keeps only their digest."
     )
@@ -151,9 +140,10 @@ def test_a_fit_without_points_is_refused(name: str, fit: Fit) -> None:
     ],
 )
 def test_a_fit_without_backtest_is_refused(backtest: Any, why: str, fit: Fit) -> None:
-    with pytest.raises(DataError) as caught:
-        plots.get("backtest").table(replace(fit, backtest=backtest))
-    assert str(caught.value) == f"there is no backtest to draw: {why}."
+    assert (
+        refusal(DataError, plots.get("backtest").table, replace(fit, backtest=backtest))
+        == f"there is no backtest to draw: {why}."
+    )
 
 
 def test_loss_frontier_is_the_closed_form(fit: Fit) -> None:
@@ -237,10 +227,7 @@ def test_backtest_is_in_per_cent_and_rising(fit: Fit) -> None:
     assert table.bias.tolist() == [0.0, -1.0]
     assert table.allowed.tolist() == [2.0, 3.0]
     ticks = plots.figure("backtest", table).axes[0].get_xticklabels()
-    assert [t.get_text() for t in ticks] == [
-        "3×\n7 fitted\n1/1 in",
-        "10×\n4 fitted\n1/2 in",
-    ]
+    assert [t.get_text() for t in ticks] == ["3×\n7 fitted\n1/1 in", "10×\n4 fitted\n1/2 in"]
 
 
 def test_contour_surface_is_the_law(fit: Fit) -> None:
@@ -353,18 +340,14 @@ def test_a_backtest_within_a_decade_has_plain_numbers_along_it(fit: Fit) -> None
 
 
 def test_an_unknown_figure_is_refused() -> None:
-    with pytest.raises(UsageError) as caught:
-        plots.get("residual")
-    assert str(caught.value) == (
-        "there is no figure 'residual'. Did you mean residuals? "
+    assert refusal(UsageError, plots.get, "residual") == (
+        "there is no figure 'residual'. Did you mean residuals or schedules? "
         f"Known figures: {', '.join(plots.names())}."
     )
 
 
 def test_an_unknown_suffix_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError) as caught:
-        plots.save(Figure(), tmp_path / "loss.jpeg")
-    assert str(caught.value) == (
+    assert refusal(UsageError, plots.save, Figure(), tmp_path / "loss.jpeg") == (
         "cannot write a figure as 'loss.jpeg'. Use a name that ends in .png, .svg, .pdf."
     )
 
@@ -372,9 +355,7 @@ def test_an_unknown_suffix_is_refused(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there_is_a_clear_error(fit: Fit, tmp_path: Path) -> None:
     figure = plots.figure("backtest", plots.get("backtest").table(fit))
     target = tmp_path / "nowhere" / "loss.png"
-    with pytest.raises(ScalingError) as caught:
-        plots.save(figure, target)
-    assert str(caught.value) == (
+    assert refusal(ScalingError, plots.save, figure, target) == (
         f"{target}: cannot write the figure: No such file or directory. "
         "Make the folder first, or choose another."
     )
@@ -399,13 +380,12 @@ def test_drawing_leaves_the_callers_style_alone(fit: Fit) -> None:
 
 
 def test_no_window_system_is_loaded() -> None:
-    code = (
-        "import sys\nfrom scaling_cli import plots\nassert 'matplotlib' not in sys.modules\n"
+    loaded = loaded_by(
+        "from scaling_cli import plots\nassert 'matplotlib' not in sys.modules\n"
         "for name in plots.names(): plots.get(name)\n"
-        "print('matplotlib.pyplot' in sys.modules, 'pandas' in sys.modules)"
+        "assert 'matplotlib.pyplot' not in sys.modules"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["False", "False"]
+    assert "pandas" not in loaded
 
 
 def test_the_numbers_are_plain_data(fit: Fit, measured: Points) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from log_files import TABLE, write
+from refusals import refusal
 
 from scaling_cli import ingest, laws
 from scaling_cli.runs.points import Points
@@ -82,9 +83,10 @@ def test_the_mean_of_the_last_rows(curves: Path) -> None:
 
 @pytest.mark.parametrize("at", ["first", "last", "last:0", "last:x"])
 def test_at_that_cannot_be_read(curves: Path, at: str) -> None:
-    with pytest.raises(UsageError) as error:
-        of(curves, at=at)
-    assert str(error.value) == f"--at must be final, all or last:K with K at least 1, not {at!r}."
+    assert (
+        refusal(UsageError, of, curves, at=at)
+        == f"--at must be final, all or last:K with K at least 1, not {at!r}."
+    )
 
 
 def test_where_is_judged_on_the_point_that_at_picks(curves: Path) -> None:
@@ -139,9 +141,7 @@ def test_a_loss_that_is_not_finite_is_left_out_by_name(tmp_path: Path) -> None:
 
 def test_nothing_is_left(tmp_path: Path) -> None:
     file = write(tmp_path, "t.csv", TABLE.replace("3.5", "nan"))
-    with pytest.raises(DataError) as error:
-        points(file, where="params < 2M")
-    assert str(error.value) == (
+    assert refusal(DataError, points, file, where="params < 2M") == (
         "no run is left to fit loss to. Left out: 2 run(s): where: not params < 2M; 1 run(s): loss "
         "is NaN; the run diverged."
     )
@@ -152,9 +152,7 @@ def test_nothing_is_left(tmp_path: Path) -> None:
 
 def test_an_unknown_column_names_those_that_are_there(tmp_path: Path) -> None:
     file = write(tmp_path, "t.csv", "n_params,tokens,loss\n1e9,2e10,3\n2e9,4e10,2.9\n")
-    with pytest.raises(UsageError) as raised:
-        points(file, where="foo > 3")
-    assert str(raised.value) == (
+    assert refusal(UsageError, points, file, where="foo > 3") == (
         "--where 'foo > 3': there is no column 'foo'. Columns: tokens, loss, n_params. Text "
         "stands in quotes."
     )
@@ -226,19 +224,17 @@ def test_compute_that_agrees_is_kept(tmp_path: Path) -> None:
         (
             2,
             0.1,
-            "flops contradict 6ND: the median of flops / (6 params tokens) is 1e+18 (params "
-            "0.1 to 0.3, tokens 2 to 6, flops 1.2e+18 to 1.08e+19). params and tokens look as if "
-            "given in billions: --set params_scale=1e+09 --set tokens_scale=1e+09 multiplies the "
-            "columns.",
+            "flops contradict 6ND: the median of flops / (6 params tokens) is 1e+18 (params 0.1 to "
+            "0.3, tokens 2 to 6, flops 1.2e+18 to 1.08e+19). params and tokens look as if given in "
+            "billions: --set params_scale=1e+09 --set tokens_scale=1e+09 multiplies the columns.",
         ),
         (
             1e10,
             1e8,
-            "flops contradict 6ND: the median of flops / (6 params tokens) is 0.2 (params "
-            "100M to 300M, tokens 10B to 30B, flops 1.2e+18 to 1.08e+19). Check which columns were "
-            "read as params, tokens and flops (--map), whether params of a mixture count "
-            "active ones "
-            "only, or give flops a factor: --set flops_scale=5.",
+            "flops contradict 6ND: the median of flops / (6 params tokens) is 0.2 (params 100M to "
+            "300M, tokens 10B to 30B, flops 1.2e+18 to 1.08e+19). Check which columns were read as "
+            "params, tokens and flops (--map), whether params of a mixture count active ones only, "
+            "or give flops a factor: --set flops_scale=5.",
         ),
     ],
 )
@@ -246,9 +242,7 @@ def test_compute_that_contradicts_6nd_is_refused(
     tmp_path: Path, tokens: float, params: float, message: str
 ) -> None:
     file = with_compute(tmp_path, tokens, params=params)
-    with pytest.raises(MismatchError) as error:
-        points(file)
-    assert str(error.value) == f"{file}: {message}"
+    assert refusal(MismatchError, points, file) == f"{file}: {message}"
     assert [n.level for n in ingest.read(file).notes if n.code == "units"] == ["fail"]
 
 
@@ -277,9 +271,7 @@ def test_tokens_in_billions_without_compute(tmp_path: Path) -> None:
 def test_counts_of_two_kinds_are_not_pooled(tmp_path: Path) -> None:
     one = write(tmp_path, "one.csv", "run_id,params_total,tokens,loss\na,1e6,2e7,3\n")
     two = write(tmp_path, "two.csv", "run_id,params_non_embedding,tokens,loss\nb,1e6,2e7,2\n")
-    with pytest.raises(MismatchError) as error:
-        select(ingest.read(one, two), CHINCHILLA)
-    assert str(error.value) == (
+    assert refusal(MismatchError, select, ingest.read(one, two), CHINCHILLA) == (
         f"parameters are counted in two ways: total in {one} (run 'a'), non_embedding in {two} "
         "(run 'b'). Use one: fit them apart with --where, or say what they share with --set "
         "params_convention=..."
@@ -291,9 +283,9 @@ def test_counts_of_two_kinds_are_not_pooled(tmp_path: Path) -> None:
 def test_losses_in_two_units_are_not_pooled(tmp_path: Path) -> None:
     one = write(tmp_path, "one.csv", "run_id,params_total,tokens,loss\na,1e6,2e7,3\n")
     two = write(tmp_path, "two.csv", "run_id,params_total,tokens,bpb\nb,1e6,2e7,1\n")
-    with pytest.raises(MismatchError) as error:
-        select(ingest.read(one, two, map={"loss": "bpb"}), CHINCHILLA)
-    assert str(error.value) == (
+    assert refusal(
+        MismatchError, select, ingest.read(one, two, map={"loss": "bpb"}), CHINCHILLA
+    ) == (
         f"losses have two units: nats/token (assumed) in {one} (run 'a'), bits/byte in {two} (run "
         "'b'). Use one: fit them apart with --where, or say what they share with --set "
         "loss_convention=..."
@@ -330,9 +322,7 @@ def test_a_count_that_the_law_was_not_published_for_is_noted(tmp_path: Path) -> 
 
 def test_no_loss_column(tmp_path: Path) -> None:
     file = write(tmp_path, "t.csv", "run_id,params,tokens,eval/c4_nll\na,1e6,2e7,3\n")
-    with pytest.raises(DataError) as error:
-        points(file)
-    assert str(error.value) == (
+    assert refusal(DataError, points, file) == (
         f"{file}: there is no loss column. Columns found: run_id, tokens, params, eval/c4_nll. Say "
         "which it is: --map loss=eval/c4_nll, or fit another column with --target eval/c4_nll."
     )
@@ -340,9 +330,7 @@ def test_no_loss_column(tmp_path: Path) -> None:
 
 def test_no_such_target(tmp_path: Path) -> None:
     file = write(tmp_path, "t.csv", TABLE)
-    with pytest.raises(DataError) as error:
-        points(file, target="los")
-    assert str(error.value) == (
+    assert refusal(DataError, points, file, target="los") == (
         f"{file}: there is no column 'los'. Did you mean loss? Columns found: run_id, tokens, "
         "loss, params."
     )
@@ -350,9 +338,7 @@ def test_no_such_target(tmp_path: Path) -> None:
 
 def test_a_target_of_text(tmp_path: Path) -> None:
     file = write(tmp_path, "t.csv", "run_id,params,tokens,loss,score\na,1,2e7,3,1.5\nb,2,2e7,2,x\n")
-    with pytest.raises(DataError) as error:
-        points(file, target="score")
-    assert str(error.value) == (
+    assert refusal(DataError, points, file, target="score") == (
         f"{file}, row 3, column 'score': 'x' is not a number. Mend the cell, or leave it empty if "
         "there is no value."
     )
@@ -360,9 +346,7 @@ def test_a_target_of_text(tmp_path: Path) -> None:
 
 def test_a_target_below_zero(tmp_path: Path) -> None:
     file = write(tmp_path, "t.csv", "run_id,params,tokens,score\na,1,2e7,1.5\nb,2,2e7,-1\n")
-    with pytest.raises(DataError) as error:
-        points(file, target="score")
-    assert str(error.value) == (
+    assert refusal(DataError, points, file, target="score") == (
         f"{file}, row 3, column 'score': score must be positive, found -1. Losses are fitted in "
         "logarithms."
     )
@@ -381,35 +365,29 @@ def test_a_target_below_zero(tmp_path: Path) -> None:
         (
             "chinchilla",
             "run_id,params,loss\na,2e7,3\n",
-            "law chinchilla needs tokens (D, training "
-            "tokens); no run has it. Give it with --set batch_tokens=512k (tokens are then step x "
-            "batch_tokens), --meta runs.csv or --map tokens=COLUMN. Columns found: run_id, loss, "
-            "params.",
+            "law chinchilla needs tokens (D, training tokens); no run has it. Give it with --set "
+            "batch_tokens=512k (tokens are then step x batch_tokens), --meta runs.csv or --map "
+            "tokens=COLUMN. Columns found: run_id, loss, params.",
         ),
         (
             "power_law",
             "run_id,flops,loss\na,2e7,3\n",
-            "law power_law needs x (x, the one variable "
-            "of a one-variable law); no run has it. Say which column it is: --map x=flops "
-            "(or tokens, "
-            "params, step). Columns found: run_id, flops, loss.",
+            "law power_law needs x (x, the one variable of a one-variable law); no run has it. Say "
+            "which column it is: --map x=flops (or tokens, params, step). Columns found: run_id, "
+            "flops, loss.",
         ),
         (
             "average_parameters",
             "run_id,params,tokens,loss\na,1,2e7,3\n",
-            "law average_parameters "
-            "needs average_params (N_avg, parameter count averaged over training tokens); "
-            "no run has "
-            "it. For dense runs it is the parameter count: --map average_params=params. Columns "
-            "found: run_id, tokens, loss, params.",
+            "law average_parameters needs average_params (N_avg, parameter count averaged over "
+            "training tokens); no run has it. For dense runs it is the parameter count: --map "
+            "average_params=params. Columns found: run_id, tokens, loss, params.",
         ),
     ],
 )
 def test_an_input_that_no_run_has(tmp_path: Path, law: str, table: str, message: str) -> None:
     file = write(tmp_path, "t.csv", table)
-    with pytest.raises(DataError) as error:
-        points(file, law=law)
-    assert str(error.value) == f"{file}: {message}"
+    assert refusal(DataError, points, file, law=law) == f"{file}: {message}"
 
 
 WEIGHED = "run_id,params,tokens,loss,w\na,1e6,1e8,3,2\nb,2e6,1e8,2.9,0\nc,4e6,1e8,2.8,0.5\n"
@@ -447,25 +425,19 @@ def test_a_column_of_weights(tmp_path: Path) -> None:
 )
 def test_weights_that_are_none(tmp_path: Path, cell: str, message: str) -> None:
     path = write(tmp_path, "runs.csv", WEIGHED.replace("2.9,0", f"2.9,{cell}"))
-    with pytest.raises(DataError) as caught:
-        points(path, weight="w")
-    assert str(caught.value) == f"{path}, row 3, column 'w': {message}"
+    assert refusal(DataError, points, path, weight="w") == f"{path}, row 3, column 'w': {message}"
 
 
 def test_weights_that_leave_nothing(tmp_path: Path) -> None:
     path = write(tmp_path, "runs.csv", WEIGHED.replace(",2\n", ",0\n").replace("0.5", "0"))
-    with pytest.raises(DataError) as caught:
-        points(path, weight="w")
-    assert str(caught.value) == (
+    assert refusal(DataError, points, path, weight="w") == (
         "no run is left to fit loss to. Left out: 3 run(s): w (its weight) is 0."
     )
 
 
 def test_no_column_of_weights(tmp_path: Path) -> None:
     path = write(tmp_path, "runs.csv", WEIGHED)
-    with pytest.raises(DataError) as caught:
-        points(path, weight="ww")
-    assert str(caught.value) == (
+    assert refusal(DataError, points, path, weight="ww") == (
         f"{path}: there is no column 'ww'. Did you mean w? Columns found: run_id, tokens, loss, "
         "params, w."
     )

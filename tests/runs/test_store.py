@@ -12,6 +12,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 from log_files import CURVE, TABLE, write
+from refusals import refusal
 
 from scaling_cli import ingest, laws
 from scaling_cli.runs import store
@@ -151,9 +152,7 @@ def test_another_run_of_the_same_name_is_refused(tmp_path: Path) -> None:
     path, here = tmp_path / "store", write(tmp_path, "here/log.csv", CURVE)
     there = write(tmp_path, "there/log.csv", CURVE + "40,4000,3\n")
     store.append(path, ingest.read(here))
-    with pytest.raises(DataError) as error:
-        store.append(path, ingest.read(there))
-    assert str(error.value) == (
+    assert refusal(DataError, store.append, path, ingest.read(there)) == (
         f"{there}: run 'log' is in the store already, from {here}. If it is another run, name it "
         "with --set run_id=... or --name '{run_id}'; if the log has moved, ingest it into a new "
         "store."
@@ -262,9 +261,10 @@ def _first_state(path: Path, new: Runs) -> str:
     if json.loads((path / "manifest.json").read_text())["version"]:
         same(ingest.read(path), new)
         return "new"
-    with pytest.raises(DataError) as error:
-        ingest.read(path)
-    assert str(error.value) == f"{path}: the store is empty. Fill it: scaling ingest."
+    assert (
+        refusal(DataError, ingest.read, path)
+        == f"{path}: the store is empty. Fill it: scaling ingest."
+    )
     return "empty"
 
 
@@ -320,15 +320,11 @@ def test_map_on_a_store(tmp_path: Path) -> None:
     found = select(runs, CHINCHILLA)
     assert (found.inputs["N"].tolist(), found.output.tolist()) == ([1e6], [3])
     assert found.conventions["N"] == "active"
-    with pytest.raises(UsageError) as error:
-        ingest.read(path, map={"loss": "los_c4"})
-    assert str(error.value) == (
+    assert refusal(UsageError, ingest.read, path, map={"loss": "los_c4"}) == (
         "--map loss=los_c4: the store has no column 'los_c4'. Did you mean loss_c4 or loss? "
         "Columns: run_id, tokens, loss, params_total, params_active, loss_c4."
     )
-    with pytest.raises(UsageError) as error:
-        ingest.read(path, set={"params": "7B"})
-    assert str(error.value) == (
+    assert refusal(UsageError, ingest.read, path, set={"params": "7B"}) == (
         "--set cannot change a store: facts are fixed when logs are ingested. Give it to 'scaling "
         "ingest', or read the logs themselves."
     )
@@ -343,9 +339,7 @@ def test_a_store_and_files_together(tmp_path: Path) -> None:
 
 def test_folders_that_are_no_store(tmp_path: Path) -> None:
     write(tmp_path, "other/manifest.json", "{}")
-    with pytest.raises(DataError) as error:
-        store.read(tmp_path / "other")
-    assert str(error.value) == (
+    assert refusal(DataError, store.read, tmp_path / "other") == (
         f"{tmp_path / 'other' / 'manifest.json'}: not the manifest of a store."
     )
 
@@ -388,15 +382,11 @@ def test_the_refusal_says_what_is_there_and_what_to_do(tmp_path: Path) -> None:
     for name in ("a.txt", "b.txt", "c.txt", "d.txt", "e.txt", ".lock"):
         write(tmp_path / "folder", name, "")
     runs = ingest.read(write(tmp_path, "t.csv", TABLE))
-    with pytest.raises(DataError) as error:
-        store.append(tmp_path / "folder", runs)
-    assert str(error.value) == (
+    assert refusal(DataError, store.append, tmp_path / "folder", runs) == (
         f"{tmp_path / 'folder'}: not a store: the folder holds other files (a.txt, b.txt, c.txt "
         "and 2 more). Nothing was written. Name a new or an empty folder (--store DIR)."
     )
-    with pytest.raises(DataError) as error:
-        store.append(tmp_path / "t.csv", runs)
-    assert str(error.value) == (
+    assert refusal(DataError, store.append, tmp_path / "t.csv", runs) == (
         f"{tmp_path / 't.csv'}: this is not a folder, so it cannot be a store. Name a new or an "
         "empty folder (--store DIR)."
     )
@@ -408,9 +398,7 @@ def test_a_manifest_that_cannot_be_read_stops_reading_and_writing(tmp_path: Path
     (path / "manifest.json").write_text("{")
     before = files(path)
     for attempt in (lambda: ingest.read(path), lambda: store.append(path, runs)):
-        with pytest.raises(DataError) as error:
-            attempt()
-        assert str(error.value) == (
+        assert refusal(DataError, attempt) == (
             f"{path / 'manifest.json'}: not a store: no readable manifest. Ingest the logs into a "
             "new store."
         )
@@ -462,9 +450,7 @@ def test_damage_is_named(logs: Path, tmp_path: Path) -> None:
     store.append(path, read(logs))
     segment = next(path.glob("points/bucket=*/seg-*.parquet"))
     segment.write_bytes(segment.read_bytes()[:-7])
-    with pytest.raises(DataError) as error:
-        ingest.read(path)
-    assert str(error.value) == (
+    assert refusal(DataError, ingest.read, path) == (
         f"{segment}: the store is damaged: this file is missing or cut. Ingest the logs into a new "
         "store."
     )
@@ -475,9 +461,7 @@ def test_a_store_of_a_later_version(tmp_path: Path) -> None:
     store.append(path, ingest.read(write(tmp_path, "t.csv", TABLE)))
     manifest = json.loads((path / "manifest.json").read_text())
     (path / "manifest.json").write_text(json.dumps(manifest | {"format": 99}))
-    with pytest.raises(DataError) as error:
-        ingest.read(path)
-    assert str(error.value) == (
+    assert refusal(DataError, ingest.read, path) == (
         f"{path / 'manifest.json'}: the store has format 99, this version reads up to 1. Upgrade "
         "scaling-cli."
     )

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from refusals import refusal
 from tables import rows
 
 from scaling_cli.schedules import parse_schedule
-from scaling_cli.schedules._candidates import half_units
-from scaling_cli.schedules._identification import Verdict, identify_schedule
+from scaling_cli.schedules._identification import Verdict, half_units, identify_schedule
 from scaling_cli.vocabulary.errors import DataError
 
 
@@ -185,6 +185,4 @@ REFUSED = [
 
 @pytest.mark.parametrize(("step", "lr", "message"), REFUSED)
 def test_refused_with_the_whole_message(step: list, lr: list, message: str) -> None:
-    with pytest.raises(DataError) as caught:
-        identify_schedule(step, lr)
-    assert str(caught.value) == message
+    assert refusal(DataError, identify_schedule, step, lr) == message

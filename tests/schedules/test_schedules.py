@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from refusals import refusal
 
 from scaling_cli import schedules
 from scaling_cli.schedules import parse_schedule
@@ -181,9 +182,7 @@ def test_from_tokens_to_steps() -> None:
     assert schedule.in_steps(1e6).per_step().tolist() == [0, 0.25, 0.5, 0.75] + 4 * [1] + 8 * [0.5]
     knots = parse_schedule("knots:0=1,2M=0.5,tokens=4M")
     assert knots.in_steps(1e6).text() == "knots:0=1,2=0.5,steps=4"
-    with pytest.raises(UsageError) as caught:
-        schedule.per_step()
-    assert str(caught.value) == (
+    assert refusal(UsageError, schedule.per_step) == (
         f"the schedule runs over tokens: {schedule.text()}. Say how many tokens a step takes "
         "(in_steps, --batch-tokens)."
     )
@@ -251,26 +250,21 @@ REFUSED = {
 
 @pytest.mark.parametrize("text", REFUSED)
 def test_refused_with_the_whole_message(text: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        parse_schedule(text)
-    assert str(caught.value) == REFUSED[text]
+    assert refusal(UsageError, parse_schedule, text) == REFUSED[text]
 
 
 @pytest.mark.parametrize(("step", "told"), [(-1.0, "-1"), (math.nan, "nan"), (math.inf, "inf")])
 def test_steps_that_are_none(step: float, told: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        parse_schedule(TEXTS[0]).lr([0, step])
-    assert str(caught.value) == f"a learning rate is asked for at steps {told}."
+    assert (
+        refusal(UsageError, parse_schedule(TEXTS[0]).lr, [0, step])
+        == f"a learning rate is asked for at steps {told}."
+    )
 
 
 def test_tokens_of_a_step_must_be_some() -> None:
     schedule = parse_schedule("linear:peak=1,warmup=10,tokens=1e6")
-    with pytest.raises(UsageError) as caught:
-        schedule.in_steps(0)
-    assert str(caught.value) == "batch_tokens must be positive, not 0."
-    with pytest.raises(UsageError) as caught:
-        schedule.in_steps(1000)
-    assert str(caught.value) == (
+    assert refusal(UsageError, schedule.in_steps, 0) == "batch_tokens must be positive, not 0."
+    assert refusal(UsageError, schedule.in_steps, 1000) == (
         "warmup lies within the first step, at 0.01 of it. Leave it out, or give a schedule over "
         "whole steps."
     )
@@ -308,6 +302,4 @@ def test_tables_that_are_no_schedule(text: str | None, message: str, tmp_path: P
     path = tmp_path / "plan.csv"
     if text is not None:
         path.write_text(text)
-    with pytest.raises(DataError) as caught:
-        parse_schedule(str(path))
-    assert str(caught.value) == message.format(path)
+    assert refusal(DataError, parse_schedule, str(path)) == message.format(path)

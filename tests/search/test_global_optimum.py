@@ -1,6 +1,7 @@
 """No start of SciPy ends lower than the fit: random hard tables of every law, real sets."""
 
 import zlib
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -167,51 +168,44 @@ def test_scipy_ends_no_lower_on_real_sets(
     assert_best(search, search.free(fit_of(law).law.values()))
 
 
+# Published sets: the file, which of its runs, and the columns of N, D and L.
+SETS: dict[str, tuple[str, Callable[[dict[str, str]], bool], str]] = {
+    "gadre": (
+        "gadre_overtraining/finals.csv",
+        lambda run: run["train_dataset"] == "c4_original",
+        "params tokens loss_c4_val",
+    ),
+    "single_epoch": (
+        "datablations/all_runs.csv",
+        lambda run: float(run["epochs"]) <= 1,
+        "params tokens loss",
+    ),
+    "steplaw": ("steplaw/dense.csv", lambda run: True, "params_non_embedding tokens loss_smooth"),
+    "dense": (
+        "routing_moe/finals.csv",
+        lambda run: run["router_type"] == "Dense",
+        "params_total step loss_c4",
+    ),
+    "porian": (
+        "porian_isoflop/isoflop.csv",
+        lambda run: run["experiment"] == "rw_base_short_chinchilla_standard_val",
+        "params tokens loss",
+    ),
+    "marin": (
+        "isoflop_collection/isoflops.csv",
+        lambda run: run["experiment"] == "marin_202603__comma__llama_2",
+        "params tokens loss",
+    ),
+    "xlstm": ("xlstm_isoflop/finals.csv", lambda run: True, "params tokens val_loss"),
+}
+
+
 def _real(data: Path, name: str, law: type[Law]) -> Points:
     """Return a published set of runs under the input names of a law."""
-    records, columns = {
-        "gadre": lambda: (
-            [
-                r
-                for r in rows(data / "gadre_overtraining/finals.csv")
-                if r["train_dataset"] == "c4_original"
-            ],
-            ("params", "tokens", "loss_c4_val"),
-        ),
-        "single_epoch": lambda: (
-            [r for r in rows(data / "datablations/all_runs.csv") if float(r["epochs"]) <= 1],
-            ("params", "tokens", "loss"),
-        ),
-        "steplaw": lambda: (
-            _least(rows(data / "steplaw/dense.csv")),
-            ("params_non_embedding", "tokens", "loss_smooth"),
-        ),
-        "dense": lambda: (
-            [r for r in rows(data / "routing_moe/finals.csv") if r["router_type"] == "Dense"],
-            ("params_total", "step", "loss_c4"),
-        ),
-        "porian": lambda: (
-            [
-                r
-                for r in rows(data / "porian_isoflop/isoflop.csv")
-                if r["experiment"] == "rw_base_short_chinchilla_standard_val"
-            ],
-            ("params", "tokens", "loss"),
-        ),
-        "marin": lambda: (
-            [
-                r
-                for r in rows(data / "isoflop_collection/isoflops.csv")
-                if r["experiment"] == "marin_202603__comma__llama_2"
-            ],
-            ("params", "tokens", "loss"),
-        ),
-        "xlstm": lambda: (
-            rows(data / "xlstm_isoflop/finals.csv"),
-            ("params", "tokens", "val_loss"),
-        ),
-    }[name]()
-    N, D, L = (np.array([float(r[c]) for r in records]) for c in columns)
+    file, wanted, columns = SETS[name]
+    records = [run for run in rows(data / file) if wanted(run)]
+    records = _least(records) if name == "steplaw" else records
+    N, D, L = (np.array([float(r[c]) for r in records]) for c in columns.split())
     renamed = {"N": N, "D": D, "x": N, "N_avg": N}
     return Points({s: renamed[s] for s in law.inputs()}, L, [f"row{i}" for i in range(len(L))])
 
