@@ -7,12 +7,14 @@ draws that its intervals need. The JSON is the public schema, the same for `fits
 import html
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from scaling_cli import laws
+from scaling_cli.artefacts._asked import completed
+from scaling_cli.artefacts._judgement import doubts
 from scaling_cli.artefacts.prediction import Prediction, Uncertainty, intervals, read_inputs
 from scaling_cli.laws._law import Law
 from scaling_cli.runs.points import scale
@@ -110,7 +112,8 @@ class Fit:
         level : float
             Nominal coverage of the intervals.
         **inputs : float, str or array
-            The law's inputs by symbol (`N=7e9, D="1T"`), broadcast against each other.
+            The law's inputs by symbol or column (`N=7e9, tokens="1T"`), broadcast against each
+            other. `C` with N or D gives the other by C = 6ND; alone, the law's own optimum.
 
         Raises
         ------
@@ -118,26 +121,40 @@ class Fit:
             If an input is missing, unknown, or not positive and finite.
         """
         check_level(level)
-        columns = read_inputs(self.law, inputs)
+        columns = read_inputs(self.law, completed(self.law, inputs))
         value = np.asarray(self.law(**columns), dtype=float)
-        extrapolation = self._extrapolation(columns)
-        if self.uncertainty is None:
-            return Prediction(
-                columns, self.law.output().symbol, value, level, None, None, extrapolation, {}
-            )
-        mean, new_run, parts = intervals(self.law, self.uncertainty, columns, value, level)
-        other = self.uncertainty.companion
-        return Prediction(
+        bare = Prediction(
             columns,
             self.law.output().symbol,
             value,
             level,
-            mean,
-            new_run,
-            extrapolation,
-            parts,
-            None if other is None else (laws.name_of(other), np.asarray(other(**columns), float)),
+            None,
+            None,
+            self._extrapolation(columns),
+            {},
+            made_by=self._as_maker(),
         )
+        if self.uncertainty is None:
+            return bare
+        mean, new_run, parts = intervals(self.law, self.uncertainty, columns, value, level)
+        other = self.uncertainty.companion
+        beside = None if other is None else (laws.name_of(other), np.asarray(other(**columns)))
+        told = replace(bare, mean=mean, new_run=new_run, parts=parts, companion=beside)
+        warnings = doubts(self.checks, self.backtest, told)
+        return replace(told, made_by={**bare.made_by, "warnings": warnings})
+
+    def _as_maker(self) -> dict[str, Any]:
+        """Return what a prediction says of the fit that made it."""
+        sure = self.uncertainty
+        return {
+            "fit": self.name,
+            "law": laws.name_of(self.law),
+            "tested": None if sure is None else sure.tested,
+            "method": None if sure is None else sure.method,
+            "drift": None if sure is None else sure.drift,
+            "backtests": (self.backtest or {}).get("cuts") or [],
+            "warnings": [],
+        }
 
     def _extrapolation(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return the factor by which each axis lies outside the data; 1 inside."""

@@ -7,7 +7,6 @@ is slow to import is imported inside the function.
 """
 
 import importlib
-import pkgutil
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache
@@ -20,6 +19,7 @@ from typer.core import TyperCommand
 from typer.main import get_command as build
 
 from scaling_cli.vocabulary.errors import UsageError
+from scaling_cli.vocabulary.registry import members
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -27,8 +27,7 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 @cache
 def names() -> tuple[str, ...]:
     """Return the commands: the files of this folder. None is imported."""
-    found = (m.name for m in pkgutil.iter_modules([str(Path(__file__).parent)]))
-    return tuple(sorted(name for name in found if not name.startswith("_")))
+    return members([str(Path(__file__).parent)])
 
 
 @cache

@@ -7,7 +7,7 @@ the files at `<owner>/<repo>/<commit>/<path>`, so either can stand in for the ne
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scaling_cli.datasets import schema
 from scaling_cli.datasets.download import cache_folder, is_at_hand, locate
@@ -41,6 +41,16 @@ class Fetched:
     files: Mapping[str, Path]
     table: "pyarrow.Table"
     path: Path
+
+    def to_dict(self, place: Path | None = None) -> dict[str, Any]:
+        """Return what `scaling data fetch --json` prints; `place` is where the table was copied."""
+        return {
+            "schema_version": 1,
+            **self.card.to_dict(),
+            "rows": self.table.num_rows,
+            "table": str(place or self.path),
+            "local_files": {name: str(path) for name, path in self.files.items()},
+        }
 
 
 def names() -> list[str]:

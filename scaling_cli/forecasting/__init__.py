@@ -117,12 +117,9 @@ def _jobs(source: Any, target: str | None) -> tuple[list[Job], list[LeftOut], li
         return [reading.job_of(source)], [], []
     if isinstance(source, list | tuple) and all(isinstance(s, Curve | Job) for s in source):
         return [s if isinstance(s, Job) else reading.job_of(s) for s in source], [], []
-    from scaling_cli.runs.table import Runs
+    from scaling_cli.ingest import as_runs
 
-    if not isinstance(source, Runs):
-        from scaling_cli.ingest import read
-
-        source = read(*source) if isinstance(source, list | tuple) else read(source)
+    source = as_runs(source)
     notes = reading.notes_of(source)
     if len(source) == 1:
         return [reading.one_job(source, target=target)], [], notes

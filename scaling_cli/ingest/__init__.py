@@ -8,6 +8,7 @@ One log format is one module of this folder, found by its name: it has `VERSION`
 import importlib
 import json
 import pkgutil
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cache
@@ -27,10 +28,12 @@ from scaling_cli.runs import store
 from scaling_cli.runs.plausible import doubts
 from scaling_cli.runs.table import SOURCE_COLUMNS, Note, Runs, combine
 from scaling_cli.vocabulary.errors import DataError, UsageError
+from scaling_cli.vocabulary.registry import Asked
 
+sys.modules[__name__].__class__ = Asked
 # A reader that is less sure than this does not recognise the file.
 _RECOGNISED = 0.3
-__all__ = ["Reader", "formats", "pairs", "read", "recognised"]
+__all__ = ["Reader", "as_runs", "formats", "pairs", "read", "recognised"]
 
 
 class Reader(Protocol):
@@ -97,7 +100,8 @@ def read(
     ----------
     *sources : str, Path or DataFrame
         Files, folders (searched for files of a known format), globs, a store, `-` for standard
-        input, or pandas DataFrames.
+        input; or tables in memory: pandas, polars, pyarrow, anything that hands over Arrow, dicts
+        of columns.
     map : mapping of canonical name to column, optional
         Such as {"loss": "eval/c4"}; goes before every alias.
     set : mapping, optional
@@ -138,6 +142,13 @@ def read(
         said = _Said(map or {}, set or {}, meta, name, format, keep_partial)
         found.append(_read_files(others, said))
     return found[0] if len(found) == 1 else combine(found)
+
+
+def as_runs(data: Any) -> Runs:
+    """Return runs from whatever `read` understands, or a list of such; Runs as they are."""
+    if isinstance(data, Runs):
+        return data
+    return read(*data) if isinstance(data, list | tuple) else read(data)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Which files a source stands for: a file, a folder, a glob, standard input, a frame."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,11 +69,9 @@ def expand(
 
 def _one(item: Any, number: int) -> list[tuple[Source, bool]]:
     """Return the files of one source, and whether the user named each of them."""
-    if hasattr(item, "columns") and hasattr(item, "dtypes"):
-        name = "<DataFrame>" if number == 0 else f"<DataFrame {number + 1}>"
-        return [(Source(name, None, _frame(name, item)), True)]
-    if isinstance(item, pa.Table):
-        return [(Source("<table>", None, raw_of("<table>", item)), True)]
+    held = _in_memory(item, number)
+    if held is not None:
+        return [(Source(held.file, None, held), True)]
     if not isinstance(item, str | Path):
         raise UsageError(f"cannot read runs from a {type(item).__name__}.")
     if str(item) == "-":
@@ -103,6 +101,24 @@ def _glob(pattern: Path) -> list[str]:
 
 def _hidden(path: Path, root: Path) -> bool:
     return any(part.startswith(".") for part in path.relative_to(root).parts)
+
+
+def _in_memory(item: Any, number: int) -> Raw | None:
+    """Return a table that is held in memory: pandas, Arrow, polars and the like, or columns."""
+    which = "" if number == 0 else f" {number + 1}"
+    if type(item).__module__.startswith("pandas."):
+        return _frame(f"<DataFrame{which}>", item)
+    if isinstance(item, Mapping):
+        return raw_of(f"<columns{which}>", pa.table(dict(item)))
+    if isinstance(item, pa.Table):
+        return raw_of("<table>", item)
+    if hasattr(item, "__arrow_c_stream__"):
+        return raw_of(f"<DataFrame{which}>", pa.table(item))
+    if hasattr(item, "__dataframe__"):
+        from pyarrow import interchange
+
+        return raw_of(f"<DataFrame{which}>", interchange.from_dataframe(item))
+    return None
 
 
 def _frame(name: str, frame: Any) -> Raw:

@@ -53,6 +53,8 @@ def _plain(column: pa.Array) -> pa.Array:
         return _plain(column.dictionary_decode())
     if pa.types.is_boolean(kind):
         return pc.call_function("if_else", [column, pa.scalar("True"), pa.scalar("False")])
+    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return pc.cast(column, pa.string())
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_string(kind):
         return column
     if pa.types.is_decimal(kind):

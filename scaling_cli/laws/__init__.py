@@ -3,10 +3,14 @@
 import difflib
 import importlib
 import pkgutil
+import sys
 from functools import cache
 
 from scaling_cli.laws._law import Law
 from scaling_cli.vocabulary.errors import UsageError
+from scaling_cli.vocabulary.registry import Asked
+
+sys.modules[__name__].__class__ = Asked
 
 
 @cache

@@ -9,6 +9,7 @@ from scaling_cli.artefacts.backtest import Backtest, Reach, ScoredCut
 from scaling_cli.reports import _layout
 from scaling_cli.reports._style import Style
 from scaling_cli.reports.fit import left_out, reading
+from scaling_cli.vocabulary.quantities import factor
 
 SHOWN = 10  # runs left out, and cuts not tested, that are listed one by one
 SCORES = ["bias", "mean |error|", "half-width", "inside", "law alone"]
@@ -60,7 +61,7 @@ def _cut(cut: ScoredCut, axis: str) -> list[str]:
         _layout.quantity(cut.train_max, axis),
         str(cut.n_train),
         str(cut.n_test),
-        _layout.factor(cut.factor),
+        factor(cut.factor),
         *_scores(vars(cut)),
     ]
 

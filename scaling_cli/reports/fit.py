@@ -16,7 +16,7 @@ from scaling_cli.reports import runs as runs_report
 from scaling_cli.reports._style import Style
 from scaling_cli.runs.points import scale, straddled
 from scaling_cli.vocabulary.outcomes import Check, LeftOut, Level
-from scaling_cli.vocabulary.quantities import BY_SYMBOL, format_number, short_number
+from scaling_cli.vocabulary.quantities import BY_SYMBOL, factor, format_number, short_number
 
 STEP = 3.0  # the suggested prediction lies this far beyond each input's range
 SHOWN = 10  # reasons for leaving runs out, and notes, that are listed one by one
@@ -272,7 +272,7 @@ def _cut(cut: Mapping[str, Any], axis: str) -> list[str]:
         _layout.quantity(cut["train_max"], axis),
         str(cut["n_train"]),
         str(cut["n_test"]),
-        "-" if reach is None else _layout.factor(reach),
+        "-" if reach is None else factor(reach),
         _layout.bias(cut.get("bias")),
         _layout.percent(cut.get("mare")),
         "-" if allowed is None else f"+/-{_layout.percent(allowed)}",

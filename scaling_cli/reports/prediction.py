@@ -5,16 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from scaling_cli import laws
+from scaling_cli.artefacts._judgement import doubts
 from scaling_cli.artefacts.fit import Fit, Prediction
+from scaling_cli.artefacts.prediction import USEFUL
 from scaling_cli.reports import _layout
 from scaling_cli.reports._style import Style
 from scaling_cli.runs.points import scale
-from scaling_cli.vocabulary.outcomes import Level
-from scaling_cli.vocabulary.quantities import BY_SYMBOL
+from scaling_cli.vocabulary.quantities import BY_SYMBOL, factor
 
-USEFUL = 0.10  # a half-width above this decides nothing
-FAR = 100.0  # and the square of the farthest backtest: beyond both nothing like it was tried
-BENDING = "backtest.bias"
 INSIDE = 1.005  # factors below this print as x1: inside the data
 
 
@@ -30,7 +28,7 @@ def reach(prediction: Prediction, i: int) -> str:
         return "unknown"
     beyond = {s: float(f[i]) for s, f in prediction.extrapolation.items()}
     order = sorted(beyond, key=lambda symbol: (symbol != "C", symbol))
-    texts = [f"{s} {_layout.factor(beyond[s])}" for s in order if beyond[s] > INSIDE]
+    texts = [f"{s} {factor(beyond[s])}" for s in order if beyond[s] > INSIDE]
     return ", ".join(texts) or "inside"
 
 
@@ -71,26 +69,13 @@ def _measured_cells(
 ) -> list[str]:
     if measured is None:
         return ["-", "-", "-"]
-    inside = is_inside(prediction, i, measured)
+    inside = prediction.is_inside(i, measured)
     verdict = "-" if inside is None else "yes" if inside else style.paint("NO", "red")
     return [
         _layout.value(measured),
-        _layout.percent(error(prediction, i, measured), sign=True),
+        _layout.percent(prediction.error(i, measured), sign=True),
         verdict,
     ]
-
-
-def error(prediction: Prediction, i: int, measured: float) -> float:
-    """Return predicted over measured, minus one."""
-    return float(prediction.value[i]) / measured - 1
-
-
-def is_inside(prediction: Prediction, i: int, measured: float) -> bool | None:
-    """Say whether a measured value lies in the new-run interval; None without intervals."""
-    if prediction.new_run is None:
-        return None
-    low, high = prediction.new_run
-    return bool(low[i] <= measured <= high[i])
 
 
 def score(prediction: Prediction, measured: Sequence[float | None]) -> str:
@@ -98,7 +83,7 @@ def score(prediction: Prediction, measured: Sequence[float | None]) -> str:
     known = [(i, m) for i, m in enumerate(measured) if m is not None]
     if not known:
         return ""
-    errors = np.array([error(prediction, i, m) for i, m in known])
+    errors = np.array([prediction.error(i, m) for i, m in known])
     text = (
         f"measured at {_layout.count(len(known), 'point')}: mean error "
         f"{_layout.percent(float(errors.mean()), sign=True)}, mean absolute error "
@@ -106,7 +91,7 @@ def score(prediction: Prediction, measured: Sequence[float | None]) -> str:
     )
     if prediction.new_run is None:
         return f"{text}."
-    hits = sum(is_inside(prediction, i, m) is True for i, m in known)
+    hits = sum(prediction.is_inside(i, m) is True for i, m in known)
     return f"{text}; {hits} of {len(known)} in the {100 * prediction.level:g} % new-run interval."
 
 
@@ -165,31 +150,13 @@ def parted(prediction: Prediction) -> bool:
     return bool(np.any(np.abs(np.log(prediction.companion[1] / prediction.value)) > widths))
 
 
-def doubts(fit: Fit, prediction: Prediction) -> list[str]:
-    """Return what the backtests of the fit say against this prediction."""
-    found = [c.message for c in fit.checks if c.code == BENDING and c.level is Level.WARN]
-    cuts = (fit.backtest or {}).get("cuts") or []
-    axis = (fit.backtest or {}).get("axis", "C")
-    along = prediction.extrapolation.get(axis)
-    if along is None or not cuts:
-        return found
-    tested = max(float(cut["factor"]) for cut in cuts)
-    farthest = float(np.max(along))
-    if farthest > max(FAR, tested**2):
-        found.append(
-            f"{axis} {_layout.factor(farthest)} is further beyond the data than any backtest of "
-            f"this fit went ({_layout.factor(tested)}): that drift goes on as it did is assumed."
-        )
-    return found
-
-
 def learned_from(fit: Fit) -> str:
     """Return where the drift comes from: every backtest, its miss and what the law allowed."""
     cuts = (fit.backtest or {}).get("cuts") or []
     if fit.uncertainty is None or not fit.uncertainty.tested or not cuts:
         return ""
     seen = "; ".join(
-        f"{_layout.factor(cut['factor'])} further, missed by {_layout.percent(cut['mare'])}, "
+        f"{factor(cut['factor'])} further, missed by {_layout.percent(cut['mare'])}, "
         f"allowed {_layout.percent(cut['allowed'])}"
         for cut in cuts
     )
@@ -222,6 +189,6 @@ def text(
     lines = [score(prediction, measured), *said]
     if prediction.new_run is not None:
         warning = style.paint("WARN", "bold", "yellow")
-        lines += [f"{warning}: {doubt}" for doubt in doubts(fit, prediction)]
+        lines += [f"{warning}: {doubt}" for doubt in doubts(fit.checks, fit.backtest, prediction)]
     below = "\n".join(part for line in lines if line for part in _layout.wrap(line, style.width))
     return _layout.paragraphs([table(prediction, measured=measured, style=style), below])

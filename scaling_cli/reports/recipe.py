@@ -5,7 +5,7 @@ from typing import Any
 
 from scaling_cli.reports import _layout
 from scaling_cli.reports._style import Style
-from scaling_cli.vocabulary.quantities import short_number
+from scaling_cli.vocabulary.quantities import factor, short_number
 
 Record = Mapping[str, Any]
 INSIDE = 1.005  # factors below this are inside the data
@@ -62,7 +62,7 @@ def advice(found: Record, style: Style) -> str:
 def _row(item: Record, style: Style) -> list[str]:
     rate, batch = item["learning_rate"], item["batch_tokens"]
     beyond = {s: item["beyond"][s] for s in ("C", "N", "D") if item["beyond"].get(s, 1) > INSIDE}
-    far = ", ".join(f"{s} {_layout.factor(f)}" for s, f in beyond.items())
+    far = ", ".join(f"{s} {factor(f)}" for s, f in beyond.items())
     return [
         item["fit"],
         f"{rate['value']:.3g}",

@@ -19,7 +19,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,14 @@ class StoreReport:
     """Runs that their source no longer holds."""
     points: int
     """Points in the store now."""
+    notes: tuple[Note, ...] = ()
+    """What reading noticed."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `scaling ingest --json` prints."""
+        record = {key: list(v) if isinstance(v, tuple) else v for key, v in vars(self).items()}
+        notes = [asdict(note) for note in self.notes]
+        return {"schema_version": 1, "store": record.pop("path"), **record, "notes": notes}
 
 
 def is_store(path: str | Path) -> bool:

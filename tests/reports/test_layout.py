@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from scaling_cli.reports import _layout
 from scaling_cli.reports._style import Style
+from scaling_cli.vocabulary.quantities import factor
 
 WORDS = st.text("abcdefgh", min_size=1, max_size=12)
 ROWS = st.lists(
@@ -74,11 +75,11 @@ NUMBERS = [
     (_layout.percent, 415.62, "41562 %"),
     (_layout.percent, 8.24e203, "8.2e+205 %"),
     (_layout.percent, None, "-"),
-    (_layout.factor, 1.04, "x1.04"),
-    (_layout.factor, 2.83, "x2.8"),
-    (_layout.factor, 9.97, "x10"),
-    (_layout.factor, 146.2, "x146"),
-    (_layout.factor, 2500.0, "x2.5k"),
+    (factor, 1.04, "x1.04"),
+    (factor, 2.83, "x2.8"),
+    (factor, 9.97, "x10"),
+    (factor, 146.2, "x146"),
+    (factor, 2500.0, "x2.5k"),
     (_layout.parameter, 482.01, "482.01"),
     (_layout.interval, None, "-"),
     (_layout.interval, (2.0, 2.5), "[2.0000, 2.5000]"),
