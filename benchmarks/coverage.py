@@ -31,7 +31,7 @@ from coverage_scores import (
 from coverage_tables import Table, tables
 
 from scaling_cli import laws
-from scaling_cli.artefacts.prediction import centred, intervals, scatter
+from scaling_cli.artefacts._prediction import centred, intervals, scatter
 from scaling_cli.engine.problem import Problem
 from scaling_cli.point_fits.certainty.companion import companion
 from scaling_cli.point_fits.certainty.uncertainty import (

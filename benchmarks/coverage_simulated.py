@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from scaling_cli import laws
-from scaling_cli.artefacts.prediction import intervals
+from scaling_cli.artefacts._prediction import intervals
 from scaling_cli.laws.chinchilla import Chinchilla
 from scaling_cli.point_fits.certainty.companion import companion
 from scaling_cli.point_fits.certainty.uncertainty import assemble, backtest, cuts_by_share

@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from scaling_cli import datasets
-from scaling_cli.artefacts.published_recipes import OTHERS, PUBLISHED, resolve_recipe
-from scaling_cli.hparam_fits.design import Design
-from scaling_cli.hparam_fits.fitting import cells_of, near_best_rule
+from scaling_cli.artefacts import kinds
+from scaling_cli.artefacts.hparams import Recipe
+from scaling_cli.hparam_fits.answer import OTHERS, PUBLISHED
+from scaling_cli.hparam_fits.fitting import Design, cells_of, near_best_rule
 from scaling_cli.hparam_fits.valley import Cell, Optimum, optimum
 from scaling_cli.runs.points import Points
 
@@ -82,7 +83,7 @@ def rules(rest: Points, cell: Cell) -> Iterator[tuple[str, np.ndarray]]:
         yield f"valleys, runs within {window:.2%}", law_of(found)(cell)
     laws = near_best_rule(rest).laws()
     yield "authors' rule, refitted", np.log([float(law(N=cell.N, D=cell.D)) for law in laws])
-    published = resolve_recipe(PUBLISHED)
+    published = kinds.load(PUBLISHED, Recipe)
     rate = published.learning_rate.law(N=cell.N, D=cell.D)
     batch = published.batch.law(D=cell.D) if published.batch else np.nan
     yield "as published", np.log([rate, batch])

@@ -14,23 +14,24 @@ import numpy as np
 from learning_rates import sweep
 
 from scaling_cli import laws
+from scaling_cli.artefacts._prediction import Uncertainty
+from scaling_cli.artefacts._record import written_fields
 from scaling_cli.artefacts.fit import Fit
-from scaling_cli.artefacts.prediction import Uncertainty
 from scaling_cli.hparam_fits.fitting import (
     Group,
     NearBest,
     cells_of,
     near_best_rule,
-    parameter_intervals,
     resamples,
     stacked,
 )
 from scaling_cli.hparam_fits.valley import NEAR_BEST, Optimum, flatness, near_best, optimum
 from scaling_cli.laws._law import Law
-from scaling_cli.reference.check import folder
+from scaling_cli.numerics.quantiles import central
 from scaling_cli.runs.points import Points, scale
 from scaling_cli.vocabulary.objective import Objective
 from scaling_cli.vocabulary.outcomes import Status
+from scaling_cli.vocabulary.shipped import folder
 
 SOURCE = "arXiv:2503.04715, eq. 1"
 SETTING = (
@@ -122,7 +123,15 @@ def uncertainty(
         n: rounded(np.exp(v) if n == "c" else v) for n, v in zip(names, drawn.T, strict=True)
     }
     axis, values = scale({s: points.inputs[s] for s in law.inputs()})
-    return Uncertainty(columns, rounded(sigma), 0.0, axis, float(np.max(values)), False, method)
+    return Uncertainty(
+        draws=columns,
+        sigma=rounded(sigma),
+        drift=0.0,
+        axis=axis,
+        axis_max=float(np.max(values)),
+        tested=False,
+        method=method,
+    )
 
 
 def origin(law: Law, kind: str, note: str, **more: Any) -> dict[str, Any]:
@@ -188,10 +197,9 @@ def published(points: Points, rule: NearBest, valley: Mapping[str, Any]) -> list
         fits.append(
             Fit(
                 law,
-                Status.PUBLISHED,
-                Objective("l2"),
-                None,
-                0,
+                status=Status.PUBLISHED,
+                objective=Objective("l2"),
+                n_points=0,
                 uncertainty=spread,
                 data=data(law, points, None),
                 origin=about,
@@ -222,11 +230,14 @@ def released(points: Points, rule: NearBest, valley: Mapping[str, Any]) -> list[
         fits.append(
             Fit(
                 law,
-                Status.CONVERGED,
-                Objective("l2"),
-                float(np.sum(residuals**2) / 2),
-                len(table),
-                intervals=parameter_intervals(spread.draws, 0.9),
+                status=Status.CONVERGED,
+                objective=Objective("l2"),
+                value=float(np.sum(residuals**2) / 2),
+                n_points=len(table),
+                intervals={
+                    n: dict(zip(("level", "low", "high"), (0.9, *central(v, 0.9)), strict=True))
+                    for n, v in spread.draws.items()
+                },
                 uncertainty=spread,
                 data=data(law, points, table.sha256()),
                 name=name,
@@ -249,7 +260,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--mirror")
     points = sweep(parser.parse_args().mirror)
-    valley = flatness(bottoms(points)).to_dict()
+    valley = written_fields(flatness(bottoms(points)))
     rule = near_best_rule(points)
     for fit in [*published(points, rule, valley), *released(points, rule, valley)]:
         path = folder("fits") / f"{fit.name}.json"

@@ -1,8 +1,9 @@
 """What does a published law say of my budget? Certified fits need no data and no network."""
 
-from scaling_cli.artefacts import certified
+from scaling_cli.artefacts import kinds
+from scaling_cli.artefacts.fit import Fit
 
-fit = certified.resolve("chinchilla/besiroglu-2024")
+fit = kinds.load("chinchilla/besiroglu-2024", Fit)
 budget = 1e24  # FLOP
 print(fit.law.formula())
 print(f"N* = {fit.law.optimal_params(C=budget):.3g} parameters")

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 from scaling_cli._version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from scaling_cli.artefacts._prediction import Prediction as Prediction
     from scaling_cli.artefacts.backtest import Backtest as Backtest
     from scaling_cli.artefacts.batch_fit import BatchFit as BatchFit
     from scaling_cli.artefacts.curve_fit import CurveFit as CurveFit
     from scaling_cli.artefacts.fit import Fit as Fit
-    from scaling_cli.artefacts.fit import Prediction as Prediction
     from scaling_cli.artefacts.forecast import Forecast as Forecast
     from scaling_cli.artefacts.forecast import Forecasts as Forecasts
-    from scaling_cli.artefacts.recipe import Recipe as Recipe
+    from scaling_cli.artefacts.hparams import Recipe as Recipe
+    from scaling_cli.artefacts.kinds import load as load
     from scaling_cli.curve_fits.best_schedule import best_schedule as best_schedule
     from scaling_cli.curve_fits.fitting import fit_curves as fit_curves
     from scaling_cli.forecasting.anticipation import Levels as Levels
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from scaling_cli.schedules._identification import identify_schedule as identify_schedule
     from scaling_cli.schedules._schedule import Schedule as Schedule
     from scaling_cli.verbs._answer import Answer as Answer
-    from scaling_cli.verbs._stored import load as load
     from scaling_cli.verbs.batch import batch as batch
     from scaling_cli.verbs.check import check as check
     from scaling_cli.verbs.fit import fit as fit
@@ -62,9 +62,11 @@ _HOMES = {
     "artefacts.backtest": "Backtest",
     "artefacts.batch_fit": "BatchFit",
     "artefacts.curve_fit": "CurveFit",
-    "artefacts.fit": "Fit Prediction",
+    "artefacts._prediction": "Prediction",
+    "artefacts.fit": "Fit",
     "artefacts.forecast": "Forecast Forecasts",
-    "artefacts.recipe": "Recipe",
+    "artefacts.hparams": "Recipe",
+    "artefacts.kinds": "load",
     "curve_fits.best_schedule": "best_schedule",
     "curve_fits.fitting": "fit_curves",
     "forecasting.anticipation": "Levels anticipate",
@@ -80,7 +82,6 @@ _HOMES = {
     "schedules._identification": "Identification identify_schedule",
     "schedules._schedule": "Schedule",
     "verbs._answer": "Answer",
-    "verbs._stored": "load",
     "verbs.batch": "batch",
     "verbs.check": "check",
     "verbs.fit": "fit",

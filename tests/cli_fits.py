@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from scaling_cli.artefacts.fit import Fit, Uncertainty
+from scaling_cli.artefacts._prediction import Uncertainty
+from scaling_cli.artefacts.fit import Fit
 from scaling_cli.laws.chinchilla import Chinchilla
 from scaling_cli.vocabulary.objective import Objective
 from scaling_cli.vocabulary.outcomes import Check, LeftOut, Level, Status

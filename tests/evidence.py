@@ -7,7 +7,7 @@ import numpy as np
 from tables import TRUTHS, table, truth
 
 from scaling_cli import laws
-from scaling_cli.artefacts.fit import Uncertainty
+from scaling_cli.artefacts._prediction import Uncertainty
 from scaling_cli.point_fits.certainty.resampling import Resamples
 from scaling_cli.point_fits.certainty.uncertainty import Cut
 from scaling_cli.point_fits.checklist import Evidence, checklist
@@ -114,7 +114,15 @@ def evidence(
         optimum=Optimum(u, truth(law), 1e-9, Status.CONVERGED, (), DIAGNOSTICS),
         resampled=Resamples(draws(law), "bootstrap by run, 201 resamples of 15", 201, 10, 0),
         cuts=CUTS,
-        uncertainty=Uncertainty(draws(law), np.full(201, SIGMA), 0.02, "C", 1e20, True, "by hand"),
+        uncertainty=Uncertainty(
+            draws=draws(law),
+            sigma=np.full(201, SIGMA),
+            drift=0.02,
+            axis="C",
+            axis_max=1e20,
+            tested=True,
+            method="by hand",
+        ),
         diagnosis=diagnosis(points, law, **(found or {})),
         half_widths=(0.021, 0.031),
         selection={"fix": {}, "tie": {}, "seed": 7},

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from scaling_cli import laws
-from scaling_cli.artefacts import certified
+from scaling_cli.artefacts import kinds
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.laws._law import Law
 from scaling_cli.runs.points import Points
@@ -25,8 +25,8 @@ class Case:
 
 def fit_of(law: str) -> Fit:
     """Return a certified fit of a law."""
-    name = next(n for n in certified.fit_names() if n.partition("/")[0] == law)
-    return certified.resolve(name)
+    name = next(n for n in kinds.fit_names() if n.partition("/")[0] == law)
+    return kinds.load(name, Fit)
 
 
 def spans(fit: Fit) -> dict[str, tuple[float, float]]:

@@ -4,7 +4,8 @@ import itertools
 
 import numpy as np
 
-from scaling_cli.artefacts import certified
+from scaling_cli.artefacts import kinds
+from scaling_cli.artefacts.fit import Fit
 from scaling_cli.runs.points import Points
 
 LEVELS = {1: 15, 2: 4}  # of each input, by how many inputs there are: 15 or 16 rows in all
@@ -12,8 +13,8 @@ LEVELS = {1: 15, 2: 4}  # of each input, by how many inputs there are: 15 or 16 
 
 def own_table(law: str, *, noise: float = 0.002, seed: int = 5) -> Points:
     """Return points of a law's first certified fit on levels that span its anchors."""
-    name = next(n for n in certified.fit_names() if n.partition("/")[0] == law)
-    fit = certified.resolve(name)
+    name = next(n for n in kinds.fit_names() if n.partition("/")[0] == law)
+    fit = kinds.load(name, Fit)
     symbols = list(fit.law.inputs())
     anchors = {s: [a["inputs"][s] for a in fit.origin["anchors"]] for s in symbols}
     levels = LEVELS.get(len(symbols), 3)

@@ -12,18 +12,17 @@ import numpy as np
 import pytest
 from refusals import refusal
 
-from scaling_cli import datasets, laws
-from scaling_cli.artefacts import certified
-from scaling_cli.artefacts import fit as fit_artefact
+from scaling_cli import datasets, laws, reference
+from scaling_cli.artefacts import kinds
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.laws.chinchilla import Chinchilla
 from scaling_cli.laws.overtraining import Overtraining
-from scaling_cli.reference import check as reference
 from scaling_cli.vocabulary.errors import UsageError
+from scaling_cli.vocabulary.jsonfile import SCHEMA_VERSION
 from scaling_cli.vocabulary.outcomes import Status
 from scaling_cli.vocabulary.quantities import BY_SYMBOL
 
-FITS = certified.fit_names(of_curves=False)
+FITS = kinds.fit_names(of_curves=False)
 each_fit = pytest.mark.parametrize("name", FITS)
 KINDS = ("published", "computed")
 CERTAINTIES = ("seen", "seen2", "computed")
@@ -42,7 +41,7 @@ def test_every_law_has_a_certified_fit() -> None:
 
 @each_fit
 def test_origin_says_where_the_numbers_come_from(name: str) -> None:
-    fit = certified.resolve(name)
+    fit = kinds.load(name, Fit)
     assert fit.name == name
     assert laws.name_of(fit.law) == name.partition("/")[0]
     assert fit.origin["kind"] in KINDS
@@ -55,7 +54,7 @@ def test_origin_says_where_the_numbers_come_from(name: str) -> None:
 
 @each_fit
 def test_units_and_conventions_are_declared(name: str) -> None:
-    fit = certified.resolve(name)
+    fit = kinds.load(name, Fit)
     for symbol in (*fit.law.inputs(), fit.law.output().symbol):
         assert fit.origin["units"][symbol]
         quantity = BY_SYMBOL[symbol]
@@ -65,7 +64,7 @@ def test_units_and_conventions_are_declared(name: str) -> None:
 
 @each_fit
 def test_anchors_are_three_to_five(name: str) -> None:
-    fit = certified.resolve(name)
+    fit = kinds.load(name, Fit)
     assert 3 <= len(fit.origin["anchors"]) <= 5
     for anchor in fit.origin["anchors"]:
         assert set(anchor["inputs"]) == set(fit.law.inputs())
@@ -73,7 +72,7 @@ def test_anchors_are_three_to_five(name: str) -> None:
 
 @each_fit
 def test_a_recomputable_fit_says_of_what(name: str) -> None:
-    fit = certified.resolve(name)
+    fit = kinds.load(name, Fit)
     if fit.origin["card"]:
         assert len(fit.data["sha256"]) == 64
         assert fit.n_points > len(fit.parameters)
@@ -83,7 +82,7 @@ def test_a_recomputable_fit_says_of_what(name: str) -> None:
 
 @each_fit
 def test_carries_no_points_of_others(name: str) -> None:
-    fit = certified.resolve(name)
+    fit = kinds.load(name, Fit)
     card = fit.origin["card"]
     if card is None or not datasets.card(card).is_shipped:
         assert not fit.data.get("points")
@@ -93,13 +92,13 @@ def test_carries_no_points_of_others(name: str) -> None:
 def test_file_is_what_the_tool_writes(name: str, tmp_path: Any) -> None:
     """Reading and writing a fit file changes nothing, to the byte."""
     file = reference.folder("fits") / f"{name}.json"
-    fit_artefact.load(file).to_json(tmp_path / "again.json")
+    kinds.load(file, Fit).to_json(tmp_path / "again.json")
     assert (tmp_path / "again.json").read_bytes() == file.read_bytes()
 
 
 @each_fit
 def test_predicts_its_anchors(name: str) -> None:
-    fit = certified.resolve(name)
+    fit = kinds.load(name, Fit)
     for anchor in fit.origin["anchors"]:
         close(fit.predict(**anchor["inputs"]).value[0], anchor["value"], 1e-12)
 
@@ -135,11 +134,11 @@ PRINTED = {
 
 @pytest.mark.parametrize("name", PRINTED)
 def test_published_constants(name: str) -> None:
-    assert certified.resolve(name).parameters == PRINTED[name]
+    assert kinds.load(name, Fit).parameters == PRINTED[name]
 
 
 def test_hoffmann_at_full_precision_rounds_to_what_is_printed() -> None:
-    full = certified.resolve("chinchilla/hoffmann-2022").parameters
+    full = kinds.load("chinchilla/hoffmann-2022", Fit).parameters
     assert math.log(full["E"]) == pytest.approx(0.5267228, abs=1e-12)
     assert math.log(full["A"]) == pytest.approx(6.0073404, abs=1e-12)
     assert math.log(full["B"]) == pytest.approx(6.0179186, abs=1e-12)
@@ -149,7 +148,7 @@ def test_hoffmann_at_full_precision_rounds_to_what_is_printed() -> None:
 
 
 def test_besiroglu_standard_errors_and_intervals() -> None:
-    fit = certified.resolve("chinchilla/besiroglu-2024")
+    fit = kinds.load("chinchilla/besiroglu-2024", Fit)
     assert fit.origin["standard_errors"] == {
         "E": 0.02566,
         "A": 124.52232,
@@ -180,7 +179,7 @@ def test_besiroglu_optimum_as_tabulated(C: float, N: float, D: float, L: float) 
     close(law.optimal_params(C), N, 6e-4)
     close(law.optimal_tokens(C), D, 6e-4)
     close(law.optimal_loss(C), L, 5e-5)
-    full = certified.resolve("chinchilla/besiroglu-2024").law
+    full = kinds.load("chinchilla/besiroglu-2024", Fit).law
     assert isinstance(full, Chinchilla)
     close(full.optimal_params(C), N, 3e-3)
     close(full.optimal_loss(C), L, 3e-4)
@@ -188,8 +187,8 @@ def test_besiroglu_optimum_as_tabulated(C: float, N: float, D: float, L: float) 
 
 def test_rounding_moves_the_chinchilla_optimum() -> None:
     """At 5.76e23 FLOP: 40.4B on 2.38T tokens in full precision, 32.2B on 2.98T as printed."""
-    full = certified.resolve("chinchilla/hoffmann-2022").law
-    printed = certified.resolve("chinchilla/hoffmann-2022-rounded").law
+    full = kinds.load("chinchilla/hoffmann-2022", Fit).law
+    printed = kinds.load("chinchilla/hoffmann-2022-rounded", Fit).law
     assert isinstance(full, Chinchilla)
     assert isinstance(printed, Chinchilla)
     C = 5.76e23
@@ -212,7 +211,7 @@ GADRE = {
 @pytest.mark.parametrize("name", GADRE)
 def test_gadre_constants_by_the_exact_map(name: str) -> None:
     E, p1, p2, q = GADRE[name]
-    fit = certified.resolve(f"overtraining/gadre-2024-{name}")
+    fit = kinds.load(f"overtraining/gadre-2024-{name}", Fit)
     found = fit.parameters
     close(found["E"], E, 4e-6)
     close(found["a"], p1 * 6 ** (-q / 2), 6e-6)
@@ -226,7 +225,7 @@ def test_gadre_constants_by_the_exact_map(name: str) -> None:
 
 @pytest.mark.parametrize("name", GADRE)
 def test_gadre_is_chinchilla_with_tied_exponents(name: str) -> None:
-    law = certified.resolve(f"overtraining/gadre-2024-{name}").law
+    law = kinds.load(f"overtraining/gadre-2024-{name}", Fit).law
     assert isinstance(law, Overtraining)
     six = 6**-law.eta
     same = Chinchilla(E=law.E, A=law.a * six, B=law.b * six, alpha=2 * law.eta, beta=2 * law.eta)
@@ -244,7 +243,7 @@ def test_gadre_is_chinchilla_with_tied_exponents(name: str) -> None:
 def test_gadre_hold_out_errors(name: str, train: str, run: str, error: float, shared: Any) -> None:
     table = datasets.fetch("gadre_overtraining", mirror=shared / "upstream").table
     row = next(r for r in table.to_pylist() if r["run_id"] == f"{train}-{run}")
-    law = certified.resolve(f"overtraining/gadre-2024-{name}").law
+    law = kinds.load(f"overtraining/gadre-2024-{name}", Fit).law
     found = abs(law(N=row["params"], D=row["tokens"]) / row["loss_c4_val"] - 1)
     assert round(found, 4) == error
 
@@ -253,7 +252,7 @@ def test_gadre_hold_out_errors(name: str, train: str, run: str, error: float, sh
     ("name", "E", "x0", "alpha"), [("math", 0.28, 1.1e4, 0.16), ("image-32x32", 2.20, 6.3e1, 0.13)]
 )
 def test_henighan_rows(name: str, E: float, x0: float, alpha: float) -> None:
-    fit = certified.resolve(f"power_law/henighan-2020-{name}")
+    fit = kinds.load(f"power_law/henighan-2020-{name}", Fit)
     for x in (1e5, 1e8):
         close(fit.law(x=x), E + (x0 / x) ** alpha, 1e-14)
     assert "character recognition" in fit.origin["note"]
@@ -265,20 +264,21 @@ def test_henighan_rows(name: str, E: float, x0: float, alpha: float) -> None:
 def test_resolve_takes_a_path(tmp_path: Any) -> None:
     path = tmp_path / "mine.json"
     path.write_bytes((reference.folder("fits") / "kaplan_n" / "kaplan-2020.json").read_bytes())
-    assert certified.resolve(str(path)).parameters["alpha_N"] == 0.076
+    assert kinds.load(str(path), Fit).parameters["alpha_N"] == 0.076
 
 
 def test_resolve_suggests_near_names() -> None:
-    assert refusal(UsageError, certified.resolve, "chinchila/besiroglu") == (
-        "'chinchila/besiroglu' is neither a file nor a certified fit. "
+    assert refusal(UsageError, kinds.load, "chinchila/besiroglu") == (
+        "'chinchila/besiroglu' is neither a file nor a certified fit or recipe. "
         f"Did you mean chinchilla/besiroglu-2024 or chinchilla/epoch-240? "
-        f"Known certified fits: {', '.join(certified.fit_names())}."
+        "Known certified fits and recipes: "
+        f"{', '.join([*kinds.fit_names(), *kinds.recipe_names()])}."
     )
 
 
 def test_fit_files_are_json_of_this_schema() -> None:
     for name in FITS:
         record = json.loads((reference.folder("fits") / f"{name}.json").read_text("utf8"))
-        assert record["schema_version"] == fit_artefact.SCHEMA_VERSION
+        assert record["schema_version"] == SCHEMA_VERSION
         assert record["kind"] == "fit"
         assert isinstance(Fit.from_dict(record), Fit)

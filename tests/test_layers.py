@@ -36,7 +36,7 @@ ORDER = (
     "cli",
 )
 FLOORS = 10  # as the imports count them, package upon package
-AT_THE_ROOT = {"__init__.py", "__main__.py", "_version.py", "py.typed"}
+AT_THE_ROOT = {"__init__.py", "__main__.py", "_version.py", "py.typed", "schemas"}
 HOMES = {
     "jax": {"engine"},
     "matplotlib": {"plots"},
@@ -153,7 +153,7 @@ def test_predicting_loads_numpy_only() -> None:
         "from scaling_cli.laws.chinchilla import Chinchilla\n"
         "from scaling_cli.vocabulary.outcomes import Status\n"
         "law = Chinchilla(E=1.0, A=1.0, B=1.0, alpha=1.0, beta=1.0)\n"
-        "fit = sc.Fit(law, Status.PUBLISHED, sc.Objective(), None, 0)\n"
+        "fit = sc.Fit(law, status=Status.PUBLISHED, n_points=0)\n"
         "assert fit.predict(N=1.0, D=1.0).value == 3.0"
     )
     loaded = loaded_by(statement)

@@ -9,17 +9,18 @@ from pathlib import Path
 import pytest
 
 from scaling_cli import __version__
-from scaling_cli.artefacts import certified
+from scaling_cli.artefacts import kinds
+from scaling_cli.artefacts.fit import Fit
 
 ROOT = Path(__file__).resolve().parents[1]
 PROBE = """
 import sys
 sys.path.insert(0, {folder!r})
 import scaling_cli
-from scaling_cli.artefacts import certified
+from scaling_cli.artefacts import kinds
 assert scaling_cli.__file__.startswith({folder!r}), scaling_cli.__file__
-fit = certified.resolve("chinchilla/besiroglu-2024")
-print(len(certified.fit_names()), round(float(fit.predict(N="7B", D="1T").value[0]), 6))
+fit = kinds.load("chinchilla/besiroglu-2024", Fit)
+print(len(kinds.fit_names()), round(float(fit.predict(N="7B", D="1T").value[0]), 6))
 """
 
 
@@ -49,10 +50,10 @@ def test_every_module_is_in_the_wheel(members: list[str]) -> None:
     modules = {
         p.relative_to(ROOT).as_posix()
         for p in (ROOT / "scaling_cli").rglob("*")
-        if p.suffix == ".py" or p.name == "py.typed"
+        if p.suffix in (".py", ".json") or p.name == "py.typed"
     }
     assert modules <= set(members)
-    assert "scaling_cli/py.typed" in members
+    assert {"scaling_cli/py.typed", "scaling_cli/schemas/commands/predict.json"} <= set(members)
 
 
 @pytest.mark.parametrize("folder", ["fits", "data"])
@@ -88,6 +89,6 @@ def test_the_unpacked_wheel_works_elsewhere(wheel: Path, tmp_path: Path) -> None
         text=True,
         check=True,
     )
-    fit = certified.resolve("chinchilla/besiroglu-2024")
+    fit = kinds.load("chinchilla/besiroglu-2024", Fit)
     here = round(float(fit.predict(N="7B", D="1T").value[0]), 6)
-    assert done.stdout.split() == [str(len(certified.fit_names())), str(here)]
+    assert done.stdout.split() == [str(len(kinds.fit_names())), str(here)]

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from scaling_cli.artefacts._curve_prediction import CurvePrediction, compare
 from scaling_cli.artefacts.curve_fit import CurveFit
-from scaling_cli.artefacts.curve_prediction import CurvePrediction, compare
 from scaling_cli.schedules._schedule import Schedule
 from scaling_cli.vocabulary.errors import UsageError
+from scaling_cli.vocabulary.jsonfile import stamped
 
 
 @dataclass(frozen=True, repr=False)
@@ -54,8 +55,7 @@ class Along:
         sure, predictions = self.fit.uncertainty, [p.to_dict() for p in self.curves]
         for p, record in zip(self.curves[1:], predictions[1:], strict=True):
             record["difference"] = asdict(compare(self.curves[0], p, sure))
-        return {
-            "schema_version": 1,
+        record = {
             "fit": self.name,
             "law": self.fit.name_of_law,
             "tested": sure is not None and sure.schedule is not None,
@@ -65,6 +65,7 @@ class Along:
             "curves": [_curve(p) for p in self.curves],
             "file": None,
         }
+        return stamped(record)
 
     def to_csv(self) -> str:
         """Return the curves as CSV at full precision, one row per schedule and step."""

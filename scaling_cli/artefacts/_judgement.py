@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from scaling_cli.artefacts.prediction import Prediction
+from scaling_cli.artefacts._prediction import Prediction
 from scaling_cli.vocabulary.outcomes import Check, Level
 from scaling_cli.vocabulary.quantities import factor
 

@@ -1,21 +1,18 @@
 """What a backtest found: forecasts of runs that were held back, scored by cut and by reach."""
 
 import itertools
-import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scaling_cli.vocabulary.jsonfile import nulls, write_json
+from scaling_cli.artefacts._record import Record
 from scaling_cli.vocabulary.objective import Objective
-from scaling_cli.vocabulary.outcomes import LeftOut
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SCHEMA_VERSION = 1
 # Reach in factors beyond the largest fitted run, as benchmarks/coverage.py bins it.
 REACHES = (1.0, 1.5, 5.0, 20.0, 100.0, np.inf)
 # Misses of the law by itself: how many there must be, and how many of them on one side, before
@@ -86,7 +83,7 @@ class Forecasts:
             "coverage_law": float(np.mean(self.inside_law)),
         }
 
-    def to_dicts(self) -> list[dict[str, Any]]:
+    def to_record(self) -> list[dict[str, Any]]:
         """Return one JSON object per forecast."""
         columns = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "runs"}
         columns |= {"error": self.error, "inside": self.inside, "inside_law": self.inside_law}
@@ -94,6 +91,13 @@ class Forecasts:
             {"run": run, **{name: values[i].item() for name, values in columns.items()}}
             for i, run in enumerate(self.runs)
         ]
+
+    @classmethod
+    def of_record(cls, record: Sequence[Mapping[str, Any]]) -> "Forecasts":
+        """Rebuild them from one JSON object per forecast."""
+        names = [f.name for f in fields(cls) if f.name != "runs"]
+        columns = {name: np.array([row[name] for row in record], float) for name in names}
+        return cls(runs=[row["run"] for row in record], **columns)
 
 
 def joined(parts: Iterable[Forecasts]) -> Forecasts:
@@ -139,15 +143,6 @@ class ScoredCut:
     held_out: tuple[str, ...]
     forecasts: Forecasts
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object of the contract."""
-        plain = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "forecasts"}
-        return plain | {
-            "parameters": dict(self.parameters),
-            "held_out": list(self.held_out),
-            "forecasts": self.forecasts.to_dicts(),
-        }
-
 
 @dataclass(frozen=True)
 class Skipped:
@@ -174,8 +169,13 @@ class Reach:
 
 
 @dataclass(frozen=True, repr=False)
-class Backtest:
+class Backtest(Record):
     """Forecasts of held-back runs, made as `scaling predict` would have made them."""
+
+    what = "a backtest"
+    use = "scaling show FILE"
+    written_by = "scaling backtest ... -o backtest.json"
+    COMPUTED = {"by_reach": "by_reach", "warning": "one_sided"}
 
     law: str
     on: str
@@ -187,11 +187,7 @@ class Backtest:
     n_points: int
     cuts: tuple[ScoredCut, ...]
     skipped: tuple[Skipped, ...] = ()
-    left_out: Sequence[LeftOut] = ()
-    data: Mapping[str, Any] = field(default_factory=dict)
-    selection: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    command: str = ""
 
     def __repr__(self) -> str:
         """Return one line: law, axis, cuts, worst error, coverage."""
@@ -244,35 +240,6 @@ class Backtest:
             [
                 {"train_max": cut.train_max, **record}
                 for cut in self.cuts
-                for record in cut.forecasts.to_dicts()
+                for record in cut.forecasts.to_record()
             ]
         )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object of the contract (NaN and infinity become null)."""
-        objective = {f.name: getattr(self.objective, f.name) for f in fields(self.objective)}
-        return nulls(
-            {
-                "schema_version": SCHEMA_VERSION,
-                "kind": "backtest",
-                "law": self.law,
-                "on": self.on,
-                "axis": self.axis,
-                "level": self.level,
-                "objective": objective,
-                "n_points": self.n_points,
-                "cuts": [cut.to_dict() for cut in self.cuts],
-                "by_reach": [vars(one) for one in self.by_reach()],
-                "warning": self.one_sided(),
-                "skipped": [vars(one) for one in self.skipped],
-                "left_out": [vars(one) for one in self.left_out],
-                "data": dict(self.data),
-                "selection": dict(self.selection),
-                "notes": list(self.notes),
-                "command": self.command,
-            }
-        )
-
-    def to_json(self, path: str | os.PathLike[str]) -> None:
-        """Write the JSON object atomically."""
-        write_json(path, self.to_dict())

@@ -1,27 +1,288 @@
-"""The fit of runs at several batch sizes as a thing: stored, loaded, asked with NumPy alone.
+"""The fit of runs at several batch sizes: the loss of a run at any batch, and what a loss costs.
 
-`kind: "batch_fit"`; the other keys are those of a fit file.
+Kaplan et al. 2020 (arXiv:2001.08361, section 5) after McCandlish et al. 2018 (arXiv:1812.06162), as
+put to use by Su et al. 2024 (arXiv:2403.06563). At a constant learning rate, with data without end,
+
+    L(N, S_min) = floor(N) + (Sc/S_min)^alpha_S,     B_crit(L) = B_star / L^(1/alpha_B),
+    S = S_min (1 + B_crit/B),    E = B S = E_min (1 + B/B_crit),    E_min = B_crit S_min.
+
+The loss at step S of batch B stands on both sides: it is solved for.
 """
 
-import json
-import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from scaling_cli.artefacts.batch_trajectory import BatchTrajectory
-from scaling_cli.artefacts.fit import SCHEMA_VERSION
-from scaling_cli.numerics.student import student
-from scaling_cli.vocabulary.errors import DataError
-from scaling_cli.vocabulary.jsonfile import nulls, write_json
-from scaling_cli.vocabulary.objective import Objective
-from scaling_cli.vocabulary.outcomes import Check, LeftOut, Level, Status
+from scaling_cli.artefacts._record import MERGED, Fitted, Unbounded
+from scaling_cli.numerics.quantiles import quantile
+from scaling_cli.vocabulary.errors import FitError, UsageError
+from scaling_cli.vocabulary.quantities import FLOPS_PER_PARAM_TOKEN as SIX
 
-KIND = "batch_fit"
 FEWEST_LEFT_OUT = 3  # batches that can be left out in turn: fewer give no interval
+HALVINGS, POLISHING = 24, 3
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a loss costs at a batch; arrays of one shape.
+
+    Parameters
+    ----------
+    L : array
+        Nats/token.
+    B_crit : array
+        Critical batch at that loss, tokens.
+    S_min, E_min : array
+        Fewest steps (any batch far above B_crit) and fewest tokens (any far below).
+    B : array
+        Tokens per step.
+    S, E : array
+        Steps and tokens at that batch.
+    """
+
+    L: np.ndarray
+    B_crit: np.ndarray
+    S_min: np.ndarray
+    E_min: np.ndarray
+    B: np.ndarray
+    S: np.ndarray
+    E: np.ndarray
+
+
+@dataclass(frozen=True)
+class BatchOptimum:
+    """The run of least compute that reaches a loss at its critical batch.
+
+    L, N, B, S and E (tokens) with C = 6 N E; C_min is what batches far below B would need.
+    """
+
+    L: float
+    N: float
+    B: float
+    S: float
+    E: float
+    C: float
+    C_min: float
+
+
+@dataclass(frozen=True)
+class BatchTrajectory:
+    """Constants of the three laws.
+
+    Parameters
+    ----------
+    Sc, alpha_S : float
+        (Sc/S_min)^alpha_S is the loss above the floor.
+    B_star, alpha_B : float
+        B_crit(L) = B_star / L^(1/alpha_B), tokens.
+    floor : float, optional
+        Loss of one size after steps without end, nats/token; with N, the size.
+    N : float, optional
+        The one size that `floor` belongs to.
+    Nc, alpha_N : float, optional
+        floor(N) = (Nc/N)^alpha_N, where several sizes were fitted; in place of `floor`.
+    """
+
+    Sc: float
+    alpha_S: float
+    B_star: float
+    alpha_B: float
+    floor: float | None = None
+    N: float | None = None
+    Nc: float | None = None
+    alpha_N: float | None = None
+
+    def values(self) -> dict[str, float]:
+        """Return the constants that are set, by name."""
+        named = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "N"}
+        return {name: value for name, value in named.items() if value is not None}
+
+    def to_record(self) -> dict[str, Any]:
+        """Return the constants and the size as JSON has them."""
+        return {"parameters": self.values(), "N": self.N}
+
+    @classmethod
+    def of_record(cls, record: Mapping[str, Any]) -> "BatchTrajectory":
+        """Rebuild it; constants that are none, or not positive, are refused."""
+        found = cls(N=record.get("N"), **record["parameters"])
+        wrong = [
+            name
+            for name, value in found.values().items()
+            if not (value > 0 or (name == "floor" and value == 0))
+        ]
+        if wrong:
+            raise ValueError(f"{', '.join(wrong)} must be positive")
+        return found
+
+    def min_loss(self, N: float | None = None) -> float:
+        """Return the loss of a size after steps without end, nats/token.
+
+        Raises
+        ------
+        UsageError
+            If no size is given, or one that was not fitted where only one size was.
+        """
+        if self.Nc is not None and self.alpha_N is not None:
+            if N is None:
+                raise UsageError("the size of the model is not given.", hint="Say N (--params).")
+            return float((self.Nc / N) ** self.alpha_N)
+        if self.floor is None:
+            raise UsageError("neither a floor nor Nc and alpha_N are known.")
+        if N is not None and self.N is not None and abs(N / self.N - 1) > 1e-3:
+            raise UsageError(
+                f"these runs are of one size, N = {self.N:g}; what {N:g} parameters reach they "
+                "do not say.",
+                hint="Leave --params out, or fit runs of several sizes.",
+            )
+        return self.floor
+
+    def critical_batch(self, L: ArrayLike) -> np.ndarray:
+        """Return B_crit(L), tokens."""
+        return self.B_star * np.asarray(L, float) ** (-1 / self.alpha_B)
+
+    def cost(self, L: ArrayLike, B: ArrayLike | None = None, *, N: float | None = None) -> Cost:
+        """Return what a loss costs at a batch.
+
+        Parameters
+        ----------
+        L : array-like
+            Nats/token.
+        B : array-like, optional
+            Tokens per step. Default: the critical batch, where S = 2 S_min and E = 2 E_min.
+
+        Raises
+        ------
+        FitError
+            If a loss lies at or below the floor of that size.
+        """
+        loss, floor = np.asarray(L, float), self.min_loss(N)
+        if not (loss > floor).all():
+            raise FitError(
+                f"a loss of {loss.min():g} is not above {floor:.4g}, the least that this size "
+                "reaches with steps without end.",
+                hint="Ask for a higher loss, or a larger model.",
+            )
+        critical = self.critical_batch(loss)
+        batch = critical if B is None else np.asarray(_positive("the batch", B))
+        least = self.Sc * (loss - floor) ** (-1 / self.alpha_S)
+        loss, critical, least, batch = np.broadcast_arrays(loss, critical, least, batch)
+        steps = least * (1 + critical / batch)
+        return Cost(loss, critical, least, least * critical, batch, steps, steps * batch)
+
+    def loss(self, S: ArrayLike, B: ArrayLike, *, N: float | None = None) -> np.ndarray:
+        """Return the loss after S steps at batch B, nats/token: the root of both laws together.
+
+        In x = ln(L - floor) the equation x = alpha_S ln((Sc/S)(1 + B_crit/B)) has one root, between
+        the right side without B_crit and the right side at that point. Newton's steps alone may run
+        in a circle there (the right side is steep): they only polish what halving has enclosed.
+        """
+        steps, batch = np.broadcast_arrays(_positive("a step", S), _positive("the batch", B))
+        floor = self.min_loss(N)
+
+        def right(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            level = floor + np.exp(x)
+            ratio = self.critical_batch(level) / batch
+            slope = -self.alpha_S / self.alpha_B * ratio / (1 + ratio) * np.exp(x) / level
+            return self.alpha_S * (np.log(self.Sc / steps) + np.log1p(ratio)), slope
+
+        low = self.alpha_S * np.log(self.Sc / steps)
+        high = right(low)[0]
+        for _ in range(HALVINGS):
+            x = (low + high) / 2
+            with np.errstate(over="ignore", invalid="ignore"):  # of a loss without end: B_crit is 0
+                above = right(x)[0] > x
+            low, high = np.where(above, x, low), np.where(above, high, x)
+        x = (low + high) / 2
+        for _ in range(POLISHING):
+            value, slope = right(x)
+            x = x + (value - x) / (1 - slope)
+        return floor + np.exp(x)
+
+    def run(
+        self, S: ArrayLike, batches: Sequence[tuple[float, float]], *, N: float | None = None
+    ) -> np.ndarray:
+        """Return the loss along a run whose batch changes.
+
+        At a change the loss stays: the run goes on along the curve of the new batch from where that
+        one has the same loss.
+
+        Parameters
+        ----------
+        S : array-like, shape (n,)
+            Steps.
+        batches : sequence of (first step, tokens per step)
+            Increasing, from step 0 on.
+
+        Raises
+        ------
+        UsageError
+            If the batches do not begin at step 0 or do not increase.
+        """
+        steps = np.atleast_1d(_positive("a step", S))
+        starts = [float(first) for first, _ in batches]
+        if not starts or starts[0] != 0 or (np.diff(starts) <= 0).any():
+            raise UsageError("batches must begin at step 0 and their steps must increase.")
+        found, ahead = np.empty_like(steps), 0.0
+        ends = [*starts[1:], np.inf]
+        for i, ((first, batch), end) in enumerate(zip(batches, ends, strict=True)):
+            if i:
+                reached = float(self.loss(first + ahead, batches[i - 1][1], N=N))
+                ahead = float(self.cost(reached, batch, N=N).S) - first
+            here = (steps > first) & (steps <= end)
+            if here.any():
+                found[here] = self.loss(steps[here] + ahead, batch, N=N)
+        return found
+
+    def optimum(self, L: float) -> BatchOptimum:
+        """Return the run of least compute that reaches a loss, in closed form.
+
+        N S_min is least where alpha_N (Nc/N)^alpha_N = alpha_S (Sc/S_min)^alpha_S: the model stops
+        at 1 + alpha_N/alpha_S times the loss that it would converge to.
+
+        Raises
+        ------
+        UsageError
+            If the runs were of one size.
+        """
+        if self.Nc is None or self.alpha_N is None:
+            raise UsageError(
+                "runs of one size do not say which size is best.",
+                hint="Fit runs of several sizes at several batch sizes.",
+            )
+        capacity = L / (1 + self.alpha_N / self.alpha_S)
+        N = self.Nc / capacity ** (1 / self.alpha_N)
+        at = self.cost(L, N=N)
+        tokens = float(at.E)
+        return BatchOptimum(
+            L, N, float(at.B), float(at.S), tokens, SIX * N * tokens, SIX * N * float(at.E_min)
+        )
+
+    def exponents(self) -> dict[str, float]:
+        """Return how the optimum grows with C_min: the loss falls as C_min^-alpha_C.
+
+        alpha_C = 1/(1/alpha_S + 1/alpha_B + 1/alpha_N); N, B and S_min grow as C_min to the power
+        alpha_C/alpha_N, alpha_C/alpha_B and alpha_C/alpha_S.
+        """
+        if self.alpha_N is None:
+            raise UsageError("runs of one size do not say how the best size grows.")
+        alpha = 1 / (1 / self.alpha_S + 1 / self.alpha_B + 1 / self.alpha_N)
+        return {
+            "alpha_C": alpha,
+            "N": alpha / self.alpha_N,
+            "B": alpha / self.alpha_B,
+            "S_min": alpha / self.alpha_S,
+        }
+
+
+def _positive(what: str, values: Any) -> np.ndarray:
+    found = np.asarray(values, float)
+    if not (np.isfinite(found) & (found > 0)).all():
+        bad = found[~(np.isfinite(found) & (found > 0))].flat[0]
+        raise UsageError(f"{what} must be positive and finite, not {bad:g}.")
+    return found
 
 
 @dataclass(frozen=True)
@@ -45,16 +306,16 @@ class BatchLevel:
 
     N: float | None
     loss: float
-    B_crit: float
-    S_min: float
-    E_min: float
+    B_crit: Unbounded
+    S_min: Unbounded
+    E_min: Unbounded
     misfit: float
     batches: Sequence[Mapping[str, Any]]
     missed: Sequence[float]
 
 
 @dataclass(frozen=True, repr=False)
-class BatchFit:
+class BatchFit(Fitted):
     """The critical batch of a set of runs and their loss along it, with what they do not say.
 
     Parameters
@@ -63,34 +324,55 @@ class BatchFit:
     replicates : sequence of BatchTrajectory
         The fit without each batch in turn; intervals come from these.
     levels : sequence of BatchLevel
-    n_points : int
-        Points of curves that the loss was fitted to.
     misfit : float
-        Mean |prediction/loss - 1| over them, the prediction from step and batch.
+        Mean |prediction/loss - 1| over the points of curves that the loss was fitted to, the
+        prediction from step and batch.
     """
 
-    trajectory: BatchTrajectory
-    replicates: Sequence[BatchTrajectory]
-    levels: Sequence[BatchLevel]
-    n_points: int
-    misfit: float | None
-    status: Status = Status.CONVERGED
-    objective: Objective = field(default_factory=Objective)
-    value: float | None = None
-    checks: Sequence[Check] = ()
-    left_out: Sequence[LeftOut] = ()
-    data: Mapping[str, Any] = field(default_factory=dict)
-    selection: Mapping[str, Any] = field(default_factory=dict)
-    versions: Mapping[str, str] = field(default_factory=dict)
-    command: str = ""
+    what = "a fit of the critical batch"
+    use = "scaling batch --fit FILE --target-loss L"
+    written_by = "scaling batch ... -o batch.json"
+    COMPUTED = {"law": "law", "intervals": "intervals"}
+    law: ClassVar[str] = "batch_trajectory"
+
+    trajectory: BatchTrajectory = field(metadata=MERGED)
+    misfit: float | None = None
+    levels: Sequence[BatchLevel] = ()
+    replicates: Sequence[BatchTrajectory] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse replicates of other constants."""
+        super().__post_init__()
+        names = list(self.trajectory.values())
+        if any(list(each.values()) != names for each in self.replicates):
+            raise ValueError(f"replicates must be of {', '.join(names)} each")
 
     def __repr__(self) -> str:
         """Return one line: constants, points, warnings."""
         values = ", ".join(f"{k}={v:.4g}" for k, v in self.trajectory.values().items())
-        warned = [c.code for c in self.checks if c.level is not Level.PASS]
-        parts = [values, f"{self.n_points} points", str(self.status)]
-        parts += [f"see {', '.join(warned)}"] if warned else []
-        return f"<BatchFit {'; '.join(parts)}>"
+        return self._line(values, f"{self.n_points} points", str(self.status))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON object of the contract; N is said once, for all replicates."""
+        written = super().to_dict()
+        return written | {"replicates": [each.values() for each in self.replicates]}
+
+    @classmethod
+    def keys(cls, record: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the JSON object with replicates as the trajectory is: values, and N."""
+        each = [{"parameters": v, "N": record.get("N")} for v in record["replicates"]]
+        return {**record, "replicates": each}
+
+    @property
+    def intervals(self) -> dict[str, dict[str, Any]]:
+        """The 90 % interval of each constant that has one."""
+        result = {}
+        for name in self.trajectory.values():
+            ends = self.interval(lambda t, n=name: t.values()[n])
+            if ends is not None and np.isfinite(ends).all():
+                low, high = (float(end) for end in ends)
+                result[name] = {"level": 0.9, "low": low, "high": high, "method": "jackknife"}
+        return result
 
     def interval(
         self, quantity: Callable[[BatchTrajectory], Any], level: float = 0.9
@@ -114,118 +396,5 @@ class BatchFit:
         centre = np.log(np.asarray(quantity(self.trajectory), float))
         each = np.log(np.stack([np.asarray(quantity(r), float) for r in self.replicates]))
         spread = np.sqrt((count - 1) / count * np.sum((each - each.mean(axis=0)) ** 2, axis=0))
-        half = student((1 + level) / 2, count - 1) * spread
+        half = quantile(level, count - 1) * spread
         return np.exp(centre - half), np.exp(centre + half)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object (NaN and infinity become null)."""
-        intervals = {}
-        for name in self.trajectory.values():
-            found = self.interval(lambda t, n=name: t.values()[n])
-            if found is not None and np.isfinite(found).all():
-                low, high = (float(end) for end in found)
-                intervals[name] = {"level": 0.9, "low": low, "high": high, "method": "jackknife"}
-        return nulls(
-            {
-                "schema_version": SCHEMA_VERSION,
-                "kind": KIND,
-                "law": "batch_trajectory",
-                "parameters": self.trajectory.values(),
-                "N": self.trajectory.N,
-                "objective": {**asdict(self.objective), "reduction": "sum", "value": self.value},
-                "status": str(self.status),
-                "n_points": self.n_points,
-                "misfit": self.misfit,
-                "intervals": intervals,
-                "levels": [asdict(level) for level in self.levels],
-                "replicates": [r.values() for r in self.replicates],
-                "checks": [
-                    {"code": c.code, "level": str(c.level), "message": c.message}
-                    for c in self.checks
-                ],
-                "left_out": [{"run": x.run, "reason": x.reason} for x in self.left_out],
-                "data": dict(self.data),
-                "selection": dict(self.selection),
-                "versions": dict(self.versions),
-                "command": self.command,
-            }
-        )
-
-    def to_json(self, path: str | os.PathLike[str]) -> None:
-        """Write the file atomically: a killed process leaves the old file or the new one."""
-        write_json(path, self.to_dict())
-
-    @classmethod
-    def from_dict(cls, record: Mapping[str, Any], *, file: str = "<fit>") -> "BatchFit":
-        """Rebuild a fit from its JSON object.
-
-        Raises
-        ------
-        DataError
-            If the object is not such a fit.
-        """
-        if not isinstance(record, Mapping) or record.get("kind") != KIND:
-            raise DataError(
-                "not a fit of runs at several batch sizes.",
-                file=file,
-                hint="Write it with 'scaling batch ... -o batch.json'.",
-            )
-        try:
-            return _read(cls, record)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            what = f"KeyError {error}" if isinstance(error, KeyError) else str(error)
-            raise DataError(
-                f"the file is broken: {what}.",
-                file=file,
-                hint="Write it again with 'scaling batch ... -o batch.json'.",
-            ) from error
-
-
-def load_batch_fit(path: str | os.PathLike[str]) -> BatchFit:
-    """Read a fit of runs at several batch sizes.
-
-    Raises
-    ------
-    DataError
-        If the file is missing, is not JSON, or is no such fit.
-    """
-    try:
-        record = json.loads(Path(path).read_text(encoding="utf8"))
-    except OSError as error:
-        raise DataError(f"cannot read the fit file: {error.strerror}.", file=str(path)) from error
-    except json.JSONDecodeError as error:
-        raise DataError(
-            f"not JSON: {error.msg}.",
-            file=str(path),
-            row=error.lineno,
-            hint="Write it again with 'scaling batch ... -o batch.json'.",
-        ) from error
-    return BatchFit.from_dict(record, file=str(path))
-
-
-def _read(cls: type[BatchFit], record: Mapping[str, Any]) -> BatchFit:
-    objective, N = record["objective"], record.get("N")
-    return cls(
-        trajectory=BatchTrajectory(N=N, **record["parameters"]),
-        replicates=[BatchTrajectory(N=N, **values) for values in record["replicates"]],
-        levels=[BatchLevel(**_infinite(level)) for level in record["levels"]],
-        n_points=record["n_points"],
-        misfit=record.get("misfit"),
-        status=Status(record["status"]),
-        objective=Objective(objective["name"], objective["delta"], objective["space"]),
-        value=objective.get("value"),
-        checks=[
-            Check(c["code"], Level(c["level"]), c["message"]) for c in record.get("checks") or []
-        ],
-        left_out=[LeftOut(x["run"], x["reason"]) for x in record.get("left_out") or []],
-        data=record.get("data") or {},
-        selection=record.get("selection") or {},
-        versions=record.get("versions") or {},
-        command=record.get("command") or "",
-    )
-
-
-def _infinite(level: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a level as it was before infinities became null."""
-    numbers = ("B_crit", "S_min", "E_min")
-    return {k: np.inf if v is None and k in numbers else v for k, v in level.items()}

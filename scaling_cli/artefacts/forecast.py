@@ -2,11 +2,13 @@
 
 import html
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 import numpy as np
 
+from scaling_cli.artefacts._record import Record, written_fields
+from scaling_cli.vocabulary.jsonfile import nulls
 from scaling_cli.vocabulary.outcomes import LeftOut
 
 Pair = tuple[float, float]
@@ -47,6 +49,8 @@ class Known:
     length : float
         Where it ends, in the unit of the run's axis.
     """
+
+    COMPUTED: ClassVar[Mapping[str, str]] = {"assumed": "assumed"}
 
     text: str
     source: str
@@ -89,10 +93,6 @@ class Path:
     loss: np.ndarray
     low: np.ndarray
     high: np.ndarray
-
-    def to_dict(self) -> dict[str, list[float]]:
-        """Return plain lists."""
-        return {name: values.tolist() for name, values in vars(self).items()}
 
 
 @dataclass(frozen=True)
@@ -177,11 +177,8 @@ class Forecast:
         return 0.0 if place is None else place
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the forecast as `scaling forecast --json` prints it."""
-        record = asdict(self)
-        record["path"] = self.path.to_dict()
-        record["schedule"]["assumed"] = self.schedule.assumed
-        return record
+        """Return one of `runs` of what `scaling forecast --json` prints."""
+        return nulls(written_fields(self))
 
     def __repr__(self) -> str:
         low, high = self.interval
@@ -218,20 +215,22 @@ def _pair(pair: Pair) -> str:
     return f"[{pair[0]:.4f}, {pair[1]:.4f}]"
 
 
-@dataclass(frozen=True)
-class Forecasts:
+@dataclass(frozen=True, repr=False)
+class Forecasts(Record):
     """The forecasts of several runs, by number or by name, and the runs that have none.
 
     Parameters
     ----------
     runs : tuple of Forecast
-    left_out : tuple of LeftOut
     notes : tuple of str
         On how the logs were read.
     """
 
+    what = "a forecast of running jobs"
+    use = "scaling forecast RUN --against FILE"
+    written_by = "scaling forecast ... -o forecast.json"
+
     runs: tuple[Forecast, ...]
-    left_out: tuple[LeftOut, ...] = ()
     notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -247,15 +246,6 @@ class Forecasts:
         if isinstance(key, int):
             return self.runs[key]
         return next(f for f in self.runs if f.run == key)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the record that `scaling forecast --json` prints."""
-        return {
-            "schema_version": 1,
-            "runs": [f.to_dict() for f in self.runs],
-            "left_out": [asdict(item) for item in self.left_out],
-            "notes": list(self.notes),
-        }
 
     def __repr__(self) -> str:
         return "\n".join(map(repr, self.runs))

@@ -1,21 +1,135 @@
-"""Fit files of every kind: `load` reads whichever it is."""
+"""Everything that is stored, by path or by certified name: `load` reads whichever kind it is."""
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar, overload
 
-from scaling_cli.artefacts.curve_fit import KIND, CurveFit
+from scaling_cli import artefacts, curve_laws, laws
+from scaling_cli.artefacts._record import Record
 from scaling_cli.artefacts.fit import Fit
-from scaling_cli.vocabulary.jsonfile import read_fit_record
+from scaling_cli.vocabulary import registry
+from scaling_cli.vocabulary.errors import DataError, UsageError, near
+from scaling_cli.vocabulary.jsonfile import read_json
+from scaling_cli.vocabulary.quantities import LR
+from scaling_cli.vocabulary.shipped import folder
+
+AVERAGE = "average"
+_R = TypeVar("_R", bound=Record)
 
 
-def load(path: str | os.PathLike[str]) -> Fit | CurveFit:
-    """Read a fit file: a `Fit`, or a `CurveFit` where its kind says so.
+KINDS = registry.Classes(artefacts.__name__, "kind", Record, apart="kinds")
+
+
+def fit_names(*, of_curves: bool | None = None) -> list[str]:
+    """Return the names of the certified fits, such as `chinchilla/besiroglu-2024`.
+
+    Parameters
+    ----------
+    of_curves : bool, optional
+        Only those of loss curves, such as `multi_power/luo-2025-25m`, or only the others.
+    """
+    curves = {AVERAGE, *curve_laws.names()}
+    return [
+        f"{path.parent.name}/{path.stem}"
+        for path in sorted(folder("fits").glob("*/*.json"))
+        if of_curves is None or of_curves == (path.parent.name in curves)
+    ]
+
+
+def recipe_names() -> list[str]:
+    """Return the certified recipes: names that fits of a learning rate and of a batch share."""
+    parts = (name.split("/") for name in fit_names(of_curves=False))
+    return sorted(stem for law, stem in parts if laws.get(law).output() is LR)
+
+
+def recipe_parts(name: str) -> list[str]:
+    """Return the names of the fits that a certified recipe is made of."""
+    return [text for text in fit_names(of_curves=False) if text.split("/")[1] == name]
+
+
+@overload
+def load(source: str | os.PathLike[str], wanted: None = None) -> Record: ...
+@overload
+def load(source: str | os.PathLike[str], wanted: type[_R]) -> _R: ...
+def load(source: str | os.PathLike[str], wanted: type[Record] | None = None) -> Record:
+    """Return the stored thing that a path or a certified name stands for.
+
+    Parameters
+    ----------
+    source : path or str
+        A file, the name of a certified fit, or that of a certified recipe.
+    wanted : kind, optional
+        What the caller can use, such as Fit; anything else is refused.
 
     Raises
     ------
+    UsageError
+        If it is no file and no such name (near names are suggested), or is of another kind than
+        wanted: the message names the command that can use it.
     DataError
-        If the file is missing, is not JSON, or is not a fit.
+        If the file cannot be read or is broken.
     """
-    record = read_fit_record(path)
-    curves = isinstance(record, Mapping) and record.get("kind") == KIND
-    return (CurveFit if curves else Fit).from_dict(record, file=str(path))
+    name = os.fspath(source)
+    certified = "/" not in name and not _is_file(name) and name in recipe_names()
+    thing = _recipe(name) if certified else _read(name)
+    if wanted is None or isinstance(thing, wanted):
+        return thing
+    other = wanted.of(thing, name)
+    if other is None:
+        use = thing.use.replace("FILE", name)
+        raise UsageError(f"{name} is {thing.what}, not {wanted.what}: use it with '{use}'.")
+    return other
+
+
+def _recipe(name: str) -> Record:
+    from scaling_cli.artefacts.hparams import Recipe
+
+    return Recipe.of_fits([load(text, Fit) for text in recipe_parts(name)], name=name)
+
+
+def _read(name: str) -> Record:
+    path = path_of(name)
+    record = read_json(path)
+    kind = _kind(record)
+    if kind not in KINDS.names():
+        raise DataError(
+            f"there is no kind {kind!r}.",
+            file=str(path),
+            hint=f"Files of this program are of the kinds {', '.join(KINDS.names())}.",
+        )
+    return KINDS.get(kind).from_dict(record, file=str(path))
+
+
+def _kind(record: Any) -> Any:
+    """Return the kind of a JSON value; forecasts of version 0.1.0 do not say theirs."""
+    if not isinstance(record, Mapping):
+        return Fit.kind
+    of_runs = "runs" in record and "law" not in record
+    return record.get("kind", "forecast" if of_runs else Fit.kind)
+
+
+def path_of(name: str) -> Path:
+    """Return the file that a path or the name of a certified fit stands for.
+
+    Raises
+    ------
+    UsageError
+        If it is neither; near names are suggested.
+    """
+    if _is_file(name):
+        return Path(name)
+    if name in fit_names():
+        return folder("fits") / f"{name}.json"
+    known = [*fit_names(), *recipe_names()]
+    raise UsageError(
+        f"{name!r} is neither a file nor a certified fit or recipe.",
+        hint=near(name, known, "certified fits and recipes"),
+    )
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return Path(name).is_file()
+    except (OSError, ValueError):  # a loop of links, or a null character
+        return False

@@ -4,10 +4,9 @@ from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 
-from scaling_cli.artefacts.batch_fit import FEWEST_LEFT_OUT, BatchLevel
-from scaling_cli.artefacts.batch_trajectory import BatchTrajectory
+from scaling_cli.artefacts.batch_fit import FEWEST_LEFT_OUT, BatchLevel, BatchTrajectory
 from scaling_cli.batch_fits.levels import BatchRun
-from scaling_cli.vocabulary.outcomes import Check, Level
+from scaling_cli.vocabulary.outcomes import Check
 
 NOISY = 0.1  # root mean square of ln steps about a hyperbola
 FEW = 5
@@ -21,23 +20,15 @@ def checks(
     replicates: Sequence[BatchTrajectory],
 ) -> list[Check]:
     """Return one line per question; a warning says what to do."""
-    asked = (
+    questions = (
         ("bracket", _bracket(levels, trajectory), "the critical batch lies between those run."),
         ("count", _count(levels, replicates), "there are enough batch sizes for an interval."),
         ("levels", _missed(levels), "every batch gets to most of the levels."),
         ("noise", _noise(levels), "steps to a loss lie near their hyperbola."),
-        (
-            "learning_rate",
-            _tuned(runs, levels),
-            "no best rate lies at the edge of its sweep.",
-        ),
+        ("learning_rate", _tuned(runs, levels), "no best rate lies at the edge of its sweep."),
         ("schedule", _schedules(runs), "the rate is constant after the warm-up in every run."),
     )
-    found = []
-    for name, warnings, passed in asked:
-        told = " ".join(warnings)
-        found.append(Check(f"batch.{name}", Level.WARN if told else Level.PASS, told or passed))
-    return found
+    return [Check.warned(f"batch.{code}", said, passed) for code, said, passed in questions]
 
 
 def _bracket(levels: Sequence[BatchLevel], trajectory: BatchTrajectory) -> Iterator[str]:

@@ -1,26 +1,25 @@
 """`fit_batches`: the critical batch from runs at several batch sizes, and the loss along it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from scaling_cli import laws
-from scaling_cli.artefacts.batch_fit import BatchFit, BatchLevel
-from scaling_cli.artefacts.batch_trajectory import BatchTrajectory
+from scaling_cli.artefacts.batch_fit import BatchFit, BatchLevel, BatchTrajectory
 from scaling_cli.batch_fits.checks import checks
-from scaling_cli.batch_fits.joint import Joint, Measured, fit_jointly
 from scaling_cli.batch_fits.levels import FEWEST_BATCHES, BatchRun, Level, levels, smoothed
 from scaling_cli.runs.points import Points
 from scaling_cli.search.optimum import make_problem, optimise, refuse
 from scaling_cli.vocabulary.errors import FitError
 from scaling_cli.vocabulary.objective import Objective
 from scaling_cli.vocabulary.outcomes import Check, LeftOut, Status
-from scaling_cli.vocabulary.outcomes import Level as Severity
 
 STEEPNESS = (0.5, 2.0, 5.0, 10.0)  # starts of 1/alpha_B
 SAME_SIZE = 1e-3
 TOLERANCE = 1e-12
+ABSENT = 1e-4  # of the lowest loss: a floor below is at its bound
+MOST_EVALUATIONS = 400
 ENDLESS = 8.0  # in ln B beyond the batches: a critical batch that far off is at zero or infinity
 
 
@@ -33,11 +32,28 @@ class Group:
     levels: tuple[Level, ...]
 
 
+@dataclass(frozen=True)
+class Measured:
+    """Smoothed points of curves, each (n,): steps, tokens per step, parameters, nats/token."""
+
+    S: np.ndarray
+    B: np.ndarray
+    N: np.ndarray
+    L: np.ndarray
+
+
+@dataclass(frozen=True)
+class Joint:
+    """Where the search ended: the sum of Huber of the residuals of ln loss, and these."""
+
+    trajectory: BatchTrajectory
+    value: float
+    residuals: np.ndarray
+    status: Status
+
+
 def fit_batches(
-    runs: Sequence[BatchRun],
-    *,
-    left_out: Sequence[LeftOut] = (),
-    delta: float = 1e-3,
+    runs: Sequence[BatchRun], *, left_out: Sequence[LeftOut] = (), delta: float = 1e-3
 ) -> BatchFit:
     """Fit the critical batch and the loss to runs at several batch sizes.
 
@@ -67,24 +83,21 @@ def fit_batches(
     read = [g for g in groups if g.levels]
     if not read:
         _refuse(groups)
-    found, points, names = _fit(groups, delta)
+    joint, points, names = _fit(groups, delta)
     batches = sorted({run.B for group in read for run in group.runs})
-    each = [_without(groups, B, delta) for B in batches] if len(batches) > FEWEST_BATCHES else []
+    each = (_without(groups, B, delta) for B in batches if len(batches) > FEWEST_BATCHES)
     replicates = [r for r in each if r is not None]
     alone = [_alone(g, level) for g in read for level in g.levels]
     return BatchFit(
-        trajectory=found.trajectory,
+        trajectory=joint.trajectory,
         replicates=replicates,
         levels=alone,
         n_points=len(points.L),
-        misfit=float(np.mean(np.abs(np.expm1(found.residuals)))),
-        status=found.status,
+        misfit=float(np.mean(np.abs(np.expm1(joint.residuals)))),
+        status=joint.status,
         objective=Objective(delta=delta),
-        value=found.value,
-        checks=[
-            *checks(runs, alone, found.trajectory, replicates),
-            *_floor(found.status, found.trajectory),
-        ],
+        value=joint.value,
+        checks=checks(runs, alone, joint.trajectory, replicates) + _floor(joint),
         left_out=left_out,
         data=_data(runs, points, names),
     )
@@ -117,7 +130,7 @@ def hyperbola(B: np.ndarray, S: np.ndarray) -> tuple[float, float, float]:
     return critical, float(np.exp(np.mean(x - np.log1p(critical / B)))), rms
 
 
-def critical_law(found: Sequence[Level]) -> tuple[float, float]:
+def critical_law(reached: Sequence[Level]) -> tuple[float, float]:
     """Return (B_star, alpha_B) of all levels together, S_min of every level free.
 
     Raises
@@ -127,11 +140,11 @@ def critical_law(found: Sequence[Level]) -> tuple[float, float]:
     """
     from scipy.optimize import least_squares
 
-    losses = np.log([level.loss for level in found])
+    losses = np.log([level.loss for level in reached])
     middle = float(np.mean(losses))
-    owner = np.repeat(np.arange(len(found)), [len(level.B) for level in found])
-    B = np.concatenate([level.B for level in found])
-    x = np.log(np.concatenate([level.S for level in found]))
+    owner = np.repeat(np.arange(len(reached)), [len(level.B) for level in reached])
+    B = np.concatenate([level.B for level in reached])
+    x = np.log(np.concatenate([level.S for level in reached]))
 
     def residuals(p: np.ndarray) -> np.ndarray:
         critical = np.exp(p[0] - p[1] * (losses[owner] - middle))
@@ -157,9 +170,8 @@ def critical_law(found: Sequence[Level]) -> tuple[float, float]:
 def _groups(runs: Sequence[BatchRun]) -> list[Group]:
     groups: list[list[BatchRun]] = []
     for run in sorted(runs, key=lambda r: (not np.isfinite(r.N), r.N)):
-        last = groups[-1][0].N if groups else np.nan
-        same = abs(run.N / last - 1) < SAME_SIZE or (np.isnan(run.N) and np.isnan(last))
-        if groups and same:
+        last = groups[-1][0].N if groups else np.inf
+        if abs(run.N / last - 1) < SAME_SIZE or (np.isnan(run.N) and np.isnan(last)):
             groups[-1].append(run)
         else:
             groups.append([run])
@@ -206,7 +218,7 @@ def _fit(groups: Sequence[Group], delta: float) -> tuple[Joint, Measured, tuple[
         )
     else:
         start = BatchTrajectory(B_star=B_star, alpha_B=alpha_B, **v)
-    return fit_jointly(start, points, delta), points, tuple(names)
+    return _fit_jointly(start, points, delta), points, tuple(names)
 
 
 def _points(groups: Sequence[Group]) -> tuple[Measured, list[str]]:
@@ -229,20 +241,19 @@ def _fastest(group: Group) -> list[BatchRun]:
     """Return, of each batch, the run that is first at the lowest level it reaches."""
     if not group.levels:
         return list(group.runs)
-    first: dict[float, str] = {}
-    for level in group.levels:
-        first |= dict(zip(level.B.tolist(), level.runs, strict=True))
+    first = {
+        B: run
+        for level in group.levels
+        for B, run in zip(level.B.tolist(), level.runs, strict=True)
+    }
     return [run for run in group.runs if first.get(run.B) == run.run]
 
 
 def _without(groups: Sequence[Group], B: float, delta: float) -> BatchTrajectory | None:
     """Return the fit without a batch; None where what is left cannot be fitted."""
-    left = [run for group in groups for run in group.runs if run.B != B]
-    fewer = _groups(left)
-    if not any(group.levels for group in fewer):
-        return None
+    fewer = _groups([run for group in groups for run in group.runs if run.B != B])
     try:
-        return _fit(fewer, delta)[0].trajectory
+        return _fit(fewer, delta)[0].trajectory if any(g.levels for g in fewer) else None
     except FitError:
         return None
 
@@ -258,17 +269,15 @@ def _alone(group: Group, level: Level) -> BatchLevel:
     return BatchLevel(N, level.loss, critical, least, tokens, misfit, batches, level.missed)
 
 
-def _floor(status: Status, trajectory: BatchTrajectory) -> list[Check]:
-    if status is Status.CONVERGED or trajectory.floor is None:
+def _floor(joint: Joint) -> list[Check]:
+    status, floor = joint.status, joint.trajectory.floor
+    if status is Status.CONVERGED or floor is None:
         return []
-    return [
-        Check(
-            "batch.floor",
-            Severity.WARN,
-            f"the floor, {trajectory.floor:.4g}, is not determined by these runs ({status}): do "
-            "not ask for losses far below those measured; longer runs would tell.",
-        )
-    ]
+    open_floor = (
+        f"the floor, {floor:.4g}, is not determined by these runs ({status}): do "
+        "not ask for losses far below those measured; longer runs would tell."
+    )
+    return [Check.warned("batch.floor", [open_floor], "")]
 
 
 def _data(runs: Sequence[BatchRun], points: Measured, names: Sequence[str]) -> dict[str, object]:
@@ -282,3 +291,75 @@ def _data(runs: Sequence[BatchRun], points: Measured, names: Sequence[str]) -> d
             "S": [min(float(r.step[0]) for r in runs), max(float(r.step[-1]) for r in runs)],
         },
     }
+
+
+def _predicted(t: BatchTrajectory, at: Measured) -> np.ndarray:
+    """Return the loss at every point, nats/token."""
+    losses = np.empty(len(at.L))
+    for N in np.unique(at.N):
+        here = at.N == N
+        losses[here] = t.loss(at.S[here], at.B[here], N=float(N) if t.Nc is not None else None)
+    return losses
+
+
+def _fit_jointly(start: BatchTrajectory, points: Measured, delta: float) -> Joint:
+    """Minimise Huber of ln predicted - ln loss, summed, from a fit in stages.
+
+    The coordinates are what the points determine: the loss above the floor, the critical batch and
+    the floor in the middle of the data, and logarithms of the exponents.
+    """
+    from scipy.optimize import least_squares
+
+    trajectory_at, u = _coordinates(start, points)
+    logs = np.log(points.L)
+
+    def residuals(u: np.ndarray) -> np.ndarray:
+        with np.errstate(all="ignore"):  # a step of the search that has no loss is not taken
+            return np.log(_predicted(trajectory_at(u), points)) - logs
+
+    stop = {"xtol": TOLERANCE, "ftol": TOLERANCE, "gtol": TOLERANCE, "max_nfev": MOST_EVALUATIONS}
+    ended = least_squares(residuals, u, loss="huber", f_scale=delta, x_scale="jac", **stop)
+    trajectory = trajectory_at(ended.x)
+    status = Status.CONVERGED if ended.success else Status.NOT_CONVERGED
+    if trajectory.floor is not None and trajectory.floor < ABSENT * points.L.min():
+        status = Status.AT_BOUND
+    return Joint(trajectory, float(ended.cost), residuals(ended.x), status)
+
+
+def _coordinates(
+    start: BatchTrajectory, points: Measured
+) -> tuple[Callable[[np.ndarray], BatchTrajectory], np.ndarray]:
+    """Return the map from coordinates to a trajectory, and the start's coordinates."""
+    loss = float(np.exp(np.mean(np.log(points.L))))
+    least = points.S / (1 + start.critical_batch(points.L) / points.B)
+    step, size = (float(np.exp(np.mean(np.log(x)))) for x in (least, points.N))
+    lowest = float(points.L.min())
+    sized = start.Nc is not None
+
+    def trajectory_at(u: np.ndarray) -> BatchTrajectory:
+        above, alpha_S, critical, steep = np.exp(u[:4])
+        laws = {
+            "Sc": float(step * above ** (1 / alpha_S)),
+            "alpha_S": float(alpha_S),
+            "B_star": float(critical * loss**steep),
+            "alpha_B": float(1 / steep),
+        }
+        if sized:
+            capacity, alpha_N = np.exp(u[4:])
+            Nc = float(size * capacity ** (1 / alpha_N))
+            return BatchTrajectory(**laws, Nc=Nc, alpha_N=float(alpha_N))
+        floor = float(lowest / (1 + np.exp(-u[4])))  # between nothing and the lowest loss
+        return BatchTrajectory(**laws, floor=floor, N=start.N)
+
+    u = [
+        start.alpha_S * np.log(start.Sc / step),
+        np.log(start.alpha_S),
+        np.log(float(start.critical_batch(loss))),
+        -np.log(start.alpha_B),
+    ]
+    if sized:
+        u += [np.log(start.min_loss(size)), np.log(start.alpha_N or np.nan)]
+    else:
+        share = np.clip((start.floor or 0.0) / lowest, 0.01, 0.99)
+        u += [np.log(share / (1 - share))]
+    return trajectory_at, np.array(u)

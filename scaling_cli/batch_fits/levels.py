@@ -89,21 +89,21 @@ def batch_runs_of(
         If no run has a curve and a batch.
     """
     view, column = View.of(runs), target or default_target(runs)
-    found, left = [], []
+    curves, left = [], []
     for i, name in enumerate(runs.runs["run_id"].to_pylist()):
         rows = view.take(np.flatnonzero(view.owner == i))
         try:
-            found.append(_batch_run(name, rows, column, start))
+            curves.append(_batch_run(name, rows, column, start))
         except DataError as error:
             left.append(LeftOut(name, error.message))
-    if not found:
+    if not curves:
         reasons = "; ".join(f"{item.run}: {item.reason}" for item in left)
         raise DataError(
             "no run has a loss curve and a batch size.",
             file=view.files(),
             hint=f"Say which column the batch is: --map batch_tokens=COLUMN. Left out: {reasons}",
         )
-    return found, left
+    return curves, left
 
 
 def _batch_run(name: str, rows: View, target: str, start: int | None) -> BatchRun:
@@ -146,20 +146,18 @@ def smoothed(run: BatchRun, bins: int = BINS) -> tuple[np.ndarray, np.ndarray]:
     The nearest falling curve in least squares (pool adjacent violators): noise neither makes a
     level be reached early, as a running minimum would have it, nor late.
     """
+    from scipy.optimize import isotonic_regression
+
     x, y = np.log(np.asarray(run.step, float)), np.log(np.asarray(run.loss, float))
     edges = np.linspace(x[0], x[-1], bins + 1)[1:-1]
     place = np.searchsorted(edges, x)
     count = np.bincount(place)
     there = count > 0
     x, y = (np.bincount(place, values)[there] / count[there] for values in (x, y))
-    blocks: list[list[float]] = []  # sums of x and y weighted by count, and the count
-    for at, value, weight in zip(x, y, count[there].tolist(), strict=True):
-        blocks.append([at * weight, value * weight, weight])
-        while len(blocks) > 1 and blocks[-2][1] / blocks[-2][2] <= blocks[-1][1] / blocks[-1][2]:
-            last = blocks.pop()
-            blocks[-1] = [a + b for a, b in zip(blocks[-1], last, strict=True)]
-    sums = np.array(blocks)
-    return sums[:, 0] / sums[:, 2], sums[:, 1] / sums[:, 2]
+    weight = count[there]
+    blocks = isotonic_regression(y, weights=weight, increasing=False).blocks[:-1]
+    sums = [np.add.reduceat(values, blocks) for values in (x * weight, y * weight, weight)]
+    return sums[0] / sums[2], sums[1] / sums[2]
 
 
 def levels(runs: Sequence[BatchRun], count: int = LEVELS) -> list[Level]:
@@ -174,16 +172,10 @@ def levels(runs: Sequence[BatchRun], count: int = LEVELS) -> list[Level]:
     """
     curves = {run.run: smoothed(run) for run in runs}
     batches = sorted({run.B for run in runs})
-    reach = {
-        B: (
-            min(curves[r.run][1][0] for r in runs if r.B == B),
-            min(curves[r.run][1][-1] for r in runs if r.B == B),
-        )
-        for B in batches
-    }
+    losses = [[curves[r.run][1] for r in runs if r.B == B] for B in batches]
     needed = min(max(FEWEST_BATCHES, len(batches) - 1), len(batches))
-    highest = sorted((top for top, _ in reach.values()), reverse=True)[needed - 1]
-    lowest = sorted(bottom for _, bottom in reach.values())[needed - 1]
+    highest = sorted((min(y[0] for y in own) for own in losses), reverse=True)[needed - 1]
+    lowest = sorted(min(y[-1] for y in own) for own in losses)[needed - 1]
     if not lowest < highest:
         return []
     return [_level(runs, curves, batches, at) for at in np.linspace(highest, lowest, count)]
@@ -196,9 +188,7 @@ def _level(
     at: float,
 ) -> Level:
     reached: dict[float, tuple[float, str]] = {}
-    began_below = (
-        set()
-    )  # the fastest of that batch was there before its curve begins: when is unknown
+    began_below = set()  # the fastest of that batch was there before its curve begins
     for run in runs:
         x, y = curves[run.run]
         if y[0] < at:

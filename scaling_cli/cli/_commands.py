@@ -6,7 +6,6 @@ its help and after a mistake) and `ORDER` (its place in the list). Its top stays
 is slow to import is imported inside the function.
 """
 
-import difflib
 import os
 import sys
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from typer.core import TyperGroup
 
 from scaling_cli.cli import _exits
 from scaling_cli.cli._registry import get, in_order, names, summary
+from scaling_cli.vocabulary.errors import guess
 
 BROKEN_PIPE = 141  # what a shell reports for a process ended by SIGPIPE
 
@@ -43,9 +43,8 @@ class Commands(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the command; for a name that is none, suggest near ones."""
         if args[0] not in names() and not args[0].startswith("-"):
-            near = difflib.get_close_matches(args[0], names(), n=2, cutoff=0.5)
-            guess = f" Did you mean {' or '.join(near)}?" if near else ""
-            ctx.fail(f"there is no command {args[0]!r}.{guess} Commands: {', '.join(in_order())}.")
+            near = guess(args[0], names(), cutoff=0.5)
+            ctx.fail(f"there is no command {args[0]!r}. {near}Commands: {', '.join(in_order())}.")
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:

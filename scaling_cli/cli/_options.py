@@ -130,9 +130,9 @@ def complete_law(incomplete: str) -> list[str]:
 
 def complete_fit(incomplete: str) -> list[str]:
     """Complete the name of a certified fit."""
-    from scaling_cli.artefacts import certified
+    from scaling_cli.artefacts import kinds
 
-    return [name for name in certified.fit_names() if name.startswith(incomplete)]
+    return [name for name in kinds.fit_names() if name.startswith(incomplete)]
 
 
 def target() -> Any:

@@ -6,11 +6,9 @@ its help and after a mistake) and `ORDER` (its place in the list). Its top stays
 is slow to import is imported inside the function.
 """
 
-import importlib
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -19,27 +17,19 @@ from typer.core import TyperCommand
 from typer.main import get_command as build
 
 from scaling_cli.vocabulary.errors import UsageError
-from scaling_cli.vocabulary.registry import members
+from scaling_cli.vocabulary.registry import Modules
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
-@cache
-def names() -> tuple[str, ...]:
-    """Return the commands: the files of this folder. None is imported."""
-    return members([str(Path(__file__).parent)])
+_COMMANDS = Modules(__package__ or "", "command")
+names, load = _COMMANDS.names, _COMMANDS.module
 
 
 @cache
 def in_order() -> tuple[str, ...]:
     """Return the commands in the order of work, as the help lists them."""
     return tuple(sorted(names(), key=lambda name: (getattr(load(name), "ORDER", 90), name)))
-
-
-@cache
-def load(name: str) -> ModuleType:
-    """Import the file of a command."""
-    return importlib.import_module(f"scaling_cli.cli.{name}")
 
 
 def summary(name: str) -> str:

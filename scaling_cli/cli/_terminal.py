@@ -22,9 +22,9 @@ class Terminal:
     def result(self, render: Callable[[], str], record: Mapping[str, Any]) -> None:
         """Write the result: one JSON object, or the text that `render` makes."""
         if self.json:
-            from scaling_cli.artefacts.fit import to_json
+            from scaling_cli.vocabulary.jsonfile import stamped, to_json
 
-            self.write(_ascii(to_json(dict(record))) + "\n")
+            self.write(_ascii(to_json(stamped(record))) + "\n")
         else:
             self.write(render())
 

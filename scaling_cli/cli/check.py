@@ -14,7 +14,7 @@ from scaling_cli.cli._output import write
 from scaling_cli.cli._terminal import Terminal
 
 if TYPE_CHECKING:
-    from scaling_cli.reference.check import CheckResult
+    from scaling_cli.reference._result import CheckResult
 
 EXAMPLE = """
 scaling check

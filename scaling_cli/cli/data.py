@@ -46,7 +46,7 @@ def list_cards(asking: options.Asking) -> None:
     from scaling_cli.reports import data as data_report
 
     cards = [card.to_dict() for card in datasets.cards()]
-    record = {"schema_version": 1, "datasets": cards}
+    record = {"datasets": cards}
     asking.result(record, lambda style: data_report.cards(cards, style=style))
 
 

@@ -15,9 +15,9 @@ ORDER = 48
 
 def complete_recipe(incomplete: str) -> list[str]:
     """Complete the name of a certified recipe."""
-    from scaling_cli.artefacts import published_recipes
+    from scaling_cli.artefacts import kinds
 
-    return [name for name in published_recipes.recipe_names() if name.startswith(incomplete)]
+    return [name for name in kinds.recipe_names() if name.startswith(incomplete)]
 
 
 @dataclass(frozen=True)

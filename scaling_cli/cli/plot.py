@@ -79,14 +79,14 @@ def _points(drawing: Drawing, logs: Logs, asking: options.Asking) -> "Points | N
     UsageError
         If options of loss curves were typed, or several files.
     """
-    from scaling_cli.verbs._stored import of_points
+    from scaling_cli.verbs.plot import drawable
     from scaling_cli.vocabulary.errors import UsageError
 
     if wrong := asking.typed(logs):
         raise UsageError(
             f"{' and '.join(wrong)} is for figures of loss curves, not for {drawing.kind}."
         )
-    fit, files = of_points(drawing.fit), drawing.measured or []
+    fit, files = drawable(drawing.fit, drawing.kind), drawing.measured or []
     if len(files) > 1:
         raise UsageError("--measured takes one file of points; give it once.")
     return _measured(files[0], fit, asking) if files else None
@@ -95,9 +95,8 @@ def _points(drawing: Drawing, logs: Logs, asking: options.Asking) -> "Points | N
 def _curves(drawing: Drawing, logs: Logs, asking: options.Asking) -> Any:
     """Return the loss curves to compare with; a log without one is named and not drawn."""
     from scaling_cli.verbs import plot as verb
-    from scaling_cli.verbs._stored import of_curves
 
-    fit = of_curves(drawing.fit)
+    fit = verb.drawable(drawing.fit, drawing.kind)
     if not drawing.measured:
         return None
     curves, left = verb.curves_to_compare(fit, logs.read(drawing.measured, asking), logs.schedules)

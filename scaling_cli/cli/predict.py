@@ -98,7 +98,7 @@ def _at_points(how: Predicting, point: AtPoints, asking: options.Asking) -> None
             f"fit: certified {name}, because there is no ./{_stored.DEFAULT_FILE} here "
             "(--fit chooses another)"
         )
-    fit = verb.of_points(name)
+    fit = _stored.of_points(name)
     grid = _grid(fit, point, asking)
     inputs: dict[str, Any] = dict(grid.inputs)
     prediction = verb.predict(fit, measured=grid.measured, level=how.level, **inputs)

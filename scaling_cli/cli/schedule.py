@@ -119,5 +119,5 @@ def _best(steps: float | None, of_best: OfBest, asking: options.Asking) -> None:
     fit = _stored.of_curves(name)
     with asking.terminal.status("searching schedules"):
         best = best_schedule(fit, round(steps), **asked)
-    record = {"schema_version": 1, "fit": name, **best.to_dict()}
+    record = {"fit": name, **best.to_dict()}
     asking.result(record, lambda style: best_report.text(fit, best, style=style))

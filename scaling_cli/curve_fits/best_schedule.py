@@ -1,26 +1,40 @@
 """The schedule that a fit of loss curves says ends lowest, inside the regime that it was fitted in.
 
+Laws of loss curves are wrong outside it in known ways, and a free optimisation walks into every
+one of them: a higher peak always ends lower, so does a rate of zero that lasts (S2 goes on
+growing), and a longer warm-up counts as training at the peak under some conventions. So the peak,
+the warm-up, the lowest rate and the length are those of the fitted runs (arXiv:2408.11029 and its
+reviews).
+
 Shapes of decay are searched exhaustively in their share of the run and the rate at the end; what
 ends at an edge of the regime is said to be at the edge.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
 
+from scaling_cli.artefacts._curve_prediction import (
+    FAR,
+    FAR_BELOW,
+    CurveDifference,
+    CurvePrediction,
+    compare,
+)
 from scaling_cli.artefacts.curve_fit import CurveFit
-from scaling_cli.artefacts.curve_prediction import CurveDifference, CurvePrediction, compare
-from scaling_cli.curve_fits.regime import LEAST_SHARE, Regime, regime_of
 from scaling_cli.numerics.descent import descend
+from scaling_cli.schedules import parse_schedule
 from scaling_cli.schedules._path import Path
-from scaling_cli.schedules._schedule import Schedule
-from scaling_cli.schedules._warmed import SHAPES
+from scaling_cli.schedules._schedule import SHAPES, Schedule
 from scaling_cli.schedules.constant import Constant
 from scaling_cli.schedules.cosine import Cosine
 from scaling_cli.schedules.knots import Knots
 from scaling_cli.schedules.linear import Linear
+from scaling_cli.schedules.wsd import Wsd
 from scaling_cli.vocabulary.errors import FitError, UsageError
 
 DECAYS = tuple(shape for shape in SHAPES if shape != "polynomial")
@@ -30,8 +44,49 @@ NEAR_EDGE = 1e-3  # of the allowed range
 ROUNDS = 2
 FEWEST_KNOTS = 2
 LEAST_INSIDE = 0.01  # of the peak: what a free rate stays above before the last step
+LEAST_SHARE = 0.02  # of the run: a shorter decay is a jump
+ENDS = 0.01  # of a run: logs seldom have its very last step
 # Steps before the last that bound stretches of drops: the last drops count one by one.
 _TAIL = np.append(0, 2 ** np.arange(0, 14, 2))
+
+
+@dataclass(frozen=True)
+class Regime:
+    """What the fitted runs allow: the rates, the warm-up, the length.
+
+    Parameters
+    ----------
+    steps : int
+    peak, low : float
+        The highest rate, and the lowest that a schedule may end at.
+    warmup : float
+        Steps.
+    params : float, optional
+        Model size, for laws of several.
+    """
+
+    steps: int
+    peak: float
+    low: float
+    warmup: float
+    params: float | None = None
+
+    @property
+    def longest_decay(self) -> float:
+        """The share of the run that a decay from the end of the warm-up takes."""
+        return (self.steps - self.warmup) / self.steps
+
+    def decaying(self, shape: str, share: float, low: float) -> Schedule:
+        """Return the schedule that stays at the peak, then decays over a share of the run."""
+        stable = max(self.warmup, round(self.steps * (1 - share)))
+        return Wsd(
+            peak=self.peak,
+            warmup=self.warmup,
+            stable=float(stable),
+            decay=shape,
+            min=low,
+            length=float(self.steps),
+        )
 
 
 @dataclass(frozen=True)
@@ -97,8 +152,8 @@ class ScheduleOptimum:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object."""
-        best, *_ = found = [family.to_dict() for family in self.families]
-        return {"regime": asdict(self.regime), "best": best, "families": found}
+        families = [family.to_dict() for family in self.families]
+        return {"regime": asdict(self.regime), "best": families[0], "families": families}
 
 
 def best_schedule(
@@ -147,47 +202,18 @@ def best_schedule(
             hint="Fit the average, or a law with drops: scaling laws lists them.",
         )
     if knots and knots < FEWEST_KNOTS:
-        raise UsageError(
-            f"a free schedule has {FEWEST_KNOTS} stretches or more, not {knots}.",
-        )
-    regime = regime_of(fit, steps, peak=peak, low=low, warmup=warmup, params=params)
-    ends = _Ends(fit, regime)
-    found = [_family(ends, f"wsd {shape}", shape) for shape in _decays(regime)]
-    found += [_whole(ends, family) for family in (Cosine, Linear)]
+        raise UsageError(f"a free schedule has {FEWEST_KNOTS} stretches or more, not {knots}.")
+    regime = _regime_of(fit, steps, peak=peak, low=low, warmup=warmup, params=params)
+    ends = _Ends(fit, regime, level)
+    shapes = [shape for shape in DECAYS if shape != "exponential" or regime.low > 0]
+    families = [_family(ends, shape) for shape in shapes]
+    families += [_whole(ends, family) for family in (Cosine, Linear)]
     flat = Constant(peak=regime.peak, warmup=regime.warmup, length=float(steps))
-    found.append(_Found("constant", flat, None, None, {}, ()))
+    families.append(ends.best("constant", flat))
     if knots:
-        start = min(found, key=lambda f: ends.mean(f.schedule))
-        found.append(_free(ends, knots, start.schedule))
-    return _ordered(fit, regime, found, level)
-
-
-@dataclass(frozen=True)
-class _Found:
-    family: str
-    schedule: Schedule
-    decay: float | None
-    flat: tuple[float, float] | None
-    members: Mapping[str, float]
-    edges: tuple[str, ...]
-
-
-def _ordered(
-    fit: CurveFit, regime: Regime, found: Sequence[_Found], level: float
-) -> ScheduleOptimum:
-    at = regime.steps - 1
-    ended = [
-        BestOfFamily(
-            f.family,
-            fit.predict(f.schedule, [at], N=regime.params, level=level),
-            f.decay,
-            f.flat,
-            f.members,
-            f.edges,
-        )
-        for f in found
-    ]
-    first, *others = sorted(ended, key=lambda f: f.loss)
+        start = min((f.prediction.schedule for f in families), key=ends.mean)
+        families.append(_free(ends, knots, start))
+    first, *others = sorted(families, key=lambda f: f.loss)
     beside = [
         replace(f, difference=compare(first.prediction, f.prediction, fit.uncertainty))
         for f in others
@@ -201,38 +227,48 @@ class _Ends:
 
     fit: CurveFit
     regime: Regime
+    level: float
 
     def __call__(self, schedule: Schedule) -> np.ndarray:
         """Return the loss by each law, shape (laws,)."""
         at = np.unique(np.maximum(1, self.regime.steps - 1 - _TAIL))
-        found: list[float] = []
-        seen: dict[str, tuple[Path, Path]] = {}
+
+        @cache
+        def paths(warmup: str) -> tuple[Path, Path]:
+            unit, params = self.fit.unit, self.regime.params
+            whole = Path.of(schedule, at, warmup=warmup, unit=unit, params=params)
+            return whole, whole.compressed()
+
+        losses: list[float] = []
         for fitted in self.fit.laws.values():
-            if fitted.warmup not in seen:
-                whole = Path.of(
-                    schedule,
-                    at,
-                    warmup=fitted.warmup,
-                    unit=self.fit.unit,
-                    params=self.regime.params,
-                )
-                seen[fitted.warmup] = whole, whole.compressed()
-            whole, few = seen[fitted.warmup]
+            whole, few = paths(fitted.warmup)
             prepared = fitted.law.prepared(whole)
             path = few if prepared is whole else prepared.compressed()
-            found.append(float(fitted.law(path)[-1]))
-        return np.array(found)
+            losses.append(float(fitted.law(path)[-1]))
+        return np.array(losses)
 
     def mean(self, schedule: Schedule) -> float:
         """Return the loss that is predicted: the mean of the laws."""
         return float(self(schedule).mean())
 
+    def best(
+        self,
+        family: str,
+        schedule: Schedule,
+        *,
+        low: float | None = None,
+        decay: float | None = None,
+        flat: tuple[float, float] | None = None,
+        members: Mapping[str, float] | None = None,
+    ) -> BestOfFamily:
+        """Return what the fit says of the best schedule of a family, `low` its rate at the end."""
+        at, N = [self.regime.steps - 1], self.regime.params
+        prediction = self.fit.predict(schedule, at, N=N, level=self.level)
+        edges = () if low is None else tuple(_edges(self.regime, decay, low))
+        return BestOfFamily(family, prediction, decay, flat, members or {}, edges)
 
-def _decays(regime: Regime) -> Iterator[str]:
-    yield from (d for d in DECAYS if d != "exponential" or regime.low > 0)
 
-
-def _whole(ends: _Ends, family: type[Cosine] | type[Linear]) -> _Found:
+def _whole(ends: _Ends, family: type[Cosine] | type[Linear]) -> BestOfFamily:
     """Return the best schedule that decays from the warm-up to the end of the run."""
     regime = ends.regime
 
@@ -242,39 +278,33 @@ def _whole(ends: _Ends, family: type[Cosine] | type[Linear]) -> _Found:
     places = np.linspace(regime.low, regime.peak, LOWS + 1)
     losses = [ends.mean(falling(low)) for low in places]
     low = _brent(lambda m: ends.mean(falling(m)), places, float(places[np.argmin(losses)]))
-    edges = tuple(_edges(regime, None, low))
-    return _Found(family.title, falling(low), None, None, {}, edges)
+    return ends.best(family.title, falling(low), low=low)
 
 
-def _family(ends: _Ends, title: str, shape: str) -> _Found:
+def _family(ends: _Ends, shape: str) -> BestOfFamily:
     """Return the best share and lowest rate of one shape of decay."""
     regime = ends.regime
+
+    def losses(share: float, low: float) -> np.ndarray:
+        return ends(regime.decaying(shape, share, low))
+
     shares = np.linspace(LEAST_SHARE, regime.longest_decay, SHARES)
-    lows = np.linspace(regime.low, regime.peak, LOWS + 1)[:-1]
-    table = np.array(
-        [[ends(regime.decaying(shape, share, low)) for low in lows] for share in shares]
-    )
+    lows = np.linspace(regime.low, regime.peak, LOWS + 1)
+    table = np.array([[losses(share, low) for low in lows[:-1]] for share in shares])
     i, j = np.unravel_index(np.argmin(table.mean(2)), table.shape[:2])
     share, low = float(shares[i]), float(lows[j])
     for _ in range(ROUNDS):
-        share = _brent(lambda s, low=low: ends.mean(regime.decaying(shape, s, low)), shares, share)
-        low = _brent(
-            lambda m, s=share: ends.mean(regime.decaying(shape, s, m)),
-            np.append(lows, regime.peak),
-            low,
-        )
-    column = np.array([ends(regime.decaying(shape, s, low)) for s in shares])
+        share = _brent(lambda s, low=low: float(losses(s, low).mean()), shares, share)
+        low = _brent(lambda m, s=share: float(losses(s, m).mean()), lows, low)
+    column = np.array([losses(s, low) for s in shares])
+    nearest = shares[np.argmin(column, axis=0)].tolist()
     own = {
-        name: _brent(
-            lambda s, k=k: float(ends(regime.decaying(shape, s, low))[k]),
-            shares,
-            float(shares[np.argmin(column[:, k])]),
-        )
+        name: _brent(lambda s, k=k: float(losses(s, low)[k]), shares, nearest[k])
         for k, name in enumerate(ends.fit.laws)
     }
     best = regime.decaying(shape, share, low)
     flat = _flat(shares, column.mean(1), share, ends.mean(best))
-    return _Found(title, best, share, flat, own, tuple(_edges(regime, share, low)))
+    return ends.best(f"wsd {shape}", best, low=low, decay=share, flat=flat, members=own)
 
 
 def _brent(loss: Callable[[float], float], places: np.ndarray, near: float) -> float:
@@ -323,7 +353,7 @@ def _edges(regime: Regime, share: float | None, low: float) -> Iterator[str]:
         yield "its decay takes the whole run after the warm-up"
 
 
-def _free(ends: _Ends, knots: int, start: Schedule) -> _Found:
+def _free(ends: _Ends, knots: int, start: Schedule) -> BestOfFamily:
     """Return the best schedule of straight stretches that never rise, denser towards the end.
 
     Projected gradient descent; rates may come near zero at the last step only, for at zero the
@@ -336,27 +366,17 @@ def _free(ends: _Ends, knots: int, start: Schedule) -> _Found:
     least[-1] = regime.low / regime.peak
 
     def schedule(z: np.ndarray) -> Schedule:
-        rates = regime.peak * np.concatenate([[1.0], z])
-        at, first = (
-            (places, rates)
-            if not regime.warmup
-            else (np.append(0.0, places), np.append(0.0, rates))
-        )
-        return Knots(length=float(regime.steps), at=tuple(at.tolist()), rates=tuple(first.tolist()))
+        at, rates = places, regime.peak * np.concatenate([[1.0], z])
+        if regime.warmup:
+            at, rates = np.append(0.0, at), np.append(0.0, rates)
+        return Knots(length=float(regime.steps), at=tuple(at.tolist()), rates=tuple(rates.tolist()))
 
     z = descend(
         lambda z: ends.mean(schedule(z)),
         lambda z: np.maximum(_falling(z), least),
         start.lr(places[1:]) / regime.peak,
     )
-    return _Found(
-        "knots",
-        schedule(z),
-        None,
-        None,
-        {},
-        tuple(_edges(regime, None, regime.peak * float(z[-1]))),
-    )
+    return ends.best("knots", schedule(z), low=regime.peak * float(z[-1]))
 
 
 def _falling(z: np.ndarray) -> np.ndarray:
@@ -364,3 +384,85 @@ def _falling(z: np.ndarray) -> np.ndarray:
     from scipy.optimize import isotonic_regression
 
     return np.minimum(np.asarray(isotonic_regression(z, increasing=False).x), 1.0)
+
+
+def _regime_of(
+    fit: CurveFit,
+    steps: int,
+    *,
+    peak: float | None = None,
+    low: float | None = None,
+    warmup: float | None = None,
+    params: float | None = None,
+) -> Regime:
+    """Return the regime of a fit, or the part of it that is asked for.
+
+    Raises
+    ------
+    UsageError
+        If what is asked for lies outside; the message says why that matters.
+    """
+    highest, lowest = _highest(fit, params), _lowest(fit)
+    longest = fit.longest + 1
+    if not steps <= FAR * longest * (1 + ENDS):
+        raise UsageError(
+            f"{steps} steps are {steps / longest:.1f} times the longest fitted run, of {longest}.",
+            hint=f"Decays after long runs take off less than such fits say: at most {FAR:g} times.",
+        )
+    top, bottom = highest if peak is None else peak, lowest if low is None else low
+    if not 0 < top <= highest * (1 + 1e-9):
+        raise UsageError(
+            f"the peak {top:g} lies above {highest:g}, the highest rate that was fitted.",
+            hint="By these laws a higher rate always ends lower, which is not true: fit runs with "
+            "the higher peak, or keep to this one.",
+        )
+    if not lowest * (1 - 1e-9) <= bottom <= top:
+        raise UsageError(
+            f"the lowest rate {bottom:g} does not lie between {lowest:g}, the lowest at which a "
+            f"fitted run ends, and the peak {top:g}.",
+            hint="By these laws steps at ever lower rates, even at zero, go on lowering the loss, "
+            "which is not true: fit a run that ends lower.",
+        )
+    return Regime(steps, top, bottom, _warmup(fit, warmup, steps), params)
+
+
+def _highest(fit: CurveFit, params: float | None) -> float:
+    """Return the highest fitted rate; of several models, that of the one nearest in size.
+
+    Sizes have their own best rates: that of a smaller model is a higher peak to a larger one.
+    """
+    sized = [run for run in fit.runs if run.params is not None]
+    if params is None or not fit.sized or not sized:
+        return float(fit.data["ranges"]["lr"][1])
+    far = [abs(math.log(run.params / params)) for run in sized if run.params is not None]
+    near = [run for run, d in zip(sized, far, strict=True) if d <= min(far) + 1e-9]
+    return max(parse_schedule(run.schedule).highest for run in near)
+
+
+def _lowest(fit: CurveFit) -> float:
+    """Return the lowest rate at which a fitted run ends; zero if that is next to nothing."""
+    lowest, highest = (float(rate) for rate in fit.data["ranges"]["lr"])
+    for run in fit.runs:
+        schedule = parse_schedule(run.schedule)
+        if run.last is not None and run.last >= schedule.length * (1 - ENDS):
+            lowest = min(lowest, float(schedule.lr(schedule.length)))
+    return lowest if lowest > FAR_BELOW * highest else 0.0
+
+
+def _warmup(fit: CurveFit, asked: float | None, steps: int) -> float:
+    """Return the warm-up of most fitted runs, or the one asked for if it is one of theirs."""
+    seen = [_warm(parse_schedule(run.schedule)) for run in fit.runs]
+    found = max(seen, key=seen.count, default=0.0) if asked is None else asked
+    if found not in seen and seen:
+        raise UsageError(
+            f"no fitted run has a warm-up of {found:g} steps.",
+            hint="How the warm-up counts is a convention of each law, not something that it was "
+            f"fitted to. Fitted: {', '.join(f'{w:g}' for w in sorted(set(seen)))}.",
+        )
+    if not found < steps * (1 - LEAST_SHARE):
+        raise UsageError(f"{steps} steps leave no run after a warm-up of {found:g}.")
+    return found
+
+
+def _warm(schedule: Schedule) -> float:
+    return next((p.end for p in schedule.phases() if p.name == "warm-up"), 0.0)

@@ -1,19 +1,29 @@
-"""`fit_curves`: laws of loss curves fitted to runs, and the curve that any schedule will give."""
+"""`fit_curves`: laws of loss curves fitted to runs, and how sure that is.
+
+Each schedule is left out in turn: the errors say how far such predictions lie off. They are no
+selector: with three schedules the law that predicts the third best is not the one that predicts a
+fourth best.
+
+Losses along a run are not independent, so what is drawn for the intervals is stretches as long as
+their residuals remember, by the rule of Carlstein (1986, doi:10.1214/aos/1176350057) for a
+first-order autoregression. A draw minimises the same objective, weak priors kept, from the fit to
+all. (Its tangent there would do for lone minima; along a ridge it overstates the spread by two.)
+"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from scaling_cli.artefacts._curve_prediction import CurveUncertainty, FittedLaw
 from scaling_cli.artefacts.curve_fit import AVERAGE, CurveFit, FittedRun, LeftOutSchedule
-from scaling_cli.artefacts.curve_prediction import CurveUncertainty
 from scaling_cli.curve_fits.checks import checklist, dead
-from scaling_cli.curve_fits.folds import Fold, leave_out
-from scaling_cli.curve_fits.resampling import autocorrelation, draws, effective, weights
 from scaling_cli.curve_fits.search import DELTA, CurveOptions, Searched, search
-from scaling_cli.engine.curves import CurveProblem, Linearised, linearise
-from scaling_cli.numerics.mestimate import huber_sum
+from scaling_cli.curve_laws._curve_law import CurveLaw
+from scaling_cli.engine.curves import CurveProblem, Linearised, linearise, solve_curves
+from scaling_cli.numerics.mestimate import huber
+from scaling_cli.numerics.quantiles import central
 from scaling_cli.runs.curve import Curve, digest
 from scaling_cli.vocabulary.arguments import check_count, check_level
 from scaling_cli.vocabulary.errors import FitError, UsageError
@@ -28,7 +38,27 @@ AS_TRAINED = "as_trained"
 AUTO = "auto"
 STRENGTHS = (0.0, 1.0, 10.0)  # of the priors, that `auto` chooses from
 DRAWS = 100
+MANY_RUNS = 10  # from here on whole runs are drawn: that also draws their schedules
+STILL = 1e-3  # of the objective: draws differ by far more
 LAST = 0.1  # the share of a run that its end is taken to be, against the noise of single losses
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One schedule left out: what a fit would have said of it without it.
+
+    Parameters
+    ----------
+    runs : sequence of str
+    errors : sequence of array
+        Ln(prediction/loss) over the steps of each of these runs; empty where it could not be.
+    note : str
+        Why it could not be.
+    """
+
+    runs: tuple[str, ...]
+    errors: tuple[np.ndarray, ...]
+    note: str = ""
 
 
 def fit_curves(
@@ -51,7 +81,7 @@ def fit_curves(
 
     The sum of Huber (1e-3) of the residuals of ln loss is minimised, plus the penalty of the weak
     priors that a law declares, from four starts to a gradient of zero. Each schedule is then left
-    out in turn, and blocks of the runs are drawn: see `curve_folds` and `curve_resampling`.
+    out in turn, and blocks of the runs are drawn.
 
     Parameters
     ----------
@@ -104,11 +134,12 @@ def fit_curves(
     found = {name: search(name, thin, options) for name in names}
     bare = CurveFit(
         law,
-        {name: one.fitted for name, one in found.items()},
         unit,
+        [one.fitted for one in found.values()],
         _runs(thin),
-        sum(len(c.step) for c in thin),
-        _data(curves, thin),
+        status=Status.CONVERGED,
+        n_points=sum(len(c.step) for c in thin),
+        data=_data(curves, thin),
         objective=Objective(delta=DELTA),
         left_out=left_out,
         versions=versions(),
@@ -185,16 +216,9 @@ def _data(curves: Sequence[Curve], thin: Sequence[Curve]) -> dict[str, Any]:
 
 def _runs(curves: Sequence[Curve]) -> list[FittedRun]:
     return [
-        FittedRun(
-            c.run,
-            c.schedule.text(),
-            " ".join(c.notes),
-            len(c.step),
-            int(c.step[0]),
-            int(c.step[-1]),
-            params=c.params,
-        )
+        FittedRun(c.run, c.schedule.text(), " ".join(c.notes), len(c.step), *ends, params=c.params)
         for c in curves
+        for ends in [(int(c.step[0]), int(c.step[-1]))]
     ]
 
 
@@ -205,35 +229,32 @@ def _judged(
     residuals = [np.log(bare.along(c).value) - np.log(c.loss) for c in curves]
     correlation = autocorrelation(residuals)
     chosen = bare.selection
-    lines = {name: linearise(one.problem, one.solution.law) for name, one in found.items()}
-    problems = {name: one.problem for name, one in found.items()}
+    lines = {name: linearise(f.problem, f.fitted.law) for name, f in found.items()}
     drawn: dict[str, dict[str, np.ndarray]] = {name: {} for name in found}
     method = "no draws were asked for"
     if chosen["bootstrap"]:
         sizes = [len(c.step) for c in curves]
         counts, method = weights(sizes, correlation, chosen["bootstrap"], chosen["seed"])
-        drawn = {n: draws(problems[n], found[n].fitted.law, counts) for n in found}
+        drawn = {n: draws(f.problem, f.fitted.law, counts) for n, f in found.items()}
         method = f"{method}, {chosen['bootstrap']} draws"
     noise = float(np.sqrt(np.mean([np.mean(r**2) for r in residuals])))
     tested = [fold for fold in folds if fold.errors]
     sure = replace(
         bare,
-        laws={n: replace(f, draws=drawn[n]) for n, f in bare.laws.items()},
-        status=_status(bare, problems, lines),
-        value=huber_sum(np.concatenate(residuals), bare.objective.delta),
+        members=[replace(f, draws=drawn[n]) for n, f in bare.laws.items()],
+        status=_status(bare, lines),
+        value=float(huber(np.concatenate(residuals), bare.objective.delta).sum()),
         runs=[_told(run, r) for run, r in zip(bare.runs, residuals, strict=True)],
         uncertainty=CurveUncertainty(noise, schedule_error(folds), len(tested), method),
         held_out=[_left_out(fold) for fold in folds],
         diagnostics={**bare.diagnostics, "autocorrelation": correlation},
     )
     sure = replace(sure, intervals=_intervals(sure, method, chosen["level"]))
-    return replace(sure, checks=checklist(sure, curves, problems, lines))
+    return replace(sure, checks=checklist(sure, curves, lines))
 
 
-def _status(
-    fit: CurveFit, problems: Mapping[str, CurveProblem], lines: Mapping[str, Linearised]
-) -> Status:
-    if any(dead(problems[name], lines[name]) for name in problems):
+def _status(fit: CurveFit, lines: Mapping[str, Linearised]) -> Status:
+    if any(map(dead, lines.values())):
         return Status.AT_BOUND
     if any(fitted.left for fitted in fit.laws.values()):
         return Status.ILL_CONDITIONED
@@ -265,15 +286,109 @@ def _left_out(fold: Fold) -> LeftOutSchedule:
 
 def _intervals(fit: CurveFit, method: str, level: float) -> dict[str, dict[str, Any]]:
     """Return percentiles of the draws."""
-    ends = [(1 - level) / 2, (1 + level) / 2]
-    found = {}
+    intervals = {}
     for name, fitted in fit.laws.items():
         for parameter, values in fitted.draws.items():
-            low, high = np.quantile(values, ends).tolist()
-            found[fit.label(name, parameter)] = {
-                "level": level,
-                "low": low,
-                "high": high,
-                "method": method,
-            }
-    return found
+            ends = dict(zip(("low", "high"), central(values, level), strict=True))
+            intervals[fit.label(name, parameter)] = {"level": level, **ends, "method": method}
+    return intervals
+
+
+def leave_out(
+    names: Sequence[str],
+    curves: Sequence[Curve],
+    options: CurveOptions,
+    near: Mapping[str, FittedLaw],
+) -> list[Fold]:
+    """Fit without each schedule in turn and predict its runs by the mean of the laws.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Laws.
+    curves : sequence of Curve
+        Thinned.
+    options : CurveOptions
+    near : mapping of law to FittedLaw
+        The fit to all: where refits start.
+    """
+    schedules = list(dict.fromkeys(curve.schedule.text() for curve in curves))
+    if len(schedules) < 2:
+        return []
+    folds = []
+    for text in schedules:
+        out = [c for c in curves if c.schedule.text() == text]
+        rest = [c for c in curves if c.schedule.text() != text]
+        runs = tuple(c.run for c in out)
+        try:
+            laws = [_refit(name, rest, options, near[name]) for name in names]
+        except FitError as error:
+            folds.append(Fold(runs, (), error.message))
+        else:
+            folds.append(Fold(runs, tuple(_errors(laws, c, options.unit) for c in out)))
+    return folds
+
+
+def _refit(name: str, rest: Sequence[Curve], options: CurveOptions, near: FittedLaw) -> FittedLaw:
+    """Fit from the fit to all, or from the grid where that ends nowhere."""
+    try:
+        return search(name, rest, options, start=near.law).fitted
+    except FitError:
+        return search(name, rest, options).fitted
+
+
+def _errors(laws: Sequence[FittedLaw], curve: Curve, unit: float) -> np.ndarray:
+    each = [f.law.curve(curve.path(f.warmup, unit)) for f in laws]
+    return np.log(np.mean(each, axis=0)) - np.log(curve.loss)
+
+
+def autocorrelation(residuals: Sequence[np.ndarray]) -> float:
+    """Return the correlation of successive residuals, runs pooled, about each run's zero."""
+    products = sum(float(r[1:] @ r[:-1]) for r in residuals)
+    squares = sum(float(r[1:] @ r[1:] + r[:-1] @ r[:-1]) / 2 for r in residuals)
+    return products / squares if squares > 0 else 0.0
+
+
+def effective(points: int, correlation: float) -> float:
+    """Return how many independent residuals say as much about a mean."""
+    rho = min(max(correlation, 0.0), 1 - 1e-6)
+    return max(1.0, points * (1 - rho) / (1 + rho))
+
+
+def block_length(points: int, correlation: float) -> int:
+    """Return the length of blocks for a run of so many points."""
+    rho = min(max(correlation, 0.0), 0.99)
+    best = (np.sqrt(6) * rho / (1 - rho**2)) ** (2 / 3) * points ** (1 / 3)
+    return int(min(max(1, np.ceil(best)), max(1, points // 2)))
+
+
+def weights(
+    sizes: Sequence[int], correlation: float, count: int, seed: int
+) -> tuple[np.ndarray, str]:
+    """Return how often each point is drawn, shape (count, points), and how, in words."""
+    generator = np.random.default_rng(seed)
+    if len(sizes) >= MANY_RUNS:
+        share = np.full(len(sizes), 1 / len(sizes))
+        drawn = generator.multinomial(len(sizes), share, size=count).astype(float)
+        return np.repeat(drawn, sizes, axis=1), f"bootstrap of {len(sizes)} runs"
+    lengths = [block_length(n, correlation) for n in sizes]
+    parts = [_blocks(n, b, count, generator) for n, b in zip(sizes, lengths, strict=True)]
+    span = f"{min(lengths)}" if min(lengths) == max(lengths) else f"{min(lengths)}-{max(lengths)}"
+    return np.concatenate(parts, axis=1), f"bootstrap of blocks of {span} points within runs"
+
+
+def _blocks(points: int, length: int, count: int, generator: np.random.Generator) -> np.ndarray:
+    """Return how often each point of a run is drawn by blocks that wrap around its end."""
+    blocks = -(-points // length)
+    starts = generator.integers(points, size=(count, blocks))
+    index = (starts[:, :, None] + np.arange(length)) % points
+    index = index.reshape(count, -1)[:, :points]
+    drawn = np.zeros((count, points))
+    np.add.at(drawn, (np.arange(count)[:, None], index), 1.0)
+    return drawn
+
+
+def draws(problem: CurveProblem, fitted: CurveLaw, drawn: np.ndarray) -> dict[str, np.ndarray]:
+    """Return a law's parameters refitted to each resample, each of shape (count,)."""
+    laws = [solve_curves(problem, fitted, times=times, still=STILL).law for times in drawn]
+    return {name: np.array([getattr(law, name) for law in laws]) for name in fitted.values()}

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from scaling_cli import curve_laws
-from scaling_cli.artefacts.curve_prediction import FittedLaw
+from scaling_cli.artefacts._curve_prediction import FittedLaw
 from scaling_cli.curve_laws._curve_law import CurveLaw
-from scaling_cli.engine.curves import CurveProblem, CurveSolution, solve_curves
+from scaling_cli.engine.curves import CurveProblem, solve_curves
 from scaling_cli.laws._law import Domain
 from scaling_cli.runs.curve import Curve
 from scaling_cli.schedules._path import Path
@@ -48,7 +48,6 @@ class Searched:
 
     fitted: FittedLaw
     problem: CurveProblem
-    solution: CurveSolution
 
 
 def search(
@@ -83,7 +82,7 @@ def search(
     agree = (len(reached), len(ended))
     left = 0.0 if best.converged else best.decrement
     fitted = FittedLaw(best.law, convention, best.value, misfit, agree, left)
-    return Searched(fitted, problem, best)
+    return Searched(fitted, problem)
 
 
 def _refuse_sizes(name: str, curves: Sequence[Curve], options: CurveOptions) -> None:
@@ -125,10 +124,7 @@ def _refuse(law: type[CurveLaw], paths: Sequence[Path], fix: Mapping[str, float]
 
 
 def _problem(
-    law: type[CurveLaw],
-    paths: Sequence[Path],
-    losses: Sequence[np.ndarray],
-    options: CurveOptions,
+    law: type[CurveLaw], paths: Sequence[Path], losses: Sequence[np.ndarray], options: CurveOptions
 ) -> CurveProblem:
     declared = law.parameters()
     prior = np.zeros((len(declared), 2))

@@ -27,6 +27,10 @@ from scaling_cli.vocabulary.quantities import L, N, Quantity, S
 DROP_PRIOR = Prior(center=0.13, log_sd=0.5)
 SPEED_PRIOR = Prior(center=0.035, log_sd=1.0)
 APPROACH_PRIOR = Prior(center=0.5, log_sd=0.5)
+TISSUE_BIBTEX = """@article{tissue2024scaling,
+  title={Scaling Law with Learning Rate Annealing},
+  author={Tissue, Howe and Wang, Venus and Wang, Lu},
+  journal={arXiv:2408.11029}, year={2024}}"""
 
 
 class CurveLaw(Law):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from scaling_cli.curve_laws._curve_law import CurveLaw
+from scaling_cli.curve_laws._curve_law import TISSUE_BIBTEX, CurveLaw
 from scaling_cli.laws._law import Prior, Value, namespace, param
 from scaling_cli.schedules._path import Path
 
@@ -15,10 +15,7 @@ class Annealing(CurveLaw):
     """
 
     reference = "arXiv:2408.11029, eq. 1"
-    bibtex = """@article{tissue2024scaling,
-  title={Scaling Law with Learning Rate Annealing},
-  author={Tissue, Howe and Wang, Venus and Wang, Lu},
-  journal={arXiv:2408.11029}, year={2024}}"""
+    bibtex = TISSUE_BIBTEX
     warmup = "at_peak"
     clock = "steps"
 

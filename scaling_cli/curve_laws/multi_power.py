@@ -2,35 +2,20 @@
 
 import numpy as np
 
-from scaling_cli.curve_laws._curve_law import (
-    APPROACH_PRIOR,
-    DROP_PRIOR,
-    SPEED_PRIOR,
-    CurveLaw,
-    gamma_spectrum,
-)
+from scaling_cli.curve_laws._curve_law import APPROACH_PRIOR, SPEED_PRIOR, gamma_spectrum
+from scaling_cli.curve_laws.area_exponential import AreaExponential
 from scaling_cli.laws._law import Prior, Value, param, power
 from scaling_cli.schedules._path import Path
 
 
-class MultiPower(CurveLaw):
+class MultiPower(AreaExponential):
     """L(t) = L0 + A S1^-alpha - B sum_k gap_k (1 - (1 + C eta_k^-gamma S_k(t))^-beta).
 
     Luo et al. 2025, arXiv:2503.12811, eq. 3. S_k(t) is the area from step k to t.
     """
 
     reference = "arXiv:2503.12811, eq. 3"
-    bibtex = """@inproceedings{luo2025multipower,
-  title={A Multi-Power Law for Loss Curve Prediction Across Learning Rate Schedules},
-  author={Luo, Kairong and Wen, Haodong and Hu, Shengding and others},
-  booktitle={ICLR}, year={2025}, note={arXiv:2503.12811}}"""
 
-    B: float = param(
-        "what a drop of one unit of rate takes off",
-        unit="nats/token",
-        linear=True,
-        prior=DROP_PRIOR,
-    )
     C: float = param(
         "speed at which a drop takes effect", unit="1/area", starts=(0.01, 0.1), prior=SPEED_PRIOR
     )
@@ -40,10 +25,6 @@ class MultiPower(CurveLaw):
         starts=(0.5,),
         prior=Prior(center=0.5, log_sd=0.5),
     )
-
-    def effect(self, path: Path) -> Value:
-        """Return B for every drop."""
-        return self.B + 0.0 * path.gap
 
     def relaxed(self, elapsed: Value, rate: Value) -> Value:
         """Return 1 - (1 + C eta^-gamma S)^-beta."""

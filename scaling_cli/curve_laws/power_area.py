@@ -1,6 +1,6 @@
 """The plain power law in the area under the rate: the baseline that sees the schedule's area."""
 
-from scaling_cli.curve_laws._curve_law import CurveLaw
+from scaling_cli.curve_laws._curve_law import TISSUE_BIBTEX, CurveLaw
 
 
 class PowerArea(CurveLaw):
@@ -10,9 +10,6 @@ class PowerArea(CurveLaw):
     """
 
     reference = "arXiv:2408.11029, section 3"
-    bibtex = """@article{tissue2024scaling,
-  title={Scaling Law with Learning Rate Annealing},
-  author={Tissue, Howe and Wang, Venus and Wang, Lu},
-  journal={arXiv:2408.11029}, year={2024}}"""
+    bibtex = TISSUE_BIBTEX
     clock = "none"
     decays = False

@@ -14,6 +14,7 @@ from scaling_cli.datasets.download import cache_folder, is_at_hand, locate
 from scaling_cli.datasets.schema import Card
 from scaling_cli.vocabulary import shipped
 from scaling_cli.vocabulary.errors import UsageError, near
+from scaling_cli.vocabulary.jsonfile import stamped
 
 if TYPE_CHECKING:
     import pyarrow
@@ -44,13 +45,13 @@ class Fetched:
 
     def to_dict(self, place: Path | None = None) -> dict[str, Any]:
         """Return what `scaling data fetch --json` prints; `place` is where the table was copied."""
-        return {
-            "schema_version": 1,
+        record = {
             **self.card.to_dict(),
             "rows": self.table.num_rows,
             "table": str(place or self.path),
             "local_files": {name: str(path) for name, path in self.files.items()},
         }
+        return stamped(record)
 
 
 def names() -> list[str]:
@@ -97,19 +98,16 @@ def fetch(name: str, *, mirror: str | Path | None = None) -> Fetched:
     DataError
         If a file is not in the mirror, cannot be downloaded, or is not the one the card names.
     """
-    found = card(name)
-    return _normalise(found, locate(found, mirror=mirror))
+    from scaling_cli.datasets import table as tables  # pyarrow: only when data are read
+
+    known = card(name)
+    files = locate(known, mirror=mirror)
+    normalised = tables.normalise(known, files)
+    target = cache_folder() / "tables" / f"{name}-{known.digest()[:12]}.csv"
+    tables.write(normalised, target)
+    return Fetched(known, files, normalised, target)
 
 
 def at_hand(name: str, *, mirror: str | Path | None = None) -> Fetched | None:
     """Return the data set if it is shipped, cached or in the mirror; None without a download."""
     return fetch(name, mirror=mirror) if is_at_hand(card(name), mirror=mirror) else None
-
-
-def _normalise(found: Card, files: Mapping[str, Path]) -> Fetched:
-    from scaling_cli.datasets import table as tables  # pyarrow: only when data are read
-
-    normalised = tables.normalise(found, files)
-    target = cache_folder() / "tables" / f"{found.name}-{found.digest()[:12]}.csv"
-    tables.write(normalised, target)
-    return Fetched(found, files, normalised, target)

@@ -9,7 +9,6 @@ import os
 import shutil
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from scaling_cli.datasets.schema import Card, DataFile
 from scaling_cli.vocabulary.errors import DataError
@@ -17,9 +16,9 @@ from scaling_cli.vocabulary.errors import DataError
 
 def cache_folder() -> Path:
     """Return the folder that holds fetched data: SCALING_CACHE, else the user's cache."""
-    chosen = os.environ.get("SCALING_CACHE")
-    if chosen:
-        return Path(chosen).expanduser()
+    folder = os.environ.get("SCALING_CACHE")
+    if folder:
+        return Path(folder).expanduser()
     import pooch
 
     return Path(pooch.os_cache("scaling-cli"))
@@ -47,17 +46,14 @@ def locate(card: Card, *, mirror: str | Path | None = None) -> dict[str, Path]:
 
 def is_at_hand(card: Card, *, mirror: str | Path | None = None) -> bool:
     """Return whether `locate` needs no network: shipped, cached or in the mirror."""
-    chosen = _mirror(mirror)
-    folders = (cache_folder(),) if chosen is None else (cache_folder(), chosen)
-    return card.is_shipped or all(
-        any((folder / card.source.folder / file.path).is_file() for folder in folders)
-        for file in card.files
-    )
+    folders = [folder for folder in (cache_folder(), _mirror(mirror)) if folder is not None]
+    places = [[folder / card.source.folder / f.path for folder in folders] for f in card.files]
+    return card.is_shipped or all(any(map(Path.is_file, paths)) for paths in places)
 
 
 def _mirror(given: str | Path | None) -> Path | None:
-    chosen = given or os.environ.get("SCALING_MIRROR")
-    return Path(chosen).expanduser() if chosen else None
+    folder = given or os.environ.get("SCALING_MIRROR")
+    return Path(folder).expanduser() if folder else None
 
 
 def _checked(path: Path, file: DataFile) -> Path:
@@ -78,21 +74,16 @@ def _checked(path: Path, file: DataFile) -> Path:
 
 def _fetch(card: Card, file: DataFile, mirror: Path | None) -> Path:
     """Return the cached file, first copied from the mirror or downloaded if need be."""
-    target = cache_folder() / card.source.folder / file.path
+    place = card.source.folder / file.path
+    target = cache_folder() / place
     if target.is_file():
         return _checked(target, file)
-    if mirror is not None:
-        return _copy(card, file, mirror, target)
-    return _download(card, file, target)
-
-
-def _copy(card: Card, file: DataFile, mirror: Path, target: Path) -> Path:
-    source = mirror / card.source.folder / file.path
+    if mirror is None:
+        return _download(card.source.url_of(file.path), file, target)
+    source = mirror / place
     if not source.is_file():
-        raise DataError(
-            f"the mirror {mirror} has no {card.source.folder / file.path}.",
-            hint="A mirror holds files at <owner>/<repo>/<commit>/<path>.",
-        )
+        hint = "A mirror holds files at <owner>/<repo>/<commit>/<path>."
+        raise DataError(f"the mirror {mirror} has no {place}.", hint=hint)
     _checked(source, file)
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.{os.getpid()}")
@@ -101,19 +92,13 @@ def _copy(card: Card, file: DataFile, mirror: Path, target: Path) -> Path:
     return target
 
 
-def _download(card: Card, file: DataFile, target: Path) -> Path:
+def _download(url: str, file: DataFile, target: Path) -> Path:
     import pooch
     from requests.exceptions import RequestException
 
     pooch.get_logger().setLevel("WARNING")
-    url = _url(card, file)
     try:
-        pooch.retrieve(
-            url,
-            known_hash=f"sha256:{file.sha256}",
-            fname=target.name,
-            path=target.parent,
-        )
+        pooch.retrieve(url, f"sha256:{file.sha256}", fname=target.name, path=target.parent)
     except RequestException as error:
         raise DataError(
             f"cannot download {url}: {_reason(error)}.",
@@ -126,13 +111,6 @@ def _download(card: Card, file: DataFile, target: Path) -> Path:
             hint="The file has changed at its source; do not use it.",
         ) from error
     return target
-
-
-def _url(card: Card, file: DataFile) -> str:
-    source = card.source
-    return source.url.format(
-        owner=source.owner, repo=source.repo, commit=source.commit, path=quote(file.path)
-    )
 
 
 def _reason(error: Any) -> str:

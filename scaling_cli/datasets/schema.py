@@ -8,9 +8,10 @@ import hashlib
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import quote
 
 from scaling_cli.datasets import layouts
 from scaling_cli.vocabulary.errors import DataError
@@ -79,6 +80,10 @@ class Source:
         """Return `<owner>/<repo>/<commit>`, the layout of caches and mirrors."""
         return PurePosixPath(self.owner) / self.repo / self.commit
 
+    def url_of(self, path: str) -> str:
+        """Return where a file can be downloaded."""
+        return self.url.format(**{**asdict(self), "path": quote(path)})
+
 
 @dataclass(frozen=True)
 class Card:
@@ -103,12 +108,8 @@ class Card:
     @property
     def conventions(self) -> dict[str, str]:
         """Return counting convention or unit by symbol, as fits carry them."""
-        found = {}
-        for column in self.columns:
-            quantity = QUANTITIES.get(column.name)
-            if quantity is not None and quantity.conventions:
-                found[quantity.symbol] = column.convention or column.unit or ""
-        return found
+        known = [(QUANTITIES.get(column.name), column) for column in self.columns]
+        return {q.symbol: c.convention or c.unit or "" for q, c in known if q and q.conventions}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the card as `scaling data --json` prints it."""
@@ -149,117 +150,108 @@ def read(path: Path) -> Card:
 
 def parse(record: Mapping[str, Any], *, path: Path) -> Card:
     """Check a card's record and build the Card; the folder's name is the card's."""
-    file = str(path)
+    try:
+        return _card(record, path)
+    except DataError as error:
+        raise DataError(error.message, file=str(path)) from None
+
+
+def _card(record: Mapping[str, Any], path: Path) -> Card:
     text = ("title", "licence", "citation", "layout")
-    required = (*text, "schema_version", "source", "file", "column")
-    _keys(record, required, ("notes",), "the card", file)
+    _keys(record, (*text, "schema_version", "source", "file", "column"), ("notes",), "the card")
     if record["schema_version"] != SCHEMA_VERSION:
-        raise DataError(f"schema_version must be {SCHEMA_VERSION}.", file=file)
+        raise DataError(f"schema_version must be {SCHEMA_VERSION}.")
     for key in text:
-        _text(record[key], key, file)
-    if record["layout"] not in layouts.names():
-        raise DataError(
-            f"layout must be one of {', '.join(layouts.names())}, not {record['layout']!r}.",
-            file=file,
-        )
+        _text(record[key], key)
+    known, layout = layouts.names(), record["layout"]
+    if layout not in known:
+        raise DataError(f"layout must be one of {', '.join(known)}, not {layout!r}.")
     return Card(
         name=path.parent.name,
-        source=_source(record["source"], file),
-        files=_unique([_file(x, file) for x in record["file"]], "path", "file", file),
-        columns=_unique([_column(x, file) for x in record["column"]], "name", "column", file),
+        source=_source(record["source"]),
+        files=_unique([_file(entry) for entry in record["file"]], "path", "file"),
+        columns=_unique([_column(entry) for entry in record["column"]], "name", "column"),
         notes=tuple(record.get("notes", ())),
         path=path,
         **{key: record[key].strip() for key in text},
     )
 
 
-def _source(record: Mapping[str, Any], file: str) -> Source:
+def _source(record: Mapping[str, Any]) -> Source:
     if record == {"shipped": True}:
         return Source()
-    _keys(record, ("owner", "repo", "commit", "url"), (), "[source]", file)
+    _keys(record, ("owner", "repo", "commit", "url"), (), "[source]")
     for key, value in record.items():
-        _text(value, f"source.{key}", file)
+        _text(value, f"source.{key}")
     if not _COMMIT.fullmatch(record["commit"]):
-        raise DataError("source.commit must be 40 hex digits: a branch can move.", file=file)
+        raise DataError("source.commit must be 40 hex digits: a branch can move.")
     if "{path}" not in record["url"]:
-        raise DataError("source.url must contain {path}.", file=file)
+        raise DataError("source.url must contain {path}.")
     return Source(**record)
 
 
-def _file(record: Mapping[str, Any], file: str) -> DataFile:
-    _keys(record, ("path", "sha256", "size"), (), "[[file]]", file)
-    path = PurePosixPath(_text(record["path"], "file.path", file))
+def _file(record: Mapping[str, Any]) -> DataFile:
+    _keys(record, ("path", "sha256", "size"), (), "[[file]]")
+    path = PurePosixPath(_text(record["path"], "file.path"))
     if path.is_absolute() or ".." in path.parts:
-        raise DataError(f"file.path must stay inside the repository: {path}.", file=file)
+        raise DataError(f"file.path must stay inside the repository: {path}.")
     if not _SHA256.fullmatch(str(record["sha256"])):
-        raise DataError(f"the sha256 of {path} must be 64 hex digits.", file=file)
+        raise DataError(f"the sha256 of {path} must be 64 hex digits.")
     if type(record["size"]) is not int or record["size"] <= 0:
-        raise DataError(f"the size of {path} must be a positive number of bytes.", file=file)
+        raise DataError(f"the size of {path} must be a positive number of bytes.")
     return DataFile(str(path), record["sha256"], record["size"])
 
 
-def _column(record: Mapping[str, Any], file: str) -> Column:
-    optional = ("unit", "convention", *_KINDS, "within")
-    _keys(record, ("name",), optional, "[[column]]", file)
-    name = _text(record["name"], "column.name", file)
+def _column(record: Mapping[str, Any]) -> Column:
+    _keys(record, ("name",), ("unit", "convention", *_KINDS, "within"), "[[column]]")
+    name = _text(record["name"], "column.name")
     if sum(key in record for key in _KINDS) != 1:
-        raise DataError(f"column {name!r} needs exactly one of {', '.join(_KINDS)}.", file=file)
+        raise DataError(f"column {name!r} needs exactly one of {', '.join(_KINDS)}.")
     if ("excess_of" in record) != ("within" in record):
-        raise DataError(f"column {name!r} needs both excess_of and within.", file=file)
-    _quantity(name, record, file)
-    return Column(
-        name=name,
-        unit=record.get("unit"),
-        convention=record.get("convention"),
-        source=record.get("from"),
-        formula=record.get("formula"),
-        mean_error=tuple(record.get("mean_error", ())),
-        excess_of=record.get("excess_of"),
-        within=tuple(record.get("within", ())),
-    )
+        raise DataError(f"column {name!r} needs both excess_of and within.")
+    _check_quantity(name, record.get("unit"), record.get("convention"))
+    given: dict[str, Any] = {
+        "source" if key == "from" else key: tuple(value) if isinstance(value, list) else value
+        for key, value in record.items()
+    }
+    return Column(**given)
 
 
-def _quantity(name: str, record: Mapping[str, Any], file: str) -> None:
+def _check_quantity(name: str, unit: str | None, convention: str | None) -> None:
     """Hold a canonical column to the unit and conventions of its quantity."""
     quantity = QUANTITIES.get(name)
     if quantity is None:
         return
-    unit, convention = record.get("unit"), record.get("convention")
     if unit != quantity.unit and unit not in quantity.conventions:
-        raise DataError(
-            f"column {name!r} is {quantity.meaning} in {quantity.unit}, not {unit!r}.", file=file
-        )
+        asked = f"{quantity.meaning} in {quantity.unit}"
+        raise DataError(f"column {name!r} is {asked}, not {unit!r}.")
     counted = unit if unit in quantity.conventions else convention
     if quantity.conventions and counted not in quantity.conventions:
-        raise DataError(
-            f"column {name!r} needs a convention: {', '.join(quantity.conventions)}.", file=file
-        )
+        raise DataError(f"column {name!r} needs a convention: {', '.join(quantity.conventions)}.")
 
 
-def _unique(items: list[Any], key: str, kind: str, file: str) -> tuple[Any, ...]:
+def _unique(items: list[Any], key: str, kind: str) -> tuple[Any, ...]:
     seen = [getattr(item, key) for item in items]
     if not seen:
-        raise DataError(f"no [[{kind}]] is listed.", file=file)
+        raise DataError(f"no [[{kind}]] is listed.")
     twice = next((x for x in seen if seen.count(x) > 1), None)
     if twice is not None:
-        raise DataError(f"[[{kind}]] {twice} is listed twice.", file=file)
+        raise DataError(f"[[{kind}]] {twice} is listed twice.")
     return tuple(items)
 
 
-def _keys(
-    record: Any, required: Sequence[str], optional: Sequence[str], where: str, file: str
-) -> None:
+def _keys(record: Any, required: Sequence[str], optional: Sequence[str], where: str) -> None:
     if not isinstance(record, Mapping):
-        raise DataError(f"{where} must be a table.", file=file)
+        raise DataError(f"{where} must be a table.")
     missing = [key for key in required if key not in record]
     unknown = [key for key in record if key not in (*required, *optional)]
     if missing or unknown:
         wrong = [f"lacks {', '.join(missing)}"] if missing else []
         wrong += [f"has unknown {', '.join(unknown)}"] if unknown else []
-        raise DataError(f"{where} {' and '.join(wrong)}.", file=file)
+        raise DataError(f"{where} {' and '.join(wrong)}.")
 
 
-def _text(value: Any, key: str, file: str) -> str:
+def _text(value: Any, key: str) -> str:
     if not isinstance(value, str) or not value.strip():
-        raise DataError(f"{key} must be text.", file=file)
+        raise DataError(f"{key} must be text.")
     return value

@@ -1,9 +1,11 @@
 """From original records to the normalised table: canonical columns with unit and convention."""
 
+import ast
 import csv
 import math
+import operator
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -11,9 +13,16 @@ from typing import Any
 import pyarrow as pa
 
 from scaling_cli.datasets import layouts
-from scaling_cli.datasets.expression import evaluate
 from scaling_cli.datasets.schema import Card, Column
 from scaling_cli.vocabulary.errors import DataError
+
+_OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.USub: operator.neg,
+}
 
 
 def normalise(card: Card, files: Mapping[str, Path]) -> pa.Table:
@@ -59,19 +68,17 @@ def _row(card: Card, record: Mapping[str, Any]) -> dict[str, Any]:
 
 def _fill_excess(rows: Sequence[dict[str, Any]], column: Column, file: str) -> None:
     """Fill in x/min(x) - 1, the least being that of the rows which agree in the group's columns."""
-    source, needed = str(column.excess_of), (str(column.excess_of), *column.within)
-    missing = [name for name in needed if rows and name not in rows[0]]
+    source = str(column.excess_of)
+    missing = [name for name in (source, *column.within) if rows and name not in rows[0]]
     if missing:
-        raise DataError(
-            f"column {column.name!r} is made of {', '.join(missing)}, which is no column.",
-            file=file,
-        )
+        message = f"column {column.name!r} is made of {', '.join(missing)}, which is no column."
+        raise DataError(message, file=file)
+    groups = [tuple(row[name] for name in column.within) for row in rows]
     least: dict[tuple[Any, ...], float] = {}
-    for row in rows:
-        group = tuple(row[name] for name in column.within)
+    for row, group in zip(rows, groups, strict=True):
         least[group] = min(least.get(group, math.inf), row[source])
-    for row in rows:
-        row[column.name] = row[source] / least[tuple(row[n] for n in column.within)] - 1
+    for row, group in zip(rows, groups, strict=True):
+        row[column.name] = row[source] / least[group] - 1
 
 
 def _cell(card: Card, column: Column, record: Mapping[str, Any], row: Mapping[str, Any]) -> Any:
@@ -87,7 +94,14 @@ def _cell(card: Card, column: Column, record: Mapping[str, Any], row: Mapping[st
         )
     if column.mean_error:
         return fmean(1 - float(record[key]) for key in keys)
-    return _number(record[keys[0]], card, column)
+    value = record[keys[0]]
+    if column.unit is None:
+        return str(value)
+    try:
+        return float(value)
+    except (TypeError, ValueError) as error:
+        message = f"{value!r} is not a number."
+        raise DataError(message, file=str(card.path), column=column.name) from error
 
 
 def _expand(patterns: Sequence[str], record: Mapping[str, Any]) -> list[str]:
@@ -99,12 +113,32 @@ def _expand(patterns: Sequence[str], record: Mapping[str, Any]) -> list[str]:
     return keys
 
 
-def _number(value: Any, card: Card, column: Column) -> Any:
-    if column.unit is None:
-        return str(value)
+def evaluate(text: str, row: Mapping[str, Any]) -> Any:
+    """Return the value of a formula for one row, such as `flops / (6 * params)`.
+
+    Numbers, column names, + - * / and brackets only: a card is data, and data must not run code.
+
+    Raises
+    ------
+    DataError
+        If the formula is not arithmetic, or names a column that is not there.
+    """
     try:
-        return float(value)
-    except (TypeError, ValueError) as error:
-        raise DataError(
-            f"{value!r} is not a number.", file=str(card.path), column=column.name
-        ) from error
+        return _value(ast.parse(text, mode="eval").body, row)
+    except (SyntaxError, TypeError, ZeroDivisionError) as error:
+        raise DataError(f"cannot evaluate {text!r}: {error}.") from error
+    except KeyError as error:
+        raise DataError(f"{text!r} names {error}, which is no column.") from error
+
+
+def _value(node: ast.expr, row: Mapping[str, Any]) -> Any:
+    match node:
+        case ast.Constant(value=int() | float()):
+            return node.value
+        case ast.Name():
+            return row[node.id]
+        case ast.UnaryOp() if type(node.op) in _OPERATORS:
+            return _OPERATORS[type(node.op)](_value(node.operand, row))
+        case ast.BinOp() if type(node.op) in _OPERATORS:
+            return _OPERATORS[type(node.op)](_value(node.left, row), _value(node.right, row))
+    raise TypeError(f"{type(node).__name__} is not allowed")

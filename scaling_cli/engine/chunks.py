@@ -7,7 +7,7 @@ numbers come from its own stream.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -90,8 +90,7 @@ class Variations:
         return given if self.corners is None else given | {"corner": self.corners[which]}
 
 
-@dataclass(frozen=True)
-class Ends:
+class Ends(NamedTuple):
     """Where each lane ended; leading axis: lane. What is kept of many lanes."""
 
     u: np.ndarray  # (m, k)
@@ -114,11 +113,11 @@ def cut(batch: Batch) -> Iterator[Chunk]:
 def run(batches: Sequence[Batch], executor: Executor = SERIAL) -> list[Ends]:
     """Refit every lane of every batch; return where the lanes of each batch ended."""
     pieces = [(which, chunk) for which, batch in enumerate(batches) for chunk in cut(batch)]
-    found: list[list[Ends]] = [[_nothing(batch)] for batch in batches]
+    parts: list[list[Ends]] = [[_nothing(batch)] for batch in batches]
     ended = executor.map(_refit, tuple(batches), pieces)
     for (which, _), ends in zip(pieces, ended, strict=True):
-        found[which].append(ends)
-    return [_joined(parts) for parts in found]
+        parts[which].append(ends)
+    return [Ends(*map(np.concatenate, zip(*own, strict=True))) for own in parts]
 
 
 def _refit(batches: Sequence[Batch], piece: tuple[int, Chunk]) -> Ends:
@@ -133,11 +132,3 @@ def _refit(batches: Sequence[Batch], piece: tuple[int, Chunk]) -> Ends:
 
 def _nothing(batch: Batch) -> Ends:
     return Ends(np.zeros((0, len(batch.problem.frame.names))), np.zeros(0), np.zeros(0, bool))
-
-
-def _joined(parts: Sequence[Ends]) -> Ends:
-    return Ends(
-        np.concatenate([part.u for part in parts]),
-        np.concatenate([part.value for part in parts]),
-        np.concatenate([part.converged for part in parts]),
-    )

@@ -17,6 +17,7 @@ import numpy as np
 from scaling_cli.curve_laws._curve_law import CurveLaw
 from scaling_cli.engine.problem import to_free
 from scaling_cli.laws._law import Domain
+from scaling_cli.numerics.mestimate import huber
 from scaling_cli.schedules._path import Path
 
 # A tile is a point beside TILE of the drops before it: work is done for pairs that matter, and
@@ -49,8 +50,9 @@ class CurveProblem:
         Mean and precision of each free coordinate; precision zero where there is none.
     free : bool array, shape (k,)
         Coordinates that are searched; the others stay where they start.
-    area : float
-        Reference area: the coordinate of A is ln(A area^-alpha), which the data determine.
+    scales : mapping of input to float
+        Where coefficients are measured: the coordinate of A is ln(A area^-alpha), the size of its
+        term at a typical area, which the data determine.
     """
 
     law: type[CurveLaw]
@@ -89,15 +91,12 @@ def coordinates(law: CurveLaw, scales: Mapping[str, float]) -> np.ndarray:
 def law_at(law: type[CurveLaw], u: Any, scales: Mapping[str, float]) -> CurveLaw:
     """Return the law at free coordinates (NumPy or JAX)."""
     xp = jnp if isinstance(u, jax.Array) else np
-    values = {
-        p.name: xp.exp(u[i]) if p.domain is Domain.POSITIVE else u[i]
-        for i, p in enumerate(law.parameters().values())
-    }
+    positive = {n: p.domain is Domain.POSITIVE for n, p in law.parameters().items()}
+    values: dict[str, Any]
+    values = {n: xp.exp(v) if own else v for v, (n, own) in zip(u, positive.items(), strict=True)}
     for name, shift in _shifts(law, values, scales).items():
         values[name] = values[name] * xp.exp(shift)
-    if xp is np:
-        values = {name: float(value) for name, value in values.items()}
-    return law(**values)
+    return law(**({n: float(v) for n, v in values.items()} if xp is np else values))
 
 
 def _shifts(
@@ -116,11 +115,7 @@ def _shifts(
 
 
 def solve_curves(
-    problem: CurveProblem,
-    start: CurveLaw,
-    *,
-    times: np.ndarray | None = None,
-    still: float = STILL,
+    problem: CurveProblem, start: CurveLaw, *, times: np.ndarray | None = None, still: float = STILL
 ) -> CurveSolution:
     """Minimise from one start, until no step gains anything.
 
@@ -167,6 +162,7 @@ def solve_curves(
 class Linearised:
     """A solution as a straight line: residuals + jacobian @ (u - at), runs after one another."""
 
+    problem: CurveProblem
     at: np.ndarray
     residuals: np.ndarray
     jacobian: np.ndarray  # shape (n, k)
@@ -179,7 +175,7 @@ def linearise(problem: CurveProblem, law: CurveLaw) -> Linearised:
         u = coordinates(law, problem.scales)
         residuals, jacobian = _kernel(problem.law)(u, data, problem.scales)
     there = data["weight"] > 0
-    return Linearised(u, np.asarray(residuals)[there], np.asarray(jacobian)[there])
+    return Linearised(problem, u, np.asarray(residuals)[there], np.asarray(jacobian)[there])
 
 
 def _step(current: "_Evaluation", damping: float, free: np.ndarray) -> np.ndarray:
@@ -218,10 +214,8 @@ def _evaluate(problem: CurveProblem, data: dict[str, np.ndarray], u: np.ndarray)
     off = u - mean
     # A trial may have no loss that is positive, or no slope: its sum is infinite, and refused.
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-        inside = size <= problem.delta
-        rho = np.where(inside, r**2 / 2, problem.delta * (size - problem.delta / 2))
-        weight = times * np.where(inside, 1.0, problem.delta / size)
-        total = float(times @ rho + 0.5 * precision @ off**2)
+        weight = times * np.where(size <= problem.delta, 1.0, problem.delta / size)
+        total = float(times @ huber(r, problem.delta) + 0.5 * precision @ off**2)
         gradient = J.T @ (weight * r) + precision * off
         hessian = (J.T * weight) @ J + np.diag(precision)
     there = np.isfinite(total) and np.isfinite(gradient).all() and np.isfinite(hessian).all()
@@ -257,7 +251,7 @@ def _stacked(problem: CurveProblem) -> dict[str, np.ndarray]:
     """Return all runs as one: points, drops, and the tiles that say which drops a point sees."""
     paths = problem.paths
     data = {name: np.concatenate([_array(p, name) for p in paths]) for name in PATH_ARRAYS}
-    data["loss"] = np.concatenate(list(problem.losses))
+    data["loss"] = np.concatenate(problem.losses)
     data["weight"] = np.ones(len(data["loss"]))
     # Drops are in order of their steps: a point sees the first few of its run.
     seen = np.concatenate([np.searchsorted(p.drop_step, p.step, side="right") for p in paths])
@@ -282,22 +276,15 @@ def _padded(
     data: dict[str, np.ndarray], point: np.ndarray, drops: np.ndarray, mask: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Return arrays of padded shapes; what is added has no weight, no size, no elapsed time."""
-    n, m = (_up(len(data[name]), POINTS_PADDED) for name in ("step", "gap"))
-    rows = _up(len(point), TILES_PADDED) - len(point)
-    padded = {name: _filled(v, m if name in DROP_ARRAYS else n) for name, v in data.items()}
+    # Repeated at the end, what is padded stays inside the law's domain.
+    padded = {name: _filled(v, POINTS_PADDED, v[-1] if len(v) else 1.0) for name, v in data.items()}
     padded["gap"][len(data["gap"]) :] = 0.0
     padded["weight"][len(data["weight"]) :] = 0.0
-    padded["tile_point"] = np.append(point, np.zeros(rows, int))
-    padded["tile_drops"] = np.concatenate([drops, np.zeros((rows, TILE), int)])
-    padded["tile_mask"] = np.concatenate([mask, np.zeros((rows, TILE), bool)]).astype(float)
-    return padded
+    tiles = {"tile_point": point, "tile_drops": drops, "tile_mask": mask.astype(float)}
+    return padded | {name: _filled(rows, TILES_PADDED, 0) for name, rows in tiles.items()}
 
 
-def _up(count: int, step: int) -> int:
-    return -(-max(count, 1) // step) * step
-
-
-def _filled(values: np.ndarray, length: int) -> np.ndarray:
-    """Return values repeated at the end: what is padded stays inside the law's domain."""
-    last = values[-1] if len(values) else 1.0
-    return np.append(values, np.full(length - len(values), last))
+def _filled(rows: np.ndarray, step: int, fill: float) -> np.ndarray:
+    """Return rows with more of them at the end: a multiple of `step`, and not none."""
+    more = -(-max(len(rows), 1) // step) * step - len(rows)
+    return np.concatenate([rows, np.full((more, *rows.shape[1:]), fill, rows.dtype)])

@@ -1,8 +1,8 @@
-"""A problem: a law, the points it is fitted to, and the frame of its free parameters."""
+"""A problem: a law, the points it is fitted to, its free parameters; and where its fits ended."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -46,6 +46,30 @@ class Problem:
     objective: Objective
     frame: Frame
     penalty: Penalty | None = None
+
+
+class Solution(NamedTuple):
+    """Where each lane ended; leading axis: lane."""
+
+    u: np.ndarray  # (m, k)
+    value: np.ndarray  # (m,)
+    gradient: np.ndarray  # (m, k)
+    hessian: np.ndarray  # (m, k, k) exact
+    irls: np.ndarray  # (m, k, k)
+    converged: np.ndarray  # (m,)
+    iterations: np.ndarray  # (m,)
+
+    def take(self, rows: Sequence[int]) -> "Solution":
+        """Return some lanes."""
+        return Solution(*(column[rows] for column in self))
+
+    def joined(self, other: "Solution") -> "Solution":
+        """Return these lanes, then the other's."""
+        return Solution(*map(np.concatenate, zip(self, other, strict=True)))
+
+    def sums(self) -> np.ndarray:
+        """Return the objective of each lane, shape (m,): infinite where it is not a number."""
+        return np.where(np.isfinite(self.value), self.value, np.inf)
 
 
 def frame(law: type[Law], fix: Mapping[str, float], tie: Mapping[str, str]) -> Frame:

@@ -20,20 +20,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from scaling_cli.engine import iteration
 from scaling_cli.engine.compiled import compiled
-from scaling_cli.engine.iteration import (
-    Lane,
-    Local,
-    Shared,
-    Work,
-    advance,
-    equation,
-    first_damping,
-    localise,
-)
-from scaling_cli.engine.problem import Problem, corner_of
-from scaling_cli.engine.rows import Solution, chunk, padded, padded_size, read, report, unpacked
-from scaling_cli.engine.units import Units, inward, outward, units
+from scaling_cli.engine.iteration import Lane, Local, Shared, Work
+from scaling_cli.engine.problem import Problem, Solution, corner_of
+from scaling_cli.engine.units import Units
 from scaling_cli.laws._law import Law, Value
 
 # Lanes side by side: as many as their temporaries leave in the second-level cache, so fewer as
@@ -43,6 +34,7 @@ LANES = 8
 CACHED_ELEMENTS = 1 << 14  # lanes x points
 TASKS_PER_LANE = 32  # of a chunk: a lane's idle time at its end is a small share
 MAX_ITERATIONS = 400
+MIN_POINTS_PADDED = 8
 
 
 def solve(
@@ -80,40 +72,48 @@ def solve(
     Solution
         A lane that did not converge within MAX_ITERATIONS says so; nothing raises.
     """
+    corner = np.atleast_1d(corner_of(problem.objective) if corner is None else corner)
     if problem.penalty is not None and prior_precision is None:
-        own = corner_of(problem.objective) if corner is None else corner
-        prior_mean, prior_precision = problem.penalty.at(np.broadcast_to(own, len(starts)))
-    chosen = units(problem, frozen, prior_precision)
-    lanes, tasks = _sizes(problem)
-    begin = inward(problem, chosen, np.asarray(starts, float))
-    pool = _pool(
-        problem,
-        begin,
-        frozen=frozen,
-        output=output,
-        weight=weight,
+        prior_mean, prior_precision = problem.penalty.at(np.broadcast_to(corner, len(starts)))
+    units = Units.of(problem, frozen, prior_precision)
+    p, k = problem.frame.matrix.shape
+    idle = ((0, 0), (0, p - k))  # coordinates beyond the searched ones stand still
+    moves = np.ones(k, bool) if frozen is None else ~np.asarray(frozen, bool)
+    weights = np.atleast_2d(problem.weight if weight is None else weight)
+    # The columns of all tasks; a single row stands for all.
+    pool = Work(
+        start=np.pad(units.inward(np.asarray(starts, float)), idle),
+        moves=np.pad(np.atleast_2d(moves), idle),
+        target=_target(units, problem.output if output is None else output),
+        weight=weights,
         corner=corner,
-        prior_mean=prior_mean,
-        prior_precision=prior_precision,
-        unit=chosen.divisors.get(problem.law.output().symbol, 1.0),
+        prior_mean=np.atleast_2d(np.zeros(p) if prior_mean is None else prior_mean),
+        prior_precision=np.atleast_2d(np.zeros(p) if prior_precision is None else prior_precision),
+        total=np.sum(weights, axis=1),
     )
-    shared = _shared(problem, chosen)
-    space = problem.objective.space
+    return units.outward(_solved(units, pool, len(starts), max_iterations))
+
+
+def _solved(units: Units, pool: Work, count: int, max_iterations: int) -> Solution:
+    """Run all tasks in chunks, side by side where there are several."""
+    problem, space = units.problem, units.problem.objective.space
+    lanes, tasks = _sizes(problem)
+    shared = _shared(units)
     jitted = _jitted(problem.law, space, lanes)
 
     def part(first: int) -> np.ndarray:
-        count = min(tasks, len(starts) - first)
-        given = chunk(pool, first, count, tasks)
+        size = min(tasks, count - first)
+        given = _chunk(pool, first, size, tasks)
         with jax.enable_x64(True):
-            arguments = (shared, given, np.asarray(count), np.asarray(max_iterations))
+            arguments = (shared, given, np.asarray(size), np.asarray(max_iterations))
             run = compiled(problem.law, (space, lanes), jitted, *arguments)
-            return np.asarray(run(*arguments))[:count]
+            return np.asarray(run(*arguments))[:size]
 
-    firsts, shape = range(0, len(starts), tasks), problem.frame.matrix.shape
+    firsts, shape = range(0, count, tasks), problem.frame.matrix.shape
     if len(firsts) == 1:
-        return outward(problem, chosen, read([part(0)], *shape))
+        return _read([part(0)], *shape)
     with ThreadPoolExecutor(_processors()) as threads:  # XLA runs outside the interpreter lock
-        return outward(problem, chosen, read(list(threads.map(part, firsts)), *shape))
+        return _read(list(threads.map(part, firsts)), *shape)
 
 
 def _processors() -> int | None:
@@ -139,53 +139,28 @@ def _prepare(problem: Problem) -> None:
 
 def _sizes(problem: Problem) -> tuple[int, int]:
     """Return lanes and tasks of a chunk."""
-    lanes = min(LANES, max(1, CACHED_ELEMENTS // padded_size(len(problem.output))))
+    lanes = min(LANES, max(1, CACHED_ELEMENTS // _padded_size(len(problem.output))))
     return lanes, lanes * TASKS_PER_LANE
 
 
-def _shared(problem: Problem, chosen: Units) -> Shared:
-    p, k = problem.frame.matrix.shape
+def _shared(units: Units) -> Shared:
+    frame = units.problem.frame
+    p, k = frame.matrix.shape
     relative = {
-        s: np.asarray(v, float) / chosen.divisors.get(s, 1.0) for s, v in problem.inputs.items()
+        s: np.asarray(v, float) / units.divisors.get(s, 1.0)
+        for s, v in units.problem.inputs.items()
     }
     # Padded with an input of the data: at another the law may leave the doubles.
-    return Shared(
-        {s: padded(v, float(np.min(v))) for s, v in relative.items()},
-        np.pad(problem.frame.matrix, ((0, 0), (0, p - k))),
-        problem.frame.offset,
-        chosen.flags(p),
-    )
+    inputs = {s: _padded(v, float(np.min(v))) for s, v in relative.items()}
+    return Shared(inputs, np.pad(frame.matrix, ((0, 0), (0, p - k))), frame.offset, units.flags())
 
 
-def _pool(
-    problem: Problem,
-    starts: np.ndarray,
-    *,
-    frozen: np.ndarray | None,
-    output: np.ndarray | None,
-    weight: np.ndarray | None,
-    corner: np.ndarray | None,
-    prior_mean: np.ndarray | None,
-    prior_precision: np.ndarray | None,
-    unit: float,
-) -> Work:
-    """Return the columns of all tasks; a single row stands for all."""
-    p, k = problem.frame.matrix.shape
-    idle = ((0, 0), (0, p - k))  # coordinates beyond the searched ones stand still
-    target = problem.output if output is None else output
-    moves = np.ones(k, bool) if frozen is None else ~np.asarray(frozen, bool)
-    target = np.log(target) - np.log(unit) if problem.objective.space == "log" else target
-    weights = np.atleast_2d(problem.weight if weight is None else weight)
-    return Work(
-        start=np.pad(starts, idle),
-        moves=np.pad(np.atleast_2d(moves), idle),
-        target=np.atleast_2d(target),
-        weight=weights,
-        corner=np.atleast_1d(corner_of(problem.objective) if corner is None else corner),
-        prior_mean=np.atleast_2d(np.zeros(p) if prior_mean is None else prior_mean),
-        prior_precision=np.atleast_2d(np.zeros(p) if prior_precision is None else prior_precision),
-        total=np.sum(weights, axis=1),
-    )
+def _target(units: Units, output: np.ndarray) -> np.ndarray:
+    """Return what residuals are of, shape (1 or m, n), in the search's own units."""
+    if units.problem.objective.space == "log":
+        unit = units.divisors.get(units.problem.law.output().symbol, 1.0)
+        output = np.log(output) - np.log(unit)
+    return np.atleast_2d(output)
 
 
 class _State(NamedTuple):
@@ -203,17 +178,17 @@ def _jitted(law: type[Law], space: str, lanes: int) -> Any:
     p = len(law.parameters())
 
     def run(shared: Shared, tasks: Any, count: Any, limit: Any) -> Any:
-        differentiated = equation(law, space)  # costs time: only where it is compiled
+        differentiated = iteration.equation(law, space)  # costs time: only where it is compiled
 
         def iterate(shared: Shared, work: Work, lane: Lane) -> Lane:
-            found = localise(lane.u + lane.step, shared, work, differentiated)
-            return advance(lane, found, work.total)
+            found = iteration.localise(lane.u + lane.step, shared, work, differentiated)
+            return iteration.advance(lane, found, work.total)
 
         def go_on(state: _State) -> Any:
             return jnp.any(state.active)
 
         def once(state: _State) -> _State:
-            work = unpacked(state.rows, p)
+            work = _unpacked(state.rows, p)
             lane = jax.vmap(iterate, (None, 0, 0))(shared, work, state.lane)
             return _refilled(state._replace(lane=lane), tasks, count, limit)
 
@@ -225,13 +200,13 @@ def _jitted(law: type[Law], space: str, lanes: int) -> Any:
 def _begin(tasks: Any, lanes: int, count: Any, p: int) -> _State:
     slot = jnp.arange(lanes)
     rows = tasks[:lanes]
-    work = unpacked(rows, p)
+    work = _unpacked(rows, p)
     none = jnp.zeros((lanes, p, p))
     lane = Lane(
         u=work.start,
         local=Local(jnp.full(lanes, jnp.inf), jnp.zeros((lanes, p)), none, none),
         step=jnp.zeros((lanes, p)),
-        damping=first_damping(work.corner),
+        damping=iteration.first_damping(work.corner),
         iterations=jnp.full(lanes, -1),
         done=jnp.zeros(lanes, bool),
     )
@@ -247,13 +222,13 @@ def _refilled(state: _State, tasks: Any, count: Any, limit: Any) -> _State:
     active = jnp.where(ended, slot < count, state.active)
     fresh = ended & active
     ends, rows = _exchanged(state, ended, slot, tasks)
-    work = unpacked(rows, p)
+    work = _unpacked(rows, p)
     # What is left of the last task's gradient and Hessians is multiplied by a step of zero.
     lane = lane._replace(
         u=jnp.where(fresh[:, None], work.start, lane.u),
         local=lane.local._replace(value=jnp.where(fresh, jnp.inf, lane.local.value)),
         step=jnp.where(fresh[:, None], 0.0, lane.step),
-        damping=jnp.where(fresh, first_damping(work.corner), lane.damping),
+        damping=jnp.where(fresh, iteration.first_damping(work.corner), lane.damping),
         iterations=jnp.where(fresh, -1, lane.iterations),
         done=lane.done & ~fresh,
     )
@@ -266,7 +241,7 @@ def _exchanged(state: _State, ended: Any, slot: Any, tasks: Any) -> tuple[Any, A
     One lane after another: few end at a time, and one row is copied in place, where a gather of
     all lanes' rows would take a sixth of the iteration.
     """
-    reports = report(state.lane)
+    reports = _report(state.lane)
 
     def go_on(at: tuple[Any, Any, Any]) -> Any:
         return jnp.any(at[0])
@@ -279,3 +254,80 @@ def _exchanged(state: _State, ended: Any, slot: Any, tasks: Any) -> tuple[Any, A
         return left & (jnp.arange(len(left)) != which), ends, rows
 
     return lax.while_loop(go_on, exchange, (ended, state.ends, state.rows))[1:]
+
+
+# --- tasks and their ends as rows of one array: one copy hands out a task, one takes its end.
+# Compiling and running cost by the number of arrays gathered and scattered, hardly by size.
+
+
+def _padded_size(n: int) -> int:
+    """Return the power of two that n points are padded to, so that other data reuse code."""
+    return max(MIN_POINTS_PADDED, 1 << (n - 1).bit_length())
+
+
+def _padded(rows: np.ndarray, fill: float) -> np.ndarray:
+    """Return rows with the last axis filled up to its padded size."""
+    n = rows.shape[-1]
+    out = np.full((*rows.shape[:-1], _padded_size(n)), fill)
+    out[..., :n] = rows
+    return out
+
+
+def _chunk(pool: Work, first: int, count: int, tasks: int) -> np.ndarray:
+    """Return `count` tasks as the rows of one array, so that a lane takes up a task by one copy.
+
+    Targets and weights are filled up with zeros to their padded size.
+    """
+    columns = {name: c.reshape(len(c), -1) for name, c in pool._asdict().items()}
+    width = {name: c.shape[1] for name, c in columns.items()}
+    width |= {name: _padded_size(width[name]) for name in ("target", "weight")}
+    out = np.zeros((tasks, sum(width.values())))
+    begin = 0
+    for name, column in columns.items():
+        row = out[:count, begin : begin + column.shape[1]]
+        row[...] = column[first : first + count] if len(column) > 1 else column
+        begin += width[name]
+    out[count:] = out[count - 1]
+    return out
+
+
+def _unpacked(rows: Any, p: int) -> Work:
+    """Return the work in rows of shape (lanes, 2n + 4p + 2); see `_chunk`."""
+    n = (rows.shape[1] - 4 * p - 2) // 2
+    ends = np.cumsum([p, p, n, n, 1, p, p, 1])
+    start, moves, target, weight, corner, mean, precision, total = (
+        rows[:, begin:end] for begin, end in zip([0, *ends[:-1]], ends, strict=True)
+    )
+    return Work(start, moves, target, weight, corner[:, 0], mean, precision, total[:, 0])
+
+
+def _report(lane: Lane) -> Any:
+    """Return where lanes stand as rows; see `_read`."""
+    # A lane is also done where its start is not a number, or where no step helps any more
+    # although the gradient asks for one: neither is a minimum.
+    good = lane.done & jnp.isfinite(lane.local.value) & (lane.damping <= iteration.STUCK)
+    # The last step is taken unseen: it promises less than the value can resolve, yet squares the
+    # distance to the minimum.
+    last = lane.u + jnp.where(good[:, None], lane.step, 0.0)
+    value, gradient, irls, exact = lane.local
+    columns = (last, value, gradient, irls, exact, good, lane.iterations)
+    return jnp.concatenate([c.reshape(len(c), -1).astype(float) for c in columns], axis=1)
+
+
+def _read(parts: list[np.ndarray], p: int, k: int) -> Solution:
+    """Read the rows that `_report` wrote: of p coordinates, the k that were searched."""
+    rows = np.concatenate(parts)
+    ends = np.cumsum([p, 1, p, p * p, p * p, 1, 1])
+    u, value, gradient, irls, exact, converged, iterations = (
+        rows[:, begin:end] for begin, end in zip([0, *ends[:-1]], ends, strict=True)
+    )
+    square = (len(rows), p, p)
+    return Solution(
+        u=u[:, :k].copy(),
+        value=value[:, 0].copy(),
+        gradient=gradient[:, :k].copy(),
+        hessian=exact.reshape(square)[:, :k, :k].copy(),
+        irls=irls.reshape(square)[:, :k, :k].copy(),
+        converged=converged[:, 0] > 0,
+        iterations=iterations[:, 0].astype(int),
+    )

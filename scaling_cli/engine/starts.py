@@ -10,8 +10,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from scaling_cli.engine.problem import Problem, to_free
-from scaling_cli.engine.units import inward, scattered, units
+from scaling_cli.engine.problem import Problem, parameters, to_free
+from scaling_cli.engine.units import Units
 from scaling_cli.laws._law import Domain, Law
 
 # A start needs every term alive: a term that least squares sets to zero begins at this share of
@@ -22,11 +22,14 @@ ENOUGH_POINTS = 128
 
 def starts(problem: Problem) -> np.ndarray:
     """Return starting points, best first, shape (m, k), in searched coordinates."""
-    law = problem.law
+    law, names = problem.law, problem.frame.names
     own = law.starts(problem.inputs, problem.output)
-    found = list(own) if own is not None else _projected(_thinned(problem))
-    columns = {name: np.array([point[name] for point in found]) for name in problem.frame.names}
-    rows = np.stack([to_free(law, name, values) for name, values in columns.items()], axis=1)
+    if own is None:
+        columns = _projected(_thinned(problem))
+    else:
+        points = list(own)
+        columns = {name: np.array([point[name] for point in points]) for name in names}
+    rows = np.stack([to_free(law, name, columns[name]) for name in names], axis=1)
     rows = rows[np.all(np.isfinite(rows), axis=1)]
     _, first = np.unique(rows, axis=0, return_index=True)
     return rows[np.sort(first)]
@@ -46,8 +49,8 @@ def _thinned(problem: Problem) -> Problem:
     )
 
 
-def _projected(problem: Problem) -> list[dict[str, float]]:
-    """Return one start per grid point, sorted by weighted residual sum of squares."""
+def _projected(problem: Problem) -> dict[str, np.ndarray]:
+    """Return starts, one per grid point, sorted by weighted residual sum of squares."""
     law, names = problem.law, problem.frame.names
     fixed = _fixed(problem)
     grid = _grid(law, names)
@@ -55,23 +58,16 @@ def _projected(problem: Problem) -> list[dict[str, float]]:
     basis, rest = _basis(problem, grid, linear, fixed)
     amplitudes, cost = _amplitudes(problem, linear, basis, rest)
     order = np.argsort(cost, kind="stable")
-    found = []
-    for i in order:
-        point = {name: float(values[i]) for name, values in grid.items()}
-        point |= {n: float(amplitudes[i, j]) for j, n in enumerate(linear)}
-        found.append(point)
-    return found
+    columns = grid | dict(zip(linear, amplitudes.T, strict=True))
+    return {name: values[order] for name, values in columns.items()}
 
 
 def _fixed(problem: Problem) -> dict[str, float]:
     """Return the parameters that no searched coordinate moves."""
-    moved = np.any(problem.frame.matrix != 0, axis=1).tolist()
-    out = {}
-    for i, (name, p) in enumerate(problem.law.parameters().items()):
-        if not moved[i]:
-            value = problem.frame.offset[i]
-            out[name] = float(np.exp(value) if p.domain is Domain.POSITIVE else value)
-    return out
+    moved = np.any(problem.frame.matrix != 0, axis=1)
+    values = parameters(problem, np.zeros((1, problem.frame.matrix.shape[1])))
+    each = zip(values.items(), moved.tolist(), strict=True)
+    return {name: float(value[0]) for (name, value), moves in each if not moves}
 
 
 def _grid(law: type[Law], names: tuple[str, ...]) -> dict[str, np.ndarray]:
@@ -87,10 +83,7 @@ def _grid(law: type[Law], names: tuple[str, ...]) -> dict[str, np.ndarray]:
 
 
 def _basis(
-    problem: Problem,
-    grid: Mapping[str, np.ndarray],
-    linear: list[str],
-    fixed: Mapping[str, float],
+    problem: Problem, grid: Mapping[str, np.ndarray], linear: list[str], fixed: Mapping[str, float]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the columns (g, q, n) of the linear parameters and the fixed remainder (g, n)."""
     g = len(next(iter(grid.values()))) if grid else 1
@@ -99,12 +92,8 @@ def _basis(
 
     def surface(values: Mapping[str, float]) -> np.ndarray:
         columns = {n: v[:, None] for n, v in grid.items()} | dict(values)
-        law = problem.law(
-            **{
-                n: columns[_leader(problem, n)] if n not in columns else columns[n]
-                for n in problem.law.parameters()
-            }
-        )
+        names = {n: n if n in columns else _leader(problem, n) for n in problem.law.parameters()}
+        law = problem.law(**{n: columns[leader] for n, leader in names.items()})
         return np.broadcast_to(np.asarray(law(**inputs), float), shape)
 
     none = dict.fromkeys(linear, 0.0) | dict(fixed)
@@ -138,10 +127,11 @@ def _amplitudes(
     gram = (rows @ np.swapaxes(rows, 1, 2)) / (norm[:, :, None] * norm[:, None, :])
     moment = (rows @ target[:, :, None])[:, :, 0] / norm
     total = np.sum(target**2, axis=1)
-    positive = [problem.law.parameters()[n].domain is Domain.POSITIVE for n in linear]
-    best, cost = _active_sets(gram, moment, total, np.array(positive, bool))
+    declared = problem.law.parameters()
+    positive = np.array([declared[n].domain is Domain.POSITIVE for n in linear], bool)
+    best, cost = _active_sets(gram, moment, total, positive)
     best = best / norm
-    needs = np.array(positive, bool) & (best <= 0)
+    needs = positive & (best <= 0)
     if np.any(needs):
         typical = np.median(np.abs(basis[needs]), axis=-1)
         # A term too steep for a double has no start of its own: it is left out as not a number.
@@ -156,11 +146,13 @@ def _active_sets(
     g, q = moment.shape
     best, cost = np.zeros((g, q)), np.array(total)
     waiting = np.arange(g)  # where all amplitudes are allowed, no smaller set does better
-    for chosen in itertools.product((True, False), repeat=q):
-        on = np.flatnonzero(chosen)
+    for allowed_ones in itertools.product((True, False), repeat=q):
+        on = np.flatnonzero(allowed_ones)
         if not len(on):
             continue
-        solution = _small_solve(gram[waiting][:, on][:, :, on], moment[waiting][:, on])
+        # The pseudo-inverse survives collinear columns.
+        inverse = np.linalg.pinv(gram[waiting][:, on][:, :, on], hermitian=True)
+        solution = np.einsum("gij,gj->gi", inverse, moment[waiting][:, on])
         residual = total[waiting] - np.sum(solution * moment[waiting][:, on], axis=1)
         allowed = np.all((solution > 0) | ~positive[on], axis=1) & np.isfinite(residual)
         better = allowed & (residual < cost[waiting])
@@ -173,11 +165,6 @@ def _active_sets(
     return best, cost
 
 
-def _small_solve(gram: np.ndarray, moment: np.ndarray) -> np.ndarray:
-    """Solve the normal equations; the pseudo-inverse survives collinear columns."""
-    return np.einsum("gij,gj->gi", np.linalg.pinv(gram, hermitian=True), moment)
-
-
 def around(
     problem: Problem, centres: np.ndarray, spreads: Sequence[float], seed: int
 ) -> np.ndarray:
@@ -185,7 +172,7 @@ def around(
     generator = np.random.default_rng(seed)
     repeated = np.repeat(centres, len(spreads), axis=0)
     sd = np.tile(spreads, len(centres))[:, None]
-    return scattered(problem, repeated, sd * generator.standard_normal(repeated.shape))
+    return Units.of(problem).scattered(repeated, sd * generator.standard_normal(repeated.shape))
 
 
 def exchanged(problem: Problem, u: np.ndarray) -> np.ndarray:
@@ -194,8 +181,9 @@ def exchanged(problem: Problem, u: np.ndarray) -> np.ndarray:
     Where inputs move together the data hardly tell which term is which, and each choice has a
     minimum of its own. Two terms are those of an exponent and its `twin`.
     """
-    z = inward(problem, units(problem, None, None), u)
-    names, found = problem.frame.names, [u[:0]]
+    units = Units.of(problem)
+    z = units.inward(u)
+    names, starts_exchanged = problem.frame.names, [u[:0]]
     for name, parameter in problem.law.parameters().items():
         pair = [_term(problem, n) for n in (name, parameter.twin) if n in names]
         terms = [term for term in pair if term is not None]
@@ -205,8 +193,8 @@ def exchanged(problem: Problem, u: np.ndarray) -> np.ndarray:
                 spread[:, size] = z[:, other] - z[:, size]
                 # As steep over the spread of its own input.
                 spread[:, exponent] = z[:, source] - z[:, exponent] + np.log(its / sd)
-            found.append(scattered(problem, u, spread))
-    return np.concatenate(found)
+            starts_exchanged.append(units.scattered(u, spread))
+    return np.concatenate(starts_exchanged)
 
 
 def _term(problem: Problem, exponent: str) -> tuple[int, int, float] | None:

@@ -17,15 +17,11 @@ unit.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from scaling_cli.engine.problem import Problem, Solution
 from scaling_cli.laws._law import Absorbs, Domain, Law
-
-if TYPE_CHECKING:
-    from scaling_cli.engine.problem import Problem
-    from scaling_cli.engine.rows import Solution
 
 
 @dataclass(frozen=True)
@@ -51,46 +47,139 @@ class Raised:
 class Units:
     """By how much inputs and output are divided, what is searched by size, and what that does."""
 
+    problem: Problem
     divisors: Mapping[str, float]
     shears: tuple[Shear, ...]
     raised: tuple[Raised, ...]
 
-    def flags(self, count: int) -> np.ndarray:
-        """Return 1 for the parameters that are searched by size, else 0, shape (count,)."""
-        return np.isin(np.arange(count), [one.row for one in self.raised]).astype(float)
-
-
-def units(
-    problem: "Problem", frozen: np.ndarray | None, prior_precision: np.ndarray | None
-) -> Units:
-    """Return the coordinates in which a problem is solved."""
-    names, searched = list(problem.law.parameters()), problem.frame.names
-    free = [n for n in names if _is_free(problem, n, frozen, prior_precision)]
-    divisors: dict[str, float] = {}
-    shears: list[Shear] = []
-    for symbol, unit in natural_units(problem).items():
-        absorbing = list(_absorbing(problem.law, symbol))
-        if not absorbing or not all(name in free for name, _ in absorbing):
-            continue
-        divisors[symbol] = unit
-        shears += [
-            Shear(
-                column=searched.index(name),
-                exponent=names.index(one.exponent) if one.exponent else None,
-                rate=one.times * float(np.log(divisors[symbol])),
-                power=-1 if one.inverse else 1,
-            )
-            for name, one in absorbing
+    @classmethod
+    def of(
+        cls,
+        problem: Problem,
+        frozen: np.ndarray | None = None,
+        prior_precision: np.ndarray | None = None,
+    ) -> "Units":
+        """Return the coordinates in which a problem is solved."""
+        names, searched = list(problem.law.parameters()), problem.frame.names
+        free = [n for n in names if _is_free(problem, n, frozen, prior_precision)]
+        divisors: dict[str, float] = {}
+        shears: list[Shear] = []
+        for symbol, unit in natural_units(problem).items():
+            absorbing = list(_absorbing(problem.law, symbol))
+            if not absorbing or not all(name in free for name, _ in absorbing):
+                continue
+            divisors[symbol] = unit
+            for name, absorbed in absorbing:
+                row = names.index(absorbed.exponent) if absorbed.exponent else None
+                rate = absorbed.times * float(np.log(unit))
+                shears.append(Shear(searched.index(name), row, rate, -1 if absorbed.inverse else 1))
+        powers = {n: p.raised for n, p in problem.law.parameters().items() if p.raised}
+        raised = [
+            Raised(searched.index(n), names.index(n), names.index(power))
+            for n, power in powers.items()
+            if n in free
         ]
-    raised = [(n, p.raised) for n, p in problem.law.parameters().items() if p.raised and n in free]
-    return Units(
-        divisors,
-        tuple(shears),
-        tuple(Raised(searched.index(n), names.index(n), names.index(q)) for n, q in raised),
-    )
+        return cls(problem, divisors, tuple(shears), tuple(raised))
+
+    def flags(self) -> np.ndarray:
+        """Return 1 for the parameters that are searched by size, else 0, shape (p,)."""
+        rows = np.arange(len(self.problem.frame.offset))
+        return np.isin(rows, [scale.row for scale in self.raised]).astype(float)
+
+    def inward(self, u: np.ndarray) -> np.ndarray:
+        """Return searched coordinates (m, k) in these units."""
+        out = np.array(u, float)
+        for shear in self.shears:
+            out[:, shear.column] -= shear.rate * self._exponent(shear, u)
+        for scale in self.raised:
+            out[:, scale.column] /= 1 + np.exp(-self._free(scale.power, u))
+        return out
+
+    def scattered(self, centres: np.ndarray, spread: np.ndarray) -> np.ndarray:
+        """Return searched coordinates (m, k) moved by `spread` (m, k) in these units."""
+        out = self.inward(centres) + spread
+        for scale in self.raised:
+            out[:, scale.column] *= 1 + np.exp(-self._free(scale.power, out))
+        for shear in self.shears:
+            out[:, shear.column] += shear.rate * self._exponent(shear, out)
+        return out
+
+    def outward(self, ended: Solution) -> Solution:
+        """Return a solution in the units of the data: coordinates, gradient and both Hessians."""
+        return self._sheared(self._lowered(ended))
+
+    def _lowered(self, ended: Solution) -> Solution:
+        """Return a solution with logarithms of scales in place of their sizes."""
+        if not self.raised:
+            return ended
+        u, slope = _copied(ended)
+        bends = []  # of each logarithm by the searched coordinates
+        for scale in self.raised:
+            moves = self.problem.frame.matrix[scale.power]
+            own = np.eye(u.shape[1])[scale.column]
+            share = np.exp(-self._free(scale.power, ended.u))
+            bent = ended.u[:, scale.column] * share
+            u[:, scale.column] += bent
+            slope[:, scale.column] += share[:, None] * own - bent[:, None] * moves
+            both = np.outer(own, moves) + np.outer(moves, own)
+            bends.append(bent[:, None, None] * np.outer(moves, moves) - share[:, None, None] * both)
+        back = np.linalg.inv(slope)
+        gradient = np.einsum("mji,mj->mi", back, ended.gradient)
+        hessian = np.array(ended.hessian)
+        for scale, bend in zip(self.raised, bends, strict=True):
+            hessian -= gradient[:, scale.column, None, None] * bend
+        turned = np.swapaxes(back, 1, 2)
+        return ended._replace(
+            u=u, gradient=gradient, hessian=turned @ hessian @ back, irls=turned @ ended.irls @ back
+        )
+
+    def _sheared(self, ended: Solution) -> Solution:
+        """Return a solution with inputs in their own units."""
+        if not self.shears:
+            return ended
+        u, slope = _copied(ended)
+        bend = np.zeros_like(slope)
+        for shear in self.shears:
+            exponent = self._exponent(shear, ended.u)
+            u[:, shear.column] += shear.rate * exponent
+            if shear.exponent is None:
+                continue
+            moves = self.problem.frame.matrix[shear.exponent]  # of the exponent
+            positive = self._positive(shear.exponent)
+            # exp(power * x) by x; a coordinate that is no logarithm moves as itself.
+            own = shear.power * exponent if positive else np.ones_like(exponent)
+            slope[:, shear.column] -= shear.rate * own[:, None] * moves
+            if positive:  # power is 1 or -1, so that its square is 1
+                pull = ended.gradient[:, shear.column] * shear.rate * exponent
+                bend -= pull[:, None, None] * np.outer(moves, moves)
+        back = np.swapaxes(slope, 1, 2)
+        return ended._replace(
+            u=u,
+            gradient=np.einsum("mij,mj->mi", back, ended.gradient),
+            hessian=back @ ended.hessian @ slope + bend,
+            irls=back @ ended.irls @ slope,
+        )
+
+    def _exponent(self, shear: Shear, u: np.ndarray) -> np.ndarray:
+        if shear.exponent is None:
+            return np.ones(len(u))
+        free = self._free(shear.exponent, u)
+        return np.exp(shear.power * free) if self._positive(shear.exponent) else free
+
+    def _free(self, row: int, u: np.ndarray) -> np.ndarray:
+        return self.problem.frame.offset[row] + u @ self.problem.frame.matrix[row]
+
+    def _positive(self, row: int) -> bool:
+        return list(self.problem.law.parameters().values())[row].domain is Domain.POSITIVE
 
 
-def natural_units(problem: "Problem") -> dict[str, float]:
+def _copied(ended: Solution) -> tuple[np.ndarray, np.ndarray]:
+    """Return coordinates to move, and for each lane the identity as their slopes so far."""
+    m, k = ended.u.shape
+    return np.array(ended.u), np.broadcast_to(np.eye(k), (m, k, k)).copy()
+
+
+def natural_units(problem: Problem) -> dict[str, float]:
     """Return the unit of every input, its smallest, and in log space the output's, its middle."""
     found = {symbol: float(np.min(values)) for symbol, values in problem.inputs.items()}
     if problem.objective.space == "log":
@@ -107,10 +196,7 @@ def _absorbing(law: type[Law], symbol: str) -> Iterator[tuple[str, Absorbs]]:
 
 
 def _is_free(
-    problem: "Problem",
-    name: str,
-    frozen: np.ndarray | None,
-    prior_precision: np.ndarray | None,
+    problem: Problem, name: str, frozen: np.ndarray | None, prior_precision: np.ndarray | None
 ) -> bool:
     """Return whether a coefficient moves alone, in every lane, with nothing pulling at it."""
     frame, row = problem.frame, list(problem.law.parameters()).index(name)
@@ -121,99 +207,3 @@ def _is_free(
     held = frozen is not None and np.any(np.atleast_2d(frozen)[:, column])
     pulled = prior_precision is not None and np.any(np.atleast_2d(prior_precision)[:, row] > 0)
     return bool(alone and not held and not pulled)
-
-
-def inward(problem: "Problem", chosen: Units, u: np.ndarray) -> np.ndarray:
-    """Return searched coordinates (m, k) in the chosen units."""
-    out = np.array(u, float)
-    for shear in chosen.shears:
-        out[:, shear.column] -= shear.rate * _exponent(problem, shear, u)
-    for one in chosen.raised:
-        out[:, one.column] /= 1 + np.exp(-_free(problem, one.power, u))
-    return out
-
-
-def scattered(problem: "Problem", centres: np.ndarray, spread: np.ndarray) -> np.ndarray:
-    """Return searched coordinates (m, k) moved by `spread` (m, k) in the problem's own units."""
-    chosen = units(problem, None, None)
-    out = inward(problem, chosen, centres) + spread
-    for one in chosen.raised:
-        out[:, one.column] *= 1 + np.exp(-_free(problem, one.power, out))
-    for shear in chosen.shears:
-        out[:, shear.column] += shear.rate * _exponent(problem, shear, out)
-    return out
-
-
-def outward(problem: "Problem", chosen: Units, found: "Solution") -> "Solution":
-    """Return a solution in the units of the data: coordinates, gradient and both Hessians."""
-    return _sheared(problem, chosen, _lowered(problem, chosen, found))
-
-
-def _lowered(problem: "Problem", chosen: Units, found: "Solution") -> "Solution":
-    """Return a solution with logarithms of scales in place of their sizes."""
-    if not chosen.raised:
-        return found
-    k = found.u.shape[1]
-    u, slope = np.array(found.u), np.broadcast_to(np.eye(k), (len(found.u), k, k)).copy()
-    bends = []  # of each logarithm by the searched coordinates
-    for one in chosen.raised:
-        moves, own = problem.frame.matrix[one.power], np.eye(k)[one.column]
-        share = np.exp(-_free(problem, one.power, found.u))
-        bent = found.u[:, one.column] * share
-        u[:, one.column] += bent
-        slope[:, one.column] += share[:, None] * own - bent[:, None] * moves
-        both = np.outer(own, moves) + np.outer(moves, own)
-        bends.append(bent[:, None, None] * np.outer(moves, moves) - share[:, None, None] * both)
-    back = np.linalg.inv(slope)
-    gradient = np.einsum("mji,mj->mi", back, found.gradient)
-    hessian = np.array(found.hessian)
-    for one, bend in zip(chosen.raised, bends, strict=True):
-        hessian -= gradient[:, one.column, None, None] * bend
-    turned = np.swapaxes(back, 1, 2)
-    return found._replace(
-        u=u, gradient=gradient, hessian=turned @ hessian @ back, irls=turned @ found.irls @ back
-    )
-
-
-def _sheared(problem: "Problem", chosen: Units, found: "Solution") -> "Solution":
-    """Return a solution with inputs in their own units."""
-    if not chosen.shears:
-        return found
-    k = found.u.shape[1]
-    u, slope = np.array(found.u), np.broadcast_to(np.eye(k), (len(found.u), k, k)).copy()
-    bend = np.zeros_like(slope)
-    for shear in chosen.shears:
-        exponent = _exponent(problem, shear, found.u)
-        u[:, shear.column] += shear.rate * exponent
-        if shear.exponent is None:
-            continue
-        moves = problem.frame.matrix[shear.exponent]  # of the exponent by searched coordinates
-        positive = _positive(problem, shear.exponent)
-        # exp(power * x) by x; a coordinate that is no logarithm moves as itself.
-        own = shear.power * exponent if positive else np.ones_like(exponent)
-        slope[:, shear.column] -= shear.rate * own[:, None] * moves
-        if positive:  # power is 1 or -1, so that its square is 1
-            pull = found.gradient[:, shear.column] * shear.rate * exponent
-            bend -= pull[:, None, None] * np.outer(moves, moves)
-    back = np.swapaxes(slope, 1, 2)
-    return found._replace(
-        u=u,
-        gradient=np.einsum("mij,mj->mi", back, found.gradient),
-        hessian=back @ found.hessian @ slope + bend,
-        irls=back @ found.irls @ slope,
-    )
-
-
-def _exponent(problem: "Problem", shear: Shear, u: np.ndarray) -> np.ndarray:
-    if shear.exponent is None:
-        return np.ones(len(u))
-    free = _free(problem, shear.exponent, u)
-    return np.exp(shear.power * free) if _positive(problem, shear.exponent) else free
-
-
-def _free(problem: "Problem", row: int, u: np.ndarray) -> np.ndarray:
-    return problem.frame.offset[row] + u @ problem.frame.matrix[row]
-
-
-def _positive(problem: "Problem", row: int) -> bool:
-    return list(problem.law.parameters().values())[row].domain is Domain.POSITIVE

@@ -99,7 +99,7 @@ def forecast(
             left.append(LeftOut(job.run, error.message))
     if not found:
         raise errors[0] if len(left) == 1 and errors else _none(left)
-    return Forecasts(tuple(found), (*left, *unread), (*notes, *more))
+    return Forecasts(tuple(found), (*notes, *more), left_out=(*left, *unread))
 
 
 def _none(left: Sequence[LeftOut]) -> DataError:

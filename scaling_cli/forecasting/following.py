@@ -14,6 +14,7 @@ from scaling_cli.artefacts.forecast import Forecast
 from scaling_cli.forecasting.despiking import WANTED_NOISE
 from scaling_cli.forecasting.job import Diverged, Job
 from scaling_cli.vocabulary.errors import DataError, UsageError
+from scaling_cli.vocabulary.jsonfile import stamped
 
 PATIENCE = 3  # checks outside in a row that count as leaving the band
 MOST_ROWS = 100  # averaged in one check
@@ -231,13 +232,13 @@ class Update:
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `scaling forecast --follow --json` prints as one line."""
-        return {
-            "schema_version": 1,
+        record = {
             "run": self.job.run,
             "runs": [] if self.forecast is None else [self.forecast.to_dict()],
             "against": {self.job.run: self.watch.to_dict(self.told)},
             "ended": self.ended,
         }
+        return stamped(record)
 
 
 def watcher(path: str, every: float) -> Callable[[], bool]:

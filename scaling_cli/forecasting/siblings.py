@@ -16,7 +16,7 @@ from scaling_cli.forecasting.alone import Alone, alone, first_fitted
 from scaling_cli.forecasting.course import Course, Plan
 from scaling_cli.forecasting.future import same_shape
 from scaling_cli.forecasting.job import FEWEST, Bins, Job, binned
-from scaling_cli.numerics.student import student
+from scaling_cli.numerics.quantiles import quantile
 from scaling_cli.schedules._schedule import Schedule
 from scaling_cli.vocabulary.errors import DataError
 from scaling_cli.vocabulary.outcomes import LeftOut
@@ -109,7 +109,7 @@ class Informed:
 
     def half_width(self, level: float) -> float:
         """Return the half-width of an interval of the logarithm."""
-        return self.spread * student((1 + level) / 2, self.freedom)
+        return self.spread * quantile(level, self.freedom)
 
 
 def predicted_sibling(fit: PredictsCurves, job: Job, plan: Plan) -> Sibling:

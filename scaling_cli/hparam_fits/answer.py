@@ -1,11 +1,14 @@
 """Everything `scaling hparams` says, as one JSON object: advice, rivals, reach, the valley."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from scaling_cli import laws
-from scaling_cli.artefacts.published_recipes import OTHERS, PUBLISHED, RELEASED, resolve_recipe
-from scaling_cli.artefacts.recipe import (
+from scaling_cli.artefacts import kinds
+from scaling_cli.artefacts._record import written_fields
+from scaling_cli.artefacts.hparams import (
     Advice,
     Difference,
     Recipe,
@@ -16,12 +19,58 @@ from scaling_cli.artefacts.recipe import (
 )
 from scaling_cli.hparam_fits.fitting import NearBest
 from scaling_cli.vocabulary.jsonfile import nulls
-from scaling_cli.vocabulary.quantities import B_TOKENS, LR, short_number
+from scaling_cli.vocabulary.quantities import B_TOKENS, FLOPS_PER_PARAM_TOKEN, LR, short_number
 
 FAR = 10.0  # beyond the sweep by this factor in N or D nothing like it was tried
 DISTANT = 2.0  # joint standard deviations at which two recipes are said to disagree
 CERTAIN_EXCESS = (0.0025, 0.01)  # of loss, for the width of the valley
+PUBLISHED = "li-2025"
+RELEASED = "li-2025-released"
 _NAMES = {LR.symbol: "learning rate", B_TOKENS.symbol: "batch"}
+
+
+@dataclass(frozen=True)
+class Other:
+    """A published rule whose constants were read in others' notes, not in the paper.
+
+    Parameters
+    ----------
+    name, source, caveat : str
+    learning_rate, batch : function of (N, D), optional
+        N without the embedding, batch in tokens.
+    """
+
+    name: str
+    source: str
+    caveat: str
+    learning_rate: Callable[[float, float], float] | None = None
+    batch: Callable[[float, float], float] | None = None
+
+
+def _compute(N: float, D: float) -> float:
+    return FLOPS_PER_PARAM_TOKEN * N * D
+
+
+def _of_size(N: float, D: float) -> float:
+    del D
+    return math.exp(-0.4214 * math.log(N) - 0.5535)
+
+
+OTHERS = (
+    Other(
+        "DeepSeek LLM",
+        "arXiv:2401.02954",
+        "of compute alone; its C counts attention too, 6ND stands in",
+        learning_rate=lambda N, D: 0.3118 * _compute(N, D) ** -0.1250,
+        batch=lambda N, D: 0.2920 * _compute(N, D) ** 0.3271,
+    ),
+    Other(
+        "MM1",
+        "arXiv:2403.09611",
+        "of size alone",
+        learning_rate=_of_size,
+    ),
+)
 
 
 def report(
@@ -63,7 +112,6 @@ def report(
     others = [r for r in (rival, _released(recipe, rival) if released else None) if r is not None]
     return nulls(
         {
-            "schema_version": 1,
             "fit": recipe.name,
             "level": level,
             "convention": _convention(recipe),
@@ -92,6 +140,10 @@ def report(
 
 
 def _largest(recipe: Recipe) -> tuple[float, float]:
+    """Return N and D of the largest cell; of published laws, the ends of their ranges."""
+    if not recipe.cells:
+        ranges = recipe.learning_rate.data["ranges"]
+        return float(ranges["N"][1]), float(ranges["D"][1])
     cell = max(recipe.cells, key=lambda c: c["N"] * c["D"])
     return float(cell["N"]), float(cell["D"])
 
@@ -99,7 +151,7 @@ def _largest(recipe: Recipe) -> tuple[float, float]:
 def _released(recipe: Recipe, rival: Recipe | None) -> Recipe | None:
     """Return what the released runs say, beside the published constants."""
     shown = {recipe.name, "" if rival is None else rival.name}
-    return resolve_recipe(RELEASED) if PUBLISHED in shown else None
+    return kinds.load(RELEASED, Recipe) if PUBLISHED in shown else None
 
 
 def _convention(recipe: Recipe) -> str:
@@ -158,7 +210,7 @@ def _valley(recipe: Recipe) -> dict[str, Any] | None:
         }
         for e in CERTAIN_EXCESS
     ]
-    return {**flat.to_dict(), "widths": widths, "rate_per_batch": flat.rate_per_batch()}
+    return {**written_fields(flat), "widths": widths, "rate_per_batch": flat.rate_per_batch()}
 
 
 def _rival(recipe: Recipe, other: Recipe, N: float, D: float, level: float) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """From a sweep to a recipe: the optima of its cells, and the laws that run through them.
 
 Two rules. `fit_recipe` finds the bottom of each cell's valley and lays the laws through the
-bottoms; `near_best_recipe` is that of Step Law's authors, every run within 0.25 % of its cell's
-best being a point. Least squares on logarithms is exact for both: no search, no JAX.
+bottoms; `near_best_rule` is that of Step Law's authors, every run within 0.25 % of its cell's
+best being a point. Least squares of ln lr and ln batch on ln N and ln D is exact for both: no
+search, no JAX.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scaling_cli import laws
+from scaling_cli.artefacts._prediction import Uncertainty
 from scaling_cli.artefacts.fit import Fit
-from scaling_cli.artefacts.prediction import Uncertainty
-from scaling_cli.artefacts.recipe import Recipe
-from scaling_cli.hparam_fits.design import COEFFICIENTS, DRAWS, Design, posterior
+from scaling_cli.artefacts.hparams import Recipe
 from scaling_cli.hparam_fits.valley import Cell, Optimum, cells, flatness, near_best, optimum
 from scaling_cli.laws._law import Law
+from scaling_cli.numerics.quantiles import central
 from scaling_cli.runs.points import Points, scale
 from scaling_cli.vocabulary.arguments import check_count, check_level
 from scaling_cli.vocabulary.errors import DataError, FitError
@@ -38,11 +39,77 @@ if TYPE_CHECKING:
     from scaling_cli.runs.table import Runs
     from scaling_cli.runs.view import View
 
+DRAWS = 500
+COEFFICIENTS = 3  # of c N^alpha D^beta
+# sd of ln optimum of a cell about the law: what the cells of Step Law's sweep show. It keeps a
+# few cells that happen to lie on a plane from looking exact.
+SCATTER_PRIOR = 0.13
+SCATTER_PRIOR_CELLS = 3  # weight of that prior
 FEWEST_CELLS = COEFFICIENTS + 1
 LAWS = ("step_learning_rate", "step_batch_nd")
 LEAST_SQUARES = Objective("l2", space="log")
 
 Group = tuple[Cell, np.ndarray]  # a cell and the places of its runs that count as optima, (m, k)
+
+
+@dataclass(frozen=True)
+class Design:
+    """Least squares of ln outputs on 1, ln N, ln D about their middle.
+
+    Parameters
+    ----------
+    points : array, shape (n, 2)
+        ln N, ln D.
+    outputs : array, shape (n, m)
+        ln lr and, if it was swept, ln batch.
+    """
+
+    points: np.ndarray
+    outputs: np.ndarray
+
+    @property
+    def matrix(self) -> np.ndarray:
+        """The design, shape (n, 3); about the middle, so that no digits are lost."""
+        return np.column_stack([np.ones(len(self.points)), self.points - self.middle])
+
+    @property
+    def middle(self) -> np.ndarray:
+        """Means of ln N and ln D."""
+        return self.points.mean(axis=0)
+
+    def solve(self) -> np.ndarray:
+        """Return coefficients about the middle, shape (3, m)."""
+        return np.linalg.lstsq(self.matrix, self.outputs, rcond=None)[0]
+
+    def residuals(self) -> np.ndarray:
+        """Return ln output minus the law, shape (n, m)."""
+        return self.outputs - self.matrix @ self.solve()
+
+    def parameters(self, coefficients: np.ndarray) -> dict[str, np.ndarray]:
+        """Return c, alpha, beta of coefficients about the middle, shape (..., 3)."""
+        slopes = coefficients[..., 1:]
+        constant = np.exp(coefficients[..., 0] - slopes @ self.middle)
+        return {"c": constant, "alpha": slopes[..., 0], "beta": slopes[..., 1]}
+
+
+def posterior(design: Design, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Draw coefficients, shape (draws, 3, m), and scatter, shape (draws, m), jointly.
+
+    The posterior of a linear regression with several outputs (Zellner 1971, ch. 8): flat in the
+    coefficients, inverse Wishart about SCATTER_PRIOR in the scatter; matrix-t, so that a few
+    cells give wide intervals.
+    """
+    residuals, matrix = design.residuals(), design.matrix
+    n, m = residuals.shape
+    freedom = n - COEFFICIENTS + SCATTER_PRIOR_CELLS
+    root = np.linalg.cholesky(np.linalg.inv(matrix.T @ matrix))
+    squares = residuals.T @ residuals + SCATTER_PRIOR_CELLS * SCATTER_PRIOR**2 * np.eye(m)
+    drawn = generator.standard_normal((DRAWS, freedom, m))
+    inner = np.linalg.cholesky(np.linalg.inv(np.swapaxes(drawn, 1, 2) @ drawn))
+    spread = np.linalg.cholesky(squares) @ inner
+    noise = generator.standard_normal((DRAWS, COEFFICIENTS, m))
+    coefficients = design.solve() + root @ noise @ np.swapaxes(spread, 1, 2)
+    return coefficients, np.sqrt(np.sum(spread**2, axis=2))
 
 
 class LearningRateRuns(Law):
@@ -98,11 +165,14 @@ def by_cell(
     A resample of cells that do not span N and D is drawn again.
     """
     drawn, scatter = [], []
-    for chosen in resamples(groups, generator):
-        design = stacked(chosen)
+    for resample in resamples(groups, generator):
+        design = stacked(resample)
         parameters = design.parameters(design.solve().T)
         drawn.append(np.stack([np.log(parameters["c"]), parameters["alpha"], parameters["beta"]]))
-        scatter.append(_cell_scatter(chosen, design))
+        ends = np.cumsum([len(places) for _, places in resample])[:-1]
+        means = np.array([part.mean(axis=0) for part in np.split(design.residuals(), ends)])
+        spare = max(1, len(resample) - COEFFICIENTS)
+        scatter.append(np.sqrt(np.sum(means**2, axis=0) / spare))
     return np.array(drawn), np.array(scatter)
 
 
@@ -110,24 +180,17 @@ def resamples(groups: Sequence[Group], generator: np.random.Generator) -> Iterat
     """Yield cells drawn with replacement, as often as draws are made."""
     drawn = 0
     while drawn < DRAWS:
-        chosen = [groups[i] for i in generator.integers(0, len(groups), len(groups))]
-        places = np.array([[np.log(cell.N), np.log(cell.D)] for cell, _ in chosen])
+        resample = [groups[i] for i in generator.integers(0, len(groups), len(groups))]
+        places = np.array([cell.place for cell, _ in resample])
         if np.linalg.matrix_rank(places - places.mean(axis=0), tol=1e-8) == 2:
             drawn += 1
-            yield chosen
+            yield resample
 
 
 def stacked(groups: Sequence[Group]) -> Design:
     """Return the design of all runs that cells keep."""
-    points = [[np.log(cell.N), np.log(cell.D)] for cell, places in groups for _ in places]
+    points = [cell.place for cell, places in groups for _ in places]
     return Design(np.array(points), np.concatenate([places for _, places in groups]))
-
-
-def _cell_scatter(groups: Sequence[Group], design: Design) -> np.ndarray:
-    """Return the sd of the cells' mean optima about the law, shape (m,)."""
-    ends = np.cumsum([len(places) for _, places in groups])[:-1]
-    means = np.array([part.mean(axis=0) for part in np.split(design.residuals(), ends)])
-    return np.sqrt(np.sum(means**2, axis=0) / max(1, len(groups) - COEFFICIENTS))
 
 
 def fit_recipe(points: Points, *, seed: int = 0, level: float = 0.9, command: str = "") -> Recipe:
@@ -158,7 +221,7 @@ def fit_recipe(points: Points, *, seed: int = 0, level: float = 0.9, command: st
     optima = [o for _, o in judged if isinstance(o, Optimum)]
     left = [LeftOut(_name(cell), str(o)) for cell, o in judged if not isinstance(o, Optimum)]
     _require_enough(found, optima, left)
-    places = np.array([[np.log(o.cell.N), np.log(o.cell.D)] for o in optima])
+    places = np.array([o.cell.place for o in optima])
     design = Design(places, np.stack([o.at for o in optima]))
     _require_both(places)
     drawn, scatter = posterior(design, np.random.default_rng(seed))
@@ -168,24 +231,34 @@ def fit_recipe(points: Points, *, seed: int = 0, level: float = 0.9, command: st
     )
     values = design.parameters(design.solve().T)
     draws = {name: v.T for name, v in design.parameters(np.swapaxes(drawn, 1, 2)).items()}
+    axis, sizes = scale({s: np.array([getattr(o.cell, s) for o in optima]) for s in ("N", "D")})
+    inputs, runs = dict(zip("ND", np.exp(places.T), strict=True)), [_name(o.cell) for o in optima]
     fits = []
-    for i in range(design.outputs.shape[1]):
+    for i, output in enumerate(np.exp(design.outputs.T)):
+        own = {k: v[i] for k, v in draws.items()}
         law = laws.get(LAWS[i])(**{name: float(v[i]) for name, v in values.items()})
-        uncertainty = _uncertainty(
-            optima, {k: v[i] for k, v in draws.items()}, scatter[:, i], method
-        )
-        table = Points(
-            {"N": np.exp(places[:, 0]), "D": np.exp(places[:, 1])},
-            np.exp(design.outputs[:, i]),
-            [_name(o.cell) for o in optima],
-            points.conventions,
+        table = Points(inputs, output, runs, points.conventions)
+        largest = float(np.max(sizes))
+        uncertainty = Uncertainty(
+            draws=own,
+            sigma=scatter[:, i],
+            drift=0.0,
+            axis=axis,
+            axis_max=largest,
+            tested=False,
+            method=method,
         )
         fits.append(_fit(law, table, uncertainty, points, level=level, command=command))
-    batch = fits[1] if len(fits) > 1 else None
-    records = [o.to_dict() for o in optima]
-    notes = [*points.notes, *_batch_notes(points, found)]
+    rate, *batch = fits
     return Recipe(
-        fits[0], batch, flatness(optima), "your sweep", records, [*points.left_out, *left], notes
+        rate,
+        batch[0] if batch else None,
+        flatness(optima),
+        [o.to_dict() for o in optima],
+        [*points.notes, *([] if batch else [_batch_note(points.inputs.get("B_tokens"))])],
+        name="your sweep",
+        left_out=[*points.left_out, *left],
+        command=command,
     )
 
 
@@ -250,25 +323,12 @@ def _require_both(places: np.ndarray) -> None:
         )
 
 
-def _uncertainty(
-    optima: Sequence[Optimum], draws: Mapping[str, np.ndarray], sigma: np.ndarray, method: str
-) -> Uncertainty:
-    sizes = {"N": np.array([o.cell.N for o in optima]), "D": np.array([o.cell.D for o in optima])}
-    axis, values = scale(sizes)
-    return Uncertainty(draws, sigma, 0.0, axis, float(np.max(values)), False, method)
-
-
 def _fit(
-    law: Law,
-    table: Points,
-    uncertainty: Uncertainty,
-    points: Points,
-    *,
-    level: float,
-    command: str,
+    law: Law, table: Points, uncertainty: Uncertainty, points: Points, *, level: float, command: str
 ) -> Fit:
     residuals = np.log(table.output) - np.log(np.asarray(law(**table.inputs), float))
     output = law.output()
+    ends = {name: central(values, level) for name, values in uncertainty.draws.items()}
     ranges = {k: v for k, v in table.ranges().items() if k != "L"}
     if output.symbol in points.inputs:
         swept = points.inputs[output.symbol]
@@ -279,7 +339,7 @@ def _fit(
         objective=LEAST_SQUARES,
         value=float(np.sum(residuals**2) / 2),
         n_points=len(table),
-        intervals=parameter_intervals(uncertainty.draws, level),
+        intervals={n: {"level": level, "low": a, "high": b} for n, (a, b) in ends.items()},
         uncertainty=uncertainty,
         data={
             "sha256": table.sha256(),
@@ -296,31 +356,17 @@ def _fit(
     )
 
 
-def parameter_intervals(
-    draws: Mapping[str, np.ndarray], level: float
-) -> dict[str, dict[str, float]]:
-    """Return the central interval of every parameter over its draws."""
-    tails = [(1 - level) / 2, (1 + level) / 2]
-    ends = {name: np.quantile(values, tails).tolist() for name, values in draws.items()}
-    return {name: {"level": level, "low": low, "high": high} for name, (low, high) in ends.items()}
-
-
-def _batch_notes(points: Points, found: Sequence[Cell]) -> list[str]:
+def _batch_note(batch: np.ndarray | None) -> str:
     """Say what the batch did where no law of it can be fitted."""
-    if found[0].axes.shape[1] == 2:
-        return []
-    batch = points.inputs.get("B_tokens")
     if batch is None:
-        return [
-            "the batch is not known, so the law of the learning rate holds for whatever it was."
-        ]
+        return "the batch is not known, so the law of the learning rate holds for whatever it was."
     low, high = float(np.min(batch)), float(np.max(batch))
     if low == high:
-        return [f"the batch was not varied: the learning rates hold at {low:.6g} tokens a step."]
-    return [
+        return f"the batch was not varied: the learning rates hold at {low:.6g} tokens a step."
+    return (
         f"the batch was not swept within a cell but lies between {low:.6g} and {high:.6g} tokens: "
         "the law of the learning rate holds for how it was chosen."
-    ]
+    )
 
 
 @dataclass(frozen=True)
@@ -364,8 +410,7 @@ def near_best_rule(points: Points, *, seed: int = 0) -> NearBest:
         If the cells do not vary N and D independently.
     """
     groups = [(cell, near_best(cell)) for cell in cells_of(points)]
-    places = np.array([[np.log(cell.N), np.log(cell.D)] for cell, _ in groups])
-    _require_both(places)
+    _require_both(np.array([cell.place for cell, _ in groups]))
     design = stacked(groups)
     drawn, scatter = by_cell(groups, np.random.default_rng(seed))
     fitted = design.parameters(design.solve().T)

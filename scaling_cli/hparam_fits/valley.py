@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from scaling_cli.artefacts.flatness import AXES, Flatness
+from scaling_cli.artefacts.hparams import AXES, Flatness
 
 # Runs within 1 % of a cell's best place its optimum. In benchmarks/learning_rates.py optima of 2 to
 # 5 % lie off, as the valley is steeper towards high rates, and those of 0.25 % follow the noise
@@ -47,6 +47,11 @@ class Cell:
     def __len__(self) -> int:
         """Return the number of runs."""
         return len(self.log_loss)
+
+    @property
+    def place(self) -> tuple[float, float]:
+        """The logarithms of N and D."""
+        return float(np.log(self.N)), float(np.log(self.D))
 
 
 @dataclass(frozen=True)
@@ -86,24 +91,24 @@ def cells(
     The batch is an axis where at least half of the (N, D) were trained at three or more.
     """
     swept = batch is not None and _swept(N, D, batch)
-    keys = [N, D] if batch is None or swept else [N, D, batch]
-    table = np.stack(keys, axis=1)
-    groups, owner = np.unique(table, axis=0, return_inverse=True)
-    columns = [lr, batch] if batch is not None and swept else [lr]
+    keys, columns = [N, D], [lr]
+    if batch is not None:
+        (columns if swept else keys).append(batch)
+    groups, owner = np.unique(np.stack(keys, axis=1), axis=0, return_inverse=True)
     axes = np.log(np.stack(columns, axis=1))
-    found = []
-    for i, group in enumerate(groups.tolist()):
+    result = []
+    for i, (size, tokens, *shared) in enumerate(groups.tolist()):
         rows = np.flatnonzero(owner.ravel() == i)
-        shared = group[2] if len(group) == 3 else None
-        found.append(Cell(group[0], group[1], axes[rows], np.log(loss[rows]), shared))
-    return found
+        own = shared[0] if shared else None
+        result.append(Cell(size, tokens, axes[rows], np.log(loss[rows]), own))
+    return result
 
 
 def _swept(N: np.ndarray, D: np.ndarray, batch: np.ndarray) -> bool:
     levels: dict[tuple[float, float], set[float]] = {}
-    for size, tokens, one in zip(N.tolist(), D.tolist(), batch.tolist(), strict=True):
-        levels.setdefault((size, tokens), set()).add(one)
-    return 2 * sum(len(found) >= FEWEST_LEVELS for found in levels.values()) >= len(levels)
+    for size, tokens, B in zip(N.tolist(), D.tolist(), batch.tolist(), strict=True):
+        levels.setdefault((size, tokens), set()).add(B)
+    return 2 * sum(len(tried) >= FEWEST_LEVELS for tried in levels.values()) >= len(levels)
 
 
 def optimum(cell: Cell, *, near: float = NEAR) -> Optimum | str:
@@ -182,21 +187,14 @@ def _near(cell: Cell, near: float) -> np.ndarray:
 def _fitted(cell: Cell, rows: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
     """Return value, slope and Hessian of ln loss at the best run, by least squares over rows."""
     x = cell.axes[rows] - cell.axes[np.argmin(cell.log_loss)]
-    found = np.linalg.lstsq(_quadratic(x), cell.log_loss[rows], rcond=None)[0]
-    return float(found[0]), *_unpacked(found, x.shape[1])
-
-
-def _quadratic(x: np.ndarray) -> np.ndarray:
-    """Return the columns 1, x, x^2/2 and, in two variables, x y, shape (n, 3 or 6)."""
+    k = x.shape[1]
     columns = [np.ones(len(x)), *x.T, *(x.T**2 / 2)]
-    return np.stack([*columns, x[:, 0] * x[:, 1]] if x.shape[1] == 2 else columns, axis=1)
-
-
-def _unpacked(coefficients: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    hessian = np.diag(coefficients[1 + k : 1 + 2 * k])
+    columns += [x[:, 0] * x[:, 1]] if k == 2 else []
+    solved = np.linalg.lstsq(np.stack(columns, axis=1), cell.log_loss[rows], rcond=None)[0]
+    hessian = np.diag(solved[1 + k : 1 + 2 * k])
     if k == 2:
-        hessian = hessian + coefficients[5] * np.array([[0.0, 1.0], [1.0, 0.0]])
-    return coefficients[1 : 1 + k], hessian
+        hessian = hessian + solved[5] * np.array([[0.0, 1.0], [1.0, 0.0]])
+    return float(solved[0]), solved[1 : 1 + k], hessian
 
 
 def flatness(optima: Sequence[Optimum]) -> Flatness:
@@ -206,7 +204,7 @@ def flatness(optima: Sequence[Optimum]) -> Flatness:
 
 def _per_compute(optima: Sequence[Optimum]) -> float | None:
     """Return half the sum of the exponents of N and D in the best losses, if they fall in both."""
-    design = np.array([[1.0, np.log(o.cell.N), np.log(o.cell.D)] for o in optima])
+    design = np.array([[1.0, *o.cell.place] for o in optima])
     if np.linalg.matrix_rank(design - design.mean(axis=0)) < 2:
         return None
     slopes = np.linalg.lstsq(design, np.array([o.log_loss for o in optima]), rcond=None)[0]

@@ -5,58 +5,33 @@ One log format is one module of this folder, found by its name: it has `VERSION`
 `read(path, content) -> list[Raw]`. Modules whose name begins with `_` are not formats.
 """
 
-import importlib
-import json
-import pkgutil
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
-from functools import cache
-from hashlib import sha256
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol, cast
-
-import pyarrow as pa
+from types import ModuleType
+from typing import Any
 
 from scaling_cli.ingest import _facts
-from scaling_cli.ingest._columns import canonical_name, check_mapping
-from scaling_cli.ingest._raw import Raw, Source, head_of, named
-from scaling_cli.ingest._remap import remap
-from scaling_cli.ingest._sources import expand, run_names
-from scaling_cli.ingest._table import Options, Part, understand
+from scaling_cli.ingest._columns import check_mapping, remap
+from scaling_cli.ingest._sources import Raw, Source, expand, named, run_names, stem
+from scaling_cli.ingest._table import Options, understand
 from scaling_cli.runs import store
 from scaling_cli.runs.plausible import doubts
-from scaling_cli.runs.table import SOURCE_COLUMNS, Note, Runs, combine
+from scaling_cli.runs.table import Runs, combine
 from scaling_cli.vocabulary.errors import DataError, UsageError
-from scaling_cli.vocabulary.registry import Asked
+from scaling_cli.vocabulary.registry import Asked, Modules
 
 sys.modules[__name__].__class__ = Asked
 # A reader that is less sure than this does not recognise the file.
 _RECOGNISED = 0.3
-__all__ = ["Reader", "as_runs", "formats", "pairs", "read", "recognised"]
+__all__ = ["as_runs", "formats", "pairs", "read", "recognised"]
+_FORMATS = Modules(__name__, "log format")
 
 
-class Reader(Protocol):
-    """What a module of this folder offers."""
-
-    VERSION: str
-    NAMES: tuple[str, ...]
-    LOOKED_FOR: str
-
-    def sniff(self, path: str, head: bytes) -> float:
-        """Return how much a file looks like this format, 0 to 1."""
-        ...
-
-    def read(self, path: str, content: bytes) -> list[Raw]:
-        """Return the tables in a file."""
-        ...
-
-
-@cache
-def formats() -> dict[str, Reader]:
+def formats() -> dict[str, ModuleType]:
     """Return the readers by module name."""
-    names = sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
-    return {n: cast(Reader, importlib.import_module(f"{__name__}.{n}")) for n in names}
+    return {name: _FORMATS.module(name) for name in _FORMATS.names()}
 
 
 def recognised(path: str, head: bytes) -> str | None:
@@ -74,15 +49,15 @@ def pairs(texts: Iterable[str], option: str) -> dict[str, str]:
     UsageError
         If there is no `=` in one, or a key stands twice.
     """
-    found: dict[str, str] = {}
+    given: dict[str, str] = {}
     for text in texts:
-        key, equals, value = text.partition("=")
-        if not (equals and key.strip() and value.strip()):
+        key, _, value = (part.strip() for part in text.partition("="))
+        if not (key and value):
             raise UsageError(f"{option} {text!r} is not of the form key=value.")
-        if key.strip() in found:
-            raise UsageError(f"{option} gives {key.strip()!r} twice.")
-        found[key.strip()] = value.strip()
-    return found
+        if key in given:
+            raise UsageError(f"{option} gives {key!r} twice.")
+        given[key] = value
+    return given
 
 
 def read(
@@ -137,11 +112,11 @@ def read(
             f"{used} cannot change a store: facts are fixed when logs are ingested.",
             hint="Give it to 'scaling ingest', or read the logs themselves.",
         )
-    found = [remap(store.read(path), map or {}) for path in stores]
+    parts = [remap(store.read(path), map or {}) for path in stores]
     if others or not sources:
-        said = _Said(map or {}, set or {}, meta, name, format, keep_partial)
-        found.append(_read_files(others, said))
-    return found[0] if len(found) == 1 else combine(found)
+        options = Options(map or {}, set or {}, name, keep_partial)
+        parts.append(_read_files(others, options, meta, format))
+    return parts[0] if len(parts) == 1 else combine(parts)
 
 
 def as_runs(data: Any) -> Runs:
@@ -151,95 +126,34 @@ def as_runs(data: Any) -> Runs:
     return read(*data) if isinstance(data, list | tuple) else read(data)
 
 
-@dataclass(frozen=True)
-class _Said:
-    """The options of `read`, as they were given."""
-
-    map: Mapping[str, str]
-    set: Mapping[str, Any]
-    meta: str | Path | None
-    name: str | None
-    format: str | None
-    keep_partial: bool
-
-    def as_json(self, meta_sha256: str | None) -> str:
-        """Return what a store compares: all that changes how a file is understood."""
-        said = {
-            "map": dict(self.map),
-            "set": {key: str(value) for key, value in self.set.items()},
-            "name": self.name,
-            "meta": meta_sha256,
-            "keep_partial": self.keep_partial,
-        }
-        return json.dumps(said, sort_keys=True)
-
-
-def _read_files(given: list[Any], said: _Said) -> Runs:
-    mapping = {canonical_name(key): value for key, value in said.map.items()}
-    reader = None if said.format is None else _reader_named(said.format)
-    files, skipped = expand(given, reader, recognised, _looked_for(), said.meta)
+def _read_files(
+    given: list[Any], options: Options, meta: str | Path | None, format: str | None
+) -> Runs:
+    reader = None if format is None else _reader_named(format)
+    files, skipped = expand(given, reader, recognised, _looked_for(), meta)
     names = run_names([source.name for source, _ in files])
     tables = [
-        (source, how, replace(raw, run=names[source.name]))
+        (source, replace(raw, run=names[source.name]))
         for source, how in files
         for raw in _raws(source, how)
     ]
-    meta = None if said.meta is None else _read_one(said.meta, "--meta")
-    check_mapping(mapping, [raw for _, _, raw in tables] + ([meta[1]] if meta else []))
-    options = Options(
-        mapping,
-        _facts.read_set(said.set),
-        _facts.read_meta(meta[1], mapping, list(names.values())) if meta else None,
-        said.name,
-        said.keep_partial,
-    )
-    parts = [(source, how, understand(raw, options)) for source, how, raw in tables]
-    notes = [*skipped, *_facts.pattern_notes(said.name, [source.name for source, _ in files])]
+    about = None if meta is None else _read_meta(meta)
+    check_mapping(options.mapping, [raw for _, raw in [*tables, *([about] if about else [])]])
+    if about is not None:
+        table, stems = about[1], list(names.values())
+        known = _facts.read_meta(table, about[0].sha256, options.mapping, stems)
+        options = replace(options, meta=known)
+    parts = [understand(raw, source, options) for source, raw in tables]
+    notes = [*skipped, *_facts.pattern_notes(options.name, [source.name for source, _ in files])]
+    columns = []
     if options.meta is not None:
-        found = [(run, s.stem) for s, _, p in parts for run in p.runs["run_id"].to_pylist()]
-        notes += options.meta.notes([run for run, _ in found], [stem for _, stem in found])
-    whole = _assemble(parts, said.as_json(meta[0].sha256 if meta else None), notes)
-    return replace(
-        whole, columns=[*whole.columns, *(options.meta.readings if options.meta else ())]
-    )
-
-
-def _assemble(parts: list[tuple[Source, str, Part]], mapping: str, notes: list[Note]) -> Runs:
-    """Put what the tables contribute together."""
-    rows = [_source_row(source, how, part, mapping) for source, how, part in parts]
-    sources = pa.Table.from_pylist(rows, schema=pa.schema(list(SOURCE_COLUMNS.items())))
-    points = [
-        part.points.set_column(
-            part.points.schema.get_field_index("source_id"),
-            "source_id",
-            pa.array([row["source_id"]] * part.points.num_rows, pa.string()),
-        )
-        for row, (_, _, part) in zip(rows, parts, strict=True)
-    ]
-    one_by_one = [
-        Runs(part.runs, table, sources.slice(i, 1), part.columns, part.notes)
-        for i, (table, (_, _, part)) in enumerate(zip(points, parts, strict=True))
-    ]
-    whole = combine(one_by_one)
-    return replace(whole, notes=[*whole.notes, *notes, *doubts(whole)])
-
-
-def _source_row(source: Source, how: str, part: Part, mapping: str) -> dict[str, Any]:
-    return {
-        "source_id": sha256(source.uri.encode()).hexdigest()[:16],
-        "uri": source.uri,
-        "file": source.name,
-        "sha256": source.sha256,
-        "bytes": len(source.packed),
-        "reader": how,
-        "reader_version": formats()[how].VERSION if how in formats() else "1",
-        "mapping": mapping,
-        "rows_read": part.rows_read,
-        "rows_kept": part.points.num_rows,
-        "run_ids": part.runs["run_id"].to_pylist(),
-        "columns": json.dumps([asdict(reading) for reading in part.columns]),
-        "notes": json.dumps([asdict(note) for note in part.notes]),
-    }
+        stems = [(part, stem(source.name)) for part, (source, _) in zip(parts, tables, strict=True)]
+        keys = [(run, key) for part, key in stems for run in part.runs["run_id"].to_pylist()]
+        notes += options.meta.notes(keys)
+        columns = options.meta.readings
+    whole = combine(parts)
+    notes = [*whole.notes, *notes, *doubts(whole)]
+    return replace(whole, columns=[*whole.columns, *columns], notes=notes)
 
 
 def _reader_named(name: str) -> str:
@@ -257,18 +171,20 @@ def _looked_for() -> str:
 def _raws(source: Source, how: str) -> list[Raw]:
     """Return the tables of a file; a frame that was given is one already."""
     if source.frame is not None:
-        return [source.frame]
-    return formats()[how].read(source.name, source.content)
+        return [replace(source.frame, reader=how, version="1")]
+    reader = formats()[how]
+    raws = reader.read(source.name, source.content)
+    return [replace(raw, reader=how, version=reader.VERSION) for raw in raws]
 
 
-def _read_one(path: str | Path, option: str) -> tuple[Source, Raw]:
-    """Read a single table, such as that of --meta."""
+def _read_meta(path: str | Path) -> tuple[Source, Raw]:
+    """Read the table of --meta."""
     source = named(path)
-    how = recognised(source.name, head_of(source))
+    how = recognised(source.name, source.head())
     if how is None:
         raise DataError(
-            f"{option}: not a table of a known format.",
+            "--meta: not a table of a known format.",
             file=source.name,
             hint=f"Looked for {_looked_for()}.",
         )
-    return source, formats()[how].read(source.name, source.content)[0]
+    return source, _raws(source, how)[0]

@@ -1,17 +1,17 @@
-"""From the names in a file to the vocabulary: what each column is, in which unit, and why."""
+"""From the names and cells in a file to the vocabulary: what each column is, and why."""
 
-import difflib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from scaling_cli.ingest._numbers import inferred, is_numeric, number, numbers, refuse_decimal_commas
-from scaling_cli.ingest._raw import Raw
-from scaling_cli.runs.table import ColumnReading, Note, floats
-from scaling_cli.vocabulary.errors import DataError, UsageError
+from scaling_cli.ingest._sources import NULLS, Raw
+from scaling_cli.runs.table import POINT_CORE, ColumnReading, Note, Runs, floats, places, with_units
+from scaling_cli.runs.view import View
+from scaling_cli.vocabulary.errors import DataError, UsageError, near_column
 from scaling_cli.vocabulary.quantities import (
     QUANTITIES,
     RUN_ID_NAMES,
@@ -21,12 +21,21 @@ from scaling_cli.vocabulary.quantities import (
     X,
     convention_of,
     format_number,
+    parse_number,
     plain_name,
     recognise,
 )
 
 # What the largest value of a column named by one letter must reach: a D of 512 is a width.
 _LEAST = {"params": 1e3, "tokens": 1e5, "unique_tokens": 1e5, "flops": 1e9}
+_LOSSES = ("loss", "val_loss")
+_COUNTS = ("params", "average_params", "tokens", "flops", "batch_tokens", "unique_tokens")
+# Thousands never begin with a zero: 0,345 is a decimal.
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")
+_ONE_COMMA = re.compile(r"^(\s*[+-]?\d*),(\d+(?:[eE][+-]?\d+)?\s*[A-Za-z]*\s*)$")
+_TWO_READINGS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}\s*[A-Za-z]*")
+_PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_NOT_FINITE = re.compile(r"[+-]?(nan|inf|infinity)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -42,6 +51,12 @@ class Named:
     conventions: Mapping[str, str | None]
     readings: list[ColumnReading] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
+
+    def take(self, rows: np.ndarray) -> "Named":
+        """Return the table with these rows only (indices)."""
+        index = pa.array(rows)
+        columns = {name: column.take(index) for name, column in self.columns.items()}
+        return replace(self, raw=self.raw.take(rows), columns=columns)
 
 
 def name_columns(
@@ -66,52 +81,66 @@ def name_columns(
         `final_loss` under that name).
     """
     doubts = _doubted_letters(raw, scales)
-    chosen, why = _choose(raw, mapping, keep, doubts)
+    taken = _choose(raw, mapping, keep, doubts)
     sizes = {name for name in raw.columns if recognise(name) is N}
-    named = {v for k, v in chosen.items() if k != "run_id"}
-    refuse_decimal_commas(raw, [name for name in raw.columns if name in named | sizes])
-    columns: dict[str, pa.Array] = {}
-    readings, notes = [], []
-    for canonical, original in chosen.items():
-        quantity = QUANTITIES.get(canonical)
-        columns[canonical] = _typed(raw, original, canonical, quantity, scales.get(canonical))
-        if quantity is not None or canonical == "run_id":
-            readings.append(_reading(raw.file, original, canonical, quantity, why[canonical]))
-    columns |= _counts(raw, scales.get("params"))
-    taken = set(chosen.values())
+    numeric = sizes | {r.column for canonical, r in taken.items() if canonical != "run_id"}
+    _refuse_decimal_commas(raw, [name for name in raw.columns if name in numeric])
+    columns = {c: _typed(raw, r.column, c, scales) for c, r in taken.items()}
+    columns |= _counts(raw, scales)
+    originals = {reading.column for reading in taken.values()}
+    notes = list(raw.notes)
     for name in raw.columns:
-        if name not in taken:
-            kept = f"{name}_in_file" if name in chosen else name  # --map gave its name away
+        if name not in originals:
+            kept = f"{name}_in_file" if name in taken else name  # --map gave its name away
             columns.setdefault(kept, inferred(raw.columns[name]))
-            notes += _not_taken(raw.file, name, chosen, keep, doubts)
+            notes += _not_taken(raw, name, taken, keep, doubts)
+    readings = [r for c, r in taken.items() if c in QUANTITIES or c == "run_id"]
     conventions = {r.canonical: r.convention for r in readings if r.convention is not None}
-    return Named(raw, columns, conventions, readings, [*raw.notes, *notes])
+    return Named(raw, columns, conventions, readings, notes)
 
 
 def _choose(
     raw: Raw, mapping: Mapping[str, str], keep: frozenset[str], doubts: Mapping[str, str]
-) -> tuple[dict[str, str], dict[str, str]]:
-    """Return {canonical: original} and {canonical: why}: map, exact names, aliases, letters."""
-    chosen, why = {}, {}
-    for canonical, original in mapping.items():
-        if original in raw.columns:
-            chosen[canonical], why[canonical] = original, f"--map {canonical}={original}"
-    taken = {original for canonical, original in chosen.items() if canonical != X.column}
-    free = [name for name in raw.columns if name not in taken and name not in doubts]
+) -> dict[str, ColumnReading]:
+    """Return the reading of each canonical name: map, exact names, aliases, letters."""
+    taken = {
+        canonical: _reading(raw.file, original, canonical, f"--map {canonical}={original}")
+        for canonical, original in mapping.items()
+        if original in raw.columns
+    }
+    given = {reading.column for canonical, reading in taken.items() if canonical != X.column}
+    free = [name for name in raw.columns if name not in given and name not in doubts]
     for name in sorted(free, key=_preference):
-        canonical = _canonical(name)
-        if canonical is None or canonical in chosen or canonical in keep:
-            continue
-        chosen[canonical] = name
-        why[canonical] = "its name" if name == canonical else f"{name!r} is a name of {canonical}"
-    return chosen, why
+        canonical = canonical_of(name)
+        if canonical is not None and canonical not in taken and canonical not in keep:
+            why = "its name" if name == canonical else f"{name!r} is a name of {canonical}"
+            taken[canonical] = _reading(raw.file, name, canonical, why)
+    return taken
 
 
-def _canonical(name: str) -> str | None:
+def _reading(file: str, original: str, canonical: str, why: str) -> ColumnReading:
+    quantity = QUANTITIES.get(canonical)
+    if quantity is None:
+        return ColumnReading(file, original, canonical, "", None, why)
+    convention = convention_of(original, quantity)
+    unit = convention if convention and quantity.unit == L.unit else quantity.unit
+    return ColumnReading(file, original, canonical, unit, convention, why)
+
+
+def canonical_of(name: str) -> str | None:
+    """Return the canonical column that a name means, or None."""
     if plain_name(name) in RUN_ID_NAMES:
         return "run_id"
     quantity = recognise(name)
     return quantity.column if quantity is not None else None
+
+
+def canonical_name(name: str) -> str:
+    """Return the canonical name a `--map` key means: `N` and `n_params` are `params`."""
+    quantity = recognise(name)
+    if quantity is None or (quantity is N and convention_of(name, N) is not None):
+        return name
+    return quantity.column
 
 
 def _preference(name: str) -> tuple[int, int]:
@@ -124,8 +153,7 @@ def _preference(name: str) -> tuple[int, int]:
         return (0, 0)
     if _of_letter(name) is not None:
         return (2, 0)
-    names = [plain_name(alias) for alias in quantity.aliases]
-    return (1, names.index(plain))
+    return (1, [plain_name(alias) for alias in quantity.aliases].index(plain))
 
 
 def _of_letter(name: str) -> Quantity | None:
@@ -141,11 +169,8 @@ def _doubted_letters(raw: Raw, scales: Mapping[str, float]) -> dict[str, str]:
     quantity has, and beside an N a `d` is no D.
     """
     letters = {name: q for name in raw.columns if (q := _of_letter(name)) is not None}
-    doubts = {
-        name: doubt
-        for name, quantity in letters.items()
-        if (doubt := _doubt(raw, name, quantity, scales.get(quantity.column))) is not None
-    }
+    judged = {name: _doubt(raw, name, quantity, scales) for name, quantity in letters.items()}
+    doubts = {name: doubt for name, doubt in judged.items() if doubt is not None}
     capitals = [name for name in letters if name.strip().isupper() and name not in doubts]
     if capitals:
         case = f"it is a small letter beside {' and '.join(capitals)}"
@@ -153,13 +178,13 @@ def _doubted_letters(raw: Raw, scales: Mapping[str, float]) -> dict[str, str]:
     return doubts
 
 
-def _doubt(raw: Raw, name: str, quantity: Quantity, scale: float | None) -> str | None:
+def _doubt(raw: Raw, name: str, quantity: Quantity, scales: Mapping[str, float]) -> str | None:
     """Return why the values of a column cannot be those of a quantity, or None."""
     column = raw.columns[name]
-    if not (is_numeric(column) or pa.types.is_null(column.type) or _has_number(column, quantity)):
+    if not (is_numeric(column) or _has_number(column, quantity)):
         return "it holds no numbers"
     try:
-        values = floats(_typed(raw, name, quantity.column, quantity, scale))
+        values = floats(_typed(raw, name, quantity.column, scales))
     except DataError:
         return None  # one bad cell among numbers: refused where the column is read
     finite = values[np.isfinite(values)]
@@ -174,8 +199,8 @@ def _doubt(raw: Raw, name: str, quantity: Quantity, scale: float | None) -> str 
 
 def _has_number(column: pa.Array, quantity: Quantity) -> bool:
     """Say whether any cell of a text column can be read as a number; an empty one may be."""
-    cells = column.to_pylist()
-    return all(cell is None for cell in cells) or any(_is_number(cell, quantity) for cell in cells)
+    cells = [cell for cell in column.to_pylist() if cell is not None]
+    return not cells or any(_is_number(cell, quantity) for cell in cells)
 
 
 def _is_number(cell: object, quantity: Quantity) -> bool:
@@ -185,46 +210,36 @@ def _is_number(cell: object, quantity: Quantity) -> bool:
         return False
 
 
-def _typed(
-    raw: Raw, original: str, canonical: str, quantity: Quantity | None, scale: float | None
-) -> pa.Array:
+def _typed(raw: Raw, original: str, canonical: str, scales: Mapping[str, float]) -> pa.Array:
     column = raw.columns[original]
     if canonical == "run_id":
         return pc.cast(column, pa.string())
-    if quantity is None:
+    if canonical not in QUANTITIES:
         return inferred(column)
-    values = numbers(column, file=raw.file, name=original, lines=raw.lines, quantity=quantity)
-    return values if scale is None else pc.call_function("multiply", [values, pa.scalar(scale)])
+    values = _numbers(raw, original, QUANTITIES[canonical])
+    if canonical not in scales:
+        return values
+    return pc.call_function("multiply", [values, pa.scalar(scales[canonical])])
 
 
-def _counts(raw: Raw, scale: float | None) -> dict[str, pa.Array]:
+def _counts(raw: Raw, scales: Mapping[str, float]) -> dict[str, pa.Array]:
     """Return every parameter count whose name states how it counts, as `params_<convention>`."""
-    found = {}
+    columns: dict[str, pa.Array] = {}
     for name in raw.columns:
         if recognise(name) is N and (convention := convention_of(name, N)) is not None:
-            found.setdefault(f"params_{convention}", _typed(raw, name, "params", N, scale))
-    return found
-
-
-def _reading(
-    file: str, original: str, canonical: str, quantity: Quantity | None, why: str
-) -> ColumnReading:
-    if quantity is None:
-        return ColumnReading(file, original, canonical, "", None, why)
-    convention = convention_of(original, quantity)
-    unit = convention if convention and quantity.unit == L.unit else quantity.unit
-    return ColumnReading(file, original, canonical, unit, convention, why)
+            columns.setdefault(f"params_{convention}", _typed(raw, name, "params", scales))
+    return columns
 
 
 def _not_taken(
-    file: str,
+    raw: Raw,
     name: str,
-    chosen: Mapping[str, str],
+    taken: Mapping[str, ColumnReading],
     keep: frozenset[str],
     doubts: Mapping[str, str],
 ) -> list[Note]:
     """Say when a column has a name of a quantity and was not taken for it."""
-    canonical = _canonical(name)
+    canonical = canonical_of(name)
     if canonical is None or canonical in keep:
         return []
     remedy = f"--map {canonical}={name}"
@@ -232,22 +247,14 @@ def _not_taken(
         message = (
             f"column {name!r} is not taken for {canonical}: {doubts[name]} ({remedy} takes it)."
         )
-        return [Note("letter", "info", message, file, column=name)]
-    if canonical not in chosen:
+        return [raw.note("letter", "info", message, column=name)]
+    if canonical not in taken:
         return []
     message = (
-        f"column {name!r} could be {canonical} too; {chosen[canonical]!r} was taken "
+        f"column {name!r} could be {canonical} too; {taken[canonical].column!r} was taken "
         f"({remedy} takes the other)."
     )
-    return [Note("second-choice", "info", message, file, column=name)]
-
-
-def canonical_name(name: str) -> str:
-    """Return the canonical name a `--map` key means: `N` and `n_params` are `params`."""
-    quantity = recognise(name)
-    if quantity is None or (quantity is N and convention_of(name, N) is not None):
-        return name
-    return quantity.column
+    return [raw.note("second-choice", "info", message, column=name)]
 
 
 def check_mapping(mapping: Mapping[str, str], tables: list[Raw]) -> None:
@@ -258,19 +265,13 @@ def check_mapping(mapping: Mapping[str, str], tables: list[Raw]) -> None:
     UsageError
         With near names.
     """
-    there = dict.fromkeys(name for raw in tables for name in raw.columns)
+    there = list(dict.fromkeys(name for raw in tables for name in raw.columns))
     for canonical, original in mapping.items():
         if original not in there:
-            near = difflib.get_close_matches(original, list(there), n=3, cutoff=0.5)
-            guess = f"Did you mean {' or '.join(near)}? " if near else ""
             raise UsageError(
                 f"--map {canonical}={original}: no file has a column {original!r}.",
-                hint=f"{guess}Columns: {', '.join(there)}.",
+                hint=near_column(original, there),
             )
-
-
-_POSITIVE = ("params", "average_params", "tokens", "flops", "batch_tokens", "unique_tokens")
-_LOSSES = ("loss", "val_loss")
 
 
 def check_values(named: Named, *, zero_allowed: bool) -> None:
@@ -284,7 +285,7 @@ def check_values(named: Named, *, zero_allowed: bool) -> None:
     DataError
         At the first bad value; names file, row and column.
     """
-    for canonical in (*_POSITIVE, *_LOSSES, "step"):
+    for canonical in (*_COUNTS, *_LOSSES, "step"):
         if canonical not in named.columns:
             continue
         column = pc.cast(named.columns[canonical], pa.float64())
@@ -294,24 +295,179 @@ def check_values(named: Named, *, zero_allowed: bool) -> None:
         if canonical not in _LOSSES:
             bad |= np.isinf(values)
         if bad.any():
-            raise _bad_value(named, canonical, int(np.flatnonzero(bad)[0]), values, may_be_zero)
+            row = int(np.argmax(bad))
+            raise _bad_value(named, canonical, row, float(values[row]), may_be_zero)
 
 
 def _bad_value(
-    named: Named, canonical: str, row: int, values: np.ndarray, may_be_zero: bool
+    named: Named, canonical: str, row: int, value: float, may_be_zero: bool
 ) -> DataError:
     original = next((r.column for r in named.readings if r.canonical == canonical), canonical)
     rule = "zero or positive" if may_be_zero else "positive"
     rule += "" if canonical in _LOSSES else " and finite"
+    turned = canonical in _LOSSES and value < 0
     hint = (
-        "A log-likelihood is not a loss: change its sign."
-        if canonical in _LOSSES and values[row] < 0
-        else "Mend or delete the row."
+        "A log-likelihood is not a loss: change its sign." if turned else "Mend or delete the row."
     )
-    return DataError(
-        f"{canonical} ({QUANTITIES[canonical].meaning}) must be {rule}, found {values[row]:g}.",
-        hint=hint,
-        file=named.raw.file,
-        row=int(named.raw.lines[row]),
-        column=original,
-    )
+    message = f"{canonical} ({QUANTITIES[canonical].meaning}) must be {rule}, found {value:g}."
+    return named.raw.refused(message, row, original, hint=hint)
+
+
+def is_numeric(column: pa.Array) -> bool:
+    """Say whether a column already has a numeric type."""
+    return pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+
+
+def _numbers(raw: Raw, name: str, quantity: Quantity) -> pa.Array:
+    """Return a column as float64: `nan` and `inf` kept, missing values null.
+
+    Thousands separators (`1,234,567`) are read anywhere, suffixes (`7B`) in counts: a loss or a
+    learning rate is never written so.
+
+    Raises
+    ------
+    DataError
+        At the first cell that is not a number; names file, row, column and the text.
+    """
+    try:
+        return pc.cast(raw.columns[name], pa.float64(), safe=False)
+    except pa.ArrowInvalid:
+        cells = raw.columns[name].to_pylist()
+    suffixed = quantity if quantity.column in _COUNTS else None
+    values: list[float | None] = []
+    for row, cell in enumerate(cells):
+        try:
+            values.append(None if cell is None else number(cell, suffixed))
+        except ValueError as error:
+            comma = re.fullmatch(r"[+-]?\d+,\d+", str(cell).strip())
+            hint = "Decimal commas are not guessed: write a point." if comma else _MEND
+            raise raw.refused(f"{cell!r} is not a number.", row, name, hint=hint) from error
+    return pa.array(values, pa.float64())
+
+
+_MEND = "Mend the cell, or leave it empty if there is no value."
+
+
+def number(text: str, quantity: Quantity | None = None) -> float | None:
+    """Read one cell: a plain number, nan or inf, thousands separators, or a suffixed count.
+
+    Raises
+    ------
+    ValueError
+        If it is none of these.
+    """
+    cell = text.strip()
+    if cell in NULLS:
+        return None
+    if _PLAIN.fullmatch(cell) or _NOT_FINITE.fullmatch(cell):
+        return float(cell)
+    if _THOUSANDS.fullmatch(cell):
+        return float(cell.replace(",", ""))
+    if quantity is None:
+        raise ValueError(cell)
+    try:
+        return parse_number(cell, quantity)
+    except UsageError as error:
+        raise ValueError(cell) from error
+
+
+def _refuse_decimal_commas(raw: Raw, wanted: Collection[str]) -> None:
+    """Refuse `2,345` in a column of numbers where commas do not separate the fields.
+
+    It may be 2.345 or 2345, and what is clear in one cell (`2,3`) is a guess for its neighbours.
+    Groups that only thousands have (`1,234,567`) are read.
+
+    Raises
+    ------
+    DataError
+        If a wanted column has such a cell, and none with two groups.
+    """
+    for name in wanted if raw.decimal_commas else ():
+        column = raw.columns[name]
+        cells = _with_commas(column)
+        if not cells or not all(map(_ONE_COMMA.match, cells)):
+            continue
+        cell = cells[0].strip()
+        could = f"could be {cell.replace(',', '.')} or {cell.replace(',', '')}"
+        raise raw.refused(
+            f"{cell!r} {could if _TWO_READINGS.fullmatch(cell) else 'has a decimal comma'}.",
+            column.to_pylist().index(cells[0]),
+            name,
+            hint="Write the numbers of the column with decimal points and without other commas.",
+        )
+
+
+def _with_commas(column: pa.Array) -> list[str]:
+    """Return the different cells of a column of text that hold a comma, in order."""
+    if not pa.types.is_string(column.type):
+        return []
+    held = pc.call_function("match_substring", [column], pc.MatchSubstringOptions(","))
+    return column.filter(held).unique().to_pylist()
+
+
+def inferred(column: pa.Array) -> pa.Array:
+    """Return a column without a canonical name as int64, float64 or text, whichever holds it."""
+    if not pa.types.is_string(column.type) and not pa.types.is_large_string(column.type):
+        return column
+    if column.null_count == len(column):
+        return pa.nulls(len(column), pa.float64())
+    for kind in (pa.int64(), pa.float64()):
+        try:
+            return pc.cast(column, kind)
+        except pa.ArrowInvalid:
+            continue
+    return pc.cast(pc.call_function("utf8_trim_whitespace", [column]), pa.string())
+
+
+def remap(runs: Runs, mapping: Mapping[str, str]) -> Runs:
+    """Return runs that were read before, such as a store's, with `--map`'s columns in place.
+
+    Raises
+    ------
+    UsageError
+        If there is no such column.
+    DataError
+        If a column that should be a quantity holds text.
+    """
+    for key, name in mapping.items():
+        runs = _remapped(runs, canonical_name(key), name)
+    return runs
+
+
+def _remapped(runs: Runs, canonical: str, name: str) -> Runs:
+    view, said = View.of(runs), f"--map {canonical}={name}"
+    resolved = view.resolve(name)
+    if resolved is None:
+        hint = near_column(name, view.original_names())
+        raise UsageError(f"{said}: the store has no column {name!r}.", hint=hint)
+    points, facts = runs.points, runs.runs
+    if canonical in POINT_CORE:
+        owner = places(points["run_id"], facts["run_id"])  # of superseded points too
+        cells = View(runs, np.arange(points.num_rows), owner).cells(resolved)
+        cells = pc.cast(_numeric(cells, canonical, name), POINT_CORE[canonical])
+        points = _with(points, canonical, cells, "points")
+    elif resolved in points.column_names:
+        points = _with(points, canonical, _numeric(points[resolved], canonical, name), "points")
+    if resolved in facts.column_names and canonical not in POINT_CORE:
+        facts = _with(facts, canonical, _numeric(facts[resolved], canonical, name), "runs")
+    reading = _reading("", name, canonical, said)
+    if f"{canonical}_convention" in facts.column_names:
+        stated = pa.array([reading.convention] * facts.num_rows, pa.string())
+        facts = _with(facts, f"{canonical}_convention", stated, "runs")
+    return replace(runs, runs=facts, points=points, columns=[reading, *runs.columns])
+
+
+def _numeric(
+    column: pa.Array | pa.ChunkedArray, canonical: str, name: str
+) -> pa.Array | pa.ChunkedArray:
+    try:
+        return pc.cast(column, pa.float64()) if canonical in QUANTITIES else column
+    except pa.ArrowInvalid as error:
+        raise DataError(f"--map {canonical}={name}: the column holds text.", column=name) from error
+
+
+def _with(table: pa.Table, name: str, column: pa.Array | pa.ChunkedArray, kind: str) -> pa.Table:
+    place = table.schema.get_field_index(name)
+    if place < 0:
+        return with_units(table.append_column(name, column), kind)
+    return with_units(table.set_column(place, name, column), kind)

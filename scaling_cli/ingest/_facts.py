@@ -9,23 +9,22 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from scaling_cli.ingest._columns import name_columns
-from scaling_cli.ingest._raw import Raw, stem
+from scaling_cli.ingest._columns import canonical_of, name_columns
+from scaling_cli.ingest._sources import Raw, stem
 from scaling_cli.runs.table import ColumnReading, Layout, Note
-from scaling_cli.vocabulary.errors import DataError, UsageError
+from scaling_cli.vocabulary.errors import DataError, UsageError, some
 from scaling_cli.vocabulary.quantities import (
     QUANTITIES,
-    RUN_ID_NAMES,
     L,
     N,
     convention_of,
     parse_number,
-    plain_name,
     recognise,
 )
 
@@ -46,6 +45,7 @@ class Meta:
     """A table with one row per run, keyed by run id or file stem."""
 
     file: str
+    sha256: str
     rows: Mapping[str, Mapping[str, Any]]
     lines: Mapping[str, int]
     readings: Sequence[ColumnReading] = ()
@@ -61,27 +61,22 @@ class Meta:
                 return self.rows[key]
         return {}
 
-    def notes(self, runs: Sequence[str], stems: Sequence[str]) -> list[Note]:
-        """List what reading said, the rows of no run, and the runs without a row."""
-        found = list(self.doubts)
+    def notes(self, runs: Sequence[tuple[str, str]]) -> list[Note]:
+        """List what reading said, the rows of no run, and the runs (id, stem) without a row."""
+        notes = list(self.doubts)
         left = [key for key in self.rows if key not in self.used]
         if left:
-            message = f"{len(left)} row(s) belong to no run that was read: {_some(left)}."
+            message = f"{len(left)} row(s) belong to no run that was read: {some(left)}."
             first = self.lines[left[0]]
-            found.append(Note("meta-unmatched-row", "warn", message, self.file, first))
-        bare = [r for r, s in zip(runs, stems, strict=True) if not {r, s} & self.rows.keys()]
+            notes.append(Note("meta-unmatched-row", "warn", message, self.file, first))
+        bare = [keys[0] for keys in runs if not self.rows.keys() & set(keys)]
         if bare:
-            message = f"no row for {len(bare)} run(s): {_some(bare)}."
-            found.append(Note("meta-unmatched-run", "warn", message, self.file))
-        return found
+            message = f"no row for {len(bare)} run(s): {some(bare)}."
+            notes.append(Note("meta-unmatched-run", "warn", message, self.file))
+        return notes
 
 
-def _some(names: Sequence[str], most: int = 5) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
-
-
-def read_meta(raw: Raw, mapping: Mapping[str, str], stems: Sequence[str]) -> Meta:
+def read_meta(raw: Raw, sha256: str, mapping: Mapping[str, str], stems: Sequence[str]) -> Meta:
     """Read a table of metadata.
 
     The key is the column of run ids; without one, the first text column that holds the stem of
@@ -98,33 +93,25 @@ def read_meta(raw: Raw, mapping: Mapping[str, str], stems: Sequence[str]) -> Met
         raise DataError(
             "no column names the runs.",
             file=raw.file,
-            hint=f"Add a run_id column that holds the run ids or file stems ({_some(stems)}). "
+            hint=f"Add a run_id column that holds the run ids or file stems ({some(stems)}). "
             f"Columns found: {', '.join(raw.columns)}.",
         )
     columns = {name: column.to_pylist() for name, column in named.columns.items() if name != key}
     rows: dict[str, dict[str, Any]] = {}
     lines: dict[str, int] = {}
     for i, cell in enumerate(named.columns[key].to_pylist()):
-        line = int(raw.lines[i])
         if cell is None:
-            raise DataError("the name of the run is missing.", file=raw.file, row=line, column=key)
+            raise raw.refused("the name of the run is missing.", i, key)
         name = cell if key == "run_id" else stem(cell)
         if name in rows:
             message = f"run {name!r} stands twice, first in row {lines[name]}."
-            raise DataError(message, file=raw.file, row=line, column=key)
-        facts = {c: v[i] for c, v in columns.items() if v[i] is not None}
-        rows[name] = _with_convention(facts, named.conventions)
-        lines[name] = line
+            raise raw.refused(message, i, key)
+        rows[name] = {c: v[i] for c, v in columns.items() if v[i] is not None}
+        if "params" in rows[name] and named.conventions.get("params"):
+            rows[name]["params_convention"] = named.conventions["params"]
+        lines[name] = int(raw.lines[i])
     readings = [replace(r, why=f"--meta: {r.why}") for r in named.readings]
-    return Meta(raw.file, rows, lines, readings, doubts=named.notes)
-
-
-def _with_convention(
-    facts: dict[str, Any], conventions: Mapping[str, str | None]
-) -> dict[str, Any]:
-    if "params" in facts and conventions.get("params"):
-        facts["params_convention"] = conventions["params"]
-    return facts
+    return Meta(raw.file, sha256, rows, lines, readings, doubts=named.notes)
 
 
 def _key_column(columns: Mapping[str, pa.Array], stems: Sequence[str]) -> str | None:
@@ -153,45 +140,30 @@ def read_set(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _fact_name(key: str) -> str:
     base = key.removesuffix(SCALE)
-    quantity = recognise(base)
-    if plain_name(base) in RUN_ID_NAMES:
-        return "run_id"
-    if quantity is None:
-        return key
-    return quantity.column + key[len(base) :]
+    return (canonical_of(base) or base) + key[len(base) :]
 
 
 def _fact(key: str, value: Any) -> Any:
     name = _fact_name(key)
     choices = _CONVENTIONS.get(name, tuple(Layout) if name == "rows" else ())
-    if choices:
-        if value not in choices:
-            options = ", ".join(choices)
-            raise UsageError(f"--set {key}={value}: must be one of {options}.")
+    if choices and value not in choices:
+        raise UsageError(f"--set {key}={value}: must be one of {', '.join(choices)}.")
+    if choices or name == "run_id":
         return str(value)
-    if name == "run_id":
-        return str(value)
-    if not isinstance(value, str):
-        return _positive(key, float(value)) if name in QUANTITIES else value
-    if name in QUANTITIES or name.endswith(SCALE):
-        return _positive(key, parse_number(value, QUANTITIES.get(name)))
-    return _plain(value)
-
-
-def _positive(key: str, value: float) -> float:
-    if value <= 0:
-        raise UsageError(f"{key} must be positive, not {value:g}.")
-    return value
-
-
-def _plain(text: str) -> Any:
+    text = isinstance(value, str)
+    if name in QUANTITIES or (text and name.endswith(SCALE)):
+        amount = parse_number(value, QUANTITIES.get(name)) if text else float(value)
+        if amount <= 0:
+            raise UsageError(f"{key} must be positive, not {amount:g}.")
+        return amount
     try:
-        return float(text)
+        return float(value) if text else value
     except ValueError:
-        return text
+        return value
 
 
-def name_pattern(pattern: str) -> re.Pattern[str]:
+@cache
+def _compiled(pattern: str) -> tuple[re.Pattern[str], list[str]]:
     """Compile `{params}_{tokens}`: each `{field}` takes text, `{}` skips some.
 
     Raises
@@ -210,23 +182,23 @@ def name_pattern(pattern: str) -> re.Pattern[str]:
         re.escape(piece) if i % 2 == 0 else f"({'?:' if piece in ('', '_') else ''}.+?)"
         for i, piece in enumerate(pieces)
     )
-    return re.compile(text)
+    return re.compile(text), fields
 
 
-def facts_from_name(pattern: str, file: str) -> dict[str, Any] | None:
-    """Return the facts that a file's stem states under a pattern; None if it does not match.
+def facts_from_name(pattern: str | None, file: str) -> dict[str, Any]:
+    """Return the facts that a file's stem states under a pattern, if it matches.
 
     Raises
     ------
     DataError
         If a field that should be a quantity cannot be read as one.
     """
-    match = name_pattern(pattern).fullmatch(stem(file))
-    if match is None:
-        return None
-    fields = [f for f in re.findall(r"\{([^{}]*)\}", pattern) if f not in ("", "_")]
+    if pattern is None:
+        return {}
+    expression, fields = _compiled(pattern)
+    match = expression.fullmatch(stem(file))
     facts: dict[str, Any] = {}
-    for name, text in zip(fields, match.groups(), strict=True):
+    for name, text in zip(fields, match.groups(), strict=True) if match else ():
         try:
             facts[_fact_name(name)] = _fact(name, text)
         except UsageError as error:
@@ -247,12 +219,11 @@ def pattern_notes(pattern: str | None, files: Sequence[str]) -> list[Note]:
     """
     if pattern is None:
         return []
-    expression = name_pattern(pattern)
-    left = [file for file in files if not expression.fullmatch(stem(file))]
+    left = [file for file in files if not _compiled(pattern)[0].fullmatch(stem(file))]
     if files and len(left) == len(files):
         raise UsageError(
             f"--name {pattern!r} fits no file name.",
-            hint=f"File stems: {_some([stem(file) for file in files])}.",
+            hint=f"File stems: {some([stem(file) for file in files])}.",
         )
     message = f"--name {pattern!r} does not fit this file name."
     return [Note("name-unmatched", "warn", message, file) for file in left]
@@ -294,17 +265,19 @@ def settle(run: str, origins: Sequence[Origin], given: Mapping[str, Any]) -> dic
                 settled[name], decided[name] = value, origin
                 continue
             first = decided[name]
-            if not _agree(settled[name], value, _tolerance(first, origin)):
-                raise _contradiction(run, name, (first.name, settled[name]), (origin.name, value))
+            rounded = first.rounded or origin.rounded
+            if not _agree(settled[name], value, _ROUNDED if rounded else _EXACT):
+                raise DataError(
+                    f"run {run!r}: {first.name} says {name} = {_shown(settled[name])}, "
+                    f"{origin.name} says {_shown(value)}.",
+                    hint=f"Mend one of them, or settle it with --set {name}=...",
+                    column=name,
+                )
             if first.rounded and not origin.rounded:
                 settled[name], decided[name] = value, origin
     if "params" in given:
         settled.pop("params_convention", None)  # it belonged to the count that is replaced
     return settled | dict(given)
-
-
-def _tolerance(one: Origin, other: Origin) -> float:
-    return _ROUNDED if one.rounded or other.rounded else _EXACT
 
 
 def _agree(one: Any, other: Any, tolerance: float) -> bool:
@@ -316,15 +289,5 @@ def _agree(one: Any, other: Any, tolerance: float) -> bool:
         return str(one) == str(other)
 
 
-def _contradiction(
-    run: str, name: str, first: tuple[str, Any], second: tuple[str, Any]
-) -> DataError:
-    def show(value: Any) -> str:
-        return f"{value:.12g}" if isinstance(value, float) else str(value)
-
-    return DataError(
-        f"run {run!r}: {first[0]} says {name} = {show(first[1])}, {second[0]} says "
-        f"{show(second[1])}.",
-        hint=f"Mend one of them, or settle it with --set {name}=...",
-        column=name,
-    )
+def _shown(value: Any) -> str:
+    return f"{value:.12g}" if isinstance(value, float) else str(value)

@@ -17,23 +17,48 @@ from the new first step on are superseded. They are kept, flagged and never used
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from scaling_cli.ingest._columns import Named
-from scaling_cli.ingest._raw import Raw
+from scaling_cli.ingest._columns import Named, canonical_of
+from scaling_cli.ingest._facts import facts_from_name
+from scaling_cli.ingest._sources import Raw, stem
 from scaling_cli.runs.table import Flag, Layout, Note, floats
-from scaling_cli.vocabulary.errors import DataError
-from scaling_cli.vocabulary.quantities import RUN_ID_NAMES, plain_name, recognise
+from scaling_cli.vocabulary.errors import DataError, some
+from scaling_cli.vocabulary.quantities import plain_name
 
 _TOTAL_NAMES = ("steps", "num_steps", "final_loss", "final_val_loss")
 _METRIC_NAMES = ("metric", "tag", "key", "metric_name")
 # A curve with more restarts than this share of its rows is not a log that was resumed.
 _MOST_RESTARTS = 0.2
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A named table with the run, segment and standing of every row."""
+
+    named: Named
+    layout: Layout
+    ids: np.ndarray
+    segment: np.ndarray
+    stale: np.ndarray
+    notes: list[Note]
+
+    @cached_property
+    def codes(self) -> np.ndarray:
+        """Return the number of each row's run, in order of appearance."""
+        return _codes(self.ids)
+
+    @cached_property
+    def first(self) -> np.ndarray:
+        """Return the index of the first row of each run, in order of appearance."""
+        return np.unique(self.codes, return_index=True)[1]
 
 
 def widen(raw: Raw) -> Raw:
@@ -50,33 +75,22 @@ def widen(raw: Raw) -> Raw:
     metric = next((plain[m] for m in _METRIC_NAMES if m in plain), None)
     if metric is None or "value" not in plain:
         return raw
-    keys = [n for n in raw.columns if plain_name(n) in RUN_ID_NAMES or _is_axis(n)]
+    keys = [n for n in raw.columns if canonical_of(n) in ("run_id", "step", "tokens")]
     places: dict[tuple[object, ...], int] = {}
     key_columns = [raw.columns[name].to_pylist() for name in keys]
     key_columns.append(raw.segments.tolist())
     owner = [places.setdefault(key, len(places)) for key in zip(*key_columns, strict=True)]
     first = np.unique(np.array(owner, int), return_index=True)[1]
     wide = _spread(raw, metric, plain["value"], owner, len(places))
-    note = Note(
-        "long-table",
-        "info",
+    message = (
         f"long table: {len(raw)} rows of {metric!r} and {plain['value']!r} became {len(first)} "
-        f"rows with the columns {', '.join(wide)}.",
-        raw.file,
+        f"rows with the columns {', '.join(wide)}."
     )
-    kept = {name: raw.columns[name].take(pa.array(first)) for name in keys}
+    kept = raw.take(first)
+    columns = {name: kept.columns[name] for name in keys} | wide
     return replace(
-        raw,
-        columns=kept | wide,
-        lines=raw.lines[first],
-        segments=raw.segments[first],
-        notes=(*raw.notes, note),
+        kept, columns=columns, notes=(*raw.notes, raw.note("long-table", "info", message))
     )
-
-
-def _is_axis(name: str) -> bool:
-    quantity = recognise(name)
-    return quantity is not None and quantity.column in ("step", "tokens")
 
 
 def _spread(
@@ -87,11 +101,10 @@ def _spread(
     for i, (name, place, cell) in enumerate(zip(names, owner, values.to_pylist(), strict=True)):
         column = cells.setdefault(str(name), [None] * height)
         if column[place] is not None and repr(column[place]) != repr(cell):
-            raise DataError(
+            raise raw.refused(
                 f"metric {name!r} has the values {column[place]} and {cell} at the same step.",
-                file=raw.file,
-                row=int(raw.lines[i]),
-                column=value,
+                i,
+                value,
                 hint="Give each run its own run_id column, or its own file.",
             )
         column[place] = cell
@@ -127,10 +140,9 @@ def _layout_along(columns: Mapping[str, pa.Array], *, one_row: bool) -> tuple[La
 def _layout_with_ids(columns: Mapping[str, pa.Array]) -> tuple[Layout, str]:
     ids = columns["run_id"]
     different = len(ids.unique())
-    along = "step" in columns or "tokens" in columns
     if different == 1 and "step" in columns:
         return Layout.CURVE, "one run_id and a step"
-    if different == len(ids) or not along:
+    if different == len(ids) or not {"step", "tokens"} & columns.keys():
         return Layout.RUN, "every row has its own run_id"
     return Layout.CHECKPOINT, "run_id repeats, with a step or tokens in each row"
 
@@ -148,45 +160,80 @@ def _is_axis_of_curve(step: np.ndarray) -> bool:
     return bool(np.any(change != 0) and (np.mean(change >= 0) >= 0.5 or np.all(change < 0)))
 
 
-def equal_rows(named: Named) -> list[Note]:
-    """Warn of rows without an id that equal another in every column: seeds, or copies."""
-    texts = [column.to_pylist() for column in named.columns.values()]
-    keys = [repr(row) for row in zip(*texts, strict=True)]
-    counts = Counter(keys)
-    rows = [i for i, key in enumerate(keys) if counts[key] > 1]
-    return [_equal_rows(named, rows)] if rows else []
+def judge(named: Named, layout: Layout, said: Mapping[str, Any], pattern: str | None) -> Judged:
+    """Give every row its run, its segment and its standing."""
+    notes: list[Note] = []
+    if layout is not Layout.RUN:
+        named, notes = _placed(named)
+    axis = _axis_of(named)
+    ids = _ids(named, layout, said, pattern)
+    segment, stale = named.raw.segments, np.zeros(len(ids), bool)
+    if layout is Layout.CURVE:
+        segment, stale = _superseded(named.raw, axis)
+        notes += _resumes(named.raw, segment, stale)
+    if layout is Layout.RUN and "run_id" not in named.columns:
+        return Judged(named, layout, ids, segment, stale, [*notes, *_equal_rows(named)])
+    codes = _codes(ids)
+    if (drop := _repeated(named, codes, axis, stale)).size:
+        message = f"{len(drop)} row(s) repeat another row exactly; dropped."
+        notes.append(named.raw.note("duplicate-rows", "info", message))
+        rows = np.setdiff1d(np.arange(len(ids)), drop)
+        named = named.take(rows)
+        ids, codes, axis, segment, stale = (v[rows] for v in (ids, codes, axis, segment, stale))
+    named, stale, merged = _merge_same_step(named, codes, axis, stale, layout)
+    return Judged(named, layout, ids, segment, stale, [*notes, *merged])
 
 
-def _equal_rows(named: Named, rows: list[int]) -> Note:
-    lines = ", ".join(str(named.raw.lines[i]) for i in rows[:10])
-    more = f" and {len(rows) - 10} more" if len(rows) > 10 else ""
-    message = (
-        f"rows {lines}{more} are equal to another row in every column; kept, as they may be "
-        "seeds. If they are copies, delete them or add a run_id column."
-    )
-    return Note("equal-rows", "warn", message, named.raw.file, int(named.raw.lines[rows[0]]))
+def _codes(ids: np.ndarray) -> np.ndarray:
+    """Number names in order of appearance."""
+    coded = pa.array(ids, pa.string()).dictionary_encode()
+    return np.asarray(coded.indices.to_numpy(zero_copy_only=False), int)
 
 
-def take(named: Named, rows: np.ndarray) -> Named:
-    """Return the table with these rows only."""
-    index = pa.array(rows)
-    columns = {name: column.take(index) for name, column in named.columns.items()}
-    return replace(named, raw=named.raw.take(rows), columns=columns)
+def _axis_of(named: Named) -> np.ndarray:
+    """Return what orders the rows of a run: step, else tokens, else nothing."""
+    name = next((name for name in ("step", "tokens") if name in named.columns), None)
+    return np.zeros(len(named.raw)) if name is None else floats(named.columns[name])
 
 
-def superseded(
-    axis: np.ndarray, segments: np.ndarray, error: Callable[[int], DataError]
-) -> tuple[np.ndarray, np.ndarray]:
+def _placed(named: Named) -> tuple[Named, list[Note]]:
+    """Leave out rows that have no place along the run."""
+    lost = np.isnan(_axis_of(named))
+    if not lost.any():
+        return named, []
+    message = f"left out: {lost.sum()} row(s) without a step (the first is here)."
+    note = named.raw.note("no-step", "warn", message, int(np.argmax(lost)))
+    return named.take(np.flatnonzero(~lost)), [note]
+
+
+def _ids(named: Named, layout: Layout, said: Mapping[str, Any], pattern: str | None) -> np.ndarray:
+    """Return the run id of each row."""
+    raw, given = named.raw, said.get("run_id")
+    if layout is not Layout.RUN and given is None:
+        given = facts_from_name(pattern, raw.file).get("run_id")
+    if given is not None or "run_id" not in named.columns:
+        base = (raw.run or stem(raw.file)) if given is None else str(given)
+        if layout is not Layout.RUN:
+            return np.full(len(raw), base, object)
+        return np.array([f"{base}:{line}" for line in raw.lines], object)
+    ids = np.array(named.columns["run_id"].to_pylist(), object)
+    missing = [i for i, value in enumerate(ids) if value is None or not value.strip()]
+    if missing:
+        raise raw.refused("the run id is missing.", missing[0], "run_id")
+    if said.get("rows") == Layout.RUN and len(set(ids)) < len(ids):
+        return np.array([f"{i}:{line}" for i, line in zip(ids, raw.lines, strict=True)], object)
+    return ids
+
+
+def _superseded(raw: Raw, axis: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Apply the rule of resumed logs: a later segment wins from its first step on.
 
     Parameters
     ----------
+    raw : Raw
+        Its segments are those of repeated headers.
     axis : array, shape (n,)
         Step (or tokens) of each row, in file order.
-    segments : int array, shape (n,)
-        Segments by repeated headers.
-    error : callable
-        Makes the refusal, from the row where the order breaks once too often.
 
     Returns
     -------
@@ -195,15 +242,20 @@ def superseded(
     stale : bool array, shape (n,)
         Rows that a later segment rewrote.
     """
-    change = np.diff(axis)
+    change, stale = np.diff(axis), np.zeros(len(axis), bool)
     if len(change) and np.all(change < 0):
-        return segments, np.zeros(len(axis), bool)
+        return raw.segments, stale
     back = np.concatenate([[False], change < 0])
     if back.sum() > max(1, _MOST_RESTARTS * len(axis)):
-        raise error(int(np.flatnonzero(back)[1]))
-    starts = back | np.concatenate([[False], np.diff(segments) != 0])
+        raise raw.refused(
+            "step goes back again and again: this is neither one run nor a resumed log.",
+            int(np.flatnonzero(back)[1]),
+            "step",
+            hint="Add a run_id column if there are several runs, or say --set rows=run if each "
+            "row is a finished run.",
+        )
+    starts = back | np.concatenate([[False], np.diff(raw.segments) != 0])
     bounds = [0, *np.flatnonzero(starts).tolist(), len(axis)]
-    stale = np.zeros(len(axis), bool)
     threshold = np.inf
     for low, high in reversed(list(itertools.pairwise(bounds))):
         stale[low:high] = axis[low:high] >= threshold
@@ -212,20 +264,47 @@ def superseded(
     return np.cumsum(starts), stale
 
 
-def repeated(named: Named, owner: np.ndarray, axis: np.ndarray, stale: np.ndarray) -> np.ndarray:
+def _resumes(raw: Raw, segment: np.ndarray, stale: np.ndarray) -> list[Note]:
+    resumes = int(segment[-1]) if len(segment) else 0
+    if not resumes:
+        return []
+    message = (
+        f"the log was resumed {resumes} time(s); {int(stale.sum())} row(s) that a later part "
+        "rewrote are superseded."
+    )
+    return [raw.note("resumed", "info", message, int(np.flatnonzero(np.diff(segment))[0]) + 1)]
+
+
+def _equal_rows(named: Named) -> list[Note]:
+    """Warn of rows without an id that equal another in every column: seeds, or copies."""
+    texts = [column.to_pylist() for column in named.columns.values()]
+    keys = [repr(row) for row in zip(*texts, strict=True)]
+    counts = Counter(keys)
+    rows = [i for i, key in enumerate(keys) if counts[key] > 1]
+    if not rows:
+        return []
+    message = (
+        f"rows {some([str(named.raw.lines[i]) for i in rows], 10)} are equal to another row in "
+        "every column; kept, as they may be seeds. If they are copies, delete them or add a "
+        "run_id column."
+    )
+    return [named.raw.note("equal-rows", "warn", message, rows[0])]
+
+
+def _repeated(named: Named, owner: np.ndarray, axis: np.ndarray, stale: np.ndarray) -> np.ndarray:
     """Return the rows (indices) that repeat, in every column, one of the same run and step."""
-    found = []
+    copies = []
     for group in _same(owner, axis, np.flatnonzero(~stale)):
         seen = set()
         for row in group.tolist():
             key = repr([column[row].as_py() for column in named.columns.values()])
             if key in seen:
-                found.append(row)
+                copies.append(row)
             seen.add(key)
-    return np.array(found, int)
+    return np.array(copies, int)
 
 
-def merge_same_step(
+def _merge_same_step(
     named: Named, owner: np.ndarray, axis: np.ndarray, stale: np.ndarray, layout: Layout
 ) -> tuple[Named, np.ndarray, list[Note]]:
     """Make one row of the rows a run has at one step (training loss and evaluation apart).
@@ -250,19 +329,16 @@ def merge_same_step(
     stale = stale.copy()
     for group in groups:
         stale[group[:-1]] = True
-    return replace(named, columns=columns), stale, [_merged_note(named, groups, clashes)]
+    return replace(named, columns=columns), stale, [_merged_note(named.raw, groups, clashes)]
 
 
 def _same(owner: np.ndarray, axis: np.ndarray, rows: np.ndarray) -> list[np.ndarray]:
     """Return the groups of rows that share owner and axis, each in file order."""
     rows = rows[~np.isnan(axis[rows])]
     order = rows[np.lexsort((rows, axis[rows], owner[rows]))]
-    if not len(order):
-        return []
     new = (np.diff(owner[order]) != 0) | (np.diff(axis[order]) != 0)
-    bounds = np.concatenate([[0], np.flatnonzero(new) + 1, [len(order)]])
-    several = np.flatnonzero(np.diff(bounds) > 1)
-    return [order[bounds[i] : bounds[i + 1]] for i in several]
+    groups = np.split(order, np.flatnonzero(new) + 1) if len(order) > new.sum() + 1 else []
+    return [group for group in groups if len(group) > 1]
 
 
 def _filled(column: pa.Array, groups: list[np.ndarray]) -> tuple[pa.Array, list[int]]:
@@ -283,37 +359,53 @@ def _contradiction(
 ) -> DataError:
     row, name = min(clashes)
     group = next(g for g in groups if g[-1] == row)
-    earlier = int(named.raw.lines[group[0]])
     run = named.columns["run_id"][row].as_py() if "run_id" in named.columns else "?"
-    return DataError(
-        f"run {run!r} has another {name} here than in row {earlier}, with nothing to tell the "
-        "two apart.",
-        file=named.raw.file,
-        row=int(named.raw.lines[row]),
-        column=name,
+    return named.raw.refused(
+        f"run {run!r} has another {name} here than in row {named.raw.lines[group[0]]}, with "
+        "nothing to tell the two apart.",
+        row,
+        name,
         hint="Give them different run ids, or a step or tokens column if they are checkpoints; "
         "--set rows=run makes each row a run.",
     )
 
 
-def _merged_note(named: Named, groups: list[np.ndarray], clashes: list[tuple[int, str]]) -> Note:
-    file = named.raw.file
+def _merged_note(raw: Raw, groups: list[np.ndarray], clashes: list[tuple[int, str]]) -> Note:
     if not clashes:
         message = f"{len(groups)} step(s) had several rows that complete each other; merged."
-        return Note("merged-steps", "info", message, file)
+        return raw.note("merged-steps", "info", message)
     row, name = min(clashes)
-    message = (
-        f"{len({r for r, _ in clashes})} step(s) have several values (here of {name}); the last "
-        "one counts."
-    )
-    return Note("repeated-step", "warn", message, file, int(named.raw.lines[row]), name)
+    steps = len({row for row, _ in clashes})
+    message = f"{steps} step(s) have several values (here of {name}); the last one counts."
+    return raw.note("repeated-step", "warn", message, row, column=name)
 
 
 def flags(columns: Mapping[str, pa.Array], stale: np.ndarray) -> np.ndarray:
     """Return the flags of each row: superseded, not finite."""
-    found = np.where(stale, int(Flag.SUPERSEDED), 0)
+    bits = np.where(stale, int(Flag.SUPERSEDED), 0)
     for name in ("loss", "val_loss"):
         if name in columns:
             there = pc.fill_null(columns[name], 0.0).to_numpy(zero_copy_only=False)
-            found = np.where(np.isfinite(there), found, found | int(Flag.NONFINITE))
-    return found.astype(np.uint16)
+            bits = np.where(np.isfinite(there), bits, bits | int(Flag.NONFINITE))
+    return bits.astype(np.uint16)
+
+
+def broken_off(judged: Judged) -> list[Note]:
+    """Name the runs whose last loss is NaN or infinite."""
+    notes = []
+    columns, raw = judged.named.columns, judged.named.raw
+    axis = _axis_of(judged.named)
+    for name in ("loss", "val_loss"):
+        if name not in columns:
+            continue
+        values = floats(columns[name])
+        there = columns[name].is_valid().to_numpy(zero_copy_only=False) & ~judged.stale
+        broken = ~np.isfinite(values)
+        for run in dict.fromkeys(judged.ids[there & broken].tolist()):
+            rows = np.flatnonzero((judged.ids == run) & there)
+            ended = broken[rows[np.argmax(axis[rows])]]
+            text = f"{name} is not finite in {broken[rows].sum()} of {len(rows)} row(s)"
+            message = f"{text}; the run diverged." if ended else f"{text}, but recovers."
+            first = int(rows[broken[rows]][0])
+            notes.append(raw.note("nonfinite", "warn", message, first, column=name, run=run))
+    return notes

@@ -1,16 +1,289 @@
-"""Which files a source stands for: a file, a folder, a glob, standard input, a frame."""
+"""Sources: which files one stands for, their bytes, and the table a reader found in them."""
 
+import hashlib
+import json
+import sys
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.ipc
 
-from scaling_cli.ingest._raw import Raw, Source, head_of, named, stem
-from scaling_cli.ingest.parquet import raw_of
 from scaling_cli.runs.table import Note, natural
-from scaling_cli.vocabulary.errors import DataError, UsageError
+from scaling_cli.vocabulary.errors import DataError, UsageError, some
+
+# What people and tools write for "no value". `nan` is not among them: it is a measurement.
+NULLS = ("", "NULL", "null", "None", "N/A", "n/a", "NA", "#N/A")
+BOM = b"\xef\xbb\xbf"
+_MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+_COMPRESSED = (".gz", ".gzip", ".zst", ".zstd")
+
+
+@dataclass(frozen=True)
+class Raw:
+    """One table as it stands in a file: nothing renamed, nothing judged.
+
+    Parameters
+    ----------
+    file : str
+        As shown in messages.
+    columns : mapping of name to array
+        All of one length; strings where the format has no types.
+    lines : int array
+        1-based line (or row) of each row in the file.
+    segments : int array
+        0, 1, ... increasing at each repeated header.
+    cut : bool
+        The last row comes from a line without a newline: it may be half written.
+    facts : mapping
+        What the file's own header or configuration says about the run.
+    rounded : bool
+        Whether the numbers among them are rounded.
+    notes : tuple of Note
+        What the reader left out or doubts.
+    decimal_commas : bool
+        Whether a comma inside a number may be a decimal comma: commas do not separate the fields.
+    run : str
+        What the run is called if nothing names it: the file's stem unless `read` knows better.
+    reader, version : str
+        The format it was read as, and the version of its reader.
+    """
+
+    file: str
+    columns: Mapping[str, pa.Array]
+    lines: np.ndarray
+    segments: np.ndarray
+    cut: bool = False
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    rounded: bool = False
+    notes: tuple[Note, ...] = ()
+    decimal_commas: bool = False
+    run: str = ""
+    reader: str = ""
+    version: str = ""
+
+    @classmethod
+    def of_records(
+        cls,
+        file: str,
+        records: Sequence[Mapping[str, Any]],
+        lines: Sequence[int],
+        *,
+        cut: bool,
+        notes: Sequence[Note],
+    ) -> "Raw":
+        """Return the table of records, each with its line; a name may be in some of them only."""
+        names = dict.fromkeys(name for record in records for name in record)
+        columns = {name: _column([record.get(name) for record in records]) for name in names}
+        segments = np.zeros(len(records), np.int16)
+        return cls(file, columns, np.array(lines, int), segments, cut=cut, notes=tuple(notes))
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.lines)
+
+    def take(self, rows: np.ndarray) -> "Raw":
+        """Return the table with these rows only (indices)."""
+        index = pa.array(rows)
+        return replace(
+            self,
+            columns={name: column.take(index) for name, column in self.columns.items()},
+            lines=self.lines[rows],
+            segments=self.segments[rows],
+        )
+
+    def refused(
+        self, message: str, row: int, column: str | None = None, *, hint: str | None = None
+    ) -> DataError:
+        """Return the refusal of the table for what stands in a row (an index)."""
+        line = int(self.lines[row])
+        return DataError(message, hint=hint, file=self.file, row=line, column=column)
+
+    def note(
+        self,
+        code: str,
+        level: str,
+        message: str,
+        row: int | None = None,
+        *,
+        column: str | None = None,
+        run: str | None = None,
+    ) -> Note:
+        """Return a note on the table, or on a row of it (an index)."""
+        line = None if row is None else int(self.lines[row])
+        return Note(code, level, message, self.file, line, column, run)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file, a pipe or standard input to read.
+
+    Parameters
+    ----------
+    name : str
+        As shown in messages: the path as it was given.
+    path : Path, optional
+        Where it is; None for standard input and for a frame.
+    frame : Raw, optional
+        A table that was handed over in memory.
+    """
+
+    name: str
+    path: Path | None
+    frame: Raw | None = None
+
+    @cached_property
+    def packed(self) -> bytes:
+        """Return the bytes as stored."""
+        if self.frame is not None:
+            sink = pa.BufferOutputStream()
+            table = pa.table(dict(self.frame.columns))
+            with pa.ipc.new_stream(sink, table.schema) as stream:
+                stream.write_table(table)
+            return sink.getvalue().to_pybytes()
+        return sys.stdin.buffer.read() if self.path is None else self._bytes(self.path)
+
+    @cached_property
+    def content(self) -> bytes:
+        """Return the bytes after undoing gzip or zstd."""
+        codec = _codec(self.packed)
+        if codec is None:
+            return self.packed
+        try:
+            return _unpacked(self.packed, codec).read()
+        except OSError as error:
+            raise DataError(
+                f"the {codec} stream is cut or damaged.",
+                file=self.name,
+                hint="Copy the file again, or unpack what there is and give that.",
+            ) from error
+
+    def head(self, size: int = 65536) -> bytes:
+        """Return the first unpacked bytes, without reading all of them if it is a file.
+
+        What a pipe has given it does not give again: it is read whole, once.
+        """
+        if self.path is None or not self.path.is_file():
+            return b"" if self.frame is not None else self.content[:size]
+        packed = self._bytes(self.path, size)
+        codec = _codec(packed)
+        try:
+            return packed if codec is None else _unpacked(packed, codec).read(size)
+        except OSError:
+            return self.content[:size]
+
+    def _bytes(self, path: Path, size: int = -1) -> bytes:
+        """Return the first bytes of the file as stored, all of them by default."""
+        try:
+            with path.open("rb") as stream:
+                return stream.read(size)
+        except OSError as error:
+            raise DataError(f"cannot read the file: {error.strerror}.", file=self.name) from error
+
+    @cached_property
+    def uri(self) -> str:
+        """Return what identifies the source in a store."""
+        return self.name if self.path is None else self.path.resolve().as_posix()
+
+    @cached_property
+    def id(self) -> str:
+        """Return the key of the source in tables."""
+        return hashlib.sha256(self.uri.encode()).hexdigest()[:16]
+
+    @cached_property
+    def sha256(self) -> str:
+        """Return the digest of the bytes as stored."""
+        return hashlib.sha256(self.packed).hexdigest()
+
+
+def named(given: str | Path) -> Source:
+    """Return the source that a path stands for; `-` is standard input."""
+    return Source("<stdin>", None) if str(given) == "-" else Source(str(given), Path(given))
+
+
+def _codec(packed: bytes) -> str | None:
+    """Return how bytes are compressed, by the first of them."""
+    return next((codec for magic, codec in _MAGIC.items() if packed.startswith(magic)), None)
+
+
+def _unpacked(packed: bytes, codec: str) -> pa.CompressedInputStream:
+    return pa.CompressedInputStream(pa.BufferReader(packed), codec)
+
+
+def _plain_path(name: str) -> Path:
+    path = Path(name)
+    return path.with_suffix("") if path.suffix.lower() in _COMPRESSED else path
+
+
+def stem(name: str) -> str:
+    """Return a file name without folder, compression and format endings: `a/b.csv.gz` -> `b`."""
+    return _plain_path(name).stem
+
+
+def format_ending(name: str) -> str:
+    """Return the ending that tells the format: `.csv` for `a/b.csv.gz`."""
+    return _plain_path(name).suffix.lower()
+
+
+def without_mark(file: str, content: bytes) -> bytes:
+    """Return a text without its byte order mark.
+
+    Raises
+    ------
+    DataError
+        If nothing is left.
+    """
+    text = content.removeprefix(BOM)
+    if not text.strip():
+        raise DataError("the file is empty.", file=file, hint="Was the log written at all?")
+    return text
+
+
+def _column(values: list[Any]) -> pa.Array:
+    """Keep numbers as numbers; a column with anything else becomes text."""
+    kinds = {type(v) for v in values if v is not None}
+    if kinds <= {int} and all(v is None or -(2**63) <= v < 2**63 for v in values):
+        return pa.array(values, pa.int64())
+    if kinds <= {int, float}:
+        return pa.array([None if v is None else float(v) for v in values], pa.float64())
+    return pa.array([None if v is None else _text(v) for v in values], pa.string())
+
+
+def _text(value: Any) -> str:
+    return str(value) if isinstance(value, str | bool) else json.dumps(value)
+
+
+def raw_of(file: str, table: pa.Table, *, first: int = 1, cut: bool = False) -> Raw:
+    """Wrap an Arrow table whose first row is this line of the file.
+
+    Columns that are neither numbers nor text become text.
+    """
+    columns = {name: _plain(table[name].combine_chunks()) for name in table.column_names}
+    lines = np.arange(first, table.num_rows + first)
+    return Raw(file, columns, lines, np.zeros(table.num_rows, np.int16), cut=cut)
+
+
+def _plain(column: pa.Array) -> pa.Array:
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return _plain(column.dictionary_decode())
+    if pa.types.is_boolean(kind):
+        return pc.call_function("if_else", [column, pa.scalar("True"), pa.scalar("False")])
+    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return pc.cast(column, pa.string())
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_string(kind):
+        return column
+    if pa.types.is_decimal(kind):
+        return pc.cast(column, pa.float64())
+    texts = [None if value is None else str(value) for value in column.to_pylist()]
+    return pa.array(texts, pa.string())
+
 
 Recogniser = Callable[[str, bytes], str | None]
 
@@ -49,45 +322,40 @@ def expand(
             "standard input cannot be both the log and --meta.", hint="Give one of them as a file."
         )
     apart = None if meta is None else Path(meta).resolve()
-    found: dict[str, tuple[Source, str]] = {}
+    known: dict[str, tuple[Source, str]] = {}
     skipped: list[str] = []
     for number, item in enumerate(given):
-        for source, sure in _one(item, number):
-            if source.uri in found or (source.path and source.path.resolve() == apart):
+        for source, sure in _files(item, number):
+            if source.uri in known or (source.path and source.path.resolve() == apart):
                 continue
-            how = reader or ("frame" if source.frame else recognise(source.name, head_of(source)))
+            how = reader or ("frame" if source.frame else recognise(source.name, source.head()))
             if how is not None:
-                found[source.uri] = (source, how)
+                known[source.uri] = (source, how)
             elif sure:
-                raise _unknown(source.name, looked_for)
+                hint = f"Looked for {looked_for}. If it is one of these, say which with --format."
+                raise DataError("the format is not known.", file=source.name, hint=hint)
             else:
                 skipped.append(source.name)
-    if not found:
+    if not known:
         raise _nothing(given, skipped, looked_for)
-    return list(found.values()), _skipped_note(skipped)
+    return list(known.values()), _skipped_note(skipped)
 
 
-def _one(item: Any, number: int) -> list[tuple[Source, bool]]:
+def _files(item: Any, number: int) -> list[tuple[Source, bool]]:
     """Return the files of one source, and whether the user named each of them."""
     held = _in_memory(item, number)
     if held is not None:
         return [(Source(held.file, None, held), True)]
     if not isinstance(item, str | Path):
         raise UsageError(f"cannot read runs from a {type(item).__name__}.")
-    if str(item) == "-":
-        return [(named(item), True)]
     path = Path(item)
     if path.is_dir():
-        files = sorted(
-            (p for p in path.rglob("*") if p.is_file() and not _hidden(p, path)),
-            key=lambda p: natural(str(p)),
-        )
-        return [(Source(str(p), p), False) for p in files]
-    if path.exists():
+        files = [p for p in path.rglob("*") if p.is_file() and not _hidden(p, path)]
+        return [(Source(str(p), p), False) for p in sorted(files, key=lambda p: natural(str(p)))]
+    if str(item) == "-" or path.exists():
         return [(named(item), True)]
     if any(c in str(item) for c in "*?["):
-        files = sorted(_glob(path), key=natural)
-        return [pair for file in files for pair in _one(file, number)]
+        return [pair for file in sorted(_glob(path), key=natural) for pair in _files(file, number)]
     raise DataError("there is no such file or folder.", file=str(item))
 
 
@@ -134,14 +402,6 @@ def _frame(name: str, frame: Any) -> Raw:
     return raw_of(name, table)
 
 
-def _unknown(file: str, looked_for: str) -> DataError:
-    return DataError(
-        "the format is not known.",
-        file=file,
-        hint=f"Looked for {looked_for}. If it is one of these, say which with --format.",
-    )
-
-
 def _nothing(given: Sequence[Any], skipped: list[str], looked_for: str) -> DataError:
     shown = ", ".join(str(item) for item in given)
     there = f"{len(skipped)} file(s) of other kinds" if skipped else "no files"
@@ -149,32 +409,19 @@ def _nothing(given: Sequence[Any], skipped: list[str], looked_for: str) -> DataE
 
 
 def _skipped_note(skipped: list[str]) -> list[Note]:
-    if not skipped:
-        return []
-    shown = ", ".join(skipped[:5]) + (f" and {len(skipped) - 5} more" if len(skipped) > 5 else "")
-    message = f"{len(skipped)} file(s) are of no known format and were passed over: {shown}."
-    return [Note("ignored-file", "info", message)]
+    message = f"{len(skipped)} file(s) are of no known format and were passed over: "
+    return [Note("ignored-file", "info", f"{message}{some(skipped)}.")] if skipped else []
 
 
 def run_names(files: Sequence[str]) -> dict[str, str]:
     """Return what the run of each file is called: its stem, with folders where stems repeat."""
     names = {file: stem(file) for file in files}
-    depth = 1
-    while len(set(names.values())) < len(names) and depth <= max(map(_depth, files)):
-        depth += 1
-        counts: dict[str, int] = {}
-        for name in names.values():
-            counts[name] = counts.get(name, 0) + 1
+    for depth in range(2, max((len(Path(file).parts) for file in files), default=0) + 2):
+        counts = Counter(names.values())
+        if len(counts) == len(names):
+            break
         names = {
-            file: _tail(file, depth) if counts[name] > 1 else name for file, name in names.items()
+            file: "/".join([*Path(file).parts[-depth:-1], stem(file)]) if counts[name] > 1 else name
+            for file, name in names.items()
         }
     return names
-
-
-def _depth(file: str) -> int:
-    return len(Path(file).parts)
-
-
-def _tail(file: str, depth: int) -> str:
-    """Return the last folders and the stem: `b/c/log` for depth 3."""
-    return "/".join([*Path(file).parts[-depth:-1], stem(file)])

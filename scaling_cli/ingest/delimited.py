@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
-from scaling_cli.ingest._raw import NULLS, Raw, format_ending
+from scaling_cli.ingest._sources import NULLS, Raw, format_ending, raw_of, without_mark
 from scaling_cli.runs.table import Note
 from scaling_cli.vocabulary.errors import DataError
 
@@ -23,7 +23,6 @@ NAMES = ("csv", "tsv")
 LOOKED_FOR = "*.csv, *.tsv (also .gz, .zst)"
 DELIMITERS = (",", "\t", ";", "|")
 _ENDINGS = (".csv", ".tsv", ".tab")
-_BOM = b"\xef\xbb\xbf"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -47,31 +46,17 @@ def read(path: str, content: bytes) -> list[Raw]:
     DataError
         If it is empty, has no header, is not UTF-8, or a row has too many fields.
     """
-    content = _as_utf8(content)
-    if not content.strip():
-        raise DataError("the file is empty.", file=path, hint="Was the log written at all?")
+    if content.startswith(_UTF16):
+        content = content.decode("utf-16", errors="replace").encode()
+    content = without_mark(path, content)
     delimiter = _delimiter(content)
     table = _fast(content, delimiter)
-    raw = table_of(path, content, table) if table else _careful(path, content, delimiter)
+    if table is None:
+        raw = _careful(path, content, delimiter)
+    else:
+        cut = table.num_rows > 0 and not content.endswith(b"\n")
+        raw = raw_of(path, table, first=2, cut=cut)
     return [replace(raw, decimal_commas=delimiter != ",")]
-
-
-def table_of(path: str, content: bytes, table: pa.Table) -> Raw:
-    """Wrap what pyarrow read: line i + 2 of the file is row i."""
-    n = table.num_rows
-    return Raw(
-        path,
-        {name: table[name].combine_chunks() for name in table.column_names},
-        np.arange(2, n + 2),
-        np.zeros(n, np.int16),
-        cut=n > 0 and not content.endswith(b"\n"),
-    )
-
-
-def _as_utf8(content: bytes) -> bytes:
-    if content.startswith(_UTF16):
-        return content.decode("utf-16", errors="replace").encode()
-    return content.removeprefix(_BOM)
 
 
 def _delimiter(content: bytes) -> str:
@@ -109,12 +94,9 @@ def _fast(content: bytes, delimiter: str) -> pa.Table | None:
 
 
 def _names_are_plain(header: bytes, delimiter: str) -> bool:
-    try:
-        names = header.decode().split(delimiter)
-    except UnicodeDecodeError:
-        return False
+    names = header.decode(errors="replace").split(delimiter)
     clean = all(name and name == name.strip() and not _is_number(name) for name in names)
-    return clean and len(set(names)) == len(names)
+    return clean and len(set(names)) == len(names) and "\ufffd" not in "".join(names)
 
 
 @dataclass
@@ -122,9 +104,9 @@ class _Rows:
     """What the careful pass has gathered so far."""
 
     file: str
-    names: list[str] = field(default_factory=list)
+    names: dict[str, None] = field(default_factory=dict)  # of every header, in order
     header: list[str] = field(default_factory=list)
-    cells: dict[str, list[str | None]] = field(default_factory=dict)
+    records: list[dict[str, str | None]] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
     segments: list[int] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
@@ -141,13 +123,17 @@ def _careful(path: str, content: bytes, delimiter: str) -> Raw:
         line, previous = previous + 1, reader.line_num
         if any(cell.strip() for cell in row):
             _add(rows, [cell.strip() for cell in row], line, reader.line_num - line)
+    if rows.segment:
+        message = f"the header is repeated {rows.segment} time(s): the log was resumed."
+        rows.notes.append(Note("repeated-header", "info", message, path))
+    columns = {n: pa.array([r.get(n) for r in rows.records], pa.string()) for n in rows.names}
     return Raw(
         path,
-        {name: pa.array(rows.cells[name], pa.string()) for name in rows.names},
+        columns,
         np.array(rows.lines, int),
         np.array(rows.segments, np.int16),
         cut=rows.last_is_whole and not ended,
-        notes=tuple(_with_headers(rows)),
+        notes=tuple(rows.notes),
     )
 
 
@@ -180,28 +166,22 @@ def _add(rows: _Rows, row: list[str], line: int, more_lines: int) -> None:
     if len(row) > width and not any(row[width:]):
         row = row[:width]
     if len(row) > width or (len(row) < width and more_lines):
-        raise _misaligned(rows, row, line)
+        raise DataError(
+            f"the line has {len(row)} fields, the header {width}.",
+            file=rows.file,
+            row=line,
+            hint="Put numbers with thousands separators in quotes, close every quote, and give "
+            "two lines that were glued together a line each.",
+        )
     rows.last_is_whole = len(row) == width
     if len(row) < width:
         message = f"left out: the line has {len(row)} of {width} fields; it was cut while written."
         rows.notes.append(Note("short-row", "warn", message, rows.file, line))
         return
-    for name in rows.names:
-        rows.cells[name].append(None)
-    for name, cell in zip(rows.header, row, strict=True):
-        rows.cells[name][-1] = None if cell in NULLS else cell
+    cells = [None if cell in NULLS else cell for cell in row]
+    rows.records.append(dict(zip(rows.header, cells, strict=True)))
     rows.lines.append(line)
     rows.segments.append(rows.segment)
-
-
-def _misaligned(rows: _Rows, row: list[str], line: int) -> DataError:
-    return DataError(
-        f"the line has {len(row)} fields, the header {len(rows.header)}.",
-        file=rows.file,
-        row=line,
-        hint="Put numbers with thousands separators in quotes, close every quote, and give two "
-        "lines that were glued together a line each.",
-    )
 
 
 def _start_segment(rows: _Rows, row: list[str], line: int) -> None:
@@ -225,10 +205,7 @@ def _start_segment(rows: _Rows, row: list[str], line: int) -> None:
         )
     rows.segment += 1 if rows.header else 0
     rows.header = header
-    for name in header:
-        if name not in rows.cells:
-            rows.names.append(name)
-            rows.cells[name] = [None] * len(rows.lines)
+    rows.names |= dict.fromkeys(header)
 
 
 def _is_header(row: list[str], header: list[str]) -> bool:
@@ -245,10 +222,3 @@ def _is_number(cell: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _with_headers(rows: _Rows) -> list[Note]:
-    if rows.segment == 0:
-        return rows.notes
-    message = f"the header is repeated {rows.segment} time(s): the log was resumed."
-    return [*rows.notes, Note("repeated-header", "info", message, rows.file)]

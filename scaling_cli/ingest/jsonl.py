@@ -4,22 +4,18 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-
-from scaling_cli.ingest._raw import Raw, format_ending
+from scaling_cli.ingest._sources import BOM, Raw, format_ending, without_mark
 from scaling_cli.runs.table import Note
 from scaling_cli.vocabulary.errors import DataError
 
 VERSION = "1"
 NAMES = ("jsonl", "json")
 LOOKED_FOR = "*.jsonl, *.ndjson, *.json (also .gz, .zst)"
-_BOM = b"\xef\xbb\xbf"
 
 
 def sniff(path: str, head: bytes) -> float:
     """Return how much this looks like JSON lines: by its ending, else by its first byte."""
-    start = head.removeprefix(_BOM).lstrip()[:1]
+    start = head.removeprefix(BOM).lstrip()[:1]
     if format_ending(path) in (".jsonl", ".ndjson"):
         return 0.9
     if format_ending(path) == ".json":
@@ -38,19 +34,14 @@ def read(path: str, content: bytes) -> list[Raw]:
     DataError
         If it is empty or a line is not a JSON object.
     """
-    content = content.removeprefix(_BOM)
-    if not content.strip():
-        raise DataError("the file is empty.", file=path, hint="Was the log written at all?")
+    content = without_mark(path, content)
     notes: list[Note] = []
     if content.lstrip().startswith(b"["):
-        records, lines = _array(path, content)
-        cut = False
+        (records, lines), cut = _array(path, content), False
     else:
         records, lines = _lines(path, content, notes)
         cut = bool(records) and not content.endswith(b"\n") and not notes
-    columns = _columns(records)
-    segments = np.zeros(len(records), np.int16)
-    return [Raw(path, columns, np.array(lines, int), segments, cut=cut, notes=tuple(notes))]
+    return [Raw.of_records(path, records, lines, cut=cut, notes=notes)]
 
 
 def _is_lines(head: bytes) -> bool:
@@ -108,23 +99,3 @@ def _flatten(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
             yield from _flatten(value, f"{name}/")
         else:
             yield name, value
-
-
-def _columns(records: list[dict[str, Any]]) -> dict[str, pa.Array]:
-    names = dict.fromkeys(name for record in records for name in record)
-    return {name: _column([record.get(name) for record in records]) for name in names}
-
-
-def _column(values: list[Any]) -> pa.Array:
-    """Keep numbers as numbers; a column with anything else becomes text."""
-    kinds = {type(v) for v in values if v is not None}
-    if kinds <= {int} and all(v is None or -(2**63) <= v < 2**63 for v in values):
-        return pa.array(values, pa.int64())
-    if kinds <= {int, float}:
-        return pa.array([None if v is None else float(v) for v in values], pa.float64())
-    texts = [v if v is None or isinstance(v, str) else _text(v) for v in values]
-    return pa.array(texts, pa.string())
-
-
-def _text(value: Any) -> str:
-    return str(value) if isinstance(value, bool) else json.dumps(value)

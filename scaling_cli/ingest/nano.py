@@ -7,13 +7,12 @@ end. nanoGPT and llm.c measure the loss at step s before its update, from s batc
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 
 import numpy as np
-import pyarrow as pa
 
-from scaling_cli.ingest._raw import Raw
+from scaling_cli.ingest._sources import Raw
 from scaling_cli.runs.table import Note
 from scaling_cli.vocabulary.errors import DataError
 
@@ -30,7 +29,7 @@ _TIMES = frozenset({"train_seconds", "iter_seconds"})
 
 def _line(pattern: str) -> re.Pattern[str]:
     """Compile a line in which `<name>` is a number that goes to that column."""
-    named = re.sub(r"(?<!\?P)<(\w+)>", lambda found: f"(?P<{found[1]}>{_NUMBER})", pattern)
+    named = re.sub(r"(?<!\?P)<(\w+)>", lambda name: f"(?P<{name[1]}>{_NUMBER})", pattern)
     return re.compile(named, re.IGNORECASE)
 
 
@@ -90,6 +89,8 @@ def _differ(one: float, other: float) -> bool:
 def sniff(path: str, head: bytes) -> float:
     """Return how much this looks like one of these logs: whether a line is a measurement."""
     del path
+    if b":" not in head and b"|" not in head:  # as in every measurement; most tables hold neither
+        return 0.0
     pieces = (piece for _, piece in _pieces(head))
     return 0.95 if any(_measured(piece) is not None for piece in pieces) else 0.0
 
@@ -115,18 +116,9 @@ def read(path: str, content: bytes) -> list[Raw]:
             "'step:100/6000 train_loss:3.45 train_time:3825ms'.",
         )
     cut = not whole and log.lines[-1] == pieces[-1][0]
-    return [
-        Raw(
-            path,
-            _columns(log.rows),
-            np.array(log.lines, int),
-            np.zeros(len(log.rows), np.int16),
-            cut=cut,
-            facts=log.facts,
-            rounded=True,
-            notes=tuple(_notes(log, path)),
-        )
-    ]
+    rows = [{**row, "step": int(row["step"])} for row in log.rows]
+    raw = Raw.of_records(path, rows, log.lines, cut=cut, notes=list(_notes(log, path)))
+    return [replace(raw, facts=log.facts, rounded=True)]
 
 
 def _pieces(content: bytes) -> Iterator[tuple[int, str]]:
@@ -142,10 +134,10 @@ def _pieces(content: bytes) -> Iterator[tuple[int, str]]:
 def _measured(piece: str) -> dict[str, float] | None:
     """Return the numbers of a line; None if it is no measurement, or not a whole one."""
     begins = _BEGINNING.match(piece)
-    found = None if begins is None else _WHOLE[(begins.lastindex or 1) - 1].match(piece.rstrip())
-    if found is None:
+    whole = None if begins is None else _WHOLE[(begins.lastindex or 1) - 1].match(piece.rstrip())
+    if whole is None:
         return None
-    texts = {name: text for name, text in found.groupdict().items() if text is not None}
+    texts = {name: text for name, text in whole.groupdict().items() if text is not None}
     second = _SECONDS[texts.pop("unit", "s")]
     numbers = {name: float(text.replace(",", "")) for name, text in texts.items()}
     return {
@@ -171,16 +163,6 @@ def _take(log: _Log, number: int, piece: str, *, alone: bool) -> None:
         log.facts["params"] = float(params[1]) * 1e6
     else:
         log.others += 1
-
-
-def _columns(rows: list[dict[str, float]]) -> Mapping[str, pa.Array]:
-    names = dict.fromkeys(name for row in rows for name in row)
-    return {
-        name: pa.array([row.get(name) for row in rows], pa.float64())
-        if name != "step"
-        else pa.array([int(row[name]) for row in rows], pa.int64())
-        for name in names
-    }
 
 
 def _notes(log: _Log, path: str) -> Iterator[Note]:

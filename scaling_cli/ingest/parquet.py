@@ -1,11 +1,9 @@
 """Parquet files written by pandas, polars, DuckDB, W&B exports and the like."""
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet
 
-from scaling_cli.ingest._raw import Raw, format_ending
+from scaling_cli.ingest._sources import Raw, format_ending, raw_of
 from scaling_cli.vocabulary.errors import DataError
 
 VERSION = "1"
@@ -38,26 +36,3 @@ def read(path: str, content: bytes) -> list[Raw]:
             "not a whole Parquet file.", file=path, hint="Copy it again; was the writer closed?"
         ) from error
     return [raw_of(path, table)]
-
-
-def raw_of(file: str, table: pa.Table) -> Raw:
-    """Wrap an Arrow table; columns that are neither numbers nor text become text."""
-    columns = {name: _plain(table[name].combine_chunks()) for name in table.column_names}
-    lines = np.arange(1, table.num_rows + 1)
-    return Raw(file, columns, lines, np.zeros(table.num_rows, np.int16))
-
-
-def _plain(column: pa.Array) -> pa.Array:
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        return _plain(column.dictionary_decode())
-    if pa.types.is_boolean(kind):
-        return pc.call_function("if_else", [column, pa.scalar("True"), pa.scalar("False")])
-    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
-        return pc.cast(column, pa.string())
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_string(kind):
-        return column
-    if pa.types.is_decimal(kind):
-        return pc.cast(column, pa.float64())
-    texts = [None if value is None else str(value) for value in column.to_pylist()]
-    return pa.array(texts, pa.string())

@@ -13,10 +13,10 @@ SINGULAR = 1e-10  # 1 - leverage of a row that the fit must pass through
 NORMAL_90 = 1.6448536269514722
 
 
-def huber_sum(residuals: np.ndarray, corner: float) -> float:
-    """Return the sum of the Huber loss of residuals, shape (n,)."""
+def huber(residuals: np.ndarray, corner: float) -> np.ndarray:
+    """Return the Huber loss of each residual: half its square up to the corner, then a line."""
     size = np.abs(residuals)
-    return float(np.where(size <= corner, size**2 / 2, corner * (size - corner / 2)).sum())
+    return np.where(size <= corner, size**2 / 2, corner * (size - corner / 2))
 
 
 def tau(residuals: np.ndarray, weight: np.ndarray, searched: int, corner: float) -> float:

@@ -7,6 +7,7 @@ fits, all values at once.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -62,8 +63,7 @@ class Target:
     search: Callable[[float, float], tuple[np.ndarray, bool]]
 
 
-@dataclass(frozen=True)
-class Curve:
+class Curve(NamedTuple):
     """Points of a profile, ordered by what they were pulled to; leading axis: point."""
 
     aim: np.ndarray
@@ -71,6 +71,20 @@ class Curve:
     total: np.ndarray
     at: np.ndarray
     rise: np.ndarray
+
+    def take(self, rows: np.ndarray | list[int]) -> "Curve":
+        """Return some points."""
+        return Curve(*(column[rows] for column in self))
+
+    def joined(self, other: "Curve") -> "Curve":
+        """Return the points of both, in order."""
+        both = Curve(*map(np.concatenate, zip(self, other, strict=True)))
+        return both.take(np.argsort(both.aim, kind="stable"))
+
+    def replaced(self, where: np.ndarray, other: "Curve") -> "Curve":
+        """Return the other's points where that is true, and these elsewhere."""
+        pairs = zip(other, self, strict=True)
+        return Curve(*(np.where(where.reshape(-1, *(1,) * (a.ndim - 1)), a, b) for a, b in pairs))
 
 
 def sweep(target: Target, threshold: float) -> Curve:
@@ -92,7 +106,8 @@ def sweep(target: Target, threshold: float) -> Curve:
         outer = np.array(wider)
         nearest = np.where(outer > target.at, len(curve.aim) - 1, 0)
         farther = _pulled(target, outer, curve.u[nearest])
-        curve = _joined(curve, _lower(farther, _begun(target, outer)))
+        begun = _begun(target, outer)
+        curve = curve.joined(farther.replaced(begun.total < farther.total, begun))
     return curve
 
 
@@ -103,7 +118,7 @@ def _begun(target: Target, aims: np.ndarray) -> Curve:
     count = begin.shape[1]
     tried = _pulled(target, np.repeat(aims, count), begin.reshape(-1, begin.shape[2]))
     best = np.argmin(tried.total.reshape(-1, count), axis=1) + count * np.arange(len(aims))
-    return Curve(*(x[best] for x in vars(tried).values()))
+    return tried.take(best)
 
 
 def _places(target: Target, aims: np.ndarray) -> np.ndarray:
@@ -114,10 +129,6 @@ def _places(target: Target, aims: np.ndarray) -> np.ndarray:
     away = np.abs(aims[:, None] - target.reached(target.others))
     nearest = np.argsort(away, axis=1, kind="stable")[:, :PLACES]  # among equals, the best first
     return np.concatenate([optimum, target.others[nearest]], axis=1)
-
-
-def _lower(one: Curve, other: Curve) -> Curve:
-    return _chosen(other.total < one.total, other, one)
 
 
 def _wider(target: Target, curve: Curve, side: int, threshold: float) -> list[float]:
@@ -147,21 +158,10 @@ def _from_neighbours(target: Target, curve: Curve) -> Curve:
             other = _pulled(target, curve.aim, np.roll(curve.u, shift, axis=0))
             lower = other.total < curve.total * (1 - CLOSE)
             improved |= bool(np.any(lower))
-            curve = _chosen(lower, other, curve)
+            curve = curve.replaced(lower, other)
         if not improved:
             break
     return curve
-
-
-def _chosen(first: np.ndarray, one: Curve, other: Curve) -> Curve:
-    pairs = zip(vars(one).values(), vars(other).values(), strict=True)
-    return Curve(*(np.where(first.reshape(-1, *(1,) * (a.ndim - 1)), a, b) for a, b in pairs))
-
-
-def _joined(one: Curve, other: Curve) -> Curve:
-    order = np.argsort(np.concatenate([one.aim, other.aim]), kind="stable")
-    pairs = zip(vars(one).values(), vars(other).values(), strict=True)
-    return Curve(*(np.concatenate(pair)[order] for pair in pairs))
 
 
 def end(target: Target, curve: Curve, side: int, threshold: float) -> tuple[float, bool]:
@@ -177,7 +177,7 @@ def end(target: Target, curve: Curve, side: int, threshold: float) -> tuple[floa
         crossing = _crossing(target, curve, side, threshold)
         if crossing is None:
             return side * np.inf, True
-        aim, found = crossing[0], crossing[3]
+        aim, found = crossing.aim, crossing.at
         searched, ended = target.search(aim, found)
         begin = np.concatenate([target.others, searched])
         if not len(begin):
@@ -189,42 +189,48 @@ def end(target: Target, curve: Curve, side: int, threshold: float) -> tuple[floa
         if not (seen.rise[best] < threshold * (1 - CLOSE) - CLOSE and outside):
             return found, ended
         sure = ended and bool(seen.rise[best] > threshold * (1 - SETTLED))
-        curve = _joined(curve, Curve(*(x[best : best + 1] for x in vars(seen).values())))
+        curve = curve.joined(seen.take([best]))
     return found, sure
 
 
-def _crossing(target: Target, curve: Curve, side: int, threshold: float) -> "_Point | None":
+class _Point(NamedTuple):
+    aim: float
+    u: np.ndarray
+    rise: float
+    at: float
+
+    def miss(self, threshold: float) -> float:
+        """Return by how much the root of the rise exceeds that of the threshold."""
+        return float(np.sqrt(max(self.rise, 0.0))) - float(np.sqrt(threshold))
+
+
+def _crossing(target: Target, curve: Curve, side: int, threshold: float) -> _Point | None:
     """Return the outermost point where the profile reaches the threshold on one side."""
     # A lane that was pulled out and ended on the other side is in a basin of its own.
     out = (side * (curve.aim - target.at) > 0) & (side * (curve.at - target.at) > 0)
-    use = out & np.isfinite(curve.total)
-    order = np.argsort(side * curve.aim[use])
-    at, rise, u, aim = (x[use][order] for x in (curve.at, curve.rise, curve.u, curve.aim))
-    if not len(rise) or rise[-1] < threshold:
+    use = curve.take(out & np.isfinite(curve.total))
+    rows = zip(*use.take(np.argsort(side * use.aim)), strict=True)
+    points = [_Point(aim, u, float(rise), float(at)) for aim, u, _, at, rise in rows]
+    if not points or points[-1].rise < threshold:
         return None
-    points = [(target.at, target.u, 0.0, target.at)]
-    points += [(aim[i], u[i], float(rise[i]), float(at[i])) for i in range(len(aim))]
-    i = max(j for j, point in enumerate(points) if point[2] < threshold)
+    points.insert(0, _Point(target.at, target.u, 0.0, target.at))
+    i = max(j for j, point in enumerate(points) if point.rise < threshold)
     return _closed_in(target, points[i], points[i + 1], threshold)
-
-
-_Point = tuple[float, np.ndarray, float, float]  # aim, u, rise, coordinate
 
 
 def _closed_in(target: Target, inner: _Point, outer: _Point, threshold: float) -> _Point:
     """Find the crossing between two points by regula falsi (Illinois) on the root of the rise."""
-    t = float(np.sqrt(threshold))
-    low, high, last = _miss(inner, t), _miss(outer, t), 0
+    low, high, last = inner.miss(threshold), outer.miss(threshold), 0
     for _ in range(REFINEMENTS):
-        aim = inner[0] + low / (low - high) * (outer[0] - inner[0])
-        begin = np.concatenate([[inner[1], outer[1]], _places(target, np.array([aim]))[0]])
+        aim = inner.aim + low / (low - high) * (outer.aim - inner.aim)
+        begin = np.concatenate([[inner.u, outer.u], _places(target, np.array([aim]))[0]])
         tried = _pulled(target, np.full(len(begin), aim), begin)
         best = int(np.argmin(tried.total))
         if not np.isfinite(tried.total[best]):
             break  # no lane converged: what is known is interpolated below
-        point = (aim, tried.u[best], float(tried.rise[best]), float(tried.at[best]))
-        miss = _miss(point, t)
-        if abs(miss) <= CLOSE * t:
+        point = _Point(aim, tried.u[best], float(tried.rise[best]), float(tried.at[best]))
+        miss = point.miss(threshold)
+        if abs(miss) <= CLOSE * float(np.sqrt(threshold)):
             return point
         side = 1 if miss > 0 else -1
         if miss > 0:
@@ -232,10 +238,6 @@ def _closed_in(target: Target, inner: _Point, outer: _Point, threshold: float) -
         else:
             inner, low, high = point, miss, high / 2 if last == side else high
         last = side
-    share = _miss(inner, t) / (_miss(inner, t) - _miss(outer, t))
-    aim, at = (inner[i] + share * (outer[i] - inner[i]) for i in (0, 3))
-    return float(aim), inner[1], threshold, float(at)
-
-
-def _miss(point: _Point, t: float) -> float:
-    return float(np.sqrt(max(point[2], 0.0))) - t
+    share = inner.miss(threshold) / (inner.miss(threshold) - outer.miss(threshold))
+    aim, at = (a + share * (b - a) for a, b in ((inner.aim, outer.aim), (inner.at, outer.at)))
+    return _Point(float(aim), inner.u, threshold, float(at))

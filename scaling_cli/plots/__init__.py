@@ -13,17 +13,14 @@ Only this folder imports matplotlib, and only when a figure is asked for. `pyplo
 no global state, no window, the caller's style is left alone.
 """
 
-import difflib
-import importlib
-import pkgutil
 from dataclasses import asdict
-from functools import cache
 from os import PathLike
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from scaling_cli.vocabulary.errors import DataError, UsageError
+from scaling_cli.vocabulary.registry import Modules
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,29 +28,8 @@ if TYPE_CHECKING:
 SUFFIXES = (".png", ".svg", ".pdf")
 
 
-@cache
-def names() -> tuple[str, ...]:
-    """Return the names of all figures, sorted."""
-    found = (m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
-    return tuple(sorted(found))
-
-
-@cache
-def get(name: str) -> ModuleType:
-    """Return the module of a figure.
-
-    Raises
-    ------
-    UsageError
-        If there is no such figure; near names are suggested.
-    """
-    if name not in names():
-        near = difflib.get_close_matches(name, names(), n=1, cutoff=0.4)
-        guess = f"Did you mean {near[0]}? " if near else ""
-        raise UsageError(
-            f"there is no figure {name!r}.", hint=f"{guess}Known figures: {', '.join(names())}."
-        )
-    return importlib.import_module(f"{__name__}.{name}")
+_FIGURES = Modules(__name__, "figure")
+names, get = _FIGURES.names, _FIGURES.module
 
 
 def of_curves(name: str) -> bool:

@@ -7,8 +7,8 @@ from typing import ClassVar
 import numpy as np
 from matplotlib.axes import Axes
 
+from scaling_cli.artefacts._curve_prediction import CurvePrediction
 from scaling_cli.artefacts.curve_fit import CurveFit
-from scaling_cli.artefacts.curve_prediction import CurvePrediction
 from scaling_cli.plots import _style
 from scaling_cli.runs.curve import Curve
 from scaling_cli.schedules import parse_schedule

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scaling_cli import laws
+from scaling_cli.artefacts._prediction import Uncertainty, intervals
 from scaling_cli.artefacts.backtest import Backtest, Forecasts, ScoredCut, Skipped, joined
-from scaling_cli.artefacts.fit import Uncertainty
-from scaling_cli.artefacts.prediction import intervals
 from scaling_cli.engine import chunks, executors
 from scaling_cli.engine.executors import Executor
 from scaling_cli.engine.priors import Given, as_text
@@ -34,8 +33,7 @@ from scaling_cli.point_fits.certainty.uncertainty import (
 )
 from scaling_cli.point_fits.cuts import Cuts, Split, along, axis_symbol, checked, splits
 from scaling_cli.runs.points import Points, straddled
-from scaling_cli.search.optimum import Optimum, make_problem, refits, refuse
-from scaling_cli.search.settling import settle
+from scaling_cli.search.optimum import Optimum, make_problem, refits, refuse, settle
 from scaling_cli.vocabulary.arguments import check_count, check_level
 from scaling_cli.vocabulary.errors import FitError
 from scaling_cli.vocabulary.objective import Objective

@@ -30,8 +30,7 @@ from scaling_cli.point_fits.checklist import Evidence, checklist
 from scaling_cli.point_fits.diagnosis import rivals
 from scaling_cli.point_fits.diagnosis.diagnosis import COMPUTE_FACTORS, diagnose
 from scaling_cli.runs.points import Points
-from scaling_cli.search.optimum import Optimum, make_problem, refuse
-from scaling_cli.search.settling import settle, smallest_corner
+from scaling_cli.search.optimum import Optimum, make_problem, refuse, settle, smallest_corner
 from scaling_cli.vocabulary.arguments import check_level
 from scaling_cli.vocabulary.objective import Objective
 from scaling_cli.vocabulary.versions import versions

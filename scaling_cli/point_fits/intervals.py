@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from scaling_cli import laws
+from scaling_cli.artefacts._prediction import NOISE_STRATA, noise, read_inputs
 from scaling_cli.artefacts.fit import Fit
-from scaling_cli.artefacts.prediction import NOISE_STRATA, noise, read_inputs
 from scaling_cli.engine.problem import Problem
 from scaling_cli.point_fits.certainty import delta, profiles
 from scaling_cli.point_fits.certainty.draws import noise_at
@@ -28,11 +28,10 @@ from scaling_cli.point_fits.certainty.resampling import (
 )
 from scaling_cli.point_fits.recompute import points_of
 from scaling_cli.runs.points import Points
-from scaling_cli.search.optimum import Optimum, log_predictions, make_problem, sensitivity
-from scaling_cli.search.settling import settle
+from scaling_cli.search.optimum import Optimum, log_predictions, make_problem, sensitivity, settle
 from scaling_cli.vocabulary.arguments import check_level
 from scaling_cli.vocabulary.errors import DataError, UsageError
-from scaling_cli.vocabulary.jsonfile import nulls
+from scaling_cli.vocabulary.jsonfile import nulls, stamped
 
 METHODS = ("delta", "profile", "bootstrap", "nuts", "backtested")
 NEAR = ("delta", "bootstrap")  # methods that look no farther than the optimum
@@ -100,17 +99,15 @@ class Comparison:
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `scaling profile --json` prints."""
-        return nulls(
-            {
-                "schema_version": 1,
-                "fit": self.fit,
-                "law": self.law,
-                "level": self.level,
-                "intervals": [interval.to_dict() for interval in self.intervals],
-                "profiles": [profile.to_dict() for profile in self.profiles],
-                "notes": list(self.notes),
-            }
-        )
+        record = {
+            "fit": self.fit,
+            "law": self.law,
+            "level": self.level,
+            "intervals": [interval.to_dict() for interval in self.intervals],
+            "profiles": [profile.to_dict() for profile in self.profiles],
+            "notes": list(self.notes),
+        }
+        return nulls(stamped(record))
 
 
 def intervals(

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from scaling_cli import datasets, laws
-from scaling_cli.artefacts.fit import Fit, Uncertainty
+from scaling_cli.artefacts._prediction import Uncertainty
+from scaling_cli.artefacts.fit import Fit
 from scaling_cli.laws._law import Law
 from scaling_cli.runs.points import Points
 from scaling_cli.runs.where import rows_where

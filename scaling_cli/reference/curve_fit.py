@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 
 from scaling_cli import datasets
-from scaling_cli.artefacts.check_result import (
+from scaling_cli.artefacts.curve_fit import CurveFit
+from scaling_cli.numerics.mestimate import huber
+from scaling_cli.reference._result import (
     SAME_EQUATION,
     SAME_OBJECTIVE,
     SAME_PREDICTION,
@@ -22,15 +24,13 @@ from scaling_cli.artefacts.check_result import (
     judge,
     without_data,
 )
-from scaling_cli.artefacts.curve_fit import CurveFit
-from scaling_cli.numerics.mestimate import huber_sum
 from scaling_cli.runs.curve import Curve, digest
 from scaling_cli.schedules import parse_schedule
 from scaling_cli.vocabulary.errors import DataError
 
 
 def check(
-    fit: CurveFit, name: str, path: Path, *, update: bool, mirror: str | Path | None
+    fit: CurveFit, result: CheckResult, *, update: bool, mirror: str | Path | None
 ) -> CheckResult:
     """Check one fit file; see `reference.check`.
 
@@ -41,7 +41,7 @@ def check(
     """
     anchors = fit.origin.get("anchors") or []
     error = max((difference(_at(fit, a["inputs"]), a["value"]) for a in anchors), default=None)
-    result = CheckResult(name, Verdict.FAIL, error, None, fit.value, "", str(path))
+    result = replace(result, max_relative_error=error)
     if error is not None and error > SAME_EQUATION:
         return replace(
             result,
@@ -107,7 +107,7 @@ def _evaluated(
     """Evaluate the fit on its data: its objective, and its errors on held-out runs."""
     fitted = [found[run.run].thinned() for run in fit.runs]
     residuals = np.concatenate([_residuals(fit, curve) for curve in fitted])
-    value = huber_sum(residuals, fit.objective.delta)
+    value = float(huber(residuals, fit.objective.delta).sum())
     result = replace(result, objective=value)
     if fit.value is not None and difference(value, fit.value) > SAME_OBJECTIVE:
         return replace(

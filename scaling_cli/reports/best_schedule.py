@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 
 from scaling_cli.artefacts.curve_fit import CurveFit
-from scaling_cli.curve_fits.best_schedule import FLAT, BestOfFamily, ScheduleOptimum
-from scaling_cli.curve_fits.regime import Regime
+from scaling_cli.curve_fits.best_schedule import FLAT, BestOfFamily, Regime, ScheduleOptimum
 from scaling_cli.reports import _layout
 from scaling_cli.reports._style import Style
 from scaling_cli.reports.curve_fit import shortened

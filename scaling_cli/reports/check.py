@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
-from scaling_cli.reference.check import CheckResult
+from scaling_cli.reference._result import CheckResult
 from scaling_cli.reports import _layout
 from scaling_cli.reports._style import Style
 

@@ -48,7 +48,7 @@ def data(fit: CurveFit, sources: Sequence[str], style: Style) -> str:
     ]
     rows = [
         ["S", _layout.span(ranges["S"], "S"), "steps"],
-        ["L", _layout.span(ranges["L"], "L"), "nats/token"],
+        *([["L", _layout.span(ranges["L"], "L"), "nats/token"]] if "L" in ranges else []),
         ["lr", _rates(ranges["lr"]), "at the end of the runs, to the highest"],
     ]
     lines += _layout.table(["", "", ""], rows, align="<<<", style=style).splitlines()

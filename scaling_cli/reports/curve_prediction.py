@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from scaling_cli.artefacts._curve_prediction import Band, CurveDifference, CurvePrediction, compare
 from scaling_cli.artefacts.curve_fit import CurveFit
-from scaling_cli.artefacts.curve_prediction import Band, CurveDifference, CurvePrediction, compare
 from scaling_cli.reports import _layout
 from scaling_cli.reports._style import Style
 from scaling_cli.reports.curve_fit import shortened

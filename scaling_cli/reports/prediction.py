@@ -6,8 +6,8 @@ import numpy as np
 
 from scaling_cli import laws
 from scaling_cli.artefacts._judgement import doubts
-from scaling_cli.artefacts.fit import Fit, Prediction
-from scaling_cli.artefacts.prediction import USEFUL
+from scaling_cli.artefacts._prediction import USEFUL, Prediction
+from scaling_cli.artefacts.fit import Fit
 from scaling_cli.reports import _layout
 from scaling_cli.reports._style import Style
 from scaling_cli.runs.points import scale

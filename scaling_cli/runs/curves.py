@@ -1,4 +1,4 @@
-"""From ingested runs to loss curves with their schedules."""
+"""From ingested runs to the schedules that they followed, and to loss curves with them."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,12 @@ from scaling_cli.runs.table import Runs, default_target
 from scaling_cli.runs.view import View
 from scaling_cli.runs.where import rows_where
 from scaling_cli.schedules import parse_schedule
-from scaling_cli.schedules._identification import Verdict, identify_schedule
+from scaling_cli.schedules._identification import (
+    FEWEST_ROWS,
+    Identification,
+    Verdict,
+    identify_schedule,
+)
 from scaling_cli.schedules._schedule import Schedule
 from scaling_cli.vocabulary.errors import DataError, UsageError
 from scaling_cli.vocabulary.outcomes import LeftOut
@@ -65,20 +70,20 @@ def curves_of(
     if where is not None and len(view):
         kept = rows_where(where, view.column, view.names(), len(view))
     column = target or default_target(runs)
-    found, left = [], []
+    curves, left = [], []
     for i, name in enumerate(names):
         rows = view.take(np.flatnonzero((view.owner == i) & kept))
         try:
             if not len(rows):
                 raise DataError(f"where: not {where}" if where else "it has no rows.")
             schedule = _schedule(rows, given.get(name), otherwise)
-            found.append(_curve(name, rows, column, schedule, start))
+            curves.append(_curve(name, rows, column, schedule, start))
         except DataError as error:
             left.append(LeftOut(name, error.message))
-    if not found:
+    if not curves:
         reasons = "; ".join(f"{item.run}: {item.reason}" for item in left)
         raise DataError("no run has a loss curve and a schedule.", hint=f"Left out: {reasons}")
-    return found, left
+    return curves, left
 
 
 def _curve(
@@ -133,14 +138,58 @@ def _schedule(
         if otherwise is not None:
             return _parsed(otherwise), 0, [AS_GIVEN]
         raise DataError("neither a schedule nor a learning rate is logged.")
+    says = identify_schedule(*_logged_rates(rows))
+    notes = [f"schedule: {says.schedule} ({says.verdict}, from its learning rate).", *says.notes]
+    if says.verdict is Verdict.UNEXPLAINED:
+        notes[0] = "schedule: its learning rate as logged; no family explains it."
+    return says.schedule, says.shift, notes
+
+
+def _logged_rates(rows: View) -> tuple[np.ndarray, np.ndarray]:
+    """Return the steps at which rows of a run have a learning rate of their own, and the rates."""
     step, lr = rows.column("step"), rows.column("lr")
     logged = rows.own("lr") & np.isfinite(step) & np.isfinite(lr)
-    found = identify_schedule(step[logged], lr[logged])
-    notes = [f"schedule: {found.schedule} ({found.verdict}, from its learning rate).", *found.notes]
-    if found.verdict is Verdict.UNEXPLAINED:
-        notes[0] = "schedule: its learning rate as logged; no family explains it."
-    return found.schedule, found.shift, notes
+    return step[logged], lr[logged]
 
 
 def _parsed(schedule: Schedule | str) -> Schedule:
     return parse_schedule(schedule) if isinstance(schedule, str) else schedule
+
+
+def identify_runs(
+    runs: Runs, *, length: float | None = None
+) -> tuple[dict[str, Identification], list[LeftOut]]:
+    """Return the schedule of every run that logged a learning rate, and the other runs.
+
+    Parameters
+    ----------
+    runs : Runs
+        What `read` returned.
+    length : float, optional
+        Steps of the whole run, the same for all, where the logs may stop early.
+
+    Raises
+    ------
+    DataError
+        If no run has steps and a learning rate, or `identify_schedule` cannot use one.
+    """
+    view = View.of(runs)
+    names = runs.runs["run_id"].to_pylist()
+    known: dict[str, Identification] = {}
+    left: list[LeftOut] = []
+    there = {"step", "lr"} <= set(view.names())
+    for i, name in enumerate(names):
+        rows = view.take(np.flatnonzero(view.owner == i))
+        step, lr = _logged_rates(rows) if there else (np.empty(0), np.empty(0))
+        if len(step) < FEWEST_ROWS:
+            left.append(LeftOut(name, f"{len(step)} row(s) with a step and a learning rate"))
+            continue
+        known[name] = identify_schedule(step, lr, length=length)
+    if not known:
+        raise DataError(
+            "no run has a learning rate along its steps.",
+            file=view.files(),
+            hint="Say which column it is: --map lr=COLUMN. Columns found: "
+            f"{', '.join(view.original_names())}.",
+        )
+    return known, left

@@ -1,6 +1,5 @@
 """From Runs to Points: which row of each run is fitted, and why every other one is not."""
 
-import difflib
 import re
 from collections.abc import Sequence
 
@@ -19,7 +18,7 @@ from scaling_cli.runs.points import Points
 from scaling_cli.runs.table import Layout, Runs, floats
 from scaling_cli.runs.view import REACHED, View
 from scaling_cli.runs.where import rows_where
-from scaling_cli.vocabulary.errors import DataError, UsageError
+from scaling_cli.vocabulary.errors import DataError, UsageError, near_column
 from scaling_cli.vocabulary.outcomes import LeftOut
 from scaling_cli.vocabulary.quantities import L
 
@@ -139,13 +138,10 @@ def _no_loss(view: View) -> DataError:
 
 
 def _no_column(view: View, target: str) -> DataError:
-    names = view.original_names()
-    near = difflib.get_close_matches(target, names, n=3, cutoff=0.5)
-    guess = f"Did you mean {' or '.join(near)}? " if near else ""
     return DataError(
         f"there is no column {target!r}.",
         file=view.files(),
-        hint=f"{guess}Columns found: {', '.join(names)}.",
+        hint=near_column(target, view.original_names(), "Columns found"),
     )
 
 

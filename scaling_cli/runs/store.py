@@ -18,6 +18,7 @@ import json
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
@@ -30,7 +31,8 @@ import pyarrow.parquet
 
 from scaling_cli.runs.plausible import doubts
 from scaling_cli.runs.table import ColumnReading, Note, Runs, combine, stack, with_units
-from scaling_cli.vocabulary.errors import DataError
+from scaling_cli.vocabulary.errors import DataError, some
+from scaling_cli.vocabulary.jsonfile import stamped
 
 FORMAT = 1
 BUCKETS = 16
@@ -67,7 +69,7 @@ class StoreReport:
         """Return what `scaling ingest --json` prints."""
         record = {key: list(v) if isinstance(v, tuple) else v for key, v in vars(self).items()}
         notes = [asdict(note) for note in self.notes]
-        return {"schema_version": 1, "store": record.pop("path"), **record, "notes": notes}
+        return stamped({"store": record.pop("path"), **record, "notes": notes})
 
 
 def is_store(path: str | Path) -> bool:
@@ -129,7 +131,7 @@ def _refuse_another(root: Path) -> None:
         return
     others = [entry.name for entry in entries if not _is_beginning(entry)]
     if others:
-        names = ", ".join(others[:3]) + (f" and {len(others) - 3} more" if others[3:] else "")
+        names = some(others, 3)
         message = f"not a store: the folder holds other files ({names}). Nothing was written."
         raise DataError(message, file=str(root), hint=_ELSEWHERE)
 
@@ -187,14 +189,20 @@ def _compare(before: pa.Table | None, runs: Runs) -> _Change:
     for row in written:
         for run in row["run_ids"]:
             if owner.get(run, row["uri"]) not in uris:
-                raise _taken(run, owner[run], row["file"])
+                raise DataError(
+                    f"run {run!r} is in the store already, from {owner[run]}.",
+                    file=row["file"],
+                    hint="If it is another run, name it with --set run_id=... or --name "
+                    "'{run_id}'; if the log has moved, ingest it into a new store.",
+                )
     kept = [row for row in old if row["uri"] not in uris]
-    return _Change(
-        {run for row in written for run in row["run_ids"]},
-        {run for row in old if row["uri"] in uris for run in row["run_ids"]},
-        {run for row in unchanged for run in row["run_ids"]},
-        pa.Table.from_pylist([*kept, *written], schema=runs.sources.schema),
-    )
+    gone = [row for row in old if row["uri"] in uris]
+    sources = pa.Table.from_pylist([*kept, *written], schema=runs.sources.schema)
+    return _Change(_runs_of(written), _runs_of(gone), _runs_of(unchanged), sources)
+
+
+def _runs_of(rows: Iterable[dict[str, Any]]) -> set[str]:
+    return {run for row in rows for run in row["run_ids"]}
 
 
 def _key(row: dict[str, Any]) -> tuple[Any, ...]:
@@ -203,28 +211,23 @@ def _key(row: dict[str, Any]) -> tuple[Any, ...]:
     return (*(row[name] for name in names), tuple(sorted(row["run_ids"])))
 
 
-def _taken(run: str, uri: str, file: str) -> DataError:
-    return DataError(
-        f"run {run!r} is in the store already, from {uri}.",
-        file=file,
-        hint="If it is another run, name it with --set run_id=... or --name '{run_id}'; if the "
-        "log has moved, ingest it into a new store.",
-    )
-
-
 def _write(root: Path, manifest: dict[str, Any], change: _Change, runs: Runs) -> dict[str, Any]:
     """Write segments and tables, then the manifest; return it."""
     old = _table(root, manifest, "runs")
-    fresh = _only(runs.runs, change.fresh)
-    facts = fresh if old is None else stack([_without(old, change.gone), fresh])
-    segments = _segments(root, manifest, change, _only(runs.points, change.fresh))
+    facts = runs.runs.filter(_among(change.fresh))
+    if old is not None:
+        facts = stack([old.filter(~_among(change.gone)), facts])
+    segments = _segments(root, manifest, change, runs.points)
+    tables = {"runs": facts.sort_by("run_id"), "sources": change.sources}
     following = {
         **_empty_manifest(),
         "version": manifest["version"] + 1,
         "buckets": manifest["buckets"],
         "segments": segments,
-        "runs": _put_table(root, "runs", with_units(facts.sort_by("run_id"), "runs")),
-        "sources": _put_table(root, "sources", with_units(change.sources, "sources")),
+        **{
+            name: _put_table(root, f"tables/{name}", with_units(table, name))
+            for name, table in tables.items()
+        },
     }
     _put_manifest(root, following)
     return following
@@ -234,76 +237,53 @@ def _segments(
     root: Path, manifest: dict[str, Any], change: _Change, points: pa.Table
 ) -> list[dict[str, Any]]:
     """Return the segments in force after the change, new ones written."""
-    buckets: dict[int, list[str]] = {}
+    buckets: dict[int, set[str]] = {}
     for run in sorted(change.fresh):
-        buckets.setdefault(_bucket(run, manifest["buckets"]), []).append(run)
+        buckets.setdefault(_bucket(run, manifest["buckets"]), set()).add(run)
     kept: list[dict[str, Any]] = []
-    tables: dict[int, list[pa.Table]] = {
-        number: [_only(points, set(names))] for number, names in buckets.items()
-    }
-    crowded = _crowded(manifest["segments"]) & set(buckets)
+    tables = {number: [points.filter(_among(names))] for number, names in buckets.items()}
+    counts = Counter(segment["bucket"] for segment in manifest["segments"])
+    crowded = {number for number in buckets if counts[number] >= _MOST_SEGMENTS}
     for segment in manifest["segments"]:
         number = segment["bucket"]
         if number not in crowded and not change.gone & set(segment["runs"]):
             kept.append(segment)
             continue
-        left = _without(_parquet(root / segment["path"]), change.gone)
+        left = _parquet(root / segment["path"]).filter(~_among(change.gone))
         tables.setdefault(number, []).append(left)
     written = [_put_segment(root, number, stack(parts)) for number, parts in tables.items()]
     return [*kept, *(segment for segment in written if segment["rows"])]
-
-
-def _crowded(segments: Iterable[dict[str, Any]]) -> set[int]:
-    counts: dict[int, int] = {}
-    for segment in segments:
-        counts[segment["bucket"]] = counts.get(segment["bucket"], 0) + 1
-    return {number for number, count in counts.items() if count >= _MOST_SEGMENTS}
 
 
 def _bucket(run: str, buckets: int) -> int:
     return int(blake2b(run.encode(), digest_size=2).hexdigest(), 16) % buckets
 
 
-def _only(table: pa.Table, runs: set[str]) -> pa.Table:
-    names = pa.array(sorted(runs), pa.string())
-    return table.filter(pc.field("run_id").isin(names))
-
-
-def _without(table: pa.Table, runs: set[str]) -> pa.Table:
-    names = pa.array(sorted(runs), pa.string())
-    return table.filter(~pc.field("run_id").isin(names))
+def _among(runs: set[str]) -> pc.Expression:
+    """Return the condition on a table's rows that they are of these runs."""
+    return pc.field("run_id").isin(pa.array(sorted(runs), pa.string()))
 
 
 def _put_segment(root: Path, number: int, table: pa.Table) -> dict[str, Any]:
-    keys: list[tuple[str, str]] = [("run_id", "ascending"), ("step", "ascending")]
-    table = table.sort_by([*keys, ("tokens", "ascending"), ("line", "ascending")])
-    content = _encoded(with_units(table, "points"))
-    name = f"points/bucket={number:02d}/seg-{_digest(content)}.parquet"
-    if table.num_rows:
-        _put(root, root / name, content)
+    table = table.sort_by([(key, "ascending") for key in ("run_id", "step", "tokens", "line")])
+    units = with_units(table, "points")
+    name = _put_table(root, f"points/bucket={number:02d}/seg", units) if table.num_rows else ""
     runs = table["run_id"].unique().to_pylist()
     return {"path": name, "bucket": number, "rows": table.num_rows, "runs": runs}
 
 
 def _put_table(root: Path, name: str, table: pa.Table) -> str:
-    content = _encoded(table)
-    path = f"tables/{name}-{_digest(content)}.parquet"
+    """Write a table under a name that its content is part of; return it."""
+    sink = pa.BufferOutputStream()
+    pyarrow.parquet.write_table(table, sink, compression="zstd", row_group_size=_ROW_GROUP)
+    content = sink.getvalue().to_pybytes()
+    path = f"{name}-{blake2b(content, digest_size=8).hexdigest()}.parquet"
     _put(root, root / path, content)
     return path
 
 
 def _put_manifest(root: Path, manifest: dict[str, Any]) -> None:
     _put(root, root / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
-
-
-def _encoded(table: pa.Table) -> bytes:
-    sink = pa.BufferOutputStream()
-    pyarrow.parquet.write_table(table, sink, compression="zstd", row_group_size=_ROW_GROUP)
-    return sink.getvalue().to_pybytes()
-
-
-def _digest(content: bytes) -> str:
-    return blake2b(content, digest_size=8).hexdigest()
 
 
 def _put(root: Path, target: Path, content: bytes) -> None:

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from scaling_cli.vocabulary.errors import DataError
+from scaling_cli.vocabulary.jsonfile import stamped
 from scaling_cli.vocabulary.markup import table
 from scaling_cli.vocabulary.quantities import QUANTITIES, C, D, L, N
 
@@ -148,8 +149,20 @@ class Runs:
 
     @cached_property
     def order(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the points that count, in order, and the row of `runs` each belongs to."""
-        return ordered(self)
+        """Return the points that count, in order, and the row of `runs` each belongs to.
+
+        Order: runs as in the table (by name, numbers in names by value), then step (tokens where
+        a run has no steps), then line. Superseded rows are not among them.
+        """
+        points = self.points
+        owner = places(points["run_id"], self.runs["run_id"])
+        axis = floats(points["step"])
+        axis = np.where(np.isnan(axis), floats(points["tokens"]), axis)
+        line = points["line"].to_numpy()
+        rows = np.lexsort((line, np.where(np.isnan(axis), -1.0, axis), owner))
+        counts = (points["flags"].to_numpy() & int(Flag.SUPERSEDED)) == 0
+        rows = rows[counts[rows]]
+        return rows, owner[rows]
 
     @cached_property
     def last_step(self) -> np.ndarray:
@@ -171,25 +184,6 @@ class Runs:
                 points[name] = facts[name]
         return points
 
-    def summary(self) -> list[dict[str, Any]]:
-        """Return one dict per run, for `scaling runs`.
-
-        Keys: run_id, n_points, first_step, last_step, tokens, params, flops, loss (the last one
-        of `target`), target (val_loss where there is one, else loss), state, problems.
-        """
-        rows, owner = self.order
-        starts = np.searchsorted(owner, np.arange(len(self) + 1))
-        facts = self.runs.to_pylist()
-        values = {
-            name: floats(self.points[name].take(pa.array(rows)))
-            for name in ("step", "tokens", "flops", "loss", "val_loss")
-        }
-        problems = self._problems()
-        return [
-            _summarise(fact, {k: v[starts[i] : starts[i + 1]] for k, v in values.items()}, problems)
-            for i, fact in enumerate(facts)
-        ]
-
     def provenance(self) -> dict[str, Any]:
         """Return the files with their SHA-256, and what reading noticed, as fits store them."""
         files = self.sources.select(["uri", "sha256"]).to_pylist()
@@ -201,13 +195,14 @@ class Runs:
     def to_dict(self) -> dict[str, Any]:
         """Return what `scaling runs --json` prints: runs, ranges, columns, notes."""
         summary = self.summary()
-        return {
-            "schema_version": 1,
-            "runs": summary,
-            "ranges": _ranges(summary),
-            "columns": [asdict(reading) for reading in self.columns],
-            "notes": [asdict(note) for note in self.notes],
-        }
+        return stamped(
+            {
+                "runs": summary,
+                "ranges": _ranges(summary),
+                "columns": [asdict(reading) for reading in self.columns],
+                "notes": [asdict(note) for note in self.notes],
+            }
+        )
 
     def __repr__(self) -> str:
         """Return one line: runs, points, files, ranges, warnings."""
@@ -224,13 +219,31 @@ class Runs:
         more = len(self) - len(rows)
         return table(shown, rows) + (f"<p>and {more} more runs</p>" if more > 0 else "")
 
-    def _problems(self) -> dict[str, list[str]]:
-        """Return the sentences of warnings by run."""
-        found: dict[str, list[str]] = {}
+    def summary(self) -> list[dict[str, Any]]:
+        """Return one dict per run, for `scaling runs`.
+
+        Keys: run_id, n_points, first_step, last_step, tokens, params, flops, loss (the last one
+        of `target`), target (val_loss where there is one, else loss), state, problems.
+        """
+        rows, owner = self.order
+        starts = np.searchsorted(owner, np.arange(len(self) + 1))
+        facts = self.runs.to_pylist()
+        values = {
+            name: floats(self.points[name].take(pa.array(rows)))
+            for name in ("step", "tokens", "flops", "loss", "val_loss")
+        }
+        problems: dict[str, list[str]] = {}
         for note in self.notes:
             if note.run is not None and note.level != "info":
-                found.setdefault(note.run, []).append(note.message)
-        return found
+                problems.setdefault(note.run, []).append(note.message)
+        return [
+            _summarise(
+                fact,
+                {k: v[starts[i] : starts[i + 1]] for k, v in values.items()},
+                problems.get(fact["run_id"], []),
+            )
+            for i, fact in enumerate(facts)
+        ]
 
 
 def _ranges(summary: Sequence[dict[str, Any]]) -> dict[str, list[float]]:
@@ -246,27 +259,6 @@ def _ranges(summary: Sequence[dict[str, Any]]) -> dict[str, list[float]]:
 
 def _cell(value: Any) -> str:
     return "" if value is None else f"{value:.5g}" if isinstance(value, float) else str(value)
-
-
-def ordered(runs: Runs) -> tuple[np.ndarray, np.ndarray]:
-    """Return the points that count, in order, and the row of `runs.runs` each belongs to.
-
-    Order: runs as in the table (by name, numbers in names by value), then step (tokens where a
-    run has no steps), then line. Superseded rows are not among them.
-
-    Returns
-    -------
-    rows, owner : int arrays, shape (points that count,)
-    """
-    points = runs.points
-    owner = places(points["run_id"], runs.runs["run_id"])
-    axis = floats(points["step"])
-    axis = np.where(np.isnan(axis), floats(points["tokens"]), axis)
-    line = points["line"].to_numpy()
-    rows = np.lexsort((line, np.where(np.isnan(axis), -1.0, axis), owner))
-    counts = (points["flags"].to_numpy() & int(Flag.SUPERSEDED)) == 0
-    rows = rows[counts[rows]]
-    return rows, owner[rows]
 
 
 def combine(several: Sequence[Runs]) -> Runs:
@@ -364,10 +356,9 @@ def default_target(runs: Runs) -> str:
 
 
 def _summarise(
-    fact: dict[str, Any], values: dict[str, np.ndarray], problems: dict[str, list[str]]
+    fact: dict[str, Any], values: dict[str, np.ndarray], problems: list[str]
 ) -> dict[str, Any]:
     target = "loss" if np.isnan(values["val_loss"]).all() else "val_loss"
-    found = list(problems.get(fact["run_id"], []))
     return {
         "run_id": fact["run_id"],
         "n_points": len(values["loss"]),
@@ -378,8 +369,8 @@ def _summarise(
         "flops": _edge(values["flops"], -1, fact.get("flops")),
         "loss": _edge(values[target], -1),
         "target": target,
-        "state": _state(fact, values, found),
-        "problems": found,
+        "state": _state(fact, values, problems),
+        "problems": problems,
     }
 
 

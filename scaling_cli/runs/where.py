@@ -11,10 +11,12 @@ and walked. A comparison with a missing value is false.
 
 import ast
 import difflib
+import functools
 import operator
 import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -84,10 +86,10 @@ def rows_where(expression: str, column: Lookup, names: Sequence[str], length: in
         raise UsageError(
             f"--where {expression!r} compares text with numbers.", hint=_EXAMPLE
         ) from error
-    found = np.broadcast_to(np.asarray(value), (length,))
-    if found.dtype != bool:
+    kept = np.broadcast_to(np.asarray(value), (length,))
+    if kept.dtype != bool:
         raise UsageError(f"--where {expression!r} is not a condition.", hint=_EXAMPLE)
-    return found.copy()
+    return kept.copy()
 
 
 def _prepared(expression: str, quoted: dict[str, str]) -> str:
@@ -105,16 +107,18 @@ def _prepared(expression: str, quoted: dict[str, str]) -> str:
     return _TOKEN.sub(replace, expression)
 
 
+@dataclass(frozen=True)
 class _Walk:
     """Evaluates one parsed expression."""
 
-    def __init__(
-        self, expression: str, column: Lookup, names: Sequence[str], quoted: dict[str, str]
-    ) -> None:
-        self.expression = expression
-        self.column = column
-        self.names = names
-        self.quoted = quoted
+    expression: str
+    column: Lookup
+    names: Sequence[str]
+    quoted: Mapping[str, str]
+
+    def refused(self, message: str, hint: str | None = None) -> UsageError:
+        """Return the refusal of a part of the expression."""
+        return UsageError(f"--where {self.expression!r}: {message}", hint=hint)
 
     def evaluate(self, node: ast.expr) -> Any:
         """Return the value of a node: a column, a number, a text, or a condition."""
@@ -146,26 +150,17 @@ class _Walk:
         near += [n for n in self.names if name in re.split(r"\W", n) and n not in near]
         quoted = [n if n.isidentifier() else f"`{n}`" for n in near[:3]]
         guess = f"Did you mean {' or '.join(quoted)}? " if near else ""
-        return UsageError(
-            f"--where {self.expression!r}: there is no column {name!r}.",
-            hint=f"{guess}Columns: {', '.join(self.names)}. Text stands in quotes.",
-        )
+        hint = f"{guess}Columns: {', '.join(self.names)}. Text stands in quotes."
+        return self.refused(f"there is no column {name!r}.", hint)
 
     def _boolop(self, node: ast.BoolOp) -> np.ndarray:
         join = np.logical_and if isinstance(node.op, ast.And) else np.logical_or
-        parts = [self._condition(value) for value in node.values]
-        found = parts[0]
-        for part in parts[1:]:
-            found = join(found, part)
-        return found
+        return functools.reduce(join, [self._condition(value) for value in node.values])
 
     def _condition(self, node: ast.expr) -> np.ndarray:
         value = np.asarray(self.evaluate(node))
         if value.dtype != bool:
-            raise UsageError(
-                f"--where {self.expression!r}: {ast.unparse(node)!r} is not a condition.",
-                hint=_EXAMPLE,
-            )
+            raise self.refused(f"{ast.unparse(node)!r} is not a condition.", _EXAMPLE)
         return value
 
     def _unaryop(self, node: ast.UnaryOp) -> Any:
@@ -180,7 +175,7 @@ class _Walk:
         if isinstance(node.op, ast.BitOr):
             return self._condition(node.left) | self._condition(node.right)
         if type(node.op) not in _ARITHMETIC:
-            raise UsageError(f"--where {self.expression!r}: {ast.unparse(node)!r} is not known.")
+            raise self.refused(f"{ast.unparse(node)!r} is not known.")
         left, right = self.evaluate(node.left), self.evaluate(node.right)
         if _is_text(left) or _is_text(right):
             raise TypeError("arithmetic with text")
@@ -189,26 +184,24 @@ class _Walk:
 
     def _compare(self, node: ast.Compare) -> np.ndarray:
         left = self.evaluate(node.left)
-        found = np.asarray(True)
+        held = np.asarray(True)
         for sign, right_node in zip(node.ops, node.comparators, strict=True):
             if isinstance(sign, ast.In | ast.NotIn):
                 right = [self.evaluate(item) for item in self._items(right_node)]
                 inside = np.any([_compared(ast.Eq, left, item) for item in right], axis=0)
-                found = found & (~inside & _there(left) if isinstance(sign, ast.NotIn) else inside)
+                held = held & (~inside & _there(left) if isinstance(sign, ast.NotIn) else inside)
                 continue
             if type(sign) not in _COMPARE:
-                raise UsageError(f"--where {self.expression!r}: 'is' is not known; write ==.")
+                raise self.refused("'is' is not known; write ==.")
             right = self.evaluate(right_node)
-            found = found & _compared(type(sign), left, right)
+            held = held & _compared(type(sign), left, right)
             left = right
-        return found
+        return held
 
     def _items(self, node: ast.expr) -> list[ast.expr]:
         if not isinstance(node, ast.List | ast.Tuple | ast.Set) or not node.elts:
-            raise UsageError(
-                f"--where {self.expression!r}: 'in' needs a list.",
-                hint='Such as \'schedule in ["cosine", "wsd"]\'.',
-            )
+            hint = 'Such as \'schedule in ["cosine", "wsd"]\'.'
+            raise self.refused("'in' needs a list.", hint)
         return node.elts
 
 

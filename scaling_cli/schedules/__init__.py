@@ -1,33 +1,18 @@
 """The families of schedules: one per file; the file name is the family's name in a text."""
 
 import re
-from functools import cache
 
 from scaling_cli.schedules._schedule import Joined, Schedule
-from scaling_cli.schedules._table import is_table, read_table
+from scaling_cli.schedules.knots import is_table, read_table
 from scaling_cli.vocabulary.errors import UsageError
-from scaling_cli.vocabulary.registry import load, members
+from scaling_cli.vocabulary.registry import Classes
 
 # `+` joins schedules; the one in `3e+05` is not followed by the name of a family.
 _JOIN = re.compile(r"\s*\+\s*(?=[a-z_]+\s*:)")
 
 
-@cache
-def names() -> tuple[str, ...]:
-    """Return the names of all families, sorted."""
-    return members(__path__)
-
-
-@cache
-def get(name: str) -> type[Schedule]:
-    """Return the family declared in `schedules/<name>.py`.
-
-    Raises
-    ------
-    UsageError
-        If there is no such family; near names are suggested.
-    """
-    return load(__name__, name, Schedule, names(), "schedule")
+_FAMILIES = Classes(__name__, "schedule", Schedule)
+names, get = _FAMILIES.names, _FAMILIES.get
 
 
 def is_text(text: str) -> bool:
@@ -56,11 +41,11 @@ def parse_schedule(text: str) -> Schedule:
     """
     if is_table(text) and not is_text(text):
         return read_table(text.strip())
-    parts = tuple(_one(part) for part in _JOIN.split(text.strip()))
+    parts = tuple(_single(part) for part in _JOIN.split(text.strip()))
     return parts[0] if len(parts) == 1 else Joined.of(parts)
 
 
-def _one(text: str) -> Schedule:
+def _single(text: str) -> Schedule:
     name, colon, body = text.partition(":")
     if not colon:
         raise UsageError(
@@ -74,8 +59,8 @@ def _one(text: str) -> Schedule:
     for piece in body.split(","):
         key, equals, value = (p.strip() for p in piece.partition("="))
         if not (key and equals and value):
-            raise UsageError(f"{family.title}: cannot read {piece.strip()!r}.", hint=family.usage())
+            raise family.refused(f"cannot read {piece.strip()!r}.", family.usage())
         if key in given:
-            raise UsageError(f"{family.title}: {key} is given twice.")
+            raise family.refused(f"{key} is given twice.")
         given[key] = value
     return family.read(given)

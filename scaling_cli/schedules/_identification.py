@@ -4,20 +4,43 @@ A log holds rounded rates at some steps, maybe not from the first and not to the
 family that could explain it is fitted; one does if the log lies within its own rounding of it.
 """
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from scaling_cli.schedules._candidates import ENDLESS, Log, candidates, half_units, roundest
-from scaling_cli.schedules._schedule import Schedule
+from scaling_cli.schedules._schedule import SHAPES, Kind, Schedule, falling
+from scaling_cli.schedules.constant import Constant
+from scaling_cli.schedules.cosine import Cosine
+from scaling_cli.schedules.exponential import Exponential
+from scaling_cli.schedules.inverse_sqrt import InverseSqrt
 from scaling_cli.schedules.knots import Knots
-from scaling_cli.vocabulary.errors import DataError
+from scaling_cli.schedules.linear import Linear
+from scaling_cli.schedules.polynomial import Polynomial
+from scaling_cli.schedules.step import Step
+from scaling_cli.schedules.wsd import Wsd
+from scaling_cli.vocabulary.errors import DataError, UsageError
 
 FEWEST_ROWS = 3
+WITHIN = 0.995  # share of rows that must lie within the rounding
+MISFIT = 0.01  # of the peak: no row may lie further away
+SLACK = 1.5  # half units: what is fitted to rounded rates misses them by a little more than half
+FLOAT32 = 2e-7  # of the peak: logged rates were often computed in single precision
+SEARCHED_ROWS = 300
+MOST_LEVELS = 12
+DIGITS_FROM = 500  # distinct values
+NEARLY = 0.03  # of the peak: fits that miss by more are not worth rounding
+# Shapes of which a stretch looks the same for every end and lowest rate on one curve, and the
+# power of 1 - min/peak with which the length of the decay grows as its end moves along that curve.
+ENDLESS = {"linear": 1.0, "sqrt": 2.0, "square": 0.5, "exponential": np.nan}
+_FAMILIES = {family.title: family for family in (Linear, Cosine, Exponential, Polynomial)}
 SAME = 0.01  # of the peak: schedules that never differ by more are one schedule
+
+Proposal = tuple[type[Schedule], dict[str, Any]]
 
 
 class Verdict(StrEnum):
@@ -29,6 +52,61 @@ class Verdict(StrEnum):
     """Several do, and they differ where the log says nothing."""
     UNEXPLAINED = "unexplained"
     """None does: the log itself is taken, with straight lines between its rows."""
+
+
+@dataclass(frozen=True)
+class Log:
+    """A logged learning rate."""
+
+    step: np.ndarray
+    lr: np.ndarray
+    half: np.ndarray  # half a unit of the last digit, per row
+    gap: float  # steps between rows, typically
+    after: float  # the roundest end that a run which logged these rows may have had
+    length: float | None  # of the run, where it is known
+
+    @property
+    def peak(self) -> float:
+        """The highest rate logged."""
+        return float(self.lr.max())
+
+    @property
+    def reach(self) -> float:
+        """The last step at which a run that logged these rows may have ended."""
+        return self.length or float(self.step[-1]) + max(1.0, self.gap)
+
+    @property
+    def settled(self) -> bool:
+        """Whether the log ends with a stretch of one rate below the peak."""
+        return bool(np.ptp(self.lr[-3:]) <= 2 * self.half[-1] and self.lr[-1] < self.peak)
+
+    @property
+    def at_top(self) -> np.ndarray:
+        """Which rows are as high as the peak, as far as their digits tell."""
+        return self.lr >= self.peak - 2 * self.half - FLOAT32 * self.peak
+
+    def slack(self) -> np.ndarray:
+        """How far a row may lie from what it was before it was rounded."""
+        return SLACK * self.half + FLOAT32 * self.peak
+
+    def take(self, rows: np.ndarray) -> "Log":
+        """Return these rows only."""
+        return replace(self, step=self.step[rows], lr=self.lr[rows], half=self.half[rows])
+
+    def off(self, schedule: Schedule) -> tuple[float, float]:
+        """Return the largest difference over the peak, and the share of rows within the slack."""
+        off = np.abs(schedule.lr(self.step) - self.lr)
+        return float(off.max() / self.peak), float((off <= self.slack()).mean())
+
+    def explained_by(self, schedule: Schedule) -> bool:
+        """Whether the log lies within its rounding of the schedule."""
+        misfit, within = self.off(schedule)
+        return within >= WITHIN and misfit <= MISFIT
+
+    def thin(self) -> "Log":
+        """Return evenly spread rows, few enough to search with."""
+        rows = np.linspace(0, len(self.step) - 1, SEARCHED_ROWS).round().astype(int)
+        return self.take(np.unique(rows))
 
 
 @dataclass(frozen=True)
@@ -108,35 +186,21 @@ def identify_schedule(
     """
     log = _read(step, lr, length)
     shifted = [log, replace(log, step=log.step - 1)] if log.step[0] >= 1 else [log]
-    found = [(shift, s) for shift, rows in enumerate(shifted) for s in candidates(rows)]
-    explaining = [(shift, s) for shift, s in found if shifted[shift].explained_by(s)]
-    rounding = float(np.median(log.half) / log.peak)
-    if not explaining:
-        taken = Knots.of(log.step, log.lr)
-        judged = sorted((_judge(shifted[i], s, taken) for i, s in found), key=lambda c: c.misfit)
-        return Identification(
-            taken,
-            Verdict.UNEXPLAINED,
-            *log.off(taken),
-            rounding,
-            0,
-            len(log.step),
-            judged[:3],
-            _notes(log, taken),
-        )
-    shift, taken = min(explaining, key=lambda item: _simplicity(*item))
-    others = {s.text(): _judge(shifted[i], s, taken) for i, s in explaining if i == shift}
-    rivals = [other for other in others.values() if other.apart > SAME]
-    return Identification(
-        taken,
-        Verdict.AMBIGUOUS if rivals else Verdict.CERTAIN,
-        *shifted[shift].off(taken),
-        rounding,
-        shift,
-        len(log.step),
-        rivals,
-        _notes(log, taken),
-    )
+    fitted = [(shift, s) for shift, rows in enumerate(shifted) for s in candidates(rows)]
+    explaining = [(shift, s) for shift, s in fitted if shifted[shift].explained_by(s)]
+    if explaining:
+        shift, taken = min(explaining, key=lambda item: _simplicity(*item))
+        others = {s.text(): _judge(shifted[i], s, taken) for i, s in explaining if i == shift}
+        rivals = [other for other in others.values() if other.apart > SAME]
+        verdict = Verdict.AMBIGUOUS if rivals else Verdict.CERTAIN
+    else:
+        shift, taken, verdict = 0, Knots.of(log.step, log.lr), Verdict.UNEXPLAINED
+        judged = [_judge(shifted[i], s, taken) for i, s in fitted]
+        rivals = sorted(judged, key=lambda candidate: candidate.misfit)[:3]
+    misfit, within = shifted[shift].off(taken)
+    rounding, rows = float(np.median(log.half) / log.peak), len(log.step)
+    notes = _notes(log, taken)
+    return Identification(taken, verdict, misfit, within, rounding, shift, rows, rivals, notes)
 
 
 def _read(step: ArrayLike, lr: ArrayLike, length: float | None) -> Log:
@@ -207,3 +271,246 @@ def _rises(log: Log) -> float | None:
     risen = np.flatnonzero(change > slack)
     later = risen[risen > fallen[0]] if len(fallen) else risen[:0]
     return float(log.step[later[0] + 1]) if len(later) else None
+
+
+def half_units(values: np.ndarray) -> np.ndarray:
+    """Return half a unit of the last digit that each value was written with.
+
+    The digits are the fewest that leave every value as it is: decimals, as in `%.6f`, or
+    significant ones, as in `%.3e`, whichever are coarser there. Up to three distinct values say
+    nothing about it and count as exact.
+    """
+    distinct = np.unique(values[values > 0])
+    distinct = distinct[:: max(1, len(distinct) // DIGITS_FROM)]
+    if len(distinct) <= 3:
+        return np.zeros_like(values)
+    size = np.floor(np.log10(np.where(values > 0, values, distinct[0])))
+    significant = _fewest(distinct, "e")
+    decimals = _fewest(distinct, "f")
+    return 0.5 * np.maximum(
+        0.0 * size if significant is None else 10.0 ** (size - significant),
+        0.0 if decimals is None else 10.0**-decimals,
+    )
+
+
+def _fewest(values: np.ndarray, form: str) -> int | None:
+    """Return the fewest digits of a format that write every value exactly, or None."""
+    digits = range(16)
+    return next((d for d in digits if all(float(f"{v:.{d}{form}}") == v for v in values)), None)
+
+
+def candidates(log: Log) -> Iterator[Schedule]:
+    """Yield schedules that may explain the log, with numbers as round as it allows."""
+    if log.lr[0] == 0 and log.step[0] == 0 and log.lr[1] >= log.peak - 2 * log.slack()[1]:
+        log = log.take(np.arange(1, len(log.step)))  # the whole warm-up lies between two rows
+    for warm in _warmups(log):
+        after = log.take(log.step >= warm["warmup"])
+        if len(after.step):
+            for family, options in itertools.chain(_flat(after, warm), _curved(after, warm)):
+                yield from _made(log, family, options)
+
+
+def _warmups(log: Log) -> list[dict[str, Any]]:
+    """Return the warm-ups that explain the rows before the peak; all guesses if none does."""
+    before = int(np.argmax(log.at_top))
+    if before == 0:
+        return [{"warmup": 0.0}]
+    rising = log.take(np.arange(before))
+    guesses = [g for g in _rises_from(rising, log.peak) if g["warmup"] <= log.reach]
+    rises = [Constant(peak=log.peak, length=log.reach, **guess) for guess in guesses]
+    good = [g for g, rise in zip(guesses, rises, strict=True) if rising.explained_by(rise)]
+    return good or guesses
+
+
+def _rises_from(rising: Log, peak: float) -> Iterator[dict[str, Any]]:
+    """Yield lines through the rows of a rise: from zero, counted from 0 or 1, or from a rate."""
+    at, rate = rising.step, rising.lr
+    for first in (0.0, 1.0):
+        rise = float(np.sum((at + first) * rate))
+        if rise > 0:
+            slope = rise / float(np.sum((at + first) ** 2))
+            yield {"warmup": _near_whole(peak / slope, at), "first": first}
+    if len(at) > 1:
+        slope, init = np.polyfit(at, rate, 1).tolist()
+        if slope > 0 and rising.slack()[0] < init < peak:
+            yield {"warmup": _near_whole((peak - init) / slope, at), "init": init}
+
+
+def _near_whole(value: float, rising: np.ndarray) -> float:
+    """Return a length as a whole number beyond the rows that still rise."""
+    return float(max(np.floor(rising[-1]) + 1, round(value)))
+
+
+def _flat(log: Log, warm: dict[str, Any]) -> Iterator[Proposal]:
+    """Yield the constant schedule, or jumps between few constant rates."""
+    length = log.length or log.after
+    slack = 2 * log.half + FLOAT32 * log.peak
+    jumps = np.flatnonzero(np.abs(np.diff(log.lr)) > slack[1:])
+    if len(jumps) == 0:
+        yield Constant, {**warm, "peak": log.peak, "length": length}
+    elif len(jumps) < min(MOST_LEVELS, len(log.step) // 2):
+        at = tuple(roundest(log.step[j] + 1, log.step[j + 1]) for j in jumps)
+        to = tuple(float(log.lr[j + 1]) for j in jumps)
+        jumps_to = {"peak": float(log.lr[0]), "at": at, "to": to, "length": length}
+        yield Step, {**warm, **jumps_to}
+    start, falls = warm["warmup"] or 1.0, ~log.at_top
+    if falls.any():
+        scale = float(np.median(log.step[falls] * (log.lr[falls] / log.peak) ** 2))
+        low = float(log.lr[-1]) if np.ptp(log.lr[-3:]) == 0 else 0.0
+        given = {} if abs(scale - start) <= 0.5 else {"scale": float(max(1, round(scale)))}
+        yield InverseSqrt, {**warm, **given, "peak": log.peak, "min": low, "length": length}
+
+
+def _curved(log: Log, warm: dict[str, Any]) -> Iterator[Proposal]:
+    """Yield every family of decays, fitted, with every end that the log leaves open."""
+    thin = log.thin()
+    last_top = float(thin.step[thin.lr >= log.peak - 2 * thin.half - FLOAT32 * log.peak][-1])
+    known = {warm["warmup"]} if warm["warmup"] or log.step[0] == 0 else set()
+    starts = [start for start in sorted(known | {last_top}) if start < log.step[-1]]
+    for shape, start in itertools.product(SHAPES, starts):
+        place = _fitted(thin, shape, start, start not in known)
+        for end in _ends(log, shape, *place[:2]):
+            yield from _built(thin, shape, warm, (place[0], end, place[2]))
+
+
+def _end_is_open(log: Log, shape: str) -> bool:
+    """Say whether the rows tell where the decay ends."""
+    return log.settled or (shape not in ENDLESS and log.length is None)
+
+
+def _fitted(log: Log, shape: str, start: float, free_start: bool) -> tuple[float, float, float]:
+    """Return (start, end, power) of the decay of least squares."""
+    settles = log.step[log.lr <= log.lr[-1] + 2 * log.half][0]
+    end = float(settles) if log.settled else log.reach
+    guess = np.array([start, max(end, start + 1), 2.0 if shape == "polynomial" else 1.0])
+    free = np.array([free_start, _end_is_open(log, shape), shape == "polynomial"])
+    at, end, power = _refined(log, shape, guess, free)
+    return (at if at >= 0.5 else 0.0, end, power)
+
+
+def _refined(
+    log: Log, shape: str, guess: np.ndarray, free: np.ndarray
+) -> tuple[float, float, float]:
+    """Return (start, end, power) of least squares; what is not free stays as guessed."""
+    span = float(log.step[-1]) + log.gap
+    unit = np.array([span, span, 1.0])
+
+    def whole(z: np.ndarray) -> np.ndarray:
+        full = guess.copy()
+        full[free] = z * unit[free]
+        return full
+
+    def off(z: np.ndarray) -> np.ndarray:
+        return _rates(log, shape, *whole(z))[0] / log.peak
+
+    if not free.any():
+        return tuple(guess.tolist())
+    from scipy.optimize import least_squares
+
+    lowest = np.array([0.0, 0.0, 0.1])[free]
+    highest = np.array([0.999, 50.0, 12.0])[free]
+    first = np.clip(guess[free] / unit[free], lowest, highest)
+    best = least_squares(off, first, bounds=(lowest, highest), xtol=1e-14, ftol=1e-14, gtol=1e-15)
+    return tuple(whole(best.x).tolist())
+
+
+def _rates(
+    log: Log, shape: str, start: float, end: float, power: float
+) -> tuple[np.ndarray, float, float]:
+    """Return (what is left, peak, lowest rate) of the best rates for a decay from start to end."""
+    way = np.clip((log.step - start) / max(end - start, 1e-9), 0, 1)
+    if shape == "exponential":
+        there = log.lr > 0
+        if there.sum() < 2 or np.ptp(way[there]) == 0:
+            return log.lr - log.peak, log.peak, log.peak
+        slope, top = np.polyfit(way[there], np.log(log.lr[there]), 1)
+        peak, low = float(np.exp(top)), float(np.exp(top + slope))
+    else:
+        share = falling(shape, way, 1.0, 0.0, power)
+        design = np.stack([share, 1 - share], axis=1)
+        peak, low = np.linalg.lstsq(design, log.lr, rcond=None)[0].tolist()
+    return falling(shape, way, peak, low, power) - log.lr, peak, low
+
+
+def _ends(log: Log, shape: str, start: float, end: float) -> list[float]:
+    """Return where the decay may end: as given; else just after the log, whole, as fitted."""
+    if log.length is not None and not log.settled:
+        return [log.length]
+    near_end = [log.after] if end <= log.reach + log.gap else []
+    if _end_is_open(log, shape):
+        return list(dict.fromkeys([*near_end, float(round(end)), end]))
+    _, peak, low = _rates(log, shape, start, log.after, 1.0)
+    if shape == "exponential" or peak <= low:
+        return [log.after]
+    zero = start + (log.after - start) * (peak / (peak - low)) ** ENDLESS[shape]
+    return [log.after, *([float(round(zero))] if zero <= log.reach + log.gap else [])]
+
+
+def _built(
+    log: Log, shape: str, warm: dict[str, Any], place: tuple[float, float, float]
+) -> Iterator[Proposal]:
+    """Yield the schedules of a fitted decay: a family of its own, or after a stable phase."""
+    start, end, power = place
+    _, peak, low = _rates(log, shape, start, end, power)
+    low = 0.0 if -NEARLY * peak < low < 0 else low
+    inside = (log.step > start) & (log.step < end)
+    if not (peak > 0 and 0 <= low <= peak and 0 <= start < end and inside.sum() >= 2):
+        return
+    given: dict[str, Any] = {"peak": max(peak, low, warm.get("init", 0.0)), "length": end}
+    if shape == "polynomial":
+        if abs(power - 1) < 0.01:
+            return  # a straight line
+        given["power"] = power
+    for bottom in (0.0, low) if shape != "exponential" else (low,):
+        if shape in _FAMILIES and warm["warmup"] in (0.0, start):
+            yield _FAMILIES[shape], {**warm, **given, "warmup": start, "min": bottom}
+        if start >= warm["warmup"] and (log.step <= start + 1).any():
+            yield Wsd, {**warm, **given, "stable": start, "decay": shape, "min": bottom}
+
+
+def _made(log: Log, family: type[Schedule], options: dict[str, Any]) -> Iterator[Schedule]:
+    """Yield the schedule with round numbers; none if the fitted ones make no such schedule."""
+    try:
+        yield _rounder(log, family(**options))
+    except UsageError:
+        return
+
+
+def _rounder(log: Log, schedule: Schedule) -> Schedule:
+    """Return the schedule with the roundest numbers that explain the log, if any do."""
+    if log.off(schedule)[0] > NEARLY:
+        return schedule
+    thin = log.thin()
+    tried = set()
+    for ends, places, digits in itertools.product((-3, -2, -1, 0, 1, 9), (0, 1, 9), range(1, 9)):
+        try:
+            rounded = _rounded(schedule, ends, places, digits)
+        except UsageError:  # rounding may put a place outside the run
+            continue
+        if rounded not in tried and thin.explained_by(rounded) and log.explained_by(rounded):
+            return rounded
+        tried.add(rounded)
+    return schedule
+
+
+def _rounded(schedule: Schedule, ends: int, places: int, digits: int) -> Schedule:
+    """Return the schedule with its length and places to some decimals, rates to some digits."""
+    changed = {"length": round(schedule.length, ends)}
+    for name, declared in schedule.options().items():
+        value = getattr(schedule, name)
+        if declared["kind"] is Kind.RATE:
+            changed[name] = float(f"{value:.{digits - 1}e}")
+        elif declared["kind"] is Kind.PLACE and value is not None:
+            changed[name] = round(value, places)
+        elif name == "power":
+            changed[name] = float(f"{value:.3g}")
+    return replace(schedule, **changed)
+
+
+def roundest(low: float, high: float) -> float:
+    """Return the whole number in (low, high] that ends in most zeros; the lowest of them."""
+    for zeros in range(12, 0, -1):
+        unit = 10.0**zeros
+        if (found := np.floor(low / unit + 1) * unit) <= high:
+            return float(found)
+    return float(np.floor(low) + 1)

@@ -1,4 +1,4 @@
-"""The Schedule: a learning rate as a function of step (or token), declared like a law.
+"""The Schedule, and what families share: a learning rate by step (or token), declared like a law.
 
 A family of schedules lives alone in `scaling_cli/schedules/<name>.py`. An instance is frozen, is
 evaluated with NumPy, and is written as text that reads back as itself:
@@ -9,7 +9,7 @@ import dataclasses
 import enum
 import inspect
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self, cast, dataclass_transform
 
 import numpy as np
@@ -33,6 +33,9 @@ class Kind(enum.Enum):
     PLACES = "places along the run, with / between them"
 
 
+_SINGLE = {Kind.RATES: Kind.RATE, Kind.PLACES: Kind.PLACE}
+
+
 @dataclasses.dataclass(frozen=True)
 class Phase:
     """A stretch of a schedule: its name, where it starts and ends, the rates there."""
@@ -46,7 +49,8 @@ class Phase:
 
 def option(meaning: str, kind: Kind, *, default: Any = dataclasses.MISSING) -> Any:
     """Declare an option of a schedule (a field specifier: use as a dataclass default)."""
-    return dataclasses.field(default=default, metadata={"meaning": meaning, "kind": kind})
+    declared = {"meaning": meaning, "kind": kind, "default": default}
+    return dataclasses.field(default=default, metadata=declared)
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(option,), kw_only_default=True)
@@ -81,7 +85,7 @@ class Schedule:
             raise UsageError(f"a schedule runs over steps or tokens, not {self.unit!r}.")
         self._settle("length", self.length)
         if not self.length > 0:
-            raise UsageError(f"{self.title}: {self.unit} must be positive, not {self.length:g}.")
+            raise self.refused(f"{self.unit} must be positive, not {self.length:g}.")
         for name, declared in self.options().items():
             self._settle(name, self._checked(name, declared["kind"], getattr(self, name)))
         self._check()
@@ -90,42 +94,43 @@ class Schedule:
         if value is None:
             return None
         if isinstance(value, tuple):
-            one = Kind.PLACE if kind is Kind.PLACES else Kind.RATE
-            return tuple(self._checked(name, one, v) for v in value)
+            return tuple(self._checked(name, _SINGLE[kind], v) for v in value)
         if kind is Kind.PLACE:
             return self._place(name, value)
-        if kind is Kind.RATE:
-            return self._rate_given(name, value)
-        return value
+        return self._rate_given(name, value) if kind is Kind.RATE else value
 
     def _check(self) -> None:
         """Refuse options that contradict each other."""
 
     def _settle(self, name: str, value: Any) -> None:
         if isinstance(value, int | float) and not math.isfinite(value):
-            raise UsageError(f"{self.title}: {name} must be finite, not {value}.")
+            raise self.refused(f"{name} must be finite, not {value}.")
         object.__setattr__(self, name, float(value) if isinstance(value, int | float) else value)
+
+    @classmethod
+    def refused(cls, message: str, hint: str | None = None) -> UsageError:
+        """Return the refusal of a schedule of this family."""
+        return UsageError(f"{cls.title}: {message}", hint=hint)
 
     def _place(self, name: str, value: float) -> float:
         """Return a place along the run; a number below 1 is a share of it."""
         if 0 < value < 1:
             value = _tidy(value * self.length)
         if not 0 <= value <= self.length:
-            raise UsageError(
-                f"{self.title}: {name}={write(value)} lies outside the run of "
-                f"{write(self.length)} {self.unit}.",
-                hint="A number below 1 is a share of the run.",
+            raise self.refused(
+                f"{name}={write(value)} lies outside the run of {write(self.length)} {self.unit}.",
+                "A number below 1 is a share of the run.",
             )
         return float(value)
 
     def _rate_given(self, name: str, value: float) -> float:
         if not (math.isfinite(value) and value >= 0):
-            raise UsageError(f"{self.title}: {name} must be zero or positive, not {value:g}.")
+            raise self.refused(f"{name} must be zero or positive, not {value:g}.")
         return float(value)
 
     @classmethod
     def options(cls) -> dict[str, Mapping[str, Any]]:
-        """Return the meaning and kind of each option, by name."""
+        """Return the meaning, kind and default of each option, by name."""
         return {f.name: f.metadata for f in dataclasses.fields(cast(Any, cls)) if f.metadata}
 
     @classmethod
@@ -147,8 +152,7 @@ class Schedule:
         UsageError
             If an option is unknown, missing or cannot be read.
         """
-        texts = cls.spelled(dict(given))
-        declared = cls.options()
+        texts, declared = cls.spelled(dict(given)), cls.options()
         units = [unit for unit in UNITS if unit in texts]
         for name in texts:
             if name not in declared and name not in UNITS:
@@ -156,14 +160,13 @@ class Schedule:
                     f"{cls.title} has no option {name!r}.",
                     hint=near(name, [*declared, *UNITS], f"options of {cls.title}"),
                 )
-        needed = [f.name for f in dataclasses.fields(cast(Any, cls)) if _needed(f)]
-        missing = [name for name in needed if name != "length" and name not in texts]
+        missing = [n for n, d in declared.items() if _needed(d) and n not in texts]
         missing += [] if units else ["steps (or tokens)"]
         if missing:
             raise UsageError(f"{cls.title} needs {' and '.join(missing)}.", hint=cls.usage())
         if len(units) == 2:
-            raise UsageError(f"{cls.title}: give steps or tokens, not both.")
-        length = _number(units[0], texts[units[0]])
+            raise cls.refused("give steps or tokens, not both.")
+        length = number_of(units[0], texts[units[0]])
         values = {
             n: _value(n, text, declared[n]["kind"], length)
             for n, text in texts.items()
@@ -174,19 +177,15 @@ class Schedule:
     @classmethod
     def usage(cls) -> str:
         """Return how a text of this family is written."""
-        fields = [f for f in dataclasses.fields(cast(Any, cls)) if f.metadata]
-        parts = [f"{f.name}=..." if _needed(f) else f"[{f.name}=...]" for f in fields]
+        parts = [f"{n}=..." if _needed(d) else f"[{n}=...]" for n, d in cls.options().items()]
         return f"Write {cls.title}:{','.join([*parts, 'steps=...'])}."
 
     def text(self) -> str:
         """Return the schedule as text, which `parse_schedule` reads back as the same schedule."""
-        fields = [f for f in dataclasses.fields(cast(Any, self)) if f.metadata]
-        fields.sort(key=lambda f: f.name == "min")  # read best from the start to the end
-        parts = [
-            f"{f.name}={write(getattr(self, f.name))}"
-            for f in fields
-            if getattr(self, f.name) not in (None, f.default)
-        ]
+        values = {n: getattr(self, n) for n, d in self.options().items()}
+        said = [n for n, d in self.options().items() if values[n] not in (None, d["default"])]
+        said.sort(key=lambda name: name == "min")  # read best from the start to the end
+        parts = [f"{name}={write(values[name])}" for name in said]
         return f"{self.title}:{','.join([*parts, f'{self.unit}={write(self.length)}'])}"
 
     def __str__(self) -> str:
@@ -220,15 +219,15 @@ class Schedule:
 
     def phases(self) -> list[Phase]:
         """Return the stretches of the schedule; empty ones are left out."""
-        found, start = [], 0.0
+        stretches, start = [], 0.0
         for name, end in self._edges():
             if end > start:
                 # The rate at the end of a stretch is the limit from its side: it may jump there.
                 inside = np.nextafter(end, start) if end < self.length else end
                 first, last = self.lr([start, inside]).tolist()
-                found.append(Phase(name, start, end, _tidy(first), _tidy(last)))
+                stretches.append(Phase(name, start, end, _tidy(first), _tidy(last)))
                 start = end
-        return found
+        return stretches
 
     @property
     def highest(self) -> float:
@@ -327,22 +326,21 @@ def _tidy(value: float) -> float:
     return float(f"{value:.12g}")
 
 
-def _needed(field: Any) -> bool:
-    return field.default is dataclasses.MISSING
+def _needed(declared: Mapping[str, Any]) -> bool:
+    return declared["default"] is dataclasses.MISSING
 
 
 def _value(name: str, text: str, kind: Kind, length: float) -> Any:
     if kind is Kind.NAME:
         return text
-    if kind in (Kind.RATES, Kind.PLACES):
-        one = Kind.RATE if kind is Kind.RATES else Kind.PLACE
-        return tuple(_value(name, part, one, length) for part in text.split("/"))
+    if kind in _SINGLE:
+        return tuple(_value(name, part, _SINGLE[kind], length) for part in text.split("/"))
     if kind is Kind.PLACE and text.endswith("%"):
-        return _beyond_first(_tidy(_number(name, text[:-1]) / 100 * length), name)
-    return _number(name, text)
+        return _beyond_first(_tidy(number_of(name, text[:-1]) / 100 * length), name)
+    return number_of(name, text)
 
 
-def _number(name: str, text: str) -> float:
+def number_of(name: str, text: str) -> float:
     try:
         return parse_number(text)
     except UsageError as error:
@@ -357,3 +355,99 @@ def _beyond_first(value: float, name: str) -> float:
             hint="Leave it out, or give a schedule over whole steps.",
         )
     return value
+
+
+def _cosine(way: np.ndarray) -> np.ndarray:
+    return (1 + np.cos(np.pi * way)) / 2
+
+
+# The share of (peak - min) that is left after a share of the way down. Names and forms as
+# compared by Haegele et al. 2024 (arXiv:2405.18392).
+SHARES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "linear": lambda way: 1 - way,
+    "cosine": _cosine,
+    "mirror_cosine": lambda way: 2 * (1 - way) - _cosine(way),
+    "sqrt": lambda way: 1 - np.sqrt(way),
+    "square": lambda way: 1 - way**2,
+}
+SHAPES = (*SHARES, "polynomial", "exponential")
+
+
+class Warmed(Schedule):
+    """A linear warm-up to a peak, then what the family does from there."""
+
+    peak: float = option("highest learning rate", Kind.RATE)
+    warmup: float = option("end of the linear rise to the peak", Kind.PLACE, default=0.0)
+    init: float = option("rate from which the rise starts", Kind.RATE, default=0.0)
+    first: float = option(
+        "count of the first step in the rise: 0 for step/warmup, 1 for (step + 1)/warmup",
+        Kind.NUMBER,
+        default=0.0,
+    )
+
+    def _check(self) -> None:
+        if not self.peak > 0:
+            raise self.refused(f"peak must be positive, not {self.peak:g}.")
+        if self.first not in (0, 1):
+            raise self.refused(f"first is 0 or 1, not {self.first:g}.")
+        if self.init > self.peak:
+            raise self.refused(f"init={write(self.init)} lies above peak={write(self.peak)}.")
+
+    def _check_way(self, shape: str, low: float) -> None:
+        """Refuse an unknown shape, a lowest rate above the peak, a geometric decay to zero."""
+        if shape not in SHAPES:
+            raise self.refused(f"there is no decay {shape!r}.", near(shape, SHAPES, "decays"))
+        if low > self.peak:
+            raise self.refused(f"min={write(low)} lies above peak={write(self.peak)}.")
+        if shape == "exponential" and low == 0:
+            hint = "Give min=..., the rate at the end."
+            raise self.refused("an exponential decay never reaches 0.", hint)
+
+    def _rate(self, at: np.ndarray) -> Rates:
+        after = self._after(np.maximum(at, self.warmup))
+        if self.warmup == 0:
+            return after
+        risen = np.minimum(1.0, (at + self.first) / self.warmup)
+        return np.where(at < self.warmup, self.init + (self.peak - self.init) * risen, after)
+
+    def _after(self, at: np.ndarray) -> Rates:
+        """Return the rates from the end of the warm-up on."""
+        raise NotImplementedError
+
+    def _edges(self) -> list[tuple[str, float]]:
+        return [("warm-up", self.warmup), *self._stretches()]
+
+    def _stretches(self) -> list[tuple[str, float]]:
+        return [(f"{self.title} decay", self.length)]
+
+
+class Falling(Warmed):
+    """A warm-up, then one way down from the peak to `min` at the end of the run."""
+
+    min: float = option("rate at the end", Kind.RATE, default=0.0)
+
+    def _check(self) -> None:
+        super()._check()
+        self._check_way(self._shape(), self.min)
+
+    def _shape(self) -> str:
+        return self.title
+
+    def _after(self, at: np.ndarray) -> Rates:
+        return falling(self._shape(), self._way(at, self.warmup), self.peak, self.min)
+
+    def _way(self, at: np.ndarray, start: float) -> np.ndarray:
+        """Return the share of the way from `start` to the end of the run."""
+        if start >= self.length:
+            return np.zeros_like(at)  # the way down would start where the run is over
+        return np.clip((at - start) / (self.length - start), 0, 1)
+
+
+def falling(
+    shape: str, way: np.ndarray, peak: np.ndarray | float, low: float, power: float = 1.0
+) -> np.ndarray:
+    """Return the rate after a share of the way from `peak` down to `low`."""
+    if shape == "exponential":
+        return np.asarray(peak ** (1 - way) * low**way)
+    share = (1 - way) ** power if shape == "polynomial" else SHARES[shape](way)
+    return np.asarray(peak * share + low * (1 - share))

@@ -2,9 +2,7 @@
 
 import numpy as np
 
-from scaling_cli.schedules._schedule import Rates, write
-from scaling_cli.schedules._warmed import Warmed
-from scaling_cli.vocabulary.errors import UsageError
+from scaling_cli.schedules._schedule import Rates, Warmed, write
 
 
 class Constant(Warmed):
@@ -17,9 +15,7 @@ class Constant(Warmed):
         if low is not None and "peak" in given:
             rates = [cls.read({"peak": r, "steps": "1"}).peak for r in (low, given["peak"])]
             if rates[0] != rates[1]:
-                raise UsageError(
-                    f"constant: min={write(rates[0])} contradicts peak={write(rates[1])}."
-                )
+                raise cls.refused(f"min={write(rates[0])} contradicts peak={write(rates[1])}.")
         return given
 
     def _after(self, at: np.ndarray) -> Rates:

@@ -1,6 +1,6 @@
 """Half a cosine down."""
 
-from scaling_cli.schedules._warmed import Falling
+from scaling_cli.schedules._schedule import Falling
 
 
 class Cosine(Falling):

@@ -4,9 +4,7 @@ import itertools
 
 import numpy as np
 
-from scaling_cli.schedules._schedule import Kind, Rates, option, write
-from scaling_cli.schedules._warmed import Falling, falling
-from scaling_cli.vocabulary.errors import UsageError
+from scaling_cli.schedules._schedule import Falling, Kind, Rates, falling, option, write
 
 MOST_CYCLES = 10_000
 
@@ -28,13 +26,10 @@ class Cyclic(Falling):
     def _check(self) -> None:
         super()._check()
         if not (self.period > 0 and self.growth > 0 and 0 < self.shrink <= 1):
-            raise UsageError(
-                "cyclic: period and growth must be positive, and shrink between 0 and 1."
-            )
+            raise self.refused("period and growth must be positive, and shrink between 0 and 1.")
         if self._restarts()[-1] < self.length:
-            raise UsageError(
-                f"cyclic: more than {MOST_CYCLES} cycles: period={write(self.period)} is too short."
-            )
+            short = f"period={write(self.period)} is too short."
+            raise self.refused(f"more than {MOST_CYCLES} cycles: {short}")
 
     def _shape(self) -> str:
         return "linear" if self.shape == "triangle" else self.shape

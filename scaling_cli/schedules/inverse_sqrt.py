@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from scaling_cli.schedules._schedule import Kind, Rates, option
-from scaling_cli.schedules._warmed import Warmed, check_min
+from scaling_cli.schedules._schedule import Kind, Rates, Warmed, option
 from scaling_cli.vocabulary.errors import UsageError
 
 
@@ -19,7 +18,7 @@ class InverseSqrt(Warmed):
 
     def _check(self) -> None:
         super()._check()
-        check_min(self, "linear", self.min)
+        self._check_way("linear", self.min)
         if not self._from() > 0:
             raise UsageError(
                 "inverse_sqrt needs scale or warmup.", hint="The rate is peak sqrt(scale/step)."

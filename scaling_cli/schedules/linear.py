@@ -1,6 +1,6 @@
 """A straight way down."""
 
-from scaling_cli.schedules._warmed import Falling
+from scaling_cli.schedules._schedule import Falling
 
 
 class Linear(Falling):

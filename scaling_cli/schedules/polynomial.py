@@ -2,9 +2,7 @@
 
 import numpy as np
 
-from scaling_cli.schedules._schedule import Kind, Rates, option
-from scaling_cli.schedules._warmed import Falling, falling
-from scaling_cli.vocabulary.errors import UsageError
+from scaling_cli.schedules._schedule import Falling, Kind, Rates, falling, option
 
 
 class Polynomial(Falling):
@@ -15,7 +13,7 @@ class Polynomial(Falling):
     def _check(self) -> None:
         super()._check()
         if not self.power > 0:
-            raise UsageError(f"{self.title}: power must be positive, not {self.power:g}.")
+            raise self.refused(f"power must be positive, not {self.power:g}.")
 
     def _after(self, at: np.ndarray) -> Rates:
         way = self._way(at, self.warmup)

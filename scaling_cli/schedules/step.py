@@ -2,9 +2,7 @@
 
 import numpy as np
 
-from scaling_cli.schedules._schedule import Kind, Rates, option
-from scaling_cli.schedules._warmed import Warmed
-from scaling_cli.vocabulary.errors import UsageError
+from scaling_cli.schedules._schedule import Kind, Rates, Warmed, option
 
 
 class Step(Warmed):
@@ -16,11 +14,9 @@ class Step(Warmed):
     def _check(self) -> None:
         super()._check()
         if len(self.at) != len(self.to):
-            raise UsageError(
-                f"step: {len(self.at)} place(s) in at, but {len(self.to)} rate(s) in to."
-            )
+            raise self.refused(f"{len(self.at)} place(s) in at, but {len(self.to)} rate(s) in to.")
         if any(b <= a for a, b in zip((self.warmup, *self.at), self.at, strict=False)):
-            raise UsageError("step: the places in at must increase, from the warm-up on.")
+            raise self.refused("the places in at must increase, from the warm-up on.")
 
     def _after(self, at: np.ndarray) -> Rates:
         rates = np.array([self.peak, *self.to])

@@ -2,9 +2,7 @@
 
 import numpy as np
 
-from scaling_cli.schedules._schedule import Kind, Rates, option
-from scaling_cli.schedules._warmed import Falling, check_min, falling
-from scaling_cli.vocabulary.errors import UsageError
+from scaling_cli.schedules._schedule import Falling, Kind, Rates, falling, option
 
 
 class Wsd(Falling):
@@ -25,9 +23,9 @@ class Wsd(Falling):
         if not length[:1].isdigit() and not length.startswith("."):
             return given
         if "stable" in given:
-            raise UsageError(
-                f"wsd: stable={given['stable']} and decay={length} say the same twice.",
-                hint="decay is the name of the way down, or its length in place of stable.",
+            raise cls.refused(
+                f"stable={given['stable']} and decay={length} say the same twice.",
+                "decay is the name of the way down, or its length in place of stable.",
             )
         unit = "tokens" if "tokens" in given else "steps"
         whole = cls.read({"peak": "1", "stable": length, unit: given.get(unit, length)})
@@ -39,14 +37,11 @@ class Wsd(Falling):
 
     def _check(self) -> None:
         super()._check()
-        check_min(self, self.decay, self.min)
         if self.stable < self.warmup:
-            raise UsageError(
-                f"wsd: the decay starts at {self.stable:g}, before the end of the warm-up at "
-                f"{self.warmup:g}."
-            )
+            late = f"before the end of the warm-up at {self.warmup:g}."
+            raise self.refused(f"the decay starts at {self.stable:g}, {late}")
         if self.decay != "polynomial" and self.power != 1:
-            raise UsageError(f"wsd: power belongs to a polynomial decay, not to {self.decay}.")
+            raise self.refused(f"power belongs to a polynomial decay, not to {self.decay}.")
 
     def _after(self, at: np.ndarray) -> Rates:
         way = self._way(at, self.stable)

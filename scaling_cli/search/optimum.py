@@ -9,12 +9,22 @@ import numpy as np
 from scaling_cli import laws
 from scaling_cli.engine import chunks, priors
 from scaling_cli.engine.executors import SERIAL, Executor
-from scaling_cli.engine.problem import Problem, corner_of, frame, parameters, predictions, to_free
-from scaling_cli.engine.solve import Solution, solve
+from scaling_cli.engine.problem import (
+    Problem,
+    Solution,
+    corner_of,
+    deviations,
+    frame,
+    parameters,
+    predictions,
+    to_free,
+)
+from scaling_cli.engine.solve import solve
 from scaling_cli.laws._law import Domain, Law
+from scaling_cli.numerics.mestimate import huber, tau
 from scaling_cli.runs.points import Points
-from scaling_cli.search.edges import vanishing
-from scaling_cli.search.minimum import LAD_LOOSEST, Searched, agreeing, finished, search
+from scaling_cli.search.least_absolute import LAD_LOOSEST
+from scaling_cli.search.minimum import agreeing, finished, search, vanishing
 from scaling_cli.vocabulary.errors import DataError, FitError, UsageError
 from scaling_cli.vocabulary.objective import Objective
 from scaling_cli.vocabulary.outcomes import Status
@@ -65,7 +75,7 @@ def make_problem(
 ) -> Problem:
     """Return the optimisation problem of fitting `law` to `points`.
 
-    The scale of priors is provisional until `settling.settle` has found it.
+    The scale of priors is provisional until `settle` has found it.
 
     Raises
     ------
@@ -210,18 +220,14 @@ def optimise(problem: Problem, *, seed: int = 0) -> Optimum:
     FitError
         If no start converges.
     """
-    return _optimum(problem, search(problem, seed))
-
-
-def _optimum(problem: Problem, searched: Searched) -> Optimum:
-    found, polished, sliding, beyond = searched
+    lanes, polished, sliding, beyond = search(problem, seed)
     u = polished.u[0]
     values = {name: float(v[0]) for name, v in parameters(problem, polished.u).items()}
     law = problem.law(**values)
     hessian = polished.irls[0] if problem.objective.name == "lad" else polished.hessian[0]
     at_bound = tuple(dict.fromkeys((*_dead(problem, u), *sliding)))
     condition = _condition(hessian)
-    agree = np.sum(agreeing(problem, found)) / max(1, np.sum(found.converged))
+    agree = np.sum(agreeing(problem, lanes)) / max(1, np.sum(lanes.converged))
     status = Status.CONVERGED
     # A polish that does not end, with nothing sliding: the valley is flat to the last digits.
     if condition > ILL_CONDITIONED or not polished.converged[0]:
@@ -235,13 +241,13 @@ def _optimum(problem: Problem, searched: Searched) -> Optimum:
         status=status,
         at_bound=at_bound,
         diagnostics={
-            "starts": len(found.value),
-            "converged": int(np.sum(found.converged)),
+            "starts": len(lanes.value),
+            "converged": int(np.sum(lanes.converged)),
             "agree": float(agree),
-            "basins": _basins(found),
+            "basins": _basins(lanes),
             "gradient_norm": float(np.max(np.abs(polished.gradient[0]))),
             "condition": condition,
-            "iterations": int(np.sum(found.iterations)),
+            "iterations": int(np.sum(lanes.iterations)),
             "at_bound": list(at_bound),
             "endless": [name for name in sliding if name not in vanishing(problem)],
             "beyond": beyond,
@@ -249,10 +255,51 @@ def _optimum(problem: Problem, searched: Searched) -> Optimum:
     )
 
 
-def _basins(found: Solution) -> list[float]:
+def settle(problem: Problem, *, seed: int = 0) -> tuple[Problem, Optimum]:
+    """Return the problem with the scale of its priors settled, and its optimum.
+
+    tau, by which the priors' precision is multiplied, is estimated from the residuals of the fit
+    without priors: with them, a prior that contradicts the data would raise the residuals, so
+    look precise beside them, and win. Without priors this is `optimise`.
+
+    Raises
+    ------
+    FitError
+        As `optimise`.
+    """
+    if problem.penalty is None:
+        return problem, optimise(problem, seed=seed)
+    try:
+        u = optimise(replace(problem, penalty=None), seed=seed).u
+    except FitError:  # only the priors hold the parameters: their provisional scale finds some
+        u = optimise(problem, seed=seed).u
+    penalty = replace(problem.penalty, residuals=residuals(problem, u))
+    settled = replace(problem, penalty=penalty)
+    return settled, optimise(settled, seed=seed)
+
+
+def smallest_corner(problem: Problem) -> float:
+    """Return Huber's corner; for least absolute deviations, one that stands for their limit."""
+    return LAD_LOOSEST if problem.objective.name == "lad" else corner_of(problem.objective)
+
+
+def residuals(problem: Problem, u: np.ndarray) -> np.ndarray:
+    """Return residuals in the objective's space, shape (n,), at searched coordinates u (k,)."""
+    return deviations(problem, u[None])[0]
+
+
+def noise_scale(problem: Problem, u: np.ndarray) -> float:
+    """Return tau, which turns the objective into ln likelihood: that of the priors, if any."""
+    corner = smallest_corner(problem)
+    if problem.penalty is not None:
+        return problem.penalty.tau(corner)
+    return tau(residuals(problem, u), problem.weight, len(u), corner)
+
+
+def _basins(lanes: Solution) -> list[float]:
     """Return the distinct minima, best first, at most five."""
     distinct: list[float] = []
-    for value in np.sort(found.value[found.converged]):
+    for value in np.sort(lanes.value[lanes.converged]):
         if not distinct or value > distinct[-1] * (1 + 1e-6):
             distinct.append(float(value))
     return distinct[:5]
@@ -260,10 +307,8 @@ def _basins(found: Solution) -> list[float]:
 
 def _condition(hessian: np.ndarray) -> float:
     """Return the condition number after scaling every parameter to unit curvature."""
-    scale_ = np.sqrt(np.abs(np.diagonal(hessian)))
-    if not np.all(scale_ > 0):
-        return float("inf")
-    return float(np.linalg.cond(hessian / np.outer(scale_, scale_)))
+    size = np.sqrt(np.abs(np.diagonal(hessian)))
+    return float(np.linalg.cond(hessian / np.outer(size, size))) if np.all(size > 0) else np.inf
 
 
 def _dead(problem: Problem, u: np.ndarray) -> tuple[str, ...]:
@@ -278,16 +323,14 @@ def objective_value(problem: Problem, law: Law) -> float:
     """
     prediction = np.asarray(law(**problem.inputs), float)
     if problem.objective.space == "log":
-        r = np.abs(np.log(prediction) - np.log(problem.output))
+        r = np.log(prediction) - np.log(problem.output)
     else:
-        r = np.abs(prediction - problem.output)
+        r = prediction - problem.output
     if problem.objective.name == "lad":
-        return float(np.sum(problem.weight * r)) + _penalty(problem, law, LAD_LOOSEST) / LAD_LOOSEST
+        data = float(np.sum(problem.weight * np.abs(r)))
+        return data + _penalty(problem, law, LAD_LOOSEST) / LAD_LOOSEST
     corner = corner_of(problem.objective)
-    inside = r <= corner
-    arm = 0.0 if np.isinf(corner) else corner * (r - corner / 2)
-    data = float(np.sum(problem.weight * np.where(inside, r * r / 2, arm)))
-    return data + _penalty(problem, law, corner)
+    return float(np.sum(problem.weight * huber(r, corner))) + _penalty(problem, law, corner)
 
 
 def _penalty(problem: Problem, law: Law, corner: float) -> float:

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from scaling_cli.engine.problem import Problem
+from scaling_cli.engine.problem import Problem, Solution
+from scaling_cli.engine.solve import solve
 from scaling_cli.engine.units import natural_units
 
 LARGEST = 600.0  # logarithm of a coefficient: doubles end at 709, and predictions need room
@@ -19,16 +20,16 @@ SMALLEST_POWER = 690.0  # of an input, the negative logarithm: smaller ones are 
 # Of a power, the logarithm: a sum near 1 raised to a larger one is mostly its rounding.
 LARGEST_POWER = float(np.log(1e6))
 NEARLY = 1e-4  # of the largest
+ROUNDS = 16  # of bringing a lane back into the range of floats
 OVER = 1.5  # With a power held, its terms grow back by about half: ask for more than is missing.
 
 
 def representable(problem: Problem, u: np.ndarray) -> bool:
     """Return whether searched coordinates (k,) are parameters with which floats can calculate."""
-    found = powers(problem)
     return bool(
         np.all(np.isfinite(u))
         and np.max(u) <= LARGEST
-        and all(_load(problem, u, power) <= 1 + NEARLY for power in found)
+        and all(_load(problem, u, power) <= 1 + NEARLY for power in powers(problem))
         and resolved(problem, u)
     )
 
@@ -39,7 +40,60 @@ def resolved(problem: Problem, u: np.ndarray) -> bool:
     return bool(np.all(u[places] <= LARGEST_POWER))
 
 
-def held_in_range(
+def followed(
+    problem: Problem,
+    u: np.ndarray,
+    limit: int,
+    *,
+    held: tuple[str, ...] = (),
+    corner: float | None = None,
+) -> tuple[Solution, tuple[str, ...]]:
+    """Follow a lane, u of shape (1, k), to its best end within the floats; say what is held there.
+
+    Parameters
+    ----------
+    problem : Problem
+    u : array, shape (1, k)
+    limit : int
+        Iterations of each round.
+    held : sequence of str
+        Coordinates that are held from the beginning.
+    corner : float, optional
+        Huber's. Default: the objective's.
+    """
+    corners = None if corner is None else np.full(1, corner)
+
+    def solved(inside: np.ndarray, held: Sequence[str], limit: int) -> Solution:
+        frozen = columns(problem, held)
+        return solve(problem, inside, corner=corners, frozen=frozen, max_iterations=limit)
+
+    def ends(steep: bool) -> list[tuple[Solution, tuple[str, ...]]]:
+        """Return where the lane began and ended each time it was brought back into the floats."""
+        inside, kept = _held_in_range(problem, u, held, steep=steep)
+        result = []
+        for _ in range(ROUNDS):
+            ended = solved(inside, kept, limit)
+            stays = representable(problem, ended.u[0])
+            result += [] if stays else [(solved(inside, kept, 0), kept)]
+            result.append((ended, kept))
+            if stays and _at_the_edge(problem, ended.u[0], kept):
+                break
+            inside, kept = _held_in_range(problem, ended.u, kept, steep=steep)
+        return result
+
+    all_ends = ends(steep=False)
+    if all_ends[-1][1] != held:  # it left the floats: by a power, or by an exponent in it
+        all_ends += ends(steep=True)
+    usable = [end for end in all_ends if representable(problem, end[0].u[0])]
+    return min(usable or all_ends, key=lambda end: end[0].sums()[0])
+
+
+def columns(problem: Problem, names: Sequence[str]) -> np.ndarray:
+    """Return which searched coordinates these are, boolean of shape (1, k)."""
+    return np.isin(np.array(problem.frame.names), np.array(names, str))[None]
+
+
+def _held_in_range(
     problem: Problem, u: np.ndarray, held: Sequence[str], *, steep: bool = False
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """Return u, shape (1, k), brought into range, and what must be held so that it stays there.
@@ -68,28 +122,28 @@ def held_in_range(
     return out, tuple(dict.fromkeys(more))
 
 
-def at_the_edge(problem: Problem, u: np.ndarray, held: Sequence[str]) -> bool:
+def _at_the_edge(problem: Problem, u: np.ndarray, held: Sequence[str]) -> bool:
     """Return whether every power that is held is as small as it may be."""
-    found = [power for power in powers(problem) if power in held]
-    highest = [u[problem.frame.names.index(power)] >= LARGEST_POWER for power in found]
     return all(
-        most or abs(_load(problem, u, power) - 1) < NEARLY
-        for power, most in zip(found, highest, strict=True)
+        u[problem.frame.names.index(power)] >= LARGEST_POWER
+        or abs(_load(problem, u, power) - 1) < NEARLY
+        for power in powers(problem)
+        if power in held
     )
 
 
 def running(problem: Problem, held: Sequence[str]) -> tuple[str, ...]:
     """Return the exponents and powers that would run away if what is held were not."""
     declared = problem.law.parameters()
-    found = [[a.exponent for a in declared[n].absorbs if a.exponent] or [n] for n in held]
-    return tuple(dict.fromkeys(name for names in found for name in names))
+    runs = [[a.exponent for a in declared[n].absorbs if a.exponent] or [n] for n in held]
+    return tuple(dict.fromkeys(name for names in runs for name in names))
 
 
 def powers(problem: Problem) -> list[str]:
     """Return the searched powers of searched coefficients."""
     names, declared = problem.frame.names, problem.law.parameters()
-    found = [declared[n].raised for n in names]
-    return list(dict.fromkeys(power for power in found if power in names))
+    raised = [declared[n].raised for n in names]
+    return list(dict.fromkeys(power for power in raised if power in names))
 
 
 def _raised(problem: Problem, power: str) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from scaling_cli.vocabulary.jsonfile import to_json
+from scaling_cli.vocabulary.jsonfile import stamped, to_json
 from scaling_cli.vocabulary.markup import table
 
 SHOWN = 60  # characters of a value, in one line
@@ -38,7 +38,7 @@ class Answer(Mapping[str, Any]):
 
     def to_dict(self) -> dict[str, Any]:
         """Return what the command prints with --json."""
-        return dict(self.record)
+        return stamped(self.record)
 
     def __repr__(self) -> str:
         """Return the record as JSON."""

@@ -4,7 +4,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from scaling_cli.artefacts import certified
+from scaling_cli.artefacts import kinds
+from scaling_cli.artefacts._record import Record
 from scaling_cli.artefacts.curve_fit import CurveFit
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.vocabulary.errors import UsageError
@@ -31,34 +32,20 @@ def default_of_curves(what: str) -> str:
         return DEFAULT_FILE
     raise UsageError(
         f"{what} needs a fit of loss curves, and there is no ./{DEFAULT_FILE} here.",
-        hint=f"Give --fit FILE, or a certified fit: "
-        f"{', '.join(certified.fit_names(of_curves=True))}.",
+        hint=f"Give --fit FILE, or a certified fit: {', '.join(kinds.fit_names(of_curves=True))}.",
     )
-
-
-def load(fit: Named) -> Fit | CurveFit:
-    """Return the fit of a file, or a certified one by its name.
-
-    Raises
-    ------
-    UsageError
-        If it is neither; near names are suggested.
-    DataError
-        If the file is not a fit.
-    """
-    return certified.resolve_any(str(fit))
 
 
 def of_points(fit: Any) -> Fit:
     """Return a fit of a law of points."""
-    return fit if isinstance(fit, Fit) else certified.resolve(str(fit))
+    return fit if isinstance(fit, Fit) else kinds.load(fit, Fit)
 
 
 def of_curves(fit: Any) -> CurveFit:
     """Return a fit of loss curves."""
-    return fit if isinstance(fit, CurveFit) else certified.resolve_curves(str(fit))
+    return fit if isinstance(fit, CurveFit) else kinds.load(fit, CurveFit)
 
 
-def name_of(fit: Fit | CurveFit | Named) -> str:
+def name_of(fit: Record | Named) -> str:
     """Return how a fit was named."""
-    return fit.name if isinstance(fit, Fit | CurveFit) else str(fit)
+    return fit.name if isinstance(fit, Record) else str(fit)

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from scaling_cli.artefacts.batch_fit import BatchFit, load_batch_fit
-from scaling_cli.artefacts.batch_trajectory import BatchTrajectory
-from scaling_cli.verbs import _stored
+from scaling_cli.artefacts import kinds
+from scaling_cli.artefacts.batch_fit import BatchFit, BatchTrajectory
+from scaling_cli.artefacts.fit import Fit
 from scaling_cli.verbs._answer import Answer
 from scaling_cli.vocabulary.errors import UsageError
 from scaling_cli.vocabulary.outcomes import Status
@@ -73,7 +73,7 @@ def batch(
         )
     record = answer(made, question, level)
     fitted = None if data is None else made.to_dict()
-    return Answer({"schema_version": 1, "fit": fitted, **record}, made)
+    return Answer({"fit": fitted, **record}, made)
 
 
 def resolve(fit: BatchFit | str | None) -> BatchFit:
@@ -89,15 +89,15 @@ def resolve(fit: BatchFit | str | None) -> BatchFit:
     if isinstance(fit, BatchFit):
         return fit
     if fit is not None and "," not in fit:
-        return load_batch_fit(fit)
-    fits = [_stored.of_points(name.strip()) for name in (fit or PUBLISHED).split(",")]
+        return kinds.load(fit, BatchFit)
+    fits = [kinds.load(name.strip(), Fit) for name in (fit or PUBLISHED).split(",")]
     of = {laws.name_of(each.law): each for each in fits}
     if set(of) != {"kaplan_ns", "critical_batch"}:
         raise UsageError(
             f"--fit needs a fit of kaplan_ns and one of critical_batch, not {', '.join(of)}."
         )
     values = {k: v for each in of.values() for k, v in each.parameters.items()}
-    return BatchFit(BatchTrajectory(**values), (), (), 0, None, status=Status.PUBLISHED)
+    return BatchFit(BatchTrajectory(**values), status=Status.PUBLISHED, n_points=0)
 
 
 def _fitted(data: Any, target: str | None, start: int | None, command: str) -> BatchFit:

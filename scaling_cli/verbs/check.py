@@ -28,14 +28,13 @@ def check(*paths: str | Path, update: bool = False, mirror: str | Path | None = 
     CheckFailed
         If there is no fit to check.
     """
-    from scaling_cli.reference import check as reference
+    from scaling_cli import reference
 
     results = reference.check(list(paths) or None, update=update, mirror=mirror)
     if not results:
         raise CheckFailed("there is no fit to check.", hint="Name fit files or folders of them.")
     statuses = [str(result.status) for result in results]
     record = {
-        "schema_version": 1,
         "fits": [result.to_dict() for result in results],
         "passed": sum(status in ("pass", "better") for status in statuses),
         "failed": statuses.count("fail"),

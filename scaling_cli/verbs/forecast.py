@@ -75,8 +75,7 @@ class Watched:
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `scaling forecast --against --json` prints."""
-        head = {"schema_version": 1, "runs": []}
-        again = head if self.forecasts is None else self.forecasts.to_dict()
+        again = (self.forecasts or Forecasts(())).to_dict()
         return again | {"against": {run: watch.to_dict() for run, watch in self.watches.items()}}
 
 

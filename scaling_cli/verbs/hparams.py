@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from scaling_cli.artefacts import published_recipes as published
-from scaling_cli.artefacts.recipe import Recipe
+from scaling_cli.artefacts import kinds
+from scaling_cli.artefacts.hparams import Recipe
 from scaling_cli.verbs._answer import Answer
 from scaling_cli.vocabulary.errors import UsageError
 from scaling_cli.vocabulary.quantities import D, N, parse_number
@@ -48,7 +48,7 @@ def hparams(
     Answer
         `made` is the Recipe that the sweep gave, None without one.
     """
-    from scaling_cli.hparam_fits.answer import report
+    from scaling_cli.hparam_fits.answer import PUBLISHED, report
 
     point = _point(params, tokens, swept=data is not None)
     length = _length(seq_len)
@@ -60,8 +60,8 @@ def hparams(
         points = fitting.sweep_points(as_runs(data), target=target, where=where, at=at)
         own = fitting.fit_recipe(points, seed=seed, level=level, command=command)
         rule = fitting.near_best_rule(points, seed=seed)
-    named = published.PUBLISHED if fit is None else fit
-    rival = named if isinstance(named, Recipe) else published.resolve_recipe(named)
+    named = PUBLISHED if fit is None else fit
+    rival = named if isinstance(named, Recipe) else kinds.load(named, Recipe)
     record = report(
         own or rival,
         rival if own else None,

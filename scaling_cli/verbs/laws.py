@@ -5,7 +5,7 @@ from typing import Any
 
 from scaling_cli import curve_laws, learning_curves
 from scaling_cli import laws as laws_of_points
-from scaling_cli.artefacts import certified
+from scaling_cli.artefacts import kinds
 from scaling_cli.laws._law import Law
 from scaling_cli.verbs._answer import Answer
 
@@ -23,7 +23,6 @@ def laws(name: str | None = None) -> Answer:
     one = [] if along or blind or name is None else [name]
     points = laws_of_points.names() if name is None else one
     record = {
-        "schema_version": 1,
         "laws": [_described(n, laws_of_points.get(n)) for n in points],
         "curve_laws": [_described(n, curve_laws.get(n)) for n in along],
         "learning_curves": [_described(n, learning_curves.get(n)) for n in blind],
@@ -55,7 +54,7 @@ def _described(name: str, law: type[Law]) -> dict[str, Any]:
         "convention": dict(law.convention),
         "reference": law.reference,
         "bibtex": law.bibtex,
-        "fits": [fit for fit in certified.fit_names() if fit.partition("/")[0] == name],
+        "fits": [fit for fit in kinds.fit_names() if fit.partition("/")[0] == name],
     }
 
 

@@ -8,7 +8,13 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from scaling_cli import plots
+from scaling_cli.artefacts import kinds
+from scaling_cli.artefacts._record import Record
+from scaling_cli.artefacts.curve_fit import CurveFit
+from scaling_cli.artefacts.fit import Fit
 from scaling_cli.verbs import _stored
+from scaling_cli.vocabulary.errors import UsageError
+from scaling_cli.vocabulary.jsonfile import stamped
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -43,8 +49,8 @@ class Drawing:
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `scaling plot --json` prints."""
-        head = {"schema_version": 1, "fit": self.fit, "kind": self.kind, "file": None}
-        return {**head, "numbers": plots.numbers(self.table)}
+        head = {"fit": self.fit, "kind": self.kind, "file": None}
+        return stamped({**head, "numbers": plots.numbers(self.table)})
 
     def __repr__(self) -> str:
         """Return the kind and the fit."""
@@ -76,9 +82,30 @@ def plot(fit: Any, kind: str = KIND, *, measured: Any = None, level: float = 0.9
         If there is no such figure, or it is none of this kind of fit.
     """
     module = plots.get(kind)
-    stored = (_stored.of_curves if plots.of_curves(kind) else _stored.of_points)(fit)
+    stored = drawable(fit, kind)
     table = module.table(stored, measured=measured, level=level)
     return Drawing(_stored.name_of(fit), kind, table)
+
+
+def drawable(fit: Any, kind: str) -> Any:
+    """Return a stored thing that a figure draws.
+
+    Raises
+    ------
+    UsageError
+        If the figure does not draw things of its kind; those that do are named.
+    """
+    wanted = CurveFit if plots.of_curves(kind) else Fit
+    thing = fit if isinstance(fit, Record) else kinds.load(fit)
+    if isinstance(thing, wanted):
+        return thing
+    name = _stored.name_of(fit)
+    along = isinstance(thing, CurveFit)
+    other = " or ".join(figure for figure in plots.names() if plots.of_curves(figure) == along)
+    use = f"take --kind {other}"
+    if not isinstance(thing, CurveFit | Fit):
+        use = f"use it with '{thing.use.replace('FILE', name)}'"
+    raise UsageError(f"{name} is {thing.what}, which the figure {kind} does not draw: {use}.")
 
 
 def curves_to_compare(

@@ -58,25 +58,6 @@ def predict(
         named, curves = _stored.name_of(thing), _stored.of_curves(thing)
         return along(curves, named, schedules, N=size, steps=steps, every=every, level=level)
     thing = _stored.default() if fit is None else fit
-    prediction = of_points(thing).predict(level=level, **inputs)
+    prediction = _stored.of_points(thing).predict(level=level, **inputs)
     made_by = {**prediction.made_by, "fit": _stored.name_of(thing)}
     return replace(prediction, made_by=made_by, measured=tuple(measured))
-
-
-def of_points(fit: Fit | CurveFit | _stored.Named) -> Fit:
-    """Return a fit that predicts at points.
-
-    Raises
-    ------
-    UsageError
-        If it is one of loss curves.
-    """
-    stored = fit if isinstance(fit, Fit | CurveFit) else _stored.load(fit)
-    if isinstance(stored, Fit):
-        return stored
-    raise UsageError(
-        f"{_stored.name_of(fit)} is a fit of loss curves: it predicts along schedules, not at "
-        "points.",
-        hint="Write --schedule TEXT, such as --schedule "
-        f"cosine:peak={stored.data['ranges']['lr'][1]:g},steps={stored.longest}.",
-    )

@@ -32,7 +32,7 @@ def schedule(
     left: list[dict[str, str]] = []
     if logs:
         from scaling_cli.ingest import as_runs
-        from scaling_cli.runs.schedules import identify_runs
+        from scaling_cli.runs.curves import identify_runs
 
         followed, missing = identify_runs(
             as_runs(logs if len(logs) > 1 else logs[0]), length=length
@@ -41,4 +41,4 @@ def schedule(
             describe(i.schedule, batch, run=run, identification=i) for run, i in followed.items()
         ]
         left = [{"run": item.run, "reason": item.reason} for item in missing]
-    return Answer({"schema_version": 1, "schedules": records, "left_out": left})
+    return Answer({"schedules": records, "left_out": left})

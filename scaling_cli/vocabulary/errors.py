@@ -102,8 +102,23 @@ class FitError(ScalingError):
     exit_code = 4
 
 
+def some(names: Sequence[str], most: int = 5) -> str:
+    """Return the first of some names, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
 def near(name: str, known: Sequence[str], what: str) -> str:
     """Return a hint that suggests the nearest of the known names and lists them all."""
-    matches = difflib.get_close_matches(name, known, n=2, cutoff=0.4)
-    guess = f"Did you mean {' or '.join(matches)}? " if matches else ""
-    return f"{guess}Known {what}: {', '.join(known) or 'none'}."
+    return f"{guess(name, known)}Known {what}: {', '.join(known) or 'none'}."
+
+
+def near_column(name: str, known: Sequence[str], what: str = "Columns") -> str:
+    """Return a hint that suggests the nearest columns and lists them all."""
+    return f"{guess(name, known, most=3, cutoff=0.5)}{what}: {', '.join(known)}."
+
+
+def guess(name: str, known: Sequence[str], *, most: int = 2, cutoff: float = 0.4) -> str:
+    """Return `Did you mean ...? ` with the nearest of the known names, or nothing."""
+    matches = difflib.get_close_matches(name, known, n=most, cutoff=cutoff)
+    return f"Did you mean {' or '.join(matches)}? " if matches else ""

@@ -12,6 +12,8 @@ import numpy as np
 
 from scaling_cli.vocabulary.errors import DataError
 
+SCHEMA_VERSION = 1
+
 
 def nulls(value: Any) -> Any:
     """Replace NaN and infinity by None, NumPy scalars by Python's, all the way down."""
@@ -49,24 +51,33 @@ def write_json(path: str | os.PathLike[str], record: Any) -> None:
         raise
 
 
-def read_fit_record(path: str | os.PathLike[str]) -> Any:
-    """Return the JSON value that a fit file holds.
+def stamped(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a record that says which version of the contract it follows."""
+    return {"schema_version": SCHEMA_VERSION, **record}
+
+
+def read_json(path: str | os.PathLike[str]) -> Any:
+    """Return the JSON value that a file holds.
 
     Raises
     ------
     DataError
-        If the file is missing or is not JSON.
+        If the file cannot be read or is not JSON, which has no NaN and no infinity.
     """
     try:
-        text = Path(path).read_text(encoding="utf8")
+        return json.loads(Path(path).read_text(encoding="utf8"), parse_constant=_refuse)
     except OSError as error:
-        raise DataError(f"cannot read the fit file: {error.strerror}.", file=str(path)) from error
-    try:
-        return json.loads(text)
+        raise DataError(f"cannot read the file: {error.strerror}.", file=str(path)) from error
     except json.JSONDecodeError as error:
-        raise DataError(
-            f"not JSON: {error.msg}.",
-            file=str(path),
-            row=error.lineno,
-            hint="Write it again with 'scaling fit ... -o fit.json'.",
-        ) from error
+        told = f"not JSON: {error.msg}."
+        raise DataError(told, file=str(path), row=error.lineno) from error
+    except UnicodeDecodeError as error:
+        raise DataError("not JSON: not even text.", file=str(path)) from error
+    except RecursionError as error:
+        raise DataError("not JSON that can be read: too deep.", file=str(path)) from error
+    except ValueError as error:
+        raise DataError(f"not JSON that can be read: {error}.", file=str(path)) from error
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(f"{constant} is no number")

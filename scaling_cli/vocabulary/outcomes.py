@@ -1,11 +1,8 @@
 """What a computation says of itself: how it ended, what was checked, what was left out."""
 
 import enum
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)
@@ -46,3 +43,9 @@ class Check:
     code: str
     level: Level
     message: str
+
+    @classmethod
+    def warned(cls, code: str, warnings: Iterable[str], passed: str) -> "Check":
+        """Return a warning that gives its reasons, or, where there are none, what has passed."""
+        reasons = " ".join(warnings)
+        return cls(code, Level.WARN if reasons else Level.PASS, reasons or passed)

@@ -2,9 +2,10 @@
 
 import importlib
 import pkgutil
-from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cache
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from scaling_cli.vocabulary.errors import UsageError, near
 
@@ -24,28 +25,81 @@ class Asked(ModuleType):
         return getattr(verb, name)(*arguments, **options)
 
 
-def members(folder: Iterable[str]) -> tuple[str, ...]:
+@cache
+def files_of(package: str) -> tuple[str, ...]:
     """Return the names of a package's modules that do not start with `_`, sorted."""
-    found = (m.name for m in pkgutil.iter_modules(folder) if not m.name.startswith("_"))
-    return tuple(sorted(found))
+    folder = importlib.import_module(package).__path__
+    names = sorted(module.name for module in pkgutil.iter_modules(folder))
+    return tuple(name for name in names if not name.startswith("_"))
 
 
-def load(package: str, name: str, base: type[_T], known: tuple[str, ...], what: str) -> type[_T]:
-    """Return the one class derived from `base` that a member's file declares.
-
-    Raises
-    ------
-    UsageError
-        If there is no such member; near names are suggested.
-    """
-    if name not in known:
-        raise UsageError(f"there is no {what} {name!r}.", hint=near(name, known, f"{what}s"))
-    module = importlib.import_module(f"{package}.{name}")
-    found = [
-        v
-        for v in vars(module).values()
-        if isinstance(v, type) and issubclass(v, base) and v.__module__ == module.__name__
+@cache
+def _declared(module: ModuleType, base: type[_T]) -> type[_T]:
+    """Return the one class derived from `base` that a module declares."""
+    declared = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, base)
+        if value.__module__ == module.__name__
     ]
-    if len(found) != 1:
-        raise TypeError(f"{package}.{name} must declare exactly one {base.__name__}")
-    return found[0]
+    if len(declared) != 1:
+        raise TypeError(f"{module.__name__} must declare exactly one {base.__name__}")
+    return declared[0]
+
+
+@dataclass(frozen=True)
+class Modules:
+    """A package whose members are modules.
+
+    Parameters
+    ----------
+    package : str
+        Its dotted name; files that start with `_` are no members.
+    what : str
+        What a member is called in messages, such as `figure`.
+    apart : str
+        A file of the package that is no member.
+    """
+
+    package: str
+    what: str
+    apart: str = field(default="", kw_only=True)
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of all members, sorted. None is imported."""
+        return tuple(name for name in files_of(self.package) if name != self.apart)
+
+    def module(self, name: str) -> ModuleType:
+        """Return the file of a member.
+
+        Raises
+        ------
+        UsageError
+            If there is no such member; near names are suggested.
+        """
+        if name not in self.names():
+            hint = near(name, self.names(), f"{self.what}s")
+            raise UsageError(f"there is no {self.what} {name!r}.", hint=hint)
+        return importlib.import_module(f"{self.package}.{name}")
+
+
+@dataclass(frozen=True)
+class Classes(Modules, Generic[_T]):
+    """A package of which every member declares one class derived from `base`."""
+
+    base: type[_T]
+
+    def get(self, name: str) -> type[_T]:
+        """Return the class that a member's file declares.
+
+        Raises
+        ------
+        UsageError
+            If there is no such member; near names are suggested.
+        """
+        return _declared(self.module(name), self.base)
+
+    def name_of(self, member: type[_T] | _T) -> str:
+        """Return the name of a member, given its class or an instance: that of its file."""
+        cls = member if isinstance(member, type) else type(member)
+        return cls.__module__.rpartition(".")[2]

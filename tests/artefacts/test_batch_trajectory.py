@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize, minimize_scalar, root_scalar
 
-from scaling_cli.artefacts import certified
-from scaling_cli.artefacts.batch_trajectory import BatchTrajectory
+from scaling_cli.artefacts import kinds
+from scaling_cli.artefacts.batch_fit import BatchTrajectory
+from scaling_cli.artefacts.fit import Fit
 from scaling_cli.vocabulary.errors import FitError, UsageError
 
 SIZED = BatchTrajectory(
@@ -19,8 +20,8 @@ ONE = BatchTrajectory(Sc=50.0, alpha_S=0.6, B_star=4e4, alpha_B=0.25, floor=1.5,
 
 
 def test_the_constants_are_those_of_the_certified_fits() -> None:
-    loss = certified.resolve("kaplan_ns/kaplan-2020-headline").parameters
-    critical = certified.resolve("critical_batch/kaplan-2020").parameters
+    loss = kinds.load("kaplan_ns/kaplan-2020-headline", Fit).parameters
+    critical = kinds.load("critical_batch/kaplan-2020", Fit).parameters
     assert loss | critical == SIZED.values()
 
 

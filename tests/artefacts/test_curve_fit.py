@@ -12,14 +12,13 @@ import pytest
 from curve_truths import TEXTS, made
 
 import scaling_cli as sc
-from scaling_cli.artefacts import certified
-from scaling_cli.artefacts import fit as fit_artefact
-from scaling_cli.artefacts.check_result import Verdict
+from scaling_cli import reference
+from scaling_cli.artefacts import kinds
 from scaling_cli.artefacts.curve_fit import CurveFit
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.curve_fits.fitting import fit_curves
 from scaling_cli.curve_laws._curve_law import CurveLaw
-from scaling_cli.reference import check as reference
+from scaling_cli.reference._result import Verdict
 from scaling_cli.runs.curve import Curve
 from scaling_cli.schedules._path import Path as SchedulePath
 from scaling_cli.vocabulary.errors import DataError, UsageError
@@ -31,7 +30,7 @@ def few(law: str, name: str, noise: float = 1e-3) -> Curve:
     return made(law, name, noise=noise).thinned(15)
 
 
-CERTIFIED = certified.fit_names(of_curves=True)
+CERTIFIED = kinds.fit_names(of_curves=True)
 
 
 @pytest.fixture(scope="module")
@@ -115,18 +114,17 @@ def test_broken_files_are_refused_with_the_whole_message(fit: CurveFit, tmp_path
     member = changed(fit)["members"][0]
     cut = {**member, "parameters": {"L0": 1.0}}
     cases = {
-        "the fit file lacks members.": without,
-        "the fit file is broken: law annealing has parameters L0, A, alpha, C, forget, the file "
-        "has L0. Write it again with 'scaling fit ... -o fit.json'.": changed(fit, members=[cut]),
-        "not a fit file of schema version 1. Write it with 'scaling fit ... -o fit.json'.": changed(
-            fit, schema_version=2
-        ),
+        "the file is broken: the file lacks members.": without,
+        "the file is broken: law annealing has parameters L0, A, alpha, C, forget, the file has "
+        "L0.": changed(fit, members=[cut]),
+        "not a file of schema version 1.": changed(fit, schema_version=2),
     }
     for message, record in cases.items():
         file.write_text(json.dumps(record))
         with pytest.raises(DataError) as caught:
             sc.load(file)
-        assert str(caught.value) == f"{file}: {message}"
+        again = "Write it again with 'scaling fit ... --law average -o fit.json'."
+        assert str(caught.value) == f"{file}: {message} {again}"
     file.write_text("{")
     with pytest.raises(DataError, match="not JSON"):
         sc.load(file)
@@ -135,20 +133,19 @@ def test_broken_files_are_refused_with_the_whole_message(fit: CurveFit, tmp_path
 def test_each_kind_is_refused_where_the_other_is_needed(fit: CurveFit, tmp_path: Path) -> None:
     file = tmp_path / "fit.json"
     fit.to_json(file)
-    with pytest.raises(DataError) as caught:
-        fit_artefact.load(file)
+    with pytest.raises(UsageError) as caught:
+        kinds.load(file, Fit)
     assert str(caught.value) == (
-        f"{file}: this is a fit of loss curves: it predicts along schedules, not at points. Use it "
-        "with 'scaling predict --fit FILE --schedule TEXT'."
+        f"{file} is a fit of loss curves, not a fit of a law of points: use it with 'scaling "
+        f"predict --fit {file} --schedule TEXT'."
     )
     with pytest.raises(UsageError) as refused:
-        certified.resolve_curves("kaplan_n/kaplan-2020")
+        kinds.load("kaplan_n/kaplan-2020", CurveFit)
     assert str(refused.value) == (
-        "kaplan_n/kaplan-2020 is a fit of kaplan_n, which sees no schedule. Fit loss curves with "
-        "'scaling fit ... --law average', or take a certified fit: "
-        f"{', '.join(CERTIFIED)}."
+        "kaplan_n/kaplan-2020 is a fit of a law of points, not a fit of loss curves: use it with "
+        "'scaling predict --fit kaplan_n/kaplan-2020'."
     )
-    assert isinstance(certified.resolve_any("kaplan_n/kaplan-2020"), Fit)
+    assert isinstance(kinds.load("kaplan_n/kaplan-2020"), Fit)
     with pytest.raises(UsageError) as tokens:
         fit.predict("cosine:peak=1e-3,tokens=1B")
     assert str(tokens.value) == (
@@ -234,7 +231,7 @@ def test_the_spread_of_draws_is_that_of_new_noise() -> None:
 
 
 def test_draws_keep_blocks_together_where_residuals_do() -> None:
-    from scaling_cli.curve_fits.resampling import MANY_RUNS, block_length, effective, weights
+    from scaling_cli.curve_fits.fitting import MANY_RUNS, block_length, effective, weights
 
     # Carlstein's rule by hand: rho .5, n 1000: (sqrt 6 x .5/.75)^(2/3) x 10 = 13.87.
     assert block_length(1000, 0.5) == 14
@@ -288,7 +285,7 @@ def test_auto_takes_the_strength_that_predicts_schedules_left_out() -> None:
 
 @pytest.mark.parametrize("name", CERTIFIED)
 def test_certified_fits_say_what_they_are(name: str, tmp_path: Path) -> None:
-    fit = certified.resolve_curves(name)
+    fit = kinds.load(name, CurveFit)
     assert fit.name == name
     assert fit.name_of_law == name.partition("/")[0]
     assert fit.origin["source"].strip() and fit.origin["note"].strip()
@@ -307,7 +304,7 @@ def test_certified_fits_say_what_they_are(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", CERTIFIED)
 def test_anchors_are_what_the_law_gives_term_by_term(name: str) -> None:
-    fit = certified.resolve_curves(name)
+    fit = kinds.load(name, CurveFit)
     for anchor in fit.origin["anchors"]:
         schedule = sc.parse_schedule(anchor["inputs"]["schedule"])
         each = []
@@ -371,7 +368,7 @@ def test_update_keeps_what_a_file_says_of_itself(fit: CurveFit, tmp_path: Path) 
 
 
 def test_check_sees_an_anchor_that_is_off(tmp_path: Path) -> None:
-    record = certified.resolve_curves("annealing/tissue-2024").to_dict()
+    record = kinds.load("annealing/tissue-2024", CurveFit).to_dict()
     record["origin"]["anchors"][0]["value"] *= 1 + 1e-9
     (tmp_path / "fit.json").write_text(json.dumps(record))
     (found,) = reference.check([tmp_path / "fit.json"])

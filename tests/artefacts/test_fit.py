@@ -11,8 +11,11 @@ import numpy as np
 import pytest
 from tables import TRUTHS, truth
 
-from scaling_cli.artefacts.fit import Fit, Uncertainty, load, read_inputs, to_json, write_json
+from scaling_cli.artefacts import kinds
+from scaling_cli.artefacts._prediction import Uncertainty, read_inputs
+from scaling_cli.artefacts.fit import Fit
 from scaling_cli.vocabulary.errors import DataError, UsageError
+from scaling_cli.vocabulary.jsonfile import to_json, write_json
 from scaling_cli.vocabulary.objective import Objective
 from scaling_cli.vocabulary.outcomes import Check, LeftOut, Level, Status
 
@@ -26,7 +29,15 @@ def _uncertainty(drift: float = 0.02, shift: float = 0.0) -> Uncertainty:
         for name, value in TRUTHS["chinchilla"].items()
     }
     sigma = 0.004 * np.exp(0.2 * generator.standard_normal(500))
-    return Uncertainty(draws, sigma, drift, "C", AXIS_MAX, True, "by hand")
+    return Uncertainty(
+        draws=draws,
+        sigma=sigma,
+        drift=drift,
+        axis="C",
+        axis_max=AXIS_MAX,
+        tested=True,
+        method="by hand",
+    )
 
 
 def _fit(**changes: Any) -> Fit:
@@ -101,7 +112,7 @@ def test_round_trip_is_exact(tmp_path: Path) -> None:
     again = Fit.from_dict(fit.to_dict())
     assert _without_arrays(again.to_dict()) == _without_arrays(fit.to_dict())
     fit.to_json(tmp_path / "fit.json")
-    loaded = load(tmp_path / "fit.json")
+    loaded = kinds.load(tmp_path / "fit.json", Fit)
     assert loaded.law == fit.law
     assert loaded.checks == fit.checks
     assert loaded.left_out == fit.left_out
@@ -118,7 +129,7 @@ def test_round_trip_is_exact(tmp_path: Path) -> None:
 def test_a_published_fit_has_neither_value_nor_intervals(tmp_path: Path) -> None:
     fit = _fit(status=Status.PUBLISHED, value=None, uncertainty=None, intervals={}, backtest=None)
     fit.to_json(tmp_path / "fit.json")
-    loaded = load(tmp_path / "fit.json")
+    loaded = kinds.load(tmp_path / "fit.json", Fit)
     prediction = loaded.predict(N=7e9, D=1e12)
     assert (loaded.value, prediction.mean, prediction.new_run) == (None, None, None)
     assert prediction.parts == {}
@@ -171,13 +182,14 @@ def test_a_failed_write_leaves_the_old_file(
 
 def test_a_missing_file(tmp_path: Path) -> None:
     path = tmp_path / "none.json"
-    with pytest.raises(DataError) as caught:
-        load(path)
-    assert str(caught.value) == f"{path}: cannot read the fit file: No such file or directory."
-    assert caught.value.exit_code == 3
+    with pytest.raises(UsageError) as caught:
+        kinds.load(path, Fit)
+    assert caught.value.message == f"'{path}' is neither a file nor a certified fit or recipe."
+    assert caught.value.exit_code == 2
 
 
 COMPLETE = _fit().to_dict()
+AGAIN = "Write it again with 'scaling fit ... -o fit.json'."
 
 
 @pytest.mark.parametrize(
@@ -185,26 +197,19 @@ COMPLETE = _fit().to_dict()
     [
         (
             "{\n 'law': 1}",
-            "{file}, row 2: not JSON: Expecting property name enclosed in double "
-            "quotes. Write it again with 'scaling fit ... -o fit.json'.",
+            "{file}, row 2: not JSON: Expecting property name enclosed in double quotes.",
         ),
-        (
-            "[1, 2]",
-            "{file}: not a fit file of schema version 1. Write it with 'scaling fit ... "
-            "-o fit.json'.",
-        ),
-        (
-            '{"schema_version": 2}',
-            "{file}: not a fit file of schema version 1. Write it with "
-            "'scaling fit ... -o fit.json'.",
-        ),
+        ("[1, 2]", f"{{file}}: not a file of schema version 1. {AGAIN}"),
+        ('{"schema_version": 2}', f"{{file}}: not a file of schema version 1. {AGAIN}"),
         (
             '{"schema_version": 1, "law": "chinchilla", "status": "converged"}',
-            "{file}: the fit file lacks parameters, objective, n_points.",
+            "{file}: the file is broken: the file lacks parameters, objective, n_points. "
+            f"{AGAIN}",
         ),
         (
             json.dumps(COMPLETE | {"parameters": {"E": 1.0, "A": 2.0}}),
-            "{file}: law chinchilla has parameters E, A, B, alpha, beta, the file has E, A.",
+            "{file}: the file is broken: law chinchilla has parameters E, A, B, alpha, beta, the "
+            f"file has E, A. {AGAIN}",
         ),
     ],
 )
@@ -212,34 +217,41 @@ def test_files_that_are_not_fits(tmp_path: Path, text: str, message: str) -> Non
     path = tmp_path / "fit.json"
     path.write_text(text, encoding="utf8")
     with pytest.raises(DataError) as caught:
-        load(path)
+        kinds.load(path, Fit)
     assert str(caught.value) == message.replace("{file}", str(path))
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"status": "fine"}, "'fine' is not a valid Status"),
-        ({"objective": {"name": "huber"}}, "KeyError 'delta'"),
-        ({"objective": 3}, "'int' object is not subscriptable"),
+        (
+            {"status": "fine"},
+            "status must be one of converged, at_bound, ill_conditioned, not_converged, published, "
+            'not "fine"',
+        ),
+        ({"objective": {"name": "huber"}}, "objective lacks delta, space"),
+        ({"objective": 3}, "objective must be an object, not 3"),
         (
             {"parameters": TRUTHS["chinchilla"] | {"E": None}},
-            "float() argument must be a string or a real number, not 'NoneType'",
+            "parameters.E must be a finite number, not null",
         ),
-        ({"parameters": 7}, "'int' object is not iterable"),
-        ({"uncertainty": {"draws": {}}}, "KeyError 'sigma'"),
-        ({"checks": [{"code": "a", "level": "odd", "message": ""}]}, "'odd' is not a valid Level"),
+        ({"parameters": 7}, "parameters must be an object, not 7"),
+        (
+            {"uncertainty": {"draws": {}}},
+            "uncertainty lacks method, tested, drift, axis, axis_max, sigma",
+        ),
+        (
+            {"checks": [{"code": "a", "level": "odd", "message": ""}]},
+            'checks[0].level must be one of pass, warn, fail, not "odd"',
+        ),
     ],
 )
 def test_broken_fit_files_are_data_errors(tmp_path: Path, change: dict, message: str) -> None:
     path = tmp_path / "fit.json"
     path.write_text(json.dumps(COMPLETE | change), encoding="utf8")
     with pytest.raises(DataError) as caught:
-        load(path)
-    assert str(caught.value) == (
-        f"{path}: the fit file is broken: {message}. Write it again with 'scaling fit ... "
-        "-o fit.json'."
-    )
+        kinds.load(path, Fit)
+    assert str(caught.value) == (f"{path}: the file is broken: {message}. {AGAIN}")
 
 
 @pytest.mark.parametrize("level", [0.5, 0.9, 0.99])

@@ -9,8 +9,8 @@ from refusals import refusal
 from scipy.optimize import least_squares
 
 import scaling_cli as sc
-from scaling_cli.artefacts.batch_fit import BatchFit, load_batch_fit
-from scaling_cli.artefacts.batch_trajectory import BatchTrajectory
+from scaling_cli.artefacts import kinds
+from scaling_cli.artefacts.batch_fit import BatchFit, BatchTrajectory
 from scaling_cli.batch_fits.fitting import critical_law, fit_batches, hyperbola
 from scaling_cli.batch_fits.levels import BatchRun, batch_runs_of, levels, smoothed
 from scaling_cli.vocabulary.errors import DataError, FitError
@@ -138,7 +138,7 @@ def test_of_several_rates_the_fastest_counts() -> None:
 
 def test_a_file_says_the_same(exact: BatchFit, tmp_path: Path) -> None:
     exact.to_json(tmp_path / "batch.json")
-    again = load_batch_fit(tmp_path / "batch.json")
+    again = kinds.load(tmp_path / "batch.json", BatchFit)
     assert again.trajectory == exact.trajectory
     assert again.to_dict() == exact.to_dict()
     first, second = (fit.interval(lambda t: t.cost(2.0).S_min) for fit in (exact, again))

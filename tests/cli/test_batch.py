@@ -8,7 +8,7 @@ import command_line
 import numpy as np
 import pytest
 
-from scaling_cli.artefacts.batch_trajectory import BatchTrajectory
+from scaling_cli.artefacts.batch_fit import BatchTrajectory
 
 TRUTH = BatchTrajectory(Sc=50.0, alpha_S=0.6, B_star=4e4, alpha_B=0.25, floor=1.5, N=26124.0)
 KAPLAN = BatchTrajectory(Sc=2.1e3, alpha_S=0.76, B_star=2e8, alpha_B=0.21, Nc=8.8e13, alpha_N=0.076)
@@ -93,8 +93,8 @@ REFUSED = {
         "--fit needs a fit of kaplan_ns and one of critical_batch, not chinchilla, critical_batch.",
     ),
     ("--fit", "nowhere.json", "--target-loss", "2"): (
-        3,
-        "nowhere.json: cannot read the fit file: No such file or directory.",
+        2,
+        "'nowhere.json' is neither a file nor a certified fit or recipe.",
     ),
 }
 

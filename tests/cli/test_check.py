@@ -10,9 +10,9 @@ from xml.etree import ElementTree
 import command_line
 import pytest
 
-from scaling_cli.artefacts import certified
-from scaling_cli.reference import check as reference
-from scaling_cli.reference.check import CheckResult, Verdict
+from scaling_cli import reference
+from scaling_cli.artefacts import kinds
+from scaling_cli.reference._result import CheckResult, Verdict
 from scaling_cli.reports import check as check_report
 
 PASSED = CheckResult(
@@ -201,5 +201,5 @@ def test_the_certified_fits_pass_without_data(
     result = run("--json")
     record = json.loads(result.stdout)
     assert (result.exit_code, record["failed"]) == (0, 0)
-    assert [fit["name"] for fit in record["fits"]] == certified.fit_names()
+    assert [fit["name"] for fit in record["fits"]] == kinds.fit_names()
     assert {fit["status"] for fit in record["fits"]} <= {Verdict.PASS, Verdict.SKIPPED}

@@ -400,7 +400,7 @@ def test_names_that_the_stream_cannot_encode_are_escaped(monkeypatch: pytest.Mon
     sys.stdout.flush()
     text, _, record = raw.getvalue().decode("ascii").partition("\n")
     assert text == "run \\xe9"
-    assert json.loads(record) == {"run": "\u00e9"}
+    assert json.loads(record) == {"schema_version": 1, "run": "\u00e9"}
 
 
 def test_main_ignores_standalone_mode() -> None:

@@ -9,7 +9,7 @@ import pytest
 from command_line import run
 
 import scaling_cli as sc
-from scaling_cli.artefacts import certified
+from scaling_cli.artefacts import kinds
 from scaling_cli.artefacts.curve_fit import CurveFit
 
 SIZE = "schedule-164k-2.1M"
@@ -79,7 +79,7 @@ def test_the_prediction_is_that_of_the_library(fitted: tuple[Path, str]) -> None
         "1000",
     )
     record = json.loads(done.stdout)
-    fit = certified.resolve_curves(str(path))
+    fit = kinds.load(str(path), CurveFit)
     first, second = record["predictions"]
     for prediction, text in ((first, CONSTANT), (second, WSD_TEXT)):
         found = fit.predict(text)
@@ -129,7 +129,7 @@ def test_curves_are_written_and_drawn(fitted: tuple[Path, str], tmp_path: Path) 
     done = run("predict", *options, "-o", str(tmp_path / "curves.csv"))
     assert done.stdout.splitlines()[-1] == f"written   {tmp_path / 'curves.csv'}"
     rows = list(csv.DictReader((tmp_path / "curves.csv").read_text().splitlines()))
-    predicted = certified.resolve_curves(str(path)).predict(CONSTANT)
+    predicted = kinds.load(str(path), CurveFit).predict(CONSTANT)
     some = [row for row in rows if row["schedule"] == CONSTANT]
     assert [float(row["loss"]) for row in some] == predicted.value.tolist()
     assert [int(row["step"]) for row in some] == predicted.step.tolist()
@@ -164,7 +164,7 @@ def test_the_figure_of_predicted_against_measured(
         ("wsd20sqrt", False),
         ("wsd40", False),
     ]
-    fit = certified.resolve_curves(str(path))
+    fit = kinds.load(str(path), CurveFit)
     for panel in panels:
         value = fit.predict(panel["schedule"], panel["step"]).value
         assert panel["residual"] == pytest.approx(
@@ -178,7 +178,7 @@ def test_the_figure_of_schedules(fitted: tuple[Path, str], tmp_path: Path) -> No
     target = str(tmp_path / "schedules.svg")
     done = run("plot", str(path), "--kind", "schedules", "--json", "-o", target)
     lines = json.loads(done.stdout)["numbers"]["lines"]
-    fit = certified.resolve_curves(str(path))
+    fit = kinds.load(str(path), CurveFit)
     assert len(lines) == 3
     for line, fitted_run in zip(lines, fit.runs, strict=True):
         assert line["value"] == fit.predict(fitted_run.schedule).value.tolist()
@@ -199,7 +199,7 @@ def test_the_certified_fit_predicts_any_schedule_without_bands() -> None:
     assert done.exit_code == 0, done.stderr
     head, row = done.stdout.splitlines()[:2]
     assert head.split() == ["step", "loss", "schedule"]
-    law = certified.resolve_curves(CERTIFIED)
+    law = kinds.load(CERTIFIED, CurveFit)
     assert row.split()[1] == f"{law.predict(text).value[-1]:.4f}"
     assert "no bands: these are published numbers, and the fit carries no draws." in done.stdout
 
@@ -244,11 +244,13 @@ REFUSED = [
     ),
     (
         ["predict", "--fit", CERTIFIED, "--params", "7B"],
-        f"{CERTIFIED} is a fit of loss curves: it predicts along schedules, not at points.",
+        f"{CERTIFIED} is a fit of loss curves, not a fit of a law of points: use it with 'scaling "
+        f"predict --fit {CERTIFIED} --schedule TEXT'.",
     ),
     (
         ["predict", "--fit", "kaplan_n/kaplan-2020", "--schedule", CONSTANT],
-        "kaplan_n/kaplan-2020 is a fit of kaplan_n, which sees no schedule.",
+        "kaplan_n/kaplan-2020 is a fit of a law of points, not a fit of loss curves: use it with "
+        "'scaling predict --fit kaplan_n/kaplan-2020'.",
     ),
     (
         ["predict", "--fit", CERTIFIED, "--schedule", CONSTANT, "--params", "7B"],
@@ -280,7 +282,8 @@ REFUSED = [
     ),
     (
         ["plot", "kaplan_n/kaplan-2020", "--kind", "curves"],
-        "kaplan_n/kaplan-2020 is a fit of kaplan_n, which sees no schedule.",
+        "kaplan_n/kaplan-2020 is a fit of a law of points, which the figure curves does not draw: "
+        "take --kind backtest or contour or loss or predicted or residuals.",
     ),
     (
         ["plot", "fit.json", "--kind", "loss", "--schedule", CONSTANT],

@@ -15,13 +15,14 @@ import pytest
 from tables import table
 
 from scaling_cli import ingest
-from scaling_cli.artefacts import fit as fit_artefact
+from scaling_cli.artefacts import kinds
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.point_fits import fitting
 from scaling_cli.reports import fit as fit_report
 from scaling_cli.reports._style import Style
 from scaling_cli.runs.table import Note
 from scaling_cli.vocabulary.errors import FitError
+from scaling_cli.vocabulary.jsonfile import to_json
 from scaling_cli.vocabulary.objective import Objective
 from scaling_cli.vocabulary.outcomes import Check, Level
 
@@ -221,7 +222,7 @@ def test_a_cluster_that_may_keep_one_waiting_is_said(asked: dict[str, Any]) -> N
 def test_the_fit_is_written_to_fit_json(asked: dict[str, Any]) -> None:
     result = run("runs.csv")
     assert result.stderr == ""
-    written = fit_artefact.load("fit.json").to_dict()
+    written = kinds.load("fit.json", Fit).to_dict()
     assert written == asked["answer"].to_dict()
     assert result.stdout.endswith(
         "\nwritten   fit.json\nnext      scaling predict --params 3B --tokens 600B\n"
@@ -232,7 +233,7 @@ def test_a_named_file_that_is_replaced_is_said_to_be(asked: dict[str, Any]) -> N
     Path("other.json").write_text("old")
     result = run("runs.csv", "-o", "other.json")
     assert not Path("fit.json").exists()
-    assert fit_artefact.load("other.json").n_points == 20
+    assert kinds.load("other.json", Fit).n_points == 20
     assert result.stdout.endswith(
         "\nwritten   other.json (the one before is replaced)\n"
         "next      scaling predict --fit other.json --params 3B --tokens 600B\n"
@@ -242,7 +243,7 @@ def test_a_named_file_that_is_replaced_is_said_to_be(asked: dict[str, Any]) -> N
 def test_json_is_the_fit_file_itself(asked: dict[str, Any]) -> None:
     result = run("runs.csv", "--json")
     record = json.loads(result.stdout)
-    assert record == json.loads(fit_artefact.to_json(asked["answer"].to_dict()))
+    assert record == json.loads(to_json(asked["answer"].to_dict()))
     assert not Path("fit.json").exists()
     assert {
         "schema_version",

@@ -142,7 +142,7 @@ def test_a_table_without_learning_rates(tmp_path: Path) -> None:
         ),
         (
             ("--params", "7B", "--tokens", "1T", "--fit", "li"),
-            "'li' is neither a file nor a certified recipe.",
+            "'li' is neither a file nor a certified fit or recipe.",
         ),
         (("--params", "7B", "--tokens", "1T", "--level", "2"), "level must lie between 0 and 1"),
     ],

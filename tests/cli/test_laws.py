@@ -8,7 +8,7 @@ import command_line
 import pytest
 
 from scaling_cli import curve_laws, laws, learning_curves
-from scaling_cli.artefacts import certified
+from scaling_cli.artefacts import kinds
 
 run = partial(command_line.run, "laws")
 
@@ -33,7 +33,7 @@ def test_the_catalogue_lists_every_law_with_its_equation_and_fits() -> None:
         assert curve_laws.get(name).formula() in text
     for name in learning_curves.names():
         assert learning_curves.get(name).formula() in text
-    for fit in certified.fit_names():
+    for fit in kinds.fit_names():
         assert fit in text or fit.startswith("average/")  # the mean of laws is no law
 
 
@@ -79,7 +79,7 @@ def test_json_declares_everything(name: str) -> None:
         "meaning": declared.output().meaning,
         "unit": declared.output().unit,
     }
-    assert law["fits"] == [f for f in certified.fit_names() if f.split("/")[0] == name]
+    assert law["fits"] == [f for f in kinds.fit_names() if f.split("/")[0] == name]
 
 
 def test_json_of_all_is_json_of_each() -> None:

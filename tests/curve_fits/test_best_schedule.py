@@ -13,13 +13,14 @@ from scipy.signal import lfilter
 
 import scaling_cli as sc
 from scaling_cli import curve_laws
+from scaling_cli.artefacts._curve_prediction import FittedLaw
 from scaling_cli.artefacts.curve_fit import CurveFit, FittedRun
-from scaling_cli.artefacts.curve_prediction import FittedLaw
 from scaling_cli.curve_fits.best_schedule import FLAT, best_schedule
 from scaling_cli.numerics.descent import descend
 from scaling_cli.runs.curves import curves_of
 from scaling_cli.schedules import parse_schedule
 from scaling_cli.vocabulary.errors import FitError, UsageError
+from scaling_cli.vocabulary.outcomes import Status
 
 STEPS, WARMUP = 2000, 100
 RUN = FittedRun("a", f"constant:peak=1,warmup={WARMUP},steps={STEPS}", last=STEPS - 1)
@@ -28,14 +29,20 @@ RANGES = {"S": [WARMUP, STEPS - 1], "lr": [0.1, 1.0], "L": [1.0, 9.0]}
 
 def stored(*names: str, **changed: float) -> CurveFit:
     """Return a fit that holds laws of given parameters, of runs as in RUN."""
-    laws = {
-        name: FittedLaw(
-            curve_laws.get(name)(**{**TRUTHS[name], **changed}), "as_trained", None, None
-        )
+    laws = [
+        FittedLaw(curve_laws.get(name)(**{**TRUTHS[name], **changed}), "as_trained", None, None)
         for name in names
-    }
+    ]
     title = "average" if len(names) > 1 else str(*names)
-    return CurveFit(title, laws, 1.0, [RUN], 0, {"ranges": RANGES})
+    return CurveFit(
+        title,
+        1.0,
+        laws,
+        [RUN],
+        status=Status.PUBLISHED,
+        n_points=0,
+        data={"ranges": RANGES},
+    )
 
 
 def by_the_recurrence(rates: np.ndarray) -> float:

@@ -11,7 +11,7 @@ from refusals import refusal
 
 from scaling_cli import datasets
 from scaling_cli.datasets import schema
-from scaling_cli.datasets.expression import evaluate
+from scaling_cli.datasets.table import evaluate
 from scaling_cli.vocabulary import shipped
 from scaling_cli.vocabulary.errors import DataError
 
@@ -165,7 +165,7 @@ def test_data_stay_within_their_budget() -> None:
 
 def test_importing_datasets_is_cheap() -> None:
     loaded = loaded_by(
-        "import scaling_cli.datasets; from scaling_cli.artefacts import certified; "
-        "certified.resolve('chinchilla/besiroglu-2024')"
+        "import scaling_cli.datasets; from scaling_cli.artefacts import kinds; "
+        "kinds.load('chinchilla/besiroglu-2024')"
     )
     assert loaded & (HEAVY | {"pooch", "requests"}) == set()

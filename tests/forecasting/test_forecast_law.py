@@ -11,7 +11,6 @@ from scaling_cli.forecasting.alone import alone, first_fitted
 from scaling_cli.forecasting.annealed import Belief, Prior
 from scaling_cli.forecasting.course import LAGS, Course, Plan
 from scaling_cli.forecasting.job import Bins, Job, binned
-from scaling_cli.numerics.student import student
 from scaling_cli.schedules import parse_schedule
 from scaling_cli.schedules.knots import Knots
 from scaling_cli.vocabulary.errors import FitError
@@ -184,12 +183,6 @@ def test_bins_weigh_late_points_more() -> None:
     bins = binned(Job("run", np.arange(1.0, 11.0), np.linspace(4, 3, 10)), 1.0)
     assert isinstance(bins, Bins)
     np.testing.assert_allclose(bins.weight, np.arange(1.0, 11.0) / 55)
-
-
-@pytest.mark.parametrize("freedom", [1, 2, 3, 4, 7, 12])
-@pytest.mark.parametrize("share", [0.75, 0.95, 0.995])
-def test_students_quantiles(freedom: int, share: float) -> None:
-    assert student(share, freedom) == pytest.approx(stats.t.ppf(share, freedom), rel=1e-9)
 
 
 def test_the_lag_is_on_the_grid() -> None:

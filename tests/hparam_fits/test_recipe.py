@@ -11,14 +11,12 @@ import sweeps
 from refusals import refusal
 
 import scaling_cli as sc
-from scaling_cli import datasets
-from scaling_cli.artefacts import published_recipes as recipe_catalogue
-from scaling_cli.artefacts import recipe
-from scaling_cli.artefacts.flatness import Flatness
-from scaling_cli.artefacts.recipe import advise, differences
+from scaling_cli import datasets, reference
+from scaling_cli.artefacts import hparams, kinds
+from scaling_cli.artefacts.hparams import Flatness, Recipe, advise, differences
 from scaling_cli.hparam_fits import fitting
-from scaling_cli.hparam_fits.design import Design, posterior
-from scaling_cli.reference import check as reference
+from scaling_cli.hparam_fits.answer import OTHERS
+from scaling_cli.hparam_fits.fitting import Design, posterior
 from scaling_cli.runs.points import Points
 from scaling_cli.vocabulary.errors import DataError, FitError, UsageError
 
@@ -33,7 +31,7 @@ def close(value: Any, oracle: Any, tolerance: float) -> None:
 @pytest.mark.parametrize(("name", "lr"), [("li-2025-rounded", "9.17e-04"), ("li-2025", "9.35e-04")])
 def test_step_law_at_7b_and_1400b(name: str, lr: str) -> None:
     """The fixture of the papers' constants: 7e9 parameters on 1.4e12 tokens."""
-    found = advise(recipe_catalogue.resolve_recipe(name), 7e9, 1.4e12)
+    found = advise(kinds.load(name, Recipe), 7e9, 1.4e12)
     values = found.values()
     assert f"{values['lr']:.2e}" == lr
     assert f"{values['B_tokens']:.2e}" in ("5.00e+06", "5.01e+06")
@@ -41,11 +39,11 @@ def test_step_law_at_7b_and_1400b(name: str, lr: str) -> None:
 
 
 def test_published_constants_are_those_printed() -> None:
-    rounded = recipe_catalogue.resolve_recipe("li-2025-rounded")
+    rounded = kinds.load("li-2025-rounded", Recipe)
     assert rounded.learning_rate.parameters == {"c": 1.79, "alpha": -0.713, "beta": 0.307}
     assert rounded.batch is not None
     assert rounded.batch.parameters == {"c": 0.58, "beta": 0.571}
-    means = recipe_catalogue.resolve_recipe("li-2025")
+    means = kinds.load("li-2025", Recipe)
     assert means.batch is not None
     assert math.log(means.learning_rate.parameters["c"]) == pytest.approx(0.5863, abs=1e-12)
     assert math.log(means.batch.parameters["c"]) == pytest.approx(-0.5435, abs=1e-12)
@@ -58,7 +56,7 @@ def test_the_released_runs_say_something_else(shared: Path) -> None:
     assert (table.num_rows, int(keep.sum())) == (1911, 129)
     log = {c: np.log(table[c].to_numpy()[keep]) for c in ("params", "tokens", "lr", "batch_tokens")}
     design = np.column_stack([np.ones(129), log["params"], log["tokens"]])
-    stored = recipe_catalogue.resolve_recipe("li-2025-released").fits()
+    stored = kinds.load("li-2025-released", Recipe).fits()
     for symbol, column, printed in (
         ("lr", "lr", (-0.766, 0.197)),
         ("B_tokens", "batch_tokens", (-0.266, 0.623)),
@@ -79,11 +77,11 @@ def test_the_released_fits_are_refitted_by_the_engine(shared: Path) -> None:
 
 @pytest.mark.parametrize("name", ["li-2025", "li-2025-rounded", "li-2025-released"])
 def test_draws_belong_together_and_lie_about_the_point(name: str) -> None:
-    for fit in recipe_catalogue.resolve_recipe(name).fits().values():
+    for fit in kinds.load(name, Recipe).fits().values():
         assert fit.uncertainty is not None
         assert len(fit.uncertainty.sigma) == 500
-        inside = recipe.log_draws(fit, 4e8, 2e10)
-        far = recipe.log_draws(fit, 7e9, 1.4e12)
+        inside = hparams.log_draws(fit, 4e8, 2e10)
+        far = hparams.log_draws(fit, 7e9, 1.4e12)
         assert inside is not None
         assert far is not None
         # The coefficient alone is known to a factor of four, the law inside the data to 10 %.
@@ -92,13 +90,15 @@ def test_draws_belong_together_and_lie_about_the_point(name: str) -> None:
 
 
 def test_names_are_suggested() -> None:
-    assert recipe_catalogue.recipe_names() == ["li-2025", "li-2025-released", "li-2025-rounded"]
-    with pytest.raises(UsageError, match=r"'li-2024' is neither a file nor a certified recipe"):
-        recipe_catalogue.resolve_recipe("li-2024")
+    assert kinds.recipe_names() == ["li-2025", "li-2025-released", "li-2025-rounded"]
+    with pytest.raises(
+        UsageError, match=r"'li-2024' is neither a file nor a certified fit or recipe"
+    ):
+        kinds.load("li-2024", Recipe)
 
 
 def test_what_others_say() -> None:
-    deepseek, mm1 = recipe_catalogue.OTHERS
+    deepseek, mm1 = OTHERS
     assert deepseek.learning_rate is not None
     assert deepseek.batch is not None
     assert mm1.learning_rate is not None
@@ -224,30 +224,30 @@ def test_refusals() -> None:
 
 def test_differences_are_of_predictions_in_joint_sd() -> None:
     one = fitting.fit_recipe(sweeps.points(sweeps.rows(scatter=0.1)))
-    other = recipe_catalogue.resolve_recipe("li-2025")
+    other = kinds.load("li-2025", Recipe)
     for d in differences(one, other, 7e9, 1e12):
         fits = (one.fits()[d.symbol], other.fits()[d.symbol])
-        spreads = [recipe.log_draws(fit, 7e9, 1e12) for fit in fits]
+        spreads = [hparams.log_draws(fit, 7e9, 1e12) for fit in fits]
         sd = math.hypot(*(float(np.std(s)) for s in spreads if s is not None))
         assert d.distance == pytest.approx(abs(math.log(d.here / d.there)) / sd, rel=1e-12)
 
 
 def test_the_cost_of_another_recipe_is_read_in_the_valley() -> None:
     one = fitting.fit_recipe(sweeps.points(sweeps.rows()))
-    other = recipe_catalogue.resolve_recipe("li-2025")
+    other = kinds.load("li-2025", Recipe)
     found = differences(one, other, 1e9, 1e11)
     off = np.log([d.there / d.here for d in found])
-    assert recipe.cost(one, found) == pytest.approx(
+    assert hparams.cost(one, found) == pytest.approx(
         math.expm1(off @ sweeps.HESSIAN @ off / 2), rel=1e-6
     )
-    assert recipe.cost(one, found[:1]) is None
+    assert hparams.cost(one, found[:1]) is None
 
 
 @pytest.mark.parametrize(
     ("tokens", "whole"), [(4.12e6, [1024]), (5e6, [1024, 1216]), (1e5, [32]), (2.6e5, [64])]
 )
 def test_whole_batches(tokens: float, whole: list[int]) -> None:
-    assert recipe.whole_batches(tokens, 4096) == whole
+    assert hparams.whole_batches(tokens, 4096) == whole
 
 
 # ---- files
@@ -256,14 +256,14 @@ def test_whole_batches(tokens: float, whole: list[int]) -> None:
 def test_a_recipe_file_reads_back(tmp_path: Path) -> None:
     one = fitting.fit_recipe(sweeps.points(sweeps.rows(scatter=0.1)))
     one.to_json(tmp_path / "recipe.json")
-    again = recipe_catalogue.resolve_recipe(str(tmp_path / "recipe.json"))
+    again = kinds.load(str(tmp_path / "recipe.json"), Recipe)
     assert again.to_dict() == one.to_dict()
     assert advise(again, 7e9, 1e12).to_dict() == advise(one, 7e9, 1e12).to_dict()
 
 
 def test_a_fit_of_a_learning_rate_is_a_recipe_without_a_batch() -> None:
     path = reference.folder("fits") / "step_learning_rate" / "li-2025.json"
-    found = recipe.load(path)
+    found = kinds.load(path, Recipe)
     assert found.batch is None
     assert isinstance(found.flatness, Flatness)
     assert advise(found, 7e9, 1e12).correlation is None
@@ -273,20 +273,24 @@ def test_a_fit_of_a_learning_rate_is_a_recipe_without_a_batch() -> None:
     ("content", "message"),
     [
         ("{", "not JSON"),
-        ("[]", "not a file of 'scaling hparams -o'"),
-        (json.dumps({"kind": "hparams"}), "the file is broken: KeyError('batch')"),
-        (json.dumps({"kind": "fit"}), "not a fit file of schema version 1"),
+        ("[]", "not a file of schema version 1"),
+        (
+            json.dumps({"schema_version": 1, "kind": "hparams"}),
+            "the file is broken: the file lacks learning_rate, batch, valley, cells. Write it "
+            "again with 'scaling hparams SRC -o recipe.json'.",
+        ),
+        (json.dumps({"kind": "fit"}), "not a file of schema version 1"),
     ],
 )
 def test_broken_files(tmp_path: Path, content: str, message: str) -> None:
     path = tmp_path / "x.json"
     path.write_text(content)
     with pytest.raises(DataError) as raised:
-        recipe.load(path)
+        kinds.load(path, Recipe)
     assert message in str(raised.value)
     assert str(path) in str(raised.value)
 
 
 def test_a_loss_law_gives_no_learning_rate() -> None:
-    with pytest.raises(DataError, match="gives no learning rate"):
-        recipe.load(reference.folder("fits") / "kaplan_n" / "kaplan-2020.json")
+    with pytest.raises(UsageError, match="not a recipe for learning rate and batch"):
+        kinds.load("kaplan_n/kaplan-2020", Recipe)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import sweeps
 
-from scaling_cli.artefacts.flatness import Flatness
+from scaling_cli.artefacts._record import written_fields
+from scaling_cli.artefacts.hparams import Flatness
 from scaling_cli.hparam_fits import valley
 from scaling_cli.hparam_fits.fitting import cells_of
 from scaling_cli.hparam_fits.valley import Cell, Optimum
@@ -98,6 +99,6 @@ def test_what_loss_is_worth_comes_from_the_floor() -> None:
     optima = [valley.optimum(one) for one in found()]
     flat = valley.flatness([o for o in optima if isinstance(o, Optimum)])
     assert flat.per_compute == pytest.approx(-0.05, abs=1e-12)
-    again = Flatness.of_record(flat.to_dict())
+    again = Flatness.of_record(written_fields(flat))
     assert again.per_compute == flat.per_compute
     assert np.array_equal(again.hessian, flat.hessian)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from log_files import counting, write
 
 from scaling_cli import ingest
-from scaling_cli.ingest._numbers import number
+from scaling_cli.ingest._columns import number
 from scaling_cli.vocabulary.errors import DataError, ScalingError
 from scaling_cli.vocabulary.quantities import N
 

@@ -16,7 +16,7 @@ import pytest
 from scipy.optimize import minimize_scalar, root_scalar
 
 from scaling_cli import laws
-from scaling_cli.artefacts import certified
+from scaling_cli.artefacts import kinds
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.laws._law import Domain, Law
 from scaling_cli.runs.points import Points
@@ -25,7 +25,7 @@ from scaling_cli.vocabulary.errors import UsageError
 from scaling_cli.vocabulary.objective import Objective
 from scaling_cli.vocabulary.quantities import QUANTITIES, Quantity
 
-FITS = certified.fit_names(of_curves=False)
+FITS = kinds.fit_names(of_curves=False)
 ULPS = 1e-14  # a handful of float64 roundings, whichever library does the powers
 
 each_law = pytest.mark.parametrize("name", laws.names())
@@ -34,7 +34,7 @@ each_fit = pytest.mark.parametrize("fit_name", FITS)
 
 def certified_of(law: str) -> list[Fit]:
     """Return the certified fits of a law; a law without one fails whatever asks."""
-    found = [certified.resolve(n) for n in FITS if n.partition("/")[0] == law]
+    found = [kinds.load(n, Fit) for n in FITS if n.partition("/")[0] == law]
     assert found, f"law {law} has no certified fit in fits/{law}/"
     return found
 
@@ -127,14 +127,14 @@ def test_unknown_law_suggests_near_names() -> None:
 
 @each_fit
 def test_agrees_with_its_certified_fit(fit_name: str) -> None:
-    fit = certified.resolve(fit_name)
+    fit = kinds.load(fit_name, Fit)
     for anchor in fit.origin["anchors"]:
         close(fit.law(**anchor["inputs"]), anchor["value"], 1e-12)
 
 
 @each_fit
 def test_same_value_from_floats_numpy_and_jax(fit_name: str) -> None:
-    fit = certified.resolve(fit_name)
+    fit = kinds.load(fit_name, Fit)
     inputs = design(fit)
     rows = [dict(zip(inputs, row, strict=True)) for row in np.array([*inputs.values()]).T.tolist()]
     floats = [fit.law(**row) for row in rows]
@@ -154,7 +154,7 @@ def test_same_value_from_floats_numpy_and_jax(fit_name: str) -> None:
 @each_fit
 def test_gradient_is_the_derivative(fit_name: str) -> None:
     """jax.grad in every parameter and input against Richardson's extrapolated differences."""
-    fit = certified.resolve(fit_name)
+    fit = kinds.load(fit_name, Fit)
     at = {s: float(np.sqrt(v[0] * v[-1])) for s, v in design(fit).items()}
     names = (*fit.law.parameters(), *at)
     point = {**fit.law.values(), **at}
@@ -205,7 +205,7 @@ def refit(fit: Fit, inputs: Mapping[str, np.ndarray], output: np.ndarray) -> Opt
 
 @each_fit
 def test_recovers_itself_from_its_own_noiseless_data(fit_name: str) -> None:
-    fit = certified.resolve(fit_name)
+    fit = kinds.load(fit_name, Fit)
     inputs = design(fit)
     found = refit(fit, inputs, fit.law(**inputs))
     assert found.value < 1e-20
@@ -217,7 +217,7 @@ def test_recovers_itself_from_its_own_noiseless_data(fit_name: str) -> None:
 @each_fit
 def test_units_of_the_inputs_do_not_matter(fit_name: str) -> None:
     """Millions of parameters and billions of tokens give the same predictions."""
-    fit = certified.resolve(fit_name)
+    fit = kinds.load(fit_name, Fit)
     inputs = design(fit)
     factors = dict(zip(inputs, (1e6, 1e9, 1e3, 1e12), strict=False))
     scaled = {s: v / factors[s] for s, v in inputs.items()}
@@ -325,7 +325,7 @@ ORACLES: dict[str, Callable[[Fit], Cases]] = {
     ],
 )
 def test_derived_quantity_agrees_with_a_numerical_optimum(fit_name: str, quantity: str) -> None:
-    fit = certified.resolve(fit_name)
+    fit = kinds.load(fit_name, Fit)
     assert quantity in ORACLES, f"derived quantity {quantity} has no oracle: add one to ORACLES"
     for inputs, oracle in ORACLES[quantity](fit):
         close(getattr(fit.law, quantity)(**inputs), oracle, 1e-7)

@@ -17,7 +17,8 @@ from processes import loaded_by
 from refusals import refusal
 
 from scaling_cli import plots
-from scaling_cli.artefacts.fit import Fit, Uncertainty
+from scaling_cli.artefacts._prediction import Uncertainty
+from scaling_cli.artefacts.fit import Fit
 from scaling_cli.laws._law import Law
 from scaling_cli.laws.chinchilla import Chinchilla
 from scaling_cli.laws.power_law import PowerLaw
@@ -25,7 +26,6 @@ from scaling_cli.plots import _style
 from scaling_cli.plots.backtest import Errors
 from scaling_cli.runs.points import Points
 from scaling_cli.vocabulary.errors import DataError, ScalingError, UsageError
-from scaling_cli.vocabulary.objective import Objective
 from scaling_cli.vocabulary.outcomes import Status
 
 # alpha = beta and A = B: the best N equals the best D, both sqrt(C/6).
@@ -42,7 +42,15 @@ CUTS = [
 
 def _uncertainty(law: Law, axis: str, edge: float) -> Uncertainty:
     draws = {name: np.full(50, value) for name, value in law.values().items()}
-    return Uncertainty(draws, np.full(50, 0.01), 0.0, axis, edge, True, "no spread but noise")
+    return Uncertainty(
+        draws=draws,
+        sigma=np.full(50, 0.01),
+        drift=0.0,
+        axis=axis,
+        axis_max=edge,
+        tested=True,
+        method="no spread but noise",
+    )
 
 
 def _fit(law: Law, inputs: Mapping[str, np.ndarray], **changes: Any) -> Fit:
@@ -58,7 +66,7 @@ def _fit(law: Law, inputs: Mapping[str, np.ndarray], **changes: Any) -> Fit:
         "data": {"ranges": points.ranges(), "conventions": {"N": "total"}, "points": stored},
         "backtest": {"axis": axis, "cuts": CUTS, "note": ""},
     }
-    return Fit(law, Status.CONVERGED, Objective(), 0.0, len(points), **(made | changes))
+    return Fit(law, status=Status.CONVERGED, value=0.0, n_points=len(points), **(made | changes))
 
 
 @pytest.fixture
@@ -333,7 +341,7 @@ def test_a_backtest_within_a_decade_has_plain_numbers_along_it(fit: Fit) -> None
 
 def test_an_unknown_figure_is_refused() -> None:
     assert refusal(UsageError, plots.get, "residual") == (
-        "there is no figure 'residual'. Did you mean residuals? "
+        "there is no figure 'residual'. Did you mean residuals or schedules? "
         f"Known figures: {', '.join(plots.names())}."
     )
 

@@ -20,8 +20,7 @@ from scaling_cli.point_fits.certainty.draws import parameter_draws
 from scaling_cli.point_fits.fitting import fit, refit_objective
 from scaling_cli.point_fits.recompute import embedded, recompute
 from scaling_cli.runs.points import Points
-from scaling_cli.search.optimum import make_problem, refuse
-from scaling_cli.search.settling import settle
+from scaling_cli.search.optimum import make_problem, refuse, settle
 from scaling_cli.vocabulary.errors import UsageError
 from scaling_cli.vocabulary.objective import Objective
 from scaling_cli.vocabulary.outcomes import LeftOut

@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scaling_cli.artefacts import certified
-from scaling_cli.artefacts import fit as fit_artefact
+from scaling_cli import reference
+from scaling_cli.artefacts import kinds
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.laws.power_law import PowerLaw
 from scaling_cli.point_fits import fitting, recompute
-from scaling_cli.reference import check as reference
-from scaling_cli.reference.check import Verdict
+from scaling_cli.reference._result import Verdict
 from scaling_cli.runs.points import Points
 from scaling_cli.vocabulary import shipped
 from scaling_cli.vocabulary.errors import DataError, UsageError
@@ -125,7 +124,7 @@ def test_update_writes_a_better_optimum(good: Fit, checked: Any) -> None:
     result = checked(worse, update=True)
     assert result.status is Verdict.PASS
     assert result.message.endswith(" Written.")
-    written = fit_artefact.load(result.file)
+    written = kinds.load(result.file, Fit)
     assert written.value == pytest.approx(good.value, rel=1e-9)
     np.testing.assert_allclose(
         [a["value"] for a in written.origin["anchors"]],
@@ -281,7 +280,8 @@ def test_a_file_that_is_not_a_fit(tmp_path: Path) -> None:
     (result,) = reference.check([path])
     assert result.status is Verdict.FAIL
     assert result.message == (
-        f"{path}: not a fit file of schema version 1. Write it with 'scaling fit ... -o fit.json'."
+        f"{path}: not a file of schema version 1. Write it again with 'scaling fit ... -o "
+        "fit.json'."
     )
 
 
@@ -312,9 +312,9 @@ def test_an_unknown_path() -> None:
     with pytest.raises(UsageError) as raised:
         reference.check(["kaplan_n/kaplan-2021"])
     assert str(raised.value) == (
-        "'kaplan_n/kaplan-2021' is neither a file, a folder nor a certified fit. "
-        "Did you mean kaplan_n/kaplan-2020 or kaplan_nd/kaplan-2020? "
-        f"Known certified fits: {', '.join(certified.fit_names())}."
+        "'kaplan_n/kaplan-2021' is neither a file nor a certified fit or recipe. "
+        "Did you mean kaplan_n/kaplan-2020 or kaplan_nd/kaplan-2020? Known certified fits and "
+        f"recipes: {', '.join([*kinds.fit_names(), *kinds.recipe_names()])}."
     )
 
 
@@ -380,7 +380,7 @@ def carded(good: Fit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     fit.to_json(tmp_path / "fits" / "power_law" / "mine.json")
     monkeypatch.setattr(shipped, "folder", lambda name: tmp_path / name)
     monkeypatch.setattr(reference, "folder", lambda name: tmp_path / name)
-    monkeypatch.setattr(certified, "folder", lambda name: tmp_path / name)
+    monkeypatch.setattr(kinds, "folder", lambda name: tmp_path / name)
     monkeypatch.setenv("SCALING_CACHE", str(tmp_path / "cache"))
     return tmp_path
 
@@ -402,7 +402,7 @@ def test_card_data_in_the_mirror_then_in_the_cache(carded: Path) -> None:
 
 def test_a_row_that_the_selection_lets_in(carded: Path) -> None:
     path = carded / "fits" / "power_law" / "mine.json"
-    fit = fit_artefact.load(path)
+    fit = kinds.load(path, Fit)
     replace(fit, selection={"columns": {"x": "params"}}).to_json(path)
     (result,) = reference.check(mirror=carded / "mirror")
     assert result.status is Verdict.FAIL
@@ -411,7 +411,7 @@ def test_a_row_that_the_selection_lets_in(carded: Path) -> None:
 
 def test_a_column_that_the_card_lacks(carded: Path) -> None:
     path = carded / "fits" / "power_law" / "mine.json"
-    replace(fit_artefact.load(path), selection={"where": "loss < 9"}).to_json(path)
+    replace(kinds.load(path, Fit), selection={"where": "loss < 9"}).to_json(path)
     (result,) = reference.check(mirror=carded / "mirror")
     card = carded / "data" / "mine" / "card.toml"
     assert result.message == f"{card}: data set mine has no column x."

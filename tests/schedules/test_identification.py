@@ -8,8 +8,7 @@ from refusals import refusal
 from tables import rows
 
 from scaling_cli.schedules import parse_schedule
-from scaling_cli.schedules._candidates import half_units
-from scaling_cli.schedules._identification import Verdict, identify_schedule
+from scaling_cli.schedules._identification import Verdict, half_units, identify_schedule
 from scaling_cli.vocabulary.errors import DataError
 
 

@@ -14,7 +14,7 @@ from scaling_cli.engine.problem import Problem, frame, parameters
 from scaling_cli.engine.solve import LANES, solve
 from scaling_cli.engine.starts import starts
 from scaling_cli.laws._law import Law
-from scaling_cli.search.nested import nested_ends
+from scaling_cli.search.minimum import nested_ends
 from scaling_cli.search.optimum import in_range
 
 FEWEST_POINTS = 16  # below that the richer law's forecasts are no better

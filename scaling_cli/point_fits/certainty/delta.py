@@ -16,8 +16,7 @@ from scaling_cli.engine.problem import Problem, parameters
 from scaling_cli.laws._law import Domain
 from scaling_cli.numerics import mestimate
 from scaling_cli.point_fits.certainty.resampling import slopes, undetermined
-from scaling_cli.search.optimum import DEAD_TERM, Optimum
-from scaling_cli.search.settling import noise_scale, residuals, smallest_corner
+from scaling_cli.search.optimum import DEAD_TERM, Optimum, noise_scale, residuals, smallest_corner
 
 METHOD = "delta method (larger of HC3 and classic variance, Student's t)"
 IDLE = 1e-6  # slope of ln(derived quantity) in a coordinate that does not enter it

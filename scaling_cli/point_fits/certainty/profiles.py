@@ -26,11 +26,12 @@ from scaling_cli.point_fits.certainty.resampling import LAD_CORNER
 from scaling_cli.search.optimum import (
     Optimum,
     log_predictions,
+    noise_scale,
     objective_value,
     optimise,
     sensitivity,
+    smallest_corner,
 )
-from scaling_cli.search.settling import noise_scale, smallest_corner
 from scaling_cli.vocabulary.errors import FitError, UsageError
 
 METHOD = "profile of the objective (likelihood ratio scaled by tau, Student's t)"

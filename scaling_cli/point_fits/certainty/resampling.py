@@ -19,8 +19,13 @@ from scaling_cli.engine.starts import starts
 from scaling_cli.numerics.mestimate import left_out
 from scaling_cli.runs.points import Points
 from scaling_cli.search.minimum import SAME_MINIMUM
-from scaling_cli.search.optimum import Optimum, log_predictions, sensitivity
-from scaling_cli.search.settling import residuals, smallest_corner
+from scaling_cli.search.optimum import (
+    Optimum,
+    log_predictions,
+    residuals,
+    sensitivity,
+    smallest_corner,
+)
 from scaling_cli.vocabulary.arguments import check_count
 from scaling_cli.vocabulary.errors import UsageError
 

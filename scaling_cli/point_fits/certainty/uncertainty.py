@@ -15,8 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from scaling_cli.artefacts.fit import Uncertainty
-from scaling_cli.artefacts.prediction import centred
+from scaling_cli.artefacts._prediction import Uncertainty, centred
 from scaling_cli.engine.executors import SERIAL, Executor
 from scaling_cli.engine.problem import Problem
 from scaling_cli.engine.starts import starts

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from scaling_cli.artefacts.fit import Uncertainty
+from scaling_cli.artefacts._prediction import Uncertainty
 from scaling_cli.engine.problem import Problem
 from scaling_cli.point_fits.certainty.companion import Companion
 from scaling_cli.point_fits.certainty.uncertainty import Cut

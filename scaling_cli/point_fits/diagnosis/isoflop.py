@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from scaling_cli.laws._law import Law
-from scaling_cli.numerics.student import student
+from scaling_cli.numerics.quantiles import central, quantile
 from scaling_cli.point_fits.diagnosis.choices import OPTIMUM, optimal_size, size_symbol
 from scaling_cli.runs.points import Points, scale
 from scaling_cli.vocabulary.quantities import FLOPS_PER_PARAM_TOKEN
@@ -103,7 +103,7 @@ class Line:
         x = np.log(compute)
         error = self.sd * np.sqrt(1 + 1 / self.n + (x - self.mean) ** 2 / self.spread)
         decades = max(0.0, x - self.high, self.low - x) / np.log(10)
-        return float(np.hypot(student((1 + level) / 2, self.n - 2) * error, DRIFT * decades))
+        return float(np.hypot(quantile(level, self.n - 2) * error, DRIFT * decades))
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ class IsoFlop:
         }
 
     def _slope_interval(self, line: Line) -> list[float]:
-        half = student((1 + self.level) / 2, line.n - 2) * line.sd / np.sqrt(line.spread)
+        half = quantile(self.level, line.n - 2) * line.sd / np.sqrt(line.spread)
         return [float(line.slope - half), float(line.slope + half)]
 
 
@@ -359,7 +359,7 @@ def law_interval(
     if drawn is None or not np.isfinite(drawn).any():
         return None
     known = drawn[np.isfinite(drawn)]
-    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
+    low, high = central(known, level)
     own = float(law.derive(OPTIMUM, C=compute))
     held = [own] if np.isfinite(own) else []
     return float(min(low, *held, low)), float(max(high, *held, high))

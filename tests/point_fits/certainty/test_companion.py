@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from scaling_cli import laws
-from scaling_cli.artefacts.fit import Fit, Uncertainty
+from scaling_cli.artefacts._prediction import Uncertainty
+from scaling_cli.artefacts.fit import Fit
 from scaling_cli.laws._law import Law
 from scaling_cli.laws.chinchilla import Chinchilla
 from scaling_cli.laws.chinchilla_gamma import ChinchillaGamma
@@ -40,9 +41,16 @@ def made(companion_law: Law | None, *, spread: float = 0.0, drift: float = 0.0) 
     draws = {name: np.full(201, value) for name, value in STRAIGHT.values().items()}
     draws["E"] = draws["E"] + spread * np.linspace(-1, 1, 201)
     certain = Uncertainty(
-        draws, np.full(201, 1e-12), drift, "C", 1e20, True, "by hand", companion=companion_law
+        draws=draws,
+        sigma=np.full(201, 1e-12),
+        drift=drift,
+        axis="C",
+        axis_max=1e20,
+        tested=True,
+        method="by hand",
+        companion=companion_law,
     )
-    return Fit(STRAIGHT, Status.CONVERGED, Objective(), 0.0, 16, uncertainty=certain)
+    return Fit(STRAIGHT, status=Status.CONVERGED, value=0.0, n_points=16, uncertainty=certain)
 
 
 # ---- when there is one

@@ -13,8 +13,7 @@ from scaling_cli import laws
 from scaling_cli.engine.problem import Problem
 from scaling_cli.point_fits.certainty import delta
 from scaling_cli.runs.points import Points
-from scaling_cli.search.optimum import Optimum, make_problem, optimise, sensitivity
-from scaling_cli.search.settling import settle
+from scaling_cli.search.optimum import Optimum, make_problem, optimise, sensitivity, settle
 from scaling_cli.vocabulary.objective import Objective
 
 SQUARES = Objective("l2")

@@ -14,8 +14,7 @@ from scaling_cli import laws
 from scaling_cli.engine.problem import Problem
 from scaling_cli.point_fits.certainty import profiles
 from scaling_cli.runs.points import Points
-from scaling_cli.search.optimum import Optimum, make_problem, optimise
-from scaling_cli.search.settling import noise_scale, settle
+from scaling_cli.search.optimum import Optimum, make_problem, noise_scale, optimise, settle
 from scaling_cli.vocabulary.errors import UsageError
 from scaling_cli.vocabulary.objective import Objective
 

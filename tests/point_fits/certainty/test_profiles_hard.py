@@ -9,8 +9,7 @@ from scipy_search import Search, around, best
 
 from scaling_cli import laws
 from scaling_cli.point_fits.certainty import profiles
-from scaling_cli.search.optimum import make_problem, optimise, refuse
-from scaling_cli.search.settling import noise_scale
+from scaling_cli.search.optimum import make_problem, noise_scale, optimise, refuse
 from scaling_cli.vocabulary.errors import FitError
 from scaling_cli.vocabulary.objective import Objective
 

@@ -21,8 +21,7 @@ from scaling_cli.point_fits.certainty.resampling import (
     wild_outputs,
 )
 from scaling_cli.runs.points import Points
-from scaling_cli.search.optimum import Optimum, make_problem, optimise
-from scaling_cli.search.settling import settle
+from scaling_cli.search.optimum import Optimum, make_problem, optimise, settle
 from scaling_cli.vocabulary.errors import UsageError
 from scaling_cli.vocabulary.objective import Objective
 

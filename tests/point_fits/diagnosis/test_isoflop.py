@@ -10,7 +10,6 @@ from tables import TRUTHS, truth
 
 from scaling_cli import laws
 from scaling_cli.laws._law import Law
-from scaling_cli.numerics.student import student
 from scaling_cli.point_fits.diagnosis.isoflop import (
     DRIFT,
     isoflop,
@@ -93,12 +92,6 @@ def test_a_hill_has_no_minimum() -> None:
 
 
 # --- the line -------------------------------------------------------------------------------
-
-
-def test_quantiles_of_student_agree_with_other_software() -> None:
-    for freedom in range(1, 12):
-        for share in (0.6, 0.9, 0.95, 0.995):
-            assert student(share, freedom) == pytest.approx(t.ppf(share, freedom), rel=1e-10)
 
 
 def test_the_line_and_its_interval_are_those_of_least_squares() -> None:

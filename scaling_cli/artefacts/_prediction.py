@@ -1,0 +1,276 @@
+"""A prediction and its two intervals, from stored draws, with NumPy alone."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scaling_cli import laws
+from scaling_cli.laws._law import Law
+from scaling_cli.numerics.quantiles import central, quantile
+from scaling_cli.runs.points import scale
+from scaling_cli.vocabulary.errors import UsageError
+from scaling_cli.vocabulary.jsonfile import stamped
+from scaling_cli.vocabulary.markup import table
+from scaling_cli.vocabulary.quantities import parse_number
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Quantiles of the normal that stand for a new run's noise in each draw. Every draw takes its own
+# offset (golden-ratio steps), so that all draws together fill the distribution evenly, and
+# predict needs no random generator.
+NOISE_STRATA = 16
+_GOLDEN = 0.6180339887498949
+USEFUL = 0.10  # a half-width above this decides nothing
+
+
+@dataclass(frozen=True, kw_only=True)
+class Uncertainty:
+    """What intervals are made of: draws, noise, and the drift learned from backtests.
+
+    Parameters
+    ----------
+    draws : mapping of parameter to array, shape (draws,)
+        Joint draws of the parameters (weak-prior parametric bootstrap).
+    sigma : array, shape (draws,)
+        Noise of a single run belonging to each draw, in ln loss.
+    drift : float
+        Extra sd of ln loss per decade beyond the data, learned from backtests.
+    axis : str
+        Symbol of the scale axis that decades are counted on.
+    axis_max : float
+        Largest value of that axis in the data.
+    tested : bool
+        False where no backtest was possible: intervals are then labelled UNTESTED.
+    method : str
+        One line for people.
+    companion : Law, optional
+        A second law fitted to the same points: intervals are centred between the forecasts of
+        the two. None where there is no such law, or too few points for it.
+    """
+
+    method: str
+    tested: bool
+    drift: float
+    axis: str
+    axis_max: float
+    companion: Law | None = None
+    sigma: np.ndarray
+    draws: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True, repr=False)
+class Prediction:
+    """The law's value at points, with two kinds of interval. Arrays have shape (points,).
+
+    `mean` is where the law's curve lies; `new_run` is where one more run would land.
+    """
+
+    inputs: Mapping[str, np.ndarray]
+    output: str
+    value: np.ndarray
+    level: float
+    mean: tuple[np.ndarray, np.ndarray] | None
+    new_run: tuple[np.ndarray, np.ndarray] | None
+    extrapolation: Mapping[str, np.ndarray]
+    parts: Mapping[str, np.ndarray]
+    """Half-widths in ln loss at this level: parameters, noise, drift."""
+    companion: tuple[str, np.ndarray] | None = None
+    """Name of the law that shares the centre of the intervals, and its values."""
+    notes: tuple[str, ...] = ()
+    measured: tuple[float | None, ...] = ()
+    """What was measured at the points, for comparison; empty where nothing was."""
+    made_by: Mapping[str, Any] = field(default_factory=dict)
+    """Of the fit: its name and law, how its intervals were tested, and what warns of them here."""
+
+    def __repr__(self) -> str:
+        """Return one line: the first point and how many follow."""
+        at = ", ".join(f"{symbol}={values[0]:g}" for symbol, values in self.inputs.items())
+        more = f"; and {len(self.value) - 1} more" if len(self.value) > 1 else ""
+        if self.new_run is None:
+            return f"<Prediction {self.output} = {self.value[0]:.4f} at {at}, no interval{more}>"
+        low, high = (float(end[0]) for end in self.new_run)
+        return (
+            f"<Prediction {self.output} = {self.value[0]:.4f} [{low:.4f}, {high:.4f}] at {at}, "
+            f"{100 * self.level:g} % of new runs{more}>"
+        )
+
+    def _repr_html_(self) -> str:
+        """Return a table for a notebook: inputs, value and intervals."""
+        rows = [
+            [*(f"{v:.6g}" for v in p["inputs"].values()), f"{p['value']:.4f}"]
+            + [f"[{b[0]:.4f}, {b[1]:.4f}]" if b else "" for b in (p["mean"], p["new_run"])]
+            for p in self.to_dicts()
+        ]
+        return table([*self.inputs, self.output, "mean curve", "new run"], rows)
+
+    def error(self, i: int, measured: float) -> float:
+        """Return predicted over measured, minus one, at a point."""
+        return float(self.value[i]) / measured - 1
+
+    def is_inside(self, i: int, measured: float) -> bool | None:
+        """Say whether a measured value lies in the new-run interval; None without intervals."""
+        if self.new_run is None:
+            return None
+        low, high = self.new_run
+        return bool(low[i] <= measured <= high[i])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `scaling predict --json` prints."""
+        points = [point | self._judgement(i) for i, point in enumerate(self.to_dicts())]
+        return stamped({**self.made_by, "predictions": points})
+
+    def half_widths(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return half the widths of `mean` and `new_run` in ln output; None without intervals.
+
+        As the parts, whose quadrature they are. It does not depend on where in it the value lies.
+        """
+        if self.mean is None or self.new_run is None:
+            return None
+        mean, new_run = (np.log(high / low) / 2 for low, high in (self.mean, self.new_run))
+        return mean, new_run
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """Return one JSON object per point."""
+        return [self._point(i) for i in range(len(self.value))]
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Return a DataFrame with one row per point: inputs, value and both intervals."""
+        import pandas as pd  # late: predicting alone does not need it
+
+        columns = {**self.inputs, self.output: self.value}
+        for name, interval in (("mean", self.mean), ("new_run", self.new_run)):
+            if interval is not None:
+                columns |= {f"{name}_low": interval[0], f"{name}_high": interval[1]}
+        return pd.DataFrame(columns)
+
+    def _point(self, i: int) -> dict[str, Any]:
+        def pair(interval: tuple[np.ndarray, np.ndarray] | None) -> list[float] | None:
+            return None if interval is None else [float(interval[0][i]), float(interval[1][i])]
+
+        return {
+            "inputs": {s: float(v[i]) for s, v in self.inputs.items()},
+            "output": self.output,
+            "value": float(self.value[i]),
+            "level": self.level,
+            "mean": pair(self.mean),
+            "new_run": pair(self.new_run),
+            "extrapolation": {s: float(v[i]) for s, v in self.extrapolation.items()},
+            "parts": {s: float(v[i]) for s, v in self.parts.items()},
+            "companion": None
+            if self.companion is None
+            else {"law": self.companion[0], "value": float(self.companion[1][i])},
+        }
+
+    def _judgement(self, i: int) -> dict[str, Any]:
+        """Return whether a point's interval is of use, and how far off what was measured is."""
+        widths = self.half_widths()
+        width = None if widths is None else float(widths[1][i])
+        judged: dict[str, Any] = {
+            "half_width": width,
+            "useful": None if width is None else width <= USEFUL,
+        }
+        measured = self.measured[i] if self.measured else None
+        if measured is not None:
+            judged["measured"] = measured
+            judged["error"] = self.error(i, measured)
+            judged["inside"] = self.is_inside(i, measured)
+        return judged
+
+
+def read_inputs(law: Law | type[Law], inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Return the law's inputs as float64 arrays of one common shape (points,).
+
+    Raises
+    ------
+    UsageError
+        If an input is missing, unknown, or not positive and finite.
+    """
+    declared = law.inputs()
+    missing = [s for s in declared if s not in inputs]
+    unknown = [s for s in inputs if s not in declared]
+    if missing or unknown:
+        wrong = [f"missing {', '.join(missing)}"] if missing else []
+        wrong += [f"unknown {', '.join(unknown)}"] if unknown else []
+        raise UsageError(
+            f"law {laws.name_of(law)} takes {', '.join(declared)}: {'; '.join(wrong)}."
+        )
+    columns = {}
+    for symbol, quantity in declared.items():
+        given = inputs[symbol]
+        value = parse_number(given, quantity) if isinstance(given, str) else given
+        column = np.atleast_1d(np.asarray(value, dtype=np.float64))
+        if not np.all(np.isfinite(column) & (column > 0)):
+            raise UsageError(
+                f"{symbol} ({quantity.meaning}) must be positive and finite, got {given!r}."
+            )
+        columns[symbol] = column
+    shaped = np.broadcast_arrays(*columns.values())
+    return {s: np.array(v).ravel() for s, v in zip(columns, shaped, strict=True)}
+
+
+def centred(
+    log_value: np.ndarray, companion: Law | None, inputs: Mapping[str, np.ndarray]
+) -> np.ndarray:
+    """Return the mean of ln prediction and the companion's, shape (points,)."""
+    if companion is None:
+        return log_value
+    return (log_value + np.log(np.asarray(companion(**inputs), float))) / 2
+
+
+def noise(sigma: np.ndarray) -> np.ndarray:
+    """Return stratified normal noise of sd `sigma` (draws,), shape (draws * NOISE_STRATA,)."""
+    offset = (np.arange(1, len(sigma) + 1) * _GOLDEN) % 1.0
+    shares = (np.arange(NOISE_STRATA) + offset[:, None]) / NOISE_STRATA
+    normal = NormalDist()
+    quantiles = np.array([normal.inv_cdf(p) for p in shares.ravel().tolist()])
+    return np.repeat(sigma, NOISE_STRATA) * quantiles
+
+
+def scatter(sigma: np.ndarray, level: float) -> tuple[float, float]:
+    """Return how far a run's noise reaches below and above the curve, in ln loss."""
+    low, high = central(noise(sigma), level)
+    return -low, high
+
+
+def intervals(
+    law: Law,
+    uncertainty: Uncertainty,
+    inputs: Mapping[str, np.ndarray],
+    value: np.ndarray,
+    level: float,
+) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray], dict[str, np.ndarray]]:
+    """Return the mean and new-run intervals and their parts, each of shape (points,).
+
+    In ln loss: quantiles of the draws about the point give each side; the drift, normal with sd
+    `drift` x decades beyond the data, is added in quadrature; both sides are laid about the
+    centre of this law's forecast and the companion's, and stretched to hold the point where draws
+    or centre lie to one side of it. A new run's sides are the mean's with the quantiles of its
+    noise in quadrature: wherever the draws lie, a run scatters to both sides of the curve.
+    """
+    columns = {s: v[:, None] for s, v in inputs.items()}
+    drawn = type(law)(**{k: np.asarray(v)[None, :] for k, v in uncertainty.draws.items()})
+    log_value = np.log(value)
+    log_draws = np.log(np.asarray(drawn(**columns), dtype=float))
+    if log_draws.shape != (len(value), len(uncertainty.sigma)):
+        log_draws = np.broadcast_to(log_draws, (len(value), len(uncertainty.sigma)))
+    share = [(1 - level) / 2, (1 + level) / 2]
+    decades = np.maximum(0.0, np.log10(scale(inputs)[1] / uncertainty.axis_max))
+    z = quantile(level)
+    drift = z * uncertainty.drift * decades
+    centre = centred(log_value, uncertainty.companion, inputs)
+    spread = np.quantile(log_draws, share, axis=1)
+    below = np.maximum(np.hypot(np.maximum(0.0, log_value - spread[0]), drift), centre - log_value)
+    above = np.maximum(np.hypot(np.maximum(0.0, spread[1] - log_value), drift), log_value - centre)
+    parts = {
+        "parameters": (spread[1] - spread[0]) / 2,
+        "noise": np.full(len(value), z * float(np.sqrt(np.mean(uncertainty.sigma**2)))),
+        "drift": drift,
+    }
+    lower, upper = scatter(uncertainty.sigma, level)
+    mean = np.exp(centre - below), np.exp(centre + above)
+    new_run = np.exp(centre - np.hypot(below, lower)), np.exp(centre + np.hypot(above, upper))
+    return mean, new_run, parts

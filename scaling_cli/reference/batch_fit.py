@@ -1,0 +1,28 @@
+"""Checking a fit of the critical batch: each level again from its batches, the laws from all."""
+
+from typing import Any
+
+import numpy as np
+
+from scaling_cli.artefacts.batch_fit import BatchFit, BatchLevel
+from scaling_cli.reference._result import CheckResult, agreeing, disagreement
+
+
+def check(fit: BatchFit, result: CheckResult, **how: Any) -> CheckResult:
+    """Check a fit of the critical batch; see `reference.check`."""
+    del how
+    wrong = (told for i, level in enumerate(fit.levels) for told in [_wrong(level, i)] if told)
+    told = f"{len(fit.levels)} levels computed again from their batches; the curves that the laws"
+    return agreeing(result, next(wrong, None), f"{told} were fitted to are not in it")
+
+
+def _wrong(level: BatchLevel, number: int) -> str | None:
+    """Return what a level's own hyperbola says differently; None where it is the stored one."""
+    from scaling_cli.batch_fits.fitting import hyperbola  # late: SciPy, once there are levels
+
+    B, S = (np.array([batch[key] for batch in level.batches], float) for key in ("B", "S"))
+    critical, least, misfit = hyperbola(B, S)
+    tokens = critical * least if np.isfinite(critical) else float(np.mean(B * S))
+    again = {"B_crit": critical, "S_min": least, "E_min": tokens, "misfit": misfit}
+    stored = {key: getattr(level, key) for key in again}
+    return disagreement(again, stored, f"levels[{number}]")
