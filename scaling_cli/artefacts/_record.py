@@ -21,6 +21,7 @@ from scaling_cli.artefacts import _schema
 from scaling_cli.laws._law import Domain, Law
 from scaling_cli.vocabulary.errors import DataError, ScalingError
 from scaling_cli.vocabulary.jsonfile import SCHEMA_VERSION, nulls, stamped, write_json
+from scaling_cli.vocabulary.markup import table
 from scaling_cli.vocabulary.objective import Objective
 from scaling_cli.vocabulary.outcomes import Check, LeftOut, Level, Status
 
@@ -70,6 +71,13 @@ class Record:
         written = {"kind": self.kind, **written_fields(self)}
         order = [*FIRST, *(key for key in written if key not in (*FIRST, *LAST)), *LAST]
         return nulls(stamped({key: written[key] for key in order if key in written}))
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: key by key what is a number or a word, and parameters."""
+        record = self.to_dict()
+        plain = {k: v for k, v in record.items() if isinstance(v, str | int | float) and v != ""}
+        values = {k: f"{v:.6g}" for k, v in (record.get("parameters") or {}).items()}
+        return table(("", ""), [[key, str(value)] for key, value in (plain | values).items()])
 
     to_record = to_dict  # as any other part that has a form of its own
 

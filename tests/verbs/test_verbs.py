@@ -212,6 +212,13 @@ def test_runs_say_what_they_hold() -> None:
     assert runs._repr_html_().count("<tr>") == 4
 
 
+def test_every_kind_of_fit_shows_itself_in_a_notebook() -> None:
+    shown = sc.batch(params="1B", target_loss=2.5).made._repr_html_()
+    assert "<tr><td>status</td><td>published</td></tr>" in shown
+    assert "<tr><td>alpha_B</td><td>0.21</td></tr>" in shown
+    assert "<tr><td>kind</td><td>curve_fit</td></tr>" in sc.load(CURVES)._repr_html_()
+
+
 def test_a_figure_shows_itself_in_a_notebook(here: Path) -> None:
     drawn = sc.plot("ladder.json", "contour")
     assert drawn._repr_png_().startswith(b"\x89PNG\r\n\x1a\n")
