@@ -40,7 +40,7 @@ from scaling_cli.point_fits.certainty.uncertainty import (
     backtest,
     cuts_by_share,
 )
-from scaling_cli.runs.points import Points, scale
+from scaling_cli.runs.points import Points
 from scaling_cli.search.optimum import Optimum, make_problem, optimise, refuse
 from scaling_cli.vocabulary.errors import FitError
 from scaling_cli.vocabulary.objective import Objective
@@ -74,10 +74,10 @@ def _forecast(one: Table, factor: float, train: np.ndarray, law: str) -> Forecas
         optimum = optimise(problem)
     except FitError:
         return None
-    masks = cuts_by_share(points, len(optimum.u))
+    masks = cuts_by_share(problem)
     other = companion(problem, masks)
     cuts = backtest(points, problem, optimum, masks, companion=other)
-    certain = assemble(points, problem, optimum, cuts, 0, companion=other and other.law)
+    certain = assemble(problem, optimum, cuts, 0, companion=other and other.law)
     reach = one.C / np.max(one.C[train])
     chosen = _chosen(reach, ~train)
     at = {"N": one.N[chosen], "D": one.D[chosen]}
@@ -103,7 +103,7 @@ def _forecast(one: Table, factor: float, train: np.ndarray, law: str) -> Forecas
 
 def _guide_drift(points: Points, problem: Problem, optimum: Optimum) -> float:
     """Return the drift per decade of the recipe: the law alone, the largest of all cuts."""
-    log_values = np.log(scale(points.inputs)[1])
+    log_values = np.log(problem.law.along(points.inputs))
     top, span = np.max(log_values), np.ptp(log_values)
     masks = [log_values <= top - share * span for share in CUT_SHARES]
     fewest = max(len(optimum.u) + 3, 8)

@@ -126,10 +126,10 @@ def replicate(design: Design, truth: str, noise: Noise, seed: int) -> list[dict]
         optimum = optimise(problem)
     except FitError:
         return None
-    masks = cuts_by_share(points, len(optimum.u))
+    masks = cuts_by_share(problem)
     other = companion(problem, masks)
     cuts = backtest(points, problem, optimum, masks, companion=other)
-    made = assemble(points, problem, optimum, cuts, seed, companion=other and other.law)
+    made = assemble(problem, optimum, cuts, seed, companion=other and other.law)
     at, C = targets(6 * design.N * design.D)
     value = np.asarray(optimum.law(**at), float)
     mean, new_run, _ = intervals(optimum.law, made, at, value, LEVEL)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from curves import PUBLISHED
 
-from scaling_cli.forecasting.course import Plan
+from scaling_cli.forecasting.course import RatePlan
 from scaling_cli.forecasting.job import Job
 from scaling_cli.schedules import parse_schedule
 from scaling_cli.schedules._schedule import Schedule
@@ -31,7 +31,7 @@ class Case:
 
     source: str
     job: Job
-    plan: Plan
+    plan: RatePlan
     recorded: bool
     overfit: bool
     end: float
@@ -89,7 +89,7 @@ def _case(
     A run may have been stopped long before its schedule ends.
     """
     rows = max(10, len(job.x) // 100) if raw else LAST_ROWS.get(source, 1)
-    plan = Plan(schedule, schedule.length, "given", "given")
+    plan = RatePlan(schedule, schedule.length, "given", "given")
     job = replace(job, schedule=schedule)
     last = job.loss[-rows:]
     return Case(

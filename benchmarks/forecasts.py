@@ -24,9 +24,8 @@ from forecast_curves import Case, cases
 
 from scaling_cli.artefacts.forecast import Forecast
 from scaling_cli.forecasting import annealed, forecast
-from scaling_cli.forecasting.alone import Alone, alone
-from scaling_cli.forecasting.annealed import Belief, Prior
-from scaling_cli.forecasting.course import Plan
+from scaling_cli.forecasting.annealed import Alone, Belief, Prior, alone
+from scaling_cli.forecasting.course import RatePlan
 from scaling_cli.forecasting.future import same_shape
 from scaling_cli.forecasting.job import FEWEST, Job
 from scaling_cli.schedules.constant import Constant
@@ -106,7 +105,7 @@ def believing(belief: Belief) -> Method:
 def power(job: Job, case: Case) -> tuple[float, float]:
     """Return the forecast of the power law in steps."""
     flat = Constant(peak=1.0, length=case.end, unit=job.unit)
-    plan = Plan(flat, case.end, "none", "")
+    plan = RatePlan(flat, case.end, "none", "")
     return _end(alone(job, plan, annealed.VAGUE), case)
 
 

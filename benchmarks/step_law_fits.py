@@ -28,7 +28,7 @@ from scaling_cli.hparam_fits.fitting import (
 from scaling_cli.hparam_fits.valley import NEAR_BEST, Optimum, flatness, near_best, optimum
 from scaling_cli.laws._law import Law
 from scaling_cli.numerics.quantiles import central
-from scaling_cli.runs.points import Points, scale
+from scaling_cli.runs.points import Points
 from scaling_cli.vocabulary.objective import Objective
 from scaling_cli.vocabulary.outcomes import Status
 from scaling_cli.vocabulary.shipped import folder
@@ -122,13 +122,12 @@ def uncertainty(
     columns = {
         n: rounded(np.exp(v) if n == "c" else v) for n, v in zip(names, drawn.T, strict=True)
     }
-    axis, values = scale({s: points.inputs[s] for s in law.inputs()})
     return Uncertainty(
         draws=columns,
         sigma=rounded(sigma),
         drift=0.0,
-        axis=axis,
-        axis_max=float(np.max(values)),
+        axis=law.axis(),
+        axis_max=float(np.max(law.along(points.inputs))),
         tested=False,
         method=method,
     )
@@ -156,8 +155,10 @@ def origin(law: Law, kind: str, note: str, **more: Any) -> dict[str, Any]:
 def data(law: Law, points: Points, sha256: str | None) -> dict[str, Any]:
     """Return the data record: ranges of the released runs, no points."""
     columns = {s: points.inputs[s] for s in law.inputs()}
-    axis, values = scale(columns)
-    columns |= {axis: values, law.output().symbol: points.inputs[law.output().symbol]}
+    columns |= {
+        law.axis(): law.along(columns),
+        law.output().symbol: points.inputs[law.output().symbol],
+    }
     return {
         "sha256": sha256,
         "ranges": {s: [float(np.min(v)), float(np.max(v))] for s, v in columns.items()},

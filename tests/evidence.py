@@ -82,7 +82,7 @@ def diagnosis(points: Points, law: str, **changes: Any) -> Diagnosis:
     at = target(truth(law), points)
     flat = None
     if at.compute is not None:
-        flat = near_optimal(truth(law), "N", at.compute)
+        flat = near_optimal(truth(law), at.compute, at.inputs)
     fine = Diagnosis(
         target=at,
         choices=[moved("objective", 0.4, -0.002)],

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scaling_cli import laws
-from scaling_cli.laws._law import Law
+from scaling_cli.laws._law import WHOLE, Law
 from scaling_cli.numerics.quantiles import central, quantile
-from scaling_cli.runs.points import scale
 from scaling_cli.vocabulary.errors import UsageError
 from scaling_cli.vocabulary.jsonfile import stamped
 from scaling_cli.vocabulary.markup import table
@@ -85,6 +84,10 @@ class Prediction:
     """What was measured at the points, for comparison; empty where nothing was."""
     made_by: Mapping[str, Any] = field(default_factory=dict)
     """Of the fit: its name and law, how its intervals were tested, and what warns of them here."""
+    spent: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """Compute, of a law that has a size and data, by symbol."""
+    column: str = "loss"
+    """Name of the output in tables."""
 
     def __repr__(self) -> str:
         """Return one line: the first point and how many follow."""
@@ -187,7 +190,7 @@ def read_inputs(law: Law | type[Law], inputs: Mapping[str, Any]) -> dict[str, np
     Raises
     ------
     UsageError
-        If an input is missing, unknown, or not positive and finite.
+        If an input is missing, unknown or outside its domain, or shares do not sum to one.
     """
     declared = law.inputs()
     missing = [s for s in declared if s not in inputs]
@@ -203,11 +206,15 @@ def read_inputs(law: Law | type[Law], inputs: Mapping[str, Any]) -> dict[str, np
         given = inputs[symbol]
         value = parse_number(given, quantity) if isinstance(given, str) else given
         column = np.atleast_1d(np.asarray(value, dtype=np.float64))
-        if not np.all(np.isfinite(column) & (column > 0)):
+        if not np.all(quantity.domain.holds(column)):
             raise UsageError(
-                f"{symbol} ({quantity.meaning}) must be positive and finite, got {given!r}."
+                f"{symbol} ({quantity.meaning}) must be {quantity.domain.rule}, got {given!r}."
             )
         columns[symbol] = column
+    total = law.total(columns)
+    if np.any(np.abs(total - 1) > WHOLE):
+        worst = float(total[np.argmax(np.abs(total - 1))])
+        raise UsageError(f"{', '.join(law.shares())} must sum to one, not to {worst:.4g}.")
     shaped = np.broadcast_arrays(*columns.values())
     return {s: np.array(v).ravel() for s, v in zip(columns, shaped, strict=True)}
 
@@ -258,7 +265,7 @@ def intervals(
     if log_draws.shape != (len(value), len(uncertainty.sigma)):
         log_draws = np.broadcast_to(log_draws, (len(value), len(uncertainty.sigma)))
     share = [(1 - level) / 2, (1 + level) / 2]
-    decades = np.maximum(0.0, np.log10(scale(inputs)[1] / uncertainty.axis_max))
+    decades = np.maximum(0.0, np.log10(law.along(inputs) / uncertainty.axis_max))
     z = quantile(level)
     drift = z * uncertainty.drift * decades
     centre = centred(log_value, uncertainty.companion, inputs)

@@ -21,7 +21,6 @@ from scaling_cli.artefacts import _schema
 from scaling_cli.laws._law import Domain, Law
 from scaling_cli.vocabulary.errors import DataError, ScalingError
 from scaling_cli.vocabulary.jsonfile import SCHEMA_VERSION, nulls, stamped, write_json
-from scaling_cli.vocabulary.markup import table
 from scaling_cli.vocabulary.objective import Objective
 from scaling_cli.vocabulary.outcomes import Check, LeftOut, Level, Status
 
@@ -72,12 +71,13 @@ class Record:
         order = [*FIRST, *(key for key in written if key not in (*FIRST, *LAST)), *LAST]
         return nulls(stamped({key: written[key] for key in order if key in written}))
 
+    def __str__(self) -> str:
+        """Return the first screen of the report on it: what `print(fit)` shows."""
+        return importlib.import_module("scaling_cli.reports").short(self)
+
     def _repr_html_(self) -> str:
-        """Return what a notebook shows: key by key what is a number or a word, and parameters."""
-        record = self.to_dict()
-        plain = {k: v for k, v in record.items() if isinstance(v, str | int | float) and v != ""}
-        values = {k: f"{v:.6g}" for k, v in (record.get("parameters") or {}).items()}
-        return table(("", ""), [[key, str(value)] for key, value in (plain | values).items()])
+        """Return the same for a notebook; reports lie above, so they are found by their name."""
+        return importlib.import_module("scaling_cli.reports").short_html(self)
 
     to_record = to_dict  # as any other part that has a form of its own
 

@@ -16,10 +16,10 @@ from scaling_cli.artefacts._asked import completed
 from scaling_cli.artefacts._judgement import doubts
 from scaling_cli.artefacts._prediction import Prediction, Uncertainty, intervals, read_inputs
 from scaling_cli.artefacts._record import MERGED, Fitted, refuse_draws
-from scaling_cli.laws._law import Law
-from scaling_cli.runs.points import scale
+from scaling_cli.laws._law import Domain, Law
 from scaling_cli.vocabulary.arguments import check_level
 from scaling_cli.vocabulary.outcomes import Level
+from scaling_cli.vocabulary.quantities import C
 
 # Derived quantities that a fit makes from its points; no law gives them back.
 FROM_POINTS = frozenset({"optimal_params_isoflop"})
@@ -77,35 +77,37 @@ class Fit(Fitted):
             Nominal coverage of the intervals.
         **inputs : float, str or array
             The law's inputs by symbol or column (`N=7e9, tokens="1T"`), broadcast against each
-            other. `C` with N or D gives the other by C = 6ND; alone, the law's own optimum.
+            other. `C` with size or data gives the other; alone, the law's own optimum.
 
         Raises
         ------
         UsageError
-            If an input is missing, unknown, or not positive and finite.
+            If an input is missing, unknown or outside its domain.
         """
         check_level(level)
         columns = read_inputs(self.law, completed(self.law, inputs))
         value = np.asarray(self.law(**columns), dtype=float)
-        bare = Prediction(
+        alone = Prediction(
             columns,
             self.law.output().symbol,
             value,
             level,
-            None,
-            None,
-            self._extrapolation(columns),
-            {},
+            mean=None,
+            new_run=None,
+            extrapolation=self._extrapolation(columns),
+            parts={},
+            spent={C.symbol: self.law.along(columns)} if self.law.size_and_data() else {},
+            column=self.law.output().column,
             made_by=self._as_maker(),
         )
         if self.uncertainty is None:
-            return bare
+            return alone
         mean, new_run, parts = intervals(self.law, self.uncertainty, columns, value, level)
         other = self.uncertainty.companion
-        beside = None if other is None else (laws.name_of(other), np.asarray(other(**columns)))
-        told = replace(bare, mean=mean, new_run=new_run, parts=parts, companion=beside)
+        beside = other and (laws.name_of(other), np.asarray(other(**columns), float))
+        told = replace(alone, mean=mean, new_run=new_run, parts=parts, companion=beside)
         warnings = doubts(self.checks, self.backtest, told)
-        return replace(told, made_by={**bare.made_by, "warnings": warnings})
+        return replace(told, made_by={**alone.made_by, "warnings": warnings})
 
     def _as_maker(self) -> dict[str, Any]:
         """Return what a prediction says of the fit that made it."""
@@ -121,14 +123,22 @@ class Fit(Fitted):
         }
 
     def _extrapolation(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Return the factor by which each axis lies outside the data; 1 inside."""
-        ranges = self.data.get("ranges", {})
-        axis, values = scale(inputs)
+        """Return the factor by which each axis lies outside the data; 1 inside.
+
+        Of an input that may be zero: 1 and the distance, in widths of the range that was fitted,
+        or as it is where that is one value.
+        """
+        ranges, declared = self.data.get("ranges", {}), self.law.inputs()
         factors = {}
-        for symbol, column in {**inputs, axis: values}.items():
-            if symbol in ranges:
-                low, high = ranges[symbol]
+        for symbol, column in {**inputs, self.law.axis(): self.law.along(inputs)}.items():
+            if symbol not in ranges:
+                continue
+            low, high = ranges[symbol]
+            if symbol not in declared or declared[symbol].domain is Domain.POSITIVE:
                 factors[symbol] = np.maximum(1.0, np.maximum(column / high, low / column))
+            else:
+                away = np.maximum(0.0, np.maximum(column - high, low - column))
+                factors[symbol] = 1 + away / (high - low or 1.0)
         return factors
 
     def __post_init__(self) -> None:

@@ -40,7 +40,7 @@ def report(error: Exception, arguments: Sequence[str]) -> int:
         traceback.print_exception(error, file=sys.stderr)
     told, usage = as_ours(error)
     if terminal.json:
-        terminal.result(lambda: "", {"error": told.to_dict()})
+        terminal.result(list, {"error": told.to_dict()})
     prefix = "" if isinstance(told, _Internal) else "error: "
     hint = [f"hint: {told.hint}"] if told.hint else []
     for line in [*usage.splitlines(), prefix + told.placed(), *hint]:

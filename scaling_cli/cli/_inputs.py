@@ -9,18 +9,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from scaling_cli.laws._law import Law, optimum
+import numpy as np
+
+from scaling_cli.laws._law import WHOLE, Law
 from scaling_cli.vocabulary.errors import DataError, UsageError
 from scaling_cli.vocabulary.quantities import (
-    BY_SYMBOL,
-    FLOPS_PER_PARAM_TOKEN,
-    QUANTITIES,
+    C,
+    D,
     L,
+    N,
     Quantity,
+    Role,
     parse_number,
+    recognised,
 )
 
-SIZES = ("N", "N_avg")
 AGREE = 0.01  # three of N, D and C may differ from C = 6ND by rounding, not by more
 _ONE_GROUP = re.compile(r"[+-]?\d{1,3},\d{3}")
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
@@ -69,8 +72,9 @@ def read_list(texts: Sequence[str] | None, quantity: Quantity) -> list[float]:
             )
         values += [parse_number(part, quantity) for part in text.split(",")]
     for value in values:
-        if not value > 0:
-            raise UsageError(f"{quantity.symbol} ({quantity.meaning}) must be positive: {value:g}.")
+        if not quantity.domain.holds(value):
+            rule = quantity.domain.rule.removesuffix(" and finite")
+            raise UsageError(f"{quantity.symbol} ({quantity.meaning}) must be {rule}: {value:g}.")
     return values
 
 
@@ -81,12 +85,12 @@ def read_others(texts: Sequence[str] | None, law: Law) -> dict[str, list[float]]
         name, equals, number = (part.strip() for part in text.partition("="))
         if not (name and equals and number):
             raise UsageError(f"cannot read {text!r} for --input.", hint="Write --input N_avg=3e8.")
-        symbol = _symbol(name)
-        if symbol not in law.inputs():
+        quantity = recognised(name, law.inputs().values())
+        if quantity is None:
             raise UsageError(
                 f"the law has no input {name!r}.", hint=f"Its inputs: {', '.join(law.inputs())}."
             )
-        texts_by_symbol.setdefault(symbol, []).append(number)
+        texts_by_symbol.setdefault(quantity.symbol, []).append(number)
     return {s: read_list(found, law.inputs()[s]) for s, found in texts_by_symbol.items()}
 
 
@@ -105,21 +109,30 @@ def grid(
     UsageError
         If an input is missing, is not one of the law's, or contradicts the others.
     """
-    size = next((symbol for symbol in SIZES if symbol in law.inputs()), "N")
-    typed = {size: params, "D": tokens, "C": compute}
+    size, data = (law.symbol_of(role) for role in (Role.SIZE, Role.DATA))
+    typed = {size or N.symbol: params, data or D.symbol: tokens, C.symbol: compute}
     given = {symbol: values for symbol, values in typed.items() if values}
     for symbol, values in others.items():
         if symbol in given:
             raise UsageError(f"{symbol} is given twice: by --input and by its own option.")
         given[symbol] = list(values)
-    if "C" in given and "C" not in law.inputs():
-        combinations = [_with_compute(law, point, size) for point in _product(given)]
-        notes = _compute_notes(given, size)
-    else:
-        combinations, notes = list(_product(given)), []
+    combinations, notes = list(_product(given)), []
+    if C.symbol in given and C.symbol not in law.inputs():
+        combinations = [_with_compute(law, point) for point in combinations]
+        notes = _compute_notes(law, given)
+    combinations = [point for point in combinations if _whole(law, point)]
+    if given and not combinations:
+        raise UsageError(f"no combination of {', '.join(law.shares())} given sums to one.")
     _require(law, combinations[0] if combinations else {})
     columns = {s: [point[s] for point in combinations] for s in law.inputs()}
     return Grid(columns, given, notes)
+
+
+def _whole(law: Law, point: Mapping[str, float]) -> bool:
+    """Return whether shares sum to one, if all are there: of a grid, the combinations that do."""
+    if not set(law.shares()) <= set(point):
+        return True
+    return abs(float(np.sum(law.total(point))) - 1) <= WHOLE
 
 
 def read_points(path: str, law: Law) -> Grid:
@@ -138,20 +151,32 @@ def read_points(path: str, law: Law) -> Grid:
     reader = csv.reader(lines, delimiter=delimiter)
     columns = _columns(next(reader), law, name)
     inputs: dict[str, list[float]] = {symbol: [] for symbol in law.inputs()}
+    quantities = law.inputs()
     measured: list[float | None] = []
     rows: list[int] = []
-    output = law.output().symbol
+    output = law.output()
     for cells in reader:
         if any(cell.strip() for cell in cells):
             place = (name, reader.line_num)
             for symbol, values in inputs.items():
-                values.append(_cell(cells, columns[symbol], BY_SYMBOL[symbol], place))
-            if output in columns:
-                measured.append(_measured(cells, columns[output], BY_SYMBOL[output], place))
+                values.append(_cell(cells, columns[symbol], quantities[symbol], place))
+            if output.symbol in columns:
+                measured.append(_measured(cells, columns[output.symbol], output, place))
+            _refuse_shares(law, {s: values[-1] for s, values in inputs.items()}, place)
             rows.append(reader.line_num)
     if not rows:
         raise DataError("there is no row below the header.", file=name)
     return Grid(inputs, measured=measured, rows=rows)
+
+
+def _refuse_shares(law: Law, point: Mapping[str, float], place: tuple[str, int]) -> None:
+    if not _whole(law, point):
+        total = float(np.sum(law.total(point)))
+        raise DataError(
+            f"{', '.join(law.shares())} sum to {total:.4g}; shares must sum to one.",
+            file=place[0],
+            row=place[1],
+        )
 
 
 def _text(path: str, name: str) -> str:
@@ -169,12 +194,13 @@ def _text(path: str, name: str) -> str:
 
 def _columns(header: Sequence[str], law: Law, file: str) -> dict[str, tuple[int, str]]:
     """Return the position and name of each column that is wanted, by symbol."""
-    wanted = {*law.inputs(), law.output().symbol}
+    wanted = {**law.inputs(), law.output().symbol: law.output()}.values()
     found: dict[str, tuple[int, str]] = {}
     for position, title in enumerate(header):
-        symbol = _symbol(title.strip())
-        if symbol not in wanted:
+        quantity = recognised(title.strip(), wanted)
+        if quantity is None:
             continue
+        symbol = quantity.symbol
         if symbol in found:
             raise DataError(
                 f"columns {found[symbol][1]!r} and {title.strip()!r} both give {symbol}.",
@@ -186,7 +212,7 @@ def _columns(header: Sequence[str], law: Law, file: str) -> dict[str, tuple[int,
         found[symbol] = (position, title.strip())
     missing = [symbol for symbol in law.inputs() if symbol not in found]
     if missing:
-        named = " and ".join(f"{s} ({BY_SYMBOL[s].column})" for s in missing)
+        named = " and ".join(f"{s} ({law.inputs()[s].column})" for s in missing)
         raise DataError(
             f"there is no column for {named}; the columns are {', '.join(header)}.",
             file=file,
@@ -194,16 +220,6 @@ def _columns(header: Sequence[str], law: Law, file: str) -> dict[str, tuple[int,
             hint=_wanted(law),
         )
     return found
-
-
-def _symbol(title: str) -> str | None:
-    """Return the symbol that a column title stands for."""
-    if title in BY_SYMBOL:
-        return title
-    lower = title.lower()
-    return next(
-        (q.symbol for q in QUANTITIES.values() if lower == q.column or lower in q.aliases), None
-    )
 
 
 def _cell(
@@ -231,9 +247,10 @@ def _cell(
         number = parse_number(text, quantity)
     except UsageError as error:
         raise DataError(error.message, file=file, row=row, column=title, hint=error.hint) from error
-    if not number > 0:
+    if not quantity.domain.holds(number):
+        rule = quantity.domain.rule.removesuffix(" and finite")
         raise DataError(
-            f"{quantity.symbol} ({quantity.meaning}) must be positive, not {number:g}.",
+            f"{quantity.symbol} ({quantity.meaning}) must be {rule}, not {number:g}.",
             file=file,
             row=row,
             column=title,
@@ -261,55 +278,62 @@ def _product(given: Mapping[str, list[float]]) -> Iterator[dict[str, float]]:
         yield dict(zip(given, values, strict=True))
 
 
-def _with_compute(law: Law, point: Mapping[str, float], size: str) -> dict[str, float]:
-    """Return the point with N or D worked out from C = 6ND, or both from the law's optimum."""
-    compute = point["C"]
-    rest = {symbol: number for symbol, number in point.items() if symbol != "C"}
-    if size in rest and "D" in rest:
-        product = FLOPS_PER_PARAM_TOKEN * rest[size] * rest["D"]
-        if not math.isclose(product, compute, rel_tol=AGREE):
-            raise UsageError(
-                f"{size} = {rest[size]:g}, D = {rest['D']:g} and C = {compute:g} contradict "
-                f"C = 6{size}D = {product:g}.",
-                hint="Give two of --params, --tokens and --compute.",
-            )
-        return rest
-    if size in rest:
-        return {**rest, "D": compute / (FLOPS_PER_PARAM_TOKEN * rest[size])}
-    if "D" in rest:
-        return {**rest, size: compute / (FLOPS_PER_PARAM_TOKEN * rest["D"])}
-    best = optimum(law, compute)
-    if best is None:
+def _with_compute(law: Law, point: Mapping[str, float]) -> dict[str, float]:
+    """Return the point with size or data worked out from compute, or both from the optimum."""
+    compute = point[C.symbol]
+    rest = {symbol: number for symbol, number in point.items() if symbol != C.symbol}
+    spent = law.size_and_data() or ()
+    known = [s for s in spent if s in rest]
+    _require(law, dict.fromkeys(law.inputs(), 0.0) | rest)
+    held = set(law.inputs()) - set(spent)
+    if not known and held <= set(rest):
+        best = law.optimum(compute, **rest)
+        if best is not None:
+            return {s: float(v) for s, v in best.items()} | rest
+    if not known and not (spent and set(spent) <= set(law.optima())):
         raise UsageError(
             "this law has no compute-optimal point, so --compute alone says too little.",
             hint=f"Give its inputs: {', '.join(law.inputs())}.",
         )
-    return {**best, **rest}
+    _require(law, dict.fromkeys(spent, 0.0) | rest)
+    if not spent:
+        _require(law, point)
+    if len(known) == 1:
+        return law.spending(compute, **rest)
+    product = float(law.compute(**rest))
+    if not math.isclose(product, compute, rel_tol=AGREE):
+        typed = ", ".join(f"{s} = {rest[s]:g}" for s in spent)
+        raise UsageError(
+            f"{typed} and C = {compute:g} contradict {law.compute_in_words()} = {product:g}.",
+            hint="Give two of --params, --tokens and --compute.",
+        )
+    return rest
 
 
-def _compute_notes(given: Mapping[str, list[float]], size: str) -> list[str]:
-    if size in given and "D" in given:
-        return []
-    if size in given:
-        return [f"D from C = 6{size}D"]
-    if "D" in given:
-        return [f"{size} from C = 6{size}D"]
-    return [f"{size} and D of least loss at C, by the law"]
+def _compute_notes(law: Law, given: Mapping[str, list[float]]) -> list[str]:
+    spent = law.size_and_data() or ()
+    missing = [s for s in spent if s not in given]
+    if len(missing) == len(spent):
+        return [f"{' and '.join(spent)} of least loss at C, by the law"]
+    return [f"{s} from {law.compute_in_words()}" for s in missing]
 
 
 def _require(law: Law, point: Mapping[str, float]) -> None:
-    options = {"N": "--params", "D": "--tokens", "C": "--compute", "N_avg": "--params"}
+    options = {Role.SIZE: "--params", Role.DATA: "--tokens"}
     missing = [symbol for symbol in law.inputs() if symbol not in point]
     if missing:
-        named = " and ".join(
-            f"{s} ({BY_SYMBOL[s].meaning}: {options.get(s, f'--input {s}=...')})" for s in missing
+        wanted = " and ".join(
+            f"{s} ({q.meaning}: {options.get(q.role, f'--input {s}=...')})"
+            for s, q in law.inputs().items()
+            if s in missing
         )
         raise UsageError(
-            f"the law needs {named}.", hint="For example: scaling predict --params 7B --tokens 1T"
+            f"the law needs {wanted}.", hint="For example: scaling predict --params 7B --tokens 1T"
         )
     unknown = [symbol for symbol in point if symbol not in law.inputs()]
     if unknown:
-        named = " and ".join(f"{s} ({BY_SYMBOL[s].meaning})" for s in unknown)
+        known = {s: law.quantity(s) for s in unknown}
+        told = " and ".join(f"{s} ({q.meaning})" if q else s for s, q in known.items())
         raise UsageError(
-            f"the law does not take {named}.", hint=f"Its inputs: {', '.join(law.inputs())}."
+            f"the law does not take {told}.", hint=f"Its inputs: {', '.join(law.inputs())}."
         )

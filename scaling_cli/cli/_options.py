@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
-from scaling_cli.cli._terminal import Terminal, result_style
-from scaling_cli.reports._style import Style
+from scaling_cli.cli._terminal import Terminal
 
 if TYPE_CHECKING:
+    from scaling_cli.reports._blocks import Block
     from scaling_cli.runs.table import Runs
     from scaling_cli.vocabulary.objective import Objective
 
@@ -275,15 +275,24 @@ class Asking:
         """The command line, so that a result says how to repeat it."""
         return shlex.join(["scaling", *self.context.obj["arguments"]])
 
-    def result(self, record: Any, render: Callable[[Style], str]) -> None:
-        """Write the result: one JSON object, or the text that `render` makes in a style."""
-        self.terminal.result(lambda: render(result_style()), record)
+    def result(self, record: Any, render: "Callable[[], list[Block]]") -> None:
+        """Write the result: one JSON object, or as text the report that `render` makes."""
+        self.terminal.result(render, record)
 
     def typed(self, options: Any) -> list[str]:
         """Return the options of a dataclass that were typed, as they are spelled."""
         spelled = {str(p.name): p.opts[0] for p in self.context.command.params}
         sources = {f.name: self.context.get_parameter_source(f.name) for f in fields(options)}
         return [spelled[n] for n, s in sources.items() if s is not None and s.name == "COMMANDLINE"]
+
+
+@dataclass(frozen=True)
+class Telling(Asking):
+    """How much a command says."""
+
+    full: bool = option(
+        "", "Print everything, where the first screen leaves out.", "--full", default=False
+    )
 
 
 READ = ("map", "set", "meta", "name", "format")
@@ -469,11 +478,11 @@ class Point:
 
 def echo(grid: Any, asking: Asking) -> None:
     """Say once how every quantity was read."""
-    from scaling_cli.reports import _layout
+    from scaling_cli.reports import _numbers
 
     for symbol, values in grid.given.items():
-        asking.terminal.say(_layout.echo(symbol, values))
+        asking.terminal.say(_numbers.echo(symbol, values))
     for note in grid.notes:
         asking.terminal.say(note)
     if grid.rows:
-        asking.terminal.say(f"{_layout.count(len(grid.rows), 'point')} read")
+        asking.terminal.say(f"{_numbers.count(len(grid.rows), 'point')} read")

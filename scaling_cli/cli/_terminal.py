@@ -7,9 +7,15 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
+from scaling_cli import reports
 from scaling_cli.reports._style import PAGE, Style
+
+if TYPE_CHECKING:
+    from scaling_cli.reports._blocks import Block
+
+NARROWEST = 40  # columns: a narrower terminal breaks lines itself
 
 
 @dataclass(frozen=True)
@@ -19,14 +25,18 @@ class Terminal:
     json: bool = False
     quiet: bool = False
 
-    def result(self, render: Callable[[], str], record: Mapping[str, Any]) -> None:
-        """Write the result: one JSON object, or the text that `render` makes."""
+    def result(self, render: "Callable[[], list[Block]]", record: Mapping[str, Any]) -> None:
+        """Write the result: one JSON object, or as text the report that `render` makes."""
         if self.json:
             from scaling_cli.vocabulary.jsonfile import stamped, to_json
 
             self.write(_ascii(to_json(stamped(record))) + "\n")
         else:
-            self.write(render())
+            self.report(render())
+
+    def report(self, blocks: "list[Block]") -> None:
+        """Write a report to standard output."""
+        self.write(reports.text(blocks, style(sys.stdout)))
 
     def write(self, text: str) -> None:
         """Write to standard output as it is."""
@@ -70,14 +80,8 @@ def style(stream: TextIO) -> Style:
     columns = shutil.get_terminal_size((PAGE, 24)).columns
     return Style(
         colour=(on_terminal or forced) and not refused,
-        width=max(40, min(columns, PAGE)) if on_terminal else PAGE,
-        table_width=columns if on_terminal else None,
+        width=max(NARROWEST, columns) if on_terminal else PAGE,
     )
-
-
-def result_style() -> Style:
-    """Return how the result may look."""
-    return style(sys.stdout)
 
 
 def _watched(stream: TextIO) -> bool:

@@ -47,7 +47,7 @@ def backtest(
     points: options.OfPoints,
     holding: Holding,
     reading: options.Reading,
-    asking: options.Asking,
+    asking: options.Telling,
 ) -> None:
     """Hold the largest runs back, refit, forecast them, and say how good the forecasts were.
 
@@ -74,8 +74,8 @@ def backtest(
     write(lambda path: _write(tested, path), path)
     asking.result(
         tested.to_dict(),
-        lambda style: backtest_report.report(
-            tested, sources=given.sources, written=path, style=style
+        lambda: backtest_report.blocks(
+            tested, full=asking.full, sources=given.sources, written=path
         ),
     )
 

@@ -47,7 +47,7 @@ class Batching:
 
 
 @options.command
-def batch(batching: Batching, reading: options.Reading, asking: options.Asking) -> None:
+def batch(batching: Batching, reading: options.Reading, asking: options.Telling) -> None:
     """Fit the critical batch to runs at several batch sizes; say what a loss costs at any batch.
 
     At the critical batch a loss takes twice the fewest steps and twice the fewest tokens: larger
@@ -76,5 +76,5 @@ def batch(batching: Batching, reading: options.Reading, asking: options.Asking) 
         write(fitted.to_json, path)
     asking.result(
         answer.record,
-        lambda style: batch_report.report(fitted, answer.record, written=path, style=style),
+        lambda: batch_report.blocks(fitted, full=asking.full, record=answer.record, written=path),
     )

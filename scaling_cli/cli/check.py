@@ -45,7 +45,7 @@ class Checking:
 
 
 @options.command
-def check(checking: Checking, asking: options.Asking) -> None:
+def check(checking: Checking, asking: options.Telling) -> None:
     """Refit stored fits and compare objective and predictions; the exit code is 1 if one fails.
 
     A fit whose data are not on this machine is checked at its stored predictions and reported
@@ -59,7 +59,7 @@ def check(checking: Checking, asking: options.Asking) -> None:
     with asking.terminal.status("refitting"):
         checked = verb.check(*checking.paths or (), update=checking.update, mirror=checking.mirror)
     results = checked.made
-    asking.result(checked.record, lambda style: rendering.text(results, style=style))
+    asking.result(checked.record, lambda: rendering.blocks(results, full=asking.full))
     if checking.junit is not None:
         text = rendering.junit(results)
         write(lambda path: Path(path).write_text(text, encoding="utf8"), str(checking.junit))
@@ -81,4 +81,4 @@ def _annotate(results: "Sequence[CheckResult]", terminal: Terminal) -> None:
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if summary:
         with Path(summary).open("a", encoding="utf8") as stream:
-            stream.write(rendering.markdown(results))
+            stream.write(rendering.summary(results))

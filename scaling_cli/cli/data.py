@@ -47,7 +47,7 @@ def list_cards(asking: options.Asking) -> None:
 
     cards = [card.to_dict() for card in datasets.cards()]
     record = {"datasets": cards}
-    asking.result(record, lambda style: data_report.cards(cards, style=style))
+    asking.result(record, lambda: data_report.blocks(cards))
 
 
 @app.command(
@@ -70,4 +70,4 @@ def fetch(fetching: Fetching, asking: options.Asking) -> None:
     copy = None if fetching.output in (None, "-") else fetching.output
     write(lambda path: shutil.copyfile(fetched.path, path), copy)
     record = fetched.to_dict(None if copy is None else Path(copy))
-    asking.result(record, lambda style: data_report.fetched(record, style=style))
+    asking.result(record, lambda: data_report.fetched(record))

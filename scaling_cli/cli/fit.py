@@ -67,7 +67,7 @@ def fit(
     curves: options.OfCurves,
     writing: Writing,
     reading: options.Reading,
-    asking: options.Asking,
+    asking: options.Telling,
 ) -> None:
     """Fit a law to runs, test it on runs held back, and write a fit file.
 
@@ -95,10 +95,10 @@ def fit(
     from scaling_cli.reports import curve_fit as curve_report
     from scaling_cli.reports import fit as point_report
 
-    report = (curve_report if along else point_report).report
+    report = curve_report if along else point_report
     asking.result(
         fitted.to_dict(),
-        lambda style: report(fitted, sources=given.sources, written=written, style=style),
+        lambda: report.blocks(fitted, full=asking.full, sources=given.sources, written=written),
     )
 
 
@@ -110,7 +110,6 @@ def _require_usable(fit: "Fit", sources: list[str], asking: options.Asking) -> N
     FitError
         With the failed checks as its message.
     """
-    from scaling_cli.cli._terminal import result_style
     from scaling_cli.reports import fit as fit_report
     from scaling_cli.vocabulary.errors import FitError
     from scaling_cli.vocabulary.outcomes import Level
@@ -119,6 +118,6 @@ def _require_usable(fit: "Fit", sources: list[str], asking: options.Asking) -> N
     if not failed:
         return
     if not asking.json:
-        asking.terminal.write(fit_report.refusal(fit, sources=sources, style=result_style()))
+        asking.terminal.report(fit_report.refusal(fit, sources=sources))
     reasons = " ".join(f"{check.code}: {check.message}" for check in failed)
     raise FitError(f"no usable fit, nothing was written. {reasons}")

@@ -104,7 +104,7 @@ def forecast(
     how: Forecasting,
     watching: Watching,
     reading: options.Reading,
-    asking: options.Asking,
+    asking: options.Telling,
 ) -> None:
     """Forecast where a running job will end, with an interval, and watch it.
 
@@ -173,10 +173,10 @@ def _follow(
             _end([update.job.run], asking)
 
 
-def _print(record: dict[str, Any], asking: options.Asking) -> None:
+def _print(record: dict[str, Any], asking: options.Telling) -> None:
     from scaling_cli.reports import forecast as forecast_report
 
-    asking.result(record, lambda style: forecast_report.report(record, style=style))
+    asking.result(record, lambda: forecast_report.blocks(record, full=asking.full))
 
 
 def _is_record(path: str) -> bool:

@@ -50,14 +50,14 @@ class Advising:
 
 
 @options.command
-def hparams(advising: Advising, reading: options.Reading, asking: options.Asking) -> None:
+def hparams(advising: Advising, reading: options.Reading, asking: options.Telling) -> None:
     """Say which learning rate and batch suit a model, by a published law or by your own sweep.
 
     The interval is where the optimum of such a run lies, by the draws of both laws together. A
     sweep is judged cell by cell (one size on one number of tokens); cells that do not enclose
     their optimum are named. The exit code is 4 where the rest is too little.
     """
-    from scaling_cli.reports import recipe as recipe_report
+    from scaling_cli.reports import hparams as hparams_report
     from scaling_cli.verbs import hparams as verb
     from scaling_cli.vocabulary.errors import UsageError
     from scaling_cli.vocabulary.quantities import format_number
@@ -80,4 +80,4 @@ def hparams(advising: Advising, reading: options.Reading, asking: options.Asking
     asking.terminal.say(f"D = {format_number(record['D'])}")
     if advice.made is not None:
         write(advice.made.to_json, path)
-    asking.result(record, lambda style: recipe_report.report(record, written=path, style=style))
+    asking.result(record, lambda: hparams_report.blocks(record, full=asking.full, written=path))

@@ -23,7 +23,7 @@ class Store:
 
 @options.command
 def ingest(
-    given: options.Sources, into: Store, reading: options.Reading, asking: options.Asking
+    given: options.Sources, into: Store, reading: options.Reading, asking: options.Telling
 ) -> None:
     """Read logs into a Parquet store; doing it twice changes nothing.
 
@@ -35,4 +35,4 @@ def ingest(
     runs = reading.read(given.sources, asking)
     with asking.terminal.status(f"writing {into.store}"):
         record = verb.ingest(runs, into.store).to_dict()
-    asking.result(record, lambda style: runs_report.ingested(record, style=style))
+    asking.result(record, lambda: runs_report.ingested(record, full=asking.full))

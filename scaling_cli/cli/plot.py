@@ -68,7 +68,10 @@ def plot(drawing: Drawing, logs: Logs, asking: options.Asking) -> None:
     path = drawing.output or (None if asking.json else f"{drawing.kind}.png")
     if path is not None:
         drawn.save(path)
-    asking.result(drawn.to_dict() | {"file": path}, lambda _: f"{path}\n")
+    if not asking.json:
+        asking.terminal.write(f"{path}\n")
+        return
+    asking.result(drawn.to_dict() | {"file": path}, list)
 
 
 def _points(drawing: Drawing, logs: Logs, asking: options.Asking) -> "Points | None":

@@ -60,7 +60,7 @@ class Predicting:
 
 @options.command
 def predict(
-    how: Predicting, point: AtPoints, along: AlongSchedules, asking: options.Asking
+    how: Predicting, point: AtPoints, along: AlongSchedules, asking: options.Telling
 ) -> None:
     """Predict the loss, with an interval, at points or along learning-rate schedules.
 
@@ -85,7 +85,7 @@ def predict(
     _at_points(how, point, asking)
 
 
-def _at_points(how: Predicting, point: AtPoints, asking: options.Asking) -> None:
+def _at_points(how: Predicting, point: AtPoints, asking: options.Telling) -> None:
     from scaling_cli.reports import prediction as prediction_report
     from scaling_cli.verbs import _stored
     from scaling_cli.verbs import predict as verb
@@ -104,7 +104,9 @@ def _at_points(how: Predicting, point: AtPoints, asking: options.Asking) -> None
     prediction = verb.predict(fit, measured=grid.measured, level=how.level, **inputs)
     asking.result(
         prediction.to_dict() | {"fit": name},
-        lambda style: prediction_report.text(fit, prediction, measured=grid.measured, style=style),
+        lambda: prediction_report.blocks(
+            prediction, full=asking.full, fit=fit, measured=grid.measured
+        ),
     )
 
 
@@ -124,7 +126,7 @@ def _grid(fit: "Fit", point: AtPoints, asking: options.Asking) -> "Grid":
     return grid
 
 
-def _along(how: Predicting, point: AtPoints, more: AlongSchedules, asking: options.Asking) -> None:
+def _along(how: Predicting, point: AtPoints, more: AlongSchedules, asking: options.Telling) -> None:
     """Predict along the schedules, write what was asked for, print the ends."""
     from scaling_cli.reports import curve_prediction as curve_report
     from scaling_cli.verbs import _stored
@@ -145,8 +147,8 @@ def _along(how: Predicting, point: AtPoints, more: AlongSchedules, asking: optio
     write(lambda path: _write(compared, path), path)
     asking.result(
         compared.to_dict() | {"file": path},
-        lambda style: curve_report.text(
-            compared.fit, compared.curves, compared.at, written=path, style=style
+        lambda: curve_report.blocks(
+            compared.curves, full=asking.full, fit=compared.fit, along=compared.at, written=path
         ),
     )
 

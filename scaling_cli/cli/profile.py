@@ -47,12 +47,15 @@ class Of:
         derived = [name for name in self.of or () if name in law.derived_quantities()]
         extra = {"C": point.compute[0]} if derived and point.compute else {}
         if derived and len(derived) == len(self.of or ()):
-            return extra
+            from scaling_cli.cli._inputs import read_others
+
+            others = read_others(point.input, law)
+            return extra | {symbol: values[0] for symbol, values in others.items()}
         return {**extra, **point.grid(law, asking).inputs}
 
 
 @options.command
-def profile(of: Of, point: options.Point, asking: options.Asking) -> None:
+def profile(of: Of, point: options.Point, asking: options.Telling) -> None:
     """Say how sure a fit is of a parameter or a prediction, by several methods side by side.
 
     The delta method is the fast answer; the profile refits everything else at every value; the
@@ -70,4 +73,4 @@ def profile(of: Of, point: options.Point, asking: options.Asking) -> None:
         _cache.enable()
         compared = verb.profile(fit, of.of, methods=methods, level=of.level, **at)
     record = compared.to_dict() | {"fit": of.fit}
-    asking.result(record, lambda style: profile_report.text(fit, compared, style=style))
+    asking.result(record, lambda: profile_report.blocks(compared, fit=fit, full=asking.full))

@@ -10,7 +10,7 @@ ORDER = 20
 
 
 @options.command
-def runs(given: options.Sources, reading: options.Reading, asking: options.Asking) -> None:
+def runs(given: options.Sources, reading: options.Reading, asking: options.Telling) -> None:
     """Show what was understood: runs, ranges, columns with unit and convention, problems.
 
     Nothing is fitted and nothing is written: look here before you fit.
@@ -18,4 +18,4 @@ def runs(given: options.Sources, reading: options.Reading, asking: options.Askin
     from scaling_cli.reports import runs as runs_report
 
     record = reading.read(given.sources, asking).to_dict()
-    asking.result(record, lambda style: runs_report.overview(record, style=style))
+    asking.result(record, lambda: runs_report.blocks(record, full=asking.full))

@@ -68,7 +68,7 @@ def schedule(
     wanted: Wanted,
     of_best: OfBest,
     reading: options.Reading,
-    asking: options.Asking,
+    asking: options.Telling,
 ) -> None:
     """Show what a learning-rate schedule is, or which one a log followed and how surely.
 
@@ -100,10 +100,10 @@ def schedule(
     if logs := [text for text in shown.sources if not verb.is_text(text)]:
         sources += [reading.read(logs, asking)]
     answer = verb.schedule(*sources, batch_tokens=shown.batch_tokens, steps=wanted.steps)
-    asking.result(answer.record, lambda style: schedule_report.report(answer.record, style=style))
+    asking.result(answer.record, lambda: schedule_report.blocks(answer.record, full=asking.full))
 
 
-def _best(steps: float | None, of_best: OfBest, asking: options.Asking) -> None:
+def _best(steps: float | None, of_best: OfBest, asking: options.Telling) -> None:
     """Search and print."""
     from scaling_cli.curve_fits.best_schedule import best_schedule
     from scaling_cli.reports import best_schedule as best_report
@@ -120,4 +120,4 @@ def _best(steps: float | None, of_best: OfBest, asking: options.Asking) -> None:
     with asking.terminal.status("searching schedules"):
         best = best_schedule(fit, round(steps), **asked)
     record = {"fit": name, **best.to_dict()}
-    asking.result(record, lambda style: best_report.text(fit, best, style=style))
+    asking.result(record, lambda: best_report.blocks(best, fit=fit, full=asking.full))

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from scaling_cli.artefacts._curve_prediction import CurveUncertainty, FittedLaw
-from scaling_cli.artefacts.curve_fit import AVERAGE, CurveFit, FittedRun, LeftOutSchedule
+from scaling_cli.artefacts.curve_fit import AVERAGE, AVERAGED, CurveFit, FittedRun, LeftOutSchedule
 from scaling_cli.curve_fits.checks import checklist, dead
 from scaling_cli.curve_fits.search import DELTA, CurveOptions, Searched, search
 from scaling_cli.curve_laws._curve_law import CurveLaw
@@ -31,9 +31,6 @@ from scaling_cli.vocabulary.objective import Objective
 from scaling_cli.vocabulary.outcomes import LeftOut, Status
 from scaling_cli.vocabulary.versions import versions
 
-# Laws that err in different directions, averaged with equal weights. How well they fit, or predict
-# a schedule left out of three, says little about their error on others, so nothing is selected.
-MEMBERS = ("annealing", "area_exponential", "functional", "multi_power")
 AS_TRAINED = "as_trained"
 AUTO = "auto"
 STRENGTHS = (0.0, 1.0, 10.0)  # of the priors, that `auto` chooses from
@@ -123,7 +120,7 @@ def fit_curves(
     check_level(level)
     check_count("seed", seed)
     check_count("bootstrap", bootstrap)
-    names = MEMBERS if law == AVERAGE else (law,)
+    names = AVERAGED if law == AVERAGE else (law,)
     if fix and law == AVERAGE:
         raise UsageError("parameters are held in one law, not in the average of several.")
     convention = AS_TRAINED if law == AVERAGE and warmup is None else warmup

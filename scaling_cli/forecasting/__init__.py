@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from scaling_cli.artefacts.forecast import Forecast, Forecasts
 from scaling_cli.forecasting import reading
-from scaling_cli.forecasting.combining import COMBINED
-from scaling_cli.forecasting.job import Job
+from scaling_cli.forecasting.families import check_combination
 from scaling_cli.forecasting.single import METHODS, Options, forecast_job
 from scaling_cli.vocabulary.arguments import check_level
 from scaling_cli.vocabulary.errors import DataError, ScalingError, UsageError, near
@@ -79,48 +78,26 @@ def forecast(
     if method not in METHODS:
         raise UsageError(f"there is no method {method!r}.", hint=near(method, METHODS, "methods"))
     check_level(level)
-    if combine not in COMBINED:
-        raise UsageError(
-            f"there is no combination {combine!r}.", hint=near(combine, COMBINED, "combinations")
-        )
-    jobs, left, notes = _jobs(runs, target)
+    check_combination(combine)
+    jobs, left, notes = reading.jobs_in(runs, target)
     alone = isinstance(siblings, list | tuple) and not siblings
     same = target if alone else reading.siblings_target(jobs, target)
-    kin, unread, more = _jobs(siblings, same)
+    kin, unread, more = reading.jobs_in(siblings, same)
     options = Options(
         until, schedule, level, method, unique_tokens, fit, tuple(kin), threshold, combine
     )
-    found, errors = [], []
+    forecasts, errors = [], []
     for job in jobs:
         try:
-            found.append(forecast_job(job, options))
+            forecasts.append(forecast_job(job, options))
         except ScalingError as error:
             errors.append(error)
             left.append(LeftOut(job.run, error.message))
-    if not found:
+    if not forecasts:
         raise errors[0] if len(left) == 1 and errors else _none(left)
-    return Forecasts(tuple(found), (*notes, *more), left_out=(*left, *unread))
+    return Forecasts(tuple(forecasts), (*notes, *more), left_out=(*left, *unread))
 
 
 def _none(left: Sequence[LeftOut]) -> DataError:
     reasons = "; ".join(f"{item.run}: {item.reason}" for item in left)
     return DataError("there is no run to forecast.", hint=reasons or "Give a log with a loss.")
-
-
-def _jobs(source: Any, target: str | None) -> tuple[list[Job], list[LeftOut], list[str]]:
-    """Return jobs from whatever holds runs, the runs that are none, and notes on the reading."""
-    from scaling_cli.runs.curves import Curve
-
-    if isinstance(source, Job):
-        return [source], [], []
-    if isinstance(source, Curve):
-        return [reading.job_of(source)], [], []
-    if isinstance(source, list | tuple) and all(isinstance(s, Curve | Job) for s in source):
-        return [s if isinstance(s, Job) else reading.job_of(s) for s in source], [], []
-    from scaling_cli.ingest import as_runs
-
-    source = as_runs(source)
-    notes = reading.notes_of(source)
-    if len(source) == 1:
-        return [reading.one_job(source, target=target)], [], notes
-    return *reading.jobs_of(source, target=target), notes

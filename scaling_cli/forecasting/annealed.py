@@ -1,9 +1,10 @@
-"""The law of running jobs, L0 + A (S1/S1_now)^-alpha - B D, as a posterior on a grid.
+"""The law of running jobs, L0 + A (S1/S1_now)^-alpha - B D, on a grid, and fitted to one run.
 
 S1 is the area under the learning rate and D its lagged fall: the exponential moving average of
 1 - lr/peak, with time constant tau. This is the momentum law of Tissue et al. (arXiv:2408.11029,
 eq. 1) with B = C peak / (1 - lambda) and tau = 1 / (1 - lambda), in units that do not depend on
-the rate or the batch. For each alpha and tau the law is linear in L0, A and B: a ridge solve.
+the rate or the batch. For each alpha and tau the law is linear in L0, A and B: a ridge solve. What
+a run's forecast is unsure of is told by the posterior and by forecasts of what is already logged.
 """
 
 from collections.abc import Sequence
@@ -11,13 +12,21 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from scaling_cli.forecasting.course import Course
-from scaling_cli.forecasting.job import Bins
+from scaling_cli.artefacts.forecast import Past
+from scaling_cli.forecasting.course import Course, RatePlan
+from scaling_cli.forecasting.job import FEWEST, Bins, Job, binned
+from scaling_cli.numerics.mestimate import huber
+from scaling_cli.vocabulary.errors import FitError
 
 ALPHAS = np.geomspace(0.05, 2.0, 40)
 FINEST, COARSEST = 0.001, 0.01  # of the loss: bounds on the scale of residuals
 HUBER = 2.0
 ROUNDS = 3
+CUTS = (0.3, 0.4, 0.5, 0.65, 0.8)  # shares of the prefix at which its own end is forecast
+PLACES = 50  # at which that end is forecast, at least
+OWN_SHARE = 0.5  # of the root mean square of those errors that goes into the spread
+DECAY_SHARE = 0.1  # of what the decay is still to take off: how it comes about is not the law's
+SKIPPED, LONGEST_SKIPPED, AFTER_WARMUP = 0.2, 0.3, 1.2
 
 
 @dataclass(frozen=True)
@@ -40,10 +49,6 @@ class Prior:
     drop: tuple[float, float]
     exponent: tuple[float, float]
 
-    def without_drop(self) -> "Prior":
-        """Return the prior of the law that has no decay term."""
-        return replace(self, drop=NO_DROP)
-
 
 @dataclass(frozen=True)
 class Belief:
@@ -65,7 +70,9 @@ class Belief:
 
     def without_drop(self) -> "Belief":
         """Return the belief in the law that has no decay term."""
-        kinds, steady = ([k.without_drop() for k in some] for some in (self.kinds, self.steady))
+        kinds, steady = (
+            [replace(k, drop=NO_DROP) for k in some] for some in (self.kinds, self.steady)
+        )
         return replace(self, kinds=kinds, steady=steady)
 
     def about(self, course: Course) -> Sequence[Prior]:
@@ -83,9 +90,8 @@ YOUNG = Prior(0.25, floor=(0.4, 0.3), gain=(0.6, 0.6), drop=(0.08, 0.04), expone
 COOLED = replace(MATURE, drop=(0.042, 0.02))
 DEFAULT = Belief((MATURE, YOUNG), steady=(COOLED, YOUNG))
 # The plain power law in steps: nothing is believed but that it falls towards something.
-VAGUE = Belief(
-    (Prior(1.0, floor=(0.8, 0.4), gain=(0.3, 2.0), drop=NO_DROP, exponent=(0.45, 0.75)),)
-)
+ANY = Prior(1.0, floor=(0.8, 0.4), gain=(0.3, 2.0), drop=NO_DROP, exponent=(0.45, 0.75))
+VAGUE = Belief((ANY,))
 
 
 @dataclass(frozen=True)
@@ -96,6 +102,11 @@ class Run:
     course: Course
     unit: float = 1.0
     """Area of one unit of x at the peak, in units of the first run's."""
+
+    @classmethod
+    def of(cls, job: Job, course: Course, now: float, unit: float = 1.0) -> "Run":
+        """Return what is fitted of a job that has come to `now`."""
+        return cls(binned(job, first_fitted(now, course)), course, unit)
 
 
 @dataclass(frozen=True)
@@ -125,9 +136,9 @@ class Posterior:
     level: float
     evidence: float
 
-    def at(self, course: Course, x: np.ndarray, unit: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    def at(self, course: Course, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the expected loss and its standard deviation at places, shape (n,) each."""
-        design = _design(course, np.atleast_1d(np.asarray(x, float)), self.pivot, unit)
+        design = _design(course, np.atleast_1d(np.asarray(x, float)), self.pivot)
         each = np.einsum("knj,ckj->ckn", design, self.mean)
         half = np.einsum("ckij,knj->ckni", self.covariance, design, optimize=True)
         own = np.einsum("ckni,kni->ckn", half, design, optimize=True)
@@ -137,15 +148,19 @@ class Posterior:
 
     def drop_at(self, course: Course, x: np.ndarray) -> np.ndarray:
         """Return what the fall of the rate has taken off at places, shape (n,)."""
-        design = _design(course, np.atleast_1d(np.asarray(x, float)), self.pivot, 1.0)
+        design = _design(course, np.atleast_1d(np.asarray(x, float)), self.pivot)
         return -np.einsum("ck,kn,ck->n", self.weight, design[:, :, 2], self.mean[:, :, 2])
 
-    def drop_between(self, course: Course, start: float, end: float) -> tuple[float, float]:
-        """Return what the fall of the rate takes off between two places, and how sure that is."""
-        fall = -np.diff(_design(course, np.array([start, end]), self.pivot, 1.0)[:, :, 2])[:, 0]
-        each, own = self.mean[:, :, 2] * fall, self.covariance[:, :, 2, 2] * fall**2
-        mean = float(np.sum(self.weight * each))
-        return mean, float(np.sqrt(np.sum(self.weight * (own + (each - mean) ** 2))))
+    def drop_between(
+        self, course: Course, start: float, x: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return what the fall of the rate takes off from a place on, and its deviation, (n,)."""
+        column = -_design(course, np.append(start, x), self.pivot)[:, :, 2]
+        fall = column[:, 1:] - column[:, :1]
+        each = self.mean[:, :, 2, None] * fall
+        mean = np.einsum("ck,ckn->n", self.weight, each)
+        square = self.covariance[:, :, 2, 2, None] * fall**2 + (each - mean) ** 2
+        return mean, np.sqrt(np.einsum("ck,ckn->n", self.weight, square))
 
     def typical(self) -> dict[str, float]:
         """Return the posterior means of the parameters; alpha as a geometric mean."""
@@ -154,38 +169,30 @@ class Posterior:
         return {"L0": floor, "A": gain, "B": drop, "alpha": alpha}
 
 
-def fit(runs: Sequence[Run], level: float, belief: Belief = DEFAULT) -> Posterior:
+def fit(runs: Sequence[Run], belief: Belief = DEFAULT) -> Posterior:
     """Return the posterior given the bins of runs of one model; the first is the one forecast.
 
     Parameters
     ----------
     runs : sequence of Run
         All with courses of the same lags.
-    level : float
-        Current loss of the first.
     belief : Belief
     """
     first = runs[0]
+    level = first.bins.level
     pivot = float(first.course.area_at(first.bins.x[-1:])[0])
-    parts = [_design(r.course, r.bins.x, pivot, r.unit) for r in runs]
-    design = np.concatenate(parts, axis=1)
+    design = np.concatenate([_design(r.course, r.bins.x, pivot, r.unit) for r in runs], axis=1)
     loss = np.concatenate([r.bins.loss for r in runs])
     weight = np.concatenate([belief.effective * r.bins.weight for r in runs])
     scale = level * float(np.clip(first.bins.noise, FINEST, COARSEST))
     alpha = np.repeat(ALPHAS, len(design) // len(ALPHAS))
     kinds, precision = belief.about(first.course), weight / scale**2
-    found = [_ridge(design, loss, precision, scale, _relative(p, level)) for p in kinds]
-    score = np.stack([f[2] + _prior_of(p, alpha) for f, p in zip(found, kinds, strict=True)])
+    solved = [_ridge(design, loss, precision, scale, _relative(p, level)) for p in kinds]
+    mean, covariance, evidence = (np.stack(part) for part in zip(*solved, strict=True))
+    score = evidence + np.stack([_prior_of(p, alpha) for p in kinds])
     likely = np.exp(score - score.max())
-    return Posterior(
-        likely / likely.sum(),
-        alpha,
-        np.stack([f[0] for f in found]),
-        np.stack([f[1] for f in found]),
-        pivot,
-        level,
-        float(score.max() + np.log(likely.sum())),
-    )
+    total = float(score.max() + np.log(likely.sum()))
+    return Posterior(likely / likely.sum(), alpha, mean, covariance, pivot, level, total)
 
 
 def _relative(prior: Prior, level: float) -> tuple[np.ndarray, np.ndarray]:
@@ -200,18 +207,14 @@ def _prior_of(prior: Prior, alpha: np.ndarray) -> np.ndarray:
     return np.log(prior.share) - off**2 / 2 - np.log(np.sum(np.exp(-(off**2) / 2)))
 
 
-def _design(course: Course, x: np.ndarray, pivot: float, unit: float) -> np.ndarray:
+def _design(course: Course, x: np.ndarray, pivot: float, unit: float = 1.0) -> np.ndarray:
     """Return the columns of L0, A and B at places for every alpha and lag, shape (k, n, 3)."""
     area = np.maximum(course.area_at(x) * unit / pivot, 1e-12)
     power = area[None, :] ** -ALPHAS[:, None]
     fall = course.fall_at(x)
-    shape = (len(ALPHAS), len(fall), len(x))
-    columns = [
-        np.ones(shape),
-        np.broadcast_to(power[:, None], shape),
-        np.broadcast_to(-fall[None], shape),
-    ]
-    return np.stack(columns, axis=-1).reshape(-1, len(x), 3)
+    design = np.ones((len(ALPHAS), len(fall), len(x), 3))
+    design[..., 1], design[..., 2] = power[:, None], -fall
+    return design.reshape(-1, len(x), 3)
 
 
 def _ridge(
@@ -234,13 +237,121 @@ def _ridge(
         mean = np.einsum("kij,kj->ki", covariance, right)
         left = loss - np.einsum("kni,ki->kn", design, mean)
         tamed = np.minimum(1.0, HUBER * scale / np.maximum(np.abs(left), 1e-300))
-    misfit = np.sum(precision * _huber(left / scale), axis=1) * scale**2
+    misfit = np.sum(precision * huber(left / scale, HUBER), axis=1) * scale**2
     off = np.sum(((mean - centre) / spread) ** 2, axis=1)
     volume = np.linalg.slogdet(covariance)[1] - 2 * np.sum(np.log(spread))
     return mean, covariance, -misfit - off / 2 + volume / 2
 
 
-def _huber(z: np.ndarray) -> np.ndarray:
-    """Return half the square of small residuals and the tangent to it beyond."""
-    size = np.abs(z)
-    return np.where(size <= HUBER, size**2 / 2, HUBER * size - HUBER**2 / 2)
+@dataclass(frozen=True)
+class Alone:
+    """The law fitted to one run.
+
+    Parameters
+    ----------
+    job : Job
+    plan : RatePlan
+    course : Course
+    bins : Bins
+    posterior : Posterior
+    since : float
+        Nothing before it was fitted.
+    backtests : tuple of Past
+    """
+
+    job: Job
+    plan: RatePlan
+    course: Course
+    bins: Bins
+    posterior: Posterior
+    since: float = 0.0
+    backtests: tuple[Past, ...] = ()
+
+    @property
+    def own_error(self) -> float:
+        """Root mean square error of the backtests, per unit of ln(horizon)."""
+        scaled = [b.error / np.log(1 / b.cut) for b in self.backtests]
+        return float(np.sqrt(np.mean(np.square(scaled)))) if scaled else 0.0
+
+    def at(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the expected loss at places ahead, and its relative standard deviation."""
+        value, sd = self.posterior.at(self.course, x)
+        ahead = np.log(np.maximum(np.asarray(x) / self.job.now, 1.0))
+        gone = self.posterior.drop_at(self.course, np.append(self.job.now, x))
+        decay = DECAY_SHARE * (gone[1:] - gone[0])
+        parts = np.stack([sd / value, OWN_SHARE * self.own_error * ahead, decay / value])
+        return value, np.sqrt(np.sum(parts**2, axis=0))
+
+    def constant(self, x: float) -> float:
+        """Return the expected loss at a place if the rate stayed as it is now."""
+        rate = float(self.plan.rate(np.array([self.job.now]))[0])
+        held = _held(self.course, self.job.now, rate)
+        return float(self.posterior.at(held, np.array([x]))[0][0])
+
+
+def alone(
+    job: Job, plan: RatePlan, belief: Belief = DEFAULT, *, since: float = 0.0, backtest: bool = True
+) -> Alone:
+    """Fit the law to a run and its plan.
+
+    Parameters
+    ----------
+    job : Job
+    plan : RatePlan
+    belief : Belief
+    since : float
+        Nothing before it is fitted.
+    backtest : bool
+        Whether to forecast the end of what is logged from parts of it.
+
+    Raises
+    ------
+    FitError
+        If the rate rose again and fewer than five points were logged since.
+    """
+    course = Course.of(plan, job.now)
+    course = replace(course, start=max(course.start, since))
+    points = int((job.x >= course.start).sum())
+    if course.start > since and points < FEWEST:
+        raise FitError(
+            f"run {job.run!r}: the learning rate rose again until {job.unit[:-1]} "
+            f"{course.start:.6g}, and {points} point(s) were logged since; a forecast needs "
+            f"{FEWEST}.",
+            hint="Ask again when more is logged.",
+        )
+    if course.rises_after(job.now):
+        belief = belief.without_drop()
+    run = Run.of(job, course, job.now)
+    tests = [_backtest(job, course, belief, cut) for cut in CUTS] if backtest else []
+    past = tuple(test for test in tests if test is not None)
+    return Alone(job, plan, course, run.bins, fit([run], belief), since, past)
+
+
+def first_fitted(now: float, course: Course) -> float:
+    """Return where the part of a run that is fitted starts: after a share, and the warm-up."""
+    seen = now - course.start
+    warm = min(AFTER_WARMUP * (course.warm - course.start), LONGEST_SKIPPED * seen)
+    return course.start + max(SKIPPED * seen, warm)
+
+
+def _backtest(job: Job, course: Course, belief: Belief, cut: float) -> Past | None:
+    """Return how the end of the prefix is forecast from a share of it; None with few points."""
+    at = course.start + cut * (job.now - course.start)
+    seen = (job.x >= course.start) & (job.x <= at)
+    if seen.sum() < FEWEST:
+        return None
+    posterior = fit([Run.of(job.until(at), course, at)], belief)
+    last = job.x[job.x > job.now * 0.95]
+    last = last[:: max(1, len(last) // PLACES)]
+    predicted, measured = float(posterior.at(course, last)[0].mean()), job.level()
+    return Past(cut, predicted, measured, predicted / measured - 1)
+
+
+def _held(course: Course, now: float, rate: float) -> Course:
+    """Return the course whose rate stays what it is after `now`."""
+    ahead, here = course.at > now, np.array([now])
+    area, fall, lags = course.area.copy(), course.fall.copy(), np.array(course.lags)[:, None]
+    since = course.at[ahead] - now
+    area[ahead] = float(course.area_at(here)[0]) + rate * since
+    fall[:, ahead] = (1 - rate) + (course.fall_at(here) - (1 - rate)) * np.exp(-since / lags)
+    return replace(course, area=area, fall=fall)

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from scaling_cli.forecasting.despiking import stretches
+from scaling_cli.numerics.power_law import projected
 from scaling_cli.vocabulary.errors import DataError, UsageError
 
 FEWEST = 3  # observations that a power law with a floor passes through
@@ -20,6 +22,8 @@ LOW, HIGH = 0.01, 8.0  # where exponents are looked for
 ZOOMS, PLACES = 7, 33  # of the search: each zoom narrows it sixteenfold
 VERTICALITY = 0.1  # of the spread of the observed values, per unit of ln x
 LOOKAHEAD = 5
+
+Trend = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ class Levels:
     x: np.ndarray
     asymptote: np.ndarray
     remaining: np.ndarray
-    trend: tuple[float, float, float]
+    trend: Trend
     notes: tuple[str, ...]
 
 
@@ -109,35 +113,21 @@ def anticipate(
     place, measured = _observations(x, values, first, lookahead)
     _refuse(threshold, verticality, lookahead, first)
     bound = limit if limit is not None else float(rising)
-    spread = float(measured.max() - measured.min())
-    steep = verticality if verticality is not None else VERTICALITY * spread
-    trends = np.array(list(_trace(place, measured, first, rising, anchor)))
-    ends = place[first - 1 :]
-    asymptote, remaining = trends[:, 0], np.abs(trends[:, 1]) * ends ** -trends[:, 2]
-    calm = _calm(ends, asymptote, steep, lookahead)
-    working = _first(calm)
+    steep = verticality if verticality is not None else VERTICALITY * float(np.ptp(measured))
+    trends = np.array(_trace(place, measured, first, rising, anchor))
+    ends, asymptote = place[first - 1 :], trends[:, 0]
+    remaining = np.abs(trends[:, 1]) * ends ** -trends[:, 2]
     feasible = asymptote <= bound if rising else asymptote >= bound
-    prediction = None if working is None else _first(feasible, working)
-    within = remaining <= threshold
-    convergence = None if prediction is None else _first(within, prediction)
-    last = (float(trends[-1, 0]), float(trends[-1, 1]), float(trends[-1, 2]))
-    forecast = None if prediction is None else (abs(last[1]) / threshold) ** (1 / last[2])
-    begun, trusted, done = (
-        None if i is None else float(ends[i]) for i in (working, prediction, convergence)
-    )
-    notes = _notes(len(np.asarray(x)), len(place), bool(feasible[-1]), last[0], bound)
-    return Levels(
-        begun,
-        trusted,
-        done,
-        forecast,
-        threshold,
-        x=ends,
-        asymptote=asymptote,
-        remaining=remaining,
-        trend=last,
-        notes=tuple(notes),
-    )
+    working = _first(_calm(ends, asymptote, steep, lookahead), 0)
+    prediction = _first(feasible, working)
+    convergence = _first(remaining <= threshold, prediction)
+    rows = (working, prediction, convergence)
+    begun, trusted, done = (None if i is None else float(ends[i]) for i in rows)
+    level, amplitude, exponent = trends[-1].tolist()
+    forecast = None if trusted is None else (abs(amplitude) / threshold) ** (1 / exponent)
+    trend, trace = (level, amplitude, exponent), (ends, asymptote, remaining)
+    notes = tuple(_notes(np.size(x), len(place), bool(feasible[-1]), level, bound))
+    return Levels(begun, trusted, done, forecast, threshold, *trace, trend, notes)
 
 
 def _observations(
@@ -155,16 +145,11 @@ def _observations(
         raise DataError(f"the value at {place[~np.isfinite(measured)][0]:g} is not a number.")
     if not np.isfinite(place).all() or (np.diff(place) <= 0).any() or place[0] <= 0:
         raise DataError("places must be positive numbers that increase.")
-    return _thinned(place, measured) if len(place) > MOST else (place, measured)
-
-
-def _thinned(x: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return means over stretches of equal length in ln x."""
-    edges = np.geomspace(x[0], x[-1], MOST + 1)[1:-1]
-    cuts = np.unique(np.concatenate([[0], np.searchsorted(x, edges, side="right")]))
-    starts = cuts[cuts < len(x)]
-    size = np.diff(np.append(starts, len(x)))
-    return np.add.reduceat(x, starts) / size, np.add.reduceat(values, starts) / size
+    if len(place) <= MOST:
+        return place, measured
+    starts = [rows.start for rows in stretches(place, MOST)]
+    size = np.diff([*starts, len(place)])
+    return np.add.reduceat(place, starts) / size, np.add.reduceat(measured, starts) / size
 
 
 def _refuse(threshold: float, verticality: float | None, lookahead: int, first: int) -> None:
@@ -178,48 +163,30 @@ def _refuse(threshold: float, verticality: float | None, lookahead: int, first: 
 
 def _trace(
     x: np.ndarray, values: np.ndarray, first: int, rising: bool, anchor: bool
-) -> Iterator[tuple[float, float, float]]:
-    """Yield asymptote, amplitude and exponent of the fit to each prefix."""
-    previous: float | None = None
+) -> list[Trend]:
+    """Return asymptote, amplitude and exponent of the fit to each prefix."""
+    trends: list[Trend] = []
     for end in range(first, len(x) + 1):
-        found = _fitted(x[:end], values[:end], rising, previous if anchor else None)
-        previous = found[0]
-        yield found
+        before = trends[-1][0] if anchor and trends else None
+        trends.append(_fitted(x[:end], values[:end], rising, before))
+    return trends
 
 
-def _fitted(
-    x: np.ndarray, values: np.ndarray, rising: bool, infinity: float | None
-) -> tuple[float, float, float]:
+def _fitted(x: np.ndarray, values: np.ndarray, rising: bool, infinity: float | None) -> Trend:
     """Return the least-squares pattern: linear parameters in closed form, the exponent by zooms."""
     unit, low, high = x[-1], np.log(LOW), np.log(HIGH)
     ratio = np.log(x / unit)
-    target = values if infinity is None else np.append(values, infinity)
+    if infinity is not None:
+        ratio, values = np.append(ratio, np.inf), np.append(values, infinity)
+    weight = np.ones(len(values))
     for _ in range(ZOOMS):
         places = np.linspace(low, high, PLACES)
-        best = places[int(np.argmin(_solved(np.exp(places), ratio, target, rising)[2]))]
-        width = (high - low) / (PLACES - 1)
+        error = projected(np.exp(places), ratio, values, weight, rising=rising)[2]
+        best, width = places[int(np.argmin(error))], (high - low) / (PLACES - 1)
         low, high = max(np.log(LOW), best - width), min(np.log(HIGH), best + width)
     exponent = float(np.exp(0.5 * (low + high)))
-    level, slope, _ = _solved(np.full(1, exponent), ratio, target, rising)
+    level, slope, _ = projected(np.full(1, exponent), ratio, values, weight, rising=rising)
     return float(level[0]), float(slope[0] * unit**exponent), exponent
-
-
-def _solved(
-    exponents: np.ndarray, ratio: np.ndarray, target: np.ndarray, rising: bool
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the least-squares asymptote and slope, and the error, at each exponent.
-
-    `target` may be longer by one than `ratio`, ln x: the last is then at infinity.
-    """
-    column = np.exp(-exponents[:, None] * ratio)
-    column = np.pad(column, ((0, 0), (0, len(target) - len(ratio))))
-    middle = column.mean(axis=1, keepdims=True)
-    off = column - middle
-    slope = off @ (target - target.mean()) / np.sum(off**2, axis=1)
-    slope = np.minimum(slope, 0.0) if rising else np.maximum(slope, 0.0)
-    level = target.mean() - slope * middle[:, 0]
-    error = np.sum((target - level[:, None] - slope[:, None] * column) ** 2, axis=1)
-    return level, slope, error
 
 
 def _calm(x: np.ndarray, asymptote: np.ndarray, steep: float, lookahead: int) -> np.ndarray:
@@ -229,9 +196,10 @@ def _calm(x: np.ndarray, asymptote: np.ndarray, steep: float, lookahead: int) ->
     return np.append(still, np.zeros(len(x) - len(still), bool))
 
 
-def _first(holds: np.ndarray, start: int = 0) -> int | None:
-    found = np.flatnonzero(holds[start:])
-    return int(found[0]) + start if len(found) else None
+def _first(holds: np.ndarray, start: int | None) -> int | None:
+    """Return where it holds first, from a place on; None if never, or from no place on."""
+    held = np.flatnonzero(holds[start:])
+    return None if start is None or not len(held) else int(held[0]) + start
 
 
 def _notes(given: int, used: int, feasible: bool, asymptote: float, bound: float) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """A learning rate along a whole run as the law of running jobs sees it: area and lagged fall."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,7 +16,7 @@ RISE = 0.02  # of the peak: a rate that rises by more after it fell is a new sta
 
 
 @dataclass(frozen=True)
-class Plan:
+class RatePlan:
     """The learning rate of a run from its start to its end, and how it is known.
 
     Parameters
@@ -52,23 +52,9 @@ class Plan:
         at = np.maximum(np.asarray(x, float) - self.shift, 0.0) / self.stretch
         return self.schedule.lr(at) / self.schedule.highest
 
-    @property
-    def peak(self) -> float:
-        """The highest learning rate."""
-        return self.schedule.highest
-
-    @property
-    def text(self) -> str:
-        """The schedule as text, over its own length."""
-        return self.schedule.text()
-
     def shape(self, points: int = 400) -> np.ndarray:
         """Return the rate over its peak at even shares of the run, shape (points,)."""
         return self.rate(np.linspace(0.0, 1.0, points, endpoint=False) * self.length)
-
-    def noted(self, *notes: str) -> "Plan":
-        """Return the plan with more notes."""
-        return replace(self, notes=(*self.notes, *notes))
 
 
 @dataclass(frozen=True)
@@ -103,7 +89,7 @@ class Course:
     lags: tuple[float, ...]
 
     @classmethod
-    def of(cls, plan: Plan, now: float, lags: tuple[float, ...] = LAGS) -> "Course":
+    def of(cls, plan: RatePlan, now: float, lags: tuple[float, ...] = LAGS) -> "Course":
         """Return the course of a plan, seen from `now`."""
         end = max(plan.length, now)
         at = np.linspace(0.0, end, CELLS + 1)
@@ -120,16 +106,8 @@ class Course:
         area = np.append(0.0, np.cumsum(middle / peak) * width)
         fall = np.stack([_averaged(fallen, lag * CELLS) for lag in lags])
         steady = bool(np.mean(rate[top:] > STEADY * peak) > HELD)
-        return cls(
-            at,
-            rate / peak,
-            area,
-            fall,
-            float(at[top]),
-            float(at[start]),
-            steady,
-            tuple(lag * end for lag in lags),
-        )
+        warm, since, slow = float(at[top]), float(at[start]), tuple(lag * end for lag in lags)
+        return cls(at, rate / peak, area, fall, warm, since, steady, slow)
 
     def rises_after(self, now: float) -> bool:
         """Say whether the rate rises again after `now`."""
@@ -142,7 +120,7 @@ class Course:
 
     def fall_at(self, x: np.ndarray) -> np.ndarray:
         """Return the lagged fall at places, shape (lags, n)."""
-        return np.stack([np.interp(x, self.at, one) for one in self.fall])
+        return np.stack([np.interp(x, self.at, lagged) for lagged in self.fall])
 
 
 def _last_rise(rate: np.ndarray) -> int:

@@ -5,11 +5,13 @@ a change of level that stays; what came before it says little about where the ru
 """
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from scaling_cli.numerics.power_law import projected
 from scaling_cli.vocabulary.errors import DataError
 
 MAD = 1.4826  # sd of a normal distribution over its median absolute deviation
@@ -132,30 +134,25 @@ def _baseline(x: np.ndarray, loss: np.ndarray, kept: np.ndarray) -> np.ndarray:
     below it: a schedule bends the curve, and a bend is no spike.
     """
     x_kept, loss_kept = x[kept], loss[kept]
-    stretches = _stretches(x_kept, ALONG)
-    where = np.array([np.mean(x_kept[rows]) for rows in stretches])
-    low = np.array([np.quantile(loss_kept[rows], LOW) for rows in stretches])
-    coefficients, exponent = _power_law(where / x[-1], low)
-    at_bins = coefficients[0] + coefficients[1] * (where / x[-1]) ** -exponent
-    off = np.pad(np.log(low / at_bins), BEND // 2, mode="edge")
+    parts = stretches(x_kept, ALONG)
+    where = np.array([np.mean(x_kept[rows]) for rows in parts])
+    low = np.array([np.quantile(loss_kept[rows], LOW) for rows in parts])
+    law = _power_law(where / x[-1], low)
+    off = np.pad(np.log(low / law(where / x[-1])), BEND // 2, mode="edge")
     bend = np.median(np.lib.stride_tricks.sliding_window_view(off, BEND), axis=1)
-    curve = coefficients[0] + coefficients[1] * (x / x[-1]) ** -exponent
-    return np.log(curve) + np.interp(np.log(x), np.log(where), bend)
+    return np.log(law(x / x[-1])) + np.interp(np.log(x), np.log(where), bend)
 
 
-def _power_law(x: np.ndarray, loss: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return the least-squares E and A, and alpha, of E + A x^-alpha that is positive."""
-    best, found = np.inf, (np.array([np.median(loss), 0.0]), 1.0)
-    for exponent in EXPONENTS.tolist():
-        design = np.stack([np.ones_like(x), x**-exponent], axis=1)
-        solved, *_ = np.linalg.lstsq(design / loss[:, None], np.ones_like(loss), rcond=None)
-        off = float(np.sum((design @ solved / loss - 1) ** 2))
-        if off < best and (solved >= 0).all():
-            best, found = off, (solved, exponent)
-    return found
+def _power_law(x: np.ndarray, loss: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Return E + A x^-alpha of the least relative squares that is positive, else the median."""
+    level, slope, off = projected(EXPONENTS, np.log(x), loss, loss**-2.0, rising=False)
+    best = int(np.argmin(np.where((level >= 0) & (slope > 0), off, np.inf)))
+    if level[best] < 0 or slope[best] <= 0:
+        return lambda at: np.full(len(at), np.median(loss))
+    return lambda at: level[best] + slope[best] * at ** -EXPONENTS[best]
 
 
-def _stretches(x: np.ndarray, count: int) -> list[slice]:
+def stretches(x: np.ndarray, count: int) -> list[slice]:
     """Return the rows of stretches of equal length in ln x, those that hold any."""
     edges = np.geomspace(x[0], x[-1], count + 1)
     cuts = np.searchsorted(x, edges[1:-1], side="right")
@@ -163,15 +160,17 @@ def _stretches(x: np.ndarray, count: int) -> list[slice]:
     return [slice(a, b) for a, b in itertools.pairwise(ends)]
 
 
-def jump(x: np.ndarray, loss: np.ndarray) -> Jump | None:
+def jump(x: np.ndarray, loss: np.ndarray, first: int = 0, fewest: int = 0) -> Jump | None:
     """Return the largest change of level that stayed, if there is a sure one.
 
     At each row the median ln loss of a window behind is compared with that of a window before;
     what the curve does anyway, seen in the windows to both sides, is taken off. The largest
     difference counts if it is large, many standard deviations, comes within three rows, and is
     still there at the end: a curve through the rows on both sides,
-    ln L = a + b ln x + c (ln x)^2 + size * [after], must have it.
+    ln L = a + b ln x + c (ln x)^2 + size * [after], must have it. Rows before `first` are not
+    looked at, and a jump with fewer than `fewest` rows after it does not count.
     """
+    x, loss = x[first:], loss[first:]
     n = len(x)
     window = max(4, min(n // 12, 40))
     if n < max(FEW_TO_JUMP, 4 * window + 2):
@@ -192,7 +191,7 @@ def jump(x: np.ndarray, loss: np.ndarray) -> Jump | None:
     lasting, sudden = _lasting(x, y, row), _sudden(y, row, window)
     if min(lasting * np.sign(size[at]), sudden * np.sign(size[at])) < 0.5 * abs(size[at]):
         return None
-    return Jump(row, float(x[row]), float(lasting))
+    return None if n - row < fewest else Jump(first + row, float(x[row]), float(lasting))
 
 
 def _sharpest(y: np.ndarray, row: int, window: int) -> int:
@@ -224,13 +223,13 @@ def _lasting(x: np.ndarray, y: np.ndarray, row: int) -> float:
     after = (np.arange(len(x)) >= row).astype(float)
     design = np.stack([np.ones_like(t), t, t**2, after], axis=1)
     weight = np.ones_like(t)
-    found = np.zeros(4)
+    solved = np.zeros(4)
     for _ in range(5):  # towards least absolute deviations: a spike has no say
         root = np.sqrt(weight)
-        found, *_ = np.linalg.lstsq(design * root[:, None], y * root, rcond=None)
-        off = np.abs(y - design @ found)
+        solved, *_ = np.linalg.lstsq(design * root[:, None], y * root, rcond=None)
+        off = np.abs(y - design @ solved)
         weight = 1.0 / np.maximum(off, max(float(np.median(off)), np.finfo(float).tiny))
-    return float(found[3])
+    return float(solved[3])
 
 
 def averaged(x: np.ndarray, loss: np.ndarray, *, bins: int | None = None) -> Averaged:
@@ -245,16 +244,14 @@ def averaged(x: np.ndarray, loss: np.ndarray, *, bins: int | None = None) -> Ave
         noise = noise_of(loss)
         fit_in = BINS if noise == 0 else int(len(x) / (noise / WANTED_NOISE) ** 2)
         bins = min(BINS, max(FEWEST_BINS, fit_in))
-    log_loss, log_x = np.log(loss), np.log(x)
-    kept = []
-    for rows in _stretches(x, bins):
+    log_loss, log_x, points = np.log(loss), np.log(x), []
+    for rows in stretches(x, bins):
         values = log_loss[rows]
+        near = np.ones(len(values), bool)
         if len(values) > 2:
             off = np.abs(values - np.median(values))
             near = off <= 4 * MAD * np.median(off) + 1e-12 * np.abs(values).max()
-        else:
-            near = np.ones(len(values), bool)
-        kept.append((log_x[rows][near].mean(), values[near].mean(), float(near.sum())))
-    place, level, count = np.array(kept).T
+        points.append((log_x[rows][near].mean(), values[near].mean(), float(near.sum())))
+    place, level, count = np.array(points).T
     weight = np.sqrt(np.minimum(count, MOST_COUNTED))
     return Averaged(np.exp(place), np.exp(level), weight, count.astype(int))

@@ -4,22 +4,29 @@ Blind to the learning rate: a decay that is still to come, or one that is under 
 points. Before a cool-down such a forecast is 2 to 4 % too high, and its interval does not hold it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from scaling_cli import learning_curves
-from scaling_cli.forecasting.combining import COMBINED, bayes_weights, stacked_weights
-from scaling_cli.forecasting.despiking import Jump, checked, jump, spikes
-from scaling_cli.forecasting.family_fits import FamilyFits, fit_family
-from scaling_cli.forecasting.prefixes import FEWEST, Prefixes, prefixes
+from scaling_cli.forecasting import despiking
+from scaling_cli.forecasting.family_fits import Batch, FamilyFits, fit_family
 from scaling_cli.learning_curves._family import SEEN, LearningCurve
+from scaling_cli.numerics.quantiles import quantile
 from scaling_cli.vocabulary.arguments import check_level
-from scaling_cli.vocabulary.errors import FitError, UsageError
+from scaling_cli.vocabulary.errors import FitError, UsageError, near
 
+COMBINED = ("average", "stack", "equal")
+# Towards equal weights, in mean squared errors of the members: strong, since a few cuts of one
+# curve say little about which family will be right beyond it.
+RIDGE = 1.0
+FEWEST = 5  # points that can be extrapolated
+FEWEST_AT_CUT = 6  # rows that a backtest needs
+# Of residuals of ln loss: laws are not better, noise is not worse.
+LEAST_SCALE, MOST_SCALE = 1e-3, 1e-2
+TAIL = 0.05  # of the curve, at its end: where it is now
 SKIPPED = 0.3  # of the curve: the start says little about the end
 RECENCY = 1.0
 CUTS = (0.3, 0.4, 0.5, 0.65, 0.8)  # of the curve, where it is forecast from its own past
@@ -55,6 +62,38 @@ class Member:
     value: float
     weight: float
     misfit: float
+
+
+@dataclass(frozen=True)
+class Prefixes:
+    """A curve cut at several places, as points to fit.
+
+    Parameters
+    ----------
+    ends : array, shape (p,)
+        Last x of each; the whole curve comes first.
+    batch : Batch
+        The points of each, x in hundredths of its end.
+    whole : despiking.Averaged
+        The points of the whole curve, x as given.
+    now : tuple of float
+        Mean x, and loss, over the last 5 % of the curve.
+    noise : float
+        Of single rows, in ln loss.
+    """
+
+    ends: np.ndarray
+    batch: Batch
+    whole: despiking.Averaged
+    now: tuple[float, float]
+    noise: float
+
+    def clock(self, x: np.ndarray) -> np.ndarray:
+        """Return places in hundredths of each end, shape (p, n)."""
+        return SEEN * x / self.ends[:, None]
+
+
+Fits = Mapping[str, FamilyFits]
 
 
 @dataclass(frozen=True)
@@ -97,7 +136,7 @@ class Extrapolation:
     noise: float
     backtest: float | None
     spikes: int
-    jump: Jump | None
+    jump: despiking.Jump | None
     notes: tuple[str, ...]
 
     def curve(self, x: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -109,9 +148,9 @@ class Extrapolation:
         at = np.atleast_1d(np.asarray(x, float))
         each = np.array([m.law(SEEN * at / self.seen[0]) for m in self.members])
         weight = np.array([m.weight for m in self.members])
-        middle, spread = _mixed(np.log(each), weight)
         ahead = np.log(np.maximum(at / self.seen[0], 1.0))
-        half = _quantile(self.level) * _deviation(spread, self.backtest, ahead)
+        middle, sd = _combined(np.log(each), weight, self.backtest, ahead)
+        half = quantile(self.level) * sd
         return np.exp(middle), np.exp(middle - half), np.exp(middle + half)
 
 
@@ -158,34 +197,31 @@ def extrapolate(
     UsageError
         If an option makes no sense.
     """
-    chosen = tuple(families) if families is not None else learning_curves.distinct()
-    place, losses = checked(x, loss, FEWEST)
-    _refuse(place, until, chosen, combine)
-    _refuse_shares(level, skip)
+    names = tuple(families) if families is not None else learning_curves.distinct()
+    place, losses = despiking.checked(x, loss, FEWEST)
+    if not (np.isfinite(until) and until > place[-1]):
+        raise UsageError(f"{until:g} is not beyond the last point at {place[-1]:g}.")
+    _refuse(names, combine, level, skip)
     moved, spiked = _cleaned(place, losses)
     kept = ~spiked
     start = moved.x if moved else 0.0
-    past = prefixes(place[kept], losses[kept], CUTS, skip=skip, recency=recency, start=start)
-    fits = {name: fit_family(learning_curves.get(name), past.batch) for name in chosen}
+    past = _prefixes(place[kept], losses[kept], start, skip=skip, recency=recency)
+    fits = {name: fit_family(learning_curves.get(name), past.batch) for name in names}
     usable = {name: f for name, f in fits.items() if _has_losses(f, past, until)}
     if not usable:
         raise FitError(f"no family of learning curves has a loss up to {until:g}.")
     weight, why = _weights(combine, usable, past)
     members, backtest = _members(usable, weight, past, until), _backtest(usable, weight, past)
-    each = np.log([[m.value] for m in members])
-    middle, spread = _mixed(each, np.array([m.weight for m in members]))
-    sd = float(_deviation(spread, backtest, np.log(until / past.ends[:1]))[0])
-    left = [
-        f"{n} left out: it has no fit with positive losses up to {until:g}."
-        for n in fits
-        if n not in usable
-    ]
+    each, weight = np.log([[m.value] for m in members]), np.array([m.weight for m in members])
+    middle, sd = _combined(each, weight, backtest, np.log(until / past.ends[:1]))
+    left_out = "left out: it has no fit with positive losses up to"
+    left = [f"{name} {left_out} {until:g}." for name in fits if name not in usable]
     return Extrapolation(
         until=float(until),
         value=float(np.exp(middle[0])),
         level=level,
-        interval=_around(middle[0], level, sd),
-        one_row=_around(middle[0], level, float(np.hypot(sd, past.noise))),
+        interval=_around(middle[0], quantile(level) * sd[0]),
+        one_row=_around(middle[0], quantile(level) * np.hypot(sd[0], past.noise)),
         members=members,
         seen=(float(past.ends[0]), past.now[1]),
         noise=past.noise,
@@ -196,34 +232,30 @@ def extrapolate(
     )
 
 
-def _refuse(x: np.ndarray, until: float, families: Sequence[str], combine: str) -> None:
-    if not (np.isfinite(until) and until > x[-1]):
-        raise UsageError(f"{until:g} is not beyond the last point at {x[-1]:g}.")
-    if not families or len(set(families)) < len(families):
-        raise UsageError("name each family once, and one at least.")
+def check_combination(combine: str) -> None:
+    """Refuse a way of combining families that there is not."""
     if combine not in COMBINED:
         raise UsageError(
-            f"there is no combination {combine!r}.", hint=f"Use {', '.join(COMBINED)}."
+            f"there is no combination {combine!r}.", hint=near(combine, COMBINED, "combinations")
         )
 
 
-def _refuse_shares(level: float, skip: float) -> None:
+def _refuse(families: Sequence[str], combine: str, level: float, skip: float) -> None:
+    if not families or len(set(families)) < len(families):
+        raise UsageError("name each family once, and one at least.")
+    check_combination(combine)
     check_level(level)
     if not 0 <= skip < 1:
         raise UsageError(f"the share skipped must lie between 0 and 1, not {skip:g}.")
 
 
-def _cleaned(x: np.ndarray, loss: np.ndarray) -> tuple[Jump | None, np.ndarray]:
+def _cleaned(x: np.ndarray, loss: np.ndarray) -> tuple[despiking.Jump | None, np.ndarray]:
     """Return the jump after which to fit, and which rows are spikes."""
     first = int(np.searchsorted(x, BEFORE_JUMP * x[-1]))
-    moved = jump(x[first:], loss[first:])
-    if moved is not None:
-        moved = Jump(moved.row + first, moved.x, moved.size)
-        if len(x) - moved.row < FEWEST:
-            moved = None
+    moved = despiking.jump(x, loss, first, FEWEST)
     begin = moved.row if moved else first
     spiked = np.zeros(len(x), bool)
-    spiked[begin:] = spikes(x[begin:], loss[begin:])
+    spiked[begin:] = despiking.spikes(x[begin:], loss[begin:])
     return moved, spiked
 
 
@@ -231,29 +263,25 @@ def _has_losses(fits: FamilyFits, past: Prefixes, until: float) -> bool:
     """Say whether a family has positive losses at the end, and at every place of its backtests."""
     if not np.isfinite(fits.value).all():
         return False
-    own = fits.predict(SEEN * past.whole.x / past.ends[:, None])
+    own = fits.predict(past.clock(past.whole.x))
     return bool(np.isfinite(own).all() and fits.law(0)(SEEN * until / past.ends[0]) > 0)
 
 
-def _members(
-    fits: dict[str, FamilyFits], weight: np.ndarray, past: Prefixes, until: float
-) -> tuple[Member, ...]:
+def _members(fits: Fits, weight: np.ndarray, past: Prefixes, until: float) -> tuple[Member, ...]:
     """Return the forecasts, the heaviest first."""
-    found = []
+    end, members = SEEN * until / past.ends[0], []
     for (name, each), share in zip(fits.items(), weight.tolist(), strict=True):
-        law = each.law(0)
-        value = float(law(SEEN * until / past.ends[0]))
-        found.append(Member(name, law, value, share, float(np.sqrt(each.misfit[0]))))
-    return tuple(sorted(found, key=lambda m: -m.weight))
+        law, misfit = each.law(0), float(np.sqrt(each.misfit[0]))
+        members.append(Member(name, law, float(law(end)), share, misfit))
+    return tuple(sorted(members, key=lambda m: -m.weight))
 
 
-def _around(middle: float, level: float, sd: float) -> tuple[float, float]:
-    half = _quantile(level) * sd
+def _around(middle: float, half: float) -> tuple[float, float]:
     return float(np.exp(middle - half)), float(np.exp(middle + half))
 
 
 def _notes(
-    x: np.ndarray, past: Prefixes, until: float, moved: Jump | None, spiked: int
+    x: np.ndarray, past: Prefixes, until: float, moved: despiking.Jump | None, spiked: int
 ) -> Iterator[str]:
     if spiked:
         yield f"{spiked} of {len(x)} rows left out as spikes."
@@ -272,15 +300,14 @@ def _notes(
         yield "the loss rises at the end: no family here can follow it."
 
 
-def _weights(
-    combine: str, fits: dict[str, FamilyFits], past: Prefixes
-) -> tuple[np.ndarray, list[str]]:
+def _weights(combine: str, fits: Fits, past: Prefixes) -> tuple[np.ndarray, list[str]]:
     """Return the weight of each family, and what is to be said about them."""
     equal = np.full(len(fits), 1.0 / len(fits))
     if combine == "average":
         misfit = np.array([f.misfit[0] for f in fits.values()])
         count = np.array([len(f.family.parameters()) for f in fits.values()])
-        return bayes_weights(misfit, count, float(past.counts[0])), []
+        points = past.batch.weight[0].sum() ** 2 / (past.batch.weight[0] ** 2).sum()
+        return bayes_weights(misfit, count, float(points)), []
     if combine == "equal" or len(fits) == 1:
         return equal, []
     predicted, actual, span = _own_past(fits, past)
@@ -289,38 +316,131 @@ def _weights(
     return stacked_weights(predicted, actual, span), []
 
 
-def _own_past(
-    fits: dict[str, FamilyFits], past: Prefixes
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _own_past(fits: Fits, past: Prefixes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return forecasts of ln loss beyond each cut, what came, and the span of x each stands for."""
     x = past.whole.x
-    each = np.stack([np.log(f.predict(SEEN * x / past.ends[:, None])) for f in fits.values()], -1)
+    each = np.stack([np.log(f.predict(past.clock(x))) for f in fits.values()], -1)
     ahead = (x > past.ends[:, None]) & (np.arange(len(past.ends)) > 0)[:, None]
     cut, point = np.nonzero(ahead)
     return each[cut, point], np.log(past.whole.loss)[point], np.gradient(x)[point]
 
 
-def _mixed(each: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return weighted mean and standard deviation over members of ln losses, shape (k, n)."""
-    middle = weight @ each
-    return middle, np.sqrt(weight @ (each - middle) ** 2)
-
-
-def _backtest(fits: dict[str, FamilyFits], weight: np.ndarray, past: Prefixes) -> float | None:
+def _backtest(fits: Fits, weight: np.ndarray, past: Prefixes) -> float | None:
     """Return the error of the combination at the cuts, per unit of ln x; None without cuts."""
     if len(past.ends) < 2:
         return None
-    at = np.full((len(past.ends), 1), past.now[0]) * SEEN / past.ends[:, None]
+    at = past.clock(np.array(past.now[:1]))
     each = np.stack([np.log(f.predict(at)[1:, 0]) for f in fits.values()])
     ahead = np.log(past.now[0] / past.ends[1:])
     return float(np.sqrt(np.mean(((weight @ each - np.log(past.now[1])) / ahead) ** 2)))
 
 
-def _deviation(spread: np.ndarray, backtest: float | None, ahead: np.ndarray) -> np.ndarray:
-    """Return the standard deviation of a forecast of ln loss, `ahead` in ln x."""
+def _combined(
+    each: np.ndarray, weight: np.ndarray, backtest: float | None, ahead: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and deviation of ln loss by members, (k, n), at places `ahead` in ln x, (n,)."""
+    middle = weight @ each
+    spread = np.sqrt(weight @ (each - middle) ** 2)
     own = UNTESTED if backtest is None else backtest
-    return np.sqrt((SPREAD * spread) ** 2 + (OWN * own * ahead) ** 2 + DRIFT**2 * ahead)
+    return middle, np.sqrt((SPREAD * spread) ** 2 + (OWN * own * ahead) ** 2 + DRIFT**2 * ahead)
 
 
-def _quantile(level: float) -> float:
-    return NormalDist().inv_cdf(0.5 + level / 2)
+def bayes_weights(misfit: np.ndarray, parameters: np.ndarray, points: float) -> np.ndarray:
+    """Return posterior probabilities of models with equal prior ones, by BIC; shape (..., k).
+
+    -2 ln evidence is n ln(mean squared residual) + p ln n, up to what all models share and to
+    O(1) (Schwarz 1978); models with an infinite misfit have probability zero.
+
+    Parameters
+    ----------
+    misfit : array, shape (..., k)
+        Mean squared residual of each model.
+    parameters : array, shape (k,)
+        How many parameters each has.
+    points : float
+        n, the same for all.
+    """
+    with np.errstate(divide="ignore"):
+        criterion = points * np.log(misfit) + parameters * np.log(points)
+    lowest = np.min(criterion, axis=-1, keepdims=True)
+    # Two models that fit exactly are both at minus infinity; they share the probability.
+    exact = np.isneginf(criterion)
+    behind = np.where(exact, 0.0, criterion - np.where(np.isfinite(lowest), lowest, 0.0))
+    behind = np.where(np.isneginf(lowest) & ~exact, np.inf, behind)
+    weight = np.exp(-0.5 * behind)
+    return weight / weight.sum(axis=-1, keepdims=True)
+
+
+def stacked_weights(
+    predicted: np.ndarray, actual: np.ndarray, weight: np.ndarray, *, ridge: float = RIDGE
+) -> np.ndarray:
+    """Return the weights, none negative, summing to one, of the least squared error; shape (k,).
+
+    Minimised is the weighted mean of (predicted @ w - actual)^2 plus the ridge times the mean
+    squared error of the members times k |w - 1/k|^2. On the simplex the residual is
+    (predicted - actual) @ w, homogeneous in w, so the minimum is that of non-negative least
+    squares with one more row that asks for a sum of one, scaled to that sum: exact.
+
+    Parameters
+    ----------
+    predicted : array, shape (n, k)
+        Forecasts of ln loss of k members, made without the points they are compared with.
+    actual, weight : array, shape (n,)
+    ridge : float
+    """
+    from scipy.optimize import nnls
+
+    k = predicted.shape[1]
+    root = np.sqrt(weight / weight.sum())
+    errors = (predicted - actual[:, None]) * root[:, None]
+    if not errors.any():
+        return np.full(k, 1.0 / k)
+    pull = np.sqrt(ridge * float(np.sum(errors**2)))
+    towards = pull * (np.eye(k) - 1.0 / k)
+    size = float(np.sqrt(np.sum(errors**2)))
+    rows = np.concatenate([errors / size, towards / size, np.ones((1, k))])
+    weights = nnls(rows, np.append(np.zeros(len(rows) - 1), 1.0))[0]
+    return weights / weights.sum()
+
+
+def _prefixes(
+    x: np.ndarray, loss: np.ndarray, start: float, *, skip: float, recency: float
+) -> Prefixes:
+    """Return the points of a curve, checked and without spikes, and of its prefixes at the cuts.
+
+    Cuts with too few rows are left out, and so is the share `skip` at the start of each prefix, and
+    what lies before `start`. A point has the weight x to the power `recency`, times the root of its
+    rows (20 at most).
+    """
+    noise, last = despiking.noise_of(loss[x >= start]), float(x[-1])
+    taken, ends, left = [], [], x[:0]
+    for share in (1.0, *CUTS):
+        seen = (x <= share * last) & (x >= start)
+        rows = np.flatnonzero(seen & (x >= skip * share * last))
+        if len(rows) < FEWEST:
+            rows = np.flatnonzero(seen)[-FEWEST:]
+        if len(rows) < (FEWEST if share == 1.0 else FEWEST_AT_CUT) or x[rows[-1]] in left:
+            continue
+        taken.append(despiking.averaged(x[rows], loss[rows]))
+        ends.append(x[rows[-1]])
+        left = np.array(ends)
+    batch = _batch(taken, left, recency, noise)
+    late = x >= (1 - TAIL) * last
+    now = (np.exp(np.log(x[late]).mean()), np.exp(np.log(loss[late]).mean()))
+    return Prefixes(left, batch, taken[0], (float(now[0]), float(now[1])), noise)
+
+
+def _batch(
+    taken: Sequence[despiking.Averaged], ends: np.ndarray, recency: float, noise: float
+) -> Batch:
+    longest = max(len(points.x) for points in taken)
+    x, loss, weight = (np.zeros((len(taken), longest)) for _ in range(3))
+    scale = np.empty(len(taken))
+    for i, points in enumerate(taken):
+        n = len(points.x)
+        x[i], loss[i] = SEEN, points.loss[-1]  # where nothing is, at weight zero
+        x[i, :n], loss[i, :n] = SEEN * points.x / ends[i], points.loss
+        heavy = points.weight * (points.x / ends[i]) ** recency
+        weight[i, :n] = heavy * n / heavy.sum()
+        scale[i] = np.clip(noise / np.sqrt(np.median(points.rows)), LEAST_SCALE, MOST_SCALE)
+    return Batch(x, loss, weight, scale)

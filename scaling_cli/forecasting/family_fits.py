@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scaling_cli.laws._law import Domain, Parameter
+from scaling_cli.laws._law import Domain
 from scaling_cli.learning_curves._family import LearningCurve, level_of, loss_of
+from scaling_cli.numerics.mestimate import huber
 
 CORNER = 2.0  # in scales of the residual: beyond, a residual counts by its size only
 ROUNDS = 3  # of reweighting at each place of the grid
@@ -71,60 +72,52 @@ class FamilyFits:
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         """Return the loss of curve i at x[i], shape (p, n); NaN where the family has none."""
-        columns = _columns(self.family, x, self.shape[:, None, :])
-        level = np.einsum("...nk,...k->...n", columns, self.coefficients)
+        level = _level(_columns(self.family, x, self.shape[:, None, :]), self.coefficients)
         with np.errstate(invalid="ignore"):
             loss = loss_of(self.family.scale, level)
         return np.where(loss > 0, loss, np.nan)
 
     def law(self, i: int) -> LearningCurve:
         """Return the fitted family of curve i."""
-        linear, shape = iter(self.coefficients[i].tolist()), iter(self.shape[i].tolist())
-        declared = self.family.parameters()
-        return self.family(**{n: next(linear if p.linear else shape) for n, p in declared.items()})
+        linear, shapes = self.family.kinds()
+        values = (*self.coefficients[i].tolist(), *self.shape[i].tolist())
+        return self.family(**dict(zip((*linear, *shapes), values, strict=True)))
 
 
 def fit_family(family: type[LearningCurve], batch: Batch, *, priors: bool = True) -> FamilyFits:
     """Fit one family to every curve of a batch."""
     if family.scale == "exp" and batch.loss.max() > LARGEST:
-        return _unfitted(family, len(batch.loss))
+        none = (np.full((len(batch.loss), len(part)), np.nan) for part in family.kinds())
+        return FamilyFits(family, *none, *np.full((2, len(batch.loss)), np.inf))
     problem = _Problem(family, batch, priors)
-    places = _grid(family)
-    coefficients, shape, value = _best_places(problem, places)
-    return _polished(problem, coefficients, shape, value)
-
-
-def _unfitted(family: type[LearningCurve], curves: int) -> FamilyFits:
-    """Return what says that a family has no fit."""
-    linear = sum(p.linear for p in family.parameters().values())
-    nothing, none = np.full(curves, np.inf), np.full((curves, linear), np.nan)
-    shape = np.full((curves, len(family.parameters()) - linear), np.nan)
-    return FamilyFits(family, none, shape, nothing, nothing)
+    starts = [p.starts for p in family.kinds()[1].values()]
+    # Every combination of starts; one empty row without shape parameters.
+    places = np.array(list(itertools.product(*starts)), float)
+    return _polished(problem, *_best_places(problem, places))
 
 
 class _Problem:
     """What the two stages share: the points, the bounds and the priors of one family."""
 
     def __init__(self, family: type[LearningCurve], batch: Batch, priors: bool) -> None:
-        declared = family.parameters().values()
-        self.family, self.batch, self.priors = family, batch, priors
-        self.linear = [p for p in declared if p.linear]
-        self.shapes = [p for p in declared if not p.linear]
-        self.log = np.array([p.domain is Domain.POSITIVE for p in self.shapes], bool)
-        low, high = np.array([family.bounds[p.name] for p in self.shapes]).reshape(-1, 2).T
-        self.low, self.high = self.inside(low), self.inside(high)
-        self.floor = np.array(
-            [0.0 if p.domain is Domain.POSITIVE else -np.inf for p in self.linear]
-        )
-        self.centre, self.precision = _priors(self.shapes if priors else [], len(self.shapes))
+        linear, shapes = (list(part.values()) for part in family.kinds())
+        self.family, self.batch, self.priors, self.count = family, batch, priors, len(linear)
+        self.log = np.array([p.domain is Domain.POSITIVE for p in shapes], bool)
+        low, high = np.array([family.bounds[p.name] for p in shapes]).reshape(-1, 2).T
+        floor = [0.0 if p.domain is Domain.POSITIVE else -np.inf for p in linear]
+        self.floor = np.array(floor)
+        self.low = np.concatenate([floor, self.inside(low)])
+        self.high = np.concatenate([np.full(len(linear), np.inf), self.inside(high)])
+        known = [p.prior if priors else None for p in shapes]
+        self.centre = np.array([np.log(prior.center) if prior else 0.0 for prior in known])
+        self.precision = np.array([prior.log_sd**-2 if prior else 0.0 for prior in known])
         self.level, self.slope = level_of(family.scale, batch.loss)
         self.log_loss = np.log(batch.loss)
 
     def only(self, rows: np.ndarray) -> "_Problem":
         """Return the same for some of the curves."""
-        batch = self.batch
-        part = Batch(batch.x[rows], batch.loss[rows], batch.weight[rows], batch.scale[rows])
-        return _Problem(self.family, part, self.priors)
+        batch = Batch(*(part[rows] for part in vars(self.batch).values()))
+        return _Problem(self.family, batch, self.priors)
 
     def inside(self, shape: np.ndarray) -> np.ndarray:
         """Return shape parameters as they are searched: logarithms of positive ones."""
@@ -137,57 +130,43 @@ class _Problem:
     def units(self, shape: np.ndarray) -> np.ndarray:
         """Return what columns are divided by in the search: shape (..., m) gives (..., k)."""
         if self.family.scale != "loss":
-            return np.ones((*shape.shape[:-1], len(self.linear)))
+            return np.ones((*shape.shape[:-1], self.count))
         there = _columns(self.family, np.full(1, MIDDLE), shape[..., None, :])[..., 0, :]
         return np.where(there > VANISHED, there, 1.0)
 
     def columns(self, shape: np.ndarray) -> np.ndarray:
         """Return the columns of the search: shape (p or 1, q, m) gives (p, q, n, k)."""
-        found = _columns(self.family, self.batch.x[:, None, :], shape[..., None, :])
-        return found / self.units(shape)[..., None, :]
+        columns = _columns(self.family, self.batch.x[:, None, :], shape[..., None, :])
+        return columns / self.units(shape)[..., None, :]
 
     def penalty(self, place: np.ndarray) -> np.ndarray:
         """Return minus ln prior at coordinates, summed over parameters."""
         return 0.5 * np.sum(self.precision * (place - self.centre) ** 2, axis=-1)
 
 
-def _priors(shapes: list[Parameter], count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the means of the logarithms of the shape parameters, and their precisions."""
-    centre, precision = np.zeros(count), np.zeros(count)
-    for i, parameter in enumerate(shapes):
-        if parameter.prior is not None:
-            centre[i], precision[i] = np.log(parameter.prior.center), parameter.prior.log_sd**-2
-    return centre, precision
-
-
-def _grid(family: type[LearningCurve]) -> np.ndarray:
-    """Return every combination of starts, shape (g, m); one empty row without shape parameters."""
-    starts = [p.starts for p in family.parameters().values() if not p.linear]
-    return np.array(list(itertools.product(*starts)), float)
-
-
 def _columns(family: type[LearningCurve], x: np.ndarray, shape: np.ndarray) -> np.ndarray:
     """Return the columns stacked last: x (..., n) and shape (..., 1, m) give (..., n, k)."""
-    names = [p.name for p in family.parameters().values() if not p.linear]
-    values = {name: shape[..., i] for i, name in enumerate(names)}
+    values = {name: shape[..., i] for i, name in enumerate(family.kinds()[1])}
     columns = family.columns(x, **values)
-    found = np.empty((*np.broadcast_shapes(*(c.shape for c in columns)), len(columns)))
-    for i, column in enumerate(columns):
-        found[..., i] = column
-    return found
+    stacked = np.empty((*np.broadcast_shapes(*(c.shape for c in columns)), len(columns)))
+    for i, column in enumerate(columns):  # faster than to stack what is broadcast
+        stacked[..., i] = column
+    return stacked
+
+
+def _level(columns: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
+    """Return the sum of coefficients times columns, shape (..., n)."""
+    return np.einsum("...nk,...k->...n", columns, coefficients)
 
 
 def _huber(residual: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return Huber's rho and the weight psi(r)/r; infinite and zero where there is no residual."""
     size = np.abs(np.where(np.isfinite(residual), residual, np.inf))
-    rho = np.where(size <= CORNER, 0.5 * np.minimum(size, CORNER) ** 2, CORNER * (size - 1.0))
-    return rho, CORNER / np.maximum(size, CORNER)
+    return huber(size, CORNER), CORNER / np.maximum(size, CORNER)
 
 
-def _best_places(
-    problem: _Problem, places: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the best places of the grid: coefficients (p, q, k), coordinates (p, q, m), values."""
+def _best_places(problem: _Problem, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the best places of the grid: coefficients and coordinates (p, q, d), values (p, q)."""
     batch = problem.batch
     columns = problem.columns(places[None])  # (p, g, n, k)
     relative = columns / problem.slope[:, None, :, None]
@@ -195,17 +174,15 @@ def _best_places(
     weight = np.broadcast_to(batch.weight[:, None, :], columns.shape[:-1])
     coefficients = _solved(relative, target, weight, problem.floor)
     for _ in range(ROUNDS - 1):
-        residual = np.einsum("...nk,...k->...n", relative, coefficients) - target
+        residual = _level(relative, coefficients) - target
         robust = weight * _huber(residual / batch.scale[:, None, None])[1]
         coefficients = _solved(relative, target, robust, problem.floor)
     coordinates = problem.inside(places)
     value = _value(problem, columns, coefficients) + problem.penalty(coordinates)
     best = np.argsort(value, axis=1, kind="stable")[:, :KEPT]
-    return (
-        np.take_along_axis(coefficients, best[:, :, None], axis=1),
-        coordinates[best],
-        np.take_along_axis(value, best, axis=1),
-    )
+    kept = np.take_along_axis(coefficients, best[:, :, None], axis=1)
+    at = np.concatenate([kept, coordinates[best]], axis=-1)
+    return at, np.take_along_axis(value, best, axis=1)
 
 
 def _value(problem: _Problem, columns: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
@@ -218,9 +195,8 @@ def _value(problem: _Problem, columns: np.ndarray, coefficients: np.ndarray) -> 
 
 def _residuals(problem: _Problem, columns: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
     """Return residuals of ln loss over their scale, shape (p, g, n); NaN without a loss."""
-    level = np.einsum("...nk,...k->...n", columns, coefficients)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        log_loss = np.log(loss_of(problem.family.scale, level))
+        log_loss = np.log(loss_of(problem.family.scale, _level(columns, coefficients)))
     return (log_loss - problem.log_loss[:, None, :]) / problem.batch.scale[:, None, None]
 
 
@@ -264,29 +240,6 @@ def _ridged(gram: np.ndarray, right: np.ndarray) -> np.ndarray:
     return np.linalg.solve(scaled, (right / size)[..., None])[..., 0] / size
 
 
-def _polished(
-    problem: _Problem, coefficients: np.ndarray, place: np.ndarray, value: np.ndarray
-) -> FamilyFits:
-    """Return the minima reached from the best places, the lowest of each curve.
-
-    Curves that have ended are set aside after every burst, and so are places that lie far above
-    the best of their curve.
-    """
-    k = coefficients.shape[-1]
-    at = np.concatenate([coefficients, place], axis=-1)
-    damping, ended = np.full(value.shape, 1e-3), ~np.isfinite(value)
-    for _ in range(BURSTS):
-        rows = np.flatnonzero(~ended.all(axis=1))
-        if not len(rows):
-            break
-        state = _State(at[rows], value[rows], damping[rows], ended[rows])
-        done = _burst(problem.only(rows), state, k)
-        at[rows], value[rows], damping[rows] = done.at, done.value, done.damping
-        lowest = done.value.min(axis=1, keepdims=True)
-        ended[rows] = done.ended | (done.value > HOPELESS * lowest)
-    return _lowest(problem, at, value, k)
-
-
 @dataclass(frozen=True)
 class _State:
     """Where the polishes of some curves stand: (p, q, d) parameters, and (p, q) the rest."""
@@ -297,16 +250,36 @@ class _State:
     ended: np.ndarray
 
 
-def _burst(problem: _Problem, state: _State, k: int) -> _State:
+def _polished(problem: _Problem, at: np.ndarray, value: np.ndarray) -> FamilyFits:
+    """Return the minima reached from the best places, the lowest of each curve.
+
+    Curves that have ended are set aside after every burst, and so are places that lie far above
+    the best of their curve.
+    """
+    state = _State(at, value.copy(), np.full(value.shape, 1e-3), ~np.isfinite(value))
+    for _ in range(BURSTS):
+        rows = np.flatnonzero(~state.ended.all(axis=1))
+        if not len(rows):
+            break
+        done = _burst(problem.only(rows), _State(*(part[rows] for part in vars(state).values())))
+        for whole, part in zip(vars(state).values(), vars(done).values(), strict=True):
+            whole[rows] = part
+        lowest = state.value[rows].min(axis=1, keepdims=True)
+        state.ended[rows] |= state.value[rows] > HOPELESS * lowest
+    return _lowest(problem, state)
+
+
+def _burst(problem: _Problem, state: _State) -> _State:
     """Return the state after some steps of Levenberg and Marquardt within the bounds."""
-    at, value, damping, ended = state.at, state.value, state.damping, state.ended
-    low = np.concatenate([problem.floor, problem.low])
-    high = np.concatenate([np.full(k, np.inf), problem.high])
+    at, value, damping, ended = vars(state).values()
     for _ in range(STEPS):
-        gradient, curvature = _derivatives(problem, at, k)
-        stuck = ((at <= low) & (gradient > 0)) | ((at >= high) & (gradient < 0))
-        trial = np.clip(at + _step(gradient, curvature, damping, stuck), low, high)
-        new = _objective(problem, trial, k)
+        gradient, curvature = _derivatives(problem, at)
+        stuck = ((at <= problem.low) & (gradient > 0)) | ((at >= problem.high) & (gradient < 0))
+        moved = at + _step(gradient, curvature, damping, stuck)
+        trial = np.clip(moved, problem.low, problem.high)
+        linear, place = np.split(trial, [problem.count], axis=-1)
+        columns = problem.columns(problem.outside(place))
+        new = _value(problem, columns, linear) + problem.penalty(place)
         better = new < value
         ended = ended | (better & (value - new <= STILL * new)) | (damping > STIFF)
         at = np.where(better[..., None], trial, at)
@@ -317,42 +290,31 @@ def _burst(problem: _Problem, state: _State, k: int) -> _State:
     return _State(at, value, damping, ended)
 
 
-def _objective(problem: _Problem, at: np.ndarray, k: int) -> np.ndarray:
-    columns = problem.columns(problem.outside(at[..., k:]))
-    return _value(problem, columns, at[..., :k]) + problem.penalty(at[..., k:])
-
-
-def _derivatives(problem: _Problem, at: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+def _derivatives(problem: _Problem, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the gradient, (p, q, d), and the Gauss-Newton curvature, (p, q, d, d)."""
-    place = at[..., k:]
-    columns = problem.columns(problem.outside(place))
-    level = np.einsum("...nk,...k->...n", columns, at[..., :k])
-    slopes = [columns[..., i] for i in range(k)]
-    for i in range(place.shape[-1]):
-        nudge = NUDGE * np.eye(place.shape[-1])[i]
-        ends = [
-            np.einsum(
-                "...nk,...k->...n",
-                problem.columns(problem.outside(place + sign * nudge)),
-                at[..., :k],
-            )
-            for sign in (1.0, -1.0)
-        ]
-        slopes.append((ends[0] - ends[1]) / (2 * NUDGE))
+    linear, place = np.split(at, [problem.count], axis=-1)
+
+    def columns(place: np.ndarray) -> np.ndarray:
+        return problem.columns(problem.outside(place))
+
+    here, weight = columns(place), problem.batch.weight[:, None, :]
+    slopes = [here[..., i] for i in range(problem.count)]
+    for nudge in NUDGE * np.eye(place.shape[-1]):
+        above, below = (_level(columns(place + off), linear) for off in (nudge, -nudge))
+        slopes.append((above - below) / (2 * NUDGE))
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        loss = loss_of(problem.family.scale, level)
+        loss = loss_of(problem.family.scale, _level(here, linear))
         along = level_of(problem.family.scale, loss)[1] * problem.batch.scale[:, None, None]
         jacobian = np.stack(slopes, axis=-1) / along[..., None]
-        residual = _residuals(problem, columns, at[..., :k])
-    counted = (problem.batch.weight[:, None, :] > 0) & np.isfinite(residual)
-    weight = np.where(counted, problem.batch.weight[:, None, :] * _huber(residual)[1], 0.0)
+        residual = _residuals(problem, here, linear)
+    counted = (weight > 0) & np.isfinite(residual)
+    robust = np.where(counted, weight * _huber(residual)[1], 0.0)
     jacobian = np.where(counted[..., None], jacobian, 0.0)
-    pull = np.zeros(at.shape)
-    pull[..., k:] = problem.precision * (place - problem.centre)
     residual = np.where(counted, residual, 0.0)
-    gradient = np.einsum("...nd,...n->...d", jacobian, weight * residual) + pull
-    stiff = np.diag(np.concatenate([np.zeros(k), problem.precision]))
-    weighted = jacobian * weight[..., None]
+    gradient = np.einsum("...nd,...n->...d", jacobian, robust * residual)
+    gradient[..., problem.count :] += problem.precision * (place - problem.centre)
+    stiff = np.diag(np.concatenate([np.zeros(problem.count), problem.precision]))
+    weighted = jacobian * robust[..., None]
     return gradient, np.swapaxes(weighted, -1, -2) @ jacobian + stiff
 
 
@@ -373,15 +335,13 @@ def _step(
     return np.linalg.solve(system, right[..., None])[..., 0] / size
 
 
-def _lowest(problem: _Problem, at: np.ndarray, value: np.ndarray, k: int) -> FamilyFits:
-    best = np.argmin(value, axis=1)
-    rows = np.arange(len(best))
-    chosen = at[rows, best]
-    shape = problem.outside(chosen[:, k:])
-    columns = problem.columns(shape[:, None, :])
-    residual = _residuals(problem, columns, chosen[:, None, :k])[:, 0]
-    weight = problem.batch.weight
+def _lowest(problem: _Problem, state: _State) -> FamilyFits:
+    best = np.argmin(state.value, axis=1)
+    rows, weight = np.arange(len(best)), problem.batch.weight
+    linear, place = np.split(state.at[rows, best], [problem.count], axis=-1)
+    shape = problem.outside(place)
+    residual = _residuals(problem, problem.columns(shape[:, None, :]), linear[:, None])[:, 0]
     bent = np.clip(np.where(weight > 0, residual, 0.0), -CORNER, CORNER)
     misfit = np.sum(weight * bent**2, axis=1) / weight.sum(axis=1) * problem.batch.scale**2
-    coefficients = chosen[:, :k] / problem.units(shape)
-    return FamilyFits(problem.family, coefficients, shape, value[rows, best], misfit)
+    coefficients = linear / problem.units(shape)
+    return FamilyFits(problem.family, coefficients, shape, state.value[rows, best], misfit)

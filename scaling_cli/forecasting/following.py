@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import NormalDist
 from time import sleep
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy as np
 from scaling_cli.artefacts.forecast import Forecast
 from scaling_cli.forecasting.despiking import WANTED_NOISE
 from scaling_cli.forecasting.job import Diverged, Job
+from scaling_cli.numerics.quantiles import quantile
 from scaling_cli.vocabulary.errors import DataError, UsageError
 from scaling_cli.vocabulary.jsonfile import stamped
 
@@ -53,10 +53,7 @@ class Band:
     @classmethod
     def of(cls, forecast: Forecast) -> "Band":
         """Return the band of a forecast."""
-        f, path = forecast, forecast.path
-        return cls(
-            f.run, f.unit, f.now, f.until, f.level, f.noise, path.x, path.low, path.high, f.target
-        )
+        return cls._of_item(forecast.to_dict())
 
     @classmethod
     def load(cls, path: str, run: str) -> "Band":
@@ -88,27 +85,20 @@ class Band:
             items = {item["run"]: item for item in record["runs"]}
             item = items.get(run) or (next(iter(items.values())) if len(items) == 1 else None)
             if item is not None:
-                place = "step" if item["unit"] == "steps" else "tokens"
-                path = {name: np.array(item["path"][name], float) for name in ("x", "low", "high")}
-                return cls(
-                    item["run"],
-                    item["unit"],
-                    float(item["seen"][place]),
-                    item["until"],
-                    item["level"],
-                    item["noise"],
-                    **path,
-                    target=item.get("target", ""),
-                )
+                return cls._of_item(item)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise DataError(
-                "this is no forecast.",
-                file=file,
-                hint="Write one: scaling forecast RUN --json > forecast.json.",
-            ) from error
+            hint = "Write one: scaling forecast RUN --json > forecast.json."
+            raise DataError("this is no forecast.", file=file, hint=hint) from error
         raise DataError(
             f"there is no forecast of {run!r}.", file=file, hint=f"Runs: {', '.join(items)}."
         )
+
+    @classmethod
+    def _of_item(cls, item: Mapping[str, Any]) -> "Band":
+        now = item["seen"]["step" if item["unit"] == "steps" else "tokens"]
+        fields: dict[str, Any] = {n: item[n] for n in ("run", "unit", "until", "level", "noise")}
+        fields |= {n: np.array(item["path"][n], float) for n in ("x", "low", "high")}
+        return cls(now=float(now), **fields, target=item.get("target", ""))
 
 
 @dataclass(frozen=True)
@@ -156,13 +146,8 @@ class Watch:
 
     def to_dict(self, told: int = 0) -> dict[str, Any]:
         """Return the record that `--json` prints, without the checks told before."""
-        checks = [asdict(check) for check in self.checks[told:]]
-        return {
-            "checks": checks,
-            "outside": self.outside,
-            "patience": self.patience,
-            "left": self.left,
-        }
+        record: dict[str, Any] = asdict(self)
+        return record | {"checks": list(record["checks"][told:]), "left": self.left}
 
 
 def compare(band: Band, job: Job, patience: int = PATIENCE) -> Watch:
@@ -195,15 +180,14 @@ def compare(band: Band, job: Job, patience: int = PATIENCE) -> Watch:
 
 
 def _check(band: Band, job: Job, rows: np.ndarray) -> Check:
-    losses = job.loss[rows]
-    measured = float(np.median(losses) if len(rows) >= CLIPPED_FROM else losses.mean())
+    losses, clipped = job.loss[rows], len(rows) >= CLIPPED_FROM
+    measured = float(np.median(losses) if clipped else losses.mean())
     middle = float(job.x[rows].mean())
     low, high = (float(np.interp(middle, band.x, edge)) for edge in (band.low, band.high))
-    centre, half = np.sqrt(low * high), np.log(high / low) / 2
-    normal = NormalDist().inv_cdf((1 + band.level) / 2)
     # The median of a normal sample has pi/2 times the variance of its mean.
-    left = band.noise * np.sqrt((np.pi / 2 if len(rows) >= CLIPPED_FROM else 1.0) / len(rows))
-    wide = float(np.hypot(half, normal * left))
+    noise = band.noise * np.sqrt((np.pi / 2 if clipped else 1.0) / len(rows))
+    wide = float(np.hypot(np.log(high / low) / 2, quantile(band.level) * noise))
+    centre = np.sqrt(low * high)
     low, high = float(centre * np.exp(-wide)), float(centre * np.exp(wide))
     return Check(float(job.x[rows[-1]]), len(rows), measured, low, high, low <= measured <= high)
 
@@ -304,7 +288,6 @@ def follow(
     while True:
         try:
             job = load()
-            failed = 0
         except Diverged:
             raise
         except DataError:
@@ -313,11 +296,12 @@ def follow(
                 raise
             wait()
             continue
+        failed = 0
         if last is None or job.now > last:
             last = job.now
             ended = band is not None and job.reached(band.until)
             forecast = None if ended else predict(job)
-            band = band or Band.of(_present(forecast))
+            band = band or Band.of(forecast or predict(job))
             update = Update(job, forecast, compare(band, job, patience), ended, told)
             told = len(update.watch.checks)
             yield update
@@ -326,9 +310,3 @@ def follow(
         if not wait() and band is not None and job.now + job.gap > band.until:
             yield Update(job, None, compare(band, job, patience), ended=True, told=told)
             return
-
-
-def _present(forecast: Forecast | None) -> Forecast:
-    if forecast is None:
-        raise DataError("there is no forecast.")
-    return forecast

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from scaling_cli.forecasting.course import Plan
+from scaling_cli.forecasting.course import RatePlan
 from scaling_cli.forecasting.job import Job
 from scaling_cli.schedules import parse_schedule
 from scaling_cli.schedules._identification import (
@@ -38,22 +38,22 @@ class Future:
 
     Parameters
     ----------
-    plan : Plan
-    others : sequence of (name, Plan)
+    plan : RatePlan
+    others : sequence of (name, RatePlan)
     name : str
         Of the headline among the scenarios.
     open : bool
         Whether nothing is known of the rate, so that the losses may choose among the scenarios.
     """
 
-    plan: Plan
-    others: tuple[tuple[str, Plan], ...] = ()
+    plan: RatePlan
+    others: tuple[tuple[str, RatePlan], ...] = ()
     name: str = ""
     open: bool = False
 
 
 def future_of(
-    job: Job, until: float | None, given: Schedule | str | None, siblings: Sequence[Plan] = ()
+    job: Job, until: float | None, given: Schedule | str | None, siblings: Sequence[RatePlan] = ()
 ) -> Future:
     """Return the learning rate that a run will have, by the first source that says it.
 
@@ -76,18 +76,16 @@ def future_of(
     x, lr = job.rates()
     if len(lr) >= FEWEST_ROWS and lr.max() > 0:
         return _logged(job, *_thinned(x, lr), end)
-    known = (
-        "no learning rate is known" if not len(lr) else "too few learning rates, or none above 0"
-    )
-    if alike := _one_shape(siblings):
+    known = "too few learning rates, or none above 0" if len(lr) else "no learning rate is known"
+    if siblings and all(same_shape(siblings[0], other) for other in siblings[1:]):
+        alike, why = siblings[0], "the shape of its finished siblings, over its own length"
         length = end or alike.length
         stretch = alike.stretch * length / alike.length
-        why = "the shape of its finished siblings, over its own length"
-        return Future(Plan(alike.schedule, length, "siblings", why, stretch=stretch))
+        return Future(RatePlan(alike.schedule, length, "siblings", why, stretch=stretch))
     return _assumed(job, _needed(job, end), known)
 
 
-def plan_of(job: Job, schedule: Schedule, source: str, why: str) -> Plan:
+def plan_of(job: Job, schedule: Schedule, source: str, why: str) -> RatePlan:
     """Return the plan of a schedule along the axis of a run.
 
     Raises
@@ -97,29 +95,20 @@ def plan_of(job: Job, schedule: Schedule, source: str, why: str) -> Plan:
     """
     stretch = 1.0
     if schedule.unit != job.unit:
-        if job.batch_tokens is None:
-            raise DataError(
-                f"run {job.run!r} is logged over {job.unit}, its schedule runs over "
-                f"{schedule.unit}, and the tokens of a step are not known.",
-                hint="Say how many tokens a step takes: --set batch_tokens=512k.",
-            )
-        stretch = job.batch_tokens if job.unit == "tokens" else 1 / job.batch_tokens
-    return Plan(schedule, schedule.length * stretch, source, why, stretch=stretch)
+        units = f"is logged over {job.unit}, its schedule runs over {schedule.unit}"
+        tokens = job.step_tokens(f"run {job.run!r} {units}", DataError)
+        stretch = tokens if job.unit == "tokens" else 1 / tokens
+    return RatePlan(schedule, schedule.length * stretch, source, why, stretch=stretch)
 
 
-def same_shape(one: Plan, other: Plan) -> bool:
+def same_shape(plan: RatePlan, other: RatePlan) -> bool:
     """Say whether two plans are the same as functions of the share of the run that is done.
 
     Where a log starts late, what came before it does not count.
     """
-    apart = np.abs(one.shape() - other.shape())
-    unknown = max(plan.known_from / plan.length for plan in (one, other))
+    apart = np.abs(plan.shape() - other.shape())
+    unknown = max(p.known_from / p.length for p in (plan, other))
     return bool(np.mean(apart[int(len(apart) * min(unknown, MOST_UNKNOWN)) :]) < SAME_SHAPE)
-
-
-def _one_shape(plans: Sequence[Plan]) -> Plan | None:
-    """Return a plan that all others have the shape of; None where they differ."""
-    return plans[0] if plans and all(same_shape(plans[0], p) for p in plans[1:]) else None
 
 
 def _needed(job: Job, end: float | None) -> float:
@@ -140,77 +129,57 @@ def _thinned(x: np.ndarray, lr: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _logged(job: Job, x: np.ndarray, lr: np.ndarray, end: float | None) -> Future:
     """Return what the logged rate says of the rates to come."""
-    found = identify_schedule(x, lr, length=end if end is not None and end > x[-1] else None)
-    if found.verdict is Verdict.UNEXPLAINED and end is not None:
+    match = identify_schedule(x, lr, length=end if end is not None and end > x[-1] else None)
+    if match.verdict is Verdict.UNEXPLAINED and end is not None:
         shorter = identify_schedule(x, lr)  # it may end before the run does
-        found = found if shorter.verdict is Verdict.UNEXPLAINED else shorter
+        match = match if shorter.verdict is Verdict.UNEXPLAINED else shorter
     falls = bool((lr[np.argmax(lr) :] < lr.max() * (1 - SAME_SHAPE)).any())
     if not falls:
-        return _held(job, x, lr, _needed(job, end), found)
-    if found.verdict is Verdict.UNEXPLAINED:
-        return _nearest(job, x, lr, _needed(job, end), found)
-    plan = replace(_identified(found, found.schedule), known_from=float(x[0]))
-    if found.verdict is Verdict.AMBIGUOUS:
-        others = tuple(
-            (rival.schedule.title, _identified(found, rival.schedule))
-            for rival in found.rivals[:MOST_RIVALS]
-        )
-        return Future(plan, others, name=found.schedule.title)
+        return _held(job, x, lr, _needed(job, end), match)
+    if match.verdict is Verdict.UNEXPLAINED:
+        return _nearest(job, x, lr, _needed(job, end), match)
+    plan = replace(_identified(match, match.schedule), known_from=float(x[0]))
+    if match.verdict is Verdict.AMBIGUOUS:
+        rivals = [rival.schedule for rival in match.rivals[:MOST_RIVALS]]
+        others = tuple((rival.title, _identified(match, rival)) for rival in rivals)
+        return Future(plan, others, name=match.schedule.title)
     return Future(plan)
 
 
-def _nearest(job: Job, x: np.ndarray, lr: np.ndarray, end: float, found: Identification) -> Future:
+def _nearest(job: Job, x: np.ndarray, lr: np.ndarray, end: float, match: Identification) -> Future:
     """Return the schedule nearest to a rate that none explains, if near; else the rate held."""
-    near = [r for r in found.rivals if r.misfit < NEAR and r.schedule.length > x[-1]]
-    held = _held(job, x, lr, end, found)
+    near = [r for r in match.rivals if r.misfit < NEAR and r.schedule.length > x[-1]]
+    held = _held(job, x, lr, end, match)
     if not near:
         return held
     schedule, off = near[0].schedule, 100 * near[0].misfit
     why = f"no family explains the logged rate; the nearest, off by up to {off:.1g} % of the peak"
-    plan = Plan(schedule, schedule.length, "logged", why, str(found.verdict))
+    plan = RatePlan(schedule, schedule.length, "logged", why, str(match.verdict))
     return Future(plan, ((held.name, held.plan), *held.others), name=schedule.title)
 
 
-def _identified(found: Identification, schedule: Schedule) -> Plan:
-    length = schedule.length + found.shift
-    why = f"{found.verdict}, from {found.rows} logged rates"
-    return Plan(
-        schedule,
-        length,
-        "logged",
-        why,
-        str(found.verdict),
-        shift=found.shift,
-        notes=tuple(note for note in found.notes if not note.startswith("the log stops")),
-    )
+def _identified(match: Identification, schedule: Schedule) -> RatePlan:
+    why, verdict = f"{match.verdict}, from {match.rows} logged rates", str(match.verdict)
+    notes = tuple(note for note in match.notes if not note.startswith("the log stops"))
+    length, shift = schedule.length + match.shift, match.shift
+    return RatePlan(schedule, length, "logged", why, verdict, shift=shift, notes=notes)
 
 
-def _held(job: Job, x: np.ndarray, lr: np.ndarray, end: float, found: Identification) -> Future:
+def _held(job: Job, x: np.ndarray, lr: np.ndarray, end: float, match: Identification) -> Future:
     """Return the logged rate, held to the end or cooled down: a constant rate tells no more."""
     start = max(end * (1 - COOL_DOWN), float(x[-1]))
-    verdict = str(found.verdict)
-    if isinstance(found.schedule, Constant):
-        state, held = "the logged rate has not fallen", replace(found.schedule, length=end)
-        cooled: Schedule = Wsd(
-            peak=held.peak,
-            warmup=held.warmup,
-            first=held.first,
-            init=held.init,
-            stable=start,
-            length=end,
-            unit=job.unit,
-        )
+    verdict = str(match.verdict)
+    if isinstance(match.schedule, Constant):
+        state, held = "the logged rate has not fallen", replace(match.schedule, length=end)
+        cooled: Schedule = Wsd(**vars(held), stable=start)
     else:
         state, flat = "no family explains the logged rate", [start] if start > x[-1] else []
         held = Knots.of([*x, end], [*lr, lr[-1]], unit=job.unit)
         cooled = Knots.of([*x, *flat, end], [*lr, *(lr[-1] for _ in flat), 0.0], unit=job.unit)
     why = f"{state}; that it stays as it is to the end is an assumption"
     falls = f"{state}; that it falls to 0 in the last {100 * COOL_DOWN:.0f} % is an assumption"
-    return Future(
-        Plan(held, end, "assumed", why, verdict),
-        (("cool-down in the last 20 %", Plan(cooled, end, "assumed", falls, verdict)),),
-        name="as it is now",
-    )
+    cooling = ("cool-down in the last 20 %", RatePlan(cooled, end, "assumed", falls, verdict))
+    return Future(RatePlan(held, end, "assumed", why, verdict), (cooling,), name="as it is now")
 
 
 def _assumed(job: Job, end: float, known: str) -> Future:
@@ -221,11 +190,11 @@ def _assumed(job: Job, end: float, known: str) -> Future:
     constant = Constant(peak=1.0, length=end, unit=job.unit)
     wsd = Wsd(peak=1.0, stable=end * (1 - COOL_DOWN), length=end, unit=job.unit)
 
-    def plan(schedule: Schedule, assumption: str) -> Plan:
+    def plan(schedule: Schedule, assumption: str) -> RatePlan:
         why = f"{known}; {assumption} is an assumption"
-        return Plan(schedule, end, "assumed", why, notes=(SAY_IT,))
+        return RatePlan(schedule, end, "assumed", why, notes=(SAY_IT,))
 
+    name = f"cosine to {100 * COSINE_END:.0f} %"
     cool = f"cool-down in the last {100 * COOL_DOWN:.0f} %"
     others = (("constant", plan(constant, "that it is constant")), (cool, plan(wsd, f"a {cool}")))
-    headline = plan(cosine, f"a cosine to {100 * COSINE_END:.0f} % of the peak")
-    return Future(headline, others, name=f"cosine to {100 * COSINE_END:.0f} %", open=True)
+    return Future(plan(cosine, f"a {name} of the peak"), others, name=name, open=True)

@@ -6,7 +6,7 @@ import numpy as np
 
 from scaling_cli.forecasting.despiking import averaged, noise_of, spikes
 from scaling_cli.schedules._schedule import Schedule
-from scaling_cli.vocabulary.errors import DataError
+from scaling_cli.vocabulary.errors import DataError, ScalingError, UsageError
 
 FEWEST, FEW = 5, 12  # points: below the first nothing is forecast, below the second with a warning
 LEAST_X = 1e-6  # of what is logged: a row at 0 stands here on a logarithmic axis
@@ -69,13 +69,12 @@ class Job:
         if x.shape != loss.shape or x.ndim != 1:
             raise DataError(f"run {self.run!r}: {self.unit} and losses differ in shape.")
         lr = None if self.lr is None else np.asarray(self.lr, float)
-        rows, notes = _restarts(x, self.unit)
-        rows, more = self._finite(x, loss, rows)
+        rows, notes = self._standing(x, loss)
         loss = loss[rows]
         if (loss <= 0).any():
             bad = x[rows][loss <= 0][0]
             raise DataError(
-                f"run {self.run!r}: the loss at {self.unit[:-1]} {bad:g} is {loss[loss <= 0][0]:g};"
+                f"run {self.run!r}: the loss at {self.place(bad)} is {loss[loss <= 0][0]:g};"
                 " a cross-entropy is positive.",
                 hint="Forecast the loss itself, not its logarithm or a difference.",
             )
@@ -87,7 +86,7 @@ class Job:
         object.__setattr__(self, "x", x[rows])
         object.__setattr__(self, "loss", loss)
         object.__setattr__(self, "lr", None if lr is None else lr[rows])
-        object.__setattr__(self, "notes", (*self.notes, *notes, *more))
+        object.__setattr__(self, "notes", (*self.notes, *notes))
 
     def _refuse_negative(self, x: np.ndarray, lr: np.ndarray | None) -> None:
         """Refuse a logged learning rate that is below zero by more than rounding."""
@@ -96,28 +95,37 @@ class Job:
         below = np.flatnonzero(lr < -ROUNDING * np.nanmax(np.abs(lr)))
         if len(below):
             raise DataError(
-                f"run {self.run!r}: the learning rate at {self.unit[:-1]} {x[below[0]]:g} is "
+                f"run {self.run!r}: the learning rate at {self.place(x[below[0]])} is "
                 f"{lr[below[0]]:g}; it cannot be negative.",
                 hint="Name the column that holds it: --map lr=COLUMN.",
             )
 
-    def _finite(
-        self, x: np.ndarray, loss: np.ndarray, rows: np.ndarray
-    ) -> tuple[np.ndarray, list[str]]:
+    def _standing(self, x: np.ndarray, loss: np.ndarray) -> tuple[np.ndarray, list[str]]:
+        """Return the rows that stand and are finite, and what is to be said of the others.
+
+        Where a log goes back, its later part replaces the earlier.
+        """
+        ahead = np.minimum.accumulate(np.append(x[1:], np.inf)[::-1])[::-1]
+        rows, notes = np.flatnonzero(x < ahead), []
+        if len(rows) < len(x):
+            back = x[np.flatnonzero(np.diff(x) <= 0) + 1]
+            notes.append(
+                f"the log goes back {len(back)} time(s), first to {self.place(back[0])}: "
+                f"{len(x) - len(rows)} row(s) that later ones replace are left out."
+            )
         finite = np.isfinite(loss[rows]) & np.isfinite(x[rows])
-        if finite.all():
-            return rows, []
-        bad = x[rows][~finite]
-        if not finite[-1]:
-            last = x[rows][finite][-1] if finite.any() else 0.0
+        good, bad = rows[finite], x[rows[~finite]]
+        if len(bad) and not finite[-1]:
+            last = x[good[-1]] if len(good) else 0.0
             raise Diverged(
-                f"run {self.run!r} diverged: its loss is not finite after {self.unit[:-1]} "
-                f"{last:g}.",
+                f"run {self.run!r} diverged: its loss is not finite after {self.place(last)}.",
                 hint="Resume it from a checkpoint before that; the rows of the resumed part "
                 "then replace these.",
             )
-        note = f"{len(bad)} row(s) with a loss that is not finite left out, first at {bad[0]:g}."
-        return rows[finite], [note]
+        if len(bad):
+            left = f"{len(bad)} row(s) with a loss that is not finite left out"
+            notes.append(f"{left}, first at {bad[0]:g}.")
+        return good, notes
 
     @property
     def now(self) -> float:
@@ -128,6 +136,24 @@ class Job:
     def gap(self) -> float:
         """How far apart its last rows lie, typically."""
         return float(np.median(np.diff(self.x[-20:])))
+
+    def place(self, x: float | np.ndarray) -> str:
+        """Return a place along the run in words."""
+        return f"{self.unit[:-1]} {x:g}"
+
+    def step_tokens(self, why: str, error: type[ScalingError] = UsageError) -> float:
+        """Return the tokens of a step, refused with a reason where they are not known."""
+        if self.batch_tokens is None:
+            raise error(
+                f"{why}, and the tokens of a step are not known.",
+                hint="Say how many tokens a step takes: --set batch_tokens=512k.",
+            )
+        return self.batch_tokens
+
+    def tokens(self, x: float) -> float | None:
+        """Return the tokens at a place; None where those of a step are not known."""
+        each = 1.0 if self.unit == "tokens" else self.batch_tokens
+        return None if each is None else x * each
 
     def reached(self, end: float) -> bool:
         """Say whether its last row is at the end, or as near as makes no difference."""
@@ -152,20 +178,6 @@ class Job:
         return float(self.loss[last].mean())
 
 
-def _restarts(x: np.ndarray, unit: str) -> tuple[np.ndarray, list[str]]:
-    """Return the rows that stand: where a log goes back, its later part replaces the earlier."""
-    ahead = np.minimum.accumulate(np.append(x[1:], np.inf)[::-1])[::-1]
-    rows = np.flatnonzero(x < ahead)
-    if len(rows) == len(x):
-        return rows, []
-    back = np.flatnonzero(np.diff(x) <= 0)
-    note = (
-        f"the log goes back {len(back)} time(s), first to {unit[:-1]} {x[back[0] + 1]:g}: "
-        f"{len(x) - len(rows)} row(s) that later ones replace are left out."
-    )
-    return rows, [note]
-
-
 @dataclass(frozen=True)
 class Bins:
     """Losses averaged over stretches of a run, with the weight of each.
@@ -187,6 +199,11 @@ class Bins:
     rows: int
     spikes: int
 
+    @property
+    def level(self) -> float:
+        """The current loss: the mean of the last two bins."""
+        return float(np.average(self.loss[-2:], weights=self.weight[-2:]))
+
 
 def binned(job: Job, start: float) -> Bins:
     """Return the losses after `start`, freed of spikes and averaged over logarithmic bins."""
@@ -198,6 +215,5 @@ def binned(job: Job, start: float) -> Bins:
     points = averaged(x[~out], loss[~out])
     weight = points.weight * points.x / points.x[-1]
     noise = noise_of(loss[~out])
-    return Bins(
-        points.x, points.loss, weight / weight.sum(), noise, int((~out).sum()), int(out.sum())
-    )
+    rows = int((~out).sum())
+    return Bins(points.x, points.loss, weight / weight.sum(), noise, rows, len(out) - rows)

@@ -20,15 +20,27 @@ FEWEST_HELD_OUT = 8  # points: with fewer, the training loss says more than the 
 TOKENS_FROM = 1e9  # no run has as many steps
 
 
-def job_of(curve: "Curve") -> Job:
-    """Return a curve as a job; its schedule is known."""
-    return Job(
-        curve.run,
-        curve.step.astype(float),
-        curve.loss,
-        schedule=curve.schedule,
-        notes=tuple(curve.notes),
-    )
+def jobs_in(source: Any, target: str | None) -> tuple[list[Job], list[LeftOut], list[str]]:
+    """Return jobs from whatever holds runs, the runs that are none, and notes on the reading."""
+    from scaling_cli.runs.curves import Curve
+    from scaling_cli.runs.table import Runs
+
+    sources = source if isinstance(source, list | tuple) else [source]
+    if all(isinstance(item, Curve | Job) for item in sources):
+        return [item if isinstance(item, Job) else _job_of(item) for item in sources], [], []
+    if not isinstance(source, Runs):
+        from scaling_cli.ingest import read
+
+        source = read(*sources)
+    notes = [str(note) for note in source.notes if note.level == "warn" or note.code == "resumed"]
+    if len(source) == 1:
+        return [one_job(source, target=target)], [], notes
+    return *jobs_of(source, target=target), notes
+
+
+def _job_of(curve: "Curve") -> Job:
+    step, notes = curve.step.astype(float), tuple(curve.notes)
+    return Job(curve.run, step, curve.loss, schedule=curve.schedule, notes=notes)
 
 
 def jobs_of(runs: "Runs", *, target: str | None = None) -> tuple[list[Job], list[LeftOut]]:
@@ -41,13 +53,13 @@ def jobs_of(runs: "Runs", *, target: str | None = None) -> tuple[list[Job], list
     target : str, optional
         Column of the loss. Default, per run: `val_loss` if it has eight points, else `loss`.
     """
-    found, left = [], []
-    for name, rows, facts in _each(runs, target):
+    jobs, left = [], []
+    for facts, rows in _each(runs, target):
         try:
-            found.append(_job(facts, rows, target))
+            jobs.append(_job(facts, rows, target))
         except DataError as error:
-            left.append(LeftOut(name, error.message))
-    return found, left
+            left.append(LeftOut(facts["run_id"], error.message))
+    return jobs, left
 
 
 def one_job(runs: "Runs", *, target: str | None = None) -> Job:
@@ -63,16 +75,11 @@ def one_job(runs: "Runs", *, target: str | None = None) -> Job:
     each = list(_each(runs, target))
     if len(each) != 1:
         raise UsageError(f"one run is followed; the log holds {len(each)}.")
-    return _job(each[0][2], each[0][1], target)
+    return _job(*each[0], target)
 
 
-def notes_of(runs: "Runs") -> list[str]:
-    """Return what a reader of the forecasts should know of how the logs were read."""
-    return [str(note) for note in runs.notes if note.level == "warn" or note.code == "resumed"]
-
-
-def _each(runs: "Runs", target: str | None) -> "Iterator[tuple[str, View, Mapping[str, Any]]]":
-    """Yield every run: its name, its points, its facts."""
+def _each(runs: "Runs", target: str | None) -> "Iterator[tuple[Mapping[str, Any], View]]":
+    """Yield every run: its facts and its points."""
     from scaling_cli.runs.view import View
 
     view = View.of(runs)
@@ -81,7 +88,7 @@ def _each(runs: "Runs", target: str | None) -> "Iterator[tuple[str, View, Mappin
             f"there is no column {target!r}.", hint=f"Columns: {', '.join(view.original_names())}."
         )
     for i, facts in enumerate(runs.runs.to_pylist()):
-        yield facts["run_id"], view.take(np.flatnonzero(view.owner == i)), facts
+        yield facts, view.take(np.flatnonzero(view.owner == i))
 
 
 def _job(facts: Mapping[str, Any], rows: "View", target: str | None) -> Job:
@@ -184,11 +191,7 @@ def read_until(text: str | float, job: Job) -> tuple[float, str]:
     unit = unit or ("tokens" if value >= TOKENS_FROM or job.unit == "tokens" else "steps")
     if unit == job.unit:
         return value, f"until {unit[:-1]} {value:g}"
-    if job.batch_tokens is None:
-        raise UsageError(
-            f"--until {text} is in {unit}, run {job.run!r} is logged over {job.unit}, and the "
-            "tokens of a step are not known.",
-            hint="Say how many tokens a step takes: --set batch_tokens=512k.",
-        )
-    place = value / job.batch_tokens if job.unit == "steps" else value * job.batch_tokens
+    logged = f"--until {text} is in {unit}, run {job.run!r} is logged over {job.unit}"
+    tokens = job.step_tokens(logged)
+    place = value / tokens if job.unit == "steps" else value * tokens
     return place, f"until {value:g} {unit} = {job.unit[:-1]} {place:g}"

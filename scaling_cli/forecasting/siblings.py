@@ -11,11 +11,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from scaling_cli.forecasting import annealed
-from scaling_cli.forecasting.alone import Alone, alone, first_fitted
-from scaling_cli.forecasting.course import Course, Plan
+from scaling_cli.forecasting.annealed import Alone, Run, alone, fit
+from scaling_cli.forecasting.course import Course, RatePlan
 from scaling_cli.forecasting.future import same_shape
-from scaling_cli.forecasting.job import FEWEST, Bins, Job, binned
+from scaling_cli.forecasting.job import FEWEST, Job, binned
 from scaling_cli.numerics.quantiles import quantile
 from scaling_cli.schedules._schedule import Schedule
 from scaling_cli.vocabulary.errors import DataError
@@ -49,7 +48,7 @@ class Sibling:
     """A finished run, or a curve predicted by a fit, and its plan."""
 
     job: Job
-    plan: Plan
+    plan: RatePlan
 
     @property
     def finished(self) -> bool:
@@ -63,6 +62,10 @@ class Sibling:
         noise = binned(self.job, 0.5 * self.job.now).noise
         rows = int(np.clip((noise / SETTLED) ** 2, 1, max(1, len(recent) // 20)))
         return float(recent[-rows:].mean())
+
+    def like(self, plan: RatePlan) -> bool:
+        """Say whether it is finished and its rate has the shape of a plan."""
+        return self.finished and same_shape(plan, self.plan)
 
     def cut(self, share: float) -> Job | None:
         """Return it as it was when a share of it was logged; None if that is too little."""
@@ -112,7 +115,7 @@ class Informed:
         return self.spread * quantile(level, self.freedom)
 
 
-def predicted_sibling(fit: PredictsCurves, job: Job, plan: Plan) -> Sibling:
+def predicted_sibling(fit: PredictsCurves, job: Job, plan: RatePlan) -> Sibling:
     """Return the curve that a fit predicts under the run's own schedule, as a finished run.
 
     Raises
@@ -129,61 +132,58 @@ def predicted_sibling(fit: PredictsCurves, job: Job, plan: Plan) -> Sibling:
     first = max(1.0, job.x[0])
     step = np.unique(np.round(np.linspace(first, last, PREDICTED)))
     loss = np.asarray(fit.predict(plan.schedule, step.astype(int)).value, float)
-    length = Plan(plan.schedule, last, plan.source, plan.why, shift=plan.shift)
+    length = RatePlan(plan.schedule, last, plan.source, plan.why, shift=plan.shift)
     return Sibling(Job("the fit's curve", step, loss, params=job.params), length)
 
 
-def family(job: Job, plan: Plan, siblings: Sequence[Sibling]) -> Family:
+def family(job: Job, plan: RatePlan, siblings: Sequence[Sibling]) -> Family:
     """Choose the siblings that can be used, the nearest in size first."""
     left, alike, others = [], [], []
     for sibling in siblings:
         reason = _unusable(job, plan, sibling)
         if reason:
             left.append(LeftOut(sibling.job.run, reason))
-        elif same_shape(plan, sibling.plan) and sibling.finished:
-            alike.append(sibling)
-        elif _same_size(job, sibling.job):
-            off = _apart_in_loss(job, plan, sibling)
-            if abs(off) <= SAME_MODEL:
-                others.append(sibling)
-            else:
-                left.append(LeftOut(sibling.job.run, _another(off)))
         else:
-            left.append(LeftOut(sibling.job.run, _neither(sibling)))
-    chosen, how = (alike, "transfer") if alike else (others, "joint")
+            (alike if sibling.like(plan) else others).append(sibling)
     if alike:
-        others_are = "another schedule, or not finished; others have the same and are"
-        left += [LeftOut(s.job.run, others_are) for s in others]
-    chosen = sorted(chosen, key=lambda s: _apart(job, s.job))
-    left += [LeftOut(s.job.run, f"only the {MOST} nearest in size are used") for s in chosen[MOST:]]
-    return Family(tuple(chosen[:MOST]), how, tuple(left))
+        reason = "another schedule, or not finished; others have the same and are"
+        left += [LeftOut(s.job.run, reason) for s in others]
+    near = sorted(alike or others, key=lambda s: _apart(job, s.job))
+    left += [LeftOut(s.job.run, f"only the {MOST} nearest in size are used") for s in near[MOST:]]
+    return Family(tuple(near[:MOST]), "transfer" if alike else "joint", tuple(left))
 
 
-def _neither(sibling: Sibling) -> str:
-    if not sibling.finished:
-        done = sibling.job.now / sibling.plan.length
-        return f"not finished ({100 * done:.0f} % of its schedule is logged) and of another size"
-    return "another schedule and another size"
-
-
-def _unusable(job: Job, plan: Plan, sibling: Sibling) -> str | None:
-    if sibling.job.run == job.run and _goes_on(job, sibling.job):
+def _unusable(job: Job, plan: RatePlan, sibling: Sibling) -> str | None:
+    """Return why a sibling says nothing of a run; None where it does."""
+    other = sibling.job
+    if other.run == job.run and _goes_on(job, other):
         return "it is the run itself"
-    if sibling.job.unit != job.unit and not same_shape(plan, sibling.plan):
-        return f"it is logged over {sibling.job.unit}, the run over {job.unit}"
-    return None
+    if other.unit != job.unit and not same_shape(plan, sibling.plan):
+        return f"it is logged over {other.unit}, the run over {job.unit}"
+    if sibling.like(plan):
+        return None
+    if _apart(job, other) > SAME_SIZE:
+        done = 100 * other.now / sibling.plan.length
+        unfinished = f"not finished ({done:.0f} % of its schedule is logged) and of another size"
+        return "another schedule and another size" if sibling.finished else unfinished
+    off = _apart_in_loss(job, plan, sibling)
+    if abs(off) <= SAME_MODEL:
+        return None
+    return (
+        f"another model or other data: where both have had the same learning rate its loss is "
+        f"{abs(100 * np.expm1(off)):.1f} % {'higher' if off > 0 else 'lower'}, and its schedule "
+        "is another"
+    )
 
 
 def _goes_on(job: Job, other: Job) -> bool:
     """Say whether another log is the same as far as both go."""
     count = min(len(job.x), len(other.x))
-    return bool(
-        np.array_equal(job.x[:count], other.x[:count])
-        and np.array_equal(job.loss[:count], other.loss[:count])
-    )
+    pairs = ((job.x, other.x), (job.loss, other.loss))
+    return all(np.array_equal(own[:count], theirs[:count]) for own, theirs in pairs)
 
 
-def _apart_in_loss(job: Job, plan: Plan, sibling: Sibling) -> float:
+def _apart_in_loss(job: Job, plan: RatePlan, sibling: Sibling) -> float:
     """Return ln of the sibling's loss over the run's where both have had the same rate so far.
 
     Zero where they never had for long enough to compare them.
@@ -195,63 +195,50 @@ def _apart_in_loss(job: Job, plan: Plan, sibling: Sibling) -> float:
     same = np.logical_and.accumulate(same)
     if first >= x[-1] or same.sum() < FEWEST:
         return 0.0
-    own, others = (np.interp(x[same], b.x, np.log(b.loss)) for b in map(_whole, (job, other)))
+    bins = binned(job, 0.0), binned(other, 0.0)
+    own, others = (np.interp(x[same], b.x, np.log(b.loss)) for b in bins)
     return float(np.median(others - own))
 
 
-def _whole(job: Job) -> Bins:
-    return binned(job, 0.0)
-
-
-def _another(off: float) -> str:
-    return (
-        f"another model or other data: where both have had the same learning rate its loss is "
-        f"{abs(100 * np.expm1(off)):.1f} % {'higher' if off > 0 else 'lower'}, and its schedule "
-        "is another"
-    )
-
-
-def _same_size(one: Job, other: Job) -> bool:
-    """Say whether two runs are of one model; where a size is not known they are taken to be."""
-    return _apart(one, other) <= SAME_SIZE
-
-
-def _apart(one: Job, other: Job) -> float:
-    if one.params is None or other.params is None:
+def _apart(job: Job, other: Job) -> float:
+    """Return by how much two sizes differ, in logarithms; by nothing where one is not known."""
+    if job.params is None or other.params is None:
         return 0.0
-    return abs(float(np.log(one.params / other.params)))
+    return abs(float(np.log(job.params / other.params)))
 
 
-def informed(found: Alone, kin: Family, until: float) -> Informed | None:
+def informed(law: Alone, kin: Family, until: float) -> Informed | None:
     """Return the forecast that the siblings inform; None where none reaches far enough back."""
-    job, share = found.job, found.job.now / found.plan.length
+    job, share = law.job, law.job.now / law.plan.length
     members = [s for s in kin.members if s.cut(share) is not None or not s.finished]
     if not members:
         return None
-    law, sd = (float(part[0]) for part in found.at(np.array([until])))
-    wider = LARGER if _all_smaller(job, members) else 1.0
+    own, sd = (float(part[0]) for part in law.at(np.array([until])))
     if kin.how == "transfer":
-        value = _transferred(found, members, share, until)
-        errors = _left_out(members, share, _transfer_error)
+        value = _transferred(law, members, share, until)
+
+        def transfer(cut: Job, plan: RatePlan, others: Sequence[Sibling]) -> float:
+            return _transferred(alone(cut, plan, backtest=False), others, share, plan.length)
+
+        errors = _left_out(members, share, transfer)
+        wider = LARGER if _all_smaller(job, members) else 1.0
         spread = wider * _shrunk(errors, until / job.now, len(members), sd)
         return Informed(value, spread, BELIEVED + len(errors), tuple(errors))
-    value = _joint(job, found.plan, members, until)
-    errors = _left_out(members, share, _joint_error)
+    errors = _left_out(members, share, lambda cut, p, others: _joint(cut, p, others, p.length))
     spread = _shrunk(errors, until / job.now, len(members), sd)
     # The joint law knows the decay from other runs; late in a run its own losses know more. The
     # spread is that of the pool of both, so that it grows with what they disagree by.
     trust = spread**-2 / (spread**-2 + sd**-2)
-    apart = float(np.log(value / law))
-    value = float(law * np.exp(trust * apart))
+    apart = float(np.log(_joint(job, law.plan, members, until) / own))
+    value = float(own * np.exp(trust * apart))
     pooled = trust * spread**2 + (1 - trust) * sd**2 + trust * (1 - trust) * apart**2
     return Informed(value, float(np.sqrt(pooled)), BELIEVED + len(errors), tuple(errors))
 
 
 def _all_smaller(job: Job, members: Sequence[Sibling]) -> bool:
-    most = None if job.params is None else job.params * (1 - SAME_SIZE)
-    return most is not None and all(
-        s.job.params is not None and s.job.params < most for s in members
-    )
+    most = 0.0 if job.params is None else job.params * (1 - SAME_SIZE)
+    sizes = [s.job.params for s in members]
+    return all(size is not None and size < most for size in sizes)
 
 
 def _shrunk(errors: Sequence[float], horizon: float, count: int, sd: float) -> float:
@@ -261,23 +248,22 @@ def _shrunk(errors: Sequence[float], horizon: float, count: int, sd: float) -> f
     return float(np.sqrt(squares / (BELIEVED + len(errors))) * np.sqrt(1 + 1 / count))
 
 
-def _transferred(found: Alone, members: Sequence[Sibling], share: float, until: float) -> float:
+def _transferred(law: Alone, members: Sequence[Sibling], share: float, until: float) -> float:
     """Return half the affine transfer, half the corrected law, in the mean of logarithms."""
-    own = _shape_of(found.job, found.plan, share)
+    own = _shape_of(law.job, law.plan, share)
     ends, corrections = [], []
     for sibling in members:
         cut = sibling.cut(share)
         if cut is None:
             continue
         ends.append(_affine(own, _shape_of(cut, sibling.plan, share), np.log(sibling.final)))
-        law = alone(cut, sibling.plan, backtest=False)
-        predicted = law.at(np.array([sibling.plan.length]))[0][0]
-        corrections.append(np.log(sibling.final / predicted))
-    law = np.log(found.at(np.array([until]))[0][0]) + np.median(corrections)
-    return float(np.exp((np.median(ends) + law) / 2))
+        predicted = alone(cut, sibling.plan, backtest=False).at(np.array([sibling.plan.length]))
+        corrections.append(np.log(sibling.final / predicted[0][0]))
+    corrected = np.log(law.at(np.array([until]))[0][0]) + np.median(corrections)
+    return float(np.exp((np.median(ends) + corrected) / 2))
 
 
-def _shape_of(job: Job, plan: Plan, share: float) -> np.ndarray:
+def _shape_of(job: Job, plan: RatePlan, share: float) -> np.ndarray:
     """Return ln loss at even shares of the run, up to the share that is logged."""
     bins = binned(job, 0.75 * FROM * job.now)
     at = np.linspace(FROM * share, share, POINTS) * plan.length
@@ -296,43 +282,33 @@ def _affine(own: np.ndarray, other: np.ndarray, final: float) -> float:
     return float(mean + slope * (final - other_mean))
 
 
-_Error = Callable[[Sibling, Sequence[Sibling], float], float]
-
-
-def _left_out(members: Sequence[Sibling], share: float, error: _Error) -> list[float]:
+def _left_out(
+    members: Sequence[Sibling],
+    share: float,
+    forecast: Callable[[Job, RatePlan, Sequence[Sibling]], float],
+) -> list[float]:
     """Return the error of each finished sibling that is forecast from the others."""
-    if len(members) < 2:
-        return []
-    finished = [m for m in members if m.finished]
-    return [error(m, [o for o in members if o is not m], share) for m in finished]
+    errors = []
+    for member in members if len(members) > 1 else ():
+        if member.finished:
+            others = [other for other in members if other is not member]
+            value = forecast(member.cut(share) or member.job, member.plan, others)
+            errors.append(float(np.log(value / member.final)))
+    return errors
 
 
-def _transfer_error(one: Sibling, others: Sequence[Sibling], share: float) -> float:
-    cut = one.cut(share) or one.job
-    law = alone(cut, one.plan, backtest=False)
-    return float(np.log(_transferred(law, others, share, one.plan.length) / one.final))
-
-
-def _joint_error(one: Sibling, others: Sequence[Sibling], share: float) -> float:
-    cut = one.cut(share) or one.job
-    return float(np.log(_joint(cut, one.plan, others, one.plan.length) / one.final))
-
-
-def _joint(job: Job, plan: Plan, members: Sequence[Sibling], until: float) -> float:
+def _joint(job: Job, plan: RatePlan, members: Sequence[Sibling], until: float) -> float:
     """Return the loss at the end by one law of the run and its siblings."""
     runs = [_part(job, plan, 1.0)]
     runs += [_part(s.job, s.plan, _peaks(s.plan, plan)) for s in members]
-    bins = runs[0].bins
-    level = float(np.average(bins.loss[-2:], weights=bins.weight[-2:]))
-    posterior = annealed.fit(runs, level)
-    return float(posterior.at(runs[0].course, np.array([until]))[0][0])
+    return float(fit(runs).at(runs[0].course, np.array([until]))[0][0])
 
 
-def _peaks(one: Plan, other: Plan) -> float:
+def _peaks(plan: RatePlan, other: RatePlan) -> float:
     """Return the ratio of two peaks; one where either is not known but assumed to be 1."""
-    return 1.0 if 1.0 in (one.peak, other.peak) else one.peak / other.peak
+    peak, reference = plan.schedule.highest, other.schedule.highest
+    return 1.0 if 1.0 in (peak, reference) else peak / reference
 
 
-def _part(job: Job, plan: Plan, unit: float) -> annealed.Run:
-    course = Course.of(plan, job.now)
-    return annealed.Run(binned(job, first_fitted(job.now, course)), course, unit)
+def _part(job: Job, plan: RatePlan, unit: float) -> Run:
+    return Run.of(job, Course.of(plan, job.now), job.now, unit)

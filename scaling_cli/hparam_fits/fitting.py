@@ -19,7 +19,7 @@ from scaling_cli.artefacts.hparams import Recipe
 from scaling_cli.hparam_fits.valley import Cell, Optimum, cells, flatness, near_best, optimum
 from scaling_cli.laws._law import Law
 from scaling_cli.numerics.quantiles import central
-from scaling_cli.runs.points import Points, scale
+from scaling_cli.runs.points import Points
 from scaling_cli.vocabulary.arguments import check_count, check_level
 from scaling_cli.vocabulary.errors import DataError, FitError
 from scaling_cli.vocabulary.objective import Objective
@@ -231,20 +231,19 @@ def fit_recipe(points: Points, *, seed: int = 0, level: float = 0.9, command: st
     )
     values = design.parameters(design.solve().T)
     draws = {name: v.T for name, v in design.parameters(np.swapaxes(drawn, 1, 2)).items()}
-    axis, sizes = scale({s: np.array([getattr(o.cell, s) for o in optima]) for s in ("N", "D")})
+    sizes = {s: np.array([getattr(o.cell, s) for o in optima]) for s in ("N", "D")}
     inputs, runs = dict(zip("ND", np.exp(places.T), strict=True)), [_name(o.cell) for o in optima]
     fits = []
     for i, output in enumerate(np.exp(design.outputs.T)):
         own = {k: v[i] for k, v in draws.items()}
         law = laws.get(LAWS[i])(**{name: float(v[i]) for name, v in values.items()})
         table = Points(inputs, output, runs, points.conventions)
-        largest = float(np.max(sizes))
         uncertainty = Uncertainty(
             draws=own,
             sigma=scatter[:, i],
             drift=0.0,
-            axis=axis,
-            axis_max=largest,
+            axis=law.axis(),
+            axis_max=float(np.max(law.along(sizes))),
             tested=False,
             method=method,
         )
@@ -329,7 +328,7 @@ def _fit(
     residuals = np.log(table.output) - np.log(np.asarray(law(**table.inputs), float))
     output = law.output()
     ends = {name: central(values, level) for name, values in uncertainty.draws.items()}
-    ranges = {k: v for k, v in table.ranges().items() if k != "L"}
+    ranges = {k: v for k, v in table.ranges(law).items() if k != "L"}
     if output.symbol in points.inputs:
         swept = points.inputs[output.symbol]
         ranges[output.symbol] = [float(np.min(swept)), float(np.max(swept))]

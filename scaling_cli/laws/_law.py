@@ -9,7 +9,6 @@ and vmap. Nothing here imports JAX.
 """
 
 import dataclasses
-import enum
 import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping
@@ -28,19 +27,18 @@ from typing import (
 import numpy as np
 
 from scaling_cli.vocabulary.quantities import (
+    BY_SYMBOL,
+    FLOPS_PER_PARAM_TOKEN,
+    C,
+    Domain,
     Quantity,
+    Role,
 )
 
 Value = Any  # a float, a NumPy array or a JAX tracer; equations accept all three
-
-
-class Domain(enum.Enum):
-    """Where a parameter may live; the engine fits the free coordinate named here."""
-
-    POSITIVE = "positive"
-    """(0, inf), fitted as its logarithm."""
-    REAL = "real"
-    """(-inf, inf), fitted as it is."""
+WHOLE = 2e-3  # shares that sum to one within this were rounded
+SAME = 1e-12  # relative: a point that lies so near where it should is there
+STEPS = 100  # of a fixed point: one where compute is a product of size and data
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,7 +69,7 @@ FLOOR_PRIOR = Prior(center=0.64, log_sd=0.35, of_output=True)
 
 @dataclasses.dataclass(frozen=True)
 class Absorbs:
-    """The unit of an input, or of the output, that a coefficient carries.
+    """The unit of a positive input, or of the output, that a coefficient carries.
 
     The law is the same after `input` is divided by s and the coefficient by
     s**(times * exponent): A in A/N^alpha absorbs N with alpha. Without an exponent, by s**times:
@@ -94,7 +92,7 @@ class Parameter:
     name, meaning, unit : str
         Symbol as in the paper, what it means, its unit.
     domain : Domain
-        Where it may live.
+        Where it may live: positive (fitted as its logarithm) or real (as it is).
     linear : bool
         Whether the loss is linear in it when the other parameters are held: such parameters
         are solved for, not searched, when starts are made (variable projection).
@@ -255,6 +253,149 @@ class Law:
             return float("nan")
 
     @classmethod
+    def symbol_of(cls, role: Role) -> str | None:
+        """Return the input that has a role (the first that is declared), or None."""
+        return next((s for s, q in cls.inputs().items() if q.role is role), None)
+
+    @classmethod
+    def size_and_data(cls) -> tuple[str, str] | None:
+        """Return the two inputs that compute is spent on; None for a law without one of them."""
+        size, data = cls.symbol_of(Role.SIZE), cls.symbol_of(Role.DATA)
+        return None if size is None or data is None else (size, data)
+
+    @classmethod
+    def compute(cls, **inputs: Value) -> Value:
+        """Return training compute in FLOP: 6 x size x data, of a law that has both.
+
+        A law may count otherwise, and look at its other inputs too; compute must rise with data.
+        """
+        size, data = (inputs[s] for s in cls.size_and_data() or ())
+        return FLOPS_PER_PARAM_TOKEN * size * data
+
+    @classmethod
+    def compute_in_words(cls) -> str:
+        """Return `C = 6ND` with the law's own symbols; `C` where the law counts otherwise."""
+        own = vars(cls).get("compute") is not None
+        return C.symbol if own else f"{C.symbol} = 6{''.join(cls.size_and_data() or ())}"
+
+    @classmethod
+    def spending(cls, compute: Value, **inputs: Value) -> dict[str, Value]:
+        """Return the inputs with the one of size and data that is missing, at a compute."""
+        (missing,) = (s for s in cls.size_and_data() or () if s not in inputs)
+        grown: Value = 1.0
+        for _ in range(STEPS):
+            grown = grown * (compute / cls.compute(**inputs, **{missing: grown}))
+            reached = np.asarray(cls.compute(**inputs, **{missing: grown}), float)
+            if not np.any(np.abs(reached / compute - 1) > SAME):
+                break
+        return {**inputs, missing: grown}
+
+    @classmethod
+    def growing(cls) -> tuple[str, ...]:
+        """Return the inputs that grow from small runs to large ones; all others are held.
+
+        Size and data where the law has both, else every positive input that is no share.
+        """
+        positive = (
+            s
+            for s, q in cls.inputs().items()
+            if q.domain is Domain.POSITIVE and q.role is not Role.SHARE
+        )
+        return cls.size_and_data() or tuple(positive)
+
+    @classmethod
+    def axis(cls) -> str:
+        """Return the symbol of the axis along which a forecast reaches out; empty without one.
+
+        C where the law has a size and data, else the product of what grows.
+        """
+        return C.symbol if cls.size_and_data() else "*".join(cls.growing())
+
+    @classmethod
+    def along(cls, inputs: Mapping[str, Any]) -> np.ndarray:
+        """Return the values of the axis; infinite where no number is as large, one without axis."""
+        columns = {s: np.asarray(inputs[s], float) for s in cls.inputs()}
+        with np.errstate(over="ignore"):
+            if cls.size_and_data():
+                return np.asarray(cls.compute(**columns), float)
+            product = np.ones(np.broadcast_shapes(*(v.shape for v in columns.values())))
+            for symbol in cls.growing():
+                product = product * columns[symbol]
+            return product
+
+    @classmethod
+    def reached(cls, inputs: Mapping[str, float], factor: float) -> dict[str, float]:
+        """Return inputs `factor` times as far along the axis: what grows, grows alike."""
+        grown = cls.growing()
+        if not grown:
+            return dict(inputs)
+        target, multiple = factor * cls.along(inputs), factor ** (1 / len(grown))
+        there = dict(inputs)
+        for _ in range(STEPS):
+            there |= {s: inputs[s] * multiple for s in grown}
+            left = float(target / cls.along(there))
+            if not abs(left - 1) > SAME:
+                break
+            multiple *= left ** (1 / len(grown))
+        return there
+
+    @classmethod
+    def optima(cls) -> dict[str, Derived]:
+        """Return, by input, the derived quantity that is its best value at a compute.
+
+        `optimal_params(C)`, or `optimal_params(C, U)`: what it takes beside C is held.
+        """
+        return {
+            quantity.output.symbol: quantity
+            for name, quantity in cls.derived_quantities().items()
+            if name.startswith("optimal_")
+            and C.symbol in quantity.inputs
+            and quantity.output.symbol in set(cls.inputs()) - set(quantity.inputs)
+        }
+
+    def optimum(self, compute: Value, **held: Value) -> dict[str, Value] | None:
+        """Return the inputs of least loss at a compute, what the optimum leaves open as `held`.
+
+        None where the law declares no optimum, or an input is neither held nor optimal.
+        """
+        best, given = self.optima(), {C.symbol: compute, **held}
+        needed = {s for quantity in best.values() for s in quantity.inputs}
+        needed |= set(self.inputs()) - set(best)
+        if not best or not set(self.growing()) <= set(best) or not needed <= set(given):
+            return None
+        return {
+            s: self.derive(best[s].name, **{n: given[n] for n in best[s].inputs})
+            if s in best
+            else held[s]
+            for s in self.inputs()
+        }
+
+    @classmethod
+    def shares(cls) -> list[str]:
+        """Return the inputs that must sum to one."""
+        return [s for s, q in cls.inputs().items() if q.domain is Domain.SIMPLEX]
+
+    @classmethod
+    def spreads(cls, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """Return the inputs on the axes that they vary along: logarithms of what is positive.
+
+        The last of shares that sum to one is left out: it is what the others leave.
+        """
+        free = (s for s in cls.inputs() if s not in cls.shares()[-1:])
+        return {s: cls.inputs()[s].domain.spread(inputs[s]) for s in free}
+
+    @classmethod
+    def total(cls, inputs: Mapping[str, Any]) -> np.ndarray:
+        """Return the sum of the shares that must sum to one; one for a law without such shares."""
+        shares = np.broadcast_arrays(*(np.asarray(inputs[s], float) for s in cls.shares()))
+        return np.sum(shares, axis=0) if shares else np.ones(1)
+
+    @classmethod
+    def quantity(cls, symbol: str) -> Quantity | None:
+        """Return what a symbol stands for in this law: its own inputs and output, else anyone's."""
+        return {**BY_SYMBOL, cls.output().symbol: cls.output(), **cls.inputs()}.get(symbol)
+
+    @classmethod
     def formula(cls) -> str:
         """Return the first line of the docstring: the equation and its source."""
         return (inspect.getdoc(cls) or "").split("\n")[0]
@@ -275,10 +416,16 @@ class Law:
 
 @functools.cache
 def _declared(cls: type[Law]) -> dict[str, Parameter]:
-    return {
+    found = {
         f.name: Parameter(f.name, **f.metadata)
         for f in dataclasses.fields(cast(Any, cls))  # a dataclass by __init_subclass__
     }
+    for name, parameter in found.items():
+        for absorbed in parameter.absorbs:
+            quantity = cls.inputs().get(absorbed.input)
+            if quantity is not None and quantity.domain is not Domain.POSITIVE:
+                raise TypeError(f"{cls.__name__}: {name} absorbs {absorbed.input}, which may be 0")
+    return found
 
 
 @functools.cache
@@ -310,15 +457,3 @@ def _quantity(annotation: Any, name: str, function: Callable[..., Any]) -> Quant
             if isinstance(item, Quantity):
                 return item
     raise TypeError(f"{function.__qualname__}: {name!r} is not annotated with a Quantity")
-
-
-def optimum(law: Law, compute: float) -> dict[str, float] | None:
-    """Return the law's inputs of least loss at a compute, or None where it declares none."""
-    found = {
-        derived.output.symbol: name
-        for name, derived in law.derived_quantities().items()
-        if name.startswith("optimal_") and list(derived.inputs) == ["C"]
-    }
-    if not all(symbol in found for symbol in law.inputs()):
-        return None
-    return {symbol: float(getattr(law, found[symbol])(compute)) for symbol in law.inputs()}

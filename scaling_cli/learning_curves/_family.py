@@ -11,21 +11,15 @@ and tokens the same to the families that are not free of scale, `ilog2` and `log
 """
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, ClassVar
 
 import numpy as np
 
-from scaling_cli.laws._law import Law
+from scaling_cli.laws._law import Law, Parameter
 from scaling_cli.vocabulary.quantities import Loss, Variable
 
 SEEN = 100.0  # what x is at the last point of the fit
-# The source of eleven of the families.
-DOMHAN = "Domhan, Springenberg and Hutter, IJCAI 2015; priors: arXiv:2310.20447"
-DOMHAN_BIBTEX = """@inproceedings{domhan2015speeding,
-  title={Speeding up Automatic Hyperparameter Optimization of Deep Neural Networks by
-    Extrapolation of Learning Curves},
-  author={Domhan, Tobias and Springenberg, Jost Tobias and Hutter, Frank},
-  booktitle={IJCAI}, year={2015}}"""
 
 
 class LearningCurve(Law):
@@ -35,6 +29,14 @@ class LearningCurve(Law):
     arguments of `columns`. What the sum of coefficients times columns gives is the loss, its
     logarithm or its exponential, as `scale` says.
     """
+
+    reference = "Domhan, Springenberg and Hutter, IJCAI 2015; priors: arXiv:2310.20447"
+    bibtex = """@inproceedings{domhan2015speeding,
+  title={Speeding up Automatic Hyperparameter Optimization of Deep Neural Networks by
+    Extrapolation of Learning Curves},
+  author={Domhan, Tobias and Springenberg, Jost Tobias and Hutter, Frank},
+  booktitle={IJCAI}, year={2015}}"""
+    # That of eleven families: one of another source declares its own.
 
     scale: ClassVar[str] = "loss"
     """What is linear in the coefficients: `loss`, `log` (of it) or `exp` (of it)."""
@@ -47,12 +49,17 @@ class LearningCurve(Law):
 
     def __call__(self, x: Variable) -> Loss:
         """Return the loss where x hundredths of what was fitted have been seen."""
-        values = self.values()
-        shape = {n: values[n] for n, p in self.parameters().items() if not p.linear}
-        coefficients = [values[n] for n, p in self.parameters().items() if p.linear]
-        columns = self.columns(np.asarray(x, float), **shape)
-        terms = [c * column for c, column in zip(coefficients, columns, strict=True)]
+        values, (linear, shapes) = self.values(), self.kinds()
+        columns = self.columns(np.asarray(x, float), **{n: values[n] for n in shapes})
+        terms = [values[n] * column for n, column in zip(linear, columns, strict=True)]
         return loss_of(self.scale, np.sum(terms, axis=0))
+
+    @classmethod
+    @cache
+    def kinds(cls) -> tuple[dict[str, Parameter], dict[str, Parameter]]:
+        """Return the parameters that columns are multiplied by, and those that they take."""
+        linear = {n: p for n, p in cls.parameters().items() if p.linear}
+        return linear, {n: p for n, p in cls.parameters().items() if not p.linear}
 
     @classmethod
     def columns(cls, *args: Any, **shape: Any) -> tuple[np.ndarray, ...]:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from scaling_cli.laws._law import Prior, Value, param, power
-from scaling_cli.learning_curves._family import DOMHAN, DOMHAN_BIBTEX, LearningCurve, grid
+from scaling_cli.learning_curves._family import LearningCurve, grid
 
 
 class Exp4(LearningCurve):
@@ -14,8 +14,6 @@ class Exp4(LearningCurve):
     rose); E = c and A are only held at zero or above.
     """
 
-    reference = DOMHAN
-    bibtex = DOMHAN_BIBTEX
     rising = "c - exp(-a x^alpha + b)"
     same_as = "weibull"
     bounds = {"a": (1e-9, 100.0), "alpha": (0.05, 5.0)}

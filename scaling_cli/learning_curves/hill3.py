@@ -3,7 +3,7 @@
 import numpy as np
 
 from scaling_cli.laws._law import Prior, Value, param, power
-from scaling_cli.learning_curves._family import DOMHAN, DOMHAN_BIBTEX, LearningCurve, grid
+from scaling_cli.learning_curves._family import LearningCurve, grid
 
 
 class Hill3(LearningCurve):
@@ -14,8 +14,6 @@ class Hill3(LearningCurve):
     is only held at zero or above.
     """
 
-    reference = DOMHAN
-    bibtex = DOMHAN_BIBTEX
     rising = "theta x^eta / (kappa^eta + x^eta)"
     same_as = "log_power"
     bounds = {"kappa": (1e-13, 1e9), "eta": (0.01, 6.0)}

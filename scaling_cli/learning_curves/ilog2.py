@@ -3,7 +3,7 @@
 import numpy as np
 
 from scaling_cli.laws._law import param
-from scaling_cli.learning_curves._family import DOMHAN, DOMHAN_BIBTEX, LearningCurve
+from scaling_cli.learning_curves._family import LearningCurve
 
 
 class Ilog2(LearningCurve):
@@ -13,8 +13,6 @@ class Ilog2(LearningCurve):
     accuracies: E and A are only held at zero or above.
     """
 
-    reference = DOMHAN
-    bibtex = DOMHAN_BIBTEX
     rising = "c - a / ln(x + 1)"
 
     E: float = param("loss that no training removes", unit="nats/token", linear=True)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from scaling_cli.laws._law import Prior, Value, param, power
-from scaling_cli.learning_curves._family import DOMHAN, DOMHAN_BIBTEX, LearningCurve, grid
+from scaling_cli.learning_curves._family import LearningCurve, grid
 
 
 class Janoschek(LearningCurve):
@@ -14,8 +14,6 @@ class Janoschek(LearningCurve):
     E = a and A = beta - a are only held at zero or above.
     """
 
-    reference = DOMHAN
-    bibtex = DOMHAN_BIBTEX
     rising = "a - (a - beta) exp(-k x^delta)"
     same_as = "weibull"
     bounds = {"k": (1e-9, 100.0), "delta": (0.05, 5.0)}

@@ -5,7 +5,10 @@ import math
 import numpy as np
 
 from scaling_cli.laws._law import Domain, Prior, Value, param, power
-from scaling_cli.learning_curves._family import DOMHAN, DOMHAN_BIBTEX, LearningCurve, grid
+from scaling_cli.learning_curves._family import LearningCurve, grid
+
+MIDDLE = "ln of the place of the middle"
+PLACES = (-6.0, -3.0, -1.0, 1.0, 2.0, 3.0, 4.0, 5.0, 7.0)
 
 
 class LogPower(LearningCurve):
@@ -16,18 +19,11 @@ class LogPower(LearningCurve):
     hill3 (stated here for e^b); c got ln c ~ N(0, 1); A is only held at zero or above.
     """
 
-    reference = DOMHAN
-    bibtex = DOMHAN_BIBTEX
     rising = "a / (1 + (x / e^b)^c)"
     bounds = {"b": (-30.0, 20.0), "c": (0.01, 6.0)}
 
     A: float = param("loss at x = 0", unit="nats/token", linear=True)
-    b: float = param(
-        "ln of the place of the middle",
-        domain=Domain.REAL,
-        starts=(-6.0, -3.0, -1.0, 1.0, 2.0, 3.0, 4.0, 5.0, 7.0),
-        prior=Prior(math.e, 2.0),
-    )
+    b: float = param(MIDDLE, domain=Domain.REAL, starts=PLACES, prior=Prior(math.e, 2.0))
     c: float = param("steepness", starts=grid(0.03, 3.0, 14), prior=Prior(1.0, 1.0))
 
     @classmethod

@@ -3,7 +3,7 @@
 import numpy as np
 
 from scaling_cli.laws._law import Prior, Value, param, power
-from scaling_cli.learning_curves._family import DOMHAN, DOMHAN_BIBTEX, LearningCurve, grid
+from scaling_cli.learning_curves._family import LearningCurve, grid
 
 
 class Mmf(LearningCurve):
@@ -13,8 +13,6 @@ class Mmf(LearningCurve):
     are only held at zero or above.
     """
 
-    reference = DOMHAN
-    bibtex = DOMHAN_BIBTEX
     rising = "alpha - (alpha - beta) / (1 + (kappa x)^delta)"
     bounds = {"kappa": (1e-6, 1e6), "delta": (0.05, 6.0)}
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from scaling_cli.laws._law import Prior, Value, param, power
-from scaling_cli.learning_curves._family import DOMHAN, DOMHAN_BIBTEX, LearningCurve, grid
+from scaling_cli.learning_curves._family import LearningCurve, grid
 
 
 class Pow3(LearningCurve):
@@ -13,8 +13,6 @@ class Pow3(LearningCurve):
     are only held at zero or above.
     """
 
-    reference = DOMHAN
-    bibtex = DOMHAN_BIBTEX
     rising = "c - a x^-alpha"
     bounds = {"alpha": (0.02, 6.0)}
 

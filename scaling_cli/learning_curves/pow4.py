@@ -3,7 +3,7 @@
 import numpy as np
 
 from scaling_cli.laws._law import Prior, Value, param, power
-from scaling_cli.learning_curves._family import DOMHAN, DOMHAN_BIBTEX, LearningCurve, grid
+from scaling_cli.learning_curves._family import LearningCurve, grid
 
 
 class Pow4(LearningCurve):
@@ -14,8 +14,6 @@ class Pow4(LearningCurve):
     ln b ~ U(0, 1) became ln b ~ N(0.5, 2).
     """
 
-    reference = DOMHAN
-    bibtex = DOMHAN_BIBTEX
     rising = "c - (a x + b)^-alpha"
     bounds = {"alpha": (0.02, 6.0), "b": (1e-4, 1e3)}
 

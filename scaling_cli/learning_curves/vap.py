@@ -3,7 +3,7 @@
 import numpy as np
 
 from scaling_cli.laws._law import Domain, param
-from scaling_cli.learning_curves._family import DOMHAN, DOMHAN_BIBTEX, LearningCurve
+from scaling_cli.learning_curves._family import LearningCurve
 
 
 class Vap(LearningCurve):
@@ -14,8 +14,6 @@ class Vap(LearningCurve):
     for accuracies and are left out.
     """
 
-    reference = DOMHAN
-    bibtex = DOMHAN_BIBTEX
     rising = "exp(a + b/x + c ln x)"
     scale = "log"
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from scaling_cli.laws._law import Prior, Value, param, power
-from scaling_cli.learning_curves._family import DOMHAN, DOMHAN_BIBTEX, LearningCurve, grid
+from scaling_cli.learning_curves._family import LearningCurve, grid
 
 
 class Weibull(LearningCurve):
@@ -15,8 +15,6 @@ class Weibull(LearningCurve):
     at zero or above.
     """
 
-    reference = DOMHAN
-    bibtex = DOMHAN_BIBTEX
     rising = "alpha - (alpha - beta) exp(-(kappa x)^delta)"
     bounds = {"kappa": (1e-6, 1e4), "delta": (0.05, 5.0)}
 

@@ -45,8 +45,8 @@ def descend(
 
 def _gradient(loss: Callable[[np.ndarray], float], z: np.ndarray) -> np.ndarray:
     """Return central differences, one-sided where a value would turn negative."""
-    found = np.zeros(len(z))
+    gradient = np.zeros(len(z))
     for i, step in enumerate(DIFFERENCE * np.eye(len(z))):
         below = z - step if z[i] >= DIFFERENCE else z
-        found[i] = (loss(z + step) - loss(below)) / (z[i] + DIFFERENCE - below[i])
-    return found
+        gradient[i] = (loss(z + step) - loss(below)) / (z[i] + DIFFERENCE - below[i])
+    return gradient

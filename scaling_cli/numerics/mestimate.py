@@ -78,12 +78,12 @@ def left_out(
     rest = 1.0 - np.einsum("ij,jk,ik->i", left, bread, right)
     # A row that alone determines a parameter has no residual along it, left out or not.
     alone = np.where(np.abs(rest) > SINGULAR, values / np.where(rest == 0, 1.0, rest), 0.0)
-    found = np.where(sizes[member] == 1, alone, 0.0)
+    outside = np.where(sizes[member] == 1, alone, 0.0)
     for cluster in np.flatnonzero(sizes > 1).tolist():
         rows = np.flatnonzero(member == cluster)
         matrix = np.eye(len(rows)) - left[rows] @ bread @ right[rows].T
-        found[rows] = np.linalg.pinv(matrix, rcond=SINGULAR) @ values[rows]
-    return found
+        outside[rows] = np.linalg.pinv(matrix, rcond=SINGULAR) @ values[rows]
+    return outside
 
 
 def _kernel(x: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What figures read off a fit: its points, the runs held out of it, the best N and D."""
+"""What figures read off a fit: its points, the runs held out of it, what is held, how far."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,8 +7,9 @@ import numpy as np
 
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.laws._law import Law
-from scaling_cli.runs.points import Points, scale
+from scaling_cli.runs.points import Points
 from scaling_cli.vocabulary.errors import DataError
+from scaling_cli.vocabulary.quantities import Domain, short_number
 
 SAME = 1 + 1e-9  # the largest run itself lies within the data, rounding or not
 NEAR = 1.1  # an optimal N or D this close to those that were run is not beyond them
@@ -59,7 +60,7 @@ def held_out(fit: Fit, measured: Points | None, level: float = 0.9) -> HeldOut |
     low, high = prediction.new_run or (None, None)
     return HeldOut(
         runs=tuple(measured.runs),
-        scale=scale(measured.inputs)[1],
+        scale=across(fit.law, measured.inputs)[1],
         inputs=dict(measured.inputs),
         measured=measured.output,
         predicted=prediction.value,
@@ -68,20 +69,34 @@ def held_out(fit: Fit, measured: Points | None, level: float = 0.9) -> HeldOut |
     )
 
 
-def within(fitted: Mapping[str, np.ndarray], inputs: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Return where neither an input nor the scale axis leaves the range that was fitted."""
-    along = scale(inputs)[1], scale(fitted)[1], SAME
-    columns = [along, *((inputs[s], fitted[s], NEAR) for s in fitted if len(fitted) > 1)]
-    held = [(v >= np.min(f) / room) & (v <= np.max(f) * room) for v, f, room in columns]
-    return np.all(held, axis=0)
+def across(law: Law, inputs: Mapping[str, np.ndarray]) -> tuple[str, np.ndarray]:
+    """Return what figures lay runs along: the law's axis, or its first input if none grows."""
+    symbol = law.axis() or next(iter(law.inputs()))
+    return symbol, law.along(inputs) if law.axis() else np.asarray(inputs[symbol], float)
 
 
-def best_inputs(law: Law, compute: np.ndarray) -> dict[str, np.ndarray] | None:
-    """Return the law's inputs of least loss at each compute, or None if it derives none."""
-    derived = law.derived_quantities()
-    best = {}
-    for name in ("optimal_params", "optimal_tokens"):
-        if name not in derived:
-            return None
-        best[derived[name].output.symbol] = np.asarray(getattr(law, name)(compute), float)
-    return best if set(best) == set(law.inputs()) else None
+def positive(law: Law, symbol: str) -> bool:
+    """Return whether a figure may take the logarithm of an input or an axis."""
+    quantity = law.quantity(symbol)
+    return quantity is None or quantity.domain is Domain.POSITIVE
+
+
+def held(law: Law, fitted: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """Return the inputs that do not grow, as the largest run has them: lines hold them there."""
+    largest = int(np.argmax(law.along(fitted)))
+    return {s: float(fitted[s][largest]) for s in law.inputs() if s not in law.growing()}
+
+
+def at_held(text: str, others: Mapping[str, float]) -> str:
+    """Return a label with the inputs that a line holds."""
+    return ", ".join([text, *(f"{s} = {short_number(v)}" for s, v in others.items())])
+
+
+def within(
+    law: Law, fitted: Mapping[str, np.ndarray], inputs: Mapping[str, np.ndarray]
+) -> np.ndarray:
+    """Return where neither what grows nor the axis leaves the range that was fitted."""
+    grown = law.growing() if len(law.growing()) > 1 else ()
+    columns = [(law.along(inputs), law.along(fitted), SAME)]
+    columns += [(np.asarray(inputs[s]), fitted[s], NEAR) for s in grown]
+    return np.all([(v >= np.min(f) / r) & (v <= np.max(f) * r) for v, f, r in columns], axis=0)

@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import LinearSegmentedColormap, LogNorm
+from matplotlib.colors import LinearSegmentedColormap, LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import (
     FixedFormatter,
@@ -27,7 +27,7 @@ from matplotlib.ticker import (
 
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.plots._fitted import HeldOut
-from scaling_cli.vocabulary.quantities import BY_SYMBOL
+from scaling_cli.vocabulary.quantities import C, L
 
 INK = "#1a1a1a"
 FAINT = "#8c8c8c"
@@ -99,14 +99,14 @@ def write(figure: Figure, path: Path) -> None:
 
 def label(fit: Fit, symbol: str) -> str:
     """Return an axis label: meaning, symbol, unit, and the counting convention of this fit."""
-    quantity = BY_SYMBOL.get(symbol)
+    quantity = fit.law.quantity(symbol)
     if quantity is None:
         return symbol
     convention = fit.data.get("conventions", {}).get(symbol)
     name = quantity.meaning[0].upper() + quantity.meaning[1:]
-    if symbol == "C":
-        return f"{name}, C = 6ND (FLOP)"
-    if symbol == "L":
+    if quantity is C:
+        return f"{name}, {fit.law.compute_in_words()} (FLOP)"
+    if quantity is L:
         return f"{name} ({convention or quantity.unit})"
     counted = f"{quantity.unit}, {convention.replace('_', '-')}" if convention else quantity.unit
     counted = counted.removeprefix(f"{quantity.meaning.split()[-1]}, ")
@@ -149,9 +149,11 @@ def cut_axis(ax: Axes, factors: np.ndarray, texts: list[str]) -> None:
     ax.xaxis.set_minor_locator(NullLocator())
 
 
-def colours(values: np.ndarray) -> LogNorm:
-    """Return the logarithmic scale of colours over these values."""
+def colours(values: np.ndarray) -> Normalize:
+    """Return the scale of colours over these values: logarithmic, but for shares."""
     low, high = float(np.min(values)), float(np.max(values))
+    if low <= 0:
+        return Normalize(low, high)
     return LogNorm(low, high) if high > low else LogNorm(low / 2, high * 2)
 
 
@@ -163,7 +165,7 @@ def parent(ax: Axes) -> Figure:
     return figure
 
 
-def colour_bar(ax: Axes, norm: LogNorm, text: str) -> None:
+def colour_bar(ax: Axes, norm: Normalize, text: str) -> None:
     """Explain the colours of ordered values beside the axes."""
     bar = parent(ax).colorbar(ScalarMappable(norm, ORDERED), ax=ax, pad=0.02, aspect=30)
     bar.set_label(text)

@@ -9,8 +9,8 @@ from matplotlib.ticker import MaxNLocator
 
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.plots import _style
-from scaling_cli.plots._fitted import best_inputs, held_out, points, within
-from scaling_cli.runs.points import Points, scale
+from scaling_cli.plots._fitted import at_held, held, held_out, points, within
+from scaling_cli.runs.points import Points
 from scaling_cli.vocabulary.errors import UsageError
 
 _STEPS = 90
@@ -51,22 +51,22 @@ def table(fit: Fit, measured: Points | None = None, level: float = 0.9) -> Table
     Raises
     ------
     UsageError
-        If the law is not one of parameters and tokens.
+        If the law has no size and data.
     """
-    fitted = points(fit)
-    symbol = next((s for s in ("N", "N_avg") if s in fitted.inputs), "")
-    if set(fitted.inputs) != {symbol, "D"}:
+    fitted, law = points(fit), fit.law
+    if (spent := law.size_and_data()) is None:
         raise UsageError(
             f"the contour figure needs a law of N and D, not of {', '.join(fitted.inputs)}.",
             hint="Draw --kind loss instead.",
         )
-    held = held_out(fit, measured, level)
-    beyond = held.inputs if held else {}
-    size, tokens = (_grid(fitted.inputs[s], beyond.get(s)) for s in (symbol, "D"))
-    grid = dict(zip((symbol, "D"), np.meshgrid(size, tokens), strict=True))
-    loss, compute = np.asarray(fit.law(**grid)), scale(grid)[1]
+    symbol, data = spent
+    others, left = held(law, fitted.inputs), held_out(fit, measured, level)
+    beyond = left.inputs if left else {}
+    size, tokens = (_grid(fitted.inputs[s], beyond.get(s)) for s in spent)
+    grid = {**dict(zip(spent, np.meshgrid(size, tokens), strict=True)), **others}
+    loss, compute = np.asarray(law(**grid)), law.along(grid)
     along = np.geomspace(compute.min(), compute.max(), _STEPS)
-    best = best_inputs(fit.law, along)
+    best = law.optimum(along, **others)
     return Table(
         size=size,
         tokens=tokens,
@@ -74,19 +74,19 @@ def table(fit: Fit, measured: Points | None = None, level: float = 0.9) -> Table
         levels=_levels(loss),
         runs=tuple(fitted.runs),
         run_size=fitted.inputs[symbol],
-        run_tokens=fitted.inputs["D"],
+        run_tokens=fitted.inputs[data],
         held_size=beyond.get(symbol),
-        held_tokens=beyond.get("D"),
+        held_tokens=beyond.get(data),
         best_size=best[symbol] if best else None,
-        best_tokens=best["D"] if best else None,
-        edge=float(scale(fitted.inputs)[1].max()),
+        best_tokens=best[data] if best else None,
+        edge=float(law.along(fitted.inputs).max()),
         compute=compute,
         best_compute=along,
-        best_inside=within(fitted.inputs, best) if best else None,
+        best_inside=within(law, fitted.inputs, best) if best else None,
         labels=(
             _style.label(fit, symbol),
-            _style.label(fit, "D"),
-            _style.label(fit, fit.law.output().symbol),
+            _style.label(fit, data),
+            at_held(_style.label(fit, law.output().symbol), others),
         ),
     )
 

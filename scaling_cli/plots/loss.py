@@ -5,12 +5,22 @@ from typing import ClassVar
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import LogNorm
+from matplotlib.colors import Normalize
 
 from scaling_cli.artefacts.fit import Fit
+from scaling_cli.laws._law import Law
 from scaling_cli.plots import _style
-from scaling_cli.plots._fitted import HeldOut, best_inputs, held_out, points, within
-from scaling_cli.runs.points import Points, scale
+from scaling_cli.plots._fitted import (
+    HeldOut,
+    across,
+    at_held,
+    held,
+    held_out,
+    points,
+    positive,
+    within,
+)
+from scaling_cli.runs.points import Points
 from scaling_cli.vocabulary.quantities import short_number
 
 # More sizes than this are shown by a colour bar, and this many of them get a curve.
@@ -48,7 +58,10 @@ class Frontier:
 
 @dataclass(frozen=True)
 class Table:
-    """Everything drawn. Arrays of runs have shape (runs,)."""
+    """Everything drawn. Arrays of runs have shape (runs,).
+
+    Lines hold the inputs that do not grow as the largest run has them; their labels say so.
+    """
 
     panels: ClassVar[int] = 1
     inches: ClassVar[tuple[float, float]] = _style.PAGE
@@ -60,8 +73,9 @@ class Table:
     curves: tuple[Curve, ...]
     frontier: Frontier | None
     held_out: HeldOut | None
-    edge: float
+    edge: float | None
     labels: tuple[str, str]
+    logarithmic: bool = True
 
 
 def table(fit: Fit, measured: Points | None = None, level: float = 0.9) -> Table:
@@ -76,42 +90,46 @@ def table(fit: Fit, measured: Points | None = None, level: float = 0.9) -> Table
     level : float
         Coverage of the interval for a new run.
     """
-    fitted = points(fit)
-    axis, reach = scale(fitted.inputs)
-    symbol = next((s for s in ("N", "N_avg") if s in fitted.inputs and "D" in fitted.inputs), "")
-    held = held_out(fit, measured, level)
-    furthest = max([REACH * reach.max(), *(MARGIN * held.scale if held else ())])
-    along = np.union1d(np.geomspace(reach.min(), furthest, _STEPS), reach.max())
+    fitted, law = points(fit), fit.law
+    axis, reach = across(law, fitted.inputs)
+    symbol, _ = law.size_and_data() or ("", "")
+    left, others = held_out(fit, measured, level), held(law, fitted.inputs)
+    others = others if law.growing() else {}
     return Table(
         runs=tuple(fitted.runs),
         scale=reach,
         loss=fitted.output,
         size=fitted.inputs[symbol] if symbol else None,
         size_symbol=symbol,
-        curves=_curves(fit, fitted, symbol) if symbol else (),
-        frontier=_frontier(fit, fitted, along, level),
-        held_out=held,
-        edge=float(reach.max()),
-        labels=(_style.label(fit, axis), _style.label(fit, fit.law.output().symbol)),
+        curves=_curves(fit.law, fitted),
+        frontier=_frontier(fit, fitted, left, level) if law.growing() else None,
+        held_out=left,
+        edge=float(reach.max()) if law.growing() else None,
+        labels=(_style.label(fit, axis), at_held(_style.label(fit, law.output().symbol), others)),
+        logarithmic=positive(law, axis),
     )
 
 
-def _curves(fit: Fit, fitted: Points, symbol: str) -> tuple[Curve, ...]:
+def _curves(law: Law, fitted: Points) -> tuple[Curve, ...]:
     """Return the law at each size over the tokens that size was trained on.
 
     A size that was trained once gets a curve through all budgets of the data, in its place.
     """
-    curves = []
-    compute = scale(fitted.inputs)[1]
+    if (spent := law.size_and_data()) is None:
+        return ()
+    (symbol, data), curves = spent, []
+    others, compute, every = held(law, fitted.inputs), law.along(fitted.inputs), fitted.inputs[data]
     for size in _shown_sizes(fitted.inputs[symbol]):
-        tokens = fitted.inputs["D"][np.isclose(fitted.inputs[symbol], size, rtol=0.02)]
+        tokens = every[np.isclose(fitted.inputs[symbol], size, rtol=0.02)]
         low, high = tokens.min(), tokens.max()
         if low == high:
-            per_token = scale({symbol: size, "D": np.ones(1)})[1][0]
-            low = max(fitted.inputs["D"].min(), compute.min() / per_token)
-            high = min(fitted.inputs["D"].max(), compute.max() / per_token)
-        inputs = {symbol: np.full(_STEPS, size), "D": np.geomspace(low, high, _STEPS)}
-        curves.append(Curve(float(size), scale(inputs)[1], np.asarray(fit.law(**inputs))))
+            low, high = (
+                law.spending(ends, **{symbol: size}, **others)[data]
+                for ends in (compute.min(), compute.max())
+            )
+            low, high = max(every.min(), low), min(every.max(), high)
+        inputs = {symbol: np.full(_STEPS, size), data: np.geomspace(low, high, _STEPS), **others}
+        curves.append(Curve(float(size), law.along(inputs), np.asarray(law(**inputs))))
     return tuple(curves)
 
 
@@ -123,15 +141,19 @@ def _shown_sizes(sizes: np.ndarray) -> np.ndarray:
     return distinct[np.linspace(0, len(distinct) - 1, MOST_SIZES).round().astype(int)]
 
 
-def _frontier(fit: Fit, fitted: Points, along: np.ndarray, level: float) -> Frontier | None:
-    inputs, name = best_inputs(fit.law, along), "compute-optimal"
-    if inputs is None and len(fit.law.inputs()) == 1:
-        inputs, name = {next(iter(fit.law.inputs())): along}, "fitted law"
+def _frontier(fit: Fit, fitted: Points, measured: HeldOut | None, level: float) -> Frontier | None:
+    law, others, reach = fit.law, held(fit.law, fitted.inputs), fit.law.along(fitted.inputs)
+    furthest = max([REACH * reach.max(), *(MARGIN * measured.scale if measured else ())])
+    along = np.union1d(np.geomspace(reach.min(), furthest, _STEPS), reach.max())
+    inputs = law.optimum(along, **others) if law.size_and_data() else None
+    name = "fitted law" if inputs is None else "compute-optimal"
+    if inputs is None and len(law.growing()) == 1:
+        inputs = {law.axis(): along, **others}
     if inputs is None:
         return None
     prediction = fit.predict(level=level, **inputs)
     low, high = prediction.new_run or (None, None)
-    inside = within(fitted.inputs, inputs)
+    inside = within(law, fitted.inputs, prediction.inputs)
     return Frontier(name, along, prediction.value, low, high, level, inside)
 
 
@@ -144,13 +166,16 @@ def draw(table: Table, ax: Axes) -> None:
     if table.held_out:
         held = table.held_out
         _style.draw_held_out(held, ax, held.scale)
-    ax.set(xscale="log", xlabel=table.labels[0], ylabel=table.labels[1])
+    ax.set(xlabel=table.labels[0], ylabel=table.labels[1])
+    if table.logarithmic:
+        ax.set_xscale("log")
     _style.log_axis(ax, "y")
-    _style.shade_no_data(ax, table.edge)
+    if table.edge is not None:
+        _style.shade_no_data(ax, table.edge)
     ax.legend(loc="upper right", handlelength=1.8, labelspacing=0.35)
 
 
-def _draw_runs(table: Table, ax: Axes, norm: LogNorm | None) -> None:
+def _draw_runs(table: Table, ax: Axes, norm: Normalize | None) -> None:
     if table.size is None or norm is None:
         ax.plot(table.scale, table.loss, "o", color=_style.PREDICTED, ms=4, label="fitted runs")
         return

@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.plots import _style
-from scaling_cli.plots._fitted import HeldOut, held_out, points
-from scaling_cli.runs.points import Points, scale
+from scaling_cli.plots._fitted import HeldOut, across, held_out, points
+from scaling_cli.runs.points import Points
 
 GUIDE = 0.01  # dotted lines at 1 % off: an error that decides between two recipes
 _ROOM = 0.03
@@ -41,7 +41,7 @@ def table(fit: Fit, measured: Points | None = None, level: float = 0.9) -> Table
         sides = [x for x in (held.low, held.high) if x is not None]
         shown += [held.measured, held.predicted, *sides]
     everything = np.concatenate(shown)
-    axis, reach = scale(fitted.inputs)
+    axis, reach = across(fit.law, fitted.inputs)
     return Table(
         runs=tuple(fitted.runs),
         measured=fitted.output,

@@ -7,9 +7,10 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from scaling_cli.artefacts.fit import Fit
+from scaling_cli.laws._law import Law
 from scaling_cli.plots import _style
-from scaling_cli.plots._fitted import held_out, points
-from scaling_cli.runs.points import Points, scale
+from scaling_cli.plots._fitted import held_out, points, positive
+from scaling_cli.runs.points import Points
 
 # The trend is the median in groups of equal size: few enough that noise averages out.
 MOST_GROUPS, SMALLEST_GROUP = 8, 4
@@ -24,6 +25,7 @@ class Panel:
     held_out: np.ndarray | None
     group_values: np.ndarray
     group_medians: np.ndarray
+    logarithmic: bool
 
 
 @dataclass(frozen=True)
@@ -51,14 +53,15 @@ def table(fit: Fit, measured: Points | None = None, level: float = 0.9) -> Table
     fitted = points(fit)
     residual = 100 * np.log(fitted.output / np.asarray(fit.law(**fitted.inputs)))
     held = held_out(fit, measured, level)
-    variables = _variables(fitted)
-    beyond = _variables(measured) if measured else {}
+    variables = _variables(fit.law, fitted)
+    beyond = _variables(fit.law, measured) if measured else {}
     panels = {
         symbol: Panel(
             _style.label(fit, symbol),
             values,
             beyond.get(symbol),
-            *_medians(values, residual),
+            *_medians(values, residual, positive(fit.law, symbol)),
+            positive(fit.law, symbol),
         )
         for symbol, values in variables.items()
     }
@@ -66,19 +69,22 @@ def table(fit: Fit, measured: Points | None = None, level: float = 0.9) -> Table
     return Table(tuple(fitted.runs), residual, left, panels)
 
 
-def _variables(table: Points) -> dict[str, np.ndarray]:
-    axis, values = scale(table.inputs)
-    return {axis: values, **table.inputs}
+def _variables(law: Law, table: Points) -> dict[str, np.ndarray]:
+    return ({law.axis(): law.along(table.inputs)} if law.axis() else {}) | dict(table.inputs)
 
 
-def _medians(values: np.ndarray, residual: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return (geometric mean of the variable, median residual) of groups along a variable."""
+def _medians(
+    values: np.ndarray, residual: np.ndarray, logarithmic: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return (mean of the variable, median residual) of groups; geometric where logarithmic."""
     count = min(MOST_GROUPS, len(values) // SMALLEST_GROUP)
     if count < 2:
         return np.empty(0), np.empty(0)
     groups = np.array_split(np.argsort(values, kind="stable"), count)
-    centres = [np.exp(np.mean(np.log(values[rows]))) for rows in groups]
-    return np.array(centres), np.array([np.median(residual[rows]) for rows in groups])
+    there = np.log(values) if logarithmic else values
+    centres = np.array([np.mean(there[rows]) for rows in groups])
+    medians = np.array([np.median(residual[rows]) for rows in groups])
+    return np.exp(centres) if logarithmic else centres, medians
 
 
 def draw(table: Table, *axes: Axes) -> None:
@@ -118,4 +124,5 @@ def _draw_panel(table: Table, panel: Panel, ax: Axes) -> None:
             panel.held_out, table.held_out, "D", color=_style.MEASURED, ms=4.5, label="held-out run"
         )
     ax.set_xlabel(panel.label)
-    _style.decades(ax)
+    if panel.logarithmic:
+        _style.decades(ax)

@@ -147,7 +147,7 @@ def backtest(
         left_out=points.left_out,
         data={
             "sha256": points.sha256(),
-            "ranges": points.ranges(),
+            "ranges": points.ranges(law_class),
             **origin,
             "conventions": dict(points.conventions),
             "notes": list(points.notes),
@@ -163,7 +163,10 @@ def backtest(
             "seed": seed,
             "cuts": cuts,
         },
-        notes=(*_straddling(points, along(points.inputs, symbol), scored), *_drawn(scored)),
+        notes=(
+            *_straddling(points, along(law_class, points.inputs, symbol), scored),
+            *_drawn(scored),
+        ),
         command=command,
     )
 
@@ -179,7 +182,7 @@ def _scored(
     executor: Executor,
 ) -> tuple[list[ScoredCut], list[Skipped]]:
     problem, optimum = settle(problem, seed=seed)
-    values = along(points.inputs, symbol)
+    values = along(problem.law, points.inputs, symbol)
     fewest = fewest_training(len(problem.frame.names))
     chosen, skipped = splits(values, cuts, symbol, fewest)
     parts, refused = _parts(points, problem, chosen)
@@ -241,7 +244,7 @@ def _parts(
         except FitError as error:
             refused.append(Skipped(split.at, error.message.rstrip(".")))
             continue
-        parts.append(Part(split, own, inside, cuts_by_share(own, len(problem.frame.names))))
+        parts.append(Part(split, own, inside, cuts_by_share(inside)))
     return parts, refused
 
 
@@ -297,7 +300,7 @@ def _uncertainties(
         inner = one.inner()
         draws = parameters(problem, ends.u[ends.converged])
         each = batch.part.sigmas(chunks.cut(batch))[ends.converged]
-        certain = combine(one.part.points, inner, draws, each, sigma, companion=one.companion)
+        certain = combine(one.part.problem, inner, draws, each, sigma, companion=one.companion)
         found.append((certain, len(inner)))
     return found
 

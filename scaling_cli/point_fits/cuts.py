@@ -10,13 +10,12 @@ from scaling_cli import laws
 from scaling_cli.artefacts.backtest import Skipped
 from scaling_cli.laws._law import Law
 from scaling_cli.point_fits.certainty.uncertainty import CUT_SHARES, FEWEST_HIDDEN
-from scaling_cli.runs.points import scale
 from scaling_cli.vocabulary.errors import UsageError
-from scaling_cli.vocabulary.quantities import BY_SYMBOL, parse_number
+from scaling_cli.vocabulary.quantities import Role, parse_number
 
 ROLLING = "rolling"
 MOST_CUTS = 100
-AXES = {"compute": (), "params": ("N", "N_avg"), "tokens": ("D",)}
+AXES = {"compute": None, "params": Role.SIZE, "tokens": Role.DATA}
 SAME = 1e-9  # relative: a value typed with nine digits is the value in the table
 SAME_LEVEL = 1e-6  # of the logarithm: 6ND of one budget differs by rounding
 
@@ -43,34 +42,39 @@ class Split:
 def axis_symbol(law: type[Law], on: str) -> str:
     """Return the symbol of the axis that runs are held back along.
 
-    Compute is the law's own scale: 6ND, or its only input.
+    Compute is the law's own axis: 6ND, or its only input.
 
     Raises
     ------
     UsageError
         If the axis is unknown, or the law does not take it.
     """
-    inputs = law.inputs()
+    inputs, role = law.inputs(), AXES.get(on)
+    if not law.growing():
+        raise UsageError(
+            f"no input of law {laws.name_of(law)} grows from small runs to large ones: there are "
+            "no larger runs to hold back.",
+            hint="Keep some runs out of the fit (--where), and compare them with 'scaling predict "
+            "--points'.",
+        )
     if on not in AXES:
         raise UsageError(
             f"cannot hold runs back along {on!r}.", hint=f"--on takes {', '.join(AXES)}."
         )
-    if on == "compute":
-        return scale({symbol: np.ones(1) for symbol in inputs})[0]
-    found = [symbol for symbol in AXES[on] if symbol in inputs]
-    if not found:
-        others = [a for a, symbols in AXES.items() if not symbols or set(symbols) & set(inputs)]
+    symbol = law.axis() if role is None else law.symbol_of(role)
+    if symbol is None:
+        others = [name for name, r in AXES.items() if r is None or law.symbol_of(r)]
         raise UsageError(
             f"law {laws.name_of(law)} has no {on} to hold runs back along; it takes "
             f"{', '.join(inputs)}.",
             hint=f"--on takes {' or '.join(others)} here.",
         )
-    return found[0]
+    return symbol
 
 
-def along(inputs: Mapping[str, np.ndarray], symbol: str) -> np.ndarray:
+def along(law: type[Law], inputs: Mapping[str, np.ndarray], symbol: str) -> np.ndarray:
     """Return the values of an axis, shape (n,)."""
-    return np.asarray(inputs[symbol] if symbol in inputs else scale(inputs)[1], float)
+    return np.asarray(inputs[symbol] if symbol in inputs else law.along(inputs), float)
 
 
 def read_cuts(text: str, law: str, on: str) -> Cuts:
@@ -87,7 +91,8 @@ def read_cuts(text: str, law: str, on: str) -> Cuts:
     UsageError
         If it is none of these, or the law has no such axis.
     """
-    quantity = BY_SYMBOL.get(axis_symbol(laws.get(law), on))
+    found = laws.get(law)
+    quantity = found.quantity(axis_symbol(found, on))
     cleaned = text.strip()
     if cleaned == ROLLING:
         return ROLLING

@@ -28,11 +28,13 @@ from scaling_cli.point_fits.certainty.resampling import (
 from scaling_cli.point_fits.certainty.uncertainty import Cut, assemble, backtest, cuts_by_share
 from scaling_cli.point_fits.checklist import Evidence, checklist
 from scaling_cli.point_fits.diagnosis import rivals
+from scaling_cli.point_fits.diagnosis.choices import headline
 from scaling_cli.point_fits.diagnosis.diagnosis import COMPUTE_FACTORS, diagnose
 from scaling_cli.runs.points import Points
 from scaling_cli.search.optimum import Optimum, make_problem, refuse, settle, smallest_corner
 from scaling_cli.vocabulary.arguments import check_level
 from scaling_cli.vocabulary.objective import Objective
+from scaling_cli.vocabulary.quantities import C
 from scaling_cli.vocabulary.versions import versions
 
 if TYPE_CHECKING:
@@ -136,7 +138,7 @@ def fit(
         "seed": seed,
         "level": level,
     }
-    described = describe(points) | origin
+    described = describe(points, law_class) | origin
     with prepared(_needed(problem)), executors.opened(executor) as opened:
         problem, optimum = settle(problem, seed=seed)
         bare = Fit(
@@ -199,11 +201,12 @@ def _judged(
     level = bare.selection["level"]
     asked = (points, problem, optimum)
     resampled = resample(*asked, plan, executor=executor)
-    masks = cuts_by_share(points, len(optimum.u))
+    masks = cuts_by_share(problem)
     other = companion(problem, masks)
     cuts = backtest(*asked, masks, companion=other, executor=executor)
     uncertainty = assemble(
-        *asked,
+        problem,
+        optimum,
         cuts,
         plan.seed,
         companion=other and other.law,
@@ -307,6 +310,9 @@ def _half_widths(fit_: Fit, at: Mapping[str, float]) -> tuple[float, float]:
 
 def backtest_dict(cuts: Sequence[Cut], axis: str, drift: float) -> dict[str, Any]:
     """Return the backtest as the fit file holds it."""
+    if not axis:
+        note = "no input grows, so no larger runs can be hidden: intervals are UNTESTED"
+        return {"axis": axis, "cuts": [], "note": note}
     note = (
         f"largest runs hidden along {axis}, law refitted, misses scored; drift "
         f"{100 * drift:.2g} % per decade"
@@ -316,11 +322,11 @@ def backtest_dict(cuts: Sequence[Cut], axis: str, drift: float) -> dict[str, Any
     return {"axis": axis, "cuts": [c.to_dict() for c in cuts], "note": note}
 
 
-def describe(points: Points) -> dict[str, Any]:
+def describe(points: Points, law: type[Law]) -> dict[str, Any]:
     """Return the data record of a fit file: digest, ranges, conventions, the points."""
     record: dict[str, Any] = {
         "sha256": points.sha256(),
-        "ranges": points.ranges(),
+        "ranges": points.ranges(law),
         "conventions": dict(points.conventions),
         "notes": list(points.notes),
     }
@@ -337,18 +343,16 @@ def describe(points: Points) -> dict[str, Any]:
 
 def derived(law: Law, points: Points) -> dict[str, Any]:
     """Return derived quantities of compute at 1x, 10x and 100x the largest run."""
-    ranges = points.ranges()
-    if "C" not in ranges:
+    if not law.size_and_data():
         return {}
-    found = {}
+    held = headline(law, points)  # what does not grow with compute
+    largest, found = float(np.max(law.along(points.inputs))), {}
     for name, declared in law.derived_quantities().items():
-        if list(declared.inputs) != ["C"]:
+        others = {s: held.get(s) for s in declared.inputs if s != C.symbol}
+        if C.symbol not in declared.inputs or None in others.values():
             continue
+        given = [{C.symbol: factor * largest, **others} for factor in COMPUTE_FACTORS]
         found[name] = [
-            {
-                "C": factor * ranges["C"][1],
-                declared.output.symbol: float(law.derive(name, C=factor * ranges["C"][1])),
-            }
-            for factor in COMPUTE_FACTORS
+            {**at, declared.output.symbol: float(law.derive(name, **at))} for at in given
         ]
     return found

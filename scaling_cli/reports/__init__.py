@@ -1,1 +1,74 @@
-"""What a stored thing says: one kind a file."""
+"""What is said of things: blocks that three writers turn into text, Markdown or HTML.
+
+`reports/K.py` says what is worth knowing of a K: of what lies in `artefacts/K.py`, of a table of
+runs, of a prediction. A kind is found by its file's name and listed nowhere.
+"""
+
+import importlib.util
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from scaling_cli.reports import _html, _markdown, _text
+from scaling_cli.reports._blocks import Block
+from scaling_cli.reports._style import Style
+
+
+def blocks(thing: Any, *, full: bool = False, **context: Any) -> list[Block]:
+    """Return what is said of a thing: its first screen, or everything.
+
+    Parameters
+    ----------
+    thing : a fit, a prediction, a table of runs, ...
+        Its module's name, or its class's, is that of the report.
+    full : bool
+        Everything, where the first screen leaves things out.
+    **context
+        What only the caller knows, such as `sources` and `written` of a fit.
+    """
+    name = kind(type(thing))
+    return importlib.import_module(f"{__name__}.{name}").blocks(thing, full=full, **context)
+
+
+def kind(of: type) -> str:
+    """Return the name of the report on a class.
+
+    Raises
+    ------
+    TypeError
+        If there is none.
+    """
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", of.__name__).lower()
+    for name in (of.__module__.rpartition(".")[2].lstrip("_"), words):
+        if importlib.util.find_spec(f"{__name__}.{name}"):
+            return name
+    raise TypeError(f"nothing is said of a {of.__name__}.")
+
+
+def text(parts: Sequence[Block], style: Style | None = None) -> str:
+    """Return blocks as plain text, at 80 columns where no style says otherwise."""
+    return _text.write(parts, style or Style())
+
+
+def markdown(parts: Sequence[Block]) -> str:
+    """Return blocks as GitHub's Markdown."""
+    return _markdown.write(parts)
+
+
+def html(parts: Sequence[Block]) -> str:
+    """Return blocks as a fragment of HTML."""
+    return _html.write(parts)
+
+
+def short(thing: Any) -> str:
+    """Return the first screen as text: what `print(fit)` shows.
+
+    `artefacts` lies below this package: there, `__str__` and `_repr_html_` reach `short` and
+    `short_html` by name, `importlib.import_module("scaling_cli.reports").short(self)`.
+    """
+    return text(blocks(thing)).rstrip("\n")
+
+
+def short_html(thing: Any) -> str:
+    """Return the first screen as HTML: what a notebook shows."""
+    return html(blocks(thing))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-PAGE = 100  # columns of running text where there is no terminal to ask
+PAGE = 80  # columns where there is no terminal to ask
 
 
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
@@ -17,14 +17,11 @@ class Style:
     colour : bool
         Whether escape sequences are allowed.
     width : int
-        Columns that running text is wrapped to.
-    table_width : int or None
-        Columns a table should fit in; None where nobody looks (a pipe): nothing is wrapped.
+        Columns that tables fit in and running text is wrapped to.
     """
 
     colour: bool = False
     width: int = PAGE
-    table_width: int | None = None
 
     def paint(self, text: str, *names: str) -> str:
         """Return text in a style (`bold`, `red`, ...), or unchanged where colour is off."""

@@ -1,4 +1,4 @@
-"""A backtest as text: each cut, all forecasts by how far they reach, and what they say together."""
+"""A backtest: each cut, all forecasts by how far they reach, and what they say together."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -6,60 +6,77 @@ from typing import Any
 
 from scaling_cli import laws
 from scaling_cli.artefacts.backtest import Backtest, Reach, ScoredCut
-from scaling_cli.reports import _layout
-from scaling_cli.reports._style import Style
-from scaling_cli.reports.fit import left_out, reading
+from scaling_cli.reports import _numbers
+from scaling_cli.reports import fit as fit_report
+from scaling_cli.reports._blocks import Block, Labelled, Notes, Table, Text
 from scaling_cli.vocabulary.quantities import factor
 
-SHOWN = 10  # runs left out, and cuts not tested, that are listed one by one
-SCORES = ["bias", "mean |error|", "half-width", "inside", "law alone"]
+SCORES = ["bias", "|error|", "half-width", "inside", "law alone"]
+SHOWN = 8  # cuts on the first screen
 
 
-def report(
-    found: Backtest, *, sources: Sequence[str] = (), written: str | None = None, style: Style
-) -> str:
-    """Return everything `scaling backtest` prints."""
-    ending = _layout.labelled("written", written, style=style) if written else ""
-    return _layout.paragraphs(
-        [
-            _asked(found, sources, style),
-            _cuts(found, style),
-            _reaches(found, style),
-            _meaning(found, style),
-            _skipped(found, style),
-            _warning(found, style),
-            ending,
-        ]
+def blocks(
+    test: Backtest,
+    *,
+    full: bool = False,
+    sources: Sequence[str] = (),
+    written: str | None = None,
+) -> list[Block]:
+    """Return what `scaling backtest` prints."""
+    doubt = test.one_sided()
+    return [
+        *(_asked(test, sources) if full else _briefly_asked(test)),
+        _cuts(test, full=full),
+        _reaches(test, full=full),
+        Text(_meaning(test, full=full)),
+        Labelled("untested", _skipped(test, full=full)),
+        Notes("warn", [f"backtest.bias: {doubt}"] if doubt else []),
+        Labelled("written", [written] if written else []),
+    ]
+
+
+def _briefly_asked(test: Backtest) -> list[Block]:
+    score = test.forecasts().score()
+    told = (
+        f"{test.law}: {_numbers.count(len(test.forecasts()), 'forecast')} of held-back runs, off "
+        f"by {_numbers.percent(score['mare'])} on average; {100 * score['coverage']:.0f} % inside "
+        f"their {100 * test.level:g} % range"
     )
+    read = f"{_numbers.count(test.n_points, 'point')} read"
+    data = {**test.data, "notes": [*test.data.get("notes", ()), *test.notes]}
+    return [*fit_report.opening(read, test.left_out, data), Text([told])]
 
 
-def _asked(found: Backtest, sources: Sequence[str], style: Style) -> str:
+def _asked(test: Backtest, sources: Sequence[str]) -> list[Block]:
     """Return what was read, what was left out, and what was fitted."""
-    origin = f" from {', '.join(_layout.some(sources, 3))}" if sources else ""
-    notes = [str(note) for note in (*found.data.get("notes", ()), *found.notes)]
-    notes += _layout.some(reading(found.data, style), SHOWN)
-    data = "\n".join([f"{_layout.count(found.n_points, 'point')}{origin}", *notes])
-    law = f"{found.law}: {laws.get(found.law).formula()}\nsum of {found.objective.describe()}"
-    return "\n".join(
-        [
-            _layout.labelled("data", data, style=style),
-            _layout.labelled("left out", left_out(found.left_out), style=style),
-            _layout.labelled("law", law, style=style),
-        ]
-    )
+    notes = [str(note) for note in (*test.data.get("notes", ()), *test.notes)]
+    counted = f"{_numbers.count(test.n_points, 'point')}{fit_report.origin(sources)}"
+    law = f"{test.law}: {laws.get(test.law).formula()}"
+    return [
+        Labelled("data", [counted, *notes, *fit_report.reading(test.data)]),
+        Labelled("left out", fit_report.left_out(test.left_out)),
+        Labelled("law", [law, f"sum of {test.objective.describe()}"]),
+    ]
 
 
-def _cuts(found: Backtest, style: Style) -> str:
-    headers = [f"fitted to {found.axis} <=", "fitted", "tested", "reach", *SCORES]
-    rows = [_cut(cut, found.axis) for cut in found.cuts]
-    body = _layout.table(headers, rows, align=">" * len(headers), style=style)
-    return _layout.block("cuts (larger runs held back, law refitted)", body, style=style)
+def _kept(cells: Sequence[str], *, full: bool) -> list[str]:
+    """Return a row's scores, without what the law says by itself on the first screen."""
+    return list(cells) if full else list(cells[:-1])
+
+
+def _cuts(test: Backtest, *, full: bool) -> Table:
+    headers = ["fitted", f"{test.axis} <=", "tested", "reach", *_kept(SCORES, full=full)]
+    rows = [_kept(_cut(cut, test.axis), full=full) for cut in test.cuts]
+    shown = rows if full else rows[:SHOWN]
+    more = _numbers.more(len(rows) - len(shown))
+    title = "cuts (larger runs held back, law refitted)"
+    return Table(headers, shown, ">" * len(headers), title=title, notes=more)
 
 
 def _cut(cut: ScoredCut, axis: str) -> list[str]:
     return [
-        _layout.quantity(cut.train_max, axis),
         str(cut.n_train),
+        _numbers.quantity(cut.train_max, axis),
         str(cut.n_test),
         factor(cut.factor),
         *_scores(vars(cut)),
@@ -68,51 +85,40 @@ def _cut(cut: ScoredCut, axis: str) -> list[str]:
 
 def _scores(score: Mapping[str, Any]) -> list[str]:
     return [
-        _layout.bias(score["bias"]),
-        _layout.percent(score["mare"]),
-        f"+/-{_layout.percent(score['half_width'])}",
+        _numbers.bias(score["bias"]),
+        _numbers.percent(score["mare"]),
+        f"+/-{_numbers.percent(score['half_width'])}",
         f"{100 * score['coverage']:.0f} %",
         f"{100 * score['coverage_law']:.0f} %",
     ]
 
 
-def _reaches(found: Backtest, style: Style) -> str:
-    headers = ["reach", "forecasts", *SCORES]
-    rows = [[_bin(one), str(one.n), *_scores(vars(one))] for one in found.by_reach()]
-    body = _layout.table(headers, rows, align="<" + ">" * (len(headers) - 1), style=style)
+def _reaches(test: Backtest, *, full: bool) -> Table:
+    headers = ["reach", "forecasts", *_kept(SCORES, full=full)]
+    bins = test.by_reach()
+    rows = [_kept([_bin(r), str(r.n), *_scores(vars(r))], full=full) for r in bins]
     title = "all cuts together, by reach beyond the largest fitted run"
-    return _layout.block(title, body, style=style)
+    return Table(headers, rows, "<" + ">" * (len(headers) - 1), title=title)
 
 
-def _bin(one: Reach) -> str:
-    if math.isinf(one.high):
-        return f"beyond x{one.low:g}"
-    return f"x{one.low:g} to x{one.high:g}"
+def _bin(reach: Reach) -> str:
+    if math.isinf(reach.high):
+        return f"beyond x{reach.low:g}"
+    return f"x{reach.low:g} to x{reach.high:g}"
 
 
-def _meaning(found: Backtest, style: Style) -> str:
+def _meaning(test: Backtest, *, full: bool) -> list[str]:
     """Return what the columns mean."""
-    text = (
-        f"inside: held-back points in the {100 * found.level:g} % new-run interval that "
-        "scaling predict would have printed from the fitted part alone, drift learned inside that "
-        "part included. law alone: inside the same interval without drift. bias: + is forecast "
-        "too high."
-    )
-    return "\n".join(_layout.wrap(text, style.width))
+    alone = "law alone: the same without its drift." if full else ""
+    return [
+        f"inside: share of the held-back runs in the {100 * test.level:g} % range that scaling "
+        f"predict would have printed from the fitted runs alone. {alone} bias: + is a forecast "
+        "too high.".replace("  ", " ")
+    ]
 
 
-def _skipped(found: Backtest, style: Style) -> str:
+def _skipped(test: Backtest, *, full: bool) -> list[str]:
     """Return the cuts that were not tested, each with its reason."""
-    if not found.skipped:
-        return ""
-    reasons = [f"{found.axis} <= {s.train_max:.4g}: {s.reason}" for s in found.skipped]
-    lines = [_layout.count(len(reasons), "cut"), *_layout.some(reasons, SHOWN)]
-    return _layout.labelled("untested", "\n".join(lines), style=style)
-
-
-def _warning(found: Backtest, style: Style) -> str:
-    warning = found.one_sided()
-    if warning is None:
-        return ""
-    word = style.paint("WARN", "bold", "yellow")
-    return "\n".join(_layout.wrap(f"{word} backtest.bias: {warning}", style.width))
+    reasons = [f"{test.axis} <= {s.train_max:.4g}: {s.reason}" for s in test.skipped]
+    counted = _numbers.count(len(reasons), "cut")
+    return [counted, *_numbers.listed(reasons, 2, full=full)] if reasons else []

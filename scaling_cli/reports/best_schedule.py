@@ -1,24 +1,24 @@
-"""The schedules that a fit says end lowest, as text: families, edges, how flat, what was held."""
+"""The schedules that a fit says end lowest: families, edges, how flat, what was held."""
 
 from collections.abc import Iterator
 
 from scaling_cli.artefacts.curve_fit import CurveFit
 from scaling_cli.curve_fits.best_schedule import FLAT, BestOfFamily, Regime, ScheduleOptimum
-from scaling_cli.reports import _layout
-from scaling_cli.reports._style import Style
+from scaling_cli.reports import _numbers
+from scaling_cli.reports._blocks import Block, Labelled, Notes, Table, Text
 from scaling_cli.reports.curve_fit import shortened
 
-SURE = 0.95
 
-
-def text(fit: CurveFit, found: ScheduleOptimum, *, style: Style) -> str:
-    """Return everything `scaling schedule --best` prints."""
-    best = found.best
-    head = "\n".join([shortened(best.prediction.schedule.text()), *_loss(best)])
-    parts = [_layout.labelled("best", head, style=style), _families(found, style)]
-    lines = [*_told(found), *_held(fit, found.regime), *_edges(found, style)]
-    below = "\n".join(part for line in lines for part in _layout.wrap(line, style.width))
-    return _layout.paragraphs([*parts, below])
+def blocks(best: ScheduleOptimum, *, fit: CurveFit, full: bool = False) -> list[Block]:
+    """Return what `scaling schedule --best` prints."""
+    head = [shortened(best.best.prediction.schedule.text()), *_loss(best.best)]
+    edges = [f"{edge}: at the edge, not determined by the data." for edge in best.best.edges]
+    return [
+        Labelled("best", head),
+        _families(best, full=full),
+        Text([*_told(best, full=full), *_held(fit, best.regime)]),
+        Notes("warn", [*edges, *best.best.prediction.notes]),
+    ]
 
 
 def _loss(best: BestOfFamily) -> Iterator[str]:
@@ -26,26 +26,28 @@ def _loss(best: BestOfFamily) -> Iterator[str]:
     band = ""
     if p.mean is not None:
         ends = (float(p.mean[0][-1]), float(p.mean[1][-1]))
-        band = f"; {100 * p.level:g} % {_layout.interval(ends)}"
+        band = f"; {100 * p.level:g} % {_numbers.interval(ends)}"
     yield f"loss {best.loss:.4f} at step {int(p.step[-1])}{band}"
     if len(p.members) > 1:
         yield f"the averaged laws say {p.low[-1]:.4f} to {p.high[-1]:.4f}"
 
 
-def _families(found: ScheduleOptimum, style: Style) -> str:
-    rows = [_row(family, style) for family in found.families]
-    head = ["family", "loss", "above", "order sure", "laws agree", "decay", "as good"]
+def _families(found: ScheduleOptimum, *, full: bool) -> Table:
+    head = ["family", "loss", "above", "sure", "laws agree", "decay", "as good"]
     head += ["by each law", "ends at"]
-    return _layout.block(
-        "families", _layout.table(head, rows, align="<>>><><<>", style=style), style=style
+    rows = [_row(family) for family in found.families]
+    kept = range(len(head)) if full else [0, 1, 2, 3, 5, 6]
+    return Table(
+        [head[i] for i in kept],
+        [[row[i] for i in kept] for row in rows],
+        "".join("<>>>^><<>"[i] for i in kept),
+        title="families",
     )
 
 
-def _row(family: BestOfFamily, style: Style) -> list[str]:
+def _row(family: BestOfFamily) -> list[str]:
     d = family.difference
     sure = "" if d is None else "-" if d.probability is None else f"{100 * d.probability:.0f} %"
-    if d is not None and d.probability is not None and d.probability < SURE:
-        sure = style.paint(sure, "yellow")
     own = sorted(family.members.values())
     return [
         family.family,
@@ -60,10 +62,12 @@ def _row(family: BestOfFamily, style: Style) -> list[str]:
     ]
 
 
-def _told(found: ScheduleOptimum) -> Iterator[str]:
+def _told(found: ScheduleOptimum, *, full: bool) -> Iterator[str]:
+    alone = " by each law: the best share by each law alone." if full else ""
     yield (
-        f"decay: share of the run, the best by the mean of the laws. as good: shares within "
-        f"{100 * FLAT:g} % of its loss. by each law: the best share by each law alone."
+        "above: loss over the best. sure: probability that the order is right. decay: share of "
+        f"the run, the best by the mean of the laws. as good: shares within {100 * FLAT:g} % of "
+        f"its loss.{alone}"
     )
     near = [f.family for f in found.families[1:] if f.loss <= found.best.loss * (1 + FLAT)]
     if near:
@@ -78,11 +82,3 @@ def _held(fit: CurveFit, regime: Regime) -> Iterator[str]:
         "What lies outside is not searched: by these laws a higher peak, steps at a rate of zero "
         "and longer warm-ups would always gain."
     )
-
-
-def _edges(found: ScheduleOptimum, style: Style) -> Iterator[str]:
-    word = style.paint("WARN", "bold", "yellow")
-    for edge in found.best.edges:
-        yield f"{word} {edge}: at the edge, not determined by the data."
-    for note in found.best.prediction.notes:
-        yield f"{word} {note}"

@@ -5,31 +5,43 @@ from collections.abc import Sequence
 from xml.etree import ElementTree
 
 from scaling_cli.reference._result import CheckResult
-from scaling_cli.reports import _layout
-from scaling_cli.reports._style import Style
+from scaling_cli.reports import _markdown, _numbers
+from scaling_cli.reports._blocks import Block, Table, Text
 
 # GitHub shows ten annotations of a kind per step and drops the rest without a word.
 ANNOTATIONS = 10
-_PAINT = {"pass": ("green",), "better": ("bold", "yellow"), "fail": ("bold", "red")}
+NAMED = 3  # fits named with one message
+SHOWN = 20  # fits that are listed one by one on the first screen, whatever became of them
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def text(results: Sequence[CheckResult], *, style: Style) -> str:
-    """Return one line per fit and the count."""
-    rows = [
-        [
-            style.paint(str(r.status).upper(), *_PAINT.get(str(r.status), ())),
-            r.name,
-            _number(r.max_relative_error),
-            _number(r.objective),
-            _number(r.reference_objective),
-            " ".join(r.message.split()),
-        ]
-        for r in results
+def blocks(results: Sequence[CheckResult], *, full: bool = True) -> list[Block]:
+    """Return a line per fit and the count; without `full`, only the fits that did not pass."""
+    shown = [r for r in results if full or str(r.status) != "pass" or len(results) <= SHOWN]
+    said: dict[str, list[str]] = {}
+    for r in shown:
+        said.setdefault(" ".join(r.message.split()), []).append(r.name)
+    notes = [
+        f"{', '.join(_numbers.listed(names, NAMED, full=full))}: {message}"
+        for message, names in said.items()
+        if message
     ]
-    headers = ["", "fit", "max |dL/L|", "objective", "stored", ""]
-    body = _layout.table(headers, rows, align="<<>>>^", style=style)
-    return _layout.paragraphs([body, totals(results)])
+    headers = ["", "fit", "max |dL/L|", "objective", "stored"]
+    return [
+        Table(headers, [_row(r) for r in shown], "<<>>>"),
+        Text(notes),
+        Text([totals(results) + ("" if len(shown) == len(results) else " (--full lists all)")]),
+    ]
+
+
+def _row(result: CheckResult) -> list[str]:
+    return [
+        str(result.status).upper(),
+        result.name,
+        _number(result.max_relative_error),
+        _number(result.objective),
+        _number(result.reference_objective),
+    ]
 
 
 def totals(results: Sequence[CheckResult]) -> str:
@@ -106,16 +118,7 @@ def _property(text: str) -> str:
     return _escape(text).replace(":", "%3A").replace(",", "%2C")
 
 
-def markdown(results: Sequence[CheckResult]) -> str:
-    """Return the table for a step summary."""
-    head = "| | fit | max \\|dL/L\\| | objective | stored | |\n|---|---|---|---|---|---|\n"
-    rows = [
-        f"| {str(r.status).upper()} | {_cell(r.name)} | {_number(r.max_relative_error)} "
-        f"| {_number(r.objective)} | {_number(r.reference_objective)} | {_cell(r.message)} |\n"
-        for r in results
-    ]
-    return f"### scaling check: {totals(results)}\n\n{head}{''.join(rows)}\n"
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.replace("|", "\\|").split())
+def summary(results: Sequence[CheckResult]) -> str:
+    """Return the Markdown of a step summary."""
+    table, notes, _ = blocks(results)
+    return f"### scaling check: {totals(results)}\n\n{_markdown.write([table, notes])}\n"

@@ -1,12 +1,13 @@
-"""Forecasts of running jobs as text: the end, how sure, what it rests on, and the doubts."""
+"""Forecasts of running jobs: the end, how sure, what it rests on, and the doubts."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scaling_cli.reports import _layout
-from scaling_cli.reports._style import Style
+from scaling_cli.artefacts.forecast import Forecast, Forecasts
+from scaling_cli.reports import _numbers
+from scaling_cli.reports._blocks import Block, Labelled, Notes, Table, filled
 
 if TYPE_CHECKING:
     from scaling_cli.forecasting.following import Update
@@ -14,224 +15,225 @@ if TYPE_CHECKING:
 LONGEST = 160  # of a schedule's text
 MOST_REPORTS = 3  # runs that are told in full; more become a table
 MOST_CHECKS = 8
+SHOWN = 20  # runs in the table of the first screen
 LEAST_SHARE = 0.005
 
 
-def report(record: Mapping[str, Any], *, style: Style) -> str:
-    """Return everything `scaling forecast` prints.
-
-    Parameters
-    ----------
-    record : mapping
-        What `scaling forecast --json` prints.
-    style : Style
-        Of standard output.
-    """
+def blocks(of: Forecast | Forecasts | Mapping[str, Any], *, full: bool = False) -> list[Block]:
+    """Return what `scaling forecast` prints, of forecasts or of the record of them."""
+    if isinstance(of, Forecast):
+        return _run(of.to_dict(), full=full)
+    record = of.to_dict() if isinstance(of, Forecasts) else of
     runs, parts = record["runs"], []
     if len(runs) > MOST_REPORTS:
-        parts += [_table(runs, style), _all_warnings(runs, style)]
+        parts += [_table(runs, full=full), *_doubts(runs, full=full)]
     else:
-        parts += [part for item in runs for part in _one(item, style)]
-    if left := record.get("left_out"):
-        lines = [f"{item['run']}: {item['reason']}" for item in left]
-        parts.append(_layout.labelled("left out", "\n".join(lines), style=style))
-    if notes := record.get("notes"):
-        parts.append(_layout.labelled("reading", "\n".join(notes), style=style))
-    parts += [_watch(run, item, style) for run, item in record.get("against", {}).items()]
-    if "file" in record:
-        parts.append(_layout.labelled("written", record["file"], style=style))
-    return _layout.paragraphs(parts)
+        parts += [part for item in runs for part in _run(item, full=full)]
+    left = [f"{item['run']}: {item['reason']}" for item in record.get("left_out") or ()]
+    parts.append(Labelled("left out", _numbers.listed(left, 4, full=full)))
+    parts.append(Labelled("reading", record.get("notes") or ()))
+    for run, item in record.get("against", {}).items():
+        parts += _watch(run, item)
+    return [*parts, Labelled("written", [record["file"]] if "file" in record else [])]
 
 
-def _one(item: Mapping[str, Any], style: Style) -> list[str]:
+def _run(item: Mapping[str, Any], *, full: bool) -> list[Block]:
+    tested = [_backtests(item)] if full else _briefly_tested(item)
+    told = [f"INFO {text}" for text in item["notes"]] if full else []
     return [
-        _layout.labelled("run", _seen(item), style=style),
-        _layout.labelled("forecast", _forecast(item, style), style=style),
-        _layout.labelled("schedule", _schedule(item, style), style=style),
-        _scenarios(item, style),
-        _siblings(item, style),
-        _backtests(item, style),
-        _levels(item, style),
-        _notes(item, style),
+        Labelled("run", _seen(item)),
+        Labelled("forecast", _forecast(item, full=full)),
+        Labelled("schedule", _schedule(item)),
+        _scenarios(item),
+        Labelled("siblings", _siblings(item)),
+        *tested,
+        Labelled("levels", _levels(item)),
+        Notes("info", told),
+        Notes("warn", item["warnings"]),
     ]
+
+
+def _briefly_tested(item: Mapping[str, Any]) -> list[Block]:
+    """Return in a line how the end of what is logged was forecast from earlier parts of it."""
+    told = [
+        f"{_numbers.percent(b['cut'])} of it, off by {_numbers.percent(b['error'], sign=True)}"
+        for b in item["backtests"]
+    ]
+    said = f"the end of what is logged, forecast from the first {'; '.join(told)}"
+    return [Labelled("backtest", [said] if told else [])]
 
 
 def place(item: Mapping[str, Any], x: float) -> str:
     """Return a place along a run: `step 12k`, `token 1.2T`."""
-    return f"{item['unit'][:-1]} {_layout.quantity(x)}"
+    return f"{item['unit'][:-1]} {_numbers.quantity(x)}"
 
 
-def _seen(item: Mapping[str, Any]) -> str:
+def _seen(item: Mapping[str, Any]) -> list[str]:
     seen = item["seen"]
     here = seen["step"] if item["unit"] == "steps" else seen["tokens"]
     tokens = (
         ""
         if seen["step"] is None or seen["tokens"] is None
-        else (f", {_layout.quantity(seen['tokens'])} tokens")
+        else (f", {_numbers.quantity(seen['tokens'])} tokens")
     )
-    noise = f"; noise of one row {_layout.percent(item['noise'])}"
-    done = _layout.percent(here / item["until"])
-    return (
-        f"{item['run']}\nloss {_layout.value(seen['loss'])} at {place(item, here)}{tokens}, {done} "
-        f"of the way; {_layout.count(seen['points'], 'point')}{noise}"
-    )
+    noise = f"; noise of one row {_numbers.percent(item['noise'])}"
+    done = _numbers.percent(here / item["until"])
+    return [
+        item["run"],
+        f"loss {_numbers.value(seen['loss'])} at {place(item, here)}{tokens}, {done} of the way; "
+        f"{_numbers.count(seen['points'], 'point')}{noise}",
+    ]
 
 
-def _forecast(item: Mapping[str, Any], style: Style) -> str:
+def _forecast(item: Mapping[str, Any], *, full: bool) -> list[str]:
     half = np.log(item["interval"][1] / item["interval"][0]) / 2
-    head = style.paint(_layout.value(item["value"]), "bold")
     assumed = ", schedule assumed" if item["schedule"]["assumed"] else ""
     invalid = "" if item["valid"] else "; it does not hold, see the warnings"
     level = f"{100 * item['level']:g} %"
     lines = [
-        f"{head} at {place(item, item['until'])}{assumed}",
-        f"{level} interval {_layout.interval(item['interval'])} (+/-{_layout.percent(half)}) of "
-        f"the expected loss{invalid}; {_layout.interval(item['one_value'])} of one logged value",
-        f"method: {item['method']}",
+        f"{_numbers.value(item['value'])} at {place(item, item['until'])}{assumed}",
+        f"{level} interval {_numbers.interval(item['interval'])} (+/-{_numbers.percent(half)}) of "
+        f"the expected loss{invalid}; {_numbers.interval(item['one_value'])} of one logged value",
+        *([f"method: {item['method']}"] if full else []),
     ]
     if (item["decay_share"] or 0.0) >= LEAST_SHARE:
         lines.append(
             f"{100 * item['decay_share']:.0f} % of the drop to come is the decay of the learning "
-            f"rate; at the present rate the loss would be {_layout.value(item['constant_rate'])}"
+            f"rate; at the present rate the loss would be {_numbers.value(item['constant_rate'])}"
         )
     if item["epochs"] is not None:
         lines.append(f"{item['epochs']:.2f} passes over the data at the end")
-    return "\n".join(lines)
+    return lines
 
 
-def _schedule(item: Mapping[str, Any], style: Style) -> str:
+def _schedule(item: Mapping[str, Any]) -> list[str]:
     known = item["schedule"]
     text = known["text"]
     shown = text if len(text) <= LONGEST else f"{text[:LONGEST].rpartition(',')[0]},... (--json)"
-    word = style.paint("assumed", "bold", "yellow") if known["assumed"] else known["source"]
-    return f"{shown}\n{word}: {known['why']}"
+    word = "assumed" if known["assumed"] else known["source"]
+    return [shown, f"{word}: {known['why']}"]
 
 
-def _scenarios(item: Mapping[str, Any], style: Style) -> str:
-    if not item["scenarios"]:
-        return ""
+def _scenarios(item: Mapping[str, Any]) -> Table:
     rows = [
         [
             s["name"],
-            _layout.value(s["value"]),
-            _layout.interval(s["interval"]),
+            _numbers.value(s["value"]),
+            _numbers.interval(s["interval"]),
             "headline" if s["headline"] else "",
         ]
         for s in item["scenarios"]
     ]
-    head = ["if the learning rate is", "loss", f"{100 * item['level']:g} % interval", ""]
-    table = _layout.table(head, rows, align="<><<", style=style)
-    return _layout.block("scenarios", table, style=style)
+    headers = ["if the learning rate is", "loss", f"{100 * item['level']:g} % interval", ""]
+    return Table(headers, rows, "^><<", title="scenarios")
 
 
-def _siblings(item: Mapping[str, Any], style: Style) -> str:
+def _siblings(item: Mapping[str, Any]) -> list[str]:
     lines = [f"{len(item['siblings'])}: {', '.join(item['siblings'])}"] if item["siblings"] else []
-    lines += [f"not used: {left['run']}: {left['reason']}" for left in item["left_out"]]
-    return _layout.labelled("siblings", "\n".join(lines), style=style) if lines else ""
+    return lines + [f"not used: {left['run']}: {left['reason']}" for left in item["left_out"]]
 
 
-def _backtests(item: Mapping[str, Any], style: Style) -> str:
-    if not item["backtests"]:
-        return ""
+def _backtests(item: Mapping[str, Any]) -> Table:
     rows = [
         [
-            _layout.percent(b["cut"]),
-            _layout.value(b["predicted"]),
-            _layout.value(b["measured"]),
-            _layout.percent(b["error"], sign=True),
+            _numbers.percent(b["cut"]),
+            _numbers.value(b["predicted"]),
+            _numbers.value(b["measured"]),
+            _numbers.percent(b["error"], sign=True),
         ]
         for b in item["backtests"]
     ]
-    head = ["fitted to", "forecast", "logged", "error"]
-    table = _layout.table(head, rows, align=">>>>", style=style)
-    return _layout.block("backtest (the end of what is logged)", table, style=style)
+    headers = ["fitted to", "forecast", "logged", "error"]
+    return Table(headers, rows, ">>>>", title="backtest (the end of what is logged)")
 
 
-def _levels(item: Mapping[str, Any], style: Style) -> str:
+def _levels(item: Mapping[str, Any]) -> list[str]:
     """Return from where a forecast can be believed, by the rules of anticipation."""
     levels = item["levels"]
     if levels is None:
-        return ""
+        return []
 
     def at(name: str) -> str:
         return "not yet" if levels[name] is None else place(item, levels[name])
 
-    lines = [
+    expected = "" if levels["forecast"] is None else f", expected at {at('forecast')}"
+    return [
         f"working (the asymptote has settled): {at('working')}; prediction (and can be): "
         f"{at('prediction')}",
-        f"convergence ({levels['threshold']:g} left to gain): {at('convergence')}"
-        + ("" if levels["forecast"] is None else f", expected at {at('forecast')}"),
+        f"convergence ({levels['threshold']:g} left to gain): {at('convergence')}{expected}",
     ]
-    return _layout.labelled("levels", "\n".join(lines), style=style)
 
 
-def _notes(item: Mapping[str, Any], style: Style) -> str:
-    warn = style.paint("WARN", "yellow")
-    lines = [f"{warn} {text}" for text in item["warnings"]]
-    lines += [f"INFO {text}" for text in item["notes"]]
-    return _layout.labelled("notes", "\n".join(lines), style=style) if lines else ""
-
-
-def _table(runs: Sequence[Mapping[str, Any]], style: Style) -> str:
+def _table(runs: Sequence[Mapping[str, Any]], *, full: bool) -> Table:
     rows = [
         [
             r["run"],
             place(r, r["seen"]["step"] or r["seen"]["tokens"]),
-            _layout.value(r["seen"]["loss"]),
+            _numbers.value(r["seen"]["loss"]),
             place(r, r["until"]),
-            _layout.value(r["value"]),
-            _layout.interval(r["interval"]),
-            _layout.interval(r["one_value"]),
-            r["schedule"]["source"],
+            _numbers.value(r["value"]),
+            _numbers.interval(r["interval"]),
+            _numbers.interval(r["one_value"]) if full else "",
+            r["schedule"]["source"] if full else "",
             "" if r["valid"] else "not valid",
         ]
-        for r in runs
+        for r in runs[: None if full else SHOWN]
     ]
     level = f"{100 * runs[0]['level']:g} %"
+    more = _numbers.more(len(runs) - len(rows))
     head = ["run", "seen", "loss", "until", "forecast", level, f"{level} one value", "schedule", ""]
-    return _layout.table(head, rows, align="<<><><<<<", style=style)
+    ends = {row[3] for row in rows}
+    if len(ends) == 1:
+        rows = [[*row[:3], "", *row[4:]] for row in rows]
+    title = f"until {ends.pop()}" if len(ends) == 1 else ""
+    return filled(Table(head, rows, "^<><><<<<", title=title, notes=more))
 
 
-def _all_warnings(runs: Sequence[Mapping[str, Any]], style: Style) -> str:
-    warn = style.paint("WARN", "yellow")
-    lines = [f"{warn} {r['run']}: {text}" for r in runs for text in r["warnings"]]
-    return _layout.labelled("notes", "\n".join(lines), style=style) if lines else ""
+def _doubts(runs: Sequence[Mapping[str, Any]], *, full: bool) -> list[Block]:
+    """Return the warnings of several runs; on the first screen equal ones in one line."""
+    if full:
+        return [Notes("warn", [f"{r['run']}: {text}" for r in runs for text in r["warnings"]])]
+    of: dict[str, list[str]] = {}
+    for r in runs:
+        for text in r["warnings"]:
+            of.setdefault(text, []).append(r["run"])
+    told = [f"{', '.join(_numbers.some(names, 2))}: {text}" for text, names in of.items()]
+    return [Notes("warn", _numbers.listed(told, 4, full=False))]
 
 
-def _watch(run: str, watch: Mapping[str, Any], style: Style) -> str:
+def _watch(run: str, watch: Mapping[str, Any]) -> list[Block]:
     """Return how a run compares with the band of an earlier forecast."""
     checks = watch["checks"]
     if not checks:
-        return _layout.labelled("against", f"{run}: too little is logged since.", style=style)
+        return [Labelled("against", [f"{run}: too little is logged since."])]
     outside = sum(not check["inside"] for check in checks)
-    verdict = style.paint("left the band", "bold", "red") if watch["left"] else "in the band"
+    verdict = "left the band" if watch["left"] else "in the band"
     if not watch["left"] and watch["outside"]:
         verdict = f"{watch['outside']} in a row outside, {watch['patience']} count as leaving"
     said = f"{run}: {verdict}; {len(checks) - outside} of {len(checks)} checks inside"
     rows = [
         [
-            _layout.quantity(c["at"]),
+            _numbers.quantity(c["at"]),
             str(c["rows"]),
-            _layout.value(c["measured"]),
-            _layout.interval([c["low"], c["high"]]),
+            _numbers.value(c["measured"]),
+            _numbers.interval([c["low"], c["high"]]),
             "yes" if c["inside"] else "NO",
         ]
         for c in checks[-MOST_CHECKS:]
     ]
-    head = ["at", "rows", "measured", "band", "inside"]
-    table = _layout.table(head, rows, align=">>><<", style=style)
-    return "\n".join([_layout.labelled("against", said, style=style), table])
+    headers = ["at", "rows", "measured", "band", "inside"]
+    return [Labelled("against", [said]), Table(headers, rows, ">>><<")]
 
 
 def line(update: "Update") -> str:
     """Return one line about a log that has grown."""
     job, watch = update.job, update.watch
-    head = f"{job.run}  {job.unit[:-1]} {_layout.quantity(job.now)}  loss {job.level():.4f}"
+    head = f"{job.run}  {job.unit[:-1]} {_numbers.quantity(job.now)}  loss {job.level():.4f}"
     if update.forecast is not None:
         low, high = update.forecast.interval
         head += (
             f"  expected {update.forecast.value:.4f} [{low:.4f}, {high:.4f}] at "
-            f"{_layout.quantity(update.forecast.until)}"
+            f"{_numbers.quantity(update.forecast.until)}"
         )
     inside = f"  {watch.outside} outside in a row" if watch.outside else "  in the band"
     state = "  LEFT THE BAND" if watch.left else inside

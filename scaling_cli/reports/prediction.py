@@ -1,6 +1,6 @@
-"""Predictions as text: the table, what its intervals are made of, how far they reach."""
+"""Predictions: the table, what its intervals are made of, how far they reach."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -8,18 +8,35 @@ from scaling_cli import laws
 from scaling_cli.artefacts._judgement import doubts
 from scaling_cli.artefacts._prediction import USEFUL, Prediction
 from scaling_cli.artefacts.fit import Fit
-from scaling_cli.reports import _layout
-from scaling_cli.reports._style import Style
-from scaling_cli.runs.points import scale
-from scaling_cli.vocabulary.quantities import BY_SYMBOL, factor
+from scaling_cli.reports import _numbers
+from scaling_cli.reports._blocks import Block, Notes, Table, Text
+from scaling_cli.vocabulary.quantities import factor
 
 INSIDE = 1.005  # factors below this print as x1: inside the data
+SHOWN = 12  # points on the first screen
+
+
+def blocks(
+    prediction: Prediction,
+    *,
+    full: bool = False,
+    fit: Fit | None = None,
+    measured: Sequence[float | None] = (),
+) -> list[Block]:
+    """Return what `scaling predict` prints; of a prediction without its fit, the table."""
+    listed = table(prediction, measured=measured, full=full, limit=None if full else SHOWN)
+    if fit is None:
+        return [listed]
+    lines = [score(prediction, measured), *notes(fit, prediction)]
+    lines += [learned_from(fit)] if full else []
+    doubtful = doubts(fit.checks, fit.backtest, prediction)
+    return [listed, Text([line for line in lines if line]), Notes("warn", doubtful)]
 
 
 def half_widths(prediction: Prediction) -> list[float] | None:
     """Return half the new-run interval in ln output, per point; None without intervals."""
-    found = prediction.half_widths()
-    return None if found is None else found[1].tolist()
+    widths = prediction.half_widths()
+    return None if widths is None else widths[1].tolist()
 
 
 def reach(prediction: Prediction, i: int) -> str:
@@ -28,54 +45,56 @@ def reach(prediction: Prediction, i: int) -> str:
         return "unknown"
     beyond = {s: float(f[i]) for s, f in prediction.extrapolation.items()}
     order = sorted(beyond, key=lambda symbol: (symbol != "C", symbol))
-    texts = [f"{s} {factor(beyond[s])}" for s in order if beyond[s] > INSIDE]
+    texts = [f"{s}\u00a0{factor(beyond[s])}" for s in order if beyond[s] > INSIDE]
     return ", ".join(texts) or "inside"
 
 
-def table(prediction: Prediction, *, measured: Sequence[float | None] = (), style: Style) -> str:
-    """Return one line per point: inputs, value, both intervals, reach, and the measured value."""
-    axis, along = scale(prediction.inputs)
-    columns = {**prediction.inputs, axis: along} if axis in BY_SYMBOL else prediction.inputs
+def table(
+    prediction: Prediction,
+    *,
+    title: str = "",
+    notes: Sequence[str] = (),
+    measured: Sequence[float | None] = (),
+    full: bool = True,
+    limit: int | None = None,
+) -> Table:
+    """Return one line per point: inputs, value, intervals, reach, and the measured value."""
+    columns = {**prediction.inputs, **prediction.spent}
     percent = f"{100 * prediction.level:g} %"
-    headers = [*columns, BY_SYMBOL[prediction.output].column]
+    headers = [*columns, prediction.column]
     align = ">" * len(headers)
+    pairs = [prediction.mean, prediction.new_run] if full else [prediction.new_run]
     if prediction.new_run is not None:
-        headers += [f"{percent} mean curve", f"{percent} new run"]
-        align += "<<"
-    headers += ["beyond data"]
-    align += "<"
-    if any(m is not None for m in measured):
-        headers += ["measured", "error", f"in {percent} new run"]
-        align += ">><"
-    rows = []
-    for i in range(len(prediction.value)):
-        row = [_layout.quantity(float(values[i]), s) for s, values in columns.items()]
-        row += [_layout.value(float(prediction.value[i])), *_interval_cells(prediction, i)]
-        far = reach(prediction, i)
-        row += [far if far == "inside" else style.paint(far, "yellow")]
-        if "measured" in headers:
-            row += _measured_cells(prediction, i, measured[i], style)
-        rows.append(row)
-    return _layout.table(headers, rows, align=align, style=style)
+        headers += [f"{percent} mean curve"] * full + [f"{percent} new run"]
+        align += "<" * len(pairs)
+    compared = any(m is not None for m in measured)
+    headers += ["beyond data", *(["measured", "error", "inside"] if compared else [])]
+    align += "^" + ">><" * compared
+    shown = range(len(prediction.value))[:limit]
+    rows = [
+        [
+            *(_numbers.quantity(float(values[i]), s) for s, values in columns.items()),
+            _numbers.value(float(prediction.value[i])),
+            *(
+                _numbers.interval((float(pair[0][i]), float(pair[1][i])))
+                for pair in pairs
+                if pair is not None
+            ),
+            reach(prediction, i),
+            *(_measured_cells(prediction, i, measured[i]) if compared else []),
+        ]
+        for i in shown
+    ]
+    more = _numbers.more(len(prediction.value) - len(rows))
+    return Table(headers, rows, align, title=title, notes=[*more, *notes])
 
 
-def _interval_cells(prediction: Prediction, i: int) -> list[str]:
-    pairs = [p for p in (prediction.mean, prediction.new_run) if p is not None]
-    return [_layout.interval((float(low[i]), float(high[i]))) for low, high in pairs]
-
-
-def _measured_cells(
-    prediction: Prediction, i: int, measured: float | None, style: Style
-) -> list[str]:
+def _measured_cells(prediction: Prediction, i: int, measured: float | None) -> list[str]:
     if measured is None:
         return ["-", "-", "-"]
     inside = prediction.is_inside(i, measured)
-    verdict = "-" if inside is None else "yes" if inside else style.paint("NO", "red")
-    return [
-        _layout.value(measured),
-        _layout.percent(prediction.error(i, measured), sign=True),
-        verdict,
-    ]
+    off = _numbers.percent(prediction.error(i, measured), sign=True)
+    return [_numbers.value(measured), off, "-" if inside is None else "yes" if inside else "NO"]
 
 
 def score(prediction: Prediction, measured: Sequence[float | None]) -> str:
@@ -85,9 +104,9 @@ def score(prediction: Prediction, measured: Sequence[float | None]) -> str:
         return ""
     errors = np.array([prediction.error(i, m) for i, m in known])
     text = (
-        f"measured at {_layout.count(len(known), 'point')}: mean error "
-        f"{_layout.percent(float(errors.mean()), sign=True)}, mean absolute error "
-        f"{_layout.percent(float(np.abs(errors).mean()))}"
+        f"measured at {_numbers.count(len(known), 'point')}: mean error "
+        f"{_numbers.percent(float(errors.mean()), sign=True)}, mean absolute error "
+        f"{_numbers.percent(float(np.abs(errors).mean()))}"
     )
     if prediction.new_run is None:
         return f"{text}."
@@ -95,51 +114,53 @@ def score(prediction: Prediction, measured: Sequence[float | None]) -> str:
     return f"{text}; {hits} of {len(known)} in the {100 * prediction.level:g} % new-run interval."
 
 
-def notes(fit: Fit, prediction: Prediction, *, source: str = "", style: Style) -> list[str]:
-    """Return the sentences under the table: parts of the interval, and every reason for doubt.
-
-    `source` says where the drift comes from, where nothing else on the page does.
-    """
+def notes(fit: Fit, prediction: Prediction) -> list[str]:
+    """Return the sentences under the table: parts of the interval, and every reason for doubt."""
     widths = half_widths(prediction)
     if widths is None:
         return [*prediction.notes, _no_interval(fit)]
     tested = fit.uncertainty is not None and fit.uncertainty.tested
     kind = f"{'backtested' if tested else 'untested'} {100 * prediction.level:g} % range"
-    lines = [f"{kind} of a new run: half-width {_range(widths)}; {_parts(prediction)}.", source]
+    lines = [f"{kind} of a new run: half-width {_range(widths)}; {_parts(prediction)}."]
     if not tested:
         lines.append(
-            style.paint("UNTESTED", "bold", "yellow")
-            + ": no backtest was possible with these data, so nothing shows that the intervals "
-            "hold beyond them."
+            "UNTESTED: no backtest was possible with these data, so nothing shows that the "
+            "intervals hold beyond them."
         )
     useless = sum(width > USEFUL for width in widths)
     if useless:
         lines.append(
-            style.paint("no useful prediction", "bold", "red")
-            + f"{_where(useless, widths)}: the interval is wider than +/-{100 * USEFUL:g} %."
+            f"no useful prediction{_where(useless, widths)}: the interval is wider than "
+            f"+/-{100 * USEFUL:g} %."
         )
-    lines += [_between(fit, prediction), *prediction.notes]
-    return [line for line in lines if line]
+    return [*lines, *between(fit, prediction), *prediction.notes]
 
 
 def _where(some: int, points: Sequence[float]) -> str:
     return "" if len(points) == 1 else f" at {some} of {len(points)} points"
 
 
-def _between(fit: Fit, prediction: Prediction) -> str:
-    """Say which second law shares the centre of the intervals, and how far it is from the first."""
+def between(fit: Fit, prediction: Prediction) -> Iterator[str]:
+    """Say around what the range lies: the middle of two laws, and how far they are apart."""
     if prediction.companion is None:
-        return ""
+        return
     name, values = prediction.companion
     apart = values / prediction.value - 1
-    low, high = (_layout.percent(float(x), sign=True) for x in (apart.min(), apart.max()))
-    text = (
-        f"centred between {laws.name_of(fit.law)} and {name}, fitted to the same points, which "
-        f"forecasts {low if low == high else f'{low} to {high}'}"
+    low, high = float(apart.min()), float(apart.max())
+    own = laws.name_of(fit.law)
+    shift = f"{_numbers.percent(abs(low))} {'lower' if low < 0 else 'higher'}"
+    if _numbers.percent(low) != _numbers.percent(high):
+        ends = (_numbers.percent(x, sign=True) for x in (low, high))
+        shift = f"{' to '.join(ends)} away"
+    yield (
+        f"The range lies around the middle of two laws fitted to the same runs: {own} and {name}, "
+        f"which is {shift}."
     )
     if parted(prediction):
-        return f"{text}: further apart than the half-width, so believe neither alone."
-    return f"{text}."
+        yield (
+            "The two differ by more than half the range: plan with the whole range, not with the "
+            "forecast of one law."
+        )
 
 
 def parted(prediction: Prediction) -> bool:
@@ -156,13 +177,13 @@ def learned_from(fit: Fit) -> str:
     if fit.uncertainty is None or not fit.uncertainty.tested or not cuts:
         return ""
     seen = "; ".join(
-        f"{factor(cut['factor'])} further, missed by {_layout.percent(cut['mare'])}, "
-        f"allowed {_layout.percent(cut['allowed'])}"
+        f"{factor(cut['factor'])} further, missed by {_numbers.percent(cut['mare'])}, "
+        f"allowed {_numbers.percent(cut['allowed'])}"
         for cut in cuts
     )
     return (
         f"drift {100 * fit.uncertainty.drift:.2g} % per decade, from "
-        f"{_layout.count(len(cuts), 'backtest')} ({seen})."
+        f"{_numbers.count(len(cuts), 'backtest')} ({seen})."
     )
 
 
@@ -177,18 +198,5 @@ def _parts(prediction: Prediction) -> str:
 
 
 def _range(fractions: Sequence[float]) -> str:
-    low, high = _layout.percent(min(fractions)), _layout.percent(max(fractions))
+    low, high = _numbers.percent(min(fractions)), _numbers.percent(max(fractions))
     return f"+/-{low}" if low == high else f"+/-{low} to {high}"
-
-
-def text(
-    fit: Fit, prediction: Prediction, *, measured: Sequence[float | None] = (), style: Style
-) -> str:
-    """Return everything `scaling predict` prints."""
-    said = notes(fit, prediction, source=learned_from(fit), style=style)
-    lines = [score(prediction, measured), *said]
-    if prediction.new_run is not None:
-        warning = style.paint("WARN", "bold", "yellow")
-        lines += [f"{warning}: {doubt}" for doubt in doubts(fit.checks, fit.backtest, prediction)]
-    below = "\n".join(part for line in lines if line for part in _layout.wrap(line, style.width))
-    return _layout.paragraphs([table(prediction, measured=measured, style=style), below])

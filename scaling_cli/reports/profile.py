@@ -1,4 +1,4 @@
-"""Intervals by several methods as text: one table per number, then what each method rests on."""
+"""Intervals by several methods: one table per number, then what each method rests on."""
 
 import math
 from collections.abc import Sequence
@@ -6,42 +6,43 @@ from itertools import groupby
 
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.point_fits.intervals import Comparison, Interval
-from scaling_cli.reports import _layout
-from scaling_cli.reports._style import Style
+from scaling_cli.reports import _numbers
+from scaling_cli.reports._blocks import Block, Table, Text
+
+SHOWN = 3  # notes on the first screen
 
 
-def text(fit: Fit, compared: Comparison, *, style: Style) -> str:
-    """Return everything `scaling profile` prints."""
-    groups = groupby(compared.intervals, key=lambda one: (one.of, tuple(one.inputs.items())))
-    blocks = [_block(fit, list(found), style) for _, found in groups]
-    notes = "\n".join(part for note in compared.notes for part in _layout.wrap(note, style.width))
-    return _layout.paragraphs([*blocks, notes])
+def blocks(compared: Comparison, *, fit: Fit, full: bool = False) -> list[Block]:
+    """Return what `scaling profile` prints: a table per number, and what each method rests on."""
+    groups = groupby(compared.intervals, key=lambda i: (i.of, tuple(i.inputs.items())))
+    tables: list[Block] = [_table(fit, list(of_one)) for _, of_one in groups]
+    notes = compared.notes if full else _numbers.listed(compared.notes, SHOWN, full=False)
+    return [*tables, Text(list(notes))]
 
 
-def _block(fit: Fit, found: Sequence[Interval], style: Style) -> str:
-    first = found[0]
+def _table(fit: Fit, intervals: Sequence[Interval]) -> Table:
+    first = intervals[0]
     headers = ["method", "of", f"{100 * first.level:g} % interval", "half-width"]
-    rows = [[one.method, one.kind, _ends(one), _half_width(one)] for one in found]
-    table = _layout.table(headers, rows, align="<<<>", style=style)
-    return _layout.block(f"{_named(fit, first)} = {first.value:.6g}", table, style=style)
+    rows = [[i.method, i.kind, _ends(i), _half_width(i)] for i in intervals]
+    return Table(headers, rows, "^^<>", title=f"{_named(fit, first)} = {first.value:.6g}")
 
 
-def _named(fit: Fit, one: Interval) -> str:
-    if not one.inputs:
-        return one.of
-    at = ", ".join(f"{s} = {_layout.quantity(v, s)}" for s, v in one.inputs.items())
-    name = "loss" if one.of == fit.law.output().symbol else one.of
+def _named(fit: Fit, interval: Interval) -> str:
+    if not interval.inputs:
+        return interval.of
+    at = ", ".join(f"{s} = {_numbers.quantity(v, s)}" for s, v in interval.inputs.items())
+    name = "loss" if interval.of == fit.law.output().symbol else interval.of
     return f"{name} at {at}"
 
 
-def _ends(one: Interval) -> str:
-    if one.low is None or one.high is None:
+def _ends(interval: Interval) -> str:
+    if interval.low is None or interval.high is None:
         return "-"
-    return _layout.interval((one.low, one.high), _layout.parameter)
+    return _numbers.interval((interval.low, interval.high), _numbers.parameter)
 
 
-def _half_width(one: Interval) -> str:
+def _half_width(interval: Interval) -> str:
     """Return half the width over the value; `-` where an end is open."""
-    if one.low is None or one.high is None or not math.isfinite(one.high):
+    if interval.low is None or interval.high is None or not math.isfinite(interval.high):
         return "-"
-    return f"+/-{_layout.percent((one.high - one.low) / (2 * one.value))}"
+    return f"+/-{_numbers.percent((interval.high - interval.low) / (2 * abs(interval.value)))}"

@@ -1,11 +1,12 @@
-"""Schedules as text: what each is, its phases, and how surely a log says so."""
+"""Schedules: what each is, its phases, and how surely a log says so."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from scaling_cli.reports import _layout
-from scaling_cli.reports._style import Style
+from scaling_cli.reports import _numbers
+from scaling_cli.reports._blocks import Block, Labelled, Table
 
+SHOWN = 5  # rivals, and runs left out, on the first screen
 LONGEST = 300  # of a schedule's text: a whole log is told in a few points
 _VERDICTS = {
     "certain": "one schedule explains the log",
@@ -14,31 +15,29 @@ _VERDICTS = {
 }
 
 
-def report(record: Mapping[str, Any], *, style: Style) -> str:
-    """Return everything `scaling schedule` prints.
+def blocks(record: Mapping[str, Any], *, full: bool = False) -> list[Block]:
+    """Return what `scaling schedule` prints.
 
     Parameters
     ----------
     record : mapping
         schedules and left_out, as `scaling schedule --json` prints them.
-    style : Style
-        Of standard output.
+    full : bool
+        With every rival of what a log says, and every run that was left out.
     """
-    parts = [part for item in record["schedules"] for part in _one(item, style)]
+    parts = [part for item in record["schedules"] for part in _schedule(item, full=full)]
     left = [f"{item['run']}: {item['reason']}" for item in record["left_out"]]
-    if left:
-        parts.append(_layout.labelled("left out", "\n".join([str(len(left)), *left]), style=style))
-    return _layout.paragraphs(parts)
+    told = [str(len(left)), *_numbers.listed(left, SHOWN, full=full)] if left else []
+    return [*parts, Labelled("left out", told)]
 
 
-def _one(item: Mapping[str, Any], style: Style) -> list[str]:
-    parts = [_layout.labelled("schedule", "\n".join(_facts(item)), style=style)]
+def _schedule(item: Mapping[str, Any], *, full: bool) -> Iterator[Block]:
+    yield Labelled("schedule", _facts(item))
     if item["identification"] is not None:
-        parts.append(_layout.labelled("log", _log(item, style), style=style))
-        parts.append(_rivals(item["identification"], style))
+        yield Labelled("log", _log(item))
+        yield _rivals(item["identification"], full=full)
     if item["family"] != "knots":
-        parts.append(_phases(item, style))
-    return parts
+        yield _phases(item)
 
 
 def _facts(item: Mapping[str, Any]) -> list[str]:
@@ -48,12 +47,12 @@ def _facts(item: Mapping[str, Any]) -> list[str]:
     lines = [
         shown if item["run"] is None else f"{item['run']}: {shown}",
         f"{' = '.join(part for part in length if part)}; peak {item['peak']:g}, last "
-        f"{item['last']:g} ({_layout.percent(item['last'] / item['peak'])} of it)",
+        f"{item['last']:g} ({_numbers.percent(item['last'] / item['peak'])} of it)",
     ]
     if item["area"] is None:
         return [*lines, "area unknown: say how many tokens a step takes (--batch-tokens)"]
     steps = item["area"] / item["peak"]
-    share = _layout.percent(steps / item["steps"])
+    share = _numbers.percent(steps / item["steps"])
     return [
         *lines,
         f"area S1 = {item['area']:.6g}, the sum of lr over steps: as {steps:.6g} steps at the "
@@ -62,46 +61,44 @@ def _facts(item: Mapping[str, Any]) -> list[str]:
 
 
 def _count(number: float | None, noun: str) -> str:
-    return "" if number is None else f"{_layout.quantity(number)} {noun}"
+    return "" if number is None else f"{_numbers.quantity(number)} {noun}"
 
 
-def _log(item: Mapping[str, Any], style: Style) -> str:
+def _log(item: Mapping[str, Any]) -> list[str]:
     found = item["identification"]
-    verdict = style.paint(found["verdict"], "bold")
     rounding = found["rounding"]
     digits = f"rounded to +/-{rounding:.2g} of the peak" if rounding else "its digits exact"
     lines = [
-        f"{verdict}: {_VERDICTS[found['verdict']]}",
-        f"{found['rows']} rows, {digits}; {_layout.percent(found['within'])} of them within it, "
+        f"{found['verdict']}: {_VERDICTS[found['verdict']]}",
+        f"{found['rows']} rows, {digits}; {_numbers.percent(found['within'])} of them within it, "
         f"the largest difference {found['misfit']:.2g} of the peak",
     ]
     if found["shift"]:
         lines.append("the log counts steps done: its step 1 is the schedule's step 0")
-    return "\n".join([*lines, *(f"INFO {note}" for note in found["notes"])])
+    return [*lines, *(f"INFO {note}" for note in found["notes"])]
 
 
-def _rivals(found: Mapping[str, Any], style: Style) -> str:
-    if not found["rivals"]:
-        return ""
+def _rivals(found: Mapping[str, Any], *, full: bool) -> Table:
     title = "it could also be" if found["verdict"] == "ambiguous" else "nearest"
     rows = [
-        [f"{r['misfit']:.2g}", _layout.percent(r["within"]), f"{r['apart']:.2g}", r["text"]]
-        for r in found["rivals"]
+        [r["text"], f"{r['misfit']:.2g}", _numbers.percent(r["within"]), f"{r['apart']:.2g}"]
+        for r in found["rivals"][: None if full else SHOWN]
     ]
-    head = ["misfit", "rows within", "apart", "schedule"]
-    return _layout.block(title, _layout.table(head, rows, align=">>>^", style=style), style=style)
+    more = _numbers.more(len(found["rivals"]) - len(rows))
+    head = ["schedule", "misfit", "rows within", "apart"]
+    return Table(head, rows, "^>>>", title=title, notes=more)
 
 
-def _phases(item: Mapping[str, Any], style: Style) -> str:
+def _phases(item: Mapping[str, Any]) -> Table:
     whole = item["phases"][-1]["end"]
     rows = [
         [
             p["name"],
-            _layout.quantity(p["start"]),
-            _layout.quantity(p["end"]),
+            _numbers.quantity(p["start"]),
+            _numbers.quantity(p["end"]),
             f"{p['first']:.4g}",
             f"{p['last']:.4g}",
-            _layout.percent((p["end"] - p["start"]) / whole),
+            _numbers.percent((p["end"] - p["start"]) / whole),
         ]
         for p in item["phases"]
     ]
@@ -113,6 +110,4 @@ def _phases(item: Mapping[str, Any], style: Style) -> str:
         "lr to",
         "of the run",
     ]
-    return _layout.block(
-        "phases", _layout.table(head, rows, align="<>>>>>", style=style), style=style
-    )
+    return Table(head, rows, "<>>>>>", title="phases")

@@ -1,16 +1,26 @@
 """From columns to a law's inputs: matching by quantity, conventions, and whether units agree."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from scaling_cli import laws
-from scaling_cli.laws._law import Law
+from scaling_cli.laws._law import WHOLE, Law
 from scaling_cli.runs.plausible import contradiction, counted, small_tokens
 from scaling_cli.runs.view import View
-from scaling_cli.vocabulary.errors import DataError, MismatchError
+from scaling_cli.vocabulary.errors import DataError, MismatchError, UsageError
 from scaling_cli.vocabulary.outcomes import LeftOut
-from scaling_cli.vocabulary.quantities import N_AVERAGE, D, L, N, Quantity, X, convention_of
+from scaling_cli.vocabulary.quantities import (
+    N_AVERAGE,
+    D,
+    Domain,
+    L,
+    N,
+    Quantity,
+    X,
+    convention_of,
+    parse_number,
+)
 
 _TOKENS_FROM = (
     "tokens: as logged",
@@ -32,43 +42,89 @@ def law_inputs(
     -------
     inputs : mapping of symbol to float64 array, shape (kept,)
     keep : int array, shape (kept,)
-        The points that have every input, positive and finite.
+        The points that have every input, each in its domain.
     left_out : list of LeftOut
         The other runs, each once, with the first reason.
 
     Raises
     ------
     DataError
-        If no point has one of the inputs.
+        If no point has one of the inputs, one is text, or shares do not sum to one.
     """
     columns = {s: _input(view, law, q) for s, q in law.inputs().items()}
     good = np.ones(len(view), bool)
     reasons: dict[str, str] = {}
     ids = view.run_ids()
     for symbol, values in columns.items():
-        bad = ~(np.isfinite(values) & (values > 0))
+        bad = ~law.inputs()[symbol].domain.holds(values)
         for i in np.flatnonzero(bad):
             reasons.setdefault(ids[i], _reason(law.inputs()[symbol], values[i]))
         good &= ~bad
     keep = np.flatnonzero(good)
+    _refuse_shares(view, law, columns, keep)
     left = [LeftOut(run, reason) for run, reason in reasons.items()]
     return {s: values[keep] for s, values in columns.items()}, keep, left
 
 
 def _input(view: View, law: type[Law] | Law, quantity: Quantity) -> np.ndarray:
-    try:
-        values = view.column(quantity.column)
-    except KeyError:
-        values = np.full(len(view), np.nan)
+    names = (quantity.column, quantity.symbol, *quantity.aliases)
+    called = next((name for name in names if view.resolve(name) is not None), None)
+    values = np.full(len(view), np.nan) if called is None else view.column(called)
+    if called is not None and values.dtype == object:
+        values = np.array([*_numbers(view, called, quantity, values)], float)
     if len(view) and np.isnan(values).all():
         raise _no_input(view, law, quantity)
     return values
 
 
+def _numbers(view: View, name: str, quantity: Quantity, cells: np.ndarray) -> Iterator[float]:
+    """Read a column of text as numbers of a quantity, as people write them.
+
+    Raises
+    ------
+    DataError
+        With file, row and column.
+    """
+    for row, cell in enumerate(cells.tolist()):
+        try:
+            yield parse_number(cell, quantity) if isinstance(cell, str) else np.nan
+        except UsageError as error:
+            raise DataError(
+                error.message,
+                hint="Mend the cell, or leave it empty if there is no value.",
+                file=view.file_of(row),
+                row=view.line_of(row),
+                column=name,
+            ) from error
+
+
+def _refuse_shares(
+    view: View, law: type[Law] | Law, columns: Mapping[str, np.ndarray], rows: np.ndarray
+) -> None:
+    """Refuse shares that do not sum to one: one of them is missing, or in another unit.
+
+    Raises
+    ------
+    DataError
+        At the first such row.
+    """
+    total = law.total({s: values[rows] for s, values in columns.items()})
+    for i in np.flatnonzero(np.abs(total - 1) > WHOLE).tolist():
+        row = int(rows[i])
+        raise DataError(
+            f"{', '.join(law.shares())} of run {view.run_ids()[row]} sum to {total[i]:.4g}; shares "
+            "must sum to one.",
+            hint="Give them as shares of one, all of them, a 0 for what is absent.",
+            file=view.file_of(row),
+            row=view.line_of(row),
+        )
+
+
 def _reason(quantity: Quantity, value: float) -> str:
     if np.isnan(value):
         return _NO_TOKENS if quantity is D else f"{quantity.column} is missing"
-    return f"{quantity.column} is {value:g}"
+    rule = "" if quantity.domain is Domain.POSITIVE else f", not {quantity.domain.rule}"
+    return f"{quantity.column} is {value:g}{rule}"
 
 
 def _no_input(view: View, law: type[Law] | Law, quantity: Quantity) -> DataError:

@@ -5,16 +5,12 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from scaling_cli.laws._law import Law
 from scaling_cli.vocabulary.outcomes import LeftOut
-from scaling_cli.vocabulary.quantities import FLOPS_PER_PARAM_TOKEN
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)
@@ -24,7 +20,7 @@ class Points:
     Parameters
     ----------
     inputs : mapping of symbol to array, shape (n,)
-        The law's inputs in SI units, float64, finite and positive.
+        The law's inputs in SI units, float64, finite, each in its domain.
     output : array, shape (n,)
         The measured output (loss in nats/token unless `conventions` says otherwise).
     runs : sequence of str, length n
@@ -61,13 +57,11 @@ class Points:
     def take(self, rows: np.ndarray) -> "Points":
         """Return the points at these rows (boolean mask or indices), nothing else changed."""
         index = np.arange(len(self))[rows].tolist()
-        return Points(
+        return replace(
+            self,
             inputs={symbol: values[index] for symbol, values in self.inputs.items()},
             output=self.output[index],
             runs=[str(self.runs[i]) for i in index],
-            conventions=self.conventions,
-            left_out=self.left_out,
-            notes=self.notes,
             compute=None if self.compute is None else self.compute[index],
             weight=None if self.weight is None else self.weight[index],
             counts={convention: sizes[index] for convention, sizes in self.counts.items()},
@@ -90,27 +84,11 @@ class Points:
         head = ",".join(names).encode()
         return hashlib.sha256(head + np.ascontiguousarray(table[order]).tobytes()).hexdigest()
 
-    def ranges(self) -> dict[str, list[float]]:
-        """Return [smallest, largest] of every input, of the output and of the scale axis."""
-        axis, values = scale(self.inputs)
-        columns = {**self.inputs, "L": self.output, axis: values}
+    def ranges(self, law: type[Law] | Law) -> dict[str, list[float]]:
+        """Return [smallest, largest] of every input, of the output and of the law's axis."""
+        columns = {**self.inputs, "L": self.output}
+        columns |= {law.axis(): law.along(self.inputs)} if law.axis() else {}
         return {s: [float(np.min(v)), float(np.max(v))] for s, v in columns.items()}
-
-
-def scale(inputs: Mapping[str, np.ndarray]) -> tuple[str, np.ndarray]:
-    """Return the axis along which a forecast reaches out, and its values.
-
-    Training compute 6ND (6 N_avg D) where both factors are inputs, else the law's only input,
-    else the product of all inputs. It is infinite where no number is as large.
-    """
-    size = inputs.get("N", inputs.get("N_avg"))
-    if len(inputs) == 1:
-        symbol, values = next(iter(inputs.items()))
-        return symbol, np.asarray(values)
-    with np.errstate(over="ignore"):
-        if size is not None and "D" in inputs:
-            return "C", FLOPS_PER_PARAM_TOKEN * np.asarray(size) * np.asarray(inputs["D"])
-        return "*".join(inputs), np.prod([np.asarray(v) for v in inputs.values()], axis=0)
 
 
 def straddled(

@@ -20,7 +20,7 @@ from scaling_cli.engine.problem import (
     to_free,
 )
 from scaling_cli.engine.solve import solve
-from scaling_cli.laws._law import Domain, Law
+from scaling_cli.laws._law import WHOLE, Domain, Law
 from scaling_cli.numerics.mestimate import huber, tau
 from scaling_cli.runs.points import Points
 from scaling_cli.search.least_absolute import LAD_LOOSEST
@@ -80,7 +80,7 @@ def make_problem(
     Raises
     ------
     DataError
-        If an input or output is not positive and finite.
+        If an input or output is outside its domain, or shares do not sum to one.
     UsageError
         If `fix` or `tie` names a parameter that the law does not have, holds one at a value
         outside its domain (zero is a term that is absent), or leaves nothing to fit; or if a
@@ -120,12 +120,19 @@ def _refuse_numbers(points: Points, law: type[Law]) -> None:
     columns = {**points.inputs, law.output().symbol: points.output}
     for symbol, quantity in quantities.items():
         values = np.asarray(columns[symbol], float)
-        for i in np.flatnonzero(~(np.isfinite(values) & (values > 0))).tolist():
+        for i in np.flatnonzero(~quantity.domain.holds(values)).tolist():
             raise DataError(
                 f"{quantity.meaning} ({symbol}) of run {points.runs[i]} is {values[i]:g}; "
-                "it must be positive and finite.",
+                f"it must be {quantity.domain.rule}.",
                 hint="Correct it, or leave the run out with --where.",
             )
+    total = law.total(points.inputs)
+    for i in np.flatnonzero(np.abs(total - 1) > WHOLE).tolist():
+        raise DataError(
+            f"{', '.join(law.shares())} of run {points.runs[i]} sum to {total[i]:.4g}; shares must "
+            "sum to one.",
+            hint="Correct them, or leave the run out with --where.",
+        )
 
 
 def _refuse_values(law: type[Law], fix: Mapping[str, float]) -> None:
@@ -146,7 +153,8 @@ def refuse(points: Points, problem: Problem) -> None:
         levels, inputs that move as one.
     """
     needed = len(problem.frame.names) + 1
-    columns = np.stack([np.log(problem.inputs[s]) for s in problem.inputs], axis=1)
+    spreads = problem.law.spreads(problem.inputs)
+    columns = np.stack(list(spreads.values()), axis=1)
     distinct = len(np.unique(columns, axis=0))
     name = laws.name_of(problem.law)
     if distinct < needed:
@@ -157,7 +165,7 @@ def refuse(points: Points, problem: Problem) -> None:
             "with --fix E=1.7 or --tie.",
         )
     _refuse_flat(problem)
-    _refuse_levels(problem, columns)
+    _refuse_levels(problem, spreads)
     _refuse_collinear(points, problem, columns)
 
 
@@ -172,10 +180,10 @@ def _refuse_flat(problem: Problem) -> None:
         )
 
 
-def _refuse_levels(problem: Problem, columns: np.ndarray) -> None:
+def _refuse_levels(problem: Problem, spreads: Mapping[str, np.ndarray]) -> None:
     floor = any(p.linear and n in problem.frame.names for n, p in problem.law.parameters().items())
-    needed = 3 if floor else 2
-    for symbol, column in zip(problem.inputs, columns.T, strict=True):
+    for symbol, column in spreads.items():
+        needed = 3 if floor and symbol in problem.law.growing() else 2
         levels = len(np.unique(np.round(column, 6)))
         if levels < needed:
             quantity = problem.law.inputs()[symbol]
@@ -197,7 +205,9 @@ def _refuse_collinear(points: Points, problem: Problem, columns: np.ndarray) -> 
             f"{symbols} move as one in these {len(points)} points (squared correlation of their "
             f"logarithms {1 - unexplained:.6f}): their effects cannot be told apart.",
             hint="Add runs with other ratios of tokens to parameters (isoFLOP or over-trained "
-            "runs), or fit power_law in one variable (--law power_law --map x=flops).",
+            "runs), or fit power_law in one variable (--law power_law --map x=flops)."
+            if problem.law.size_and_data()
+            else "Add runs in which one of them differs and the others stay.",
         )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from scaling_cli import curve_laws, learning_curves
 from scaling_cli import laws as laws_of_points
 from scaling_cli.artefacts import kinds
+from scaling_cli.artefacts.curve_fit import AVERAGE, AVERAGED
 from scaling_cli.laws._law import Law
 from scaling_cli.verbs._answer import Answer
 
@@ -18,7 +19,8 @@ def laws(name: str | None = None) -> Answer:
     UsageError
         If there is no law of that name; near names are suggested.
     """
-    along = [n for n in curve_laws.names() if name in (None, n)]
+    members = AVERAGED if name == AVERAGE else ()
+    along = [n for n in curve_laws.names() if name in (None, n) or n in members]
     blind = [n for n in learning_curves.names() if name in (None, n)]
     one = [] if along or blind or name is None else [name]
     points = laws_of_points.names() if name is None else one

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from scaling_cli.artefacts._asked import completed
+from scaling_cli.artefacts._asked import by_symbol, completed
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.verbs import _stored
+from scaling_cli.vocabulary.quantities import C
 
 if TYPE_CHECKING:
     from scaling_cli.point_fits.intervals import Comparison
@@ -46,8 +47,9 @@ def profile(
 
 def _at(fit: Fit, names: Sequence[str], inputs: dict[str, Any]) -> dict[str, Any]:
     """Return what the numbers asked for depend on: derived ones take the compute itself."""
+    given = by_symbol(fit.law, inputs)
     derived = [name for name in names if name in fit.law.derived_quantities()]
-    own = {"C": inputs["C"]} if derived and "C" in inputs else {}
-    if not inputs or (names and len(derived) == len(names)):
-        return own
-    return {**completed(fit.law, inputs), **own}
+    if not given or (names and len(derived) == len(names)):
+        return given
+    own = {C.symbol: given[C.symbol]} if derived and C.symbol in given else {}
+    return {**completed(fit.law, given), **own}

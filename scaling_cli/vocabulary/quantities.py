@@ -5,18 +5,65 @@ and the names under which logs and tables carry it. Laws annotate their inputs w
 """
 
 import ast
+import enum
 import math
 import operator
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+import numpy as np
+
 from scaling_cli.vocabulary.errors import UsageError
+
+
+class Domain(enum.Enum):
+    """Where a number may live: the input of a law, or a parameter (positive or real)."""
+
+    POSITIVE = "positive"
+    """(0, inf): what counts is its logarithm."""
+    REAL = "real"
+    """(-inf, inf)."""
+    UNIT = "unit"
+    """[0, 1], both ends included."""
+    SIMPLEX = "simplex"
+    """[0, 1]; all inputs of a law with this domain sum to one."""
+
+    @property
+    def rule(self) -> str:
+        """What a number must be, in words."""
+        rules = {Domain.POSITIVE: "positive and finite", Domain.REAL: "finite"}
+        return rules.get(self, "between 0 and 1")
+
+    def holds(self, values: Any) -> np.ndarray:
+        """Return where values lie in the domain."""
+        numbers = np.asarray(values, float)
+        if self in (Domain.UNIT, Domain.SIMPLEX):
+            return (numbers >= 0) & (numbers <= 1)
+        return np.isfinite(numbers) & ((numbers > 0) | (self is Domain.REAL))
+
+    def spread(self, values: Any) -> np.ndarray:
+        """Return values on the axis that they vary along: logarithms of what is positive."""
+        numbers = np.asarray(values, float)
+        return np.log(numbers) if self is Domain.POSITIVE else numbers
+
+
+class Role(enum.Enum):
+    """What an input is to a law: size and data grow with compute, everything else is held."""
+
+    SIZE = "size"
+    DATA = "data"
+    SHARE = "share"
+    OTHER = "other"
 
 
 @dataclass(frozen=True)
 class Quantity:
     """A measurable thing: its symbol in the papers, its column, its unit.
+
+    A law may declare one of its own, in its file: its column is then read under its column name
+    or an alias.
 
     Parameters
     ----------
@@ -32,6 +79,10 @@ class Quantity:
         Other column names recognised in input files (compared case-insensitively), the
         preferred first. One letter is a name for what people type; a column needs more than
         that (`ingest/_columns.py`).
+    role : Role
+        What it is to a law that takes it.
+    domain : Domain
+        Which values it may have.
     """
 
     symbol: str
@@ -40,6 +91,8 @@ class Quantity:
     unit: str
     conventions: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
+    role: Role = Role.OTHER
+    domain: Domain = Domain.POSITIVE
 
 
 N = Quantity(
@@ -73,6 +126,7 @@ N = Quantity(
         "n_params_active",
         "n_active",
     ),
+    Role.SIZE,
 )
 D = Quantity(
     "D",
@@ -92,6 +146,7 @@ D = Quantity(
         "consumed_tokens",
         "num_input_tokens_seen",
     ),
+    Role.DATA,
 )
 C = Quantity(
     "C",
@@ -202,6 +257,7 @@ N_AVERAGE = Quantity(
     "parameters",
     ("total", "non_embedding", "active"),
     ("avg_params", "mean_params", "n_bar", "nbar"),
+    Role.SIZE,
 )
 M = Quantity("M", "token_multiplier", "tokens per parameter, D/N", "tokens/parameter")
 X = Quantity("x", "x", "the one variable of a one-variable law", "as given")
@@ -254,6 +310,14 @@ def plain_name(name: str) -> str:
 def recognise(name: str) -> Quantity | None:
     """Return the quantity that a column of this name measures, or None."""
     return _BY_NAME.get(plain_name(name))
+
+
+def recognised(title: str, quantities: Iterable[Quantity]) -> Quantity | None:
+    """Return which of these quantities people mean by a symbol, a column name or an alias."""
+    known = list(quantities)
+    by_symbol = {q.symbol: q for q in known}
+    by_name = {plain_name(name): q for q in known for name in (*q.aliases, q.column)}
+    return by_symbol.get(title) or by_name.get(plain_name(title))
 
 
 def convention_of(name: str, quantity: Quantity) -> str | None:

@@ -36,9 +36,9 @@ def test_logs_are_fitted_and_asked(logs: Path, tmp_path: Path) -> None:
     for words in (
         "4 runs at 4 batch sizes, 256 to 16.38k tokens",
         "critical batch (tokens) by loss level",
-        "WARN batch.learning_rate: some batches have a single run",
-        "WARN batch.count: 4 batch sizes",
-        "next      scaling batch --fit",
+        "! some batches have a single run",
+        "! 4 batch sizes",
+        "next      scaling batch \\\n            --fit",
     ):
         assert words in result.stdout
     asked = run("--fit", str(path), "--target-loss", "2.0,1.9", "--batch-tokens", "3k", "--json")
@@ -69,8 +69,8 @@ def test_published_constants_are_the_default() -> None:
 def test_beyond_the_data_is_said(logs: Path) -> None:
     result = run(str(logs), "--target-loss", "1.51", "--batch-tokens", "1M", "--quiet")
     assert result.exit_code == 0
-    assert "WARN a loss of 1.51 lies outside the fitted ones" in result.stdout
-    assert "WARN a batch of 1e+06 tokens lies outside those that were run" in result.stdout
+    assert "! a loss of 1.51 lies outside the fitted ones" in result.stdout
+    assert "! a batch of 1e+06 tokens lies outside those that were run" in result.stdout
 
 
 REFUSED = {

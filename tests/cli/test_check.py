@@ -60,10 +60,15 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
 
 TABLE = """\
          fit               max |dL/L|  objective    stored
-PASS     chinchilla/one       2.5e-09   0.001018  0.001018  refitted: predictions within 2.5e-09.
-FAIL     chinchilla/two           0.5          -         2  100 % off, see: the file.
-BETTER   chinchilla/three     2.5e-09   0.001018  0.001018  a lower one.
-SKIPPED  chinchilla/four      2.5e-09          -  0.001018  no data.
+PASS     chinchilla/one       2.5e-09   0.001018  0.001018
+FAIL     chinchilla/two           0.5          -         2
+BETTER   chinchilla/three     2.5e-09   0.001018  0.001018
+SKIPPED  chinchilla/four      2.5e-09          -  0.001018
+
+chinchilla/one: refitted: predictions within 2.5e-09.
+chinchilla/two: 100 % off, see: the file.
+chinchilla/three: a lower one.
+chinchilla/four: no data.
 
 1 passed, 1 better than stored, 1 failed, 1 skipped
 """
@@ -175,12 +180,15 @@ def test_github_is_recognised(asked: dict[str, Any], monkeypatch: pytest.MonkeyP
     assert Path("summary.md").read_text() == (
         "before\n"
         "### scaling check: 1 passed, 1 better than stored, 1 failed, 1 skipped\n\n"
-        "| | fit | max \\|dL/L\\| | objective | stored | |\n|---|---|---|---|---|---|\n"
-        "| PASS | chinchilla/one | 2.5e-09 | 0.001018 | 0.001018 | refitted: predictions within "
-        "2.5e-09. |\n"
-        "| FAIL | chinchilla/two | 0.5 | - | 2 | 100 % off, see: the file. |\n"
-        "| BETTER | chinchilla/three | 2.5e-09 | 0.001018 | 0.001018 | a lower one. |\n"
-        "| SKIPPED | chinchilla/four | 2.5e-09 | - | 0.001018 | no data. |\n\n"
+        "|  | fit | max \\|dL/L\\| | objective | stored |\n| :--- | :--- | ---: | ---: | ---: |\n"
+        "| PASS | chinchilla/one | 2.5e-09 | 0.001018 | 0.001018 |\n"
+        "| FAIL | chinchilla/two | 0.5 | - | 2 |\n"
+        "| BETTER | chinchilla/three | 2.5e-09 | 0.001018 | 0.001018 |\n"
+        "| SKIPPED | chinchilla/four | 2.5e-09 | - | 0.001018 |\n\n"
+        "chinchilla/one: refitted: predictions within 2.5e-09.\n\n"
+        "chinchilla/two: 100 % off, see: the file.\n\n"
+        "chinchilla/three: a lower one.\n\n"
+        "chinchilla/four: no data.\n\n"
     )
 
 

@@ -370,11 +370,12 @@ def test_colour_can_be_refused(plain: pytest.MonkeyPatch, name: str, value: str)
     assert not _terminal.style(Screen()).colour
 
 
-def test_tables_are_not_fitted_to_a_width_in_a_pipe(plain: pytest.MonkeyPatch) -> None:
+def test_a_pipe_has_80_columns_and_a_terminal_its_own(plain: pytest.MonkeyPatch) -> None:
     plain.setenv("COLUMNS", "60")
-    assert _terminal.style(io.StringIO()).table_width is None
-    assert _terminal.style(Screen()).table_width == 60
+    assert _terminal.style(io.StringIO()).width == 80
     assert _terminal.style(Screen()).width == 60
+    plain.setenv("COLUMNS", "20")
+    assert _terminal.style(Screen()).width == 40
 
 
 def test_status_line_on_a_terminal_only(plain: pytest.MonkeyPatch) -> None:
@@ -396,7 +397,7 @@ def test_names_that_the_stream_cannot_encode_are_escaped(monkeypatch: pytest.Mon
     raw = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
     _terminal.Terminal().write("run \u00e9\n")
-    _terminal.Terminal(json=True).result(lambda: "", {"run": "\u00e9"})
+    _terminal.Terminal(json=True).result(list, {"run": "\u00e9"})
     sys.stdout.flush()
     text, _, record = raw.getvalue().decode("ascii").partition("\n")
     assert text == "run \\xe9"

@@ -31,7 +31,7 @@ def sources(root: Path) -> list[str]:
 def fitted(sources: list[str], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A fit of the area law to three curves of the ladder, and what was printed."""
     path = tmp_path_factory.mktemp("fit") / "fit.json"
-    options = ["--law", "area_exponential", "--bootstrap", "10", "-o", str(path)]
+    options = ["--law", "area_exponential", "--bootstrap", "10", "-o", str(path), "--full"]
     done = run("fit", *sources, *options)
     assert done.exit_code == 0, done.stderr
     return path, done.stdout
@@ -44,23 +44,24 @@ def test_fit_says_what_it_did(fitted: tuple[Path, str]) -> None:
     law = fit.laws["area_exponential"].law
     lines = [" ".join(line.split()) for line in text.splitlines()]
     # However long the path of the clone is, and so wherever the line breaks.
-    assert " ".join(text.split()).startswith("data 3 runs, 36 points from /")
+    assert " ".join(text.split()).startswith("data: 3 runs, 36 points from /")
     assert "target: val_loss." in lines
     for r in fit.runs:
         assert r.misfit is not None and r.end_error is not None and r.effective is not None
         words = (
-            f"{r.run} {r.points} {r.effective:.0f} {100 * r.misfit:.2f} % "
-            f"{100 * r.end_error:+.2f} % {r.schedule}"
+            f"{r.run} points {r.points} independent {r.effective:.0f} "
+            f"misfit {100 * r.misfit:.2f} % at its end {100 * r.end_error:+.2f} % "
+            f"schedule {r.schedule}"
         )
-        assert words in lines
+        assert words in " ".join(lines)
     assert "schedules: as its column states." in lines
     assert any(line.startswith(f"B {law.values()['B']:.6g} [") for line in lines)
     for fold in fit.held_out:
         assert fold.error is not None and fold.end_error is not None
         assert f"{fold.runs[0]} {100 * fold.error:.2f} % {100 * fold.end_error:+.2f} %" in lines
     assert lines[-2:] == [
-        f"next scaling predict --fit {path} --schedule",
-        "wsd:peak=0.0047,stable=0.9,decay=linear,steps=2048",
+        f"--fit {path} \\",
+        "--schedule wsd:peak=0.0047,stable=0.9,decay=linear,steps=2048",
     ]
 
 
@@ -102,25 +103,26 @@ def test_the_prediction_is_that_of_the_library(fitted: tuple[Path, str]) -> None
 
 def test_a_decay_ends_lower_and_the_table_says_how_surely(fitted: tuple[Path, str]) -> None:
     path, _ = fitted
-    done = run("predict", "--fit", str(path), "--schedule", CONSTANT, "--schedule", WSD)
+    done = run("predict", "--fit", str(path), "--schedule", CONSTANT, "--schedule", WSD, "--full")
     rows = [line.split() for line in done.stdout.splitlines()]
-    assert " ".join(rows[0]) == (
-        "step loss 90 % curve 90 % one value from the first 90 % order sure laws agree schedule"
-    )
-    assert rows[2][-1] == WSD_TEXT
-    assert rows[2][-4:-1] == ["1", "of", "1"]
-    assert float(rows[2][6]) < 0
+    # Too wide for 80 columns: each value with its header, below its schedule.
+    first, second = done.stdout.partition("\n\n")[0].split(f"{WSD_TEXT}\n")
+    assert rows[0] == [CONSTANT]
+    told = " ".join(second.split())
+    for header in ("step 2047 loss ", " 90 % curve [", " 90 % one value [", " from the first -"):
+        assert header in told
+    assert " order sure " in told and told.endswith(" laws agree 1 of 1")
     # One digit was measured for each: the ladder's own runs, ends 1.5239 and 1.4454.
-    assert float(rows[1][1]) == pytest.approx(1.524, rel=0.01)
-    assert float(rows[2][1]) == pytest.approx(1.445, rel=0.01)
+    assert float(first.split()[4]) == pytest.approx(1.524, rel=0.01)
+    assert float(second.split()[3]) == pytest.approx(1.445, rel=0.01)
 
 
 def test_what_lies_far_out_is_warned_about(fitted: tuple[Path, str]) -> None:
     path, _ = fitted
     done = run("predict", "--fit", str(path), "--schedule", "cosine:peak=0.01,steps=6144")
     text = " ".join(done.stdout.split())
-    assert "WARN step 6143 is 3.0 times the longest fitted run: decays after long runs" in text
-    assert "WARN the peak 0.01 lies above 0.0047, the highest rate that was fitted." in text
+    assert "! step 6143 is 3.0 times the longest fitted run: decays after long runs" in text
+    assert "! the peak 0.01 lies above 0.0047, the highest rate that was fitted." in text
 
 
 def test_curves_are_written_and_drawn(fitted: tuple[Path, str], tmp_path: Path) -> None:
@@ -198,9 +200,9 @@ def test_the_certified_fit_predicts_any_schedule_without_bands() -> None:
     done = run("predict", "--fit", CERTIFIED, "--schedule", text)
     assert done.exit_code == 0, done.stderr
     head, row = done.stdout.splitlines()[:2]
-    assert head.split() == ["step", "loss", "schedule"]
+    assert head.split() == ["schedule", "step", "loss"]
     law = kinds.load(CERTIFIED, CurveFit)
-    assert row.split()[1] == f"{law.predict(text).value[-1]:.4f}"
+    assert row.split()[2] == f"{law.predict(text).value[-1]:.4f}"
     assert "no bands: these are published numbers, and the fit carries no draws." in done.stdout
 
 

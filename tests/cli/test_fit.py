@@ -14,7 +14,7 @@ import command_line
 import pytest
 from tables import table
 
-from scaling_cli import ingest
+from scaling_cli import ingest, reports
 from scaling_cli.artefacts import kinds
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.point_fits import fitting
@@ -323,7 +323,7 @@ def test_a_fit_error_writes_nothing(asked: dict[str, Any]) -> None:
 def test_a_failure_that_forbids_a_use_is_said_and_written(asked: dict[str, Any]) -> None:
     failed = Check("backtest", Level.FAIL, "use no forecast beyond the data.")
     asked["answer"] = cli_fits.fit(checks=(*cli_fits.CHECKS, failed))
-    result = run("runs.csv")
+    result = run("runs.csv", "--full")
     assert result.exit_code == 0
     assert Path("fit.json").exists()
     assert (
@@ -340,24 +340,53 @@ def test_warnings_are_not_failures(asked: dict[str, Any]) -> None:
 
 # --- what is printed ------------------------------------------------------------------------
 
-REPORT = """\
-data      20 points from runs.csv
-          N  10M to 1B         parameters (total)
-          D  1B to 200B        tokens
-          L  2.2000 to 3.9000  nats/token
-          C  6e+16 to 1e+22    FLOP
+SCREEN = """\
+20 points   N 10M to 1B   D 1B to 200B   loss 2.2 to 3.9 nats/token
+12 left out (its loss is NaN)
+
+chinchilla   L = E + A/N^alpha + B/D^beta   converged
+           90 % range                  90 % range
+  E  1.82  1.64 .. 2.00  alpha  0.348  0.313 .. 0.383
+  A   480  430 .. 530    beta    0.37  0.33 .. 0.40
+  B  2090  1880 .. 2290
+
+10x the largest run, C = 1e+23 at its best split: N = 29.4B, D = 566B
+  loss 2.0321   90 % of new runs in 2.0147 .. 2.0496 (+/-0.86 %)
+
+backtest  the 4 to 8 largest runs forecast from the rest, 10x to 100x further:
+          off by 0.34 to 1.45 %; 75 to 100 % of them inside the law's own range
+
+! a few runs decide: look at them
+
+2 of 3 checks passed; scaling show fit.json --full tells all
+
+written   fit.json
+next      scaling predict --params 3B --tokens 600B
+"""
+
+WHOLE = """\
+data: 20 points from runs.csv
+  N  10M to 1B         parameters (total)
+  D  1B to 200B        tokens
+  L  2.2000 to 3.9000  nats/token
+  C  6e+16 to 1e+22    FLOP
+
 left out  12
             run0, run1, run2, run3 and 8 more: its loss is NaN
 
-law       chinchilla: L(N, D) = E + A/N^alpha + B/D^beta (Hoffmann et al. 2022, arXiv:2203.15556,
-            eq. 2).
-          sum of Huber(delta 0.001) of the residuals of ln loss = 1.234567890e-03
-          status: converged (64 starts, 95 % of those that converged agree; condition number
-            1.2e+04)
+law
+  chinchilla: L(N, D) = E + A/N^alpha + B/D^beta (Hoffmann et al. 2022,
+    arXiv:2203.15556, eq. 2).
+  sum of Huber(delta 0.001) of the residuals of ln loss = 1.234567890e-03
+  status: converged (64 starts, 95 % of those that converged agree; condition
+    number 1.2e+04)
 
 forecast at 10x the largest run, C = 1e+23, at the law's optimum
-{table}
-  backtested 90 % range of a new run: half-width {parts}
+       N     D      C    loss  90 % mean curve   90 % new run      beyond data
+  29.45B  566B  1e+23  2.0321  [2.0209, 2.0433]  [2.0147, 2.0496]  C x10,
+                                                                   D x2.8, N x29
+  backtested 90 % range of a new run: half-width +/-0.86 %; parameters
+    +/-0.44 %, noise +/-0.66 %, drift +/-0.33 %.
 
 parameters
            value  90 % interval       unit        meaning
@@ -368,17 +397,18 @@ parameters
   beta    0.3658  [0.32922, 0.40238]  1           data exponent
 
 backtest (larger runs held back)
-  fitted to C <=  fitted  tested  reach     bias  mean |error|  law allows  inside
-           1e+20      12       8   x100  -1.22 %        1.45 %   +/-0.67 %    75 %
-           1e+21      16       4    x10  +0.21 %        0.34 %   +/-0.67 %   100 %
+  fitted   C <=  tested  reach     bias  mean |error|  law allows  inside
+      12  1e+20       8   x100  -1.22 %        1.45 %   +/-0.67 %    75 %
+      16  1e+21       4    x10  +0.21 %        0.34 %   +/-0.67 %   100 %
   drift 0.002 per decade, the largest that both cuts show.
-  inside: held-back points within what the law allows, the 90 % interval by its own variance without
-    drift; 'scaling backtest' counts those in the interval that 'scaling predict' prints
+  law allows: the 90 % range of a new run if the law is exactly true. inside:
+    share of the held-back runs in that range. 'scaling backtest' counts them in
+    the wider range that 'scaling predict' prints.
 
 checks    2 of 3 passed
-          WARN fit.influence: without run big the exponent beta moves from .37 to .45.
+          WARN fit.influence: without run big the exponent beta moves from .37
+            to .45.
           PASS data.range, fit.convergence
-
 written   fit.json
 next      scaling predict --params 3B --tokens 600B
 """
@@ -386,15 +416,21 @@ next      scaling predict --params 3B --tokens 600B
 
 def test_the_whole_report() -> None:
     fit = cli_fits.fit(left_out=12)
-    report = fit_report.report(fit, sources=["runs.csv"], written="fit.json", style=Style())
-    _, _, rest = report.partition("at the law's optimum\n")
-    table, _, rest = rest.partition("\n  backtested 90 % range of a new run: half-width ")
-    parts, _, rest = rest.partition("\n\nparameters\n")
+    blocks = reports.blocks(fit, full=True, sources=["runs.csv"], written="fit.json")
+    assert reports.text(blocks) == WHOLE
     (point,) = fit.predict(level=0.9, **cli_fits.OPTIMUM_AT_1E23).to_dicts()
-    assert report == REPORT.format(table=table, parts=parts)
-    assert f"{point['value']:.4f}" in table
-    assert f"[{point['new_run'][0]:.4f}, {point['new_run'][1]:.4f}]" in table
-    assert f"parameters +/-{100 * point['parts']['parameters']:.2f} %" in parts
+    assert f"{point['value']:.4f}" in WHOLE
+    assert f"[{point['new_run'][0]:.4f}, {point['new_run'][1]:.4f}]" in WHOLE
+    assert f"parameters +/-{100 * point['parts']['parameters']:.2f} %" in " ".join(WHOLE.split())
+
+
+def test_the_first_screen() -> None:
+    fit = cli_fits.fit(left_out=12)
+    screen = reports.text(reports.blocks(fit, sources=["runs.csv"], written="fit.json"))
+    assert screen == SCREEN
+    (point,) = fit.predict(level=0.9, **cli_fits.OPTIMUM_AT_1E23).to_dicts()
+    low, high = point["new_run"]
+    assert f"loss {point['value']:.4f}   90 % of new runs in {low:.4f} .. {high:.4f}" in SCREEN
 
 
 def test_the_report_and_the_check_say_one_half_width() -> None:
@@ -406,7 +442,10 @@ def test_the_report_and_the_check_say_one_half_width() -> None:
     assert abs(half - 100 * (high - low) / (2 * point["value"])) > 2
     (said,) = [c.message for c in made.checks if c.code == "extrap.width"]
     assert said.startswith(f"half-width {half:.1f} % at 10x")
-    assert f"range of a new run: half-width +/-{half:.1f} %;" in fit_report.headline(made, Style())
+    told = reports.text(fit_report.headline(made))
+    assert f"range of a new run: half-width +/-{half:.1f} %;" in " ".join(told.split())
+    screen = reports.text(reports.blocks(made))
+    assert f"(+/-{half:.1f} %)" in screen
 
 
 def test_what_reading_noticed_is_told() -> None:
@@ -414,11 +453,16 @@ def test_what_reading_noticed_is_told() -> None:
     notes = [asdict(NOTE), {**asdict(NOTE), "code": "convention-assumed", "message": "N: total."}]
     data = {**fit.data, "reading": notes, "notes": ["N counts all."]}
     changed = Fit.from_dict({**fit.to_dict(), "data": data})
-    assert fit_report.data(changed, ["runs.csv"], Style()).splitlines()[5:] == [
-        "          N counts all.",
-        "          WARN short-row: runs.csv, row 17: left out: the line has 3 of 4 fields.",
+    assert reports.text(fit_report.data(changed, ["runs.csv"])).splitlines()[5:] == [
+        "  N counts all.",
+        "  WARN short-row: runs.csv, row 17: left out: the line has 3 of 4 fields.",
+        "",
         "left out  no run",
     ]
+    assert reports.text(fit_report.opening("20 runs", (), data)) == (
+        "20 runs\nN counts all.\n\n"
+        "! short-row: runs.csv, row 17: left out: the line has 3 of 4 fields.\n"
+    )
 
 
 def test_fixed_parameters_and_missing_intervals_are_told_apart() -> None:
@@ -426,20 +470,23 @@ def test_fixed_parameters_and_missing_intervals_are_told_apart() -> None:
     changed = Fit.from_dict(
         {**fit.to_dict(), "selection": {"fix": {"E": 1.8172}, "level": 0.9}, "intervals": {}}
     )
-    lines = fit_report.parameters(changed, Style()).splitlines()
-    assert lines[2].split()[:3] == ["E", "1.8172", "fixed"]
-    assert lines[3].split()[:3] == ["A", "482.01", "-"]
+    rows = fit_report.parameters(changed).rows
+    assert rows[0][:3] == ["E", "1.8172", "fixed"]
+    assert rows[1][:3] == ["A", "482.01", "-"]
+    brief = fit_report.brief_parameters(changed).rows
+    assert brief[0] == ["E", "1.8172", "fixed", "alpha", "0.3478", ""]
 
 
 def test_no_backtest_prints_its_reason() -> None:
     fit = cli_fits.fit(backtest={"axis": "C", "cuts": [], "note": "five points are too few."})
-    assert fit_report.backtest(fit, Style()) == "backtest  five points are too few."
+    assert reports.text([fit_report.backtest(fit)]) == "backtest  five points are too few.\n"
+    assert "\n\nbacktest  five points are too few.\n" in reports.text(reports.blocks(fit))
 
 
 def test_a_terminal_gets_colour_and_the_same_words() -> None:
     fit = cli_fits.fit()
-    plain = fit_report.report(fit, written=None, style=Style())
-    coloured = fit_report.report(fit, written=None, style=Style(colour=True))
+    plain = reports.text(reports.blocks(fit, full=True))
+    coloured = reports.text(reports.blocks(fit, full=True), Style(colour=True))
     assert "\033[1;33mWARN\033[0m" in coloured
     for code in ("1", "1;33", "33", "32"):
         coloured = coloured.replace(f"\033[{code}m", "")
@@ -457,7 +504,7 @@ def test_a_run_on_both_sides_of_a_cut_is_said(later: str, *, told: bool) -> None
     cuts = [{**cli_fits.BACKTEST["cuts"][0], "held_out": [later]}]
     fit = cli_fits.fit(backtest={**cli_fits.BACKTEST, "cuts": cuts})
     fit = replace(fit, data={**fit.data, "points": points})
-    text = " ".join(fit_report.backtest(fit, Style()).split())
+    text = " ".join(reports.text([fit_report.backtest(fit)]).split())
     assert told == (
         "in 1 of 1 cuts a run has rows on both sides: its later rows are forecast with its "
         "earlier ones fitted. With --at final every run is on one side." in text
@@ -467,8 +514,7 @@ def test_a_run_on_both_sides_of_a_cut_is_said(later: str, *, told: bool) -> None
 def test_parameters_have_the_unit_of_the_losses() -> None:
     fit = cli_fits.fit()
     conventions = {**fit.data["conventions"], "L": "bits/byte"}
-    text = fit_report.parameters(
-        replace(fit, data={**fit.data, "conventions": conventions}), Style()
-    )
+    changed = replace(fit, data={**fit.data, "conventions": conventions})
+    text = reports.text([fit_report.parameters(changed)])
     assert text.count("bits/byte") == 3
     assert "nats/token" not in text

@@ -62,21 +62,17 @@ def test_json_is_the_contract(here: Path) -> None:
 
 
 def test_the_report(here: Path) -> None:
-    result = run("run.csv")
+    result = run("run.csv", "--full")
     found = forecast(read("run.csv"))[0]
     half = np.log(found.interval[1] / found.interval[0]) / 2
-    first, second = result.stdout.split("\n\n")[:2]
     assert (result.exit_code, result.stderr) == (0, "")
-    assert first == (
-        f"run       run\n          loss {found.seen.loss:.4f} at step 2k, 50.0 % of the way; 100 "
-        "points; noise of one row 0.00 %"
-    )
-    assert second.splitlines()[:2] == [
-        f"forecast  {found.value:.4f} at step 4k",
-        f"          90 % interval [{found.interval[0]:.4f}, {found.interval[1]:.4f}] "
+    assert " ".join(result.stdout.split()).startswith(
+        f"run run loss {found.seen.loss:.4f} at step 2k, 50.0 % of the way; 100 points; noise of "
+        f"one row 0.00 % forecast {found.value:.4f} at step 4k "
+        f"90 % interval [{found.interval[0]:.4f}, {found.interval[1]:.4f}] "
         f"(+/-{100 * half:.2f} %) of the expected loss; [{found.one_value[0]:.4f}, "
-        f"{found.one_value[1]:.4f}] of one",
-    ]
+        f"{found.one_value[1]:.4f}] of one logged value method: law "
+    )
     assert "logged: certain, from 100 logged rates" in result.stdout
     assert "backtest (the end of what is logged)\n  fitted to  forecast" in result.stdout
 
@@ -104,17 +100,10 @@ def test_several_runs_make_a_table(here: Path) -> None:
         (here / f"many{i}.csv").write_text(lines(COSINE, 2000, factor=1 + 0.1 * i))
     result = run("many*.csv")
     assert result.exit_code == 0
-    assert result.stdout.splitlines()[0].split()[:6] == [
-        "run",
-        "seen",
-        "loss",
-        "until",
-        "forecast",
-        "90",
-    ]
-    assert [line.split()[0] for line in result.stdout.splitlines()[1:5]] == [
-        f"many{i}" for i in range(4)
-    ]
+    title, head, *rows = result.stdout.splitlines()
+    assert title == "until step 4k"
+    assert head.split() == ["run", "seen", "loss", "forecast", "90", "%"]
+    assert [line.split()[0] for line in rows[:4]] == [f"many{i}" for i in range(4)]
 
 
 def test_siblings_inform(here: Path) -> None:
@@ -135,7 +124,7 @@ def test_a_certified_fit_of_curves_is_a_sibling(here: Path) -> None:
 
 
 def test_levels_and_methods(here: Path) -> None:
-    result = run("run.csv", "--levels", "0.02", "--method", "families", "--until", 4000)
+    result = run("run.csv", "--levels", "0.02", "--method", "families", "--until", 4000, "--full")
     assert "levels    working (the asymptote has settled): step" in result.stdout
     assert "the families run over the area under the learning rate" in result.stdout
     blind = run("blind.csv", "--method", "families", "--combine", "average", "--until", 4000)

@@ -17,20 +17,20 @@ run = partial(command_line.run, "hparams")
 
 
 def test_published_advice() -> None:
-    result = run("--params", "7B", "--tokens", "1.4T", "--seq-len", "2048")
+    result = run("--params", "7B", "--tokens", "1.4T", "--seq-len", "2048", "--full")
     assert result.exit_code == 0
     assert result.stderr == "N = 7e+09 (non_embedding)\nD = 1.4e+12\n"
     lines = result.stdout.splitlines()
-    assert lines[0] == "for N = 7B, D = 1.4T"
+    assert lines[0] == "learning rate and batch (tokens) for N = 7B, D = 1.4T"
     published = next(line for line in lines if line.startswith("  li-2025 "))
     assert published.split()[:2] == ["li-2025", "0.000935"]
-    assert published.endswith("C x160, N x6.5, D x14")
+    assert "  li-2025: beyond its data by C x160, N x6.5, D x14" in lines
     assert "2048 sequences = 4.19M tokens" in result.stdout
     assert "li-2025-released puts the learning rate at 0.000549, li-2025 at 0.000935" in " ".join(
         result.stdout.split()
     )
     assert "every learning rate fell to 1e-5 at the end" in result.stdout
-    assert "WARN: D lies 14 times outside the sweep" in result.stdout
+    assert "! D lies 14 times outside the sweep" in result.stdout
     assert "* not certified" in result.stdout
 
 
@@ -80,7 +80,9 @@ def test_without_a_point_the_largest_cell_is_asked_for(tmp_path: Path) -> None:
 
 
 def test_the_ladder_swept_the_learning_rate_alone() -> None:
-    result = run(LADDER, "--where", 'role == "sweep"', "--params", "2M", "--tokens", "20M")
+    result = run(
+        LADDER, "--where", 'role == "sweep"', "--params", "2M", "--tokens", "20M", "--full"
+    )
     assert result.exit_code == 0
     words = " ".join(result.stdout.split())
     assert "optima of 4 cells" in words

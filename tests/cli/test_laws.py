@@ -9,6 +9,7 @@ import pytest
 
 from scaling_cli import curve_laws, laws, learning_curves
 from scaling_cli.artefacts import kinds
+from scaling_cli.artefacts.curve_fit import AVERAGED
 
 run = partial(command_line.run, "laws")
 
@@ -20,12 +21,15 @@ def record(*arguments: str) -> dict[str, Any]:
 
 
 def test_the_catalogue_lists_every_law_with_its_equation_and_fits() -> None:
-    result = run()
+    result = run("--full")
     assert (result.exit_code, result.stderr) == (0, "")
     entries = result.stdout.split("\n\n")
-    assert entries[-1] == "'scaling laws NAME' tells the whole of one.\n"
+    assert " ".join(entries[-1].split()) == (
+        "'scaling laws NAME' tells all of one; --full lists equations, parameters and fits."
+    )
     names = [*laws.names(), *curve_laws.names(), *learning_curves.names()]
-    assert [entry.splitlines()[0] for entry in entries[:-1]] == names
+    told = [entry.splitlines()[0] for entry in entries[:-1]]
+    assert sorted(line for line in told if not line.endswith(":")) == sorted([*names, "average"])
     text = " ".join(result.stdout.split())
     for name in laws.names():
         assert laws.get(name).formula() in text
@@ -37,11 +41,44 @@ def test_the_catalogue_lists_every_law_with_its_equation_and_fits() -> None:
         assert fit in text or fit.startswith("average/")  # the mean of laws is no law
 
 
+QUESTIONS = [
+    "loss of parameters, tokens and other facts of a run",
+    "learning rate and batch",
+    "one variable",
+    "loss along a run, from its learning rates (curve laws)",
+    "loss along a run, from its own shape (learning curves)",
+]
+
+
+def test_the_catalogue_is_grouped_by_question() -> None:
+    result = run()
+    assert (result.exit_code, result.stderr) == (0, "")
+    groups = result.stdout.split("\n\n")
+    assert [group.splitlines()[0] for group in groups[:-1]] == QUESTIONS
+    named = [line.split()[0] for group in groups[:-2] for line in group.splitlines()[1:]]
+    assert {*laws.names(), *curve_laws.names(), "average"} <= set(named)
+    assert "".join(groups[4].splitlines()[1:]).replace(" ", "").split(",") == list(
+        learning_curves.names()
+    )
+    assert "  chinchilla_gamma    L(N, D) = E + (A/N^alpha + B/D^beta)^gamma\n" in groups[0]
+    assert "  critical_batch      B_crit(L) = B_star / L^(1/alpha_B)\n" in groups[1]
+    assert "  kaplan_n   L(N) = (Nc/N)^alpha_N\n" in groups[2]
+
+
+def test_the_average_of_curve_laws_is_explained() -> None:
+    result = run("average")
+    assert (result.exit_code, result.stderr) == (0, "")
+    text = " ".join(result.stdout.split())
+    assert text.startswith("average the mean of four curve laws, in equal parts: the default")
+    assert all(name in text for name in AVERAGED)
+    assert [law["name"] for law in record("average")["curve_laws"]] == list(AVERAGED)
+
+
 def test_one_law_in_full() -> None:
     text = run("chinchilla").stdout
     assert text.startswith(
         "chinchilla\n  L(N, D) = E + A/N^alpha + B/D^beta (Hoffmann et al. 2022, "
-        "arXiv:2203.15556, eq. 2).\n"
+        "arXiv:2203.15556,\n    eq. 2).\n"
     )
     assert "\n  E      nats/token  positive  irreducible loss\n" in text
     assert "\n  N  params  parameters  model parameters\n" in text

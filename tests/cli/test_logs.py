@@ -45,7 +45,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_runs_shows_what_was_understood(here: Path) -> None:
-    result = run("runs", "runs.csv")
+    result = run("runs", "runs.csv", "--full")
     assert (result.exit_code, result.stderr) == (0, "")
     lines = result.stdout.splitlines()
     assert lines[0].split() == ["run", "points", "N", "D", "loss", "state"]
@@ -74,8 +74,11 @@ def test_many_runs_are_summarised(here: Path) -> None:
     rows = [f"r{i},{1e7 + i},{1e9},{3.0}" for i in range(43)]
     Path("many.csv").write_text("\n".join(["run_id,params,tokens,loss", *rows]) + "\n")
     lines = run("runs", "many.csv").stdout.splitlines()
-    assert lines[40].startswith("r39  ")
-    assert lines[41] == "and 3 more (all of them with --json)"
+    assert lines[10].startswith("r9 ")
+    assert lines[11] == "and 33 more (--full)"
+    whole = run("runs", "many.csv", "--full").stdout.splitlines()
+    assert whole[43].startswith("r42  ")
+    assert whole[44] == ""
 
 
 # --- ingest ---------------------------------------------------------------------------------
@@ -129,20 +132,20 @@ def test_curves_with_facts_from_options(here: Path) -> None:
 
 def test_from_files_to_a_forecast(here: Path) -> None:
     Path("runs.csv").write_text(table(noise=0.003))
-    result = run("fit", "runs.csv", "--bootstrap", "50")
+    result = run("fit", "runs.csv", "--bootstrap", "50", "--full")
     assert (result.exit_code, result.stderr) == (0, "")
     blocks = [block.split()[0] for block in result.stdout.split("\n\n")]
     assert blocks == [
-        "data",
+        "data:",
+        "left",
         "law",
         "forecast",
         "parameters",
         "backtest",
         "other",
-        "checks",
-        "written",
+        "influence",
     ]
-    assert result.stdout.startswith("data      15 runs, 15 points from runs.csv\n")
+    assert result.stdout.startswith("data: 15 runs, 15 points from runs.csv\n")
     Path("held_out.csv").write_text(f"N,D,loss\n3B,120B,{loss(3e9, 1.2e11)!r}\n")
     check = json.loads(run("predict", "--points", "held_out.csv", "--json").stdout)
     (point,) = check["predictions"]

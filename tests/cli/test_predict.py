@@ -13,7 +13,6 @@ import pytest
 
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.cli._inputs import grid, read_points
-from scaling_cli.laws._law import optimum
 from scaling_cli.laws.chinchilla_gamma import ChinchillaGamma
 from scaling_cli.laws.kaplan_n import KaplanN
 from scaling_cli.vocabulary.errors import DataError, UsageError
@@ -104,15 +103,22 @@ def test_text_of_one_point(here: Path) -> None:
     (point,) = record["predictions"]
     mean, new_run = (f"[{p[0]:.4f}, {p[1]:.4f}]" for p in (point["mean"], point["new_run"]))
     parts = {name: f"{100 * part:.2f} %" for name, part in point["parts"].items()}
+    width = f"+/-{100 * point['half_width']:.2f} %"
+    below = (
+        f"backtested 90 % range of a new run: half-width {width}; "
+        f"parameters +/-{parts['parameters']},\n"
+        f"  noise +/-{parts['noise']}, drift +/-{parts['drift']}.\n"
+    )
     assert run("--params", "7B", "--tokens", "1T").stdout == (
+        " N   D        C    loss  90 % new run      beyond data\n"
+        f"7B  1T  4.2e+22  {loss(7e9, 1e12):.4f}  {new_run}  C x4.2, D x5.0, N x7.0\n\n{below}"
+    )
+    assert run("--params", "7B", "--tokens", "1T", "--full").stdout == (
         " N   D        C    loss  90 % mean curve   90 % new run      beyond data\n"
-        f"7B  1T  4.2e+22  {loss(7e9, 1e12):.4f}  {mean}  {new_run}  C x4.2, D x5.0, N x7.0\n"
-        "\n"
-        f"backtested 90 % range of a new run: half-width +/-{100 * point['half_width']:.2f} %; "
-        f"parameters +/-{parts['parameters']}, noise +/-{parts['noise']},\n"
-        f"  drift +/-{parts['drift']}.\n"
-        "drift 0.2 % per decade, from 2 backtests (x100 further, missed by 1.45 %, allowed 0.67 %; "
-        "x10\n  further, missed by 0.34 %, allowed 0.67 %).\n"
+        f"7B  1T  4.2e+22  {loss(7e9, 1e12):.4f}  {mean}  {new_run}  C x4.2, D x5.0,\n"
+        f"{'':61}N x7.0\n\n{below}"
+        "drift 0.2 % per decade, from 2 backtests (x100 further, missed by 1.45 %,\n"
+        "  allowed 0.67 %; x10 further, missed by 0.34 %, allowed 0.67 %).\n"
     )
     assert record["method"] == "draws made by hand"
 
@@ -255,7 +261,7 @@ def test_inputs_by_name() -> None:
 
 def test_a_law_without_an_optimum_needs_its_inputs() -> None:
     law = KaplanN(Nc=8.8e13, alpha_N=0.076)
-    assert optimum(law, 1e24) is None
+    assert law.optimum(1e24) is None
     with pytest.raises(UsageError) as refused:
         grid(law, params=[], tokens=[], compute=[1e24], others={})
     assert str(refused.value) == (
@@ -317,11 +323,12 @@ def test_measured_losses_are_compared(here: Path) -> None:
     assert (first["inside"], second["inside"]) == (True, False)
     assert "measured" not in third
     lines = run("--points", path).stdout.splitlines()
-    assert lines[0].endswith("  measured    error  in 90 % new run")
-    assert lines[1].endswith(f"  {near:.4f}  -0.10 %  yes")
-    assert lines[2].endswith(f"  {far:.4f}  -9.09 %  NO")
-    assert lines[3].split()[-3:] == ["-", "-", "-"]
-    assert " ".join(line.strip() for line in lines[5:7]) == (
+    assert lines[0].endswith("  measured    error  inside")
+    assert lines[1].split() == ["data"]
+    assert lines[2].endswith(f"  {near:.4f}  -0.10 %  yes")
+    assert lines[3].endswith(f"  {far:.4f}  -9.09 %  NO")
+    assert lines[4].split()[-3:] == ["-", "-", "-"]
+    assert " ".join(line.strip() for line in lines[6:8]) == (
         "measured at 2 points: mean error -4.60 %, mean absolute error 4.60 %; 1 of 2 in the "
         "90 % new-run interval."
     )
@@ -420,7 +427,7 @@ BENDING = (
 
 def test_a_law_that_bends_is_said_with_every_prediction(tmp_path: Path) -> None:
     checks = (Check("backtest.bias", Level.WARN, BENDING), *cli_fits.CHECKS)
-    assert predicted(cli_fits.fit(checks=checks), tmp_path).endswith(f"WARN: {BENDING}")
+    assert predicted(cli_fits.fit(checks=checks), tmp_path).endswith(f"! {BENDING}")
     record = json.loads(
         run(
             "--fit", str(tmp_path / "other.json"), "--params", "7B", "--tokens", "1T", "--json"
@@ -454,8 +461,8 @@ def test_the_law_that_shares_the_centre_is_named(tmp_path: Path) -> None:
     own = loss(7e9, 1e12)
     text = predicted(with_companion(cli_fits.TRUTH["E"] - 0.005 * own), tmp_path)
     assert text.endswith(
-        "centred between chinchilla and chinchilla_gamma, fitted to the same points, which "
-        "forecasts -0.50 %."
+        "The range lies around the middle of two laws fitted to the same runs: chinchilla and "
+        "chinchilla_gamma, which is 0.50 % lower."
     )
     record = json.loads(
         run(
@@ -470,7 +477,8 @@ def test_the_law_that_shares_the_centre_is_named(tmp_path: Path) -> None:
 def test_laws_that_part_further_than_the_interval_is_wide(tmp_path: Path) -> None:
     text = predicted(with_companion(cli_fits.TRUTH["E"] - 0.04 * loss(7e9, 1e12)), tmp_path)
     assert text.endswith(
-        "which forecasts -4.00 %: further apart than the half-width, so believe neither alone."
+        "chinchilla_gamma, which is 4.00 % lower. The two differ by more than half the range: plan "
+        "with the whole range, not with the forecast of one law."
     )
 
 

@@ -7,18 +7,17 @@ from refusals import refusal
 from scipy import stats
 
 from scaling_cli.forecasting import annealed
-from scaling_cli.forecasting.alone import alone, first_fitted
-from scaling_cli.forecasting.annealed import Belief, Prior
-from scaling_cli.forecasting.course import LAGS, Course, Plan
+from scaling_cli.forecasting.annealed import Belief, Prior, alone, first_fitted
+from scaling_cli.forecasting.course import LAGS, Course, RatePlan
 from scaling_cli.forecasting.job import Bins, Job, binned
 from scaling_cli.schedules import parse_schedule
 from scaling_cli.schedules.knots import Knots
 from scaling_cli.vocabulary.errors import FitError
 
 
-def plan(text: str) -> Plan:
+def plan(text: str) -> RatePlan:
     schedule = parse_schedule(text)
-    return Plan(schedule, schedule.length, "given", "as given")
+    return RatePlan(schedule, schedule.length, "given", "as given")
 
 
 @pytest.mark.parametrize("text", [COSINE, CONSTANT, WSD])
@@ -32,7 +31,7 @@ def test_area_and_fall_are_their_recursions(text: str, share: float) -> None:
 
 
 def test_a_schedule_over_its_own_clock_is_stretched_and_shifted() -> None:
-    half = Plan(parse_schedule(COSINE), STEPS / 2 + 10, "given", "", stretch=0.5, shift=10.0)
+    half = RatePlan(parse_schedule(COSINE), STEPS / 2 + 10, "given", "", stretch=0.5, shift=10.0)
     x = np.array([10.0, 500.0, 1000.0])
     np.testing.assert_allclose(half.rate(x), plan(COSINE).rate(2 * (x - 10)), rtol=1e-12)
 
@@ -72,7 +71,7 @@ def test_spread_is_that_of_draws_from_the_posterior() -> None:
     found = alone(running, plan(COSINE), backtest=False)
     p, end = found.posterior, np.array([float(STEPS)])
     value, sd = p.at(found.course, end)
-    design = annealed._design(found.course, end, p.pivot, 1.0)[:, 0]
+    design = annealed._design(found.course, end, p.pivot)[:, 0]
     generator = np.random.default_rng(3)
     which = generator.choice(p.weight.size, 40_000, p=p.weight.ravel())
     kind, k = np.unravel_index(which, p.weight.shape)
@@ -134,7 +133,7 @@ def test_a_rate_held_constant_is_the_law_under_that_schedule() -> None:
     rate = float(parse_schedule(COSINE).lr(2000))
     steps = np.arange(STEPS)
     rates = np.where(steps < 2000, parse_schedule(COSINE).lr(steps), rate)
-    other = Plan(Knots.of(steps, rates), float(STEPS), "given", "")
+    other = RatePlan(Knots.of(steps, rates), float(STEPS), "given", "")
     held = Course.of(other, 2000.0)
     expected = found.posterior.at(held, np.array([float(STEPS)]))[0][0]
     assert found.constant(float(STEPS)) == pytest.approx(expected, rel=1e-4)
@@ -166,7 +165,7 @@ def test_what_is_fitted_starts_after_the_warm_up() -> None:
 def test_after_a_new_rise_of_the_rate_only_what_follows_is_fitted() -> None:
     text = "cosine:peak=0.001,warmup=100,steps=2000 + cosine:peak=0.001,warmup=100,steps=2000"
     schedule = parse_schedule(text)
-    cycles = Plan(schedule, 4000.0, "given", "")
+    cycles = RatePlan(schedule, 4000.0, "given", "")
     assert Course.of(cycles, 3000.0).start == pytest.approx(2100, abs=2)
     assert Course.of(cycles, 1500.0).start == 0
     assert Course.of(cycles, 1500.0).rises_after(1500.0)

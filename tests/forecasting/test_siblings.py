@@ -13,8 +13,8 @@ from scipy import stats
 import scaling_cli as sc
 from scaling_cli.artefacts.forecast import Forecast
 from scaling_cli.forecasting import forecast
-from scaling_cli.forecasting.alone import alone
-from scaling_cli.forecasting.course import Plan
+from scaling_cli.forecasting.annealed import alone
+from scaling_cli.forecasting.course import RatePlan
 from scaling_cli.forecasting.siblings import (
     LARGER,
     Family,
@@ -32,9 +32,9 @@ from scaling_cli.vocabulary.errors import DataError, UsageError
 LONGER = COSINE.replace(f"steps={STEPS}", "steps=6000").replace("warmup=100", "warmup=150")
 
 
-def plan(text: str) -> Plan:
+def plan(text: str) -> RatePlan:
     schedule = parse_schedule(text)
-    return Plan(schedule, schedule.length, "given", "as given")
+    return RatePlan(schedule, schedule.length, "given", "as given")
 
 
 def sibling(text: str, run: str, params: float | None = None, **changes: Any) -> Sibling:

@@ -62,8 +62,8 @@ def _fit(law: Law, inputs: Mapping[str, np.ndarray], **changes: Any) -> Fit:
     }
     axis = "C" if "D" in inputs else "x"
     made: dict[str, Any] = {
-        "uncertainty": _uncertainty(law, axis, points.ranges()[axis][1]),
-        "data": {"ranges": points.ranges(), "conventions": {"N": "total"}, "points": stored},
+        "uncertainty": _uncertainty(law, axis, points.ranges(law)[axis][1]),
+        "data": {"ranges": points.ranges(law), "conventions": {"N": "total"}, "points": stored},
         "backtest": {"axis": axis, "cuts": CUTS, "note": ""},
     }
     return Fit(law, status=Status.CONVERGED, value=0.0, n_points=len(points), **(made | changes))

@@ -143,7 +143,11 @@ def test_axes(law: str, on: str, symbol: str) -> None:
 
 def test_values_of_an_axis() -> None:
     inputs = {"N": np.array([2.0]), "D": np.array([5.0])}
-    assert [along(inputs, s).tolist() for s in ("C", "N", "D")] == [[60.0], [2.0], [5.0]]
+    assert [along(laws.get("chinchilla"), inputs, s).tolist() for s in ("C", "N", "D")] == [
+        [60.0],
+        [2.0],
+        [5.0],
+    ]
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,8 @@ def test_parameters_by_default(line: Fit) -> None:
 def test_notes_say_how_and_what_is_assumed(compared: Comparison) -> None:
     assert list(compared.notes) == [
         "delta: delta method (larger of HC3 and classic variance, Student's t)",
-        "profile: profile of the objective (likelihood ratio scaled by tau, Student's t); rows "
+        "profile: profile of the objective (likelihood ratio scaled to the residuals' "
+        "scatter, Student's t); rows "
         "taken as independent",
         "bootstrap: bootstrap by run, 200 resamples of 15",
         "backtested: the range of 'scaling predict', drift included",

@@ -6,7 +6,8 @@ import struct
 import numpy as np
 import pytest
 
-from scaling_cli.runs.points import Points, scale, straddled
+from scaling_cli import laws
+from scaling_cli.runs.points import Points, straddled
 from scaling_cli.vocabulary.outcomes import LeftOut
 
 POINTS = Points(
@@ -67,35 +68,12 @@ def test_digest_ignores_order_and_sees_every_number() -> None:
 
 
 def test_ranges() -> None:
-    assert POINTS.ranges() == {
+    assert POINTS.ranges(laws.get("chinchilla")) == {
         "N": [1e8, 1e9],
         "D": [2e9, 1e10],
         "L": [2.9, 3.5],
         "C": [pytest.approx(1.2e18), pytest.approx(6e19)],
     }
-
-
-@pytest.mark.parametrize(
-    ("inputs", "axis", "value"),
-    [
-        ({"N": 1e9, "D": 2e10}, "C", 1.2e20),
-        ({"N_avg": 1e9, "D": 2e10}, "C", 1.2e20),
-        ({"N": 1e9}, "N", 1e9),
-        ({"x": 5.0}, "x", 5.0),
-        ({"N": 2.0, "U": 3.0}, "N*U", 6.0),
-    ],
-)
-def test_scale_axis(inputs: dict[str, float], axis: str, value: float) -> None:
-    name, values = scale({s: np.array([v]) for s, v in inputs.items()})
-    assert name == axis
-    assert values.tolist() == pytest.approx([value])
-
-
-def test_a_scale_beyond_every_number_is_infinite_without_a_word() -> None:
-    axis, values = scale({"N": np.array([1e300, 1.0]), "D": np.array([1e300, 2.0])})
-    assert axis == "C"
-    assert values.tolist() == [np.inf, 12.0]
-    assert scale({"a": np.array([1e300]), "b": np.array([1e300])})[1].tolist() == [np.inf]
 
 
 def test_runs_on_both_sides_of_cuts_are_counted() -> None:

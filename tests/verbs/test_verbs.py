@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 import scaling_cli as sc
+from scaling_cli import reports
 from scaling_cli.vocabulary.jsonfile import to_json
 
 DATA = Path(__file__).resolve().parents[2] / "data"
@@ -213,10 +214,10 @@ def test_runs_say_what_they_hold() -> None:
 
 
 def test_every_kind_of_fit_shows_itself_in_a_notebook() -> None:
-    shown = sc.batch(params="1B", target_loss=2.5).made._repr_html_()
-    assert "<tr><td>status</td><td>published</td></tr>" in shown
-    assert "<tr><td>alpha_B</td><td>0.21</td></tr>" in shown
-    assert "<tr><td>kind</td><td>curve_fit</td></tr>" in sc.load(CURVES)._repr_html_()
+    for thing in (sc.batch(params="1B", target_loss=2.5).made, sc.load(CURVES)):
+        assert thing._repr_html_() == reports.short_html(thing)
+        assert str(thing) == reports.short(thing)
+    assert str(cli_fits.fit()) == reports.short(cli_fits.fit())
 
 
 def test_a_figure_shows_itself_in_a_notebook(here: Path) -> None:

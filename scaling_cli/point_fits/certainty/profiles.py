@@ -34,7 +34,7 @@ from scaling_cli.search.optimum import (
 )
 from scaling_cli.vocabulary.errors import FitError, UsageError
 
-METHOD = "profile of the objective (likelihood ratio scaled by tau, Student's t)"
+METHOD = "profile of the objective (likelihood ratio scaled to the residuals' scatter, Student's t)"
 STIFF = 30.0  # curvature of the pull over that of the profile: an aim is missed by a thirtieth
 FAINT_SD = 0.1  # taken for the sd of a coordinate that does nothing at the optimum
 LARGEST = 700.0  # the logarithm of a coefficient that a float still holds

@@ -30,7 +30,7 @@ from scaling_cli.point_fits.certainty.draws import (
     parameter_draws,
     relative,
 )
-from scaling_cli.runs.points import Points, scale
+from scaling_cli.runs.points import Points
 from scaling_cli.search.optimum import Optimum, log_predictions, refits, sensitivity
 
 CUT_SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)  # of the range of ln C that a cut hides
@@ -123,10 +123,9 @@ def fewest_training(searched: int) -> int:
     return max(2 * searched + 2, SMALLEST_TRAINING)
 
 
-def cuts_by_share(points: Points, searched: int) -> list[np.ndarray]:
+def cuts_by_share(problem: Problem) -> list[np.ndarray]:
     """Return masks of training points: the largest runs hidden, at up to seven distances."""
-    _, values = scale(points.inputs)
-    log_values = np.log(values)
+    log_values, searched = np.log(problem.law.along(problem.inputs)), len(problem.frame.names)
     top, span = np.max(log_values), np.ptp(log_values)
     masks: list[np.ndarray] = []
     for share in CUT_SHARES:
@@ -173,7 +172,7 @@ def score(
 
     The companion is a law fitted to the same points, whose forecast shares the centre.
     """
-    _, values = scale(points.inputs)
+    values = problem.law.along(problem.inputs)
     train_max = float(np.max(values[mask]))
     hidden = {s: v[test] for s, v in problem.inputs.items()}
     r_train = (log_predictions(problem, u, problem.inputs)[0] - np.log(problem.output))[mask]
@@ -200,7 +199,6 @@ def score(
 
 
 def assemble(
-    points: Points,
     problem: Problem,
     optimum: Optimum,
     cuts: Sequence[Cut],
@@ -212,11 +210,11 @@ def assemble(
     """Return what intervals are made of."""
     sigma = noise_at(problem, optimum.u)
     draws, sigmas = parameter_draws(problem, optimum, sigma, seed, executor=executor)
-    return combine(points, cuts, draws, sigmas, sigma, companion=companion)
+    return combine(problem, cuts, draws, sigmas, sigma, companion=companion)
 
 
 def combine(
-    points: Points,
+    problem: Problem,
     cuts: Sequence[Cut],
     draws: Mapping[str, np.ndarray],
     sigmas: np.ndarray,
@@ -227,13 +225,12 @@ def combine(
     """Add the drift that the cuts teach, and the law that shares the centre, to draws and noise."""
     learned = drift.learned(cuts)
     centre = "" if companion is None else f"; centred between this law and {name_of(companion)}"
-    axis, values = scale(points.inputs)
     return Uncertainty(
         draws=draws,
         sigma=sigmas,
         drift=learned,
-        axis=axis,
-        axis_max=float(np.max(values)),
+        axis=problem.law.axis(),
+        axis_max=float(np.max(problem.law.along(problem.inputs))),
         tested=bool(cuts),
         method=f"weak-prior parametric bootstrap, {len(sigmas)} draws; noise "
         f"{100 * sigma:.2g} %; drift {100 * learned:.2g} % per decade ({drift.source(cuts)})"

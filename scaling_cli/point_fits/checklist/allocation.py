@@ -3,10 +3,9 @@
 import numpy as np
 
 from scaling_cli.point_fits.checklist.evidence import Evidence, factor, line
-from scaling_cli.point_fits.diagnosis.choices import OPTIMUM, REACH
-from scaling_cli.runs.points import scale
+from scaling_cli.point_fits.diagnosis.choices import REACH, own_optimal_size
 from scaling_cli.vocabulary.outcomes import Check, Level
-from scaling_cli.vocabulary.quantities import short_number
+from scaling_cli.vocabulary.quantities import Role, short_number
 
 BIASED = np.log(1.25)  # of ln N*, where the parabolas' own bias is said
 LOPSIDED = 0.5  # mean distance of minima from the middle of their sizes, over half the range
@@ -25,7 +24,7 @@ def parabolas(e: Evidence) -> Check:
             f"{count}, of which too few bracket a minimum for a line: N* is the law's "
             "alone, and untested. Add sizes on both sides of each minimum.",
         )
-    one = found.nearest(REACH * float(np.max(scale(e.points.inputs)[1])))
+    one = found.nearest(REACH * float(np.max(e.problem.law.along(e.points.inputs))))
     at = f"at C = {one.compute:.3g}"
     text = f"{count}, {found.line.n} with a bracketed minimum: N* {short_number(one.size)} {at}"
     text += f" (exponent {found.line.slope:.3f})"
@@ -67,13 +66,14 @@ def flatness(e: Evidence) -> Check:
     flat, at = e.diagnosis.flat, e.diagnosis.target.compute
     if not flat or at is None:
         return Check("optimum.flatness", Level.PASS, "the law has no best size at a given compute.")
+    size = e.problem.law.symbol_of(Role.SIZE)
     text = f"at C = {at:.3g} " + ", ".join(
-        f"N from {short_number(low)} to {short_number(high)} is within {100 * share:g} % of the "
-        "least loss"
+        f"{size} from {short_number(low)} to {short_number(high)} is within {100 * share:g} % of "
+        "the least loss"
         for share, (low, high) in flat.items()
     )
     low, high = flat[max(flat)]
-    best = e.optimum.law.derive(OPTIMUM, C=at)
+    best = own_optimal_size(e.optimum.law, at, e.diagnosis.target.inputs) or np.nan
     outside = [
         v.name
         for v in e.diagnosis.choices

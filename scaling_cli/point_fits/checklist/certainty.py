@@ -9,8 +9,7 @@ from scaling_cli.point_fits.certainty.draws import NORMAL_90
 from scaling_cli.point_fits.certainty.resampling import percentiles, undetermined
 from scaling_cli.point_fits.certainty.uncertainty import ENOUGH_CUTS
 from scaling_cli.point_fits.checklist.evidence import Evidence, line
-from scaling_cli.point_fits.diagnosis.choices import REACH, optimal_size
-from scaling_cli.runs.points import scale
+from scaling_cli.point_fits.diagnosis.choices import optimal_size
 from scaling_cli.search.optimum import sensitivity
 from scaling_cli.vocabulary.outcomes import Check, Level
 from scaling_cli.vocabulary.quantities import short_number
@@ -102,13 +101,14 @@ def kind(e: Evidence) -> Check:
     """R14: mean curve, new run, and N* by re-optimising every draw."""
     mean, new = e.half_widths
     text = (
-        f"at {REACH:.0f}x the mean curve is known to +/-{100 * mean:.2f} %, a new run to "
+        f"at {e.place} the mean curve is known to +/-{100 * mean:.2f} %, a new run to "
         f"+/-{100 * new:.2f} %"
     )
-    if e.diagnosis.target.compute is None:
+    at = e.diagnosis.target
+    if at.compute is None:
         return Check("ci.kind", Level.PASS, f"{text}; the law has no N* at a compute.")
     interval = e.size_interval()
-    drawn = optimal_size(type(e.optimum.law), e.uncertainty.draws, e.diagnosis.target.compute)
+    drawn = optimal_size(type(e.optimum.law), e.uncertainty.draws, at.compute, at.inputs)
     solved = 0.0 if drawn is None or not len(drawn) else float(np.mean(np.isfinite(drawn)))
     if interval is None or solved < SOLVED:
         return Check(
@@ -131,8 +131,7 @@ def backtest(e: Evidence) -> Check:
         return Check(
             "backtest",
             Level.WARN,
-            "no backtest is possible: intervals are UNTESTED. Add smaller runs so that "
-            "the largest can be hidden and predicted.",
+            f"no backtest is possible{_why_not(e)}",
         )
     best = max(e.cuts, key=lambda c: c.factor)
     coverage = float(np.mean([c.coverage for c in e.cuts]))
@@ -156,8 +155,24 @@ def backtest(e: Evidence) -> Check:
     return line("backtest", problem if few else None, f"{text}.")
 
 
+def _why_not(e: Evidence) -> str:
+    """Say why no run could be hidden, and what to do."""
+    if e.problem.law.growing():
+        return (
+            ": intervals are UNTESTED. Add smaller runs so that the largest can be hidden and "
+            "predicted."
+        )
+    return (
+        ", as no input grows from small runs to large ones: intervals are UNTESTED. Keep some runs "
+        "out of the fit, and compare them with 'scaling predict --points'."
+    )
+
+
 def bending(e: Evidence) -> Check:
     """Whether the forecasts miss on one side."""
+    if not e.problem.law.growing():
+        fine = "no input grows: there are no larger runs that a forecast could miss on one side."
+        return Check("backtest.bias", Level.PASS, fine)
     if len(e.cuts) < ENOUGH_CUTS:
         there = f"only {len(e.cuts)} cuts" if e.cuts else "no backtest"
         return Check(
@@ -182,10 +197,13 @@ def bending(e: Evidence) -> Check:
 
 def distance(e: Evidence) -> Check:
     """R16: reach of the headline in every input, against what backtests reached in it."""
-    columns = {s: np.asarray(v) for s, v in e.diagnosis.target.inputs.items()}
-    axis, along = scale(columns)
-    _, own = scale(e.points.inputs)
-    there, ours = {axis: along} | columns, {axis: own} | dict(e.points.inputs)
+    law, at = e.problem.law, e.diagnosis.target.inputs
+    axis, own = law.axis(), law.along(e.points.inputs)
+    if not axis:
+        fine = "no input grows, so no forecast lies beyond the largest run: the headline is a run."
+        return Check("extrap.distance", Level.PASS, fine)
+    there = {axis: law.along(at)} | {s: at[s] for s in law.growing()}
+    ours = {axis: own} | dict(e.points.inputs)
     reach = {s: float(v / np.max(ours[s])) for s, v in there.items()}
     tested = {s: max([1.0, *_reaches(e, own, ours[s])]) for s in reach}
     tested[axis] = max((c.factor for c in e.cuts), default=1.0)
@@ -216,6 +234,6 @@ def _reaches(e: Evidence, along: np.ndarray, values: np.ndarray) -> list[float]:
 def width(e: Evidence) -> Check:
     """Whether the forecast is narrow enough to use."""
     at = ", ".join(f"{s} = {short_number(v)}" for s, v in e.diagnosis.target.inputs.items())
-    text = f"half-width {100 * e.half_widths[1]:.1f} % at {REACH:.0f}x ({at})"
+    text = f"half-width {100 * e.half_widths[1]:.1f} % at {e.place} ({at})"
     problem = f"{text}: no useful prediction there. Add larger runs, or forecast less far."
     return line("extrap.width", problem if e.half_widths[1] > TOO_WIDE else None, f"{text}.")

@@ -11,11 +11,10 @@ from scaling_cli.point_fits.checklist.evidence import (
     quantity,
     some,
 )
-from scaling_cli.point_fits.diagnosis.choices import REACH, size_symbol
 from scaling_cli.runs.plausible import small_params, small_tokens
-from scaling_cli.runs.points import scale
 from scaling_cli.search.optimum import collinearity
 from scaling_cli.vocabulary.outcomes import Check, Level
+from scaling_cli.vocabulary.quantities import Role
 
 FEW_LEVELS = 4
 FEWEST_LEVELS = 3
@@ -33,9 +32,10 @@ LACK_OF_FIT = ((10, 4.0), (3, 9.0))
 def ranges(e: Evidence) -> Check:
     """R1: range, levels, configurations."""
     columns = {s: np.asarray(v, float) for s, v in e.problem.inputs.items()}
-    levels = {s: len(np.unique(np.round(np.log(v), 6))) for s, v in columns.items()}
+    spreads = {s: q.domain.spread(columns[s]) for s, q in e.problem.law.inputs().items()}
+    levels = {s: len(np.unique(np.round(v, 6))) for s, v in spreads.items()}
     k = len(e.optimum.u)
-    rounded = np.round(np.log(np.stack(list(columns.values()), axis=1)), 6)
+    rounded = np.round(np.stack(list(spreads.values()), axis=1), 6)
     configurations = len(np.unique(rounded, axis=0))
     text = f"{len(e.points)} points, {configurations} configurations: {_spans(e, levels)}"
     failed = [f"{s} takes only {n} values" for s, n in levels.items() if n < FEWEST_LEVELS]
@@ -58,18 +58,18 @@ def ranges(e: Evidence) -> Check:
 
 def _spans(e: Evidence, levels: dict[str, int]) -> str:
     """Return range and decades of every input, of compute and of tokens per parameter."""
-    axis, along = scale(e.points.inputs)
-    columns = dict(e.problem.inputs)
-    if axis == "C":
-        size = size_symbol(e.points)
-        columns |= {axis: along, f"D/{size}": e.problem.inputs["D"] / e.problem.inputs[size]}
+    law, columns = e.problem.law, dict(e.problem.inputs)
+    if spent := law.size_and_data():
+        size, data = spent
+        ratio = columns[data] / columns[size]
+        columns |= {law.axis(): law.along(e.points.inputs), f"{data}/{size}": ratio}
     parts = []
     for symbol, values in columns.items():
         low, high = float(np.min(values)), float(np.max(values))
-        count = f", {levels[symbol]} levels" if symbol in levels else ""
+        told = [f"{np.log10(high / low):.1f} decades"] if low > 0 else []
+        told += [f"{levels[symbol]} levels"] if symbol in levels else []
         parts.append(
-            f"{symbol} {quantity(symbol, low)} to {quantity(symbol, high)} "
-            f"({np.log10(high / low):.1f} decades{count})"
+            f"{symbol} {quantity(symbol, low)} to {quantity(symbol, high)} ({', '.join(told)})"
         )
     return "; ".join(parts)
 
@@ -79,11 +79,11 @@ def units(e: Evidence) -> Check:
     doubt = _small_tokens(e) or _perplexity(e) or _copies(e)
     if doubt:
         return Check("data.units", Level.WARN, doubt)
-    axis, values = scale(e.points.inputs)
-    if e.points.compute is None or axis != "C":
-        problem = small_params(e.problem.inputs["N"]) if "N" in e.problem.inputs else None
+    law, size = e.problem.law, e.problem.law.symbol_of(Role.SIZE)
+    if e.points.compute is None or law.size_and_data() is None:
+        problem = None if size is None else small_params(e.problem.inputs[size])
         return line("data.units", problem, "no logged compute to compare with 6ND.")
-    ratio = e.points.compute / values
+    ratio = e.points.compute / law.along(e.points.inputs)
     low, high = float(np.min(ratio)), float(np.max(ratio))
     off = max(abs(low - 1), abs(high - 1)) > FLOPS_TOLERANCE
     problem = (
@@ -95,9 +95,11 @@ def units(e: Evidence) -> Check:
 
 
 def _small_tokens(e: Evidence) -> str | None:
-    if "D" not in e.problem.inputs:
+    size, data = (e.problem.law.symbol_of(role) for role in (Role.SIZE, Role.DATA))
+    if data is None:
         return None
-    return small_tokens(e.problem.inputs.get("N"), e.problem.inputs["D"])
+    sizes = None if size is None else e.problem.inputs[size]
+    return small_tokens(sizes, e.problem.inputs[data])
 
 
 def _perplexity(e: Evidence) -> str | None:
@@ -139,7 +141,7 @@ def convention(e: Evidence) -> Check:
     known = ", ".join(f"{s} {c}" for s, c in ours.items()) or "none stated"
     other = [v for v in e.diagnosis.choices if v.kind == "convention"]
     told = [
-        f"with {v.name} the prediction at {REACH:.0f}x moves by {percent(v.shift)}"
+        f"with {v.name} the prediction at {e.place} moves by {percent(v.shift)}"
         + ("" if v.optimum_shift is None else f" and N* by a factor of {factor(v.optimum_shift)}")
         for v in other
     ]
@@ -168,16 +170,16 @@ def filters(e: Evidence) -> Check:
 
 def collinear(e: Evidence) -> Check:
     """R5: whether inputs vary independently, whether isoFLOP minima are bracketed."""
-    if len(e.problem.inputs) < 2:
+    spreads = e.problem.law.spreads(e.problem.inputs)
+    if len(spreads) < 2:
         return Check("data.collinearity", Level.PASS, "one input.")
-    columns = np.stack([np.log(v) for v in e.problem.inputs.values()], axis=1)
-    share = collinearity(columns)
-    symbols = " and ".join(e.problem.inputs)
+    share = collinearity(np.stack(list(spreads.values()), axis=1))
+    symbols, spent = " and ".join(e.problem.inputs), e.problem.law.size_and_data()
     problems = []
     if share < ENTANGLED:
         problems.append(
             f"only {100 * share:.1f} % of the spread of one of {symbols} is independent of the "
-            "other. Add runs at other ratios of tokens to parameters."
+            f"other. Add runs at other ratios{' of tokens to parameters' if spent else ''}."
         )
     budgets = e.diagnosis.isoflop.budgets if e.diagnosis.isoflop else []
     bracketed = sum(b.optimum is not None for b in budgets)

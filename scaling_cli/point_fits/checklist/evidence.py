@@ -15,7 +15,7 @@ from scaling_cli.point_fits.diagnosis.isoflop import law_interval
 from scaling_cli.runs.points import Points
 from scaling_cli.search.optimum import Optimum, log_predictions
 from scaling_cli.vocabulary.outcomes import Check, Level
-from scaling_cli.vocabulary.quantities import short_number
+from scaling_cli.vocabulary.quantities import C, short_number
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,18 @@ class Evidence:
     sources: Sequence[Mapping[str, str]] = ()
     command: str = ""
 
+    @property
+    def place(self) -> str:
+        """Where the headline lies, in words after "at": `10x`."""
+        return self.diagnosis.target.place
+
     def size_interval(self) -> tuple[float, float] | None:
         """Return the interval of N* at the headline's compute, by the law's draws."""
         at = self.diagnosis.target.compute
         if at is None:
             return None
-        return law_interval(self.optimum.law, self.uncertainty.draws, at, self.level)
+        held = self.diagnosis.target.inputs
+        return law_interval(self.optimum.law, self.uncertainty.draws, at, self.level, held)
 
     def residuals(self) -> np.ndarray:
         """Return ln prediction - ln measured, shape (n,)."""
@@ -90,7 +96,7 @@ def share(fraction: float) -> str:
 
 def quantity(symbol: str, value: float) -> str:
     """Write a quantity: `7B`, `1.2e+21` for compute."""
-    return f"{value:.3g}" if symbol == "C" else short_number(value)
+    return f"{value:.3g}" if symbol == C.symbol else short_number(value)
 
 
 def factor(shift: float) -> str:

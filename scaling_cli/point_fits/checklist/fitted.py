@@ -7,11 +7,10 @@ import numpy as np
 from scaling_cli import laws
 from scaling_cli.point_fits.certainty.draws import NORMAL_90
 from scaling_cli.point_fits.checklist.evidence import Evidence, factor, line, percent, share, some
-from scaling_cli.point_fits.diagnosis.choices import REACH, Variation, exponent_names
+from scaling_cli.point_fits.diagnosis.choices import Variation, exponent_names
 from scaling_cli.point_fits.diagnosis.floor import Profile
 from scaling_cli.point_fits.diagnosis.influence import MOST_RUNS, largest_move
 from scaling_cli.point_fits.diagnosis.rivals import Rival, candidates
-from scaling_cli.runs.points import scale
 from scaling_cli.vocabulary.outcomes import Check, Level, Status
 
 AGREEING_STARTS = 0.5
@@ -110,7 +109,7 @@ def sensitivity(e: Evidence) -> Check:
         return Check("fit.sensitivity", Level.PASS, "no other choice could be tried.")
     worst = max(others, key=lambda v: abs(v.shift))
     text = (
-        f"of {len(others)} other choices the prediction at {REACH:.0f}x moves by at most "
+        f"of {len(others)} other choices the prediction at {e.place} moves by at most "
         f"{percent(worst.shift)} ({worst.name})"
     )
     beyond = ["the prediction"] if abs(worst.shift) > e.half_widths[1] else []
@@ -164,7 +163,7 @@ def _left_out(e: Evidence, variation: Variation, name: str) -> str:
     before, after = e.optimum.law.values()[name], variation.exponents[name]
     return (
         f"without {some(variation.removed)} {name} moves from {before:.3f} to {after:.3f} and "
-        f"the prediction at {REACH:.0f}x by {percent(variation.shift)}"
+        f"the prediction at {e.place} by {percent(variation.shift)}"
     )
 
 
@@ -182,7 +181,7 @@ def identifiability(e: Evidence) -> Check:
             "it.",
         )
     text = f"condition number {condition:.1g}"
-    text += _along_floor(e.diagnosis.profile)
+    text += _along_floor(e.diagnosis.profile, e.place)
     if e.optimum.status is Status.ILL_CONDITIONED:
         return Check(
             "fit.identifiability",
@@ -199,7 +198,7 @@ def identifiability(e: Evidence) -> Check:
     return line("fit.identifiability", problem if loose else None, fine)
 
 
-def _along_floor(profile: Profile | None) -> str:
+def _along_floor(profile: Profile | None, place: str) -> str:
     """Say how the sum and the forecast move while the floor crosses its interval."""
     if profile is None or not profile.inside().any():
         return ""
@@ -213,7 +212,7 @@ def _along_floor(profile: Profile | None) -> str:
     if not len(known):
         return text
     low, high = np.min(known), np.max(known)
-    return f"{text} and the prediction at {REACH:.0f}x lies between {low:.4f} and {high:.4f}"
+    return f"{text} and the prediction at {place} lies between {low:.4f} and {high:.4f}"
 
 
 def _endless(e: Evidence) -> str:
@@ -235,7 +234,7 @@ def _loose(e: Evidence) -> list[str]:
         if len(draws) < 2:
             continue
         low, high = np.quantile(draws, [(1 - e.level) / 2, (1 + e.level) / 2])
-        if (high - low) / 2 > LOOSE_EXPONENT * e.optimum.law.values()[name]:
+        if (high - low) / 2 > LOOSE_EXPONENT * abs(e.optimum.law.values()[name]):
             found.append(f"{name} lies anywhere from {low:.3f} to {high:.3f}")
     return found
 
@@ -278,10 +277,11 @@ def _runs(count: int) -> str:
 
 def _trends(e: Evidence, r: np.ndarray) -> list[str]:
     """Name trends of clipped residuals along each axis, and signs that come in runs along it."""
-    axis, along = scale(e.points.inputs)
-    found = []
-    for symbol, values in {**e.problem.inputs, axis: along}.items():
-        t, z = slope_t(np.log(values), r), runs_z(np.log(values), r)
+    law, found = e.problem.law, []
+    spreads = {s: q.domain.spread(e.problem.inputs[s]) for s, q in law.inputs().items()}
+    spreads |= {law.axis(): np.log(law.along(e.points.inputs))} if law.axis() else {}
+    for symbol, values in spreads.items():
+        t, z = slope_t(values, r), runs_z(values, r)
         if abs(t) > TREND:
             found.append(f"it {'falls' if t > 0 else 'rises'} with {symbol} (t = {-t:.1f})")
         elif z < -TREND:
@@ -322,7 +322,7 @@ def alternatives(e: Evidence) -> Check:
     own = laws.name_of(e.optimum.law)
     if not found:
         return _without_rivals(e, own)
-    text = "; ".join(_rival(r) for r in found)
+    text = "; ".join(_rival(r, e.place) for r in found)
     better = [r for r in found if _beats(r)]
     if better:
         best = min(better, key=lambda r: (r.errors() or (np.inf, 0.0))[0])
@@ -376,9 +376,9 @@ def _beats(rival: Rival) -> bool:
     return errors[0] < BETTER * errors[1]
 
 
-def _rival(rival: Rival) -> str:
+def _rival(rival: Rival, place: str) -> str:
     """Say what a rival forecasts, and how well."""
-    errors, at = rival.errors(), f"{percent(rival.shift)} at {REACH:.0f}x"
+    errors, at = rival.errors(), f"{percent(rival.shift)} at {place}"
     if errors is None:
         return f"{rival.law} was not tested, and predicts {at}"
     return (

@@ -16,7 +16,7 @@ from scaling_cli.engine.problem import Problem, corner_of, frame, parameters, to
 from scaling_cli.engine.solve import Solution, solve
 from scaling_cli.engine.starts import starts
 from scaling_cli.laws._law import Domain, Law
-from scaling_cli.runs.points import Points, scale
+from scaling_cli.runs.points import Points
 from scaling_cli.search.minimum import FEW_POINTS
 from scaling_cli.search.optimum import (
     Optimum,
@@ -25,11 +25,11 @@ from scaling_cli.search.optimum import (
     objective_value,
     sensitivity,
 )
+from scaling_cli.vocabulary.quantities import Role
 
 # Of a refit, beside the fit: another choice may have another minimum.
 OTHER_STARTS, MORE_STARTS = 3, 15
 REACH = 10.0  # the headline lies this factor beyond the largest run
-OPTIMUM = "optimal_params"  # the derived quantity that N*(C) is read from
 SPARE = 3  # points beyond the parameters that a filter must leave
 EXTREMES = 0.1  # share of the points at either end of tokens per parameter that a filter drops
 LAD_CORNER = 1e-6  # Huber's corner that stands for absolute values
@@ -46,10 +46,13 @@ class Target:
         Of the headline prediction.
     compute : float or None
         Where N* is compared; None where the law has no optimum.
+    place : str
+        The headline in words, after "at": `10x`.
     """
 
     inputs: Mapping[str, float]
     compute: float | None
+    place: str = f"{REACH:.0f}x"
 
     def columns(self) -> dict[str, np.ndarray]:
         """Return the headline's inputs as arrays of one point."""
@@ -134,50 +137,56 @@ class Variation:
 def headline(law: Law, points: Points) -> dict[str, float]:
     """Return the inputs of the headline prediction: 10x beyond the largest run.
 
-    At the law's own optimum for 10x the largest compute where it has one; else every input of
-    the largest run grows by the same factor.
+    At the law's own optimum for 10x the largest compute where it has one; else what grows in the
+    largest run grows by the same factor. What does not grow is that of the largest run; where
+    nothing does, the headline is the run of least output.
     """
-    axis, values = scale(points.inputs)
-    target_ = REACH * float(np.max(values))
-    names = law.derived_quantities()
-    if axis == "C" and {OPTIMUM, "optimal_tokens"} <= set(names):
-        from_law = {
-            s: float(law.derive(names_, C=target_))
-            for s, names_ in ((size_symbol(points), OPTIMUM), ("D", "optimal_tokens"))
-        }
-        if all(np.isfinite(v) and v > 0 for v in from_law.values()):
-            return from_law
-    largest = int(np.argmax(values))
-    factor = REACH ** (1 / len(points.inputs))
-    return {s: float(v[largest]) * factor for s, v in points.inputs.items()}
-
-
-def size_symbol(points: Points) -> str:
-    """Return the input that is not tokens."""
-    return next(s for s in points.inputs if s != "D")
+    along = law.along(points.inputs)
+    run = np.argmax(along) if law.growing() else np.argmin(points.output)
+    own = {s: float(points.inputs[s][run]) for s in law.inputs()}
+    best = law.optimum(REACH * float(np.max(along)), **own) if law.size_and_data() else None
+    if best is not None and all(np.isfinite(best[s]) and best[s] > 0 for s in law.growing()):
+        return {s: float(v) for s, v in best.items()}
+    return law.reached(own, REACH)
 
 
 def target(law: Law, points: Points) -> Target:
     """Return where answers are compared."""
-    axis, values = scale(points.inputs)
-    compute = REACH * float(np.max(values))
-    own = law.values()
-    there = optimal_size(type(law), {n: np.array([v]) for n, v in own.items()}, compute)
-    known = axis == "C" and there is not None and bool(np.isfinite(there[0]))
-    return Target(headline(law, points), compute if known else None)
+    inputs = headline(law, points)
+    if not law.growing():
+        return Target(inputs, None, "the best run")
+    compute = REACH * float(np.max(law.along(points.inputs)))
+    there = own_optimal_size(law, compute, inputs)
+    return Target(inputs, None if there is None else compute)
+
+
+def own_optimal_size(
+    law: Law, compute: float, held: Mapping[str, float] | None = None
+) -> float | None:
+    """Return N* of a law at a compute, inputs that do not grow held; None where it has none."""
+    best = law.optimum(compute, **(held or {})) if law.size_and_data() else None
+    size = np.nan if best is None else float(best[law.symbol_of(Role.SIZE) or ""])
+    return size if np.isfinite(size) and size > 0 else None
 
 
 def optimal_size(
-    law: type[Law], values: Mapping[str, np.ndarray], compute: float
+    law: type[Law],
+    values: Mapping[str, np.ndarray],
+    compute: float,
+    held: Mapping[str, float] | None = None,
 ) -> np.ndarray | None:
     """Return N* at a compute for arrays of parameters, shape (m,).
 
-    NaN where a law has no optimum (a term is absent); None where the law declares none.
+    NaN where a law has no optimum (a term is absent); None where the law declares none. `held`
+    are inputs that do not grow.
     """
-    if OPTIMUM not in law.derived_quantities():
-        return None
+    size, best = law.symbol_of(Role.SIZE), None
     with np.errstate(all="ignore"):
-        found = np.asarray(law(**values).derive(OPTIMUM, C=compute), float)
+        if law.size_and_data():
+            best = law(**values).optimum(compute, **(held or {}))
+        if best is None or size is None:
+            return None
+        found = np.asarray(best[size], float)
     shape = np.shape(next(iter(values.values())))
     return np.broadcast_to(np.where(np.isfinite(found) & (found > 0), found, np.nan), shape)
 
@@ -214,10 +223,11 @@ def choices(fitted: Fitted) -> list[Plan]:
 
 def _filters(fitted: Fitted) -> list[Plan]:
     inputs = fitted.points.inputs
-    _, values = scale(inputs)
+    law = fitted.problem.law
+    values, spent = law.along(inputs), law.size_and_data()
     masks = {"without the smallest quarter": values > np.quantile(values, 0.25)}
-    if "D" in inputs and len(inputs) == 2:
-        ratio = np.asarray(inputs["D"]) / np.asarray(inputs[size_symbol(fitted.points)])
+    if spent is not None:
+        ratio = np.asarray(inputs[spent[1]]) / np.asarray(inputs[spent[0]])
         low, high = np.quantile(ratio, [EXTREMES, 1 - EXTREMES])
         masks["without the extremes of tokens per parameter"] = (ratio >= low) & (ratio <= high)
     enough = len(fitted.optimum.u) + SPARE
@@ -307,7 +317,7 @@ def described(
     values = parameters(problem, u)
     base = float(np.log(np.asarray(fitted.optimum.law(**at.columns()), float)[0]))
     shifts = log_predictions(problem, u, at.columns())[:, 0] - base
-    moved = _optimum_shifts(fitted.optimum.law, values, at.compute)
+    moved = _optimum_shifts(fitted.optimum.law, values, at)
     found = []
     for i, plan in enumerate(plans):
         out = np.flatnonzero(~plan.kept).tolist()
@@ -325,14 +335,16 @@ def described(
     return found
 
 
-def _optimum_shifts(
-    law: Law, after: Mapping[str, np.ndarray], compute: float | None
-) -> list[float | None]:
+def _optimum_shifts(law: Law, after: Mapping[str, np.ndarray], at: Target) -> list[float | None]:
     """Return the changes of ln N*, None where there is none to compare."""
-    new = None if compute is None else optimal_size(type(law), after, compute)
-    if new is None or compute is None:
-        return [None] * len(next(iter(after.values())))
-    shifts = np.log(new / float(law.derive(OPTIMUM, C=compute)))
+    none: list[float | None] = [None] * len(next(iter(after.values())))
+    if at.compute is None:
+        return none
+    new = optimal_size(type(law), after, at.compute, at.inputs)
+    old = own_optimal_size(law, at.compute, at.inputs)
+    if new is None or old is None:
+        return none
+    shifts = np.log(new / old)
     return [float(x) if np.isfinite(x) else None for x in shifts]
 
 

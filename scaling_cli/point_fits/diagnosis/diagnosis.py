@@ -18,7 +18,6 @@ from scaling_cli.point_fits.diagnosis.choices import (
     Variation,
     choices,
     refit,
-    size_symbol,
     target,
     tied,
 )
@@ -27,7 +26,7 @@ from scaling_cli.point_fits.diagnosis.floor import Profile
 from scaling_cli.point_fits.diagnosis.isoflop import IsoFlop, isoflop
 from scaling_cli.point_fits.diagnosis.recounting import recounted
 from scaling_cli.point_fits.diagnosis.rivals import Rival, rivals
-from scaling_cli.runs.points import Points, scale
+from scaling_cli.runs.points import Points
 from scaling_cli.search.optimum import Optimum
 
 COMPUTE_FACTORS = (1.0, 10.0, 100.0)  # of the largest compute, where optima are reported
@@ -148,24 +147,24 @@ def diagnose(
         profile=floor.profile(fitted, name, interval, curve) if name else None,
         rivals=rivals(fitted, masks, cuts, companion),
         isoflop=_slices(points, optimum, uncertainty, level),
-        flat=_flat(points, optimum, fitted.target),
+        flat=_flat(optimum, fitted.target),
     )
 
 
 def _slices(
     points: Points, optimum: Optimum, uncertainty: Uncertainty, level: float
 ) -> IsoFlop | None:
-    largest = float(np.max(scale(points.inputs)[1]))
+    largest = float(np.max(optimum.law.along(points.inputs)))
     computes = [factor * largest for factor in COMPUTE_FACTORS]
     return isoflop(
         points, optimum.law, uncertainty.draws, computes, headline=REACH * largest, level=level
     )
 
 
-def _flat(points: Points, optimum: Optimum, at: Target) -> dict[float, tuple[float, float]] | None:
+def _flat(optimum: Optimum, at: Target) -> dict[float, tuple[float, float]] | None:
     if at.compute is None:
         return None
-    return near_optimal(optimum.law, size_symbol(points), at.compute)
+    return near_optimal(optimum.law, at.compute, at.inputs)
 
 
 def _near_dict(at: Target, flat: Mapping[float, tuple[float, float]] | None) -> Any:

@@ -5,8 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from scaling_cli.laws._law import Law
-from scaling_cli.point_fits.diagnosis.choices import OPTIMUM
-from scaling_cli.vocabulary.quantities import FLOPS_PER_PARAM_TOKEN
+from scaling_cli.vocabulary.quantities import Role
 
 SHARES = (0.001, 0.005)  # of the loss
 FARTHEST = np.log(1e4)  # of ln N on either side of the optimum
@@ -14,7 +13,7 @@ STEPS = 60  # of bisection: to rounding
 
 
 def near_optimal(
-    law: Law, size: str, compute: float, shares: Sequence[float] = SHARES
+    law: Law, compute: float, held: Mapping[str, float], shares: Sequence[float] = SHARES
 ) -> dict[float, tuple[float, float]]:
     """Return, by share, the sizes between which the loss lies within it of the least.
 
@@ -22,10 +21,10 @@ def near_optimal(
     ----------
     law : Law
         With an optimum of its size at a compute.
-    size : str
-        The law's symbol of the model size.
     compute : float
-        6ND, in FLOP.
+        In FLOP.
+    held : mapping of symbol to float
+        Inputs that do not grow with compute.
     shares : sequence of float
 
     Returns
@@ -33,12 +32,15 @@ def near_optimal(
     mapping of share to (smallest, largest)
         An end is 0 or infinite where the loss stays within the share for a factor of 1e4.
     """
-    best = float(law.derive(OPTIMUM, C=compute))
-    least = float(_loss(law, size, compute, np.array([best]))[0])
-    wanted = least * (1 + np.asarray(shares, float))
+    size = law.symbol_of(Role.SIZE) or ""
+    others = {s: v for s, v in held.items() if s not in law.growing()}
+    best = float((law.optimum(compute, **held) or {})[size])
 
     def loss(moved: np.ndarray) -> np.ndarray:
-        return _loss(law, size, compute, best * np.exp(moved))
+        inputs = law.spending(compute, **{size: best * np.exp(moved)}, **others)
+        return np.asarray(law(**inputs), float)
+
+    wanted = float(loss(np.zeros(1))[0]) * (1 + np.asarray(shares, float))
 
     ends = [best * _edge(loss, wanted, side) for side in (-1.0, 1.0)]
     return {s: (float(a), float(b)) for s, a, b in zip(shares, *ends, strict=True)}
@@ -53,11 +55,3 @@ def _edge(loss: Callable[[np.ndarray], np.ndarray], wanted: np.ndarray, side: fl
         inside = loss(side * middle) <= wanted
         near, far = np.where(inside, middle, near), np.where(inside, far, middle)
     return np.where(endless, np.inf if side > 0 else 0.0, np.exp(side * near))
-
-
-def _loss(law: Law, size: str, compute: float, sizes: np.ndarray) -> np.ndarray:
-    inputs: Mapping[str, np.ndarray] = {
-        size: sizes,
-        "D": compute / (FLOPS_PER_PARAM_TOKEN * sizes),
-    }
-    return np.asarray(law(**inputs), float)

@@ -14,9 +14,9 @@ import numpy as np
 
 from scaling_cli.laws._law import Law
 from scaling_cli.numerics.quantiles import central, quantile
-from scaling_cli.point_fits.diagnosis.choices import OPTIMUM, optimal_size, size_symbol
-from scaling_cli.runs.points import Points, scale
-from scaling_cli.vocabulary.quantities import FLOPS_PER_PARAM_TOKEN
+from scaling_cli.point_fits.diagnosis.choices import optimal_size, own_optimal_size
+from scaling_cli.runs.points import Points
+from scaling_cli.vocabulary.quantities import Role
 
 MOST_POINTS = 4096  # more are rows along runs, not slices
 WINDOW = 0.2  # of ln C within which points belong to one budget
@@ -203,10 +203,10 @@ def isoflop(
     IsoFlop or None
         None where the table has no three slices of five sizes.
     """
-    axis, compute = scale(points.inputs)
-    if axis != "C" or len(points.inputs) != 2 or len(points) > MOST_POINTS:
+    spent = law.size_and_data()
+    if spent is None or set(law.inputs()) != set(spent) or len(points) > MOST_POINTS:
         return None
-    sizes = np.asarray(points.inputs[size_symbol(points)], float)
+    sizes, compute = np.asarray(points.inputs[spent[0]], float), law.along(points.inputs)
     slices = slices_of(sizes, compute)
     if len(slices) < FEWEST_BUDGETS:
         return None
@@ -244,7 +244,7 @@ def _budget(
     points: Points, law: Law, sizes: np.ndarray, compute: np.ndarray, rows: np.ndarray
 ) -> Budget:
     x, centre = np.log(sizes), float(np.exp(np.mean(np.log(compute))))
-    moved = _on_slice(points, law, sizes, centre)
+    moved = _on_slice(law, sizes, centre)
     own = {s: np.asarray(v)[rows] for s, v in points.inputs.items()}
     output = np.asarray(points.output)[rows] + moved - np.asarray(law(**own), float)
     near, curvature, best, least = parabola(x, output)
@@ -270,10 +270,10 @@ def _budget(
     )
 
 
-def _on_slice(points: Points, law: Law, sizes: np.ndarray, compute: float) -> np.ndarray:
+def _on_slice(law: Law, sizes: np.ndarray, compute: float) -> np.ndarray:
     """Return the law's output at these sizes with exactly this compute."""
-    inputs = {size_symbol(points): sizes, "D": compute / (FLOPS_PER_PARAM_TOKEN * sizes)}
-    return np.asarray(law(**inputs), float)
+    size = law.symbol_of(Role.SIZE) or ""
+    return np.asarray(law(**law.spending(compute, **{size: sizes})), float)
 
 
 def parabola(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, float, float, float]:
@@ -312,12 +312,12 @@ def _parabola_near(
 
 
 def _simulated_bias(law: Law, x: np.ndarray, moved: np.ndarray, compute: float) -> float | None:
-    true = optimal_size(type(law), {n: np.array([v]) for n, v in law.values().items()}, compute)
+    true = own_optimal_size(law, compute)
     near, curvature, best, _ = parabola(x, moved)
-    if true is None or not np.isfinite(true[0]) or curvature <= 0:
+    if true is None or curvature <= 0:
         return None
     bracketed = np.min(x[near]) < best < np.max(x[near])
-    return float(best - np.log(true[0])) if bracketed else None
+    return float(best - np.log(true)) if bracketed else None
 
 
 def line_through(compute: Sequence[float], sizes: Sequence[float]) -> Line | None:
@@ -337,39 +337,41 @@ def _allocation(
     line: Line, law: Law, draws: Mapping[str, np.ndarray], compute: float, level: float
 ) -> Allocation:
     size, half = line.at(compute), line.half_width(compute, level)
-    own = optimal_size(type(law), {n: np.array([v]) for n, v in law.values().items()}, compute)
-    law_size = None if own is None or not np.isfinite(own[0]) else float(own[0])
     return Allocation(
         compute=compute,
         size=size,
         interval=(float(size * np.exp(-half)), float(size * np.exp(half))),
-        law_size=law_size,
+        law_size=own_optimal_size(law, compute),
         law_interval=law_interval(law, draws, compute, level),
     )
 
 
 def law_interval(
-    law: Law, draws: Mapping[str, np.ndarray], compute: float, level: float
+    law: Law,
+    draws: Mapping[str, np.ndarray],
+    compute: float,
+    level: float,
+    held: Mapping[str, float] | None = None,
 ) -> tuple[float, float] | None:
     """Return the law's own interval of N*: the optimum of every draw; None without one.
 
     As with predictions, it always holds the point, even where the draws lie to one side of it.
     """
-    drawn = optimal_size(type(law), draws, compute) if draws else None
+    drawn = optimal_size(type(law), draws, compute, held) if draws else None
     if drawn is None or not np.isfinite(drawn).any():
         return None
     known = drawn[np.isfinite(drawn)]
     low, high = central(known, level)
-    own = float(law.derive(OPTIMUM, C=compute))
-    held = [own] if np.isfinite(own) else []
-    return float(min(low, *held, low)), float(max(high, *held, high))
+    own = own_optimal_size(law, compute, held)
+    if own is None:
+        return float(low), float(high)
+    return float(min(low, own)), float(max(high, own))
 
 
 def _line_bias(law: Law, used: Sequence[Budget], compute: float) -> float | None:
     """Return ln N* of the line through simulated optima over the law's own."""
     known = [(b.compute, b.simulated) for b in used if b.simulated is not None]
-    optima = [float(law.derive(OPTIMUM, C=C)) * float(np.exp(moved)) for C, moved in known]
+    own = {C: own_optimal_size(law, C) or np.nan for C in (*(C for C, _ in known), compute)}
+    optima = [own[C] * float(np.exp(moved)) for C, moved in known]
     line = line_through([C for C, _ in known], optima)
-    if line is None:
-        return None
-    return float(np.log(line.at(compute) / law.derive(OPTIMUM, C=compute)))
+    return None if line is None else float(np.log(line.at(compute) / own[compute]))

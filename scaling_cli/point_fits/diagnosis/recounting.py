@@ -8,16 +8,14 @@ from scaling_cli.engine.problem import parameters
 from scaling_cli.engine.starts import starts
 from scaling_cli.laws._law import Law
 from scaling_cli.point_fits.diagnosis.choices import (
-    OPTIMUM,
     Fitted,
     Named,
     Plan,
     best_of,
     described,
-    optimal_size,
+    own_optimal_size,
 )
-from scaling_cli.runs.points import Points
-from scaling_cli.vocabulary.quantities import FLOPS_PER_PARAM_TOKEN
+from scaling_cli.vocabulary.quantities import Role
 
 COUNT_STARTS = 3  # beside the optimum
 
@@ -30,14 +28,15 @@ def recounted(fitted: Fitted) -> list[Named]:
     compute which the other count gives the fit's own optimum.
     """
     problem = fitted.problem
-    if "N" not in problem.inputs:
+    size = problem.law.symbol_of(Role.SIZE)
+    if size is None:
         return []
     found: list[Named] = []
     for convention, sizes in fitted.points.counts.items():
-        other = replace(problem, inputs={**problem.inputs, "N": np.asarray(sizes, float)})
+        other = replace(problem, inputs={**problem.inputs, size: np.asarray(sizes, float)})
         begin = np.concatenate([fitted.optimum.u[None], starts(other)[:COUNT_STARTS]])
         plan = Plan(
-            f"N counted {convention}", "convention", np.ones(len(fitted.points), bool), np.nan
+            f"{size} counted {convention}", "convention", np.ones(len(fitted.points), bool), np.nan
         )
         best = best_of(other, begin)
         if best is None:
@@ -45,31 +44,31 @@ def recounted(fitted: Fitted) -> list[Named]:
             continue
         made = described(replace(fitted, problem=other), [plan], *best)[0]
         law = other.law(**{n: float(v[0]) for n, v in parameters(other, best[0]).items()})
-        shifts = _recounted_shifts(fitted, sizes, law)
+        shifts = _recounted_shifts(fitted, size, sizes, law)
         found.append((plan.name, replace(made, shift=shifts[0], optimum_shift=shifts[1])))
     return found
 
 
-def _recounted_shifts(fitted: Fitted, sizes: np.ndarray, other: Law) -> tuple[float, float | None]:
+def _recounted_shifts(
+    fitted: Fitted, size: str, sizes: np.ndarray, other: Law
+) -> tuple[float, float | None]:
     """Return the changes of ln prediction and of ln N* under a law fitted to other counts."""
-    points, own, at = fitted.points, fitted.optimum.law, fitted.target
-    there = {**at.inputs, "N": _counted_as(points, sizes, at.inputs["N"])}
+    counted, own, at = fitted.points.inputs[size], fitted.optimum.law, fitted.target
+    there = {**at.inputs, size: _counted_as(counted, sizes, at.inputs[size])}
     shift = float(np.log(other(**there) / own(**at.inputs)))
-    if at.compute is None:
+    best = None if at.compute is None else own_optimal_size(own, at.compute, at.inputs)
+    if best is None:
         return shift, None
-    best = float(own.derive(OPTIMUM, C=at.compute))
-    tokens = at.compute / (FLOPS_PER_PARAM_TOKEN * best)
-    same = _counted_as(points, sizes, best)
-    values = {n: np.array([v]) for n, v in other.values().items()}
-    moved = optimal_size(type(other), values, FLOPS_PER_PARAM_TOKEN * same * tokens)
-    if moved is None or not np.isfinite(moved[0]):
-        return shift, None
-    return shift, float(np.log(moved[0] / same))
+    held = {s: v for s, v in at.inputs.items() if s not in own.growing()}
+    same = _counted_as(counted, sizes, best)
+    spent = own.compute(**own.spending(at.compute, **{size: best}, **held) | {size: same})
+    moved = own_optimal_size(other, spent, at.inputs)
+    return shift, None if moved is None else float(np.log(moved / same))
 
 
-def _counted_as(points: Points, sizes: np.ndarray, size: float) -> float:
+def _counted_as(counted: np.ndarray, sizes: np.ndarray, size: float) -> float:
     """Return what a size of the fitted count is in another count."""
-    own, first = np.unique(np.log(points.inputs["N"]), return_index=True)
+    own, first = np.unique(np.log(counted), return_index=True)
     other, x = np.log(np.asarray(sizes, float))[first], np.log(size)
     if len(own) < 2:
         return float(np.exp(other[0] + x - own[0]))

@@ -18,7 +18,7 @@ from scaling_cli.point_fits.certainty import companion
 from scaling_cli.point_fits.certainty.companion import Companion
 from scaling_cli.point_fits.certainty.uncertainty import Cut, fewest_training
 from scaling_cli.point_fits.diagnosis.choices import Fitted, own_sum
-from scaling_cli.runs.points import Points, scale
+from scaling_cli.runs.points import Points
 from scaling_cli.vocabulary.quantities import X
 
 MOST_RIVALS = 2
@@ -101,14 +101,15 @@ def candidates(law: type[Law], searched: int, count: int) -> list[tuple[str, dic
 def translation(law: type[Law], rival: type[Law]) -> dict[str, str] | None:
     """Return {input of the rival: input of the law}, or None if they are about other things.
 
-    A law in any one variable is a rival of every law of one input.
+    A law in any one variable is a rival of every law of one positive input.
     """
     if rival.output() != law.output():
         return None
     own, other = law.inputs(), rival.inputs()
     if own == other:
         return {s: s for s in other}
-    if len(own) == len(other) == 1 and list(other.values()) == [X]:
+    growing = len(law.growing()) == len(own) == len(other) == 1
+    if growing and list(other.values()) == [X]:
         return dict(zip(other, own, strict=True))
     return None
 
@@ -227,7 +228,7 @@ def _scored(
     cuts: Sequence[Cut],
 ) -> list[dict[str, float]]:
     """Score the rival where both laws were refitted."""
-    _, along = scale(points.inputs)
+    along = rival.law.along(rival.inputs)
     known = {cut.train_max: cut for cut in cuts}
     found = []
     for law, mask in zip(at_cuts, masks, strict=True):

@@ -146,36 +146,42 @@ def test_a_prior_narrows_the_variance_of_a_prediction() -> None:
     assert found[0] == pytest.approx(expected, rel=1e-6)
 
 
-def _powers(exponents: list[float]) -> Points:
-    x = 10.0 ** np.array(exponents)
-    return Points({"x": x}, np.ones(len(x)), [f"r{i}" for i in range(len(x))])
+def _powers(exponents: list[float], searched: int) -> Problem:
+    """Return a problem of so many free parameters over powers of ten."""
+    N = 10.0 ** np.array(exponents)
+    points = Points(
+        {"N": N, "D": np.ones(len(N))}, np.ones(len(N)), [f"r{i}" for i in range(len(N))]
+    )
+    held = dict.fromkeys(list(laws.get("chinchilla_gamma").parameters())[searched:], 1.0)
+    return make_problem(points, laws.get("chinchilla_gamma"), Objective(), held)
 
 
 def test_cuts_hide_shares_of_the_range() -> None:
     # Decades 0, 1, ..., 13 and 14.03. Hidden beyond 12.63 (two runs: too few), 11.22, 9.82,
     # 8.42, 7.02 and 5.61, 4.21 (six and five left: too few to fit).
-    points = _powers([*range(14), 14.03])
-    assert [int(m.sum()) for m in cuts_by_share(points, 3)] == [12, 10, 9, 8]
-    for mask, kept in zip(cuts_by_share(points, 3), (12, 10, 9, 8), strict=True):
+    exponents = [*range(14), 14.03]
+    found = cuts_by_share(_powers(exponents, 3))
+    assert [int(m.sum()) for m in found] == [12, 10, 9, 8]
+    for mask, kept in zip(found, (12, 10, 9, 8), strict=True):
         assert mask.tolist() == [True] * kept + [False] * (15 - kept)
     # Four parameters need ten runs to train on, five need twelve, six fourteen.
-    kept = {k: [int(m.sum()) for m in cuts_by_share(points, k)] for k in (4, 5, 6)}
+    kept = {k: [int(m.sum()) for m in cuts_by_share(_powers(exponents, k))] for k in (4, 5, 6)}
     assert kept == {4: [12, 10], 5: [12], 6: []}
 
 
 def test_cuts_that_hide_the_same_runs_count_once() -> None:
-    points = _powers([0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 9.8, 9.9, 10])
-    assert [m.tolist() for m in cuts_by_share(points, 3)] == [[True] * 8 + [False] * 3]
+    problem = _powers([0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 9.8, 9.9, 10], 3)
+    assert [m.tolist() for m in cuts_by_share(problem)] == [[True] * 8 + [False] * 3]
 
 
 def test_no_cut_of_a_small_table() -> None:
-    assert cuts_by_share(_powers([*range(10)]), 3) == []
+    assert cuts_by_share(_powers([*range(10)], 3)) == []
 
 
 def test_backtests_of_noiseless_data_miss_nothing() -> None:
     points = table("chinchilla")
     problem = make_problem(points, laws.get("chinchilla"), Objective())
-    masks = cuts_by_share(points, 5)
+    masks = cuts_by_share(problem)
     cuts = backtest(points, problem, optimise(problem), masks)
     C = 6 * points.inputs["N"] * points.inputs["D"]
     assert len(cuts) == len(masks) >= 1
@@ -240,7 +246,7 @@ def test_a_cut_as_json() -> None:
 )
 def test_the_parts_of_an_interval(misses: list[float], why: str) -> None:
     problem, optimum = _line()
-    parts = assemble(LINE, problem, optimum, [_cut(rms) for rms in misses], seed=1)
+    parts = assemble(problem, optimum, [_cut(rms) for rms in misses], seed=1)
     r = Y - np.polyval(np.polyfit(X, Y, 1), X)
     sigma = math.sqrt((3 * 0.005**2 + np.sum(r**2)) / (15 - 2 + 3))
     expected = drift.learned([_cut(rms) for rms in misses])

@@ -13,7 +13,6 @@ from scaling_cli.artefacts.fit import Fit
 from scaling_cli.point_fits.certainty.resampling import AT_EDGE, RUNS_AWAY, undetermined
 from scaling_cli.point_fits.intervals import intervals
 from scaling_cli.reports import fit as fit_report
-from scaling_cli.reports._style import Style
 from scaling_cli.search.optimum import make_problem, optimise
 from scaling_cli.vocabulary.objective import Objective
 
@@ -50,8 +49,7 @@ def test_a_term_that_is_absent_has_no_intervals(fitted: Fit) -> None:
 
 
 def test_what_a_terminal_and_a_notebook_show(fitted: Fit) -> None:
-    lines = fit_report.parameters(fitted, Style()).splitlines()
-    shown = {line.split()[0]: line.split()[2] for line in lines[2:7]}
+    shown = {name: interval for name, _, interval, *_ in fit_report.parameters(fitted).rows}
     assert [name for name, text in shown.items() if text == "-"] == ["B", "beta"]
     assert f"<td>{fitted.parameters['beta']:.6g}</td><td></td>" in fitted._repr_html_()
 

@@ -17,14 +17,14 @@ def test_equal_exponents_have_a_closed_form() -> None:
     least = float(law.derive("optimal_loss", C=C))
     rise = 1 + 0.005 * least / (least - TRUTHS["overtraining"]["E"])
     away = np.exp(np.arccosh(rise) / (2 * eta))
-    (ends,) = near_optimal(law, "N", C, [0.005]).values()
+    (ends,) = near_optimal(law, C, {}, [0.005]).values()
     assert ends == pytest.approx((best / away, best * away), rel=1e-9)
 
 
 def test_ends_have_the_loss_they_promise() -> None:
     law = truth("chinchilla")
     least = float(law.derive("optimal_loss", C=C))
-    found = near_optimal(law, "N", C)
+    found = near_optimal(law, C, {})
     assert list(found) == [0.001, 0.005]
     for share, ends in found.items():
         for N in ends:
@@ -35,4 +35,4 @@ def test_ends_have_the_loss_they_promise() -> None:
 def test_a_surface_without_an_end_says_so() -> None:
     values = {"E": 2.0, "A": 1e-3, "B": 1e-3, "alpha": 0.3, "beta": 0.3}
     law = laws.get("chinchilla")(**values)
-    assert near_optimal(law, "N", C, [0.001]) == {0.001: (0.0, np.inf)}
+    assert near_optimal(law, C, {}, [0.001]) == {0.001: (0.0, np.inf)}

@@ -62,7 +62,7 @@ def test_tables_without_slices() -> None:
     assert slices(grid(law, budgets=BUDGETS[:2]), law) is None
     assert slices(grid(law, steps=STEPS[:4]), law) is None
     one = Points({"x": np.geomspace(1, 9, 9)}, np.ones(9), list("abcdefghi"))
-    assert slices(one, law) is None
+    assert slices(one, truth("power_law")) is None
 
 
 # --- parabolas ------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from scaling_cli.point_fits.diagnosis.rivals import (
     rivals,
     translation,
 )
-from scaling_cli.runs.points import Points, scale
+from scaling_cli.runs.points import Points
 from scaling_cli.search.optimum import make_problem, optimise
 from scaling_cli.vocabulary.objective import Objective
 
@@ -28,7 +28,7 @@ def questioned(
     """Fit a law to points and test it at two cuts of its own."""
     problem = make_problem(points, laws.get(law), Objective("l2"))
     optimum = optimise(problem)
-    _, C = scale(points.inputs)
+    C = laws.get(law).along(points.inputs)
     order = np.sort(C)
     masks = [order[count - 1] >= C for count in counts]
     cuts = backtest(points, problem, optimum, masks)

@@ -1,0 +1,79 @@
+"""What was checked of a fit: on the first screen a line for each warning, else all of it."""
+
+from collections.abc import Mapping, Sequence
+
+from scaling_cli.reports import _numbers
+from scaling_cli.reports._blocks import Block, Labelled, Notes, Text
+from scaling_cli.vocabulary.outcomes import Check, Level
+
+LONGEST = 150  # of the first sentence of a check that has no short one here
+# What a warning means in a line; the check's own message has the numbers.
+SHORT = {
+    "data.range": "there are few runs, or few sizes, for so many parameters: add runs",
+    "data.units": "counts of tokens, parameters and compute do not fit each other",
+    "data.params_convention": "how parameters are counted moves the forecast, or is not known",
+    "data.filters": "some runs may have stopped before the end of their schedule",
+    "data.collinearity": "the inputs vary together, or isoFLOP minima are not bracketed",
+    "data.noise": "the noise of a run was not measured, or runs differ by more than noise",
+    "fit.spec": "parameters are held or tied: the intervals take that as exact",
+    "fit.convergence": "the search for the best fit did not come to rest everywhere",
+    "fit.sensitivity": "another reasonable way to fit moves the forecast or N* out of its range",
+    "fit.influence": "a few runs decide: look at them",
+    "fit.identifiability": "these runs do not settle every parameter: quote forecasts only",
+    "fit.residuals": "what the law leaves over is more than noise: outlying runs, or a bend",
+    "fit.alternatives": "whether another law forecasts better is open",
+    "ci.method": "the intervals of parameters rest on few or odd refits",
+    "ci.kind": "the best size at a budget is not determined",
+    "backtest": "held-back runs were forecast poorly, or few could be held back",
+    "backtest.bias": "all backtests missed to one side, or too few could show it",
+    "extrap.distance": "the forecast reaches further than any backtest here did",
+    "extrap.width": "the range is too wide to decide anything by",
+    "approach2.bias": "isoFLOP parabolas do not confirm the law's best size",
+    "optimum.flatness": "the best size is uncertain enough to cost loss",
+    "assumptions": "rows along runs were fitted: they are not ends of runs",
+    "repro": "the data cannot be read again: keep them",
+}
+
+
+def screen(checks: Sequence[Check], facts: Mapping[str, str] | None = None) -> list[Block]:
+    """Return a line for each check that did not pass, what failed first.
+
+    `facts` are lines with the numbers of this fit, by the codes of their checks.
+    """
+    lines: dict[Level, list[str]] = {Level.FAIL: [], Level.WARN: []}
+    for check in checks:
+        if check.level is not Level.PASS:
+            line = (facts or {}).get(check.code) or SHORT.get(check.code)
+            lines[check.level].append(line or first_sentence(check.message))
+    return [Notes(str(level), told) for level, told in lines.items()]
+
+
+def first_sentence(message: str) -> str:
+    """Return the first sentence of a message, or as much of it as two lines hold."""
+    sentence, stop, _ = message.partition(". ")
+    if len(sentence) <= LONGEST:
+        return f"{sentence}." if stop else sentence
+    return f"{sentence[:LONGEST].rpartition(' ')[0]} ... (--full)"
+
+
+def everything(checks: Sequence[Check]) -> list[Block]:
+    """Return the checklist: failures and warnings in full, what passed by its code."""
+    if not checks:
+        return []
+    passed = [check.code for check in checks if check.level is Level.PASS]
+    worse = sorted(
+        (c for c in checks if c.level is not Level.PASS), key=lambda c: c.level is Level.WARN
+    )
+    lines = [f"{len(passed)} of {len(checks)} passed"]
+    lines += [f"{str(c.level).upper()} {c.code}: {c.message}" for c in worse]
+    lines += [f"PASS {', '.join(passed)}"] if passed else []
+    return [Labelled("checks", lines)]
+
+
+def counted(checks: Sequence[Check], where: str) -> list[Block]:
+    """Return how many checks passed and where the others are told in full."""
+    if not checks:
+        return []
+    passed = sum(check.level is Level.PASS for check in checks)
+    told = f"{passed} of {_numbers.count(len(checks), 'check')} passed"
+    return [Text([f"{told}; {where} tells all" if passed < len(checks) else told])]

@@ -1,0 +1,209 @@
+"""Blocks as plain text for a terminal or a pipe: aligned, wrapped, never cut off."""
+
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+
+from scaling_cli.reports._blocks import (
+    Block,
+    Command,
+    Labelled,
+    Notes,
+    Section,
+    Table,
+    Text,
+    is_empty,
+    visible,
+)
+from scaling_cli.reports._style import Style
+
+LABEL = 10  # width of the label column
+GAP = "  "
+NARROWEST = 20  # a column beside a label is never narrower than this
+FLOOR = 8  # nor is a column of a table
+MARKS = {"info": "", "warn": "! ", "fail": "FAIL "}
+# Words that are painted where a line or a cell begins with them.
+_PAINT = {
+    "PASS": ("green",),
+    "BETTER": ("bold", "yellow"),
+    "WARN": ("bold", "yellow"),
+    "!": ("bold", "yellow"),
+    "UNTESTED": ("bold", "yellow"),
+    "FAIL": ("bold", "red"),
+    "NO": ("bold", "red"),
+}
+
+
+def write(parts: Sequence[Block], style: Style) -> str:
+    """Return blocks apart by empty lines; those of one kind that belong together are not."""
+    lines: list[str] = []
+    before: Block | None = None
+    for block in visible([part for part in parts if not is_empty(part)]):
+        if before is not None and not _belong(before, block):
+            lines.append("")
+        lines += _lines(block, style)
+        before = block
+    return "\n".join(lines).replace("\u00a0", " ") + "\n" * bool(lines)
+
+
+def _belong(one: Block, next_one: Block) -> bool:
+    beside = Labelled | Command
+    return (isinstance(one, beside) and isinstance(next_one, beside)) or (
+        isinstance(one, Notes) and isinstance(next_one, Notes)
+    )
+
+
+def _lines(block: Block, style: Style) -> list[str]:
+    match block:
+        case Text():
+            return [part for line in block.lines for part in wrap(line, style.width)]
+        case Labelled() | Command():
+            return _labelled(block, style)
+        case Section():
+            return [*_title(block.title, style), *_indented(block.lines, style)]
+        case Notes():
+            marked = (MARKS[block.level] + line for line in block.lines)
+            return [_painted(part, style) for line in marked for part in wrap(line, style.width)]
+        case Table():
+            below = "  " * bool(block.title)
+            body = [below + line for line in table(block, style, style.width - len(below))]
+            return [*_title(block.title, style), *body, *_indented(block.notes, style, below)]
+
+
+def _title(title: str, style: Style) -> list[str]:
+    return [style.paint(part, "bold") for part in wrap(title, style.width)] if title else []
+
+
+def _indented(lines: Sequence[str], style: Style, margin: str = "  ") -> list[str]:
+    parts = [part for line in lines for part in wrap(line, style.width - len(margin))]
+    return [(margin + _painted(part, style)).rstrip() for part in parts]
+
+
+def _labelled(block: Labelled | Command, style: Style) -> list[str]:
+    room = max(NARROWEST, style.width - LABEL)
+    hang = len(block.lines) > 1
+    parts = [
+        part
+        for line in block.lines
+        for part in (
+            _command(line, room) if isinstance(block, Command) else wrap(line, room, hang=hang)
+        )
+    ]
+    head = style.paint(block.label, "bold") + " " * max(1, LABEL - len(block.label))
+    margins = [head] + [" " * LABEL] * (len(parts) - 1)
+    return [margin + _painted(part, style) for margin, part in zip(margins, parts, strict=True)]
+
+
+def _command(line: str, width: int) -> list[str]:
+    """Return a command line; one that is too long goes on after a backslash."""
+    if len(line) <= width:
+        return [line]
+    return line.replace(" --", " \\\n  --").split("\n")
+
+
+def _painted(line: str, style: Style) -> str:
+    """Return a line with its first word painted, if that is one of those that are."""
+    word, space, rest = line.partition(" ")
+    return style.paint(word, *_PAINT[word]) + space + rest if word in _PAINT else line
+
+
+def wrap(line: str, width: int, *, hang: bool = True) -> list[str]:
+    """Wrap one line, keeping its indentation on what follows and `%` with its number.
+
+    What follows hangs two columns further in, unless there is nothing to tell it from.
+    """
+    if len(line) <= width:
+        return [line]
+    margin = " " * (len(line) - len(line.lstrip()) + 2 * hang)
+    return textwrap.wrap(
+        line.replace(" %", "\u00a0%"),
+        width,
+        subsequent_indent=margin,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def table(block: Table, style: Style, width: int) -> list[str]:
+    """Return an aligned table that fits: columns are wrapped, or the first goes above the others.
+
+    What is still too wide is told row by row, each value with its header.
+    """
+    if not block.rows:
+        return []
+    widths = _widths(block, width)
+    if _total(widths) <= width:
+        return list(_grid(block, widths, style))
+    rest = Table(block.headers[1:], [row[1:] for row in block.rows], block.align[1:])
+    widths = _widths(rest, width - 2) if rest.headers else []
+    if widths and _total(widths) <= width - 2:
+        return list(_stacked(block, rest, widths, style))
+    return list(_told(block, width))
+
+
+def _total(widths: Sequence[int]) -> int:
+    return sum(widths) + len(GAP) * (len(widths) - 1)
+
+
+def _widths(block: Table, width: int) -> list[int]:
+    """Return the columns' widths, those that may be wrapped shrunk to what room there is."""
+    cells = zip(block.headers, *block.rows, strict=True)
+    widths = [max(map(len, column)) for column in cells]
+    wrapped = [i for i in range(len(widths)) if block.align[i] == "^"]
+    rows = [block.headers, *block.rows]
+    least = {i: max(FLOOR, *(len(w) for row in rows for w in row[i].split(" "))) for i in wrapped}
+    while _total(widths) > width and (wide := [i for i in wrapped if widths[i] > least[i]]):
+        widths[max(wide, key=lambda i: widths[i])] -= 1
+    return widths
+
+
+def _grid(block: Table, widths: Sequence[int], style: Style) -> Iterator[str]:
+    if any(block.headers):
+        yield from _bold(_row(block.headers, widths, block.align), style)
+    for row in block.rows:
+        yield from _row(row, widths, block.align, style)
+
+
+def _bold(lines: Iterable[str], style: Style) -> Iterator[str]:
+    yield from (style.paint(line, "bold") for line in lines if line.strip())
+
+
+def _row(
+    row: Sequence[str], widths: Sequence[int], align: str, style: Style | None = None
+) -> Iterator[str]:
+    """Yield a row as one line, or several where a cell of it is wrapped."""
+    cells = [
+        textwrap.wrap(cell, w, break_on_hyphens=False) or [""] if side == "^" else [cell]
+        for cell, w, side in zip(row, widths, align, strict=True)
+    ]
+    for i in range(max(map(len, cells))):
+        parts = [cell[i] if i < len(cell) else "" for cell in cells]
+        yield _line(parts, widths, align, style)
+
+
+def _line(
+    cells: Sequence[str], widths: Sequence[int], align: str, style: Style | None = None
+) -> str:
+    parts = []
+    for cell, width, side in zip(cells, widths, align, strict=True):
+        space = " " * (width - len(cell))
+        shown = _painted(cell, style) if style else cell
+        parts.append(space + shown if side == ">" else shown + space)
+    return GAP.join(parts).rstrip()
+
+
+def _stacked(block: Table, rest: Table, widths: Sequence[int], style: Style) -> Iterator[str]:
+    """Yield each row's first cell on a line of its own, and the others aligned below it."""
+    head = (f"  {line}" for line in _row(rest.headers, widths, rest.align))
+    yield from _bold([*block.headers[:1], *head], style)
+    for row, others in zip(block.rows, rest.rows, strict=True):
+        yield row[0]
+        yield from (f"  {line}" for line in _row(others, widths, rest.align, style))
+
+
+def _told(block: Table, width: int) -> Iterator[str]:
+    for row in block.rows:
+        pairs = zip(block.headers[1:], row[1:], strict=True)
+        told = [f"{head} {cell}".strip() for head, cell in pairs if cell]
+        kept = (part.replace(" ", "\u00a0") if len(part) < width // 2 else part for part in told)
+        yield row[0]
+        yield from (f"  {line}" for line in wrap("  ".join(kept), width - 2, hang=False))
