@@ -18,6 +18,7 @@ from scaling_cli.datasets import schema
 from scaling_cli.datasets.schema import Card, DataFile
 from scaling_cli.vocabulary import shipped
 from scaling_cli.vocabulary.errors import DataError, UsageError, near
+from scaling_cli.vocabulary.jsonfile import stamped
 
 if TYPE_CHECKING:
     import pyarrow
@@ -45,6 +46,16 @@ class Fetched:
     files: Mapping[str, Path]
     table: "pyarrow.Table"
     path: Path
+
+    def to_dict(self, place: Path | None = None) -> dict[str, Any]:
+        """Return what `scaling data fetch --json` prints; `place` is where the table was copied."""
+        record = {
+            **self.card.to_dict(),
+            "rows": self.table.num_rows,
+            "table": str(place or self.path),
+            "local_files": {name: str(path) for name, path in self.files.items()},
+        }
+        return stamped(record)
 
 
 def names() -> list[str]:

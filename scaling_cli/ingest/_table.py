@@ -485,8 +485,9 @@ def _table(rows: list[dict[str, Any]]) -> pa.Table:
 def _column(values: list[Any], kind: pa.DataType | None) -> pa.Array:
     if kind is None and any(isinstance(v, str) for v in values):
         return pa.array([None if v is None else str(v) for v in values], pa.string())
-    number = pa.float64() if any(isinstance(v, float) for v in values) else None
-    return pa.array(values, kind or number)
+    if kind is None and any(isinstance(v, float) for v in values):
+        return pa.array([None if v is None else float(v) for v in values], pa.float64())
+    return pa.array(values, kind)
 
 
 def _points(judged: Judged, along: Mapping[str, pa.Array], source: str) -> pa.Table:
