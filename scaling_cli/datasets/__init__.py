@@ -106,12 +106,10 @@ def fetch(name: str, *, mirror: str | Path | None = None) -> Fetched:
 
     known, folder = card(name), _mirror(mirror)
     beside = known.path.parent
-    files = {
-        file.path: _checked(beside / file.path, file)
-        if known.is_shipped
-        else _fetch(known, file, folder)
-        for file in known.files
-    }
+    if known.is_shipped:
+        files = {file.path: _checked(beside / file.path, file) for file in known.files}
+    else:
+        files = {file.path: _fetch(known, file, folder) for file in known.files}
     normalised = tables.normalise(known, files)
     target = cache_folder() / "tables" / f"{name}-{known.digest()[:12]}.csv"
     tables.write(normalised, target)

@@ -180,14 +180,9 @@ class Runs:
     def to_dict(self) -> dict[str, Any]:
         """Return what `scaling runs --json` prints: runs, ranges, columns, notes."""
         summary = self.summary()
-        return stamped(
-            {
-                "runs": summary,
-                "ranges": _ranges(summary),
-                "columns": [asdict(reading) for reading in self.columns],
-                "notes": [asdict(note) for note in self.notes],
-            }
-        )
+        columns, notes = ([asdict(item) for item in part] for part in (self.columns, self.notes))
+        record = {"runs": summary, "ranges": _ranges(summary), "columns": columns, "notes": notes}
+        return stamped(record)
 
     def __repr__(self) -> str:
         """Return one line: runs, points, files, ranges, warnings."""
