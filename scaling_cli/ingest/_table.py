@@ -263,27 +263,23 @@ def settle(run: str, origins: Sequence[Origin], given: Mapping[str, Any]) -> dic
     DataError
         If two places contradict each other.
     """
-    settled: dict[str, Any] = {}
-    decided: dict[str, Origin] = {}
+    settled: dict[str, tuple[Any, Origin]] = {}
     for origin in origins:
         for name, value in origin.facts.items():
             if value is None or name in given:
                 continue
-            if name not in settled:
-                settled[name], decided[name] = value, origin
-                continue
-            first = decided[name]
-            rounded = first.rounded or origin.rounded
-            if not _agree(settled[name], value, _ROUNDED if rounded else _EXACT):
-                said = f"{first.name} says {name} = {_shown(settled[name])}"
+            known, first = settled.setdefault(name, (value, origin))
+            tolerance = _ROUNDED if first.rounded or origin.rounded else _EXACT
+            if first is not origin and not _agree(known, value, tolerance):
+                said = f"{first.name} says {name} = {_shown(known)}"
                 message = f"run {run!r}: {said}, {origin.name} says {_shown(value)}."
                 hint = f"Mend one of them, or settle it with --set {name}=..."
                 raise DataError(message, hint=hint, column=name)
             if first.rounded and not origin.rounded:
-                settled[name], decided[name] = value, origin
+                settled[name] = value, origin
     if "params" in given:
         settled.pop("params_convention", None)  # it belonged to the count that is replaced
-    return settled | dict(given)
+    return {name: value for name, (value, _) in settled.items()} | dict(given)
 
 
 def _agree(one: Any, other: Any, tolerance: float) -> bool:
