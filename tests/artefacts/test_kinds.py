@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from refusals import refused
 from typer.testing import CliRunner
 
 import scaling_cli as sc
@@ -241,10 +242,9 @@ def test_a_figure_of_points_names_those_of_curves() -> None:
 
 
 def test_unknown_names() -> None:
-    with pytest.raises(UsageError) as caught:
-        kinds.load("li-2024")
-    assert caught.value.message == "'li-2024' is neither a file nor a certified fit or recipe."
-    assert str(caught.value.hint).startswith("Did you mean li-2025")
+    error = refused(UsageError, kinds.load, "li-2024")
+    assert error.message == "'li-2024' is neither a file nor a certified fit or recipe."
+    assert str(error.hint).startswith("Did you mean li-2025")
 
 
 # --- broken files --------------------------------------------------------------------------------
@@ -282,11 +282,10 @@ def test_unknown_names() -> None:
 def test_what_cannot_be_read_is_said(content: bytes, message: str, tmp_path: Path) -> None:
     path = tmp_path / "x.json"
     path.write_bytes(content)
-    with pytest.raises(DataError) as caught:
-        kinds.load(path)
-    assert caught.value.file == str(path)
-    place = f"{path}, row 1" if caught.value.row else str(path)
-    assert str(caught.value) == f"{place}: {message}"
+    error = refused(DataError, kinds.load, path)
+    assert error.file == str(path)
+    place = f"{path}, row 1" if error.row else str(path)
+    assert str(error) == f"{place}: {message}"
 
 
 def nest(keys: tuple[Any, ...], value: Any) -> Callable[[Any], None]:
@@ -351,11 +350,10 @@ def test_what_is_wrong_and_where(
     nest(keys, value)(record)
     path = tmp_path / "x.json"
     path.write_text(json.dumps(record), encoding="utf8")
-    with pytest.raises(DataError) as caught:
-        kinds.load(path)
-    assert caught.value.file == str(path)
-    assert caught.value.message.startswith(f"the file is broken: {message}")
-    assert caught.value.hint == f"Write it again with '{KINDS[kind].written_by}'."
+    error = refused(DataError, kinds.load, path)
+    assert error.file == str(path)
+    assert error.message.startswith(f"the file is broken: {message}")
+    assert error.hint == f"Write it again with '{KINDS[kind].written_by}'."
 
 
 def places(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

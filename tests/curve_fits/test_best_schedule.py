@@ -164,10 +164,8 @@ REFUSED = [
 
 @pytest.mark.parametrize(("asked", "message"), REFUSED)
 def test_what_lies_outside_the_fitted_regime_is_refused(asked: dict, message: str) -> None:
-    assert (
-        refusal(UsageError, best_schedule, stored("annealing"), **{"steps": STEPS, **asked})
-        == message
-    )
+    said = refusal(UsageError, best_schedule, stored("annealing"), **{"steps": STEPS, **asked})
+    assert said == message
 
 
 def test_a_law_without_decays_is_refused() -> None:

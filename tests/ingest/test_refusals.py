@@ -212,10 +212,8 @@ def test_a_folder_without_logs(tmp_path: Path) -> None:
         ".gz, .zst); *.jsonl, *.ndjson, *.json (also .gz, .zst); "
         "console logs of nanoGPT, llm.c and modded-nanogpt; *.parquet."
     )
-    assert (
-        refusal(DataError, ingest.read, tmp_path / "nowhere")
-        == f"{tmp_path / 'nowhere'}: there is no such file or folder."
-    )
+    said = refusal(DataError, ingest.read, tmp_path / "nowhere")
+    assert said == f"{tmp_path / 'nowhere'}: there is no such file or folder."
 
 
 def test_a_named_format(tmp_path: Path) -> None:
