@@ -45,10 +45,7 @@ def test_python_snippets_are_cut_from_examples() -> None:
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda p: p.stem)
 def test_examples_run(
-    path: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert len(path.read_text(encoding="utf8").splitlines()) <= LONGEST
     (tmp_path / "data").symlink_to(ROOT / "data")  # examples are run from the checkout's root

@@ -354,10 +354,7 @@ BAD_POINTS = [
         "N\tD\tloss\n7B\t1T\t2,345\n",
         "row 2, column 'loss': '2,345' could be 2.345 or 2345. Write it as one of the two.",
     ),
-    (
-        "N,D\n7B,\n",
-        "row 2, column 'D': the cell is empty, training tokens (D) is needed.",
-    ),
+    ("N,D\n7B,\n", "row 2, column 'D': the cell is empty, training tokens (D) is needed."),
     ("N,D\n\n7B,0\n", "row 3, column 'D': D (training tokens) must be positive, not 0."),
     (
         "N,D,loss\n7B,1T,-2\n",

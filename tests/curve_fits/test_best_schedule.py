@@ -35,13 +35,7 @@ def stored(*names: str, **changed: float) -> CurveFit:
     ]
     title = "average" if len(names) > 1 else str(*names)
     return CurveFit(
-        title,
-        1.0,
-        laws,
-        [RUN],
-        status=Status.PUBLISHED,
-        n_points=0,
-        data={"ranges": RANGES},
+        title, 1.0, laws, [RUN], status=Status.PUBLISHED, n_points=0, data={"ranges": RANGES}
     )
 
 

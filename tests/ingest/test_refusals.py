@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from log_files import CURVE, TABLE, as_parquet, column, write, zstd
-from refusals import refusal
+from refusals import refusal, refused
 
 from scaling_cli import ingest
 from scaling_cli.vocabulary.errors import DataError, UsageError
@@ -118,10 +118,9 @@ REFUSED = {
 def test_bad_cells_are_refused_with_their_place(tmp_path: Path, case: str) -> None:
     text, row, name, message = REFUSED[case]
     file = write(tmp_path, "f.csv", text)
-    with pytest.raises(DataError) as error:
-        ingest.read(file)
-    assert str(error.value) == f"{file}, row {row}, column {name!r}: {message}"
-    assert error.value.exit_code == 3
+    error = refused(DataError, ingest.read, file)
+    assert str(error) == f"{file}, row {row}, column {name!r}: {message}"
+    assert error.exit_code == 3
 
 
 BROKEN = {

@@ -13,14 +13,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from command_line import run
 from refusals import refusal, refused
 from toy_laws import TOYS, Toy, dropped_in
-from typer.testing import CliRunner
 
 from scaling_cli import ingest, laws, plots
 from scaling_cli.artefacts import kinds
 from scaling_cli.artefacts.fit import Fit
-from scaling_cli.cli import app
 from scaling_cli.laws._law import Absorbs, Law, param, power
 from scaling_cli.point_fits.fitting import refit_objective
 from scaling_cli.runs.points import Points
@@ -63,7 +62,7 @@ class Made:
         before = Path.cwd()
         os.chdir(self.folder)
         try:
-            return CliRunner().invoke(app, list(arguments), prog_name="scaling")
+            return run(*arguments)
         finally:
             os.chdir(before)
 
@@ -94,11 +93,11 @@ def made(
 @pytest.mark.parametrize("toy", TOYS.values(), ids=TOYS)
 def test_a_file_is_a_law(toy: Toy) -> None:
     assert toy.name in laws.names()
-    told = CliRunner().invoke(app, ["laws", toy.name], prog_name="scaling")
+    told = run("laws", toy.name)
     assert told.exit_code == 0
     for quantity in toy.law().inputs().values():
         assert quantity.meaning in told.stdout
-    assert toy.name in CliRunner().invoke(app, ["laws"], prog_name="scaling").stdout
+    assert toy.name in run("laws").stdout
 
 
 @pytest.mark.parametrize("toy", TOYS.values(), ids=TOYS)

@@ -259,10 +259,7 @@ def test_what_the_points_gave_is_not_asked_of_the_law(good: Fit, checked: Any) -
 
 @pytest.mark.parametrize(
     "derived",
-    [
-        {"value_for_loss": [{"L": 2.0, "x": 123.0}]},
-        {"optimal_params": [{"C": 1e20, "N": 1e9}]},
-    ],
+    [{"value_for_loss": [{"L": 2.0, "x": 123.0}]}, {"optimal_params": [{"C": 1e20, "N": 1e9}]}],
 )
 def test_a_derived_quantity_that_no_longer_comes_out(
     good: Fit, checked: Any, derived: dict[str, Any]
