@@ -3,7 +3,7 @@
 from scaling_cli.laws._law import FLOOR_PRIOR, Absorbs, Law, Prior, derived, param, power
 from scaling_cli.vocabulary.quantities import Loss, Variable
 
-STARTS = (
+_STARTS = (
     0.01,
     0.02,
     0.04,
@@ -40,7 +40,7 @@ class PowerLaw(Law):
     A: float = param("coefficient", unit="nats/token", linear=True, absorbs=Absorbs("x", "alpha"))
     alpha: float = param(
         "exponent",
-        starts=STARTS,
+        starts=_STARTS,
         # x may be compute (exponents near 0.1), parameters or tokens (near 0.35): a wide prior.
         prior=Prior(center=0.2, log_sd=0.8),
     )
