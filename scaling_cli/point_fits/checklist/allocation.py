@@ -2,27 +2,25 @@
 
 import numpy as np
 
-from scaling_cli.point_fits.checklist.evidence import Evidence, factor, line
+from scaling_cli.point_fits.checklist.evidence import Evidence, Verdict, factor, item
 from scaling_cli.point_fits.diagnosis.choices import REACH, own_optimal_size
-from scaling_cli.vocabulary.outcomes import Check, Level
 from scaling_cli.vocabulary.quantities import Role, short_number
 
 BIASED = np.log(1.25)  # of ln N*, where the parabolas' own bias is said
 LOPSIDED = 0.5  # mean distance of minima from the middle of their sizes, over half the range
 
 
-def parabolas(e: Evidence) -> Check:
+@item("approach2.bias", "R17", "do isoFLOP parabolas agree with the law?")
+def parabolas(e: Evidence) -> Verdict:
     """R17: bias of the parabolas on this grid, and whether they agree with the law."""
     found = e.diagnosis.isoflop
     if found is None:
-        return Check("approach2.bias", Level.PASS, "no isoFLOP slices here: N* is the law's alone.")
+        return Verdict.passed("no isoFLOP slices here: N* is the law's alone.")
     count = f"{len(found.budgets)} isoFLOP budgets"
     if found.line is None or not found.allocations:
-        return Check(
-            "approach2.bias",
-            Level.WARN,
+        return Verdict.warned(
             f"{count}, of which too few bracket a minimum for a line: N* is the law's "
-            "alone, and untested. Add sizes on both sides of each minimum.",
+            "alone, and untested. Add sizes on both sides of each minimum."
         )
     one = found.nearest(REACH * float(np.max(e.problem.law.along(e.points.inputs))))
     at = f"at C = {one.compute:.3g}"
@@ -41,7 +39,7 @@ def parabolas(e: Evidence) -> Check:
     if found.bias is not None:
         text += f"; on the law's own losses this grid misses by a factor of {factor(found.bias)}"
     problem = f"{text}; {'; '.join(problems)}." if problems else None
-    return line("approach2.bias", problem, f"{text}; they agree.")
+    return Verdict.judged(problem, f"{text}; they agree.")
 
 
 def _doubts(e: Evidence) -> list[str]:
@@ -61,11 +59,12 @@ def _doubts(e: Evidence) -> list[str]:
     return problems
 
 
-def flatness(e: Evidence) -> Check:
+@item("optimum.flatness", "R18", "how much does the model size matter?")
+def flatness(e: Evidence) -> Verdict:
     """R18: which sizes are as good, and whether other choices stay among them."""
     flat, at = e.diagnosis.flat, e.diagnosis.target.compute
     if not flat or at is None:
-        return Check("optimum.flatness", Level.PASS, "the law has no best size at a given compute.")
+        return Verdict.passed("the law has no best size at a given compute.")
     size = e.problem.law.symbol_of(Role.SIZE)
     text = f"at C = {at:.3g} " + ", ".join(
         f"{size} from {short_number(low)} to {short_number(high)} is within {100 * share:g} % of "
@@ -84,4 +83,4 @@ def flatness(e: Evidence) -> Check:
         f"{100 * max(flat):g} % of loss if it is wrong. Run a few sizes around it before "
         "committing."
     )
-    return line("optimum.flatness", problem if outside else None, f"{text}: any of them will do.")
+    return Verdict.judged(problem if outside else None, f"{text}: any of them will do.")
