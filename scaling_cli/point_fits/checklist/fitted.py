@@ -59,7 +59,7 @@ def spec(e: Evidence) -> Verdict:
 @item("fit.convergence", "R8", "is it the global minimum?")
 def convergence(e: Evidence) -> Verdict:
     """R8: whether starts agree, whether any other fit came lower."""
-    d, code = e.optimum.diagnostics, "fit.convergence"
+    d = e.optimum.diagnostics
     above = _floor_above(e)
     if above:
         return Verdict.failed(above)
@@ -317,7 +317,7 @@ def runs_z(x: np.ndarray, r: np.ndarray) -> float:
 @item("fit.alternatives", "R12", "does another law forecast better?")
 def alternatives(e: Evidence) -> Verdict:
     """R12: rival laws by what they forecast of the runs that were held back."""
-    found, code = e.diagnosis.rivals, "fit.alternatives"
+    found = e.diagnosis.rivals
     own = laws.name_of(e.optimum.law)
     if not found:
         return _without_rivals(e, own)
