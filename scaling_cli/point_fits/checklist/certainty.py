@@ -37,7 +37,8 @@ def method(e: Evidence) -> Verdict:
     if e.resampled.restarted:
         text += f"; {e.resampled.better} of {e.resampled.restarted} started elsewhere came lower"
     problems = []
-    enough = _enough(e.level)
+    # The percentiles of a level take so many.
+    enough = max(FEWEST_RESAMPLES, math.ceil(round(2 * BEYOND / (1 - e.level), 6)))
     if asked < enough:
         problems.append(
             f"--bootstrap {asked} is too few for {100 * e.level:g} % intervals: "
@@ -49,49 +50,40 @@ def method(e: Evidence) -> Verdict:
             f"{text}. Parameter intervals rest on the rest: too few runs, or a flat direction. "
             "Hold a parameter with --fix or --tie."
         )
-    narrow = _too_narrow(e) if asked >= enough and kept > 1 else None
-    if narrow:
-        problems.append(narrow)
-    return Verdict.judged(
-        " ".join(problems) or None,
-        f"{text}; no interval is narrower than {len(e.points)} points allow.",
-    )
+    problems += _too_narrow(e) if asked >= enough and kept > 1 else []
+    fine = f"{text}; no interval is narrower than {len(e.points)} points allow."
+    return Verdict.judged(" ".join(problems), fine)
 
 
-def _enough(level: float) -> int:
-    """Return how many resamples the percentiles of a level take."""
-    return max(FEWEST_RESAMPLES, math.ceil(round(2 * BEYOND / (1 - level), 6)))
-
-
-def _too_narrow(e: Evidence) -> str | None:
+def _too_narrow(e: Evidence) -> list[str]:
     """Name the parameter whose interval would need many times the runs there are.
 
     Least squares with the noise that predictions take for granted bounds what n runs can tell;
     a prior may tell more.
     """
     if e.problem.penalty is not None:
-        return None
+        return []
     J = sensitivity(e.problem, e.optimum.u, e.problem.inputs)
     J = J * np.sqrt(e.problem.weight / np.mean(e.problem.weight))[:, None]
     sigma = float(np.sqrt(np.mean(np.asarray(e.uncertainty.sigma) ** 2)))
     bound = sigma * np.sqrt(np.diag(np.linalg.pinv(J.T @ J, hermitian=True)))
-    worst: tuple[float, str] | None = None
-    open_ = undetermined(e.problem, e.optimum)
-    known = zip(e.problem.frame.names, bound.tolist(), strict=True)
-    for name, least in ((n, b) for n, b in known if n not in open_):
+    open_, ratios = undetermined(e.problem, e.optimum), {}
+    for name, least in zip(e.problem.frame.names, bound.tolist(), strict=True):
+        if name in open_:
+            continue
         draws = np.asarray(e.resampled.draws[name], float)
         positive = e.problem.law.parameters()[name].domain is Domain.POSITIVE
         low, high = percentiles(np.log(draws) if positive else draws, [0.05, 0.95])
         own = float(high - low) / 2 if np.isfinite([low, high]).all() else np.inf
-        if own > 0 and (worst is None or NORMAL_90 * least / own > worst[0]):
-            worst = (NORMAL_90 * least / own, name)
-    if worst is None or worst[0] < TOO_NARROW:
-        return None
-    return (
-        f"the interval of {worst[1]} is as narrow as {len(e.points) * worst[0] ** 2:.0f} points "
-        f"of this noise would make it, and there are {len(e.points)}: do not quote it. Look for "
+        ratios[name] = NORMAL_90 * least / own if own > 0 else 0.0
+    name = max(ratios, key=lambda n: ratios[n], default="")
+    if ratios.get(name, 0.0) < TOO_NARROW:
+        return []
+    return [
+        f"the interval of {name} is as narrow as {len(e.points) * ratios[name] ** 2:.0f} points of "
+        f"this noise would make it, and there are {len(e.points)}: do not quote it. Look for "
         "repeated rows, or fit one point per run."
-    )
+    ]
 
 
 @item("ci.kind", "R14", "which intervals are there?")
@@ -122,8 +114,17 @@ def kind(e: Evidence) -> Verdict:
 @item("backtest", "R15", "were larger runs forecast from smaller ones?")
 def backtest(e: Evidence) -> Verdict:
     """R15: how forecasts of larger runs from smaller ones came out."""
+    if not e.cuts and e.problem.law.growing():
+        return Verdict.warned(
+            "no backtest is possible: intervals are UNTESTED. Add smaller runs so that the largest "
+            "can be hidden and predicted."
+        )
     if not e.cuts:
-        return Verdict.warned(f"no backtest is possible{_why_not(e)}")
+        return Verdict.warned(
+            "no backtest is possible, as no input grows from small runs to large ones: intervals "
+            "are UNTESTED. Keep some runs out of the fit, and compare them with 'scaling predict "
+            "--points'."
+        )
     best = max(e.cuts, key=lambda c: c.factor)
     coverage = float(np.mean([c.coverage for c in e.cuts]))
     text = (
@@ -142,19 +143,6 @@ def backtest(e: Evidence) -> Verdict:
         f"{text}. Fewer than {ENOUGH_CUTS} cuts: the drift is partly assumed. Add smaller runs."
     )
     return Verdict.judged(problem if few else None, f"{text}.")
-
-
-def _why_not(e: Evidence) -> str:
-    """Say why no run could be hidden, and what to do."""
-    if e.problem.law.growing():
-        return (
-            ": intervals are UNTESTED. Add smaller runs so that the largest can be hidden and "
-            "predicted."
-        )
-    return (
-        ", as no input grows from small runs to large ones: intervals are UNTESTED. Keep some runs "
-        "out of the fit, and compare them with 'scaling predict --points'."
-    )
 
 
 @item("backtest.bias", "", "do the forecasts miss on one side?")
@@ -208,12 +196,9 @@ def distance(e: Evidence) -> Verdict:
 
 def _reaches(e: Evidence, along: np.ndarray, values: np.ndarray) -> list[float]:
     """Return how far each cut's hidden runs lay beyond its fitted ones, in one input."""
-    found = []
-    for cut in e.cuts:
-        fitted = along <= cut.train_max
-        if fitted.any() and not fitted.all():
-            found.append(float(np.max(values[~fitted]) / np.max(values[fitted])))
-    return found
+    fitted = [along <= cut.train_max for cut in e.cuts]
+    parted = [rows for rows in fitted if rows.any() and not rows.all()]
+    return [float(np.max(values[~rows]) / np.max(values[rows])) for rows in parted]
 
 
 @item("extrap.width", "", "is the forecast narrow enough to use?")

@@ -3,18 +3,10 @@
 import numpy as np
 
 from scaling_cli import laws
-from scaling_cli.point_fits.checklist.evidence import (
-    Evidence,
-    Verdict,
-    factor,
-    item,
-    percent,
-    quantity,
-    some,
-)
+from scaling_cli.point_fits.checklist.evidence import Evidence, Verdict, factor, item, percent, some
 from scaling_cli.runs.plausible import small_params, small_tokens
 from scaling_cli.search.optimum import collinearity
-from scaling_cli.vocabulary.quantities import Role
+from scaling_cli.vocabulary.quantities import C, Role, short_number
 
 FEW_LEVELS = 4
 FEWEST_LEVELS = 3
@@ -32,12 +24,12 @@ LACK_OF_FIT = ((10, 4.0), (3, 9.0))
 @item("data.range", "R1", "do the inputs vary enough?")
 def ranges(e: Evidence) -> Verdict:
     """R1: range, levels, configurations."""
-    columns = {s: np.asarray(v, float) for s, v in e.problem.inputs.items()}
-    spreads = {s: q.domain.spread(columns[s]) for s, q in e.problem.law.inputs().items()}
-    levels = {s: len(np.unique(np.round(v, 6))) for s, v in spreads.items()}
-    k = len(e.optimum.u)
-    rounded = np.round(np.stack(list(spreads.values()), axis=1), 6)
-    configurations = len(np.unique(rounded, axis=0))
+    law, k = e.problem.law, len(e.optimum.u)
+    rounded = {
+        s: np.round(q.domain.spread(e.problem.inputs[s]), 6) for s, q in law.inputs().items()
+    }
+    levels = {s: len(np.unique(v)) for s, v in rounded.items()}
+    configurations = len(np.unique(np.stack(list(rounded.values()), axis=1), axis=0))
     text = f"{len(e.points)} points, {configurations} configurations: {_spans(e, levels)}"
     failed = [f"{s} takes only {n} values" for s, n in levels.items() if n < FEWEST_LEVELS]
     if configurations < k + SPARE:
@@ -68,20 +60,26 @@ def _spans(e: Evidence, levels: dict[str, int]) -> str:
         told = [f"{np.log10(high / low):.1f} decades"] if low > 0 else []
         told += [f"{levels[symbol]} levels"] if symbol in levels else []
         parts.append(
-            f"{symbol} {quantity(symbol, low)} to {quantity(symbol, high)} ({', '.join(told)})"
+            f"{symbol} {_quantity(symbol, low)} to {_quantity(symbol, high)} ({', '.join(told)})"
         )
     return "; ".join(parts)
+
+
+def _quantity(symbol: str, value: float) -> str:
+    """Write a quantity: `7B`, `1.2e+21` for compute."""
+    return f"{value:.3g}" if symbol == C.symbol else short_number(value)
 
 
 @item("data.units", "R2", "do N, D, C and the loss fit together?")
 def units(e: Evidence) -> Verdict:
     """R2: tokens in billions, perplexities, copies, compute against 6ND."""
-    doubt = _small_tokens(e) or _perplexity(e) or _copies(e)
-    if doubt:
+    law, roles = e.problem.law, (Role.SIZE, Role.DATA)
+    sizes, tokens = (e.problem.inputs.get(law.symbol_of(role) or "") for role in roles)
+    doubt = None if tokens is None else small_tokens(sizes, tokens)
+    if doubt := doubt or _perplexity(e) or _copies(e):
         return Verdict.warned(doubt)
-    law, size = e.problem.law, e.problem.law.symbol_of(Role.SIZE)
-    if e.points.compute is None or law.size_and_data() is None:
-        problem = None if size is None else small_params(e.problem.inputs[size])
+    if e.points.compute is None or sizes is None or tokens is None:
+        problem = None if sizes is None else small_params(sizes)
         return Verdict.judged(problem, "no logged compute to compare with 6ND.")
     ratio = e.points.compute / law.along(e.points.inputs)
     low, high = float(np.min(ratio)), float(np.max(ratio))
@@ -92,14 +90,6 @@ def units(e: Evidence) -> Verdict:
         "to 'scaling predict' in the same."
     )
     return Verdict.judged(problem if off else None, "logged compute agrees with 6ND.")
-
-
-def _small_tokens(e: Evidence) -> str | None:
-    size, data = (e.problem.law.symbol_of(role) for role in (Role.SIZE, Role.DATA))
-    if data is None:
-        return None
-    sizes = None if size is None else e.problem.inputs[size]
-    return small_tokens(sizes, e.problem.inputs[data])
 
 
 def _perplexity(e: Evidence) -> str | None:
@@ -157,11 +147,8 @@ def convention(e: Evidence) -> Verdict:
 def filters(e: Evidence) -> Verdict:
     """R4: what was left out; runs that stopped early."""
     left = [x.run for x in e.points.left_out]
-    text = (
-        f"{len(left)} left out, listed with reasons: {some(left)}"
-        if left
-        else ("nothing was left out")
-    )
+    text = f"{len(left)} left out, listed with reasons: {some(left)}"
+    text = text if left else "nothing was left out"
     short = next((n for n in e.points.notes if "stopped short" in n), None)
     problem = (
         f"{text}; {(short or '').rstrip('.')}. Leave them out with --where: a loss before the "

@@ -16,7 +16,6 @@ from scaling_cli.point_fits.diagnosis.isoflop import law_interval
 from scaling_cli.runs.points import Points
 from scaling_cli.search.optimum import Optimum, log_predictions
 from scaling_cli.vocabulary.outcomes import Check, Level
-from scaling_cli.vocabulary.quantities import C, short_number
 
 
 @dataclass(frozen=True)
@@ -140,17 +139,6 @@ def item(code: str, rule: str, asks: str) -> Callable[[Callable[[Evidence], Verd
 def percent(shift: float) -> str:
     """Write a change of a logarithm as a percentage with its sign: `+1.23 %`."""
     return f"{100 * np.expm1(shift):+.2f} %"
-
-
-def share(fraction: float) -> str:
-    """Write a share with two digits, or all of them beyond 100 %: `2.3 %`, `132 %`."""
-    number = 100 * fraction
-    return f"{number:.0f} %" if abs(number) >= 100 else f"{number:.2g} %"
-
-
-def quantity(symbol: str, value: float) -> str:
-    """Write a quantity: `7B`, `1.2e+21` for compute."""
-    return f"{value:.3g}" if symbol == C.symbol else short_number(value)
 
 
 def factor(shift: float) -> str:

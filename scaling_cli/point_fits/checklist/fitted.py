@@ -1,20 +1,13 @@
 """Checks of the fit: R7 to R12, and the influence of single runs."""
 
 import sys
+from collections.abc import Iterator
 
 import numpy as np
 
 from scaling_cli import laws
 from scaling_cli.point_fits.certainty.draws import NORMAL_90
-from scaling_cli.point_fits.checklist.evidence import (
-    Evidence,
-    Verdict,
-    factor,
-    item,
-    percent,
-    share,
-    some,
-)
+from scaling_cli.point_fits.checklist.evidence import Evidence, Verdict, factor, item, percent, some
 from scaling_cli.point_fits.diagnosis.choices import Variation, exponent_names
 from scaling_cli.point_fits.diagnosis.floor import Profile
 from scaling_cli.point_fits.diagnosis.influence import MOST_RUNS, largest_move
@@ -60,8 +53,7 @@ def spec(e: Evidence) -> Verdict:
 def convergence(e: Evidence) -> Verdict:
     """R8: whether starts agree, whether any other fit came lower."""
     d = e.optimum.diagnostics
-    above = _floor_above(e)
-    if above:
+    if above := _floor_above(e):
         return Verdict.failed(above)
     if not d["converged"]:
         return Verdict.warned(
@@ -159,10 +151,8 @@ def influence(e: Evidence) -> Verdict:
         f"{text}: a few runs decide. Look at them; leave them out with --where if they are not of "
         "the regime you forecast."
     )
-    return Verdict.judged(
-        problem if moved else None,
-        f"at most (leaving out {tried}, and a few at once): {text}.",
-    )
+    fine = f"at most (leaving out {tried}, and a few at once): {text}."
+    return Verdict.judged(problem if moved else None, fine)
 
 
 def _left_out(e: Evidence, variation: Variation, name: str) -> str:
@@ -176,7 +166,6 @@ def _left_out(e: Evidence, variation: Variation, name: str) -> str:
 @item("fit.identifiability", "R10", "do the data determine the parameters?")
 def identifiability(e: Evidence) -> Verdict:
     """R10: bounds, condition number, exponents against their intervals, the profile over E."""
-    condition = e.optimum.diagnostics["condition"]
     if e.optimum.diagnostics.get("endless"):
         return Verdict.warned(_endless(e))
     if e.optimum.at_bound:
@@ -184,14 +173,14 @@ def identifiability(e: Evidence) -> Verdict:
             f"{', '.join(e.optimum.at_bound)} ran to the edge of its domain: the data do not show "
             "that term. Hold it with --fix, or use a law without it."
         )
-    text = f"condition number {condition:.1g}"
-    text += _along_floor(e.diagnosis.profile, e.place)
+    profiled = _along_floor(e.diagnosis.profile, e.place)
+    text = f"condition number {e.optimum.diagnostics['condition']:.1g}{profiled}"
     if e.optimum.status is Status.ILL_CONDITIONED:
         return Verdict.warned(
             f"{text}: some parameters are not determined. Predictions inside the data are; hold E "
             "with --fix or tie exponents to extrapolate."
         )
-    loose = _loose(e)
+    loose = list(_loose(e))
     problem = (
         f"{text}; {', '.join(loose)}. The exponents are not known: quote predictions, hold E with "
         "--fix, or add runs that span more decades."
@@ -207,7 +196,7 @@ def _along_floor(profile: Profile | None, place: str) -> str:
     rows = profile.inside()
     text = (
         f"; with {profile.parameter} anywhere from {profile.low:.4g} to {profile.high:.4g} the "
-        f"sum rises by at most {share(float(np.max(profile.rise[rows])))}"
+        f"sum rises by at most {_share(float(np.max(profile.rise[rows])))}"
     )
     there = profile.prediction[rows]
     known = there[np.isfinite(there)]  # a held fit may be so steep that it has no forecast
@@ -217,10 +206,16 @@ def _along_floor(profile: Profile | None, place: str) -> str:
     return f"{text} and the prediction at {place} lies between {low:.4f} and {high:.4f}"
 
 
+def _share(fraction: float) -> str:
+    """Write a share with two digits, or all of them beyond 100 %: `2.3 %`, `132 %`."""
+    number = 100 * fraction
+    return f"{number:.0f} %" if abs(number) >= 100 else f"{number:.2g} %"
+
+
 def _endless(e: Evidence) -> str:
     """Say that the least sum is approached and never reached, and what to do."""
     names, beyond = e.optimum.diagnostics["endless"], e.optimum.diagnostics["beyond"]
-    further = f", by {share(beyond)} beyond the largest numbers" if beyond > LOWER else ""
+    further = f", by {_share(beyond)} beyond the largest numbers" if beyond > LOWER else ""
     return (
         f"the sum has no minimum: it falls on as {', '.join(names)} run away{further}. The fit is "
         "as far as they were followed. Predictions inside the data hold, parameters mean nothing: "
@@ -228,17 +223,14 @@ def _endless(e: Evidence) -> str:
     )
 
 
-def _loose(e: Evidence) -> list[str]:
+def _loose(e: Evidence) -> Iterator[str]:
     """Name the exponents whose interval is as wide as their value."""
-    found = []
     for name in exponent_names(type(e.optimum.law)):
-        draws = np.asarray(e.resampled.draws.get(name, np.zeros(0)))
-        if len(draws) < 2:
-            continue
-        low, high = np.quantile(draws, [(1 - e.level) / 2, (1 + e.level) / 2])
-        if (high - low) / 2 > LOOSE_EXPONENT * abs(e.optimum.law.values()[name]):
-            found.append(f"{name} lies anywhere from {low:.3f} to {high:.3f}")
-    return found
+        draws = np.asarray(e.resampled.draws.get(name, ()))
+        if len(draws) > 1:
+            low, high = np.quantile(draws, [(1 - e.level) / 2, (1 + e.level) / 2])
+            if (high - low) / 2 > LOOSE_EXPONENT * abs(e.optimum.law.values()[name]):
+                yield f"{name} lies anywhere from {low:.3f} to {high:.3f}"
 
 
 @item("fit.residuals", "R11", "is what is left over noise?")
@@ -256,12 +248,14 @@ def residuals(e: Evidence) -> Verdict:
             "runs); leave them out with --where."
         )
     if astray:
+        points = "1 point lies" if astray == 1 else f"{astray} points lie"
         return Verdict.warned(
-            f"{text}. {_runs(astray)} more than {100 * np.expm1(ASTRAY):.0f} % and {OUTLYING:.0f} "
+            f"{text}. {points} more than {100 * np.expm1(ASTRAY):.0f} % and {OUTLYING:.0f} "
             "sd away: a typing error, or a run that diverged or stopped? Leave out with --where "
             "what is not of the regime you forecast."
         )
-    trends = _trends(e, np.clip(r, -CLIPPED * spread, CLIPPED * spread)) if spread > 0 else []
+    clipped = np.clip(r, -CLIPPED * spread, CLIPPED * spread)
+    trends = list(_trends(e, clipped)) if spread > 0 else []
     problem = (
         f"{text}. What is left over is not noise: {'; '.join(trends)}. The law bends: compare "
         "laws (fit.alternatives), or fit only the runs nearest to the forecast."
@@ -269,22 +263,17 @@ def residuals(e: Evidence) -> Verdict:
     return Verdict.judged(problem if trends else None, f"{text}; no trend is left.")
 
 
-def _runs(count: int) -> str:
-    return "1 point lies" if count == 1 else f"{count} points lie"
-
-
-def _trends(e: Evidence, r: np.ndarray) -> list[str]:
+def _trends(e: Evidence, r: np.ndarray) -> Iterator[str]:
     """Name trends of clipped residuals along each axis, and signs that come in runs along it."""
-    law, found = e.problem.law, []
+    law = e.problem.law
     spreads = {s: q.domain.spread(e.problem.inputs[s]) for s, q in law.inputs().items()}
     spreads |= {law.axis(): np.log(law.along(e.points.inputs))} if law.axis() else {}
     for symbol, values in spreads.items():
         t, z = slope_t(values, r), runs_z(values, r)
         if abs(t) > TREND:
-            found.append(f"it {'falls' if t > 0 else 'rises'} with {symbol} (t = {-t:.1f})")
+            yield f"it {'falls' if t > 0 else 'rises'} with {symbol} (t = {-t:.1f})"
         elif z < -TREND:
-            found.append(f"its signs come in runs along {symbol} (z = {z:.1f})")
-    return found
+            yield f"its signs come in runs along {symbol} (z = {z:.1f})"
 
 
 def slope_t(x: np.ndarray, r: np.ndarray) -> float:
@@ -317,38 +306,33 @@ def runs_z(x: np.ndarray, r: np.ndarray) -> float:
 @item("fit.alternatives", "R12", "does another law forecast better?")
 def alternatives(e: Evidence) -> Verdict:
     """R12: rival laws by what they forecast of the runs that were held back."""
-    found = e.diagnosis.rivals
+    rivals = e.diagnosis.rivals
     own = laws.name_of(e.optimum.law)
-    if not found:
-        return _without_rivals(e, own)
-    text = "; ".join(_rival(r, e.place) for r in found)
-    better = [r for r in found if _beats(r)]
+    if not rivals and candidates(type(e.optimum.law), len(e.optimum.u), sys.maxsize):
+        return Verdict.warned(
+            f"{len(e.points)} points are too few to fit another law beside {own}: whether one "
+            "forecasts better was not shown. Add runs."
+        )
+    if not rivals:
+        return Verdict.passed(f"no other law here is about the same inputs and output as {own}.")
+    text = "; ".join(_rival(r, e.place) for r in rivals)
+    better = [r for r in rivals if _beats(r)]
     if better:
         best = min(better, key=lambda r: (r.errors() or (np.inf, 0.0))[0])
         return Verdict.warned(
             f"{best.law} forecasts better than {own}: {text}. Fit it as well "
             f"({_option(best.law)}) and quote both forecasts."
         )
-    apart = [r for r in found if not r.cuts and abs(r.shift) > e.half_widths[1]]
+    apart = [r for r in rivals if not r.cuts and abs(r.shift) > e.half_widths[1]]
     if apart:
         return Verdict.warned(
             f"no cut can choose between {own} and {', '.join(r.law for r in apart)}, whose "
             f"predictions differ by more than the interval: {text}. Quote both, or add runs."
         )
-    untested = not any(r.cuts for r in found)
+    untested = not any(r.cuts for r in rivals)
     problem = f"no cut could test whether another law forecasts better: {text}. Add smaller runs."
     fine = f"no law that could be tested forecasts clearly better than {own}: {text}."
     return Verdict.judged(problem if untested else None, fine)
-
-
-def _without_rivals(e: Evidence, own: str) -> Verdict:
-    """Say that nothing was compared: for want of points, or of another law."""
-    if candidates(type(e.optimum.law), len(e.optimum.u), sys.maxsize):
-        return Verdict.warned(
-            f"{len(e.points)} points are too few to fit another law beside {own}: whether one "
-            "forecasts better was not shown. Add runs."
-        )
-    return Verdict.passed(f"no other law here is about the same inputs and output as {own}.")
 
 
 def _option(rival: str) -> str:
