@@ -151,13 +151,6 @@ def decades(ax: Axes) -> None:
     ax.xaxis.set_minor_formatter(ticker.NullFormatter())
 
 
-def cut_axis(ax: Axes, factors: np.ndarray, texts: list[str]) -> None:
-    """Mark on the x axis the cuts themselves, each with what it was."""
-    ax.xaxis.set_major_locator(ticker.FixedLocator(factors.tolist()))
-    ax.xaxis.set_major_formatter(ticker.FixedFormatter(texts))
-    ax.xaxis.set_minor_locator(ticker.NullLocator())
-
-
 def colours(values: np.ndarray) -> Normalize:
     """Return the scale of colours over these values: logarithmic, but for shares."""
     low, high = float(np.min(values)), float(np.max(values))

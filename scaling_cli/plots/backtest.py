@@ -132,7 +132,9 @@ def _draw_cuts(table: Table, ax: Axes) -> None:
         ylabel="Error of held-out runs (%)",
     )
     ax.margins(x=0.12, y=0.15)
-    _style.cut_axis(ax, table.factor, [_cut_text(table, i) for i in range(len(table.factor))])
+    texts = [_cut_text(table, i) for i in range(len(table.factor))]
+    ax.set_xticks(table.factor, texts)
+    ax.set_xticks([], minor=True)
     ax.legend(loc="best", handlelength=2.2)
 
 
