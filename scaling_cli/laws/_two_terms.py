@@ -1,7 +1,7 @@
 """What laws of a floor, a term in parameters and a term in tokens share: the best split of C."""
 
 from scaling_cli.laws._law import EXPONENT_PRIOR, FLOOR_PRIOR, Absorbs, Law, derived, param
-from scaling_cli.vocabulary.quantities import FLOPS_PER_PARAM_TOKEN, Flops, Loss, Params, Tokens
+from scaling_cli.vocabulary.quantities import FLOPS_PER_PARAM_TOKEN, Flops, Params, Tokens
 
 _EXPONENTS = (0.02, 0.05, 0.12, 0.2, 0.28, 0.36, 0.45, 0.6, 0.8, 1.1, 1.6, 4.0, 12.0)
 
@@ -41,8 +41,3 @@ class TwoTerms(Law):
         """Tokens of least loss at compute C = 6ND: D* = (C/6)^(alpha/(alpha+beta)) / G."""
         exponent = self.alpha / (self.alpha + self.beta)
         return (C / FLOPS_PER_PARAM_TOKEN) ** exponent / self._balance()
-
-    @derived
-    def optimal_loss(self, C: Flops) -> Loss:
-        """Least loss at compute C = 6ND."""
-        return self(self.optimal_params(C), self.optimal_tokens(C))

@@ -25,6 +25,11 @@ class Chinchilla(TwoTerms):
         return self.E + self.A * power(N, -self.alpha) + self.B * power(D, -self.beta)
 
     @derived
+    def optimal_loss(self, C: Flops) -> Loss:
+        """Least loss at compute C = 6ND."""
+        return self(N=self.optimal_params(C), D=self.optimal_tokens(C))
+
+    @derived
     def compute_for_loss(self, L: Loss) -> Flops:
         """Least compute that reaches loss L: C = 6 (K/(L-E))^((alpha+beta)/(alpha beta))."""
         return self._least_compute(L - self.E)

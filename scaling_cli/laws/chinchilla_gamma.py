@@ -54,6 +54,11 @@ class ChinchillaGamma(TwoTerms):
         return self.E + power(inner, self.gamma)
 
     @derived
+    def optimal_loss(self, C: Flops) -> Loss:
+        """Least loss at compute C = 6ND."""
+        return self(N=self.optimal_params(C), D=self.optimal_tokens(C))
+
+    @derived
     def compute_for_loss(self, L: Loss) -> Flops:
         """Least compute that reaches loss L: 6 (K/(L-E)^(1/gamma))^((alpha+beta)/(alpha beta))."""
         return self._least_compute((L - self.E) ** (1 / self.gamma))
