@@ -64,12 +64,7 @@ OTHERS = (
         learning_rate=lambda N, D: 0.3118 * _compute(N, D) ** -0.1250,
         batch=lambda N, D: 0.2920 * _compute(N, D) ** 0.3271,
     ),
-    Other(
-        "MM1",
-        "arXiv:2403.09611",
-        "of size alone",
-        learning_rate=_of_size,
-    ),
+    Other("MM1", "arXiv:2403.09611", "of size alone", learning_rate=_of_size),
 )
 
 
