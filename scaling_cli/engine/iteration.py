@@ -158,13 +158,11 @@ def _bends(law: type[Law], i: int, j: int) -> bool:
 
     theta = [jnp.ones(())] * len(law.parameters())
     program = jax.make_jaxpr(second)(theta, {symbol: np.ones(1) for symbol in law.inputs()}).jaxpr
-    end: Any = program.outvars[0]
-    for made in program.eqns:
-        if end in made.outvars and made.primitive.name == "broadcast_in_dim":
-            end = made.invars[0]
-            break
+    ends: list[Any] = [program.outvars[0]]
+    spreads = (made for made in program.eqns if made.primitive.name == "broadcast_in_dim")
+    ends += [made.invars[0] for made in spreads if ends[0] in made.outvars]
     # A literal carries its value; a variable has none, and jax.extend takes long to import.
-    return getattr(end, "val", None) != 0
+    return getattr(ends[-1], "val", None) != 0
 
 
 def localise(u: Any, shared: Shared, work: Work, law: Equation) -> Local:
@@ -279,11 +277,8 @@ def advance(lane: Lane, found: Local, weight: Any) -> Lane:
     )
     gain = (known.value - found.value) / jnp.where(promised > 0, promised, slope)
     # At the rounding level gain says nothing; without damping the next step tells a minimum.
-    eased = jnp.where(
-        small | (gain > 0.75),
-        lane.damping / EASE,
-        jnp.where(gain < 0.25, lane.damping * 2, lane.damping),
-    )
+    eased = jnp.where(gain < 0.25, lane.damping * 2, lane.damping)
+    eased = jnp.where(small | (gain > 0.75), lane.damping / EASE, eased)
     damping = jnp.where(better, eased, jnp.maximum(lane.damping, 1e-9) * TRY_RATIO)
     damping = jnp.where(first, lane.damping, jnp.clip(damping, 1e-12, 10 * STUCK))
     u = jnp.where(better, lane.u + step, lane.u)

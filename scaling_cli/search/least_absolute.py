@@ -43,14 +43,14 @@ def least_absolute(problem: Problem, u: np.ndarray) -> tuple[Solution, tuple[str
     FitError
         If the end is not a number.
     """
-    begin, held = u, ()
-    reached: Solution | None = None
-    for corner in LAD_CORNERS:
-        now, held = followed(problem, u, MAX_ITERATIONS, held=held, corner=corner)
-        if reached is not None and not now.converged[0] and corner < LAD_LOOSEST:
+    begin, (reached, held) = u, followed(problem, u, MAX_ITERATIONS, corner=LAD_CORNERS[0])
+    for corner in LAD_CORNERS[1:]:
+        now, held = followed(problem, reached.u, MAX_ITERATIONS, held=held, corner=corner)
+        if not now.converged[0] and corner < LAD_LOOSEST:
             break
-        u, reached = now.u, now
-    if reached is None or not np.isfinite(reached.value[0]):
+        reached = now
+    u = reached.u
+    if not np.isfinite(reached.value[0]):
         raise FitError(
             f"least absolute deviations did not converge on {laws.name_of(problem.law)}.",
             hint="Fit with --objective huber, or hold E with --fix.",
@@ -111,12 +111,9 @@ def _programme(
     one, step = np.eye(len(used)), np.zeros(len(u))
     if not np.all(np.isfinite(np.c_[r, slopes])):
         return step
-    solved = linprog(
-        np.r_[np.zeros(len(free)), problem.weight[used]],
-        A_ub=np.block([[slopes, -one], [-slopes, -one]]),
-        b_ub=np.r_[-r, r],
-        bounds=[(-box, box)] * len(free) + [(0, None)] * len(used),
-    )
+    cost, above = np.r_[np.zeros(len(free)), problem.weight[used]], np.r_[-r, r]
+    bounds = [(-box, box)] * len(free) + [(0, None)] * len(used)
+    solved = linprog(cost, np.block([[slopes, -one], [-slopes, -one]]), above, bounds=bounds)
     if solved.x is not None:
         step[free] = solved.x[: len(free)]
     return step

@@ -242,10 +242,10 @@ def _falling(problem: Problem, ended: Solution) -> tuple[str, ...]:
     """Return the powers, far from 1, beyond which the sum goes on falling: a very flat slide."""
     names = []
     for power in powers(problem):
-        held, place = columns(problem, [power]), problem.frame.names.index(power)
-        side = np.sign(ended.u[0, place])
-        if abs(ended.u[0, place]) > FAR_POWER:
-            beyond = solve(problem, ended.u + side * held, frozen=held)
+        held = columns(problem, [power])
+        (place,) = ended.u[held]
+        if abs(place) > FAR_POWER:
+            beyond = solve(problem, ended.u + np.sign(place) * held, frozen=held)
             names += [power] if beyond.value[0] < ended.value[0] else []
     return tuple(names)
 
@@ -258,16 +258,15 @@ def _at_an_edge(
     On the way to such a minimum an exponent goes to zero with the amplitude: without the
     amplitude it takes a few steps, with it thousands.
     """
-    best: tuple[Solution | None, tuple[str, ...]] = (None, ())
+    best, lowest = (None, ()), np.inf
     for name in vanishing(problem):
         frozen = columns(problem, [name])
         begin = np.concatenate([u - ABSENT * frozen, starts_without(problem, name)])
         ended = solve(problem, begin, frozen=frozen, max_iterations=limit)
         inside = np.array([representable(problem, row) for row in ended.u])
         usable = np.where(inside & ended.converged, ended.value, np.inf)
-        chosen = int(np.argmin(usable))
-        if usable[chosen] < (np.inf if best[0] is None else best[0].value[0]):
-            best = ended.take([chosen]), (name,)
+        if np.min(usable) < lowest:
+            best, lowest = (ended.take([int(np.argmin(usable))]), (name,)), np.min(usable)
     return best
 
 
@@ -278,14 +277,10 @@ def _at_an_edge(
 
 def vanishing(problem: Problem) -> list[str]:
     """Return the searched coefficients whose term can vanish."""
-    declared = problem.law.parameters()
-    return [
-        name
-        for name, moved in zip(problem.frame.names, problem.frame.matrix.T, strict=True)
-        if declared[name].linear
-        and declared[name].domain is Domain.POSITIVE
-        and np.count_nonzero(moved) == 1
-    ]
+    alone = np.count_nonzero(problem.frame.matrix, axis=0) == 1
+    each = zip(problem.frame.names, alone, strict=True)
+    terms = [(name, problem.law.parameters()[name]) for name, moves_alone in each if moves_alone]
+    return [name for name, p in terms if p.linear and p.domain is Domain.POSITIVE]
 
 
 def starts_without(problem: Problem, name: str) -> np.ndarray:
@@ -339,10 +334,9 @@ def _nested_end(problem: Problem, name: str, held: Mapping[str, float]) -> np.nd
     inner, names = laws.get(name), problem.frame.names
     own = replace(problem, law=inner, frame=frame(inner, {}, {}), penalty=None)
     inside = starts(own)[:LANES]
-    begin = np.empty((len(inside), len(names)))
-    for column, n in enumerate(names):
-        free = to_free(problem.law, n, held[n]) if n in held else None
-        begin[:, column] = inside[:, own.frame.names.index(n)] if free is None else free
+    inside_by_name = dict(zip(own.frame.names, inside.T, strict=True))
+    fixed = {n: np.full(len(inside), to_free(problem.law, n, v)) for n, v in held.items()}
+    begin = np.stack([(inside_by_name | fixed)[n] for n in names], axis=1)
     frozen = np.broadcast_to([n in held for n in names], begin.shape)
     # Solved as the outer law with parameters held: that is compiled already.
     ends = solve(problem, begin, frozen=frozen, max_iterations=SEARCH_ITERATIONS)
