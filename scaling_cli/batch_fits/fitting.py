@@ -151,12 +151,9 @@ def critical_law(reached: Sequence[Level]) -> tuple[float, float]:
         rest = x - np.log1p(critical / B)
         return rest - (np.bincount(owner, rest) / np.bincount(owner))[owner]
 
-    ended = [
-        least_squares(residuals, [np.log(np.median(B)), steep], xtol=TOLERANCE, ftol=TOLERANCE)
-        for steep in STEEPNESS
-    ]
-    best = min(ended, key=lambda end: float(end.cost))
-    log_critical, steep = (float(v) for v in best.x)
+    begin = [[np.log(np.median(B)), steep] for steep in STEEPNESS]
+    ended = [least_squares(residuals, u, xtol=TOLERANCE, ftol=TOLERANCE) for u in begin]
+    log_critical, steep = min(ended, key=lambda end: float(end.cost)).x.tolist()
     if not steep > 0:
         raise FitError(
             "the critical batch does not grow as the loss falls in these runs (it goes as "
@@ -208,16 +205,9 @@ def _fit(groups: Sequence[Group], delta: float) -> tuple[Joint, Measured, tuple[
     refuse(staged, problem)
     v = optimise(problem).law.values()
     if one:
-        start = BatchTrajectory(
-            Sc=v["A"] ** (1 / v["alpha"]),
-            alpha_S=v["alpha"],
-            B_star=B_star,
-            alpha_B=alpha_B,
-            floor=v["E"],
-            N=groups[0].N if np.isfinite(groups[0].N) else None,
-        )
-    else:
-        start = BatchTrajectory(B_star=B_star, alpha_B=alpha_B, **v)
+        N = groups[0].N if np.isfinite(groups[0].N) else None
+        v = {"Sc": v["A"] ** (1 / v["alpha"]), "alpha_S": v["alpha"], "floor": v["E"], "N": N}
+    start = BatchTrajectory(B_star=B_star, alpha_B=alpha_B, **v)
     return _fit_jointly(start, points, delta), points, tuple(names)
 
 
@@ -239,14 +229,10 @@ def _points(groups: Sequence[Group]) -> tuple[Measured, list[str]]:
 
 def _fastest(group: Group) -> list[BatchRun]:
     """Return, of each batch, the run that is first at the lowest level it reaches."""
-    if not group.levels:
-        return list(group.runs)
-    first = {
-        B: run
-        for level in group.levels
-        for B, run in zip(level.B.tolist(), level.runs, strict=True)
-    }
-    return [run for run in group.runs if first.get(run.B) == run.run]
+    first: dict[float, str] = {}
+    for level in group.levels:
+        first |= zip(level.B.tolist(), level.runs, strict=True)
+    return [run for run in group.runs if first.get(run.B) == run.run or not group.levels]
 
 
 def _without(groups: Sequence[Group], B: float, delta: float) -> BatchTrajectory | None:
@@ -260,10 +246,8 @@ def _without(groups: Sequence[Group], B: float, delta: float) -> BatchTrajectory
 
 def _alone(group: Group, level: Level) -> BatchLevel:
     critical, least, misfit = hyperbola(level.B, level.S)
-    batches = [
-        {"B": B, "S": S, "run": run}
-        for B, S, run in zip(level.B.tolist(), level.S.tolist(), level.runs, strict=True)
-    ]
+    rows = zip(level.B.tolist(), level.S.tolist(), level.runs, strict=True)
+    batches = [{"B": B, "S": S, "run": run} for B, S, run in rows]
     tokens = critical * least if np.isfinite(critical) else float(np.mean(level.B * level.S))
     N = group.N if np.isfinite(group.N) else None
     return BatchLevel(N, level.loss, critical, least, tokens, misfit, batches, level.missed)
@@ -273,24 +257,19 @@ def _floor(joint: Joint) -> list[Check]:
     status, floor = joint.status, joint.trajectory.floor
     if status is Status.CONVERGED or floor is None:
         return []
-    open_floor = (
-        f"the floor, {floor:.4g}, is not determined by these runs ({status}): do "
-        "not ask for losses far below those measured; longer runs would tell."
-    )
+    open_floor = f"the floor, {floor:.4g}, is not determined by these runs ({status}): do not ask "
+    open_floor += "for losses far below those measured; longer runs would tell."
     return [Check.warned("batch.floor", [open_floor], "")]
 
 
 def _data(runs: Sequence[BatchRun], points: Measured, names: Sequence[str]) -> dict[str, object]:
     table = Points({"S": points.S, "B_tokens": points.B, "N": points.N}, points.L, list(names))
-    return {
-        "sha256": table.sha256(),
-        "runs": [run.run for run in runs],
-        "ranges": {
-            "L": [float(points.L.min()), float(points.L.max())],
-            "B_tokens": [min(r.B for r in runs), max(r.B for r in runs)],
-            "S": [min(float(r.step[0]) for r in runs), max(float(r.step[-1]) for r in runs)],
-        },
+    ranges = {
+        "L": [float(points.L.min()), float(points.L.max())],
+        "B_tokens": [min(r.B for r in runs), max(r.B for r in runs)],
+        "S": [min(float(r.step[0]) for r in runs), max(float(r.step[-1]) for r in runs)],
     }
+    return {"sha256": table.sha256(), "runs": [run.run for run in runs], "ranges": ranges}
 
 
 def _predicted(t: BatchTrajectory, at: Measured) -> np.ndarray:
@@ -338,12 +317,8 @@ def _coordinates(
 
     def trajectory_at(u: np.ndarray) -> BatchTrajectory:
         above, alpha_S, critical, steep = np.exp(u[:4])
-        laws = {
-            "Sc": float(step * above ** (1 / alpha_S)),
-            "alpha_S": float(alpha_S),
-            "B_star": float(critical * loss**steep),
-            "alpha_B": float(1 / steep),
-        }
+        steps = {"Sc": float(step * above ** (1 / alpha_S)), "alpha_S": float(alpha_S)}
+        laws = steps | {"B_star": float(critical * loss**steep), "alpha_B": float(1 / steep)}
         if sized:
             capacity, alpha_N = np.exp(u[4:])
             Nc = float(size * capacity ** (1 / alpha_N))
@@ -351,15 +326,10 @@ def _coordinates(
         floor = float(lowest / (1 + np.exp(-u[4])))  # between nothing and the lowest loss
         return BatchTrajectory(**laws, floor=floor, N=start.N)
 
-    u = [
-        start.alpha_S * np.log(start.Sc / step),
-        np.log(start.alpha_S),
-        np.log(float(start.critical_batch(loss))),
-        -np.log(start.alpha_B),
-    ]
+    u = [start.alpha_S * np.log(start.Sc / step), np.log(start.alpha_S)]
+    u += [np.log(float(start.critical_batch(loss))), -np.log(start.alpha_B)]
+    share = np.clip((start.floor or 0.0) / lowest, 0.01, 0.99)
+    open_end = [np.log(share / (1 - share))]
     if sized:
-        u += [np.log(start.min_loss(size)), np.log(start.alpha_N or np.nan)]
-    else:
-        share = np.clip((start.floor or 0.0) / lowest, 0.01, 0.99)
-        u += [np.log(share / (1 - share))]
-    return trajectory_at, np.array(u)
+        open_end = [np.log(start.min_loss(size)), np.log(start.alpha_N or np.nan)]
+    return trajectory_at, np.array(u + open_end)
