@@ -165,11 +165,12 @@ def fit_curves(
     strength, tried = _strength(prior, names, thin, CurveOptions(unit, convention, fix or {}, 1.0))
     options = CurveOptions(unit, convention, fix or {}, strength)
     found = {name: search(name, thin, options) for name in names}
+    drawn = {"bootstrap": bootstrap, "seed": seed, "level": level}
     bare = CurveFit(
         law,
         unit,
-        [one.fitted for one in found.values()],
-        _runs(thin),
+        [searched.fitted for searched in found.values()],
+        (),
         status=Status.CONVERGED,
         n_points=sum(len(c.step) for c in thin),
         data=_data(curves, thin),
@@ -178,14 +179,7 @@ def fit_curves(
         versions=versions(),
         command=command,
         diagnostics={"prior_strengths": tried} if tried else {},
-        selection={
-            "warmup": warmup,
-            "fix": dict(fix or {}),
-            "prior_strength": strength,
-            "bootstrap": bootstrap,
-            "seed": seed,
-            "level": level,
-        },
+        selection={"warmup": warmup, "fix": dict(fix or {}), "prior_strength": strength, **drawn},
     )
     folds = leave_out(thin, options, bare.laws) if hold_out else []
     return _judged(bare, thin, found, folds)
@@ -247,14 +241,6 @@ def _data(curves: Sequence[Curve], thin: Sequence[Curve]) -> dict[str, Any]:
     }
 
 
-def _runs(curves: Sequence[Curve]) -> list[FittedRun]:
-    return [
-        FittedRun(c.run, c.schedule.text(), " ".join(c.notes), len(c.step), *ends, params=c.params)
-        for c in curves
-        for ends in [(int(c.step[0]), int(c.step[-1]))]
-    ]
-
-
 def _judged(
     bare: CurveFit, curves: Sequence[Curve], found: Mapping[str, Searched], folds: Sequence[Fold]
 ) -> CurveFit:
@@ -277,7 +263,7 @@ def _judged(
         members=[replace(f, draws=drawn[n]) for n, f in bare.laws.items()],
         status=_status(bare, lines),
         value=float(huber(np.concatenate(residuals), bare.objective.delta).sum()),
-        runs=[_told(run, r) for run, r in zip(bare.runs, residuals, strict=True)],
+        runs=[_fitted_run(c, r) for c, r in zip(curves, residuals, strict=True)],
         uncertainty=CurveUncertainty(noise, schedule_error(folds), len(tested), method),
         held_out=[_left_out(fold) for fold in folds],
         diagnostics={**bare.diagnostics, "autocorrelation": correlation},
@@ -294,15 +280,13 @@ def _status(fit: CurveFit, lines: Mapping[str, Linearised]) -> Status:
     return Status.CONVERGED
 
 
-def _told(run: FittedRun, residuals: np.ndarray) -> FittedRun:
-    correlation = autocorrelation([residuals])
-    return replace(
-        run,
-        misfit=float(np.mean(np.abs(np.expm1(residuals)))),
-        end_error=_end(residuals),
-        autocorrelation=correlation,
-        effective=effective(len(residuals), correlation),
-    )
+def _fitted_run(curve: Curve, residuals: np.ndarray) -> FittedRun:
+    correlation, points = autocorrelation([residuals]), len(residuals)
+    off = float(np.mean(np.abs(np.expm1(residuals)))), _end(residuals)
+    memory = correlation, effective(points, correlation)
+    steps, known = (int(curve.step[0]), int(curve.step[-1])), " ".join(curve.notes)
+    text = curve.schedule.text()
+    return FittedRun(curve.run, text, known, points, *steps, *off, *memory, params=curve.params)
 
 
 def _end(residuals: np.ndarray) -> float:
@@ -311,10 +295,8 @@ def _end(residuals: np.ndarray) -> float:
 
 
 def _left_out(fold: Fold) -> LeftOutSchedule:
-    if not fold.errors:
-        return LeftOutSchedule(fold.runs, None, None, fold.note)
-    ends = [_end(errors) for errors in fold.errors]
-    return LeftOutSchedule(fold.runs, schedule_error([fold]), float(np.mean(ends)))
+    end = float(np.mean([*map(_end, fold.errors)])) if fold.errors else None
+    return LeftOutSchedule(fold.runs, schedule_error([fold]), end, fold.note)
 
 
 def _intervals(fit: CurveFit, method: str, level: float) -> dict[str, dict[str, Any]]:
@@ -322,8 +304,9 @@ def _intervals(fit: CurveFit, method: str, level: float) -> dict[str, dict[str, 
     intervals = {}
     for name, fitted in fit.laws.items():
         for parameter, values in fitted.draws.items():
-            ends = dict(zip(("low", "high"), central(values, level), strict=True))
-            intervals[fit.label(name, parameter)] = {"level": level, **ends, "method": method}
+            low, high = central(values, level)
+            interval = {"level": level, "low": low, "high": high, "method": method}
+            intervals[fit.label(name, parameter)] = interval
     return intervals
 
 
