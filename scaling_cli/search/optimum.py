@@ -24,8 +24,7 @@ from scaling_cli.engine.solve import solve
 from scaling_cli.laws._law import WHOLE, Domain, Law
 from scaling_cli.numerics.mestimate import huber, tau
 from scaling_cli.runs.points import Points
-from scaling_cli.search.least_absolute import LAD_LOOSEST
-from scaling_cli.search.minimum import agreeing, finished, search, vanishing
+from scaling_cli.search.minimum import LAD_LOOSEST, agreeing, finished, search, vanishing
 from scaling_cli.vocabulary.errors import DataError, FitError, UsageError
 from scaling_cli.vocabulary.objective import Objective
 from scaling_cli.vocabulary.outcomes import Status
