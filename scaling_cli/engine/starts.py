@@ -41,12 +41,9 @@ def _thinned(problem: Problem) -> Problem:
     if step == 1:
         return problem
     rows = np.argsort(problem.output, kind="stable")[::step]
-    return replace(
-        problem,
-        inputs={s: np.asarray(v)[rows] for s, v in problem.inputs.items()},
-        output=problem.output[rows],
-        weight=problem.weight[rows],
-    )
+    inputs = {s: np.asarray(v)[rows] for s, v in problem.inputs.items()}
+    output, weight = problem.output[rows], problem.weight[rows]
+    return replace(problem, inputs=inputs, output=output, weight=weight)
 
 
 def _projected(problem: Problem) -> dict[str, np.ndarray]:
