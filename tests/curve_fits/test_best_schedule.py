@@ -208,7 +208,7 @@ def test_the_command(ladder: tuple[CurveFit, dict[str, float]], tmp_path: File) 
     path = str(tmp_path / "fit.json")
     ladder[0].to_json(path)
     command = ["schedule", "--best", "--fit", path, "--steps", "2048"]
-    result = run(*command)
+    result = run(*command, "--full")
     assert result.exit_code == 0, result.output
     for part in (
         "best      wsd:peak=0.0047,warmup=10",
