@@ -6,12 +6,12 @@ downloads to a temporary name, checks the SHA-256 and renames; it is imported on
 
 import hashlib
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
 from scaling_cli.datasets.schema import Card, DataFile
 from scaling_cli.vocabulary.errors import DataError
+from scaling_cli.vocabulary.jsonfile import write_whole
 
 
 def cache_folder() -> Path:
@@ -86,9 +86,7 @@ def _fetch(card: Card, file: DataFile, mirror: Path | None) -> Path:
         raise DataError(f"the mirror {mirror} has no {place}.", hint=hint)
     _checked(source, file)
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.{os.getpid()}")
-    shutil.copyfile(source, partial)
-    partial.replace(target)
+    write_whole(target, source.read_bytes())
     return target
 
 
