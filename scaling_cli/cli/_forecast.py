@@ -15,8 +15,7 @@ from scaling_cli.cli._reading import read
 from scaling_cli.cli._terminal import Terminal
 from scaling_cli.forecasting import forecast
 from scaling_cli.forecasting.following import Band, Update, compare, follow
-from scaling_cli.forecasting.job import Job
-from scaling_cli.forecasting.reading import jobs_of, one_job, siblings_target
+from scaling_cli.forecasting.job import Job, jobs_of, one_job, siblings_target
 from scaling_cli.reports import forecast as forecast_report
 from scaling_cli.runs.table import Runs
 from scaling_cli.vocabulary.errors import DataError, UsageError

@@ -12,8 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from scaling_cli.forecasting.annealed import Alone, Run, alone, fit
-from scaling_cli.forecasting.course import Course, RatePlan
-from scaling_cli.forecasting.future import same_shape
+from scaling_cli.forecasting.future import Course, RatePlan, same_shape
 from scaling_cli.forecasting.job import FEWEST, Job, binned
 from scaling_cli.numerics.quantiles import quantile
 from scaling_cli.schedules._schedule import Schedule

@@ -6,14 +6,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from scaling_cli.artefacts.forecast import Forecast, Known, Path, Scenario, Seen
-from scaling_cli.forecasting import annealed, reading, siblings
+from scaling_cli.forecasting import annealed, siblings
 from scaling_cli.forecasting.annealed import DECAY_SHARE, Alone, alone
 from scaling_cli.forecasting.anticipation import anticipate
-from scaling_cli.forecasting.course import RatePlan
 from scaling_cli.forecasting.despiking import jump
 from scaling_cli.forecasting.families import Extrapolation, extrapolate
-from scaling_cli.forecasting.future import Future, future_of, plan_of
-from scaling_cli.forecasting.job import FEW, FEWEST, NO_WAY, Job, binned
+from scaling_cli.forecasting.future import Future, RatePlan, future_of, plan_of
+from scaling_cli.forecasting.job import FEW, FEWEST, NO_WAY, Job, binned, read_until
 from scaling_cli.numerics.quantiles import quantile
 from scaling_cli.schedules._identification import FEWEST_ROWS
 from scaling_cli.schedules._schedule import Schedule
@@ -119,7 +118,7 @@ def forecast_job(job: Job, options: Options) -> Forecast:
     """
     notes, until = list(job.notes), None
     if options.until is not None:
-        until, read = reading.read_until(options.until, job)
+        until, read = read_until(options.until, job)
         notes.append(f"{read}.")
     future = _future(job, until, options)
     end = until or future.plan.length

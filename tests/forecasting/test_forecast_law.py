@@ -7,8 +7,8 @@ from refusals import refusal
 from scipy import stats
 
 from scaling_cli.forecasting import annealed
-from scaling_cli.forecasting.annealed import Belief, Prior, alone, first_fitted
-from scaling_cli.forecasting.course import LAGS, Course, RatePlan
+from scaling_cli.forecasting.annealed import Belief, Kind, alone, first_fitted
+from scaling_cli.forecasting.future import LAGS, Course, RatePlan
 from scaling_cli.forecasting.job import Bins, Job, binned
 from scaling_cli.schedules import parse_schedule
 from scaling_cli.schedules.knots import Knots
@@ -106,7 +106,7 @@ def test_a_curve_of_the_law_is_forecast(text: str, seen: int, within: float) -> 
 @pytest.mark.parametrize(("seen", "within"), [(3000, 2e-4), (3600, 1e-4)])
 def test_without_priors_the_parameters_are_recovered(seen: int, within: float) -> None:
     """Nothing but the grid of alpha and the residual scale stands between law and curve."""
-    flat = Prior(1.0, floor=(0.8, 3.0), gain=(0.3, 3.0), drop=(0.05, 3.0), exponent=(0.45, 3.0))
+    flat = Kind(1.0, floor=(0.8, 3.0), gain=(0.3, 3.0), drop=(0.05, 3.0), exponent=(0.45, 3.0))
     running, ends = job(COSINE, seen=seen)
     found = alone(running, plan(COSINE), Belief((flat,), 1e6), backtest=False)
     assert found.at(np.array([float(STEPS)]))[0][0] == pytest.approx(ends, rel=within)

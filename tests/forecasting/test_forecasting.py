@@ -14,8 +14,7 @@ from refusals import refusal
 import scaling_cli as sc
 from scaling_cli.artefacts.forecast import Forecast
 from scaling_cli.forecasting import forecast
-from scaling_cli.forecasting.job import Diverged, Job
-from scaling_cli.forecasting.reading import jobs_of, read_until
+from scaling_cli.forecasting.job import Diverged, Job, jobs_of, read_until
 from scaling_cli.schedules import parse_schedule
 from scaling_cli.vocabulary.errors import DataError, UsageError
 

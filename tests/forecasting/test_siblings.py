@@ -14,7 +14,7 @@ import scaling_cli as sc
 from scaling_cli.artefacts.forecast import Forecast
 from scaling_cli.forecasting import forecast
 from scaling_cli.forecasting.annealed import alone
-from scaling_cli.forecasting.course import RatePlan
+from scaling_cli.forecasting.future import RatePlan
 from scaling_cli.forecasting.siblings import (
     LARGER,
     Family,
