@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from scaling_cli.artefacts._record import MERGED
+from scaling_cli.artefacts._record import MERGED, Shown, pair
 from scaling_cli.curve_laws._curve_law import CurveLaw
 from scaling_cli.numerics.quantiles import quantile
 from scaling_cli.schedules._schedule import Schedule
@@ -78,7 +78,7 @@ class CurveUncertainty:
 
 
 @dataclass(frozen=True)
-class CurvePrediction:
+class CurvePrediction(Shown):
     """A predicted loss curve. Arrays have shape (n,).
 
     Parameters
@@ -131,27 +131,20 @@ class CurvePrediction:
 
     def to_dict(self, i: int = -1) -> dict[str, Any]:
         """Return the JSON object of one step: by default the last."""
-
-        def pair(band: Band | None) -> list[float] | None:
-            return None if band is None else [float(band[0][i]), float(band[1][i])]
-
+        size = {} if self.params is None else {"N": self.params}
         return {
-            "inputs": self._inputs(i),
+            "inputs": {"schedule": self.schedule.text(), "S": int(self.step[i]), **size},
             "output": "L",
             "value": float(self.value[i]),
             "level": self.level,
-            "mean": pair(self.mean),
-            "new_run": pair(self.new_run),
+            "mean": pair(self.mean, i),
+            "new_run": pair(self.new_run, i),
             "extrapolation": dict(self.extrapolation),
             "members": {name: float(curve[i]) for name, curve in self.members.items()},
             "parts": {name: float(half[i]) for name, half in self.parts.items()},
             "tested": self.tested,
             "warnings": list(self.notes),
         }
-
-    def _inputs(self, i: int) -> dict[str, Any]:
-        size = {} if self.params is None else {"N": self.params}
-        return {"schedule": self.schedule.text(), "S": int(self.step[i]), **size}
 
 
 @dataclass(frozen=True)
