@@ -49,6 +49,11 @@ class Kind:
     drop: tuple[float, float]
     exponent: tuple[float, float]
 
+    @property
+    def relative(self) -> np.ndarray:
+        """Means and deviations of (L0, A, B), shape (2, 3)."""
+        return np.array((self.floor, self.gain, self.drop)).T
+
 
 @dataclass(frozen=True)
 class Belief:
@@ -187,18 +192,12 @@ def fit(runs: Sequence[Run], belief: Belief = DEFAULT) -> Mixture:
     scale = level * float(np.clip(first.bins.noise, FINEST, COARSEST))
     alpha = np.repeat(ALPHAS, len(design) // len(ALPHAS))
     kinds, precision = belief.about(first.course), weight / scale**2
-    solved = [_ridge(design, loss, precision, scale, _relative(p, level)) for p in kinds]
+    solved = [_ridge(design, loss, precision, scale, level * k.relative) for k in kinds]
     mean, covariance, evidence = (np.stack(part) for part in zip(*solved, strict=True))
-    score = evidence + np.stack([_prior_of(p, alpha) for p in kinds])
+    score = evidence + np.stack([_prior_of(k, alpha) for k in kinds])
     likely = np.exp(score - score.max())
     total = float(score.max() + np.log(likely.sum()))
     return Mixture(likely / likely.sum(), alpha, mean, covariance, pivot, level, total)
-
-
-def _relative(prior: Kind, level: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the prior means and deviations of (L0, A, B), in nats/token."""
-    means, sds = zip(prior.floor, prior.gain, prior.drop, strict=True)
-    return level * np.array(means), level * np.array(sds)
 
 
 def _prior_of(prior: Kind, alpha: np.ndarray) -> np.ndarray:
@@ -222,7 +221,7 @@ def _ridge(
     loss: np.ndarray,
     precision: np.ndarray,
     scale: float,
-    prior: tuple[np.ndarray, np.ndarray],
+    prior: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return mean and covariance of (L0, A, B) and the log evidence, for every alpha and lag."""
     centre, spread = prior

@@ -95,10 +95,9 @@ class Job:
                 f"run {self.run!r}: {len(rows)} point(s) of its loss; a forecast needs {FEWEST}."
             )
         self._refuse_negative(x, lr)
-        object.__setattr__(self, "x", x[rows])
-        object.__setattr__(self, "loss", loss)
-        object.__setattr__(self, "lr", None if lr is None else lr[rows])
-        object.__setattr__(self, "notes", (*self.notes, *notes))
+        kept = {"x": x[rows], "loss": loss, "lr": None if lr is None else lr[rows]}
+        for name, value in {**kept, "notes": (*self.notes, *notes)}.items():
+            object.__setattr__(self, name, value)
 
     def _refuse_negative(self, x: np.ndarray, lr: np.ndarray | None) -> None:
         """Refuse a logged learning rate that is below zero by more than rounding."""
