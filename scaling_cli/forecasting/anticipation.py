@@ -111,7 +111,12 @@ def anticipate(
         If a threshold makes no sense.
     """
     place, measured = _observations(x, values, first, lookahead)
-    _refuse(threshold, verticality, lookahead, first)
+    if not threshold > 0:
+        raise UsageError(f"the stopping threshold must be positive, not {threshold:g}.")
+    if verticality is not None and not verticality > 0:
+        raise UsageError(f"the verticality threshold must be positive, not {verticality:g}.")
+    if lookahead < 1 or first < FEWEST:
+        raise UsageError(f"look ahead by 1 or more, from prefixes of {FEWEST} or more.")
     bound = limit if limit is not None else float(rising)
     steep = verticality if verticality is not None else VERTICALITY * float(np.ptp(measured))
     fits: list[Trend] = []
@@ -154,15 +159,6 @@ def _observations(
     starts = [rows.start for rows in stretches(place, MOST)]
     size = np.diff([*starts, len(place)])
     return np.add.reduceat(place, starts) / size, np.add.reduceat(measured, starts) / size
-
-
-def _refuse(threshold: float, verticality: float | None, lookahead: int, first: int) -> None:
-    if not threshold > 0:
-        raise UsageError(f"the stopping threshold must be positive, not {threshold:g}.")
-    if verticality is not None and not verticality > 0:
-        raise UsageError(f"the verticality threshold must be positive, not {verticality:g}.")
-    if lookahead < 1 or first < FEWEST:
-        raise UsageError(f"look ahead by 1 or more, from prefixes of {FEWEST} or more.")
 
 
 def _fitted(x: np.ndarray, values: np.ndarray, rising: bool, infinity: float | None) -> Trend:

@@ -125,7 +125,10 @@ def forecast_job(job: Job, options: Options) -> Forecast:
     if job.reached(end):
         raise _ended(job, end)
     warnings = [*_of_plan(job, future.plan, end), *_of_rates(job, future.plan)]
-    future = _reaching(future, end)
+    # Beyond its end a schedule keeps its last rate.
+    others = tuple((n, replace(p, length=max(p.length, end))) for n, p in future.others)
+    plan = replace(future.plan, length=max(future.plan.length, end))
+    future = replace(future, plan=plan, others=others)
     since, moved = _of_jumps(job, future.plan)
     belief = annealed.VAGUE if future.plan.source == "none" else annealed.DEFAULT
     law = alone(job, future.plan, belief, since=since)
@@ -179,13 +182,6 @@ def _future(job: Job, until: float | None, options: Options) -> Future:
 
 def _blind(job: Job, end: float, method: str) -> RatePlan:
     return RatePlan(Constant(peak=1.0, length=end, unit=job.unit), end, "none", BLIND[method])
-
-
-def _reaching(future: Future, end: float) -> Future:
-    """Return plans that reach the end of the run; beyond its end a schedule keeps its last rate."""
-    others = tuple((n, replace(p, length=max(p.length, end))) for n, p in future.others)
-    plan = replace(future.plan, length=max(future.plan.length, end))
-    return replace(future, plan=plan, others=others)
 
 
 def _sibling(job: Job) -> siblings.Sibling | None:
@@ -381,6 +377,8 @@ def _record(basis: Basis) -> Forecast:
         outcome, families = _by_families(basis)
     else:
         outcome, families = _by_law(law, end, level, told), None
+    reason = "no loss as early as the run is now" if seeing else basis.method
+    unused = basis.kin.members if told is None else ()
     return Forecast(
         job.run,
         job.unit,
@@ -401,17 +399,11 @@ def _record(basis: Basis) -> Forecast:
         noise=law.bins.noise,
         levels=_levels(job, basis.options.threshold),
         siblings=[s.job.run for s in basis.kin.members] if told is not None else [],
-        left_out=_unused(basis),
+        left_out=[*basis.kin.left_out, *(LeftOut(s.job.run, reason) for s in unused)],
         notes=_notes(basis, families),
         path=outcome.path,
         target=job.target,
     )
-
-
-def _unused(basis: Basis) -> list[LeftOut]:
-    reason = "no loss as early as the run is now" if basis.method == "law" else basis.method
-    unused = basis.kin.members if basis.told is None else ()
-    return [*basis.kin.left_out, *(LeftOut(s.job.run, reason) for s in unused)]
 
 
 def _notes(basis: Basis, families: Extrapolation | None) -> list[str]:

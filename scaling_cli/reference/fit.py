@@ -11,19 +11,12 @@ from scaling_cli.artefacts.fit import FROM_POINTS, Fit
 from scaling_cli.laws._law import Law
 from scaling_cli.point_fits.recompute import points_of, recompute
 from scaling_cli.reference import _result
-from scaling_cli.reference._result import CheckResult, Verdict, difference
+from scaling_cli.reference._result import CheckResult, difference
 from scaling_cli.runs.points import Points
 
 
 def check(fit: Fit, result: CheckResult, *, update: bool, mirror: str | Path | None) -> CheckResult:
     """Check a fit of a law of points; see `reference.check`."""
-    stored = _stored(fit, result)
-    points = None if stored.status is Verdict.FAIL else points_of(fit, mirror=mirror)
-    return stored if points is None else _refitted(fit, points, stored, update=update)
-
-
-def _stored(fit: Fit, result: CheckResult) -> CheckResult:
-    """Check what needs no data: predictions at anchors and derived quantities."""
     anchors = fit.origin.get("anchors") or []
     errors = (difference(fit.law(**a["inputs"]), a["value"]) for a in anchors)
     result = _result.at_anchors(result, errors, "the law no longer gives")
@@ -33,7 +26,10 @@ def _stored(fit: Fit, result: CheckResult) -> CheckResult:
         return result
     if wrong:
         return replace(result, message=f"stored derived quantities differ: {', '.join(wrong)}.")
-    return _result.without_data(fit.origin, result, len(anchors))
+    points = points_of(fit, mirror=mirror)
+    if points is None:
+        return _result.without_data(fit.origin, result, len(anchors))
+    return _refitted(fit, points, result, update=update)
 
 
 def _derives(law: Law, name: str, items: Sequence[Mapping[str, float]]) -> bool:
