@@ -240,6 +240,7 @@ def bands(
     halves = {name: (t if name == "schedule" else z) * sd for name, sd in parts.items()}
     curve = np.sqrt(sum((half**2 for half in halves.values()), np.zeros(len(value))))
     noise = np.full(len(value), z * uncertainty.noise)
-    one = np.hypot(curve, noise)
-    bands = [(value * np.exp(-half), value * np.exp(half)) for half in (curve, one)]
+    bands = [
+        (value * np.exp(-half), value * np.exp(half)) for half in (curve, np.hypot(curve, noise))
+    ]
     return bands[0], bands[1], {**halves, "noise": noise}
