@@ -93,11 +93,10 @@ def forecast(
         except ScalingError as error:
             errors.append(error)
             left.append(LeftOut(job.run, error.message))
+    if not forecasts and len(left) == 1 and errors:
+        raise errors[0]
     if not forecasts:
-        raise errors[0] if len(left) == 1 and errors else _none(left)
+        reasons = "; ".join(f"{item.run}: {item.reason}" for item in left)
+        hint = reasons or "Give a log with a loss."
+        raise DataError("there is no run to forecast.", hint=hint)
     return Forecasts(tuple(forecasts), (*notes, *more), left_out=(*left, *unread))
-
-
-def _none(left: Sequence[LeftOut]) -> DataError:
-    reasons = "; ".join(f"{item.run}: {item.reason}" for item in left)
-    return DataError("there is no run to forecast.", hint=reasons or "Give a log with a loss.")

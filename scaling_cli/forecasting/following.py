@@ -136,13 +136,9 @@ class Update:
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `scaling forecast --follow --json` prints as one line."""
-        record = {
-            "run": self.job.run,
-            "runs": [] if self.forecast is None else [self.forecast.to_dict()],
-            "against": {self.job.run: self.watch.to_dict(self.told)},
-            "ended": self.ended,
-        }
-        return stamped(record)
+        run, runs = self.job.run, [self.forecast.to_dict()] if self.forecast else []
+        against = {run: self.watch.to_dict(self.told)}
+        return stamped({"run": run, "runs": runs, "against": against, "ended": self.ended})
 
 
 def watcher(path: str, every: float) -> Callable[[], bool]:

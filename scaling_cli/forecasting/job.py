@@ -313,19 +313,17 @@ def _job(facts: Mapping[str, Any], rows: "View", target: str | None) -> Job:
             hint=f"Columns: {', '.join(rows.original_names())}. Say which holds the loss: --target "
             "COLUMN.",
         )
-    lr = rows.column("lr")[there] if rows.own("lr").any() else None
-    length = facts.get("step") if unit == "steps" else None
     return Job(
         name,
         axis[there],
         rows.column(column)[there],
         unit,
-        lr=lr,
+        lr=rows.column("lr")[there] if rows.own("lr").any() else None,
         schedule=_stated(name, facts.get("schedule")),
         batch_tokens=_batch(facts, rows, unit),
         params=facts.get("params"),
         unique_tokens=facts.get(U.column),
-        length=length,
+        length=facts.get("step") if unit == "steps" else None,
         notes=(note,) if note else (),
         target=column,
     )

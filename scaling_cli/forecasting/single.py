@@ -194,20 +194,17 @@ def _sibling(job: Job) -> siblings.Sibling | None:
     # A log that starts late had a warm-up before: the same is assumed of the run itself.
     before = [0.0] * int(x[0] > 0)
     log = Knots.of([*before, *x], [*before, *lr], unit=job.unit)
-    return siblings.Sibling(
-        job, RatePlan(log, job.now, "logged", "as logged", known_from=float(x[0]))
-    )
+    plan = RatePlan(log, job.now, "logged", "as logged", known_from=float(x[0]))
+    return siblings.Sibling(job, plan)
 
 
 def _family(job: Job, plan: RatePlan, options: Options) -> siblings.Family:
     """Return the siblings that can inform a run; one of unknown rate is taken to be like it."""
     known = []
     for other in options.siblings:
-        stretch = plan.stretch * other.now / plan.length
+        how = {"stretch": plan.stretch * other.now / plan.length, "shift": plan.shift}
         why = "taken to be that of the run"
-        like = RatePlan(
-            plan.schedule, other.now, plan.source, why, stretch=stretch, shift=plan.shift
-        )
+        like = RatePlan(plan.schedule, other.now, plan.source, why, **how)
         known.append(_sibling(other) or siblings.Sibling(other, like))
     if options.fit is not None:
         known.append(siblings.predicted_sibling(options.fit, job, plan))
