@@ -1,6 +1,5 @@
 """`forecast`: where a running job will end, with an interval, from its own losses and siblings."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from scaling_cli.artefacts.forecast import Forecast, Forecasts

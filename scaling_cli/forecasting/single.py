@@ -27,6 +27,7 @@ BLIND = {
     "families": "the learning rate to come is not known; the families go on as before, blind to a "
     "decay",
 }
+ALIKE = "taken to be that of the run"
 LOWEST = 0.4  # of the present loss: a forecast below it is none
 ABOVE = 0.002  # of the present loss, beyond its noise: a forecast above it is none
 PREFERRED = 1.2  # log evidence by which a constant rate must be better than a cosine
@@ -202,9 +203,8 @@ def _family(job: Job, plan: RatePlan, options: Options) -> siblings.Family:
     """Return the siblings that can inform a run; one of unknown rate is taken to be like it."""
     known = []
     for other in options.siblings:
-        how = {"stretch": plan.stretch * other.now / plan.length, "shift": plan.shift}
-        why = "taken to be that of the run"
-        like = RatePlan(plan.schedule, other.now, plan.source, why, **how)
+        end, stretch = other.now, plan.stretch * other.now / plan.length
+        like = RatePlan(plan.schedule, end, plan.source, ALIKE, stretch=stretch, shift=plan.shift)
         known.append(_sibling(other) or siblings.Sibling(other, like))
     if options.fit is not None:
         known.append(siblings.predicted_sibling(options.fit, job, plan))

@@ -41,7 +41,9 @@ def test_a_ridge_solve_is_least_squares_with_three_more_rows() -> None:
     design = generator.standard_normal((2, 12, 3))
     loss, precision = generator.standard_normal(12), generator.uniform(0.5, 2, 12)
     centre, spread = np.array([0.1, -0.2, 0.3]), np.array([0.5, 1.0, 2.0])
-    mean, covariance, _ = annealed._ridge(design, loss, precision, 100.0, (centre, spread))
+    mean, covariance, _ = annealed._ridge(
+        design, loss, precision, 100.0, np.array((centre, spread))
+    )
     for k in range(2):
         rows = np.vstack([design[k] * np.sqrt(precision)[:, None], np.diag(1 / spread)])
         right = np.append(loss * np.sqrt(precision), centre / spread)
@@ -55,7 +57,7 @@ def test_the_evidence_is_that_of_a_normal_model() -> None:
     design = generator.standard_normal((3, 9, 3))
     loss, scale = generator.standard_normal(9), 50.0
     precision = np.full(9, 1 / 0.7**2)
-    prior = np.array([0.1, -0.2, 0.3]), np.array([0.5, 1.0, 2.0])
+    prior = np.array([[0.1, -0.2, 0.3], [0.5, 1.0, 2.0]])
     evidence = annealed._ridge(design, loss, precision, scale, prior)[2]
     exact = [
         stats.multivariate_normal.logpdf(
