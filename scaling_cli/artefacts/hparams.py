@@ -161,6 +161,16 @@ class Advice:
         both = {LR.symbol: self.learning_rate, B_TOKENS.symbol: self.batch}
         return {s: float(made.value[0]) for s, made in both.items() if made is not None}
 
+    def sequences(self, length: float | None) -> dict[str, Any] | None:
+        """Return the batch in sequences of a length, and whole numbers of them near it."""
+        if length is None or self.batch is None:
+            return None
+        told, batch = [], float(self.batch.value[0])
+        for count in whole_batches(batch, length):
+            tokens = count * length
+            told.append({"sequences": count, "tokens": tokens, "steps": self.D / tokens})
+        return {"length": length, "exact": batch / length, "whole": told}
+
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object."""
         return {

@@ -242,7 +242,7 @@ def test_draws_keep_blocks_together_where_residuals_do() -> None:
 
 def test_a_draw_is_the_fit_to_points_that_are_repeated() -> None:
     """Counting a point twice is fitting it twice."""
-    from scaling_cli.curve_fits.search import CurveOptions, search
+    from scaling_cli.curve_fits.fitting import CurveOptions, search
     from scaling_cli.engine.curves import solve_curves
 
     curves = [few("power_area", n, 2e-3) for n in ("constant", "cosine")]

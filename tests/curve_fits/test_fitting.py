@@ -72,7 +72,7 @@ def test_the_minimum_is_a_minimum() -> None:
 
 def test_a_start_without_a_loss_is_passed_over() -> None:
     """Starts whose curve turns negative end nowhere; the others are taken, or the fit refused."""
-    from scaling_cli.curve_fits.search import CurveOptions, search
+    from scaling_cli.curve_fits.fitting import CurveOptions, search
     from scaling_cli.curve_laws.annealing import Annealing
     from scaling_cli.engine.curves import solve_curves
 
