@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from curves import PUBLISHED
 
-from scaling_cli.forecasting.course import RatePlan
+from scaling_cli.forecasting.future import RatePlan
 from scaling_cli.forecasting.job import Job
 from scaling_cli.schedules import parse_schedule
 from scaling_cli.schedules._schedule import Schedule

@@ -24,9 +24,8 @@ from forecast_curves import Case, cases
 
 from scaling_cli.artefacts.forecast import Forecast
 from scaling_cli.forecasting import annealed, forecast
-from scaling_cli.forecasting.annealed import Alone, Belief, Prior, alone
-from scaling_cli.forecasting.course import RatePlan
-from scaling_cli.forecasting.future import same_shape
+from scaling_cli.forecasting.annealed import Alone, Belief, Kind, alone
+from scaling_cli.forecasting.future import RatePlan, same_shape
 from scaling_cli.forecasting.job import FEWEST, Job
 from scaling_cli.schedules.constant import Constant
 
@@ -38,7 +37,7 @@ SIBLINGS = {"transfer": 3, "joint": 6}
 SMALLER = 0.95  # of the run's size
 POINTS, YOUNG = (8.0, 16.0), (0.0, 0.25, 0.5)  # what --held-out chooses among
 DROP_SD = 0.02
-OPEN_DROP = Prior(1.0, floor=(0.8, 0.3), gain=(0.3, 1.0), drop=(0.05, 0.1), exponent=(0.45, 0.5))
+OPEN_DROP = Kind(1.0, floor=(0.8, 0.3), gain=(0.3, 1.0), drop=(0.05, 0.1), exponent=(0.45, 0.5))
 
 
 @dataclass(frozen=True)

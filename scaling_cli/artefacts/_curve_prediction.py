@@ -7,18 +7,13 @@ from statistics import NormalDist
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from scaling_cli.artefacts._record import MERGED
+from scaling_cli.artefacts._record import MERGED, Shown, pair
 from scaling_cli.curve_laws._curve_law import CurveLaw
 from scaling_cli.numerics.quantiles import quantile
-from scaling_cli.schedules._path import Path
 from scaling_cli.schedules._schedule import Schedule
-from scaling_cli.vocabulary.arguments import check_level
-from scaling_cli.vocabulary.errors import UsageError
 
 MOST_PREDICTED = 500  # steps, where none are asked for
-DRAWN_AT = 40  # steps at which draws are evaluated: their spread is smooth between
 FAR = 1.5  # times the longest fitted run: beyond, every law here has been too low
 FAR_BELOW = 0.05  # of the peak: a rate that ends lower by more than every fitted one
 Band = tuple[np.ndarray, np.ndarray]
@@ -83,7 +78,7 @@ class CurveUncertainty:
 
 
 @dataclass(frozen=True)
-class CurvePrediction:
+class CurvePrediction(Shown):
     """A predicted loss curve. Arrays have shape (n,).
 
     Parameters
@@ -136,139 +131,20 @@ class CurvePrediction:
 
     def to_dict(self, i: int = -1) -> dict[str, Any]:
         """Return the JSON object of one step: by default the last."""
-
-        def pair(band: Band | None) -> list[float] | None:
-            return None if band is None else [float(band[0][i]), float(band[1][i])]
-
+        size = {} if self.params is None else {"N": self.params}
         return {
-            "inputs": self._inputs(i),
+            "inputs": {"schedule": self.schedule.text(), "S": int(self.step[i]), **size},
             "output": "L",
             "value": float(self.value[i]),
             "level": self.level,
-            "mean": pair(self.mean),
-            "new_run": pair(self.new_run),
+            "mean": pair(self.mean, i),
+            "new_run": pair(self.new_run, i),
             "extrapolation": dict(self.extrapolation),
             "members": {name: float(curve[i]) for name, curve in self.members.items()},
             "parts": {name: float(half[i]) for name, half in self.parts.items()},
             "tested": self.tested,
             "warnings": list(self.notes),
         }
-
-    def _inputs(self, i: int) -> dict[str, Any]:
-        size = {} if self.params is None else {"N": self.params}
-        return {"schedule": self.schedule.text(), "S": int(self.step[i]), **size}
-
-
-@dataclass(frozen=True)
-class CurveSources:
-    """What a prediction is made of.
-
-    Parameters
-    ----------
-    laws : mapping of name to FittedLaw
-    unit : float
-        What rates are divided by.
-    ranges : mapping
-        S [first, last] and lr [lowest end, highest] of the fitted runs.
-    uncertainty : CurveUncertainty or None
-    params : float, optional
-        Model size, for laws of several.
-    """
-
-    laws: Mapping[str, FittedLaw]
-    unit: float
-    ranges: Mapping[str, Any]
-    uncertainty: CurveUncertainty | None
-    params: float | None = None
-
-    @property
-    def longest(self) -> float:
-        """The last fitted step."""
-        return float(self.ranges["S"][1])
-
-    def paths(self, schedule: Schedule, at: np.ndarray) -> dict[str, Path]:
-        """Return the path that each warm-up convention makes of a schedule."""
-        return {
-            warmup: Path.of(schedule, at, warmup=warmup, unit=self.unit, params=self.params)
-            for warmup in {fitted.warmup for fitted in self.laws.values()}
-        }
-
-
-def predict(
-    sources: CurveSources, schedule: Schedule, step: ArrayLike | None, *, level: float
-) -> CurvePrediction:
-    """Return the loss along a schedule; see `CurveFit.predict`."""
-    check_level(level)
-    if schedule.unit != "steps":
-        raise UsageError(
-            f"the schedule runs over tokens: {schedule.text()}.",
-            hint="Curves are fitted over steps: give steps= in place of tokens=.",
-        )
-    _refuse_size(sources)
-    at = grid(schedule) if step is None else np.atleast_1d(np.asarray(step))
-    paths = sources.paths(schedule, at)
-    members = {n: fitted.law.curve(paths[fitted.warmup]) for n, fitted in sources.laws.items()}
-    each = np.stack(list(members.values()))
-    value = each.mean(0)
-    parts, draws = _parts(sources, schedule, at, each)
-    mean, new_run, halves = _bands(value, parts, sources.uncertainty, level)
-    return CurvePrediction(
-        schedule=schedule,
-        step=at.astype(int),
-        rate=schedule.lr(at),
-        value=value,
-        low=each.min(0),
-        high=each.max(0),
-        members=members,
-        level=level,
-        mean=mean,
-        new_run=new_run,
-        parts=halves,
-        draws=draws,
-        tested=sources.uncertainty is not None and sources.uncertainty.schedule is not None,
-        extrapolation={
-            "S": max(1.0, float(at.max()) / sources.longest),
-            "lr": max(1.0, schedule.highest / sources.ranges["lr"][1]),
-            **_size_beyond(sources),
-        },
-        notes=(*outside(schedule, int(at.max()), sources.ranges), *_size_notes(sources)),
-        params=sources.params,
-    )
-
-
-def _refuse_size(sources: CurveSources) -> None:
-    sized = any(fitted.law.sized for fitted in sources.laws.values())
-    if sized and sources.params is None:
-        low, high = sources.ranges["N"]
-        raise UsageError(
-            f"the law was fitted to models of {low:g} to {high:g} parameters: of which size?",
-            hint="Give N (--params).",
-        )
-    if not sized and sources.params is not None:
-        raise UsageError(
-            "the fit is one of a single model: its size cannot be chosen.",
-            hint="Fit runs of several sizes with --law annealing_size.",
-        )
-    if sources.params is not None and not 0 < sources.params < np.inf:
-        raise UsageError(f"the model's size must be positive, not {sources.params:g}.")
-
-
-def _size_beyond(sources: CurveSources) -> dict[str, float]:
-    """Return the factor by which the model is larger, or smaller, than every fitted one."""
-    if sources.params is None:
-        return {}
-    low, high = sources.ranges["N"]
-    return {"N": max(1.0, sources.params / high, low / sources.params)}
-
-
-def _size_notes(sources: CurveSources) -> Iterator[str]:
-    """Yield what a prediction for a size that was not fitted rests on."""
-    if _size_beyond(sources).get("N", 1.0) > 1 + 1e-9:
-        low, high = sources.ranges["N"]
-        yield (
-            f"N = {sources.params:g} lies outside the fitted sizes, {low:g} to {high:g}: where "
-            "its curve ends rests on B N^-beta, which few sizes tell from L0."
-        )
 
 
 @dataclass(frozen=True)
@@ -346,35 +222,7 @@ def outside(schedule: Schedule, last: int, ranges: Mapping[str, Any]) -> Iterato
         yield "the rate rises again after it fell, which no fitted run need have shown."
 
 
-def _parts(
-    sources: CurveSources, schedule: Schedule, at: np.ndarray, each: np.ndarray
-) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
-    """Return sds in ln loss of what the curve is unsure by, and ln loss at the end by draw."""
-    uncertainty, laws = sources.uncertainty, list(sources.laws.values())
-    if uncertainty is None:
-        return {}, None
-    parts = {"members": np.log(each).std(0, ddof=1)} if len(each) > 1 else {}
-    draws = None
-    if all(fitted.draws for fitted in laws):
-        order = np.unique(at)
-        some = order[np.unique(np.linspace(0, len(order) - 1, DRAWN_AT).round().astype(int))]
-        paths = sources.paths(schedule, some)
-        seen = [f.law.prepared(paths[f.warmup]).compressed() for f in laws]
-        ends = [_drawn(f, path) for f, path in zip(laws, seen, strict=True)]
-        drawn = np.log(np.mean(ends, axis=0))
-        parts["parameters"] = np.interp(at, some, drawn.std(0))
-        draws = drawn[:, -1]
-    if uncertainty.schedule is not None:
-        parts["schedule"] = uncertainty.schedule * np.maximum(1.0, at / sources.longest)
-    return parts, draws
-
-
-def _drawn(fitted: FittedLaw, path: Path) -> np.ndarray:
-    """Return the loss by each draw, shape (draws, n)."""
-    return np.stack([np.asarray(law(path)) for law in fitted.drawn()])
-
-
-def _bands(
+def bands(
     value: np.ndarray,
     parts: Mapping[str, np.ndarray],
     uncertainty: CurveUncertainty | None,
@@ -392,6 +240,7 @@ def _bands(
     halves = {name: (t if name == "schedule" else z) * sd for name, sd in parts.items()}
     curve = np.sqrt(sum((half**2 for half in halves.values()), np.zeros(len(value))))
     noise = np.full(len(value), z * uncertainty.noise)
-    one = np.hypot(curve, noise)
-    bands = [(value * np.exp(-half), value * np.exp(half)) for half in (curve, one)]
+    bands = [
+        (value * np.exp(-half), value * np.exp(half)) for half in (curve, np.hypot(curve, noise))
+    ]
     return bands[0], bands[1], {**halves, "noise": noise}

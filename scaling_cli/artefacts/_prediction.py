@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scaling_cli import laws
+from scaling_cli.artefacts._record import Shown, pair
 from scaling_cli.laws._law import WHOLE, Law
 from scaling_cli.numerics.quantiles import central, quantile
 from scaling_cli.vocabulary.errors import UsageError
 from scaling_cli.vocabulary.jsonfile import stamped
-from scaling_cli.vocabulary.markup import table
-from scaling_cli.vocabulary.quantities import parse_number
+from scaling_cli.vocabulary.quantities import C, Quantity, parse_number, recognised
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 # predict needs no random generator.
 NOISE_STRATA = 16
 _GOLDEN = 0.6180339887498949
+AGREE = 0.01  # size, data and compute may differ from the law's count by rounding, not by more
 USEFUL = 0.10  # a half-width above this decides nothing
 
 
@@ -62,7 +63,7 @@ class Uncertainty:
 
 
 @dataclass(frozen=True, repr=False)
-class Prediction:
+class Prediction(Shown):
     """The law's value at points, with two kinds of interval. Arrays have shape (points,).
 
     `mean` is where the law's curve lies; `new_run` is where one more run would land.
@@ -100,15 +101,6 @@ class Prediction:
             f"<Prediction {self.output} = {self.value[0]:.4f} [{low:.4f}, {high:.4f}] at {at}, "
             f"{100 * self.level:g} % of new runs{more}>"
         )
-
-    def _repr_html_(self) -> str:
-        """Return a table for a notebook: inputs, value and intervals."""
-        rows = [
-            [*(f"{v:.6g}" for v in p["inputs"].values()), f"{p['value']:.4f}"]
-            + [f"[{b[0]:.4f}, {b[1]:.4f}]" if b else "" for b in (p["mean"], p["new_run"])]
-            for p in self.to_dicts()
-        ]
-        return table([*self.inputs, self.output, "mean curve", "new run"], rows)
 
     def error(self, i: int, measured: float) -> float:
         """Return predicted over measured, minus one, at a point."""
@@ -151,37 +143,91 @@ class Prediction:
         return pd.DataFrame(columns)
 
     def _point(self, i: int) -> dict[str, Any]:
-        def pair(interval: tuple[np.ndarray, np.ndarray] | None) -> list[float] | None:
-            return None if interval is None else [float(interval[0][i]), float(interval[1][i])]
-
+        beside = self.companion
         return {
             "inputs": {s: float(v[i]) for s, v in self.inputs.items()},
             "output": self.output,
             "value": float(self.value[i]),
             "level": self.level,
-            "mean": pair(self.mean),
-            "new_run": pair(self.new_run),
+            "mean": pair(self.mean, i),
+            "new_run": pair(self.new_run, i),
             "extrapolation": {s: float(v[i]) for s, v in self.extrapolation.items()},
             "parts": {s: float(v[i]) for s, v in self.parts.items()},
-            "companion": None
-            if self.companion is None
-            else {"law": self.companion[0], "value": float(self.companion[1][i])},
+            "companion": beside and {"law": beside[0], "value": float(beside[1][i])},
         }
 
     def _judgement(self, i: int) -> dict[str, Any]:
         """Return whether a point's interval is of use, and how far off what was measured is."""
-        widths = self.half_widths()
+        widths, measured = self.half_widths(), self.measured[i] if self.measured else None
         width = None if widths is None else float(widths[1][i])
-        judged: dict[str, Any] = {
-            "half_width": width,
-            "useful": None if width is None else width <= USEFUL,
-        }
-        measured = self.measured[i] if self.measured else None
-        if measured is not None:
-            judged["measured"] = measured
-            judged["error"] = self.error(i, measured)
-            judged["inside"] = self.is_inside(i, measured)
-        return judged
+        judged = {"half_width": width, "useful": None if width is None else width <= USEFUL}
+        if measured is None:
+            return judged
+        error, inside = self.error(i, measured), self.is_inside(i, measured)
+        return judged | {"measured": measured, "error": error, "inside": inside}
+
+
+def completed(law: Law, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a law's inputs by symbol, what is missing worked out from the compute.
+
+    With size or data, C gives the other by the law's count of compute; alone, its own optimum.
+
+    Raises
+    ------
+    UsageError
+        If a quantity is given twice, or what is given contradicts itself or says too little.
+    """
+    given = by_symbol(law, inputs)
+    spent = law.size_and_data()
+    if C.symbol not in given or C.symbol in law.inputs() or spent is None:
+        return given
+    return _spending(law, given, np.asarray(given.pop(C.symbol), float), spent)
+
+
+def by_symbol(law: Law, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was given by the symbols of the law, texts as numbers.
+
+    Raises
+    ------
+    UsageError
+        If a quantity is given twice, or a text cannot be read.
+    """
+    given: dict[str, Any] = {}
+    for name, value in inputs.items():
+        quantity = _meant(name, law)
+        symbol = quantity.symbol if quantity else name
+        if symbol in given:
+            raise UsageError(f"{symbol} is given twice.")
+        given[symbol] = parse_number(value, quantity) if isinstance(value, str) else value
+    return given
+
+
+def _meant(name: str, law: Law) -> Quantity | None:
+    """Return the quantity that a name stands for; a letter is the symbol that it is: n is no N."""
+    known = {C.symbol: C, **law.inputs()}
+    return known.get(name) if len(name) == 1 else recognised(name, known.values())
+
+
+def _spending(
+    law: Law, given: dict[str, Any], compute: np.ndarray, spent: tuple[str, str]
+) -> dict[str, Any]:
+    known = {s: np.asarray(value, float) for s, value in given.items()}
+    there = [symbol for symbol in spent if symbol in given]
+    if len(there) == 1:
+        return law.spending(compute, **known)
+    if there:
+        if not np.allclose(np.asarray(law.compute(**known), float), compute, rtol=AGREE, atol=0.0):
+            named = f"{', '.join(spent)} and {C.symbol}"
+            hint = f"Give two of {named}."
+            raise UsageError(f"{named} contradict {law.compute_in_words()}.", hint=hint)
+        return given
+    best = law.optimum(compute, **known) if set(known) <= set(law.inputs()) else None
+    if best is None:
+        raise UsageError(
+            f"this law has no compute-optimal point, so {C.symbol} alone says too little.",
+            hint=f"Give its inputs: {', '.join(law.inputs())}.",
+        )
+    return best
 
 
 def read_inputs(law: Law | type[Law], inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:

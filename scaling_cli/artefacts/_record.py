@@ -37,8 +37,20 @@ MERGED = {"merged": True}  # of a field whose keys lie among those of the thing 
 BROKEN = (AttributeError, IndexError, KeyError, OverflowError, ScalingError, TypeError, ValueError)
 
 
+class Shown:
+    """What has a report, and is shown by it."""
+
+    def __str__(self) -> str:
+        """Return the first screen of the report: what `print(fit)` shows."""
+        return importlib.import_module("scaling_cli.reports").short(self)
+
+    def _repr_html_(self) -> str:
+        """Return the same for a notebook; reports lie above, so they are found by their name."""
+        return importlib.import_module("scaling_cli.reports").short_html(self)
+
+
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Record:
+class Record(Shown):
     """The head of everything that is stored."""
 
     kind: ClassVar[str]
@@ -70,14 +82,6 @@ class Record:
         written = {"kind": self.kind, **written_fields(self)}
         order = [*FIRST, *(key for key in written if key not in (*FIRST, *LAST)), *LAST]
         return nulls(stamped({key: written[key] for key in order if key in written}))
-
-    def __str__(self) -> str:
-        """Return the first screen of the report on it: what `print(fit)` shows."""
-        return importlib.import_module("scaling_cli.reports").short(self)
-
-    def _repr_html_(self) -> str:
-        """Return the same for a notebook; reports lie above, so they are found by their name."""
-        return importlib.import_module("scaling_cli.reports").short_html(self)
 
     to_record = to_dict  # as any other part that has a form of its own
 
@@ -143,6 +147,11 @@ class Fitted(Record):
         warned = [c.code for c in self.checks if c.level is not Level.PASS]
         told = [*parts, *([f"see {', '.join(warned)}"] if warned else [])]
         return f"<{type(self).__name__} {'; '.join(told)}>"
+
+
+def pair(band: tuple[np.ndarray, np.ndarray] | None, i: int) -> list[float] | None:
+    """Return the ends of an interval at a point."""
+    return None if band is None else [float(band[0][i]), float(band[1][i])]
 
 
 def written_fields(thing: Any) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +20,8 @@ REACHES = (1.0, 1.5, 5.0, 20.0, 100.0, np.inf)
 FEWEST_MISSES = 3
 MISSED = 0.2
 ONE_SIDED = 0.9
+# The arrays of forecasts, in their order.
+COLUMNS = ("reach", "measured", "predicted", "low", "high", "law_low", "law_high")
 
 
 @dataclass(frozen=True)
@@ -69,8 +71,8 @@ class Forecasts:
 
     def take(self, rows: np.ndarray) -> "Forecasts":
         """Return the forecasts at these rows (boolean mask)."""
-        columns = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name != "runs"}
-        return Forecasts(runs=[self.runs[i] for i in np.flatnonzero(rows).tolist()], **columns)
+        columns = (getattr(self, name)[rows] for name in COLUMNS)
+        return Forecasts([self.runs[i] for i in np.flatnonzero(rows).tolist()], *columns)
 
     def score(self) -> dict[str, float]:
         """Return bias, mare, half_width, coverage, allowed and coverage_law."""
@@ -85,8 +87,8 @@ class Forecasts:
 
     def to_record(self) -> list[dict[str, Any]]:
         """Return one JSON object per forecast."""
-        columns = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "runs"}
-        columns |= {"error": self.error, "inside": self.inside, "inside_law": self.inside_law}
+        names = (*COLUMNS, "error", "inside", "inside_law")
+        columns = {name: getattr(self, name) for name in names}
         return [
             {"run": run, **{name: values[i].item() for name, values in columns.items()}}
             for i, run in enumerate(self.runs)
@@ -95,20 +97,15 @@ class Forecasts:
     @classmethod
     def of_record(cls, record: Sequence[Mapping[str, Any]]) -> "Forecasts":
         """Rebuild them from one JSON object per forecast."""
-        names = [f.name for f in fields(cls) if f.name != "runs"]
-        columns = {name: np.array([row[name] for row in record], float) for name in names}
-        return cls(runs=[row["run"] for row in record], **columns)
+        columns = (np.array([row[name] for row in record], float) for name in COLUMNS)
+        return cls([row["run"] for row in record], *columns)
 
 
 def joined(parts: Iterable[Forecasts]) -> Forecasts:
     """Return all forecasts of several cuts, one after another."""
     several = list(parts)
-    columns = {
-        f.name: np.concatenate([getattr(part, f.name) for part in several])
-        for f in fields(Forecasts)
-        if f.name != "runs"
-    }
-    return Forecasts(runs=[run for part in several for run in part.runs], **columns)
+    columns = (np.concatenate([getattr(part, name) for part in several]) for name in COLUMNS)
+    return Forecasts([run for part in several for run in part.runs], *columns)
 
 
 @dataclass(frozen=True)
@@ -205,13 +202,11 @@ class Backtest(Record):
     def by_reach(self) -> tuple[Reach, ...]:
         """Return the scores of all forecasts by how far they reach; empty bins are left out."""
         everything = self.forecasts()
-        found = []
-        for low, high in itertools.pairwise(REACHES):
-            rows = (everything.reach >= low) & (everything.reach < high)
-            if rows.any():
-                some = everything.take(rows)
-                found.append(Reach(low, high, len(some), **some.score()))
-        return tuple(found)
+        bins = [
+            (low, high, everything.take((everything.reach >= low) & (everything.reach < high)))
+            for low, high in itertools.pairwise(REACHES)
+        ]
+        return tuple(Reach(a, b, len(some), **some.score()) for a, b, some in bins if len(some))
 
     def one_sided(self) -> str | None:
         """Return the warning that misses lie on one side, or None.
@@ -236,10 +231,5 @@ class Backtest(Record):
         """Return a DataFrame with one row per forecast."""
         import pandas as pd  # late: scoring alone does not need it
 
-        return pd.DataFrame(
-            [
-                {"train_max": cut.train_max, **record}
-                for cut in self.cuts
-                for record in cut.forecasts.to_record()
-            ]
-        )
+        records = [(cut.train_max, each) for cut in self.cuts for each in cut.forecasts.to_record()]
+        return pd.DataFrame([{"train_max": most, **each} for most, each in records])

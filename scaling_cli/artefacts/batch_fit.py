@@ -107,15 +107,12 @@ class BatchTrajectory:
     @classmethod
     def of_record(cls, record: Mapping[str, Any]) -> "BatchTrajectory":
         """Rebuild it; constants that are none, or not positive, are refused."""
-        found = cls(N=record.get("N"), **record["parameters"])
-        wrong = [
-            name
-            for name, value in found.values().items()
-            if not (value > 0 or (name == "floor" and value == 0))
-        ]
+        rebuilt = cls(N=record.get("N"), **record["parameters"])
+        values = rebuilt.values().items()
+        wrong = [k for k, value in values if not (value > 0 or (k == "floor" and value == 0))]
         if wrong:
             raise ValueError(f"{', '.join(wrong)} must be positive")
-        return found
+        return rebuilt
 
     def min_loss(self, N: float | None = None) -> float:
         """Return the loss of a size after steps without end, nats/token.
@@ -225,7 +222,7 @@ class BatchTrajectory:
         starts = [float(first) for first, _ in batches]
         if not starts or starts[0] != 0 or (np.diff(starts) <= 0).any():
             raise UsageError("batches must begin at step 0 and their steps must increase.")
-        found, ahead = np.empty_like(steps), 0.0
+        loss, ahead = np.empty_like(steps), 0.0
         ends = [*starts[1:], np.inf]
         for i, ((first, batch), end) in enumerate(zip(batches, ends, strict=True)):
             if i:
@@ -233,8 +230,8 @@ class BatchTrajectory:
                 ahead = float(self.cost(reached, batch, N=N).S) - first
             here = (steps > first) & (steps <= end)
             if here.any():
-                found[here] = self.loss(steps[here] + ahead, batch, N=N)
-        return found
+                loss[here] = self.loss(steps[here] + ahead, batch, N=N)
+        return loss
 
     def optimum(self, L: float) -> BatchOptimum:
         """Return the run of least compute that reaches a loss, in closed form.
@@ -255,10 +252,8 @@ class BatchTrajectory:
         capacity = L / (1 + self.alpha_N / self.alpha_S)
         N = self.Nc / capacity ** (1 / self.alpha_N)
         at = self.cost(L, N=N)
-        tokens = float(at.E)
-        return BatchOptimum(
-            L, N, float(at.B), float(at.S), tokens, SIX * N * tokens, SIX * N * float(at.E_min)
-        )
+        B, S, tokens = float(at.B), float(at.S), float(at.E)
+        return BatchOptimum(L, N, B, S, tokens, SIX * N * tokens, SIX * N * float(at.E_min))
 
     def exponents(self) -> dict[str, float]:
         """Return how the optimum grows with C_min: the loss falls as C_min^-alpha_C.
@@ -269,20 +264,16 @@ class BatchTrajectory:
         if self.alpha_N is None:
             raise UsageError("runs of one size do not say how the best size grows.")
         alpha = 1 / (1 / self.alpha_S + 1 / self.alpha_B + 1 / self.alpha_N)
-        return {
-            "alpha_C": alpha,
-            "N": alpha / self.alpha_N,
-            "B": alpha / self.alpha_B,
-            "S_min": alpha / self.alpha_S,
-        }
+        by_exponent = {"N": self.alpha_N, "B": self.alpha_B, "S_min": self.alpha_S}
+        return {"alpha_C": alpha, **{name: alpha / each for name, each in by_exponent.items()}}
 
 
 def _positive(what: str, values: Any) -> np.ndarray:
-    found = np.asarray(values, float)
-    if not (np.isfinite(found) & (found > 0)).all():
-        bad = found[~(np.isfinite(found) & (found > 0))].flat[0]
-        raise UsageError(f"{what} must be positive and finite, not {bad:g}.")
-    return found
+    numbers = np.asarray(values, float)
+    wrong = ~(np.isfinite(numbers) & (numbers > 0))
+    if wrong.any():
+        raise UsageError(f"{what} must be positive and finite, not {numbers[wrong].flat[0]:g}.")
+    return numbers
 
 
 @dataclass(frozen=True)

@@ -4,31 +4,30 @@ Like a `Fit` it is plain data that predicts with NumPy alone; its JSON has the s
 of an average are named `law.parameter`.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from scaling_cli import curve_laws
-from scaling_cli.artefacts._curve_prediction import (
-    CurvePrediction,
-    CurveSources,
-    CurveUncertainty,
-    FittedLaw,
-    predict,
-)
+from scaling_cli.artefacts import _curve_prediction
+from scaling_cli.artefacts._curve_prediction import CurvePrediction, CurveUncertainty, FittedLaw
 from scaling_cli.artefacts._record import Fitted, refuse_draws
 from scaling_cli.runs.curve import Curve
 from scaling_cli.schedules import parse_schedule
+from scaling_cli.schedules._path import Path
 from scaling_cli.schedules._schedule import Schedule
-from scaling_cli.vocabulary.errors import DataError
+from scaling_cli.vocabulary.arguments import check_level
+from scaling_cli.vocabulary.errors import DataError, UsageError
+from scaling_cli.vocabulary.jsonfile import stamped
 
 AVERAGE = "average"
 # Laws that err in different directions, averaged with equal weights. How well they fit, or predict
 # a schedule left out of three, says little about their error on others, so nothing is selected.
 AVERAGED = ("annealing", "area_exponential", "functional", "multi_power")
+DRAWN_AT = 40  # steps at which draws are evaluated: their spread is smooth between
 
 
 @dataclass(frozen=True)
@@ -209,9 +208,102 @@ class CurveFit(Fitted):
             If the schedule cannot be read or runs over tokens, a step is not whole, or a size is
             missing or has no place.
         """
-        found = parse_schedule(schedule) if isinstance(schedule, str) else schedule
-        sources = CurveSources(self.laws, self.unit, self.data["ranges"], self.uncertainty, N)
-        return predict(sources, found, step, level=level)
+        check_level(level)
+        schedule = parse_schedule(schedule) if isinstance(schedule, str) else schedule
+        if schedule.unit != "steps":
+            raise UsageError(
+                f"the schedule runs over tokens: {schedule.text()}.",
+                hint="Curves are fitted over steps: give steps= in place of tokens=.",
+            )
+        beyond, notes = self._beyond(N)
+        at = _curve_prediction.grid(schedule) if step is None else np.atleast_1d(np.asarray(step))
+        last, ranges = int(at.max()), self.data["ranges"]
+        paths = self._paths(schedule, at, N)
+        members = {n: fitted.law.curve(paths[fitted.warmup]) for n, fitted in self.laws.items()}
+        each = np.stack(list(members.values()))
+        value = each.mean(0)
+        parts, draws = self._parts(schedule, at, each, N)
+        mean, new_run, halves = _curve_prediction.bands(value, parts, self.uncertainty, level)
+        return CurvePrediction(
+            schedule=schedule,
+            step=at.astype(int),
+            rate=schedule.lr(at),
+            value=value,
+            low=each.min(0),
+            high=each.max(0),
+            members=members,
+            level=level,
+            mean=mean,
+            new_run=new_run,
+            parts=halves,
+            draws=draws,
+            tested=self.uncertainty is not None and self.uncertainty.schedule is not None,
+            extrapolation={
+                "S": max(1.0, float(at.max()) / self.longest),
+                "lr": max(1.0, schedule.highest / ranges["lr"][1]),
+                **beyond,
+            },
+            notes=(*_curve_prediction.outside(schedule, last, ranges), *notes),
+            params=N,
+        )
+
+    def _beyond(self, N: float | None) -> tuple[dict[str, float], list[str]]:
+        """Return by which factor a size is larger, or smaller, than every fitted one, and so said.
+
+        A size that is missing, or has no place, is refused.
+        """
+        if N is None:
+            if self.sized:
+                low, high = self.data["ranges"]["N"]
+                raise UsageError(
+                    f"the law was fitted to models of {low:g} to {high:g} parameters: of which "
+                    "size?",
+                    hint="Give N (--params).",
+                )
+            return {}, []
+        if not self.sized:
+            raise UsageError(
+                "the fit is one of a single model: its size cannot be chosen.",
+                hint="Fit runs of several sizes with --law annealing_size.",
+            )
+        if not 0 < N < np.inf:
+            raise UsageError(f"the model's size must be positive, not {N:g}.")
+        low, high = self.data["ranges"]["N"]
+        factor = max(1.0, N / high, low / N)
+        note = (
+            f"N = {N:g} lies outside the fitted sizes, {low:g} to {high:g}: where its curve ends "
+            "rests on B N^-beta, which few sizes tell from L0."
+        )
+        return {"N": factor}, [note] if factor > 1 + 1e-9 else []
+
+    def _paths(self, schedule: Schedule, at: np.ndarray, N: float | None) -> dict[str, Path]:
+        """Return the path that each warm-up convention makes of a schedule."""
+        return {
+            warmup: Path.of(schedule, at, warmup=warmup, unit=self.unit, params=N)
+            for warmup in {fitted.warmup for fitted in self.members}
+        }
+
+    def _parts(
+        self, schedule: Schedule, at: np.ndarray, each: np.ndarray, N: float | None
+    ) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
+        """Return sds in ln loss of what the curve is unsure by, and ln loss at the end by draw."""
+        if self.uncertainty is None:
+            return {}, None
+        parts = {"members": np.log(each).std(0, ddof=1)} if len(each) > 1 else {}
+        draws = None
+        if all(fitted.draws for fitted in self.members):
+            order = np.unique(at)
+            some = order[np.unique(np.linspace(0, len(order) - 1, DRAWN_AT).round().astype(int))]
+            paths, ends = self._paths(schedule, some, N), []
+            for fitted in self.members:
+                path = fitted.law.prepared(paths[fitted.warmup]).compressed()
+                ends.append(np.stack([np.asarray(law(path)) for law in fitted.drawn()]))
+            drawn = np.log(np.mean(ends, axis=0))
+            parts["parameters"] = np.interp(at, some, drawn.std(0))
+            draws = drawn[:, -1]
+        if self.uncertainty.schedule is not None:
+            parts["schedule"] = self.uncertainty.schedule * np.maximum(1.0, at / self.longest)
+        return parts, draws
 
     @property
     def sized(self) -> bool:
@@ -225,3 +317,123 @@ class CurveFit(Fitted):
         at = curve.step if step is None else step
         size = curve.params if self.sized else None
         return self.predict(curve.schedule, at, N=size, level=level)
+
+
+@dataclass(frozen=True, repr=False)
+class Along:
+    """Predicted loss curves, by their number.
+
+    Parameters
+    ----------
+    fit : CurveFit
+    name : str
+        Of the fit, as it was asked for.
+    curves : tuple of CurvePrediction
+        One per schedule.
+    at : tuple of CurvePrediction
+        The same at the steps that were asked for; empty where none were.
+    """
+
+    fit: CurveFit
+    name: str
+    curves: tuple[CurvePrediction, ...]
+    at: tuple[CurvePrediction, ...] = ()
+
+    def __len__(self) -> int:
+        """Return the number of schedules."""
+        return len(self.curves)
+
+    def __iter__(self) -> Iterator[CurvePrediction]:
+        """Go through the curves."""
+        return iter(self.curves)
+
+    def __getitem__(self, number: int) -> CurvePrediction:
+        """Return the curve along a schedule."""
+        return self.curves[number]
+
+    def __repr__(self) -> str:
+        """Return a line per schedule: its end."""
+        ends = (f"{p.value[-1]:.4f} after {p.schedule.text()}" for p in self.curves)
+        return f"<Along {'; '.join(ends)}>"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `scaling predict --schedule --json` prints: ends, differences, curves."""
+        sure, predictions = self.fit.uncertainty, [p.to_dict() for p in self.curves]
+        for p, record in zip(self.curves[1:], predictions[1:], strict=True):
+            record["difference"] = asdict(_curve_prediction.compare(self.curves[0], p, sure))
+        record = {
+            "fit": self.name,
+            "law": self.fit.name_of_law,
+            "tested": sure is not None and sure.schedule is not None,
+            "method": None if sure is None else sure.method,
+            "predictions": predictions,
+            "along": [p.to_dict(i) for p in self.at for i in range(len(p.step))],
+            "curves": [_curve(p) for p in self.curves],
+            "file": None,
+        }
+        return stamped(record)
+
+    def to_csv(self) -> str:
+        """Return the curves as CSV at full precision, one row per schedule and step."""
+        lines = ["schedule,step,lr,loss,mean_low,mean_high,new_run_low,new_run_high"]
+        for p in self.curves:
+            bands = [*(p.mean or ()), *(p.new_run or ())]
+            for i in range(len(p.step)):
+                ends = [repr(float(b[i])) for b in bands] or [""] * 4
+                cells = [repr(float(p.rate[i])), repr(float(p.value[i])), *ends]
+                lines.append(f'"{p.schedule.text()}",{int(p.step[i])},{",".join(cells)}')
+        return "\n".join(lines) + "\n"
+
+
+def along(
+    fit: CurveFit,
+    name: str,
+    schedules: Sequence[Schedule | str],
+    *,
+    N: float | None = None,
+    steps: Sequence[float] | None = None,
+    every: int | None = None,
+    level: float = 0.9,
+) -> Along:
+    """Return the curve along each schedule, and its values at steps or every so many.
+
+    Raises
+    ------
+    UsageError
+        If a schedule is given twice or cannot be read, both `steps` and `every` are given, or a
+        step lies outside every schedule.
+    """
+    curves = tuple(fit.predict(schedule, N=N, level=level) for schedule in schedules)
+    written = [p.schedule.text() for p in curves]
+    twice = next((text for i, text in enumerate(written) if text in written[:i]), None)
+    if twice is not None:
+        raise UsageError(f"the schedule {twice} is given twice.")
+    if steps is not None and every is not None:
+        raise UsageError("--steps and --every were both given.", hint="Give one of them.")
+    if every is not None and every < 1:
+        raise UsageError(f"--every must be at least 1 step, not {every}.")
+    if steps is None and every is None:
+        return Along(fit, name, curves)
+    at = [fit.predict(p.schedule, _wanted(p, steps or (), every), N=N, level=level) for p in curves]
+    return Along(fit, name, curves, tuple(at))
+
+
+def _wanted(p: CurvePrediction, steps: Sequence[float], every: int | None) -> Sequence[float]:
+    last = int(np.ceil(p.schedule.length))
+    wanted = range(every, last + 1, every) if every else [s for s in steps if s <= last]
+    if not len(wanted):
+        raise UsageError(
+            f"no step asked for lies on the schedule {p.schedule.text()}, of {last} steps."
+        )
+    return wanted
+
+
+def _curve(p: CurvePrediction) -> dict[str, Any]:
+    return {
+        "schedule": p.schedule.text(),
+        "step": p.step.tolist(),
+        "lr": p.rate.tolist(),
+        "value": p.value.tolist(),
+        "mean": None if p.mean is None else [band.tolist() for band in p.mean],
+        "new_run": None if p.new_run is None else [band.tolist() for band in p.new_run],
+    }

@@ -4,7 +4,6 @@ A Fit is plain data. It predicts with NumPy alone (no JAX, no pandas), because i
 draws that its intervals need. The JSON is the public schema, the same for `fits/**.json`.
 """
 
-import html
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,17 +11,18 @@ from typing import Any
 import numpy as np
 
 from scaling_cli import laws
-from scaling_cli.artefacts._asked import completed
-from scaling_cli.artefacts._judgement import doubts
-from scaling_cli.artefacts._prediction import Prediction, Uncertainty, intervals, read_inputs
+from scaling_cli.artefacts import _prediction
+from scaling_cli.artefacts._prediction import Prediction, Uncertainty
 from scaling_cli.artefacts._record import MERGED, Fitted, refuse_draws
 from scaling_cli.laws._law import Domain, Law
 from scaling_cli.vocabulary.arguments import check_level
 from scaling_cli.vocabulary.outcomes import Level
-from scaling_cli.vocabulary.quantities import C
+from scaling_cli.vocabulary.quantities import C, factor
 
 # Derived quantities that a fit makes from its points; no law gives them back.
 FROM_POINTS = frozenset({"optimal_params_isoflop"})
+FAR = 100.0  # and the square of the farthest backtest: beyond both nothing like it was tried
+BENDING = "backtest.bias"
 
 
 @dataclass(frozen=True, repr=False)
@@ -46,23 +46,6 @@ class Fit(Fitted):
         points = f"{self.n_points} points"
         return self._line(laws.name_of(self.law), points, str(self.status), values)
 
-    def _repr_html_(self) -> str:
-        """Return what a notebook shows: parameters with intervals, and the checks that warn."""
-        rows = "".join(
-            f"<tr><td>{k}</td><td>{v:.6g}</td><td>{_span(self.intervals.get(k))}</td></tr>"
-            for k, v in self.parameters.items()
-        )
-        warned = "".join(
-            f"<li>{html.escape(f'{c.level} {c.code}: {c.message}')}</li>"
-            for c in self.checks
-            if c.level is not Level.PASS
-        )
-        head = f"{type(self.law).formula()} &mdash; {self.n_points} points, {self.status}"
-        return (
-            f"<p>{head}</p><table><tr><th></th><th>value</th><th>interval</th></tr>{rows}</table>"
-            f"<ul>{warned}</ul>"
-        )
-
     @property
     def parameters(self) -> dict[str, float]:
         """Parameter values by name."""
@@ -85,7 +68,7 @@ class Fit(Fitted):
             If an input is missing, unknown or outside its domain.
         """
         check_level(level)
-        columns = read_inputs(self.law, completed(self.law, inputs))
+        columns = _prediction.read_inputs(self.law, _prediction.completed(self.law, inputs))
         value = np.asarray(self.law(**columns), dtype=float)
         alone = Prediction(
             columns,
@@ -102,25 +85,38 @@ class Fit(Fitted):
         )
         if self.uncertainty is None:
             return alone
-        mean, new_run, parts = intervals(self.law, self.uncertainty, columns, value, level)
+        mean, new_run, parts = _prediction.intervals(
+            self.law, self.uncertainty, columns, value, level
+        )
         other = self.uncertainty.companion
         beside = other and (laws.name_of(other), np.asarray(other(**columns), float))
         told = replace(alone, mean=mean, new_run=new_run, parts=parts, companion=beside)
-        warnings = doubts(self.checks, self.backtest, told)
-        return replace(told, made_by={**alone.made_by, "warnings": warnings})
+        return replace(told, made_by={**alone.made_by, "warnings": self.doubts(told)})
+
+    def doubts(self, prediction: Prediction) -> list[str]:
+        """Return what the backtests say against a prediction; nothing without intervals."""
+        if prediction.new_run is None:
+            return []
+        told = [c.message for c in self.checks if c.code == BENDING and c.level is Level.WARN]
+        cuts, axis = ((self.backtest or {}).get(key) for key in ("cuts", "axis"))
+        along = prediction.extrapolation.get(axis or C.symbol)
+        if along is None or not cuts:
+            return told
+        tested, farthest = max(float(cut["factor"]) for cut in cuts), float(np.max(along))
+        if farthest > max(FAR, tested**2):
+            told.append(
+                f"{axis or C.symbol} {factor(farthest)} is further beyond the data than any "
+                f"backtest of this fit went ({factor(tested)}): that drift goes on as it did is "
+                "assumed."
+            )
+        return told
 
     def _as_maker(self) -> dict[str, Any]:
         """Return what a prediction says of the fit that made it."""
-        sure = self.uncertainty
-        return {
-            "fit": self.name,
-            "law": laws.name_of(self.law),
-            "tested": None if sure is None else sure.tested,
-            "method": None if sure is None else sure.method,
-            "drift": None if sure is None else sure.drift,
-            "backtests": (self.backtest or {}).get("cuts") or [],
-            "warnings": [],
-        }
+        sure = {k: getattr(self.uncertainty, k, None) for k in ("tested", "method", "drift")}
+        cuts = (self.backtest or {}).get("cuts") or []
+        head = {"fit": self.name, "law": laws.name_of(self.law)}
+        return {**head, **sure, "backtests": cuts, "warnings": []}
 
     def _extrapolation(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return the factor by which each axis lies outside the data; 1 inside.
@@ -146,9 +142,3 @@ class Fit(Fitted):
         super().__post_init__()
         if self.uncertainty is not None:
             refuse_draws(self.law, self.uncertainty.draws, len(self.uncertainty.sigma))
-
-
-def _span(interval: Mapping[str, Any] | None) -> str:
-    if interval is None or interval["low"] is None or interval["high"] is None:
-        return ""
-    return f"{interval['low']:.4g} to {interval['high']:.4g}"

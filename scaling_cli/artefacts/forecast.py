@@ -1,13 +1,13 @@
 """What a forecast says: values, intervals, the schedule it rests on, and every doubt."""
 
-import html
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 
-from scaling_cli.artefacts._record import Record, written_fields
+from scaling_cli.artefacts._record import Record, Shown, written_fields
+from scaling_cli.vocabulary.errors import DataError
 from scaling_cli.vocabulary.jsonfile import nulls
 from scaling_cli.vocabulary.outcomes import LeftOut
 
@@ -96,7 +96,7 @@ class Path:
 
 
 @dataclass(frozen=True)
-class Forecast:
+class Forecast(Shown):
     """Where a running job will end.
 
     Parameters
@@ -190,30 +190,6 @@ class Forecast:
             f"{assumed}{doubt}>"
         )
 
-    def _repr_html_(self) -> str:
-        """Return the forecast as a table, for a notebook."""
-        share = "-" if self.decay_share is None else f"{100 * self.decay_share:.0f} %"
-        rows = {
-            "run": self.run,
-            "seen": f"{self.seen.loss:.4f} at {self.unit[:-1]} {self.now:.6g}",
-            f"expected at {self.until:.6g}": f"{self.value:.4f}",
-            f"{100 * self.level:g} % interval": _pair(self.interval),
-            "of one logged value": _pair(self.one_value),
-            "schedule": f"{self.schedule.text} ({self.schedule.why})",
-            "from the decay": share,
-            "warnings": " ".join(self.warnings) or "none",
-        }
-        cells = "".join(
-            f"<tr><th style='text-align:left'>{html.escape(k)}</th>"
-            f"<td style='text-align:left'>{html.escape(v)}</td></tr>"
-            for k, v in rows.items()
-        )
-        return f"<table>{cells}</table>"
-
-
-def _pair(pair: Pair) -> str:
-    return f"[{pair[0]:.4f}, {pair[1]:.4f}]"
-
 
 @dataclass(frozen=True, repr=False)
 class Forecasts(Record):
@@ -247,9 +223,19 @@ class Forecasts(Record):
             return self.runs[key]
         return next(f for f in self.runs if f.run == key)
 
+    def about(self, run: str, *, file: str | None = None) -> Forecast:
+        """Return the forecast of a run; where there is only one, it is of whatever run is asked.
+
+        Raises
+        ------
+        DataError
+            If there are several, none of them of this run.
+        """
+        named = {item.run: item for item in self.runs}
+        if run not in named and len(named) != 1:
+            hint = f"Runs: {', '.join(named)}."
+            raise DataError(f"there is no forecast of {run!r}.", file=file, hint=hint)
+        return named.get(run, self.runs[0])
+
     def __repr__(self) -> str:
         return "\n".join(map(repr, self.runs))
-
-    def _repr_html_(self) -> str:
-        """Return one table per run, for a notebook."""
-        return "".join(f._repr_html_() for f in self.runs)

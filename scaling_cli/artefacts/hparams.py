@@ -158,21 +158,18 @@ class Advice:
 
     def values(self) -> dict[str, float]:
         """Return the learning rate and the batch by symbol."""
-        found = {LR.symbol: float(self.learning_rate.value[0])}
-        return found if self.batch is None else found | {B_TOKENS.symbol: self._batch()}
+        both = {LR.symbol: self.learning_rate, B_TOKENS.symbol: self.batch}
+        return {s: float(made.value[0]) for s, made in both.items() if made is not None}
 
     def sequences(self, length: float | None) -> dict[str, Any] | None:
         """Return the batch in sequences of a length, and whole numbers of them near it."""
         if length is None or self.batch is None:
             return None
-        told = []
-        for count in whole_batches(self._batch(), length):
+        told, batch = [], float(self.batch.value[0])
+        for count in whole_batches(batch, length):
             tokens = count * length
             told.append({"sequences": count, "tokens": tokens, "steps": self.D / tokens})
-        return {"length": length, "exact": self._batch() / length, "whole": told}
-
-    def _batch(self) -> float:
-        return math.nan if self.batch is None else float(self.batch.value[0])
+        return {"length": length, "exact": batch / length, "whole": told}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object."""
@@ -207,18 +204,14 @@ def advise(recipe: Recipe, N: float, D: float, *, level: float = 0.9) -> Advice:
     for symbol, fit in recipe.fits().items():
         swept = (fit.data.get("ranges") or {}).get(symbol)
         if swept:
-            beyond[symbol] = _outside(float(predicted[symbol].value[0]), swept)
+            value, (low, high) = float(predicted[symbol].value[0]), swept
+            beyond[symbol] = max(1.0, value / high, low / value)
     rate, batch = predicted[LR.symbol], predicted.get(B_TOKENS.symbol)
     return Advice(N, D, level, rate, batch, _correlation(recipe, N, D), beyond)
 
 
 def _inputs(fit: Fit, N: float, D: float) -> dict[str, float]:
     return {s: v for s, v in (("N", N), ("D", D)) if s in fit.law.inputs()}
-
-
-def _outside(value: float, swept: Sequence[float]) -> float:
-    low, high = swept
-    return max(1.0, value / high, low / value)
 
 
 def log_draws(fit: Fit, N: float, D: float) -> np.ndarray | None:
@@ -230,8 +223,8 @@ def log_draws(fit: Fit, N: float, D: float) -> np.ndarray | None:
 
 
 def _correlation(recipe: Recipe, N: float, D: float) -> float | None:
-    found = [log_draws(fit, N, D) for fit in recipe.fits().values()]
-    drawn = [draws for draws in found if draws is not None]
+    each = [log_draws(fit, N, D) for fit in recipe.fits().values()]
+    drawn = [draws for draws in each if draws is not None]
     if len(drawn) < 2 or len(drawn[0]) != len(drawn[1]):
         return None
     return float(np.corrcoef(drawn[0], drawn[1])[0, 1])
@@ -267,27 +260,26 @@ class Difference:
         return {**head, "factor": self.here / self.there, "distance": self.distance}
 
 
-def differences(one: Recipe, other: Recipe, N: float, D: float) -> list[Difference]:
+def differences(recipe: Recipe, other: Recipe, N: float, D: float) -> list[Difference]:
     """Compare two recipes by what they say at a point, never by their coefficients."""
-    found = []
-    here, there = one.fits(), other.fits()
-    for symbol in (s for s in here if s in there):
-        value, rival = (float(f.law(**_inputs(f, N, D))) for f in (here[symbol], there[symbol]))
-        draws = [log_draws(f, N, D) for f in (here[symbol], there[symbol])]
-        drawn = [float(np.std(d)) for d in draws if d is not None]
+    pairs = {s: (fit, other.fits()[s]) for s, fit in recipe.fits().items() if s in other.fits()}
+    result = []
+    for symbol, pair in pairs.items():
+        value, rival = (float(fit.law(**_inputs(fit, N, D))) for fit in pair)
+        drawn = [float(np.std(d)) for d in (log_draws(f, N, D) for f in pair) if d is not None]
         sd = math.hypot(*drawn) if len(drawn) == 2 else None
-        found.append(Difference(symbol, value, rival, sd))
-    return found
+        result.append(Difference(symbol, value, rival, sd))
+    return result
 
 
-def cost(one: Recipe, found: Sequence[Difference]) -> float | None:
+def cost(recipe: Recipe, apart: Sequence[Difference]) -> float | None:
     """Return the excess loss that the other recipe would cost in the valley of the first.
 
     None where the valley is not known, or was measured along other axes.
     """
-    if one.flatness is None or len(found) != len(one.flatness.hessian):
+    if recipe.flatness is None or len(apart) != len(recipe.flatness.hessian):
         return None
-    return one.flatness.excess(np.array([math.log(d.there / d.here) for d in found]))
+    return recipe.flatness.excess(np.array([math.log(d.there / d.here) for d in apart]))
 
 
 def whole_batches(batch_tokens: float, sequence: float) -> list[int]:

@@ -187,7 +187,7 @@ def _draw(
     path: str, made: "Forecasts", runs: "Runs", kin: "Runs | tuple[()]", target: str | None
 ) -> None:
     from scaling_cli import plots
-    from scaling_cli.forecasting.reading import jobs_of, siblings_target
+    from scaling_cli.forecasting.job import jobs_of, siblings_target
     from scaling_cli.plots import _forecast
 
     jobs = jobs_of(runs, target=target)[0]

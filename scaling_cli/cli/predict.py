@@ -8,7 +8,7 @@ from scaling_cli.cli import _options as options
 from scaling_cli.cli._output import FIGURES, writable, write
 
 if TYPE_CHECKING:
-    from scaling_cli.artefacts._along import Along
+    from scaling_cli.artefacts.curve_fit import Along
     from scaling_cli.artefacts.fit import Fit
     from scaling_cli.cli._inputs import Grid
 

@@ -8,7 +8,6 @@ renames; it is imported only then.
 
 import hashlib
 import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from scaling_cli.datasets import schema
 from scaling_cli.datasets.schema import Card, DataFile
 from scaling_cli.vocabulary import shipped
 from scaling_cli.vocabulary.errors import DataError, UsageError, near
-from scaling_cli.vocabulary.jsonfile import stamped
+from scaling_cli.vocabulary.jsonfile import stamped, write_whole
 
 if TYPE_CHECKING:
     import pyarrow
@@ -167,9 +166,7 @@ def _fetch(card: Card, file: DataFile, mirror: Path | None) -> Path:
         raise DataError(f"the mirror {mirror} has no {place}.", hint=hint)
     _checked(source, file)
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.{os.getpid()}")
-    shutil.copyfile(source, partial)
-    partial.replace(target)
+    write_whole(target, source.read_bytes())
     return target
 
 

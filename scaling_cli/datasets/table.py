@@ -2,9 +2,9 @@
 
 import ast
 import csv
+import io
 import math
 import operator
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
@@ -15,6 +15,7 @@ import pyarrow as pa
 from scaling_cli.datasets import layouts
 from scaling_cli.datasets.schema import Card, Column
 from scaling_cli.vocabulary.errors import DataError
+from scaling_cli.vocabulary.jsonfile import write_whole
 
 _OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
     ast.Add: operator.add,
@@ -39,13 +40,11 @@ def normalise(card: Card, files: Mapping[str, Path]) -> pa.Table:
 def write(table: pa.Table, path: Path) -> None:
     """Write the table as CSV at full precision, atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    with partial.open("w", encoding="utf8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(table.column_names)
-        columns = [column.to_pylist() for column in table.columns]
-        writer.writerows(zip(*columns, strict=True))
-    partial.replace(path)
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(table.column_names)
+    writer.writerows(zip(*(column.to_pylist() for column in table.columns), strict=True))
+    write_whole(path, text.getvalue().encode())
 
 
 def _type(column: Column) -> pa.DataType:

@@ -1,11 +1,10 @@
 """`forecast`: where a running job will end, with an interval, from its own losses and siblings."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from scaling_cli.artefacts.forecast import Forecast, Forecasts
-from scaling_cli.forecasting import reading
 from scaling_cli.forecasting.families import check_combination
+from scaling_cli.forecasting.job import jobs_in, siblings_target
 from scaling_cli.forecasting.single import METHODS, Options, forecast_job
 from scaling_cli.vocabulary.arguments import check_level
 from scaling_cli.vocabulary.errors import DataError, ScalingError, UsageError, near
@@ -79,10 +78,10 @@ def forecast(
         raise UsageError(f"there is no method {method!r}.", hint=near(method, METHODS, "methods"))
     check_level(level)
     check_combination(combine)
-    jobs, left, notes = reading.jobs_in(runs, target)
+    jobs, left, notes = jobs_in(runs, target)
     alone = isinstance(siblings, list | tuple) and not siblings
-    same = target if alone else reading.siblings_target(jobs, target)
-    kin, unread, more = reading.jobs_in(siblings, same)
+    same = target if alone else siblings_target(jobs, target)
+    kin, unread, more = jobs_in(siblings, same)
     options = Options(
         until, schedule, level, method, unique_tokens, fit, tuple(kin), threshold, combine
     )
@@ -93,11 +92,10 @@ def forecast(
         except ScalingError as error:
             errors.append(error)
             left.append(LeftOut(job.run, error.message))
+    if not forecasts and len(left) == 1 and errors:
+        raise errors[0]
     if not forecasts:
-        raise errors[0] if len(left) == 1 and errors else _none(left)
+        reasons = "; ".join(f"{item.run}: {item.reason}" for item in left)
+        hint = reasons or "Give a log with a loss."
+        raise DataError("there is no run to forecast.", hint=hint)
     return Forecasts(tuple(forecasts), (*notes, *more), left_out=(*left, *unread))
-
-
-def _none(left: Sequence[LeftOut]) -> DataError:
-    reasons = "; ".join(f"{item.run}: {item.reason}" for item in left)
-    return DataError("there is no run to forecast.", hint=reasons or "Give a log with a loss.")

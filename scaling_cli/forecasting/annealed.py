@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from scaling_cli.artefacts.forecast import Past
-from scaling_cli.forecasting.course import Course, RatePlan
+from scaling_cli.forecasting.future import Course, RatePlan
 from scaling_cli.forecasting.job import FEWEST, Bins, Job, binned
 from scaling_cli.numerics.mestimate import huber
 from scaling_cli.vocabulary.errors import FitError
@@ -30,7 +30,7 @@ SKIPPED, LONGEST_SKIPPED, AFTER_WARMUP = 0.2, 0.3, 1.2
 
 
 @dataclass(frozen=True)
-class Prior:
+class Kind:
     """What is believed of a kind of run before it is seen; L0, A and B over its current loss.
 
     Parameters
@@ -49,6 +49,11 @@ class Prior:
     drop: tuple[float, float]
     exponent: tuple[float, float]
 
+    @property
+    def relative(self) -> np.ndarray:
+        """Means and deviations of (L0, A, B), shape (2, 3)."""
+        return np.array((self.floor, self.gain, self.drop)).T
+
 
 @dataclass(frozen=True)
 class Belief:
@@ -56,17 +61,17 @@ class Belief:
 
     Parameters
     ----------
-    kinds : sequence of Prior
+    kinds : sequence of Kind
         The data say which of them a run is.
     effective : float
         Points that all bins together count as: their residuals are the law's, and alike.
-    steady : sequence of Prior
+    steady : sequence of Kind
         In place of `kinds` where the schedule holds the rate before a cool-down.
     """
 
-    kinds: Sequence[Prior]
+    kinds: Sequence[Kind]
     effective: float = 16.0
-    steady: Sequence[Prior] = ()
+    steady: Sequence[Kind] = ()
 
     def without_drop(self) -> "Belief":
         """Return the belief in the law that has no decay term."""
@@ -75,7 +80,7 @@ class Belief:
         )
         return replace(self, kinds=kinds, steady=steady)
 
-    def about(self, course: Course) -> Sequence[Prior]:
+    def about(self, course: Course) -> Sequence[Kind]:
         """Return the kinds of runs under such a schedule."""
         return self.steady if self.steady and course.steady else self.kinds
 
@@ -85,12 +90,12 @@ NO_DROP = (0.0, 1e-9)
 # runs gave, per source, 0.031 to 0.066 (median 0.053) under gradual decays, and 0.038 to 0.047
 # where a steady rate is cooled down at the end. And runs still in their first fall: a lower floor,
 # a smaller exponent, a larger and less certain drop.
-MATURE = Prior(0.75, floor=(0.85, 0.10), gain=(0.3, 0.6), drop=(0.053, 0.02), exponent=(0.45, 0.25))
-YOUNG = Prior(0.25, floor=(0.4, 0.3), gain=(0.6, 0.6), drop=(0.08, 0.04), exponent=(0.25, 0.5))
+MATURE = Kind(0.75, floor=(0.85, 0.10), gain=(0.3, 0.6), drop=(0.053, 0.02), exponent=(0.45, 0.25))
+YOUNG = Kind(0.25, floor=(0.4, 0.3), gain=(0.6, 0.6), drop=(0.08, 0.04), exponent=(0.25, 0.5))
 COOLED = replace(MATURE, drop=(0.042, 0.02))
 DEFAULT = Belief((MATURE, YOUNG), steady=(COOLED, YOUNG))
 # The plain power law in steps: nothing is believed but that it falls towards something.
-ANY = Prior(1.0, floor=(0.8, 0.4), gain=(0.3, 2.0), drop=NO_DROP, exponent=(0.45, 0.75))
+ANY = Kind(1.0, floor=(0.8, 0.4), gain=(0.3, 2.0), drop=NO_DROP, exponent=(0.45, 0.75))
 VAGUE = Belief((ANY,))
 
 
@@ -110,7 +115,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Posterior:
+class Mixture:
     """The law under every kind of prior, at every alpha and tau, with how likely each is.
 
     Parameters
@@ -169,7 +174,7 @@ class Posterior:
         return {"L0": floor, "A": gain, "B": drop, "alpha": alpha}
 
 
-def fit(runs: Sequence[Run], belief: Belief = DEFAULT) -> Posterior:
+def fit(runs: Sequence[Run], belief: Belief = DEFAULT) -> Mixture:
     """Return the posterior given the bins of runs of one model; the first is the one forecast.
 
     Parameters
@@ -187,21 +192,15 @@ def fit(runs: Sequence[Run], belief: Belief = DEFAULT) -> Posterior:
     scale = level * float(np.clip(first.bins.noise, FINEST, COARSEST))
     alpha = np.repeat(ALPHAS, len(design) // len(ALPHAS))
     kinds, precision = belief.about(first.course), weight / scale**2
-    solved = [_ridge(design, loss, precision, scale, _relative(p, level)) for p in kinds]
+    solved = [_ridge(design, loss, precision, scale, level * k.relative) for k in kinds]
     mean, covariance, evidence = (np.stack(part) for part in zip(*solved, strict=True))
-    score = evidence + np.stack([_prior_of(p, alpha) for p in kinds])
+    score = evidence + np.stack([_prior_of(k, alpha) for k in kinds])
     likely = np.exp(score - score.max())
     total = float(score.max() + np.log(likely.sum()))
-    return Posterior(likely / likely.sum(), alpha, mean, covariance, pivot, level, total)
+    return Mixture(likely / likely.sum(), alpha, mean, covariance, pivot, level, total)
 
 
-def _relative(prior: Prior, level: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the prior means and deviations of (L0, A, B), in nats/token."""
-    means, sds = zip(prior.floor, prior.gain, prior.drop, strict=True)
-    return level * np.array(means), level * np.array(sds)
-
-
-def _prior_of(prior: Prior, alpha: np.ndarray) -> np.ndarray:
+def _prior_of(prior: Kind, alpha: np.ndarray) -> np.ndarray:
     """Return the log prior probability of this kind of run with each alpha (and lag)."""
     off = (np.log(alpha) - np.log(prior.exponent[0])) / prior.exponent[1]
     return np.log(prior.share) - off**2 / 2 - np.log(np.sum(np.exp(-(off**2) / 2)))
@@ -222,7 +221,7 @@ def _ridge(
     loss: np.ndarray,
     precision: np.ndarray,
     scale: float,
-    prior: tuple[np.ndarray, np.ndarray],
+    prior: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return mean and covariance of (L0, A, B) and the log evidence, for every alpha and lag."""
     centre, spread = prior
@@ -253,7 +252,7 @@ class Alone:
     plan : RatePlan
     course : Course
     bins : Bins
-    posterior : Posterior
+    posterior : Mixture
     since : float
         Nothing before it was fitted.
     backtests : tuple of Past
@@ -263,7 +262,7 @@ class Alone:
     plan: RatePlan
     course: Course
     bins: Bins
-    posterior: Posterior
+    posterior: Mixture
     since: float = 0.0
     backtests: tuple[Past, ...] = ()
 

@@ -111,11 +111,20 @@ def anticipate(
         If a threshold makes no sense.
     """
     place, measured = _observations(x, values, first, lookahead)
-    _refuse(threshold, verticality, lookahead, first)
+    if not threshold > 0:
+        raise UsageError(f"the stopping threshold must be positive, not {threshold:g}.")
+    if verticality is not None and not verticality > 0:
+        raise UsageError(f"the verticality threshold must be positive, not {verticality:g}.")
+    if lookahead < 1 or first < FEWEST:
+        raise UsageError(f"look ahead by 1 or more, from prefixes of {FEWEST} or more.")
     bound = limit if limit is not None else float(rising)
     steep = verticality if verticality is not None else VERTICALITY * float(np.ptp(measured))
-    trends = np.array(_trace(place, measured, first, rising, anchor))
-    ends, asymptote = place[first - 1 :], trends[:, 0]
+    fits: list[Trend] = []
+    for end in range(first, len(place) + 1):
+        before = fits[-1][0] if anchor and fits else None
+        fits.append(_fitted(place[:end], measured[:end], rising, before))
+    ends, trends = place[first - 1 :], np.array(fits)
+    asymptote = trends[:, 0]
     remaining = np.abs(trends[:, 1]) * ends ** -trends[:, 2]
     feasible = asymptote <= bound if rising else asymptote >= bound
     working = _first(_calm(ends, asymptote, steep, lookahead), 0)
@@ -150,26 +159,6 @@ def _observations(
     starts = [rows.start for rows in stretches(place, MOST)]
     size = np.diff([*starts, len(place)])
     return np.add.reduceat(place, starts) / size, np.add.reduceat(measured, starts) / size
-
-
-def _refuse(threshold: float, verticality: float | None, lookahead: int, first: int) -> None:
-    if not threshold > 0:
-        raise UsageError(f"the stopping threshold must be positive, not {threshold:g}.")
-    if verticality is not None and not verticality > 0:
-        raise UsageError(f"the verticality threshold must be positive, not {verticality:g}.")
-    if lookahead < 1 or first < FEWEST:
-        raise UsageError(f"look ahead by 1 or more, from prefixes of {FEWEST} or more.")
-
-
-def _trace(
-    x: np.ndarray, values: np.ndarray, first: int, rising: bool, anchor: bool
-) -> list[Trend]:
-    """Return asymptote, amplitude and exponent of the fit to each prefix."""
-    trends: list[Trend] = []
-    for end in range(first, len(x) + 1):
-        before = trends[-1][0] if anchor and trends else None
-        trends.append(_fitted(x[:end], values[:end], rising, before))
-    return trends
 
 
 def _fitted(x: np.ndarray, values: np.ndarray, rising: bool, infinity: float | None) -> Trend:

@@ -211,7 +211,11 @@ def extrapolate(
     if not usable:
         raise FitError(f"no family of learning curves has a loss up to {until:g}.")
     weight, why = _weights(combine, usable, past)
-    members, backtest = _members(usable, weight, past, until), _backtest(usable, weight, past)
+    backtest, members = _backtest(usable, weight, past), []
+    for (name, each), share in zip(usable.items(), weight.tolist(), strict=True):
+        law, misfit = each.law(0), float(np.sqrt(each.misfit[0]))
+        members.append(Member(name, law, float(law(SEEN * until / past.ends[0])), share, misfit))
+    members = tuple(sorted(members, key=lambda m: -m.weight))
     each, weight = np.log([[m.value] for m in members]), np.array([m.weight for m in members])
     middle, sd = _combined(each, weight, backtest, np.log(until / past.ends[:1]))
     left_out = "left out: it has no fit with positive losses up to"
@@ -265,15 +269,6 @@ def _has_losses(fits: FamilyFits, past: Prefixes, until: float) -> bool:
         return False
     own = fits.predict(past.clock(past.whole.x))
     return bool(np.isfinite(own).all() and fits.law(0)(SEEN * until / past.ends[0]) > 0)
-
-
-def _members(fits: Fits, weight: np.ndarray, past: Prefixes, until: float) -> tuple[Member, ...]:
-    """Return the forecasts, the heaviest first."""
-    end, members = SEEN * until / past.ends[0], []
-    for (name, each), share in zip(fits.items(), weight.tolist(), strict=True):
-        law, misfit = each.law(0), float(np.sqrt(each.misfit[0]))
-        members.append(Member(name, law, float(law(end)), share, misfit))
-    return tuple(sorted(members, key=lambda m: -m.weight))
 
 
 def _around(middle: float, half: float) -> tuple[float, float]:
@@ -424,23 +419,17 @@ def _prefixes(
         taken.append(despiking.averaged(x[rows], loss[rows]))
         ends.append(x[rows[-1]])
         left = np.array(ends)
-    batch = _batch(taken, left, recency, noise)
-    late = x >= (1 - TAIL) * last
-    now = (np.exp(np.log(x[late]).mean()), np.exp(np.log(loss[late]).mean()))
-    return Prefixes(left, batch, taken[0], (float(now[0]), float(now[1])), noise)
-
-
-def _batch(
-    taken: Sequence[despiking.Averaged], ends: np.ndarray, recency: float, noise: float
-) -> Batch:
     longest = max(len(points.x) for points in taken)
-    x, loss, weight = (np.zeros((len(taken), longest)) for _ in range(3))
+    at, level, weight = (np.zeros((len(taken), longest)) for _ in range(3))
     scale = np.empty(len(taken))
     for i, points in enumerate(taken):
         n = len(points.x)
-        x[i], loss[i] = SEEN, points.loss[-1]  # where nothing is, at weight zero
-        x[i, :n], loss[i, :n] = SEEN * points.x / ends[i], points.loss
+        at[i], level[i] = SEEN, points.loss[-1]  # where nothing is, at weight zero
+        at[i, :n], level[i, :n] = SEEN * points.x / ends[i], points.loss
         heavy = points.weight * (points.x / ends[i]) ** recency
         weight[i, :n] = heavy * n / heavy.sum()
         scale[i] = np.clip(noise / np.sqrt(np.median(points.rows)), LEAST_SCALE, MOST_SCALE)
-    return Batch(x, loss, weight, scale)
+    batch = Batch(at, level, weight, scale)
+    late = x >= (1 - TAIL) * last
+    now = (np.exp(np.log(x[late]).mean()), np.exp(np.log(loss[late]).mean()))
+    return Prefixes(left, batch, taken[0], (float(now[0]), float(now[1])), noise)

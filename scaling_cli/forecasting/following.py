@@ -1,7 +1,6 @@
 """A run against the band that a forecast gave it: once, or again and again while its log grows."""
 
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import sleep
@@ -20,85 +19,6 @@ PATIENCE = 3  # checks outside in a row that count as leaving the band
 MOST_ROWS = 100  # averaged in one check
 CLIPPED_FROM = 4
 QUIET = 10  # looks at an unchanged log after which a run within one row of its end has ended
-
-
-@dataclass(frozen=True)
-class Band:
-    """Where a forecast said that the losses of a run would lie.
-
-    Parameters
-    ----------
-    run, unit : str
-    now, until : float
-    level : float
-    noise : float
-        Of one row, as a share of the loss.
-    x, low, high : array, shape (n,)
-        The interval of the expected loss along the way.
-    target : str
-        Column of the loss; empty where that is not known.
-    """
-
-    run: str
-    unit: str
-    now: float
-    until: float
-    level: float
-    noise: float
-    x: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    target: str = ""
-
-    @classmethod
-    def of(cls, forecast: Forecast) -> "Band":
-        """Return the band of a forecast."""
-        return cls._of_item(forecast.to_dict())
-
-    @classmethod
-    def load(cls, path: str, run: str) -> "Band":
-        """Return the band of a run in a file that `scaling forecast --json` wrote.
-
-        Raises
-        ------
-        DataError
-            If the file cannot be read, or is no forecast of the run.
-        """
-        try:
-            record = json.loads(Path(path).read_text(encoding="utf8"))
-        except OSError as error:
-            raise DataError(f"cannot read the forecast: {error.strerror}.", file=path) from error
-        except ValueError as error:
-            raise DataError("this is no JSON.", file=path) from error
-        return cls.read(record, run, file=path)
-
-    @classmethod
-    def read(cls, record: Mapping[str, Any], run: str, file: str | None = None) -> "Band":
-        """Return the band of a run in what `scaling forecast --json` printed.
-
-        Raises
-        ------
-        DataError
-            If it is no such record, or does not hold the run.
-        """
-        try:
-            items = {item["run"]: item for item in record["runs"]}
-            item = items.get(run) or (next(iter(items.values())) if len(items) == 1 else None)
-            if item is not None:
-                return cls._of_item(item)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            hint = "Write one: scaling forecast RUN --json > forecast.json."
-            raise DataError("this is no forecast.", file=file, hint=hint) from error
-        raise DataError(
-            f"there is no forecast of {run!r}.", file=file, hint=f"Runs: {', '.join(items)}."
-        )
-
-    @classmethod
-    def _of_item(cls, item: Mapping[str, Any]) -> "Band":
-        now = item["seen"]["step" if item["unit"] == "steps" else "tokens"]
-        fields: dict[str, Any] = {n: item[n] for n in ("run", "unit", "until", "level", "noise")}
-        fields |= {n: np.array(item["path"][n], float) for n in ("x", "low", "high")}
-        return cls(now=float(now), **fields, target=item.get("target", ""))
 
 
 @dataclass(frozen=True)
@@ -150,8 +70,8 @@ class Watch:
         return record | {"checks": list(record["checks"][told:]), "left": self.left}
 
 
-def compare(band: Band, job: Job, patience: int = PATIENCE) -> Watch:
-    """Compare what was logged since a forecast with its band.
+def compare(forecast: Forecast, job: Job, patience: int = PATIENCE) -> Watch:
+    """Compare what was logged since a forecast with its forecast.
 
     Rows are averaged until their noise is below half a per cent, in order of the log, so that
     the same log gives the same checks however often it is looked at.
@@ -161,17 +81,17 @@ def compare(band: Band, job: Job, patience: int = PATIENCE) -> Watch:
     UsageError
         If the axes or the losses differ.
     """
-    if band.unit != job.unit:
-        raise UsageError(f"the forecast runs over {band.unit}, the log over {job.unit}.")
-    if band.target and job.target and band.target != job.target:
+    if forecast.unit != job.unit:
+        raise UsageError(f"the forecast runs over {forecast.unit}, the log over {job.unit}.")
+    if forecast.target and job.target and forecast.target != job.target:
         raise UsageError(
-            f"the forecast is of {band.target}, what is read from the log is {job.target}.",
-            hint=f"Read it as well: --target {band.target}.",
+            f"the forecast is of {forecast.target}, what is read from the log is {job.target}.",
+            hint=f"Read it as well: --target {forecast.target}.",
         )
-    rows = np.flatnonzero((job.x > band.now) & (job.x <= band.until))
-    size = int(np.clip(np.ceil((band.noise / WANTED_NOISE) ** 2), 1, MOST_ROWS))
+    rows = np.flatnonzero((job.x > forecast.now) & (job.x <= forecast.until))
+    size = int(np.clip(np.ceil((forecast.noise / WANTED_NOISE) ** 2), 1, MOST_ROWS))
     whole = len(rows) // size
-    checks = [_check(band, job, part) for part in rows[: whole * size].reshape(whole, size)]
+    checks = [_check(forecast, job, part) for part in rows[: whole * size].reshape(whole, size)]
     outside = longest = 0
     for check in checks:
         outside = 0 if check.inside else outside + 1
@@ -179,14 +99,14 @@ def compare(band: Band, job: Job, patience: int = PATIENCE) -> Watch:
     return Watch(tuple(checks), longest if longest >= patience else outside, patience)
 
 
-def _check(band: Band, job: Job, rows: np.ndarray) -> Check:
-    losses, clipped = job.loss[rows], len(rows) >= CLIPPED_FROM
+def _check(forecast: Forecast, job: Job, rows: np.ndarray) -> Check:
+    path, losses, clipped = forecast.path, job.loss[rows], len(rows) >= CLIPPED_FROM
     measured = float(np.median(losses) if clipped else losses.mean())
     middle = float(job.x[rows].mean())
-    low, high = (float(np.interp(middle, band.x, edge)) for edge in (band.low, band.high))
+    low, high = (float(np.interp(middle, path.x, edge)) for edge in (path.low, path.high))
     # The median of a normal sample has pi/2 times the variance of its mean.
-    noise = band.noise * np.sqrt((np.pi / 2 if clipped else 1.0) / len(rows))
-    wide = float(np.hypot(np.log(high / low) / 2, quantile(band.level) * noise))
+    noise = forecast.noise * np.sqrt((np.pi / 2 if clipped else 1.0) / len(rows))
+    wide = float(np.hypot(np.log(high / low) / 2, quantile(forecast.level) * noise))
     centre = np.sqrt(low * high)
     low, high = float(centre * np.exp(-wide)), float(centre * np.exp(wide))
     return Check(float(job.x[rows[-1]]), len(rows), measured, low, high, low <= measured <= high)
@@ -216,13 +136,9 @@ class Update:
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `scaling forecast --follow --json` prints as one line."""
-        record = {
-            "run": self.job.run,
-            "runs": [] if self.forecast is None else [self.forecast.to_dict()],
-            "against": {self.job.run: self.watch.to_dict(self.told)},
-            "ended": self.ended,
-        }
-        return stamped(record)
+        run, runs = self.job.run, [self.forecast.to_dict()] if self.forecast else []
+        against = {run: self.watch.to_dict(self.told)}
+        return stamped({"run": run, "runs": runs, "against": against, "ended": self.ended})
 
 
 def watcher(path: str, every: float) -> Callable[[], bool]:
@@ -262,7 +178,7 @@ def follow(
     predict: Callable[[Job], Forecast],
     wait: Callable[[], bool],
     *,
-    band: Band | None = None,
+    against: Forecast | None = None,
     patience: int = PATIENCE,
 ) -> Iterator[Update]:
     """Yield an update whenever a log has grown, until the run ends or leaves the band.
@@ -275,7 +191,7 @@ def follow(
         Forecasts it.
     wait : function
         Returns True as soon as the log has changed, False when it has been quiet for long.
-    band : Band, optional
+    against : Forecast, optional
         What to compare with. Default: that of the first forecast.
     patience : int
 
@@ -299,14 +215,14 @@ def follow(
         failed = 0
         if last is None or job.now > last:
             last = job.now
-            ended = band is not None and job.reached(band.until)
+            ended = against is not None and job.reached(against.until)
             forecast = None if ended else predict(job)
-            band = band or Band.of(forecast or predict(job))
-            update = Update(job, forecast, compare(band, job, patience), ended, told)
+            against = against or forecast or predict(job)
+            update = Update(job, forecast, compare(against, job, patience), ended, told)
             told = len(update.watch.checks)
             yield update
             if ended or update.watch.left:
                 return
-        if not wait() and band is not None and job.now + job.gap > band.until:
-            yield Update(job, None, compare(band, job, patience), ended=True, told=told)
+        if not wait() and against is not None and job.now + job.gap > against.until:
+            yield Update(job, None, compare(against, job, patience), ended=True, told=told)
             return

@@ -12,8 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from scaling_cli.forecasting.annealed import Alone, Run, alone, fit
-from scaling_cli.forecasting.course import Course, RatePlan
-from scaling_cli.forecasting.future import same_shape
+from scaling_cli.forecasting.future import Course, RatePlan, same_shape
 from scaling_cli.forecasting.job import FEWEST, Job, binned
 from scaling_cli.numerics.quantiles import quantile
 from scaling_cli.schedules._schedule import Schedule
@@ -100,15 +99,18 @@ class Informed:
         Expected loss at the end.
     spread : float
         Of its logarithm: scale of Student's t with `freedom` degrees.
-    freedom : int
     errors : tuple of float
         Of each sibling forecast from the others, in ln loss.
     """
 
     value: float
     spread: float
-    freedom: int
     errors: tuple[float, ...]
+
+    @property
+    def freedom(self) -> int:
+        """As many as there are errors, and as the prior counts as."""
+        return BELIEVED + len(self.errors)
 
     def half_width(self, level: float) -> float:
         """Return the half-width of an interval of the logarithm."""
@@ -214,25 +216,25 @@ def informed(law: Alone, kin: Family, until: float) -> Informed | None:
     if not members:
         return None
     own, sd = (float(part[0]) for part in law.at(np.array([until])))
-    if kin.how == "transfer":
-        value = _transferred(law, members, share, until)
 
-        def transfer(cut: Job, plan: RatePlan, others: Sequence[Sibling]) -> float:
-            return _transferred(alone(cut, plan, backtest=False), others, share, plan.length)
+    def transferred(cut: Job, plan: RatePlan, others: Sequence[Sibling]) -> float:
+        return _transferred(alone(cut, plan, backtest=False), others, share, plan.length)
 
-        errors = _left_out(members, share, transfer)
-        wider = LARGER if _all_smaller(job, members) else 1.0
-        spread = wider * _shrunk(errors, until / job.now, len(members), sd)
-        return Informed(value, spread, BELIEVED + len(errors), tuple(errors))
-    errors = _left_out(members, share, lambda cut, p, others: _joint(cut, p, others, p.length))
+    def jointly(cut: Job, plan: RatePlan, others: Sequence[Sibling]) -> float:
+        return _joint(cut, plan, others, plan.length)
+
+    transfer = kin.how == "transfer"
+    errors = tuple(_left_out(members, share, transferred if transfer else jointly))
     spread = _shrunk(errors, until / job.now, len(members), sd)
+    if transfer:
+        wider = LARGER if _all_smaller(job, members) else 1.0
+        return Informed(_transferred(law, members, share, until), wider * spread, errors)
     # The joint law knows the decay from other runs; late in a run its own losses know more. The
     # spread is that of the pool of both, so that it grows with what they disagree by.
     trust = spread**-2 / (spread**-2 + sd**-2)
     apart = float(np.log(_joint(job, law.plan, members, until) / own))
-    value = float(own * np.exp(trust * apart))
     pooled = trust * spread**2 + (1 - trust) * sd**2 + trust * (1 - trust) * apart**2
-    return Informed(value, float(np.sqrt(pooled)), BELIEVED + len(errors), tuple(errors))
+    return Informed(float(own * np.exp(trust * apart)), float(np.sqrt(pooled)), errors)
 
 
 def _all_smaller(job: Job, members: Sequence[Sibling]) -> bool:
@@ -299,8 +301,8 @@ def _left_out(
 
 def _joint(job: Job, plan: RatePlan, members: Sequence[Sibling], until: float) -> float:
     """Return the loss at the end by one law of the run and its siblings."""
-    runs = [_part(job, plan, 1.0)]
-    runs += [_part(s.job, s.plan, _peaks(s.plan, plan)) for s in members]
+    each = [(job, plan, 1.0), *((s.job, s.plan, _peaks(s.plan, plan)) for s in members)]
+    runs = [Run.of(j, Course.of(p, j.now), j.now, unit) for j, p, unit in each]
     return float(fit(runs).at(runs[0].course, np.array([until]))[0][0])
 
 
@@ -308,7 +310,3 @@ def _peaks(plan: RatePlan, other: RatePlan) -> float:
     """Return the ratio of two peaks; one where either is not known but assumed to be 1."""
     peak, reference = plan.schedule.highest, other.schedule.highest
     return 1.0 if 1.0 in (peak, reference) else peak / reference
-
-
-def _part(job: Job, plan: RatePlan, unit: float) -> Run:
-    return Run.of(job, Course.of(plan, job.now), job.now, unit)

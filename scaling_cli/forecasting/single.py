@@ -6,14 +6,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from scaling_cli.artefacts.forecast import Forecast, Known, Path, Scenario, Seen
-from scaling_cli.forecasting import annealed, reading, siblings
+from scaling_cli.forecasting import annealed, siblings
 from scaling_cli.forecasting.annealed import DECAY_SHARE, Alone, alone
 from scaling_cli.forecasting.anticipation import anticipate
-from scaling_cli.forecasting.course import RatePlan
 from scaling_cli.forecasting.despiking import jump
 from scaling_cli.forecasting.families import Extrapolation, extrapolate
-from scaling_cli.forecasting.future import Future, future_of, plan_of
-from scaling_cli.forecasting.job import FEW, FEWEST, NO_WAY, Job, binned
+from scaling_cli.forecasting.future import Future, RatePlan, future_of, plan_of
+from scaling_cli.forecasting.job import FEW, FEWEST, NO_WAY, Job, binned, read_until
 from scaling_cli.numerics.quantiles import quantile
 from scaling_cli.schedules._identification import FEWEST_ROWS
 from scaling_cli.schedules._schedule import Schedule
@@ -28,6 +27,7 @@ BLIND = {
     "families": "the learning rate to come is not known; the families go on as before, blind to a "
     "decay",
 }
+ALIKE = "taken to be that of the run"
 LOWEST = 0.4  # of the present loss: a forecast below it is none
 ABOVE = 0.002  # of the present loss, beyond its noise: a forecast above it is none
 PREFERRED = 1.2  # log evidence by which a constant rate must be better than a cosine
@@ -119,14 +119,17 @@ def forecast_job(job: Job, options: Options) -> Forecast:
     """
     notes, until = list(job.notes), None
     if options.until is not None:
-        until, read = reading.read_until(options.until, job)
+        until, read = read_until(options.until, job)
         notes.append(f"{read}.")
     future = _future(job, until, options)
     end = until or future.plan.length
     if job.reached(end):
         raise _ended(job, end)
     warnings = [*_of_plan(job, future.plan, end), *_of_rates(job, future.plan)]
-    future = _reaching(future, end)
+    # Beyond its end a schedule keeps its last rate.
+    others = tuple((n, replace(p, length=max(p.length, end))) for n, p in future.others)
+    plan = replace(future.plan, length=max(future.plan.length, end))
+    future = replace(future, plan=plan, others=others)
     since, moved = _of_jumps(job, future.plan)
     belief = annealed.VAGUE if future.plan.source == "none" else annealed.DEFAULT
     law = alone(job, future.plan, belief, since=since)
@@ -182,13 +185,6 @@ def _blind(job: Job, end: float, method: str) -> RatePlan:
     return RatePlan(Constant(peak=1.0, length=end, unit=job.unit), end, "none", BLIND[method])
 
 
-def _reaching(future: Future, end: float) -> Future:
-    """Return plans that reach the end of the run; beyond its end a schedule keeps its last rate."""
-    others = tuple((n, replace(p, length=max(p.length, end))) for n, p in future.others)
-    plan = replace(future.plan, length=max(future.plan.length, end))
-    return replace(future, plan=plan, others=others)
-
-
 def _sibling(job: Job) -> siblings.Sibling | None:
     """Return a finished run with its plan; None where its learning rate is not known."""
     if job.schedule is not None:
@@ -199,20 +195,16 @@ def _sibling(job: Job) -> siblings.Sibling | None:
     # A log that starts late had a warm-up before: the same is assumed of the run itself.
     before = [0.0] * int(x[0] > 0)
     log = Knots.of([*before, *x], [*before, *lr], unit=job.unit)
-    return siblings.Sibling(
-        job, RatePlan(log, job.now, "logged", "as logged", known_from=float(x[0]))
-    )
+    plan = RatePlan(log, job.now, "logged", "as logged", known_from=float(x[0]))
+    return siblings.Sibling(job, plan)
 
 
 def _family(job: Job, plan: RatePlan, options: Options) -> siblings.Family:
     """Return the siblings that can inform a run; one of unknown rate is taken to be like it."""
     known = []
     for other in options.siblings:
-        stretch = plan.stretch * other.now / plan.length
-        why = "taken to be that of the run"
-        like = RatePlan(
-            plan.schedule, other.now, plan.source, why, stretch=stretch, shift=plan.shift
-        )
+        end, stretch = other.now, plan.stretch * other.now / plan.length
+        like = RatePlan(plan.schedule, end, plan.source, ALIKE, stretch=stretch, shift=plan.shift)
         known.append(_sibling(other) or siblings.Sibling(other, like))
     if options.fit is not None:
         known.append(siblings.predicted_sibling(options.fit, job, plan))
@@ -382,6 +374,8 @@ def _record(basis: Basis) -> Forecast:
         outcome, families = _by_families(basis)
     else:
         outcome, families = _by_law(law, end, level, told), None
+    reason = "no loss as early as the run is now" if seeing else basis.method
+    unused = basis.kin.members if told is None else ()
     return Forecast(
         job.run,
         job.unit,
@@ -402,17 +396,11 @@ def _record(basis: Basis) -> Forecast:
         noise=law.bins.noise,
         levels=_levels(job, basis.options.threshold),
         siblings=[s.job.run for s in basis.kin.members] if told is not None else [],
-        left_out=_unused(basis),
+        left_out=[*basis.kin.left_out, *(LeftOut(s.job.run, reason) for s in unused)],
         notes=_notes(basis, families),
         path=outcome.path,
         target=job.target,
     )
-
-
-def _unused(basis: Basis) -> list[LeftOut]:
-    reason = "no loss as early as the run is now" if basis.method == "law" else basis.method
-    unused = basis.kin.members if basis.told is None else ()
-    return [*basis.kin.left_out, *(LeftOut(s.job.run, reason) for s in unused)]
 
 
 def _notes(basis: Basis, families: Extrapolation | None) -> list[str]:

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from scaling_cli.laws._law import Law, Parameter
+from scaling_cli.laws._law import Law, Parameter, param
 from scaling_cli.vocabulary.quantities import Loss, Variable
 
 SEEN = 100.0  # what x is at the last point of the fit
@@ -64,6 +64,23 @@ class LearningCurve(Law):
     @classmethod
     def columns(cls, *args: Any, **shape: Any) -> tuple[np.ndarray, ...]:
         """Return what each linear parameter is multiplied by, from x and the other parameters."""
+        raise NotImplementedError
+
+
+class Floored(LearningCurve):
+    """A family with a floor: E + A times what falls from one end of the curve to the other."""
+
+    E: float = param("loss that no training removes", unit="nats/token", linear=True)
+    A: float = param("what is lost beyond the floor", unit="nats/token", linear=True)
+
+    @classmethod
+    def columns(cls, x: np.ndarray, **shape: Any) -> tuple[np.ndarray, ...]:
+        """Return one, and what falls."""
+        return np.ones_like(x), cls.falling(x, **shape)
+
+    @classmethod
+    def falling(cls, *args: Any, **shape: Any) -> np.ndarray:
+        """Return what A is multiplied by, from x and the other parameters."""
         raise NotImplementedError
 
 

@@ -3,10 +3,10 @@
 import numpy as np
 
 from scaling_cli.laws._law import Value, param
-from scaling_cli.learning_curves._family import LearningCurve, grid
+from scaling_cli.learning_curves._family import Floored, grid
 
 
-class Exponential(LearningCurve):
+class Exponential(Floored):
     """L(x) = E + A exp(-rate x) (Jin et al. 2021, AutoLRS, arXiv:2105.10762).
 
     Their a exp(b t) + c with b = -rate. weibull with delta = 1. They state no prior.
@@ -20,11 +20,9 @@ class Exponential(LearningCurve):
     rising = "c - a exp(-rate x)"
     bounds = {"rate": (1e-5, 100.0)}
 
-    E: float = param("loss that no training removes", unit="nats/token", linear=True)
-    A: float = param("what is lost beyond the floor", unit="nats/token", linear=True)
     rate: float = param("rate", starts=grid(1e-3, 10.0, 40))
 
     @classmethod
-    def columns(cls, x: np.ndarray, rate: Value) -> tuple[np.ndarray, ...]:
-        """Return what each coefficient is multiplied by."""
-        return np.ones_like(x), np.exp(-rate * x)
+    def falling(cls, x: np.ndarray, rate: Value) -> np.ndarray:
+        """Return what A is multiplied by."""
+        return np.exp(-rate * x)

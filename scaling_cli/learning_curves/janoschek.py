@@ -3,10 +3,10 @@
 import numpy as np
 
 from scaling_cli.laws._law import Prior, Value, param, power
-from scaling_cli.learning_curves._family import LearningCurve, grid
+from scaling_cli.learning_curves._family import Floored, grid
 
 
-class Janoschek(LearningCurve):
+class Janoschek(Floored):
     """L(x) = E + A exp(-k x^delta) (Domhan et al. 2015, janoschek).
 
     The same curves as weibull with k = kappa^delta. Published priors ln k ~ N(-2, 1) and
@@ -18,12 +18,10 @@ class Janoschek(LearningCurve):
     same_as = "weibull"
     bounds = {"k": (1e-9, 100.0), "delta": (0.05, 5.0)}
 
-    E: float = param("loss that no training removes", unit="nats/token", linear=True)
-    A: float = param("what is lost beyond the floor", unit="nats/token", linear=True)
     k: float = param("rate", starts=grid(1e-4, 10.0, 16), prior=Prior(0.135, 3.0))
     delta: float = param("stretch", starts=grid(0.1, 3.0, 12), prior=Prior(1.0, 1.5))
 
     @classmethod
-    def columns(cls, x: np.ndarray, k: Value, delta: Value) -> tuple[np.ndarray, ...]:
-        """Return what each coefficient is multiplied by."""
-        return np.ones_like(x), np.exp(-k * power(x, delta))
+    def falling(cls, x: np.ndarray, k: Value, delta: Value) -> np.ndarray:
+        """Return what A is multiplied by."""
+        return np.exp(-k * power(x, delta))

@@ -3,10 +3,10 @@
 import numpy as np
 
 from scaling_cli.laws._law import Prior, Value, param, power
-from scaling_cli.learning_curves._family import LearningCurve, grid
+from scaling_cli.learning_curves._family import Floored, grid
 
 
-class Pow4(LearningCurve):
+class Pow4(Floored):
     """L(x) = E + A (x + b)^-alpha (Domhan et al. 2015, pow4).
 
     Domhan writes (a x + b)^-alpha with the amplitude inside: A = a^-alpha, and b here is his b/a,
@@ -17,12 +17,11 @@ class Pow4(LearningCurve):
     rising = "c - (a x + b)^-alpha"
     bounds = {"alpha": (0.02, 6.0), "b": (1e-4, 1e3)}
 
-    E: float = param("loss that no training removes", unit="nats/token", linear=True)
     A: float = param("what is lost beyond the floor at x + b = 1", unit="nats/token", linear=True)
     alpha: float = param("exponent", starts=grid(0.05, 3.0, 14), prior=Prior(1.0, 1.0))
     b: float = param("shift", starts=grid(0.01, 100.0, 9), prior=Prior(1.65, 2.0))
 
     @classmethod
-    def columns(cls, x: np.ndarray, alpha: Value, b: Value) -> tuple[np.ndarray, ...]:
-        """Return what each coefficient is multiplied by."""
-        return np.ones_like(x), power(x + b, -alpha)
+    def falling(cls, x: np.ndarray, alpha: Value, b: Value) -> np.ndarray:
+        """Return what A is multiplied by."""
+        return power(x + b, -alpha)

@@ -3,10 +3,10 @@
 import numpy as np
 
 from scaling_cli.laws._law import Prior, Value, param, power
-from scaling_cli.learning_curves._family import LearningCurve, grid
+from scaling_cli.learning_curves._family import Floored, grid
 
 
-class Weibull(LearningCurve):
+class Weibull(Floored):
     """L(x) = E + A exp(-(kappa x)^delta) (Domhan et al. 2015, weibull).
 
     janoschek and exp4 are the same curves with other parameters. Published priors
@@ -18,12 +18,10 @@ class Weibull(LearningCurve):
     rising = "alpha - (alpha - beta) exp(-(kappa x)^delta)"
     bounds = {"kappa": (1e-6, 1e4), "delta": (0.05, 5.0)}
 
-    E: float = param("loss that no training removes", unit="nats/token", linear=True)
-    A: float = param("what is lost beyond the floor", unit="nats/token", linear=True)
     kappa: float = param("rate", starts=grid(1e-3, 30.0, 16), prior=Prior(0.135, 3.0))
     delta: float = param("stretch", starts=grid(0.1, 3.0, 12), prior=Prior(1.0, 1.5))
 
     @classmethod
-    def columns(cls, x: np.ndarray, kappa: Value, delta: Value) -> tuple[np.ndarray, ...]:
-        """Return what each coefficient is multiplied by."""
-        return np.ones_like(x), np.exp(-power(kappa * x, delta))
+    def falling(cls, x: np.ndarray, kappa: Value, delta: Value) -> np.ndarray:
+        """Return what A is multiplied by."""
+        return np.exp(-power(kappa * x, delta))

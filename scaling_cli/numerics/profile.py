@@ -172,25 +172,25 @@ def end(target: Target, curve: Curve, side: int, threshold: float) -> tuple[floa
     where one leads lower there, the crossing lies farther out. It is not sure where one does so
     every time, or where the rest of the parameters has no minimum.
     """
-    found, sure = side * np.inf, False
+    crossed, sure = side * np.inf, False
     for _ in range(CHECKS):
         crossing = _crossing(target, curve, side, threshold)
         if crossing is None:
             return side * np.inf, True
-        aim, found = crossing.aim, crossing.at
-        searched, ended = target.search(aim, found)
+        aim, crossed = crossing.aim, crossing.at
+        searched, ended = target.search(aim, crossed)
         begin = np.concatenate([target.others, searched])
         if not len(begin):
-            return found, ended
+            return crossed, ended
         seen = _pulled(target, np.full(len(begin), aim), begin)
         best = int(np.argmin(seen.total))
         # A lower place that lies inside says nothing of what is outside.
-        outside = side * (seen.at[best] - found) > -SETTLED * abs(found - target.at)
+        outside = side * (seen.at[best] - crossed) > -SETTLED * abs(crossed - target.at)
         if not (seen.rise[best] < threshold * (1 - CLOSE) - CLOSE and outside):
-            return found, ended
+            return crossed, ended
         sure = ended and bool(seen.rise[best] > threshold * (1 - SETTLED))
         curve = curve.joined(seen.take([best]))
-    return found, sure
+    return crossed, sure
 
 
 class _Point(NamedTuple):

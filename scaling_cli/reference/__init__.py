@@ -67,7 +67,9 @@ def _files(path: str | Path) -> list[Path]:
 
 def _check(path: Path, *, update: bool, mirror: str | Path | None) -> CheckResult:
     """Check one file; whatever is wrong with it is a failed result, not an exception."""
-    result = CheckResult(_name(path), Verdict.FAIL, None, None, None, "", str(path))
+    shipped = folder("fits")
+    name = path.relative_to(shipped).with_suffix("") if shipped in path.parents else path
+    result = CheckResult(str(name), Verdict.FAIL, None, None, None, "", str(path))
     try:
         thing = kinds.load(path)
         result = replace(result, reference_objective=getattr(thing, "value", None))
@@ -91,9 +93,3 @@ def _computed(thing: Record, path: Path) -> str | None:
         if wrong is not None:
             return wrong
     return None
-
-
-def _name(path: Path) -> str:
-    """Return the certified name of a shipped file, the path of any other."""
-    shipped = folder("fits")
-    return str(path.relative_to(shipped).with_suffix("")) if shipped in path.parents else str(path)

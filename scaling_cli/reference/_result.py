@@ -2,9 +2,11 @@
 
 import enum
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
+
+from scaling_cli.artefacts._record import Fitted
 
 # The same float64 arithmetic in another order: a few units in the last place.
 SAME_EQUATION = 1e-12
@@ -58,38 +60,32 @@ class CheckResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Return one object of `fits` in the JSON contract."""
-        return {
-            "name": self.name,
-            "status": str(self.status),
-            "max_relative_error": self.max_relative_error,
-            "objective": self.objective,
-            "reference_objective": self.reference_objective,
-            "message": self.message,
-            "file": self.file,
-        }
+        return asdict(self)
+
+
+def at_anchors(result: CheckResult, errors: Iterable[float], whose: str) -> CheckResult:
+    """Return the result with the largest error at anchor points, and a message if it is one."""
+    error = max(errors, default=None)
+    result = replace(result, max_relative_error=error)
+    if error is None or error <= SAME_EQUATION:
+        return result
+    told = (
+        f"{whose} the stored predictions: off by {error:.2g} of the loss at an anchor point "
+        f"(allowed {SAME_EQUATION:g})."
+    )
+    return replace(result, message=told)
 
 
 def without_data(origin: Mapping[str, Any], result: CheckResult, anchors: int) -> CheckResult:
     """Return the result for a fit whose data are not at hand."""
-    card = origin.get("card")
+    card, right = origin.get("card"), f"right at {anchors} anchor points"
+    status = Verdict.PASS if anchors and not card else Verdict.SKIPPED
+    told = f"{right}; it carries no data to refit."
     if card:
-        return replace(
-            result,
-            status=Verdict.SKIPPED,
-            message=f"right at {anchors} anchor points, not refitted: get the data with "
-            f"'scaling data fetch {card}'.",
-        )
-    if anchors:
-        return replace(
-            result,
-            status=Verdict.PASS,
-            message=f"right at {anchors} anchor points; it carries no data to refit.",
-        )
-    return replace(
-        result,
-        status=Verdict.SKIPPED,
-        message="nothing to check: no anchor points, no data, and its sources are gone.",
-    )
+        told = f"{right}, not refitted: get the data with 'scaling data fetch {card}'."
+    elif not anchors:
+        told = "nothing to check: no anchor points, no data, and its sources are gone."
+    return replace(result, status=status, message=told)
 
 
 def difference(value: Any, reference: float) -> float:
@@ -98,27 +94,58 @@ def difference(value: Any, reference: float) -> float:
     return error if math.isfinite(error) else math.inf
 
 
-def judge(
-    value: float, reference: float, error: float, allowed: Mapping[str, float]
-) -> tuple[Verdict, str]:
-    """Return the verdict on a refit and the sentence that explains it."""
+def refitted(
+    fit: Fitted,
+    new: tuple[float, float],
+    errors: Iterable[float],
+    result: CheckResult,
+    write: Callable[[], Fitted] | None,
+) -> CheckResult:
+    """Return the verdict on a refit, and the sentence that explains it.
+
+    Parameters
+    ----------
+    new : tuple of float
+        The sum that the refit reached, and the one that it is compared with.
+    errors : iterable of float
+        Of its predictions, against those of the fit.
+    result : CheckResult
+    write : callable or None
+        Returns what is written in place of a fit that is not the best.
+    """
+    (value, reference), error = new, max(errors)
+    allowed = {"objective": SAME_OBJECTIVE, "prediction": SAME_PREDICTION}
+    allowed |= fit.origin.get("tolerance") or {}
     excess = (value - reference) / max(abs(reference), ZERO_OBJECTIVE)
+    verdict, told = Verdict.PASS, f"refitted: predictions within {error:.2g}."
     if excess > allowed["objective"]:
-        return Verdict.FAIL, (
-            f"a refit stops at objective {value:.12g}, above the stored {reference:.12g} "
-            f"(by {excess:.2g} of it, allowed {allowed['objective']:g})."
+        verdict, told = (
+            Verdict.FAIL,
+            (
+                f"a refit stops at objective {value:.12g}, above the stored {reference:.12g} "
+                f"(by {excess:.2g} of it, allowed {allowed['objective']:g})."
+            ),
         )
-    if excess < -allowed["objective"]:
-        return Verdict.BETTER, (
-            f"a refit reaches objective {value:.12g}, below the stored {reference:.12g} "
-            f"(by {-excess:.2g} of it); predictions move by at most {error:.2g}."
+    elif excess < -allowed["objective"]:
+        verdict, told = (
+            Verdict.BETTER,
+            (
+                f"a refit reaches objective {value:.12g}, below the stored {reference:.12g} "
+                f"(by {-excess:.2g} of it); predictions move by at most {error:.2g}."
+            ),
         )
-    if error > allowed["prediction"]:
-        return Verdict.FAIL, (
-            f"a refit predicts losses that differ by up to {error:.2g} "
-            f"(allowed {allowed['prediction']:g}) at the same objective."
+        if write is not None:
+            write().to_json(result.file)
+            verdict, told = Verdict.PASS, f"{told} Written."
+    elif error > allowed["prediction"]:
+        verdict, told = (
+            Verdict.FAIL,
+            (
+                f"a refit predicts losses that differ by up to {error:.2g} "
+                f"(allowed {allowed['prediction']:g}) at the same objective."
+            ),
         )
-    return Verdict.PASS, f"refitted: predictions within {error:.2g}."
+    return replace(result, status=verdict, message=told, max_relative_error=error)
 
 
 def disagreement(value: Any, stored: Any, at: str) -> str | None:

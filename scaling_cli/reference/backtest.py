@@ -6,9 +6,8 @@ from scaling_cli.artefacts.backtest import Backtest
 from scaling_cli.reference._result import CheckResult, agreeing, disagreement
 
 
-def check(backtest: Backtest, result: CheckResult, **how: Any) -> CheckResult:
+def check(backtest: Backtest, result: CheckResult, **_: Any) -> CheckResult:
     """Check a backtest; see `reference.check`."""
-    del how
     for i, cut in enumerate(backtest.cuts):
         stored = {key: getattr(cut, key) for key in ("n_test", *cut.forecasts.score())}
         again = {"n_test": len(cut.forecasts), **cut.forecasts.score()}

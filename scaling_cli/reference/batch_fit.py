@@ -8,9 +8,8 @@ from scaling_cli.artefacts.batch_fit import BatchFit, BatchLevel
 from scaling_cli.reference._result import CheckResult, agreeing, disagreement
 
 
-def check(fit: BatchFit, result: CheckResult, **how: Any) -> CheckResult:
+def check(fit: BatchFit, result: CheckResult, **_: Any) -> CheckResult:
     """Check a fit of the critical batch; see `reference.check`."""
-    del how
     wrong = (told for i, level in enumerate(fit.levels) for told in [_wrong(level, i)] if told)
     told = f"{len(fit.levels)} levels computed again from their batches; the curves that the laws"
     return agreeing(result, next(wrong, None), f"{told} were fitted to are not in it")

@@ -14,16 +14,8 @@ import numpy as np
 from scaling_cli import datasets
 from scaling_cli.artefacts.curve_fit import CurveFit
 from scaling_cli.numerics.mestimate import huber
-from scaling_cli.reference._result import (
-    SAME_EQUATION,
-    SAME_OBJECTIVE,
-    SAME_PREDICTION,
-    CheckResult,
-    Verdict,
-    difference,
-    judge,
-    without_data,
-)
+from scaling_cli.reference import _result
+from scaling_cli.reference._result import CheckResult, Verdict, difference
 from scaling_cli.runs.curve import Curve, digest
 from scaling_cli.schedules import parse_schedule
 from scaling_cli.vocabulary.errors import DataError
@@ -40,21 +32,17 @@ def check(
         If the data are at hand but are not those that were fitted.
     """
     anchors = fit.origin.get("anchors") or []
-    error = max((difference(_at(fit, a["inputs"]), a["value"]) for a in anchors), default=None)
-    result = replace(result, max_relative_error=error)
-    if error is not None and error > SAME_EQUATION:
-        return replace(
-            result,
-            message=f"the laws no longer give the stored predictions: off by {error:.2g} of the "
-            f"loss at an anchor point (allowed {SAME_EQUATION:g}).",
-        )
+    errors = (difference(_at(fit, a["inputs"]), a["value"]) for a in anchors)
+    result = _result.at_anchors(result, errors, "the laws no longer give")
+    if result.message:
+        return result
     held = fit.origin.get("held_out") or {}
-    found = _curves(fit, held.get("schedules") or {}, mirror)
-    if found is None:
-        return without_data(fit.origin, result, len(anchors))
+    curves = _curves(fit, held.get("schedules") or {}, mirror)
+    if curves is None:
+        return _result.without_data(fit.origin, result, len(anchors))
     if fit.origin.get("kind") == "published":
-        return _evaluated(fit, found, held, result)
-    return _refitted(fit, found, result, update=update)
+        return _evaluated(fit, curves, held, result)
+    return _refitted(fit, curves, result, update=update)
 
 
 def _at(fit: CurveFit, inputs: Mapping[str, Any]) -> float:
@@ -72,22 +60,22 @@ def _curves(
         If a run is missing, or the fitted points are others.
     """
     if fit.data.get("points"):
-        found = {curve.run: curve for curve in fit.curves()}
+        curves = {curve.run: curve for curve in fit.curves()}
     else:
         card = fit.origin.get("card")
         fetched = datasets.at_hand(card, mirror=mirror) if card else None
         if fetched is None:
             return None
         texts = {run.run: run.schedule for run in fit.runs} | dict(held_out)
-        found = {run: _of_table(fetched, run, text) for run, text in texts.items()}
-    fitted = [found[run.run].thinned() for run in fit.runs]
+        curves = {run: _of_table(fetched, run, text) for run, text in texts.items()}
+    fitted = [curves[run.run].thinned() for run in fit.runs]
     if digest(fitted) != fit.data["sha256"]:
         raise DataError(
             f"the curves have changed since this fit: SHA-256 {digest(fitted)[:12]}, the file was "
             f"fitted to SHA-256 {fit.data['sha256'][:12]}.",
             hint="Fit again, or bring back the data that were fitted.",
         )
-    return found
+    return curves
 
 
 def _of_table(fetched: datasets.Fetched, run: str, schedule: str) -> Curve:
@@ -102,28 +90,25 @@ def _of_table(fetched: datasets.Fetched, run: str, schedule: str) -> Curve:
 
 
 def _evaluated(
-    fit: CurveFit, found: Mapping[str, Curve], held: Mapping[str, Any], result: CheckResult
+    fit: CurveFit, curves: Mapping[str, Curve], held: Mapping[str, Any], result: CheckResult
 ) -> CheckResult:
     """Evaluate the fit on its data: its objective, and its errors on held-out runs."""
-    fitted = [found[run.run].thinned() for run in fit.runs]
+    fitted = [curves[run.run].thinned() for run in fit.runs]
     residuals = np.concatenate([_residuals(fit, curve) for curve in fitted])
     value = float(huber(residuals, fit.objective.delta).sum())
-    result = replace(result, objective=value)
-    if fit.value is not None and difference(value, fit.value) > SAME_OBJECTIVE:
-        return replace(
-            result,
-            message=f"on its data the objective is {value:.12g}, stored {fit.value:.12g}.",
-        )
-    runs = held.get("schedules") or {}
-    off = [np.abs(np.expm1(_residuals(fit, found[run]))) for run in runs]
+    off = [np.abs(np.expm1(_residuals(fit, curves[run]))) for run in held.get("schedules") or {}]
     stored, digits = held.get("mean_relative_error"), held.get("digits", 5)
-    got = round(float(np.mean([o.mean() for o in off])), digits) if off else None
-    if got != stored:
-        return replace(
-            result, message=f"the error on {len(off)} held-out runs is {got}, stored {stored}."
-        )
-    said = f"; mean relative error {stored} on {len(off)} held-out runs" if off else ""
-    return replace(result, status=Verdict.PASS, message=f"evaluated on its data{said}.")
+    error = round(float(np.mean([o.mean() for o in off])), digits) if off else None
+    status, told = (
+        Verdict.FAIL,
+        f"the error on {len(off)} held-out runs is {error}, stored {stored}.",
+    )
+    if fit.value is not None and difference(value, fit.value) > _result.SAME_OBJECTIVE:
+        told = f"on its data the objective is {value:.12g}, stored {fit.value:.12g}."
+    elif error == stored:
+        beside = f"; mean relative error {stored} on {len(off)} held-out runs" if off else ""
+        status, told = Verdict.PASS, f"evaluated on its data{beside}."
+    return replace(result, objective=value, status=status, message=told)
 
 
 def _residuals(fit: CurveFit, curve: Curve) -> np.ndarray:
@@ -131,35 +116,32 @@ def _residuals(fit: CurveFit, curve: Curve) -> np.ndarray:
 
 
 def _refitted(
-    fit: CurveFit, found: Mapping[str, Curve], result: CheckResult, *, update: bool
+    fit: CurveFit, curves: Mapping[str, Curve], result: CheckResult, *, update: bool
 ) -> CheckResult:
     """Refit and compare the objectives of the laws and the predictions."""
     from scaling_cli.curve_fits.fitting import fit_curves
 
-    chosen = fit.selection
+    asked = fit.selection
     options: dict[str, Any] = {
         "law": fit.name_of_law,
-        "warmup": chosen.get("warmup"),
-        "fix": chosen.get("fix") or None,
-        "prior": chosen.get("prior_strength", 1.0),
+        "warmup": asked.get("warmup"),
+        "fix": asked.get("fix") or None,
+        "prior": asked.get("prior_strength", 1.0),
     }
-    curves = [found[run.run] for run in fit.runs]
-    new = fit_curves(curves, **options, bootstrap=0, hold_out=False)
-    sums = [sum(f.value or 0.0 for f in one.laws.values()) for one in (new, fit)]
+    fitted = [curves[run.run] for run in fit.runs]
+    new = fit_curves(fitted, **options, bootstrap=0, hold_out=False)
+    value, reference = (sum(f.value or 0.0 for f in of.laws.values()) for of in (new, fit))
     anchors = fit.origin.get("anchors") or [
-        {"inputs": {"schedule": c.schedule.text(), "S": int(c.step[-1])}} for c in curves
+        {"inputs": {"schedule": c.schedule.text(), "S": int(c.step[-1])}} for c in fitted
     ]
-    error = max(difference(_at(new, a["inputs"]), _at(fit, a["inputs"])) for a in anchors)
-    allowed = {"objective": SAME_OBJECTIVE, "prediction": SAME_PREDICTION}
-    allowed |= fit.origin.get("tolerance") or {}
-    verdict, message = judge(sums[0], sums[1], error, allowed)
-    if verdict is Verdict.BETTER and update:
-        again = fit_curves(curves, **options, bootstrap=chosen.get("bootstrap", 0))
-        _as_before(again, fit).to_json(result.file)
-        verdict, message = Verdict.PASS, f"{message} Written."
-    return replace(
-        result, status=verdict, message=message, objective=new.value, max_relative_error=error
-    )
+    errors = (difference(_at(new, a["inputs"]), _at(fit, a["inputs"])) for a in anchors)
+
+    def written() -> CurveFit:
+        again = fit_curves(fitted, **options, bootstrap=asked.get("bootstrap", 0))
+        return _as_before(again, fit)
+
+    write, result = written if update else None, replace(result, objective=new.value)
+    return _result.refitted(fit, (value, reference), errors, result, write)
 
 
 def _as_before(again: CurveFit, fit: CurveFit) -> CurveFit:

@@ -6,9 +6,8 @@ from scaling_cli.artefacts.forecast import Forecast, Forecasts
 from scaling_cli.reference._result import CheckResult, agreeing, disagreement
 
 
-def check(forecasts: Forecasts, result: CheckResult, **how: Any) -> CheckResult:
+def check(forecasts: Forecasts, result: CheckResult, **_: Any) -> CheckResult:
     """Check the forecasts of a file; see `reference.check`."""
-    del how
     wrong = (told for item in forecasts for told in [_wrong(item)] if told is not None)
     return agreeing(result, next(wrong, None))
 

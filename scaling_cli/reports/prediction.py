@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from scaling_cli import laws
-from scaling_cli.artefacts._judgement import doubts
 from scaling_cli.artefacts._prediction import USEFUL, Prediction
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.reports import _numbers
@@ -29,8 +28,8 @@ def blocks(
         return [listed]
     lines = [score(prediction, measured), *notes(fit, prediction)]
     lines += [learned_from(fit)] if full else []
-    doubtful = doubts(fit.checks, fit.backtest, prediction)
-    return [listed, Text([line for line in lines if line]), Notes("warn", doubtful)]
+    doubts = Notes("warn", fit.doubts(prediction))
+    return [listed, Text([line for line in lines if line]), doubts]
 
 
 def half_widths(prediction: Prediction) -> list[float] | None:

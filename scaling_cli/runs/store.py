@@ -32,7 +32,7 @@ import pyarrow.parquet
 from scaling_cli.runs.plausible import doubts
 from scaling_cli.runs.table import ColumnReading, Note, Runs, combine, stack, with_units
 from scaling_cli.vocabulary.errors import DataError, some
-from scaling_cli.vocabulary.jsonfile import stamped
+from scaling_cli.vocabulary.jsonfile import stamped, write_whole
 
 FORMAT = 1
 BUCKETS = 16
@@ -284,12 +284,7 @@ def _put(root: Path, target: Path, content: bytes) -> None:
     folder = root / "tmp"
     folder.mkdir(exist_ok=True)
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f"{os.getpid()}-{target.name}"
-    with temporary.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(temporary, target)
+    write_whole(target, content, partial=folder / f"{os.getpid()}-{target.name}")
     _sync(target.parent)
 
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from os import PathLike
 from typing import Any
 
+from scaling_cli.artefacts import kinds
 from scaling_cli.artefacts.forecast import Forecasts
 from scaling_cli.forecasting import following
 from scaling_cli.forecasting import forecast as forecast_runs
-from scaling_cli.forecasting.following import PATIENCE, Band, Update, Watch
-from scaling_cli.forecasting.job import Job
-from scaling_cli.forecasting.reading import jobs_of, one_job
+from scaling_cli.forecasting.following import PATIENCE, Update, Watch
+from scaling_cli.forecasting.job import Job, jobs_of, one_job
 from scaling_cli.ingest import as_runs
 from scaling_cli.verbs import _stored
 from scaling_cli.vocabulary.errors import DataError, UsageError
@@ -106,9 +106,9 @@ def watch(
     jobs, left = jobs_of(runs, target=target)
     if not jobs:
         raise DataError(f"{left[0].reason}" if left else "there is no run.")
-    watches, going = {}, []
+    stored, watches, going = kinds.load(against, Forecasts), {}, []
     for first in jobs:
-        band = Band.load(against, first.run)
+        band = stored.about(first.run, file=against)
         # A log that has grown may by now be read by another column.
         again = jobs_of(runs, target=target or band.target or None)[0]
         job = next((j for j in again if j.run == first.run), first)
@@ -162,13 +162,15 @@ def follow(
         return one_job(as_runs(path) if read is None else read(), target=column)
 
     first = job(target)
-    band = None if against is None else Band.load(against, first.run)
+    band = None
+    if against is not None:
+        band = kinds.load(against, Forecasts).about(first.run, file=against)
     # One loss all along: which one has more points may change as the log grows.
     column = target or (band.target if band is not None else "") or first.target
     return following.follow(
         lambda: job(column),
         lambda now: forecast([now], target=target, **options)[0],
         following.watcher(path, every),
-        band=band,
+        against=band,
         patience=patience,
     )

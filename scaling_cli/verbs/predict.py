@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from scaling_cli.artefacts._along import along
-from scaling_cli.artefacts.curve_fit import CurveFit
+from scaling_cli.artefacts.curve_fit import CurveFit, along
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.verbs import _stored
 from scaling_cli.vocabulary.errors import UsageError

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from scaling_cli.artefacts._asked import by_symbol, completed
+from scaling_cli.artefacts._prediction import by_symbol, completed
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.verbs import _stored
 from scaling_cli.vocabulary.quantities import C

@@ -42,15 +42,9 @@ class ScalingError(Exception):
 
     def placed(self) -> str:
         """Return the message with its place in front."""
-        place = ", ".join(
-            text
-            for text in (
-                self.file,
-                f"row {self.row}" if self.row is not None else None,
-                f"column {self.column!r}" if self.column is not None else None,
-            )
-            if text
-        )
+        row = "" if self.row is None else f"row {self.row}"
+        column = "" if self.column is None else f"column {self.column!r}"
+        place = ", ".join(text for text in (self.file, row, column) if text)
         return f"{place}: {self.message}" if place else self.message
 
     def __str__(self) -> str:
@@ -58,14 +52,8 @@ class ScalingError(Exception):
 
     def to_dict(self) -> dict[str, str | int | None]:
         """Return the `error` object of the JSON contract."""
-        return {
-            "code": self.code,
-            "message": self.message,
-            "hint": self.hint,
-            "file": self.file,
-            "row": self.row,
-            "column": self.column,
-        }
+        names = ("code", "message", "hint", "file", "row", "column")
+        return {name: getattr(self, name) for name in names}
 
 
 class CheckFailed(ScalingError):

@@ -3,7 +3,6 @@
 import json
 import math
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -36,18 +35,34 @@ def to_json(record: Any) -> str:
 
 
 def write_json(path: str | os.PathLike[str], record: Any) -> None:
-    """Write a JSON file atomically (temporary file in the same folder, fsync, replace)."""
-    target = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    """Write a JSON file; see `write_whole`."""
+    write_whole(path, f"{to_json(record)}\n".encode())
+
+
+def write_whole(
+    path: str | os.PathLike[str], content: bytes, *, partial: Path | None = None
+) -> None:
+    """Write a file so that it is there whole or not at all: a killed process leaves the old one.
+
+    Of a symbolic link the file that it leads to is replaced, and the umask says who may read it.
+
+    Parameters
+    ----------
+    path : path
+    content : bytes
+    partial : path, optional
+        What it is called until it is whole, on the same disk. Default: a hidden file beside it.
+    """
+    target = Path(os.path.realpath(path))
+    partial = partial or target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        with os.fdopen(handle, "w", encoding="utf8") as stream:
-            stream.write(to_json(record) + "\n")
+        with partial.open("wb") as stream:
+            stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, target)
+        os.replace(partial, target)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
         raise
 
 

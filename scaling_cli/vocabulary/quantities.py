@@ -95,182 +95,65 @@ class Quantity:
     domain: Domain = Domain.POSITIVE
 
 
-N = Quantity(
-    "N",
-    "params",
-    "model parameters",
-    "parameters",
-    ("total", "non_embedding", "active"),
-    (
-        "n",
-        "n_params",
-        "num_params",
-        "parameters",
-        "model_size",
-        "model size",
-        "n_parameters",
-        "params_total",
-        "total_params",
-        "n_params_total",
-        "num_parameters",
-        "size",
-        "params_non_embedding",
-        "non_embedding_params",
-        "n_params_non_embedding",
-        "n_params_nonembed",
-        "params_nonembed",
-        "n_non_embedding",
-        "n_nonembed",
-        "params_active",
-        "active_params",
-        "n_params_active",
-        "n_active",
-    ),
-    Role.SIZE,
+# What input files call them, the preferred first; names are compared as `plain_name` writes them.
+_ALIASES = {
+    "N": "n n_params num_params parameters model_size n_parameters params_total total_params "
+    "n_params_total num_parameters size params_non_embedding non_embedding_params "
+    "n_params_non_embedding n_params_nonembed params_nonembed n_non_embedding n_nonembed "
+    "params_active active_params n_params_active n_active",
+    "D": "d n_tokens num_tokens train_tokens training_tokens tokens_seen total_tokens "
+    "throughput/total_tokens consumed_tokens num_input_tokens_seen",
+    "C": "c compute flop training_flop train_flops total_flops total_flos",
+    "L": "l final_loss train_loss train/loss training_loss lm_loss ce_loss",
+    "L_val": "eval_loss validation_loss valid_loss val/loss eval/loss valid/loss validation/loss "
+    "loss_val loss/val final_val_loss",
+    "S": "steps iteration iter global_step trainer/global_step train/global_step train/step "
+    "num_steps _step",  # `_step` counts calls of the logger: the last resort
+    "S_min": "s_min minimum_steps",
+    "lr": "learning_rate optim/learning_rate train/learning_rate train/lr eta peak_lr",
+    "B_tokens": "batch_size_tokens tokens_per_step global_batch_tokens",
+    "U": "tokens_unique u",
+    "N_avg": "avg_params mean_params n_bar nbar",
+}
+_COUNTS = ("total", "non_embedding", "active")
+_LOSSES = ("nats/token", "bits/token", "bits/byte")
+
+
+def _known(
+    symbol: str,
+    column: str,
+    meaning: str,
+    unit: str,
+    conventions: tuple[str, ...] = (),
+    *,
+    role: Role = Role.OTHER,
+) -> Quantity:
+    aliases = tuple(_ALIASES.get(symbol, "").split())
+    return Quantity(symbol, column, meaning, unit, conventions, aliases, role)
+
+
+N = _known("N", "params", "model parameters", "parameters", _COUNTS, role=Role.SIZE)
+D = _known("D", "tokens", "training tokens", "tokens", role=Role.DATA)
+C = _known("C", "flops", "training compute", "FLOP", ("6ND", "counted"))
+L = _known("L", "loss", "cross-entropy loss", "nats/token", _LOSSES)
+L_VALIDATION = _known("L_val", "val_loss", "held-out cross-entropy loss", "nats/token", _LOSSES)
+S = _known("S", "step", "optimiser steps", "steps")
+S_MIN = _known("S_min", "min_steps", "optimiser steps at an unlimited batch", "steps")
+LR = _known("lr", "lr", "learning rate", "1")
+B_TOKENS = _known("B_tokens", "batch_tokens", "tokens per optimiser step", "tokens/step")
+U = _known("U", "unique_tokens", "distinct training tokens", "tokens")
+N_AVERAGE = _known(
+    *("N_avg", "average_params", "parameter count averaged over training tokens", "parameters"),
+    _COUNTS,
+    role=Role.SIZE,
 )
-D = Quantity(
-    "D",
-    "tokens",
-    "training tokens",
-    "tokens",
-    (),
-    (
-        "d",
-        "n_tokens",
-        "num_tokens",
-        "train_tokens",
-        "training_tokens",
-        "tokens_seen",
-        "total_tokens",
-        "throughput/total_tokens",
-        "consumed_tokens",
-        "num_input_tokens_seen",
-    ),
-    Role.DATA,
-)
-C = Quantity(
-    "C",
-    "flops",
-    "training compute",
-    "FLOP",
-    ("6ND", "counted"),
-    (
-        "c",
-        "compute",
-        "flop",
-        "training_flop",
-        "training flop",
-        "train_flops",
-        "total_flops",
-        "total_flos",
-    ),
-)
-L = Quantity(
-    "L",
-    "loss",
-    "cross-entropy loss",
-    "nats/token",
-    ("nats/token", "bits/token", "bits/byte"),
-    ("l", "final_loss", "train_loss", "train/loss", "training_loss", "lm_loss", "ce_loss"),
-)
-L_VALIDATION = Quantity(
-    "L_val",
-    "val_loss",
-    "held-out cross-entropy loss",
-    "nats/token",
-    ("nats/token", "bits/token", "bits/byte"),
-    (
-        "eval_loss",
-        "validation_loss",
-        "valid_loss",
-        "val/loss",
-        "eval/loss",
-        "valid/loss",
-        "validation/loss",
-        "loss_val",
-        "loss/val",
-        "final_val_loss",
-    ),
-)
-S = Quantity(
-    "S",
-    "step",
-    "optimiser steps",
-    "steps",
-    (),
-    (
-        "steps",
-        "iteration",
-        "iter",
-        "global_step",
-        "trainer/global_step",
-        "train/global_step",
-        "train/step",
-        "num_steps",
-        "_step",
-    ),  # `_step` counts calls of the logger: the last resort
-)
-S_MIN = Quantity(
-    "S_min",
-    "min_steps",
-    "optimiser steps at an unlimited batch",
-    "steps",
-    (),
-    ("s_min", "minimum_steps"),
-)
-LR = Quantity(
-    "lr",
-    "lr",
-    "learning rate",
-    "1",
-    (),
-    (
-        "learning_rate",
-        "learning rate",
-        "optim/learning_rate",
-        "train/learning_rate",
-        "train/lr",
-        "eta",
-        "peak_lr",
-    ),
-)
-B_TOKENS = Quantity(
-    "B_tokens",
-    "batch_tokens",
-    "tokens per optimiser step",
-    "tokens/step",
-    (),
-    ("batch_size_tokens", "tokens_per_step", "global_batch_tokens"),
-)
-U = Quantity(
-    "U",
-    "unique_tokens",
-    "distinct training tokens",
-    "tokens",
-    (),
-    ("tokens_unique", "u"),
-)
-N_AVERAGE = Quantity(
-    "N_avg",
-    "average_params",
-    "parameter count averaged over training tokens",
-    "parameters",
-    ("total", "non_embedding", "active"),
-    ("avg_params", "mean_params", "n_bar", "nbar"),
-    Role.SIZE,
-)
-M = Quantity("M", "token_multiplier", "tokens per parameter, D/N", "tokens/parameter")
-X = Quantity("x", "x", "the one variable of a one-variable law", "as given")
+M = _known("M", "token_multiplier", "tokens per parameter, D/N", "tokens/parameter")
+X = _known("x", "x", "the one variable of a one-variable law", "as given")
 
 QUANTITIES: dict[str, Quantity] = {
     q.column: q for q in (N, D, C, L, L_VALIDATION, S, S_MIN, LR, B_TOKENS, U, N_AVERAGE, M, X)
 }
 BY_SYMBOL: dict[str, Quantity] = {q.symbol: q for q in QUANTITIES.values()}
-_BY_NAME = {
-    re.sub(r"[\s\-_]+", "_", name.casefold()): q
-    for q in QUANTITIES.values()
-    for name in (*q.aliases, q.column)
-}
 
 # Columns that name a run rather than measure it, in order of preference.
 RUN_ID_NAMES = ("run_id", "runid", "run", "run_name")
@@ -289,15 +172,11 @@ LearningRate = Annotated[Any, LR]
 BatchTokens = Annotated[Any, B_TOKENS]
 
 _CONVENTION_MARKS = {
-    "N": (
-        ("non_embedding", ("non_emb", "nonemb", "no_emb")),
-        ("active", ("active",)),
-        ("total", ("total",)),
-    ),
-    "L": (
-        ("bits/byte", ("bpb", "bits_per_byte", "bits/byte")),
-        ("bits/token", ("bpt", "bits_per_token", "bits/token", "bits")),
-    ),
+    "N": {"non_embedding": "non_emb nonemb no_emb", "active": "active", "total": "total"},
+    "L": {
+        "bits/byte": "bpb bits_per_byte bits/byte",
+        "bits/token": "bpt bits_per_token bits/token bits",
+    },
 }
 _COUNT_AS = {"N_avg": "N", "L_val": "L"}
 
@@ -305,6 +184,9 @@ _COUNT_AS = {"N_avg": "N", "L_val": "L"}
 def plain_name(name: str) -> str:
     """Return a column name as names are compared: lower case, spaces and hyphens as one `_`."""
     return re.sub(r"[\s\-_]+", "_", name.strip().casefold())
+
+
+_BY_NAME = {plain_name(n): q for q in QUANTITIES.values() for n in (*q.aliases, q.column)}
 
 
 def recognise(name: str) -> Quantity | None:
@@ -327,11 +209,9 @@ def convention_of(name: str, quantity: Quantity) -> str | None:
     nothing.
     """
     plain = plain_name(name)
-    marks = _CONVENTION_MARKS.get(_COUNT_AS.get(quantity.symbol, quantity.symbol), ())
-    for convention, pieces in marks:
-        if any(piece in plain for piece in pieces):
-            return convention
-    return None
+    marks = _CONVENTION_MARKS.get(_COUNT_AS.get(quantity.symbol, quantity.symbol), {})
+    stated = (word for word, pieces in marks.items() if any(p in plain for p in pieces.split()))
+    return next(stated, None)
 
 
 # C = 6ND: forward 2ND, backward 4ND (Kaplan et al. 2020, arXiv:2001.08361, section 2.1).
@@ -345,15 +225,10 @@ _NUMBER = re.compile(
 )
 _WORDS = {
     "": None,
-    "params": "params",
-    "parameters": "params",
-    "param": "params",
-    "tokens": "tokens",
-    "token": "tokens",
-    "tok": "tokens",
-    "flop": "flops",
-    "flops": "flops",
     "steps": "step",
+    **dict.fromkeys(("params", "parameters", "param"), "params"),
+    **dict.fromkeys(("tokens", "token", "tok"), "tokens"),
+    **dict.fromkeys(("flop", "flops"), "flops"),
 }
 _OPERATORS = {
     ast.Mult: operator.mul,

@@ -181,6 +181,21 @@ def test_a_failed_write_leaves_the_old_file(
     assert target.stat().st_mode & 0o777 == 0o644
 
 
+def test_a_link_is_written_through_and_the_umask_holds(tmp_path: Path) -> None:
+    link, target = tmp_path / "link.json", tmp_path / "fit.json"
+    target.write_text("old")
+    link.symlink_to(target)
+    before = os.umask(0o077)
+    try:
+        write_json(link, {"new": 1})
+    finally:
+        os.umask(before)
+    assert link.is_symlink()
+    assert json.loads(target.read_text()) == {"new": 1}
+    assert target.stat().st_mode & 0o777 == 0o600
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["fit.json", "link.json"]
+
+
 def test_a_missing_file(tmp_path: Path) -> None:
     path = tmp_path / "none.json"
     error = refused(UsageError, kinds.load, path, Fit)

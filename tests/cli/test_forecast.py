@@ -224,11 +224,10 @@ def test_levels_and_methods(here: Path) -> None:
             "cannot be negative.\nhint: Name the column that holds it: --map lr=COLUMN.\n",
         ),
         (
-            ["run.csv", "--against", "no.json"],
+            ["run.csv", "--against", "run.csv"],
             3,
-            "error: no.json: cannot read the forecast: No such file or directory.\n",
+            "error: run.csv, row 1: not JSON: Expecting value.\n",
         ),
-        (["run.csv", "--against", "run.csv"], 3, "error: run.csv: this is no JSON.\n"),
     ],
 )
 def test_refusals(here: Path, arguments: list[str], code: int, message: str) -> None:
@@ -439,4 +438,16 @@ def test_a_log_that_grows_is_compared_by_the_loss_that_was_forecast(here: Path) 
     assert (other.exit_code, json.loads(other.stdout)["error"]["message"]) == (
         2,
         "the forecast is of loss, what is read from the log is val_loss.",
+    )
+
+
+def test_a_stored_forecast_that_is_not_there_or_is_none(here: Path) -> None:
+    missing = run("run.csv", "--against", "no.json")
+    told = "error: 'no.json' is neither a file nor a certified fit or recipe.\n"
+    assert (missing.exit_code, missing.stderr.startswith(told)) == (2, True)
+    other = run("run.csv", "--against", "chinchilla/besiroglu-2024")
+    assert (other.exit_code, other.stderr) == (
+        2,
+        "error: chinchilla/besiroglu-2024 is a fit of a law of points, not a forecast of running "
+        "jobs: use it with 'scaling predict --fit chinchilla/besiroglu-2024'.\n",
     )

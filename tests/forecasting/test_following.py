@@ -2,16 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 import pytest
 from jobs import CONSTANT, COSINE, STEPS, job
 from refusals import refusal
 
-from scaling_cli.artefacts.forecast import Forecast
+from scaling_cli.artefacts import kinds
+from scaling_cli.artefacts.forecast import Forecast, Forecasts
 from scaling_cli.forecasting import forecast
-from scaling_cli.forecasting.following import Band, Update, compare, follow
+from scaling_cli.forecasting.following import Update, compare, follow
 from scaling_cli.forecasting.job import Diverged, Job
 from scaling_cli.vocabulary.errors import DataError, UsageError
 
@@ -26,7 +27,7 @@ def first() -> Forecast:
 
 
 def test_what_comes_as_the_law_says_stays_in_the_band(first: Forecast) -> None:
-    watch = compare(Band.of(first), job(COSINE, seen=3000)[0])
+    watch = compare(first, job(COSINE, seen=3000)[0])
     assert len(watch.checks) == 50  # clean losses: every row is a check
     assert (watch.outside, watch.left) == (0, False)
     assert all(check.inside for check in watch.checks)
@@ -35,9 +36,9 @@ def test_what_comes_as_the_law_says_stays_in_the_band(first: Forecast) -> None:
 def test_a_run_leaves_after_so_many_checks_outside(first: Forecast) -> None:
     whole, _ = job(COSINE, seen=3000)
     off = replace(whole, loss=whole.loss * np.where(whole.x > 2500, 1.1, 1.0))
-    assert compare(Band.of(first), off.until(2540), 3).outside == 2
-    assert not compare(Band.of(first), off.until(2540), 3).left
-    watch = compare(Band.of(first), off.until(2560), 3)
+    assert compare(first, off.until(2540), 3).outside == 2
+    assert not compare(first, off.until(2540), 3).left
+    watch = compare(first, off.until(2560), 3)
     assert (watch.outside, watch.left) == (3, True)
     assert [check.inside for check in watch.checks[-4:]] == [True, False, False, False]
 
@@ -46,9 +47,9 @@ def test_coming_back_ends_the_count_but_not_the_verdict(first: Forecast) -> None
     whole, _ = job(COSINE, seen=3000)
     out = np.isin(whole.x, [2100, 2120, 2400])
     blip = replace(whole, loss=whole.loss * np.where(out, 1.1, 1.0))
-    assert compare(Band.of(first), blip.until(2400), 3).outside == 1
-    assert not compare(Band.of(first), blip, 3).left
-    assert compare(Band.of(first), blip, 2).left
+    assert compare(first, blip.until(2400), 3).outside == 1
+    assert not compare(first, blip, 3).left
+    assert compare(first, blip, 2).left
 
 
 def test_noisy_rows_are_averaged() -> None:
@@ -56,7 +57,7 @@ def test_noisy_rows_are_averaged() -> None:
     running, _ = job(CONSTANT, seen=2000, every=2, noise=0.02)
     whole, _ = job(CONSTANT, seen=2800, every=2, noise=0.02)
     found = predicted(running)
-    watch = compare(Band.of(found), whole)
+    watch = compare(found, whole)
     rows = int(np.ceil((found.noise / 0.005) ** 2))
     assert {check.rows for check in watch.checks} == {rows}
     assert len(watch.checks) == 400 // rows
@@ -66,31 +67,32 @@ def test_noisy_rows_are_averaged() -> None:
     assert first.measured == pytest.approx(np.median(here))
 
 
-def test_the_band_of_a_record_is_that_of_the_forecast(first: Forecast) -> None:
-    record = {"runs": [first.to_dict()]}
-    for name in ("run", "another name"):  # a record of one run is that run's
-        read = Band.read(record, name)
-        for one, other in zip(vars(read).values(), vars(Band.of(first)).values(), strict=True):
-            np.testing.assert_array_equal(one, other)
+def test_a_file_of_one_run_is_of_any_name(first: Forecast) -> None:
+    for name in ("run", "another name"):
+        assert Forecasts((first,)).about(name) is first
 
 
-@pytest.mark.parametrize("record", [{}, {"runs": [{"run": "run"}]}, [], {"runs": 3}])
-def test_what_is_no_forecast(record: Any) -> None:
-    assert refusal(DataError, Band.read, record, "run", file="stored.json") == (
-        "stored.json: this is no forecast. Write one: scaling forecast RUN --json > forecast.json."
+def test_a_file_of_other_runs(first: Forecast) -> None:
+    several = Forecasts(tuple(replace(first, run=name) for name in ("one", "two")))
+    assert several.about("two").run == "two"
+    assert refusal(DataError, several.about, "three", file="stored.json") == (
+        "stored.json: there is no forecast of 'three'. Runs: one, two."
     )
 
 
-def test_a_record_of_other_runs(first: Forecast) -> None:
-    runs = [first.to_dict() | {"run": name} for name in ("one", "two")]
-    said = refusal(DataError, Band.read, {"runs": runs}, "three")
-    assert said == "there is no forecast of 'three'. Runs: one, two."
+def test_what_is_stored_has_the_same_band(first: Forecast, tmp_path: Path) -> None:
+    Forecasts((first,)).to_json(tmp_path / "forecast.json")
+    stored = kinds.load(tmp_path / "forecast.json", Forecasts).about("run")
+    log = job(COSINE, seen=3000)[0]
+    assert compare(stored, log) == compare(first, log)
 
 
 def test_axes_must_agree(first: Forecast) -> None:
     tokens = replace(job(COSINE, seen=3000)[0], unit="tokens")
-    said = refusal(UsageError, compare, Band.of(first), tokens)
-    assert said == "the forecast runs over steps, the log over tokens."
+    assert (
+        refusal(UsageError, compare, first, tokens)
+        == "the forecast runs over steps, the log over tokens."
+    )
 
 
 class Log:

@@ -7,8 +7,8 @@ from refusals import refusal
 from scipy import stats
 
 from scaling_cli.forecasting import annealed
-from scaling_cli.forecasting.annealed import Belief, Prior, alone, first_fitted
-from scaling_cli.forecasting.course import LAGS, Course, RatePlan
+from scaling_cli.forecasting.annealed import Belief, Kind, alone, first_fitted
+from scaling_cli.forecasting.future import LAGS, Course, RatePlan
 from scaling_cli.forecasting.job import Bins, Job, binned
 from scaling_cli.schedules import parse_schedule
 from scaling_cli.schedules.knots import Knots
@@ -41,7 +41,9 @@ def test_a_ridge_solve_is_least_squares_with_three_more_rows() -> None:
     design = generator.standard_normal((2, 12, 3))
     loss, precision = generator.standard_normal(12), generator.uniform(0.5, 2, 12)
     centre, spread = np.array([0.1, -0.2, 0.3]), np.array([0.5, 1.0, 2.0])
-    mean, covariance, _ = annealed._ridge(design, loss, precision, 100.0, (centre, spread))
+    mean, covariance, _ = annealed._ridge(
+        design, loss, precision, 100.0, np.array((centre, spread))
+    )
     for k in range(2):
         rows = np.vstack([design[k] * np.sqrt(precision)[:, None], np.diag(1 / spread)])
         right = np.append(loss * np.sqrt(precision), centre / spread)
@@ -55,7 +57,7 @@ def test_the_evidence_is_that_of_a_normal_model() -> None:
     design = generator.standard_normal((3, 9, 3))
     loss, scale = generator.standard_normal(9), 50.0
     precision = np.full(9, 1 / 0.7**2)
-    prior = np.array([0.1, -0.2, 0.3]), np.array([0.5, 1.0, 2.0])
+    prior = np.array([[0.1, -0.2, 0.3], [0.5, 1.0, 2.0]])
     evidence = annealed._ridge(design, loss, precision, scale, prior)[2]
     exact = [
         stats.multivariate_normal.logpdf(
@@ -106,7 +108,7 @@ def test_a_curve_of_the_law_is_forecast(text: str, seen: int, within: float) -> 
 @pytest.mark.parametrize(("seen", "within"), [(3000, 2e-4), (3600, 1e-4)])
 def test_without_priors_the_parameters_are_recovered(seen: int, within: float) -> None:
     """Nothing but the grid of alpha and the residual scale stands between law and curve."""
-    flat = Prior(1.0, floor=(0.8, 3.0), gain=(0.3, 3.0), drop=(0.05, 3.0), exponent=(0.45, 3.0))
+    flat = Kind(1.0, floor=(0.8, 3.0), gain=(0.3, 3.0), drop=(0.05, 3.0), exponent=(0.45, 3.0))
     running, ends = job(COSINE, seen=seen)
     found = alone(running, plan(COSINE), Belief((flat,), 1e6), backtest=False)
     assert found.at(np.array([float(STEPS)]))[0][0] == pytest.approx(ends, rel=within)

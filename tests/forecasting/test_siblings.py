@@ -14,7 +14,7 @@ import scaling_cli as sc
 from scaling_cli.artefacts.forecast import Forecast
 from scaling_cli.forecasting import forecast
 from scaling_cli.forecasting.annealed import alone
-from scaling_cli.forecasting.course import RatePlan
+from scaling_cli.forecasting.future import RatePlan
 from scaling_cli.forecasting.siblings import (
     LARGER,
     Family,
@@ -167,7 +167,7 @@ def test_the_spread_is_the_shrunk_root_mean_square() -> None:
     errors = [0.002, -0.004, 0.003]
     expected = np.sqrt((3 * usual**2 + np.sum(np.square(errors))) / 6) * np.sqrt(4 / 3)
     assert _shrunk(errors, 2.0, 3, 0.004) == pytest.approx(expected)
-    told = Informed(3.0, expected, 6, tuple(errors))
+    told = Informed(3.0, expected, tuple(errors))
     assert told.half_width(0.9) == pytest.approx(expected * stats.t.ppf(0.95, 6))
 
 
