@@ -3,7 +3,7 @@
 import numpy as np
 
 from scaling_cli.point_fits.checklist.evidence import Evidence, factor, line
-from scaling_cli.point_fits.diagnosis.choices import REACH, own_optimal_size
+from scaling_cli.point_fits.fitted import REACH, optimal_size
 from scaling_cli.vocabulary.outcomes import Check, Level
 from scaling_cli.vocabulary.quantities import Role, short_number
 
@@ -73,7 +73,7 @@ def flatness(e: Evidence) -> Check:
         for share, (low, high) in flat.items()
     )
     low, high = flat[max(flat)]
-    best = own_optimal_size(e.optimum.law, at, e.diagnosis.target.inputs) or np.nan
+    best = optimal_size(e.optimum.law, at, e.diagnosis.target.inputs) or np.nan
     outside = [
         v.name
         for v in e.diagnosis.choices

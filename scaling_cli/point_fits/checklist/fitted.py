@@ -5,7 +5,7 @@ import sys
 import numpy as np
 
 from scaling_cli import laws
-from scaling_cli.point_fits.certainty.draws import NORMAL_90
+from scaling_cli.numerics.mestimate import NORMAL_90
 from scaling_cli.point_fits.checklist.evidence import Evidence, factor, line, percent, share, some
 from scaling_cli.point_fits.diagnosis.choices import Variation, exponent_names
 from scaling_cli.point_fits.diagnosis.floor import Profile

@@ -5,7 +5,7 @@ import pytest
 from tables import TRUTHS, truth
 
 from scaling_cli import laws
-from scaling_cli.point_fits.diagnosis.flatness import near_optimal
+from scaling_cli.point_fits.diagnosis.isoflop import near_optimal
 
 C = 1e22
 
