@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from scaling_cli import laws
+from scaling_cli.artefacts._asked import completed
+from scaling_cli.artefacts._judgement import doubts
 from scaling_cli.artefacts._prediction import Prediction, Uncertainty, intervals, read_inputs
 from scaling_cli.artefacts._record import MERGED, Fitted, refuse_draws
 from scaling_cli.laws._law import Domain, Law
@@ -74,7 +76,8 @@ class Fit(Fitted):
         level : float
             Nominal coverage of the intervals.
         **inputs : float, str or array
-            The law's inputs by symbol (`N=7e9, D="1T"`), broadcast against each other.
+            The law's inputs by symbol or column (`N=7e9, tokens="1T"`), broadcast against each
+            other. `C` with size or data gives the other; alone, the law's own optimum.
 
         Raises
         ------
@@ -82,9 +85,8 @@ class Fit(Fitted):
             If an input is missing, unknown or outside its domain.
         """
         check_level(level)
-        columns = read_inputs(self.law, inputs)
+        columns = read_inputs(self.law, completed(self.law, inputs))
         value = np.asarray(self.law(**columns), dtype=float)
-        extrapolation = self._extrapolation(columns)
         alone = Prediction(
             columns,
             self.law.output().symbol,
@@ -92,17 +94,33 @@ class Fit(Fitted):
             level,
             mean=None,
             new_run=None,
-            extrapolation=extrapolation,
+            extrapolation=self._extrapolation(columns),
             parts={},
             spent={C.symbol: self.law.along(columns)} if self.law.size_and_data() else {},
             column=self.law.output().column,
+            made_by=self._as_maker(),
         )
         if self.uncertainty is None:
             return alone
         mean, new_run, parts = intervals(self.law, self.uncertainty, columns, value, level)
         other = self.uncertainty.companion
         beside = other and (laws.name_of(other), np.asarray(other(**columns), float))
-        return replace(alone, mean=mean, new_run=new_run, parts=parts, companion=beside)
+        told = replace(alone, mean=mean, new_run=new_run, parts=parts, companion=beside)
+        warnings = doubts(self.checks, self.backtest, told)
+        return replace(told, made_by={**alone.made_by, "warnings": warnings})
+
+    def _as_maker(self) -> dict[str, Any]:
+        """Return what a prediction says of the fit that made it."""
+        sure = self.uncertainty
+        return {
+            "fit": self.name,
+            "law": laws.name_of(self.law),
+            "tested": None if sure is None else sure.tested,
+            "method": None if sure is None else sure.method,
+            "drift": None if sure is None else sure.drift,
+            "backtests": (self.backtest or {}).get("cuts") or [],
+            "warnings": [],
+        }
 
     def _extrapolation(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return the factor by which each axis lies outside the data; 1 inside.

@@ -120,7 +120,7 @@ def backtest(
     resampling = Resampling(seed=seed)  # refuses a seed that cannot be one
     law_class, minimised = laws.get(law), objective or Objective()
     symbol, wanted = axis_symbol(law_class, on), checked(cuts)
-    points, sources = fitting.as_points(
+    points, origin = fitting.as_points(
         data, law_class, target=target, where=where, at=at, weights=weights
     )
     problem = make_problem(points, law_class, minimised, fix, tie, prior=prior)
@@ -138,7 +138,7 @@ def backtest(
         cuts=tuple(scored),
         skipped=tuple(skipped),
         left_out=points.left_out,
-        data=fitting.describe(points, law_class, embedded=False) | {"sources": sources},
+        data=fitting.describe(points, law_class, embedded=False) | origin,
         selection={
             "target": target,
             "where": where,

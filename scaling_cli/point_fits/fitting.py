@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scaling_cli import laws
+from scaling_cli.artefacts._prediction import Uncertainty
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.engine import executors
 from scaling_cli.engine.executors import Executor
@@ -18,10 +19,10 @@ from scaling_cli.ingest._points import as_points, weight_name
 from scaling_cli.laws._law import Law
 from scaling_cli.point_fits.certainty import companion, delta
 from scaling_cli.point_fits.certainty.resampling import Resamples, intervals, resample, undetermined
-from scaling_cli.point_fits.certainty.uncertainty import Cut, assemble, backtests
+from scaling_cli.point_fits.certainty.uncertainty import Backtests, Cut, assemble, backtests
 from scaling_cli.point_fits.checklist import Evidence, checklist
 from scaling_cli.point_fits.diagnosis import rivals
-from scaling_cli.point_fits.diagnosis.diagnosis import COMPUTE_FACTORS, diagnose
+from scaling_cli.point_fits.diagnosis.diagnosis import COMPUTE_FACTORS, Diagnosis, diagnose
 from scaling_cli.point_fits.fitted import Fitted, Resampling, headline
 from scaling_cli.runs.points import Points
 from scaling_cli.search.optimum import Optimum, make_problem, refuse, settle, smallest_corner
@@ -113,12 +114,11 @@ def fit(
     check_level(level)
     resampling = Resampling(bootstrap, bootstrap_kind, cluster, seed)  # refuses what none can draw
     law_class, minimised = laws.get(law), objective or Objective()
-    points, sources = as_points(data, law_class, target=target, where=where, at=at, weights=weights)
+    points, origin = as_points(data, law_class, target=target, where=where, at=at, weights=weights)
     problem = make_problem(points, law_class, minimised, fix, tie, prior=prior)
     refuse(points, problem)
     with prepared(_needed(problem)), executors.opened(executor) as opened:
-        settled = settle(problem, seed=seed)
-        fitted = Fitted(points, *settled, resampling, level, opened)
+        fitted = Fitted(points, *settle(problem, seed=seed), resampling, level, opened)
         resampled, tested = resample(fitted), backtests(fitted)
         uncertainty = assemble(fitted, tested.cuts, tested.law)
         diagnosis = diagnose(fitted, resampled.draws, uncertainty, tested)
@@ -130,17 +130,12 @@ def fit(
         value=optimum.value,
         n_points=len(points),
         left_out=list(points.left_out),
-        data=describe(points, law_class) | {"sources": sources},
+        data=describe(points, law_class) | origin,
         intervals=_intervals(fitted, resampled),
         uncertainty=uncertainty,
         backtest=backtest_dict(tested.cuts, uncertainty.axis, uncertainty.drift),
         derived=derived(optimum.law, points) | diagnosis.derived(),
-        diagnostics={
-            **optimum.diagnostics,
-            **diagnosis.to_dict(),
-            "resampling": _resampling(resampled),
-            "priors": _moved(fitted),
-        },
+        diagnostics=_diagnostics(fitted, resampled, diagnosis),
         selection={
             "target": target,
             "where": where,
@@ -159,20 +154,9 @@ def fit(
         versions=versions(),
         command=command,
     )
-    evidence = Evidence(
-        points,
-        *settled,
-        resampled=resampled,
-        cuts=tested.cuts,
-        uncertainty=uncertainty,
-        diagnosis=diagnosis,
-        half_widths=_half_widths(unchecked, fitted),
-        level=level,
-        selection=unchecked.selection,
-        sources=sources,
-        command=command,
+    return _checked(
+        unchecked, fitted, uncertainty, resampled=resampled, tested=tested, diagnosis=diagnosis
     )
-    return replace(unchecked, checks=checklist(evidence))
 
 
 def _needed(problem: Problem) -> list[Problem]:
@@ -204,11 +188,33 @@ def refit_objective(
     return settle(problem, seed=seed)[1]
 
 
-def _half_widths(fit_: Fit, fitted: Fitted) -> tuple[float, float]:
-    """Return half the widths, in ln output, of the mean-curve and new-run intervals there."""
+def _checked(
+    fit_: Fit,
+    fitted: Fitted,
+    uncertainty: Uncertainty,
+    *,
+    resampled: Resamples,
+    tested: Backtests,
+    diagnosis: Diagnosis,
+) -> Fit:
+    """Add the checklist."""
     widths = fit_.predict(level=fitted.level, **fitted.target.inputs).half_widths()
     mean, new = (float("inf"), float("inf")) if widths is None else (float(w[0]) for w in widths)
-    return mean, new
+    evidence = Evidence(
+        fitted.points,
+        fitted.problem,
+        fitted.optimum,
+        resampled=resampled,
+        cuts=tested.cuts,
+        uncertainty=uncertainty,
+        diagnosis=diagnosis,
+        half_widths=(mean, new),
+        level=fitted.level,
+        selection=fit_.selection,
+        sources=fit_.data["sources"],
+        command=fit_.command,
+    )
+    return replace(fit_, checks=checklist(evidence))
 
 
 def _intervals(fitted: Fitted, resampled: Resamples) -> dict[str, dict[str, Any]]:
@@ -228,15 +234,17 @@ def _intervals(fitted: Fitted, resampled: Resamples) -> dict[str, dict[str, Any]
     }
 
 
-def _resampling(resampled: Resamples) -> dict[str, Any]:
-    """Return how the resamples were refitted, as the fit file holds it."""
-    return {
+def _diagnostics(fitted: Fitted, resampled: Resamples, diagnosis: Diagnosis) -> dict[str, Any]:
+    """Return how the search and the refits went, as the fit file holds it."""
+    resampling = {
         "method": resampled.method,
         "asked": resampled.asked,
         "converged": len(next(iter(resampled.draws.values()))),
         "started_elsewhere": resampled.restarted,
         "better_elsewhere": resampled.better,
     }
+    told = {"resampling": resampling, "priors": _moved(fitted)}
+    return {**fitted.optimum.diagnostics, **diagnosis.to_dict(), **told}
 
 
 def _moved(fitted: Fitted) -> dict[str, Any]:

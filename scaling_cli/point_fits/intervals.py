@@ -26,6 +26,7 @@ from scaling_cli.runs.points import Points
 from scaling_cli.search.optimum import log_predictions, make_problem, sensitivity, settle
 from scaling_cli.vocabulary.arguments import check_level
 from scaling_cli.vocabulary.errors import DataError, UsageError
+from scaling_cli.vocabulary.jsonfile import nulls, stamped
 
 METHODS = ("delta", "profile", "bootstrap", "nuts", "backtested")
 NEAR = ("delta", "bootstrap")  # methods that look no farther than the optimum
@@ -78,19 +79,30 @@ class Comparison:
     profiles : sequence of Profile
     notes : sequence of str
         How each method was run, and reasons for doubt.
+    fit, law : str
+        Name of the fit, of its law.
+    level : float
+        Nominal coverage.
     """
 
     intervals: Sequence[Interval]
     profiles: Sequence[Profile]
     notes: Sequence[str]
+    fit: str = ""
+    law: str = ""
+    level: float = 0.9
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, but for the name of the fit."""
-        return {
-            "intervals": [one.to_dict() for one in self.intervals],
-            "profiles": [one.to_dict() for one in self.profiles],
+        """Return what `scaling profile --json` prints."""
+        record = {
+            "fit": self.fit,
+            "law": self.law,
+            "level": self.level,
+            "intervals": [interval.to_dict() for interval in self.intervals],
+            "profiles": [profile.to_dict() for profile in self.profiles],
             "notes": list(self.notes),
         }
+        return nulls(stamped(record))
 
 
 def intervals(
@@ -134,13 +146,14 @@ def intervals(
         )
     work = _Work(fit, _points(fit), level)
     targets = list(_targets(fit, of, inputs))
-    found = [
-        one
+    given = [
+        interval
         for target in targets
         for method in dict.fromkeys(methods)
-        for one in _by_method(work, method, *target)
+        for interval in _by_method(work, method, *target)
     ]
-    return Comparison(found, work.profiles, work.notes(methods, found))
+    notes, law = work.notes(methods, given), laws.name_of(fit.law)
+    return Comparison(given, work.profiles, notes, fit.name, law, level)
 
 
 def _points(fit: Fit) -> Points:
@@ -211,25 +224,25 @@ class _Work:
             "nuts": self._about_posterior,
             "backtested": lambda: "backtested: the range of 'scaling predict', drift included",
         }
-        found = [own[method]() for method in dict.fromkeys(methods)]
+        notes = [own[method]() for method in dict.fromkeys(methods)]
         if any(method != "backtested" for method in methods):
-            found.append(
+            notes.append(
                 "delta, profile, bootstrap and nuts measure noise and take the law as true; on "
                 "held-out larger runs such intervals hold about half of what they promise."
             )
         empty = [self.left_open(o.kind, o.of, o.inputs) for o in given if o.low is None]
         told = [f"{n}: {why}" for left in empty for n, why in left.items()]
-        found += [f"'-' stands for no interval. {why}." for why in dict.fromkeys(told)]
+        notes += [f"'-' stands for no interval. {why}." for why in dict.fromkeys(told)]
         edge = self.fitted.optimum.at_bound if self.profiles else ()
         if edge:
-            found.append(
+            notes.append(
                 f"{', '.join(edge)} ran to the edge of its domain: profiles of others "
                 "may be too short."
             )
-        found += [one.doubt() for one in self.profiles if one.unsure]
-        if any(one.lower > LOWER for one in self.profiles):
-            found.append("a profile found a lower objective than the fit: fit again.")
-        return found
+        notes += [profile.doubt() for profile in self.profiles if profile.unsure]
+        if any(profile.lower > LOWER for profile in self.profiles):
+            notes.append("a profile found a lower objective than the fit: fit again.")
+        return notes
 
     def left_open(self, kind: str, name: str, at: Mapping[str, float]) -> dict[str, str]:
         """Return the parameters that the data leave open and a target hangs on, with reasons."""

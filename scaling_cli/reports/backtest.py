@@ -9,6 +9,7 @@ from scaling_cli.artefacts.backtest import Backtest, Reach, ScoredCut
 from scaling_cli.reports import _numbers
 from scaling_cli.reports import fit as fit_report
 from scaling_cli.reports._blocks import Block, Labelled, Notes, Table, Text
+from scaling_cli.vocabulary.quantities import factor
 
 SCORES = ["bias", "|error|", "half-width", "inside", "law alone"]
 SHOWN = 8  # cuts on the first screen
@@ -77,7 +78,7 @@ def _cut(cut: ScoredCut, axis: str) -> list[str]:
         str(cut.n_train),
         _numbers.quantity(cut.train_max, axis),
         str(cut.n_test),
-        _numbers.factor(cut.factor),
+        factor(cut.factor),
         *_scores(vars(cut)),
     ]
 

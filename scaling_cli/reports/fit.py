@@ -16,7 +16,7 @@ from scaling_cli.reports import runs as runs_report
 from scaling_cli.reports._blocks import Block, Command, Labelled, Section, Table, Text
 from scaling_cli.runs.points import straddled
 from scaling_cli.vocabulary.outcomes import LeftOut
-from scaling_cli.vocabulary.quantities import Role, format_number, short_number
+from scaling_cli.vocabulary.quantities import Role, factor, format_number, short_number
 
 STEP = 3.0  # the suggested prediction lies this far beyond each input's range
 NAMED = 4  # runs named with one reason
@@ -502,7 +502,7 @@ def _cut(cut: Mapping[str, Any], axis: str) -> list[str]:
         str(cut["n_train"]),
         _numbers.quantity(cut["train_max"], axis),
         str(cut["n_test"]),
-        "-" if reach is None else _numbers.factor(reach),
+        "-" if reach is None else factor(reach),
         _numbers.bias(cut.get("bias")),
         _numbers.percent(cut.get("mare")),
         "-" if allowed is None else f"+/-{_numbers.percent(allowed)}",

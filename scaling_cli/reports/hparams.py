@@ -6,7 +6,7 @@ from typing import Any
 from scaling_cli.artefacts.hparams import Recipe
 from scaling_cli.reports import _numbers
 from scaling_cli.reports._blocks import Block, Labelled, Notes, Table, filled
-from scaling_cli.vocabulary.quantities import short_number
+from scaling_cli.vocabulary.quantities import factor, short_number
 
 Record = Mapping[str, Any]
 INSIDE = 1.005  # factors below this are inside the data
@@ -92,7 +92,7 @@ def _beyond(item: Record) -> Iterator[str]:
     """Say how far beyond its data a recipe is asked."""
     beyond = {s: item["beyond"][s] for s in ("C", "N", "D") if item["beyond"].get(s, 1) > INSIDE}
     if beyond:
-        far = ", ".join(f"{s}\u00a0{_numbers.factor(f)}" for s, f in beyond.items())
+        far = ", ".join(f"{s}\u00a0{factor(f)}" for s, f in beyond.items())
         yield f"{item['fit']}: beyond its data by {far}"
 
 

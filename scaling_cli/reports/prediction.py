@@ -5,15 +5,13 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from scaling_cli import laws
-from scaling_cli.artefacts._prediction import Prediction
+from scaling_cli.artefacts._judgement import doubts
+from scaling_cli.artefacts._prediction import USEFUL, Prediction
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.reports import _numbers
 from scaling_cli.reports._blocks import Block, Notes, Table, Text
-from scaling_cli.vocabulary.outcomes import Level
+from scaling_cli.vocabulary.quantities import factor
 
-USEFUL = 0.10  # a half-width above this decides nothing
-FAR = 100.0  # and the square of the farthest backtest: beyond both nothing like it was tried
-BENDING = "backtest.bias"
 INSIDE = 1.005  # factors below this print as x1: inside the data
 SHOWN = 12  # points on the first screen
 
@@ -31,7 +29,7 @@ def blocks(
         return [listed]
     lines = [score(prediction, measured), *notes(fit, prediction)]
     lines += [learned_from(fit)] if full else []
-    doubtful = doubts(fit, prediction) if prediction.new_run is not None else []
+    doubtful = doubts(fit.checks, fit.backtest, prediction)
     return [listed, Text([line for line in lines if line]), Notes("warn", doubtful)]
 
 
@@ -47,7 +45,7 @@ def reach(prediction: Prediction, i: int) -> str:
         return "unknown"
     beyond = {s: float(f[i]) for s, f in prediction.extrapolation.items()}
     order = sorted(beyond, key=lambda symbol: (symbol != "C", symbol))
-    texts = [f"{s}\u00a0{_numbers.factor(beyond[s])}" for s in order if beyond[s] > INSIDE]
+    texts = [f"{s}\u00a0{factor(beyond[s])}" for s in order if beyond[s] > INSIDE]
     return ", ".join(texts) or "inside"
 
 
@@ -94,22 +92,9 @@ def table(
 def _measured_cells(prediction: Prediction, i: int, measured: float | None) -> list[str]:
     if measured is None:
         return ["-", "-", "-"]
-    inside = is_inside(prediction, i, measured)
-    off = _numbers.percent(error(prediction, i, measured), sign=True)
+    inside = prediction.is_inside(i, measured)
+    off = _numbers.percent(prediction.error(i, measured), sign=True)
     return [_numbers.value(measured), off, "-" if inside is None else "yes" if inside else "NO"]
-
-
-def error(prediction: Prediction, i: int, measured: float) -> float:
-    """Return predicted over measured, minus one."""
-    return float(prediction.value[i]) / measured - 1
-
-
-def is_inside(prediction: Prediction, i: int, measured: float) -> bool | None:
-    """Say whether a measured value lies in the new-run interval; None without intervals."""
-    if prediction.new_run is None:
-        return None
-    low, high = prediction.new_run
-    return bool(low[i] <= measured <= high[i])
 
 
 def score(prediction: Prediction, measured: Sequence[float | None]) -> str:
@@ -117,7 +102,7 @@ def score(prediction: Prediction, measured: Sequence[float | None]) -> str:
     known = [(i, m) for i, m in enumerate(measured) if m is not None]
     if not known:
         return ""
-    errors = np.array([error(prediction, i, m) for i, m in known])
+    errors = np.array([prediction.error(i, m) for i, m in known])
     text = (
         f"measured at {_numbers.count(len(known), 'point')}: mean error "
         f"{_numbers.percent(float(errors.mean()), sign=True)}, mean absolute error "
@@ -125,7 +110,7 @@ def score(prediction: Prediction, measured: Sequence[float | None]) -> str:
     )
     if prediction.new_run is None:
         return f"{text}."
-    hits = sum(is_inside(prediction, i, m) is True for i, m in known)
+    hits = sum(prediction.is_inside(i, m) is True for i, m in known)
     return f"{text}; {hits} of {len(known)} in the {100 * prediction.level:g} % new-run interval."
 
 
@@ -186,31 +171,13 @@ def parted(prediction: Prediction) -> bool:
     return bool(np.any(np.abs(np.log(prediction.companion[1] / prediction.value)) > widths))
 
 
-def doubts(fit: Fit, prediction: Prediction) -> list[str]:
-    """Return what the backtests of the fit say against this prediction."""
-    told = [c.message for c in fit.checks if c.code == BENDING and c.level is Level.WARN]
-    cuts = (fit.backtest or {}).get("cuts") or []
-    axis = (fit.backtest or {}).get("axis", "C")
-    along = prediction.extrapolation.get(axis)
-    if along is None or not cuts:
-        return told
-    tested = max(float(cut["factor"]) for cut in cuts)
-    farthest = float(np.max(along))
-    if farthest > max(FAR, tested**2):
-        told.append(
-            f"{axis} {_numbers.factor(farthest)} is further beyond the data than any backtest of "
-            f"this fit went ({_numbers.factor(tested)}): that drift goes on as it did is assumed."
-        )
-    return told
-
-
 def learned_from(fit: Fit) -> str:
     """Return where the drift comes from: every backtest, its miss and what the law allowed."""
     cuts = (fit.backtest or {}).get("cuts") or []
     if fit.uncertainty is None or not fit.uncertainty.tested or not cuts:
         return ""
     seen = "; ".join(
-        f"{_numbers.factor(cut['factor'])} further, missed by {_numbers.percent(cut['mare'])}, "
+        f"{factor(cut['factor'])} further, missed by {_numbers.percent(cut['mare'])}, "
         f"allowed {_numbers.percent(cut['allowed'])}"
         for cut in cuts
     )

@@ -59,7 +59,7 @@ class Posterior:
     @property
     def converged(self) -> bool:
         """Whether every R-hat is at most 1.01 and no transition diverged."""
-        mixed = all(found <= LARGEST_R_HAT for found in self.r_hat.values())  # NaN is not
+        mixed = all(r_hat <= LARGEST_R_HAT for r_hat in self.r_hat.values())  # NaN is not
         return mixed and self.divergences == 0
 
     def summary(self) -> str:

@@ -157,8 +157,8 @@ def resample_counts(runs: Sequence[str] | np.ndarray, count: int, seed: Seed) ->
         rows = counts[start : start + max(1, DRAWN_AT_ONCE // g)]
         drawn = generator.integers(0, g, size=(len(rows), g))
         drawn += g * np.arange(len(rows))[:, None]  # a row's names apart: counted at once
-        found = np.bincount(drawn.ravel(), minlength=len(rows) * g).reshape(-1, g)
-        rows[...] = np.take(found, member, axis=1)
+        times = np.bincount(drawn.ravel(), minlength=len(rows) * g).reshape(-1, g)
+        rows[...] = np.take(times, member, axis=1)
     return counts
 
 

@@ -226,7 +226,7 @@ def slices_of(sizes: np.ndarray, compute: np.ndarray) -> list[np.ndarray]:
     """Return the rows of each budget, by rising compute: the densest windows of ln C first."""
     log_compute = np.log(compute)
     order, free = np.argsort(log_compute, kind="stable"), np.ones(len(compute), bool)
-    found = []
+    slices = []
     while free.sum() >= FEWEST_SIZES:
         rows = order[free[order]]
         x = log_compute[rows]
@@ -234,12 +234,12 @@ def slices_of(sizes: np.ndarray, compute: np.ndarray) -> list[np.ndarray]:
         first = int(np.argmax(counts))
         if counts[first] < FEWEST_SIZES:
             break
-        chosen = rows[first : first + counts[first]]
-        free[chosen] = False
-        if len(np.unique(np.round(np.log(sizes[chosen]), SAME_SIZE))) >= FEWEST_SIZES:
-            found.append(chosen)
-            free &= np.abs(log_compute - np.mean(log_compute[chosen])) > WINDOW
-    return sorted(found, key=lambda rows: float(np.mean(log_compute[rows])))
+        inside = rows[first : first + counts[first]]
+        free[inside] = False
+        if len(np.unique(np.round(np.log(sizes[inside]), SAME_SIZE))) >= FEWEST_SIZES:
+            slices.append(inside)
+            free &= np.abs(log_compute - np.mean(log_compute[inside])) > WINDOW
+    return sorted(slices, key=lambda rows: float(np.mean(log_compute[rows])))
 
 
 def _budget(
