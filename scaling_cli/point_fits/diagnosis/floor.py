@@ -2,7 +2,8 @@
 
 E and the exponents trade places over any range of compute that can be paid for. So the fit is
 repeated with E held at values around its interval: how little the objective rises, and how far
-the forecast moves.
+the forecast moves. A grid of refits among the other choices, where `certainty.profiles` searches
+for the ends of an interval.
 """
 
 from collections.abc import Mapping, Sequence
