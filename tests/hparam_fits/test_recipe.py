@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import sweeps
-from refusals import refusal
+from refusals import refusal, refused
 
 import scaling_cli as sc
 from scaling_cli import datasets, reference
@@ -285,10 +285,9 @@ def test_a_fit_of_a_learning_rate_is_a_recipe_without_a_batch() -> None:
 def test_broken_files(tmp_path: Path, content: str, message: str) -> None:
     path = tmp_path / "x.json"
     path.write_text(content)
-    with pytest.raises(DataError) as raised:
-        kinds.load(path, Recipe)
-    assert message in str(raised.value)
-    assert str(path) in str(raised.value)
+    error = refused(DataError, kinds.load, path, Recipe)
+    assert message in str(error)
+    assert str(path) in str(error)
 
 
 def test_a_loss_law_gives_no_learning_rate() -> None:

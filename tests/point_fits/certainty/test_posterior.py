@@ -9,6 +9,7 @@ import jax
 import numpy as np
 import pytest
 import scipy.stats
+from refusals import refusal
 from tables import TRUTHS, table
 
 from scaling_cli import laws
@@ -83,9 +84,7 @@ def test_without_the_extra_the_error_names_it(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setitem(sys.modules, "numpyro", None)
     points = table("kaplan_n", noise=0.01)
     problem = make_problem(points, laws.get("kaplan_n"), SQUARES)
-    with pytest.raises(UsageError) as caught:
-        sample(Fitted(points, problem, optimise(problem)))
-    assert str(caught.value) == (
+    assert refusal(UsageError, sample, Fitted(points, problem, optimise(problem))) == (
         "sampling the posterior needs the package numpyro, which is not installed. "
         "pip install 'scaling-cli[posterior]'"
     )
