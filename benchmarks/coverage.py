@@ -32,16 +32,14 @@ from coverage_tables import Table, tables
 
 from scaling_cli import laws
 from scaling_cli.artefacts._prediction import centred, intervals, scatter
-from scaling_cli.engine.problem import Problem
-from scaling_cli.point_fits.certainty.companion import companion
 from scaling_cli.point_fits.certainty.uncertainty import (
     CUT_SHARES,
     assemble,
     backtest,
-    cuts_by_share,
+    backtests,
 )
-from scaling_cli.runs.points import Points
-from scaling_cli.search.optimum import Optimum, make_problem, optimise, refuse
+from scaling_cli.point_fits.fitted import Fitted
+from scaling_cli.search.optimum import make_problem, optimise, refuse
 from scaling_cli.vocabulary.errors import FitError
 from scaling_cli.vocabulary.objective import Objective
 
@@ -71,19 +69,17 @@ def _forecast(one: Table, factor: float, train: np.ndarray, law: str) -> Forecas
     problem = make_problem(points, laws.get(law), Objective())
     try:
         refuse(points, problem)
-        optimum = optimise(problem)
+        fitted = Fitted(points, problem, optimise(problem))
     except FitError:
         return None
-    masks = cuts_by_share(problem)
-    other = companion(problem, masks)
-    cuts = backtest(points, problem, optimum, masks, companion=other)
-    certain = assemble(problem, optimum, cuts, 0, companion=other and other.law)
+    law_, tested = fitted.law, backtests(fitted)
+    certain = assemble(fitted, tested.cuts, tested.law)
     reach = one.C / np.max(one.C[train])
     chosen = _chosen(reach, ~train)
     at = {"N": one.N[chosen], "D": one.D[chosen]}
-    value = np.asarray(optimum.law(**at), float)
+    value = np.asarray(law_(**at), float)
     bare = replace(certain, drift=0.0, companion=None)
-    (low, high), _, _ = intervals(optimum.law, bare, at, value, LEVEL)
+    (low, high), _, _ = intervals(law_, bare, at, value, LEVEL)
     return Forecast(
         family=one.family,
         table=one.name,
@@ -96,19 +92,19 @@ def _forecast(one: Table, factor: float, train: np.ndarray, law: str) -> Forecas
         above=np.log(high / value),
         noise=scatter(certain.sigma, LEVEL),
         learned=certain.drift,
-        guide=_guide_drift(points, problem, optimum),
-        cuts=cuts,
+        guide=_guide_drift(fitted),
+        cuts=tested.cuts,
     )
 
 
-def _guide_drift(points: Points, problem: Problem, optimum: Optimum) -> float:
+def _guide_drift(fitted: Fitted) -> float:
     """Return the drift per decade of the recipe: the law alone, the largest of all cuts."""
-    log_values = np.log(problem.law.along(points.inputs))
+    log_values = np.log(fitted.law.along(fitted.points.inputs))
     top, span = np.max(log_values), np.ptp(log_values)
     masks = [log_values <= top - share * span for share in CUT_SHARES]
-    fewest = max(len(optimum.u) + 3, 8)
+    fewest = max(len(fitted.u) + 3, 8)
     distinct = {m.tobytes(): m for m in masks if fewest <= np.sum(m) < len(m)}
-    cuts = backtest(points, problem, optimum, list(distinct.values()))
+    cuts = backtest(fitted, list(distinct.values()))
     floor = GUIDE_FLOOR if len(cuts) >= GUIDE_ENOUGH else GUIDE_FLOOR_FEW
     return max(floor, *(cut.drift for cut in cuts), 0.0)
 

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scaling_cli.point_fits.certainty import drift
-from scaling_cli.point_fits.certainty.draws import NORMAL_90
-from scaling_cli.point_fits.certainty.uncertainty import Cut
+from scaling_cli.numerics.mestimate import NORMAL_90
+from scaling_cli.point_fits.certainty.uncertainty import Cut, learned
 
 BINS = ((1.5, 5.0), (5.0, 20.0), (20.0, 100.0), (100.0, np.inf))
 EVERYTHING = (0.0, np.inf)
@@ -85,7 +84,7 @@ def guide(one: Forecast) -> tuple[np.ndarray, np.ndarray]:
 
 def with_prior(median: float, log_sd: float) -> Rule:
     """Return the product's rule with other constants of the prior of the drift."""
-    return lambda one: one.sides(drift.learned(one.cuts, median=median, log_sd=log_sd))
+    return lambda one: one.sides(learned(one.cuts, median=median, log_sd=log_sd))
 
 
 @dataclass(frozen=True)

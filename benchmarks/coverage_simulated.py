@@ -16,8 +16,8 @@ import numpy as np
 from scaling_cli import laws
 from scaling_cli.artefacts._prediction import intervals
 from scaling_cli.laws.chinchilla import Chinchilla
-from scaling_cli.point_fits.certainty.companion import companion
-from scaling_cli.point_fits.certainty.uncertainty import assemble, backtest, cuts_by_share
+from scaling_cli.point_fits.certainty.uncertainty import assemble, backtests
+from scaling_cli.point_fits.fitted import Fitted, Resampling
 from scaling_cli.runs.points import Points
 from scaling_cli.search.optimum import make_problem, optimise, refuse
 from scaling_cli.vocabulary.errors import FitError
@@ -126,10 +126,9 @@ def replicate(design: Design, truth: str, noise: Noise, seed: int) -> list[dict]
         optimum = optimise(problem)
     except FitError:
         return None
-    masks = cuts_by_share(problem)
-    other = companion(problem, masks)
-    cuts = backtest(points, problem, optimum, masks, companion=other)
-    made = assemble(problem, optimum, cuts, seed, companion=other and other.law)
+    fitted = Fitted(points, problem, optimum, Resampling(seed=seed))
+    tested = backtests(fitted)
+    made = assemble(fitted, tested.cuts, tested.law)
     at, C = targets(6 * design.N * design.D)
     value = np.asarray(optimum.law(**at), float)
     mean, new_run, _ = intervals(optimum.law, made, at, value, LEVEL)

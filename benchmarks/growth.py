@@ -22,7 +22,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is importe
 import numpy as np
 
 from scaling_cli.laws._law import Law, param, power
-from scaling_cli.point_fits.certainty.resampling import Plan, resample
+from scaling_cli.point_fits.certainty.resampling import resample
+from scaling_cli.point_fits.fitted import Fitted, Resampling
 from scaling_cli.runs.points import Points
 from scaling_cli.search.optimum import make_problem, optimise
 from scaling_cli.vocabulary.objective import Objective
@@ -89,7 +90,8 @@ def case(points: int, resamples: int, parameters: int) -> dict[str, float]:
     problem = make_problem(table, law, Objective())
     optimum, fit_wall, fit_spent = clocked(lambda: optimise(problem))
     # The executable is compiled by now; this is arithmetic alone.
-    found, wall, spent = clocked(lambda: resample(table, problem, optimum, Plan(resamples)))
+    fitted = Fitted(table, problem, optimum, Resampling(resamples))
+    found, wall, spent = clocked(lambda: resample(fitted))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {
         "fit": fit_wall,

@@ -37,7 +37,8 @@ import peers
 from sample import real, synthetic
 
 from scaling_cli.laws.chinchilla import Chinchilla
-from scaling_cli.point_fits.certainty.resampling import Plan, bootstrap, resample, resample_counts
+from scaling_cli.point_fits.certainty.resampling import resample, resample_counts
+from scaling_cli.point_fits.fitted import Fitted, Resampling
 from scaling_cli.point_fits.fitting import refit_objective
 from scaling_cli.runs.points import Points
 from scaling_cli.search.optimum import Optimum, make_problem
@@ -163,11 +164,12 @@ def refits(points: Points, optimum: Optimum, repeats: int, share: int) -> None:
     theirs, (wall, spent) = timed(
         lambda: peers.warm_refits(logs(points), theta, counts), min(repeats, 3)
     )
-    drawn = theta_of(bootstrap(problem, optimum, counts)).T
+    ours = resample(Fitted(points, problem, optimum, Resampling(few, seed=1)))
+    drawn = theta_of(dict(ours.draws)).T
     found = {}
     for count in (100, 1000, RESAMPLES):
-        plan = Plan(count)
-        found[count] = timed(lambda p=plan: resample(points, problem, optimum, p), repeats)
+        fitted = Fitted(points, problem, optimum, Resampling(count))
+        found[count] = timed(lambda given=fitted: resample(given), repeats)
     head(f"Bootstrap refits of {len(points)} points")
     for count, (resampled, clock) in found.items():
         note = f"{len(resampled.draws['E'])} of {count} converged"

@@ -18,23 +18,18 @@ from scaling_cli.artefacts.backtest import Backtest, Forecasts, ScoredCut, Skipp
 from scaling_cli.engine import chunks, executors
 from scaling_cli.engine.executors import Executor
 from scaling_cli.engine.priors import Given, as_text
-from scaling_cli.engine.problem import Problem, parameters
+from scaling_cli.engine.problem import Problem
 from scaling_cli.engine.starts import starts
 from scaling_cli.laws._law import Law
 from scaling_cli.point_fits import fitting
-from scaling_cli.point_fits.certainty import companion
+from scaling_cli.point_fits.certainty import companion, uncertainty
 from scaling_cli.point_fits.certainty.draws import DRAWS, Draws, least_squares, noise_at
-from scaling_cli.point_fits.certainty.uncertainty import (
-    Cut,
-    combine,
-    cuts_by_share,
-    fewest_training,
-    score,
-)
+from scaling_cli.point_fits.certainty.uncertainty import OTHER_STARTS, Cut, fewest_training
 from scaling_cli.point_fits.cuts import Cuts, Split, along, axis_symbol, checked, splits
+from scaling_cli.point_fits.fitted import Fitted, Resampling, laws_at
 from scaling_cli.runs.points import Points, straddled
-from scaling_cli.search.optimum import Optimum, make_problem, refits, refuse, settle
-from scaling_cli.vocabulary.arguments import check_count, check_level
+from scaling_cli.search.optimum import make_problem, refits, refuse, settle
+from scaling_cli.vocabulary.arguments import check_level
 from scaling_cli.vocabulary.errors import FitError
 from scaling_cli.vocabulary.objective import Objective
 
@@ -44,7 +39,6 @@ if TYPE_CHECKING:
 
     from scaling_cli.runs.table import Runs
 
-PROJECTED_STARTS = 3  # beside the optimum of all points: a cut may lie in another basin
 # With more cuts than share these at DRAWS each, every cut gets fewer, and the result says so.
 DRAWS_IN_ALL = 20_000
 FEWEST_DRAWS = 100
@@ -63,8 +57,8 @@ class Part:
     def weights(self) -> list[np.ndarray]:
         """Return weights over the whole table, shape (n,): of this part, then of each inner cut."""
         rows = np.flatnonzero(self.split.train)
-        chosen = [rows, *(rows[mask] for mask in self.inner)]
-        return [np.isin(np.arange(len(self.split.train)), kept).astype(float) for kept in chosen]
+        fitted = [rows, *(rows[mask] for mask in self.inner)]
+        return [np.isin(np.arange(len(self.split.train)), kept).astype(float) for kept in fitted]
 
 
 def backtest(
@@ -123,35 +117,28 @@ def backtest(
         If the points give no usable fit, or no cut leaves enough of them.
     """
     check_level(level)
-    check_count("seed", seed)
-    law_class, chosen = laws.get(law), objective or Objective()
+    resampling = Resampling(seed=seed)  # refuses a seed that cannot be one
+    law_class, minimised = laws.get(law), objective or Objective()
     symbol, wanted = axis_symbol(law_class, on), checked(cuts)
     points, origin = fitting.as_points(
         data, law_class, target=target, where=where, at=at, weights=weights
     )
-    problem = make_problem(points, law_class, chosen, fix, tie, prior=prior)
+    problem = make_problem(points, law_class, minimised, fix, tie, prior=prior)
     refuse(points, problem)
     with executors.opened(executor) as opened:
-        scored, skipped = _scored(
-            points, problem, symbol, wanted, level=level, seed=seed, executor=opened
-        )
+        fitted = Fitted(points, *settle(problem, seed=seed), resampling, level, opened)
+        scored, skipped = _scored(fitted, symbol, wanted)
     return Backtest(
         law=law,
         on=on,
         axis=symbol,
         level=level,
-        objective=chosen,
+        objective=minimised,
         n_points=len(points),
         cuts=tuple(scored),
         skipped=tuple(skipped),
         left_out=points.left_out,
-        data={
-            "sha256": points.sha256(),
-            "ranges": points.ranges(law_class),
-            **origin,
-            "conventions": dict(points.conventions),
-            "notes": list(points.notes),
-        },
+        data=fitting.describe(points, law_class, embedded=False) | origin,
         selection={
             "target": target,
             "where": where,
@@ -171,34 +158,24 @@ def backtest(
     )
 
 
-def _scored(
-    points: Points,
-    problem: Problem,
-    symbol: str,
-    cuts: Cuts,
-    *,
-    level: float,
-    seed: int,
-    executor: Executor,
-) -> tuple[list[ScoredCut], list[Skipped]]:
-    problem, optimum = settle(problem, seed=seed)
-    values = along(problem.law, points.inputs, symbol)
-    fewest = fewest_training(len(problem.frame.names))
-    chosen, skipped = splits(values, cuts, symbol, fewest)
-    parts, refused = _parts(points, problem, chosen)
+def _scored(fitted: Fitted, symbol: str, cuts: Cuts) -> tuple[list[ScoredCut], list[Skipped]]:
+    values = along(type(fitted.law), fitted.points.inputs, symbol)
+    fewest = fewest_training(len(fitted.u))
+    used, skipped = splits(values, cuts, symbol, fewest)
+    parts, refused = _parts(fitted, used)
     if not parts:
-        raise _nothing_left(len(points), problem, fewest, [*skipped, *refused])
-    fitted, stuck = _refitted(problem, optimum, parts, executor)
-    certain = _uncertainties(problem, fitted, seed, executor)
-    found = [
-        _cut(points, problem, values, one, uncertainty=uncertainty, learned_from=n, level=level)
-        for one, (uncertainty, n) in zip(fitted, certain, strict=True)
+        raise _nothing_left(fitted, fewest, [*skipped, *refused])
+    refitted, stuck = _refitted(fitted, parts)
+    certain = _uncertainties(fitted, refitted)
+    scored = [
+        _cut(fitted, values, part, *learned)
+        for part, learned in zip(refitted, certain, strict=True)
     ]
-    return found, sorted([*skipped, *refused, *stuck], key=lambda s: s.train_max)
+    return scored, sorted([*skipped, *refused, *stuck], key=lambda s: s.train_max)
 
 
 @dataclass(frozen=True)
-class _Fitted:
+class _Refitted:
     """A part with its refits: the part itself, then its inner cuts.
 
     `companions` are the companion law's, in the same order; none where there is no companion.
@@ -220,19 +197,17 @@ class _Fitted:
         others = self.companions[1:] if self.companion else [None] * len(part.inner)
         rows = zip(self.u[1:], self.value[1:], part.inner, others, strict=True)
         return [
-            score(part.points, part.problem, u, mask, ~mask, companion=other)
+            uncertainty.score(part.points, part.problem, u, mask, ~mask, companion=other)
             for u, value, mask, other in rows
             if np.isfinite(value)
         ]
 
 
-def _parts(
-    points: Points, problem: Problem, chosen: Sequence[Split]
-) -> tuple[list[Part], list[Skipped]]:
+def _parts(fitted: Fitted, used: Sequence[Split]) -> tuple[list[Part], list[Skipped]]:
     """Return what each cut fits; a part that no fit could be made of is refused with the reason."""
-    parts, refused = [], []
-    for split in chosen:
-        own = points.take(split.train)
+    parts, refused, problem = [], [], fitted.problem
+    for split in used:
+        own = fitted.points.take(split.train)
         inside = replace(
             problem,
             inputs={s: v[split.train] for s, v in problem.inputs.items()},
@@ -244,36 +219,35 @@ def _parts(
         except FitError as error:
             refused.append(Skipped(split.at, error.message.rstrip(".")))
             continue
-        parts.append(Part(split, own, inside, cuts_by_share(inside)))
+        parts.append(Part(split, own, inside, uncertainty.cuts_by_share(inside)))
     return parts, refused
 
 
-def _refitted(
-    problem: Problem, optimum: Optimum, parts: Sequence[Part], executor: Executor
-) -> tuple[list[_Fitted], list[Skipped]]:
+def _refitted(fitted: Fitted, parts: Sequence[Part]) -> tuple[list[_Refitted], list[Skipped]]:
     """Refit every part and every cut inside it, all side by side."""
-    begin = np.stack([optimum.u, *starts(problem)[:PROJECTED_STARTS]])
-    weights = [part.weights() for part in parts]
-    u, value = refits(problem, begin, [r for rows in weights for r in rows], executor=executor)
+    problem, weights = fitted.problem, [part.weights() for part in parts]
+    begin = np.stack([fitted.u, *starts(problem)[:OTHER_STARTS]])
+    every = [row for rows in weights for row in rows]
+    u, value = refits(problem, begin, every, executor=fitted.executor)
     companions = companion.of_parts(problem, [part.problem for part in parts], weights)
-    fitted, stuck, first = [], [], 0
+    ended, stuck, first = [], [], 0
     for part in parts:
         own = slice(first, first + 1 + len(part.inner))
         first = own.stop
         if np.isfinite(value[own.start]):
-            fitted.append(_Fitted(part, u[own], value[own], companions[own]))
+            ended.append(_Refitted(part, u[own], value[own], companions[own]))
         else:
             stuck.append(Skipped(part.split.at, "the refit did not converge"))
-    if not fitted:
+    if not ended:
         raise FitError(
             f"no refit of {laws.name_of(problem.law)} to a part of these points converged.",
             hint="Hold parameters with --fix or --tie.",
         )
-    return fitted, stuck
+    return ended, stuck
 
 
-def _nothing_left(n: int, problem: Problem, fewest: int, skipped: Sequence[Skipped]) -> FitError:
-    name, k = laws.name_of(problem.law), len(problem.frame.names)
+def _nothing_left(fitted: Fitted, fewest: int, skipped: Sequence[Skipped]) -> FitError:
+    name, k, n = laws.name_of(fitted.law), len(fitted.u), len(fitted.points)
     largest = sorted(skipped, key=lambda s: s.train_max)[-2:]
     reasons = "; ".join(dict.fromkeys(s.reason for s in largest)) or "all runs lie at one level"
     return FitError(
@@ -284,25 +258,23 @@ def _nothing_left(n: int, problem: Problem, fewest: int, skipped: Sequence[Skipp
     )
 
 
-def _uncertainties(
-    problem: Problem, fitted: Sequence[_Fitted], seed: int, executor: Executor
-) -> list[tuple[Uncertainty, int]]:
+def _uncertainties(fitted: Fitted, refitted: Sequence[_Refitted]) -> list[tuple[Uncertainty, int]]:
     """Return what each part's intervals are made of, and how many inner cuts taught the drift."""
-    count = draws_each(len(fitted))
-    sigmas = [noise_at(one.part.problem, one.u[0]) for one in fitted]
+    problem, count, seed = fitted.problem, draws_each(len(refitted)), fitted.resampling.seed
+    sigmas = [noise_at(r.part.problem, r.u[0]) for r in refitted]
     batches = [
-        _PartDraws(problem, one.part.split.train, Draws(one.part.problem, one.u[0], s, seed, count))
-        for one, s in zip(fitted, sigmas, strict=True)
+        _PartDraws(problem, r.part.split.train, Draws(r.part.problem, r.u[0], sigma, seed, count))
+        for r, sigma in zip(refitted, sigmas, strict=True)
     ]
-    found = []
-    ended = chunks.run(batches, executor)
-    for one, sigma, batch, ends in zip(fitted, sigmas, batches, ended, strict=True):
-        inner = one.inner()
-        draws = parameters(problem, ends.u[ends.converged])
-        each = batch.part.sigmas(chunks.cut(batch))[ends.converged]
-        certain = combine(one.part.problem, inner, draws, each, sigma, companion=one.companion)
-        found.append((certain, len(inner)))
-    return found
+    ended = chunks.run(batches, fitted.executor)
+    learned = []
+    for r, sigma, batch, ends in zip(refitted, sigmas, batches, ended, strict=True):
+        inner, (draws, each) = r.inner(), batch.part.kept(ends, chunks.cut(batch))
+        certain = uncertainty.combine(
+            r.part.problem, inner, draws, each, sigma, companion=r.companion
+        )
+        learned.append((certain, len(inner)))
+    return learned
 
 
 @dataclass(frozen=True)
@@ -340,33 +312,31 @@ def draws_each(cuts: int) -> int:
 
 
 def _cut(
-    points: Points,
-    problem: Problem,
+    fitted: Fitted,
     values: np.ndarray,
-    one: _Fitted,
-    *,
-    uncertainty: Uncertainty,
+    refit: _Refitted,
+    certain: Uncertainty,
     learned_from: int,
-    level: float,
 ) -> ScoredCut:
-    split, u = one.part.split, one.u[0]
-    fitted = {name: float(v[0]) for name, v in parameters(problem, u[None]).items()}
+    points, problem, split, u = fitted.points, fitted.problem, refit.part.split, refit.u[0]
+    (law,) = laws_at(problem, u[None])
     train_max = float(np.max(values[split.train]))
     reach, tested = values / train_max, np.flatnonzero(split.test)
     forecasts = joined(
-        _forecasts(points.take(rows), problem.law(**fitted), uncertainty, level, reach[rows])
+        _forecasts(points.take(rows), law, certain, fitted.level, reach[rows])
         for rows in np.split(tested, range(FORECASTS_AT_ONCE, len(tested), FORECASTS_AT_ONCE))
     )
-    misses = score(points, problem, u, split.train, split.test, companion=one.companion)
+    rows = split.train, split.test
+    misses = uncertainty.score(points, problem, u, *rows, companion=refit.companion)
     return ScoredCut(
         train_max=train_max,
         n_train=misses.n_train,
         n_test=misses.n_test,
         factor=float(np.max(forecasts.reach)),
         drift=misses.drift,
-        drift_learned=uncertainty.drift,
+        drift_learned=certain.drift,
         learned_from=learned_from,
-        parameters=fitted,
+        parameters=law.values(),
         held_out=misses.held_out,
         forecasts=forecasts,
         **forecasts.score(),
@@ -374,13 +344,13 @@ def _cut(
 
 
 def _forecasts(
-    held: Points, law: Law, uncertainty: Uncertainty, level: float, reach: np.ndarray
+    held: Points, law: Law, certain: Uncertainty, level: float, reach: np.ndarray
 ) -> Forecasts:
     """Forecast held-back points as a prediction from a stored fit would."""
     inputs = {s: np.asarray(held.inputs[s], float) for s in law.inputs()}
     value = np.asarray(law(**inputs), float)
-    _, (low, high), _ = intervals(law, uncertainty, inputs, value, level)
-    alone = replace(uncertainty, drift=0.0, companion=None)
+    _, (low, high), _ = intervals(law, certain, inputs, value, level)
+    alone = replace(certain, drift=0.0, companion=None)
     _, (law_low, law_high), _ = intervals(law, alone, inputs, value, level)
     return Forecasts(
         runs=held.runs,

@@ -91,8 +91,8 @@ def read_cuts(text: str, law: str, on: str) -> Cuts:
     UsageError
         If it is none of these, or the law has no such axis.
     """
-    found = laws.get(law)
-    quantity = found.quantity(axis_symbol(found, on))
+    law_class = laws.get(law)
+    quantity = law_class.quantity(axis_symbol(law_class, on))
     cleaned = text.strip()
     if cleaned == ROLLING:
         return ROLLING

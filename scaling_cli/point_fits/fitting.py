@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scaling_cli import laws
+from scaling_cli.artefacts._prediction import Uncertainty
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.engine import executors
 from scaling_cli.engine.executors import Executor
@@ -16,20 +17,13 @@ from scaling_cli.engine.problem import Problem, to_free
 from scaling_cli.engine.solve import prepared
 from scaling_cli.ingest._points import as_points, weight_name
 from scaling_cli.laws._law import Law
-from scaling_cli.point_fits.certainty.companion import companion, problem_of
-from scaling_cli.point_fits.certainty.resampling import (
-    Plan,
-    Resamples,
-    clusters,
-    intervals,
-    resample,
-    undetermined,
-)
-from scaling_cli.point_fits.certainty.uncertainty import Cut, assemble, backtest, cuts_by_share
+from scaling_cli.point_fits.certainty import companion, delta
+from scaling_cli.point_fits.certainty.resampling import Resamples, intervals, resample, undetermined
+from scaling_cli.point_fits.certainty.uncertainty import Backtests, Cut, assemble, backtests
 from scaling_cli.point_fits.checklist import Evidence, checklist
 from scaling_cli.point_fits.diagnosis import rivals
-from scaling_cli.point_fits.diagnosis.choices import headline
-from scaling_cli.point_fits.diagnosis.diagnosis import COMPUTE_FACTORS, diagnose
+from scaling_cli.point_fits.diagnosis.diagnosis import COMPUTE_FACTORS, Diagnosis, diagnose
+from scaling_cli.point_fits.fitted import Fitted, Resampling, headline
 from scaling_cli.runs.points import Points
 from scaling_cli.search.optimum import Optimum, make_problem, refuse, settle, smallest_corner
 from scaling_cli.vocabulary.arguments import check_level
@@ -118,50 +112,56 @@ def fit(
         If no usable fit exists: too few points, not identified, not converged.
     """
     check_level(level)
-    plan = Plan(bootstrap, bootstrap_kind, cluster, seed)  # refuses what cannot be drawn
-    law_class = laws.get(law)
+    resampling = Resampling(bootstrap, bootstrap_kind, cluster, seed)  # refuses what none can draw
+    law_class, minimised = laws.get(law), objective or Objective()
     points, origin = as_points(data, law_class, target=target, where=where, at=at, weights=weights)
-    chosen = objective or Objective()
-    problem = make_problem(points, law_class, chosen, fix, tie, prior=prior)
+    problem = make_problem(points, law_class, minimised, fix, tie, prior=prior)
     refuse(points, problem)
-    selection = {
-        "target": target,
-        "where": where,
-        "at": at,
-        "fix": dict(fix or {}),
-        "tie": dict(tie or {}),
-        "weight": weight_name(weights),
-        "prior": as_text(prior),
-        "bootstrap": bootstrap,
-        "bootstrap_kind": bootstrap_kind,
-        "cluster": cluster,
-        "seed": seed,
-        "level": level,
-    }
-    described = describe(points, law_class) | origin
     with prepared(_needed(problem)), executors.opened(executor) as opened:
-        problem, optimum = settle(problem, seed=seed)
-        bare = Fit(
-            law=optimum.law,
-            status=optimum.status,
-            objective=chosen,
-            value=optimum.value,
-            n_points=len(points),
-            left_out=list(points.left_out),
-            data=described,
-            derived=derived(optimum.law, points),
-            diagnostics=optimum.diagnostics,
-            selection=selection,
-            origin={"kind": "computed"},
-            versions=versions(),
-            command=command,
-        )
-        return _judged(bare, points, problem, optimum, plan, executor=opened)
+        fitted = Fitted(points, *settle(problem, seed=seed), resampling, level, opened)
+        resampled, tested = resample(fitted), backtests(fitted)
+        uncertainty = assemble(fitted, tested.cuts, tested.law)
+        diagnosis = diagnose(fitted, resampled.draws, uncertainty, tested)
+    optimum = fitted.optimum
+    unchecked = Fit(
+        law=optimum.law,
+        status=optimum.status,
+        objective=minimised,
+        value=optimum.value,
+        n_points=len(points),
+        left_out=list(points.left_out),
+        data=describe(points, law_class) | origin,
+        intervals=_intervals(fitted, resampled),
+        uncertainty=uncertainty,
+        backtest=backtest_dict(tested.cuts, uncertainty.axis, uncertainty.drift),
+        derived=derived(optimum.law, points) | diagnosis.derived(),
+        diagnostics=_diagnostics(fitted, resampled, diagnosis),
+        selection={
+            "target": target,
+            "where": where,
+            "at": at,
+            "fix": dict(fix or {}),
+            "tie": dict(tie or {}),
+            "weight": weight_name(weights),
+            "prior": as_text(prior),
+            "bootstrap": bootstrap,
+            "bootstrap_kind": bootstrap_kind,
+            "cluster": cluster,
+            "seed": seed,
+            "level": level,
+        },
+        origin={"kind": "computed"},
+        versions=versions(),
+        command=command,
+    )
+    return _checked(
+        unchecked, fitted, uncertainty, resampled=resampled, tested=tested, diagnosis=diagnosis
+    )
 
 
 def _needed(problem: Problem) -> list[Problem]:
     """Return a problem for every law that a fit of this one calls on."""
-    other = problem_of(problem)
+    other = companion.problem_of(problem)
     known = [problem, *([] if other is None else [other]), *rivals.problems(problem)]
     return list({p.law: p for p in known}.values())
 
@@ -188,124 +188,77 @@ def refit_objective(
     return settle(problem, seed=seed)[1]
 
 
-def _judged(
-    bare: Fit,
-    points: Points,
-    problem: Problem,
-    optimum: Optimum,
-    plan: Plan,
+def _checked(
+    fit_: Fit,
+    fitted: Fitted,
+    uncertainty: Uncertainty,
     *,
-    executor: Executor,
-) -> Fit:
-    """Add intervals, backtest and checklist."""
-    level = bare.selection["level"]
-    asked = (points, problem, optimum)
-    resampled = resample(*asked, plan, executor=executor)
-    masks = cuts_by_share(problem)
-    other = companion(problem, masks)
-    cuts = backtest(*asked, masks, companion=other, executor=executor)
-    uncertainty = assemble(
-        problem,
-        optimum,
-        cuts,
-        plan.seed,
-        companion=other and other.law,
-        executor=executor,
-    )
-    found = diagnose(
-        *asked,
-        draws=resampled.draws,
-        uncertainty=uncertainty,
-        masks=masks,
-        cuts=cuts,
-        level=level,
-        companion=other,
-    )
-    sure = replace(
-        bare,
-        intervals=_intervals(*asked, resampled, plan.cluster, level=level),
-        uncertainty=uncertainty,
-        backtest=backtest_dict(cuts, uncertainty.axis, uncertainty.drift),
-        derived=dict(bare.derived) | found.derived(),
-        diagnostics={
-            **bare.diagnostics,
-            **found.to_dict(),
-            "resampling": _resampling(resampled),
-            "priors": _moved(problem, optimum),
-        },
-    )
-    evidence = Evidence(
-        *asked,
-        resampled=resampled,
-        cuts=cuts,
-        uncertainty=uncertainty,
-        diagnosis=found,
-        half_widths=_half_widths(sure, found.target.inputs),
-        level=level,
-        selection=bare.selection,
-        sources=bare.data["sources"],
-        command=bare.command,
-    )
-    return replace(sure, checks=checklist(evidence))
-
-
-def _intervals(
-    points: Points,
-    problem: Problem,
-    optimum: Optimum,
     resampled: Resamples,
-    cluster: str,
-    *,
-    level: float,
-) -> dict[str, dict[str, Any]]:
+    tested: Backtests,
+    diagnosis: Diagnosis,
+) -> Fit:
+    """Add the checklist."""
+    widths = fit_.predict(level=fitted.level, **fitted.target.inputs).half_widths()
+    mean, new = (float("inf"), float("inf")) if widths is None else (float(w[0]) for w in widths)
+    evidence = Evidence(
+        fitted.points,
+        fitted.problem,
+        fitted.optimum,
+        resampled=resampled,
+        cuts=tested.cuts,
+        uncertainty=uncertainty,
+        diagnosis=diagnosis,
+        half_widths=(mean, new),
+        level=fitted.level,
+        selection=fit_.selection,
+        sources=fit_.data["sources"],
+        command=fit_.command,
+    )
+    return replace(fit_, checks=checklist(evidence))
+
+
+def _intervals(fitted: Fitted, resampled: Resamples) -> dict[str, dict[str, Any]]:
     """Return parameter intervals: percentiles of resamples, or the delta method without any.
 
     What the data leave open has no ends, but a reason.
     """
+    level, method = fitted.level, resampled.method if resampled.asked else "delta"
     if resampled.asked:
-        found, method = intervals(resampled.draws, level, resampled.method), resampled.method
+        known = intervals(resampled.draws, level, method)
     else:
-        from scaling_cli.point_fits.certainty import delta
-
-        curved = delta.curvature(problem, optimum.u, clusters(points, cluster))
-        found, method = delta.of_parameters(problem, optimum.u, curved, level), "delta"
-    return found | {
+        known = delta.of_parameters(fitted, delta.curvature(fitted))
+    open_ = undetermined(fitted.problem, fitted.optimum)
+    return known | {
         name: {"level": level, "low": None, "high": None, "method": method, "reason": reason}
-        for name, reason in undetermined(problem, optimum).items()
+        for name, reason in open_.items()
     }
 
 
-def _resampling(resampled: Resamples) -> dict[str, Any]:
-    """Return how the resamples were refitted, as the fit file holds it."""
-    return {
+def _diagnostics(fitted: Fitted, resampled: Resamples, diagnosis: Diagnosis) -> dict[str, Any]:
+    """Return how the search and the refits went, as the fit file holds it."""
+    resampling = {
         "method": resampled.method,
         "asked": resampled.asked,
         "converged": len(next(iter(resampled.draws.values()))),
         "started_elsewhere": resampled.restarted,
         "better_elsewhere": resampled.better,
     }
+    told = {"resampling": resampling, "priors": _moved(fitted)}
+    return {**fitted.optimum.diagnostics, **diagnosis.to_dict(), **told}
 
 
-def _moved(problem: Problem, optimum: Optimum) -> dict[str, Any]:
+def _moved(fitted: Fitted) -> dict[str, Any]:
     """Return, of each prior, how many of its sds the fit lies from its centre, and tau."""
-    if problem.penalty is None:
+    problem, penalty = fitted.problem, fitted.problem.penalty
+    if penalty is None:
         return {}
-    names, values = list(problem.law.parameters()), optimum.law.values()
+    values = fitted.law.values()
     away = {
         name: (float(to_free(problem.law, name, values[name])) - belief.center) / belief.sd
-        for name, belief in problem.penalty.beliefs.items()
-        if name in names
+        for name, belief in penalty.beliefs.items()
+        if name in values
     }
-    return {"tau": problem.penalty.tau(smallest_corner(problem)), "sds_from_center": away}
-
-
-def _half_widths(fit_: Fit, at: Mapping[str, float]) -> tuple[float, float]:
-    """Return half the widths of the mean-curve and new-run intervals, in ln output."""
-    prediction = fit_.predict(level=fit_.selection["level"], **at)
-    found = prediction.half_widths()
-    if found is None:
-        return float("inf"), float("inf")
-    return float(found[0][0]), float(found[1][0])
+    return {"tau": penalty.tau(smallest_corner(problem)), "sds_from_center": away}
 
 
 def backtest_dict(cuts: Sequence[Cut], axis: str, drift: float) -> dict[str, Any]:
@@ -322,7 +275,7 @@ def backtest_dict(cuts: Sequence[Cut], axis: str, drift: float) -> dict[str, Any
     return {"axis": axis, "cuts": [c.to_dict() for c in cuts], "note": note}
 
 
-def describe(points: Points, law: type[Law]) -> dict[str, Any]:
+def describe(points: Points, law: type[Law], *, embedded: bool = True) -> dict[str, Any]:
     """Return the data record of a fit file: digest, ranges, conventions, the points."""
     record: dict[str, Any] = {
         "sha256": points.sha256(),
@@ -330,7 +283,7 @@ def describe(points: Points, law: type[Law]) -> dict[str, Any]:
         "conventions": dict(points.conventions),
         "notes": list(points.notes),
     }
-    if len(points) <= EMBEDDED_POINTS:
+    if embedded and len(points) <= EMBEDDED_POINTS:
         record["points"] = points.to_dict()
     return record
 
@@ -340,13 +293,12 @@ def derived(law: Law, points: Points) -> dict[str, Any]:
     if not law.size_and_data():
         return {}
     held = headline(law, points)  # what does not grow with compute
-    largest, found = float(np.max(law.along(points.inputs))), {}
+    largest, optima = float(np.max(law.along(points.inputs))), {}
     for name, declared in law.derived_quantities().items():
         others = {s: held.get(s) for s in declared.inputs if s != C.symbol}
         if C.symbol not in declared.inputs or None in others.values():
             continue
         given = [{C.symbol: factor * largest, **others} for factor in COMPUTE_FACTORS]
-        found[name] = [
-            {**at, declared.output.symbol: float(law.derive(name, **at))} for at in given
-        ]
-    return found
+        output = declared.output.symbol
+        optima[name] = [{**at, output: float(law.derive(name, **at))} for at in given]
+    return optima

@@ -14,21 +14,16 @@ import numpy as np
 from scaling_cli import laws
 from scaling_cli.artefacts._prediction import NOISE_STRATA, noise, read_inputs
 from scaling_cli.artefacts.fit import Fit
-from scaling_cli.engine.problem import Problem
+from scaling_cli.numerics.quantiles import central
 from scaling_cli.point_fits.certainty import delta, profiles
 from scaling_cli.point_fits.certainty.draws import noise_at
 from scaling_cli.point_fits.certainty.posterior import Posterior, sample
 from scaling_cli.point_fits.certainty.profiles import Profile
-from scaling_cli.point_fits.certainty.resampling import (
-    Plan,
-    Resamples,
-    clusters,
-    resample,
-    undetermined,
-)
+from scaling_cli.point_fits.certainty.resampling import Resamples, resample, undetermined
+from scaling_cli.point_fits.fitted import Fitted, Resampling
 from scaling_cli.point_fits.recompute import points_of
 from scaling_cli.runs.points import Points
-from scaling_cli.search.optimum import Optimum, log_predictions, make_problem, sensitivity, settle
+from scaling_cli.search.optimum import log_predictions, make_problem, sensitivity, settle
 from scaling_cli.vocabulary.arguments import check_level
 from scaling_cli.vocabulary.errors import DataError, UsageError
 from scaling_cli.vocabulary.jsonfile import nulls, stamped
@@ -151,14 +146,14 @@ def intervals(
         )
     work = _Work(fit, _points(fit), level)
     targets = list(_targets(fit, of, inputs))
-    found = [
-        one
+    given = [
+        interval
         for target in targets
         for method in dict.fromkeys(methods)
-        for one in _by_method(work, method, *target)
+        for interval in _by_method(work, method, *target)
     ]
-    notes, law = work.notes(methods, found), laws.name_of(fit.law)
-    return Comparison(found, work.profiles, notes, fit.name, law, level)
+    notes, law = work.notes(methods, given), laws.name_of(fit.law)
+    return Comparison(given, work.profiles, notes, fit.name, law, level)
 
 
 def _points(fit: Fit) -> Points:
@@ -186,52 +181,39 @@ class _Work:
     profiles: list[Profile] = field(default_factory=list)
 
     @cached_property
-    def settled(self) -> tuple[Problem, Optimum]:
-        """The problem and its optimum, found again."""
-        chosen = self.fit.selection
-        problem = make_problem(
-            self.points,
-            type(self.fit.law),
-            self.fit.objective,
-            chosen.get("fix"),
-            chosen.get("tie"),
-            prior=chosen.get("prior"),
+    def fitted(self) -> Fitted:
+        """The fit made again as it was asked for, but for the level."""
+        asked, law = self.fit.selection, type(self.fit.law)
+        held, prior = (asked.get("fix"), asked.get("tie")), asked.get("prior")
+        problem = make_problem(self.points, law, self.fit.objective, *held, prior=prior)
+        resampling = Resampling(
+            asked.get("bootstrap") or RESAMPLES,
+            asked.get("bootstrap_kind", "pairs"),
+            asked.get("cluster", "run"),
+            asked.get("seed", 0),
         )
-        return settle(problem, seed=chosen.get("seed", 0))
-
-    @cached_property
-    def clusters(self) -> list[str]:
-        """What is resampled together."""
-        return clusters(self.points, self.fit.selection.get("cluster", "run"))
+        settled = settle(problem, seed=resampling.seed)
+        return Fitted(self.points, *settled, resampling, self.level)
 
     @cached_property
     def curved(self) -> delta.Curvature:
         """Covariances at the optimum."""
-        problem, optimum = self.settled
-        return delta.curvature(problem, optimum.u, self.clusters)
+        return delta.curvature(self.fitted)
 
     @cached_property
     def sigma(self) -> float:
         """Sd of ln output of one run."""
-        problem, optimum = self.settled
-        return noise_at(problem, optimum.u)
+        return noise_at(self.fitted.problem, self.fitted.u)
 
     @cached_property
     def resampled(self) -> Resamples:
         """The bootstrap as the fit was made with it."""
-        chosen = self.fit.selection
-        plan = Plan(
-            chosen.get("bootstrap") or RESAMPLES,
-            chosen.get("bootstrap_kind", "pairs"),
-            chosen.get("cluster", "run"),
-            chosen.get("seed", 0),
-        )
-        return resample(self.points, *self.settled, plan)
+        return resample(self.fitted)
 
     @cached_property
     def posterior(self) -> Posterior:
         """Draws by NUTS."""
-        return sample(*self.settled, seed=self.fit.selection.get("seed", 0))
+        return sample(self.fitted)
 
     def notes(self, methods: Sequence[str], given: Sequence[Interval]) -> list[str]:
         """Return how each method was run, and reasons for doubt."""
@@ -242,32 +224,34 @@ class _Work:
             "nuts": self._about_posterior,
             "backtested": lambda: "backtested: the range of 'scaling predict', drift included",
         }
-        found = [own[method]() for method in dict.fromkeys(methods)]
+        notes = [own[method]() for method in dict.fromkeys(methods)]
         if any(method != "backtested" for method in methods):
-            found.append(
+            notes.append(
                 "delta, profile, bootstrap and nuts measure noise and take the law as true; on "
                 "held-out larger runs such intervals hold about half of what they promise."
             )
         empty = [self.left_open(o.kind, o.of, o.inputs) for o in given if o.low is None]
         told = [f"{n}: {why}" for left in empty for n, why in left.items()]
-        found += [f"'-' stands for no interval. {why}." for why in dict.fromkeys(told)]
-        edge = self.settled[1].at_bound if self.profiles else ()
+        notes += [f"'-' stands for no interval. {why}." for why in dict.fromkeys(told)]
+        edge = self.fitted.optimum.at_bound if self.profiles else ()
         if edge:
-            found.append(
+            notes.append(
                 f"{', '.join(edge)} ran to the edge of its domain: profiles of others "
                 "may be too short."
             )
-        found += [one.doubt() for one in self.profiles if one.unsure]
-        if any(one.lower > LOWER for one in self.profiles):
-            found.append("a profile found a lower objective than the fit: fit again.")
-        return found
+        notes += [profile.doubt() for profile in self.profiles if profile.unsure]
+        if any(profile.lower > LOWER for profile in self.profiles):
+            notes.append("a profile found a lower objective than the fit: fit again.")
+        return notes
 
     def left_open(self, kind: str, name: str, at: Mapping[str, float]) -> dict[str, str]:
         """Return the parameters that the data leave open and a target hangs on, with reasons."""
         if kind == DERIVED:
-            return delta.undetermined_in(*self.settled, name, at)
-        found = undetermined(*self.settled) if kind == PARAMETER else {}
-        return {name: found[name]} if name in found else {}
+            return delta.undetermined_in(self.fitted, name, at)
+        if kind != PARAMETER:
+            return {}
+        reasons = undetermined(self.fitted.problem, self.fitted.optimum)
+        return {name: reasons[name]} if name in reasons else {}
 
     def _about_posterior(self) -> str:
         sure = "" if self.posterior.converged else "NOT CONVERGED, no interval is given: "
@@ -321,14 +305,19 @@ def _by_method(
     work: _Work, method: str, kind: str, name: str, at: Mapping[str, float]
 ) -> list[Interval]:
     """Return the intervals that a method has for a target; a method may have none."""
-    functions = (_delta, _profile, _bootstrap, _nuts, _backtested)
     value = _value(work.fit, kind, name, at)
     if method in NEAR and work.left_open(kind, name, at):
         return [Interval(name, at, method, kind, value, None, None, work.level)]
-    ends = functions[METHODS.index(method)](work, kind, name, at)  # in the order of METHODS
+    functions = {
+        "delta": _delta,
+        "profile": _profile,
+        "bootstrap": _bootstrap,
+        "nuts": _nuts,
+        "backtested": _backtested,
+    }
     return [
         Interval(name, at, method, of, value, low, high, work.level)
-        for of, (low, high) in ends.items()
+        for of, (low, high) in functions[method](work, kind, name, at).items()
     ]
 
 
@@ -342,17 +331,17 @@ def _value(fit: Fit, kind: str, name: str, at: Mapping[str, float]) -> float:
 
 
 def _delta(work: _Work, kind: str, name: str, at: Mapping[str, float]) -> _Ends:
-    problem, optimum = work.settled
+    fitted = work.fitted
     if kind == PARAMETER:
-        found = delta.of_parameters(problem, optimum.u, work.curved, work.level).get(name)
-        return {kind: (float(found["low"]), float(found["high"])) if found else (None, None)}
+        own = delta.of_parameters(fitted, work.curved).get(name)
+        return {kind: (float(own["low"]), float(own["high"])) if own else (None, None)}
     if kind == DERIVED:
-        gradient = delta.gradient_of_derived(problem, optimum.u, name, at)
-        centre = float(np.log(optimum.law.derive(name, **at)))
+        gradient = delta.gradient_of_derived(fitted, name, at)
+        centre = float(np.log(fitted.law.derive(name, **at)))
     else:
         points = {s: np.array([v]) for s, v in at.items()}
-        gradient = sensitivity(problem, optimum.u, points)
-        centre = float(log_predictions(problem, optimum.u, points)[0, 0])
+        gradient = sensitivity(fitted.problem, fitted.u, points)
+        centre = float(log_predictions(fitted.problem, fitted.u, points)[0, 0])
     half = float(work.curved.half_width(gradient, work.level)[0])
     return _with_new_run(work, kind, centre, (half, half))
 
@@ -361,25 +350,26 @@ def _profile(work: _Work, kind: str, name: str, at: Mapping[str, float]) -> _End
     if kind == DERIVED:
         return {}
     if kind == PARAMETER:
-        found = profiles.of_parameter(*work.settled, work.clusters, name, work.level)
-        ends: _Ends = {kind: (found.low, found.high)}
+        profile = profiles.of_parameter(work.fitted, name)
+        ends: _Ends = {kind: (profile.low, profile.high)}
     else:
-        found = profiles.of_prediction(*work.settled, work.clusters, at, work.level)
-        centre = float(np.log(found.estimate))
-        sides = (centre - float(np.log(found.low)), float(np.log(found.high)) - centre)
-        ends = _with_new_run(work, kind, centre, sides)
-    work.profiles.append(found)
+        profile = profiles.of_prediction(work.fitted, at)
+        low, centre, high = np.log([profile.low, profile.estimate, profile.high]).tolist()
+        ends = _with_new_run(work, kind, centre, (centre - low, high - centre))
+    work.profiles.append(profile)
     return ends
 
 
 def _with_new_run(work: _Work, kind: str, centre: float, sides: tuple[float, float]) -> _Ends:
     """Return exp(centre -+ sides), and for a prediction the same with a run's noise added."""
-    found: _Ends = {kind: (float(np.exp(centre - sides[0])), float(np.exp(centre + sides[1])))}
+    about = {kind: sides}
     if kind == MEAN:
         noise_half = delta.student(work.level, work.curved.degrees) * work.sigma
-        below, above = (float(np.hypot(side, noise_half)) for side in sides)
-        found[NEW] = float(np.exp(centre - below)), float(np.exp(centre + above))
-    return found
+        about[NEW] = np.hypot(sides[0], noise_half), np.hypot(sides[1], noise_half)
+    return {
+        of: (float(np.exp(centre - below)), float(np.exp(centre + above)))
+        for of, (below, above) in about.items()
+    }
 
 
 def _bootstrap(work: _Work, kind: str, name: str, at: Mapping[str, float]) -> _Ends:
@@ -393,10 +383,9 @@ def _bootstrap(work: _Work, kind: str, name: str, at: Mapping[str, float]) -> _E
 def _nuts(work: _Work, kind: str, name: str, at: Mapping[str, float]) -> _Ends:
     if not work.posterior.converged:
         return {kind: (None, None)}
-    sampled = work.posterior
-    generator = np.random.default_rng(work.fit.selection.get("seed", 0))
-    errors = sampled.noise(generator, NOISE_STRATA)
-    return _percentiles(work, (kind, name, at), sampled.draws, errors)
+    generator = np.random.default_rng(work.fitted.resampling.seed)
+    errors = work.posterior.noise(generator, NOISE_STRATA)
+    return _percentiles(work, (kind, name, at), work.posterior.draws, errors)
 
 
 def _percentiles(
@@ -404,16 +393,15 @@ def _percentiles(
 ) -> _Ends:
     """Return percentiles of a target over draws; errors are NOISE_STRATA for each draw."""
     kind, name, at = target
-    share = [(1 - work.level) / 2, (1 + work.level) / 2]
     if kind == PARAMETER:
-        low, high = np.quantile(draws[name], share)
-        return {kind: (float(low), float(high))}
+        low, high = central(draws[name], work.level)
+        return {kind: (low, high)}
     law = type(work.fit.law)(**draws)
     values = law(**at) if kind == MEAN else law.derive(name, **at)
     logs = np.log(np.broadcast_to(np.asarray(values, float), np.shape(draws[next(iter(draws))])))
-    ends = {kind: np.quantile(logs, share)}
+    ends = {kind: central(logs, work.level)}
     if kind == MEAN:
-        ends[NEW] = np.quantile(np.repeat(logs, NOISE_STRATA) + errors, share)
+        ends[NEW] = central(np.repeat(logs, NOISE_STRATA) + errors, work.level)
     return {of: (float(np.exp(low)), float(np.exp(high))) for of, (low, high) in ends.items()}
 
 

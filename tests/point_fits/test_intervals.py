@@ -17,7 +17,8 @@ from scaling_cli.point_fits import intervals as methods
 from scaling_cli.point_fits.certainty import profiles
 from scaling_cli.point_fits.certainty.draws import noise_at
 from scaling_cli.point_fits.certainty.posterior import Posterior
-from scaling_cli.point_fits.certainty.resampling import Plan, resample
+from scaling_cli.point_fits.certainty.resampling import resample
+from scaling_cli.point_fits.fitted import Fitted, Resampling
 from scaling_cli.point_fits.intervals import Comparison, intervals
 from scaling_cli.search.optimum import make_problem, optimise
 from scaling_cli.vocabulary.errors import DataError, UsageError
@@ -83,7 +84,7 @@ def test_the_backtested_range_is_that_of_predict(line: Fit, compared: Comparison
 def test_the_bootstrap_is_the_fits_own(line: Fit, compared: Comparison) -> None:
     problem = make_problem(LINE, laws.get("kaplan_n"), Objective("l2"))
     optimum = optimise(problem)
-    draws = resample(LINE, problem, optimum, Plan(200, seed=3)).draws
+    draws = resample(Fitted(LINE, problem, optimum, Resampling(200, seed=3))).draws
     logs = draws["alpha_N"] * (np.log(draws["Nc"]) - math.log(1e12))
     ends = tuple(np.exp(np.quantile(logs, [0.05, 0.95])))
     assert _ends(compared, "bootstrap", "mean curve") == pytest.approx(ends, rel=1e-9)
@@ -158,8 +159,8 @@ def _posterior(r_hat: float) -> Posterior:
 
 
 def test_draws_of_the_posterior(line: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
-    def sample(*_: Any, seed: int) -> Posterior:
-        assert seed == 3
+    def sample(fitted: Fitted) -> Posterior:
+        assert fitted.resampling.seed == 3
         return _posterior(1.0)
 
     monkeypatch.setattr(methods, "sample", sample)

@@ -18,6 +18,7 @@ from scaling_cli.laws._law import Prior
 from scaling_cli.numerics import mestimate
 from scaling_cli.point_fits.backtesting import backtest
 from scaling_cli.point_fits.certainty.draws import parameter_draws
+from scaling_cli.point_fits.fitted import Fitted, Resampling
 from scaling_cli.point_fits.fitting import fit, refit_objective
 from scaling_cli.point_fits.recompute import embedded, recompute
 from scaling_cli.runs.points import Points
@@ -170,13 +171,13 @@ def test_a_prior_weighs_the_same_under_every_objective() -> None:
 
 def test_draws_have_the_users_prior() -> None:
     problem, optimum = settle(make_problem(LINE, KAPLAN, SQUARES, prior={"alpha_N": "0.06+-1e-7"}))
-    draws, _ = parameter_draws(problem, optimum, 0.02, seed=1, count=200)
+    draws, _ = parameter_draws(Fitted(LINE, problem, optimum, Resampling(seed=1)), 0.02, 200)
     assert np.std(np.log(draws["alpha_N"])) == pytest.approx(1e-7 / 0.06, rel=0.2)
 
 
 def test_draws_of_weighted_points_are_weighted_regression() -> None:
     problem, optimum = settle(make_problem(weighted(LINE, 100 * WEIGHTS), KAPLAN, SQUARES))
-    draws, sigmas = parameter_draws(problem, optimum, 0.02, seed=1, count=2000)
+    draws, sigmas = parameter_draws(Fitted(LINE, problem, optimum, Resampling(seed=1)), 0.02, 2000)
     slope, _, square = _slope(WEIGHTS / WEIGHTS.mean())
     standard = (draws["alpha_N"] - slope) / (sigmas / math.sqrt(square))
     assert scipy.stats.kstest(standard, "norm").pvalue > 0.01

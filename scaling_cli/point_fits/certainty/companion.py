@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from scaling_cli import laws
-from scaling_cli.engine.problem import Problem, frame, parameters
+from scaling_cli.engine.problem import Problem, frame
 from scaling_cli.engine.solve import LANES, solve
 from scaling_cli.engine.starts import starts
 from scaling_cli.laws._law import Law
+from scaling_cli.point_fits.fitted import laws_at, smooth
 from scaling_cli.search.minimum import nested_ends
 from scaling_cli.search.optimum import in_range
 
@@ -41,10 +42,7 @@ def problem_of(problem: Problem) -> Problem | None:
     if not problem.law.companion or changed or len(problem.output) < FEWEST_POINTS:
         return None
     law = laws.get(problem.law.companion)
-    # Least absolute deviations are a limit of Huber's objective, which is near enough here.
-    lad = problem.objective.name == "lad"
-    objective = replace(problem.objective, name="huber") if lad else problem.objective
-    return replace(problem, law=law, frame=frame(law, {}, {}), objective=objective)
+    return replace(smooth(problem), law=law, frame=frame(law, {}, {}))
 
 
 def fitted(problem: Problem, weights: Sequence[np.ndarray]) -> list[Law | None]:
@@ -60,17 +58,11 @@ def fitted(problem: Problem, weights: Sequence[np.ndarray]) -> list[Law | None]:
         return [None] * len(weights)
     first = solve(problem, begin, max_iterations=SEARCH_ITERATIONS)
     begin = first.u[int(np.argmin(np.where(np.isfinite(first.value), first.value, np.inf)))]
-    found = solve(
-        problem,
-        np.repeat(begin[None], len(weights), axis=0),
-        weight=np.stack(weights) * problem.weight,
-        max_iterations=ITERATIONS,
-    )
-    usable = np.isfinite(found.value) & in_range(problem, found.u)
-    columns = parameters(problem, found.u[usable])
-    values = zip(*(column.tolist() for column in columns.values()), strict=True)
-    made = (problem.law(**dict(zip(columns, row, strict=True))) for row in values)
-    return [next(made) if one else None for one in usable.tolist()]
+    lanes, weight = np.repeat(begin[None], len(weights), axis=0), np.stack(weights)
+    ends = solve(problem, lanes, weight=weight * problem.weight, max_iterations=ITERATIONS)
+    usable = np.isfinite(ends.value) & in_range(problem, ends.u)
+    pairs = zip(laws_at(problem, ends.u), usable, strict=True)
+    return [law if good else None for law, good in pairs]
 
 
 def companion(problem: Problem, masks: Sequence[np.ndarray]) -> Companion | None:
@@ -103,13 +95,8 @@ def of_parts(
         In the order of all rows; None for the parts without a companion.
     """
     other = problem_of(problem)
-    rows = [
-        (row, problem_of(part) is not None)
-        for part, own in zip(parts, weights, strict=True)
-        for row in own
-    ]
-    wanted = [row for row, has_one in rows if has_one]
-    if other is None or not wanted:
-        return [None] * len(rows)
-    found = iter(fitted(other, wanted))
-    return [next(found) if has_one else None for _, has_one in rows]
+    has_one = [problem_of(part) is not None for part in parts]
+    wanted = [row for own, has in zip(weights, has_one, strict=True) if has for row in own]
+    companions = iter(fitted(other, wanted) if other is not None and wanted else ())
+    pairs = zip(weights, has_one, strict=True)
+    return [next(companions, None) if has else None for own, has in pairs for _ in own]

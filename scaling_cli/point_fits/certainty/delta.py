@@ -7,16 +7,17 @@ which also stands noise that differs from run to run. Small tables make either t
 chance, so the larger variance counts, with Student's t of (clusters - parameters) degrees.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from scaling_cli.engine.problem import Problem, parameters
+from scaling_cli.engine.problem import parameters
 from scaling_cli.laws._law import Domain
 from scaling_cli.numerics import mestimate
 from scaling_cli.point_fits.certainty.resampling import slopes, undetermined
-from scaling_cli.search.optimum import DEAD_TERM, Optimum, noise_scale, residuals, smallest_corner
+from scaling_cli.point_fits.fitted import Fitted, laws_at
+from scaling_cli.search.optimum import DEAD_TERM, noise_scale, residuals, smallest_corner
 
 METHOD = "delta method (larger of HC3 and classic variance, Student's t)"
 IDLE = 1e-6  # slope of ln(derived quantity) in a coordinate that does not enter it
@@ -59,94 +60,69 @@ class Curvature:
         return student(level, self.degrees) * np.sqrt(self.variance(gradient))
 
 
-def curvature(problem: Problem, u: np.ndarray, clusters: Sequence[str]) -> Curvature:
-    """Return the covariances of the searched coordinates at an optimum.
-
-    Parameters
-    ----------
-    problem : Problem
-    u : array, shape (k,)
-    clusters : sequence of str, length n
-        Points of one name are not independent.
-    """
-    corner = smallest_corner(problem)
+def curvature(fitted: Fitted) -> Curvature:
+    """Return the covariances of the searched coordinates at an optimum."""
+    problem, u = fitted.problem, fitted.u
+    corner, penalty, matrix = smallest_corner(problem), problem.penalty, problem.frame.matrix
     r, J, weight = residuals(problem, u), slopes(problem, u), problem.weight
     tau = noise_scale(problem, u)
+    prior = np.zeros((len(u), len(u)))  # curvature that the user's priors add
+    if penalty is not None:
+        prior = penalty.tau(corner) * penalty.information(matrix)
     slope = mestimate.slope(r, weight, corner)
-    prior = _prior(problem, corner)
     mean_slope = np.sum(weight * slope) / np.sum(weight)
     classic = tau * np.linalg.pinv(mean_slope * (J.T * weight) @ J + prior, hermitian=True)
     bread = np.linalg.pinv((J.T * (weight * slope)) @ J + prior, hermitian=True)
-    psi = weight * np.clip(r, -corner, corner)
-    scores = _scores(psi, (weight * slope)[:, None] * J, bread, J, clusters)
+    psi, curved = weight * np.clip(r, -corner, corner), (weight * slope)[:, None] * J
+    # Each cluster's score w psi J, as if the cluster had not been fitted.
+    names, member = np.unique(np.asarray(fitted.clusters), return_inverse=True)
+    scores = np.zeros((len(names), len(u)))
+    apart = mestimate.left_out(psi, curved, bread, J, member)
+    np.add.at(scores, member, J * apart[:, None])
     sandwich = bread @ (scores.T @ scores + tau * prior) @ bread
     moved = np.max(np.abs(J), axis=0) + np.diagonal(prior)
-    return Curvature(classic, sandwich, max(1, len(set(clusters)) - len(u)), dead=moved < DEAD_TERM)
+    return Curvature(classic, sandwich, max(1, len(names) - len(u)), dead=moved < DEAD_TERM)
 
 
-def _scores(
-    psi: np.ndarray, curved: np.ndarray, bread: np.ndarray, J: np.ndarray, clusters: Sequence[str]
-) -> np.ndarray:
-    """Return each cluster's score w psi J, as if the cluster had not been fitted, (clusters, k)."""
-    member = np.unique(np.asarray(clusters), return_inverse=True)[1]
-    apart = mestimate.left_out(psi, curved, bread, J, member)
-    found = np.zeros((int(np.max(member)) + 1, J.shape[1]))
-    np.add.at(found, member, J * apart[:, None])
-    return found
-
-
-def _prior(problem: Problem, corner: float) -> np.ndarray:
-    """Return the curvature that the user's priors add, shape (k, k)."""
-    matrix = problem.frame.matrix
-    if problem.penalty is None:
-        return np.zeros((matrix.shape[1], matrix.shape[1]))
-    return problem.penalty.tau(corner) * problem.penalty.information(matrix)
-
-
-def of_parameters(
-    problem: Problem, u: np.ndarray, curved: Curvature, level: float
-) -> dict[str, dict[str, float | str]]:
+def of_parameters(fitted: Fitted, curved: Curvature) -> dict[str, dict[str, float | str]]:
     """Return {parameter: level, low, high, method}; nothing of a parameter whose term is gone.
 
     Positive parameters have intervals symmetric in their logarithm.
     """
-    half = curved.half_width(problem.frame.matrix, level)
-    found = {}
-    for i, (name, p) in enumerate(problem.law.parameters().items()):
-        if not curved.determines(problem.frame.matrix[i]):
+    matrix, level = fitted.problem.frame.matrix, fitted.level
+    half, values = curved.half_width(matrix, level), parameters(fitted.problem, fitted.u[None])
+    intervals = {}
+    for i, (name, p) in enumerate(fitted.law.parameters().items()):
+        if not curved.determines(matrix[i]):
             continue
-        value = float(parameters(problem, u[None])[name][0])
-        if not np.any(problem.frame.matrix[i]):
+        value = float(values[name][0])
+        if not np.any(matrix[i]):
             low = high = value
         elif p.domain is Domain.POSITIVE:
             low, high = value * np.exp(-half[i]), value * np.exp(half[i])
         else:
             low, high = value - half[i], value + half[i]
-        found[name] = {"level": level, "low": float(low), "high": float(high), "method": "delta"}
-    return found
+        ends = {"low": float(low), "high": float(high)}
+        intervals[name] = {"level": level, **ends, "method": "delta"}
+    return intervals
 
 
-def gradient_of_derived(
-    problem: Problem, u: np.ndarray, name: str, inputs: Mapping[str, float]
-) -> np.ndarray:
+def gradient_of_derived(fitted: Fitted, name: str, inputs: Mapping[str, float]) -> np.ndarray:
     """Return d ln(derived quantity) / d u, shape (1, k), such as optimal_params at a compute."""
-    k = len(u)
-    values = parameters(problem, u + STEP * np.concatenate([np.eye(k), -np.eye(k)]))
-    moved = [problem.law(**{n: float(v[i]) for n, v in values.items()}) for i in range(2 * k)]
+    k, problem = len(fitted.u), fitted.problem
+    moved = laws_at(problem, fitted.u + STEP * np.concatenate([np.eye(k), -np.eye(k)]))
     logs = np.log([float(law.derive(name, **inputs)) for law in moved])
     return ((logs[:k] - logs[k:]) / (2 * STEP))[None]
 
 
-def undetermined_in(
-    problem: Problem, optimum: Optimum, name: str, inputs: Mapping[str, float]
-) -> dict[str, str]:
+def undetermined_in(fitted: Fitted, name: str, inputs: Mapping[str, float]) -> dict[str, str]:
     """Return {parameter: reason} of what the data leave open and a derived quantity hangs on."""
-    found = undetermined(problem, optimum)
-    if not found:
+    reasons = undetermined(fitted.problem, fitted.optimum)
+    if not reasons:
         return {}
-    moved = gradient_of_derived(problem, optimum.u, name, inputs)[0]
-    near = zip(problem.frame.names, moved, strict=True)
-    return {n: found[n] for n, slope in near if n in found and abs(slope) > IDLE}
+    moved = gradient_of_derived(fitted, name, inputs)[0]
+    near = zip(fitted.problem.frame.names, moved, strict=True)
+    return {n: reasons[n] for n, slope in near if n in reasons and abs(slope) > IDLE}
 
 
 def student(level: float, degrees: int) -> float:

@@ -9,17 +9,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from scaling_cli.engine import chunks
-from scaling_cli.engine.executors import SERIAL, Executor
 from scaling_cli.engine.problem import Problem, parameters
 from scaling_cli.laws._law import Prior
-from scaling_cli.search.optimum import Optimum, log_predictions
+from scaling_cli.numerics.mestimate import NORMAL_90
+from scaling_cli.point_fits.fitted import Fitted, log_misses
+from scaling_cli.search.optimum import log_predictions
 from scaling_cli.vocabulary.errors import FitError
 
 DRAWS = 500  # the 5 % quantile of 500 draws is known to 6 % of the half-width
 GROSS = 20.0  # noise sds from a robust fit: not a run of this noise; 9 are met in real tables
 NOISE_PRIOR_SD = 0.005  # sd of ln loss between repeated runs; our own ladder: 0.3 to 1 %
 NOISE_PRIOR_POINTS = 3  # weight of that prior, in points
-NORMAL_90 = 1.6448536269514722
 
 
 def noise(residuals: np.ndarray, searched: int, objective: str) -> float:
@@ -42,24 +42,13 @@ def noise(residuals: np.ndarray, searched: int, objective: str) -> float:
 
 def noise_at(problem: Problem, u: np.ndarray) -> float:
     """Return the sd of ln loss of one run, from the residuals of a fit."""
-    residuals = log_predictions(problem, u, problem.inputs)[0] - np.log(problem.output)
     root = np.sqrt(relative(problem.weight))
-    return noise(residuals * root, len(u), problem.objective.name)
+    return noise(log_misses(problem, u) * root, len(u), problem.objective.name)
 
 
 def relative(weight: np.ndarray) -> np.ndarray:
     """Return weights in units of their mean: the noise of a run is that of a mean weight."""
     return weight / np.mean(weight)
-
-
-@dataclass(frozen=True)
-class Shaken:
-    """What the refits behind joint draws are given; leading axis: draw."""
-
-    sigma: np.ndarray  # (draws,) noise sd of ln output
-    output: np.ndarray  # (draws, n)
-    prior_mean: np.ndarray  # (draws, p) in full free coordinates
-    prior_precision: np.ndarray  # (draws, p)
 
 
 @dataclass(frozen=True)
@@ -94,35 +83,39 @@ class Draws:
 
     def lanes(self, chunk: chunks.Chunk) -> dict[str, np.ndarray]:
         """Return starts, outputs and priors of these draws."""
-        measured = without_gross(self.measured, self.u, self.sigma)
-        shaken = shake(measured, self.sigma, chunk.seed(self.seed), len(chunk))
+        problem = without_gross(self.measured, self.u, self.sigma)
+        generator, count = np.random.default_rng(chunk.seed(self.seed)), len(chunk)
+        sigmas = self._noise_sds(generator, count)
+        noise_of = sigmas[:, None] / np.sqrt(relative(problem.weight))
+        size = (count, len(problem.output))
+        shaken = np.log(problem.output) + noise_of * generator.standard_normal(size)
+        centre, precision = prior_of(problem)
+        # The problem's weights stand beside the priors in the sum; sigma is that of the mean one.
+        scaled = precision * np.mean(problem.weight) * sigmas[:, None] ** 2
         return {
-            "starts": np.repeat(self.u[None], len(chunk), axis=0),
-            "output": shaken.output,
-            "prior_mean": shaken.prior_mean,
-            "prior_precision": shaken.prior_precision,
+            "starts": np.repeat(self.u[None], count, axis=0),
+            "output": np.exp(shaken),
+            "prior_mean": redrawn(generator, centre, precision, count),
+            "prior_precision": scaled,
         }
 
-    def sigmas(self, cut: Iterable[chunks.Chunk]) -> np.ndarray:
-        """Return the noise sd of each draw, shape (count,), of a batch cut into these chunks."""
-        return np.concatenate(
-            [
-                _noise_sds(
-                    self.measured, self.sigma, np.random.default_rng(c.seed(self.seed)), len(c)
-                )
-                for c in cut
-            ]
-        )
+    def kept(
+        self, ends: chunks.Ends, cut: Iterable[chunks.Chunk]
+    ) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """Return parameters and noise sd of the draws that converged, of a batch cut like this."""
+        streams = ((np.random.default_rng(c.seed(self.seed)), len(c)) for c in cut)
+        sigmas = np.concatenate([self._noise_sds(*stream) for stream in streams])
+        return parameters(self.measured, ends.u[ends.converged]), sigmas[ends.converged]
+
+    def _noise_sds(self, generator: np.random.Generator, count: int) -> np.ndarray:
+        """Return posterior draws of the noise sd, (count,): the first numbers of a stream."""
+        searched = len(self.measured.frame.names)
+        freedom = len(self.measured.output) - searched + NOISE_PRIOR_POINTS
+        return self.sigma * np.sqrt(freedom / generator.chisquare(freedom, count))
 
 
 def parameter_draws(
-    problem: Problem,
-    optimum: Optimum,
-    sigma: float,
-    seed: int,
-    count: int = DRAWS,
-    *,
-    executor: Executor = SERIAL,
+    fitted: Fitted, sigma: float, count: int = DRAWS
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Return joint parameter draws and the noise sd of each (randomise-then-optimise).
 
@@ -134,16 +127,15 @@ def parameter_draws(
     FitError
         If no refit has an end.
     """
-    batch = Draws(problem, optimum.u, sigma, seed, count)
-    (ends,) = chunks.run([batch], executor)
-    good = ends.converged
-    if not np.any(good):
+    batch = Draws(fitted.problem, fitted.u, sigma, fitted.resampling.seed, count)
+    (ends,) = chunks.run([batch], fitted.executor)
+    if not np.any(ends.converged):
         raise FitError(
             f"none of the {count} refits behind the interval has an end: the data do not hold "
             "the parameters.",
             hint="Hold or tie a parameter (--fix, --tie), or fit a simpler law.",
         )
-    return parameters(problem, ends.u[good]), batch.sigmas(chunks.cut(batch))[good]
+    return batch.kept(ends, chunks.cut(batch))
 
 
 def without_gross(problem: Problem, u: np.ndarray, sigma: float) -> Problem:
@@ -160,30 +152,16 @@ def without_gross(problem: Problem, u: np.ndarray, sigma: float) -> Problem:
     return replace(problem, output=np.where(gross, np.exp(fitted), problem.output))
 
 
-def shake(
-    problem: Problem, sigma: float, seed: int | np.random.SeedSequence, count: int = DRAWS
-) -> Shaken:
-    """Return outputs with noise added and priors with centres redrawn, for each draw."""
-    generator = np.random.default_rng(seed)
-    sigmas = _noise_sds(problem, sigma, generator, count)
-    noise_of = sigmas[:, None] / np.sqrt(relative(problem.weight))
-    size = (count, len(problem.output))
-    shaken = np.log(problem.output) + noise_of * generator.standard_normal(size)
-    centre, precision = prior_of(problem)
-    redrawn = centre + np.where(
-        precision > 0, 1 / np.sqrt(np.where(precision > 0, precision, 1)), 0.0
-    ) * generator.standard_normal((count, len(centre)))
-    # The problem's weights stand beside these priors in the sum; sigma is that of the mean weight.
-    scaled = precision * np.mean(problem.weight) * sigmas[:, None] ** 2
-    return Shaken(sigmas, np.exp(shaken), redrawn, scaled)
-
-
-def _noise_sds(
-    problem: Problem, sigma: float, generator: np.random.Generator, count: int
+def redrawn(
+    generator: np.random.Generator, centre: np.ndarray, precision: np.ndarray, count: int
 ) -> np.ndarray:
-    """Return posterior draws of the noise sd, shape (count,): the first numbers of a stream."""
-    freedom = len(problem.output) - len(problem.frame.names) + NOISE_PRIOR_POINTS
-    return sigma * np.sqrt(freedom / generator.chisquare(freedom, count))
+    """Return centres of priors drawn anew, shape (count, p): a prior is one more observation.
+
+    With the centre held, a strong prior would leave intervals of no width.
+    """
+    on = precision > 0
+    sd = np.where(on, 1 / np.sqrt(np.where(on, precision, 1.0)), 0.0)
+    return centre + sd * generator.standard_normal((count, len(precision)))
 
 
 def least_squares(problem: Problem) -> Problem:

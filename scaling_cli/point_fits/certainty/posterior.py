@@ -10,15 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scaling_cli.engine.problem import Problem, parameters
-from scaling_cli.point_fits.certainty.draws import (
-    NOISE_PRIOR_POINTS,
-    NOISE_PRIOR_SD,
-    noise_at,
-    prior_of,
-    relative,
-)
-from scaling_cli.search.optimum import Optimum, sensitivity
+from scaling_cli.engine.problem import parameters
+from scaling_cli.point_fits.certainty import draws as noisy
+from scaling_cli.point_fits.fitted import Fitted
 
 METHOD = "posterior by NUTS (Student's t noise of 4 degrees, weak priors)"
 CHAINS = 4
@@ -65,7 +59,7 @@ class Posterior:
     @property
     def converged(self) -> bool:
         """Whether every R-hat is at most 1.01 and no transition diverged."""
-        mixed = all(found <= LARGEST_R_HAT for found in self.r_hat.values())  # NaN is not
+        mixed = all(r_hat <= LARGEST_R_HAT for r_hat in self.r_hat.values())  # NaN is not
         return mixed and self.divergences == 0
 
     def summary(self) -> str:
@@ -78,18 +72,13 @@ class Posterior:
 
 
 def sample(
-    problem: Problem,
-    optimum: Optimum,
-    *,
-    freedom: float = FREEDOM,
-    warmup: int = 500,
-    draws: int = 1000,
-    seed: int = 0,
+    fitted: Fitted, *, freedom: float = FREEDOM, warmup: int = 500, draws: int = 1000
 ) -> Posterior:
     """Sample the posterior from four dispersed starts.
 
     Parameters
     ----------
+    fitted : Fitted
     freedom : float
         Degrees of freedom of Student's t noise; infinite for normal noise.
     warmup, draws : int
@@ -102,40 +91,36 @@ def sample(
     """
     from scaling_cli.engine import nuts
 
-    center, precision = _priors(problem, optimum.u)
-    sigma = noise_at(problem, optimum.u)
-    model = nuts.Model(problem, freedom, center, precision, NOISE_PRIOR_SD, NOISE_PRIOR_POINTS)
-    origin = np.append(optimum.u, np.log(sigma))
-    place = nuts.Place(origin, _scale(problem, optimum.u, precision, sigma))
-    begin = DISPERSED * np.random.default_rng(seed).standard_normal((CHAINS, len(origin)))
-    found = nuts.sample(model, place, begin, warmup=warmup, draws=draws, seed=seed)
-    flat = found.z.reshape(-1, len(origin))
+    problem, u, seed = fitted.problem, fitted.u, fitted.resampling.seed
+    rows = [list(problem.law.parameters()).index(name) for name in problem.frame.names]
+    center, precision = (x[rows] for x in noisy.prior_of(problem))
+    flat = precision == 0  # made proper: see WIDE
+    center, precision = np.where(flat, u, center), np.where(flat, WIDE**-2, precision)
+    sigma = noisy.noise_at(problem, u)
+    own = noisy.NOISE_PRIOR_SD, noisy.NOISE_PRIOR_POINTS
+    place = nuts.Place(np.append(u, np.log(sigma)), _scale(fitted, precision, sigma))
+    begin = DISPERSED * np.random.default_rng(seed).standard_normal((CHAINS, len(place.origin)))
+    model = nuts.Model(problem, freedom, center, precision, *own)
+    chains = nuts.sample(model, place, begin, warmup=warmup, draws=draws, seed=seed)
+    flattened = chains.z.reshape(-1, len(place.origin))
     names = [*problem.frame.names, "sigma"]
     return Posterior(
-        draws=parameters(problem, flat[:, :-1]),
-        sigma=np.exp(flat[:, -1]),
+        draws=parameters(problem, flattened[:, :-1]),
+        sigma=np.exp(flattened[:, -1]),
         freedom=freedom,
-        r_hat=dict(zip(names, found.r_hat.tolist(), strict=True)),
-        ess=dict(zip(names, found.ess.tolist(), strict=True)),
-        divergences=found.divergences,
+        r_hat=dict(zip(names, chains.r_hat.tolist(), strict=True)),
+        ess=dict(zip(names, chains.ess.tolist(), strict=True)),
+        divergences=chains.divergences,
         chains=CHAINS,
         each=draws,
     )
 
 
-def _priors(problem: Problem, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return centres and precisions of the searched coordinates, shape (k,), each proper."""
-    rows = [list(problem.law.parameters()).index(name) for name in problem.frame.names]
-    center, precision = (x[rows] for x in prior_of(problem))
-    flat = precision == 0
-    return np.where(flat, u, center), np.where(flat, WIDE**-2, precision)
-
-
-def _scale(problem: Problem, u: np.ndarray, precision: np.ndarray, sigma: float) -> np.ndarray:
+def _scale(fitted: Fitted, precision: np.ndarray, sigma: float) -> np.ndarray:
     """Return a matrix that makes the posterior nearly standard, shape (k + 1, k + 1)."""
-    J = sensitivity(problem, u, problem.inputs)
-    information = (J.T * relative(problem.weight)) @ J / sigma**2 + np.diag(precision)
-    out = np.zeros((len(u) + 1, len(u) + 1))
+    J, weight = fitted.slopes, noisy.relative(fitted.problem.weight)
+    information = (J.T * weight) @ J / sigma**2 + np.diag(precision)
+    out = np.zeros((J.shape[1] + 1, J.shape[1] + 1))
     out[:-1, :-1] = np.linalg.cholesky(np.linalg.inv(information))
-    out[-1, -1] = 1 / np.sqrt(2 * len(problem.output))
+    out[-1, -1] = 1 / np.sqrt(2 * len(J))
     return out

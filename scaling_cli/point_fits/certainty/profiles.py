@@ -9,35 +9,29 @@ value held. Where that still leads lower, or another term slides on without end 
 term that the data do not show), the profile says that the interval may be too short.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from scaling_cli import laws
-from scaling_cli.engine.problem import Frame, Problem, parameters
-from scaling_cli.engine.solve import Solution, solve
+from scaling_cli.engine.problem import Frame, Problem, Solution
+from scaling_cli.engine.solve import solve
 from scaling_cli.engine.starts import starts
 from scaling_cli.laws._law import Domain
 from scaling_cli.numerics.profile import FARTHEST, STEPS, Target, end, sweep
 from scaling_cli.point_fits.certainty.delta import Curvature, curvature, student
-from scaling_cli.point_fits.certainty.resampling import LAD_CORNER
-from scaling_cli.search.optimum import (
-    Optimum,
-    log_predictions,
-    noise_scale,
-    objective_value,
-    optimise,
-    sensitivity,
-    smallest_corner,
-)
+from scaling_cli.point_fits.certainty.resampling import SMOOTHED_MEDIAN
+from scaling_cli.point_fits.fitted import Fitted, laws_at, smooth
+from scaling_cli.search import optimum as search
 from scaling_cli.vocabulary.errors import FitError, UsageError
 
 METHOD = "profile of the objective (likelihood ratio scaled to the residuals' scatter, Student's t)"
 STIFF = 30.0  # curvature of the pull over that of the profile: an aim is missed by a thirtieth
 FAINT_SD = 0.1  # taken for the sd of a coordinate that does nothing at the optimum
 LARGEST = 700.0  # the logarithm of a coefficient that a float still holds
+SIDES = {"lower": -1, "upper": 1}  # the ends, and where they lie
 INSIDE = 0.25  # of Huber's corner: a pull must stay where it is quadratic
 
 
@@ -99,9 +93,21 @@ class Profile:
         )
 
 
-def of_parameter(
-    problem: Problem, optimum: Optimum, clusters: Sequence[str], name: str, level: float
-) -> Profile:
+@dataclass(frozen=True)
+class _Pulled:
+    """One number of a fit, and how it is pulled: the part of `Target` that differs by its kind."""
+
+    of: str
+    inputs: Mapping[str, float]
+    gradient: np.ndarray  # (k,)
+    pull: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+    reached: Callable[[np.ndarray], np.ndarray]
+    search: Callable[[float, float], tuple[np.ndarray, bool]]
+    back: Callable[..., np.ndarray] = np.exp
+    """From the coordinate to the number."""
+
+
+def of_parameter(fitted: Fitted, name: str) -> Profile:
     """Return the profile of a parameter.
 
     Raises
@@ -109,23 +115,23 @@ def of_parameter(
     UsageError
         If the law has no such parameter, or it is held.
     """
-    names = list(problem.law.parameters())
+    names = list(fitted.law.parameters())
     if name not in names:
         raise UsageError(
-            f"law {laws.name_of(problem.law)} has no parameter {name!r}.",
+            f"law {laws.name_of(fitted.law)} has no parameter {name!r}.",
             hint=f"Its parameters: {', '.join(names)}.",
         )
-    gradient = problem.frame.matrix[names.index(name)]
+    gradient = fitted.problem.frame.matrix[names.index(name)]
     if not np.any(gradient):
         raise UsageError(f"{name} is held at a value: there is nothing to profile.")
-    problem, u = _smooth(problem, optimum)
-    curved = curvature(problem, u, clusters)
+    fitted = _with_slopes(fitted)
+    problem, curved = fitted.problem, curvature(fitted)
     leader = int(np.argmax(gradient))
     # A follower is pulled through the parameter that is searched: priors have no other place.
     place = names.index(problem.frame.names[leader])
     dead = not curved.determines(gradient)
     variance = FAINT_SD**2 if dead else float(curved.variance(gradient[None])[0])
-    stiffness = STIFF * noise_scale(problem, u) / variance
+    stiffness = STIFF * search.noise_scale(problem, fitted.u) / variance
 
     def pull(aims: np.ndarray, begin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         mean, precision = _penalties(problem, len(aims))
@@ -134,49 +140,41 @@ def of_parameter(
         mean[:, place] = (own * mean[:, place] + stiffness * aims) / precision[:, place]
         return _ended(solve(problem, begin, prior_mean=mean, prior_precision=precision))
 
-    target = _target(
-        problem,
-        u,
-        curved,
-        gradient,
+    pulled = _Pulled(
+        of=name,
+        inputs={},
+        gradient=gradient,
         pull=pull,
         reached=lambda ends: ends[:, leader],
-        level=level,
         search=lambda _, at: _with_value(problem, leader, at),
     )
-    positive = problem.law.parameters()[name].domain is Domain.POSITIVE
-    back = np.exp if positive else np.asarray
-    return _profile(target, level, curved.degrees, of=name, inputs={}, back=back)
+    positive = fitted.law.parameters()[name].domain is Domain.POSITIVE
+    return _profile(fitted, curved, pulled if positive else replace(pulled, back=np.asarray))
 
 
-def of_prediction(
-    problem: Problem,
-    optimum: Optimum,
-    clusters: Sequence[str],
-    inputs: Mapping[str, float],
-    level: float,
-) -> Profile:
+def of_prediction(fitted: Fitted, inputs: Mapping[str, float]) -> Profile:
     """Return the profile of the mean curve at one point of the law's inputs."""
-    problem, u = _smooth(problem, optimum)
+    fitted = _with_slopes(fitted)
+    problem, u = fitted.problem, fitted.u
     at = {s: np.array([float(inputs[s])]) for s in problem.law.inputs()}
-    gradient = sensitivity(problem, u, at)[0]
-    curved = curvature(problem, u, clusters)
-    curve = noise_scale(problem, u) / float(curved.variance(gradient[None])[0])
-    centre = float(log_predictions(problem, u, at)[0, 0])
+    gradient = search.sensitivity(problem, u, at)[0]
+    curved = curvature(fitted)
+    curve = search.noise_scale(problem, u) / float(curved.variance(gradient[None])[0])
+    centre = float(search.log_predictions(problem, u, at)[0, 0])
     longer = replace(
         problem,
         inputs={s: np.append(v, at[s]) for s, v in problem.inputs.items()},
         output=np.append(problem.output, np.exp(centre)),
         weight=np.append(problem.weight, curve),
     )
-    in_log = problem.objective.space == "log"
 
     def pulled_by(aims: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         output = np.repeat(longer.output[None], len(aims), axis=0)
         weight = np.repeat(longer.weight[None], len(aims), axis=0)
         output[:, -1] = np.exp(aims)
-        unit = 1.0 if in_log else output[:, -1]  # of a residual, per unit of ln prediction
-        far = np.abs(aims - centre) * unit / (INSIDE * smallest_corner(problem))
+        # Of a residual, per unit of ln prediction.
+        unit = 1.0 if problem.objective.space == "log" else output[:, -1]
+        far = np.abs(aims - centre) * unit / (INSIDE * search.smallest_corner(problem))
         weight[:, -1] = curve * np.maximum(STIFF, far) / unit**2
         return output, weight
 
@@ -184,28 +182,28 @@ def of_prediction(
         output, weight = pulled_by(aims)
         return _ended(solve(longer, begin, output=output, weight=weight))
 
-    def reached(ends: np.ndarray) -> np.ndarray:
-        return log_predictions(problem, ends, at)[:, 0]
-
-    def search(aim: float, found: float) -> tuple[np.ndarray, bool]:
-        del found
+    def searched(aim: float, _: float) -> tuple[np.ndarray, bool]:
         output, weight = pulled_by(np.array([aim]))
         return _searched(replace(longer, output=output[0], weight=weight[0]))
 
-    target = _target(
-        problem, u, curved, gradient, pull=pull, reached=reached, level=level, search=search
+    pulled = _Pulled(
+        of=problem.law.output().symbol,
+        inputs={s: float(v[0]) for s, v in at.items()},
+        gradient=gradient,
+        pull=pull,
+        reached=lambda ends: search.log_predictions(problem, ends, at)[:, 0],
+        search=searched,
     )
-    point = {s: float(v[0]) for s, v in at.items()}
-    symbol = problem.law.output().symbol
-    return _profile(target, level, curved.degrees, of=symbol, inputs=point, back=np.exp)
+    return _profile(fitted, curved, pulled)
 
 
-def _smooth(problem: Problem, optimum: Optimum) -> tuple[Problem, np.ndarray]:
-    """Return a problem that has slopes everywhere (least absolute deviations have kinks)."""
-    if problem.objective.name != "lad":
-        return problem, optimum.u
-    smooth = replace(problem, objective=replace(problem.objective, name="huber", delta=LAD_CORNER))
-    return smooth, solve(smooth, optimum.u[None]).u[0]
+def _with_slopes(fitted: Fitted) -> Fitted:
+    """Return a fit that has slopes everywhere (least absolute deviations have kinks)."""
+    problem = smooth(fitted.problem, SMOOTHED_MEDIAN)
+    if problem is fitted.problem:
+        return fitted
+    u = solve(problem, fitted.u[None]).u[0]
+    return replace(fitted, problem=problem, optimum=replace(fitted.optimum, u=u))
 
 
 def _with_value(problem: Problem, column: int, value: float) -> tuple[np.ndarray, bool]:
@@ -223,7 +221,7 @@ def _with_value(problem: Problem, column: int, value: float) -> tuple[np.ndarray
 def _searched(problem: Problem) -> tuple[np.ndarray, bool]:
     """Return where a search from many starts ends, (m, k), and whether that is a minimum."""
     try:
-        optimum = optimise(problem)
+        optimum = search.optimise(problem)
     except FitError:  # the value cannot be had, or only where nothing is finite
         return np.zeros((0, len(problem.frame.names))), False
     return optimum.u[None], not optimum.diagnostics["endless"]
@@ -241,75 +239,49 @@ def _penalties(problem: Problem, lanes: int) -> tuple[np.ndarray, np.ndarray]:
     shape = (lanes, len(problem.frame.offset))
     if problem.penalty is None:
         return np.zeros(shape), np.zeros(shape)
-    mean, precision = problem.penalty.at(np.full(lanes, smallest_corner(problem)))
+    mean, precision = problem.penalty.at(np.full(lanes, search.smallest_corner(problem)))
     return np.broadcast_to(mean, shape).copy(), precision.copy()
 
 
-def _target(
-    problem: Problem,
-    u: np.ndarray,
-    curved: Curvature,
-    gradient: np.ndarray,
-    *,
-    pull: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]],
-    reached: Callable[[np.ndarray], np.ndarray],
-    search: Callable[[float, float], tuple[np.ndarray, bool]],
-    level: float,
-) -> Target:
-    half, along = float(curved.half_width(gradient[None], level)[0]), curved.classic @ gradient
+def _profile(fitted: Fitted, curved: Curvature, pulled: _Pulled) -> Profile:
+    problem, u, gradient, back = fitted.problem, fitted.u, pulled.gradient, pulled.back
+    half = float(curved.half_width(gradient[None], fitted.level)[0])
+    along = curved.classic @ gradient
     if not curved.determines(gradient):  # nothing is known of how far to look, and nothing follows
         half, along = FARTHEST, gradient
-    tau, least = noise_scale(problem, u), _values(problem, u[None])[0]
-
-    def rise(ends: np.ndarray) -> np.ndarray:
-        return 2 * (_values(problem, ends) - least) / tau
-
-    return Target(
+    tau, least = search.noise_scale(problem, u), _values(problem, u[None])[0]
+    target = Target(
         u=u,
         others=starts(problem),
-        at=float(reached(u[None])[0]),
+        at=float(pulled.reached(u[None])[0]),
         step=min(half, FARTHEST / STEPS[-1]),
         along=along / (gradient @ along),
-        pull=pull,
-        reached=reached,
-        rise=rise,
-        search=search,
+        pull=pulled.pull,
+        reached=pulled.reached,
+        rise=lambda ends: 2 * (_values(problem, ends) - least) / tau,
+        search=pulled.search,
+    )
+    threshold = student(fitted.level, curved.degrees) ** 2
+    curve = sweep(target, threshold)
+    ends = {name: end(target, curve, side, threshold) for name, side in SIDES.items()}
+    low, high = (float(back(where)) for where, _ in ends.values())
+    good = np.flatnonzero(np.isfinite(curve.total))
+    order = good[np.argsort(curve.at[good])]
+    return Profile(
+        of=pulled.of,
+        inputs=pulled.inputs,
+        estimate=float(back(target.at)),
+        low=low,
+        high=high,
+        level=fitted.level,
+        value=back(curve.at[order]),
+        rise=curve.rise[order],
+        threshold=threshold,
+        lower=-float(np.min(curve.rise[order], initial=0.0)),
+        unsure=tuple(name for name, (_, sure) in ends.items() if not sure),
     )
 
 
 def _values(problem: Problem, u: np.ndarray) -> np.ndarray:
     """Return the objective, shape (m,), at searched coordinates (m, k)."""
-    values = parameters(problem, u)
-    laws_ = (problem.law(**{n: float(v[i]) for n, v in values.items()}) for i in range(len(u)))
-    return np.array([objective_value(problem, law) for law in laws_])
-
-
-def _profile(
-    target: Target,
-    level: float,
-    degrees: int,
-    *,
-    of: str,
-    inputs: Mapping[str, float],
-    back: Callable[..., np.ndarray],
-) -> Profile:
-    threshold = student(level, degrees) ** 2
-    curve = sweep(target, threshold)
-    ends = [end(target, curve, side, threshold) for side in (-1, 1)]
-    low, high = (float(back(where)) for where, _ in ends)
-    sides = zip(("lower", "upper"), ends, strict=True)
-    good = np.flatnonzero(np.isfinite(curve.total))
-    order = good[np.argsort(curve.at[good])]
-    return Profile(
-        of=of,
-        inputs=inputs,
-        estimate=float(back(target.at)),
-        low=low,
-        high=high,
-        level=level,
-        value=back(curve.at[order]),
-        rise=curve.rise[order],
-        threshold=threshold,
-        lower=-float(np.min(curve.rise[order], initial=0.0)),
-        unsure=tuple(name for name, (_, sure) in sides if not sure),
-    )
+    return np.array([search.objective_value(problem, law) for law in laws_at(problem, u)])

@@ -16,22 +16,16 @@ from typing import Any
 import numpy as np
 
 from scaling_cli.artefacts._prediction import Uncertainty, centred
-from scaling_cli.engine.executors import SERIAL, Executor
 from scaling_cli.engine.problem import Problem
 from scaling_cli.engine.starts import starts
 from scaling_cli.laws import name_of
 from scaling_cli.laws._law import Law
-from scaling_cli.point_fits.certainty import drift
-from scaling_cli.point_fits.certainty.companion import Companion
-from scaling_cli.point_fits.certainty.draws import (
-    NORMAL_90,
-    noise,
-    noise_at,
-    parameter_draws,
-    relative,
-)
+from scaling_cli.numerics.mestimate import NORMAL_90
+from scaling_cli.point_fits.certainty.companion import Companion, companion
+from scaling_cli.point_fits.certainty.draws import noise, noise_at, parameter_draws, relative
+from scaling_cli.point_fits.fitted import Fitted, log_misses
 from scaling_cli.runs.points import Points
-from scaling_cli.search.optimum import Optimum, log_predictions, refits, sensitivity
+from scaling_cli.search.optimum import log_predictions, refits, sensitivity
 
 CUT_SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)  # of the range of ln C that a cut hides
 # A cut keeps at least 2k + 2 points for k parameters: below that the refit's miss is its own noise.
@@ -40,6 +34,15 @@ SMALLEST_TRAINING = 8
 ENOUGH_CUTS = 3  # with fewer the drift is mostly assumed
 FEWEST_HIDDEN = 3  # one odd run is noise, not drift; dropping such cuts costs no coverage
 SHORTEST_REACH = 0.3  # decades; below it a miss says nothing about growth per decade
+OTHER_STARTS = 3  # beside the optimum of all points: a cut may lie in another basin
+# Of the drift, chosen in benchmarks/coverage.py with whole families of tables held out: half of
+# all tables drift by less than the median (sd of ln loss per decade), one in six by more than
+# e^0.5 times it.
+PRIOR_MEDIAN = 0.025
+PRIOR_LOG_SD = 0.5
+# Cuts nest: each hides what the one before hid. Seven of them say about as much as three or four.
+WEIGHT = 0.5
+_STEPS = np.linspace(-8.0, 8.0, 1601)  # sds of the prior
 
 
 @dataclass(frozen=True)
@@ -78,10 +81,31 @@ class Cut:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object of the contract."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__} | {
-            "drift": self.drift,
-            "held_out": list(self.held_out),
-        }
+        return vars(self) | {"drift": self.drift, "held_out": list(self.held_out)}
+
+
+@dataclass(frozen=True)
+class Backtests:
+    """What was hidden from a law, and how it forecast that.
+
+    Parameters
+    ----------
+    masks : sequence of bool array, shape (n,)
+        Training points of the cuts.
+    cuts : sequence of Cut
+        Those of them at which the law could be refitted.
+    companion : Companion, optional
+        Fitted to all points, and at every mask.
+    """
+
+    masks: Sequence[np.ndarray]
+    cuts: Sequence[Cut]
+    companion: Companion | None = None
+
+    @property
+    def law(self) -> Law | None:
+        """The law that shares the centre of intervals."""
+        return self.companion and self.companion.law
 
 
 def prediction_variance(
@@ -92,8 +116,10 @@ def prediction_variance(
     The HC3 sandwich and the classic formula of M-estimation, with Huber's slope smoothed over a
     bandwidth, because at small corners nearly every residual lies on a linear arm.
     """
-    J = sensitivity(problem, u, problem.inputs)[rows]
-    r = (log_predictions(problem, u, problem.inputs)[0] - np.log(problem.output))[rows]
+    # `delta.curvature` estimates the same for intervals that are shown, with the kernel and the
+    # clusters of `mestimate`. Here it only says what drift need not explain, and the prior of the
+    # drift was chosen with this one: another slope moves the drift of every table.
+    J, r = sensitivity(problem, u, problem.inputs)[rows], log_misses(problem, u)[rows]
     n = len(r)
     root = np.sqrt(relative(problem.weight[rows]))  # points of equal noise after multiplication
     J, r = J * root[:, None], r * root
@@ -137,21 +163,23 @@ def cuts_by_share(problem: Problem) -> list[np.ndarray]:
     return masks
 
 
+def backtests(fitted: Fitted) -> Backtests:
+    """Hide the largest runs at several distances, and refit the law and its companion."""
+    masks = cuts_by_share(fitted.problem)
+    other = companion(fitted.problem, masks)
+    return Backtests(masks, backtest(fitted, masks, other), other)
+
+
 def backtest(
-    points: Points,
-    problem: Problem,
-    optimum: Optimum,
-    masks: Sequence[np.ndarray],
-    *,
-    companion: Companion | None = None,
-    executor: Executor = SERIAL,
+    fitted: Fitted, masks: Sequence[np.ndarray], companion: Companion | None = None
 ) -> list[Cut]:
     """Refit on each mask and score the points it hides."""
     if not masks:
         return []
-    # A cut may have its optimum in another basin than the full table.
-    begin = np.stack([optimum.u, *starts(problem)[:3]])
-    u, value = refits(problem, begin, [m.astype(float) for m in masks], executor=executor)
+    points, problem = fitted.points, fitted.problem
+    begin = np.stack([fitted.u, *starts(problem)[:OTHER_STARTS]])
+    weights = [mask.astype(float) for mask in masks]
+    u, value = refits(problem, begin, weights, executor=fitted.executor)
     return [
         score(points, problem, u[i], mask, ~mask, companion=companion and companion.at_cuts[i])
         for i, mask in enumerate(masks)
@@ -175,9 +203,8 @@ def score(
     values = problem.law.along(problem.inputs)
     train_max = float(np.max(values[mask]))
     hidden = {s: v[test] for s, v in problem.inputs.items()}
-    r_train = (log_predictions(problem, u, problem.inputs)[0] - np.log(problem.output))[mask]
     root = np.sqrt(relative(problem.weight[mask]))
-    sigma = noise(r_train * root, len(u), problem.objective.name)
+    sigma = noise(log_misses(problem, u)[mask] * root, len(u), problem.objective.name)
     forecast = log_predictions(problem, u, hidden)[0]
     error = forecast - np.log(problem.output[test])
     miss = centred(forecast, companion, hidden) - np.log(problem.output[test])
@@ -198,19 +225,11 @@ def score(
     )
 
 
-def assemble(
-    problem: Problem,
-    optimum: Optimum,
-    cuts: Sequence[Cut],
-    seed: int,
-    *,
-    companion: Law | None = None,
-    executor: Executor = SERIAL,
-) -> Uncertainty:
+def assemble(fitted: Fitted, cuts: Sequence[Cut], companion: Law | None = None) -> Uncertainty:
     """Return what intervals are made of."""
-    sigma = noise_at(problem, optimum.u)
-    draws, sigmas = parameter_draws(problem, optimum, sigma, seed, executor=executor)
-    return combine(problem, cuts, draws, sigmas, sigma, companion=companion)
+    sigma = noise_at(fitted.problem, fitted.u)
+    draws, sigmas = parameter_draws(fitted, sigma)
+    return combine(fitted.problem, cuts, draws, sigmas, sigma, companion=companion)
 
 
 def combine(
@@ -223,17 +242,50 @@ def combine(
     companion: Law | None = None,
 ) -> Uncertainty:
     """Add the drift that the cuts teach, and the law that shares the centre, to draws and noise."""
-    learned = drift.learned(cuts)
+    drift = learned(cuts)
     centre = "" if companion is None else f"; centred between this law and {name_of(companion)}"
     return Uncertainty(
         draws=draws,
         sigma=sigmas,
-        drift=learned,
+        drift=drift,
         axis=problem.law.axis(),
         axis_max=float(np.max(problem.law.along(problem.inputs))),
         tested=bool(cuts),
         method=f"weak-prior parametric bootstrap, {len(sigmas)} draws; noise "
-        f"{100 * sigma:.2g} %; drift {100 * learned:.2g} % per decade ({drift.source(cuts)})"
+        f"{100 * sigma:.2g} %; drift {100 * drift:.2g} % per decade ({source(cuts)})"
         f"{centre}",
         companion=companion,
     )
+
+
+def prior() -> float:
+    """Return the drift of a table without backtests: the prior's root mean square."""
+    return float(PRIOR_MEDIAN * np.exp(PRIOR_LOG_SD**2))
+
+
+def learned(
+    cuts: Sequence[Cut], *, median: float = PRIOR_MEDIAN, log_sd: float = PRIOR_LOG_SD
+) -> float:
+    """Return the sd of ln loss per decade, from backtests: posterior root mean square.
+
+    Each backtest says how far the law missed the runs it did not see, and how far its own variance
+    allowed; what is left is taken to grow in proportion to the decades of compute. A miss is
+    normal with variance own^2 + (drift x decades)^2; the prior of the drift is what other
+    people's tables showed, log-normal. Without backtests it is `prior()`.
+    """
+    drift = median * np.exp(_STEPS * log_sd)
+    log_density = -0.5 * _STEPS**2
+    for cut in cuts:
+        variance = cut.own**2 + (drift * cut.decades) ** 2
+        log_density -= 0.5 * WEIGHT * (np.log(variance) + cut.rms**2 / variance)
+    density = np.exp(log_density - np.max(log_density))
+    return float(np.sqrt(np.sum(density * drift**2) / np.sum(density)))
+
+
+def source(cuts: Sequence[Cut]) -> str:
+    """Say where the drift comes from."""
+    count = len(cuts)
+    if not count:
+        return "that of other tables: no backtest was possible"
+    backtests = "1 backtest" if count == 1 else f"{count} backtests"
+    return f"{100 * prior():.2g} % in other tables, updated by {backtests} of this one"

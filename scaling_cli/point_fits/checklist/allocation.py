@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from scaling_cli.point_fits.checklist.evidence import Evidence, Verdict, factor, item
-from scaling_cli.point_fits.diagnosis.choices import REACH, own_optimal_size
 from scaling_cli.point_fits.diagnosis.isoflop import Allocation, IsoFlop
+from scaling_cli.point_fits.fitted import REACH, optimal_size
 from scaling_cli.vocabulary.quantities import Role, short_number
 
 BIASED = np.log(1.25)  # of ln N*, where the parabolas' own bias is said
@@ -69,7 +69,7 @@ def flatness(e: Evidence) -> Verdict:
         for share, (low, high) in flat.items()
     )
     low, high = flat[max(flat)]
-    best = own_optimal_size(e.optimum.law, at, e.diagnosis.target.inputs) or np.nan
+    best = optimal_size(e.optimum.law, at, e.diagnosis.target.inputs) or np.nan
     outside = [
         v.name
         for v in e.diagnosis.choices

@@ -5,11 +5,11 @@ import math
 import numpy as np
 
 from scaling_cli.laws._law import Domain
-from scaling_cli.point_fits.certainty.draws import NORMAL_90
+from scaling_cli.numerics.mestimate import NORMAL_90
 from scaling_cli.point_fits.certainty.resampling import percentiles, undetermined
 from scaling_cli.point_fits.certainty.uncertainty import ENOUGH_CUTS
 from scaling_cli.point_fits.checklist.evidence import Evidence, Verdict, item
-from scaling_cli.point_fits.diagnosis.choices import optimal_size
+from scaling_cli.point_fits.fitted import optimal_sizes
 from scaling_cli.search.optimum import sensitivity
 from scaling_cli.vocabulary.quantities import short_number
 
@@ -98,7 +98,7 @@ def kind(e: Evidence) -> Verdict:
     if at.compute is None:
         return Verdict.passed(f"{text}; the law has no N* at a compute.")
     interval = e.size_interval()
-    drawn = optimal_size(type(e.optimum.law), e.uncertainty.draws, at.compute, at.inputs)
+    drawn = optimal_sizes(type(e.optimum.law)(**e.uncertainty.draws), at.compute, at.inputs)
     solved = 0.0 if drawn is None or not len(drawn) else float(np.mean(np.isfinite(drawn)))
     if interval is None or solved < SOLVED:
         return Verdict.warned(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from scaling_cli import laws
-from scaling_cli.point_fits.certainty.draws import NORMAL_90
+from scaling_cli.numerics.mestimate import NORMAL_90
 from scaling_cli.point_fits.checklist.evidence import Evidence, Verdict, factor, item, percent, some
 from scaling_cli.point_fits.diagnosis.choices import Variation, exponent_names
 from scaling_cli.point_fits.diagnosis.floor import Profile

@@ -12,61 +12,27 @@ from typing import Any
 
 import numpy as np
 
-from scaling_cli.engine.problem import Problem, corner_of, frame, parameters, to_free
-from scaling_cli.engine.solve import Solution, solve
+from scaling_cli.engine.problem import Problem, Solution, corner_of, frame, parameters, to_free
+from scaling_cli.engine.solve import solve
 from scaling_cli.engine.starts import starts
 from scaling_cli.laws._law import Domain, Law
-from scaling_cli.runs.points import Points
-from scaling_cli.search.minimum import FEW_POINTS
-from scaling_cli.search.optimum import (
-    Optimum,
-    in_range,
-    log_predictions,
-    objective_value,
-    sensitivity,
+from scaling_cli.point_fits.fitted import (
+    Fitted,
+    laws_at,
+    optimal_size,
+    optimal_sizes,
+    smooth,
 )
+from scaling_cli.search.minimum import FEW_POINTS
+from scaling_cli.search.optimum import in_range, log_predictions, objective_value
 from scaling_cli.vocabulary.quantities import Role
 
 # Of a refit, beside the fit: another choice may have another minimum.
 OTHER_STARTS, MORE_STARTS = 3, 15
-REACH = 10.0  # the headline lies this factor beyond the largest run
 SPARE = 3  # points beyond the parameters that a filter must leave
 EXTREMES = 0.1  # share of the points at either end of tokens per parameter that a filter drops
-LAD_CORNER = 1e-6  # Huber's corner that stands for absolute values
+SHARP = 1e-6  # Huber's corner that stands for absolute values
 CORNERS = {"huber 1e-4": 1e-4, "huber 1e-3": 1e-3, "huber 1e-2": 1e-2, "least squares": np.inf}
-
-
-@dataclass(frozen=True)
-class Target:
-    """Where answers are compared.
-
-    Parameters
-    ----------
-    inputs : mapping of symbol to float
-        Of the headline prediction.
-    compute : float or None
-        Where N* is compared; None where the law has no optimum.
-    place : str
-        The headline in words, after "at": `10x`.
-    """
-
-    inputs: Mapping[str, float]
-    compute: float | None
-    place: str = f"{REACH:.0f}x"
-
-    def columns(self) -> dict[str, np.ndarray]:
-        """Return the headline's inputs as arrays of one point."""
-        return {s: np.array([v]) for s, v in self.inputs.items()}
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """A fit that is questioned: what was fitted, how it ended, where answers are compared."""
-
-    points: Points
-    problem: Problem
-    optimum: Optimum
-    target: Target
 
 
 @dataclass(frozen=True)
@@ -134,63 +100,6 @@ class Variation:
         }
 
 
-def headline(law: Law, points: Points) -> dict[str, float]:
-    """Return the inputs of the headline prediction: 10x beyond the largest run.
-
-    At the law's own optimum for 10x the largest compute where it has one; else what grows in the
-    largest run grows by the same factor. What does not grow is that of the largest run; where
-    nothing does, the headline is the run of least output.
-    """
-    along = law.along(points.inputs)
-    run = np.argmax(along) if law.growing() else np.argmin(points.output)
-    own = {s: float(points.inputs[s][run]) for s in law.inputs()}
-    best = law.optimum(REACH * float(np.max(along)), **own) if law.size_and_data() else None
-    if best is not None and all(np.isfinite(best[s]) and best[s] > 0 for s in law.growing()):
-        return {s: float(v) for s, v in best.items()}
-    return law.reached(own, REACH)
-
-
-def target(law: Law, points: Points) -> Target:
-    """Return where answers are compared."""
-    inputs = headline(law, points)
-    if not law.growing():
-        return Target(inputs, None, "the best run")
-    compute = REACH * float(np.max(law.along(points.inputs)))
-    there = own_optimal_size(law, compute, inputs)
-    return Target(inputs, None if there is None else compute)
-
-
-def own_optimal_size(
-    law: Law, compute: float, held: Mapping[str, float] | None = None
-) -> float | None:
-    """Return N* of a law at a compute, inputs that do not grow held; None where it has none."""
-    best = law.optimum(compute, **(held or {})) if law.size_and_data() else None
-    size = np.nan if best is None else float(best[law.symbol_of(Role.SIZE) or ""])
-    return size if np.isfinite(size) and size > 0 else None
-
-
-def optimal_size(
-    law: type[Law],
-    values: Mapping[str, np.ndarray],
-    compute: float,
-    held: Mapping[str, float] | None = None,
-) -> np.ndarray | None:
-    """Return N* at a compute for arrays of parameters, shape (m,).
-
-    NaN where a law has no optimum (a term is absent); None where the law declares none. `held`
-    are inputs that do not grow.
-    """
-    size, best = law.symbol_of(Role.SIZE), None
-    with np.errstate(all="ignore"):
-        if law.size_and_data():
-            best = law(**values).optimum(compute, **(held or {}))
-        if best is None or size is None:
-            return None
-        found = np.asarray(best[size], float)
-    shape = np.shape(next(iter(values.values())))
-    return np.broadcast_to(np.where(np.isfinite(found) & (found > 0), found, np.nan), shape)
-
-
 def exponent_names(law: type[Law]) -> list[str]:
     """Return the parameters that are neither linear nor scales: those without a unit."""
     return [n for n, p in law.parameters().items() if not p.linear and p.unit == "1"]
@@ -198,69 +107,68 @@ def exponent_names(law: type[Law]) -> list[str]:
 
 def own_corner(problem: Problem) -> float:
     """Return the corner of the fit's own objective."""
-    return LAD_CORNER if problem.objective.name == "lad" else corner_of(problem.objective)
+    return corner_of(smooth(problem, SHARP).objective)
 
 
 def own_sum(problem: Problem, law: Law) -> float:
     """Return the sum that refits minimise, at a law."""
-    objective = problem.objective
-    if objective.name == "lad":
-        objective = replace(objective, name="huber", delta=LAD_CORNER)
-    return objective_value(replace(problem, objective=objective), law)
+    return objective_value(smooth(problem, SHARP), law)
+
+
+def planned(
+    fitted: Fitted,
+    name: str,
+    kind: str,
+    kept: np.ndarray | None = None,
+    held: Mapping[str, float] | None = None,
+) -> Plan:
+    """Return a plan with the fit's own objective, of all points where none are named."""
+    kept = np.ones(len(fitted.points), bool) if kept is None else kept
+    return Plan(name, kind, kept, own_corner(fitted.problem), held or {})
 
 
 def choices(fitted: Fitted) -> list[Plan]:
     """Return the other choices that could have been made: corners, and two filters."""
     own = own_corner(fitted.problem)
-    everything = np.ones(len(fitted.points), bool)
     corners = [
-        Plan(name, "objective", everything, corner)
+        replace(planned(fitted, name, "objective"), corner=corner)
         for name, corner in CORNERS.items()
         if corner != own
     ]
-    return [*corners, *_filters(fitted)]
-
-
-def _filters(fitted: Fitted) -> list[Plan]:
-    inputs = fitted.points.inputs
-    law = fitted.problem.law
+    inputs, law = fitted.points.inputs, fitted.law
     values, spent = law.along(inputs), law.size_and_data()
     masks = {"without the smallest quarter": values > np.quantile(values, 0.25)}
     if spent is not None:
         ratio = np.asarray(inputs[spent[1]]) / np.asarray(inputs[spent[0]])
         low, high = np.quantile(ratio, [EXTREMES, 1 - EXTREMES])
         masks["without the extremes of tokens per parameter"] = (ratio >= low) & (ratio <= high)
-    enough = len(fitted.optimum.u) + SPARE
-    return [
-        Plan(name, "filter", kept, own_corner(fitted.problem))
-        for name, kept in masks.items()
-        if enough <= np.sum(kept) < len(kept)
-    ]
+    enough = len(fitted.u) + SPARE
+    usable = {name: kept for name, kept in masks.items() if enough <= np.sum(kept) < len(kept)}
+    return [*corners, *(planned(fitted, name, "filter", kept) for name, kept in usable.items())]
 
 
 def refit(fitted: Fitted, plans: Sequence[Plan]) -> list[Variation | None]:
     """Carry out plans in one call of the engine; None for a refit that did not converge."""
     if not plans:
         return []
-    own = _others(fitted.problem)
+    problem, own = fitted.problem, _others(fitted.problem)
     begins = [
-        _begin(fitted, _others(fitted.problem, p.kept) if p.kind == "filter" else own, p.held)
+        _begin(fitted, _others(problem, p.kept) if p.kind == "filter" else own, p.held)
         for p in plans
     ]
     counts = [len(begin) for begin in begins]
     lanes = [plan for plan, count in zip(plans, counts, strict=True) for _ in range(count)]
     solution = solve(
-        fitted.problem,
+        problem,
         np.concatenate(begins),
-        weight=np.stack([np.where(p.kept, fitted.problem.weight, 0.0) for p in lanes]),
+        weight=np.stack([np.where(p.kept, problem.weight, 0.0) for p in lanes]),
         corner=np.array([p.corner for p in lanes]),
-        frozen=np.array([[n in p.held for n in fitted.problem.frame.names] for p in lanes]),
+        frozen=np.array([[n in p.held for n in problem.frame.names] for p in lanes]),
     )
-    value = _ended(fitted.problem, solution)
-    ends = np.cumsum(counts).tolist()
+    value, ends = _ended(problem, solution), np.cumsum(counts).tolist()
     best = [e - c + int(np.argmin(value[e - c : e])) for e, c in zip(ends, counts, strict=True)]
-    found = described(fitted, plans, solution.u[best], value[best])
-    return [v if np.isfinite(v.value) and np.isfinite(v.shift) else None for v in found]
+    made = _described(fitted, plans, solution.u[best], value[best])
+    return [v if np.isfinite(v.value) and np.isfinite(v.shift) else None for v in made]
 
 
 def _others(problem: Problem, kept: np.ndarray | None = None) -> np.ndarray:
@@ -277,11 +185,11 @@ def _begin(fitted: Fitted, others: np.ndarray, held: Mapping[str, float]) -> np.
     There is one more then: the fit slides along the valley as far as the parameter itself, not
     its logarithm, moves.
     """
-    u, names = fitted.optimum.u, fitted.problem.frame.names
+    u, names = fitted.u, fitted.problem.frame.names
     begin = np.concatenate([u[None], others])
     for name, value in held.items():
-        column, own = names.index(name), fitted.optimum.law.values()[name]
-        positive = fitted.problem.law.parameters()[name].domain is Domain.POSITIVE
+        column, own = names.index(name), fitted.law.values()[name]
+        positive = fitted.law.parameters()[name].domain is Domain.POSITIVE
         far = (value - own) / own if positive else value - own
         along = slid(fitted, np.eye(len(u))[column], u[column] + far)
         begin = np.concatenate([along[None], begin])
@@ -294,13 +202,11 @@ def slid(fitted: Fitted, direction: np.ndarray, to: float) -> np.ndarray:
 
     A start for refits under that constraint: moving one coordinate alone leaves the valley.
     """
-    u = fitted.optimum.u
-    J = sensitivity(fitted.problem, u, fitted.problem.inputs)
-    J = J * np.sqrt(fitted.problem.weight)[:, None]
+    J = fitted.slopes * np.sqrt(fitted.problem.weight)[:, None]
     free = np.linalg.pinv(J.T @ J, hermitian=True) @ direction
     reach = direction @ free
     step = free / reach if reach > 0 else direction / (direction @ direction)
-    return u + (to - direction @ u) * step
+    return fitted.u + (to - direction @ fitted.u) * step
 
 
 def _ended(problem: Problem, solution: Solution) -> np.ndarray:
@@ -309,53 +215,55 @@ def _ended(problem: Problem, solution: Solution) -> np.ndarray:
     return np.where(good, solution.value, np.inf)
 
 
-def described(
+def _described(
     fitted: Fitted, plans: Sequence[Plan], u: np.ndarray, value: np.ndarray
 ) -> list[Variation]:
     """Return what refits that ended at u, shape (plans, k), say."""
-    problem, at = fitted.problem, fitted.target
+    problem, law, at, runs = fitted.problem, fitted.law, fitted.target, fitted.points.runs
     values = parameters(problem, u)
-    base = float(np.log(np.asarray(fitted.optimum.law(**at.columns()), float)[0]))
+    base = float(np.log(np.asarray(law(**at.columns()), float)[0]))
     shifts = log_predictions(problem, u, at.columns())[:, 0] - base
-    moved = _optimum_shifts(fitted.optimum.law, values, at)
-    found = []
-    for i, plan in enumerate(plans):
-        out = np.flatnonzero(~plan.kept).tolist()
-        found.append(
-            Variation(
-                name=plan.name,
-                kind=plan.kind,
-                removed=tuple(dict.fromkeys(str(fitted.points.runs[j]) for j in out)),
-                exponents={n: float(values[n][i]) for n in exponent_names(problem.law)},
-                shift=float(shifts[i]),
-                optimum_shift=moved[i],
-                value=float(value[i]),
-            )
+    sizes = old = None
+    if at.compute is not None:
+        sizes = optimal_sizes(problem.law(**values), at.compute, at.inputs)
+        old = optimal_size(law, at.compute, at.inputs)
+    moved = np.full(len(u), np.nan) if sizes is None or old is None else np.log(sizes / old)
+    return [
+        Variation(
+            name=plan.name,
+            kind=plan.kind,
+            removed=tuple(dict.fromkeys(str(runs[j]) for j in np.flatnonzero(~plan.kept).tolist())),
+            exponents={n: float(values[n][i]) for n in exponent_names(problem.law)},
+            shift=float(shifts[i]),
+            optimum_shift=float(moved[i]) if np.isfinite(moved[i]) else None,
+            value=float(value[i]),
         )
-    return found
-
-
-def _optimum_shifts(law: Law, after: Mapping[str, np.ndarray], at: Target) -> list[float | None]:
-    """Return the changes of ln N*, None where there is none to compare."""
-    none: list[float | None] = [None] * len(next(iter(after.values())))
-    if at.compute is None:
-        return none
-    new = optimal_size(type(law), after, at.compute, at.inputs)
-    old = own_optimal_size(law, at.compute, at.inputs)
-    if new is None or old is None:
-        return none
-    shifts = np.log(new / old)
-    return [float(x) if np.isfinite(x) else None for x in shifts]
+        for i, plan in enumerate(plans)
+    ]
 
 
 Named = tuple[str, Variation | None]  # what was refitted, and the refit if it converged
+
+
+def _alone(
+    fitted: Fitted, plan: Plan, begin: np.ndarray, frozen: np.ndarray | None = None
+) -> tuple[Variation, Law] | None:
+    """Refit a changed problem from several starts; return what the best says, and its law."""
+    problem = fitted.problem
+    solution = solve(problem, begin, corner=np.full(len(begin), plan.corner), frozen=frozen)
+    value = _ended(problem, solution)
+    best = [int(np.argmin(value))]
+    if not np.isfinite(value[best[0]]):
+        return None
+    (variation,) = _described(fitted, [plan], solution.u[best], value[best])
+    return variation, laws_at(problem, solution.u[best])[0]
 
 
 def tied(fitted: Fitted) -> list[Named]:
     """Refit with each pair of twin exponents held equal; empty where none is searched freely."""
     problem = fitted.problem
     names, rows = problem.frame.names, list(problem.law.parameters())
-    found: list[Named] = []
+    refits: list[Named] = []
     for name, declared in problem.law.parameters().items():
         twin = declared.twin
         if twin is None or name not in names or twin not in names:
@@ -367,38 +275,76 @@ def tied(fitted: Fitted) -> list[Named]:
         begin = _alike(fitted, follower, leader, slid(fitted, apart, 0.0))
         frozen = np.zeros(begin.shape, bool)
         frozen[:, follower] = True
+        plan = planned(fitted, f"{name} = {twin}", "tie")
         changed = replace(problem, frame=replace(problem.frame, matrix=matrix))
-        plan = Plan(
-            f"{name} = {twin}", "tie", np.ones(len(fitted.points), bool), own_corner(problem)
-        )
-        best = best_of(changed, begin, frozen)
-        if best is None:
-            found.append((plan.name, None))
-        else:
-            found.append((plan.name, described(replace(fitted, problem=changed), [plan], *best)[0]))
-    return found
+        made = _alone(replace(fitted, problem=changed), plan, begin, frozen)
+        refits.append((plan.name, made and made[0]))
+    return refits
 
 
 def _alike(fitted: Fitted, follower: int, leader: int, along: np.ndarray) -> np.ndarray:
     """Return starts of a tie: the slide, the fit and others with either's value, and its own."""
     problem, names = fitted.problem, fitted.problem.frame.names
-    begin = np.concatenate([fitted.optimum.u[None], _others(problem)])
-    one, other = begin.copy(), begin.copy()
-    one[:, follower], other[:, leader] = begin[:, leader], begin[:, follower]
-    found = [along[None], one, other]
+    begin = np.concatenate([fitted.u[None], _others(problem)])
+    led, leading = begin.copy(), begin.copy()
+    led[:, follower], leading[:, leader] = begin[:, leader], begin[:, follower]
+    tries = [along[None], led, leading]
     if len(names) == len(problem.law.parameters()):
         tie = frame(problem.law, {}, {names[follower]: names[leader]})
-        led = [names[leader] if i == follower else name for i, name in enumerate(names)]
+        places = [names[leader] if i == follower else name for i, name in enumerate(names)]
         own = _others(replace(problem, frame=tie))
-        found.append(own[:, [tie.names.index(name) for name in led]])
-    return np.concatenate(found)
+        tries.append(own[:, [tie.names.index(name) for name in places]])
+    return np.concatenate(tries)
 
 
-def best_of(
-    problem: Problem, begin: np.ndarray, frozen: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return the coordinates (1, k) and the sum (1,) of the best of several starts."""
-    solution = solve(problem, begin, corner=np.full(len(begin), own_corner(problem)), frozen=frozen)
-    value = _ended(problem, solution)
-    best = [int(np.argmin(value))]
-    return (solution.u[best], value[best]) if np.isfinite(value[best[0]]) else None
+def recounted(fitted: Fitted) -> list[Named]:
+    """Refit with sizes counted in each other way the table has.
+
+    Compared at the same model and tokens: its other count is interpolated in logarithms, and
+    beyond the largest size continued with the slope of the two largest. N* is that of the
+    compute which the other count gives the fit's own optimum.
+    """
+    problem = fitted.problem
+    size = problem.law.symbol_of(Role.SIZE)
+    refits: list[Named] = []
+    if size is None:
+        return refits
+    for convention, sizes in fitted.points.counts.items():
+        counted = replace(problem, inputs={**problem.inputs, size: np.asarray(sizes, float)})
+        begin = np.concatenate([fitted.u[None], starts(counted)[:OTHER_STARTS]])
+        plan = planned(fitted, f"{size} counted {convention}", "convention")
+        made = _alone(replace(fitted, problem=counted), plan, begin)
+        if made is not None:
+            variation, law = made
+            shift, moved = _recounted_shifts(fitted, size, sizes, law)
+            made = replace(variation, shift=shift, optimum_shift=moved), law
+        refits.append((plan.name, made and made[0]))
+    return refits
+
+
+def _recounted_shifts(
+    fitted: Fitted, size: str, sizes: np.ndarray, other: Law
+) -> tuple[float, float | None]:
+    """Return the changes of ln prediction and of ln N* under a law fitted to other counts."""
+    counted, own, at = fitted.points.inputs[size], fitted.law, fitted.target
+    there = {**at.inputs, size: _counted_as(counted, sizes, at.inputs[size])}
+    shift = float(np.log(other(**there) / own(**at.inputs)))
+    best = None if at.compute is None else optimal_size(own, at.compute, at.inputs)
+    if best is None or at.compute is None:
+        return shift, None
+    held = {s: v for s, v in at.inputs.items() if s not in own.growing()}
+    same = _counted_as(counted, sizes, best)
+    spent = own.compute(**own.spending(at.compute, **{size: best}, **held) | {size: same})
+    moved = optimal_size(other, spent, at.inputs)
+    return shift, None if moved is None else float(np.log(moved / same))
+
+
+def _counted_as(counted: np.ndarray, sizes: np.ndarray, size: float) -> float:
+    """Return what a size of the fitted count is in another count."""
+    own, first = np.unique(np.log(counted), return_index=True)
+    other, x = np.log(np.asarray(sizes, float))[first], np.log(size)
+    if len(own) < 2:
+        return float(np.exp(other[0] + x - own[0]))
+    i = int(np.clip(np.searchsorted(own, x), 1, len(own) - 1))
+    slope = (other[i] - other[i - 1]) / (own[i] - own[i - 1])
+    return float(np.exp(other[i - 1] + slope * (x - own[i - 1])))

@@ -7,27 +7,12 @@ from typing import Any
 import numpy as np
 
 from scaling_cli.artefacts._prediction import Uncertainty
-from scaling_cli.engine.problem import Problem
-from scaling_cli.point_fits.certainty.companion import Companion
-from scaling_cli.point_fits.certainty.uncertainty import Cut
-from scaling_cli.point_fits.diagnosis import floor, influence
-from scaling_cli.point_fits.diagnosis.choices import (
-    REACH,
-    Fitted,
-    Target,
-    Variation,
-    choices,
-    refit,
-    target,
-    tied,
-)
-from scaling_cli.point_fits.diagnosis.flatness import near_optimal
-from scaling_cli.point_fits.diagnosis.floor import Profile
-from scaling_cli.point_fits.diagnosis.isoflop import IsoFlop, isoflop
-from scaling_cli.point_fits.diagnosis.recounting import recounted
+from scaling_cli.point_fits.certainty.uncertainty import Backtests
+from scaling_cli.point_fits.diagnosis import choices, floor, influence
+from scaling_cli.point_fits.diagnosis.choices import Variation
+from scaling_cli.point_fits.diagnosis.isoflop import IsoFlop, isoflop, near_optimal
 from scaling_cli.point_fits.diagnosis.rivals import Rival, rivals
-from scaling_cli.runs.points import Points
-from scaling_cli.search.optimum import Optimum
+from scaling_cli.point_fits.fitted import REACH, Fitted, Target
 
 COMPUTE_FACTORS = (1.0, 10.0, 100.0)  # of the largest compute, where optima are reported
 
@@ -50,7 +35,7 @@ class Diagnosis:
         Runs there are; more than `runs` where they were screened.
     failed : tuple of str
         Refits that did not converge.
-    profile : Profile or None
+    profile : floor.Profile or None
     rivals : sequence of Rival
     isoflop : IsoFlop or None
     flat : mapping of share to (low, high), or None
@@ -63,7 +48,7 @@ class Diagnosis:
     groups: Sequence[Variation]
     run_count: int
     failed: tuple[str, ...]
-    profile: Profile | None
+    profile: floor.Profile | None
     rivals: Sequence[Rival]
     isoflop: IsoFlop | None
     flat: Mapping[float, tuple[float, float]] | None
@@ -87,7 +72,11 @@ class Diagnosis:
             "profile": None if self.profile is None else self.profile.to_dict(),
             "rivals": [r.to_dict() for r in self.rivals],
             "isoflop": None if self.isoflop is None else self.isoflop.to_dict(),
-            "near_optimal": _near_dict(self.target, self.flat),
+            "near_optimal": self.flat
+            and {
+                "C": self.target.compute,
+                "ranges": [{"loss_within": s, "N": list(ends)} for s, ends in self.flat.items()],
+            },
         }
 
     def derived(self) -> dict[str, Any]:
@@ -99,78 +88,51 @@ class Diagnosis:
 
 
 def diagnose(
-    points: Points,
-    problem: Problem,
-    optimum: Optimum,
-    *,
+    fitted: Fitted,
     draws: Mapping[str, np.ndarray],
     uncertainty: Uncertainty,
-    masks: Sequence[np.ndarray],
-    cuts: Sequence[Cut],
-    level: float,
-    companion: Companion | None = None,
+    tested: Backtests,
 ) -> Diagnosis:
     """Question a fit.
 
     Parameters
     ----------
+    fitted : Fitted
     draws : mapping of parameter to array
         Of the bootstrap; may be empty.
     uncertainty : Uncertainty
         What predictions' intervals are made of.
-    masks, cuts : sequences
-        Of the backtest; see `rivals`.
-    level : float
-        Of the intervals.
-    companion : Companion, optional
-        A rival law that is fitted already.
+    tested : Backtests
+        At which rivals are scored.
     """
-    fitted = Fitted(points, problem, optimum, target(optimum.law, points))
-    name = floor.floor_name(problem)
-    name = None if name in optimum.at_bound else name  # a floor that vanished has no interval
+    at, law, level = fitted.target, fitted.law, fitted.level
+    name = floor.floor_name(fitted.problem)
+    name = None if name in fitted.optimum.at_bound else name  # a floor that vanished has none
     interval = floor.interval_of(name, [draws, uncertainty.draws], level) if name else []
     held = floor.plans(fitted, name, interval) if name and interval else []
-    plans = [*choices(fitted), *influence.plans(fitted), *held]
-    made = refit(fitted, plans)
-    alone = [*tied(fitted), *recounted(fitted)]
-    good = [(p, v) for p, v in zip(plans, made, strict=True) if v is not None]
-    tried = [*((p.name, v) for p, v in zip(plans, made, strict=True)), *alone]
-    chosen = [v for _, v in good if v.kind in ("objective", "filter")]
-    curve = [(p, v) for p, v in good if v.kind == "floor"]
+    plans = [*choices.choices(fitted), *influence.plans(fitted), *held]
+    refits = list(zip(plans, choices.refit(fitted, plans), strict=True))
+    alone = [*choices.tied(fitted), *choices.recounted(fitted)]
+    tried = [*((plan.name, v) for plan, v in refits), *alone]
+    made = [v for _, v in tried if v is not None]
+    curve = [(plan, v) for plan, v in refits if v is not None and v.kind == "floor"]
+    largest = float(np.max(law.along(fitted.points.inputs)))
     return Diagnosis(
-        target=fitted.target,
-        choices=[*chosen, *(v for _, v in alone if v is not None)],
-        runs=[v for _, v in good if v.kind == "run"],
-        groups=[v for _, v in good if v.kind == "few runs"],
-        run_count=len(set(points.runs)),
+        target=at,
+        choices=[v for v in made if v.kind in ("objective", "filter", "tie", "convention")],
+        runs=[v for v in made if v.kind == "run"],
+        groups=[v for v in made if v.kind == "few runs"],
+        run_count=len(set(fitted.points.runs)),
         failed=tuple(name for name, v in tried if v is None),
         profile=floor.profile(fitted, name, interval, curve) if name else None,
-        rivals=rivals(fitted, masks, cuts, companion),
-        isoflop=_slices(points, optimum, uncertainty, level),
-        flat=_flat(optimum, fitted.target),
+        rivals=rivals(fitted, tested),
+        isoflop=isoflop(
+            fitted.points,
+            law,
+            uncertainty.draws,
+            [factor * largest for factor in COMPUTE_FACTORS],
+            headline=REACH * largest,
+            level=level,
+        ),
+        flat=None if at.compute is None else near_optimal(law, at.compute, at.inputs),
     )
-
-
-def _slices(
-    points: Points, optimum: Optimum, uncertainty: Uncertainty, level: float
-) -> IsoFlop | None:
-    largest = float(np.max(optimum.law.along(points.inputs)))
-    computes = [factor * largest for factor in COMPUTE_FACTORS]
-    return isoflop(
-        points, optimum.law, uncertainty.draws, computes, headline=REACH * largest, level=level
-    )
-
-
-def _flat(optimum: Optimum, at: Target) -> dict[float, tuple[float, float]] | None:
-    if at.compute is None:
-        return None
-    return near_optimal(optimum.law, at.compute, at.inputs)
-
-
-def _near_dict(at: Target, flat: Mapping[float, tuple[float, float]] | None) -> Any:
-    if flat is None:
-        return None
-    return {
-        "C": at.compute,
-        "ranges": [{"loss_within": share, "N": list(pair)} for share, pair in flat.items()],
-    }

@@ -2,7 +2,8 @@
 
 E and the exponents trade places over any range of compute that can be paid for. So the fit is
 repeated with E held at values around its interval: how little the objective rises, and how far
-the forecast moves.
+the forecast moves. A grid of refits among the other choices, where `certainty.profiles` searches
+for the ends of an interval.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,9 @@ from typing import Any
 import numpy as np
 
 from scaling_cli.engine.problem import Problem
-from scaling_cli.point_fits.diagnosis.choices import Fitted, Plan, Variation, own_corner, own_sum
+from scaling_cli.numerics.quantiles import central
+from scaling_cli.point_fits.diagnosis.choices import Plan, Variation, own_sum, planned
+from scaling_cli.point_fits.fitted import Fitted
 
 GRID = 9  # values: the interval in quarters, and half of its width on either side
 BEYOND = 0.5
@@ -82,20 +85,17 @@ def floor_name(problem: Problem) -> str | None:
 
 def interval_of(name: str, draws: Sequence[Mapping[str, np.ndarray]], level: float) -> list[float]:
     """Return the percentile interval of a parameter in the first draws that are not empty."""
-    values = next((d[name] for d in draws if len(d.get(name, ()))), np.zeros(0))
-    ends = [(1 - level) / 2, (1 + level) / 2]
-    return np.quantile(values, ends).tolist() if len(values) else []
+    return next((central(d[name], level) for d in draws if len(d.get(name, ()))), [])
 
 
 def plans(fitted: Fitted, name: str, interval: Sequence[float]) -> list[Plan]:
     """Return one refit for each value at which the floor is held."""
     low, high = interval
     around = BEYOND * (high - low)
-    everything, own = np.ones(len(fitted.points), bool), own_corner(fitted.problem)
-    values = np.linspace(low - around, high + around, GRID)
+    values = np.linspace(low - around, high + around, GRID).tolist()
     return [
-        Plan(f"{name} = {value:.4g}", "floor", everything, own, {name: value})
-        for value in values.tolist()
+        planned(fitted, f"{name} = {value:.4g}", "floor", held={name: value})
+        for value in values
         if value > 0
     ]
 
@@ -109,9 +109,9 @@ def profile(
     """Return the profile from refits that converged; None without any."""
     if not made:
         return None
-    law, found = fitted.optimum.law, [variation for _, variation in made]
+    law, refits = fitted.law, [variation for _, variation in made]
     base = float(np.asarray(law(**fitted.target.columns()), float)[0])
-    known = [v.optimum_shift for v in found if v.optimum_shift is not None]
+    known = [v.optimum_shift for v in refits if v.optimum_shift is not None]
     own = own_sum(fitted.problem, law)
     return Profile(
         parameter=name,
@@ -119,7 +119,7 @@ def profile(
         low=interval[0],
         high=interval[1],
         values=np.array([plan.held[name] for plan, _ in made]),
-        rise=np.array([v.value for v in found]) / own - 1 if own > 0 else np.zeros(len(found)),
-        prediction=base * np.exp([v.shift for v in found]),
-        optimum_factor=np.exp(known) if len(known) == len(found) else None,
+        rise=np.array([v.value for v in refits]) / own - 1 if own > 0 else np.zeros(len(made)),
+        prediction=base * np.exp([v.shift for v in refits]),
+        optimum_factor=np.exp(known) if len(known) == len(made) else None,
     )

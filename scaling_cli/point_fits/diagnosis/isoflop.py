@@ -1,5 +1,7 @@
 """N*(C) from isoFLOP slices: a parabola through each budget, a straight line through their optima.
 
+And how flat the optimum is: the sizes whose loss is as good as the best at one compute.
+
 A second opinion on the allocation that does not pass through the law's exponents. On real tables
 the line missed the optima of budgets that were held back by 6 to 16 % where the law's N* missed
 them by several times as much; but parabolas are biased on grids that are wide, lopsided or not
@@ -7,14 +9,14 @@ centred, so the bias of this very grid is simulated on the fitted law and printe
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from scaling_cli.laws._law import Law
 from scaling_cli.numerics.quantiles import central, quantile
-from scaling_cli.point_fits.diagnosis.choices import optimal_size, own_optimal_size
+from scaling_cli.point_fits.fitted import optimal_size, optimal_sizes
 from scaling_cli.runs.points import Points
 from scaling_cli.vocabulary.quantities import Role
 
@@ -33,6 +35,9 @@ MOST_MOVES = 20
 # 85 to 89 % of held-out optima lay in a nominal 90 %.
 DRIFT = 0.2
 TELLING = 10.0  # ends of a range further apart than this factor agree with anything
+SHARES = (0.001, 0.005)  # of the loss, within which a size is as good as the best
+FARTHEST = np.log(1e4)  # of ln N on either side of the optimum
+STEPS = 60  # of bisection: to rounding
 
 
 @dataclass(frozen=True)
@@ -74,9 +79,7 @@ class Budget:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__} | {
-            "sizes": list(self.sizes)
-        }
+        return vars(self) | {"sizes": list(self.sizes)}
 
 
 @dataclass(frozen=True)
@@ -220,18 +223,17 @@ def isoflop(
     budgets = [_budget(points, law, sizes[rows], compute[rows], rows) for rows in slices]
     used = [b for b in budgets if b.optimum is not None]
     line = line_through([b.compute for b in used], [b.optimum or np.nan for b in used])
-    allocations = (
-        [] if line is None else [_allocation(line, law, draws, C, level) for C in computes]
-    )
-    bias = None if line is None else _line_bias(law, used, headline)
-    return IsoFlop(budgets, line, allocations, bias, level)
+    if line is None:
+        return IsoFlop(budgets, None, [], None, level)
+    allocations = [_allocation(line, law, draws, C, level) for C in computes]
+    return IsoFlop(budgets, line, allocations, _line_bias(law, used, headline), level)
 
 
 def slices_of(sizes: np.ndarray, compute: np.ndarray) -> list[np.ndarray]:
     """Return the rows of each budget, by rising compute: the densest windows of ln C first."""
     log_compute = np.log(compute)
     order, free = np.argsort(log_compute, kind="stable"), np.ones(len(compute), bool)
-    found = []
+    slices = []
     while free.sum() >= FEWEST_SIZES:
         rows = order[free[order]]
         x = log_compute[rows]
@@ -239,12 +241,12 @@ def slices_of(sizes: np.ndarray, compute: np.ndarray) -> list[np.ndarray]:
         first = int(np.argmax(counts))
         if counts[first] < FEWEST_SIZES:
             break
-        chosen = rows[first : first + counts[first]]
-        free[chosen] = False
-        if len(np.unique(np.round(np.log(sizes[chosen]), SAME_SIZE))) >= FEWEST_SIZES:
-            found.append(chosen)
-            free &= np.abs(log_compute - np.mean(log_compute[chosen])) > WINDOW
-    return sorted(found, key=lambda rows: float(np.mean(log_compute[rows])))
+        inside = rows[first : first + counts[first]]
+        free[inside] = False
+        if len(np.unique(np.round(np.log(sizes[inside]), SAME_SIZE))) >= FEWEST_SIZES:
+            slices.append(inside)
+            free &= np.abs(log_compute - np.mean(log_compute[inside])) > WINDOW
+    return sorted(slices, key=lambda rows: float(np.mean(log_compute[rows])))
 
 
 def _budget(
@@ -256,31 +258,26 @@ def _budget(
     output = np.asarray(points.output)[rows] + moved - np.asarray(law(**own), float)
     near, curvature, best, least = parabola(x, output)
     low, high = float(np.min(x[near])), float(np.max(x[near]))
-    reason = ""
+    sizes_run = float(np.exp(low)), float(np.exp(high))
+    open_ = Budget(centre, int(np.sum(near)), sizes_run, curvature, None, None, None, None, "")
     if curvature <= 0:
-        reason = "the loss does not curve upwards"
-    elif not low < best < high:
-        reason = f"the minimum lies {'below' if best <= low else 'above'} the sizes that were run"
-    simulated = None
-    if not reason:
-        simulated = _simulated_bias(law, x, moved, centre)
-    return Budget(
-        compute=centre,
-        n=int(np.sum(near)),
-        sizes=(float(np.exp(low)), float(np.exp(high))),
-        curvature=curvature,
-        optimum=None if reason else float(np.exp(best)),
-        output=None if reason else least,
-        centring=None if reason else (best - (low + high) / 2) / ((high - low) / 2),
-        simulated=simulated,
-        reason=reason,
+        return replace(open_, reason="the loss does not curve upwards")
+    if not low < best < high:
+        side = "below" if best <= low else "above"
+        return replace(open_, reason=f"the minimum lies {side} the sizes that were run")
+    return replace(
+        open_,
+        optimum=float(np.exp(best)),
+        output=least,
+        centring=(best - (low + high) / 2) / ((high - low) / 2),
+        simulated=_simulated_bias(law, x, moved, centre),
     )
 
 
-def _on_slice(law: Law, sizes: np.ndarray, compute: float) -> np.ndarray:
+def _on_slice(law: Law, sizes: np.ndarray, compute: float, **held: float) -> np.ndarray:
     """Return the law's output at these sizes with exactly this compute."""
     size = law.symbol_of(Role.SIZE) or ""
-    return np.asarray(law(**law.spending(compute, **{size: sizes})), float)
+    return np.asarray(law(**law.spending(compute, **{size: sizes}, **held)), float)
 
 
 def parabola(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, float, float, float]:
@@ -319,7 +316,7 @@ def _parabola_near(
 
 
 def _simulated_bias(law: Law, x: np.ndarray, moved: np.ndarray, compute: float) -> float | None:
-    true = own_optimal_size(law, compute)
+    true = optimal_size(law, compute)
     near, curvature, best, _ = parabola(x, moved)
     if true is None or curvature <= 0:
         return None
@@ -348,7 +345,7 @@ def _allocation(
         compute=compute,
         size=size,
         interval=(float(size * np.exp(-half)), float(size * np.exp(half))),
-        law_size=own_optimal_size(law, compute),
+        law_size=optimal_size(law, compute),
         law_interval=law_interval(law, draws, compute, level),
     )
 
@@ -364,12 +361,12 @@ def law_interval(
 
     As with predictions, it always holds the point, even where the draws lie to one side of it.
     """
-    drawn = optimal_size(type(law), draws, compute, held) if draws else None
+    drawn = optimal_sizes(type(law)(**draws), compute, held) if draws else None
     if drawn is None or not np.isfinite(drawn).any():
         return None
     known = drawn[np.isfinite(drawn)]
     low, high = central(known, level)
-    own = own_optimal_size(law, compute, held)
+    own = optimal_size(law, compute, held)
     if own is None:
         return float(low), float(high)
     return float(min(low, own)), float(max(high, own))
@@ -378,7 +375,45 @@ def law_interval(
 def _line_bias(law: Law, used: Sequence[Budget], compute: float) -> float | None:
     """Return ln N* of the line through simulated optima over the law's own."""
     known = [(b.compute, b.simulated) for b in used if b.simulated is not None]
-    own = {C: own_optimal_size(law, C) or np.nan for C in (*(C for C, _ in known), compute)}
+    own = {C: optimal_size(law, C) or np.nan for C in (*(C for C, _ in known), compute)}
     optima = [own[C] * float(np.exp(moved)) for C, moved in known]
     line = line_through([C for C, _ in known], optima)
     return None if line is None else float(np.log(line.at(compute) / own[compute]))
+
+
+def near_optimal(
+    law: Law, compute: float, held: Mapping[str, float], shares: Sequence[float] = SHARES
+) -> dict[float, tuple[float, float]]:
+    """Return, by share, the sizes between which the loss lies within it of the least.
+
+    Parameters
+    ----------
+    law : Law
+        With an optimum of its size at a compute.
+    compute : float
+        In FLOP.
+    held : mapping of symbol to float
+        Inputs that do not grow with compute.
+    shares : sequence of float
+
+    Returns
+    -------
+    mapping of share to (smallest, largest)
+        An end is 0 or infinite where the loss stays within the share for a factor of 1e4.
+    """
+    others = {s: v for s, v in held.items() if s not in law.growing()}
+    best = float((law.optimum(compute, **held) or {})[law.symbol_of(Role.SIZE) or ""])
+
+    def loss(moved: np.ndarray) -> np.ndarray:
+        return _on_slice(law, best * np.exp(moved), compute, **others)
+
+    wanted = float(loss(np.zeros(1))[0]) * (1 + np.asarray(shares, float))
+    sides = np.array([[-1.0], [1.0]])
+    near, far = np.zeros((2, len(wanted))), np.full((2, len(wanted)), FARTHEST)
+    endless = loss(sides * far) <= wanted
+    for _ in range(STEPS):
+        middle = (near + far) / 2
+        inside = loss(sides * middle) <= wanted
+        near, far = np.where(inside, middle, near), np.where(inside, far, middle)
+    ends = best * np.where(endless, [[0.0], [np.inf]], np.exp(sides * near))
+    return {s: (float(a), float(b)) for s, a, b in zip(shares, *ends, strict=True)}

@@ -16,9 +16,9 @@ from scaling_cli.engine.problem import Problem, frame
 from scaling_cli.laws._law import Law
 from scaling_cli.point_fits.certainty import companion
 from scaling_cli.point_fits.certainty.companion import Companion
-from scaling_cli.point_fits.certainty.uncertainty import Cut, fewest_training
-from scaling_cli.point_fits.diagnosis.choices import Fitted, own_sum
-from scaling_cli.runs.points import Points
+from scaling_cli.point_fits.certainty.uncertainty import Backtests, fewest_training
+from scaling_cli.point_fits.diagnosis.choices import own_sum
+from scaling_cli.point_fits.fitted import Fitted, smooth
 from scaling_cli.vocabulary.quantities import X
 
 MOST_RIVALS = 2
@@ -69,7 +69,7 @@ class Rival:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object."""
-        errors = self.errors()
+        theirs, own = self.errors() or (None, None)
         return {
             "law": self.law,
             "parameters": dict(self.parameters),
@@ -77,8 +77,8 @@ class Rival:
             "objective_ratio": self.value / self.fit_value if self.fit_value > 0 else None,
             "prediction": self.prediction,
             "headline_shift": self.shift,
-            "held_out_error": None if errors is None else errors[0],
-            "own_held_out_error": None if errors is None else errors[1],
+            "held_out_error": theirs,
+            "own_held_out_error": own,
             "cuts": [dict(c) for c in self.cuts],
         }
 
@@ -88,14 +88,15 @@ def candidates(law: type[Law], searched: int, count: int) -> list[tuple[str, dic
 
     Each with the map from its inputs to those of the fitted law.
     """
-    found = []
+    supported = []
     for name in laws.names():
         rival = laws.get(name)
         same = translation(law, rival)
         free = len(rival.parameters())
         if rival is not law and same is not None and count >= fewest_training(free):
-            found.append((abs(free - searched), -free, name, same))
-    return [(name, same) for *_, name, same in sorted(found, key=lambda f: f[:3])][:MOST_RIVALS]
+            supported.append((abs(free - searched), -free, name, same))
+    nearest = sorted(supported, key=lambda rival: rival[:3])
+    return [(name, same) for *_, name, same in nearest][:MOST_RIVALS]
 
 
 def translation(law: type[Law], rival: type[Law]) -> dict[str, str] | None:
@@ -114,130 +115,87 @@ def translation(law: type[Law], rival: type[Law]) -> dict[str, str] | None:
     return None
 
 
-def rivals(
-    fitted: Fitted,
-    masks: Sequence[np.ndarray],
-    cuts: Sequence[Cut],
-    other: Companion | None = None,
-) -> list[Rival]:
+def rivals(fitted: Fitted, tested: Backtests) -> list[Rival]:
     """Fit every rival and score it at the cuts of the backtest.
 
-    Parameters
-    ----------
-    fitted : Fitted
-    masks : sequence of bool array, shape (n,)
-        Training points of the cuts.
-    cuts : sequence of Cut
-        What the fitted law forecast there; a cut that it could not be refitted at is missing.
-    other : Companion, optional
-        A law that is fitted to all points and at the masks already.
+    The companion is fitted to all points and at the masks already.
     """
-    points, problem, at = fitted.points, fitted.problem, fitted.target.inputs
-    own = float(fitted.optimum.law(**at))
-    found = []
-    for name, rival, same in _chosen(problem):
+    problem, at, other = fitted.problem, fitted.target.inputs, tested.companion
+    own, own_value = float(fitted.law(**at)), own_sum(problem, fitted.law)
+    made = []
+    for name, rival, same in _rivals(problem):
         known = other is not None and type(other.law) is rival.law
-        made = other if known else _refitted(rival, masks)
-        if made is None:
+        refits = other if known else _refitted(rival, tested.masks)
+        if refits is None:
             continue
-        prediction = float(made.law(**{s: at[theirs] for s, theirs in same.items()}))
-        found.append(
+        prediction = float(refits.law(**{s: at[theirs] for s, theirs in same.items()}))
+        made.append(
             Rival(
                 law=name,
-                parameters=made.law.values(),
-                value=own_sum(rival, made.law),
-                fit_value=own_sum(problem, fitted.optimum.law),
+                parameters=refits.law.values(),
+                value=own_sum(rival, refits.law),
+                fit_value=own_value,
                 prediction=prediction,
                 shift=float(np.log(prediction / own)),
-                cuts=_scored(points, rival, made.at_cuts, masks, cuts),
+                cuts=_scored(rival, refits, tested),
             )
         )
-    return found
+    return made
 
 
 def problems(problem: Problem) -> list[Problem]:
     """Return the problems of fitting each rival to the same points."""
-    return [rival for _, rival, _ in _chosen(problem)]
+    return [rival for _, rival, _ in _rivals(problem)]
 
 
-def _chosen(problem: Problem) -> list[tuple[str, Problem, dict[str, str]]]:
+def _rivals(problem: Problem) -> list[tuple[str, Problem, Mapping[str, str]]]:
     """Return name, problem and map of inputs of each rival: a tied form first, then other laws.
 
     A form with twin exponents held equal needs nothing that the law itself has not compiled, and
-    with the next richer law it brackets the one fitted.
+    with the next richer law it brackets the one fitted. Beliefs about one law's parameters say
+    nothing about another's.
     """
+    law, names, alone = problem.law, problem.frame.names, replace(smooth(problem), penalty=None)
     own = {symbol: symbol for symbol in problem.inputs}
-    forms = [(name, tied, own) for name, tied in tied_forms(problem)]
-    known = candidates(problem.law, len(problem.frame.names), len(problem.output))
-    others = [(name, _problem(problem, laws.get(name), same), same) for name, same in known]
-    return [*forms, *others][:MOST_RIVALS]
-
-
-def tied_forms(problem: Problem) -> list[tuple[str, Problem]]:
-    """Return name and problem of a law with each pair of twin exponents held equal."""
-    names = problem.frame.names
-    found = []
-    for name, declared in problem.law.parameters().items():
-        twin = declared.twin
-        if twin in names and len(names) == len(problem.law.parameters()):
-            tie = {name: str(twin)}
-            label = f"{laws.name_of(problem.law)} with {name} = {twin}"
-            form = replace(problem, frame=frame(problem.law, {}, tie), penalty=None)
-            found.append((label, _smooth(form)))
-    return found
-
-
-def _problem(problem: Problem, law: type[Law], same: Mapping[str, str]) -> Problem:
-    return _smooth(
-        replace(
-            problem,
-            law=law,
-            inputs={s: problem.inputs[own] for s, own in same.items()},
-            frame=frame(law, {}, {}),
-            penalty=None,  # beliefs about one law's parameters say nothing about another's
+    forms: list[tuple[str, Problem, Mapping[str, str]]] = [
+        (
+            f"{laws.name_of(law)} with {name} = {declared.twin}",
+            replace(alone, frame=frame(law, {}, {name: str(declared.twin)})),
+            own,
         )
-    )
-
-
-def _smooth(problem: Problem) -> Problem:
-    """Return a problem without least absolute deviations: Huber's limit is near enough here."""
-    lad = problem.objective.name == "lad"
-    objective = replace(problem.objective, name="huber") if lad else problem.objective
-    return replace(problem, objective=objective)
+        for name, declared in law.parameters().items()
+        if declared.twin in names and len(names) == len(law.parameters())
+    ]
+    for name, same in candidates(law, len(names), len(problem.output)):
+        rival = laws.get(name)
+        inputs = {symbol: problem.inputs[theirs] for symbol, theirs in same.items()}
+        framed = frame(rival, {}, {})
+        forms.append((name, replace(alone, law=rival, inputs=inputs, frame=framed), same))
+    return forms[:MOST_RIVALS]
 
 
 def _refitted(rival: Problem, masks: Sequence[np.ndarray]) -> Companion | None:
     """Return the rival fitted to all points and at the cuts that leave enough of them."""
     fewest = fewest_training(len(rival.frame.names))
     enough = [i for i, mask in enumerate(masks) if np.sum(mask) >= fewest]
-    everything = np.ones(len(rival.output))
-    law, *found = companion.fitted(rival, [everything, *(masks[i].astype(float) for i in enough)])
-    if law is None:
-        return None
-    at_cuts: list[Law | None] = [None] * len(masks)
-    for i, one in zip(enough, found, strict=True):
-        at_cuts[i] = one
-    return Companion(law, at_cuts)
+    weights = [np.ones(len(rival.output)), *(masks[i].astype(float) for i in enough)]
+    law, *refits = companion.fitted(rival, weights)
+    at_cut = dict(zip(enough, refits, strict=True))
+    return None if law is None else Companion(law, [at_cut.get(i) for i in range(len(masks))])
 
 
-def _scored(
-    points: Points,
-    rival: Problem,
-    at_cuts: Sequence[Law | None],
-    masks: Sequence[np.ndarray],
-    cuts: Sequence[Cut],
-) -> list[dict[str, float]]:
+def _scored(rival: Problem, refits: Companion, tested: Backtests) -> list[dict[str, float]]:
     """Score the rival where both laws were refitted."""
     along = rival.law.along(rival.inputs)
-    known = {cut.train_max: cut for cut in cuts}
-    found = []
-    for law, mask in zip(at_cuts, masks, strict=True):
+    known = {cut.train_max: cut for cut in tested.cuts}
+    scores = []
+    for law, mask in zip(refits.at_cuts, tested.masks, strict=True):
         cut = known.get(float(np.max(along[mask])))
         if cut is None or law is None:
             continue
         forecast = np.asarray(law(**{s: v[~mask] for s, v in rival.inputs.items()}), float)
-        mare = float(np.mean(np.abs(forecast / points.output[~mask] - 1)))
-        found.append(
+        mare = float(np.mean(np.abs(forecast / rival.output[~mask] - 1)))
+        scores.append(
             {"train_max": cut.train_max, "n_test": cut.n_test, "mare": mare, "own": cut.mare}
         )
-    return found
+    return scores

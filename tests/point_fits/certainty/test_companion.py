@@ -15,6 +15,7 @@ from scaling_cli.laws.chinchilla_gamma import ChinchillaGamma
 from scaling_cli.point_fits.certainty.companion import companion, fitted, problem_of
 from scaling_cli.point_fits.certainty.draws import DRAWS, parameter_draws
 from scaling_cli.point_fits.certainty.uncertainty import score
+from scaling_cli.point_fits.fitted import Fitted, Resampling
 from scaling_cli.point_fits.fitting import fit
 from scaling_cli.runs.points import Points
 from scaling_cli.search.optimum import make_problem, objective_value, optimise
@@ -229,12 +230,14 @@ def test_no_fit_ends_above_the_law_it_contains(wrong: dict[int, float]) -> None:
 
 
 def test_draws_leave_out_what_no_such_noise_explains() -> None:
-    problem = make_problem(spoiled({}), Chinchilla, Objective())
-    wrong = make_problem(spoiled(WRONG["three"]), Chinchilla, Objective())
-    clean, other = (parameter_draws(p, optimise(p), 0.005, seed=3)[0] for p in (problem, wrong))
+    def drawn(points: Points) -> dict[str, np.ndarray]:
+        problem = make_problem(points, Chinchilla, Objective())
+        given = Fitted(points, problem, optimise(problem), Resampling(seed=3))
+        return parameter_draws(given, 0.005)[0]
+
     at = {"N": 1e11, "D": 2e12}
     means = []
-    for draws in (clean, other):
+    for draws in (drawn(spoiled({})), drawn(spoiled(WRONG["three"]))):
         assert len(draws["E"]) == DRAWS
         rows = zip(*(column.tolist() for column in draws.values()), strict=True)
         loss = np.log([Chinchilla(**dict(zip(draws, row, strict=True)))(**at) for row in rows])

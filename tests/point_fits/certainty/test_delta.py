@@ -12,6 +12,7 @@ import scaling_cli
 from scaling_cli import laws
 from scaling_cli.engine.problem import Problem
 from scaling_cli.point_fits.certainty import delta
+from scaling_cli.point_fits.fitted import Fitted
 from scaling_cli.runs.points import Points
 from scaling_cli.search.optimum import Optimum, make_problem, optimise, sensitivity, settle
 from scaling_cli.vocabulary.objective import Objective
@@ -39,7 +40,7 @@ def _along(optimum: Optimum, covariance: np.ndarray) -> float:
 def test_covariances_are_those_of_regression(objective: Objective) -> None:
     # A corner beyond every residual makes Huber's loss least squares.
     problem, optimum = _line(objective=objective)
-    found = delta.curvature(problem, optimum.u, LINE.runs)
+    found = delta.curvature(Fitted(LINE, problem, optimum))
     leverage = np.einsum("ij,jk,ik->i", DESIGN, BREAD, DESIGN)
     hc3 = BREAD @ (DESIGN.T * (RESIDUALS / (1 - leverage)) ** 2) @ DESIGN @ BREAD
     classic = BREAD * np.sum(RESIDUALS**2) / 13
@@ -51,7 +52,7 @@ def test_covariances_are_those_of_regression(objective: Objective) -> None:
 def test_clusters_of_several_rows_give_cr3() -> None:
     problem, optimum = _line()
     runs = [f"run{i // 3}" for i in range(15)]
-    found = delta.curvature(problem, optimum.u, runs)
+    found = delta.curvature(Fitted(replace(LINE, runs=runs), problem, optimum))
     hat, meat = DESIGN @ BREAD @ DESIGN.T, np.zeros((2, 2))
     for first in range(0, 15, 3):
         rows = slice(first, first + 3)
@@ -80,7 +81,7 @@ def test_a_fit_without_resamples_keeps_configurations_together() -> None:
 
 def test_weights_give_weighted_regression() -> None:
     problem, optimum = _line(replace(LINE, weight=WEIGHT))
-    found = delta.curvature(problem, optimum.u, LINE.runs)
+    found = delta.curvature(Fitted(LINE, problem, optimum))
     bread = np.linalg.inv((DESIGN.T * WEIGHT) @ DESIGN)
     r = Y - DESIGN @ bread @ (DESIGN.T * WEIGHT) @ Y
     classic = bread * np.sum(WEIGHT * r**2) / 13
@@ -94,7 +95,7 @@ def test_a_prior_adds_its_precision() -> None:
     sd = 0.02
     prior = {"alpha_N": (0.076, 0.076 * sd)}
     problem, optimum = settle(make_problem(LINE, laws.get("kaplan_n"), SQUARES, prior=prior))
-    found = delta.curvature(problem, optimum.u, LINE.runs)
+    found = delta.curvature(Fitted(LINE, problem, optimum))
     alone = replace(problem, penalty=None)
     J = sensitivity(alone, optimum.u, alone.inputs)
     variance = np.sum(RESIDUALS**2) / 13
@@ -104,11 +105,11 @@ def test_a_prior_adds_its_precision() -> None:
 
 def test_intervals_of_parameters_and_predictions() -> None:
     problem, optimum = _line()
-    curved = delta.curvature(problem, optimum.u, LINE.runs)
+    curved = delta.curvature(Fitted(LINE, problem, optimum))
     alpha = optimum.law.values()["alpha_N"]
     variance = max(_along(optimum, curved.classic), _along(optimum, curved.sandwich))
     half = scipy.stats.t(13).ppf(0.95) * math.sqrt(variance) / alpha
-    found = delta.of_parameters(problem, optimum.u, curved, 0.9)["alpha_N"]
+    found = delta.of_parameters(Fitted(LINE, problem, optimum), curved)["alpha_N"]
     assert found == {
         "level": 0.9,
         "low": pytest.approx(alpha * math.exp(-half)),
@@ -125,7 +126,8 @@ def test_intervals_of_parameters_and_predictions() -> None:
 
 def test_the_gradient_of_a_derived_quantity() -> None:
     """ln N* = [ln(alpha A / (beta B)) + beta ln(C/6)] / (alpha + beta), by hand."""
-    problem = make_problem(table("chinchilla"), laws.get("chinchilla"), SQUARES)
+    points = table("chinchilla")
+    problem = make_problem(points, laws.get("chinchilla"), SQUARES)
     truth = TRUTHS["chinchilla"]
     alpha, beta = truth["alpha"], truth["beta"]
     u = np.log(list(truth.values()))
@@ -135,7 +137,9 @@ def test_the_gradient_of_a_derived_quantity() -> None:
     by_alpha = (1 / alpha * total - ratio - beta * log_c) / total**2
     by_beta = ((-1 / beta + log_c) * total - ratio - beta * log_c) / total**2
     expected = [0, 1 / total, -1 / total, alpha * by_alpha, beta * by_beta]
-    found = delta.gradient_of_derived(problem, u, "optimal_params", {"C": C})
+    found = delta.gradient_of_derived(
+        Fitted(points, problem, replace(optimise(problem), u=u)), "optimal_params", {"C": C}
+    )
     np.testing.assert_allclose(found, [expected], atol=1e-6)
 
 
@@ -146,7 +150,7 @@ def test_the_classic_variance_is_what_repetition_shows(objective: Objective) -> 
     for seed in range(60):
         points = table("kaplan_n", noise=0.02, seed=seed)
         problem, optimum = _line(points, objective)
-        curved = delta.curvature(problem, optimum.u, points.runs)
+        curved = delta.curvature(Fitted(points, problem, optimum))
         slopes.append(optimum.law.values()["alpha_N"])
         claims.append(math.sqrt(_along(optimum, curved.classic)))
     assert np.mean(claims) == pytest.approx(np.std(slopes), rel=0.2)

@@ -18,6 +18,8 @@ from scaling_cli.engine.problem import Problem, frame
 from scaling_cli.laws._law import Law, param
 from scaling_cli.point_fits.certainty import posterior
 from scaling_cli.point_fits.certainty.posterior import Posterior, sample
+from scaling_cli.point_fits.fitted import Fitted, Resampling
+from scaling_cli.runs.points import Points
 from scaling_cli.search.optimum import Optimum, make_problem, optimise
 from scaling_cli.vocabulary.errors import UsageError
 from scaling_cli.vocabulary.objective import Objective
@@ -80,8 +82,9 @@ def test_the_density_is_that_of_the_model(freedom: float, fix: dict[str, float])
 
 def test_without_the_extra_the_error_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "numpyro", None)
-    problem = make_problem(table("kaplan_n", noise=0.01), laws.get("kaplan_n"), SQUARES)
-    assert refusal(UsageError, sample, problem, optimise(problem)) == (
+    points = table("kaplan_n", noise=0.01)
+    problem = make_problem(points, laws.get("kaplan_n"), SQUARES)
+    assert refusal(UsageError, sample, Fitted(points, problem, optimise(problem))) == (
         "sampling the posterior needs the package numpyro, which is not installed. "
         "pip install 'scaling-cli[posterior]'"
     )
@@ -125,7 +128,9 @@ def test_the_posterior_of_a_normal_mean_is_students_t() -> None:
     optimum = Optimum(
         np.array([y.mean()]), Level(A=math.exp(y.mean())), 0.0, Status.CONVERGED, (), {}
     )
-    found = sample(problem, optimum, freedom=math.inf, warmup=400, draws=1000, seed=3)
+    points = Points(problem.inputs, problem.output, [f"r{i}" for i in range(n)])
+    given = Fitted(points, problem, optimum, Resampling(seed=3))
+    found = sample(given, freedom=math.inf, warmup=400, draws=1000)
     assert found.converged
     assert set(found.r_hat) == set(found.ess) == {"A", "sigma"}
     # Normal, scaled inverse chi squared: mu is t with own + n - 1 degrees, s^2 pooled.

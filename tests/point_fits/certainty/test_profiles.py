@@ -14,6 +14,7 @@ from tables import free, objective_sum, residuals, table
 from scaling_cli import laws
 from scaling_cli.engine.problem import Problem
 from scaling_cli.point_fits.certainty import profiles
+from scaling_cli.point_fits.fitted import Fitted
 from scaling_cli.runs.points import Points
 from scaling_cli.search.optimum import Optimum, make_problem, noise_scale, optimise, settle
 from scaling_cli.vocabulary.errors import UsageError
@@ -39,7 +40,7 @@ def _problem(points: Points, name: str, objective: Objective) -> tuple[Problem, 
 def test_of_a_line_it_is_students_t(level: float) -> None:
     problem, optimum = _problem(LINE, "kaplan_n", SQUARES)
     half = T.ppf((1 + level) / 2) * math.sqrt(VARIANCE * BREAD[1, 1])
-    found = profiles.of_parameter(problem, optimum, LINE.runs, "alpha_N", level)
+    found = profiles.of_parameter(Fitted(LINE, problem, optimum, level=level), "alpha_N")
     assert (found.low, found.high) == pytest.approx((SLOPE - half, SLOPE + half), rel=1e-8)
     assert found.threshold == pytest.approx(T.ppf((1 + level) / 2) ** 2, rel=1e-9)
     parabola = (found.value - SLOPE) ** 2 / (VARIANCE * BREAD[1, 1])
@@ -53,7 +54,7 @@ def test_of_a_prediction_of_a_line_it_is_students_t(at: float) -> None:
     g = np.array([1.0, -math.log(at)])
     half = T.ppf(0.95) * math.sqrt(VARIANCE * (g @ BREAD @ g))
     centre = g @ np.array([LEVEL, SLOPE])
-    found = profiles.of_prediction(problem, optimum, LINE.runs, {"N": at}, 0.9)
+    found = profiles.of_prediction(Fitted(LINE, problem, optimum), {"N": at})
     ends = np.exp([centre - half, centre + half])
     assert (found.low, found.high) == pytest.approx(tuple(ends), rel=1e-9)
     assert (found.of, found.inputs, found.lower) == ("L", {"N": at}, 0)
@@ -66,14 +67,14 @@ def test_of_a_weighted_line_it_is_weighted_regression() -> None:
     b = bread @ (DESIGN.T * weight) @ Y
     variance = np.sum(weight * (Y - DESIGN @ b) ** 2) / 13
     half = T.ppf(0.95) * math.sqrt(variance * bread[1, 1])
-    found = profiles.of_parameter(problem, optimum, LINE.runs, "alpha_N", 0.9)
+    found = profiles.of_parameter(Fitted(LINE, problem, optimum), "alpha_N")
     assert (found.low, found.high) == pytest.approx((b[1] - half, b[1] + half), rel=1e-8)
 
 
 def test_a_prior_is_part_of_the_profile() -> None:
     prior = {"alpha_N": (0.07, 0.0007)}
     problem, optimum = settle(make_problem(LINE, laws.get("kaplan_n"), SQUARES, prior=prior))
-    found = profiles.of_parameter(problem, optimum, LINE.runs, "alpha_N", 0.9)
+    found = profiles.of_parameter(Fitted(LINE, problem, optimum), "alpha_N")
 
     def rise(alpha: float) -> float:
         data = (alpha - SLOPE) ** 2 / (VARIANCE * BREAD[1, 1])
@@ -133,7 +134,7 @@ def test_ends_against_an_independent_solver(name: str, objective: Objective) -> 
     """At each end of the interval the least sum has risen by t^2 tau / 2."""
     law = laws.get("chinchilla")
     problem, optimum = _problem(CURVE, "chinchilla", objective)
-    found = profiles.of_parameter(problem, optimum, CURVE.runs, name, 0.9)
+    found = profiles.of_parameter(Fitted(CURVE, problem, optimum), name)
     z, row = _centred(free(law, optimum.law.values())), list(law.parameters()).index(name)
     for end in (found.low, found.high):
         least = _least(
@@ -151,7 +152,7 @@ def test_ends_of_a_prediction_against_an_independent_solver(objective: Objective
     """The law is linear in its floor: a prediction is held by giving the floor what is left."""
     law = laws.get("chinchilla")
     problem, optimum = _problem(CURVE, "chinchilla", objective)
-    found = profiles.of_prediction(problem, optimum, CURVE.runs, {"N": 2e10, "D": 4e11}, 0.9)
+    found = profiles.of_prediction(Fitted(CURVE, problem, optimum), {"N": 2e10, "D": 4e11})
     z = _centred(free(law, optimum.law.values()))
 
     def full(at: np.ndarray, end: float) -> np.ndarray | None:
@@ -168,7 +169,7 @@ def test_ends_of_a_prediction_against_an_independent_solver(objective: Objective
 @pytest.mark.parametrize("objective", [Objective(), Objective("lad")], ids=["huber", "lad"])
 def test_narrow_corners_give_a_profile_too(objective: Objective) -> None:
     problem, optimum = _problem(CURVE, "chinchilla", objective)
-    found = profiles.of_prediction(problem, optimum, CURVE.runs, {"N": 2e10, "D": 4e11}, 0.9)
+    found = profiles.of_prediction(Fitted(CURVE, problem, optimum), {"N": 2e10, "D": 4e11})
     assert 0 < found.low < found.estimate < found.high
     assert found.lower < 1e-6
     inside = (found.low < found.value) & (found.value < found.high)
@@ -182,7 +183,7 @@ def test_a_floor_that_may_be_absent_has_no_lower_end() -> None:
     noise = 0.01 * np.random.default_rng(3).standard_normal(15)
     points = Points({"x": x}, 60.0 * x**-0.2 * np.exp(noise), [f"r{i}" for i in range(15)])
     problem, optimum = _problem(points, "power_law", SQUARES)
-    found = profiles.of_parameter(problem, optimum, points.runs, "E", 0.9)
+    found = profiles.of_parameter(Fitted(points, problem, optimum), "E")
     assert found.low == 0.0
     assert found.estimate < found.high < float(np.min(points.output))
 
@@ -191,7 +192,7 @@ def test_a_follower_of_a_tie_has_its_leaders_profile() -> None:
     problem = make_problem(CURVE, laws.get("chinchilla"), SQUARES, tie={"beta": "alpha"})
     optimum = optimise(problem)
     one, other = (
-        profiles.of_parameter(problem, optimum, CURVE.runs, name, 0.9) for name in ("alpha", "beta")
+        profiles.of_parameter(Fitted(CURVE, problem, optimum), name) for name in ("alpha", "beta")
     )
     assert (one.low, one.high) == (other.low, other.high)
 
@@ -205,7 +206,5 @@ def test_a_follower_of_a_tie_has_its_leaders_profile() -> None:
 )
 def test_what_has_no_profile(name: str, message: str) -> None:
     problem = make_problem(CURVE, laws.get("chinchilla"), SQUARES, fix={"E": 1.8})
-    said = refusal(
-        UsageError, profiles.of_parameter, problem, optimise(problem), CURVE.runs, name, 0.9
-    )
-    assert said == message
+    fitted = Fitted(CURVE, problem, optimise(problem))
+    assert refusal(UsageError, profiles.of_parameter, fitted, name) == message

@@ -11,6 +11,7 @@ from scipy_search import Search, around, best
 from scaling_cli import laws
 from scaling_cli.engine.problem import Problem
 from scaling_cli.point_fits.certainty import profiles
+from scaling_cli.point_fits.fitted import Fitted
 from scaling_cli.runs.points import Points
 from scaling_cli.search.optimum import Optimum, make_problem, noise_scale, optimise, refuse
 from scaling_cli.vocabulary.errors import FitError
@@ -42,7 +43,7 @@ def test_the_ends_are_where_a_search_says(law: str, maker: hard_tables.Maker, na
         pytest.skip("no usable fit: nothing to profile")
     points, problem, optimum = solved
     for parameter in ("alpha", "E"):
-        found = profiles.of_parameter(problem, optimum, points.runs, parameter, 0.9)
+        found = profiles.of_parameter(Fitted(points, problem, optimum), parameter)
         assert found.low <= found.estimate * (1 + 1e-9) <= found.high * (1 + 2e-9)
         for side, end in (("lower", found.low), ("upper", found.high)):
             if end == 0 or not np.isfinite(end) or side in found.unsure:
@@ -60,6 +61,6 @@ def test_predictions_of_hard_tables_hold_their_estimate() -> None:
     every = [fitted(*case, name) for case, name in zip(CASES, cycle(OBJECTIVES), strict=False)]
     for points, problem, optimum in filter(None, every):
         at = {symbol: float(np.max(values)) * 10 for symbol, values in points.inputs.items()}
-        found = profiles.of_prediction(problem, optimum, points.runs, at, 0.9)
+        found = profiles.of_prediction(Fitted(points, problem, optimum), at)
         assert found.low <= found.estimate <= found.high
         assert found.lower < 0.05

@@ -12,15 +12,13 @@ from tables import table
 from scaling_cli import laws
 from scaling_cli.engine.problem import Problem
 from scaling_cli.point_fits.certainty.resampling import (
-    Plan,
-    bootstrap,
-    clusters,
     intervals,
     percentiles,
     resample,
     resample_counts,
     wild_outputs,
 )
+from scaling_cli.point_fits.fitted import Fitted, Resampling, clusters
 from scaling_cli.runs.points import Points
 from scaling_cli.search.optimum import Optimum, make_problem, optimise, settle
 from scaling_cli.vocabulary.errors import UsageError
@@ -55,7 +53,7 @@ def test_resamples_draw_whole_runs() -> None:
 def test_bootstrap_is_weighted_regression() -> None:
     problem, optimum = _line()
     weights = resample_counts(LINE.runs, 200, seed=3)
-    draws = bootstrap(problem, optimum, weights)
+    draws = resample(Fitted(LINE, problem, optimum, Resampling(200, seed=3))).draws
     lines = np.array([np.polyfit(X, Y, 1, w=np.sqrt(w)) for w in weights])
     np.testing.assert_allclose(draws["alpha_N"], -lines[:, 0], rtol=1e-7)
     np.testing.assert_allclose(np.log(draws["Nc"]), -lines[:, 1] / lines[:, 0], rtol=1e-7)
@@ -63,7 +61,7 @@ def test_bootstrap_is_weighted_regression() -> None:
 
 def test_bootstrap_spread_is_the_sandwich() -> None:
     problem, optimum = _line()
-    draws = bootstrap(problem, optimum, resample_counts(LINE.runs, 2000, seed=4))["alpha_N"]
+    draws = resample(Fitted(LINE, problem, optimum, Resampling(2000, seed=4))).draws["alpha_N"]
     bread = np.linalg.inv(DESIGN.T @ DESIGN)
     r = Y - DESIGN @ bread @ DESIGN.T @ Y
     sandwich = bread @ (DESIGN.T * r**2) @ DESIGN @ bread
@@ -86,14 +84,14 @@ def test_intervals_are_percentiles() -> None:
 
 def test_no_resamples_give_no_intervals() -> None:
     problem, optimum = _line()
-    draws = bootstrap(problem, optimum, resample_counts(LINE.runs, 0, seed=0))
+    draws = resample(Fitted(LINE, problem, optimum, Resampling(0))).draws
     assert {name: len(v) for name, v in draws.items()} == {"Nc": 0, "alpha_N": 0}
     assert intervals(draws, 0.9) == {}
 
 
 def test_wild_resamples_are_regressions_on_signed_residuals() -> None:
     problem, optimum = _line()
-    found = resample(LINE, problem, optimum, Plan(60, "wild", seed=5))
+    found = resample(Fitted(LINE, problem, optimum, Resampling(60, "wild", seed=5)))
     bread = np.linalg.inv(DESIGN.T @ DESIGN)
     hat = DESIGN @ bread @ DESIGN.T
     fitted = hat @ Y
@@ -106,7 +104,9 @@ def test_wild_resamples_are_regressions_on_signed_residuals() -> None:
 
 def test_wild_resamples_spread_as_hc3() -> None:
     problem, optimum = _line()
-    draws = resample(LINE, problem, optimum, Plan(4000, "wild", seed=6)).draws["alpha_N"]
+    draws = resample(Fitted(LINE, problem, optimum, Resampling(4000, "wild", seed=6))).draws[
+        "alpha_N"
+    ]
     bread = np.linalg.inv(DESIGN.T @ DESIGN)
     hat = DESIGN @ bread @ DESIGN.T
     r = (Y - hat @ Y) / (1 - np.diagonal(hat))
@@ -134,7 +134,7 @@ def test_weighted_resamples_are_weighted_regressions() -> None:
     points = replace(LINE, weight=weight)
     problem = make_problem(points, laws.get("kaplan_n"), SQUARES)
     counts = resample_counts(LINE.runs, 30, seed=3)
-    draws = bootstrap(problem, optimise(problem), counts)
+    draws = resample(Fitted(points, problem, optimise(problem), Resampling(30, seed=3))).draws
     lines = np.array([np.polyfit(X, Y, 1, w=np.sqrt(w * weight)) for w in counts])
     np.testing.assert_allclose(draws["alpha_N"], -lines[:, 0], rtol=1e-7)
 
@@ -142,7 +142,7 @@ def test_weighted_resamples_are_weighted_regressions() -> None:
 def test_a_prior_that_outweighs_the_data_is_what_resamples_return() -> None:
     problem = make_problem(LINE, laws.get("kaplan_n"), SQUARES, prior={"alpha_N": "0.05+-1e-6"})
     problem, optimum = settle(problem)
-    draws = resample(LINE, problem, optimum, Plan(2000)).draws["alpha_N"]
+    draws = resample(Fitted(LINE, problem, optimum, Resampling(2000))).draws["alpha_N"]
     assert np.mean(draws) == pytest.approx(0.05, rel=1e-5)
     assert np.std(draws) == pytest.approx(1e-6, rel=0.07)  # of 2,000 draws: known to 1.6 %
 
@@ -157,7 +157,9 @@ def test_clusters_are_runs_or_what_shares_inputs() -> None:
 def test_seeds_of_a_configuration_are_drawn_together() -> None:
     points = Points({"N": np.repeat(LINE.inputs["N"][::3], 3)}, LINE.output, LINE.runs)
     problem = make_problem(points, laws.get("kaplan_n"), SQUARES)
-    found = resample(points, problem, optimise(problem), Plan(50, cluster="config", seed=2))
+    found = resample(
+        Fitted(points, problem, optimise(problem), Resampling(50, cluster="config", seed=2))
+    )
     labels = [points.runs[3 * (i // 3)] for i in range(15)]
     x = np.log(points.inputs["N"])
     lines = [
@@ -171,7 +173,7 @@ def test_seeds_of_a_configuration_are_drawn_together() -> None:
 
 def test_resamples_are_started_elsewhere_too() -> None:
     problem, optimum = _line()
-    found = resample(LINE, problem, optimum, Plan(300))
+    found = resample(Fitted(LINE, problem, optimum, Resampling(300)))
     assert (found.asked, found.restarted, found.better) == (300, 10, 0)
 
 
@@ -180,10 +182,10 @@ def test_a_better_basin_is_found_and_used() -> None:
     points = table("chinchilla", noise=0.005, seed=7)
     problem = make_problem(points, laws.get("chinchilla"), Objective())
     optimum = optimise(problem)
-    counts = resample_counts(points.runs, 12, seed=1)
-    right = bootstrap(problem, optimum, counts)
+    given = Fitted(points, problem, optimum, Resampling(12, seed=1))
+    right = resample(given).draws
     dead = replace(optimum, u=optimum.u + np.array([0.0, 0.0, 0.0, 5.0, 5.0]))
-    found = bootstrap(problem, dead, counts)
+    found = resample(replace(given, optimum=dead)).draws
     for name in right:
         np.testing.assert_allclose(found[name], right[name], rtol=1e-5)
 
@@ -197,7 +199,7 @@ def test_a_better_basin_is_found_and_used() -> None:
     ],
 )
 def test_plans_that_are_refused(plan: tuple[Any, ...], message: str) -> None:
-    assert refusal(UsageError, Plan, *plan) == message
+    assert refusal(UsageError, Resampling, *plan) == message
 
 
 def test_percentiles_of_draws_that_left_the_doubles() -> None:

@@ -1,25 +1,30 @@
-"""Noise, resamples, draws, variances and backtests against closed forms."""
+"""Noise, draws, variances, backtests and drift against closed forms and quadrature."""
 
 import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import scipy.integrate
 import scipy.stats
 from tables import TRUTHS, free, table
 
 from scaling_cli import laws
 from scaling_cli.engine.problem import Problem, frame
 from scaling_cli.laws._law import Law, Prior, param
-from scaling_cli.point_fits.certainty import drift
 from scaling_cli.point_fits.certainty.draws import noise, parameter_draws
 from scaling_cli.point_fits.certainty.uncertainty import (
+    NORMAL_90,
     Cut,
     assemble,
     backtest,
     cuts_by_share,
+    learned,
     prediction_variance,
+    prior,
+    source,
 )
+from scaling_cli.point_fits.fitted import Fitted, Resampling
 from scaling_cli.runs.points import Points
 from scaling_cli.search.optimum import Optimum, log_predictions, make_problem, optimise, sensitivity
 from scaling_cli.vocabulary.objective import Objective
@@ -54,6 +59,11 @@ def _line(objective: Objective = SQUARES) -> tuple[Problem, Optimum]:
     return problem, optimise(problem)
 
 
+def _seeded(problem: Problem, optimum: Optimum, seed: int) -> Fitted:
+    """Return a fit whose draws depend on its problem and on the seed alone."""
+    return Fitted(LINE, problem, optimum, Resampling(seed=seed))
+
+
 def _cut(rms: float) -> Cut:
     """Return a cut one decade far that missed by `rms` where the law allowed 1 % at 90 %."""
     return Cut(1.0, 9, 3, 10.0, 0.0, 0.0, 0.01, 1.0, rms, 1.0, ("a",))
@@ -75,7 +85,7 @@ def test_robust_noise_ignores_the_size_of_outliers(objective: str) -> None:
 
 def test_draws_of_a_line_are_students_t() -> None:
     problem, optimum = _line()
-    draws, sigmas = parameter_draws(problem, optimum, 0.02, seed=5, count=2000)
+    draws, sigmas = parameter_draws(_seeded(problem, optimum, 5), 0.02, 2000)
     freedom = 15 - 2 + 3
     assert scipy.stats.kstest(freedom * (0.02 / sigmas) ** 2, "chi2", args=(freedom,)).pvalue > 0.01
     slope = -np.polyfit(X, Y, 1)[0]
@@ -90,7 +100,7 @@ def test_draws_with_a_prior_are_the_normal_posterior(law: type[Law]) -> None:
     problem = Problem(law, {"x": np.ones(12)}, np.exp(y), np.ones(12), SQUARES, frame(law, {}, {}))
     optimum = optimise(make_problem(LINE, laws.get("kaplan_n"), SQUARES))
     begin = Optimum(**{**vars(optimum), "u": np.array([y.mean()])})
-    draws, sigmas = parameter_draws(problem, begin, 0.01, seed=7, count=2000)
+    draws, sigmas = parameter_draws(_seeded(problem, begin, 7), 0.01, 2000)
     centre = np.log(2.0) if law is Level else np.log(0.9) + y.min()
     precision = 12 / sigmas**2 + 1 / 0.003**2
     mean = (y.sum() / sigmas**2 + centre / 0.003**2) / precision
@@ -101,7 +111,7 @@ def test_draws_with_a_prior_are_the_normal_posterior(law: type[Law]) -> None:
 def test_held_parameters_do_not_vary() -> None:
     points = table("power_law", noise=0.01, seed=8)
     problem = make_problem(points, laws.get("power_law"), SQUARES, fix={"E": 1.5})
-    draws, _ = parameter_draws(problem, optimise(problem), 0.01, seed=9, count=50)
+    draws, _ = parameter_draws(_seeded(problem, optimise(problem), 9), 0.01, 50)
     np.testing.assert_array_equal(draws["E"], 1.5)
     assert np.std(draws["alpha"]) > 0
 
@@ -182,7 +192,7 @@ def test_backtests_of_noiseless_data_miss_nothing() -> None:
     points = table("chinchilla")
     problem = make_problem(points, laws.get("chinchilla"), Objective())
     masks = cuts_by_share(problem)
-    cuts = backtest(points, problem, optimise(problem), masks)
+    cuts = backtest(Fitted(points, problem, optimise(problem)), masks)
     C = 6 * points.inputs["N"] * points.inputs["D"]
     assert len(cuts) == len(masks) >= 1
     for cut, mask in zip(cuts, masks, strict=True):
@@ -202,7 +212,7 @@ def test_drift_is_what_a_bend_asks_for() -> None:
     bend = np.where(hidden, -0.03 * decades, 0.0)
     points = Points({"N": N}, (8.8e13 / N) ** 0.076 * np.exp(bend), [f"r{i}" for i in range(15)])
     problem = make_problem(points, laws.get("kaplan_n"), SQUARES)
-    (cut,) = backtest(points, problem, optimise(problem), [~hidden])
+    (cut,) = backtest(Fitted(points, problem, optimise(problem)), [~hidden])
     # Training points are exact: the noise is its prior's share, and the law has no spread.
     variance = 3 * 0.005**2 / (11 - 2 + 3)
     reach = np.maximum(decades[hidden], 0.3)
@@ -246,10 +256,10 @@ def test_a_cut_as_json() -> None:
 )
 def test_the_parts_of_an_interval(misses: list[float], why: str) -> None:
     problem, optimum = _line()
-    parts = assemble(problem, optimum, [_cut(rms) for rms in misses], seed=1)
+    parts = assemble(_seeded(problem, optimum, 1), [_cut(rms) for rms in misses])
     r = Y - np.polyval(np.polyfit(X, Y, 1), X)
     sigma = math.sqrt((3 * 0.005**2 + np.sum(r**2)) / (15 - 2 + 3))
-    expected = drift.learned([_cut(rms) for rms in misses])
+    expected = learned([_cut(rms) for rms in misses])
     assert parts.drift == expected
     assert parts.tested is bool(misses)
     assert parts.companion is None
@@ -264,7 +274,76 @@ def test_the_parts_of_an_interval(misses: list[float], why: str) -> None:
 def test_draws_scatter_around_the_optimum_of_any_law() -> None:
     points = table("chinchilla", noise=0.005, seed=12)
     problem = make_problem(points, laws.get("chinchilla"), Objective())
-    draws, _ = parameter_draws(problem, optimise(problem), 0.005, seed=1)
+    draws, _ = parameter_draws(_seeded(problem, optimise(problem), 1), 0.005)
     drawn = np.stack([np.log(draws[name]) for name in TRUTHS["chinchilla"]])
     truth = free(laws.get("chinchilla"), TRUTHS["chinchilla"])
     assert np.all((drawn.min(axis=1) < truth) & (truth < drawn.max(axis=1)))
+
+
+# ---- drift
+
+
+def miss(rms: float, own: float, decades: float) -> Cut:
+    return Cut(1.0, 9, 3, 10.0, 0.0, 0.0, NORMAL_90 * own, 1.0, rms, decades, ("a",))
+
+
+def by_quadrature(misses: list[Cut], median: float = 0.025, log_sd: float = 0.5) -> float:
+    """Return the root mean square of the posterior, by adaptive quadrature in ln drift."""
+
+    def density(x: float) -> float:
+        total = -0.5 * (x / log_sd) ** 2
+        for m in misses:
+            variance = m.own**2 + (median * math.exp(x) * m.decades) ** 2
+            total -= 0.25 * (math.log(variance) + m.rms**2 / variance)
+        return math.exp(total)
+
+    def integral(power: float) -> float:
+        return scipy.integrate.quad(
+            lambda x: (median * math.exp(x)) ** power * density(x), -5, 5, epsabs=0, epsrel=1e-10
+        )[0]
+
+    return math.sqrt(integral(2) / integral(0))
+
+
+def test_without_backtests_it_is_the_prior_of_other_tables() -> None:
+    # The root mean square of a log-normal: median x e^(sd^2).
+    assert prior() == pytest.approx(0.025 * math.exp(0.25), rel=1e-12)
+    assert learned([]) == pytest.approx(prior(), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    "misses",
+    [
+        [miss(0.03, 0.01, 1.0)],
+        [miss(0.001, 0.01, 0.5), miss(0.002, 0.008, 0.9)],
+        [miss(0.2, 0.01, 1.0), miss(0.02, 0.05, 0.3), miss(0.4, 0.02, 2.0)],
+    ],
+)
+def test_it_is_the_root_mean_square_of_the_posterior(misses: list[Cut]) -> None:
+    assert learned(misses) == pytest.approx(by_quadrature(misses), rel=1e-6)
+    other = learned(misses, median=0.04, log_sd=0.8)
+    assert other == pytest.approx(by_quadrature(misses, median=0.04, log_sd=0.8), rel=1e-6)
+
+
+def test_enough_backtests_overrule_the_prior() -> None:
+    # Misses of 6 % a decade, and nothing else to explain them.
+    assert learned([miss(0.12, 1e-6, 2.0)] * 400) == pytest.approx(0.06, rel=0.01)
+    # Five sds of the prior below its median: it takes more of them.
+    assert learned([miss(0.002, 1e-6, 1.0)] * 4000) == pytest.approx(0.002, rel=0.01)
+
+
+def test_a_backtest_that_allows_everything_teaches_nothing() -> None:
+    assert learned([miss(0.5, 10.0, 1.0)]) == pytest.approx(prior(), rel=1e-4)
+
+
+def test_larger_misses_mean_more_drift() -> None:
+    found = [learned([miss(rms, 0.01, 1.0)] * 3) for rms in (0.0, 0.01, 0.03, 0.1)]
+    assert found == sorted(found)
+    assert found[0] < prior() < found[-1]
+
+
+def test_what_it_came_from_in_words() -> None:
+    one = miss(0.01, 0.01, 1.0)
+    assert source([]) == "that of other tables: no backtest was possible"
+    assert source([one]) == "3.2 % in other tables, updated by 1 backtest of this one"
+    assert source([one] * 4) == "3.2 % in other tables, updated by 4 backtests of this one"

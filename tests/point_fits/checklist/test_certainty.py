@@ -7,7 +7,7 @@ import pytest
 from evidence import BUDGET, CUTS, cut, evidence, line, moved, slices
 from tables import table
 
-from scaling_cli.point_fits.certainty.draws import NORMAL_90
+from scaling_cli.numerics.mestimate import NORMAL_90
 from scaling_cli.point_fits.certainty.resampling import Resamples
 from scaling_cli.point_fits.checklist.evidence import Evidence
 from scaling_cli.point_fits.diagnosis.isoflop import Allocation

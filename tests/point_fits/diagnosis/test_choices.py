@@ -8,18 +8,15 @@ from tables import TRUTHS, table, truth
 
 from scaling_cli import laws
 from scaling_cli.point_fits.diagnosis.choices import (
-    Fitted,
     Variation,
     choices,
     exponent_names,
-    headline,
-    optimal_size,
+    recounted,
     refit,
     slid,
-    target,
     tied,
 )
-from scaling_cli.point_fits.diagnosis.recounting import recounted
+from scaling_cli.point_fits.fitted import Fitted, headline, optimal_sizes, target
 from scaling_cli.runs.points import Points
 from scaling_cli.search.optimum import make_problem, optimise, sensitivity
 from scaling_cli.vocabulary.objective import Objective
@@ -30,8 +27,7 @@ NOISY = table("chinchilla", noise=0.002, seed=21)
 
 def fitted(points: Points, law: str = "chinchilla", objective: Objective | None = None) -> Fitted:
     problem = make_problem(points, laws.get(law), objective or Objective("l2"))
-    optimum = optimise(problem)
-    return Fitted(points, problem, optimum, target(optimum.law, points))
+    return Fitted(points, problem, optimise(problem))
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +76,7 @@ def test_extremes_of_tokens_per_parameter() -> None:
     points = replace(NOISY, inputs={"N": NOISY.inputs["N"], "D": ratios})
     problem = make_problem(points, laws.get("chinchilla"), Objective("l2"))
     optimum = optimise(make_problem(NOISY, laws.get("chinchilla"), Objective("l2")))
-    plans = choices(Fitted(points, problem, optimum, target(optimum.law, points)))
+    plans = choices(Fitted(points, problem, optimum))
     (found,) = [p for p in plans if p.name == "without the extremes of tokens per parameter"]
     order = np.argsort(ratios / NOISY.inputs["N"])  # 15 values: 1.4 from either end
     assert sorted(np.flatnonzero(~found.kept).tolist()) == sorted([*order[:2], *order[-2:]])
@@ -161,11 +157,11 @@ def test_best_sizes_of_many_parameters() -> None:
     law = laws.get("chinchilla")
     values = {n: np.array([v, v]) for n, v in TRUTHS["chinchilla"].items()}
     values["A"] = np.array([480.0, 0.0])  # without a capacity term there is no optimum
-    found = optimal_size(law, values, 1e21)
+    found = optimal_sizes(law(**values), 1e21)
     assert found is not None
     assert found[0] == pytest.approx(truth("chinchilla").derive("optimal_params", C=1e21))
     assert np.isnan(found[1])
-    assert optimal_size(laws.get("power_law"), {"E": np.ones(1)}, 1e21) is None
+    assert optimal_sizes(truth("power_law"), 1e21) is None
 
 
 def test_headline_is_the_optimum_at_ten_times_the_compute() -> None:

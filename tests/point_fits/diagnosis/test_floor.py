@@ -6,7 +6,8 @@ from tables import table
 
 from scaling_cli import laws
 from scaling_cli.point_fits.diagnosis import floor
-from scaling_cli.point_fits.diagnosis.choices import Fitted, refit, target
+from scaling_cli.point_fits.diagnosis.choices import refit
+from scaling_cli.point_fits.fitted import Fitted
 from scaling_cli.search.optimum import make_problem, optimise
 from scaling_cli.vocabulary.objective import Objective
 
@@ -16,8 +17,7 @@ INTERVAL = [1.6, 1.9]
 
 def fitted(objective: Objective) -> Fitted:
     problem = make_problem(POINTS, laws.get("chinchilla"), objective)
-    optimum = optimise(problem)
-    return Fitted(POINTS, problem, optimum, target(optimum.law, POINTS))
+    return Fitted(POINTS, problem, optimise(problem))
 
 
 @pytest.mark.parametrize("name", ["huber", "l2"])

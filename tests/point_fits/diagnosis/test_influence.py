@@ -9,8 +9,9 @@ from tables import free, table, truth
 
 from scaling_cli import laws
 from scaling_cli.point_fits.diagnosis import influence
-from scaling_cli.point_fits.diagnosis.choices import Fitted, Variation, headline, refit, target
+from scaling_cli.point_fits.diagnosis.choices import Variation, refit
 from scaling_cli.point_fits.diagnosis.influence import largest_move, plans
+from scaling_cli.point_fits.fitted import Fitted, headline
 from scaling_cli.runs.points import Points
 from scaling_cli.search.optimum import make_problem, optimise, refits
 from scaling_cli.vocabulary.objective import Objective
@@ -18,8 +19,7 @@ from scaling_cli.vocabulary.objective import Objective
 
 def fitted(points: Points) -> Fitted:
     problem = make_problem(points, laws.get("chinchilla"), Objective("l2"))
-    optimum = optimise(problem)
-    return Fitted(points, problem, optimum, target(optimum.law, points))
+    return Fitted(points, problem, optimise(problem))
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from scaling_cli.point_fits.diagnosis.isoflop import (
     isoflop,
     law_interval,
     line_through,
+    near_optimal,
     parabola,
     slices_of,
 )
@@ -210,3 +211,36 @@ def test_the_interval_of_the_law_holds_its_own_size() -> None:
     assert law_interval(law, {}, 1e22, 0.9) is None
     none = draws | {"a": np.zeros(11)}
     assert law_interval(laws.get("overtraining")(**TRUTHS["overtraining"]), none, 1e22, 0.9) is None
+
+
+# --- how flat the optimum is -----------------------------------------------------------------
+
+FAR = 1e22  # FLOP
+
+
+def test_equal_exponents_have_a_closed_form() -> None:
+    # At one compute the over-training law is E + K cosh(2 eta ln(N/N*)).
+    law = truth("overtraining")
+    best, eta = float(law.derive("optimal_params", C=FAR)), TRUTHS["overtraining"]["eta"]
+    least = float(law.derive("optimal_loss", C=FAR))
+    rise = 1 + 0.005 * least / (least - TRUTHS["overtraining"]["E"])
+    away = np.exp(np.arccosh(rise) / (2 * eta))
+    (ends,) = near_optimal(law, FAR, {}, [0.005]).values()
+    assert ends == pytest.approx((best / away, best * away), rel=1e-9)
+
+
+def test_ends_have_the_loss_they_promise() -> None:
+    law = truth("chinchilla")
+    least = float(law.derive("optimal_loss", C=FAR))
+    found = near_optimal(law, FAR, {})
+    assert list(found) == [0.001, 0.005]
+    for share, ends in found.items():
+        for N in ends:
+            assert float(law(N=N, D=FAR / (6 * N))) == pytest.approx(least * (1 + share), rel=1e-12)
+    assert found[0.005][0] < found[0.001][0] < found[0.001][1] < found[0.005][1]
+
+
+def test_a_surface_without_an_end_says_so() -> None:
+    values = {"E": 2.0, "A": 1e-3, "B": 1e-3, "alpha": 0.3, "beta": 0.3}
+    law = laws.get("chinchilla")(**values)
+    assert near_optimal(law, FAR, {}, [0.001]) == {0.001: (0.0, np.inf)}

@@ -8,8 +8,7 @@ from tables import inputs, table, truth
 
 from scaling_cli import laws
 from scaling_cli.point_fits.certainty.companion import Companion
-from scaling_cli.point_fits.certainty.uncertainty import backtest, fewest_training
-from scaling_cli.point_fits.diagnosis.choices import Fitted, target
+from scaling_cli.point_fits.certainty.uncertainty import Backtests, backtest, fewest_training
 from scaling_cli.point_fits.diagnosis.rivals import (
     MOST_RIVALS,
     Rival,
@@ -17,6 +16,7 @@ from scaling_cli.point_fits.diagnosis.rivals import (
     rivals,
     translation,
 )
+from scaling_cli.point_fits.fitted import Fitted
 from scaling_cli.runs.points import Points
 from scaling_cli.search.optimum import make_problem, optimise
 from scaling_cli.vocabulary.objective import Objective
@@ -24,15 +24,14 @@ from scaling_cli.vocabulary.objective import Objective
 
 def questioned(
     points: Points, law: str, counts: tuple[int, int] = (12, 13)
-) -> tuple[Fitted, list[np.ndarray], list]:
+) -> tuple[Fitted, Backtests]:
     """Fit a law to points and test it at two cuts of its own."""
     problem = make_problem(points, laws.get(law), Objective("l2"))
-    optimum = optimise(problem)
+    fitted = Fitted(points, problem, optimise(problem))
     C = laws.get(law).along(points.inputs)
     order = np.sort(C)
     masks = [order[count - 1] >= C for count in counts]
-    cuts = backtest(points, problem, optimum, masks)
-    return Fitted(points, problem, optimum, target(optimum.law, points)), masks, cuts
+    return fitted, Backtests(masks, backtest(fitted, masks))
 
 
 def own_losses(law: str, seed: int = 3) -> Points:
@@ -44,26 +43,26 @@ def own_losses(law: str, seed: int = 3) -> Points:
 
 def test_the_law_that_made_the_data_forecasts_better() -> None:
     few = own_losses("kaplan_nd").take(np.arange(13))  # too few for a law of six parameters
-    given, masks, cuts = questioned(few, "chinchilla", (10, 11))
-    found = {r.law: r for r in rivals(given, masks, cuts)}
+    given, tested = questioned(few, "chinchilla", (10, 11))
+    found = {r.law: r for r in rivals(given, tested)}
     true = found["kaplan_nd"]
     errors = true.errors()
     assert errors is not None
     assert errors[0] < 0.5 * errors[1]
     assert true.wins() == 2
     # Its cuts are those of a fit to the smaller runs alone, from its own starts.
-    for mask, cut in zip(masks, true.cuts, strict=True):
+    for mask, cut in zip(tested.masks, true.cuts, strict=True):
         rest = make_problem(given.points.take(mask), laws.get("kaplan_nd"), Objective("l2"))
         law = optimise(rest).law
         hidden = given.points.take(~mask)
         miss = np.mean(np.abs(law(**hidden.inputs) / hidden.output - 1))
         assert cut["mare"] == pytest.approx(miss, rel=1e-5)
-    assert [cut["own"] for cut in true.cuts] == [c.mare for c in cuts]
+    assert [cut["own"] for cut in true.cuts] == [c.mare for c in tested.cuts]
 
 
 def test_a_rival_is_fitted_to_all_points_with_the_same_objective() -> None:
-    given, masks, cuts = questioned(own_losses("chinchilla"), "chinchilla")
-    found = {r.law: r for r in rivals(given, masks, cuts)}
+    given, tested = questioned(own_losses("chinchilla"), "chinchilla")
+    found = {r.law: r for r in rivals(given, tested)}
     assert list(found) == ["chinchilla with beta = alpha", "chinchilla_gamma"]
     law, ties = laws.get("chinchilla"), {"beta": "alpha"}
     tied = optimise(make_problem(given.points, law, Objective("l2"), tie=ties))
@@ -109,8 +108,8 @@ def test_a_law_in_any_variable_rivals_every_law_of_one_input() -> None:
     assert translation(laws.get("kaplan_n"), laws.get("kaplan_d")) is None
     assert translation(laws.get("chinchilla"), laws.get("power_law")) is None
     points = table("kaplan_n", noise=0.002, seed=2)
-    given, masks, cuts = questioned(points, "kaplan_n", (9, 12))
-    (found,) = rivals(given, masks, cuts)
+    given, tested = questioned(points, "kaplan_n", (9, 12))
+    (found,) = rivals(given, tested)
     floor = optimise(
         make_problem(
             replace(points, inputs={"x": points.inputs["N"]}),
@@ -123,11 +122,11 @@ def test_a_law_in_any_variable_rivals_every_law_of_one_input() -> None:
 
 
 def test_a_cut_that_the_law_could_not_be_refitted_at_is_not_compared() -> None:
-    given, masks, cuts = questioned(own_losses("chinchilla"), "chinchilla")
-    for rival in rivals(given, masks, cuts[1:]):
+    given, tested = questioned(own_losses("chinchilla"), "chinchilla")
+    for rival in rivals(given, replace(tested, cuts=tested.cuts[1:])):
         enough = fewest_training(len(rival.parameters)) <= 13  # points left by the second cut
-        assert [c["train_max"] for c in rival.cuts] == [cuts[1].train_max] * enough
-    assert all(r.cuts == [] for r in rivals(given, [], []))
+        assert [c["train_max"] for c in rival.cuts] == [tested.cuts[1].train_max] * enough
+    assert all(r.cuts == [] for r in rivals(given, Backtests([], [])))
 
 
 def test_errors_are_means_over_cuts() -> None:
@@ -150,13 +149,17 @@ def test_errors_are_means_over_cuts() -> None:
 
 
 def test_a_law_that_is_fitted_already_is_not_fitted_again() -> None:
-    given, masks, cuts = questioned(own_losses("chinchilla"), "chinchilla")
+    given, tested = questioned(own_losses("chinchilla"), "chinchilla")
     values = {"E": 1.7, "A": 400.0, "B": 2000.0, "alpha": 0.34, "beta": 0.36, "gamma": 1.1}
     made = laws.get("chinchilla_gamma")(**values)
     ready = Companion(made, [made, None])
-    (found,) = [r for r in rivals(given, masks, cuts, ready) if r.law == "chinchilla_gamma"]
+    (found,) = [
+        r for r in rivals(given, replace(tested, companion=ready)) if r.law == "chinchilla_gamma"
+    ]
     assert found.parameters == made.values()
-    hidden = given.points.take(~masks[0])
+    hidden = given.points.take(~tested.masks[0])
     miss = np.mean(np.abs(made(**hidden.inputs) / hidden.output - 1))
-    assert [(c["train_max"], c["own"]) for c in found.cuts] == [(cuts[0].train_max, cuts[0].mare)]
+    assert [(c["train_max"], c["own"]) for c in found.cuts] == [
+        (tested.cuts[0].train_max, tested.cuts[0].mare)
+    ]
     assert found.cuts[0]["mare"] == pytest.approx(miss, rel=1e-12)

@@ -1,0 +1,224 @@
+"""A law fitted to points: what every question to a fit is put to.
+
+Questions are answered where the answers are used: at the headline, beyond the largest run.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+
+from scaling_cli.engine.executors import SERIAL, Executor
+from scaling_cli.engine.problem import Problem, parameters
+from scaling_cli.laws._law import Law
+from scaling_cli.runs.points import Points
+from scaling_cli.search.optimum import Optimum, log_predictions, sensitivity
+from scaling_cli.vocabulary.arguments import check_count
+from scaling_cli.vocabulary.errors import UsageError
+from scaling_cli.vocabulary.quantities import Role
+
+KINDS = ("pairs", "wild")
+CLUSTERS = ("run", "config")
+REACH = 10.0  # the headline lies this factor beyond the largest run
+
+
+@dataclass(frozen=True)
+class Resampling:
+    """How resamples are drawn, and what else is random.
+
+    Parameters
+    ----------
+    count : int
+    kind : {"pairs", "wild"}
+        Clusters drawn with replacement; or the inputs as they are and every cluster's residuals,
+        made as large as those of points that were not fitted (HC3), added with a random sign.
+    cluster : {"run", "config"}
+        Rows of a run stay together; or also runs at the same inputs.
+    seed : int
+        Of all random numbers.
+    """
+
+    count: int = 1000
+    kind: str = "pairs"
+    cluster: str = "run"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be drawn."""
+        check_count("bootstrap", self.count)
+        check_count("seed", self.seed)
+        if self.kind not in KINDS:
+            raise UsageError(f"the kind of bootstrap must be pairs or wild, not {self.kind!r}.")
+        if self.cluster not in CLUSTERS:
+            raise UsageError(f"what is resampled must be run or config, not {self.cluster!r}.")
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where answers are compared.
+
+    Parameters
+    ----------
+    inputs : mapping of symbol to float
+        Of the headline prediction.
+    compute : float or None
+        Where N* is compared; None where the law has no optimum.
+    place : str
+        The headline in words, after "at": `10x`.
+    """
+
+    inputs: Mapping[str, float]
+    compute: float | None
+    place: str = f"{REACH:.0f}x"
+
+    def columns(self) -> dict[str, np.ndarray]:
+        """Return the headline's inputs as arrays of one point."""
+        return {s: np.array([v]) for s, v in self.inputs.items()}
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What was fitted, how it ended, and how questions to it are answered.
+
+    Parameters
+    ----------
+    points : Points
+    problem : Problem
+        The scale of priors is settled.
+    optimum : Optimum
+    resampling : Resampling
+    level : float
+        Of intervals.
+    executor : Executor
+        Where refits run; it does not change them.
+    """
+
+    points: Points
+    problem: Problem
+    optimum: Optimum
+    resampling: Resampling = field(default_factory=Resampling)
+    level: float = 0.9
+    executor: Executor = SERIAL
+
+    @property
+    def u(self) -> np.ndarray:
+        """Searched coordinates, shape (k,)."""
+        return self.optimum.u
+
+    @property
+    def law(self) -> Law:
+        """The fitted law."""
+        return self.optimum.law
+
+    @cached_property
+    def target(self) -> Target:
+        """Where answers are compared."""
+        return target(self.law, self.points)
+
+    @cached_property
+    def slopes(self) -> np.ndarray:
+        """D ln prediction / d u at the points, shape (n, k)."""
+        return sensitivity(self.problem, self.u, self.problem.inputs)
+
+    @cached_property
+    def misses(self) -> np.ndarray:
+        """Ln prediction - ln measured, shape (n,)."""
+        return log_misses(self.problem, self.u)
+
+    @cached_property
+    def clusters(self) -> list[str]:
+        """What is drawn together, of each point."""
+        return clusters(self.points, self.resampling.cluster)
+
+
+def clusters(points: Points, cluster: str) -> list[str]:
+    """Return the cluster of each point: its run, or the runs that share inputs with it."""
+    runs = [str(run) for run in points.runs]
+    if cluster == "run":
+        return runs
+    columns = np.stack([np.asarray(v, float) for v in points.inputs.values()], axis=1)
+    config = np.unique(columns, axis=0, return_inverse=True)[1].ravel()
+    run = np.unique(runs, return_inverse=True)[1]
+    label = np.arange(len(runs))
+    while True:  # the smallest row that can be reached through shared runs and configurations
+        before = label.copy()
+        for group in (run, config):
+            least = np.full(len(runs), len(runs))
+            np.minimum.at(least, group, label)
+            label = least[group]
+        if np.array_equal(label, before):
+            return [runs[i] for i in label.tolist()]
+
+
+def laws_at(problem: Problem, u: np.ndarray) -> list[Law]:
+    """Return the law at each row of searched coordinates, of shape (m, k)."""
+    columns = parameters(problem, u)
+    rows = zip(*(column.tolist() for column in columns.values()), strict=True)
+    return [problem.law(**dict(zip(columns, row, strict=True))) for row in rows]
+
+
+def log_misses(problem: Problem, u: np.ndarray) -> np.ndarray:
+    """Return ln prediction - ln measured, shape (n,), at searched coordinates u (k,)."""
+    return log_predictions(problem, u, problem.inputs)[0] - np.log(problem.output)
+
+
+def smooth(problem: Problem, corner: float | None = None) -> Problem:
+    """Return a problem without least absolute deviations, which have kinks: Huber's limit.
+
+    The corner is how near to the limit; by default that of the objective, near enough for laws
+    that are only compared.
+    """
+    objective = problem.objective
+    if objective.name != "lad":
+        return problem
+    delta = objective.delta if corner is None else corner
+    return replace(problem, objective=replace(objective, name="huber", delta=delta))
+
+
+def headline(law: Law, points: Points) -> dict[str, float]:
+    """Return the inputs of the headline prediction: 10x beyond the largest run.
+
+    At the law's own optimum for 10x the largest compute where it has one; else what grows in the
+    largest run grows by the same factor. What does not grow is that of the largest run; where
+    nothing does, the headline is the run of least output.
+    """
+    along = law.along(points.inputs)
+    run = np.argmax(along) if law.growing() else np.argmin(points.output)
+    own = {s: float(points.inputs[s][run]) for s in law.inputs()}
+    best = law.optimum(REACH * float(np.max(along)), **own) if law.size_and_data() else None
+    if best is not None and all(np.isfinite(best[s]) and best[s] > 0 for s in law.growing()):
+        return {s: float(v) for s, v in best.items()}
+    return law.reached(own, REACH)
+
+
+def target(law: Law, points: Points) -> Target:
+    """Return where answers are compared."""
+    inputs = headline(law, points)
+    if not law.growing():
+        return Target(inputs, None, "the best run")
+    compute = REACH * float(np.max(law.along(points.inputs)))
+    return Target(inputs, None if optimal_size(law, compute, inputs) is None else compute)
+
+
+def optimal_size(law: Law, compute: float, held: Mapping[str, float] | None = None) -> float | None:
+    """Return N* of a law at a compute, inputs that do not grow held; None where it has none."""
+    sizes = optimal_sizes(law, compute, held)
+    return None if sizes is None or np.isnan(sizes) else float(sizes)
+
+
+def optimal_sizes(
+    law: Law, compute: float, held: Mapping[str, float] | None = None
+) -> np.ndarray | None:
+    """Return N* at a compute, of the shape of the law's parameters, such as draws of them.
+
+    NaN where the law has no optimum (a term is absent); None where it declares none. `held` are
+    inputs that do not grow.
+    """
+    with np.errstate(all="ignore"):
+        best = law.optimum(compute, **(held or {})) if law.size_and_data() else None
+        if best is None:
+            return None
+        sizes = np.asarray(best[law.symbol_of(Role.SIZE) or ""], float)
+    shape = np.broadcast_shapes(*(np.shape(value) for value in law.values().values()))
+    return np.broadcast_to(np.where(np.isfinite(sizes) & (sizes > 0), sizes, np.nan), shape)
