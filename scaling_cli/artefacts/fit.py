@@ -124,8 +124,21 @@ class Fit(Fitted):
         return factors
 
     def __post_init__(self) -> None:
-        """Refuse draws that are not the law's."""
+        """Refuse draws that are not the law's, points that do not fit each other, unknown runs."""
         super().__post_init__()
+        points = self.data.get("points")
+        if points:
+            names, runs = list(self.law.inputs()), points.get("runs")
+            columns = [points["inputs"].get(name, ()) for name in names]
+            if {len(c) for c in (*columns, runs or points["output"])} != {len(points["output"])}:
+                raise ValueError(f"data.points must hold as many of each of {', '.join(names)}")
+            held = {
+                r for cut in (self.backtest or {}).get("cuts", ()) for r in cut.get("held_out", ())
+            }
+            if runs and held - set(runs):
+                raise ValueError(
+                    f"backtest.cuts holds out {min(held - set(runs))!r}, which is no run"
+                )
         if self.uncertainty is not None:
             refuse_draws(self.law, self.uncertainty.draws, len(self.uncertainty.sigma))
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from scaling_cli.reports import _html, _markdown, _text
+from scaling_cli.reports import _markup, _text
 from scaling_cli.reports._blocks import Block
 from scaling_cli.reports._style import Style
 
@@ -52,12 +52,12 @@ def text(parts: Sequence[Block], style: Style | None = None) -> str:
 
 def markdown(parts: Sequence[Block]) -> str:
     """Return blocks as GitHub's Markdown."""
-    return _markdown.write(parts)
+    return _markup.markdown(parts)
 
 
 def html(parts: Sequence[Block]) -> str:
     """Return blocks as a fragment of HTML."""
-    return _html.write(parts)
+    return _markup.fragment(parts)
 
 
 def short(thing: Any) -> str:

@@ -70,10 +70,11 @@ def everything(checks: Sequence[Check]) -> list[Block]:
     return [Labelled("checks", lines)]
 
 
-def counted(checks: Sequence[Check], where: str) -> list[Block]:
+def counted(checks: Sequence[Check], written: str | None) -> list[Block]:
     """Return how many checks passed and where the others are told in full."""
-    if not checks:
-        return []
     passed = sum(check.level is Level.PASS for check in checks)
     told = f"{passed} of {_numbers.count(len(checks), 'check')} passed"
-    return [Text([f"{told}; {where} tells all" if passed < len(checks) else told])]
+    if passed < len(checks):
+        file = (written or "").partition(" (")[0]
+        told += f"; {f'scaling show {file} --full' if file else '--full'} tells all"
+    return [Text([told] if checks else [])]

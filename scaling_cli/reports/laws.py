@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from scaling_cli.reports._blocks import Block, Section, Table, Text
+from scaling_cli.reports._blocks import Block, Column, Table, Text, section
 
 _CITATION = re.compile(r" \((?:[A-Z][\w-]+,? )+(?:[^()]|\([^()]*\))*\)?$")
 Record = Mapping[str, Any]
@@ -34,7 +34,7 @@ def blocks(record: Mapping[str, Sequence[Record]], *, full: bool = False) -> lis
     if full:
         told = [*questions.items(), (shapes, families)]
         return [*(part for title, laws in told for part in _entries(title, laws)), Text([ALL])]
-    names = Section(shapes, [", ".join(law["name"] for law in families)])
+    names = section(shapes, [", ".join(law["name"] for law in families)])
     return [*(_brief(title, laws) for title, laws in questions.items()), names, Text([ALL])]
 
 
@@ -59,7 +59,7 @@ def _brief(title: str, laws: Sequence[Record]) -> Block:
 
 
 def _entries(title: str, laws: Sequence[Record]) -> list[Block]:
-    return [Text([f"{title}:"]), *(Section(law["name"], _entry(law)) for law in laws)]
+    return [Text([f"{title}:"]), *(section(law["name"], _entry(law)) for law in laws)]
 
 
 def _entry(record: Record) -> list[str]:
@@ -81,7 +81,7 @@ def average(members: Sequence[Record]) -> list[Block]:
         "schedules says little about its error on others: so all count the same. 'scaling laws "
         "NAME' tells all of one."
     )
-    return [Section("average", [AVERAGE["formula"], told]), _brief("the laws in it", members)]
+    return [section("average", [AVERAGE["formula"], told]), _brief("the laws in it", members)]
 
 
 def law(record: Record) -> list[Block]:
@@ -90,34 +90,39 @@ def law(record: Record) -> list[Block]:
     source = [record["reference"], "", *record["bibtex"].splitlines()]
     told = [record["formula"], *([record["notes"]] if record["notes"] else [])]
     return [
-        Section(record["name"], told),
+        section(record["name"], told),
         _inputs(record),
         _parameters(record),
         _derived(record),
-        Section("conventions of the source", conventions),
-        Section("certified fits", record["fits"] or ["none"]),
-        Section("source", source),
+        section("conventions of the source", conventions),
+        section("certified fits", record["fits"] or ["none"]),
+        section("source", source),
     ]
 
 
 def _inputs(record: Record) -> Table:
     output = record["output"]
-    rows = [[s, q["column"], q["unit"], q["meaning"]] for s, q in record["inputs"].items()]
-    told = f"{output['meaning']} (the output)"
-    rows.append([output["symbol"], output["column"], output["unit"], told])
-    return Table(["", "column", "unit", "meaning"], rows, "<<^^", title="inputs")
+    told = {**output, "meaning": f"{output['meaning']} (the output)"}
+    items = [*record["inputs"].items(), (output["symbol"], told)]
+    columns = [("", "<", _name), *(_told(key) for key in ("column", "unit", "meaning"))]
+    return Table.of(items, columns, "inputs")
 
 
 def _parameters(record: Record) -> Table:
-    rows = [
-        [name, p["unit"], p["domain"], p["meaning"]] for name, p in record["parameters"].items()
-    ]
-    return Table(["", "unit", "domain", "meaning"], rows, "<^<^", title="parameters")
+    columns = [("", "<", _name), *(_told(key) for key in ("unit", "domain", "meaning"))]
+    return Table.of(record["parameters"].items(), columns, "parameters")
 
 
 def _derived(record: Record) -> Table:
-    rows = [
-        [f"{name}({', '.join(d['inputs'])})", d["unit"], d["meaning"]]
-        for name, d in record["derived"].items()
-    ]
-    return Table(["", "unit", "meaning"], rows, "<^^", title="derived quantities")
+    derived = {f"{name}({', '.join(d['inputs'])})": d for name, d in record["derived"].items()}
+    columns = [("", "<", _name), *(_told(key) for key in ("unit", "meaning"))]
+    return Table.of(derived.items(), columns, "derived quantities")
+
+
+def _name(item: tuple[str, Record]) -> str:
+    return item[0]
+
+
+def _told(key: str) -> Column[tuple[str, Record]]:
+    side = "<" if key in ("column", "domain") else "^"
+    return key, side, lambda item: item[1][key]

@@ -10,7 +10,7 @@ from markdown_it import MarkdownIt
 
 from scaling_cli import reports
 from scaling_cli.reports import _text
-from scaling_cli.reports._blocks import Command, Labelled, Notes, Section, Table, Text, filled
+from scaling_cli.reports._blocks import Command, Labelled, Notes, Table, Text, filled, section
 from scaling_cli.reports._style import Style
 
 WORDS = st.text("abcdefgh", min_size=1, max_size=12)
@@ -67,7 +67,7 @@ def test_blocks_of_a_kind_stand_together_and_others_apart() -> None:
         Notes("info", ["first"]),
         Notes("warn", ["second", "third"]),
         Notes("fail", ["fourth"]),
-        Section("title", ["below"]),
+        section("title", ["below"]),
         Table(["a", ""], [["1", "2"]], "<>", title="table", notes=["a note"]),
     )
     assert text == (
@@ -85,7 +85,7 @@ def test_blocks_of_a_kind_stand_together_and_others_apart() -> None:
         Text([]),
         Text([""]),
         Labelled("x", []),
-        Section("x", []),
+        section("x", []),
         Notes("warn", []),
         Command("x", []),
     ],
@@ -135,7 +135,7 @@ def test_control_characters_are_shown_as_escapes(write) -> None:
         Text([HOSTILE]),
         Labelled(HOSTILE, [HOSTILE]),
         Notes("warn", [HOSTILE]),
-        Section(HOSTILE, [HOSTILE]),
+        section(HOSTILE, [HOSTILE]),
         Command("next", [HOSTILE]),
         Table([HOSTILE], [[HOSTILE]], "<", title=HOSTILE, notes=[HOSTILE]),
     ]
@@ -179,7 +179,7 @@ def everything() -> list[reports.Block]:
     return [
         Text(SPECIAL),
         Labelled("label", SPECIAL),
-        Section("title <b>", SPECIAL),
+        section("title <b>", SPECIAL),
         Notes("warn", SPECIAL),
         Command("next", ["scaling fit 'a & b' <x>"]),
         Table(["a|b", "c"], [[word, word] for word in SPECIAL], "<>", title="t*", notes=SPECIAL),
