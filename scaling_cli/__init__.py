@@ -11,99 +11,103 @@ from scaling_cli._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from scaling_cli.artefacts._prediction import Prediction as Prediction
+    from scaling_cli.artefacts.backtest import Backtest as Backtest
+    from scaling_cli.artefacts.batch_fit import BatchFit as BatchFit
     from scaling_cli.artefacts.curve_fit import CurveFit as CurveFit
     from scaling_cli.artefacts.fit import Fit as Fit
     from scaling_cli.artefacts.forecast import Forecast as Forecast
     from scaling_cli.artefacts.forecast import Forecasts as Forecasts
+    from scaling_cli.artefacts.hparams import Recipe as Recipe
     from scaling_cli.artefacts.kinds import load as load
     from scaling_cli.curve_fits.best_schedule import best_schedule as best_schedule
     from scaling_cli.curve_fits.fitting import fit_curves as fit_curves
-    from scaling_cli.forecasting import forecast as forecast
     from scaling_cli.forecasting.anticipation import Levels as Levels
     from scaling_cli.forecasting.anticipation import anticipate as anticipate
     from scaling_cli.forecasting.families import Extrapolation as Extrapolation
     from scaling_cli.forecasting.families import extrapolate as extrapolate
     from scaling_cli.ingest import read as read
     from scaling_cli.point_fits.backtesting import backtest as backtest
-    from scaling_cli.point_fits.fitting import fit as fit
     from scaling_cli.point_fits.intervals import intervals as intervals
     from scaling_cli.runs.curve import Curve as Curve
     from scaling_cli.runs.curves import curves_of as curves_of
     from scaling_cli.runs.points import Points as Points
+    from scaling_cli.runs.table import Runs as Runs
     from scaling_cli.schedules import parse_schedule as parse_schedule
     from scaling_cli.schedules._identification import Identification as Identification
     from scaling_cli.schedules._identification import identify_schedule as identify_schedule
     from scaling_cli.schedules._schedule import Schedule as Schedule
+    from scaling_cli.verbs._answer import Answer as Answer
+    from scaling_cli.verbs.batch import batch as batch
+    from scaling_cli.verbs.check import check as check
+    from scaling_cli.verbs.fit import fit as fit
+    from scaling_cli.verbs.forecast import follow as follow
+    from scaling_cli.verbs.forecast import forecast as forecast
+    from scaling_cli.verbs.forecast import watch as watch
+    from scaling_cli.verbs.hparams import hparams as hparams
+    from scaling_cli.verbs.plot import Drawing as Drawing
+    from scaling_cli.verbs.plot import plot as plot
+    from scaling_cli.verbs.predict import predict as predict
+    from scaling_cli.verbs.profile import profile as profile
+    from scaling_cli.verbs.schedule import schedule as schedule
+    from scaling_cli.vocabulary.errors import CheckFailed as CheckFailed
+    from scaling_cli.vocabulary.errors import DataError as DataError
+    from scaling_cli.vocabulary.errors import FitError as FitError
+    from scaling_cli.vocabulary.errors import MismatchError as MismatchError
     from scaling_cli.vocabulary.errors import ScalingError as ScalingError
+    from scaling_cli.vocabulary.errors import UsageError as UsageError
     from scaling_cli.vocabulary.objective import Objective as Objective
 
-_HOME = {
-    "Curve": "runs.curve",
-    "CurveFit": "artefacts.curve_fit",
-    "Extrapolation": "forecasting.families",
-    "Fit": "artefacts.fit",
-    "Forecast": "artefacts.forecast",
-    "Forecasts": "artefacts.forecast",
-    "Identification": "schedules._identification",
-    "Levels": "forecasting.anticipation",
-    "Objective": "vocabulary.objective",
-    "Prediction": "artefacts._prediction",
-    "Schedule": "schedules._schedule",
-    "load": "artefacts.kinds",
-    "ScalingError": "vocabulary.errors",
-    "anticipate": "forecasting.anticipation",
-    "backtest": "point_fits.backtesting",
-    "best_schedule": "curve_fits.best_schedule",
-    "curves_of": "runs.curves",
-    "extrapolate": "forecasting.families",
-    "fit": "point_fits.fitting",
-    "fit_curves": "curve_fits.fitting",
-    "forecast": "forecasting",
-    "identify_schedule": "schedules._identification",
-    "parse_schedule": "schedules",
-    "intervals": "point_fits.intervals",
-    "read": "ingest",
-    "Points": "runs.points",
+# Where the names live.
+_HOMES = {
+    "artefacts.backtest": "Backtest",
+    "artefacts.batch_fit": "BatchFit",
+    "artefacts.curve_fit": "CurveFit",
+    "artefacts._prediction": "Prediction",
+    "artefacts.fit": "Fit",
+    "artefacts.forecast": "Forecast Forecasts",
+    "artefacts.hparams": "Recipe",
+    "artefacts.kinds": "load",
+    "curve_fits.best_schedule": "best_schedule",
+    "curve_fits.fitting": "fit_curves",
+    "forecasting.anticipation": "Levels anticipate",
+    "forecasting.families": "Extrapolation extrapolate",
+    "ingest": "read",
+    "point_fits.backtesting": "backtest",
+    "point_fits.intervals": "intervals",
+    "runs.curve": "Curve",
+    "runs.curves": "curves_of",
+    "runs.points": "Points",
+    "runs.table": "Runs",
+    "schedules": "parse_schedule",
+    "schedules._identification": "Identification identify_schedule",
+    "schedules._schedule": "Schedule",
+    "verbs._answer": "Answer",
+    "verbs.batch": "batch",
+    "verbs.check": "check",
+    "verbs.fit": "fit",
+    "verbs.forecast": "follow forecast watch",
+    "verbs.hparams": "hparams",
+    "verbs.plot": "Drawing plot",
+    "verbs.predict": "predict",
+    "verbs.profile": "profile",
+    "verbs.schedule": "schedule",
+    "vocabulary.errors": "CheckFailed DataError FitError MismatchError ScalingError UsageError",
+    "vocabulary.objective": "Objective",
 }
-
-__all__ = [
-    "Curve",
-    "CurveFit",
-    "Extrapolation",
-    "Fit",
-    "Forecast",
-    "Forecasts",
-    "Identification",
-    "Levels",
-    "Objective",
-    "Points",
-    "Prediction",
-    "ScalingError",
-    "Schedule",
-    "__version__",
-    "anticipate",
-    "backtest",
-    "best_schedule",
-    "curves_of",
-    "extrapolate",
-    "fit",
-    "fit_curves",
-    "forecast",
-    "identify_schedule",
-    "intervals",
-    "load",
-    "parse_schedule",
-    "read",
-]
+_PLACES = {name: home for home, names in _HOMES.items() for name in names.split()}
+# Packages that answer a call too: `sc.laws()` lists what `sc.laws` holds.
+_ASKED = ("ingest", "laws")
 
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used."""
-    if name not in _HOME:
+    if name in _ASKED:
+        return importlib.import_module(f"{__name__}.{name}")
+    if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    return getattr(importlib.import_module(f"{__name__}.{_PLACES[name]}"), name)
 
 
 def __dir__() -> list[str]:
     """Return the public names."""
-    return sorted(__all__)
+    return sorted([*_PLACES, *_ASKED, "__version__"])

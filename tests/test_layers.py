@@ -31,6 +31,7 @@ ORDER = (
     "forecasting",
     "plots",
     "reference",
+    "verbs",
     "reports",
     "cli",
 )

@@ -11,6 +11,8 @@ from scaling_cli import laws
 from scaling_cli.laws._law import WHOLE, Law
 from scaling_cli.numerics.quantiles import central, quantile
 from scaling_cli.vocabulary.errors import UsageError
+from scaling_cli.vocabulary.jsonfile import stamped
+from scaling_cli.vocabulary.markup import table
 from scaling_cli.vocabulary.quantities import parse_number
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 # predict needs no random generator.
 NOISE_STRATA = 16
 _GOLDEN = 0.6180339887498949
+USEFUL = 0.10  # a half-width above this decides nothing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +61,7 @@ class Uncertainty:
     draws: Mapping[str, np.ndarray]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Prediction:
     """The law's value at points, with two kinds of interval. Arrays have shape (points,).
 
@@ -77,10 +80,53 @@ class Prediction:
     companion: tuple[str, np.ndarray] | None = None
     """Name of the law that shares the centre of the intervals, and its values."""
     notes: tuple[str, ...] = ()
+    measured: tuple[float | None, ...] = ()
+    """What was measured at the points, for comparison; empty where nothing was."""
+    made_by: Mapping[str, Any] = field(default_factory=dict)
+    """Of the fit: its name and law, how its intervals were tested, and what warns of them here."""
     spent: Mapping[str, np.ndarray] = field(default_factory=dict)
     """Compute, of a law that has a size and data, by symbol."""
+    linear: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """Fitted ranges of inputs that may be zero: no factor says how far beyond one lies."""
     column: str = "loss"
     """Name of the output in tables."""
+
+    def __repr__(self) -> str:
+        """Return one line: the first point and how many follow."""
+        at = ", ".join(f"{symbol}={values[0]:g}" for symbol, values in self.inputs.items())
+        more = f"; and {len(self.value) - 1} more" if len(self.value) > 1 else ""
+        if self.new_run is None:
+            return f"<Prediction {self.output} = {self.value[0]:.4f} at {at}, no interval{more}>"
+        low, high = (float(end[0]) for end in self.new_run)
+        return (
+            f"<Prediction {self.output} = {self.value[0]:.4f} [{low:.4f}, {high:.4f}] at {at}, "
+            f"{100 * self.level:g} % of new runs{more}>"
+        )
+
+    def _repr_html_(self) -> str:
+        """Return a table for a notebook: inputs, value and intervals."""
+        rows = [
+            [*(f"{v:.6g}" for v in p["inputs"].values()), f"{p['value']:.4f}"]
+            + [f"[{b[0]:.4f}, {b[1]:.4f}]" if b else "" for b in (p["mean"], p["new_run"])]
+            for p in self.to_dicts()
+        ]
+        return table([*self.inputs, self.output, "mean curve", "new run"], rows)
+
+    def error(self, i: int, measured: float) -> float:
+        """Return predicted over measured, minus one, at a point."""
+        return float(self.value[i]) / measured - 1
+
+    def is_inside(self, i: int, measured: float) -> bool | None:
+        """Say whether a measured value lies in the new-run interval; None without intervals."""
+        if self.new_run is None:
+            return None
+        low, high = self.new_run
+        return bool(low[i] <= measured <= high[i])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `scaling predict --json` prints."""
+        points = [point | self._judgement(i) for i, point in enumerate(self.to_dicts())]
+        return stamped({**self.made_by, "predictions": points})
 
     def half_widths(self) -> tuple[np.ndarray, np.ndarray] | None:
         """Return half the widths of `mean` and `new_run` in ln output; None without intervals.
@@ -123,6 +169,21 @@ class Prediction:
             if self.companion is None
             else {"law": self.companion[0], "value": float(self.companion[1][i])},
         }
+
+    def _judgement(self, i: int) -> dict[str, Any]:
+        """Return whether a point's interval is of use, and how far off what was measured is."""
+        widths = self.half_widths()
+        width = None if widths is None else float(widths[1][i])
+        judged: dict[str, Any] = {
+            "half_width": width,
+            "useful": None if width is None else width <= USEFUL,
+        }
+        measured = self.measured[i] if self.measured else None
+        if measured is not None:
+            judged["measured"] = measured
+            judged["error"] = self.error(i, measured)
+            judged["inside"] = self.is_inside(i, measured)
+        return judged
 
 
 def read_inputs(law: Law | type[Law], inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:

@@ -71,6 +71,14 @@ class Record:
         order = [*FIRST, *(key for key in written if key not in (*FIRST, *LAST)), *LAST]
         return nulls(stamped({key: written[key] for key in order if key in written}))
 
+    def __str__(self) -> str:
+        """Return the first screen of the report on it: what `print(fit)` shows."""
+        return importlib.import_module("scaling_cli.reports").short(self)
+
+    def _repr_html_(self) -> str:
+        """Return the same for a notebook; reports lie above, so they are found by their name."""
+        return importlib.import_module("scaling_cli.reports").short_html(self)
+
     to_record = to_dict  # as any other part that has a form of its own
 
     def to_json(self, path: str | os.PathLike[str]) -> None:

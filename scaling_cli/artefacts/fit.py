@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from scaling_cli import laws
+from scaling_cli.artefacts._asked import completed
+from scaling_cli.artefacts._judgement import doubts
 from scaling_cli.artefacts._prediction import Prediction, Uncertainty, intervals, read_inputs
 from scaling_cli.artefacts._record import MERGED, Fitted, refuse_draws
 from scaling_cli.laws._law import Domain, Law
@@ -19,6 +21,10 @@ from scaling_cli.vocabulary.arguments import check_level
 from scaling_cli.vocabulary.outcomes import Level
 from scaling_cli.vocabulary.quantities import C
 
+NO_INTERVAL = {
+    "published": "no interval: these are published numbers, and the fit carries no draws.",
+    "": "no interval: the fit carries no draws (it was made with --bootstrap 0).",
+}
 # Derived quantities that a fit makes from its points; no law gives them back.
 FROM_POINTS = frozenset({"optimal_params_isoflop"})
 
@@ -74,7 +80,8 @@ class Fit(Fitted):
         level : float
             Nominal coverage of the intervals.
         **inputs : float, str or array
-            The law's inputs by symbol (`N=7e9, D="1T"`), broadcast against each other.
+            The law's inputs by symbol or column (`N=7e9, tokens="1T"`), broadcast against each
+            other. `C` with size or data gives the other; alone, the law's own optimum.
 
         Raises
         ------
@@ -82,9 +89,9 @@ class Fit(Fitted):
             If an input is missing, unknown or outside its domain.
         """
         check_level(level)
-        columns = read_inputs(self.law, inputs)
+        columns = read_inputs(self.law, completed(self.law, inputs))
         value = np.asarray(self.law(**columns), dtype=float)
-        extrapolation = self._extrapolation(columns)
+        ranges = self.data.get("ranges", {})
         alone = Prediction(
             columns,
             self.law.output().symbol,
@@ -92,17 +99,35 @@ class Fit(Fitted):
             level,
             mean=None,
             new_run=None,
-            extrapolation=extrapolation,
+            extrapolation=self._extrapolation(columns),
             parts={},
             spent={C.symbol: self.law.along(columns)} if self.law.size_and_data() else {},
+            linear={s: tuple(ranges[s]) for s in columns if self._is_linear(s) and s in ranges},
             column=self.law.output().column,
+            made_by=self._as_maker(),
         )
         if self.uncertainty is None:
-            return alone
+            published = self.origin.get("kind") == "published"
+            return replace(alone, notes=(NO_INTERVAL["published" if published else ""],))
         mean, new_run, parts = intervals(self.law, self.uncertainty, columns, value, level)
         other = self.uncertainty.companion
         beside = other and (laws.name_of(other), np.asarray(other(**columns), float))
-        return replace(alone, mean=mean, new_run=new_run, parts=parts, companion=beside)
+        told = replace(alone, mean=mean, new_run=new_run, parts=parts, companion=beside)
+        warnings = doubts(self.checks, self.backtest, told)
+        return replace(told, made_by={**alone.made_by, "warnings": warnings})
+
+    def _as_maker(self) -> dict[str, Any]:
+        """Return what a prediction says of the fit that made it."""
+        sure = self.uncertainty
+        return {
+            "fit": self.name,
+            "law": laws.name_of(self.law),
+            "tested": None if sure is None else sure.tested,
+            "method": None if sure is None else sure.method,
+            "drift": None if sure is None else sure.drift,
+            "backtests": (self.backtest or {}).get("cuts") or [],
+            "warnings": [],
+        }
 
     def _extrapolation(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return the factor by which each axis lies outside the data; 1 inside.
@@ -110,18 +135,21 @@ class Fit(Fitted):
         Of an input that may be zero: 1 and the distance, in widths of the range that was fitted,
         or as it is where that is one value.
         """
-        ranges, declared = self.data.get("ranges", {}), self.law.inputs()
-        factors = {}
+        ranges, factors = self.data.get("ranges", {}), {}
         for symbol, column in {**inputs, self.law.axis(): self.law.along(inputs)}.items():
             if symbol not in ranges:
                 continue
             low, high = ranges[symbol]
-            if symbol not in declared or declared[symbol].domain is Domain.POSITIVE:
-                factors[symbol] = np.maximum(1.0, np.maximum(column / high, low / column))
-            else:
+            if self._is_linear(symbol):
                 away = np.maximum(0.0, np.maximum(column - high, low - column))
                 factors[symbol] = 1 + away / (high - low or 1.0)
+            else:
+                factors[symbol] = np.maximum(1.0, np.maximum(column / high, low / column))
         return factors
+
+    def _is_linear(self, symbol: str) -> bool:
+        quantity = self.law.inputs().get(symbol)
+        return quantity is not None and quantity.domain is not Domain.POSITIVE
 
     def __post_init__(self) -> None:
         """Refuse draws that are not the law's, points that do not fit each other, unknown runs."""

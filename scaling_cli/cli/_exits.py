@@ -13,9 +13,15 @@ import typer
 from scaling_cli.cli._terminal import Terminal
 from scaling_cli.vocabulary.errors import ScalingError, UsageError
 
-INTERNAL = 5
 # The base of Typer's own errors, reached by a public subclass: its home differs between releases.
 _TyperError = typer.BadParameter.__mro__[2]
+
+
+class _Internal(ScalingError):
+    """A defect of this program."""
+
+    code = "internal"
+    exit_code = 5
 
 
 def report(error: Exception, arguments: Sequence[str]) -> int:
@@ -32,42 +38,25 @@ def report(error: Exception, arguments: Sequence[str]) -> int:
     terminal = Terminal(json="--json" in options)
     if "--debug" in options:
         traceback.print_exception(error, file=sys.stderr)
-    record, code, context = describe(error)
+    told, usage = as_ours(error)
     if terminal.json:
-        terminal.result(list, {"error": record})
-    for line in message(record, context):
+        terminal.result(list, {"error": told.to_dict()})
+    prefix = "" if isinstance(told, _Internal) else "error: "
+    hint = [f"hint: {told.hint}"] if told.hint else []
+    for line in [*usage.splitlines(), prefix + told.placed(), *hint]:
         terminal.complain(line)
-    return code
+    return told.exit_code
 
 
-def describe(error: Exception) -> tuple[dict[str, Any], int, str]:
-    """Return the `error` object, the exit code, and the usage line where that helps."""
+def as_ours(error: Exception) -> tuple[ScalingError, str]:
+    """Return an error as one of this package's, and the usage line where that helps."""
     if isinstance(error, ScalingError):
-        return error.to_dict(), error.exit_code, ""
+        return error, ""
     if isinstance(error, _TyperError | typer.Abort):
         text, context = _words(error)
-        usage = UsageError(text, hint=_example(context))
-        return usage.to_dict(), usage.exit_code, context.get_usage() if context else ""
+        return UsageError(text, hint=_example(context)), context.get_usage() if context else ""
     text = f"internal error: {type(error).__name__}: {error}"
-    defect = ScalingError(text.rstrip(), hint="Run again with --debug to see where.")
-    return {**defect.to_dict(), "code": "internal"}, INTERNAL, ""
-
-
-def message(record: dict[str, Any], usage: str) -> list[str]:
-    """Return the lines a person reads: usage, place and fault, hint."""
-    place = ", ".join(
-        text
-        for text, wanted in (
-            (f"{record['file']}", record["file"]),
-            (f"row {record['row']}", record["row"]),
-            (f"column {record['column']!r}", record["column"]),
-        )
-        if wanted is not None
-    )
-    fault = f"{place}: {record['message']}" if place else record["message"]
-    prefix = "" if record["code"] == "internal" else "error: "
-    hint = [f"hint: {record['hint']}"] if record["hint"] else []
-    return [*usage.splitlines(), prefix + fault, *hint]
+    return _Internal(text.rstrip(), hint="Run again with --debug to see where."), ""
 
 
 def _words(error: Any) -> tuple[str, Any]:

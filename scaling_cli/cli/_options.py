@@ -1,17 +1,123 @@
-"""The options that several commands share, each declared once."""
+"""Options, each declared once: frozen dataclasses whose fields are the options of commands.
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated
+`command` makes a command of a function that takes such dataclasses: its parameters are all their
+fields, in their order. A field is declared by `option` or `argument`; one whose text means more
+than Typer can read says by a `Read` how.
+"""
+
+import inspect
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import MISSING, Field, dataclass, field, fields
+from functools import cached_property, wraps
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
+from scaling_cli.cli._terminal import Terminal
+
 if TYPE_CHECKING:
-    from scaling_cli.cli._terminal import Terminal
+    from scaling_cli.reports._blocks import Block
+    from scaling_cli.runs.table import Runs
     from scaling_cli.vocabulary.objective import Objective
 
 
-def _choices(*values: str) -> str:
-    return "|".join(values)
+@dataclass(frozen=True)
+class Read:
+    """How a value is read from the text that was typed, or from all texts of a repeated option."""
+
+    read: Callable[[Any], Any]
+    repeated: bool = False
+
+    @property
+    def typed(self) -> Any:
+        """What Typer is to take."""
+        return list[str] | None if self.repeated else str | None
+
+
+def command(function: Callable[..., None]) -> Callable[..., None]:
+    """Return a command that takes the fields of a function's options one by one.
+
+    Parameters
+    ----------
+    function : callable
+        Every parameter is annotated with a dataclass of this kind.
+    """
+    groups = get_type_hints(function)
+    groups.pop("return")
+    declared = {f.name: f for group in groups.values() for f in fields(group)}
+    readers = {name: f.metadata.get("read") for name, f in declared.items()}
+
+    @wraps(function)
+    def run(**typed: Any) -> None:
+        values = {
+            name: reader.read(typed[name]) if reader and typed[name] is not None else typed[name]
+            for name, reader in readers.items()
+        }
+        made = {
+            name: group(**{f.name: values[f.name] for f in fields(group)})
+            for name, group in groups.items()
+        }
+        function(**made)
+
+    parameters = [_parameter(f, readers[name]) for name, f in declared.items()]
+    run.__annotations__ = {}
+    vars(run)["__signature__"] = inspect.Signature(parameters)
+    return run
+
+
+def _parameter(declared: Field[Any], reader: Read | None) -> inspect.Parameter:
+    """Return a field as a parameter that Typer understands."""
+    annotation: Any = declared.type if reader is None else reader.typed
+    if "info" in declared.metadata:
+        annotation = Annotated[annotation, declared.metadata["info"]]
+    default = inspect.Parameter.empty if declared.default is MISSING else declared.default
+    return inspect.Parameter(
+        declared.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
+    )
+
+
+def option(
+    metavar: str,
+    help: str,
+    *names: str,
+    default: Any = None,
+    read: Read | None = None,
+    complete: Callable[[str], list[str]] | None = None,
+    envvar: str | None = None,
+) -> Any:
+    """Declare a field as an option.
+
+    Parameters
+    ----------
+    metavar : str
+        What stands for its value; empty for a flag.
+    help : str
+    *names : str
+        How it is spelled. Default: as the field is called.
+    default : object
+    read : Read, optional
+    complete : function, optional
+        Completes its value in a shell.
+    envvar : str, optional
+        Where it comes from if it is not typed.
+    """
+    info = typer.Option(
+        *names, metavar=metavar or None, help=help, autocompletion=complete, envvar=envvar
+    )
+    return field(default=default, metadata={"info": info, "read": read})
+
+
+def argument(
+    metavar: str,
+    help: str,
+    *,
+    default: Any = None,
+    complete: Callable[[str], list[str]] | None = None,
+) -> Any:
+    """Declare a field as an argument; MISSING as its default makes it required."""
+    info = typer.Argument(metavar=metavar, help=help, show_default=False, autocompletion=complete)
+    return field(default=default, metadata={"info": info})
 
 
 def complete_law(incomplete: str) -> list[str]:
@@ -29,287 +135,354 @@ def complete_fit(incomplete: str) -> list[str]:
     return [name for name in kinds.fit_names() if name.startswith(incomplete)]
 
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
-Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", help="Say nothing on standard error but errors.")
-]
-Full = Annotated[
-    bool, typer.Option("--full", help="Print everything, where the first screen leaves out.")
-]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+def target() -> Any:
+    """Declare which column is predicted."""
+    return option("COLUMN", "What the law predicts. Default: val_loss if it is logged, else loss.")
 
-Sources = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="SRC...",
-        help="Files, folders, globs, a store, or - for standard input.",
-        show_default=False,
-    ),
-]
-Map = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--map",
-        metavar="NAME=COLUMN",
-        help="Read a quantity from this column: --map loss=eval/c4.",
-    ),
-]
-Set = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        metavar="NAME=VALUE",
-        help="A quantity that is the same in all files: --set params=124M.",
-    ),
-]
-Meta = Annotated[
-    str | None,
-    typer.Option(
-        metavar="FILE", help="A table of what the logs lack, keyed by run_id or file name."
-    ),
-]
-Name = Annotated[
-    str | None,
-    typer.Option(metavar="PATTERN", help="What file names say: --name '{params}_{tokens}'."),
-]
-Format = Annotated[
-    str | None, typer.Option(metavar="NAME", help="The log format, where guessing fails.")
-]
 
-Law = Annotated[
-    str,
-    typer.Option(
-        metavar="NAME", help="The law ('scaling laws' lists them).", autocompletion=complete_law
-    ),
-]
-Target = Annotated[
-    str | None,
-    typer.Option(
-        metavar="COLUMN",
-        help="What the law predicts. Default: val_loss if it is logged, else loss.",
-    ),
-]
-Where = Annotated[
-    str | None,
-    typer.Option(metavar="EXPR", help="Rows to keep: --where 'tokens > 1e9 and params < 1e9'."),
-]
-At = Annotated[
-    str,
-    typer.Option(metavar=_choices("final", "all", "last:K"), help="Which rows of a run to fit."),
-]
-ObjectiveName = Annotated[
-    str,
-    typer.Option(
-        "--objective", metavar=_choices("huber", "l2", "lad"), help="What is summed over points."
-    ),
-]
-Delta = Annotated[float, typer.Option(metavar="X", help="Corner of the Huber loss.")]
-Space = Annotated[
-    str, typer.Option(metavar=_choices("log", "linear"), help="Residuals of ln loss or of loss.")
-]
-Fix = Annotated[
-    list[str] | None,
-    typer.Option("--fix", metavar="NAME=VALUE", help="Hold a parameter: --fix E=1.6."),
-]
-Tie = Annotated[
-    list[str] | None,
-    typer.Option("--tie", metavar="NAME=NAME", help="Keep two equal: --tie alpha=beta."),
-]
-Weight = Annotated[
-    str | None,
-    typer.Option(
-        metavar="COLUMN",
-        help="How much each point counts: a relative precision that multiplies its term of the "
-        "objective. 0 leaves a point out.",
-    ),
-]
-Prior = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--prior",
-        metavar="NAME=CENTER+-SD",
-        help="A belief about a parameter, weighed against the data: --prior alpha=0.35+-0.05 or "
-        "--prior A=400+-50%. Lognormal with this median where the parameter is positive.",
-    ),
-]
-Bootstrap = Annotated[
-    int,
-    typer.Option(
-        metavar="N",
-        help="Bootstrap refits; 0 for none, and intervals by the delta method. Of loss curves: "
-        "100 unless given.",
-    ),
-]
-BootstrapKind = Annotated[
-    str,
-    typer.Option(
-        "--bootstrap-kind",
-        metavar=_choices("pairs", "wild"),
-        help="Draw runs with replacement, or keep them and draw the signs of their residuals.",
-    ),
-]
-Cluster = Annotated[
-    str,
-    typer.Option(
-        metavar=_choices("run", "config"),
-        help="What is drawn together: the rows of a run, or also runs of equal inputs (seeds).",
-    ),
-]
-RunSchedules = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--schedule",
-        metavar="[RUN=]TEXT",
-        help="Loss curves: the schedule of a run, or of all that log neither a schedule nor a "
-        "learning rate.",
-    ),
-]
-Warmup = Annotated[
-    str | None,
-    typer.Option(
-        metavar=_choices("as_trained", "area", "at_peak"),
-        help="Loss curves: how the warm-up counts. Default: as_trained in the average, else as the "
-        "law's authors have it.",
-    ),
-]
-PriorStrength = Annotated[
-    str,
-    typer.Option(
-        "--prior-strength",
-        metavar=_choices("0", "1", "10", "auto"),
-        help="Loss curves: weight of the weak priors; auto takes what predicts training schedules "
-        "best that are left out.",
-    ),
-]
-Start = Annotated[
-    int | None,
-    typer.Option(
-        metavar="STEP", help="Loss curves: first step to fit. Default: the end of the warm-up."
-    ),
-]
-Seed = Annotated[int, typer.Option(metavar="N", help="Seed of everything random.")]
-ConfidenceLevel = Annotated[
-    float, typer.Option("--level", metavar="P", help="Nominal coverage of intervals.")
-]
-ExecutorName = Annotated[
-    str,
-    typer.Option(
-        "--executor",
-        metavar="WHERE",
-        help="What refits run on: serial, or a dask scheduler's workers: dask:tcp://HOST:PORT. "
-        "The results are the same.",
-    ),
-]
-FitName = Annotated[
-    str | None,
-    typer.Option(
-        "--fit",
-        metavar="FILE|NAME",
-        help="A fit file or a certified fit. Default: ./fit.json if it is there, "
+def where() -> Any:
+    """Declare which rows are kept."""
+    return option("EXPR", "Rows to keep: --where 'tokens > 1e9 and params < 1e9'.")
+
+
+def at() -> Any:
+    """Declare which rows of a run are taken."""
+    return option("final|all|last:K", "Which rows of a run to fit.", default="final")
+
+
+def seed() -> Any:
+    """Declare the seed."""
+    return option("N", "Seed of everything random.", default=0)
+
+
+def level() -> Any:
+    """Declare the coverage of intervals."""
+    return option("P", "Nominal coverage of intervals.", default=0.9)
+
+
+def fit_name() -> Any:
+    """Declare the fit that is used."""
+    return option(
+        "FILE|NAME",
+        "A fit file or a certified fit. Default: ./fit.json if it is there, "
         "else chinchilla/besiroglu-2024.",
-        autocompletion=complete_fit,
-    ),
-]
-Mirror = Annotated[
-    str | None,
-    typer.Option(
-        metavar="DIR",
+        complete=complete_fit,
+    )
+
+
+def mirror() -> Any:
+    """Declare what stands in for the network."""
+    return option(
+        "DIR",
+        "Read from this folder instead of the network: DIR/<owner>/<repo>/<commit>/<path>.",
         envvar="SCALING_MIRROR",
-        help="Read from this folder instead of the network: DIR/<owner>/<repo>/<commit>/<path>.",
-    ),
-]
+    )
 
 
-def given(context: typer.Context, names: Iterable[str]) -> list[str]:
-    """Return the options among these parameters that were typed, as they are spelled."""
-    spelled = {str(p.name): p.opts[0] for p in context.command.params}
-    sources = {name: context.get_parameter_source(name) for name in names}
-    return [spelled[n] for n, s in sources.items() if s is not None and s.name == "COMMANDLINE"]
+def output(help: str, *, name: str = "--output") -> Any:
+    """Declare the file that is written."""
+    return option("FILE", help, name, "-o")
 
 
-def pairs(values: list[str] | None, option: str) -> dict[str, str] | None:
-    """Split repeated `NAME=VALUE` options.
-
-    Raises
-    ------
-    UsageError
-        If one has no `=`, an empty side, or a name that came before.
-    """
-    from scaling_cli.vocabulary.errors import UsageError
-
-    if not values:
-        return None
-    found: dict[str, str] = {}
-    for text in values:
-        name, equals, value = (part.strip() for part in text.partition("="))
-        if not (name and equals and value):
-            raise UsageError(
-                f"cannot read {text!r} for --{option}.", hint=f"Write --{option} NAME=VALUE."
-            )
-        if name in found:
-            raise UsageError(f"--{option} gives {name} twice: {found[name]} and {value}.")
-        found[name] = value
-    return found
+def run_schedules() -> Any:
+    """Declare the schedules of runs."""
+    return option(
+        "[RUN=]TEXT",
+        "Loss curves: the schedule of a run, or of all that log neither a schedule nor a learning "
+        "rate.",
+        "--schedule",
+    )
 
 
-def numbers(values: list[str] | None) -> dict[str, float] | None:
-    """Return the parameters that repeated `--fix NAME=VALUE` options hold, and at what."""
-    held = pairs(values, "fix")
-    return None if held is None else {name: _held(name, text) for name, text in held.items()}
+def pairs(option: str) -> Read:
+    """Return the reader of a repeated `NAME=VALUE` option."""
+
+    def read(texts: Sequence[str]) -> dict[str, str] | None:
+        from scaling_cli.vocabulary.errors import UsageError
+
+        values: dict[str, str] = {}
+        for text in texts:
+            name, equals, value = (part.strip() for part in text.partition("="))
+            if not (name and equals and value):
+                raise UsageError(
+                    f"cannot read {text!r} for --{option}.", hint=f"Write --{option} NAME=VALUE."
+                )
+            if name in values:
+                raise UsageError(f"--{option} gives {name} twice: {values[name]} and {value}.")
+            values[name] = value
+        return values or None
+
+    return Read(read, repeated=True)
 
 
-def _held(name: str, text: str) -> float:
-    """Read the value of --fix.
-
-    Raises
-    ------
-    UsageError
-        If it is no number.
-    """
+def _held(texts: Sequence[str]) -> dict[str, float] | None:
+    """Read repeated `--fix NAME=VALUE`."""
     from scaling_cli.vocabulary.errors import UsageError
     from scaling_cli.vocabulary.quantities import parse_number
 
-    try:
-        return parse_number(text)
-    except UsageError as error:
-        raise UsageError(
-            f"--fix {name}={text}: {text!r} is no number.", hint=f"Such as --fix {name}=1.6."
-        ) from error
+    values = {}
+    for name, text in (pairs("fix").read(texts) or {}).items():
+        try:
+            values[name] = parse_number(text)
+        except UsageError as error:
+            raise UsageError(
+                f"--fix {name}={text}: {text!r} is no number.", hint=f"Such as --fix {name}=1.6."
+            ) from error
+    return values or None
 
 
-def objective(context: typer.Context) -> "Objective":
-    """Return what is minimised, as --objective, --delta and --space say.
+def number(symbol: str = "") -> Read:
+    """Return the reader of a quantity: `7B`, `1T`."""
 
-    Raises
-    ------
-    UsageError
-        If --delta was typed for an objective without a corner, or one of them means nothing.
-    """
-    from scaling_cli.vocabulary.errors import UsageError
-    from scaling_cli.vocabulary.objective import Objective
+    def read(text: str) -> float:
+        from scaling_cli.vocabulary.quantities import BY_SYMBOL, parse_number
 
-    chosen = context.params
-    found = Objective(chosen["objective"], chosen["delta"], chosen["space"])
-    if found.name != "huber" and given(context, ("delta",)):
-        raise UsageError(
-            f"--delta is the corner of the Huber loss; --objective {found.name} has none.",
-            hint="Leave one of the two out.",
+        return parse_number(text, BY_SYMBOL.get(symbol))
+
+    return Read(read)
+
+
+def numbers(symbol: str, *, repeated: bool = True) -> Read:
+    """Return the reader of an option, most often repeated, that takes lists too: `7B,13B`."""
+
+    def read(texts: str | Sequence[str]) -> list[float]:
+        from scaling_cli.cli._inputs import read_list
+        from scaling_cli.vocabulary.quantities import BY_SYMBOL
+
+        return read_list([texts] if isinstance(texts, str) else texts, BY_SYMBOL[symbol])
+
+    return Read(read, repeated)
+
+
+@dataclass(frozen=True)
+class Asking:
+    """How a command speaks, and what was typed: the options of every command."""
+
+    context: typer.Context
+    json: bool = option("", "Print one JSON object instead of text.", "--json", default=False)
+    quiet: bool = option(
+        "", "Say nothing on standard error but errors.", "--quiet", "-q", default=False
+    )
+    debug: bool = option("", "Show the traceback of an error.", "--debug", default=False)
+
+    @cached_property
+    def terminal(self) -> Terminal:
+        """Where words go."""
+        return Terminal(json=self.json, quiet=self.quiet)
+
+    @property
+    def command(self) -> str:
+        """The command line, so that a result says how to repeat it."""
+        return shlex.join(["scaling", *self.context.obj["arguments"]])
+
+    def result(self, record: Any, render: "Callable[[], list[Block]]") -> None:
+        """Write the result: one JSON object, or as text the report that `render` makes."""
+        self.terminal.result(render, record)
+
+    def typed(self, options: Any) -> list[str]:
+        """Return the options of a dataclass that were typed, as they are spelled."""
+        spelled = {str(p.name): p.opts[0] for p in self.context.command.params}
+        sources = {f.name: self.context.get_parameter_source(f.name) for f in fields(options)}
+        return [spelled[n] for n, s in sources.items() if s is not None and s.name == "COMMANDLINE"]
+
+
+@dataclass(frozen=True)
+class Telling(Asking):
+    """How much a command says."""
+
+    full: bool = option(
+        "", "Print everything, where the first screen leaves out.", "--full", default=False
+    )
+
+
+READ = ("map", "set", "meta", "name", "format")
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """From which columns and tables facts are read."""
+
+    map: dict[str, str] | None = option(
+        "NAME=COLUMN", "Read a quantity from this column: --map loss=eval/c4.", read=pairs("map")
+    )
+    meta: str | None = option(
+        "FILE", "A table of what the logs lack, keyed by run_id or file name."
+    )
+
+    def read(self, sources: Sequence[str], asking: Asking) -> "Runs":
+        """Read sources under these options."""
+        from scaling_cli.cli import _process
+
+        with asking.terminal.status("reading"):
+            _process.keep_pandas_out()
+            from scaling_cli import ingest
+
+            return ingest.read(*sources, **{k: v for k, v in vars(self).items() if k in READ})
+
+
+@dataclass(frozen=True)
+class Reading(Mapped):
+    """How logs are read."""
+
+    set: dict[str, str] | None = option(
+        "NAME=VALUE",
+        "A quantity that is the same in all files: --set params=124M.",
+        read=pairs("set"),
+    )
+    name: str | None = option("PATTERN", "What file names say: --name '{params}_{tokens}'.")
+    format: str | None = option("NAME", "The log format, where guessing fails.")
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What is read."""
+
+    sources: list[str] = argument(
+        "SRC...", "Files, folders, globs, a store, or - for standard input.", default=MISSING
+    )
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """What is fitted, whatever the kind of law."""
+
+    law: str = option(
+        "NAME", "The law ('scaling laws' lists them).", default="chinchilla", complete=complete_law
+    )
+    target: str | None = target()
+    where: str | None = where()
+    fix: dict[str, float] | None = option(
+        "NAME=VALUE", "Hold a parameter: --fix E=1.6.", read=Read(_held, repeated=True)
+    )
+    seed: int = seed()
+    level: float = level()
+
+
+@dataclass(frozen=True)
+class OfPoints:
+    """How a law of points is fitted."""
+
+    at: str = at()
+    objective: str = option("huber|l2|lad", "What is summed over points.", default="huber")
+    delta: float = option("X", "Corner of the Huber loss.", default=0.001)
+    space: str = option("log|linear", "Residuals of ln loss or of loss.", default="log")
+    tie: dict[str, str] | None = option(
+        "NAME=NAME", "Keep two equal: --tie alpha=beta.", read=pairs("tie")
+    )
+    weight: str | None = option(
+        "COLUMN",
+        "How much each point counts: a relative precision that multiplies its term of the "
+        "objective. 0 leaves a point out.",
+    )
+    prior: dict[str, str] | None = option(
+        "NAME=CENTER+-SD",
+        "A belief about a parameter, weighed against the data: --prior alpha=0.35+-0.05 "
+        "or --prior A=400+-50%. Lognormal with this median where the parameter is positive.",
+        read=pairs("prior"),
+    )
+    executor: str = option(
+        "WHERE",
+        "What refits run on: serial, or a dask scheduler's workers: "
+        "dask:tcp://HOST:PORT. The results are the same.",
+        default="serial",
+    )
+
+    def asked(self, asking: Asking) -> dict[str, Any]:
+        """Return the options of `point_fits`."""
+        return {
+            "at": self.at,
+            "objective": self._objective("--delta" in asking.typed(OfPoints)),
+            "tie": self.tie,
+            "weights": self.weight,
+            "prior": self.prior,
+            "executor": self.executor,
+        }
+
+    def _objective(self, cornered: bool) -> "Objective":
+        from scaling_cli.vocabulary.errors import UsageError
+        from scaling_cli.vocabulary.objective import Objective
+
+        objective = Objective(self.objective, self.delta, self.space)
+        if objective.name != "huber" and cornered:
+            raise UsageError(
+                f"--delta is the corner of the Huber loss; --objective {objective.name} has none.",
+                hint="Leave one of the two out.",
+            )
+        return objective
+
+    def announce(self, asking: Asking) -> None:
+        """Say that a cluster may keep one waiting."""
+        from scaling_cli.engine.executors import SERIAL_NAME, WORKER_WITHIN
+
+        if self.executor != SERIAL_NAME:
+            asking.terminal.say(
+                f"connecting to {self.executor}; waits up to {WORKER_WITHIN:g} s for a first worker"
+            )
+
+
+@dataclass(frozen=True)
+class OfCurves:
+    """How a law of loss curves is fitted."""
+
+    schedules: list[str] | None = run_schedules()
+    warmup: str | None = option(
+        "as_trained|area|at_peak",
+        "Loss curves: how the warm-up counts. Default: as_trained in the average, else as "
+        "the law's authors have it.",
+    )
+    prior_strength: str = option(
+        "0|1|10|auto",
+        "Loss curves: weight of the weak priors; auto takes what predicts training "
+        "schedules best that are left out.",
+        default="1",
+    )
+    start: int | None = option(
+        "STEP", "Loss curves: first step to fit. Default: the end of the warm-up."
+    )
+
+
+@dataclass(frozen=True)
+class Point:
+    """Inputs of a law, as lists: every combination is meant."""
+
+    params: list[float] | None = option(
+        "N", "Model parameters: 7B; 1B,7B or repeated for a grid.", read=numbers("N")
+    )
+    tokens: list[float] | None = option("D", "Training tokens: 1T.", read=numbers("D"))
+    compute: list[float] | None = option(
+        "C",
+        "Training FLOP: 1e24. With N or D it gives the other by C = 6ND; alone, the law's "
+        "own optimum.",
+        read=numbers("C"),
+    )
+    input: list[str] | None = option("NAME=VALUE", "Any input of another law: --input N_avg=3e8.")
+
+    def grid(self, law: Any, asking: Asking) -> Any:
+        """Return every combination, completed through C = 6ND, and say once how it was read."""
+        from scaling_cli.cli import _inputs
+
+        grid = _inputs.grid(
+            law,
+            params=self.params or [],
+            tokens=self.tokens or [],
+            compute=self.compute or [],
+            others=_inputs.read_others(self.input, law),
         )
-    return found
+        echo(grid, asking)
+        return grid
+
+    def named(self) -> list[str]:
+        """Return the options that were given."""
+        return [f"--{f.name}" for f in fields(self) if getattr(self, f.name)]
 
 
-def announce(executor: str, terminal: "Terminal") -> None:
-    """Say that a cluster may keep one waiting."""
-    from scaling_cli.engine.executors import SERIAL_NAME, WORKER_WITHIN
+def echo(grid: Any, asking: Asking) -> None:
+    """Say once how every quantity was read."""
+    from scaling_cli.reports import _numbers
 
-    if executor != SERIAL_NAME:
-        terminal.say(
-            f"connecting to {executor}; waits up to {WORKER_WITHIN:g} s for a first worker"
-        )
-
-
-def command_line(context: typer.Context) -> str:
-    """Return the command line, so that a result says how to repeat it."""
-    import shlex
-
-    return shlex.join(["scaling", *context.obj["arguments"]])
+    for symbol, values in grid.given.items():
+        asking.terminal.say(_numbers.echo(symbol, values))
+    for note in grid.notes:
+        asking.terminal.say(note)
+    if grid.rows:
+        asking.terminal.say(f"{_numbers.count(len(grid.rows), 'point')} read")

@@ -1,17 +1,10 @@
 """The critical batch: fit it to runs at several batch sizes; what a loss costs at any batch."""
 
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from dataclasses import dataclass
 
 from scaling_cli.cli import _cache
 from scaling_cli.cli import _options as options
-from scaling_cli.cli._output import writable
-from scaling_cli.cli._reading import read
-from scaling_cli.cli._terminal import Terminal
-
-if TYPE_CHECKING:
-    from scaling_cli.artefacts.batch_fit import BatchFit
+from scaling_cli.cli._output import writable, write
 
 EXAMPLE = """
 scaling batch sweep/*.csv --meta sweep.csv -o batch.json
@@ -19,132 +12,69 @@ scaling batch --fit batch.json --target-loss 2.9,2.8 --batch-tokens 256k,1M
 scaling batch --params 1B --target-loss 2.5
 """
 ORDER = 46
-PUBLISHED = "kaplan_ns/kaplan-2020-headline,critical_batch/kaplan-2020"
-
-Sources = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="SRC...",
-        help="Logs of runs at several batch sizes: files, folders, globs, a store, or -.",
-        show_default=False,
-    ),
-]
-FitName = Annotated[
-    str | None,
-    typer.Option(
-        "--fit",
-        metavar="FILE",
-        help="A file that this command wrote with -o, or two certified fits, of kaplan_ns and of "
-        "critical_batch, with a comma between. Default: Kaplan et al. 2020.",
-    ),
-]
-Params = Annotated[str | None, typer.Option(metavar="N", help="Model parameters: 1B.")]
-Losses = Annotated[
-    list[str] | None,
-    typer.Option("--target-loss", metavar="L", help="Losses to reach: 2.5, or 2.9,2.8."),
-]
-Batches = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--batch-tokens",
-        metavar="B",
-        help="Tokens per step: 256k,1M. Default: around the critical batch.",
-    ),
-]
-StepsAsked = Annotated[
-    list[str] | None,
-    typer.Option("--steps", metavar="S", help="Steps at which the loss is wanted: 1k,10k."),
-]
-Start = Annotated[
-    int | None,
-    typer.Option(metavar="STEP", help="First step to take. Default: the end of the warm-up."),
-]
-Output = Annotated[
-    str | None,
-    typer.Option("--output", "-o", metavar="FILE", help="Where to write the fit."),
-]
 
 
-def batch(
-    *,
-    context: typer.Context,
-    sources: Sources = None,
-    fit: FitName = None,
-    params: Params = None,
-    losses: Losses = None,
-    batches: Batches = None,
-    steps: StepsAsked = None,
-    target: options.Target = None,
-    start: Start = None,
-    level: options.ConfidenceLevel = 0.9,
-    output: Output = None,
-    mapped: options.Map = None,
-    constants: options.Set = None,
-    meta: options.Meta = None,
-    name: options.Name = None,
-    format: options.Format = None,
-    full: options.Full = False,
-    json: options.Json = False,
-    quiet: options.Quiet = False,
-    debug: options.Debug = False,
-) -> None:
+@dataclass(frozen=True)
+class Batching:
+    """What is fitted, and what is asked of the fit."""
+
+    sources: list[str] | None = options.argument(
+        "SRC...", "Logs of runs at several batch sizes: files, folders, globs, a store, or -."
+    )
+    fit: str | None = options.option(
+        "FILE",
+        "A file that this command wrote with -o, or two certified fits, of kaplan_ns and "
+        "of critical_batch, with a comma between. Default: Kaplan et al. 2020.",
+    )
+    params: float | None = options.option("N", "Model parameters: 1B.", read=options.number("N"))
+    target_loss: list[float] | None = options.option(
+        "L", "Losses to reach: 2.5, or 2.9,2.8.", read=options.numbers("L")
+    )
+    batch_tokens: list[float] | None = options.option(
+        "B",
+        "Tokens per step: 256k,1M. Default: around the critical batch.",
+        read=options.numbers("B_tokens"),
+    )
+    steps: list[float] | None = options.option(
+        "S", "Steps at which the loss is wanted: 1k,10k.", read=options.numbers("S")
+    )
+    target: str | None = options.target()
+    start: int | None = options.option(
+        "STEP", "First step to take. Default: the end of the warm-up."
+    )
+    level: float = options.level()
+    output: str | None = options.output("Where to write the fit.")
+
+
+@options.command
+def batch(batching: Batching, reading: options.Reading, asking: options.Telling) -> None:
     """Fit the critical batch to runs at several batch sizes; say what a loss costs at any batch.
 
     At the critical batch a loss takes twice the fewest steps and twice the fewest tokens: larger
     batches buy little time, smaller ones little compute. The theory is one of constant learning
     rates, tuned at each batch.
     """
-    del debug
-    from scaling_cli.cli import _batch
-    from scaling_cli.reports import batch_fit as batch_fit_report
+    from scaling_cli.reports import batch_fit as batch_report
+    from scaling_cli.verbs import batch as verb
+    from scaling_cli.vocabulary.errors import UsageError
 
-    terminal = Terminal(json=json, quiet=quiet)
-    asked = _batch.asked(params, losses, batches, steps)
+    asked = dict(vars(batching))
+    sources, output = asked.pop("sources"), asked.pop("output")
     path = writable(output)
-    if sources:
-        _batch.refuse_both(fit)
-        runs = read(
-            sources,
-            terminal,
-            mapped=mapped,
-            constants=constants,
-            meta=meta,
-            name=name,
-            format=format,
+    if path is not None and not sources:
+        raise UsageError("there is nothing to write to -o: no logs were fitted.")
+    if not sources and batching.fit is None:
+        asking.terminal.say(
+            f"fit: certified {verb.PUBLISHED} (--fit chooses another); N without embeddings"
         )
-        found = _fit(runs, terminal, target, start, options.command_line(context))
-    else:
-        _batch.refuse_output(path)
-        found = _batch.resolve(fit, terminal, PUBLISHED)
-        _batch.refuse_nothing(asked)
-    record = _batch.answer(found, asked, level)
-    if path is not None:
-        found.to_json(path)
-    shown: dict[str, Any] = {
-        "fit": found.to_dict() if sources else None,
-        **record,
-    }
-    terminal.result(
-        lambda: batch_fit_report.blocks(
-            found if sources else None, full=full, record=record, written=path
-        ),
-        shown,
-    )
-
-
-def _fit(
-    runs: Any, terminal: Terminal, target: str | None, start: int | None, command: str
-) -> "BatchFit":
-    from dataclasses import replace
-
-    from scaling_cli.batch_fits.levels import batch_runs_of
-    from scaling_cli.runs.table import default_target
-
-    with terminal.status("fitting the critical batch"):
+    runs = reading.read(sources, asking) if sources else None
+    with asking.terminal.status("fitting the critical batch"):
         _cache.enable()
-        from scaling_cli.batch_fits.fitting import fit_batches
-
-        curves, left = batch_runs_of(runs, target=target, start=start)
-        found = fit_batches(curves, left_out=left)
-    selection = {"target": target or default_target(runs), "start": start}
-    return replace(found, selection=selection, command=command)
+        answer = verb.batch(runs, command=asking.command, **asked)
+    fitted = answer.made if sources else None
+    if fitted is not None:
+        write(fitted.to_json, path)
+    asking.result(
+        answer.record,
+        lambda: batch_report.blocks(fitted, full=asking.full, record=answer.record, written=path),
+    )

@@ -1,18 +1,14 @@
 """Fit a law to runs, test it on runs held back, and write a fit file."""
 
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from scaling_cli.cli import _cache, _fit_curves
+from scaling_cli.cli import _cache
 from scaling_cli.cli import _options as options
 from scaling_cli.cli._output import writable, write
-from scaling_cli.cli._reading import read
-from scaling_cli.cli._terminal import Terminal
 
 if TYPE_CHECKING:
     from scaling_cli.artefacts.fit import Fit
-    from scaling_cli.runs.table import Runs
 
 EXAMPLE = """
 scaling fit runs/*.csv -o fit.json
@@ -26,52 +22,52 @@ DEFAULT_FILE = "fit.json"
 # Checks whose failure means that there is no fit; other failures forbid a use of it, and say which.
 UNUSABLE = {"fit.convergence"}
 
-Output = Annotated[
-    str | None,
-    typer.Option(
-        "--output",
-        "-o",
-        metavar="FILE",
-        help=f"Where to write the fit. Default: {DEFAULT_FILE}; with --json, nowhere.",
-    ),
-]
+
+@dataclass(frozen=True)
+class Writing:
+    """How often a fit is repeated, and where it goes."""
+
+    bootstrap: int | None = options.option(
+        "N",
+        "Bootstrap refits; 0 for none, and intervals by the delta method. Default: 1000, "
+        "of loss curves 100.",
+    )
+    output: str | None = options.output(
+        f"Where to write the fit. Default: {DEFAULT_FILE}; with --json, nowhere."
+    )
 
 
+@dataclass(frozen=True)
+class Refitted(options.OfPoints):
+    """How a law of points is fitted, and how its runs are drawn."""
+
+    bootstrap_kind: str = options.option(
+        "pairs|wild",
+        "Draw runs with replacement, or keep them and draw the signs of their residuals.",
+        default="pairs",
+    )
+    cluster: str = options.option(
+        "run|config",
+        "What is drawn together: the rows of a run, or also runs of equal inputs (seeds).",
+        default="run",
+    )
+
+    def asked(self, asking: options.Asking) -> dict[str, Any]:
+        """Return the options of a fit of points."""
+        drawn = {"bootstrap_kind": self.bootstrap_kind, "cluster": self.cluster}
+        return super().asked(asking) | drawn
+
+
+@options.command
 def fit(
     *,
-    context: typer.Context,
-    sources: options.Sources,
-    law: options.Law = "chinchilla",
-    target: options.Target = None,
-    where: options.Where = None,
-    at: options.At = "final",
-    objective: options.ObjectiveName = "huber",
-    delta: options.Delta = 1e-3,
-    space: options.Space = "log",
-    fix: options.Fix = None,
-    tie: options.Tie = None,
-    weight: options.Weight = None,
-    prior: options.Prior = None,
-    bootstrap: options.Bootstrap = 1000,
-    bootstrap_kind: options.BootstrapKind = "pairs",
-    cluster: options.Cluster = "run",
-    schedules: options.RunSchedules = None,
-    warmup: options.Warmup = None,
-    prior_strength: options.PriorStrength = "1",
-    start: options.Start = None,
-    seed: options.Seed = 0,
-    level: options.ConfidenceLevel = 0.9,
-    executor: options.ExecutorName = "serial",
-    output: Output = None,
-    mapped: options.Map = None,
-    constants: options.Set = None,
-    meta: options.Meta = None,
-    name: options.Name = None,
-    format: options.Format = None,
-    full: options.Full = False,
-    json: options.Json = False,
-    quiet: options.Quiet = False,
-    debug: options.Debug = False,
+    given: options.Sources,
+    fitting: options.Fitting,
+    points: Refitted,
+    curves: options.OfCurves,
+    writing: Writing,
+    reading: options.Reading,
+    asking: options.Telling,
 ) -> None:
     """Fit a law to runs, test it on runs held back, and write a fit file.
 
@@ -80,57 +76,33 @@ def fit(
     is 4. A law of loss curves, or their average, is fitted to every logged step of a few runs
     that differ in their schedules.
     """
-    del debug, objective, delta, space, schedules, warmup, prior_strength, start
-    from scaling_cli.reports import fit as fit_report
+    path = writable(writing.output or (None if asking.json else DEFAULT_FILE))
+    from scaling_cli.verbs import fit as verb
 
-    terminal = Terminal(json=json, quiet=quiet)
-    path = writable(output or (None if json else DEFAULT_FILE))
-    if _fit_curves.applies(context, law):
-        _fit_curves.fit(context, terminal, path)
-        return
-    chosen = {
-        "law": law,
-        "target": target,
-        "where": where,
-        "at": at,
-        "objective": options.objective(context),
-        "fix": options.numbers(fix),
-        "tie": options.pairs(tie, "tie"),
-        "weights": weight,
-        "prior": options.pairs(prior, "prior"),
-        "bootstrap": bootstrap,
-        "bootstrap_kind": bootstrap_kind,
-        "cluster": cluster,
-        "seed": seed,
-        "level": level,
-        "executor": executor,
-        "command": options.command_line(context),
-    }
-    runs = read(
-        sources, terminal, mapped=mapped, constants=constants, meta=meta, name=name, format=format
-    )
-    options.announce(executor, terminal)
-    with terminal.status(f"fitting {law}, {bootstrap} bootstrap refits, backtest"):
+    along = verb.is_of_curves(fitting.law)
+    if foreign := asking.typed(points if along else curves):
+        raise verb.of_other_kind(fitting.law, foreign)
+    asked = {**vars(fitting), **(vars(curves) if along else points.asked(asking))}
+    if writing.bootstrap is not None:
+        asked["bootstrap"] = writing.bootstrap
+    runs = reading.read(given.sources, asking)
+    points.announce(asking)
+    with asking.terminal.status(f"fitting {fitting.law}, refits, backtest"):
         _cache.enable()
-        from scaling_cli.point_fits import fitting
+        fitted = verb.fit(runs, command=asking.command, **asked)
+    _require_usable(fitted, given.sources, asking)
+    written = write(fitted.to_json, path)
+    from scaling_cli.reports import curve_fit as curve_report
+    from scaling_cli.reports import fit as point_report
 
-        found = _with_reading(fitting.fit(runs, **chosen), runs)
-    _require_usable(found, sources, terminal)
-    written = write(found.to_json, path)
-    terminal.result(
-        lambda: fit_report.blocks(found, full=full, sources=sources, written=written),
-        found.to_dict(),
+    report = curve_report if along else point_report
+    asking.result(
+        fitted.to_dict(),
+        lambda: report.blocks(fitted, full=asking.full, sources=given.sources, written=written),
     )
 
 
-def _with_reading(fit: "Fit", runs: "Runs") -> "Fit":
-    """Return the fit with what reading noticed: rows dropped, lines cut, facts assumed."""
-    from dataclasses import asdict, replace
-
-    return replace(fit, data={**fit.data, "reading": [asdict(note) for note in runs.notes]})
-
-
-def _require_usable(fit: "Fit", sources: list[str], terminal: Terminal) -> None:
+def _require_usable(fit: "Fit", sources: list[str], asking: options.Asking) -> None:
     """Refuse a fit that is none, after showing everything that is known about it.
 
     Raises
@@ -145,7 +117,7 @@ def _require_usable(fit: "Fit", sources: list[str], terminal: Terminal) -> None:
     failed = [c for c in fit.checks if c.level is Level.FAIL and c.code in UNUSABLE]
     if not failed:
         return
-    if not terminal.json:
-        terminal.report(fit_report.refusal(fit, sources=sources))
+    if not asking.json:
+        asking.terminal.report(fit_report.refusal(fit, sources=sources))
     reasons = " ".join(f"{check.code}: {check.message}" for check in failed)
     raise FitError(f"no usable fit, nothing was written. {reasons}")

@@ -1,11 +1,18 @@
 """Forecast where a running job will end, with an interval, and watch it."""
 
-from typing import Annotated, Any
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from scaling_cli.cli import _options as options
-from scaling_cli.cli._terminal import Terminal
+from scaling_cli.cli._output import FIGURES, writable, write
+
+if TYPE_CHECKING:
+    from scaling_cli.artefacts.forecast import Forecasts
+    from scaling_cli.runs.table import Runs
 
 EXAMPLE = """
 scaling forecast run.csv --until 24000 --schedule cosine:peak=3e-4,warmup=2000,steps=24000
@@ -13,130 +20,91 @@ scaling forecast run.csv --until '1.5T tokens' --siblings 'finished/*.csv' -o fo
 scaling forecast run.csv --json > forecast.json && scaling forecast run.csv --against forecast.json
 """
 ORDER = 42
+RECORD = ".json"
 
-RunSources = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="RUN...",
-        help="Logs of running jobs: files, folders, globs, a store, or -.",
-        show_default=False,
-    ),
-]
-Until = Annotated[
-    str | None,
-    typer.Option(
-        metavar="STEP|TOKENS",
-        help="Where they end: 24000, 24k, '1.5T tokens'; steps, unless it says tokens or is 1e9 "
-        "or more. Default: the end of the schedule.",
-    ),
-]
-ScheduleText = Annotated[
-    str | None,
-    typer.Option(
-        "--schedule",
-        metavar="TEXT",
-        help="The learning rate of the whole run: FAMILY:option=value,... ('scaling schedule').",
-    ),
-]
-Siblings = Annotated[
-    list[str] | None,
-    typer.Option(metavar="SRC", help="Finished runs on the same data; they inform the forecast."),
-]
-CurveFitFile = Annotated[
-    str | None,
-    typer.Option(
-        "--fit",
-        metavar="FILE|NAME",
-        help="A fit of loss curves: what it predicts under the run's schedule is one sibling.",
-        autocompletion=options.complete_fit,
-    ),
-]
-Method = Annotated[
-    str,
-    typer.Option(
-        metavar="NAME",
-        help="law; families: learning curves over the area under the learning rate, or over steps "
-        "where none is known; power: a power law in steps, which sees no rate.",
-    ),
-]
-Combine = Annotated[
-    str,
-    typer.Option(
-        metavar="HOW", help="Weights of families: stack, average (Bayesian, by BIC) or equal."
-    ),
-]
-UniqueTokens = Annotated[
-    str | None,
-    typer.Option(metavar="U", help="Distinct training tokens: too many passes are warned about."),
-]
-Output = Annotated[
-    str | None,
-    typer.Option(
-        "--output",
-        "-o",
-        metavar="FILE",
-        help="The figure as .png, .svg or .pdf, or the forecast as .json.",
-    ),
-]
-Threshold = Annotated[
-    float | None,
-    typer.Option(
+
+@dataclass(frozen=True)
+class Jobs:
+    """The running jobs."""
+
+    sources: list[str] = options.argument(
+        "RUN...", "Logs of running jobs: files, folders, globs, a store, or -.", default=MISSING
+    )
+
+
+@dataclass(frozen=True)
+class Forecasting:
+    """How a forecast is made."""
+
+    until: str | None = options.option(
+        "STEP|TOKENS",
+        "Where they end: 24000, 24k, '1.5T tokens'; steps, unless it says tokens or is "
+        "1e9 or more. Default: the end of the schedule.",
+    )
+    schedule: str | None = options.option(
+        "TEXT", "The learning rate of the whole run: FAMILY:option=value,... ('scaling schedule')."
+    )
+    siblings: list[str] | None = options.option(
+        "SRC", "Finished runs on the same data; they inform the forecast."
+    )
+    fit: str | None = options.option(
+        "FILE|NAME",
+        "A fit of loss curves: what it predicts under the run's schedule is one sibling.",
+        complete=options.complete_fit,
+    )
+    level: float = options.level()
+    method: str = options.option(
+        "NAME",
+        "law; families: learning curves over the area under the learning rate, or over "
+        "steps where none is known; power: a power law in steps, which sees no rate.",
+        default="law",
+    )
+    combine: str = options.option(
+        "HOW", "Weights of families: stack, average (Bayesian, by BIC) or equal.", default="stack"
+    )
+    target: str | None = options.target()
+    unique_tokens: str | None = options.option(
+        "U", "Distinct training tokens: too many passes are warned about."
+    )
+    threshold: float | None = options.option(
+        "NATS",
+        "Add the levels of anticipation: from where forecasts can be believed, and where "
+        "no more than this is left to gain.",
         "--levels",
-        metavar="NATS",
-        help="Add the levels of anticipation: from where forecasts can be believed, and where no "
-        "more than this is left to gain.",
-    ),
-]
-Against = Annotated[
-    str | None,
-    typer.Option(
-        metavar="FILE",
-        help="A stored forecast (--json): exit 1 if the losses logged since have left its band.",
-    ),
-]
-Follow = Annotated[
-    bool,
-    typer.Option(
-        "--follow",
-        help="Forecast again as the log grows; exit 1 when it leaves the band of the first "
+    )
+
+
+@dataclass(frozen=True)
+class Watching:
+    """What the runs are held against, and where the forecast goes."""
+
+    against: str | None = options.option(
+        "FILE", "A stored forecast (--json): exit 1 if the losses logged since have left its band."
+    )
+    follow: bool = options.option(
+        "",
+        "Forecast again as the log grows; exit 1 when it leaves the band of the first "
         "forecast (or of --against).",
-    ),
-]
-Every = Annotated[
-    float, typer.Option(metavar="SECONDS", help="How often --follow looks at the log.")
-]
-Patience = Annotated[
-    int, typer.Option(metavar="K", help="Checks outside the band in a row that count as leaving.")
-]
+        "--follow",
+        default=False,
+    )
+    every: float = options.option("SECONDS", "How often --follow looks at the log.", default=30.0)
+    patience: int = options.option(
+        "K", "Checks outside the band in a row that count as leaving.", default=3
+    )
+    output: str | None = options.output(
+        "The figure as .png, .svg or .pdf, or the forecast as .json."
+    )
 
 
+@options.command
 def forecast(
     *,
-    sources: RunSources,
-    until: Until = None,
-    schedule: ScheduleText = None,
-    siblings: Siblings = None,
-    fit: CurveFitFile = None,
-    level: options.ConfidenceLevel = 0.9,
-    method: Method = "law",
-    combine: Combine = "stack",
-    target: options.Target = None,
-    unique_tokens: UniqueTokens = None,
-    threshold: Threshold = None,
-    against: Against = None,
-    follow: Follow = False,
-    every: Every = 30.0,
-    patience: Patience = 3,
-    output: Output = None,
-    mapped: options.Map = None,
-    constants: options.Set = None,
-    meta: options.Meta = None,
-    name: options.Name = None,
-    format: options.Format = None,
-    full: options.Full = False,
-    json: options.Json = False,
-    quiet: options.Quiet = False,
-    debug: options.Debug = False,
+    jobs: Jobs,
+    how: Forecasting,
+    watching: Watching,
+    reading: options.Reading,
+    asking: options.Telling,
 ) -> None:
     """Forecast where a running job will end, with an interval, and watch it.
 
@@ -144,87 +112,93 @@ def forecast(
     rate follows, the shape of siblings; without any, three scenarios are printed side by side and
     the headline is marked as assumed.
     """
-    del debug
-    from scaling_cli.cli._forecast import Asked
+    from scaling_cli.verbs import forecast as verb
     from scaling_cli.vocabulary.errors import UsageError
+    from scaling_cli.vocabulary.jsonfile import write_json
 
-    terminal = Terminal(json=json, quiet=quiet)
-    how = {"mapped": mapped, "constants": constants, "meta": meta, "name": name, "format": format}
-    asked = Asked(
-        sources,
-        siblings or [],
-        how,
-        target,
-        terminal,
-        {
-            "until": until,
-            "schedule": schedule,
-            "level": level,
-            "method": method,
-            "unique_tokens": _unique(unique_tokens),
-            "fit": _fit(fit),
-            "threshold": threshold,
-            "combine": combine,
-        },
-        full,
-    )
-    path = _writable(output)
-    if patience < 1:
-        raise UsageError(f"--patience must be 1 or more, not {patience}.")
-    if follow:
-        _refuse_file(path)
-        asked.follow(against, every, patience)
-    elif against is not None:
-        _refuse_figure(path)
-        asked.compare(against, patience, path)
-    else:
-        asked.once(path)
-
-
-def _unique(text: str | None) -> float | None:
-    from scaling_cli.vocabulary.errors import UsageError
-    from scaling_cli.vocabulary.quantities import U, parse_number
-
-    value = None if text is None else parse_number(text, U)
-    if value is not None and not value > 0:
-        raise UsageError(f"--unique-tokens must be positive, not {text}.")
-    return value
-
-
-def _fit(path: str | None) -> Any:
-    """Return the stored fit of loss curves."""
-    if path is None:
-        return None
-    from scaling_cli.artefacts import kinds
-    from scaling_cli.artefacts.curve_fit import CurveFit
-
-    return kinds.load(path, CurveFit)
-
-
-def _writable(path: str | None) -> str | None:
-    from pathlib import Path
-
-    from scaling_cli import plots
-    from scaling_cli.cli._output import writable
-    from scaling_cli.vocabulary.errors import UsageError
-
-    if path is not None and Path(path).suffix.lower() not in (*plots.SUFFIXES, ".json"):
-        raise UsageError(
-            f"cannot write {path}: it is neither a figure nor .json.",
-            hint=f"Use a name that ends in {', '.join((*plots.SUFFIXES, '.json'))}.",
-        )
-    return writable(path)
-
-
-def _refuse_file(path: str | None) -> None:
-    from scaling_cli.vocabulary.errors import UsageError
-
-    if path is not None:
+    path = writable(watching.output, "a forecast", (*FIGURES, RECORD))
+    verb.check_patience(watching.patience)
+    if watching.follow and path is not None:
         raise UsageError("--follow writes no file.", hint="Leave -o out, or --follow.")
-
-
-def _refuse_figure(path: str | None) -> None:
-    from scaling_cli.vocabulary.errors import UsageError
-
-    if path is not None and not path.lower().endswith(".json"):
+    if watching.against is not None and path is not None and not _is_record(path):
         raise UsageError("--against writes .json, no figure.", hint="Leave --against out for one.")
+    kin = reading.read(how.siblings, asking) if how.siblings else ()
+    asked = {**vars(how), "siblings": kin}
+    if watching.follow:
+        _follow(jobs.sources, asked, watching, reading, asking)
+        return
+    runs = reading.read(jobs.sources, asking)
+    if watching.against is None:
+        made = verb.forecast(runs, **asked)
+        record = made.to_dict() | ({} if path is None else {"file": path})
+        if path is not None and not _is_record(path):
+            _draw(path, made, runs, kin, how.target)
+        else:
+            write(lambda path: write_json(path, record), path)
+        _print(record, asking)
+    else:
+        watched = verb.watch(runs, watching.against, patience=watching.patience, **asked)
+        write(lambda path: write_json(path, watched.to_dict()), path)
+        _print(watched.to_dict(), asking)
+        _end(watched.left, asking)
+
+
+def _follow(
+    sources: Sequence[str],
+    asked: Mapping[str, Any],
+    watching: Watching,
+    reading: options.Reading,
+    asking: options.Asking,
+) -> None:
+    """Forecast as the log grows, a line each, until the run ends or leaves the band."""
+    from scaling_cli.reports import forecast as forecast_report
+    from scaling_cli.verbs import forecast as verb
+    from scaling_cli.vocabulary.errors import UsageError
+    from scaling_cli.vocabulary.jsonfile import nulls
+
+    if len(sources) != 1 or not watching.every > 0:
+        raise UsageError("--follow takes one log and a positive --every.")
+    updates = verb.follow(
+        sources[0],
+        against=watching.against,
+        every=watching.every,
+        patience=watching.patience,
+        read=lambda: reading.read(sources, asking),
+        **asked,
+    )
+    for update in updates:
+        line = json.dumps(nulls(update.to_dict()), allow_nan=False) + "\n"
+        asking.terminal.write(line if asking.json else forecast_report.line(update))
+        if update.watch.left:
+            _end([update.job.run], asking)
+
+
+def _print(record: dict[str, Any], asking: options.Telling) -> None:
+    from scaling_cli.reports import forecast as forecast_report
+
+    asking.result(record, lambda: forecast_report.blocks(record, full=asking.full))
+
+
+def _is_record(path: str) -> bool:
+    return path.lower().endswith(RECORD)
+
+
+def _draw(
+    path: str, made: "Forecasts", runs: "Runs", kin: "Runs | tuple[()]", target: str | None
+) -> None:
+    from scaling_cli import plots
+    from scaling_cli.forecasting.reading import jobs_of, siblings_target
+    from scaling_cli.plots import _forecast
+
+    jobs = jobs_of(runs, target=target)[0]
+    beside = [] if isinstance(kin, tuple) else jobs_of(kin, target=siblings_target(jobs, target))[0]
+    plots.save(plots.drawn(_forecast, _forecast.table(made, jobs, beside)), path)
+
+
+def _end(left: Sequence[str], asking: options.Asking) -> None:
+    """End with 1 if a run has left its band."""
+    if left:
+        asking.terminal.complain(
+            f"error: {', '.join(left)}: the loss has left the band of the forecast."
+        )
+        raise typer.Exit(1)

@@ -1,16 +1,13 @@
 """Say how sure a fit is of a parameter or a prediction, by several methods side by side."""
 
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from dataclasses import MISSING, dataclass
+from typing import TYPE_CHECKING, Any
 
 from scaling_cli.cli import _cache
 from scaling_cli.cli import _options as options
-from scaling_cli.cli._terminal import Terminal
 
 if TYPE_CHECKING:
-    from scaling_cli.artefacts.fit import Fit
-    from scaling_cli.point_fits.intervals import Comparison
+    from scaling_cli.laws._law import Law
 
 EXAMPLE = """
 scaling profile fit.json
@@ -19,121 +16,61 @@ scaling profile fit.json --of loss --params 7B --tokens 1T --method delta,profil
 """
 ORDER = 45
 
-FitFile = Annotated[
-    str,
-    typer.Argument(
-        metavar="FIT",
-        help="A fit file or a computed certified fit.",
-        show_default=False,
-        autocompletion=options.complete_fit,
-    ),
-]
-Of = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="NAME",
-        help="A parameter; loss, at the inputs given; or a derived quantity such as "
-        "optimal_params with --compute. Default: loss if inputs are given, else every parameter.",
-    ),
-]
-Method = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--method",
-        metavar="delta|profile|bootstrap|nuts|backtested",
-        help="Methods, repeated or as a list. Default: all but nuts, which needs the extra "
+
+@dataclass(frozen=True)
+class Of:
+    """Of which numbers, and by which methods."""
+
+    fit: str = options.argument(
+        "FIT",
+        "A fit file or a computed certified fit.",
+        default=MISSING,
+        complete=options.complete_fit,
+    )
+    of: list[str] | None = options.option(
+        "NAME",
+        "A parameter; loss, at the inputs given; or a derived quantity such as "
+        "optimal_params with --compute. Default: loss if inputs are given, else every "
+        "parameter.",
+    )
+    method: list[str] | None = options.option(
+        "delta|profile|bootstrap|nuts|backtested",
+        "Methods, repeated or as a list. Default: all but nuts, which needs the extra "
         "posterior (pip install 'scaling-cli[posterior]').",
-    ),
-]
-Params = Annotated[list[str] | None, typer.Option(metavar="N", help="Model parameters: 7B.")]
-Tokens = Annotated[list[str] | None, typer.Option(metavar="D", help="Training tokens: 1T.")]
-Compute = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="C", help="Training FLOP: with N or D it gives the other; alone, the optimum."
-    ),
-]
-Inputs = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--input", metavar="NAME=VALUE", help="Any input of another law: --input N_avg=3e8."
-    ),
-]
+    )
+    level: float = options.level()
+
+    def at(self, law: "Law", point: options.Point, asking: options.Asking) -> dict[str, Any]:
+        """Return the inputs that the numbers asked for depend on; none of parameters."""
+        if not point.named():
+            return {}
+        derived = [name for name in self.of or () if name in law.derived_quantities()]
+        extra = {"C": point.compute[0]} if derived and point.compute else {}
+        if derived and len(derived) == len(self.of or ()):
+            from scaling_cli.cli._inputs import read_others
+
+            others = read_others(point.input, law)
+            return extra | {symbol: values[0] for symbol, values in others.items()}
+        return {**extra, **point.grid(law, asking).inputs}
 
 
-def profile(
-    *,
-    fit: FitFile,
-    of: Of = None,
-    method: Method = None,
-    params: Params = None,
-    tokens: Tokens = None,
-    compute: Compute = None,
-    inputs: Inputs = None,
-    level: options.ConfidenceLevel = 0.9,
-    full: options.Full = False,
-    json: options.Json = False,
-    quiet: options.Quiet = False,
-    debug: options.Debug = False,
-) -> None:
+@options.command
+def profile(of: Of, point: options.Point, asking: options.Telling) -> None:
     """Say how sure a fit is of a parameter or a prediction, by several methods side by side.
 
     The delta method is the fast answer; the profile refits everything else at every value; the
     bootstrap resamples runs; nuts samples the posterior; backtested is the range that 'scaling
     predict' gives, the only one that allows for the law's own error.
     """
-    del debug
-    terminal = Terminal(json=json, quiet=quiet)
-    from scaling_cli.artefacts import kinds
-    from scaling_cli.artefacts.fit import Fit
-
-    found = kinds.load(fit, Fit)
-    given = {"params": params, "tokens": tokens, "compute": compute, "input": inputs}
-    at = _inputs_of(found, of, given, terminal)
-    chosen = [name.strip() for text in method or () for name in text.split(",")]
-    with terminal.status("profiles"):
-        _cache.enable()
-        from scaling_cli.point_fits import intervals as methods
-
-        compared = methods.intervals(found, of, methods=chosen or methods.QUICK, level=level, **at)
     from scaling_cli.reports import profile as profile_report
+    from scaling_cli.verbs import profile as verb
+    from scaling_cli.verbs._stored import of_points
 
-    terminal.result(
-        lambda: profile_report.blocks(compared, fit=found, full=full),
-        _record(fit, found, compared, level),
-    )
-
-
-def _inputs_of(
-    fit: "Fit", of: list[str] | None, given: dict[str, list[str] | None], terminal: Terminal
-) -> dict[str, Any]:
-    """Return the inputs that the numbers asked for depend on; nothing is asked of parameters."""
-    from scaling_cli.cli import _inputs
-    from scaling_cli.reports import _numbers
-    from scaling_cli.vocabulary.quantities import C, D, N
-
-    if not any(given.values()):
-        return {}
-    values = {
-        name: _inputs.read_list(given[name], q)
-        for name, q in (("params", N), ("tokens", D), ("compute", C))
-    }
-    derived = [name for name in of or () if name in fit.law.derived_quantities()]
-    others = _inputs.read_others(given["input"], fit.law)
-    extra = {C.symbol: values["compute"][0]} if derived and values["compute"] else {}
-    if derived and len(derived) == len(of or ()):
-        return extra | {symbol: numbers[0] for symbol, numbers in others.items()}
-    grid = _inputs.grid(fit.law, **values, others=others)
-    for symbol, numbers in grid.given.items():
-        terminal.say(_numbers.echo(symbol, numbers))
-    for note in grid.notes:
-        terminal.say(note)
-    return {**extra, **grid.inputs}
-
-
-def _record(name: str, fit: "Fit", compared: "Comparison", level: float) -> dict[str, Any]:
-    from scaling_cli import laws
-    from scaling_cli.vocabulary.jsonfile import nulls
-
-    head = {"fit": name, "law": laws.name_of(fit.law), "level": level}
-    return nulls(head | compared.to_dict())
+    fit = of_points(of.fit)
+    at = of.at(fit.law, point, asking)
+    methods = [name.strip() for text in of.method or () for name in text.split(",")]
+    with asking.terminal.status("profiles"):
+        _cache.enable()
+        compared = verb.profile(fit, of.of, methods=methods, level=of.level, **at)
+    record = compared.to_dict() | {"fit": of.fit}
+    asking.result(record, lambda: profile_report.blocks(compared, fit=fit, full=asking.full))

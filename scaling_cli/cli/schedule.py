@@ -1,16 +1,9 @@
 """Show what a learning-rate schedule is, or which one a log followed and how surely."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import dataclass
+from typing import Any
 
-import typer
-
-from scaling_cli.cli import _best_schedule
 from scaling_cli.cli import _options as options
-from scaling_cli.cli._terminal import Terminal
-
-if TYPE_CHECKING:
-    from scaling_cli.schedules._identification import Identification
-    from scaling_cli.schedules._schedule import Schedule
 
 EXAMPLE = """
 scaling schedule wsd:peak=3e-4,warmup=2160,stable=0.8,decay=linear,min=3e-5,steps=24000
@@ -20,60 +13,62 @@ scaling schedule --best --fit curves.json --steps 24000
 ORDER = 25
 
 
+@dataclass(frozen=True)
+class Shown:
+    """Schedules and logs that are shown."""
+
+    sources: list[str] | None = options.argument(
+        "TEXT|SRC...", "Schedules as FAMILY:option=value,..., or logs with a learning rate."
+    )
+    batch_tokens: float | None = options.option(
+        "N", "Tokens of a step: --batch-tokens 512k.", read=options.number("B_tokens")
+    )
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How long a run is, and whether its best schedule is wanted."""
+
+    steps: float | None = options.option(
+        "N",
+        "Length of the logged runs, where logs stop early; with --best, of the planned one.",
+        read=options.number("S"),
+    )
+    best: bool = options.option(
+        "", "Which schedule of --steps ends lowest by a fit of curves.", "--best", default=False
+    )
+
+
+@dataclass(frozen=True)
+class OfBest:
+    """Where the best schedule is looked for."""
+
+    fit: str | None = options.fit_name()
+    params: float | None = options.option(
+        "N", "With --best: size, for a fit of several.", read=options.number("N")
+    )
+    peak: float | None = options.option(
+        "LR", "With --best: highest rate, as fitted or less.", read=options.number("lr")
+    )
+    low: float | None = options.option(
+        "LR", "With --best: lowest rate, as fitted or more.", "--min", read=options.number("lr")
+    )
+    warmup: float | None = options.option(
+        "N", "With --best: warm-up, of one fitted run.", read=options.number("S")
+    )
+    knots: int = options.option(
+        "K", "With --best: also any rate of K straight stretches.", default=0
+    )
+    level: float = options.level()
+
+
+@options.command
 def schedule(
-    context: typer.Context,
-    *,
-    sources: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="TEXT|SRC...",
-            help="Schedules as FAMILY:option=value,..., or logs with a learning rate.",
-            show_default=False,
-        ),
-    ] = None,
-    batch_tokens: Annotated[
-        str | None, typer.Option(metavar="N", help="Tokens of a step: --batch-tokens 512k.")
-    ] = None,
-    steps: Annotated[
-        str | None,
-        typer.Option(
-            metavar="N",
-            help="Length of the logged runs, where logs stop early; with --best, of "
-            "the planned one.",
-        ),
-    ] = None,
-    best: Annotated[
-        bool,
-        typer.Option("--best", help="Which schedule of --steps ends lowest by a fit of curves."),
-    ] = False,
-    fit: options.FitName = None,
-    params: Annotated[
-        str | None, typer.Option(metavar="N", help="With --best: size, for a fit of several.")
-    ] = None,
-    peak: Annotated[
-        str | None, typer.Option(metavar="LR", help="With --best: highest rate, as fitted or less.")
-    ] = None,
-    low: Annotated[
-        str | None,
-        typer.Option("--min", metavar="LR", help="With --best: lowest rate, as fitted or more."),
-    ] = None,
-    warmup: Annotated[
-        str | None, typer.Option(metavar="N", help="With --best: warm-up, of one fitted run.")
-    ] = None,
-    knots: Annotated[
-        int,
-        typer.Option(metavar="K", help="With --best: also any rate of K straight stretches."),
-    ] = 0,
-    level: options.ConfidenceLevel = 0.9,
-    mapped: options.Map = None,
-    constants: options.Set = None,
-    meta: options.Meta = None,
-    name: options.Name = None,
-    format: options.Format = None,
-    full: options.Full = False,
-    json: options.Json = False,
-    quiet: options.Quiet = False,
-    debug: options.Debug = False,
+    shown: Shown,
+    wanted: Wanted,
+    of_best: OfBest,
+    reading: options.Reading,
+    asking: options.Telling,
 ) -> None:
     """Show what a learning-rate schedule is, or which one a log followed and how surely.
 
@@ -82,85 +77,47 @@ def schedule(
     the shape, length and end of the decay that a fit of loss curves says ends lowest, inside the
     regime that it was fitted in.
     """
-    del debug, fit, params, peak, low, warmup, knots, level
-    if _best_schedule.applies(context, best):
-        _best_schedule.best(context, Terminal(json=json, quiet=quiet))
-        return
-    sources = sources or []
-    from scaling_cli import schedules
     from scaling_cli.reports import schedule as schedule_report
-    from scaling_cli.vocabulary.quantities import B_TOKENS, S, parse_number
+    from scaling_cli.verbs import schedule as verb
+    from scaling_cli.vocabulary.errors import UsageError
 
-    terminal = Terminal(json=json, quiet=quiet)
-    batch = None if batch_tokens is None else parse_number(batch_tokens, B_TOKENS)
-    length = None if steps is None else parse_number(steps, S)
-    texts = [source for source in sources if schedules.is_text(source)]
-    records = [describe(schedules.parse_schedule(text), batch) for text in texts]
-    left: list[dict[str, str]] = []
-    if logs := [source for source in sources if source not in texts]:
-        from scaling_cli.cli._reading import read
-        from scaling_cli.runs.curves import identify_runs
-
-        runs = read(
-            logs, terminal, mapped=mapped, constants=constants, meta=meta, name=name, format=format
+    foreign = (
+        [*asking.typed(shown), *asking.typed(reading)] if wanted.best else asking.typed(of_best)
+    )
+    if foreign:
+        named = " and ".join(foreign).replace("sources", "schedules and logs")
+        how = "cannot be used with --best." if wanted.best else "needs --best."
+        raise UsageError(f"{named} {how}")
+    if wanted.best:
+        _best(wanted.steps, of_best, asking)
+        return
+    if not shown.sources:
+        raise UsageError(
+            "no schedule and no log was given.",
+            hint="Give FAMILY:option=value,..., a log, or --best --fit FILE --steps N.",
         )
-        found, missing = identify_runs(runs, length=length)
-        records += [
-            describe(i.schedule, batch, run=run, identification=i) for run, i in found.items()
-        ]
-        left = [{"run": item.run, "reason": item.reason} for item in missing]
-    record = {"schedules": records, "left_out": left}
-    terminal.result(lambda: schedule_report.blocks(record, full=full), record)
+    sources: list[Any] = [text for text in shown.sources if verb.is_text(text)]
+    if logs := [text for text in shown.sources if not verb.is_text(text)]:
+        sources += [reading.read(logs, asking)]
+    answer = verb.schedule(*sources, batch_tokens=shown.batch_tokens, steps=wanted.steps)
+    asking.result(answer.record, lambda: schedule_report.blocks(answer.record, full=asking.full))
 
 
-def describe(
-    schedule: "Schedule",
-    batch_tokens: float | None,
-    *,
-    run: str | None = None,
-    identification: "Identification | None" = None,
-) -> dict[str, Any]:
-    """Return what `scaling schedule --json` prints of one schedule.
+def _best(steps: float | None, of_best: OfBest, asking: options.Telling) -> None:
+    """Search and print."""
+    from scaling_cli.curve_fits.best_schedule import best_schedule
+    from scaling_cli.reports import best_schedule as best_report
+    from scaling_cli.verbs import _stored
+    from scaling_cli.vocabulary.errors import UsageError
 
-    `area` is S1, the learning rate summed over the steps of the run; None for a schedule over
-    tokens of which the tokens of a step are not known.
-    """
-    from dataclasses import asdict
-
-    stepped = schedule
-    if batch_tokens is not None:
-        stepped = schedule.in_steps(batch_tokens)
-    known = stepped.unit == "steps"
-    tokens = schedule.length if schedule.unit == "tokens" else None
-    if tokens is None and batch_tokens is not None:
-        tokens = schedule.length * batch_tokens
-    return {
-        "run": run,
-        "text": schedule.text(),
-        "family": schedule.title,
-        "unit": schedule.unit,
-        "steps": stepped.length if known else None,
-        "tokens": tokens,
-        "batch_tokens": batch_tokens,
-        "peak": schedule.highest,
-        "last": schedule.phases()[-1].last,
-        "area": float(stepped.per_step().sum()) if known else None,
-        "phases": [asdict(phase) for phase in schedule.phases()],
-        "identification": None if identification is None else _identified(identification),
-    }
-
-
-def _identified(found: "Identification") -> dict[str, Any]:
-    return {
-        "verdict": str(found.verdict),
-        "misfit": found.misfit,
-        "within": found.within,
-        "rounding": found.rounding,
-        "shift": found.shift,
-        "rows": found.rows,
-        "rivals": [
-            {"text": r.schedule.text(), "misfit": r.misfit, "within": r.within, "apart": r.apart}
-            for r in found.rivals
-        ],
-        "notes": list(found.notes),
-    }
+    if steps is None:
+        raise UsageError("--best needs the length of the run.", hint="Give --steps 24000.")
+    asked = dict(vars(of_best))
+    name = asked.pop("fit") or _stored.default_of_curves("--best")
+    if of_best.fit is None:
+        asking.terminal.say(f"fit: ./{name}")
+    fit = _stored.of_curves(name)
+    with asking.terminal.status("searching schedules"):
+        best = best_schedule(fit, round(steps), **asked)
+    record = {"fit": name, **best.to_dict()}
+    asking.result(record, lambda: best_report.blocks(best, fit=fit, full=asking.full))

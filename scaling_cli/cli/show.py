@@ -1,11 +1,8 @@
 """Print a stored thing of any kind again: a fit, a recipe, a backtest, a forecast."""
 
-from typing import Annotated
-
-import typer
+from dataclasses import MISSING, dataclass
 
 from scaling_cli.cli import _options as options
-from scaling_cli.cli._terminal import Terminal
 
 EXAMPLE = """
 scaling show fit.json --full
@@ -23,34 +20,27 @@ def complete_stored(incomplete: str) -> list[str]:
     return [name for name in names if name.startswith(incomplete)]
 
 
-Stored = Annotated[
-    str,
-    typer.Argument(
-        metavar="FILE|NAME",
-        help="A file that any command wrote with -o, a certified fit, or a certified recipe.",
-        show_default=False,
-        autocompletion=complete_stored,
-    ),
-]
+@dataclass(frozen=True)
+class Stored:
+    """What is shown."""
+
+    stored: str = options.argument(
+        "FILE|NAME",
+        "A file that any command wrote with -o, a certified fit, or a certified recipe.",
+        default=MISSING,
+        complete=complete_stored,
+    )
 
 
-def show(
-    *,
-    stored: Stored,
-    full: options.Full = False,
-    json: options.Json = False,
-    quiet: options.Quiet = False,
-    debug: options.Debug = False,
-) -> None:
+@options.command
+def show(which: Stored, asking: options.Telling) -> None:
     """Print a stored thing of any kind again: a fit, a recipe, a backtest, a forecast.
 
     What it is, is read off the file. With --json the stored object is printed, as a file of this
     version would hold it.
     """
-    del debug
     from scaling_cli import reports
     from scaling_cli.artefacts import kinds
 
-    thing = kinds.load(stored)
-    terminal = Terminal(json=json, quiet=quiet)
-    terminal.result(lambda: reports.blocks(thing, full=full), thing.to_dict())
+    thing = kinds.load(which.stored)
+    asking.result(thing.to_dict(), lambda: reports.blocks(thing, full=asking.full))

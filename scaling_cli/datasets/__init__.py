@@ -7,13 +7,14 @@ the files at `<owner>/<repo>/<commit>/<path>`, so either can stand in for the ne
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scaling_cli.datasets import schema
 from scaling_cli.datasets.download import cache_folder, is_at_hand, locate
 from scaling_cli.datasets.schema import Card
 from scaling_cli.vocabulary import shipped
 from scaling_cli.vocabulary.errors import UsageError, near
+from scaling_cli.vocabulary.jsonfile import stamped
 
 if TYPE_CHECKING:
     import pyarrow
@@ -41,6 +42,16 @@ class Fetched:
     files: Mapping[str, Path]
     table: "pyarrow.Table"
     path: Path
+
+    def to_dict(self, place: Path | None = None) -> dict[str, Any]:
+        """Return what `scaling data fetch --json` prints; `place` is where the table was copied."""
+        record = {
+            **self.card.to_dict(),
+            "rows": self.table.num_rows,
+            "table": str(place or self.path),
+            "local_files": {name: str(path) for name, path in self.files.items()},
+        }
+        return stamped(record)
 
 
 def names() -> list[str]:

@@ -111,6 +111,22 @@ class Card:
         known = [(QUANTITIES.get(column.name), column) for column in self.columns]
         return {q.symbol: c.convention or c.unit or "" for q, c in known if q and q.conventions}
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the card as `scaling data --json` prints it."""
+        return {
+            "name": self.name,
+            "title": self.title,
+            "licence": self.licence,
+            "citation": self.citation,
+            "shipped": self.is_shipped,
+            "source": None if self.is_shipped else str(self.source.folder),
+            "files": [{"path": f.path, "sha256": f.sha256, "size": f.size} for f in self.files],
+            "columns": [
+                {"name": c.name, "unit": c.unit, "convention": c.convention} for c in self.columns
+            ],
+            "notes": list(self.notes),
+        }
+
     def digest(self) -> str:
         """Return a digest of files and rules: it changes when the table may."""
         text = repr((self.files, self.layout, self.columns))

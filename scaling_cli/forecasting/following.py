@@ -1,7 +1,10 @@
 """A run against the band that a forecast gave it: once, or again and again while its log grows."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
+from time import sleep
 from typing import Any
 
 import numpy as np
@@ -11,10 +14,12 @@ from scaling_cli.forecasting.despiking import WANTED_NOISE
 from scaling_cli.forecasting.job import Diverged, Job
 from scaling_cli.numerics.quantiles import quantile
 from scaling_cli.vocabulary.errors import DataError, UsageError
+from scaling_cli.vocabulary.jsonfile import stamped
 
 PATIENCE = 3  # checks outside in a row that count as leaving the band
 MOST_ROWS = 100  # averaged in one check
 CLIPPED_FROM = 4
+QUIET = 10  # looks at an unchanged log after which a run within one row of its end has ended
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,23 @@ class Band:
     def of(cls, forecast: Forecast) -> "Band":
         """Return the band of a forecast."""
         return cls._of_item(forecast.to_dict())
+
+    @classmethod
+    def load(cls, path: str, run: str) -> "Band":
+        """Return the band of a run in a file that `scaling forecast --json` wrote.
+
+        Raises
+        ------
+        DataError
+            If the file cannot be read, or is no forecast of the run.
+        """
+        try:
+            record = json.loads(Path(path).read_text(encoding="utf8"))
+        except OSError as error:
+            raise DataError(f"cannot read the forecast: {error.strerror}.", file=path) from error
+        except ValueError as error:
+            raise DataError("this is no JSON.", file=path) from error
+        return cls.read(record, run, file=path)
 
     @classmethod
     def read(cls, record: Mapping[str, Any], run: str, file: str | None = None) -> "Band":
@@ -191,6 +213,48 @@ class Update:
     watch: Watch
     ended: bool
     told: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `scaling forecast --follow --json` prints as one line."""
+        record = {
+            "run": self.job.run,
+            "runs": [] if self.forecast is None else [self.forecast.to_dict()],
+            "against": {self.job.run: self.watch.to_dict(self.told)},
+            "ended": self.ended,
+        }
+        return stamped(record)
+
+
+def watcher(path: str, every: float) -> Callable[[], bool]:
+    """Return a function that waits until a file has another size or time, or is long quiet.
+
+    Raises
+    ------
+    UsageError
+        If it is no file.
+    """
+    if not Path(path).is_file():
+        raise UsageError(f"--follow takes a file; {path} is none.")
+
+    def state() -> tuple[int, int] | None:
+        try:
+            there = Path(path).stat()
+        except FileNotFoundError:  # it may be moved aside and written anew
+            return None
+        return there.st_size, there.st_mtime_ns
+
+    seen = [state()]
+
+    def wait() -> bool:
+        for _ in range(QUIET):
+            sleep(every)
+            now = state()
+            if now != seen[0]:
+                seen[0] = now
+                return True
+        return False
+
+    return wait
 
 
 def follow(

@@ -5,6 +5,7 @@ One log format is one module of this folder, found by its name: it has `VERSION`
 `read(path, content) -> list[Raw]`. Modules whose name begins with `_` are not formats.
 """
 
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -19,11 +20,12 @@ from scaling_cli.runs import store
 from scaling_cli.runs.plausible import doubts
 from scaling_cli.runs.table import Runs, combine
 from scaling_cli.vocabulary.errors import DataError, UsageError
-from scaling_cli.vocabulary.registry import Modules
+from scaling_cli.vocabulary.registry import Asked, Modules
 
+sys.modules[__name__].__class__ = Asked
 # A reader that is less sure than this does not recognise the file.
 _RECOGNISED = 0.3
-__all__ = ["formats", "pairs", "read", "recognised"]
+__all__ = ["as_runs", "formats", "pairs", "read", "recognised"]
 _FORMATS = Modules(__name__, "log format")
 
 
@@ -73,7 +75,8 @@ def read(
     ----------
     *sources : str, Path or DataFrame
         Files, folders (searched for files of a known format), globs, a store, `-` for standard
-        input, or pandas DataFrames.
+        input; or tables in memory: pandas, polars, pyarrow, anything that hands over Arrow, dicts
+        of columns.
     map : mapping of canonical name to column, optional
         Such as {"loss": "eval/c4"}; goes before every alias.
     set : mapping, optional
@@ -114,6 +117,13 @@ def read(
         options = Options(map or {}, set or {}, name, keep_partial)
         parts.append(_read_files(others, options, meta, format))
     return parts[0] if len(parts) == 1 else combine(parts)
+
+
+def as_runs(data: Any) -> Runs:
+    """Return runs from whatever `read` understands, or a list of such; Runs as they are."""
+    if isinstance(data, Runs):
+        return data
+    return read(*data) if isinstance(data, list | tuple) else read(data)
 
 
 def _read_files(

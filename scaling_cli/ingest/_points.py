@@ -22,25 +22,22 @@ def as_points(
     where: str | None,
     at: str,
     weights: "str | ArrayLike | None" = None,
-) -> tuple[Points, list[dict[str, str]]]:
-    """Return the points to fit, reading and selecting as needed, and the files they come from."""
+) -> tuple[Points, dict[str, Any]]:
+    """Return the points to fit, reading and selecting as needed, and where they come from."""
     if isinstance(data, Points):
         if where is not None or target is not None or at != "final":
             raise UsageError(
                 "target, where and at select from runs; these points are already selected."
             )
-        return weighted(data, weights), []
+        return weighted(data, weights), {"sources": []}
     from scaling_cli import ingest
     from scaling_cli.runs import selection  # reading costs pyarrow; points do not need it
-    from scaling_cli.runs.table import Runs
 
-    runs = data if isinstance(data, Runs) else ingest.read(data)
-    columns = runs.sources.select(["uri", "sha256"]).to_pylist()
-    sources = [{"path": row["uri"], "sha256": row["sha256"]} for row in columns]
+    runs = ingest.as_runs(data)
     if weights is not None and not isinstance(weights, str):
         raise UsageError("numbers as weights go with Points; of runs, name a column.")
     chosen = selection.select(runs, law, target=target, where=where, at=at, weight=weights)
-    return chosen, sources
+    return chosen, runs.provenance()
 
 
 def weighted(points: Points, weights: "str | ArrayLike | None") -> Points:

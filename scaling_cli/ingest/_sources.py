@@ -275,6 +275,8 @@ def _plain(column: pa.Array) -> pa.Array:
         return _plain(column.dictionary_decode())
     if pa.types.is_boolean(kind):
         return pc.call_function("if_else", [column, pa.scalar("True"), pa.scalar("False")])
+    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return pc.cast(column, pa.string())
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_string(kind):
         return column
     if pa.types.is_decimal(kind):
@@ -341,11 +343,9 @@ def expand(
 
 def _files(item: Any, number: int) -> list[tuple[Source, bool]]:
     """Return the files of one source, and whether the user named each of them."""
-    if hasattr(item, "columns") and hasattr(item, "dtypes"):
-        name = "<DataFrame>" if number == 0 else f"<DataFrame {number + 1}>"
-        return [(Source(name, None, _frame(name, item)), True)]
-    if isinstance(item, pa.Table):
-        return [(Source("<table>", None, raw_of("<table>", item)), True)]
+    held = _in_memory(item, number)
+    if held is not None:
+        return [(Source(held.file, None, held), True)]
     if not isinstance(item, str | Path):
         raise UsageError(f"cannot read runs from a {type(item).__name__}.")
     path = Path(item)
@@ -369,6 +369,24 @@ def _glob(pattern: Path) -> list[str]:
 
 def _hidden(path: Path, root: Path) -> bool:
     return any(part.startswith(".") for part in path.relative_to(root).parts)
+
+
+def _in_memory(item: Any, number: int) -> Raw | None:
+    """Return a table that is held in memory: pandas, Arrow, polars and the like, or columns."""
+    which = "" if number == 0 else f" {number + 1}"
+    if type(item).__module__.startswith("pandas."):
+        return _frame(f"<DataFrame{which}>", item)
+    if isinstance(item, Mapping):
+        return raw_of(f"<columns{which}>", pa.table(dict(item)))
+    if isinstance(item, pa.Table):
+        return raw_of("<table>", item)
+    if hasattr(item, "__arrow_c_stream__"):
+        return raw_of(f"<DataFrame{which}>", pa.table(item))
+    if hasattr(item, "__dataframe__"):
+        from pyarrow import interchange
+
+        return raw_of(f"<DataFrame{which}>", interchange.from_dataframe(item))
+    return None
 
 
 def _frame(name: str, frame: Any) -> Raw:

@@ -126,7 +126,7 @@ def backtest(
     check_count("seed", seed)
     law_class, chosen = laws.get(law), objective or Objective()
     symbol, wanted = axis_symbol(law_class, on), checked(cuts)
-    points, sources = fitting.as_points(
+    points, origin = fitting.as_points(
         data, law_class, target=target, where=where, at=at, weights=weights
     )
     problem = make_problem(points, law_class, chosen, fix, tie, prior=prior)
@@ -148,7 +148,7 @@ def backtest(
         data={
             "sha256": points.sha256(),
             "ranges": points.ranges(law_class),
-            "sources": sources,
+            **origin,
             "conventions": dict(points.conventions),
             "notes": list(points.notes),
         },

@@ -120,7 +120,7 @@ def fit(
     check_level(level)
     plan = Plan(bootstrap, bootstrap_kind, cluster, seed)  # refuses what cannot be drawn
     law_class = laws.get(law)
-    points, sources = as_points(data, law_class, target=target, where=where, at=at, weights=weights)
+    points, origin = as_points(data, law_class, target=target, where=where, at=at, weights=weights)
     chosen = objective or Objective()
     problem = make_problem(points, law_class, chosen, fix, tie, prior=prior)
     refuse(points, problem)
@@ -138,7 +138,7 @@ def fit(
         "seed": seed,
         "level": level,
     }
-    described = describe(points, law_class) | {"sources": sources}
+    described = describe(points, law_class) | origin
     with prepared(_needed(problem)), executors.opened(executor) as opened:
         problem, optimum = settle(problem, seed=seed)
         bare = Fit(

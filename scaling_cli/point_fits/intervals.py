@@ -31,6 +31,7 @@ from scaling_cli.runs.points import Points
 from scaling_cli.search.optimum import Optimum, log_predictions, make_problem, sensitivity, settle
 from scaling_cli.vocabulary.arguments import check_level
 from scaling_cli.vocabulary.errors import DataError, UsageError
+from scaling_cli.vocabulary.jsonfile import nulls, stamped
 
 METHODS = ("delta", "profile", "bootstrap", "nuts", "backtested")
 NEAR = ("delta", "bootstrap")  # methods that look no farther than the optimum
@@ -83,19 +84,30 @@ class Comparison:
     profiles : sequence of Profile
     notes : sequence of str
         How each method was run, and reasons for doubt.
+    fit, law : str
+        Name of the fit, of its law.
+    level : float
+        Nominal coverage.
     """
 
     intervals: Sequence[Interval]
     profiles: Sequence[Profile]
     notes: Sequence[str]
+    fit: str = ""
+    law: str = ""
+    level: float = 0.9
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, but for the name of the fit."""
-        return {
-            "intervals": [one.to_dict() for one in self.intervals],
-            "profiles": [one.to_dict() for one in self.profiles],
+        """Return what `scaling profile --json` prints."""
+        record = {
+            "fit": self.fit,
+            "law": self.law,
+            "level": self.level,
+            "intervals": [interval.to_dict() for interval in self.intervals],
+            "profiles": [profile.to_dict() for profile in self.profiles],
             "notes": list(self.notes),
         }
+        return nulls(stamped(record))
 
 
 def intervals(
@@ -145,7 +157,8 @@ def intervals(
         for method in dict.fromkeys(methods)
         for one in _by_method(work, method, *target)
     ]
-    return Comparison(found, work.profiles, work.notes(methods, found))
+    notes, law = work.notes(methods, found), laws.name_of(fit.law)
+    return Comparison(found, work.profiles, notes, fit.name, law, level)
 
 
 def _points(fit: Fit) -> Points:

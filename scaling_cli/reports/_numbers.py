@@ -59,13 +59,6 @@ def bias(mean_log: float | None) -> str:
     return percent(None if mean_log is None else math.expm1(mean_log), sign=True)
 
 
-def factor(number: float) -> str:
-    """Write how far beyond the data: `x14`, `x2.8`, `x1.04`."""
-    if number >= 1e3:
-        return f"x{short_number(number)}"
-    return f"x{number:.{2 if number < 2 else 1 if number < 9.95 else 0}f}"
-
-
 def quantity(number: float, symbol: str = "") -> str:
     """Write a quantity for a table: `7B`, `1.33T`; compute always as a power of ten."""
     return f"{number:.4g}" if symbol == "C" else short_number(number)

@@ -7,6 +7,7 @@ from scaling_cli import laws
 from scaling_cli.artefacts.backtest import Backtest, Reach
 from scaling_cli.reports import _fitted, _numbers
 from scaling_cli.reports._blocks import Block, Labelled, Notes, Table, Text
+from scaling_cli.vocabulary.quantities import factor
 
 SHOWN = 8  # cuts on the first screen
 # What a cut and a reach both say of their forecasts; the last only in full.
@@ -72,7 +73,7 @@ def _cuts(test: Backtest, *, full: bool) -> Table:
         ("fitted", ">", lambda cut: str(cut.n_train)),
         (f"{test.axis} <=", ">", lambda cut: _numbers.quantity(cut.train_max, test.axis)),
         ("tested", ">", lambda cut: str(cut.n_test)),
-        ("reach", ">", lambda cut: _numbers.factor(cut.factor)),
+        ("reach", ">", lambda cut: factor(cut.factor)),
         *(SCORES if full else SCORES[:-1]),
     ]
     shown = test.cuts if full else test.cuts[:SHOWN]

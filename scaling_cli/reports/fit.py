@@ -15,7 +15,7 @@ from scaling_cli.reports import prediction as prediction_report
 from scaling_cli.reports import runs as runs_report
 from scaling_cli.reports._blocks import Block, Labelled, Table, section
 from scaling_cli.runs.points import straddled
-from scaling_cli.vocabulary.quantities import Role, format_number, short_number
+from scaling_cli.vocabulary.quantities import Role, factor, format_number, short_number
 
 STEP = 3.0  # the suggested prediction lies this far beyond each input's range
 INSIDE = (
@@ -153,7 +153,7 @@ def _forecast(fit: Fit, *, full: bool) -> list[Block]:
     prediction = fit.predict(level=float(fit.selection.get("level", 0.9)), **inputs)
     title = _where(fit, inputs, full=full)
     if full:
-        notes = prediction_report.notes(fit, prediction)
+        notes = prediction_report.notes(prediction)
         return [prediction_report.table(prediction, title=title, notes=notes)]
     value = f"{fit.law.output().column} {_numbers.value(float(prediction.value[0]))}"
     if prediction.new_run is None:
@@ -165,7 +165,7 @@ def _forecast(fit: Fit, *, full: bool) -> list[Block]:
     told = [_numbers.pieces(value, f"{range_} {width}")]
     if fit.uncertainty is None or not fit.uncertainty.tested:
         told.append("UNTESTED: no backtest shows that the range holds beyond the data")
-    return [section(title, [*told, *prediction_report.between(fit, prediction)])]
+    return [section(title, [*told, *prediction_report.between(prediction)])]
 
 
 def _ahead(fit: Fit, inputs: Mapping[str, float]) -> tuple[float, str]:
@@ -212,7 +212,7 @@ def _tested(fit: Fit) -> str:
         return told
     inside = round(sum(cut["coverage"] * cut["n_test"] for cut in covered))
     every = sum(cut["n_test"] for cut in covered)
-    return f"{told}; {inside} of {every} forecasts in the range that the law alone allows"
+    return f"{told}; {inside} of {every} inside the law's own range"
 
 
 def _ends(numbers: Sequence[float], write: Callable[[Any], str]) -> str:
@@ -301,7 +301,7 @@ def backtest(fit: Fit) -> Block:
         ("fitted", ">", lambda cut: str(cut["n_train"])),
         (f"{axis} <=", ">", lambda cut: _numbers.quantity(cut["train_max"], axis)),
         ("tested", ">", lambda cut: str(cut["n_test"])),
-        ("reach", ">", lambda cut: _known_or(cut.get("factor"), _numbers.factor)),
+        ("reach", ">", lambda cut: _known_or(cut.get("factor"), factor)),
         ("bias", ">", lambda cut: _numbers.bias(cut.get("bias"))),
         ("mean |error|", ">", lambda cut: _numbers.percent(cut.get("mare"))),
         ("law allows", ">", lambda cut: _known_or(cut.get("allowed"), _numbers.either_side)),

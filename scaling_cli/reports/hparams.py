@@ -7,7 +7,7 @@ from scaling_cli.artefacts.hparams import Recipe
 from scaling_cli.reports import _fitted, _numbers
 from scaling_cli.reports import fit as fit_report
 from scaling_cli.reports._blocks import Block, Labelled, Notes, Table, filled
-from scaling_cli.vocabulary.quantities import short_number
+from scaling_cli.vocabulary.quantities import factor, short_number
 
 Record = Mapping[str, Any]
 INSIDE = 1.005  # factors below this are inside the data
@@ -85,7 +85,7 @@ def _row(item: Record) -> list[str]:
 def _beyond(item: Record) -> Iterator[str]:
     """Say how far beyond its data a recipe is asked."""
     far = [
-        f"{symbol}\u00a0{_numbers.factor(item['beyond'][symbol])}"
+        f"{symbol}\u00a0{factor(item['beyond'][symbol])}"
         for symbol in ("C", "N", "D")
         if item["beyond"].get(symbol, 1) > INSIDE
     ]
@@ -116,8 +116,8 @@ def _valley(asked: Record) -> Iterator[str]:
     yield "flat: take any value in the interval rather than the third digit of a point."
     for width in asked["valley"]["widths"]:
         apart = " or ".join(
-            f"the {'learning rate' if axis == 'lr' else 'batch'} {factor:.2g} times"
-            for axis, factor in width["factors"].items()
+            f"the {'learning rate' if axis == 'lr' else 'batch'} {times:.2g} times"
+            for axis, times in width["factors"].items()
         )
         worth = _numbers.percent(width["compute"])
         more = "" if width["compute"] is None else f"; it is worth {worth} of compute"

@@ -20,7 +20,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ import pyarrow.parquet
 from scaling_cli.runs.plausible import doubts
 from scaling_cli.runs.table import ColumnReading, Note, Runs, combine, stack, with_units
 from scaling_cli.vocabulary.errors import DataError, some
+from scaling_cli.vocabulary.jsonfile import stamped
 
 FORMAT = 1
 BUCKETS = 16
@@ -61,6 +62,14 @@ class StoreReport:
     """Runs that their source no longer holds."""
     points: int
     """Points in the store now."""
+    notes: tuple[Note, ...] = ()
+    """What reading noticed."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `scaling ingest --json` prints."""
+        record = {key: list(v) if isinstance(v, tuple) else v for key, v in vars(self).items()}
+        notes = [asdict(note) for note in self.notes]
+        return stamped({"store": record.pop("path"), **record, "notes": notes})
 
 
 def is_store(path: str | Path) -> bool:

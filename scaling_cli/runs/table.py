@@ -8,7 +8,7 @@ is lost: columns without a canonical name keep their own, typed as they were rea
 import enum
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +17,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from scaling_cli.vocabulary.errors import DataError
-from scaling_cli.vocabulary.quantities import QUANTITIES, L, N
+from scaling_cli.vocabulary.jsonfile import stamped
+from scaling_cli.vocabulary.markup import table
+from scaling_cli.vocabulary.quantities import QUANTITIES, C, D, L, N
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+SHOWN = 20  # runs, in a notebook
 
 
 class Flag(enum.IntFlag):
@@ -118,7 +123,7 @@ _MEANINGS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Runs:
     """Logs as understood: what `read` returns, `scaling runs` shows and `select` takes from.
 
@@ -179,6 +184,41 @@ class Runs:
                 points[name] = facts[name]
         return points
 
+    def provenance(self) -> dict[str, Any]:
+        """Return the files with their SHA-256, and what reading noticed, as fits store them."""
+        files = self.sources.select(["uri", "sha256"]).to_pylist()
+        return {
+            "sources": [{"path": row["uri"], "sha256": row["sha256"]} for row in files],
+            "reading": [asdict(note) for note in self.notes],
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `scaling runs --json` prints: runs, ranges, columns, notes."""
+        summary = self.summary()
+        return stamped(
+            {
+                "runs": summary,
+                "ranges": _ranges(summary),
+                "columns": [asdict(reading) for reading in self.columns],
+                "notes": [asdict(note) for note in self.notes],
+            }
+        )
+
+    def __repr__(self) -> str:
+        """Return one line: runs, points, files, ranges, warnings."""
+        spans = [f"{s} {a:.4g} to {b:.4g}" for s, (a, b) in _ranges(self.summary()).items()]
+        warned = sum(note.level != "info" for note in self.notes)
+        parts = [f"{len(self)} runs", f"{self.points.num_rows} points", *spans]
+        parts += [f"{warned} warnings"] if warned else []
+        return f"<Runs {'; '.join(parts)}>"
+
+    def _repr_html_(self) -> str:
+        """Return the runs as a table, for a notebook."""
+        shown = ("run_id", "n_points", "params", "tokens", "flops", "loss", "state")
+        rows = [[_cell(run.get(key)) for key in shown] for run in self.summary()[:SHOWN]]
+        more = len(self) - len(rows)
+        return table(shown, rows) + (f"<p>and {more} more runs</p>" if more > 0 else "")
+
     def summary(self) -> list[dict[str, Any]]:
         """Return one dict per run, for `scaling runs`.
 
@@ -204,6 +244,21 @@ class Runs:
             )
             for i, fact in enumerate(facts)
         ]
+
+
+def _ranges(summary: Sequence[dict[str, Any]]) -> dict[str, list[float]]:
+    """Return [smallest, largest] of N, D, C and L over the runs that state them."""
+    spans = {}
+    for quantity in (N, D, C, L):
+        values = [run.get(quantity.column) for run in summary]
+        known = [float(v) for v in values if v is not None and np.isfinite(v)]
+        if known:
+            spans[quantity.symbol] = [min(known), max(known)]
+    return spans
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None else f"{value:.5g}" if isinstance(value, float) else str(value)
 
 
 def combine(several: Sequence[Runs]) -> Runs:

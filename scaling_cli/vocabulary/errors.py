@@ -40,7 +40,8 @@ class ScalingError(Exception):
         self.row = row
         self.column = column
 
-    def __str__(self) -> str:
+    def placed(self) -> str:
+        """Return the message with its place in front."""
         place = ", ".join(
             text
             for text in (
@@ -50,8 +51,10 @@ class ScalingError(Exception):
             )
             if text
         )
-        text = f"{place}: {self.message}" if place else self.message
-        return f"{text} {self.hint}" if self.hint else text
+        return f"{place}: {self.message}" if place else self.message
+
+    def __str__(self) -> str:
+        return f"{self.placed()} {self.hint}" if self.hint else self.placed()
 
     def to_dict(self) -> dict[str, str | int | None]:
         """Return the `error` object of the JSON contract."""

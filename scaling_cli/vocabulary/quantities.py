@@ -364,12 +364,12 @@ _OPERATORS = {
 }
 
 
-def parse_number(text: str, quantity: Quantity | None = None) -> float:
+def parse_number(text: str | float, quantity: Quantity | None = None) -> float:
     """Read a quantity as people write it: `7B`, `1.5 b`, `2**20`, `300,000`, `1.3 x 10^21`.
 
     Parameters
     ----------
-    text : str
+    text : str or number
         The number, with an optional suffix (k M B=G T P E, powers of ten) and unit word.
     quantity : Quantity, optional
         What it should be; a unit word of another quantity is then refused.
@@ -384,6 +384,8 @@ def parse_number(text: str, quantity: Quantity | None = None) -> float:
     UsageError
         If the text is not one unambiguous number: `8x7B`, `A2B`, `7B-chat`, `1M tokens` for N.
     """
+    if not isinstance(text, str):
+        return float(text)
     cleaned = text.strip().replace("×", "x")
     value = _suffixed(cleaned, quantity)
     if value is None:
@@ -448,3 +450,10 @@ def short_number(value: float) -> str:
         if limit <= abs(value) < 1e15:
             return f"{value / limit:.4g}{suffix}"
     return f"{value:.4g}"
+
+
+def factor(number: float) -> str:
+    """Write how far beyond the data: `x14`, `x2.8`, `x1.04`."""
+    if number >= 1e3:
+        return f"x{short_number(number)}"
+    return f"x{number:.{2 if number < 2 else 1 if number < 9.95 else 0}f}"

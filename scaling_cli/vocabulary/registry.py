@@ -5,11 +5,24 @@ import pkgutil
 from dataclasses import dataclass, field
 from functools import cache
 from types import ModuleType
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from scaling_cli.vocabulary.errors import UsageError, near
 
 _T = TypeVar("_T")
+
+
+class Asked(ModuleType):
+    """A package that answers a call by the verb of its name: `sc.laws()` beside `sc.laws.names()`.
+
+    Names in Python are those of the command line, and two of these are packages' too.
+    """
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        """Ask the verb; it lies above the package, so it is found by its name."""
+        root, _, name = self.__name__.rpartition(".")
+        verb = importlib.import_module(f"{root}.verbs.{name}")
+        return getattr(verb, name)(*arguments, **options)
 
 
 @cache

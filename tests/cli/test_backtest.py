@@ -1,6 +1,5 @@
 """`scaling backtest`: the options it passes on, what it prints and draws, and when it refuses."""
 
-import importlib
 import json
 import math
 from dataclasses import asdict, replace
@@ -13,7 +12,7 @@ import command_line
 import numpy as np
 import pytest
 
-from scaling_cli import plots
+from scaling_cli import ingest, plots
 from scaling_cli.artefacts.backtest import Backtest, Forecasts, ScoredCut, Skipped
 from scaling_cli.laws.kaplan_n import KaplanN
 from scaling_cli.point_fits import backtesting
@@ -23,7 +22,6 @@ from scaling_cli.vocabulary.objective import Objective
 from scaling_cli.vocabulary.outcomes import LeftOut
 
 NOTE = Note("short-row", "warn", "left out: the line has 3 of 4 fields.", file="runs.csv", row=17)
-COMMAND = importlib.import_module("scaling_cli.cli.backtest")
 
 
 run = partial(command_line.run, "backtest")
@@ -79,19 +77,19 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Replace reading and refitting by a backtest made by hand; return what they were asked."""
     asked: dict[str, Any] = {"answer": made()}
 
-    def read(sources: list[str], terminal: Any, **options: Any) -> Any:
-        del terminal
-        asked["read"] = (sources, options)
+    def read(*sources: str, **options: Any) -> Any:
+        asked["read"] = (list(sources), options)
         return SimpleNamespace(notes=[NOTE])
 
     def backtest(data: Any, **options: Any) -> Backtest:
         asked["backtest"] = (data, options)
         if isinstance(asked["answer"], Exception):
             raise asked["answer"]
-        return asked["answer"]
+        notes = [asdict(note) for note in data.notes]
+        return replace(asked["answer"], data={**asked["answer"].data, "reading": notes})
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(COMMAND, "read", read)
+    monkeypatch.setattr(ingest, "read", read)
     monkeypatch.setattr(backtesting, "backtest", backtest)
     return asked
 
@@ -179,8 +177,8 @@ def test_every_option_arrives(asked: dict[str, Any]) -> None:
     assert asked["read"] == (
         ["a.csv", "b.csv"],
         {
-            "mapped": ["loss=eval/c4"],
-            "constants": ["params=124M"],
+            "map": {"loss": "eval/c4"},
+            "set": {"params": "124M"},
             "meta": "m.csv",
             "name": "{params}",
             "format": "csv",
@@ -287,7 +285,7 @@ data      16 points from runs.csv
           WARN short-row: runs.csv, row 17: left out: the line has 3 of 4
             fields.
 left out  1
-            bad: its loss is NaN
+          bad: its loss is NaN
 law       chinchilla: L(N, D) = E + A/N^alpha + B/D^beta (Hoffmann et al. 2022,
             arXiv:2203.15556, eq. 2).
           sum of Huber(delta 0.001) of the residuals of ln loss

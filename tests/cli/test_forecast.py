@@ -12,7 +12,7 @@ import pytest
 from jobs import CONSTANT, COSINE, STEPS, WSD, job, losses
 
 from scaling_cli import plots, read
-from scaling_cli.cli import _forecast as command
+from scaling_cli.forecasting import following as command
 from scaling_cli.forecasting import forecast
 from scaling_cli.forecasting.job import Job
 from scaling_cli.plots import _forecast
@@ -148,8 +148,8 @@ def test_levels_and_methods(here: Path) -> None:
         (
             ["run.csv", "-o", "x.txt"],
             2,
-            "error: cannot write x.txt: it is neither a figure nor "
-            ".json.\nhint: Use a name that ends in .png, .svg, .pdf, .json.\n",
+            "error: cannot write a forecast as 'x.txt'.\n"
+            "hint: Use a name that ends in .png, .svg, .pdf, .json.\n",
         ),
         (
             ["run.csv", "--method", "lawn"],

@@ -80,6 +80,7 @@ ANSWER = Comparison(
     ),
     (CURVE,),
     ("delta: how it is done", "a reason for doubt."),
+    law="chinchilla",
 )
 
 

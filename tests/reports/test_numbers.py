@@ -5,6 +5,7 @@ import math
 import pytest
 
 from scaling_cli.reports import _numbers
+from scaling_cli.vocabulary.quantities import factor
 
 NUMBERS = [
     (_numbers.value, 2.05125, "2.0513"),
@@ -17,11 +18,11 @@ NUMBERS = [
     (_numbers.percent, 415.62, "41562 %"),
     (_numbers.percent, 8.24e203, "8.2e+205 %"),
     (_numbers.percent, None, "-"),
-    (_numbers.factor, 1.04, "x1.04"),
-    (_numbers.factor, 2.83, "x2.8"),
-    (_numbers.factor, 9.97, "x10"),
-    (_numbers.factor, 146.2, "x146"),
-    (_numbers.factor, 2500.0, "x2.5k"),
+    (factor, 1.04, "x1.04"),
+    (factor, 2.83, "x2.8"),
+    (factor, 9.97, "x10"),
+    (factor, 146.2, "x146"),
+    (factor, 2500.0, "x2.5k"),
     (_numbers.parameter, 482.01, "482.01"),
     (_numbers.interval, None, "-"),
     (_numbers.interval, (2.0, 2.5), "[2.0000, 2.5000]"),
@@ -65,6 +66,7 @@ def test_signs_and_counts() -> None:
         ((0.0, 0.0, 0.02), ("0.000", "0.000", "0.020")),
         ((307090.0, 129582.0, 727759.0), ("310k", "130k", "730k")),
         ((2.5e7, 1e7, 4e7), ("2.5e+07", "1e+07", "4e+07")),
+        ((0.005662, 9.03e-5, 0.534), ("0.0057", "9e-05", "0.53")),  # not 0.000
         ((1.23456, 1.23456, 1.23456), ("1.235", "1.235", "1.235")),
         ((1.23456, 1.0, math.inf), ("1.235", "1", "inf")),
     ],

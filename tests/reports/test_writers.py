@@ -111,6 +111,17 @@ def test_columns_without_content_are_left_out() -> None:
     assert (kept.headers, kept.rows, kept.align) == (["a", "c"], [["", "1"], ["", ""]], "<>")
 
 
+def test_a_table_is_said_column_by_column() -> None:
+    columns = [
+        ("n", ">", str),
+        ("nothing", "^", lambda n: ""),
+        ("square", "<", lambda n: f"{n * n}"),
+    ]
+    made = Table.of([2, 10], columns, "squares", "a note", "another")
+    assert written(made) == "squares\n   n  square\n   2  4\n  10  100\n  a note\n  another\n"
+    assert Table.of([], columns).rows == []
+
+
 def test_colour_marks_words_and_moves_no_column() -> None:
     parts = [
         Table(["", "n"], [["FAIL", "1"], ["x", "22"]], "<>", title="title"),

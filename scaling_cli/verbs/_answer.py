@@ -1,0 +1,50 @@
+"""What a verb answers where the answer is no stored thing."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from scaling_cli.vocabulary.jsonfile import stamped, to_json
+from scaling_cli.vocabulary.markup import table
+
+SHOWN = 60  # characters of a value, in one line
+
+
+@dataclass(frozen=True, repr=False)
+class Answer(Mapping[str, Any]):
+    """The object that the command prints with --json, as a mapping.
+
+    Parameters
+    ----------
+    record : mapping
+    made : object
+        The stored thing behind it, if there is one: a fit, a recipe, results of checks.
+    """
+
+    record: Mapping[str, Any]
+    made: Any = None
+
+    def __getitem__(self, key: str) -> Any:
+        """Return an entry of the record."""
+        return self.record[key]
+
+    def __iter__(self) -> Iterator[str]:
+        """Go through the keys."""
+        return iter(self.record)
+
+    def __len__(self) -> int:
+        """Return the number of entries."""
+        return len(self.record)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what the command prints with --json."""
+        return stamped(self.record)
+
+    def __repr__(self) -> str:
+        """Return the record as JSON."""
+        return to_json(self.record)
+
+    def _repr_html_(self) -> str:
+        """Return a table of the entries, for a notebook."""
+        rows = [[key, f"{value}"] for key, value in self.record.items()]
+        return table(["", ""], [[k, v if len(v) <= SHOWN else f"{v[:SHOWN]}..."] for k, v in rows])

@@ -1,0 +1,182 @@
+"""`sc.fit`: a law of points or of loss curves, fitted to runs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from scaling_cli import curve_laws
+from scaling_cli.artefacts.curve_fit import AVERAGE, CurveFit
+from scaling_cli.vocabulary.errors import UsageError
+from scaling_cli.vocabulary.quantities import parse_number
+
+OF_POINTS = ("at", "objective", "tie", "weights", "prior", "bootstrap_kind", "cluster", "executor")
+OF_CURVES = ("schedules", "start", "warmup", "prior_strength")
+Schedules = str | Sequence[str] | Mapping[str, str] | None
+
+
+def fit(data: Any, *, law: str = "chinchilla", **options: Any) -> Any:
+    """Fit a law and everything a careful person needs to judge it.
+
+    Parameters
+    ----------
+    data : Runs, Points, DataFrame, Arrow table, dict of columns, path, or a list of these
+        What to fit. A law of points takes a row or more of each run, a law of loss curves every
+        logged step.
+    law : str
+        Its name (`sc.laws()` lists them) says which kind of fit it gives.
+    target, where : str, optional
+        The column that is predicted (default: val_loss if it is logged, else loss), and which
+        runs are kept.
+    fix : mapping of parameter to float, optional
+        Parameters held at a value.
+    bootstrap : int, optional
+        Resamples behind the intervals of parameters; 0 for none. Default: 1000, of loss curves
+        100.
+    seed : int
+        Of all random numbers.
+    level : float
+        Nominal coverage of the stored intervals.
+    command : str
+        The command line that made the fit, stored in it.
+    at : {"final", "all", "last:K"}
+        Laws of points: which rows of a run.
+    objective : Objective, optional
+        Laws of points: Huber with delta 1e-3 on ln loss by default.
+    tie : mapping of parameter to parameter, optional
+        Laws of points: parameters made equal to another.
+    weights : str or array, optional
+        Laws of points: how much each counts, a column of `data` or numbers for Points.
+    prior : mapping of parameter to str, (center, sd) or Prior, optional
+        Laws of points: beliefs, {"alpha": "0.35+-0.05"}.
+    bootstrap_kind : {"pairs", "wild"}
+        Laws of points: whole runs are drawn, or the signs of their residuals.
+    cluster : {"run", "config"}
+        Laws of points: what is drawn together.
+    executor : str or Executor
+        Laws of points: where refits run; `serial`, or `dask:tcp://HOST:PORT`.
+    schedules : str, or mapping of run to str, optional
+        Loss curves: the schedule of all runs that log none, or by run.
+    start : int, optional
+        Loss curves: the first step to fit. Default: the end of the warm-up.
+    warmup : {"as_trained", "area", "at_peak"}, optional
+        Loss curves: how the warm-up counts.
+    prior_strength : float or "auto"
+        Loss curves: weight of the weak priors.
+
+    Returns
+    -------
+    Fit or CurveFit
+
+    Raises
+    ------
+    UsageError
+        If an option is one of the other kind of law.
+    DataError
+        If the data cannot be read or contradict themselves.
+    FitError
+        If no usable fit exists: too few points, not identified, not converged.
+    """
+    along = is_of_curves(law)
+    if wrong := [name for name in options if name in (OF_POINTS if along else OF_CURVES)]:
+        raise of_other_kind(law, wrong)
+    if along:
+        return along_curves(data, law=law, **options)
+    from scaling_cli.point_fits import fitting
+
+    return fitting.fit(data, law=law, **options)
+
+
+def is_of_curves(law: str) -> bool:
+    """Return whether a law is one of loss curves."""
+    return law == AVERAGE or law in curve_laws.names()
+
+
+def of_other_kind(law: str, named: Sequence[str]) -> UsageError:
+    """Return what is wrong with options of the other kind of law."""
+    wrong = " and ".join(named)
+    if is_of_curves(law):
+        return UsageError(
+            f"{wrong} cannot be used with --law {law}, a law of loss curves: it is fitted to every "
+            "logged step by the Huber loss (0.001) of ln loss.",
+            hint="Its options: --target, --where, --start, --schedule, --warmup, --fix, "
+            "--prior-strength, --bootstrap, --seed, --level.",
+        )
+    return UsageError(
+        f"{wrong} is for laws of loss curves; {law} sees no schedule.",
+        hint=f"Laws of loss curves: {', '.join((AVERAGE, *curve_laws.names()))}.",
+    )
+
+
+def along_curves(
+    data: Any,
+    *,
+    law: str = AVERAGE,
+    target: str | None = None,
+    where: str | None = None,
+    schedules: Schedules = None,
+    start: int | None = None,
+    warmup: str | None = None,
+    fix: Mapping[str, float] | None = None,
+    prior_strength: float | str = 1.0,
+    bootstrap: int | None = None,
+    seed: int = 0,
+    level: float = 0.9,
+    command: str = "",
+) -> CurveFit:
+    """Fit a law of loss curves to runs as they were read; see `fit_curves` for its options."""
+    from scaling_cli.curve_fits import fitting
+    from scaling_cli.ingest import as_runs
+    from scaling_cli.runs.curves import curves_of
+    from scaling_cli.runs.table import default_target
+
+    runs = as_runs(data)
+    by_run, otherwise = schedules_of(schedules)
+    curves, left = curves_of(
+        runs, target=target, where=where, schedules=by_run, otherwise=otherwise, start=start
+    )
+    strength = prior_strength
+    fitted = fitting.fit_curves(
+        curves,
+        law=law,
+        warmup=warmup,
+        fix=fix,
+        prior=parse_number(strength) if strength != "auto" else strength,
+        bootstrap=fitting.DRAWS if bootstrap is None else bootstrap,
+        seed=seed,
+        level=level,
+        left_out=left,
+        command=command,
+    )
+    data = {**fitted.data, **runs.provenance(), "target": target or default_target(runs)}
+    selection = {**fitted.selection, "target": target, "where": where, "start": start}
+    return replace(fitted, data=data, selection=selection)
+
+
+def schedules_of(schedules: Schedules) -> tuple[dict[str, str], str | None]:
+    """Return schedules by run, and the one of all runs that log none.
+
+    Raises
+    ------
+    UsageError
+        If one is neither TEXT nor RUN=TEXT, or is given twice.
+    """
+    from scaling_cli.schedules import is_text, parse_schedule
+
+    if isinstance(schedules, Mapping):
+        return dict(schedules), None
+    by_run: dict[str, str] = {}
+    for text in [schedules] if isinstance(schedules, str) else schedules or ():
+        run, equals, rest = text.partition("=")
+        run = "" if is_text(text) else run.strip()
+        schedule = text if not run else rest.strip()
+        if not is_text(text) and not (run and equals and is_text(schedule)):
+            raise UsageError(
+                f"cannot read {text!r} for --schedule.",
+                hint="Write --schedule TEXT or --schedule RUN=TEXT, such as "
+                "cosine:peak=3e-4,warmup=2000,steps=24000.",
+            )
+        parse_schedule(schedule)
+        if run in by_run:
+            raise UsageError(f"--schedule is given twice for {run or 'runs that log none'}.")
+        by_run[run] = schedule
+    return by_run, by_run.pop("", None)

@@ -1,0 +1,264 @@
+"""In Python the verbs are those of the command line: the same record for the same question."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cli_fits
+import command_line
+import numpy as np
+import pyarrow as pa
+import pytest
+
+import scaling_cli as sc
+from scaling_cli import reports
+from scaling_cli.vocabulary.jsonfile import to_json
+
+DATA = Path(__file__).resolve().parents[2] / "data"
+LADDER = str(DATA / "ladder/runs.csv")
+RUNS = str(DATA / "ladder/runs")
+COSINE = f"{RUNS}/schedule-68k-2.1M-cosine.csv"
+SWEEP = str(DATA / "batch_sweep/runs")
+BATCHES = str(DATA / "batch_sweep/runs.csv")
+SCHEDULES = ["constant:peak=3e-4,steps=24000", "wsd:peak=3e-4,stable=0.8,steps=24000"]
+CURVES = "multi_power/luo-2025-25m"
+FIT = 'role == "fit"'
+SHORT = 'role == "schedule" and params_total < 1e5'
+LOSSES = {"params": [1e7, 1e8, 1e9], "tokens": [1e9, 1e10, 1e11], "loss": [3.9, 3.0, 2.2]}
+
+
+@pytest.fixture(scope="module")
+def ladder() -> str:
+    """A fit that carries its points."""
+    return to_json(sc.fit(LADDER, where=FIT, bootstrap=0).to_dict())
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ladder: str) -> Path:
+    """A folder with two fits, and runs to compare with."""
+    monkeypatch.chdir(tmp_path)
+    cli_fits.fit().to_json("fit.json")
+    Path("ladder.json").write_text(ladder)
+    Path("held.csv").write_text("params,tokens,loss\n1e9,1e11,2.21\n1e10,1e12,\n")
+    return tmp_path
+
+
+def command(*arguments: object) -> dict[str, Any]:
+    done = command_line.run(*arguments, "--json", "--quiet")
+    assert done.exit_code == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def without_command(value: Any) -> Any:
+    """Return a record without the command line that made it, also where a check quotes it."""
+    if isinstance(value, list):
+        return [without_command(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if value.get("code") == "repro":
+        return value | {"message": value["message"].partition(" regenerates this")[2]}
+    return {key: without_command(item) for key, item in value.items() if key != "command"}
+
+
+Case = tuple[list[object], Callable[[], Any]]
+CASES: dict[str, Case] = {
+    "runs": (["runs", LADDER], lambda: sc.read(LADDER)),
+    "fit": (
+        ["fit", LADDER, "--where", FIT, "--bootstrap", 0, "--fix", "E=0.8"],
+        lambda: sc.fit(LADDER, where=FIT, bootstrap=0, fix={"E": 0.8}),
+    ),
+    "fit of curves": (
+        ["fit", RUNS, "--meta", LADDER, "--where", SHORT, "--law", "annealing", "--bootstrap", 0],
+        lambda: sc.fit(sc.read(RUNS, meta=LADDER), law="annealing", where=SHORT, bootstrap=0),
+    ),
+    "predict": (
+        ["predict", "--fit", "fit.json", "--params", "1B,7B", "--tokens", "1T"],
+        lambda: sc.predict("fit.json", params=[1e9, 7e9], tokens="1T"),
+    ),
+    "predict with compute": (
+        ["predict", "--fit", "chinchilla/epoch-240", "--compute", "1e24"],
+        lambda: sc.predict("chinchilla/epoch-240", C=1e24),
+    ),
+    "predict, measured": (
+        ["predict", "--points", "held.csv"],
+        lambda: sc.predict(N=[1e9, 1e10], D=[1e11, 1e12], measured=[2.21, None]),
+    ),
+    "predict along schedules": (
+        ["predict", "--fit", CURVES, "--every", 8000]
+        + [part for text in SCHEDULES for part in ("--schedule", text)],
+        lambda: sc.predict(CURVES, schedule=SCHEDULES, every=8000),
+    ),
+    "profile": (
+        ["profile", "ladder.json", "--params", "4M", "--compute", "1e15", "--method", "delta"],
+        lambda: sc.profile("ladder.json", params="4M", C=1e15, methods=["delta"]),
+    ),
+    "backtest": (
+        ["backtest", LADDER, "--where", FIT, "--law", "kaplan_nd"],
+        lambda: sc.backtest(LADDER, where=FIT, law="kaplan_nd"),
+    ),
+    "forecast": (
+        ["forecast", COSINE, "--until", 4096],
+        lambda: sc.forecast(COSINE, until=4096),
+    ),
+    "batch": (
+        ["batch", SWEEP, "--meta", BATCHES, "--batch-tokens", "512,2k"],
+        lambda: sc.batch(sc.read(SWEEP, meta=BATCHES), batch_tokens=["512", "2k"]),
+    ),
+    "batch, published": (
+        ["batch", "--params", "1B", "--target-loss", "2.5"],
+        lambda: sc.batch(params="1B", target_loss=2.5),
+    ),
+    "hparams": (
+        ["hparams", "--params", "7B", "--tokens", "1T", "--seq-len", "4096"],
+        lambda: sc.hparams(params="7B", tokens=1e12, seq_len=4096),
+    ),
+    "hparams of a sweep": (
+        ["hparams", LADDER, "--where", 'role == "sweep"'],
+        lambda: sc.hparams(LADDER, where='role == "sweep"'),
+    ),
+    "check": (["check", "kaplan_n/kaplan-2020"], lambda: sc.check("kaplan_n/kaplan-2020")),
+    "plot": (
+        ["plot", "ladder.json", "--kind", "contour"],
+        lambda: sc.plot("ladder.json", "contour"),
+    ),
+    "laws": (["laws"], sc.laws),
+    "one law": (["laws", "multi_power"], lambda: sc.laws("multi_power")),
+    "schedule": (
+        ["schedule", SCHEDULES[1], COSINE, "--batch-tokens", "512k"],
+        lambda: sc.schedule(SCHEDULES[1], COSINE, batch_tokens="512k"),
+    ),
+    "ingest": (["ingest", LADDER, "--store", "store"], lambda: sc.ingest(LADDER, "store")),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_python_gives_what_the_command_prints(here: Path, case: str) -> None:
+    arguments, verb = CASES[case]
+    if case == "ingest":
+        command(*arguments)  # the first time adds the runs
+    printed = command(*arguments)
+    given = json.loads(to_json(verb().to_dict()))
+    assert without_command(printed) == without_command(given)
+
+
+def test_what_reading_noticed_is_stored(tmp_path: Path) -> None:
+    text = Path(LADDER).read_text(encoding="utf8")
+    logs = tmp_path / "runs.csv"
+    logs.write_text(text + "short,1\n", encoding="utf8")
+    fit = sc.fit(str(logs), where=FIT, bootstrap=0)
+    noticed = [(note["code"], note["row"]) for note in fit.data["reading"]]
+    assert ("short-row", text.count("\n") + 1) in noticed
+
+
+# --- what predict takes ---------------------------------------------------------------------
+
+
+def test_predict_takes_what_people_write() -> None:
+    fit = cli_fits.fit()
+    value = cli_fits.LAW(N=7e9, D=1e12)
+    assert fit.predict(params="7B", tokens="1T").value == value
+    assert fit.predict(N=7e9, compute=6 * 7e9 * 1e12).value == pytest.approx(value, rel=1e-14)
+    assert fit.predict(D="1T", C=6 * 7e9 * 1e12).value == pytest.approx(value, rel=1e-14)
+
+
+def test_compute_alone_gives_the_optimum_of_the_law() -> None:
+    budgets = np.array([1e22, 1e23])
+    best = cli_fits.fit().predict(C=budgets)
+    np.testing.assert_allclose(6 * best.inputs["N"] * best.inputs["D"], budgets, rtol=1e-12)
+    assert best.inputs["N"][1] == pytest.approx(cli_fits.OPTIMUM_AT_1E23["N"], rel=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ({"N": 7e9, "params": "7B"}, "N is given twice."),
+        (
+            {"N": 7e9, "D": 1e12, "C": 1e24},
+            "N, D and C contradict C = 6ND. Give two of N, D and C.",
+        ),
+        ({"N": 7e9, "x": 1.0}, "law chinchilla takes N, D: missing D; unknown x."),
+    ],
+)
+def test_predict_refuses(inputs: dict[str, Any], message: str) -> None:
+    with pytest.raises(sc.UsageError) as caught:
+        cli_fits.fit().predict(**inputs)
+    assert str(caught.value) == message
+
+
+def test_an_option_of_the_other_kind_of_law_is_refused() -> None:
+    with pytest.raises(sc.UsageError, match=r"^start is for laws of loss curves; chinchilla sees"):
+        sc.fit(LADDER, start=5)
+    with pytest.raises(sc.UsageError, match=r"^at cannot be used with --law average, a law of"):
+        sc.fit(RUNS, law="average", at="final")
+
+
+# --- what is shown --------------------------------------------------------------------------
+
+
+def test_a_prediction_says_its_first_point() -> None:
+    shown = repr(cli_fits.fit().predict(N=[7e9, 1e9], D=1e12))
+    assert shown.startswith("<Prediction L = ")
+    assert shown.endswith(" at N=7e+09, D=1e+12, 90 % of new runs; and 1 more>")
+    assert repr(cli_fits.published().predict(N=7e9, D=1e12)) == (
+        f"<Prediction L = {cli_fits.LAW(N=7e9, D=1e12):.4f} at N=7e+09, D=1e+12, no interval>"
+    )
+
+
+def test_runs_say_what_they_hold() -> None:
+    runs = sc.read(LOSSES)
+    assert repr(runs) == (
+        "<Runs 3 runs; 3 points; N 1e+07 to 1e+09; D 1e+09 to 1e+11; L 2.2 to 3.9>"
+    )
+    assert runs._repr_html_().count("<tr>") == 4
+
+
+def test_every_kind_of_fit_shows_itself_in_a_notebook() -> None:
+    for thing in (sc.batch(params="1B", target_loss=2.5).made, sc.load(CURVES)):
+        assert thing._repr_html_() == reports.short_html(thing)
+        assert str(thing) == reports.short(thing)
+    assert str(cli_fits.fit()) == reports.short(cli_fits.fit())
+
+
+def test_a_figure_shows_itself_in_a_notebook(here: Path) -> None:
+    drawn = sc.plot("ladder.json", "contour")
+    assert drawn._repr_png_().startswith(b"\x89PNG\r\n\x1a\n")
+    drawn.save("contour.svg")
+    assert Path("contour.svg").read_text(encoding="utf8").startswith("<?xml")
+
+
+# --- tables in memory -----------------------------------------------------------------------
+
+
+def _polars(columns: dict[str, list[float]]) -> Any:
+    return pytest.importorskip("polars").DataFrame(columns)
+
+
+def _pandas(columns: dict[str, list[float]]) -> Any:
+    import pandas as pd
+
+    return pd.DataFrame(columns)
+
+
+class Interchanged:
+    """A frame that offers the interchange protocol and nothing else."""
+
+    def __init__(self, columns: dict[str, list[float]]) -> None:
+        self._table = pa.table(columns)
+
+    def __dataframe__(self, **options: Any) -> Any:
+        return self._table.__dataframe__(**options)
+
+
+@pytest.mark.parametrize("frame", [dict, pa.table, _pandas, _polars, Interchanged])
+def test_tables_in_memory_are_read(frame: Callable[[dict[str, list[float]]], Any]) -> None:
+    runs = sc.read(frame(LOSSES))
+    assert [run["loss"] for run in runs.summary()] == LOSSES["loss"]
+    assert runs.to_dict()["ranges"]["N"] == [1e7, 1e9]
+
+
+def test_words_and_gaps_of_a_polars_frame_are_read() -> None:
+    pl = pytest.importorskip("polars")
+    frame = pl.DataFrame({**LOSSES, "run_id": ["a", "b", "c"], "val_loss": [3.0, None, 2.0]})
+    runs = sc.read(frame)
+    assert [run["run_id"] for run in runs.summary()] == ["a", "b", "c"]
