@@ -77,6 +77,17 @@ def counted(data: Mapping[str, Any], points: int, runs: int | None = None) -> st
     return ", ".join([*told, _numbers.count(points, "point")])
 
 
+def ranges(data: Mapping[str, Any], units: Mapping[str, str], title: str, *notes: str) -> Table:
+    """Return the range of every quantity that has one, with its unit."""
+    known = data.get("ranges", {})
+    columns = [
+        ("", "<", lambda symbol: symbol),
+        ("", "<", lambda symbol: _numbers.span(known[symbol], symbol)),
+        ("", "^", lambda symbol: units[symbol]),
+    ]
+    return Table.of([symbol for symbol in units if symbol in known], columns, title, *notes)
+
+
 def opening(read: str, left: Sequence[LeftOut], data: Mapping[str, Any]) -> list[Block]:
     """Return what was read, what was left out, and what reading and selecting noticed."""
     notes = [str(note) for note in data.get("notes", ()) if not str(note).startswith("target: ")]

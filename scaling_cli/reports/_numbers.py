@@ -1,7 +1,9 @@
 """Numbers, ranges and lists as people read them: with the digits that they carry."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any
 
 from scaling_cli.vocabulary.quantities import format_number, short_number
 
@@ -66,8 +68,15 @@ def quantity(number: float, symbol: str = "") -> str:
 
 def span(pair: Sequence[float], symbol: str = "") -> str:
     """Write a range: `44M to 16.2B`, `2.07 to 5.01` for a loss, or the one value there is."""
-    low, high = (value(x) if symbol == "L" else quantity(x, symbol) for x in pair)
-    return low if low == high else f"{low} to {high}"
+    writers = {"L": value, "lr": lambda rate: f"{rate:.3g}"}
+    return ends(pair, writers.get(symbol) or partial(quantity, symbol=symbol))
+
+
+def ends(numbers: Iterable[float], write: Callable[[Any], str]) -> str:
+    """Write the smallest and the largest of numbers, or the one there is: `2.1 to 3.4 %`."""
+    numbers = [*numbers] or [math.nan]
+    low, high = write(min(numbers)), write(max(numbers))
+    return low if low == high else f"{low.removesuffix(' %')} to {high}"
 
 
 def echo(symbol: str, numbers: Sequence[float]) -> str:

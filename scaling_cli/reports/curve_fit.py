@@ -39,12 +39,15 @@ def blocks(
             *_checks.counted(fit.checks, written),
             *ending,
         ]
+    read = _fitted.counted(fit.data, fit.n_points, len(fit.runs))
+    title = f"data: {read}{_fitted.origin(sources)}"
+    target = [f"target: {fit.data['target']}."] if fit.data.get("target") else []
     return [
-        _data(fit, sources),
+        _fitted.ranges(fit.data, UNITS, title, *target, *_fitted.reading(fit.data)),
         Labelled("left out", _fitted.left_out(fit.left_out, full=True) or ["no run"]),
         runs(fit, full=True),
         section("law", list(_law(fit))),
-        _laws(fit),
+        _laws(fit, full=True),
         parameters(fit, full=True),
         held_out(fit),
         *_checks.everything(fit.checks),
@@ -64,41 +67,20 @@ def _read(fit: CurveFit) -> str:
         f"{fit.name}:" * bool(fit.name),
         _numbers.count(len(fit.runs), "loss curve") if fit.runs else "",
         _numbers.count(fit.n_points, "point") if fit.n_points else "",
-        *(f"{names[s]} {_span(ranges[s], s)}" for s in names if s in ranges),
+        *(f"{names[s]} {_numbers.span(ranges[s], s)}" for s in names if s in ranges),
     )
-
-
-def _span(pair: Sequence[float], symbol: str) -> str:
-    return f"{pair[0]:g} to {pair[1]:g}" if symbol == "lr" else _numbers.span(pair, symbol)
-
-
-def _data(fit: CurveFit, sources: Sequence[str]) -> Table:
-    """Return what was read and its ranges."""
-    ranges = fit.data.get("ranges", {})
-    columns = [
-        ("", "<", lambda s: s),
-        ("", "<", lambda s: _span(ranges[s], s)),
-        ("", "^", lambda s: UNITS[s]),
-    ]
-    notes = [f"target: {fit.data['target']}."] if fit.data.get("target") else []
-    read = _fitted.counted(fit.data, fit.n_points, len(fit.runs))
-    title = f"data: {read}{_fitted.origin(sources)}"
-    symbols = [s for s in UNITS if s in ranges]
-    return Table.of(symbols, columns, title, *notes, *_fitted.reading(fit.data))
 
 
 def runs(fit: CurveFit, *, full: bool) -> Table:
     """Return the runs: how the fit does on each, its schedule and how that is known."""
-    more = [
-        ("points", ">", lambda r: str(r.points)),
-        ("independent", ">", lambda r: "-" if r.effective is None else f"{r.effective:.0f}"),
-    ]
+    effective = {r.run: "-" if r.effective is None else f"{r.effective:.0f}" for r in fit.runs}
     columns = [
         ("run", "^", lambda r: r.run),
-        *(more if full else ()),
+        ("points", ">", lambda r: str(r.points) if full else ""),
+        ("independent", ">", lambda r: effective[r.run] if full else ""),
         ("misfit", ">", lambda r: _off(r.misfit)),
         ("at its end", ">", lambda r: _off(r.end_error, sign=True)),
-        ("schedule", "^", lambda r: shortened(r.schedule)),
+        ("schedule", "^", lambda r: shortened(r.schedule) if full else r.schedule.split(":")[0]),
     ]
     shown = fit.runs if full else fit.runs[:SHOWN]
     notes = _numbers.more(len(fit.runs) - len(shown))
@@ -138,23 +120,14 @@ def _brief_law(fit: CurveFit) -> Table:
         formula = laws_report.equation(curve_laws.get(fit.name_of_law).formula())
         return parameters(fit, _numbers.pieces(fit.name_of_law, formula, status))
     title = f"average: the mean of {len(fit.laws)} laws, in equal parts; {status}"
-    return Table.of(
-        fit.laws.items(),
-        [
-            ("law", "<", lambda pair: pair[0]),
-            ("misfit", ">", lambda pair: _numbers.percent(pair[1].misfit)),
-        ],
-        title,
-    )
+    return _laws(fit, title, full=False)
 
 
 def _tested(fit: CurveFit) -> str:
     errors = [fold.error for fold in fit.held_out if fold.error is not None]
     if not errors:
         return "UNTESTED: no schedule could be left out and predicted"
-    low, high = _numbers.percent(min(errors)), _numbers.percent(max(errors))
-    off = low if low == high else f"{low.removesuffix(' %')} to {high}"
-    count = _numbers.count(len(errors), "time")
+    off, count = _numbers.ends(errors, _numbers.percent), _numbers.count(len(errors), "time")
     return f"a schedule left out and predicted, {count}: off by {off}; more on longer runs"
 
 
@@ -176,15 +149,16 @@ def _law(fit: CurveFit) -> Iterator[str]:
     yield f"status: {str(fit.status).replace('_', ' ')}"
 
 
-def _laws(fit: CurveFit) -> Table:
-    """Return the laws: starts that agree, misfit, warm-up convention."""
+def _laws(fit: CurveFit, title: str = "", *, full: bool) -> Table:
+    """Return the laws and their misfit; in full, starts that agree and the warm-up convention."""
+    laws = fit.laws
     columns = [
         ("law", "<", lambda name: name),
-        ("starts that agree", ">", lambda name: _agree(fit.laws[name].agree)),
-        ("misfit", ">", lambda name: _numbers.percent(fit.laws[name].misfit)),
-        ("warm-up", "<", lambda name: fit.laws[name].warmup),
+        ("starts that agree", ">", lambda name: _agree(laws[name].agree) if full else ""),
+        ("misfit", ">", lambda name: _numbers.percent(laws[name].misfit)),
+        ("warm-up", "<", lambda name: laws[name].warmup if full else ""),
     ]
-    return Table.of(fit.laws, columns)
+    return Table.of(laws, columns, title)
 
 
 def _agree(starts: tuple[int, int] | None) -> str:

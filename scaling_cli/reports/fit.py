@@ -72,13 +72,9 @@ def _known(fit: Fit, sources: Sequence[str], told: Sequence[Block]) -> list[Bloc
     """Return data, what was left out and the law, before what the law says."""
     title = f"data: {_fitted.counted(fit.data, fit.n_points)}{_fitted.origin(sources)}"
     notes = [*map(str, fit.data.get("notes", ())), *_fitted.reading(fit.data)]
-    columns = [
-        ("", "<", lambda pair: pair[0]),
-        ("", "<", lambda pair: _numbers.span(pair[1], pair[0])),
-        ("", "^", lambda pair: _unit(pair[0], fit)),
-    ]
+    units = {symbol: _unit(symbol, fit) for symbol in fit.data.get("ranges", {})}
     return [
-        Table.of(fit.data.get("ranges", {}).items(), columns, title, *notes),
+        _fitted.ranges(fit.data, units, title, *notes),
         Labelled("left out", _fitted.left_out(fit.left_out, full=True) or ["no run"]),
         section("law", list(_law(fit))),
         *told,
@@ -98,9 +94,9 @@ def _read(fit: Fit) -> str:
         if symbol in ranges
     ]
     if output.symbol in ranges:
-        low, high = (f"{x:.3g}" for x in ranges[output.symbol])
         unit = fit.data.get("conventions", {}).get(output.symbol) or output.unit
-        spans.append(f"{_target(fit)} {low} to {high} {unit}")
+        span = _numbers.ends(ranges[output.symbol], lambda x: f"{x:.3g}")
+        spans.append(f"{_target(fit)} {span} {unit}")
     return _numbers.pieces(f"{fit.name}:" * bool(fit.name), known, *spans)
 
 
@@ -198,11 +194,11 @@ def _tested(fit: Fit) -> str:
     cuts = test.get("cuts") or []
     if not cuts:
         return str(test.get("note") or "none was possible")
-    sizes = _ends([cut["n_test"] for cut in cuts], str)
-    reach = _ends(
+    sizes = _numbers.ends([cut["n_test"] for cut in cuts], str)
+    reach = _numbers.ends(
         [cut["factor"] for cut in cuts if cut.get("factor")], lambda x: f"{float(f'{x:.2g}'):g}x"
     )
-    off = _ends([cut["mare"] for cut in cuts if cut["mare"] is not None], _numbers.percent)
+    off = _numbers.ends([cut["mare"] for cut in cuts if cut["mare"] is not None], _numbers.percent)
     told = f"the {sizes} largest runs forecast from the rest, {reach} further: off by {off}"
     biases = [cut["bias"] for cut in cuts if cut.get("bias") is not None]
     if len(biases) > 1 and min(biases) * max(biases) > 0:
@@ -213,12 +209,6 @@ def _tested(fit: Fit) -> str:
     inside = round(sum(cut["coverage"] * cut["n_test"] for cut in covered))
     every = sum(cut["n_test"] for cut in covered)
     return f"{told}; {inside} of {every} inside the law's own range"
-
-
-def _ends(numbers: Sequence[float], write: Callable[[Any], str]) -> str:
-    """Write the smallest and the largest of numbers, or the one there is."""
-    low, high = (write(pick(numbers, default=math.nan)) for pick in (min, max))
-    return low if low == high else f"{low.removesuffix(' %')} to {high}"
 
 
 def _facts(fit: Fit) -> dict[str, str]:

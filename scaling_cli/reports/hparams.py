@@ -33,7 +33,6 @@ def blocks(of: Recipe | Record, *, full: bool = False, written: str | None = Non
             Labelled("left out", _fitted.left_out(of.left_out, full=full)),
             Labelled("notes", of.notes if full else ()),
         ]
-    laws = of["laws"] if of["cells"] else ()
     more: list[Block] = [
         Labelled("compared", [r["sentence"] for r in of["rivals"]]),
         Labelled("valid", _valid(of)),
@@ -45,7 +44,7 @@ def blocks(of: Recipe | Record, *, full: bool = False, written: str | None = Non
         Labelled("valley", list(_valley(of))),
         Notes("warn", of["warnings"]),
         _sweep(of["cells"], full=full),
-        *(_law(law, full=full) for law in laws),
+        *(_law(law, full=full) for law in (of["laws"] if of["cells"] else ())),
         Labelled("left out", _fitted.left_out(of["left_out"], full=full)),
         *(more if full else ()),
         *_fitted.ending(written),
@@ -130,14 +129,10 @@ def _valley(asked: Record) -> Iterator[str]:
 def _valid(asked: Record) -> list[str]:
     ranges = asked["valid"]["ranges"]
     names = {"N": "parameters", "D": "tokens", "lr": "learning rates", "B_tokens": "tokens a step"}
-    told = [f"{_span(ranges[s], s)} {name}" for s, name in names.items() if s in ranges]
+    told = [f"{_numbers.span(ranges[s], s)} {name}" for s, name in names.items() if s in ranges]
     count = asked["convention"] or "not stated"
     inside = f"inside {', '.join(told)}; N counts parameters as {count}."
     return [inside, *asked["valid"]["setting"]]
-
-
-def _span(pair: Sequence[float], symbol: str) -> str:
-    return f"{pair[0]:.3g} to {pair[1]:.3g}" if symbol == "lr" else _numbers.span(pair, symbol)
 
 
 def _sweep(cells: Sequence[Record], *, full: bool) -> Table:

@@ -168,5 +168,4 @@ def learned_from(prediction: Prediction) -> Iterator[str]:
 
 
 def _range(fractions: Sequence[float]) -> str:
-    low, high = _numbers.percent(min(fractions)), _numbers.percent(max(fractions))
-    return f"+/-{low}" if low == high else f"+/-{low} to {high}"
+    return _numbers.ends(fractions, _numbers.either_side).replace("to +/-", "to ")
