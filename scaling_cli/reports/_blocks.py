@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
+from scaling_cli.reports import _numbers
+
 _T = TypeVar("_T")
 Column = tuple[str, str, Callable[[_T], str]]
 """A header, the side as in `Table.align`, and what the column says of one thing."""
@@ -42,12 +44,22 @@ class Table:
 
     @classmethod
     def of(
-        cls, items: Iterable[_T], columns: Iterable[Column[_T]], title: str = "", *notes: str
+        cls,
+        items: Iterable[_T],
+        columns: Iterable[Column[_T]],
+        title: str = "",
+        *notes: str,
+        limit: int | None = None,
     ) -> "Table":
-        """Return a row for each thing; a column that says nothing of any of them is left out."""
+        """Return a row for each thing; a column that says nothing of any of them is left out.
+
+        Beyond the limit things are counted in a note.
+        """
         headers, sides, cells = zip(*columns, strict=True)
-        rows = [[cell(item) for cell in cells] for item in items]
-        return filled(cls(headers, rows, "".join(sides), title, notes))
+        told = [*items]
+        rows = [[cell(item) for cell in cells] for item in told[:limit]]
+        more = _numbers.more(len(told) - len(rows))
+        return filled(cls(headers, rows, "".join(sides), title, [*more, *notes]))
 
 
 @dataclass(frozen=True)

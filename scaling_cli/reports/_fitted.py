@@ -103,9 +103,7 @@ def opening(read: str, left: Sequence[LeftOut], data: Mapping[str, Any]) -> list
 
 
 def _by_reason(items: Sequence[LeftOut]) -> dict[str, list[str]]:
-    runs: dict[str, list[str]] = {}
-    for item in items:
-        runs.setdefault(item.reason, []).append(item.run)
+    runs = _numbers.grouped((item.reason, item.run) for item in items)
     return dict(sorted(runs.items(), key=lambda pair: -len(pair[1])))
 
 

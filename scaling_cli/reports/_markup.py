@@ -1,8 +1,8 @@
 """Blocks as markup: GitHub's Markdown, or a fragment of HTML with every text escaped."""
 
-import html
 import re
 from collections.abc import Iterator, Sequence
+from html import escape
 
 from scaling_cli.reports._blocks import Block, Command, Labelled, Notes, Table, Text, shown
 
@@ -16,7 +16,7 @@ def markdown(parts: Sequence[Block]) -> str:
     return "\n\n".join("\n".join(_markdown(block)) for block in shown(parts)) + "\n"
 
 
-def fragment(parts: Sequence[Block]) -> str:
+def html(parts: Sequence[Block]) -> str:
     """Return blocks as one element of HTML."""
     return "<div>\n" + "\n".join(line for b in shown(parts) for line in _html(b)) + "\n</div>\n"
 
@@ -47,30 +47,30 @@ def _markdown(block: Block) -> Iterator[str]:
 
 
 def _html(block: Block) -> Iterator[str]:
-    lines = [html.escape(line) for line in ([] if isinstance(block, Table) else block.lines)]
+    lines = [escape(line) for line in ([] if isinstance(block, Table) else block.lines)]
     match block:
         case Text():
             yield from (f"<p>{line}</p>" for line in lines)
         case Command():
-            yield f"<p><b>{html.escape(block.label)}</b></p>\n<pre>" + "\n".join(lines) + "</pre>"
+            yield f"<p><b>{escape(block.label)}</b></p>\n<pre>" + "\n".join(lines) + "</pre>"
         case Labelled():
-            yield f"<p><b>{html.escape(block.label)}</b> {'<br/>'.join(lines)}</p>"
+            yield f"<p><b>{escape(block.label)}</b> {'<br/>'.join(lines)}</p>"
         case Notes():
             yield f'<ul class="{block.level}">{"".join(f"<li>{line}</li>" for line in lines)}</ul>'
         case Table():
-            yield from [f"<p><b>{html.escape(block.title)}</b></p>"] * bool(block.title)
+            yield from [f"<p><b>{escape(block.title)}</b></p>"] * bool(block.title)
             if block.rows:
                 yield f"<table>\n<thead>{_cells('th', block.headers, block.align)}</thead>"
                 rows = (_cells("td", row, block.align) for row in block.rows)
                 yield f"<tbody>{''.join(rows)}</tbody>\n</table>"
             if block.notes:
-                yield f"<p>{'<br/>'.join(map(html.escape, block.notes))}</p>"
+                yield f"<p>{'<br/>'.join(map(escape, block.notes))}</p>"
 
 
 def _cells(name: str, cells: Sequence[str], align: str) -> str:
     sides = ("right" if side == ">" else "left" for side in align)
     parts = (
-        f'<{name} style="text-align:{side}">{html.escape(cell)}</{name}>'
+        f'<{name} style="text-align:{side}">{escape(cell)}</{name}>'
         for cell, side in zip(cells, sides, strict=True)
     )
     return f"<tr>{''.join(parts)}</tr>"

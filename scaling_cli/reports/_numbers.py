@@ -3,10 +3,12 @@
 import math
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from scaling_cli.vocabulary.quantities import format_number, short_number
 
+_K = TypeVar("_K")
+_T = TypeVar("_T")
 LONGEST = 60  # of a piece that is not broken
 
 
@@ -87,6 +89,14 @@ def echo(symbol: str, numbers: Sequence[float]) -> str:
 def count(number: int, noun: str) -> str:
     """Write a count with its noun: `1 run`, `2 runs`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def grouped(pairs: Iterable[tuple[_K, _T]]) -> dict[_K, list[_T]]:
+    """Return things by what they are paired with, in the order of its first."""
+    groups: dict[_K, list[_T]] = {}
+    for key, thing in pairs:
+        groups.setdefault(key, []).append(thing)
+    return groups
 
 
 def some(lines: Sequence[str], limit: int) -> list[str]:

@@ -2,16 +2,18 @@
 
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import zip_longest
 
 from scaling_cli.reports._blocks import Block, Command, Labelled, Notes, Table, Text, shown
-from scaling_cli.reports._style import Style
 
+PAGE = 80  # columns where there is no terminal to ask
 LABEL = 10  # width of the label column
 GAP = "  "
 NARROWEST = 20  # a column beside a label is never narrower than this
 FLOOR = 8  # nor is a column of a table
 MARKS = {"info": "", "warn": "! ", "fail": "FAIL "}
+_CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
 # Words that are painted where a line or a cell begins with them.
 _PAINT = {
     "PASS": ("green",),
@@ -22,6 +24,28 @@ _PAINT = {
     "FAIL": ("bold", "red"),
     "NO": ("bold", "red"),
 }
+
+
+@dataclass(frozen=True)
+class Style:
+    """How text may look on one stream.
+
+    Parameters
+    ----------
+    colour : bool
+        Whether escape sequences are allowed.
+    width : int
+        Columns that tables fit in and running text is wrapped to.
+    """
+
+    colour: bool = False
+    width: int = PAGE
+
+    def paint(self, text: str, *names: str) -> str:
+        """Return text in a style (`bold`, `red`, ...), or unchanged where colour is off."""
+        if not (self.colour and text):
+            return text
+        return f"\033[{';'.join(_CODES[name] for name in names)}m{text}\033[0m"
 
 
 def write(parts: Sequence[Block], style: Style) -> str:

@@ -76,9 +76,8 @@ def _cuts(test: Backtest, *, full: bool) -> Table:
         ("reach", ">", lambda cut: factor(cut.factor)),
         *(SCORES if full else SCORES[:-1]),
     ]
-    shown = test.cuts if full else test.cuts[:SHOWN]
-    more = _numbers.more(len(test.cuts) - len(shown))
-    return Table.of(shown, columns, "cuts (larger runs held back, law refitted)", *more)
+    title = "cuts (larger runs held back, law refitted)"
+    return Table.of(test.cuts, columns, title, limit=None if full else SHOWN)
 
 
 def _reaches(test: Backtest, *, full: bool) -> Table:

@@ -18,9 +18,7 @@ _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 def blocks(results: Sequence[CheckResult], *, full: bool = True) -> list[Block]:
     """Return a line per fit and the count; without `full`, only the fits that did not pass."""
     shown = [r for r in results if full or str(r.status) != "pass" or len(results) <= SHOWN]
-    said: dict[str, list[str]] = {}
-    for r in shown:
-        said.setdefault(" ".join(r.message.split()), []).append(r.name)
+    said = _numbers.grouped((" ".join(r.message.split()), r.name) for r in shown)
     notes = [
         f"{', '.join(_numbers.listed(names, NAMED, full=full))}: {message}"
         for message, names in said.items()

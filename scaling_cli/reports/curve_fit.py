@@ -1,5 +1,6 @@
 """A fit of loss curves: its runs, laws, errors on schedules left out, checks."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 from scaling_cli import curve_laws
@@ -80,17 +81,16 @@ def runs(fit: CurveFit, *, full: bool) -> Table:
         ("independent", ">", lambda r: effective[r.run] if full else ""),
         ("misfit", ">", lambda r: _off(r.misfit)),
         ("at its end", ">", lambda r: _off(r.end_error, sign=True)),
-        ("schedule", "^", lambda r: shortened(r.schedule) if full else r.schedule.split(":")[0]),
+        ("schedule", "^", lambda r: shortened(r.schedule) if full else _family(r.schedule)),
     ]
-    shown = fit.runs if full else fit.runs[:SHOWN]
-    notes = _numbers.more(len(fit.runs) - len(shown))
-    rho = fit.diagnostics.get("autocorrelation")
+    limit, notes, rho = None if full else SHOWN, [], fit.diagnostics.get("autocorrelation")
     if full and rho is not None:
         notes.append(
             "misfit: mean |predicted/measured - 1|; at its end: over the last tenth. Successive "
             f"residuals correlate by {rho:.2f}: the points are worth so many independent ones."
         )
-    return Table.of(shown, columns, "runs" * full, *notes, *(_known(fit.runs) if full else ()))
+    notes += _known(fit.runs) if full else []
+    return Table.of(fit.runs, columns, "runs" * full, *notes, limit=limit)
 
 
 def _off(error: float | None, *, sign: bool = False) -> str:
@@ -99,13 +99,17 @@ def _off(error: float | None, *, sign: bool = False) -> str:
 
 def _known(runs: Sequence[FittedRun]) -> list[str]:
     """Return, by how it is known, whose schedule is."""
-    by_note: dict[str, list[str]] = {}
-    for run in runs:
-        words = run.known.removeprefix("schedule: ").replace(f"{run.schedule} ", "")
-        by_note.setdefault(words.strip("() "), []).append(run.run)
+    words = (r.known.removeprefix("schedule: ").replace(f"{r.schedule} ", "") for r in runs)
+    by_note = _numbers.grouped((w.strip("() "), r.run) for w, r in zip(words, runs, strict=True))
     if len(by_note) == 1:
         return [f"schedules: {next(iter(by_note))}"]
     return [f"schedule of {', '.join(names)}: {note}" for note, names in by_note.items()]
+
+
+def _family(schedule: str) -> str:
+    """Return the family of a schedule, and how it decays where that is a choice."""
+    decay = re.search(r"decay=(\w+)", schedule)
+    return f"{schedule.partition(':')[0]} {decay[1] if decay else ''}".rstrip()
 
 
 def shortened(text: str, longest: int = LONGEST, rest: str = "") -> str:

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 from scaling_cli.artefacts._curve_prediction import Band, CurveDifference, CurvePrediction, compare
 from scaling_cli.artefacts.curve_fit import CurveFit
-from scaling_cli.reports import _numbers
-from scaling_cli.reports._blocks import Block, Labelled, Notes, Table, Text
+from scaling_cli.reports import _fitted, _numbers
+from scaling_cli.reports._blocks import Block, Notes, Table, Text
 from scaling_cli.reports.curve_fit import shortened
 
 Pair = tuple[CurvePrediction, CurveDifference | None]  # and how it differs from the first
@@ -27,7 +27,7 @@ def blocks(
         *(values(p) for p in along),
         Text(told),
         Notes("warn", warnings(several)),
-        Labelled("written", [written] if written else []),
+        *_fitted.ending(written),
     ]
 
 

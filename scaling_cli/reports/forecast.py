@@ -166,19 +166,15 @@ def _table(runs: Sequence[Mapping[str, Any]], *, full: bool) -> Table:
         *(more if full else ()),
         ("", "<", lambda r: "" if r["valid"] else "not valid"),
     ]
-    shown = runs if full else runs[:SHOWN]
     title = f"until {next(iter(ends))}" if len(ends) == 1 else ""
-    return Table.of(shown, columns, title, *_numbers.more(len(runs) - len(shown)))
+    return Table.of(runs, columns, title, limit=None if full else SHOWN)
 
 
 def _doubts(runs: Sequence[Mapping[str, Any]], *, full: bool) -> list[Block]:
     """Return the warnings of several runs; on the first screen equal ones in one line."""
     if full:
         return [Notes("warn", [f"{r['run']}: {text}" for r in runs for text in r["warnings"]])]
-    of: dict[str, list[str]] = {}
-    for r in runs:
-        for text in r["warnings"]:
-            of.setdefault(text, []).append(r["run"])
+    of = _numbers.grouped((text, r["run"]) for r in runs for text in r["warnings"])
     told = [f"{', '.join(_numbers.some(names, 2))}: {text}" for text, names in of.items()]
     return [Notes("warn", _numbers.listed(told, 4, full=False))]
 

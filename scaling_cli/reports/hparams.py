@@ -149,9 +149,8 @@ def _sweep(cells: Sequence[Record], *, full: bool) -> Table:
         ),
         ("loss", ">", lambda c: _numbers.value(c["loss"])),
     ]
-    shown = cells if full else cells[:SHOWN]
-    more = _numbers.more(len(cells) - len(shown))
-    return Table.of(shown, columns, f"optima of {_numbers.count(len(cells), 'cell')}", *more)
+    title = f"optima of {_numbers.count(len(cells), 'cell')}"
+    return Table.of(cells, columns, title, limit=None if full else SHOWN)
 
 
 def _law(law: Record, *, full: bool) -> Table:

@@ -68,8 +68,7 @@ def table(
         ("beyond data", "^", lambda i: reach(p, i)),
         *(compared if any(m is not None for m in measured) else ()),
     ]
-    shown = range(len(p.value))[:limit]
-    return Table.of(shown, columns, title, *_numbers.more(len(p.value) - len(shown)), *notes)
+    return Table.of(range(len(p.value)), columns, title, *notes, limit=limit)
 
 
 def _quantities(values: np.ndarray, symbol: str) -> Callable[[int], str]:

@@ -56,8 +56,7 @@ def table(runs: Sequence[Mapping[str, Any]], *, full: bool) -> Table:
         ("state", "^", lambda run: str(run.get("state") or "")),
         ("problems", "^", lambda run: "; ".join(run.get("problems") or ())),
     ]
-    shown = runs if full else runs[:SHOWN]
-    return Table.of(shown, columns, "", *_numbers.more(len(runs) - len(shown)))
+    return Table.of(runs, columns, limit=None if full else SHOWN)
 
 
 def _steps(first: float | None, last: float | None) -> str:
@@ -94,15 +93,7 @@ def unit(unit: str, convention: str | None) -> str:
 
 def columns(readings: Sequence[Mapping[str, Any]], *, full: bool) -> list[Block]:
     """Return which column was read as what and why; the same reading of many files once."""
-    files: dict[tuple[str, ...], list[str]] = {}
-    for reading in readings:
-        key = (
-            str(reading["column"]),
-            str(reading["canonical"]),
-            unit(str(reading["unit"] or ""), reading["convention"]),
-            str(reading["why"]),
-        )
-        files.setdefault(key, []).append(str(reading["file"]))
+    files = _numbers.grouped((_read(reading), str(reading["file"])) for reading in readings)
     if not full:
         same = dict.fromkeys(name for column, name, *_ in files if name == column)
         other = dict.fromkeys(f"{key[1]} = {key[0]}" for key in files if key[1] != key[0])
@@ -121,6 +112,11 @@ def columns(readings: Sequence[Mapping[str, Any]], *, full: bool) -> list[Block]
     return [Table.of(files, parts, title)]
 
 
+def _read(reading: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    meaning = unit(str(reading["unit"] or ""), reading["convention"])
+    return str(reading["column"]), str(reading["canonical"]), meaning, str(reading["why"])
+
+
 def _files(where: Sequence[str]) -> str:
     unique = sorted(set(where))
     return unique[0] if len(unique) == 1 else f"{len(unique)} files"
@@ -133,9 +129,7 @@ def problems(notes: Sequence[Mapping[str, Any]], *, full: bool) -> list[Block]:
     ordered = sorted(notes, key=lambda note: ORDER.index(note["level"]))
     if full:
         return [section("notes", [note_line(note) for note in ordered])]
-    kinds: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
-    for note in ordered:
-        kinds.setdefault((note["level"], note["code"]), []).append(note)
+    kinds = _numbers.grouped(((note["level"], note["code"]), note) for note in ordered)
     return [Notes(level, [_kind(alike)]) for (level, _), alike in kinds.items()]
 
 

@@ -84,8 +84,7 @@ def _rivals(found: Mapping[str, Any], *, full: bool) -> Table:
         ("rows within", ">", lambda r: _numbers.percent(r["within"])),
         ("apart", ">", lambda r: f"{r['apart']:.2g}"),
     ]
-    rivals = found["rivals"] if full else found["rivals"][:SHOWN]
-    return Table.of(rivals, columns, title, *_numbers.more(len(found["rivals"]) - len(rivals)))
+    return Table.of(found["rivals"], columns, title, limit=None if full else SHOWN)
 
 
 def _phases(item: Mapping[str, Any]) -> Table:

@@ -20,7 +20,7 @@ from scaling_cli.artefacts.fit import Fit
 from scaling_cli.point_fits import fitting
 from scaling_cli.reports import _fitted
 from scaling_cli.reports import fit as fit_report
-from scaling_cli.reports._style import Style
+from scaling_cli.reports._text import Style
 from scaling_cli.runs.table import Note
 from scaling_cli.vocabulary.errors import FitError
 from scaling_cli.vocabulary.jsonfile import to_json

@@ -11,7 +11,7 @@ from markdown_it import MarkdownIt
 from scaling_cli import reports
 from scaling_cli.reports import _text
 from scaling_cli.reports._blocks import Command, Labelled, Notes, Table, Text, filled, section
-from scaling_cli.reports._style import Style
+from scaling_cli.reports._text import Style
 
 WORDS = st.text("abcdefgh", min_size=1, max_size=12)
 SENTENCES = st.lists(WORDS, min_size=1, max_size=8).map(" ".join)
