@@ -18,7 +18,6 @@ SHORT = {
     "fit.spec": "parameters are held or tied: the intervals take that as exact",
     "fit.convergence": "the search for the best fit did not come to rest everywhere",
     "fit.sensitivity": "another reasonable way to fit moves the forecast or N* out of its range",
-    "fit.influence": "a few runs decide: look at them",
     "fit.identifiability": "these runs do not settle every parameter: quote forecasts only",
     "fit.residuals": "what the law leaves over is more than noise: outlying runs, or a bend",
     "fit.alternatives": "whether another law forecasts better is open",

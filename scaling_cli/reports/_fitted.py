@@ -19,16 +19,16 @@ class Parameter(NamedTuple):
 
     name: str
     value: float
-    ends: tuple[float, float] | None = None
+    span: Mapping[str, Any] | None = None
     unit: str = ""
     meaning: str = ""
     held: bool = False
 
-
-def ends(span: Mapping[str, Any] | None) -> tuple[float, float] | None:
-    """Return the ends of a stored interval; None where it has none, or one alone."""
-    low, high = (span or {}).get("low"), (span or {}).get("high")
-    return None if low is None or high is None else (low, high)
+    @property
+    def ends(self) -> tuple[float, float] | None:
+        """The ends of its interval; None where it has none, or one alone."""
+        low, high = map((self.span or {}).get, ("low", "high"))
+        return None if low is None or high is None else (low, high)
 
 
 def level(intervals: Mapping[str, Mapping[str, Any]]) -> str:

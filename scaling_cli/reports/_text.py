@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import zip_longest
 
 from scaling_cli.reports._blocks import Block, Command, Labelled, Notes, Table, Text, shown
@@ -80,13 +81,8 @@ def _lines(block: Block, style: Style) -> list[str]:
 
 def _labelled(block: Labelled, style: Style) -> list[str]:
     room, hang = max(NARROWEST, style.width - LABEL), len(block.lines) > 1
-    parts = [
-        part
-        for line in block.lines
-        for part in (
-            _command(line, room) if isinstance(block, Command) else wrap(line, room, hang=hang)
-        )
-    ]
+    broken = _command if isinstance(block, Command) else partial(wrap, hang=hang)
+    parts = [part for line in block.lines for part in broken(line, room)]
     head = style.paint(block.label, "bold") + " " * max(1, LABEL - len(block.label))
     margins = [head] + [" " * LABEL] * (len(parts) - 1)
     return [margin + _painted(part, style) for margin, part in zip(margins, parts, strict=True)]

@@ -118,7 +118,7 @@ def _alone(critical: float) -> str:
 def _constants(fit: BatchFit, *, full: bool) -> Table:
     intervals, values = fit.to_dict()["intervals"], fit.trajectory.values()
     listed = [
-        _fitted.Parameter(name, value, _fitted.ends(intervals.get(name)), *MEANINGS[name])
+        _fitted.Parameter(name, value, intervals.get(name), *MEANINGS[name])
         for name, value in values.items()
     ]
     law = LAW if fit.trajectory.Nc is None else LAW.replace("floor", "(Nc/N)^alpha_N")

@@ -171,23 +171,17 @@ def _agree(starts: tuple[int, int] | None) -> str:
 
 def parameters(fit: CurveFit, title: str = "parameters", *, full: bool = False) -> Table:
     """Return the parameters of each law with their intervals."""
-    held = fit.selection.get("fix") or {}
+    held, spans = fit.selection.get("fix") or {}, fit.intervals
     listed = [
         _fitted.Parameter(
-            name=fit.label(name, p),
-            value=getattr(fitted.law, p),
-            ends=_fitted.ends(fit.intervals.get(fit.label(name, p))),
-            unit=declared.unit,
-            meaning=declared.meaning,
-            held=p in held,
+            label, getattr(fitted.law, p), spans.get(label), d.unit, d.meaning, p in held
         )
         for name, fitted in fit.laws.items()
-        for p, declared in fitted.law.parameters().items()
+        for p, d in fitted.law.parameters().items()
+        for label in [fit.label(name, p)]
     ]
     method = [] if fit.uncertainty is None else [f"intervals: {fit.uncertainty.method}"]
-    return _fitted.parameters(
-        listed, title, _fitted.level(fit.intervals), *method * full, full=full
-    )
+    return _fitted.parameters(listed, title, _fitted.level(spans), *method * full, full=full)
 
 
 def held_out(fit: CurveFit) -> Block:

@@ -15,7 +15,7 @@ from scaling_cli.reports import prediction as prediction_report
 from scaling_cli.reports import runs as runs_report
 from scaling_cli.reports._blocks import Block, Labelled, Table, section
 from scaling_cli.runs.points import straddled
-from scaling_cli.vocabulary.quantities import Role, factor, format_number, short_number
+from scaling_cli.vocabulary.quantities import Role, factor, short_number
 
 STEP = 3.0  # the suggested prediction lies this far beyond each input's range
 INSIDE = (
@@ -109,26 +109,22 @@ def _target(fit: Fit) -> str:
 
 def parameters(fit: Fit, *, full: bool = False) -> Table:
     """Return the law and its parameters; in full with their units and how intervals were made."""
-    declared, held = fit.law.parameters(), fit.selection.get("fix") or {}
+    declared, held, spans = fit.law.parameters(), fit.selection.get("fix") or {}, fit.intervals
     unit = fit.law.output().unit
     own = fit.data.get("conventions", {}).get("L") or unit  # that of these data
+    units = {name: parameter.unit.replace(unit, own) for name, parameter in declared.items()}
     listed = [
         _fitted.Parameter(
-            name=name,
-            value=number,
-            ends=_fitted.ends(fit.intervals.get(name)),
-            unit=declared[name].unit.replace(unit, own),
-            meaning=declared[name].meaning,
-            held=name in held,
+            name, number, spans.get(name), units[name], declared[name].meaning, name in held
         )
         for name, number in fit.parameters.items()
     ]
-    methods = dict.fromkeys(str(i["method"]) for i in fit.intervals.values() if i.get("method"))
+    methods = dict.fromkeys(str(i["method"]) for i in spans.values() if i.get("method"))
     notes = [f"intervals: {', '.join(methods)}"] if methods else []
     formula = _ARGUMENTS.sub(" =", laws_report.equation(fit.law.formula()))
     ended = ", ".join(part for part in (str(fit.status).replace("_", " "), _miss(fit)) if part)
     title = "parameters" if full else _numbers.pieces(laws.name_of(fit.law), formula, ended)
-    return _fitted.parameters(listed, title, _fitted.level(fit.intervals), *notes * full, full=full)
+    return _fitted.parameters(listed, title, _fitted.level(spans), *notes * full, full=full)
 
 
 def _miss(fit: Fit) -> str:
@@ -147,7 +143,7 @@ def _forecast(fit: Fit, *, full: bool) -> list[Block]:
     if not inputs:
         return []
     prediction = fit.predict(level=float(fit.selection.get("level", 0.9)), **inputs)
-    title = _where(fit, inputs, full=full)
+    title = _where(fit, inputs)
     if full:
         notes = prediction_report.notes(prediction)
         return [prediction_report.table(prediction, title=title, notes=notes)]
@@ -171,19 +167,15 @@ def _ahead(fit: Fit, inputs: Mapping[str, float]) -> tuple[float, str]:
     return there, f"{there / largest[1]:.3g}x" if largest else "beyond"
 
 
-def _where(fit: Fit, inputs: Mapping[str, float], *, full: bool) -> str:
+def _where(fit: Fit, inputs: Mapping[str, float]) -> str:
     """Return in words where the headline forecast is made."""
     law, axis = fit.law, fit.law.axis()
     at = ", ".join(f"{s} = {_numbers.rounded(v, s)}" for s, v in inputs.items())
     if not axis:
-        none = "forecast for the best run: no input of this law grows"
-        return none if full else f"the best run: {at}"
+        return f"the best run, for no input of this law grows: {at}"
     there, ahead = _ahead(fit, inputs)
     best = law.optimum(there, **inputs) if law.size_and_data() else None
     at_best = best is not None and all(math.isclose(best[s], inputs[s]) for s in inputs)
-    if full:
-        words = f"forecast at {ahead} the largest run, {axis} = {format_number(there)}"
-        return words + ", at the law's optimum" * at_best
     along = "" if axis in inputs else f", {axis} = {there:.3g}{' at its best split' * at_best}"
     return f"{ahead} the largest run{along}: {at}"
 

@@ -156,7 +156,7 @@ def _sweep(cells: Sequence[Record], *, full: bool) -> Table:
 def _law(law: Record, *, full: bool) -> Table:
     """Return a law through the optima, with its parameters."""
     listed = [
-        _fitted.Parameter(name, value, _fitted.ends(law["intervals"].get(name)))
+        _fitted.Parameter(name, value, law["intervals"].get(name))
         for name, value in law["parameters"].items()
     ]
     return _fitted.parameters(listed, law["law"], _fitted.level(law["intervals"]), full=full)

@@ -4,11 +4,16 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from scaling_cli.reports import _numbers
 from scaling_cli.reports._blocks import Block, Column, Table, Text, section
 
 _CITATION = re.compile(r" \((?:[A-Z][\w-]+,? )+(?:[^()]|\([^()]*\))*\)?$")
 Record = Mapping[str, Any]
 ALL = "'scaling laws NAME' tells all of one; --full lists equations, parameters and fits."
+LOSS = "loss of parameters, tokens and other facts of a run"
+RATE = "learning rate and batch"
+ONE = "one variable"
+SHAPES = "loss along a run, from its own shape (learning curves)"
 AVERAGE = {
     "name": "average",
     "formula": "the mean of four curve laws, in equal parts: the default for loss curves",
@@ -17,34 +22,23 @@ AVERAGE = {
 
 def blocks(record: Mapping[str, Sequence[Record]], *, full: bool = False) -> list[Block]:
     """Return the catalogue: laws by the question they answer, with their equations."""
-    questions = {
-        "loss of parameters, tokens and other facts of a run": [],
-        "learning rate and batch": [],
-        "one variable": [],
-        "loss along a run, from its learning rates (curve laws)": [
-            AVERAGE,
-            *record["curve_laws"],
-        ],
-    }
-    asked = list(questions)
-    for law in record["laws"]:
-        questions[asked[_question(law)]].append(law)
-    shapes = "loss along a run, from its own shape (learning curves)"
+    curves = "loss along a run, from its learning rates (curve laws)"
     families = record["learning_curves"]
+    groups = _numbers.grouped((_question(law), law) for law in record["laws"])
+    told = [(asked, groups.get(asked, ())) for asked in (LOSS, RATE, ONE)]
+    told.append((curves, [AVERAGE, *record["curve_laws"]]))
     if full:
-        told = [*questions.items(), (shapes, families)]
-        return [*(part for title, laws in told for part in _entries(title, laws)), Text([ALL])]
-    names = section(shapes, [", ".join(law["name"] for law in families)])
-    return [*(_brief(title, laws) for title, laws in questions.items()), names, Text([ALL])]
+        every = [*told, (SHAPES, families)]
+        return [*(part for title, laws in every for part in _entries(title, laws)), Text([ALL])]
+    names = section(SHAPES, [", ".join(law["name"] for law in families)])
+    return [*(_brief(title, laws) for title, laws in told), names, Text([ALL])]
 
 
-def _question(law: Record) -> int:
+def _question(law: Record) -> str:
     """Return which question a law of points answers: it declares that by inputs and output."""
     if law["output"]["column"] not in ("loss", "x", "y"):
-        return 1
-    if len(law["inputs"]) == 1:
-        return 2
-    return 0
+        return RATE
+    return ONE if len(law["inputs"]) == 1 else LOSS
 
 
 def equation(formula: str) -> str:
