@@ -21,12 +21,12 @@ def doubts(
         return []
     told = [c.message for c in checks if c.code == BENDING and c.level is Level.WARN]
     cuts = (backtest or {}).get("cuts") or []
+    reached = [float(cut["factor"]) for cut in cuts if cut["factor"] is not None]
     axis = (backtest or {}).get("axis", "C")
     along = prediction.extrapolation.get(axis)
-    if along is None or not cuts:
+    if along is None or not reached:
         return told
-    tested = max(float(cut["factor"]) for cut in cuts)
-    farthest = float(np.max(along))
+    tested, farthest = max(reached), float(np.max(along))
     if farthest > max(FAR, tested**2):
         told.append(
             f"{axis} {factor(farthest)} is further beyond the data than any backtest of this fit "

@@ -158,7 +158,9 @@ class Fit(Fitted):
         if points:
             names, runs = list(self.law.inputs()), points.get("runs")
             columns = [points["inputs"].get(name, ()) for name in names]
-            if {len(c) for c in (*columns, runs or points["output"])} != {len(points["output"])}:
+            if {len(c) for c in (*columns, points["output"] if runs is None else runs)} != {
+                len(points["output"])
+            }:
                 raise ValueError(f"data.points must hold as many of each of {', '.join(names)}")
             held = {
                 r for cut in (self.backtest or {}).get("cuts", ()) for r in cut.get("held_out", ())

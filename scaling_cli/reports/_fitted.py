@@ -92,8 +92,10 @@ def opening(read: str, left: Sequence[LeftOut], data: Mapping[str, Any]) -> list
     """Return what was read, what was left out, and what reading and selecting noticed."""
     notes = [str(note) for note in data.get("notes", ()) if not str(note).startswith("target: ")]
     noticed = [note for note in _unsaid(data) if note["code"] != NEEDLESS]
-    mild = [note["message"].partition(" (")[0] for note in noticed if note["level"] == "info"]
-    notes += map(_checks.first_sentence, mild)
+    mild = _numbers.grouped((n["code"], n["message"]) for n in noticed if n["level"] == "info")
+    for said in mild.values():
+        sentence = _checks.first_sentence(said[0].partition(" (")[0])
+        notes.append(f"{sentence} ({len(said)} such notes)" if len(said) > 1 else sentence)
     lines = [read, _left_out_briefly(left), *_numbers.listed(notes, NAMED, full=False)]
     worse = [note for note in noticed if note["level"] != "info"]
     return [

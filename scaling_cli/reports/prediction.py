@@ -153,7 +153,7 @@ def between(prediction: Prediction) -> Iterator[str]:
 def learned_from(prediction: Prediction) -> Iterator[str]:
     """Yield where the drift comes from: every backtest, its miss and what the law allowed."""
     made_by = prediction.made_by
-    cuts = made_by.get("backtests")
+    cuts = [cut for cut in made_by.get("backtests", ()) if cut["factor"] is not None]
     if cuts and made_by["tested"]:
         seen = "; ".join(
             f"{factor(cut['factor'])} further, missed by {_numbers.percent(cut['mare'])}, "

@@ -149,10 +149,11 @@ def note_line(note: Mapping[str, Any]) -> str:
 
 
 def _place(note: Mapping[str, Any]) -> str:
+    column = repr(note["column"] or "")  # most messages name it
     parts = [
         str(note["file"] or ""),
         f"row {note['row']}" if note["row"] is not None else "",
-        f"column {note['column']!r}" if note["column"] else "",
+        f"column {column}" if note["column"] and column not in note["message"] else "",
     ]
     text = ", ".join(part for part in parts if part)
     return f"{text}: " if text else ""
