@@ -18,6 +18,7 @@ import sys
 sys.path.insert(0, {folder!r})
 import scaling_cli
 from scaling_cli.artefacts import kinds
+from scaling_cli.artefacts.fit import Fit
 assert scaling_cli.__file__.startswith({folder!r}), scaling_cli.__file__
 fit = kinds.load("chinchilla/besiroglu-2024", Fit)
 print(len(kinds.fit_names()), round(float(fit.predict(N="7B", D="1T").value[0]), 6))
