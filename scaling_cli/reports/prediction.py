@@ -54,6 +54,8 @@ def table(
     """Return one line per point: inputs, value, intervals, reach, and the measured value."""
     p, level = prediction, _numbers.level(prediction.level)
     measured = p.measured or [None] * len(p.value)
+    scored = any(m is not None for m in measured)
+    spent = p.spent if full or not scored else {}  # beside what was measured there is no room
     mean = (f"{level} mean curve", "<", lambda i: _at(p.mean, i))
     compared = [
         ("measured", ">", lambda i: _numbers.value(measured[i])),
@@ -61,12 +63,12 @@ def table(
         ("inside", "<", lambda i: _is_inside(p, i, measured[i])),
     ]
     columns = [
-        *((s, ">", _quantities(values, s)) for s, values in {**p.inputs, **p.spent}.items()),
+        *((s, ">", _quantities(values, s)) for s, values in {**p.inputs, **spent}.items()),
         (p.column, ">", lambda i: _numbers.value(float(p.value[i]))),
         *([mean] if full else ()),
         (f"{level} new run", "<", lambda i: _at(p.new_run, i)),
         ("beyond data", "^", lambda i: reach(p, i)),
-        *(compared if any(m is not None for m in measured) else ()),
+        *(compared if scored else ()),
     ]
     return Table.of(range(len(p.value)), columns, title, *notes, limit=limit)
 
