@@ -14,8 +14,7 @@ import numpy as np
 from curves import BRANCH, FITTED, published
 
 from scaling_cli import Curve
-from scaling_cli.curve_fits.fitting import fit_curves
-from scaling_cli.curve_fits.search import DELTA
+from scaling_cli.curve_fits.fitting import DELTA, fit_curves
 from scaling_cli.curve_laws.multi_power import MultiPower
 from scaling_cli.engine.curves import CurveProblem, linearise
 from scaling_cli.schedules._path import Path

@@ -88,7 +88,7 @@ def rules(rest: Points, cell: Cell) -> Iterator[tuple[str, np.ndarray]]:
     batch = published.batch.law(D=cell.D) if published.batch else np.nan
     yield "as published", np.log([rate, batch])
     for other in OTHERS:
-        if other.learning_rate and other.batch:
+        if other.batch:
             yield (
                 other.name,
                 np.log([other.learning_rate(cell.N, cell.D), other.batch(cell.N, cell.D)]),

@@ -6,6 +6,11 @@ fonts, all others of the session load: the processes of pytest-xdist inherit the
 """
 
 import os
+
+# Before NumPy and SciPy load it: its threads wait for one another by spinning, on matrices too
+# small to share, beside as many test processes as there are cores.
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
+
 import random
 import socket
 import tempfile

@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -23,10 +24,15 @@ class Case:
     points: Points
 
 
+@cache
+def certified(name: str) -> Fit:
+    """Return a certified fit, read once."""
+    return kinds.load(name, Fit)
+
+
 def fit_of(law: str) -> Fit:
     """Return a certified fit of a law."""
-    name = next(n for n in kinds.fit_names() if n.partition("/")[0] == law)
-    return kinds.load(name, Fit)
+    return certified(next(n for n in kinds.fit_names() if n.partition("/")[0] == law))
 
 
 def spans(fit: Fit) -> dict[str, tuple[float, float]]:

@@ -19,6 +19,7 @@ from scaling_cli.vocabulary.objective import Objective
 STEP = 1e-30  # of complex differentiation: no subtraction, so no rounding
 FAR = 12.0  # no coordinate moves further than this from its start: nothing overflows
 LARGEST = 600.0  # logarithm of a coefficient that the package reports; doubles end at 709
+COARSE, FINE = 1e-4, 1e-13  # relative tolerances of the trust-region solver
 ROUNDING = 1e-13  # a residual of this size per point counts as none
 
 
@@ -87,9 +88,13 @@ class Search:
 
 
 def best(search: Search, starts: Sequence[np.ndarray]) -> float:
-    """Return the lowest objective found from all the starts; the best one is polished."""
+    """Return the lowest objective found from all the starts.
+
+    All go down as far as tells them apart, the best two to the end; the best is polished.
+    """
     with np.errstate(all="ignore"):
-        ends = [u for start in starts if (u := _descend(search, start)) is not None]
+        ends = _lowest_first(search, starts, COARSE)
+        ends[:2] = _lowest_first(search, ends[:2], FINE)
         ends.sort(key=search.value)
         if search.objective.name == "lad":
             ends[:1] = [_programmes(search, ends[0])]
@@ -104,7 +109,14 @@ def around(centre: np.ndarray, spreads: Sequence[float], seed: int) -> list[np.n
     return [centre + s * generator.standard_normal(len(centre)) for s in spreads]
 
 
-def _descend(search: Search, start: np.ndarray) -> np.ndarray | None:
+def _lowest_first(
+    search: Search, starts: Sequence[np.ndarray], tolerance: float
+) -> list[np.ndarray]:
+    ends = [u for start in starts if (u := _descend(search, start, tolerance)) is not None]
+    return sorted(ends, key=search.value)
+
+
+def _descend(search: Search, start: np.ndarray, tolerance: float) -> np.ndarray | None:
     options: dict[str, Any] = {"jac": search.jacobian, "x_scale": "jac", "max_nfev": 80}
     if search.objective.name != "l2":
         options |= {"loss": "huber", "f_scale": search.objective.delta}
@@ -113,8 +125,8 @@ def _descend(search: Search, start: np.ndarray) -> np.ndarray | None:
             search.residuals,
             start,
             bounds=(start - FAR, np.minimum(start + FAR, LARGEST)),
-            xtol=1e-13,
-            ftol=1e-13,
+            xtol=tolerance,
+            ftol=tolerance,
             gtol=1e-15,
             **options,
         ).x

@@ -1,6 +1,7 @@
 """The documents do not drift: snippets are files that run, commands and options exist."""
 
 import re
+import runpy
 import shlex
 import subprocess
 import sys
@@ -9,7 +10,6 @@ from pathlib import Path
 
 import command_line
 import pytest
-from processes import python
 
 from scaling_cli import curve_laws, laws, plots
 from scaling_cli.cli import _commands
@@ -48,12 +48,16 @@ def test_python_snippets_are_cut_from_examples() -> None:
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda p: p.stem)
-def test_examples_run(path: Path, tmp_path: Path) -> None:
+def test_examples_run(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert len(path.read_text(encoding="utf8").splitlines()) <= LONGEST
     (tmp_path / "data").symlink_to(ROOT / "data")  # examples are run from the checkout's root
-    done = python("-W", "error", str(path), cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path(str(path), run_name="__main__")  # a warning is an error in all tests
+    printed = capsys.readouterr()
+    assert printed.out
+    assert printed.err == ""
 
 
 def test_every_command_is_in_the_readme() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hard_tables import certified
 from refusals import refusal
 
 from scaling_cli import datasets, laws, reference
@@ -41,7 +42,7 @@ def test_every_law_has_a_certified_fit() -> None:
 
 @each_fit
 def test_origin_says_where_the_numbers_come_from(name: str) -> None:
-    fit = kinds.load(name, Fit)
+    fit = certified(name)
     assert fit.name == name
     assert laws.name_of(fit.law) == name.partition("/")[0]
     assert fit.origin["kind"] in KINDS
@@ -54,7 +55,7 @@ def test_origin_says_where_the_numbers_come_from(name: str) -> None:
 
 @each_fit
 def test_units_and_conventions_are_declared(name: str) -> None:
-    fit = kinds.load(name, Fit)
+    fit = certified(name)
     for symbol in (*fit.law.inputs(), fit.law.output().symbol):
         assert fit.origin["units"][symbol]
         quantity = BY_SYMBOL[symbol]
@@ -64,7 +65,7 @@ def test_units_and_conventions_are_declared(name: str) -> None:
 
 @each_fit
 def test_anchors_are_three_to_five(name: str) -> None:
-    fit = kinds.load(name, Fit)
+    fit = certified(name)
     assert 3 <= len(fit.origin["anchors"]) <= 5
     for anchor in fit.origin["anchors"]:
         assert set(anchor["inputs"]) == set(fit.law.inputs())
@@ -72,7 +73,7 @@ def test_anchors_are_three_to_five(name: str) -> None:
 
 @each_fit
 def test_a_recomputable_fit_says_of_what(name: str) -> None:
-    fit = kinds.load(name, Fit)
+    fit = certified(name)
     if fit.origin["card"]:
         assert len(fit.data["sha256"]) == 64
         assert fit.n_points > len(fit.parameters)
@@ -82,7 +83,7 @@ def test_a_recomputable_fit_says_of_what(name: str) -> None:
 
 @each_fit
 def test_carries_no_points_of_others(name: str) -> None:
-    fit = kinds.load(name, Fit)
+    fit = certified(name)
     card = fit.origin["card"]
     if card is None or not datasets.card(card).is_shipped:
         assert not fit.data.get("points")
@@ -98,7 +99,7 @@ def test_file_is_what_the_tool_writes(name: str, tmp_path: Any) -> None:
 
 @each_fit
 def test_predicts_its_anchors(name: str) -> None:
-    fit = kinds.load(name, Fit)
+    fit = certified(name)
     for anchor in fit.origin["anchors"]:
         close(fit.predict(**anchor["inputs"]).value[0], anchor["value"], 1e-12)
 
@@ -134,11 +135,11 @@ PRINTED = {
 
 @pytest.mark.parametrize("name", PRINTED)
 def test_published_constants(name: str) -> None:
-    assert kinds.load(name, Fit).parameters == PRINTED[name]
+    assert certified(name).parameters == PRINTED[name]
 
 
 def test_hoffmann_at_full_precision_rounds_to_what_is_printed() -> None:
-    full = kinds.load("chinchilla/hoffmann-2022", Fit).parameters
+    full = certified("chinchilla/hoffmann-2022").parameters
     assert math.log(full["E"]) == pytest.approx(0.5267228, abs=1e-12)
     assert math.log(full["A"]) == pytest.approx(6.0073404, abs=1e-12)
     assert math.log(full["B"]) == pytest.approx(6.0179186, abs=1e-12)
@@ -148,7 +149,7 @@ def test_hoffmann_at_full_precision_rounds_to_what_is_printed() -> None:
 
 
 def test_besiroglu_standard_errors_and_intervals() -> None:
-    fit = kinds.load("chinchilla/besiroglu-2024", Fit)
+    fit = certified("chinchilla/besiroglu-2024")
     assert fit.origin["standard_errors"] == {
         "E": 0.02566,
         "A": 124.52232,
@@ -179,7 +180,7 @@ def test_besiroglu_optimum_as_tabulated(C: float, N: float, D: float, L: float) 
     close(law.optimal_params(C), N, 6e-4)
     close(law.optimal_tokens(C), D, 6e-4)
     close(law.optimal_loss(C), L, 5e-5)
-    full = kinds.load("chinchilla/besiroglu-2024", Fit).law
+    full = certified("chinchilla/besiroglu-2024").law
     assert isinstance(full, Chinchilla)
     close(full.optimal_params(C), N, 3e-3)
     close(full.optimal_loss(C), L, 3e-4)
@@ -187,8 +188,8 @@ def test_besiroglu_optimum_as_tabulated(C: float, N: float, D: float, L: float) 
 
 def test_rounding_moves_the_chinchilla_optimum() -> None:
     """At 5.76e23 FLOP: 40.4B on 2.38T tokens in full precision, 32.2B on 2.98T as printed."""
-    full = kinds.load("chinchilla/hoffmann-2022", Fit).law
-    printed = kinds.load("chinchilla/hoffmann-2022-rounded", Fit).law
+    full = certified("chinchilla/hoffmann-2022").law
+    printed = certified("chinchilla/hoffmann-2022-rounded").law
     assert isinstance(full, Chinchilla)
     assert isinstance(printed, Chinchilla)
     C = 5.76e23
@@ -211,7 +212,7 @@ GADRE = {
 @pytest.mark.parametrize("name", GADRE)
 def test_gadre_constants_by_the_exact_map(name: str) -> None:
     E, p1, p2, q = GADRE[name]
-    fit = kinds.load(f"overtraining/gadre-2024-{name}", Fit)
+    fit = certified(f"overtraining/gadre-2024-{name}")
     found = fit.parameters
     close(found["E"], E, 4e-6)
     close(found["a"], p1 * 6 ** (-q / 2), 6e-6)
@@ -225,7 +226,7 @@ def test_gadre_constants_by_the_exact_map(name: str) -> None:
 
 @pytest.mark.parametrize("name", GADRE)
 def test_gadre_is_chinchilla_with_tied_exponents(name: str) -> None:
-    law = kinds.load(f"overtraining/gadre-2024-{name}", Fit).law
+    law = certified(f"overtraining/gadre-2024-{name}").law
     assert isinstance(law, Overtraining)
     six = 6**-law.eta
     same = Chinchilla(E=law.E, A=law.a * six, B=law.b * six, alpha=2 * law.eta, beta=2 * law.eta)
@@ -243,7 +244,7 @@ def test_gadre_is_chinchilla_with_tied_exponents(name: str) -> None:
 def test_gadre_hold_out_errors(name: str, train: str, run: str, error: float, shared: Any) -> None:
     table = datasets.fetch("gadre_overtraining", mirror=shared / "upstream").table
     row = next(r for r in table.to_pylist() if r["run_id"] == f"{train}-{run}")
-    law = kinds.load(f"overtraining/gadre-2024-{name}", Fit).law
+    law = certified(f"overtraining/gadre-2024-{name}").law
     found = abs(law(N=row["params"], D=row["tokens"]) / row["loss_c4_val"] - 1)
     assert round(found, 4) == error
 
@@ -252,7 +253,7 @@ def test_gadre_hold_out_errors(name: str, train: str, run: str, error: float, sh
     ("name", "E", "x0", "alpha"), [("math", 0.28, 1.1e4, 0.16), ("image-32x32", 2.20, 6.3e1, 0.13)]
 )
 def test_henighan_rows(name: str, E: float, x0: float, alpha: float) -> None:
-    fit = kinds.load(f"power_law/henighan-2020-{name}", Fit)
+    fit = certified(f"power_law/henighan-2020-{name}")
     for x in (1e5, 1e8):
         close(fit.law(x=x), E + (x0 / x) ** alpha, 1e-14)
     assert "character recognition" in fit.origin["note"]

@@ -78,10 +78,8 @@ def test_the_page_of_python_is_up_to_date() -> None:
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
-    assert (
-        refusal(AttributeError, scaling_cli.__getattr__, "fitt")
-        == "module 'scaling_cli' has no attribute 'fitt'"
-    )
+    said = refusal(AttributeError, scaling_cli.__getattr__, "fitt")
+    assert said == "module 'scaling_cli' has no attribute 'fitt'"
 
 
 def test_the_version_is_that_of_the_distribution() -> None:

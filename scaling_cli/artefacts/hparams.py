@@ -161,6 +161,16 @@ class Advice:
         found = {LR.symbol: float(self.learning_rate.value[0])}
         return found if self.batch is None else found | {B_TOKENS.symbol: self._batch()}
 
+    def sequences(self, length: float | None) -> dict[str, Any] | None:
+        """Return the batch in sequences of a length, and whole numbers of them near it."""
+        if length is None or self.batch is None:
+            return None
+        told = []
+        for count in whole_batches(self._batch(), length):
+            tokens = count * length
+            told.append({"sequences": count, "tokens": tokens, "steps": self.D / tokens})
+        return {"length": length, "exact": self._batch() / length, "whole": told}
+
     def _batch(self) -> float:
         return math.nan if self.batch is None else float(self.batch.value[0])
 

@@ -1,7 +1,9 @@
 """What a batch fit is asked: costs of losses, losses after steps, the best size."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from math import inf
 from typing import Any
 
 from scaling_cli.artefacts.batch_fit import BatchFit
@@ -64,13 +66,8 @@ def _target(fit: BatchFit, asked: Question, loss: float, level: float) -> dict[s
 
 def _at(fit: BatchFit, asked: Question, loss: float, B: float, level: float) -> dict[str, Any]:
     N = asked.N or fit.trajectory.N
-    E = _with(fit, lambda f: f.cost(loss, B, N=asked.N).E, level)
-    return {
-        "B": B,
-        "S": _with(fit, lambda f: f.cost(loss, B, N=asked.N).S, level),
-        "E": E,
-        "C": None if N is None else 6 * N * E["value"],
-    }
+    S, E = (_with(fit, lambda f, q=q: getattr(f.cost(loss, B, N=asked.N), q), level) for q in "SE")
+    return {"B": B, "S": S, "E": E, "C": None if N is None else 6 * N * E["value"]}
 
 
 def _loss(fit: BatchFit, asked: Question, S: float, B: float, level: float) -> dict[str, Any]:
@@ -80,32 +77,19 @@ def _loss(fit: BatchFit, asked: Question, S: float, B: float, level: float) -> d
 
 def _with(fit: BatchFit, quantity: Any, level: float) -> dict[str, Any]:
     """Return a quantity's value and interval; no interval where a replicate cannot reach it."""
-    value = float(quantity(fit.trajectory))
-    try:
+    value, ends = float(quantity(fit.trajectory)), None
+    with suppress(FitError):
         ends = fit.interval(quantity, level)
-    except FitError:
-        ends = None
-    interval = None if ends is None else [float(ends[0]), float(ends[1])]
-    return {"value": value, "interval": interval}
+    return {"value": value, "interval": None if ends is None else [*map(float, ends)]}
 
 
 def _beyond(fit: BatchFit, asked: Question) -> list[str]:
     """Return a sentence per question that lies outside what was fitted."""
-    ranges = fit.data.get("ranges")
-    if not ranges:
-        return []
-    told = []
-    for loss in asked.losses:
-        low, high = ranges["L"]
-        if not low <= loss <= high:
-            told.append(
-                f"a loss of {loss:g} lies outside the fitted ones, {low:.4g} to {high:.4g}: both "
-                "laws are extrapolated."
-            )
-    for B in asked.batches:
-        low, high = ranges["B_tokens"]
-        if not low <= B <= high:
-            told.append(
-                f"a batch of {B:g} tokens lies outside those that were run, {low:g} to {high:g}."
-            )
-    return told
+    ranges = fit.data.get("ranges") or {"L": (0.0, inf), "B_tokens": (0.0, inf)}
+    (low, high), (least, most) = ranges["L"], ranges["B_tokens"]
+    fitted = f"the fitted ones, {low:.4g} to {high:.4g}: both laws are extrapolated."
+    run = f"those that were run, {least:g} to {most:g}."
+    losses = [L for L in asked.losses if not low <= L <= high]
+    batches = [B for B in asked.batches if not least <= B <= most]
+    told = [f"a loss of {L:g} lies outside {fitted}" for L in losses]
+    return told + [f"a batch of {B:g} tokens lies outside {run}" for B in batches]

@@ -1,13 +1,12 @@
 """`fit_batches`: the critical batch from runs at several batch sizes, and the loss along it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from scaling_cli import laws
-from scaling_cli.artefacts.batch_fit import BatchFit, BatchLevel, BatchTrajectory
-from scaling_cli.batch_fits.checks import checks
+from scaling_cli.artefacts.batch_fit import FEWEST_LEFT_OUT, BatchFit, BatchLevel, BatchTrajectory
 from scaling_cli.batch_fits.levels import FEWEST_BATCHES, BatchRun, Level, levels, smoothed
 from scaling_cli.runs.points import Points
 from scaling_cli.search.optimum import make_problem, optimise, refuse
@@ -21,6 +20,9 @@ TOLERANCE = 1e-12
 ABSENT = 1e-4  # of the lowest loss: a floor below is at its bound
 MOST_EVALUATIONS = 400
 ENDLESS = 8.0  # in ln B beyond the batches: a critical batch that far off is at zero or infinity
+NOISY = 0.1  # root mean square of ln steps about a hyperbola
+FEW = 5
+MISSED = 0.5  # of the levels
 
 
 @dataclass(frozen=True)
@@ -151,12 +153,9 @@ def critical_law(reached: Sequence[Level]) -> tuple[float, float]:
         rest = x - np.log1p(critical / B)
         return rest - (np.bincount(owner, rest) / np.bincount(owner))[owner]
 
-    ended = [
-        least_squares(residuals, [np.log(np.median(B)), steep], xtol=TOLERANCE, ftol=TOLERANCE)
-        for steep in STEEPNESS
-    ]
-    best = min(ended, key=lambda end: float(end.cost))
-    log_critical, steep = (float(v) for v in best.x)
+    begin = [[np.log(np.median(B)), steep] for steep in STEEPNESS]
+    ended = [least_squares(residuals, u, xtol=TOLERANCE, ftol=TOLERANCE) for u in begin]
+    log_critical, steep = min(ended, key=lambda end: float(end.cost)).x.tolist()
     if not steep > 0:
         raise FitError(
             "the critical batch does not grow as the loss falls in these runs (it goes as "
@@ -208,16 +207,9 @@ def _fit(groups: Sequence[Group], delta: float) -> tuple[Joint, Measured, tuple[
     refuse(staged, problem)
     v = optimise(problem).law.values()
     if one:
-        start = BatchTrajectory(
-            Sc=v["A"] ** (1 / v["alpha"]),
-            alpha_S=v["alpha"],
-            B_star=B_star,
-            alpha_B=alpha_B,
-            floor=v["E"],
-            N=groups[0].N if np.isfinite(groups[0].N) else None,
-        )
-    else:
-        start = BatchTrajectory(B_star=B_star, alpha_B=alpha_B, **v)
+        N = groups[0].N if np.isfinite(groups[0].N) else None
+        v = {"Sc": v["A"] ** (1 / v["alpha"]), "alpha_S": v["alpha"], "floor": v["E"], "N": N}
+    start = BatchTrajectory(B_star=B_star, alpha_B=alpha_B, **v)
     return _fit_jointly(start, points, delta), points, tuple(names)
 
 
@@ -239,14 +231,10 @@ def _points(groups: Sequence[Group]) -> tuple[Measured, list[str]]:
 
 def _fastest(group: Group) -> list[BatchRun]:
     """Return, of each batch, the run that is first at the lowest level it reaches."""
-    if not group.levels:
-        return list(group.runs)
-    first = {
-        B: run
-        for level in group.levels
-        for B, run in zip(level.B.tolist(), level.runs, strict=True)
-    }
-    return [run for run in group.runs if first.get(run.B) == run.run]
+    first: dict[float, str] = {}
+    for level in group.levels:
+        first |= zip(level.B.tolist(), level.runs, strict=True)
+    return [run for run in group.runs if first.get(run.B) == run.run or not group.levels]
 
 
 def _without(groups: Sequence[Group], B: float, delta: float) -> BatchTrajectory | None:
@@ -260,10 +248,8 @@ def _without(groups: Sequence[Group], B: float, delta: float) -> BatchTrajectory
 
 def _alone(group: Group, level: Level) -> BatchLevel:
     critical, least, misfit = hyperbola(level.B, level.S)
-    batches = [
-        {"B": B, "S": S, "run": run}
-        for B, S, run in zip(level.B.tolist(), level.S.tolist(), level.runs, strict=True)
-    ]
+    rows = zip(level.B.tolist(), level.S.tolist(), level.runs, strict=True)
+    batches = [{"B": B, "S": S, "run": run} for B, S, run in rows]
     tokens = critical * least if np.isfinite(critical) else float(np.mean(level.B * level.S))
     N = group.N if np.isfinite(group.N) else None
     return BatchLevel(N, level.loss, critical, least, tokens, misfit, batches, level.missed)
@@ -273,24 +259,19 @@ def _floor(joint: Joint) -> list[Check]:
     status, floor = joint.status, joint.trajectory.floor
     if status is Status.CONVERGED or floor is None:
         return []
-    open_floor = (
-        f"the floor, {floor:.4g}, is not determined by these runs ({status}): do "
-        "not ask for losses far below those measured; longer runs would tell."
-    )
+    open_floor = f"the floor, {floor:.4g}, is not determined by these runs ({status}): do not ask "
+    open_floor += "for losses far below those measured; longer runs would tell."
     return [Check.warned("batch.floor", [open_floor], "")]
 
 
 def _data(runs: Sequence[BatchRun], points: Measured, names: Sequence[str]) -> dict[str, object]:
     table = Points({"S": points.S, "B_tokens": points.B, "N": points.N}, points.L, list(names))
-    return {
-        "sha256": table.sha256(),
-        "runs": [run.run for run in runs],
-        "ranges": {
-            "L": [float(points.L.min()), float(points.L.max())],
-            "B_tokens": [min(r.B for r in runs), max(r.B for r in runs)],
-            "S": [min(float(r.step[0]) for r in runs), max(float(r.step[-1]) for r in runs)],
-        },
+    ranges = {
+        "L": [float(points.L.min()), float(points.L.max())],
+        "B_tokens": [min(r.B for r in runs), max(r.B for r in runs)],
+        "S": [min(float(r.step[0]) for r in runs), max(float(r.step[-1]) for r in runs)],
     }
+    return {"sha256": table.sha256(), "runs": [run.run for run in runs], "ranges": ranges}
 
 
 def _predicted(t: BatchTrajectory, at: Measured) -> np.ndarray:
@@ -338,12 +319,8 @@ def _coordinates(
 
     def trajectory_at(u: np.ndarray) -> BatchTrajectory:
         above, alpha_S, critical, steep = np.exp(u[:4])
-        laws = {
-            "Sc": float(step * above ** (1 / alpha_S)),
-            "alpha_S": float(alpha_S),
-            "B_star": float(critical * loss**steep),
-            "alpha_B": float(1 / steep),
-        }
+        steps = {"Sc": float(step * above ** (1 / alpha_S)), "alpha_S": float(alpha_S)}
+        laws = steps | {"B_star": float(critical * loss**steep), "alpha_B": float(1 / steep)}
         if sized:
             capacity, alpha_N = np.exp(u[4:])
             Nc = float(size * capacity ** (1 / alpha_N))
@@ -351,15 +328,112 @@ def _coordinates(
         floor = float(lowest / (1 + np.exp(-u[4])))  # between nothing and the lowest loss
         return BatchTrajectory(**laws, floor=floor, N=start.N)
 
-    u = [
-        start.alpha_S * np.log(start.Sc / step),
-        np.log(start.alpha_S),
-        np.log(float(start.critical_batch(loss))),
-        -np.log(start.alpha_B),
-    ]
+    u = [start.alpha_S * np.log(start.Sc / step), np.log(start.alpha_S)]
+    u += [np.log(float(start.critical_batch(loss))), -np.log(start.alpha_B)]
+    share = np.clip((start.floor or 0.0) / lowest, 0.01, 0.99)
+    open_end = [np.log(share / (1 - share))]
     if sized:
-        u += [np.log(start.min_loss(size)), np.log(start.alpha_N or np.nan)]
-    else:
-        share = np.clip((start.floor or 0.0) / lowest, 0.01, 0.99)
-        u += [np.log(share / (1 - share))]
-    return trajectory_at, np.array(u)
+        open_end = [np.log(start.min_loss(size)), np.log(start.alpha_N or np.nan)]
+    return trajectory_at, np.array(u + open_end)
+
+
+# --- What runs at several batch sizes do not say: lines with stable codes.
+
+
+def checks(
+    runs: Sequence[BatchRun],
+    levels: Sequence[BatchLevel],
+    trajectory: BatchTrajectory,
+    replicates: Sequence[BatchTrajectory],
+) -> list[Check]:
+    """Return one line per question; a warning says what to do."""
+    questions = (
+        ("bracket", _bracket(levels, trajectory), "the critical batch lies between those run."),
+        ("count", _count(levels, replicates), "there are enough batch sizes for an interval."),
+        ("levels", _missed(levels), "every batch gets to most of the levels."),
+        ("noise", _noise(levels), "steps to a loss lie near their hyperbola."),
+        ("learning_rate", _tuned(runs, levels), "no best rate lies at the edge of its sweep."),
+        ("schedule", _schedules(runs), "the rate is constant after the warm-up in every run."),
+    )
+    return [Check.warned(f"batch.{code}", said, passed) for code, said, passed in questions]
+
+
+def _bracket(levels: Sequence[BatchLevel], trajectory: BatchTrajectory) -> Iterator[str]:
+    batches = sorted({b["B"] for level in levels for b in level.batches})
+    losses = np.array([level.loss for level in levels])
+    low, high = (float(trajectory.critical_batch(at)) for at in (losses.max(), losses.min()))
+    tokens = np.array(batches)
+    above, below = (tokens > high).any(), (tokens < low).any()
+    if not above or not below:
+        side = "below" if not above else "above"
+        yield (
+            f"the critical batch, {low:.3g} to {high:.3g} tokens, is not between batches that "
+            f"were run, {batches[0]:.3g} to {batches[-1]:.3g}: all are {side} it, so it is "
+            f"extrapolated. Add runs at {'larger' if not above else 'smaller'} batches."
+        )
+
+
+def _count(levels: Sequence[BatchLevel], replicates: Sequence[BatchTrajectory]) -> Iterator[str]:
+    count = len({b["B"] for level in levels for b in level.batches})
+    if len(replicates) < FEWEST_LEFT_OUT:
+        yield f"{count} batch sizes leave no interval; add some, a factor of four apart."
+    elif count < FEW:
+        yield f"{count} batch sizes: the intervals rest on leaving out each of few; add some."
+
+
+def _missed(levels: Sequence[BatchLevel]) -> Iterator[str]:
+    often = [B for level in levels for B in level.missed]
+    missed = sorted({B for B in often if often.count(B) > MISSED * len(levels)})
+    if missed:
+        names = ", ".join(f"{B:.6g}" for B in missed)
+        yield (
+            f"batches of {names} tokens miss more than half of the levels, which lie where most "
+            "batches get: train those for longer."
+        )
+
+
+def _noise(levels: Sequence[BatchLevel]) -> Iterator[str]:
+    worst = max(level.misfit for level in levels)
+    if worst > NOISY:
+        yield (
+            f"steps to a loss lie up to {100 * worst:.0f} % (root mean square) off the hyperbola: "
+            "the learning rate is not tuned at every batch, or the curves are noisy."
+        )
+
+
+def _tuned(runs: Sequence[BatchRun], levels: Sequence[BatchLevel]) -> Iterator[str]:
+    groups: dict[tuple[float, float], list[BatchRun]] = {}
+    for run in runs:
+        groups.setdefault((run.N, run.B), []).append(run)
+    if min(len(group) for group in groups.values()) < 2:
+        yield (
+            "some batches have a single run: if its learning rate is not the best one for that "
+            "batch, the critical batch comes out wrong. Sweep the rate at each batch."
+        )
+    # The first at the lowest level that the batch gets to: levels fall, so the last one counts.
+    fastest = {(level.N, b["B"]): b["run"] for level in levels for b in level.batches}
+    best = set(fastest.values())
+    edges = sorted({B for (_, B), group in groups.items() if _at_an_edge(group, best)})
+    if edges:
+        yield (
+            f"at batches of {', '.join(f'{B:.6g}' for B in edges)} tokens the best learning rate "
+            "is the lowest or the highest that was tried: another may need fewer steps. Sweep "
+            "further there."
+        )
+
+
+def _at_an_edge(group: Sequence[BatchRun], best: Collection[str]) -> bool:
+    """Return whether the best of several rates has none on one of its sides."""
+    rates = {run.rate for run in group if np.isfinite(run.rate)}
+    own = [run.rate for run in group if run.run in best]
+    return len(rates) > 1 and any(rate in (min(rates), max(rates)) for rate in own)
+
+
+def _schedules(runs: Sequence[BatchRun]) -> Iterator[str]:
+    told: dict[str, list[str]] = {}
+    for run in runs:
+        for note in run.notes:
+            told.setdefault(note, []).append(run.run)
+    for note, names in told.items():
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        yield f"{names[0]}{more}: {note}."

@@ -17,6 +17,8 @@ DECAYED = 0.9  # of its highest: a rate that ends below has decayed
 LEVELS = 10
 FEWEST_BATCHES = 3
 
+Curves = dict[str, tuple[np.ndarray, np.ndarray]]  # (ln step, ln loss) by run
+
 
 @dataclass(frozen=True)
 class BatchRun:
@@ -170,7 +172,7 @@ def levels(runs: Sequence[BatchRun], count: int = LEVELS) -> list[Level]:
     count : int
         Levels, evenly spaced in ln loss.
     """
-    curves = {run.run: smoothed(run) for run in runs}
+    curves: Curves = {run.run: smoothed(run) for run in runs}
     batches = sorted({run.B for run in runs})
     losses = [[curves[r.run][1] for r in runs if r.B == B] for B in batches]
     needed = min(max(FEWEST_BATCHES, len(batches) - 1), len(batches))
@@ -181,12 +183,7 @@ def levels(runs: Sequence[BatchRun], count: int = LEVELS) -> list[Level]:
     return [_level(runs, curves, batches, at) for at in np.linspace(highest, lowest, count)]
 
 
-def _level(
-    runs: Sequence[BatchRun],
-    curves: dict[str, tuple[np.ndarray, np.ndarray]],
-    batches: Sequence[float],
-    at: float,
-) -> Level:
+def _level(runs: Sequence[BatchRun], curves: Curves, batches: Sequence[float], at: float) -> Level:
     reached: dict[float, tuple[float, str]] = {}
     began_below = set()  # the fastest of that batch was there before its curve begins
     for run in runs:
@@ -197,10 +194,6 @@ def _level(
             when = float(np.exp(np.interp(-at, -y, x)))
             reached[run.B] = min(reached.get(run.B, (np.inf, "")), (when, run.run))
     there = [B for B in batches if B in reached and B not in began_below]
-    return Level(
-        float(np.exp(at)),
-        np.array(there),
-        np.array([reached[B][0] for B in there]),
-        tuple(reached[B][1] for B in there),
-        tuple(B for B in batches if B not in there),
-    )
+    when, names = np.array([reached[B][0] for B in there]), tuple(reached[B][1] for B in there)
+    missed = tuple(B for B in batches if B not in there)
+    return Level(float(np.exp(at)), np.array(there), when, names, missed)

@@ -1,11 +1,12 @@
 """From what people type to the inputs of a law: lists, grids, C = 6ND, files of points."""
 
 import csv
+import functools
 import itertools
 import math
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,18 +14,10 @@ import numpy as np
 
 from scaling_cli.laws._law import WHOLE, Law
 from scaling_cli.vocabulary.errors import DataError, UsageError
-from scaling_cli.vocabulary.quantities import (
-    C,
-    D,
-    L,
-    N,
-    Quantity,
-    Role,
-    parse_number,
-    recognised,
-)
+from scaling_cli.vocabulary.quantities import C, D, L, N, Quantity, Role, parse_number, recognised
 
 AGREE = 0.01  # three of N, D and C may differ from C = 6ND by rounding, not by more
+Refuse = Callable[..., DataError]
 _ONE_GROUP = re.compile(r"[+-]?\d{1,3},\d{3}")
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
 
@@ -66,10 +59,8 @@ def read_list(texts: Sequence[str] | None, quantity: Quantity) -> list[float]:
     for text in texts or ():
         if _THOUSANDS.fullmatch(text.strip()):
             joined = text.strip().replace(",", "")
-            raise UsageError(
-                f"{text!r} could be one number or a list.",
-                hint=f"Write {joined} for one number; repeat the option for several.",
-            )
+            hint = f"Write {joined} for one number; repeat the option for several."
+            raise UsageError(f"{text!r} could be one number or a list.", hint=hint)
         values += [parse_number(part, quantity) for part in text.split(",")]
     for value in values:
         if not quantity.domain.holds(value):
@@ -87,9 +78,8 @@ def read_others(texts: Sequence[str] | None, law: Law) -> dict[str, list[float]]
             raise UsageError(f"cannot read {text!r} for --input.", hint="Write --input N_avg=3e8.")
         quantity = recognised(name, law.inputs().values())
         if quantity is None:
-            raise UsageError(
-                f"the law has no input {name!r}.", hint=f"Its inputs: {', '.join(law.inputs())}."
-            )
+            hint = f"Its inputs: {', '.join(law.inputs())}."
+            raise UsageError(f"the law has no input {name!r}.", hint=hint)
         texts_by_symbol.setdefault(quantity.symbol, []).append(number)
     return {s: read_list(found, law.inputs()[s]) for s, found in texts_by_symbol.items()}
 
@@ -116,7 +106,8 @@ def grid(
         if symbol in given:
             raise UsageError(f"{symbol} is given twice: by --input and by its own option.")
         given[symbol] = list(values)
-    combinations, notes = list(_product(given)), []
+    products = itertools.product(*given.values())
+    combinations, notes = [dict(zip(given, values, strict=True)) for values in products], []
     if C.symbol in given and C.symbol not in law.inputs():
         combinations = [_with_compute(law, point) for point in combinations]
         notes = _compute_notes(law, given)
@@ -151,32 +142,24 @@ def read_points(path: str, law: Law) -> Grid:
     reader = csv.reader(lines, delimiter=delimiter)
     columns = _columns(next(reader), law, name)
     inputs: dict[str, list[float]] = {symbol: [] for symbol in law.inputs()}
-    quantities = law.inputs()
     measured: list[float | None] = []
     rows: list[int] = []
     output = law.output()
     for cells in reader:
         if any(cell.strip() for cell in cells):
-            place = (name, reader.line_num)
-            for symbol, values in inputs.items():
-                values.append(_cell(cells, columns[symbol], quantities[symbol], place))
+            refuse = functools.partial(DataError, file=name, row=reader.line_num)
+            for symbol, quantity in law.inputs().items():
+                inputs[symbol].append(_cell(cells, columns[symbol], quantity, refuse))
             if output.symbol in columns:
-                measured.append(_measured(cells, columns[output.symbol], output, place))
-            _refuse_shares(law, {s: values[-1] for s, values in inputs.items()}, place)
+                measured.append(_measured(cells, columns[output.symbol], output, refuse))
+            point = {s: values[-1] for s, values in inputs.items()}
+            if not _whole(law, point):
+                shares, total = ", ".join(law.shares()), float(np.sum(law.total(point)))
+                raise refuse(f"{shares} sum to {total:.4g}; shares must sum to one.")
             rows.append(reader.line_num)
     if not rows:
         raise DataError("there is no row below the header.", file=name)
     return Grid(inputs, measured=measured, rows=rows)
-
-
-def _refuse_shares(law: Law, point: Mapping[str, float], place: tuple[str, int]) -> None:
-    if not _whole(law, point):
-        total = float(np.sum(law.total(point)))
-        raise DataError(
-            f"{', '.join(law.shares())} sum to {total:.4g}; shares must sum to one.",
-            file=place[0],
-            row=place[1],
-        )
 
 
 def _text(path: str, name: str) -> str:
@@ -187,95 +170,66 @@ def _text(path: str, name: str) -> str:
     except OSError as error:
         raise DataError(f"cannot read the file of points: {error.strerror}.", file=name) from error
     except UnicodeDecodeError as error:
-        raise DataError(
-            "the file of points is not text in UTF-8.", file=name, hint="Give a CSV file."
-        ) from error
+        message = "the file of points is not text in UTF-8."
+        raise DataError(message, file=name, hint="Give a CSV file.") from error
 
 
 def _columns(header: Sequence[str], law: Law, file: str) -> dict[str, tuple[int, str]]:
     """Return the position and name of each column that is wanted, by symbol."""
     wanted = {**law.inputs(), law.output().symbol: law.output()}.values()
-    found: dict[str, tuple[int, str]] = {}
-    for position, title in enumerate(header):
-        quantity = recognised(title.strip(), wanted)
+    columns: dict[str, tuple[int, str]] = {}
+    for position, title in enumerate(map(str.strip, header)):
+        quantity = recognised(title, wanted)
         if quantity is None:
             continue
         symbol = quantity.symbol
-        if symbol in found:
-            raise DataError(
-                f"columns {found[symbol][1]!r} and {title.strip()!r} both give {symbol}.",
-                file=file,
-                row=1,
-                column=title.strip(),
-                hint="Keep one of them.",
-            )
-        found[symbol] = (position, title.strip())
-    missing = [symbol for symbol in law.inputs() if symbol not in found]
+        if symbol in columns:
+            message = f"columns {columns[symbol][1]!r} and {title!r} both give {symbol}."
+            raise DataError(message, file=file, row=1, column=title, hint="Keep one of them.")
+        columns[symbol] = (position, title)
+    missing = [f"{s} ({q.column})" for s, q in law.inputs().items() if s not in columns]
     if missing:
-        named = " and ".join(f"{s} ({law.inputs()[s].column})" for s in missing)
-        raise DataError(
-            f"there is no column for {named}; the columns are {', '.join(header)}.",
-            file=file,
-            row=1,
-            hint=_wanted(law),
-        )
-    return found
+        there = f"the columns are {', '.join(header)}"
+        message = f"there is no column for {' and '.join(missing)}; {there}."
+        raise DataError(message, file=file, row=1, hint=_wanted(law))
+    return columns
 
 
 def _cell(
-    cells: Sequence[str], column: tuple[int, str], quantity: Quantity, place: tuple[str, int]
+    cells: Sequence[str], column: tuple[int, str], quantity: Quantity, refuse: Refuse
 ) -> float:
     position, title = column
-    file, row = place
-    if position >= len(cells) or not cells[position].strip():
-        raise DataError(
-            f"the cell is empty, {quantity.meaning} ({quantity.symbol}) is needed.",
-            file=file,
-            row=row,
-            column=title,
-        )
-    text = cells[position].strip()
+    name = f"{quantity.symbol} ({quantity.meaning})"
+    text = cells[position].strip() if position < len(cells) else ""
+    if not text:
+        needed = f"{quantity.meaning} ({quantity.symbol}) is needed"
+        raise refuse(f"the cell is empty, {needed}.", column=title)
     if _ONE_GROUP.fullmatch(text):
-        raise DataError(
-            f"{text!r} could be {text.replace(',', '.')} or {text.replace(',', '')}.",
-            file=file,
-            row=row,
-            column=title,
-            hint="Write it as one of the two.",
-        )
+        could = f"{text!r} could be {text.replace(',', '.')} or {text.replace(',', '')}."
+        raise refuse(could, column=title, hint="Write it as one of the two.")
     try:
         number = parse_number(text, quantity)
     except UsageError as error:
-        raise DataError(error.message, file=file, row=row, column=title, hint=error.hint) from error
+        raise refuse(error.message, column=title, hint=error.hint) from error
     if not quantity.domain.holds(number):
         rule = quantity.domain.rule.removesuffix(" and finite")
-        raise DataError(
-            f"{quantity.symbol} ({quantity.meaning}) must be {rule}, not {number:g}.",
-            file=file,
-            row=row,
-            column=title,
-        )
+        raise refuse(f"{name} must be {rule}, not {number:g}.", column=title)
     return number
 
 
 def _measured(
-    cells: Sequence[str], column: tuple[int, str], quantity: Quantity, place: tuple[str, int]
+    cells: Sequence[str], column: tuple[int, str], quantity: Quantity, refuse: Refuse
 ) -> float | None:
     """Read a measured value; an empty cell or NaN means it was not measured."""
     text = cells[column[0]].strip() if column[0] < len(cells) else ""
     if text.lower() in ("", "nan", "na", "null", "none"):
         return None
-    return _cell(cells, column, quantity, place)
+    return _cell(cells, column, quantity, refuse)
 
 
 def _wanted(law: Law) -> str:
     names = [f"{symbol} or {quantity.column}" for symbol, quantity in law.inputs().items()]
     return f"Give columns {', '.join(names)}, and {L.column} to compare."
-
-
-def _product(given: Mapping[str, list[float]]) -> Iterator[dict[str, float]]:
-    for values in itertools.product(*given.values()):
-        yield dict(zip(given, values, strict=True))
 
 
 def _with_compute(law: Law, point: Mapping[str, float]) -> dict[str, float]:
@@ -291,10 +245,8 @@ def _with_compute(law: Law, point: Mapping[str, float]) -> dict[str, float]:
         if best is not None:
             return {s: float(v) for s, v in best.items()} | rest
     if not known and not (spent and set(spent) <= set(law.optima())):
-        raise UsageError(
-            "this law has no compute-optimal point, so --compute alone says too little.",
-            hint=f"Give its inputs: {', '.join(law.inputs())}.",
-        )
+        message = "this law has no compute-optimal point, so --compute alone says too little."
+        raise UsageError(message, hint=f"Give its inputs: {', '.join(law.inputs())}.")
     _require(law, dict.fromkeys(spent, 0.0) | rest)
     if not spent:
         _require(law, point)
@@ -303,10 +255,8 @@ def _with_compute(law: Law, point: Mapping[str, float]) -> dict[str, float]:
     product = float(law.compute(**rest))
     if not math.isclose(product, compute, rel_tol=AGREE):
         typed = ", ".join(f"{s} = {rest[s]:g}" for s in spent)
-        raise UsageError(
-            f"{typed} and C = {compute:g} contradict {law.compute_in_words()} = {product:g}.",
-            hint="Give two of --params, --tokens and --compute.",
-        )
+        wrong = f"{typed} and C = {compute:g} contradict {law.compute_in_words()} = {product:g}."
+        raise UsageError(wrong, hint="Give two of --params, --tokens and --compute.")
     return rest
 
 
@@ -320,20 +270,16 @@ def _compute_notes(law: Law, given: Mapping[str, list[float]]) -> list[str]:
 
 def _require(law: Law, point: Mapping[str, float]) -> None:
     options = {Role.SIZE: "--params", Role.DATA: "--tokens"}
-    missing = [symbol for symbol in law.inputs() if symbol not in point]
+    missing = {s: q for s, q in law.inputs().items() if s not in point}
     if missing:
-        wanted = " and ".join(
+        told = [
             f"{s} ({q.meaning}: {options.get(q.role, f'--input {s}=...')})"
-            for s, q in law.inputs().items()
-            if s in missing
-        )
-        raise UsageError(
-            f"the law needs {wanted}.", hint="For example: scaling predict --params 7B --tokens 1T"
-        )
-    unknown = [symbol for symbol in point if symbol not in law.inputs()]
+            for s, q in missing.items()
+        ]
+        hint = "For example: scaling predict --params 7B --tokens 1T"
+        raise UsageError(f"the law needs {' and '.join(told)}.", hint=hint)
+    unknown = {symbol: law.quantity(symbol) for symbol in point if symbol not in law.inputs()}
     if unknown:
-        known = {s: law.quantity(s) for s in unknown}
-        told = " and ".join(f"{s} ({q.meaning})" if q else s for s, q in known.items())
-        raise UsageError(
-            f"the law does not take {told}.", hint=f"Its inputs: {', '.join(law.inputs())}."
-        )
+        told = [f"{s} ({q.meaning})" if q else s for s, q in unknown.items()]
+        hint = f"Its inputs: {', '.join(law.inputs())}."
+        raise UsageError(f"the law does not take {' and '.join(told)}.", hint=hint)

@@ -12,7 +12,7 @@ ends at an edge of the regime is said to be at the edge.
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -49,6 +49,8 @@ ENDS = 0.01  # of a run: logs seldom have its very last step
 # Steps before the last that bound stretches of drops: the last drops count one by one.
 _TAIL = np.append(0, 2 ** np.arange(0, 14, 2))
 
+Asked = float | None  # what may be asked for
+
 
 @dataclass(frozen=True)
 class Regime:
@@ -76,17 +78,15 @@ class Regime:
         """The share of the run that a decay from the end of the warm-up takes."""
         return (self.steps - self.warmup) / self.steps
 
+    @property
+    def given(self) -> dict[str, Any]:
+        """What every schedule in it has in common."""
+        return {"peak": self.peak, "warmup": self.warmup, "length": float(self.steps)}
+
     def decaying(self, shape: str, share: float, low: float) -> Schedule:
         """Return the schedule that stays at the peak, then decays over a share of the run."""
         stable = max(self.warmup, round(self.steps * (1 - share)))
-        return Wsd(
-            peak=self.peak,
-            warmup=self.warmup,
-            stable=float(stable),
-            decay=shape,
-            min=low,
-            length=float(self.steps),
-        )
+        return Wsd(**self.given, stable=float(stable), decay=shape, min=low)
 
 
 @dataclass(frozen=True)
@@ -99,24 +99,24 @@ class BestOfFamily:
         `wsd linear`, `cosine`, `constant`, `knots`.
     prediction : CurvePrediction
         Along the best schedule; the loss at the last step is what was minimised.
+    edges : sequence of str
+        What lies at the edge of what is allowed.
     decay : float or None
         Share of the run that the decay takes; None where the family has none to choose.
     flat : pair of float, or None
         Shares between which the predicted loss stays within a thousandth of the best.
     members : mapping of law to float
         The share at which each averaged law alone is lowest.
-    edges : sequence of str
-        What lies at the edge of what is allowed.
     difference : CurveDifference or None
         How the end differs from that of the best schedule; None for the best itself.
     """
 
     family: str
     prediction: CurvePrediction
-    decay: float | None
-    flat: tuple[float, float] | None
-    members: Mapping[str, float]
-    edges: tuple[str, ...]
+    edges: tuple[str, ...] = ()
+    decay: float | None = None
+    flat: tuple[float, float] | None = None
+    members: Mapping[str, float] = field(default_factory=dict)
     difference: CurveDifference | None = None
 
     @property
@@ -208,16 +208,13 @@ def best_schedule(
     shapes = [shape for shape in DECAYS if shape != "exponential" or regime.low > 0]
     families = [_family(ends, shape) for shape in shapes]
     families += [_whole(ends, family) for family in (Cosine, Linear)]
-    flat = Constant(peak=regime.peak, warmup=regime.warmup, length=float(steps))
-    families.append(ends.best("constant", flat))
+    families.append(BestOfFamily("constant", ends.along(Constant(**regime.given))))
     if knots:
         start = min((f.prediction.schedule for f in families), key=ends.mean)
         families.append(_free(ends, knots, start))
     first, *others = sorted(families, key=lambda f: f.loss)
-    beside = [
-        replace(f, difference=compare(first.prediction, f.prediction, fit.uncertainty))
-        for f in others
-    ]
+    apart = [compare(first.prediction, f.prediction, fit.uncertainty) for f in others]
+    beside = [replace(f, difference=d) for f, d in zip(others, apart, strict=True)]
     return ScheduleOptimum(regime, [first, *beside])
 
 
@@ -251,34 +248,23 @@ class _Ends:
         """Return the loss that is predicted: the mean of the laws."""
         return float(self(schedule).mean())
 
-    def best(
-        self,
-        family: str,
-        schedule: Schedule,
-        *,
-        low: float | None = None,
-        decay: float | None = None,
-        flat: tuple[float, float] | None = None,
-        members: Mapping[str, float] | None = None,
-    ) -> BestOfFamily:
-        """Return what the fit says of the best schedule of a family, `low` its rate at the end."""
+    def along(self, schedule: Schedule) -> CurvePrediction:
+        """Return what the fit predicts for the last step of a schedule."""
         at, N = [self.regime.steps - 1], self.regime.params
-        prediction = self.fit.predict(schedule, at, N=N, level=self.level)
-        edges = () if low is None else tuple(_edges(self.regime, decay, low))
-        return BestOfFamily(family, prediction, decay, flat, members or {}, edges)
+        return self.fit.predict(schedule, at, N=N, level=self.level)
 
 
 def _whole(ends: _Ends, family: type[Cosine] | type[Linear]) -> BestOfFamily:
     """Return the best schedule that decays from the warm-up to the end of the run."""
     regime = ends.regime
 
-    def falling(low: float) -> Schedule:
-        return family(peak=regime.peak, warmup=regime.warmup, min=low, length=float(regime.steps))
+    def loss(low: float) -> float:
+        return ends.mean(family(**regime.given, min=low))
 
     places = np.linspace(regime.low, regime.peak, LOWS + 1)
-    losses = [ends.mean(falling(low)) for low in places]
-    low = _brent(lambda m: ends.mean(falling(m)), places, float(places[np.argmin(losses)]))
-    return ends.best(family.title, falling(low), low=low)
+    low = _brent(loss, places, float(places[np.argmin([*map(loss, places)])]))
+    prediction = ends.along(family(**regime.given, min=low))
+    return BestOfFamily(family.title, prediction, tuple(_edges(regime, None, low)))
 
 
 def _family(ends: _Ends, shape: str) -> BestOfFamily:
@@ -304,7 +290,8 @@ def _family(ends: _Ends, shape: str) -> BestOfFamily:
     }
     best = regime.decaying(shape, share, low)
     flat = _flat(shares, column.mean(1), share, ends.mean(best))
-    return ends.best(f"wsd {shape}", best, low=low, decay=share, flat=flat, members=own)
+    edges = tuple(_edges(regime, share, low))
+    return BestOfFamily(f"wsd {shape}", ends.along(best), edges, share, flat, own)
 
 
 def _brent(loss: Callable[[float], float], places: np.ndarray, near: float) -> float:
@@ -330,11 +317,9 @@ def _flat(
     at = np.append(shares, best)
     order = np.argsort(at)
     at, loss = at[order], np.append(losses, lowest)[order]
-    i = j = int(np.flatnonzero(at == best)[0])
-    while i > 0 and loss[i - 1] <= most:
-        i -= 1
-    while j < len(at) - 1 and loss[j + 1] <= most:
-        j += 1
+    here, over = np.flatnonzero(at == best)[0], np.flatnonzero(~(loss <= most))
+    i = over[over < here].max(initial=-1) + 1
+    j = over[over > here].min(initial=len(at)) - 1
     low = at[0] if i == 0 else np.interp(most, [loss[i], loss[i - 1]], [at[i], at[i - 1]])
     high = at[-1] if j == len(at) - 1 else np.interp(most, loss[j : j + 2], at[j : j + 2])
     return float(low), float(high)
@@ -376,7 +361,8 @@ def _free(ends: _Ends, knots: int, start: Schedule) -> BestOfFamily:
         lambda z: np.maximum(_falling(z), least),
         start.lr(places[1:]) / regime.peak,
     )
-    return ends.best("knots", schedule(z), low=regime.peak * float(z[-1]))
+    edges = tuple(_edges(regime, None, regime.peak * float(z[-1])))
+    return BestOfFamily("knots", ends.along(schedule(z)), edges)
 
 
 def _falling(z: np.ndarray) -> np.ndarray:
@@ -387,13 +373,7 @@ def _falling(z: np.ndarray) -> np.ndarray:
 
 
 def _regime_of(
-    fit: CurveFit,
-    steps: int,
-    *,
-    peak: float | None = None,
-    low: float | None = None,
-    warmup: float | None = None,
-    params: float | None = None,
+    fit: CurveFit, steps: int, *, peak: Asked, low: Asked, warmup: Asked, params: Asked
 ) -> Regime:
     """Return the regime of a fit, or the part of it that is asked for.
 
@@ -426,7 +406,7 @@ def _regime_of(
     return Regime(steps, top, bottom, _warmup(fit, warmup, steps), params)
 
 
-def _highest(fit: CurveFit, params: float | None) -> float:
+def _highest(fit: CurveFit, params: Asked) -> float:
     """Return the highest fitted rate; of several models, that of the one nearest in size.
 
     Sizes have their own best rates: that of a smaller model is a higher peak to a larger one.
@@ -449,9 +429,10 @@ def _lowest(fit: CurveFit) -> float:
     return lowest if lowest > FAR_BELOW * highest else 0.0
 
 
-def _warmup(fit: CurveFit, asked: float | None, steps: int) -> float:
+def _warmup(fit: CurveFit, asked: Asked, steps: int) -> float:
     """Return the warm-up of most fitted runs, or the one asked for if it is one of theirs."""
-    seen = [_warm(parse_schedule(run.schedule)) for run in fit.runs]
+    phases = [parse_schedule(run.schedule).phases() for run in fit.runs]
+    seen = [next((p.end for p in own if p.name == "warm-up"), 0.0) for own in phases]
     found = max(seen, key=seen.count, default=0.0) if asked is None else asked
     if found not in seen and seen:
         raise UsageError(
@@ -462,7 +443,3 @@ def _warmup(fit: CurveFit, asked: float | None, steps: int) -> float:
     if not found < steps * (1 - LEAST_SHARE):
         raise UsageError(f"{steps} steps leave no run after a warm-up of {found:g}.")
     return found
-
-
-def _warm(schedule: Schedule) -> float:
-    return next((p.end for p in schedule.phases() if p.name == "warm-up"), 0.0)

@@ -10,27 +10,35 @@ first-order autoregression. A draw minimises the same objective, weak priors kep
 all. (Its tangent there would do for lone minima; along a ridge it overstates the spread by two.)
 """
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from scaling_cli import curve_laws
 from scaling_cli.artefacts._curve_prediction import CurveUncertainty, FittedLaw
 from scaling_cli.artefacts.curve_fit import AVERAGE, AVERAGED, CurveFit, FittedRun, LeftOutSchedule
 from scaling_cli.curve_fits.checks import checklist, dead
-from scaling_cli.curve_fits.search import DELTA, CurveOptions, Searched, search
 from scaling_cli.curve_laws._curve_law import CurveLaw
 from scaling_cli.engine.curves import CurveProblem, Linearised, linearise, solve_curves
+from scaling_cli.laws._law import Domain
 from scaling_cli.numerics.mestimate import huber
 from scaling_cli.numerics.quantiles import central
 from scaling_cli.runs.curve import Curve, digest
+from scaling_cli.schedules._path import Path
 from scaling_cli.vocabulary.arguments import check_count, check_level
 from scaling_cli.vocabulary.errors import FitError, UsageError
 from scaling_cli.vocabulary.objective import Objective
 from scaling_cli.vocabulary.outcomes import LeftOut, Status
 from scaling_cli.vocabulary.versions import versions
 
+DELTA = 1e-3
+# Of the objective: what a whole step may still gain. Along a valley that a few runs leave open the
+# last digits of the minimum take forever, and predictions do not know them.
+USABLE = 1e-2
+AGREE = 1e-6  # of the objective: starts that end closer have found the same minimum
 AS_TRAINED = "as_trained"
 AUTO = "auto"
 STRENGTHS = (0.0, 1.0, 10.0)  # of the priors, that `auto` chooses from
@@ -38,6 +46,34 @@ DRAWS = 100
 MANY_RUNS = 10  # from here on whole runs are drawn: that also draws their schedules
 STILL = 1e-3  # of the objective: draws differ by far more
 LAST = 0.1  # the share of a run that its end is taken to be, against the noise of single losses
+
+
+@dataclass(frozen=True)
+class CurveOptions:
+    """What is the same for a fit and all its refits.
+
+    Parameters
+    ----------
+    unit : float
+        Rates are divided by it.
+    warmup : str or None
+        Convention for all laws; None for each law's own.
+    fix : mapping of parameter to float
+    prior_strength : float
+    """
+
+    unit: float
+    warmup: str | None
+    fix: Mapping[str, float]
+    prior_strength: float
+
+
+@dataclass(frozen=True)
+class Searched:
+    """A fitted law with the problem that it solves, for resamples of it."""
+
+    fitted: FittedLaw
+    problem: CurveProblem
 
 
 @dataclass(frozen=True)
@@ -129,11 +165,12 @@ def fit_curves(
     strength, tried = _strength(prior, names, thin, CurveOptions(unit, convention, fix or {}, 1.0))
     options = CurveOptions(unit, convention, fix or {}, strength)
     found = {name: search(name, thin, options) for name in names}
+    drawn = {"bootstrap": bootstrap, "seed": seed, "level": level}
     bare = CurveFit(
         law,
         unit,
-        [one.fitted for one in found.values()],
-        _runs(thin),
+        [searched.fitted for searched in found.values()],
+        (),
         status=Status.CONVERGED,
         n_points=sum(len(c.step) for c in thin),
         data=_data(curves, thin),
@@ -142,16 +179,9 @@ def fit_curves(
         versions=versions(),
         command=command,
         diagnostics={"prior_strengths": tried} if tried else {},
-        selection={
-            "warmup": warmup,
-            "fix": dict(fix or {}),
-            "prior_strength": strength,
-            "bootstrap": bootstrap,
-            "seed": seed,
-            "level": level,
-        },
+        selection={"warmup": warmup, "fix": dict(fix or {}), "prior_strength": strength, **drawn},
     )
-    folds = leave_out(names, thin, options, bare.laws) if hold_out else []
+    folds = leave_out(thin, options, bare.laws) if hold_out else []
     return _judged(bare, thin, found, folds)
 
 
@@ -185,7 +215,7 @@ def _error(names: Sequence[str], curves: Sequence[Curve], options: CurveOptions)
         near = {name: search(name, curves, options).fitted for name in names}
     except FitError:
         return None
-    return schedule_error(leave_out(names, curves, options, near))
+    return schedule_error(leave_out(curves, options, near))
 
 
 def schedule_error(folds: Sequence[Fold]) -> float | None:
@@ -211,14 +241,6 @@ def _data(curves: Sequence[Curve], thin: Sequence[Curve]) -> dict[str, Any]:
     }
 
 
-def _runs(curves: Sequence[Curve]) -> list[FittedRun]:
-    return [
-        FittedRun(c.run, c.schedule.text(), " ".join(c.notes), len(c.step), *ends, params=c.params)
-        for c in curves
-        for ends in [(int(c.step[0]), int(c.step[-1]))]
-    ]
-
-
 def _judged(
     bare: CurveFit, curves: Sequence[Curve], found: Mapping[str, Searched], folds: Sequence[Fold]
 ) -> CurveFit:
@@ -241,7 +263,7 @@ def _judged(
         members=[replace(f, draws=drawn[n]) for n, f in bare.laws.items()],
         status=_status(bare, lines),
         value=float(huber(np.concatenate(residuals), bare.objective.delta).sum()),
-        runs=[_told(run, r) for run, r in zip(bare.runs, residuals, strict=True)],
+        runs=[_fitted_run(c, r) for c, r in zip(curves, residuals, strict=True)],
         uncertainty=CurveUncertainty(noise, schedule_error(folds), len(tested), method),
         held_out=[_left_out(fold) for fold in folds],
         diagnostics={**bare.diagnostics, "autocorrelation": correlation},
@@ -258,15 +280,13 @@ def _status(fit: CurveFit, lines: Mapping[str, Linearised]) -> Status:
     return Status.CONVERGED
 
 
-def _told(run: FittedRun, residuals: np.ndarray) -> FittedRun:
-    correlation = autocorrelation([residuals])
-    return replace(
-        run,
-        misfit=float(np.mean(np.abs(np.expm1(residuals)))),
-        end_error=_end(residuals),
-        autocorrelation=correlation,
-        effective=effective(len(residuals), correlation),
-    )
+def _fitted_run(curve: Curve, residuals: np.ndarray) -> FittedRun:
+    correlation, points = autocorrelation([residuals]), len(residuals)
+    off = float(np.mean(np.abs(np.expm1(residuals)))), _end(residuals)
+    memory = correlation, effective(points, correlation)
+    steps, known = (int(curve.step[0]), int(curve.step[-1])), " ".join(curve.notes)
+    text = curve.schedule.text()
+    return FittedRun(curve.run, text, known, points, *steps, *off, *memory, params=curve.params)
 
 
 def _end(residuals: np.ndarray) -> float:
@@ -275,10 +295,8 @@ def _end(residuals: np.ndarray) -> float:
 
 
 def _left_out(fold: Fold) -> LeftOutSchedule:
-    if not fold.errors:
-        return LeftOutSchedule(fold.runs, None, None, fold.note)
-    ends = [_end(errors) for errors in fold.errors]
-    return LeftOutSchedule(fold.runs, schedule_error([fold]), float(np.mean(ends)))
+    end = float(np.mean([*map(_end, fold.errors)])) if fold.errors else None
+    return LeftOutSchedule(fold.runs, schedule_error([fold]), end, fold.note)
 
 
 def _intervals(fit: CurveFit, method: str, level: float) -> dict[str, dict[str, Any]]:
@@ -286,23 +304,19 @@ def _intervals(fit: CurveFit, method: str, level: float) -> dict[str, dict[str, 
     intervals = {}
     for name, fitted in fit.laws.items():
         for parameter, values in fitted.draws.items():
-            ends = dict(zip(("low", "high"), central(values, level), strict=True))
-            intervals[fit.label(name, parameter)] = {"level": level, **ends, "method": method}
+            low, high = central(values, level)
+            interval = {"level": level, "low": low, "high": high, "method": method}
+            intervals[fit.label(name, parameter)] = interval
     return intervals
 
 
 def leave_out(
-    names: Sequence[str],
-    curves: Sequence[Curve],
-    options: CurveOptions,
-    near: Mapping[str, FittedLaw],
+    curves: Sequence[Curve], options: CurveOptions, near: Mapping[str, FittedLaw]
 ) -> list[Fold]:
     """Fit without each schedule in turn and predict its runs by the mean of the laws.
 
     Parameters
     ----------
-    names : sequence of str
-        Laws.
     curves : sequence of Curve
         Thinned.
     options : CurveOptions
@@ -310,15 +324,13 @@ def leave_out(
         The fit to all: where refits start.
     """
     schedules = list(dict.fromkeys(curve.schedule.text() for curve in curves))
-    if len(schedules) < 2:
-        return []
     folds = []
-    for text in schedules:
+    for text in schedules if len(schedules) > 1 else ():
         out = [c for c in curves if c.schedule.text() == text]
         rest = [c for c in curves if c.schedule.text() != text]
         runs = tuple(c.run for c in out)
         try:
-            laws = [_refit(name, rest, options, near[name]) for name in names]
+            laws = [_refit(name, rest, options, fitted) for name, fitted in near.items()]
         except FitError as error:
             folds.append(Fold(runs, (), error.message))
         else:
@@ -389,3 +401,115 @@ def draws(problem: CurveProblem, fitted: CurveLaw, drawn: np.ndarray) -> dict[st
     """Return a law's parameters refitted to each resample, each of shape (count,)."""
     laws = [solve_curves(problem, fitted, times=times, still=STILL).law for times in drawn]
     return {name: np.array([getattr(law, name) for law in laws]) for name in fitted.values()}
+
+
+# --- One law of loss curves: what is refused, the starts, the best minimum.
+
+
+def search(
+    name: str, curves: Sequence[Curve], options: CurveOptions, *, start: CurveLaw | None = None
+) -> Searched:
+    """Fit one law from its grid of starts, or from one.
+
+    Raises
+    ------
+    FitError
+        If the rate never falls, there are fewer points than parameters, or no start converges.
+    UsageError
+        If the convention or a held parameter is unknown.
+    """
+    law = curve_laws.get(name)
+    convention = options.warmup or law.warmup
+    if law.sized:
+        _refuse_sizes(name, curves, options)
+    paths = [law.prepared(c.path(convention, options.unit)).compressed() for c in curves]
+    _refuse(law, paths, options.fix)
+    problem = _problem(law, paths, [c.loss for c in curves], options)
+    starts = _starts(problem, options.fix) if start is None else iter([start])
+    ended = [solve_curves(problem, place) for place in starts]
+    best = min(ended, key=lambda solution: solution.value)
+    if not best.decrement < USABLE:
+        raise FitError(
+            f"{name}: no start converged.",
+            hint="Add runs with other schedules, or hold a parameter.",
+        )
+    agree = sum(s.value <= best.value * (1 + AGREE) for s in ended), len(ended)
+    misfit = float(np.mean(np.abs(np.expm1(best.residuals))))
+    left = 0.0 if best.converged else best.decrement
+    return Searched(FittedLaw(best.law, convention, best.value, misfit, agree, left), problem)
+
+
+def _refuse_sizes(name: str, curves: Sequence[Curve], options: CurveOptions) -> None:
+    """Refuse runs that cannot say how the loss depends on the model's size."""
+    for curve in curves:
+        if curve.params is None:
+            raise FitError(
+                f"run {curve.run!r}: the size of its model is not known, and {name} needs it.",
+                hint="Give a column params, --set params=... or --meta.",
+            )
+    sizes = sorted({curve.params for curve in curves if curve.params is not None})
+    if len(sizes) < 2:
+        raise FitError(
+            f"{name} is fitted to runs of several model sizes; these are all of N = {sizes[0]:g}.",
+            hint="Add runs of another size, or fit annealing.",
+        )
+    if len(sizes) == 2 and not options.prior_strength and not {"L0", "B", "beta"} & {*options.fix}:
+        raise FitError(
+            "two sizes do not tell B N^-beta from L0: without priors nothing does.",
+            hint="Keep the priors, or hold beta: --fix beta=0.34.",
+        )
+
+
+def _refuse(law: type[CurveLaw], paths: Sequence[Path], fix: Mapping[str, float]) -> None:
+    for name in fix:
+        if name not in law.parameters():
+            raise UsageError(
+                f"{curve_laws.name_of(law)} has no parameter {name!r}.",
+                hint=f"Parameters: {', '.join(law.parameters())}.",
+            )
+    if law.decays and not any((path.gap > 0).any() for path in paths):
+        raise FitError(
+            "the learning rate never falls in these runs: what a fall does is not in the data.",
+            hint="Add a run with a decay, or fit power_area or power_steps.",
+        )
+    points = sum(len(path.step) for path in paths)
+    if points <= len(law.parameters()):
+        raise FitError(f"{points} points cannot determine {len(law.parameters())} parameters.")
+
+
+def _problem(
+    law: type[CurveLaw], paths: Sequence[Path], losses: Sequence[np.ndarray], options: CurveOptions
+) -> CurveProblem:
+    declared = law.parameters()
+    prior = np.zeros((len(declared), 2))
+    for i, parameter in enumerate(declared.values()):
+        if parameter.prior is not None and parameter.domain is Domain.POSITIVE:
+            precision = options.prior_strength * (DELTA / parameter.prior.log_sd) ** 2
+            prior[i] = np.log(parameter.prior.center), precision
+    ends = {"area": [path.area[-1] for path in paths]}
+    if law.sized:
+        ends["N"] = [path.params[-1] for path in paths]
+    scales = {name: float(np.exp(np.mean(np.log(values)))) for name, values in ends.items()}
+    free = np.array([name not in options.fix for name in declared])
+    return CurveProblem(law, paths, losses, DELTA, prior, free, scales)
+
+
+def _starts(problem: CurveProblem, fix: Mapping[str, float]) -> Iterator[CurveLaw]:
+    """Yield laws on the grid of the declared starts, with the best linear parameters at each."""
+    declared = problem.law.parameters()
+    grids = {n: (fix[n],) if n in fix else p.starts for n, p in declared.items() if not p.linear}
+    measured = np.concatenate(list(problem.losses))
+    linear = [name for name, p in declared.items() if p.linear]
+    free = [name for name in linear if name not in fix]
+    for place in itertools.product(*grids.values()):
+        values, columns = dict(zip(grids, place, strict=True)), {}
+        for name in linear:  # at one, the others at zero
+            law = problem.law(**values, **{other: float(other == name) for other in linear})
+            columns[name] = np.concatenate([np.asarray(law(path)) for path in problem.paths])
+        held = {name: fix[name] for name in linear if name in fix}
+        rest = measured - sum((value * columns[name] for name, value in held.items()), 0.0)
+        design = np.stack([columns[name] for name in free], axis=1)
+        # A start must be positive; the size is one that a curve of these losses could have.
+        least = 0.01 * measured.mean() / np.abs(design).max(0)
+        best = np.maximum(np.linalg.lstsq(design, rest, rcond=None)[0], least)
+        yield problem.law(**values, **held, **dict(zip(free, best.tolist(), strict=True)))

@@ -1,6 +1,7 @@
 """The plain power law in steps: the baseline that sees no schedule at all."""
 
 from scaling_cli.curve_laws._curve_law import CurveLaw
+from scaling_cli.laws._kaplan import Kaplan
 from scaling_cli.laws._law import Value, power
 from scaling_cli.schedules._path import Path
 
@@ -12,10 +13,7 @@ class PowerSteps(CurveLaw):
     """
 
     reference = "arXiv:2001.08361, eq. 5.6, with a floor"
-    bibtex = """@article{kaplan2020scaling,
-  title={Scaling Laws for Neural Language Models},
-  author={Kaplan, Jared and McCandlish, Sam and Henighan, Tom and others},
-  journal={arXiv:2001.08361}, year={2020}}"""
+    bibtex = Kaplan.bibtex
     clock = "none"
     decays = False
 

@@ -114,13 +114,10 @@ class Card:
     def to_dict(self) -> dict[str, Any]:
         """Return the card as `scaling data --json` prints it."""
         return {
-            "name": self.name,
-            "title": self.title,
-            "licence": self.licence,
-            "citation": self.citation,
+            **{key: getattr(self, key) for key in ("name", "title", "licence", "citation")},
             "shipped": self.is_shipped,
             "source": None if self.is_shipped else str(self.source.folder),
-            "files": [{"path": f.path, "sha256": f.sha256, "size": f.size} for f in self.files],
+            "files": [asdict(file) for file in self.files],
             "columns": [
                 {"name": c.name, "unit": c.unit, "convention": c.convention} for c in self.columns
             ],

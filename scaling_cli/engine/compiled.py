@@ -18,6 +18,7 @@ import tempfile
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
@@ -72,9 +73,8 @@ def _device() -> Any:
 
 
 def _made(file: Path | None, jitted: Any, args: tuple) -> Any:
-    found = None if file is None else _read(file)
-    if found is not None:
-        return found
+    if file is not None and (stored := _read(file)) is not None:
+        return stored
     lowered = jitted.lower(*args)
     try:
         made = lowered.compile(compiler_options=QUICK if _device().platform == "cpu" else None)
@@ -92,30 +92,18 @@ def _file(law: type[Law], key: tuple, shapes: tuple, device: Any) -> Path | None
     folder, source = os.environ.get(FOLDER), _source(law)
     if not folder or source is None:
         return None
-    parts = (
-        metadata.version("jax"),
-        metadata.version("jaxlib"),
-        sys.version,
-        _processor(),
-        device.platform,
-        device.device_kind,
-        device.id,
-        os.environ.get("XLA_FLAGS", ""),
-        _sources(),
-        source,
-        law.__qualname__,
-        key,
-        shapes,
-    )
-    return Path(folder) / f"{hashlib.sha256(repr(parts).encode()).hexdigest()[:40]}.xla"
+    software = sys.version, metadata.version("jax"), metadata.version("jaxlib"), _sources()
+    machine = _processor(), device.platform, device.device_kind, device.id
+    program = os.environ.get("XLA_FLAGS", ""), source, law.__qualname__, key, shapes
+    parts = repr((software, machine, program)).encode()
+    return Path(folder) / f"{hashlib.sha256(parts).hexdigest()[:40]}.xla"
 
 
 @lru_cache(maxsize=1)
 def _sources() -> str:
     """Return a digest of the sources that every program is made from."""
     root = Path(__file__).resolve().parents[1]
-    files = (*sorted((root / "engine").glob("*.py")), root / "laws" / "_law.py")
-    return hashlib.sha256(b"".join(f.read_bytes() for f in files)).hexdigest()
+    return _digest(*sorted((root / "engine").glob("*.py")), root / "laws" / "_law.py")
 
 
 @lru_cache(maxsize=64)
@@ -125,7 +113,11 @@ def _source(law: type[Law]) -> str | None:
     if file is None or not Path(file).is_file():
         return None
     beside = sorted(Path(file).parent.glob("_*.py"))  # what laws of one folder share
-    return hashlib.sha256(b"".join(f.read_bytes() for f in (Path(file), *beside))).hexdigest()
+    return _digest(Path(file), *beside)
+
+
+def _digest(*files: Path) -> str:
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 @lru_cache(maxsize=1)
@@ -141,27 +133,20 @@ def _processor() -> str:
 
 def _read(file: Path) -> Any:
     """Return a stored executable, or None if it is not there, damaged, or no longer loads."""
-    try:
+    with suppress(Exception):  # whatever a runtime says to another's executable: compile instead
         content = file.read_bytes()
-    except OSError:
-        return None
-    digest, body = content[:DIGEST_BYTES], content[DIGEST_BYTES:]
-    if hashlib.sha256(body).digest() != digest:
-        return None
-    try:
-        return serialize_executable.deserialize_and_load(*pickle.loads(body))
-    except Exception:  # whatever a runtime says to another's executable: compile instead
-        return None
+        digest, body = content[:DIGEST_BYTES], content[DIGEST_BYTES:]
+        if hashlib.sha256(body).digest() == digest:
+            return serialize_executable.deserialize_and_load(*pickle.loads(body))
+    return None
 
 
 def _write(file: Path, made: Any) -> None:
     """Store an executable atomically; a folder that cannot be written costs compilation."""
-    try:
+    with suppress(OSError, ValueError, pickle.PicklingError):
         body = pickle.dumps(serialize_executable.serialize(made))
         file.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=file.parent)
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(hashlib.sha256(body).digest() + body)
         Path(name).replace(file)
-    except (OSError, ValueError, pickle.PicklingError):
-        return

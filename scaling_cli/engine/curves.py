@@ -8,7 +8,7 @@ runs in NumPy.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -23,9 +23,7 @@ from scaling_cli.schedules._path import Path
 # A tile is a point beside TILE of the drops before it: work is done for pairs that matter, and
 # sums within a tile need no scatter. Arrays are padded so that similar tables share executables.
 TILE, POINTS_PADDED, TILES_PADDED = 32, 64, 512
-DROP_ARRAYS = ("gap", "rate", "drop_step", "drop_area")
-POINT_ARRAYS = ("step", "area", "params", "functional")
-PATH_ARRAYS = (*POINT_ARRAYS, *DROP_ARRAYS)
+ARRAYS = ("step", "area", "params", "functional", "gap", "rate", "drop_step", "drop_area")
 MOST_ITERATIONS = 300
 FIRST_DAMPING, LEAST_DAMPING, MOST_DAMPING = 1e-3, 1e-12, 1e12
 STILL = 1e-13  # of the objective: a step that gains less is the last
@@ -90,10 +88,9 @@ def coordinates(law: CurveLaw, scales: Mapping[str, float]) -> np.ndarray:
 
 def law_at(law: type[CurveLaw], u: Any, scales: Mapping[str, float]) -> CurveLaw:
     """Return the law at free coordinates (NumPy or JAX)."""
-    xp = jnp if isinstance(u, jax.Array) else np
-    positive = {n: p.domain is Domain.POSITIVE for n, p in law.parameters().items()}
-    values: dict[str, Any]
-    values = {n: xp.exp(v) if own else v for v, (n, own) in zip(u, positive.items(), strict=True)}
+    xp, values = jnp if isinstance(u, jax.Array) else np, {}
+    for (name, declared), v in zip(law.parameters().items(), u, strict=True):
+        values[name] = xp.exp(v) if declared.domain is Domain.POSITIVE else v
     for name, shift in _shifts(law, values, scales).items():
         values[name] = values[name] * xp.exp(shift)
     return law(**({n: float(v) for n, v in values.items()} if xp is np else values))
@@ -140,7 +137,7 @@ def solve_curves(
         most = MOST_ITERATIONS if np.isfinite(current.value) else 0
         while iteration < most and damping < MOST_DAMPING:
             iteration += 1
-            step = _step(current, damping, problem.free)
+            step = current.step(damping, problem.free)
             trial = _evaluate(problem, data, u + step)
             gain = current.value - trial.value
             if not gain > 0:  # also where the trial has no finite loss
@@ -149,13 +146,8 @@ def solve_curves(
             u, current, damping = u + step, trial, max(damping / 4, LEAST_DAMPING)
             if gain < still * current.value:
                 break
-    return CurveSolution(
-        law_at(problem.law, u, problem.scales),
-        current.value,
-        current.residuals,
-        _decrement(current, problem.free),
-        iteration,
-    )
+    law, decrement = law_at(problem.law, u, problem.scales), current.decrement(problem.free)
+    return CurveSolution(law, current.value, current.residuals, decrement, iteration)
 
 
 @dataclass(frozen=True)
@@ -178,31 +170,29 @@ def linearise(problem: CurveProblem, law: CurveLaw) -> Linearised:
     return Linearised(problem, u, np.asarray(residuals)[there], np.asarray(jacobian)[there])
 
 
-def _step(current: "_Evaluation", damping: float, free: np.ndarray) -> np.ndarray:
-    """Return the damped step; coordinates that are not free stay."""
-    hessian = current.hessian[np.ix_(free, free)]
-    size = np.diag(hessian)
-    # A coordinate on its way to a bound (a floor of zero) has no curvature left of its own.
-    damped = hessian + damping * np.diag(np.maximum(size, FLAT * size.max()))
-    step = np.zeros(len(free))
-    step[free] = np.linalg.solve(damped, -current.gradient[free])
-    return step
-
-
-def _decrement(current: "_Evaluation", free: np.ndarray) -> float:
-    if not np.isfinite(current.value):
-        return float("inf")
-    gradient = current.gradient[free]
-    step = np.linalg.lstsq(current.hessian[np.ix_(free, free)], gradient, rcond=None)[0]
-    return float(0.5 * gradient @ step / current.value)
-
-
-@dataclass(frozen=True)
-class _Evaluation:
+class _Evaluation(NamedTuple):
     value: float
     gradient: np.ndarray
     hessian: np.ndarray
     residuals: np.ndarray
+
+    def step(self, damping: float, free: np.ndarray) -> np.ndarray:
+        """Return the damped step; coordinates that are not free stay."""
+        hessian = self.hessian[np.ix_(free, free)]
+        size = np.diag(hessian)
+        # A coordinate on its way to a bound (a floor of zero) has no curvature left of its own.
+        damped = hessian + damping * np.diag(np.maximum(size, FLAT * size.max()))
+        step = np.zeros(len(free))
+        step[free] = np.linalg.solve(damped, -self.gradient[free])
+        return step
+
+    def decrement(self, free: np.ndarray) -> float:
+        """Return what a whole step would still gain, as a share of the value."""
+        if not np.isfinite(self.value):
+            return float("inf")
+        gradient = self.gradient[free]
+        step = np.linalg.lstsq(self.hessian[np.ix_(free, free)], gradient, rcond=None)[0]
+        return float(0.5 * gradient @ step / self.value)
 
 
 def _evaluate(problem: CurveProblem, data: dict[str, np.ndarray], u: np.ndarray) -> _Evaluation:
@@ -228,29 +218,27 @@ def _kernel(law: type[CurveLaw]) -> Any:
 
     def residuals(u: Any, data: dict[str, Any], scales: Any) -> Any:
         fitted = law_at(law, u, scales)
-        path = Path(**{name: data[name] for name in PATH_ARRAYS})
+        path = Path(**{name: data[name] for name in ARRAYS})
         predicted = fitted.backbone(path)
         if law.clock != "none":
             now, then = law.clocks(path)
             drops = data["tile_drops"]
             elapsed = (now[data["tile_point"]][:, None] - then[drops]) * data["tile_mask"]
-            moved = (
-                fitted.relaxed(elapsed, path.rate[drops]) * (path.gap * fitted.effect(path))[drops]
-            )
+            taken = (path.gap * fitted.effect(path))[drops]
+            moved = fitted.relaxed(elapsed, path.rate[drops]) * taken
             total = jax.ops.segment_sum(moved.sum(1), data["tile_point"], len(now))
             predicted -= fitted.share(path) * total
         return jnp.log(predicted) - jnp.log(data["loss"])
 
-    def both(u: Any, data: dict[str, Any], scales: Any) -> tuple[Any, Any]:
-        return residuals(u, data, scales), jax.jacfwd(residuals)(u, data, scales)
-
-    return jax.jit(both)
+    return jax.jit(lambda *given: (residuals(*given), jax.jacfwd(residuals)(*given)))
 
 
 def _stacked(problem: CurveProblem) -> dict[str, np.ndarray]:
     """Return all runs as one: points, drops, and the tiles that say which drops a point sees."""
-    paths = problem.paths
-    data = {name: np.concatenate([_array(p, name) for p in paths]) for name in PATH_ARRAYS}
+    paths, data = problem.paths, {}
+    for name in ARRAYS:  # ones for what a law does not look at
+        columns = [(getattr(path, name), np.ones(len(path.step))) for path in paths]
+        data[name] = np.concatenate([ones if own is None else own for own, ones in columns])
     data["loss"] = np.concatenate(problem.losses)
     data["weight"] = np.ones(len(data["loss"]))
     # Drops are in order of their steps: a point sees the first few of its run.
@@ -263,20 +251,8 @@ def _stacked(problem: CurveProblem) -> dict[str, np.ndarray]:
     place = number[:, None] * TILE + np.arange(TILE)
     mask = place < seen[point][:, None]
     drops = np.where(mask, place + offset[point][:, None], 0)
-    return _padded(data, point, drops, mask)
-
-
-def _array(path: Path, name: str) -> np.ndarray:
-    """Return an array of a path; ones for what its law does not look at."""
-    values = getattr(path, name)
-    return np.ones(len(path.step)) if values is None else values
-
-
-def _padded(
-    data: dict[str, np.ndarray], point: np.ndarray, drops: np.ndarray, mask: np.ndarray
-) -> dict[str, np.ndarray]:
-    """Return arrays of padded shapes; what is added has no weight, no size, no elapsed time."""
-    # Repeated at the end, what is padded stays inside the law's domain.
+    # What is added has no weight, no size, no elapsed time; the last, repeated, stays inside the
+    # law's domain.
     padded = {name: _filled(v, POINTS_PADDED, v[-1] if len(v) else 1.0) for name, v in data.items()}
     padded["gap"][len(data["gap"]) :] = 0.0
     padded["weight"][len(data["weight"]) :] = 0.0

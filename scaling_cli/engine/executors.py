@@ -24,17 +24,15 @@ CONNECT_WITHIN = 10.0  # seconds until a scheduler must have answered
 WORKER_WITHIN = 60.0  # seconds until a first worker must have joined; queues of batch jobs move
 # What computes the numbers: another release may round differently.
 MUST_AGREE = ("jax", "jaxlib", "numpy")
-Shared = TypeVar("Shared")
-Piece = TypeVar("Piece")
-Result = TypeVar("Result")
+S = TypeVar("S")  # what all pieces share
+P = TypeVar("P")  # one piece
+R = TypeVar("R")  # what comes of it
 
 
 class Executor(Protocol):
     """Applies a function to pieces of work, somewhere."""
 
-    def map(
-        self, function: Callable[[Shared, Piece], Result], shared: Shared, pieces: Sequence[Piece]
-    ) -> Iterator[Result]:
+    def map(self, function: Callable[[S, P], R], shared: S, pieces: Sequence[P]) -> Iterator[R]:
         """Yield function(shared, piece) in the order of the pieces."""
         ...
 
@@ -43,9 +41,7 @@ class Executor(Protocol):
 class Serial:
     """One piece after the other, in this process."""
 
-    def map(
-        self, function: Callable[[Shared, Piece], Result], shared: Shared, pieces: Sequence[Piece]
-    ) -> Iterator[Result]:
+    def map(self, function: Callable[[S, P], R], shared: S, pieces: Sequence[P]) -> Iterator[R]:
         """Yield function(shared, piece) in the order of the pieces."""
         return (function(shared, piece) for piece in pieces)
 
@@ -72,19 +68,14 @@ def opened(executor: str | Executor) -> Iterator[Executor]:
         yield executor
     elif executor == SERIAL_NAME:
         yield SERIAL
-    else:
-        with _client(_address(executor)) as client:
+    elif executor.startswith(DASK_PREFIX) and executor != DASK_PREFIX:
+        with _client(executor.removeprefix(DASK_PREFIX)) as client:
             yield Dask(client)
-
-
-def _address(name: str) -> str:
-    address = name.removeprefix(DASK_PREFIX)
-    if not name.startswith(DASK_PREFIX) or not address:
+    else:
         raise UsageError(
-            f"unknown executor {name!r}.",
+            f"unknown executor {executor!r}.",
             hint="Write serial, or dask: and a scheduler's address: dask:tcp://10.0.0.1:8786.",
         )
-    return address
 
 
 @contextmanager
@@ -97,15 +88,10 @@ def _client(address: str) -> "Iterator[Client]":
             "running on a dask cluster needs the package distributed, which is not installed.",
             hint="pip install 'scaling-cli[dask]'",
         ) from error
-    file = address if address.endswith(".json") else None
-    _refuse_nowhere(address, file)
+    _refuse_nowhere(address)
+    place: dict[str, Any] = {"scheduler_file" if _is_file(address) else "address": address}
     try:
-        client = Client(
-            address=None if file else address,
-            timeout=CONNECT_WITHIN,
-            scheduler_file=file,
-            set_as_default=False,
-        )
+        client = Client(**place, timeout=CONNECT_WITHIN, set_as_default=False)
     except OSError as error:
         raise UsageError(
             f"no dask scheduler answers at {address} ({str(error).rstrip('.')}).",
@@ -122,7 +108,11 @@ def _client(address: str) -> "Iterator[Client]":
         yield client
 
 
-def _refuse_nowhere(address: str, file: str | None) -> None:
+def _is_file(address: str) -> bool:
+    return address.endswith(".json")
+
+
+def _refuse_nowhere(address: str) -> None:
     """Refuse what a client would wait for without end, or would leave half-made.
 
     Raises
@@ -132,13 +122,13 @@ def _refuse_nowhere(address: str, file: str | None) -> None:
     """
     from distributed.comm.addressing import get_address_host_port
 
-    if file:
-        if not Path(file).is_file():
-            raise UsageError(
-                f"there is no scheduler file {file}.",
-                hint=f"dask scheduler writes one: dask scheduler --scheduler-file {file}",
-            )
-        return
+    if _is_file(address):
+        if Path(address).is_file():
+            return
+        raise UsageError(
+            f"there is no scheduler file {address}.",
+            hint=f"dask scheduler writes one: dask scheduler --scheduler-file {address}",
+        )
     try:
         get_address_host_port(address)
     except ValueError as error:
@@ -154,9 +144,7 @@ class Dask:
 
     client: "Client"
 
-    def map(
-        self, function: Callable[[Shared, Piece], Result], shared: Shared, pieces: Sequence[Piece]
-    ) -> Iterator[Result]:
+    def map(self, function: Callable[[S, P], R], shared: S, pieces: Sequence[P]) -> Iterator[R]:
         """Yield function(shared, piece) in the order of the pieces.
 
         Raises
@@ -168,15 +156,14 @@ class Dask:
         # data scattered to workers cannot.
         held = self.client.submit(_held, shared, pure=False)
         task = _Task(function, installed())
-        waiting = [self.client.submit(task, held, piece, pure=False) for piece in pieces]
-        waiting.reverse()
+        waiting = [self.client.submit(task, held, piece, pure=False) for piece in pieces][::-1]
         while waiting:
             with _cluster_errors():
                 result = waiting.pop().result()  # a future let go frees the worker's memory
             yield result
 
 
-def _held(shared: Shared) -> Shared:
+def _held(shared: S) -> S:
     return shared
 
 

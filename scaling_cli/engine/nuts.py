@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -40,6 +40,13 @@ class Model:
     noise_points: float
 
 
+class Place(NamedTuple):
+    """What is sampled is z: origin + scale @ z are the searched coordinates and ln sigma."""
+
+    origin: np.ndarray  # (k + 1,)
+    scale: np.ndarray  # (k + 1, k + 1)
+
+
 @dataclass(frozen=True)
 class Samples:
     """Draws; leading axes: chain, draw. The last coordinate is ln sigma."""
@@ -51,22 +58,14 @@ class Samples:
 
 
 def sample(
-    model: Model,
-    origin: np.ndarray,
-    scale: np.ndarray,
-    begin: np.ndarray,
-    *,
-    warmup: int,
-    draws: int,
-    seed: int,
+    model: Model, place: Place, begin: np.ndarray, *, warmup: int, draws: int, seed: int
 ) -> Samples:
     """Sample the posterior in float64.
 
     Parameters
     ----------
     model : Model
-    origin, scale : array, shape (k + 1,) and (k + 1, k + 1)
-        What is sampled is z, where origin + scale @ z are the searched coordinates and ln sigma.
+    place : Place
     begin : array, shape (chains, k + 1)
         Of z.
     warmup, draws : int
@@ -86,31 +85,19 @@ def sample(
             hint="pip install 'scaling-cli[posterior]'",
         ) from error
     with jax.enable_x64(True):
-        density = log_density(model)
-        kernel = infer.NUTS(
-            potential_fn=lambda z: -density(origin + scale @ z),
-            dense_mass=True,
-            target_accept_prob=ACCEPT,
-        )
-        chains = infer.MCMC(
-            kernel,
-            num_warmup=warmup,
-            num_samples=draws,
-            num_chains=len(begin),
-            chain_method="vectorized",
-            progress_bar=False,
-        )
+        density, (origin, scale) = log_density(model), place
+        options = {"dense_mass": True, "target_accept_prob": ACCEPT}
+        kernel = infer.NUTS(potential_fn=lambda z: -density(origin + scale @ z), **options)
+        quiet = {"chain_method": "vectorized", "progress_bar": False}
+        lengths = {"num_warmup": warmup, "num_samples": draws, "num_chains": len(begin)}
+        chains = infer.MCMC(kernel, **lengths, **quiet)
         key = jax.random.key(seed)
         chains.run(key, init_params=jnp.asarray(begin), extra_fields=("diverging",))
         z = np.asarray(chains.get_samples(group_by_chain=True))
         diverging = int(np.sum(np.asarray(chains.get_extra_fields()["diverging"])))
-    found = origin + z @ np.asarray(scale).T
-    return Samples(
-        found,
-        diagnostics.split_gelman_rubin(found),
-        diagnostics.effective_sample_size(found),
-        diverging,
-    )
+    drawn = origin + z @ np.asarray(scale).T
+    r_hat, ess = diagnostics.split_gelman_rubin(drawn), diagnostics.effective_sample_size(drawn)
+    return Samples(drawn, r_hat, ess, diverging)
 
 
 def log_density(model: Model) -> Callable[[Any], Any]:

@@ -76,11 +76,8 @@ class Penalty:
     def value(self, full: np.ndarray, corner: float) -> float:
         """Return the penalty at full free coordinates, shape (p,)."""
         on = self.precision > 0
-        return (
-            0.5
-            * self.tau(corner)
-            * float(np.sum(self.precision[on] * (full[on] - self.center[on]) ** 2))
-        )
+        squares = float(np.sum(self.precision[on] * (full[on] - self.center[on]) ** 2))
+        return 0.5 * self.tau(corner) * squares
 
 
 def penalty(
@@ -102,11 +99,9 @@ def penalty(
     if not given:
         return None
     beliefs = read(law, given, held)
-    names = list(law.parameters())
-    center, precision = np.zeros(len(names)), np.zeros(len(names))
-    for name, belief in beliefs.items():
-        center[names.index(name)] = belief.center
-        precision[names.index(name)] = belief.sd**-2
+    open_to_all = Belief(0.0, np.inf)
+    each = [beliefs.get(name, open_to_all) for name in law.parameters()]
+    center, precision = np.array([(own.center, own.sd**-2) for own in each]).T
     n = len(weight)
     normal = NormalDist(0.0, FIRST_NOISE)
     residuals = np.array([normal.inv_cdf((i + 0.5) / n) for i in range(n)])
@@ -154,19 +149,18 @@ def as_text(given: Mapping[str, Given] | None) -> dict[str, str]:
 def _text(prior: Given) -> str:
     if isinstance(prior, str):
         return prior
-    if isinstance(prior, Prior):
-        return f"{prior.center!r}+-{prior.log_sd * prior.center!r}"
-    center, sd = prior
+    center, sd = _pair(prior)
     return f"{float(center)!r}+-{float(sd)!r}"
 
 
+def _pair(prior: Prior | tuple[float, float]) -> tuple[float, float]:
+    return (prior.center, prior.log_sd * prior.center) if isinstance(prior, Prior) else prior
+
+
 def _belief(name: str, prior: Given, positive: bool) -> Belief:
-    if isinstance(prior, Prior):
-        if not positive or prior.of_output:
-            raise UsageError(f"the prior on {name} must be given as (center, sd).", hint=_HINT)
-        center, sd = prior.center, prior.log_sd * prior.center
-    else:
-        center, sd = _numbers(name, prior) if isinstance(prior, str) else prior
+    if isinstance(prior, Prior) and (prior.of_output or not positive):
+        raise UsageError(f"the prior on {name} must be given as (center, sd).", hint=_HINT)
+    center, sd = _numbers(name, prior) if isinstance(prior, str) else _pair(prior)
     usable = np.isfinite(center) and np.isfinite(sd) and sd > 0
     if not usable or (positive and center <= 0):
         wanted = "a positive center and sd" if positive else "a finite center and a positive sd"

@@ -126,18 +126,22 @@ def predictions(
     """
     given = problem.inputs if inputs is None else inputs
     columns = {s: np.asarray(v, float)[None, :] for s, v in given.items()}
-    shape = (len(next(iter(values.values()))), len(next(iter(given.values()))))
     law = problem.law(**{name: v[:, None] for name, v in values.items()})
+    shape = len(next(iter(values.values()))), len(next(iter(given.values())))
     with np.errstate(over="ignore", invalid="ignore"):
         return np.broadcast_to(np.asarray(law(**columns), float), shape)
 
 
 def deviations(problem: Problem, u: np.ndarray) -> np.ndarray:
     """Return residuals in the objective's space, shape (m, n), at searched u of shape (m, k)."""
-    found = predictions(problem, parameters(problem, u))
+    return misses(problem, predictions(problem, parameters(problem, u)))
+
+
+def misses(problem: Problem, prediction: np.ndarray) -> np.ndarray:
+    """Return residuals in the objective's space of predictions, shape (..., n)."""
     if problem.objective.space == "log":
-        return np.log(found) - np.log(problem.output)
-    return found - problem.output
+        return np.log(prediction) - np.log(problem.output)
+    return prediction - problem.output
 
 
 def corner_of(objective: Objective) -> float:

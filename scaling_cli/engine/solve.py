@@ -118,23 +118,16 @@ def _solved(units: Units, pool: Work, count: int, max_iterations: int) -> Soluti
 
 def _processors() -> int | None:
     """Return how many processors this process may use: a job's share, where that is known."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count()
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 @contextmanager
 def prepared(problems: Sequence[Problem]) -> Iterator[None]:
     """Load or compile what these problems need, side by side, while the block runs."""
     with ThreadPoolExecutor(max(1, len(problems))) as threads:
-        for problem in problems:
-            threads.submit(_prepare, problem)
+        for problem in problems:  # solve nothing, once: the executable is then there
+            threads.submit(solve, problem, problem.frame.matrix[:1] * 0.0, max_iterations=-1)
         yield
-
-
-def _prepare(problem: Problem) -> None:
-    """Solve nothing, once: the executable is then there."""
-    solve(problem, np.zeros((1, len(problem.frame.names))), max_iterations=-1)
 
 
 def _sizes(problem: Problem) -> tuple[int, int]:
@@ -144,14 +137,13 @@ def _sizes(problem: Problem) -> tuple[int, int]:
 
 
 def _shared(units: Units) -> Shared:
-    frame = units.problem.frame
+    frame, inputs = units.problem.frame, {}
     p, k = frame.matrix.shape
-    relative = {
-        s: np.asarray(v, float) / units.divisors.get(s, 1.0)
-        for s, v in units.problem.inputs.items()
-    }
-    # Padded with an input of the data: at another the law may leave the doubles.
-    inputs = {s: _padded(v, float(np.min(v))) for s, v in relative.items()}
+    for symbol, values in units.problem.inputs.items():
+        relative = np.asarray(values, float) / units.divisors.get(symbol, 1.0)
+        # Padded with an input of the data: at another the law may leave the doubles.
+        more = _padded_size(len(relative)) - len(relative)
+        inputs[symbol] = np.pad(relative, (0, more), constant_values=np.min(relative))
     return Shared(inputs, np.pad(frame.matrix, ((0, 0), (0, p - k))), frame.offset, units.flags())
 
 
@@ -265,14 +257,6 @@ def _padded_size(n: int) -> int:
     return max(MIN_POINTS_PADDED, 1 << (n - 1).bit_length())
 
 
-def _padded(rows: np.ndarray, fill: float) -> np.ndarray:
-    """Return rows with the last axis filled up to its padded size."""
-    n = rows.shape[-1]
-    out = np.full((*rows.shape[:-1], _padded_size(n)), fill)
-    out[..., :n] = rows
-    return out
-
-
 def _chunk(pool: Work, first: int, count: int, tasks: int) -> np.ndarray:
     """Return `count` tasks as the rows of one array, so that a lane takes up a task by one copy.
 
@@ -317,17 +301,8 @@ def _report(lane: Lane) -> Any:
 def _read(parts: list[np.ndarray], p: int, k: int) -> Solution:
     """Read the rows that `_report` wrote: of p coordinates, the k that were searched."""
     rows = np.concatenate(parts)
-    ends = np.cumsum([p, 1, p, p * p, p * p, 1, 1])
-    u, value, gradient, irls, exact, converged, iterations = (
-        rows[:, begin:end] for begin, end in zip([0, *ends[:-1]], ends, strict=True)
-    )
-    square = (len(rows), p, p)
-    return Solution(
-        u=u[:, :k].copy(),
-        value=value[:, 0].copy(),
-        gradient=gradient[:, :k].copy(),
-        hessian=exact.reshape(square)[:, :k, :k].copy(),
-        irls=irls.reshape(square)[:, :k, :k].copy(),
-        converged=converged[:, 0] > 0,
-        iterations=iterations[:, 0].astype(int),
-    )
+    columns = np.split(rows, np.cumsum([p, 1, p, p * p, p * p, 1]), axis=1)
+    u, value, gradient, irls, exact, converged, iterations = (column.copy() for column in columns)
+    exact, irls = (matrix.reshape(-1, p, p)[:, :k, :k] for matrix in (exact, irls))
+    ended, count = converged[:, 0] > 0, iterations[:, 0].astype(int)
+    return Solution(u[:, :k], value[:, 0], gradient[:, :k], exact, irls, ended, count)

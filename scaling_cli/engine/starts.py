@@ -12,7 +12,7 @@ import numpy as np
 
 from scaling_cli.engine.problem import Problem, parameters, to_free
 from scaling_cli.engine.units import Units
-from scaling_cli.laws._law import Domain, Law
+from scaling_cli.laws._law import Domain
 
 # A start needs every term alive: a term that least squares sets to zero begins at this share of
 # the output instead. It is a start, not a bound.
@@ -41,20 +41,19 @@ def _thinned(problem: Problem) -> Problem:
     if step == 1:
         return problem
     rows = np.argsort(problem.output, kind="stable")[::step]
-    return replace(
-        problem,
-        inputs={s: np.asarray(v)[rows] for s, v in problem.inputs.items()},
-        output=problem.output[rows],
-        weight=problem.weight[rows],
-    )
+    inputs = {s: np.asarray(v)[rows] for s, v in problem.inputs.items()}
+    output, weight = problem.output[rows], problem.weight[rows]
+    return replace(problem, inputs=inputs, output=output, weight=weight)
 
 
 def _projected(problem: Problem) -> dict[str, np.ndarray]:
     """Return starts, one per grid point, sorted by weighted residual sum of squares."""
-    law, names = problem.law, problem.frame.names
-    fixed = _fixed(problem)
-    grid = _grid(law, names)
-    linear = [n for n, p in law.parameters().items() if p.linear and n not in fixed]
+    declared, fixed = problem.law.parameters(), _fixed(problem)
+    # A tied parameter is not searched; it takes the values of the one it follows in `_basis`.
+    nonlinear = [n for n in problem.frame.names if not declared[n].linear]
+    mesh = np.array(list(itertools.product(*(declared[n].starts for n in nonlinear))))
+    grid = dict(zip(nonlinear, mesh.T, strict=True))
+    linear = [n for n, p in declared.items() if p.linear and n not in fixed]
     basis, rest = _basis(problem, grid, linear, fixed)
     amplitudes, cost = _amplitudes(problem, linear, basis, rest)
     order = np.argsort(cost, kind="stable")
@@ -64,22 +63,9 @@ def _projected(problem: Problem) -> dict[str, np.ndarray]:
 
 def _fixed(problem: Problem) -> dict[str, float]:
     """Return the parameters that no searched coordinate moves."""
-    moved = np.any(problem.frame.matrix != 0, axis=1)
     values = parameters(problem, np.zeros((1, problem.frame.matrix.shape[1])))
-    each = zip(values.items(), moved.tolist(), strict=True)
-    return {name: float(value[0]) for (name, value), moves in each if not moves}
-
-
-def _grid(law: type[Law], names: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """Return every combination of the nonlinear starts, each array of shape (g,).
-
-    A tied parameter is not in `names`; it takes the values of the one it follows in `_basis`.
-    """
-    declared = {n: p.starts for n, p in law.parameters().items() if n in names and not p.linear}
-    if not declared:
-        return {}
-    mesh = np.array(list(itertools.product(*declared.values())))
-    return {name: mesh[:, j] for j, name in enumerate(declared)}
+    rows = zip(values.items(), problem.frame.matrix, strict=True)
+    return {name: float(value[0]) for (name, value), row in rows if not row.any()}
 
 
 def _basis(
@@ -92,8 +78,9 @@ def _basis(
 
     def surface(values: Mapping[str, float]) -> np.ndarray:
         columns = {n: v[:, None] for n, v in grid.items()} | dict(values)
-        names = {n: n if n in columns else _leader(problem, n) for n in problem.law.parameters()}
-        law = problem.law(**{n: columns[leader] for n, leader in names.items()})
+        rows = zip(problem.law.parameters(), problem.frame.matrix, strict=True)
+        leaders = {n: n if n in columns else problem.frame.names[np.argmax(row)] for n, row in rows}
+        law = problem.law(**{n: columns[leader] for n, leader in leaders.items()})
         return np.broadcast_to(np.asarray(law(**inputs), float), shape)
 
     none = dict.fromkeys(linear, 0.0) | dict(fixed)
@@ -103,12 +90,6 @@ def _basis(
     nothing = surface(blank)
     columns = [surface(blank | {name: 1.0}) - nothing for name in linear]
     return np.stack(columns, axis=1) if columns else np.zeros((g, 0, shape[1])), rest
-
-
-def _leader(problem: Problem, name: str) -> str:
-    """Return the searched parameter that this tied one follows."""
-    row = list(problem.law.parameters()).index(name)
-    return problem.frame.names[int(np.argmax(problem.frame.matrix[row]))]
 
 
 def _amplitudes(
@@ -146,10 +127,7 @@ def _active_sets(
     g, q = moment.shape
     best, cost = np.zeros((g, q)), np.array(total)
     waiting = np.arange(g)  # where all amplitudes are allowed, no smaller set does better
-    for allowed_ones in itertools.product((True, False), repeat=q):
-        on = np.flatnonzero(allowed_ones)
-        if not len(on):
-            continue
+    for on in map(np.flatnonzero, list(itertools.product((True, False), repeat=q))[:-1]):
         # The pseudo-inverse survives collinear columns.
         inverse = np.linalg.pinv(gram[waiting][:, on][:, :, on], hermitian=True)
         solution = np.einsum("gij,gj->gi", inverse, moment[waiting][:, on])

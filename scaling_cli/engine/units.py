@@ -73,13 +73,10 @@ class Units:
                 row = names.index(absorbed.exponent) if absorbed.exponent else None
                 rate = absorbed.times * float(np.log(unit))
                 shears.append(Shear(searched.index(name), row, rate, -1 if absorbed.inverse else 1))
-        powers = {n: p.raised for n, p in problem.law.parameters().items() if p.raised}
-        raised = [
-            Raised(searched.index(n), names.index(n), names.index(power))
-            for n, power in powers.items()
-            if n in free
-        ]
-        return cls(problem, divisors, tuple(shears), tuple(raised))
+        powers = {n: problem.law.parameters()[n].raised for n in free}
+        held_by = [(searched.index(n), names.index(n), p) for n, p in powers.items() if p]
+        raised = tuple(Raised(column, row, names.index(power)) for column, row, power in held_by)
+        return cls(problem, divisors, tuple(shears), raised)
 
     def flags(self) -> np.ndarray:
         """Return 1 for the parameters that are searched by size, else 0, shape (p,)."""

@@ -2,21 +2,13 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from scaling_cli import laws
 from scaling_cli.artefacts import kinds
 from scaling_cli.artefacts._record import written_fields
-from scaling_cli.artefacts.hparams import (
-    Advice,
-    Difference,
-    Recipe,
-    advise,
-    cost,
-    differences,
-    whole_batches,
-)
+from scaling_cli.artefacts.hparams import Advice, Difference, Recipe, advise, cost, differences
 from scaling_cli.hparam_fits.fitting import NearBest
 from scaling_cli.vocabulary.jsonfile import nulls
 from scaling_cli.vocabulary.quantities import B_TOKENS, FLOPS_PER_PARAM_TOKEN, LR, short_number
@@ -36,24 +28,15 @@ class Other:
     Parameters
     ----------
     name, source, caveat : str
-    learning_rate, batch : function of (N, D), optional
+    learning_rate, batch : function of (N, D), the batch's optional
         N without the embedding, batch in tokens.
     """
 
     name: str
     source: str
     caveat: str
-    learning_rate: Callable[[float, float], float] | None = None
+    learning_rate: Callable[[float, float], float]
     batch: Callable[[float, float], float] | None = None
-
-
-def _compute(N: float, D: float) -> float:
-    return FLOPS_PER_PARAM_TOKEN * N * D
-
-
-def _of_size(N: float, D: float) -> float:
-    del D
-    return math.exp(-0.4214 * math.log(N) - 0.5535)
 
 
 OTHERS = (
@@ -61,14 +44,14 @@ OTHERS = (
         "DeepSeek LLM",
         "arXiv:2401.02954",
         "of compute alone; its C counts attention too, 6ND stands in",
-        learning_rate=lambda N, D: 0.3118 * _compute(N, D) ** -0.1250,
-        batch=lambda N, D: 0.2920 * _compute(N, D) ** 0.3271,
+        learning_rate=lambda N, D: 0.3118 * (FLOPS_PER_PARAM_TOKEN * N * D) ** -0.1250,
+        batch=lambda N, D: 0.2920 * (FLOPS_PER_PARAM_TOKEN * N * D) ** 0.3271,
     ),
     Other(
         "MM1",
         "arXiv:2403.09611",
         "of size alone",
-        learning_rate=_of_size,
+        learning_rate=lambda N, _: math.exp(-0.4214 * math.log(N) - 0.5535),
     ),
 )
 
@@ -116,7 +99,7 @@ def report(
             "level": level,
             "convention": _convention(recipe),
             **advice.to_dict(),
-            "sequences": _sequences(advice, sequence),
+            "sequences": advice.sequences(sequence),
             "valid": _valid(recipe),
             "warnings": _warnings(recipe, advice),
             "valley": _valley(recipe),
@@ -133,7 +116,7 @@ def report(
                 for s, f in recipe.fits().items()
             ],
             "cells": list(recipe.cells),
-            "left_out": [{"run": x.run, "reason": x.reason} for x in recipe.left_out],
+            "left_out": [asdict(x) for x in recipe.left_out],
             "notes": list(recipe.notes),
         }
     )
@@ -158,21 +141,9 @@ def _convention(recipe: Recipe) -> str:
     return str((recipe.learning_rate.data.get("conventions") or {}).get("N", ""))
 
 
-def _sequences(advice: Advice, sequence: float | None) -> dict[str, Any] | None:
-    if sequence is None or advice.batch is None:
-        return None
-    batch = float(advice.batch.value[0])
-    whole = [
-        {"sequences": count, "tokens": count * sequence, "steps": advice.D / (count * sequence)}
-        for count in whole_batches(batch, sequence)
-    ]
-    return {"length": sequence, "exact": batch / sequence, "whole": whole}
-
-
 def _valid(recipe: Recipe) -> dict[str, Any]:
-    ranges: dict[str, Any] = {}
-    for fit in recipe.fits().values():
-        ranges |= dict(fit.data.get("ranges") or {})
+    known = (fit.data.get("ranges") or {} for fit in recipe.fits().values())
+    ranges = {symbol: ends for own in known for symbol, ends in own.items()}
     return {"ranges": ranges, "setting": list(recipe.learning_rate.origin.get("setting", ()))}
 
 
@@ -200,25 +171,18 @@ def _warnings(recipe: Recipe, advice: Advice) -> list[str]:
 def _valley(recipe: Recipe) -> dict[str, Any] | None:
     if recipe.flatness is None:
         return None
-    flat = recipe.flatness
-    widths = [
-        {
-            "excess": e,
-            "factors": flat.factors(e),
-            "retuned": flat.retuned(e),
-            "compute": flat.compute(e),
-        }
-        for e in CERTAIN_EXCESS
-    ]
+    flat, widths = recipe.flatness, []
+    for e in CERTAIN_EXCESS:
+        ways = {"factors": flat.factors(e), "retuned": flat.retuned(e), "compute": flat.compute(e)}
+        widths.append({"excess": e, **ways})
     return {**written_fields(flat), "widths": widths, "rate_per_batch": flat.rate_per_batch()}
 
 
 def _rival(recipe: Recipe, other: Recipe, N: float, D: float, level: float) -> dict[str, Any]:
     found = differences(recipe, other, N, D)
-    advice = advise(other, N, D, level=level)
     return {
         "fit": other.name,
-        **advice.to_dict(),
+        **advise(other, N, D, level=level).to_dict(),
         "convention": _convention(other),
         "differences": [d.to_dict() for d in found],
         "disagree": _apart(found),
@@ -228,9 +192,8 @@ def _rival(recipe: Recipe, other: Recipe, N: float, D: float, level: float) -> d
 
 
 def _short(symbol: str, value: float) -> str:
-    return (
-        f"{value:.3g}" if symbol == LR.symbol else f"{short_number(float(f'{value:.3g}'))} tokens"
-    )
+    digits = f"{value:.3g}"
+    return digits if symbol == LR.symbol else f"{short_number(float(digits))} tokens"
 
 
 def _apart(found: Sequence[Difference]) -> bool:
@@ -246,12 +209,9 @@ def _sentence(recipe: Recipe, other: Recipe, found: Sequence[Difference]) -> str
         parts.append(told)
     verdict = "they disagree" if _apart(found) else "that is within their uncertainty"
     text = f"{other.name} puts {' and '.join(parts)}: {verdict}."
-    price = cost(recipe, found)
-    if price is not None:
-        text += (
-            f" In the valley of {recipe.name} the values of {other.name} cost "
-            f"{100 * price:.2g} % of loss."
-        )
+    if (price := cost(recipe, found)) is not None:
+        text += f" In the valley of {recipe.name} the values of {other.name} cost "
+        text += f"{100 * price:.2g} % of loss."
     one, two = _convention(recipe), _convention(other)
     if one != two:
         text += f" N counts {one or 'as not stated'} here and {two or 'as not stated'} there."
@@ -265,14 +225,9 @@ def _by_rule(rule: NearBest, N: float, D: float) -> dict[str, Any]:
 
 
 def _others(N: float, D: float) -> list[Mapping[str, Any]]:
-    return [
-        {
-            "name": o.name,
-            "source": o.source,
-            "caveat": o.caveat,
-            "certified": False,
-            LR.column: None if o.learning_rate is None else o.learning_rate(N, D),
-            B_TOKENS.column: None if o.batch is None else o.batch(N, D),
-        }
-        for o in OTHERS
-    ]
+    told = []
+    for o in OTHERS:
+        head = {"name": o.name, "source": o.source, "caveat": o.caveat, "certified": False}
+        batch = None if o.batch is None else o.batch(N, D)
+        told.append(head | {LR.column: o.learning_rate(N, D), B_TOKENS.column: batch})
+    return told

@@ -24,16 +24,7 @@ from scaling_cli.vocabulary.arguments import check_count, check_level
 from scaling_cli.vocabulary.errors import DataError, FitError
 from scaling_cli.vocabulary.objective import Objective
 from scaling_cli.vocabulary.outcomes import LeftOut, Status
-from scaling_cli.vocabulary.quantities import (
-    LR,
-    BatchTokens,
-    D,
-    LearningRate,
-    Loss,
-    N,
-    Params,
-    Tokens,
-)
+from scaling_cli.vocabulary.quantities import LR, BatchTokens, LearningRate, Loss, Params, Tokens
 
 if TYPE_CHECKING:
     from scaling_cli.runs.table import Runs
@@ -144,9 +135,8 @@ def sweep_points(
     view = View.of(runs)
     _require_columns(view)
     known = "batch_tokens" in view.names() and not view.missing("batch_tokens").all()
-    found = select(
-        runs, SweepRuns if known else LearningRateRuns, target=target, where=where, at=at
-    )
+    columns = SweepRuns if known else LearningRateRuns
+    found = select(runs, columns, target=target, where=where, at=at)
     rates = view.column(LR.column)
     ids = np.array(view.run_ids(), object)
     peaks = {run: float(np.nanmax(rates[ids == run])) for run in dict.fromkeys(found.runs)}
@@ -225,44 +215,30 @@ def fit_recipe(points: Points, *, seed: int = 0, level: float = 0.9, command: st
     design = Design(places, np.stack([o.at for o in optima]))
     _require_both(places)
     drawn, scatter = posterior(design, np.random.default_rng(seed))
-    method = (
-        f"matrix-t posterior of least squares through the optima of {len(optima)} cells, {DRAWS} "
-        "joint draws"
-    )
+    method = f"matrix-t posterior of least squares through the optima of {len(optima)} cells, "
+    method += f"{DRAWS} joint draws"
     values = design.parameters(design.solve().T)
     draws = {name: v.T for name, v in design.parameters(np.swapaxes(drawn, 1, 2)).items()}
     sizes = {s: np.array([getattr(o.cell, s) for o in optima]) for s in ("N", "D")}
     inputs, runs = dict(zip("ND", np.exp(places.T), strict=True)), [_name(o.cell) for o in optima]
-    fits = []
+    fits: list[Fit] = []
     for i, output in enumerate(np.exp(design.outputs.T)):
         own = {k: v[i] for k, v in draws.items()}
         law = laws.get(LAWS[i])(**{name: float(v[i]) for name, v in values.items()})
         table = Points(inputs, output, runs, points.conventions)
-        uncertainty = Uncertainty(
-            draws=own,
-            sigma=scatter[:, i],
-            drift=0.0,
-            axis=law.axis(),
-            axis_max=float(np.max(law.along(sizes))),
-            tested=False,
-            method=method,
-        )
-        fits.append(_fit(law, table, uncertainty, points, level=level, command=command))
-    rate, *batch = fits
-    return Recipe(
-        rate,
-        batch[0] if batch else None,
-        flatness(optima),
-        [o.to_dict() for o in optima],
-        [*points.notes, *([] if batch else [_batch_note(points.inputs.get("B_tokens"))])],
-        name="your sweep",
-        left_out=[*points.left_out, *left],
-        command=command,
-    )
+        most = float(np.max(law.along(sizes)))
+        noise = {"draws": own, "sigma": scatter[:, i], "drift": 0.0}
+        sure = Uncertainty(**noise, axis=law.axis(), axis_max=most, tested=False, method=method)
+        fits.append(_fit(law, table, sure, points, level=level, command=command))
+    rate, batch = fits[0], fits[1] if len(fits) > 1 else None
+    notes = [*points.notes, *([] if batch else [_batch_note(points.inputs.get("B_tokens"))])]
+    bottoms, told = [o.to_dict() for o in optima], [*points.left_out, *left]
+    head = {"name": "your sweep", "left_out": told, "command": command}
+    return Recipe(rate, batch, flatness(optima), bottoms, notes, **head)
 
 
 def _require_columns(view: "View") -> None:
-    for quantity in (N, D, LR):
+    for quantity in LearningRateRuns.inputs().values():
         name = quantity.column
         if name not in view.names() or view.missing(name).all():
             raise DataError(
@@ -326,12 +302,13 @@ def _fit(
     law: Law, table: Points, uncertainty: Uncertainty, points: Points, *, level: float, command: str
 ) -> Fit:
     residuals = np.log(table.output) - np.log(np.asarray(law(**table.inputs), float))
-    output = law.output()
+    symbol, conventions = law.output().symbol, dict(points.conventions)
     ends = {name: central(values, level) for name, values in uncertainty.draws.items()}
     ranges = {k: v for k, v in table.ranges(law).items() if k != "L"}
-    if output.symbol in points.inputs:
-        swept = points.inputs[output.symbol]
-        ranges[output.symbol] = [float(np.min(swept)), float(np.max(swept))]
+    if symbol in points.inputs:
+        swept = points.inputs[symbol]
+        ranges[symbol] = [float(np.min(swept)), float(np.max(swept))]
+    data = {"sha256": table.sha256(), "ranges": ranges, "conventions": conventions}
     return Fit(
         law=law,
         status=Status.CONVERGED,
@@ -340,17 +317,7 @@ def _fit(
         n_points=len(table),
         intervals={n: {"level": level, "low": a, "high": b} for n, (a, b) in ends.items()},
         uncertainty=uncertainty,
-        data={
-            "sha256": table.sha256(),
-            "ranges": ranges,
-            "conventions": dict(points.conventions),
-            "target": output.column,
-            "points": {
-                "inputs": {s: v.tolist() for s, v in table.inputs.items()},
-                "output": table.output.tolist(),
-                "runs": list(table.runs),
-            },
-        },
+        data=data | {"target": law.output().column, "points": table.to_dict()},
         command=command,
     )
 

@@ -12,10 +12,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from scaling_cli.ingest import _facts
 from scaling_cli.ingest._columns import check_mapping, remap
 from scaling_cli.ingest._sources import Raw, Source, expand, named, run_names, stem
-from scaling_cli.ingest._table import Options, understand
+from scaling_cli.ingest._table import Options, pattern_notes, read_meta, understand
 from scaling_cli.runs import store
 from scaling_cli.runs.plausible import doubts
 from scaling_cli.runs.table import Runs, combine
@@ -108,10 +107,9 @@ def read(
     fixed = {"set": set, "meta": meta, "name": name}
     if stores and any(fixed.values()):
         used = ", ".join(f"--{option}" for option, value in fixed.items() if value)
-        raise UsageError(
-            f"{used} cannot change a store: facts are fixed when logs are ingested.",
-            hint="Give it to 'scaling ingest', or read the logs themselves.",
-        )
+        message = f"{used} cannot change a store: facts are fixed when logs are ingested."
+        hint = "Give it to 'scaling ingest', or read the logs themselves."
+        raise UsageError(message, hint=hint)
     parts = [remap(store.read(path), map or {}) for path in stores]
     if others or not sources:
         options = Options(map or {}, set or {}, name, keep_partial)
@@ -141,10 +139,10 @@ def _read_files(
     check_mapping(options.mapping, [raw for _, raw in [*tables, *([about] if about else [])]])
     if about is not None:
         table, stems = about[1], list(names.values())
-        known = _facts.read_meta(table, about[0].sha256, options.mapping, stems)
+        known = read_meta(table, about[0].sha256, options.mapping, stems)
         options = replace(options, meta=known)
     parts = [understand(raw, source, options) for source, raw in tables]
-    notes = [*skipped, *_facts.pattern_notes(options.name, [source.name for source, _ in files])]
+    notes = [*skipped, *pattern_notes(options.name, [source.name for source, _ in files])]
     columns = []
     if options.meta is not None:
         stems = [(part, stem(source.name)) for part, (source, _) in zip(parts, tables, strict=True)]
@@ -182,9 +180,6 @@ def _read_meta(path: str | Path) -> tuple[Source, Raw]:
     source = named(path)
     how = recognised(source.name, source.head())
     if how is None:
-        raise DataError(
-            "--meta: not a table of a known format.",
-            file=source.name,
-            hint=f"Looked for {_looked_for()}.",
-        )
+        hint = f"Looked for {_looked_for()}."
+        raise DataError("--meta: not a table of a known format.", file=source.name, hint=hint)
     return source, _raws(source, how)[0]

@@ -2,29 +2,18 @@
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from scaling_cli.ingest._sources import NULLS, Raw
-from scaling_cli.runs.table import POINT_CORE, ColumnReading, Note, Runs, floats, places, with_units
+from scaling_cli.runs.table import POINT_CORE, ColumnReading, Runs, floats, places, with_units
 from scaling_cli.runs.view import View
+from scaling_cli.vocabulary import quantities
 from scaling_cli.vocabulary.errors import DataError, UsageError, near_column
-from scaling_cli.vocabulary.quantities import (
-    QUANTITIES,
-    RUN_ID_NAMES,
-    L,
-    N,
-    Quantity,
-    X,
-    convention_of,
-    format_number,
-    parse_number,
-    plain_name,
-    recognise,
-)
+from scaling_cli.vocabulary.quantities import QUANTITIES, N, Quantity, plain_name, recognise
 
 # What the largest value of a column named by one letter must reach: a D of 512 is a width.
 _LEAST = {"params": 1e3, "tokens": 1e5, "unique_tokens": 1e5, "flops": 1e9}
@@ -38,35 +27,12 @@ _PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _NOT_FINITE = re.compile(r"[+-]?(nan|inf|infinity)", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class Named:
-    """A table whose columns have canonical names and types.
-
-    `columns` holds canonical quantities as float64, `run_id` as text, everything else as
-    inferred; `conventions` what the names said ({"params": "non_embedding"}).
-    """
-
-    raw: Raw
-    columns: Mapping[str, pa.Array]
-    conventions: Mapping[str, str | None]
-    readings: list[ColumnReading] = field(default_factory=list)
-    notes: list[Note] = field(default_factory=list)
-
-    def take(self, rows: np.ndarray) -> "Named":
-        """Return the table with these rows only (indices)."""
-        index = pa.array(rows)
-        columns = {name: column.take(index) for name, column in self.columns.items()}
-        return replace(self, raw=self.raw.take(rows), columns=columns)
-
-
 def name_columns(
-    raw: Raw,
-    mapping: Mapping[str, str],
-    scales: Mapping[str, float],
-    *,
-    keep: frozenset[str] = frozenset(),
-) -> Named:
-    """Give the columns of a table their canonical names and types.
+    raw: Raw, mapping: Mapping[str, str], scales: Mapping[str, float], keep: Collection[str] = ()
+) -> Raw:
+    """Return the table with canonical names and types, how columns were read, and more notes.
+
+    Canonical quantities are float64, `run_id` is text, everything else as inferred.
 
     Parameters
     ----------
@@ -89,18 +55,26 @@ def name_columns(
     columns |= _counts(raw, scales)
     originals = {reading.column for reading in taken.values()}
     notes = list(raw.notes)
-    for name in raw.columns:
-        if name not in originals:
-            kept = f"{name}_in_file" if name in taken else name  # --map gave its name away
-            columns.setdefault(kept, inferred(raw.columns[name]))
-            notes += _not_taken(raw, name, taken, keep, doubts)
-    readings = [r for c, r in taken.items() if c in QUANTITIES or c == "run_id"]
-    conventions = {r.canonical: r.convention for r in readings if r.convention is not None}
-    return Named(raw, columns, conventions, readings, notes)
+    for name in [name for name in raw.columns if name not in originals]:
+        kept = f"{name}_in_file" if name in taken else name  # --map gave its name away
+        columns.setdefault(kept, inferred(raw.columns[name]))
+        canonical = canonical_of(name)
+        if canonical is None or canonical in keep:
+            continue
+        remedy = f"--map {canonical}={name} takes"
+        if name in doubts:
+            told = f"column {name!r} is not taken for {canonical}: {doubts[name]} ({remedy} it)."
+            notes.append(raw.note("letter", "info", told, column=name))
+        elif canonical in taken:
+            other = f"{taken[canonical].column!r} was taken ({remedy} the other)."
+            told = f"column {name!r} could be {canonical} too; {other}"
+            notes.append(raw.note("second-choice", "info", told, column=name))
+    readings = tuple(r for c, r in taken.items() if c in QUANTITIES or c == "run_id")
+    return replace(raw, columns=columns, readings=readings, notes=tuple(notes))
 
 
 def _choose(
-    raw: Raw, mapping: Mapping[str, str], keep: frozenset[str], doubts: Mapping[str, str]
+    raw: Raw, mapping: Mapping[str, str], keep: Collection[str], doubts: Mapping[str, str]
 ) -> dict[str, ColumnReading]:
     """Return the reading of each canonical name: map, exact names, aliases, letters."""
     taken = {
@@ -108,7 +82,9 @@ def _choose(
         for canonical, original in mapping.items()
         if original in raw.columns
     }
-    given = {reading.column for canonical, reading in taken.items() if canonical != X.column}
+    given = {
+        reading.column for canonical, reading in taken.items() if canonical != quantities.X.column
+    }
     free = [name for name in raw.columns if name not in given and name not in doubts]
     for name in sorted(free, key=_preference):
         canonical = canonical_of(name)
@@ -122,14 +98,14 @@ def _reading(file: str, original: str, canonical: str, why: str) -> ColumnReadin
     quantity = QUANTITIES.get(canonical)
     if quantity is None:
         return ColumnReading(file, original, canonical, "", None, why)
-    convention = convention_of(original, quantity)
-    unit = convention if convention and quantity.unit == L.unit else quantity.unit
+    convention = quantities.convention_of(original, quantity)
+    unit = convention if convention and quantity.unit == quantities.L.unit else quantity.unit
     return ColumnReading(file, original, canonical, unit, convention, why)
 
 
 def canonical_of(name: str) -> str | None:
     """Return the canonical column that a name means, or None."""
-    if plain_name(name) in RUN_ID_NAMES:
+    if plain_name(name) in quantities.RUN_ID_NAMES:
         return "run_id"
     quantity = recognise(name)
     return quantity.column if quantity is not None else None
@@ -138,7 +114,7 @@ def canonical_of(name: str) -> str | None:
 def canonical_name(name: str) -> str:
     """Return the canonical name a `--map` key means: `N` and `n_params` are `params`."""
     quantity = recognise(name)
-    if quantity is None or (quantity is N and convention_of(name, N) is not None):
+    if quantity is None or (quantity is N and quantities.convention_of(name, N) is not None):
         return name
     return quantity.column
 
@@ -146,8 +122,8 @@ def canonical_name(name: str) -> str:
 def _preference(name: str) -> tuple[int, int]:
     """Sort canonical names first, then aliases in the order they are declared, then letters."""
     plain = plain_name(name)
-    if plain in RUN_ID_NAMES:
-        return (0, RUN_ID_NAMES.index(plain))
+    if plain in quantities.RUN_ID_NAMES:
+        return (0, quantities.RUN_ID_NAMES.index(plain))
     quantity = recognise(name)
     if quantity is None or plain == quantity.column:
         return (0, 0)
@@ -159,7 +135,7 @@ def _preference(name: str) -> tuple[int, int]:
 def _of_letter(name: str) -> Quantity | None:
     """Return the quantity whose letter is the whole name of a column (`N`, `d`), or None."""
     quantity = recognise(name) if len(name.strip()) == 1 else None
-    return None if quantity is None or quantity is X else quantity
+    return None if quantity is None or quantity is quantities.X else quantity
 
 
 def _doubted_letters(raw: Raw, scales: Mapping[str, float]) -> dict[str, str]:
@@ -181,7 +157,8 @@ def _doubted_letters(raw: Raw, scales: Mapping[str, float]) -> dict[str, str]:
 def _doubt(raw: Raw, name: str, quantity: Quantity, scales: Mapping[str, float]) -> str | None:
     """Return why the values of a column cannot be those of a quantity, or None."""
     column = raw.columns[name]
-    if not (is_numeric(column) or _has_number(column, quantity)):
+    numeric = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+    if not (numeric or _has_number(column, quantity)):
         return "it holds no numbers"
     try:
         values = floats(_typed(raw, name, quantity.column, scales))
@@ -190,11 +167,12 @@ def _doubt(raw: Raw, name: str, quantity: Quantity, scales: Mapping[str, float])
     finite = values[np.isfinite(values)]
     if not len(finite):
         return None
-    if quantity is L:
+    if quantity is quantities.L:
         whole = np.array_equal(finite, np.floor(finite))
         return "all its values are whole numbers" if whole else None
     most = float(finite.max())
-    return f"its largest value is {format_number(most)}" if most < _LEAST[quantity.column] else None
+    small = f"its largest value is {quantities.format_number(most)}"
+    return small if most < _LEAST[quantity.column] else None
 
 
 def _has_number(column: pa.Array, quantity: Quantity) -> bool:
@@ -226,35 +204,9 @@ def _counts(raw: Raw, scales: Mapping[str, float]) -> dict[str, pa.Array]:
     """Return every parameter count whose name states how it counts, as `params_<convention>`."""
     columns: dict[str, pa.Array] = {}
     for name in raw.columns:
-        if recognise(name) is N and (convention := convention_of(name, N)) is not None:
+        if recognise(name) is N and (convention := quantities.convention_of(name, N)) is not None:
             columns.setdefault(f"params_{convention}", _typed(raw, name, "params", scales))
     return columns
-
-
-def _not_taken(
-    raw: Raw,
-    name: str,
-    taken: Mapping[str, ColumnReading],
-    keep: frozenset[str],
-    doubts: Mapping[str, str],
-) -> list[Note]:
-    """Say when a column has a name of a quantity and was not taken for it."""
-    canonical = canonical_of(name)
-    if canonical is None or canonical in keep:
-        return []
-    remedy = f"--map {canonical}={name}"
-    if name in doubts:
-        message = (
-            f"column {name!r} is not taken for {canonical}: {doubts[name]} ({remedy} takes it)."
-        )
-        return [raw.note("letter", "info", message, column=name)]
-    if canonical not in taken:
-        return []
-    message = (
-        f"column {name!r} could be {canonical} too; {taken[canonical].column!r} was taken "
-        f"({remedy} takes the other)."
-    )
-    return [raw.note("second-choice", "info", message, column=name)]
 
 
 def check_mapping(mapping: Mapping[str, str], tables: list[Raw]) -> None:
@@ -268,13 +220,11 @@ def check_mapping(mapping: Mapping[str, str], tables: list[Raw]) -> None:
     there = list(dict.fromkeys(name for raw in tables for name in raw.columns))
     for canonical, original in mapping.items():
         if original not in there:
-            raise UsageError(
-                f"--map {canonical}={original}: no file has a column {original!r}.",
-                hint=near_column(original, there),
-            )
+            message = f"--map {canonical}={original}: no file has a column {original!r}."
+            raise UsageError(message, hint=near_column(original, there))
 
 
-def check_values(named: Named, *, zero_allowed: bool) -> None:
+def check_values(named: Raw, *, zero_allowed: bool) -> None:
     """Refuse what cannot be: negative or zero losses and counts, infinite counts.
 
     A loss that is NaN or infinite is a measurement (the run diverged) and stays; a curve may
@@ -291,31 +241,19 @@ def check_values(named: Named, *, zero_allowed: bool) -> None:
         column = pc.cast(named.columns[canonical], pa.float64())
         values = np.asarray(pc.fill_null(column, 1.0).to_numpy(zero_copy_only=False))
         may_be_zero = canonical == "step" or (zero_allowed and canonical in ("tokens", "flops"))
-        bad = values < 0 if may_be_zero else values <= 0
+        bad, rule = (values < 0, "zero or positive") if may_be_zero else (values <= 0, "positive")
         if canonical not in _LOSSES:
-            bad |= np.isinf(values)
+            bad, rule = bad | np.isinf(values), f"{rule} and finite"
         if bad.any():
             row = int(np.argmax(bad))
-            raise _bad_value(named, canonical, row, float(values[row]), may_be_zero)
-
-
-def _bad_value(
-    named: Named, canonical: str, row: int, value: float, may_be_zero: bool
-) -> DataError:
-    original = next((r.column for r in named.readings if r.canonical == canonical), canonical)
-    rule = "zero or positive" if may_be_zero else "positive"
-    rule += "" if canonical in _LOSSES else " and finite"
-    turned = canonical in _LOSSES and value < 0
-    hint = (
-        "A log-likelihood is not a loss: change its sign." if turned else "Mend or delete the row."
-    )
-    message = f"{canonical} ({QUANTITIES[canonical].meaning}) must be {rule}, found {value:g}."
-    return named.raw.refused(message, row, original, hint=hint)
-
-
-def is_numeric(column: pa.Array) -> bool:
-    """Say whether a column already has a numeric type."""
-    return pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+            turned = canonical in _LOSSES and values[row] < 0
+            what = f"{canonical} ({QUANTITIES[canonical].meaning})"
+            raise named.refused(
+                f"{what} must be {rule}, found {values[row]:g}.",
+                row,
+                next((r.column for r in named.readings if r.canonical == canonical), canonical),
+                hint=_TURNED if turned else "Mend or delete the row.",
+            )
 
 
 def _numbers(raw: Raw, name: str, quantity: Quantity) -> pa.Array:
@@ -345,6 +283,7 @@ def _numbers(raw: Raw, name: str, quantity: Quantity) -> pa.Array:
     return pa.array(values, pa.float64())
 
 
+_TURNED = "A log-likelihood is not a loss: change its sign."
 _MEND = "Mend the cell, or leave it empty if there is no value."
 
 
@@ -366,7 +305,7 @@ def number(text: str, quantity: Quantity | None = None) -> float | None:
     if quantity is None:
         raise ValueError(cell)
     try:
-        return parse_number(cell, quantity)
+        return quantities.parse_number(cell, quantity)
     except UsageError as error:
         raise ValueError(cell) from error
 
@@ -382,27 +321,18 @@ def _refuse_decimal_commas(raw: Raw, wanted: Collection[str]) -> None:
     DataError
         If a wanted column has such a cell, and none with two groups.
     """
+    hint = "Write the numbers of the column with decimal points and without other commas."
     for name in wanted if raw.decimal_commas else ():
         column = raw.columns[name]
-        cells = _with_commas(column)
-        if not cells or not all(map(_ONE_COMMA.match, cells)):
+        if not pa.types.is_string(column.type):
             continue
-        cell = cells[0].strip()
-        could = f"could be {cell.replace(',', '.')} or {cell.replace(',', '')}"
-        raise raw.refused(
-            f"{cell!r} {could if _TWO_READINGS.fullmatch(cell) else 'has a decimal comma'}.",
-            column.to_pylist().index(cells[0]),
-            name,
-            hint="Write the numbers of the column with decimal points and without other commas.",
-        )
-
-
-def _with_commas(column: pa.Array) -> list[str]:
-    """Return the different cells of a column of text that hold a comma, in order."""
-    if not pa.types.is_string(column.type):
-        return []
-    held = pc.call_function("match_substring", [column], pc.MatchSubstringOptions(","))
-    return column.filter(held).unique().to_pylist()
+        held = pc.call_function("match_substring", [column], pc.MatchSubstringOptions(","))
+        cells = column.filter(held).unique().to_pylist()
+        if cells and all(map(_ONE_COMMA.match, cells)):
+            row, cell = column.to_pylist().index(cells[0]), cells[0].strip()
+            could = f"could be {cell.replace(',', '.')} or {cell.replace(',', '')}"
+            wrong = could if _TWO_READINGS.fullmatch(cell) else "has a decimal comma"
+            raise raw.refused(f"{cell!r} {wrong}.", row, name, hint=hint)
 
 
 def inferred(column: pa.Array) -> pa.Array:
@@ -440,34 +370,34 @@ def _remapped(runs: Runs, canonical: str, name: str) -> Runs:
     if resolved is None:
         hint = near_column(name, view.original_names())
         raise UsageError(f"{said}: the store has no column {name!r}.", hint=hint)
+    reading = _reading("", name, canonical, said)
     points, facts = runs.points, runs.runs
     if canonical in POINT_CORE:
         owner = places(points["run_id"], facts["run_id"])  # of superseded points too
         cells = View(runs, np.arange(points.num_rows), owner).cells(resolved)
-        cells = pc.cast(_numeric(cells, canonical, name), POINT_CORE[canonical])
-        points = _with(points, canonical, cells, "points")
-    elif resolved in points.column_names:
-        points = _with(points, canonical, _numeric(points[resolved], canonical, name), "points")
-    if resolved in facts.column_names and canonical not in POINT_CORE:
-        facts = _with(facts, canonical, _numeric(facts[resolved], canonical, name), "runs")
-    reading = _reading("", name, canonical, said)
-    if f"{canonical}_convention" in facts.column_names:
-        stated = pa.array([reading.convention] * facts.num_rows, pa.string())
-        facts = _with(facts, f"{canonical}_convention", stated, "runs")
+        points = _with(points, reading, cells, "points")
+    else:
+        if resolved in points.column_names:
+            points = _with(points, reading, points[resolved], "points")
+        if resolved in facts.column_names:
+            facts = _with(facts, reading, facts[resolved], "runs")
+    if (stated := f"{canonical}_convention") in facts.column_names:
+        cells = pa.array([reading.convention] * facts.num_rows, pa.string())
+        place = facts.column_names.index(stated)
+        facts = with_units(facts.set_column(place, stated, cells), "runs")
     return replace(runs, runs=facts, points=points, columns=[reading, *runs.columns])
 
 
-def _numeric(
-    column: pa.Array | pa.ChunkedArray, canonical: str, name: str
-) -> pa.Array | pa.ChunkedArray:
+def _with(
+    table: pa.Table, reading: ColumnReading, column: pa.Array | pa.ChunkedArray, kind: str
+) -> pa.Table:
+    """Return the table with this column under its canonical name."""
+    name = reading.canonical
     try:
-        return pc.cast(column, pa.float64()) if canonical in QUANTITIES else column
+        column = pc.cast(column, pa.float64()) if name in QUANTITIES else column
     except pa.ArrowInvalid as error:
-        raise DataError(f"--map {canonical}={name}: the column holds text.", column=name) from error
-
-
-def _with(table: pa.Table, name: str, column: pa.Array | pa.ChunkedArray, kind: str) -> pa.Table:
-    place = table.schema.get_field_index(name)
-    if place < 0:
+        raise DataError(f"{reading.why}: the column holds text.", column=reading.column) from error
+    column = pc.cast(column, POINT_CORE.get(name, column.type))
+    if name not in table.column_names:
         return with_units(table.append_column(name, column), kind)
-    return with_units(table.set_column(place, name, column), kind)
+    return with_units(table.set_column(table.column_names.index(name), name, column), kind)

@@ -1,7 +1,7 @@
 """The points that a call of `fit` means: given, or read and selected, and weighted."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -12,16 +12,11 @@ from scaling_cli.vocabulary.outcomes import LeftOut
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
+Weights: TypeAlias = "str | ArrayLike | None"
 
 
 def as_points(
-    data: Any,
-    law: type[Law],
-    *,
-    target: str | None,
-    where: str | None,
-    at: str,
-    weights: "str | ArrayLike | None" = None,
+    data: Any, law: type[Law], *, target: str | None, where: str | None, at: str, weights: Weights
 ) -> tuple[Points, dict[str, Any]]:
     """Return the points to fit, reading and selecting as needed, and where they come from."""
     if isinstance(data, Points):
@@ -40,7 +35,7 @@ def as_points(
     return chosen, runs.provenance()
 
 
-def weighted(points: Points, weights: "str | ArrayLike | None") -> Points:
+def weighted(points: Points, weights: Weights) -> Points:
     """Return points with these weights; those of weight zero are left out.
 
     Raises
@@ -51,10 +46,8 @@ def weighted(points: Points, weights: "str | ArrayLike | None") -> Points:
     if weights is None:
         return points
     if isinstance(weights, str):
-        raise UsageError(
-            f"these points have no column {weights!r}: they are already selected.",
-            hint="Give one number per point.",
-        )
+        message = f"these points have no column {weights!r}: they are already selected."
+        raise UsageError(message, hint="Give one number per point.")
     values = np.asarray(weights, float)
     if values.shape != (len(points),):
         raise UsageError(f"{len(points)} points need as many weights, not {values.shape}.")
@@ -71,6 +64,6 @@ def weighted(points: Points, weights: "str | ArrayLike | None") -> Points:
     return replace(points, weight=values, left_out=left).take(values > 0)
 
 
-def weight_name(weights: "str | ArrayLike | None") -> str | None:
+def weight_name(weights: Weights) -> str | None:
     """Return the column of the weights, for the record; numbers are in the points themselves."""
     return weights if isinstance(weights, str) else None

@@ -26,24 +26,27 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from scaling_cli.ingest._columns import Named, canonical_of
-from scaling_cli.ingest._facts import facts_from_name
+from scaling_cli.ingest._columns import canonical_of
 from scaling_cli.ingest._sources import Raw, stem
 from scaling_cli.runs.table import Flag, Layout, Note, floats
-from scaling_cli.vocabulary.errors import DataError, some
+from scaling_cli.vocabulary.errors import some
 from scaling_cli.vocabulary.quantities import plain_name
 
 _TOTAL_NAMES = ("steps", "num_steps", "final_loss", "final_val_loss")
 _METRIC_NAMES = ("metric", "tag", "key", "metric_name")
 # A curve with more restarts than this share of its rows is not a log that was resumed.
 _MOST_RESTARTS = 0.2
+_APART = (
+    "Give them different run ids, or a step or tokens column if they are checkpoints; "
+    "--set rows=run makes each row a run."
+)
 
 
 @dataclass(frozen=True)
 class Judged:
     """A named table with the run, segment and standing of every row."""
 
-    named: Named
+    named: Raw
     layout: Layout
     ids: np.ndarray
     segment: np.ndarray
@@ -86,11 +89,8 @@ def widen(raw: Raw) -> Raw:
         f"long table: {len(raw)} rows of {metric!r} and {plain['value']!r} became {len(first)} "
         f"rows with the columns {', '.join(wide)}."
     )
-    kept = raw.take(first)
-    columns = {name: kept.columns[name] for name in keys} | wide
-    return replace(
-        kept, columns=columns, notes=(*raw.notes, raw.note("long-table", "info", message))
-    )
+    kept, notes = raw.take(first), (*raw.notes, raw.note("long-table", "info", message))
+    return replace(kept, columns={n: kept.columns[n] for n in keys} | wide, notes=notes)
 
 
 def _spread(
@@ -101,17 +101,14 @@ def _spread(
     for i, (name, place, cell) in enumerate(zip(names, owner, values.to_pylist(), strict=True)):
         column = cells.setdefault(str(name), [None] * height)
         if column[place] is not None and repr(column[place]) != repr(cell):
-            raise raw.refused(
-                f"metric {name!r} has the values {column[place]} and {cell} at the same step.",
-                i,
-                value,
-                hint="Give each run its own run_id column, or its own file.",
-            )
+            message = f"metric {name!r} has the values {column[place]} and {cell} at the same step."
+            hint = "Give each run its own run_id column, or its own file."
+            raise raw.refused(message, i, value, hint=hint)
         column[place] = cell
     return {name: pa.array(column, values.type) for name, column in cells.items()}
 
 
-def layout_of(named: Named, forced: str | None) -> tuple[Layout, str]:
+def layout_of(named: Raw, forced: str | None) -> tuple[Layout, str]:
     """Return what a row is, and why (the rules are at the head of this file)."""
     if forced is not None:
         return Layout(forced), f"--set rows={forced}"
@@ -119,16 +116,12 @@ def layout_of(named: Named, forced: str | None) -> tuple[Layout, str]:
     if "run_id" in columns:
         return _layout_with_ids(columns)
     params = columns.get("params")
-    if params is not None and len(params.unique()) > 1:
-        return Layout.RUN, "params differs between rows"
     totals = [r.column for r in named.readings if plain_name(r.column) in _TOTAL_NAMES]
-    if totals:
-        return Layout.RUN, f"{totals[0]!r} is the name of a total"
-    return _layout_along(columns, one_row=params is not None and len(named.raw) == 1)
-
-
-def _layout_along(columns: Mapping[str, pa.Array], *, one_row: bool) -> tuple[Layout, str]:
-    """Decide by whether step or tokens goes along the file."""
+    sizes = 0 if params is None else len(params.unique())
+    if sizes > 1 or totals:
+        total = f"{''.join(totals[:1])!r} is the name of a total"
+        return Layout.RUN, "params differs between rows" if sizes > 1 else total
+    one_row = params is not None and len(named) == 1
     step, tokens = _values(columns, "step"), _values(columns, "tokens")
     if step is not None and _is_axis_of_curve(step):
         return Layout.CURVE, "one run: step goes along the file"
@@ -160,23 +153,28 @@ def _is_axis_of_curve(step: np.ndarray) -> bool:
     return bool(np.any(change != 0) and (np.mean(change >= 0) >= 0.5 or np.all(change < 0)))
 
 
-def judge(named: Named, layout: Layout, said: Mapping[str, Any], pattern: str | None) -> Judged:
+def judge(named: Raw, layout: Layout, said: Mapping[str, Any], called: str | None) -> Judged:
     """Give every row its run, its segment and its standing."""
     notes: list[Note] = []
-    if layout is not Layout.RUN:
-        named, notes = _placed(named)
-    axis = _axis_of(named)
-    ids = _ids(named, layout, said, pattern)
-    segment, stale = named.raw.segments, np.zeros(len(ids), bool)
+    lost = np.isnan(axis := _axis_of(named))
+    if layout is not Layout.RUN and lost.any():
+        message = f"left out: {lost.sum()} row(s) without a step (the first is here)."
+        notes.append(named.note("no-step", "warn", message, int(np.argmax(lost))))
+        named, axis = named.take(np.flatnonzero(~lost)), axis[~lost]
+    ids = _ids(named, layout, said, called)
+    segment, stale = named.segments, np.zeros(len(ids), bool)
     if layout is Layout.CURVE:
-        segment, stale = _superseded(named.raw, axis)
-        notes += _resumes(named.raw, segment, stale)
+        segment, stale = _superseded(named, axis)
+        if (new := np.flatnonzero(np.diff(segment))).size:
+            later = f"{stale.sum()} row(s) that a later part rewrote are superseded."
+            message = f"the log was resumed {segment[-1]} time(s); {later}"
+            notes.append(named.note("resumed", "info", message, int(new[0]) + 1))
     if layout is Layout.RUN and "run_id" not in named.columns:
         return Judged(named, layout, ids, segment, stale, [*notes, *_equal_rows(named)])
     codes = _codes(ids)
     if (drop := _repeated(named, codes, axis, stale)).size:
         message = f"{len(drop)} row(s) repeat another row exactly; dropped."
-        notes.append(named.raw.note("duplicate-rows", "info", message))
+        notes.append(named.note("duplicate-rows", "info", message))
         rows = np.setdiff1d(np.arange(len(ids)), drop)
         named = named.take(rows)
         ids, codes, axis, segment, stale = (v[rows] for v in (ids, codes, axis, segment, stale))
@@ -190,38 +188,26 @@ def _codes(ids: np.ndarray) -> np.ndarray:
     return np.asarray(coded.indices.to_numpy(zero_copy_only=False), int)
 
 
-def _axis_of(named: Named) -> np.ndarray:
+def _axis_of(named: Raw) -> np.ndarray:
     """Return what orders the rows of a run: step, else tokens, else nothing."""
     name = next((name for name in ("step", "tokens") if name in named.columns), None)
-    return np.zeros(len(named.raw)) if name is None else floats(named.columns[name])
+    return np.zeros(len(named)) if name is None else floats(named.columns[name])
 
 
-def _placed(named: Named) -> tuple[Named, list[Note]]:
-    """Leave out rows that have no place along the run."""
-    lost = np.isnan(_axis_of(named))
-    if not lost.any():
-        return named, []
-    message = f"left out: {lost.sum()} row(s) without a step (the first is here)."
-    note = named.raw.note("no-step", "warn", message, int(np.argmax(lost)))
-    return named.take(np.flatnonzero(~lost)), [note]
-
-
-def _ids(named: Named, layout: Layout, said: Mapping[str, Any], pattern: str | None) -> np.ndarray:
+def _ids(named: Raw, layout: Layout, said: Mapping[str, Any], called: str | None) -> np.ndarray:
     """Return the run id of each row."""
-    raw, given = named.raw, said.get("run_id")
-    if layout is not Layout.RUN and given is None:
-        given = facts_from_name(pattern, raw.file).get("run_id")
+    given = said.get("run_id", None if layout is Layout.RUN else called)
     if given is not None or "run_id" not in named.columns:
-        base = (raw.run or stem(raw.file)) if given is None else str(given)
+        base = (named.run or stem(named.file)) if given is None else str(given)
         if layout is not Layout.RUN:
-            return np.full(len(raw), base, object)
-        return np.array([f"{base}:{line}" for line in raw.lines], object)
+            return np.full(len(named), base, object)
+        return np.array([f"{base}:{line}" for line in named.lines], object)
     ids = np.array(named.columns["run_id"].to_pylist(), object)
-    missing = [i for i, value in enumerate(ids) if value is None or not value.strip()]
-    if missing:
-        raise raw.refused("the run id is missing.", missing[0], "run_id")
+    for i, value in enumerate(ids):
+        if value is None or not value.strip():
+            raise named.refused("the run id is missing.", i, "run_id")
     if said.get("rows") == Layout.RUN and len(set(ids)) < len(ids):
-        return np.array([f"{i}:{line}" for i, line in zip(ids, raw.lines, strict=True)], object)
+        return np.array([f"{i}:{line}" for i, line in zip(ids, named.lines, strict=True)], object)
     return ids
 
 
@@ -247,13 +233,12 @@ def _superseded(raw: Raw, axis: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return raw.segments, stale
     back = np.concatenate([[False], change < 0])
     if back.sum() > max(1, _MOST_RESTARTS * len(axis)):
-        raise raw.refused(
-            "step goes back again and again: this is neither one run nor a resumed log.",
-            int(np.flatnonzero(back)[1]),
-            "step",
-            hint="Add a run_id column if there are several runs, or say --set rows=run if each "
-            "row is a finished run.",
+        message = "step goes back again and again: this is neither one run nor a resumed log."
+        hint = (
+            "Add a run_id column if there are several runs, or say --set rows=run if each "
+            "row is a finished run."
         )
+        raise raw.refused(message, int(np.flatnonzero(back)[1]), "step", hint=hint)
     starts = back | np.concatenate([[False], np.diff(raw.segments) != 0])
     bounds = [0, *np.flatnonzero(starts).tolist(), len(axis)]
     threshold = np.inf
@@ -264,18 +249,7 @@ def _superseded(raw: Raw, axis: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.cumsum(starts), stale
 
 
-def _resumes(raw: Raw, segment: np.ndarray, stale: np.ndarray) -> list[Note]:
-    resumes = int(segment[-1]) if len(segment) else 0
-    if not resumes:
-        return []
-    message = (
-        f"the log was resumed {resumes} time(s); {int(stale.sum())} row(s) that a later part "
-        "rewrote are superseded."
-    )
-    return [raw.note("resumed", "info", message, int(np.flatnonzero(np.diff(segment))[0]) + 1)]
-
-
-def _equal_rows(named: Named) -> list[Note]:
+def _equal_rows(named: Raw) -> list[Note]:
     """Warn of rows without an id that equal another in every column: seeds, or copies."""
     texts = [column.to_pylist() for column in named.columns.values()]
     keys = [repr(row) for row in zip(*texts, strict=True)]
@@ -284,14 +258,14 @@ def _equal_rows(named: Named) -> list[Note]:
     if not rows:
         return []
     message = (
-        f"rows {some([str(named.raw.lines[i]) for i in rows], 10)} are equal to another row in "
+        f"rows {some([str(named.lines[i]) for i in rows], 10)} are equal to another row in "
         "every column; kept, as they may be seeds. If they are copies, delete them or add a "
         "run_id column."
     )
-    return [named.raw.note("equal-rows", "warn", message, rows[0])]
+    return [named.note("equal-rows", "warn", message, rows[0])]
 
 
-def _repeated(named: Named, owner: np.ndarray, axis: np.ndarray, stale: np.ndarray) -> np.ndarray:
+def _repeated(named: Raw, owner: np.ndarray, axis: np.ndarray, stale: np.ndarray) -> np.ndarray:
     """Return the rows (indices) that repeat, in every column, one of the same run and step."""
     copies = []
     for group in _same(owner, axis, np.flatnonzero(~stale)):
@@ -305,8 +279,8 @@ def _repeated(named: Named, owner: np.ndarray, axis: np.ndarray, stale: np.ndarr
 
 
 def _merge_same_step(
-    named: Named, owner: np.ndarray, axis: np.ndarray, stale: np.ndarray, layout: Layout
-) -> tuple[Named, np.ndarray, list[Note]]:
+    named: Raw, owner: np.ndarray, axis: np.ndarray, stale: np.ndarray, layout: Layout
+) -> tuple[Raw, np.ndarray, list[Note]]:
     """Make one row of the rows a run has at one step (training loss and evaluation apart).
 
     The last row takes what the earlier ones hold and it lacks; they are flagged superseded.
@@ -324,12 +298,23 @@ def _merge_same_step(
     for name, column in named.columns.items():
         columns[name], clash = _filled(column, groups)
         clashes += [(row, name) for row in clash]
-    if clashes and layout is not Layout.CURVE:
-        raise _contradiction(named, clashes, groups)
     stale = stale.copy()
     for group in groups:
         stale[group[:-1]] = True
-    return replace(named, columns=columns), stale, [_merged_note(named.raw, groups, clashes)]
+    if not clashes:
+        message = f"{len(groups)} step(s) had several rows that complete each other; merged."
+        note = named.note("merged-steps", "info", message)
+        return replace(named, columns=columns), stale, [note]
+    row, name = min(clashes)
+    if layout is not Layout.CURVE:
+        line = named.lines[next(group[0] for group in groups if group[-1] == row)]
+        run = named.columns["run_id"][row].as_py() if "run_id" in named.columns else "?"
+        here = f"run {run!r} has another {name} here than in row {line}"
+        raise named.refused(f"{here}, with nothing to tell the two apart.", row, name, hint=_APART)
+    steps = len({row for row, _ in clashes})
+    message = f"{steps} step(s) have several values (here of {name}); the last one counts."
+    note = named.note("repeated-step", "warn", message, row, column=name)
+    return replace(named, columns=columns), stale, [note]
 
 
 def _same(owner: np.ndarray, axis: np.ndarray, rows: np.ndarray) -> list[np.ndarray]:
@@ -354,32 +339,6 @@ def _filled(column: pa.Array, groups: list[np.ndarray]) -> tuple[pa.Array, list[
     return pc.call_function("replace_with_mask", [column, pa.array(mask), replacement]), clashes
 
 
-def _contradiction(
-    named: Named, clashes: list[tuple[int, str]], groups: list[np.ndarray]
-) -> DataError:
-    row, name = min(clashes)
-    group = next(g for g in groups if g[-1] == row)
-    run = named.columns["run_id"][row].as_py() if "run_id" in named.columns else "?"
-    return named.raw.refused(
-        f"run {run!r} has another {name} here than in row {named.raw.lines[group[0]]}, with "
-        "nothing to tell the two apart.",
-        row,
-        name,
-        hint="Give them different run ids, or a step or tokens column if they are checkpoints; "
-        "--set rows=run makes each row a run.",
-    )
-
-
-def _merged_note(raw: Raw, groups: list[np.ndarray], clashes: list[tuple[int, str]]) -> Note:
-    if not clashes:
-        message = f"{len(groups)} step(s) had several rows that complete each other; merged."
-        return raw.note("merged-steps", "info", message)
-    row, name = min(clashes)
-    steps = len({row for row, _ in clashes})
-    message = f"{steps} step(s) have several values (here of {name}); the last one counts."
-    return raw.note("repeated-step", "warn", message, row, column=name)
-
-
 def flags(columns: Mapping[str, pa.Array], stale: np.ndarray) -> np.ndarray:
     """Return the flags of each row: superseded, not finite."""
     bits = np.where(stale, int(Flag.SUPERSEDED), 0)
@@ -393,11 +352,8 @@ def flags(columns: Mapping[str, pa.Array], stale: np.ndarray) -> np.ndarray:
 def broken_off(judged: Judged) -> list[Note]:
     """Name the runs whose last loss is NaN or infinite."""
     notes = []
-    columns, raw = judged.named.columns, judged.named.raw
-    axis = _axis_of(judged.named)
-    for name in ("loss", "val_loss"):
-        if name not in columns:
-            continue
+    named, columns, axis = judged.named, judged.named.columns, _axis_of(judged.named)
+    for name in [name for name in ("loss", "val_loss") if name in columns]:
         values = floats(columns[name])
         there = columns[name].is_valid().to_numpy(zero_copy_only=False) & ~judged.stale
         broken = ~np.isfinite(values)
@@ -407,5 +363,5 @@ def broken_off(judged: Judged) -> list[Note]:
             text = f"{name} is not finite in {broken[rows].sum()} of {len(rows)} row(s)"
             message = f"{text}; the run diverged." if ended else f"{text}, but recovers."
             first = int(rows[broken[rows]][0])
-            notes.append(raw.note("nonfinite", "warn", message, first, column=name, run=run))
+            notes.append(replace(named.note("nonfinite", "warn", message, first, name), run=run))
     return notes

@@ -15,11 +15,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.ipc
 
-from scaling_cli.runs.table import Note, natural
+from scaling_cli.runs.table import ColumnReading, Note, natural
 from scaling_cli.vocabulary.errors import DataError, UsageError, some
 
 # What people and tools write for "no value". `nan` is not among them: it is a measurement.
 NULLS = ("", "NULL", "null", "None", "N/A", "n/a", "NA", "#N/A")
+Records = Sequence[Mapping[str, Any]]
 BOM = b"\xef\xbb\xbf"
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 _COMPRESSED = (".gz", ".gzip", ".zst", ".zstd")
@@ -53,6 +54,8 @@ class Raw:
         What the run is called if nothing names it: the file's stem unless `read` knows better.
     reader, version : str
         The format it was read as, and the version of its reader.
+    readings : tuple of ColumnReading
+        How the columns were named, once they have canonical names.
     """
 
     file: str
@@ -67,16 +70,16 @@ class Raw:
     run: str = ""
     reader: str = ""
     version: str = ""
+    readings: tuple[ColumnReading, ...] = ()
+
+    @property
+    def conventions(self) -> dict[str, str]:
+        """Return what the names of columns say of counting and units, by canonical name."""
+        return {r.canonical: r.convention for r in self.readings if r.convention is not None}
 
     @classmethod
     def of_records(
-        cls,
-        file: str,
-        records: Sequence[Mapping[str, Any]],
-        lines: Sequence[int],
-        *,
-        cut: bool,
-        notes: Sequence[Note],
+        cls, file: str, records: Records, lines: Sequence[int], *, cut: bool, notes: Sequence[Note]
     ) -> "Raw":
         """Return the table of records, each with its line; a name may be in some of them only."""
         names = dict.fromkeys(name for record in records for name in record)
@@ -106,18 +109,11 @@ class Raw:
         return DataError(message, hint=hint, file=self.file, row=line, column=column)
 
     def note(
-        self,
-        code: str,
-        level: str,
-        message: str,
-        row: int | None = None,
-        *,
-        column: str | None = None,
-        run: str | None = None,
+        self, code: str, level: str, message: str, row: int | None = None, column: str | None = None
     ) -> Note:
         """Return a note on the table, or on a row of it (an index)."""
         line = None if row is None else int(self.lines[row])
-        return Note(code, level, message, self.file, line, column, run)
+        return Note(code, level, message, self.file, line, column)
 
 
 @dataclass(frozen=True)
@@ -158,11 +154,9 @@ class Source:
         try:
             return _unpacked(self.packed, codec).read()
         except OSError as error:
-            raise DataError(
-                f"the {codec} stream is cut or damaged.",
-                file=self.name,
-                hint="Copy the file again, or unpack what there is and give that.",
-            ) from error
+            hint = "Copy the file again, or unpack what there is and give that."
+            message = f"the {codec} stream is cut or damaged."
+            raise DataError(message, file=self.name, hint=hint) from error
 
     def head(self, size: int = 65536) -> bytes:
         """Return the first unpacked bytes, without reading all of them if it is a file.
@@ -337,8 +331,12 @@ def expand(
             else:
                 skipped.append(source.name)
     if not known:
-        raise _nothing(given, skipped, looked_for)
-    return list(known.values()), _skipped_note(skipped)
+        there = f"{len(skipped)} file(s) of other kinds" if skipped else "no files"
+        shown, hint = ", ".join(map(str, given)), f"Looked for {looked_for}."
+        raise DataError(f"no logs found ({there}).", file=shown, hint=hint)
+    told = f"{len(skipped)} file(s) are of no known format and were passed over"
+    note = Note("ignored-file", "info", f"{told}: {some(skipped)}.")
+    return list(known.values()), [note] if skipped else []
 
 
 def _files(item: Any, number: int) -> list[tuple[Source, bool]]:
@@ -350,7 +348,8 @@ def _files(item: Any, number: int) -> list[tuple[Source, bool]]:
         raise UsageError(f"cannot read runs from a {type(item).__name__}.")
     path = Path(item)
     if path.is_dir():
-        files = [p for p in path.rglob("*") if p.is_file() and not _hidden(p, path)]
+        files = [p for p in path.rglob("*") if p.is_file()]
+        files = [p for p in files if not any(n.startswith(".") for n in p.relative_to(path).parts)]
         return [(Source(str(p), p), False) for p in sorted(files, key=lambda p: natural(str(p)))]
     if str(item) == "-" or path.exists():
         return [(named(item), True)]
@@ -365,10 +364,6 @@ def _glob(pattern: Path) -> list[str]:
     fixed = next(i for i, part in enumerate(parts) if any(c in part for c in "*?["))
     root = Path(*parts[:fixed])
     return [str(path) for path in root.glob(str(Path(*parts[fixed:])))]
-
-
-def _hidden(path: Path, root: Path) -> bool:
-    return any(part.startswith(".") for part in path.relative_to(root).parts)
 
 
 def _in_memory(item: Any, number: int) -> Raw | None:
@@ -400,17 +395,6 @@ def _frame(name: str, frame: Any) -> Raw:
         kept = pa.array(frame["loss"].to_numpy(), from_pandas=False)
         table = table.set_column(table.column_names.index("loss"), "loss", pc.cast(kept, "double"))
     return raw_of(name, table)
-
-
-def _nothing(given: Sequence[Any], skipped: list[str], looked_for: str) -> DataError:
-    shown = ", ".join(str(item) for item in given)
-    there = f"{len(skipped)} file(s) of other kinds" if skipped else "no files"
-    return DataError(f"no logs found ({there}).", file=shown, hint=f"Looked for {looked_for}.")
-
-
-def _skipped_note(skipped: list[str]) -> list[Note]:
-    message = f"{len(skipped)} file(s) are of no known format and were passed over: "
-    return [Note("ignored-file", "info", f"{message}{some(skipped)}.")] if skipped else []
 
 
 def run_names(files: Sequence[str]) -> dict[str, str]:

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from scaling_cli.ingest._sources import NULLS, Raw, format_ending, raw_of, without_mark
-from scaling_cli.runs.table import Note
+from scaling_cli.runs.table import Note, is_number
 from scaling_cli.vocabulary.errors import DataError
 
 VERSION = "2"
@@ -23,6 +23,10 @@ NAMES = ("csv", "tsv")
 LOOKED_FOR = "*.csv, *.tsv (also .gz, .zst)"
 DELIMITERS = (",", "\t", ";", "|")
 _ENDINGS = (".csv", ".tsv", ".tab")
+_GLUED = (
+    "Put numbers with thousands separators in quotes, close every quote, and give two lines that "
+    "were glued together a line each."
+)
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -68,17 +72,13 @@ def _delimiter(content: bytes) -> str:
 def _fast(content: bytes, delimiter: str) -> pa.Table | None:
     """Read a file without peculiarities; None if it has any."""
     header = content.split(b"\n", 1)[0].rstrip(b"\r")
-    peculiar = (
-        b'"' in content
-        or b"\n\n" in content
-        or b"\n\r\n" in content
-        or not header.strip()
-        or content.find(b"\n" + header.split(delimiter.encode())[0]) >= 0
-        or not _names_are_plain(header, delimiter)
-    )
-    if peculiar:
+    names = header.decode(errors="replace").split(delimiter)
+    plain = all(n and n == n.strip() and not is_number(n) and "\ufffd" not in n for n in names)
+    again = b"\n" + header.split(delimiter.encode())[0]
+    if not plain or len(set(names)) < len(names):
         return None
-    names = header.decode().split(delimiter)
+    if any(mark in content for mark in (b'"', b"\n\n", b"\n\r\n", again)):
+        return None
     try:
         return pyarrow.csv.read_csv(
             io.BytesIO(content),
@@ -91,12 +91,6 @@ def _fast(content: bytes, delimiter: str) -> pa.Table | None:
         )
     except pa.ArrowInvalid:
         return None
-
-
-def _names_are_plain(header: bytes, delimiter: str) -> bool:
-    names = header.decode(errors="replace").split(delimiter)
-    clean = all(name and name == name.strip() and not _is_number(name) for name in names)
-    return clean and len(set(names)) == len(names) and "\ufffd" not in "".join(names)
 
 
 @dataclass
@@ -127,14 +121,9 @@ def _careful(path: str, content: bytes, delimiter: str) -> Raw:
         message = f"the header is repeated {rows.segment} time(s): the log was resumed."
         rows.notes.append(Note("repeated-header", "info", message, path))
     columns = {n: pa.array([r.get(n) for r in rows.records], pa.string()) for n in rows.names}
-    return Raw(
-        path,
-        columns,
-        np.array(rows.lines, int),
-        np.array(rows.segments, np.int16),
-        cut=rows.last_is_whole and not ended,
-        notes=tuple(rows.notes),
-    )
+    lines, segments = np.array(rows.lines, int), np.array(rows.segments, np.int16)
+    cut = rows.last_is_whole and not ended
+    return Raw(path, columns, lines, segments, cut=cut, notes=tuple(rows.notes))
 
 
 def _strict(path: str, reader: Any) -> Iterator[list[str]]:
@@ -166,13 +155,8 @@ def _add(rows: _Rows, row: list[str], line: int, more_lines: int) -> None:
     if len(row) > width and not any(row[width:]):
         row = row[:width]
     if len(row) > width or (len(row) < width and more_lines):
-        raise DataError(
-            f"the line has {len(row)} fields, the header {width}.",
-            file=rows.file,
-            row=line,
-            hint="Put numbers with thousands separators in quotes, close every quote, and give "
-            "two lines that were glued together a line each.",
-        )
+        message = f"the line has {len(row)} fields, the header {width}."
+        raise DataError(message, file=rows.file, row=line, hint=_GLUED)
     rows.last_is_whole = len(row) == width
     if len(row) < width:
         message = f"left out: the line has {len(row)} of {width} fields; it was cut while written."
@@ -187,22 +171,15 @@ def _add(rows: _Rows, row: list[str], line: int, more_lines: int) -> None:
 def _start_segment(rows: _Rows, row: list[str], line: int) -> None:
     while row and not row[-1]:
         row = row[:-1]
-    if all(_is_number(cell) for cell in row if cell):
-        raise DataError(
-            "there is no header: the first line holds numbers.",
-            file=rows.file,
-            row=line,
-            hint="Put the column names in the first line, such as 'step,tokens,loss'.",
-        )
+    if all(is_number(cell) for cell in row if cell):
+        message = "there is no header: the first line holds numbers."
+        hint = "Put the column names in the first line, such as 'step,tokens,loss'."
+        raise DataError(message, file=rows.file, row=line, hint=hint)
     header = [name or f"unnamed_{i}" for i, name in enumerate(row, start=1)]
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice:
-        raise DataError(
-            f"the header names {', '.join(map(repr, twice))} twice.",
-            file=rows.file,
-            row=line,
-            hint="Rename one of them.",
-        )
+        message = f"the header names {', '.join(map(repr, twice))} twice."
+        raise DataError(message, file=rows.file, row=line, hint="Rename one of them.")
     rows.segment += 1 if rows.header else 0
     rows.header = header
     rows.names |= dict.fromkeys(header)
@@ -213,12 +190,4 @@ def _is_header(row: list[str], header: list[str]) -> bool:
     if row == header:
         return True
     shared = len(set(row) & set(header))
-    return 2 * shared >= len(header) and not any(_is_number(cell) or not cell for cell in row)
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
+    return 2 * shared >= len(header) and not any(is_number(cell) or not cell for cell in row)

@@ -62,9 +62,8 @@ def _lines(path: str, content: bytes, notes: list[Note]) -> tuple[list[dict[str,
             record = json.loads(piece)
         except ValueError as error:
             if number < len(pieces):
-                raise DataError(
-                    "the line is not JSON.", file=path, row=number, hint="Mend or delete it."
-                ) from error
+                told, hint = "the line is not JSON.", "Mend or delete it."
+                raise DataError(told, file=path, row=number, hint=hint) from error
             message = "left out: the line is not whole JSON; it looks cut while being written."
             notes.append(Note("short-row", "warn", message, path, number))
             continue
@@ -77,18 +76,16 @@ def _array(path: str, content: bytes) -> tuple[list[dict[str, Any]], list[int]]:
     try:
         records = json.loads(content)
     except ValueError as error:
-        raise DataError(
-            "the file is not whole JSON.", file=path, hint="Write one object per line instead."
-        ) from error
+        hint = "Write one object per line instead."
+        raise DataError("the file is not whole JSON.", file=path, hint=hint) from error
     flat = [_object(record, path, i) for i, record in enumerate(records, start=1)]
     return flat, list(range(1, len(flat) + 1))
 
 
 def _object(record: Any, path: str, row: int) -> dict[str, Any]:
     if not isinstance(record, dict):
-        raise DataError(
-            f"expected a JSON object, found {type(record).__name__}.", file=path, row=row
-        )
+        message = f"expected a JSON object, found {type(record).__name__}."
+        raise DataError(message, file=path, row=row)
     return dict(_flatten(record))
 
 

@@ -23,6 +23,10 @@ _NUMBER = r"[-+]?(?:nan|inf|\d[\d,]*(?:\.\d*)?(?:e[-+]?\d+)?)"
 # Colours, and what launchers write before a line: `[rank0]: `, `[default0]:`, `0: `.
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _LAUNCHER = re.compile(r"(?:\[[^\]]{1,40}\]:? ?|\d+: )+")
+_SUCH_AS = (
+    "Such as 'iter 100: loss 3.4567, time 250.12ms, mfu 41.20%', 's:100 trl:3.45' or "
+    "'step:100/6000 train_loss:3.45 train_time:3825ms'."
+)
 _SECONDS = {"ms": 1e-3, "s": 1.0}
 _TIMES = frozenset({"train_seconds", "iter_seconds"})
 
@@ -109,12 +113,8 @@ def read(path: str, content: bytes) -> list[Raw]:
     for i, (number, piece) in enumerate(pieces):
         _take(log, number, piece, alone=not whole and i == len(pieces) - 1)
     if not log.rows:
-        raise DataError(
-            "no line is a measurement of nanoGPT, llm.c or modded-nanogpt.",
-            file=path,
-            hint="Such as 'iter 100: loss 3.4567, time 250.12ms, mfu 41.20%', 's:100 trl:3.45' or "
-            "'step:100/6000 train_loss:3.45 train_time:3825ms'.",
-        )
+        message = "no line is a measurement of nanoGPT, llm.c or modded-nanogpt."
+        raise DataError(message, file=path, hint=_SUCH_AS)
     cut = not whole and log.lines[-1] == pieces[-1][0]
     rows = [{**row, "step": int(row["step"])} for row in log.rows]
     raw = Raw.of_records(path, rows, log.lines, cut=cut, notes=list(_notes(log, path)))
@@ -140,20 +140,17 @@ def _measured(piece: str) -> dict[str, float] | None:
     texts = {name: text for name, text in whole.groupdict().items() if text is not None}
     second = _SECONDS[texts.pop("unit", "s")]
     numbers = {name: float(text.replace(",", "")) for name, text in texts.items()}
-    return {
-        name.replace("_time", "_seconds"): value * second if name.endswith("_time") else value
-        for name, value in numbers.items()
-    }
+    for name in [name for name in numbers if name.endswith("_time")]:
+        numbers[name.replace("_time", "_seconds")] = numbers.pop(name) * second
+    return numbers
 
 
 def _take(log: _Log, number: int, piece: str, *, alone: bool) -> None:
     """Add what a line says; one that ends without a newline keeps to itself."""
     row = _measured(piece)
-    planned = None if row is None else row.pop("planned", None)
-    if planned is not None:
-        log.facts["step"] = planned
     batch, params = _BATCH.match(piece.rstrip()), _PARAMS.match(piece.rstrip())
     if row is not None:
+        log.facts |= {"step": row.pop("planned")} if "planned" in row else {}
         log.add(row, number, alone=alone)
     elif _BEGINNING.match(piece):
         log.broken.append((number, piece.strip()))
@@ -171,17 +168,14 @@ def _notes(log: _Log, path: str) -> Iterator[Note]:
         yield Note("other-lines", "info", message, path)
     if log.broken:
         number, piece = log.broken[0]
-        message = (
-            f"{len(log.broken)} line(s) left out: they begin as a measurement does and go on "
-            f"otherwise, the first as {piece[:60]!r}."
-        )
+        told = f"{len(log.broken)} line(s) left out: they begin as a measurement does"
+        message = f"{told} and go on otherwise, the first as {piece[:60]!r}."
         yield Note("short-row", "warn", message, path, number)
     if log.repeated:
         message = f"{log.repeated} line(s) repeat the numbers of their step: one row for each step."
         yield Note("repeated-lines", "info", message, path)
     if "params" in log.facts:
-        message = (
-            f"the header counts {log.facts['params'] / 1e6:g}M params, rounded and without "
-            "position embeddings: say what you count with --set params=... or --meta."
-        )
+        told = f"the header counts {log.facts['params'] / 1e6:g}M params, rounded and without"
+        say = "say what you count with --set params=... or --meta."
+        message = f"{told} position embeddings: {say}"
         yield Note("params-of-header", "info", message, path)

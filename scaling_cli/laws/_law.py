@@ -194,7 +194,8 @@ class Law:
 
     A subclass lives alone in `scaling_cli/laws/<name>.py`, declares its parameters with `param`,
     its equation as `__call__` with annotated inputs and output, derived quantities with
-    `@derived`, and its sources as the class attributes below.
+    `@derived`, and its sources as the class attributes below. What several laws share lies in an
+    abstract base, in a file of that folder that begins with `_`.
     """
 
     reference: ClassVar[str] = ""

@@ -4,20 +4,16 @@ from typing import Any
 
 import numpy as np
 
-from scaling_cli.laws._law import EXPONENT_PRIOR, FLOOR_PRIOR, Absorbs, Law, derived, param, power
+from scaling_cli.laws._law import Absorbs, derived, param, power
+from scaling_cli.laws._two_terms import TwoTerms
 from scaling_cli.vocabulary.errors import UsageError
-from scaling_cli.vocabulary.quantities import (
-    FLOPS_PER_PARAM_TOKEN,
-    AverageParams,
-    Flops,
-    Loss,
-    Tokens,
-)
+from scaling_cli.vocabulary.quantities import FLOPS_PER_PARAM_TOKEN as SIX
+from scaling_cli.vocabulary.quantities import AverageParams, Flops, Loss, Tokens
 
 CUBIC_MEAN = 0.75  # mean of 1 - (1 - u)^3 on [0, 1]: a cubic ramp is 3/4 pruned on average
 
 
-class AverageParameters(Law):
+class AverageParameters(TwoTerms):
     """L(N_avg, D) = E + A/N_avg^alpha + B/D^beta (Jin et al. 2025, arXiv:2501.12486, eq. 2).
 
     N_avg is the mean over training tokens of the non-zero parameter count of a model that is
@@ -32,43 +28,23 @@ class AverageParameters(Law):
   journal={arXiv:2501.12486}, year={2025}}"""
     convention = {"N_avg": "active"}
 
-    E: float = param("irreducible loss", unit="nats/token", linear=True, prior=FLOOR_PRIOR)
     A: float = param(
         "capacity coefficient", unit="nats/token", linear=True, absorbs=Absorbs("N_avg", "alpha")
-    )
-    B: float = param(
-        "data coefficient", unit="nats/token", linear=True, absorbs=Absorbs("D", "beta")
-    )
-    alpha: float = param(
-        "capacity exponent",
-        starts=(0.02, 0.05, 0.12, 0.2, 0.28, 0.36, 0.45, 0.6, 0.8, 1.1, 1.6, 4.0, 12.0),
-        prior=EXPONENT_PRIOR,
-    )
-    beta: float = param(
-        "data exponent",
-        starts=(0.02, 0.05, 0.12, 0.2, 0.28, 0.36, 0.45, 0.6, 0.8, 1.1, 1.6, 4.0, 12.0),
-        prior=EXPONENT_PRIOR,
-        twin="alpha",
     )
 
     def __call__(self, N_avg: AverageParams, D: Tokens) -> Loss:
         """Return the loss in nats/token."""
         return self.E + self.A * power(N_avg, -self.alpha) + self.B * power(D, -self.beta)
 
-    def _balance(self) -> float:
-        ratio = self.alpha * self.A / (self.beta * self.B)
-        return ratio ** (1 / (self.alpha + self.beta))
-
     @derived
     def optimal_params(self, C: Flops) -> AverageParams:
         """Average size of least loss at compute C = 6 N_avg D."""
-        exponent = self.beta / (self.alpha + self.beta)
-        return self._balance() * (C / FLOPS_PER_PARAM_TOKEN) ** exponent
+        return super().optimal_params(C)
 
     @derived
     def optimal_tokens(self, C: Flops) -> Tokens:
         """Tokens of least loss at compute C = 6 N_avg D."""
-        return C / (FLOPS_PER_PARAM_TOKEN * self.optimal_params(C))
+        return C / (SIX * self.optimal_params(C))
 
 
 def average_of_counts(params: Any, tokens: Any) -> float:

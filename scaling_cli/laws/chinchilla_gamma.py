@@ -6,17 +6,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from scaling_cli.laws._law import (
-    EXPONENT_PRIOR,
-    FLOOR_PRIOR,
-    Absorbs,
-    Law,
-    Prior,
-    derived,
-    param,
-    power,
-)
-from scaling_cli.vocabulary.quantities import FLOPS_PER_PARAM_TOKEN, Flops, Loss, Params, Tokens
+from scaling_cli.laws._law import EXPONENT_PRIOR, Absorbs, Prior, derived, param, power
+from scaling_cli.laws._two_terms import TwoTerms
+from scaling_cli.vocabulary.quantities import Flops, Loss, Params, Tokens
 
 _GAMMAS = (0.04, 0.12, 0.25, 0.45, 0.7, 1.0, 1.5, 5.0)
 _FLOORS = (0.0, 0.35, 0.6, 0.8, 0.93)  # shares of the smallest output
@@ -25,7 +17,7 @@ _KEPT = 12  # starts per gamma
 _ALIVE = 0.01  # a start needs both terms: the smaller is set to this share of the larger
 
 
-class ChinchillaGamma(Law):
+class ChinchillaGamma(TwoTerms):
     """L(N, D) = E + (A/N^alpha + B/D^beta)^gamma (Busbridge et al. 2025, arXiv:2502.08606).
 
     With gamma = 1 this is `chinchilla`. Gamma moves against alpha and beta (their products with
@@ -40,7 +32,6 @@ class ChinchillaGamma(Law):
     companion = "chinchilla"
     nested: ClassVar[Mapping[str, Mapping[str, float]]] = {"chinchilla": {"gamma": 1.0}}
 
-    E: float = param("irreducible loss", unit="nats/token", linear=True, prior=FLOOR_PRIOR)
     A: float = param(
         "capacity coefficient",
         unit="(nats/token)^(1/gamma)",
@@ -62,23 +53,6 @@ class ChinchillaGamma(Law):
         inner = self.A * power(N, -self.alpha) + self.B * power(D, -self.beta)
         return self.E + power(inner, self.gamma)
 
-    def _balance(self) -> float:
-        """Return G = (alpha A / (beta B))^(1/(alpha+beta)): gamma does not move the optimum."""
-        ratio = self.alpha * self.A / (self.beta * self.B)
-        return ratio ** (1 / (self.alpha + self.beta))
-
-    @derived
-    def optimal_params(self, C: Flops) -> Params:
-        """Model size of least loss at compute C = 6ND: N* = G (C/6)^(beta/(alpha+beta))."""
-        exponent = self.beta / (self.alpha + self.beta)
-        return self._balance() * (C / FLOPS_PER_PARAM_TOKEN) ** exponent
-
-    @derived
-    def optimal_tokens(self, C: Flops) -> Tokens:
-        """Tokens of least loss at compute C = 6ND: D* = (C/6)^(alpha/(alpha+beta)) / G."""
-        exponent = self.alpha / (self.alpha + self.beta)
-        return (C / FLOPS_PER_PARAM_TOKEN) ** exponent / self._balance()
-
     @derived
     def optimal_loss(self, C: Flops) -> Loss:
         """Least loss at compute C = 6ND."""
@@ -87,9 +61,7 @@ class ChinchillaGamma(Law):
     @derived
     def compute_for_loss(self, L: Loss) -> Flops:
         """Least compute that reaches loss L: 6 (K/(L-E)^(1/gamma))^((alpha+beta)/(alpha beta))."""
-        gain = self.A * self._balance() ** -self.alpha * (1 + self.alpha / self.beta)
-        exponent = (self.alpha + self.beta) / (self.alpha * self.beta)
-        return FLOPS_PER_PARAM_TOKEN * (gain / (L - self.E) ** (1 / self.gamma)) ** exponent
+        return self._least_compute((L - self.E) ** (1 / self.gamma))
 
     @derived
     def min_params_for_loss(self, L: Loss) -> Params:

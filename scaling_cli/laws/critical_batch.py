@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from scaling_cli.laws._law import Absorbs, Law, param, power
+from scaling_cli.laws._kaplan import Kaplan
+from scaling_cli.laws._law import Absorbs, param, power
 from scaling_cli.vocabulary.quantities import BatchTokens, Loss
 
 
-class CriticalBatch(Law):
+class CriticalBatch(Kaplan):
     """B_crit(L) = B_star / L^(1/alpha_B) (Kaplan et al. 2020, arXiv:2001.08361, eq. 5.3).
 
     In tokens. At this batch a loss L takes twice the fewest steps and twice the fewest tokens. It
@@ -17,10 +18,6 @@ class CriticalBatch(Law):
     """
 
     reference = "arXiv:2001.08361, eq. 5.3"
-    bibtex = """@article{kaplan2020scaling,
-  title={Scaling Laws for Neural Language Models},
-  author={Kaplan, Jared and McCandlish, Sam and Henighan, Tom and others},
-  journal={arXiv:2001.08361}, year={2020}}"""
 
     B_star: float = param(
         "critical batch at a loss of 1",
@@ -39,7 +36,4 @@ class CriticalBatch(Law):
         x, y = (np.log(np.asarray(values, float)) for values in (inputs["L"], output))
         slope = float(np.polyfit(x, y, 1)[0])
         for steep in (max(-slope, 0.1), 1.0, 5.0):
-            yield {
-                "B_star": float(np.exp(y.mean() + steep * x.mean())),
-                "alpha_B": 1 / steep,
-            }
+            yield {"B_star": float(np.exp(y.mean() + steep * x.mean())), "alpha_B": 1 / steep}

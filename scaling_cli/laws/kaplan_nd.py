@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from scaling_cli.laws._law import Absorbs, Law, derived, namespace, param
+from scaling_cli.laws._kaplan import Kaplan
+from scaling_cli.laws._law import Absorbs, derived, namespace, param
 from scaling_cli.vocabulary.quantities import FLOPS_PER_PARAM_TOKEN as SIX
 from scaling_cli.vocabulary.quantities import Flops, Loss, Params, Tokens
 
@@ -15,17 +16,13 @@ _EXPONENTS = (0.01, 0.03, 0.05, 0.076, 0.103, 0.15, 0.22, 0.32, 0.5, 1.0)
 _DATA_EXPONENTS = (0.003, *_EXPONENTS, 3.0, 10.0)
 
 
-class KaplanND(Law):
+class KaplanND(Kaplan):
     """L(N, D) = [(Nc/N)^(alpha_N/alpha_D) + Dc/D]^alpha_D (Kaplan 2020, arXiv:2001.08361, eq. 1.5).
 
     N excludes embeddings; D tokens with early stopping. There is no floor.
     """
 
     reference = "arXiv:2001.08361, eq. 1.5"
-    bibtex = """@article{kaplan2020scaling,
-  title={Scaling Laws for Neural Language Models},
-  author={Kaplan, Jared and McCandlish, Sam and Henighan, Tom and others},
-  journal={arXiv:2001.08361}, year={2020}}"""
     convention = {"N": "non_embedding"}
 
     Nc: float = param(

@@ -6,14 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from scaling_cli.laws._law import Absorbs, Law, derived, param, power
+from scaling_cli.laws._kaplan import Kaplan
+from scaling_cli.laws._law import Absorbs, derived, param, power
 from scaling_cli.vocabulary.quantities import Loss, MinSteps, Params
 
 _CAPACITY = (0.01, 0.03, 0.06, 0.076, 0.1, 0.15, 0.25, 0.5)
 _STEPS = (0.1, 0.2, 0.3, 0.45, 0.6, 0.76, 1.0, 1.5)
 
 
-class KaplanNS(Law):
+class KaplanNS(Kaplan):
     """L(N, S_min) = (Nc/N)^alpha_N + (Sc/S_min)^alpha_S (Kaplan 2020, arXiv:2001.08361, eq. 1.6).
 
     N excludes embeddings. S_min = S / (1 + B_crit(L)/B) is the number of steps that a batch far
@@ -21,10 +22,6 @@ class KaplanNS(Law):
     """
 
     reference = "arXiv:2001.08361, eq. 1.6"
-    bibtex = """@article{kaplan2020scaling,
-  title={Scaling Laws for Neural Language Models},
-  author={Kaplan, Jared and McCandlish, Sam and Henighan, Tom and others},
-  journal={arXiv:2001.08361}, year={2020}}"""
     convention = {"N": "non_embedding"}
 
     Nc: float = param(

@@ -10,14 +10,8 @@ from scaling_cli.laws._law import (
     param,
     power,
 )
-from scaling_cli.vocabulary.quantities import (
-    FLOPS_PER_PARAM_TOKEN,
-    Flops,
-    Loss,
-    Multiplier,
-    Params,
-    Tokens,
-)
+from scaling_cli.vocabulary.quantities import FLOPS_PER_PARAM_TOKEN as SIX
+from scaling_cli.vocabulary.quantities import Flops, Loss, Multiplier, Params, Tokens
 
 
 class Overtraining(Law):
@@ -54,7 +48,7 @@ class Overtraining(Law):
         a M^eta C^-eta = a 6^-eta N^-2eta and b M^-eta C^-eta = b 6^-eta D^-2eta.
         """
         slope = 2 * self.eta
-        scale = power(FLOPS_PER_PARAM_TOKEN, -self.eta)
+        scale = power(SIX, -self.eta)
         return self.E + scale * (self.a * power(N, -slope) + self.b * power(D, -slope))
 
     @derived
@@ -65,12 +59,12 @@ class Overtraining(Law):
     @derived
     def optimal_params(self, C: Flops) -> Params:
         """Model size of least loss at compute C = 6ND."""
-        return (C / (FLOPS_PER_PARAM_TOKEN * self.optimal_multiplier(C))) ** 0.5
+        return (C / (SIX * self.optimal_multiplier(C))) ** 0.5
 
     @derived
     def optimal_tokens(self, C: Flops) -> Tokens:
         """Tokens of least loss at compute C = 6ND."""
-        return C / (FLOPS_PER_PARAM_TOKEN * self.optimal_params(C))
+        return C / (SIX * self.optimal_params(C))
 
     @derived
     def optimal_loss(self, C: Flops) -> Loss:

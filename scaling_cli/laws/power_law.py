@@ -3,6 +3,26 @@
 from scaling_cli.laws._law import FLOOR_PRIOR, Absorbs, Law, Prior, derived, param, power
 from scaling_cli.vocabulary.quantities import Loss, Variable
 
+_STARTS = (
+    0.01,
+    0.02,
+    0.04,
+    0.07,
+    0.1,
+    0.15,
+    0.2,
+    0.28,
+    0.36,
+    0.45,
+    0.6,
+    0.8,
+    1.1,
+    1.6,
+    2.2,
+    5.0,
+    15.0,
+)
+
 
 class PowerLaw(Law):
     """L(x) = E + A/x^alpha (Henighan et al. 2020, arXiv:2010.14701, eq. 1.1).
@@ -20,25 +40,7 @@ class PowerLaw(Law):
     A: float = param("coefficient", unit="nats/token", linear=True, absorbs=Absorbs("x", "alpha"))
     alpha: float = param(
         "exponent",
-        starts=(
-            0.01,
-            0.02,
-            0.04,
-            0.07,
-            0.1,
-            0.15,
-            0.2,
-            0.28,
-            0.36,
-            0.45,
-            0.6,
-            0.8,
-            1.1,
-            1.6,
-            2.2,
-            5.0,
-            15.0,
-        ),
+        starts=_STARTS,
         # x may be compute (exponents near 0.1), parameters or tokens (near 0.35): a wide prior.
         prior=Prior(center=0.2, log_sd=0.8),
     )

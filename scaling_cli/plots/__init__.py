@@ -2,12 +2,11 @@
 
 The folder is the registry: `get(name)` is the module `plots/<name>.py`, which declares
 
-* `Table`, a frozen dataclass of everything drawn, its number of `panels` and size in `inches`,
+* `Table`, a frozen dataclass of everything drawn, on a `_style.Sheet`,
 * `table(fit, measured=None, level=0.9) -> Table`, which decides,
 * `draw(table, *axes)`, which does not.
 
-A figure of loss curves sets `OF_CURVES`: it takes a `CurveFit`, and curves as `measured`. A table
-may have rows of panels: their `heights`.
+A figure of loss curves sets `OF_CURVES`: it takes a `CurveFit`, and curves as `measured`.
 
 Only this folder imports matplotlib, and only when a figure is asked for. `pyplot` is not used:
 no global state, no window, the caller's style is left alone.
@@ -55,7 +54,7 @@ def drawn(module: ModuleType, table: Any) -> "Figure":
     from scaling_cli.plots import _style
 
     with _style.applied():
-        sheet, axes = _style.sheet(table.panels, table.inches, getattr(table, "heights", (1.0,)))
+        sheet, axes = table.empty()
         module.draw(table, *axes)
         # Text is laid out with the style in force, not the caller's when the file is written.
         sheet.draw_without_rendering()

@@ -56,17 +56,10 @@ def held_out(fit: Fit, measured: Points | None, level: float = 0.9) -> HeldOut |
     """Predict runs that were measured and not fitted; intervals have this level."""
     if measured is None:
         return None
-    prediction = fit.predict(level=level, **measured.inputs)
-    low, high = prediction.new_run or (None, None)
-    return HeldOut(
-        runs=tuple(measured.runs),
-        scale=across(fit.law, measured.inputs)[1],
-        inputs=dict(measured.inputs),
-        measured=measured.output,
-        predicted=prediction.value,
-        low=low,
-        high=high,
-    )
+    runs, inputs = tuple(measured.runs), dict(measured.inputs)
+    prediction = fit.predict(level=level, **inputs)
+    values = (measured.output, prediction.value, *(prediction.new_run or (None, None)))
+    return HeldOut(runs, across(fit.law, inputs)[1], inputs, *values)
 
 
 def across(law: Law, inputs: Mapping[str, np.ndarray]) -> tuple[str, np.ndarray]:

@@ -3,27 +3,19 @@
 Categories take their colours from Okabe and Ito's palette, ordered values from viridis.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib import ticker
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, LogNorm, Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import (
-    FixedFormatter,
-    FixedLocator,
-    FuncFormatter,
-    LogLocator,
-    MaxNLocator,
-    NullFormatter,
-    NullLocator,
-)
 
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.plots._fitted import HeldOut
@@ -43,6 +35,9 @@ PALE = LinearSegmentedColormap.from_list("pale", ("#9ecae1", "#deebf7", "#fffdf5
 
 DASHED = (0, (4, 2))
 WIDE = 10.0  # a logarithmic axis of more than a decade keeps its usual ticks
+# How runs are marked, in every figure.
+RUNS: dict[str, Any] = {"ls": "none", "marker": "o", "ms": 3.5, "label": "fitted runs"}
+HELD_OUT: dict[str, Any] = {"ls": "none", "marker": "D", "ms": 4.5, "color": MEASURED}
 PAGE = (6.4, 4.3)  # inches: the text width of a paper
 _DPI = 200
 _STYLE: dict[Any, Any] = {
@@ -74,20 +69,36 @@ def applied() -> Iterator[None]:
         yield
 
 
-def sheet(
-    panels: int, inches: tuple[float, float], heights: Sequence[float] = (1.0,)
-) -> tuple[Figure, list[Axes]]:
-    """Return an empty figure on no screen, and its axes row by row.
+class Sheet:
+    """What a figure's table says of its paper: axes side by side, size in inches, rows of axes.
 
-    `heights` are those of the rows, in any unit; a row shares its y axis, a column its x axis.
+    The base of every `Table`, which overrides what differs. `heights` are those of the rows, in
+    any unit; a row shares its y axis, a column its x axis.
     """
-    figure = Figure(figsize=inches, dpi=_DPI, layout="constrained")
-    FigureCanvasAgg(figure)
-    shared = "col" if len(heights) > 1 else "none"
-    axes = figure.subplots(
-        len(heights), panels, squeeze=False, sharey="row", sharex=shared, height_ratios=heights
-    )
-    return figure, axes.ravel().tolist()
+
+    @property
+    def panels(self) -> int:
+        """Number of columns of axes."""
+        return 1
+
+    @property
+    def inches(self) -> tuple[float, float]:
+        """Width and height."""
+        return PAGE
+
+    @property
+    def heights(self) -> tuple[float, ...]:
+        """Height of every row of axes."""
+        return (1.0,)
+
+    def empty(self) -> tuple[Figure, list[Axes]]:
+        """Return an empty figure on no screen, and its axes row by row."""
+        figure = Figure(figsize=self.inches, dpi=_DPI, layout="constrained")
+        FigureCanvasAgg(figure)
+        rows, ratios = len(self.heights), self.heights
+        shared: Any = {"sharey": "row", "sharex": "col" if rows > 1 else "none"}
+        axes = figure.subplots(rows, self.panels, squeeze=False, height_ratios=ratios, **shared)
+        return figure, axes.ravel().tolist()
 
 
 def write(figure: Figure, path: Path) -> None:
@@ -124,29 +135,20 @@ def log_axis(ax: Axes, which: str) -> None:
     low, high = ax.get_ylim() if which == "y" else ax.get_xlim()
     if high > WIDE * low:
         return
-    ticks = MaxNLocator(nbins=7, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
-    axis.set_major_locator(FixedLocator([t for t in ticks if low <= t <= high]))
-    axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ticks = ticker.MaxNLocator(nbins=7, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+    axis.set_major_locator(ticker.FixedLocator([t for t in ticks if low <= t <= high]))
+    axis.set_minor_locator(ticker.NullLocator())
+    axis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}"))
 
 
 def decades(ax: Axes) -> None:
     """Label a narrow logarithmic x axis: few decades, or 1-2-5 inside one, never in each other."""
     ax.set_xscale("log")
     low, high = ax.get_xlim()
-    whole = np.floor(np.log10(high)) - np.ceil(np.log10(low)) + 1
-    if whole >= 2:
-        ax.xaxis.set_major_locator(LogLocator(numticks=5))
-    else:
-        ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
-    ax.xaxis.set_minor_formatter(NullFormatter())
-
-
-def cut_axis(ax: Axes, factors: np.ndarray, texts: list[str]) -> None:
-    """Mark on the x axis the cuts themselves, each with what it was."""
-    ax.xaxis.set_major_locator(FixedLocator(factors.tolist()))
-    ax.xaxis.set_major_formatter(FixedFormatter(texts))
-    ax.xaxis.set_minor_locator(NullLocator())
+    several = np.floor(np.log10(high)) - np.ceil(np.log10(low)) >= 1
+    subs, count = ((1.0,), 5) if several else ((1.0, 3.0), None)
+    ax.xaxis.set_major_locator(ticker.LogLocator(subs=subs, numticks=count))
+    ax.xaxis.set_minor_formatter(ticker.NullFormatter())
 
 
 def colours(values: np.ndarray) -> Normalize:
@@ -179,20 +181,26 @@ def shade_no_data(ax: Axes, edge: float) -> None:
         return
     ax.axvspan(edge, right, color=NO_DATA, zorder=0, linewidth=0)
     ax.set_xlim(left, right)
+    across = ax.get_xaxis_transform()
     share = (ax.transScale + ax.transLimits).transform((edge, ax.get_ylim()[0]))[0]
     text, side = " no fitted run beyond here", "left"
     if share > 0.5:
         text, side = "no fitted run beyond here \N{RIGHTWARDS ARROW} ", "right"
-    ax.text(
-        edge,
-        0.012,
-        text,
-        transform=ax.get_xaxis_transform(),
-        color=FAINT,
-        fontsize=8,
-        va="bottom",
-        ha=side,
-    )
+    ax.text(edge, 0.012, text, transform=across, color=FAINT, fontsize=8, va="bottom", ha=side)
+
+
+def legend_above(ax: Axes, **options: Any) -> None:
+    """Explain the marks of one panel above all: inside it, a wide legend would hide some."""
+    marks = ax.get_legend_handles_labels()
+    parent(ax).legend(*marks, loc="outside upper center", **options)
+
+
+def band(
+    ax: Axes, x: np.ndarray, low: np.ndarray | None, high: np.ndarray | None, **options: Any
+) -> None:
+    """Fill between two bounds; where a fit has no uncertainty there are none."""
+    if low is not None and high is not None:
+        ax.fill_between(x, low, high, lw=0, **options)
 
 
 def draw_reach(
@@ -203,49 +211,30 @@ def draw_reach(
         ax.plot(x, np.where(inside, y, np.nan), color=colour, lw=1.8, label=text)
     beyond = outside(inside)
     if beyond.any():
-        ax.plot(
-            x,
-            np.where(beyond, y, np.nan),
-            color=colour,
-            lw=1.4,
-            ls=DASHED,
-            label="extrapolated" if inside.any() else f"{text}, extrapolated",
-        )
+        text = "extrapolated" if inside.any() else f"{text}, extrapolated"
+        ax.plot(x, np.where(beyond, y, np.nan), color=colour, lw=1.4, ls=DASHED, label=text)
 
 
 def outside(inside: np.ndarray) -> np.ndarray:
     """Return where `inside` does not hold, and the points next to it, where it ends."""
-    found = ~inside
-    found[1:] |= ~inside[:-1]
-    found[:-1] |= ~inside[1:]
-    return found
+    beyond = ~inside
+    beyond[1:] |= ~inside[:-1]
+    beyond[:-1] |= ~inside[1:]
+    return beyond
 
 
-def draw_held_out(held: HeldOut, ax: Axes, across: np.ndarray) -> None:
-    """Draw held-out runs at x = `across`: the prediction, its interval, and what was measured."""
+def coloured(
+    ax: Axes, x: np.ndarray, y: np.ndarray, values: np.ndarray, label: str | None = None
+) -> Normalize:
+    """Draw runs in the colours of ordered values; return the scale of colours."""
+    norm = colours(values)
+    ax.scatter(x, y, s=16, c=ORDERED(norm(values)), linewidths=0, zorder=3, label=label)
+    return norm
+
+
+def predictions(ax: Axes, x: np.ndarray, held: HeldOut, **options: Any) -> None:
+    """Draw what was predicted of held-out runs, with the interval for a new run."""
     bars = None
     if held.low is not None and held.high is not None:
         bars = np.stack([held.predicted - held.low, held.high - held.predicted])
-    ax.errorbar(
-        across,
-        held.predicted,
-        yerr=bars,
-        fmt="o",
-        color=PREDICTED,
-        mfc="none",
-        ms=7.5,
-        capsize=3,
-        lw=1.2,
-        zorder=5,
-        label="predicted, held-out run",
-    )
-    # Another error bar without bars: legends list lines before error bars.
-    ax.errorbar(
-        across,
-        held.measured,
-        fmt="D",
-        color=MEASURED,
-        ms=4,
-        zorder=6,
-        label="measured, held-out run",
-    )
+    ax.errorbar(x, held.predicted, yerr=bars, capsize=3, lw=1.2, zorder=5, **options)

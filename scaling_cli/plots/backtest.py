@@ -1,8 +1,7 @@
 """Error against extrapolation: refits without the largest runs, scored on the largest runs."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,6 +11,9 @@ from scaling_cli.artefacts.fit import Fit
 from scaling_cli.plots import _style
 from scaling_cli.runs.points import Points
 from scaling_cli.vocabulary.errors import DataError
+
+CUT = ("factor", "bias", "mare", "allowed", "coverage", "n_train", "n_test")
+IN_PER_CENT = ("bias", "mare", "allowed")
 
 
 @dataclass(frozen=True)
@@ -30,11 +32,9 @@ class Errors:
 
 
 @dataclass(frozen=True)
-class Table:
+class Table(_style.Sheet):
     """One entry per cut, by rising factor; errors in per cent of the measured value."""
 
-    panels: ClassVar[int] = 1
-    inches: ClassVar[tuple[float, float]] = _style.PAGE
     axis: str
     factor: np.ndarray
     bias: np.ndarray
@@ -56,45 +56,28 @@ def table(fit: Fit | Backtest, measured: Points | None = None, level: float = 0.
         If the fit has no backtest.
     """
     del measured, level
+    errors, record = None, {} if isinstance(fit, Backtest) else fit.backtest or {}
     if isinstance(fit, Backtest):
-        record = {"axis": fit.axis, "cuts": [vars(cut) for cut in fit.cuts]}
-        return replace(_cuts(record), errors=_errors(fit))
-    if not (fit.backtest or {}).get("cuts"):
-        note = (fit.backtest or {}).get("note") or "it was not fitted here"
+        errors, record = _errors(fit), {"axis": fit.axis, "cuts": [vars(c) for c in fit.cuts]}
+    elif not record.get("cuts"):
+        note = record.get("note") or "it was not fitted here"
         raise DataError(f"there is no backtest to draw: {note}.")
-    return _cuts(fit.backtest or {})
-
-
-def _cuts(record: Mapping[str, Any]) -> Table:
     cuts = sorted(record["cuts"], key=lambda cut: cut["factor"])
-
-    def column(name: str, unit: float = 1.0) -> np.ndarray:
-        return np.array([np.nan if c[name] is None else unit * c[name] for c in cuts])
-
-    return Table(
-        axis=record["axis"],
-        factor=column("factor"),
-        bias=column("bias", 100),
-        mare=column("mare", 100),
-        allowed=column("allowed", 100),
-        coverage=column("coverage"),
-        n_train=column("n_train"),
-        n_test=column("n_test"),
-    )
+    units = {name: 100.0 if name in IN_PER_CENT else 1.0 for name in CUT}
+    columns = {
+        name: np.array([np.nan if c[name] is None else unit * c[name] for c in cuts])
+        for name, unit in units.items()
+    }
+    return Table(axis=record["axis"], errors=errors, **columns)
 
 
-def _errors(found: Backtest) -> Errors:
-    every = found.forecasts()
+def _errors(backtest: Backtest) -> Errors:
+    every = backtest.forecasts()
     order = np.argsort(every.reach, kind="stable")
-    log_predicted = np.log(every.predicted)
-    return Errors(
-        reach=every.reach[order],
-        error=100 * every.error[order],
-        lowest=100 * (log_predicted - np.log(every.high))[order],
-        highest=100 * (log_predicted - np.log(every.low))[order],
-        inside=every.inside[order],
-        level=found.level,
-    )
+    log_predicted, edges = np.log(every.predicted), (every.high, every.low)
+    lowest, highest = (100 * (log_predicted - np.log(edge))[order] for edge in edges)
+    error, inside = 100 * every.error[order], every.inside[order]
+    return Errors(every.reach[order], error, lowest, highest, inside, backtest.level)
 
 
 def draw(table: Table, ax: Axes) -> None:
@@ -107,32 +90,16 @@ def draw(table: Table, ax: Axes) -> None:
 
 
 def _draw_errors(errors: Errors, axis: str, ax: Axes) -> None:
-    ax.vlines(
-        errors.reach,
-        errors.lowest,
-        errors.highest,
-        color=_style.FAINT,
-        lw=1.2,
-        alpha=0.45,
-        zorder=1,
-        label=f"allowed by the {100 * errors.level:g} % new-run interval",
-    )
-    for rows, colour, text in (
+    text = f"allowed by the {100 * errors.level:g} % new-run interval"
+    bars: dict[str, Any] = {"color": _style.FAINT, "lw": 1.2, "alpha": 0.45, "zorder": 1}
+    ax.vlines(errors.reach, errors.lowest, errors.highest, label=text, **bars)
+    dots: dict[str, Any] = _style.RUNS | {"mec": "white", "mew": 0.4, "zorder": 3}
+    for rows, colour, side in (
         (errors.inside, _style.PREDICTED, "inside"),
         (~errors.inside, _style.MEASURED, "outside"),
     ):
-        label = f"{text} ({np.sum(rows)} of {len(rows)})"
-        ax.plot(
-            errors.reach[rows],
-            errors.error[rows],
-            "o",
-            color=colour,
-            ms=3.5,
-            mec="white",
-            mew=0.4,
-            zorder=3,
-            label=label,
-        )
+        dots |= {"color": colour, "label": f"{side} ({np.sum(rows)} of {len(rows)})"}
+        ax.plot(errors.reach[rows], errors.error[rows], **dots)
     ax.set(
         xlabel=f"Held-out run / largest fitted run, in {axis}",
         ylabel="Forecast above (+) or below (-) what was measured (%)",
@@ -140,35 +107,24 @@ def _draw_errors(errors: Errors, axis: str, ax: Axes) -> None:
     ax.margins(x=0.05, y=0.1)
     _style.decades(ax)
     _style.log_axis(ax, "x")
-    # Above the axes: bars fill them, and a legend among them would hide some.
-    _style.parent(ax).legend(
-        *ax.get_legend_handles_labels(), loc="outside upper center", ncols=3, handlelength=2.2
-    )
+    _style.legend_above(ax, ncols=3, handlelength=2.2)
 
 
 def _draw_cuts(table: Table, ax: Axes) -> None:
-    ax.plot(
-        table.factor, table.mare, "o-", color=_style.PREDICTED, ms=5, label="mean absolute error"
-    )
-    ax.plot(
-        table.factor,
-        table.allowed,
-        color=_style.FAINT,
-        ls=":",
-        lw=1.2,
-        label="90 % half-width of the law by itself",
-    )
-    ax.plot(
-        table.factor,
-        table.bias,
-        "D",
-        color=_style.MEASURED,
-        ms=4.5,
-        mfc="white",
-        ls=_style.DASHED,
-        lw=1,
-        label="bias (positive: predicted too high)",
-    )
+    for values, text, style in (
+        (table.mare, "mean absolute error", {"color": _style.PREDICTED, "marker": "o", "ms": 5}),
+        (
+            table.allowed,
+            "90 % half-width of the law by itself",
+            {"color": _style.FAINT, "ls": ":", "lw": 1.2},
+        ),
+        (
+            table.bias,
+            "bias (positive: predicted too high)",
+            _style.HELD_OUT | {"mfc": "white", "ls": _style.DASHED, "lw": 1},
+        ),
+    ):
+        ax.plot(table.factor, values, label=text, **style)
     ax.set(
         xscale="log",
         xlabel=f"Largest held-out run / largest fitted run, in {table.axis}\n"
@@ -176,7 +132,9 @@ def _draw_cuts(table: Table, ax: Axes) -> None:
         ylabel="Error of held-out runs (%)",
     )
     ax.margins(x=0.12, y=0.15)
-    _style.cut_axis(ax, table.factor, [_cut_text(table, i) for i in range(len(table.factor))])
+    texts = [_cut_text(table, i) for i in range(len(table.factor))]
+    ax.set_xticks(table.factor, texts)
+    ax.set_xticks([], minor=True)
     ax.legend(loc="best", handlelength=2.2)
 
 

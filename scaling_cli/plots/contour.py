@@ -1,7 +1,7 @@
 """The loss surface over N and D: level lines, the runs, and the best N and D of every budget."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -19,11 +19,9 @@ _LEVELS = 12
 
 
 @dataclass(frozen=True)
-class Table:
+class Table(_style.Sheet):
     """The surface: `loss` has shape (len(D), len(N)); runs have shape (runs,)."""
 
-    panels: ClassVar[int] = 1
-    inches: ClassVar[tuple[float, float]] = _style.PAGE
     size: np.ndarray
     tokens: np.ndarray
     loss: np.ndarray
@@ -105,64 +103,21 @@ def _levels(loss: np.ndarray) -> np.ndarray:
 def draw(table: Table, ax: Axes) -> None:
     """Draw the table."""
     ax.set(xscale="log", yscale="log", xlabel=table.labels[0], ylabel=table.labels[1])
-    norm = _style.colours(table.loss)
-    plane = (table.size, table.tokens)
-    ax.contourf(
-        *plane,
-        table.loss,
-        levels=np.geomspace(table.loss.min(), table.loss.max(), 40),
-        cmap=_style.PALE,
-        norm=norm,
-    )
-    lines = ax.contour(
-        *plane,
-        table.loss,
-        levels=table.levels,
-        colors=_style.FAINT,
-        linewidths=0.7,
-    )
+    surface = (table.size, table.tokens, table.loss)
+    shades = np.geomspace(table.loss.min(), table.loss.max(), 40)
+    ax.contourf(*surface, levels=shades, cmap=_style.PALE, norm=_style.colours(table.loss))
+    faint: dict[str, Any] = {"colors": _style.FAINT}
+    lines = ax.contour(*surface, levels=table.levels, linewidths=0.7, **faint)
     ax.clabel(lines, fontsize=7, fmt="%g")
-    ax.contourf(
-        *plane,
-        table.compute,
-        levels=[table.edge, np.inf],
-        colors=[_style.NO_DATA],
-        alpha=0.65,
-    )
-    ax.contour(
-        *plane,
-        table.compute,
-        levels=[table.edge],
-        colors=_style.FAINT,
-        linestyles=":",
-        linewidths=1,
-    )
-    _draw_best(table, ax)
-    ax.plot(table.run_size, table.run_tokens, "o", color=_style.INK, ms=3.5, label="fitted runs")
+    spent, beyond = (table.size, table.tokens, table.compute), [table.edge, np.inf]
+    ax.contourf(*spent, levels=beyond, colors=[_style.NO_DATA], alpha=0.65)
+    ax.contour(*spent, levels=beyond[:1], linestyles=":", linewidths=1, **faint)
+    if table.best_size is not None and table.best_tokens is not None:
+        best = (table.best_size, table.best_tokens, np.asarray(table.best_inside))
+        _style.draw_reach(ax, *best, text="compute-optimal", colour=_style.PREDICTED)
+    ax.plot(table.run_size, table.run_tokens, color=_style.INK, **_style.RUNS)
     if table.held_size is not None and table.held_tokens is not None:
-        ax.plot(
-            table.held_size,
-            table.held_tokens,
-            "D",
-            color=_style.MEASURED,
-            ms=5,
-            label="held-out runs",
-        )
+        ax.plot(table.held_size, table.held_tokens, label="held-out runs", **_style.HELD_OUT)
     ax.set(xlim=table.size[[0, -1]], ylim=table.tokens[[0, -1]], title=table.labels[2])
     ax.grid(visible=False)
-    _style.parent(ax).legend(
-        *ax.get_legend_handles_labels(), loc="outside upper center", ncols=4, handlelength=1.8
-    )
-
-
-def _draw_best(table: Table, ax: Axes) -> None:
-    if table.best_size is None or table.best_tokens is None or table.best_inside is None:
-        return
-    _style.draw_reach(
-        ax,
-        table.best_size,
-        table.best_tokens,
-        table.best_inside,
-        text="compute-optimal",
-        colour=_style.PREDICTED,
-    )
+    _style.legend_above(ax, ncols=4, handlelength=1.8)

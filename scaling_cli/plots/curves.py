@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,6 +16,13 @@ OF_CURVES = True
 MOST = 16  # panels that are still legible on a page
 COLUMNS = 4
 HEIGHTS = (3.2, 1.3, 0.8)
+DOTS: dict[str, Any] = {
+    "ls": "none",
+    "marker": "o",
+    "mew": 0.7,
+    "color": _style.INK,
+    "mfc": "white",
+}
 TINT = "#fdf3ec"  # behind what was held out
 WIDTH, HEIGHT, MARGIN = 1.55, 2.2, 0.55  # inches of a panel, and of what surrounds them
 
@@ -41,7 +49,7 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class Table:
+class Table(_style.Sheet):
     """Panels, fitted runs first; `level` is that of the bands."""
 
     runs: tuple[Panel, ...]
@@ -102,60 +110,47 @@ def _titles(names: Sequence[str]) -> list[str]:
 
 
 def _panel(fit: CurveFit, curve: Curve, title: str, fitted: bool, level: float) -> Panel:
-    thin = curve.thinned()
-    there = fit.along(thin, level=level)
+    thin, schedule = curve.thinned(), curve.schedule.text()
+    residual = 100 * np.log(fit.along(thin, level=level).value / thin.loss)
     smooth = np.linspace(thin.step[0], thin.step[-1], 200).round().astype(int)
     p = fit.along(curve, np.unique(smooth), level=level)
-    low, high = p.new_run or (None, None)
-    return Panel(
-        title,
-        fitted,
-        curve.schedule.text(),
-        thin.step,
-        thin.loss,
-        100 * np.log(there.value / thin.loss),
-        p.step,
-        p.value,
-        low,
-        high,
-        p.rate,
-    )
+    measured, predicted = (thin.step, thin.loss, residual), (p.step, p.value)
+    bounds = p.new_run or (None, None)
+    return Panel(title, fitted, schedule, *measured, *predicted, *bounds, p.rate)
 
 
 def draw(table: Table, *axes: Axes) -> None:
     """Draw the table: for each run loss, residual and learning rate below each other."""
-    grid = np.reshape(np.array(axes, object), (-1, table.panels))
-    cells = [(block, column) for block in range(table.blocks) for column in range(table.panels)]
-    for (block, column), panel in zip(cells, table.runs, strict=False):
-        _draw_run(panel, *grid[3 * block : 3 * block + 3, column])
-    for block, column in cells[len(table.runs) :]:
-        for ax in grid[3 * block : 3 * block + 3, column]:
-            ax.set_axis_off()
-    _limits(table, grid)
+    grid = np.reshape(np.array(axes, object), (-1, len(HEIGHTS), table.panels))
+    cells = grid.transpose(0, 2, 1).reshape(-1, len(HEIGHTS))
+    for axes_of_run, panel in zip(cells, table.runs, strict=False):
+        _draw_run(panel, *axes_of_run)
+    for ax in cells[len(table.runs) :].ravel():
+        ax.set_axis_off()
+    _limits(table, cells)
     _label(table, grid)
 
 
 def _draw_run(panel: Panel, loss: Axes, residual: Axes, rate: Axes) -> None:
     colour = _style.PREDICTED if panel.fitted else _style.MEASURED
-    dots = {"ls": "none", "marker": "o", "ms": 2.6, "mew": 0.7, "color": _style.INK, "mfc": "white"}
     if not panel.fitted:
         for ax in (loss, residual, rate):
             ax.set_facecolor(TINT)
-    if panel.low is not None and panel.high is not None:
-        loss.fill_between(panel.along, panel.low, panel.high, color=colour, alpha=0.22, lw=0)
-        low, high = (100 * np.log(band / panel.predicted) for band in (panel.low, panel.high))
-        residual.fill_between(panel.along, low, high, color=colour, alpha=0.22, lw=0)
-    loss.plot(panel.step, panel.measured, zorder=3, **dots)
+    edges, shade = (panel.low, panel.high), {"color": colour, "alpha": 0.22}
+    errors = [None if edge is None else 100 * np.log(edge / panel.predicted) for edge in edges]
+    _style.band(loss, panel.along, *edges, **shade)
+    _style.band(residual, panel.along, *errors, **shade)
+    loss.plot(panel.step, panel.measured, zorder=3, ms=2.6, **DOTS)
     loss.plot(panel.along, panel.predicted, color=colour, lw=1.3, zorder=2)
     residual.axhline(0, color=colour, lw=0.9)
-    residual.plot(panel.step, panel.residual, **dots)
+    residual.plot(panel.step, panel.residual, ms=2.6, **DOTS)
     rate.fill_between(panel.along, 0, panel.rate, color=_style.FAINT, alpha=0.45, lw=0)
     word = "fitted" if panel.fitted else "held out"
     loss.set_title(f"{panel.title}", loc="left", fontsize=9, color=_style.INK)
     loss.set_title(word, loc="right", fontsize=8, color=colour, style="italic")
 
 
-def _limits(table: Table, grid: np.ndarray) -> None:
+def _limits(table: Table, cells: np.ndarray) -> None:
     """Give every run the same scales."""
     every = np.concatenate([p.measured for p in table.runs])
     width = max(float(np.abs(p.residual).max()) for p in table.runs)
@@ -164,9 +159,7 @@ def _limits(table: Table, grid: np.ndarray) -> None:
     top = float(max(p.rate.max() for p in table.runs))
     last = float(max(p.step[-1] for p in table.runs))
     room = 0.06 * (every.max() - every.min())
-    for loss, residual, rate in zip(
-        grid[0::3].ravel(), grid[1::3].ravel(), grid[2::3].ravel(), strict=True
-    ):
+    for loss, residual, rate in cells:
         loss.set(ylim=(every.min() - room, every.max() + room), xlim=(0, 1.02 * last))
         residual.set(ylim=(-width, width))
         rate.set(ylim=(0, 1.15 * top), yticks=[0, top], yticklabels=["0", "1"])
@@ -176,29 +169,18 @@ def _limits(table: Table, grid: np.ndarray) -> None:
 
 def _label(table: Table, grid: np.ndarray) -> None:
     """Name the axes at the left and at the bottom, and explain the marks once."""
-    for block in range(table.blocks):
-        names = ("Loss (nats/token)", "Error (%)", "LR")
-        for row, name in enumerate(names):
-            grid[3 * block + row, 0].set_ylabel(name, fontsize=8)
-    for ax in grid[-1]:
+    for rows in grid:
+        for ax, name in zip(rows[:, 0], ("Loss (nats/token)", "Error (%)", "LR"), strict=True):
+            ax.set_ylabel(name, fontsize=8)
+    for ax in grid[-1, -1]:
         ax.set_xlabel("Step", fontsize=8.5)
         ax.tick_params(labelbottom=True)
-    first = grid[0, 0]
-    _style.parent(first).align_ylabels(grid[:, 0].tolist())
-    marks = [
-        first.plot([], [], "o", ms=3, mew=0.7, color=_style.INK, mfc="white")[0],
-        first.plot([], [], color=_style.PREDICTED, lw=1.3)[0],
-        first.plot([], [], color=_style.MEASURED, lw=1.3)[0],
-        first.fill_between([], [], [], color=_style.FAINT, alpha=0.4, lw=0),
-    ]
-    percent = f"{100 * table.level:g} % of logged values"
-    words = ["measured", f"{table.law}, fitted run", f"{table.law}, held-out run", percent]
-    banded = any(panel.low is not None for panel in table.runs)
-    _style.parent(first).legend(
-        marks[: 3 + banded],
-        words[: 3 + banded],
-        loc="outside upper center",
-        ncols=4,
-        fontsize=8,
-        handlelength=1.6,
-    )
+    first = grid[0, 0, 0]
+    _style.parent(first).align_ylabels(grid[:, :, 0].ravel().tolist())
+    first.plot([], [], ms=3, label="measured", **DOTS)
+    first.plot([], [], color=_style.PREDICTED, lw=1.3, label=f"{table.law}, fitted run")
+    first.plot([], [], color=_style.MEASURED, lw=1.3, label=f"{table.law}, held-out run")
+    if any(panel.low is not None for panel in table.runs):
+        text = f"{100 * table.level:g} % of logged values"
+        first.fill_between([], [], [], color=_style.FAINT, alpha=0.4, lw=0, label=text)
+    _style.legend_above(first, ncols=4, fontsize=8, handlelength=1.6)

@@ -1,25 +1,15 @@
 """Loss against compute: runs by size, fitted curves, the frontier, and the forecast beyond."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import Normalize
 
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.laws._law import Law
-from scaling_cli.plots import _style
-from scaling_cli.plots._fitted import (
-    HeldOut,
-    across,
-    at_held,
-    held,
-    held_out,
-    points,
-    positive,
-    within,
-)
+from scaling_cli.plots import _fitted, _style
+from scaling_cli.plots._fitted import HeldOut
 from scaling_cli.runs.points import Points
 from scaling_cli.vocabulary.quantities import short_number
 
@@ -57,14 +47,12 @@ class Frontier:
 
 
 @dataclass(frozen=True)
-class Table:
+class Table(_style.Sheet):
     """Everything drawn. Arrays of runs have shape (runs,).
 
     Lines hold the inputs that do not grow as the largest run has them; their labels say so.
     """
 
-    panels: ClassVar[int] = 1
-    inches: ClassVar[tuple[float, float]] = _style.PAGE
     runs: tuple[str, ...]
     scale: np.ndarray
     loss: np.ndarray
@@ -90,10 +78,10 @@ def table(fit: Fit, measured: Points | None = None, level: float = 0.9) -> Table
     level : float
         Coverage of the interval for a new run.
     """
-    fitted, law = points(fit), fit.law
-    axis, reach = across(law, fitted.inputs)
+    fitted, law = _fitted.points(fit), fit.law
+    axis, reach = _fitted.across(law, fitted.inputs)
     symbol, _ = law.size_and_data() or ("", "")
-    left, others = held_out(fit, measured, level), held(law, fitted.inputs)
+    left, others = _fitted.held_out(fit, measured, level), _fitted.held(law, fitted.inputs)
     others = others if law.growing() else {}
     return Table(
         runs=tuple(fitted.runs),
@@ -105,8 +93,11 @@ def table(fit: Fit, measured: Points | None = None, level: float = 0.9) -> Table
         frontier=_frontier(fit, fitted, left, level) if law.growing() else None,
         held_out=left,
         edge=float(reach.max()) if law.growing() else None,
-        labels=(_style.label(fit, axis), at_held(_style.label(fit, law.output().symbol), others)),
-        logarithmic=positive(law, axis),
+        labels=(
+            _style.label(fit, axis),
+            _fitted.at_held(_style.label(fit, law.output().symbol), others),
+        ),
+        logarithmic=_fitted.positive(law, axis),
     )
 
 
@@ -118,7 +109,11 @@ def _curves(law: Law, fitted: Points) -> tuple[Curve, ...]:
     if (spent := law.size_and_data()) is None:
         return ()
     (symbol, data), curves = spent, []
-    others, compute, every = held(law, fitted.inputs), law.along(fitted.inputs), fitted.inputs[data]
+    others, compute, every = (
+        _fitted.held(law, fitted.inputs),
+        law.along(fitted.inputs),
+        fitted.inputs[data],
+    )
     for size in _shown_sizes(fitted.inputs[symbol]):
         tokens = every[np.isclose(fitted.inputs[symbol], size, rtol=0.02)]
         low, high = tokens.min(), tokens.max()
@@ -142,7 +137,7 @@ def _shown_sizes(sizes: np.ndarray) -> np.ndarray:
 
 
 def _frontier(fit: Fit, fitted: Points, measured: HeldOut | None, level: float) -> Frontier | None:
-    law, others, reach = fit.law, held(fit.law, fitted.inputs), fit.law.along(fitted.inputs)
+    law, others, reach = fit.law, _fitted.held(fit.law, fitted.inputs), fit.law.along(fitted.inputs)
     furthest = max([REACH * reach.max(), *(MARGIN * measured.scale if measured else ())])
     along = np.union1d(np.geomspace(reach.min(), furthest, _STEPS), reach.max())
     inputs = law.optimum(along, **others) if law.size_and_data() else None
@@ -153,19 +148,23 @@ def _frontier(fit: Fit, fitted: Points, measured: HeldOut | None, level: float) 
         return None
     prediction = fit.predict(level=level, **inputs)
     low, high = prediction.new_run or (None, None)
-    inside = within(law, fitted.inputs, prediction.inputs)
+    inside = _fitted.within(law, fitted.inputs, prediction.inputs)
     return Frontier(name, along, prediction.value, low, high, level, inside)
 
 
 def draw(table: Table, ax: Axes) -> None:
     """Draw the table."""
-    norm = _style.colours(table.size) if table.size is not None else None
-    _draw_runs(table, ax, norm)
+    _draw_runs(table, ax)
     if table.frontier:
         _draw_frontier(table.frontier, ax)
-    if table.held_out:
-        held = table.held_out
-        _style.draw_held_out(held, ax, held.scale)
+    if held := table.held_out:
+        text = "predicted, held-out run"
+        style: dict[str, Any] = {"fmt": "o", "color": _style.PREDICTED, "mfc": "none", "ms": 7.5}
+        _style.predictions(ax, held.scale, held, label=text, **style)
+        # An error bar without bars: legends list lines before error bars.
+        ax.errorbar(
+            held.scale, held.measured, zorder=6, label="measured, held-out run", **_style.HELD_OUT
+        )
     ax.set(xlabel=table.labels[0], ylabel=table.labels[1])
     if table.logarithmic:
         ax.set_xscale("log")
@@ -175,12 +174,11 @@ def draw(table: Table, ax: Axes) -> None:
     ax.legend(loc="upper right", handlelength=1.8, labelspacing=0.35)
 
 
-def _draw_runs(table: Table, ax: Axes, norm: Normalize | None) -> None:
-    if table.size is None or norm is None:
-        ax.plot(table.scale, table.loss, "o", color=_style.PREDICTED, ms=4, label="fitted runs")
+def _draw_runs(table: Table, ax: Axes) -> None:
+    if table.size is None:
+        ax.plot(table.scale, table.loss, color=_style.PREDICTED, **_style.RUNS)
         return
-    colours = _style.ORDERED(norm(table.size))
-    ax.scatter(table.scale, table.loss, s=16, c=colours, linewidths=0, zorder=3)
+    norm = _style.coloured(ax, table.scale, table.loss, table.size)
     named = len(np.unique(table.size)) <= MOST_SIZES
     for curve in table.curves:
         text = f"{table.size_symbol} = {short_number(curve.size)}" if named else None
@@ -191,18 +189,8 @@ def _draw_runs(table: Table, ax: Axes, norm: Normalize | None) -> None:
         _style.colour_bar(ax, norm, f"{table.size_symbol} of each run")
 
 
-def _draw_frontier(frontier: Frontier, ax: Axes) -> None:
-    _style.draw_reach(
-        ax, frontier.scale, frontier.loss, frontier.inside, text=frontier.name, colour=_style.INK
-    )
-    if frontier.low is not None and frontier.high is not None:
-        ax.fill_between(
-            frontier.scale,
-            frontier.low,
-            frontier.high,
-            where=_style.outside(frontier.inside),
-            color=_style.PREDICTED,
-            alpha=0.22,
-            linewidth=0,
-            label=f"{100 * frontier.level:g} % new-run interval",
-        )
+def _draw_frontier(line: Frontier, ax: Axes) -> None:
+    beyond, text = _style.outside(line.inside), f"{100 * line.level:g} % new-run interval"
+    _style.draw_reach(ax, line.scale, line.loss, line.inside, text=line.name, colour=_style.INK)
+    style: dict[str, Any] = {"color": _style.PREDICTED, "alpha": 0.22}
+    _style.band(ax, line.scale, line.low, line.high, where=beyond, label=text, **style)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -29,7 +30,7 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class Table:
+class Table(_style.Sheet):
     """Residuals 100 ln(measured/predicted), shape (runs,); positive: worse than predicted."""
 
     runs: tuple[str, ...]
@@ -55,16 +56,11 @@ def table(fit: Fit, measured: Points | None = None, level: float = 0.9) -> Table
     held = held_out(fit, measured, level)
     variables = _variables(fit.law, fitted)
     beyond = _variables(fit.law, measured) if measured else {}
-    panels = {
-        symbol: Panel(
-            _style.label(fit, symbol),
-            values,
-            beyond.get(symbol),
-            *_medians(values, residual, positive(fit.law, symbol)),
-            positive(fit.law, symbol),
-        )
-        for symbol, values in variables.items()
-    }
+    panels = {}
+    for symbol, values in variables.items():
+        label, logarithmic = _style.label(fit, symbol), positive(fit.law, symbol)
+        medians = _medians(values, residual, logarithmic)
+        panels[symbol] = Panel(label, values, beyond.get(symbol), *medians, logarithmic)
     left = None if held is None else 100 * np.log(held.measured / held.predicted)
     return Table(tuple(fitted.runs), residual, left, panels)
 
@@ -92,37 +88,18 @@ def draw(table: Table, *axes: Axes) -> None:
     for ax, panel in zip(axes, table.by.values(), strict=True):
         _draw_panel(table, panel, ax)
     axes[0].set_ylabel("100 ln(measured / predicted)")
-    # Above all panels: a wide legend of one panel would push the others aside.
-    _style.parent(axes[0]).legend(
-        *axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3
-    )
+    _style.legend_above(axes[0], ncols=3)
 
 
 def _draw_panel(table: Table, panel: Panel, ax: Axes) -> None:
     ax.axhline(0, color=_style.INK, lw=0.8, zorder=1)
-    ax.plot(
-        panel.values,
-        table.residual,
-        "o",
-        color=_style.PREDICTED,
-        ms=3.5,
-        alpha=0.6,
-        mew=0,
-        label="fitted runs",
-    )
+    faint: dict[str, Any] = {"color": _style.PREDICTED, "alpha": 0.6, "mew": 0}
+    ax.plot(panel.values, table.residual, **_style.RUNS, **faint)
     if len(panel.group_values):
-        ax.plot(
-            panel.group_values,
-            panel.group_medians,
-            "-",
-            color=_style.INK,
-            lw=1.4,
-            label="median of neighbours",
-        )
+        text = "median of neighbours"
+        ax.plot(panel.group_values, panel.group_medians, color=_style.INK, label=text)
     if panel.held_out is not None and table.held_out is not None:
-        ax.plot(
-            panel.held_out, table.held_out, "D", color=_style.MEASURED, ms=4.5, label="held-out run"
-        )
+        ax.plot(panel.held_out, table.held_out, label="held-out run", **_style.HELD_OUT)
     ax.set_xlabel(panel.label)
     if panel.logarithmic:
         _style.decades(ax)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -33,15 +32,17 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Table:
+class Table(_style.Sheet):
     """Lines of one fit; beyond `longest` no fitted run goes."""
 
-    panels: ClassVar[int] = 1
-    heights: ClassVar[tuple[float, ...]] = (3.0, 1.0)
-    inches: ClassVar[tuple[float, float]] = (6.4, 4.6)
     lines: tuple[Line, ...]
     level: float
     longest: float | None
+
+    @property
+    def heights(self) -> tuple[float, ...]:
+        """Heights of the losses and of the rates."""
+        return 3.0, 1.0
 
 
 def table(fit: CurveFit, measured: Sequence[Curve] | None = None, level: float = 0.9) -> Table:
@@ -79,23 +80,18 @@ def draw(table: Table, *axes: Axes) -> None:
     """Draw the table: loss above, learning rate below."""
     loss, rate = axes
     for line, colour in zip(table.lines, COLOURS, strict=False):
-        if line.low is not None and line.high is not None:
-            loss.fill_between(line.step, line.low, line.high, color=colour, alpha=0.16, lw=0)
+        _style.band(loss, line.step, line.low, line.high, color=colour, alpha=0.16)
         loss.plot(line.step, line.value, color=colour, label=line.label)
         loss.plot(line.step[-1], line.value[-1], "o", color=colour, ms=3.5)
         rate.plot(line.step, line.rate, color=colour, lw=1.1)
     ends = np.array([line.value[-1] for line in table.lines])
     tops = np.array([np.quantile(line.value, 0.9) for line in table.lines])
     spread = tops.max() - ends.min()
-    loss.set(
-        ylabel="Loss (nats/token)", ylim=(ends.min() - 0.25 * spread, tops.max() + 0.25 * spread)
-    )
+    limits = (ends.min() - 0.25 * spread, tops.max() + 0.25 * spread)
+    loss.set(ylabel="Loss (nats/token)", ylim=limits)
     rate.set(xlabel="Step", ylabel="Learning rate")
     rate.set_ylim(bottom=0)
-    loss.legend(
-        loc="upper right",
-        title=f"bands: where the curve lies, {100 * table.level:g} %",
-        title_fontsize=7.5,
-    )
+    title = f"bands: where the curve lies, {100 * table.level:g} %"
+    loss.legend(loc="upper right", title=title, title_fontsize=7.5)
     if table.longest is not None and max(line.step[-1] for line in table.lines) > table.longest:
         _style.shade_no_data(loss, table.longest)

@@ -331,13 +331,7 @@ def describe(points: Points, law: type[Law]) -> dict[str, Any]:
         "notes": list(points.notes),
     }
     if len(points) <= EMBEDDED_POINTS:
-        record["points"] = {
-            "inputs": {s: np.asarray(v).tolist() for s, v in points.inputs.items()},
-            "output": np.asarray(points.output).tolist(),
-            "runs": list(points.runs),
-        }
-        if points.weight is not None:
-            record["points"]["weight"] = points.weights().tolist()
+        record["points"] = points.to_dict()
     return record
 
 

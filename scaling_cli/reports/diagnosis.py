@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from scaling_cli.artefacts.fit import Fit
+from scaling_cli.point_fits.diagnosis.isoflop import TELLING
 from scaling_cli.reports import _numbers
 from scaling_cli.reports._blocks import Block, Labelled, Table
 
 SHOWN = 3  # runs that move the forecast most, one by one
 NAMED = 4  # runs of those that are left out at once
-TELLING = 10.0  # ends of a range further apart than this factor agree with anything
 HEADLINE = 1  # of the computes at which isoFLOP optima are reported: that of the forecast
 
 

@@ -8,13 +8,7 @@ from scaling_cli.runs.curve import Curve
 from scaling_cli.runs.table import Runs, default_target
 from scaling_cli.runs.view import View
 from scaling_cli.runs.where import rows_where
-from scaling_cli.schedules import parse_schedule
-from scaling_cli.schedules._identification import (
-    FEWEST_ROWS,
-    Identification,
-    Verdict,
-    identify_schedule,
-)
+from scaling_cli.schedules import _identification, parse_schedule
 from scaling_cli.schedules._schedule import Schedule
 from scaling_cli.vocabulary.errors import DataError, UsageError
 from scaling_cli.vocabulary.outcomes import LeftOut
@@ -62,10 +56,8 @@ def curves_of(
     given = dict(schedules or {})
     for run in given:
         if run not in names:
-            raise UsageError(
-                f"a schedule is given for {run!r}, which is no run.",
-                hint=f"Runs: {', '.join(names)}.",
-            )
+            message = f"a schedule is given for {run!r}, which is no run."
+            raise UsageError(message, hint=f"Runs: {', '.join(names)}.")
     kept = np.ones(len(view), bool)
     if where is not None and len(view):
         kept = rows_where(where, view.column, view.names(), len(view))
@@ -87,14 +79,9 @@ def curves_of(
 
 
 def _curve(
-    name: str,
-    rows: View,
-    target: str,
-    known: tuple[Schedule, int, list[str]],
-    start: int | None,
+    name: str, rows: View, target: str, known: tuple[Schedule, int, list[str]], start: int | None
 ) -> Curve:
-    columns = rows.names()
-    missing = [column for column in ("step", target) if column not in columns]
+    missing = [column for column in ("step", target) if column not in rows.names()]
     if missing:
         raise DataError(f"no column {' and '.join(missing)}.")
     step, loss = rows.column("step"), rows.column(target)
@@ -104,8 +91,9 @@ def _curve(
         if batch is None:
             raise DataError("its schedule runs over tokens and batch_tokens is not known.")
         schedule = schedule.in_steps(batch)
-    warm = [phase.end for phase in schedule.phases() if phase.name == "warm-up"][:1]
-    first = start if start is not None else (warm[0] if warm else 1)
+    first = start
+    if first is None:
+        first = next((p.end for p in schedule.phases() if p.name == "warm-up"), 1)
     at = step - shift
     taken = np.isfinite(at) & rows.own(target) & (at >= first)
     if (~np.isfinite(loss[taken])).any():
@@ -138,9 +126,9 @@ def _schedule(
         if otherwise is not None:
             return _parsed(otherwise), 0, [AS_GIVEN]
         raise DataError("neither a schedule nor a learning rate is logged.")
-    says = identify_schedule(*_logged_rates(rows))
+    says = _identification.identify_schedule(*_logged_rates(rows))
     notes = [f"schedule: {says.schedule} ({says.verdict}, from its learning rate).", *says.notes]
-    if says.verdict is Verdict.UNEXPLAINED:
+    if says.verdict is _identification.Verdict.UNEXPLAINED:
         notes[0] = "schedule: its learning rate as logged; no family explains it."
     return says.schedule, says.shift, notes
 
@@ -158,7 +146,7 @@ def _parsed(schedule: Schedule | str) -> Schedule:
 
 def identify_runs(
     runs: Runs, *, length: float | None = None
-) -> tuple[dict[str, Identification], list[LeftOut]]:
+) -> tuple[dict[str, _identification.Identification], list[LeftOut]]:
     """Return the schedule of every run that logged a learning rate, and the other runs.
 
     Parameters
@@ -174,22 +162,19 @@ def identify_runs(
         If no run has steps and a learning rate, or `identify_schedule` cannot use one.
     """
     view = View.of(runs)
-    names = runs.runs["run_id"].to_pylist()
-    known: dict[str, Identification] = {}
+    known: dict[str, _identification.Identification] = {}
     left: list[LeftOut] = []
     there = {"step", "lr"} <= set(view.names())
-    for i, name in enumerate(names):
+    for i, name in enumerate(runs.runs["run_id"].to_pylist()):
         rows = view.take(np.flatnonzero(view.owner == i))
         step, lr = _logged_rates(rows) if there else (np.empty(0), np.empty(0))
-        if len(step) < FEWEST_ROWS:
+        if len(step) < _identification.FEWEST_ROWS:
             left.append(LeftOut(name, f"{len(step)} row(s) with a step and a learning rate"))
-            continue
-        known[name] = identify_schedule(step, lr, length=length)
+        else:
+            known[name] = _identification.identify_schedule(step, lr, length=length)
     if not known:
-        raise DataError(
-            "no run has a learning rate along its steps.",
-            file=view.files(),
-            hint="Say which column it is: --map lr=COLUMN. Columns found: "
-            f"{', '.join(view.original_names())}.",
-        )
+        found = f"Columns found: {', '.join(view.original_names())}."
+        hint = f"Say which column it is: --map lr=COLUMN. {found}"
+        message = "no run has a learning rate along its steps."
+        raise DataError(message, file=view.files(), hint=hint)
     return known, left

@@ -6,6 +6,7 @@
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -83,6 +84,13 @@ class Points:
         order = np.lexsort(table.T[::-1])
         head = ",".join(names).encode()
         return hashlib.sha256(head + np.ascontiguousarray(table[order]).tobytes()).hexdigest()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the points as a fit file holds them: weights only where there are some."""
+        inputs = {symbol: np.asarray(values).tolist() for symbol, values in self.inputs.items()}
+        output, runs = np.asarray(self.output).tolist(), list(self.runs)
+        weight = {} if self.weight is None else {"weight": self.weights().tolist()}
+        return {"inputs": inputs, "output": output, "runs": runs, **weight}
 
     def ranges(self, law: type[Law] | Law) -> dict[str, list[float]]:
         """Return [smallest, largest] of every input, of the output and of the law's axis."""

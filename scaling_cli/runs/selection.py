@@ -1,33 +1,52 @@
-"""From Runs to Points: which row of each run is fitted, and why every other one is not."""
+"""From Runs to Points: which row of each run is fitted, as what, and why every other one is not.
+
+Columns are matched with a law's inputs by quantity; conventions and units must agree.
+"""
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping
 
 import numpy as np
 import pyarrow as pa
 
-from scaling_cli.laws._law import Law
-from scaling_cli.runs.law_inputs import (
-    law_inputs,
-    measured_compute,
-    other_counts,
-    read_conventions,
-    tokens_notes,
-)
+from scaling_cli import laws
+from scaling_cli.laws._law import WHOLE, Law
+from scaling_cli.runs import plausible
 from scaling_cli.runs.points import Points
-from scaling_cli.runs.table import Layout, Runs, floats
+from scaling_cli.runs.table import Layout, Runs, floats, is_number
 from scaling_cli.runs.view import REACHED, View
 from scaling_cli.runs.where import rows_where
-from scaling_cli.vocabulary.errors import DataError, UsageError, near_column
+from scaling_cli.vocabulary import quantities
+from scaling_cli.vocabulary.errors import DataError, MismatchError, UsageError, near_column, some
 from scaling_cli.vocabulary.outcomes import LeftOut
-from scaling_cli.vocabulary.quantities import L
+from scaling_cli.vocabulary.quantities import N_AVERAGE, D, Domain, L, N, Quantity, X
 
+AnyLaw = type[Law] | Law
 EMPTY = "Mend the cell, or leave it empty if there is no value."
+_ZERO = "Mend the cell; 0 leaves a point out."
+_TOKENS_FROM = {
+    1: "tokens: step x batch_tokens, as none are logged",
+    2: "tokens: the total of the run, taken as reached at its last step, as none are logged",
+}
+_NO_TOKENS = (
+    "tokens is missing (not logged, no batch_tokens to multiply step with, and no total that the "
+    "run is known to have reached)"
+)
+# How to give an input that no run has; others than these are given like any fact.
+_GIVE = {
+    X: "Say which column it is: --map x=flops (or tokens, params, step).",
+    N_AVERAGE: "For dense runs it is the parameter count: --map average_params=params.",
+    N: "Give it with --set params=124M, --meta runs.csv, --name '{params}_{tokens}' or "
+    "--map params=COLUMN.",
+    D: "Give it with --set batch_tokens=512k (tokens are then step x batch_tokens), "
+    "--meta runs.csv or --map tokens=COLUMN.",
+}
 
 
 def select(
     runs: Runs,
-    law: type[Law] | Law,
+    law: AnyLaw,
     *,
     target: str | None = None,
     where: str | None = None,
@@ -70,38 +89,30 @@ def select(
     """
     view = View.of(runs)
     notes: list[str] = []
-    output = _target(view, target or _own_target(law), notes)
+    own = None if law.output() is L else law.output().column
+    output = _target(view, target or own, notes)
     picked, values, left = _pick(view, output, at, notes)
-    if where is not None and len(picked.rows):
-        keep = rows_where(where, picked.column, picked.original_names(), len(picked.rows))
+    if where is not None and len(picked):
+        keep = rows_where(where, picked.column, picked.original_names(), len(picked))
         left += [LeftOut(run, f"where: not {where}") for run in _dropped(picked, keep)]
         picked, values = picked.take(np.flatnonzero(keep)), values[keep]
-    keep, reasons = _finite(picked, output, values)
-    left += reasons
+    keep, diverged = _finite(picked, output, values)
     picked, values = picked.take(keep), values[keep]
-    inputs, keep, reasons = law_inputs(picked, law)
-    left += reasons
+    inputs, keep, without = _law_inputs(picked, law)
     picked, values = picked.take(keep), values[keep]
-    weights, keep, reasons = _weights(picked, weight)
-    left += reasons
+    weights, keep, weightless = _weights(picked, weight)
     picked, values = picked.take(keep), values[keep]
     inputs = {symbol: column[keep] for symbol, column in inputs.items()}
+    left += [*diverged, *without, *weightless]
     if not len(values):
         raise _nothing(output, left)
-    notes += tokens_notes(picked, law)
-    notes += _unfinished(picked)
-    conventions, doubts = read_conventions(picked, law, output)
-    compute, more = measured_compute(picked)
+    notes += [*_tokens_notes(picked, law), *_unfinished(picked)]
+    conventions, doubts = _read_conventions(picked, law, output)
+    compute, more = _measured_compute(picked)
+    counts = _other_counts(picked, law, conventions)
     notes += [*doubts, *more]
-    counts = other_counts(picked, law, conventions)
-    return Points(
-        inputs, values, picked.run_ids(), conventions, left, notes, compute, weights, counts
-    )
-
-
-def _own_target(law: type[Law] | Law) -> str | None:
-    """Return the column of a law that predicts something else than a loss."""
-    return None if law.output() is L else law.output().column
+    ids = picked.run_ids()
+    return Points(inputs, values, ids, conventions, left, notes, compute, weights, counts)
 
 
 def _target(view: View, target: str | None, notes: list[str]) -> str:
@@ -113,12 +124,12 @@ def _target(view: View, target: str | None, notes: list[str]) -> str:
         If there is no such column, or no loss at all.
     """
     if target is None:
-        found = [name for name in ("val_loss", "loss") if not view.missing(name).all()]
-        if not found:
+        losses = [name for name in ("val_loss", "loss") if not view.missing(name).all()]
+        if not losses:
             raise _no_loss(view)
-        other = ", not loss (the training loss)" if found == ["val_loss", "loss"] else ""
-        notes.append(f"target: {found[0]}{other}.")
-        return found[0]
+        other = ", not loss (the training loss)" if len(losses) > 1 else ""
+        notes.append(f"target: {losses[0]}{other}.")
+        return losses[0]
     resolved = view.resolve(target)
     if resolved is None or view.missing(resolved).all():
         raise _no_column(view, target)
@@ -129,20 +140,14 @@ def _no_loss(view: View) -> DataError:
     names = view.original_names()
     near = [name for name in names if re.search(r"loss|bpb|nll|ppl|perplex|entropy", name.lower())]
     guess = near[0] if near else "COLUMN"
-    return DataError(
-        "there is no loss column.",
-        file=view.files(),
-        hint=f"Columns found: {', '.join(names)}. Say which it is: --map loss={guess}, or fit "
-        f"another column with --target {guess}.",
-    )
+    hint = f"Say which it is: --map loss={guess}, or fit another column with --target {guess}."
+    columns = f"Columns found: {', '.join(names)}."
+    return DataError("there is no loss column.", file=view.files(), hint=f"{columns} {hint}")
 
 
 def _no_column(view: View, target: str) -> DataError:
-    return DataError(
-        f"there is no column {target!r}.",
-        file=view.files(),
-        hint=near_column(target, view.original_names(), "Columns found"),
-    )
+    hint = near_column(target, view.original_names(), "Columns found")
+    return DataError(f"there is no column {target!r}.", file=view.files(), hint=hint)
 
 
 def _pick(
@@ -189,22 +194,8 @@ def _rows_wanted(at: str) -> int | None:
 
 
 def _text_target(view: View, output: str, values: np.ndarray, hint: str = EMPTY) -> DataError:
-    row = next((i for i, v in enumerate(values) if v is not None and not _is_number(v)), 0)
-    return DataError(
-        f"{values[row]!r} is not a number.",
-        hint=hint,
-        file=view.file_of(row),
-        row=view.line_of(row),
-        column=output,
-    )
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+    row = next((i for i, v in enumerate(values) if v is not None and not is_number(v)), 0)
+    return view.refused(f"{values[row]!r} is not a number.", row, output, hint=hint)
 
 
 def _dropped(view: View, keep: np.ndarray) -> list[str]:
@@ -223,13 +214,8 @@ def _finite(view: View, output: str, values: np.ndarray) -> tuple[np.ndarray, li
     """
     bad = np.flatnonzero(np.isfinite(values) & (values <= 0))
     if len(bad):
-        raise DataError(
-            f"{output} must be positive, found {values[bad[0]]:g}.",
-            hint="Losses are fitted in logarithms.",
-            file=view.file_of(int(bad[0])),
-            row=view.line_of(int(bad[0])),
-            column=output,
-        )
+        message = f"{output} must be positive, found {values[bad[0]]:g}."
+        raise view.refused(message, bad[0], output, hint="Losses are fitted in logarithms.")
     ended = _diverged(view.runs)
     finite = np.isfinite(values)
     keep = finite & ~np.isin(view.owner, list(ended))
@@ -256,16 +242,11 @@ def _weights(view: View, name: str | None) -> tuple[np.ndarray | None, np.ndarra
         raise _no_column(view, name)
     values = view.column(resolved)
     if values.dtype == object:
-        raise _text_target(view, name, values, "Mend the cell; 0 leaves a point out.")
+        raise _text_target(view, name, values, _ZERO)
     for i in np.flatnonzero(~(np.isfinite(values) & (values >= 0))).tolist():
-        found = "missing" if np.isnan(values[i]) else f"{values[i]:g}"
-        raise DataError(
-            f"the weight of run {view.run_ids()[i]} is {found}; it must be a number, not negative.",
-            hint="Mend the cell; 0 leaves a point out.",
-            file=view.file_of(i),
-            row=view.line_of(i),
-            column=name,
-        )
+        is_what = "missing" if np.isnan(values[i]) else f"{values[i]:g}"
+        weight = f"the weight of run {view.run_ids()[i]} is {is_what}"
+        raise view.refused(f"{weight}; it must be a number, not negative.", i, name, hint=_ZERO)
     left = [LeftOut(run, f"{name} (its weight) is 0") for run in _dropped(view, values > 0)]
     keep = np.flatnonzero(values > 0)
     return values[keep], keep, left
@@ -295,19 +276,182 @@ def _unfinished(view: View) -> list[str]:
     planned = floats(view.runs.runs["step"])
     short = np.flatnonzero(view.runs.last_step < REACHED * planned)
     ids = view.runs.runs["run_id"].take(pa.array(np.intersect1d(short, view.owner))).to_pylist()
-    if not ids:
-        return []
-    shown = ", ".join(ids[:5]) + (f" and {len(ids) - 5} more" if len(ids) > 5 else "")
-    return [
-        f"{len(ids)} run(s) stopped short of their planned steps, so their learning rate may not "
-        f"have decayed: {shown}."
-    ]
+    told = f"{len(ids)} run(s) stopped short of their planned steps, so their learning rate may not"
+    return [f"{told} have decayed: {some(ids)}."] if ids else []
 
 
-def _nothing(output: str, left: Sequence[LeftOut]) -> DataError:
-    reasons: dict[str, int] = {}
-    for item in left:
-        reasons[item.reason] = reasons.get(item.reason, 0) + 1
-    most = sorted(reasons.items(), key=lambda pair: -pair[1])[:3]
+def _nothing(output: str, left: list[LeftOut]) -> DataError:
+    most = Counter(item.reason for item in left).most_common(3)
     told = "; ".join(f"{count} run(s): {reason}" for reason, count in most)
     return DataError(f"no run is left to fit {output} to.", hint=f"Left out: {told}.")
+
+
+def _law_inputs(view: View, law: AnyLaw) -> tuple[dict[str, np.ndarray], np.ndarray, list[LeftOut]]:
+    """Return a law's inputs at the points that have all of them.
+
+    Returns
+    -------
+    inputs : mapping of symbol to float64 array, shape (kept,)
+    keep : int array, shape (kept,)
+        The points that have every input, each in its domain.
+    left_out : list of LeftOut
+        The other runs, each once, with the first reason.
+
+    Raises
+    ------
+    DataError
+        If no point has one of the inputs, one is text, or shares do not sum to one.
+    """
+    columns = {s: _input(view, law, q) for s, q in law.inputs().items()}
+    good = np.ones(len(view), bool)
+    reasons: dict[str, LeftOut] = {}
+    ids = view.run_ids()
+    for symbol, values in columns.items():
+        quantity = law.inputs()[symbol]
+        bad = ~quantity.domain.holds(values)
+        for i in np.flatnonzero(bad):
+            reasons.setdefault(ids[i], LeftOut(ids[i], _reason(quantity, values[i])))
+        good &= ~bad
+    keep = np.flatnonzero(good)
+    inputs = {s: values[keep] for s, values in columns.items()}
+    total = law.total(inputs)
+    for i in np.flatnonzero(np.abs(total - 1) > WHOLE).tolist():
+        run = f"{', '.join(law.shares())} of run {view.run_ids()[keep[i]]}"
+        message = f"{run} sum to {total[i]:.4g}; shares must sum to one."
+        hint = "Give them as shares of one, all of them, a 0 for what is absent."
+        raise view.refused(message, keep[i], hint=hint)
+    return inputs, keep, list(reasons.values())
+
+
+def _input(view: View, law: AnyLaw, quantity: Quantity) -> np.ndarray:
+    """Return a column as numbers of a quantity, text as people write them."""
+    names = (quantity.column, quantity.symbol, *quantity.aliases)
+    called = next((name for name in names if view.resolve(name) is not None), None)
+    values = np.full(len(view), np.nan) if called is None else view.column(called)
+    if values.dtype == object:
+        cells, values = values.tolist(), np.full(len(view), np.nan)
+        for row, cell in enumerate(cells):
+            try:
+                values[row] = np.nan if cell is None else quantities.parse_number(cell, quantity)
+            except UsageError as error:
+                raise view.refused(error.message, row, called, hint=EMPTY) from error
+    if len(view) and np.isnan(values).all():
+        raise _no_input(view, law, quantity)
+    return values
+
+
+def _reason(quantity: Quantity, value: float) -> str:
+    if np.isnan(value):
+        return _NO_TOKENS if quantity is D else f"{quantity.column} is missing"
+    rule = "" if quantity.domain is Domain.POSITIVE else f", not {quantity.domain.rule}"
+    return f"{quantity.column} is {value:g}{rule}"
+
+
+def _no_input(view: View, law: AnyLaw, quantity: Quantity) -> DataError:
+    name = quantity.column
+    fact = f"Give it with --set {name}=..., --meta runs.csv or --map {name}=COLUMN."
+    needed = f"{name} ({quantity.symbol}, {quantity.meaning})"
+    message = f"law {laws.name_of(law)} needs {needed}; no run has it."
+    hint = f"{_GIVE.get(quantity, fact)} Columns found: {', '.join(view.original_names())}."
+    return DataError(message, file=view.files(), hint=hint)
+
+
+def _tokens_notes(view: View, law: AnyLaw) -> list[str]:
+    """Say where D comes from, if the law asks for it and it was not simply logged."""
+    counts = Counter(view.tokens[1].tolist()) if D in law.inputs().values() else {}
+    return [f"{told} ({counts[i]} point(s))." for i, told in _TOKENS_FROM.items() if i in counts]
+
+
+def _read_conventions(view: View, law: AnyLaw, output: str) -> tuple[dict[str, str], list[str]]:
+    """Return how N counts and which unit L has, with notes on what was assumed.
+
+    Raises
+    ------
+    MismatchError
+        If two runs differ in either.
+    """
+    conventions, notes = {}, []
+    if N in law.inputs().values():
+        given, assumed = _one_convention(view, "params_convention", "total", N)
+        conventions["N"], wanted = given, law.convention.get("N")
+        if assumed:
+            told = "N counts all parameters (total)"
+            notes.append(f"convention assumed: {told}; {plausible.OTHERWISE}")
+        elif wanted not in (None, given):
+            other = f"params_{wanted}"
+            hint = f" --map params={other} takes the other." if other in view.names() else ""
+            published = f"{laws.name_of(law)} was published for N {wanted}"
+            notes.append(f"N is counted as {given} here; {published}.{hint}")
+    if output in ("loss", "val_loss"):
+        conventions["L"], _ = _one_convention(view, f"{output}_convention", "nats/token", L)
+    else:
+        unit = "nats/token" if "loss" in output.lower() else "as given"
+        conventions["L"] = quantities.convention_of(output, L) or unit
+    return conventions, notes
+
+
+def _one_convention(
+    view: View, column: str, otherwise: str, quantity: Quantity
+) -> tuple[str, bool]:
+    """Return the convention of all points, and whether it was assumed for any.
+
+    Raises
+    ------
+    MismatchError
+        If there are two.
+    """
+    cells = view.column(column).tolist() if column in view.names() else [None] * len(view)
+    stated = [cell if isinstance(cell, str) else None for cell in cells]
+    names = [name or otherwise for name in stated]
+    other = next((row for row, name in enumerate(names) if name != names[0]), None)
+    if other is None:
+        return names[0], None in stated
+    told = [
+        f"{names[row]}{'' if stated[row] else ' (assumed)'} in {view.file_of(row)} "
+        f"(run {view.run_ids()[row]!r})"
+        for row in (0, other)
+    ]
+    if quantity is N:
+        what, column = "parameters are counted in two ways", "params_convention"
+    else:
+        what, column = "losses have two units", "loss_convention"
+    counts = [f"params_{c}" for c in N.conventions if quantity is N]
+    shared = [c for c in counts if c in view.names() and not view.missing(c).any()]
+    every = f"every run has {shared[0]} (--map params={shared[0]}); or " if shared else ""
+    apart = f"Use one: {every}fit them apart with --where, or say what they share with --set"
+    raise MismatchError(f"{what}: {told[0]}, {told[1]}.", hint=f"{apart} {column}=...")
+
+
+def _other_counts(view: View, law: AnyLaw, conventions: Mapping[str, str]) -> dict[str, np.ndarray]:
+    """Return model sizes counted in other ways than N is, where every point has one."""
+    if N not in law.inputs().values():
+        return {}
+    names = {c: f"{N.column}_{c}" for c in N.conventions if c != conventions["N"]}
+    counts = {c: view.column(name) for c, name in names.items() if name in view.names()}
+    numbers = {c: sizes for c, sizes in counts.items() if sizes.dtype != object}
+    return {c: sizes for c, sizes in numbers.items() if (np.isfinite(sizes) & (sizes > 0)).all()}
+
+
+def _measured_compute(view: View) -> tuple[np.ndarray | None, list[str]]:
+    """Return the compute in FLOP if every point has it, checked against 6ND.
+
+    Raises
+    ------
+    MismatchError
+        If it contradicts 6ND by more than a way of counting can.
+    """
+    params, tokens, flops = (view.column(name) for name in (N.column, D.column, "flops"))
+    whole = ~(np.isnan(params) | np.isnan(tokens)) & (tokens > 0)
+    if not np.isnan(tokens).all() and np.isnan(flops).all():
+        sizes = params[whole] if whole.any() else None
+        rows = whole if whole.any() else ~np.isnan(tokens)
+        told = plausible.small_tokens(sizes, tokens[rows])
+        return None, [] if told is None else [told]
+    rows = np.flatnonzero(whole & ~np.isnan(flops))
+    wrong, notes = plausible.compared(view.take(rows))
+    if wrong is not None:
+        raise MismatchError(wrong[0], hint=wrong[1], file=view.files())
+    absent = int(np.isnan(flops).sum())
+    if absent and len(rows):
+        notes.append(f"flops of {absent} point(s) are missing; compute is not compared.")
+    return None if absent else flops, notes

@@ -43,6 +43,10 @@ _ROW_GROUP = 131072
 _MOST_SEGMENTS = 8
 _ELSEWHERE = "Name a new or an empty folder (--store DIR)."
 _AGAIN = "Ingest the logs into a new store."
+_ANOTHER = (
+    "If it is another run, name it with --set run_id=... or --name '{run_id}'; if the log has "
+    "moved, ingest it into a new store."
+)
 _HASH = "[0-9a-f]{16}"
 _OWN_FILE = re.compile(
     rf"points/bucket=\d+/seg-{_HASH}\.parquet|tables/(runs|sources)-{_HASH}\.parquet"
@@ -158,14 +162,14 @@ def read(path: str | Path) -> Runs:
         raise DataError("the store is empty.", file=str(root), hint="Fill it: scaling ingest.")
     runs = _table(root, manifest, "runs")
     points = stack(_parquet(root / segment["path"]) for segment in manifest["segments"])
-    columns = [ColumnReading(**c) for text in _texts(sources, "columns") for c in json.loads(text)]
-    notes = [Note(**n) for text in _texts(sources, "notes") for n in json.loads(text)]
+    columns = [ColumnReading(**record) for record in _records(sources["columns"])]
+    notes = [Note(**record) for record in _records(sources["notes"])]
     whole = combine([Runs(runs, points, sources, columns, notes)])
     return Runs(whole.runs, whole.points, whole.sources, columns, [*notes, *doubts(whole)])
 
 
-def _texts(table: pa.Table, name: str) -> list[str]:
-    return [text for text in table[name].to_pylist() if text]
+def _records(texts: pa.ChunkedArray) -> list[dict[str, Any]]:
+    return [record for text in texts.to_pylist() if text for record in json.loads(text)]
 
 
 @dataclass(frozen=True)
@@ -189,12 +193,8 @@ def _compare(before: pa.Table | None, runs: Runs) -> _Change:
     for row in written:
         for run in row["run_ids"]:
             if owner.get(run, row["uri"]) not in uris:
-                raise DataError(
-                    f"run {run!r} is in the store already, from {owner[run]}.",
-                    file=row["file"],
-                    hint="If it is another run, name it with --set run_id=... or --name "
-                    "'{run_id}'; if the log has moved, ingest it into a new store.",
-                )
+                message = f"run {run!r} is in the store already, from {owner[run]}."
+                raise DataError(message, file=row["file"], hint=_ANOTHER)
     kept = [row for row in old if row["uri"] not in uris]
     gone = [row for row in old if row["uri"] in uris]
     sources = pa.Table.from_pylist([*kept, *written], schema=runs.sources.schema)
@@ -219,16 +219,9 @@ def _write(root: Path, manifest: dict[str, Any], change: _Change, runs: Runs) ->
         facts = stack([old.filter(~_among(change.gone)), facts])
     segments = _segments(root, manifest, change, runs.points)
     tables = {"runs": facts.sort_by("run_id"), "sources": change.sources}
-    following = {
-        **_empty_manifest(),
-        "version": manifest["version"] + 1,
-        "buckets": manifest["buckets"],
-        "segments": segments,
-        **{
-            name: _put_table(root, f"tables/{name}", with_units(table, name))
-            for name, table in tables.items()
-        },
-    }
+    put = {n: _put_table(root, f"tables/{n}", with_units(t, n)) for n, t in tables.items()}
+    version = {"format": FORMAT, "version": manifest["version"] + 1}
+    following = {**manifest, **version, "segments": segments, **put}
     _put_manifest(root, following)
     return following
 
@@ -322,14 +315,10 @@ def _sweep(root: Path, manifest: dict[str, Any]) -> None:
     for table in ("runs", "sources"):
         if manifest[table]:
             _put(root, root / f"{table}.parquet", (root / manifest[table]).read_bytes())
-    _sweep_partial(root / "tmp")
-
-
-def _sweep_partial(folder: Path) -> None:
-    """Delete what killed writers left half written, and the folder if that was all."""
-    for path in list(folder.glob("*")):
-        if _OWN_PARTIAL.fullmatch(path.name):
-            path.unlink()
+    # What killed writers left half written, and the folder if that was all.
+    folder = root / "tmp"
+    for path in [path for path in folder.glob("*") if _OWN_PARTIAL.fullmatch(path.name)]:
+        path.unlink()
     if folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()
 
@@ -370,18 +359,12 @@ def _parquet(path: Path) -> pa.Table:
 def _locked(root: Path) -> Iterator[None]:
     """Hold the store's lock; wait for another writer."""
     with (root / ".lock").open("a+b") as handle:
-        _lock(handle.fileno())
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(handle.fileno(), msvcrt.LK_LOCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(handle.fileno(), fcntl.LOCK_EX)
         yield  # closing the file, or dying, gives the lock back
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(handle: int) -> None:
-        msvcrt.locking(handle, msvcrt.LK_LOCK, 1)
-
-else:
-    import fcntl
-
-    def _lock(handle: int) -> None:
-        fcntl.flock(handle, fcntl.LOCK_EX)

@@ -76,40 +76,28 @@ class Note:
         return f"{text}: {self.message}" if text else self.message
 
 
-POINT_CORE = {
-    "run_id": pa.string(),
-    "segment": pa.int16(),
-    "step": pa.int64(),
-    "tokens": pa.float64(),
-    "flops": pa.float64(),
-    "lr": pa.float64(),
-    "loss": pa.float64(),
-    "val_loss": pa.float64(),
-}
-POINT_TAIL = {"flags": pa.uint16(), "source_id": pa.string(), "line": pa.int64()}
-RUN_CORE = {
-    "run_id": pa.string(),
-    "rows": pa.string(),
-    "params": pa.float64(),
-    "params_convention": pa.string(),
-    "loss_convention": pa.string(),
-    "val_loss_convention": pa.string(),
-}
-SOURCE_COLUMNS = {
-    "source_id": pa.string(),
-    "uri": pa.string(),
-    "file": pa.string(),
-    "sha256": pa.string(),
-    "bytes": pa.int64(),
-    "reader": pa.string(),
-    "reader_version": pa.string(),
-    "mapping": pa.string(),
-    "rows_read": pa.int64(),
-    "rows_kept": pa.int64(),
-    "run_ids": pa.list_(pa.string()),
-    "columns": pa.string(),
-    "notes": pa.string(),
-}
+def _kinds(declared: str) -> dict[str, pa.DataType]:
+    """Read `name:type ...`, the types as Arrow calls them."""
+    pairs = (text.split(":") for text in declared.split())
+    return {name: pa.type_for_alias(kind) for name, kind in pairs}
+
+
+POINT_CORE = _kinds(
+    "run_id:string segment:int16 step:int64 tokens:double flops:double lr:double loss:double "
+    "val_loss:double"
+)
+POINT_TAIL = _kinds("flags:uint16 source_id:string line:int64")
+RUN_CORE = _kinds(
+    "run_id:string rows:string params:double params_convention:string loss_convention:string "
+    "val_loss_convention:string"
+)
+SOURCE_COLUMNS = (
+    _kinds("source_id:string uri:string file:string sha256:string bytes:int64 reader:string")
+    | _kinds("reader_version:string mapping:string rows_read:int64 rows_kept:int64")
+    | {"run_ids": pa.list_(pa.string())}
+    | _kinds("columns:string notes:string")
+)
+_TWICE = "Give only one of them, or tell the runs apart with a run_id column or --name '{run_id}'."
 _MEANINGS = {
     "run_id": "name of the run",
     "segment": "0, 1, ... increasing at each resume of the log",
@@ -179,10 +167,7 @@ class Runs:
         rows, owner = self.order
         points = self.points.take(pa.array(rows)).to_pandas()
         facts = self.runs.take(pa.array(owner)).to_pandas()
-        for name in facts.columns:
-            if name not in points.columns:
-                points[name] = facts[name]
-        return points
+        return points.join(facts[[name for name in facts.columns if name not in points.columns]])
 
     def provenance(self) -> dict[str, Any]:
         """Return the files with their SHA-256, and what reading noticed, as fits store them."""
@@ -195,14 +180,9 @@ class Runs:
     def to_dict(self) -> dict[str, Any]:
         """Return what `scaling runs --json` prints: runs, ranges, columns, notes."""
         summary = self.summary()
-        return stamped(
-            {
-                "runs": summary,
-                "ranges": _ranges(summary),
-                "columns": [asdict(reading) for reading in self.columns],
-                "notes": [asdict(note) for note in self.notes],
-            }
-        )
+        columns, notes = ([asdict(item) for item in part] for part in (self.columns, self.notes))
+        record = {"runs": summary, "ranges": _ranges(summary), "columns": columns, "notes": notes}
+        return stamped(record)
 
     def __repr__(self) -> str:
         """Return one line: runs, points, files, ranges, warnings."""
@@ -226,10 +206,9 @@ class Runs:
         of `target`), target (val_loss where there is one, else loss), state, problems.
         """
         rows, owner = self.order
-        starts = np.searchsorted(owner, np.arange(len(self) + 1))
-        facts = self.runs.to_pylist()
+        edges = np.searchsorted(owner, np.arange(len(self) + 1))
         values = {
-            name: floats(self.points[name].take(pa.array(rows)))
+            name: np.split(floats(self.points[name].take(pa.array(rows))), edges[1:-1])
             for name in ("step", "tokens", "flops", "loss", "val_loss")
         }
         problems: dict[str, list[str]] = {}
@@ -237,12 +216,8 @@ class Runs:
             if note.run is not None and note.level != "info":
                 problems.setdefault(note.run, []).append(note.message)
         return [
-            _summarise(
-                fact,
-                {k: v[starts[i] : starts[i + 1]] for k, v in values.items()},
-                problems.get(fact["run_id"], []),
-            )
-            for i, fact in enumerate(facts)
+            _summarise(fact, {k: v[i] for k, v in values.items()}, problems.get(fact["run_id"], []))
+            for i, fact in enumerate(self.runs.to_pylist())
         ]
 
 
@@ -274,12 +249,7 @@ def combine(several: Sequence[Runs]) -> Runs:
         where = ", ".join(part.sources["file"].to_pylist())
         for run in part.runs["run_id"].to_pylist():
             if run in owner:
-                raise DataError(
-                    f"run {run!r} is in {owner[run]} already.",
-                    file=where,
-                    hint="Give only one of them, or tell the runs apart with a run_id column or "
-                    "--name '{run_id}'.",
-                )
+                raise DataError(f"run {run!r} is in {owner[run]} already.", file=where, hint=_TWICE)
             owner[run] = where
     runs = stack(part.runs for part in several)
     names = runs["run_id"].to_pylist()
@@ -307,6 +277,15 @@ def floats(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
     return np.asarray(pc.fill_null(values, float("nan")).to_numpy(zero_copy_only=False))
 
 
+def is_number(text: str) -> bool:
+    """Say whether a text is a number as Python writes them."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def natural(text: str) -> list[tuple[int, int | str]]:
     """Return a sort key under which `run:9` comes before `run:10`."""
     pieces = re.split(r"(\d+)", text)
@@ -316,29 +295,20 @@ def natural(text: str) -> list[tuple[int, int | str]]:
 def stack(tables: Iterable[pa.Table]) -> pa.Table:
     """Put tables under each other; a column that is text in one of them becomes text in all."""
     parts = list(tables)
-    texts = {
-        f.name for t in parts for f in t.schema if pa.types.is_string(f.type)
-    }  # a number column elsewhere must follow
-    return pa.concat_tables([_as_text(t, texts) for t in parts], promote_options="permissive")
-
-
-def _as_text(table: pa.Table, names: set[str]) -> pa.Table:
-    for i, entry in enumerate(table.schema):
-        if entry.name in names and not pa.types.is_string(entry.type):
-            table = table.set_column(i, entry.name, pc.cast(table[entry.name], pa.string()))
-    return table
+    texts = {f.name for t in parts for f in t.schema if pa.types.is_string(f.type)}
+    whole = []
+    for part in parts:
+        fields = [f.with_type(pa.string()) if f.name in texts else f for f in part.schema]
+        schema = pa.schema(fields, part.schema.metadata)
+        whole.append(part if schema == part.schema else part.cast(schema))
+    return pa.concat_tables(whole, promote_options="permissive")
 
 
 def with_units(table: pa.Table, kind: str) -> pa.Table:
     """Write unit and meaning of every known column into the field metadata."""
-    fields = [
-        pa.field(f.name, f.type, f.nullable, metadata=_metadata(f.name)) for f in table.schema
-    ]
+    fields = [f.with_metadata(_metadata(f.name)) for f in table.schema]
     marks = {"scaling.table": kind, "scaling.schema_version": "1"}
-    return pa.table(
-        [table.column(i) for i in range(table.num_columns)],
-        schema=pa.schema(fields, metadata=marks),
-    )
+    return pa.table(table.columns, schema=pa.schema(fields, metadata=marks))
 
 
 def _metadata(name: str) -> dict[str, str]:

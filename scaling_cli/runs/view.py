@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from scaling_cli.runs.table import Layout, Runs, floats
+from scaling_cli.vocabulary.errors import DataError
 from scaling_cli.vocabulary.quantities import recognise
 
 # A run's planned total stands for what it reached if it came within this of its planned steps.
@@ -93,7 +94,10 @@ class View:
         if resolved == "flops":
             logged = self._at_points("flops")
             return np.where(np.isnan(logged), self._total("flops"), logged)
-        return _plain(self.cells(resolved))
+        cells = self.cells(resolved)
+        if pa.types.is_string(cells.type):
+            return np.array([*cells.to_pylist(), None], object)[:-1]
+        return floats(cells)
 
     def missing(self, name: str) -> np.ndarray:
         """Say where a column has no value; NaN is a value."""
@@ -105,7 +109,8 @@ class View:
     def tokens(self) -> tuple[np.ndarray, np.ndarray]:
         """Return tokens at the points, and where from: 0 logged, 1 step x batch, 2 total."""
         logged = self._at_points("tokens")
-        product = self._at_points("step") * self._batch_tokens()
+        # A batch that varies along the run is no fact of it and cannot be multiplied.
+        product = self._at_points("step") * self._facts("batch_tokens")
         total = self._total("tokens")
         source = np.where(~np.isnan(logged), 0, np.where(~np.isnan(product), 1, 2))
         return np.choose(source, [logged, product, total]), source
@@ -131,6 +136,13 @@ class View:
         """Return the line of a point in its file."""
         return int(self.runs.points["line"][int(self.rows[row])].as_py())
 
+    def refused(
+        self, message: str, row: int, column: str | None = None, *, hint: str | None = None
+    ) -> DataError:
+        """Return the refusal of what stands at a point."""
+        file, line = self.file_of(row), self.line_of(row)
+        return DataError(message, hint=hint, file=file, row=line, column=column)
+
     def files(self) -> str:
         """Return the files, for messages about all of them."""
         names = self.runs.sources["file"].to_pylist()
@@ -147,7 +159,11 @@ class View:
         if name not in facts.column_names:
             return pa.nulls(len(self), pa.float64()) if found is None else found
         fact = facts[name].take(pa.array(self.owner)).combine_chunks()
-        return fact if found is None else _first_of(found, fact)
+        if found is None:
+            return fact
+        text = pa.types.is_string(found.type) or pa.types.is_string(fact.type)
+        kind = pa.string() if text else pa.float64()
+        return pc.call_function("coalesce", [pc.cast(found, kind), pc.cast(fact, kind)])
 
     def _at_points(self, name: str) -> np.ndarray:
         return floats(self.runs.points[name].take(pa.array(self.rows)))
@@ -157,10 +173,6 @@ class View:
             return np.full(len(self), np.nan)
         return floats(self.runs.runs[name].take(pa.array(self.owner)))
 
-    def _batch_tokens(self) -> np.ndarray:
-        """Return the batch of each run; a batch that varies along it cannot be multiplied."""
-        return self._facts("batch_tokens")
-
     def _total(self, name: str) -> np.ndarray:
         """Return the run's total of a quantity at points where the run is complete."""
         steps, planned = self._at_points("step"), self._facts("step")
@@ -168,17 +180,3 @@ class View:
         one_row = np.array([rows == Layout.RUN for rows in self.runs.runs["rows"].to_pylist()])
         complete = one_row[self.owner] | (steps >= REACHED * end)
         return np.where(complete, self._facts(name), np.nan)
-
-
-def _first_of(one: pa.Array, other: pa.Array) -> pa.Array:
-    if pa.types.is_string(one.type) or pa.types.is_string(other.type):
-        kind = pa.string()
-    else:
-        kind = pa.float64()
-    return pc.call_function("coalesce", [pc.cast(one, kind), pc.cast(other, kind)])
-
-
-def _plain(column: pa.Array) -> np.ndarray:
-    if pa.types.is_string(column.type):
-        return np.array([*column.to_pylist(), None], object)[:-1]
-    return floats(column)

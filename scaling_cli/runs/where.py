@@ -83,9 +83,8 @@ def rows_where(expression: str, column: Lookup, names: Sequence[str], length: in
     try:
         value = walk.evaluate(tree.body)
     except TypeError as error:
-        raise UsageError(
-            f"--where {expression!r} compares text with numbers.", hint=_EXAMPLE
-        ) from error
+        told = f"--where {expression!r} compares text with numbers."
+        raise UsageError(told, hint=_EXAMPLE) from error
     kept = np.broadcast_to(np.asarray(value), (length,))
     if kept.dtype != bool:
         raise UsageError(f"--where {expression!r} is not a condition.", hint=_EXAMPLE)
@@ -124,11 +123,9 @@ class _Walk:
         """Return the value of a node: a column, a number, a text, or a condition."""
         method = getattr(self, f"_{type(node).__name__.lower()}", None)
         if method is None:
-            raise UsageError(
-                f"--where {self.expression!r} may hold comparisons, and, or, not, in and "
-                f"arithmetic, not {ast.unparse(node)!r}.",
-                hint=_EXAMPLE,
-            )
+            may = "may hold comparisons, and, or, not, in and arithmetic, not"
+            told = f"--where {self.expression!r} {may} {ast.unparse(node)!r}."
+            raise UsageError(told, hint=_EXAMPLE)
         return method(node)
 
     def _constant(self, node: ast.Constant) -> Any:
@@ -170,10 +167,9 @@ class _Walk:
         return -value if isinstance(node.op, ast.USub) else +value
 
     def _binop(self, node: ast.BinOp) -> Any:
-        if isinstance(node.op, ast.BitAnd):
-            return self._condition(node.left) & self._condition(node.right)
-        if isinstance(node.op, ast.BitOr):
-            return self._condition(node.left) | self._condition(node.right)
+        if isinstance(node.op, ast.BitAnd | ast.BitOr):
+            join = np.logical_and if isinstance(node.op, ast.BitAnd) else np.logical_or
+            return join(self._condition(node.left), self._condition(node.right))
         if type(node.op) not in _ARITHMETIC:
             raise self.refused(f"{ast.unparse(node)!r} is not known.")
         left, right = self.evaluate(node.left), self.evaluate(node.right)
@@ -194,8 +190,7 @@ class _Walk:
             if type(sign) not in _COMPARE:
                 raise self.refused("'is' is not known; write ==.")
             right = self.evaluate(right_node)
-            held = held & _compared(type(sign), left, right)
-            left = right
+            held, left = held & _compared(type(sign), left, right), right
         return held
 
     def _items(self, node: ast.expr) -> list[ast.expr]:
@@ -222,9 +217,8 @@ def _compared(sign: type[ast.cmpop], left: Any, right: Any) -> np.ndarray:
         raise TypeError("text with numbers")
     compare = _COMPARE[sign]
     if not _is_text(left):
-        return compare(np.asarray(left, float), np.asarray(right, float)) & (
-            _there(left) & _there(right)
-        )
+        there = _there(left) & _there(right)
+        return compare(np.asarray(left, float), np.asarray(right, float)) & there
     one, other = np.broadcast_arrays(np.asarray(left, object), np.asarray(right, object))
     pairs = zip(np.atleast_1d(one), np.atleast_1d(other), strict=True)
     return np.array([a is not None and b is not None and bool(compare(a, b)) for a, b in pairs])

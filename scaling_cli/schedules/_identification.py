@@ -4,6 +4,7 @@ A log holds rounded rates at some steps, maybe not from the first and not to the
 family that could explain it is fitted; one does if the log lies within its own rounding of it.
 """
 
+import contextlib
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -208,27 +209,21 @@ def _read(step: ArrayLike, lr: ArrayLike, length: float | None) -> Log:
     if at.ndim != 1 or at.shape != rate.shape:
         raise DataError(f"steps and learning rates differ in shape: {at.shape}, {rate.shape}.")
     if len(at) < FEWEST_ROWS:
-        raise DataError(
-            f"{len(at)} row(s) of a learning rate do not tell a schedule; {FEWEST_ROWS} may."
-        )
+        told = f"{len(at)} row(s) of a learning rate do not tell a schedule"
+        raise DataError(f"{told}; {FEWEST_ROWS} may.")
     if not (np.isfinite(rate).all() and rate.min() >= 0 and rate.max() > 0):
         raise DataError("learning rates must be finite and not negative, and not all zero.")
     if not np.isfinite(at).all() or at[0] < 0 or (np.diff(at) <= 0).any():
-        raise DataError(
-            "steps must increase from row to row, from 0 on.",
-            hint="Keep the last row of each step where a log was resumed.",
-        )
-    gap = float(np.median(np.diff(at)))
-    return Log(at, rate, half_units(rate), gap, _end(at, gap, length), length)
-
-
-def _end(at: np.ndarray, gap: float, length: float | None) -> float:
-    """Return where the run most likely ended."""
+        hint = "Keep the last row of each step where a log was resumed."
+        raise DataError("steps must increase from row to row, from 0 on.", hint=hint)
+    gap, last = float(np.median(np.diff(at))), float(at[-1])
     if length is not None:
-        return length
-    if at[0] == gap and not (at % gap).any():
-        return float(at[-1])  # rows count steps done, every so many: the last one is the last
-    return roundest(float(at[-1]) - 1, float(at[-1]) + max(1.0, gap))
+        after = length
+    elif at[0] == gap and not (at % gap).any():
+        after = last  # rows count steps done, every so many: the last one is the last
+    else:
+        after = roundest(last - 1, last + max(1.0, gap))
+    return Log(at, rate, half_units(rate), gap, after, length)
 
 
 def _simplicity(shift: int, schedule: Schedule) -> tuple[int, int]:
@@ -249,10 +244,8 @@ def _notes(log: Log, schedule: Schedule) -> list[str]:
     if schedule.length > log.reach + log.gap:
         notes.append(f"the log stops at step {last:g}, before the end at {schedule.length:g}.")
     elif shape in ENDLESS and not log.settled and log.length is None:
-        notes.append(
-            f"the log stops at step {last:g}, within the decay; that the run ends there, at "
-            f"{schedule.length:g}, is assumed."
-        )
+        ends = f"that the run ends there, at {schedule.length:g}, is assumed"
+        notes.append(f"the log stops at step {last:g}, within the decay; {ends}.")
     first = log.step[0]
     if first > 1.5 * log.gap and first > 1:
         warmup = next((p.end for p in schedule.phases() if p.name == "warm-up"), 0.0)
@@ -305,9 +298,11 @@ def candidates(log: Log) -> Iterator[Schedule]:
         log = log.take(np.arange(1, len(log.step)))  # the whole warm-up lies between two rows
     for warm in _warmups(log):
         after = log.take(log.step >= warm["warmup"])
-        if len(after.step):
-            for family, options in itertools.chain(_flat(after, warm), _curved(after, warm)):
-                yield from _made(log, family, options)
+        curved = _curved(after, warm) if len(after.step) else ()
+        flat = _flat(after, warm) if len(after.step) else ()
+        for family, options in itertools.chain(flat, curved):
+            with contextlib.suppress(UsageError):  # the fitted numbers may make no such schedule
+                yield _rounder(log, family(**options))
 
 
 def _warmups(log: Log) -> list[dict[str, Any]]:
@@ -379,39 +374,27 @@ def _end_is_open(log: Log, shape: str) -> bool:
 
 
 def _fitted(log: Log, shape: str, start: float, free_start: bool) -> tuple[float, float, float]:
-    """Return (start, end, power) of the decay of least squares."""
+    """Return (start, end, power) of least squares; what is not free stays as guessed."""
     settles = log.step[log.lr <= log.lr[-1] + 2 * log.half][0]
     end = float(settles) if log.settled else log.reach
-    guess = np.array([start, max(end, start + 1), 2.0 if shape == "polynomial" else 1.0])
+    place = np.array([start, max(end, start + 1), 2.0 if shape == "polynomial" else 1.0])
     free = np.array([free_start, _end_is_open(log, shape), shape == "polynomial"])
-    at, end, power = _refined(log, shape, guess, free)
+    if free.any():
+        from scipy.optimize import least_squares
+
+        span = float(log.step[-1]) + log.gap
+        unit = np.array([span, span, 1.0])[free]
+
+        def off(z: np.ndarray) -> np.ndarray:
+            place[free] = z * unit
+            return _rates(log, shape, *place.tolist())[0] / log.peak
+
+        bounds = np.array([[0.0, 0.0, 0.1], [0.999, 50.0, 12.0]])[:, free]
+        first = np.clip(place[free] / unit, *bounds)
+        best = least_squares(off, first, bounds=bounds, xtol=1e-14, ftol=1e-14, gtol=1e-15)
+        place[free] = best.x * unit
+    at, end, power = place.tolist()
     return (at if at >= 0.5 else 0.0, end, power)
-
-
-def _refined(
-    log: Log, shape: str, guess: np.ndarray, free: np.ndarray
-) -> tuple[float, float, float]:
-    """Return (start, end, power) of least squares; what is not free stays as guessed."""
-    span = float(log.step[-1]) + log.gap
-    unit = np.array([span, span, 1.0])
-
-    def whole(z: np.ndarray) -> np.ndarray:
-        full = guess.copy()
-        full[free] = z * unit[free]
-        return full
-
-    def off(z: np.ndarray) -> np.ndarray:
-        return _rates(log, shape, *whole(z))[0] / log.peak
-
-    if not free.any():
-        return tuple(guess.tolist())
-    from scipy.optimize import least_squares
-
-    lowest = np.array([0.0, 0.0, 0.1])[free]
-    highest = np.array([0.999, 50.0, 12.0])[free]
-    first = np.clip(guess[free] / unit[free], lowest, highest)
-    best = least_squares(off, first, bounds=(lowest, highest), xtol=1e-14, ftol=1e-14, gtol=1e-15)
-    return tuple(whole(best.x).tolist())
 
 
 def _rates(
@@ -468,14 +451,6 @@ def _built(
             yield Wsd, {**warm, **given, "stable": start, "decay": shape, "min": bottom}
 
 
-def _made(log: Log, family: type[Schedule], options: dict[str, Any]) -> Iterator[Schedule]:
-    """Yield the schedule with round numbers; none if the fitted ones make no such schedule."""
-    try:
-        yield _rounder(log, family(**options))
-    except UsageError:
-        return
-
-
 def _rounder(log: Log, schedule: Schedule) -> Schedule:
     """Return the schedule with the roundest numbers that explain the log, if any do."""
     if log.off(schedule)[0] > NEARLY:
@@ -509,8 +484,7 @@ def _rounded(schedule: Schedule, ends: int, places: int, digits: int) -> Schedul
 
 def roundest(low: float, high: float) -> float:
     """Return the whole number in (low, high] that ends in most zeros; the lowest of them."""
-    for zeros in range(12, 0, -1):
-        unit = 10.0**zeros
-        if (found := np.floor(low / unit + 1) * unit) <= high:
-            return float(found)
+    for unit in 10.0 ** np.arange(12, 0, -1):
+        if (above := np.floor(low / unit + 1) * unit) <= high:
+            return float(above)
     return float(np.floor(low) + 1)

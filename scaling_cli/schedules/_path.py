@@ -86,10 +86,8 @@ class Path:
         """
         at = np.asarray(step, float)
         if warmup not in CONVENTIONS:
-            raise UsageError(
-                f"there is no warm-up convention {warmup!r}.",
-                hint=near(warmup, [*CONVENTIONS], "conventions"),
-            )
+            hint = near(warmup, [*CONVENTIONS], "conventions")
+            raise UsageError(f"there is no warm-up convention {warmup!r}.", hint=hint)
         if at.ndim != 1 or not len(at) or (at != np.floor(at)).any() or at.min() < 0:
             raise UsageError("a loss is asked for at steps that are not whole numbers from 0 on.")
         rates = schedule.lr(np.arange(int(at.max()) + 1)) / unit

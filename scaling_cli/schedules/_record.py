@@ -19,9 +19,7 @@ def describe(
     `area` is S1, the learning rate summed over the steps of the run; None for a schedule over
     tokens of which the tokens of a step are not known.
     """
-    stepped = schedule
-    if batch_tokens is not None:
-        stepped = schedule.in_steps(batch_tokens)
+    stepped = schedule if batch_tokens is None else schedule.in_steps(batch_tokens)
     known = stepped.unit == "steps"
     tokens = schedule.length if schedule.unit == "tokens" else None
     if tokens is None and batch_tokens is not None:
@@ -42,17 +40,11 @@ def describe(
     }
 
 
-def _identified(found: Identification) -> dict[str, Any]:
-    return {
-        "verdict": str(found.verdict),
-        "misfit": found.misfit,
-        "within": found.within,
-        "rounding": found.rounding,
-        "shift": found.shift,
-        "rows": found.rows,
-        "rivals": [
-            {"text": r.schedule.text(), "misfit": r.misfit, "within": r.within, "apart": r.apart}
-            for r in found.rivals
-        ],
-        "notes": list(found.notes),
-    }
+def _identified(identification: Identification) -> dict[str, Any]:
+    record = {key: value for key, value in vars(identification).items() if key != "schedule"}
+    rivals = [
+        {"text": r.schedule.text(), "misfit": r.misfit, "within": r.within, "apart": r.apart}
+        for r in identification.rivals
+    ]
+    verdict, notes = str(identification.verdict), list(identification.notes)
+    return {**record, "verdict": verdict, "rivals": rivals, "notes": notes}

@@ -91,13 +91,10 @@ class Schedule:
         self._check()
 
     def _checked(self, name: str, kind: Kind, value: Any) -> Any:
-        if value is None:
-            return None
         if isinstance(value, tuple):
             return tuple(self._checked(name, _SINGLE[kind], v) for v in value)
-        if kind is Kind.PLACE:
-            return self._place(name, value)
-        return self._rate_given(name, value) if kind is Kind.RATE else value
+        check = {Kind.PLACE: self._place, Kind.RATE: self._rate_given}.get(kind)
+        return value if check is None or value is None else check(name, value)
 
     def _check(self) -> None:
         """Refuse options that contradict each other."""
@@ -117,10 +114,9 @@ class Schedule:
         if 0 < value < 1:
             value = _tidy(value * self.length)
         if not 0 <= value <= self.length:
-            raise self.refused(
-                f"{name}={write(value)} lies outside the run of {write(self.length)} {self.unit}.",
-                "A number below 1 is a share of the run.",
-            )
+            outside = f"lies outside the run of {write(self.length)} {self.unit}."
+            hint = "A number below 1 is a share of the run."
+            raise self.refused(f"{name}={write(value)} {outside}", hint)
         return float(value)
 
     def _rate_given(self, name: str, value: float) -> float:
@@ -156,10 +152,8 @@ class Schedule:
         units = [unit for unit in UNITS if unit in texts]
         for name in texts:
             if name not in declared and name not in UNITS:
-                raise UsageError(
-                    f"{cls.title} has no option {name!r}.",
-                    hint=near(name, [*declared, *UNITS], f"options of {cls.title}"),
-                )
+                hint = near(name, [*declared, *UNITS], f"options of {cls.title}")
+                raise UsageError(f"{cls.title} has no option {name!r}.", hint=hint)
         missing = [n for n, d in declared.items() if _needed(d) and n not in texts]
         missing += [] if units else ["steps (or tokens)"]
         if missing:
@@ -167,11 +161,8 @@ class Schedule:
         if len(units) == 2:
             raise cls.refused("give steps or tokens, not both.")
         length = number_of(units[0], texts[units[0]])
-        values = {
-            n: _value(n, text, declared[n]["kind"], length)
-            for n, text in texts.items()
-            if n in declared
-        }
+        kinds = {n: declared[n]["kind"] for n in texts if n in declared}
+        values = {n: _value(n, texts[n], kind, length) for n, kind in kinds.items()}
         return cls(length=length, unit=units[0], **values)
 
     @classmethod
@@ -243,10 +234,8 @@ class Schedule:
             If the schedule runs over tokens: see `in_steps`.
         """
         if self.unit != "steps":
-            raise UsageError(
-                f"the schedule runs over tokens: {self.text()}.",
-                hint="Say how many tokens a step takes (in_steps, --batch-tokens).",
-            )
+            hint = "Say how many tokens a step takes (in_steps, --batch-tokens)."
+            raise UsageError(f"the schedule runs over tokens: {self.text()}.", hint=hint)
         return self.lr(np.arange(math.ceil(self.length)))
 
     def in_steps(self, batch_tokens: float) -> "Schedule":
@@ -350,10 +339,8 @@ def number_of(name: str, text: str) -> float:
 def _beyond_first(value: float, name: str) -> float:
     """Return a place that was computed: one within the first step would be taken for a share."""
     if 0 < value < 1:
-        raise UsageError(
-            f"{name} lies within the first step, at {value:g} of it.",
-            hint="Leave it out, or give a schedule over whole steps.",
-        )
+        hint = "Leave it out, or give a schedule over whole steps."
+        raise UsageError(f"{name} lies within the first step, at {value:g} of it.", hint=hint)
     return value
 
 

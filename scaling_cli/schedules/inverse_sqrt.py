@@ -20,9 +20,8 @@ class InverseSqrt(Warmed):
         super()._check()
         self._check_way("linear", self.min)
         if not self._from() > 0:
-            raise UsageError(
-                "inverse_sqrt needs scale or warmup.", hint="The rate is peak sqrt(scale/step)."
-            )
+            hint = "The rate is peak sqrt(scale/step)."
+            raise UsageError("inverse_sqrt needs scale or warmup.", hint=hint)
 
     def _from(self) -> float:
         return self.warmup if self.scale is None else self.scale

@@ -33,20 +33,16 @@ class Knots(Schedule):
     def of(cls, at: ArrayLike, rates: ArrayLike, *, unit: str = "steps") -> Self:
         """Return the schedule through points, which ends one step after the last of them."""
         places = np.asarray(at, float)
-        return cls(
-            length=float(places[-1]) + (1.0 if unit == "steps" else 0.0),
-            unit=unit,
-            at=tuple(places.tolist()),
-            rates=tuple(np.asarray(rates, float).tolist()),
-        )
+        length = float(places[-1]) + (unit == "steps")
+        known = tuple(np.asarray(rates, float).tolist())
+        return cls(length=length, unit=unit, at=tuple(places.tolist()), rates=known)
 
     @classmethod
     def read(cls, given: Mapping[str, str]) -> Self:
         """Return the schedule through the points of a text."""
         units = [unit for unit in UNITS if unit in given]
-        points = sorted(
-            (number_of("place", k), number_of(k, v)) for k, v in given.items() if k not in UNITS
-        )
+        pairs = [(place, rate) for place, rate in given.items() if place not in UNITS]
+        points = sorted((number_of("place", a), number_of(a, rate)) for a, rate in pairs)
         if not points or len(units) > 1:
             raise UsageError("knots needs points, and steps or tokens.", hint=cls.usage())
         unit = units[0] if units else "steps"
@@ -113,12 +109,9 @@ def read_table(path: str) -> Schedule:
     place = next((i for i, name in enumerate(header) if name in UNIT_OF), None)
     rate = next((i for i, name in enumerate(header) if name in RATES), None)
     if place is None or rate is None:
-        raise DataError(
-            "a table of a learning rate needs the columns step (or tokens) and lr.",
-            file=path,
-            row=1,
-            hint=f"Found: {', '.join(rows[0]) or 'nothing'}.",
-        )
+        message = "a table of a learning rate needs the columns step (or tokens) and lr."
+        hint = f"Found: {', '.join(rows[0]) or 'nothing'}."
+        raise DataError(message, file=path, row=1, hint=hint)
     body = [(i, row) for i, row in enumerate(rows[1:], start=2) if any(c.strip() for c in row)]
     at, rates = ([_cell(path, i, row, c, header) for i, row in body] for c in (place, rate))
     if len(at) < FEWEST:
@@ -146,6 +139,5 @@ def _cell(path: str, row: int, cells: list[str], column: int, header: list[str])
     try:
         return parse_number(text)
     except UsageError as error:
-        raise DataError(
-            f"{text!r} is not a number.", file=path, row=row, column=header[column]
-        ) from error
+        message = f"{text!r} is not a number."
+        raise DataError(message, file=path, row=row, column=header[column]) from error

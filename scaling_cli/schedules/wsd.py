@@ -23,10 +23,9 @@ class Wsd(Falling):
         if not length[:1].isdigit() and not length.startswith("."):
             return given
         if "stable" in given:
-            raise cls.refused(
-                f"stable={given['stable']} and decay={length} say the same twice.",
-                "decay is the name of the way down, or its length in place of stable.",
-            )
+            twice = f"stable={given['stable']} and decay={length} say the same twice."
+            hint = "decay is the name of the way down, or its length in place of stable."
+            raise cls.refused(twice, hint)
         unit = "tokens" if "tokens" in given else "steps"
         whole = cls.read({"peak": "1", "stable": length, unit: given.get(unit, length)})
         name = given.pop("shape", "linear")

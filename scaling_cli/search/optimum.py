@@ -15,6 +15,7 @@ from scaling_cli.engine.problem import (
     corner_of,
     deviations,
     frame,
+    misses,
     parameters,
     predictions,
     to_free,
@@ -23,8 +24,7 @@ from scaling_cli.engine.solve import solve
 from scaling_cli.laws._law import WHOLE, Domain, Law
 from scaling_cli.numerics.mestimate import huber, tau
 from scaling_cli.runs.points import Points
-from scaling_cli.search.least_absolute import LAD_LOOSEST
-from scaling_cli.search.minimum import agreeing, finished, search, vanishing
+from scaling_cli.search.minimum import LAD_LOOSEST, agreeing, finished, search, vanishing
 from scaling_cli.vocabulary.errors import DataError, FitError, UsageError
 from scaling_cli.vocabulary.objective import Objective
 from scaling_cli.vocabulary.outcomes import Status
@@ -103,16 +103,11 @@ def make_problem(
         raise UsageError(
             f"every parameter of {laws.name_of(law)} is held; there is nothing to fit."
         )
-    framed = frame(law, fix, tie)
-    return Problem(
-        law=law,
-        inputs={s: np.asarray(points.inputs[s], float) for s in law.inputs()},
-        output=np.asarray(points.output, float),
-        weight=points.weights(),
-        objective=objective,
-        frame=framed,
-        penalty=priors.penalty(law, prior, {**fix, **tie}, points.weights(), len(framed.names)),
-    )
+    framed, weight = frame(law, fix, tie), points.weights()
+    penalty = priors.penalty(law, prior, {**fix, **tie}, weight, len(framed.names))
+    inputs = {s: np.asarray(points.inputs[s], float) for s in law.inputs()}
+    output = np.asarray(points.output, float)
+    return Problem(law, inputs, output, weight, objective, framed, penalty)
 
 
 def _refuse_numbers(points: Points, law: type[Law]) -> None:
@@ -156,20 +151,13 @@ def refuse(points: Points, problem: Problem) -> None:
     spreads = problem.law.spreads(problem.inputs)
     columns = np.stack(list(spreads.values()), axis=1)
     distinct = len(np.unique(columns, axis=0))
-    name = laws.name_of(problem.law)
     if distinct < needed:
         raise FitError(
-            f"{distinct} distinct configurations cannot determine the "
-            f"{needed - 1} free parameters of {name}; at least {needed} are needed.",
-            hint="Add runs at other sizes or token counts, or hold parameters "
-            "with --fix E=1.7 or --tie.",
+            f"{distinct} distinct configurations cannot determine the {needed - 1} free parameters "
+            f"of {laws.name_of(problem.law)}; at least {needed} are needed.",
+            hint="Add runs at other sizes or token counts, or hold parameters with --fix E=1.7 or "
+            "--tie.",
         )
-    _refuse_flat(problem)
-    _refuse_levels(problem, spreads)
-    _refuse_collinear(points, problem, columns)
-
-
-def _refuse_flat(problem: Problem) -> None:
     if np.ptp(np.log(problem.output)) < FLAT:
         quantity = problem.law.output()
         raise FitError(
@@ -178,6 +166,8 @@ def _refuse_flat(problem: Problem) -> None:
             f"{' and '.join(problem.inputs)}.",
             hint="Check the column it was read from (--target, --map), or add runs that differ.",
         )
+    _refuse_levels(problem, spreads)
+    _refuse_collinear(points, problem, columns)
 
 
 def _refuse_levels(problem: Problem, spreads: Mapping[str, np.ndarray]) -> None:
@@ -213,12 +203,11 @@ def _refuse_collinear(points: Points, problem: Problem, columns: np.ndarray) -> 
 
 def collinearity(columns: np.ndarray) -> float:
     """Return the smallest share of a log input's variance that the others leave unexplained."""
-    centred = columns - columns.mean(axis=0)
-    shares = []
-    for j in range(columns.shape[1]):
+    centred, shares = columns - columns.mean(axis=0), []
+    for j, own in enumerate(centred.T):
         others = np.delete(centred, j, axis=1)
-        fitted = others @ np.linalg.lstsq(others, centred[:, j], rcond=None)[0]
-        shares.append(float(np.sum((centred[:, j] - fitted) ** 2) / np.sum(centred[:, j] ** 2)))
+        fitted = others @ np.linalg.lstsq(others, own, rcond=None)[0]
+        shares.append(float(np.sum((own - fitted) ** 2) / np.sum(own**2)))
     return min(shares)
 
 
@@ -231,38 +220,28 @@ def optimise(problem: Problem, *, seed: int = 0) -> Optimum:
         If no start converges.
     """
     lanes, polished, sliding, beyond = search(problem, seed)
-    u = polished.u[0]
-    values = {name: float(v[0]) for name, v in parameters(problem, polished.u).items()}
-    law = problem.law(**values)
+    u, values = polished.u[0], parameters(problem, polished.u)
+    law = problem.law(**{name: float(v[0]) for name, v in values.items()})
     hessian = polished.irls[0] if problem.objective.name == "lad" else polished.hessian[0]
     at_bound = tuple(dict.fromkeys((*_dead(problem, u), *sliding)))
-    condition = _condition(hessian)
-    agree = np.sum(agreeing(problem, lanes)) / max(1, np.sum(lanes.converged))
-    status = Status.CONVERGED
+    condition, converged = _condition(hessian), int(np.sum(lanes.converged))
     # A polish that does not end, with nothing sliding: the valley is flat to the last digits.
-    if condition > ILL_CONDITIONED or not polished.converged[0]:
-        status = Status.ILL_CONDITIONED
-    if at_bound:
-        status = Status.AT_BOUND
-    return Optimum(
-        u=u,
-        law=law,
-        value=objective_value(problem, law),
-        status=status,
-        at_bound=at_bound,
-        diagnostics={
-            "starts": len(lanes.value),
-            "converged": int(np.sum(lanes.converged)),
-            "agree": float(agree),
-            "basins": _basins(lanes),
-            "gradient_norm": float(np.max(np.abs(polished.gradient[0]))),
-            "condition": condition,
-            "iterations": int(np.sum(lanes.iterations)),
-            "at_bound": list(at_bound),
-            "endless": [name for name in sliding if name not in vanishing(problem)],
-            "beyond": beyond,
-        },
-    )
+    flat = condition > ILL_CONDITIONED or not polished.converged[0]
+    status = Status.ILL_CONDITIONED if flat else Status.CONVERGED
+    diagnostics = {
+        "starts": len(lanes.value),
+        "converged": converged,
+        "agree": float(np.sum(agreeing(problem, lanes)) / max(1, converged)),
+        "basins": _basins(lanes),
+        "gradient_norm": float(np.max(np.abs(polished.gradient[0]))),
+        "condition": condition,
+        "iterations": int(np.sum(lanes.iterations)),
+        "at_bound": list(at_bound),
+        "endless": [name for name in sliding if name not in vanishing(problem)],
+        "beyond": beyond,
+    }
+    status, value = Status.AT_BOUND if at_bound else status, objective_value(problem, law)
+    return Optimum(u, law, value, status, at_bound, diagnostics)
 
 
 def settle(problem: Problem, *, seed: int = 0) -> tuple[Problem, Optimum]:
@@ -309,9 +288,9 @@ def noise_scale(problem: Problem, u: np.ndarray) -> float:
 def _basins(lanes: Solution) -> list[float]:
     """Return the distinct minima, best first, at most five."""
     distinct: list[float] = []
-    for value in np.sort(lanes.value[lanes.converged]):
+    for value in np.sort(lanes.value[lanes.converged]).tolist():
         if not distinct or value > distinct[-1] * (1 + 1e-6):
-            distinct.append(float(value))
+            distinct.append(value)
     return distinct[:5]
 
 
@@ -331,23 +310,12 @@ def objective_value(problem: Problem, law: Law) -> float:
 
     The penalty of the user's priors is a part of it.
     """
-    prediction = np.asarray(law(**problem.inputs), float)
-    if problem.objective.space == "log":
-        r = np.log(prediction) - np.log(problem.output)
-    else:
-        r = prediction - problem.output
-    if problem.objective.name == "lad":
-        data = float(np.sum(problem.weight * np.abs(r)))
-        return data + _penalty(problem, law, LAD_LOOSEST) / LAD_LOOSEST
-    corner = corner_of(problem.objective)
-    return float(np.sum(problem.weight * huber(r, corner))) + _penalty(problem, law, corner)
-
-
-def _penalty(problem: Problem, law: Law, corner: float) -> float:
-    if problem.penalty is None:
-        return 0.0
+    r, corner = misses(problem, np.asarray(law(**problem.inputs), float)), smallest_corner(problem)
     full = [float(to_free(problem.law, name, value)) for name, value in law.values().items()]
-    return problem.penalty.value(np.array(full), corner)
+    penalty = problem.penalty.value(np.array(full), corner) if problem.penalty else 0.0
+    if problem.objective.name == "lad":
+        return float(np.sum(problem.weight * np.abs(r))) + penalty / LAD_LOOSEST
+    return float(np.sum(problem.weight * huber(r, corner))) + penalty
 
 
 def log_predictions(

@@ -63,22 +63,20 @@ def followed(
     """
     corners = None if corner is None else np.full(1, corner)
 
-    def solved(inside: np.ndarray, held: Sequence[str], limit: int) -> Solution:
-        frozen = columns(problem, held)
-        return solve(problem, inside, corner=corners, frozen=frozen, max_iterations=limit)
-
     def ends(steep: bool) -> list[tuple[Solution, tuple[str, ...]]]:
         """Return where the lane began and ended each time it was brought back into the floats."""
-        inside, kept = _held_in_range(problem, u, held, steep=steep)
-        result = []
+        begin, kept, result = u, held, []
         for _ in range(ROUNDS):
-            ended = solved(inside, kept, limit)
+            begin, kept = _held_in_range(problem, begin, kept, steep=steep)
+            given = {"corner": corners, "frozen": columns(problem, kept)}
+            ended = solve(problem, begin, **given, max_iterations=limit)
             stays = representable(problem, ended.u[0])
-            result += [] if stays else [(solved(inside, kept, 0), kept)]
+            if not stays:
+                result.append((solve(problem, begin, **given, max_iterations=0), kept))
             result.append((ended, kept))
             if stays and _at_the_edge(problem, ended.u[0], kept):
                 break
-            inside, kept = _held_in_range(problem, ended.u, kept, steep=steep)
+            begin = ended.u
         return result
 
     all_ends = ends(steep=False)
@@ -124,12 +122,9 @@ def _held_in_range(
 
 def _at_the_edge(problem: Problem, u: np.ndarray, held: Sequence[str]) -> bool:
     """Return whether every power that is held is as small as it may be."""
-    return all(
-        u[problem.frame.names.index(power)] >= LARGEST_POWER
-        or abs(_load(problem, u, power) - 1) < NEARLY
-        for power in powers(problem)
-        if power in held
-    )
+    own = [power for power in powers(problem) if power in held]
+    loads = [(u[problem.frame.names.index(power)], _load(problem, u, power)) for power in own]
+    return all(at >= LARGEST_POWER or abs(load - 1) < NEARLY for at, load in loads)
 
 
 def running(problem: Problem, held: Sequence[str]) -> tuple[str, ...]:
@@ -142,8 +137,7 @@ def running(problem: Problem, held: Sequence[str]) -> tuple[str, ...]:
 def powers(problem: Problem) -> list[str]:
     """Return the searched powers of searched coefficients."""
     names, declared = problem.frame.names, problem.law.parameters()
-    raised = [declared[n].raised for n in names]
-    return list(dict.fromkeys(power for power in raised if power in names))
+    return list(dict.fromkeys(p for n in names if (p := declared[n].raised) in names))
 
 
 def _raised(problem: Problem, power: str) -> list[str]:
@@ -158,9 +152,9 @@ def _load(problem: Problem, u: np.ndarray, power: str) -> float:
 
 def _load_of(problem: Problem, u: np.ndarray, name: str) -> float:
     """Return by which factor one coefficient that is raised to a power is too large."""
-    value = float(u[problem.frame.names.index(name)])
     unit = _unit(problem, name)
-    loads, term = [(value - unit) / (LARGEST - unit)], value - unit
+    term = float(u[problem.frame.names.index(name)]) - unit
+    loads = [term / (LARGEST - unit)]
     for column, rate, largest in _exponents(problem, name):
         term -= rate * np.exp(u[column])
         loads.append(largest * np.exp(u[column]) / SMALLEST_POWER)
@@ -179,8 +173,7 @@ def _rescale(problem: Problem, u: np.ndarray, power: str, factor: float) -> None
         unit, place = _unit(problem, name), names.index(name)
         u[place] = unit + (u[place] - unit) / factor
         columns |= {column for column, *_ in _exponents(problem, name)}
-    for column in columns:
-        u[column] -= np.log(factor)
+    u[list(columns)] -= np.log(factor)
 
 
 def _lower_exponents(
@@ -224,11 +217,8 @@ def _exponents(problem: Problem, name: str) -> Iterator[tuple[int, float, float]
         column = _column(problem, absorbed.exponent)
         if column is not None and not absorbed.inverse:
             values = problem.inputs[absorbed.input]
-            yield (
-                column,
-                absorbed.times * float(np.log(np.min(values))),
-                absorbed.times * float(np.log(np.max(values))),
-            )
+            low, high = float(np.log(np.min(values))), float(np.log(np.max(values)))
+            yield column, absorbed.times * low, absorbed.times * high
 
 
 def _unit(problem: Problem, name: str) -> float:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from curve_truths import TEXTS, made
+from refusals import refusal, refused
 
 import scaling_cli as sc
 from scaling_cli import reference
@@ -121,10 +122,9 @@ def test_broken_files_are_refused_with_the_whole_message(fit: CurveFit, tmp_path
     }
     for message, record in cases.items():
         file.write_text(json.dumps(record))
-        with pytest.raises(DataError) as caught:
-            sc.load(file)
+        error = refused(DataError, sc.load, file)
         again = "Write it again with 'scaling fit ... --law average -o fit.json'."
-        assert str(caught.value) == f"{file}: {message} {again}"
+        assert str(error) == f"{file}: {message} {again}"
     file.write_text("{")
     with pytest.raises(DataError, match="not JSON"):
         sc.load(file)
@@ -133,22 +133,16 @@ def test_broken_files_are_refused_with_the_whole_message(fit: CurveFit, tmp_path
 def test_each_kind_is_refused_where_the_other_is_needed(fit: CurveFit, tmp_path: Path) -> None:
     file = tmp_path / "fit.json"
     fit.to_json(file)
-    with pytest.raises(UsageError) as caught:
-        kinds.load(file, Fit)
-    assert str(caught.value) == (
+    assert refusal(UsageError, kinds.load, file, Fit) == (
         f"{file} is a fit of loss curves, not a fit of a law of points: use it with 'scaling "
         f"predict --fit {file} --schedule TEXT'."
     )
-    with pytest.raises(UsageError) as refused:
-        kinds.load("kaplan_n/kaplan-2020", CurveFit)
-    assert str(refused.value) == (
+    assert refusal(UsageError, kinds.load, "kaplan_n/kaplan-2020", CurveFit) == (
         "kaplan_n/kaplan-2020 is a fit of a law of points, not a fit of loss curves: use it with "
         "'scaling predict --fit kaplan_n/kaplan-2020'."
     )
     assert isinstance(kinds.load("kaplan_n/kaplan-2020"), Fit)
-    with pytest.raises(UsageError) as tokens:
-        fit.predict("cosine:peak=1e-3,tokens=1B")
-    assert str(tokens.value) == (
+    assert refusal(UsageError, fit.predict, "cosine:peak=1e-3,tokens=1B") == (
         "the schedule runs over tokens: cosine:peak=0.001,tokens=1000000000. Curves are fitted "
         "over steps: give steps= in place of tokens=."
     )
@@ -248,7 +242,7 @@ def test_draws_keep_blocks_together_where_residuals_do() -> None:
 
 def test_a_draw_is_the_fit_to_points_that_are_repeated() -> None:
     """Counting a point twice is fitting it twice."""
-    from scaling_cli.curve_fits.search import CurveOptions, search
+    from scaling_cli.curve_fits.fitting import CurveOptions, search
     from scaling_cli.engine.curves import solve_curves
 
     curves = [few("power_area", n, 2e-3) for n in ("constant", "cosine")]
@@ -272,9 +266,7 @@ def test_auto_takes_the_strength_that_predicts_schedules_left_out() -> None:
     alone = fit_curves(curves, law="annealing", prior=1.0, bootstrap=0)
     assert alone.uncertainty is not None
     assert tried["1"] == pytest.approx(alone.uncertainty.schedule, rel=1e-3)
-    with pytest.raises(UsageError) as caught:
-        fit_curves(curves[:1], law="power_area", prior="auto")
-    assert str(caught.value) == (
+    assert refusal(UsageError, fit_curves, curves[:1], law="power_area", prior="auto") == (
         "prior strength auto: no schedule can be left out of these runs. Add a schedule with a "
         "decay, or give a strength: 0, 1 or 10."
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from refusals import refusal, refused
 from tables import TRUTHS, truth
 
 from scaling_cli.artefacts import kinds
@@ -182,10 +183,9 @@ def test_a_failed_write_leaves_the_old_file(
 
 def test_a_missing_file(tmp_path: Path) -> None:
     path = tmp_path / "none.json"
-    with pytest.raises(UsageError) as caught:
-        kinds.load(path, Fit)
-    assert caught.value.message == f"'{path}' is neither a file nor a certified fit or recipe."
-    assert caught.value.exit_code == 2
+    error = refused(UsageError, kinds.load, path, Fit)
+    assert error.message == f"'{path}' is neither a file nor a certified fit or recipe."
+    assert error.exit_code == 2
 
 
 COMPLETE = _fit().to_dict()
@@ -216,9 +216,7 @@ AGAIN = "Write it again with 'scaling fit ... -o fit.json'."
 def test_files_that_are_not_fits(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "fit.json"
     path.write_text(text, encoding="utf8")
-    with pytest.raises(DataError) as caught:
-        kinds.load(path, Fit)
-    assert str(caught.value) == message.replace("{file}", str(path))
+    assert refusal(DataError, kinds.load, path, Fit) == message.replace("{file}", str(path))
 
 
 @pytest.mark.parametrize(
@@ -249,9 +247,9 @@ def test_files_that_are_not_fits(tmp_path: Path, text: str, message: str) -> Non
 def test_broken_fit_files_are_data_errors(tmp_path: Path, change: dict, message: str) -> None:
     path = tmp_path / "fit.json"
     path.write_text(json.dumps(COMPLETE | change), encoding="utf8")
-    with pytest.raises(DataError) as caught:
-        kinds.load(path, Fit)
-    assert str(caught.value) == (f"{path}: the file is broken: {message}. {AGAIN}")
+    assert refusal(DataError, kinds.load, path, Fit) == (
+        f"{path}: the file is broken: {message}. {AGAIN}"
+    )
 
 
 @pytest.mark.parametrize("level", [0.5, 0.9, 0.99])
@@ -355,17 +353,15 @@ def test_inputs_broadcast() -> None:
     ],
 )
 def test_inputs_that_cannot_be_used(inputs: dict[str, Any], message: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        _fit().predict(**inputs)
-    assert str(caught.value) == message
-    assert caught.value.exit_code == 2
+    error = refused(UsageError, _fit().predict, **inputs)
+    assert str(error) == message
+    assert error.exit_code == 2
 
 
 @pytest.mark.parametrize("level", [0.0, 1.0, 90, -0.5])
 def test_levels_outside_zero_and_one(level: float) -> None:
-    with pytest.raises(UsageError) as caught:
-        _fit().predict(N=1e9, D=1e10, level=level)
-    assert str(caught.value) == f"level must lie between 0 and 1, not {level!r}."
+    said = refusal(UsageError, _fit().predict, N=1e9, D=1e10, level=level)
+    assert said == f"level must lie between 0 and 1, not {level!r}."
 
 
 @pytest.mark.parametrize(
@@ -378,6 +374,4 @@ def test_levels_outside_zero_and_one(level: float) -> None:
     ],
 )
 def test_objectives_that_do_not_exist(arguments: dict[str, Any], message: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        Objective(**arguments)
-    assert str(caught.value) == message
+    assert refusal(UsageError, Objective, **arguments) == message

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from command_line import run
+from refusals import refused
 
 import scaling_cli as sc
 from scaling_cli import reference, reports
@@ -23,7 +24,6 @@ from scaling_cli.artefacts.curve_fit import CurveFit
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.artefacts.forecast import Forecasts
 from scaling_cli.artefacts.hparams import Recipe, advise
-from scaling_cli.cli import app
 from scaling_cli.vocabulary.errors import DataError, ScalingError, UsageError
 from scaling_cli.vocabulary.registry import files_of
 
@@ -162,10 +162,10 @@ def test_loading_needs_numpy_alone(kind: str) -> None:
 @each_kind
 def test_show_prints_it_again_and_check_passes_it(kind: str) -> None:
     file = str(FILES / f"{kind}.json")
-    shown = CliRunner().invoke(app, ["show", file])
+    shown = run("show", file)
     assert shown.exit_code == 0, shown.output
     assert len(shown.stdout.splitlines()) > 3
-    printed = CliRunner().invoke(app, ["show", file, "--json"])
+    printed = run("show", file, "--json")
     assert json.loads(printed.stdout) == kinds.load(file).to_dict()
     (result,) = reference.check([file])
     assert result.status == "pass", result.message
@@ -173,7 +173,7 @@ def test_show_prints_it_again_and_check_passes_it(kind: str) -> None:
 
 def test_names_are_shown_too() -> None:
     for name in ("chinchilla/besiroglu-2024", "li-2025", "multi_power/luo-2025-25m"):
-        assert CliRunner().invoke(app, ["show", name]).exit_code == 0
+        assert run("show", name).exit_code == 0
 
 
 # --- one kind where another is wanted ------------------------------------------------------------
@@ -224,7 +224,7 @@ def test_another_kind_is_refused_with_the_command_that_takes_it(
     arguments: str, kind: str, what: str, use: str
 ) -> None:
     file = str(FILES / f"{kind}.json")
-    result = CliRunner().invoke(app, [*arguments.split(), file, "--json"])
+    result = run(*arguments.split(), file, "--json")
     assert result.exit_code == 2, result.output
     assert json.loads(result.stdout)["error"]["message"] == (
         f"{file} is {what}: use it with '{use.replace('FILE', file)}'."
@@ -233,7 +233,7 @@ def test_another_kind_is_refused_with_the_command_that_takes_it(
 
 def test_a_figure_of_points_names_those_of_curves() -> None:
     file = str(FILES / "curve_fit.json")
-    result = CliRunner().invoke(app, ["plot", file, "--json"])
+    result = run("plot", file, "--json")
     assert json.loads(result.stdout)["error"]["message"] == (
         f"{file} is a fit of loss curves, which the figure loss does not draw: take --kind curves "
         "or schedules."
@@ -241,10 +241,9 @@ def test_a_figure_of_points_names_those_of_curves() -> None:
 
 
 def test_unknown_names() -> None:
-    with pytest.raises(UsageError) as caught:
-        kinds.load("li-2024")
-    assert caught.value.message == "'li-2024' is neither a file nor a certified fit or recipe."
-    assert str(caught.value.hint).startswith("Did you mean li-2025")
+    error = refused(UsageError, kinds.load, "li-2024")
+    assert error.message == "'li-2024' is neither a file nor a certified fit or recipe."
+    assert str(error.hint).startswith("Did you mean li-2025")
 
 
 # --- broken files --------------------------------------------------------------------------------
@@ -282,11 +281,10 @@ def test_unknown_names() -> None:
 def test_what_cannot_be_read_is_said(content: bytes, message: str, tmp_path: Path) -> None:
     path = tmp_path / "x.json"
     path.write_bytes(content)
-    with pytest.raises(DataError) as caught:
-        kinds.load(path)
-    assert caught.value.file == str(path)
-    place = f"{path}, row 1" if caught.value.row else str(path)
-    assert str(caught.value) == f"{place}: {message}"
+    error = refused(DataError, kinds.load, path)
+    assert error.file == str(path)
+    place = f"{path}, row 1" if error.row else str(path)
+    assert str(error) == f"{place}: {message}"
 
 
 def nest(keys: tuple[Any, ...], value: Any) -> Callable[[Any], None]:
@@ -351,11 +349,10 @@ def test_what_is_wrong_and_where(
     nest(keys, value)(record)
     path = tmp_path / "x.json"
     path.write_text(json.dumps(record), encoding="utf8")
-    with pytest.raises(DataError) as caught:
-        kinds.load(path)
-    assert caught.value.file == str(path)
-    assert caught.value.message.startswith(f"the file is broken: {message}")
-    assert caught.value.hint == f"Write it again with '{KINDS[kind].written_by}'."
+    error = refused(DataError, kinds.load, path)
+    assert error.file == str(path)
+    assert error.message.startswith(f"the file is broken: {message}")
+    assert error.hint == f"Write it again with '{KINDS[kind].written_by}'."
 
 
 def places(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

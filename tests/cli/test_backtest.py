@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import cli_fits
 import command_line
 import numpy as np
 import pytest
@@ -121,87 +122,16 @@ def test_defaults_are_those_of_the_library(asked: dict[str, Any]) -> None:
 
 
 def test_every_option_arrives(asked: dict[str, Any]) -> None:
-    arguments = [
-        "a.csv",
-        "b.csv",
-        "--law",
-        "kaplan_nd",
-        "--target",
-        "val_loss",
-        "--where",
-        "tokens>1e9",
-        "--at",
-        "last:3",
-        "--objective",
-        "huber",
-        "--delta",
-        "1e-2",
-        "--space",
-        "linear",
-        "--fix",
-        "Nc=1e9",
-        "--tie",
-        "alpha_N=alpha_D",
-        "--bootstrap",
-        "10",
-        "--seed",
-        "7",
-        "--level",
-        "0.8",
-        "--on",
-        "params",
-        "--cuts",
-        "100M,1B",
-        "--map",
-        "loss=eval/c4",
-        "--set",
-        "params=124M",
-        "--meta",
-        "m.csv",
-        "--name",
-        "{params}",
-        "--format",
-        "csv",
-        "--executor",
-        "dask:s.json",
-        "--weight",
-        "tokens",
-        "--prior",
-        "alpha_N=0.3+-0.1",
-    ]
-    result = run(*arguments)
+    own = "--on params --cuts 100M,1B"
+    result = run("a.csv", "b.csv", *f"{cli_fits.OPTIONS} {own}".split())
     assert result.stderr == (
         "--bootstrap: nothing in a backtest depends on it\n"
         "connecting to dask:s.json; waits up to 60 s for a first worker\n"
     )
-    assert asked["read"] == (
-        ["a.csv", "b.csv"],
-        {
-            "map": {"loss": "eval/c4"},
-            "set": {"params": "124M"},
-            "meta": "m.csv",
-            "name": "{params}",
-            "format": "csv",
-        },
-    )
+    assert asked["read"] == (["a.csv", "b.csv"], cli_fits.READ)
     options = dict(asked["backtest"][1])
     assert options.pop("command").startswith("scaling backtest a.csv b.csv --law kaplan_nd ")
-    assert options == {
-        "law": "kaplan_nd",
-        "target": "val_loss",
-        "where": "tokens>1e9",
-        "at": "last:3",
-        "objective": Objective("huber", 1e-2, "linear"),
-        "fix": {"Nc": 1e9},
-        "tie": {"alpha_N": "alpha_D"},
-        "on": "params",
-        "cuts": [1e8, 1e9],
-        "seed": 7,
-        "level": 0.8,
-        "executor": "dask:s.json",
-        "weights": "tokens",
-        "prior": {"alpha_N": "0.3+-0.1"},
-    }
+    assert options == cli_fits.ARRIVED | {"on": "params", "cuts": [1e8, 1e9]}
 
 
 @pytest.mark.parametrize(

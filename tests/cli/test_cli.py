@@ -12,6 +12,7 @@ import pytest
 import typer
 from command_line import run
 from processes import HEAVY, loaded_by_command, python
+from refusals import refused
 
 from scaling_cli import __version__
 from scaling_cli.cli import BRIEF, _commands, _exits, _terminal, app
@@ -407,6 +408,7 @@ def test_names_that_the_stream_cannot_encode_are_escaped(monkeypatch: pytest.Mon
 def test_main_ignores_standalone_mode() -> None:
     command = typer.main.get_command(app)
     assert isinstance(command, Commands)
-    with pytest.raises(SystemExit) as ending:
-        command.main(["nothing"], prog_name="scaling", standalone_mode=False)
-    assert ending.value.code == 2
+    error = refused(
+        SystemExit, command.main, ["nothing"], prog_name="scaling", standalone_mode=False
+    )
+    assert error.code == 2

@@ -220,10 +220,7 @@ def test_schedules_are_given_where_none_is_logged(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.stderr
     record = json.loads(done.stdout)
     told = {r["run"]: (r["schedule"], r["known"]) for r in record["runs"]}
-    assert told == {
-        "a": (CONSTANT, "schedule: as given."),
-        "b": (WSD_TEXT, "schedule: as given."),
-    }
+    assert told == {"a": (CONSTANT, "schedule: as given."), "b": (WSD_TEXT, "schedule: as given.")}
     assert record["selection"]["start"] is None
     later = run("fit", *logs, "--schedule", CONSTANT, "--start", "1000", *options)
     assert json.loads(later.stdout)["data"]["ranges"]["S"] == [1000, 2000]

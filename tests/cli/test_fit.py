@@ -90,105 +90,27 @@ def test_defaults_are_those_of_the_library(asked: dict[str, Any]) -> None:
 
 
 def test_every_option_arrives(asked: dict[str, Any]) -> None:
-    arguments = [
-        "a.csv",
-        "b c.csv",
-        "--law",
-        "kaplan_nd",
-        "--target",
-        "val_loss",
-        "--where",
-        "tokens>1e9",
-        "--at",
-        "last:3",
-        "--objective",
-        "huber",
-        "--delta",
-        "1e-2",
-        "--space",
-        "linear",
-        "--fix",
-        "Nc=1e9",
-        "--fix",
-        "Dc=2G",
-        "--tie",
-        "alpha_N=alpha_D",
-        "--bootstrap",
-        "10",
-        "--seed",
-        "7",
-        "--level",
-        "0.8",
-        "--map",
-        "loss=eval/c4",
-        "--set",
-        "params=124M",
-        "--meta",
-        "m.csv",
-        "--name",
-        "{params}",
-        "--format",
-        "csv",
-        "--executor",
-        "dask:s.json",
-        "--weight",
-        "tokens",
-        "--prior",
-        "alpha_N=0.3+-0.1",
-        "--bootstrap-kind",
-        "wild",
-        "--cluster",
-        "config",
-    ]
-    assert run(*arguments).exit_code == 0
-    assert asked["read"] == (
-        ["a.csv", "b c.csv"],
-        {
-            "map": {"loss": "eval/c4"},
-            "set": {"params": "124M"},
-            "meta": "m.csv",
-            "name": "{params}",
-            "format": "csv",
-        },
-    )
+    own = "--fix Dc=2G --bootstrap-kind wild --cluster config"
+    assert run("a.csv", "b c.csv", *f"{cli_fits.OPTIONS} {own}".split()).exit_code == 0
+    assert asked["read"] == (["a.csv", "b c.csv"], cli_fits.READ)
     options = dict(asked["fit"][1])
     command = options.pop("command")
     assert command.startswith("scaling fit a.csv 'b c.csv' --law kaplan_nd ")
-    assert options == {
-        "law": "kaplan_nd",
-        "target": "val_loss",
-        "where": "tokens>1e9",
-        "at": "last:3",
-        "objective": Objective("huber", 1e-2, "linear"),
+    assert options == cli_fits.ARRIVED | {
         "fix": {"Nc": 1e9, "Dc": 2e9},
-        "tie": {"alpha_N": "alpha_D"},
         "bootstrap": 10,
-        "seed": 7,
-        "level": 0.8,
-        "executor": "dask:s.json",
-        "weights": "tokens",
-        "prior": {"alpha_N": "0.3+-0.1"},
         "bootstrap_kind": "wild",
         "cluster": "config",
     }
 
 
 BAD_OPTIONS = [
-    (
-        ["--objective", "mse"],
-        "error: objective must be huber, l2 or lad, not 'mse'.\n",
-    ),
+    (["--objective", "mse"], "error: objective must be huber, l2 or lad, not 'mse'.\n"),
     (["--space", "cubic"], "error: space must be log or linear, not 'cubic'.\n"),
     (["--delta", "0"], "error: delta must be positive, not 0.0.\n"),
     (["--fix", "E"], "error: cannot read 'E' for --fix.\nhint: Write --fix NAME=VALUE.\n"),
-    (
-        ["--fix", "E=1", "--fix", "E=2"],
-        "error: --fix gives E twice: 1 and 2.\n",
-    ),
-    (
-        ["--fix", "E=low"],
-        "error: --fix E=low: 'low' is no number.\nhint: Such as --fix E=1.6.\n",
-    ),
+    (["--fix", "E=1", "--fix", "E=2"], "error: --fix gives E twice: 1 and 2.\n"),
+    (["--fix", "E=low"], "error: --fix E=low: 'low' is no number.\nhint: Such as --fix E=1.6.\n"),
     (
         ["--objective", "l2", "--delta", "1e-2"],
         "error: --delta is the corner of the Huber loss; --objective l2 has none.\n"

@@ -260,18 +260,17 @@ def test_the_figure_shows_the_forecast(here: Path) -> None:
     running, done = Job("run", *_points("run.csv")), Job("done", *_points("done.csv"))
     found = forecast(read("run.csv"), siblings=read("done.csv"))
     (panel,) = _forecast.table(found, [running], [done]).shown
-    assert panel.path.loss[-1] == found[0].value
-    assert (panel.low[-1], panel.high[-1]) == pytest.approx(found[0].interval)
+    path = panel.forecast.path
+    assert path.loss[-1] == found[0].value
+    assert (path.low[-1], path.high[-1]) == pytest.approx(found[0].interval)
     (sibling,) = panel.siblings
     assert (sibling.name, sibling.x[-1]) == ("done", pytest.approx(4000, rel=0.03))
     assert sibling.loss[-1] == pytest.approx(done.loss[-1], rel=5e-3)
     blind = forecast(Job("run", running.x, running.loss), until=4000)
     (panel,) = _forecast.table(blind, [running]).shown
     assert panel.assumed == "cosine to 10 %"
-    assert [(end.name, end.loss, (end.low, end.high)) for end in panel.ends] == [
-        (s.name, s.value, s.interval) for s in blind[0].scenarios[1:]
-    ]
-    assert set(asdict(panel)) >= {"logged", "smooth", "path", "ends"}
+    assert panel.ends == list(blind[0].scenarios[1:])
+    assert set(asdict(panel)) == {"forecast", "logged", "smooth", "siblings"}
 
 
 def test_runs_in_one_figure_share_an_axis_that_holds_them_all(here: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import cli_fits
 import command_line
 import pytest
+from refusals import refusal, refused
 
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.cli._inputs import grid, read_points
@@ -262,9 +263,7 @@ def test_inputs_by_name() -> None:
 def test_a_law_without_an_optimum_needs_its_inputs() -> None:
     law = KaplanN(Nc=8.8e13, alpha_N=0.076)
     assert law.optimum(1e24) is None
-    with pytest.raises(UsageError) as refused:
-        grid(law, params=[], tokens=[], compute=[1e24], others={})
-    assert str(refused.value) == (
+    assert refusal(UsageError, grid, law, params=[], tokens=[], compute=[1e24], others={}) == (
         "this law has no compute-optimal point, so --compute alone says too little. "
         "Give its inputs: N."
     )
@@ -272,9 +271,8 @@ def test_a_law_without_an_optimum_needs_its_inputs() -> None:
 
 def test_an_input_that_the_law_does_not_take() -> None:
     law = KaplanN(Nc=8.8e13, alpha_N=0.076)
-    with pytest.raises(UsageError) as refused:
-        grid(law, params=[1e9], tokens=[1e12], compute=[], others={})
-    assert str(refused.value) == "the law does not take D (training tokens). Its inputs: N."
+    said = refusal(UsageError, grid, law, params=[1e9], tokens=[1e12], compute=[], others={})
+    assert said == "the law does not take D (training tokens). Its inputs: N."
 
 
 # --- files of points ------------------------------------------------------------------------
@@ -355,10 +353,7 @@ BAD_POINTS = [
         "N\tD\tloss\n7B\t1T\t2,345\n",
         "row 2, column 'loss': '2,345' could be 2.345 or 2345. Write it as one of the two.",
     ),
-    (
-        "N,D\n7B,\n",
-        "row 2, column 'D': the cell is empty, training tokens (D) is needed.",
-    ),
+    ("N,D\n7B,\n", "row 2, column 'D': the cell is empty, training tokens (D) is needed."),
     ("N,D\n\n7B,0\n", "row 3, column 'D': D (training tokens) must be positive, not 0."),
     (
         "N,D,loss\n7B,1T,-2\n",
@@ -369,10 +364,9 @@ BAD_POINTS = [
 
 @pytest.mark.parametrize(("text", "message"), BAD_POINTS)
 def test_bad_points_name_file_row_and_column(here: Path, text: str, message: str) -> None:
-    with pytest.raises(DataError) as refused:
-        read_points(points(here, text), cli_fits.LAW)
+    error = refused(DataError, read_points, points(here, text), cli_fits.LAW)
     separator = ", " if message.startswith("row") else ": "
-    assert str(refused.value) == f"p.csv{separator}{message}"
+    assert str(error) == f"p.csv{separator}{message}"
     assert run("--points", "p.csv").exit_code == 3
 
 

@@ -5,9 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
-
-from scaling_cli.cli import app
+from command_line import run
 
 ROOT = Path(__file__).parents[2]
 WIDTH, SCREEN = 80, 30
@@ -71,7 +69,7 @@ def printed(here: Path) -> dict[str, list[str]]:
 
 
 def lines(command: str) -> list[str]:
-    done = CliRunner().invoke(app, shlex.split(command), prog_name="scaling")
+    done = run(*shlex.split(command))
     assert done.exit_code == 0, done.output
     return done.stdout.splitlines()
 
@@ -122,6 +120,6 @@ def test_the_answer_of_a_fit(printed: dict[str, list[str]]) -> None:
 
 def test_names_of_runs_cannot_speak_to_the_terminal(here: Path) -> None:
     (here / "hostile.csv").write_text("run_id,params,tokens,loss\na\033[31mb,1e8,1e9,3.0\n")
-    done = CliRunner().invoke(app, ["runs", str(here / "hostile.csv")], prog_name="scaling")
+    done = run("runs", here / "hostile.csv")
     assert "\033" not in done.stdout
     assert r"a\x1b[31mb" in done.stdout

@@ -35,13 +35,7 @@ def stored(*names: str, **changed: float) -> CurveFit:
     ]
     title = "average" if len(names) > 1 else str(*names)
     return CurveFit(
-        title,
-        1.0,
-        laws,
-        [RUN],
-        status=Status.PUBLISHED,
-        n_points=0,
-        data={"ranges": RANGES},
+        title, 1.0, laws, [RUN], status=Status.PUBLISHED, n_points=0, data={"ranges": RANGES}
     )
 
 
@@ -164,10 +158,8 @@ REFUSED = [
 
 @pytest.mark.parametrize(("asked", "message"), REFUSED)
 def test_what_lies_outside_the_fitted_regime_is_refused(asked: dict, message: str) -> None:
-    assert (
-        refusal(UsageError, best_schedule, stored("annealing"), **{"steps": STEPS, **asked})
-        == message
-    )
+    said = refusal(UsageError, best_schedule, stored("annealing"), **{"steps": STEPS, **asked})
+    assert said == message
 
 
 def test_a_law_without_decays_is_refused() -> None:

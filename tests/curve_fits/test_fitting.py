@@ -72,7 +72,7 @@ def test_the_minimum_is_a_minimum() -> None:
 
 def test_a_start_without_a_loss_is_passed_over() -> None:
     """Starts whose curve turns negative end nowhere; the others are taken, or the fit refused."""
-    from scaling_cli.curve_fits.search import CurveOptions, search
+    from scaling_cli.curve_fits.fitting import CurveOptions, search
     from scaling_cli.curve_laws.annealing import Annealing
     from scaling_cli.engine.curves import solve_curves
 
@@ -144,10 +144,8 @@ def test_the_schedule_of_a_curve_is_stated_identified_or_given(tmp_path: File) -
         "no run has a loss curve and a schedule. Left out: b: its schedule 'cosin:peak=1': there "
         "is no schedule 'cosin'."
     )
-    assert (
-        refusal(UsageError, curves_of, runs, schedules={"c": other})
-        == "a schedule is given for 'c', which is no run. Runs: a, b."
-    )
+    said = refusal(UsageError, curves_of, runs, schedules={"c": other})
+    assert said == "a schedule is given for 'c', which is no run. Runs: a, b."
     assert refusal(DataError, curves_of, sc.read(str(tmp_path / "b.csv"))) == (
         "no run has a loss curve and a schedule. Left out: b: neither a schedule nor a learning "
         "rate is logged."

@@ -183,9 +183,7 @@ def test_momentum_sees_the_direction_of_a_large_drop_not_its_size() -> None:
 
 
 def test_refused_with_the_whole_message() -> None:
-    with pytest.raises(UsageError) as caught:
-        Path.of(SCHEDULE, [1], warmup="peak")
-    assert str(caught.value) == (
+    assert refusal(UsageError, Path.of, SCHEDULE, [1], warmup="peak") == (
         "there is no warm-up convention 'peak'. Did you mean at_peak or area? Known conventions: "
         "as_trained, area, at_peak."
     )

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from card_record import BASE, COMMIT, CSV, toml, with_column
-from refusals import refusal
+from refusals import refusal, refused
 
 from scaling_cli import datasets
 from scaling_cli.vocabulary import shipped
@@ -103,10 +103,9 @@ def test_a_damaged_cache(shelf: Path) -> None:
 def test_shipped_data_lie_beside_the_card(shelf: Path) -> None:
     record = {**BASE, "source": {"shipped": True}}
     (shelf / "data" / "two" / "card.toml").write_text(toml(record), encoding="utf8")
-    with pytest.raises(DataError) as raised:
-        datasets.fetch("two")
+    error = refused(DataError, datasets.fetch, "two")
     path = shelf / "data" / "two" / "data" / "a=b.csv"
-    assert str(raised.value) == f"{path}: cannot read it: No such file or directory."
+    assert str(error) == f"{path}: cannot read it: No such file or directory."
     path.parent.mkdir()
     path.write_bytes(CSV)
     assert datasets.fetch("two").files == {"data/a=b.csv": path}
@@ -192,10 +191,8 @@ def test_unknown_data_set_suggests_near_names(shelf: Path) -> None:
 def test_card_that_is_not_toml(shelf: Path) -> None:
     path = shelf / "data" / "two" / "card.toml"
     path.write_text("title = \n")
-    assert (
-        refusal(DataError, datasets.card, "two")
-        == f"{path}: not TOML: Invalid value (at line 1, column 9)."
-    )
+    said = refusal(DataError, datasets.card, "two")
+    assert said == f"{path}: not TOML: Invalid value (at line 1, column 9)."
 
 
 def test_column_that_the_file_lacks(shelf: Path) -> None:
@@ -210,10 +207,8 @@ def test_column_that_the_file_lacks(shelf: Path) -> None:
 def test_text_in_a_number_column(shelf: Path) -> None:
     path = shelf / "data" / "two" / "card.toml"
     path.write_text(toml(with_column(name="lr", unit="1", **{"from": "run"})), encoding="utf8")
-    assert (
-        refusal(DataError, datasets.fetch, "two", mirror=shelf / "mirror")
-        == f"{path}, column 'lr': 'c000' is not a number."
-    )
+    said = refusal(DataError, datasets.fetch, "two", mirror=shelf / "mirror")
+    assert said == f"{path}, column 'lr': 'c000' is not a number."
 
 
 # ---- against tables of the same files made by others

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from scaling_cli.engine.once import once
+from scaling_cli.engine.iteration import once
 
 X, Y = np.array([[0.5, 1.25], [2.0, 3.5]]), np.array([[1.5, 0.75], [0.25, 2.0]])
 

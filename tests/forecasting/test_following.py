@@ -83,18 +83,14 @@ def test_what_is_no_forecast(record: Any) -> None:
 
 def test_a_record_of_other_runs(first: Forecast) -> None:
     runs = [first.to_dict() | {"run": name} for name in ("one", "two")]
-    assert (
-        refusal(DataError, Band.read, {"runs": runs}, "three")
-        == "there is no forecast of 'three'. Runs: one, two."
-    )
+    said = refusal(DataError, Band.read, {"runs": runs}, "three")
+    assert said == "there is no forecast of 'three'. Runs: one, two."
 
 
 def test_axes_must_agree(first: Forecast) -> None:
     tokens = replace(job(COSINE, seen=3000)[0], unit="tokens")
-    assert (
-        refusal(UsageError, compare, Band.of(first), tokens)
-        == "the forecast runs over steps, the log over tokens."
-    )
+    said = refusal(UsageError, compare, Band.of(first), tokens)
+    assert said == "the forecast runs over steps, the log over tokens."
 
 
 class Log:
@@ -143,10 +139,8 @@ def test_a_log_that_did_not_grow_says_nothing(whole: Job) -> None:
 
 def test_a_line_half_written_is_waited_for(whole: Job) -> None:
     assert len(Log(whole, [2000, 2500, 3000, 4000], broken=(1, 2)).follow()) == 2
-    assert (
-        refusal(DataError, Log(whole, [2000, 2500, 3000, 4000], broken=(1, 2, 3)).follow)
-        == "the last line is cut off."
-    )
+    said = refusal(DataError, Log(whole, [2000, 2500, 3000, 4000], broken=(1, 2, 3)).follow)
+    assert said == "the last line is cut off."
 
 
 def test_a_quiet_log_within_a_row_of_its_end_has_ended(whole: Job) -> None:

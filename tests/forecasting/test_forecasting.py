@@ -9,7 +9,7 @@ import pytest
 from jobs import CONSTANT, COSINE, LAG, LAW, STEPS, WSD, area_and_fall, job
 from loss_curves import curve
 from processes import loaded_by
-from refusals import refusal
+from refusals import refusal, refused
 
 import scaling_cli as sc
 from scaling_cli.artefacts.forecast import Forecast
@@ -215,10 +215,8 @@ def test_a_negative_rate_is_refused_and_a_rounded_zero_is_not() -> None:
 def test_few_points_are_warned_about_and_fewer_refused() -> None:
     running, _ = job(COSINE, seen=2000, every=200)
     assert of(running).warnings == ["10 points are few: below 12 the forecast is uncertain."]
-    assert (
-        refusal(DataError, job, COSINE, seen=800, every=200)
-        == "run 'run': 4 point(s) of its loss; a forecast needs 5."
-    )
+    said = refusal(DataError, job, COSINE, seen=800, every=200)
+    assert said == "run 'run': 4 point(s) of its loss; a forecast needs 5."
 
 
 def test_a_run_that_diverged_is_refused() -> None:
@@ -346,9 +344,8 @@ def test_other_methods_see_no_rate() -> None:
         pytest.approx(direct.interval),
     )
     assert power.schedule.source == families.schedule.source == "none"
-    with pytest.raises(UsageError) as caught:
-        of(running, method="magic")
-    assert caught.value.message == "there is no method 'magic'."
+    error = refused(UsageError, of, running, method="magic")
+    assert error.message == "there is no method 'magic'."
 
 
 @pytest.mark.parametrize(("text", "seen"), [(COSINE, 3000), (WSD, 3000)])
@@ -372,9 +369,8 @@ def test_families_under_a_constant_rate_are_those_over_steps() -> None:
     average = of(running, method="families", combine="average")
     direct = sc.extrapolate(running.x, running.loss, STEPS, combine="average")
     assert average.value == pytest.approx(direct.value, rel=1e-6)
-    with pytest.raises(UsageError) as caught:
-        of(running, combine="vote")
-    assert caught.value.message == "there is no combination 'vote'."
+    error = refused(UsageError, of, running, combine="vote")
+    assert error.message == "there is no combination 'vote'."
 
 
 def test_levels_of_anticipation() -> None:

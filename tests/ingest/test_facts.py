@@ -204,10 +204,8 @@ def test_set_that_cannot_be_used(tmp_path: Path, given: dict[str, str], message:
 
 def test_pairs_of_the_command_line() -> None:
     assert ingest.pairs(["loss=eval/c4", "a=b=c"], "--map") == {"loss": "eval/c4", "a": "b=c"}
-    assert (
-        refusal(UsageError, ingest.pairs, ["loss"], "--map")
-        == "--map 'loss' is not of the form key=value."
-    )
+    said = refusal(UsageError, ingest.pairs, ["loss"], "--map")
+    assert said == "--map 'loss' is not of the form key=value."
     assert refusal(UsageError, ingest.pairs, ["a=1", "a=2"], "--set") == "--set gives 'a' twice."
 
 

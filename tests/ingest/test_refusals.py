@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from log_files import CURVE, TABLE, as_parquet, column, write, zstd
-from refusals import refusal
+from refusals import refusal, refused
 
 from scaling_cli import ingest
 from scaling_cli.vocabulary.errors import DataError, UsageError
@@ -118,10 +118,9 @@ REFUSED = {
 def test_bad_cells_are_refused_with_their_place(tmp_path: Path, case: str) -> None:
     text, row, name, message = REFUSED[case]
     file = write(tmp_path, "f.csv", text)
-    with pytest.raises(DataError) as error:
-        ingest.read(file)
-    assert str(error.value) == f"{file}, row {row}, column {name!r}: {message}"
-    assert error.value.exit_code == 3
+    error = refused(DataError, ingest.read, file)
+    assert str(error) == f"{file}, row {row}, column {name!r}: {message}"
+    assert error.exit_code == 3
 
 
 BROKEN = {
@@ -212,10 +211,8 @@ def test_a_folder_without_logs(tmp_path: Path) -> None:
         ".gz, .zst); *.jsonl, *.ndjson, *.json (also .gz, .zst); "
         "console logs of nanoGPT, llm.c and modded-nanogpt; *.parquet."
     )
-    assert (
-        refusal(DataError, ingest.read, tmp_path / "nowhere")
-        == f"{tmp_path / 'nowhere'}: there is no such file or folder."
-    )
+    said = refusal(DataError, ingest.read, tmp_path / "nowhere")
+    assert said == f"{tmp_path / 'nowhere'}: there is no such file or folder."
 
 
 def test_a_named_format(tmp_path: Path) -> None:

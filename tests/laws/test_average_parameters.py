@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from refusals import refusal
 from scipy.optimize import root_scalar
 
 from scaling_cli.laws.average_parameters import average_of_counts, average_of_pruning
@@ -82,18 +83,15 @@ def test_average_of_the_paper_s_schedule() -> None:
     [(1.0, 0.2, 0.4), (-0.1, 0.2, 0.4), (0.5, 0.6, 0.4), (0.5, -0.1, 0.4), (0.5, 0.2, 1.1)],
 )
 def test_impossible_pruning_schedule(sparsity: float, start: float, end: float) -> None:
-    with pytest.raises(UsageError) as raised:
-        average_of_pruning(1e8, sparsity, start=start, end=end)
-    assert str(raised.value) == (
+    assert refusal(UsageError, average_of_pruning, 1e8, sparsity, start=start, end=end) == (
         "a pruning schedule needs 0 <= sparsity < 1 and 0 <= start <= end <= 1, got "
         f"sparsity {sparsity:g}, start {start:g}, end {end:g}."
     )
 
 
 def test_unknown_pruning_unit() -> None:
-    with pytest.raises(UsageError) as raised:
-        average_of_pruning(1e8, 0.5, start=0.2, end=0.4, unit="epochs")
-    assert str(raised.value) == "unit must be tokens, steps or compute, not 'epochs'."
+    said = refusal(UsageError, average_of_pruning, 1e8, 0.5, start=0.2, end=0.4, unit="epochs")
+    assert said == "unit must be tokens, steps or compute, not 'epochs'."
 
 
 def test_average_of_logged_counts() -> None:
@@ -103,8 +101,6 @@ def test_average_of_logged_counts() -> None:
 
 @pytest.mark.parametrize("tokens", [[0.0, 1e9], [2e9, 1e9], [1e9, 1e9]])
 def test_logged_tokens_must_increase(tokens: list[float]) -> None:
-    with pytest.raises(UsageError) as raised:
-        average_of_counts([1.0, 1.0], tokens)
-    assert str(raised.value) == (
+    assert refusal(UsageError, average_of_counts, [1.0, 1.0], tokens) == (
         "tokens must be positive and increasing to average a parameter count."
     )

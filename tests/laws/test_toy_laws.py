@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from command_line import run
+from refusals import refusal, refused
 from toy_laws import TOYS, Toy, dropped_in
-from typer.testing import CliRunner
 
 from scaling_cli import ingest, laws, plots
 from scaling_cli.artefacts import kinds
 from scaling_cli.artefacts.fit import Fit
-from scaling_cli.cli import app
 from scaling_cli.laws._law import Absorbs, Law, param, power
 from scaling_cli.point_fits.fitting import refit_objective
 from scaling_cli.runs.points import Points
@@ -62,7 +62,7 @@ class Made:
         before = Path.cwd()
         os.chdir(self.folder)
         try:
-            return CliRunner().invoke(app, list(arguments), prog_name="scaling")
+            return run(*arguments)
         finally:
             os.chdir(before)
 
@@ -93,11 +93,11 @@ def made(
 @pytest.mark.parametrize("toy", TOYS.values(), ids=TOYS)
 def test_a_file_is_a_law(toy: Toy) -> None:
     assert toy.name in laws.names()
-    told = CliRunner().invoke(app, ["laws", toy.name], prog_name="scaling")
+    told = run("laws", toy.name)
     assert told.exit_code == 0
     for quantity in toy.law().inputs().values():
         assert quantity.meaning in told.stdout
-    assert toy.name in CliRunner().invoke(app, ["laws"], prog_name="scaling").stdout
+    assert toy.name in run("laws").stdout
 
 
 @pytest.mark.parametrize("toy", TOYS.values(), ids=TOYS)
@@ -256,9 +256,7 @@ def test_predict_takes_compute_and_what_is_held(
         [law.derive("optimal_params", C=1e22, R=r) for r in (2.0, 4.0)]
     )
     assert found.notes == ["N and D of least loss at C, by the law"]
-    with pytest.raises(UsageError) as refused:
-        grid(law, params=[], tokens=[], compute=[1e22], others={})
-    assert str(refused.value) == (
+    assert refusal(UsageError, grid, law, params=[], tokens=[], compute=[1e22], others={}) == (
         "the law needs R (experts of a mixture: --input R=...). For example: scaling predict "
         "--params 7B --tokens 1T"
     )
@@ -297,9 +295,8 @@ def test_a_quantity_of_the_law_can_be_set(tmp_path: Path) -> None:
 def test_a_quantity_that_no_run_has(tmp_path: Path) -> None:
     path = tmp_path / "runs.csv"
     path.write_text("params,tokens,loss\n1e8,2e9,3\n")
-    with pytest.raises(DataError) as refused:
-        select(ingest.read(path), TOYS["toy_experts"].law())
-    assert refused.value.message == (
+    error = refused(DataError, select, ingest.read(path), TOYS["toy_experts"].law())
+    assert error.message == (
         "law toy_experts needs experts (R, experts of a mixture); no run has it."
     )
 
@@ -323,9 +320,8 @@ def test_a_share_of_zero_is_a_value_and_one_outside_is_left_out(tmp_path: Path) 
 
 def test_shares_that_do_not_sum_to_one_are_refused(tmp_path: Path) -> None:
     path = shares(tmp_path / "r.csv", "a,1,0,0,2.5", "b,0.5,0.3,0.1,2.6")
-    with pytest.raises(DataError) as refused:
-        select(ingest.read(path), TOYS["toy_shares"].law())
-    assert (refused.value.message, refused.value.row) == (
+    error = refused(DataError, select, ingest.read(path), TOYS["toy_shares"].law())
+    assert (error.message, error.row) == (
         "r_web, r_code, r_books of run b sum to 0.9; shares must sum to one.",
         3,
     )
@@ -361,9 +357,7 @@ def test_predict_refuses_what_lies_outside_a_domain(
 ) -> None:
     from scaling_cli.artefacts._prediction import read_inputs
 
-    with pytest.raises(UsageError) as refused:
-        read_inputs(TOYS[name].law(), inputs)
-    assert str(refused.value) == message
+    assert refusal(UsageError, read_inputs, TOYS[name].law(), inputs) == message
 
 
 def test_distance_of_a_share_is_in_widths_of_its_range() -> None:

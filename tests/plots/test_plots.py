@@ -140,10 +140,8 @@ def test_a_fit_without_points_is_refused(name: str, fit: Fit) -> None:
     ],
 )
 def test_a_fit_without_backtest_is_refused(backtest: Any, why: str, fit: Fit) -> None:
-    assert (
-        refusal(DataError, plots.get("backtest").table, replace(fit, backtest=backtest))
-        == f"there is no backtest to draw: {why}."
-    )
+    said = refusal(DataError, plots.get("backtest").table, replace(fit, backtest=backtest))
+    assert said == f"there is no backtest to draw: {why}."
 
 
 def test_loss_frontier_is_the_closed_form(fit: Fit) -> None:

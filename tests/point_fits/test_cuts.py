@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from refusals import refusal
 
 from scaling_cli import laws
 from scaling_cli.point_fits.cuts import along, axis_symbol, checked, read_cuts, splits
@@ -98,9 +99,7 @@ def test_cuts_are_read(text: str, cuts: Any) -> None:
 
 def test_cuts_are_read_in_the_quantity_of_the_axis() -> None:
     assert read_cuts("100M,1B", "chinchilla", "params") == [1e8, 1e9]
-    with pytest.raises(UsageError) as caught:
-        read_cuts("1B tokens", "chinchilla", "params")
-    assert str(caught.value) == (
+    assert refusal(UsageError, read_cuts, "1B tokens", "chinchilla", "params") == (
         "'1B tokens' names tokens, but model parameters (N) was asked for. Give N in parameters."
     )
 
@@ -120,9 +119,7 @@ HINT = "Give a number of cuts up to 100, values (1e20,1e21), or rolling."
     ],
 )
 def test_cuts_that_cannot_be_made_are_refused(cuts: Any, message: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        checked(cuts)
-    assert str(caught.value) == message
+    assert refusal(UsageError, checked, cuts) == message
 
 
 @pytest.mark.parametrize(
@@ -167,6 +164,4 @@ def test_values_of_an_axis() -> None:
     ],
 )
 def test_axes_that_are_not_there(law: str, on: str, message: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        axis_symbol(laws.get(law), on)
-    assert str(caught.value) == message
+    assert refusal(UsageError, axis_symbol, laws.get(law), on) == message

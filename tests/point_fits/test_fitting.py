@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from refusals import refusal
 from tables import RATIOS, TRUTHS, inputs, objective_sum, table, truth
 
 from scaling_cli import laws
@@ -220,9 +221,7 @@ def test_points_that_cannot_be_fitted() -> None:
     ],
 )
 def test_requests_that_make_no_sense(options: dict[str, Any], message: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        fit(_points(), **options)
-    assert str(caught.value) == message
+    assert refusal(UsageError, fit, _points(), **options) == message
 
 
 def test_large_tables_are_not_embedded() -> None:

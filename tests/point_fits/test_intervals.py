@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.stats
+from refusals import refusal, refused
 from tables import table
 
 import scaling_cli
@@ -207,23 +208,18 @@ def test_a_lower_objective_is_said(line: Fit, monkeypatch: pytest.MonkeyPatch) -
     ],
 )
 def test_what_is_refused(line: Fit, of: str, options: dict[str, Any], message: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        intervals(line, of, **options)
-    assert str(caught.value).startswith(message)
+    assert refusal(UsageError, intervals, line, of, **options).startswith(message)
 
 
 def test_fits_without_an_objective_or_points(line: Fit) -> None:
     published = replace(line, origin={"kind": "published"})
-    with pytest.raises(DataError) as caught:
-        intervals(published, "alpha_N")
-    assert str(caught.value) == (
+    error = refused(DataError, intervals, published, "alpha_N")
+    assert str(error) == (
         "this fit holds published numbers: they are not the minimum of an objective here. Fit the "
         "points yourself with 'scaling fit'."
     )
     bare = replace(line, data={})
-    with pytest.raises(DataError) as caught:
-        intervals(bare, "alpha_N")
-    assert str(caught.value) == (
+    assert refusal(DataError, intervals, bare, "alpha_N") == (
         "the points of this fit are not at hand. Fit again where they are: 'scaling fit ... -o "
         "fit.json'."
     )

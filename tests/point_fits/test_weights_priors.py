@@ -7,6 +7,7 @@ import pytest
 import scipy.optimize
 import scipy.stats
 from numpy.typing import ArrayLike
+from refusals import refusal
 from tables import free, jacobian, objective_sum, residuals, table
 
 from scaling_cli import laws
@@ -240,9 +241,7 @@ def test_a_backtest_takes_weights_and_priors() -> None:
     ],
 )
 def test_weights_that_are_refused(weights: ArrayLike, message: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        weighted(LINE, weights)  # what is wrong is the point of this test
-    assert str(caught.value) == message
+    assert refusal(UsageError, weighted, LINE, weights) == message
 
 
 HOW = (
@@ -281,9 +280,16 @@ HOW = (
 )
 def test_priors_that_are_refused(prior: dict[str, priors.Given], message: str) -> None:
     points = table("chinchilla")
-    with pytest.raises(UsageError) as caught:
-        make_problem(points, CHINCHILLA, Objective(), tie={"beta": "alpha"}, prior=prior)
-    assert str(caught.value) == message
+    said = refusal(
+        UsageError,
+        make_problem,
+        points,
+        CHINCHILLA,
+        Objective(),
+        tie={"beta": "alpha"},
+        prior=prior,
+    )
+    assert said == message
 
 
 @pytest.mark.parametrize("text", ["0.35+-0.07", "0.35 +/- 0.07", "0.35±0.07", "0.35+-20%"])

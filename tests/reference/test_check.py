@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from refusals import refusal
 
 from scaling_cli import reference
 from scaling_cli.artefacts import kinds
@@ -258,10 +259,7 @@ def test_what_the_points_gave_is_not_asked_of_the_law(good: Fit, checked: Any) -
 
 @pytest.mark.parametrize(
     "derived",
-    [
-        {"value_for_loss": [{"L": 2.0, "x": 123.0}]},
-        {"optimal_params": [{"C": 1e20, "N": 1e9}]},
-    ],
+    [{"value_for_loss": [{"L": 2.0, "x": 123.0}]}, {"optimal_params": [{"C": 1e20, "N": 1e9}]}],
 )
 def test_a_derived_quantity_that_no_longer_comes_out(
     good: Fit, checked: Any, derived: dict[str, Any]
@@ -293,25 +291,20 @@ def test_folders_are_searched(good: Fit, tmp_path: Path) -> None:
 
 
 def test_a_folder_without_fits(tmp_path: Path) -> None:
-    with pytest.raises(UsageError) as raised:
-        reference.check([tmp_path])
-    assert str(raised.value) == f"no fit file (*.json) in the folder {tmp_path}."
+    said = refusal(UsageError, reference.check, [tmp_path])
+    assert said == f"no fit file (*.json) in the folder {tmp_path}."
 
 
 def test_a_named_file_that_is_no_fit(tmp_path: Path) -> None:
     empty = tmp_path / "empty.csv"
     empty.touch()
-    with pytest.raises(DataError) as raised:
-        reference.check([empty])
-    assert str(raised.value) == (
+    assert refusal(DataError, reference.check, [empty]) == (
         f"{empty}: not a fit file. Name fit files (*.json) or folders of them."
     )
 
 
 def test_an_unknown_path() -> None:
-    with pytest.raises(UsageError) as raised:
-        reference.check(["kaplan_n/kaplan-2021"])
-    assert str(raised.value) == (
+    assert refusal(UsageError, reference.check, ["kaplan_n/kaplan-2021"]) == (
         "'kaplan_n/kaplan-2021' is neither a file nor a certified fit or recipe. "
         "Did you mean kaplan_n/kaplan-2020 or kaplan_nd/kaplan-2020? Known certified fits and "
         f"recipes: {', '.join([*kinds.fit_names(), *kinds.recipe_names()])}."

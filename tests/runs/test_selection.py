@@ -83,10 +83,8 @@ def test_the_mean_of_the_last_rows(curves: Path) -> None:
 
 @pytest.mark.parametrize("at", ["first", "last", "last:0", "last:x"])
 def test_at_that_cannot_be_read(curves: Path, at: str) -> None:
-    assert (
-        refusal(UsageError, of, curves, at=at)
-        == f"--at must be final, all or last:K with K at least 1, not {at!r}."
-    )
+    said = refusal(UsageError, of, curves, at=at)
+    assert said == f"--at must be final, all or last:K with K at least 1, not {at!r}."
 
 
 def test_where_is_judged_on_the_point_that_at_picks(curves: Path) -> None:

@@ -12,7 +12,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 from log_files import CURVE, TABLE, write
-from refusals import refusal
+from refusals import refusal, refused
 
 from scaling_cli import ingest, laws
 from scaling_cli.runs import store
@@ -261,10 +261,8 @@ def _first_state(path: Path, new: Runs) -> str:
     if json.loads((path / "manifest.json").read_text())["version"]:
         same(ingest.read(path), new)
         return "new"
-    assert (
-        refusal(DataError, ingest.read, path)
-        == f"{path}: the store is empty. Fill it: scaling ingest."
-    )
+    said = refusal(DataError, ingest.read, path)
+    assert said == f"{path}: the store is empty. Fill it: scaling ingest."
     return "empty"
 
 
@@ -372,10 +370,9 @@ def test_a_folder_without_our_manifest_is_refused_untouched(tmp_path: Path, case
     folder = tmp_path / "folder"
     for name, content in FOREIGN[case].items():
         write(folder, name, content)
-    with pytest.raises(DataError) as error:
-        store.append(folder, ingest.read(write(tmp_path, "t.csv", TABLE)))
+    error = refused(DataError, store.append, folder, ingest.read(write(tmp_path, "t.csv", TABLE)))
     assert files(folder) == FOREIGN[case]
-    assert (error.value.exit_code, error.value.file) == (3, str(folder))
+    assert (error.exit_code, error.file) == (3, str(folder))
 
 
 def test_the_refusal_says_what_is_there_and_what_to_do(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from refusals import refused
 
 from scaling_cli.runs.where import rows_where
 from scaling_cli.vocabulary.errors import UsageError
@@ -110,10 +111,9 @@ NAMES = "Columns: params, tokens, role, eval/c4, outlier. Text stands in quotes.
     ],
 )
 def test_refusals(expression: str, message: str) -> None:
-    with pytest.raises(UsageError) as error:
-        where(expression)
-    assert str(error.value) == message
-    assert error.value.exit_code == 2
+    error = refused(UsageError, where, expression)
+    assert str(error) == message
+    assert error.exit_code == 2
 
 
 @given(st.text(max_size=30))

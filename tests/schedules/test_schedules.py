@@ -255,10 +255,8 @@ def test_refused_with_the_whole_message(text: str) -> None:
 
 @pytest.mark.parametrize(("step", "told"), [(-1.0, "-1"), (math.nan, "nan"), (math.inf, "inf")])
 def test_steps_that_are_none(step: float, told: str) -> None:
-    assert (
-        refusal(UsageError, parse_schedule(TEXTS[0]).lr, [0, step])
-        == f"a learning rate is asked for at steps {told}."
-    )
+    said = refusal(UsageError, parse_schedule(TEXTS[0]).lr, [0, step])
+    assert said == f"a learning rate is asked for at steps {told}."
 
 
 def test_tokens_of_a_step_must_be_some() -> None:

@@ -9,7 +9,7 @@ import pytest
 import scipy.optimize
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from refusals import refusal
+from refusals import refusal, refused
 from tables import TRUTHS, free, inputs, jacobian, objective_sum, residuals, table, truth
 
 from scaling_cli import laws
@@ -199,14 +199,13 @@ def test_a_term_that_the_data_do_not_show_is_named() -> None:
 def test_three_points_are_refused() -> None:
     points = table("chinchilla").take(np.array([0, 4, 8]))
     problem = make_problem(points, laws.get("chinchilla"), HUBER)
-    with pytest.raises(FitError) as caught:
-        refuse(points, problem)
-    assert str(caught.value) == (
+    error = refused(FitError, refuse, points, problem)
+    assert str(error) == (
         "3 distinct configurations cannot determine the 5 free parameters of chinchilla; at "
         "least 6 are needed. Add runs at other sizes or token counts, or hold parameters with "
         "--fix E=1.7 or --tie."
     )
-    assert caught.value.exit_code == 4
+    assert error.exit_code == 4
 
 
 def test_five_points_fit_four_parameters_and_not_five() -> None:
@@ -229,15 +228,14 @@ def test_collinear_inputs_are_refused() -> None:
         truth("chinchilla")(N=size, D=20 * size),
         [str(i) for i in range(12)],
     )
-    with pytest.raises(FitError) as caught:
-        refuse(points, make_problem(points, laws.get("chinchilla"), HUBER))
-    assert str(caught.value) == (
+    error = refused(FitError, refuse, points, make_problem(points, laws.get("chinchilla"), HUBER))
+    assert str(error) == (
         "N and D move as one in these 12 points (squared correlation of their logarithms "
         "1.000000): their effects cannot be told apart. Add runs with other ratios of tokens to "
         "parameters (isoFLOP or over-trained runs), or fit power_law in one variable (--law "
         "power_law --map x=flops)."
     )
-    assert caught.value.exit_code == 4
+    assert error.exit_code == 4
 
 
 @pytest.mark.parametrize(
@@ -247,25 +245,23 @@ def test_too_few_sizes_are_refused(sizes: list[float], levels: str) -> None:
     N = np.tile(sizes, 12 // len(sizes))
     D = np.geomspace(1e9, 1e11, 12)
     points = Points({"N": N, "D": D}, truth("chinchilla")(N=N, D=D), [str(i) for i in range(12)])
-    with pytest.raises(FitError) as caught:
-        refuse(points, make_problem(points, laws.get("chinchilla"), HUBER))
-    assert str(caught.value) == (
+    error = refused(FitError, refuse, points, make_problem(points, laws.get("chinchilla"), HUBER))
+    assert str(error) == (
         f"model parameters (N) takes only {levels}; chinchilla needs at least 3 to tell its "
         "exponent from its coefficient. Add runs that vary N, or use a law without it."
     )
-    assert caught.value.exit_code == 4
+    assert error.exit_code == 4
 
 
 def test_an_output_that_never_changes_is_refused() -> None:
     made = table("chinchilla")
     points = replace(made, output=np.full(15, 2.5))
-    with pytest.raises(FitError) as caught:
-        refuse(points, make_problem(points, laws.get("chinchilla"), HUBER))
-    assert str(caught.value) == (
+    error = refused(FitError, refuse, points, make_problem(points, laws.get("chinchilla"), HUBER))
+    assert str(error) == (
         "cross-entropy loss (L) is 2.5 in all 15 points: nothing shows how it depends on N and D. "
         "Check the column it was read from (--target, --map), or add runs that differ."
     )
-    assert caught.value.exit_code == 4
+    assert error.exit_code == 4
     points.output[3] *= 1.001
     refuse(points, make_problem(points, laws.get("chinchilla"), HUBER))
 
@@ -307,10 +303,11 @@ def test_collinearity_is_one_minus_r_squared() -> None:
     ],
 )
 def test_requests_that_cannot_be_fitted(options: dict, message: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        make_problem(table("chinchilla"), laws.get("chinchilla"), HUBER, **options)
-    assert str(caught.value) == message
-    assert caught.value.exit_code == 2
+    error = refused(
+        UsageError, make_problem, table("chinchilla"), laws.get("chinchilla"), HUBER, **options
+    )
+    assert str(error) == message
+    assert error.exit_code == 2
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 0.0, -2.0])
@@ -320,10 +317,9 @@ def test_numbers_that_are_no_measurements(symbol: str, value: float) -> None:
     columns = {**clean.inputs, "L": clean.output.copy()}
     columns[symbol] = np.where(np.arange(15) == 3, value, columns[symbol])
     points = Points({"N": columns["N"], "D": columns["D"]}, columns["L"], clean.runs)
-    with pytest.raises(DataError) as caught:
-        make_problem(points, laws.get("chinchilla"), HUBER)
+    error = refused(DataError, make_problem, points, laws.get("chinchilla"), HUBER)
     what = {"N": "model parameters (N)", "L": "cross-entropy loss (L)"}[symbol]
-    assert str(caught.value) == (
+    assert str(error) == (
         f"{what} of run run03 is {value:g}; it must be positive and finite. Correct it, or leave "
         "the run out with --where."
     )

@@ -97,10 +97,7 @@ CASES: dict[str, Case] = {
         ["backtest", LADDER, "--where", FIT, "--law", "kaplan_nd"],
         lambda: sc.backtest(LADDER, where=FIT, law="kaplan_nd"),
     ),
-    "forecast": (
-        ["forecast", COSINE, "--until", 4096],
-        lambda: sc.forecast(COSINE, until=4096),
-    ),
+    "forecast": (["forecast", COSINE, "--until", 4096], lambda: sc.forecast(COSINE, until=4096)),
     "batch": (
         ["batch", SWEEP, "--meta", BATCHES, "--batch-tokens", "512,2k"],
         lambda: sc.batch(sc.read(SWEEP, meta=BATCHES), batch_tokens=["512", "2k"]),

@@ -105,12 +105,10 @@ def sample(
     center, precision = _priors(problem, optimum.u)
     sigma = noise_at(problem, optimum.u)
     model = nuts.Model(problem, freedom, center, precision, NOISE_PRIOR_SD, NOISE_PRIOR_POINTS)
-    origin, scale = (
-        np.append(optimum.u, np.log(sigma)),
-        _scale(problem, optimum.u, precision, sigma),
-    )
+    origin = np.append(optimum.u, np.log(sigma))
+    place = nuts.Place(origin, _scale(problem, optimum.u, precision, sigma))
     begin = DISPERSED * np.random.default_rng(seed).standard_normal((CHAINS, len(origin)))
-    found = nuts.sample(model, origin, scale, begin, warmup=warmup, draws=draws, seed=seed)
+    found = nuts.sample(model, place, begin, warmup=warmup, draws=draws, seed=seed)
     flat = found.z.reshape(-1, len(origin))
     names = [*problem.frame.names, "sigma"]
     return Posterior(

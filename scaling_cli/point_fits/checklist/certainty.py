@@ -8,10 +8,9 @@ from scaling_cli.laws._law import Domain
 from scaling_cli.point_fits.certainty.draws import NORMAL_90
 from scaling_cli.point_fits.certainty.resampling import percentiles, undetermined
 from scaling_cli.point_fits.certainty.uncertainty import ENOUGH_CUTS
-from scaling_cli.point_fits.checklist.evidence import Evidence, line
+from scaling_cli.point_fits.checklist.evidence import Evidence, Verdict, item
 from scaling_cli.point_fits.diagnosis.choices import optimal_size
 from scaling_cli.search.optimum import sensitivity
-from scaling_cli.vocabulary.outcomes import Check, Level
 from scaling_cli.vocabulary.quantities import short_number
 
 FEWEST_RESAMPLES = 100
@@ -24,22 +23,22 @@ NEARBY = 1.25  # times the largest value of an input: closer than this is no dis
 BARELY = 0.3  # share of hidden runs that the law alone must cover, of the nominal 0.9
 
 
-def method(e: Evidence) -> Check:
+@item("ci.method", "R13", "what do parameter intervals rest on?")
+def method(e: Evidence) -> Verdict:
     """R13: the bootstrap, and whether its intervals are wider than so few runs allow."""
     asked = e.resampled.asked
     if not asked:
-        return Check(
-            "ci.method",
-            Level.PASS,
+        return Verdict.passed(
             "no bootstrap was asked for: parameter intervals are by the delta method, "
-            f"predictions' by {e.uncertainty.method}.",
+            f"predictions' by {e.uncertainty.method}."
         )
     kept = len(next(iter(e.resampled.draws.values()), np.zeros(0)))
     text = f"{e.resampled.method}: {kept} refits converged"
     if e.resampled.restarted:
         text += f"; {e.resampled.better} of {e.resampled.restarted} started elsewhere came lower"
     problems = []
-    enough = _enough(e.level)
+    # The percentiles of a level take so many.
+    enough = max(FEWEST_RESAMPLES, math.ceil(round(2 * BEYOND / (1 - e.level), 6)))
     if asked < enough:
         problems.append(
             f"--bootstrap {asked} is too few for {100 * e.level:g} % intervals: "
@@ -51,53 +50,44 @@ def method(e: Evidence) -> Check:
             f"{text}. Parameter intervals rest on the rest: too few runs, or a flat direction. "
             "Hold a parameter with --fix or --tie."
         )
-    narrow = _too_narrow(e) if asked >= enough and kept > 1 else None
-    if narrow:
-        problems.append(narrow)
-    return line(
-        "ci.method",
-        " ".join(problems) or None,
-        f"{text}; no interval is narrower than {len(e.points)} points allow.",
-    )
+    problems += _too_narrow(e) if asked >= enough and kept > 1 else []
+    fine = f"{text}; no interval is narrower than {len(e.points)} points allow."
+    return Verdict.judged(" ".join(problems), fine)
 
 
-def _enough(level: float) -> int:
-    """Return how many resamples the percentiles of a level take."""
-    return max(FEWEST_RESAMPLES, math.ceil(round(2 * BEYOND / (1 - level), 6)))
-
-
-def _too_narrow(e: Evidence) -> str | None:
+def _too_narrow(e: Evidence) -> list[str]:
     """Name the parameter whose interval would need many times the runs there are.
 
     Least squares with the noise that predictions take for granted bounds what n runs can tell;
     a prior may tell more.
     """
     if e.problem.penalty is not None:
-        return None
+        return []
     J = sensitivity(e.problem, e.optimum.u, e.problem.inputs)
     J = J * np.sqrt(e.problem.weight / np.mean(e.problem.weight))[:, None]
     sigma = float(np.sqrt(np.mean(np.asarray(e.uncertainty.sigma) ** 2)))
     bound = sigma * np.sqrt(np.diag(np.linalg.pinv(J.T @ J, hermitian=True)))
-    worst: tuple[float, str] | None = None
-    open_ = undetermined(e.problem, e.optimum)
-    known = zip(e.problem.frame.names, bound.tolist(), strict=True)
-    for name, least in ((n, b) for n, b in known if n not in open_):
+    open_, ratios = undetermined(e.problem, e.optimum), {}
+    for name, least in zip(e.problem.frame.names, bound.tolist(), strict=True):
+        if name in open_:
+            continue
         draws = np.asarray(e.resampled.draws[name], float)
         positive = e.problem.law.parameters()[name].domain is Domain.POSITIVE
         low, high = percentiles(np.log(draws) if positive else draws, [0.05, 0.95])
         own = float(high - low) / 2 if np.isfinite([low, high]).all() else np.inf
-        if own > 0 and (worst is None or NORMAL_90 * least / own > worst[0]):
-            worst = (NORMAL_90 * least / own, name)
-    if worst is None or worst[0] < TOO_NARROW:
-        return None
-    return (
-        f"the interval of {worst[1]} is as narrow as {len(e.points) * worst[0] ** 2:.0f} points "
-        f"of this noise would make it, and there are {len(e.points)}: do not quote it. Look for "
+        ratios[name] = NORMAL_90 * least / own if own > 0 else 0.0
+    name = max(ratios, key=lambda n: ratios[n], default="")
+    if ratios.get(name, 0.0) < TOO_NARROW:
+        return []
+    return [
+        f"the interval of {name} is as narrow as {len(e.points) * ratios[name] ** 2:.0f} points of "
+        f"this noise would make it, and there are {len(e.points)}: do not quote it. Look for "
         "repeated rows, or fit one point per run."
-    )
+    ]
 
 
-def kind(e: Evidence) -> Check:
+@item("ci.kind", "R14", "which intervals are there?")
+def kind(e: Evidence) -> Verdict:
     """R14: mean curve, new run, and N* by re-optimising every draw."""
     mean, new = e.half_widths
     text = (
@@ -106,32 +96,34 @@ def kind(e: Evidence) -> Check:
     )
     at = e.diagnosis.target
     if at.compute is None:
-        return Check("ci.kind", Level.PASS, f"{text}; the law has no N* at a compute.")
+        return Verdict.passed(f"{text}; the law has no N* at a compute.")
     interval = e.size_interval()
     drawn = optimal_size(type(e.optimum.law), e.uncertainty.draws, at.compute, at.inputs)
     solved = 0.0 if drawn is None or not len(drawn) else float(np.mean(np.isfinite(drawn)))
     if interval is None or solved < SOLVED:
-        return Check(
-            "ci.kind",
-            Level.WARN,
+        return Verdict.warned(
             f"{text}; only {100 * solved:.0f} % of the draws have an N* at all: quote no "
-            "interval of it, and forecast at sizes that were run.",
+            "interval of it, and forecast at sizes that were run."
         )
-    return Check(
-        "ci.kind",
-        Level.PASS,
+    return Verdict.passed(
         f"{text}; N* there lies between {short_number(interval[0])} and "
-        f"{short_number(interval[1])}, by the law's draws.",
+        f"{short_number(interval[1])}, by the law's draws."
     )
 
 
-def backtest(e: Evidence) -> Check:
+@item("backtest", "R15", "were larger runs forecast from smaller ones?")
+def backtest(e: Evidence) -> Verdict:
     """R15: how forecasts of larger runs from smaller ones came out."""
+    if not e.cuts and e.problem.law.growing():
+        return Verdict.warned(
+            "no backtest is possible: intervals are UNTESTED. Add smaller runs so that the largest "
+            "can be hidden and predicted."
+        )
     if not e.cuts:
-        return Check(
-            "backtest",
-            Level.WARN,
-            f"no backtest is possible{_why_not(e)}",
+        return Verdict.warned(
+            "no backtest is possible, as no input grows from small runs to large ones: intervals "
+            "are UNTESTED. Keep some runs out of the fit, and compare them with 'scaling predict "
+            "--points'."
         )
     best = max(e.cuts, key=lambda c: c.factor)
     coverage = float(np.mean([c.coverage for c in e.cuts]))
@@ -141,67 +133,48 @@ def backtest(e: Evidence) -> Check:
         f"{100 * coverage:.0f} % of hidden runs at 90 %, so predict adds drift"
     )
     if len(e.cuts) >= ENOUGH_CUTS and coverage < BARELY:
-        return Check(
-            "backtest",
-            Level.FAIL,
+        return Verdict.failed(
             f"{text}. The law does not forecast these runs, and the drift is a guess at "
             "how far it is off: use no forecast that reaches farther than these cuts did. "
-            "Fit another law, or one regime with --where.",
+            "Fit another law, or one regime with --where."
         )
     few = len(e.cuts) < ENOUGH_CUTS
     problem = (
         f"{text}. Fewer than {ENOUGH_CUTS} cuts: the drift is partly assumed. Add smaller runs."
     )
-    return line("backtest", problem if few else None, f"{text}.")
+    return Verdict.judged(problem if few else None, f"{text}.")
 
 
-def _why_not(e: Evidence) -> str:
-    """Say why no run could be hidden, and what to do."""
-    if e.problem.law.growing():
-        return (
-            ": intervals are UNTESTED. Add smaller runs so that the largest can be hidden and "
-            "predicted."
-        )
-    return (
-        ", as no input grows from small runs to large ones: intervals are UNTESTED. Keep some runs "
-        "out of the fit, and compare them with 'scaling predict --points'."
-    )
-
-
-def bending(e: Evidence) -> Check:
+@item("backtest.bias", "", "do the forecasts miss on one side?")
+def bending(e: Evidence) -> Verdict:
     """Whether the forecasts miss on one side."""
     if not e.problem.law.growing():
         fine = "no input grows: there are no larger runs that a forecast could miss on one side."
-        return Check("backtest.bias", Level.PASS, fine)
+        return Verdict.passed(fine)
     if len(e.cuts) < ENOUGH_CUTS:
         there = f"only {len(e.cuts)} cuts" if e.cuts else "no backtest"
-        return Check(
-            "backtest.bias",
-            Level.WARN,
-            f"{there}: whether forecasts miss on one side was not shown. Add smaller runs.",
+        return Verdict.warned(
+            f"{there}: whether forecasts miss on one side was not shown. Add smaller runs."
         )
     telling = [c for c in e.cuts if abs(c.bias) > c.allowed / 2]
     signs = {np.sign(c.bias) for c in e.cuts}
     if len(signs) > 1 or len(telling) < 2:
-        return Check(
-            "backtest.bias", Level.PASS, f"the {len(e.cuts)} cuts do not all miss on one side."
-        )
+        return Verdict.passed(f"the {len(e.cuts)} cuts do not all miss on one side.")
     side = "below" if signs == {1.0} else "above"
-    return Check(
-        "backtest.bias",
-        Level.WARN,
+    return Verdict.warned(
         f"every backtest missed on one side: the law is bending. Expect the loss {side} "
-        "the forecast.",
+        "the forecast."
     )
 
 
-def distance(e: Evidence) -> Check:
+@item("extrap.distance", "R16", "how far beyond the data and the backtests?")
+def distance(e: Evidence) -> Verdict:
     """R16: reach of the headline in every input, against what backtests reached in it."""
     law, at = e.problem.law, e.diagnosis.target.inputs
     axis, own = law.axis(), law.along(e.points.inputs)
     if not axis:
         fine = "no input grows, so no forecast lies beyond the largest run: the headline is a run."
-        return Check("extrap.distance", Level.PASS, fine)
+        return Verdict.passed(fine)
     there = {axis: law.along(at)} | {s: at[s] for s in law.growing()}
     ours = {axis: own} | dict(e.points.inputs)
     reach = {s: float(v / np.max(ours[s])) for s, v in there.items()}
@@ -218,22 +191,20 @@ def distance(e: Evidence) -> Check:
         f"{text}: nothing here shows how the law does so far out in {' and '.join(beyond)}. "
         "Forecast less far, or add smaller runs so that a backtest can reach as far."
     )
-    return line("extrap.distance", problem if beyond else None, f"{text}.")
+    return Verdict.judged(problem if beyond else None, f"{text}.")
 
 
 def _reaches(e: Evidence, along: np.ndarray, values: np.ndarray) -> list[float]:
     """Return how far each cut's hidden runs lay beyond its fitted ones, in one input."""
-    found = []
-    for cut in e.cuts:
-        fitted = along <= cut.train_max
-        if fitted.any() and not fitted.all():
-            found.append(float(np.max(values[~fitted]) / np.max(values[fitted])))
-    return found
+    fitted = [along <= cut.train_max for cut in e.cuts]
+    parted = [rows for rows in fitted if rows.any() and not rows.all()]
+    return [float(np.max(values[~rows]) / np.max(values[rows])) for rows in parted]
 
 
-def width(e: Evidence) -> Check:
+@item("extrap.width", "", "is the forecast narrow enough to use?")
+def width(e: Evidence) -> Verdict:
     """Whether the forecast is narrow enough to use."""
     at = ", ".join(f"{s} = {short_number(v)}" for s, v in e.diagnosis.target.inputs.items())
     text = f"half-width {100 * e.half_widths[1]:.1f} % at {e.place} ({at})"
     problem = f"{text}: no useful prediction there. Add larger runs, or forecast less far."
-    return line("extrap.width", problem if e.half_widths[1] > TOO_WIDE else None, f"{text}.")
+    return Verdict.judged(problem if e.half_widths[1] > TOO_WIDE else None, f"{text}.")

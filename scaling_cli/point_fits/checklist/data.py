@@ -3,18 +3,10 @@
 import numpy as np
 
 from scaling_cli import laws
-from scaling_cli.point_fits.checklist.evidence import (
-    Evidence,
-    factor,
-    line,
-    percent,
-    quantity,
-    some,
-)
+from scaling_cli.point_fits.checklist.evidence import Evidence, Verdict, factor, item, percent, some
 from scaling_cli.runs.plausible import small_params, small_tokens
 from scaling_cli.search.optimum import collinearity
-from scaling_cli.vocabulary.outcomes import Check, Level
-from scaling_cli.vocabulary.quantities import Role
+from scaling_cli.vocabulary.quantities import C, Role, short_number
 
 FEW_LEVELS = 4
 FEWEST_LEVELS = 3
@@ -29,31 +21,30 @@ SETTINGS = 0.02  # sd of repeats beyond which they differ in more than their see
 LACK_OF_FIT = ((10, 4.0), (3, 9.0))
 
 
-def ranges(e: Evidence) -> Check:
+@item("data.range", "R1", "do the inputs vary enough?")
+def ranges(e: Evidence) -> Verdict:
     """R1: range, levels, configurations."""
-    columns = {s: np.asarray(v, float) for s, v in e.problem.inputs.items()}
-    spreads = {s: q.domain.spread(columns[s]) for s, q in e.problem.law.inputs().items()}
-    levels = {s: len(np.unique(np.round(v, 6))) for s, v in spreads.items()}
-    k = len(e.optimum.u)
-    rounded = np.round(np.stack(list(spreads.values()), axis=1), 6)
-    configurations = len(np.unique(rounded, axis=0))
+    law, k = e.problem.law, len(e.optimum.u)
+    rounded = {
+        s: np.round(q.domain.spread(e.problem.inputs[s]), 6) for s, q in law.inputs().items()
+    }
+    levels = {s: len(np.unique(v)) for s, v in rounded.items()}
+    configurations = len(np.unique(np.stack(list(rounded.values()), axis=1), axis=0))
     text = f"{len(e.points)} points, {configurations} configurations: {_spans(e, levels)}"
     failed = [f"{s} takes only {n} values" for s, n in levels.items() if n < FEWEST_LEVELS]
     if configurations < k + SPARE:
         failed.append(f"{configurations} configurations for {k} parameters")
     if failed:
-        return Check(
-            "data.range",
-            Level.FAIL,
-            f"{'; '.join(failed)} ({text}). The law follows these points whatever they "
-            "are: quote no parameter and no forecast from it. Add runs, or hold "
-            "parameters with --fix or --tie.",
+        return Verdict.failed(
+            f"{'; '.join(failed)} ({text}). The law follows these points whatever they are: quote "
+            "no parameter and no forecast from it. Add runs, or hold parameters with --fix or "
+            "--tie."
         )
     thin = [f"{s} takes only {n} values" for s, n in levels.items() if n < FEW_LEVELS]
     if len(e.points) - k < 3:
         thin.append(f"{len(e.points)} points leave {len(e.points) - k} to spare for {k} parameters")
     problem = f"{'; '.join(thin)} ({text}). Add runs before trusting exponents." if thin else None
-    return line("data.range", problem, f"{text}.")
+    return Verdict.judged(problem, f"{text}.")
 
 
 def _spans(e: Evidence, levels: dict[str, int]) -> str:
@@ -69,37 +60,36 @@ def _spans(e: Evidence, levels: dict[str, int]) -> str:
         told = [f"{np.log10(high / low):.1f} decades"] if low > 0 else []
         told += [f"{levels[symbol]} levels"] if symbol in levels else []
         parts.append(
-            f"{symbol} {quantity(symbol, low)} to {quantity(symbol, high)} ({', '.join(told)})"
+            f"{symbol} {_quantity(symbol, low)} to {_quantity(symbol, high)} ({', '.join(told)})"
         )
     return "; ".join(parts)
 
 
-def units(e: Evidence) -> Check:
+def _quantity(symbol: str, value: float) -> str:
+    """Write a quantity: `7B`, `1.2e+21` for compute."""
+    return f"{value:.3g}" if symbol == C.symbol else short_number(value)
+
+
+@item("data.units", "R2", "do N, D, C and the loss fit together?")
+def units(e: Evidence) -> Verdict:
     """R2: tokens in billions, perplexities, copies, compute against 6ND."""
-    doubt = _small_tokens(e) or _perplexity(e) or _copies(e)
-    if doubt:
-        return Check("data.units", Level.WARN, doubt)
-    law, size = e.problem.law, e.problem.law.symbol_of(Role.SIZE)
-    if e.points.compute is None or law.size_and_data() is None:
-        problem = None if size is None else small_params(e.problem.inputs[size])
-        return line("data.units", problem, "no logged compute to compare with 6ND.")
+    law, roles = e.problem.law, (Role.SIZE, Role.DATA)
+    sizes, tokens = (e.problem.inputs.get(law.symbol_of(role) or "") for role in roles)
+    doubt = None if tokens is None else small_tokens(sizes, tokens)
+    if doubt := doubt or _perplexity(e) or _copies(e):
+        return Verdict.warned(doubt)
+    if e.points.compute is None or sizes is None or tokens is None:
+        problem = None if sizes is None else small_params(sizes)
+        return Verdict.judged(problem, "no logged compute to compare with 6ND.")
     ratio = e.points.compute / law.along(e.points.inputs)
     low, high = float(np.min(ratio)), float(np.max(ratio))
     off = max(abs(low - 1), abs(high - 1)) > FLOPS_TOLERANCE
     problem = (
-        f"logged compute is {low:.3g} to {high:.3g} times 6ND: another way of counting, or "
-        "tokens or parameters in other units. Decades beyond the data are counted in 6ND; give "
-        "budgets to 'scaling predict' in the same."
+        f"logged compute is {low:.3g} to {high:.3g} times 6ND: another way of counting, or tokens "
+        "or parameters in other units. Decades beyond the data are counted in 6ND; give budgets "
+        "to 'scaling predict' in the same."
     )
-    return line("data.units", problem if off else None, "logged compute agrees with 6ND.")
-
-
-def _small_tokens(e: Evidence) -> str | None:
-    size, data = (e.problem.law.symbol_of(role) for role in (Role.SIZE, Role.DATA))
-    if data is None:
-        return None
-    sizes = None if size is None else e.problem.inputs[size]
-    return small_tokens(sizes, e.problem.inputs[data])
+    return Verdict.judged(problem if off else None, "logged compute agrees with 6ND.")
 
 
 def _perplexity(e: Evidence) -> str | None:
@@ -107,8 +97,8 @@ def _perplexity(e: Evidence) -> str | None:
     if e.points.conventions.get("L") != "nats/token" or largest <= PERPLEXITY:
         return None
     return (
-        f"losses reach {largest:.4g} nats/token, more than any vocabulary allows: perplexities, or "
-        "sums over a sequence? Fit their logarithm, or divide by the tokens."
+        f"losses reach {largest:.4g} nats/token, more than any vocabulary allows: perplexities, "
+        "or sums over a sequence? Fit their logarithm, or divide by the tokens."
     )
 
 
@@ -126,7 +116,8 @@ def _copies(e: Evidence) -> str | None:
     )
 
 
-def convention(e: Evidence) -> Check:
+@item("data.params_convention", "R3", "how are parameters counted, and does it matter?")
+def convention(e: Evidence) -> Verdict:
     """R3: which parameters count, and what the other count would say."""
     theirs = type(e.optimum.law).convention
     ours = e.points.conventions
@@ -149,30 +140,29 @@ def convention(e: Evidence) -> Check:
         wrong.append(f"{'; '.join(told)}, more than the interval: say which count you forecast in")
     problem = f"{'; '.join(wrong)}." if wrong else None
     text = f"conventions: {known}{' (N assumed)' if assumed else ''}"
-    return line("data.params_convention", problem, f"{'; '.join([text, *told])}.")
+    return Verdict.judged(problem, f"{'; '.join([text, *told])}.")
 
 
-def filters(e: Evidence) -> Check:
+@item("data.filters", "R4", "what was left out, and is what stayed finished?")
+def filters(e: Evidence) -> Verdict:
     """R4: what was left out; runs that stopped early."""
     left = [x.run for x in e.points.left_out]
-    text = (
-        f"{len(left)} left out, listed with reasons: {some(left)}"
-        if left
-        else ("nothing was left out")
-    )
+    text = f"{len(left)} left out, listed with reasons: {some(left)}"
+    text = text if left else "nothing was left out"
     short = next((n for n in e.points.notes if "stopped short" in n), None)
     problem = (
         f"{text}; {(short or '').rstrip('.')}. Leave them out with --where: a loss before the "
         "learning rate has decayed is not a final loss."
     )
-    return line("data.filters", problem if short else None, f"{text}.")
+    return Verdict.judged(problem if short else None, f"{text}.")
 
 
-def collinear(e: Evidence) -> Check:
+@item("data.collinearity", "R5", "can the inputs be told apart, are minima bracketed?")
+def collinear(e: Evidence) -> Verdict:
     """R5: whether inputs vary independently, whether isoFLOP minima are bracketed."""
     spreads = e.problem.law.spreads(e.problem.inputs)
     if len(spreads) < 2:
-        return Check("data.collinearity", Level.PASS, "one input.")
+        return Verdict.passed("one input.")
     share = collinearity(np.stack(list(spreads.values()), axis=1))
     symbols, spent = " and ".join(e.problem.inputs), e.problem.law.size_and_data()
     problems = []
@@ -191,30 +181,26 @@ def collinear(e: Evidence) -> Check:
         )
     fine = f"{symbols} vary independently ({100 * share:.0f} % unexplained)"
     fine += f"; {bracketed} of {len(budgets)} isoFLOP budgets bracket their minimum" * bool(budgets)
-    return line("data.collinearity", " ".join(problems) or None, f"{fine}.")
+    return Verdict.judged(" ".join(problems) or None, f"{fine}.")
 
 
-def noise(e: Evidence) -> Check:
+@item("data.noise", "R6", "how noisy is one run, and is the law off by more?")
+def noise(e: Evidence) -> Verdict:
     """R6: sd of repeated configurations, or of residuals; lack of fit against repeats."""
     residuals = e.residuals()
     used = float(np.sqrt(np.mean(np.asarray(e.uncertainty.sigma) ** 2)))
     repeated = replicates(e)
     if repeated is None:
-        return Check(
-            "data.noise",
-            Level.PASS,
-            f"no configuration was repeated: the noise of a run, {100 * used:.2g} %, is "
-            "taken from the residuals. Two seeds of one small run would measure "
-            "it.",
+        return Verdict.passed(
+            f"no configuration was repeated: the noise of a run, {100 * used:.2g} %, is taken "
+            "from the residuals. Two seeds of one small run would measure it."
         )
     sd, freedom, groups = repeated
     text = f"{groups} configurations were repeated: sd {100 * sd:.2g} % between their runs"
     if sd > SETTINGS:
-        return Check(
-            "data.noise",
-            Level.WARN,
-            f"{text}, more than seeds do: they differ in settings that the law does not "
-            "see (learning rate, data). Keep the best of each with --where.",
+        return Verdict.warned(
+            f"{text}, more than seeds do: they differ in settings that the law does not see "
+            "(learning rate, data). Keep the best of each with --where."
         )
     misses = float(np.sum(residuals**2)) - freedom * sd**2
     spare = len(residuals) - len(e.optimum.u) - freedom
@@ -224,7 +210,7 @@ def noise(e: Evidence) -> Check:
         f"{text}, but the law misses by {100 * np.sqrt(max(misses, 0.0) / max(spare, 1)):.2g} %: "
         "its form is off, not the runs. Compare laws (fit.alternatives) before extrapolating."
     )
-    return line("data.noise", problem if off else None, f"{text}; the law misses by no more.")
+    return Verdict.judged(problem if off else None, f"{text}; the law misses by no more.")
 
 
 def replicates(e: Evidence) -> tuple[float, int, int] | None:

@@ -1,8 +1,9 @@
 """What the checks look at, and how a line of the checklist is made."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,7 +16,6 @@ from scaling_cli.point_fits.diagnosis.isoflop import law_interval
 from scaling_cli.runs.points import Points
 from scaling_cli.search.optimum import Optimum, log_predictions
 from scaling_cli.vocabulary.outcomes import Check, Level
-from scaling_cli.vocabulary.quantities import C, short_number
 
 
 @dataclass(frozen=True)
@@ -78,25 +78,67 @@ class Evidence:
         return predicted - np.log(self.problem.output)
 
 
-def line(code: str, problem: str | None, fine: str, level: Level = Level.WARN) -> Check:
-    """Return the line: what is wrong, at that level, or that all is well."""
-    return Check(code, level, problem) if problem else Check(code, Level.PASS, fine)
+class Verdict(NamedTuple):
+    """How severe what a check has seen is, and the sentence that says it."""
+
+    level: Level
+    sentence: str
+
+    @classmethod
+    def passed(cls, sentence: str) -> "Verdict":
+        """Say that all is well."""
+        return cls(Level.PASS, sentence)
+
+    @classmethod
+    def warned(cls, sentence: str) -> "Verdict":
+        """Say what is wrong, and end with advice."""
+        return cls(Level.WARN, sentence)
+
+    @classmethod
+    def failed(cls, sentence: str) -> "Verdict":
+        """Say what must not be done with the fit."""
+        return cls(Level.FAIL, sentence)
+
+    @classmethod
+    def judged(cls, problem: str | None, fine: str) -> "Verdict":
+        """Warn of a problem, or say that all is well."""
+        return cls.warned(problem) if problem else cls.passed(fine)
+
+
+@dataclass(frozen=True)
+class Item:
+    """One line of the checklist.
+
+    Parameters
+    ----------
+    code : str
+        Stable: it never changes its meaning.
+    rule : str
+        Number in the rigour list; empty for lines beyond it.
+    asks : str
+        The question it answers.
+    judge : callable
+        Returns the severity and the sentence.
+    """
+
+    code: str
+    rule: str
+    asks: str
+    judge: Callable[[Evidence], Verdict]
+
+    def check(self, evidence: Evidence) -> Check:
+        """Return the line for a fit."""
+        return Check(self.code, *self.judge(evidence))
+
+
+def item(code: str, rule: str, asks: str) -> Callable[[Callable[[Evidence], Verdict]], Item]:
+    """Make a function the line of the checklist of that code."""
+    return partial(Item, code, rule, asks)
 
 
 def percent(shift: float) -> str:
     """Write a change of a logarithm as a percentage with its sign: `+1.23 %`."""
     return f"{100 * np.expm1(shift):+.2f} %"
-
-
-def share(fraction: float) -> str:
-    """Write a share with two digits, or all of them beyond 100 %: `2.3 %`, `132 %`."""
-    number = 100 * fraction
-    return f"{number:.0f} %" if abs(number) >= 100 else f"{number:.2g} %"
-
-
-def quantity(symbol: str, value: float) -> str:
-    """Write a quantity: `7B`, `1.2e+21` for compute."""
-    return f"{value:.3g}" if symbol == C.symbol else short_number(value)
 
 
 def factor(shift: float) -> str:

@@ -1,17 +1,18 @@
 """Checks of the fit: R7 to R12, and the influence of single runs."""
 
 import sys
+from collections.abc import Iterator
 
 import numpy as np
 
 from scaling_cli import laws
 from scaling_cli.point_fits.certainty.draws import NORMAL_90
-from scaling_cli.point_fits.checklist.evidence import Evidence, factor, line, percent, share, some
+from scaling_cli.point_fits.checklist.evidence import Evidence, Verdict, factor, item, percent, some
 from scaling_cli.point_fits.diagnosis.choices import Variation, exponent_names
 from scaling_cli.point_fits.diagnosis.floor import Profile
 from scaling_cli.point_fits.diagnosis.influence import MOST_RUNS, largest_move
 from scaling_cli.point_fits.diagnosis.rivals import Rival, candidates
-from scaling_cli.vocabulary.outcomes import Check, Level, Status
+from scaling_cli.vocabulary.outcomes import Status
 
 AGREEING_STARTS = 0.5
 LOWER = 1e-6  # relative: a held fit this far below the free one means a missed minimum
@@ -25,15 +26,16 @@ CLIPPED = 3.0  # robust sds at which residuals are clipped before trends are sou
 BETTER = 0.8  # a rival's held-out error over the law's own
 
 
-def spec(e: Evidence) -> Check:
+@item("fit.spec", "R7", "what exactly was minimised?")
+def spec(e: Evidence) -> Verdict:
     """R7: formula, objective, what was held, how it was searched, which data."""
     law, names = type(e.optimum.law), e.problem.frame.names
     held = dict(e.selection.get("fix") or {})
     tied = [f"{a} = {b}" for a, b in (e.selection.get("tie") or {}).items()]
     text = (
-        f"{law.formula().split(' (')[0]}; {len(names)} of {len(law.parameters())} parameters free; "
-        f"sum of {e.problem.objective.describe()}; {e.optimum.diagnostics['starts']} starts by "
-        f"variable projection and at random, damped Newton in float64; seed "
+        f"{law.formula().split(' (')[0]}; {len(names)} of {len(law.parameters())} parameters "
+        f"free; sum of {e.problem.objective.describe()}; {e.optimum.diagnostics['starts']} starts "
+        "by variable projection and at random, damped Newton in float64; seed "
         f"{e.selection.get('seed', 0)}; data sha256 {e.points.sha256()[:12]}"
     )
     text += f"; tied: {', '.join(tied)}" if tied else ""
@@ -44,23 +46,20 @@ def spec(e: Evidence) -> Check:
         f"{text}; held: {', '.join(f'{n} = {v:g}' for n, v in held.items())}. Intervals take what "
         "is held as exact: fit again with the smallest and the largest value you believe."
     )
-    return line("fit.spec", problem if held else None, f"{text}.")
+    return Verdict.judged(problem if held else None, f"{text}.")
 
 
-def convergence(e: Evidence) -> Check:
+@item("fit.convergence", "R8", "is it the global minimum?")
+def convergence(e: Evidence) -> Verdict:
     """R8: whether starts agree, whether any other fit came lower."""
-    d, code = e.optimum.diagnostics, "fit.convergence"
-    above = _floor_above(e)
-    if above:
-        return Check(code, Level.FAIL, above)
+    d = e.optimum.diagnostics
+    if above := _floor_above(e):
+        return Verdict.failed(above)
     if not d["converged"]:
-        return Check(
-            code,
-            Level.WARN,
-            f"none of {d['starts']} starts came to rest by itself; the best was followed "
-            f"to a gradient of {d['gradient_norm']:.1g}. The surface is nearly flat in "
-            "some direction: hold a parameter with --fix before "
-            "extrapolating.",
+        return Verdict.warned(
+            f"none of {d['starts']} starts came to rest by itself; the best was followed to a "
+            f"gradient of {d['gradient_norm']:.1g}. The surface is nearly flat in some direction: "
+            "hold a parameter with --fix before extrapolating."
         )
     text = (
         f"{100 * d['agree']:.0f} % of {d['converged']} converged starts (of {d['starts']}) agree "
@@ -69,18 +68,16 @@ def convergence(e: Evidence) -> Check:
     profile = e.diagnosis.profile
     if profile is not None and _missed(e, float(np.min(profile.rise))):
         best = int(np.argmin(profile.rise))
-        return Check(
-            code,
-            Level.FAIL,
-            f"{text}; yet with {profile.parameter} held at {profile.values[best]:.4g} the "
-            f"sum is {-100 * profile.rise[best]:.2g} % lower: a minimum was missed. Fit "
-            "again with another --seed and report this.",
+        return Verdict.failed(
+            f"{text}; yet with {profile.parameter} held at {profile.values[best]:.4g} the sum is "
+            f"{-100 * profile.rise[best]:.2g} % lower: a minimum was missed. Fit again with "
+            "another --seed and report this."
         )
     problem = (
         f"{text}; the surface has {len(d['basins'])} minima. The best is reported; compare "
         "objectives before comparing parameters."
     )
-    return line(code, problem if d["agree"] < AGREEING_STARTS else None, f"{text}.")
+    return Verdict.judged(problem if d["agree"] < AGREEING_STARTS else None, f"{text}.")
 
 
 def _floor_above(e: Evidence) -> str | None:
@@ -102,11 +99,12 @@ def _missed(e: Evidence, rise: float) -> bool:
     return rise < -LOWER and -rise * e.optimum.value > len(e.points) * EXACT**2
 
 
-def sensitivity(e: Evidence) -> Check:
+@item("fit.sensitivity", "R9", "do other choices move the answer?")
+def sensitivity(e: Evidence) -> Verdict:
     """R9: other objectives, filters, tied exponents, another count."""
     others, failed = e.diagnosis.choices, e.diagnosis.failed
     if not others:
-        return Check("fit.sensitivity", Level.PASS, "no other choice could be tried.")
+        return Verdict.passed("no other choice could be tried.")
     worst = max(others, key=lambda v: abs(v.shift))
     text = (
         f"of {len(others)} other choices the prediction at {e.place} moves by at most "
@@ -124,7 +122,7 @@ def sensitivity(e: Evidence) -> Check:
         f"{text}; {' and '.join(beyond)} by more than the interval. Decide the choice before "
         "looking at the answer, or quote the range."
     )
-    return line("fit.sensitivity", problem if beyond else None, f"{text}.")
+    return Verdict.judged(problem if beyond else None, f"{text}.")
 
 
 def _size_room(e: Evidence) -> float | None:
@@ -133,12 +131,13 @@ def _size_room(e: Evidence) -> float | None:
     return None if interval is None else float(np.log(interval[1] / interval[0]) / 2)
 
 
-def influence(e: Evidence) -> Check:
+@item("fit.influence", "", "do a few runs decide?")
+def influence(e: Evidence) -> Verdict:
     """Whether single runs, or a few, decide an exponent or the forecast."""
     found = e.diagnosis.influence
     move = largest_move(found, e.optimum.law)
     if move is None:
-        return Check("fit.influence", Level.PASS, "too few points to leave any out.")
+        return Verdict.passed("too few points to leave any out.")
     variation, name = move
     text = _left_out(e, variation, name)
     farthest = max(found, key=lambda v: abs(v.shift))
@@ -149,53 +148,45 @@ def influence(e: Evidence) -> Check:
     tried = f"each of {of} runs" if single == of else f"{single} of {of} runs"
     tried += ", by a screen" * (of > MOST_RUNS)
     problem = (
-        f"{text}: a few runs decide. Look at them; leave them out with --where if they are not "
-        "of the regime you forecast."
+        f"{text}: a few runs decide. Look at them; leave them out with --where if they are not of "
+        "the regime you forecast."
     )
-    return line(
-        "fit.influence",
-        problem if moved else None,
-        f"at most (leaving out {tried}, and a few at once): {text}.",
-    )
+    fine = f"at most (leaving out {tried}, and a few at once): {text}."
+    return Verdict.judged(problem if moved else None, fine)
 
 
 def _left_out(e: Evidence, variation: Variation, name: str) -> str:
     before, after = e.optimum.law.values()[name], variation.exponents[name]
     return (
-        f"without {some(variation.removed)} {name} moves from {before:.3f} to {after:.3f} and "
-        f"the prediction at {e.place} by {percent(variation.shift)}"
+        f"without {some(variation.removed)} {name} moves from {before:.3f} to {after:.3f} and the "
+        f"prediction at {e.place} by {percent(variation.shift)}"
     )
 
 
-def identifiability(e: Evidence) -> Check:
+@item("fit.identifiability", "R10", "do the data determine the parameters?")
+def identifiability(e: Evidence) -> Verdict:
     """R10: bounds, condition number, exponents against their intervals, the profile over E."""
-    condition = e.optimum.diagnostics["condition"]
     if e.optimum.diagnostics.get("endless"):
-        return Check("fit.identifiability", Level.WARN, _endless(e))
+        return Verdict.warned(_endless(e))
     if e.optimum.at_bound:
-        return Check(
-            "fit.identifiability",
-            Level.WARN,
-            f"{', '.join(e.optimum.at_bound)} ran to the edge of its domain: the data do "
-            "not show that term. Hold it with --fix, or use a law without "
-            "it.",
+        return Verdict.warned(
+            f"{', '.join(e.optimum.at_bound)} ran to the edge of its domain: the data do not show "
+            "that term. Hold it with --fix, or use a law without it."
         )
-    text = f"condition number {condition:.1g}"
-    text += _along_floor(e.diagnosis.profile, e.place)
+    profiled = _along_floor(e.diagnosis.profile, e.place)
+    text = f"condition number {e.optimum.diagnostics['condition']:.1g}{profiled}"
     if e.optimum.status is Status.ILL_CONDITIONED:
-        return Check(
-            "fit.identifiability",
-            Level.WARN,
-            f"{text}: some parameters are not determined. Predictions inside the data "
-            "are; hold E with --fix or tie exponents to extrapolate.",
+        return Verdict.warned(
+            f"{text}: some parameters are not determined. Predictions inside the data are; hold E "
+            "with --fix or tie exponents to extrapolate."
         )
-    loose = _loose(e)
+    loose = list(_loose(e))
     problem = (
-        f"{text}; {', '.join(loose)}. The exponents are not known: quote predictions, hold E "
-        "with --fix, or add runs that span more decades."
+        f"{text}; {', '.join(loose)}. The exponents are not known: quote predictions, hold E with "
+        "--fix, or add runs that span more decades."
     )
     fine = f"{text} (coefficients drift together; exponents and predictions are what to compare)."
-    return line("fit.identifiability", problem if loose else None, fine)
+    return Verdict.judged(problem if loose else None, fine)
 
 
 def _along_floor(profile: Profile | None, place: str) -> str:
@@ -204,8 +195,8 @@ def _along_floor(profile: Profile | None, place: str) -> str:
         return ""
     rows = profile.inside()
     text = (
-        f"; with {profile.parameter} anywhere from {profile.low:.4g} to {profile.high:.4g} the sum "
-        f"rises by at most {share(float(np.max(profile.rise[rows])))}"
+        f"; with {profile.parameter} anywhere from {profile.low:.4g} to {profile.high:.4g} the "
+        f"sum rises by at most {_share(float(np.max(profile.rise[rows])))}"
     )
     there = profile.prediction[rows]
     known = there[np.isfinite(there)]  # a held fit may be so steep that it has no forecast
@@ -215,10 +206,16 @@ def _along_floor(profile: Profile | None, place: str) -> str:
     return f"{text} and the prediction at {place} lies between {low:.4f} and {high:.4f}"
 
 
+def _share(fraction: float) -> str:
+    """Write a share with two digits, or all of them beyond 100 %: `2.3 %`, `132 %`."""
+    number = 100 * fraction
+    return f"{number:.0f} %" if abs(number) >= 100 else f"{number:.2g} %"
+
+
 def _endless(e: Evidence) -> str:
     """Say that the least sum is approached and never reached, and what to do."""
     names, beyond = e.optimum.diagnostics["endless"], e.optimum.diagnostics["beyond"]
-    further = f", by {share(beyond)} beyond the largest numbers" if beyond > LOWER else ""
+    further = f", by {_share(beyond)} beyond the largest numbers" if beyond > LOWER else ""
     return (
         f"the sum has no minimum: it falls on as {', '.join(names)} run away{further}. The fit is "
         "as far as they were followed. Predictions inside the data hold, parameters mean nothing: "
@@ -226,20 +223,18 @@ def _endless(e: Evidence) -> str:
     )
 
 
-def _loose(e: Evidence) -> list[str]:
+def _loose(e: Evidence) -> Iterator[str]:
     """Name the exponents whose interval is as wide as their value."""
-    found = []
     for name in exponent_names(type(e.optimum.law)):
-        draws = np.asarray(e.resampled.draws.get(name, np.zeros(0)))
-        if len(draws) < 2:
-            continue
-        low, high = np.quantile(draws, [(1 - e.level) / 2, (1 + e.level) / 2])
-        if (high - low) / 2 > LOOSE_EXPONENT * abs(e.optimum.law.values()[name]):
-            found.append(f"{name} lies anywhere from {low:.3f} to {high:.3f}")
-    return found
+        draws = np.asarray(e.resampled.draws.get(name, ()))
+        if len(draws) > 1:
+            low, high = np.quantile(draws, [(1 - e.level) / 2, (1 + e.level) / 2])
+            if (high - low) / 2 > LOOSE_EXPONENT * abs(e.optimum.law.values()[name]):
+                yield f"{name} lies anywhere from {low:.3f} to {high:.3f}"
 
 
-def residuals(e: Evidence) -> Check:
+@item("fit.residuals", "R11", "is what is left over noise?")
+def residuals(e: Evidence) -> Verdict:
     """R11: size, worst runs, trends and runs of one sign, noise that changes with size."""
     r = e.residuals()
     spread = float(np.quantile(np.abs(r), 0.9) / NORMAL_90)
@@ -248,45 +243,37 @@ def residuals(e: Evidence) -> Check:
     text = f"robust sd {100 * spread:.2g} %; farthest from the law: {', '.join(worst)}"
     astray = int(np.sum(np.abs(r) > max(OUTLYING * spread, ASTRAY)))
     if spread > MIXED_REGIMES:
-        return Check(
-            "fit.residuals",
-            Level.WARN,
-            f"{text}. Above 2 % the table mixes regimes (under-trained, unfinished or "
-            "badly tuned runs); leave them out with --where.",
+        return Verdict.warned(
+            f"{text}. Above 2 % the table mixes regimes (under-trained, unfinished or badly tuned "
+            "runs); leave them out with --where."
         )
     if astray:
-        return Check(
-            "fit.residuals",
-            Level.WARN,
-            f"{text}. {_runs(astray)} more than {100 * np.expm1(ASTRAY):.0f} % and "
-            f"{OUTLYING:.0f} sd away: a typing error, or a run that diverged or stopped? "
-            "Leave out with --where what is not of the regime you "
-            "forecast.",
+        points = "1 point lies" if astray == 1 else f"{astray} points lie"
+        return Verdict.warned(
+            f"{text}. {points} more than {100 * np.expm1(ASTRAY):.0f} % and {OUTLYING:.0f} "
+            "sd away: a typing error, or a run that diverged or stopped? Leave out with --where "
+            "what is not of the regime you forecast."
         )
-    trends = _trends(e, np.clip(r, -CLIPPED * spread, CLIPPED * spread)) if spread > 0 else []
+    clipped = np.clip(r, -CLIPPED * spread, CLIPPED * spread)
+    trends = list(_trends(e, clipped)) if spread > 0 else []
     problem = (
         f"{text}. What is left over is not noise: {'; '.join(trends)}. The law bends: compare "
         "laws (fit.alternatives), or fit only the runs nearest to the forecast."
     )
-    return line("fit.residuals", problem if trends else None, f"{text}; no trend is left.")
+    return Verdict.judged(problem if trends else None, f"{text}; no trend is left.")
 
 
-def _runs(count: int) -> str:
-    return "1 point lies" if count == 1 else f"{count} points lie"
-
-
-def _trends(e: Evidence, r: np.ndarray) -> list[str]:
+def _trends(e: Evidence, r: np.ndarray) -> Iterator[str]:
     """Name trends of clipped residuals along each axis, and signs that come in runs along it."""
-    law, found = e.problem.law, []
+    law = e.problem.law
     spreads = {s: q.domain.spread(e.problem.inputs[s]) for s, q in law.inputs().items()}
     spreads |= {law.axis(): np.log(law.along(e.points.inputs))} if law.axis() else {}
     for symbol, values in spreads.items():
         t, z = slope_t(values, r), runs_z(values, r)
         if abs(t) > TREND:
-            found.append(f"it {'falls' if t > 0 else 'rises'} with {symbol} (t = {-t:.1f})")
+            yield f"it {'falls' if t > 0 else 'rises'} with {symbol} (t = {-t:.1f})"
         elif z < -TREND:
-            found.append(f"its signs come in runs along {symbol} (z = {z:.1f})")
-    return found
+            yield f"its signs come in runs along {symbol} (z = {z:.1f})"
 
 
 def slope_t(x: np.ndarray, r: np.ndarray) -> float:
@@ -316,51 +303,36 @@ def runs_z(x: np.ndarray, r: np.ndarray) -> float:
     return float((runs - mean) / np.sqrt(variance)) if variance > 0 else 0.0
 
 
-def alternatives(e: Evidence) -> Check:
+@item("fit.alternatives", "R12", "does another law forecast better?")
+def alternatives(e: Evidence) -> Verdict:
     """R12: rival laws by what they forecast of the runs that were held back."""
-    found, code = e.diagnosis.rivals, "fit.alternatives"
+    rivals = e.diagnosis.rivals
     own = laws.name_of(e.optimum.law)
-    if not found:
-        return _without_rivals(e, own)
-    text = "; ".join(_rival(r, e.place) for r in found)
-    better = [r for r in found if _beats(r)]
+    if not rivals and candidates(type(e.optimum.law), len(e.optimum.u), sys.maxsize):
+        return Verdict.warned(
+            f"{len(e.points)} points are too few to fit another law beside {own}: whether one "
+            "forecasts better was not shown. Add runs."
+        )
+    if not rivals:
+        return Verdict.passed(f"no other law here is about the same inputs and output as {own}.")
+    text = "; ".join(_rival(r, e.place) for r in rivals)
+    better = [r for r in rivals if _beats(r)]
     if better:
         best = min(better, key=lambda r: (r.errors() or (np.inf, 0.0))[0])
-        return Check(
-            code,
-            Level.WARN,
+        return Verdict.warned(
             f"{best.law} forecasts better than {own}: {text}. Fit it as well "
-            f"({_option(best.law)}) and quote both forecasts.",
+            f"({_option(best.law)}) and quote both forecasts."
         )
-    apart = [r for r in found if not r.cuts and abs(r.shift) > e.half_widths[1]]
+    apart = [r for r in rivals if not r.cuts and abs(r.shift) > e.half_widths[1]]
     if apart:
-        return Check(
-            code,
-            Level.WARN,
-            f"no cut can choose between {own} and {', '.join(r.law for r in apart)}, "
-            f"whose predictions differ by more than the interval: {text}. Quote both, or "
-            "add runs.",
+        return Verdict.warned(
+            f"no cut can choose between {own} and {', '.join(r.law for r in apart)}, whose "
+            f"predictions differ by more than the interval: {text}. Quote both, or add runs."
         )
-    untested = not any(r.cuts for r in found)
+    untested = not any(r.cuts for r in rivals)
     problem = f"no cut could test whether another law forecasts better: {text}. Add smaller runs."
     fine = f"no law that could be tested forecasts clearly better than {own}: {text}."
-    return line(code, problem if untested else None, fine)
-
-
-def _without_rivals(e: Evidence, own: str) -> Check:
-    """Say that nothing was compared: for want of points, or of another law."""
-    if candidates(type(e.optimum.law), len(e.optimum.u), sys.maxsize):
-        return Check(
-            "fit.alternatives",
-            Level.WARN,
-            f"{len(e.points)} points are too few to fit another law beside {own}: whether "
-            "one forecasts better was not shown. Add runs.",
-        )
-    return Check(
-        "fit.alternatives",
-        Level.PASS,
-        f"no other law here is about the same inputs and output as {own}.",
-    )
+    return Verdict.judged(problem if untested else None, fine)
 
 
 def _option(rival: str) -> str:

@@ -1,12 +1,12 @@
 """What is taken for granted, and what regenerates the result: R19 and R20."""
 
-from scaling_cli.point_fits.checklist.evidence import Evidence, line
-from scaling_cli.vocabulary.outcomes import Check, Level
+from scaling_cli.point_fits.checklist.evidence import Evidence, Verdict, item
 
 EMBEDDED_POINTS = 20_000  # beyond it the fit file holds the digest of the points alone
 
 
-def assumptions(e: Evidence) -> Check:
+@item("assumptions", "R19", "what is taken for granted?")
+def assumptions(e: Evidence) -> Verdict:
     """R19: what no number here can test, in words."""
     text = (
         "forecasts assume for larger runs what holds for these: the same data mix, tokenizer, "
@@ -19,27 +19,24 @@ def assumptions(e: Evidence) -> Check:
         "rate has decayed is not that of a run which ends there. Fit --at final, or read "
         "forecasts as of the same schedule at the same point."
     )
-    return line("assumptions", problem if points > runs else None, f"{text}.")
+    return Verdict.judged(problem if points > runs else None, f"{text}.")
 
 
-def repro(e: Evidence) -> Check:
+@item("repro", "R20", "what regenerates this?")
+def repro(e: Evidence) -> Verdict:
     """R20: the command, and the digests of its inputs."""
     digest = f"data sha256 {e.points.sha256()[:12]}"
     if any(source.get("path") in ("-", "<stdin>") for source in e.sources):
-        return Check(
-            "repro",
-            Level.WARN,
+        return Verdict.warned(
             f"{digest}, read from standard input, which cannot be read again: keep the "
-            "file and name it.",
+            "file and name it."
         )
     if not e.sources and len(e.points) > EMBEDDED_POINTS:
-        return Check(
-            "repro",
-            Level.WARN,
+        return Verdict.warned(
             f"{digest}; the points were given in memory and are too many for the fit "
-            "file: keep them yourself.",
+            "file: keep them yourself."
         )
     how = f"'{e.command}'" if e.command else "the same call of scaling_cli.fit"
     files = "1 file" if len(e.sources) == 1 else f"{len(e.sources)} files"
     kept = f"{files} recorded by sha256" if e.sources else "the points are in the fit file"
-    return Check("repro", Level.PASS, f"{how} regenerates this; {digest}; {kept}.")
+    return Verdict.passed(f"{how} regenerates this; {digest}; {kept}.")

@@ -32,6 +32,7 @@ MOST_MOVES = 20
 # Half-width of ln N* per decade of compute beyond the budgets, added to that of the line: with it
 # 85 to 89 % of held-out optima lay in a nominal 90 %.
 DRIFT = 0.2
+TELLING = 10.0  # ends of a range further apart than this factor agree with anything
 
 
 @dataclass(frozen=True)
@@ -124,10 +125,16 @@ class Allocation:
 
     @property
     def agree(self) -> bool | None:
-        """Whether the law's N* lies in the interval of the line; None without one."""
+        """Whether the law's N* lies in the interval of the line; None where that cannot be told.
+
+        Without an N* of the law, or where the interval is so wide that anything lies in it.
+        """
+        low, high = self.interval
         if self.law_size is None:
             return None
-        return self.interval[0] <= self.law_size <= self.interval[1]
+        if not low <= self.law_size <= high:
+            return False
+        return True if high < TELLING * low else None
 
     def to_dict(self, level: float) -> dict[str, Any]:
         """Return the JSON object."""

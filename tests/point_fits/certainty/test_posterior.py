@@ -9,6 +9,7 @@ import jax
 import numpy as np
 import pytest
 import scipy.stats
+from refusals import refusal
 from tables import TRUTHS, table
 
 from scaling_cli import laws
@@ -80,9 +81,7 @@ def test_the_density_is_that_of_the_model(freedom: float, fix: dict[str, float])
 def test_without_the_extra_the_error_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "numpyro", None)
     problem = make_problem(table("kaplan_n", noise=0.01), laws.get("kaplan_n"), SQUARES)
-    with pytest.raises(UsageError) as caught:
-        sample(problem, optimise(problem))
-    assert str(caught.value) == (
+    assert refusal(UsageError, sample, problem, optimise(problem)) == (
         "sampling the posterior needs the package numpyro, which is not installed. "
         "pip install 'scaling-cli[posterior]'"
     )

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import scipy.optimize
 import scipy.stats
+from refusals import refusal
 from tables import free, objective_sum, residuals, table
 
 from scaling_cli import laws
@@ -204,6 +205,7 @@ def test_a_follower_of_a_tie_has_its_leaders_profile() -> None:
 )
 def test_what_has_no_profile(name: str, message: str) -> None:
     problem = make_problem(CURVE, laws.get("chinchilla"), SQUARES, fix={"E": 1.8})
-    with pytest.raises(UsageError) as caught:
-        profiles.of_parameter(problem, optimise(problem), CURVE.runs, name, 0.9)
-    assert str(caught.value) == message
+    said = refusal(
+        UsageError, profiles.of_parameter, problem, optimise(problem), CURVE.runs, name, 0.9
+    )
+    assert said == message

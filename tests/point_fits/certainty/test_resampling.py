@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from refusals import refusal
 from tables import table
 
 from scaling_cli import laws
@@ -196,9 +197,7 @@ def test_a_better_basin_is_found_and_used() -> None:
     ],
 )
 def test_plans_that_are_refused(plan: tuple[Any, ...], message: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        Plan(*plan)
-    assert str(caught.value) == message
+    assert refusal(UsageError, Plan, *plan) == message
 
 
 def test_percentiles_of_draws_that_left_the_doubles() -> None:

@@ -223,6 +223,21 @@ def test_parabolas_that_agree_with_the_law() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("high", "says"), [(39e9, "they agree"), (41e9, "the parabolas cannot tell the two apart")]
+)
+def test_parabolas_agree_only_where_their_range_could_tell(high: float, says: str) -> None:
+    wide = Allocation(1.15e22, 5e9, (4e9, high), 4.5e9, None)
+    checked = line(evidence(found={"isoflop": slices(allocations=[wide])}), "approach2.bias")
+    assert checked == Check("approach2.bias", Level.PASS, f"{COUNT}4.5B by the law{BIAS}; {says}.")
+
+
+def test_parabolas_beside_a_law_without_a_best_size_agree_with_nothing() -> None:
+    alone = Allocation(1.15e22, 5e9, (4e9, 6.5e9), None, None)
+    checked = line(evidence(found={"isoflop": slices(allocations=[alone])}), "approach2.bias")
+    assert checked.message == f"{COUNT.removesuffix(', ')}{BIAS}."
+
+
 def test_parabolas_that_contradict_the_law() -> None:
     far = Allocation(1.15e22, 5e9, (4e9, 6.5e9), 8e9, (7e9, 9e9))
     assert line(evidence(found={"isoflop": slices(allocations=[far])}), "approach2.bias") == warn(
