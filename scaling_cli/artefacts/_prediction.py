@@ -87,6 +87,8 @@ class Prediction(Shown):
     """Of the fit: its name and law, how its intervals were tested, and what warns of them here."""
     spent: Mapping[str, np.ndarray] = field(default_factory=dict)
     """Compute, of a law that has a size and data, by symbol."""
+    linear: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """Fitted ranges of inputs that may be zero: no factor says how far beyond one lies."""
     column: str = "loss"
     """Name of the output in tables."""
 

@@ -19,6 +19,10 @@ from scaling_cli.vocabulary.arguments import check_level
 from scaling_cli.vocabulary.outcomes import Level
 from scaling_cli.vocabulary.quantities import C, factor
 
+NO_INTERVAL = {
+    "published": "no interval: these are published numbers, and the fit carries no draws.",
+    "": "no interval: the fit carries no draws (it was made with --bootstrap 0).",
+}
 # Derived quantities that a fit makes from its points; no law gives them back.
 FROM_POINTS = frozenset({"optimal_params_isoflop"})
 FAR = 100.0  # and the square of the farthest backtest: beyond both nothing like it was tried
@@ -70,6 +74,7 @@ class Fit(Fitted):
         check_level(level)
         columns = _prediction.read_inputs(self.law, _prediction.completed(self.law, inputs))
         value = np.asarray(self.law(**columns), dtype=float)
+        ranges = self.data.get("ranges", {})
         alone = Prediction(
             columns,
             self.law.output().symbol,
@@ -80,11 +85,13 @@ class Fit(Fitted):
             extrapolation=self._extrapolation(columns),
             parts={},
             spent={C.symbol: self.law.along(columns)} if self.law.size_and_data() else {},
+            linear={s: tuple(ranges[s]) for s in columns if self._is_linear(s) and s in ranges},
             column=self.law.output().column,
             made_by=self._as_maker(),
         )
         if self.uncertainty is None:
-            return alone
+            published = self.origin.get("kind") == "published"
+            return replace(alone, notes=(NO_INTERVAL["published" if published else ""],))
         mean, new_run, parts = _prediction.intervals(
             self.law, self.uncertainty, columns, value, level
         )
@@ -99,10 +106,11 @@ class Fit(Fitted):
             return []
         told = [c.message for c in self.checks if c.code == BENDING and c.level is Level.WARN]
         cuts, axis = ((self.backtest or {}).get(key) for key in ("cuts", "axis"))
+        reached = [float(cut["factor"]) for cut in cuts or () if cut["factor"] is not None]
         along = prediction.extrapolation.get(axis or C.symbol)
-        if along is None or not cuts:
+        if along is None or not reached:
             return told
-        tested, farthest = max(float(cut["factor"]) for cut in cuts), float(np.max(along))
+        tested, farthest = max(reached), float(np.max(along))
         if farthest > max(FAR, tested**2):
             told.append(
                 f"{axis or C.symbol} {factor(farthest)} is further beyond the data than any "
@@ -124,21 +132,39 @@ class Fit(Fitted):
         Of an input that may be zero: 1 and the distance, in widths of the range that was fitted,
         or as it is where that is one value.
         """
-        ranges, declared = self.data.get("ranges", {}), self.law.inputs()
-        factors = {}
+        ranges, factors = self.data.get("ranges", {}), {}
         for symbol, column in {**inputs, self.law.axis(): self.law.along(inputs)}.items():
             if symbol not in ranges:
                 continue
             low, high = ranges[symbol]
-            if symbol not in declared or declared[symbol].domain is Domain.POSITIVE:
-                factors[symbol] = np.maximum(1.0, np.maximum(column / high, low / column))
-            else:
+            if self._is_linear(symbol):
                 away = np.maximum(0.0, np.maximum(column - high, low - column))
                 factors[symbol] = 1 + away / (high - low or 1.0)
+            else:
+                factors[symbol] = np.maximum(1.0, np.maximum(column / high, low / column))
         return factors
 
+    def _is_linear(self, symbol: str) -> bool:
+        quantity = self.law.inputs().get(symbol)
+        return quantity is not None and quantity.domain is not Domain.POSITIVE
+
     def __post_init__(self) -> None:
-        """Refuse draws that are not the law's."""
+        """Refuse draws that are not the law's, points that do not fit each other, unknown runs."""
         super().__post_init__()
+        points = self.data.get("points")
+        if points:
+            names, runs = list(self.law.inputs()), points.get("runs")
+            columns = [points["inputs"].get(name, ()) for name in names]
+            if {len(c) for c in (*columns, points["output"] if runs is None else runs)} != {
+                len(points["output"])
+            }:
+                raise ValueError(f"data.points must hold as many of each of {', '.join(names)}")
+            held = {
+                r for cut in (self.backtest or {}).get("cuts", ()) for r in cut.get("held_out", ())
+            }
+            if runs and held - set(runs):
+                raise ValueError(
+                    f"backtest.cuts holds out {min(held - set(runs))!r}, which is no run"
+                )
         if self.uncertainty is not None:
             refuse_draws(self.law, self.uncertainty.draws, len(self.uncertainty.sigma))

@@ -170,6 +170,11 @@ class Forecast(Shown):
     path: Path = field(default_factory=lambda: Path(*[np.empty(0)] * 4))
     target: str = ""
 
+    def __post_init__(self) -> None:
+        """Refuse a run that is not seen in its own unit."""
+        if getattr(self.seen, "step" if self.unit == "steps" else "tokens") is None:
+            raise ValueError(f"seen does not say at how many {self.unit}")
+
     @property
     def now(self) -> float:
         """How far the run had come, in `unit`."""

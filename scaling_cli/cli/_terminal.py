@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
 from scaling_cli import reports
-from scaling_cli.reports._style import PAGE, Style
+from scaling_cli.reports._text import PAGE, Style
 
 if TYPE_CHECKING:
     from scaling_cli.reports._blocks import Block

@@ -104,9 +104,7 @@ def _at_points(how: Predicting, point: AtPoints, asking: options.Telling) -> Non
     prediction = verb.predict(fit, measured=grid.measured, level=how.level, **inputs)
     asking.result(
         prediction.to_dict() | {"fit": name},
-        lambda: prediction_report.blocks(
-            prediction, full=asking.full, fit=fit, measured=grid.measured
-        ),
+        lambda: prediction_report.blocks(prediction, full=asking.full),
     )
 
 

@@ -9,9 +9,11 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from scaling_cli.reports import _html, _markdown, _text
+from scaling_cli.reports import _text
 from scaling_cli.reports._blocks import Block
-from scaling_cli.reports._style import Style
+from scaling_cli.reports._markup import html
+from scaling_cli.reports._markup import markdown as markdown
+from scaling_cli.reports._text import Style
 
 
 def blocks(thing: Any, *, full: bool = False, **context: Any) -> list[Block]:
@@ -48,16 +50,6 @@ def kind(of: type) -> str:
 def text(parts: Sequence[Block], style: Style | None = None) -> str:
     """Return blocks as plain text, at 80 columns where no style says otherwise."""
     return _text.write(parts, style or Style())
-
-
-def markdown(parts: Sequence[Block]) -> str:
-    """Return blocks as GitHub's Markdown."""
-    return _markdown.write(parts)
-
-
-def html(parts: Sequence[Block]) -> str:
-    """Return blocks as a fragment of HTML."""
-    return _html.write(parts)
 
 
 def short(thing: Any) -> str:

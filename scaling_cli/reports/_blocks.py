@@ -1,8 +1,14 @@
 """What a report is made of: blocks that say what stands where, and nothing of how it looks."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, TypeVar
+
+from scaling_cli.reports import _numbers
+
+_T = TypeVar("_T")
+Column = tuple[str, str, Callable[[_T], str]]
+"""A header, the side as in `Table.align`, and what the column says of one thing."""
 
 
 @dataclass(frozen=True)
@@ -17,14 +23,6 @@ class Labelled:
     """A word, and beside it what is to say of it."""
 
     label: str
-    lines: Sequence[str]
-
-
-@dataclass(frozen=True)
-class Section:
-    """A title, and below it lines."""
-
-    title: str
     lines: Sequence[str]
 
 
@@ -44,6 +42,25 @@ class Table:
     title: str = ""
     notes: Sequence[str] = ()
 
+    @classmethod
+    def of(
+        cls,
+        items: Iterable[_T],
+        columns: Iterable[Column[_T]],
+        title: str = "",
+        *notes: str,
+        limit: int | None = None,
+    ) -> "Table":
+        """Return a row for each thing; a column that says nothing of any of them is left out.
+
+        Beyond the limit things are counted in a note.
+        """
+        headers, sides, cells = zip(*columns, strict=True)
+        told = [*items]
+        rows = [[cell(item) for cell in cells] for item in told[:limit]]
+        more = _numbers.more(len(told) - len(rows))
+        return filled(cls(headers, rows, "".join(sides), title, [*more, *notes]))
+
 
 @dataclass(frozen=True)
 class Notes:
@@ -54,14 +71,16 @@ class Notes:
 
 
 @dataclass(frozen=True)
-class Command:
+class Command(Labelled):
     """Command lines to type next."""
 
-    label: str
-    lines: Sequence[str]
+
+Block = Text | Labelled | Table | Notes
 
 
-Block = Text | Labelled | Section | Table | Notes | Command
+def section(title: str, lines: Sequence[str]) -> Table:
+    """Return lines below a title: a table that is nothing but its notes."""
+    return Table([], [], "", title, lines)
 
 
 def filled(table: Table) -> Table:
@@ -77,7 +96,14 @@ def filled(table: Table) -> Table:
 
 def is_empty(block: Block) -> bool:
     """Say whether a block has nothing to tell."""
-    return not (block.rows or block.notes if isinstance(block, Table) else any(block.lines))
+    if isinstance(block, Table):
+        return not (block.rows or any(block.notes))
+    return not any(block.lines)
+
+
+def shown(parts: Iterable[Block]) -> list[Any]:
+    """Return the blocks that have something to tell, as they may be written."""
+    return [visible(part) for part in parts if not is_empty(part)]
 
 
 def visible(value: Any) -> Any:

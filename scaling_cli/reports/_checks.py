@@ -18,7 +18,6 @@ SHORT = {
     "fit.spec": "parameters are held or tied: the intervals take that as exact",
     "fit.convergence": "the search for the best fit did not come to rest everywhere",
     "fit.sensitivity": "another reasonable way to fit moves the forecast or N* out of its range",
-    "fit.influence": "a few runs decide: look at them",
     "fit.identifiability": "these runs do not settle every parameter: quote forecasts only",
     "fit.residuals": "what the law leaves over is more than noise: outlying runs, or a bend",
     "fit.alternatives": "whether another law forecasts better is open",
@@ -70,10 +69,11 @@ def everything(checks: Sequence[Check]) -> list[Block]:
     return [Labelled("checks", lines)]
 
 
-def counted(checks: Sequence[Check], where: str) -> list[Block]:
+def counted(checks: Sequence[Check], written: str | None) -> list[Block]:
     """Return how many checks passed and where the others are told in full."""
-    if not checks:
-        return []
     passed = sum(check.level is Level.PASS for check in checks)
     told = f"{passed} of {_numbers.count(len(checks), 'check')} passed"
-    return [Text([f"{told}; {where} tells all" if passed < len(checks) else told])]
+    if passed < len(checks):
+        file = (written or "").partition(" (")[0]
+        told += f"; {f'scaling show {file} --full' if file else '--full'} tells all"
+    return [Text([told] if checks else [])]

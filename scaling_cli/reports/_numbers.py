@@ -1,10 +1,14 @@
 """Numbers, ranges and lists as people read them: with the digits that they carry."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any, TypeVar
 
 from scaling_cli.vocabulary.quantities import format_number, short_number
 
+_K = TypeVar("_K")
+_T = TypeVar("_T")
 LONGEST = 60  # of a piece that is not broken
 
 
@@ -39,6 +43,21 @@ def percent(fraction: float | None, *, sign: bool = False) -> str:
     return f"{number:{'+' if sign else ''}.{digits}f} %"
 
 
+def share(fraction: float) -> str:
+    """Write a share of a count: `97 %`."""
+    return f"{100 * fraction:.0f} %"
+
+
+def level(fraction: float) -> str:
+    """Write at which level an interval is: `90 %`, `99.5 %`."""
+    return f"{100 * fraction:g} %"
+
+
+def either_side(fraction: float | None) -> str:
+    """Write half the width of an interval: `+/-2.4 %`."""
+    return f"+/-{percent(fraction)}"
+
+
 def bias(mean_log: float | None) -> str:
     """Write a mean of ln prediction - ln measured as a percentage, by its geometric mean."""
     return percent(None if mean_log is None else math.expm1(mean_log), sign=True)
@@ -51,8 +70,15 @@ def quantity(number: float, symbol: str = "") -> str:
 
 def span(pair: Sequence[float], symbol: str = "") -> str:
     """Write a range: `44M to 16.2B`, `2.07 to 5.01` for a loss, or the one value there is."""
-    low, high = (value(x) if symbol == "L" else quantity(x, symbol) for x in pair)
-    return low if low == high else f"{low} to {high}"
+    writers = {"L": value, "lr": lambda rate: f"{rate:.3g}"}
+    return ends(pair, writers.get(symbol) or partial(quantity, symbol=symbol))
+
+
+def ends(numbers: Iterable[float], write: Callable[[Any], str]) -> str:
+    """Write the smallest and the largest of numbers, or the one there is: `2.1 to 3.4 %`."""
+    numbers = [*numbers] or [math.nan]
+    low, high = write(min(numbers)), write(max(numbers))
+    return low if low == high else f"{low.removesuffix(' %')} to {high}"
 
 
 def echo(symbol: str, numbers: Sequence[float]) -> str:
@@ -63,6 +89,14 @@ def echo(symbol: str, numbers: Sequence[float]) -> str:
 def count(number: int, noun: str) -> str:
     """Write a count with its noun: `1 run`, `2 runs`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def grouped(pairs: Iterable[tuple[_K, _T]]) -> dict[_K, list[_T]]:
+    """Return things by what they are paired with, in the order of its first."""
+    groups: dict[_K, list[_T]] = {}
+    for key, thing in pairs:
+        groups.setdefault(key, []).append(thing)
+    return groups
 
 
 def some(lines: Sequence[str], limit: int) -> list[str]:
@@ -92,25 +126,26 @@ def deserved(number: float, low: float, high: float) -> tuple[str, str, str]:
     """Write a number and its interval with the digits that the interval deserves.
 
     Two where the shorter side of the interval begins with 1, 2 or 3, otherwise one: 0.4221 in
-    [0.308, 0.497] is 0.42 in 0.31 to 0.50.
+    [0.308, 0.497] is 0.42 in 0.31 to 0.50. An end that would be rounded to zero keeps two digits,
+    and so do the others.
     """
+
+    def each(write: Callable[[float], str]) -> tuple[str, str, str]:
+        return write(number), write(low), write(high)
+
     sides = [side for side in (number - low, high - number, high - low) if side > 0]
     ends = (number, low, high)
     if not sides or not all(map(math.isfinite, ends)):
-        return _each(ends, lambda x: f"{x:.4g}")
+        return each(lambda x: f"{x:.4g}")
     power = math.floor(math.log10(min(sides)))
     places = -power + (min(sides) < 3.5 * 10.0**power)
+    if low > 0 and round(low, places) == 0:
+        return each(lambda x: f"{x:.2g}")
     if places > 6 or max(map(abs, ends)) >= 1e6:
-        return _each(ends, lambda x: f"{x:.3g}")
+        return each(lambda x: f"{x:.3g}")
     if max(map(abs, ends)) >= 1e5:
-        return _each(ends, lambda x: short_number(round(x, places)))
-    return _each(ends, lambda x: f"{round(x, places):.{max(0, places)}f}")
-
-
-def _each(
-    numbers: tuple[float, float, float], write: Callable[[float], str]
-) -> tuple[str, str, str]:
-    return write(numbers[0]), write(numbers[1]), write(numbers[2])
+        return each(lambda x: short_number(round(x, places)))
+    return each(lambda x: f"{round(x, places):.{max(0, places)}f}")
 
 
 def rounded(number: float, symbol: str = "") -> str:

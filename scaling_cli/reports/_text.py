@@ -2,25 +2,19 @@
 
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import zip_longest
 
-from scaling_cli.reports._blocks import (
-    Block,
-    Command,
-    Labelled,
-    Notes,
-    Section,
-    Table,
-    Text,
-    is_empty,
-    visible,
-)
-from scaling_cli.reports._style import Style
+from scaling_cli.reports._blocks import Block, Command, Labelled, Notes, Table, Text, shown
 
+PAGE = 80  # columns where there is no terminal to ask
 LABEL = 10  # width of the label column
 GAP = "  "
 NARROWEST = 20  # a column beside a label is never narrower than this
 FLOOR = 8  # nor is a column of a table
 MARKS = {"info": "", "warn": "! ", "fail": "FAIL "}
+_CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
 # Words that are painted where a line or a cell begins with them.
 _PAINT = {
     "PASS": ("green",),
@@ -33,61 +27,62 @@ _PAINT = {
 }
 
 
+@dataclass(frozen=True)
+class Style:
+    """How text may look on one stream.
+
+    Parameters
+    ----------
+    colour : bool
+        Whether escape sequences are allowed.
+    width : int
+        Columns that tables fit in and running text is wrapped to.
+    """
+
+    colour: bool = False
+    width: int = PAGE
+
+    def paint(self, text: str, *names: str) -> str:
+        """Return text in a style (`bold`, `red`, ...), or unchanged where colour is off."""
+        if not (self.colour and text):
+            return text
+        return f"\033[{';'.join(_CODES[name] for name in names)}m{text}\033[0m"
+
+
 def write(parts: Sequence[Block], style: Style) -> str:
     """Return blocks apart by empty lines; those of one kind that belong together are not."""
     lines: list[str] = []
     before: Block | None = None
-    for block in visible([part for part in parts if not is_empty(part)]):
-        if before is not None and not _belong(before, block):
-            lines.append("")
+    for block in shown(parts):
+        alike = any(isinstance(before, of) and isinstance(block, of) for of in (Labelled, Notes))
+        lines += [""] if lines and not alike else []
         lines += _lines(block, style)
         before = block
     return "\n".join(lines).replace("\u00a0", " ") + "\n" * bool(lines)
-
-
-def _belong(one: Block, next_one: Block) -> bool:
-    beside = Labelled | Command
-    return (isinstance(one, beside) and isinstance(next_one, beside)) or (
-        isinstance(one, Notes) and isinstance(next_one, Notes)
-    )
 
 
 def _lines(block: Block, style: Style) -> list[str]:
     match block:
         case Text():
             return [part for line in block.lines for part in wrap(line, style.width)]
-        case Labelled() | Command():
+        case Labelled():
             return _labelled(block, style)
-        case Section():
-            return [*_title(block.title, style), *_indented(block.lines, style)]
         case Notes():
             marked = (MARKS[block.level] + line for line in block.lines)
             return [_painted(part, style) for line in marked for part in wrap(line, style.width)]
         case Table():
-            below = "  " * bool(block.title)
-            body = [below + line for line in table(block, style, style.width - len(below))]
-            return [*_title(block.title, style), *body, *_indented(block.notes, style, below)]
+            titles = wrap(block.title, style.width) if block.title else []
+            margin = "  " * bool(titles)
+            room = style.width - len(margin)
+            notes = (_painted(part, style) for line in block.notes for part in wrap(line, room))
+            below = (f"{margin}{line}".rstrip() for line in (*table(block, style, room), *notes))
+            return [*(style.paint(part, "bold") for part in titles), *below]
 
 
-def _title(title: str, style: Style) -> list[str]:
-    return [style.paint(part, "bold") for part in wrap(title, style.width)] if title else []
-
-
-def _indented(lines: Sequence[str], style: Style, margin: str = "  ") -> list[str]:
-    parts = [part for line in lines for part in wrap(line, style.width - len(margin))]
-    return [(margin + _painted(part, style)).rstrip() for part in parts]
-
-
-def _labelled(block: Labelled | Command, style: Style) -> list[str]:
-    room = max(NARROWEST, style.width - LABEL)
-    hang = len(block.lines) > 1
-    parts = [
-        part
-        for line in block.lines
-        for part in (
-            _command(line, room) if isinstance(block, Command) else wrap(line, room, hang=hang)
-        )
-    ]
+def _labelled(block: Labelled, style: Style) -> list[str]:
+    room, hang = max(NARROWEST, style.width - LABEL), len(block.lines) > 1
+    broken = _command if isinstance(block, Command) else partial(wrap, hang=hang)
+    parts = [part for line in block.lines for part in broken(line, room)]
     head = style.paint(block.label, "bold") + " " * max(1, LABEL - len(block.label))
     margins = [head] + [" " * LABEL] * (len(parts) - 1)
     return [margin + _painted(part, style) for margin, part in zip(margins, parts, strict=True)]
@@ -134,10 +129,11 @@ def table(block: Table, style: Style, width: int) -> list[str]:
     if _total(widths) <= width:
         return list(_grid(block, widths, style))
     rest = Table(block.headers[1:], [row[1:] for row in block.rows], block.align[1:])
-    widths = _widths(rest, width - 2) if rest.headers else []
-    if widths and _total(widths) <= width - 2:
-        return list(_stacked(block, rest, widths, style))
-    return list(_told(block, width))
+    widths = _widths(rest, width - 2) if rest.headers else [width]
+    told = (
+        _stacked(block, rest, widths, style) if _total(widths) <= width - 2 else _told(block, width)
+    )
+    return list(told)
 
 
 def _total(widths: Sequence[int]) -> int:
@@ -157,8 +153,7 @@ def _widths(block: Table, width: int) -> list[int]:
 
 
 def _grid(block: Table, widths: Sequence[int], style: Style) -> Iterator[str]:
-    if any(block.headers):
-        yield from _bold(_row(block.headers, widths, block.align), style)
+    yield from _bold(_row(block.headers, widths, block.align), style)
     for row in block.rows:
         yield from _row(row, widths, block.align, style)
 
@@ -175,20 +170,13 @@ def _row(
         textwrap.wrap(cell, w, break_on_hyphens=False) or [""] if side == "^" else [cell]
         for cell, w, side in zip(row, widths, align, strict=True)
     ]
-    for i in range(max(map(len, cells))):
-        parts = [cell[i] if i < len(cell) else "" for cell in cells]
-        yield _line(parts, widths, align, style)
-
-
-def _line(
-    cells: Sequence[str], widths: Sequence[int], align: str, style: Style | None = None
-) -> str:
-    parts = []
-    for cell, width, side in zip(cells, widths, align, strict=True):
-        space = " " * (width - len(cell))
-        shown = _painted(cell, style) if style else cell
-        parts.append(space + shown if side == ">" else shown + space)
-    return GAP.join(parts).rstrip()
+    for parts in zip_longest(*cells, fillvalue=""):
+        line = []
+        for cell, width, side in zip(parts, widths, align, strict=True):
+            space = " " * (width - len(cell))
+            painted = _painted(cell, style) if style else cell
+            line.append(space + painted if side == ">" else painted + space)
+        yield GAP.join(line).rstrip()
 
 
 def _stacked(block: Table, rest: Table, widths: Sequence[int], style: Style) -> Iterator[str]:

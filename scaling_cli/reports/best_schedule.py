@@ -7,6 +7,7 @@ from scaling_cli.curve_fits.best_schedule import FLAT, BestOfFamily, Regime, Sch
 from scaling_cli.reports import _numbers
 from scaling_cli.reports._blocks import Block, Labelled, Notes, Table, Text
 from scaling_cli.reports.curve_fit import shortened
+from scaling_cli.reports.curve_prediction import sure
 
 
 def blocks(best: ScheduleOptimum, *, fit: CurveFit, full: bool = False) -> list[Block]:
@@ -26,40 +27,38 @@ def _loss(best: BestOfFamily) -> Iterator[str]:
     band = ""
     if p.mean is not None:
         ends = (float(p.mean[0][-1]), float(p.mean[1][-1]))
-        band = f"; {100 * p.level:g} % {_numbers.interval(ends)}"
+        band = f"; {_numbers.level(p.level)} {_numbers.interval(ends)}"
     yield f"loss {best.loss:.4f} at step {int(p.step[-1])}{band}"
     if len(p.members) > 1:
         yield f"the averaged laws say {p.low[-1]:.4f} to {p.high[-1]:.4f}"
 
 
 def _families(found: ScheduleOptimum, *, full: bool) -> Table:
-    head = ["family", "loss", "above", "sure", "laws agree", "decay", "as good"]
-    head += ["by each law", "ends at"]
-    rows = [_row(family) for family in found.families]
-    kept = range(len(head)) if full else [0, 1, 2, 3, 5, 6]
-    return Table(
-        [head[i] for i in kept],
-        [[row[i] for i in kept] for row in rows],
-        "".join("<>>>^><<>"[i] for i in kept),
-        title="families",
+    agree = (
+        "laws agree",
+        ">",
+        lambda f: "{} of {}".format(*f.difference.agree) if f.difference else "",
     )
-
-
-def _row(family: BestOfFamily) -> list[str]:
-    d = family.difference
-    sure = "" if d is None else "-" if d.probability is None else f"{100 * d.probability:.0f} %"
-    own = sorted(family.members.values())
-    return [
-        family.family,
-        f"{family.loss:.4f}",
-        "" if d is None else f"{d.value:+.4f}",
-        sure,
-        "" if d is None else f"{d.agree[0]} of {d.agree[1]}",
-        "" if family.decay is None else f"{family.decay:.0%}",
-        "" if family.flat is None else f"{family.flat[0]:.0%} to {family.flat[1]:.0%}",
-        f"{own[0]:.0%} to {own[-1]:.0%}" if len(own) > 1 else "",
-        f"{float(family.prediction.schedule.phases()[-1].last):g}",
+    more = [
+        ("by each law", "<", _by_each),
+        ("ends at", ">", lambda f: f"{float(f.prediction.schedule.phases()[-1].last):g}"),
     ]
+    columns = [
+        ("family", "<", lambda f: f.family),
+        ("loss", ">", lambda f: f"{f.loss:.4f}"),
+        ("above", ">", lambda f: f"{f.difference.value:+.4f}" if f.difference else ""),
+        ("sure", ">", lambda f: sure(f.difference.probability) if f.difference else ""),
+        *([agree] if full else ()),
+        ("decay", ">", lambda f: "" if f.decay is None else f"{f.decay:.0%}"),
+        ("as good", "<", lambda f: "{:.0%} to {:.0%}".format(*f.flat) if f.flat else ""),
+        *(more if full else ()),
+    ]
+    return Table.of(found.families, columns, "families")
+
+
+def _by_each(family: BestOfFamily) -> str:
+    own = sorted(family.members.values())
+    return f"{own[0]:.0%} to {own[-1]:.0%}" if len(own) > 1 else ""
 
 
 def _told(found: ScheduleOptimum, *, full: bool) -> Iterator[str]:

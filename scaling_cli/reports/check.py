@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from xml.etree import ElementTree
 
 from scaling_cli.reference._result import CheckResult
-from scaling_cli.reports import _markdown, _numbers
+from scaling_cli.reports import _markup, _numbers
 from scaling_cli.reports._blocks import Block, Table, Text
 
 # GitHub shows ten annotations of a kind per step and drops the rest without a word.
@@ -18,29 +18,23 @@ _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 def blocks(results: Sequence[CheckResult], *, full: bool = True) -> list[Block]:
     """Return a line per fit and the count; without `full`, only the fits that did not pass."""
     shown = [r for r in results if full or str(r.status) != "pass" or len(results) <= SHOWN]
-    said: dict[str, list[str]] = {}
-    for r in shown:
-        said.setdefault(" ".join(r.message.split()), []).append(r.name)
+    said = _numbers.grouped((" ".join(r.message.split()), r.name) for r in shown)
     notes = [
         f"{', '.join(_numbers.listed(names, NAMED, full=full))}: {message}"
         for message, names in said.items()
         if message
     ]
-    headers = ["", "fit", "max |dL/L|", "objective", "stored"]
+    columns = [
+        ("", "<", lambda r: str(r.status).upper()),
+        ("fit", "<", lambda r: r.name),
+        ("max |dL/L|", ">", lambda r: _number(r.max_relative_error)),
+        ("objective", ">", lambda r: _number(r.objective)),
+        ("stored", ">", lambda r: _number(r.reference_objective)),
+    ]
     return [
-        Table(headers, [_row(r) for r in shown], "<<>>>"),
+        Table.of(shown, columns),
         Text(notes),
         Text([totals(results) + ("" if len(shown) == len(results) else " (--full lists all)")]),
-    ]
-
-
-def _row(result: CheckResult) -> list[str]:
-    return [
-        str(result.status).upper(),
-        result.name,
-        _number(result.max_relative_error),
-        _number(result.objective),
-        _number(result.reference_objective),
     ]
 
 
@@ -121,4 +115,4 @@ def _property(text: str) -> str:
 def summary(results: Sequence[CheckResult]) -> str:
     """Return the Markdown of a step summary."""
     table, notes, _ = blocks(results)
-    return f"### scaling check: {totals(results)}\n\n{_markdown.write([table, notes])}\n"
+    return f"### scaling check: {totals(results)}\n\n{_markup.markdown([table, notes])}\n"

@@ -1,12 +1,14 @@
 """Predicted loss curves: the end of each schedule, differences, bands, warnings."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
-from scaling_cli.artefacts._curve_prediction import Band, CurvePrediction, compare
+from scaling_cli.artefacts._curve_prediction import Band, CurveDifference, CurvePrediction, compare
 from scaling_cli.artefacts.curve_fit import CurveFit
-from scaling_cli.reports import _numbers
-from scaling_cli.reports._blocks import Block, Labelled, Notes, Table, Text
+from scaling_cli.reports import _fitted, _numbers
+from scaling_cli.reports._blocks import Block, Notes, Table, Text
 from scaling_cli.reports.curve_fit import shortened
+
+Pair = tuple[CurvePrediction, CurveDifference | None]  # and how it differs from the first
 
 
 def blocks(
@@ -25,61 +27,61 @@ def blocks(
         *(values(p) for p in along),
         Text(told),
         Notes("warn", warnings(several)),
-        Labelled("written", [written] if written else []),
+        *_fitted.ending(written),
     ]
 
 
 def ends(several: Sequence[CurvePrediction], fit: CurveFit | None, *, full: bool) -> Table:
     """Return the loss at the end of each schedule and its difference from the first."""
-    level = f"{100 * several[0].level:g} %"
-    headers, align = ["schedule", "step", "loss"], "^>>"
-    if several[0].mean is not None:
-        headers += [f"{level} curve"] * full + [f"{level} one value"]
-        align += "<" * full + "<"
-    if len(several) > 1:
-        headers += ["from the first", *([level] * full), "order sure", *(["laws agree"] * full)]
-        align += "><><" if full else ">>"
-    rows = []
-    for i, p in enumerate(several):
-        row = [shortened(p.schedule.text()), str(int(p.step[-1]))]
-        row.append(_numbers.value(float(p.value[-1])))
-        row += [_end(band) for band in (p.mean if full else None, p.new_run) if band is not None]
-        if len(several) > 1:
-            told = _difference(several[0], p, fit) if i else ["", "", "", ""]
-            row += told if full else [told[0], told[2]]
-        rows.append(row)
-    return Table(headers, rows, align)
+    known = fit.uncertainty if fit else None
+    compared = zip(
+        several, [None, *(compare(several[0], p, known) for p in several[1:])], strict=True
+    )
+    level = _numbers.level(several[0].level)
+
+    def told(write: Callable[[CurveDifference], str]) -> Callable[[Pair], str]:
+        return lambda pair: write(pair[1]) if pair[1] else ""
+
+    between = (level, "<", told(lambda d: _signed(d.interval)))
+    agree = ("laws agree", ">", told(lambda d: "{} of {}".format(*d.agree)))
+    columns = [
+        ("schedule", "^", lambda pair: shortened(pair[0].schedule.text())),
+        ("step", ">", lambda pair: str(int(pair[0].step[-1]))),
+        ("loss", ">", lambda pair: _numbers.value(float(pair[0].value[-1]))),
+        *([(f"{level} curve", "<", lambda pair: _at(pair[0].mean, -1))] if full else ()),
+        (f"{level} one value", "<", lambda pair: _at(pair[0].new_run, -1)),
+        ("from the first", ">", told(lambda d: f"{d.value:+.4f}")),
+        *([between] if full else ()),
+        ("order sure", ">", told(lambda d: sure(d.probability))),
+        *([agree] if full else ()),
+    ]
+    return Table.of(compared, columns)
 
 
-def _end(band: Band) -> str:
-    return _numbers.interval((float(band[0][-1]), float(band[1][-1])))
+def _at(band: Band | None, i: int) -> str:
+    return "" if band is None else _numbers.interval((float(band[0][i]), float(band[1][i])))
 
 
-def _difference(first: CurvePrediction, p: CurvePrediction, fit: CurveFit | None) -> list[str]:
-    """Return the cells of a comparison: difference, its interval, how sure its sign is."""
-    d = compare(first, p, fit.uncertainty if fit else None)
-    sure = "-" if d.probability is None else f"{100 * d.probability:.0f} %"
-    span = "-" if d.interval is None else _numbers.interval(d.interval, lambda x: f"{x:+.4f}")
-    return [f"{d.value:+.4f}", span, sure, f"{d.agree[0]} of {d.agree[1]}"]
+def _signed(pair: tuple[float, float] | None) -> str:
+    return _numbers.interval(pair, lambda x: f"{x:+.4f}")
+
+
+def sure(probability: float | None) -> str:
+    """Write how sure an order is."""
+    return "-" if probability is None else _numbers.share(probability)
 
 
 def values(p: CurvePrediction) -> Table:
     """Return the values along one schedule."""
-    level = f"{100 * p.level:g} %"
-    headers, align = ["step", "lr", "loss"], ">>>"
-    if p.mean is not None:
-        headers, align = [*headers, f"{level} curve", f"{level} one value"], align + "<<"
-    pairs = [pair for pair in (p.mean, p.new_run) if pair is not None]
-    rows = [
-        [
-            str(int(p.step[i])),
-            f"{p.rate[i]:.4g}",
-            _numbers.value(float(p.value[i])),
-            *(_numbers.interval((float(b[0][i]), float(b[1][i]))) for b in pairs),
-        ]
-        for i in range(len(p.step))
+    level = _numbers.level(p.level)
+    columns = [
+        ("step", ">", lambda i: str(int(p.step[i]))),
+        ("lr", ">", lambda i: f"{p.rate[i]:.4g}"),
+        ("loss", ">", lambda i: _numbers.value(float(p.value[i]))),
+        (f"{level} curve", "<", lambda i: _at(p.mean, i)),
+        (f"{level} one value", "<", lambda i: _at(p.new_run, i)),
     ]
-    return Table(headers, rows, align, title=shortened(p.schedule.text()))
+    return Table.of(range(len(p.step)), columns, shortened(p.schedule.text()))
 
 
 def _bands(fit: CurveFit, several: Sequence[CurvePrediction]) -> Iterator[str]:
@@ -91,7 +93,7 @@ def _bands(fit: CurveFit, several: Sequence[CurvePrediction]) -> Iterator[str]:
         return
     parts = several[0].parts
     told = ", ".join(
-        f"{name} +/-{_numbers.percent(float(half[-1]))}" for name, half in parts.items()
+        f"{name} {_numbers.either_side(float(half[-1]))}" for name, half in parts.items()
     )
     yield (
         "curve: where the curve lies; one value: where a single logged loss lies. At the end of "

@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scaling_cli.reports import _numbers
-from scaling_cli.reports._blocks import Block, Command, Labelled, Section, Table, Text
+from scaling_cli.reports._blocks import Block, Command, Labelled, Table, Text, section
 
 SHOWN = 12  # columns named in the list
 
 
 def blocks(records: Sequence[Mapping[str, Any]]) -> list[Block]:
     """Return one entry per data set."""
-    entries: list[Block] = [Section(record["name"], _card(record)) for record in records]
+    entries: list[Block] = [section(record["name"], _card(record)) for record in records]
     return [*entries, Text(["'scaling data fetch NAME' brings one to this machine."])]
 
 

@@ -4,8 +4,6 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.point_fits.diagnosis.isoflop import TELLING
 from scaling_cli.reports import _numbers
@@ -18,10 +16,10 @@ HEADLINE = 1  # of the computes at which isoFLOP optima are reported: that of th
 
 def blocks(fit: Fit) -> list[Block]:
     """Return a table of choices and a line each for runs, the floor, rivals, isoFLOP slices."""
-    told = fit.diagnostics
+    told, failed = fit.diagnostics, len(fit.diagnostics.get("failed_refits") or ())
     return [
         sensitivity(told.get("sensitivity") or ()),
-        Labelled("influence", _influence(fit)),
+        Labelled("influence", influence(told.get("influence") or {}, failed)),
         Labelled("floor", _floor(fit)),
         Labelled("rivals", rivals(told.get("rivals") or ())),
         Labelled("isoFLOP", isoflop(told.get("isoflop"))),
@@ -30,26 +28,13 @@ def blocks(fit: Fit) -> list[Block]:
 
 def sensitivity(choices: Sequence[Mapping[str, Any]]) -> Table:
     """Return every other choice and what it moves, the forecast most first."""
-    rows = [
-        [
-            c["name"],
-            _numbers.percent(float(np.expm1(c["headline_shift"])), sign=True),
-            _multiple(c.get("optimum_factor")),
-            ", ".join(f"{name} {value:.3f}" for name, value in c["exponents"].items()),
-        ]
-        for c in sorted(choices, key=lambda c: -abs(c["headline_shift"]))
+    columns = [
+        ("", "^", lambda c: c["name"]),
+        ("prediction", ">", _shift),
+        ("N*", ">", lambda c: f"x{f:.3g}" if (f := c.get("optimum_factor")) is not None else "-"),
+        ("exponents", "^", lambda c: ", ".join(f"{n} {x:.3f}" for n, x in c["exponents"].items())),
     ]
-    headers = ["", "prediction", "N*", "exponents"]
-    return Table(headers, rows, "^>>^", title="other choices, and what each moves")
-
-
-def _multiple(factor: float | None) -> str:
-    return "-" if factor is None else f"x{factor:.3g}"
-
-
-def _influence(fit: Fit) -> list[str]:
-    failed = fit.diagnostics.get("failed_refits") or ()
-    return influence(fit.diagnostics.get("influence") or {}, len(failed))
+    return Table.of(_by_shift(choices), columns, "other choices, and what each moves")
 
 
 def influence(found: Mapping[str, Any], failed: int = 0) -> list[str]:
@@ -75,11 +60,11 @@ def _named(found: Mapping[str, Any]) -> str:
 
 
 def _by_shift(found: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    return sorted(found, key=lambda v: -abs(v["headline_shift"]))
+    return sorted(found, key=lambda v: -abs(v["headline_shift"] or 0))
 
 
 def _shift(found: Mapping[str, Any]) -> str:
-    return _numbers.percent(float(np.expm1(found["headline_shift"])), sign=True)
+    return _numbers.bias(found["headline_shift"])
 
 
 def _floor(fit: Fit) -> list[str]:
@@ -123,10 +108,10 @@ def rivals(found: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return a line for each other law: what it forecasts, and how well it did."""
     lines = []
     for rival in found:
-        at = _numbers.percent(float(np.expm1(rival["headline_shift"])), sign=True)
-        line = f"{rival['law']} forecasts {at}"
+        line = f"{rival['law']} forecasts {_shift(rival)}"
         if rival.get("held_out_error") is not None:
-            won = sum(cut["mare"] < cut["own"] for cut in rival["cuts"])
+            pairs = [(cut["mare"], cut["own"]) for cut in rival["cuts"]]
+            won = sum(None not in pair and pair[0] < pair[1] for pair in pairs)
             line += (
                 f"; it missed held-back runs by {_numbers.percent(rival['held_out_error'])}, this "
                 f"law by {_numbers.percent(rival['own_held_out_error'])} (nearer at {won} of "

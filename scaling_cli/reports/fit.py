@@ -2,27 +2,22 @@
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from scaling_cli import laws
 from scaling_cli.artefacts.fit import Fit
-from scaling_cli.reports import _checks, _numbers, diagnosis
+from scaling_cli.reports import _checks, _fitted, _numbers, diagnosis
 from scaling_cli.reports import laws as laws_report
 from scaling_cli.reports import prediction as prediction_report
 from scaling_cli.reports import runs as runs_report
-from scaling_cli.reports._blocks import Block, Command, Labelled, Section, Table, Text
+from scaling_cli.reports._blocks import Block, Labelled, Table, section
 from scaling_cli.runs.points import straddled
-from scaling_cli.vocabulary.outcomes import LeftOut
-from scaling_cli.vocabulary.quantities import Role, factor, format_number, short_number
+from scaling_cli.vocabulary.quantities import Role, factor, short_number
 
 STEP = 3.0  # the suggested prediction lies this far beyond each input's range
-NAMED = 4  # runs named with one reason
-NOTED = 3  # notes of the selection, on the first screen
-REASONS = 2  # for leaving runs out, on the first screen
-TWO_COLUMNS = 3  # parameters, from which on they stand in two columns
 INSIDE = (
     "law allows: the 90 % range of a new run if the law is exactly true. inside: share of the "
     "held-back runs in that range. 'scaling backtest' counts them in the wider range that "
@@ -32,11 +27,7 @@ _ARGUMENTS = re.compile(r"\([\w, ]*\) =")
 
 
 def blocks(
-    fit: Fit,
-    *,
-    full: bool = False,
-    sources: Sequence[str] = (),
-    written: str | None = None,
+    fit: Fit, *, full: bool = False, sources: Sequence[str] = (), written: str | None = None
 ) -> list[Block]:
     """Return what `scaling fit` prints.
 
@@ -50,74 +41,63 @@ def blocks(
     written : str or None
         Where the fit was written, in words.
     """
-    if not full:
-        return [*_screen(fit, written), *_ending(fit, written)]
+    options = " ".join(_option(symbol, fit) for symbol in fit.law.inputs()) if written else ""
+    ending = _fitted.ending(written, "predict", options)
+    if full:
+        return [
+            *_known(fit, sources, [*_forecast(fit, full=True), parameters(fit, full=True)]),
+            backtest(fit),
+            *diagnosis.blocks(fit),
+            *_checks.everything(fit.checks),
+            *ending,
+        ]
     return [
-        *data(fit, sources),
-        Section("law", _law(fit)),
-        *headline(fit),
+        *_fitted.opening(_read(fit), fit.left_out, fit.data),
         parameters(fit),
-        backtest(fit),
-        *diagnosis.blocks(fit),
-        *_checks.everything(fit.checks),
-        *_ending(fit, written),
+        *_forecast(fit, full=False),
+        Labelled("backtest", [_tested(fit)]),
+        *_checks.screen(fit.checks, _facts(fit)),
+        *_checks.counted(fit.checks, written),
+        *ending,
     ]
 
 
 def refusal(fit: Fit, *, sources: Sequence[str] = ()) -> list[Block]:
     """Return what is known of a fit that cannot be used: no forecast, nothing written."""
-    known: list[Block] = [*data(fit, sources), Section("law", _law(fit)), parameters(fit)]
-    return known + _checks.everything(fit.checks)
+    known = _known(fit, sources, [parameters(fit, full=True)])
+    return [*known, *_checks.everything(fit.checks)]
 
 
-# The first screen.
-
-
-def _screen(fit: Fit, written: str | None) -> list[Block]:
-    where = f"scaling show {_path(written)} --full" if written else "--full"
+def _known(fit: Fit, sources: Sequence[str], told: Sequence[Block]) -> list[Block]:
+    """Return data, what was left out and the law, before what the law says."""
+    title = f"data: {_fitted.counted(fit.data, fit.n_points)}{_fitted.origin(sources)}"
+    notes = [*map(str, fit.data.get("notes", ())), *_fitted.reading(fit.data)]
+    units = {symbol: _unit(symbol, fit) for symbol in fit.data.get("ranges", {})}
     return [
-        *opening(_read(fit), fit.left_out, fit.data),
-        brief_parameters(fit),
-        *_forecast(fit),
-        *_tested(fit),
-        *_checks.screen(fit.checks, _facts(fit)),
-        *_checks.counted(fit.checks, where),
-    ]
-
-
-def opening(read: str, left: Sequence[LeftOut], data: Mapping[str, Any]) -> list[Block]:
-    """Return what was read, what was left out, and what reading and selecting noticed."""
-    notes = [str(note) for note in data.get("notes", ()) if not str(note).startswith("target: ")]
-    noticed = _unsaid(data)
-    mild = dict.fromkeys(note["code"] for note in noticed if note["level"] == "info")
-    more = f"noticed in reading: {', '.join(mild)} (--full)" if mild else ""
-    lines = [read, left_out_briefly(left), *_numbers.listed(notes, NOTED, full=False), more]
-    worse = [note for note in noticed if note["level"] != "info"]
-    return [
-        Text([line for line in lines if line]),
-        *(runs_report.problems(worse, full=False) if worse else ()),
+        _fitted.ranges(fit.data, units, title, *notes),
+        Labelled("left out", _fitted.left_out(fit.left_out, full=True) or ["no run"]),
+        section("law", list(_law(fit))),
+        *told,
     ]
 
 
 def _read(fit: Fit) -> str:
     """Return how many runs and which ranges were read."""
+    ranges, output = fit.data.get("ranges", {}), fit.law.output()
     runs = (fit.data.get("points") or {}).get("runs")
-    number = len(set(runs)) if runs else None
-    counted = _numbers.count(fit.n_points, "point") if fit.n_points else ""
-    if number is not None:
-        rows = f", {counted}" if fit.n_points != number else ""
-        counted = f"{_numbers.count(number, 'run')}{rows}"
-    ranges = fit.data.get("ranges", {})
+    known = _fitted.counted(fit.data, fit.n_points) if fit.n_points else ""
+    if runs and len(set(runs)) == fit.n_points:
+        known = _numbers.count(fit.n_points, "run")
     spans = [
         f"{symbol} {_numbers.span([float(f'{x:.3g}') for x in ranges[symbol]])}"
         for symbol in fit.law.inputs()
         if symbol in ranges
     ]
-    if (output := fit.law.output().symbol) in ranges:
-        low, high = (f"{x:.3g}" for x in ranges[output])
-        unit = fit.data.get("conventions", {}).get(output) or fit.law.output().unit
-        spans.append(f"{_target(fit)} {low} to {high} {unit}")
-    return _numbers.pieces(f"{fit.name}:" * bool(fit.name), counted, *spans)
+    if output.symbol in ranges:
+        unit = fit.data.get("conventions", {}).get(output.symbol) or output.unit
+        span = _numbers.ends(ranges[output.symbol], lambda x: f"{x:.3g}")
+        spans.append(f"{_target(fit)} {span} {unit}")
+    return _numbers.pieces(f"{fit.name}:" * bool(fit.name), known, *spans)
 
 
 def _target(fit: Fit) -> str:
@@ -127,49 +107,24 @@ def _target(fit: Fit) -> str:
     return words[0].rstrip(",;") if words else fit.law.output().column
 
 
-def left_out_briefly(items: Sequence[LeftOut]) -> str:
-    """Return how many runs were left out, and the reasons that most of them have."""
-    if not items:
-        return ""
-    runs = _by_reason(items)
-    if len(runs) == 1:
-        return f"{len(items)} left out {_briefly(next(iter(runs)))}"
-    most = sorted(runs.items(), key=lambda pair: -len(pair[1]))
-    told = [f"{len(names)} {_briefly(reason)}" for reason, names in most]
-    return f"{len(items)} left out: {'; '.join(_numbers.listed(told, REASONS, full=False))}"
-
-
-def _briefly(reason: str) -> str:
-    where = reason.removeprefix("where: not ")
-    return f"({reason})" if where == reason else f"by --where '{where}'"
-
-
-def brief_parameters(fit: Fit) -> Table:
-    """Return the law and its parameters, with the digits that their intervals deserve."""
-    cells = [_brief(fit, name) for name in fit.parameters]
-    rows = [list(cell) for cell in cells]
-    if len(cells) >= TWO_COLUMNS:
-        half = math.ceil(len(cells) / 2)
-        right = [*cells[half:], *[("", "", "")] * (2 * half - len(cells))]
-        rows = [[*a, *b] for a, b in zip(cells[:half], right, strict=True)]
-    known = next((i["level"] for i in fit.intervals.values() if i.get("level")), None)
-    head = ["", "", f"{100 * float(known):g} % range" if known else ""]
+def parameters(fit: Fit, *, full: bool = False) -> Table:
+    """Return the law and its parameters; in full with their units and how intervals were made."""
+    declared, held, spans = fit.law.parameters(), fit.selection.get("fix") or {}, fit.intervals
+    unit = fit.law.output().unit
+    own = fit.data.get("conventions", {}).get("L") or unit  # that of these data
+    units = {name: parameter.unit.replace(unit, own) for name, parameter in declared.items()}
+    listed = [
+        _fitted.Parameter(
+            name, number, spans.get(name), units[name], declared[name].meaning, name in held
+        )
+        for name, number in fit.parameters.items()
+    ]
+    methods = dict.fromkeys(str(i["method"]) for i in spans.values() if i.get("method"))
+    notes = [f"intervals: {', '.join(methods)}"] if methods else []
     formula = _ARGUMENTS.sub(" =", laws_report.equation(fit.law.formula()))
     ended = ", ".join(part for part in (str(fit.status).replace("_", " "), _miss(fit)) if part)
-    title = [laws.name_of(fit.law), formula, ended]
-    times = len(rows[0]) // 3 if rows else 1
-    return Table(head * times, rows, "<><" * times, title=_numbers.pieces(*title))
-
-
-def _brief(fit: Fit, name: str) -> tuple[str, str, str]:
-    number, span = fit.parameters[name], fit.intervals.get(name) or {}
-    low, high = span.get("low"), span.get("high")
-    if name in (fit.selection.get("fix") or {}):
-        return name, f"{number:.6g}", "fixed"
-    if low is None or high is None:
-        return name, f"{number:.4g}", ""
-    shown, *ends = _numbers.deserved(number, low, high)
-    return name, shown, " .. ".join(ends)
+    title = "parameters" if full else _numbers.pieces(laws.name_of(fit.law), formula, ended)
+    return _fitted.parameters(listed, title, _fitted.level(spans), *notes * full, full=full)
 
 
 def _miss(fit: Fit) -> str:
@@ -182,102 +137,91 @@ def _miss(fit: Fit) -> str:
     return f"typical miss {_numbers.percent(float(np.mean(np.abs(ratio - 1))))}"
 
 
-def _forecast(fit: Fit) -> list[Block]:
+def _forecast(fit: Fit, *, full: bool) -> list[Block]:
     """Return the forecast beyond the largest run, with the range of a new run."""
     inputs = fit.diagnostics.get("headline")
     if not inputs:
         return []
     prediction = fit.predict(level=float(fit.selection.get("level", 0.9)), **inputs)
-    title = _briefly_where(fit, inputs)
+    title = _where(fit, inputs)
+    if full:
+        notes = prediction_report.notes(prediction)
+        return [prediction_report.table(prediction, title=title, notes=notes)]
     value = f"{fit.law.output().column} {_numbers.value(float(prediction.value[0]))}"
     if prediction.new_run is None:
-        return [Section(title, [value])]
+        return [section(title, [value])]
     low, high = (_numbers.value(float(end[0])) for end in prediction.new_run)
     half = prediction_report.half_widths(prediction)
     range_ = f"{100 * prediction.level:g} % of new runs in {low} .. {high}"
     width = f"(+/-{_numbers.percent(half[0])})" if half else ""
-    told = [_numbers.pieces(value, f"{range_} {width}"), *_untested(fit)]
-    told += prediction_report.between(fit, prediction)
-    return [Section(title, told)]
+    told = [_numbers.pieces(value, f"{range_} {width}")]
+    if fit.uncertainty is None or not fit.uncertainty.tested:
+        told.append("UNTESTED: no backtest shows that the range holds beyond the data")
+    return [section(title, [*told, *prediction_report.between(prediction)])]
 
 
-def _untested(fit: Fit) -> list[str]:
-    tested = fit.uncertainty is not None and fit.uncertainty.tested
-    return [] if tested else ["UNTESTED: no backtest shows that the range holds beyond the data"]
+def _ahead(fit: Fit, inputs: Mapping[str, float]) -> tuple[float, str]:
+    """Return where on the law's axis inputs lie, and how far beyond the largest run."""
+    there = float(fit.law.along(inputs))
+    largest = fit.data.get("ranges", {}).get(fit.law.axis())
+    return there, f"{there / largest[1]:.3g}x" if largest else "beyond"
 
 
-def _tested(fit: Fit) -> list[Block]:
+def _where(fit: Fit, inputs: Mapping[str, float]) -> str:
+    """Return in words where the headline forecast is made."""
+    law, axis = fit.law, fit.law.axis()
+    at = ", ".join(f"{s} = {_numbers.rounded(v, s)}" for s, v in inputs.items())
+    if not axis:
+        return f"the best run, for no input of this law grows: {at}"
+    there, ahead = _ahead(fit, inputs)
+    best = law.optimum(there, **inputs) if law.size_and_data() else None
+    at_best = best is not None and all(math.isclose(best[s], inputs[s]) for s in inputs)
+    along = "" if axis in inputs else f", {axis} = {there:.3g}{' at its best split' * at_best}"
+    return f"{ahead} the largest run{along}: {at}"
+
+
+def _tested(fit: Fit) -> str:
     """Return in a sentence how forecasts of held-back runs did."""
     test = fit.backtest or {}
     cuts = test.get("cuts") or []
     if not cuts:
-        return [Labelled("backtest", [str(test.get("note") or "none was possible")])]
-    fewest, most = (pick(cut["n_test"] for cut in cuts) for pick in (min, max))
-    runs = f"{fewest} to {most}" if fewest < most else f"{most}"
-    factors = [float(f"{cut['factor']:.2g}") for cut in cuts if cut.get("factor")]
-    reach = _ends(factors, lambda x: f"{x:g}x")
-    off = _ends([cut["mare"] for cut in cuts], _numbers.percent)
-    covered = [cut["coverage"] for cut in cuts if cut.get("coverage") is not None]
-    inside = _ends(covered, lambda x: f"{100 * x:.0f} %")
-    told = f"the {runs} largest runs forecast from the rest, {reach} further: off by {off}"
-    told += _side([cut.get("bias") for cut in cuts])
-    told += f"; {inside} of them inside the law's own range" if covered else ""
-    return [Labelled("backtest", [told])]
-
-
-def _ends(numbers: Sequence[float], write: Any) -> str:
-    """Write the smallest and the largest of numbers, or the one there is."""
-    low, high = write(min(numbers, default=math.nan)), write(max(numbers, default=math.nan))
-    return low if low == high else f"{low.removesuffix(' %')} to {high}"
-
-
-def _side(biases: Sequence[float | None]) -> str:
-    known = [bias for bias in biases if bias is not None]
-    if len(known) < 2 or min(known) * max(known) <= 0:
-        return ""
-    return f", each time too {'high' if known[0] > 0 else 'low'} on average"
+        return str(test.get("note") or "none was possible")
+    sizes = _numbers.ends([cut["n_test"] for cut in cuts], str)
+    reach = _numbers.ends(
+        [cut["factor"] for cut in cuts if cut.get("factor")], lambda x: f"{float(f'{x:.2g}'):g}x"
+    )
+    off = _numbers.ends([cut["mare"] for cut in cuts if cut["mare"] is not None], _numbers.percent)
+    told = f"the {sizes} largest runs forecast from the rest, {reach} further: off by {off}"
+    biases = [cut["bias"] for cut in cuts if cut.get("bias") is not None]
+    if len(biases) > 1 and min(biases) * max(biases) > 0:
+        told += f", each time too {'high' if biases[0] > 0 else 'low'} on average"
+    covered = [cut for cut in cuts if cut.get("coverage") is not None]
+    if not covered:
+        return told
+    inside = round(sum(cut["coverage"] * cut["n_test"] for cut in covered))
+    every = sum(cut["n_test"] for cut in covered)
+    return f"{told}; {inside} of {every} inside the law's own range"
 
 
 def _facts(fit: Fit) -> dict[str, str]:
     """Return the lines of checks that have numbers of this fit in them."""
-    inputs, test = fit.diagnostics.get("headline"), fit.backtest or {}
+    inputs, test, facts = fit.diagnostics.get("headline"), fit.backtest or {}, {}
     reached = [cut["factor"] for cut in test.get("cuts") or () if cut.get("factor")]
-    facts = {}
-    if inputs and reached and fit.data.get("ranges"):
-        ahead = f"{_there(fit, inputs)[2]:.3g}x"
+    if inputs and reached and fit.law.axis() in fit.data.get("ranges", {}):
         facts["extrap.distance"] = (
             "the forecast reaches further than any backtest here did "
-            f"({ahead} against {max(reached):.2g}x)"
+            f"({_ahead(fit, inputs)[1]} against {max(reached):.2g}x)"
         )
-    better = [r for r in fit.diagnostics.get("rivals") or () if _is_better(r)]
+    errors = ("held_out_error", "own_held_out_error")
+    tested = [r for r in fit.diagnostics.get("rivals") or () if None not in map(r.get, errors)]
+    better = [rival for rival in tested if rival[errors[0]] < rival[errors[1]]]
     if better:
         best = min(better, key=lambda r: r["held_out_error"])
-        shift = _numbers.percent(math.expm1(best["headline_shift"]), sign=True)
+        shift = _numbers.bias(best["headline_shift"])
         facts["fit.alternatives"] = (
             f"{best['law']} came nearer to the held-back runs (its forecast: {shift})"
         )
     return facts
-
-
-def _is_better(rival: Mapping[str, Any]) -> bool:
-    error, own = rival.get("held_out_error"), rival.get("own_held_out_error")
-    return error is not None and own is not None and error < own
-
-
-def _path(written: str) -> str:
-    return written.partition(" (")[0]
-
-
-def _ending(fit: Fit, written: str | None) -> list[Block]:
-    """Return where the fit is and what to do next."""
-    if written is None:
-        return []
-    options = " ".join(_option(symbol, fit) for symbol in fit.law.inputs())
-    named = "" if _path(written) == "fit.json" else f" --fit {_path(written)}"
-    return [
-        Labelled("written", [written]),
-        Command("next", [f"scaling predict{named} {options}"]),
-    ]
 
 
 def _option(symbol: str, fit: Fit) -> str:
@@ -295,216 +239,76 @@ def _option(symbol: str, fit: Fit) -> str:
 # Everything.
 
 
-def data(fit: Fit, sources: Sequence[str]) -> list[Block]:
-    """Return what was read, its ranges with unit and convention, and what was left out."""
-    runs = (fit.data.get("points") or {}).get("runs")
-    counted = _numbers.count(len(set(runs)), "run") + ", " if runs else ""
-    rows = [
-        [symbol, _numbers.span(pair, symbol), _unit(symbol, fit)]
-        for symbol, pair in fit.data.get("ranges", {}).items()
-    ]
-    notes = [str(note) for note in fit.data.get("notes", ())] + reading(fit.data)
-    title = f"data: {counted}{_numbers.count(fit.n_points, 'point')}{origin(sources)}"
-    return [
-        Table(["", "", ""], rows, "<<^", title=title, notes=notes),
-        Labelled("left out", left_out(fit.left_out)),
-    ]
-
-
-def origin(sources: Sequence[str]) -> str:
-    """Return from where data came, in words."""
-    return f" from {', '.join(sources)}" if sources else ""
-
-
-def _by_reason(items: Sequence[LeftOut]) -> dict[str, list[str]]:
-    runs: dict[str, list[str]] = {}
-    for item in items:
-        runs.setdefault(item.reason, []).append(item.run)
-    return runs
-
-
-def left_out(items: Sequence[LeftOut]) -> list[str]:
-    """Return how many runs were left out and, by reason, which."""
-    if not items:
-        return ["no run"]
-    reasons = [f"  {_named(names)}: {reason}" for reason, names in _by_reason(items).items()]
-    return [str(len(items)), *reasons]
-
-
-def _named(names: list[str]) -> str:
-    rest = len(names) - NAMED
-    return ", ".join(names[:NAMED]) + (f" and {rest} more" if rest > 0 else "")
-
-
-def reading(data: Mapping[str, Any]) -> list[str]:
-    """Return what reading noticed, but for what the selection says again."""
-    return [runs_report.note_line(note) for note in _unsaid(data)]
-
-
-def _unsaid(data: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    said = " ".join(str(note) for note in data.get("notes", ()))
-    return [n for n in data.get("reading", ()) if n["message"].split(":")[0] not in said]
-
-
 def _unit(symbol: str, fit: Fit) -> str:
     """Return the unit of a range, with the counting convention that holds for it."""
     convention = fit.data.get("conventions", {}).get(symbol)
     quantity = fit.law.quantity(symbol)
     if symbol == fit.law.output().symbol and convention:
         return convention
-    unit = quantity.unit if quantity else ""
-    return f"{unit} ({convention})" if convention and convention != unit else unit
+    return runs_report.unit(quantity.unit if quantity else "", convention)
 
 
-def _law(fit: Fit) -> list[str]:
-    """Return the law, its equation, what was minimised and how that ended."""
-    lines = [f"{laws.name_of(fit.law)}: {fit.law.formula()}"]
+def _law(fit: Fit) -> Iterator[str]:
+    """Yield the law, its equation, what was minimised and how that ended."""
+    yield f"{laws.name_of(fit.law)}: {fit.law.formula()}"
     if fit.value is not None:
-        lines.append(f"sum of {fit.objective.describe()} = {fit.value:.9e}")
-    lines += _weighing(fit)
-    return [*lines, f"status: {str(fit.status).replace('_', ' ')}{_starts(fit.diagnostics)}"]
-
-
-def _weighing(fit: Fit) -> list[str]:
-    """Return what stands in the sum beside the points: their weights, and priors."""
+        yield f"sum of {fit.objective.describe()} = {fit.value:.9e}"
     weight, prior = fit.selection.get("weight"), fit.selection.get("prior") or {}
-    lines = [f"terms multiplied by the weights of column {weight}"] if weight else []
+    if weight:
+        yield f"terms multiplied by the weights of column {weight}"
     away = (fit.diagnostics.get("priors") or {}).get("sds_from_center", {})
     told = [
         f"{n}={text} (the fit lies {away.get(n, math.nan):+.2g} sd from its center)"
         for n, text in prior.items()
     ]
-    return [*lines, f"with priors {', '.join(told)}"] if told else lines
-
-
-def _starts(diagnostics: Mapping[str, Any]) -> str:
-    """Return how surely this is the minimum: starts, their agreement, the condition number."""
-    starts, agree = diagnostics.get("starts"), diagnostics.get("agree")
-    condition = diagnostics.get("condition")
-    parts = []
+    if told:
+        yield f"with priors {', '.join(told)}"
+    starts, agree, condition = map(fit.diagnostics.get, ("starts", "agree", "condition"))
+    sure = []
     if starts is not None and agree is not None:
-        parts.append(f"{starts} starts, {100 * agree:.0f} % of those that converged agree")
+        sure.append(f"{starts} starts, {100 * agree:.0f} % of those that converged agree")
     if condition is not None:
-        parts.append(f"condition number {condition:.2g}")
-    return f" ({'; '.join(parts)})" if parts else ""
-
-
-def headline(fit: Fit) -> list[Block]:
-    """Return the forecast at ten times the largest run, at the law's optimum if it has one."""
-    inputs = fit.diagnostics.get("headline")
-    if not inputs:
-        return []
-    prediction = fit.predict(level=float(fit.selection.get("level", 0.9)), **inputs)
-    notes = prediction_report.notes(fit, prediction)
-    return [prediction_report.table(prediction, title=_where(fit, inputs), notes=notes)]
-
-
-def _there(fit: Fit, inputs: Mapping[str, float]) -> tuple[str, float, float, bool]:
-    """Return the axis, the value on it, how far beyond the data, and whether at the optimum."""
-    law, axis = fit.law, fit.law.axis()
-    if not axis:
-        return axis, math.nan, 1.0, False
-    there = float(law.along(inputs))
-    best = law.optimum(there, **inputs) if law.size_and_data() else None
-    at_best = best is not None and all(math.isclose(best[s], inputs[s]) for s in inputs)
-    return axis, there, there / fit.data["ranges"][axis][1], at_best
-
-
-def _where(fit: Fit, inputs: Mapping[str, float]) -> str:
-    """Return in words where the headline forecast is made."""
-    axis, there, ahead, at_best = _there(fit, inputs)
-    if not axis:
-        return "forecast for the best run: no input of this law grows"
-    words = f"forecast at {ahead:.3g}x the largest run, {axis} = {format_number(there)}"
-    return words + ", at the law's optimum" * at_best
-
-
-def _briefly_where(fit: Fit, inputs: Mapping[str, float]) -> str:
-    axis, there, ahead, at_best = _there(fit, inputs)
-    at = ", ".join(f"{s} = {_numbers.rounded(v, s)}" for s, v in inputs.items())
-    if not axis:
-        return f"the best run: {at}"
-    along = "" if axis in inputs else f", {axis} = {there:.3g}{' at its best split' * at_best}"
-    return f"{ahead:.3g}x the largest run{along}: {at}"
-
-
-def parameters(fit: Fit) -> Table:
-    """Return the parameters with their intervals, and by which method those are."""
-    declared = fit.law.parameters()
-    rows = [
-        [
-            name,
-            _numbers.parameter(number),
-            _interval(fit, name),
-            _parameter_unit(fit, declared[name].unit),
-            declared[name].meaning,
-        ]
-        for name, number in fit.parameters.items()
-    ]
-    levels = [i["level"] for i in fit.intervals.values() if i.get("level") is not None]
-    title = f"{100 * float(levels[0]):g} % interval" if levels else "interval"
-    methods = dict.fromkeys(str(i["method"]) for i in fit.intervals.values() if i.get("method"))
-    told = [f"intervals: {', '.join(methods)}"] if methods else []
-    headers = ["", "value", title, "unit", "meaning"]
-    return Table(headers, rows, "<><<^", title="parameters", notes=told)
-
-
-def _parameter_unit(fit: Fit, declared: str) -> str:
-    """Return a parameter's unit, the output's own in it being that of these data."""
-    output = fit.law.output()
-    return declared.replace(output.unit, fit.data.get("conventions", {}).get("L") or output.unit)
-
-
-def _interval(fit: Fit, name: str) -> str:
-    if name in (fit.selection.get("fix") or {}):
-        return "fixed"
-    span = fit.intervals.get(name)
-    if span is None or span.get("low") is None or span.get("high") is None:
-        return "-"
-    return _numbers.interval((span["low"], span["high"]), _numbers.parameter)
+        sure.append(f"condition number {condition:.2g}")
+    status = f"status: {str(fit.status).replace('_', ' ')}"
+    yield f"{status} ({'; '.join(sure)})" if sure else status
 
 
 def backtest(fit: Fit) -> Block:
     """Return the table of forecasts made for runs that were held back."""
     test = fit.backtest or {}
-    cuts = test.get("cuts") or []
-    note = str(test.get("note") or "")
+    cuts, axis, note = test.get("cuts") or [], test.get("axis", "C"), str(test.get("note") or "")
     if not cuts:
         return Labelled("backtest", [note or "none was possible"])
-    axis = test.get("axis", "C")
-    headers = ["fitted", "to", "tested", "reach", "bias", "mean |error|", "law allows", "inside"]
-    rows = [_cut(cut, axis) for cut in cuts]
+    columns = [
+        ("fitted", ">", lambda cut: str(cut["n_train"])),
+        (f"{axis} <=", ">", lambda cut: _numbers.quantity(cut["train_max"], axis)),
+        ("tested", ">", lambda cut: str(cut["n_test"])),
+        ("reach", ">", lambda cut: _known_or(cut.get("factor"), factor)),
+        ("bias", ">", lambda cut: _numbers.bias(cut.get("bias"))),
+        ("mean |error|", ">", lambda cut: _numbers.percent(cut.get("mare"))),
+        ("law allows", ">", lambda cut: _known_or(cut.get("allowed"), _numbers.either_side)),
+        ("inside", ">", lambda cut: _known_or(cut.get("coverage"), _numbers.share)),
+    ]
     notes = [note] * bool(note) + [INSIDE, *_straddling(fit, axis, cuts)]
-    headers[1] = f"{axis} <="
-    title = "backtest (larger runs held back)"
-    return Table(headers, rows, ">>>>>>>>", title=title, notes=notes)
+    return Table.of(cuts, columns, "backtest (larger runs held back)", *notes)
+
+
+def _known_or(number: float | None, write: Callable[[float], str]) -> str:
+    return "-" if number is None else write(number)
 
 
 def _straddling(fit: Fit, axis: str, cuts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Say where a run has rows on both sides of a cut; a fit without its points cannot tell."""
     points = fit.data.get("points")
-    if not points:
+    if not points or "runs" not in points:
         return
     inputs = {symbol: np.asarray(v, float) for symbol, v in points["inputs"].items()}
     values = inputs.get(axis, fit.law.along(inputs))
-    held = [(cut["train_max"], cut.get("held_out", ())) for cut in cuts]
-    both = straddled(points["runs"], values, held)
+    both = straddled(
+        points["runs"], values, [(c["train_max"], c.get("held_out", ())) for c in cuts]
+    )
     if both:
         yield (
             f"in {both} of {len(cuts)} cuts a run has rows on both sides: its later rows are "
             "forecast with its earlier ones fitted. With --at final every run is on one side."
         )
-
-
-def _cut(cut: Mapping[str, Any], axis: str) -> list[str]:
-    reach, allowed, coverage = cut.get("factor"), cut.get("allowed"), cut.get("coverage")
-    return [
-        str(cut["n_train"]),
-        _numbers.quantity(cut["train_max"], axis),
-        str(cut["n_test"]),
-        "-" if reach is None else factor(reach),
-        _numbers.bias(cut.get("bias")),
-        _numbers.percent(cut.get("mare")),
-        "-" if allowed is None else f"+/-{_numbers.percent(allowed)}",
-        "-" if coverage is None else f"{100 * coverage:.0f} %",
-    ]

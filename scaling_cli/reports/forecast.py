@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scaling_cli.artefacts.forecast import Forecast, Forecasts
-from scaling_cli.reports import _numbers
-from scaling_cli.reports._blocks import Block, Labelled, Notes, Table, filled
+from scaling_cli.reports import _fitted, _numbers
+from scaling_cli.reports._blocks import Block, Labelled, Notes, Table
+from scaling_cli.reports.curve_fit import shortened
 
 if TYPE_CHECKING:
     from scaling_cli.forecasting.following import Update
@@ -29,38 +30,42 @@ def blocks(of: Forecast | Forecasts | Mapping[str, Any], *, full: bool = False) 
         parts += [_table(runs, full=full), *_doubts(runs, full=full)]
     else:
         parts += [part for item in runs for part in _run(item, full=full)]
-    left = [f"{item['run']}: {item['reason']}" for item in record.get("left_out") or ()]
-    parts.append(Labelled("left out", _numbers.listed(left, 4, full=full)))
-    parts.append(Labelled("reading", record.get("notes") or ()))
+    left = _fitted.left_out(record.get("left_out") or (), full=full)
+    parts += [Labelled("left out", left), Labelled("reading", record.get("notes") or ())]
     for run, item in record.get("against", {}).items():
         parts += _watch(run, item)
-    return [*parts, Labelled("written", [record["file"]] if "file" in record else [])]
+    return [*parts, *_fitted.ending(record.get("file"))]
 
 
 def _run(item: Mapping[str, Any], *, full: bool) -> list[Block]:
-    tested = [_backtests(item)] if full else _briefly_tested(item)
-    told = [f"INFO {text}" for text in item["notes"]] if full else []
+    known, siblings = item["schedule"], item["siblings"]
+    beside = [f"{len(siblings)}: {', '.join(siblings)}"] if siblings else []
+    beside += [f"not used: {left['run']}: {left['reason']}" for left in item["left_out"]]
+    schedule = [
+        shortened(known["text"], LONGEST, " (--json)"),
+        f"{'assumed' if known['assumed'] else known['source']}: {known['why']}",
+    ]
     return [
         Labelled("run", _seen(item)),
         Labelled("forecast", _forecast(item, full=full)),
-        Labelled("schedule", _schedule(item)),
+        Labelled("schedule", schedule),
         _scenarios(item),
-        Labelled("siblings", _siblings(item)),
-        *tested,
+        Labelled("siblings", beside),
+        _backtests(item) if full else _briefly_tested(item),
         Labelled("levels", _levels(item)),
-        Notes("info", told),
+        Notes("info", [f"INFO {text}" for text in item["notes"] if full]),
         Notes("warn", item["warnings"]),
     ]
 
 
-def _briefly_tested(item: Mapping[str, Any]) -> list[Block]:
+def _briefly_tested(item: Mapping[str, Any]) -> Block:
     """Return in a line how the end of what is logged was forecast from earlier parts of it."""
     told = [
         f"{_numbers.percent(b['cut'])} of it, off by {_numbers.percent(b['error'], sign=True)}"
         for b in item["backtests"]
     ]
     said = f"the end of what is logged, forecast from the first {'; '.join(told)}"
-    return [Labelled("backtest", [said] if told else [])]
+    return Labelled("backtest", [said] if told else [])
 
 
 def place(item: Mapping[str, Any], x: float) -> str:
@@ -71,11 +76,8 @@ def place(item: Mapping[str, Any], x: float) -> str:
 def _seen(item: Mapping[str, Any]) -> list[str]:
     seen = item["seen"]
     here = seen["step"] if item["unit"] == "steps" else seen["tokens"]
-    tokens = (
-        ""
-        if seen["step"] is None or seen["tokens"] is None
-        else (f", {_numbers.quantity(seen['tokens'])} tokens")
-    )
+    both = seen["step"] is not None and seen["tokens"] is not None
+    tokens = f", {_numbers.quantity(seen['tokens'])} tokens" if both else ""
     noise = f"; noise of one row {_numbers.percent(item['noise'])}"
     done = _numbers.percent(here / item["until"])
     return [
@@ -89,7 +91,7 @@ def _forecast(item: Mapping[str, Any], *, full: bool) -> list[str]:
     half = np.log(item["interval"][1] / item["interval"][0]) / 2
     assumed = ", schedule assumed" if item["schedule"]["assumed"] else ""
     invalid = "" if item["valid"] else "; it does not hold, see the warnings"
-    level = f"{100 * item['level']:g} %"
+    level = _numbers.level(item["level"])
     lines = [
         f"{_numbers.value(item['value'])} at {place(item, item['until'])}{assumed}",
         f"{level} interval {_numbers.interval(item['interval'])} (+/-{_numbers.percent(half)}) of "
@@ -98,53 +100,37 @@ def _forecast(item: Mapping[str, Any], *, full: bool) -> list[str]:
     ]
     if (item["decay_share"] or 0.0) >= LEAST_SHARE:
         lines.append(
-            f"{100 * item['decay_share']:.0f} % of the drop to come is the decay of the learning "
-            f"rate; at the present rate the loss would be {_numbers.value(item['constant_rate'])}"
+            f"{_numbers.share(item['decay_share'])} of the drop to come is the decay of the "
+            "learning rate; at the present rate the loss would be "
+            f"{_numbers.value(item['constant_rate'])}"
         )
     if item["epochs"] is not None:
         lines.append(f"{item['epochs']:.2f} passes over the data at the end")
     return lines
 
 
-def _schedule(item: Mapping[str, Any]) -> list[str]:
-    known = item["schedule"]
-    text = known["text"]
-    shown = text if len(text) <= LONGEST else f"{text[:LONGEST].rpartition(',')[0]},... (--json)"
-    word = "assumed" if known["assumed"] else known["source"]
-    return [shown, f"{word}: {known['why']}"]
-
-
 def _scenarios(item: Mapping[str, Any]) -> Table:
-    rows = [
-        [
-            s["name"],
-            _numbers.value(s["value"]),
-            _numbers.interval(s["interval"]),
-            "headline" if s["headline"] else "",
-        ]
-        for s in item["scenarios"]
+    columns = [
+        ("if the learning rate is", "^", lambda s: s["name"]),
+        ("loss", ">", lambda s: _numbers.value(s["value"])),
+        (
+            f"{_numbers.level(item['level'])} interval",
+            "<",
+            lambda s: _numbers.interval(s["interval"]),
+        ),
+        ("", "<", lambda s: "headline" if s["headline"] else ""),
     ]
-    headers = ["if the learning rate is", "loss", f"{100 * item['level']:g} % interval", ""]
-    return Table(headers, rows, "^><<", title="scenarios")
-
-
-def _siblings(item: Mapping[str, Any]) -> list[str]:
-    lines = [f"{len(item['siblings'])}: {', '.join(item['siblings'])}"] if item["siblings"] else []
-    return lines + [f"not used: {left['run']}: {left['reason']}" for left in item["left_out"]]
+    return Table.of(item["scenarios"], columns, "scenarios")
 
 
 def _backtests(item: Mapping[str, Any]) -> Table:
-    rows = [
-        [
-            _numbers.percent(b["cut"]),
-            _numbers.value(b["predicted"]),
-            _numbers.value(b["measured"]),
-            _numbers.percent(b["error"], sign=True),
-        ]
-        for b in item["backtests"]
+    columns = [
+        ("fitted to", ">", lambda b: _numbers.percent(b["cut"])),
+        ("forecast", ">", lambda b: _numbers.value(b["predicted"])),
+        ("logged", ">", lambda b: _numbers.value(b["measured"])),
+        ("error", ">", lambda b: _numbers.percent(b["error"], sign=True)),
     ]
-    headers = ["fitted to", "forecast", "logged", "error"]
-    return Table(headers, rows, ">>>>", title="backtest (the end of what is logged)")
+    return Table.of(item["backtests"], columns, "backtest (the end of what is logged)")
 
 
 def _levels(item: Mapping[str, Any]) -> list[str]:
@@ -165,38 +151,30 @@ def _levels(item: Mapping[str, Any]) -> list[str]:
 
 
 def _table(runs: Sequence[Mapping[str, Any]], *, full: bool) -> Table:
-    rows = [
-        [
-            r["run"],
-            place(r, r["seen"]["step"] or r["seen"]["tokens"]),
-            _numbers.value(r["seen"]["loss"]),
-            place(r, r["until"]),
-            _numbers.value(r["value"]),
-            _numbers.interval(r["interval"]),
-            _numbers.interval(r["one_value"]) if full else "",
-            r["schedule"]["source"] if full else "",
-            "" if r["valid"] else "not valid",
-        ]
-        for r in runs[: None if full else SHOWN]
+    level, ends = _numbers.level(runs[0]["level"]), {place(r, r["until"]) for r in runs}
+    more = [
+        (f"{level} one value", "<", lambda r: _numbers.interval(r["one_value"])),
+        ("schedule", "<", lambda r: r["schedule"]["source"]),
     ]
-    level = f"{100 * runs[0]['level']:g} %"
-    more = _numbers.more(len(runs) - len(rows))
-    head = ["run", "seen", "loss", "until", "forecast", level, f"{level} one value", "schedule", ""]
-    ends = {row[3] for row in rows}
-    if len(ends) == 1:
-        rows = [[*row[:3], "", *row[4:]] for row in rows]
-    title = f"until {ends.pop()}" if len(ends) == 1 else ""
-    return filled(Table(head, rows, "^<><><<<<", title=title, notes=more))
+    columns = [
+        ("run", "^", lambda r: r["run"]),
+        ("seen", "<", lambda r: place(r, r["seen"]["step"] or r["seen"]["tokens"])),
+        ("loss", ">", lambda r: _numbers.value(r["seen"]["loss"])),
+        ("until", "<", lambda r: place(r, r["until"]) if len(ends) > 1 else ""),
+        ("forecast", ">", lambda r: _numbers.value(r["value"])),
+        (level, "<", lambda r: _numbers.interval(r["interval"])),
+        *(more if full else ()),
+        ("", "<", lambda r: "" if r["valid"] else "not valid"),
+    ]
+    title = f"until {next(iter(ends))}" if len(ends) == 1 else ""
+    return Table.of(runs, columns, title, limit=None if full else SHOWN)
 
 
 def _doubts(runs: Sequence[Mapping[str, Any]], *, full: bool) -> list[Block]:
     """Return the warnings of several runs; on the first screen equal ones in one line."""
     if full:
         return [Notes("warn", [f"{r['run']}: {text}" for r in runs for text in r["warnings"]])]
-    of: dict[str, list[str]] = {}
-    for r in runs:
-        for text in r["warnings"]:
-            of.setdefault(text, []).append(r["run"])
+    of = _numbers.grouped((text, r["run"]) for r in runs for text in r["warnings"])
     told = [f"{', '.join(_numbers.some(names, 2))}: {text}" for text, names in of.items()]
     return [Notes("warn", _numbers.listed(told, 4, full=False))]
 
@@ -211,18 +189,14 @@ def _watch(run: str, watch: Mapping[str, Any]) -> list[Block]:
     if not watch["left"] and watch["outside"]:
         verdict = f"{watch['outside']} in a row outside, {watch['patience']} count as leaving"
     said = f"{run}: {verdict}; {len(checks) - outside} of {len(checks)} checks inside"
-    rows = [
-        [
-            _numbers.quantity(c["at"]),
-            str(c["rows"]),
-            _numbers.value(c["measured"]),
-            _numbers.interval([c["low"], c["high"]]),
-            "yes" if c["inside"] else "NO",
-        ]
-        for c in checks[-MOST_CHECKS:]
+    columns = [
+        ("at", ">", lambda c: _numbers.quantity(c["at"])),
+        ("rows", ">", lambda c: str(c["rows"])),
+        ("measured", ">", lambda c: _numbers.value(c["measured"])),
+        ("band", "<", lambda c: _numbers.interval([c["low"], c["high"]])),
+        ("inside", "<", lambda c: "yes" if c["inside"] else "NO"),
     ]
-    headers = ["at", "rows", "measured", "band", "inside"]
-    return [Labelled("against", [said]), Table(headers, rows, ">>><<")]
+    return [Labelled("against", [said]), Table.of(checks[-MOST_CHECKS:], columns)]
 
 
 def line(update: "Update") -> str:

@@ -4,11 +4,16 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from scaling_cli.reports._blocks import Block, Section, Table, Text
+from scaling_cli.reports import _numbers
+from scaling_cli.reports._blocks import Block, Column, Table, Text, section
 
 _CITATION = re.compile(r" \((?:[A-Z][\w-]+,? )+(?:[^()]|\([^()]*\))*\)?$")
 Record = Mapping[str, Any]
 ALL = "'scaling laws NAME' tells all of one; --full lists equations, parameters and fits."
+LOSS = "loss of parameters, tokens and other facts of a run"
+RATE = "learning rate and batch"
+ONE = "one variable"
+SHAPES = "loss along a run, from its own shape (learning curves)"
 AVERAGE = {
     "name": "average",
     "formula": "the mean of four curve laws, in equal parts: the default for loss curves",
@@ -17,34 +22,23 @@ AVERAGE = {
 
 def blocks(record: Mapping[str, Sequence[Record]], *, full: bool = False) -> list[Block]:
     """Return the catalogue: laws by the question they answer, with their equations."""
-    questions = {
-        "loss of parameters, tokens and other facts of a run": [],
-        "learning rate and batch": [],
-        "one variable": [],
-        "loss along a run, from its learning rates (curve laws)": [
-            AVERAGE,
-            *record["curve_laws"],
-        ],
-    }
-    asked = list(questions)
-    for law in record["laws"]:
-        questions[asked[_question(law)]].append(law)
-    shapes = "loss along a run, from its own shape (learning curves)"
+    curves = "loss along a run, from its learning rates (curve laws)"
     families = record["learning_curves"]
+    groups = _numbers.grouped((_question(law), law) for law in record["laws"])
+    told = [(asked, groups.get(asked, ())) for asked in (LOSS, RATE, ONE)]
+    told.append((curves, [AVERAGE, *record["curve_laws"]]))
     if full:
-        told = [*questions.items(), (shapes, families)]
-        return [*(part for title, laws in told for part in _entries(title, laws)), Text([ALL])]
-    names = Section(shapes, [", ".join(law["name"] for law in families)])
-    return [*(_brief(title, laws) for title, laws in questions.items()), names, Text([ALL])]
+        every = [*told, (SHAPES, families)]
+        return [*(part for title, laws in every for part in _entries(title, laws)), Text([ALL])]
+    names = section(SHAPES, [", ".join(law["name"] for law in families)])
+    return [*(_brief(title, laws) for title, laws in told), names, Text([ALL])]
 
 
-def _question(law: Record) -> int:
+def _question(law: Record) -> str:
     """Return which question a law of points answers: it declares that by inputs and output."""
     if law["output"]["column"] not in ("loss", "x", "y"):
-        return 1
-    if len(law["inputs"]) == 1:
-        return 2
-    return 0
+        return RATE
+    return ONE if len(law["inputs"]) == 1 else LOSS
 
 
 def equation(formula: str) -> str:
@@ -59,7 +53,7 @@ def _brief(title: str, laws: Sequence[Record]) -> Block:
 
 
 def _entries(title: str, laws: Sequence[Record]) -> list[Block]:
-    return [Text([f"{title}:"]), *(Section(law["name"], _entry(law)) for law in laws)]
+    return [Text([f"{title}:"]), *(section(law["name"], _entry(law)) for law in laws)]
 
 
 def _entry(record: Record) -> list[str]:
@@ -81,7 +75,7 @@ def average(members: Sequence[Record]) -> list[Block]:
         "schedules says little about its error on others: so all count the same. 'scaling laws "
         "NAME' tells all of one."
     )
-    return [Section("average", [AVERAGE["formula"], told]), _brief("the laws in it", members)]
+    return [section("average", [AVERAGE["formula"], told]), _brief("the laws in it", members)]
 
 
 def law(record: Record) -> list[Block]:
@@ -90,34 +84,39 @@ def law(record: Record) -> list[Block]:
     source = [record["reference"], "", *record["bibtex"].splitlines()]
     told = [record["formula"], *([record["notes"]] if record["notes"] else [])]
     return [
-        Section(record["name"], told),
+        section(record["name"], told),
         _inputs(record),
         _parameters(record),
         _derived(record),
-        Section("conventions of the source", conventions),
-        Section("certified fits", record["fits"] or ["none"]),
-        Section("source", source),
+        section("conventions of the source", conventions),
+        section("certified fits", record["fits"] or ["none"]),
+        section("source", source),
     ]
 
 
 def _inputs(record: Record) -> Table:
     output = record["output"]
-    rows = [[s, q["column"], q["unit"], q["meaning"]] for s, q in record["inputs"].items()]
-    told = f"{output['meaning']} (the output)"
-    rows.append([output["symbol"], output["column"], output["unit"], told])
-    return Table(["", "column", "unit", "meaning"], rows, "<<^^", title="inputs")
+    told = {**output, "meaning": f"{output['meaning']} (the output)"}
+    items = [*record["inputs"].items(), (output["symbol"], told)]
+    columns = [("", "<", _name), *(_told(key) for key in ("column", "unit", "meaning"))]
+    return Table.of(items, columns, "inputs")
 
 
 def _parameters(record: Record) -> Table:
-    rows = [
-        [name, p["unit"], p["domain"], p["meaning"]] for name, p in record["parameters"].items()
-    ]
-    return Table(["", "unit", "domain", "meaning"], rows, "<^<^", title="parameters")
+    columns = [("", "<", _name), *(_told(key) for key in ("unit", "domain", "meaning"))]
+    return Table.of(record["parameters"].items(), columns, "parameters")
 
 
 def _derived(record: Record) -> Table:
-    rows = [
-        [f"{name}({', '.join(d['inputs'])})", d["unit"], d["meaning"]]
-        for name, d in record["derived"].items()
-    ]
-    return Table(["", "unit", "meaning"], rows, "<^^", title="derived quantities")
+    derived = {f"{name}({', '.join(d['inputs'])})": d for name, d in record["derived"].items()}
+    columns = [("", "<", _name), *(_told(key) for key in ("unit", "meaning"))]
+    return Table.of(derived.items(), columns, "derived quantities")
+
+
+def _name(item: tuple[str, Record]) -> str:
+    return item[0]
+
+
+def _told(key: str) -> Column[tuple[str, Record]]:
+    side = "<" if key in ("column", "domain") else "^"
+    return key, side, lambda item: item[1][key]

@@ -22,17 +22,16 @@ def blocks(compared: Comparison, *, fit: Fit, full: bool = False) -> list[Block]
 
 def _table(fit: Fit, intervals: Sequence[Interval]) -> Table:
     first = intervals[0]
-    headers = ["method", "of", f"{100 * first.level:g} % interval", "half-width"]
-    rows = [[i.method, i.kind, _ends(i), _half_width(i)] for i in intervals]
-    return Table(headers, rows, "^^<>", title=f"{_named(fit, first)} = {first.value:.6g}")
-
-
-def _named(fit: Fit, interval: Interval) -> str:
-    if not interval.inputs:
-        return interval.of
-    at = ", ".join(f"{s} = {_numbers.quantity(v, s)}" for s, v in interval.inputs.items())
-    name = "loss" if interval.of == fit.law.output().symbol else interval.of
-    return f"{name} at {at}"
+    columns = [
+        ("method", "^", lambda i: i.method),
+        ("of", "^", lambda i: i.kind),
+        (f"{_numbers.level(first.level)} interval", "<", _ends),
+        ("half-width", ">", _half_width),
+    ]
+    at = ", ".join(f"{s} = {_numbers.quantity(v, s)}" for s, v in first.inputs.items())
+    name = "loss" if at and first.of == fit.law.output().symbol else first.of
+    title = f"{name} at {at}" if at else name
+    return Table.of(intervals, columns, f"{title} = {first.value:.6g}")
 
 
 def _ends(interval: Interval) -> str:

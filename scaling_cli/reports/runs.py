@@ -3,21 +3,23 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scaling_cli.reports import _numbers
-from scaling_cli.reports._blocks import Block, Command, Labelled, Notes, Section, Table, filled
-from scaling_cli.runs.table import Runs
+from scaling_cli.reports._blocks import Block, Command, Labelled, Notes, Table, section
 from scaling_cli.vocabulary.quantities import BY_SYMBOL, C, D, N
+
+if TYPE_CHECKING:
+    from scaling_cli.runs.table import Runs
 
 SHOWN = 10  # runs on the first screen
 KINDS = 4  # files or runs named with one kind of note
 ORDER = ("fail", "warn", "info")
 
 
-def blocks(of: Runs | Mapping[str, Any], *, full: bool = False) -> list[Block]:
+def blocks(of: "Runs | Mapping[str, Any]", *, full: bool = False) -> list[Block]:
     """Return what `scaling runs` prints, of a table of runs or of the record of one."""
-    record = described(of) if isinstance(of, Runs) else of
+    record = of if isinstance(of, Mapping) else described(of)
     return [
         table(record["runs"], full=full),
         ranges(record),
@@ -26,7 +28,7 @@ def blocks(of: Runs | Mapping[str, Any], *, full: bool = False) -> list[Block]:
     ]
 
 
-def described(runs: Runs) -> dict[str, Any]:
+def described(runs: "Runs") -> dict[str, Any]:
     """Return the part of the record of `scaling runs --json` that the report reads."""
     summary = runs.summary()
     spans = {}
@@ -42,24 +44,19 @@ def described(runs: Runs) -> dict[str, Any]:
 def table(runs: Sequence[Mapping[str, Any]], *, full: bool) -> Table:
     """Return one line per run, and how many are not shown."""
     target = "/".join(sorted({run.get("target") or "loss" for run in runs})) or "loss"
-    headers = ["run", "points", "steps", "N", "D", "C", target, "state", "problems"]
-    rows = [_row(run) for run in runs[: None if full else SHOWN]]
-    more = _numbers.more(len(runs) - len(rows))
-    if not full:  # compute goes where the rest would not fit otherwise
-        headers[5], rows = "", [[*row[:5], "", *row[6:]] for row in rows]
-    return filled(Table(headers, rows, "<>>>>>>^^", notes=more))
-
-
-def _row(run: Mapping[str, Any]) -> list[str]:
-    return [
-        str(run["run_id"]),
-        f"{run['n_points']:,}",
-        _steps(run.get("first_step"), run.get("last_step")),
-        *(_optional(run.get(q.column), q.symbol) for q in (N, D, C)),
-        "" if run.get("loss") is None else _numbers.value(run["loss"]),
-        str(run.get("state") or ""),
-        "; ".join(run.get("problems") or ()),
+    columns = [
+        ("run", "<", lambda run: str(run["run_id"])),
+        ("points", ">", lambda run: f"{run['n_points']:,}"),
+        ("steps", ">", lambda run: _steps(run.get("first_step"), run.get("last_step"))),
+        ("N", ">", lambda run: _optional(run.get(N.column), "N")),
+        ("D", ">", lambda run: _optional(run.get(D.column), "D")),
+        # Compute goes where the rest would not fit otherwise.
+        ("C", ">", lambda run: _optional(run.get(C.column), "C") if full else ""),
+        (target, ">", lambda run: "" if run.get("loss") is None else _numbers.value(run["loss"])),
+        ("state", "^", lambda run: str(run.get("state") or "")),
+        ("problems", "^", lambda run: "; ".join(run.get("problems") or ())),
     ]
+    return Table.of(runs, columns, limit=None if full else SHOWN)
 
 
 def _steps(first: float | None, last: float | None) -> str:
@@ -75,34 +72,28 @@ def _optional(number: float | None, symbol: str) -> str:
 def ranges(record: Mapping[str, Any]) -> Block:
     """Return the range of every quantity over all runs, with unit and convention."""
     conventions = {c["canonical"]: c["convention"] for c in record["columns"] if c["convention"]}
-    rows = []
-    for symbol, pair in record["ranges"].items():
-        quantity = BY_SYMBOL[symbol]
-        unit = _unit(quantity.unit, conventions.get(quantity.column))
-        rows.append([symbol, _numbers.span(pair, symbol), unit, quantity.meaning])
+    columns = [
+        ("", "<", lambda q: q.symbol),
+        ("", "<", lambda q: _numbers.span(record["ranges"][q.symbol], q.symbol)),
+        ("", "<", lambda q: unit(q.unit, conventions.get(q.column))),
+        ("", "^", lambda q: q.meaning),
+    ]
     total = _numbers.count(len(record["runs"]), "run")
     points = _numbers.count(sum(run["n_points"] for run in record["runs"]), "point")
     title = f"{total}, {points}"
-    if not rows:
-        return Section(title, ["no quantity was recognised: name the columns with --map"])
-    return Table(["", "", "", ""], rows, "<<<^", title=title)
+    if not record["ranges"]:
+        return section(title, ["no quantity was recognised: name the columns with --map"])
+    return Table.of([BY_SYMBOL[symbol] for symbol in record["ranges"]], columns, title)
 
 
-def _unit(unit: str, convention: str | None) -> str:
+def unit(unit: str, convention: str | None) -> str:
+    """Return a unit, with the counting convention that holds for it."""
     return f"{unit} ({convention})" if convention and convention != unit else unit
 
 
 def columns(readings: Sequence[Mapping[str, Any]], *, full: bool) -> list[Block]:
     """Return which column was read as what and why; the same reading of many files once."""
-    files: dict[tuple[str, ...], list[str]] = {}
-    for reading in readings:
-        key = (
-            str(reading["column"]),
-            str(reading["canonical"]),
-            _unit(str(reading["unit"] or ""), reading["convention"]),
-            str(reading["why"]),
-        )
-        files.setdefault(key, []).append(str(reading["file"]))
+    files = _numbers.grouped((_read(reading), str(reading["file"])) for reading in readings)
     if not full:
         same = dict.fromkeys(name for column, name, *_ in files if name == column)
         other = dict.fromkeys(f"{key[1]} = {key[0]}" for key in files if key[1] != key[0])
@@ -110,10 +101,20 @@ def columns(readings: Sequence[Mapping[str, Any]], *, full: bool) -> list[Block]
         return [Labelled("read as", [line for line in lines if line])]
     everywhere = {name for where in files.values() for name in where}
     alone = len(everywhere) == 1
-    rows = [[*key, "" if alone else _files(where)] for key, where in files.items()]
+    parts = [
+        ("column", "<", lambda key: key[0]),
+        ("read as", "^", lambda key: key[1]),
+        ("unit", "^", lambda key: key[2]),
+        ("because", "^", lambda key: key[3]),
+        ("in", "^", lambda key: "" if alone else _files(files[key])),
+    ]
     title = f"columns of {next(iter(everywhere))}" if alone else "columns"
-    headers = ["column", "read as", "unit", "because", "in"]
-    return [filled(Table(headers, rows, "<^^^^", title=title))]
+    return [Table.of(files, parts, title)]
+
+
+def _read(reading: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    meaning = unit(str(reading["unit"] or ""), reading["convention"])
+    return str(reading["column"]), str(reading["canonical"]), meaning, str(reading["why"])
 
 
 def _files(where: Sequence[str]) -> str:
@@ -125,17 +126,11 @@ def problems(notes: Sequence[Mapping[str, Any]], *, full: bool) -> list[Block]:
     """Return every note, the worst first; on the first screen those of one kind in one line."""
     if not notes:
         return [Labelled("notes", ["none"])]
-    ordered = sorted(notes, key=lambda note: _rank(note["level"]))
+    ordered = sorted(notes, key=lambda note: ORDER.index(note["level"]))
     if full:
-        return [Section("notes", [note_line(note) for note in ordered])]
-    kinds: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
-    for note in ordered:
-        kinds.setdefault((note["level"], note["code"]), []).append(note)
+        return [section("notes", [note_line(note) for note in ordered])]
+    kinds = _numbers.grouped(((note["level"], note["code"]), note) for note in ordered)
     return [Notes(level, [_kind(alike)]) for (level, _), alike in kinds.items()]
-
-
-def _rank(level: str) -> int:
-    return ORDER.index(level) if level in ORDER else len(ORDER)
 
 
 def _kind(notes: Sequence[Mapping[str, Any]]) -> str:
@@ -154,10 +149,11 @@ def note_line(note: Mapping[str, Any]) -> str:
 
 
 def _place(note: Mapping[str, Any]) -> str:
+    column = repr(note["column"] or "")  # most messages name it
     parts = [
         str(note["file"] or ""),
         f"row {note['row']}" if note["row"] is not None else "",
-        f"column {note['column']!r}" if note["column"] else "",
+        f"column {column}" if note["column"] and column not in note["message"] else "",
     ]
     text = ", ".join(part for part in parts if part)
     return f"{text}: " if text else ""

@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from scaling_cli.reports import _numbers
+from scaling_cli.reports import _fitted, _numbers
 from scaling_cli.reports._blocks import Block, Labelled, Table
+from scaling_cli.reports.curve_fit import shortened
 
-SHOWN = 5  # rivals, and runs left out, on the first screen
+SHOWN = 5  # rivals on the first screen
 LONGEST = 300  # of a schedule's text: a whole log is told in a few points
 _VERDICTS = {
     "certain": "one schedule explains the log",
@@ -26,9 +27,7 @@ def blocks(record: Mapping[str, Any], *, full: bool = False) -> list[Block]:
         With every rival of what a log says, and every run that was left out.
     """
     parts = [part for item in record["schedules"] for part in _schedule(item, full=full)]
-    left = [f"{item['run']}: {item['reason']}" for item in record["left_out"]]
-    told = [str(len(left)), *_numbers.listed(left, SHOWN, full=full)] if left else []
-    return [*parts, Labelled("left out", told)]
+    return [*parts, Labelled("left out", _fitted.left_out(record["left_out"], full=full))]
 
 
 def _schedule(item: Mapping[str, Any], *, full: bool) -> Iterator[Block]:
@@ -41,8 +40,7 @@ def _schedule(item: Mapping[str, Any], *, full: bool) -> Iterator[Block]:
 
 
 def _facts(item: Mapping[str, Any]) -> list[str]:
-    text = item["text"]
-    shown = text if len(text) <= LONGEST else f"{text[:LONGEST].rpartition(',')[0]},... (--json)"
+    shown = shortened(item["text"], LONGEST, " (--json)")
     length = [_count(item["steps"], "steps"), _count(item["tokens"], "tokens")]
     lines = [
         shown if item["run"] is None else f"{item['run']}: {shown}",
@@ -80,34 +78,23 @@ def _log(item: Mapping[str, Any]) -> list[str]:
 
 def _rivals(found: Mapping[str, Any], *, full: bool) -> Table:
     title = "it could also be" if found["verdict"] == "ambiguous" else "nearest"
-    rows = [
-        [r["text"], f"{r['misfit']:.2g}", _numbers.percent(r["within"]), f"{r['apart']:.2g}"]
-        for r in found["rivals"][: None if full else SHOWN]
+    columns = [
+        ("schedule", "^", lambda r: r["text"]),
+        ("misfit", ">", lambda r: f"{r['misfit']:.2g}"),
+        ("rows within", ">", lambda r: _numbers.percent(r["within"])),
+        ("apart", ">", lambda r: f"{r['apart']:.2g}"),
     ]
-    more = _numbers.more(len(found["rivals"]) - len(rows))
-    head = ["schedule", "misfit", "rows within", "apart"]
-    return Table(head, rows, "^>>>", title=title, notes=more)
+    return Table.of(found["rivals"], columns, title, limit=None if full else SHOWN)
 
 
 def _phases(item: Mapping[str, Any]) -> Table:
-    whole = item["phases"][-1]["end"]
-    rows = [
-        [
-            p["name"],
-            _numbers.quantity(p["start"]),
-            _numbers.quantity(p["end"]),
-            f"{p['first']:.4g}",
-            f"{p['last']:.4g}",
-            _numbers.percent((p["end"] - p["start"]) / whole),
-        ]
-        for p in item["phases"]
+    whole, unit = item["phases"][-1]["end"], item["unit"][:-1]
+    columns = [
+        ("phase", "<", lambda p: p["name"]),
+        (f"from {unit}", ">", lambda p: _numbers.quantity(p["start"])),
+        (f"to {unit}", ">", lambda p: _numbers.quantity(p["end"])),
+        ("lr from", ">", lambda p: f"{p['first']:.4g}"),
+        ("lr to", ">", lambda p: f"{p['last']:.4g}"),
+        ("of the run", ">", lambda p: _numbers.percent((p["end"] - p["start"]) / whole)),
     ]
-    head = [
-        "phase",
-        f"from {item['unit'][:-1]}",
-        f"to {item['unit'][:-1]}",
-        "lr from",
-        "lr to",
-        "of the run",
-    ]
-    return Table(head, rows, "<>>>>>", title="phases")
+    return Table.of(item["phases"], columns, "phases")

@@ -15,7 +15,7 @@ from command_line import run
 from refusals import refused
 
 import scaling_cli as sc
-from scaling_cli import reference
+from scaling_cli import reference, reports
 from scaling_cli.artefacts import kinds
 from scaling_cli.artefacts._record import Record
 from scaling_cli.artefacts.backtest import Backtest
@@ -404,6 +404,8 @@ def assert_usable(thing: Record, what: Any) -> None:
     try:
         with np.errstate(all="ignore"):  # a coefficient of zero is one: its logarithm is infinite
             says(thing)
+            for full in (False, True):
+                reports.text(reports.blocks(thing, full=full))
         json.dumps(thing.to_dict(), allow_nan=False)
     except ScalingError:
         return

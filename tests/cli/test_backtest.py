@@ -215,7 +215,7 @@ data      16 points from runs.csv
           WARN short-row: runs.csv, row 17: left out: the line has 3 of 4
             fields.
 left out  1
-            bad: its loss is NaN
+          bad: its loss is NaN
 law       chinchilla: L(N, D) = E + A/N^alpha + B/D^beta (Hoffmann et al. 2022,
             arXiv:2203.15556, eq. 2).
           sum of Huber(delta 0.001) of the residuals of ln loss

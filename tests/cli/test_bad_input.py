@@ -190,7 +190,7 @@ MENDED = [
     (
         table([*lines(), lines()[0]]),
         [
-            "noticed in reading: duplicate-rows (--full)",
+            "1 row(s) repeat another row exactly; dropped.",
             "INFO duplicate-rows: runs.csv: 1 row(s) repeat another row exactly; dropped.",
         ],
     ),

@@ -105,8 +105,12 @@ def test_the_answer_of_a_fit(printed: dict[str, list[str]]) -> None:
     assert shown[1] == "44 left out by --where 'role == \"fit\"'"
     assert "chinchilla   L = E + A/N^alpha + B/D^beta   converged, typical miss" in text
     assert "10x the largest run, C = 9e+13 at its best split: N = 7" in text
+    assert shown[2] == (
+        "column 'params_non_embedding' could be params too; 'params_total' was taken"
+    )
     assert "90 % of new runs in" in text
     assert "backtest  the 4 to 12 largest runs forecast from the rest, 2x to 5.3x further:" in text
+    assert "31 of 31 inside the law's own range" in " ".join(text.split())
     assert "! the forecast reaches further than any backtest here did (10x against 5.3x)" in text
     assert shown[-2:] == [
         "written   fit.json",

@@ -207,7 +207,7 @@ def test_the_headline_and_the_checks_lie_at_one_distance(made: Made) -> None:
         assert checks["extrap.distance"] == (
             "no input grows, so no forecast lies beyond the largest run: the headline is a run."
         )
-        assert "\nthe best run: " in made.printed
+        assert "\nthe best run, for no input of this law grows: " in made.printed
         assert " at the best run (" in checks["extrap.width"]
         return
     largest = made.fit.data["ranges"][law.axis()][1]

@@ -15,7 +15,7 @@ from scaling_cli.artefacts.curve_fit import CurveFit
 from scaling_cli.artefacts.forecast import Forecast, Forecasts, Known, Seen
 from scaling_cli.artefacts.forecast import Path as Curve
 from scaling_cli.artefacts.hparams import Recipe
-from scaling_cli.reports import hparams
+from scaling_cli.reports import hparams, prediction
 from scaling_cli.vocabulary.outcomes import Status
 
 ROOT = Path(__file__).parents[2]
@@ -95,6 +95,16 @@ def test_short_is_the_first_screen() -> None:
         "beyond",
         "data",
     ]
+
+
+def test_a_share_beyond_its_range_is_said_as_it_is() -> None:
+    """Of what may be zero no factor says how far: the fitted range does."""
+    inside = cli_fits.fit().predict(N=7e9, D=1e12)
+    beyond = {"C": np.array([2.5]), "q": np.array([1.5])}
+    shown = replace(inside, extrapolation=beyond, linear={"q": (0.0, 0.5)})
+    assert prediction.reach(shown, 0) == "C\u00a0x2.5, q\u00a0outside\u00a00\u00a0to\u00a00.5"
+    assert prediction.reach(replace(shown, extrapolation={}), 0) == "unknown"
+    assert prediction.reach(replace(shown, extrapolation={"q": np.array([1.0])}), 0) == "inside"
 
 
 def test_a_class_without_a_report_is_refused() -> None:

@@ -10,8 +10,8 @@ from markdown_it import MarkdownIt
 
 from scaling_cli import reports
 from scaling_cli.reports import _text
-from scaling_cli.reports._blocks import Command, Labelled, Notes, Section, Table, Text, filled
-from scaling_cli.reports._style import Style
+from scaling_cli.reports._blocks import Command, Labelled, Notes, Table, Text, filled, section
+from scaling_cli.reports._text import Style
 
 WORDS = st.text("abcdefgh", min_size=1, max_size=12)
 SENTENCES = st.lists(WORDS, min_size=1, max_size=8).map(" ".join)
@@ -67,7 +67,7 @@ def test_blocks_of_a_kind_stand_together_and_others_apart() -> None:
         Notes("info", ["first"]),
         Notes("warn", ["second", "third"]),
         Notes("fail", ["fourth"]),
-        Section("title", ["below"]),
+        section("title", ["below"]),
         Table(["a", ""], [["1", "2"]], "<>", title="table", notes=["a note"]),
     )
     assert text == (
@@ -85,7 +85,7 @@ def test_blocks_of_a_kind_stand_together_and_others_apart() -> None:
         Text([]),
         Text([""]),
         Labelled("x", []),
-        Section("x", []),
+        section("x", []),
         Notes("warn", []),
         Command("x", []),
     ],
@@ -109,6 +109,17 @@ def test_text_is_wrapped_and_numbers_keep_their_percent_sign() -> None:
 def test_columns_without_content_are_left_out() -> None:
     kept = filled(Table(["a", "b", "c"], [["", "", "1"], ["", "", ""]], "<^>"))
     assert (kept.headers, kept.rows, kept.align) == (["a", "c"], [["", "1"], ["", ""]], "<>")
+
+
+def test_a_table_is_said_column_by_column() -> None:
+    columns = [
+        ("n", ">", str),
+        ("nothing", "^", lambda n: ""),
+        ("square", "<", lambda n: f"{n * n}"),
+    ]
+    made = Table.of([2, 10], columns, "squares", "a note", "another")
+    assert written(made) == "squares\n   n  square\n   2  4\n  10  100\n  a note\n  another\n"
+    assert Table.of([], columns).rows == []
 
 
 def test_colour_marks_words_and_moves_no_column() -> None:
@@ -135,7 +146,7 @@ def test_control_characters_are_shown_as_escapes(write) -> None:
         Text([HOSTILE]),
         Labelled(HOSTILE, [HOSTILE]),
         Notes("warn", [HOSTILE]),
-        Section(HOSTILE, [HOSTILE]),
+        section(HOSTILE, [HOSTILE]),
         Command("next", [HOSTILE]),
         Table([HOSTILE], [[HOSTILE]], "<", title=HOSTILE, notes=[HOSTILE]),
     ]
@@ -179,7 +190,7 @@ def everything() -> list[reports.Block]:
     return [
         Text(SPECIAL),
         Labelled("label", SPECIAL),
-        Section("title <b>", SPECIAL),
+        section("title <b>", SPECIAL),
         Notes("warn", SPECIAL),
         Command("next", ["scaling fit 'a & b' <x>"]),
         Table(["a|b", "c"], [[word, word] for word in SPECIAL], "<>", title="t*", notes=SPECIAL),

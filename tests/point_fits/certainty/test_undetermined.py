@@ -50,7 +50,9 @@ def test_a_term_that_is_absent_has_no_intervals(fitted: Fit) -> None:
 
 
 def test_what_a_terminal_and_a_notebook_show(fitted: Fit) -> None:
-    shown = {name: interval for name, _, interval, *_ in fit_report.parameters(fitted).rows}
+    shown = {
+        name: interval for name, _, interval, *_ in fit_report.parameters(fitted, full=True).rows
+    }
     assert [name for name, text in shown.items() if text == "-"] == ["B", "beta"]
     value, text = f"{fitted.parameters['beta']:.3f}", r"<td[^>]*>{}</td>"
     row = "".join(text.format(cell) for cell in ("beta", value, ""))
