@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from scaling_cli.artefacts.fit import Fit
-from scaling_cli.point_fits.diagnosis.isoflop import TELLING
 from scaling_cli.reports import _numbers
 from scaling_cli.reports._blocks import Block, Labelled, Table
+from scaling_cli.vocabulary.outcomes import TELLING
 
 SHOWN = 3  # runs that move the forecast most, one by one
 NAMED = 4  # runs of those that are left out at once

@@ -4,6 +4,8 @@ import enum
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+TELLING = 10.0  # ends of a range further apart than this factor agree with anything
+
 
 @dataclass(frozen=True)
 class LeftOut:

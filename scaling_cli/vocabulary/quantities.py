@@ -11,11 +11,12 @@ import operator
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Annotated, Any
 
 from scaling_cli.vocabulary.errors import UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class Domain(enum.Enum):
@@ -36,15 +37,19 @@ class Domain(enum.Enum):
         rules = {Domain.POSITIVE: "positive and finite", Domain.REAL: "finite"}
         return rules.get(self, "between 0 and 1")
 
-    def holds(self, values: Any) -> np.ndarray:
+    def holds(self, values: Any) -> "np.ndarray":
         """Return where values lie in the domain."""
+        import numpy as np  # late: the words of --help need none
+
         numbers = np.asarray(values, float)
         if self in (Domain.UNIT, Domain.SIMPLEX):
             return (numbers >= 0) & (numbers <= 1)
         return np.isfinite(numbers) & ((numbers > 0) | (self is Domain.REAL))
 
-    def spread(self, values: Any) -> np.ndarray:
+    def spread(self, values: Any) -> "np.ndarray":
         """Return values on the axis that they vary along: logarithms of what is positive."""
+        import numpy as np
+
         numbers = np.asarray(values, float)
         return np.log(numbers) if self is Domain.POSITIVE else numbers
 

@@ -334,8 +334,9 @@ def test_predict_imports_neither_jax_nor_pandas(flags: list[str]) -> None:
     assert not modules & HEAVY
 
 
-def test_laws_imports_nothing_heavy() -> None:
-    assert not loaded_by_command("laws") & HEAVY
+@pytest.mark.parametrize("arguments", [["laws"], ["show", "chinchilla/ladder", "--full"]])
+def test_what_is_stored_imports_nothing_heavy(arguments: list[str]) -> None:
+    assert not loaded_by_command(*arguments) & HEAVY
 
 
 def test_describing_a_schedule_imports_nothing_heavy() -> None:

@@ -139,7 +139,7 @@ def test_from_files_to_a_forecast(here: Path) -> None:
         "data:",
         "left",
         "law",
-        "forecast",
+        "10x",
         "parameters",
         "backtest",
         "other",

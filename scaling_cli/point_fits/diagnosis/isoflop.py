@@ -18,6 +18,7 @@ from scaling_cli.laws._law import Law
 from scaling_cli.numerics.quantiles import central, quantile
 from scaling_cli.point_fits.fitted import optimal_size, optimal_sizes
 from scaling_cli.runs.points import Points
+from scaling_cli.vocabulary.outcomes import TELLING
 from scaling_cli.vocabulary.quantities import Role
 
 MOST_POINTS = 4096  # more are rows along runs, not slices
@@ -34,7 +35,6 @@ MOST_MOVES = 20
 # Half-width of ln N* per decade of compute beyond the budgets, added to that of the line: with it
 # 85 to 89 % of held-out optima lay in a nominal 90 %.
 DRIFT = 0.2
-TELLING = 10.0  # ends of a range further apart than this factor agree with anything
 SHARES = (0.001, 0.005)  # of the loss, within which a size is as good as the best
 FARTHEST = np.log(1e4)  # of ln N on either side of the optimum
 STEPS = 60  # of bisection: to rounding
