@@ -73,11 +73,14 @@ def test_every_law_and_figure_is_on_a_page() -> None:
 
 
 def _steps(name: str) -> list[str]:
-    """Return the commands that a page shows, in order, continuations joined."""
+    """Return the commands that a page shows, in order, after those of `make demo` it leaves out."""
     blocks = (block.replace("\\\n", " ") for block in _fenced(name, "console"))
     lines = (line for block in blocks for line in block.splitlines() if line.startswith("$ "))
     steps = [line.removeprefix("$ ") for line in lines]
-    return [step for step in steps if not step.startswith(("make ", "pip "))]
+    recipe = [line.strip() for line in _read("Makefile").splitlines() if "demo/" in line]
+    made = any(step.startswith("make demo") for step in steps)
+    before = [line for line in recipe if made and line not in steps and "plot" not in line]
+    return [s for s in [*before, *steps] if not s.startswith(("make ", "pip ", "@"))]
 
 
 @pytest.mark.parametrize("name", PAGES)
