@@ -9,11 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
-from scaling_cli import reports
-from scaling_cli.reports._text import PAGE, Style
-
 if TYPE_CHECKING:
     from scaling_cli.reports._blocks import Block
+    from scaling_cli.reports._text import Style
 
 NARROWEST = 40  # columns: a narrower terminal breaks lines itself
 
@@ -36,6 +34,8 @@ class Terminal:
 
     def report(self, blocks: "list[Block]") -> None:
         """Write a report to standard output."""
+        from scaling_cli import reports  # late, here and below: --help needs none
+
         self.write(reports.text(blocks, style(sys.stdout)))
 
     def write(self, text: str) -> None:
@@ -45,10 +45,11 @@ class Terminal:
     def say(self, text: str) -> None:
         """Tell a person something that is not the result."""
         if not self.quiet:
-            self._talk(text)
+            self._talk(_shown(text))
 
     def complain(self, text: str) -> None:
         """Tell a person what went wrong; --quiet does not silence it."""
+        text = _shown(text)
         word, colon, rest = text.partition(": ")
         if colon and word in ("error", "internal error"):
             text = style(sys.stderr).paint(f"{word}:", "bold", "red") + f" {rest}"
@@ -72,8 +73,10 @@ class Terminal:
             sys.stderr.flush()
 
 
-def style(stream: TextIO) -> Style:
+def style(stream: TextIO) -> "Style":
     """Return how text may look on a stream: NO_COLOR, TERM=dumb and pipes are respected."""
+    from scaling_cli.reports._text import PAGE, Style
+
     on_terminal = stream.isatty()
     forced = bool(os.environ.get("FORCE_COLOR"))
     refused = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
@@ -86,6 +89,13 @@ def style(stream: TextIO) -> Style:
 
 def _watched(stream: TextIO) -> bool:
     return stream.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("CI")
+
+
+def _shown(text: str) -> str:
+    """Return text with control characters as escapes, line by line: names are other people's."""
+    from scaling_cli.reports._blocks import visible
+
+    return "\n".join(map(visible, text.split("\n")))
 
 
 def _encodable(text: str, stream: TextIO) -> str:

@@ -123,3 +123,9 @@ def test_names_of_runs_cannot_speak_to_the_terminal(here: Path) -> None:
     done = run("runs", here / "hostile.csv")
     assert "\033" not in done.stdout
     assert r"a\x1b[31mb" in done.stdout
+
+
+def test_messages_cannot_speak_to_the_terminal(here: Path) -> None:
+    done = run("runs", here / "a\033[31mb.csv")
+    assert (done.exit_code, "\033" in done.stderr) == (3, False)
+    assert r"a\x1b[31mb.csv" in done.stderr
