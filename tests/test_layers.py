@@ -36,7 +36,7 @@ ORDER = (
     "cli",
 )
 FLOORS = 10  # as the imports count them, package upon package
-AT_THE_ROOT = {"__init__.py", "__main__.py", "_version.py", "py.typed", "schemas"}
+AT_THE_ROOT = {"__init__.py", "__main__.py", "_version.py", "py.typed"}
 HOMES = {
     "jax": {"engine"},
     "matplotlib": {"plots"},

@@ -12,7 +12,7 @@ from operator import ge, gt, lt
 from pathlib import Path
 from typing import Any
 
-FOLDER = Path(__file__).resolve().parents[1] / "schemas"
+FOLDER = Path(__file__).resolve().parent / "schemas"
 LARGEST = sys.float_info.max
 LIMITS = {"minimum": ge, "exclusiveMinimum": gt, "exclusiveMaximum": lt}
 _TYPES = {

@@ -119,7 +119,7 @@ def test_every_kind_has_its_record_its_check_and_its_schema() -> None:
     assert kinds.KINDS.names() == tuple(sorted(KINDS))
     assert {name: kinds.KINDS.get(name) for name in KINDS} == KINDS
     assert files_of(reference.__name__) == kinds.KINDS.names()
-    schemas = Path(sc.__file__).parent / "schemas"
+    schemas = Path(sc.__file__).parent / "artefacts" / "schemas"
     assert {path.stem for path in schemas.glob("*.json")} == {*KINDS, "parts"}
     for kind in KINDS.values():
         assert kind.what.startswith("a ")
