@@ -54,7 +54,9 @@ def test_every_module_is_in_the_wheel(members: list[str]) -> None:
         if p.suffix in (".py", ".json") or p.name == "py.typed"
     }
     assert modules <= set(members)
-    assert {"scaling_cli/py.typed", "scaling_cli/artefacts/schemas/commands/predict.json"} <= set(members)
+    assert {"scaling_cli/py.typed", "scaling_cli/artefacts/schemas/commands/predict.json"} <= set(
+        members
+    )
 
 
 @pytest.mark.parametrize("folder", ["fits", "data"])
