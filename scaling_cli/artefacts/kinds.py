@@ -9,7 +9,7 @@ from scaling_cli import artefacts, curve_laws, laws
 from scaling_cli.artefacts._record import Record
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.vocabulary import registry
-from scaling_cli.vocabulary.errors import DataError, UsageError, near
+from scaling_cli.vocabulary.errors import DataError, UsageError, guess
 from scaling_cli.vocabulary.jsonfile import read_json
 from scaling_cli.vocabulary.quantities import LR
 from scaling_cli.vocabulary.shipped import folder
@@ -124,7 +124,7 @@ def path_of(name: str) -> Path:
     known = [*fit_names(), *recipe_names()]
     raise UsageError(
         f"{name!r} is neither a file nor a certified fit or recipe.",
-        hint=near(name, known, "certified fits and recipes"),
+        hint=f"{guess(name, known)}'scaling laws --full' lists the certified fits.",
     )
 
 
