@@ -270,3 +270,18 @@ def _key(item: Any) -> str:
 def _declared(cls: type) -> list[tuple[Any, Any]]:
     hints = get_type_hints(cls, include_extras=True)
     return [(item, hints[item.name]) for item in fields(cls)]
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of this package, Python and the numerical libraries."""
+    import importlib.metadata  # late, as only what is fitted is stamped with them
+    import platform
+
+    from scaling_cli._version import __version__
+
+    packages = ("jax", "numpy", "scipy")
+    return {
+        "scaling-cli": __version__,
+        "python": platform.python_version(),
+        **{name: importlib.metadata.version(name) for name in packages},
+    }

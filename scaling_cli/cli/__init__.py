@@ -30,7 +30,7 @@ app = typer.Typer(
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from scaling_cli import __version__
+        from scaling_cli._version import __version__
 
         print(f"scaling {__version__}")
         raise typer.Exit

@@ -19,6 +19,7 @@ import numpy as np
 
 from scaling_cli import curve_laws
 from scaling_cli.artefacts._curve_prediction import CurveUncertainty, FittedLaw
+from scaling_cli.artefacts._record import versions
 from scaling_cli.artefacts.curve_fit import AVERAGE, AVERAGED, CurveFit, FittedRun, LeftOutSchedule
 from scaling_cli.curve_fits.checks import checklist, dead
 from scaling_cli.curve_laws._curve_law import CurveLaw
@@ -32,7 +33,6 @@ from scaling_cli.vocabulary.arguments import check_count, check_level
 from scaling_cli.vocabulary.errors import FitError, UsageError
 from scaling_cli.vocabulary.objective import Objective
 from scaling_cli.vocabulary.outcomes import LeftOut, Status
-from scaling_cli.vocabulary.versions import versions
 
 DELTA = 1e-3
 # Of the objective: what a whole step may still gain. Along a valley that a few runs leave open the

@@ -9,6 +9,7 @@ import numpy as np
 
 from scaling_cli import laws
 from scaling_cli.artefacts._prediction import Uncertainty
+from scaling_cli.artefacts._record import versions
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.engine import executors
 from scaling_cli.engine.executors import Executor
@@ -29,7 +30,6 @@ from scaling_cli.search.optimum import Optimum, make_problem, refuse, settle, sm
 from scaling_cli.vocabulary.arguments import check_level
 from scaling_cli.vocabulary.objective import Objective
 from scaling_cli.vocabulary.quantities import C
-from scaling_cli.vocabulary.versions import versions
 
 if TYPE_CHECKING:
     import pandas as pd
