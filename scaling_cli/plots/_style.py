@@ -189,10 +189,17 @@ def shade_no_data(ax: Axes, edge: float) -> None:
     ax.text(edge, 0.012, text, transform=across, color=FAINT, fontsize=8, va="bottom", ha=side)
 
 
-def legend_above(ax: Axes, **options: Any) -> None:
-    """Explain the marks of one panel above all: inside it, a wide legend would hide some."""
-    marks = ax.get_legend_handles_labels()
-    parent(ax).legend(*marks, loc="outside upper center", **options)
+def legend_above(ax: Axes, *, ncols: int, **options: Any) -> None:
+    """Explain the marks of one panel above all: inside it, a wide legend would hide some.
+
+    In as many columns as fit the figure, `ncols` at the most.
+    """
+    figure, marks = parent(ax), ax.get_legend_handles_labels()
+    for columns in range(min(ncols, len(marks[0])), 0, -1):
+        legend = figure.legend(*marks, loc="outside upper center", ncols=columns, **options)
+        if columns == 1 or legend.get_window_extent().width <= figure.bbox.width:
+            return
+        legend.remove()
 
 
 def band(

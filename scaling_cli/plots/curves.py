@@ -178,8 +178,10 @@ def _label(table: Table, grid: np.ndarray) -> None:
     first = grid[0, 0, 0]
     _style.parent(first).align_ylabels(grid[:, :, 0].ravel().tolist())
     first.plot([], [], ms=3, label="measured", **DOTS)
-    first.plot([], [], color=_style.PREDICTED, lw=1.3, label=f"{table.law}, fitted run")
-    first.plot([], [], color=_style.MEASURED, lw=1.3, label=f"{table.law}, held-out run")
+    for fitted in sorted({panel.fitted for panel in table.runs}, reverse=True):
+        colour = _style.PREDICTED if fitted else _style.MEASURED
+        text = f"{table.law}, {'fitted' if fitted else 'held-out'} run"
+        first.plot([], [], color=colour, lw=1.3, label=text)
     if any(panel.low is not None for panel in table.runs):
         text = f"{100 * table.level:g} % of logged values"
         first.fill_between([], [], [], color=_style.FAINT, alpha=0.4, lw=0, label=text)

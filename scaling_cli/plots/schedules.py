@@ -1,5 +1,6 @@
 """Predicted loss curves of several schedules in one figure, their learning rates below."""
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ from scaling_cli.vocabulary.errors import UsageError
 OF_CURVES = True
 # Okabe and Ito's palette without its yellow, which is too light for a line on white.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#1a1a1a")
-SHOWN = 46  # characters of a schedule's text in the legend
+WIDE, DEEP = 46, 3  # characters and lines of a schedule's text in the legend
 
 
 @dataclass(frozen=True)
@@ -66,14 +67,16 @@ def of(found: Sequence[CurvePrediction], longest: float | None = None) -> Table:
             f"{len(found)} schedules are too many for one figure, which has {len(COLOURS)} colours."
         )
     lines = tuple(
-        Line(_short(p.schedule.text()), p.step, p.value, *(p.mean or (None, None)), p.rate)
+        Line(_folded(p.schedule.text()), p.step, p.value, *(p.mean or (None, None)), p.rate)
         for p in found
     )
     return Table(lines, found[0].level, longest)
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= SHOWN else f"{text[:SHOWN].rpartition(',')[0]},..."
+def _folded(text: str) -> str:
+    """Return a schedule's text in lines broken after commas; only a long list of knots is cut."""
+    lines = textwrap.wrap(text.replace(",", ", "), WIDE, max_lines=DEEP, placeholder=" ...")
+    return "\n".join(lines).replace(", ", ",")
 
 
 def draw(table: Table, *axes: Axes) -> None:

@@ -22,7 +22,7 @@ from scaling_cli.artefacts.fit import Fit
 from scaling_cli.laws._law import Law
 from scaling_cli.laws.chinchilla import Chinchilla
 from scaling_cli.laws.power_law import PowerLaw
-from scaling_cli.plots import _style
+from scaling_cli.plots import _style, curves, schedules
 from scaling_cli.plots.backtest import Errors
 from scaling_cli.runs.points import Points
 from scaling_cli.vocabulary.errors import DataError, ScalingError, UsageError
@@ -401,3 +401,37 @@ def test_losses_over_a_decade_keep_their_axis(fit: Fit) -> None:
     low, high = axes[0].get_ylim()
     assert 0.5 < low < min(stored["output"])
     assert 40.0 < high < 80.0
+
+
+@pytest.mark.parametrize("count", [1, 3, 9])
+def test_the_legend_of_loss_curves_lies_inside_the_figure(count: int) -> None:
+    step = np.arange(10.0)
+    panel = curves.Panel(
+        "run",
+        True,
+        "constant:peak=1,steps=10",
+        step,
+        3 - step / 10,
+        step,
+        step,
+        3 - step / 10,
+        2.9 - step / 10,
+        3.1 - step / 10,
+        np.ones(10),
+    )
+    held = replace(panel, fitted=False)
+    drawn = plots.figure("curves", curves.Table((panel,) * (count - 1) + (held,), 0.9, "annealing"))
+    drawn.draw_without_rendering()
+    (legend,) = drawn.legends
+    box = legend.get_window_extent()
+    assert drawn.bbox.x0 <= box.x0 and box.x1 <= drawn.bbox.x1
+    texts = [text.get_text() for text in legend.get_texts()]
+    assert ("annealing, fitted run" in texts) == (count > 1)
+    assert "annealing, held-out run" in texts
+
+
+def test_schedules_are_written_out_in_the_legend() -> None:
+    text = "wsd:peak=0.0047,warmup=100,stable=1638.4,decay=sqrt,min=0.0005,steps=2048"
+    assert schedules._folded(text).replace("\n", "") == text
+    assert max(map(len, schedules._folded(text).split("\n"))) <= schedules.WIDE
+    assert schedules._folded("knots:" + ",".join(["at=1"] * 99)).endswith("...")
