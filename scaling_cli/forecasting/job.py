@@ -233,19 +233,17 @@ def binned(job: Job, start: float) -> Bins:
 def jobs_in(source: Any, target: str | None) -> tuple[list[Job], list[LeftOut], list[str]]:
     """Return jobs from whatever holds runs, the runs that are none, and notes on the reading."""
     from scaling_cli.runs.curves import Curve
-    from scaling_cli.runs.table import Runs
 
     sources = source if isinstance(source, list | tuple) else [source]
     if all(isinstance(item, Curve | Job) for item in sources):
         return [item if isinstance(item, Job) else _job_of(item) for item in sources], [], []
-    if not isinstance(source, Runs):
-        from scaling_cli.ingest import read
+    from scaling_cli.ingest import as_runs
 
-        source = read(*sources)
-    notes = [str(note) for note in source.notes if note.level == "warn" or note.code == "resumed"]
-    if len(source) == 1:
-        return [one_job(source, target=target)], [], notes
-    return *jobs_of(source, target=target), notes
+    runs = as_runs(source)
+    notes = [str(note) for note in runs.notes if note.level == "warn" or note.code == "resumed"]
+    if len(runs) == 1:
+        return [one_job(runs, target=target)], [], notes
+    return *jobs_of(runs, target=target), notes
 
 
 def _job_of(curve: "Curve") -> Job:

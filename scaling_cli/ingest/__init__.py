@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from scaling_cli.ingest._columns import check_mapping, remap
-from scaling_cli.ingest._sources import Raw, Source, expand, named, run_names, stem
+from scaling_cli.ingest._sources import Raw, Source, are_records, expand, named, run_names, stem
 from scaling_cli.ingest._table import Options, pattern_notes, read_meta, understand
 from scaling_cli.runs import store
 from scaling_cli.runs.plausible import doubts
@@ -75,7 +75,8 @@ def read(
     *sources : str, Path or DataFrame
         Files, folders (searched for files of a known format), globs, a store, `-` for standard
         input; or tables in memory: pandas, polars, pyarrow, anything that hands over Arrow, dicts
-        of columns.
+        of columns, lists of dicts (one per row). NaN is a measurement in their `loss`, missing
+        elsewhere.
     map : mapping of canonical name to column, optional
         Such as {"loss": "eval/c4"}; goes before every alias.
     set : mapping, optional
@@ -121,7 +122,8 @@ def as_runs(data: Any) -> Runs:
     """Return runs from whatever `read` understands, or a list of such; Runs as they are."""
     if isinstance(data, Runs):
         return data
-    return read(*data) if isinstance(data, list | tuple) else read(data)
+    several = isinstance(data, list | tuple) and not are_records(data)
+    return read(*data) if several else read(data)
 
 
 def _read_files(

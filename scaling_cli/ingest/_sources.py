@@ -17,12 +17,15 @@ import pyarrow.ipc
 
 from scaling_cli.runs.table import ColumnReading, Note, natural
 from scaling_cli.vocabulary.errors import DataError, UsageError, some
+from scaling_cli.vocabulary.quantities import L, plain_name, recognise
 
 # What people and tools write for "no value". `nan` is not among them: it is a measurement.
 NULLS = ("", "NULL", "null", "None", "N/A", "n/a", "NA", "#N/A")
 Records = Sequence[Mapping[str, Any]]
 BOM = b"\xef\xbb\xbf"
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+# How a column of the interchange protocol says that its missing values are NaN.
+_HELD_AS_NAN = 1
 _COMPRESSED = (".gz", ".gzip", ".zst", ".zstd")
 
 
@@ -257,7 +260,16 @@ def raw_of(file: str, table: pa.Table, *, first: int = 1, cut: bool = False) -> 
     """Wrap an Arrow table whose first row is this line of the file.
 
     Columns that are neither numbers nor text become text.
+
+    Raises
+    ------
+    DataError
+        If two columns have one name.
     """
+    for name, count in Counter(table.column_names).items():
+        if count > 1:
+            hint = "Rename or leave out all but one."
+            raise DataError(f"{count} columns are named {name!r}.", file=file, hint=hint)
     columns = {name: _plain(table[name].combine_chunks()) for name in table.column_names}
     lines = np.arange(first, table.num_rows + first)
     return Raw(file, columns, lines, np.zeros(table.num_rows, np.int16), cut=cut)
@@ -274,7 +286,7 @@ def _plain(column: pa.Array) -> pa.Array:
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_string(kind):
         return column
     if pa.types.is_decimal(kind):
-        return pc.cast(column, pa.float64())
+        return pc.cast(pc.cast(column, pa.string()), pa.float64())  # exact, by way of digits
     texts = [None if value is None else str(value) for value in column.to_pylist()]
     return pa.array(texts, pa.string())
 
@@ -345,7 +357,9 @@ def _files(item: Any, number: int) -> list[tuple[Source, bool]]:
     if held is not None:
         return [(Source(held.file, None, held), True)]
     if not isinstance(item, str | Path):
-        raise UsageError(f"cannot read runs from a {type(item).__name__}.")
+        tables = "DataFrames, dicts of columns or lists of dicts (one per row)"
+        hint = f"Give files, {tables}, each as an argument of its own."
+        raise UsageError(f"cannot read runs from a {type(item).__name__}.", hint=hint)
     path = Path(item)
     if path.is_dir():
         files = [p for p in path.rglob("*") if p.is_file()]
@@ -367,34 +381,130 @@ def _glob(pattern: Path) -> list[str]:
 
 
 def _in_memory(item: Any, number: int) -> Raw | None:
-    """Return a table that is held in memory: pandas, Arrow, polars and the like, or columns."""
-    which = "" if number == 0 else f" {number + 1}"
-    if type(item).__module__.startswith("pandas."):
-        return _frame(f"<DataFrame{which}>", item)
-    if isinstance(item, Mapping):
-        return raw_of(f"<columns{which}>", pa.table(dict(item)))
-    if isinstance(item, pa.Table):
-        return raw_of("<table>", item)
-    if hasattr(item, "__arrow_c_stream__"):
-        return raw_of(f"<DataFrame{which}>", pa.table(item))
-    if hasattr(item, "__dataframe__"):
-        from pyarrow import interchange
+    """Return a table that is held in memory: pandas, Arrow, polars and the like, dicts, records.
 
-        return raw_of(f"<DataFrame{which}>", interchange.from_dataframe(item))
-    return None
+    One rule for all of them: NaN is a measurement in `loss` and a missing value elsewhere. pandas
+    cannot tell the two apart: an evaluation loss is NaN wherever none was made, a training loss
+    where the run diverged.
 
-
-def _frame(name: str, frame: Any) -> Raw:
-    """Take a pandas DataFrame; NaN is a measurement in `loss`, a missing value elsewhere.
-
-    pandas cannot tell the two apart: an evaluation loss is NaN wherever none was made, a
-    training loss where the run diverged.
+    Raises
+    ------
+    DataError
+        If it has no rows, or its columns are no columns of one table.
     """
-    table = pa.Table.from_pandas(frame, preserve_index=False)
-    if "loss" in frame.columns and str(frame["loss"].dtype).startswith("float"):
-        kept = pa.array(frame["loss"].to_numpy(), from_pandas=False)
-        table = table.set_column(table.column_names.index("loss"), "loss", pc.cast(kept, "double"))
-    return raw_of(name, table)
+    kind, table = _table_of(item, "" if number == 0 else f" {number + 1}")
+    if table is None:
+        return None
+    if not table.num_rows:
+        message = f"the table has no rows (columns: {', '.join(table.column_names) or 'none'})."
+        raise DataError(message, file=kind, hint="Was it filtered to nothing?")
+    return _with_gaps(raw_of(kind, table))
+
+
+def _table_of(item: Any, which: str) -> tuple[str, pa.Table | None]:
+    """Return what a table in memory is called in messages, and the table as it stands."""
+    pandas = sys.modules.get("pandas")
+    called = f"<DataFrame{which}>"
+    if pandas is not None and isinstance(item, pandas.DataFrame):
+        return called, _of_columns(called, _pandas_columns(item))
+    if isinstance(item, Mapping):
+        called = f"<columns{which}>"
+        return called, _of_columns(called, [(str(name), cells) for name, cells in item.items()])
+    if are_records(item):
+        called, names = f"<records{which}>", dict.fromkeys(name for row in item for name in row)
+        return called, _of_columns(called, [(str(n), [r.get(n) for r in item]) for n in names])
+    if isinstance(item, pa.Table | pa.RecordBatch):
+        return f"<table{which}>", pa.table(item)
+    return called, _handed_over(item)
+
+
+def _handed_over(item: Any) -> pa.Table | None:
+    """Return the table of something that hands over Arrow or speaks the interchange protocol."""
+    if hasattr(item, "__arrow_c_stream__"):
+        try:
+            return pa.table(item)
+        except pa.ArrowInvalid:  # a column without a table, such as a Series
+            return None
+    return _interchanged(item.__dataframe__()) if hasattr(item, "__dataframe__") else None
+
+
+def are_records(item: Any) -> bool:
+    """Say whether this is a table as a list of rows, each a dict of cells (not of columns)."""
+    return isinstance(item, list | tuple) and all(
+        isinstance(row, Mapping) and not (row and all(map(_is_column, row.values())))
+        for row in item
+    )
+
+
+def _is_column(cells: Any) -> bool:
+    """Say whether this is a sequence of cells."""
+    if isinstance(cells, str | bytes | Mapping | set | frozenset):
+        return False
+    return hasattr(cells, "__len__") and hasattr(cells, "__iter__")
+
+
+def _pandas_columns(frame: Any) -> list[tuple[str, Any]]:
+    """Return the columns of a DataFrame, after the levels of its index that are named."""
+    levels = [n for n in frame.index.names if n is not None and n not in frame.columns]
+    index = [(str(name), frame.index.get_level_values(name)) for name in levels]
+    return index + [(str(name), frame.iloc[:, i]) for i, name in enumerate(frame.columns)]
+
+
+def _of_columns(file: str, columns: Sequence[tuple[str, Any]]) -> pa.Table:
+    """Return the table of named columns, whatever each is held in."""
+    for name, cells in columns:
+        if not _is_column(cells):
+            message = f"a {type(cells).__name__} stands where a list of values should."
+            hint = "Give each column a list, or the rows as a list of dicts."
+            raise DataError(message, file=file, column=name, hint=hint)
+        if len(cells) != len(columns[0][1]):
+            first, height = columns[0][0], len(columns[0][1])
+            message = f"it has {len(cells)} value(s), column {first!r} has {height}."
+            hint = "Give every column one value per row: None where there is none."
+            raise DataError(message, file=file, column=name, hint=hint)
+    return pa.table([_cells(*column) for column in columns], names=[name for name, _ in columns])
+
+
+def _cells(name: str, cells: Any) -> Any:
+    """Return cells as an Arrow array; as text if they are of several types."""
+    try:
+        return pa.array(cells, from_pandas=recognise(name) is not L)
+    except (pa.ArrowException, OverflowError):
+        missing = ("None", "<NA>", "NaT") if _keeps_nan(name) else ("None", "<NA>", "NaT", "nan")
+        return pa.array([None if cell in missing else cell for cell in map(str, cells)])
+
+
+def _interchanged(frame: Any) -> pa.Table:
+    """Return the table of the interchange protocol; what it holds as NaN is NaN again."""
+    from pyarrow import interchange
+
+    table = interchange.from_dataframe(frame)
+    for i, name in enumerate(table.column_names):
+        column = table.column(i)
+        if frame.get_column(i).describe_null[0] == _HELD_AS_NAN:
+            table = table.set_column(i, name, pc.fill_null(column, float("nan")))
+    return table
+
+
+def _with_gaps(raw: Raw) -> Raw:
+    """Return a table in which NaN is missing but in `loss`; say so of the other names of a loss."""
+    columns, notes = dict(raw.columns), list(raw.notes)
+    for name, column in raw.columns.items():
+        if _keeps_nan(name) or not pa.types.is_floating(column.type):
+            continue
+        values = pc.cast(column, pa.float64())
+        nan = pc.fill_null(pc.call_function("is_nan", [values]), False)
+        columns[name] = pc.call_function("if_else", [nan, pa.scalar(None, pa.float64()), values])
+        rows = np.flatnonzero(nan.to_numpy(zero_copy_only=False))
+        if recognise(name) is L and len(rows):
+            message = f"NaN in {len(rows)} row(s) is read as missing; in a column 'loss' it would "
+            message += "mean that the run diverged."
+            notes.append(raw.note("nan-missing", "warn", message, int(rows[0]), name))
+    return replace(raw, columns=columns, notes=tuple(notes))
+
+
+def _keeps_nan(name: str) -> bool:
+    return plain_name(name) == L.column
 
 
 def run_names(files: Sequence[str]) -> dict[str, str]:
