@@ -113,7 +113,7 @@ _MEANINGS = {
 
 @dataclass(frozen=True, repr=False)
 class Runs:
-    """Logs as understood: what `read` returns, `scaling runs` shows and `fit` takes its points from.
+    """Logs as understood: what `read` returns, `scaling runs` shows and `fit` selects from.
 
     Parameters
     ----------
