@@ -89,6 +89,10 @@ class Record(Shown):
         """Write the file atomically: a killed process leaves the old file or the new one."""
         write_json(path, self.to_dict())
 
+    def used(self, name: str) -> str:
+        """Return what to do with one of this name, or of none."""
+        return f"use it with '{self.use.replace('FILE', name or 'FILE')}'"
+
     @classmethod
     def from_dict(cls, record: Any, *, file: str = "<record>") -> Self:
         """Rebuild the thing from its JSON object.

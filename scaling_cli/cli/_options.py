@@ -457,19 +457,25 @@ class Point:
     )
     input: list[str] | None = option("NAME=VALUE", "Any input of another law: --input N_avg=3e8.")
 
+    def typed(self, law: Any) -> dict[str, list[float]]:
+        """Return what was typed, by the symbols of the law."""
+        from scaling_cli.cli import _inputs
+
+        return _inputs.typed(law, **self._by_option(law))
+
     def grid(self, law: Any, asking: Asking) -> Any:
         """Return every combination, completed through C = 6ND, and say once how it was read."""
         from scaling_cli.cli import _inputs
 
-        grid = _inputs.grid(
-            law,
-            params=self.params or [],
-            tokens=self.tokens or [],
-            compute=self.compute or [],
-            others=_inputs.read_others(self.input, law),
-        )
+        grid = _inputs.grid(law, **self._by_option(law))
         echo(grid, asking)
         return grid
+
+    def _by_option(self, law: Any) -> dict[str, Any]:
+        from scaling_cli.cli._inputs import read_others
+
+        sizes = {name: getattr(self, name) or [] for name in ("params", "tokens", "compute")}
+        return {**sizes, "others": read_others(self.input, law)}
 
     def named(self) -> list[str]:
         """Return the options that were given."""

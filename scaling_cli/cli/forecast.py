@@ -112,6 +112,7 @@ def forecast(
     rate follows, the shape of siblings; without any, three scenarios are printed side by side and
     the headline is marked as assumed.
     """
+    from scaling_cli import forecasting
     from scaling_cli.verbs import forecast as verb
     from scaling_cli.vocabulary.errors import UsageError
     from scaling_cli.vocabulary.jsonfile import write_json
@@ -129,7 +130,7 @@ def forecast(
         return
     runs = reading.read(jobs.sources, asking)
     if watching.against is None:
-        made = verb.forecast(runs, **asked)
+        made = forecasting.forecast(runs, **asked)
         record = made.to_dict() | ({} if path is None else {"file": path})
         if path is not None and not _is_record(path):
             _draw(path, made, runs, kin, how.target)
