@@ -13,6 +13,7 @@ from scaling_cli.plots._fitted import HeldOut
 from scaling_cli.runs.points import Points
 from scaling_cli.vocabulary.quantities import short_number
 
+DRAWS = ("fit",)
 # More sizes than this are shown by a colour bar, and this many of them get a curve.
 MOST_SIZES = 8
 # The frontier is drawn this far beyond the largest run, and beyond any measured one.

@@ -10,6 +10,7 @@ from scaling_cli.plots import _fitted, _style
 from scaling_cli.plots._fitted import HeldOut
 from scaling_cli.runs.points import Points
 
+DRAWS = ("fit",)
 GUIDE = 0.01  # dotted lines at 1 % off: an error that decides between two recipes
 _ROOM = 0.03
 
