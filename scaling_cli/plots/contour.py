@@ -52,7 +52,7 @@ def table(fit: Fit, measured: Points | None = None, level: float = 0.9) -> Table
     UsageError
         If the law has no size and data.
     """
-    fitted, law = points(fit), fit.law
+    fitted, law = fit.points(), fit.law
     if (spent := law.size_and_data()) is None:
         raise UsageError(
             f"the contour figure needs a law of N and D, not of {', '.join(fitted.inputs)}.",

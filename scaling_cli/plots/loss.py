@@ -79,7 +79,7 @@ def table(fit: Fit, measured: Points | None = None, level: float = 0.9) -> Table
     level : float
         Coverage of the interval for a new run.
     """
-    fitted, law = _fitted.points(fit), fit.law
+    fitted, law = fit.points(), fit.law
     axis, reach = _fitted.across(law, fitted.inputs)
     symbol, _ = law.size_and_data() or ("", "")
     left, others = _fitted.held_out(fit, measured, level), _fitted.held(law, fitted.inputs)

@@ -36,7 +36,7 @@ class Table(_style.Sheet):
 
 def table(fit: Fit, measured: Points | None = None, level: float = 0.9) -> Table:
     """Compute what the law says of the runs it was fitted to, and of `measured` ones."""
-    fitted = _fitted.points(fit)
+    fitted = fit.points()
     held = _fitted.held_out(fit, measured, level)
     predicted = np.asarray(fit.law(**fitted.inputs), float)
     shown = [fitted.output, predicted]

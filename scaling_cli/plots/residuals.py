@@ -52,7 +52,7 @@ class Table(_style.Sheet):
 
 def table(fit: Fit, measured: Points | None = None, level: float = 0.9) -> Table:
     """Compute the residuals of the fitted points, and of `measured` ones if there are any."""
-    fitted = points(fit)
+    fitted = fit.points()
     residual = 100 * np.log(fitted.output / np.asarray(fit.law(**fitted.inputs)))
     held = held_out(fit, measured, level)
     variables = _variables(fit.law, fitted)
