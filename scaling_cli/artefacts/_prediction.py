@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scaling_cli import laws
-from scaling_cli.artefacts._record import Shown, pair
+from scaling_cli.artefacts._record import pair
 from scaling_cli.laws._law import WHOLE, Law
 from scaling_cli.numerics.quantiles import central, quantile
 from scaling_cli.vocabulary.errors import UsageError
 from scaling_cli.vocabulary.jsonfile import stamped
 from scaling_cli.vocabulary.quantities import C, Quantity, parse_number, recognised
+from scaling_cli.vocabulary.shown import Shown
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,7 +14,6 @@ from scaling_cli.vocabulary.jsonfile import read_json
 from scaling_cli.vocabulary.quantities import LR
 from scaling_cli.vocabulary.shipped import folder
 
-AVERAGE = "average"
 _R = TypeVar("_R", bound=Record)
 Named = str | os.PathLike[str] | Record
 
@@ -30,7 +29,7 @@ def fit_names(*, of_curves: bool | None = None) -> list[str]:
     of_curves : bool, optional
         Only those of loss curves, such as `multi_power/luo-2025-25m`, or only the others.
     """
-    curves = {AVERAGE, *curve_laws.names()}
+    curves = {curve_laws.AVERAGE, *curve_laws.names()}
     return [
         f"{path.parent.name}/{path.stem}"
         for path in sorted(folder("fits").glob("*/*.json"))

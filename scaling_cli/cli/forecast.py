@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from scaling_cli.cli import _options as options
-from scaling_cli.cli._output import FIGURES, writable, write
+from scaling_cli.cli._output import writable, write
+from scaling_cli.plots import SUFFIXES
 
 if TYPE_CHECKING:
     from scaling_cli.artefacts.forecast import Forecasts
@@ -50,7 +51,7 @@ class Forecasting:
     fit: str | None = options.option(
         "FILE|NAME",
         "A fit of loss curves: what it predicts under the run's schedule is one sibling.",
-        complete=options.complete_fit,
+        complete=options.complete(options.FITS),
     )
     level: float = options.level()
     method: str = options.option(
@@ -117,7 +118,7 @@ def forecast(
     from scaling_cli.vocabulary.errors import UsageError
     from scaling_cli.vocabulary.jsonfile import write_json
 
-    path = writable(watching.output, "a forecast", (*FIGURES, RECORD))
+    path = writable(watching.output, "a forecast", (*SUFFIXES, RECORD))
     verb.check_patience(watching.patience)
     if watching.follow and path is not None:
         raise UsageError("--follow writes no file.", hint="Leave -o out, or --follow.")

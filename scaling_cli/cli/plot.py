@@ -19,20 +19,21 @@ scaling plot curves.json --kind curves --measured 'logs/*.csv' -o curves.pdf
 ORDER = 45
 
 
-def complete_kind(incomplete: str) -> list[str]:
-    """Complete the name of a figure."""
-    return [name for name in plots.names() if name.startswith(incomplete)]
-
-
 @dataclass(frozen=True)
 class Drawing:
     """Which figure, of what, and where it goes."""
 
     fit: str = options.argument(
-        "FIT", "A fit file, or that of a backtest.", default=MISSING, complete=options.complete_fit
+        "FIT",
+        "A fit file, or that of a backtest.",
+        default=MISSING,
+        complete=options.complete(options.FITS),
     )
     kind: str = options.option(
-        "NAME", f"Which figure: {', '.join(plots.names())}.", default="loss", complete=complete_kind
+        "NAME",
+        f"Which figure: {', '.join(plots.names())}.",
+        default="loss",
+        complete=options.complete("plots.names"),
     )
     output: str | None = options.output(
         "A .png, .svg or .pdf file. Default: KIND.png; with --json, none."

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scaling_cli.cli import _options as options
-from scaling_cli.cli._output import FIGURES, writable, write
+from scaling_cli.cli._output import writable, write
+from scaling_cli.plots import SUFFIXES
+from scaling_cli.vocabulary.shipped import DEFAULT_FILE
 
 if TYPE_CHECKING:
     from scaling_cli.artefacts.curve_fit import Along
@@ -93,11 +95,11 @@ def _at_points(how: Predicting, point: AtPoints, asking: options.Telling) -> Non
     from scaling_cli.verbs import predict as verb
 
     name = how.fit or _stored.default()
-    if how.fit is None and name == _stored.DEFAULT_FILE:
+    if how.fit is None and name == DEFAULT_FILE:
         asking.terminal.say(f"fit: ./{name}")
     elif how.fit is None:
         asking.terminal.say(
-            f"fit: certified {name}, because there is no ./{_stored.DEFAULT_FILE} here "
+            f"fit: certified {name}, because there is no ./{DEFAULT_FILE} here "
             "(--fit chooses another)"
         )
     fit = kinds.load(name, Fit)
@@ -132,7 +134,7 @@ def _along(how: Predicting, point: AtPoints, more: AlongSchedules, asking: optio
     from scaling_cli.verbs import _stored
     from scaling_cli.verbs import predict as verb
 
-    path = writable(more.output, "curves", (TABLE, *FIGURES))
+    path = writable(more.output, "curves", (TABLE, *SUFFIXES))
     name = how.fit or _stored.default_of_curves("--schedule")
     if how.fit is None:
         asking.terminal.say(f"fit: ./{name}")

@@ -25,7 +25,7 @@ class Of:
         "FIT",
         "A fit file or a computed certified fit.",
         default=MISSING,
-        complete=options.complete_fit,
+        complete=options.complete(options.FITS),
     )
     of: list[str] | None = options.option(
         "NAME",

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from scaling_cli.artefacts import kinds
 from scaling_cli.vocabulary.errors import UsageError
+from scaling_cli.vocabulary.shipped import DEFAULT_FILE
 
-DEFAULT_FILE = "fit.json"
 DEFAULT_NAME = "chinchilla/besiroglu-2024"
 
 

@@ -323,7 +323,18 @@ def test_runs_say_what_they_hold() -> None:
     assert repr(runs) == (
         "<Runs 3 runs; 3 points; N 1e+07 to 1e+09; D 1e+09 to 1e+11; L 2.2 to 3.9>"
     )
-    assert runs._repr_html_().count("<tr>") == 4
+    page = runs._repr_html_()
+    assert page == reports.short_html(runs)
+    assert page.partition("</table>")[0].count("<tr>") == 4
+    assert str(runs) == reports.short(runs)
+
+
+def test_an_answer_shows_its_entries_in_a_notebook() -> None:
+    answer = sc.hparams(params="7B", tokens="1T")
+    page = answer._repr_html_()
+    assert page == reports.short_html(answer)
+    assert page.count("<tr>") == len(answer) + 1
+    assert str(answer) == to_json(answer.record)
 
 
 def test_every_kind_of_fit_shows_itself_in_a_notebook() -> None:
