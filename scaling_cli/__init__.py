@@ -1,4 +1,4 @@
-"""Scaling laws from logs to a forecast: read, fit, predict, plan.
+"""Scaling laws from logs to a forecast: read, fit, predict.
 
 `import scaling_cli as sc; fit = sc.fit(sc.read("runs/*.csv"), law="chinchilla")`.
 Names are loaded on first use, so that importing this package costs nothing.

@@ -183,8 +183,9 @@ def completed(law: Law, inputs: Mapping[str, Any]) -> dict[str, Any]:
     given, spent = by_symbol(taken(law), inputs), law.size_and_data() or ()
     if C.symbol not in given or C.symbol in law.inputs():
         return given
-    known = {s: np.asarray(v, float) for s, v in given.items() if s != C.symbol}
-    compute, there = np.asarray(given[C.symbol], float), [s for s in spent if s in known]
+    known = {s: _floats(v) for s, v in given.items()}
+    compute = known.pop(C.symbol)
+    there = [s for s in spent if s in known]
     if len(there) == 1:
         return law.spending(compute, **known)
     if there:
@@ -199,24 +200,29 @@ def completed(law: Law, inputs: Mapping[str, Any]) -> dict[str, Any]:
     return best or given
 
 
+def _floats(value: Any) -> Any:
+    """Return numbers; one alone as Python's, whose powers are those of every other caller."""
+    return float(value) if np.ndim(value) == 0 else np.asarray(value, float)
+
+
 def taken(law: Law) -> dict[str, Quantity]:
     """Return what a law can be asked with: its inputs, and compute."""
     return {C.symbol: C, **law.inputs()}
 
 
-def _refuse_contradiction(law: Law, known: Mapping[str, np.ndarray], compute: np.ndarray) -> None:
+def _refuse_contradiction(law: Law, known: Mapping[str, Any], spent: Any) -> None:
     """Refuse size, data and compute of which two say something else of the third."""
-    counted, compute = np.broadcast_arrays(np.asarray(law.compute(**known), float), compute)
+    counted, compute = np.broadcast_arrays(np.asarray(law.compute(**known), float), spent)
     apart = ~np.isclose(counted, compute, rtol=AGREE, atol=0.0)
     if not np.any(apart):
         return
-    spent, first = law.size_and_data() or (), np.flatnonzero(apart)[0]
-    values = (np.broadcast_to(known[s], apart.shape).flat[first] for s in spent)
-    typed = ", ".join(f"{s} = {value:g}" for s, value in zip(spent, values, strict=True))
+    both, first = law.size_and_data() or (), np.flatnonzero(apart)[0]
+    values = (np.broadcast_to(known[s], counted.shape).flat[first] for s in both)
+    typed = ", ".join(f"{s} = {value:g}" for s, value in zip(both, values, strict=True))
     raise UsageError(
         f"{typed} and {C.symbol} = {compute.flat[first]:g} contradict "
         f"{law.compute_in_words()} = {counted.flat[first]:g}.",
-        hint=f"Give two of {', '.join(spent)} and {C.symbol}.",
+        hint=f"Give two of {', '.join(both)} and {C.symbol}.",
     )
 
 

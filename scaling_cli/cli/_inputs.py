@@ -127,14 +127,14 @@ def grid(law: Law, **options: Any) -> Grid:
     if not points:
         raise UsageError(f"no combination of {', '.join(law.shares())} given sums to one.")
     combined = {symbol: [point[symbol] for point in points] for symbol in given}
-    columns, notes, spent = combined, [], law.size_and_data() or ()
+    notes, spent = [], law.size_and_data() or ()
     if C.symbol in given and C.symbol not in law.inputs():
         if spent:
             _require(law, {*spent, *given} - {C.symbol})
         notes = _compute_notes(law, given)
-        columns = completed(law, combined)
-    _require(law, columns)
-    inputs = {s: np.broadcast_to(columns[s], len(points)).tolist() for s in law.inputs()}
+        points = [completed(law, point) for point in points]
+    _require(law, points[0])
+    inputs = {s: [float(point[s]) for point in points] for s in law.inputs()}
     return Grid(inputs, combined, given, notes)
 
 

@@ -110,7 +110,7 @@ _MEANINGS = {
 
 @dataclass(frozen=True, repr=False)
 class Runs(Shown):
-    """Logs as understood: what `read` returns, `scaling runs` shows and `select` takes from.
+    """Logs as understood: what `read` returns, `scaling runs` shows and `fit` takes its points from.
 
     Parameters
     ----------
