@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from scaling_cli.artefacts.kinds import load as load
     from scaling_cli.curve_fits.best_schedule import best_schedule as best_schedule
     from scaling_cli.curve_fits.fitting import fit_curves as fit_curves
+    from scaling_cli.forecasting import forecast as forecast
     from scaling_cli.forecasting.anticipation import Levels as Levels
     from scaling_cli.forecasting.anticipation import anticipate as anticipate
     from scaling_cli.forecasting.families import Extrapolation as Extrapolation
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from scaling_cli.verbs.check import check as check
     from scaling_cli.verbs.fit import fit as fit
     from scaling_cli.verbs.forecast import follow as follow
-    from scaling_cli.verbs.forecast import forecast as forecast
     from scaling_cli.verbs.forecast import watch as watch
     from scaling_cli.verbs.hparams import hparams as hparams
     from scaling_cli.verbs.plot import Drawing as Drawing
@@ -69,6 +69,7 @@ _HOMES = {
     "artefacts.kinds": "load",
     "curve_fits.best_schedule": "best_schedule",
     "curve_fits.fitting": "fit_curves",
+    "forecasting": "forecast",
     "forecasting.anticipation": "Levels anticipate",
     "forecasting.families": "Extrapolation extrapolate",
     "ingest": "read",
@@ -85,7 +86,7 @@ _HOMES = {
     "verbs.batch": "batch",
     "verbs.check": "check",
     "verbs.fit": "fit",
-    "verbs.forecast": "follow forecast watch",
+    "verbs.forecast": "follow watch",
     "verbs.hparams": "hparams",
     "verbs.plot": "Drawing plot",
     "verbs.predict": "predict",

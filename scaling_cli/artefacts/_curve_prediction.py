@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from scaling_cli.artefacts._record import MERGED, Shown, pair
+from scaling_cli.artefacts._record import MERGED, pair
 from scaling_cli.curve_laws._curve_law import CurveLaw
 from scaling_cli.numerics.quantiles import quantile
 from scaling_cli.schedules._schedule import Schedule
+from scaling_cli.vocabulary.shown import Shown
 
 MOST_PREDICTED = 500  # steps, where none are asked for
 FAR = 1.5  # times the longest fitted run: beyond, every law here has been too low

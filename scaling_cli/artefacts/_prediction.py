@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scaling_cli import laws
-from scaling_cli.artefacts._record import Shown, pair
+from scaling_cli.artefacts._record import pair
 from scaling_cli.laws._law import WHOLE, Law
 from scaling_cli.numerics.quantiles import central, quantile
 from scaling_cli.vocabulary.errors import UsageError
 from scaling_cli.vocabulary.jsonfile import stamped
 from scaling_cli.vocabulary.quantities import C, Quantity, parse_number, recognised
+from scaling_cli.vocabulary.shown import Shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -179,15 +180,54 @@ def completed(law: Law, inputs: Mapping[str, Any]) -> dict[str, Any]:
     UsageError
         If a quantity is given twice, or what is given contradicts itself or says too little.
     """
-    given = by_symbol(law, inputs)
-    spent = law.size_and_data()
-    if C.symbol not in given or C.symbol in law.inputs() or spent is None:
+    given, spent = by_symbol(taken(law), inputs), law.size_and_data() or ()
+    if C.symbol not in given or C.symbol in law.inputs():
         return given
-    return _spending(law, given, np.asarray(given.pop(C.symbol), float), spent)
+    known = {s: _floats(v) for s, v in given.items()}
+    compute = known.pop(C.symbol)
+    there = [s for s in spent if s in known]
+    if len(there) == 1:
+        return law.spending(compute, **known)
+    if there:
+        _refuse_contradiction(law, known, compute)
+        return known
+    best = law.optimum(compute, **known) if set(known) <= set(law.inputs()) else None
+    if best is None and (spent or not known):
+        raise UsageError(
+            f"this law has no compute-optimal point, so {C.symbol} alone says too little.",
+            hint=f"Give its inputs: {', '.join(law.inputs())}.",
+        )
+    return best or given
 
 
-def by_symbol(law: Law, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what was given by the symbols of the law, texts as numbers.
+def _floats(value: Any) -> Any:
+    """Return numbers; one alone as Python's, whose powers are those of every other caller."""
+    return float(value) if np.ndim(value) == 0 else np.asarray(value, float)
+
+
+def taken(law: Law) -> dict[str, Quantity]:
+    """Return what a law can be asked with: its inputs, and compute."""
+    return {C.symbol: C, **law.inputs()}
+
+
+def _refuse_contradiction(law: Law, known: Mapping[str, Any], spent: Any) -> None:
+    """Refuse size, data and compute of which two say something else of the third."""
+    counted, compute = np.broadcast_arrays(np.asarray(law.compute(**known), float), spent)
+    apart = ~np.isclose(counted, compute, rtol=AGREE, atol=0.0)
+    if not np.any(apart):
+        return
+    both, first = law.size_and_data() or (), np.flatnonzero(apart)[0]
+    values = (np.broadcast_to(known[s], counted.shape).flat[first] for s in both)
+    typed = ", ".join(f"{s} = {value:g}" for s, value in zip(both, values, strict=True))
+    raise UsageError(
+        f"{typed} and {C.symbol} = {compute.flat[first]:g} contradict "
+        f"{law.compute_in_words()} = {counted.flat[first]:g}.",
+        hint=f"Give two of {', '.join(both)} and {C.symbol}.",
+    )
+
+
+def by_symbol(known: Mapping[str, Quantity], inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was given by the symbols of known quantities, texts as numbers.
 
     Raises
     ------
@@ -196,40 +236,19 @@ def by_symbol(law: Law, inputs: Mapping[str, Any]) -> dict[str, Any]:
     """
     given: dict[str, Any] = {}
     for name, value in inputs.items():
-        quantity = _meant(name, law)
+        # A letter is the symbol that it is: n is no N.
+        quantity = known.get(name) if len(name) == 1 else recognised(name, known.values())
         symbol = quantity.symbol if quantity else name
         if symbol in given:
             raise UsageError(f"{symbol} is given twice.")
-        given[symbol] = parse_number(value, quantity) if isinstance(value, str) else value
+        given[symbol] = _number(value, quantity)
     return given
 
 
-def _meant(name: str, law: Law) -> Quantity | None:
-    """Return the quantity that a name stands for; a letter is the symbol that it is: n is no N."""
-    known = {C.symbol: C, **law.inputs()}
-    return known.get(name) if len(name) == 1 else recognised(name, known.values())
-
-
-def _spending(
-    law: Law, given: dict[str, Any], compute: np.ndarray, spent: tuple[str, str]
-) -> dict[str, Any]:
-    known = {s: np.asarray(value, float) for s, value in given.items()}
-    there = [symbol for symbol in spent if symbol in given]
-    if len(there) == 1:
-        return law.spending(compute, **known)
-    if there:
-        if not np.allclose(np.asarray(law.compute(**known), float), compute, rtol=AGREE, atol=0.0):
-            named = f"{', '.join(spent)} and {C.symbol}"
-            hint = f"Give two of {named}."
-            raise UsageError(f"{named} contradict {law.compute_in_words()}.", hint=hint)
-        return given
-    best = law.optimum(compute, **known) if set(known) <= set(law.inputs()) else None
-    if best is None:
-        raise UsageError(
-            f"this law has no compute-optimal point, so {C.symbol} alone says too little.",
-            hint=f"Give its inputs: {', '.join(law.inputs())}.",
-        )
-    return best
+def _number(value: Any, quantity: Quantity | None) -> Any:
+    if isinstance(value, list | tuple):
+        return [_number(item, quantity) for item in value]
+    return parse_number(value, quantity) if isinstance(value, str) else value
 
 
 def read_inputs(law: Law | type[Law], inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:

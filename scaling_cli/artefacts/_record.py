@@ -23,6 +23,7 @@ from scaling_cli.vocabulary.errors import DataError, ScalingError
 from scaling_cli.vocabulary.jsonfile import SCHEMA_VERSION, nulls, stamped, write_json
 from scaling_cli.vocabulary.objective import Objective
 from scaling_cli.vocabulary.outcomes import Check, LeftOut, Level, Status
+from scaling_cli.vocabulary.shown import Shown
 
 # Numbers that JSON has no word for: written as null, read back as what they were.
 Unbounded = Annotated[float, math.inf]
@@ -35,18 +36,6 @@ LAST = (
 )
 MERGED = {"merged": True}  # of a field whose keys lie among those of the thing that has it
 BROKEN = (AttributeError, IndexError, KeyError, OverflowError, ScalingError, TypeError, ValueError)
-
-
-class Shown:
-    """What has a report, and is shown by it."""
-
-    def __str__(self) -> str:
-        """Return the first screen of the report: what `print(fit)` shows."""
-        return importlib.import_module("scaling_cli.reports").short(self)
-
-    def _repr_html_(self) -> str:
-        """Return the same for a notebook; reports lie above, so they are found by their name."""
-        return importlib.import_module("scaling_cli.reports").short_html(self)
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -88,6 +77,10 @@ class Record(Shown):
     def to_json(self, path: str | os.PathLike[str]) -> None:
         """Write the file atomically: a killed process leaves the old file or the new one."""
         write_json(path, self.to_dict())
+
+    def used(self, name: str) -> str:
+        """Return what to do with one of this name, or of none."""
+        return f"use it with '{self.use.replace('FILE', name or 'FILE')}'"
 
     @classmethod
     def from_dict(cls, record: Any, *, file: str = "<record>") -> Self:

@@ -15,6 +15,7 @@ from scaling_cli import curve_laws
 from scaling_cli.artefacts import _curve_prediction
 from scaling_cli.artefacts._curve_prediction import CurvePrediction, CurveUncertainty, FittedLaw
 from scaling_cli.artefacts._record import Fitted, refuse_draws
+from scaling_cli.curve_laws import AVERAGE
 from scaling_cli.runs.curve import Curve
 from scaling_cli.schedules import parse_schedule
 from scaling_cli.schedules._path import Path
@@ -23,7 +24,6 @@ from scaling_cli.vocabulary.arguments import check_level
 from scaling_cli.vocabulary.errors import DataError, UsageError
 from scaling_cli.vocabulary.jsonfile import stamped
 
-AVERAGE = "average"
 # Laws that err in different directions, averaged with equal weights. How well they fit, or predict
 # a schedule left out of three, says little about their error on others, so nothing is selected.
 AVERAGED = ("annealing", "area_exponential", "functional", "multi_power")

@@ -15,7 +15,9 @@ from scaling_cli.artefacts import _prediction
 from scaling_cli.artefacts._prediction import Prediction, Uncertainty
 from scaling_cli.artefacts._record import MERGED, Fitted, refuse_draws
 from scaling_cli.laws._law import Domain, Law
+from scaling_cli.runs.points import Points
 from scaling_cli.vocabulary.arguments import check_level
+from scaling_cli.vocabulary.errors import DataError
 from scaling_cli.vocabulary.outcomes import Level
 from scaling_cli.vocabulary.quantities import C, factor
 
@@ -54,6 +56,30 @@ class Fit(Fitted):
     def parameters(self) -> dict[str, float]:
         """Parameter values by name."""
         return self.law.values()
+
+    def points(self) -> Points:
+        """Return the points that the fit carries.
+
+        Raises
+        ------
+        DataError
+            If it carries none: a published fit, or one to very many points.
+        """
+        stored = self.data.get("points")
+        if not stored:
+            raise DataError(
+                "the fit carries no points.",
+                hint="A published fit has none, and a fit to very many points keeps only their "
+                "digest.",
+            )
+        output, weight = np.asarray(stored["output"], float), stored.get("weight")
+        return Points(
+            {symbol: np.asarray(v, float) for symbol, v in stored["inputs"].items()},
+            output,
+            [str(run) for run in stored.get("runs") or range(len(output))],
+            self.data.get("conventions") or {},
+            weight=None if weight is None else np.asarray(weight, float),
+        )
 
     def predict(self, *, level: float = 0.9, **inputs: Any) -> Prediction:
         """Predict the law's output.

@@ -6,10 +6,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from scaling_cli.artefacts._record import Record, Shown, written_fields
+from scaling_cli.artefacts._record import Record, written_fields
 from scaling_cli.vocabulary.errors import DataError
 from scaling_cli.vocabulary.jsonfile import nulls
 from scaling_cli.vocabulary.outcomes import LeftOut
+from scaling_cli.vocabulary.shown import Shown
 
 Pair = tuple[float, float]
 

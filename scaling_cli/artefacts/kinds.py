@@ -14,8 +14,8 @@ from scaling_cli.vocabulary.jsonfile import read_json
 from scaling_cli.vocabulary.quantities import LR
 from scaling_cli.vocabulary.shipped import folder
 
-AVERAGE = "average"
 _R = TypeVar("_R", bound=Record)
+Named = str | os.PathLike[str] | Record
 
 
 KINDS = registry.Classes(artefacts.__name__, "kind", Record, apart="kinds")
@@ -29,7 +29,7 @@ def fit_names(*, of_curves: bool | None = None) -> list[str]:
     of_curves : bool, optional
         Only those of loss curves, such as `multi_power/luo-2025-25m`, or only the others.
     """
-    curves = {AVERAGE, *curve_laws.names()}
+    curves = {curve_laws.AVERAGE, *curve_laws.names()}
     return [
         f"{path.parent.name}/{path.stem}"
         for path in sorted(folder("fits").glob("*/*.json"))
@@ -48,16 +48,21 @@ def recipe_parts(name: str) -> list[str]:
     return [text for text in fit_names(of_curves=False) if text.split("/")[1] == name]
 
 
+def name_of(source: Named) -> str:
+    """Return how a stored thing was named; one in memory may have no name."""
+    return source.name if isinstance(source, Record) else os.fspath(source)
+
+
 @overload
-def load(source: str | os.PathLike[str], wanted: None = None) -> Record: ...
+def load(source: Named, wanted: None = None) -> Record: ...
 @overload
-def load(source: str | os.PathLike[str], wanted: type[_R]) -> _R: ...
-def load(source: str | os.PathLike[str], wanted: type[Record] | None = None) -> Record:
-    """Return the stored thing that a path or a certified name stands for.
+def load(source: Named, wanted: type[_R]) -> _R: ...
+def load(source: Named, wanted: type[Record] | None = None) -> Record:
+    """Return the stored thing that a path or a certified name stands for, or that is given.
 
     Parameters
     ----------
-    source : path or str
+    source : path, str or stored thing
         A file, the name of a certified fit, or that of a certified recipe.
     wanted : kind, optional
         What the caller can use, such as Fit; anything else is refused.
@@ -65,21 +70,30 @@ def load(source: str | os.PathLike[str], wanted: type[Record] | None = None) -> 
     Raises
     ------
     UsageError
-        If it is no file and no such name (near names are suggested), or is of another kind than
-        wanted: the message names the command that can use it.
+        If it is none of these, no file and no such name (near names are suggested), or is of
+        another kind than wanted: the message names the command that can use it.
     DataError
         If the file cannot be read or is broken.
     """
-    name = os.fspath(source)
-    certified = "/" not in name and not _is_file(name) and name in recipe_names()
-    thing = _recipe(name) if certified else _read(name)
+    if not isinstance(source, str | os.PathLike | Record):
+        raise UsageError(
+            f"an object of type {type(source).__name__} is neither a file, a name nor anything "
+            "that is stored."
+        )
+    name = name_of(source)
+    thing = source if isinstance(source, Record) else _named(name)
     if wanted is None or isinstance(thing, wanted):
         return thing
     other = wanted.of(thing, name)
     if other is None:
-        use = thing.use.replace("FILE", name)
-        raise UsageError(f"{name} is {thing.what}, not {wanted.what}: use it with '{use}'.")
+        told = f"{name or 'this'} is {thing.what}, not {wanted.what}: {thing.used(name)}."
+        raise UsageError(told)
     return other
+
+
+def _named(name: str) -> Record:
+    certified = "/" not in name and not _is_file(name) and name in recipe_names()
+    return _recipe(name) if certified else _read(name)
 
 
 def _recipe(name: str) -> Record:

@@ -1,10 +1,4 @@
-"""The registry of commands: a folder is the list, a file is a command, loaded when it is used.
-
-A command file `cli/<name>.py` starts with a sentence (its line in `scaling --help`), defines a
-function `<name>` (or, for a command with parts, a Typer `app`), and may set `EXAMPLE` (shown in
-its help and after a mistake) and `ORDER` (its place in the list). Its top stays light: whatever
-is slow to import is imported inside the function.
-"""
+"""The group `scaling`: its commands, and the one place where errors become exit codes."""
 
 import os
 import sys

@@ -3,20 +3,20 @@
 import csv
 import functools
 import itertools
-import math
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from scaling_cli.artefacts._prediction import completed
 from scaling_cli.laws._law import WHOLE, Law
 from scaling_cli.vocabulary.errors import DataError, UsageError
 from scaling_cli.vocabulary.quantities import C, D, L, N, Quantity, Role, parse_number, recognised
 
-AGREE = 0.01  # three of N, D and C may differ from C = 6ND by rounding, not by more
 Refuse = Callable[..., DataError]
 _ONE_GROUP = re.compile(r"[+-]?\d{1,3},\d{3}")
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
@@ -30,6 +30,8 @@ class Grid:
     ----------
     inputs : mapping of symbol to list, all of one length
         The law's inputs.
+    combined : mapping of symbol to list, of the same length
+        Every combination of what was typed.
     given : mapping of symbol to list
         What was typed, as it was read: for the echo.
     notes : list of str
@@ -41,6 +43,7 @@ class Grid:
     """
 
     inputs: Mapping[str, list[float]]
+    combined: Mapping[str, list[float]] = field(default_factory=dict)
     given: Mapping[str, list[float]] = field(default_factory=dict)
     notes: Sequence[str] = ()
     measured: Sequence[float | None] = ()
@@ -84,39 +87,55 @@ def read_others(texts: Sequence[str] | None, law: Law) -> dict[str, list[float]]
     return {s: read_list(found, law.inputs()[s]) for s, found in texts_by_symbol.items()}
 
 
-def grid(
+def typed(
     law: Law,
     *,
     params: list[float],
     tokens: list[float],
     compute: list[float],
     others: Mapping[str, list[float]],
-) -> Grid:
-    """Return every combination of the values given, completed through C = 6ND.
+) -> dict[str, list[float]]:
+    """Return the values given by the law's symbols.
+
+    Raises
+    ------
+    UsageError
+        If one is given twice.
+    """
+    size, data = (law.symbol_of(role) for role in (Role.SIZE, Role.DATA))
+    every = {size or N.symbol: params, data or D.symbol: tokens, C.symbol: compute}
+    given = {symbol: values for symbol, values in every.items() if values}
+    for symbol, values in others.items():
+        if symbol in given:
+            raise UsageError(f"{symbol} is given twice: by --input and by its own option.")
+        given[symbol] = list(values)
+    return given
+
+
+def grid(law: Law, **options: Any) -> Grid:
+    """Return every combination of the values `typed`, completed through C = 6ND.
 
     Raises
     ------
     UsageError
         If an input is missing, is not one of the law's, or contradicts the others.
     """
-    size, data = (law.symbol_of(role) for role in (Role.SIZE, Role.DATA))
-    typed = {size or N.symbol: params, data or D.symbol: tokens, C.symbol: compute}
-    given = {symbol: values for symbol, values in typed.items() if values}
-    for symbol, values in others.items():
-        if symbol in given:
-            raise UsageError(f"{symbol} is given twice: by --input and by its own option.")
-        given[symbol] = list(values)
+    given = typed(law, **options)
     products = itertools.product(*given.values())
-    combinations, notes = [dict(zip(given, values, strict=True)) for values in products], []
-    if C.symbol in given and C.symbol not in law.inputs():
-        combinations = [_with_compute(law, point) for point in combinations]
-        notes = _compute_notes(law, given)
-    combinations = [point for point in combinations if _whole(law, point)]
-    if given and not combinations:
+    points = [dict(zip(given, values, strict=True)) for values in products]
+    points = [point for point in points if _whole(law, point)]
+    if not points:
         raise UsageError(f"no combination of {', '.join(law.shares())} given sums to one.")
-    _require(law, combinations[0] if combinations else {})
-    columns = {s: [point[s] for point in combinations] for s in law.inputs()}
-    return Grid(columns, given, notes)
+    combined = {symbol: [point[symbol] for point in points] for symbol in given}
+    notes, spent = [], law.size_and_data() or ()
+    if C.symbol in given and C.symbol not in law.inputs():
+        if spent:
+            _require(law, {*spent, *given} - {C.symbol})
+        notes = _compute_notes(law, given)
+        points = [completed(law, point) for point in points]
+    _require(law, points[0])
+    inputs = {s: [float(point[s]) for point in points] for s in law.inputs()}
+    return Grid(inputs, combined, given, notes)
 
 
 def _whole(law: Law, point: Mapping[str, float]) -> bool:
@@ -232,34 +251,6 @@ def _wanted(law: Law) -> str:
     return f"Give columns {', '.join(names)}, and {L.column} to compare."
 
 
-def _with_compute(law: Law, point: Mapping[str, float]) -> dict[str, float]:
-    """Return the point with size or data worked out from compute, or both from the optimum."""
-    compute = point[C.symbol]
-    rest = {symbol: number for symbol, number in point.items() if symbol != C.symbol}
-    spent = law.size_and_data() or ()
-    known = [s for s in spent if s in rest]
-    _require(law, dict.fromkeys(law.inputs(), 0.0) | rest)
-    held = set(law.inputs()) - set(spent)
-    if not known and held <= set(rest):
-        best = law.optimum(compute, **rest)
-        if best is not None:
-            return {s: float(v) for s, v in best.items()} | rest
-    if not known and not (spent and set(spent) <= set(law.optima())):
-        message = "this law has no compute-optimal point, so --compute alone says too little."
-        raise UsageError(message, hint=f"Give its inputs: {', '.join(law.inputs())}.")
-    _require(law, dict.fromkeys(spent, 0.0) | rest)
-    if not spent:
-        _require(law, point)
-    if len(known) == 1:
-        return law.spending(compute, **rest)
-    product = float(law.compute(**rest))
-    if not math.isclose(product, compute, rel_tol=AGREE):
-        typed = ", ".join(f"{s} = {rest[s]:g}" for s in spent)
-        wrong = f"{typed} and C = {compute:g} contradict {law.compute_in_words()} = {product:g}."
-        raise UsageError(wrong, hint="Give two of --params, --tokens and --compute.")
-    return rest
-
-
 def _compute_notes(law: Law, given: Mapping[str, list[float]]) -> list[str]:
     spent = law.size_and_data() or ()
     missing = [s for s in spent if s not in given]
@@ -268,7 +259,7 @@ def _compute_notes(law: Law, given: Mapping[str, list[float]]) -> list[str]:
     return [f"{s} from {law.compute_in_words()}" for s in missing]
 
 
-def _require(law: Law, point: Mapping[str, float]) -> None:
+def _require(law: Law, point: Collection[str]) -> None:
     options = {Role.SIZE: "--params", Role.DATA: "--tokens"}
     missing = {s: q for s, q in law.inputs().items() if s not in point}
     if missing:

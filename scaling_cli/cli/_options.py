@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
 from functools import cached_property, wraps
+from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
@@ -120,19 +121,20 @@ def argument(
     return field(default=default, metadata={"info": info})
 
 
-def complete_law(incomplete: str) -> list[str]:
-    """Complete the name of a law."""
-    from scaling_cli import curve_laws, laws
+def complete(*lists: str) -> Callable[[str], list[str]]:
+    """Return what completes a name by lists, each a `module.function` that is loaded only then."""
 
-    names = [*laws.names(), "average", *curve_laws.names()]
-    return [name for name in names if name.startswith(incomplete)]
+    def matching(incomplete: str) -> list[str]:
+        places = [text.rpartition(".") for text in lists]
+        found = (
+            getattr(import_module(f"scaling_cli.{m}"), function)() for m, _, function in places
+        )
+        return [name for names in found for name in names if name.startswith(incomplete)]
+
+    return matching
 
 
-def complete_fit(incomplete: str) -> list[str]:
-    """Complete the name of a certified fit."""
-    from scaling_cli.artefacts import kinds
-
-    return [name for name in kinds.fit_names() if name.startswith(incomplete)]
+FITS, RECIPES = "artefacts.kinds.fit_names", "artefacts.kinds.recipe_names"
 
 
 def target() -> Any:
@@ -166,7 +168,7 @@ def fit_name() -> Any:
         "FILE|NAME",
         "A fit file or a certified fit. Default: ./fit.json if it is there, "
         "else chinchilla/besiroglu-2024.",
-        complete=complete_fit,
+        complete=complete(FITS),
     )
 
 
@@ -347,7 +349,10 @@ class Fitting:
     """What is fitted, whatever the kind of law."""
 
     law: str = option(
-        "NAME", "The law ('scaling laws' lists them).", default="chinchilla", complete=complete_law
+        "NAME",
+        "The law ('scaling laws' lists them).",
+        default="chinchilla",
+        complete=complete("verbs.fit.laws"),
     )
     target: str | None = target()
     where: str | None = where()
@@ -457,19 +462,25 @@ class Point:
     )
     input: list[str] | None = option("NAME=VALUE", "Any input of another law: --input N_avg=3e8.")
 
+    def typed(self, law: Any) -> dict[str, list[float]]:
+        """Return what was typed, by the symbols of the law."""
+        from scaling_cli.cli import _inputs
+
+        return _inputs.typed(law, **self._by_option(law))
+
     def grid(self, law: Any, asking: Asking) -> Any:
         """Return every combination, completed through C = 6ND, and say once how it was read."""
         from scaling_cli.cli import _inputs
 
-        grid = _inputs.grid(
-            law,
-            params=self.params or [],
-            tokens=self.tokens or [],
-            compute=self.compute or [],
-            others=_inputs.read_others(self.input, law),
-        )
+        grid = _inputs.grid(law, **self._by_option(law))
         echo(grid, asking)
         return grid
+
+    def _by_option(self, law: Any) -> dict[str, Any]:
+        from scaling_cli.cli._inputs import read_others
+
+        sizes = {name: getattr(self, name) or [] for name in ("params", "tokens", "compute")}
+        return {**sizes, "others": read_others(self.input, law)}
 
     def named(self) -> list[str]:
         """Return the options that were given."""

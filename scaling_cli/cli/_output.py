@@ -7,8 +7,6 @@ from typing import Any
 
 from scaling_cli.vocabulary.errors import UsageError
 
-FIGURES = (".png", ".svg", ".pdf")
-
 
 def writable(path: str | None, what: str = "", known: Sequence[str] = ()) -> str | None:
     """Return the path as it is, if a file can be written there.

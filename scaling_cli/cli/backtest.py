@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 from scaling_cli.cli import _cache
 from scaling_cli.cli import _options as options
-from scaling_cli.cli._output import FIGURES, writable, write
+from scaling_cli.cli._output import writable, write
+from scaling_cli.plots import SUFFIXES
 
 if TYPE_CHECKING:
     from scaling_cli.artefacts.backtest import Backtest
@@ -55,7 +56,7 @@ def backtest(
     'scaling predict' would have printed, with the drift that was learned from those runs alone.
     If no cut leaves enough to fit, the exit code is 4.
     """
-    path = writable(holding.output, "a backtest", (*FIGURES, RECORD))
+    path = writable(holding.output, "a backtest", (*SUFFIXES, RECORD))
     asked = {**vars(fitting), **points.asked(asking)}
     if holding.bootstrap is not None:
         asking.terminal.say("--bootstrap: nothing in a backtest depends on it")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from scaling_cli.cli import _cache
 from scaling_cli.cli import _options as options
 from scaling_cli.cli._output import writable, write
+from scaling_cli.vocabulary.shipped import DEFAULT_FILE
 
 if TYPE_CHECKING:
     from scaling_cli.artefacts.fit import Fit
@@ -18,7 +19,6 @@ scaling fit logs/ --name '{params}_{tokens}' --at last:5 --law kaplan_nd
 scaling fit curves/*.csv --law average --schedule cosine:peak=3e-4,warmup=2000,steps=24000
 """
 ORDER = 30
-DEFAULT_FILE = "fit.json"
 # Checks whose failure means that there is no fit; other failures forbid a use of it, and say which.
 UNUSABLE = {"fit.convergence"}
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from scaling_cli.cli import _options as options
-from scaling_cli.cli._output import FIGURES, writable, write
+from scaling_cli.cli._output import writable, write
+from scaling_cli.plots import SUFFIXES
 
 if TYPE_CHECKING:
     from scaling_cli.artefacts.forecast import Forecasts
@@ -50,7 +51,7 @@ class Forecasting:
     fit: str | None = options.option(
         "FILE|NAME",
         "A fit of loss curves: what it predicts under the run's schedule is one sibling.",
-        complete=options.complete_fit,
+        complete=options.complete(options.FITS),
     )
     level: float = options.level()
     method: str = options.option(
@@ -112,11 +113,12 @@ def forecast(
     rate follows, the shape of siblings; without any, three scenarios are printed side by side and
     the headline is marked as assumed.
     """
+    from scaling_cli import forecasting
     from scaling_cli.verbs import forecast as verb
     from scaling_cli.vocabulary.errors import UsageError
     from scaling_cli.vocabulary.jsonfile import write_json
 
-    path = writable(watching.output, "a forecast", (*FIGURES, RECORD))
+    path = writable(watching.output, "a forecast", (*SUFFIXES, RECORD))
     verb.check_patience(watching.patience)
     if watching.follow and path is not None:
         raise UsageError("--follow writes no file.", hint="Leave -o out, or --follow.")
@@ -129,7 +131,7 @@ def forecast(
         return
     runs = reading.read(jobs.sources, asking)
     if watching.against is None:
-        made = verb.forecast(runs, **asked)
+        made = forecasting.forecast(runs, **asked)
         record = made.to_dict() | ({} if path is None else {"file": path})
         if path is not None and not _is_record(path):
             _draw(path, made, runs, kin, how.target)

@@ -13,13 +13,6 @@ scaling hparams --fit recipe.json --params 13B --tokens 2T
 ORDER = 48
 
 
-def complete_recipe(incomplete: str) -> list[str]:
-    """Complete the name of a certified recipe."""
-    from scaling_cli.artefacts import kinds
-
-    return [name for name in kinds.recipe_names() if name.startswith(incomplete)]
-
-
 @dataclass(frozen=True)
 class Advising:
     """What is asked of a recipe, or of a sweep."""
@@ -36,7 +29,7 @@ class Advising:
         "FILE|NAME",
         "What to ask, or to compare the sweep with: a file of -o, a fit of a "
         "learning-rate law, or a certified recipe. Default: li-2025 (Step Law).",
-        complete=complete_recipe,
+        complete=options.complete(options.RECIPES),
     )
     seq_len: str | None = options.option(
         "T", "Tokens of a sequence: the batch in sequences as well."

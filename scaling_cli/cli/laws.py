@@ -16,7 +16,9 @@ class Which:
     """Which law."""
 
     name: str | None = options.argument(
-        "[NAME]", "One law; all without it.", complete=options.complete_law
+        "[NAME]",
+        "One law; all without it.",
+        complete=options.complete("verbs.fit.laws", "learning_curves.names"),
     )
 
 

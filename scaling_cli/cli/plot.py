@@ -19,20 +19,21 @@ scaling plot curves.json --kind curves --measured 'logs/*.csv' -o curves.pdf
 ORDER = 45
 
 
-def complete_kind(incomplete: str) -> list[str]:
-    """Complete the name of a figure."""
-    return [name for name in plots.names() if name.startswith(incomplete)]
-
-
 @dataclass(frozen=True)
 class Drawing:
     """Which figure, of what, and where it goes."""
 
     fit: str = options.argument(
-        "FIT", "A fit file.", default=MISSING, complete=options.complete_fit
+        "FIT",
+        "A fit file, or that of a backtest.",
+        default=MISSING,
+        complete=options.complete(options.FITS),
     )
     kind: str = options.option(
-        "NAME", f"Which figure: {', '.join(plots.names())}.", default="loss", complete=complete_kind
+        "NAME",
+        f"Which figure: {', '.join(plots.names())}.",
+        default="loss",
+        complete=options.complete("plots.names"),
     )
     output: str | None = options.output(
         "A .png, .svg or .pdf file. Default: KIND.png; with --json, none."
@@ -63,7 +64,9 @@ def plot(drawing: Drawing, logs: Logs, asking: options.Asking) -> None:
     """
     from scaling_cli.verbs import plot as verb
 
-    measured = (_curves if plots.of_curves(drawing.kind) else _points)(drawing, logs, asking)
+    measured = (_curves if "curve_fit" in plots.draws(drawing.kind) else _points)(
+        drawing, logs, asking
+    )
     drawn = verb.plot(drawing.fit, drawing.kind, measured=measured, level=drawing.level)
     path = drawing.output or (None if asking.json else f"{drawing.kind}.png")
     if path is not None:
@@ -80,8 +83,9 @@ def _points(drawing: Drawing, logs: Logs, asking: options.Asking) -> "Points | N
     Raises
     ------
     UsageError
-        If options of loss curves were typed, or several files.
+        If options of loss curves were typed, or several files, or no file has a place.
     """
+    from scaling_cli.artefacts.fit import Fit
     from scaling_cli.verbs.plot import drawable
     from scaling_cli.vocabulary.errors import UsageError
 
@@ -90,9 +94,13 @@ def _points(drawing: Drawing, logs: Logs, asking: options.Asking) -> "Points | N
             f"{' and '.join(wrong)} is for figures of loss curves, not for {drawing.kind}."
         )
     fit, files = drawable(drawing.fit, drawing.kind), drawing.measured or []
+    if not files:
+        return None
     if len(files) > 1:
         raise UsageError("--measured takes one file of points; give it once.")
-    return _measured(files[0], fit, asking) if files else None
+    if not isinstance(fit, Fit):
+        raise UsageError(f"{drawing.fit} is {fit.what}, drawn by itself: leave --measured out.")
+    return _measured(files[0], fit, asking)
 
 
 def _curves(drawing: Drawing, logs: Logs, asking: options.Asking) -> Any:

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scaling_cli.cli import _options as options
-from scaling_cli.cli._output import FIGURES, writable, write
+from scaling_cli.cli._output import writable, write
+from scaling_cli.plots import SUFFIXES
+from scaling_cli.vocabulary.shipped import DEFAULT_FILE
 
 if TYPE_CHECKING:
     from scaling_cli.artefacts.curve_fit import Along
@@ -86,19 +88,21 @@ def predict(
 
 
 def _at_points(how: Predicting, point: AtPoints, asking: options.Telling) -> None:
+    from scaling_cli.artefacts import kinds
+    from scaling_cli.artefacts.fit import Fit
     from scaling_cli.reports import prediction as prediction_report
     from scaling_cli.verbs import _stored
     from scaling_cli.verbs import predict as verb
 
     name = how.fit or _stored.default()
-    if how.fit is None and name == _stored.DEFAULT_FILE:
+    if how.fit is None and name == DEFAULT_FILE:
         asking.terminal.say(f"fit: ./{name}")
     elif how.fit is None:
         asking.terminal.say(
-            f"fit: certified {name}, because there is no ./{_stored.DEFAULT_FILE} here "
+            f"fit: certified {name}, because there is no ./{DEFAULT_FILE} here "
             "(--fit chooses another)"
         )
-    fit = _stored.of_points(name)
+    fit = kinds.load(name, Fit)
     grid = _grid(fit, point, asking)
     inputs: dict[str, Any] = dict(grid.inputs)
     prediction = verb.predict(fit, measured=grid.measured, level=how.level, **inputs)
@@ -129,18 +133,18 @@ def _along(how: Predicting, point: AtPoints, more: AlongSchedules, asking: optio
     from scaling_cli.reports import curve_prediction as curve_report
     from scaling_cli.verbs import _stored
     from scaling_cli.verbs import predict as verb
-    from scaling_cli.vocabulary.errors import UsageError
 
-    path = writable(more.output, "curves", (TABLE, *FIGURES))
+    path = writable(more.output, "curves", (TABLE, *SUFFIXES))
     name = how.fit or _stored.default_of_curves("--schedule")
     if how.fit is None:
         asking.terminal.say(f"fit: ./{name}")
-    sizes = point.params or []
-    if len(sizes) > 1:
-        raise UsageError("--params takes one model size with --schedule.")
-    size: dict[str, Any] = {"N": sizes[0]} if sizes else {}
     compared: Along = verb.predict(
-        name, schedule=how.schedule, steps=more.steps, every=more.every, level=how.level, **size
+        name,
+        schedule=how.schedule,
+        steps=more.steps,
+        every=more.every,
+        level=how.level,
+        N=point.params or (),
     )
     write(lambda path: _write(compared, path), path)
     asking.result(

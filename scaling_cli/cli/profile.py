@@ -25,7 +25,7 @@ class Of:
         "FIT",
         "A fit file or a computed certified fit.",
         default=MISSING,
-        complete=options.complete_fit,
+        complete=options.complete(options.FITS),
     )
     of: list[str] | None = options.option(
         "NAME",
@@ -41,17 +41,12 @@ class Of:
     level: float = options.level()
 
     def at(self, law: "Law", point: options.Point, asking: options.Asking) -> dict[str, Any]:
-        """Return the inputs that the numbers asked for depend on; none of parameters."""
-        if not point.named():
-            return {}
-        derived = [name for name in self.of or () if name in law.derived_quantities()]
-        extra = {"C": point.compute[0]} if derived and point.compute else {}
-        if derived and len(derived) == len(self.of or ()):
-            from scaling_cli.cli._inputs import read_others
+        """Return what was typed: every combination, but for derived quantities alone."""
+        from scaling_cli.verbs.profile import only_derived
 
-            others = read_others(point.input, law)
-            return extra | {symbol: values[0] for symbol, values in others.items()}
-        return {**extra, **point.grid(law, asking).inputs}
+        if not point.named() or only_derived(law, self.of or ()):
+            return point.typed(law)
+        return point.grid(law, asking).combined
 
 
 @options.command
@@ -62,11 +57,12 @@ def profile(of: Of, point: options.Point, asking: options.Telling) -> None:
     bootstrap resamples runs; nuts samples the posterior; backtested is the range that 'scaling
     predict' gives, the only one that allows for the law's own error.
     """
+    from scaling_cli.artefacts import kinds
+    from scaling_cli.artefacts.fit import Fit
     from scaling_cli.reports import profile as profile_report
     from scaling_cli.verbs import profile as verb
-    from scaling_cli.verbs._stored import of_points
 
-    fit = of_points(of.fit)
+    fit = kinds.load(of.fit, Fit)
     at = of.at(fit.law, point, asking)
     methods = [name.strip() for text in of.method or () for name in text.split(",")]
     with asking.terminal.status("profiles"):

@@ -105,6 +105,8 @@ def schedule(
 
 def _best(steps: float | None, of_best: OfBest, asking: options.Telling) -> None:
     """Search and print."""
+    from scaling_cli.artefacts import kinds
+    from scaling_cli.artefacts.curve_fit import CurveFit
     from scaling_cli.curve_fits.best_schedule import best_schedule
     from scaling_cli.reports import best_schedule as best_report
     from scaling_cli.verbs import _stored
@@ -116,7 +118,7 @@ def _best(steps: float | None, of_best: OfBest, asking: options.Telling) -> None
     name = asked.pop("fit") or _stored.default_of_curves("--best")
     if of_best.fit is None:
         asking.terminal.say(f"fit: ./{name}")
-    fit = _stored.of_curves(name)
+    fit = kinds.load(name, CurveFit)
     with asking.terminal.status("searching schedules"):
         best = best_schedule(fit, round(steps), **asked)
     record = {"fit": name, **best.to_dict()}

@@ -12,14 +12,6 @@ scaling show forecast.json --json
 ORDER = 42
 
 
-def complete_stored(incomplete: str) -> list[str]:
-    """Complete the name of a certified fit or recipe."""
-    from scaling_cli.artefacts import kinds
-
-    names = [*kinds.fit_names(), *kinds.recipe_names()]
-    return [name for name in names if name.startswith(incomplete)]
-
-
 @dataclass(frozen=True)
 class Stored:
     """What is shown."""
@@ -28,7 +20,7 @@ class Stored:
         "FILE|NAME",
         "A file that any command wrote with -o, a certified fit, or a certified recipe.",
         default=MISSING,
-        complete=complete_stored,
+        complete=options.complete(options.FITS, options.RECIPES),
     )
 
 

@@ -1,7 +1,11 @@
 """`forecast`: where a running job will end, with an interval, from its own losses and siblings."""
 
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
+from scaling_cli.artefacts import kinds
+from scaling_cli.artefacts._record import Record
+from scaling_cli.artefacts.curve_fit import CurveFit
 from scaling_cli.artefacts.forecast import Forecast, Forecasts
 from scaling_cli.forecasting.families import check_combination
 from scaling_cli.forecasting.job import jobs_in, siblings_target
@@ -9,6 +13,7 @@ from scaling_cli.forecasting.single import METHODS, Options, forecast_job
 from scaling_cli.vocabulary.arguments import check_level
 from scaling_cli.vocabulary.errors import DataError, ScalingError, UsageError, near
 from scaling_cli.vocabulary.outcomes import LeftOut
+from scaling_cli.vocabulary.quantities import U, parse_number
 
 if TYPE_CHECKING:
     from scaling_cli.forecasting.siblings import PredictsCurves
@@ -23,11 +28,11 @@ def forecast(
     until: float | str | None = None,
     schedule: "Schedule | str | None" = None,
     siblings: Any = (),
-    fit: "PredictsCurves | None" = None,
+    fit: "PredictsCurves | kinds.Named | None" = None,
     level: float = 0.9,
     method: str = "law",
     target: str | None = None,
-    unique_tokens: float | None = None,
+    unique_tokens: float | str | None = None,
     threshold: float | None = None,
     combine: str = "stack",
 ) -> Forecasts:
@@ -49,7 +54,7 @@ def forecast(
         of siblings; three scenarios, a cosine to 10 % as the headline, marked as assumed.
     siblings : as `runs`
         Finished runs on the same data.
-    fit : CurveFit, optional
+    fit : CurveFit, path or name, optional
         A fit of loss curves: the curve it predicts under the run's schedule is one sibling.
     level : float
         Nominal coverage of the intervals.
@@ -58,7 +63,7 @@ def forecast(
         law's decay, or over steps where no rate is known; `power`, a power law in steps.
     target : str, optional
         Column of the loss. Default: `val_loss` where it has eight points, else `loss`.
-    unique_tokens : float, optional
+    unique_tokens : float or str, optional
         Distinct training tokens: beyond four passes over them the interval is not valid.
     threshold : float, optional
         What may be left to gain, nats/token: the levels of `anticipate` are added.
@@ -78,12 +83,16 @@ def forecast(
         raise UsageError(f"there is no method {method!r}.", hint=near(method, METHODS, "methods"))
     check_level(level)
     check_combination(combine)
+    distinct = None if unique_tokens is None else parse_number(unique_tokens, U)
+    if distinct is not None and not distinct > 0:
+        raise UsageError(f"--unique-tokens must be positive, not {unique_tokens}.")
+    curves = kinds.load(fit, CurveFit) if isinstance(fit, str | PathLike | Record) else fit
     jobs, left, notes = jobs_in(runs, target)
     alone = isinstance(siblings, list | tuple) and not siblings
     same = target if alone else siblings_target(jobs, target)
     kin, unread, more = jobs_in(siblings, same)
     options = Options(
-        until, schedule, level, method, unique_tokens, fit, tuple(kin), threshold, combine
+        until, schedule, level, method, distinct, curves, tuple(kin), threshold, combine
     )
     forecasts, errors = [], []
     for job in jobs:

@@ -6,7 +6,7 @@ One log format is one module of this folder, found by its name: it has `VERSION`
 """
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -24,7 +24,7 @@ from scaling_cli.vocabulary.registry import Asked, Modules
 sys.modules[__name__].__class__ = Asked
 # A reader that is less sure than this does not recognise the file.
 _RECOGNISED = 0.3
-__all__ = ["as_runs", "formats", "pairs", "read", "recognised"]
+__all__ = ["as_runs", "formats", "read", "recognised"]
 _FORMATS = Modules(__name__, "log format")
 
 
@@ -38,25 +38,6 @@ def recognised(path: str, head: bytes) -> str | None:
     scores = {name: reader.sniff(path, head) for name, reader in formats().items()}
     best = max(scores, key=lambda name: scores[name])
     return best if scores[best] >= _RECOGNISED else None
-
-
-def pairs(texts: Iterable[str], option: str) -> dict[str, str]:
-    """Read `key=value` texts as a command line gives them.
-
-    Raises
-    ------
-    UsageError
-        If there is no `=` in one, or a key stands twice.
-    """
-    given: dict[str, str] = {}
-    for text in texts:
-        key, _, value = (part.strip() for part in text.partition("="))
-        if not (key and value):
-            raise UsageError(f"{option} {text!r} is not of the form key=value.")
-        if key in given:
-            raise UsageError(f"{option} gives {key!r} twice.")
-        given[key] = value
-    return given
 
 
 def read(

@@ -2,11 +2,12 @@
 
 The folder is the registry: `get(name)` is the module `plots/<name>.py`, which declares
 
+* `DRAWS`, the kinds of stored things that it draws,
 * `Table`, a frozen dataclass of everything drawn, on a `_style.Sheet`,
 * `table(fit, measured=None, level=0.9) -> Table`, which decides,
 * `draw(table, *axes)`, which does not.
 
-A figure of loss curves sets `OF_CURVES`: it takes a `CurveFit`, and curves as `measured`.
+A figure of a `CurveFit` takes curves as `measured`.
 
 Only this folder imports matplotlib, and only when a figure is asked for. `pyplot` is not used:
 no global state, no window, the caller's style is left alone.
@@ -31,9 +32,14 @@ _FIGURES = Modules(__name__, "figure")
 names, get = _FIGURES.names, _FIGURES.module
 
 
-def of_curves(name: str) -> bool:
-    """Return whether a figure is one of loss curves."""
-    return bool(getattr(get(name), "OF_CURVES", False))
+def draws(name: str) -> tuple[str, ...]:
+    """Return the kinds of stored things that a figure draws."""
+    return get(name).DRAWS
+
+
+def of_kind(kind: str) -> list[str]:
+    """Return the figures that draw a kind of stored thing."""
+    return [name for name in names() if kind in draws(name)]
 
 
 def figure(name: str, table: Any) -> "Figure":

@@ -8,32 +8,10 @@ import numpy as np
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.laws._law import Law
 from scaling_cli.runs.points import Points
-from scaling_cli.vocabulary.errors import DataError
 from scaling_cli.vocabulary.quantities import Domain, short_number
 
 SAME = 1 + 1e-9  # the largest run itself lies within the data, rounding or not
 NEAR = 1.1  # an optimal N or D this close to those that were run is not beyond them
-
-
-def points(fit: Fit) -> Points:
-    """Return the points that a fit carries.
-
-    Raises
-    ------
-    DataError
-        If it carries none: a published fit, or one to very many points.
-    """
-    stored = fit.data.get("points")
-    if not stored:
-        raise DataError(
-            "the fit file carries no points to draw.",
-            hint="A published fit has none, and a fit to very many points keeps only their digest.",
-        )
-    return Points(
-        inputs={s: np.asarray(v, float) for s, v in stored["inputs"].items()},
-        output=np.asarray(stored["output"], float),
-        runs=[str(run) for run in stored["runs"]],
-    )
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from scaling_cli.plots import _style
 from scaling_cli.runs.points import Points
 from scaling_cli.vocabulary.errors import DataError
 
+DRAWS = ("fit", "backtest")
 CUT = ("factor", "bias", "mare", "allowed", "coverage", "n_train", "n_test")
 IN_PER_CENT = ("bias", "mare", "allowed")
 

@@ -9,10 +9,11 @@ from matplotlib.ticker import MaxNLocator
 
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.plots import _style
-from scaling_cli.plots._fitted import at_held, held, held_out, points, within
+from scaling_cli.plots._fitted import at_held, held, held_out, within
 from scaling_cli.runs.points import Points
 from scaling_cli.vocabulary.errors import UsageError
 
+DRAWS = ("fit",)
 _STEPS = 90
 _ROOM = 1.6  # the surface is drawn this factor around the runs, measured ones included
 _LEVELS = 12
@@ -51,7 +52,7 @@ def table(fit: Fit, measured: Points | None = None, level: float = 0.9) -> Table
     UsageError
         If the law has no size and data.
     """
-    fitted, law = points(fit), fit.law
+    fitted, law = fit.points(), fit.law
     if (spent := law.size_and_data()) is None:
         raise UsageError(
             f"the contour figure needs a law of N and D, not of {', '.join(fitted.inputs)}.",

@@ -12,7 +12,7 @@ from scaling_cli.plots import _style
 from scaling_cli.runs.curve import Curve
 from scaling_cli.vocabulary.errors import UsageError
 
-OF_CURVES = True
+DRAWS = ("curve_fit",)
 MOST = 16  # panels that are still legible on a page
 COLUMNS = 4
 HEIGHTS = (3.2, 1.3, 0.8)

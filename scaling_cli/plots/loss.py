@@ -13,6 +13,7 @@ from scaling_cli.plots._fitted import HeldOut
 from scaling_cli.runs.points import Points
 from scaling_cli.vocabulary.quantities import short_number
 
+DRAWS = ("fit",)
 # More sizes than this are shown by a colour bar, and this many of them get a curve.
 MOST_SIZES = 8
 # The frontier is drawn this far beyond the largest run, and beyond any measured one.
@@ -78,7 +79,7 @@ def table(fit: Fit, measured: Points | None = None, level: float = 0.9) -> Table
     level : float
         Coverage of the interval for a new run.
     """
-    fitted, law = _fitted.points(fit), fit.law
+    fitted, law = fit.points(), fit.law
     axis, reach = _fitted.across(law, fitted.inputs)
     symbol, _ = law.size_and_data() or ("", "")
     left, others = _fitted.held_out(fit, measured, level), _fitted.held(law, fitted.inputs)

@@ -10,6 +10,7 @@ from scaling_cli.plots import _fitted, _style
 from scaling_cli.plots._fitted import HeldOut
 from scaling_cli.runs.points import Points
 
+DRAWS = ("fit",)
 GUIDE = 0.01  # dotted lines at 1 % off: an error that decides between two recipes
 _ROOM = 0.03
 
@@ -35,7 +36,7 @@ class Table(_style.Sheet):
 
 def table(fit: Fit, measured: Points | None = None, level: float = 0.9) -> Table:
     """Compute what the law says of the runs it was fitted to, and of `measured` ones."""
-    fitted = _fitted.points(fit)
+    fitted = fit.points()
     held = _fitted.held_out(fit, measured, level)
     predicted = np.asarray(fit.law(**fitted.inputs), float)
     shown = [fitted.output, predicted]

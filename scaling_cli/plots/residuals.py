@@ -10,9 +10,10 @@ from matplotlib.axes import Axes
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.laws._law import Law
 from scaling_cli.plots import _style
-from scaling_cli.plots._fitted import held_out, points, positive
+from scaling_cli.plots._fitted import held_out, positive
 from scaling_cli.runs.points import Points
 
+DRAWS = ("fit",)
 # The trend is the median in groups of equal size: few enough that noise averages out.
 MOST_GROUPS, SMALLEST_GROUP = 8, 4
 
@@ -51,7 +52,7 @@ class Table(_style.Sheet):
 
 def table(fit: Fit, measured: Points | None = None, level: float = 0.9) -> Table:
     """Compute the residuals of the fitted points, and of `measured` ones if there are any."""
-    fitted = points(fit)
+    fitted = fit.points()
     residual = 100 * np.log(fitted.output / np.asarray(fit.law(**fitted.inputs)))
     held = held_out(fit, measured, level)
     variables = _variables(fit.law, fitted)

@@ -14,7 +14,7 @@ from scaling_cli.runs.curve import Curve
 from scaling_cli.schedules import parse_schedule
 from scaling_cli.vocabulary.errors import UsageError
 
-OF_CURVES = True
+DRAWS = ("curve_fit",)
 # Okabe and Ito's palette without its yellow, which is too light for a line on white.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#1a1a1a")
 WIDE, DEEP = 46, 3  # characters and lines of a schedule's text in the legend

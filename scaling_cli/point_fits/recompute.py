@@ -37,10 +37,7 @@ def points_of(fit: Fit, *, mirror: str | Path | None = None) -> Points | None:
         If the data are there but are not those that were fitted.
     """
     stored = fit.data.get("points")
-    conventions = fit.data.get("conventions") or {}
-    points = (
-        embedded(stored, conventions) if stored else _from_card(fit, mirror) or _from_sources(fit)
-    )
+    points = fit.points() if stored else _from_card(fit, mirror) or _from_sources(fit)
     expected = fit.data.get("sha256")
     if points is not None and expected and points.sha256() != expected:
         raise DataError(
@@ -50,15 +47,6 @@ def points_of(fit: Fit, *, mirror: str | Path | None = None) -> Points | None:
             hint="Fit again, or bring back the data that were fitted.",
         )
     return points
-
-
-def embedded(stored: Mapping[str, Any], conventions: Mapping[str, str]) -> Points:
-    """Return the points that a fit file holds as {inputs, output, runs}."""
-    inputs = {k: np.asarray(v, float) for k, v in stored["inputs"].items()}
-    output = np.asarray(stored["output"], float)
-    runs = stored.get("runs") or [str(i) for i in range(len(output))]
-    weight = None if stored.get("weight") is None else np.asarray(stored["weight"], float)
-    return Points(inputs, output, runs, conventions, weight=weight)
 
 
 def _from_card(fit: Fit, mirror: str | Path | None) -> Points | None:

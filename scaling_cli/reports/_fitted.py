@@ -7,6 +7,7 @@ from scaling_cli.reports import _checks, _numbers
 from scaling_cli.reports import runs as runs_report
 from scaling_cli.reports._blocks import Block, Command, Labelled, Table, Text
 from scaling_cli.vocabulary.outcomes import LeftOut
+from scaling_cli.vocabulary.shipped import DEFAULT_FILE
 
 NAMED = 4  # runs named with one reason; reasons and notes on the first screen
 REASONS = 2  # for leaving runs out, in a sentence
@@ -159,5 +160,5 @@ def ending(written: str | None, verb: str = "", options: str = "") -> Iterator[B
     """Yield where the thing was written and, of a fit, the command that asks it."""
     if written is not None:
         yield Labelled("written", [written])
-        named = "" if path(written) == "fit.json" else f" --fit {path(written)}"
+        named = "" if path(written) == DEFAULT_FILE else f" --fit {path(written)}"
         yield Command("next", [f"scaling {verb}{named} {options}"] if verb else [])

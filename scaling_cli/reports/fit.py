@@ -129,11 +129,10 @@ def parameters(fit: Fit, *, full: bool = False) -> Table:
 
 def _miss(fit: Fit) -> str:
     """Return the mean distance of the fitted points from the law."""
-    points = fit.data.get("points")
-    if not points:
+    if not fit.data.get("points"):
         return ""
-    inputs = {symbol: np.asarray(v, float) for symbol, v in points["inputs"].items()}
-    ratio = np.asarray(fit.law(**inputs), float) / np.asarray(points["output"], float)
+    points = fit.points()
+    ratio = np.asarray(fit.law(**points.inputs), float) / points.output
     return f"typical miss {_numbers.percent(float(np.mean(np.abs(ratio - 1))))}"
 
 
@@ -299,14 +298,11 @@ def _known_or(number: float | None, write: Callable[[float], str]) -> str:
 
 def _straddling(fit: Fit, axis: str, cuts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Say where a run has rows on both sides of a cut; a fit without its points cannot tell."""
-    points = fit.data.get("points")
-    if not points or "runs" not in points:
+    if not fit.data.get("points"):
         return
-    inputs = {symbol: np.asarray(v, float) for symbol, v in points["inputs"].items()}
-    values = inputs.get(axis, fit.law.along(inputs))
-    both = straddled(
-        points["runs"], values, [(c["train_max"], c.get("held_out", ())) for c in cuts]
-    )
+    points = fit.points()
+    values = points.inputs.get(axis, fit.law.along(points.inputs))
+    both = straddled(points.runs, values, [(c["train_max"], c.get("held_out", ())) for c in cuts])
     if both:
         yield (
             f"in {both} of {len(cuts)} cuts a run has rows on both sides: its later rows are "

@@ -1,8 +1,6 @@
 """Runs: one line each, ranges, how every column was read, problems."""
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from scaling_cli.reports import _numbers
@@ -19,26 +17,13 @@ ORDER = ("fail", "warn", "info")
 
 def blocks(of: "Runs | Mapping[str, Any]", *, full: bool = False) -> list[Block]:
     """Return what `scaling runs` prints, of a table of runs or of the record of one."""
-    record = of if isinstance(of, Mapping) else described(of)
+    record = of if isinstance(of, Mapping) else of.to_dict()
     return [
         table(record["runs"], full=full),
         ranges(record),
         *columns(record["columns"], full=full),
         *problems(record["notes"], full=full),
     ]
-
-
-def described(runs: "Runs") -> dict[str, Any]:
-    """Return the part of the record of `scaling runs --json` that the report reads."""
-    summary = runs.summary()
-    spans = {}
-    for symbol in ("N", "D", "C", "L"):
-        column = BY_SYMBOL[symbol].column
-        stated = [run[column] for run in summary if run.get(column) is not None]
-        known = [value for value in stated if math.isfinite(value)]
-        spans |= {symbol: [min(known), max(known)]} if known else {}
-    readings, notes = ([asdict(x) for x in items] for items in (runs.columns, runs.notes))
-    return {"runs": summary, "ranges": spans, "columns": readings, "notes": notes}
 
 
 def table(runs: Sequence[Mapping[str, Any]], *, full: bool) -> Table:

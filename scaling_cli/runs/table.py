@@ -18,14 +18,11 @@ import pyarrow.compute as pc
 
 from scaling_cli.vocabulary.errors import DataError
 from scaling_cli.vocabulary.jsonfile import stamped
-from scaling_cli.vocabulary.markup import table
 from scaling_cli.vocabulary.quantities import QUANTITIES, C, D, L, N
+from scaling_cli.vocabulary.shown import Shown
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-SHOWN = 20  # runs, in a notebook
 
 
 class Flag(enum.IntFlag):
@@ -112,7 +109,7 @@ _MEANINGS = {
 
 
 @dataclass(frozen=True, repr=False)
-class Runs:
+class Runs(Shown):
     """Logs as understood: what `read` returns, `scaling runs` shows and `fit` selects from.
 
     Parameters
@@ -192,13 +189,6 @@ class Runs:
         parts += [f"{warned} warnings"] if warned else []
         return f"<Runs {'; '.join(parts)}>"
 
-    def _repr_html_(self) -> str:
-        """Return the runs as a table, for a notebook."""
-        shown = ("run_id", "n_points", "params", "tokens", "flops", "loss", "state")
-        rows = [[_cell(run.get(key)) for key in shown] for run in self.summary()[:SHOWN]]
-        more = len(self) - len(rows)
-        return table(shown, rows) + (f"<p>and {more} more runs</p>" if more > 0 else "")
-
     def summary(self) -> list[dict[str, Any]]:
         """Return one dict per run, for `scaling runs`.
 
@@ -230,10 +220,6 @@ def _ranges(summary: Sequence[dict[str, Any]]) -> dict[str, list[float]]:
         if known:
             spans[quantity.symbol] = [min(known), max(known)]
     return spans
-
-
-def _cell(value: Any) -> str:
-    return "" if value is None else f"{value:.5g}" if isinstance(value, float) else str(value)
 
 
 def combine(several: Sequence[Runs]) -> Runs:

@@ -5,13 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from scaling_cli.vocabulary.jsonfile import stamped, to_json
-from scaling_cli.vocabulary.markup import table
-
-SHOWN = 60  # characters of a value, in one line
+from scaling_cli.vocabulary.shown import Shown
 
 
 @dataclass(frozen=True, repr=False)
-class Answer(Mapping[str, Any]):
+class Answer(Shown, Mapping[str, Any]):
     """The object that the command prints with --json, as a mapping.
 
     Parameters
@@ -44,7 +42,4 @@ class Answer(Mapping[str, Any]):
         """Return the record as JSON."""
         return to_json(self.record)
 
-    def _repr_html_(self) -> str:
-        """Return a table of the entries, for a notebook."""
-        rows = [[key, f"{value}"] for key, value in self.record.items()]
-        return table(["", ""], [[k, v if len(v) <= SHOWN else f"{v[:SHOWN]}..."] for k, v in rows])
+    __str__ = __repr__

@@ -1,18 +1,12 @@
-"""Fits as verbs are given them: the thing itself, its file, the name of a certified one."""
+"""The fit that is meant where none is named."""
 
-import os
 from pathlib import Path
-from typing import Any
 
 from scaling_cli.artefacts import kinds
-from scaling_cli.artefacts._record import Record
-from scaling_cli.artefacts.curve_fit import CurveFit
-from scaling_cli.artefacts.fit import Fit
 from scaling_cli.vocabulary.errors import UsageError
+from scaling_cli.vocabulary.shipped import DEFAULT_FILE
 
-DEFAULT_FILE = "fit.json"
 DEFAULT_NAME = "chinchilla/besiroglu-2024"
-Named = str | os.PathLike[str]
 
 
 def default() -> str:
@@ -34,18 +28,3 @@ def default_of_curves(what: str) -> str:
         f"{what} needs a fit of loss curves, and there is no ./{DEFAULT_FILE} here.",
         hint=f"Give --fit FILE, or a certified fit: {', '.join(kinds.fit_names(of_curves=True))}.",
     )
-
-
-def of_points(fit: Any) -> Fit:
-    """Return a fit of a law of points."""
-    return fit if isinstance(fit, Fit) else kinds.load(fit, Fit)
-
-
-def of_curves(fit: Any) -> CurveFit:
-    """Return a fit of loss curves."""
-    return fit if isinstance(fit, CurveFit) else kinds.load(fit, CurveFit)
-
-
-def name_of(fit: Record | Named) -> str:
-    """Return how a fit was named."""
-    return fit.name if isinstance(fit, Record) else str(fit)

@@ -1,8 +1,9 @@
 """`sc.batch`: the critical batch, fitted to runs at several batch sizes, and what it says."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from scaling_cli.artefacts import kinds
 from scaling_cli.artefacts.batch_fit import BatchFit, BatchTrajectory
@@ -18,7 +19,7 @@ PUBLISHED = "kaplan_ns/kaplan-2020-headline,critical_batch/kaplan-2020"
 def batch(
     data: Any = None,
     *,
-    fit: BatchFit | str | None = None,
+    fit: kinds.Named | None = None,
     params: float | str | None = None,
     target_loss: Any = None,
     batch_tokens: Any = None,
@@ -76,7 +77,7 @@ def batch(
     return Answer({"fit": fitted, **record}, made)
 
 
-def resolve(fit: BatchFit | str | None) -> BatchFit:
+def resolve(fit: kinds.Named | None) -> BatchFit:
     """Return the fit of a file, or the one that two certified fits make.
 
     Raises
@@ -86,11 +87,10 @@ def resolve(fit: BatchFit | str | None) -> BatchFit:
     """
     from scaling_cli import laws
 
-    if isinstance(fit, BatchFit):
-        return fit
-    if fit is not None and "," not in fit:
-        return kinds.load(fit, BatchFit)
-    fits = [kinds.load(name.strip(), Fit) for name in (fit or PUBLISHED).split(",")]
+    named = PUBLISHED if fit is None else fit
+    if not isinstance(named, str) or "," not in named:
+        return kinds.load(named, BatchFit)
+    fits = [kinds.load(name.strip(), Fit) for name in named.split(",")]
     of = {laws.name_of(each.law): each for each in fits}
     if set(of) != {"kaplan_ns", "critical_batch"}:
         raise UsageError(
@@ -112,8 +112,6 @@ def _fitted(data: Any, target: str | None, start: int | None, command: str) -> B
     return replace(fit_batches(curves, left_out=left), selection=selection, command=command)
 
 
-def _numbers(values: Any, quantity: Quantity) -> Sequence[float]:
-    if values is None:
-        return ()
-    several = [values] if isinstance(values, str) or not isinstance(values, Sequence) else values
+def _numbers(values: Any, quantity: Quantity) -> list[float]:
+    several = () if values is None else np.ravel(np.array(values, object)).tolist()
     return [parse_number(v, quantity) for v in several]

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from scaling_cli.artefacts._record import Record
 from scaling_cli.verbs._answer import Answer
-from scaling_cli.vocabulary.errors import CheckFailed
+from scaling_cli.vocabulary.errors import CheckFailed, UsageError
 
 
 def check(*paths: str | Path, update: bool = False, mirror: str | Path | None = None) -> Answer:
@@ -27,9 +28,16 @@ def check(*paths: str | Path, update: bool = False, mirror: str | Path | None = 
     ------
     CheckFailed
         If there is no fit to check.
+    UsageError
+        If a fit itself is given, not its file.
     """
     from scaling_cli import reference
 
+    if any(isinstance(path, Record) for path in paths):
+        raise UsageError(
+            "a fit in memory cannot be checked: what is checked is a file.",
+            hint="Write it first: fit.to_json('fit.json').",
+        )
     results = reference.check(list(paths) or None, update=update, mirror=mirror)
     if not results:
         raise CheckFailed("there is no fit to check.", hint="Name fit files or folders of them.")

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from scaling_cli import curve_laws
+from scaling_cli import laws as laws_of_points
 from scaling_cli.artefacts.curve_fit import AVERAGE, CurveFit
 from scaling_cli.vocabulary.errors import UsageError
 from scaling_cli.vocabulary.quantities import parse_number
@@ -84,6 +85,11 @@ def fit(data: Any, *, law: str = "chinchilla", **options: Any) -> Any:
     from scaling_cli.point_fits import fitting
 
     return fitting.fit(data, law=law, **options)
+
+
+def laws() -> list[str]:
+    """Return the names of all laws that are fitted."""
+    return [*laws_of_points.names(), AVERAGE, *curve_laws.names()]
 
 
 def is_of_curves(law: str) -> bool:

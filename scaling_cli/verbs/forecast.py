@@ -1,57 +1,16 @@
-"""`sc.forecast`, `sc.watch` and `sc.follow`: where a running job will end, and whether it does."""
+"""`sc.watch` and `sc.follow`: whether a running job ends where a forecast says."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from os import PathLike
 from typing import Any
 
 from scaling_cli.artefacts import kinds
 from scaling_cli.artefacts.forecast import Forecasts
-from scaling_cli.forecasting import following
-from scaling_cli.forecasting import forecast as forecast_runs
+from scaling_cli.forecasting import following, forecast
 from scaling_cli.forecasting.following import PATIENCE, Update, Watch
 from scaling_cli.forecasting.job import Job, jobs_of, one_job
 from scaling_cli.ingest import as_runs
-from scaling_cli.verbs import _stored
 from scaling_cli.vocabulary.errors import DataError, UsageError
-from scaling_cli.vocabulary.quantities import U, parse_number
-
-
-def forecast(
-    runs: Any,
-    *,
-    fit: Any = None,
-    unique_tokens: float | str | None = None,
-    **options: Any,
-) -> Forecasts:
-    """Forecast the final loss of running jobs, with an interval.
-
-    Parameters
-    ----------
-    runs : Runs, Curve, DataFrame, path, or a sequence of Curve
-        Running jobs.
-    fit : CurveFit, path or name, optional
-        A fit of loss curves: the curve it predicts under the run's schedule is one sibling.
-    unique_tokens : float or str, optional
-        Distinct training tokens: beyond four passes over them the interval is not valid.
-    **options
-        `until`, `schedule`, `siblings`, `level`, `method`, `target`, `threshold`, `combine`: see
-        `forecasting.forecast`.
-
-    Raises
-    ------
-    UsageError
-        If nothing says where a run ends, or an option cannot be.
-    DataError
-        If no run can be forecast: too short, diverged, finished.
-    FitError
-        If too little is logged since the learning rate last rose.
-    """
-    distinct = None if unique_tokens is None else parse_number(unique_tokens, U)
-    if distinct is not None and not distinct > 0:
-        raise UsageError(f"--unique-tokens must be positive, not {unique_tokens}.")
-    curves = fit if not isinstance(fit, str | PathLike) else _stored.of_curves(fit)
-    return forecast_runs(runs, fit=curves, unique_tokens=distinct, **options)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ def hparams(
     *,
     params: float | str | None = None,
     tokens: float | str | None = None,
-    fit: Recipe | str | None = None,
+    fit: kinds.Named | None = None,
     seq_len: float | str | None = None,
     target: str | None = None,
     where: str | None = None,
@@ -60,8 +60,7 @@ def hparams(
         points = fitting.sweep_points(as_runs(data), target=target, where=where, at=at)
         own = fitting.fit_recipe(points, seed=seed, level=level, command=command)
         rule = fitting.near_best_rule(points, seed=seed)
-    named = PUBLISHED if fit is None else fit
-    rival = named if isinstance(named, Recipe) else kinds.load(named, Recipe)
+    rival = kinds.load(PUBLISHED if fit is None else fit, Recipe)
     record = report(
         own or rival,
         rival if own else None,

@@ -9,10 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from scaling_cli import plots
 from scaling_cli.artefacts import kinds
-from scaling_cli.artefacts._record import Record
 from scaling_cli.artefacts.curve_fit import CurveFit
-from scaling_cli.artefacts.fit import Fit
-from scaling_cli.verbs import _stored
 from scaling_cli.vocabulary.errors import UsageError
 from scaling_cli.vocabulary.jsonfile import stamped
 
@@ -63,12 +60,14 @@ class Drawing:
         return stream.getvalue()
 
 
-def plot(fit: Any, kind: str = KIND, *, measured: Any = None, level: float = 0.9) -> Drawing:
+def plot(
+    fit: kinds.Named, kind: str = KIND, *, measured: Any = None, level: float = 0.9
+) -> Drawing:
     """Draw a figure of a fit; what lies beyond the fitted runs is dashed and has an interval.
 
     Parameters
     ----------
-    fit : Fit, CurveFit, path or name
+    fit : Fit, CurveFit, Backtest, path or name
     kind : str
         Which figure: `scaling plot --help` lists them.
     measured : Points or sequence of Curve, optional
@@ -79,15 +78,15 @@ def plot(fit: Any, kind: str = KIND, *, measured: Any = None, level: float = 0.9
     Raises
     ------
     UsageError
-        If there is no such figure, or it is none of this kind of fit.
+        If there is no such figure, or it draws no such thing.
     """
     module = plots.get(kind)
     stored = drawable(fit, kind)
     table = module.table(stored, measured=measured, level=level)
-    return Drawing(_stored.name_of(fit), kind, table)
+    return Drawing(kinds.name_of(fit), kind, table)
 
 
-def drawable(fit: Any, kind: str) -> Any:
+def drawable(fit: kinds.Named, kind: str) -> Any:
     """Return a stored thing that a figure draws.
 
     Raises
@@ -95,17 +94,13 @@ def drawable(fit: Any, kind: str) -> Any:
     UsageError
         If the figure does not draw things of its kind; those that do are named.
     """
-    wanted = CurveFit if plots.of_curves(kind) else Fit
-    thing = fit if isinstance(fit, Record) else kinds.load(fit)
-    if isinstance(thing, wanted):
+    thing, name = kinds.load(fit), kinds.name_of(fit)
+    if thing.kind in plots.draws(kind):
         return thing
-    name = _stored.name_of(fit)
-    along = isinstance(thing, CurveFit)
-    other = " or ".join(figure for figure in plots.names() if plots.of_curves(figure) == along)
-    use = f"take --kind {other}"
-    if not isinstance(thing, CurveFit | Fit):
-        use = f"use it with '{thing.use.replace('FILE', name)}'"
-    raise UsageError(f"{name} is {thing.what}, which the figure {kind} does not draw: {use}.")
+    others = " or ".join(plots.of_kind(thing.kind))
+    use = f"take --kind {others}" if others else thing.used(name)
+    wrong = f"{name or 'this'} is {thing.what}, which the figure {kind} does not draw: {use}."
+    raise UsageError(wrong)
 
 
 def curves_to_compare(
@@ -117,5 +112,5 @@ def curves_to_compare(
     from scaling_cli.verbs.fit import schedules_of
 
     by_run, otherwise = schedules_of(schedules)
-    target = _stored.of_curves(fit).selection.get("target")
+    target = kinds.load(fit, CurveFit).selection.get("target")
     return curves_of(as_runs(data), target=target, schedules=by_run, otherwise=otherwise)

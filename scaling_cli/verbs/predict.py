@@ -4,19 +4,24 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
+from scaling_cli.artefacts import kinds
+from scaling_cli.artefacts._prediction import by_symbol
 from scaling_cli.artefacts.curve_fit import CurveFit, along
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.verbs import _stored
 from scaling_cli.vocabulary.errors import UsageError
+from scaling_cli.vocabulary.quantities import N
 
 
 def predict(
-    fit: Fit | CurveFit | _stored.Named | None = None,
+    fit: kinds.Named | None = None,
     *,
     schedule: Any = None,
     steps: Sequence[float] | None = None,
     every: int | None = None,
-    measured: Sequence[float | None] = (),
+    measured: Sequence[float | None] | float = (),
     level: float = 0.9,
     **inputs: Any,
 ) -> Any:
@@ -33,11 +38,12 @@ def predict(
     every : int, optional
         Values every so many steps.
     measured : sequence of float or None
-        What was measured at the points: errors and hits are added.
+        What was measured, one per point: errors and hits are added.
     level : float
         Nominal coverage of the intervals.
     **inputs : float, str or array
         The law's inputs by symbol or column: `N=7e9, D=1e12`, `params="7B", tokens="1T"`, `C=1e24`.
+        Along a schedule the size, of a fit to several.
 
     Returns
     -------
@@ -46,17 +52,33 @@ def predict(
     Raises
     ------
     UsageError
-        If an input is missing, unknown or contradicts the others, or the fit is of another kind.
+        If an input is missing, unknown or contradicts the others, the fit is of another kind, or
+        not as many values were measured as there are points.
     """
     if schedule is not None:
         thing = _stored.default_of_curves("--schedule") if fit is None else fit
-        size = inputs.pop("N", None)
-        if inputs:
-            raise UsageError(f"along a schedule there is no {', '.join(inputs)}.")
         schedules = schedule if isinstance(schedule, list | tuple) else [schedule]
-        named, curves = _stored.name_of(thing), _stored.of_curves(thing)
+        size, curves = _size(inputs), kinds.load(thing, CurveFit)
+        named = kinds.name_of(thing)
         return along(curves, named, schedules, N=size, steps=steps, every=every, level=level)
     thing = _stored.default() if fit is None else fit
-    prediction = _stored.of_points(thing).predict(level=level, **inputs)
-    made_by = {**prediction.made_by, "fit": _stored.name_of(thing)}
-    return replace(prediction, made_by=made_by, measured=tuple(measured))
+    prediction = kinds.load(thing, Fit).predict(level=level, **inputs)
+    made_by = {**prediction.made_by, "fit": kinds.name_of(thing)}
+    values = tuple(np.ravel(np.array(measured, object)).tolist())
+    if len(values) not in (0, len(prediction.value)):
+        raise UsageError(
+            f"{len(values)} measured for {len(prediction.value)} points.",
+            hint="Give one for each; None where nothing was measured.",
+        )
+    return replace(prediction, made_by=made_by, measured=values)
+
+
+def _size(inputs: dict[str, Any]) -> float | None:
+    """Return the one model size among inputs, None where there is none."""
+    given = by_symbol({N.symbol: N}, inputs)
+    sizes = np.ravel(given.pop(N.symbol, ())).tolist()
+    if given:
+        raise UsageError(f"along a schedule there is no {', '.join(given)}.")
+    if len(sizes) > 1:
+        raise UsageError("--params takes one model size with --schedule.")
+    return sizes[0] if sizes else None

@@ -4,9 +4,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from scaling_cli.artefacts._prediction import by_symbol, completed
+import numpy as np
+
+from scaling_cli.artefacts import kinds
+from scaling_cli.artefacts._prediction import by_symbol, completed, taken
 from scaling_cli.artefacts.fit import Fit
-from scaling_cli.verbs import _stored
+from scaling_cli.laws._law import Law
+from scaling_cli.vocabulary.errors import UsageError
 from scaling_cli.vocabulary.quantities import C
 
 if TYPE_CHECKING:
@@ -14,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def profile(
-    fit: Fit | _stored.Named,
+    fit: kinds.Named,
     of: str | Sequence[str] | None = None,
     *,
     methods: Sequence[str] | None = None,
@@ -33,7 +37,7 @@ def profile(
     """
     from scaling_cli.point_fits import intervals
 
-    stored = _stored.of_points(fit)
+    stored = kinds.load(fit, Fit)
     names = [of] if isinstance(of, str) else list(of or ())
     compared = intervals.intervals(
         stored,
@@ -42,14 +46,33 @@ def profile(
         level=level,
         **_at(stored, names, inputs),
     )
-    return replace(compared, fit=_stored.name_of(fit))
+    return replace(compared, fit=kinds.name_of(fit))
 
 
 def _at(fit: Fit, names: Sequence[str], inputs: dict[str, Any]) -> dict[str, Any]:
-    """Return what the numbers asked for depend on: derived ones take the compute itself."""
-    given = by_symbol(fit.law, inputs)
-    derived = [name for name in names if name in fit.law.derived_quantities()]
-    if not given or (names and len(derived) == len(names)):
-        return given
-    own = {C.symbol: given[C.symbol]} if derived and C.symbol in given else {}
-    return {**completed(fit.law, given), **own}
+    """Return what the numbers asked for depend on: derived ones take the compute itself.
+
+    Raises
+    ------
+    UsageError
+        If a derived quantity is given several values of an input.
+    """
+    law, given = fit.law, by_symbol(taken(fit.law), inputs)
+    if only_derived(law, names):
+        return {symbol: _alone(symbol, values) for symbol, values in given.items()}
+    derives = C.symbol in given and any(name in law.derived_quantities() for name in names)
+    own = {C.symbol: _alone(C.symbol, given[C.symbol])} if derives else {}
+    return {**completed(law, given), **own} if given else {}
+
+
+def only_derived(law: Law, names: Sequence[str]) -> bool:
+    """Return whether all that is asked for is derived: then inputs stay as they were given."""
+    return bool(names) and all(name in law.derived_quantities() for name in names)
+
+
+def _alone(symbol: str, values: Any) -> float:
+    """Return the one value of an input of derived quantities."""
+    several = np.unique(np.asarray(values, float))
+    if len(several) != 1:
+        raise UsageError(f"a derived quantity takes one {symbol}, not {len(several)}.")
+    return float(several[0])

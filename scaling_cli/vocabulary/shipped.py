@@ -1,6 +1,11 @@
-"""Where the shipped folders `fits` and `data` are: inside the wheel, or at the checkout's root."""
+"""Where fits are: the shipped folders, in the wheel or at the checkout's root; the file of a user.
+
+`data` lies beside `fits`.
+"""
 
 from pathlib import Path
+
+DEFAULT_FILE = "fit.json"  # where a fit is written, and looked for, if nothing is said
 
 
 def folder(name: str) -> Path:

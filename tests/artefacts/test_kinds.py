@@ -240,6 +240,25 @@ def test_a_figure_of_points_names_those_of_curves() -> None:
     )
 
 
+def test_a_stored_backtest_is_drawn(tmp_path: Path) -> None:
+    file, figure = FILES / "backtest.json", str(tmp_path / "backtest.png")
+    drawn = run("plot", str(file), "--kind", "backtest", "-o", figure)
+    assert (drawn.exit_code, drawn.stdout, drawn.stderr) == (0, f"{figure}\n", "")
+    numbers = json.loads(run("plot", str(file), "--kind", "backtest", "--json").stdout)["numbers"]
+    cuts = record_of("backtest")["cuts"]
+    assert sorted(numbers["factor"]) == sorted(cut["factor"] for cut in cuts)
+    for arguments, message in (
+        ([], "which the figure loss does not draw: take --kind backtest."),
+        (["--kind", "curves"], "which the figure curves does not draw: take --kind backtest."),
+    ):
+        refusal = json.loads(run("plot", str(file), *arguments, "--json").stdout)["error"]
+        assert refusal["message"] == f"{file} is a backtest, {message}"
+    measured = run("plot", str(file), "--kind", "backtest", "--measured", "x.csv", "--json")
+    assert json.loads(measured.stdout)["error"]["message"] == (
+        f"{file} is a backtest, drawn by itself: leave --measured out."
+    )
+
+
 def test_unknown_names() -> None:
     error = refused(UsageError, kinds.load, "li-2024")
     assert error.message == "'li-2024' is neither a file nor a certified fit or recipe."

@@ -15,7 +15,7 @@ from processes import HEAVY, loaded_by_command, python
 from refusals import refused
 
 from scaling_cli import __version__
-from scaling_cli.cli import BRIEF, _commands, _exits, _terminal, app
+from scaling_cli.cli import BRIEF, _commands, _exits, _options, _terminal, app
 from scaling_cli.cli._commands import Commands
 from scaling_cli.vocabulary import errors
 
@@ -124,6 +124,25 @@ def test_every_command_takes_json_quiet_and_debug(path: tuple[str, ...]) -> None
 
 def test_completion_is_offered() -> None:
     assert "--install-completion" in help_text()
+
+
+def test_names_are_completed() -> None:
+    assert _options.complete("plots.names")("re") == ["residuals"]
+    assert _options.complete("verbs.fit.laws")("a") == [
+        *("average_parameters", "average", "annealing", "annealing_size", "area_exponential")
+    ]
+    both = _options.complete(_options.FITS, _options.RECIPES)
+    assert both("multi_power/luo-2025-25") == ["multi_power/luo-2025-25m"]
+    assert both("li-2025-ro") == ["li-2025-rounded"]
+
+
+def test_pairs_of_the_command_line() -> None:
+    read = _options.pairs("map").read
+    assert read(["loss=eval/c4", "a=b=c"]) == {"loss": "eval/c4", "a": "b=c"}
+    told = refused(errors.UsageError, read, ["loss"])
+    assert str(told) == "cannot read 'loss' for --map. Write --map NAME=VALUE."
+    told = refused(errors.UsageError, read, ["a=1", "a=2"])
+    assert str(told) == "--map gives a twice: 1 and 2."
 
 
 # --- an option given twice --------------------------------------------------------------------

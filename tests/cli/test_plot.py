@@ -11,7 +11,7 @@ import pytest
 from scaling_cli import plots
 from scaling_cli.laws.chinchilla import Chinchilla
 
-OF_POINTS = [name for name in plots.names() if not plots.of_curves(name)]
+OF_POINTS = plots.of_kind("fit")
 SIZES, TOKENS = (1e7, 1e8, 1e9, 1e7), (1e9, 1e10, 1e11, 1e11)
 
 
@@ -42,6 +42,16 @@ def test_every_kind_is_drawn(kind: str, here: Path) -> None:
     result = run("fit.json", "--kind", kind, "-o", "figure.png")
     assert (result.exit_code, result.stdout, result.stderr) == (0, "figure.png\n", "")
     assert (here / "figure.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("kind", ["loss", "residuals", "predicted", "contour"])
+def test_points_without_names_of_runs_are_numbered(kind: str, here: Path) -> None:
+    record = json.loads(Path("fit.json").read_text())
+    del record["data"]["points"]["runs"]
+    Path("fit.json").write_text(json.dumps(record))
+    result = run("fit.json", "--kind", kind, "--json")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert json.loads(result.stdout)["numbers"]["runs"] == ["0", "1", "2", "3"]
 
 
 def test_the_default_is_the_loss_figure_here(here: Path) -> None:
@@ -98,7 +108,7 @@ def test_a_row_without_a_loss_is_named_not_drawn(here: Path) -> None:
         (
             ["chinchilla/besiroglu-2024"],
             3,
-            "error: the fit file carries no points to draw.\nhint: A published fit has none, and "
+            "error: the fit carries no points.\nhint: A published fit has none, and "
             "a fit to very many points keeps only their digest.\n",
         ),
     ],

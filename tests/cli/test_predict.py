@@ -195,7 +195,7 @@ def test_three_that_contradict_are_refused(here: Path) -> None:
     assert result.stderr == (
         "fit: ./fit.json\n"
         "error: N = 7e+09, D = 1e+12 and C = 1e+24 contradict C = 6ND = 4.2e+22.\n"
-        "hint: Give two of --params, --tokens and --compute.\n"
+        "hint: Give two of N, D and C.\n"
     )
 
 
@@ -264,8 +264,7 @@ def test_a_law_without_an_optimum_needs_its_inputs() -> None:
     law = KaplanN(Nc=8.8e13, alpha_N=0.076)
     assert law.optimum(1e24) is None
     assert refusal(UsageError, grid, law, params=[], tokens=[], compute=[1e24], others={}) == (
-        "this law has no compute-optimal point, so --compute alone says too little. "
-        "Give its inputs: N."
+        "this law has no compute-optimal point, so C alone says too little. Give its inputs: N."
     )
 
 

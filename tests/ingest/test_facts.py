@@ -202,13 +202,6 @@ def test_set_that_cannot_be_used(tmp_path: Path, given: dict[str, str], message:
     assert refusal(UsageError, ingest.read, write(tmp_path, "f.csv", CURVE), set=given) == message
 
 
-def test_pairs_of_the_command_line() -> None:
-    assert ingest.pairs(["loss=eval/c4", "a=b=c"], "--map") == {"loss": "eval/c4", "a": "b=c"}
-    said = refusal(UsageError, ingest.pairs, ["loss"], "--map")
-    assert said == "--map 'loss' is not of the form key=value."
-    assert refusal(UsageError, ingest.pairs, ["a=1", "a=2"], "--set") == "--set gives 'a' twice."
-
-
 def test_the_same_run_in_two_files(tmp_path: Path) -> None:
     one, other = write(tmp_path, "one.csv", TABLE), write(tmp_path, "two.csv", TABLE)
     assert refusal(DataError, ingest.read, one, other) == (

@@ -31,7 +31,7 @@ from scaling_cli.vocabulary.outcomes import Status
 # alpha = beta and A = B: the best N equals the best D, both sqrt(C/6).
 LAW = Chinchilla(E=1.0, A=100.0, B=100.0, alpha=0.5, beta=0.5)
 SIZES, TOKENS = (1e4, 1e5, 1e6), (1e5, 1e6, 1e7)
-OF_POINTS = [name for name in plots.names() if not plots.of_curves(name)]
+OF_POINTS = plots.of_kind("fit")
 OFF = 1.01  # every measured loss is 1 % above the law
 CUT = ("factor", "bias", "mare", "coverage", "n_train", "n_test", "allowed")
 CUTS = [
@@ -127,7 +127,7 @@ def test_a_law_of_one_variable_has_no_contour(one_variable: Fit) -> None:
 @pytest.mark.parametrize("name", ["loss", "residuals", "predicted", "contour"])
 def test_a_fit_without_points_is_refused(name: str, fit: Fit) -> None:
     assert refusal(DataError, plots.get(name).table, replace(fit, data={})) == (
-        "the fit file carries no points to draw. "
+        "the fit carries no points. "
         "A published fit has none, and a fit to very many points keeps only their digest."
     )
 

@@ -20,7 +20,7 @@ from scaling_cli.point_fits.backtesting import backtest
 from scaling_cli.point_fits.certainty.draws import parameter_draws
 from scaling_cli.point_fits.fitted import Fitted, Resampling
 from scaling_cli.point_fits.fitting import fit, refit_objective
-from scaling_cli.point_fits.recompute import embedded, recompute
+from scaling_cli.point_fits.recompute import recompute
 from scaling_cli.runs.points import Points
 from scaling_cli.search.optimum import make_problem, refuse, settle
 from scaling_cli.vocabulary.errors import UsageError
@@ -194,7 +194,7 @@ def test_a_weighted_fit_repeats_itself() -> None:
         cluster="config",
     )
     stored = Fit.from_dict(made.to_dict())
-    points = embedded(stored.data["points"], {})
+    points = stored.points()
     np.testing.assert_array_equal(points.weights(), WEIGHTS)
     assert points.sha256() == stored.data["sha256"] != LINE.sha256()
     again = recompute(stored, points)

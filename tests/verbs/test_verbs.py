@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import command_line
 import numpy as np
 import pyarrow as pa
 import pytest
+from refusals import refusal
 
 import scaling_cli as sc
 from scaling_cli import reports
@@ -172,7 +174,8 @@ def test_compute_alone_gives_the_optimum_of_the_law() -> None:
         ({"N": 7e9, "params": "7B"}, "N is given twice."),
         (
             {"N": 7e9, "D": 1e12, "C": 1e24},
-            "N, D and C contradict C = 6ND. Give two of N, D and C.",
+            "N = 7e+09, D = 1e+12 and C = 1e+24 contradict C = 6ND = 4.2e+22. "
+            "Give two of N, D and C.",
         ),
         ({"N": 7e9, "x": 1.0}, "law chinchilla takes N, D: missing D; unknown x."),
     ],
@@ -181,6 +184,119 @@ def test_predict_refuses(inputs: dict[str, Any], message: str) -> None:
     with pytest.raises(sc.UsageError) as caught:
         cli_fits.fit().predict(**inputs)
     assert str(caught.value) == message
+
+
+NO_POINTS = "is a fit of loss curves, not a fit of a law of points: use it with "
+NO_CURVES = "is a fit of a law of points, not a fit of loss curves: use it with "
+ALONG = "'scaling predict --fit FILE --schedule TEXT'."
+AT_POINTS = "'scaling predict --fit FILE'."
+WRONG: dict[str, tuple[Callable[[Any, Any], Any], str]] = {
+    "predict": (lambda fit, curves: sc.predict(curves, N=1e9), f"this {NO_POINTS}{ALONG}"),
+    "predict along": (
+        lambda fit, curves: sc.predict(fit, schedule=SCHEDULES[0]),
+        f"this {NO_CURVES}{AT_POINTS}",
+    ),
+    "predict, named": (
+        lambda fit, curves: sc.predict(replace(fit, name="mine"), schedule=SCHEDULES[0]),
+        f"mine {NO_CURVES}{AT_POINTS}".replace("FILE", "mine"),
+    ),
+    "profile": (lambda fit, curves: sc.profile(curves), f"this {NO_POINTS}{ALONG}"),
+    "hparams": (
+        lambda fit, curves: sc.hparams(params="7B", tokens="1T", fit=fit),
+        "this is a fit of a law of points, not a recipe for learning rate and batch: use it with "
+        f"{AT_POINTS}",
+    ),
+    "batch": (
+        lambda fit, curves: sc.batch(fit=fit, target_loss=2.5),
+        "this is a fit of a law of points, not a fit of the critical batch: use it with "
+        f"{AT_POINTS}",
+    ),
+    "batch, a path": (
+        lambda fit, curves: sc.batch(fit=Path("fit.json"), target_loss=2.5),
+        "fit.json is a fit of a law of points, not a fit of the critical batch: use it with "
+        f"{AT_POINTS}".replace("FILE", "fit.json"),
+    ),
+    "forecast": (
+        lambda fit, curves: sc.forecast(COSINE, until=4096, fit=fit),
+        f"this {NO_CURVES}{AT_POINTS}",
+    ),
+    "plot": (
+        lambda fit, curves: sc.plot(sc.batch(params="1B", target_loss=2.5).made),
+        "this is a fit of the critical batch, which the figure loss does not draw: use it with "
+        "'scaling batch --fit FILE --target-loss L'.",
+    ),
+    "check": (
+        lambda fit, curves: sc.check(fit),
+        "a fit in memory cannot be checked: what is checked is a file. Write it first: "
+        "fit.to_json('fit.json').",
+    ),
+    "load": (
+        lambda fit, curves: sc.load(sc.laws()),
+        "an object of type Answer is neither a file, a name nor anything that is stored.",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_stored_thing_of_the_wrong_kind_is_refused(here: Path, case: str) -> None:
+    ask, message = WRONG[case]
+    fit, curves = replace(cli_fits.fit(), name=""), replace(sc.load(CURVES), name="")
+    assert refusal(sc.UsageError, ask, fit, curves) == message
+
+
+def test_what_is_stored_is_taken_as_it_is() -> None:
+    fit = cli_fits.fit()
+    assert sc.load(fit) is fit
+    rate = sc.load("step_learning_rate/li-2025")
+    told = sc.hparams(params="7B", tokens="1T", fit=rate)
+    named = sc.hparams(params="7B", tokens="1T", fit="step_learning_rate/li-2025")
+    assert told["learning_rate"] == named["learning_rate"]
+
+
+@pytest.mark.parametrize("losses", [np.array([2.5, 2.6]), ("2.5", 2.6), [2.5, 2.6]])
+def test_numbers_are_taken_in_any_row(losses: Any) -> None:
+    told = sc.batch(params="1B", target_loss=losses, batch_tokens=np.float64(1e6))
+    assert [row["L"] for row in told["targets"]] == [2.5, 2.6]
+
+
+@pytest.mark.parametrize("measured", [[2.21], [2.21, None, 2.0], 2.21])
+def test_as_many_are_measured_as_are_predicted(measured: Any) -> None:
+    fit, count = cli_fits.fit(), len(np.ravel(measured))
+    assert refusal(sc.UsageError, sc.predict, fit, N=[1e9, 7e9], D=1e12, measured=measured) == (
+        f"{count} measured for 2 points. Give one for each; None where nothing was measured."
+    )
+    (point,) = sc.predict(fit, N=1e9, D=1e12, measured=2.21).to_dict()["predictions"]
+    assert point["error"] == pytest.approx(cli_fits.LAW(N=1e9, D=1e12) / 2.21 - 1, rel=1e-14)
+
+
+def test_the_size_along_a_schedule_is_given_as_anywhere() -> None:
+    fit = sc.load(CURVES)
+    alone = refusal(sc.UsageError, sc.predict, fit, schedule=SCHEDULES[0], N=7e9)
+    assert alone == (
+        "the fit is one of a single model: its size cannot be chosen. Fit runs of several sizes "
+        "with --law annealing_size."
+    )
+    for inputs in ({"params": "7B"}, {"N": "7B"}, {"params": np.array([7e9])}, {"n_params": 7e9}):
+        asked: dict[str, Any] = inputs
+        assert refusal(sc.UsageError, sc.predict, fit, schedule=SCHEDULES[0], **asked) == alone
+    for wrong, message in (
+        ({"params": ["7B", "1B"]}, "--params takes one model size with --schedule."),
+        ({"tokens": "1T"}, "along a schedule there is no tokens."),
+        ({"N": 1e9, "params": 1e9}, "N is given twice."),
+    ):
+        asked = wrong
+        assert refusal(sc.UsageError, sc.predict, fit, schedule=SCHEDULES[0], **asked) == message
+
+
+def test_texts_may_stand_in_lists() -> None:
+    fit = cli_fits.fit()
+    told = sc.predict(fit, params=["1B", 7e9], tokens="1T")
+    np.testing.assert_array_equal(told.value, fit.predict(N=[1e9, 7e9], D=1e12).value)
+
+
+def test_a_derived_quantity_takes_one_compute() -> None:
+    said = refusal(sc.UsageError, sc.profile, cli_fits.fit(), "optimal_params", C=[1e23, 1e24])
+    assert said == "a derived quantity takes one C, not 2."
 
 
 def test_an_option_of_the_other_kind_of_law_is_refused() -> None:
@@ -207,7 +323,18 @@ def test_runs_say_what_they_hold() -> None:
     assert repr(runs) == (
         "<Runs 3 runs; 3 points; N 1e+07 to 1e+09; D 1e+09 to 1e+11; L 2.2 to 3.9>"
     )
-    assert runs._repr_html_().count("<tr>") == 4
+    page = runs._repr_html_()
+    assert page == reports.short_html(runs)
+    assert page.partition("</table>")[0].count("<tr>") == 4
+    assert str(runs) == reports.short(runs)
+
+
+def test_an_answer_shows_its_entries_in_a_notebook() -> None:
+    answer = sc.hparams(params="7B", tokens="1T")
+    page = answer._repr_html_()
+    assert page == reports.short_html(answer)
+    assert page.count("<tr>") == len(answer) + 1
+    assert str(answer) == to_json(answer.record)
 
 
 def test_every_kind_of_fit_shows_itself_in_a_notebook() -> None:
