@@ -10,6 +10,7 @@ import functools
 import importlib
 import math
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from types import UnionType
@@ -76,6 +77,10 @@ class Record(Shown):
     def __init_subclass__(cls) -> None:
         """Name the kind after its file."""
         cls.kind = cls.__module__.rpartition(".")[2]
+
+    def usage(self, name: str) -> str:
+        """Return the command that can use it, under the name of its file."""
+        return self.use.replace("FILE", shlex.quote(name))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object of the contract (NaN and infinity become null)."""

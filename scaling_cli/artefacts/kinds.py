@@ -77,8 +77,8 @@ def load(source: str | os.PathLike[str], wanted: type[Record] | None = None) -> 
         return thing
     other = wanted.of(thing, name)
     if other is None:
-        use = thing.use.replace("FILE", name)
-        raise UsageError(f"{name} is {thing.what}, not {wanted.what}: use it with '{use}'.")
+        use = f"use it with '{thing.usage(name)}'"
+        raise UsageError(f"{name} is {thing.what}, not {wanted.what}: {use}.")
     return other
 
 

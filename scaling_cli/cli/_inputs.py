@@ -91,8 +91,11 @@ def grid(
     tokens: list[float],
     compute: list[float],
     others: Mapping[str, list[float]],
+    command: str = "scaling predict",
 ) -> Grid:
     """Return every combination of the values given, completed through C = 6ND.
+
+    The command is what was typed: what is missing is shown as its end.
 
     Raises
     ------
@@ -109,12 +112,12 @@ def grid(
     products = itertools.product(*given.values())
     combinations, notes = [dict(zip(given, values, strict=True)) for values in products], []
     if C.symbol in given and C.symbol not in law.inputs():
-        combinations = [_with_compute(law, point) for point in combinations]
+        combinations = [_with_compute(law, point, command) for point in combinations]
         notes = _compute_notes(law, given)
     combinations = [point for point in combinations if _whole(law, point)]
     if given and not combinations:
         raise UsageError(f"no combination of {', '.join(law.shares())} given sums to one.")
-    _require(law, combinations[0] if combinations else {})
+    _require(law, combinations[0] if combinations else {}, command)
     columns = {s: [point[s] for point in combinations] for s in law.inputs()}
     return Grid(columns, given, notes)
 
@@ -232,13 +235,13 @@ def _wanted(law: Law) -> str:
     return f"Give columns {', '.join(names)}, and {L.column} to compare."
 
 
-def _with_compute(law: Law, point: Mapping[str, float]) -> dict[str, float]:
+def _with_compute(law: Law, point: Mapping[str, float], command: str) -> dict[str, float]:
     """Return the point with size or data worked out from compute, or both from the optimum."""
     compute = point[C.symbol]
     rest = {symbol: number for symbol, number in point.items() if symbol != C.symbol}
     spent = law.size_and_data() or ()
     known = [s for s in spent if s in rest]
-    _require(law, dict.fromkeys(law.inputs(), 0.0) | rest)
+    _require(law, dict.fromkeys(law.inputs(), 0.0) | rest, command)
     held = set(law.inputs()) - set(spent)
     if not known and held <= set(rest):
         best = law.optimum(compute, **rest)
@@ -247,9 +250,9 @@ def _with_compute(law: Law, point: Mapping[str, float]) -> dict[str, float]:
     if not known and not (spent and set(spent) <= set(law.optima())):
         message = "this law has no compute-optimal point, so --compute alone says too little."
         raise UsageError(message, hint=f"Give its inputs: {', '.join(law.inputs())}.")
-    _require(law, dict.fromkeys(spent, 0.0) | rest)
+    _require(law, dict.fromkeys(spent, 0.0) | rest, command)
     if not spent:
-        _require(law, point)
+        _require(law, point, command)
     if len(known) == 1:
         return law.spending(compute, **rest)
     product = float(law.compute(**rest))
@@ -268,7 +271,7 @@ def _compute_notes(law: Law, given: Mapping[str, list[float]]) -> list[str]:
     return [f"{s} from {law.compute_in_words()}" for s in missing]
 
 
-def _require(law: Law, point: Mapping[str, float]) -> None:
+def _require(law: Law, point: Mapping[str, float], command: str) -> None:
     options = {Role.SIZE: "--params", Role.DATA: "--tokens"}
     missing = {s: q for s, q in law.inputs().items() if s not in point}
     if missing:
@@ -276,7 +279,8 @@ def _require(law: Law, point: Mapping[str, float]) -> None:
             f"{s} ({q.meaning}: {options.get(q.role, f'--input {s}=...')})"
             for s, q in missing.items()
         ]
-        hint = "For example: scaling predict --params 7B --tokens 1T"
+        example = law.options({s: v for s, v in law.example().items() if s in missing})
+        hint = f"For example: {command} {example}"
         raise UsageError(f"the law needs {' and '.join(told)}.", hint=hint)
     unknown = {symbol: law.quantity(symbol) for symbol in point if symbol not in law.inputs()}
     if unknown:

@@ -467,6 +467,7 @@ class Point:
             tokens=self.tokens or [],
             compute=self.compute or [],
             others=_inputs.read_others(self.input, law),
+            command=asking.command,
         )
         echo(grid, asking)
         return grid

@@ -58,9 +58,11 @@ def write(to_file: Callable[[Any], Any], path: str | None) -> str | None:
     """
     if path is None:
         return None
+    from scaling_cli.reports._checks import REPLACED  # late: --help needs none
+
     replaced = Path(path).is_file()
     try:
         to_file(path)
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}.") from error
-    return f"{path} (the one before is replaced)" if replaced else path
+    return f"{path}{REPLACED}" if replaced else path

@@ -150,14 +150,11 @@ def origin(sources: Sequence[str]) -> str:
     return f" from {', '.join(sources)}" if sources else ""
 
 
-def path(written: str) -> str:
-    """Return the file in what is said of a file that was written."""
-    return written.partition(" (")[0]
-
-
 def ending(written: str | None, verb: str = "", options: str = "") -> Iterator[Block]:
     """Yield where the thing was written and, of a fit, the command that asks it."""
     if written is not None:
         yield Labelled("written", [written])
-        named = "" if path(written) == "fit.json" else f" --fit {path(written)}"
-        yield Command("next", [f"scaling {verb}{named} {options}"] if verb else [])
+        file = _checks.path(written)
+        named = [] if file == "fit.json" else ["--fit", file]
+        words = ["scaling", verb, *named, *options.split()]
+        yield Command.of("next", *(words if verb else ()))

@@ -28,7 +28,8 @@ def blocks(of: Forecast | Forecasts | Mapping[str, Any], *, full: bool = False) 
     record = of.to_dict() if isinstance(of, Forecasts) else of
     runs, parts = record["runs"], []
     if len(runs) > MOST_REPORTS:
-        parts += [_table(runs, full=full), *(() if full else _read(runs)), *_doubts(runs, full=full)]
+        read = [] if full else _read(runs)
+        parts += [_table(runs, full=full), *read, *_doubts(runs, full=full)]
     else:
         parts += [part for item in runs for part in _run(item, full=full)]
     left = _fitted.left_out(record.get("left_out") or (), full=full)

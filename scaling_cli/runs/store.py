@@ -82,7 +82,10 @@ def is_store(path: str | Path) -> bool:
     A manifest that cannot be read counts: what lies beside it must not be read as logs.
     """
     file = Path(path) / MANIFEST
-    if not os.path.isfile(file):  # of a folder that may not be read: no, where Path would raise
+    try:
+        if not file.is_file():
+            return False
+    except PermissionError:  # it may not even be asked: the reader of folders says so
         return False
     try:
         manifest = json.loads(file.read_text(encoding="utf8"))

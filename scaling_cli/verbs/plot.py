@@ -104,7 +104,7 @@ def drawable(fit: Any, kind: str) -> Any:
     other = " or ".join(figure for figure in plots.names() if plots.of_curves(figure) == along)
     use = f"take --kind {other}"
     if not isinstance(thing, CurveFit | Fit):
-        use = f"use it with '{thing.use.replace('FILE', name)}'"
+        use = f"use it with '{thing.usage(name)}'"
     raise UsageError(f"{name} is {thing.what}, which the figure {kind} does not draw: {use}.")
 
 

@@ -100,9 +100,7 @@ SWITCHED = "the training loss is forecast: 6 point(s) of the held-out one are to
 
 
 @pytest.mark.parametrize(("held_out", "loss"), [(6, "loss"), (100, "val_loss")])
-def test_the_first_screen_says_which_loss_is_forecast(
-    here: Path, held_out: int, loss: str
-) -> None:
+def test_the_first_screen_says_which_loss_is_forecast(here: Path, held_out: int, loss: str) -> None:
     (here / "two.csv").write_text(two_losses(held_out))
     told = run("two.csv").stdout
     assert told.splitlines()[1].split()[0] == loss
@@ -499,5 +497,6 @@ def test_a_stored_forecast_that_is_not_there_or_is_none(here: Path) -> None:
     assert (other.exit_code, other.stderr) == (
         2,
         "error: chinchilla/besiroglu-2024 is a fit of a law of points, not a forecast of running "
-        "jobs: use it with 'scaling predict --fit chinchilla/besiroglu-2024'.\n",
+        "jobs: use it with 'scaling predict --fit chinchilla/besiroglu-2024 --params 50B "
+        "--tokens 1T'.\n",
     )
