@@ -10,6 +10,7 @@ import functools
 import importlib
 import math
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from types import UnionType
@@ -66,6 +67,10 @@ class Record(Shown):
         """Name the kind after its file."""
         cls.kind = cls.__module__.rpartition(".")[2]
 
+    def usage(self, name: str) -> str:
+        """Return the command that can use it, under the name of its file."""
+        return self.use.replace("FILE", shlex.quote(name))
+
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object of the contract (NaN and infinity become null)."""
         written = {"kind": self.kind, **written_fields(self)}
@@ -80,7 +85,7 @@ class Record(Shown):
 
     def used(self, name: str) -> str:
         """Return what to do with one of this name, or of none."""
-        return f"use it with '{self.use.replace('FILE', name or 'FILE')}'"
+        return f"use it with '{self.usage(name or 'FILE')}'"
 
     @classmethod
     def from_dict(cls, record: Any, *, file: str = "<record>") -> Self:

@@ -27,6 +27,7 @@ NO_INTERVAL = {
 }
 # Derived quantities that a fit makes from its points; no law gives them back.
 FROM_POINTS = frozenset({"optimal_params_isoflop"})
+STEP = 3.0  # beyond the largest run: what a next prediction may be of
 FAR = 100.0  # and the square of the farthest backtest: beyond both nothing like it was tried
 BENDING = "backtest.bias"
 
@@ -80,6 +81,24 @@ class Fit(Fitted):
             self.data.get("conventions") or {},
             weight=None if weight is None else np.asarray(weight, float),
         )
+
+    @property
+    def example(self) -> str:
+        """Inputs as they are typed, a step beyond the data where they grow."""
+        ranges, held = self.data.get("ranges", {}), self.diagnostics.get("headline") or {}
+        point = self.law.example()
+        for symbol in point:
+            grows = symbol in self.law.growing()
+            if symbol in ranges:
+                reach = ranges[symbol][1]
+                point[symbol] = float(f"{STEP * reach:.1g}") if grows else reach
+            if not grows and held.get(symbol) is not None:
+                point[symbol] = held[symbol]
+        return self.law.options(point)
+
+    def usage(self, name: str) -> str:
+        """Return the command that predicts with it."""
+        return f"{super().usage(name)} {self.example}"
 
     def predict(self, *, level: float = 0.9, **inputs: Any) -> Prediction:
         """Predict the law's output.

@@ -11,7 +11,7 @@ from typing import Any
 import typer
 
 from scaling_cli.cli._terminal import Terminal
-from scaling_cli.vocabulary.errors import ScalingError, UsageError
+from scaling_cli.vocabulary.errors import DataError, ScalingError, UsageError
 
 # The base of Typer's own errors, reached by a public subclass: its home differs between releases.
 _TyperError = typer.BadParameter.__mro__[2]
@@ -55,6 +55,9 @@ def as_ours(error: Exception) -> tuple[ScalingError, str]:
     if isinstance(error, _TyperError | typer.Abort):
         text, context = _words(error)
         return UsageError(text, hint=_example(context)), context.get_usage() if context else ""
+    if isinstance(error, PermissionError) and error.filename:
+        hint = "Choose another place, or get the right to use this one."
+        return DataError("permission denied.", hint=hint, file=str(error.filename)), ""
     text = f"internal error: {type(error).__name__}: {error}"
     return _Internal(text.rstrip(), hint="Run again with --debug to see where."), ""
 

@@ -112,8 +112,10 @@ def typed(
     return given
 
 
-def grid(law: Law, **options: Any) -> Grid:
+def grid(law: Law, *, command: str = "scaling predict", **options: Any) -> Grid:
     """Return every combination of the values `typed`, completed through C = 6ND.
+
+    The command is what was typed: what is missing is shown as its end.
 
     Raises
     ------
@@ -130,10 +132,10 @@ def grid(law: Law, **options: Any) -> Grid:
     notes, spent = [], law.size_and_data() or ()
     if C.symbol in given and C.symbol not in law.inputs():
         if spent:
-            _require(law, {*spent, *given} - {C.symbol})
+            _require(law, {*spent, *given} - {C.symbol}, command)
         notes = _compute_notes(law, given)
         points = [completed(law, point) for point in points]
-    _require(law, points[0])
+    _require(law, points[0], command)
     inputs = {s: [float(point[s]) for point in points] for s in law.inputs()}
     return Grid(inputs, combined, given, notes)
 
@@ -259,7 +261,7 @@ def _compute_notes(law: Law, given: Mapping[str, list[float]]) -> list[str]:
     return [f"{s} from {law.compute_in_words()}" for s in missing]
 
 
-def _require(law: Law, point: Collection[str]) -> None:
+def _require(law: Law, point: Collection[str], command: str) -> None:
     options = {Role.SIZE: "--params", Role.DATA: "--tokens"}
     missing = {s: q for s, q in law.inputs().items() if s not in point}
     if missing:
@@ -267,7 +269,8 @@ def _require(law: Law, point: Collection[str]) -> None:
             f"{s} ({q.meaning}: {options.get(q.role, f'--input {s}=...')})"
             for s, q in missing.items()
         ]
-        hint = "For example: scaling predict --params 7B --tokens 1T"
+        example = law.options({s: v for s, v in law.example().items() if s in missing})
+        hint = f"For example: {command} {example}"
         raise UsageError(f"the law needs {' and '.join(told)}.", hint=hint)
     unknown = {symbol: law.quantity(symbol) for symbol in point if symbol not in law.inputs()}
     if unknown:

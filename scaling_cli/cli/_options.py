@@ -472,7 +472,7 @@ class Point:
         """Return every combination, completed through C = 6ND, and say once how it was read."""
         from scaling_cli.cli import _inputs
 
-        grid = _inputs.grid(law, **self._by_option(law))
+        grid = _inputs.grid(law, command=asking.command, **self._by_option(law))
         echo(grid, asking)
         return grid
 

@@ -37,7 +37,8 @@ def writable(path: str | None, what: str = "", known: Sequence[str] = ()) -> str
         raise UsageError(f"cannot write {path}: there is no folder {file.parent}.")
     if file.is_dir():
         raise UsageError(f"cannot write {path}: it is a folder.", hint="Give a file name with -o.")
-    if not os.access(file.parent, os.W_OK):
+    replaced = file.is_file() or not file.exists()  # a device or a pipe is written into
+    if replaced and not os.access(file.parent, os.W_OK):
         raise UsageError(
             f"cannot write {path}: the folder {file.parent} is not writable.",
             hint="Give another place with -o.",
@@ -55,9 +56,11 @@ def write(to_file: Callable[[Any], Any], path: str | None) -> str | None:
     """
     if path is None:
         return None
-    replaced = Path(path).exists()
+    from scaling_cli.reports._checks import REPLACED  # late: --help needs none
+
+    replaced = Path(path).is_file()
     try:
         to_file(path)
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}.") from error
-    return f"{path} (the one before is replaced)" if replaced else path
+    return f"{path}{REPLACED}" if replaced else path

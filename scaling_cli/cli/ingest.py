@@ -35,4 +35,5 @@ def ingest(
     runs = reading.read(given.sources, asking)
     with asking.terminal.status(f"writing {into.store}"):
         record = verb.ingest(runs, into.store).to_dict()
-    asking.result(record, lambda: runs_report.ingested(record, full=asking.full))
+    sized = runs.runs["params"].null_count < len(runs)
+    asking.result(record, lambda: runs_report.ingested(record, sized=sized, full=asking.full))

@@ -24,6 +24,9 @@ ROUNDING = 1e-3  # of the peak: a rate as little below zero is rounding
 NO_WAY = 1e-3  # of the run: so near its end it has ended; the last step may be logged as n - 1
 FEWEST_HELD_OUT = 8  # points: with fewer, the training loss says more than the held-out one
 TOKENS_FROM = 1e9  # no run has as many steps
+# How a first screen knows the notes that say how what was asked was read.
+TRAINING = "the training loss is forecast"
+AS_TOKENS = "(a number from 1e9 on counts tokens)"
 
 
 class Diverged(DataError):
@@ -354,7 +357,7 @@ def _target(rows: "View", target: str | None) -> tuple[str, str]:
     held_out, training = int(rows.own("val_loss").sum()), int(rows.own("loss").sum())
     if held_out and (held_out >= FEWEST_HELD_OUT or not training):
         return "val_loss", "" if not training else "the held-out loss is forecast (--target)."
-    few = f"the training loss is forecast: {held_out} point(s) of the held-out one are too few."
+    few = f"{TRAINING}: {held_out} point(s) of the held-out one are too few."
     return "loss", few if held_out else ""
 
 
@@ -394,10 +397,11 @@ def read_until(text: str | float, job: Job) -> tuple[float, str]:
     value = parse_number(" ".join(words[:-1] if unit else words))
     if not value > 0:
         raise UsageError(f"--until must be positive, not {text}.")
-    unit = unit or ("tokens" if value >= TOKENS_FROM or job.unit == "tokens" else "steps")
+    large = f" {AS_TOKENS}" if unit is None and value >= TOKENS_FROM else ""
+    unit = unit or ("tokens" if large or job.unit == "tokens" else "steps")
     if unit == job.unit:
         return value, f"until {unit[:-1]} {value:g}"
     logged = f"--until {text} is in {unit}, run {job.run!r} is logged over {job.unit}"
     tokens = job.step_tokens(logged)
     place = value / tokens if job.unit == "steps" else value * tokens
-    return place, f"until {value:g} {unit} = {job.unit[:-1]} {place:g}"
+    return place, f"until {value:g} {unit} = {job.unit[:-1]} {place:g}{large}"

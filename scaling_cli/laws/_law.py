@@ -33,6 +33,7 @@ from scaling_cli.vocabulary.quantities import (
     Domain,
     Quantity,
     Role,
+    short_number,
 )
 
 Value = Any  # a float, a NumPy array or a JAX tracer; equations accept all three
@@ -263,6 +264,21 @@ class Law:
         """Return the two inputs that compute is spent on; None for a law without one of them."""
         size, data = cls.symbol_of(Role.SIZE), cls.symbol_of(Role.DATA)
         return None if size is None or data is None else (size, data)
+
+    @classmethod
+    def options(cls, values: Mapping[str, float]) -> str:
+        """Return inputs as the command line takes them: `--params 7B --tokens 1T`."""
+        own = {cls.symbol_of(Role.SIZE): "--params ", cls.symbol_of(Role.DATA): "--tokens "}
+        typed = (f"{own.get(s, f'--input {s}=')}{short_number(v)}" for s, v in values.items())
+        return " ".join(typed)
+
+    @classmethod
+    def example(cls) -> dict[str, float]:
+        """Return inputs that the law can be asked at."""
+        typical = {Role.SIZE: 7e9, Role.DATA: 1e12}
+        point = {s: typical.get(q.role, 2.0) for s, q in cls.inputs().items()}
+        point |= {s: 0.5 for s, q in cls.inputs().items() if q.domain is Domain.UNIT}
+        return point | {s: float(not i) for i, s in enumerate(cls.shares())}
 
     @classmethod
     def compute(cls, **inputs: Value) -> Value:

@@ -31,7 +31,8 @@ def check(
     Parameters
     ----------
     paths : sequence of paths or certified names, optional
-        Files, folders of them (searched through), names such as `kaplan_n/kaplan-2020`.
+        Files, folders of them (searched through, stores left out), names such as
+        `kaplan_n/kaplan-2020`.
     update : bool
         Whether a computed fit is rewritten where a refit is better.
     mirror : path, optional
@@ -40,7 +41,7 @@ def check(
     Raises
     ------
     UsageError
-        If a path does not exist or a folder holds no fit file.
+        If a path is empty or does not exist, or a folder holds no fit file.
     DataError
         If a file is named that is none (*.json).
     """
@@ -51,8 +52,10 @@ def check(
 
 def _files(path: str | Path) -> list[Path]:
     given = Path(path)
+    if path == "":
+        raise UsageError("a path is empty.", hint="The folder that you are in is '.'.")
     if given.is_dir():
-        files = sorted(given.rglob("*.json"))
+        files = _outside_stores(sorted(given.rglob("*.json")))
         if not files:
             raise UsageError(f"no fit file (*.json) in the folder {given}.")
         return files
@@ -63,6 +66,15 @@ def _files(path: str | Path) -> list[Path]:
         hint = "Name fit files (*.json) or folders of them."
         raise DataError("not a fit file.", hint=hint, file=str(path))
     return [file]
+
+
+def _outside_stores(files: Sequence[Path]) -> list[Path]:
+    """Return the files that are not part of a store: those are no stored things."""
+    from scaling_cli.runs import store
+
+    signed = {file.parent for file in files if file.name == store.MANIFEST}
+    stores = {folder for folder in signed if store.is_store(folder)}
+    return [file for file in files if stores.isdisjoint(file.parents)]
 
 
 def _check(path: Path, *, update: bool, mirror: str | Path | None) -> CheckResult:

@@ -1,5 +1,6 @@
 """What a report is made of: blocks that say what stands where, and nothing of how it looks."""
 
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
@@ -73,6 +74,11 @@ class Notes:
 @dataclass(frozen=True)
 class Command(Labelled):
     """Command lines to type next."""
+
+    @classmethod
+    def of(cls, label: str, *words: str) -> "Command":
+        """Return one command line, its words quoted where a shell needs it."""
+        return cls(label, [shlex.join(words)] if words else [])
 
 
 Block = Text | Labelled | Table | Notes

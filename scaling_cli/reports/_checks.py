@@ -1,11 +1,13 @@
 """What was checked of a fit: on the first screen a line for each warning, else all of it."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 
 from scaling_cli.reports import _numbers
 from scaling_cli.reports._blocks import Block, Labelled, Notes, Text
 from scaling_cli.vocabulary.outcomes import Check, Level
 
+REPLACED = " (the one before is replaced)"  # said of a file that was written
 LONGEST = 150  # of the first sentence of a check that has no short one here
 # What a warning means in a line; the check's own message has the numbers.
 SHORT = {
@@ -69,11 +71,16 @@ def everything(checks: Sequence[Check]) -> list[Block]:
     return [Labelled("checks", lines)]
 
 
+def path(written: str) -> str:
+    """Return the file in what is said of a file that was written."""
+    return written.removesuffix(REPLACED)
+
+
 def counted(checks: Sequence[Check], written: str | None) -> list[Block]:
     """Return how many checks passed and where the others are told in full."""
     passed = sum(check.level is Level.PASS for check in checks)
     told = f"{passed} of {_numbers.count(len(checks), 'check')} passed"
     if passed < len(checks):
-        file = (written or "").partition(" (")[0]
-        told += f"; {f'scaling show {file} --full' if file else '--full'} tells all"
+        show = shlex.join(["scaling", "show", path(written)]) + " " if written else ""
+        told += f"; {show}--full tells all"
     return [Text([told] if checks else [])]

@@ -151,14 +151,10 @@ def origin(sources: Sequence[str]) -> str:
     return f" from {', '.join(sources)}" if sources else ""
 
 
-def path(written: str) -> str:
-    """Return the file in what is said of a file that was written."""
-    return written.partition(" (")[0]
-
-
 def ending(written: str | None, verb: str = "", options: str = "") -> Iterator[Block]:
     """Yield where the thing was written and, of a fit, the command that asks it."""
     if written is not None:
         yield Labelled("written", [written])
-        named = "" if path(written) == DEFAULT_FILE else f" --fit {path(written)}"
-        yield Command("next", [f"scaling {verb}{named} {options}"] if verb else [])
+        named = [] if _checks.path(written) == DEFAULT_FILE else ["--fit", _checks.path(written)]
+        words = ["scaling", verb, *named, *options.split()]
+        yield Command.of("next", *(words if verb else ()))

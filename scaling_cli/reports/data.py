@@ -46,5 +46,5 @@ def fetched(record: Mapping[str, Any]) -> list[Block]:
         Text(lines),
         Table(["column", "unit", "convention"], rows, "<^^"),
         Labelled("table", [record["table"]]),
-        Command("next", [f"scaling fit {record['table']}"]),
+        Command.of("next", "scaling", "fit", record["table"]),
     ]

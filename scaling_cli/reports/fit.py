@@ -15,9 +15,8 @@ from scaling_cli.reports import prediction as prediction_report
 from scaling_cli.reports import runs as runs_report
 from scaling_cli.reports._blocks import Block, Labelled, Table, section
 from scaling_cli.runs.points import straddled
-from scaling_cli.vocabulary.quantities import Role, factor, short_number
+from scaling_cli.vocabulary.quantities import factor
 
-STEP = 3.0  # the suggested prediction lies this far beyond each input's range
 INSIDE = (
     "law allows: the 90 % range of a new run if the law is exactly true. inside: share of the "
     "held-back runs in that range. 'scaling backtest' counts them in the wider range that "
@@ -41,8 +40,7 @@ def blocks(
     written : str or None
         Where the fit was written, in words.
     """
-    options = " ".join(_option(symbol, fit) for symbol in fit.law.inputs()) if written else ""
-    ending = _fitted.ending(written, "predict", options)
+    ending = _fitted.ending(written, "predict", fit.example if written else "")
     if full:
         return [
             *_known(fit, sources, [*_forecast(fit, full=True), parameters(fit, full=True)]),
@@ -221,18 +219,6 @@ def _facts(fit: Fit) -> dict[str, str]:
             f"{best['law']} came nearer to the held-back runs (its forecast: {shift})"
         )
     return facts
-
-
-def _option(symbol: str, fit: Fit) -> str:
-    """Return an option for an input, at a value a step beyond the data."""
-    ranges = fit.data.get("ranges", {})
-    number = STEP * ranges[symbol][1] if symbol in ranges else 1e9
-    text = short_number(float(f"{number:.1g}"))
-    held = (fit.diagnostics.get("headline") or {}).get(symbol)
-    if held is not None and symbol not in fit.law.growing():
-        text = f"{held:.6g}"
-    options = {Role.SIZE: f"--params {text}", Role.DATA: f"--tokens {text}"}
-    return options.get(fit.law.inputs()[symbol].role, f"--input {symbol}={text}")
 
 
 # Everything.

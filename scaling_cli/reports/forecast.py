@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scaling_cli.artefacts.forecast import Forecast, Forecasts
+from scaling_cli.forecasting.job import AS_TOKENS, TRAINING
 from scaling_cli.reports import _fitted, _numbers
 from scaling_cli.reports._blocks import Block, Labelled, Notes, Table
 from scaling_cli.reports.curve_fit import shortened
@@ -27,7 +28,8 @@ def blocks(of: Forecast | Forecasts | Mapping[str, Any], *, full: bool = False) 
     record = of.to_dict() if isinstance(of, Forecasts) else of
     runs, parts = record["runs"], []
     if len(runs) > MOST_REPORTS:
-        parts += [_table(runs, full=full), *_doubts(runs, full=full)]
+        read = [] if full else _read(runs)
+        parts += [_table(runs, full=full), *read, *_doubts(runs, full=full)]
     else:
         parts += [part for item in runs for part in _run(item, full=full)]
     left = _fitted.left_out(record.get("left_out") or (), full=full)
@@ -53,9 +55,26 @@ def _run(item: Mapping[str, Any], *, full: bool) -> list[Block]:
         Labelled("siblings", beside),
         _backtests(item) if full else _briefly_tested(item),
         Labelled("levels", _levels(item)),
-        Notes("info", [f"INFO {text}" for text in item["notes"] if full]),
+        Notes("info", [f"INFO {text}" for text in item["notes"]]) if full else _read([item])[0],
         Notes("warn", item["warnings"]),
     ]
+
+
+def _read(runs: Sequence[Mapping[str, Any]]) -> list[Block]:
+    """Return how what was asked was read, where that is not what a reader expects."""
+    of = _numbers.grouped((text, r["run"]) for r in runs for text in r["notes"] if _matters(text))
+    many = len(runs) > 1
+    told = [f"{', '.join(_numbers.some(names, 2))}: {t}" if many else t for t, names in of.items()]
+    return [Notes("info", told)]
+
+
+def _matters(note: str) -> bool:
+    return note.startswith(TRAINING) or AS_TOKENS in note
+
+
+def _loss(item: Mapping[str, Any]) -> str:
+    """Return the column that is forecast."""
+    return item.get("target") or "loss"
 
 
 def _briefly_tested(item: Mapping[str, Any]) -> Block:
@@ -82,8 +101,8 @@ def _seen(item: Mapping[str, Any]) -> list[str]:
     done = _numbers.percent(here / item["until"])
     return [
         item["run"],
-        f"loss {_numbers.value(seen['loss'])} at {place(item, here)}{tokens}, {done} of the way; "
-        f"{_numbers.count(seen['points'], 'point')}{noise}",
+        f"{_loss(item)} {_numbers.value(seen['loss'])} (smoothed) at {place(item, here)}{tokens}, "
+        f"{done} of the way; {_numbers.count(seen['points'], 'point')}{noise}",
     ]
 
 
@@ -92,17 +111,17 @@ def _forecast(item: Mapping[str, Any], *, full: bool) -> list[str]:
     assumed = ", schedule assumed" if item["schedule"]["assumed"] else ""
     invalid = "" if item["valid"] else "; it does not hold, see the warnings"
     level = _numbers.level(item["level"])
+    value, held = map(_numbers.value, (item["value"], item["constant_rate"]))
     lines = [
-        f"{_numbers.value(item['value'])} at {place(item, item['until'])}{assumed}",
+        f"{value} at {place(item, item['until'])}{assumed}",
         f"{level} interval {_numbers.interval(item['interval'])} (+/-{_numbers.percent(half)}) of "
         f"the expected loss{invalid}; {_numbers.interval(item['one_value'])} of one logged value",
         *([f"method: {item['method']}"] if full else []),
     ]
-    if (item["decay_share"] or 0.0) >= LEAST_SHARE:
+    if (item["decay_share"] or 0.0) >= LEAST_SHARE and held != value:
         lines.append(
             f"{_numbers.share(item['decay_share'])} of the drop to come is the decay of the "
-            "learning rate; at the present rate the loss would be "
-            f"{_numbers.value(item['constant_rate'])}"
+            f"learning rate; at the present rate the loss would be {held}"
         )
     if item["epochs"] is not None:
         lines.append(f"{item['epochs']:.2f} passes over the data at the end")
@@ -152,6 +171,8 @@ def _levels(item: Mapping[str, Any]) -> list[str]:
 
 def _table(runs: Sequence[Mapping[str, Any]], *, full: bool) -> Table:
     level, ends = _numbers.level(runs[0]["level"]), {place(r, r["until"]) for r in runs}
+    losses = {_loss(r) for r in runs}
+    loss = "loss" if len(losses) > 1 else next(iter(losses))
     more = [
         (f"{level} one value", "<", lambda r: _numbers.interval(r["one_value"])),
         ("schedule", "<", lambda r: r["schedule"]["source"]),
@@ -159,7 +180,8 @@ def _table(runs: Sequence[Mapping[str, Any]], *, full: bool) -> Table:
     columns = [
         ("run", "^", lambda r: r["run"]),
         ("seen", "<", lambda r: place(r, r["seen"]["step"] or r["seen"]["tokens"])),
-        ("loss", ">", lambda r: _numbers.value(r["seen"]["loss"])),
+        ("of", "<", lambda r: _loss(r) if len(losses) > 1 else ""),
+        (loss, ">", lambda r: _numbers.value(r["seen"]["loss"])),
         ("until", "<", lambda r: place(r, r["until"]) if len(ends) > 1 else ""),
         ("forecast", ">", lambda r: _numbers.value(r["value"])),
         (level, "<", lambda r: _numbers.interval(r["interval"])),

@@ -144,8 +144,8 @@ def _place(note: Mapping[str, Any]) -> str:
     return f"{text}: " if text else ""
 
 
-def ingested(record: Mapping[str, Any], *, full: bool = False) -> list[Block]:
-    """Return what `scaling ingest` prints."""
+def ingested(record: Mapping[str, Any], *, sized: bool, full: bool = False) -> list[Block]:
+    """Return what `scaling ingest` prints; runs of no known size can be looked at, not fitted."""
     words = ("added", "replaced", "unchanged", "removed")
     counts = ", ".join(f"{len(record[word])} {word}" for word in words if record[word])
     points = _numbers.count(record["points"], "point")
@@ -153,5 +153,5 @@ def ingested(record: Mapping[str, Any], *, full: bool = False) -> list[Block]:
     return [
         Labelled("store", told),
         *problems(record["notes"], full=full),
-        Command("next", [f"scaling fit {record['store']}"]),
+        Command.of("next", "scaling", "fit" if sized else "runs", record["store"]),
     ]

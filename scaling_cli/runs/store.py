@@ -82,7 +82,10 @@ def is_store(path: str | Path) -> bool:
     A manifest that cannot be read counts: what lies beside it must not be read as logs.
     """
     file = Path(path) / MANIFEST
-    if not file.is_file():
+    try:
+        if not file.is_file():
+            return False
+    except PermissionError:  # it may not even be asked: the reader of folders says so
         return False
     try:
         manifest = json.loads(file.read_text(encoding="utf8"))
@@ -100,9 +103,18 @@ def append(store: str | Path, runs: Runs) -> StoreReport:
     Raises
     ------
     DataError
-        If there is something else in the place, or a run is in the store from another source.
+        If there is something else in the place, it cannot be written, or a run is in the store
+        from another source.
     """
     root = Path(store)
+    try:
+        return _append(root, runs)
+    except OSError as error:
+        message = f"the store cannot be written: {error.strerror}."
+        raise DataError(message, file=str(error.filename or root), hint=_ELSEWHERE) from error
+
+
+def _append(root: Path, runs: Runs) -> StoreReport:
     _refuse_another(root)
     root.mkdir(parents=True, exist_ok=True)
     with _locked(root):

@@ -45,6 +45,7 @@ def write_whole(
     """Write a file so that it is there whole or not at all: a killed process leaves the old one.
 
     Of a symbolic link the file that it leads to is replaced, and the umask says who may read it.
+    A device or a pipe is written into, not replaced.
 
     Parameters
     ----------
@@ -53,6 +54,10 @@ def write_whole(
     partial : path, optional
         What it is called until it is whole, on the same disk. Default: a hidden file beside it.
     """
+    given = Path(path)
+    if given.exists() and not given.is_file():
+        given.write_bytes(content)
+        return
     target = Path(os.path.realpath(path))
     partial = partial or target.with_name(f".{target.name}.{os.getpid()}")
     try:

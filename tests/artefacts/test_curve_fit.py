@@ -139,7 +139,7 @@ def test_each_kind_is_refused_where_the_other_is_needed(fit: CurveFit, tmp_path:
     )
     assert refusal(UsageError, kinds.load, "kaplan_n/kaplan-2020", CurveFit) == (
         "kaplan_n/kaplan-2020 is a fit of a law of points, not a fit of loss curves: use it with "
-        "'scaling predict --fit kaplan_n/kaplan-2020'."
+        "'scaling predict --fit kaplan_n/kaplan-2020 --params 7B'."
     )
     assert isinstance(kinds.load("kaplan_n/kaplan-2020"), Fit)
     assert refusal(UsageError, fit.predict, "cosine:peak=1e-3,tokens=1B") == (

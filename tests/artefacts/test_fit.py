@@ -196,6 +196,22 @@ def test_a_link_is_written_through_and_the_umask_holds(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["fit.json", "link.json"]
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
+def test_a_device_or_a_pipe_is_written_into_and_stays(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    (tmp_path / "link").symlink_to(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        for name in ("pipe", "link"):
+            write_json(tmp_path / name, {"new": name})
+            assert json.loads(os.read(reader, 4096)) == {"new": name}
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["link", "pipe"]
+
+
 def test_a_missing_file(tmp_path: Path) -> None:
     path = tmp_path / "none.json"
     error = refused(UsageError, kinds.load, path, Fit)

@@ -3,6 +3,7 @@
 import copy
 import json
 import random
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -198,7 +199,7 @@ def test_names_are_shown_too() -> None:
             "batch --target-loss 2 --fit",
             "fit",
             "a fit of a law of points, not a fit of the critical batch",
-            "scaling predict --fit FILE",
+            "scaling predict --fit FILE --params 4M --tokens 50M",
         ),
         (
             "hparams --params 1M --tokens 1M --fit",
@@ -227,8 +228,15 @@ def test_another_kind_is_refused_with_the_command_that_takes_it(
     result = run(*arguments.split(), file, "--json")
     assert result.exit_code == 2, result.output
     assert json.loads(result.stdout)["error"]["message"] == (
-        f"{file} is {what}: use it with '{use.replace('FILE', file)}'."
+        f"{file} is {what}: use it with '{use.replace('FILE', shlex.quote(file))}'."
     )
+
+
+@pytest.mark.parametrize("name", kinds.fit_names(of_curves=False))
+def test_the_command_that_a_refusal_names_runs(name: str) -> None:
+    thing = kinds.load(name)
+    assert run(*shlex.split(thing.usage(name))[1:]).exit_code == 0
+    assert thing.usage("my fit.json").startswith("scaling predict --fit 'my fit.json' --")
 
 
 def test_a_figure_of_points_names_those_of_curves() -> None:

@@ -1,5 +1,6 @@
 """The command line as a whole: help, exit codes, the two streams, what is imported when."""
 
+import errno
 import io
 import json
 import os
@@ -249,6 +250,16 @@ def test_a_defect_is_one_line_and_exit_code_5(broken: Any) -> None:
     assert result.stderr == (
         "internal error: ZeroDivisionError: division by zero\n"
         "hint: Run again with --debug to see where.\n"
+    )
+
+
+def test_a_place_that_is_not_ours_is_no_defect(broken: Any) -> None:
+    broken(PermissionError(errno.EACCES, "Permission denied", "closed/x.csv"))
+    result = run("laws")
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert result.stderr == (
+        "error: closed/x.csv: permission denied.\n"
+        "hint: Choose another place, or get the right to use this one.\n"
     )
 
 

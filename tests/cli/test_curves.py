@@ -249,7 +249,7 @@ REFUSED = [
     (
         ["predict", "--fit", "kaplan_n/kaplan-2020", "--schedule", CONSTANT],
         "kaplan_n/kaplan-2020 is a fit of a law of points, not a fit of loss curves: use it with "
-        "'scaling predict --fit kaplan_n/kaplan-2020'.",
+        "'scaling predict --fit kaplan_n/kaplan-2020 --params 7B'.",
     ),
     (
         ["predict", "--fit", CERTIFIED, "--schedule", CONSTANT, "--params", "7B"],

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import shlex
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -150,6 +151,18 @@ def test_the_fit_is_written_to_fit_json(asked: dict[str, Any]) -> None:
     assert result.stdout.endswith(
         "\nwritten   fit.json\nnext      scaling predict --params 3B --tokens 600B\n"
     )
+
+
+def test_the_next_command_runs_whatever_the_file_is_called(asked: dict[str, Any]) -> None:
+    Path("my (first) runs").mkdir()
+    for _ in range(2):  # the second replaces the first
+        told = run("runs.csv", "-o", "my (first) runs/my fit.json").stdout
+        command = told.partition("next ")[2].replace("\\\n", "")
+        assert shlex.split(command) == [
+            *["scaling", "predict", "--fit", "my (first) runs/my fit.json"],
+            *["--params", "3B", "--tokens", "600B"],
+        ]
+        assert command_line.run(*shlex.split(command)[1:]).exit_code == 0
 
 
 def test_a_named_file_that_is_replaced_is_said_to_be(asked: dict[str, Any]) -> None:

@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 from jobs import CONSTANT, COSINE, STEPS, WSD, job, losses
 
-from scaling_cli import plots, read
+from scaling_cli import plots, read, reports
 from scaling_cli.forecasting import following as command
 from scaling_cli.forecasting import forecast
 from scaling_cli.forecasting.job import Job
 from scaling_cli.plots import _forecast
+from scaling_cli.reports import forecast as forecast_report
+from scaling_cli.reports._text import Style
 from scaling_cli.schedules import parse_schedule
 
 run = partial(command_line.run, "forecast")
@@ -67,8 +69,8 @@ def test_the_report(here: Path) -> None:
     half = np.log(found.interval[1] / found.interval[0]) / 2
     assert (result.exit_code, result.stderr) == (0, "")
     assert " ".join(result.stdout.split()).startswith(
-        f"run run loss {found.seen.loss:.4f} at step 2k, 50.0 % of the way; 100 points; noise of "
-        f"one row 0.00 % forecast {found.value:.4f} at step 4k "
+        f"run run loss {found.seen.loss:.4f} (smoothed) at step 2k, 50.0 % of the way; 100 points; "
+        f"noise of one row 0.00 % forecast {found.value:.4f} at step 4k "
         f"90 % interval [{found.interval[0]:.4f}, {found.interval[1]:.4f}] "
         f"(+/-{100 * half:.2f} %) of the expected loss; [{found.one_value[0]:.4f}, "
         f"{found.one_value[1]:.4f}] of one logged value method: law "
@@ -85,6 +87,52 @@ def test_without_a_schedule_scenarios_stand_side_by_side(here: Path) -> None:
     for name in ("cosine to 10 %", "constant", "cool-down in the last 20 %"):
         assert f"\n  {name}  " in result.stdout
     assert result.stdout.count("headline") == 1
+
+
+def two_losses(held_out: int) -> str:
+    """Return a log with a training loss in every row and a held-out one in some."""
+    head, *rows = lines(COSINE, 2000).splitlines()
+    told = [f"{row},{row.split(',')[1] if i < held_out else ''}" for i, row in enumerate(rows)]
+    return "\n".join([f"{head},val_loss", *told]) + "\n"
+
+
+SWITCHED = "the training loss is forecast: 6 point(s) of the held-out one are too few."
+
+
+@pytest.mark.parametrize(("held_out", "loss"), [(6, "loss"), (100, "val_loss")])
+def test_the_first_screen_says_which_loss_is_forecast(here: Path, held_out: int, loss: str) -> None:
+    (here / "two.csv").write_text(two_losses(held_out))
+    told = run("two.csv").stdout
+    assert told.splitlines()[1].split()[0] == loss
+    assert (f"\n\n{SWITCHED}\n" in told) == (loss == "loss")
+
+
+def test_several_runs_say_which_losses_are_forecast(here: Path) -> None:
+    for i in range(5):
+        (here / f"two{i}.csv").write_text(two_losses(100 if i else 6))
+    told = run("two*.csv").stdout
+    assert [line.split()[3:4] for line in told.splitlines()[2:7]] == [
+        ["loss"],
+        *[["val_loss"]] * 4,
+    ]
+    assert f"\n\ntwo0: {SWITCHED}\n" in told
+    assert run("two[1234].csv").stdout.splitlines()[1].split()[:3] == ["run", "seen", "val_loss"]
+
+
+def test_tokens_that_no_unit_says_are_told(here: Path) -> None:
+    told = run("run.csv", "--set", "batch_tokens=250k", "--until", "1e9").stdout
+    said = "\n\nuntil 1e+09 tokens = step 4000 (a number from 1e9 on counts tokens).\n"
+    assert said in told
+
+
+def test_a_present_rate_that_changes_nothing_is_not_told(here: Path) -> None:
+    (item,) = json.loads(run("run.csv", "--json").stdout)["runs"]
+    rate = f"learning rate; at the present rate the loss would be {item['constant_rate']:.4f}"
+    for held, told in ((item["constant_rate"], True), (item["value"] + 4e-6, False)):
+        record = {"runs": [item | {"constant_rate": held}]}
+        text = " ".join(reports.text(forecast_report.blocks(record), Style()).split())
+        assert (rate in text) == told
+        assert ("at the present rate" in text) == told
 
 
 def test_what_reading_left_out_is_said(here: Path) -> None:
@@ -449,5 +497,6 @@ def test_a_stored_forecast_that_is_not_there_or_is_none(here: Path) -> None:
     assert (other.exit_code, other.stderr) == (
         2,
         "error: chinchilla/besiroglu-2024 is a fit of a law of points, not a forecast of running "
-        "jobs: use it with 'scaling predict --fit chinchilla/besiroglu-2024'.\n",
+        "jobs: use it with 'scaling predict --fit chinchilla/besiroglu-2024 --params 50B "
+        "--tokens 1T'.\n",
     )

@@ -203,6 +203,12 @@ def test_three_that_contradict_are_refused(here: Path) -> None:
 
 REFUSED = [
     (
+        ["--fit", "kaplan_ns/kaplan-2020-headline"],
+        "error: the law needs N (model parameters: --params) and S_min (optimiser steps at an "
+        "unlimited batch: --input S_min=...).\nhint: For example: scaling predict --fit "
+        "kaplan_ns/kaplan-2020-headline --params 7B --input S_min=2\n",
+    ),
+    (
         [],
         "error: the law needs N (model parameters: --params) and D (training tokens: --tokens).\n"
         "hint: For example: scaling predict --params 7B --tokens 1T\n",

@@ -80,7 +80,12 @@ def test_a_schedule_over_tokens_is_that_over_steps() -> None:
         ("24000", 24000.0, "until step 24000"),
         ("24k", 24000.0, "until step 24000"),
         ("24M tokens", 24000.0, "until 2.4e+07 tokens = step 24000"),
-        ("1.5T", 1.5e9, "until 1.5e+12 tokens = step 1.5e+09"),
+        ("24B tokens", 2.4e7, "until 2.4e+10 tokens = step 2.4e+07"),
+        (
+            "1.5T",
+            1.5e9,
+            "until 1.5e+12 tokens = step 1.5e+09 (a number from 1e9 on counts tokens)",
+        ),
         ("2B steps", 2e9, "until step 2e+09"),
     ],
 )

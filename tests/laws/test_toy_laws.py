@@ -258,7 +258,7 @@ def test_predict_takes_compute_and_what_is_held(
     assert found.notes == ["N and D of least loss at C, by the law"]
     assert refusal(UsageError, grid, law, params=[], tokens=[], compute=[1e22], others={}) == (
         "the law needs R (experts of a mixture: --input R=...). For example: scaling predict "
-        "--params 7B --tokens 1T"
+        "--input R=2"
     )
 
 
@@ -393,3 +393,23 @@ def test_a_coefficient_cannot_carry_the_unit_of_what_may_be_zero() -> None:
 
     with pytest.raises(TypeError, match=r"^Wrong: A absorbs q, which may be 0$"):
         Wrong.parameters()
+
+
+# ---- an example of what a law can be asked at
+
+
+@pytest.mark.parametrize("toy", TOYS.values(), ids=TOYS)
+def test_the_example_of_a_law_is_one_that_it_takes(toy: Toy) -> None:
+    import shlex
+
+    from scaling_cli.cli._inputs import grid
+
+    law = toy.law()
+    point = law.example()
+    assert all(q.domain.holds(point[s]) for s, q in law.inputs().items())
+    assert float(np.sum(law.total(point))) == pytest.approx(1.0)
+    others = {s: [v] for s, v in point.items()}
+    assert grid(law, params=[], tokens=[], compute=[], others=others).inputs == others
+    typed = shlex.split(law.options(point))
+    assert {"--params", "--tokens", "--input"} >= set(typed[::2])
+    assert len(typed) == 2 * len(point)

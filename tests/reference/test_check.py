@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 from refusals import refusal
 
-from scaling_cli import reference
+from scaling_cli import read, reference
 from scaling_cli.artefacts import kinds
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.laws.power_law import PowerLaw
 from scaling_cli.point_fits import fitting, recompute
 from scaling_cli.reference._result import Verdict
+from scaling_cli.runs import store
 from scaling_cli.runs.points import Points
 from scaling_cli.vocabulary import shipped
 from scaling_cli.vocabulary.errors import DataError, UsageError
@@ -409,6 +410,24 @@ def test_a_column_that_the_card_lacks(carded: Path) -> None:
     (result,) = reference.check(mirror=carded / "mirror")
     card = carded / "data" / "mine" / "card.toml"
     assert result.message == f"{card}: data set mine has no column x."
+
+
+def test_a_store_in_a_folder_is_left_out(good: Fit, tmp_path: Path) -> None:
+    log = tmp_path / "log.csv"
+    log.write_text("step,tokens,loss\n1,1000,3.5\n2,2000,3.4\n")
+    store.append(tmp_path / "demo" / "store", read(log))
+    nothing = f"no fit file (*.json) in the folder {tmp_path}."
+    assert refusal(UsageError, reference.check, [tmp_path]) == nothing
+    for name in ("manifest.json", "fit.json"):  # a fit may have any name
+        good.to_json(tmp_path / "demo" / name)
+    results = reference.check([tmp_path])
+    assert [Path(r.name).name for r in results] == ["fit.json", "manifest.json"]
+    assert {r.status for r in results} == {Verdict.PASS}
+
+
+def test_an_empty_path_is_refused() -> None:
+    said = "a path is empty. The folder that you are in is '.'."
+    assert refusal(UsageError, reference.check, [""]) == said
 
 
 # ---- the certified fits

@@ -1,5 +1,6 @@
 """The store: same answer as the files, idempotent, whole after a kill, readable by others."""
 
+import errno
 import json
 import multiprocessing
 import os
@@ -470,3 +471,26 @@ def test_types_that_differ_between_sources_are_kept_as_text(tmp_path: Path) -> N
     runs = ingest.read(one, two)
     assert runs.runs["seed"].to_pylist() == ["1", "one"]
     assert isinstance(runs.runs, pa.Table)
+
+
+def test_a_place_that_may_not_be_written_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs, place = ingest.read(write(tmp_path, "t.csv", TABLE)), tmp_path / "closed" / "store"
+
+    def denied(path: Path, *_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "mkdir", denied)
+    assert refusal(DataError, store.append, place, runs) == (
+        f"{place}: the store cannot be written: Permission denied. "
+        "Name a new or an empty folder (--store DIR)."
+    )
+
+
+def test_a_folder_that_may_not_be_read_is_no_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os, "stat", denied)
+    assert not store.is_store("closed")
