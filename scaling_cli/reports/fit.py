@@ -94,9 +94,8 @@ def _read(fit: Fit) -> str:
         if symbol in ranges
     ]
     if output.symbol in ranges:
-        unit = fit.data.get("conventions", {}).get(output.symbol) or output.unit
         span = _numbers.ends(ranges[output.symbol], lambda x: f"{x:.3g}")
-        spans.append(f"{_target(fit)} {span} {unit}")
+        spans.append(f"{_target(fit)} {span} {_unit(output.symbol, fit)}".rstrip())
     return _numbers.pieces(f"{fit.name}:" * bool(fit.name), known, *spans)
 
 
@@ -110,8 +109,8 @@ def _target(fit: Fit) -> str:
 def parameters(fit: Fit, *, full: bool = False) -> Table:
     """Return the law and its parameters; in full with their units and how intervals were made."""
     declared, held, spans = fit.law.parameters(), fit.selection.get("fix") or {}, fit.intervals
-    unit = fit.law.output().unit
-    own = fit.data.get("conventions", {}).get("L") or unit  # that of these data
+    output = fit.law.output()
+    unit, own = output.unit, _unit(output.symbol, fit) or output.unit  # that of these data
     units = {name: parameter.unit.replace(unit, own) for name, parameter in declared.items()}
     listed = [
         _fitted.Parameter(
@@ -245,14 +244,15 @@ def _unit(symbol: str, fit: Fit) -> str:
     quantity = fit.law.quantity(symbol)
     if symbol == fit.law.output().symbol and convention:
         return convention
-    return runs_report.unit(quantity.unit if quantity else "", convention)
+    unit = quantity.unit if quantity and quantity.unit != "1" else ""
+    return runs_report.unit(unit, convention)
 
 
 def _law(fit: Fit) -> Iterator[str]:
     """Yield the law, its equation, what was minimised and how that ended."""
     yield f"{laws.name_of(fit.law)}: {fit.law.formula()}"
     if fit.value is not None:
-        yield f"sum of {fit.objective.describe()} = {fit.value:.9e}"
+        yield f"sum of {fit.objective.describe(fit.law.output().column)} = {fit.value:.9e}"
     weight, prior = fit.selection.get("weight"), fit.selection.get("prior") or {}
     if weight:
         yield f"terms multiplied by the weights of column {weight}"

@@ -20,7 +20,16 @@ from scaling_cli.runs.where import rows_where
 from scaling_cli.vocabulary import quantities
 from scaling_cli.vocabulary.errors import DataError, MismatchError, UsageError, near_column, some
 from scaling_cli.vocabulary.outcomes import LeftOut
-from scaling_cli.vocabulary.quantities import N_AVERAGE, D, Domain, L, N, Quantity, X
+from scaling_cli.vocabulary.quantities import (
+    L_VALIDATION,
+    N_AVERAGE,
+    D,
+    Domain,
+    L,
+    N,
+    Quantity,
+    X,
+)
 
 AnyLaw = type[Law] | Law
 EMPTY = "Mend the cell, or leave it empty if there is no value."
@@ -363,7 +372,7 @@ def _tokens_notes(view: View, law: AnyLaw) -> list[str]:
 
 
 def _read_conventions(view: View, law: AnyLaw, output: str) -> tuple[dict[str, str], list[str]]:
-    """Return how N counts and which unit L has, with notes on what was assumed.
+    """Return how N counts and which unit a loss has, with notes on what was assumed.
 
     Raises
     ------
@@ -382,12 +391,23 @@ def _read_conventions(view: View, law: AnyLaw, output: str) -> tuple[dict[str, s
             hint = f" --map params={other} takes the other." if other in view.names() else ""
             published = f"{laws.name_of(law)} was published for N {wanted}"
             notes.append(f"N is counted as {given} here; {published}.{hint}")
-    if output in ("loss", "val_loss"):
-        conventions["L"], _ = _one_convention(view, f"{output}_convention", "nats/token", L)
-    else:
-        unit = "nats/token" if "loss" in output.lower() else "as given"
-        conventions["L"] = quantities.convention_of(output, L) or unit
+    if law.output().conventions:  # a loss: what is nothing else has one unit
+        conventions[law.output().symbol] = loss_unit(view, output)
     return conventions, notes
+
+
+def loss_unit(view: View, column: str) -> str:
+    """Return the unit of the losses in a column.
+
+    Raises
+    ------
+    MismatchError
+        If two runs differ in it.
+    """
+    if column in (L.column, L_VALIDATION.column):
+        return _one_convention(view, f"{column}_convention", L.unit, L)[0]
+    unit = L.unit if L.column in column.lower() else "as given"
+    return quantities.convention_of(column, L) or unit
 
 
 def _one_convention(

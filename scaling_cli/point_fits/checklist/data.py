@@ -6,7 +6,7 @@ from scaling_cli import laws
 from scaling_cli.point_fits.checklist.evidence import Evidence, Verdict, factor, item, percent, some
 from scaling_cli.runs.plausible import small_params, small_tokens
 from scaling_cli.search.optimum import collinearity
-from scaling_cli.vocabulary.quantities import C, Role, short_number
+from scaling_cli.vocabulary.quantities import C, L, Role, short_number
 
 FEW_LEVELS = 4
 FEWEST_LEVELS = 3
@@ -94,7 +94,7 @@ def units(e: Evidence) -> Verdict:
 
 def _perplexity(e: Evidence) -> str | None:
     largest = float(np.max(e.points.output))
-    if e.points.conventions.get("L") != "nats/token" or largest <= PERPLEXITY:
+    if e.points.conventions.get(e.problem.law.output().symbol) != L.unit or largest <= PERPLEXITY:
         return None
     return (
         f"losses reach {largest:.4g} nats/token, more than any vocabulary allows: perplexities, "
@@ -111,8 +111,9 @@ def _copies(e: Evidence) -> str | None:
     if len(names) < 2:
         return None
     return (
-        f"{len(rows)} points repeat each other exactly, loss included ({some(names)}): one run "
-        "entered twice counts twice. Leave the copies out with --where."
+        f"{len(rows)} points repeat each other exactly, {e.problem.law.output().column} included "
+        f"({some(names)}): one run entered twice counts twice. Leave the copies out with "
+        "--where."
     )
 
 
