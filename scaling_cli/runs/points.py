@@ -33,7 +33,7 @@ class Points:
     notes : sequence of str
         What was assumed in selecting (final value taken from which rows, and so on).
     compute : array, shape (n,), optional
-        Measured training compute in FLOP where the table has it; checked against 6ND.
+        Measured training compute in FLOP where the table has it; checked against the law's.
     weight : array, shape (n,), optional
         How much each point counts, positive: a relative precision, so that four times the weight
         stands for half the noise. All count alike where it is absent.
