@@ -159,11 +159,11 @@ def _forecast(fit: Fit, *, full: bool) -> list[Block]:
     return [section(title, [*told, *prediction_report.between(prediction)])]
 
 
-def _ahead(fit: Fit, inputs: Mapping[str, float]) -> tuple[float, str]:
-    """Return where on the law's axis inputs lie, and how far beyond the largest run."""
+def _ahead(fit: Fit, inputs: Mapping[str, float]) -> tuple[float, float | None]:
+    """Return where on the law's axis inputs lie, and how many times the largest run."""
     there = float(fit.law.along(inputs))
     largest = fit.data.get("ranges", {}).get(fit.law.axis())
-    return there, f"{there / largest[1]:.3g}x" if largest else "beyond"
+    return there, there / largest[1] if largest else None
 
 
 def _where(fit: Fit, inputs: Mapping[str, float]) -> str:
@@ -176,7 +176,8 @@ def _where(fit: Fit, inputs: Mapping[str, float]) -> str:
     best = law.optimum(there, **inputs) if law.size_and_data() else None
     at_best = best is not None and all(math.isclose(best[s], inputs[s]) for s in inputs)
     along = "" if axis in inputs else f", {axis} = {there:.3g}{' at its best split' * at_best}"
-    return f"{ahead} the largest run{along}: {at}"
+    times = "beyond" if ahead is None else f"{ahead:.3g}x"
+    return f"{times} the largest run{along}: {at}"
 
 
 def _tested(fit: Fit) -> str:
@@ -206,10 +207,14 @@ def _facts(fit: Fit) -> dict[str, str]:
     """Return the lines of checks that have numbers of this fit in them."""
     inputs, test, facts = fit.diagnostics.get("headline"), fit.backtest or {}, {}
     reached = [cut["factor"] for cut in test.get("cuts") or () if cut.get("factor")]
-    if inputs and reached and fit.law.axis() in fit.data.get("ranges", {}):
+    ahead = _ahead(fit, inputs)[1] if inputs else None
+    for check in fit.checks:
+        if check.code == "extrap.distance":  # after what it has measured, it says in which input
+            facts[check.code] = _checks.first_sentence(check.message.partition(": ")[2])
+    if ahead is not None and reached and ahead > max(reached):
         facts["extrap.distance"] = (
             "the forecast reaches further than any backtest here did "
-            f"({_ahead(fit, inputs)[1]} against {max(reached):.2g}x)"
+            f"({factor(ahead)} against {factor(max(reached))})"
         )
     errors = ("held_out_error", "own_held_out_error")
     tested = [r for r in fit.diagnostics.get("rivals") or () if None not in map(r.get, errors)]
