@@ -24,6 +24,7 @@ from scaling_cli.vocabulary.quantities import (
 _UNIT = 2.0
 _UNIT_NON_EMBEDDING = 5.0
 _COUNTED = 1.1
+REPEATED = "saw tokens more than once, and the law does not see that."
 _SHOWN = 30  # columns named in a note
 # No pretraining run is shorter than this many tokens; 300 means 300 billion.
 _FEWEST_TOKENS = 1e5

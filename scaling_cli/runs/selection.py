@@ -30,10 +30,12 @@ from scaling_cli.vocabulary.quantities import (
     N,
     Quantity,
     Role,
+    U,
     X,
 )
 
 AnyLaw = type[Law] | Law
+ONCE = 1.01  # epochs up to which no token counts as seen twice
 EMPTY = "Mend the cell, or leave it empty if there is no value."
 _ZERO = "Mend the cell; 0 leaves a point out."
 _TOKENS_FROM = {
@@ -117,7 +119,7 @@ def select(
     left += [*diverged, *without, *weightless]
     if not len(values):
         raise _nothing(output, left)
-    notes += [*_tokens_notes(picked, law), *_unfinished(picked)]
+    notes += [*_tokens_notes(picked, law), *_unfinished(picked), *_repeated(picked, law)]
     conventions, doubts = _read_conventions(picked, law, output)
     compute, more = _measured_compute(picked, law, inputs)
     counts = _other_counts(picked, law, conventions)
@@ -371,6 +373,20 @@ def _tokens_notes(view: View, law: AnyLaw) -> list[str]:
     """Say where D comes from, if the law asks for it and it was not simply logged."""
     counts = Counter(view.tokens[1].tolist()) if D in law.inputs().values() else {}
     return [f"{told} ({counts[i]} point(s))." for i, told in _TOKENS_FROM.items() if i in counts]
+
+
+def _repeated(view: View, law: AnyLaw) -> list[str]:
+    """Say how many runs saw tokens more than once, if the law does not ask for it itself."""
+    times = {}
+    if law.symbol_of(Role.DATA) and U not in law.inputs().values():
+        times = {name: view.column(name) for name in (U.column, "epochs") if name in view.names()}
+    if U.column in times:
+        times[U.column] = view.column(D.column) / times[U.column]
+    runs = np.array(view.run_ids(), object)
+    again = {n: len(set(runs[v > ONCE])) for n, v in times.items() if v.dtype != object}
+    return [
+        f"{name}: {count} run(s) {plausible.REPEATED}" for name, count in again.items() if count
+    ]
 
 
 def _read_conventions(view: View, law: AnyLaw, output: str) -> tuple[dict[str, str], list[str]]:

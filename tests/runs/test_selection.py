@@ -311,6 +311,25 @@ def test_compute_is_counted_as_a_law_counts_it(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("column", "values", "told"),
+    [
+        ("unique_tokens", "2e9 2e9 6e9", "unique_tokens: 1 run(s)"),
+        ("epochs", "1 4 4", "epochs: 2 run(s)"),
+        ("epochs", "1 1 0.5", None),
+        ("unique_tokens", "2e9 4e9 7e9", None),
+    ],
+)
+def test_tokens_that_were_seen_again_are_noted(
+    tmp_path: Path, column: str, values: str, told: str | None
+) -> None:
+    seen = [f"r{i},1e8,{2e9 * i},{v},3\n" for i, v in enumerate(values.split(), 1)]
+    file = write(tmp_path, "t.csv", f"run_id,params,tokens,{column},loss\n" + "".join(seen))
+    said = f"{told} saw tokens more than once, and the law does not see that."
+    assert points(file).notes == ["target: loss.", *([said] if told else []), ASSUMED]
+    assert points(file, law="kaplan_n").notes == ["target: loss.", ASSUMED]
+
+
 def test_how_an_average_counts_is_read_and_compared(tmp_path: Path) -> None:
     file = averaged(tmp_path)
     options = {"set": {"average_params_convention": "active"}}
