@@ -28,7 +28,7 @@ class FittedLaw:
     ----------
     law : CurveLaw
     warmup : str
-        Convention; see `schedule_path.CONVENTIONS`.
+        Convention; see `schedules._path.CONVENTIONS`.
     value : float or None
         The minimised sum, penalty of the priors included; None for numbers of a paper.
     misfit : float or None

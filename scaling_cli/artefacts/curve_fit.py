@@ -23,6 +23,7 @@ from scaling_cli.schedules._schedule import Schedule
 from scaling_cli.vocabulary.arguments import check_level
 from scaling_cli.vocabulary.errors import DataError, UsageError
 from scaling_cli.vocabulary.jsonfile import stamped
+from scaling_cli.vocabulary.quantities import L, N
 
 # Laws that err in different directions, averaged with equal weights. How well they fit, or predict
 # a schedule left out of three, says little about their error on others, so nothing is selected.
@@ -159,6 +160,16 @@ class CurveFit(Fitted):
         """The last step that was fitted."""
         return int(self.data["ranges"]["S"][1])
 
+    @property
+    def loss_unit(self) -> str:
+        """The unit of the losses."""
+        return self.data.get("conventions", {}).get(L.symbol, L.unit)
+
+    @property
+    def sizes(self) -> tuple[float, float] | None:
+        """The smallest and the largest fitted model; None for a law of one model."""
+        return tuple(self.data["ranges"][N.symbol]) if self.sized else None
+
     def curves(self) -> list[Curve]:
         """Return the fitted curves.
 
@@ -177,6 +188,7 @@ class CurveFit(Fitted):
                 np.asarray(points[r.run]["step"]),
                 np.asarray(points[r.run]["loss"], float),
                 params=r.params,
+                unit=self.loss_unit,
             )
             for r in self.runs
         ]
@@ -253,22 +265,22 @@ class CurveFit(Fitted):
         A size that is missing, or has no place, is refused.
         """
         if N is None:
-            if self.sized:
-                low, high = self.data["ranges"]["N"]
+            if self.sizes:
+                low, high = self.sizes
                 raise UsageError(
                     f"the law was fitted to models of {low:g} to {high:g} parameters: of which "
                     "size?",
                     hint="Give N (--params).",
                 )
             return {}, []
-        if not self.sized:
+        if not self.sizes:
             raise UsageError(
                 "the fit is one of a single model: its size cannot be chosen.",
                 hint="Fit runs of several sizes with --law annealing_size.",
             )
         if not 0 < N < np.inf:
             raise UsageError(f"the model's size must be positive, not {N:g}.")
-        low, high = self.data["ranges"]["N"]
+        low, high = self.sizes
         factor = max(1.0, N / high, low / N)
         note = (
             f"N = {N:g} lies outside the fitted sizes, {low:g} to {high:g}: where its curve ends "

@@ -19,7 +19,7 @@ from scaling_cli.runs.points import Points
 from scaling_cli.vocabulary.arguments import check_level
 from scaling_cli.vocabulary.errors import DataError
 from scaling_cli.vocabulary.outcomes import Level
-from scaling_cli.vocabulary.quantities import C, factor
+from scaling_cli.vocabulary.quantities import C, L, factor
 
 NO_INTERVAL = {
     "published": "no interval: these are published numbers, and the fit carries no draws.",
@@ -52,6 +52,17 @@ class Fit(Fitted):
         values = ", ".join(f"{k}={v:.4g}" for k, v in self.parameters.items())
         points = f"{self.n_points} points"
         return self._line(laws.name_of(self.law), points, str(self.status), values)
+
+    @classmethod
+    def keys(cls, record: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Name the output as the law does: 0.1.0 called the output of every law L."""
+        law, data = laws.get(record["law"]), record.get("data", {})
+        own = law.output().symbol
+        if L.symbol in {own, *law.inputs()} or L.symbol not in data.get("ranges", {}):
+            return record
+        ranges = {own if s == L.symbol else s: ends for s, ends in data["ranges"].items()}
+        counts = {s: how for s, how in data.get("conventions", {}).items() if s != L.symbol}
+        return {**record, "data": {**data, "ranges": ranges, "conventions": counts}}
 
     @property
     def parameters(self) -> dict[str, float]:

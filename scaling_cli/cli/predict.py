@@ -162,5 +162,5 @@ def _write(compared: "Along", path: str) -> None:
     from scaling_cli import plots
     from scaling_cli.plots import schedules
 
-    table = schedules.of(compared.curves, compared.fit.longest)
+    table = schedules.of(compared.curves, compared.fit)
     plots.save(plots.figure("schedules", table), path)

@@ -30,7 +30,7 @@ from scaling_cli.numerics.quantiles import central
 from scaling_cli.runs.curve import Curve, digest
 from scaling_cli.schedules._path import Path
 from scaling_cli.vocabulary.arguments import check_count, check_level
-from scaling_cli.vocabulary.errors import FitError, UsageError
+from scaling_cli.vocabulary.errors import FitError, MismatchError, UsageError
 from scaling_cli.vocabulary.objective import Objective
 from scaling_cli.vocabulary.outcomes import LeftOut, Status
 
@@ -124,7 +124,7 @@ def fit_curves(
         `average`, the equal mean of annealing, area_exponential, functional and multi_power, or
         one law (`scaling laws` lists them).
     warmup : str, optional
-        How the warm-up counts; see `schedule_path.CONVENTIONS`. Default: as it was trained in the
+        How the warm-up counts; see `schedules._path.CONVENTIONS`. Default: as it was trained in the
         average, the authors' convention for one law.
     fix : mapping of parameter to float, optional
         Parameters of one law that are held, for rates over their peak.
@@ -148,11 +148,15 @@ def fit_curves(
     ------
     FitError
         If the rate never falls, there are fewer points than parameters, or no start converges.
+    MismatchError
+        If the losses have two units.
     UsageError
         If the law, the convention or a parameter is unknown.
     """
     if not curves:
         raise UsageError("there are no curves to fit.")
+    if len(units := {curve.unit for curve in curves}) > 1:
+        raise MismatchError(f"the losses of the curves have two units: {', '.join(sorted(units))}.")
     check_level(level)
     check_count("seed", seed)
     check_count("bootstrap", bootstrap)
@@ -236,7 +240,7 @@ def _data(curves: Sequence[Curve], thin: Sequence[Curve]) -> dict[str, Any]:
             "L": [min(float(c.loss.min()) for c in thin), max(float(c.loss.max()) for c in thin)],
             **({"N": [min(sizes), max(sizes)]} if sizes else {}),
         },
-        "conventions": {"lr": "over rate_unit", "L": "nats/token"},
+        "conventions": {"lr": "over rate_unit", "L": thin[0].unit},
         "points": {c.run: {"step": c.step.tolist(), "loss": c.loss.tolist()} for c in thin},
     }
 

@@ -37,7 +37,7 @@ class CurveLaw(Law):
     """Base of the laws of loss curves."""
 
     warmup: ClassVar[str] = "as_trained"
-    """The convention of the authors for the warm-up; see schedule_path.CONVENTIONS."""
+    """The convention of the authors for the warm-up; see schedules/_path.py, CONVENTIONS."""
     clock: ClassVar[str] = "area"
     """What the effect of a drop grows with: `area` since it, `steps`, or `none` without a sum."""
     decays: ClassVar[bool] = True

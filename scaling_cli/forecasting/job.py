@@ -11,7 +11,7 @@ from scaling_cli.schedules import parse_schedule
 from scaling_cli.schedules._schedule import Schedule
 from scaling_cli.vocabulary.errors import DataError, ScalingError, UsageError
 from scaling_cli.vocabulary.outcomes import LeftOut
-from scaling_cli.vocabulary.quantities import U, parse_number
+from scaling_cli.vocabulary.quantities import L, U, parse_number
 
 if TYPE_CHECKING:
     from scaling_cli.runs.curves import Curve
@@ -43,7 +43,7 @@ class Job:
     x : array, shape (n,)
         Steps or tokens done, increasing.
     loss : array, shape (n,)
-        Nats/token, positive.
+        Positive, in `loss_unit`.
     unit : str
         `steps` or `tokens`.
     lr : array, shape (n,), optional
@@ -57,6 +57,7 @@ class Job:
         What was left out or merged in reading.
     target : str
         Column of the loss; empty where the job was not read from a log.
+    loss_unit : str
     """
 
     run: str
@@ -71,6 +72,7 @@ class Job:
     length: float | None = None
     notes: tuple[str, ...] = field(default=())
     target: str = ""
+    loss_unit: str = L.unit
 
     def __post_init__(self) -> None:
         """Merge what was logged twice, leave out what is not finite, refuse what is no curve.
@@ -251,7 +253,9 @@ def jobs_in(source: Any, target: str | None) -> tuple[list[Job], list[LeftOut], 
 
 def _job_of(curve: "Curve") -> Job:
     step, notes = curve.step.astype(float), tuple(curve.notes)
-    return Job(curve.run, step, curve.loss, schedule=curve.schedule, notes=notes)
+    return Job(
+        curve.run, step, curve.loss, schedule=curve.schedule, notes=notes, loss_unit=curve.unit
+    )
 
 
 def jobs_of(runs: "Runs", *, target: str | None = None) -> tuple[list[Job], list[LeftOut]]:
@@ -303,6 +307,8 @@ def _each(runs: "Runs", target: str | None) -> "Iterator[tuple[Mapping[str, Any]
 
 
 def _job(facts: Mapping[str, Any], rows: "View", target: str | None) -> Job:
+    from scaling_cli.runs.selection import loss_unit
+
     name = facts["run_id"]
     column, note = _target(rows, target)
     unit = "steps" if rows.own("step").any() else "tokens"
@@ -327,6 +333,7 @@ def _job(facts: Mapping[str, Any], rows: "View", target: str | None) -> Job:
         length=facts.get("step") if unit == "steps" else None,
         notes=(note,) if note else (),
         target=column,
+        loss_unit=loss_unit(rows, column),
     )
 
 

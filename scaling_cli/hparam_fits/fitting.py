@@ -302,12 +302,10 @@ def _fit(
     law: Law, table: Points, uncertainty: Uncertainty, points: Points, *, level: float, command: str
 ) -> Fit:
     residuals = np.log(table.output) - np.log(np.asarray(law(**table.inputs), float))
-    symbol, conventions = law.output().symbol, dict(points.conventions)
+    conventions = {s: how for s, how in points.conventions.items() if s in law.inputs()}
     ends = {name: central(values, level) for name, values in uncertainty.draws.items()}
-    ranges = {k: v for k, v in table.ranges(law).items() if k != "L"}
-    if symbol in points.inputs:
-        swept = points.inputs[symbol]
-        ranges[symbol] = [float(np.min(swept)), float(np.max(swept))]
+    swept = points.inputs[law.output().symbol]
+    ranges = replace(table, output=swept).ranges(law)
     data = {"sha256": table.sha256(), "ranges": ranges, "conventions": conventions}
     return Fit(
         law=law,

@@ -34,7 +34,7 @@ from scaling_cli.runs.table import (
 )
 from scaling_cli.vocabulary import quantities
 from scaling_cli.vocabulary.errors import DataError, UsageError, some
-from scaling_cli.vocabulary.quantities import QUANTITIES, L, N, convention_of, recognise
+from scaling_cli.vocabulary.quantities import N_AVERAGE, QUANTITIES, L, N, convention_of, recognise
 
 # What is measured at each row; everything else is a fact of the run if it does not vary.
 _MEASURED = ("step", "tokens", "flops", "lr", "loss", "val_loss")
@@ -57,6 +57,7 @@ _EXACT = 1e-6
 OWN_NAMES_IN_META = frozenset({"loss", "val_loss", "lr"})
 _CONVENTIONS = {
     "params_convention": N.conventions,
+    "average_params_convention": N_AVERAGE.conventions,
     "loss_convention": L.conventions,
     "val_loss_convention": L.conventions,
 }
@@ -129,8 +130,8 @@ def read_meta(raw: Raw, sha256: str, mapping: Mapping[str, str], stems: Sequence
             message = f"run {name!r} stands twice, first in row {lines[name]}."
             raise raw.refused(message, i, key)
         rows[name] = {c: v[i] for c, v in columns.items() if v[i] is not None}
-        if "params" in rows[name] and named.conventions.get("params"):
-            rows[name]["params_convention"] = named.conventions["params"]
+        sizes = {N.column, N_AVERAGE.column} & rows[name].keys() & named.conventions.keys()
+        rows[name] |= {f"{size}_convention": named.conventions[size] for size in sizes}
         lines[name] = int(raw.lines[i])
     readings = [replace(r, why=f"--meta: {r.why}") for r in named.readings]
     return Meta(raw.file, sha256, rows, lines, readings, doubts=named.notes)
@@ -419,7 +420,6 @@ def _facts(
         Origin("the header of " + raw.file, raw.facts, rounded=raw.rounded),
     ]
     said = {f"{name}_convention": convention for name, convention in raw.conventions.items()}
-    said = {name: convention for name, convention in said.items() if name in RUN_CORE}
     rows = []
     for i, run in enumerate(judged.ids[judged.first].tolist()):
         first = [] if meta is None else [Origin(meta.file, meta.of(run, stem(raw.file)))]
@@ -438,7 +438,8 @@ def _plain_facts(judged: Judged, fixed: Mapping[str, pa.Array]) -> pa.Table:
     first = pa.array(judged.first)
     stated = {f"{k}_convention": v for k, v in judged.named.conventions.items()}
     texts = {"rows": str(judged.layout), **stated}
-    columns = {n: pa.array([texts.get(n)] * len(first), k) for n, k in RUN_CORE.items()}
+    kinds = {**RUN_CORE, **dict.fromkeys(texts, pa.string())}
+    columns = {n: pa.array([texts.get(n)] * len(first), k) for n, k in kinds.items()}
     ours = {name for name, kind in RUN_CORE.items() if pa.types.is_string(kind)}
     columns |= {name: column.take(first) for name, column in fixed.items() if name not in ours}
     columns["run_id"] = pa.array(judged.ids[judged.first].tolist(), pa.string())

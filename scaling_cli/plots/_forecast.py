@@ -20,7 +20,7 @@ BESIDE = 0.012  # of the run: how far apart the ends of scenarios are drawn
 
 @dataclass(frozen=True)
 class Line:
-    """A curve to draw, in steps (or tokens) and nats/token."""
+    """A curve to draw, in steps (or tokens) and the unit of its loss."""
 
     name: str
     x: np.ndarray
@@ -59,10 +59,11 @@ class Panel:
 
 @dataclass(frozen=True)
 class Table(_style.Sheet):
-    """One panel per run, three at most."""
+    """One panel per run, three at most; `unit` is that of the losses, "" where they differ."""
 
     shown: Sequence[Panel]
     left: int
+    unit: str
 
     @property
     def panels(self) -> int:
@@ -80,7 +81,9 @@ def table(forecasts: Forecasts, jobs: Sequence[Job], siblings: Sequence[Job] = (
     """Return what is drawn of forecasts, given the jobs and the siblings they were made from."""
     by_name = {job.run: job for job in jobs}
     shown = [_panel(f, by_name[f.run], siblings) for f in forecasts.runs[:MOST_RUNS]]
-    return Table(tuple(shown), len(forecasts) - len(shown))
+    units = {by_name[f.run].loss_unit for f in forecasts.runs[:MOST_RUNS]}
+    unit = units.pop() if len(units) == 1 else ""
+    return Table(tuple(shown), len(forecasts) - len(shown), unit)
 
 
 def _panel(forecast: Forecast, job: Job, siblings: Sequence[Job]) -> Panel:
@@ -117,7 +120,7 @@ def draw(table: Table, *axes: Axes) -> None:
     low, high = _range(table.shown)  # panels share their vertical axis
     room = 0.05 * (high - low)
     axes[0].set_ylim(low - room, high + room)
-    axes[0].set_ylabel("Loss (nats/token)")
+    axes[0].set_ylabel(f"Loss ({table.unit})" if table.unit else "Loss")
 
 
 def _draw(panel: Panel, ax: Axes) -> None:

@@ -50,11 +50,12 @@ class Panel:
 
 @dataclass(frozen=True)
 class Table(_style.Sheet):
-    """Panels, fitted runs first; `level` is that of the bands."""
+    """Panels, fitted runs first; `level` is that of the bands, `unit` that of the losses."""
 
     runs: tuple[Panel, ...]
     level: float
     law: str
+    unit: str
 
     @property
     def panels(self) -> int:
@@ -97,7 +98,7 @@ def table(fit: CurveFit, measured: Sequence[Curve] | None = None, level: float =
     panels = tuple(
         _panel(fit, c, title, c.run in known, level) for c, title in zip(runs, titles, strict=True)
     )
-    return Table(panels, level, fit.name_of_law)
+    return Table(panels, level, fit.name_of_law, fit.loss_unit)
 
 
 def _titles(names: Sequence[str]) -> list[str]:
@@ -169,8 +170,9 @@ def _limits(table: Table, cells: np.ndarray) -> None:
 
 def _label(table: Table, grid: np.ndarray) -> None:
     """Name the axes at the left and at the bottom, and explain the marks once."""
+    names = f"Loss ({table.unit})", "Error (%)", "LR"
     for rows in grid:
-        for ax, name in zip(rows[:, 0], ("Loss (nats/token)", "Error (%)", "LR"), strict=True):
+        for ax, name in zip(rows[:, 0], names, strict=True):
             ax.set_ylabel(name, fontsize=8)
     for ax in grid[-1, -1]:
         ax.set_xlabel("Step", fontsize=8.5)

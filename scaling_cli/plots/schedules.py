@@ -34,11 +34,12 @@ class Line:
 
 @dataclass(frozen=True)
 class Table(_style.Sheet):
-    """Lines of one fit; beyond `longest` no fitted run goes."""
+    """Lines of one fit, in the `unit` of its losses; beyond `longest` no fitted run goes."""
 
     lines: tuple[Line, ...]
     level: float
-    longest: float | None
+    longest: float
+    unit: str
 
     @property
     def heights(self) -> tuple[float, ...]:
@@ -49,13 +50,13 @@ class Table(_style.Sheet):
 def table(fit: CurveFit, measured: Sequence[Curve] | None = None, level: float = 0.9) -> Table:
     """Predict the schedules of the fitted runs, and of `measured` ones, of the largest model."""
     texts = [run.schedule for run in fit.runs] + [c.schedule.text() for c in measured or ()]
-    largest = fit.data["ranges"]["N"][1] if fit.sized else None
+    largest = fit.sizes[1] if fit.sizes else None
     found = [fit.predict(parse_schedule(t), N=largest, level=level) for t in dict.fromkeys(texts)]
-    return of(found, fit.longest)
+    return of(found, fit)
 
 
-def of(found: Sequence[CurvePrediction], longest: float | None = None) -> Table:
-    """Return the table of predictions.
+def of(found: Sequence[CurvePrediction], fit: CurveFit) -> Table:
+    """Return the table of predictions that a fit made.
 
     Raises
     ------
@@ -70,7 +71,7 @@ def of(found: Sequence[CurvePrediction], longest: float | None = None) -> Table:
         Line(_folded(p.schedule.text()), p.step, p.value, *(p.mean or (None, None)), p.rate)
         for p in found
     )
-    return Table(lines, found[0].level, longest)
+    return Table(lines, found[0].level, fit.longest, fit.loss_unit)
 
 
 def _folded(text: str) -> str:
@@ -91,10 +92,10 @@ def draw(table: Table, *axes: Axes) -> None:
     tops = np.array([np.quantile(line.value, 0.9) for line in table.lines])
     spread = tops.max() - ends.min()
     limits = (ends.min() - 0.25 * spread, tops.max() + 0.25 * spread)
-    loss.set(ylabel="Loss (nats/token)", ylim=limits)
+    loss.set(ylabel=f"Loss ({table.unit})", ylim=limits)
     rate.set(xlabel="Step", ylabel="Learning rate")
     rate.set_ylim(bottom=0)
     title = f"bands: where the curve lies, {100 * table.level:g} %"
     loss.legend(loc="upper right", title=title, title_fontsize=7.5)
-    if table.longest is not None and max(line.step[-1] for line in table.lines) > table.longest:
+    if max(line.step[-1] for line in table.lines) > table.longest:
         _style.shade_no_data(loss, table.longest)

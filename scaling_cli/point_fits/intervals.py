@@ -27,6 +27,7 @@ from scaling_cli.search.optimum import log_predictions, make_problem, sensitivit
 from scaling_cli.vocabulary.arguments import check_level
 from scaling_cli.vocabulary.errors import DataError, UsageError
 from scaling_cli.vocabulary.jsonfile import nulls, stamped
+from scaling_cli.vocabulary.quantities import L
 
 METHODS = ("delta", "profile", "bootstrap", "nuts", "backtested")
 NEAR = ("delta", "bootstrap")  # methods that look no farther than the optimum
@@ -274,19 +275,19 @@ def _targets(
     """
     held = {**(fit.selection.get("fix") or {}), **(fit.selection.get("tie") or {})}
     searched = [name for name in fit.parameters if name not in held]
-    output, derived = fit.law.output().symbol, fit.law.derived_quantities()
-    default = [output] if inputs else searched
+    output, derived = fit.law.output(), fit.law.derived_quantities()
+    default = [output.symbol] if inputs else searched
     for name in default if of is None else [of] if isinstance(of, str) else of:
         if name in fit.parameters:
             yield PARAMETER, name, {}
-        elif name in ("loss", output):
+        elif name in (output.symbol, output.column, L.column):
             columns = read_inputs(fit.law, inputs)
             for i in range(len(next(iter(columns.values())))):
-                yield MEAN, output, {s: float(v[i]) for s, v in columns.items()}
+                yield MEAN, output.symbol, {s: float(v[i]) for s, v in columns.items()}
         elif name in derived:
             yield DERIVED, name, _derived_inputs(fit, name, inputs)
         else:
-            known = [*fit.parameters, "loss", *derived]
+            known = [*fit.parameters, output.column, *derived]
             raise UsageError(
                 f"law {laws.name_of(fit.law)} has no {name!r}.",
                 hint=f"It has {', '.join(known)}.",

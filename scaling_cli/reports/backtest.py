@@ -60,11 +60,12 @@ def _asked(test: Backtest, sources: Sequence[str]) -> list[Block]:
     """Return what was read, what was left out, and what was fitted."""
     notes = [str(note) for note in (*test.data.get("notes", ()), *test.notes)]
     counted = f"{_numbers.count(test.n_points, 'point')}{_fitted.origin(sources)}"
-    law = f"{test.law}: {laws.get(test.law).formula()}"
+    law = laws.get(test.law)
+    minimised = test.objective.describe(law.output().column)
     return [
         Labelled("data", [counted, *notes, *_fitted.reading(test.data)]),
         Labelled("left out", _fitted.left_out(test.left_out, full=True) or ["no run"]),
-        Labelled("law", [law, f"sum of {test.objective.describe()}"]),
+        Labelled("law", [f"{test.law}: {law.formula()}", f"sum of {minimised}"]),
     ]
 
 

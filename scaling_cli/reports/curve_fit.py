@@ -8,10 +8,11 @@ from scaling_cli.artefacts.curve_fit import AVERAGE, CurveFit, FittedRun
 from scaling_cli.reports import _checks, _fitted, _numbers
 from scaling_cli.reports import laws as laws_report
 from scaling_cli.reports._blocks import Block, Labelled, Table, section
+from scaling_cli.vocabulary.quantities import LR, L, S
 
 LONGEST = 90  # of a schedule's text in a table
 SHOWN = 6  # runs on the first screen
-UNITS = {"S": "steps", "L": "nats/token", "lr": "at the end of the runs, to the highest"}
+COLUMNS = {S: "steps", L: L.column, LR: LR.column}  # as the first screen calls them
 
 
 def blocks(
@@ -43,8 +44,15 @@ def blocks(
     read = _fitted.counted(fit.data, fit.n_points, len(fit.runs))
     title = f"data: {read}{_fitted.origin(sources)}"
     target = [f"target: {fit.data['target']}."] if fit.data.get("target") else []
+    units = {S: S.unit, L: fit.loss_unit, LR: "at the end of the runs, to the highest"}
     return [
-        _fitted.ranges(fit.data, UNITS, title, *target, *_fitted.reading(fit.data)),
+        _fitted.ranges(
+            fit.data,
+            {q.symbol: u for q, u in units.items()},
+            title,
+            *target,
+            *_fitted.reading(fit.data),
+        ),
         Labelled("left out", _fitted.left_out(fit.left_out, full=True) or ["no run"]),
         runs(fit, full=True),
         section("law", list(_law(fit))),
@@ -62,13 +70,16 @@ def _try_this(fit: CurveFit) -> str:
 
 
 def _read(fit: CurveFit) -> str:
-    names = {"S": "steps", "L": "loss", "lr": "lr"}
     ranges = fit.data.get("ranges", {})
     return _numbers.pieces(
         f"{fit.name}:" * bool(fit.name),
         _numbers.count(len(fit.runs), "loss curve") if fit.runs else "",
         _numbers.count(fit.n_points, "point") if fit.n_points else "",
-        *(f"{names[s]} {_numbers.span(ranges[s], s)}" for s in names if s in ranges),
+        *(
+            f"{name} {_numbers.span(ranges[q.symbol], q.symbol)}"
+            for q, name in COLUMNS.items()
+            if q.symbol in ranges
+        ),
     )
 
 
@@ -142,7 +153,7 @@ def _law(fit: CurveFit) -> Iterator[str]:
     else:
         yield f"{fit.name_of_law}: {curve_laws.get(fit.name_of_law).formula()}"
     if fit.value is not None:
-        yield f"sum of {fit.objective.describe()} = {fit.value:.9e}"
+        yield f"sum of {fit.objective.describe(L.column)} = {fit.value:.9e}"
     strengths = fit.diagnostics.get("prior_strengths") or {}
     tried = ", ".join(f"{s}: {_numbers.percent(e)}" for s, e in strengths.items())
     chosen = f" (least error on schedules left out: {tried})" if tried else ""
@@ -174,7 +185,8 @@ def parameters(fit: CurveFit, title: str = "parameters", *, full: bool = False) 
     held, spans = fit.selection.get("fix") or {}, fit.intervals
     listed = [
         _fitted.Parameter(
-            label, getattr(fitted.law, p), spans.get(label), d.unit, d.meaning, p in held
+            *(label, getattr(fitted.law, p), spans.get(label)),
+            *(d.unit.replace(L.unit, fit.loss_unit), d.meaning, p in held),
         )
         for name, fitted in fit.laws.items()
         for p, d in fitted.law.parameters().items()

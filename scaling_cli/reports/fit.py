@@ -92,9 +92,8 @@ def _read(fit: Fit) -> str:
         if symbol in ranges
     ]
     if output.symbol in ranges:
-        unit = fit.data.get("conventions", {}).get(output.symbol) or output.unit
         span = _numbers.ends(ranges[output.symbol], lambda x: f"{x:.3g}")
-        spans.append(f"{_target(fit)} {span} {unit}")
+        spans.append(f"{_target(fit)} {span} {_unit(output.symbol, fit)}".rstrip())
     return _numbers.pieces(f"{fit.name}:" * bool(fit.name), known, *spans)
 
 
@@ -108,8 +107,8 @@ def _target(fit: Fit) -> str:
 def parameters(fit: Fit, *, full: bool = False) -> Table:
     """Return the law and its parameters; in full with their units and how intervals were made."""
     declared, held, spans = fit.law.parameters(), fit.selection.get("fix") or {}, fit.intervals
-    unit = fit.law.output().unit
-    own = fit.data.get("conventions", {}).get("L") or unit  # that of these data
+    output = fit.law.output()
+    unit, own = output.unit, _unit(output.symbol, fit) or output.unit  # that of these data
     units = {name: parameter.unit.replace(unit, own) for name, parameter in declared.items()}
     listed = [
         _fitted.Parameter(
@@ -157,11 +156,11 @@ def _forecast(fit: Fit, *, full: bool) -> list[Block]:
     return [section(title, [*told, *prediction_report.between(prediction)])]
 
 
-def _ahead(fit: Fit, inputs: Mapping[str, float]) -> tuple[float, str]:
-    """Return where on the law's axis inputs lie, and how far beyond the largest run."""
+def _ahead(fit: Fit, inputs: Mapping[str, float]) -> tuple[float, float | None]:
+    """Return where on the law's axis inputs lie, and how many times the largest run."""
     there = float(fit.law.along(inputs))
     largest = fit.data.get("ranges", {}).get(fit.law.axis())
-    return there, f"{there / largest[1]:.3g}x" if largest else "beyond"
+    return there, there / largest[1] if largest else None
 
 
 def _where(fit: Fit, inputs: Mapping[str, float]) -> str:
@@ -174,7 +173,8 @@ def _where(fit: Fit, inputs: Mapping[str, float]) -> str:
     best = law.optimum(there, **inputs) if law.size_and_data() else None
     at_best = best is not None and all(math.isclose(best[s], inputs[s]) for s in inputs)
     along = "" if axis in inputs else f", {axis} = {there:.3g}{' at its best split' * at_best}"
-    return f"{ahead} the largest run{along}: {at}"
+    times = "beyond" if ahead is None else f"{ahead:.3g}x"
+    return f"{times} the largest run{along}: {at}"
 
 
 def _tested(fit: Fit) -> str:
@@ -204,10 +204,14 @@ def _facts(fit: Fit) -> dict[str, str]:
     """Return the lines of checks that have numbers of this fit in them."""
     inputs, test, facts = fit.diagnostics.get("headline"), fit.backtest or {}, {}
     reached = [cut["factor"] for cut in test.get("cuts") or () if cut.get("factor")]
-    if inputs and reached and fit.law.axis() in fit.data.get("ranges", {}):
+    ahead = _ahead(fit, inputs)[1] if inputs else None
+    for check in fit.checks:
+        if check.code == "extrap.distance":  # after what it has measured, it says in which input
+            facts[check.code] = _checks.first_sentence(check.message.partition(": ")[2])
+    if ahead is not None and reached and ahead > max(reached):
         facts["extrap.distance"] = (
             "the forecast reaches further than any backtest here did "
-            f"({_ahead(fit, inputs)[1]} against {max(reached):.2g}x)"
+            f"({factor(ahead)} against {factor(max(reached))})"
         )
     errors = ("held_out_error", "own_held_out_error")
     tested = [r for r in fit.diagnostics.get("rivals") or () if None not in map(r.get, errors)]
@@ -230,14 +234,15 @@ def _unit(symbol: str, fit: Fit) -> str:
     quantity = fit.law.quantity(symbol)
     if symbol == fit.law.output().symbol and convention:
         return convention
-    return runs_report.unit(quantity.unit if quantity else "", convention)
+    unit = quantity.unit if quantity and quantity.unit != "1" else ""
+    return runs_report.unit(unit, convention)
 
 
 def _law(fit: Fit) -> Iterator[str]:
     """Yield the law, its equation, what was minimised and how that ended."""
     yield f"{laws.name_of(fit.law)}: {fit.law.formula()}"
     if fit.value is not None:
-        yield f"sum of {fit.objective.describe()} = {fit.value:.9e}"
+        yield f"sum of {fit.objective.describe(fit.law.output().column)} = {fit.value:.9e}"
     weight, prior = fit.selection.get("weight"), fit.selection.get("prior") or {}
     if weight:
         yield f"terms multiplied by the weights of column {weight}"

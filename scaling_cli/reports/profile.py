@@ -29,7 +29,8 @@ def _table(fit: Fit, intervals: Sequence[Interval]) -> Table:
         ("half-width", ">", _half_width),
     ]
     at = ", ".join(f"{s} = {_numbers.quantity(v, s)}" for s, v in first.inputs.items())
-    name = "loss" if at and first.of == fit.law.output().symbol else first.of
+    output = fit.law.output()
+    name = output.column if at and first.of == output.symbol else first.of
     title = f"{name} at {at}" if at else name
     return Table.of(intervals, columns, f"{title} = {first.value:.6g}")
 

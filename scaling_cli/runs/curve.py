@@ -9,6 +9,7 @@ import numpy as np
 from scaling_cli.schedules._path import Path
 from scaling_cli.schedules._schedule import Schedule
 from scaling_cli.vocabulary.errors import DataError
+from scaling_cli.vocabulary.quantities import L
 
 MOST_POINTS = 300  # of a curve that is fitted; more are averaged
 FEWEST_POINTS = 5
@@ -26,11 +27,13 @@ class Curve:
     step : int array, shape (n,)
         Increasing; steps of the schedule.
     loss : array, shape (n,)
-        Nats/token, positive.
+        Positive, in `unit`.
     notes : sequence of str
         Where the schedule comes from, and what was assumed.
     params, batch_tokens : float, optional
         Of the run, where they are known: curves of one fit are of one model and batch size.
+    unit : str
+        Of the loss: nats/token, bits/token or bits/byte; `as given` where nothing says it.
     """
 
     run: str
@@ -40,6 +43,7 @@ class Curve:
     notes: tuple[str, ...] = ()
     params: float | None = None
     batch_tokens: float | None = None
+    unit: str = L.unit
 
     def __post_init__(self) -> None:
         """Refuse what is no curve.
@@ -63,7 +67,7 @@ class Curve:
         object.__setattr__(self, "loss", loss)
 
     def path(self, warmup: str, unit: float) -> Path:
-        """Return the path of the schedule at these steps; see `schedule_path`."""
+        """Return the path of the schedule at these steps; see `schedules._path`."""
         return Path.of(self.schedule, self.step, warmup=warmup, unit=unit, params=self.params)
 
     def thinned(self, most: int = MOST_POINTS) -> "Curve":

@@ -1,10 +1,12 @@
 """From ingested runs to the schedules that they followed, and to loss curves with them."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from scaling_cli.runs.curve import Curve
+from scaling_cli.runs.selection import loss_unit
 from scaling_cli.runs.table import Runs, default_target
 from scaling_cli.runs.view import View
 from scaling_cli.runs.where import rows_where
@@ -48,6 +50,8 @@ def curves_of(
     ------
     DataError
         If no run has a curve and a schedule.
+    MismatchError
+        If losses have two units.
     UsageError
         If a schedule is given for a run that is not there, its text cannot be read, or `where`
         cannot.
@@ -62,6 +66,7 @@ def curves_of(
     if where is not None and len(view):
         kept = rows_where(where, view.column, view.names(), len(view))
     column = target or default_target(runs)
+    unit = loss_unit(view.take(np.flatnonzero(kept)), column)
     curves, left = [], []
     for i, name in enumerate(names):
         rows = view.take(np.flatnonzero((view.owner == i) & kept))
@@ -69,7 +74,7 @@ def curves_of(
             if not len(rows):
                 raise DataError(f"where: not {where}" if where else "it has no rows.")
             schedule = _schedule(rows, given.get(name), otherwise)
-            curves.append(_curve(name, rows, column, schedule, start))
+            curves.append(replace(_curve(name, rows, column, schedule, start), unit=unit))
         except DataError as error:
             left.append(LeftOut(name, error.message))
     if not curves:

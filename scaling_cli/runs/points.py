@@ -23,7 +23,7 @@ class Points:
     inputs : mapping of symbol to array, shape (n,)
         The law's inputs in SI units, float64, finite, each in its domain.
     output : array, shape (n,)
-        The measured output (loss in nats/token unless `conventions` says otherwise).
+        The measured output, in its unit (a loss in nats/token unless `conventions` says otherwise).
     runs : sequence of str, length n
         Run of each point: the unit that is resampled, held out and named in messages.
     conventions : mapping
@@ -33,7 +33,7 @@ class Points:
     notes : sequence of str
         What was assumed in selecting (final value taken from which rows, and so on).
     compute : array, shape (n,), optional
-        Measured training compute in FLOP where the table has it; checked against 6ND.
+        Measured training compute in FLOP where the table has it; checked against the law's.
     weight : array, shape (n,), optional
         How much each point counts, positive: a relative precision, so that four times the weight
         stands for half the noise. All count alike where it is absent.
@@ -94,7 +94,7 @@ class Points:
 
     def ranges(self, law: type[Law] | Law) -> dict[str, list[float]]:
         """Return [smallest, largest] of every input, of the output and of the law's axis."""
-        columns = {**self.inputs, "L": self.output}
+        columns = {**self.inputs, law.output().symbol: self.output}
         columns |= {law.axis(): law.along(self.inputs)} if law.axis() else {}
         return {s: [float(np.min(v)), float(np.max(v))] for s, v in columns.items()}
 

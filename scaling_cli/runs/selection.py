@@ -20,9 +20,22 @@ from scaling_cli.runs.where import rows_where
 from scaling_cli.vocabulary import quantities
 from scaling_cli.vocabulary.errors import DataError, MismatchError, UsageError, near_column, some
 from scaling_cli.vocabulary.outcomes import LeftOut
-from scaling_cli.vocabulary.quantities import N_AVERAGE, D, Domain, L, N, Quantity, X
+from scaling_cli.vocabulary.quantities import (
+    L_VALIDATION,
+    N_AVERAGE,
+    C,
+    D,
+    Domain,
+    L,
+    N,
+    Quantity,
+    Role,
+    U,
+    X,
+)
 
 AnyLaw = type[Law] | Law
+ONCE = 1.01  # epochs up to which no token counts as seen twice
 EMPTY = "Mend the cell, or leave it empty if there is no value."
 _ZERO = "Mend the cell; 0 leaves a point out."
 _TOKENS_FROM = {
@@ -83,7 +96,7 @@ def select(
         If there is no such column, an input is missing everywhere, a weight is missing, not a
         number or negative, or no run is left.
     MismatchError
-        If conventions are mixed, or compute contradicts 6ND.
+        If conventions are mixed, or compute contradicts what the law makes of size and data.
     UsageError
         If `at` or `where` cannot be read.
     """
@@ -106,9 +119,9 @@ def select(
     left += [*diverged, *without, *weightless]
     if not len(values):
         raise _nothing(output, left)
-    notes += [*_tokens_notes(picked, law), *_unfinished(picked)]
+    notes += [*_tokens_notes(picked, law), *_unfinished(picked), *_repeated(picked, law)]
     conventions, doubts = _read_conventions(picked, law, output)
-    compute, more = _measured_compute(picked)
+    compute, more = _measured_compute(picked, law, inputs)
     counts = _other_counts(picked, law, conventions)
     notes += [*doubts, *more]
     ids = picked.run_ids()
@@ -362,8 +375,22 @@ def _tokens_notes(view: View, law: AnyLaw) -> list[str]:
     return [f"{told} ({counts[i]} point(s))." for i, told in _TOKENS_FROM.items() if i in counts]
 
 
+def _repeated(view: View, law: AnyLaw) -> list[str]:
+    """Say how many runs saw tokens more than once, if the law does not ask for it itself."""
+    times = {}
+    if law.symbol_of(Role.DATA) and U not in law.inputs().values():
+        times = {name: view.column(name) for name in (U.column, "epochs") if name in view.names()}
+    if U.column in times:
+        times[U.column] = view.column(D.column) / times[U.column]
+    runs = np.array(view.run_ids(), object)
+    again = {n: len(set(runs[v > ONCE])) for n, v in times.items() if v.dtype != object}
+    return [
+        f"{name}: {count} run(s) {plausible.REPEATED}" for name, count in again.items() if count
+    ]
+
+
 def _read_conventions(view: View, law: AnyLaw, output: str) -> tuple[dict[str, str], list[str]]:
-    """Return how N counts and which unit L has, with notes on what was assumed.
+    """Return how the size counts and which unit a loss has, with notes on what was assumed.
 
     Raises
     ------
@@ -371,23 +398,41 @@ def _read_conventions(view: View, law: AnyLaw, output: str) -> tuple[dict[str, s
         If two runs differ in either.
     """
     conventions, notes = {}, []
-    if N in law.inputs().values():
-        given, assumed = _one_convention(view, "params_convention", "total", N)
-        conventions["N"], wanted = given, law.convention.get("N")
+    for symbol, size in _sizes(law):
+        given, assumed = _one_convention(view, f"{size.column}_convention", "total", size)
+        conventions[symbol], wanted = given, law.convention.get(symbol)
         if assumed:
-            told = "N counts all parameters (total)"
-            notes.append(f"convention assumed: {told}; {plausible.OTHERWISE}")
+            told = f"{symbol} counts all parameters (total)"
+            notes.append(f"convention assumed: {told}; {plausible.otherwise(size.column)}")
         elif wanted not in (None, given):
-            other = f"params_{wanted}"
-            hint = f" --map params={other} takes the other." if other in view.names() else ""
-            published = f"{laws.name_of(law)} was published for N {wanted}"
-            notes.append(f"N is counted as {given} here; {published}.{hint}")
-    if output in ("loss", "val_loss"):
-        conventions["L"], _ = _one_convention(view, f"{output}_convention", "nats/token", L)
-    else:
-        unit = "nats/token" if "loss" in output.lower() else "as given"
-        conventions["L"] = quantities.convention_of(output, L) or unit
+            column, other = size.column, f"{size.column}_{wanted}"
+            hint = f" --map {column}={other} takes the other." if other in view.names() else ""
+            published = f"{laws.name_of(law)} was published for {symbol} {wanted}"
+            notes.append(f"{symbol} is counted as {given} here; {published}.{hint}")
+    if law.output().conventions:  # a loss: what is nothing else has one unit
+        conventions[law.output().symbol] = loss_unit(view, output)
     return conventions, notes
+
+
+def _sizes(law: AnyLaw) -> list[tuple[str, Quantity]]:
+    """Return the size that a law takes, where sizes like it are counted in several ways."""
+    symbol = law.symbol_of(Role.SIZE)
+    known = [] if symbol is None else [(symbol, law.inputs()[symbol])]
+    return [(symbol, size) for symbol, size in known if size.conventions]
+
+
+def loss_unit(view: View, column: str) -> str:
+    """Return the unit of the losses in a column.
+
+    Raises
+    ------
+    MismatchError
+        If two runs differ in it.
+    """
+    if column in (L.column, L_VALIDATION.column):
+        return _one_convention(view, f"{column}_convention", L.unit, L)[0]
+    unit = L.unit if L.column in column.lower() else "as given"
+    return quantities.convention_of(column, L) or unit
 
 
 def _one_convention(
@@ -411,44 +456,54 @@ def _one_convention(
         f"(run {view.run_ids()[row]!r})"
         for row in (0, other)
     ]
-    if quantity is N:
-        what, column = "parameters are counted in two ways", "params_convention"
+    size, counts, what = quantity.column, [], "losses have two units"
+    if quantity is L:
+        column = f"{L.column}_convention"
     else:
-        what, column = "losses have two units", "loss_convention"
-    counts = [f"params_{c}" for c in N.conventions if quantity is N]
+        counts = [f"{size}_{c}" for c in quantity.conventions]
+        what = "parameters are counted in two ways"
     shared = [c for c in counts if c in view.names() and not view.missing(c).any()]
-    every = f"every run has {shared[0]} (--map params={shared[0]}); or " if shared else ""
+    every = f"every run has {shared[0]} (--map {size}={shared[0]}); or " if shared else ""
     apart = f"Use one: {every}fit them apart with --where, or say what they share with --set"
     raise MismatchError(f"{what}: {told[0]}, {told[1]}.", hint=f"{apart} {column}=...")
 
 
 def _other_counts(view: View, law: AnyLaw, conventions: Mapping[str, str]) -> dict[str, np.ndarray]:
-    """Return model sizes counted in other ways than N is, where every point has one."""
-    if N not in law.inputs().values():
-        return {}
-    names = {c: f"{N.column}_{c}" for c in N.conventions if c != conventions["N"]}
+    """Return model sizes counted in other ways than the law's, where every point has one."""
+    names = {
+        c: f"{size.column}_{c}"
+        for symbol, size in _sizes(law)
+        for c in size.conventions
+        if c != conventions[symbol]
+    }
     counts = {c: view.column(name) for c, name in names.items() if name in view.names()}
     numbers = {c: sizes for c, sizes in counts.items() if sizes.dtype != object}
     return {c: sizes for c, sizes in numbers.items() if (np.isfinite(sizes) & (sizes > 0)).all()}
 
 
-def _measured_compute(view: View) -> tuple[np.ndarray | None, list[str]]:
-    """Return the compute in FLOP if every point has it, checked against 6ND.
+def _measured_compute(
+    view: View, law: AnyLaw, inputs: Mapping[str, np.ndarray]
+) -> tuple[np.ndarray | None, list[str]]:
+    """Return the compute in FLOP if every point has it, checked against what the law makes of it.
+
+    A law without size and data makes nothing of it: then against 6 x size x tokens of the table.
 
     Raises
     ------
     MismatchError
-        If it contradicts 6ND by more than a way of counting can.
+        If it contradicts that by more than a way of counting can.
     """
-    params, tokens, flops = (view.column(name) for name in (N.column, D.column, "flops"))
-    whole = ~(np.isnan(params) | np.isnan(tokens)) & (tokens > 0)
-    if not np.isnan(tokens).all() and np.isnan(flops).all():
-        sizes = params[whole] if whole.any() else None
-        rows = whole if whole.any() else ~np.isnan(tokens)
-        told = plausible.small_tokens(sizes, tokens[rows])
+    flops = view.column(C.column)
+    spent = plausible.Spent.by_law(law, inputs) or plausible.Spent.by_table(view, flops)
+    whole = ~(np.isnan(spent.size) | np.isnan(spent.tokens)) & (spent.tokens > 0)
+    if not np.isnan(spent.tokens).all() and np.isnan(flops).all():
+        sizes = spent.size[whole] if whole.any() else None
+        rows = whole if whole.any() else ~np.isnan(spent.tokens)
+        told = plausible.small_tokens(sizes, spent.tokens[rows])
         return None, [] if told is None else [told]
     rows = np.flatnonzero(whole & ~np.isnan(flops))
-    wrong, notes = plausible.compared(view.take(rows))
+    convention = plausible.convention_of(view.take(rows), spent.column)
+    wrong, notes = plausible.compared(flops[rows], spent.take(rows), convention)
     if wrong is not None:
         raise MismatchError(wrong[0], hint=wrong[1], file=view.files())
     absent = int(np.isnan(flops).sum())

@@ -33,12 +33,12 @@ class Objective:
         if not (math.isfinite(self.delta) and self.delta > 0):
             raise UsageError(f"delta must be positive, not {self.delta!r}.")
 
-    def describe(self) -> str:
+    def describe(self, output: str) -> str:
         """Return what is summed, in words: `Huber(delta 0.001) of the residuals of ln loss`."""
         what = {
             "huber": f"Huber(delta {self.delta:g})",
             "l2": "squares / 2",
             "lad": "absolute values",
         }
-        output = "ln loss" if self.space == "log" else "loss"
-        return f"{what[self.name]} of the residuals of {output}"
+        logarithm = "ln " if self.space == "log" else ""
+        return f"{what[self.name]} of the residuals of {logarithm}{output}"

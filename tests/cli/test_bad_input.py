@@ -68,7 +68,7 @@ BAD: dict[str, tuple[Callable[[], str], int, str]] = {
     "tokens in billions": (
         billions,
         3,
-        "error: runs.csv: flops contradict 6ND: the median of flops / (6 params tokens) is 1e+09 "
+        "error: runs.csv: flops contradict 6ND: the median of flops / 6ND is 1e+09 "
         "(params 10M to 1B, tokens 0.1 to 160, flops 6e+15 to 9.6e+20).\n"
         "hint: tokens look as if given in billions: --set tokens_scale=1e+09 multiplies the "
         "column.\n",

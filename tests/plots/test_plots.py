@@ -420,7 +420,9 @@ def test_the_legend_of_loss_curves_lies_inside_the_figure(count: int) -> None:
         np.ones(10),
     )
     held = replace(panel, fitted=False)
-    drawn = plots.figure("curves", curves.Table((panel,) * (count - 1) + (held,), 0.9, "annealing"))
+    drawn = plots.figure(
+        "curves", curves.Table((panel,) * (count - 1) + (held,), 0.9, "annealing", "bits/byte")
+    )
     drawn.draw_without_rendering()
     (legend,) = drawn.legends
     box = legend.get_window_extent()

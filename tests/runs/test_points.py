@@ -76,6 +76,12 @@ def test_ranges() -> None:
     }
 
 
+def test_the_range_of_the_output_is_under_its_own_symbol() -> None:
+    # The law takes the loss L and gives a batch: neither hides the other.
+    batches = Points({"L": np.array([3.5, 2.5])}, np.array([2e5, 9e5]), ["a", "b"])
+    assert batches.ranges(laws.get("critical_batch")) == {"L": [2.5, 3.5], "B_tokens": [2e5, 9e5]}
+
+
 def test_runs_on_both_sides_of_cuts_are_counted() -> None:
     # a has rows at 1 and 9, b at 2 and 3; nothing beyond each edge was fitted.
     runs, values = ["a", "b", "b", "a"], np.array([1.0, 2.0, 3.0, 9.0])

@@ -208,28 +208,28 @@ def test_compute_that_agrees_is_kept(tmp_path: Path) -> None:
         (
             2,
             1e8,
-            "flops contradict 6ND: the median of flops / (6 params tokens) is 1e+09 (params "
+            "flops contradict 6ND: the median of flops / 6ND is 1e+09 (params "
             "100M to 300M, tokens 2 to 6, flops 1.2e+18 to 1.08e+19). tokens look as if given in "
             "billions: --set tokens_scale=1e+09 multiplies the column.",
         ),
         (
             2e9,
             100,
-            "flops contradict 6ND: the median of flops / (6 params tokens) is 1e+06 (params "
+            "flops contradict 6ND: the median of flops / 6ND is 1e+06 (params "
             "100 to 300, tokens 2B to 6B, flops 1.2e+18 to 1.08e+19). params look as if given in "
             "millions: --set params_scale=1e+06 multiplies the column.",
         ),
         (
             2,
             0.1,
-            "flops contradict 6ND: the median of flops / (6 params tokens) is 1e+18 (params 0.1 to "
+            "flops contradict 6ND: the median of flops / 6ND is 1e+18 (params 0.1 to "
             "0.3, tokens 2 to 6, flops 1.2e+18 to 1.08e+19). params and tokens look as if given in "
             "billions: --set params_scale=1e+09 --set tokens_scale=1e+09 multiplies the columns.",
         ),
         (
             1e10,
             1e8,
-            "flops contradict 6ND: the median of flops / (6 params tokens) is 0.2 (params 100M to "
+            "flops contradict 6ND: the median of flops / 6ND is 0.2 (params 100M to "
             "300M, tokens 10B to 30B, flops 1.2e+18 to 1.08e+19). Check which columns were read as "
             "params, tokens and flops (--map), whether params of a mixture count active ones only, "
             "or give flops a factor: --set flops_scale=5.",
@@ -254,6 +254,97 @@ def test_counted_compute_is_noted(tmp_path: Path) -> None:
         "flops are 1.25 of 6ND (median; 1.25 to 1.25): they were counted, not computed as 6ND; "
         "laws in C here use 6ND."
     )
+
+
+def averaged(tmp_path: Path, factor: float = 1.0, size: str = "average_params") -> str:
+    """Return a table of pruned runs: 0.3 of the parameters on average, flops 6 N_avg D."""
+    rows = [
+        f"r{i},{1e8 * i},{3e7 * i},{2e9 * i},{factor * 6 * 3e7 * i * 2e9 * i},{3 - i / 10}"
+        for i in (1, 2, 3)
+    ]
+    head = f"run_id,params,{size},tokens,flops,loss\n"
+    return write(tmp_path, "t.csv", head + "\n".join([*rows, ""]))
+
+
+def test_compute_is_compared_with_what_the_law_makes_of_its_size(tmp_path: Path) -> None:
+    file = averaged(tmp_path)
+    assert [n for n in ingest.read(file).notes if n.code in ("units", "counted-flops")] == []
+    found = points(file, law="average_parameters")
+    assert found.compute is not None
+    np.testing.assert_allclose(found.compute, 6 * found.inputs["N_avg"] * found.inputs["D"])
+    assert found.notes == [
+        "target: loss.",
+        "convention assumed: N_avg counts all parameters (total); --set "
+        "average_params_convention=non_embedding or =active says otherwise.",
+    ]
+    assert refusal(MismatchError, points, file) == (
+        f"{file}: flops contradict 6ND: the median of flops / 6ND is 0.3 (params 100M to 300M, "
+        "tokens 2B to 6B, flops 3.6e+17 to 3.24e+18). Check which columns were read as params, "
+        "tokens and flops (--map), whether params of a mixture count active ones only, or give "
+        "flops a factor: --set flops_scale=3.33."
+    )
+    wrong = averaged(tmp_path, factor=0.1)
+    assert refusal(MismatchError, points, wrong, law="average_parameters") == (
+        f"{wrong}: flops contradict 6N_avgD: the median of flops / 6N_avgD is 0.1 (average_params "
+        "30M to 90M, tokens 2B to 6B, flops 3.6e+16 to 3.24e+17). Check which columns were read "
+        "as average_params, tokens and flops (--map), whether params of a mixture count active "
+        "ones only, or give flops a factor: --set flops_scale=10."
+    )
+
+
+class Attending(laws.get("chinchilla")):
+    """A law that counts thrice what 6ND does."""
+
+    @classmethod
+    def compute(cls, **inputs: Any) -> Any:
+        """Return 18ND."""
+        return 18 * inputs["N"] * inputs["D"]
+
+
+def test_compute_is_counted_as_a_law_counts_it(tmp_path: Path) -> None:
+    runs = ingest.read(with_compute(tmp_path, 2e9, factor=3))
+    found = select(runs, Attending)
+    assert found.notes == ["target: loss.", ASSUMED]
+    assert select(ingest.read(with_compute(tmp_path, 2e9, factor=3.75)), Attending).notes[-1] == (
+        "flops are 1.25 of the law's compute (median; 1.25 to 1.25): they were counted, not "
+        "computed as the law's compute; laws in C here use the law's compute."
+    )
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "told"),
+    [
+        ("unique_tokens", "2e9 2e9 6e9", "unique_tokens: 1 run(s)"),
+        ("epochs", "1 4 4", "epochs: 2 run(s)"),
+        ("epochs", "1 1 0.5", None),
+        ("unique_tokens", "2e9 4e9 7e9", None),
+    ],
+)
+def test_tokens_that_were_seen_again_are_noted(
+    tmp_path: Path, column: str, values: str, told: str | None
+) -> None:
+    seen = [f"r{i},1e8,{2e9 * i},{v},3\n" for i, v in enumerate(values.split(), 1)]
+    file = write(tmp_path, "t.csv", f"run_id,params,tokens,{column},loss\n" + "".join(seen))
+    said = f"{told} saw tokens more than once, and the law does not see that."
+    assert points(file).notes == ["target: loss.", *([said] if told else []), ASSUMED]
+    assert points(file, law="kaplan_n").notes == ["target: loss.", ASSUMED]
+
+
+def test_how_an_average_counts_is_read_and_compared(tmp_path: Path) -> None:
+    file = averaged(tmp_path)
+    options = {"set": {"average_params_convention": "active"}}
+    found = points(file, options, law="average_parameters")
+    assert found.conventions == {"N_avg": "active", "L": "nats/token"}
+    named = averaged(tmp_path, size="params_active")
+    found = points(named, {"map": {"average_params": "params_active"}}, law="average_parameters")
+    assert found.conventions["N_avg"] == "active"
+    assert found.notes == ["target: loss."]
+    named = averaged(tmp_path, size="params_total")
+    found = points(named, {"map": {"average_params": "params_total"}}, law="average_parameters")
+    assert found.notes == [
+        "target: loss.",
+        "N_avg is counted as total here; average_parameters was published for N_avg active.",
+    ]
 
 
 def test_tokens_in_billions_without_compute(tmp_path: Path) -> None:

@@ -162,8 +162,8 @@ def bending(e: Evidence) -> Verdict:
         return Verdict.passed(f"the {len(e.cuts)} cuts do not all miss on one side.")
     side = "below" if signs == {1.0} else "above"
     return Verdict.warned(
-        f"every backtest missed on one side: the law is bending. Expect the loss {side} "
-        "the forecast."
+        "every backtest missed on one side: the law is bending. Expect the "
+        f"{e.problem.law.output().column} {side} the forecast."
     )
 
 

@@ -4,9 +4,9 @@ import numpy as np
 
 from scaling_cli import laws
 from scaling_cli.point_fits.checklist.evidence import Evidence, Verdict, factor, item, percent, some
-from scaling_cli.runs.plausible import small_params, small_tokens
+from scaling_cli.runs.plausible import in_words, small_params, small_tokens
 from scaling_cli.search.optimum import collinearity
-from scaling_cli.vocabulary.quantities import C, Role, short_number
+from scaling_cli.vocabulary.quantities import C, L, Role, short_number
 
 FEW_LEVELS = 4
 FEWEST_LEVELS = 3
@@ -75,26 +75,27 @@ def units(e: Evidence) -> Verdict:
     """R2: tokens in billions, perplexities, copies, compute against 6ND."""
     law, roles = e.problem.law, (Role.SIZE, Role.DATA)
     sizes, tokens = (e.problem.inputs.get(law.symbol_of(role) or "") for role in roles)
+    words = in_words(law) if law.size_and_data() else "6ND"
     doubt = None if tokens is None else small_tokens(sizes, tokens)
     if doubt := doubt or _perplexity(e) or _copies(e):
         return Verdict.warned(doubt)
     if e.points.compute is None or sizes is None or tokens is None:
         problem = None if sizes is None else small_params(sizes)
-        return Verdict.judged(problem, "no logged compute to compare with 6ND.")
+        return Verdict.judged(problem, f"no logged compute to compare with {words}.")
     ratio = e.points.compute / law.along(e.points.inputs)
     low, high = float(np.min(ratio)), float(np.max(ratio))
     off = max(abs(low - 1), abs(high - 1)) > FLOPS_TOLERANCE
     problem = (
-        f"logged compute is {low:.3g} to {high:.3g} times 6ND: another way of counting, or tokens "
-        "or parameters in other units. Decades beyond the data are counted in 6ND; give budgets "
-        "to 'scaling predict' in the same."
+        f"logged compute is {low:.3g} to {high:.3g} times {words}: another way of counting, or "
+        "tokens or parameters in other units. Decades beyond the data are counted in "
+        f"{words}; give budgets to 'scaling predict' in the same."
     )
-    return Verdict.judged(problem if off else None, "logged compute agrees with 6ND.")
+    return Verdict.judged(problem if off else None, f"logged compute agrees with {words}.")
 
 
 def _perplexity(e: Evidence) -> str | None:
     largest = float(np.max(e.points.output))
-    if e.points.conventions.get("L") != "nats/token" or largest <= PERPLEXITY:
+    if e.points.conventions.get(e.problem.law.output().symbol) != L.unit or largest <= PERPLEXITY:
         return None
     return (
         f"losses reach {largest:.4g} nats/token, more than any vocabulary allows: perplexities, "
@@ -111,8 +112,9 @@ def _copies(e: Evidence) -> str | None:
     if len(names) < 2:
         return None
     return (
-        f"{len(rows)} points repeat each other exactly, loss included ({some(names)}): one run "
-        "entered twice counts twice. Leave the copies out with --where."
+        f"{len(rows)} points repeat each other exactly, {e.problem.law.output().column} included "
+        f"({some(names)}): one run entered twice counts twice. Leave the copies out with "
+        "--where."
     )
 
 
@@ -139,7 +141,8 @@ def convention(e: Evidence) -> Verdict:
     if any(abs(v.shift) > e.half_widths[1] for v in other):
         wrong.append(f"{'; '.join(told)}, more than the interval: say which count you forecast in")
     problem = f"{'; '.join(wrong)}." if wrong else None
-    text = f"conventions: {known}{' (N assumed)' if assumed else ''}"
+    text = f"conventions: {known}"
+    text += f" ({e.problem.law.symbol_of(Role.SIZE)} assumed)" if assumed else ""
     return Verdict.judged(problem, f"{'; '.join([text, *told])}.")
 
 

@@ -31,11 +31,12 @@ def spec(e: Evidence) -> Verdict:
     """R7: formula, objective, what was held, how it was searched, which data."""
     law, names = type(e.optimum.law), e.problem.frame.names
     held = dict(e.selection.get("fix") or {})
+    minimised = e.problem.objective.describe(law.output().column)
     tied = [f"{a} = {b}" for a, b in (e.selection.get("tie") or {}).items()]
     text = (
         f"{law.formula().split(' (')[0]}; {len(names)} of {len(law.parameters())} parameters "
-        f"free; sum of {e.problem.objective.describe()}; {e.optimum.diagnostics['starts']} starts "
-        "by variable projection and at random, damped Newton in float64; seed "
+        f"free; sum of {minimised}; {e.optimum.diagnostics['starts']} starts by variable "
+        "projection and at random, damped Newton in float64; seed "
         f"{e.selection.get('seed', 0)}; data sha256 {e.points.sha256()[:12]}"
     )
     text += f"; tied: {', '.join(tied)}" if tied else ""

@@ -1,6 +1,8 @@
 """What is taken for granted, and what regenerates the result: R19 and R20."""
 
 from scaling_cli.point_fits.checklist.evidence import Evidence, Verdict, item
+from scaling_cli.runs.plausible import REPEATED
+from scaling_cli.vocabulary.quantities import Role
 
 EMBEDDED_POINTS = 20_000  # beyond it the fit file holds the digest of the points alone
 
@@ -11,8 +13,10 @@ def assumptions(e: Evidence) -> Verdict:
     text = (
         "forecasts assume for larger runs what holds for these: the same data mix, tokenizer, "
         "context length and evaluation set, one family of schedules that ends with the run, "
-        "hyper-parameters tuned at every scale, no token seen twice"
+        "hyper-parameters tuned at every scale"
     )
+    repeated = any(note.endswith(REPEATED) for note in e.points.notes)
+    text += ", no token seen twice" * bool(e.problem.law.symbol_of(Role.DATA) and not repeated)
     runs, points = len(set(e.points.runs)), len(e.points)
     problem = (
         f"{text}. {points} points of {runs} runs are rows along them: a loss before the learning "

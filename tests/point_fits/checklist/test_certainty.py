@@ -9,6 +9,7 @@ from tables import table
 
 from scaling_cli.numerics.mestimate import NORMAL_90
 from scaling_cli.point_fits.certainty.resampling import Resamples
+from scaling_cli.point_fits.checklist import record
 from scaling_cli.point_fits.checklist.evidence import Evidence
 from scaling_cli.point_fits.diagnosis.isoflop import Allocation
 from scaling_cli.search.optimum import sensitivity
@@ -295,6 +296,21 @@ def test_rows_along_runs_are_not_final_losses() -> None:
         "rate has decayed is not that of a run which ends there. Fit --at final, or read forecasts "
         "as of the same schedule at the same point."
     )
+
+
+TAKEN = (
+    "forecasts assume for larger runs what holds for these: the same data mix, tokenizer, context "
+    "length and evaluation set, one family of schedules that ends with the run, hyper-parameters "
+    "tuned at every scale"
+)
+
+
+def test_tokens_seen_once_are_assumed_only_where_nothing_says_otherwise() -> None:
+    repeated = "unique_tokens: 2 run(s) saw tokens more than once, and the law does not see that."
+    again = evidence(replace(table("chinchilla"), notes=["target: loss.", repeated]))
+    assert line(again, "assumptions") == Check("assumptions", Level.PASS, f"{TAKEN}.")
+    sizes = evidence(table("kaplan_n"), law="kaplan_n")  # which takes no tokens
+    assert record.assumptions.check(sizes) == Check("assumptions", Level.PASS, f"{TAKEN}.")
 
 
 def test_standard_input_cannot_be_read_again() -> None:
