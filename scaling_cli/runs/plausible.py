@@ -111,9 +111,10 @@ class Spent:
     @classmethod
     def by_law(cls, law: type[Law] | Law, inputs: Mapping[str, np.ndarray]) -> "Spent | None":
         """Return it as a law counts; None for a law without size and data."""
-        if law.size_and_data() is None:
+        both = law.size_and_data()
+        if both is None:
             return None
-        size, data = law.size_and_data()
+        size, data = both
         counted = law.along(inputs), in_words(law)
         return cls(law.inputs()[size].column, inputs[size], inputs[data], *counted)
 

@@ -12,7 +12,9 @@ from tables import table
 
 import scaling_cli as sc
 from scaling_cli import plots
+from scaling_cli.artefacts import kinds
 from scaling_cli.artefacts.curve_fit import CurveFit
+from scaling_cli.artefacts.fit import Fit
 from scaling_cli.curve_fits.fitting import fit_curves
 from scaling_cli.forecasting.job import jobs_of
 from scaling_cli.plots import _forecast
@@ -64,7 +66,7 @@ def test_a_law_of_learning_rates_speaks_of_no_loss(rates: Path) -> None:
 @pytest.mark.parametrize("of", ["loss", "lr"])
 def test_an_interval_is_titled_by_what_the_law_gives(rates: Path, of: str) -> None:
     asked = ("--of", of, "--params", "1B", "--tokens", "10B", "--method", "delta")
-    value = float(sc.load(rates).law(N=1e9, D=1e10))
+    value = float(kinds.load(rates, Fit).law(N=1e9, D=1e10))
     text = run("profile", str(rates), *asked).stdout
     assert text.splitlines()[0] == f"lr at N = 1B, D = 10B = {value:.6g}"
 
@@ -88,24 +90,13 @@ def bits(tmp_path_factory: pytest.TempPathFactory) -> CurveFit:
         c = made("annealing", name)
         rows = [f"{s},{c.schedule.lr(s)},{v}" for s, v in zip(c.step, c.loss, strict=True)]
         (folder / f"{name}.csv").write_text("\n".join(["step,lr,bpb", *rows, ""]))
-    done = run(
-        *(
-            "fit",
-            str(folder / "*.csv"),
-            "--law",
-            "annealing",
-            "--target",
-            "bpb",
-            "--bootstrap",
-            "0",
-        ),
-        *("-o", str(folder / "fit.json"), "--full"),
-    )
+    asked = ("--law", "annealing", "--target", "bpb", "--bootstrap", "0", "--full")
+    done = run("fit", str(folder / "*.csv"), *asked, "-o", str(folder / "fit.json"))
     assert done.exit_code == 0, done.stderr
     lines = [line.split() for line in done.stdout.splitlines()]
     assert next(line for line in lines if line[:1] == ["L"])[-1] == "bits/byte"
     assert "nats" not in done.stdout
-    return sc.load(folder / "fit.json")
+    return kinds.load(folder / "fit.json", CurveFit)
 
 
 def test_curves_in_bits_are_labelled_bits(bits: CurveFit) -> None:

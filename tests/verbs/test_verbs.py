@@ -189,7 +189,7 @@ def test_predict_refuses(inputs: dict[str, Any], message: str) -> None:
 NO_POINTS = "is a fit of loss curves, not a fit of a law of points: use it with "
 NO_CURVES = "is a fit of a law of points, not a fit of loss curves: use it with "
 ALONG = "'scaling predict --fit FILE --schedule TEXT'."
-AT_POINTS = "'scaling predict --fit FILE'."
+AT_POINTS = "'scaling predict --fit FILE --params 3B --tokens 600B'."
 WRONG: dict[str, tuple[Callable[[Any, Any], Any], str]] = {
     "predict": (lambda fit, curves: sc.predict(curves, N=1e9), f"this {NO_POINTS}{ALONG}"),
     "predict along": (
