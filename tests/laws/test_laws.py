@@ -122,8 +122,46 @@ def test_has_a_certified_fit(name: str) -> None:
 def test_unknown_law_suggests_near_names() -> None:
     assert refusal(UsageError, laws.get, "chinchila") == (
         "there is no law 'chinchila'. Did you mean chinchilla or chinchilla_gamma? "
-        f"Known laws: {', '.join(laws.names())}."
+        "'scaling laws' lists them."
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        (
+            "anealing",
+            "there is no law 'anealing'. Did you mean annealing or annealing_size? 'scaling laws' "
+            "lists them.",
+        ),
+        (
+            "avrage",
+            "there is no law 'avrage'. Did you mean average or average_parameters? 'scaling laws' lists them.",
+        ),
+        (
+            "weibul",
+            "there is no law 'weibul'. Did you mean weibull or power_law? 'scaling laws' lists them.",
+        ),
+        ("xyzzy", "there is no law 'xyzzy'. 'scaling laws' lists them."),
+        (
+            "annealing",
+            "annealing is a law of loss curves, not of points. 'scaling fit' fits it, and tests it "
+            "by leaving schedules out.",
+        ),
+        (
+            "average",
+            "average is a law of loss curves, not of points. 'scaling fit' fits it, and tests it "
+            "by leaving schedules out.",
+        ),
+        (
+            "hill3",
+            "hill3 is a family of learning curves, not a law of points. 'scaling forecast --method "
+            "families' fits it.",
+        ),
+    ],
+)
+def test_laws_of_every_kind_are_known_by_their_names(name: str, told: str) -> None:
+    assert refusal(UsageError, laws.get, name) == told
 
 
 # ---- the equation
