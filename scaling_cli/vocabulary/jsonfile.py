@@ -3,13 +3,14 @@
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from scaling_cli.vocabulary.errors import DataError
+from scaling_cli.vocabulary.errors import DataError, UsageError
 
 SCHEMA_VERSION = 1
 
@@ -69,6 +70,21 @@ def write_whole(
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def writing(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Refuse a place that cannot be written, in words.
+
+    Raises
+    ------
+    UsageError
+        With what the system says.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(f"cannot write {os.fspath(path)}: {error.strerror}.") from error
 
 
 def stamped(record: Mapping[str, Any]) -> dict[str, Any]:
