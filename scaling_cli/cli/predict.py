@@ -93,7 +93,7 @@ def _at_points(how: Predicting, point: AtPoints, asking: options.Telling) -> Non
     from scaling_cli.verbs import _stored
     from scaling_cli.verbs import predict as verb
 
-    name, told = (how.fit, "") if how.fit else _stored.default()
+    name, told = _stored.default() if how.fit is None else (how.fit, "")
     if told:
         asking.terminal.say(told)
     fit = kinds.load(name, Fit)
@@ -129,8 +129,9 @@ def _along(how: Predicting, point: AtPoints, more: AlongSchedules, asking: optio
     from scaling_cli.verbs import predict as verb
 
     path = writable(more.output, "curves", (TABLE, *SUFFIXES))
-    name = how.fit or _stored.default_of_curves("--schedule")
-    if how.fit is None:
+    name = how.fit
+    if name is None:
+        name = _stored.default_of_curves("--schedule")
         asking.terminal.say(f"fit: ./{name}")
     compared: Along = verb.predict(
         name,
