@@ -113,6 +113,8 @@ class CurvePrediction(Shown):
         Model size, for laws of several.
     """
 
+    report = "curve_prediction"
+
     schedule: Schedule
     step: np.ndarray
     rate: np.ndarray

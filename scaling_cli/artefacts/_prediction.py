@@ -70,6 +70,8 @@ class Prediction(Shown):
     `mean` is where the law's curve lies; `new_run` is where one more run would land.
     """
 
+    report = "prediction"
+
     inputs: Mapping[str, np.ndarray]
     output: str
     value: np.ndarray

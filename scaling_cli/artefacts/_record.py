@@ -66,7 +66,7 @@ class Record(Shown):
     def __init_subclass__(cls) -> None:
         """Name the kind after its file."""
         super().__init_subclass__()
-        cls.kind = cls.__module__.rpartition(".")[2]
+        cls.kind = cls.report = cls.__module__.rpartition(".")[2]
 
     def usage(self, name: str) -> str:
         """Return the command that can use it, under the name of its file."""

@@ -24,6 +24,7 @@ from scaling_cli.vocabulary.arguments import check_level
 from scaling_cli.vocabulary.errors import DataError, UsageError
 from scaling_cli.vocabulary.jsonfile import stamped
 from scaling_cli.vocabulary.quantities import L, N
+from scaling_cli.vocabulary.shown import Shown
 
 # Laws that err in different directions, averaged with equal weights. How well they fit, or predict
 # a schedule left out of three, says little about their error on others, so nothing is selected.
@@ -332,7 +333,7 @@ class CurveFit(Fitted):
 
 
 @dataclass(frozen=True, repr=False)
-class Along:
+class Along(Shown):
     """Predicted loss curves, by their number.
 
     Parameters
@@ -345,6 +346,8 @@ class Along:
     at : tuple of CurvePrediction
         The same at the steps that were asked for; empty where none were.
     """
+
+    report = "curve_prediction"
 
     fit: CurveFit
     name: str

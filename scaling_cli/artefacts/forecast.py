@@ -145,6 +145,8 @@ class Forecast(Shown):
         Column of the loss that is forecast; empty where it was not read from a log.
     """
 
+    report = "forecast"
+
     run: str
     unit: str
     seen: Seen

@@ -7,7 +7,7 @@ than Typer can read says by a `Read` how.
 
 import inspect
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
 from functools import cached_property, wraps
 from importlib import import_module
@@ -295,6 +295,18 @@ class Telling(Asking):
     full: bool = option(
         "", "Print everything, where the first screen leaves out.", "--full", default=False
     )
+
+    def tell(self, thing: Any, also: Mapping[str, Any] | None = None, **context: Any) -> None:
+        """Write what was made: its JSON object with what else is to say there, or its report.
+
+        The context is what only the command knows of it, such as `sources` and `written`.
+        """
+        from scaling_cli import reports  # late: --help needs none
+
+        self.result(
+            {**thing.to_dict(), **(also or {})},
+            lambda: reports.blocks(thing, full=self.full, **context),
+        )
 
 
 READ = ("map", "set", "meta", "name", "format")

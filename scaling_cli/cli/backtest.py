@@ -62,7 +62,6 @@ def backtest(
         asking.terminal.say("--bootstrap: nothing in a backtest depends on it")
     _cache.enable()
     from scaling_cli.point_fits.cuts import read_cuts
-    from scaling_cli.reports import backtest as backtest_report
 
     on = holding.on
     cuts = None if holding.cuts is None else read_cuts(holding.cuts, fitting.law, on)
@@ -73,12 +72,7 @@ def backtest(
 
         tested = backtesting.backtest(runs, on=on, cuts=cuts, command=asking.command, **asked)
     write(lambda path: _write(tested, path), path)
-    asking.result(
-        tested.to_dict(),
-        lambda: backtest_report.blocks(
-            tested, full=asking.full, sources=given.sources, written=path
-        ),
-    )
+    asking.tell(tested, sources=given.sources, written=path)
 
 
 def _write(tested: "Backtest", path: str) -> None:

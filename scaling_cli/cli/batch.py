@@ -54,7 +54,6 @@ def batch(batching: Batching, reading: options.Reading, asking: options.Telling)
     batches buy little time, smaller ones little compute. The theory is one of constant learning
     rates, tuned at each batch.
     """
-    from scaling_cli.reports import batch_fit as batch_report
     from scaling_cli.verbs import batch as verb
     from scaling_cli.vocabulary.errors import UsageError
 
@@ -73,10 +72,6 @@ def batch(batching: Batching, reading: options.Reading, asking: options.Telling)
     with asking.terminal.status("fitting the critical batch"):
         _cache.enable()
         answer = verb.batch(runs, command=asking.command, **asked)
-    fitted = answer.made if sources else None
-    if fitted is not None:
-        write(fitted.to_json, path)
-    asking.result(
-        answer.record,
-        lambda: batch_report.blocks(fitted, full=asking.full, record=answer.record, written=path),
-    )
+    if sources:
+        write(answer.made.to_json, path)
+    asking.tell(answer, written=path)

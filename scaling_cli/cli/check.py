@@ -59,7 +59,7 @@ def check(checking: Checking, asking: options.Telling) -> None:
     with asking.terminal.status("refitting"):
         checked = verb.check(*checking.paths or (), update=checking.update, mirror=checking.mirror)
     results = checked.made
-    asking.result(checked.record, lambda: rendering.blocks(results, full=asking.full))
+    asking.tell(checked)
     if checking.junit is not None:
         text = rendering.junit(results)
         write(lambda path: Path(path).write_text(text, encoding="utf8"), str(checking.junit))

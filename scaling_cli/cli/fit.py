@@ -92,14 +92,7 @@ def fit(
         fitted = verb.fit(runs, command=asking.command, **asked)
     _require_usable(fitted, given.sources, asking)
     written = write(fitted.to_json, path)
-    from scaling_cli.reports import curve_fit as curve_report
-    from scaling_cli.reports import fit as point_report
-
-    report = curve_report if along else point_report
-    asking.result(
-        fitted.to_dict(),
-        lambda: report.blocks(fitted, full=asking.full, sources=given.sources, written=written),
-    )
+    asking.tell(fitted, sources=given.sources, written=written)
 
 
 def _require_usable(fit: "Fit", sources: list[str], asking: options.Asking) -> None:

@@ -50,7 +50,6 @@ def hparams(advising: Advising, reading: options.Reading, asking: options.Tellin
     sweep is judged cell by cell (one size on one number of tokens); cells that do not enclose
     their optimum are named. The exit code is 4 where the rest is too little.
     """
-    from scaling_cli.reports import hparams as hparams_report
     from scaling_cli.verbs import hparams as verb
     from scaling_cli.vocabulary.errors import UsageError
     from scaling_cli.vocabulary.quantities import format_number
@@ -67,12 +66,11 @@ def hparams(advising: Advising, reading: options.Reading, asking: options.Tellin
     path = writable(output)
     runs = reading.read(sources, asking) if sources else None
     advice = verb.hparams(runs, command=asking.command, **asked)
-    record = advice.to_dict()
     given = advising.params is not None
     how = "" if given else ", the largest usable cell of the sweep (--params, --tokens)"
-    count = record["convention"] or "convention not stated"
-    asking.terminal.say(f"N = {format_number(record['N'])} ({count}){how}")
-    asking.terminal.say(f"D = {format_number(record['D'])}")
+    count = advice["convention"] or "convention not stated"
+    asking.terminal.say(f"N = {format_number(advice['N'])} ({count}){how}")
+    asking.terminal.say(f"D = {format_number(advice['D'])}")
     if advice.made is not None:
         write(advice.made.to_json, path)
-    asking.result(record, lambda: hparams_report.blocks(record, full=asking.full, written=path))
+    asking.tell(advice, written=path)

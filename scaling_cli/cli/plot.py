@@ -64,20 +64,20 @@ def plot(drawing: Drawing, logs: Logs, asking: options.Asking) -> None:
     """
     from scaling_cli.verbs import plot as verb
 
-    measured = (_curves if "curve_fit" in plots.draws(drawing.kind) else _points)(
-        drawing, logs, asking
-    )
-    drawn = verb.plot(drawing.fit, drawing.kind, measured=measured, level=drawing.level)
+    fit = verb.drawable(drawing.fit, drawing.kind)
+    along = "curve_fit" in plots.draws(drawing.kind)
+    measured = (_curves if along else _points)(fit, drawing, logs, asking)
+    drawn = verb.plot(fit, drawing.kind, measured=measured, level=drawing.level)
     path = drawing.output or (None if asking.json else f"{drawing.kind}.png")
     if path is not None:
         drawn.save(path)
     if not asking.json:
         asking.terminal.write(f"{path}\n")
         return
-    asking.result(drawn.to_dict() | {"file": path}, list)
+    asking.result(drawn.to_dict() | {"fit": drawing.fit, "file": path}, list)
 
 
-def _points(drawing: Drawing, logs: Logs, asking: options.Asking) -> "Points | None":
+def _points(fit: Any, drawing: Drawing, logs: Logs, asking: options.Asking) -> "Points | None":
     """Return the points to compare with.
 
     Raises
@@ -86,14 +86,13 @@ def _points(drawing: Drawing, logs: Logs, asking: options.Asking) -> "Points | N
         If options of loss curves were typed, or several files, or no file has a place.
     """
     from scaling_cli.artefacts.fit import Fit
-    from scaling_cli.verbs.plot import drawable
     from scaling_cli.vocabulary.errors import UsageError
 
     if wrong := asking.typed(logs):
         raise UsageError(
             f"{' and '.join(wrong)} is for figures of loss curves, not for {drawing.kind}."
         )
-    fit, files = drawable(drawing.fit, drawing.kind), drawing.measured or []
+    files = drawing.measured or []
     if not files:
         return None
     if len(files) > 1:
@@ -103,14 +102,13 @@ def _points(drawing: Drawing, logs: Logs, asking: options.Asking) -> "Points | N
     return _measured(files[0], fit, asking)
 
 
-def _curves(drawing: Drawing, logs: Logs, asking: options.Asking) -> Any:
+def _curves(fit: Any, drawing: Drawing, logs: Logs, asking: options.Asking) -> Any:
     """Return the loss curves to compare with; a log without one is named and not drawn."""
     from scaling_cli.verbs import plot as verb
 
-    fit = verb.drawable(drawing.fit, drawing.kind)
     if not drawing.measured:
         return None
-    curves, left = verb.curves_to_compare(fit, logs.read(drawing.measured, asking), logs.schedules)
+    curves, left = verb.compared(fit, logs.read(drawing.measured, asking), logs.schedules)
     for item in left:
         asking.terminal.say(f"{item.run}: {item.reason}, not drawn")
     return curves

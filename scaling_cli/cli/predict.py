@@ -89,7 +89,6 @@ def predict(
 def _at_points(how: Predicting, point: AtPoints, asking: options.Telling) -> None:
     from scaling_cli.artefacts import kinds
     from scaling_cli.artefacts.fit import Fit
-    from scaling_cli.reports import prediction as prediction_report
     from scaling_cli.verbs import _stored
     from scaling_cli.verbs import predict as verb
 
@@ -100,10 +99,7 @@ def _at_points(how: Predicting, point: AtPoints, asking: options.Telling) -> Non
     grid = _grid(fit, point, asking)
     inputs: dict[str, Any] = dict(grid.inputs)
     prediction = verb.predict(fit, measured=grid.measured, level=how.level, **inputs)
-    asking.result(
-        prediction.to_dict() | {"fit": name},
-        lambda: prediction_report.blocks(prediction, full=asking.full),
-    )
+    asking.tell(prediction, {"fit": name})
 
 
 def _grid(fit: "Fit", point: AtPoints, asking: options.Asking) -> "Grid":
@@ -124,7 +120,6 @@ def _grid(fit: "Fit", point: AtPoints, asking: options.Asking) -> "Grid":
 
 def _along(how: Predicting, point: AtPoints, more: AlongSchedules, asking: options.Telling) -> None:
     """Predict along the schedules, write what was asked for, print the ends."""
-    from scaling_cli.reports import curve_prediction as curve_report
     from scaling_cli.verbs import _stored
     from scaling_cli.verbs import predict as verb
 
@@ -142,12 +137,7 @@ def _along(how: Predicting, point: AtPoints, more: AlongSchedules, asking: optio
         N=point.params or (),
     )
     write(lambda path: _write(compared, path), path)
-    asking.result(
-        compared.to_dict() | {"file": path},
-        lambda: curve_report.blocks(
-            compared.curves, full=asking.full, fit=compared.fit, along=compared.at, written=path
-        ),
-    )
+    asking.tell(compared, {"file": path}, written=path)
 
 
 def _write(compared: "Along", path: str) -> None:

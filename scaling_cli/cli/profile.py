@@ -59,7 +59,6 @@ def profile(of: Of, point: options.Point, asking: options.Telling) -> None:
     """
     from scaling_cli.artefacts import kinds
     from scaling_cli.artefacts.fit import Fit
-    from scaling_cli.reports import profile as profile_report
     from scaling_cli.verbs import profile as verb
 
     fit = kinds.load(of.fit, Fit)
@@ -68,5 +67,4 @@ def profile(of: Of, point: options.Point, asking: options.Telling) -> None:
     with asking.terminal.status("profiles"):
         _cache.enable()
         compared = verb.profile(fit, of.of, methods=methods, level=of.level, **at)
-    record = compared.to_dict() | {"fit": of.fit}
-    asking.result(record, lambda: profile_report.blocks(compared, fit=fit, full=asking.full))
+    asking.tell(compared, {"fit": of.fit})

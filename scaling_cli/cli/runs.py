@@ -15,7 +15,4 @@ def runs(given: options.Sources, reading: options.Reading, asking: options.Telli
 
     Nothing is fitted and nothing is written: look here before you fit.
     """
-    from scaling_cli.reports import runs as runs_report
-
-    record = reading.read(given.sources, asking).to_dict()
-    asking.result(record, lambda: runs_report.blocks(record, full=asking.full))
+    asking.tell(reading.read(given.sources, asking))

@@ -77,7 +77,6 @@ def schedule(
     the shape, length and end of the decay that a fit of loss curves says ends lowest, inside the
     regime that it was fitted in.
     """
-    from scaling_cli.reports import schedule as schedule_report
     from scaling_cli.verbs import schedule as verb
     from scaling_cli.vocabulary.errors import UsageError
 
@@ -99,8 +98,7 @@ def schedule(
     sources: list[Any] = [text for text in shown.sources if verb.is_written(text)]
     if logs := [text for text in shown.sources if not verb.is_written(text)]:
         sources += [reading.read(logs, asking)]
-    answer = verb.schedule(*sources, batch_tokens=shown.batch_tokens, steps=wanted.steps)
-    asking.result(answer.record, lambda: schedule_report.blocks(answer.record, full=asking.full))
+    asking.tell(verb.schedule(*sources, batch_tokens=shown.batch_tokens, steps=wanted.steps))
 
 
 def _best(steps: float | None, of_best: OfBest, asking: options.Telling) -> None:
@@ -108,7 +106,6 @@ def _best(steps: float | None, of_best: OfBest, asking: options.Telling) -> None
     from scaling_cli.artefacts import kinds
     from scaling_cli.artefacts.curve_fit import CurveFit
     from scaling_cli.curve_fits.best_schedule import best_schedule
-    from scaling_cli.reports import best_schedule as best_report
     from scaling_cli.verbs import _stored
     from scaling_cli.vocabulary.errors import UsageError
 
@@ -122,5 +119,4 @@ def _best(steps: float | None, of_best: OfBest, asking: options.Telling) -> None
     fit = kinds.load(name, CurveFit)
     with asking.terminal.status("searching schedules"):
         best = best_schedule(fit, round(steps), **asked)
-    record = {"fit": name, **best.to_dict()}
-    asking.result(record, lambda: best_report.blocks(best, fit=fit, full=asking.full))
+    asking.tell(best, {"fit": name})

@@ -31,8 +31,6 @@ def show(which: Stored, asking: options.Telling) -> None:
     What it is, is read off the file. With --json the stored object is printed, as a file of this
     version would hold it.
     """
-    from scaling_cli import reports
     from scaling_cli.artefacts import kinds
 
-    thing = kinds.load(which.stored)
-    asking.result(thing.to_dict(), lambda: reports.blocks(thing, full=asking.full))
+    asking.tell(kinds.load(which.stored))

@@ -36,6 +36,7 @@ from scaling_cli.schedules.knots import Knots
 from scaling_cli.schedules.linear import Linear
 from scaling_cli.schedules.wsd import Wsd
 from scaling_cli.vocabulary.errors import FitError, UsageError
+from scaling_cli.vocabulary.shown import Shown
 
 DECAYS = tuple(shape for shape in SHAPES if shape != "polynomial")
 SHARES, LOWS = 16, 3  # the grid that Brent starts from
@@ -138,12 +139,23 @@ class BestOfFamily:
         }
 
 
-@dataclass(frozen=True)
-class ScheduleOptimum:
-    """The best schedules, lowest predicted loss first, and the regime that was searched."""
+@dataclass(frozen=True, repr=False)
+class ScheduleOptimum(Shown):
+    """The best schedules, lowest predicted loss first, and the regime that was searched.
+
+    `longest` is the number of steps of the longest run that was fitted.
+    """
+
+    report = "best_schedule"
 
     regime: Regime
     families: Sequence[BestOfFamily]
+    longest: int
+
+    def __repr__(self) -> str:
+        """Return the best schedule and where it ends."""
+        ends = f"{self.best.loss:.4f} after {self.best.prediction.schedule.text()}"
+        return f"<best of {len(self.families)} schedules: {ends}>"
 
     @property
     def best(self) -> BestOfFamily:
@@ -215,7 +227,7 @@ def best_schedule(
     first, *others = sorted(families, key=lambda f: f.loss)
     apart = [compare(first.prediction, f.prediction, fit.uncertainty) for f in others]
     beside = [replace(f, difference=d) for f, d in zip(others, apart, strict=True)]
-    return ScheduleOptimum(regime, [first, *beside])
+    return ScheduleOptimum(regime, [first, *beside], fit.longest)
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from scaling_cli.vocabulary.arguments import check_level
 from scaling_cli.vocabulary.errors import DataError, UsageError
 from scaling_cli.vocabulary.jsonfile import nulls, stamped
 from scaling_cli.vocabulary.quantities import L
+from scaling_cli.vocabulary.shown import Shown
 
 METHODS = ("delta", "profile", "bootstrap", "nuts", "backtested")
 NEAR = ("delta", "bootstrap")  # methods that look no farther than the optimum
@@ -70,8 +71,8 @@ class Interval:
         return vars(self) | {"inputs": dict(self.inputs)}
 
 
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, repr=False)
+class Comparison(Shown):
     """The intervals of several methods side by side, and what they rest on.
 
     Parameters
@@ -86,12 +87,23 @@ class Comparison:
         Nominal coverage.
     """
 
+    report = "profile"
+
     intervals: Sequence[Interval]
     profiles: Sequence[Profile]
     notes: Sequence[str]
     fit: str = ""
     law: str = ""
     level: float = 0.9
+
+    def __repr__(self) -> str:
+        """Return the intervals, a line."""
+        told = (
+            f"{i.of} by {i.method} {i.low:.4g} to {i.high:.4g}"
+            for i in self.intervals
+            if i.low is not None and i.high is not None
+        )
+        return f"<Comparison {'; '.join(told)}>"
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `scaling profile --json` prints."""

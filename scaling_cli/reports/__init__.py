@@ -1,11 +1,10 @@
 """What is said of things: blocks that three writers turn into text, Markdown or HTML.
 
 `reports/K.py` says what is worth knowing of a K: of what lies in `artefacts/K.py`, of a table of
-runs, of a prediction. A kind is found by its file's name and listed nowhere.
+runs, of a prediction, of what a verb answers. A thing says by `report` which file that is.
 """
 
-import importlib.util
-import re
+import importlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,30 +20,14 @@ def blocks(thing: Any, *, full: bool = False, **context: Any) -> list[Block]:
 
     Parameters
     ----------
-    thing : a fit, a prediction, a table of runs, ...
-        Its module's name, or its class's, is that of the report.
+    thing : a fit, a prediction, a table of runs, an answer, ...
     full : bool
         Everything, where the first screen leaves things out.
     **context
         What only the caller knows, such as `sources` and `written` of a fit.
     """
-    name = kind(type(thing))
-    return importlib.import_module(f"{__name__}.{name}").blocks(thing, full=full, **context)
-
-
-def kind(of: type) -> str:
-    """Return the name of the report on a class.
-
-    Raises
-    ------
-    TypeError
-        If there is none.
-    """
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", of.__name__).lower()
-    for name in (of.__module__.rpartition(".")[2].lstrip("_"), words):
-        if importlib.util.find_spec(f"{__name__}.{name}"):
-            return name
-    raise TypeError(f"nothing is said of a {of.__name__}.")
+    module = importlib.import_module(f"{__name__}.{thing.report}")
+    return module.blocks(thing, full=full, **context)
 
 
 def text(parts: Sequence[Block], style: Style | None = None) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 from scaling_cli.artefacts.batch_fit import BatchFit
 from scaling_cli.reports import _checks, _fitted, _numbers
 from scaling_cli.reports._blocks import Block, Labelled, Notes, Table, filled
+from scaling_cli.verbs._answer import Answer
 
 LEVELS = 5  # on the first screen: from the highest to the lowest loss
 LAW = "L = floor + (Sc/S_min)^alpha_S, S = S_min (1 + B_crit(L)/B), B_crit = B_star/L^(1/alpha_B)"
@@ -20,29 +21,23 @@ MEANINGS = {
 }
 
 
-def blocks(
-    fit: BatchFit | None,
-    *,
-    full: bool = False,
-    record: Mapping[str, Any] | None = None,
-    written: str | None = None,
-) -> list[Block]:
+def blocks(of: BatchFit | Answer, *, full: bool = False, written: str | None = None) -> list[Block]:
     """Return what `scaling batch` prints: the fit where there is one, then the answers.
 
     Parameters
     ----------
-    fit : BatchFit or None
-        None where an earlier one only answers.
+    of : BatchFit or Answer
+        Of an answer the fit is told where logs were fitted, not where an earlier one answers.
     full : bool
         Every level, constants with their meaning, and all checks.
-    record : mapping or None
-        targets, losses and warnings, as `scaling batch --json` prints them.
     written : str or None
         The file that was written.
     """
-    answers = record or {"targets": [], "losses": [], "warnings": []}
+    asked = not isinstance(of, BatchFit)
+    answers = of if asked else {"targets": [], "losses": [], "warnings": []}
+    fit: BatchFit | None = of if isinstance(of, BatchFit) else of.made if of["fit"] else None
     ask = ("", "")
-    if fit is not None and record is not None and not answers["targets"]:
+    if fit is not None and asked and not answers["targets"]:
         ask = ("batch", f"--target-loss {fit.data['ranges']['L'][0]:.3g}")
     return [
         *([] if fit is None else _fit(fit, full=full)),

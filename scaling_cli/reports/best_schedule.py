@@ -2,22 +2,21 @@
 
 from collections.abc import Iterator
 
-from scaling_cli.artefacts.curve_fit import CurveFit
-from scaling_cli.curve_fits.best_schedule import FLAT, BestOfFamily, Regime, ScheduleOptimum
+from scaling_cli.curve_fits.best_schedule import FLAT, BestOfFamily, ScheduleOptimum
 from scaling_cli.reports import _numbers
 from scaling_cli.reports._blocks import Block, Labelled, Notes, Table, Text
 from scaling_cli.reports.curve_fit import shortened
 from scaling_cli.reports.curve_prediction import sure
 
 
-def blocks(best: ScheduleOptimum, *, fit: CurveFit, full: bool = False) -> list[Block]:
+def blocks(best: ScheduleOptimum, *, full: bool = False) -> list[Block]:
     """Return what `scaling schedule --best` prints."""
     head = [shortened(best.best.prediction.schedule.text()), *_loss(best.best)]
     edges = [f"{edge}: at the edge, not determined by the data." for edge in best.best.edges]
     return [
         Labelled("best", head),
         _families(best, full=full),
-        Text([*_told(best, full=full), *_held(fit, best.regime)]),
+        Text([*_told(best, full=full), *_held(best)]),
         Notes("warn", [*edges, *best.best.prediction.notes]),
     ]
 
@@ -73,11 +72,12 @@ def _told(found: ScheduleOptimum, *, full: bool) -> Iterator[str]:
         yield f"within {100 * FLAT:g} % of the best: {', '.join(near)}. Take the simplest."
 
 
-def _held(fit: CurveFit, regime: Regime) -> Iterator[str]:
+def _held(best: ScheduleOptimum) -> Iterator[str]:
+    regime = best.regime
     size = "" if regime.params is None else f", N = {regime.params:g}"
     yield (
         f"held as fitted: peak {regime.peak:g}, warm-up {regime.warmup:g} steps, rates from "
-        f"{regime.low:g} up, never rising{size}; the longest fitted run has {fit.longest} steps. "
+        f"{regime.low:g} up, never rising{size}; the longest fitted run has {best.longest} steps. "
         "What lies outside is not searched: by these laws a higher peak, steps at a rate of zero "
         "and longer warm-ups would always gain."
     )

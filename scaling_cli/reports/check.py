@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 from scaling_cli.reference._result import CheckResult
 from scaling_cli.reports import _markup, _numbers
 from scaling_cli.reports._blocks import Block, Table, Text
+from scaling_cli.verbs._answer import Answer
 
 # GitHub shows ten annotations of a kind per step and drops the rest without a word.
 ANNOTATIONS = 10
@@ -15,8 +16,13 @@ SHOWN = 20  # fits that are listed one by one on the first screen, whatever beca
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def blocks(results: Sequence[CheckResult], *, full: bool = True) -> list[Block]:
+def blocks(answer: Answer, *, full: bool = True) -> list[Block]:
     """Return a line per fit and the count; without `full`, only the fits that did not pass."""
+    return told(answer.made, full=full)
+
+
+def told(results: Sequence[CheckResult], *, full: bool = True) -> list[Block]:
+    """Return the same of results."""
     shown = [r for r in results if full or str(r.status) != "pass" or len(results) <= SHOWN]
     said = _numbers.grouped((" ".join(r.message.split()), r.name) for r in shown)
     notes = [
@@ -114,5 +120,5 @@ def _property(text: str) -> str:
 
 def summary(results: Sequence[CheckResult]) -> str:
     """Return the Markdown of a step summary."""
-    table, notes, _ = blocks(results)
+    table, notes, _ = told(results)
     return f"### scaling check: {totals(results)}\n\n{_markup.markdown([table, notes])}\n"

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from scaling_cli.artefacts._curve_prediction import Band, CurveDifference, CurvePrediction, compare
-from scaling_cli.artefacts.curve_fit import CurveFit
+from scaling_cli.artefacts.curve_fit import Along, CurveFit
 from scaling_cli.reports import _fitted, _numbers
 from scaling_cli.reports._blocks import Block, Notes, Table, Text
 from scaling_cli.reports.curve_fit import shortened
@@ -12,15 +12,11 @@ Pair = tuple[CurvePrediction, CurveDifference | None]  # and how it differs from
 
 
 def blocks(
-    predictions: CurvePrediction | Sequence[CurvePrediction],
-    *,
-    full: bool = False,
-    fit: CurveFit | None = None,
-    along: Sequence[CurvePrediction] = (),
-    written: str | None = None,
+    of: CurvePrediction | Along, *, full: bool = False, written: str | None = None
 ) -> list[Block]:
-    """Return what `scaling predict --schedule` prints; without the fit, the ends of curves."""
-    several = [predictions] if isinstance(predictions, CurvePrediction) else predictions
+    """Return what `scaling predict --schedule` prints; of a curve without its fit, the end."""
+    alone = isinstance(of, CurvePrediction)
+    several, along, fit = ([of], (), None) if alone else (of.curves, of.at, of.fit)
     told = [] if fit is None else list(_bands(fit, several))
     return [
         ends(several, fit, full=full),

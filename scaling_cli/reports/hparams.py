@@ -7,6 +7,7 @@ from scaling_cli.artefacts.hparams import Recipe
 from scaling_cli.reports import _fitted, _numbers
 from scaling_cli.reports import fit as fit_report
 from scaling_cli.reports._blocks import Block, Labelled, Notes, Table, filled
+from scaling_cli.verbs._answer import Answer
 from scaling_cli.vocabulary.quantities import factor, short_number
 
 Record = Mapping[str, Any]
@@ -14,12 +15,12 @@ INSIDE = 1.005  # factors below this are inside the data
 SHOWN = 6  # cells and runs that are listed before the rest is counted
 
 
-def blocks(of: Recipe | Record, *, full: bool = False, written: str | None = None) -> list[Block]:
+def blocks(of: Recipe | Answer, *, full: bool = False, written: str | None = None) -> list[Block]:
     """Return what `scaling hparams` prints; of a recipe that nobody asked, its laws.
 
     Parameters
     ----------
-    of : Recipe or mapping
+    of : Recipe or Answer
         What `scaling hparams --json` prints.
     full : bool
         With every cell of the sweep, all rivals and where the laws hold.

@@ -21,7 +21,10 @@ AVERAGE = {
 
 
 def blocks(record: Mapping[str, Sequence[Record]], *, full: bool = False) -> list[Block]:
-    """Return the catalogue: laws by the question they answer, with their equations."""
+    """Return the catalogue: laws by the question they answer, with their equations; or one law."""
+    every = [law for laws in record.values() for law in laws]
+    if not all(record.values()):
+        return law(every[0]) if len(every) == 1 else average(every)
     curves = "loss along a run, from its learning rates (curve laws)"
     families = record["learning_curves"]
     groups = _numbers.grouped((_question(law), law) for law in record["laws"])

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from itertools import groupby
 
-from scaling_cli.artefacts.fit import Fit
+from scaling_cli import laws
 from scaling_cli.point_fits.intervals import Comparison, Interval
 from scaling_cli.reports import _numbers
 from scaling_cli.reports._blocks import Block, Table, Text
@@ -12,15 +12,15 @@ from scaling_cli.reports._blocks import Block, Table, Text
 SHOWN = 3  # notes on the first screen
 
 
-def blocks(compared: Comparison, *, fit: Fit, full: bool = False) -> list[Block]:
+def blocks(compared: Comparison, *, full: bool = False) -> list[Block]:
     """Return what `scaling profile` prints: a table per number, and what each method rests on."""
     groups = groupby(compared.intervals, key=lambda i: (i.of, tuple(i.inputs.items())))
-    tables: list[Block] = [_table(fit, list(of_one)) for _, of_one in groups]
+    tables: list[Block] = [_table(compared.law, list(of_one)) for _, of_one in groups]
     notes = compared.notes if full else _numbers.listed(compared.notes, SHOWN, full=False)
     return [*tables, Text(list(notes))]
 
 
-def _table(fit: Fit, intervals: Sequence[Interval]) -> Table:
+def _table(law: str, intervals: Sequence[Interval]) -> Table:
     first = intervals[0]
     columns = [
         ("method", "^", lambda i: i.method),
@@ -29,7 +29,7 @@ def _table(fit: Fit, intervals: Sequence[Interval]) -> Table:
         ("half-width", ">", _half_width),
     ]
     at = ", ".join(f"{s} = {_numbers.quantity(v, s)}" for s, v in first.inputs.items())
-    output = fit.law.output()
+    output = laws.get(law).output()
     name = output.column if at and first.of == output.symbol else first.of
     title = f"{name} at {at}" if at else name
     return Table.of(intervals, columns, f"{title} = {first.value:.6g}")

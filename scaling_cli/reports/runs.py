@@ -15,9 +15,9 @@ KINDS = 4  # files or runs named with one kind of note
 ORDER = ("fail", "warn", "info")
 
 
-def blocks(of: "Runs | Mapping[str, Any]", *, full: bool = False) -> list[Block]:
-    """Return what `scaling runs` prints, of a table of runs or of the record of one."""
-    record = of if isinstance(of, Mapping) else of.to_dict()
+def blocks(of: "Runs", *, full: bool = False) -> list[Block]:
+    """Return what `scaling runs` prints."""
+    record = of.to_dict()
     return [
         table(record["runs"], full=full),
         ranges(record),

@@ -122,6 +122,8 @@ class Runs(Shown):
         What was assumed, left out or looks wrong.
     """
 
+    report = "runs"
+
     runs: pa.Table
     points: pa.Table
     sources: pa.Table

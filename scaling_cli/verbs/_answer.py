@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from scaling_cli.vocabulary.jsonfile import stamped, to_json
+from scaling_cli.vocabulary.jsonfile import stamped
 from scaling_cli.vocabulary.shown import Shown
 
 
@@ -15,11 +15,14 @@ class Answer(Shown, Mapping[str, Any]):
     Parameters
     ----------
     record : mapping
+    report : str
+        The file of `reports` that says it in words.
     made : object
         The stored thing behind it, if there is one: a fit, a recipe, results of checks.
     """
 
     record: Mapping[str, Any]
+    report: str
     made: Any = None
 
     def __getitem__(self, key: str) -> Any:
@@ -39,7 +42,5 @@ class Answer(Shown, Mapping[str, Any]):
         return stamped(self.record)
 
     def __repr__(self) -> str:
-        """Return the record as JSON."""
-        return to_json(self.record)
-
-    __str__ = __repr__
+        """Return what it is and its keys."""
+        return f"<Answer of {self.report}: {', '.join(self.record)}>"

@@ -76,7 +76,7 @@ def batch(
         )
     record = answer(made, question, level)
     fitted = None if data is None else made.to_dict()
-    return Answer({"fit": fitted, **record}, made)
+    return Answer({"fit": fitted, **record}, "batch_fit", made)
 
 
 def resolve(fit: kinds.Named | None) -> BatchFit:

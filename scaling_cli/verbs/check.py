@@ -48,4 +48,4 @@ def check(*paths: str | Path, update: bool = False, mirror: str | Path | None = 
         "failed": statuses.count("fail"),
         "skipped": statuses.count("skipped"),
     }
-    return Answer(record, results)
+    return Answer(record, "check", results)

@@ -70,7 +70,7 @@ def hparams(
         rule=rule,
         released=fit is None,
     )
-    return Answer(record, own)
+    return Answer(record, "hparams", own)
 
 
 def _point(params: Any, tokens: Any, *, swept: bool) -> tuple[float, float] | None:

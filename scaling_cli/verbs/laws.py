@@ -29,7 +29,7 @@ def laws(name: str | None = None) -> Answer:
         "curve_laws": [_described(n, curve_laws.get(n)) for n in along],
         "learning_curves": [_described(n, learning_curves.get(n)) for n in blind],
     }
-    return Answer(record)
+    return Answer(record, "laws")
 
 
 def _described(name: str, law: type[Law]) -> dict[str, Any]:

@@ -11,8 +11,11 @@ from scaling_cli import plots
 from scaling_cli.artefacts import kinds
 from scaling_cli.artefacts.curve_fit import CurveFit
 from scaling_cli.artefacts.fit import Fit
+from scaling_cli.runs.curve import Curve
+from scaling_cli.runs.points import Points
 from scaling_cli.vocabulary.errors import DataError, UsageError
-from scaling_cli.vocabulary.jsonfile import stamped
+from scaling_cli.vocabulary.jsonfile import nulls, stamped
+from scaling_cli.vocabulary.outcomes import LeftOut
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,11 +33,14 @@ class Drawing:
         Name of the fit, and which figure.
     table : object
         Everything drawn.
+    left_out : sequence of LeftOut
+        Measured runs that could not be drawn.
     """
 
     fit: str
     kind: str
     table: Any
+    left_out: Sequence[LeftOut] = ()
 
     @cached_property
     def figure(self) -> "Figure":
@@ -48,7 +54,11 @@ class Drawing:
     def to_dict(self) -> dict[str, Any]:
         """Return what `scaling plot --json` prints."""
         head = {"fit": self.fit, "kind": self.kind, "file": None}
-        return stamped({**head, "numbers": plots.numbers(self.table)})
+        return nulls(stamped({**head, "numbers": plots.numbers(self.table)}))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Leave the figure behind, which is drawn again where it is wanted."""
+        return Drawing, (self.fit, self.kind, self.table, self.left_out)
 
     def __repr__(self) -> str:
         """Return the kind and the fit."""
@@ -71,7 +81,7 @@ def plot(
     fit : Fit, CurveFit, Backtest, path or name
     kind : str
         Which figure: `scaling plot --help` lists them.
-    measured : Points or sequence of Curve, optional
+    measured : Points, sequence of Curve, or whatever `read` understands, optional
         Runs that were not fitted, beside what the fit predicts for them.
     level : float
         Nominal coverage of the intervals.
@@ -83,8 +93,34 @@ def plot(
     """
     module = plots.get(kind)
     stored = drawable(fit, kind)
-    table = module.table(stored, measured=measured, level=level)
-    return Drawing(kinds.name_of(fit), kind, table)
+    given, left = compared(stored, measured)
+    table = module.table(stored, measured=given, level=level)
+    return Drawing(kinds.name_of(fit), kind, table, left)
+
+
+def compared(fit: Any, measured: Any, schedules: Any = None) -> tuple[Any, Sequence[LeftOut]]:
+    """Return what a figure compares a fit with, and the runs that have nothing to compare."""
+    if isinstance(fit, CurveFit):
+        if measured is None or _are(Curve, measured):
+            return measured, ()
+        from scaling_cli.ingest import as_runs
+        from scaling_cli.runs.curves import curves_of
+        from scaling_cli.verbs.fit import schedules_of
+
+        by_run, otherwise = schedules_of(schedules)
+        target = fit.selection.get("target")
+        return curves_of(as_runs(measured), target=target, schedules=by_run, otherwise=otherwise)
+    if measured is None or not isinstance(fit, Fit) or isinstance(measured, Points):
+        return measured, ()
+    from scaling_cli.ingest._points import as_points
+
+    chosen = {"target": fit.selection.get("target"), "where": None, "at": "final"}
+    points, _ = as_points(measured, type(fit.law), **chosen, weights=None)
+    return points, points.left_out
+
+
+def _are(kind: type, things: Any) -> bool:
+    return isinstance(things, list | tuple) and all(isinstance(each, kind) for each in things)
 
 
 def drawable(fit: kinds.Named, kind: str) -> Any:
@@ -124,16 +160,3 @@ def with_points(fit: Fit) -> Fit:
         raise DataError(told, hint="Draw a fit to runs of your own.")
     bring = f"'scaling data fetch {card}' brings them." if card else "Fit again where they are."
     raise DataError(f"the points of {fit.name or 'this fit'} are not at hand.", hint=bring)
-
-
-def curves_to_compare(
-    fit: Any, data: Any, schedules: Any = None
-) -> tuple[Sequence[Any], Sequence[Any]]:
-    """Return the loss curves of runs, by the column that a fit was made of, and what has none."""
-    from scaling_cli.ingest import as_runs
-    from scaling_cli.runs.curves import curves_of
-    from scaling_cli.verbs.fit import schedules_of
-
-    by_run, otherwise = schedules_of(schedules)
-    target = kinds.load(fit, CurveFit).selection.get("target")
-    return curves_of(as_runs(data), target=target, schedules=by_run, otherwise=otherwise)

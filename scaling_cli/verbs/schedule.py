@@ -42,7 +42,7 @@ def schedule(
             describe(i.schedule, batch, run=run, identification=i) for run, i in followed.items()
         ]
         left = [{"run": item.run, "reason": item.reason} for item in missing]
-    return Answer({"schedules": records, "left_out": left})
+    return Answer({"schedules": records, "left_out": left}, "schedule")
 
 
 def is_written(source: Any) -> bool:

@@ -10,6 +10,9 @@ from scaling_cli.vocabulary.jsonfile import nulls
 class Shown:
     """What has a report, and is shown by it; two that hold the same are equal, arrays too."""
 
+    report: str
+    """The file of `reports` that says what is worth knowing of it."""
+
     def __init_subclass__(cls) -> None:
         """Compare by what is held: tuples of arrays, as a dataclass has it, have no truth."""
         super().__init_subclass__()

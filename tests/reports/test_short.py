@@ -17,6 +17,8 @@ from scaling_cli.artefacts.forecast import Path as Curve
 from scaling_cli.artefacts.hparams import Recipe
 from scaling_cli.reports import hparams, prediction
 from scaling_cli.vocabulary.outcomes import Status
+from scaling_cli.vocabulary.registry import files_of
+from scaling_cli.vocabulary.shown import Shown
 
 ROOT = Path(__file__).parents[2]
 CURVES = "multi_power/luo-2025-25m"
@@ -107,6 +109,12 @@ def test_a_share_beyond_its_range_is_said_as_it_is() -> None:
     assert prediction.reach(replace(shown, extrapolation={"q": np.array([1.0])}), 0) == "inside"
 
 
-def test_a_class_without_a_report_is_refused() -> None:
-    with pytest.raises(TypeError, match=r"^nothing is said of a Path.$"):
-        reports.kind(Path)
+def test_every_class_that_is_shown_names_its_report() -> None:
+    shown = [
+        thing
+        for thing in map(sc.__getattr__, set(dir(sc)) - {"__version__"})
+        if isinstance(thing, type)
+    ]
+    named = {of.report for of in shown if issubclass(of, Shown) and of is not sc.Answer}
+    assert {"fit", "curve_fit", "hparams", "prediction", "runs", "forecast"} <= named
+    assert named <= set(files_of("scaling_cli.reports"))

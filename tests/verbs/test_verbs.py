@@ -1,6 +1,7 @@
 """In Python the verbs are those of the command line: the same record for the same question."""
 
 import json
+import pickle
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -332,12 +333,32 @@ def test_runs_say_what_they_hold() -> None:
     assert str(runs) == reports.short(runs)
 
 
-def test_an_answer_shows_its_entries_in_a_notebook() -> None:
-    answer = sc.hparams(params="7B", tokens="1T")
-    page = answer._repr_html_()
-    assert page == reports.short_html(answer)
-    assert page.count("<tr>") == len(answer) + 1
-    assert str(answer) == to_json(answer.record)
+ON_THE_SCREEN = ["predict", "predict along schedules", "profile", "batch, published", "hparams"]
+ON_THE_SCREEN += ["check", "laws", "one law", "schedule", "runs"]
+
+
+@pytest.mark.parametrize("case", ON_THE_SCREEN)
+def test_python_shows_what_the_command_prints(here: Path, case: str) -> None:
+    arguments, verb = CASES[case]
+    printed, answer = command_line.run(*arguments, "--quiet").stdout, verb()
+    assert str(answer) + "\n" == printed
+    assert answer._repr_html_() == reports.short_html(answer)
+
+
+def test_the_best_schedule_is_shown(tmp_path: Path) -> None:
+    best = sc.best_schedule(kinds.load(CURVES, sc.CurveFit), 20000)
+    told = command_line.run("schedule", "--best", "--fit", CURVES, "--steps", 20000, "--quiet")
+    assert str(best) + "\n" == told.stdout
+    assert repr(best).startswith(
+        f"<best of {len(best.families)} schedules: {best.best.loss:.4f} after wsd:peak=0.0003,"
+    )
+
+
+def test_an_answer_names_what_it_holds() -> None:
+    assert repr(sc.schedule(SCHEDULES[0])) == "<Answer of schedule: schedules, left_out>"
+    fit = cli_fits.fit()
+    assert repr(sc.predict(CURVES, schedule=SCHEDULES[0])).startswith("<Along ")
+    assert fit.predict(**POINT)._repr_html_() == reports.short_html(fit.predict(**POINT))
 
 
 def test_every_kind_of_fit_shows_itself_in_a_notebook() -> None:
@@ -352,6 +373,29 @@ def test_a_figure_shows_itself_in_a_notebook(here: Path) -> None:
     assert drawn._repr_png_().startswith(b"\x89PNG\r\n\x1a\n")
     drawn.save("contour.svg")
     assert Path("contour.svg").read_text(encoding="utf8").startswith("<?xml")
+
+
+def test_runs_or_a_path_are_drawn_beside_a_fit(here: Path) -> None:
+    table = "held.csv"
+    drawn = [sc.plot("ladder.json", measured=given) for given in (table, sc.read(table))]
+    for each in drawn:
+        held = each.to_dict()["numbers"]["held_out"]
+        assert held["measured"] == [2.21]
+        assert [item.run for item in each.left_out] == ["held:3"]
+    curves = sc.plot(CURVES, "curves", measured=COSINE)
+    assert curves.left_out == []
+
+
+def test_a_figure_is_plain_data_and_travels(here: Path) -> None:
+    drawn = sc.plot("ladder.json", "contour")
+    assert drawn.figure is drawn.figure
+    again = pickle.loads(pickle.dumps(drawn))
+    assert (
+        json.dumps(again.to_dict())
+        == json.dumps(drawn.to_dict())
+        == json.dumps(json.loads(to_json(drawn.to_dict())))
+    )
+    again.save("again.png")
 
 
 # --- tables in memory -----------------------------------------------------------------------
