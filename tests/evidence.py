@@ -8,6 +8,7 @@ from tables import TRUTHS, table, truth
 
 from scaling_cli import laws
 from scaling_cli.artefacts._prediction import Uncertainty
+from scaling_cli.laws._optimum import near_optimal
 from scaling_cli.point_fits.certainty.resampling import Resamples
 from scaling_cli.point_fits.certainty.uncertainty import Cut
 from scaling_cli.point_fits.checklist import Evidence, checklist
@@ -19,7 +20,6 @@ from scaling_cli.point_fits.diagnosis.isoflop import (
     Budget,
     IsoFlop,
     Line,
-    near_optimal,
 )
 from scaling_cli.point_fits.diagnosis.rivals import Rival
 from scaling_cli.point_fits.fitted import target

@@ -16,11 +16,10 @@ from scaling_cli.engine.problem import Problem, Solution, corner_of, frame, para
 from scaling_cli.engine.solve import solve
 from scaling_cli.engine.starts import starts
 from scaling_cli.laws._law import Domain, Law
+from scaling_cli.laws._optimum import optimal_size, optimal_sizes
 from scaling_cli.point_fits.fitted import (
     Fitted,
     laws_at,
-    optimal_size,
-    optimal_sizes,
     smooth,
 )
 from scaling_cli.search.minimum import FEW_POINTS
