@@ -12,11 +12,11 @@ import numpy as np
 from scaling_cli.engine.executors import SERIAL, Executor
 from scaling_cli.engine.problem import Problem
 from scaling_cli.laws._law import Law
+from scaling_cli.laws._optimum import optimal_size
 from scaling_cli.runs.points import Points
 from scaling_cli.search.optimum import Optimum
 from scaling_cli.vocabulary.arguments import check_count
 from scaling_cli.vocabulary.errors import UsageError
-from scaling_cli.vocabulary.quantities import Role
 
 KINDS = ("pairs", "wild")
 CLUSTERS = ("run", "config")
@@ -174,26 +174,3 @@ def target(law: Law, points: Points) -> Target:
         return Target(inputs, None, "the best run")
     compute = REACH * float(np.max(law.along(points.inputs)))
     return Target(inputs, None if optimal_size(law, compute, inputs) is None else compute)
-
-
-def optimal_size(law: Law, compute: float, held: Mapping[str, float] | None = None) -> float | None:
-    """Return N* of a law at a compute, inputs that do not grow held; None where it has none."""
-    sizes = optimal_sizes(law, compute, held)
-    return None if sizes is None or np.isnan(sizes) else float(sizes)
-
-
-def optimal_sizes(
-    law: Law, compute: float, held: Mapping[str, float] | None = None
-) -> np.ndarray | None:
-    """Return N* at a compute, of the shape of the law's parameters, such as draws of them.
-
-    NaN where the law has no optimum (a term is absent); None where it declares none. `held` are
-    inputs that do not grow.
-    """
-    with np.errstate(all="ignore"):
-        best = law.optimum(compute, **(held or {})) if law.size_and_data() else None
-        if best is None:
-            return None
-        sizes = np.asarray(best[law.symbol_of(Role.SIZE) or ""], float)
-    shape = np.broadcast_shapes(*(np.shape(value) for value in law.values().values()))
-    return np.broadcast_to(np.where(np.isfinite(sizes) & (sizes > 0), sizes, np.nan), shape)

@@ -4,11 +4,11 @@ import math
 
 import numpy as np
 
+from scaling_cli.laws._optimum import optimal_sizes
 from scaling_cli.numerics.mestimate import NORMAL_90
 from scaling_cli.point_fits.certainty.resampling import percentiles, undetermined
 from scaling_cli.point_fits.certainty.uncertainty import ENOUGH_CUTS
 from scaling_cli.point_fits.checklist.evidence import Evidence, Verdict, item
-from scaling_cli.point_fits.fitted import optimal_sizes
 from scaling_cli.vocabulary.quantities import short_number
 
 FEWEST_RESAMPLES = 100

@@ -16,7 +16,8 @@ from scaling_cli.engine.problem import Frame, Problem, Solution
 from scaling_cli.engine.solve import solve
 from scaling_cli.engine.starts import starts
 from scaling_cli.laws._law import Law
-from scaling_cli.point_fits.fitted import Fitted, optimal_size, optimal_sizes
+from scaling_cli.laws._optimum import optimal_size, optimal_sizes
+from scaling_cli.point_fits.fitted import Fitted
 from scaling_cli.search.minimum import FEW_POINTS
 from scaling_cli.vocabulary.quantities import Role
 

@@ -7,6 +7,7 @@ import pytest
 from tables import TRUTHS, table, truth
 
 from scaling_cli import laws
+from scaling_cli.laws._optimum import optimal_sizes
 from scaling_cli.point_fits.diagnosis.choices import (
     Variation,
     choices,
@@ -16,7 +17,7 @@ from scaling_cli.point_fits.diagnosis.choices import (
     slid,
     tied,
 )
-from scaling_cli.point_fits.fitted import Fitted, headline, optimal_sizes, target
+from scaling_cli.point_fits.fitted import Fitted, headline, target
 from scaling_cli.runs.points import Points
 from scaling_cli.search.optimum import make_problem, optimise
 from scaling_cli.vocabulary.objective import Objective
