@@ -106,7 +106,7 @@ def _expand(patterns: Sequence[str], record: Mapping[str, Any]) -> list[str]:
 def evaluate(text: str, row: Mapping[str, Any]) -> Any:
     """Return the value of a formula for one row, such as `flops / (6 * params)`.
 
-    Numbers, column names, + - * / ** and brackets only: a card is data, and data must not run code.
+    Numbers, column names, + - * / and brackets only: a card is data, and data must not run code.
 
     Raises
     ------
@@ -114,7 +114,7 @@ def evaluate(text: str, row: Mapping[str, Any]) -> Any:
         If the formula is not arithmetic, or names a column that is not there.
     """
     try:
-        return arithmetic.evaluate(text, row)
+        return arithmetic.evaluate(text, row, arithmetic.BASIC)
     except (SyntaxError, TypeError, ZeroDivisionError) as error:
         raise DataError(f"cannot evaluate {text!r}: {error}.") from error
     except KeyError as error:
