@@ -279,8 +279,8 @@ def test_levels_and_methods(here: Path) -> None:
             ["run.csv", "--against", "run.csv"],
             3,
             "error: run.csv, row 1: not JSON: Expecting value.\n"
-            "hint: A result that scaling wrote with -o or --json is wanted here. Logs and tables of "
-            "runs are for 'scaling runs', 'fit' and 'forecast'; points to predict at, for "
+            "hint: A result that scaling wrote with -o or --json is wanted here. Logs and tables "
+            "of runs are for 'scaling runs', 'fit' and 'forecast'; points to predict at, for "
             "--points.\n",
         ),
     ],
