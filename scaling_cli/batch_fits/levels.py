@@ -8,7 +8,7 @@ import numpy as np
 from scaling_cli.runs.table import Runs, default_target
 from scaling_cli.runs.view import View
 from scaling_cli.vocabulary.errors import DataError
-from scaling_cli.vocabulary.outcomes import LeftOut
+from scaling_cli.vocabulary.outcomes import LeftOut, why
 
 BINS = 60  # of a curve along ln step
 FEWEST_POINTS = 5
@@ -99,11 +99,11 @@ def batch_runs_of(
         except DataError as error:
             left.append(LeftOut(name, error.message))
     if not curves:
-        reasons = "; ".join(f"{item.run}: {item.reason}" for item in left)
         raise DataError(
             "no run has a loss curve and a batch size.",
             file=view.files(),
-            hint=f"Say which column the batch is: --map batch_tokens=COLUMN. Left out: {reasons}",
+            hint="Say which column the batch is: --map batch_tokens=COLUMN. Left out: "
+            f"{why(left)}.",
         )
     return curves, left
 

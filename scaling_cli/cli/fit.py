@@ -16,7 +16,8 @@ scaling fit runs/*.csv -o fit.json
 scaling fit runs.csv --where 'tokens > 1e9' --fix E=1.6
 scaling fit runs.csv --prior alpha=0.35+-0.05 --weight precision
 scaling fit logs/ --name '{params}_{tokens}' --at last:5 --law kaplan_nd
-scaling fit curves/*.csv --law average --schedule cosine:peak=3e-4,warmup=2000,steps=24000
+scaling fit curves/*.csv --law average \\
+  --schedule cosine:peak=3e-4,warmup=2000,steps=24000
 """
 ORDER = 30
 # Checks whose failure means that there is no fit; other failures forbid a use of it, and say which.

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from scaling_cli.runs.table import Runs
 
 EXAMPLE = """
-scaling forecast run.csv --until 24000 --schedule cosine:peak=3e-4,warmup=2000,steps=24000
-scaling forecast run.csv --until '1.5T tokens' --siblings 'finished/*.csv' -o forecast.png
-scaling forecast run.csv --json > forecast.json && scaling forecast run.csv --against forecast.json
+scaling forecast run.csv --schedule cosine:peak=3e-4,warmup=2000,steps=24000
+scaling forecast run.csv --until '1.5T tokens' --siblings 'finished/*.csv'
+scaling forecast run.csv -o forecast.json
+scaling forecast run.csv --against forecast.json
 """
 ORDER = 42
 RECORD = ".json"

@@ -17,7 +17,8 @@ EXAMPLE = """
 scaling predict --params 7B --tokens 1T
 scaling predict --fit fit.json --params 1B,7B --compute 1e23
 scaling predict --fit fit.json --points held_out.csv
-scaling predict --fit curves.json --schedule constant:peak=3e-4,steps=24000 \\
+scaling predict --fit curves.json \\
+  --schedule constant:peak=3e-4,steps=24000 \\
   --schedule wsd:peak=3e-4,stable=0.8,steps=24000 -o compared.png
 """
 ORDER = 40
@@ -130,7 +131,7 @@ def _along(how: Predicting, point: AtPoints, more: AlongSchedules, asking: optio
         asking.terminal.say(f"fit: ./{name}")
     compared: Along = verb.predict(
         name,
-        schedule=how.schedule,
+        schedule=how.schedule or (),
         steps=more.steps,
         every=more.every,
         level=how.level,

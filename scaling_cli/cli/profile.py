@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 EXAMPLE = """
 scaling profile fit.json
 scaling profile fit.json --of alpha --of E --method profile
-scaling profile fit.json --of loss --params 7B --tokens 1T --method delta,profile,nuts
+scaling profile fit.json --of loss --params 7B --tokens 1T --method delta,nuts
 """
 ORDER = 45
 

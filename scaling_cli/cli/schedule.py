@@ -6,7 +6,7 @@ from typing import Any
 from scaling_cli.cli import _options as options
 
 EXAMPLE = """
-scaling schedule wsd:peak=3e-4,warmup=2160,stable=0.8,decay=linear,min=3e-5,steps=24000
+scaling schedule wsd:peak=3e-4,warmup=2160,stable=0.8,min=3e-5,steps=24000
 scaling schedule run.csv --map lr=optim/lr
 scaling schedule --best --fit curves.json --steps 24000
 """

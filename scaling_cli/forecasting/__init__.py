@@ -12,7 +12,7 @@ from scaling_cli.forecasting.job import jobs_in, siblings_target
 from scaling_cli.forecasting.single import METHODS, Options, forecast_job
 from scaling_cli.vocabulary.arguments import check_level
 from scaling_cli.vocabulary.errors import DataError, ScalingError, UsageError, near
-from scaling_cli.vocabulary.outcomes import LeftOut
+from scaling_cli.vocabulary.outcomes import LeftOut, why
 from scaling_cli.vocabulary.quantities import U, parse_number
 
 if TYPE_CHECKING:
@@ -104,7 +104,6 @@ def forecast(
     if not forecasts and len(left) == 1 and errors:
         raise errors[0]
     if not forecasts:
-        reasons = "; ".join(f"{item.run}: {item.reason}" for item in left)
-        hint = reasons or "Give a log with a loss."
+        hint = f"{why(left)}." if left else "Give a log with a loss."
         raise DataError("there is no run to forecast.", hint=hint)
     return Forecasts(tuple(forecasts), (*notes, *more), left_out=(*left, *unread))

@@ -128,7 +128,7 @@ def left_out(items: Sequence[LeftOut | Mapping[str, str]], *, full: bool) -> lis
     """Return how many runs were left out and, by reason, which; nothing where none was."""
     runs = [LeftOut(i["run"], i["reason"]) if isinstance(i, Mapping) else i for i in items]
     lines = [
-        f"{', '.join(_numbers.some(of, NAMED))}: {reason}"
+        f"{', '.join(of if full else _numbers.some(of, NAMED))}: {reason}"
         if full or len(of) <= NAMED
         else f"{len(of)} runs: {reason}"
         for reason, of in _by_reason(runs).items()

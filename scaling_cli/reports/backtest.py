@@ -14,9 +14,9 @@ SHOWN = 8  # cuts on the first screen
 SCORES = [
     ("bias", ">", lambda score: _numbers.bias(score.bias)),
     ("|error|", ">", lambda score: _numbers.percent(score.mare)),
-    ("half-width", ">", lambda score: _numbers.either_side(score.half_width)),
+    ("range", ">", lambda score: _numbers.either_side(score.half_width)),
     ("inside", ">", lambda score: _numbers.share(score.coverage)),
-    ("law alone", ">", lambda score: _numbers.share(score.coverage_law)),
+    ("alone", ">", lambda score: _numbers.share(score.coverage_law)),
 ]
 
 
@@ -25,7 +25,7 @@ def blocks(
 ) -> list[Block]:
     """Return what `scaling backtest` prints."""
     doubt = test.one_sided()
-    alone = "law alone: the same without its drift. " if full else ""
+    alone = "alone: the same of the law without its drift. " if full else ""
     meaning = (
         f"inside: share of the held-back runs in the {_numbers.level(test.level)} range that "
         f"scaling predict would have printed from the fitted runs alone. {alone}bias: + is a "

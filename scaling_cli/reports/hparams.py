@@ -1,8 +1,11 @@
 """Advice on learning rate and batch: the table, the valley, the reach, the sweep."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from scaling_cli import laws
+from scaling_cli.artefacts.fit import Fit
 from scaling_cli.artefacts.hparams import Recipe
 from scaling_cli.reports import _fitted, _numbers
 from scaling_cli.reports import fit as fit_report
@@ -29,7 +32,7 @@ def blocks(of: Recipe | Answer, *, full: bool = False, written: str | None = Non
     """
     if isinstance(of, Recipe):
         return [
-            *(fit_report.parameters(fit) for fit in of.fits().values()),
+            *(_recipe(fit, full=full) for fit in of.fits().values()),
             _sweep(of.cells, full=full),
             Labelled("left out", _fitted.left_out(of.left_out, full=full)),
             Labelled("notes", of.notes if full else ()),
@@ -50,6 +53,12 @@ def blocks(of: Recipe | Answer, *, full: bool = False, written: str | None = Non
         *(more if full else ()),
         *_fitted.ending(written),
     ]
+
+
+def _recipe(fit: Fit, *, full: bool) -> Table:
+    """Return a law of a recipe with its parameters; in full under its name."""
+    table = fit_report.parameters(fit, full=full)
+    return replace(table, title=laws.name_of(fit.law)) if full else table
 
 
 def advice(asked: Record, *, full: bool) -> Table:
@@ -156,8 +165,9 @@ def _sweep(cells: Sequence[Record], *, full: bool) -> Table:
 
 def _law(law: Record, *, full: bool) -> Table:
     """Return a law through the optima, with its parameters."""
+    declared, spans = laws.get(law["law"]).parameters(), law["intervals"]
     listed = [
-        _fitted.Parameter(name, value, law["intervals"].get(name))
-        for name, value in law["parameters"].items()
+        _fitted.Parameter(n, x, spans.get(n), declared[n].unit, declared[n].meaning)
+        for n, x in law["parameters"].items()
     ]
-    return _fitted.parameters(listed, law["law"], _fitted.level(law["intervals"]), full=full)
+    return _fitted.parameters(listed, law["law"], _fitted.level(spans), full=full)

@@ -13,7 +13,7 @@ from scaling_cli.runs.where import rows_where
 from scaling_cli.schedules import _identification, parse_schedule
 from scaling_cli.schedules._schedule import Schedule
 from scaling_cli.vocabulary.errors import DataError, UsageError
-from scaling_cli.vocabulary.outcomes import LeftOut
+from scaling_cli.vocabulary.outcomes import LeftOut, why
 
 AS_GIVEN = "schedule: as given."
 
@@ -78,8 +78,7 @@ def curves_of(
         except DataError as error:
             left.append(LeftOut(name, error.message))
     if not curves:
-        reasons = "; ".join(f"{item.run}: {item.reason}" for item in left)
-        raise DataError("no run has a loss curve and a schedule.", hint=f"Left out: {reasons}")
+        raise DataError("no run has a loss curve and a schedule.", hint=f"Left out: {why(left)}.")
     return curves, left
 
 

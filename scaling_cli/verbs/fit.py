@@ -2,22 +2,55 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from scaling_cli import curve_laws
 from scaling_cli import laws as laws_of_points
 from scaling_cli.artefacts.curve_fit import AVERAGE, CurveFit
 from scaling_cli.schedules._schedule import Schedule
 from scaling_cli.vocabulary.errors import UsageError
+from scaling_cli.vocabulary.objective import Objective
 from scaling_cli.vocabulary.quantities import parse_number
 
-OF_POINTS = ("at", "objective", "tie", "weights", "prior", "bootstrap_kind", "cluster", "executor")
-OF_CURVES = ("schedules", "start", "warmup", "prior_strength")
 Written = str | Schedule
 Schedules = Written | Sequence[Written] | Mapping[str, Written] | None
 
 
-def fit(data: Any, *, law: str = "chinchilla", **options: Any) -> Any:
+class OfPoints(TypedDict, total=False):
+    """Options of laws of points alone."""
+
+    at: str
+    objective: Objective | str | None
+    tie: Mapping[str, str] | None
+    weights: Any
+    prior: Mapping[str, Any] | None
+    bootstrap_kind: str
+    cluster: str
+    executor: Any
+
+
+class OfCurves(TypedDict, total=False):
+    """Options of laws of loss curves alone."""
+
+    schedules: Schedules
+    start: int | None
+    warmup: str | None
+    prior_strength: float | str
+
+
+class Options(OfPoints, OfCurves, total=False):
+    """What `fit` takes beside data and law."""
+
+    target: str | None
+    where: str | None
+    fix: Mapping[str, float] | None
+    bootstrap: int
+    seed: int
+    level: float
+    command: str
+
+
+def fit(data: Any, *, law: str = "chinchilla", **options: Unpack[Options]) -> Any:
     """Fit a law and everything a careful person needs to judge it.
 
     Parameters
@@ -80,13 +113,15 @@ def fit(data: Any, *, law: str = "chinchilla", **options: Any) -> Any:
         If no usable fit exists: too few points, not identified, not converged.
     """
     along = is_of_curves(law)
-    if wrong := [name for name in options if name in (OF_POINTS if along else OF_CURVES)]:
+    foreign = (OfPoints if along else OfCurves).__annotations__
+    if wrong := [name for name in options if name in foreign]:
         raise of_other_kind(law, wrong)
+    asked: dict[str, Any] = {**options}
     if along:
-        return along_curves(data, law=law, **options)
+        return along_curves(data, law=law, **asked)
     from scaling_cli.point_fits import fitting
 
-    return fitting.fit(data, law=law, **options)
+    return fitting.fit(data, law=law, **asked)
 
 
 def laws() -> list[str]:

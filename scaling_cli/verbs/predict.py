@@ -2,29 +2,51 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
 from scaling_cli.artefacts import kinds
-from scaling_cli.artefacts._prediction import by_symbol
-from scaling_cli.artefacts.curve_fit import CurveFit, along
+from scaling_cli.artefacts._prediction import Prediction, by_symbol
+from scaling_cli.artefacts.curve_fit import Along, CurveFit, along
 from scaling_cli.artefacts.fit import Fit
+from scaling_cli.schedules._schedule import Schedule
 from scaling_cli.verbs import _stored
 from scaling_cli.vocabulary.errors import UsageError
 from scaling_cli.vocabulary.quantities import N, parse_number
 
+Measured = Sequence[float | str | None] | float | str
 
+
+@overload
+def predict(
+    fit: kinds.Named | None = None,
+    *,
+    schedule: None = None,
+    measured: Measured = (),
+    level: float = 0.9,
+    **inputs: Any,
+) -> Prediction: ...
+@overload
+def predict(
+    fit: kinds.Named | None = None,
+    *,
+    schedule: Schedule | str | Sequence[Schedule | str],
+    steps: Sequence[float] | None = None,
+    every: int | None = None,
+    level: float = 0.9,
+    **inputs: Any,
+) -> Along: ...
 def predict(
     fit: kinds.Named | None = None,
     *,
     schedule: Any = None,
     steps: Sequence[float] | None = None,
     every: int | None = None,
-    measured: Sequence[float | str | None] | float | str = (),
+    measured: Measured = (),
     level: float = 0.9,
     **inputs: Any,
-) -> Any:
+) -> Prediction | Along:
     """Predict with a fit, an interval beside every value.
 
     Parameters

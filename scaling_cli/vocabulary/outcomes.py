@@ -4,6 +4,9 @@ import enum
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from scaling_cli.vocabulary.errors import some
+
+REASONS = 4  # told where nothing is left; more are counted
 TELLING = 10.0  # ends of a range further apart than this factor agree with anything
 
 
@@ -13,6 +16,21 @@ class LeftOut:
 
     run: str
     reason: str
+
+
+def why(left: Iterable[LeftOut]) -> str:
+    """Return why runs were left out: each reason once with some of its runs, most frequent first.
+
+    A reason says what is wrong, not with which run: `run 'a': ` before it is dropped.
+    """
+    by_reason: dict[str, list[str]] = {}
+    for item in left:
+        reason = item.reason.removeprefix(f"run {item.run!r}: ")
+        by_reason.setdefault(reason, []).append(item.run)
+    told = sorted(by_reason.items(), key=lambda pair: -len(pair[1]))
+    reasons = "; ".join(f"{some(runs, 3)}: {reason.rstrip('.')}" for reason, runs in told[:REASONS])
+    more = len(told) - REASONS
+    return f"{reasons}; and {more} more reasons" if more > 0 else reasons
 
 
 class Status(enum.StrEnum):

@@ -188,16 +188,16 @@ chinchilla: 5 forecasts of held-back runs, off by 1.52 % on average; 60 % inside
   their 90 % range
 
 cuts (larger runs held back, law refitted)
-  fitted       C <=  tested  reach     bias  |error|  half-width  inside
-      12      1e+20       4   x400  +1.89 %   1.90 %   +/-2.00 %    50 %
-      15  1.234e+21       1   x2.0  +0.00 %   0.00 %   +/-2.00 %   100 %
+  fitted       C <=  tested  reach     bias  |error|      range  inside
+      12      1e+20       4   x400  +1.89 %   1.90 %  +/-2.00 %    50 %
+      15  1.234e+21       1   x2.0  +0.00 %   0.00 %  +/-2.00 %   100 %
 
 all cuts together, by reach beyond the largest fitted run
-  reach        forecasts     bias  |error|  half-width  inside
-  x1 to x1.5           1  +3.05 %   3.05 %   +/-2.00 %     0 %
-  x1.5 to x5           2  +1.51 %   1.52 %   +/-2.00 %    50 %
-  x20 to x100          1  +1.51 %   1.51 %   +/-2.00 %   100 %
-  beyond x100          1  +0.00 %   0.00 %   +/-2.00 %   100 %
+  reach        forecasts     bias  |error|      range  inside
+  x1 to x1.5           1  +3.05 %   3.05 %  +/-2.00 %     0 %
+  x1.5 to x5           2  +1.51 %   1.52 %  +/-2.00 %    50 %
+  x20 to x100          1  +1.51 %   1.51 %  +/-2.00 %   100 %
+  beyond x100          1  +0.00 %   0.00 %  +/-2.00 %   100 %
 
 inside: share of the held-back runs in the 90 % range that scaling predict would
   have printed from the fitted runs alone. bias: + is a forecast too high.
@@ -221,23 +221,20 @@ law       chinchilla: L(N, D) = E + A/N^alpha + B/D^beta (Hoffmann et al. 2022,
           sum of Huber(delta 0.001) of the residuals of ln loss
 
 cuts (larger runs held back, law refitted)
-  fitted
-         C <=  tested  reach     bias  |error|  half-width  inside  law alone
-  12
-        1e+20       4   x400  +1.89 %   1.90 %   +/-2.00 %    50 %       25 %
-  15
-    1.234e+21       1   x2.0  +0.00 %   0.00 %   +/-2.00 %   100 %      100 %
+  fitted       C <=  tested  reach     bias  |error|      range  inside  alone
+      12      1e+20       4   x400  +1.89 %   1.90 %  +/-2.00 %    50 %   25 %
+      15  1.234e+21       1   x2.0  +0.00 %   0.00 %  +/-2.00 %   100 %  100 %
 
 all cuts together, by reach beyond the largest fitted run
-  reach        forecasts     bias  |error|  half-width  inside  law alone
-  x1 to x1.5           1  +3.05 %   3.05 %   +/-2.00 %     0 %        0 %
-  x1.5 to x5           2  +1.51 %   1.52 %   +/-2.00 %    50 %       50 %
-  x20 to x100          1  +1.51 %   1.51 %   +/-2.00 %   100 %        0 %
-  beyond x100          1  +0.00 %   0.00 %   +/-2.00 %   100 %      100 %
+  reach        forecasts     bias  |error|      range  inside  alone
+  x1 to x1.5           1  +3.05 %   3.05 %  +/-2.00 %     0 %    0 %
+  x1.5 to x5           2  +1.51 %   1.52 %  +/-2.00 %    50 %   50 %
+  x20 to x100          1  +1.51 %   1.51 %  +/-2.00 %   100 %    0 %
+  beyond x100          1  +0.00 %   0.00 %  +/-2.00 %   100 %  100 %
 
 inside: share of the held-back runs in the 90 % range that scaling predict would
-  have printed from the fitted runs alone. law alone: the same without its
-  drift. bias: + is a forecast too high.
+  have printed from the fitted runs alone. alone: the same of the law without
+  its drift. bias: + is a forecast too high.
 
 untested  1 cut
           C <= 1e+19: leaves 5 points to fit, 8 are needed

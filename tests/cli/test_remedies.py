@@ -73,6 +73,18 @@ MISTAKES: list[tuple[list[str], int, str]] = [
         "error: --where and --map: there are no runs to read.\n"
         "hint: Give SRC, or leave these out.\n",
     ),
+    (
+        ["fit", "runs.csv", "--law", "average"],
+        3,
+        "error: no run has a loss curve and a schedule.\nhint: Left out: r0, r1, r2 and 6 more: "
+        "neither a schedule nor a learning rate is logged.\n",
+    ),
+    (
+        ["forecast", "runs.csv"],
+        3,
+        "error: there is no run to forecast.\nhint: r0, r1, r2 and 6 more: 1 point(s) of its "
+        "loss; a forecast needs 5.\n",
+    ),
     (["predict", "--fit", "", *POINT], 2, NO_NAME),
     (["hparams", "--fit", "", *POINT], 2, NO_NAME),
     (["schedule", "--best", "--fit", "", "--steps", "100"], 2, NO_NAME),

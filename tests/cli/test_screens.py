@@ -1,5 +1,7 @@
 """What a person sees: first screens answer, --full tells all, nothing is wider than 80 columns."""
 
+import os
+import re
 import shlex
 import shutil
 from pathlib import Path
@@ -96,6 +98,28 @@ def test_the_whole_is_as_narrow_and_says_no_less(
     assert [line for line in whole if len(line) > WIDTH and not is_unbreakable(line)] == []
     assert "(--full)" not in " ".join(whole).replace("--full lists", "")
     assert len(whole) >= len(printed[command]) - 3
+
+
+# Words and layout of whole first screens; the numbers are tested where they are computed.
+WHOLE = {
+    "laws": "laws",
+    "hparams": "hparams --params 7B --tokens 1T --seq-len 4096 --quiet",
+    "best-schedule": "schedule --best --fit multi_power/luo-2025-25m --steps 20000 --quiet",
+    "levels": "forecast cut.csv --until 2048 --levels 0.01 --quiet",
+}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_whole_screen_is_as_it_was(
+    name: str, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SCALING_GOLDEN=write rewrites the screens; read the difference before you commit it."""
+    monkeypatch.chdir(here)
+    shown = re.sub(r"\d+(\.\d+)?", "#", "\n".join(lines(WHOLE[name]))) + "\n"
+    file = Path(__file__).parent / f"golden/screen-{name}.txt"
+    if os.environ.get("SCALING_GOLDEN") == "write":
+        file.write_text(shown)
+    assert shown == file.read_text()
 
 
 def test_the_answer_of_a_fit(printed: dict[str, list[str]]) -> None:
