@@ -68,24 +68,37 @@ def layout_of(named: Raw, forced: str | None) -> tuple[Layout, str]:
     """Return what a row is, and why (the rules are at the head of this file)."""
     if forced is not None:
         return Layout(forced), f"--set rows={forced}"
-    columns = named.columns
-    if "run_id" in columns:
-        return _layout_with_ids(columns)
-    params = columns.get("params")
-    totals = [r.column for r in named.readings if plain_name(r.column) in TOTAL_NAMES]
-    sizes = 0 if params is None else len(params.unique())
-    step, tokens = _values(columns, "step"), _values(columns, "tokens")
-    if sizes > 1 and not totals and _sized_along(floats(columns["params"]), step, tokens):
-        return Layout.CURVE, "one run: params changes while the log goes on"
-    if sizes > 1 or totals:
-        total = f"{''.join(totals[:1])!r} is the name of a total"
-        return Layout.RUN, "params differs between rows" if sizes > 1 else total
+    if "run_id" in named.columns:
+        return _layout_with_ids(named.columns)
+    why_curve = _why_curve(named)
+    if why_curve is not None:
+        return Layout.CURVE, f"one run: {why_curve}"
+    if "params" in named.columns and len(named.columns["params"].unique()) > 1:
+        return Layout.RUN, "params differs between rows"
+    totals = _totals(named)
+    total = f"{''.join(totals[:1])!r} is the name of a total"
+    return Layout.RUN, total if totals else "no column goes along the file as step or tokens would"
+
+
+def _totals(named: Raw) -> list[str]:
+    return [r.column for r in named.readings if plain_name(r.column) in TOTAL_NAMES]
+
+
+def _why_curve(named: Raw) -> str | None:
+    """Return what makes a table without run ids the curve of one run, or None."""
+    params = named.columns.get("params")
+    if _totals(named):
+        return None
+    step, tokens = _values(named.columns, "step"), _values(named.columns, "tokens")
+    if params is not None and len(params.unique()) > 1:
+        along = _sized_along(floats(params), step, tokens)
+        return "params changes while the log goes on" if along else None
+    if step is not None:
+        return "step goes along the file" if _is_axis_of_curve(step) else None
     one_row = params is not None and len(named) == 1
-    if step is not None and _is_axis_of_curve(step):
-        return Layout.CURVE, "one run: step goes along the file"
-    if step is None and tokens is not None and not one_row and np.all(np.diff(tokens) > 0):
-        return Layout.CURVE, "one run: tokens goes up along the file"
-    return Layout.RUN, "no column goes along the file as step or tokens would"
+    if tokens is not None and not one_row and np.all(np.diff(tokens) > 0):
+        return "tokens goes up along the file"
+    return None
 
 
 def _layout_with_ids(columns: Mapping[str, pa.Array]) -> tuple[Layout, str]:

@@ -31,9 +31,9 @@ _TEST = "test"
 _EPOCHS = ("epoch", "epochs", "train/epoch", "current_epoch", "epoch_num")
 _BATCHES = ("batch", "batch_idx", "batch_index", "batch_id", "minibatch")
 # Columns that name a run where they repeat, and those that change when a job is started again.
-_NAMES = frozenset(
-    "name model model_name arch architecture experiment experiment_name exp exp_name trial label "
-    "run_label job_name config config_name variant series method id".split()
+_NAMES = re.compile(
+    r"(model|exp|experiment|run|job|config|setup)?_?(name|label|id|title)|model|arch|architecture|exp|"
+    r"experiment|trial|config|setup|variant|series|method"
 )
 _OF_A_JOB = re.compile(
     r"host|node|machine|device|date|time|stamp|hour|job_?id|slurm|pid|commit|git|version|restart|"
@@ -209,7 +209,7 @@ def _moved(columns: Mapping[str, pa.Array], name: str, words: Sequence[str]) -> 
             continue
         prefix = "val" if word in _HELD or tested else "test"
         there = columns.get(f"{prefix}_{name}")
-        kept = there.to_pylist() if there is not None else [None] * len(cells)
+        kept: list[object] = [None] * len(cells) if there is None else there.to_pylist()
         column = moved.setdefault(f"{prefix}_{name}", kept)
         column[i] = cells[i] if column[i] is None else column[i]
         moved[name][i] = None
@@ -398,7 +398,7 @@ def _rank(named: Raw, name: str) -> int:
         return 5
     if plain in _EPOCHS or plain in _BATCHES or _OF_A_JOB.search(plain):
         return 5
-    if plain in _NAMES:
+    if _NAMES.fullmatch(plain):
         return 0
     if pa.types.is_string(column.type):
         return 1

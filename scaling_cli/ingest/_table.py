@@ -368,7 +368,7 @@ def understand(raw: Raw, source: Source, options: Options) -> Runs:
     runs, along = _facts(judged, options, stated)
     reading = ColumnReading(raw.file, "(rows)", f"one row per {_WORDS[layout]}", "", None, why)
     columns = [*named.readings, *_said(raw.file, stated, options.given), reading]
-    notes += [*judged.notes, *broken_off(judged)]
+    notes += [*judged.notes, *broken_off(judged), *([] if options.meta else _no_loss(named))]
     sources = {
         "source_id": source.id,
         "uri": source.uri,
@@ -396,6 +396,22 @@ def _laid_out(named: Raw, forced: str | None) -> tuple[Raw, Layout, str]:
         curves = shaped(curves, held, one_run=forced == Layout.CURVE)
     layout, why = layout_of(curves, forced)
     return apart if layout is Layout.RUN else curves, layout, why
+
+
+def _no_loss(named: Raw) -> list[Note]:
+    """Say which columns of numbers could be the loss, where none was recognised."""
+    if {"loss", "val_loss"} & named.columns.keys():
+        return []
+    numbers = [n for n, c in named.columns.items() if not pa.types.is_string(c.type)]
+    others = [
+        n for n in numbers if n not in QUANTITIES and named.columns[n].null_count < len(named)
+    ]
+    near = [n for n in others if re.search(r"loss|bpb|bpc|nll|entropy|value", n.lower())]
+    told = f"columns of numbers: {some(others, 12)}" if others else "no other column holds numbers"
+    guess = near[0] if near else "COLUMN"
+    message = f"no loss was recognised; {told} (--map loss={guess} reads one as the loss)."
+    level = "info" if {"params", "tokens"} & named.columns.keys() else "warn"
+    return [named.note("no-loss", level, message)]
 
 
 def _said(file: str, named: Mapping[str, Any], given: Mapping[str, Any]) -> list[ColumnReading]:
