@@ -17,6 +17,7 @@ from scaling_cli.vocabulary.quantities import QUANTITIES, N, Quantity, plain_nam
 
 # What the largest value of a column named by one letter must reach: a D of 512 is a width.
 _LEAST = {"params": 1e3, "tokens": 1e5, "unique_tokens": 1e5, "flops": 1e9}
+_WORDS = "it holds no numbers"
 _WEAK = ("size", "compute")
 _LOSSES = ("loss", "val_loss")
 _COUNTS = ("params", "average_params", "tokens", "flops", "batch_tokens", "unique_tokens")
@@ -72,7 +73,8 @@ def name_columns(
             continue
         remedy = f"--map {canonical}={name} takes"
         if name in doubts:
-            told = f"column {name!r} is not taken for {canonical}: {doubts[name]} ({remedy} it)."
+            take = "" if doubts[name] == _WORDS else f" ({remedy} it)"
+            told = f"column {name!r} is not taken for {canonical}: {doubts[name]}{take}."
             notes.append(raw.note("letter", "info", told, column=name))
         elif canonical in taken:
             other = f"{taken[canonical].column!r} was taken ({remedy} the other)."
@@ -169,7 +171,7 @@ def _doubt(raw: Raw, name: str, quantity: Quantity, scales: Mapping[str, float])
     column = raw.columns[name]
     weak = _of_letter(name) is not None or plain_name(name) in _WEAK
     if pa.types.is_string(column.type) and not _has_number(column, quantity if weak else None):
-        return "it holds no numbers"
+        return _WORDS
     if not weak:
         return None
     try:

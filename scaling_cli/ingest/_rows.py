@@ -181,8 +181,12 @@ def judge(named: Raw, layout: Layout, said: Mapping[str, Any], called: str | Non
         segment, stale = _superseded(named, axis)
         if (new := np.flatnonzero(np.diff(segment))).size:
             later = f"{stale.sum()} row(s) that a later part rewrote are superseded."
-            message = f"the log was resumed {segment[-1]} time(s); {later}"
-            notes.append(named.note("resumed", "info", message, int(new[0]) + 1))
+            anew = axis[new + 1].min() <= axis[: new[0] + 1].min()
+            again = " It began again from its first step" if anew else ""
+            again += ": if these are several runs, say --map run_id=COLUMN." if anew else ""
+            message = f"the log was resumed {segment[-1]} time(s); {later}{again}"
+            level = "warn" if anew else "info"
+            notes.append(named.note("resumed", level, message, int(new[0]) + 1))
     if layout is Layout.RUN and "run_id" not in named.columns:
         return Judged(named, layout, ids, segment, stale, [*notes, *_equal_rows(named)])
     codes = coded(pa.array(ids, pa.string()))
@@ -250,12 +254,27 @@ def _superseded(raw: Raw, axis: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         raise raw.refused(message, int(np.flatnonzero(back)[1]), "step", hint=hint)
     starts = back | np.concatenate([[False], np.diff(raw.segments) != 0])
     bounds = [0, *np.flatnonzero(starts).tolist(), len(axis)]
+    _refuse_twins(raw, axis, bounds)
     threshold = np.inf
     for low, high in reversed(list(itertools.pairwise(bounds))):
         stale[low:high] = axis[low:high] >= threshold
         if high > low:
             threshold = min(threshold, axis[low])
     return np.cumsum(starts), stale
+
+
+def _refuse_twins(raw: Raw, axis: np.ndarray, bounds: list[int]) -> None:
+    """Refuse parts of one file that go over the same steps with other losses: several runs."""
+    parts = [axis[low:high] for low, high in itertools.pairwise(bounds)]
+    if len(parts) < 2 or not all(np.array_equal(part, parts[0]) for part in parts):
+        return
+    for name in [name for name in ("loss", "val_loss") if name in raw.columns]:
+        losses = np.split(floats(raw.columns[name]), bounds[1:-1])
+        if not all(np.array_equal(loss, losses[0], equal_nan=True) for loss in losses):
+            message = f"the same steps come {len(parts)} times, with other losses."
+            hint = "If they are several runs, add a column that names them (--map run_id=COLUMN); "
+            hint += "if one was started anew, delete what does not count."
+            raise raw.refused(message, bounds[1], name, hint=hint)
 
 
 def _equal_rows(named: Raw) -> list[Note]:

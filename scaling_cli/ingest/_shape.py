@@ -28,6 +28,7 @@ _CHART = re.compile(r"(?P<run>.+) - (?P<metric>.+?)(?P<edge>__MIN|__MAX)?")
 _TRAIN = frozenset(("train", "training", "trn", "tr"))
 _HELD = frozenset(("val", "valid", "validation", "eval", "evaluation", "dev", "cv", "heldout"))
 _TEST = "test"
+_IS_TRAIN = ("train", "training", "is_train", "is_training")
 _EPOCHS = ("epoch", "epochs", "train/epoch", "current_epoch", "epoch_num")
 _BATCHES = ("batch", "batch_idx", "batch_index", "batch_id", "minibatch")
 # Columns that name a run where they repeat, and those that change when a job is started again.
@@ -39,6 +40,7 @@ _OF_A_JOB = re.compile(
     r"host|node|machine|device|date|time|stamp|hour|job_?id|slurm|pid|commit|git|version|restart|"
     r"resume|segment|checkpoint|ckpt|file|path"
 )
+_MEASURES = re.compile(r"loss|acc|^lr$|norm|time|ppl|perplex|error|score|f1|bpb")
 _FINEST = 4  # decimals of an epoch that can be an axis; with more of them rows are counted
 _PER_RUN = 3  # rows that make a curve of a group of rows
 
@@ -132,6 +134,11 @@ class _Rows:
     why: tuple[str, str, str] | None = None
     """Column, unit and reason of an axis that is none of the columns."""
 
+    @property
+    def in_steps(self) -> bool:
+        """Say whether the axis is steps or epochs, as logs have: tables of runs have tokens."""
+        return self.why is not None or "step" in self.named.columns
+
     def owner(self) -> np.ndarray:
         """Return the number of each row's run."""
         ids = self.named.columns.get("run_id")
@@ -145,10 +152,23 @@ def coded(column: pa.Array) -> np.ndarray:
 
 def shaped(named: Raw, held: np.ndarray, *, one_run: bool) -> Raw:
     """Return a table with one axis along each run and, unless it is of one run, runs by name."""
+    held = held | ~_logs_a_loss(named)
     rows = _axis(named, held)
     if not one_run and "run_id" not in named.columns and (columns := _tell_apart(rows)):
-        rows = _axis(_by_name(named, columns), held)
-    return _with_step(rows)
+        rows = _axis(_by_name(rows, columns), held)
+    return _in_order(_with_step(rows), rows)
+
+
+def _in_order(named: Raw, rows: _Rows) -> Raw:
+    """Return a table whose held-out rows stand after all training rows in the order of its axis."""
+    train, owner = ~rows.held, rows.owner()
+    first = np.flatnonzero(rows.held)
+    axis = rows.axis
+    sorted_by_set = len(first) > 1 and train.any() and first[0] > np.flatnonzero(train)[-1]
+    same = np.diff(owner[train]) == 0
+    if not sorted_by_set or np.isnan(axis).any() or not np.all(np.diff(axis[train])[same] > 0):
+        return named
+    return named.take(np.lexsort((rows.held, axis, owner)))
 
 
 # --- training and held-out rows ----------------------------------------------------------------
@@ -188,6 +208,8 @@ def _splits(named: Raw) -> Iterator[tuple[str, list[str]]]:
     for name, column in named.columns.items():
         if pa.types.is_string(column.type) and len(column.unique()) <= 6:
             words = [plain_name(cell) if cell else "train" for cell in column.to_pylist()]
+            if plain_name(name) in _IS_TRAIN:
+                words = [{"true": "train", "false": "val"}.get(word, word) for word in words]
             sets = set(words)
             if sets & _TRAIN and sets - _TRAIN and sets - _TRAIN <= _HELD | {_TEST}:
                 yield name, words
@@ -233,8 +255,9 @@ def _placed(axis: np.ndarray, held: np.ndarray, owner: np.ndarray, *, always: bo
             continue  # a table sorted by set
         train = np.where(out, np.nan, axis[rows])
         before, after = _filled(train), _filled(train[::-1])[::-1]
-        after = np.where(after < before, np.inf, after)
-        fits = (axis[rows] >= before) & ~(axis[rows] > after) & (not always)
+        resumed = (after < before) & (axis[rows] <= after)
+        inside = (axis[rows] >= before) & ~((axis[rows] > after) & (after >= before))
+        fits = (inside | resumed) & (not always)
         placed[rows] = np.where(out & ~fits & ~np.isnan(before), before, axis[rows])
     return placed
 
@@ -272,7 +295,19 @@ def _axis(named: Raw, held: np.ndarray) -> _Rows:
         return _Rows(named, held, *_in_epochs(named, held, mapped, step, owner))
     if tokens is None and epoch is not None and epochs is not None:
         return _Rows(named, held, *_in_epochs(named, held, epochs, epoch, owner))
+    if tokens is None and _only_measures(named):
+        why = "there is no step: logged rows are counted"
+        return _Rows(named, held, np.arange(len(named), dtype=float), ("(rows)", "rows", why))
     return _Rows(named, held, np.full(len(named), np.nan) if tokens is None else tokens)
+
+
+def _only_measures(named: Raw) -> bool:
+    """Say whether a table holds losses and other measures of one run, and nothing else."""
+    other = [name for name in named.columns if name not in _LOSSES]
+    losses = len(named.columns) - len(other)
+    return (
+        losses > 0 and len(named) > _PER_RUN and all(_MEASURES.search(plain_name(n)) for n in other)
+    )
 
 
 def _numbers(named: Raw, name: str | None) -> np.ndarray | None:
@@ -372,22 +407,29 @@ def _tell_apart(rows: _Rows) -> list[str]:
         return []
     if len(axis) < 2 or not _clashes(named, axis, np.zeros(len(axis), int)):
         return []
-    steps = rows.why is not None or "step" in named.columns
     sizes = named.columns.get("params")
     ladder = sizes is not None and len(sizes.unique()) > 1
-    ranked = sorted((rank, name) for name in named.columns if (rank := _rank(named, name)) < 5)
-    names = [name for rank, name in ranked if steps or rank == 0]
-    fewest = _PER_RUN if steps and ladder else 2
-    for size in (1, 2):
-        for columns in itertools.combinations(names[:8], size):
-            owner = _owner(named, columns)
-            groups = owner.max() + 1
-            held_alike = not ladder or sizes is None or groups == len(_pairs(owner, coded(sizes)))
-            starts_over = _rank(named, columns[-1]) < 4 or _start_alike(axis, owner)
-            enough = 1 < groups <= len(axis) / fewest and held_alike and starts_over
-            if enough and not _clashes(named, axis, owner):
-                return list(columns)
+    several = (
+        columns for size in (1, 2) for columns in itertools.combinations(_ranked(rows), size)
+    )
+    for columns in several:
+        owner = _owner(named, columns)
+        groups = int(owner.max()) + 1
+        fewest = _PER_RUN if rows.in_steps and ladder else 2
+        alike = not ladder or sizes is None or groups == len(_pairs(owner, coded(sizes)))
+        over = all(_rank(named, name) < 4 for name in columns) or _start_alike(axis, owner)
+        enough = 1 < groups <= len(axis) / fewest and alike and over
+        if enough and not _clashes(named, axis, owner, shuffled=shuffled):
+            return list(columns)
     return []
+
+
+def _ranked(rows: _Rows) -> list[str]:
+    """Return the columns that can name runs, the best first; tokens alone need a name."""
+    ranked = sorted((_rank(rows.named, name), name) for name in rows.named.columns)
+    if not rows.in_steps and (not ranked or ranked[0][0] > 0):
+        return []
+    return [name for rank, name in ranked if rank < 5 and (rows.in_steps or rank in (0, 3))][:8]
 
 
 def _rank(named: Raw, name: str) -> int:
@@ -414,10 +456,11 @@ def _pairs(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return np.unique(np.stack([one, other]), axis=1).T
 
 
-def _clashes(named: Raw, axis: np.ndarray, owner: np.ndarray) -> bool:
+def _clashes(named: Raw, axis: np.ndarray, owner: np.ndarray, *, shuffled: bool = False) -> bool:
     """Say whether the axis of a group goes back, or has two values of a loss at one place."""
     rows = np.flatnonzero(~np.isnan(axis))
-    rows = rows[np.argsort(owner[rows], kind="stable")]
+    order = np.zeros(len(rows)) if not shuffled else axis[rows]
+    rows = rows[np.lexsort((order, owner[rows]))]
     change, same = np.diff(axis[rows]), np.diff(owner[rows]) == 0
     if np.any(same) and np.all(change[same] < 0):
         return False
@@ -438,22 +481,30 @@ def _start_alike(axis: np.ndarray, owner: np.ndarray) -> bool:
     return bool(np.all(np.array(first) <= places[:2][-1]))
 
 
-def _by_name(named: Raw, columns: Sequence[str]) -> Raw:
+def _by_name(rows: _Rows, columns: Sequence[str]) -> Raw:
     """Return the table with these columns as the names of its runs, told."""
-    cells = [named.columns[name].to_pylist() for name in columns]
-    shown = [
-        [str(c) if pa.types.is_string(named.columns[n].type) else f"{n}={c:.12g}" for c in values]
-        for n, values in zip(columns, cells, strict=True)
-    ]
+    named = rows.named
+    original = {r.canonical: r.column for r in named.readings}
+    shown = []
+    for name in columns:
+        text = pa.types.is_string(named.columns[name].type)
+        start = "" if text else f"{original.get(name, name)}="
+        cells = named.columns[name].to_pylist()
+        shown.append([f"{start}{cell if text else f'{cell:.12g}'}" for cell in cells])
     names = ["/".join(parts) for parts in zip(*shown, strict=True)]
-    count, called = len(set(names)), " and ".join(map(repr, columns))
-    how = f"--map run_id={columns[0]} says so, --set rows=run makes each row a run"
-    message = f"{count} runs stand in one table, told apart by {called} ({how})."
+    called = " and ".join(repr(original.get(name, name)) for name in columns)
+    one = (
+        f"--map run_id={original.get(columns[0], columns[0])} says so, "
+        if len(columns) == 1
+        else ""
+    )
+    message = f"{len(set(names))} runs stand in one table, told apart by {called} "
+    message += f"({one}--set rows=run makes each row a run)."
     reading = ColumnReading(named.file, "+".join(columns), "run_id", "", None, message)
-    level = "info" if "step" in named.columns else "warn"
+    note = named.note("several-runs", "info" if rows.in_steps else "warn", message)
     return replace(
         named,
         columns={**named.columns, "run_id": pa.array(names, pa.string())},
         readings=(*named.readings, reading),
-        notes=(*named.notes, named.note("several-runs", level, message, column=columns[0])),
+        notes=(*named.notes, replace(note, column=columns[0])),
     )

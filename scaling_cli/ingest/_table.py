@@ -406,7 +406,7 @@ def _no_loss(named: Raw) -> list[Note]:
     others = [
         n for n in numbers if n not in QUANTITIES and named.columns[n].null_count < len(named)
     ]
-    near = [n for n in others if re.search(r"loss|bpb|bpc|nll|entropy|value", n.lower())]
+    near = [n for n in others if re.search(r"loss(?!es)|bpb|bpc|nll|entropy|value", n.lower())]
     told = f"columns of numbers: {some(others, 12)}" if others else "no other column holds numbers"
     guess = near[0] if near else "COLUMN"
     message = f"no loss was recognised; {told} (--map loss={guess} reads one as the loss)."
@@ -487,7 +487,8 @@ def _is_fact(judged: Judged, name: str, column: pa.Array) -> bool:
     values = pc.fill_null(column.dictionary_encode().indices, -1).to_numpy(zero_copy_only=False)
     if np.array_equal(values, values[judged.first][codes]):
         return True
-    if name == N.column and not np.isnan(floats(column)).any():
+    along = judged.layout is Layout.CURVE and "run_id" not in judged.named.columns
+    if name == N.column and not along and not np.isnan(floats(column)).any():
         first = judged.first[codes]
         row = int(np.flatnonzero(values != values[first])[0])
         sizes = [column[int(i)].as_py() for i in (first[row], row)]

@@ -36,7 +36,7 @@ def sniff(path: str, head: bytes) -> float:
     if format_ending(path) in (".jsonl", ".ndjson"):
         return 0.9
     if format_ending(path) == ".json":
-        listed = start == b"{" and b"[" in head and _MEASURED.search(head)
+        listed = start == b"{" and _MEASURED.search(head)
         return 0.9 if start == b"[" or _is_lines(head) else 0.5 if listed else 0.0
     if _PRINTED.search(head):
         return 0.7
