@@ -409,10 +409,11 @@ def _tell_apart(rows: _Rows) -> list[str]:
         return []
     sizes = named.columns.get("params")
     ladder = sizes is not None and len(sizes.unique()) > 1
-    several = (
-        columns for size in (1, 2) for columns in itertools.combinations(_ranked(rows), size)
-    )
-    for columns in several:
+    ranked = _ranked(rows)
+    several = [columns for size in (1, 2) for columns in itertools.combinations(ranked, size)]
+    for shuffled, columns in itertools.product((False, True), several):
+        if shuffled and not (rows.in_steps and all(_rank(named, name) < 2 for name in columns)):
+            continue
         owner = _owner(named, columns)
         groups = int(owner.max()) + 1
         fewest = _PER_RUN if rows.in_steps and ladder else 2
