@@ -17,7 +17,7 @@ from scaling_cli.ingest._sources import Raw, Source, stem
 from scaling_cli.vocabulary.quantities import plain_name
 
 _TENSORBOARD = re.compile(r"run-(?P<run>.*?)-tag-(?P<tag>.+)")
-_WORDS_OF_SETS = re.compile(r"[_.\-/ ]?\b(train|training|val|valid|validation|eval|test)$")
+_WORDS_OF_SETS = re.compile(r"(^|[_.\-/ ])(train|training|val|valid|validation|eval|test)$")
 _HELD = re.compile(r"(^|[_.\-/ ])(val|valid|validation|eval|test)$")
 
 
@@ -42,9 +42,8 @@ def _part(source: Source, raw: Raw) -> tuple[str, Raw] | None:
     path = Path(source.name)
     exported = _TENSORBOARD.fullmatch(stem(source.name))
     if exported is not None and {"step", "value"} <= plain.keys():
-        run, tag = exported["run"], exported["tag"]
-        if _HELD.search(run) and canonical_of(re.sub("^epoch_", "", tag)) == "loss":
-            tag = "val_loss"
+        run, tag = exported["run"], exported["tag"].removeprefix("epoch_")  # as Keras names them
+        tag = "val_loss" if _HELD.search(run) and canonical_of(tag) == "loss" else tag
         name = _WORDS_OF_SETS.sub("", run).strip(".")
         columns = {plain["step"]: raw.columns[plain["step"]], tag: raw.columns[plain["value"]]}
         return f"{path.parent}/{name}", replace(raw, columns=columns, run=name or raw.run)

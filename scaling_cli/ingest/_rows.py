@@ -36,6 +36,7 @@ from scaling_cli.vocabulary.quantities import N_AVERAGE, N, plain_name, recognis
 _MOST_RESTARTS = 0.2
 _FEWEST_OF_A_LOG = 5
 _MOSTLY = 0.5
+_ONE_BUDGET = 1.5
 _APART = (
     "Give them different run ids, or a step or tokens column if they are checkpoints; "
     "--set rows=run makes each row a run."
@@ -127,7 +128,7 @@ def _is_axis_of_curve(step: np.ndarray) -> bool:
 def _sized_along(size: np.ndarray, step: np.ndarray | None, tokens: np.ndarray | None) -> bool:
     """Say whether a model is pruned or grown in these rows, rather than one of several sizes.
 
-    The log goes on evenly (a ladder of runs does not) and each step costs something.
+    The log goes on evenly, which a ladder of runs does not, nor is it a slice of one budget.
     """
     axis = tokens if step is None else step
     if axis is None or len(size) < _FEWEST_OF_A_LOG or np.isnan(size + axis).any():
@@ -136,7 +137,9 @@ def _sized_along(size: np.ndarray, step: np.ndarray | None, tokens: np.ndarray |
     even = np.mean(np.isclose(apart, np.median(apart))) > _MOSTLY
     staged = 3 * len(np.unique(size)) <= len(size)
     one_way = np.all(change <= 0) or (np.all(change >= 0) and staged)
-    return bool(one_way and even and np.all(apart > 0) and np.all(np.diff(size * axis) > 0))
+    spent = (size * axis)[axis > 0]
+    budget = len(spent) and spent.max() < _ONE_BUDGET * spent.min()
+    return bool(one_way and even and np.all(apart > 0) and not budget)
 
 
 def averaged(judged: Judged) -> Judged:

@@ -330,7 +330,8 @@ def _unfolded(
         return step, 0
     later = (np.diff(e) > 0) & (np.diff(owner[rows]) == 0)
     again = later & (np.diff(s) <= 0)
-    if not again.any() or 2 * again.sum() < later.sum():
+    within = (np.diff(e) == 0) & (np.diff(s) > 0)
+    if not again.any() or not within.any() or 2 * again.sum() < later.sum():
         return step, 0
     length = _steps_per_epoch(s, e)
     return (epoch - min(1.0, e.min())) * length + step, length
