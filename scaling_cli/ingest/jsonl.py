@@ -36,8 +36,7 @@ def sniff(path: str, head: bytes) -> float:
     if format_ending(path) in (".jsonl", ".ndjson"):
         return 0.9
     if format_ending(path) == ".json":
-        listed = start == b"{" and _MEASURED.search(head)
-        return 0.9 if start == b"[" or _is_lines(head) else 0.5 if listed else 0.0
+        return 0.9 if start == b"[" or _is_lines(head) else 0.5 * (start == b"{" and _holds(head))
     if _PRINTED.search(head):
         return 0.7
     return 0.6 if start == b"{" and format_ending(path) in ("", ".txt", ".log") else 0.0
@@ -72,6 +71,16 @@ def _is_lines(head: bytes) -> bool:
         return isinstance(json.loads(head.lstrip().split(b"\n", 1)[0]), dict) and b"\n" in head
     except (ValueError, RecursionError):
         return False
+
+
+def _holds(head: bytes) -> bool:
+    """Say whether the object that a file is holds measurements; of a long one, whether it may."""
+    try:
+        return bool(_records(json.loads(head), ""))
+    except DataError:
+        return False
+    except (ValueError, RecursionError):
+        return _MEASURED.search(head) is not None
 
 
 def _is_whole(content: bytes) -> bool:
@@ -154,10 +163,6 @@ def _records(whole: Mapping[str, Any], path: str) -> Sequence[Any]:
     if runs and len(runs) == len(whole) and _known(whole):  # as pandas writes columns
         rows = dict.fromkeys(row for cells in runs.values() for row in cells)
         return [{name: cells.get(row) for name, cells in runs.items()} for row in rows]
-    if any(
-        _known({key: value}) for key, value in whole.items() if not isinstance(value, list | dict)
-    ):
-        return [whole]
     hint = f"Write one object per line. It holds: {', '.join(map(str, list(whole)[:12]))}."
     raise DataError("the object holds no list of measurements or of runs.", file=path, hint=hint)
 
