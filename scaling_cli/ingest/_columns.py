@@ -31,7 +31,7 @@ _COUNT = re.compile(
 )
 # Ids that a number would merge: 007 is not 7, and 20 digits are more than a float has.
 _ID = r"^\s*[+-]?(0\d+|\d{16,})\s*$"
-_BEGINS = re.compile(r"\s*[+-]?(\.?\d|nan|inf)", re.IGNORECASE)
+_BEGINS = r"(?i)^\s*[+-]?(\.?\d|nan|inf)"
 _NOT_FINITE = re.compile(r"[+-]?(nan|inf|infinity)", re.IGNORECASE)
 
 
@@ -191,10 +191,12 @@ def _doubt(raw: Raw, name: str, quantity: Quantity, scales: Mapping[str, float])
 
 def _has_number(column: pa.Array, quantity: Quantity | None) -> bool:
     """Say whether any cell of a text column is a number, or begins as one; an empty one may be."""
-    cells = [cell for cell in column.unique().to_pylist() if cell is not None]
+    if column.null_count == len(column):
+        return True
     if quantity is None:
-        return not cells or any(_BEGINS.match(cell) for cell in cells)
-    return not cells or any(_is_number(cell, quantity) for cell in cells)
+        options = pc.MatchSubstringOptions(_BEGINS)
+        return bool(pc.call_function("match_substring_regex", [column], options).true_count)
+    return any(_is_number(cell, quantity) for cell in column.to_pylist() if cell is not None)
 
 
 def _is_number(cell: str, quantity: Quantity) -> bool:

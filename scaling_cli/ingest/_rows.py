@@ -152,17 +152,15 @@ def averaged(judged: Judged) -> Judged:
     if source == N.column and N_AVERAGE.column in columns:
         return judged
     size, axis = floats(columns[source]), _axis_of(named, "tokens", "step")
-    mean, changed = size.copy(), False
+    if np.array_equal(size, size[judged.first][judged.codes], equal_nan=True):
+        return judged
+    mean = size.copy()
     for run in range(len(judged.first)):
         rows = np.flatnonzero((judged.codes == run) & ~judged.stale & ~np.isnan(size + axis))
-        if len(rows) < 2 or np.all(size[rows] == size[rows[0]]):
-            continue
-        rows, changed = rows[np.argsort(axis[rows], kind="stable")], True
+        rows = rows[np.argsort(axis[rows], kind="stable")]
         x, n = axis[rows], size[rows]
-        area = np.cumsum(np.append(n[0] * x[0], (n[1:] + n[:-1]) / 2 * np.diff(x)))
+        area = np.cumsum(np.append(n[:1] * x[:1], (n[1:] + n[:-1]) / 2 * np.diff(x)))
         mean[rows] = np.divide(area, x, out=n.copy(), where=x > 0)
-    if not changed:
-        return judged
     message = f"{source} changes along the run; average_params is its mean so far."
     note = named.note("size-changes", "info", message, column=source)
     named = replace(named, columns={**columns, N.column: columns[source]})
