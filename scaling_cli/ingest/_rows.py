@@ -271,6 +271,8 @@ def _refuse_twins(raw: Raw, axis: np.ndarray, bounds: list[int]) -> None:
         return
     for name in [name for name in ("loss", "val_loss") if name in raw.columns]:
         losses = np.split(floats(raw.columns[name]), bounds[1:-1])
+        if not all(np.isfinite(loss[-1]) for loss in losses):
+            return  # one that broke off was started anew
         if not all(np.array_equal(loss, losses[0], equal_nan=True) for loss in losses):
             message = f"the same steps come {len(parts)} times, with other losses."
             hint = "If they are several runs, add a column that names them (--map run_id=COLUMN); "

@@ -407,11 +407,13 @@ def _no_loss(named: Raw) -> list[Note]:
         n for n in numbers if n not in QUANTITIES and named.columns[n].null_count < len(named)
     ]
     near = [n for n in others if re.search(r"loss(?!es)|bpb|bpc|nll|entropy|value", n.lower())]
+    sized = bool({"params", "tokens"} & named.columns.keys())
+    if sized and not others:
+        return []  # such as a table of learning rates
     told = f"columns of numbers: {some(others, 12)}" if others else "no other column holds numbers"
     guess = near[0] if near else "COLUMN"
     message = f"no loss was recognised; {told} (--map loss={guess} reads one as the loss)."
-    level = "info" if {"params", "tokens"} & named.columns.keys() else "warn"
-    return [named.note("no-loss", level, message)]
+    return [named.note("no-loss", "info" if sized else "warn", message)]
 
 
 def _said(file: str, named: Mapping[str, Any], given: Mapping[str, Any]) -> list[ColumnReading]:
