@@ -56,6 +56,11 @@ class Terminal:
         self._talk(text)
 
     def _talk(self, text: str) -> None:
+        if sys.stderr.isatty():  # a person reads whole words; a program reads whole lines
+            from scaling_cli.reports._text import wrap
+
+            width = style(sys.stderr).width
+            text = "\n".join(part for line in text.split("\n") for part in wrap(line, width))
         sys.stderr.write(_encodable(text + "\n", sys.stderr))
 
     @contextmanager

@@ -16,13 +16,9 @@ SHOWN = 20  # fits that are listed one by one on the first screen, whatever beca
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def blocks(answer: Answer, *, full: bool = True) -> list[Block]:
+def blocks(of: Answer | Sequence[CheckResult], *, full: bool = True) -> list[Block]:
     """Return a line per fit and the count; without `full`, only the fits that did not pass."""
-    return told(answer.made, full=full)
-
-
-def told(results: Sequence[CheckResult], *, full: bool = True) -> list[Block]:
-    """Return the same of results."""
+    results = of.made if isinstance(of, Answer) else of
     shown = [r for r in results if full or str(r.status) != "pass" or len(results) <= SHOWN]
     said = _numbers.grouped((" ".join(r.message.split()), r.name) for r in shown)
     notes = [
@@ -120,5 +116,5 @@ def _property(text: str) -> str:
 
 def summary(results: Sequence[CheckResult]) -> str:
     """Return the Markdown of a step summary."""
-    table, notes, _ = told(results)
+    table, notes, _ = blocks(results)
     return f"### scaling check: {totals(results)}\n\n{_markup.markdown([table, notes])}\n"

@@ -1,13 +1,17 @@
 """What a person sees: first screens answer, --full tells all, nothing is wider than 80 columns."""
 
+import io
 import os
 import re
 import shlex
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 from command_line import run
+
+from scaling_cli.cli._terminal import Terminal
 
 ROOT = Path(__file__).parents[2]
 WIDTH, SCREEN = 80, 30
@@ -147,6 +151,28 @@ def test_names_of_runs_cannot_speak_to_the_terminal(here: Path) -> None:
     done = run("runs", here / "hostile.csv")
     assert "\033" not in done.stdout
     assert r"a\x1b[31mb" in done.stdout
+
+
+class Watched(io.StringIO):
+    """A terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("columns", [80, 50])
+def test_messages_are_wrapped_where_a_person_reads_them(
+    columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("NO_COLOR", "1")
+    text = "hint: " + " ".join(["words"] * 40)
+    for stream, width in ((Watched(), columns), (io.StringIO(), len(text))):
+        monkeypatch.setattr(sys, "stderr", stream)
+        Terminal().complain(text)
+        shown = stream.getvalue().splitlines()
+        assert max(map(len, shown)) <= width
+        assert " ".join(" ".join(shown).split()) == text
 
 
 def test_messages_cannot_speak_to_the_terminal(here: Path) -> None:
