@@ -1,12 +1,14 @@
 """The critical batch: levels, constants, what losses cost."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scaling_cli.artefacts.batch_fit import BatchFit
 from scaling_cli.reports import _checks, _fitted, _numbers
 from scaling_cli.reports._blocks import Block, Labelled, Notes, Table, filled
-from scaling_cli.verbs._answer import Answer
+
+if TYPE_CHECKING:
+    from scaling_cli.verbs._answer import Answer
 
 LEVELS = 5  # on the first screen: from the highest to the lowest loss
 LAW = "L = floor + (Sc/S_min)^alpha_S, S = S_min (1 + B_crit(L)/B), B_crit = B_star/L^(1/alpha_B)"
@@ -21,7 +23,9 @@ MEANINGS = {
 }
 
 
-def blocks(of: BatchFit | Answer, *, full: bool = False, written: str | None = None) -> list[Block]:
+def blocks(
+    of: "BatchFit | Answer", *, full: bool = False, written: str | None = None
+) -> list[Block]:
     """Return what `scaling batch` prints: the fit where there is one, then the answers.
 
     Parameters

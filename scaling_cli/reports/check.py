@@ -2,12 +2,15 @@
 
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 from scaling_cli.reference._result import CheckResult
 from scaling_cli.reports import _markup, _numbers
 from scaling_cli.reports._blocks import Block, Table, Text
-from scaling_cli.verbs._answer import Answer
+
+if TYPE_CHECKING:
+    from scaling_cli.verbs._answer import Answer
 
 # GitHub shows ten annotations of a kind per step and drops the rest without a word.
 ANNOTATIONS = 10
@@ -16,9 +19,9 @@ SHOWN = 20  # fits that are listed one by one on the first screen, whatever beca
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def blocks(of: Answer | Sequence[CheckResult], *, full: bool = True) -> list[Block]:
+def blocks(of: "Answer | Sequence[CheckResult]", *, full: bool = True) -> list[Block]:
     """Return a line per fit and the count; without `full`, only the fits that did not pass."""
-    results = of.made if isinstance(of, Answer) else of
+    results = of if isinstance(of, Sequence) else of.made
     shown = [r for r in results if full or str(r.status) != "pass" or len(results) <= SHOWN]
     said = _numbers.grouped((" ".join(r.message.split()), r.name) for r in shown)
     notes = [

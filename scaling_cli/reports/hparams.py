@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scaling_cli import laws
 from scaling_cli.artefacts.fit import Fit
@@ -10,15 +10,17 @@ from scaling_cli.artefacts.hparams import Recipe
 from scaling_cli.reports import _fitted, _numbers
 from scaling_cli.reports import fit as fit_report
 from scaling_cli.reports._blocks import Block, Labelled, Notes, Table, filled
-from scaling_cli.verbs._answer import Answer
 from scaling_cli.vocabulary.quantities import factor, short_number
+
+if TYPE_CHECKING:
+    from scaling_cli.verbs._answer import Answer
 
 Record = Mapping[str, Any]
 INSIDE = 1.005  # factors below this are inside the data
 SHOWN = 6  # cells and runs that are listed before the rest is counted
 
 
-def blocks(of: Recipe | Answer, *, full: bool = False, written: str | None = None) -> list[Block]:
+def blocks(of: "Recipe | Answer", *, full: bool = False, written: str | None = None) -> list[Block]:
     """Return what `scaling hparams` prints; of a recipe that nobody asked, its laws.
 
     Parameters
