@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from scaling_cli import laws
 from scaling_cli.laws._law import WHOLE, Law
-from scaling_cli.runs import plausible
+from scaling_cli.runs import likeness, plausible
 from scaling_cli.runs.points import Points
 from scaling_cli.runs.table import Layout, Runs, floats, is_number
 from scaling_cli.runs.view import REACHED, View
@@ -35,7 +35,6 @@ from scaling_cli.vocabulary.quantities import (
 )
 
 AnyLaw = type[Law] | Law
-ONCE = 1.01  # epochs up to which no token counts as seen twice
 EMPTY = "Mend the cell, or leave it empty if there is no value."
 _ZERO = "Mend the cell; 0 leaves a point out."
 _TOKENS_FROM = {
@@ -111,21 +110,37 @@ def select(
         picked, values = picked.take(np.flatnonzero(keep)), values[keep]
     keep, diverged = _finite(picked, output, values)
     picked, values = picked.take(keep), values[keep]
+    bad = likeness.unfit(picked, output, values, where, is_loss=_is_loss(output))
+    keep, marked, told = likeness.left_out(picked, bad)
+    picked, values = picked.take(keep), values[keep]
     inputs, keep, without = _law_inputs(picked, law)
     picked, values = picked.take(keep), values[keep]
     weights, keep, weightless = _weights(picked, weight)
     picked, values = picked.take(keep), values[keep]
     inputs = {symbol: column[keep] for symbol, column in inputs.items()}
-    left += [*diverged, *without, *weightless]
+    left += [*diverged, *marked, *without, *weightless]
     if not len(values):
         raise _nothing(output, left)
-    notes += [*_tokens_notes(picked, law), *_unfinished(picked), *_repeated(picked, law)]
+    notes += [*told, *_tokens_notes(picked, law), *_unfinished(picked), *_repeated(picked, law)]
     conventions, doubts = _read_conventions(picked, law, output)
     compute, more = _measured_compute(picked, law, inputs)
     counts = _other_counts(picked, law, conventions)
     notes += [*doubts, *more]
     ids = picked.run_ids()
-    return Points(inputs, values, ids, conventions, left, notes, compute, weights, counts)
+    return Points(
+        inputs,
+        values,
+        ids,
+        conventions,
+        left,
+        notes,
+        compute=compute,
+        weight=weights,
+        counts=counts,
+        target=target or output,
+        settings=likeness.settings(picked),
+        passes=_passes(picked, law),
+    )
 
 
 def _target(view: View, target: str | None, notes: list[str]) -> str:
@@ -211,6 +226,10 @@ def _text_target(view: View, output: str, values: np.ndarray, hint: str = EMPTY)
     return view.refused(f"{values[row]!r} is not a number.", row, output, hint=hint)
 
 
+def _is_loss(column: str) -> bool:
+    return L.column in column.lower() or quantities.convention_of(column, L) is not None
+
+
 def _dropped(view: View, keep: np.ndarray) -> list[str]:
     """Return the runs that lose a point, each once."""
     ids = np.array(view.run_ids(), object)[~keep]
@@ -218,17 +237,7 @@ def _dropped(view: View, keep: np.ndarray) -> list[str]:
 
 
 def _finite(view: View, output: str, values: np.ndarray) -> tuple[np.ndarray, list[LeftOut]]:
-    """Leave out points that are NaN or infinite, and runs whose training loss ended so.
-
-    Raises
-    ------
-    DataError
-        If a target that is a loss is not positive.
-    """
-    bad = np.flatnonzero(np.isfinite(values) & (values <= 0))
-    if len(bad):
-        message = f"{output} must be positive, found {values[bad[0]]:g}."
-        raise view.refused(message, bad[0], output, hint="Losses are fitted in logarithms.")
+    """Leave out points that are NaN or infinite, and runs whose training loss ended so."""
     ended = _diverged(view.runs)
     finite = np.isfinite(values)
     keep = finite & ~np.isin(view.owner, list(ended))
@@ -375,15 +384,16 @@ def _tokens_notes(view: View, law: AnyLaw) -> list[str]:
     return [f"{told} ({counts[i]} point(s))." for i, told in _TOKENS_FROM.items() if i in counts]
 
 
+def _passes(view: View, law: AnyLaw) -> dict[str, np.ndarray]:
+    """Return how often data were seen, if the law takes data and does not ask for it itself."""
+    asked = law.symbol_of(Role.DATA) is None or U in law.inputs().values()
+    return {} if asked else likeness.passes(view)
+
+
 def _repeated(view: View, law: AnyLaw) -> list[str]:
     """Say how many runs saw tokens more than once, if the law does not ask for it itself."""
-    times = {}
-    if law.symbol_of(Role.DATA) and U not in law.inputs().values():
-        times = {name: view.column(name) for name in (U.column, "epochs") if name in view.names()}
-    if U.column in times:
-        times[U.column] = view.column(D.column) / times[U.column]
     runs = np.array(view.run_ids(), object)
-    again = {n: len(set(runs[v > ONCE])) for n, v in times.items() if v.dtype != object}
+    again = {n: len(set(runs[v > likeness.SOON])) for n, v in _passes(view, law).items()}
     return [
         f"{name}: {count} run(s) {plausible.REPEATED}" for name, count in again.items() if count
     ]

@@ -160,10 +160,12 @@ def bending(e: Evidence) -> Verdict:
     signs = {np.sign(c.bias) for c in e.cuts}
     if len(signs) > 1 or len(telling) < 2:
         return Verdict.passed(f"the {len(e.cuts)} cuts do not all miss on one side.")
-    side = "below" if signs == {1.0} else "above"
+    turned = e.points.turned
+    high = (signs == {1.0}) == (turned is None or turned.sign > 0)
     return Verdict.warned(
         "every backtest missed on one side: the law is bending. Expect the "
-        f"{e.problem.law.output().column} {side} the forecast."
+        f"{e.problem.law.output().column if turned is None else turned.target} "
+        f"{'below' if high else 'above'} the forecast."
     )
 
 
