@@ -21,7 +21,7 @@ from scaling_cli.vocabulary.arguments import check_level
 from scaling_cli.vocabulary.errors import DataError
 from scaling_cli.vocabulary.objective import Turned
 from scaling_cli.vocabulary.outcomes import Level
-from scaling_cli.vocabulary.quantities import C, L, factor
+from scaling_cli.vocabulary.quantities import C, L, factor, is_perplexity
 
 NO_INTERVAL = {
     "published": "no interval: these are published numbers, and the fit carries no draws.",
@@ -101,7 +101,8 @@ class Fit(Fitted):
     @property
     def target(self) -> str:
         """The column that was fitted, as the user called it."""
-        return self.selection.get("target") or self.law.output().column
+        asked = self.selection.get("target")
+        return asked if asked and not is_perplexity(asked) else self.law.output().column
 
     @property
     def turned(self) -> Turned | None:

@@ -40,6 +40,7 @@ _ZERO = "Mend the cell; 0 leaves a point out."
 _TOKENS_FROM = {
     1: "tokens: step x batch_tokens, as none are logged",
     2: "tokens: the total of the run, taken as reached at its last step, as none are logged",
+    3: "tokens: flops / (6 x params), as flops_convention=6ND says",
 }
 _NO_TOKENS = (
     "tokens is missing (not logged, no batch_tokens to multiply step with, and no total that the "
@@ -54,6 +55,10 @@ _GIVE = {
     D: "Give it with --set batch_tokens=512k (tokens are then step x batch_tokens), "
     "--meta runs.csv or --map tokens=COLUMN.",
 }
+_BY_COMPUTE = (
+    "If flops are 6 x params x tokens, --set flops_convention=6ND takes tokens as flops / (6 x "
+    "params); else --map tokens=COLUMN or --meta runs.csv."
+)
 
 
 def select(
@@ -125,7 +130,8 @@ def select(
     conventions, doubts = _read_conventions(picked, law, output)
     compute, more = _measured_compute(picked, law, inputs)
     counts = _other_counts(picked, law, conventions)
-    notes += [*doubts, *more]
+    steps = plausible.against_steps(picked)
+    notes += [*doubts, *more, *([steps] if steps else [])]
     ids = picked.run_ids()
     return Points(
         inputs,
@@ -137,7 +143,7 @@ def select(
         compute=compute,
         weight=weights,
         counts=counts,
-        target=target or output,
+        target=output if quantities.is_perplexity(target or "") else target or output,
         settings=likeness.settings(picked),
         passes=_passes(picked, law),
     )
@@ -156,12 +162,21 @@ def _target(view: View, target: str | None, notes: list[str]) -> str:
         if not losses:
             raise _no_loss(view)
         other = ", not loss (the training loss)" if len(losses) > 1 else ""
-        notes.append(f"target: {losses[0]}{other}.")
+        notes.append(f"target: {losses[0]}{other}.{_exponential(view, losses[0])}")
         return losses[0]
     resolved = view.resolve(target)
     if resolved is None or view.missing(resolved).all():
         raise _no_column(view, target)
+    if told := _exponential(view, resolved):
+        notes.append(f"target: {resolved}.{told}")
     return resolved
+
+
+def _exponential(view: View, column: str) -> str:
+    """Say that a column of perplexities was read as their logarithm."""
+    read = [r.column for r in view.runs.columns if r.canonical == column]
+    names = sorted({name for name in read if quantities.is_perplexity(name)})
+    return f" It is the logarithm of {some(names)}, in nats/token." if names else ""
 
 
 def _no_loss(view: View) -> DataError:
@@ -374,7 +389,11 @@ def _no_input(view: View, law: AnyLaw, quantity: Quantity) -> DataError:
     fact = f"Give it with --set {name}=..., --meta runs.csv or --map {name}=COLUMN."
     needed = f"{name} ({quantity.symbol}, {quantity.meaning})"
     message = f"law {laws.name_of(law)} needs {needed}; no run has it."
-    hint = f"{_GIVE.get(quantity, fact)} Columns found: {', '.join(view.original_names())}."
+    give = _GIVE.get(quantity, fact)
+    if quantity is D and {N.column, C.column} <= set(view.names()):
+        known = not (view.missing(N.column) | view.missing(C.column)).all()
+        give = _BY_COMPUTE if known else give
+    hint = f"{give} Columns found: {', '.join(view.original_names())}."
     return DataError(message, file=view.files(), hint=hint)
 
 
@@ -491,6 +510,26 @@ def _other_counts(view: View, law: AnyLaw, conventions: Mapping[str, str]) -> di
     return {c: sizes for c, sizes in numbers.items() if (np.isfinite(sizes) & (sizes > 0)).all()}
 
 
+def _small(
+    view: View, law: AnyLaw, sizes: np.ndarray | None, tokens: np.ndarray | None
+) -> list[str]:
+    """Say that counts look as if given in millions or billions.
+
+    Raises
+    ------
+    DataError
+        If the law takes sizes that no model has.
+    """
+    told = plausible.small_counts(sizes, tokens)
+    if told is None:
+        return []
+    if sizes is None or N not in law.inputs().values() or not plausible.impossible(view, sizes):
+        return [told]
+    looks, _, options = told.partition(": if so, ")
+    hint = f"{options[:1].upper()}{options[1:]} --set params_scale=1 says that they are right."
+    raise DataError(f"{looks}: no model is as small.", file=view.files(), hint=hint)
+
+
 def _measured_compute(
     view: View, law: AnyLaw, inputs: Mapping[str, np.ndarray]
 ) -> tuple[np.ndarray | None, list[str]]:
@@ -509,11 +548,11 @@ def _measured_compute(
     if not np.isnan(spent.tokens).all() and np.isnan(flops).all():
         sizes = spent.size[whole] if whole.any() else None
         rows = whole if whole.any() else ~np.isnan(spent.tokens)
-        told = plausible.small_tokens(sizes, spent.tokens[rows])
-        return None, [] if told is None else [told]
+        return None, _small(view, law, sizes, spent.tokens[rows])
     rows = np.flatnonzero(whole & ~np.isnan(flops))
     convention = plausible.convention_of(view.take(rows), spent.column)
-    wrong, notes = plausible.compared(flops[rows], spent.take(rows), convention)
+    ids = [view.run_ids()[i] for i in rows.tolist()]
+    wrong, notes = plausible.compared(flops[rows], spent.take(rows), convention, ids)
     if wrong is not None:
         raise MismatchError(wrong[0], hint=wrong[1], file=view.files())
     absent = int(np.isnan(flops).sum())

@@ -7,7 +7,6 @@ import numpy as np
 
 from scaling_cli.point_fits.checklist.evidence import Evidence, Verdict, item, percent
 from scaling_cli.runs.likeness import OFTEN, VOCABULARIES, literal, one_of, seldom, short_name
-from scaling_cli.search.optimum import sensitivity
 from scaling_cli.vocabulary.errors import some
 
 FEWEST_TO_SPARE = 3  # points beyond what is fitted, below which residuals tell nothing
@@ -118,7 +117,7 @@ def explained(e: Evidence, columns: np.ndarray) -> Apart | None:
     spare, or there is nothing to explain.
     """
     left = -e.residuals()
-    slopes = np.nan_to_num(sensitivity(e.problem, e.optimum.u, e.problem.inputs))
+    slopes = np.nan_to_num(e.problem.sensitivity(e.optimum.u))
     own = np.column_stack([np.ones(len(left)), slopes])
     both = np.column_stack([own, columns])
     spare = len(left) - int(np.linalg.matrix_rank(both))
