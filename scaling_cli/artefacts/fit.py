@@ -31,6 +31,7 @@ NO_INTERVAL = {
 FROM_POINTS = frozenset({"optimal_params_isoflop"})
 STEP = 3.0  # beyond the largest run: what a next prediction may be of
 FAR = 100.0  # and the square of the farthest backtest: beyond both nothing like it was tried
+COUNTED = "laws in C here use 6ND."  # said of compute that was counted in another way
 BENDING = "backtest.bias"
 
 
@@ -190,6 +191,8 @@ class Fit(Fitted):
         if prediction.new_run is None:
             return []
         told = [c.message for c in self.checks if c.code == BENDING and c.level is Level.WARN]
+        if prediction.splits:  # a budget was asked for
+            told += [note for note in self.data.get("notes", ()) if note.endswith(COUNTED)]
         cuts, axis = ((self.backtest or {}).get(key) for key in ("cuts", "axis"))
         reached = [float(cut["factor"]) for cut in cuts or () if cut["factor"] is not None]
         along = prediction.extrapolation.get(axis or C.symbol)

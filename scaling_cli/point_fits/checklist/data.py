@@ -204,7 +204,7 @@ def noise(e: Evidence) -> Verdict:
     if sd > SETTINGS:
         return Verdict.warned(
             f"{text}, more than seeds do: they differ in settings that the law does not see "
-            "(learning rate, data). Keep the best of each with --where."
+            "(learning rate, data). Fit one setting with --where, or a table of the best of each."
         )
     misses = float(np.sum(residuals**2)) - freedom * sd**2
     spare = len(residuals) - len(e.optimum.u) - freedom
