@@ -16,6 +16,7 @@ from scaling_cli.artefacts._prediction import Prediction, Uncertainty
 from scaling_cli.artefacts._record import MERGED, Fitted, refuse_draws
 from scaling_cli.artefacts._split import splits
 from scaling_cli.laws._law import Domain, Law
+from scaling_cli.runs.plausible import COUNTED
 from scaling_cli.runs.points import Points
 from scaling_cli.vocabulary.arguments import check_level
 from scaling_cli.vocabulary.errors import DataError
@@ -31,7 +32,6 @@ NO_INTERVAL = {
 FROM_POINTS = frozenset({"optimal_params_isoflop"})
 STEP = 3.0  # beyond the largest run: what a next prediction may be of
 FAR = 100.0  # and the square of the farthest backtest: beyond both nothing like it was tried
-COUNTED = "laws in C here use 6ND."  # said of compute that was counted in another way
 BENDING = "backtest.bias"
 
 
@@ -192,7 +192,7 @@ class Fit(Fitted):
             return []
         told = [c.message for c in self.checks if c.code == BENDING and c.level is Level.WARN]
         if prediction.splits:  # a budget was asked for
-            told += [note for note in self.data.get("notes", ()) if note.endswith(COUNTED)]
+            told += [note for note in self.data.get("notes", ()) if COUNTED in note]
         cuts, axis = ((self.backtest or {}).get(key) for key in ("cuts", "axis"))
         reached = [float(cut["factor"]) for cut in cuts or () if cut["factor"] is not None]
         along = prediction.extrapolation.get(axis or C.symbol)

@@ -31,7 +31,7 @@ max_seq_len max_seq_length context_window
 gradient_accumulation_steps grad_accum grad_accum_steps accum_steps accumulation_steps
 accumulate_grad_batches loss_reduction reduction loss_scale label_smoothing z_loss eval_set
 eval_dataset eval_split val_set val_dataset eval_data val_data
-dataset dataset_name data data_mix mix mixture corpus data_version train_data data_source domain
+dataset dataset_name train_dataset data data_mix mix mixture corpus data_version train_data data_source domain
 language dedup deduplicated
 schedule lr_schedule lr_scheduler scheduler lr_scheduler_type decay annealed is_annealed cooldown
 cooled_down decayed lr_decayed anneal phase stage

@@ -27,6 +27,7 @@ _COUNTED = 1.1
 _APART = 1.25  # factor of a run's compute over the others' that is no way of counting
 _STEP = 1.35  # factor by which a way of counting changes from one size to the next
 _GROUPS = 3  # of runs that are named
+COUNTED = "laws in C here use"
 WRONG_IN_RUNS = "wrong in these"
 REPEATED = "saw tokens more than once, and the law does not see that."
 _SHOWN = 30  # columns named in a note
@@ -192,7 +193,7 @@ def compared(
     if 1 / _COUNTED <= ratio <= _COUNTED:
         return None, []
     extremes = f"{ratios.min():.3g} to {ratios.max():.3g}"
-    counted = f"they were counted, not computed as {words}; laws in C here use {words}"
+    counted = f"they were counted, not computed as {words}; {COUNTED} {words}"
     return None, [f"flops are {ratio:.3g} of {words} (median; {extremes}): {counted}."]
 
 

@@ -10,9 +10,9 @@ from scaling_cli.runs.likeness import OFTEN, VOCABULARIES, literal, one_of, seld
 from scaling_cli.vocabulary.errors import some
 
 FEWEST_TO_SPARE = 3  # points beyond what is fitted, below which residuals tell nothing
-TELLING = 12.0  # F of a setting beside the law's own parameters
-MOST = 0.5  # share of the squared residuals that it must explain
-LEAST = 0.003  # and by how much it must move ln loss
+# A setting tells if it has this F beside the law's own parameters, explains this share of the
+# squared residuals and moves ln loss by this: much of few residuals, or some of very many.
+TELLING = ((12.0, 0.5, 0.003), (25.0, 0.05, 0.01))
 FEW = 3  # settings named
 
 
@@ -27,8 +27,8 @@ class Apart:
     @property
     def telling(self) -> bool:
         """Whether that is more than chance, and enough to matter."""
-        large = float(np.max(np.abs(self.shifts))) > LEAST
-        return self.share > MOST and self.F > TELLING and large
+        shift = float(np.max(np.abs(self.shifts)))
+        return any(self.F > F and self.share > of and shift > by for F, of, by in TELLING)
 
 
 @item("data.alike", "", "do the runs differ in more than the law's inputs?")
@@ -50,12 +50,21 @@ def _settings(e: Evidence) -> Iterator[str]:
         place = {code: i for i, code in enumerate(order)}
         same.setdefault(tuple(place[c] for c in codes.tolist()), []).append(name)
     for codes, names in same.items():
-        apart = explained(e, dummies(np.array(codes)))
+        apart = None if _nested(e, codes) else explained(e, dummies(np.array(codes)))
         certain = e.points.conventions.get("L", "").endswith("/token") and any(
             short_name(name) in VOCABULARIES for name in names
         )
         if certain or (apart is not None and apart.telling):
             yield _setting(e, names, np.array(codes), apart)
+
+
+def _nested(e: Evidence, codes: tuple[int, ...]) -> bool:
+    """Say whether every value of a setting goes with one value of an input: a name of a size."""
+    groups = np.array(codes)
+    return any(
+        all(len(np.unique(values[groups == code])) == 1 for code in set(codes))
+        for values in e.problem.inputs.values()
+    )
 
 
 def _setting(e: Evidence, names: list[str], codes: np.ndarray, apart: Apart | None) -> str:
