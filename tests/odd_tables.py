@@ -113,7 +113,9 @@ def directions() -> Iterator[Odd]:
     yield Odd("below zero, linear", margin, "margin is fitted as margin \\+", linear, law=TRUE)
     reward = mapped(base, lambda r: r | {"reward": 40 - 9 * r["loss"]})
     yield Odd("reward", reward, "--limit X", ("--target", "reward"), 4)
-    yield Odd("reward, no limit", reward, "give it with --limit", ("--target", "reward", "--rising"), 2)
+    yield Odd(
+        "reward, no limit", reward, "give it with --limit", ("--target", "reward", "--rising"), 2
+    )
     limit = ("--target", "reward", "--rising", "--limit", "40")
     yield Odd("reward, limit", reward, "fitted as 40 - reward", limit, law=TRUE)
     low = ("--target", "reward", "--rising", "--limit", "12")
@@ -129,7 +131,11 @@ def unlike() -> Iterator[Odd]:
     def by_size(column: str, small: Any, big: Any, factor: float) -> list[Row]:
         return mapped(
             base,
-            lambda r: {**r, column: big if large(r) else small, "loss": r["loss"] * (factor if large(r) else 1)},
+            lambda r: {
+                **r,
+                column: big if large(r) else small,
+                "loss": r["loss"] * (factor if large(r) else 1),
+            },
         )
 
     for column, small, big, factor in (
@@ -144,17 +150,43 @@ def unlike() -> Iterator[Odd]:
         ("schedule", "cosine", "constant", 1.04),
         ("label_smoothing", 0.0, 0.1, 1.2),
     ):
-        yield Odd(f"two of {column}", by_size(column, small, big, factor), f"{column}.* differs", ())
-    alternate = [r | {"dataset": "ab"[i % 2], "loss": r["loss"] * (1.03 if i % 2 else 1)} for i, r in enumerate(base)]
+        yield Odd(
+            f"two of {column}", by_size(column, small, big, factor), f"{column}.* differs", ()
+        )
+    alternate = [
+        r | {"dataset": "ab"[i % 2], "loss": r["loss"] * (1.03 if i % 2 else 1)}
+        for i, r in enumerate(base)
+    ]
     yield Odd("two data sets in turn", alternate, "dataset differs")
-    alike = [r | {"seq_len": (1024, 2048)[i % 2], "optimizer": "ab"[i // 3 % 2]} for i, r in enumerate(base)]
+    alike = [
+        r | {"seq_len": (1024, 2048)[i % 2], "optimizer": "ab"[i // 3 % 2]}
+        for i, r in enumerate(base)
+    ]
     yield Odd("a context that does not matter", alike, "", silent="differs", law=TRUE)
     names = mapped(base, lambda r: r | {"family": f"m{int(r['params'])}"})
-    yield Odd("a name of the size", names, "", silent="family", law=TRUE)
+    yield Odd("a name of the size", names, "", silent="differs", law=TRUE)
     unique = mapped(base, lambda r: r | {"unique_tokens": min(r["tokens"], 2e8)})
-    worn = mapped(unique, lambda r: r | {"loss": loss(r["params"], r["unique_tokens"] * (1 + 15 * (1 - np.exp(-(r["tokens"] / r["unique_tokens"] - 1) / 15))))})
+    worn = mapped(
+        unique,
+        lambda r: (
+            r
+            | {
+                "loss": loss(
+                    r["params"],
+                    r["unique_tokens"]
+                    * (1 + 15 * (1 - np.exp(-(r["tokens"] / r["unique_tokens"] - 1) / 15))),
+                )
+            }
+        ),
+    )
     yield Odd("repeated", worn, "data were seen up to")
-    epochs = mapped(worn, lambda r: {k: v for k, v in r.items() if k != "unique_tokens"} | {"epochs": r["tokens"] / r["unique_tokens"]})
+    epochs = mapped(
+        worn,
+        lambda r: (
+            {k: v for k, v in r.items() if k != "unique_tokens"}
+            | {"epochs": r["tokens"] / r["unique_tokens"]}
+        ),
+    )
     yield Odd("epochs", epochs, "epochs <= 4")
     fresh = mapped(base, lambda r: r | {"epochs": 1})
     yield Odd("one epoch", fresh, "", silent="data were seen", law=TRUE)
@@ -165,7 +197,14 @@ def unfinished() -> Iterator[Odd]:
     some = {"r120-20", "r300-50"}
 
     def marked(column: str, good: Any, bad: Any, **wrong: float) -> list[Row]:
-        return mapped(base, lambda r: {**r, column: bad if r["run"] in some else good, **(wrong if r["run"] in some else {})})
+        return mapped(
+            base,
+            lambda r: {
+                **r,
+                column: bad if r["run"] in some else good,
+                **(wrong if r["run"] in some else {}),
+            },
+        )
 
     for column, good, bad in (
         ("state", "finished", "crashed"),
@@ -179,11 +218,20 @@ def unfinished() -> Iterator[Odd]:
         rows = marked(column, good, bad, loss=5.5)
         yield Odd(f"{column} is {bad}", rows, "2 run\\(s\\) are left out.*--where", law=TRUE)
     kept = ("--where", 'state == "finished" or state == "crashed"')
-    yield Odd("asked for", marked("state", "finished", "crashed"), "", kept, silent="are left out", law=TRUE)
+    yield Odd(
+        "asked for",
+        marked("state", "finished", "crashed"),
+        "",
+        kept,
+        silent="are left out",
+        law=TRUE,
+    )
     every = mapped(base, lambda r: r | {"state": "running"})
     yield Odd("all of them", every, "", silent="are left out", law=TRUE)
     for mark in (0, -1, 999, 1e10, 100, 9999.0):
-        rows = mapped(base, lambda r, mark=mark: r | {"loss": mark if r["run"] in some else r["loss"]})
+        rows = mapped(
+            base, lambda r, mark=mark: r | {"loss": mark if r["run"] in some else r["loss"]}
+        )
         yield Odd(f"a loss of {mark:g}", rows, "2 run\\(s\\) are left out, as loss is", law=TRUE)
     zeros = [r | {"loss": 0.0, "ce_loss": r["loss"]} for r in base]
     yield Odd("all zero", zeros, "--map loss=ce_loss", (), 3)
@@ -200,23 +248,42 @@ def counted() -> Iterator[Odd]:
     ):
         rows = renamed(scaled(base, params=1e6, tokens=1e9), params=N, tokens=D)
         yield Odd(f"{N}, {D}", rows, "N 20M to 700M", law=TRUE)
-    yield Odd("N in millions", scaled(base, params=1e6, tokens=1e9), "params_scale=1e6 --set tokens_scale=1e9", (), 3)
+    yield Odd(
+        "N in millions",
+        scaled(base, params=1e6, tokens=1e9),
+        "params_scale=1e6 --set tokens_scale=1e9",
+        (),
+        3,
+    )
     yield Odd("N in billions", scaled(base, params=1e9, tokens=1e9), "params_scale=1e9", (), 3)
     said = ("--set", "params_scale=1e6", "--set", "tokens_scale=1e9")
     yield Odd("mended", scaled(base, params=1e6, tokens=1e9), "N 20M to 700M", said, law=TRUE)
     exact = mapped(base, lambda r: r | {"flops": 6 * r["params"] * r["tokens"]})
-    typo = mapped(exact, lambda r: r | {"params": r["params"] * (1000 if r["run"] == "r120-20" else 1)})
+    typo = mapped(
+        exact, lambda r: r | {"params": r["params"] * (1000 if r["run"] == "r120-20" else 1)}
+    )
     yield Odd("a typing error", typo, "0.001 in r120-20.*--where")
     halves = [r | {"tokens": r["tokens"] * (1, 2, 4)[i % 3]} for i, r in enumerate(exact)]
     yield Odd("tokens off by a batch", halves, "of 6ND in .* points, but")
     heads = mapped(exact, lambda r: r | {"flops": r["flops"] * (1 + (2e7 / r["params"]) ** 0.6)})
     yield Odd("embeddings counted", heads, "they were counted", silent="wrong in these", law=TRUE)
-    steps = mapped(base, lambda r: r | {"batch_tokens": 262144, "steps": round(r["tokens"] / 2097152)})
+    steps = mapped(base, lambda r: r | {"batch_tokens": 250000, "steps": r["tokens"] / 2e6})
     yield Odd("a batch of one device", steps, "tokens are 8 times step x batch_tokens")
-    perplexities = [{k: v for k, v in r.items() if k != "loss"} | {"perplexity": np.exp(r["loss"])} for r in base]
+    perplexities = [
+        {k: v for k, v in r.items() if k != "loss"} | {"perplexity": np.exp(r["loss"])}
+        for r in base
+    ]
     yield Odd("perplexity", perplexities, "the logarithm of perplexity", law=TRUE)
-    yield Odd("ppl", renamed(perplexities, perplexity="val_ppl"), "the logarithm of val_ppl", law=TRUE)
-    yield Odd("mapped", perplexities, "the logarithm of perplexity", ("--map", "loss=perplexity"), law=TRUE)
+    yield Odd(
+        "ppl", renamed(perplexities, perplexity="val_ppl"), "the logarithm of val_ppl", law=TRUE
+    )
+    yield Odd(
+        "mapped",
+        perplexities,
+        "the logarithm of perplexity",
+        ("--map", "loss=perplexity"),
+        law=TRUE,
+    )
     called = renamed(perplexities, perplexity="loss")
     yield Odd("perplexities called loss", called, "more than any vocabulary")
     bits = renamed(base, loss="bpc")
@@ -225,17 +292,25 @@ def counted() -> Iterator[Odd]:
 
 def slices() -> Iterator[Odd]:
     four = budgets((1e18, 3e18, 1e19, 3e19), 4)
-    yield Odd("four sizes", four, "4 isoFLOP budgets of logged compute, 4 with", law=TRUE)
+    yield Odd("four sizes", four, "4 budgets of logged compute, 4 with", law=TRUE)
     three = budgets((1e18, 3e18, 1e19, 3e19), 3)
-    yield Odd("three sizes", three, "4 isoFLOP budgets of logged compute, 4 with")
+    yield Odd("three sizes", three, "4 budgets of logged compute, 4 with")
     double = budgets((1e18, 3e18, 1e19, 3e19), 5, count=1.5)
     yield Odd("counted compute", double, "of logged compute, 4 with", law=TRUE)
-    hill = mapped(four, lambda r: r | {"loss": r["loss"] * (1.3 if 0.3 < abs(1 - r["params"] / 1e8) < 0 else 1)})
-    hill = [r | {"loss": r["loss"] * (1.08 if i % 4 in (1, 2) and r["flops"] < 5e18 else 1)} for i, r in enumerate(hill)]
+    hill = [
+        r | {"loss": r["loss"] * (1.08 if i % 4 in (1, 2) and r["flops"] < 5e18 else 1)}
+        for i, r in enumerate(four)
+    ]
     yield Odd("open downwards", hill, "open downwards")
     budget_only = [{k: v for k, v in r.items() if k != "tokens"} for r in four]
     yield Odd("N and C", budget_only, "flops_convention=6ND", (), 3)
-    yield Odd("N and C, said", budget_only, "as flops_convention=6ND says", ("--set", "flops_convention=6ND"), law=TRUE)
+    yield Odd(
+        "N and C, said",
+        budget_only,
+        "as flops_convention=6ND says",
+        ("--set", "flops_convention=6ND"),
+        law=TRUE,
+    )
 
 
 def all_of_them() -> list[Odd]:
@@ -251,7 +326,9 @@ def wrong(odd: Odd, code: int, text: str, parameters: dict[str, float]) -> str:
         return f"does not say {odd.says!r}: {flat[:1500]}"
     if odd.silent and re.search(odd.silent, flat):
         return f"says {odd.silent!r}"
-    off = {k: parameters.get(k) for k, v in odd.law.items() if abs(parameters.get(k, 0) / v - 1) > 0.1}
+    off = {
+        k: parameters.get(k) for k, v in odd.law.items() if abs(parameters.get(k, 0) / v - 1) > 0.1
+    }
     return f"{off} where {odd.law} is true" if off else ""
 
 

@@ -31,7 +31,8 @@ max_seq_len max_seq_length context_window
 gradient_accumulation_steps grad_accum grad_accum_steps accum_steps accumulation_steps
 accumulate_grad_batches loss_reduction reduction loss_scale label_smoothing z_loss eval_set
 eval_dataset eval_split val_set val_dataset eval_data val_data
-dataset dataset_name train_dataset data data_mix mix mixture corpus data_version train_data data_source domain
+dataset dataset_name train_dataset
+data data_mix mix mixture corpus data_version train_data data_source domain
 language dedup deduplicated
 schedule lr_schedule lr_scheduler scheduler lr_scheduler_type decay annealed is_annealed cooldown
 cooled_down decayed lr_decayed anneal phase stage
@@ -158,7 +159,7 @@ def _by_column(view: View, named: set[str]) -> Iterator[Unfit]:
         rows = np.flatnonzero([word in wrong for word in words]).tolist()
         if rows:
             bad = list(dict.fromkeys(cells[i] for i in rows))
-            told = [f"{name} is {cells[i]}" for i in rows]
+            told = [f"{name} is {literal(cells[i]).strip(chr(34))}" for i in rows]
             yield Unfit(np.array(rows), told, f"not {one_of(name, bad)}")
 
 

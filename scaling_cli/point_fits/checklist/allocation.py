@@ -24,8 +24,9 @@ def parabolas(e: Evidence) -> Verdict:
     unused = _unused(slices)
     if slices.line is None or not slices.allocations:
         return Verdict.warned(
-            f"{count}, of which too few bracket a minimum for a line ({unused}): N* is the law's "
-            "alone, and untested. Add sizes on both sides of each minimum."
+            f"{count}, of which too few bracket a minimum for a line"
+            f"{f' ({unused})' if unused else ''}: N* is the law's alone, and untested. Add sizes "
+            "on both sides of each minimum."
         )
     at = slices.nearest(REACH * float(np.max(e.problem.law.along(e.points.inputs))))
     text = (
