@@ -71,7 +71,7 @@ def backtest(
     at: str = "final",
     rising: bool = False,
     limit: float | None = None,
-    objective: Objective | None = None,
+    objective: Objective | str | None = None,
     fix: Mapping[str, float] | None = None,
     tie: Mapping[str, str] | None = None,
     weights: "str | ArrayLike | None" = None,
@@ -121,7 +121,7 @@ def backtest(
     """
     check_level(level)
     resampling = Resampling(seed=seed)  # refuses a seed that cannot be one
-    law_class, minimised = laws.get(law), objective or Objective()
+    law_class, minimised = laws.get(law), Objective.of(objective)
     symbol, wanted = axis_symbol(law_class, on), checked(cuts)
     chosen = {"target": target, "where": where, "at": at}
     direction = Direction(rising, limit, minimised.space)

@@ -50,7 +50,7 @@ def fit(
     at: str = "final",
     rising: bool = False,
     limit: float | None = None,
-    objective: Objective | None = None,
+    objective: Objective | str | None = None,
     fix: Mapping[str, float] | None = None,
     tie: Mapping[str, str] | None = None,
     weights: "str | ArrayLike | None" = None,
@@ -79,7 +79,7 @@ def fit(
     limit : float, optional
         What a rising target cannot pass. Default: 1 of what lies between 0 and 1, 100 of
         percentages, 0 of what lies below zero.
-    objective : Objective, optional
+    objective : Objective or str, optional
         Huber with delta 1e-3 on ln loss by default.
     fix : mapping of parameter to float, optional
         Parameters held at a value.
@@ -122,7 +122,7 @@ def fit(
     """
     check_level(level)
     resampling = Resampling(bootstrap, bootstrap_kind, cluster, seed)  # refuses what none can draw
-    law_class, minimised = laws.get(law), objective or Objective()
+    law_class, minimised = laws.get(law), Objective.of(objective)
     chosen = {"target": target, "where": where, "at": at}
     direction = Direction(rising, limit, minimised.space)
     points, origin = as_points(data, law_class, **chosen, weights=weights, direction=direction)
@@ -179,7 +179,7 @@ def _needed(problem: Problem) -> list[Problem]:
 def refit_objective(
     points: Points,
     law: str,
-    objective: Objective | None = None,
+    objective: Objective | str | None = None,
     fix: Mapping[str, float] | None = None,
     tie: Mapping[str, str] | None = None,
     *,
@@ -193,7 +193,7 @@ def refit_objective(
     FitError
         As `fit`.
     """
-    problem = make_problem(points, laws.get(law), objective or Objective(), fix, tie, prior=prior)
+    problem = make_problem(points, laws.get(law), Objective.of(objective), fix, tie, prior=prior)
     refuse(points, problem)
     return settle(problem, seed=seed)[1]
 

@@ -7,6 +7,7 @@ from typing import Any
 from scaling_cli import curve_laws
 from scaling_cli import laws as laws_of_points
 from scaling_cli.artefacts.curve_fit import AVERAGE, CurveFit
+from scaling_cli.schedules._schedule import Schedule
 from scaling_cli.vocabulary.errors import UsageError
 from scaling_cli.vocabulary.quantities import parse_number
 
@@ -15,7 +16,8 @@ OF_POINTS = (
     *("bootstrap_kind", "cluster", "executor"),
 )
 OF_CURVES = ("schedules", "start", "warmup", "prior_strength")
-Schedules = str | Sequence[str] | Mapping[str, str] | None
+Written = str | Schedule
+Schedules = Written | Sequence[Written] | Mapping[str, Written] | None
 
 
 def fit(data: Any, *, law: str = "chinchilla", **options: Any) -> Any:
@@ -46,7 +48,7 @@ def fit(data: Any, *, law: str = "chinchilla", **options: Any) -> Any:
         Laws of points: which rows of a run.
     rising : bool, limit : float, optional
         Laws of points: the target rises, at most to this limit.
-    objective : Objective, optional
+    objective : Objective or its name, optional
         Laws of points: Huber with delta 1e-3 on ln loss by default.
     tie : mapping of parameter to parameter, optional
         Laws of points: parameters made equal to another.
@@ -60,7 +62,7 @@ def fit(data: Any, *, law: str = "chinchilla", **options: Any) -> Any:
         Laws of points: what is drawn together.
     executor : str or Executor
         Laws of points: where refits run; `serial`, or `dask:tcp://HOST:PORT`.
-    schedules : str, or mapping of run to str, optional
+    schedules : str or Schedule, a list of these, or mapping of run to one, optional
         Loss curves: the schedule of all runs that log none, or by run.
     start : int, optional
         Loss curves: the first step to fit. Default: the end of the warm-up.
@@ -163,7 +165,7 @@ def along_curves(
     return replace(fitted, data=data, selection=selection)
 
 
-def schedules_of(schedules: Schedules) -> tuple[dict[str, str], str | None]:
+def schedules_of(schedules: Schedules) -> tuple[Mapping[str, Written], str | None]:
     """Return schedules by run, and the one of all runs that log none.
 
     Raises
@@ -176,7 +178,8 @@ def schedules_of(schedules: Schedules) -> tuple[dict[str, str], str | None]:
     if isinstance(schedules, Mapping):
         return dict(schedules), None
     by_run: dict[str, str] = {}
-    for text in [schedules] if isinstance(schedules, str) else schedules or ():
+    several = [schedules] if isinstance(schedules, str | Schedule) else schedules or ()
+    for text in (str(schedule) for schedule in several):
         run, equals, rest = text.partition("=")
         run = "" if is_text(text) else run.strip()
         schedule = text if not run else rest.strip()
