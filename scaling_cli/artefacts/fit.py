@@ -16,8 +16,7 @@ from scaling_cli.artefacts._prediction import Prediction, Uncertainty
 from scaling_cli.artefacts._record import MERGED, Fitted, refuse_draws
 from scaling_cli.artefacts._split import splits
 from scaling_cli.laws._law import Domain, Law
-from scaling_cli.runs.plausible import COUNTED
-from scaling_cli.runs.points import Points
+from scaling_cli.runs.points import COUNTED, Points
 from scaling_cli.vocabulary.arguments import check_level
 from scaling_cli.vocabulary.errors import DataError
 from scaling_cli.vocabulary.objective import Turned

@@ -15,6 +15,8 @@ from scaling_cli.vocabulary.objective import Turned
 from scaling_cli.vocabulary.outcomes import LeftOut
 from scaling_cli.vocabulary.quantities import L
 
+COUNTED = "laws in C here use"  # in the note that compute was counted in another way
+
 
 @dataclass(frozen=True)
 class Points:
