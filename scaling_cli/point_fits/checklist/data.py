@@ -78,7 +78,9 @@ def units(e: Evidence) -> Verdict:
     words = in_words(law) if law.size_and_data() else "6ND"
     told = [n for n in e.points.notes if WRONG_IN_RUNS in n or STEPS_BY_BATCH in n]
     told = [n for n in told if not n.startswith("tokens: ")]
-    if doubt := small_counts(sizes, tokens) or " ".join(told) or _perplexity(e) or _copies(e):
+    # Compute that was logged and agrees shows that the unit of sizes is right.
+    small = small_counts(sizes if e.points.compute is None else None, tokens)
+    if doubt := small or " ".join(told) or _perplexity(e) or _copies(e):
         return Verdict.warned(doubt)
     if e.points.compute is None or sizes is None or tokens is None:
         return Verdict.passed(f"no logged compute to compare with {words}.")
