@@ -68,8 +68,8 @@ def test_units_in_headers_are_read(tmp_path: Path) -> None:
 def test_a_loss_column_of_zeros(tmp_path: Path) -> None:
     file = write(tmp_path, "t.csv", "step,loss,ce_loss\n1,0,9.1\n2,0,8.2\n3,0,7.7\n")
     assert refusal(DataError, points, file) == (
-        f"{file}, row 2, column 'loss': loss (cross-entropy loss) must be positive, found 0. It is "
-        "so in every row. Another column may have it: --map loss=ce_loss."
+        f"{file}, row 2, column 'loss': loss (cross-entropy loss) must be positive, found 0. "
+        "Another column may be it: --map loss=ce_loss."
     )
 
 
