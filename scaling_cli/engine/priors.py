@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from scaling_cli import laws
 from scaling_cli.laws._law import Law, Prior
 from scaling_cli.numerics.mestimate import tau
 from scaling_cli.vocabulary.errors import UsageError
@@ -123,20 +122,15 @@ def read(law: type[Law], given: Mapping[str, Given], held: Mapping[str, Any]) ->
     UsageError
         If a parameter is unknown or held, or a prior cannot be read.
     """
-    known = law.parameters()
     found = {}
     for name, prior in given.items():
-        if name not in known:
-            raise UsageError(
-                f"law {laws.name_of(law)} has no parameter {name!r}.",
-                hint=f"Its parameters: {', '.join(known)}.",
-            )
+        positive = law.parameter(name).positive
         if name in held:
             raise UsageError(
                 f"{name} is held by --fix or --tie, so a prior on it says nothing.",
                 hint="Put the prior on the parameter that is searched, or leave one of them out.",
             )
-        found[name] = _belief(name, prior, known[name].positive)
+        found[name] = _belief(name, prior, positive)
     return found
 
 

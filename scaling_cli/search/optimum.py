@@ -76,19 +76,14 @@ def make_problem(
         prior cannot be read.
     """
     _refuse_numbers(points, law)
-    known = law.parameters()
     fix, tie = dict(fix or {}), dict(tie or {})
     for name in (*fix, *tie, *tie.values()):
-        if name not in known:
-            raise UsageError(
-                f"law {laws.name_of(law)} has no parameter {name!r}.",
-                hint=f"Its parameters: {', '.join(known)}.",
-            )
+        law.parameter(name)
     for follower, leader in tie.items():
         if follower == leader or leader in tie or follower in fix:
             raise UsageError(f"cannot tie {follower} to {leader}: tie or fix each only once.")
     _refuse_values(law, fix)
-    if len(fix) + len(tie) == len(known):
+    if len(fix) + len(tie) == len(law.parameters()):
         raise UsageError(
             f"every parameter of {laws.name_of(law)} is held; there is nothing to fit."
         )

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from scaling_cli import laws
 from scaling_cli.engine.problem import Frame, Problem, Solution
 from scaling_cli.engine.solve import solve
 from scaling_cli.engine.starts import starts
@@ -115,11 +114,7 @@ def of_parameter(fitted: Fitted, name: str) -> Profile:
         If the law has no such parameter, or it is held.
     """
     names = list(fitted.law.parameters())
-    if name not in names:
-        raise UsageError(
-            f"law {laws.name_of(fitted.law)} has no parameter {name!r}.",
-            hint=f"Its parameters: {', '.join(names)}.",
-        )
+    fitted.law.parameter(name)
     gradient = fitted.problem.frame.matrix[names.index(name)]
     if not np.any(gradient):
         raise UsageError(f"{name} is held at a value: there is nothing to profile.")
