@@ -26,6 +26,7 @@ _HINT = (
 )
 
 Given = str | tuple[float, float] | Prior
+Priors = Mapping[str, Given]
 
 
 @dataclass(frozen=True)
@@ -80,11 +81,7 @@ class Penalty:
 
 
 def penalty(
-    law: type[Law],
-    given: Mapping[str, Given] | None,
-    held: Mapping[str, Any],
-    weight: np.ndarray,
-    searched: int,
+    law: type[Law], given: Priors | None, held: Mapping[str, Any], weight: np.ndarray, searched: int
 ) -> Penalty | None:
     """Return what priors add to the objective, or None without any.
 
@@ -106,7 +103,7 @@ def penalty(
     return Penalty(beliefs, center, precision, residuals, weight, searched)
 
 
-def read(law: type[Law], given: Mapping[str, Given], held: Mapping[str, Any]) -> dict[str, Belief]:
+def read(law: type[Law], given: Priors, held: Mapping[str, Any]) -> dict[str, Belief]:
     """Return priors by parameter in free coordinates.
 
     Parameters
@@ -134,7 +131,7 @@ def read(law: type[Law], given: Mapping[str, Given], held: Mapping[str, Any]) ->
     return found
 
 
-def as_text(given: Mapping[str, Given] | None) -> dict[str, str]:
+def as_text(given: Priors | None) -> dict[str, str]:
     """Return priors as texts that `read` understands: what a fit file holds."""
     pairs = {n: p if isinstance(p, str) else _pair(p) for n, p in (given or {}).items()}
     return {
