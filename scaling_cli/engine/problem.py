@@ -44,6 +44,12 @@ class Frame:
                 matrix[row, searched.index(leader)] = 1.0
         return cls(matrix, offset, searched)
 
+    def without(self, column: int, free: float) -> "Frame":
+        """Return the frame with one searched coordinate held at a value of it."""
+        offset = np.where(self.matrix[:, column] != 0, free, self.offset)
+        names = tuple(n for i, n in enumerate(self.names) if i != column)
+        return Frame(np.delete(self.matrix, column, axis=1), offset, names)
+
 
 @dataclass(frozen=True)
 class Problem:

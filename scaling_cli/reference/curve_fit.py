@@ -61,9 +61,7 @@ def _curves(
     if fit.data.get("points"):
         curves = {curve.run: curve for curve in fit.curves()}
     else:
-        card = fit.origin.get("card")
-        fetched = datasets.at_hand(card, mirror=mirror) if card else None
-        if fetched is None:
+        if (fetched := datasets.at_hand(fit.origin.get("card"), mirror=mirror)) is None:
             return None
         texts = {run.run: run.schedule for run in fit.runs} | dict(held_out)
         curves = {run: _of_table(fetched, run, text) for run, text in texts.items()}

@@ -281,11 +281,8 @@ def vanishing(problem: Problem) -> list[str]:
 
 def starts_without(problem: Problem, name: str) -> np.ndarray:
     """Return the best starts, shape (m, k), in which one coefficient's term is absent."""
-    frame, column = problem.frame, problem.frame.names.index(name)
-    offset = np.where(frame.matrix[:, column] != 0, -np.inf, frame.offset)
-    names = tuple(n for i, n in enumerate(frame.names) if i != column)
-    fewer = Frame(np.delete(frame.matrix, column, axis=1), offset, names)
-    reduced = replace(problem, frame=fewer)
+    column = problem.frame.names.index(name)
+    reduced = replace(problem, frame=problem.frame.without(column, -np.inf))
     if problem.penalty is None and reduced.frame.names and len(begin := starts(reduced)):
         # Those that predict differently, in order: a lost term's exponent is idle.
         curves = np.round(reduced.log_predictions(begin), SAME_CURVE)
