@@ -12,6 +12,14 @@ from scaling_cli.vocabulary.errors import UsageError
 from scaling_cli.vocabulary.objective import Objective
 from scaling_cli.vocabulary.quantities import parse_number
 
+<<<<<<< HEAD
+=======
+OF_POINTS = (
+    *("at", "rising", "limit", "objective", "tie", "weights", "prior"),
+    *("bootstrap_kind", "cluster", "executor"),
+)
+OF_CURVES = ("schedules", "start", "warmup", "prior_strength")
+>>>>>>> main
 Written = str | Schedule
 Schedules = Written | Sequence[Written] | Mapping[str, Written] | None
 
@@ -76,6 +84,8 @@ def fit(data: Any, *, law: str = "chinchilla", **options: Unpack[Options]) -> An
         The command line that made the fit, stored in it.
     at : {"final", "all", "last:K"}
         Laws of points: which rows of a run.
+    rising : bool, limit : float, optional
+        Laws of points: the target rises, at most to this limit.
     objective : Objective or its name, optional
         Laws of points: Huber with delta 1e-3 on ln loss by default.
     tie : mapping of parameter to parameter, optional
