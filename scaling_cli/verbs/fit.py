@@ -12,14 +12,6 @@ from scaling_cli.vocabulary.errors import UsageError
 from scaling_cli.vocabulary.objective import Objective
 from scaling_cli.vocabulary.quantities import parse_number
 
-<<<<<<< HEAD
-=======
-OF_POINTS = (
-    *("at", "rising", "limit", "objective", "tie", "weights", "prior"),
-    *("bootstrap_kind", "cluster", "executor"),
-)
-OF_CURVES = ("schedules", "start", "warmup", "prior_strength")
->>>>>>> main
 Written = str | Schedule
 Schedules = Written | Sequence[Written] | Mapping[str, Written] | None
 
@@ -28,6 +20,8 @@ class OfPoints(TypedDict, total=False):
     """Options of laws of points alone."""
 
     at: str
+    rising: bool
+    limit: float | None
     objective: Objective | str | None
     tie: Mapping[str, str] | None
     weights: Any
