@@ -35,6 +35,7 @@ LAST = (
     *("checks", "left_out", "data", "diagnostics", "selection", "origin"),
     *("uncertainty", "versions", "command"),
 )
+SPARSE = {"sparse": True}  # of a field that is not written where it is None
 MERGED = {"merged": True}  # of a field whose keys lie among those of the thing that has it
 BROKEN = (AttributeError, IndexError, KeyError, OverflowError, ScalingError, TypeError, ValueError)
 
@@ -157,6 +158,8 @@ def written_fields(thing: Any) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for item in fields(thing):
         value = written(getattr(thing, item.name))
+        if value is None and item.metadata.get("sparse"):
+            continue
         if item.metadata.get("merged"):
             result |= value
         elif "inside" in item.metadata:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from scaling_cli.artefacts._curve_prediction import FAR
-from scaling_cli.artefacts.curve_fit import CurveFit
+from scaling_cli.artefacts.curve_fit import BY_CURVES, CurveFit
 from scaling_cli.engine.curves import Linearised
 from scaling_cli.runs.curve import Curve
 from scaling_cli.vocabulary.outcomes import Check
@@ -45,6 +45,7 @@ def checklist(
         ("decay", _decay(fit, falling), f"the rate falls in {len(falling)} of {len(curves)} runs."),
         ("schedules", _schedules(fit, distinct), f"{distinct} schedules, each left out in turn."),
         ("known", _known(fit), "every schedule is known."),
+        ("warmup", _warmup(fit), _warmup_known(fit)),
         ("model", _model(fit, curves), "nothing says that the runs are of several models."),
         ("horizon", _horizon(curves, falling), f"decays are seen up to step {seen}."),
         ("convergence", _convergence(fit), f"starts that agree: {agree}."),
@@ -98,6 +99,25 @@ def _known(fit: CurveFit) -> Iterator[str]:
     if doubtful:
         names = ", ".join(doubtful)
         yield f"the schedule is not certain of {names}. State it: --schedule RUN=TEXT."
+
+
+def _warmup_known(fit: CurveFit) -> str:
+    hidden = fit.hidden_warmup
+    if hidden is None:
+        return "every log shows its warm-up."
+    misfits = ", ".join(f"{name} {100 * off:.2g} %" for name, off in hidden.misfits.items())
+    return f"one warm-up for all logs, {hidden.source}; misfit {misfits or 'does not depend on it'}."
+
+
+def _warmup(fit: CurveFit) -> Iterator[str]:
+    hidden = fit.hidden_warmup
+    if hidden is not None and hidden.contradicted:
+        taken, best = hidden.misfits[hidden.source], hidden.misfits[BY_CURVES]
+        yield (
+            f"with a warm-up to step {hidden.warmup:g}, {hidden.source}, the curves are missed by "
+            f"{100 * taken:.2g} %; with one to step {hidden.curves:g} by {100 * best:.2g} %. "
+            f"Check it, or give --warmup {hidden.curves:g}."
+        )
 
 
 def _model(fit: CurveFit, curves: Sequence[Curve]) -> Iterator[str]:

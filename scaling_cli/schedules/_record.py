@@ -46,5 +46,10 @@ def _identified(identification: Identification) -> dict[str, Any]:
         {"text": r.schedule.text(), "misfit": r.misfit, "within": r.within, "apart": r.apart}
         for r in identification.rivals
     ]
-    verdict, notes = str(identification.verdict), list(identification.notes)
-    return {**record, "verdict": verdict, "rivals": rivals, "notes": notes}
+    before = identification.beginning
+    told: dict[str, Any] = {"verdict": str(identification.verdict), "notes": list(identification.notes)}
+    if before is None:
+        record.pop("beginning")
+    else:
+        told["beginning"] = asdict(before)
+    return {**record, **told, "rivals": rivals}

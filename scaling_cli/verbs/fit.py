@@ -2,13 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scaling_cli import curve_laws
 from scaling_cli import laws as laws_of_points
 from scaling_cli.artefacts.curve_fit import AVERAGE, CurveFit
 from scaling_cli.vocabulary.errors import UsageError
 from scaling_cli.vocabulary.quantities import parse_number
+
+if TYPE_CHECKING:
+    from scaling_cli.runs.curve import Curve
+    from scaling_cli.vocabulary.outcomes import LeftOut
 
 OF_POINTS = ("at", "objective", "tie", "weights", "prior", "bootstrap_kind", "cluster", "executor")
 OF_CURVES = ("schedules", "start", "warmup", "prior_strength")
@@ -158,28 +162,45 @@ def along_curves(
     return replace(fitted, data=data, selection=selection)
 
 
+def curves_to_compare(
+    fit: CurveFit, data: Any, schedules: Schedules = None
+) -> "tuple[list[Curve], list[LeftOut]]":
+    """Return measured loss curves of the model of a fit, and runs that have none.
+
+    The column is that of the fit, and so is the warm-up where logs do not show it.
+    """
+    from scaling_cli.ingest import as_runs
+    from scaling_cli.runs.curve import siblings
+    from scaling_cli.runs.curves import curves_of
+
+    by_run, otherwise = schedules_of(schedules)
+    target = fit.selection.get("target")
+    curves, left = curves_of(as_runs(data), target=target, schedules=by_run, otherwise=otherwise)
+    return siblings(curves, [("as fitted", end) for end in fit.warmups[:1]]), left
+
+
 def schedules_of(schedules: Schedules) -> tuple[dict[str, str], str | None]:
     """Return schedules by run, and the one of all runs that log none.
 
     Raises
     ------
     UsageError
-        If one is neither TEXT nor RUN=TEXT, or is given twice.
+        If one is neither TEXT nor RUN=TEXT, nor a table, or is given twice.
     """
-    from scaling_cli.schedules import is_text, parse_schedule
+    from scaling_cli.schedules import is_table, is_text, parse_schedule
 
     if isinstance(schedules, Mapping):
         return dict(schedules), None
     by_run: dict[str, str] = {}
     for text in [schedules] if isinstance(schedules, str) else schedules or ():
         run, equals, rest = text.partition("=")
-        run = "" if is_text(text) else run.strip()
-        schedule = text if not run else rest.strip()
-        if not is_text(text) and not (run and equals and is_text(schedule)):
+        run = run.strip() if equals and not is_text(text) else ""
+        schedule = rest.strip() if run else text.strip()
+        if not (is_text(schedule) or is_table(schedule)):
             raise UsageError(
                 f"cannot read {text!r} for --schedule.",
                 hint="Write --schedule TEXT or --schedule RUN=TEXT, such as "
-                "cosine:peak=3e-4,warmup=2000,steps=24000.",
+                "cosine:peak=3e-4,warmup=2000,steps=24000, or a table of step and lr.",
             )
         parse_schedule(schedule)
         if run in by_run:
