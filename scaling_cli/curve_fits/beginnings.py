@@ -29,8 +29,7 @@ def begun_at(curves: Sequence[Curve], warmup: float) -> list[Curve]:
 
 def compare(
     curves: Sequence[Curve],
-    objective: Callable[[Sequence[Curve]], tuple[float, float]],
-    independent: float,
+    objective: Callable[[Sequence[Curve]], tuple[float, float, float]],
     level: float,
 ) -> HiddenWarmup:
     """Return which warm-up is taken, and what the curves say of it.
@@ -40,15 +39,14 @@ def compare(
     curves : sequence of Curve
         Some of which do not show their warm-up.
     objective : function
-        The minimised sum, and the misfit, of a law fitted to curves.
-    independent : float
-        As many independent points are as good as all of them.
+        Of a law fitted to curves: the minimised sum, the misfit, and how many independent points
+        are as good as all of them.
     level : float
         Of the interval.
     """
     hidden = [curve.beginning for curve in curves if curve.beginning]
     until, first = min(b.until for b in hidden), hidden[0]
-    tried: dict[float, tuple[float, float]] = {}
+    tried: dict[float, tuple[float, float, float]] = {}
 
     def value(warmup: float) -> float:
         if warmup not in tried:
@@ -66,7 +64,8 @@ def compare(
         first.source: tried[first.warmup][1],
         BY_CURVES: tried[best][1],
     }
-    excess = {w: independent * np.log(v / tried[best][0]) for w, (v, _) in sorted(tried.items())}
+    least, _, independent = tried[best]
+    excess = {w: independent * np.log(v / least) for w, (v, *_) in sorted(tried.items())}
     told = replace(
         taken,
         curves=best,

@@ -213,14 +213,14 @@ def _hidden_warmup(
     if all(curve.beginning is None for curve in curves):
         return None
     name = SEES_WARMUP if SEES_WARMUP in found else next(iter(found))
-    residuals = found[name].residuals
-    independent = effective(len(residuals), autocorrelation([residuals]))
 
-    def objective(begun: Sequence[Curve]) -> tuple[float, float]:
-        fitted = _refit(name, begun, options, found[name].fitted)
-        return fitted.value or np.nan, fitted.misfit or 0.0
+    def objective(begun: Sequence[Curve]) -> tuple[float, float, float]:
+        again = _refit(name, begun, options, found[name].fitted)
+        residuals = again.residuals
+        independent = effective(len(residuals), autocorrelation([residuals]))
+        return again.fitted.value or np.nan, again.fitted.misfit or 0.0, independent
 
-    return beginnings.compare(curves, objective, independent, level)
+    return beginnings.compare(curves, objective, level)
 
 
 def _strength(
@@ -368,7 +368,7 @@ def leave_out(
         rest = [c for c in curves if c.schedule.text() != text]
         runs = tuple(c.run for c in out)
         try:
-            laws = [_refit(name, rest, options, fitted) for name, fitted in near.items()]
+            laws = [_refit(n, rest, options, fitted).fitted for n, fitted in near.items()]
         except FitError as error:
             folds.append(Fold(runs, (), error.message))
         else:
@@ -376,12 +376,12 @@ def leave_out(
     return folds
 
 
-def _refit(name: str, rest: Sequence[Curve], options: CurveOptions, near: FittedLaw) -> FittedLaw:
+def _refit(name: str, rest: Sequence[Curve], options: CurveOptions, near: FittedLaw) -> Searched:
     """Fit from the fit to all, or from the grid where that ends nowhere."""
     try:
-        return search(name, rest, options, start=near.law).fitted
+        return search(name, rest, options, start=near.law)
     except FitError:
-        return search(name, rest, options).fitted
+        return search(name, rest, options)
 
 
 def _errors(laws: Sequence[FittedLaw], curve: Curve, unit: float) -> np.ndarray:

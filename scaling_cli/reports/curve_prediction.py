@@ -47,8 +47,8 @@ def compared(along: Along, *, full: bool) -> list[Block]:
         ("schedule", "^", lambda c: shortened(c.curve.schedule.text()) if full else ""),
     ]
     held = [np.abs(c.error).mean() for c in pairs if not c.fitted]
-    mean = f"mean of {_numbers.count(len(held), 'curve')} that {'was' if len(held) == 1 else 'were'} "
-    told = [f"{mean}not fitted: {_numbers.percent(float(np.mean(held)))}"] if held else []
+    mean = f"mean error of {_numbers.count(len(held), 'held-out curve')}: "
+    told = [f"{mean}{_numbers.percent(float(np.mean(held)))}"] if held else []
     return [
         Table.of(pairs, columns, "", *told),
         Notes("warn", warnings(along.curves)),

@@ -160,9 +160,7 @@ def _fact(rows: View, column: str) -> float | None:
     return float(first[0]) if len(first) and np.isfinite(first).all() else None
 
 
-def _schedule(
-    rows: View, given: Schedule | str | None, otherwise: Schedule | str | None
-) -> _Known:
+def _schedule(rows: View, given: Schedule | str | None, otherwise: Schedule | str | None) -> _Known:
     """Return the schedule of a run."""
     columns = rows.names()
     stated = rows.column("schedule")[0] if "schedule" in columns else None

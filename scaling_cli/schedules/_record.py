@@ -47,9 +47,9 @@ def _identified(identification: Identification) -> dict[str, Any]:
         for r in identification.rivals
     ]
     before = identification.beginning
-    told: dict[str, Any] = {"verdict": str(identification.verdict), "notes": list(identification.notes)}
+    record |= {"verdict": str(identification.verdict), "notes": list(identification.notes)}
     if before is None:
-        record.pop("beginning")
+        del record["beginning"]
     else:
-        told["beginning"] = asdict(before)
-    return {**record, **told, "rivals": rivals}
+        record["beginning"] = asdict(before)
+    return {**record, "rivals": rivals}

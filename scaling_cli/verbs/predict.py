@@ -99,7 +99,7 @@ def compare(
 
     curves_fit, runs = kinds.load(fit, CurveFit), as_runs(data)
     names = runs.runs["run_id"].to_pylist() if schedule is not None else []
-    curves, left = curves_to_compare(curves_fit, runs, {name: schedule for name in names})
+    curves, left = curves_to_compare(curves_fit, runs, dict.fromkeys(names, schedule))
     along = tuple(curves_fit.along(curve, level=level) for curve in curves)
     name = kinds.name_of(fit)
     return Along(curves_fit, name, along, measured=tuple(curves), left_out=tuple(left))

@@ -77,11 +77,12 @@ def test_a_straight_line_does_not_tell_where_it_ends() -> None:
     assert known.schedule.text() == "linear:peak=0.0006,warmup=700,steps=20000"
 
 
-LATE = {  # the rest of the log, what is assumed, the same with a warm-up that ends at 500, and none
+WSD = "wsd:peak=0.001,{}stable=2000,decay=cosine,min=0.0001,steps=9000"
+STEP = "step:peak=0.001,{}at=5000,to=0.0003,steps=9000"
+LATE = {  # how it is told where a warm-up ends at its beginning
     "constant:peak=0.001,{}steps=9000": "constant:peak=0.001,{}steps=9000",
-    "step:peak=0.001,{}at=5000,to=0.0003,steps=9000": "step:peak=0.001,{}at=5000,to=0.0003,steps=9000",
-    "wsd:peak=0.001,{}stable=2000,decay=cosine,min=0.0001,steps=9000": "cosine:peak=0.001,{}min=0.0001,"
-    "steps=9000",
+    STEP: STEP,
+    WSD: "cosine:peak=0.001,{}min=0.0001,steps=9000",
 }
 
 
@@ -117,8 +118,9 @@ def test_what_shows_its_beginning_has_none_that_is_assumed() -> None:
     for start, every in ((0, 100), (1, 100), (100, 100)):
         found = identify_schedule(*log("constant:peak=1e-3,steps=20000", "%g", every, start=start))
         assert found.beginning is None
-    rise = identify_schedule(*log("constant:peak=1e-3,warmup=900,steps=9000", "%g", 100, start=300))
-    assert (rise.schedule.text(), rise.beginning) == ("constant:peak=0.001,warmup=900,steps=9000", None)
+    text = "constant:peak=0.001,warmup=900,steps=9000"
+    rise = identify_schedule(*log(text, "%g", 100, start=300))
+    assert (rise.schedule.text(), rise.beginning) == (text, None)
 
 
 def test_a_round_end_does_not_lie_before_the_last_row() -> None:
