@@ -40,32 +40,13 @@ RUNS: dict[str, Any] = {"ls": "none", "marker": "o", "ms": 3.5, "label": "fitted
 HELD_OUT: dict[str, Any] = {"ls": "none", "marker": "D", "ms": 4.5, "color": MEASURED}
 PAGE = (6.4, 4.3)  # inches: the text width of a paper
 _DPI = 200
-_STYLE: dict[Any, Any] = {
-    "font.size": 9,
-    "axes.labelsize": 9.5,
-    "axes.titlesize": 9.5,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.linewidth": 0.8,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": "#dddddd",
-    "grid.linewidth": 0.5,
-    "legend.fontsize": 8,
-    "legend.frameon": False,
-    "lines.linewidth": 1.4,
-    "xtick.labelsize": 8.5,
-    "ytick.labelsize": 8.5,
-    "svg.hashsalt": "scaling",
-    "svg.fonttype": "none",
-    "pdf.fonttype": 42,
-}
+_STYLE = Path(__file__).with_name("scaling.mplstyle")
 
 
 @contextmanager
 def applied() -> Iterator[None]:
     """Draw in the house style, then give the caller's style back."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(fname=_STYLE):
         yield
 
 
@@ -76,28 +57,18 @@ class Sheet:
     any unit; a row shares its y axis, a column its x axis.
     """
 
-    @property
-    def panels(self) -> int:
-        """Number of columns of axes."""
-        return 1
-
-    @property
-    def inches(self) -> tuple[float, float]:
-        """Width and height."""
-        return PAGE
-
-    @property
-    def heights(self) -> tuple[float, ...]:
-        """Height of every row of axes."""
-        return (1.0,)
+    def layout(self) -> tuple[tuple[float, float], int, tuple[float, ...]]:
+        """Return width and height in inches, columns of axes, and the height of every row."""
+        return PAGE, 1, (1.0,)
 
     def empty(self) -> tuple[Figure, list[Axes]]:
         """Return an empty figure on no screen, and its axes row by row."""
-        figure = Figure(figsize=self.inches, dpi=_DPI, layout="constrained")
+        inches, columns, heights = self.layout()
+        figure = Figure(figsize=inches, dpi=_DPI, layout="constrained")
         FigureCanvasAgg(figure)
-        rows, ratios = len(self.heights), self.heights
-        shared: Any = {"sharey": "row", "sharex": "col" if rows > 1 else "none"}
-        axes = figure.subplots(rows, self.panels, squeeze=False, height_ratios=ratios, **shared)
+        shared: Any = {"sharey": "row", "sharex": "col" if len(heights) > 1 else "none"}
+        shape: Any = {"ncols": columns, "height_ratios": heights, "squeeze": False}
+        axes = figure.subplots(len(heights), **shape, **shared)
         return figure, axes.ravel().tolist()
 
 

@@ -17,9 +17,8 @@ from scaling_cli.runs.points import Points
 
 def check(fit: Fit, result: CheckResult, *, update: bool, mirror: str | Path | None) -> CheckResult:
     """Check a fit of a law of points; see `reference.check`."""
-    anchors = fit.origin.get("anchors") or []
-    errors = (difference(fit.law(**a["inputs"]), a["value"]) for a in anchors)
-    result = _result.at_anchors(result, errors, "the law no longer gives")
+    whose = "the law no longer gives"
+    result = _result.at_anchors(fit, result, lambda at: fit.law(**at), whose)
     of_law = {key: items for key, items in fit.derived.items() if key not in FROM_POINTS}
     wrong = [key for key, items in of_law.items() if not _derives(fit.law, key, items)]
     if result.message:
@@ -28,7 +27,7 @@ def check(fit: Fit, result: CheckResult, *, update: bool, mirror: str | Path | N
         return replace(result, message=f"stored derived quantities differ: {', '.join(wrong)}.")
     points = points_of(fit, mirror=mirror)
     if points is None:
-        return _result.without_data(fit.origin, result, len(anchors))
+        return _result.without_data(fit.origin, result)
     return _refitted(fit, points, result, update=update)
 
 
@@ -37,11 +36,9 @@ def _derives(law: Law, name: str, items: Sequence[Mapping[str, float]]) -> bool:
     declared = type(law).derived_quantities().get(name)
     if declared is None:
         return False
-    pairs = (
-        (law.derive(name, **{s: item[s] for s in declared.inputs}), item[declared.output.symbol])
-        for item in items
-    )
-    return all(difference(value, stored) <= _result.SAME_DERIVED for value, stored in pairs)
+    again = [law.derive(name, **{s: item[s] for s in declared.inputs}) for item in items]
+    stored = [item[declared.output.symbol] for item in items]
+    return all(difference(*two) <= _result.SAME_DERIVED for two in zip(again, stored, strict=True))
 
 
 def _refitted(fit: Fit, points: Points, stored: CheckResult, *, update: bool) -> CheckResult:
@@ -49,10 +46,8 @@ def _refitted(fit: Fit, points: Points, stored: CheckResult, *, update: bool) ->
     from scaling_cli.point_fits import fitting  # JAX: only when something is refitted
 
     fix, tie = (fit.selection.get(key) or {} for key in ("fix", "tie"))
-    prior = fit.selection.get("prior")
-    new = fitting.refit_objective(
-        points, laws.name_of(fit.law), fit.objective, fix, tie, prior=prior
-    )
+    law, prior = laws.name_of(fit.law), fit.selection.get("prior")
+    new = fitting.refit_objective(points, law, fit.objective, fix, tie, prior=prior)
     reference = fit.value if fit.value is not None else new.value
     errors = (difference(new.law(**a), fit.law(**a)) for a in _anchor_inputs(fit, points))
     ours = update and fit.origin.get("kind") != "published"

@@ -12,20 +12,11 @@ import numpy as np
 
 from scaling_cli import laws
 from scaling_cli.engine.iteration import RESIDUAL_FLOOR
-from scaling_cli.engine.problem import (
-    Frame,
-    Problem,
-    Solution,
-    deviations,
-    frame,
-    parameters,
-    predictions,
-    to_free,
-)
+from scaling_cli.engine.problem import LAD_LOOSEST, Frame, Problem, Solution
 from scaling_cli.engine.solve import LANES, MAX_ITERATIONS, solve
 from scaling_cli.engine.starts import around, exchanged, starts
-from scaling_cli.laws._law import Domain
-from scaling_cli.search.reach import columns, followed, powers, representable, resolved, running
+from scaling_cli.search import reach
+from scaling_cli.search.reach import End, Names, columns, powers, representable, running
 from scaling_cli.vocabulary.errors import FitError
 
 FIRST_STARTS = 8  # the best projected ones; where most of them agree, the search ends
@@ -62,9 +53,8 @@ GAINED = 1e-12  # of the sum: a programme that gains less is the last in its box
 MOST_POINTS = 1024  # of a programme: among more points a vertex next to the lowest is as low
 # Least absolute deviations as the limit of Huber's: the corner shrinks until Newton no longer
 # resolves it. At corner c the sum of |r| is within (points on the arms' edge) x c / 2 of its
-# minimum, about 1e-6 relative at the loosest corner that is accepted.
+# minimum, about 1e-6 relative at LAD_LOOSEST, the loosest corner that is accepted.
 LAD_CORNERS = (1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 3e-6, 1e-6, 3e-7, 1e-7)
-LAD_LOOSEST = 3e-6
 IDLE = 1e-7  # change of a residual per unit below which a coordinate's term is absent
 
 
@@ -75,7 +65,7 @@ class Searched(NamedTuple):
     """Where each start ended."""
     best: Solution
     """The best of them, finished: one lane."""
-    sliding: tuple[str, ...]
+    sliding: Names
     """Parameters that it follows towards the edge of their domain."""
     beyond: float = 0.0
     """Share by which the sum falls on where parameters leave the floats."""
@@ -96,8 +86,7 @@ def search(problem: Problem, seed: int) -> Searched:
             hint="Look at 'scaling runs': are the losses falling with size and tokens?",
         )
     lad = problem.objective.name == "lad"
-    smooth = replace(problem, objective=replace(problem.objective, name="huber"))
-    lanes = _searched(smooth if lad else problem, projected, seed)
+    lanes = _searched(problem.smooth(), projected, seed)
     if not np.any(np.isfinite(lanes.value)):
         raise FitError("the law is not finite at any starting point.")
     rows = _leading(problem, lanes) + (_least_sums(problem, lanes) if lad else [])
@@ -106,7 +95,7 @@ def search(problem: Problem, seed: int) -> Searched:
     sums = [absolute(problem, e.u[0]) if exact else float(e.value[0]) for e, _ in ends]
     best, names = ends[int(np.nanargmin(sums))]
     known = zip(lanes.sums().tolist(), lanes.u, strict=True)
-    lowest = min((value for value, u in known if resolved(problem, u)), default=np.inf)
+    lowest = min((value for value, u in known if reach.resolved(problem, u)), default=np.inf)
     excess = 0.0 if lad else float(best.value[0]) - lowest  # and if positive, so is the value
     beyond = excess / float(best.value[0]) if excess > 0 else 0.0
     if beyond > MISSED:  # the lowest lane has left the doubles: what it followed is open
@@ -114,9 +103,7 @@ def search(problem: Problem, seed: int) -> Searched:
     return Searched(lanes, best, names, beyond)
 
 
-def _ends(
-    problem: Problem, lanes: Solution, rows: Sequence[int]
-) -> list[tuple[Solution, tuple[str, ...]]]:
+def _ends(problem: Problem, lanes: Solution, rows: Sequence[int]) -> list[End]:
     """Return where lanes end; one that does not is passed over while another does.
 
     Raises
@@ -173,7 +160,12 @@ def _hopped_on(problem: Problem, lanes: Solution, seed: int) -> Solution:
     """Leave the best ends again, and once more where that led lower."""
     for again in range(HOPPINGS):
         lowest = np.min(lanes.sums())
-        lanes = _gone_on(problem, lanes.joined(_hopped(problem, lanes, seed + again)))
+        # On from the best ends that lie apart, and from places around each of them.
+        ends = lanes.u[_apart(lanes, np.isfinite(lanes.value))[:HOPS]]
+        others = around(problem, ends, HOP_SPREADS, seed + again), exchanged(problem, ends)
+        begin = np.concatenate([ends, *others])
+        hopped = solve(problem, begin, max_iterations=SEARCH_ITERATIONS)
+        lanes = _gone_on(problem, lanes.joined(hopped))
         if not np.min(lanes.sums()) < lowest * (1 - DISTINCT):
             break
     return lanes
@@ -202,14 +194,6 @@ def _apart(lanes: Solution, usable: np.ndarray) -> list[int]:
     return chosen
 
 
-def _hopped(problem: Problem, lanes: Solution, seed: int) -> Solution:
-    """Go on from the best ends that lie apart, and from places around each of them."""
-    ends = lanes.u[_apart(lanes, np.isfinite(lanes.value))[:HOPS]]
-    others = around(problem, ends, HOP_SPREADS, seed), exchanged(problem, ends)
-    begin = np.concatenate([ends, *others])
-    return solve(problem, begin, max_iterations=SEARCH_ITERATIONS)
-
-
 def agreeing(problem: Problem, lanes: Solution) -> np.ndarray:
     """Return which lanes converged to the best value found by any lane, shape (m,)."""
     known = lanes.sums()
@@ -218,7 +202,7 @@ def agreeing(problem: Problem, lanes: Solution) -> np.ndarray:
     return lanes.converged & (known <= np.min(known) * (1 + SAME_MINIMUM) + floor)
 
 
-def finished(problem: Problem, lanes: Solution, best: int) -> tuple[Solution, tuple[str, ...]]:
+def finished(problem: Problem, lanes: Solution, best: int) -> End:
     """Follow the best lane to its end; also name what slides towards a bound without end.
 
     Raises
@@ -230,14 +214,14 @@ def finished(problem: Problem, lanes: Solution, best: int) -> tuple[Solution, tu
     return ended, tuple(dict.fromkeys(names + _falling(problem, ended)))
 
 
-def _followed(problem: Problem, lanes: Solution, best: int) -> tuple[Solution, tuple[str, ...]]:
+def _followed(problem: Problem, lanes: Solution, best: int) -> End:
     u = lanes.u[best : best + 1]
     if lanes.converged[best] and representable(problem, u[0]):
         return lanes.take([best]), ()
     ended, names = _at_an_edge(problem, u, SEARCH_ITERATIONS)
     if ended is not None and ended.value[0] <= lanes.value[best] * (1 + SAME_MINIMUM):
         return ended, names
-    ended, held = followed(problem, u, POLISH_ITERATIONS)
+    ended, held = reach.followed(problem, u, POLISH_ITERATIONS)
     names = running(problem, held)
     if ended.converged[0]:
         return ended, names
@@ -252,7 +236,7 @@ def _followed(problem: Problem, lanes: Solution, best: int) -> tuple[Solution, t
     return ended, tuple(dict.fromkeys(names + slid(problem, u, ended.u)))
 
 
-def _falling(problem: Problem, ended: Solution) -> tuple[str, ...]:
+def _falling(problem: Problem, ended: Solution) -> Names:
     """Return the powers, far from 1, beyond which the sum goes on falling: a very flat slide."""
     names = []
     for power in powers(problem):
@@ -264,9 +248,7 @@ def _falling(problem: Problem, ended: Solution) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _at_an_edge(
-    problem: Problem, u: np.ndarray, limit: int
-) -> tuple[Solution | None, tuple[str, ...]]:
+def _at_an_edge(problem: Problem, u: np.ndarray, limit: int) -> tuple[Solution | None, Names]:
     """Return the best minimum in which one amplitude is absent, and its name, if there is one.
 
     On the way to such a minimum an exponent goes to zero with the amplitude: without the
@@ -294,39 +276,27 @@ def vanishing(problem: Problem) -> list[str]:
     alone = np.count_nonzero(problem.frame.matrix, axis=0) == 1
     each = zip(problem.frame.names, alone, strict=True)
     terms = [(name, problem.law.parameters()[name]) for name, moves_alone in each if moves_alone]
-    return [name for name, p in terms if p.linear and p.domain is Domain.POSITIVE]
+    return [name for name, p in terms if p.linear and p.positive]
 
 
 def starts_without(problem: Problem, name: str) -> np.ndarray:
     """Return the best starts, shape (m, k), in which one coefficient's term is absent."""
     column = problem.frame.names.index(name)
-    reduced = _without(problem, column)
+    reduced = replace(problem, frame=problem.frame.without(column, -np.inf))
     if problem.penalty is None and reduced.frame.names and len(begin := starts(reduced)):
-        begin = begin[_distinct(reduced, begin)[:EDGE_STARTS]]
+        # Those that predict differently, in order: a lost term's exponent is idle.
+        curves = np.round(reduced.log_predictions(begin), SAME_CURVE)
+        first = np.sort(np.unique(curves, axis=0, return_index=True)[1])
+        begin = begin[first[:EDGE_STARTS]]
         return np.insert(begin, column, _nothing(reduced, begin, name), axis=1)
     return np.zeros((0, len(problem.frame.names)))
-
-
-def _without(problem: Problem, column: int) -> Problem:
-    """Return the problem with one searched coefficient held at zero."""
-    frame = problem.frame
-    offset = np.where(frame.matrix[:, column] != 0, -np.inf, frame.offset)
-    names = tuple(n for i, n in enumerate(frame.names) if i != column)
-    return replace(problem, frame=Frame(np.delete(frame.matrix, column, axis=1), offset, names))
-
-
-def _distinct(problem: Problem, u: np.ndarray) -> np.ndarray:
-    """Return the rows of u that predict differently, in order: a lost term's exponent is idle."""
-    curves = np.log(predictions(problem, parameters(problem, u)))
-    _, first = np.unique(np.round(curves, SAME_CURVE), axis=0, return_index=True)
-    return np.sort(first)
 
 
 def _nothing(problem: Problem, u: np.ndarray, name: str) -> np.ndarray:
     """Return the coefficient's logarithm at which its term is a share of exp(-ABSENT)."""
     declared = problem.law.parameters()
-    blank = {n: 0 * v if declared[n].linear else v for n, v in parameters(problem, u).items()}
-    one = predictions(problem, blank | {name: np.ones(len(u))}) - predictions(problem, blank)
+    blank = {n: 0 * v if declared[n].linear else v for n, v in problem.parameters(u).items()}
+    one = problem.predictions(blank | {name: np.ones(len(u))}) - problem.predictions(blank)
     with np.errstate(divide="ignore"):
         largest = np.log(np.max(one, axis=1))
     return np.log(np.min(problem.output)) - largest - ABSENT
@@ -346,10 +316,10 @@ def nested_ends(problem: Problem) -> np.ndarray:
 
 def _nested_end(problem: Problem, name: str, held: Mapping[str, float]) -> np.ndarray:
     inner, names = laws.get(name), problem.frame.names
-    own = replace(problem, law=inner, frame=frame(inner, {}, {}), penalty=None)
+    own = replace(problem, law=inner, frame=Frame.of(inner, {}, {}), penalty=None)
     inside = starts(own)[:LANES]
     inside_by_name = dict(zip(own.frame.names, inside.T, strict=True))
-    fixed = {n: np.full(len(inside), to_free(problem.law, n, v)) for n, v in held.items()}
+    fixed = {n: np.full(len(inside), problem.law.parameters()[n].free(v)) for n, v in held.items()}
     begin = np.stack([(inside_by_name | fixed)[n] for n in names], axis=1)
     frozen = np.broadcast_to([n in held for n in names], begin.shape)
     # Solved as the outer law with parameters held: that is compiled already.
@@ -364,10 +334,10 @@ def _nested_end(problem: Problem, name: str, held: Mapping[str, float]) -> np.nd
 
 def absolute(problem: Problem, u: np.ndarray) -> float:
     """Return the weighted sum of absolute residuals at u, shape (k,)."""
-    return float(np.sum(problem.weight * np.abs(deviations(problem, u[None])[0])))
+    return float(np.sum(problem.weight * np.abs(problem.deviations(u[None])[0])))
 
 
-def least_absolute(problem: Problem, u: np.ndarray) -> tuple[Solution, tuple[str, ...]]:
+def least_absolute(problem: Problem, u: np.ndarray) -> End:
     """Reach least absolute deviations by continuation of Huber's corner, then on the vertex.
 
     Also say what is held, and what slid on, on the way from u, shape (1, k).
@@ -377,9 +347,9 @@ def least_absolute(problem: Problem, u: np.ndarray) -> tuple[Solution, tuple[str
     FitError
         If the end is not a number.
     """
-    begin, (reached, held) = u, followed(problem, u, MAX_ITERATIONS, corner=LAD_CORNERS[0])
+    begin, (reached, held) = u, reach.followed(problem, u, MAX_ITERATIONS, corner=LAD_CORNERS[0])
     for corner in LAD_CORNERS[1:]:
-        now, held = followed(problem, reached.u, MAX_ITERATIONS, held=held, corner=corner)
+        now, held = reach.followed(problem, reached.u, MAX_ITERATIONS, held=held, corner=corner)
         if not now.converged[0] and corner < LAD_LOOSEST:
             break
         reached = now
@@ -397,7 +367,7 @@ def least_absolute(problem: Problem, u: np.ndarray) -> tuple[Solution, tuple[str
     return reached, tuple(dict.fromkeys(names))
 
 
-def slid(problem: Problem, begin: np.ndarray, end: np.ndarray) -> tuple[str, ...]:
+def slid(problem: Problem, begin: np.ndarray, end: np.ndarray) -> Names:
     """Return the parameters that still moved while the objective hardly fell."""
     far = np.abs(end[0] - begin[0]) > SLID
     return tuple(n for n, moved in zip(problem.frame.names, far, strict=True) if moved)
@@ -408,7 +378,7 @@ def _around(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the residuals of some points at u (k,), and their slopes by coordinates, (n, free)."""
     offsets = DIFFERENCE * np.eye(len(u))[free]
-    around = deviations(problem, np.concatenate([u[None], u + offsets, u - offsets]))[:, rows]
+    around = problem.deviations(np.concatenate([u[None], u + offsets, u - offsets]))[:, rows]
     plus, minus = around[1 : 1 + len(free)], around[1 + len(free) :]
     return around[0], ((plus - minus) / (2 * DIFFERENCE)).T
 

@@ -5,6 +5,7 @@ Simulated from a law, so that the truth is known; and the published runs, where 
 
 import json
 from pathlib import Path as File
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from command_line import run
 from refusals import refusal
 
 import scaling_cli as sc
+from scaling_cli.artefacts import kinds
 from scaling_cli.artefacts.curve_fit import CurveFit
 from scaling_cli.curve_laws.multi_power import MultiPower
 from scaling_cli.schedules._path import Path
@@ -42,7 +44,7 @@ def logs(folder: File, warmup: int, first: int, noise: float = 3e-4, scale: floa
     return folder
 
 
-def fitted(folder: File, *names: str, **options: object) -> CurveFit:
+def fitted(folder: File, *names: str, **options: Any) -> CurveFit:
     """Fit logs of a folder."""
     return sc.fit([str(folder / f"{name}.csv") for name in names or FITTED], **BARE | options)
 
@@ -118,8 +120,8 @@ def test_the_command_line_needs_no_law_and_compares_raw_logs(tmp_path: File) -> 
         "3 loss curves of one model, it is assumed (constant, step, wsd), so a law of curves: "
         "average\n"
     ) in done.stderr
-    fit = sc.load(target)
-    hidden = fit.hidden_warmup
+    hidden = kinds.load(target, CurveFit).hidden_warmup
+    assert hidden is not None
     line = f"warm-up   ends at step {hidden.warmup:.0f}, as the curves say: one fact of all runs,"
     assert line in done.stdout
     held = str(tmp_path / "held.csv")
