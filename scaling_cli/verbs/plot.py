@@ -103,6 +103,8 @@ def compared(fit: Any, measured: Any, schedules: Any = None) -> tuple[Any, Seque
     if isinstance(fit, CurveFit):
         if measured is None or _are(Curve, measured):
             return measured, ()
+        from scaling_cli.verbs.fit import curves_to_compare
+
         return curves_to_compare(fit, measured, schedules)
     if measured is None or not isinstance(fit, Fit) or isinstance(measured, Points):
         return measured, ()
@@ -154,16 +156,3 @@ def with_points(fit: Fit) -> Fit:
         raise DataError(told, hint="Draw a fit to runs of your own.")
     bring = f"'scaling data fetch {card}' brings them." if card else "Fit again where they are."
     raise DataError(f"the points of {fit.name or 'this fit'} are not at hand.", hint=bring)
-
-
-def curves_to_compare(
-    fit: CurveFit, data: Any, schedules: Any = None
-) -> tuple[Sequence[Curve], Sequence[LeftOut]]:
-    """Return the loss curves of runs, by the column that a fit was made of, and what has none."""
-    from scaling_cli.ingest import as_runs
-    from scaling_cli.runs.curves import curves_of
-    from scaling_cli.verbs.fit import schedules_of
-
-    by_run, otherwise = schedules_of(schedules)
-    target = fit.selection.get("target")
-    return curves_of(as_runs(data), target=target, schedules=by_run, otherwise=otherwise)
