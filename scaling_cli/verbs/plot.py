@@ -110,8 +110,12 @@ def compared(fit: Any, measured: Any, schedules: Any = None) -> tuple[Any, Seque
         return measured, ()
     from scaling_cli.ingest._points import as_points
 
-    chosen = {"target": fit.selection.get("target"), "where": None, "at": "final"}
-    points, _ = as_points(measured, type(fit.law), **chosen, weights=None)
+    from scaling_cli.runs.direction import Direction
+
+    said = fit.selection
+    direction = Direction(bool(said.get("rising")), said.get("limit"), fit.objective.space)
+    chosen: dict[str, Any] = {"target": said.get("target"), "where": None, "at": "final"}
+    points, _ = as_points(measured, type(fit.law), **chosen, weights=None, direction=direction)
     return points, points.left_out
 
 
