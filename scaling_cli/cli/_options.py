@@ -7,7 +7,7 @@ than Typer can read says by a `Read` how.
 
 import inspect
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
 from functools import cached_property, wraps
 from importlib import import_module
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 from scaling_cli.cli._terminal import Terminal
+from scaling_cli.vocabulary import bounds
 
 if TYPE_CHECKING:
     from scaling_cli.reports._blocks import Block
@@ -59,12 +60,18 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             name: group(**{f.name: values[f.name] for f in fields(group)})
             for name, group in groups.items()
         }
-        function(**made)
+        with bounds.allowing(_speaking(made), **values.get("allow") or {}):
+            function(**made)
 
     parameters = [_parameter(f, readers[name]) for name, f in declared.items()]
     run.__annotations__ = {}
     vars(run)["__signature__"] = inspect.Signature(parameters)
     return run
+
+
+def _speaking(made: Mapping[str, Any]) -> Callable[[str], None] | None:
+    """Return what tells a person that something takes its time."""
+    return next((o.terminal.say for o in made.values() if isinstance(o, Asking)), None)
 
 
 def _parameter(declared: Field[Any], reader: Read | None) -> inspect.Parameter:
@@ -217,18 +224,21 @@ def pairs(option: str) -> Read:
     return Read(read, repeated=True)
 
 
-def _held(texts: Sequence[str]) -> dict[str, float] | None:
+def _held(
+    texts: Sequence[str], option: str = "fix", example: str = "E=1.6"
+) -> dict[str, float] | None:
     """Read repeated `--fix NAME=VALUE`."""
     from scaling_cli.vocabulary.errors import UsageError
     from scaling_cli.vocabulary.quantities import parse_number
 
     values = {}
-    for name, text in (pairs("fix").read(texts) or {}).items():
+    for name, text in (pairs(option).read(texts) or {}).items():
         try:
             values[name] = parse_number(text)
         except UsageError as error:
             raise UsageError(
-                f"--fix {name}={text}: {text!r} is no number.", hint=f"Such as --fix {name}=1.6."
+                f"--{option} {name}={text}: {text!r} is no number.",
+                hint=f"Such as --{option} {example}.",
             ) from error
     return values or None
 
@@ -266,6 +276,11 @@ class Asking:
         "", "Say nothing on standard error but errors.", "--quiet", "-q", default=False
     )
     debug: bool = option("", "Show the traceback of an error.", "--debug", default=False)
+    allow: dict[str, float] | None = option(
+        "LIMIT=VALUE",
+        f"Raise a limit ({', '.join(bounds.BOUNDS)}); a message says when.",
+        read=Read(lambda texts: _held(texts, "allow", "points=1e6"), repeated=True),
+    )
 
     @cached_property
     def terminal(self) -> Terminal:

@@ -374,6 +374,7 @@ def understand(raw: Raw, source: Source, options: Options) -> Runs:
         "file": source.name,
         "sha256": source.sha256,
         "bytes": len(source.packed),
+        "modified": source.modified,
         "reader": raw.reader,
         "reader_version": raw.version,
         "mapping": options.as_json,
