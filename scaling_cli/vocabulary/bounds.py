@@ -20,7 +20,7 @@ BOUNDS: Mapping[str, float] = {
 ROOM = 2**26  # bytes that anything may unpack to
 NOTICED = 1.0  # seconds of waiting before a word is said of it
 POLL = 0.05  # seconds
-_raised: ContextVar[Mapping[str, float]] = ContextVar("raised", default={})
+_bounds: ContextVar[Mapping[str, float]] = ContextVar("bounds", default=BOUNDS)
 _tell: ContextVar[Callable[[str], None] | None] = ContextVar("tell", default=None)
 
 
@@ -45,17 +45,17 @@ def allowing(tell: Callable[[str], None] | None = None, /, **bounds: float) -> I
             raise UsageError(f"there is no limit {name!r}.", hint=near(name, [*BOUNDS], "limits"))
         if not value > 0:
             raise UsageError(f"the limit {name} must be positive, not {value:g}.")
-    tokens = _raised.set({**_raised.get(), **bounds}), _tell.set(tell or _tell.get())
+    tokens = _bounds.set({**_bounds.get(), **bounds}), _tell.set(tell or _tell.get())
     try:
         yield
     finally:
-        _raised.reset(tokens[0])
+        _bounds.reset(tokens[0])
         _tell.reset(tokens[1])
 
 
 def bound(name: str) -> float:
     """Return a bound as it stands."""
-    return _raised.get().get(name, BOUNDS[name])
+    return _bounds.get()[name]
 
 
 def require(name: str, amount: float, what: str) -> None:

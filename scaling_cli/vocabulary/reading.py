@@ -30,7 +30,7 @@ def read_file(path: Path, name: str, size: int = -1) -> tuple[bytes, os.stat_res
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | _NO_WAITING | _BINARY)
-        with open(descriptor, "rb") as stream:
+        with os.fdopen(descriptor, "rb") as stream:
             status = os.fstat(descriptor)
             if stat.S_ISFIFO(status.st_mode):
                 wait_until(lambda: _written(descriptor), f"nothing is written into {name} yet")

@@ -98,6 +98,7 @@ def test_segments_without_a_manifest_are_no_logs(filled: Path) -> None:
 
 
 READER = """
+import sys
 from scaling_cli import ingest
 
 while sys.stdin.readline():
