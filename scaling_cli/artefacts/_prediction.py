@@ -9,6 +9,7 @@ import numpy as np
 
 from scaling_cli import laws
 from scaling_cli.artefacts._record import pair
+from scaling_cli.artefacts._split import Split
 from scaling_cli.laws._law import WHOLE, Law
 from scaling_cli.numerics.quantiles import central, quantile
 from scaling_cli.vocabulary.errors import UsageError
@@ -92,6 +93,8 @@ class Prediction(Shown):
     """Fitted ranges of inputs that may be zero: no factor says how far beyond one lies."""
     column: str = "loss"
     """Name of the output in tables."""
+    splits: tuple[Split, ...] = ()
+    """Of each point where compute alone was given: how sure its best split is."""
 
     def __repr__(self) -> str:
         """Return one line: the first point and how many follow."""
@@ -157,6 +160,7 @@ class Prediction(Shown):
             "extrapolation": {s: float(v[i]) for s, v in self.extrapolation.items()},
             "parts": {s: float(v[i]) for s, v in self.parts.items()},
             "companion": beside and {"law": beside[0], "value": float(beside[1][i])},
+            **({"optimum": self.splits[i].to_record()} if self.splits else {}),
         }
 
     def _judgement(self, i: int) -> dict[str, Any]:

@@ -104,7 +104,7 @@ def _at_points(how: Predicting, point: AtPoints, asking: options.Telling) -> Non
         )
     fit = kinds.load(name, Fit)
     grid = _grid(fit, point, asking)
-    inputs: dict[str, Any] = dict(grid.inputs)
+    inputs: dict[str, Any] = dict(grid.combined or grid.inputs)
     prediction = verb.predict(fit, measured=grid.measured, level=how.level, **inputs)
     asking.result(
         prediction.to_dict() | {"fit": name},

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import core, lax
 
-from scaling_cli.laws._law import Domain, Law, Value
+from scaling_cli.laws._law import Law, Value
 
 # Stop when the model promises less than this share of the objective: far below any use of the
 # number, above the rounding of a sum of 1e5 terms. The absolute floor is a residual of 1e-15,
@@ -105,7 +105,7 @@ class Equation:
 def equation(law: type[Law], space: str) -> Equation:
     """Return a law with its derivatives, taken by differentiating its equation."""
     declared = list(law.parameters().values())
-    positive = tuple(p.domain is Domain.POSITIVE for p in declared)
+    positive = tuple(p.positive for p in declared)
     pairs = [(i, j) for i in range(len(declared)) for j in range(i + 1) if _bends(law, i, j)]
 
     def derivatives(full: Any, shared: Shared) -> tuple[Any, list[Any], list[Any]]:

@@ -10,7 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from scaling_cli.engine.problem import Problem
-from scaling_cli.laws._law import Domain
 from scaling_cli.vocabulary.errors import UsageError
 
 ACCEPT = 0.9  # small enough steps for curved valleys
@@ -104,7 +103,7 @@ def log_density(model: Model) -> Callable[[Any], Any]:
     """Return the log density of (searched coordinates, ln sigma), up to a constant."""
     problem = model.problem
     names = list(problem.law.parameters())
-    positive = np.array([p.domain is Domain.POSITIVE for p in problem.law.parameters().values()])
+    positive = np.array([p.positive for p in problem.law.parameters().values()])
     inputs = {s: jnp.asarray(v) for s, v in problem.inputs.items()}
     target = jnp.log(jnp.asarray(problem.output))
     root = jnp.sqrt(jnp.asarray(problem.weight / np.mean(problem.weight)))

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from scaling_cli import laws
-from scaling_cli.laws._law import Domain, Law, Prior
+from scaling_cli.laws._law import Law, Prior
 from scaling_cli.numerics.mestimate import tau
 from scaling_cli.vocabulary.errors import UsageError
 from scaling_cli.vocabulary.quantities import parse_number
@@ -137,7 +137,7 @@ def read(law: type[Law], given: Mapping[str, Given], held: Mapping[str, Any]) ->
                 f"{name} is held by --fix or --tie, so a prior on it says nothing.",
                 hint="Put the prior on the parameter that is searched, or leave one of them out.",
             )
-        found[name] = _belief(name, prior, known[name].domain is Domain.POSITIVE)
+        found[name] = _belief(name, prior, known[name].positive)
     return found
 
 

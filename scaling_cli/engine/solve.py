@@ -23,7 +23,7 @@ from jax import lax
 from scaling_cli.engine import iteration
 from scaling_cli.engine.compiled import compiled
 from scaling_cli.engine.iteration import Lane, Local, Shared, Work
-from scaling_cli.engine.problem import Problem, Solution, corner_of
+from scaling_cli.engine.problem import Problem, Solution
 from scaling_cli.engine.units import Units
 from scaling_cli.laws._law import Law, Value
 
@@ -72,7 +72,7 @@ def solve(
     Solution
         A lane that did not converge within MAX_ITERATIONS says so; nothing raises.
     """
-    corner = np.atleast_1d(corner_of(problem.objective) if corner is None else corner)
+    corner = np.atleast_1d(problem.corner if corner is None else corner)
     if problem.penalty is not None and prior_precision is None:
         prior_mean, prior_precision = problem.penalty.at(np.broadcast_to(corner, len(starts)))
     units = Units.of(problem, frozen, prior_precision)

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from scaling_cli.engine.problem import Problem, Solution
-from scaling_cli.laws._law import Absorbs, Domain, Law
+from scaling_cli.laws._law import Absorbs, Law
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ class Units:
         return self.problem.frame.offset[row] + u @ self.problem.frame.matrix[row]
 
     def _positive(self, row: int) -> bool:
-        return list(self.problem.law.parameters().values())[row].domain is Domain.POSITIVE
+        return list(self.problem.law.parameters().values())[row].positive
 
 
 def _copied(ended: Solution) -> tuple[np.ndarray, np.ndarray]:

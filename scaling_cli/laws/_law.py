@@ -123,6 +123,23 @@ class Parameter:
     twin: str | None = None
     raised: str | None = None
 
+    @property
+    def positive(self) -> bool:
+        """Whether it is fitted as its logarithm."""
+        return self.domain is Domain.POSITIVE
+
+    def free(self, value: Any) -> Any:
+        """Return the free coordinate of a value: its logarithm where it is positive.
+
+        Held at zero it has the coordinate -inf, which the exponential takes back exactly.
+        """
+        with np.errstate(divide="ignore"):
+            return np.log(value) if self.positive else np.asarray(value, float)
+
+    def at(self, free: Any) -> Any:
+        """Return the value at a free coordinate."""
+        return np.exp(free) if self.positive else free
+
 
 @dataclasses.dataclass(frozen=True)
 class Derived:

@@ -26,7 +26,7 @@ from scaling_cli.point_fits.certainty import companion, uncertainty
 from scaling_cli.point_fits.certainty.draws import DRAWS, Draws, least_squares, noise_at
 from scaling_cli.point_fits.certainty.uncertainty import OTHER_STARTS, Cut, fewest_training
 from scaling_cli.point_fits.cuts import Cuts, Split, along, axis_symbol, checked, splits
-from scaling_cli.point_fits.fitted import Fitted, Resampling, laws_at
+from scaling_cli.point_fits.fitted import Fitted, Resampling
 from scaling_cli.runs.points import Points, straddled
 from scaling_cli.search.optimum import make_problem, refits, refuse, settle
 from scaling_cli.vocabulary.arguments import check_level
@@ -319,7 +319,7 @@ def _cut(
     learned_from: int,
 ) -> ScoredCut:
     points, problem, split, u = fitted.points, fitted.problem, refit.part.split, refit.u[0]
-    (law,) = laws_at(problem, u[None])
+    (law,) = problem.laws(u[None])
     train_max = float(np.max(values[split.train]))
     reach, tested = values / train_max, np.flatnonzero(split.test)
     forecasts = joined(

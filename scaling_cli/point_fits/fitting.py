@@ -14,7 +14,7 @@ from scaling_cli.artefacts.fit import Fit
 from scaling_cli.engine import executors
 from scaling_cli.engine.executors import Executor
 from scaling_cli.engine.priors import Given, as_text
-from scaling_cli.engine.problem import Problem, to_free
+from scaling_cli.engine.problem import Problem
 from scaling_cli.engine.solve import prepared
 from scaling_cli.ingest._points import as_points, weight_name
 from scaling_cli.laws._law import Law
@@ -26,7 +26,7 @@ from scaling_cli.point_fits.diagnosis import rivals
 from scaling_cli.point_fits.diagnosis.diagnosis import COMPUTE_FACTORS, Diagnosis, diagnose
 from scaling_cli.point_fits.fitted import Fitted, Resampling, headline
 from scaling_cli.runs.points import Points
-from scaling_cli.search.optimum import Optimum, make_problem, refuse, settle, smallest_corner
+from scaling_cli.search.optimum import Optimum, make_problem, refuse, settle
 from scaling_cli.vocabulary.arguments import check_level
 from scaling_cli.vocabulary.objective import Objective
 from scaling_cli.vocabulary.quantities import C
@@ -254,11 +254,11 @@ def _moved(fitted: Fitted) -> dict[str, Any]:
         return {}
     values = fitted.law.values()
     away = {
-        name: (float(to_free(problem.law, name, values[name])) - belief.center) / belief.sd
+        name: (float(problem.law.parameters()[name].free(values[name])) - belief.center) / belief.sd
         for name, belief in penalty.beliefs.items()
         if name in values
     }
-    return {"tau": penalty.tau(smallest_corner(problem)), "sds_from_center": away}
+    return {"tau": penalty.tau(problem.smallest_corner), "sds_from_center": away}
 
 
 def backtest_dict(cuts: Sequence[Cut], axis: str, drift: float) -> dict[str, Any]:

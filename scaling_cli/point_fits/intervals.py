@@ -23,7 +23,7 @@ from scaling_cli.point_fits.certainty.resampling import Resamples, resample, und
 from scaling_cli.point_fits.fitted import Fitted, Resampling
 from scaling_cli.point_fits.recompute import points_of
 from scaling_cli.runs.points import Points
-from scaling_cli.search.optimum import log_predictions, make_problem, sensitivity, settle
+from scaling_cli.search.optimum import make_problem, settle
 from scaling_cli.vocabulary.arguments import check_level
 from scaling_cli.vocabulary.errors import DataError, UsageError
 from scaling_cli.vocabulary.jsonfile import nulls, stamped
@@ -341,8 +341,8 @@ def _delta(work: _Work, kind: str, name: str, at: Mapping[str, float]) -> _Ends:
         centre = float(np.log(fitted.law.derive(name, **at)))
     else:
         points = {s: np.array([v]) for s, v in at.items()}
-        gradient = sensitivity(fitted.problem, fitted.u, points)
-        centre = float(log_predictions(fitted.problem, fitted.u, points)[0, 0])
+        gradient = fitted.problem.sensitivity(fitted.u, points)
+        centre = float(fitted.problem.log_predictions(fitted.u, points)[0, 0])
     half = float(work.curved.half_width(gradient, work.level)[0])
     return _with_new_run(work, kind, centre, (half, half))
 
