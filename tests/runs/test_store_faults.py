@@ -197,10 +197,9 @@ def test_the_store_in_the_folder_is_not_entered(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     write(tmp_path, "log.csv", CURVE)
-    for _ in range(2):
-        result = run("ingest", *typed, "--json")
-        assert result.exit_code == 0, result.stderr
-    record = json.loads(result.stdout)
+    once, again = (run("ingest", *typed, "--json") for _ in range(2))
+    assert (once.exit_code, again.exit_code) == (0, 0)
+    record = json.loads(again.stdout)
     assert (record["added"], record["unchanged"]) == ([], ["log"])
     assert ingest.read(".").runs["run_id"].to_pylist() == ["log"]
     told = "1 store(s) lie here and were passed over (name one to read it): runs.store."
