@@ -475,6 +475,11 @@ class Point:
         "own optimum.",
         read=numbers("C"),
     )
+    loss: list[float] | None = option(
+        "L",
+        "A loss, for what is derived from one: predict at the least compute that reaches it.",
+        read=numbers("L"),
+    )
     input: list[str] | None = option("NAME=VALUE", "Any input of another law: --input N_avg=3e8.")
 
     def typed(self, law: Any) -> dict[str, list[float]]:
@@ -494,7 +499,8 @@ class Point:
     def _by_option(self, law: Any) -> dict[str, Any]:
         from scaling_cli.cli._inputs import read_others
 
-        sizes = {name: getattr(self, name) or [] for name in ("params", "tokens", "compute")}
+        names = ("params", "tokens", "compute", "loss")
+        sizes = {name: getattr(self, name) or [] for name in names}
         return {**sizes, "others": read_others(self.input, law)}
 
     def named(self) -> list[str]:

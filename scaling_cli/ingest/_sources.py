@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 import sys
 from collections import Counter
@@ -21,7 +22,7 @@ from scaling_cli.runs.table import ColumnReading, Note, natural
 from scaling_cli.vocabulary.bounds import ROOM, bound, raising
 from scaling_cli.vocabulary.errors import DataError, UsageError, some
 from scaling_cli.vocabulary.quantities import L, plain_name, recognise
-from scaling_cli.vocabulary.reading import read_file, read_stream
+from scaling_cli.vocabulary.reading import as_text, read_file, read_stream
 
 # What people and tools write for "no value". `nan` is not among them: it is a measurement.
 NULLS = ("", "NULL", "null", "None", "N/A", "n/a", "NA", "#N/A")
@@ -212,7 +213,7 @@ class Source:
         """Return what identifies the source in a store."""
         if self.path is None or self.fleeting:
             return self.name if self.name.startswith("<") else f"<{self.name}>"
-        return _displayed(self.path.resolve().as_posix())
+        return as_text(self.path.resolve().as_posix())
 
     @cached_property
     def id(self) -> str:
@@ -230,12 +231,7 @@ def named(given: str | Path) -> Source:
     """Return the source that a path stands for; `-` is standard input."""
     if str(given) == "-":
         return Source("<stdin>", None)
-    return Source(_displayed(str(given)), Path(given))
-
-
-def _displayed(name: str) -> str:
-    """Return a file name with what is no text in it as escapes, so that tables can hold it."""
-    return os.fsencode(name).decode("utf8", "backslashreplace")
+    return Source(as_text(str(given)), Path(given))
 
 
 def _codec(packed: bytes) -> str | None:
@@ -282,12 +278,20 @@ def _column(values: list[Any]) -> pa.Array:
     if kinds <= {int} and all(v is None or -(2**63) <= v < 2**63 for v in values):
         return pa.array(values, pa.int64())
     if kinds <= {int, float}:
-        return pa.array([None if v is None else float(v) for v in values], pa.float64())
+        return pa.array([None if v is None else _float(v) for v in values], pa.float64())
     return pa.array([None if v is None else _text(v) for v in values], pa.string())
 
 
+def _float(value: float) -> float:
+    """Return a number as float64; one that no float64 reaches is infinite, as in other formats."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.copysign(math.inf, value)
+
+
 def _text(value: Any) -> str:
-    return str(value) if isinstance(value, str | bool) else json.dumps(value)
+    return as_text(str(value)) if isinstance(value, str | bool) else json.dumps(value)
 
 
 def raw_of(file: str, table: pa.Table, *, first: int = 1, cut: bool = False) -> Raw:

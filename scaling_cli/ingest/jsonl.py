@@ -7,6 +7,7 @@ from typing import Any
 from scaling_cli.ingest._sources import BOM, Raw, format_ending, without_mark
 from scaling_cli.runs.table import Note
 from scaling_cli.vocabulary.errors import DataError
+from scaling_cli.vocabulary.reading import as_text
 
 VERSION = "1"
 NAMES = ("jsonl", "json")
@@ -34,21 +35,28 @@ def read(path: str, content: bytes) -> list[Raw]:
     DataError
         If it is empty or a line is not a JSON object.
     """
-    content = without_mark(path, content)
+    try:
+        return [_read(path, without_mark(path, content))]
+    except RecursionError as error:
+        message = "its objects lie in each other too deeply to be read."
+        raise DataError(message, file=path, hint="Write one flat object per line.") from error
+
+
+def _read(path: str, content: bytes) -> Raw:
     notes: list[Note] = []
     if content.lstrip().startswith(b"["):
         (records, lines), cut = _array(path, content), False
     else:
         records, lines = _lines(path, content, notes)
         cut = bool(records) and not content.endswith(b"\n") and not notes
-    return [Raw.of_records(path, records, lines, cut=cut, notes=notes)]
+    return Raw.of_records(path, records, lines, cut=cut, notes=notes)
 
 
 def _is_lines(head: bytes) -> bool:
     """Say whether the first line is a whole JSON object (a pretty-printed file's is not)."""
     try:
         return isinstance(json.loads(head.split(b"\n", 1)[0]), dict)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
 
 
@@ -95,4 +103,4 @@ def _flatten(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
         if isinstance(value, Mapping):
             yield from _flatten(value, f"{name}/")
         else:
-            yield name, value
+            yield as_text(name), value

@@ -256,6 +256,12 @@ class Law:
         """Return the derived quantities, by name."""
         return dict(_derived(cls))
 
+    @classmethod
+    def asked(cls) -> dict[str, Quantity]:
+        """Return what the law can be asked with: its inputs and those of derived quantities."""
+        derived = (quantity.inputs for quantity in cls.derived_quantities().values())
+        return {**{s: q for inputs in derived for s, q in inputs.items()}, **cls.inputs()}
+
     def derive(self, name: str, **inputs: Value) -> Value:
         """Evaluate a derived quantity by name; NaN where the law has none (a term is absent).
 
@@ -267,7 +273,8 @@ class Law:
         if name not in self.derived_quantities():
             raise KeyError(name)
         try:
-            return getattr(self, name)(**inputs)
+            value = getattr(self, name)(**inputs)
+            return float("nan") if isinstance(value, complex) else value
         except (OverflowError, ZeroDivisionError):  # Python floats raise where NumPy gives inf
             return float("nan")
 

@@ -299,7 +299,12 @@ def _derived_inputs(fit: Fit, name: str, inputs: Mapping[str, Any]) -> dict[str,
     missing = [symbol for symbol in wanted if symbol not in inputs]
     if missing:
         raise UsageError(f"{name} needs {', '.join(missing)}.")
-    return {symbol: float(inputs[symbol]) for symbol in wanted}
+    at = {symbol: float(inputs[symbol]) for symbol in wanted}
+    value = float(fit.law.derive(name, **at))
+    if not (np.isfinite(value) and value > 0):
+        told = ", ".join(f"{symbol} = {number:g}" for symbol, number in at.items())
+        raise UsageError(f"by this law there is no {name} at {told}.")
+    return at
 
 
 def _by_method(

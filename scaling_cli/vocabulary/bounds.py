@@ -14,7 +14,7 @@ BOUNDS: Mapping[str, float] = {
     "expansion": 100,  # times that a file of more than ROOM may grow by unpacking
     "piped": 1e9,  # bytes of what is no file and need not end
     "points": 100_000,  # of a grid or a file of points: predicting each takes 4 kB
-    "resamples": 100_000,  # of a bootstrap
+    "bootstrap": 100_000,  # resamples
     "wait": 60,  # seconds until another process writes, or has written
 }
 ROOM = 2**26  # bytes that anything may unpack to

@@ -305,9 +305,10 @@ def _arithmetic(text: str) -> float | None:
     """Evaluate `2**20`, `2^20`, `1.3 x 10^21`: numbers and + - * / ** only."""
     expression = re.sub(r"\s+x\s+(?=10\s*(?:\^|\*\*))", " * ", text).replace("^", "**")
     try:
-        return _evaluate(ast.parse(expression, mode="eval").body)
-    except (SyntaxError, ValueError, OverflowError, ZeroDivisionError):
+        value = _evaluate(ast.parse(expression, mode="eval").body)
+    except (SyntaxError, ValueError, ArithmeticError, RecursionError, MemoryError):
         return None
+    return value if isinstance(value, float) else None  # a root of what is negative is complex
 
 
 def _evaluate(node: ast.expr) -> float:

@@ -60,6 +60,11 @@ def read_stream(stream: BinaryIO, name: str) -> bytes:
     return content
 
 
+def as_text(name: str) -> str:
+    """Return a name with what is no text in it as escapes, so that tables and JSON can hold it."""
+    return name.encode("utf8", "backslashreplace").decode()
+
+
 def _written(pipe: int) -> bool:
     """Say whether a pipe has been written into; one that nobody has opened yet is silent."""
     import select
