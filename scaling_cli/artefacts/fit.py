@@ -200,7 +200,8 @@ class Fit(Fitted):
                 away = np.maximum(0.0, np.maximum(column - high, low - column))
                 factors[symbol] = 1 + away / (high - low or 1.0)
             else:
-                factors[symbol] = np.maximum(1.0, np.maximum(column / high, low / column))
+                with np.errstate(over="ignore", divide="ignore"):  # infinitely far
+                    factors[symbol] = np.maximum(1.0, np.maximum(column / high, low / column))
         return factors
 
     def _is_linear(self, symbol: str) -> bool:

@@ -7,6 +7,7 @@ import errno
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import typer
@@ -25,7 +26,6 @@ _PLACES = {
     ),
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "Make room, or choose another place."),
 }
-LONGEST = 2000  # characters of a message on the screen: --json has all of it
 
 
 class _Internal(ScalingError):
@@ -51,11 +51,12 @@ def report(error: Exception, arguments: Sequence[str]) -> int:
         traceback.print_exception(error, file=sys.stderr)
     told, usage = as_ours(error)
     if terminal.json:
-        terminal.result(list, {"error": told.to_dict()})
+        with suppress(OSError):  # where standard output is what is wrong
+            terminal.result(list, {"error": told.to_dict()})
     prefix = "" if isinstance(told, _Internal) else "error: "
     hint = [f"hint: {told.hint}"] if told.hint else []
     for line in [*usage.splitlines(), prefix + told.placed(), *hint]:
-        terminal.complain(line if len(line) <= LONGEST else f"{line[:LONGEST]} ... (cut here)")
+        terminal.complain(line)
     return told.exit_code
 
 

@@ -185,6 +185,8 @@ def read_points(path: str, law: Law) -> Grid:
     if not any(line.strip() for line in lines):
         raise DataError("the file is empty.", file=name, hint=_wanted(law))
     require("points", len(lines) - 1, f"{name} holds {len(lines) - 1} points")
+    if max(map(len, lines)) > csv.field_size_limit():
+        raise DataError("a line is too long for a table.", file=name, hint=_wanted(law))
     delimiter = "\t" if "\t" in lines[0] and "," not in lines[0] else ","
     reader = csv.reader(lines, delimiter=delimiter)
     columns = _columns(next(reader), law, name)

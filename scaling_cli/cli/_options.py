@@ -208,10 +208,11 @@ def pairs(option: str) -> Read:
 
     def read(texts: Sequence[str]) -> dict[str, str] | None:
         from scaling_cli.vocabulary.errors import UsageError
+        from scaling_cli.vocabulary.reading import as_text
 
         values: dict[str, str] = {}
         for text in texts:
-            name, equals, value = (part.strip() for part in text.partition("="))
+            name, equals, value = (part.strip() for part in as_text(text).partition("="))
             if not (name and equals and value):
                 raise UsageError(
                     f"cannot read {text!r} for --{option}.", hint=f"Write --{option} NAME=VALUE."

@@ -179,15 +179,12 @@ class Source:
         codec = _codec(self.packed)
         if codec is None:
             return self.packed
-        most = max(ROOM, int(bound("expansion") * len(self.packed)))
         try:
             stream, pieces, size = _unpacked(self.packed, codec), [], 0
-            while piece := stream.read(ROOM):
+            while piece := stream.read(ROOM // 4):
                 pieces.append(piece)
                 size += len(piece)
-                if size > most:
-                    message = f"it unpacks to more than {most} bytes from {len(self.packed)}."
-                    raise DataError(message, file=self.name, hint=raising("expansion", "2000"))
+                require_room(self.name, len(self.packed), size)
             return b"".join(pieces)
         except OSError as error:
             hint = "Copy the file again, or unpack what there is and give that."
@@ -232,6 +229,18 @@ def named(given: str | Path) -> Source:
     if str(given) == "-":
         return Source("<stdin>", None)
     return Source(as_text(str(given)), Path(given))
+
+
+def require_room(name: str, packed: int, unpacked: int) -> None:
+    """Refuse a file whose content is beyond all proportion to its size.
+
+    Raises
+    ------
+    DataError
+    """
+    if unpacked > max(ROOM, bound("expansion") * packed):
+        message = f"{packed} bytes unpack to {unpacked} or more: no log is as empty as that."
+        raise DataError(message, file=name, hint=raising("expansion", "2000"))
 
 
 def _codec(packed: bytes) -> str | None:
@@ -287,7 +296,7 @@ def _float(value: float) -> float:
     try:
         return float(value)
     except OverflowError:
-        return math.copysign(math.inf, value)
+        return math.inf if value > 0 else -math.inf
 
 
 def _text(value: Any) -> str:

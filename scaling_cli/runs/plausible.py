@@ -98,6 +98,12 @@ def _assumed(runs: Runs) -> list[Note]:
     return [Note("convention-assumed", "info", message)] if count else []
 
 
+def _six(size: np.ndarray, tokens: np.ndarray) -> np.ndarray:
+    """Return 6 x size x tokens, infinite where no number is as large."""
+    with np.errstate(over="ignore"):
+        return FLOPS_PER_PARAM_TOKEN * size * tokens
+
+
 @dataclass(frozen=True)
 class Spent:
     """What runs spend compute on, arrays of shape (n,), and how much that is, also in words."""
@@ -123,7 +129,7 @@ class Spent:
         """Return it as 6 x size x tokens, by the size of the table that comes nearest to flops."""
         tokens, sizes = view.column(D.column), (N, N_AVERAGE)
         each = [
-            cls(q.column, size, tokens, FLOPS_PER_PARAM_TOKEN * size * tokens, f"6{q.symbol}D")
+            cls(q.column, size, tokens, _six(size, tokens), f"6{q.symbol}D")
             for q in sizes
             if q.column in view.names()
             for size in [view.column(q.column)]

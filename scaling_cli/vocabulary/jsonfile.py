@@ -40,8 +40,8 @@ def to_json(record: Any) -> str:
 
 
 def write_json(path: str | os.PathLike[str], record: Any) -> None:
-    """Write a JSON file; see `write_whole`."""
-    write_whole(path, f"{to_json(record)}\n".encode())
+    """Write a JSON file; see `write_whole`. What is no text in a file name becomes an escape."""
+    write_whole(path, f"{to_json(record)}\n".encode("utf8", "backslashreplace"))
 
 
 def write_whole(
