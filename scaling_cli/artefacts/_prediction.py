@@ -99,6 +99,7 @@ class Prediction(Shown):
     def __repr__(self) -> str:
         """Return one line: the first point and how many follow."""
         at = ", ".join(f"{symbol}={values[0]:g}" for symbol, values in self.inputs.items())
+        at += f", by {self.made_by['fit']}" if self.made_by.get("fit") else ""
         more = f"; and {len(self.value) - 1} more" if len(self.value) > 1 else ""
         if self.new_run is None:
             return f"<Prediction {self.output} = {self.value[0]:.4f} at {at}, no interval{more}>"
@@ -246,7 +247,19 @@ def by_symbol(known: Mapping[str, Quantity], inputs: Mapping[str, Any]) -> dict[
         if symbol in given:
             raise UsageError(f"{symbol} is given twice.")
         given[symbol] = _number(value, quantity)
+    _refuse_lengths(given)
     return given
+
+
+def _refuse_lengths(given: Mapping[str, Any]) -> None:
+    """Refuse as many of one quantity as do not fit those of another."""
+    try:
+        np.broadcast_shapes(*map(np.shape, given.values()))
+    except ValueError:
+        told = ", ".join(f"{symbol} has {np.size(values)}" for symbol, values in given.items())
+        raise UsageError(
+            f"these cannot be points together: {told}.", hint="Give as many of each, or one."
+        ) from None
 
 
 def _number(value: Any, quantity: Quantity | None) -> Any:
@@ -286,6 +299,7 @@ def read_inputs(law: Law | type[Law], inputs: Mapping[str, Any]) -> dict[str, np
     if np.any(np.abs(total - 1) > WHOLE):
         worst = float(total[np.argmax(np.abs(total - 1))])
         raise UsageError(f"{', '.join(law.shares())} must sum to one, not to {worst:.4g}.")
+    _refuse_lengths(columns)
     shaped = np.broadcast_arrays(*columns.values())
     return {s: np.array(v).ravel() for s, v in zip(columns, shaped, strict=True)}
 
@@ -336,7 +350,8 @@ def intervals(
     if log_draws.shape != (len(value), len(uncertainty.sigma)):
         log_draws = np.broadcast_to(log_draws, (len(value), len(uncertainty.sigma)))
     share = [(1 - level) / 2, (1 + level) / 2]
-    decades = np.maximum(0.0, np.log10(law.along(inputs) / uncertainty.axis_max))
+    with np.errstate(divide="ignore"):  # inputs so small that their product is zero
+        decades = np.maximum(0.0, np.log10(law.along(inputs) / uncertainty.axis_max))
     z = quantile(level)
     drift = z * uncertainty.drift * decades
     centre = centred(log_value, uncertainty.companion, inputs)

@@ -97,7 +97,7 @@ def typed(
     params: list[float],
     tokens: list[float],
     compute: list[float],
-    loss: list[float],
+    loss: Sequence[float] = (),
     others: Mapping[str, list[float]],
 ) -> dict[str, list[float]]:
     """Return the values given by the law's symbols.
@@ -109,7 +109,7 @@ def typed(
     """
     size, data = (law.symbol_of(role) for role in (Role.SIZE, Role.DATA))
     every = {size or N.symbol: params, data or D.symbol: tokens, C.symbol: compute}
-    every[L.symbol] = loss
+    every[L.symbol] = list(loss)
     given = {symbol: values for symbol, values in every.items() if values}
     for symbol, values in others.items():
         if symbol in given:

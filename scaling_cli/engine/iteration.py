@@ -126,22 +126,21 @@ def _at(law: type[Law], theta: Sequence[Any], inputs: Any) -> Any:
     return law(**dict(zip(law.parameters(), theta, strict=True)))(**inputs)
 
 
-def _slope(law: type[Law], theta: list[Any], inputs: Any, j: int, scale: Sequence[Any]) -> Any:
-    def along(value: Any) -> Any:
-        return _at(law, [*theta[:j], value, *theta[j + 1 :]], inputs)
+def _along(function: Callable[[list[Any]], Any], theta: list[Any], i: int, scale: Any) -> Any:
+    """Return the derivative of a function of parameters along one of them, times its scale."""
 
-    return jax.jvp(along, (theta[j],), (scale[j],))[1]
+    def moved(value: Any) -> Any:
+        return function([*theta[:i], value, *theta[i + 1 :]])
+
+    return jax.jvp(moved, (theta[i],), (scale[i],))[1]
 
 
-def _bend(
-    law: type[Law], theta: list[Any], inputs: Any, pair: tuple[int, int], scale: Sequence[Any]
-) -> Any:
-    i, j = pair
+def _slope(law: type[Law], theta: list[Any], inputs: Any, j: int, scale: Any) -> Any:
+    return _along(lambda at: _at(law, at, inputs), theta, j, scale)
 
-    def along(value: Any) -> Any:
-        return _slope(law, [*theta[:i], value, *theta[i + 1 :]], inputs, j, scale)
 
-    return jax.jvp(along, (theta[i],), (scale[i],))[1]
+def _bend(law: type[Law], theta: list[Any], inputs: Any, pair: tuple[int, int], scale: Any) -> Any:
+    return _along(lambda at: _slope(law, at, inputs, pair[1], scale), theta, pair[0], scale)
 
 
 def _bends(law: type[Law], i: int, j: int) -> bool:

@@ -20,7 +20,7 @@ import pyarrow.ipc
 from scaling_cli.runs.store import apart
 from scaling_cli.runs.table import ColumnReading, Note, natural
 from scaling_cli.vocabulary.bounds import ROOM, bound, raising
-from scaling_cli.vocabulary.errors import DataError, UsageError, some
+from scaling_cli.vocabulary.errors import DataError, ScalingError, UsageError, some
 from scaling_cli.vocabulary.quantities import L, plain_name, recognise
 from scaling_cli.vocabulary.reading import as_text, read_file, read_stream
 
@@ -389,8 +389,7 @@ def expand(
             if how is not None:
                 known[source.uri] = (source, how)
             elif sure:
-                hint = f"Looked for {looked_for}. If it is one of these, say which with --format."
-                raise DataError("the format is not known.", file=source.name, hint=hint)
+                raise _unknown(source, looked_for)
             else:
                 skipped.append(source.name)
     if not known:
@@ -406,6 +405,19 @@ def expand(
     return list(known.values()), notes
 
 
+def _unknown(source: Source, looked_for: str) -> DataError:
+    """Return what is wrong with a file of no known format: it may be what this program wrote."""
+    from scaling_cli.artefacts import kinds  # late: logs need none of it
+
+    try:
+        stored = kinds.load(source.path or source.name)
+    except ScalingError:
+        hint = f"Looked for {looked_for}. If it is one of these, say which with --format."
+        return DataError("the format is not known.", file=source.name, hint=hint)
+    told = f"this is {stored.what}, not a log: {stored.used(source.name)}."
+    return DataError(told, file=source.name)
+
+
 def _files(item: Any, number: int) -> list[tuple[Source, bool]]:
     """Return the files of one source, and whether the user named each of them."""
     held = _in_memory(item, number)
@@ -415,6 +427,8 @@ def _files(item: Any, number: int) -> list[tuple[Source, bool]]:
         tables = "DataFrames, dicts of columns or lists of dicts (one per row)"
         hint = f"Give files, {tables}, each as an argument of its own."
         raise UsageError(f"cannot read runs from a {type(item).__name__}.", hint=hint)
+    if str(item) == "":
+        raise UsageError("a path is empty.", hint="The folder that you are in is '.'.")
     path = Path(item)
     if path.is_dir():
         files, stores = apart([p for p in path.rglob("*") if p.is_file()])

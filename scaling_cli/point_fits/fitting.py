@@ -47,7 +47,7 @@ def fit(
     target: str | None = None,
     where: str | None = None,
     at: str = "final",
-    objective: Objective | None = None,
+    objective: Objective | str | None = None,
     fix: Mapping[str, float] | None = None,
     tie: Mapping[str, str] | None = None,
     weights: "str | ArrayLike | None" = None,
@@ -70,7 +70,7 @@ def fit(
         Name of a law; see `scaling laws`.
     target, where, at : str, optional
         Which column is predicted, which runs, which rows of each; see `selection.select`.
-    objective : Objective, optional
+    objective : Objective or str, optional
         Huber with delta 1e-3 on ln loss by default.
     fix : mapping of parameter to float, optional
         Parameters held at a value.
@@ -113,7 +113,7 @@ def fit(
     """
     check_level(level)
     resampling = Resampling(bootstrap, bootstrap_kind, cluster, seed)  # refuses what none can draw
-    law_class, minimised = laws.get(law), objective or Objective()
+    law_class, minimised = laws.get(law), Objective.of(objective)
     points, origin = as_points(data, law_class, target=target, where=where, at=at, weights=weights)
     problem = make_problem(points, law_class, minimised, fix, tie, prior=prior)
     refuse(points, problem)
@@ -169,7 +169,7 @@ def _needed(problem: Problem) -> list[Problem]:
 def refit_objective(
     points: Points,
     law: str,
-    objective: Objective | None = None,
+    objective: Objective | str | None = None,
     fix: Mapping[str, float] | None = None,
     tie: Mapping[str, str] | None = None,
     *,
@@ -183,7 +183,7 @@ def refit_objective(
     FitError
         As `fit`.
     """
-    problem = make_problem(points, laws.get(law), objective or Objective(), fix, tie, prior=prior)
+    problem = make_problem(points, laws.get(law), Objective.of(objective), fix, tie, prior=prior)
     refuse(points, problem)
     return settle(problem, seed=seed)[1]
 

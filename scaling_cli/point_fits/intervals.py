@@ -110,7 +110,7 @@ def intervals(
     fit: Fit,
     of: str | Sequence[str] | None = None,
     *,
-    methods: Sequence[str] = QUICK,
+    methods: str | Sequence[str] = QUICK,
     level: float = 0.9,
     **inputs: Any,
 ) -> Comparison:
@@ -124,7 +124,7 @@ def intervals(
         Names of parameters, of derived quantities (with their input: C=1e24), or `loss` (the law's
         output) with the law's inputs (N=7e9, D=1e12). Default: the loss if inputs are given, else
         every parameter that was searched.
-    methods : sequence of {"delta", "profile", "bootstrap", "nuts", "backtested"}
+    methods : sequence of {"delta", "profile", "bootstrap", "nuts", "backtested"}, or one of them
         `backtested` is the range that `predict` gives, and exists for the loss only. `nuts` needs
         the extra `posterior` and about ten seconds.
     level : float
@@ -140,6 +140,7 @@ def intervals(
         If the fit's points are not at hand, or nothing was optimised in it.
     """
     check_level(level)
+    methods = [methods] if isinstance(methods, str) else methods
     unknown = [method for method in methods if method not in METHODS]
     if unknown:
         raise UsageError(

@@ -287,27 +287,18 @@ def vanishing(problem: Problem) -> list[str]:
 
 def starts_without(problem: Problem, name: str) -> np.ndarray:
     """Return the best starts, shape (m, k), in which one coefficient's term is absent."""
-    column = problem.frame.names.index(name)
-    reduced = _without(problem, column)
-    if problem.penalty is None and reduced.frame.names and len(begin := starts(reduced)):
-        begin = begin[_distinct(reduced, begin)[:EDGE_STARTS]]
-        return np.insert(begin, column, _nothing(reduced, begin, name), axis=1)
-    return np.zeros((0, len(problem.frame.names)))
-
-
-def _without(problem: Problem, column: int) -> Problem:
-    """Return the problem with one searched coefficient held at zero."""
-    frame = problem.frame
+    frame, column = problem.frame, problem.frame.names.index(name)
     offset = np.where(frame.matrix[:, column] != 0, -np.inf, frame.offset)
     names = tuple(n for i, n in enumerate(frame.names) if i != column)
-    return replace(problem, frame=Frame(np.delete(frame.matrix, column, axis=1), offset, names))
-
-
-def _distinct(problem: Problem, u: np.ndarray) -> np.ndarray:
-    """Return the rows of u that predict differently, in order: a lost term's exponent is idle."""
-    curves = np.log(problem.predictions(problem.parameters(u)))
-    _, first = np.unique(np.round(curves, SAME_CURVE), axis=0, return_index=True)
-    return np.sort(first)
+    fewer = Frame(np.delete(frame.matrix, column, axis=1), offset, names)
+    reduced = replace(problem, frame=fewer)
+    if problem.penalty is None and reduced.frame.names and len(begin := starts(reduced)):
+        # Those that predict differently, in order: a lost term's exponent is idle.
+        curves = np.round(reduced.log_predictions(begin), SAME_CURVE)
+        first = np.sort(np.unique(curves, axis=0, return_index=True)[1])
+        begin = begin[first[:EDGE_STARTS]]
+        return np.insert(begin, column, _nothing(reduced, begin, name), axis=1)
+    return np.zeros((0, len(problem.frame.names)))
 
 
 def _nothing(problem: Problem, u: np.ndarray, name: str) -> np.ndarray:

@@ -151,7 +151,9 @@ def test_level(here: Path, level: str) -> None:
 def test_level_out_of_range(here: Path) -> None:
     result = run("--params", "7B", "--tokens", "1T", "--level", "90")
     assert result.exit_code == 2
-    assert result.stderr.endswith("error: level must lie between 0 and 1, not 90.0.\n")
+    assert result.stderr.endswith(
+        "error: level must lie between 0 and 1, not 90.0.\nhint: Write 0.9 for 90 %.\n"
+    )
 
 
 # --- C = 6ND --------------------------------------------------------------------------------
@@ -436,7 +438,7 @@ def test_a_file_of_points_that_is_not_there(here: Path) -> None:
     assert result.exit_code == 3
     assert json.loads(result.stdout)["error"] == {
         "code": "data",
-        "message": "cannot read the file of points: No such file or directory.",
+        "message": "cannot read the file: No such file or directory.",
         "hint": None,
         "file": "nowhere.csv",
         "row": None,
