@@ -70,7 +70,7 @@ def as_ours(error: Exception) -> tuple[ScalingError, str]:
     if isinstance(error, OSError) and error.strerror:
         told = error.strerror[:1].lower() + error.strerror[1:]
         place = None if error.filename is None else str(error.filename)
-        return DataError(f"{told}.", hint=_PLACES.get(error.errno), file=place), ""
+        return DataError(f"{told}.", hint=_PLACES.get(error.errno or 0), file=place), ""
     if isinstance(error, MemoryError):
         return DataError("there is not enough memory for this.", hint="Ask for less at once."), ""
     text = f"internal error: {type(error).__name__}: {error}"

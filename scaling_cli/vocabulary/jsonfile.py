@@ -59,9 +59,9 @@ def write_whole(
 ) -> None:
     """Write a file so that it is there whole or not at all: a killed process leaves the old one.
 
-    Of a symbolic link the file that it leads to is replaced. Who may read it stays as it was; of
-    a new file the umask says so. A device or a pipe is written into, not replaced. What a killed
-    process left half written is deleted by the next that writes the same file.
+    Of a symbolic link the file that it leads to is replaced. The umask says who may read it, and
+    nobody may who could not before. A device or a pipe is written into, not replaced. What a
+    killed process left half written is deleted by the next that writes the same file.
 
     Parameters
     ----------
@@ -79,15 +79,14 @@ def write_whole(
     target = Path(os.path.realpath(path))
     if target.is_symlink():
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
-    if target.exists() and mode is None:
-        mode = stat.S_IMODE(target.stat().st_mode)
+    allowed = target.stat().st_mode if target.exists() else 0o777
     if partial is None:
         _sweep(target)
         partial = target.with_name(f".{target.name}.{os.getpid()}{_PARTIAL}")
     try:
         with partial.open("wb") as stream:
-            if mode is not None:
-                os.chmod(partial, mode)
+            own = stat.S_IMODE(partial.stat().st_mode & allowed)
+            os.chmod(partial, own if mode is None else mode)
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
