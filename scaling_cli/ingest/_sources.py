@@ -19,7 +19,7 @@ import pyarrow.ipc
 
 from scaling_cli.runs.store import apart
 from scaling_cli.runs.table import ColumnReading, Note, natural
-from scaling_cli.vocabulary.bounds import ROOM, bound, raising
+from scaling_cli.vocabulary.bounds import ROOM, require_room
 from scaling_cli.vocabulary.errors import DataError, ScalingError, UsageError, some
 from scaling_cli.vocabulary.quantities import L, plain_name, recognise
 from scaling_cli.vocabulary.reading import as_text, read_file, read_stream
@@ -239,18 +239,6 @@ def named(given: str | Path) -> Source:
     if str(given) == "-":
         return Source("<stdin>", None)
     return Source(as_text(str(given)), Path(given))
-
-
-def require_room(name: str, packed: int, unpacked: int) -> None:
-    """Refuse a file whose content is beyond all proportion to its size.
-
-    Raises
-    ------
-    DataError
-    """
-    if unpacked > max(ROOM, bound("expansion") * packed):
-        message = f"{packed} bytes unpack to {unpacked} or more: no log is as empty as that."
-        raise DataError(message, file=name, hint=raising("expansion", "2000"))
 
 
 def _codec(packed: bytes) -> str | None:

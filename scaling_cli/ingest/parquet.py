@@ -3,7 +3,8 @@
 import pyarrow as pa
 import pyarrow.parquet
 
-from scaling_cli.ingest._sources import Raw, format_ending, raw_of, require_room
+from scaling_cli.ingest._sources import Raw, format_ending, raw_of
+from scaling_cli.vocabulary.bounds import require_room
 from scaling_cli.vocabulary.errors import DataError
 
 VERSION = "1"

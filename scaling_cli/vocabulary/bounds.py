@@ -71,6 +71,18 @@ def require(name: str, amount: float, what: str) -> None:
         raise UsageError(message, hint=raising(name, f"{amount:.12g}"))
 
 
+def require_room(name: str, packed: int, unpacked: int) -> None:
+    """Refuse a file whose content is beyond all proportion to its size.
+
+    Raises
+    ------
+    DataError
+    """
+    if unpacked > max(ROOM, bound("expansion") * packed):
+        message = f"{packed} bytes unpack to {unpacked} or more: no log is as empty as that."
+        raise DataError(message, file=name, hint=raising("expansion", "2000"))
+
+
 def raising(name: str, value: str) -> str:
     """Return the hint that says how to raise a bound."""
     return f"If that is meant, raise the limit: --allow {name}={value}"
