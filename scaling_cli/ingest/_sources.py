@@ -179,13 +179,7 @@ class Source:
 
     @cached_property
     def content(self) -> bytes:
-        """Return the bytes after undoing gzip or zstd.
-
-        Raises
-        ------
-        DataError
-            If they are damaged, or are suspiciously many.
-        """
+        """Return the bytes after undoing gzip or zstd; damaged or absurdly many are refused."""
         codec = _codec(self.packed)
         if codec is None:
             return self.packed
