@@ -1,4 +1,4 @@
-"""Processes killed at random moments: `python tests/kills.py [COUNT]`; the suite kills at each step.
+"""Processes killed at random moments: `python tests/kills.py [COUNT]`; the suite kills by steps.
 
 Ingest and fit are killed with SIGKILL while they run. What was stored before must be read as it was
 or as it should be, nothing in between, and the next command must leave no partial file.
