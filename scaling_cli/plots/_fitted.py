@@ -36,7 +36,7 @@ def held_out(fit: Fit, measured: Points | None, level: float = 0.9) -> HeldOut |
         return None
     runs, inputs = tuple(measured.runs), dict(measured.inputs)
     prediction = fit.predict(level=level, **inputs)
-    values = (measured.output, prediction.value, *(prediction.new_run or (None, None)))
+    values = (measured.output, prediction.forecast, *(prediction.new_run or (None, None)))
     return HeldOut(runs, across(fit.law, inputs)[1], inputs, *values)
 
 
