@@ -116,7 +116,7 @@ class Prediction(Shown):
     value: np.ndarray
     """Of the fitted law alone."""
     forecast: np.ndarray
-    """The number to plan with, which intervals lie about: the mean of several laws, or the value."""
+    """The number to plan with, in the middle of intervals: the mean of several laws."""
     level: float
     mean: tuple[np.ndarray, np.ndarray] | None
     new_run: tuple[np.ndarray, np.ndarray] | None

@@ -194,7 +194,8 @@ class Fit(Fitted):
         if farthest > max(FAR, tested**2):
             told.append(
                 f"{axis or C.symbol} {factor(farthest)} is further beyond the data than any "
-                f"backtest of this fit went ({factor(tested)}): that it goes on as before is assumed."
+                f"backtest of this fit went ({factor(tested)}): that it goes on as before is "
+                "assumed."
             )
         return told
 

@@ -1,4 +1,4 @@
-"""`backtest`: hold the largest runs back, refit, and score the forecast that would have been made."""
+"""`backtest`: hold the largest runs back, refit, score the forecast that would have been made."""
 
 import os
 from collections.abc import Mapping, Sequence

@@ -135,7 +135,8 @@ def between(prediction: Prediction) -> Iterator[str]:
     shared = {name: w for name, (_, w) in prediction.members.items() if np.any(w > 0)}
     if len(shared) < 2:
         return
-    yield f"mean of {COUNTED[len(shared)]} laws; {prediction.made_by['law']} alone{_own(prediction)}."
+    own = f"{prediction.made_by['law']} alone{_own(prediction)}"
+    yield f"mean of {COUNTED[len(shared)]} laws; {own}."
     for name, (_, weights) in prediction.members.items():
         left = int(np.sum(weights == 0))
         if left:
@@ -144,7 +145,7 @@ def between(prediction: Prediction) -> Iterator[str]:
 
 
 def _own(prediction: Prediction) -> str:
-    """Return the value of the fitted law, or how far it lies from the forecast at several points."""
+    """Return the value of the fitted law, or at several points how far it lies from theirs."""
     if len(prediction.value) == 1:
         return f": {_numbers.value(float(prediction.value[0]))}"
     ratio = prediction.value / prediction.forecast

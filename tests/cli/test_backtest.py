@@ -34,6 +34,7 @@ def forecasts(reach: list[float], error: list[float]) -> Forecasts:
     bounds = {
         "low": predicted * math.exp(-0.02),
         "high": predicted * math.exp(0.02),
+        "value": predicted,
         "law_low": predicted * math.exp(-0.01),
         "law_high": predicted * math.exp(0.01),
     }
@@ -49,9 +50,6 @@ def made(errors: tuple[float, ...] = (0.03, 0.03, 0.015, 0.0)) -> Backtest:
             n_train=n,
             n_test=len(part),
             factor=float(part.reach.max()),
-            drift=0.01,
-            drift_learned=0.03,
-            learned_from=2,
             parameters={},
             held_out=tuple(part.runs),
             forecasts=part,
@@ -236,8 +234,8 @@ all cuts together, by reach beyond the largest fitted run
   beyond x100          1  +0.00 %   0.00 %   +/-2.00 %   100 %      100 %
 
 inside: share of the held-back runs in the 90 % range that scaling predict would
-  have printed from the fitted runs alone. law alone: the same without its
-  drift. bias: + is a forecast too high.
+  have printed from the fitted runs alone. law alone: share in the range of the
+  fitted law by itself. bias: + is a forecast too high.
 
 untested  1 cut
           C <= 1e+19: leaves 5 points to fit, 8 are needed
