@@ -67,7 +67,9 @@ class Fit(Fitted):
             changed["uncertainty"] = {**sure, "largest": largest, "beside": beside}
         if test:  # its coverage was that of the law alone
             cuts = [
-                cut if "rms" not in cut else cut | {"coverage_law": cut["coverage"]} | UNSCORED
+                cut | {"coverage_law": cut["coverage"]} | UNSCORED
+                if "rms" in cut and "coverage_law" not in cut
+                else cut
                 for cut in test["cuts"]
             ]
             changed["backtest"] = {**test, "cuts": cuts}

@@ -175,23 +175,18 @@ def _rivals(problem: Problem) -> list[tuple[str, Problem, Mapping[str, str]]]:
 
 
 def _refitted(rival: Problem, tested: HeldOut) -> list[Law | None]:
-    """Return the rival fitted to all points, and at each cut that leaves it enough of them."""
-    fewest = fewest_training(len(rival.frame.names))
-    rows = [split.train for split in tested.splits]
-    enough = [bool(np.sum(train) >= fewest) for train in rows]
-    kept = [train.astype(float) for train, good in zip(rows, enough, strict=True) if good]
-    law, *refits = companion.fitted(rival, [np.ones(len(rival.output)), *kept])
-    at_cut = iter(refits)
-    return [law, *(next(at_cut) if good else None for good in enough)]
+    """Return the rival fitted to all points, and at each cut."""
+    cuts = [split.train.astype(float) for split in tested.splits]
+    return companion.fitted(rival, [np.ones(len(rival.output)), *cuts])
 
 
 def _scored(
     rival: Problem, refits: Sequence[Law | None], tested: HeldOut
 ) -> list[dict[str, float]]:
-    """Score the rival where both laws were refitted."""
-    scores = []
+    """Score the rival where both laws were refitted, to as many points as the rival takes."""
+    fewest, scores = fewest_training(len(rival.frame.names)), []
     for law, cut, split in zip(refits, tested.cuts, tested.splits, strict=True):
-        if law is None:
+        if law is None or cut.n_train < fewest:
             continue
         held = {s: v[split.test] for s, v in rival.inputs.items()}
         mare = float(np.mean(np.abs(np.asarray(law(**held)) / rival.output[split.test] - 1)))
