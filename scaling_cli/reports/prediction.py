@@ -114,7 +114,11 @@ def notes(prediction: Prediction) -> list[str]:
     widths, tested = half_widths(prediction), prediction.made_by.get("tested")
     if widths is None:
         return list(prediction.notes)
-    parts = [f"{name} {_range(part.tolist())}" for name, part in prediction.parts.items()]
+    parts = [
+        f"{name} {_range(part.tolist())}"
+        for name, part in prediction.parts.items()
+        if name != "laws" or len(prediction.members) > 1
+    ]
     range_ = f"{_numbers.level(prediction.level)} range of a new run"
     lines = [f"{range_}: half-width {_range(widths)}; {', '.join(parts)}."]
     if not tested:

@@ -202,9 +202,6 @@ inside: share of the held-back runs in the 90 % range that scaling predict would
 
 untested  1 cut
           C <= 1e+19: leaves 5 points to fit, 8 are needed
-
-! backtest.bias: 3 of 3 misses of the law by itself lie on one side: the law is
-  bending. Expect the loss below the forecast.
 """
 
 WHOLE = """\
@@ -239,15 +236,20 @@ inside: share of the held-back runs in the 90 % range that scaling predict would
 
 untested  1 cut
           C <= 1e+19: leaves 5 points to fit, 8 are needed
-
-! backtest.bias: 3 of 3 misses of the law by itself lie on one side: the law is
-  bending. Expect the loss below the forecast.
 """
 
 
 def test_the_report(asked: dict[str, Any]) -> None:
     assert run("runs.csv").stdout == SCREEN
     assert run("runs.csv", "--full").stdout == WHOLE
+
+
+def test_misses_on_one_side_are_warned_of(asked: dict[str, Any]) -> None:
+    asked["answer"] = made((0.03, 0.03, 0.025, 0.0))
+    assert run("runs.csv").stdout.endswith(
+        "! backtest.bias: 3 of 3 runs outside their range lie on one side of it: expect the\n"
+        "  loss below the forecast.\n"
+    )
 
 
 def test_without_a_pattern_there_is_no_warning(asked: dict[str, Any]) -> None:
@@ -270,7 +272,7 @@ def test_json_is_the_record(asked: dict[str, Any]) -> None:
 
 def test_the_figure_is_drawn_and_named(asked: dict[str, Any]) -> None:
     result = run("runs.csv", "--plot", "b.png")
-    assert result.stdout == f"{SCREEN}\nwritten   b.png\n"
+    assert result.stdout == f"{SCREEN}written   b.png\n"
     assert Path("b.png").read_bytes().startswith(b"\x89PNG")
 
 

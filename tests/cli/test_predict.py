@@ -109,7 +109,7 @@ def test_text_of_one_point(here: Path) -> None:
     below = (
         f"90 % range of a new run: half-width {width}; "
         f"parameters +/-{parts['parameters']}, noise\n"
-        f"  +/-{parts['noise']}, drift +/-{parts['drift']}, laws +/-0.00 %.\n"
+        f"  +/-{parts['noise']}, drift +/-{parts['drift']}.\n"
     )
     assert run("--params", "7B", "--tokens", "1T").stdout == (
         " N   D        C    loss  90 % new run      beyond data\n"
@@ -119,8 +119,8 @@ def test_text_of_one_point(here: Path) -> None:
         " N   D        C    loss  90 % mean curve   90 % new run      beyond data\n"
         f"7B  1T  4.2e+22  {loss(7e9, 1e12):.4f}  {mean}  {new_run}  C x4.2, D x5.0,\n"
         f"{'':61}N x7.0\n\n{below}"
-        "2 backtests: x100 further, missed by 1.45 % in a range of +/-0.67 %; x10 further,\n"
-        "  missed by 0.34 % in a range of +/-0.67 %.\n"
+        "2 backtests: x100 further, missed by 1.45 % in a range of +/-0.67 %; x10\n"
+        "  further, missed by 0.34 % in a range of +/-0.67 %.\n"
     )
     assert record["method"] == "draws made by hand"
 
