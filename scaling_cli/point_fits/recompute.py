@@ -128,7 +128,7 @@ def recompute(fit: Fit, points: Points) -> Fit:
     from scaling_cli.point_fits import fitting  # JAX: only when something is refitted
 
     published = fit.origin.get("kind") == "published"
-    alone = {"alone": True} if published else {}
+    alone: dict[str, Any] = {"alone": True} if published else {}
     new = fitting.fit(
         points,
         law=laws.name_of(fit.law),

@@ -247,8 +247,8 @@ def test_the_report(asked: dict[str, Any]) -> None:
 def test_misses_on_one_side_are_warned_of(asked: dict[str, Any]) -> None:
     asked["answer"] = made((0.03, 0.03, 0.025, 0.0))
     assert run("runs.csv").stdout.endswith(
-        "! backtest.bias: 3 of 3 runs outside their range lie on one side of it: expect the\n"
-        "  loss below the forecast.\n"
+        "! backtest.bias: 3 of 3 runs outside their range lie on one side of it: expect\n"
+        "  the loss below the forecast.\n"
     )
 
 
