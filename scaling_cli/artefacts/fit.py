@@ -14,6 +14,7 @@ from scaling_cli import laws
 from scaling_cli.artefacts import _prediction
 from scaling_cli.artefacts._prediction import Prediction, Uncertainty
 from scaling_cli.artefacts._record import MERGED, Fitted, refuse_draws
+from scaling_cli.artefacts._split import splits
 from scaling_cli.laws._law import Domain, Law
 from scaling_cli.runs.points import Points
 from scaling_cli.vocabulary.arguments import check_level
@@ -127,15 +128,18 @@ class Fit(Fitted):
         """Return the command that predicts with it."""
         return f"{super().usage(name)} {self.example}"
 
-    def predict(self, *, level: float = 0.9, alone: bool = False, **inputs: Any) -> Prediction:
+    def alone(self) -> "Fit":
+        """Return the same fit, which forecasts with its own law and not with a mean of several."""
+        sure = self.uncertainty
+        return self if sure is None else replace(self, uncertainty=sure.alone(type(self.law)))
+
+    def predict(self, *, level: float = 0.9, **inputs: Any) -> Prediction:
         """Predict the law's output.
 
         Parameters
         ----------
         level : float
             Nominal coverage of the intervals.
-        alone : bool
-            Forecast with the fitted law alone, not with the mean of the laws fitted beside it.
         **inputs : float, str or array
             The law's inputs by symbol or column (`N=7e9, tokens="1T"`), broadcast against each
             other. `C` with size or data gives the other; alone, the law's own optimum.
@@ -146,9 +150,10 @@ class Fit(Fitted):
             If an input is missing, unknown or outside its domain.
         """
         check_level(level)
+        given = _prediction.by_symbol(_prediction.taken(self.law), inputs)
         columns = _prediction.read_inputs(self.law, _prediction.completed(self.law, inputs))
         value = np.asarray(self.law(**columns), dtype=float)
-        ranges = self.data.get("ranges", {})
+        ranges, draws = self.data.get("ranges", {}), getattr(self.uncertainty, "draws", None)
         bare = Prediction(
             columns,
             self.law.output().symbol,
@@ -162,13 +167,13 @@ class Fit(Fitted):
             spent={C.symbol: self.law.along(columns)} if self.law.size_and_data() else {},
             linear={s: tuple(ranges[s]) for s in columns if self._is_linear(s) and s in ranges},
             column=self.law.output().column,
+            splits=splits(self.law, draws, columns, given, level),
             made_by=self._as_maker(),
         )
         certain = self.uncertainty
         if certain is None:
             published = self.origin.get("kind") == "published"
             return replace(bare, notes=(NO_INTERVAL["published" if published else ""],))
-        certain = certain.alone(type(self.law)) if alone else certain
         told = replace(bare, **vars(_prediction.band(self.law, certain, columns, level)))
         notes = (self._floorless(),) if certain.widening > 1 else ()
         return replace(told, notes=notes, made_by={**bare.made_by, "warnings": self.doubts(told)})

@@ -35,7 +35,7 @@ def backtest(
     target: str | None = None,
     where: str | None = None,
     at: str = "final",
-    objective: Objective | None = None,
+    objective: Objective | str | None = None,
     fix: Mapping[str, float] | None = None,
     tie: Mapping[str, str] | None = None,
     weights: "str | ArrayLike | None" = None,
@@ -86,7 +86,7 @@ def backtest(
     """
     check_level(level)
     resampling = Resampling(seed=seed)  # refuses a seed that cannot be one
-    law_class, minimised = laws.get(law), objective or Objective()
+    law_class, minimised = laws.get(law), Objective.of(objective)
     symbol, wanted = axis_symbol(law_class, on), checked(cuts)
     points, origin = fitting.as_points(
         data, law_class, target=target, where=where, at=at, weights=weights

@@ -20,7 +20,7 @@ from scaling_cli.point_fits.certainty.companion import Companion, beside, compan
 from scaling_cli.point_fits.certainty.draws import Draws, least_squares, noise_at
 from scaling_cli.point_fits.certainty.uncertainty import combine
 from scaling_cli.point_fits.cuts import Cuts, Split, along, fewest_training, splits
-from scaling_cli.point_fits.fitted import Fitted, laws_at
+from scaling_cli.point_fits.fitted import Fitted
 from scaling_cli.runs.points import Points
 from scaling_cli.search.optimum import refits, refuse
 from scaling_cli.vocabulary.errors import FitError
@@ -145,7 +145,7 @@ def _uncertainties(
     ):
         part = parts[row]
         draws, sigmas = batch.part.kept(ends, chunks.cut(batch))
-        (law,) = laws_at(part.problem, part.u[None])
+        (law,) = part.problem.laws(part.u[None])
         near = beside(others, row + 1)
         made.append(combine(part.problem, law, draws, sigmas, beside=near, tested=True))
     return made
@@ -184,7 +184,7 @@ class _PartDraws:
 
 def _cut(fitted: Fitted, values: np.ndarray, part: Part, certain: Uncertainty) -> ScoredCut:
     points, train, test = fitted.points, part.split.train, part.split.test
-    (law,) = laws_at(part.problem, part.u[None])
+    (law,) = part.problem.laws(part.u[None])
     train_max = float(np.max(values[train]))
     reach, tested = values / train_max, np.flatnonzero(test)
     forecasts = joined(

@@ -20,6 +20,5 @@ def _wrong(forecast: Forecast) -> str | None:
     path, headlines = forecast.path, [s.value for s in forecast.scenarios if s.headline]
     ends = {"x": forecast.until, "loss": forecast.value, "low": low, "high": high}
     again = {name: float(getattr(path, name)[-1]) for name in ends} if len(path.x) else ends
-    return disagreement(again, ends, forecast.run) or disagreement(
-        headlines, [forecast.value] * len(headlines), f"{forecast.run}.scenarios"
-    )
+    same, at = [forecast.value] * len(headlines), f"{forecast.run}.scenarios"
+    return disagreement(again, ends, forecast.run) or disagreement(headlines, same, at)

@@ -55,8 +55,7 @@ def says(thing: Any) -> list[float]:
     """Return numbers that a thing gives when it is asked, not when it is read."""
     if isinstance(thing, Fit):
         inputs = dict.fromkeys(type(thing.law).inputs(), 5e7) | {"N": 4e6}
-        at: dict[str, Any] = {s: inputs[s] for s in type(thing.law).inputs()}
-        p = thing.predict(**at)
+        p = thing.predict(**{s: inputs[s] for s in type(thing.law).inputs()})
         return [float(p.value[0]), *ends(p.mean, p.new_run)]
     if isinstance(thing, CurveFit):
         p = thing.predict(SCHEDULE)

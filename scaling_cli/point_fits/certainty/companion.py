@@ -12,13 +12,11 @@ import numpy as np
 
 from scaling_cli import laws
 from scaling_cli.artefacts._prediction import Beside, has_floor
-from scaling_cli.engine.problem import Problem, frame
+from scaling_cli.engine.problem import Frame, Problem
 from scaling_cli.engine.solve import LANES, solve
 from scaling_cli.engine.starts import starts
 from scaling_cli.laws._law import Law
-from scaling_cli.point_fits.fitted import laws_at, smooth
 from scaling_cli.search.minimum import nested_ends
-from scaling_cli.search.optimum import in_range
 
 FEWEST_POINTS = 7  # with fewer, a mean of laws forecasts no better than one
 SEARCH_ITERATIONS = 60  # enough to tell which start leads; the best is followed afterwards
@@ -67,9 +65,9 @@ def _contrasts(law: type[Law], other: type[Law]) -> bool:
 
 def problems(problem: Problem, *, alone: bool = False) -> list[tuple[Problem, float]]:
     """Return the problems of fitting the laws beside to the same points, with their weights."""
-    own = replace(smooth(problem), penalty=None)
+    own = replace(problem.smooth(), penalty=None)
     return [
-        (replace(own, law=laws.get(name), frame=frame(laws.get(name), {}, {})), weight)
+        (replace(own, law=laws.get(name), frame=Frame.of(laws.get(name), {}, {})), weight)
         for name, weight in weights_beside(problem, alone=alone).items()
     ]
 
@@ -105,6 +103,6 @@ def fitted(problem: Problem, weights: Sequence[np.ndarray]) -> list[Law | None]:
     begin = first.u[int(np.argmin(np.where(np.isfinite(first.value), first.value, np.inf)))]
     lanes, weight = np.repeat(begin[None], len(weights), axis=0), np.stack(weights)
     ends = solve(problem, lanes, weight=weight * problem.weight, max_iterations=ITERATIONS)
-    usable = np.isfinite(ends.value) & in_range(problem, ends.u)
-    pairs = zip(laws_at(problem, ends.u), usable, strict=True)
+    usable = np.isfinite(ends.value) & problem.in_range(ends.u)
+    pairs = zip(problem.laws(ends.u), usable, strict=True)
     return [law if good else None for law, good in pairs]

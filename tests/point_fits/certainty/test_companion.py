@@ -28,7 +28,7 @@ from scaling_cli.point_fits.certainty.draws import DRAWS, parameter_draws
 from scaling_cli.point_fits.fitted import Fitted, Resampling
 from scaling_cli.point_fits.fitting import fit
 from scaling_cli.runs.points import Points
-from scaling_cli.search.optimum import make_problem, objective_value, optimise
+from scaling_cli.search.optimum import make_problem, optimise
 from scaling_cli.vocabulary.objective import Objective
 from scaling_cli.vocabulary.outcomes import Status
 
@@ -173,7 +173,7 @@ def test_the_number_to_plan_with_is_the_mean_of_three(N: float, D: float, decade
 
 
 def test_draws_reach_from_the_law_and_are_laid_about_the_mean() -> None:
-    at: dict[str, Any] = {"N": 1e9, "D": 5e9}
+    at = {"N": 1e9, "D": 5e9}
     p = made(Beside(BENT, 1.0), reach=0.01, spread=0.0).predict(**at)
     own, other = (math.log(law(**at)) for law in (STRAIGHT, BENT))
     # E varies evenly by 0.01: the 5 and 95 % quantiles of 201 draws lie 0.009 away.
@@ -184,7 +184,7 @@ def test_draws_reach_from_the_law_and_are_laid_about_the_mean() -> None:
 
 
 def test_other_levels_scale_what_is_not_drawn() -> None:
-    at: dict[str, Any] = {"N": 1e10, "D": 1e12}
+    at = {"N": 1e10, "D": 1e12}
     levels = {0.5: 0.6744897501960817, 0.99: 2.5758293035489004}
     for level, z in levels.items():
         fit_ = made(Beside(BENT, 1.0), Beside(NO_FLOOR, 0.25))
@@ -194,7 +194,7 @@ def test_other_levels_scale_what_is_not_drawn() -> None:
 
 
 def test_a_law_far_from_the_others_is_left_out() -> None:
-    at: dict[str, Any] = {"N": 1e9, "D": 5e9}
+    at = {"N": 1e9, "D": 5e9}
     absurd = replace(NO_FLOOR, Nc=1e19)  # e^0.55 of the others and more
     p = made(Beside(BENT, 1.0), Beside(absurd, 0.25)).predict(**at)
     logs = [math.log(law(**at)) for law in (STRAIGHT, BENT)]
@@ -209,8 +209,8 @@ def test_a_law_far_from_the_others_is_left_out() -> None:
 
 
 def test_alone_is_the_fitted_law_with_the_distance_to_one_of_the_other_kind() -> None:
-    at: dict[str, Any] = {"N": 1e10, "D": 1e12}
-    p = made(Beside(BENT, 1.0), Beside(NO_FLOOR, 0.25)).predict(alone=True, **at)
+    at = {"N": 1e10, "D": 1e12}
+    p = made(Beside(BENT, 1.0), Beside(NO_FLOOR, 0.25)).alone().predict(**at)
     logs = [math.log(law(**at)) for law in (STRAIGHT, NO_FLOOR)]
     decades = max(math.log10(6e22 / 1e20), 1.5 * math.log10(100))
     centre, side = by_hand(logs, [1.0, 0.0], decades, 0.0234, 0.53)
@@ -218,13 +218,13 @@ def test_alone_is_the_fitted_law_with_the_distance_to_one_of_the_other_kind() ->
     assert p.mean is not None
     ends = [float(end[0]) for end in p.mean]
     assert ends == pytest.approx([math.exp(centre - side), math.exp(centre + side)], rel=1e-9)
-    bare = made().predict(alone=True, **at)
+    bare = made().alone().predict(**at)
     assert bare.parts["drift"][0] == pytest.approx(Z90 * 0.037 * decades, rel=1e-12)
     assert bare.parts["laws"][0] == 0.0
 
 
 def test_no_floor_is_said_and_widens_every_side() -> None:
-    at: dict[str, Any] = {"N": 1e10, "D": 1e12}
+    at = {"N": 1e10, "D": 1e12}
     plain, wide = (made(Beside(BENT, 1.0), widening=w).predict(**at) for w in (1.0, 1.3))
     for a, b in ((plain.mean, wide.mean), (plain.new_run, wide.new_run)):
         assert a is not None
@@ -262,7 +262,7 @@ def test_a_fit_stores_what_its_forecasts_need(
     assert certain.largest == pytest.approx(
         {"C": 6 * np.max(N * D), "D": np.max(D), "D/N": np.max(D / N)}
     )
-    at: dict[str, Any] = {"N": 1e10, "D": 1e12}
+    at = {"N": 1e10, "D": 1e12}
     p, record = found.predict(**at), found.to_dict()["uncertainty"]
     stored = [laws.get(b["law"]["law"])(**b["law"]["parameters"]) for b in record["beside"]]
     logs = [math.log(law(**at)) for law in (found.law, *stored)]
@@ -289,7 +289,7 @@ def test_a_file_of_0_1_0_predicts_with_the_drift_that_it_learned() -> None:
     sure = {k: v for k, v in record["uncertainty"].items() if k not in ("largest", "beside")}
     sure = {k: v for k, v in sure.items() if k not in ("spread", "widening")}
     sure |= {"axis": "C", "axis_max": 1e20, "companion": old, "drift": 0.03}
-    at: dict[str, Any] = {"N": 1e10, "D": 1e12}
+    at = {"N": 1e10, "D": 1e12}
     p = Fit.from_dict(record | {"uncertainty": sure}).predict(**at)
     logs = [math.log(law(**at)) for law in (STRAIGHT, BENT)]
     centre, side = by_hand(logs, [1.0, 1.0], math.log10(6e22 / 1e20), 0.03, 0.0)
@@ -319,7 +319,7 @@ def test_no_fit_ends_above_the_law_it_contains(wrong: dict[int, float]) -> None:
     assert optimise(problem).value <= inner.value * (1 + 1e-9)
     [law] = fitted(problem, [np.ones(240)])
     assert law is not None
-    assert objective_value(problem, law) <= inner.value * (1 + 1e-9)
+    assert problem.value(law) <= inner.value * (1 + 1e-9)
 
 
 def test_draws_leave_out_what_no_such_noise_explains() -> None:
@@ -328,7 +328,7 @@ def test_draws_leave_out_what_no_such_noise_explains() -> None:
         given = Fitted(points, problem, optimise(problem), Resampling(seed=3))
         return parameter_draws(given, 0.005)[0]
 
-    at: dict[str, Any] = {"N": 1e11, "D": 2e12}
+    at = {"N": 1e11, "D": 2e12}
     means = []
     for draws in (drawn(spoiled({})), drawn(spoiled(WRONG["three"]))):
         assert len(draws["E"]) == DRAWS

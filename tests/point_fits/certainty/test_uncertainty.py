@@ -9,7 +9,7 @@ import scipy.stats
 from tables import TRUTHS, free, table
 
 from scaling_cli import laws
-from scaling_cli.engine.problem import Problem, frame
+from scaling_cli.engine.problem import Frame, Problem
 from scaling_cli.laws._law import Law, Prior, param
 from scaling_cli.point_fits.certainty.draws import noise, parameter_draws
 from scaling_cli.point_fits.certainty.uncertainty import (
@@ -82,7 +82,9 @@ def test_draws_of_a_line_are_students_t() -> None:
 @pytest.mark.parametrize("law", [Level, RelativeLevel])
 def test_draws_with_a_prior_are_the_normal_posterior(law: type[Law]) -> None:
     y = 0.5 + 0.01 * np.random.default_rng(6).standard_normal(12)
-    problem = Problem(law, {"x": np.ones(12)}, np.exp(y), np.ones(12), SQUARES, frame(law, {}, {}))
+    problem = Problem(
+        law, {"x": np.ones(12)}, np.exp(y), np.ones(12), SQUARES, Frame.of(law, {}, {})
+    )
     optimum = optimise(make_problem(LINE, laws.get("kaplan_n"), SQUARES))
     begin = Optimum(**{**vars(optimum), "u": np.array([y.mean()])})
     draws, sigmas = parameter_draws(_seeded(problem, begin, 7), 0.01, 2000)
