@@ -15,6 +15,7 @@ from scaling_cli.numerics.mestimate import NORMAL_90
 from scaling_cli.numerics.quantiles import central, quantile
 from scaling_cli.vocabulary.errors import UsageError
 from scaling_cli.vocabulary.jsonfile import stamped
+from scaling_cli.vocabulary.objective import Turned
 from scaling_cli.vocabulary.quantities import C, Quantity, parse_number, recognised
 from scaling_cli.vocabulary.shown import Shown
 
@@ -138,6 +139,8 @@ class Prediction(Shown):
     """Fitted ranges of inputs that may be zero: no factor says how far beyond one lies."""
     column: str = "loss"
     """Name of the output in tables."""
+    turned: Turned | None = None
+    """What was fitted of the output, where it is not the output itself."""
     splits: tuple[Split, ...] = ()
     """Of each point where compute alone was given: how sure its best split is."""
 
@@ -173,12 +176,32 @@ class Prediction(Shown):
     def half_widths(self) -> tuple[np.ndarray, np.ndarray] | None:
         """Return half the widths of `mean` and `new_run` in ln output; None without intervals.
 
-        As the parts, whose quadrature they are.
+        As the parts, whose quadrature they are. Of a target that something else was fitted of: as
+        shares of the forecast.
         """
         if self.mean is None or self.new_run is None:
             return None
+        if self.turned is not None:
+            size = 2 * np.abs(self.forecast)
+            mean, new_run = ((high - low) / size for low, high in (self.mean, self.new_run))
+            return mean, new_run
         mean, new_run = (np.log(high / low) / 2 for low, high in (self.mean, self.new_run))
         return mean, new_run
+
+    def turned_back(self, turned: Turned) -> "Prediction":
+        """Return the prediction of a target of which something else was fitted."""
+        forecast = turned.back(self.forecast)
+        share = np.abs(self.forecast / forecast)  # of what was fitted, in the target
+        return replace(
+            self,
+            value=turned.back(self.value),
+            forecast=forecast,
+            mean=self.mean and turned.ends(self.mean),
+            new_run=self.new_run and turned.ends(self.new_run),
+            parts={name: part * share for name, part in self.parts.items()},
+            members={name: (turned.back(v), w) for name, (v, w) in self.members.items()},
+            turned=turned,
+        )
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """Return one JSON object per point."""

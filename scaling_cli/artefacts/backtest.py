@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scaling_cli.artefacts._record import Record
-from scaling_cli.vocabulary.objective import Objective
+from scaling_cli.vocabulary.objective import Objective, Turned
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -230,8 +230,8 @@ class Backtest(Record):
             return None
         side = "below" if most == below else "above"
         return (
-            f"{most} of {len(missed)} runs outside their range lie on one side of it: expect the "
-            f"loss {side} the forecast."
+            f"{most} of {len(missed)} runs outside their range lie on one side of it: expect "
+            f"{Turned.of(self.data) or 'the loss'} {side} the forecast."
         )
 
     def to_frame(self) -> "pd.DataFrame":

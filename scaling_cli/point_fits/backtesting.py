@@ -1,7 +1,7 @@
 """`backtest`: hold the largest runs back, refit, score the forecast that would have been made."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +15,7 @@ from scaling_cli.point_fits import fitting
 from scaling_cli.point_fits.cuts import Cuts, along, axis_symbol, checked, fewest_training
 from scaling_cli.point_fits.fitted import Fitted, Resampling
 from scaling_cli.point_fits.held_out import hold_out
+from scaling_cli.runs.direction import Direction
 from scaling_cli.runs.points import Points, straddled
 from scaling_cli.search.optimum import make_problem, refuse, settle
 from scaling_cli.vocabulary.arguments import check_level
@@ -35,6 +36,8 @@ def backtest(
     target: str | None = None,
     where: str | None = None,
     at: str = "final",
+    rising: bool = False,
+    limit: float | None = None,
     objective: Objective | str | None = None,
     fix: Mapping[str, float] | None = None,
     tie: Mapping[str, str] | None = None,
@@ -52,7 +55,7 @@ def backtest(
 
     Parameters
     ----------
-    data, law, target, where, at, objective, fix, tie, weights, prior, alone
+    data, law, target, where, at, rising, limit, objective, fix, tie, weights, prior, alone
         As in `fit`. The noise that scales priors is estimated once, from all points.
     on : {"compute", "params", "tokens"}
         The axis along which runs are large. For laws of one input, compute is that input.
@@ -88,8 +91,10 @@ def backtest(
     resampling = Resampling(seed=seed)  # refuses a seed that cannot be one
     law_class, minimised = laws.get(law), Objective.of(objective)
     symbol, wanted = axis_symbol(law_class, on), checked(cuts)
+    chosen = {"target": target, "where": where, "at": at}
+    direction = Direction(rising, limit, minimised.space)
     points, origin = fitting.as_points(
-        data, law_class, target=target, where=where, at=at, weights=weights
+        data, law_class, **chosen, weights=weights, direction=direction
     )
     problem = make_problem(points, law_class, minimised, fix, tie, prior=prior)
     refuse(points, problem)
@@ -110,9 +115,8 @@ def backtest(
         left_out=points.left_out,
         data=fitting.describe(points, law_class, embedded=False) | origin,
         selection={
-            "target": target,
-            "where": where,
-            "at": at,
+            **chosen,
+            **direction.to_dict(),
             "fix": dict(fix or {}),
             "tie": dict(tie or {}),
             "weight": fitting.weight_name(weights),
@@ -121,7 +125,10 @@ def backtest(
             "cuts": cuts,
             "alone": alone,
         },
-        notes=_straddling(points, along(law_class, points.inputs, symbol), tested.cuts),
+        notes=(
+            *_straddling(points, along(law_class, points.inputs, symbol), tested.cuts),
+            *_turned(points),
+        ),
         command=command,
     )
 
@@ -137,6 +144,12 @@ def _nothing_left(fitted: Fitted, skipped: Sequence[Skipped]) -> FitError:
         f"tried, the largest: {reasons}.",
         hint="Add smaller runs, give other --cuts, or hold parameters with --fix or --tie.",
     )
+
+
+def _turned(points: Points) -> Iterator[str]:
+    """Say what errors are of if not of the target."""
+    if points.turned is not None:
+        yield f"errors and ranges are those of {points.turned}."
 
 
 def _straddling(points: Points, values: np.ndarray, scored: Sequence[ScoredCut]) -> tuple[str, ...]:
