@@ -227,7 +227,8 @@ AGAIN = "Write it again with 'scaling fit ... -o fit.json'."
     [
         (
             "{\n 'law': 1}",
-            "{file}, row 2: not JSON: Expecting property name enclosed in double quotes.",
+            "{file}, row 2: not JSON: Expecting property name enclosed in double quotes. The file "
+            "breaks off or was changed: write it again with the command that wrote it.",
         ),
         ("[1, 2]", f"{{file}}: not a file of schema version 1. {AGAIN}"),
         ('{"schema_version": 2}', f"{{file}}: not a file of schema version 1. {AGAIN}"),
