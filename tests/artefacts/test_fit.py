@@ -393,7 +393,8 @@ def test_inputs_that_cannot_be_used(inputs: dict[str, Any], message: str) -> Non
 @pytest.mark.parametrize("level", [0.0, 1.0, 90, -0.5])
 def test_levels_outside_zero_and_one(level: float) -> None:
     said = refusal(UsageError, _fit().predict, N=1e9, D=1e10, level=level)
-    assert said == f"level must lie between 0 and 1, not {level!r}."
+    advice = " Write 0.9 for 90 %." if level == 90 else ""
+    assert said == f"level must lie between 0 and 1, not {level!r}.{advice}"
 
 
 @pytest.mark.parametrize(
