@@ -6,7 +6,8 @@ First three schedules of each set are fitted and the others predicted: errors ov
 at their ends, and of the published curves where they are new: after a branch (shape), beyond the
 longest fitted run (horizon). Then bands: TRIPLES other triples per set, drawn at random, say how
 often a band of 90 % holds a held-out curve. The published curves are other people's and not in this
-repository, and are read from their raw logs; the ladder's are. Times are processor seconds of this process, compilation done.
+repository, and are read from their raw logs; the ladder's are. Times are processor seconds of this
+process, compilation done.
 """
 
 import itertools
