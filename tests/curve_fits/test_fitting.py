@@ -282,8 +282,11 @@ def test_draws_see_the_width_of_a_valley() -> None:
         parts = [np.sqrt(times) * np.sign(off) * robust, np.sqrt(precision) * (u - mean)]
         return np.concatenate(parts) / DELTA
 
-    start, tight = coordinates(law, problem.scales), {"xtol": 1e-12, "ftol": 1e-12, "gtol": 1e-12}
-    ends = [least_squares(residuals, start, args=(times,), **tight).x for times in counts]
+    start, tight = coordinates(law, problem.scales), 1e-12
+    ends = [
+        least_squares(residuals, start, args=(times,), xtol=tight, ftol=tight, gtol=tight).x
+        for times in counts
+    ]
     theirs = [law_at(problem.law, u, problem.scales).values() for u in ends]
     for name in ("B", "c"):
         exact = np.array([values[name] for values in theirs])
