@@ -9,12 +9,13 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 
 from scaling_cli.ingest._columns import canonical_of
-from scaling_cli.ingest._sources import Raw
+from scaling_cli.ingest._sources import Raw, stem
 from scaling_cli.runs.table import ColumnReading, floats, stack
 from scaling_cli.vocabulary.quantities import plain_name, recognise
 
@@ -43,6 +44,8 @@ _OF_A_JOB = re.compile(
 _MEASURES = re.compile(r"loss|acc|^lr$|norm|time|ppl|perplex|error|score|f1|bpb")
 _FINEST = 4  # decimals of an epoch that can be an axis; with more of them rows are counted
 _PER_RUN = 3  # rows that make a curve of a group of rows
+_PER_LOG = 8  # rows between two restarts of a log
+_EVENLY = 0.02
 
 
 def widen(raw: Raw) -> Raw:
@@ -134,10 +137,19 @@ class _Rows:
     why: tuple[str, str, str] | None = None
     """Column, unit and reason of an axis that is none of the columns."""
 
-    @property
+    @cached_property
     def in_steps(self) -> bool:
-        """Say whether the axis is steps or epochs, as logs have: tables of runs have tokens."""
-        return self.why is not None or "step" in self.named.columns
+        """Say whether this is the axis of logs: steps, epochs, or tokens that go on evenly.
+
+        Tables of runs have tokens too, doubled from run to run more often than not.
+        """
+        if self.why is not None or "step" in self.named.columns:
+            return True
+        apart = np.diff(self.axis)
+        up = apart[:-1] > 0
+        even = up & np.isclose(apart[1:], apart[:-1], rtol=_EVENLY)
+        long = _PER_LOG * (np.sum(apart <= 0) + 1) <= len(self.axis)
+        return bool(long and np.sum(even) > np.sum(up) / 2)
 
     def owner(self) -> np.ndarray:
         """Return the number of each row's run."""
@@ -412,6 +424,7 @@ def _tell_apart(rows: _Rows) -> list[str]:
     ladder = sizes is not None and len(sizes.unique()) > 1
     ranked = _ranked(rows)
     several = [columns for size in (1, 2) for columns in itertools.combinations(ranked, size)]
+    several += [tuple(ranked)] if len(ranked) > 2 else []
     for shuffled, columns in itertools.product((False, True), several):
         if shuffled and not (rows.in_steps and all(_rank(named, name) < 2 for name in columns)):
             continue
@@ -494,6 +507,9 @@ def _by_name(rows: _Rows, columns: Sequence[str]) -> Raw:
         cells = named.columns[name].to_pylist()
         shown.append([f"{start}{cell if text else f'{cell:.12g}'}" for cell in cells])
     names = ["/".join(parts) for parts in zip(*shown, strict=True)]
+    if len(columns) > 2:  # too many to read: named after its first line
+        first = dict(reversed(list(zip(names, named.lines.tolist(), strict=True))))
+        names = [f"{stem(named.file)}:{first[name]}" for name in names]
     called = " and ".join(repr(original.get(name, name)) for name in columns)
     one = (
         f"--map run_id={original.get(columns[0], columns[0])} says so, "
@@ -503,7 +519,8 @@ def _by_name(rows: _Rows, columns: Sequence[str]) -> Raw:
     message = f"{len(set(names))} runs stand in one table, told apart by {called} "
     message += f"({one}--set rows=run makes each row a run)."
     reading = ColumnReading(named.file, "+".join(columns), "run_id", "", None, message)
-    note = named.note("several-runs", "info" if rows.in_steps else "warn", message)
+    logged = rows.why is not None or "step" in named.columns
+    note = named.note("several-runs", "info" if logged else "warn", message)
     return replace(
         named,
         columns={**named.columns, "run_id": pa.array(names, pa.string())},

@@ -35,7 +35,17 @@ from scaling_cli.runs.table import (
 )
 from scaling_cli.vocabulary import quantities
 from scaling_cli.vocabulary.errors import DataError, UsageError, some
-from scaling_cli.vocabulary.quantities import N_AVERAGE, QUANTITIES, L, N, convention_of, recognise
+from scaling_cli.vocabulary.quantities import (
+    FLOPS_PER_PARAM_TOKEN,
+    N_AVERAGE,
+    QUANTITIES,
+    C,
+    D,
+    L,
+    N,
+    convention_of,
+    recognise,
+)
 
 # Options of `--set` that say how to read, not what is so.
 _DIRECTIONS = ("rows", "run_id")
@@ -61,6 +71,8 @@ _CONVENTIONS = {
     "val_loss_convention": L.conventions,
 }
 SCALE = "_scale"
+# `--set tokens=C/6N`: tokens are what compute and size leave.
+FROM_COMPUTE = "C/6N"
 
 
 @dataclass(frozen=True)
@@ -163,6 +175,8 @@ def _fact(key: str, value: Any) -> Any:
     if choices or name == "run_id":
         return str(value)
     text = isinstance(value, str)
+    if name == D.column and text and re.sub(r"[\s()]", "", value) == FROM_COMPUTE:
+        return FROM_COMPUTE
     if name in QUANTITIES or (text and name.endswith(SCALE)):
         amount = quantities.parse_number(value, QUANTITIES.get(name)) if text else float(value)
         if amount <= 0:
@@ -323,7 +337,7 @@ class Options:
     def facts(self) -> dict[str, Any]:
         """Return what `--set` says about every run."""
         said = {k: v for k, v in self.given.items() if not k.endswith(SCALE)}
-        return {k: v for k, v in said.items() if k not in _DIRECTIONS}
+        return {k: v for k, v in said.items() if k not in _DIRECTIONS and v != FROM_COMPUTE}
 
     @cached_property
     def as_json(self) -> str:
@@ -348,6 +362,8 @@ def understand(raw: Raw, source: Source, options: Options) -> Runs:
     """
     wide = widen(raw)
     every = name_columns(wide, options.mapping, options.scales)
+    if options.given.get(D.column) == FROM_COMPUTE:
+        every = _tokens_from_compute(every)
     # A last line that may be half written has no say in what a row is, if others remain.
     whole = every.take(np.arange(len(wide) - 1)) if wide.cut else every
     named, layout, why = _laid_out(whole if len(whole) else every, options.given.get("rows"))
@@ -396,6 +412,23 @@ def _laid_out(named: Raw, forced: str | None) -> tuple[Raw, Layout, str]:
         curves = shaped(curves, held, one_run=forced == Layout.CURVE)
     layout, why = layout_of(curves, forced)
     return apart if layout is Layout.RUN else curves, layout, why
+
+
+def _tokens_from_compute(named: Raw) -> Raw:
+    """Return the table with D = C / 6N.
+
+    Raises
+    ------
+    UsageError
+        If it lacks compute or a size.
+    """
+    missing = [name for name in (C.column, N.column) if name not in named.columns]
+    if missing:
+        message = f"--set tokens={FROM_COMPUTE}: {named.file} has no {' and no '.join(missing)}."
+        raise UsageError(message, hint="Name the columns with --map flops=... and --map params=...")
+    flops, size = (floats(named.columns[name]) for name in (C.column, N.column))
+    tokens = pa.array(flops / (FLOPS_PER_PARAM_TOKEN * size), from_pandas=True)
+    return replace(named, columns={**named.columns, D.column: tokens})
 
 
 def _no_loss(named: Raw) -> list[Note]:

@@ -39,7 +39,8 @@ def sniff(path: str, head: bytes) -> float:
         return 0.9 if start == b"[" or _is_lines(head) else 0.5 * (start == b"{" and _holds(head))
     if _PRINTED.search(head):
         return 0.7
-    return 0.6 if start == b"{" and format_ending(path) in ("", ".txt", ".log") else 0.0
+    text = format_ending(path) in ("", ".txt", ".log")
+    return 0.6 if text and (_is_lines(head) or (start == b"{" and b"\n" not in head)) else 0.0
 
 
 def read(path: str, content: bytes) -> list[Raw]:

@@ -365,7 +365,9 @@ def _no_input(view: View, law: AnyLaw, quantity: Quantity) -> DataError:
     fact = f"Give it with --set {name}=..., --meta runs.csv or --map {name}=COLUMN."
     needed = f"{name} ({quantity.symbol}, {quantity.meaning})"
     message = f"law {laws.name_of(law)} needs {needed}; no run has it."
-    hint = f"{_GIVE.get(quantity, fact)} Columns found: {', '.join(view.original_names())}."
+    sized = quantity is D and not (view.missing(C.column) | view.missing(N.column)).any()
+    give = "If compute is 6ND, --set tokens=C/6N." if sized else _GIVE.get(quantity, fact)
+    hint = f"{give} Columns found: {', '.join(view.original_names())}."
     return DataError(message, file=view.files(), hint=hint)
 
 

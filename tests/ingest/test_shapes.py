@@ -12,7 +12,7 @@ from refusals import refusal
 
 from scaling_cli import ingest
 from scaling_cli.runs.table import Runs, floats
-from scaling_cli.vocabulary.errors import DataError
+from scaling_cli.vocabulary.errors import DataError, UsageError
 
 STEPS = range(0, 1000, 50)
 Curve = dict[int, tuple[float, float]]
@@ -376,6 +376,36 @@ def test_checkpoints_that_a_name_holds_together(tmp_path: Path) -> None:
     ]
     assert [note.level for note in runs.notes if note.code == "several-runs"] == ["warn"]
     assert len(ingest.read(file, set={"rows": "run"})) == len(LADDER)
+
+
+def test_checkpoints_at_even_numbers_of_tokens(tmp_path: Path) -> None:
+    """What a log writes every billion tokens is no ladder, whose tokens double from run to run."""
+    rows = ((n, d, loss(d / n)) for n in (10**7, 10**8) for d in range(10**9, 11 * 10**9, 10**9))
+    runs = ingest.read(write(tmp_path, "f.csv", lines("N,D,loss", rows)))
+    assert runs.runs["rows"].to_pylist() == ["checkpoint"] * 2
+    assert [run["n_points"] for run in runs.summary()] == [10, 10]
+
+
+def test_runs_that_only_many_settings_tell_apart(tmp_path: Path) -> None:
+    settings = [(a, b, c) for a in (1, 2) for b in (1, 2) for c in (1, 2)]
+    rows = ((*shares, s, loss(s, sum(shares))) for shares in settings for s in STEPS)
+    runs = ingest.read(write(tmp_path, "f.csv", lines("w1,w2,w3,step,loss", rows)))
+    same(
+        curves(runs),
+        {f"f:{2 + 20 * i}": curve(STEPS, sum(shares)) for i, shares in enumerate(settings)},
+    )
+
+
+def test_tokens_from_compute(tmp_path: Path) -> None:
+    file = write(tmp_path, "f.csv", "params,compute_budget,loss\n1e7,6e17,3\n2e7,6e17,2.9\n")
+    for said in ("C/6N", "C / (6 N)"):
+        runs = ingest.read(file, set={"tokens": said})
+        assert runs.points["tokens"].to_pylist() == [1e10, 5e9]
+    bare = write(tmp_path, "g.csv", "params,loss\n1e7,3\n2e7,2.9\n")
+    assert refusal(UsageError, ingest.read, bare, set={"tokens": "C/6N"}) == (
+        f"--set tokens=C/6N: {bare} has no flops. Name the columns with --map flops=... and --map "
+        "params=..."
+    )
 
 
 FINISHED = {
