@@ -17,7 +17,7 @@ import pyarrow as pa
 from scaling_cli.ingest._columns import canonical_of
 from scaling_cli.ingest._sources import Raw, stem
 from scaling_cli.runs.table import ColumnReading, floats, stack
-from scaling_cli.vocabulary.quantities import plain_name, recognise
+from scaling_cli.vocabulary.quantities import QUANTITIES, plain_name, recognise
 
 # What is measured at each row; everything else is a fact of the run if it does not vary.
 MEASURED = ("step", "tokens", "flops", "lr", "loss", "val_loss")
@@ -39,8 +39,9 @@ _NAMES = re.compile(
 )
 _OF_A_JOB = re.compile(
     r"host|node|machine|device|date|time|stamp|hour|job_?id|slurm|pid|commit|git|version|restart|"
-    r"resume|segment|checkpoint|ckpt|file|path"
+    r"resume|segment|checkpoint|ckpt|file|path|rank|gpu|worker|micro"
 )
+_COUNTED = re.compile(r"\s*(?:epoch\W*)?(\d+)\W*(?:(?:/|of)\s*\d+\W*)?", re.IGNORECASE)
 _MEASURES = re.compile(r"loss|acc|^lr$|norm|time|ppl|perplex|error|score|f1|bpb")
 _FINEST = 4  # decimals of an epoch that can be an axis; with more of them rows are counted
 _PER_RUN = 3  # rows that make a curve of a group of rows
@@ -186,8 +187,8 @@ def _in_order(named: Raw, rows: _Rows) -> Raw:
 # --- training and held-out rows ----------------------------------------------------------------
 
 
-def held_apart(named: Raw) -> tuple[Raw, np.ndarray, str]:
-    """Move what rows of a held-out set measured into columns of its own.
+def held_apart(named: Raw, *, along: bool) -> tuple[Raw, np.ndarray, str]:
+    """Move the losses of a held-out set, and along a run all it measured, into their own columns.
 
     Returns
     -------
@@ -203,9 +204,8 @@ def held_apart(named: Raw) -> tuple[Raw, np.ndarray, str]:
         return named, np.zeros(len(named), bool), ""
     columns = dict(named.columns)
     for name, column in named.columns.items():
-        if name in (split, "run_id", "lr", *_AXES) or plain_name(name) in (*_EPOCHS, *_BATCHES):
-            continue
-        if name in _LOSSES or _differs(column, held):
+        fact = name in (split, "run_id", *QUANTITIES) or plain_name(name) in (*_EPOCHS, *_BATCHES)
+        if name in _LOSSES or (along and not fact and _differs(column, held)):
             columns |= _moved(columns, name, words)
     sets = dict.fromkeys(word for word, out in zip(words, held.tolist(), strict=True) if out)
     message = (
@@ -325,8 +325,13 @@ def _only_measures(named: Raw) -> bool:
 def _numbers(named: Raw, name: str | None) -> np.ndarray | None:
     """Return a column of numbers; None if it is not there, holds text or is empty."""
     column = named.columns.get(name or "")
-    if column is None or pa.types.is_string(column.type):
+    if column is None:
         return None
+    if pa.types.is_string(column.type):
+        matches = [_COUNTED.fullmatch(cell or "") for cell in column.to_pylist()]
+        if not all(matches):
+            return None
+        column = pa.array([float(match[1]) for match in matches if match])
     values = floats(column)
     return None if np.isnan(values).all() else values
 

@@ -61,6 +61,7 @@ _CUT = {
     "it).",
 }
 _ROUNDED = 0.05
+_FEWEST_ROWS = 5  # of what may be a curve
 _EXACT = 1e-6
 # What a table of metadata calls `final_loss` or `peak_lr` is not the loss or rate of a row.
 OWN_NAMES_IN_META = frozenset({"loss", "val_loss", "lr"})
@@ -384,7 +385,8 @@ def understand(raw: Raw, source: Source, options: Options) -> Runs:
     runs, along = _facts(judged, options, stated)
     reading = ColumnReading(raw.file, "(rows)", f"one row per {_WORDS[layout]}", "", None, why)
     columns = [*named.readings, *_said(raw.file, stated, options.given), reading]
-    notes += [*judged.notes, *broken_off(judged), *([] if options.meta else _no_loss(named))]
+    notes += [*judged.notes, *broken_off(judged)]
+    notes += [] if options.meta else [*_no_loss(named), *_no_axis(named, layout)]
     sources = {
         "source_id": source.id,
         "uri": source.uri,
@@ -406,12 +408,14 @@ def understand(raw: Raw, source: Source, options: Options) -> Runs:
 
 def _laid_out(named: Raw, forced: str | None) -> tuple[Raw, Layout, str]:
     """Return the table in our shape, what a row of it is, and why."""
-    apart, held, split = held_apart(named)
-    curves = replace(apart, columns={n: c for n, c in apart.columns.items() if n != split})
+    curves, held, split = held_apart(named, along=True)
+    curves = replace(curves, columns={n: c for n, c in curves.columns.items() if n != split})
     if forced != Layout.RUN and len(named):
         curves = shaped(curves, held, one_run=forced == Layout.CURVE)
     layout, why = layout_of(curves, forced)
-    return apart if layout is Layout.RUN else curves, layout, why
+    if layout is Layout.RUN:
+        return held_apart(named, along=False)[0], layout, why
+    return curves, layout, why
 
 
 def _tokens_from_compute(named: Raw) -> Raw:
@@ -447,6 +451,25 @@ def _no_loss(named: Raw) -> list[Note]:
     guess = near[0] if near else "COLUMN"
     message = f"no loss was recognised; {told} (--map loss={guess} reads one as the loss)."
     return [named.note("no-loss", "info" if sized else "warn", message)]
+
+
+def _no_axis(named: Raw, layout: Layout) -> list[Note]:
+    """Say which column may be the step, where rows without any facts of runs count as runs."""
+    facts = {"run_id", "step", N.column, D.column, C.column, "lr"} & named.columns.keys()
+    if (
+        layout is not Layout.RUN
+        or facts
+        or len(named) < _FEWEST_ROWS
+        or "loss" not in named.columns
+    ):
+        return []
+    for name in named.columns.keys() - QUANTITIES.keys():
+        column = named.columns[name]
+        change = np.diff(floats(column)) if not pa.types.is_string(column.type) else np.zeros(1)
+        if np.all(change >= 0) and np.any(change > 0):
+            told = f"every row is taken for a finished run, but {name!r} goes up along the file"
+            return [named.note("no-axis", "warn", f"{told} (--map step={name} reads a curve).")]
+    return []
 
 
 def _said(file: str, named: Mapping[str, Any], given: Mapping[str, Any]) -> list[ColumnReading]:

@@ -122,6 +122,10 @@ ONE = {
         objects(*({"loss": loss(k), "epoch": k / 733} for k in range(1, 30))),
         curve(range(1, 30)),
     ),
+    "epochs in words": (
+        lines("epoch,loss", ((f"Epoch {e}/9", loss(e)) for e in range(9))),
+        curve(range(9)),
+    ),
     "several rows an epoch": (
         lines("epoch,loss", ((k // 5, loss(k)) for k in range(30))),
         {k + 1: (loss(k), np.nan) for k in range(30)},
@@ -346,6 +350,12 @@ TOLD = {
         "{}: no loss was recognised; columns of numbers: Value (--map loss=Value reads one as the "
         "loss).",
     ),
+    "no axis": (
+        lines("k,loss", ((k, loss(k)) for k in range(6))),
+        "no-axis",
+        "{}: every row is taken for a finished run, but 'k' goes up along the file (--map step=k "
+        "reads a curve).",
+    ),
     "no runs": (
         lines("team,wins,losses", [("a", 3, 4), ("b", 5, 6)]),
         "no-loss",
@@ -425,6 +435,23 @@ FINISHED = {
 def test_finished_runs_stay_finished_runs(tmp_path: Path, case: str) -> None:
     file = write(tmp_path, "f.csv", FINISHED[case])
     assert set(ingest.read(file).runs["rows"].to_pylist()) == {"run"}
+
+
+def test_held_out_losses_of_finished_runs(tmp_path: Path) -> None:
+    """The facts of a run stay with its rows, whichever set a row measures."""
+    rows = (
+        (f"r{n}", p, n * 10**7, 10**9, 32 * n, loss(n, 0.1 * (p == "val")))
+        for n in (1, 2, 3)
+        for p in ("train", "val")
+    )
+    text = lines("run,split,params,tokens,width,loss", rows)
+    named = ingest.read(write(tmp_path, "f.csv", text))
+    assert named.runs["params"].to_pylist() == [1e7, 2e7, 3e7]
+    assert [r["loss"] for r in named.summary()] == [loss(n, 0.1) for n in (1, 2, 3)]
+    bare = ingest.read(write(tmp_path, "g.csv", text.replace("run,", "host,")))
+    assert bare.runs["params"].to_pylist() == [1e7, 1e7, 2e7, 2e7, 3e7, 3e7]
+    assert bare.runs["width"].to_pylist() == [32, 32, 64, 64, 96, 96]
+    assert [r["target"] for r in bare.summary()] == ["loss", "val_loss"] * 3
 
 
 def test_what_the_user_maps_goes_before_what_is_guessed(tmp_path: Path) -> None:
