@@ -13,13 +13,24 @@ from scaling_cli.runs.table import POINT_CORE, ColumnReading, Runs, floats, plac
 from scaling_cli.runs.view import View
 from scaling_cli.vocabulary import quantities
 from scaling_cli.vocabulary.errors import DataError, UsageError, near_column
-from scaling_cli.vocabulary.quantities import QUANTITIES, N, Quantity, plain_name, recognise
+from scaling_cli.vocabulary.quantities import (
+    FLOPS_PER_PARAM_TOKEN,
+    QUANTITIES,
+    C,
+    D,
+    N,
+    Quantity,
+    plain_name,
+    recognise,
+)
 
 # What the largest value of a column named by one letter must reach: a D of 512 is a width.
 _LEAST = {"params": 1e3, "tokens": 1e5, "unique_tokens": 1e5, "flops": 1e9}
 _WORDS = "it holds no numbers"
 _WEAK = ("size", "compute")
 _LOSSES = ("loss", "val_loss")
+# `--set tokens=C/6N`: tokens are what compute and size leave.
+FROM_COMPUTE = "C/6N"
 _COUNTS = ("params", "average_params", "tokens", "flops", "batch_tokens", "unique_tokens")
 # Thousands never begin with a zero: 0,345 is a decimal.
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")
@@ -225,6 +236,23 @@ def _counts(raw: Raw, scales: Mapping[str, float]) -> dict[str, pa.Array]:
         if recognise(name) is N and (convention := quantities.convention_of(name, N)) is not None:
             columns.setdefault(f"params_{convention}", _typed(raw, name, "params", scales))
     return columns
+
+
+def tokens_from_compute(named: Raw) -> Raw:
+    """Return the table with D = C / 6N.
+
+    Raises
+    ------
+    UsageError
+        If it lacks compute or a size.
+    """
+    missing = [name for name in (C.column, N.column) if name not in named.columns]
+    if missing:
+        message = f"--set tokens={FROM_COMPUTE}: {named.file} has no {' and no '.join(missing)}."
+        raise UsageError(message, hint="Name the columns with --map flops=... and --map params=...")
+    flops, size = (floats(named.columns[name]) for name in (C.column, N.column))
+    tokens = pa.array(flops / (FLOPS_PER_PARAM_TOKEN * size), from_pandas=True)
+    return replace(named, columns={**named.columns, D.column: tokens})
 
 
 def check_mapping(mapping: Mapping[str, str], tables: list[Raw]) -> None:

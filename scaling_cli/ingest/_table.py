@@ -18,8 +18,23 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from scaling_cli.ingest._columns import canonical_name, canonical_of, check_values, name_columns
-from scaling_cli.ingest._rows import Judged, averaged, broken_off, flags, judge, layout_of
+from scaling_cli.ingest._columns import (
+    FROM_COMPUTE,
+    canonical_name,
+    canonical_of,
+    check_values,
+    name_columns,
+    tokens_from_compute,
+)
+from scaling_cli.ingest._rows import (
+    Judged,
+    averaged,
+    broken_off,
+    flags,
+    judge,
+    layout_of,
+    unrecognised,
+)
 from scaling_cli.ingest._shape import MEASURED, held_apart, shaped, widen
 from scaling_cli.ingest._sources import Raw, Source, stem
 from scaling_cli.runs.table import (
@@ -36,10 +51,8 @@ from scaling_cli.runs.table import (
 from scaling_cli.vocabulary import quantities
 from scaling_cli.vocabulary.errors import DataError, UsageError, some
 from scaling_cli.vocabulary.quantities import (
-    FLOPS_PER_PARAM_TOKEN,
     N_AVERAGE,
     QUANTITIES,
-    C,
     D,
     L,
     N,
@@ -61,7 +74,6 @@ _CUT = {
     "it).",
 }
 _ROUNDED = 0.05
-_FEWEST_ROWS = 5  # of what may be a curve
 _EXACT = 1e-6
 # What a table of metadata calls `final_loss` or `peak_lr` is not the loss or rate of a row.
 OWN_NAMES_IN_META = frozenset({"loss", "val_loss", "lr"})
@@ -72,8 +84,6 @@ _CONVENTIONS = {
     "val_loss_convention": L.conventions,
 }
 SCALE = "_scale"
-# `--set tokens=C/6N`: tokens are what compute and size leave.
-FROM_COMPUTE = "C/6N"
 
 
 @dataclass(frozen=True)
@@ -364,7 +374,7 @@ def understand(raw: Raw, source: Source, options: Options) -> Runs:
     wide = widen(raw)
     every = name_columns(wide, options.mapping, options.scales)
     if options.given.get(D.column) == FROM_COMPUTE:
-        every = _tokens_from_compute(every)
+        every = tokens_from_compute(every)
     # A last line that may be half written has no say in what a row is, if others remain.
     whole = every.take(np.arange(len(wide) - 1)) if wide.cut else every
     named, layout, why = _laid_out(whole if len(whole) else every, options.given.get("rows"))
@@ -386,7 +396,7 @@ def understand(raw: Raw, source: Source, options: Options) -> Runs:
     reading = ColumnReading(raw.file, "(rows)", f"one row per {_WORDS[layout]}", "", None, why)
     columns = [*named.readings, *_said(raw.file, stated, options.given), reading]
     notes += [*judged.notes, *broken_off(judged)]
-    notes += [] if options.meta else [*_no_loss(named), *_no_axis(named, layout)]
+    notes += [] if options.meta else unrecognised(named, layout)
     sources = {
         "source_id": source.id,
         "uri": source.uri,
@@ -416,60 +426,6 @@ def _laid_out(named: Raw, forced: str | None) -> tuple[Raw, Layout, str]:
     if layout is Layout.RUN:
         return held_apart(named, along=False)[0], layout, why
     return curves, layout, why
-
-
-def _tokens_from_compute(named: Raw) -> Raw:
-    """Return the table with D = C / 6N.
-
-    Raises
-    ------
-    UsageError
-        If it lacks compute or a size.
-    """
-    missing = [name for name in (C.column, N.column) if name not in named.columns]
-    if missing:
-        message = f"--set tokens={FROM_COMPUTE}: {named.file} has no {' and no '.join(missing)}."
-        raise UsageError(message, hint="Name the columns with --map flops=... and --map params=...")
-    flops, size = (floats(named.columns[name]) for name in (C.column, N.column))
-    tokens = pa.array(flops / (FLOPS_PER_PARAM_TOKEN * size), from_pandas=True)
-    return replace(named, columns={**named.columns, D.column: tokens})
-
-
-def _no_loss(named: Raw) -> list[Note]:
-    """Say which columns of numbers could be the loss, where none was recognised."""
-    if {"loss", "val_loss"} & named.columns.keys():
-        return []
-    numbers = [n for n, c in named.columns.items() if not pa.types.is_string(c.type)]
-    others = [
-        n for n in numbers if n not in QUANTITIES and named.columns[n].null_count < len(named)
-    ]
-    near = [n for n in others if re.search(r"loss(?!es)|bpb|bpc|nll|entropy|value", n.lower())]
-    sized = bool({"params", "tokens"} & named.columns.keys())
-    if sized and not others:
-        return []  # such as a table of learning rates
-    told = f"columns of numbers: {some(others, 12)}" if others else "no other column holds numbers"
-    guess = near[0] if near else "COLUMN"
-    message = f"no loss was recognised; {told} (--map loss={guess} reads one as the loss)."
-    return [named.note("no-loss", "info" if sized else "warn", message)]
-
-
-def _no_axis(named: Raw, layout: Layout) -> list[Note]:
-    """Say which column may be the step, where rows without any facts of runs count as runs."""
-    facts = {"run_id", "step", N.column, D.column, C.column, "lr"} & named.columns.keys()
-    if (
-        layout is not Layout.RUN
-        or facts
-        or len(named) < _FEWEST_ROWS
-        or "loss" not in named.columns
-    ):
-        return []
-    for name in named.columns.keys() - QUANTITIES.keys():
-        column = named.columns[name]
-        change = np.diff(floats(column)) if not pa.types.is_string(column.type) else np.zeros(1)
-        if np.all(change >= 0) and np.any(change > 0):
-            told = f"every row is taken for a finished run, but {name!r} goes up along the file"
-            return [named.note("no-axis", "warn", f"{told} (--map step={name} reads a curve).")]
-    return []
 
 
 def _said(file: str, named: Mapping[str, Any], given: Mapping[str, Any]) -> list[ColumnReading]:

@@ -177,19 +177,22 @@ def _known(record: Mapping[str, Any]) -> int:
 
 def _printed(path: str, content: bytes) -> Raw:
     """Read the dictionaries that a console printed among other lines."""
-    records, lines = [], []
-    pieces = content.split(b"\n")
-    for number, line in enumerate(pieces, start=1):
-        for text in _PRINTED.findall(line):
-            records.append(
-                _object(
-                    _loaded(_as_json(text.decode(errors="replace")), path, number), path, number
-                )
-            )
+    records, lines, others, notes = [], [], 0, []
+    for number, line in enumerate(content.split(b"\n"), start=1):
+        found = _PRINTED.findall(line)
+        others += bool(line.strip()) and not found
+        for text in found:
+            try:
+                record = _loaded(_as_json(text.decode(errors="replace")), path, number)
+            except ValueError:
+                told = "left out: the dictionary is garbled."
+                notes.append(Note("short-row", "warn", told, path, number))
+                continue
+            records.append(_object(record, path, number))
             lines.append(number)
-    others = sum(bool(line.strip()) for line in pieces) - len(set(lines))
-    message = f"{others} line(s) are not measurements and were passed over."
-    notes = [Note("other-lines", "info", message, path)] if others else []
+    if others:
+        message = f"{others} line(s) are not measurements and were passed over."
+        notes.append(Note("other-lines", "info", message, path))
     return Raw.of_records(path, records, lines, cut=False, notes=notes)
 
 

@@ -584,3 +584,13 @@ def test_a_run_whose_metrics_have_files_of_their_own(tmp_path: Path, writer: str
     runs = ingest.read(tmp_path / "big")
     same(curves(runs), {"big": {s: (loss(s), loss(s, 0.1) if s == 900 else np.nan) for s in STEPS}})
     assert codes(runs)["joined-files"].startswith(f"{len(JOINED[writer])} files of one metric each")
+
+
+def test_a_garbled_dictionary_is_left_out(tmp_path: Path) -> None:
+    rows = [f"{{'loss': {loss(k)}, 'epoch': {k}}}" for k in range(1, 9)]
+    file = write(tmp_path, "f.log", "\n".join([*rows[:3], "{'loss': 4.0, 'ep", *rows[3:], ""]))
+    same(curves(ingest.read(file)), {"f": curve(range(1, 9))})
+    torn = write(tmp_path, "g.log", "\n".join([*rows, "{'loss': 4.0 'epoch': 9}", ""]))
+    runs = ingest.read(torn)
+    same(curves(runs), {"g": curve(range(1, 9))})
+    assert codes(runs)["short-row"] == f"{torn}, row 9: left out: the dictionary is garbled."
