@@ -13,6 +13,7 @@ from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from scaling_cli.ingest._columns import canonical_of
 from scaling_cli.ingest._sources import Raw, stem
@@ -29,6 +30,7 @@ _CHART = re.compile(r"(?P<run>.+) - (?P<metric>.+?)(?P<edge>__MIN|__MAX)?")
 _TRAIN = frozenset(("train", "training", "trn", "tr"))
 _HELD = frozenset(("val", "valid", "validation", "eval", "evaluation", "dev", "cv", "heldout"))
 _TEST = "test"
+_MOST_SETS = 6
 _IS_TRAIN = ("train", "training", "is_train", "is_training")
 _EPOCHS = ("epoch", "epochs", "train/epoch", "current_epoch", "epoch_num")
 _BATCHES = ("batch", "batch_idx", "batch_index", "batch_id", "minibatch")
@@ -202,11 +204,14 @@ def held_apart(named: Raw, *, along: bool) -> tuple[Raw, np.ndarray, str]:
     held = np.array([word in _HELD or word == _TEST for word in words], bool)
     if not split:
         return named, np.zeros(len(named), bool), ""
-    columns = dict(named.columns)
+    columns, tests = dict(named.columns), np.array([word == _TEST for word in words])
+    # A test set alone is the held-out set.
+    apart = {"val": held & ~tests, "test": tests} if np.any(held & ~tests) else {"val": held}
+    parted = {prefix: rows for prefix, rows in apart.items() if rows.any()}
     for name, column in named.columns.items():
         fact = name in (split, "run_id", *QUANTITIES) or plain_name(name) in (*_EPOCHS, *_BATCHES)
-        if name in _LOSSES or (along and not fact and _differs(column, held)):
-            columns |= _moved(columns, name, words)
+        if name == "loss" or (along and not fact and _differs(column, held)):
+            columns |= _moved(columns, name, parted)
     sets = dict.fromkeys(word for word, out in zip(words, held.tolist(), strict=True) if out)
     message = (
         f"{split!r} tells rows of {', '.join(sets)} from training rows: their losses are apart."
@@ -218,13 +223,14 @@ def held_apart(named: Raw, *, along: bool) -> tuple[Raw, np.ndarray, str]:
 def _splits(named: Raw) -> Iterator[tuple[str, list[str]]]:
     """Yield the columns that say of each row which set it measures, as plain words."""
     for name, column in named.columns.items():
-        if pa.types.is_string(column.type) and len(column.unique()) <= 6:
-            words = [plain_name(cell) if cell else "train" for cell in column.to_pylist()]
-            if plain_name(name) in _IS_TRAIN:
-                words = [{"true": "train", "false": "val"}.get(word, word) for word in words]
-            sets = set(words)
-            if sets & _TRAIN and sets - _TRAIN and sets - _TRAIN <= _HELD | {_TEST}:
-                yield name, words
+        if not pa.types.is_string(column.type) or len(cells := column.unique()) > _MOST_SETS:
+            continue
+        words = {cell: plain_name(cell) if cell else "train" for cell in cells.to_pylist()}
+        if plain_name(name) in _IS_TRAIN:
+            words = {c: {"true": "train", "false": "val"}.get(w, w) for c, w in words.items()}
+        others = set(words.values()) - _TRAIN
+        if others and len(others) < len(set(words.values())) and others <= _HELD | {_TEST}:
+            yield name, [words[cell] for cell in column.to_pylist()]
 
 
 def _differs(column: pa.Array, held: np.ndarray) -> bool:
@@ -233,22 +239,20 @@ def _differs(column: pa.Array, held: np.ndarray) -> bool:
     return bool(there[held].any() and there[~held].any()) and len(column.unique()) > 1
 
 
-def _moved(columns: Mapping[str, pa.Array], name: str, words: Sequence[str]) -> dict[str, pa.Array]:
+def _moved(
+    columns: Mapping[str, pa.Array], name: str, sets: Mapping[str, np.ndarray]
+) -> dict[str, pa.Array]:
     """Return a column without its held-out values, and the columns that they go to."""
-    cells = columns[name].to_pylist()
-    tested = not _HELD & set(words)  # a test set alone is the held-out set
-    moved: dict[str, list[object]] = {name: list(cells)}
-    for i, word in enumerate(words):
-        if cells[i] is None or word in _TRAIN or name == "val_loss":
-            continue
-        prefix = "val" if word in _HELD or tested else "test"
-        there = columns.get(f"{prefix}_{name}")
-        kept: list[object] = [None] * len(cells) if there is None else there.to_pylist()
-        column = moved.setdefault(f"{prefix}_{name}", kept)
-        column[i] = cells[i] if column[i] is None else column[i]
-        moved[name][i] = None
-    kind = columns[name].type
-    return {new: pa.array(values, kind) for new, values in moved.items()}
+    column, moved = columns[name], {}
+    for prefix, rows in sets.items():
+        part = pc.call_function("if_else", [pa.array(rows), column, pa.scalar(None, column.type)])
+        column = pc.call_function("if_else", [pa.array(rows), pa.scalar(None, column.type), column])
+        there = columns.get(f"{prefix}_{name}", part)
+        kinds = {there.type, part.type} if there.null_count < len(there) else {part.type}
+        kind = pa.string() if len(kinds) > 1 else kinds.pop()
+        both = [pc.cast(there, kind), pc.cast(part, kind)]
+        moved[f"{prefix}_{name}"] = pc.call_function("coalesce", both)
+    return moved | {name: column}
 
 
 def _placed(axis: np.ndarray, held: np.ndarray, owner: np.ndarray, *, always: bool) -> np.ndarray:
@@ -376,10 +380,9 @@ def _in_epochs(
         if not again.any() and np.all(np.isnan(scaled) | (scaled == np.floor(scaled))):
             unit = "epochs" if digits == 0 else f"1/{10**digits} epoch"
             return scaled, (name, unit, f"there is no step: the axis is {unit}")
-    count = np.zeros(len(epoch))
+    count, logged = np.zeros(len(epoch)), ~held & _logs_a_loss(named)
     for run in np.unique(owner).tolist():
-        rows = owner == run
-        count[rows] = np.cumsum((~held & _logs_a_loss(named))[rows])
+        count[owner == run] = np.cumsum(logged[owner == run])
     return count, (name, "logged rows", "there is no step: logged losses are counted")
 
 
