@@ -255,6 +255,15 @@ def tokens_from_compute(named: Raw) -> Raw:
     return replace(named, columns={**named.columns, D.column: tokens})
 
 
+def without_zeros(named: Raw) -> Raw:
+    """Return the table without tokens and compute that are zero throughout: nobody counted them."""
+    zeros = [name for name in ("tokens", "flops") if name in named.columns]
+    zeros = [name for name in zeros if np.all(floats(named.columns[name]) == 0)]
+    notes = [named.note("zeros", "info", f"{n} are 0 in every row: not counted.") for n in zeros]
+    columns = {name: column for name, column in named.columns.items() if name not in zeros}
+    return replace(named, columns=columns, notes=(*named.notes, *notes)) if zeros else named
+
+
 def check_mapping(mapping: Mapping[str, str], tables: list[Raw]) -> None:
     """Refuse a `--map` whose column is in none of the files.
 

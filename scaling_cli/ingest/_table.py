@@ -25,6 +25,7 @@ from scaling_cli.ingest._columns import (
     check_values,
     name_columns,
     tokens_from_compute,
+    without_zeros,
 )
 from scaling_cli.ingest._rows import (
     Judged,
@@ -372,7 +373,7 @@ def understand(raw: Raw, source: Source, options: Options) -> Runs:
         If it has no rows, a value is impossible, or places contradict each other.
     """
     wide = widen(raw)
-    every = name_columns(wide, options.mapping, options.scales)
+    every = without_zeros(name_columns(wide, options.mapping, options.scales))
     if options.given.get(D.column) == FROM_COMPUTE:
         every = tokens_from_compute(every)
     # A last line that may be half written has no say in what a row is, if others remain.

@@ -350,6 +350,11 @@ TOLD = {
         "{}: no loss was recognised; columns of numbers: Value (--map loss=Value reads one as the "
         "loss).",
     ),
+    "nothing counted": (
+        objects(*({"step": s, "loss": loss(s), "num_input_tokens_seen": 0} for s in STEPS)),
+        "zeros",
+        "{}: tokens are 0 in every row: not counted.",
+    ),
     "no axis": (
         lines("k,loss", ((k, loss(k)) for k in range(6))),
         "no-axis",
