@@ -39,8 +39,8 @@ def sniff(path: str, head: bytes) -> float:
         return 0.9 if start == b"[" or _is_lines(head) else 0.5 * (start == b"{" and _holds(head))
     if _PRINTED.search(head):
         return 0.7
-    text = format_ending(path) in ("", ".txt", ".log")
-    return 0.6 if text and (_is_lines(head) or (start == b"{" and b"\n" not in head)) else 0.0
+    text = format_ending(path) in ("", ".txt", ".log") and start == b"{"
+    return 0.6 if text and (b"\n" not in head or _is_lines(head) or _holds(head)) else 0.0
 
 
 def read(path: str, content: bytes) -> list[Raw]:
@@ -67,9 +67,10 @@ def read(path: str, content: bytes) -> list[Raw]:
 
 
 def _is_lines(head: bytes) -> bool:
-    """Say whether the first line is a whole JSON object (a pretty-printed file's is not)."""
+    """Say whether the first line is a whole JSON object that does not hold all there is."""
+    first, *others = [line for line in head.split(b"\n", 2) if line.strip()] or [b""]
     try:
-        return isinstance(json.loads(head.lstrip().split(b"\n", 1)[0]), dict) and b"\n" in head
+        return isinstance(json.loads(first), dict) and (bool(others) or not _holds(first))
     except (ValueError, RecursionError):
         return False
 
@@ -79,7 +80,8 @@ def _holds(head: bytes) -> bool:
     if b'"schema_version"' in head:  # a fit or a forecast of ours
         return False
     try:
-        return bool(_records(json.loads(head), ""))
+        whole = json.loads(head)
+        return isinstance(whole, dict) and bool(_records(whole, ""))
     except DataError:
         return False
     except (ValueError, RecursionError):

@@ -263,6 +263,10 @@ ONE = {
         json.dumps({"seed": 1, "history": [{"step": s, "loss": loss(s)} for s in STEPS]}, indent=1),
         AB["a"],
     ),
+    "a list in an object of one line": (
+        json.dumps({"log_history": [{"step": s, "loss": loss(s)} for s in STEPS]}) + "\n",
+        AB["a"],
+    ),
     "scalars as TensorBoard writes them": (
         json.dumps([{"step": s, "loss": loss(s)} for s in STEPS]),
         AB["a"],
@@ -589,6 +593,13 @@ def test_a_run_whose_metrics_have_files_of_their_own(tmp_path: Path, writer: str
     runs = ingest.read(tmp_path / "big")
     same(curves(runs), {"big": {s: (loss(s), loss(s, 0.1) if s == 900 else np.nan) for s in STEPS}})
     assert codes(runs)["joined-files"].startswith(f"{len(JOINED[writer])} files of one metric each")
+
+
+def test_one_record_is_a_line_with_or_without_its_end(tmp_path: Path) -> None:
+    for name in ("f.json", "f.jsonl", "f.txt"):
+        for end in ("\n", ""):
+            text = json.dumps({"params": 1e7, "tokens": 1e9, "loss": 3}) + end
+            assert ingest.read(write(tmp_path, name, text)).points["loss"].to_pylist() == [3.0]
 
 
 def test_a_garbled_dictionary_is_left_out(tmp_path: Path) -> None:
