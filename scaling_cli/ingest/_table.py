@@ -19,12 +19,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from scaling_cli.ingest._columns import (
-    FROM_COMPUTE,
     canonical_name,
     canonical_of,
     check_values,
     name_columns,
-    tokens_from_compute,
     without_zeros,
 )
 from scaling_cli.ingest._rows import (
@@ -54,7 +52,7 @@ from scaling_cli.vocabulary.errors import DataError, UsageError, some
 from scaling_cli.vocabulary.quantities import (
     N_AVERAGE,
     QUANTITIES,
-    D,
+    C,
     L,
     N,
     convention_of,
@@ -81,6 +79,7 @@ OWN_NAMES_IN_META = frozenset({"loss", "val_loss", "lr"})
 _CONVENTIONS = {
     "params_convention": N.conventions,
     "average_params_convention": N_AVERAGE.conventions,
+    "flops_convention": C.conventions,
     "loss_convention": L.conventions,
     "val_loss_convention": L.conventions,
 }
@@ -187,8 +186,6 @@ def _fact(key: str, value: Any) -> Any:
     if choices or name == "run_id":
         return str(value)
     text = isinstance(value, str)
-    if name == D.column and text and re.sub(r"[\s()]", "", value) == FROM_COMPUTE:
-        return FROM_COMPUTE
     if name in QUANTITIES or (text and name.endswith(SCALE)):
         amount = quantities.parse_number(value, QUANTITIES.get(name)) if text else float(value)
         if amount <= 0:
@@ -349,7 +346,7 @@ class Options:
     def facts(self) -> dict[str, Any]:
         """Return what `--set` says about every run."""
         said = {k: v for k, v in self.given.items() if not k.endswith(SCALE)}
-        return {k: v for k, v in said.items() if k not in _DIRECTIONS and v != FROM_COMPUTE}
+        return {k: v for k, v in said.items() if k not in _DIRECTIONS}
 
     @cached_property
     def as_json(self) -> str:
@@ -374,8 +371,6 @@ def understand(raw: Raw, source: Source, options: Options) -> Runs:
     """
     wide = widen(raw)
     every = without_zeros(name_columns(wide, options.mapping, options.scales))
-    if options.given.get(D.column) == FROM_COMPUTE:
-        every = tokens_from_compute(every)
     # A last line that may be half written has no say in what a row is, if others remain.
     whole = every.take(np.arange(len(wide) - 1)) if wide.cut else every
     named, layout, why = _laid_out(whole if len(whole) else every, options.given.get("rows"))

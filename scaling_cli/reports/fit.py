@@ -101,7 +101,7 @@ def _target(fit: Fit) -> str:
     """Return the column that is predicted, as the notes of the selection have it."""
     told = (note for note in fit.data.get("notes", ()) if str(note).startswith("target: "))
     words = str(next(told, "")).removeprefix("target: ").rstrip(".").split()
-    return words[0].rstrip(",;") if words else fit.law.output().column
+    return words[0].rstrip(",;") if words else fit.target
 
 
 def parameters(fit: Fit, *, full: bool = False) -> Table:
@@ -119,6 +119,8 @@ def parameters(fit: Fit, *, full: bool = False) -> Table:
     methods = dict.fromkeys(str(i["method"]) for i in spans.values() if i.get("method"))
     notes = [f"intervals: {', '.join(methods)}"] if methods else []
     formula = _ARGUMENTS.sub(" =", laws_report.equation(fit.law.formula()))
+    if fit.turned is not None:
+        formula = f"{fit.turned} ={formula.partition('=')[2]}"
     ended = ", ".join(part for part in (str(fit.status).replace("_", " "), _miss(fit)) if part)
     title = "parameters" if full else _numbers.pieces(laws.name_of(fit.law), formula, ended)
     return _fitted.parameters(listed, title, _fitted.level(spans), *notes * full, full=full)
@@ -130,7 +132,8 @@ def _miss(fit: Fit) -> str:
         return ""
     points = fit.points()
     ratio = np.asarray(fit.law(**points.inputs), float) / points.output
-    return f"typical miss {_numbers.percent(float(np.mean(np.abs(ratio - 1))))}"
+    of = "" if fit.turned is None else f" of {fit.turned}"
+    return f"typical miss {_numbers.percent(float(np.mean(np.abs(ratio - 1))))}{of}"
 
 
 def _forecast(fit: Fit, *, full: bool) -> list[Block]:
@@ -143,7 +146,7 @@ def _forecast(fit: Fit, *, full: bool) -> list[Block]:
     if full:
         notes = prediction_report.notes(prediction)
         return [prediction_report.table(prediction, title=title, notes=notes)]
-    value = f"{fit.law.output().column} {_numbers.value(float(prediction.value[0]))}"
+    value = f"{fit.target} {_numbers.value(float(prediction.value[0]))}"
     if prediction.new_run is None:
         return [section(title, [value])]
     low, high = (_numbers.value(float(end[0])) for end in prediction.new_run)
@@ -189,6 +192,7 @@ def _tested(fit: Fit) -> str:
     )
     off = _numbers.ends([cut["mare"] for cut in cuts if cut["mare"] is not None], _numbers.percent)
     told = f"the {sizes} largest runs forecast from the rest, {reach} further: off by {off}"
+    told += "" if fit.turned is None else f" of {fit.turned}"
     biases = [cut["bias"] for cut in cuts if cut.get("bias") is not None]
     if len(biases) > 1 and min(biases) * max(biases) > 0:
         told += f", each time too {'high' if biases[0] > 0 else 'low'} on average"
@@ -242,7 +246,8 @@ def _law(fit: Fit) -> Iterator[str]:
     """Yield the law, its equation, what was minimised and how that ended."""
     yield f"{laws.name_of(fit.law)}: {fit.law.formula()}"
     if fit.value is not None:
-        yield f"sum of {fit.objective.describe(fit.law.output().column)} = {fit.value:.9e}"
+        of = fit.law.output().column if fit.turned is None else f"({fit.turned})"
+        yield f"sum of {fit.objective.describe(of)} = {fit.value:.9e}"
     weight, prior = fit.selection.get("weight"), fit.selection.get("prior") or {}
     if weight:
         yield f"terms multiplied by the weights of column {weight}"

@@ -12,7 +12,7 @@ from refusals import refusal
 
 from scaling_cli import ingest
 from scaling_cli.runs.table import Runs, floats
-from scaling_cli.vocabulary.errors import DataError, UsageError
+from scaling_cli.vocabulary.errors import DataError
 
 STEPS = range(0, 1000, 50)
 Curve = dict[int, tuple[float, float]]
@@ -412,18 +412,6 @@ def test_runs_that_only_many_settings_tell_apart(tmp_path: Path) -> None:
     same(
         curves(runs),
         {f"f:{2 + 20 * i}": curve(STEPS, sum(shares)) for i, shares in enumerate(settings)},
-    )
-
-
-def test_tokens_from_compute(tmp_path: Path) -> None:
-    file = write(tmp_path, "f.csv", "params,compute_budget,loss\n1e7,6e17,3\n2e7,6e17,2.9\n")
-    for said in ("C/6N", "C / (6 N)"):
-        runs = ingest.read(file, set={"tokens": said})
-        assert runs.points["tokens"].to_pylist() == [1e10, 5e9]
-    bare = write(tmp_path, "g.csv", "params,loss\n1e7,3\n2e7,2.9\n")
-    assert refusal(UsageError, ingest.read, bare, set={"tokens": "C/6N"}) == (
-        f"--set tokens=C/6N: {bare} has no flops. Name the columns with --map flops=... and --map "
-        "params=..."
     )
 
 
