@@ -22,6 +22,7 @@ INSIDE = (
     "held-back runs in that range. 'scaling backtest' counts them in the wider range that "
     "'scaling predict' prints."
 )
+_FARTHEST = re.compile(r"farthest from the law: (.*?\))")
 _ARGUMENTS = re.compile(r"\([\w, ]*\) =")
 
 
@@ -206,17 +207,13 @@ def _tested(fit: Fit) -> str:
 
 def _facts(fit: Fit) -> dict[str, str]:
     """Return the lines of checks that have numbers of this fit in them."""
-    inputs, test, facts = fit.diagnostics.get("headline"), fit.backtest or {}, {}
-    reached = [cut["factor"] for cut in test.get("cuts") or () if cut.get("factor")]
-    ahead = _ahead(fit, inputs)[1] if inputs else None
+    facts = {}
     for check in fit.checks:
         if check.code == "extrap.distance":  # after what it has measured, it says in which input
             facts[check.code] = _checks.first_sentence(check.message.partition(": ")[2])
-    if ahead is not None and reached and ahead > max(reached):
-        facts["extrap.distance"] = (
-            "the forecast reaches further than any backtest here did "
-            f"({factor(ahead)} against {factor(max(reached))})"
-        )
+        if check.code == "fit.residuals" and (far := _FARTHEST.search(check.message)):
+            line = _checks.SHORT[check.code]
+            facts[check.code] = line.replace("outlying runs", f"outlying runs ({far[1]})")
     errors = ("held_out_error", "own_held_out_error")
     tested = [r for r in fit.diagnostics.get("rivals") or () if None not in map(r.get, errors)]
     better = [rival for rival in tested if rival[errors[0]] < rival[errors[1]]]

@@ -109,6 +109,9 @@ def select(
     own = None if law.output() is L else law.output().column
     output = _target(view, target or own, notes)
     picked, values, left = _pick(view, output, at, notes)
+    if output not in quantities.QUANTITIES and quantities.is_perplexity(output):
+        values = _in_nats(picked, output, values)
+        notes.append(f"target: loss. It is the logarithm of {output}, in nats/token.")
     if where is not None and len(picked):
         keep = rows_where(where, picked.column, picked.original_names(), len(picked))
         left += [LeftOut(run, f"where: not {where}") for run in _dropped(picked, keep)]
@@ -143,7 +146,7 @@ def select(
         compute=compute,
         weight=weights,
         counts=counts,
-        target=output if quantities.is_perplexity(target or "") else target or output,
+        target=L.column if quantities.is_perplexity(target or "") else target or output,
         settings=likeness.settings(picked),
         passes=_passes(picked, law),
     )
@@ -170,6 +173,19 @@ def _target(view: View, target: str | None, notes: list[str]) -> str:
     if told := _exponential(view, resolved):
         notes.append(f"target: {resolved}.{told}")
     return resolved
+
+
+def _in_nats(view: View, output: str, values: np.ndarray) -> np.ndarray:
+    """Return the losses behind perplexities that were read as they are.
+
+    Raises
+    ------
+    DataError
+        If one is below 1.
+    """
+    for row in np.flatnonzero(values < 1).tolist():
+        raise view.refused(f"{values[row]:g} is no perplexity, which is 1 or more.", row, output)
+    return np.log(values)
 
 
 def _exponential(view: View, column: str) -> str:
@@ -460,7 +476,8 @@ def loss_unit(view: View, column: str) -> str:
     """
     if column in (L.column, L_VALIDATION.column):
         return _one_convention(view, f"{column}_convention", L.unit, L)[0]
-    unit = L.unit if L.column in column.lower() else "as given"
+    nats = L.column in column.lower() or quantities.is_perplexity(column)
+    unit = L.unit if nats else "as given"
     return quantities.convention_of(column, L) or unit
 
 

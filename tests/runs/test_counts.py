@@ -108,6 +108,10 @@ def test_perplexities_are_read_as_losses(tmp_path: Path) -> None:
     np.testing.assert_allclose(found.output, np.log([20, 15]))
     assert found.notes[0] == ("target: val_loss. It is the logarithm of val_ppl, in nats/token.")
     assert found.conventions["L"] == "nats/token"
+    both = table.replace("val_ppl", "loss,c4_ppl").replace(",20", ",3,20").replace(",15", ",2.9,15")
+    asked = points(write(tmp_path, "b.csv", both), target="c4_ppl")
+    np.testing.assert_allclose(asked.output, np.log([20, 15]))
+    assert (asked.target, asked.conventions["L"]) == ("loss", "nats/token")
     bad = write(tmp_path, "u.csv", table.replace("15", "0.9"))
     assert refusal(DataError, points, bad).startswith(
         f"{bad}, row 3, column 'val_ppl': 0.9 is no perplexity, which is 1 or more."
