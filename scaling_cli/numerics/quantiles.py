@@ -5,7 +5,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-_ERF = np.frompyfunc(erf, 1, 1)
+_ERF = np.vectorize(erf, otypes=[float])
 
 
 def quantile(level: float, freedom: float = inf) -> float:
@@ -42,7 +42,7 @@ def mixture_quantile(
         return low
     for _ in range(60):
         middle = (low + high) / 2
-        below = weight @ _ERF((middle - centre) / (sd * np.sqrt(2.0))).astype(float)
+        below = weight @ _ERF((middle - centre) / (sd * np.sqrt(2.0)))
         short = (1 + below) / 2 < share
         low, high = np.where(short, middle, low), np.where(short, high, middle)
     return (low + high) / 2

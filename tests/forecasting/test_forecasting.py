@@ -122,9 +122,9 @@ def mixture(found: Forecast, share: float) -> float:
     ]
 
     def short(x: float) -> float:
-        return sum(w * stats.norm.cdf(x, middle, sd) for w, middle, sd in parts) - share
+        return sum(w * float(stats.norm.cdf(x, middle, sd)) for w, middle, sd in parts) - share
 
-    return float(np.exp(optimize.brentq(short, -5, 5, xtol=1e-14)))
+    return float(np.exp(optimize.root_scalar(short, bracket=(-5, 5), xtol=1e-14).root))
 
 
 def assert_mixed(found: Forecast) -> None:
