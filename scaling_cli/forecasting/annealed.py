@@ -98,7 +98,7 @@ YOUNG = Kind(0.5, floor=(0.4, 0.3), gain=(0.6, 0.6), drop=(0.07, 0.02), exponent
 COOLED = replace(MATURE, drop=(0.042, 0.012))
 DEFAULT = Belief((MATURE, YOUNG), steady=(COOLED, YOUNG))
 # Of what is no loss nothing is universal: a fall of the rate may take off a third of what is left.
-OTHER = Kind(1.0, floor=(0.7, 0.3), gain=(0.4, 0.8), drop=(0.1, 0.1), exponent=(0.45, 0.5))
+OTHER = Kind(1.0, floor=(0.7, 0.3), gain=(0.4, 0.8), drop=(0.08, 0.1), exponent=(0.45, 0.5))
 WIDER = Belief((OTHER,))
 # The plain power law in steps: nothing is believed but that it falls towards something.
 ANY = Kind(1.0, floor=(0.8, 0.4), gain=(0.3, 2.0), drop=NO_DROP, exponent=(0.45, 0.75))

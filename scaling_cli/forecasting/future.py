@@ -54,7 +54,7 @@ WIDTHS = {
     "before a cool-down": 0.7,
     "inside a cool-down": 1.4,
     "early decay": 1.0,
-    "late decay": 0.8,
+    "late decay": 0.9,
 }
 AT_PEAK = 0.98  # of the peak: the warm-up has ended
 RISE = 0.02  # of the peak: a rate that rises by more after it fell is a new start
