@@ -32,12 +32,7 @@ from coverage_tables import Table, tables
 
 from scaling_cli import laws
 from scaling_cli.artefacts._prediction import centred, intervals, scatter
-from scaling_cli.point_fits.certainty.uncertainty import (
-    CUT_SHARES,
-    assemble,
-    backtest,
-    backtests,
-)
+from scaling_cli.point_fits.certainty.uncertainty import CUT_SHARES, assemble, backtest, backtests
 from scaling_cli.point_fits.fitted import Fitted
 from scaling_cli.search.optimum import make_problem, optimise, refuse
 from scaling_cli.vocabulary.errors import FitError

@@ -4,9 +4,9 @@ Usage: OPENBLAS_NUM_THREADS=1 SCALING_SHARED=../shared python benchmarks/forecas
 
 Other people's curves are not in this repository; the ladder's are. Every curve is cut at 25, 50,
 75 and 90 % of its length and given to `forecast` with its schedule, then with its learning rate as
-far as it is logged, then with nothing; each cell is the median and the mean absolute error in %,
-the coverage of the 90 % interval, the median half-width in %, and the number of curves. Runs planned
-for more than four epochs are told apart: `forecast` calls their intervals invalid.
+far as it is logged, then with nothing. Each cell is the median and the mean absolute error in %,
+the coverage of the 90 % interval, the median half-width in %, and the number of curves. Runs
+planned for more than four epochs are told apart: `forecast` calls their intervals invalid.
 
 --held-out estimates and chooses the priors anew for every source, from the others alone: B over
 the final loss as the median over sources of their median, in fits to whole runs; how many points

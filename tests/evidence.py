@@ -8,19 +8,14 @@ from tables import TRUTHS, table, truth
 
 from scaling_cli import laws
 from scaling_cli.artefacts._prediction import Uncertainty
+from scaling_cli.laws._optimum import near_optimal
 from scaling_cli.point_fits.certainty.resampling import Resamples
 from scaling_cli.point_fits.certainty.uncertainty import Cut
 from scaling_cli.point_fits.checklist import Evidence, checklist
 from scaling_cli.point_fits.diagnosis.choices import Variation, exponent_names
 from scaling_cli.point_fits.diagnosis.diagnosis import Diagnosis
 from scaling_cli.point_fits.diagnosis.floor import Profile
-from scaling_cli.point_fits.diagnosis.isoflop import (
-    Allocation,
-    Budget,
-    IsoFlop,
-    Line,
-    near_optimal,
-)
+from scaling_cli.point_fits.diagnosis.isoflop import Allocation, Budget, IsoFlop, Line
 from scaling_cli.point_fits.diagnosis.rivals import Rival
 from scaling_cli.point_fits.fitted import target
 from scaling_cli.runs.points import Points

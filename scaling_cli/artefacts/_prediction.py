@@ -9,6 +9,7 @@ import numpy as np
 
 from scaling_cli import laws
 from scaling_cli.artefacts._record import pair
+from scaling_cli.artefacts._split import Split
 from scaling_cli.laws._law import WHOLE, Law
 from scaling_cli.numerics.quantiles import central, quantile
 from scaling_cli.vocabulary.errors import UsageError
@@ -92,10 +93,13 @@ class Prediction(Shown):
     """Fitted ranges of inputs that may be zero: no factor says how far beyond one lies."""
     column: str = "loss"
     """Name of the output in tables."""
+    splits: tuple[Split, ...] = ()
+    """Of each point where compute alone was given: how sure its best split is."""
 
     def __repr__(self) -> str:
         """Return one line: the first point and how many follow."""
         at = ", ".join(f"{symbol}={values[0]:g}" for symbol, values in self.inputs.items())
+        at += f", by {self.made_by['fit']}" if self.made_by.get("fit") else ""
         more = f"; and {len(self.value) - 1} more" if len(self.value) > 1 else ""
         if self.new_run is None:
             return f"<Prediction {self.output} = {self.value[0]:.4f} at {at}, no interval{more}>"
@@ -157,6 +161,7 @@ class Prediction(Shown):
             "extrapolation": {s: float(v[i]) for s, v in self.extrapolation.items()},
             "parts": {s: float(v[i]) for s, v in self.parts.items()},
             "companion": beside and {"law": beside[0], "value": float(beside[1][i])},
+            **({"optimum": self.splits[i].to_record()} if self.splits else {}),
         }
 
     def _judgement(self, i: int) -> dict[str, Any]:
@@ -242,7 +247,19 @@ def by_symbol(known: Mapping[str, Quantity], inputs: Mapping[str, Any]) -> dict[
         if symbol in given:
             raise UsageError(f"{symbol} is given twice.")
         given[symbol] = _number(value, quantity)
+    _refuse_lengths(given)
     return given
+
+
+def _refuse_lengths(given: Mapping[str, Any]) -> None:
+    """Refuse as many of one quantity as do not fit those of another."""
+    try:
+        np.broadcast_shapes(*map(np.shape, given.values()))
+    except ValueError:
+        told = ", ".join(f"{symbol} has {np.size(values)}" for symbol, values in given.items())
+        raise UsageError(
+            f"these cannot be points together: {told}.", hint="Give as many of each, or one."
+        ) from None
 
 
 def _number(value: Any, quantity: Quantity | None) -> Any:
@@ -282,6 +299,7 @@ def read_inputs(law: Law | type[Law], inputs: Mapping[str, Any]) -> dict[str, np
     if np.any(np.abs(total - 1) > WHOLE):
         worst = float(total[np.argmax(np.abs(total - 1))])
         raise UsageError(f"{', '.join(law.shares())} must sum to one, not to {worst:.4g}.")
+    _refuse_lengths(columns)
     shaped = np.broadcast_arrays(*columns.values())
     return {s: np.array(v).ravel() for s, v in zip(columns, shaped, strict=True)}
 

@@ -21,7 +21,7 @@ import numpy as np
 from scaling_cli.artefacts import _schema
 from scaling_cli.laws._law import Domain, Law
 from scaling_cli.vocabulary.errors import DataError, ScalingError
-from scaling_cli.vocabulary.jsonfile import SCHEMA_VERSION, nulls, stamped, write_json
+from scaling_cli.vocabulary.jsonfile import SCHEMA_VERSION, nulls, stamped, write_json, writing
 from scaling_cli.vocabulary.objective import Objective
 from scaling_cli.vocabulary.outcomes import Check, LeftOut, Level, Status
 from scaling_cli.vocabulary.shown import Shown
@@ -65,6 +65,7 @@ class Record(Shown):
 
     def __init_subclass__(cls) -> None:
         """Name the kind after its file."""
+        super().__init_subclass__()
         cls.kind = cls.__module__.rpartition(".")[2]
 
     def usage(self, name: str) -> str:
@@ -77,11 +78,12 @@ class Record(Shown):
         order = [*FIRST, *(key for key in written if key not in (*FIRST, *LAST)), *LAST]
         return nulls(stamped({key: written[key] for key in order if key in written}))
 
-    to_record = to_dict  # as any other part that has a form of its own
+    to_record = _held = to_dict  # as any other part that has a form of its own
 
     def to_json(self, path: str | os.PathLike[str]) -> None:
         """Write the file atomically: a killed process leaves the old file or the new one."""
-        write_json(path, self.to_dict())
+        with writing(path):
+            write_json(path, self.to_dict())
 
     def used(self, name: str) -> str:
         """Return what to do with one of this name, or of none."""

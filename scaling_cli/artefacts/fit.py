@@ -14,6 +14,7 @@ from scaling_cli import laws
 from scaling_cli.artefacts import _prediction
 from scaling_cli.artefacts._prediction import Prediction, Uncertainty
 from scaling_cli.artefacts._record import MERGED, Fitted, refuse_draws
+from scaling_cli.artefacts._split import splits
 from scaling_cli.laws._law import Domain, Law
 from scaling_cli.runs.points import Points
 from scaling_cli.vocabulary.arguments import check_level
@@ -128,9 +129,10 @@ class Fit(Fitted):
             If an input is missing, unknown or outside its domain.
         """
         check_level(level)
+        given = _prediction.by_symbol(_prediction.taken(self.law), inputs)
         columns = _prediction.read_inputs(self.law, _prediction.completed(self.law, inputs))
         value = np.asarray(self.law(**columns), dtype=float)
-        ranges = self.data.get("ranges", {})
+        ranges, draws = self.data.get("ranges", {}), getattr(self.uncertainty, "draws", None)
         alone = Prediction(
             columns,
             self.law.output().symbol,
@@ -143,6 +145,7 @@ class Fit(Fitted):
             spent={C.symbol: self.law.along(columns)} if self.law.size_and_data() else {},
             linear={s: tuple(ranges[s]) for s in columns if self._is_linear(s) and s in ranges},
             column=self.law.output().column,
+            splits=splits(self.law, draws, columns, given, level),
             made_by=self._as_maker(),
         )
         if self.uncertainty is None:

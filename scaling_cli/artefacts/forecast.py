@@ -194,6 +194,8 @@ class Forecast(Shown):
         """Return one of `runs` of what `scaling forecast --json` prints."""
         return nulls(written_fields(self))
 
+    _held = to_dict
+
     def __repr__(self) -> str:
         low, high = self.interval
         assumed = f", schedule assumed ({self.schedule.text})" if self.schedule.assumed else ""
@@ -233,9 +235,7 @@ class Forecasts(Record):
 
     def __getitem__(self, key: int | str) -> Forecast:
         """Return a forecast by its number or its run."""
-        if isinstance(key, int):
-            return self.runs[key]
-        return next(f for f in self.runs if f.run == key)
+        return self.runs[key] if isinstance(key, int) else {f.run: f for f in self.runs}[key]
 
     def about(self, run: str, *, file: str | None = None) -> Forecast:
         """Return the forecast of a run; where there is only one, it is of whatever run is asked.

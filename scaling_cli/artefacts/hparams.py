@@ -47,8 +47,7 @@ class Flatness:
 
     def factors(self, excess: float) -> dict[str, float]:
         """Return by which factor each may be off, the others staying, for so much excess loss."""
-        curvature = np.diag(self.hessian)
-        return _named(np.exp(np.sqrt(2 * excess / curvature)))
+        return _named(np.exp(np.sqrt(2 * excess / np.diag(self.hessian))))
 
     def retuned(self, excess: float) -> dict[str, float]:
         """Return the same factors where the other one is tuned again to it."""
@@ -56,9 +55,8 @@ class Flatness:
 
     def rate_per_batch(self) -> float | None:
         """Return d ln lr / d ln batch along the valley's floor; None without a batch axis."""
-        if len(self.hessian) == 1:
-            return None
-        return float(-self.hessian[0, 1] / self.hessian[0, 0])
+        hessian = self.hessian
+        return None if len(hessian) == 1 else float(-hessian[0, 1] / hessian[0, 0])
 
     def excess(self, offset: np.ndarray) -> float:
         """Return the share of loss that an offset in logarithms, shape (k,), costs."""
@@ -192,16 +190,10 @@ def advise(recipe: Recipe, N: float, D: float, *, level: float = 0.9) -> Advice:
     UsageError
         If N or D is not positive and finite, or the level not between 0 and 1.
     """
-    predicted = {
-        symbol: fit.predict(level=level, **_inputs(fit, N, D))
-        for symbol, fit in recipe.fits().items()
-    }
-    beyond = {
-        symbol: float(factor[0])
-        for prediction in predicted.values()
-        for symbol, factor in prediction.extrapolation.items()
-    }
-    for symbol, fit in recipe.fits().items():
+    fits = recipe.fits()
+    predicted = {s: fit.predict(level=level, **_inputs(fit, N, D)) for s, fit in fits.items()}
+    beyond = {s: float(f[0]) for p in predicted.values() for s, f in p.extrapolation.items()}
+    for symbol, fit in fits.items():
         swept = (fit.data.get("ranges") or {}).get(symbol)
         if swept:
             value, (low, high) = float(predicted[symbol].value[0]), swept

@@ -196,8 +196,8 @@ def run_schedules() -> Any:
     )
 
 
-def pairs(option: str) -> Read:
-    """Return the reader of a repeated `NAME=VALUE` option."""
+def pairs(option: str, form: str = "NAME=VALUE") -> Read:
+    """Return the reader of a repeated option of this form."""
 
     def read(texts: Sequence[str]) -> dict[str, str] | None:
         from scaling_cli.vocabulary.errors import UsageError
@@ -207,7 +207,7 @@ def pairs(option: str) -> Read:
             name, equals, value = (part.strip() for part in text.partition("="))
             if not (name and equals and value):
                 raise UsageError(
-                    f"cannot read {text!r} for --{option}.", hint=f"Write --{option} NAME=VALUE."
+                    f"cannot read {text!r} for --{option}.", hint=f"Write --{option} {form}."
                 )
             if name in values:
                 raise UsageError(f"--{option} gives {name} twice: {values[name]} and {value}.")
@@ -305,7 +305,9 @@ class Mapped:
     """From which columns and tables facts are read."""
 
     map: dict[str, str] | None = option(
-        "NAME=COLUMN", "Read a quantity from this column: --map loss=eval/c4.", read=pairs("map")
+        "NAME=COLUMN",
+        "Read a quantity from this column: --map loss=eval/c4.",
+        read=pairs("map", "NAME=COLUMN"),
     )
     meta: str | None = option(
         "FILE", "A table of what the logs lack, keyed by run_id or file name."
@@ -333,6 +335,24 @@ class Reading(Mapped):
     )
     name: str | None = option("PATTERN", "What file names say: --name '{params}_{tokens}'.")
     format: str | None = option("NAME", "The log format, where guessing fails.")
+
+
+def refuse_alone(asking: Asking, given: Any, reading: Reading, *names: str) -> None:
+    """Refuse options on runs, those of `given` by their names, where no runs are given.
+
+    Raises
+    ------
+    UsageError
+        If one of them was typed.
+    """
+    from scaling_cli.vocabulary.errors import UsageError
+
+    wrong = [o for o in asking.typed(given) if o in names] + asking.typed(reading)
+    if wrong:
+        raise UsageError(
+            f"{' and '.join(wrong)}: there are no runs to read.",
+            hint=f"Give SRC, or leave {'these' if len(wrong) > 1 else 'this'} out.",
+        )
 
 
 @dataclass(frozen=True)
@@ -372,7 +392,9 @@ class OfPoints:
     delta: float = option("X", "Corner of the Huber loss.", default=0.001)
     space: str = option("log|linear", "Residuals of ln loss or of loss.", default="log")
     tie: dict[str, str] | None = option(
-        "NAME=NAME", "Keep two equal: --tie alpha=beta.", read=pairs("tie")
+        "NAME=NAME",
+        "Keep two equal: --tie alpha=beta.",
+        read=pairs("tie", "NAME=NAME, such as --tie alpha=beta"),
     )
     weight: str | None = option(
         "COLUMN",
@@ -383,7 +405,7 @@ class OfPoints:
         "NAME=CENTER+-SD",
         "A belief about a parameter, weighed against the data: --prior alpha=0.35+-0.05 "
         "or --prior A=400+-50%. Lognormal with this median where the parameter is positive.",
-        read=pairs("prior"),
+        read=pairs("prior", "NAME=CENTER+-SD, such as --prior alpha=0.35+-0.05"),
     )
     executor: str = option(
         "WHERE",
@@ -417,9 +439,9 @@ class OfPoints:
 
     def announce(self, asking: Asking) -> None:
         """Say that a cluster may keep one waiting."""
-        from scaling_cli.engine.executors import SERIAL_NAME, WORKER_WITHIN
+        from scaling_cli.engine.executors import DASK_PREFIX, WORKER_WITHIN
 
-        if self.executor != SERIAL_NAME:
+        if self.executor.startswith(DASK_PREFIX):
             asking.terminal.say(
                 f"connecting to {self.executor}; waits up to {WORKER_WITHIN:g} s for a first worker"
             )

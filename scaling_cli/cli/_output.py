@@ -57,10 +57,9 @@ def write(to_file: Callable[[Any], Any], path: str | None) -> str | None:
     if path is None:
         return None
     from scaling_cli.reports._checks import REPLACED  # late: --help needs none
+    from scaling_cli.vocabulary.jsonfile import writing
 
     replaced = Path(path).is_file()
-    try:
+    with writing(path):
         to_file(path)
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}.") from error
     return f"{path}{REPLACED}" if replaced else path

@@ -63,6 +63,8 @@ def batch(batching: Batching, reading: options.Reading, asking: options.Telling)
     path = writable(output)
     if path is not None and not sources:
         raise UsageError("there is nothing to write to -o: no logs were fitted.")
+    if not sources:
+        options.refuse_alone(asking, batching, reading, "--target", "--start")
     if not sources and batching.fit is None:
         asking.terminal.say(
             f"fit: certified {verb.PUBLISHED} (--fit chooses another); N without embeddings"

@@ -62,6 +62,8 @@ def hparams(advising: Advising, reading: options.Reading, asking: options.Tellin
             "-o writes what a sweep gave, and no sweep was given.",
             hint="For example: scaling hparams sweep.csv -o recipe.json",
         )
+    if not sources:
+        options.refuse_alone(asking, advising, reading, "--target", "--where", "--at", "--seed")
     path = writable(output)
     runs = reading.read(sources, asking) if sources else None
     advice = verb.hparams(runs, command=asking.command, **asked)

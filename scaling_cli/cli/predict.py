@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from scaling_cli.cli import _options as options
 from scaling_cli.cli._output import writable, write
 from scaling_cli.plots import SUFFIXES
-from scaling_cli.vocabulary.shipped import DEFAULT_FILE
 
 if TYPE_CHECKING:
     from scaling_cli.artefacts.curve_fit import Along
@@ -94,17 +93,12 @@ def _at_points(how: Predicting, point: AtPoints, asking: options.Telling) -> Non
     from scaling_cli.verbs import _stored
     from scaling_cli.verbs import predict as verb
 
-    name = how.fit or _stored.default()
-    if how.fit is None and name == DEFAULT_FILE:
-        asking.terminal.say(f"fit: ./{name}")
-    elif how.fit is None:
-        asking.terminal.say(
-            f"fit: certified {name}, because there is no ./{DEFAULT_FILE} here "
-            "(--fit chooses another)"
-        )
+    name, told = _stored.default() if how.fit is None else (how.fit, "")
+    if told:
+        asking.terminal.say(told)
     fit = kinds.load(name, Fit)
     grid = _grid(fit, point, asking)
-    inputs: dict[str, Any] = dict(grid.inputs)
+    inputs: dict[str, Any] = dict(grid.combined or grid.inputs)
     prediction = verb.predict(fit, measured=grid.measured, level=how.level, **inputs)
     asking.result(
         prediction.to_dict() | {"fit": name},
@@ -135,8 +129,9 @@ def _along(how: Predicting, point: AtPoints, more: AlongSchedules, asking: optio
     from scaling_cli.verbs import predict as verb
 
     path = writable(more.output, "curves", (TABLE, *SUFFIXES))
-    name = how.fit or _stored.default_of_curves("--schedule")
-    if how.fit is None:
+    name = how.fit
+    if name is None:
+        name = _stored.default_of_curves("--schedule")
         asking.terminal.say(f"fit: ./{name}")
     compared: Along = verb.predict(
         name,

@@ -96,8 +96,8 @@ def schedule(
             "no schedule and no log was given.",
             hint="Give FAMILY:option=value,..., a log, or --best --fit FILE --steps N.",
         )
-    sources: list[Any] = [text for text in shown.sources if verb.is_text(text)]
-    if logs := [text for text in shown.sources if not verb.is_text(text)]:
+    sources: list[Any] = [text for text in shown.sources if verb.is_written(text)]
+    if logs := [text for text in shown.sources if not verb.is_written(text)]:
         sources += [reading.read(logs, asking)]
     answer = verb.schedule(*sources, batch_tokens=shown.batch_tokens, steps=wanted.steps)
     asking.result(answer.record, lambda: schedule_report.blocks(answer.record, full=asking.full))
@@ -115,8 +115,9 @@ def _best(steps: float | None, of_best: OfBest, asking: options.Telling) -> None
     if steps is None:
         raise UsageError("--best needs the length of the run.", hint="Give --steps 24000.")
     asked = dict(vars(of_best))
-    name = asked.pop("fit") or _stored.default_of_curves("--best")
-    if of_best.fit is None:
+    name = asked.pop("fit")
+    if name is None:
+        name = _stored.default_of_curves("--best")
         asking.terminal.say(f"fit: ./{name}")
     fit = kinds.load(name, CurveFit)
     with asking.terminal.status("searching schedules"):

@@ -16,7 +16,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from scaling_cli.laws._law import Absorbs, Law, Prior, Value, namespace, param, power
+from scaling_cli.laws._law import Law, Prior, Value, amplitude, namespace, param, power
 from scaling_cli.schedules._path import Path
 from scaling_cli.vocabulary.quantities import L, N, Quantity, S
 
@@ -46,12 +46,7 @@ class CurveLaw(Law):
     """Whether the size of the model is an input: fitted to runs of several sizes."""
 
     L0: float = param("loss that no training removes", unit="nats/token", linear=True)
-    A: float = param(
-        "coefficient of the power law",
-        unit="nats/token",
-        linear=True,
-        absorbs=Absorbs("area", "alpha"),
-    )
+    A: float = amplitude("coefficient of the power law", "area", "alpha")
     alpha: float = param("exponent of the power law", starts=(0.35, 0.6))
 
     def __init_subclass__(cls) -> None:

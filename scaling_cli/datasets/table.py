@@ -1,11 +1,9 @@
 """From original records to the normalised table: canonical columns with unit and convention."""
 
-import ast
 import csv
 import io
 import math
-import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -14,16 +12,9 @@ import pyarrow as pa
 
 from scaling_cli.datasets import layouts
 from scaling_cli.datasets.schema import Card, Column
+from scaling_cli.vocabulary import arithmetic
 from scaling_cli.vocabulary.errors import DataError
 from scaling_cli.vocabulary.jsonfile import write_whole
-
-_OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.USub: operator.neg,
-}
 
 
 def normalise(card: Card, files: Mapping[str, Path]) -> pa.Table:
@@ -123,21 +114,8 @@ def evaluate(text: str, row: Mapping[str, Any]) -> Any:
         If the formula is not arithmetic, or names a column that is not there.
     """
     try:
-        return _value(ast.parse(text, mode="eval").body, row)
+        return arithmetic.evaluate(text, row, arithmetic.BASIC)
     except (SyntaxError, TypeError, ZeroDivisionError) as error:
         raise DataError(f"cannot evaluate {text!r}: {error}.") from error
     except KeyError as error:
         raise DataError(f"{text!r} names {error}, which is no column.") from error
-
-
-def _value(node: ast.expr, row: Mapping[str, Any]) -> Any:
-    match node:
-        case ast.Constant(value=int() | float()):
-            return node.value
-        case ast.Name():
-            return row[node.id]
-        case ast.UnaryOp() if type(node.op) in _OPERATORS:
-            return _OPERATORS[type(node.op)](_value(node.operand, row))
-        case ast.BinOp() if type(node.op) in _OPERATORS:
-            return _OPERATORS[type(node.op)](_value(node.left, row), _value(node.right, row))
-    raise TypeError(f"{type(node).__name__} is not allowed")

@@ -15,8 +15,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from scaling_cli.curve_laws._curve_law import CurveLaw
-from scaling_cli.engine.problem import to_free
-from scaling_cli.laws._law import Domain
 from scaling_cli.numerics.mestimate import huber
 from scaling_cli.schedules._path import Path
 
@@ -80,7 +78,7 @@ class CurveSolution:
 
 def coordinates(law: CurveLaw, scales: Mapping[str, float]) -> np.ndarray:
     """Return the free coordinates of a law: logarithms, of coefficients at the scales."""
-    free = {name: float(to_free(type(law), name, v)) for name, v in law.values().items()}
+    free = {name: float(type(law).parameters()[name].free(v)) for name, v in law.values().items()}
     for name, shift in _shifts(type(law), law.values(), scales).items():
         free[name] -= float(shift)
     return np.array(list(free.values()))
@@ -90,7 +88,7 @@ def law_at(law: type[CurveLaw], u: Any, scales: Mapping[str, float]) -> CurveLaw
     """Return the law at free coordinates (NumPy or JAX)."""
     xp, values = jnp if isinstance(u, jax.Array) else np, {}
     for (name, declared), v in zip(law.parameters().items(), u, strict=True):
-        values[name] = xp.exp(v) if declared.domain is Domain.POSITIVE else v
+        values[name] = xp.exp(v) if declared.positive else v
     for name, shift in _shifts(law, values, scales).items():
         values[name] = values[name] * xp.exp(shift)
     return law(**({n: float(v) for n, v in values.items()} if xp is np else values))

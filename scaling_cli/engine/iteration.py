@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import core, lax
 
-from scaling_cli.laws._law import Domain, Law, Value
+from scaling_cli.laws._law import Law, Value
 
 # Stop when the model promises less than this share of the objective: far below any use of the
 # number, above the rounding of a sum of 1e5 terms. The absolute floor is a residual of 1e-15,
@@ -105,7 +105,7 @@ class Equation:
 def equation(law: type[Law], space: str) -> Equation:
     """Return a law with its derivatives, taken by differentiating its equation."""
     declared = list(law.parameters().values())
-    positive = tuple(p.domain is Domain.POSITIVE for p in declared)
+    positive = tuple(p.positive for p in declared)
     pairs = [(i, j) for i in range(len(declared)) for j in range(i + 1) if _bends(law, i, j)]
 
     def derivatives(full: Any, shared: Shared) -> tuple[Any, list[Any], list[Any]]:
@@ -126,22 +126,21 @@ def _at(law: type[Law], theta: Sequence[Any], inputs: Any) -> Any:
     return law(**dict(zip(law.parameters(), theta, strict=True)))(**inputs)
 
 
-def _slope(law: type[Law], theta: list[Any], inputs: Any, j: int, scale: Sequence[Any]) -> Any:
-    def along(value: Any) -> Any:
-        return _at(law, [*theta[:j], value, *theta[j + 1 :]], inputs)
+def _along(function: Callable[[list[Any]], Any], theta: list[Any], i: int, scale: Any) -> Any:
+    """Return the derivative of a function of parameters along one of them, times its scale."""
 
-    return jax.jvp(along, (theta[j],), (scale[j],))[1]
+    def moved(value: Any) -> Any:
+        return function([*theta[:i], value, *theta[i + 1 :]])
+
+    return jax.jvp(moved, (theta[i],), (scale[i],))[1]
 
 
-def _bend(
-    law: type[Law], theta: list[Any], inputs: Any, pair: tuple[int, int], scale: Sequence[Any]
-) -> Any:
-    i, j = pair
+def _slope(law: type[Law], theta: list[Any], inputs: Any, j: int, scale: Any) -> Any:
+    return _along(lambda at: _at(law, at, inputs), theta, j, scale)
 
-    def along(value: Any) -> Any:
-        return _slope(law, [*theta[:i], value, *theta[i + 1 :]], inputs, j, scale)
 
-    return jax.jvp(along, (theta[i],), (scale[i],))[1]
+def _bend(law: type[Law], theta: list[Any], inputs: Any, pair: tuple[int, int], scale: Any) -> Any:
+    return _along(lambda at: _slope(law, at, inputs, pair[1], scale), theta, pair[0], scale)
 
 
 def _bends(law: type[Law], i: int, j: int) -> bool:

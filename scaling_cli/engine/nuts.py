@@ -10,7 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from scaling_cli.engine.problem import Problem
-from scaling_cli.laws._law import Domain
 from scaling_cli.vocabulary.errors import UsageError
 
 ACCEPT = 0.9  # small enough steps for curved valleys
@@ -103,19 +102,19 @@ def sample(
 def log_density(model: Model) -> Callable[[Any], Any]:
     """Return the log density of (searched coordinates, ln sigma), up to a constant."""
     problem = model.problem
-    names = list(problem.law.parameters())
-    positive = np.array([p.domain is Domain.POSITIVE for p in problem.law.parameters().values()])
+    declared = problem.law.parameters()
+    positive = np.array([p.positive for p in declared.values()])
     inputs = {s: jnp.asarray(v) for s, v in problem.inputs.items()}
     target = jnp.log(jnp.asarray(problem.output))
     root = jnp.sqrt(jnp.asarray(problem.weight / np.mean(problem.weight)))
     # A parameter held at zero is at -inf, which would make 0 x inf out of a gradient.
     offset = np.where(np.isfinite(problem.frame.offset), problem.frame.offset, 0.0)
-    held = {n: 0.0 for n, o in zip(names, problem.frame.offset, strict=True) if np.isinf(o)}
+    held = {n: 0.0 for n, o in zip(declared, problem.frame.offset, strict=True) if np.isinf(o)}
 
     def parameters(u: Any) -> Mapping[str, Any]:
         full = offset + problem.frame.matrix @ u
         values = jnp.where(positive, jnp.exp(jnp.where(positive, full, 0.0)), full)
-        return {n: values[i] for i, n in enumerate(names)} | held
+        return {n: values[i] for i, n in enumerate(declared)} | held
 
     def density(at: Any) -> Any:
         u, log_sigma = at[:-1], at[-1]

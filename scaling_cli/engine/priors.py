@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from scaling_cli import laws
-from scaling_cli.laws._law import Domain, Law, Prior
+from scaling_cli.laws._law import Law, Prior
 from scaling_cli.numerics.mestimate import tau
 from scaling_cli.vocabulary.errors import UsageError
 from scaling_cli.vocabulary.quantities import parse_number
@@ -102,8 +102,7 @@ def penalty(
     open_to_all = Belief(0.0, np.inf)
     each = [beliefs.get(name, open_to_all) for name in law.parameters()]
     center, precision = np.array([(own.center, own.sd**-2) for own in each]).T
-    n = len(weight)
-    normal = NormalDist(0.0, FIRST_NOISE)
+    normal, n = NormalDist(0.0, FIRST_NOISE), len(weight)
     residuals = np.array([normal.inv_cdf((i + 0.5) / n) for i in range(n)])
     return Penalty(beliefs, center, precision, residuals, weight, searched)
 
@@ -137,20 +136,17 @@ def read(law: type[Law], given: Mapping[str, Given], held: Mapping[str, Any]) ->
                 f"{name} is held by --fix or --tie, so a prior on it says nothing.",
                 hint="Put the prior on the parameter that is searched, or leave one of them out.",
             )
-        found[name] = _belief(name, prior, known[name].domain is Domain.POSITIVE)
+        found[name] = _belief(name, prior, known[name].positive)
     return found
 
 
 def as_text(given: Mapping[str, Given] | None) -> dict[str, str]:
     """Return priors as texts that `read` understands: what a fit file holds."""
-    return {name: _text(prior) for name, prior in (given or {}).items()}
-
-
-def _text(prior: Given) -> str:
-    if isinstance(prior, str):
-        return prior
-    center, sd = _pair(prior)
-    return f"{float(center)!r}+-{float(sd)!r}"
+    pairs = {n: p if isinstance(p, str) else _pair(p) for n, p in (given or {}).items()}
+    return {
+        name: own if isinstance(own, str) else f"{float(own[0])!r}+-{float(own[1])!r}"
+        for name, own in pairs.items()
+    }
 
 
 def _pair(prior: Prior | tuple[float, float]) -> tuple[float, float]:
@@ -164,9 +160,8 @@ def _belief(name: str, prior: Given, positive: bool) -> Belief:
     usable = np.isfinite(center) and np.isfinite(sd) and sd > 0
     if not usable or (positive and center <= 0):
         wanted = "a positive center and sd" if positive else "a finite center and a positive sd"
-        raise UsageError(
-            f"the prior on {name} needs {wanted}, not {center:g} and {sd:g}.", hint=_HINT
-        )
+        told = f"the prior on {name} needs {wanted}, not {center:g} and {sd:g}."
+        raise UsageError(told, hint=_HINT)
     return Belief(float(np.log(center)), sd / center) if positive else Belief(center, sd)
 
 

@@ -23,7 +23,7 @@ from jax import lax
 from scaling_cli.engine import iteration
 from scaling_cli.engine.compiled import compiled
 from scaling_cli.engine.iteration import Lane, Local, Shared, Work
-from scaling_cli.engine.problem import Problem, Solution, corner_of
+from scaling_cli.engine.problem import Problem, Solution
 from scaling_cli.engine.units import Units
 from scaling_cli.laws._law import Law, Value
 
@@ -72,7 +72,7 @@ def solve(
     Solution
         A lane that did not converge within MAX_ITERATIONS says so; nothing raises.
     """
-    corner = np.atleast_1d(corner_of(problem.objective) if corner is None else corner)
+    corner = np.atleast_1d(problem.corner if corner is None else corner)
     if problem.penalty is not None and prior_precision is None:
         prior_mean, prior_precision = problem.penalty.at(np.broadcast_to(corner, len(starts)))
     units = Units.of(problem, frozen, prior_precision)
@@ -80,11 +80,14 @@ def solve(
     idle = ((0, 0), (0, p - k))  # coordinates beyond the searched ones stand still
     moves = np.ones(k, bool) if frozen is None else ~np.asarray(frozen, bool)
     weights = np.atleast_2d(problem.weight if weight is None else weight)
+    target = problem.output if output is None else output
+    if problem.objective.space == "log":  # in the search's own units
+        target = np.log(target) - np.log(units.divisors.get(problem.law.output().symbol, 1.0))
     # The columns of all tasks; a single row stands for all.
     pool = Work(
         start=np.pad(units.inward(np.asarray(starts, float)), idle),
         moves=np.pad(np.atleast_2d(moves), idle),
-        target=_target(units, problem.output if output is None else output),
+        target=np.atleast_2d(target),
         weight=weights,
         corner=corner,
         prior_mean=np.atleast_2d(np.zeros(p) if prior_mean is None else prior_mean),
@@ -97,7 +100,8 @@ def solve(
 def _solved(units: Units, pool: Work, count: int, max_iterations: int) -> Solution:
     """Run all tasks in chunks, side by side where there are several."""
     problem, space = units.problem, units.problem.objective.space
-    lanes, tasks = _sizes(problem)
+    lanes = min(LANES, max(1, CACHED_ELEMENTS // _padded_size(len(problem.output))))
+    tasks = lanes * TASKS_PER_LANE
     shared = _shared(units)
     jitted = _jitted(problem.law, space, lanes)
 
@@ -130,12 +134,6 @@ def prepared(problems: Sequence[Problem]) -> Iterator[None]:
         yield
 
 
-def _sizes(problem: Problem) -> tuple[int, int]:
-    """Return lanes and tasks of a chunk."""
-    lanes = min(LANES, max(1, CACHED_ELEMENTS // _padded_size(len(problem.output))))
-    return lanes, lanes * TASKS_PER_LANE
-
-
 def _shared(units: Units) -> Shared:
     frame, inputs = units.problem.frame, {}
     p, k = frame.matrix.shape
@@ -145,14 +143,6 @@ def _shared(units: Units) -> Shared:
         more = _padded_size(len(relative)) - len(relative)
         inputs[symbol] = np.pad(relative, (0, more), constant_values=np.min(relative))
     return Shared(inputs, np.pad(frame.matrix, ((0, 0), (0, p - k))), frame.offset, units.flags())
-
-
-def _target(units: Units, output: np.ndarray) -> np.ndarray:
-    """Return what residuals are of, shape (1 or m, n), in the search's own units."""
-    if units.problem.objective.space == "log":
-        unit = units.divisors.get(units.problem.law.output().symbol, 1.0)
-        output = np.log(output) - np.log(unit)
-    return np.atleast_2d(output)
 
 
 class _State(NamedTuple):
@@ -190,10 +180,8 @@ def _jitted(law: type[Law], space: str, lanes: int) -> Any:
 
 
 def _begin(tasks: Any, lanes: int, count: Any, p: int) -> _State:
-    slot = jnp.arange(lanes)
-    rows = tasks[:lanes]
+    slot, rows, none = jnp.arange(lanes), tasks[:lanes], jnp.zeros((lanes, p, p))
     work = _unpacked(rows, p)
-    none = jnp.zeros((lanes, p, p))
     lane = Lane(
         u=work.start,
         local=Local(jnp.full(lanes, jnp.inf), jnp.zeros((lanes, p)), none, none),

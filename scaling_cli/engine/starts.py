@@ -10,9 +10,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from scaling_cli.engine.problem import Problem, parameters, to_free
+from scaling_cli.engine.problem import Problem
 from scaling_cli.engine.units import Units
-from scaling_cli.laws._law import Domain
 
 # A start needs every term alive: a term that least squares sets to zero begins at this share of
 # the output instead. It is a start, not a bound.
@@ -29,7 +28,7 @@ def starts(problem: Problem) -> np.ndarray:
     else:
         points = list(own)
         columns = {name: np.array([point[name] for point in points]) for name in names}
-    rows = np.stack([to_free(law, name, columns[name]) for name in names], axis=1)
+    rows = np.stack([law.parameters()[name].free(columns[name]) for name in names], axis=1)
     rows = rows[np.all(np.isfinite(rows), axis=1)]
     _, first = np.unique(rows, axis=0, return_index=True)
     return rows[np.sort(first)]
@@ -63,7 +62,7 @@ def _projected(problem: Problem) -> dict[str, np.ndarray]:
 
 def _fixed(problem: Problem) -> dict[str, float]:
     """Return the parameters that no searched coordinate moves."""
-    values = parameters(problem, np.zeros((1, problem.frame.matrix.shape[1])))
+    values = problem.parameters(np.zeros((1, problem.frame.matrix.shape[1])))
     rows = zip(values.items(), problem.frame.matrix, strict=True)
     return {name: float(value[0]) for (name, value), row in rows if not row.any()}
 
@@ -109,7 +108,7 @@ def _amplitudes(
     moment = (rows @ target[:, :, None])[:, :, 0] / norm
     total = np.sum(target**2, axis=1)
     declared = problem.law.parameters()
-    positive = np.array([declared[n].domain is Domain.POSITIVE for n in linear], bool)
+    positive = np.array([declared[n].positive for n in linear], bool)
     best, cost = _active_sets(gram, moment, total, positive)
     best = best / norm
     needs = positive & (best <= 0)

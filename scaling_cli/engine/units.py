@@ -15,13 +15,12 @@ A coefficient that is held, tied, frozen or under a prior is searched as it is, 
 unit.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from scaling_cli.engine.problem import Problem, Solution
-from scaling_cli.laws._law import Absorbs, Domain, Law
 
 
 @dataclass(frozen=True)
@@ -60,22 +59,28 @@ class Units:
         prior_precision: np.ndarray | None = None,
     ) -> "Units":
         """Return the coordinates in which a problem is solved."""
-        names, searched = list(problem.law.parameters()), problem.frame.names
-        free = [n for n in names if _is_free(problem, n, frozen, prior_precision)]
+        declared, frame = problem.law.parameters(), problem.frame
+        names, searched = list(declared), frame.names
+        # What moves alone, in every lane, with nothing pulling at it.
+        alone = np.count_nonzero(frame.matrix, axis=0) == 1
+        alone &= ~np.any(np.atleast_2d(False if frozen is None else frozen), axis=0)
+        moves = np.any(frame.matrix[:, alone] != 0, axis=1)
+        pull = 0.0 if prior_precision is None else prior_precision
+        moves &= ~np.any(np.atleast_2d(pull) > 0, axis=0)
+        free = [name for name, moved in zip(names, moves, strict=True) if moved]
         divisors: dict[str, float] = {}
         shears: list[Shear] = []
         for symbol, unit in natural_units(problem).items():
-            absorbing = list(_absorbing(problem.law, symbol))
-            if not absorbing or not all(name in free for name, _ in absorbing):
+            own = [(n, a) for n, p in declared.items() for a in p.absorbs if a.input == symbol]
+            if not own or not all(name in free for name, _ in own):
                 continue
             divisors[symbol] = unit
-            for name, absorbed in absorbing:
+            for name, absorbed in own:
                 row = names.index(absorbed.exponent) if absorbed.exponent else None
                 rate = absorbed.times * float(np.log(unit))
                 shears.append(Shear(searched.index(name), row, rate, -1 if absorbed.inverse else 1))
-        powers = {n: problem.law.parameters()[n].raised for n in free}
-        held_by = [(searched.index(n), names.index(n), p) for n, p in powers.items() if p]
-        raised = tuple(Raised(column, row, names.index(power)) for column, row, power in held_by)
+        powers = [(searched.index(n), names.index(n), declared[n].raised) for n in free]
+        raised = tuple(Raised(column, row, names.index(p)) for column, row, p in powers if p)
         return cls(problem, divisors, tuple(shears), raised)
 
     def flags(self) -> np.ndarray:
@@ -167,7 +172,7 @@ class Units:
         return self.problem.frame.offset[row] + u @ self.problem.frame.matrix[row]
 
     def _positive(self, row: int) -> bool:
-        return list(self.problem.law.parameters().values())[row].domain is Domain.POSITIVE
+        return list(self.problem.law.parameters().values())[row].positive
 
 
 def _copied(ended: Solution) -> tuple[np.ndarray, np.ndarray]:
@@ -183,24 +188,3 @@ def natural_units(problem: Problem) -> dict[str, float]:
         ends = np.log([np.min(problem.output), np.max(problem.output)])
         found[problem.law.output().symbol] = float(np.exp(np.mean(ends)))
     return found
-
-
-def _absorbing(law: type[Law], symbol: str) -> Iterator[tuple[str, Absorbs]]:
-    for name, parameter in law.parameters().items():
-        for absorbed in parameter.absorbs:
-            if absorbed.input == symbol:
-                yield name, absorbed
-
-
-def _is_free(
-    problem: Problem, name: str, frozen: np.ndarray | None, prior_precision: np.ndarray | None
-) -> bool:
-    """Return whether a coefficient moves alone, in every lane, with nothing pulling at it."""
-    frame, row = problem.frame, list(problem.law.parameters()).index(name)
-    if name not in frame.names:
-        return False
-    column = frame.names.index(name)
-    alone = np.count_nonzero(frame.matrix[:, column]) == 1
-    held = frozen is not None and np.any(np.atleast_2d(frozen)[:, column])
-    pulled = prior_precision is not None and np.any(np.atleast_2d(prior_precision)[:, row] > 0)
-    return bool(alone and not held and not pulled)

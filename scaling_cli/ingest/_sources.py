@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.ipc
 
 from scaling_cli.runs.table import ColumnReading, Note, natural
-from scaling_cli.vocabulary.errors import DataError, UsageError, some
+from scaling_cli.vocabulary.errors import DataError, ScalingError, UsageError, some
 from scaling_cli.vocabulary.quantities import L, plain_name, recognise
 
 # What people and tools write for "no value". `nan` is not among them: it is a measurement.
@@ -338,8 +338,7 @@ def expand(
             if how is not None:
                 known[source.uri] = (source, how)
             elif sure:
-                hint = f"Looked for {looked_for}. If it is one of these, say which with --format."
-                raise DataError("the format is not known.", file=source.name, hint=hint)
+                raise _unknown(source, looked_for)
             else:
                 skipped.append(source.name)
     if not known:
@@ -349,6 +348,19 @@ def expand(
     told = f"{len(skipped)} file(s) are of no known format and were passed over"
     note = Note("ignored-file", "info", f"{told}: {some(skipped)}.")
     return list(known.values()), [note] if skipped else []
+
+
+def _unknown(source: Source, looked_for: str) -> DataError:
+    """Return what is wrong with a file of no known format: it may be what this program wrote."""
+    from scaling_cli.artefacts import kinds  # late: logs need none of it
+
+    try:
+        stored = kinds.load(source.path or source.name)
+    except ScalingError:
+        hint = f"Looked for {looked_for}. If it is one of these, say which with --format."
+        return DataError("the format is not known.", file=source.name, hint=hint)
+    told = f"this is {stored.what}, not a log: {stored.used(source.name)}."
+    return DataError(told, file=source.name)
 
 
 def _files(item: Any, number: int) -> list[tuple[Source, bool]]:

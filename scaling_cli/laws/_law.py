@@ -13,28 +13,12 @@ import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from types import ModuleType
-from typing import (
-    Annotated,
-    Any,
-    ClassVar,
-    TypeVar,
-    cast,
-    dataclass_transform,
-    get_args,
-    get_origin,
-)
+from typing import Any, ClassVar, TypeVar, cast, dataclass_transform
 
 import numpy as np
 
-from scaling_cli.vocabulary.quantities import (
-    BY_SYMBOL,
-    FLOPS_PER_PARAM_TOKEN,
-    C,
-    Domain,
-    Quantity,
-    Role,
-    short_number,
-)
+from scaling_cli.vocabulary import quantities
+from scaling_cli.vocabulary.quantities import FLOPS_PER_PARAM_TOKEN, C, Domain, Quantity, Role
 
 Value = Any  # a float, a NumPy array or a JAX tracer; equations accept all three
 WHOLE = 2e-3  # shares that sum to one within this were rounded
@@ -114,14 +98,31 @@ class Parameter:
 
     name: str
     meaning: str
-    unit: str
-    domain: Domain
-    linear: bool
-    starts: tuple[float, ...]
-    prior: Prior | None
+    unit: str = "1"
+    domain: Domain = Domain.POSITIVE
+    linear: bool = False
+    starts: tuple[float, ...] = ()
+    prior: Prior | None = None
     absorbs: tuple[Absorbs, ...] = ()
     twin: str | None = None
     raised: str | None = None
+
+    @property
+    def positive(self) -> bool:
+        """Whether it is fitted as its logarithm."""
+        return self.domain is Domain.POSITIVE
+
+    def free(self, value: Any) -> Any:
+        """Return the free coordinate of a value: its logarithm where it is positive.
+
+        Held at zero it has the coordinate -inf, which the exponential takes back exactly.
+        """
+        with np.errstate(divide="ignore"):
+            return np.log(value) if self.positive else np.asarray(value, float)
+
+    def at(self, free: Any) -> Any:
+        """Return the value at a free coordinate."""
+        return np.exp(free) if self.positive else free
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,32 +138,17 @@ class Derived:
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
-def param(
-    meaning: str,
-    *,
-    unit: str = "1",
-    domain: Domain = Domain.POSITIVE,
-    linear: bool = False,
-    starts: tuple[float, ...] = (),
-    prior: Prior | None = None,
-    absorbs: Absorbs | tuple[Absorbs, ...] = (),
-    twin: str | None = None,
-    raised: str | None = None,
-) -> Any:
-    """Declare a parameter of a law (a field specifier: use as a dataclass default)."""
-    return dataclasses.field(
-        metadata={
-            "meaning": meaning,
-            "unit": unit,
-            "domain": domain,
-            "linear": linear,
-            "starts": starts,
-            "prior": prior,
-            "absorbs": (absorbs,) if isinstance(absorbs, Absorbs) else absorbs,
-            "twin": twin,
-            "raised": raised,
-        }
-    )
+def param(meaning: str, *, absorbs: Absorbs | tuple[Absorbs, ...] = (), **declared: Any) -> Any:
+    """Declare a parameter of a law, as `Parameter` (a field specifier: use as a default)."""
+    carried = (absorbs,) if isinstance(absorbs, Absorbs) else absorbs
+    parameter = Parameter("", meaning, absorbs=carried, **declared)
+    return dataclasses.field(metadata={"declared": parameter})
+
+
+def amplitude(meaning: str, symbol: str, exponent: str, times: float = 1.0) -> Any:
+    """Declare the coefficient, in nats/token, of an input to the power -times * exponent."""
+    absorbed = Absorbs(symbol, exponent, times)
+    return param(meaning, unit="nats/token", linear=True, absorbs=absorbed)
 
 
 def derived(method: _F) -> _F:
@@ -189,7 +175,7 @@ def power(base: Value, exponent: Value) -> Value:
     return xp.exp(exponent * xp.log(base))
 
 
-@dataclass_transform(frozen_default=True, field_specifiers=(param,), kw_only_default=True)
+@dataclass_transform(frozen_default=True, field_specifiers=(param, amplitude), kw_only_default=True)
 class Law:
     """Base of all laws: reads the declaration, adds nothing to the equation.
 
@@ -269,7 +255,9 @@ class Law:
     def options(cls, values: Mapping[str, float]) -> str:
         """Return inputs as the command line takes them: `--params 7B --tokens 1T`."""
         own = {cls.symbol_of(Role.SIZE): "--params ", cls.symbol_of(Role.DATA): "--tokens "}
-        typed = (f"{own.get(s, f'--input {s}=')}{short_number(v)}" for s, v in values.items())
+        typed = (
+            f"{own.get(s, f'--input {s}=')}{quantities.short_number(v)}" for s, v in values.items()
+        )
         return " ".join(typed)
 
     @classmethod
@@ -313,11 +301,8 @@ class Law:
 
         Size and data where the law has both, else every positive input that is no share.
         """
-        positive = (
-            s
-            for s, q in cls.inputs().items()
-            if q.domain is Domain.POSITIVE and q.role is not Role.SHARE
-        )
+        own = cls.inputs().items()
+        positive = (s for s, q in own if q.domain is Domain.POSITIVE and q.role is not Role.SHARE)
         return cls.size_and_data() or tuple(positive)
 
     @classmethod
@@ -380,12 +365,8 @@ class Law:
         needed |= set(self.inputs()) - set(best)
         if not best or not set(self.growing()) <= set(best) or not needed <= set(given):
             return None
-        return {
-            s: self.derive(best[s].name, **{n: given[n] for n in best[s].inputs})
-            if s in best
-            else held[s]
-            for s in self.inputs()
-        }
+        own = {s: self.derive(q.name, **{n: given[n] for n in q.inputs}) for s, q in best.items()}
+        return {s: own[s] if s in own else held[s] for s in self.inputs()}
 
     @classmethod
     def shares(cls) -> list[str]:
@@ -410,7 +391,9 @@ class Law:
     @classmethod
     def quantity(cls, symbol: str) -> Quantity | None:
         """Return what a symbol stands for in this law: its own inputs and output, else anyone's."""
-        return {**BY_SYMBOL, cls.output().symbol: cls.output(), **cls.inputs()}.get(symbol)
+        return {**quantities.BY_SYMBOL, cls.output().symbol: cls.output(), **cls.inputs()}.get(
+            symbol
+        )
 
     @classmethod
     def formula(cls) -> str:
@@ -433,10 +416,8 @@ class Law:
 
 @functools.cache
 def _declared(cls: type[Law]) -> dict[str, Parameter]:
-    found = {
-        f.name: Parameter(f.name, **f.metadata)
-        for f in dataclasses.fields(cast(Any, cls))  # a dataclass by __init_subclass__
-    }
+    declared = dataclasses.fields(cast(Any, cls))  # a dataclass by __init_subclass__
+    found = {f.name: dataclasses.replace(f.metadata["declared"], name=f.name) for f in declared}
     for name, parameter in found.items():
         for absorbed in parameter.absorbs:
             quantity = cls.inputs().get(absorbed.input)
@@ -460,17 +441,13 @@ def _derived(cls: type[Law]) -> dict[str, Derived]:
 def _annotated(function: Callable[..., Any]) -> tuple[dict[str, Quantity], Quantity]:
     """Read (inputs, output) quantities off a function's annotations."""
     signature = inspect.signature(function)
-    inputs = {
-        name: _quantity(p.annotation, name, function)
-        for name, p in signature.parameters.items()
-        if name != "self"
-    }
+    named = {name: p.annotation for name, p in signature.parameters.items() if name != "self"}
+    inputs = {name: _quantity(said, name, function) for name, said in named.items()}
     return inputs, _quantity(signature.return_annotation, "return", function)
 
 
 def _quantity(annotation: Any, name: str, function: Callable[..., Any]) -> Quantity:
-    if get_origin(annotation) is Annotated:
-        for item in get_args(annotation)[1:]:
-            if isinstance(item, Quantity):
-                return item
+    for item in getattr(annotation, "__metadata__", ()):  # of Annotated
+        if isinstance(item, Quantity):
+            return item
     raise TypeError(f"{function.__qualname__}: {name!r} is not annotated with a Quantity")

@@ -1,6 +1,6 @@
 """What laws of a floor, a term in parameters and a term in tokens share: the best split of C."""
 
-from scaling_cli.laws._law import EXPONENT_PRIOR, FLOOR_PRIOR, Absorbs, Law, derived, param
+from scaling_cli.laws._law import EXPONENT_PRIOR, FLOOR_PRIOR, Law, amplitude, derived, param
 from scaling_cli.vocabulary.quantities import FLOPS_PER_PARAM_TOKEN, Flops, Params, Tokens
 
 _EXPONENTS = (0.02, 0.05, 0.12, 0.2, 0.28, 0.36, 0.45, 0.6, 0.8, 1.1, 1.6, 4.0, 12.0)
@@ -10,12 +10,8 @@ class TwoTerms(Law):
     """Base of the laws that are least where A/N^alpha + B/D^beta is, N before D."""
 
     E: float = param("irreducible loss", unit="nats/token", linear=True, prior=FLOOR_PRIOR)
-    A: float = param(
-        "capacity coefficient", unit="nats/token", linear=True, absorbs=Absorbs("N", "alpha")
-    )
-    B: float = param(
-        "data coefficient", unit="nats/token", linear=True, absorbs=Absorbs("D", "beta")
-    )
+    A: float = amplitude("capacity coefficient", "N", "alpha")
+    B: float = amplitude("data coefficient", "D", "beta")
     alpha: float = param("capacity exponent", starts=_EXPONENTS, prior=EXPONENT_PRIOR)
     beta: float = param("data exponent", starts=_EXPONENTS, prior=EXPONENT_PRIOR, twin="alpha")
 

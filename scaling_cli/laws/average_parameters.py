@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from scaling_cli.laws._law import Absorbs, derived, param, power
+from scaling_cli.laws._law import amplitude, derived, power
 from scaling_cli.laws._two_terms import TwoTerms
 from scaling_cli.vocabulary.errors import UsageError
 from scaling_cli.vocabulary.quantities import FLOPS_PER_PARAM_TOKEN as SIX
@@ -28,9 +28,7 @@ class AverageParameters(TwoTerms):
   journal={arXiv:2501.12486}, year={2025}}"""
     convention = {"N_avg": "active"}
 
-    A: float = param(
-        "capacity coefficient", unit="nats/token", linear=True, absorbs=Absorbs("N_avg", "alpha")
-    )
+    A: float = amplitude("capacity coefficient", "N_avg", "alpha")
 
     def __call__(self, N_avg: AverageParams, D: Tokens) -> Loss:
         """Return the loss in nats/token."""

@@ -94,16 +94,11 @@ def _solved(
     fitted = E + (u[:, None] * x + v[:, None] * y) ** gamma
     cost = np.sum(np.log(fitted / L) ** 2, axis=1)
     # E is fitted as its logarithm: at zero it is held off by a hair of the output.
-    columns = {
-        "E": np.maximum(E[:, 0], 1e-3 * least),
-        "A": u * N0 ** alpha[:, 0],
-        "B": v * D0 ** beta[:, 0],
-        "alpha": alpha[:, 0],
-        "beta": beta[:, 0],
-        "gamma": np.full(len(grid), gamma),
-    }
+    floors, alpha, beta = np.maximum(E[:, 0], 1e-3 * least), alpha[:, 0], beta[:, 0]
+    columns = (floors, u * N0**alpha, v * D0**beta, alpha, beta, np.full(len(grid), gamma))
+    names, rows = ChinchillaGamma.parameters(), np.stack(columns, axis=1).tolist()
     order = np.argsort(cost, kind="stable")[:_KEPT].tolist()
-    return [(float(cost[i]), {k: float(c[i]) for k, c in columns.items()}) for i in order]
+    return [(float(cost[i]), dict(zip(names, rows[i], strict=True))) for i in order]
 
 
 def _amplitudes(x: np.ndarray, y: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -88,12 +88,8 @@ class KaplanND(Kaplan):
             scales = _log_amplitudes(terms + (middle - log_L) / alpha_D)
             total = np.logaddexp(*(terms + scales[:, None]))
             log_Nc, log_Dc = np.array([n, d]) + (scales + middle / alpha_D) / [k, 1.0]
-            start = {
-                "Nc": float(_exp(log_Nc)),
-                "Dc": float(_exp(log_Dc)),
-                "alpha_N": alpha_N,
-                "alpha_D": alpha_D,
-            }
+            values = (float(_exp(log_Nc)), float(_exp(log_Dc)), alpha_N, alpha_D)
+            start = dict(zip(cls.parameters(), values, strict=True))
             found.append((float(np.sum(np.abs(alpha_D * total + middle - log_L))), start))
         yield from (start for _, start in sorted(found, key=lambda pair: pair[0]))
 

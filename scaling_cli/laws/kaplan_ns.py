@@ -60,11 +60,7 @@ class KaplanNS(Kaplan):
             # A start needs both terms alive; one that came out negative gets 1 % of the loss.
             u, v = (max(float(x), 0.01 * float(L.min())) for x in (u, v))
             miss = float(np.sum(np.abs(u * columns[0] + v * columns[1] - 1)))
-            start = {
-                "Nc": float(N.min()) * u ** (1 / alpha_N),
-                "Sc": float(S.min()) * v ** (1 / alpha_S),
-                "alpha_N": alpha_N,
-                "alpha_S": alpha_S,
-            }
-            found.append((miss, start))
+            Nc, Sc = float(N.min()) * u ** (1 / alpha_N), float(S.min()) * v ** (1 / alpha_S)
+            values = (Nc, Sc, alpha_N, alpha_S)
+            found.append((miss, dict(zip(cls.parameters(), values, strict=True))))
         yield from (start for _, start in sorted(found, key=lambda pair: pair[0]))

@@ -1,15 +1,8 @@
 """Gadre's over-training law: loss against compute at any ratio of tokens to parameters."""
 
-from scaling_cli.laws._law import (
-    EXPONENT_PRIOR,
-    FLOOR_PRIOR,
-    Absorbs,
-    Law,
-    Prior,
-    derived,
-    param,
-    power,
-)
+from dataclasses import replace
+
+from scaling_cli.laws._law import EXPONENT_PRIOR, FLOOR_PRIOR, Law, amplitude, derived, param, power
 from scaling_cli.vocabulary.quantities import FLOPS_PER_PARAM_TOKEN as SIX
 from scaling_cli.vocabulary.quantities import Flops, Loss, Multiplier, Params, Tokens
 
@@ -30,16 +23,12 @@ class Overtraining(Law):
     convention = {"N": "total", "C": "6ND"}
 
     E: float = param("irreducible loss", unit="nats/token", linear=True, prior=FLOOR_PRIOR)
-    a: float = param(
-        "capacity coefficient", unit="nats/token", linear=True, absorbs=Absorbs("N", "eta", 2.0)
-    )
-    b: float = param(
-        "data coefficient", unit="nats/token", linear=True, absorbs=Absorbs("D", "eta", 2.0)
-    )
+    a: float = amplitude("capacity coefficient", "N", "eta", 2.0)
+    b: float = amplitude("data coefficient", "D", "eta", 2.0)
     eta: float = param(
         "exponent in compute",
         starts=(0.01, 0.02, 0.05, 0.08, 0.11, 0.14, 0.18, 0.22, 0.28, 0.36, 0.5, 0.7, 2.0, 6.0),
-        prior=Prior(center=EXPONENT_PRIOR.center / 2, log_sd=EXPONENT_PRIOR.log_sd),
+        prior=replace(EXPONENT_PRIOR, center=EXPONENT_PRIOR.center / 2),
     )
 
     def __call__(self, N: Params, D: Tokens) -> Loss:

@@ -1,27 +1,10 @@
 """One variable and a floor: the plainest scaling law."""
 
-from scaling_cli.laws._law import FLOOR_PRIOR, Absorbs, Law, Prior, derived, param, power
+from scaling_cli.laws._law import FLOOR_PRIOR, Law, Prior, amplitude, derived, param, power
 from scaling_cli.vocabulary.quantities import Loss, Variable
 
-_STARTS = (
-    0.01,
-    0.02,
-    0.04,
-    0.07,
-    0.1,
-    0.15,
-    0.2,
-    0.28,
-    0.36,
-    0.45,
-    0.6,
-    0.8,
-    1.1,
-    1.6,
-    2.2,
-    5.0,
-    15.0,
-)
+_STEEP = (0.45, 0.6, 0.8, 1.1, 1.6, 2.2, 5.0, 15.0)
+_STARTS = (*(0.01, 0.02, 0.04, 0.07, 0.1, 0.15, 0.2, 0.28, 0.36), *_STEEP)
 
 
 class PowerLaw(Law):
@@ -37,13 +20,9 @@ class PowerLaw(Law):
   journal={arXiv:2010.14701}, year={2020}}"""
 
     E: float = param("irreducible loss", unit="nats/token", linear=True, prior=FLOOR_PRIOR)
-    A: float = param("coefficient", unit="nats/token", linear=True, absorbs=Absorbs("x", "alpha"))
-    alpha: float = param(
-        "exponent",
-        starts=_STARTS,
-        # x may be compute (exponents near 0.1), parameters or tokens (near 0.35): a wide prior.
-        prior=Prior(center=0.2, log_sd=0.8),
-    )
+    A: float = amplitude("coefficient", "x", "alpha")
+    # x may be compute (exponents near 0.1), parameters or tokens (near 0.35): a wide prior.
+    alpha: float = param("exponent", starts=_STARTS, prior=Prior(center=0.2, log_sd=0.8))
 
     def __call__(self, x: Variable) -> Loss:
         """Return the loss in nats/token."""

@@ -1,7 +1,5 @@
 """The log power curve: a sigmoid in ln x that falls to zero."""
 
-import math
-
 import numpy as np
 
 from scaling_cli.laws._law import Domain, Prior, Value, param, power
@@ -23,7 +21,7 @@ class LogPower(LearningCurve):
     bounds = {"b": (-30.0, 20.0), "c": (0.01, 6.0)}
 
     A: float = param("loss at x = 0", unit="nats/token", linear=True)
-    b: float = param(MIDDLE, domain=Domain.REAL, starts=PLACES, prior=Prior(math.e, 2.0))
+    b: float = param(MIDDLE, domain=Domain.REAL, starts=PLACES, prior=Prior(np.e, 2.0))
     c: float = param("steepness", starts=grid(0.03, 3.0, 14), prior=Prior(1.0, 1.0))
 
     @classmethod

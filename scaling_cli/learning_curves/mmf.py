@@ -1,7 +1,5 @@
 """The curve of Morgan, Mercer and Flodin: a sigmoid in ln x with a floor."""
 
-import numpy as np
-
 from scaling_cli.laws._law import Prior, Value, param, power
 from scaling_cli.learning_curves._family import Floored, grid
 
@@ -22,6 +20,6 @@ class Mmf(Floored):
     delta: float = param("steepness", starts=grid(0.1, 3.0, 12), prior=Prior(1.0, 1.0))
 
     @classmethod
-    def falling(cls, x: np.ndarray, kappa: Value, delta: Value) -> np.ndarray:
+    def falling(cls, x: Value, kappa: Value, delta: Value) -> Value:
         """Return what A is multiplied by."""
         return 1.0 / (1.0 + power(kappa * x, delta))

@@ -1,7 +1,5 @@
 """The power law with a floor: the learning curve behind most scaling laws."""
 
-import numpy as np
-
 from scaling_cli.laws._law import Prior, Value, param, power
 from scaling_cli.learning_curves._family import Floored, grid
 
@@ -20,6 +18,6 @@ class Pow3(Floored):
     alpha: float = param("exponent", starts=grid(0.05, 3.0, 40), prior=Prior(1.0, 2.0))
 
     @classmethod
-    def falling(cls, x: np.ndarray, alpha: Value) -> np.ndarray:
+    def falling(cls, x: Value, alpha: Value) -> Value:
         """Return what A is multiplied by."""
         return power(x, -alpha)

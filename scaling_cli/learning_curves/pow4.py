@@ -1,7 +1,5 @@
 """The power law with a floor and a shift along x."""
 
-import numpy as np
-
 from scaling_cli.laws._law import Prior, Value, param, power
 from scaling_cli.learning_curves._family import Floored, grid
 
@@ -22,6 +20,6 @@ class Pow4(Floored):
     b: float = param("shift", starts=grid(0.01, 100.0, 9), prior=Prior(1.65, 2.0))
 
     @classmethod
-    def falling(cls, x: np.ndarray, alpha: Value, b: Value) -> np.ndarray:
+    def falling(cls, x: Value, alpha: Value, b: Value) -> Value:
         """Return what A is multiplied by."""
         return power(x + b, -alpha)

@@ -43,7 +43,7 @@ def of_kind(kind: str) -> list[str]:
 
 
 def figure(name: str, table: Any) -> "Figure":
-    """Draw a table on a new figure of `table.panels` panels side by side.
+    """Draw a table on a new figure of panels side by side.
 
     Parameters
     ----------

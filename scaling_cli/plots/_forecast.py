@@ -59,16 +59,10 @@ class Table(_style.Sheet):
     left: int
     unit: str
 
-    @property
-    def panels(self) -> int:
-        """Number of panels."""
-        return len(self.shown)
-
-    @property
-    def inches(self) -> tuple[float, float]:
-        """Size of the figure."""
-        width, height = _style.PAGE
-        return width * (1 if self.panels == 1 else 0.72 * self.panels), height
+    def layout(self) -> tuple[tuple[float, float], int, tuple[float, ...]]:
+        """Return the size of a figure with a panel per run."""
+        (width, height), panels = _style.PAGE, len(self.shown)
+        return (width * (1 if panels == 1 else 0.72 * panels), height), panels, (1.0,)
 
 
 def table(forecasts: Forecasts, jobs: Sequence[Job], siblings: Sequence[Job] = ()) -> Table:

@@ -76,28 +76,18 @@ class Sheet:
     any unit; a row shares its y axis, a column its x axis.
     """
 
-    @property
-    def panels(self) -> int:
-        """Number of columns of axes."""
-        return 1
-
-    @property
-    def inches(self) -> tuple[float, float]:
-        """Width and height."""
-        return PAGE
-
-    @property
-    def heights(self) -> tuple[float, ...]:
-        """Height of every row of axes."""
-        return (1.0,)
+    def layout(self) -> tuple[tuple[float, float], int, tuple[float, ...]]:
+        """Return width and height in inches, columns of axes, and the height of every row."""
+        return PAGE, 1, (1.0,)
 
     def empty(self) -> tuple[Figure, list[Axes]]:
         """Return an empty figure on no screen, and its axes row by row."""
-        figure = Figure(figsize=self.inches, dpi=_DPI, layout="constrained")
+        inches, columns, heights = self.layout()
+        figure = Figure(figsize=inches, dpi=_DPI, layout="constrained")
         FigureCanvasAgg(figure)
-        rows, ratios = len(self.heights), self.heights
-        shared: Any = {"sharey": "row", "sharex": "col" if rows > 1 else "none"}
-        axes = figure.subplots(rows, self.panels, squeeze=False, height_ratios=ratios, **shared)
+        shared: Any = {"sharey": "row", "sharex": "col" if len(heights) > 1 else "none"}
+        shape: Any = {"ncols": columns, "height_ratios": heights, "squeeze": False}
+        axes = figure.subplots(len(heights), **shape, **shared)
         return figure, axes.ravel().tolist()
 
 

@@ -95,10 +95,11 @@ def _draw_errors(errors: Errors, axis: str, ax: Axes) -> None:
     bars: dict[str, Any] = {"color": _style.FAINT, "lw": 1.2, "alpha": 0.45, "zorder": 1}
     ax.vlines(errors.reach, errors.lowest, errors.highest, label=text, **bars)
     dots: dict[str, Any] = _style.RUNS | {"mec": "white", "mew": 0.4, "zorder": 3}
-    for rows, colour, side in (
+    sides = (
         (errors.inside, _style.PREDICTED, "inside"),
         (~errors.inside, _style.MEASURED, "outside"),
-    ):
+    )
+    for rows, colour, side in sides:
         dots |= {"color": colour, "label": f"{side} ({np.sum(rows)} of {len(rows)})"}
         ax.plot(errors.reach[rows], errors.error[rows], **dots)
     ax.set(
@@ -112,20 +113,12 @@ def _draw_errors(errors: Errors, axis: str, ax: Axes) -> None:
 
 
 def _draw_cuts(table: Table, ax: Axes) -> None:
-    for values, text, style in (
-        (table.mare, "mean absolute error", {"color": _style.PREDICTED, "marker": "o", "ms": 5}),
-        (
-            table.allowed,
-            "90 % half-width of the law by itself",
-            {"color": _style.FAINT, "ls": ":", "lw": 1.2},
-        ),
-        (
-            table.bias,
-            "bias (positive: predicted too high)",
-            _style.HELD_OUT | {"mfc": "white", "ls": _style.DASHED, "lw": 1},
-        ),
-    ):
-        ax.plot(table.factor, values, label=text, **style)
+    solid: dict[str, Any] = {"color": _style.PREDICTED, "marker": "o", "ms": 5}
+    dotted: dict[str, Any] = {"color": _style.FAINT, "ls": ":", "lw": 1.2}
+    dashed = _style.HELD_OUT | {"mfc": "white", "ls": _style.DASHED, "lw": 1}
+    ax.plot(table.factor, table.mare, label="mean absolute error", **solid)
+    ax.plot(table.factor, table.allowed, label="90 % half-width of the law by itself", **dotted)
+    ax.plot(table.factor, table.bias, label="bias (positive: predicted too high)", **dashed)
     ax.set(
         xscale="log",
         xlabel=f"Largest held-out run / largest fitted run, in {table.axis}\n"
@@ -133,8 +126,7 @@ def _draw_cuts(table: Table, ax: Axes) -> None:
         ylabel="Error of held-out runs (%)",
     )
     ax.margins(x=0.12, y=0.15)
-    texts = [_cut_text(table, i) for i in range(len(table.factor))]
-    ax.set_xticks(table.factor, texts)
+    ax.set_xticks(table.factor, [_cut_text(table, i) for i in range(len(table.factor))])
     ax.set_xticks([], minor=True)
     ax.legend(loc="best", handlelength=2.2)
 

@@ -65,12 +65,14 @@ def table(fit: Fit, measured: Points | None = None, level: float = 0.9) -> Table
     grid = {**dict(zip(spent, np.meshgrid(size, tokens), strict=True)), **others}
     loss, compute = np.asarray(law(**grid)), law.along(grid)
     along = np.geomspace(compute.min(), compute.max(), _STEPS)
+    names = [_style.label(fit, s) for s in (*spent, law.output().symbol)]
     best = law.optimum(along, **others)
+    levels = MaxNLocator(_LEVELS).tick_values(loss.min(), loss.max())  # round losses
     return Table(
         size=size,
         tokens=tokens,
         loss=loss,
-        levels=_levels(loss),
+        levels=levels[(levels > loss.min()) & (levels < loss.max())],
         runs=tuple(fitted.runs),
         run_size=fitted.inputs[symbol],
         run_tokens=fitted.inputs[data],
@@ -82,23 +84,13 @@ def table(fit: Fit, measured: Points | None = None, level: float = 0.9) -> Table
         compute=compute,
         best_compute=along,
         best_inside=within(law, fitted.inputs, best) if best else None,
-        labels=(
-            _style.label(fit, symbol),
-            _style.label(fit, data),
-            at_held(_style.label(fit, law.output().symbol), others),
-        ),
+        labels=(names[0], names[1], at_held(names[2], others)),
     )
 
 
 def _grid(values: np.ndarray, beyond: np.ndarray | None) -> np.ndarray:
     every = values if beyond is None else np.concatenate([values, beyond])
     return np.geomspace(every.min() / _ROOM, every.max() * _ROOM, _STEPS)
-
-
-def _levels(loss: np.ndarray) -> np.ndarray:
-    """Return round losses inside the surface's range."""
-    levels = MaxNLocator(_LEVELS).tick_values(loss.min(), loss.max())
-    return levels[(levels > loss.min()) & (levels < loss.max())]
 
 
 def draw(table: Table, ax: Axes) -> None:

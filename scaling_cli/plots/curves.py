@@ -57,25 +57,11 @@ class Table(_style.Sheet):
     law: str
     unit: str
 
-    @property
-    def panels(self) -> int:
-        """Columns of the figure."""
-        return min(COLUMNS, len(self.runs))
-
-    @property
-    def blocks(self) -> int:
-        """Rows of runs, each of three rows of axes."""
-        return -(-len(self.runs) // self.panels)
-
-    @property
-    def heights(self) -> tuple[float, ...]:
-        """Heights of the rows of axes."""
-        return HEIGHTS * self.blocks
-
-    @property
-    def inches(self) -> tuple[float, float]:
-        """Width and height of the figure."""
-        return WIDTH * self.panels + MARGIN, HEIGHT * self.blocks + MARGIN
+    def layout(self) -> tuple[tuple[float, float], int, tuple[float, ...]]:
+        """Return the size of a figure with three rows of axes for every row of runs."""
+        panels = min(COLUMNS, len(self.runs))
+        blocks = -(-len(self.runs) // panels)
+        return (WIDTH * panels + MARGIN, HEIGHT * blocks + MARGIN), panels, HEIGHTS * blocks
 
 
 def table(fit: CurveFit, measured: Sequence[Curve] | None = None, level: float = 0.9) -> Table:
@@ -122,7 +108,7 @@ def _panel(fit: CurveFit, curve: Curve, title: str, fitted: bool, level: float) 
 
 def draw(table: Table, *axes: Axes) -> None:
     """Draw the table: for each run loss, residual and learning rate below each other."""
-    grid = np.reshape(np.array(axes, object), (-1, len(HEIGHTS), table.panels))
+    grid = np.reshape(np.array(axes, object), (-1, len(HEIGHTS), table.layout()[1]))
     cells = grid.transpose(0, 2, 1).reshape(-1, len(HEIGHTS))
     for axes_of_run, panel in zip(cells, table.runs, strict=False):
         _draw_run(panel, *axes_of_run)

@@ -83,7 +83,7 @@ def table(fit: Fit, measured: Points | None = None, level: float = 0.9) -> Table
     axis, reach = _fitted.across(law, fitted.inputs)
     symbol, _ = law.size_and_data() or ("", "")
     left, others = _fitted.held_out(fit, measured, level), _fitted.held(law, fitted.inputs)
-    others = others if law.growing() else {}
+    others, output = others if law.growing() else {}, _style.label(fit, law.output().symbol)
     return Table(
         runs=tuple(fitted.runs),
         scale=reach,
@@ -94,10 +94,7 @@ def table(fit: Fit, measured: Points | None = None, level: float = 0.9) -> Table
         frontier=_frontier(fit, fitted, left, level) if law.growing() else None,
         held_out=left,
         edge=float(reach.max()) if law.growing() else None,
-        labels=(
-            _style.label(fit, axis),
-            _fitted.at_held(_style.label(fit, law.output().symbol), others),
-        ),
+        labels=(_style.label(fit, axis), _fitted.at_held(output, others)),
         logarithmic=_fitted.positive(law, axis),
     )
 
@@ -110,19 +107,14 @@ def _curves(law: Law, fitted: Points) -> tuple[Curve, ...]:
     if (spent := law.size_and_data()) is None:
         return ()
     (symbol, data), curves = spent, []
-    others, compute, every = (
-        _fitted.held(law, fitted.inputs),
-        law.along(fitted.inputs),
-        fitted.inputs[data],
-    )
+    others, compute = _fitted.held(law, fitted.inputs), law.along(fitted.inputs)
+    every = fitted.inputs[data]
     for size in _shown_sizes(fitted.inputs[symbol]):
         tokens = every[np.isclose(fitted.inputs[symbol], size, rtol=0.02)]
         low, high = tokens.min(), tokens.max()
         if low == high:
-            low, high = (
-                law.spending(ends, **{symbol: size}, **others)[data]
-                for ends in (compute.min(), compute.max())
-            )
+            spent = np.array([compute.min(), compute.max()])
+            low, high = law.spending(spent, **{symbol: size}, **others)[data]
             low, high = max(every.min(), low), min(every.max(), high)
         inputs = {symbol: np.full(_STEPS, size), data: np.geomspace(low, high, _STEPS), **others}
         curves.append(Curve(float(size), law.along(inputs), np.asarray(law(**inputs))))
@@ -163,9 +155,8 @@ def draw(table: Table, ax: Axes) -> None:
         style: dict[str, Any] = {"fmt": "o", "color": _style.PREDICTED, "mfc": "none", "ms": 7.5}
         _style.predictions(ax, held.scale, held, label=text, **style)
         # An error bar without bars: legends list lines before error bars.
-        ax.errorbar(
-            held.scale, held.measured, zorder=6, label="measured, held-out run", **_style.HELD_OUT
-        )
+        style = _style.HELD_OUT | {"zorder": 6, "label": "measured, held-out run"}
+        ax.errorbar(held.scale, held.measured, **style)
     ax.set(xlabel=table.labels[0], ylabel=table.labels[1])
     if table.logarithmic:
         ax.set_xscale("log")

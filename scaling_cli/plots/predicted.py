@@ -28,10 +28,9 @@ class Table(_style.Sheet):
     output: str
     scale_label: str
 
-    @property
-    def inches(self) -> tuple[float, float]:
-        """Width and height: the panel is square."""
-        return 5.6, 4.6
+    def layout(self) -> tuple[tuple[float, float], int, tuple[float, ...]]:
+        """Return the size of a figure whose panel is square."""
+        return (5.6, 4.6), 1, (1.0,)
 
 
 def table(fit: Fit, measured: Points | None = None, level: float = 0.9) -> Table:

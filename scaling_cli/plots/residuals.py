@@ -39,15 +39,9 @@ class Table(_style.Sheet):
     held_out: np.ndarray | None
     by: Mapping[str, Panel]
 
-    @property
-    def panels(self) -> int:
-        """Number of panels: one per variable."""
-        return len(self.by)
-
-    @property
-    def inches(self) -> tuple[float, float]:
-        """Width and height of the figure."""
-        return 3.1 * max(2, self.panels), 3.3
+    def layout(self) -> tuple[tuple[float, float], int, tuple[float, ...]]:
+        """Return the size of a figure with a panel per variable."""
+        return (3.1 * max(2, len(self.by)), 3.3), len(self.by), (1.0,)
 
 
 def table(fit: Fit, measured: Points | None = None, level: float = 0.9) -> Table:

@@ -41,10 +41,9 @@ class Table(_style.Sheet):
     longest: float
     unit: str
 
-    @property
-    def heights(self) -> tuple[float, ...]:
-        """Heights of the losses and of the rates."""
-        return 3.0, 1.0
+    def layout(self) -> tuple[tuple[float, float], int, tuple[float, ...]]:
+        """Return the size of a page with the losses, and below them the rates."""
+        return _style.PAGE, 1, (3.0, 1.0)
 
 
 def table(fit: CurveFit, measured: Sequence[Curve] | None = None, level: float = 0.9) -> Table:

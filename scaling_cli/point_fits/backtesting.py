@@ -26,7 +26,7 @@ from scaling_cli.point_fits.certainty import companion, uncertainty
 from scaling_cli.point_fits.certainty.draws import DRAWS, Draws, least_squares, noise_at
 from scaling_cli.point_fits.certainty.uncertainty import OTHER_STARTS, Cut, fewest_training
 from scaling_cli.point_fits.cuts import Cuts, Split, along, axis_symbol, checked, splits
-from scaling_cli.point_fits.fitted import Fitted, Resampling, laws_at
+from scaling_cli.point_fits.fitted import Fitted, Resampling
 from scaling_cli.runs.points import Points, straddled
 from scaling_cli.search.optimum import make_problem, refits, refuse, settle
 from scaling_cli.vocabulary.arguments import check_level
@@ -68,7 +68,7 @@ def backtest(
     target: str | None = None,
     where: str | None = None,
     at: str = "final",
-    objective: Objective | None = None,
+    objective: Objective | str | None = None,
     fix: Mapping[str, float] | None = None,
     tie: Mapping[str, str] | None = None,
     weights: "str | ArrayLike | None" = None,
@@ -118,7 +118,7 @@ def backtest(
     """
     check_level(level)
     resampling = Resampling(seed=seed)  # refuses a seed that cannot be one
-    law_class, minimised = laws.get(law), objective or Objective()
+    law_class, minimised = laws.get(law), Objective.of(objective)
     symbol, wanted = axis_symbol(law_class, on), checked(cuts)
     points, origin = fitting.as_points(
         data, law_class, target=target, where=where, at=at, weights=weights
@@ -319,7 +319,7 @@ def _cut(
     learned_from: int,
 ) -> ScoredCut:
     points, problem, split, u = fitted.points, fitted.problem, refit.part.split, refit.u[0]
-    (law,) = laws_at(problem, u[None])
+    (law,) = problem.laws(u[None])
     train_max = float(np.max(values[split.train]))
     reach, tested = values / train_max, np.flatnonzero(split.test)
     forecasts = joined(

@@ -4,19 +4,19 @@ Questions are answered where the answers are used: at the headline, beyond the l
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
 from scaling_cli.engine.executors import SERIAL, Executor
-from scaling_cli.engine.problem import Problem, parameters
+from scaling_cli.engine.problem import Problem
 from scaling_cli.laws._law import Law
+from scaling_cli.laws._optimum import optimal_size
 from scaling_cli.runs.points import Points
-from scaling_cli.search.optimum import Optimum, log_predictions, sensitivity
+from scaling_cli.search.optimum import Optimum
 from scaling_cli.vocabulary.arguments import check_count
 from scaling_cli.vocabulary.errors import UsageError
-from scaling_cli.vocabulary.quantities import Role
 
 KINDS = ("pairs", "wild")
 CLUSTERS = ("run", "config")
@@ -119,12 +119,12 @@ class Fitted:
     @cached_property
     def slopes(self) -> np.ndarray:
         """D ln prediction / d u at the points, shape (n, k)."""
-        return sensitivity(self.problem, self.u, self.problem.inputs)
+        return self.problem.sensitivity(self.u)
 
     @cached_property
     def misses(self) -> np.ndarray:
         """Ln prediction - ln measured, shape (n,)."""
-        return log_misses(self.problem, self.u)
+        return self.problem.log_misses(self.u)
 
     @cached_property
     def clusters(self) -> list[str]:
@@ -151,31 +151,6 @@ def clusters(points: Points, cluster: str) -> list[str]:
             return [runs[i] for i in label.tolist()]
 
 
-def laws_at(problem: Problem, u: np.ndarray) -> list[Law]:
-    """Return the law at each row of searched coordinates, of shape (m, k)."""
-    columns = parameters(problem, u)
-    rows = zip(*(column.tolist() for column in columns.values()), strict=True)
-    return [problem.law(**dict(zip(columns, row, strict=True))) for row in rows]
-
-
-def log_misses(problem: Problem, u: np.ndarray) -> np.ndarray:
-    """Return ln prediction - ln measured, shape (n,), at searched coordinates u (k,)."""
-    return log_predictions(problem, u, problem.inputs)[0] - np.log(problem.output)
-
-
-def smooth(problem: Problem, corner: float | None = None) -> Problem:
-    """Return a problem without least absolute deviations, which have kinks: Huber's limit.
-
-    The corner is how near to the limit; by default that of the objective, near enough for laws
-    that are only compared.
-    """
-    objective = problem.objective
-    if objective.name != "lad":
-        return problem
-    delta = objective.delta if corner is None else corner
-    return replace(problem, objective=replace(objective, name="huber", delta=delta))
-
-
 def headline(law: Law, points: Points) -> dict[str, float]:
     """Return the inputs of the headline prediction: 10x beyond the largest run.
 
@@ -199,26 +174,3 @@ def target(law: Law, points: Points) -> Target:
         return Target(inputs, None, "the best run")
     compute = REACH * float(np.max(law.along(points.inputs)))
     return Target(inputs, None if optimal_size(law, compute, inputs) is None else compute)
-
-
-def optimal_size(law: Law, compute: float, held: Mapping[str, float] | None = None) -> float | None:
-    """Return N* of a law at a compute, inputs that do not grow held; None where it has none."""
-    sizes = optimal_sizes(law, compute, held)
-    return None if sizes is None or np.isnan(sizes) else float(sizes)
-
-
-def optimal_sizes(
-    law: Law, compute: float, held: Mapping[str, float] | None = None
-) -> np.ndarray | None:
-    """Return N* at a compute, of the shape of the law's parameters, such as draws of them.
-
-    NaN where the law has no optimum (a term is absent); None where it declares none. `held` are
-    inputs that do not grow.
-    """
-    with np.errstate(all="ignore"):
-        best = law.optimum(compute, **(held or {})) if law.size_and_data() else None
-        if best is None:
-            return None
-        sizes = np.asarray(best[law.symbol_of(Role.SIZE) or ""], float)
-    shape = np.broadcast_shapes(*(np.shape(value) for value in law.values().values()))
-    return np.broadcast_to(np.where(np.isfinite(sizes) & (sizes > 0), sizes, np.nan), shape)

@@ -14,7 +14,7 @@ from scaling_cli.artefacts.fit import Fit
 from scaling_cli.engine import executors
 from scaling_cli.engine.executors import Executor
 from scaling_cli.engine.priors import Given, as_text
-from scaling_cli.engine.problem import Problem, to_free
+from scaling_cli.engine.problem import Problem
 from scaling_cli.engine.solve import prepared
 from scaling_cli.ingest._points import as_points, weight_name
 from scaling_cli.laws._law import Law
@@ -26,7 +26,7 @@ from scaling_cli.point_fits.diagnosis import rivals
 from scaling_cli.point_fits.diagnosis.diagnosis import COMPUTE_FACTORS, Diagnosis, diagnose
 from scaling_cli.point_fits.fitted import Fitted, Resampling, headline
 from scaling_cli.runs.points import Points
-from scaling_cli.search.optimum import Optimum, make_problem, refuse, settle, smallest_corner
+from scaling_cli.search.optimum import Optimum, make_problem, refuse, settle
 from scaling_cli.vocabulary.arguments import check_level
 from scaling_cli.vocabulary.objective import Objective
 from scaling_cli.vocabulary.quantities import C
@@ -47,7 +47,7 @@ def fit(
     target: str | None = None,
     where: str | None = None,
     at: str = "final",
-    objective: Objective | None = None,
+    objective: Objective | str | None = None,
     fix: Mapping[str, float] | None = None,
     tie: Mapping[str, str] | None = None,
     weights: "str | ArrayLike | None" = None,
@@ -70,7 +70,7 @@ def fit(
         Name of a law; see `scaling laws`.
     target, where, at : str, optional
         Which column is predicted, which runs, which rows of each; see `selection.select`.
-    objective : Objective, optional
+    objective : Objective or str, optional
         Huber with delta 1e-3 on ln loss by default.
     fix : mapping of parameter to float, optional
         Parameters held at a value.
@@ -113,7 +113,7 @@ def fit(
     """
     check_level(level)
     resampling = Resampling(bootstrap, bootstrap_kind, cluster, seed)  # refuses what none can draw
-    law_class, minimised = laws.get(law), objective or Objective()
+    law_class, minimised = laws.get(law), Objective.of(objective)
     points, origin = as_points(data, law_class, target=target, where=where, at=at, weights=weights)
     problem = make_problem(points, law_class, minimised, fix, tie, prior=prior)
     refuse(points, problem)
@@ -169,7 +169,7 @@ def _needed(problem: Problem) -> list[Problem]:
 def refit_objective(
     points: Points,
     law: str,
-    objective: Objective | None = None,
+    objective: Objective | str | None = None,
     fix: Mapping[str, float] | None = None,
     tie: Mapping[str, str] | None = None,
     *,
@@ -183,7 +183,7 @@ def refit_objective(
     FitError
         As `fit`.
     """
-    problem = make_problem(points, laws.get(law), objective or Objective(), fix, tie, prior=prior)
+    problem = make_problem(points, laws.get(law), Objective.of(objective), fix, tie, prior=prior)
     refuse(points, problem)
     return settle(problem, seed=seed)[1]
 
@@ -254,11 +254,11 @@ def _moved(fitted: Fitted) -> dict[str, Any]:
         return {}
     values = fitted.law.values()
     away = {
-        name: (float(to_free(problem.law, name, values[name])) - belief.center) / belief.sd
+        name: (float(problem.law.parameters()[name].free(values[name])) - belief.center) / belief.sd
         for name, belief in penalty.beliefs.items()
         if name in values
     }
-    return {"tau": penalty.tau(smallest_corner(problem)), "sds_from_center": away}
+    return {"tau": penalty.tau(problem.smallest_corner), "sds_from_center": away}
 
 
 def backtest_dict(cuts: Sequence[Cut], axis: str, drift: float) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from scaling_cli.point_fits.certainty.resampling import Resamples, resample, und
 from scaling_cli.point_fits.fitted import Fitted, Resampling
 from scaling_cli.point_fits.recompute import points_of
 from scaling_cli.runs.points import Points
-from scaling_cli.search.optimum import log_predictions, make_problem, sensitivity, settle
+from scaling_cli.search.optimum import make_problem, settle
 from scaling_cli.vocabulary.arguments import check_level
 from scaling_cli.vocabulary.errors import DataError, UsageError
 from scaling_cli.vocabulary.jsonfile import nulls, stamped
@@ -110,7 +110,7 @@ def intervals(
     fit: Fit,
     of: str | Sequence[str] | None = None,
     *,
-    methods: Sequence[str] = QUICK,
+    methods: str | Sequence[str] = QUICK,
     level: float = 0.9,
     **inputs: Any,
 ) -> Comparison:
@@ -124,7 +124,7 @@ def intervals(
         Names of parameters, of derived quantities (with their input: C=1e24), or `loss` (the law's
         output) with the law's inputs (N=7e9, D=1e12). Default: the loss if inputs are given, else
         every parameter that was searched.
-    methods : sequence of {"delta", "profile", "bootstrap", "nuts", "backtested"}
+    methods : sequence of {"delta", "profile", "bootstrap", "nuts", "backtested"}, or one of them
         `backtested` is the range that `predict` gives, and exists for the loss only. `nuts` needs
         the extra `posterior` and about ten seconds.
     level : float
@@ -140,6 +140,7 @@ def intervals(
         If the fit's points are not at hand, or nothing was optimised in it.
     """
     check_level(level)
+    methods = [methods] if isinstance(methods, str) else methods
     unknown = [method for method in methods if method not in METHODS]
     if unknown:
         raise UsageError(
@@ -341,8 +342,8 @@ def _delta(work: _Work, kind: str, name: str, at: Mapping[str, float]) -> _Ends:
         centre = float(np.log(fitted.law.derive(name, **at)))
     else:
         points = {s: np.array([v]) for s, v in at.items()}
-        gradient = sensitivity(fitted.problem, fitted.u, points)
-        centre = float(log_predictions(fitted.problem, fitted.u, points)[0, 0])
+        gradient = fitted.problem.sensitivity(fitted.u, points)
+        centre = float(fitted.problem.log_predictions(fitted.u, points)[0, 0])
     half = float(work.curved.half_width(gradient, work.level)[0])
     return _with_new_run(work, kind, centre, (half, half))
 

@@ -13,10 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from scaling_cli.artefacts import kinds
-from scaling_cli.artefacts._record import Record, written
+from scaling_cli.artefacts._record import Record
 from scaling_cli.reference._result import CheckResult, Verdict, disagreement
 from scaling_cli.vocabulary.errors import DataError, ScalingError, UsageError
-from scaling_cli.vocabulary.jsonfile import nulls, read_json
+from scaling_cli.vocabulary.jsonfile import read_json
 from scaling_cli.vocabulary.shipped import folder
 
 
@@ -96,12 +96,6 @@ def _check(path: Path, *, update: bool, mirror: str | Path | None) -> CheckResul
 
 def _computed(thing: Record, path: Path) -> str | None:
     """Return which of the keys that are written for readers says something else than the rest."""
-    record = read_json(path)
-    for key, name in thing.COMPUTED.items():
-        value = getattr(thing, name)
-        wrong = disagreement(
-            nulls(written(value() if callable(value) else value)), record.get(key), key
-        )
-        if wrong is not None:
-            return wrong
-    return None
+    record, again = read_json(path), thing.to_dict()
+    told = (disagreement(again[key], record.get(key), key) for key in thing.COMPUTED)
+    return next((wrong for wrong in told if wrong is not None), None)

@@ -69,11 +69,8 @@ def at_anchors(result: CheckResult, errors: Iterable[float], whose: str) -> Chec
     result = replace(result, max_relative_error=error)
     if error is None or error <= SAME_EQUATION:
         return result
-    told = (
-        f"{whose} the stored predictions: off by {error:.2g} of the loss at an anchor point "
-        f"(allowed {SAME_EQUATION:g})."
-    )
-    return replace(result, message=told)
+    told = f"{whose} the stored predictions: off by {error:.2g} of the loss at an anchor point "
+    return replace(result, message=f"{told}(allowed {SAME_EQUATION:g}).")
 
 
 def without_data(origin: Mapping[str, Any], result: CheckResult, anchors: int) -> CheckResult:
@@ -119,32 +116,20 @@ def refitted(
     excess = (value - reference) / max(abs(reference), ZERO_OBJECTIVE)
     verdict, told = Verdict.PASS, f"refitted: predictions within {error:.2g}."
     if excess > allowed["objective"]:
-        verdict, told = (
-            Verdict.FAIL,
-            (
-                f"a refit stops at objective {value:.12g}, above the stored {reference:.12g} "
-                f"(by {excess:.2g} of it, allowed {allowed['objective']:g})."
-            ),
-        )
+        verdict = Verdict.FAIL
+        told = f"a refit stops at objective {value:.12g}, above the stored {reference:.12g} "
+        told += f"(by {excess:.2g} of it, allowed {allowed['objective']:g})."
     elif excess < -allowed["objective"]:
-        verdict, told = (
-            Verdict.BETTER,
-            (
-                f"a refit reaches objective {value:.12g}, below the stored {reference:.12g} "
-                f"(by {-excess:.2g} of it); predictions move by at most {error:.2g}."
-            ),
-        )
+        verdict = Verdict.BETTER
+        told = f"a refit reaches objective {value:.12g}, below the stored {reference:.12g} "
+        told += f"(by {-excess:.2g} of it); predictions move by at most {error:.2g}."
         if write is not None:
             write().to_json(result.file)
             verdict, told = Verdict.PASS, f"{told} Written."
     elif error > allowed["prediction"]:
-        verdict, told = (
-            Verdict.FAIL,
-            (
-                f"a refit predicts losses that differ by up to {error:.2g} "
-                f"(allowed {allowed['prediction']:g}) at the same objective."
-            ),
-        )
+        verdict = Verdict.FAIL
+        told = f"a refit predicts losses that differ by up to {error:.2g} "
+        told += f"(allowed {allowed['prediction']:g}) at the same objective."
     return replace(result, status=verdict, message=told, max_relative_error=error)
 
 

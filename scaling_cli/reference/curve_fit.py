@@ -82,9 +82,8 @@ def _of_table(fetched: datasets.Fetched, run: str, schedule: str) -> Curve:
     table = fetched.table
     rows = [i for i, name in enumerate(table["run_id"].to_pylist()) if name == run]
     if not rows:
-        raise DataError(
-            f"data set {fetched.card.name} has no run {run!r}.", file=str(fetched.card.path)
-        )
+        told = f"data set {fetched.card.name} has no run {run!r}."
+        raise DataError(told, file=str(fetched.card.path))
     step, loss = (table[c].to_numpy()[rows] for c in ("step", "loss"))
     return Curve(run, parse_schedule(schedule), step, loss)
 
@@ -99,10 +98,8 @@ def _evaluated(
     off = [np.abs(np.expm1(_residuals(fit, curves[run]))) for run in held.get("schedules") or {}]
     stored, digits = held.get("mean_relative_error"), held.get("digits", 5)
     error = round(float(np.mean([o.mean() for o in off])), digits) if off else None
-    status, told = (
-        Verdict.FAIL,
-        f"the error on {len(off)} held-out runs is {error}, stored {stored}.",
-    )
+    status = Verdict.FAIL
+    told = f"the error on {len(off)} held-out runs is {error}, stored {stored}."
     if fit.value is not None and difference(value, fit.value) > _result.SAME_OBJECTIVE:
         told = f"on its data the objective is {value:.12g}, stored {fit.value:.12g}."
     elif error == stored:
@@ -131,10 +128,9 @@ def _refitted(
     fitted = [curves[run.run] for run in fit.runs]
     new = fit_curves(fitted, **options, bootstrap=0, hold_out=False)
     value, reference = (sum(f.value or 0.0 for f in of.laws.values()) for of in (new, fit))
-    anchors = fit.origin.get("anchors") or [
-        {"inputs": {"schedule": c.schedule.text(), "S": int(c.step[-1])}} for c in fitted
-    ]
-    errors = (difference(_at(new, a["inputs"]), _at(fit, a["inputs"])) for a in anchors)
+    ends = [{"schedule": c.schedule.text(), "S": int(c.step[-1])} for c in fitted]
+    asked_at = [a["inputs"] for a in fit.origin.get("anchors") or []] or ends
+    errors = (difference(_at(new, at), _at(fit, at)) for at in asked_at)
 
     def written() -> CurveFit:
         again = fit_curves(fitted, **options, bootstrap=asked.get("bootstrap", 0))

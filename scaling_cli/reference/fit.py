@@ -37,11 +37,9 @@ def _derives(law: Law, name: str, items: Sequence[Mapping[str, float]]) -> bool:
     declared = type(law).derived_quantities().get(name)
     if declared is None:
         return False
-    pairs = (
-        (law.derive(name, **{s: item[s] for s in declared.inputs}), item[declared.output.symbol])
-        for item in items
-    )
-    return all(difference(value, stored) <= _result.SAME_DERIVED for value, stored in pairs)
+    again = [law.derive(name, **{s: item[s] for s in declared.inputs}) for item in items]
+    stored = [item[declared.output.symbol] for item in items]
+    return all(difference(*two) <= _result.SAME_DERIVED for two in zip(again, stored, strict=True))
 
 
 def _refitted(fit: Fit, points: Points, stored: CheckResult, *, update: bool) -> CheckResult:
@@ -49,10 +47,8 @@ def _refitted(fit: Fit, points: Points, stored: CheckResult, *, update: bool) ->
     from scaling_cli.point_fits import fitting  # JAX: only when something is refitted
 
     fix, tie = (fit.selection.get(key) or {} for key in ("fix", "tie"))
-    prior = fit.selection.get("prior")
-    new = fitting.refit_objective(
-        points, laws.name_of(fit.law), fit.objective, fix, tie, prior=prior
-    )
+    law, prior = laws.name_of(fit.law), fit.selection.get("prior")
+    new = fitting.refit_objective(points, law, fit.objective, fix, tie, prior=prior)
     reference = fit.value if fit.value is not None else new.value
     errors = (difference(new.law(**a), fit.law(**a)) for a in _anchor_inputs(fit, points))
     ours = update and fit.origin.get("kind") != "published"

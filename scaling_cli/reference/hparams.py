@@ -13,12 +13,10 @@ def check(
 ) -> CheckResult:
     """Check a recipe; see `reference.check`. It is never rewritten: its laws belong together."""
     del update
-    checked = {
-        symbol: fit_check.check(
-            fit, replace(result, reference_objective=fit.value), update=False, mirror=mirror
-        )
-        for symbol, fit in recipe.fits().items()
-    }
+    checked = {}
+    for symbol, fit in recipe.fits().items():
+        own = replace(result, reference_objective=fit.value)
+        checked[symbol] = fit_check.check(fit, own, update=False, mirror=mirror)
     order = (Verdict.FAIL, Verdict.BETTER, Verdict.SKIPPED, Verdict.PASS)
     worst = min(checked.values(), key=lambda part: order.index(part.status))
     told = "; ".join(f"{symbol}: {part.message.rstrip('.')}" for symbol, part in checked.items())

@@ -1,16 +1,18 @@
 """Predictions: the table, what its intervals are made of, how far they reach."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from scaling_cli.artefacts._prediction import USEFUL, Prediction
+from scaling_cli.artefacts._split import Split
 from scaling_cli.reports import _numbers
-from scaling_cli.reports._blocks import Block, Notes, Table, Text
-from scaling_cli.vocabulary.quantities import factor
+from scaling_cli.reports._blocks import Block, Column, Notes, Table, Text
+from scaling_cli.vocabulary.quantities import C, factor
 
 INSIDE = 1.005  # factors below this print as x1: inside the data
 SHOWN = 12  # points on the first screen
+SPLITS = 3
 
 
 def blocks(prediction: Prediction, *, full: bool = False) -> list[Block]:
@@ -18,9 +20,34 @@ def blocks(prediction: Prediction, *, full: bool = False) -> list[Block]:
     lines = [score(prediction), *notes(prediction), *(learned_from(prediction) if full else ())]
     return [
         table(prediction, full=full, limit=None if full else SHOWN),
+        *best_splits(prediction, full=full),
         Text([line for line in lines if line]),
         Notes("warn", prediction.made_by.get("warnings", ())),
     ]
+
+
+def best_splits(prediction: Prediction, *, full: bool) -> Iterator[Table]:
+    """Yield how sure the best size and data are at each compute, and how little they matter."""
+    rows = [(split, symbol) for split in prediction.splits for symbol in split.best]
+    if not rows:
+        return
+    columns = [
+        ("C", ">", lambda r: _numbers.quantity(r[0].compute, C.symbol)),
+        ("", "<", lambda r: f"{r[1]}*"),
+        ("best", ">", lambda r: _numbers.quantity(r[0].best[r[1]], r[1])),
+        (_numbers.level(prediction.level), "<", lambda r: _from_to(r[0].interval, r[1])),
+        *(_within(share) for share in prediction.splits[0].near),
+    ]
+    title = f"Best split by {prediction.made_by.get('law')}, and splits of nearly its loss"
+    yield Table.of(rows, columns, title, limit=None if full else 2 * SPLITS)
+
+
+def _within(share: float) -> Column[tuple[Split, str]]:
+    return f"within {100 * share:g} %", "<", lambda r: _from_to(r[0].near[share], r[1])
+
+
+def _from_to(ends: Mapping[str, tuple[float, float]] | None, symbol: str) -> str:
+    return " .. ".join(_numbers.quantity(v, symbol) for v in (ends or {}).get(symbol, ())) or "-"
 
 
 def half_widths(prediction: Prediction) -> list[float] | None:

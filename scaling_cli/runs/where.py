@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from scaling_cli.vocabulary.arithmetic import OPERATORS
 from scaling_cli.vocabulary.errors import UsageError
 
 _TOKEN = re.compile(
@@ -35,13 +36,6 @@ _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.LtE: operator.le,
     ast.Gt: operator.gt,
     ast.GtE: operator.ge,
-}
-_ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.Pow: operator.pow,
 }
 _EXAMPLE = "Such as 'params < 1B and role == \"fit\"'."
 # A column by name: float64 (missing is NaN) or objects (text; missing is None); KeyError if none.
@@ -170,13 +164,13 @@ class _Walk:
         if isinstance(node.op, ast.BitAnd | ast.BitOr):
             join = np.logical_and if isinstance(node.op, ast.BitAnd) else np.logical_or
             return join(self._condition(node.left), self._condition(node.right))
-        if type(node.op) not in _ARITHMETIC:
+        if type(node.op) not in OPERATORS:
             raise self.refused(f"{ast.unparse(node)!r} is not known.")
         left, right = self.evaluate(node.left), self.evaluate(node.right)
         if _is_text(left) or _is_text(right):
             raise TypeError("arithmetic with text")
         with np.errstate(all="ignore"):  # a value that cannot be computed compares as false
-            return _ARITHMETIC[type(node.op)](np.float64(left), right)
+            return OPERATORS[type(node.op)](np.float64(left), right)
 
     def _compare(self, node: ast.Compare) -> np.ndarray:
         left = self.evaluate(node.left)

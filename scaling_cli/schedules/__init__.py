@@ -47,6 +47,8 @@ def parse_schedule(text: str) -> Schedule:
 
 def _single(text: str) -> Schedule:
     name, colon, body = text.partition(":")
+    if name in names() and not colon:
+        raise get(name).refused("a family alone is no schedule.", get(name).usage())
     if not colon:
         raise UsageError(
             f"cannot read the schedule {text!r}.",

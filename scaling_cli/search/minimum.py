@@ -12,19 +12,9 @@ import numpy as np
 
 from scaling_cli import laws
 from scaling_cli.engine.iteration import RESIDUAL_FLOOR
-from scaling_cli.engine.problem import (
-    Frame,
-    Problem,
-    Solution,
-    deviations,
-    frame,
-    parameters,
-    predictions,
-    to_free,
-)
+from scaling_cli.engine.problem import LAD_LOOSEST, Frame, Problem, Solution
 from scaling_cli.engine.solve import LANES, MAX_ITERATIONS, solve
 from scaling_cli.engine.starts import around, exchanged, starts
-from scaling_cli.laws._law import Domain
 from scaling_cli.search.reach import columns, followed, powers, representable, resolved, running
 from scaling_cli.vocabulary.errors import FitError
 
@@ -62,9 +52,8 @@ GAINED = 1e-12  # of the sum: a programme that gains less is the last in its box
 MOST_POINTS = 1024  # of a programme: among more points a vertex next to the lowest is as low
 # Least absolute deviations as the limit of Huber's: the corner shrinks until Newton no longer
 # resolves it. At corner c the sum of |r| is within (points on the arms' edge) x c / 2 of its
-# minimum, about 1e-6 relative at the loosest corner that is accepted.
+# minimum, about 1e-6 relative at LAD_LOOSEST, the loosest corner that is accepted.
 LAD_CORNERS = (1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 3e-6, 1e-6, 3e-7, 1e-7)
-LAD_LOOSEST = 3e-6
 IDLE = 1e-7  # change of a residual per unit below which a coordinate's term is absent
 
 
@@ -96,8 +85,7 @@ def search(problem: Problem, seed: int) -> Searched:
             hint="Look at 'scaling runs': are the losses falling with size and tokens?",
         )
     lad = problem.objective.name == "lad"
-    smooth = replace(problem, objective=replace(problem.objective, name="huber"))
-    lanes = _searched(smooth if lad else problem, projected, seed)
+    lanes = _searched(problem.smooth(), projected, seed)
     if not np.any(np.isfinite(lanes.value)):
         raise FitError("the law is not finite at any starting point.")
     rows = _leading(problem, lanes) + (_least_sums(problem, lanes) if lad else [])
@@ -294,39 +282,30 @@ def vanishing(problem: Problem) -> list[str]:
     alone = np.count_nonzero(problem.frame.matrix, axis=0) == 1
     each = zip(problem.frame.names, alone, strict=True)
     terms = [(name, problem.law.parameters()[name]) for name, moves_alone in each if moves_alone]
-    return [name for name, p in terms if p.linear and p.domain is Domain.POSITIVE]
+    return [name for name, p in terms if p.linear and p.positive]
 
 
 def starts_without(problem: Problem, name: str) -> np.ndarray:
     """Return the best starts, shape (m, k), in which one coefficient's term is absent."""
-    column = problem.frame.names.index(name)
-    reduced = _without(problem, column)
-    if problem.penalty is None and reduced.frame.names and len(begin := starts(reduced)):
-        begin = begin[_distinct(reduced, begin)[:EDGE_STARTS]]
-        return np.insert(begin, column, _nothing(reduced, begin, name), axis=1)
-    return np.zeros((0, len(problem.frame.names)))
-
-
-def _without(problem: Problem, column: int) -> Problem:
-    """Return the problem with one searched coefficient held at zero."""
-    frame = problem.frame
+    frame, column = problem.frame, problem.frame.names.index(name)
     offset = np.where(frame.matrix[:, column] != 0, -np.inf, frame.offset)
     names = tuple(n for i, n in enumerate(frame.names) if i != column)
-    return replace(problem, frame=Frame(np.delete(frame.matrix, column, axis=1), offset, names))
-
-
-def _distinct(problem: Problem, u: np.ndarray) -> np.ndarray:
-    """Return the rows of u that predict differently, in order: a lost term's exponent is idle."""
-    curves = np.log(predictions(problem, parameters(problem, u)))
-    _, first = np.unique(np.round(curves, SAME_CURVE), axis=0, return_index=True)
-    return np.sort(first)
+    fewer = Frame(np.delete(frame.matrix, column, axis=1), offset, names)
+    reduced = replace(problem, frame=fewer)
+    if problem.penalty is None and reduced.frame.names and len(begin := starts(reduced)):
+        # Those that predict differently, in order: a lost term's exponent is idle.
+        curves = np.round(reduced.log_predictions(begin), SAME_CURVE)
+        first = np.sort(np.unique(curves, axis=0, return_index=True)[1])
+        begin = begin[first[:EDGE_STARTS]]
+        return np.insert(begin, column, _nothing(reduced, begin, name), axis=1)
+    return np.zeros((0, len(problem.frame.names)))
 
 
 def _nothing(problem: Problem, u: np.ndarray, name: str) -> np.ndarray:
     """Return the coefficient's logarithm at which its term is a share of exp(-ABSENT)."""
     declared = problem.law.parameters()
-    blank = {n: 0 * v if declared[n].linear else v for n, v in parameters(problem, u).items()}
-    one = predictions(problem, blank | {name: np.ones(len(u))}) - predictions(problem, blank)
+    blank = {n: 0 * v if declared[n].linear else v for n, v in problem.parameters(u).items()}
+    one = problem.predictions(blank | {name: np.ones(len(u))}) - problem.predictions(blank)
     with np.errstate(divide="ignore"):
         largest = np.log(np.max(one, axis=1))
     return np.log(np.min(problem.output)) - largest - ABSENT
@@ -346,10 +325,10 @@ def nested_ends(problem: Problem) -> np.ndarray:
 
 def _nested_end(problem: Problem, name: str, held: Mapping[str, float]) -> np.ndarray:
     inner, names = laws.get(name), problem.frame.names
-    own = replace(problem, law=inner, frame=frame(inner, {}, {}), penalty=None)
+    own = replace(problem, law=inner, frame=Frame.of(inner, {}, {}), penalty=None)
     inside = starts(own)[:LANES]
     inside_by_name = dict(zip(own.frame.names, inside.T, strict=True))
-    fixed = {n: np.full(len(inside), to_free(problem.law, n, v)) for n, v in held.items()}
+    fixed = {n: np.full(len(inside), problem.law.parameters()[n].free(v)) for n, v in held.items()}
     begin = np.stack([(inside_by_name | fixed)[n] for n in names], axis=1)
     frozen = np.broadcast_to([n in held for n in names], begin.shape)
     # Solved as the outer law with parameters held: that is compiled already.
@@ -364,7 +343,7 @@ def _nested_end(problem: Problem, name: str, held: Mapping[str, float]) -> np.nd
 
 def absolute(problem: Problem, u: np.ndarray) -> float:
     """Return the weighted sum of absolute residuals at u, shape (k,)."""
-    return float(np.sum(problem.weight * np.abs(deviations(problem, u[None])[0])))
+    return float(np.sum(problem.weight * np.abs(problem.deviations(u[None])[0])))
 
 
 def least_absolute(problem: Problem, u: np.ndarray) -> tuple[Solution, tuple[str, ...]]:
@@ -408,7 +387,7 @@ def _around(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the residuals of some points at u (k,), and their slopes by coordinates, (n, free)."""
     offsets = DIFFERENCE * np.eye(len(u))[free]
-    around = deviations(problem, np.concatenate([u[None], u + offsets, u - offsets]))[:, rows]
+    around = problem.deviations(np.concatenate([u[None], u + offsets, u - offsets]))[:, rows]
     plus, minus = around[1 : 1 + len(free)], around[1 + len(free) :]
     return around[0], ((plus - minus) / (2 * DIFFERENCE)).T
 

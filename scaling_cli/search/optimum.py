@@ -9,22 +9,11 @@ import numpy as np
 from scaling_cli import laws
 from scaling_cli.engine import chunks, priors
 from scaling_cli.engine.executors import SERIAL, Executor
-from scaling_cli.engine.problem import (
-    Problem,
-    Solution,
-    corner_of,
-    deviations,
-    frame,
-    misses,
-    parameters,
-    predictions,
-    to_free,
-)
+from scaling_cli.engine.problem import Frame, Problem, Solution
 from scaling_cli.engine.solve import solve
-from scaling_cli.laws._law import WHOLE, Domain, Law
-from scaling_cli.numerics.mestimate import huber, tau
+from scaling_cli.laws._law import WHOLE, Law
 from scaling_cli.runs.points import Points
-from scaling_cli.search.minimum import LAD_LOOSEST, agreeing, finished, search, vanishing
+from scaling_cli.search.minimum import agreeing, finished, search, vanishing
 from scaling_cli.vocabulary.errors import DataError, FitError, UsageError
 from scaling_cli.vocabulary.objective import Objective
 from scaling_cli.vocabulary.outcomes import Status
@@ -103,7 +92,7 @@ def make_problem(
         raise UsageError(
             f"every parameter of {laws.name_of(law)} is held; there is nothing to fit."
         )
-    framed, weight = frame(law, fix, tie), points.weights()
+    framed, weight = Frame.of(law, fix, tie), points.weights()
     penalty = priors.penalty(law, prior, {**fix, **tie}, weight, len(framed.names))
     inputs = {s: np.asarray(points.inputs[s], float) for s in law.inputs()}
     output = np.asarray(points.output, float)
@@ -132,7 +121,7 @@ def _refuse_numbers(points: Points, law: type[Law]) -> None:
 
 def _refuse_values(law: type[Law], fix: Mapping[str, float]) -> None:
     for name, value in fix.items():
-        positive = law.parameters()[name].domain is Domain.POSITIVE
+        positive = law.parameters()[name].positive
         if not np.isfinite(value) or (positive and value < 0):
             wanted = "finite and not negative" if positive else "finite"
             raise UsageError(f"cannot hold {name} at {value:g}: it must be {wanted}.")
@@ -220,7 +209,7 @@ def optimise(problem: Problem, *, seed: int = 0) -> Optimum:
         If no start converges.
     """
     lanes, polished, sliding, beyond = search(problem, seed)
-    u, values = polished.u[0], parameters(problem, polished.u)
+    u, values = polished.u[0], problem.parameters(polished.u)
     law = problem.law(**{name: float(v[0]) for name, v in values.items()})
     hessian = polished.irls[0] if problem.objective.name == "lad" else polished.hessian[0]
     at_bound = tuple(dict.fromkeys((*_dead(problem, u), *sliding)))
@@ -240,7 +229,7 @@ def optimise(problem: Problem, *, seed: int = 0) -> Optimum:
         "endless": [name for name in sliding if name not in vanishing(problem)],
         "beyond": beyond,
     }
-    status, value = Status.AT_BOUND if at_bound else status, objective_value(problem, law)
+    status, value = Status.AT_BOUND if at_bound else status, problem.value(law)
     return Optimum(u, law, value, status, at_bound, diagnostics)
 
 
@@ -262,27 +251,9 @@ def settle(problem: Problem, *, seed: int = 0) -> tuple[Problem, Optimum]:
         u = optimise(replace(problem, penalty=None), seed=seed).u
     except FitError:  # only the priors hold the parameters: their provisional scale finds some
         u = optimise(problem, seed=seed).u
-    penalty = replace(problem.penalty, residuals=residuals(problem, u))
+    penalty = replace(problem.penalty, residuals=problem.residuals(u))
     settled = replace(problem, penalty=penalty)
     return settled, optimise(settled, seed=seed)
-
-
-def smallest_corner(problem: Problem) -> float:
-    """Return Huber's corner; for least absolute deviations, one that stands for their limit."""
-    return LAD_LOOSEST if problem.objective.name == "lad" else corner_of(problem.objective)
-
-
-def residuals(problem: Problem, u: np.ndarray) -> np.ndarray:
-    """Return residuals in the objective's space, shape (n,), at searched coordinates u (k,)."""
-    return deviations(problem, u[None])[0]
-
-
-def noise_scale(problem: Problem, u: np.ndarray) -> float:
-    """Return tau, which turns the objective into ln likelihood: that of the priors, if any."""
-    corner = smallest_corner(problem)
-    if problem.penalty is not None:
-        return problem.penalty.tau(corner)
-    return tau(residuals(problem, u), problem.weight, len(u), corner)
 
 
 def _basins(lanes: Solution) -> list[float]:
@@ -301,47 +272,8 @@ def _condition(hessian: np.ndarray) -> float:
 
 
 def _dead(problem: Problem, u: np.ndarray) -> tuple[str, ...]:
-    moves = np.max(np.abs(sensitivity(problem, u, problem.inputs)), axis=0)
+    moves = np.max(np.abs(problem.sensitivity(u)), axis=0)
     return tuple(n for n, m in zip(problem.frame.names, moves, strict=True) if m < DEAD_TERM)
-
-
-def objective_value(problem: Problem, law: Law) -> float:
-    """Return the objective's sum at a law, in NumPy: an independent evaluation of the kernel's.
-
-    The penalty of the user's priors is a part of it.
-    """
-    r, corner = misses(problem, np.asarray(law(**problem.inputs), float)), smallest_corner(problem)
-    full = [float(to_free(problem.law, name, value)) for name, value in law.values().items()]
-    penalty = problem.penalty.value(np.array(full), corner) if problem.penalty else 0.0
-    if problem.objective.name == "lad":
-        return float(np.sum(problem.weight * np.abs(r))) + penalty / LAD_LOOSEST
-    return float(np.sum(problem.weight * huber(r, corner))) + penalty
-
-
-def log_predictions(
-    problem: Problem, u: np.ndarray, inputs: Mapping[str, np.ndarray]
-) -> np.ndarray:
-    """Return ln prediction, shape (m, points), at searched coordinates u of shape (m, k)."""
-    return np.log(predictions(problem, parameters(problem, np.atleast_2d(u)), inputs))
-
-
-def sensitivity(
-    problem: Problem, u: np.ndarray, inputs: Mapping[str, np.ndarray], step: float = 1e-4
-) -> np.ndarray:
-    """Return d ln prediction / d u, shape (points, k), by fourth-order central differences.
-
-    Its relative error is below 1e-10, and it costs no compilation.
-    """
-    k = len(u)
-    offsets = step * np.concatenate([np.eye(k) * c for c in (-2, -1, 1, 2)])
-    values = log_predictions(problem, u + offsets, inputs).reshape(4, k, -1)
-    return ((values[0] - values[3]) + 8 * (values[2] - values[1])).T / (12 * step)
-
-
-def in_range(problem: Problem, u: np.ndarray) -> np.ndarray:
-    """Say which lanes of u (m, k) have parameters that doubles can hold: a slide may leave them."""
-    values = np.stack([*parameters(problem, u).values()])
-    return np.all(np.isfinite(values), axis=0)
 
 
 def _followed(problem: Problem, weight: np.ndarray, begin: np.ndarray) -> tuple[np.ndarray, float]:
@@ -381,12 +313,11 @@ def refits(
     value : array, shape (variations,)
     """
     b, v = len(begin), len(weights)
-    if problem.objective.name == "lad" and corners is None:
-        problem = replace(problem, objective=replace(problem.objective, name="huber", delta=1e-6))
+    problem = problem.smooth(1e-6) if corners is None else problem
     corner = None if corners is None else np.asarray(corners, float)
     batch = chunks.Variations(problem, begin, np.asarray(weights, float), corner)
     (ends,) = chunks.run([batch], executor)
-    usable = np.where(in_range(problem, ends.u), ends.reached(), np.inf)
+    usable = np.where(problem.in_range(ends.u), ends.reached(), np.inf)
     best = np.argmin(usable.reshape(v, b), axis=1) + b * np.arange(v)
     u, value = ends.u[best], usable[best]
     if corners is None:

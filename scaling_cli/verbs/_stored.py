@@ -9,9 +9,12 @@ from scaling_cli.vocabulary.shipped import DEFAULT_FILE
 DEFAULT_NAME = "chinchilla/besiroglu-2024"
 
 
-def default() -> str:
-    """Return the fit that is meant where none is named: ./fit.json, else a certified one."""
-    return DEFAULT_FILE if Path(DEFAULT_FILE).is_file() else DEFAULT_NAME
+def default() -> tuple[str, str]:
+    """Return the fit that is meant where none is named, and how to say so: that of ./fit.json."""
+    if Path(DEFAULT_FILE).is_file():
+        return DEFAULT_FILE, f"fit: ./{DEFAULT_FILE}"
+    why = f"because there is no ./{DEFAULT_FILE} here (--fit chooses another)"
+    return DEFAULT_NAME, f"fit: certified {DEFAULT_NAME}, {why}"
 
 
 def default_of_curves(what: str) -> str:

@@ -9,6 +9,7 @@ from scaling_cli.artefacts import kinds
 from scaling_cli.artefacts.batch_fit import BatchFit, BatchTrajectory
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.verbs._answer import Answer
+from scaling_cli.vocabulary.arguments import check_level
 from scaling_cli.vocabulary.errors import UsageError
 from scaling_cli.vocabulary.outcomes import Status
 from scaling_cli.vocabulary.quantities import B_TOKENS, L, N, Quantity, S, parse_number
@@ -58,6 +59,7 @@ def batch(
     """
     from scaling_cli.batch_fits.answer import Question, answer
 
+    check_level(level)
     question = Question(
         None if params is None else parse_number(params, N),
         *(_numbers(v, q) for v, q in ((target_loss, L), (batch_tokens, B_TOKENS), (steps, S))),

@@ -7,12 +7,14 @@ from typing import Any
 from scaling_cli import curve_laws
 from scaling_cli import laws as laws_of_points
 from scaling_cli.artefacts.curve_fit import AVERAGE, CurveFit
+from scaling_cli.schedules._schedule import Schedule
 from scaling_cli.vocabulary.errors import UsageError
 from scaling_cli.vocabulary.quantities import parse_number
 
 OF_POINTS = ("at", "objective", "tie", "weights", "prior", "bootstrap_kind", "cluster", "executor")
 OF_CURVES = ("schedules", "start", "warmup", "prior_strength")
-Schedules = str | Sequence[str] | Mapping[str, str] | None
+Written = str | Schedule
+Schedules = Written | Sequence[Written] | Mapping[str, Written] | None
 
 
 def fit(data: Any, *, law: str = "chinchilla", **options: Any) -> Any:
@@ -41,7 +43,7 @@ def fit(data: Any, *, law: str = "chinchilla", **options: Any) -> Any:
         The command line that made the fit, stored in it.
     at : {"final", "all", "last:K"}
         Laws of points: which rows of a run.
-    objective : Objective, optional
+    objective : Objective or its name, optional
         Laws of points: Huber with delta 1e-3 on ln loss by default.
     tie : mapping of parameter to parameter, optional
         Laws of points: parameters made equal to another.
@@ -55,7 +57,7 @@ def fit(data: Any, *, law: str = "chinchilla", **options: Any) -> Any:
         Laws of points: what is drawn together.
     executor : str or Executor
         Laws of points: where refits run; `serial`, or `dask:tcp://HOST:PORT`.
-    schedules : str, or mapping of run to str, optional
+    schedules : str or Schedule, a list of these, or mapping of run to one, optional
         Loss curves: the schedule of all runs that log none, or by run.
     start : int, optional
         Loss curves: the first step to fit. Default: the end of the warm-up.
@@ -158,7 +160,7 @@ def along_curves(
     return replace(fitted, data=data, selection=selection)
 
 
-def schedules_of(schedules: Schedules) -> tuple[dict[str, str], str | None]:
+def schedules_of(schedules: Schedules) -> tuple[Mapping[str, Written], str | None]:
     """Return schedules by run, and the one of all runs that log none.
 
     Raises
@@ -171,7 +173,8 @@ def schedules_of(schedules: Schedules) -> tuple[dict[str, str], str | None]:
     if isinstance(schedules, Mapping):
         return dict(schedules), None
     by_run: dict[str, str] = {}
-    for text in [schedules] if isinstance(schedules, str) else schedules or ():
+    several = [schedules] if isinstance(schedules, str | Schedule) else schedules or ()
+    for text in (str(schedule) for schedule in several):
         run, equals, rest = text.partition("=")
         run = "" if is_text(text) else run.strip()
         schedule = text if not run else rest.strip()

@@ -12,7 +12,7 @@ from scaling_cli.artefacts.curve_fit import CurveFit, along
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.verbs import _stored
 from scaling_cli.vocabulary.errors import UsageError
-from scaling_cli.vocabulary.quantities import N
+from scaling_cli.vocabulary.quantities import N, parse_number
 
 
 def predict(
@@ -21,7 +21,7 @@ def predict(
     schedule: Any = None,
     steps: Sequence[float] | None = None,
     every: int | None = None,
-    measured: Sequence[float | None] | float = (),
+    measured: Sequence[float | str | None] | float | str = (),
     level: float = 0.9,
     **inputs: Any,
 ) -> Any:
@@ -61,16 +61,23 @@ def predict(
         size, curves = _size(inputs), kinds.load(thing, CurveFit)
         named = kinds.name_of(thing)
         return along(curves, named, schedules, N=size, steps=steps, every=every, level=level)
-    thing = _stored.default() if fit is None else fit
+    if steps is not None or every is not None:
+        wrong = "steps" if every is None else "every"
+        raise UsageError(
+            f"--{wrong} needs --schedule.", hint="A law of points has no steps: it sees the end."
+        )
+    thing, told = _stored.default() if fit is None else (fit, "")
     prediction = kinds.load(thing, Fit).predict(level=level, **inputs)
     made_by = {**prediction.made_by, "fit": kinds.name_of(thing)}
-    values = tuple(np.ravel(np.array(measured, object)).tolist())
+    notes = (*prediction.notes, f"{told}.") if told else prediction.notes
+    several = np.ravel(np.array(measured, object)).tolist()
+    values = tuple(parse_number(v) if isinstance(v, str) else v for v in several)
     if len(values) not in (0, len(prediction.value)):
         raise UsageError(
             f"{len(values)} measured for {len(prediction.value)} points.",
             hint="Give one for each; None where nothing was measured.",
         )
-    return replace(prediction, made_by=made_by, measured=values)
+    return replace(prediction, made_by=made_by, measured=values, notes=notes)
 
 
 def _size(inputs: dict[str, Any]) -> float | None:

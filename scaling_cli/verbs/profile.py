@@ -21,7 +21,7 @@ def profile(
     fit: kinds.Named,
     of: str | Sequence[str] | None = None,
     *,
-    methods: Sequence[str] | None = None,
+    methods: str | Sequence[str] | None = None,
     level: float = 0.9,
     **inputs: Any,
 ) -> "Comparison":

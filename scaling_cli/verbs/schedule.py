@@ -1,8 +1,9 @@
 """`sc.schedule`: what a learning-rate schedule is, or which one a log followed."""
 
+from pathlib import Path
 from typing import Any
 
-from scaling_cli.schedules import is_text, parse_schedule
+from scaling_cli.schedules import is_text, names, parse_schedule
 from scaling_cli.schedules._record import describe
 from scaling_cli.schedules._schedule import Schedule
 from scaling_cli.verbs._answer import Answer
@@ -25,7 +26,7 @@ def schedule(
     """
     batch = None if batch_tokens is None else parse_number(batch_tokens, B_TOKENS)
     length = None if steps is None else parse_number(steps, S)
-    written = [s for s in sources if isinstance(s, Schedule) or (isinstance(s, str) and is_text(s))]
+    written = [s for s in sources if isinstance(s, Schedule) or is_written(s)]
     logs = [s for s in sources if not any(s is text for text in written)]
     parsed = [s if isinstance(s, Schedule) else parse_schedule(s) for s in written]
     records = [describe(each, batch) for each in parsed]
@@ -42,3 +43,10 @@ def schedule(
         ]
         left = [{"run": item.run, "reason": item.reason} for item in missing]
     return Answer({"schedules": records, "left_out": left})
+
+
+def is_written(source: Any) -> bool:
+    """Return whether a source is meant as a schedule, not as logs."""
+    if not isinstance(source, str):
+        return False
+    return is_text(source) or (source in names() and not Path(source).exists())

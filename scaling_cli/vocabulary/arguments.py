@@ -14,7 +14,9 @@ def check_level(level: float) -> None:
         If it is not a number between 0 and 1.
     """
     if not isinstance(level, Real) or not 0 < level < 1:
-        raise UsageError(f"level must lie between 0 and 1, not {level!r}.")
+        percent = isinstance(level, Real) and 1 < level < 100
+        hint = f"Write {float(level) / 100:g} for {float(level):g} %." if percent else None
+        raise UsageError(f"level must lie between 0 and 1, not {level!r}.", hint=hint)
 
 
 def check_count(name: str, number: int) -> None:

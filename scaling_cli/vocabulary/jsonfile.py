@@ -3,15 +3,21 @@
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from scaling_cli.vocabulary.errors import DataError
+from scaling_cli.vocabulary.errors import DataError, UsageError
 
 SCHEMA_VERSION = 1
+BROKEN_OFF = "The file breaks off or was changed: write it again with the command that wrote it."
+NO_RESULT = (
+    "A result that scaling wrote with -o or --json is wanted here. Logs and tables of runs are for "
+    "'scaling runs', 'fit' and 'forecast'; points to predict at, for --points."
+)
 
 
 def nulls(value: Any) -> Any:
@@ -71,6 +77,21 @@ def write_whole(
         raise
 
 
+@contextmanager
+def writing(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Refuse a place that cannot be written, in words.
+
+    Raises
+    ------
+    UsageError
+        With what the system says.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(f"cannot write {os.fspath(path)}: {error.strerror}.") from error
+
+
 def stamped(record: Mapping[str, Any]) -> dict[str, Any]:
     """Return a record that says which version of the contract it follows."""
     return {"schema_version": SCHEMA_VERSION, **record}
@@ -89,10 +110,11 @@ def read_json(path: str | os.PathLike[str]) -> Any:
     except OSError as error:
         raise DataError(f"cannot read the file: {error.strerror}.", file=str(path)) from error
     except json.JSONDecodeError as error:
-        told = f"not JSON: {error.msg}."
-        raise DataError(told, file=str(path), row=error.lineno) from error
+        told, begun = f"not JSON: {error.msg}.", error.doc.lstrip().startswith("{")
+        hint = BROKEN_OFF if begun else NO_RESULT
+        raise DataError(told, hint=hint, file=str(path), row=error.lineno) from error
     except UnicodeDecodeError as error:
-        raise DataError("not JSON: not even text.", file=str(path)) from error
+        raise DataError("not JSON: not even text.", hint=NO_RESULT, file=str(path)) from error
     except RecursionError as error:
         raise DataError("not JSON that can be read: too deep.", file=str(path)) from error
     except ValueError as error:

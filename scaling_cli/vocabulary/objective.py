@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Self
 
 from scaling_cli.vocabulary.errors import UsageError
 
@@ -32,6 +33,11 @@ class Objective:
             raise UsageError(f"space must be log or linear, not {self.space!r}.")
         if not (math.isfinite(self.delta) and self.delta > 0):
             raise UsageError(f"delta must be positive, not {self.delta!r}.")
+
+    @classmethod
+    def of(cls, given: Self | str | None) -> Self:
+        """Return an objective that may be given by its name alone; the default where none is."""
+        return cls(given or cls.name) if given is None or isinstance(given, str) else given
 
     def describe(self, output: str) -> str:
         """Return what is summed, in words: `Huber(delta 0.001) of the residuals of ln loss`."""

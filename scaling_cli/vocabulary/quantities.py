@@ -4,15 +4,14 @@ Every fact about a quantity has its home here: symbol, column name, unit, counti
 and the names under which logs and tables carry it. Laws annotate their inputs with these.
 """
 
-import ast
 import enum
 import math
-import operator
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
+from scaling_cli.vocabulary import arithmetic
 from scaling_cli.vocabulary.errors import UsageError
 
 if TYPE_CHECKING:
@@ -235,13 +234,6 @@ _WORDS = {
     **dict.fromkeys(("tokens", "token", "tok"), "tokens"),
     **dict.fromkeys(("flop", "flops"), "flops"),
 }
-_OPERATORS = {
-    ast.Mult: operator.mul,
-    ast.Pow: operator.pow,
-    ast.Div: operator.truediv,
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-}
 
 
 def parse_number(text: str | float, quantity: Quantity | None = None) -> float:
@@ -305,18 +297,10 @@ def _arithmetic(text: str) -> float | None:
     """Evaluate `2**20`, `2^20`, `1.3 x 10^21`: numbers and + - * / ** only."""
     expression = re.sub(r"\s+x\s+(?=10\s*(?:\^|\*\*))", " * ", text).replace("^", "**")
     try:
-        return _evaluate(ast.parse(expression, mode="eval").body)
-    except (SyntaxError, ValueError, OverflowError, ZeroDivisionError):
+        value = arithmetic.evaluate(expression, {})
+    except (SyntaxError, ValueError, TypeError, KeyError, ArithmeticError):
         return None
-
-
-def _evaluate(node: ast.expr) -> float:
-    constant = node.value if isinstance(node, ast.Constant) else None
-    if isinstance(constant, int | float) and not isinstance(constant, bool):
-        return float(constant)
-    if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
-        return _OPERATORS[type(node.op)](_evaluate(node.left), _evaluate(node.right))
-    raise ValueError(ast.dump(node))
+    return value if isinstance(value, float) else None  # a root of less than nothing is none
 
 
 def format_number(value: float) -> str:

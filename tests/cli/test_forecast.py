@@ -229,7 +229,11 @@ def test_levels_and_methods(here: Path) -> None:
             "error: there is no method 'lawn'.\nhint: Did you "
             "mean law? Known methods: law, power, families.\n",
         ),
-        (["run.csv", "--level", "90"], 2, "error: level must lie between 0 and 1, not 90.0.\n"),
+        (
+            ["run.csv", "--level", "90"],
+            2,
+            "error: level must lie between 0 and 1, not 90.0.\nhint: Write 0.9 for 90 %.\n",
+        ),
         (
             ["run.csv", "--until", "2000"],
             3,
@@ -298,7 +302,10 @@ def test_levels_and_methods(here: Path) -> None:
         (
             ["run.csv", "--against", "run.csv"],
             3,
-            "error: run.csv, row 1: not JSON: Expecting value.\n",
+            "error: run.csv, row 1: not JSON: Expecting value.\n"
+            "hint: A result that scaling wrote with -o or --json is wanted here. Logs and tables "
+            "of runs are for 'scaling runs', 'fit' and 'forecast'; points to predict at, for "
+            "--points.\n",
         ),
     ],
 )

@@ -108,8 +108,8 @@ def test_a_row_without_a_loss_is_named_not_drawn(here: Path) -> None:
         (
             ["chinchilla/besiroglu-2024"],
             3,
-            "error: the fit carries no points.\nhint: A published fit has none, and "
-            "a fit to very many points keeps only their digest.\n",
+            "error: the points of chinchilla/besiroglu-2024 are not at hand.\n"
+            "hint: 'scaling data fetch chinchilla_epoch' brings them.\n",
         ),
     ],
 )

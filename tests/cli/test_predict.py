@@ -9,6 +9,7 @@ from pathlib import Path
 
 import cli_fits
 import command_line
+import numpy as np
 import pytest
 from refusals import refusal, refused
 
@@ -150,7 +151,9 @@ def test_level(here: Path, level: str) -> None:
 def test_level_out_of_range(here: Path) -> None:
     result = run("--params", "7B", "--tokens", "1T", "--level", "90")
     assert result.exit_code == 2
-    assert result.stderr.endswith("error: level must lie between 0 and 1, not 90.0.\n")
+    assert result.stderr.endswith(
+        "error: level must lie between 0 and 1, not 90.0.\nhint: Write 0.9 for 90 %.\n"
+    )
 
 
 # --- C = 6ND --------------------------------------------------------------------------------
@@ -180,6 +183,61 @@ def test_compute_alone_is_the_optimum(here: Path) -> None:
     for step in (0.9, 1.1):  # the same compute, another split: worse
         assert loss(N * step, D / step) > point["value"]
     assert result.stderr.endswith("C = 1e+24\nN and D of least loss at C, by the law\n")
+
+
+def test_the_best_split_says_how_sure_it_is_and_how_flat(tmp_path: Path) -> None:
+    # Draws of A alone: N* = G (C / 6)^a with G = (alpha A / (beta B))^(1 / (alpha + beta)) rises
+    # with A, so its quantiles are those of A; the size at C leaves D = C / (6 N).
+    both, C = cli_fits.LAW.alpha + cli_fits.LAW.beta, 1e24
+    drawn = cli_fits.draws(0.0) | {"A": cli_fits.LAW.A * np.linspace(0.8, 1.3, 201)}
+    made = cli_fits.fit(uncertain=replace(cli_fits.uncertainty(), draws=drawn))
+    made.to_json(tmp_path / "fit.json")
+    asked = ("--fit", str(tmp_path / "fit.json"), "--compute", "1e24")
+    (point,) = json.loads(run(*asked, "--json").stdout)["predictions"]
+    best, split = cli_fits.LAW.optimal_params(C), point["optimum"]
+    assert (split["C"], split["N"]) == (1e24, pytest.approx(best, rel=1e-12))
+    ends = [best * (0.8 + 0.5 * share) ** (1 / both) for share in (0.05, 0.95)]
+    assert split["N_interval"] == pytest.approx(ends, rel=1e-12)
+    assert split["D_interval"] == pytest.approx([C / (6 * N) for N in ends[::-1]], rel=1e-12)
+    assert [near["loss_within"] for near in split["near_optimal"]] == [0.001, 0.005]
+    for near in split["near_optimal"]:
+        for N, D in zip(near["N"], near["D"][::-1], strict=True):
+            assert pytest.approx(C / (6 * N), rel=1e-12) == D
+            assert loss(N, D) == pytest.approx(
+                point["value"] * (1 + near["loss_within"]), rel=1e-12
+            )
+    told = run(*asked).stdout.split("\n\n")[1].splitlines()
+    assert told[0] == "Best split by chinchilla, and splits of nearly its loss"
+    assert [line.split()[:2] for line in told[2:]] == [["1e+24", "N*"], ["1e+24", "D*"]]
+    assert told[1].split() == [
+        "C",
+        "best",
+        "90",
+        "%",
+        *["within", "0.1", "%"],
+        *["within", "0.5", "%"],
+    ]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--params", "7B", "--tokens", "1T"), ("--params", "7B", "--compute", "1e24")],
+)
+def test_no_split_is_told_of_a_size_that_was_given(here: Path, options: tuple[str, ...]) -> None:
+    (point,) = json.loads(run(*options, "--json").stdout)["predictions"]
+    assert "optimum" not in point
+    assert "Best split" not in run(*options).stdout
+
+
+def test_a_published_fit_has_a_valley_but_no_interval(tmp_path: Path) -> None:
+    replace(cli_fits.fit(), uncertainty=None).to_json(tmp_path / "fit.json")
+    asked = ("--fit", str(tmp_path / "fit.json"), "--compute", "1e23,1e24")
+    points = json.loads(run(*asked, "--json").stdout)["predictions"]
+    assert [p["optimum"]["N_interval"] for p in points] == [None, None]
+    assert [p["optimum"]["C"] for p in points] == [1e23, 1e24]
+    for point in points:
+        low, high = point["optimum"]["near_optimal"][0]["N"]
+        assert low < point["optimum"]["N"] < high
 
 
 def test_three_that_agree_are_accepted(here: Path) -> None:

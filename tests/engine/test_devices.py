@@ -21,7 +21,7 @@ from scaling_cli import laws
 from scaling_cli.vocabulary.objective import Objective
 from scaling_cli.engine.solve import solve
 from scaling_cli.engine.starts import starts
-from scaling_cli.search.optimum import log_predictions, make_problem
+from scaling_cli.search.optimum import make_problem
 
 try:
     other = jax.devices("gpu")[0]
@@ -37,7 +37,7 @@ for device in (jax.devices("cpu")[0], other):
     jax.config.update("jax_default_device", device)
     solution = solve(problem, begin, output=output)
     assert np.all(solution.converged)
-    found.append((solution.value, log_predictions(problem, solution.u, problem.inputs)))
+    found.append((solution.value, problem.log_predictions(solution.u)))
 values, predictions = zip(*found)
 print(json.dumps({
     "platform": other.platform,

@@ -6,7 +6,7 @@ import scipy.optimize
 from tables import TRUTHS, free, inputs, jacobian, objective_sum, residuals, table
 
 from scaling_cli import laws
-from scaling_cli.engine.problem import Problem, frame, parameters, predictions
+from scaling_cli.engine.problem import Frame, Problem
 from scaling_cli.engine.solve import solve
 from scaling_cli.engine.starts import around, exchanged, starts
 from scaling_cli.laws._law import Domain, Law, namespace, param
@@ -163,7 +163,9 @@ def test_counts_are_repeated_rows() -> None:
 def test_priors_are_ridge_regression() -> None:
     generator = np.random.default_rng(8)
     x, y = generator.uniform(-1, 1, 12), generator.normal(0.5, 1.0, 12)
-    problem = Problem(Line, {"x": x}, np.exp(y), np.ones(12), Objective("l2"), frame(Line, {}, {}))
+    problem = Problem(
+        Line, {"x": x}, np.exp(y), np.ones(12), Objective("l2"), Frame.of(Line, {}, {})
+    )
     mean, precision = np.array([[0.3, -2.0]]), np.array([[4.0, 9.0]])
     found = solve(problem, np.zeros((1, 2)), prior_mean=mean, prior_precision=precision)
     X = np.stack([np.ones(12), x], axis=1)
@@ -190,11 +192,11 @@ def test_a_prior_on_one_parameter_of_a_law() -> None:
 
 
 def test_frames_hold_and_tie() -> None:
-    held = frame(CHINCHILLA, {"E": 1.7, "alpha": 0.3}, {"beta": "alpha", "B": "A"})
+    held = Frame.of(CHINCHILLA, {"E": 1.7, "alpha": 0.3}, {"beta": "alpha", "B": "A"})
     assert held.names == ("A",)
     problem = make_problem(NOISY, CHINCHILLA, Objective())
     problem = Problem(**{**vars(problem), "frame": held})
-    values = parameters(problem, np.log([[400.0], [500.0]]))
+    values = problem.parameters(np.log([[400.0], [500.0]]))
     expected = {
         "E": [1.7] * 2,
         "A": [400, 500],
@@ -276,7 +278,7 @@ def test_terms_that_are_exchanged_and_spread_alike_predict_what_they_did() -> No
     u = free(CHINCHILLA, law.values())[None]
     other = exchanged(problem, u)
     assert other[0, 3] == pytest.approx(np.log(0.25 * 0.7))
-    values = {n: float(v[0]) for n, v in parameters(problem, other).items()}
+    values = {n: float(v[0]) for n, v in problem.parameters(other).items()}
     np.testing.assert_allclose(CHINCHILLA(**values)(**inputs_), points.output, rtol=1e-12)
     assert len(exchanged(make_problem(points, laws.get("power_law"), Objective()), u[:, :3])) == 0
 
@@ -294,8 +296,8 @@ def test_coefficients_beyond_every_number_are_infinite_without_a_word() -> None:
     problem = make_problem(NOISY, CHINCHILLA, Objective())
     u = free(CHINCHILLA, TRUTHS["chinchilla"]) + np.zeros((2, 1))
     u[0, 1], u[1, [1, 3]] = 800.0, (800.0, np.log(800.0))
-    values = parameters(problem, u)
+    values = problem.parameters(u)
     assert values["A"].tolist() == [np.inf, np.inf]
-    found = predictions(problem, values)
+    found = problem.predictions(values)
     assert np.all(found[0] == np.inf)
     assert np.all(np.isnan(found[1]))

@@ -136,11 +136,13 @@ def test_unknown_law_suggests_near_names() -> None:
         ),
         (
             "avrage",
-            "there is no law 'avrage'. Did you mean average or average_parameters? 'scaling laws' lists them.",
+            "there is no law 'avrage'. Did you mean average or average_parameters? 'scaling laws' "
+            "lists them.",
         ),
         (
             "weibul",
-            "there is no law 'weibul'. Did you mean weibull or power_law? 'scaling laws' lists them.",
+            "there is no law 'weibul'. Did you mean weibull or power_law? 'scaling laws' lists "
+            "them.",
         ),
         ("xyzzy", "there is no law 'xyzzy'. 'scaling laws' lists them."),
         (

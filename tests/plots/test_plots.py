@@ -102,8 +102,8 @@ def test_every_figure_is_drawn(
     shown = fit if with_interval else replace(fit, uncertainty=None)
     table = plots.get(name).table(shown, measured=measured)
     figure = plots.figure(name, table)
-    assert len(figure.axes) >= table.panels
-    labels = [ax.get_xlabel() for ax in figure.axes[: table.panels]]
+    assert len(figure.axes) >= table.layout()[1]
+    labels = [ax.get_xlabel() for ax in figure.axes[: table.layout()[1]]]
     assert all(labels)
     first, second = tmp_path / "a.png", tmp_path / "b.png"
     plots.save(figure, first)

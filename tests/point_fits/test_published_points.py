@@ -8,7 +8,7 @@ from numpy.random import RandomState as random_state
 from tables import measured, rows
 
 from scaling_cli import laws
-from scaling_cli.engine.problem import Problem, parameters
+from scaling_cli.engine.problem import Problem
 from scaling_cli.engine.solve import solve
 from scaling_cli.point_fits.fitting import fit
 from scaling_cli.runs.points import Points
@@ -75,14 +75,14 @@ def test_bootstrap_errors_of_besiroglu(problem: Problem) -> None:
     weights = np.array([np.bincount(chosen, minlength=240) for chosen in drawn], float)
     u, value = refits(problem, optimise(problem).u[None], list(weights))
     assert np.all(np.isfinite(value))
-    draws = {n: v.copy() for n, v in parameters(problem, u).items()}
+    draws = {n: v.copy() for n, v in problem.parameters(u).items()}
     # One resample has two minima; the notebook's descent ended in the worse.
     notebook = np.log([[1.9045, 717.82, 8488.9, 0.37123, 0.43318]])
     worse = solve(problem, notebook, weight=weights[3178:3179])
     better = solve(problem, optimise(problem).u[None], weight=weights[3178:3179])
     assert worse.converged.all()
     assert worse.value[0] / better.value[0] - 1 == pytest.approx(5.6e-4, abs=1e-5)
-    for name, value in parameters(problem, worse.u).items():
+    for name, value in problem.parameters(worse.u).items():
         draws[name][3178] = value[0]
     errors = {name: np.std(values) for name, values in draws.items()}
     assert len(draws["E"]) == 4000

@@ -189,7 +189,9 @@ def test_from_tokens_to_steps() -> None:
 
 
 REFUSED = {
-    "cosine": "cannot read the schedule 'cosine'. Write FAMILY:option=value,... as in "
+    "cosine": "cosine: a family alone is no schedule. Write cosine:peak=...,[warmup=...],"
+    "[init=...],[first=...],[min=...],steps=....",
+    "cosines": "cannot read the schedule 'cosines'. Write FAMILY:option=value,... as in "
     "cosine:peak=3e-4,warmup=2160,steps=24000, or name a table of step and lr that ends in .csv. "
     "Known schedules: constant, cosine, cyclic, exponential, inverse_sqrt, knots, linear, "
     "polynomial, step, wsd.",

@@ -15,17 +15,7 @@ from tables import TRUTHS, free, inputs, jacobian, objective_sum, residuals, tab
 from scaling_cli import laws
 from scaling_cli.laws._law import Law
 from scaling_cli.runs.points import Points
-from scaling_cli.search.optimum import (
-    Optimum,
-    collinearity,
-    log_predictions,
-    make_problem,
-    objective_value,
-    optimise,
-    refits,
-    refuse,
-    sensitivity,
-)
+from scaling_cli.search.optimum import Optimum, collinearity, make_problem, optimise, refits, refuse
 from scaling_cli.vocabulary.errors import DataError, FitError, UsageError
 from scaling_cli.vocabulary.objective import Objective
 from scaling_cli.vocabulary.outcomes import Status
@@ -354,7 +344,7 @@ def test_sensitivity_is_the_derivative() -> None:
         axis=1,
     )
     np.testing.assert_allclose(exact, by_hand, rtol=1e-11)
-    np.testing.assert_allclose(sensitivity(problem, u, problem.inputs), by_hand, atol=1e-9)
+    np.testing.assert_allclose(problem.sensitivity(u), by_hand, atol=1e-9)
 
 
 def test_predictions_and_objective_in_numpy() -> None:
@@ -367,10 +357,10 @@ def test_predictions_and_objective_in_numpy() -> None:
             points,
             objective.space,
         )
-        value = objective_value(problem, truth("chinchilla"))
+        value = problem.value(truth("chinchilla"))
         assert value == pytest.approx(objective_sum(objective, r), rel=1e-12)
     u = free(laws.get("chinchilla"), TRUTHS["chinchilla"])
-    both = log_predictions(problem, np.stack([u, u]), {"N": np.array([1e9]), "D": np.array([2e10])})
+    both = problem.log_predictions(np.stack([u, u]), {"N": np.array([1e9]), "D": np.array([2e10])})
     np.testing.assert_allclose(np.exp(both), np.full((2, 1), truth("chinchilla")(N=1e9, D=2e10)))
 
 

@@ -15,6 +15,8 @@ from refusals import refusal
 
 import scaling_cli as sc
 from scaling_cli import reports
+from scaling_cli.artefacts import kinds
+from scaling_cli.verbs.fit import schedules_of
 from scaling_cli.vocabulary.jsonfile import to_json
 
 DATA = Path(__file__).resolve().parents[2] / "data"
@@ -314,7 +316,8 @@ def test_a_prediction_says_its_first_point() -> None:
     assert shown.startswith("<Prediction L = ")
     assert shown.endswith(" at N=7e+09, D=1e+12, 90 % of new runs; and 1 more>")
     assert repr(cli_fits.published().predict(N=7e9, D=1e12)) == (
-        f"<Prediction L = {cli_fits.LAW(N=7e9, D=1e12):.4f} at N=7e+09, D=1e+12, no interval>"
+        f"<Prediction L = {cli_fits.LAW(N=7e9, D=1e12):.4f} at N=7e+09, D=1e+12, by "
+        f"{cli_fits.published().name}, no interval>"
     )
 
 
@@ -386,3 +389,90 @@ def test_words_and_gaps_of_a_polars_frame_are_read() -> None:
     frame = pl.DataFrame({**LOSSES, "run_id": ["a", "b", "c"], "val_loss": [3.0, None, 2.0]})
     runs = sc.read(frame)
     assert [run["run_id"] for run in runs.summary()] == ["a", "b", "c"]
+
+
+# --- what is refused, and what is said of it ------------------------------------------------
+
+LENGTHS = "these cannot be points together: N has 2, D has 3. Give as many of each, or one."
+NO_STEPS = "needs --schedule. A law of points has no steps: it sees the end."
+POINT: dict[str, Any] = {"N": 7e9, "D": 1e12}
+MISASKED: dict[str, tuple[type[Exception], Callable[[], Any], str]] = {
+    "lengths": (sc.UsageError, lambda: sc.predict(N=[1e9, 2e9], D=[1e9, 1e10, 1e11]), LENGTHS),
+    "lengths, with compute": (
+        sc.UsageError,
+        lambda: cli_fits.fit().predict(N=[1e9, 2e9], C=[1e21, 1e22, 1e23]),
+        LENGTHS.replace("D has", "C has"),
+    ),
+    "steps": (sc.UsageError, lambda: sc.predict(**POINT, steps=[1]), f"--steps {NO_STEPS}"),
+    "every": (sc.UsageError, lambda: sc.predict(**POINT, every=5), f"--every {NO_STEPS}"),
+    "objective": (
+        sc.UsageError,
+        lambda: sc.fit(LADDER, objective="l3"),
+        "objective must be huber, l2 or lad, not 'l3'.",
+    ),
+    "no such run": (KeyError, lambda: sc.forecast(COSINE, until=4096)["nope"], "'nope'"),
+    "no such folder": (
+        sc.UsageError,
+        lambda: cli_fits.fit().to_json("nowhere/fit.json"),
+        "cannot write nowhere/fit.json: No such file or directory.",
+    ),
+    "measured": (
+        sc.UsageError,
+        lambda: sc.predict(**POINT, measured=["low"]),
+        "cannot read 'low'. Write 7B, 7e9, 124M, 1T, 2**20 or 1.5e24; a mixture such as 8x7B "
+        "needs one number (say which count: total or active).",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", MISASKED)
+def test_what_cannot_be_asked_is_refused_in_words(here: Path, case: str) -> None:
+    error, ask, message = MISASKED[case]
+    assert refusal(error, ask) == message
+
+
+def test_the_fit_that_answers_unasked_is_named(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    certified, why = "chinchilla/besiroglu-2024", "because there is no ./fit.json here"
+    told = sc.predict(**POINT)
+    assert f"D=1e+12, by {certified}, 90 %" in repr(told)
+    assert f"fit: certified {certified}, {why} (--fit chooses another)." in " ".join(
+        str(told).split()
+    )
+    cli_fits.fit().to_json("fit.json")
+    told = sc.predict(**POINT)
+    assert "D=1e+12, by fit.json, 90 %" in repr(told)
+    assert str(told).endswith("\nfit: ./fit.json.")
+    assert "fit: " not in str(sc.predict("fit.json", **POINT))
+
+
+def test_an_objective_and_a_method_may_be_named_alone() -> None:
+    squares = sc.fit(LADDER, where=FIT, objective="l2", bootstrap=0)
+    assert squares.objective == sc.Objective("l2")
+    one = sc.profile(squares, "alpha", methods="delta")
+    assert [interval.method for interval in one.intervals] == ["delta"]
+
+
+def test_a_schedule_is_taken_as_it_is() -> None:
+    text = "cosine:peak=0.0113,warmup=102,min=0.00113,steps=4096"
+    parsed = sc.parse_schedule(text)
+    assert schedules_of(parsed) == schedules_of([parsed]) == schedules_of(text) == ({}, text)
+    assert schedules_of({"a": parsed}) == ({"a": parsed}, None)
+
+
+@pytest.mark.parametrize("kind", ["backtest", "batch_fit", "curve_fit", "fit", "forecast"])
+def test_what_holds_the_same_is_equal(kind: str) -> None:
+    file = Path(__file__).parents[1] / f"artefacts/v0.1.0/{kind}.json"
+    stored = sc.load(file)
+    assert stored == sc.load(file)
+    assert stored != replace(stored, command="another")
+    assert stored != sc.load(CURVES)
+
+
+def test_predictions_are_equal_by_their_numbers() -> None:
+    fit = cli_fits.fit()
+    assert fit.predict(**POINT) == fit.predict(params="7B", tokens="1T")
+    assert fit.predict(**POINT) != fit.predict(N=7e9, D=2e12)
+    curve = kinds.load(CURVES, sc.CurveFit).predict(SCHEDULES[0])
+    assert curve == kinds.load(CURVES, sc.CurveFit).predict(SCHEDULES[0])
+    assert curve != kinds.load(CURVES, sc.CurveFit).predict(SCHEDULES[1])

@@ -10,13 +10,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from scaling_cli import laws
-from scaling_cli.engine.problem import Problem, frame
+from scaling_cli.engine.problem import Frame, Problem
 from scaling_cli.engine.solve import LANES, solve
 from scaling_cli.engine.starts import starts
 from scaling_cli.laws._law import Law
-from scaling_cli.point_fits.fitted import laws_at, smooth
 from scaling_cli.search.minimum import nested_ends
-from scaling_cli.search.optimum import in_range
 
 FEWEST_POINTS = 16  # below that the richer law's forecasts are no better
 SEARCH_ITERATIONS = 60  # enough to tell which start leads; the best is followed afterwards
@@ -42,7 +40,7 @@ def problem_of(problem: Problem) -> Problem | None:
     if not problem.law.companion or changed or len(problem.output) < FEWEST_POINTS:
         return None
     law = laws.get(problem.law.companion)
-    return replace(smooth(problem), law=law, frame=frame(law, {}, {}))
+    return replace(problem.smooth(), law=law, frame=Frame.of(law, {}, {}))
 
 
 def fitted(problem: Problem, weights: Sequence[np.ndarray]) -> list[Law | None]:
@@ -60,8 +58,8 @@ def fitted(problem: Problem, weights: Sequence[np.ndarray]) -> list[Law | None]:
     begin = first.u[int(np.argmin(np.where(np.isfinite(first.value), first.value, np.inf)))]
     lanes, weight = np.repeat(begin[None], len(weights), axis=0), np.stack(weights)
     ends = solve(problem, lanes, weight=weight * problem.weight, max_iterations=ITERATIONS)
-    usable = np.isfinite(ends.value) & in_range(problem, ends.u)
-    pairs = zip(laws_at(problem, ends.u), usable, strict=True)
+    usable = np.isfinite(ends.value) & problem.in_range(ends.u)
+    pairs = zip(problem.laws(ends.u), usable, strict=True)
     return [law if good else None for law, good in pairs]
 
 

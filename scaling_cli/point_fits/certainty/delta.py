@@ -12,12 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scaling_cli.engine.problem import parameters
-from scaling_cli.laws._law import Domain
 from scaling_cli.numerics import mestimate
 from scaling_cli.point_fits.certainty.resampling import slopes, undetermined
-from scaling_cli.point_fits.fitted import Fitted, laws_at
-from scaling_cli.search.optimum import DEAD_TERM, noise_scale, residuals, smallest_corner
+from scaling_cli.point_fits.fitted import Fitted
+from scaling_cli.search.optimum import DEAD_TERM
 
 METHOD = "delta method (larger of HC3 and classic variance, Student's t)"
 IDLE = 1e-6  # slope of ln(derived quantity) in a coordinate that does not enter it
@@ -63,9 +61,9 @@ class Curvature:
 def curvature(fitted: Fitted) -> Curvature:
     """Return the covariances of the searched coordinates at an optimum."""
     problem, u = fitted.problem, fitted.u
-    corner, penalty, matrix = smallest_corner(problem), problem.penalty, problem.frame.matrix
-    r, J, weight = residuals(problem, u), slopes(problem, u), problem.weight
-    tau = noise_scale(problem, u)
+    corner, penalty, matrix = problem.smallest_corner, problem.penalty, problem.frame.matrix
+    r, J, weight = problem.residuals(u), slopes(problem, u), problem.weight
+    tau = problem.noise_scale(u)
     prior = np.zeros((len(u), len(u)))  # curvature that the user's priors add
     if penalty is not None:
         prior = penalty.tau(corner) * penalty.information(matrix)
@@ -90,7 +88,7 @@ def of_parameters(fitted: Fitted, curved: Curvature) -> dict[str, dict[str, floa
     Positive parameters have intervals symmetric in their logarithm.
     """
     matrix, level = fitted.problem.frame.matrix, fitted.level
-    half, values = curved.half_width(matrix, level), parameters(fitted.problem, fitted.u[None])
+    half, values = curved.half_width(matrix, level), fitted.problem.parameters(fitted.u[None])
     intervals = {}
     for i, (name, p) in enumerate(fitted.law.parameters().items()):
         if not curved.determines(matrix[i]):
@@ -98,7 +96,7 @@ def of_parameters(fitted: Fitted, curved: Curvature) -> dict[str, dict[str, floa
         value = float(values[name][0])
         if not np.any(matrix[i]):
             low = high = value
-        elif p.domain is Domain.POSITIVE:
+        elif p.positive:
             low, high = value * np.exp(-half[i]), value * np.exp(half[i])
         else:
             low, high = value - half[i], value + half[i]
@@ -110,7 +108,7 @@ def of_parameters(fitted: Fitted, curved: Curvature) -> dict[str, dict[str, floa
 def gradient_of_derived(fitted: Fitted, name: str, inputs: Mapping[str, float]) -> np.ndarray:
     """Return d ln(derived quantity) / d u, shape (1, k), such as optimal_params at a compute."""
     k, problem = len(fitted.u), fitted.problem
-    moved = laws_at(problem, fitted.u + STEP * np.concatenate([np.eye(k), -np.eye(k)]))
+    moved = problem.laws(fitted.u + STEP * np.concatenate([np.eye(k), -np.eye(k)]))
     logs = np.log([float(law.derive(name, **inputs)) for law in moved])
     return ((logs[:k] - logs[k:]) / (2 * STEP))[None]
 

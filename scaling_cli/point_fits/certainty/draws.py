@@ -9,11 +9,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from scaling_cli.engine import chunks
-from scaling_cli.engine.problem import Problem, parameters
+from scaling_cli.engine.problem import Problem
 from scaling_cli.laws._law import Prior
 from scaling_cli.numerics.mestimate import NORMAL_90
-from scaling_cli.point_fits.fitted import Fitted, log_misses
-from scaling_cli.search.optimum import log_predictions
+from scaling_cli.point_fits.fitted import Fitted
 from scaling_cli.vocabulary.errors import FitError
 
 DRAWS = 500  # the 5 % quantile of 500 draws is known to 6 % of the half-width
@@ -43,7 +42,7 @@ def noise(residuals: np.ndarray, searched: int, objective: str) -> float:
 def noise_at(problem: Problem, u: np.ndarray) -> float:
     """Return the sd of ln loss of one run, from the residuals of a fit."""
     root = np.sqrt(relative(problem.weight))
-    return noise(log_misses(problem, u) * root, len(u), problem.objective.name)
+    return noise(problem.log_misses(u) * root, len(u), problem.objective.name)
 
 
 def relative(weight: np.ndarray) -> np.ndarray:
@@ -105,7 +104,7 @@ class Draws:
         """Return parameters and noise sd of the draws that converged, of a batch cut like this."""
         streams = ((np.random.default_rng(c.seed(self.seed)), len(c)) for c in cut)
         sigmas = np.concatenate([self._noise_sds(*stream) for stream in streams])
-        return parameters(self.measured, ends.u[ends.converged]), sigmas[ends.converged]
+        return self.measured.parameters(ends.u[ends.converged]), sigmas[ends.converged]
 
     def _noise_sds(self, generator: np.random.Generator, count: int) -> np.ndarray:
         """Return posterior draws of the noise sd, (count,): the first numbers of a stream."""
@@ -146,7 +145,7 @@ def without_gross(problem: Problem, u: np.ndarray, sigma: float) -> Problem:
     """
     if problem.objective.name == "l2":
         return problem
-    fitted = log_predictions(problem, u, problem.inputs)[0]
+    fitted = problem.log_predictions(u)[0]
     away = np.abs(np.log(problem.output) - fitted) * np.sqrt(relative(problem.weight))
     gross = away > GROSS * sigma
     return replace(problem, output=np.where(gross, np.exp(fitted), problem.output))

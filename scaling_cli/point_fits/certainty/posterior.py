@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scaling_cli.engine.problem import parameters
 from scaling_cli.point_fits.certainty import draws as noisy
 from scaling_cli.point_fits.fitted import Fitted
 
@@ -105,7 +104,7 @@ def sample(
     flattened = chains.z.reshape(-1, len(place.origin))
     names = [*problem.frame.names, "sigma"]
     return Posterior(
-        draws=parameters(problem, flattened[:, :-1]),
+        draws=problem.parameters(flattened[:, :-1]),
         sigma=np.exp(flattened[:, -1]),
         freedom=freedom,
         r_hat=dict(zip(names, chains.r_hat.tolist(), strict=True)),

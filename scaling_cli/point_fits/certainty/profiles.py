@@ -19,11 +19,10 @@ from scaling_cli import laws
 from scaling_cli.engine.problem import Frame, Problem, Solution
 from scaling_cli.engine.solve import solve
 from scaling_cli.engine.starts import starts
-from scaling_cli.laws._law import Domain
 from scaling_cli.numerics.profile import FARTHEST, STEPS, Target, end, sweep
 from scaling_cli.point_fits.certainty.delta import Curvature, curvature, student
 from scaling_cli.point_fits.certainty.resampling import SMOOTHED_MEDIAN
-from scaling_cli.point_fits.fitted import Fitted, laws_at, smooth
+from scaling_cli.point_fits.fitted import Fitted
 from scaling_cli.search import optimum as search
 from scaling_cli.vocabulary.errors import FitError, UsageError
 
@@ -131,7 +130,7 @@ def of_parameter(fitted: Fitted, name: str) -> Profile:
     place = names.index(problem.frame.names[leader])
     dead = not curved.determines(gradient)
     variance = FAINT_SD**2 if dead else float(curved.variance(gradient[None])[0])
-    stiffness = STIFF * search.noise_scale(problem, fitted.u) / variance
+    stiffness = STIFF * problem.noise_scale(fitted.u) / variance
 
     def pull(aims: np.ndarray, begin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         mean, precision = _penalties(problem, len(aims))
@@ -148,7 +147,7 @@ def of_parameter(fitted: Fitted, name: str) -> Profile:
         reached=lambda ends: ends[:, leader],
         search=lambda _, at: _with_value(problem, leader, at),
     )
-    positive = fitted.law.parameters()[name].domain is Domain.POSITIVE
+    positive = fitted.law.parameters()[name].positive
     return _profile(fitted, curved, pulled if positive else replace(pulled, back=np.asarray))
 
 
@@ -157,10 +156,10 @@ def of_prediction(fitted: Fitted, inputs: Mapping[str, float]) -> Profile:
     fitted = _with_slopes(fitted)
     problem, u = fitted.problem, fitted.u
     at = {s: np.array([float(inputs[s])]) for s in problem.law.inputs()}
-    gradient = search.sensitivity(problem, u, at)[0]
+    gradient = problem.sensitivity(u, at)[0]
     curved = curvature(fitted)
-    curve = search.noise_scale(problem, u) / float(curved.variance(gradient[None])[0])
-    centre = float(search.log_predictions(problem, u, at)[0, 0])
+    curve = problem.noise_scale(u) / float(curved.variance(gradient[None])[0])
+    centre = float(problem.log_predictions(u, at)[0, 0])
     longer = replace(
         problem,
         inputs={s: np.append(v, at[s]) for s, v in problem.inputs.items()},
@@ -174,7 +173,7 @@ def of_prediction(fitted: Fitted, inputs: Mapping[str, float]) -> Profile:
         output[:, -1] = np.exp(aims)
         # Of a residual, per unit of ln prediction.
         unit = 1.0 if problem.objective.space == "log" else output[:, -1]
-        far = np.abs(aims - centre) * unit / (INSIDE * search.smallest_corner(problem))
+        far = np.abs(aims - centre) * unit / (INSIDE * problem.smallest_corner)
         weight[:, -1] = curve * np.maximum(STIFF, far) / unit**2
         return output, weight
 
@@ -191,7 +190,7 @@ def of_prediction(fitted: Fitted, inputs: Mapping[str, float]) -> Profile:
         inputs={s: float(v[0]) for s, v in at.items()},
         gradient=gradient,
         pull=pull,
-        reached=lambda ends: search.log_predictions(problem, ends, at)[:, 0],
+        reached=lambda ends: problem.log_predictions(ends, at)[:, 0],
         search=searched,
     )
     return _profile(fitted, curved, pulled)
@@ -199,7 +198,7 @@ def of_prediction(fitted: Fitted, inputs: Mapping[str, float]) -> Profile:
 
 def _with_slopes(fitted: Fitted) -> Fitted:
     """Return a fit that has slopes everywhere (least absolute deviations have kinks)."""
-    problem = smooth(fitted.problem, SMOOTHED_MEDIAN)
+    problem = fitted.problem.smooth(SMOOTHED_MEDIAN)
     if problem is fitted.problem:
         return fitted
     u = solve(problem, fitted.u[None]).u[0]
@@ -239,7 +238,7 @@ def _penalties(problem: Problem, lanes: int) -> tuple[np.ndarray, np.ndarray]:
     shape = (lanes, len(problem.frame.offset))
     if problem.penalty is None:
         return np.zeros(shape), np.zeros(shape)
-    mean, precision = problem.penalty.at(np.full(lanes, search.smallest_corner(problem)))
+    mean, precision = problem.penalty.at(np.full(lanes, problem.smallest_corner))
     return np.broadcast_to(mean, shape).copy(), precision.copy()
 
 
@@ -249,7 +248,7 @@ def _profile(fitted: Fitted, curved: Curvature, pulled: _Pulled) -> Profile:
     along = curved.classic @ gradient
     if not curved.determines(gradient):  # nothing is known of how far to look, and nothing follows
         half, along = FARTHEST, gradient
-    tau, least = search.noise_scale(problem, u), _values(problem, u[None])[0]
+    tau, least = problem.noise_scale(u), _values(problem, u[None])[0]
     target = Target(
         u=u,
         others=starts(problem),
@@ -284,4 +283,4 @@ def _profile(fitted: Fitted, curved: Curvature, pulled: _Pulled) -> Profile:
 
 def _values(problem: Problem, u: np.ndarray) -> np.ndarray:
     """Return the objective, shape (m,), at searched coordinates (m, k)."""
-    return np.array([search.objective_value(problem, law) for law in laws_at(problem, u)])
+    return np.array([problem.value(law) for law in problem.laws(u)])

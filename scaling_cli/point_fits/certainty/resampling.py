@@ -12,11 +12,11 @@ import numpy as np
 
 from scaling_cli.engine import chunks
 from scaling_cli.engine.iteration import RESIDUAL_FLOOR
-from scaling_cli.engine.problem import Problem, parameters
+from scaling_cli.engine.problem import Problem
 from scaling_cli.engine.starts import starts
 from scaling_cli.numerics.mestimate import left_out
 from scaling_cli.point_fits.certainty.draws import redrawn
-from scaling_cli.point_fits.fitted import Fitted, Resampling, smooth
+from scaling_cli.point_fits.fitted import Fitted, Resampling
 from scaling_cli.search import optimum as search
 from scaling_cli.search.minimum import SAME_MINIMUM
 
@@ -63,7 +63,7 @@ def resample(fitted: Fitted) -> Resamples:
     asked, labels = fitted.resampling, fitted.clusters
     if not asked.count:
         return Resamples({name: np.zeros(0) for name in fitted.law.parameters()}, "none")
-    problem = smooth(fitted.problem, SMOOTHED_MEDIAN)
+    problem = fitted.problem.smooth(SMOOTHED_MEDIAN)
     member = np.unique(labels, return_inverse=True)[1]
     floor = len(problem.output) * RESIDUAL_FLOOR**2  # noiseless data: every zero is the same zero
 
@@ -91,7 +91,7 @@ def resample(fitted: Fitted) -> Resamples:
     what = "run" if asked.cluster == "run" else "configuration"
     kind = "bootstrap" if asked.kind == "pairs" else "wild bootstrap"
     return Resamples(
-        draws=parameters(problem, u[np.isfinite(value)]),
+        draws=problem.parameters(u[np.isfinite(value)]),
         method=f"{kind} by {what}, {asked.count} resamples of {len(set(labels))}",
         asked=asked.count,
         restarted=int(np.sum(checked)),
@@ -128,7 +128,7 @@ class _Begun:
         drawn = self._drawn(len(chunk), chunk.seed(self.asked.seed))
         penalty = self.problem.penalty
         if penalty is not None:
-            corner = np.full(len(chunk), search.smallest_corner(self.problem))
+            corner = np.full(len(chunk), self.problem.smallest_corner)
             # From another stream than that which draws the clusters.
             generator = np.random.default_rng(chunk.seed([self.asked.seed, 1]))
             centre, drawn["prior_precision"] = penalty.at(corner)
@@ -175,24 +175,24 @@ def wild_outputs(
     errors = left_out_residuals(problem, u, member)
     signs = np.random.default_rng(seed).integers(0, 2, size=(count, len(names)))
     shaken = errors * (2.0 * signs[:, member] - 1.0)
-    fitted = search.log_predictions(problem, u, problem.inputs)[0]
+    fitted = problem.log_predictions(u)[0]
     return np.exp(fitted + shaken) if problem.objective.space == "log" else np.exp(fitted) + shaken
 
 
 def left_out_residuals(problem: Problem, u: np.ndarray, member: np.ndarray) -> np.ndarray:
     """Return measured minus fitted, shape (n,), as if the point's cluster had not been fitted."""
     root = np.sqrt(problem.weight)
-    J, r = slopes(problem, u) * root[:, None], -search.residuals(problem, u) * root
+    J, r = slopes(problem, u) * root[:, None], -problem.residuals(u) * root
     bread = np.linalg.pinv(J.T @ J, hermitian=True)
     return left_out(r, J, bread, J, member) / root
 
 
 def slopes(problem: Problem, u: np.ndarray) -> np.ndarray:
     """Return d residual / d u in the objective's space, shape (n, k)."""
-    J = search.sensitivity(problem, u, problem.inputs)
+    J = problem.sensitivity(u)
     if problem.objective.space == "log":
         return J
-    return J * np.exp(search.log_predictions(problem, u, problem.inputs)[0])[:, None]
+    return J * np.exp(problem.log_predictions(u)[0])[:, None]
 
 
 def undetermined(problem: Problem, optimum: search.Optimum) -> dict[str, str]:

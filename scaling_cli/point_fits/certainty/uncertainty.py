@@ -23,9 +23,9 @@ from scaling_cli.laws._law import Law
 from scaling_cli.numerics.mestimate import NORMAL_90
 from scaling_cli.point_fits.certainty.companion import Companion, companion
 from scaling_cli.point_fits.certainty.draws import noise, noise_at, parameter_draws, relative
-from scaling_cli.point_fits.fitted import Fitted, log_misses
+from scaling_cli.point_fits.fitted import Fitted
 from scaling_cli.runs.points import Points
-from scaling_cli.search.optimum import log_predictions, refits, sensitivity
+from scaling_cli.search.optimum import refits
 
 CUT_SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)  # of the range of ln C that a cut hides
 # A cut keeps at least 2k + 2 points for k parameters: below that the refit's miss is its own noise.
@@ -119,7 +119,7 @@ def prediction_variance(
     # `delta.curvature` estimates the same for intervals that are shown, with the kernel and the
     # clusters of `mestimate`. Here it only says what drift need not explain, and the prior of the
     # drift was chosen with this one: another slope moves the drift of every table.
-    J, r = sensitivity(problem, u, problem.inputs)[rows], log_misses(problem, u)[rows]
+    J, r = problem.sensitivity(u)[rows], problem.log_misses(u)[rows]
     n = len(r)
     root = np.sqrt(relative(problem.weight[rows]))  # points of equal noise after multiplication
     J, r = J * root[:, None], r * root
@@ -139,7 +139,7 @@ def prediction_variance(
     meat = (J * spread[:, None] ** 2).T @ J + tau * believed
     sandwich = information @ meat @ information
     classic = tau * np.linalg.pinv(mean_slope * J.T @ J + believed, hermitian=True)
-    G = sensitivity(problem, u, at)
+    G = problem.sensitivity(u, at)
     both = [np.einsum("ij,jk,ik->i", G, covariance, G) for covariance in (sandwich, classic)]
     return np.maximum(*both)
 
@@ -204,8 +204,8 @@ def score(
     train_max = float(np.max(values[mask]))
     hidden = {s: v[test] for s, v in problem.inputs.items()}
     root = np.sqrt(relative(problem.weight[mask]))
-    sigma = noise(log_misses(problem, u)[mask] * root, len(u), problem.objective.name)
-    forecast = log_predictions(problem, u, hidden)[0]
+    sigma = noise(problem.log_misses(u)[mask] * root, len(u), problem.objective.name)
+    forecast = problem.log_predictions(u, hidden)[0]
     error = forecast - np.log(problem.output[test])
     miss = centred(forecast, companion, hidden) - np.log(problem.output[test])
     variance = prediction_variance(problem, u, mask, hidden, sigma) + sigma**2

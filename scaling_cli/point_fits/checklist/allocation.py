@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from scaling_cli.laws._optimum import optimal_size
 from scaling_cli.point_fits.checklist.evidence import Evidence, Verdict, factor, item
 from scaling_cli.point_fits.diagnosis.isoflop import Allocation, IsoFlop
-from scaling_cli.point_fits.fitted import REACH, optimal_size
+from scaling_cli.point_fits.fitted import REACH
 from scaling_cli.vocabulary.quantities import Role, short_number
 
 BIASED = np.log(1.25)  # of ln N*, where the parabolas' own bias is said

@@ -4,13 +4,11 @@ import math
 
 import numpy as np
 
-from scaling_cli.laws._law import Domain
+from scaling_cli.laws._optimum import optimal_sizes
 from scaling_cli.numerics.mestimate import NORMAL_90
 from scaling_cli.point_fits.certainty.resampling import percentiles, undetermined
 from scaling_cli.point_fits.certainty.uncertainty import ENOUGH_CUTS
 from scaling_cli.point_fits.checklist.evidence import Evidence, Verdict, item
-from scaling_cli.point_fits.fitted import optimal_sizes
-from scaling_cli.search.optimum import sensitivity
 from scaling_cli.vocabulary.quantities import short_number
 
 FEWEST_RESAMPLES = 100
@@ -63,7 +61,7 @@ def _too_narrow(e: Evidence) -> list[str]:
     """
     if e.problem.penalty is not None:
         return []
-    J = sensitivity(e.problem, e.optimum.u, e.problem.inputs)
+    J = e.problem.sensitivity(e.optimum.u)
     J = J * np.sqrt(e.problem.weight / np.mean(e.problem.weight))[:, None]
     sigma = float(np.sqrt(np.mean(np.asarray(e.uncertainty.sigma) ** 2)))
     bound = sigma * np.sqrt(np.diag(np.linalg.pinv(J.T @ J, hermitian=True)))
@@ -72,7 +70,7 @@ def _too_narrow(e: Evidence) -> list[str]:
         if name in open_:
             continue
         draws = np.asarray(e.resampled.draws[name], float)
-        positive = e.problem.law.parameters()[name].domain is Domain.POSITIVE
+        positive = e.problem.law.parameters()[name].positive
         low, high = percentiles(np.log(draws) if positive else draws, [0.05, 0.95])
         own = float(high - low) / 2 if np.isfinite([low, high]).all() else np.inf
         ratios[name] = NORMAL_90 * least / own if own > 0 else 0.0

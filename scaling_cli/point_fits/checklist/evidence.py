@@ -14,7 +14,7 @@ from scaling_cli.point_fits.certainty.uncertainty import Cut
 from scaling_cli.point_fits.diagnosis.diagnosis import Diagnosis
 from scaling_cli.point_fits.diagnosis.isoflop import law_interval
 from scaling_cli.runs.points import Points
-from scaling_cli.search.optimum import Optimum, log_predictions
+from scaling_cli.search.optimum import Optimum
 from scaling_cli.vocabulary.outcomes import Check, Level
 
 
@@ -74,7 +74,7 @@ class Evidence:
 
     def residuals(self) -> np.ndarray:
         """Return ln prediction - ln measured, shape (n,)."""
-        predicted = log_predictions(self.problem, self.optimum.u, self.problem.inputs)[0]
+        predicted = self.problem.log_predictions(self.optimum.u)[0]
         return predicted - np.log(self.problem.output)
 
 

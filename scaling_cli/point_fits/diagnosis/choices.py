@@ -12,19 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from scaling_cli.engine.problem import Problem, Solution, corner_of, frame, parameters, to_free
+from scaling_cli.engine.problem import Frame, Problem, Solution
 from scaling_cli.engine.solve import solve
 from scaling_cli.engine.starts import starts
-from scaling_cli.laws._law import Domain, Law
-from scaling_cli.point_fits.fitted import (
-    Fitted,
-    laws_at,
-    optimal_size,
-    optimal_sizes,
-    smooth,
-)
+from scaling_cli.laws._law import Law
+from scaling_cli.laws._optimum import optimal_size, optimal_sizes
+from scaling_cli.point_fits.fitted import Fitted
 from scaling_cli.search.minimum import FEW_POINTS
-from scaling_cli.search.optimum import in_range, log_predictions, objective_value
 from scaling_cli.vocabulary.quantities import Role
 
 # Of a refit, beside the fit: another choice may have another minimum.
@@ -107,12 +101,12 @@ def exponent_names(law: type[Law]) -> list[str]:
 
 def own_corner(problem: Problem) -> float:
     """Return the corner of the fit's own objective."""
-    return corner_of(smooth(problem, SHARP).objective)
+    return problem.smooth(SHARP).corner
 
 
 def own_sum(problem: Problem, law: Law) -> float:
     """Return the sum that refits minimise, at a law."""
-    return objective_value(smooth(problem, SHARP), law)
+    return problem.smooth(SHARP).value(law)
 
 
 def planned(
@@ -189,11 +183,11 @@ def _begin(fitted: Fitted, others: np.ndarray, held: Mapping[str, float]) -> np.
     begin = np.concatenate([u[None], others])
     for name, value in held.items():
         column, own = names.index(name), fitted.law.values()[name]
-        positive = fitted.law.parameters()[name].domain is Domain.POSITIVE
+        positive = fitted.law.parameters()[name].positive
         far = (value - own) / own if positive else value - own
         along = slid(fitted, np.eye(len(u))[column], u[column] + far)
         begin = np.concatenate([along[None], begin])
-        begin[:, column] = float(to_free(fitted.problem.law, name, value))
+        begin[:, column] = float(fitted.problem.law.parameters()[name].free(value))
     return begin
 
 
@@ -211,7 +205,7 @@ def slid(fitted: Fitted, direction: np.ndarray, to: float) -> np.ndarray:
 
 def _ended(problem: Problem, solution: Solution) -> np.ndarray:
     """Return the sum of each lane that ended within the doubles; infinite for the others."""
-    good = solution.converged & np.isfinite(solution.value) & in_range(problem, solution.u)
+    good = solution.converged & np.isfinite(solution.value) & problem.in_range(solution.u)
     return np.where(good, solution.value, np.inf)
 
 
@@ -220,9 +214,9 @@ def _described(
 ) -> list[Variation]:
     """Return what refits that ended at u, shape (plans, k), say."""
     problem, law, at, runs = fitted.problem, fitted.law, fitted.target, fitted.points.runs
-    values = parameters(problem, u)
+    values = problem.parameters(u)
     base = float(np.log(np.asarray(law(**at.columns()), float)[0]))
-    shifts = log_predictions(problem, u, at.columns())[:, 0] - base
+    shifts = problem.log_predictions(u, at.columns())[:, 0] - base
     sizes = old = None
     if at.compute is not None:
         sizes = optimal_sizes(problem.law(**values), at.compute, at.inputs)
@@ -256,7 +250,7 @@ def _alone(
     if not np.isfinite(value[best[0]]):
         return None
     (variation,) = _described(fitted, [plan], solution.u[best], value[best])
-    return variation, laws_at(problem, solution.u[best])[0]
+    return variation, problem.laws(solution.u[best])[0]
 
 
 def tied(fitted: Fitted) -> list[Named]:
@@ -290,7 +284,7 @@ def _alike(fitted: Fitted, follower: int, leader: int, along: np.ndarray) -> np.
     led[:, follower], leading[:, leader] = begin[:, leader], begin[:, follower]
     tries = [along[None], led, leading]
     if len(names) == len(problem.law.parameters()):
-        tie = frame(problem.law, {}, {names[follower]: names[leader]})
+        tie = Frame.of(problem.law, {}, {names[follower]: names[leader]})
         places = [names[leader] if i == follower else name for i, name in enumerate(names)]
         own = _others(replace(problem, frame=tie))
         tries.append(own[:, [tie.names.index(name) for name in places]])

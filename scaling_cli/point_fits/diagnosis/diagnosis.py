@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from scaling_cli.artefacts._prediction import Uncertainty
+from scaling_cli.laws._optimum import near_optimal
 from scaling_cli.point_fits.certainty.uncertainty import Backtests
 from scaling_cli.point_fits.diagnosis import choices, floor, influence
 from scaling_cli.point_fits.diagnosis.choices import Variation
-from scaling_cli.point_fits.diagnosis.isoflop import IsoFlop, isoflop, near_optimal
+from scaling_cli.point_fits.diagnosis.isoflop import IsoFlop, isoflop
 from scaling_cli.point_fits.diagnosis.rivals import Rival, rivals
 from scaling_cli.point_fits.fitted import REACH, Fitted, Target
 

@@ -11,7 +11,6 @@ import numpy as np
 from scaling_cli.laws._law import Law
 from scaling_cli.point_fits.diagnosis.choices import Plan, Variation, exponent_names, planned
 from scaling_cli.point_fits.fitted import Fitted
-from scaling_cli.search.optimum import sensitivity
 
 MOST_RUNS = 64  # with more, runs are screened before they are left out
 SCREENED = 4  # refitted for the headline, and as many for the exponents
@@ -45,7 +44,7 @@ def _single(fitted: Fitted, steps: np.ndarray) -> list[Plan]:
 def _screened(fitted: Fitted, by_run: np.ndarray) -> np.ndarray:
     """Return the runs that move the headline or an exponent most, by the one-step estimate."""
     problem, exponents = fitted.problem, exponent_names(fitted.problem.law)
-    at = sensitivity(problem, fitted.u, fitted.target.columns())[0]
+    at = problem.sensitivity(fitted.u, fitted.target.columns())[0]
     columns = [i for i, n in enumerate(problem.frame.names) if n in exponents]
     largest = np.max(np.abs(by_run[:, columns]), axis=1, initial=0.0)
     scores = (np.abs(by_run @ at), largest)

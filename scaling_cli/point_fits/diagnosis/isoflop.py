@@ -15,11 +15,10 @@ from typing import Any
 import numpy as np
 
 from scaling_cli.laws._law import Law
+from scaling_cli.laws._optimum import on_slice, optimal_size, optimal_sizes
 from scaling_cli.numerics.quantiles import central, quantile
-from scaling_cli.point_fits.fitted import optimal_size, optimal_sizes
 from scaling_cli.runs.points import Points
 from scaling_cli.vocabulary.outcomes import TELLING
-from scaling_cli.vocabulary.quantities import Role
 
 MOST_POINTS = 4096  # more are rows along runs, not slices
 WINDOW = 0.2  # of ln C within which points belong to one budget
@@ -35,9 +34,6 @@ MOST_MOVES = 20
 # Half-width of ln N* per decade of compute beyond the budgets, added to that of the line: with it
 # 85 to 89 % of held-out optima lay in a nominal 90 %.
 DRIFT = 0.2
-SHARES = (0.001, 0.005)  # of the loss, within which a size is as good as the best
-FARTHEST = np.log(1e4)  # of ln N on either side of the optimum
-STEPS = 60  # of bisection: to rounding
 
 
 @dataclass(frozen=True)
@@ -253,7 +249,7 @@ def _budget(
     points: Points, law: Law, sizes: np.ndarray, compute: np.ndarray, rows: np.ndarray
 ) -> Budget:
     x, centre = np.log(sizes), float(np.exp(np.mean(np.log(compute))))
-    moved = _on_slice(law, sizes, centre)
+    moved = on_slice(law, sizes, centre)
     own = {s: np.asarray(v)[rows] for s, v in points.inputs.items()}
     output = np.asarray(points.output)[rows] + moved - np.asarray(law(**own), float)
     near, curvature, best, least = parabola(x, output)
@@ -272,12 +268,6 @@ def _budget(
         centring=(best - (low + high) / 2) / ((high - low) / 2),
         simulated=_simulated_bias(law, x, moved, centre),
     )
-
-
-def _on_slice(law: Law, sizes: np.ndarray, compute: float, **held: float) -> np.ndarray:
-    """Return the law's output at these sizes with exactly this compute."""
-    size = law.symbol_of(Role.SIZE) or ""
-    return np.asarray(law(**law.spending(compute, **{size: sizes}, **held)), float)
 
 
 def parabola(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, float, float, float]:
@@ -379,41 +369,3 @@ def _line_bias(law: Law, used: Sequence[Budget], compute: float) -> float | None
     optima = [own[C] * float(np.exp(moved)) for C, moved in known]
     line = line_through([C for C, _ in known], optima)
     return None if line is None else float(np.log(line.at(compute) / own[compute]))
-
-
-def near_optimal(
-    law: Law, compute: float, held: Mapping[str, float], shares: Sequence[float] = SHARES
-) -> dict[float, tuple[float, float]]:
-    """Return, by share, the sizes between which the loss lies within it of the least.
-
-    Parameters
-    ----------
-    law : Law
-        With an optimum of its size at a compute.
-    compute : float
-        In FLOP.
-    held : mapping of symbol to float
-        Inputs that do not grow with compute.
-    shares : sequence of float
-
-    Returns
-    -------
-    mapping of share to (smallest, largest)
-        An end is 0 or infinite where the loss stays within the share for a factor of 1e4.
-    """
-    others = {s: v for s, v in held.items() if s not in law.growing()}
-    best = float((law.optimum(compute, **held) or {})[law.symbol_of(Role.SIZE) or ""])
-
-    def loss(moved: np.ndarray) -> np.ndarray:
-        return _on_slice(law, best * np.exp(moved), compute, **others)
-
-    wanted = float(loss(np.zeros(1))[0]) * (1 + np.asarray(shares, float))
-    sides = np.array([[-1.0], [1.0]])
-    near, far = np.zeros((2, len(wanted))), np.full((2, len(wanted)), FARTHEST)
-    endless = loss(sides * far) <= wanted
-    for _ in range(STEPS):
-        middle = (near + far) / 2
-        inside = loss(sides * middle) <= wanted
-        near, far = np.where(inside, middle, near), np.where(inside, far, middle)
-    ends = best * np.where(endless, [[0.0], [np.inf]], np.exp(sides * near))
-    return {s: (float(a), float(b)) for s, a, b in zip(shares, *ends, strict=True)}

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from scaling_cli import laws
-from scaling_cli.engine.problem import Problem, frame
+from scaling_cli.engine.problem import Frame, Problem
 from scaling_cli.laws._law import Law
 from scaling_cli.point_fits.certainty import companion
 from scaling_cli.point_fits.certainty.companion import Companion
 from scaling_cli.point_fits.certainty.uncertainty import Backtests, fewest_training
 from scaling_cli.point_fits.diagnosis.choices import own_sum
-from scaling_cli.point_fits.fitted import Fitted, smooth
+from scaling_cli.point_fits.fitted import Fitted
 from scaling_cli.vocabulary.quantities import X
 
 MOST_RIVALS = 2
@@ -155,12 +155,12 @@ def _rivals(problem: Problem) -> list[tuple[str, Problem, Mapping[str, str]]]:
     with the next richer law it brackets the one fitted. Beliefs about one law's parameters say
     nothing about another's.
     """
-    law, names, alone = problem.law, problem.frame.names, replace(smooth(problem), penalty=None)
+    law, names, alone = problem.law, problem.frame.names, replace(problem.smooth(), penalty=None)
     own = {symbol: symbol for symbol in problem.inputs}
     forms: list[tuple[str, Problem, Mapping[str, str]]] = [
         (
             f"{laws.name_of(law)} with {name} = {declared.twin}",
-            replace(alone, frame=frame(law, {}, {name: str(declared.twin)})),
+            replace(alone, frame=Frame.of(law, {}, {name: str(declared.twin)})),
             own,
         )
         for name, declared in law.parameters().items()
@@ -169,7 +169,7 @@ def _rivals(problem: Problem) -> list[tuple[str, Problem, Mapping[str, str]]]:
     for name, same in candidates(law, len(names), len(problem.output)):
         rival = laws.get(name)
         inputs = {symbol: problem.inputs[theirs] for symbol, theirs in same.items()}
-        framed = frame(rival, {}, {})
+        framed = Frame.of(rival, {}, {})
         forms.append((name, replace(alone, law=rival, inputs=inputs, frame=framed), same))
     return forms[:MOST_RIVALS]
 

@@ -18,7 +18,7 @@ from scaling_cli.point_fits.certainty.uncertainty import score
 from scaling_cli.point_fits.fitted import Fitted, Resampling
 from scaling_cli.point_fits.fitting import fit
 from scaling_cli.runs.points import Points
-from scaling_cli.search.optimum import make_problem, objective_value, optimise
+from scaling_cli.search.optimum import make_problem, optimise
 from scaling_cli.vocabulary.objective import Objective
 from scaling_cli.vocabulary.outcomes import Status
 
@@ -226,7 +226,7 @@ def test_no_fit_ends_above_the_law_it_contains(wrong: dict[int, float]) -> None:
     assert optimise(problem).value <= inner.value * (1 + 1e-9)
     [law] = fitted(problem, [np.ones(240)])
     assert law is not None
-    assert objective_value(problem, law) <= inner.value * (1 + 1e-9)
+    assert problem.value(law) <= inner.value * (1 + 1e-9)
 
 
 def test_draws_leave_out_what_no_such_noise_explains() -> None:

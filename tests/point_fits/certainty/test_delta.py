@@ -14,7 +14,7 @@ from scaling_cli.engine.problem import Problem
 from scaling_cli.point_fits.certainty import delta
 from scaling_cli.point_fits.fitted import Fitted
 from scaling_cli.runs.points import Points
-from scaling_cli.search.optimum import Optimum, make_problem, optimise, sensitivity, settle
+from scaling_cli.search.optimum import Optimum, make_problem, optimise, settle
 from scaling_cli.vocabulary.objective import Objective
 
 SQUARES = Objective("l2")
@@ -97,7 +97,7 @@ def test_a_prior_adds_its_precision() -> None:
     problem, optimum = settle(make_problem(LINE, laws.get("kaplan_n"), SQUARES, prior=prior))
     found = delta.curvature(Fitted(LINE, problem, optimum))
     alone = replace(problem, penalty=None)
-    J = sensitivity(alone, optimum.u, alone.inputs)
+    J = alone.sensitivity(optimum.u)
     variance = np.sum(RESIDUALS**2) / 13
     by_hand = np.linalg.inv(J.T @ J / variance + np.diag([0, sd**-2]))
     np.testing.assert_allclose(found.classic, by_hand, rtol=1e-6)
@@ -116,7 +116,7 @@ def test_intervals_of_parameters_and_predictions() -> None:
         "high": pytest.approx(alpha * math.exp(half)),
         "method": "delta",
     }
-    gradient = sensitivity(problem, optimum.u, {"N": np.array([1e12])})
+    gradient = problem.sensitivity(optimum.u, {"N": np.array([1e12])})
     g = np.array([1.0, -math.log(1e12)])
     classic = g @ BREAD @ g * np.sum(RESIDUALS**2) / 13
     only = replace(curved, sandwich=np.zeros((2, 2)))

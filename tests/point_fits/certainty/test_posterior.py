@@ -14,7 +14,7 @@ from tables import TRUTHS, table
 
 from scaling_cli import laws
 from scaling_cli.engine.nuts import Model, log_density
-from scaling_cli.engine.problem import Problem, frame
+from scaling_cli.engine.problem import Frame, Problem
 from scaling_cli.laws._law import Law, param
 from scaling_cli.point_fits.certainty import posterior
 from scaling_cli.point_fits.certainty.posterior import Posterior, sample
@@ -123,7 +123,7 @@ def test_the_posterior_of_a_normal_mean_is_students_t() -> None:
     n, own = 12, 3
     y = 0.5 + 0.01 * np.random.default_rng(6).standard_normal(n)
     problem = Problem(
-        Level, {"x": np.ones(n)}, np.exp(y), np.ones(n), SQUARES, frame(Level, {}, {})
+        Level, {"x": np.ones(n)}, np.exp(y), np.ones(n), SQUARES, Frame.of(Level, {}, {})
     )
     optimum = Optimum(
         np.array([y.mean()]), Level(A=math.exp(y.mean())), 0.0, Status.CONVERGED, (), {}

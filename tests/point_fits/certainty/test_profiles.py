@@ -16,7 +16,7 @@ from scaling_cli.engine.problem import Problem
 from scaling_cli.point_fits.certainty import profiles
 from scaling_cli.point_fits.fitted import Fitted
 from scaling_cli.runs.points import Points
-from scaling_cli.search.optimum import Optimum, make_problem, noise_scale, optimise, settle
+from scaling_cli.search.optimum import Optimum, make_problem, optimise, settle
 from scaling_cli.vocabulary.errors import UsageError
 from scaling_cli.vocabulary.objective import Objective
 
@@ -143,7 +143,7 @@ def test_ends_against_an_independent_solver(name: str, objective: Objective) -> 
             np.delete(z, row),
             optimum.value,
         )
-        rise = 2 * (least - optimum.value) / noise_scale(problem, optimum.u)
+        rise = 2 * (least - optimum.value) / problem.noise_scale(optimum.u)
         assert rise == pytest.approx(found.threshold, rel=1e-4)
 
 
@@ -162,7 +162,7 @@ def test_ends_of_a_prediction_against_an_independent_solver(objective: Objective
 
     for end in (found.low, found.high):
         least = _least(objective, lambda at, end=end: full(at, end), z[1:], optimum.value)
-        rise = 2 * (least - optimum.value) / noise_scale(problem, optimum.u)
+        rise = 2 * (least - optimum.value) / problem.noise_scale(optimum.u)
         assert rise == pytest.approx(found.threshold, rel=1e-4)
 
 

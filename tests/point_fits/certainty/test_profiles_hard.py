@@ -13,7 +13,7 @@ from scaling_cli.engine.problem import Problem
 from scaling_cli.point_fits.certainty import profiles
 from scaling_cli.point_fits.fitted import Fitted
 from scaling_cli.runs.points import Points
-from scaling_cli.search.optimum import Optimum, make_problem, noise_scale, optimise, refuse
+from scaling_cli.search.optimum import Optimum, make_problem, optimise, refuse
 from scaling_cli.vocabulary.errors import FitError
 from scaling_cli.vocabulary.objective import Objective
 
@@ -52,7 +52,7 @@ def test_the_ends_are_where_a_search_says(law: str, maker: hard_tables.Maker, na
             others = {n: max(v, 1e-300) for n, v in optimum.law.values().items() if n != parameter}
             start = search.free({parameter: end, **others})
             least = best(search, [start, *around(start, (0.03, 0.1, 0.3, 0.6, 1.0), seed=1)])
-            rise = 2 * (least - optimum.value) / noise_scale(problem, optimum.u)
+            rise = 2 * (least - optimum.value) / problem.noise_scale(optimum.u)
             # SciPy may end higher, but not lower without the profile saying that it is not sure.
             assert rise > found.threshold * (1 - 5e-3), (parameter, side, end)
 

@@ -10,7 +10,7 @@ import scipy.stats
 from tables import TRUTHS, free, table
 
 from scaling_cli import laws
-from scaling_cli.engine.problem import Problem, frame
+from scaling_cli.engine.problem import Frame, Problem
 from scaling_cli.laws._law import Law, Prior, param
 from scaling_cli.point_fits.certainty.draws import noise, parameter_draws
 from scaling_cli.point_fits.certainty.uncertainty import (
@@ -26,7 +26,7 @@ from scaling_cli.point_fits.certainty.uncertainty import (
 )
 from scaling_cli.point_fits.fitted import Fitted, Resampling
 from scaling_cli.runs.points import Points
-from scaling_cli.search.optimum import Optimum, log_predictions, make_problem, optimise, sensitivity
+from scaling_cli.search.optimum import Optimum, make_problem, optimise
 from scaling_cli.vocabulary.objective import Objective
 from scaling_cli.vocabulary.quantities import Loss, Variable
 
@@ -97,7 +97,9 @@ def test_draws_of_a_line_are_students_t() -> None:
 @pytest.mark.parametrize("law", [Level, RelativeLevel])
 def test_draws_with_a_prior_are_the_normal_posterior(law: type[Law]) -> None:
     y = 0.5 + 0.01 * np.random.default_rng(6).standard_normal(12)
-    problem = Problem(law, {"x": np.ones(12)}, np.exp(y), np.ones(12), SQUARES, frame(law, {}, {}))
+    problem = Problem(
+        law, {"x": np.ones(12)}, np.exp(y), np.ones(12), SQUARES, Frame.of(law, {}, {})
+    )
     optimum = optimise(make_problem(LINE, laws.get("kaplan_n"), SQUARES))
     begin = Optimum(**{**vars(optimum), "u": np.array([y.mean()])})
     draws, sigmas = parameter_draws(_seeded(problem, begin, 7), 0.01, 2000)
@@ -143,9 +145,9 @@ def test_a_prior_narrows_the_variance_of_a_prediction() -> None:
     problem = make_problem(LINE, laws.get("kaplan_n"), SQUARES, prior=prior)
     optimum = optimise(replace(problem, penalty=None))
     at, rows = {"N": np.array([1e12])}, np.arange(15)
-    J = sensitivity(problem, optimum.u, problem.inputs)
-    g = sensitivity(problem, optimum.u, at)[0]
-    r = log_predictions(problem, optimum.u, problem.inputs)[0] - Y
+    J = problem.sensitivity(optimum.u)
+    g = problem.sensitivity(optimum.u, at)[0]
+    r = problem.log_predictions(optimum.u)[0] - Y
     variance = np.sum(r**2) / 13
     classic = np.linalg.inv(J.T @ J / variance + np.diag([0, sd**-2]))
     bread = variance**-1 * classic

@@ -12,7 +12,6 @@ from scaling_cli.point_fits.certainty.resampling import Resamples
 from scaling_cli.point_fits.checklist import record
 from scaling_cli.point_fits.checklist.evidence import Evidence
 from scaling_cli.point_fits.diagnosis.isoflop import Allocation
-from scaling_cli.search.optimum import sensitivity
 from scaling_cli.vocabulary.outcomes import Check, Level
 
 
@@ -76,7 +75,7 @@ def test_no_resamples_asked_for() -> None:
 
 def test_an_interval_narrower_than_so_few_runs_allow() -> None:
     given = evidence()
-    J = sensitivity(given.problem, given.optimum.u, given.problem.inputs)
+    J = given.problem.sensitivity(given.optimum.u)
     least = 0.004 * np.sqrt(np.linalg.inv(J.T @ J)[4, 4])  # sd of ln beta
     beta = given.optimum.law.values()["beta"]
 

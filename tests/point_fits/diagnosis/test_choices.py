@@ -7,6 +7,7 @@ import pytest
 from tables import TRUTHS, table, truth
 
 from scaling_cli import laws
+from scaling_cli.laws._optimum import optimal_sizes
 from scaling_cli.point_fits.diagnosis.choices import (
     Variation,
     choices,
@@ -16,9 +17,9 @@ from scaling_cli.point_fits.diagnosis.choices import (
     slid,
     tied,
 )
-from scaling_cli.point_fits.fitted import Fitted, headline, optimal_sizes, target
+from scaling_cli.point_fits.fitted import Fitted, headline, target
 from scaling_cli.runs.points import Points
-from scaling_cli.search.optimum import make_problem, optimise, sensitivity
+from scaling_cli.search.optimum import make_problem, optimise
 from scaling_cli.vocabulary.objective import Objective
 
 CORNERS = ["huber 1e-4", "huber 1e-2", "least squares"]  # beside the default, huber 1e-3
@@ -145,7 +146,7 @@ def test_slid_starts_meet_the_constraint_at_least_cost(given: Fitted) -> None:
     u = slid(given, direction, 0.1)
     assert direction @ u == pytest.approx(0.1, abs=1e-9)
     # Any other step to the same place raises the linearised sum of squares more.
-    J = sensitivity(given.problem, given.optimum.u, given.problem.inputs)
+    J = given.problem.sensitivity(given.optimum.u)
     cost = np.sum((J @ (u - given.optimum.u)) ** 2)
     along = np.random.default_rng(0).standard_normal((50, 5))
     along -= np.outer(along @ direction, direction) / 2  # within the constraint

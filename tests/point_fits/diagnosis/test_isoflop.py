@@ -10,12 +10,12 @@ from tables import TRUTHS, truth
 
 from scaling_cli import laws
 from scaling_cli.laws._law import Law
+from scaling_cli.laws._optimum import near_optimal
 from scaling_cli.point_fits.diagnosis.isoflop import (
     DRIFT,
     isoflop,
     law_interval,
     line_through,
-    near_optimal,
     parabola,
     slices_of,
 )

@@ -1,0 +1,78 @@
+"""The best split of a compute between size and data, and how flat the loss is around it."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from scaling_cli.laws._law import Law, Role
+
+SHARES = (0.001, 0.005)  # of the loss, within which a size is as good as the best
+FARTHEST = np.log(1e4)  # of ln N on either side of the optimum
+STEPS = 60  # of bisection: to rounding
+
+
+def optimal_size(law: Law, compute: float, held: Mapping[str, float] | None = None) -> float | None:
+    """Return N* of a law at a compute, inputs that do not grow held; None where it has none."""
+    sizes = optimal_sizes(law, compute, held)
+    return None if sizes is None or np.isnan(sizes) else float(sizes)
+
+
+def optimal_sizes(
+    law: Law, compute: float, held: Mapping[str, float] | None = None
+) -> np.ndarray | None:
+    """Return N* at a compute, of the shape of the law's parameters, such as draws of them.
+
+    NaN where the law has no optimum (a term is absent); None where it declares none. `held` are
+    inputs that do not grow.
+    """
+    with np.errstate(all="ignore"):
+        best = law.optimum(compute, **(held or {})) if law.size_and_data() else None
+        if best is None:
+            return None
+        sizes = np.asarray(best[law.symbol_of(Role.SIZE) or ""], float)
+    shape = np.broadcast_shapes(*(np.shape(value) for value in law.values().values()))
+    return np.broadcast_to(np.where(np.isfinite(sizes) & (sizes > 0), sizes, np.nan), shape)
+
+
+def on_slice(law: Law, sizes: np.ndarray, compute: float, **held: float) -> np.ndarray:
+    """Return the law's output at these sizes with exactly this compute."""
+    size = law.symbol_of(Role.SIZE) or ""
+    return np.asarray(law(**law.spending(compute, **{size: sizes}, **held)), float)
+
+
+def near_optimal(
+    law: Law, compute: float, held: Mapping[str, float], shares: Sequence[float] = SHARES
+) -> dict[float, tuple[float, float]]:
+    """Return, by share, the sizes between which the loss lies within it of the least.
+
+    Parameters
+    ----------
+    law : Law
+        With an optimum of its size at a compute.
+    compute : float
+        In FLOP.
+    held : mapping of symbol to float
+        Inputs that do not grow with compute.
+    shares : sequence of float
+
+    Returns
+    -------
+    mapping of share to (smallest, largest)
+        An end is 0 or infinite where the loss stays within the share for a factor of 1e4.
+    """
+    others = {s: v for s, v in held.items() if s not in law.growing()}
+    best = float((law.optimum(compute, **held) or {})[law.symbol_of(Role.SIZE) or ""])
+
+    def loss(moved: np.ndarray) -> np.ndarray:
+        return on_slice(law, best * np.exp(moved), compute, **others)
+
+    wanted = float(loss(np.zeros(1))[0]) * (1 + np.asarray(shares, float))
+    sides = np.array([[-1.0], [1.0]])
+    near, far = np.zeros((2, len(wanted))), np.full((2, len(wanted)), FARTHEST)
+    endless = loss(sides * far) <= wanted
+    for _ in range(STEPS):
+        middle = (near + far) / 2
+        inside = loss(sides * middle) <= wanted
+        near, far = np.where(inside, middle, near), np.where(inside, far, middle)
+    ends = best * np.where(endless, [[0.0], [np.inf]], np.exp(sides * near))
+    return {s: (float(a), float(b)) for s, a, b in zip(shares, *ends, strict=True)}
