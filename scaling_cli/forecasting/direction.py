@@ -83,7 +83,7 @@ class Turn:
             return forecast
         seen, path, value = forecast.seen, forecast.path, self.value
         rate = forecast.constant_rate
-        ends = np.sort([self._all(path.low), self._all(path.high)], axis=0)
+        ends = np.sort([self.values(path.low), self.values(path.high)], axis=0)
         pasts = []
         for past in forecast.backtests:
             told, measured = value(past.predicted), value(past.measured)
@@ -103,14 +103,17 @@ class Turn:
                 replace(b, error=(b.predicted - b.measured) / abs(b.measured)) for b in pasts
             ],
             noise=forecast.noise * seen.loss / abs(value(seen.loss)),
-            path=Path(path.x, self._all(path.loss), *ends),
+            path=Path(path.x, self.values(path.loss), *ends),
         )
 
-    def _all(self, left: np.ndarray) -> np.ndarray:
+    def values(self, left: np.ndarray) -> np.ndarray:
+        """Return values from what is left to their limit."""
         return self.limit - left if self.rising else self.limit + left
 
 
-def directed(job: Job, *, rising: bool, limit: float | None) -> tuple[Job, Turn, list[str]]:
+def directed(
+    job: Job, rising: bool = False, limit: float | None = None
+) -> tuple[Job, Turn, list[str]]:
     """Return a job that falls towards zero, how it was turned, and the notes on it.
 
     Raises

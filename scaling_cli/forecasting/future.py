@@ -338,7 +338,8 @@ def _ended(
     """Return what may follow a schedule that ends before the run: a line to 0, or its last rate."""
     over = max(plan.length, float(x[-1]))
     lowest = float(plan.rate(np.array([over]))[0])
-    why = f"{plan.why} and end at {job.place(plan.length)}; what comes then is an assumption"
+    ends = f"the logged rate follows a schedule that ends at {job.place(plan.length)}"
+    why = f"{ends}; what comes then is an assumption"
     held = replace(plan, length=end, source="assumed", why=why)
     if lowest <= SAME_SHAPE:
         return (Prospect(held),)

@@ -11,6 +11,7 @@ from refusals import refusal
 from scaling_cli.artefacts.forecast import Forecast
 from scaling_cli.forecasting import forecast
 from scaling_cli.forecasting.direction import direction
+from scaling_cli.forecasting.families import extrapolate
 from scaling_cli.forecasting.job import Job
 from scaling_cli.vocabulary.errors import FitError, UsageError
 
@@ -119,6 +120,23 @@ def test_a_limit_below_what_falls_makes_room_for_negative_values() -> None:
     found = of(lower, limit=-4)
     assert found.value == pytest.approx(ends - 4.0, rel=0.02)
     assert found.interval[0] < ends - 4.0 < found.interval[1]
+
+
+def test_families_extrapolate_what_rises_as_what_is_left() -> None:
+    x = np.arange(20.0, 2001.0, 20.0)
+    accuracy = 0.7 - 2.0 * x**-0.5
+    found, mirror = (
+        extrapolate(x, accuracy, 4000, rising=True, limit=1),
+        extrapolate(x, 1 - accuracy, 4000),
+    )
+    assert found.value == pytest.approx(0.7 - 2.0 * 4000**-0.5, rel=0.01)
+    assert found.value == pytest.approx(1 - mirror.value, rel=1e-12)
+    assert found.interval == pytest.approx((1 - mirror.interval[1], 1 - mirror.interval[0]))
+    middle, low, high = found.curve([3000, 4000])
+    assert (middle[-1], low[-1], high[-1]) == pytest.approx((found.value, *found.interval))
+    assert refusal(FitError, extrapolate, x, accuracy, 4000).startswith(
+        "run 'curve': loss rises along the run, from "
+    )
 
 
 def test_a_limit_that_is_passed_is_refused() -> None:

@@ -223,7 +223,10 @@ def test_a_cosine_that_ends_before_the_run_may_go_on_to_zero() -> None:
         ("falls to 0 then", 0.75),
         ("stays then", 0.25),
     ]
-    assert "end at step 3200; what comes then is an assumption" in found.schedule.why
+    assert found.schedule.why == (
+        "the logged rate follows a schedule that ends at step 3200; what comes then is an "
+        "assumption"
+    )
     line, truth = parse_schedule(found.scenarios[0].schedule), parse_schedule(TO_ZERO)
     at = np.arange(100, STEPS)
     np.testing.assert_allclose(line.lr(at), truth.lr(at), atol=0.02 * 0.001)
