@@ -89,17 +89,17 @@ def fit_batches(
     batches = sorted({run.B for group in read for run in group.runs})
     each = (_without(groups, B, delta) for B in batches if len(batches) > FEWEST_BATCHES)
     replicates = [r for r in each if r is not None]
-    alone = [_alone(g, level) for g in read for level in g.levels]
+    reached = [_level(g, level) for g in read for level in g.levels]
     return BatchFit(
         trajectory=joint.trajectory,
         replicates=replicates,
-        levels=alone,
+        levels=reached,
         n_points=len(points.L),
         misfit=float(np.mean(np.abs(np.expm1(joint.residuals)))),
         status=joint.status,
         objective=Objective(delta=delta),
         value=joint.value,
-        checks=checks(runs, alone, joint.trajectory, replicates) + _floor(joint),
+        checks=checks(runs, reached, joint.trajectory, replicates) + _floor(joint),
         left_out=left_out,
         data=_data(runs, points, names),
     )
@@ -246,13 +246,18 @@ def _without(groups: Sequence[Group], B: float, delta: float) -> BatchTrajectory
         return None
 
 
-def _alone(group: Group, level: Level) -> BatchLevel:
-    critical, least, misfit = hyperbola(level.B, level.S)
+def alone(B: np.ndarray, S: np.ndarray) -> dict[str, float]:
+    """Return what one level says: B_crit, S_min, E_min and misfit."""
+    critical, least, misfit = hyperbola(B, S)
+    tokens = critical * least if np.isfinite(critical) else float(np.mean(B * S))
+    return {"B_crit": critical, "S_min": least, "E_min": tokens, "misfit": misfit}
+
+
+def _level(group: Group, level: Level) -> BatchLevel:
     rows = zip(level.B.tolist(), level.S.tolist(), level.runs, strict=True)
     batches = [{"B": B, "S": S, "run": run} for B, S, run in rows]
-    tokens = critical * least if np.isfinite(critical) else float(np.mean(level.B * level.S))
-    N = group.N if np.isfinite(group.N) else None
-    return BatchLevel(N, level.loss, critical, least, tokens, misfit, batches, level.missed)
+    head = {"N": group.N if np.isfinite(group.N) else None, "loss": level.loss}
+    return BatchLevel(**head, **alone(level.B, level.S), batches=batches, missed=level.missed)
 
 
 def _floor(joint: Joint) -> list[Check]:

@@ -115,8 +115,13 @@ def fetch(name: str, *, mirror: str | Path | None = None) -> Fetched:
     return Fetched(known, files, normalised, target)
 
 
-def at_hand(name: str, *, mirror: str | Path | None = None) -> Fetched | None:
-    """Return the data set if it is shipped, cached or in the mirror; None without a download."""
+def at_hand(name: str | None, *, mirror: str | Path | None = None) -> Fetched | None:
+    """Return the data set if it is shipped, cached or in the mirror; None without a download.
+
+    None also where there is no name.
+    """
+    if name is None:
+        return None
     known, folders = card(name), [cache_folder(), _mirror(mirror)]
     roots = [folder / known.source.folder for folder in folders if folder is not None]
     there = [any((root / file.path).is_file() for root in roots) for file in known.files]

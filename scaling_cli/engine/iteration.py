@@ -346,12 +346,8 @@ def once(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function of arrays that traces to each operation on the same operands once."""
 
     def merged(*args: Any) -> Any:
-        flat, tree = jax.tree.flatten(args)
-
-        def flattened(*leaves: Any) -> Any:
-            return function(*jax.tree.unflatten(tree, leaves))
-
-        program, shape = jax.make_jaxpr(flattened, return_shape=True)(*flat)
+        program, shape = jax.make_jaxpr(function, return_shape=True)(*args)
+        flat = jax.tree.leaves(args)
         results = core.eval_jaxpr(_merged(program.jaxpr), program.consts, *flat)
         return jax.tree.unflatten(jax.tree.structure(shape), results)
 

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from scaling_cli import laws
 from scaling_cli.laws._law import Law, Prior
 from scaling_cli.numerics.mestimate import tau
 from scaling_cli.vocabulary.errors import UsageError
@@ -27,6 +26,7 @@ _HINT = (
 )
 
 Given = str | tuple[float, float] | Prior
+Priors = Mapping[str, Given]
 
 
 @dataclass(frozen=True)
@@ -81,11 +81,7 @@ class Penalty:
 
 
 def penalty(
-    law: type[Law],
-    given: Mapping[str, Given] | None,
-    held: Mapping[str, Any],
-    weight: np.ndarray,
-    searched: int,
+    law: type[Law], given: Priors | None, held: Mapping[str, Any], weight: np.ndarray, searched: int
 ) -> Penalty | None:
     """Return what priors add to the objective, or None without any.
 
@@ -107,7 +103,7 @@ def penalty(
     return Penalty(beliefs, center, precision, residuals, weight, searched)
 
 
-def read(law: type[Law], given: Mapping[str, Given], held: Mapping[str, Any]) -> dict[str, Belief]:
+def read(law: type[Law], given: Priors, held: Mapping[str, Any]) -> dict[str, Belief]:
     """Return priors by parameter in free coordinates.
 
     Parameters
@@ -123,24 +119,19 @@ def read(law: type[Law], given: Mapping[str, Given], held: Mapping[str, Any]) ->
     UsageError
         If a parameter is unknown or held, or a prior cannot be read.
     """
-    known = law.parameters()
     found = {}
     for name, prior in given.items():
-        if name not in known:
-            raise UsageError(
-                f"law {laws.name_of(law)} has no parameter {name!r}.",
-                hint=f"Its parameters: {', '.join(known)}.",
-            )
+        positive = law.parameter(name).positive
         if name in held:
             raise UsageError(
                 f"{name} is held by --fix or --tie, so a prior on it says nothing.",
                 hint="Put the prior on the parameter that is searched, or leave one of them out.",
             )
-        found[name] = _belief(name, prior, known[name].positive)
+        found[name] = _belief(name, prior, positive)
     return found
 
 
-def as_text(given: Mapping[str, Given] | None) -> dict[str, str]:
+def as_text(given: Priors | None) -> dict[str, str]:
     """Return priors as texts that `read` understands: what a fit file holds."""
     pairs = {n: p if isinstance(p, str) else _pair(p) for n, p in (given or {}).items()}
     return {

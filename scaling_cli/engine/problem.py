@@ -11,6 +11,7 @@ from scaling_cli.laws._law import Law
 from scaling_cli.numerics.mestimate import huber, tau
 from scaling_cli.vocabulary.objective import Objective
 
+Columns = Mapping[str, np.ndarray]  # by symbol, or by parameter
 # The largest corner of Huber's at which a sum counts as that of least absolute deviations.
 LAD_LOOSEST = 3e-6
 
@@ -43,6 +44,12 @@ class Frame:
                 matrix[row, searched.index(leader)] = 1.0
         return cls(matrix, offset, searched)
 
+    def without(self, column: int, free: float) -> "Frame":
+        """Return the frame with one searched coordinate held at a value of it."""
+        offset = np.where(self.matrix[:, column] != 0, free, self.offset)
+        names = tuple(n for i, n in enumerate(self.names) if i != column)
+        return Frame(np.delete(self.matrix, column, axis=1), offset, names)
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -61,7 +68,7 @@ class Problem:
     """
 
     law: type[Law]
-    inputs: Mapping[str, np.ndarray]
+    inputs: Columns
     output: np.ndarray
     weight: np.ndarray
     objective: Objective
@@ -105,9 +112,7 @@ class Problem:
         rows = zip(*(column.tolist() for column in columns.values()), strict=True)
         return [self.law(**dict(zip(columns, row, strict=True))) for row in rows]
 
-    def predictions(
-        self, values: Mapping[str, np.ndarray], inputs: Mapping[str, np.ndarray] | None = None
-    ) -> np.ndarray:
+    def predictions(self, values: Columns, inputs: Columns | None = None) -> np.ndarray:
         """Return the law at parameter values, each (m,), and inputs, each (n,): shape (m, n).
 
         The problem's own inputs by default. NaN where an infinite coefficient meets a power that
@@ -120,9 +125,7 @@ class Problem:
         with np.errstate(over="ignore", invalid="ignore"):
             return np.broadcast_to(np.asarray(law(**columns), float), shape)
 
-    def log_predictions(
-        self, u: np.ndarray, inputs: Mapping[str, np.ndarray] | None = None
-    ) -> np.ndarray:
+    def log_predictions(self, u: np.ndarray, inputs: Columns | None = None) -> np.ndarray:
         """Return ln prediction, shape (m, points), at searched coordinates u of shape (m, k)."""
         return np.log(self.predictions(self.parameters(np.atleast_2d(u)), inputs))
 
@@ -144,14 +147,12 @@ class Problem:
         """Return residuals in the objective's space, shape (n,), at searched coordinates u (k,)."""
         return self.deviations(u[None])[0]
 
-    def sensitivity(
-        self, u: np.ndarray, inputs: Mapping[str, np.ndarray] | None = None, step: float = 1e-4
-    ) -> np.ndarray:
+    def sensitivity(self, u: np.ndarray, inputs: Columns | None = None) -> np.ndarray:
         """Return d ln prediction / d u, shape (points, k), by fourth-order central differences.
 
         Its relative error is below 1e-10, and it costs no compilation.
         """
-        k = len(u)
+        k, step = len(u), 1e-4
         offsets = step * np.concatenate([np.eye(k) * c for c in (-2, -1, 1, 2)])
         values = self.log_predictions(u + offsets, inputs).reshape(4, k, -1)
         return ((values[0] - values[3]) + 8 * (values[2] - values[1])).T / (12 * step)

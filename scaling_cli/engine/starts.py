@@ -47,7 +47,10 @@ def _thinned(problem: Problem) -> Problem:
 
 def _projected(problem: Problem) -> dict[str, np.ndarray]:
     """Return starts, one per grid point, sorted by weighted residual sum of squares."""
-    declared, fixed = problem.law.parameters(), _fixed(problem)
+    declared, matrix = problem.law.parameters(), problem.frame.matrix
+    values = problem.parameters(np.zeros((1, matrix.shape[1])))
+    rows = zip(values.items(), matrix, strict=True)  # of what no searched coordinate moves
+    fixed = {name: float(value[0]) for (name, value), row in rows if not row.any()}
     # A tied parameter is not searched; it takes the values of the one it follows in `_basis`.
     nonlinear = [n for n in problem.frame.names if not declared[n].linear]
     mesh = np.array(list(itertools.product(*(declared[n].starts for n in nonlinear))))
@@ -58,13 +61,6 @@ def _projected(problem: Problem) -> dict[str, np.ndarray]:
     order = np.argsort(cost, kind="stable")
     columns = grid | dict(zip(linear, amplitudes.T, strict=True))
     return {name: values[order] for name, values in columns.items()}
-
-
-def _fixed(problem: Problem) -> dict[str, float]:
-    """Return the parameters that no searched coordinate moves."""
-    values = problem.parameters(np.zeros((1, problem.frame.matrix.shape[1])))
-    rows = zip(values.items(), problem.frame.matrix, strict=True)
-    return {name: float(value[0]) for (name, value), row in rows if not row.any()}
 
 
 def _basis(

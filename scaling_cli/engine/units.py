@@ -53,10 +53,7 @@ class Units:
 
     @classmethod
     def of(
-        cls,
-        problem: Problem,
-        frozen: np.ndarray | None = None,
-        prior_precision: np.ndarray | None = None,
+        cls, problem: Problem, frozen: np.ndarray | None = None, precision: np.ndarray | None = None
     ) -> "Units":
         """Return the coordinates in which a problem is solved."""
         declared, frame = problem.law.parameters(), problem.frame
@@ -65,7 +62,7 @@ class Units:
         alone = np.count_nonzero(frame.matrix, axis=0) == 1
         alone &= ~np.any(np.atleast_2d(False if frozen is None else frozen), axis=0)
         moves = np.any(frame.matrix[:, alone] != 0, axis=1)
-        pull = 0.0 if prior_precision is None else prior_precision
+        pull = 0.0 if precision is None else precision
         moves &= ~np.any(np.atleast_2d(pull) > 0, axis=0)
         free = [name for name, moved in zip(names, moves, strict=True) if moved]
         divisors: dict[str, float] = {}

@@ -13,7 +13,17 @@ from types import ModuleType
 from typing import Any
 
 from scaling_cli.ingest._columns import check_mapping, remap
-from scaling_cli.ingest._sources import Raw, Source, are_records, expand, named, run_names, stem
+from scaling_cli.ingest._parts import joined
+from scaling_cli.ingest._sources import (
+    Raw,
+    Source,
+    are_records,
+    expand,
+    named,
+    passed_over,
+    run_names,
+    stem,
+)
 from scaling_cli.ingest._table import Options, pattern_notes, read_meta, understand
 from scaling_cli.runs import store
 from scaling_cli.runs.plausible import doubts
@@ -111,30 +121,61 @@ def _read_files(
     given: list[Any], options: Options, meta: str | Path | None, format: str | None
 ) -> Runs:
     reader = None if format is None else _reader_named(format)
-    files, skipped = expand(given, reader, recognised, _looked_for(), meta)
+    files, notes = expand(given, reader, recognised, _looked_for(), meta)
     names = run_names([source.name for source, _ in files])
-    tables = [
-        (source, replace(raw, run=names[source.name]))
-        for source, how in files
-        for raw in _raws(source, how)
-    ]
+    tables, unreadable = _tables(files, names)
     about = None if meta is None else _read_meta(meta)
     check_mapping(options.mapping, [raw for _, raw in [*tables, *([about] if about else [])]])
     if about is not None:
         table, stems = about[1], list(names.values())
         known = read_meta(table, about[0].sha256, options.mapping, stems)
         options = replace(options, meta=known)
-    parts = [understand(raw, source, options) for source, raw in tables]
-    notes = [*skipped, *pattern_notes(options.name, [source.name for source, _ in files])]
-    columns = []
+    read, doubted = _understood(tables, options)
+    if (bad := [*unreadable, *doubted]) and not read:
+        raise bad[0]
+    notes += [passed_over(error) for error in bad]
+    notes += pattern_notes(options.name, [source.name for source, _ in files])
+    parts, columns = [part for _, part in read], []
     if options.meta is not None:
-        stems = [(part, stem(source.name)) for part, (source, _) in zip(parts, tables, strict=True)]
+        stems = [(part, stem(source.name)) for source, part in read]
         keys = [(run, key) for part, key in stems for run in part.runs["run_id"].to_pylist()]
         notes += options.meta.notes(keys)
         columns = options.meta.readings
     whole = combine(parts)
     notes = [*whole.notes, *notes, *doubts(whole)]
     return replace(whole, columns=[*whole.columns, *columns], notes=notes)
+
+
+def _tables(
+    files: list[tuple[Source, str]], names: Mapping[str, str]
+) -> tuple[list[tuple[Source, Raw]], list[DataError]]:
+    """Return every table with its file, and why files met in a folder could not be read."""
+    tables, bad = [], []
+    for source, how in files:
+        try:
+            raws = _raws(source, how)
+        except DataError as error:
+            if source.asked:
+                raise
+            bad.append(error)
+            continue
+        tables += [(source, replace(raw, run=names[source.name])) for raw in raws]
+    return joined(tables), bad
+
+
+def _understood(
+    tables: list[tuple[Source, Raw]], options: Options
+) -> tuple[list[tuple[Source, Runs]], list[DataError]]:
+    """Return the runs of every table, and why tables met in a folder were not understood."""
+    read, bad = [], []
+    for source, raw in tables:
+        try:
+            read.append((source, understand(raw, source, options)))
+        except DataError as error:
+            if source.asked:
+                raise
+            bad.append(error)
+    return read, bad
 
 
 def _reader_named(name: str) -> str:

@@ -17,6 +17,8 @@ from scaling_cli.vocabulary.quantities import QUANTITIES, N, Quantity, plain_nam
 
 # What the largest value of a column named by one letter must reach: a D of 512 is a width.
 _LEAST = {"params": 1e3, "tokens": 1e5, "unique_tokens": 1e5, "flops": 1e9}
+_WORDS = "it holds no numbers"
+_WEAK = ("size", "compute")
 _LOSSES = ("loss", "val_loss")
 _COUNTS = ("params", "average_params", "tokens", "flops", "batch_tokens", "unique_tokens")
 # Thousands never begin with a zero: 0,345 is a decimal.
@@ -24,6 +26,12 @@ _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")
 _ONE_COMMA = re.compile(r"^(\s*[+-]?\d*),(\d+(?:[eE][+-]?\d+)?\s*[A-Za-z]*\s*)$")
 _TWO_READINGS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}\s*[A-Za-z]*")
 _PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_COUNT = re.compile(
+    r"[^/+*^()-]+|\d+ *(\*\*|\^) *\d+|[\d.,]+ *[x×*] *10 *(\*\*|\^) *\d+|.*pf-days?", re.IGNORECASE
+)
+# Ids that a number would merge: 007 is not 7, and 20 digits are more than a float has.
+_ID = r"^\s*[+-]?(0\d+|\d{16,})\s*$"
+_BEGINS = r"(?i)^\s*[+-]?(\.?\d|nan|inf)"
 _NOT_FINITE = re.compile(r"[+-]?(nan|inf|infinity)", re.IGNORECASE)
 
 
@@ -46,7 +54,7 @@ def name_columns(
         Canonical names not to be given by alias here (a table of metadata keeps its
         `final_loss` under that name).
     """
-    doubts = _doubted_letters(raw, scales)
+    doubts = _doubted_names(raw, scales)
     taken = _choose(raw, mapping, keep, doubts)
     sizes = {name for name in raw.columns if recognise(name) is N}
     numeric = sizes | {r.column for canonical, r in taken.items() if canonical != "run_id"}
@@ -56,14 +64,17 @@ def name_columns(
     originals = {reading.column for reading in taken.values()}
     notes = list(raw.notes)
     for name in [name for name in raw.columns if name not in originals]:
-        kept = f"{name}_in_file" if name in taken else name  # --map gave its name away
+        # --map gave its name away, or it is not what its name says.
+        away = name in taken or (name in doubts and name in QUANTITIES)
+        kept = f"{name}_in_file" if away else name
         columns.setdefault(kept, inferred(raw.columns[name]))
         canonical = canonical_of(name)
         if canonical is None or canonical in keep:
             continue
         remedy = f"--map {canonical}={name} takes"
         if name in doubts:
-            told = f"column {name!r} is not taken for {canonical}: {doubts[name]} ({remedy} it)."
+            take = "" if doubts[name] == _WORDS else f" ({remedy} it)"
+            told = f"column {name!r} is not taken for {canonical}: {doubts[name]}{take}."
             notes.append(raw.note("letter", "info", told, column=name))
         elif canonical in taken:
             other = f"{taken[canonical].column!r} was taken ({remedy} the other)."
@@ -138,15 +149,16 @@ def _of_letter(name: str) -> Quantity | None:
     return None if quantity is None or quantity is quantities.X else quantity
 
 
-def _doubted_letters(raw: Raw, scales: Mapping[str, float]) -> dict[str, str]:
-    """Return the columns that are not the quantity of the letter they are named by, and why.
+def _doubted_names(raw: Raw, scales: Mapping[str, float]) -> dict[str, str]:
+    """Return the columns that are not the quantity that their name can mean, and why.
 
-    People name layers, widths and classes by one letter too: the values must be such as the
-    quantity has, and beside an N a `d` is no D.
+    People name layers, widths and classes by one letter or `size` too: the values must be such as
+    the quantity has, and beside an N a `d` is no D. Nothing is measured by a column of words.
     """
-    letters = {name: q for name in raw.columns if (q := _of_letter(name)) is not None}
-    judged = {name: _doubt(raw, name, quantity, scales) for name, quantity in letters.items()}
+    known = {name: q for name in raw.columns if (q := recognise(name)) not in (None, quantities.X)}
+    judged = {name: _doubt(raw, name, quantity, scales) for name, quantity in known.items()}
     doubts = {name: doubt for name, doubt in judged.items() if doubt is not None}
+    letters = [name for name in known if _of_letter(name) is not None]
     capitals = [name for name in letters if name.strip().isupper() and name not in doubts]
     if capitals:
         case = f"it is a small letter beside {' and '.join(capitals)}"
@@ -157,9 +169,11 @@ def _doubted_letters(raw: Raw, scales: Mapping[str, float]) -> dict[str, str]:
 def _doubt(raw: Raw, name: str, quantity: Quantity, scales: Mapping[str, float]) -> str | None:
     """Return why the values of a column cannot be those of a quantity, or None."""
     column = raw.columns[name]
-    numeric = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
-    if not (numeric or _has_number(column, quantity)):
-        return "it holds no numbers"
+    weak = _of_letter(name) is not None or plain_name(name) in _WEAK
+    if pa.types.is_string(column.type) and not _has_number(column, quantity if weak else None):
+        return _WORDS
+    if not weak:
+        return None
     try:
         values = floats(_typed(raw, name, quantity.column, scales))
     except DataError:
@@ -172,18 +186,22 @@ def _doubt(raw: Raw, name: str, quantity: Quantity, scales: Mapping[str, float])
         return "all its values are whole numbers" if whole else None
     most = float(finite.max())
     small = f"its largest value is {quantities.format_number(most)}"
-    return small if most < _LEAST[quantity.column] else None
+    return small if most < _LEAST.get(quantity.column, 0) else None
 
 
-def _has_number(column: pa.Array, quantity: Quantity) -> bool:
-    """Say whether any cell of a text column can be read as a number; an empty one may be."""
-    cells = [cell for cell in column.to_pylist() if cell is not None]
-    return not cells or any(_is_number(cell, quantity) for cell in cells)
+def _has_number(column: pa.Array, quantity: Quantity | None) -> bool:
+    """Say whether any cell of a text column is a number, or begins as one; an empty one may be."""
+    if column.null_count == len(column):
+        return True
+    if quantity is None:
+        options = pc.MatchSubstringOptions(_BEGINS)
+        return bool(pc.call_function("match_substring_regex", [column], options).true_count)
+    return any(_is_number(cell, quantity) for cell in column.to_pylist() if cell is not None)
 
 
-def _is_number(cell: object, quantity: Quantity) -> bool:
+def _is_number(cell: str, quantity: Quantity) -> bool:
     try:
-        return isinstance(cell, str) and number(cell, quantity) is not None
+        return number(cell, quantity) is not None
     except ValueError:
         return False
 
@@ -247,13 +265,24 @@ def check_values(named: Raw, *, zero_allowed: bool) -> None:
         if bad.any():
             row = int(np.argmax(bad))
             turned = canonical in _LOSSES and values[row] < 0
+            told = _another_loss(named, canonical) or (_TURNED if turned else _DELETE)
             what = f"{canonical} ({QUANTITIES[canonical].meaning})"
             raise named.refused(
                 f"{what} must be {rule}, found {values[row]:g}.",
                 row,
                 next((r.column for r in named.readings if r.canonical == canonical), canonical),
-                hint=_TURNED if turned else "Mend or delete the row.",
+                hint=told,
             )
+
+
+def _another_loss(named: Raw, canonical: str) -> str | None:
+    """Name another column that can be a loss, where the one that was read is never above zero."""
+    if canonical not in _LOSSES or not (floats(named.columns[canonical]) <= 0).all():
+        return None
+    others = [name for name in named.columns if "loss" in name.lower() and name not in QUANTITIES]
+    others = [name for name in others if not pa.types.is_string(named.columns[name].type)]
+    other = next((name for name in others if (floats(named.columns[name]) > 0).any()), None)
+    return other and f"Another column may be it: --map {canonical}={other}."
 
 
 def _numbers(raw: Raw, name: str, quantity: Quantity) -> pa.Array:
@@ -283,6 +312,7 @@ def _numbers(raw: Raw, name: str, quantity: Quantity) -> pa.Array:
     return pa.array(values, pa.float64())
 
 
+_DELETE = "Mend or delete the row."
 _TURNED = "A log-likelihood is not a loss: change its sign."
 _MEND = "Mend the cell, or leave it empty if there is no value."
 
@@ -302,7 +332,7 @@ def number(text: str, quantity: Quantity | None = None) -> float | None:
         return float(cell)
     if _THOUSANDS.fullmatch(cell):
         return float(cell.replace(",", ""))
-    if quantity is None:
+    if quantity is None or not _COUNT.fullmatch(cell):  # dates and fractions are no sums
         raise ValueError(cell)
     try:
         return quantities.parse_number(cell, quantity)
@@ -341,7 +371,8 @@ def inferred(column: pa.Array) -> pa.Array:
         return column
     if column.null_count == len(column):
         return pa.nulls(len(column), pa.float64())
-    for kind in (pa.int64(), pa.float64()):
+    ids = pc.call_function("match_substring_regex", [column], pc.MatchSubstringOptions(_ID))
+    for kind in () if ids.true_count else (pa.int64(), pa.float64()):
         try:
             return pc.cast(column, kind)
         except pa.ArrowInvalid:

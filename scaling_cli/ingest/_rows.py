@@ -26,16 +26,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from scaling_cli.ingest._columns import canonical_of
+from scaling_cli.ingest._shape import TOTAL_NAMES, coded
 from scaling_cli.ingest._sources import Raw, stem
 from scaling_cli.runs.table import Flag, Layout, Note, floats
 from scaling_cli.vocabulary.errors import some
-from scaling_cli.vocabulary.quantities import plain_name
+from scaling_cli.vocabulary.quantities import N_AVERAGE, N, plain_name, recognise
 
-_TOTAL_NAMES = ("steps", "num_steps", "final_loss", "final_val_loss")
-_METRIC_NAMES = ("metric", "tag", "key", "metric_name")
 # A curve with more restarts than this share of its rows is not a log that was resumed.
 _MOST_RESTARTS = 0.2
+_FEWEST_OF_A_LOG = 5
+_MOSTLY = 0.5
+_ONE_BUDGET = 1.5
 _APART = (
     "Give them different run ids, or a step or tokens column if they are checkpoints; "
     "--set rows=run makes each row a run."
@@ -56,7 +57,7 @@ class Judged:
     @cached_property
     def codes(self) -> np.ndarray:
         """Return the number of each row's run, in order of appearance."""
-        return _codes(self.ids)
+        return coded(pa.array(self.ids, pa.string()))
 
     @cached_property
     def first(self) -> np.ndarray:
@@ -64,70 +65,41 @@ class Judged:
         return np.unique(self.codes, return_index=True)[1]
 
 
-def widen(raw: Raw) -> Raw:
-    """Turn a long table (`run, step, metric, value`) into a wide one; others are returned.
-
-    Rows of the same run and step become one; its line is that of the first of them.
-
-    Raises
-    ------
-    DataError
-        If one metric has two values at one step of one run.
-    """
-    plain = {plain_name(name): name for name in raw.columns}
-    metric = next((plain[m] for m in _METRIC_NAMES if m in plain), None)
-    if metric is None or "value" not in plain:
-        return raw
-    keys = [n for n in raw.columns if canonical_of(n) in ("run_id", "step", "tokens")]
-    places: dict[tuple[object, ...], int] = {}
-    key_columns = [raw.columns[name].to_pylist() for name in keys]
-    key_columns.append(raw.segments.tolist())
-    owner = [places.setdefault(key, len(places)) for key in zip(*key_columns, strict=True)]
-    first = np.unique(np.array(owner, int), return_index=True)[1]
-    wide = _spread(raw, metric, plain["value"], owner, len(places))
-    message = (
-        f"long table: {len(raw)} rows of {metric!r} and {plain['value']!r} became {len(first)} "
-        f"rows with the columns {', '.join(wide)}."
-    )
-    kept, notes = raw.take(first), (*raw.notes, raw.note("long-table", "info", message))
-    return replace(kept, columns={n: kept.columns[n] for n in keys} | wide, notes=notes)
-
-
-def _spread(
-    raw: Raw, metric: str, value: str, owner: list[int], height: int
-) -> dict[str, pa.Array]:
-    names, values = raw.columns[metric].to_pylist(), raw.columns[value]
-    cells: dict[str, list[object]] = {}
-    for i, (name, place, cell) in enumerate(zip(names, owner, values.to_pylist(), strict=True)):
-        column = cells.setdefault(str(name), [None] * height)
-        if column[place] is not None and repr(column[place]) != repr(cell):
-            message = f"metric {name!r} has the values {column[place]} and {cell} at the same step."
-            hint = "Give each run its own run_id column, or its own file."
-            raise raw.refused(message, i, value, hint=hint)
-        column[place] = cell
-    return {name: pa.array(column, values.type) for name, column in cells.items()}
-
-
 def layout_of(named: Raw, forced: str | None) -> tuple[Layout, str]:
     """Return what a row is, and why (the rules are at the head of this file)."""
     if forced is not None:
         return Layout(forced), f"--set rows={forced}"
-    columns = named.columns
-    if "run_id" in columns:
-        return _layout_with_ids(columns)
-    params = columns.get("params")
-    totals = [r.column for r in named.readings if plain_name(r.column) in _TOTAL_NAMES]
-    sizes = 0 if params is None else len(params.unique())
-    if sizes > 1 or totals:
-        total = f"{''.join(totals[:1])!r} is the name of a total"
-        return Layout.RUN, "params differs between rows" if sizes > 1 else total
+    if "run_id" in named.columns:
+        return _layout_with_ids(named.columns)
+    why_curve = _why_curve(named)
+    if why_curve is not None:
+        return Layout.CURVE, f"one run: {why_curve}"
+    if "params" in named.columns and len(named.columns["params"].unique()) > 1:
+        return Layout.RUN, "params differs between rows"
+    totals = _totals(named)
+    total = f"{''.join(totals[:1])!r} is the name of a total"
+    return Layout.RUN, total if totals else "no column goes along the file as step or tokens would"
+
+
+def _totals(named: Raw) -> list[str]:
+    return [r.column for r in named.readings if plain_name(r.column) in TOTAL_NAMES]
+
+
+def _why_curve(named: Raw) -> str | None:
+    """Return what makes a table without run ids the curve of one run, or None."""
+    params = named.columns.get("params")
+    if _totals(named):
+        return None
+    step, tokens = _values(named.columns, "step"), _values(named.columns, "tokens")
+    if params is not None and len(params.unique()) > 1:
+        along = _sized_along(floats(params), step, tokens)
+        return "params changes while the log goes on" if along else None
+    if step is not None:
+        return "step goes along the file" if _is_axis_of_curve(step) else None
     one_row = params is not None and len(named) == 1
-    step, tokens = _values(columns, "step"), _values(columns, "tokens")
-    if step is not None and _is_axis_of_curve(step):
-        return Layout.CURVE, "one run: step goes along the file"
-    if step is None and tokens is not None and not one_row and np.all(np.diff(tokens) > 0):
-        return Layout.CURVE, "one run: tokens goes up along the file"
-    return Layout.RUN, "no column goes along the file as step or tokens would"
+    if tokens is not None and not one_row and np.all(np.diff(tokens) > 0):
+        return "tokens goes up along the file"
+    return None
 
 
 def _layout_with_ids(columns: Mapping[str, pa.Array]) -> tuple[Layout, str]:
@@ -153,6 +125,49 @@ def _is_axis_of_curve(step: np.ndarray) -> bool:
     return bool(np.any(change != 0) and (np.mean(change >= 0) >= 0.5 or np.all(change < 0)))
 
 
+def _sized_along(size: np.ndarray, step: np.ndarray | None, tokens: np.ndarray | None) -> bool:
+    """Say whether a model is pruned or grown in these rows, rather than one of several sizes.
+
+    The log goes on evenly, which a ladder of runs does not, nor is it a slice of one budget.
+    """
+    axis = tokens if step is None else step
+    if axis is None or len(size) < _FEWEST_OF_A_LOG or np.isnan(size + axis).any():
+        return False
+    apart, change = np.diff(axis), np.diff(size)
+    even = np.mean(np.isclose(apart, np.median(apart))) > _MOSTLY
+    staged = 3 * len(np.unique(size)) <= len(size)
+    one_way = np.all(change <= 0) or (np.all(change >= 0) and staged)
+    spent = (size * axis)[axis > 0]
+    budget = len(spent) and spent.max() < _ONE_BUDGET * spent.min()
+    return bool(one_way and even and np.all(apart > 0) and not budget)
+
+
+def averaged(judged: Judged) -> Judged:
+    """Add the mean of a model size that changes along a run, over its tokens or steps so far."""
+    named, columns = judged.named, judged.named.columns
+    told = next((r.column for r in named.readings if r.canonical == N_AVERAGE.column), "")
+    source = N_AVERAGE.column if recognise(told) is N else N.column
+    if judged.layout is Layout.RUN or source not in columns:
+        return judged
+    if source == N.column and N_AVERAGE.column in columns:
+        return judged
+    size, axis = floats(columns[source]), _axis_of(named, "tokens", "step")
+    if np.array_equal(size, size[judged.first][judged.codes], equal_nan=True):
+        return judged
+    mean = size.copy()
+    for run in range(len(judged.first)):
+        rows = np.flatnonzero((judged.codes == run) & ~judged.stale & ~np.isnan(size + axis))
+        rows = rows[np.argsort(axis[rows], kind="stable")]
+        x, n = axis[rows], size[rows]
+        area = np.cumsum(np.append(n[:1] * x[:1], (n[1:] + n[:-1]) / 2 * np.diff(x)))
+        mean[rows] = np.divide(area, x, out=n.copy(), where=x > 0)
+    message = f"{source} changes along the run; average_params is its mean so far."
+    note = named.note("size-changes", "info", message, column=source)
+    named = replace(named, columns={**columns, N.column: columns[source]})
+    named = replace(named, columns={**named.columns, N_AVERAGE.column: pa.array(mean)})
+    return replace(judged, named=named, notes=[*judged.notes, note])
+
+
 def judge(named: Raw, layout: Layout, said: Mapping[str, Any], called: str | None) -> Judged:
     """Give every row its run, its segment and its standing."""
     notes: list[Note] = []
@@ -167,11 +182,15 @@ def judge(named: Raw, layout: Layout, said: Mapping[str, Any], called: str | Non
         segment, stale = _superseded(named, axis)
         if (new := np.flatnonzero(np.diff(segment))).size:
             later = f"{stale.sum()} row(s) that a later part rewrote are superseded."
-            message = f"the log was resumed {segment[-1]} time(s); {later}"
-            notes.append(named.note("resumed", "info", message, int(new[0]) + 1))
+            anew = axis[new + 1].min() <= axis[: new[0] + 1].min()
+            again = " It began again from its first step" if anew else ""
+            again += ": if these are several runs, say --map run_id=COLUMN." if anew else ""
+            message = f"the log was resumed {segment[-1]} time(s); {later}{again}"
+            level = "warn" if anew else "info"
+            notes.append(named.note("resumed", level, message, int(new[0]) + 1))
     if layout is Layout.RUN and "run_id" not in named.columns:
         return Judged(named, layout, ids, segment, stale, [*notes, *_equal_rows(named)])
-    codes = _codes(ids)
+    codes = coded(pa.array(ids, pa.string()))
     if (drop := _repeated(named, codes, axis, stale)).size:
         message = f"{len(drop)} row(s) repeat another row exactly; dropped."
         notes.append(named.note("duplicate-rows", "info", message))
@@ -182,15 +201,10 @@ def judge(named: Raw, layout: Layout, said: Mapping[str, Any], called: str | Non
     return Judged(named, layout, ids, segment, stale, [*notes, *merged])
 
 
-def _codes(ids: np.ndarray) -> np.ndarray:
-    """Number names in order of appearance."""
-    coded = pa.array(ids, pa.string()).dictionary_encode()
-    return np.asarray(coded.indices.to_numpy(zero_copy_only=False), int)
-
-
-def _axis_of(named: Raw) -> np.ndarray:
+def _axis_of(named: Raw, *names: str) -> np.ndarray:
     """Return what orders the rows of a run: step, else tokens, else nothing."""
-    name = next((name for name in ("step", "tokens") if name in named.columns), None)
+    order = names or ("step", "tokens")
+    name = next((name for name in order if name in named.columns), None)
     return np.zeros(len(named)) if name is None else floats(named.columns[name])
 
 
@@ -241,12 +255,29 @@ def _superseded(raw: Raw, axis: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         raise raw.refused(message, int(np.flatnonzero(back)[1]), "step", hint=hint)
     starts = back | np.concatenate([[False], np.diff(raw.segments) != 0])
     bounds = [0, *np.flatnonzero(starts).tolist(), len(axis)]
+    _refuse_twins(raw, axis, bounds)
     threshold = np.inf
     for low, high in reversed(list(itertools.pairwise(bounds))):
         stale[low:high] = axis[low:high] >= threshold
         if high > low:
             threshold = min(threshold, axis[low])
     return np.cumsum(starts), stale
+
+
+def _refuse_twins(raw: Raw, axis: np.ndarray, bounds: list[int]) -> None:
+    """Refuse parts of one file that go over the same steps with other losses: several runs."""
+    parts = [axis[low:high] for low, high in itertools.pairwise(bounds)]
+    if len(parts) < 2 or not all(np.array_equal(part, parts[0]) for part in parts):
+        return
+    for name in [name for name in ("loss", "val_loss") if name in raw.columns]:
+        losses = np.split(floats(raw.columns[name]), bounds[1:-1])
+        if not all(np.isfinite(loss[-1]) for loss in losses):
+            return  # one that broke off was started anew
+        if not all(np.array_equal(loss, losses[0], equal_nan=True) for loss in losses):
+            message = f"the same steps come {len(parts)} times, with other losses."
+            hint = "If they are several runs, add a column that names them (--map run_id=COLUMN); "
+            hint += "if one was started anew, delete what does not count."
+            raise raw.refused(message, bounds[1], name, hint=hint)
 
 
 def _equal_rows(named: Raw) -> list[Note]:

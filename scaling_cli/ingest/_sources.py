@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +27,13 @@ BOM = b"\xef\xbb\xbf"
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 # How a column of the interchange protocol says that its missing values are NaN.
 _HELD_AS_NAN = 1
+# What people give by mistake, by its first bytes, and what to do about it.
+_OTHER_KINDS = (
+    (rb"version https://git-lfs", "a Git LFS pointer, not the file", "Fetch it: git lfs pull."),
+    (rb"\s*(<!doctype html|<html|<\?xml)", "a web page", "Download the file itself (raw)."),
+    (rb"PK\x03\x04", "a spreadsheet or a zip archive", "Unpack it, or save the sheet as CSV."),
+    (rb"SQLite format 3\x00", "an SQLite database", "Export its table of metrics as CSV."),
+)
 _COMPRESSED = (".gz", ".gzip", ".zst", ".zstd")
 
 
@@ -131,11 +139,14 @@ class Source:
         Where it is; None for standard input and for a frame.
     frame : Raw, optional
         A table that was handed over in memory.
+    asked : bool
+        Whether the user named it; a bad file that was met in a folder does not stop the others.
     """
 
     name: str
     path: Path | None
     frame: Raw | None = None
+    asked: bool = True
 
     @cached_property
     def packed(self) -> bytes:
@@ -247,7 +258,7 @@ def _column(values: list[Any]) -> pa.Array:
     kinds = {type(v) for v in values if v is not None}
     if kinds <= {int} and all(v is None or -(2**63) <= v < 2**63 for v in values):
         return pa.array(values, pa.int64())
-    if kinds <= {int, float}:
+    if kinds <= {int, float} and not any(type(v) is int and abs(v) > 2**63 for v in values):
         return pa.array([None if v is None else float(v) for v in values], pa.float64())
     return pa.array([None if v is None else _text(v) for v in values], pa.string())
 
@@ -330,24 +341,30 @@ def expand(
     apart = None if meta is None else Path(meta).resolve()
     known: dict[str, tuple[Source, str]] = {}
     skipped: list[str] = []
-    for number, item in enumerate(given):
-        for source, sure in _files(item, number):
-            if source.uri in known or (source.path and source.path.resolve() == apart):
-                continue
-            how = reader or ("frame" if source.frame else recognise(source.name, source.head()))
-            if how is not None:
-                known[source.uri] = (source, how)
-            elif sure:
-                raise _unknown(source, looked_for)
-            else:
-                skipped.append(source.name)
+    notes: list[Note] = []
+    for source in (source for i, item in enumerate(given) for source in _files(item, i)):
+        if source.uri in known or (source.path and source.path.resolve() == apart):
+            continue
+        head = source.head()
+        how = reader or ("frame" if source.frame else recognise(source.name, head))
+        other = None if source.frame else _of_another_kind(source.name, head)
+        if other is not None and source.asked:
+            raise other
+        if other is not None and how is not None:
+            notes.append(passed_over(other))
+        elif how is not None:
+            known[source.uri] = (source, how)
+        elif source.asked:
+            raise _unknown(source, looked_for)
+        else:
+            skipped.append(source.name)
     if not known:
         there = f"{len(skipped)} file(s) of other kinds" if skipped else "no files"
         shown, hint = ", ".join(map(str, given)), f"Looked for {looked_for}."
         raise DataError(f"no logs found ({there}).", file=shown, hint=hint)
     told = f"{len(skipped)} file(s) are of no known format and were passed over"
-    note = Note("ignored-file", "info", f"{told}: {some(skipped)}.")
-    return list(known.values()), [note] if skipped else []
+    notes += [Note("ignored-file", "info", f"{told}: {some(skipped)}.")] if skipped else []
+    return list(known.values()), notes
 
 
 def _unknown(source: Source, looked_for: str) -> DataError:
@@ -363,11 +380,25 @@ def _unknown(source: Source, looked_for: str) -> DataError:
     return DataError(told, file=source.name)
 
 
-def _files(item: Any, number: int) -> list[tuple[Source, bool]]:
-    """Return the files of one source, and whether the user named each of them."""
+def _of_another_kind(name: str, head: bytes) -> DataError | None:
+    """Return the refusal of what is known not to be a log, by its first bytes."""
+    for begins, what, hint in _OTHER_KINDS:
+        if re.match(begins, head, re.IGNORECASE):
+            return DataError(f"it is {what}.", file=name, hint=hint)
+    return None
+
+
+def passed_over(error: DataError) -> Note:
+    """Return the note on a file of a folder that could not be read."""
+    message = f"passed over: {error.message}" + (f" {error.hint}" if error.hint else "")
+    return Note("unreadable-file", "warn", message, error.file, error.row, error.column)
+
+
+def _files(item: Any, number: int) -> list[Source]:
+    """Return the files of one source."""
     held = _in_memory(item, number)
     if held is not None:
-        return [(Source(held.file, None, held), True)]
+        return [Source(held.file, None, held)]
     if not isinstance(item, str | Path):
         tables = "DataFrames, dicts of columns or lists of dicts (one per row)"
         hint = f"Give files, {tables}, each as an argument of its own."
@@ -376,11 +407,12 @@ def _files(item: Any, number: int) -> list[tuple[Source, bool]]:
     if path.is_dir():
         files = [p for p in path.rglob("*") if p.is_file()]
         files = [p for p in files if not any(n.startswith(".") for n in p.relative_to(path).parts)]
-        return [(Source(str(p), p), False) for p in sorted(files, key=lambda p: natural(str(p)))]
+        ordered = sorted(files, key=lambda p: natural(str(p)))
+        return [Source(str(p), p, asked=False) for p in ordered]
     if str(item) == "-" or path.exists():
-        return [(named(item), True)]
+        return [named(item)]
     if any(c in str(item) for c in "*?["):
-        return [pair for file in sorted(_glob(path), key=natural) for pair in _files(file, number)]
+        return [source for f in sorted(_glob(path), key=natural) for source in _files(f, number)]
     raise DataError("there is no such file or folder.", file=str(item))
 
 

@@ -19,7 +19,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from scaling_cli.ingest._columns import canonical_name, canonical_of, check_values, name_columns
-from scaling_cli.ingest._rows import Judged, broken_off, flags, judge, layout_of, widen
+from scaling_cli.ingest._rows import Judged, averaged, broken_off, flags, judge, layout_of
+from scaling_cli.ingest._shape import MEASURED, held_apart, shaped, widen
 from scaling_cli.ingest._sources import Raw, Source, stem
 from scaling_cli.runs.table import (
     POINT_CORE,
@@ -36,8 +37,6 @@ from scaling_cli.vocabulary import quantities
 from scaling_cli.vocabulary.errors import DataError, UsageError, some
 from scaling_cli.vocabulary.quantities import N_AVERAGE, QUANTITIES, L, N, convention_of, recognise
 
-# What is measured at each row; everything else is a fact of the run if it does not vary.
-_MEASURED = ("step", "tokens", "flops", "lr", "loss", "val_loss")
 # Options of `--set` that say how to read, not what is so.
 _DIRECTIONS = ("rows", "run_id")
 _WORDS = {
@@ -348,26 +347,28 @@ def understand(raw: Raw, source: Source, options: Options) -> Runs:
         If it has no rows, a value is impossible, or places contradict each other.
     """
     wide = widen(raw)
-    named = name_columns(wide, options.mapping, options.scales)
+    every = name_columns(wide, options.mapping, options.scales)
     # A last line that may be half written has no say in what a row is, if others remain.
-    whole = named.take(np.arange(len(wide) - 1)) if wide.cut else named
-    layout, why = layout_of(whole if len(whole) else named, options.given.get("rows"))
+    whole = every.take(np.arange(len(wide) - 1)) if wide.cut else every
+    named, layout, why = _laid_out(whole if len(whole) else every, options.given.get("rows"))
+    if kept := wide.cut and (layout is Layout.RUN or options.keep_partial):
+        named = _laid_out(every, str(layout))[0]
+    elif not len(whole):
+        named = whole
     notes = list(named.notes)
     if wide.cut:
-        kept = layout is Layout.RUN or options.keep_partial
         notes.append(wide.note("partial-line", "warn", _CUT[kept], len(wide) - 1))
-        named = named if kept else whole
     if not len(named):
         message = f"there is a header and no whole row (columns: {', '.join(raw.columns)})."
         hint = "Was the log cut, or has the run not started?"
         raise DataError(message, file=raw.file, hint=hint)
     check_values(named, zero_allowed=layout is not Layout.RUN)
     stated = facts_from_name(options.name, raw.file)
-    judged = judge(named, layout, options.given, stated.get("run_id"))
+    judged = averaged(judge(named, layout, options.given, stated.get("run_id")))
     runs, along = _facts(judged, options, stated)
     reading = ColumnReading(raw.file, "(rows)", f"one row per {_WORDS[layout]}", "", None, why)
     columns = [*named.readings, *_said(raw.file, stated, options.given), reading]
-    notes += [*judged.notes, *broken_off(judged)]
+    notes += [*judged.notes, *broken_off(judged), *([] if options.meta else _no_loss(named))]
     sources = {
         "source_id": source.id,
         "uri": source.uri,
@@ -385,6 +386,34 @@ def understand(raw: Raw, source: Source, options: Options) -> Runs:
     }
     table = pa.Table.from_pylist([sources], schema=pa.schema(list(SOURCE_COLUMNS.items())))
     return Runs(runs, _points(judged, along, source.id), table, columns, notes)
+
+
+def _laid_out(named: Raw, forced: str | None) -> tuple[Raw, Layout, str]:
+    """Return the table in our shape, what a row of it is, and why."""
+    apart, held, split = held_apart(named)
+    curves = replace(apart, columns={n: c for n, c in apart.columns.items() if n != split})
+    if forced != Layout.RUN and len(named):
+        curves = shaped(curves, held, one_run=forced == Layout.CURVE)
+    layout, why = layout_of(curves, forced)
+    return apart if layout is Layout.RUN else curves, layout, why
+
+
+def _no_loss(named: Raw) -> list[Note]:
+    """Say which columns of numbers could be the loss, where none was recognised."""
+    if {"loss", "val_loss"} & named.columns.keys():
+        return []
+    numbers = [n for n, c in named.columns.items() if not pa.types.is_string(c.type)]
+    others = [
+        n for n in numbers if n not in QUANTITIES and named.columns[n].null_count < len(named)
+    ]
+    near = [n for n in others if re.search(r"loss(?!es)|bpb|bpc|nll|entropy|value", n.lower())]
+    sized = bool({"params", "tokens"} & named.columns.keys())
+    if sized and not others:
+        return []  # such as a table of learning rates
+    told = f"columns of numbers: {some(others, 12)}" if others else "no other column holds numbers"
+    guess = near[0] if near else "COLUMN"
+    message = f"no loss was recognised; {told} (--map loss={guess} reads one as the loss)."
+    return [named.note("no-loss", "info" if sized else "warn", message)]
 
 
 def _said(file: str, named: Mapping[str, Any], given: Mapping[str, Any]) -> list[ColumnReading]:
@@ -407,13 +436,13 @@ def _facts(
     fixed, along = {}, {}
     for name, column in raw.columns.items():
         if name != "run_id":
-            place = along if name in _MEASURED or not _is_fact(judged, name, column) else fixed
+            place = along if name in MEASURED or not _is_fact(judged, name, column) else fixed
             place[name] = column
     if not (meta or options.name or options.facts or raw.facts):
         return _plain_facts(judged, fixed), along
     own = {n: column.take(pa.array(judged.first)).to_pylist() for n, column in fixed.items()}
     if judged.layout is Layout.RUN:
-        own |= {name: along[name].to_pylist() for name in _MEASURED if name in along}
+        own |= {name: along[name].to_pylist() for name in MEASURED if name in along}
     named = {name: value for name, value in stated.items() if name != "run_id"}
     others = [
         Origin("the file name", named, rounded=True),
@@ -427,9 +456,9 @@ def _facts(
         facts = settle(run, [*first, *others, last], options.facts)
         rows.append({"run_id": run, "rows": str(judged.layout), **facts})
     if judged.layout is Layout.RUN:
-        measured = [name for name in _MEASURED if any(name in row for row in rows)]
+        measured = [name for name in MEASURED if any(name in row for row in rows)]
         along |= {n: pa.array([row.get(n) for row in rows], pa.float64()) for n in measured}
-        rows = [{k: v for k, v in row.items() if k not in _MEASURED} for row in rows]
+        rows = [{k: v for k, v in row.items() if k not in MEASURED} for row in rows]
     return _table(rows), along
 
 
@@ -460,7 +489,8 @@ def _is_fact(judged: Judged, name: str, column: pa.Array) -> bool:
     values = pc.fill_null(column.dictionary_encode().indices, -1).to_numpy(zero_copy_only=False)
     if np.array_equal(values, values[judged.first][codes]):
         return True
-    if name == N.column and not np.isnan(floats(column)).any():
+    along = judged.layout is Layout.CURVE and "run_id" not in judged.named.columns
+    if name == N.column and not along and not np.isnan(floats(column)).any():
         first = judged.first[codes]
         row = int(np.flatnonzero(values != values[first])[0])
         sizes = [column[int(i)].as_py() for i in (first[row], row)]

@@ -27,6 +27,7 @@ _GLUED = (
     "Put numbers with thousands separators in quotes, close every quote, and give two lines that "
     "were glued together a line each."
 )
+_LONGEST_NAME = 40  # of a column; what is longer is prose with commas in it
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -36,10 +37,13 @@ def sniff(path: str, head: bytes) -> float:
         return 0.0
     if format_ending(path) in _ENDINGS:
         return 0.9
-    first = head.split(b"\n", 1)[0]
+    first, *others = [line for line in head.splitlines()[:9] if line.strip()] or [b""]
     if first.lstrip().startswith((b"{", b"[")) or format_ending(path) not in ("", ".txt"):
         return 0.0
-    return 0.4 if any(d.encode() in first for d in DELIMITERS) else 0.0
+    fields = first.split(_delimiter(first).encode())
+    names = len(fields) > 1 and all(len(name) <= _LONGEST_NAME for name in fields)
+    alike = all(len(o.split(_delimiter(first).encode())) == len(fields) for o in others[:1])
+    return 0.4 if names and alike else 0.0
 
 
 def read(path: str, content: bytes) -> list[Raw]:
@@ -111,7 +115,8 @@ class _Rows:
 def _careful(path: str, content: bytes, delimiter: str) -> Raw:
     rows = _Rows(path)
     ended = content.endswith(b"\n")
-    reader = csv.reader(io.StringIO(_decode(path, content, ended), newline=""), delimiter=delimiter)
+    text = io.StringIO(_decode(path, content, ended), newline="")
+    reader = csv.reader(text, delimiter=delimiter, strict=True)  # strict: an open quote is refused
     previous = 0
     for row in _strict(path, reader):
         line, previous = previous + 1, reader.line_num

@@ -1,16 +1,33 @@
-"""JSON lines (one object per line), and JSON files that hold one list of objects."""
+"""JSON: lines of one object each, a list of objects, an object that holds one; Python's dicts too.
+
+The console of the Hugging Face Trainer prints a Python dictionary for each measurement, among
+other lines; `trainer_state.json` holds the same under `log_history`.
+"""
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from scaling_cli.ingest._columns import canonical_of
 from scaling_cli.ingest._sources import BOM, Raw, format_ending, without_mark
 from scaling_cli.runs.table import Note
 from scaling_cli.vocabulary.errors import DataError
 
-VERSION = "1"
+VERSION = "2"
 NAMES = ("jsonl", "json")
 LOOKED_FOR = "*.jsonl, *.ndjson, *.json (also .gz, .zst)"
+# A Python dictionary of one measurement; a configuration has none of these first.
+_PRINTED = re.compile(rb"\{'(?:loss|eval_loss|train_loss|train_runtime|eval_runtime)':[^{}\n]*\}")
+_PYTHON = re.compile(r"'(?P<text>[^']*)'|\b(?P<word>nan|inf|None|True|False)\b")
+_JSON = {"nan": "NaN", "inf": "Infinity", "None": "null", "True": "true", "False": "false"}
+_MEASURED = re.compile(
+    rb'"[^"\n]*(?:loss|step|tokens|params|parameters)[^"\n]*"\s*:', re.IGNORECASE
+)
+_WRITTEN = ("wall_time", "step", "value")  # what TensorBoard exports as lists of three
+# What an object says of its run beside its list of measurements; zero tokens are none counted.
+_PLAN = {"max_steps": "step"}
 
 
 def sniff(path: str, head: bytes) -> float:
@@ -19,12 +36,14 @@ def sniff(path: str, head: bytes) -> float:
     if format_ending(path) in (".jsonl", ".ndjson"):
         return 0.9
     if format_ending(path) == ".json":
-        return 0.9 if start == b"[" or _is_lines(head) else 0.0
+        return 0.9 if start == b"[" or _is_lines(head) else 0.5 * (start == b"{" and _holds(head))
+    if _PRINTED.search(head):
+        return 0.7
     return 0.6 if start == b"{" and format_ending(path) in ("", ".txt", ".log") else 0.0
 
 
 def read(path: str, content: bytes) -> list[Raw]:
-    """Read JSON lines; bare NaN and Infinity, as Python writes them, are numbers.
+    """Read JSON; bare NaN and Infinity, as Python writes them, are numbers.
 
     Nested objects become columns named `outer/inner`. A last line that is cut is left out with
     a note.
@@ -32,23 +51,44 @@ def read(path: str, content: bytes) -> list[Raw]:
     Raises
     ------
     DataError
-        If it is empty or a line is not a JSON object.
+        If it is empty, a line is not a JSON object, or a name stands twice in one.
     """
     content = without_mark(path, content)
+    if not _is_lines(content):
+        if _PRINTED.search(content):
+            return [_printed(path, content)]
+        if content.lstrip()[:1] == b"[" or _is_whole(content):
+            return [_document(path, content)]
     notes: list[Note] = []
-    if content.lstrip().startswith(b"["):
-        (records, lines), cut = _array(path, content), False
-    else:
-        records, lines = _lines(path, content, notes)
-        cut = bool(records) and not content.endswith(b"\n") and not notes
+    records, lines = _lines(path, content, notes)
+    cut = bool(records) and not content.endswith(b"\n") and not notes
     return [Raw.of_records(path, records, lines, cut=cut, notes=notes)]
 
 
 def _is_lines(head: bytes) -> bool:
     """Say whether the first line is a whole JSON object (a pretty-printed file's is not)."""
     try:
-        return isinstance(json.loads(head.split(b"\n", 1)[0]), dict)
-    except ValueError:
+        return isinstance(json.loads(head.lstrip().split(b"\n", 1)[0]), dict) and b"\n" in head
+    except (ValueError, RecursionError):
+        return False
+
+
+def _holds(head: bytes) -> bool:
+    """Say whether the object that a file is holds measurements; of a long one, whether it may."""
+    if b'"schema_version"' in head:  # a fit or a forecast of ours
+        return False
+    try:
+        return bool(_records(json.loads(head), ""))
+    except DataError:
+        return False
+    except (ValueError, RecursionError):
+        return _MEASURED.search(head) is not None
+
+
+def _is_whole(content: bytes) -> bool:
+    try:
+        return isinstance(json.loads(content), dict)
+    except (ValueError, RecursionError):
         return False
 
 
@@ -59,7 +99,7 @@ def _lines(path: str, content: bytes, notes: list[Note]) -> tuple[list[dict[str,
         if not piece.strip():
             continue
         try:
-            record = json.loads(piece)
+            record = _loaded(piece, path, number)
         except ValueError as error:
             if number < len(pieces):
                 told, hint = "the line is not JSON.", "Mend or delete it."
@@ -72,14 +112,93 @@ def _lines(path: str, content: bytes, notes: list[Note]) -> tuple[list[dict[str,
     return records, lines
 
 
-def _array(path: str, content: bytes) -> tuple[list[dict[str, Any]], list[int]]:
+def _loaded(text: bytes | str, path: str, row: int | None) -> Any:
+    """Return what JSON says; of two values under one name none is chosen."""
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        record = dict(pairs)
+        if len(record) < len(pairs):
+            name = next(n for i, (n, _) in enumerate(pairs) if n in dict(pairs[:i]))
+            message = f"the name {name!r} stands twice in one object."
+            raise DataError(message, file=path, row=row, column=name, hint="Delete one of the two.")
+        return record
+
+    return json.loads(text, object_pairs_hook=unique)
+
+
+def _document(path: str, content: bytes) -> Raw:
+    """Read a file that is one list or one object."""
     try:
-        records = json.loads(content)
+        whole = _loaded(content, path, None)
     except ValueError as error:
         hint = "Write one object per line instead."
         raise DataError("the file is not whole JSON.", file=path, hint=hint) from error
+    records = _records(whole, path) if isinstance(whole, dict) else whole
+    if all(isinstance(row, list) and len(row) == len(_WRITTEN) for row in records):
+        records = [dict(zip(_WRITTEN, row, strict=True)) for row in records]
     flat = [_object(record, path, i) for i, record in enumerate(records, start=1)]
-    return flat, list(range(1, len(flat) + 1))
+    raw = Raw.of_records(path, flat, range(1, len(flat) + 1), cut=False, notes=())
+    if not isinstance(whole, dict):
+        return raw
+    plan = {name: float(whole[key]) for key, name in _PLAN.items() if _is_count(whole.get(key))}
+    return replace(raw, facts=plan)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int | float) and value > 0
+
+
+def _records(whole: Mapping[str, Any], path: str) -> Sequence[Any]:
+    """Return the measurements that an object holds: a list of objects, columns, or named runs."""
+    lists = [v for v in whole.values() if isinstance(v, list) and v and isinstance(v[0], dict)]
+    best = max(lists, key=lambda records: (_known(records[0]), len(records)), default=None)
+    if best is not None and any(map(_known, best)):
+        return best
+    columns = {k: v for k, v in whole.items() if isinstance(v, list) and v}
+    heights = {len(values) for values in columns.values()}
+    if _known(columns) and len(heights) == 1:
+        cells = (values for values in columns.values())
+        return [dict(zip(columns, row, strict=True)) for row in zip(*cells, strict=True)]
+    runs = {k: v for k, v in whole.items() if isinstance(v, dict)}
+    if runs and len(runs) == len(whole) and all(map(_known, runs.values())):
+        return [{"run_id": name, **facts} for name, facts in runs.items()]
+    if runs and len(runs) == len(whole) and _known(whole):  # as pandas writes columns
+        rows = dict.fromkeys(row for cells in runs.values() for row in cells)
+        return [{name: cells.get(row) for name, cells in runs.items()} for row in rows]
+    hint = f"Write one object per line. It holds: {', '.join(map(str, list(whole)[:12]))}."
+    raise DataError("the object holds no list of measurements or of runs.", file=path, hint=hint)
+
+
+def _known(record: Mapping[str, Any]) -> int:
+    """Count the names that mean something here."""
+    return sum(canonical_of(str(name)) is not None for name in record)
+
+
+def _printed(path: str, content: bytes) -> Raw:
+    """Read the dictionaries that a console printed among other lines."""
+    records, lines = [], []
+    pieces = content.split(b"\n")
+    for number, line in enumerate(pieces, start=1):
+        for text in _PRINTED.findall(line):
+            records.append(
+                _object(
+                    _loaded(_as_json(text.decode(errors="replace")), path, number), path, number
+                )
+            )
+            lines.append(number)
+    others = sum(bool(line.strip()) for line in pieces) - len(set(lines))
+    message = f"{others} line(s) are not measurements and were passed over."
+    notes = [Note("other-lines", "info", message, path)] if others else []
+    return Raw.of_records(path, records, lines, cut=False, notes=notes)
+
+
+def _as_json(text: str) -> str:
+    """Write a Python dictionary of numbers and texts as JSON."""
+
+    def written(match: re.Match[str]) -> str:
+        return _JSON[match["word"]] if match["word"] else json.dumps(match["text"])
+
+    return _PYTHON.sub(written, text)
 
 
 def _object(record: Any, path: str, row: int) -> dict[str, Any]:

@@ -1,9 +1,10 @@
-"""Console logs of nanoGPT, llm.c and modded-nanogpt: lines of text among others.
+"""Console logs of nanoGPT, llm.c, modded-nanogpt and Megatron: lines of text among others.
 
 Only lines that begin as these programs write them are measurements: such a log may hold the whole
 source code of its run. Steps and losses are as logged; `step:20/6000` also says where the run will
 end. nanoGPT and llm.c measure the loss at step s before its update, from s batches; nanoGPT's
-`iter` is the loss of one microbatch, its `step` lines are means over many.
+`iter` is the loss of one microbatch, its `step` lines are means over many. Megatron leaves out a
+loss that is not finite: a line without one is NaN.
 """
 
 import re
@@ -16,9 +17,9 @@ from scaling_cli.ingest._sources import Raw
 from scaling_cli.runs.table import Note
 from scaling_cli.vocabulary.errors import DataError
 
-VERSION = "1"
-NAMES = ("nanogpt", "llm.c", "modded-nanogpt")
-LOOKED_FOR = "console logs of nanoGPT, llm.c and modded-nanogpt"
+VERSION = "2"
+NAMES = ("nanogpt", "llm.c", "modded-nanogpt", "megatron")
+LOOKED_FOR = "console logs of nanoGPT, llm.c, modded-nanogpt and Megatron"
 _NUMBER = r"[-+]?(?:nan|inf|\d[\d,]*(?:\.\d*)?(?:e[-+]?\d+)?)"
 # Colours, and what launchers write before a line: `[rank0]: `, `[default0]:`, `0: `.
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -42,6 +43,7 @@ _LINES = {
     # modded-nanogpt; its later records print the time alone, which is a row without a loss
     r"step:\d+/\d+ ": _line(
         r"step:<step>/<planned>(?: train_loss:<train_loss>)?(?: val_loss:<val_loss>)?"
+        r"(?: val_bpb:<val_bpb>)?"
         r" train_time:<train_time>(?P<unit>ms|s)\b"
     ),
     # nanoGPT
@@ -52,15 +54,35 @@ _LINES = {
     r"s:\d+ tel:": _line(r"s:<step> tel:<val_loss>$"),
     r"s:\d+ eval:": _line(r"s:<step> eval:<accuracy>$"),
     r"step +\d+/\d+ \| ": _line(
-        r"step +<step>/<planned> \| loss <train_loss> \(\S+\) *"
-        r"\| norm <grad_norm> \(\S+\) *\| lr <lr> \|"
+        r"step +<step>/<planned> \| loss +<train_loss> \(\S+\) *"
+        r"\| norm +<grad_norm> \(\S+\) *\| lr <lr> \|"
+    ),
+    r"val loss ": _line(r"val loss <val_loss>$"),  # of the step before it
+    # the log.txt of build-nanogpt
+    r"\d+ train ": _line(r"<step> train <train_loss>$"),
+    r"\d+ val ": _line(r"<step> val <val_loss>$"),
+    r"\d+ hella ": _line(r"<step> hella <accuracy>$"),
+    # Megatron-LM, Megatron-DeepSpeed, GPT-NeoX
+    r"(?:samples/sec: \S+ \| )?iteration +\d+/ *\d+ \| ": _line(
+        r"(?:samples/sec: \S+ \| )?iteration +<step>/ *<planned> \|"
+        r"(?=(?:.*?\| consumed tokens: +<tokens> )?)(?=(?:.*?\| learning rate: <lr> )?)"
+        r"(?=(?:.*?\| global batch size: +<batch_seqs> )?)(?=(?:.*?\| grad norm: <grad_norm> )?)"
+        r"(?P<megatron>)(?=(?:.*?\| lm[ _]loss: <train_loss> )?).*\|$"
+    ),
+    r"validation loss at iteration \d+ ": _line(
+        r"validation loss at iteration <step> (?:on validation set )?"
+        r"\| lm loss value: <val_loss> \|"
     ),
 }
 _BEGINNING = re.compile("|".join(f"({begins})" for begins in _LINES), re.IGNORECASE)
+_BEGINS_A_STEP = re.compile(r"(?:iter|step) \d+: |step +\d+/\d+ \| ", re.IGNORECASE)
 _WHOLE = tuple(_LINES.values())
 # nanoGPT's header: what one step takes in, and the parameters without position embeddings.
 _BATCH = re.compile(r"tokens per iteration will be: ([\d,]+)$")
 _PARAMS = re.compile(r"number of parameters: ([\d.]+)M$")
+# The table that llm.c prints first.
+_CELL = re.compile(r"\| (num_parameters|total batch size) +\| (\d+) +\|$")
+_CELLS = {"num_parameters": "params", "total batch size": "batch_tokens"}
 
 
 @dataclass
@@ -69,7 +91,7 @@ class _Log:
 
     rows: list[dict[str, float]] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
-    facts: dict[str, float] = field(default_factory=dict)
+    facts: dict[str, float | str] = field(default_factory=dict)
     others: int = 0
     repeated: int = 0
     broken: list[tuple[int, str]] = field(default_factory=list)
@@ -93,10 +115,12 @@ def _differ(one: float, other: float) -> bool:
 def sniff(path: str, head: bytes) -> float:
     """Return how much this looks like one of these logs: whether a line is a measurement."""
     del path
-    if b":" not in head and b"|" not in head:  # as in every measurement; most tables hold neither
+    if not any(mark in head for mark in (b":", b"|", b" train ")):  # most tables have none
         return 0.0
-    pieces = (piece for _, piece in _pieces(head))
-    return 0.95 if any(_measured(piece) is not None for piece in pieces) else 0.0
+    pieces = [piece for _, piece in _pieces(head) if _BEGINNING.match(piece)]
+    if any("step" in (_measured(piece) or ()) for piece in pieces):
+        return 0.95
+    return 0.5 if any(_BEGINS_A_STEP.match(piece) for piece in pieces) else 0.0
 
 
 def read(path: str, content: bytes) -> list[Raw]:
@@ -113,12 +137,18 @@ def read(path: str, content: bytes) -> list[Raw]:
     for i, (number, piece) in enumerate(pieces):
         _take(log, number, piece, alone=not whole and i == len(pieces) - 1)
     if not log.rows:
-        message = "no line is a measurement of nanoGPT, llm.c or modded-nanogpt."
-        raise DataError(message, file=path, hint=_SUCH_AS)
+        message, (row, line) = (
+            f"no line is a measurement: {LOOKED_FOR} were looked for.",
+            (None, ""),
+        )
+        if log.broken:
+            row, line = log.broken[0]
+            message = f"the line begins as a measurement does and goes on otherwise: {line[:60]!r}."
+        raise DataError(message, file=path, row=row, hint=_SUCH_AS)
     cut = not whole and log.lines[-1] == pieces[-1][0]
     rows = [{**row, "step": int(row["step"])} for row in log.rows]
     raw = Raw.of_records(path, rows, log.lines, cut=cut, notes=list(_notes(log, path)))
-    return [replace(raw, facts=log.facts, rounded=True)]
+    return [replace(raw, facts=log.facts, rounded="params_convention" not in log.facts)]
 
 
 def _pieces(content: bytes) -> Iterator[tuple[int, str]]:
@@ -127,8 +157,9 @@ def _pieces(content: bytes) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(text.split("\n"), start=1):
         for piece in line.split("\r"):
             if piece.strip():
-                launcher = _LAUNCHER.match(piece)
-                yield number, piece if launcher is None else piece[launcher.end() :]
+                said = piece.lstrip()
+                launcher = _LAUNCHER.match(said)
+                yield number, said if launcher is None else said[launcher.end() :].lstrip()
 
 
 def _measured(piece: str) -> dict[str, float] | None:
@@ -138,6 +169,8 @@ def _measured(piece: str) -> dict[str, float] | None:
     if whole is None:
         return None
     texts = {name: text for name, text in whole.groupdict().items() if text is not None}
+    if texts.pop("megatron", None) is not None:
+        texts.setdefault("train_loss", "nan")
     second = _SECONDS[texts.pop("unit", "s")]
     numbers = {name: float(text.replace(",", "")) for name, text in texts.items()}
     for name in [name for name in numbers if name.endswith("_time")]:
@@ -149,7 +182,9 @@ def _take(log: _Log, number: int, piece: str, *, alone: bool) -> None:
     """Add what a line says; one that ends without a newline keeps to itself."""
     row = _measured(piece)
     batch, params = _BATCH.match(piece.rstrip()), _PARAMS.match(piece.rstrip())
+    cell = _CELL.match(piece.rstrip())
     if row is not None:
+        row.setdefault("step", log.rows[-1]["step"] if log.rows else 0.0)
         log.facts |= {"step": row.pop("planned")} if "planned" in row else {}
         log.add(row, number, alone=alone)
     elif _BEGINNING.match(piece):
@@ -158,6 +193,9 @@ def _take(log: _Log, number: int, piece: str, *, alone: bool) -> None:
         log.facts["batch_tokens"] = float(batch[1].replace(",", ""))
     elif params is not None:
         log.facts["params"] = float(params[1]) * 1e6
+    elif cell is not None:
+        log.facts[_CELLS[cell[1]]] = float(cell[2])
+        log.facts |= {"params_convention": "total"} if cell[1] == "num_parameters" else {}
     else:
         log.others += 1
 
@@ -174,8 +212,10 @@ def _notes(log: _Log, path: str) -> Iterator[Note]:
     if log.repeated:
         message = f"{log.repeated} line(s) repeat the numbers of their step: one row for each step."
         yield Note("repeated-lines", "info", message, path)
-    if "params" in log.facts:
-        told = f"the header counts {log.facts['params'] / 1e6:g}M params, rounded and without"
+    if "params" in log.facts and "params_convention" not in log.facts:
+        told = (
+            f"the header counts {float(log.facts['params']) / 1e6:g}M params, rounded and without"
+        )
         say = "say what you count with --set params=... or --meta."
         message = f"{told} position embeddings: {say}"
         yield Note("params-of-header", "info", message, path)

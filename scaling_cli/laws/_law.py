@@ -18,6 +18,7 @@ from typing import Any, ClassVar, TypeVar, cast, dataclass_transform
 import numpy as np
 
 from scaling_cli.vocabulary import quantities
+from scaling_cli.vocabulary.errors import UsageError
 from scaling_cli.vocabulary.quantities import FLOPS_PER_PARAM_TOKEN, C, Domain, Quantity, Role
 
 Value = Any  # a float, a NumPy array or a JAX tracer; equations accept all three
@@ -209,6 +210,20 @@ class Law:
     def parameters(cls) -> dict[str, Parameter]:
         """Return the declared parameters in order."""
         return dict(_declared(cls))
+
+    @classmethod
+    def parameter(cls, name: str) -> Parameter:
+        """Return a declared parameter.
+
+        Raises
+        ------
+        UsageError
+            If the law has none of this name.
+        """
+        if name not in cls.parameters():
+            told = f"law {cls.__module__.rpartition('.')[2]} has no parameter {name!r}."
+            raise UsageError(told, hint=f"Its parameters: {', '.join(cls.parameters())}.")
+        return cls.parameters()[name]
 
     @classmethod
     def inputs(cls) -> dict[str, Quantity]:

@@ -40,32 +40,13 @@ RUNS: dict[str, Any] = {"ls": "none", "marker": "o", "ms": 3.5, "label": "fitted
 HELD_OUT: dict[str, Any] = {"ls": "none", "marker": "D", "ms": 4.5, "color": MEASURED}
 PAGE = (6.4, 4.3)  # inches: the text width of a paper
 _DPI = 200
-_STYLE: dict[Any, Any] = {
-    "font.size": 9,
-    "axes.labelsize": 9.5,
-    "axes.titlesize": 9.5,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.linewidth": 0.8,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": "#dddddd",
-    "grid.linewidth": 0.5,
-    "legend.fontsize": 8,
-    "legend.frameon": False,
-    "lines.linewidth": 1.4,
-    "xtick.labelsize": 8.5,
-    "ytick.labelsize": 8.5,
-    "svg.hashsalt": "scaling",
-    "svg.fonttype": "none",
-    "pdf.fonttype": 42,
-}
+_STYLE = Path(__file__).with_name("scaling.mplstyle")
 
 
 @contextmanager
 def applied() -> Iterator[None]:
     """Draw in the house style, then give the caller's style back."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(fname=_STYLE):
         yield
 
 

@@ -58,8 +58,7 @@ def _from_card(fit: Fit, mirror: str | Path | None) -> Points | None:
         If the table lacks a column of the fit, or no row is selected.
     """
     name = fit.origin.get("card")
-    fetched = datasets.at_hand(name, mirror=mirror) if name else None
-    if fetched is None:
+    if (fetched := datasets.at_hand(name, mirror=mirror)) is None:
         return None
     table = fetched.table
     where, target = fit.selection.get("where"), fit.data.get("target") or "loss"

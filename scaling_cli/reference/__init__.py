@@ -19,12 +19,11 @@ from scaling_cli.vocabulary.errors import DataError, ScalingError, UsageError
 from scaling_cli.vocabulary.jsonfile import read_json
 from scaling_cli.vocabulary.shipped import folder
 
+File = str | Path
+
 
 def check(
-    paths: Sequence[str | Path] | None = None,
-    *,
-    update: bool = False,
-    mirror: str | Path | None = None,
+    paths: Sequence[File] | None = None, *, update: bool = False, mirror: File | None = None
 ) -> list[CheckResult]:
     """Check stored things: the certified fits, or those given.
 
@@ -50,7 +49,7 @@ def check(
     return [_check(path, update=update, mirror=mirror) for path in files]
 
 
-def _files(path: str | Path) -> list[Path]:
+def _files(path: File) -> list[Path]:
     given = Path(path)
     if path == "":
         raise UsageError("a path is empty.", hint="The folder that you are in is '.'.")
@@ -77,7 +76,7 @@ def _outside_stores(files: Sequence[Path]) -> list[Path]:
     return [file for file in files if stores.isdisjoint(file.parents)]
 
 
-def _check(path: Path, *, update: bool, mirror: str | Path | None) -> CheckResult:
+def _check(path: Path, *, update: bool, mirror: File | None) -> CheckResult:
     """Check one file; whatever is wrong with it is a failed result, not an exception."""
     shipped = folder("fits")
     name = path.relative_to(shipped).with_suffix("") if shipped in path.parents else path

@@ -63,8 +63,14 @@ class CheckResult:
         return asdict(self)
 
 
-def at_anchors(result: CheckResult, errors: Iterable[float], whose: str) -> CheckResult:
-    """Return the result with the largest error at anchor points, and a message if it is one."""
+def at_anchors(
+    fit: Fitted, result: CheckResult, at: Callable[[Mapping[str, Any]], Any], whose: str
+) -> CheckResult:
+    """Return the result with the largest error at anchor points, and a message if it is one.
+
+    `at` gives the output at the inputs of an anchor.
+    """
+    errors = (difference(at(a["inputs"]), a["value"]) for a in fit.origin.get("anchors") or [])
     error = max(errors, default=None)
     result = replace(result, max_relative_error=error)
     if error is None or error <= SAME_EQUATION:
@@ -73,9 +79,10 @@ def at_anchors(result: CheckResult, errors: Iterable[float], whose: str) -> Chec
     return replace(result, message=f"{told}(allowed {SAME_EQUATION:g}).")
 
 
-def without_data(origin: Mapping[str, Any], result: CheckResult, anchors: int) -> CheckResult:
+def without_data(origin: Mapping[str, Any], result: CheckResult) -> CheckResult:
     """Return the result for a fit whose data are not at hand."""
-    card, right = origin.get("card"), f"right at {anchors} anchor points"
+    card, anchors = origin.get("card"), len(origin.get("anchors") or [])
+    right = f"right at {anchors} anchor points"
     status = Verdict.PASS if anchors and not card else Verdict.SKIPPED
     told = f"{right}; it carries no data to refit."
     if card:

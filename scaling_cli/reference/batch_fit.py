@@ -17,11 +17,9 @@ def check(fit: BatchFit, result: CheckResult, **_: Any) -> CheckResult:
 
 def _wrong(level: BatchLevel, number: int) -> str | None:
     """Return what a level's own hyperbola says differently; None where it is the stored one."""
-    from scaling_cli.batch_fits.fitting import hyperbola  # late: SciPy, once there are levels
+    from scaling_cli.batch_fits.fitting import alone  # late: SciPy, once there are levels
 
     B, S = (np.array([batch[key] for batch in level.batches], float) for key in ("B", "S"))
-    critical, least, misfit = hyperbola(B, S)
-    tokens = critical * least if np.isfinite(critical) else float(np.mean(B * S))
-    again = {"B_crit": critical, "S_min": least, "E_min": tokens, "misfit": misfit}
+    again = alone(B, S)
     stored = {key: getattr(level, key) for key in again}
     return disagreement(again, stored, f"levels[{number}]")

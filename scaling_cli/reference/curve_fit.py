@@ -31,15 +31,14 @@ def check(
     DataError
         If the data are at hand but are not those that were fitted.
     """
-    anchors = fit.origin.get("anchors") or []
-    errors = (difference(_at(fit, a["inputs"]), a["value"]) for a in anchors)
-    result = _result.at_anchors(result, errors, "the laws no longer give")
+    whose = "the laws no longer give"
+    result = _result.at_anchors(fit, result, lambda at: _at(fit, at), whose)
     if result.message:
         return result
     held = fit.origin.get("held_out") or {}
     curves = _curves(fit, held.get("schedules") or {}, mirror)
     if curves is None:
-        return _result.without_data(fit.origin, result, len(anchors))
+        return _result.without_data(fit.origin, result)
     if fit.origin.get("kind") == "published":
         return _evaluated(fit, curves, held, result)
     return _refitted(fit, curves, result, update=update)
@@ -62,9 +61,7 @@ def _curves(
     if fit.data.get("points"):
         curves = {curve.run: curve for curve in fit.curves()}
     else:
-        card = fit.origin.get("card")
-        fetched = datasets.at_hand(card, mirror=mirror) if card else None
-        if fetched is None:
+        if (fetched := datasets.at_hand(fit.origin.get("card"), mirror=mirror)) is None:
             return None
         texts = {run.run: run.schedule for run in fit.runs} | dict(held_out)
         curves = {run: _of_table(fetched, run, text) for run, text in texts.items()}

@@ -17,9 +17,8 @@ from scaling_cli.runs.points import Points
 
 def check(fit: Fit, result: CheckResult, *, update: bool, mirror: str | Path | None) -> CheckResult:
     """Check a fit of a law of points; see `reference.check`."""
-    anchors = fit.origin.get("anchors") or []
-    errors = (difference(fit.law(**a["inputs"]), a["value"]) for a in anchors)
-    result = _result.at_anchors(result, errors, "the law no longer gives")
+    whose = "the law no longer gives"
+    result = _result.at_anchors(fit, result, lambda at: fit.law(**at), whose)
     of_law = {key: items for key, items in fit.derived.items() if key not in FROM_POINTS}
     wrong = [key for key, items in of_law.items() if not _derives(fit.law, key, items)]
     if result.message:
@@ -28,7 +27,7 @@ def check(fit: Fit, result: CheckResult, *, update: bool, mirror: str | Path | N
         return replace(result, message=f"stored derived quantities differ: {', '.join(wrong)}.")
     points = points_of(fit, mirror=mirror)
     if points is None:
-        return _result.without_data(fit.origin, result, len(anchors))
+        return _result.without_data(fit.origin, result)
     return _refitted(fit, points, result, update=update)
 
 

@@ -67,7 +67,7 @@ def ranges(record: Mapping[str, Any]) -> Block:
     points = _numbers.count(sum(run["n_points"] for run in record["runs"]), "point")
     title = f"{total}, {points}"
     if not record["ranges"]:
-        return section(title, ["no quantity was recognised: name the columns with --map"])
+        return section(title, ["no N, D, C or loss was recognised"])
     return Table.of([BY_SYMBOL[symbol] for symbol in record["ranges"]], columns, title)
 
 

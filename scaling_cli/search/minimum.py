@@ -15,7 +15,8 @@ from scaling_cli.engine.iteration import RESIDUAL_FLOOR
 from scaling_cli.engine.problem import LAD_LOOSEST, Frame, Problem, Solution
 from scaling_cli.engine.solve import LANES, MAX_ITERATIONS, solve
 from scaling_cli.engine.starts import around, exchanged, starts
-from scaling_cli.search.reach import columns, followed, powers, representable, resolved, running
+from scaling_cli.search import reach
+from scaling_cli.search.reach import End, Names, columns, powers, representable, running
 from scaling_cli.vocabulary.errors import FitError
 
 FIRST_STARTS = 8  # the best projected ones; where most of them agree, the search ends
@@ -64,7 +65,7 @@ class Searched(NamedTuple):
     """Where each start ended."""
     best: Solution
     """The best of them, finished: one lane."""
-    sliding: tuple[str, ...]
+    sliding: Names
     """Parameters that it follows towards the edge of their domain."""
     beyond: float = 0.0
     """Share by which the sum falls on where parameters leave the floats."""
@@ -94,7 +95,7 @@ def search(problem: Problem, seed: int) -> Searched:
     sums = [absolute(problem, e.u[0]) if exact else float(e.value[0]) for e, _ in ends]
     best, names = ends[int(np.nanargmin(sums))]
     known = zip(lanes.sums().tolist(), lanes.u, strict=True)
-    lowest = min((value for value, u in known if resolved(problem, u)), default=np.inf)
+    lowest = min((value for value, u in known if reach.resolved(problem, u)), default=np.inf)
     excess = 0.0 if lad else float(best.value[0]) - lowest  # and if positive, so is the value
     beyond = excess / float(best.value[0]) if excess > 0 else 0.0
     if beyond > MISSED:  # the lowest lane has left the doubles: what it followed is open
@@ -102,9 +103,7 @@ def search(problem: Problem, seed: int) -> Searched:
     return Searched(lanes, best, names, beyond)
 
 
-def _ends(
-    problem: Problem, lanes: Solution, rows: Sequence[int]
-) -> list[tuple[Solution, tuple[str, ...]]]:
+def _ends(problem: Problem, lanes: Solution, rows: Sequence[int]) -> list[End]:
     """Return where lanes end; one that does not is passed over while another does.
 
     Raises
@@ -161,7 +160,12 @@ def _hopped_on(problem: Problem, lanes: Solution, seed: int) -> Solution:
     """Leave the best ends again, and once more where that led lower."""
     for again in range(HOPPINGS):
         lowest = np.min(lanes.sums())
-        lanes = _gone_on(problem, lanes.joined(_hopped(problem, lanes, seed + again)))
+        # On from the best ends that lie apart, and from places around each of them.
+        ends = lanes.u[_apart(lanes, np.isfinite(lanes.value))[:HOPS]]
+        others = around(problem, ends, HOP_SPREADS, seed + again), exchanged(problem, ends)
+        begin = np.concatenate([ends, *others])
+        hopped = solve(problem, begin, max_iterations=SEARCH_ITERATIONS)
+        lanes = _gone_on(problem, lanes.joined(hopped))
         if not np.min(lanes.sums()) < lowest * (1 - DISTINCT):
             break
     return lanes
@@ -190,14 +194,6 @@ def _apart(lanes: Solution, usable: np.ndarray) -> list[int]:
     return chosen
 
 
-def _hopped(problem: Problem, lanes: Solution, seed: int) -> Solution:
-    """Go on from the best ends that lie apart, and from places around each of them."""
-    ends = lanes.u[_apart(lanes, np.isfinite(lanes.value))[:HOPS]]
-    others = around(problem, ends, HOP_SPREADS, seed), exchanged(problem, ends)
-    begin = np.concatenate([ends, *others])
-    return solve(problem, begin, max_iterations=SEARCH_ITERATIONS)
-
-
 def agreeing(problem: Problem, lanes: Solution) -> np.ndarray:
     """Return which lanes converged to the best value found by any lane, shape (m,)."""
     known = lanes.sums()
@@ -206,7 +202,7 @@ def agreeing(problem: Problem, lanes: Solution) -> np.ndarray:
     return lanes.converged & (known <= np.min(known) * (1 + SAME_MINIMUM) + floor)
 
 
-def finished(problem: Problem, lanes: Solution, best: int) -> tuple[Solution, tuple[str, ...]]:
+def finished(problem: Problem, lanes: Solution, best: int) -> End:
     """Follow the best lane to its end; also name what slides towards a bound without end.
 
     Raises
@@ -218,14 +214,14 @@ def finished(problem: Problem, lanes: Solution, best: int) -> tuple[Solution, tu
     return ended, tuple(dict.fromkeys(names + _falling(problem, ended)))
 
 
-def _followed(problem: Problem, lanes: Solution, best: int) -> tuple[Solution, tuple[str, ...]]:
+def _followed(problem: Problem, lanes: Solution, best: int) -> End:
     u = lanes.u[best : best + 1]
     if lanes.converged[best] and representable(problem, u[0]):
         return lanes.take([best]), ()
     ended, names = _at_an_edge(problem, u, SEARCH_ITERATIONS)
     if ended is not None and ended.value[0] <= lanes.value[best] * (1 + SAME_MINIMUM):
         return ended, names
-    ended, held = followed(problem, u, POLISH_ITERATIONS)
+    ended, held = reach.followed(problem, u, POLISH_ITERATIONS)
     names = running(problem, held)
     if ended.converged[0]:
         return ended, names
@@ -240,7 +236,7 @@ def _followed(problem: Problem, lanes: Solution, best: int) -> tuple[Solution, t
     return ended, tuple(dict.fromkeys(names + slid(problem, u, ended.u)))
 
 
-def _falling(problem: Problem, ended: Solution) -> tuple[str, ...]:
+def _falling(problem: Problem, ended: Solution) -> Names:
     """Return the powers, far from 1, beyond which the sum goes on falling: a very flat slide."""
     names = []
     for power in powers(problem):
@@ -252,9 +248,7 @@ def _falling(problem: Problem, ended: Solution) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _at_an_edge(
-    problem: Problem, u: np.ndarray, limit: int
-) -> tuple[Solution | None, tuple[str, ...]]:
+def _at_an_edge(problem: Problem, u: np.ndarray, limit: int) -> tuple[Solution | None, Names]:
     """Return the best minimum in which one amplitude is absent, and its name, if there is one.
 
     On the way to such a minimum an exponent goes to zero with the amplitude: without the
@@ -287,11 +281,8 @@ def vanishing(problem: Problem) -> list[str]:
 
 def starts_without(problem: Problem, name: str) -> np.ndarray:
     """Return the best starts, shape (m, k), in which one coefficient's term is absent."""
-    frame, column = problem.frame, problem.frame.names.index(name)
-    offset = np.where(frame.matrix[:, column] != 0, -np.inf, frame.offset)
-    names = tuple(n for i, n in enumerate(frame.names) if i != column)
-    fewer = Frame(np.delete(frame.matrix, column, axis=1), offset, names)
-    reduced = replace(problem, frame=fewer)
+    column = problem.frame.names.index(name)
+    reduced = replace(problem, frame=problem.frame.without(column, -np.inf))
     if problem.penalty is None and reduced.frame.names and len(begin := starts(reduced)):
         # Those that predict differently, in order: a lost term's exponent is idle.
         curves = np.round(reduced.log_predictions(begin), SAME_CURVE)
@@ -346,7 +337,7 @@ def absolute(problem: Problem, u: np.ndarray) -> float:
     return float(np.sum(problem.weight * np.abs(problem.deviations(u[None])[0])))
 
 
-def least_absolute(problem: Problem, u: np.ndarray) -> tuple[Solution, tuple[str, ...]]:
+def least_absolute(problem: Problem, u: np.ndarray) -> End:
     """Reach least absolute deviations by continuation of Huber's corner, then on the vertex.
 
     Also say what is held, and what slid on, on the way from u, shape (1, k).
@@ -356,9 +347,9 @@ def least_absolute(problem: Problem, u: np.ndarray) -> tuple[Solution, tuple[str
     FitError
         If the end is not a number.
     """
-    begin, (reached, held) = u, followed(problem, u, MAX_ITERATIONS, corner=LAD_CORNERS[0])
+    begin, (reached, held) = u, reach.followed(problem, u, MAX_ITERATIONS, corner=LAD_CORNERS[0])
     for corner in LAD_CORNERS[1:]:
-        now, held = followed(problem, reached.u, MAX_ITERATIONS, held=held, corner=corner)
+        now, held = reach.followed(problem, reached.u, MAX_ITERATIONS, held=held, corner=corner)
         if not now.converged[0] and corner < LAD_LOOSEST:
             break
         reached = now
@@ -376,7 +367,7 @@ def least_absolute(problem: Problem, u: np.ndarray) -> tuple[Solution, tuple[str
     return reached, tuple(dict.fromkeys(names))
 
 
-def slid(problem: Problem, begin: np.ndarray, end: np.ndarray) -> tuple[str, ...]:
+def slid(problem: Problem, begin: np.ndarray, end: np.ndarray) -> Names:
     """Return the parameters that still moved while the objective hardly fell."""
     far = np.abs(end[0] - begin[0]) > SLID
     return tuple(n for n, moved in zip(problem.frame.names, far, strict=True) if moved)

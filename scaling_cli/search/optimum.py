@@ -60,7 +60,7 @@ def make_problem(
     fix: Mapping[str, float] | None = None,
     tie: Mapping[str, str] | None = None,
     *,
-    prior: Mapping[str, priors.Given] | None = None,
+    prior: priors.Priors | None = None,
 ) -> Problem:
     """Return the optimisation problem of fitting `law` to `points`.
 
@@ -76,19 +76,14 @@ def make_problem(
         prior cannot be read.
     """
     _refuse_numbers(points, law)
-    known = law.parameters()
     fix, tie = dict(fix or {}), dict(tie or {})
     for name in (*fix, *tie, *tie.values()):
-        if name not in known:
-            raise UsageError(
-                f"law {laws.name_of(law)} has no parameter {name!r}.",
-                hint=f"Its parameters: {', '.join(known)}.",
-            )
+        law.parameter(name)
     for follower, leader in tie.items():
         if follower == leader or leader in tie or follower in fix:
             raise UsageError(f"cannot tie {follower} to {leader}: tie or fix each only once.")
     _refuse_values(law, fix)
-    if len(fix) + len(tie) == len(known):
+    if len(fix) + len(tie) == len(law.parameters()):
         raise UsageError(
             f"every parameter of {laws.name_of(law)} is held; there is nothing to fit."
         )
@@ -212,7 +207,8 @@ def optimise(problem: Problem, *, seed: int = 0) -> Optimum:
     u, values = polished.u[0], problem.parameters(polished.u)
     law = problem.law(**{name: float(v[0]) for name, v in values.items()})
     hessian = polished.irls[0] if problem.objective.name == "lad" else polished.hessian[0]
-    at_bound = tuple(dict.fromkeys((*_dead(problem, u), *sliding)))
+    moves = zip(problem.frame.names, np.max(np.abs(problem.sensitivity(u)), axis=0), strict=True)
+    at_bound = tuple(dict.fromkeys((*(name for name, m in moves if m < DEAD_TERM), *sliding)))
     condition, converged = _condition(hessian), int(np.sum(lanes.converged))
     # A polish that does not end, with nothing sliding: the valley is flat to the last digits.
     flat = condition > ILL_CONDITIONED or not polished.converged[0]
@@ -269,11 +265,6 @@ def _condition(hessian: np.ndarray) -> float:
     """Return the condition number after scaling every parameter to unit curvature."""
     size = np.sqrt(np.abs(np.diagonal(hessian)))
     return float(np.linalg.cond(hessian / np.outer(size, size))) if np.all(size > 0) else np.inf
-
-
-def _dead(problem: Problem, u: np.ndarray) -> tuple[str, ...]:
-    moves = np.max(np.abs(problem.sensitivity(u)), axis=0)
-    return tuple(n for n, m in zip(problem.frame.names, moves, strict=True) if m < DEAD_TERM)
 
 
 def _followed(problem: Problem, weight: np.ndarray, begin: np.ndarray) -> tuple[np.ndarray, float]:

@@ -14,6 +14,8 @@ from scaling_cli.engine.problem import Problem, Solution
 from scaling_cli.engine.solve import solve
 from scaling_cli.engine.units import natural_units
 
+Names = tuple[str, ...]  # of parameters
+End = tuple[Solution, Names]  # one lane, and what is held or slides there
 LARGEST = 600.0  # logarithm of a coefficient: doubles end at 709, and predictions need room
 LARGEST_TERM = 350.0  # of what is raised to a power: its square is a double
 SMALLEST_POWER = 690.0  # of an input, the negative logarithm: smaller ones are rounded to zero
@@ -41,13 +43,8 @@ def resolved(problem: Problem, u: np.ndarray) -> bool:
 
 
 def followed(
-    problem: Problem,
-    u: np.ndarray,
-    limit: int,
-    *,
-    held: tuple[str, ...] = (),
-    corner: float | None = None,
-) -> tuple[Solution, tuple[str, ...]]:
+    problem: Problem, u: np.ndarray, limit: int, *, held: Names = (), corner: float | None = None
+) -> End:
     """Follow a lane, u of shape (1, k), to its best end within the floats; say what is held there.
 
     Parameters
@@ -63,7 +60,7 @@ def followed(
     """
     corners = None if corner is None else np.full(1, corner)
 
-    def ends(steep: bool) -> list[tuple[Solution, tuple[str, ...]]]:
+    def ends(steep: bool) -> list[End]:
         """Return where the lane began and ended each time it was brought back into the floats."""
         begin, kept, result = u, held, []
         for _ in range(ROUNDS):
@@ -92,8 +89,8 @@ def columns(problem: Problem, names: Sequence[str]) -> np.ndarray:
 
 
 def _held_in_range(
-    problem: Problem, u: np.ndarray, held: Sequence[str], *, steep: bool = False
-) -> tuple[np.ndarray, tuple[str, ...]]:
+    problem: Problem, u: np.ndarray, held: Sequence[str], *, steep: bool
+) -> tuple[np.ndarray, Names]:
     """Return u, shape (1, k), brought into range, and what must be held so that it stays there.
 
     A coefficient is lowered to the largest with its exponent, so that the term keeps its value at
@@ -127,7 +124,7 @@ def _at_the_edge(problem: Problem, u: np.ndarray, held: Sequence[str]) -> bool:
     return all(at >= LARGEST_POWER or abs(load - 1) < NEARLY for at, load in loads)
 
 
-def running(problem: Problem, held: Sequence[str]) -> tuple[str, ...]:
+def running(problem: Problem, held: Sequence[str]) -> Names:
     """Return the exponents and powers that would run away if what is held were not."""
     declared = problem.law.parameters()
     runs = [[a.exponent for a in declared[n].absorbs if a.exponent] or [n] for n in held]

@@ -107,14 +107,20 @@ _ALIASES = {
     "params_active active_params n_params_active n_active",
     "D": "d n_tokens num_tokens train_tokens training_tokens tokens_seen total_tokens "
     "throughput/total_tokens consumed_tokens num_input_tokens_seen",
-    "C": "c compute flop training_flop train_flops total_flops total_flos",
-    "L": "l final_loss train_loss train/loss training_loss lm_loss ce_loss",
+    "C": "c compute flop training_flop train_flops training_flops total_flops total_flos "
+    "compute_budget flop_budget flops_budget training_compute train_compute",
+    "L": "l final_loss train_loss train/loss training_loss loss/train loss_train lm_loss "
+    "train/lm_loss ce_loss train/ce_loss cross_entropy cross_entropy_loss train/cross_entropy "
+    "train/CrossEntropyLoss nll_loss train_loss_step train/loss_step",
     "L_val": "eval_loss validation_loss valid_loss val/loss eval/loss valid/loss validation/loss "
-    "loss_val loss/val final_val_loss",
-    "S": "steps iteration iter global_step trainer/global_step train/global_step train/step "
-    "num_steps _step",  # `_step` counts calls of the logger: the last resort
+    "loss_val loss/val final_val_loss val_loss_epoch val/loss_epoch dev_loss dev/loss test_loss "
+    "test/loss",
+    "S": "steps iteration iterations iter global_step trainer/global_step train/global_step "
+    "train/step num_steps train_step training_step current_step current_steps optimizer_step "
+    "num_updates iter_num _step",  # `_step` counts calls of the logger: the last resort
     "S_min": "s_min minimum_steps",
-    "lr": "learning_rate optim/learning_rate train/learning_rate train/lr eta peak_lr",
+    "lr": "learning_rate optim/learning_rate train/learning_rate train/lr train_lr lr-AdamW "
+    "lr-Adam lr-SGD lr-AdamW/pg1 lr-Adam/pg1 lr/pg0 eta peak_lr",
     "B_tokens": "batch_size_tokens tokens_per_step global_batch_tokens",
     "U": "tokens_unique u",
     "N_avg": "avg_params mean_params n_bar nbar",

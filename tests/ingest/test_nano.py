@@ -1,4 +1,4 @@
-"""Console logs of nanoGPT, llm.c and modded-nanogpt: which lines count, and what they say."""
+"""Console logs of nanoGPT, llm.c, modded-nanogpt and Megatron: which lines count."""
 
 from pathlib import Path
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from log_files import codes, column, counting, write
+from refusals import refusal
 
 from scaling_cli.ingest import nano, read
 from scaling_cli.vocabulary.errors import DataError
@@ -41,7 +42,36 @@ step:2/6000 train_loss:11.0001 train_time:25s step_avg:nanms
 step:2/6000 val_loss:11.0002 train_time:25.5s step_avg:nanms
 step:3/6000 train_time:26.123s step_avg:12.5ms
 """
+WHOLE = """\
+| total batch size      | 131072                                             |
+| num_parameters        | 124475904                                          |
+val loss 10.9
+step    1/3 | loss 9.100000 (+nanz)| norm 0.3000 (+nanz)| lr 6.00e-04 | 420.95 ms | 31.9%
+step    2/3 | loss     nan (+nanz)| norm    nan (+nanz)| lr 6.00e-04 | 420.95 ms | 31.9%
+val loss nan
+step    3/3 | loss     nan (+nanz)| norm    nan (+nanz)| lr 6.00e-04 | 420.95 ms | 31.9%
+"""
+MEGATRON = """\
+using world size: 8, data-parallel-size: 8
+ iteration       10/     300 | consumed samples:   640 | elapsed time per iteration (ms): 812.4 | \
+learning rate: 3.000E-04 | global batch size:    64 | lm loss: 6.078E+00 | loss scale: 1.0 | \
+grad norm: 0.412 | number of skipped iterations:   0 |
+[2024-05-01 10:00:00] iteration       20/     300 | consumed samples:  1280 | consumed tokens: \
+2621440 | learning rate: 3.000E-04 | global batch size:    64 | lm loss: 5.297E+00 |
+ validation loss at iteration 20 | lm loss value: 5.401E+00 | lm loss PPL: 2.216E+02 |
+1:  iteration       30/     300 | consumed samples:  1920 | learning rate: 3.000E-04 | global \
+batch size:    64 | loss scale: 1.0 | grad norm: nan | number of skipped iterations:   0 |
+"""
+BUILD = """\
+0 val 10.9510
+0 hella 0.2463
+0 train 10.950210
+1 train 9.109629
+2 val 8.9
+2 train nan
+"""
 LOGS = {"nanogpt": NANOGPT, "llm.c": LLM_C, "printed": PRINTED, "modded": MODDED}
+LOGS |= {"whole": WHOLE, "megatron": MEGATRON, "build-nanogpt": BUILD}
 
 
 def _rows(text: str | bytes, folder: Path) -> list[dict[str, Any]]:
@@ -91,6 +121,60 @@ def test_llm_c(tmp_path: Path) -> None:
         {"step": 1, "train_loss": 11.0091, "grad_norm": 15.37, "lr": 8.57e-7},
         {"step": 2, "train_loss": 10.9, "grad_norm": 14.0, "lr": 1.71e-6},
     ]
+
+
+def test_a_loss_that_is_not_finite_ends_a_run(tmp_path: Path) -> None:
+    for text, last, run in ((WHOLE, 3, "whole"), (MEGATRON, 30, "megatron")):
+        runs = read(write(tmp_path, f"{run}.log", text))
+        assert [(r["state"], r["last_step"]) for r in runs.summary()] == [("diverged", last)]
+    facts = read(write(tmp_path, "whole.log", WHOLE)).runs.to_pylist()[0]
+    assert (facts["params"], facts["params_convention"], facts["batch_tokens"], facts["step"]) == (
+        124475904,
+        "total",
+        131072,
+        3,
+    )
+
+
+def test_held_out_losses_without_a_step_are_of_the_step_before(tmp_path: Path) -> None:
+    rows = _rows(WHOLE, tmp_path)
+    assert [row["step"] for row in rows] == [0, 1, 2, 3]
+    assert rows[0] == {"step": 0, "val_loss": 10.9}
+    assert repr(rows[2]["val_loss"]) == repr(rows[2]["train_loss"]) == "nan"
+
+
+def test_megatron(tmp_path: Path) -> None:
+    rows = _rows(MEGATRON, tmp_path)
+    assert rows[:2] == [
+        {"step": 10, "lr": 3e-4, "batch_seqs": 64, "train_loss": 6.078, "grad_norm": 0.412},
+        {
+            "step": 20,
+            "tokens": 2621440,
+            "lr": 3e-4,
+            "batch_seqs": 64,
+            "train_loss": 5.297,
+            "val_loss": 5.401,
+        },
+    ]
+    assert rows[2]["step"] == 30
+    assert repr(rows[2]["train_loss"]) == "nan"
+
+
+def test_build_nanogpt(tmp_path: Path) -> None:
+    rows = _rows(BUILD, tmp_path)
+    assert rows[0] == {"step": 0, "val_loss": 10.951, "accuracy": 0.2463, "train_loss": 10.95021}
+    assert rows[1] == {"step": 1, "train_loss": 9.109629}
+    assert repr(rows[2]) == "{'step': 2, 'val_loss': 8.9, 'train_loss': nan}"
+
+
+def test_a_unit_behind_the_loss_is_refused(tmp_path: Path) -> None:
+    text = "step 0: train loss 6.12 BPC, val loss 6.13 BPC\niter 0: loss 5.1 BPC, time 263.86ms\n"
+    file = write(tmp_path, "a.log", text)
+    assert refusal(DataError, read, file) == (
+        f"{file}, row 1: the line begins as a measurement does and goes on otherwise: 'step 0: "
+        "train loss 6.12 BPC, val loss 6.13 BPC'. Such as 'iter 100: loss 3.4567, time 250.12ms, "
+        "mfu 41.20%', 's:100 trl:3.45' or 'step:100/6000 train_loss:3.45 train_time:3825ms'."
+    )
 
 
 def test_modded_nanogpt(tmp_path: Path) -> None:
@@ -148,7 +232,8 @@ def test_a_log_cut_anywhere_gives_the_rows_before_the_cut(name: str, tmp_path: P
         try:
             rows = _rows(content[:length], tmp_path)
         except DataError as error:
-            assert "no line is a measurement" in str(error)
+            told = ("no line is a measurement", "the line begins as a measurement does")
+            assert error.message.startswith(told)
             continue
         complete = rows[:-1]  # of the last step only some lines may be there
         assert [repr(row) for row in complete] == [repr(row) for row in whole[: len(complete)]]

@@ -185,8 +185,8 @@ BROKEN = {
         "f.png",
         b"\x89PNG",
         "{}: the format is not known. Looked for *.csv, *.tsv (also .gz, .zst); *.jsonl, *.ndjson, "
-        "*.json (also .gz, .zst); console logs of nanoGPT, llm.c and modded-nanogpt; *.parquet. If "
-        "it is one of these, say which with --format.",
+        "*.json (also .gz, .zst); console logs of nanoGPT, llm.c, modded-nanogpt and Megatron; "
+        "*.parquet. If it is one of these, say which with --format.",
     ),
 }
 
@@ -209,7 +209,7 @@ def test_a_folder_without_logs(tmp_path: Path) -> None:
     assert refusal(DataError, ingest.read, tmp_path) == (
         f"{tmp_path}: no logs found (1 file(s) of other kinds). Looked for *.csv, *.tsv (also "
         ".gz, .zst); *.jsonl, *.ndjson, *.json (also .gz, .zst); "
-        "console logs of nanoGPT, llm.c and modded-nanogpt; *.parquet."
+        "console logs of nanoGPT, llm.c, modded-nanogpt and Megatron; *.parquet."
     )
     said = refusal(DataError, ingest.read, tmp_path / "nowhere")
     assert said == f"{tmp_path / 'nowhere'}: there is no such file or folder."
@@ -220,5 +220,5 @@ def test_a_named_format(tmp_path: Path) -> None:
     assert column(ingest.read(file, format="csv"), "step") == [10, 20, 30]
     assert refusal(UsageError, ingest.read, file, format="xml") == (
         "there is no log format 'xml'. Known formats: csv, tsv, jsonl, json, nanogpt, llm.c, "
-        "modded-nanogpt, parquet."
+        "modded-nanogpt, megatron, parquet."
     )

@@ -15,8 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from scaling_cli import laws
-from scaling_cli.engine.problem import Frame, Problem, Solution
+from scaling_cli.engine.problem import Problem, Solution
 from scaling_cli.engine.solve import solve
 from scaling_cli.engine.starts import starts
 from scaling_cli.numerics.profile import FARTHEST, STEPS, Target, end, sweep
@@ -115,11 +114,7 @@ def of_parameter(fitted: Fitted, name: str) -> Profile:
         If the law has no such parameter, or it is held.
     """
     names = list(fitted.law.parameters())
-    if name not in names:
-        raise UsageError(
-            f"law {laws.name_of(fitted.law)} has no parameter {name!r}.",
-            hint=f"Its parameters: {', '.join(names)}.",
-        )
+    fitted.law.parameter(name)
     gradient = fitted.problem.frame.matrix[names.index(name)]
     if not np.any(gradient):
         raise UsageError(f"{name} is held at a value: there is nothing to profile.")
@@ -207,12 +202,9 @@ def _with_slopes(fitted: Fitted) -> Fitted:
 
 def _with_value(problem: Problem, column: int, value: float) -> tuple[np.ndarray, bool]:
     """Return where a search ends, (m, k), with one searched coordinate held; see `_searched`."""
-    frame = problem.frame
-    if len(frame.names) == 1:
+    if len(problem.frame.names) == 1:
         return np.zeros((0, 1)), True
-    offset = np.where(frame.matrix[:, column] != 0, value, frame.offset)
-    names = tuple(n for i, n in enumerate(frame.names) if i != column)
-    held = Frame(np.delete(frame.matrix, column, axis=1), offset, names)
+    held = problem.frame.without(column, value)
     ended, minimum = _searched(replace(problem, frame=held))
     return np.insert(ended, column, value, axis=1), minimum
 

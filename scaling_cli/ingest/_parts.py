@@ -1,0 +1,97 @@
+"""Runs whose metrics lie in files of their own: TensorBoard's exports, the folders of DVCLive.
+
+Each such file has a step and one value; the file's name says which metric of which run it is.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from scaling_cli.ingest._columns import canonical_of
+from scaling_cli.ingest._sources import Raw, Source, stem
+from scaling_cli.vocabulary.quantities import plain_name
+
+_TENSORBOARD = re.compile(r"run-(?P<run>.*?)-tag-(?P<tag>.+)")
+_WORDS_OF_SETS = re.compile(r"(^|[_.\-/ ])(train|training|val|valid|validation|eval|test)$")
+_HELD = re.compile(r"(^|[_.\-/ ])(val|valid|validation|eval|test)$")
+
+
+def joined(tables: Sequence[tuple[Source, Raw]]) -> list[tuple[Source, Raw]]:
+    """Return tables with the metrics of a run side by side, where files hold one metric each."""
+    kept: list[tuple[Source, Raw]] = []
+    parts: dict[str, list[tuple[Source, Raw]]] = {}
+    for source, raw in tables:
+        part = _part(source, raw)
+        if part is None:
+            kept.append((source, raw))
+        else:
+            parts.setdefault(part[0], []).append((source, part[1]))
+    for folder, several in parts.items():
+        kept += [(_source(folder, several), _join(several))] if _joinable(several) else several
+    return kept
+
+
+def _part(source: Source, raw: Raw) -> tuple[str, Raw] | None:
+    """Return the folder and run that a table of one metric belongs to, and the table named so."""
+    plain = {plain_name(name): name for name in raw.columns}
+    path = Path(source.name)
+    exported = _TENSORBOARD.fullmatch(stem(source.name))
+    if exported is not None and {"step", "value"} <= plain.keys():
+        run, tag = exported["run"], exported["tag"].removeprefix("epoch_")  # as Keras names them
+        tag = "val_loss" if _HELD.search(run) and canonical_of(tag) == "loss" else tag
+        name = _WORDS_OF_SETS.sub("", run).strip(".")
+        columns = {plain["step"]: raw.columns[plain["step"]], tag: raw.columns[plain["value"]]}
+        return f"{path.parent}/{name}", replace(raw, columns=columns, run=name or raw.run)
+    folder, metrics, below = path.as_posix().rpartition("plots/metrics/")
+    if not metrics or "step" not in plain:
+        return None
+    metric, values = below.removesuffix(path.suffix), raw.columns.get(path.stem)
+    columns = {plain["step"]: raw.columns[plain["step"]]}
+    columns |= {} if values is None else {metric: values}
+    return folder.rstrip("/") or ".", replace(raw, columns=columns, run=Path(folder).resolve().name)
+
+
+def _joinable(several: Sequence[tuple[Source, Raw]]) -> bool:
+    """Say whether there are several files, each with whole steps that never come twice."""
+    steps = [_steps(raw) for _, raw in several]
+    names = [name for _, raw in several for name in list(raw.columns)[1:]]
+    whole = all(step is not None and len(step.unique()) == len(step) for step in steps)
+    return len(several) > 1 and whole and len(set(names)) == len(names)
+
+
+def _steps(raw: Raw) -> pa.Array | None:
+    try:
+        return pc.cast(next(iter(raw.columns.values())), pa.int64())
+    except pa.ArrowInvalid:
+        return None
+
+
+def _join(several: Sequence[tuple[Source, Raw]]) -> Raw:
+    """Return one table with a row for each step of any file."""
+    whole = None
+    for _, raw in several:
+        values = dict(list(raw.columns.items())[1:])
+        table = pa.table({"step": _steps(raw), **values})
+        whole = table if whole is None else whole.join(table, "step", join_type="full outer")
+    first = several[0][1]
+    table = (whole if whole is not None else pa.table({})).sort_by("step")
+    columns = {name: table[name].combine_chunks() for name in table.column_names}
+    size = table.num_rows
+    names = ", ".join(Path(source.name).name for source, _ in several)
+    note = first.note(
+        "joined-files", "info", f"{len(several)} files of one metric each are one run: {names}."
+    )
+    lines, segments = np.arange(1, size + 1), np.zeros(size, np.int16)
+    notes = (*(n for _, raw in several for n in raw.notes), replace(note, file=None))
+    return replace(first, columns=columns, lines=lines, segments=segments, cut=False, notes=notes)
+
+
+def _source(folder: str, several: Sequence[tuple[Source, Raw]]) -> Source:
+    """Return what the files stand for together; its digest is that of the joined table."""
+    asked = any(source.asked for source, _ in several)
+    return Source(folder, Path(folder), _join(several), asked)
