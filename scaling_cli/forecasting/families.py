@@ -212,7 +212,7 @@ def extrapolate(
     names = tuple(families) if families is not None else learning_curves.distinct()
     turn, told = Turn(), []
     if rising or limit is not None:
-        turned, turn, told = directed(Job(CURVE, *map(np.asarray, (x, loss))), rising, limit)
+        turned, turn, told = directed(Job(CURVE, np.asarray(x), np.asarray(loss)), rising, limit)
         x, loss = turned.x, turned.loss
     place, losses = despiking.checked(x, loss, FEWEST)
     directed(Job(CURVE, place, losses))

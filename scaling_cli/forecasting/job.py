@@ -317,10 +317,16 @@ def _job(facts: Mapping[str, Any], rows: "View", target: str | None) -> Job:
             hint=f"Columns: {', '.join(rows.original_names())}. Say which holds the loss: --target "
             "COLUMN.",
         )
+    values = rows.column(column)[there]
+    if values.dtype.kind not in "fiu":
+        raise DataError(
+            f"run {name!r}: {column} holds text, such as {values[0]!r}.",
+            hint="Name a column of numbers: --target COLUMN.",
+        )
     return Job(
         name,
         axis[there],
-        rows.column(column)[there],
+        values,
         unit,
         lr=rows.column("lr")[there] if rows.own("lr").any() else None,
         schedule=_stated(name, facts.get("schedule")),

@@ -53,11 +53,11 @@ class Panel:
 
 @dataclass(frozen=True)
 class Table(_style.Sheet):
-    """One panel per run, three at most; `unit` is that of the losses, "" where they differ."""
+    """One panel per run, three at most, and what their vertical axis says."""
 
     shown: Sequence[Panel]
     left: int
-    unit: str
+    label: str
 
     def layout(self) -> tuple[tuple[float, float], int, tuple[float, ...]]:
         """Return the size of a figure with a panel per run."""
@@ -69,9 +69,16 @@ def table(forecasts: Forecasts, jobs: Sequence[Job], siblings: Sequence[Job] = (
     """Return what is drawn of forecasts, given the jobs and the siblings they were made from."""
     by_name = {job.run: job for job in jobs}
     shown = [_panel(f, by_name[f.run], siblings) for f in forecasts.runs[:MOST_RUNS]]
-    units = {by_name[f.run].loss_unit for f in forecasts.runs[:MOST_RUNS]}
-    unit = units.pop() if len(units) == 1 else ""
-    return Table(tuple(shown), len(forecasts) - len(shown), unit)
+    labels = {_label(by_name[f.run]) for f in forecasts.runs[:MOST_RUNS]}
+    names = {label.partition(" (")[0] for label in labels}
+    label = next((told.pop() for told in (labels, names) if len(told) == 1), "")
+    return Table(tuple(shown), len(forecasts) - len(shown), label)
+
+
+def _label(job: Job) -> str:
+    """Return what is forecast, a loss with its unit; what is no loss has none."""
+    plain = job.noun != "loss" and job.loss_unit == "as given"
+    return job.noun if plain else f"Loss ({job.loss_unit})"
 
 
 def _panel(forecast: Forecast, job: Job, siblings: Sequence[Job]) -> Panel:
@@ -108,7 +115,7 @@ def draw(table: Table, *axes: Axes) -> None:
     low, high = _range(table.shown)  # panels share their vertical axis
     room = 0.05 * (high - low)
     axes[0].set_ylim(low - room, high + room)
-    axes[0].set_ylabel(f"Loss ({table.unit})" if table.unit else "Loss")
+    axes[0].set_ylabel(table.label)
 
 
 def _draw(panel: Panel, ax: Axes) -> None:

@@ -14,7 +14,7 @@ from jobs import CONSTANT, COSINE, STEPS, WSD, job, losses
 from scaling_cli import plots, read, reports
 from scaling_cli.forecasting import following as command
 from scaling_cli.forecasting import forecast
-from scaling_cli.forecasting.job import Job
+from scaling_cli.forecasting.job import Job, jobs_of
 from scaling_cli.plots import _forecast
 from scaling_cli.reports import forecast as forecast_report
 from scaling_cli.reports._text import Style
@@ -348,6 +348,33 @@ def test_the_figure_shows_the_forecast(here: Path) -> None:
     (panel,) = _forecast.table(blind, [running]).shown
     assert panel.ends == blind[0].scenarios
     assert set(asdict(panel)) == {"forecast", "logged", "smooth", "siblings"}
+
+
+def test_an_accuracy_is_never_called_a_loss(here: Path) -> None:
+    rows = [f"{x:.0f},{0.8 - (y - 2.5) / 10}" for x, y in zip(*_points("run.csv"), strict=True)]
+    (here / "top.csv").write_text("\n".join(["step,top1", *rows, ""]))
+    asked = ("top.csv", "--target", "top1", "--until", "4000", "--schedule", COSINE)
+    refused = run(*asked)
+    assert (refused.exit_code, "top1 rises along the run" in refused.stderr) == (4, True)
+    for full in ([], ["--full"]):
+        told = run(*asked, "--rising", *full)
+        assert told.exit_code == 0, told.stderr
+        assert "loss" not in told.stdout.partition("reading")[0]
+    runs = read("top.csv")
+    made = forecast(runs, target="top1", until=4000, schedule=COSINE, rising=True)
+    assert _forecast.table(made, jobs_of(runs, target="top1")[0]).label == "top1"
+    ends = 0.8 - (losses(COSINE, STEPS // 2)[-1] - 2.5) / 10
+    assert made[0].value == pytest.approx(ends, rel=0.01)
+
+
+def test_a_column_of_text_is_refused(here: Path) -> None:
+    (here / "text.csv").write_text("step,top1\n" + "".join(f"{s},x(0.{s})\n" for s in range(1, 9)))
+    refused = run("text.csv", "--target", "top1", "--until", "4000")
+    assert (refused.exit_code, refused.stderr) == (
+        3,
+        "error: run 'text': top1 holds text, such as 'x(0.1)'.\nhint: Name a column of numbers: "
+        "--target COLUMN.\n",
+    )
 
 
 def test_runs_in_one_figure_share_an_axis_that_holds_them_all(here: Path) -> None:
