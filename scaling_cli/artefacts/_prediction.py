@@ -1,7 +1,7 @@
 """A prediction and its two intervals, from stored draws, with NumPy alone."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from scaling_cli.laws._law import WHOLE, Law
 from scaling_cli.numerics.quantiles import central, quantile
 from scaling_cli.vocabulary.errors import UsageError
 from scaling_cli.vocabulary.jsonfile import stamped
+from scaling_cli.vocabulary.objective import Turned
 from scaling_cli.vocabulary.quantities import C, Quantity, parse_number, recognised
 from scaling_cli.vocabulary.shown import Shown
 
@@ -93,6 +94,8 @@ class Prediction(Shown):
     """Fitted ranges of inputs that may be zero: no factor says how far beyond one lies."""
     column: str = "loss"
     """Name of the output in tables."""
+    turned: Turned | None = None
+    """What was fitted of the output, where it is not the output itself."""
     splits: tuple[Split, ...] = ()
     """Of each point where compute alone was given: how sure its best split is."""
 
@@ -129,11 +132,30 @@ class Prediction(Shown):
         """Return half the widths of `mean` and `new_run` in ln output; None without intervals.
 
         As the parts, whose quadrature they are. It does not depend on where in it the value lies.
+        Of a target that something else was fitted of: as shares of the value.
         """
         if self.mean is None or self.new_run is None:
             return None
+        if self.turned is not None:
+            size = 2 * np.abs(self.value)
+            mean, new_run = ((high - low) / size for low, high in (self.mean, self.new_run))
+            return mean, new_run
         mean, new_run = (np.log(high / low) / 2 for low, high in (self.mean, self.new_run))
         return mean, new_run
+
+    def turned_back(self, turned: Turned) -> "Prediction":
+        """Return the prediction of a target of which something else was fitted."""
+        value, beside = turned.back(self.value), self.companion
+        share = np.abs(self.value / value)  # of what was fitted, in the target
+        return replace(
+            self,
+            value=value,
+            mean=self.mean and turned.ends(self.mean),
+            new_run=self.new_run and turned.ends(self.new_run),
+            parts={name: part * share for name, part in self.parts.items()},
+            companion=beside and (beside[0], turned.back(beside[1])),
+            turned=turned,
+        )
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """Return one JSON object per point."""

@@ -24,6 +24,7 @@ from scaling_cli.vocabulary.errors import DataError, ScalingError
 from scaling_cli.vocabulary.jsonfile import SCHEMA_VERSION, nulls, stamped, write_json, writing
 from scaling_cli.vocabulary.objective import Objective
 from scaling_cli.vocabulary.outcomes import Check, LeftOut, Level, Status
+from scaling_cli.vocabulary.quantities import L
 from scaling_cli.vocabulary.shown import Shown
 
 # Numbers that JSON has no word for: written as null, read back as what they were.
@@ -138,8 +139,9 @@ class Fitted(Record):
 
     def __post_init__(self) -> None:
         """Refuse ranges that no positive data have: distances are counted in factors of them."""
+        lifted = L.symbol if self.data.get("fitted_as") else None  # it may lie below zero
         for symbol, (low, high) in (self.data.get("ranges") or {}).items():
-            if not (low <= high and high > 0):
+            if not (low <= high and (high > 0 or symbol == lifted)):
                 raise ValueError(f"data.ranges.{symbol} cannot be {low:g} to {high:g}")
 
     def _line(self, *parts: str) -> str:

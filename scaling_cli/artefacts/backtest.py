@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scaling_cli.artefacts._record import Record
-from scaling_cli.vocabulary.objective import Objective
+from scaling_cli.vocabulary.objective import Objective, Turned
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -224,7 +224,7 @@ class Backtest(Record):
         side = "below" if most == below else "above"
         return (
             f"{most} of {len(missed)} misses of the law by itself lie on one side: the law is "
-            f"bending. Expect the loss {side} the forecast."
+            f"bending. Expect {Turned.of(self.data) or 'the loss'} {side} the forecast."
         )
 
     def to_frame(self) -> "pd.DataFrame":

@@ -16,11 +16,12 @@ from scaling_cli.artefacts._prediction import Prediction, Uncertainty
 from scaling_cli.artefacts._record import MERGED, Fitted, refuse_draws
 from scaling_cli.artefacts._split import splits
 from scaling_cli.laws._law import Domain, Law
-from scaling_cli.runs.points import Points
+from scaling_cli.runs.points import COUNTED, Points
 from scaling_cli.vocabulary.arguments import check_level
 from scaling_cli.vocabulary.errors import DataError
+from scaling_cli.vocabulary.objective import Turned
 from scaling_cli.vocabulary.outcomes import Level
-from scaling_cli.vocabulary.quantities import C, L, factor
+from scaling_cli.vocabulary.quantities import C, L, factor, is_perplexity
 
 NO_INTERVAL = {
     "published": "no interval: these are published numbers, and the fit carries no draws.",
@@ -86,13 +87,36 @@ class Fit(Fitted):
                 "digest.",
             )
         output, weight = np.asarray(stored["output"], float), stored.get("weight")
+        output = output if self.turned is None else self.turned.forth(output)
         return Points(
             {symbol: np.asarray(v, float) for symbol, v in stored["inputs"].items()},
             output,
             [str(run) for run in stored.get("runs") or range(len(output))],
             self.data.get("conventions") or {},
             weight=None if weight is None else np.asarray(weight, float),
+            target=self.target,
+            turned=self.turned,
         )
+
+    @property
+    def target(self) -> str:
+        """The column that was fitted, as the user called it."""
+        asked = self.selection.get("target")
+        return asked if asked and not is_perplexity(asked) else self.law.output().column
+
+    @property
+    def turned(self) -> Turned | None:
+        """What was fitted of the target, where it is not the target itself."""
+        return Turned.of(self.data)
+
+    def as_fitted(self) -> "Fit":
+        """Return the fit whose answers are in what was fitted, not in the target."""
+        if self.turned is None:
+            return self
+        ranges, symbol = self.data["ranges"], self.law.output().symbol
+        ends = sorted(self.turned.forth(end) for end in ranges[symbol])
+        data = {k: v for k, v in self.data.items() if k not in ("fitted_as", "points")}
+        return replace(self, data={**data, "ranges": {**ranges, symbol: ends}})
 
     @property
     def example(self) -> str:
@@ -144,26 +168,30 @@ class Fit(Fitted):
             parts={},
             spent={C.symbol: self.law.along(columns)} if self.law.size_and_data() else {},
             linear={s: tuple(ranges[s]) for s in columns if self._is_linear(s) and s in ranges},
-            column=self.law.output().column,
+            column=self.target,
             splits=splits(self.law, draws, columns, given, level),
             made_by=self._as_maker(),
         )
         if self.uncertainty is None:
             published = self.origin.get("kind") == "published"
-            return replace(alone, notes=(NO_INTERVAL["published" if published else ""],))
+            bare = replace(alone, notes=(NO_INTERVAL["published" if published else ""],))
+            return bare if self.turned is None else bare.turned_back(self.turned)
         mean, new_run, parts = _prediction.intervals(
             self.law, self.uncertainty, columns, value, level
         )
         other = self.uncertainty.companion
         beside = other and (laws.name_of(other), np.asarray(other(**columns), float))
         told = replace(alone, mean=mean, new_run=new_run, parts=parts, companion=beside)
-        return replace(told, made_by={**alone.made_by, "warnings": self.doubts(told)})
+        told = replace(told, made_by={**alone.made_by, "warnings": self.doubts(told)})
+        return told if self.turned is None else told.turned_back(self.turned)
 
     def doubts(self, prediction: Prediction) -> list[str]:
         """Return what the backtests say against a prediction; nothing without intervals."""
         if prediction.new_run is None:
             return []
         told = [c.message for c in self.checks if c.code == BENDING and c.level is Level.WARN]
+        if prediction.splits:  # a budget was asked for
+            told += [note for note in self.data.get("notes", ()) if COUNTED in note]
         cuts, axis = ((self.backtest or {}).get(key) for key in ("cuts", "axis"))
         reached = [float(cut["factor"]) for cut in cuts or () if cut["factor"] is not None]
         along = prediction.extrapolation.get(axis or C.symbol)
@@ -210,6 +238,7 @@ class Fit(Fitted):
     def __post_init__(self) -> None:
         """Refuse draws that are not the law's, points that do not fit each other, unknown runs."""
         super().__post_init__()
+        Turned.of(self.data)  # refuses what is none
         points = self.data.get("points")
         if points:
             names, runs = list(self.law.inputs()), points.get("runs")

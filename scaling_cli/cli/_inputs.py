@@ -6,7 +6,7 @@ import itertools
 import re
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,17 @@ import numpy as np
 from scaling_cli.artefacts._prediction import completed
 from scaling_cli.laws._law import WHOLE, Law
 from scaling_cli.vocabulary.errors import DataError, UsageError
-from scaling_cli.vocabulary.quantities import C, D, L, N, Quantity, Role, parse_number, recognised
+from scaling_cli.vocabulary.quantities import (
+    C,
+    D,
+    Domain,
+    L,
+    N,
+    Quantity,
+    Role,
+    parse_number,
+    recognised,
+)
 
 Refuse = Callable[..., DataError]
 _ONE_GROUP = re.compile(r"[+-]?\d{1,3},\d{3}")
@@ -147,8 +157,10 @@ def _whole(law: Law, point: Mapping[str, float]) -> bool:
     return abs(float(np.sum(law.total(point))) - 1) <= WHOLE
 
 
-def read_points(path: str, law: Law) -> Grid:
+def read_points(path: str, law: Law, target: str = "") -> Grid:
     """Read a CSV (or TSV) of points: the law's inputs by column name or symbol, maybe a loss.
+
+    A column that is called as the target was is compared, whatever else is there.
 
     Raises
     ------
@@ -161,11 +173,15 @@ def read_points(path: str, law: Law) -> Grid:
         raise DataError("the file is empty.", file=name, hint=_wanted(law))
     delimiter = "\t" if "\t" in lines[0] and "," not in lines[0] else ","
     reader = csv.reader(lines, delimiter=delimiter)
-    columns = _columns(next(reader), law, name)
+    columns = _columns(header := next(reader), law, name)
     inputs: dict[str, list[float]] = {symbol: [] for symbol in law.inputs()}
     measured: list[float | None] = []
     rows: list[int] = []
     output = law.output()
+    titles = [title.strip() for title in header]
+    if target != output.column and target in titles:
+        columns[output.symbol] = (titles.index(target), target)
+        output = replace(output, domain=Domain.REAL)
     for cells in reader:
         if any(cell.strip() for cell in cells):
             refuse = functools.partial(DataError, file=name, row=reader.line_num)

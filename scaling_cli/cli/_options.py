@@ -391,6 +391,15 @@ class OfPoints:
     objective: str = option("huber|l2|lad", "What is summed over points.", default="huber")
     delta: float = option("X", "Corner of the Huber loss.", default=0.001)
     space: str = option("log|linear", "Residuals of ln loss or of loss.", default="log")
+    rising: bool = option(
+        "",
+        "The target rises as runs grow (an accuracy): its distance from --limit is fitted.",
+        "--rising",
+        default=False,
+    )
+    limit: float | None = option(
+        "X", "What a rising target cannot pass. Default: 1, of percentages 100."
+    )
     tie: dict[str, str] | None = option(
         "NAME=NAME",
         "Keep two equal: --tie alpha=beta.",
@@ -418,6 +427,8 @@ class OfPoints:
         """Return the options of `point_fits`."""
         return {
             "at": self.at,
+            "rising": self.rising,
+            "limit": self.limit,
             "objective": self._objective("--delta" in asking.typed(OfPoints)),
             "tie": self.tie,
             "weights": self.weight,

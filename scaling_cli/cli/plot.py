@@ -130,13 +130,13 @@ def _measured(path: str, fit: "Fit", asking: options.Asking) -> "Points":
     from scaling_cli.runs.points import Points
     from scaling_cli.vocabulary.errors import DataError
 
-    grid = _inputs.read_points(path, fit.law)
+    grid = _inputs.read_points(path, fit.law, fit.target)
     known = [i for i, value in enumerate(grid.measured) if value is not None]
     if not known:
         raise DataError(
-            f"no row states a measured {fit.law.output().column}.",
+            f"no row states a measured {fit.target}.",
             file=path,
-            hint="Give the runs a loss column, or leave --measured out.",
+            hint=f"Give the runs a {fit.target} column, or leave --measured out.",
         )
     for i, row in enumerate(grid.rows):
         if i not in known:

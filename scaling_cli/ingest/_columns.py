@@ -25,6 +25,7 @@ _COUNTS = ("params", "average_params", "tokens", "flops", "batch_tokens", "uniqu
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")
 _ONE_COMMA = re.compile(r"^(\s*[+-]?\d*),(\d+(?:[eE][+-]?\d+)?\s*[A-Za-z]*\s*)$")
 _TWO_READINGS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}\s*[A-Za-z]*")
+_SUFFIXED = re.compile(r"\d\s*[kmbgtp]\w*\s*$", re.IGNORECASE)
 _PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _COUNT = re.compile(
     r"[^/+*^()-]+|\d+ *(\*\*|\^) *\d+|[\d.,]+ *[x×*] *10 *(\*\*|\^) *\d+|.*pf-days?", re.IGNORECASE
@@ -101,8 +102,17 @@ def _choose(
         canonical = canonical_of(name)
         if canonical is not None and canonical not in taken and canonical not in keep:
             why = "its name" if name == canonical else f"{name!r} is a name of {canonical}"
+            why += _stated_unit(name)
             taken[canonical] = _reading(raw.file, name, canonical, why)
     return taken
+
+
+def _stated_unit(name: str) -> str:
+    """Return what the name of a column says of its unit, to go behind why it was taken."""
+    factor = quantities.header(name)[1]
+    if quantities.is_perplexity(name):
+        return ", as a logarithm"
+    return f", counted in {factor:.6g}" if factor != 1 else ""
 
 
 def _reading(file: str, original: str, canonical: str, why: str) -> ColumnReading:
@@ -135,17 +145,17 @@ def _preference(name: str) -> tuple[int, int]:
     plain = plain_name(name)
     if plain in quantities.RUN_ID_NAMES:
         return (0, quantities.RUN_ID_NAMES.index(plain))
-    quantity = recognise(name)
+    quantity, plain = recognise(name), plain_name(quantities.header(name)[0])
     if quantity is None or plain == quantity.column:
         return (0, 0)
-    if _of_letter(name) is not None:
+    if len(plain) == 1:
         return (2, 0)
     return (1, [plain_name(alias) for alias in quantity.aliases].index(plain))
 
 
 def _of_letter(name: str) -> Quantity | None:
     """Return the quantity whose letter is the whole name of a column (`N`, `d`), or None."""
-    quantity = recognise(name) if len(name.strip()) == 1 else None
+    quantity = recognise(name) if len(quantities.header(name)[0].strip()) == 1 else None
     return None if quantity is None or quantity is quantities.X else quantity
 
 
@@ -213,9 +223,37 @@ def _typed(raw: Raw, original: str, canonical: str, scales: Mapping[str, float])
     if canonical not in QUANTITIES:
         return inferred(column)
     values = _numbers(raw, original, QUANTITIES[canonical])
-    if canonical not in scales:
+    if canonical in _LOSSES and quantities.is_perplexity(original):
+        return _logarithm(raw, original, values)
+    factor = scales.get(canonical, _header(raw.columns[original], original, canonical))
+    if factor == 1:
         return values
-    return pc.call_function("multiply", [values, pa.scalar(scales[canonical])])
+    return pc.call_function("multiply", [values, pa.scalar(factor)])
+
+
+def _header(column: pa.Array, original: str, canonical: str) -> float:
+    """Return the unit that a header states of a count; 1 where cells have their own (`7B`)."""
+    factor = quantities.header(original)[1] if canonical in _COUNTS else 1.0
+    cells = column.unique().to_pylist() if factor != 1 and pa.types.is_string(column.type) else ()
+    return 1.0 if any(_SUFFIXED.search(cell or "") for cell in cells) else factor
+
+
+def _logarithm(raw: Raw, name: str, values: pa.Array) -> pa.Array:
+    """Return the losses behind a column of perplexities.
+
+    Raises
+    ------
+    DataError
+        If one is below 1.
+    """
+    below = np.flatnonzero(floats(values) < 1)
+    if len(below):
+        row = int(below[0])
+        told = f"{values[row].as_py():g} is no perplexity, which is 1 or more."
+        raise raw.refused(
+            told, row, name, hint="If it is the loss: --map loss=COLUMN under a name that says so."
+        )
+    return pc.call_function("ln", [values])
 
 
 def _counts(raw: Raw, scales: Mapping[str, float]) -> dict[str, pa.Array]:
@@ -262,6 +300,8 @@ def check_values(named: Raw, *, zero_allowed: bool) -> None:
         bad, rule = (values < 0, "zero or positive") if may_be_zero else (values <= 0, "positive")
         if canonical not in _LOSSES:
             bad, rule = bad | np.isinf(values), f"{rule} and finite"
+        if canonical in _LOSSES and not zero_allowed and 0 < bad.sum() <= len(bad) / 2:
+            continue  # marks of runs without a loss: the selection names them and leaves them out
         if bad.any():
             row = int(np.argmax(bad))
             turned = canonical in _LOSSES and values[row] < 0

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from scaling_cli.laws._law import Law
+from scaling_cli.runs.direction import Direction, directed
 from scaling_cli.runs.points import Points
 from scaling_cli.vocabulary.errors import UsageError
 from scaling_cli.vocabulary.outcomes import LeftOut
@@ -16,7 +17,14 @@ Weights: TypeAlias = "str | ArrayLike | None"
 
 
 def as_points(
-    data: Any, law: type[Law], *, target: str | None, where: str | None, at: str, weights: Weights
+    data: Any,
+    law: type[Law],
+    *,
+    target: str | None,
+    where: str | None,
+    at: str,
+    weights: Weights,
+    direction: Direction,
 ) -> tuple[Points, dict[str, Any]]:
     """Return the points to fit, reading and selecting as needed, and where they come from."""
     if isinstance(data, Points):
@@ -24,7 +32,7 @@ def as_points(
             raise UsageError(
                 "target, where and at select from runs; these points are already selected."
             )
-        return weighted(data, weights), {"sources": []}
+        return directed(weighted(data, weights), law, direction), {"sources": []}
     from scaling_cli import ingest
     from scaling_cli.runs import selection  # reading costs pyarrow; points do not need it
 
@@ -32,7 +40,7 @@ def as_points(
     if weights is not None and not isinstance(weights, str):
         raise UsageError("numbers as weights go with Points; of runs, name a column.")
     chosen = selection.select(runs, law, target=target, where=where, at=at, weight=weights)
-    return chosen, runs.provenance()
+    return directed(chosen, law, direction), runs.provenance()
 
 
 def weighted(points: Points, weights: Weights) -> Points:

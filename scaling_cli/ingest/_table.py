@@ -35,7 +35,15 @@ from scaling_cli.runs.table import (
 )
 from scaling_cli.vocabulary import quantities
 from scaling_cli.vocabulary.errors import DataError, UsageError, some
-from scaling_cli.vocabulary.quantities import N_AVERAGE, QUANTITIES, L, N, convention_of, recognise
+from scaling_cli.vocabulary.quantities import (
+    N_AVERAGE,
+    QUANTITIES,
+    C,
+    L,
+    N,
+    convention_of,
+    recognise,
+)
 
 # Options of `--set` that say how to read, not what is so.
 _DIRECTIONS = ("rows", "run_id")
@@ -57,6 +65,7 @@ OWN_NAMES_IN_META = frozenset({"loss", "val_loss", "lr"})
 _CONVENTIONS = {
     "params_convention": N.conventions,
     "average_params_convention": N_AVERAGE.conventions,
+    "flops_convention": C.conventions,
     "loss_convention": L.conventions,
     "val_loss_convention": L.conventions,
 }

@@ -34,7 +34,7 @@ def optimal_sizes(
     return np.broadcast_to(np.where(np.isfinite(sizes) & (sizes > 0), sizes, np.nan), shape)
 
 
-def on_slice(law: Law, sizes: np.ndarray, compute: float, **held: float) -> np.ndarray:
+def on_slice(law: Law, sizes: np.ndarray, compute: float | np.ndarray, **held: float) -> np.ndarray:
     """Return the law's output at these sizes with exactly this compute."""
     size = law.symbol_of(Role.SIZE) or ""
     return np.asarray(law(**law.spending(compute, **{size: sizes}, **held)), float)

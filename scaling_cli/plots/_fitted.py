@@ -35,8 +35,9 @@ def held_out(fit: Fit, measured: Points | None, level: float = 0.9) -> HeldOut |
     if measured is None:
         return None
     runs, inputs = tuple(measured.runs), dict(measured.inputs)
-    prediction = fit.predict(level=level, **inputs)
-    values = (measured.output, prediction.value, *(prediction.new_run or (None, None)))
+    prediction = fit.as_fitted().predict(level=level, **inputs)
+    output = measured.output if fit.turned is None else fit.turned.forth(measured.output)
+    values = (output, prediction.value, *(prediction.new_run or (None, None)))
     return HeldOut(runs, across(fit.law, inputs)[1], inputs, *values)
 
 

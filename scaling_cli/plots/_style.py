@@ -88,6 +88,8 @@ def label(fit: Fit, symbol: str) -> str:
     name = quantity.meaning[0].upper() + quantity.meaning[1:]
     if quantity is C:
         return f"{name}, {fit.law.compute_in_words()} (FLOP)"
+    if quantity is L and fit.turned is not None:
+        return str(fit.turned)
     if quantity is L:
         return f"{name} ({convention or quantity.unit})"
     counted = f"{quantity.unit}, {convention.replace('_', '-')}" if convention else quantity.unit

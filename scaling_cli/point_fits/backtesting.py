@@ -6,7 +6,7 @@ enters its own forecast.
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,7 @@ from scaling_cli.point_fits.certainty.draws import DRAWS, Draws, least_squares, 
 from scaling_cli.point_fits.certainty.uncertainty import OTHER_STARTS, Cut, fewest_training
 from scaling_cli.point_fits.cuts import Cuts, Split, along, axis_symbol, checked, splits
 from scaling_cli.point_fits.fitted import Fitted, Resampling
+from scaling_cli.runs.direction import Direction
 from scaling_cli.runs.points import Points, straddled
 from scaling_cli.search.optimum import make_problem, refits, refuse, settle
 from scaling_cli.vocabulary.arguments import check_level
@@ -68,6 +69,8 @@ def backtest(
     target: str | None = None,
     where: str | None = None,
     at: str = "final",
+    rising: bool = False,
+    limit: float | None = None,
     objective: Objective | str | None = None,
     fix: Mapping[str, float] | None = None,
     tie: Mapping[str, str] | None = None,
@@ -84,7 +87,7 @@ def backtest(
 
     Parameters
     ----------
-    data, law, target, where, at, objective, fix, tie, weights, prior
+    data, law, target, where, at, rising, limit, objective, fix, tie, weights, prior
         As in `fit`. The noise that scales priors is estimated once, from all points.
     on : {"compute", "params", "tokens"}
         The axis along which runs are large. For laws of one input, compute is that input.
@@ -120,8 +123,10 @@ def backtest(
     resampling = Resampling(seed=seed)  # refuses a seed that cannot be one
     law_class, minimised = laws.get(law), Objective.of(objective)
     symbol, wanted = axis_symbol(law_class, on), checked(cuts)
+    chosen = {"target": target, "where": where, "at": at}
+    direction = Direction(rising, limit, minimised.space)
     points, origin = fitting.as_points(
-        data, law_class, target=target, where=where, at=at, weights=weights
+        data, law_class, **chosen, weights=weights, direction=direction
     )
     problem = make_problem(points, law_class, minimised, fix, tie, prior=prior)
     refuse(points, problem)
@@ -140,9 +145,8 @@ def backtest(
         left_out=points.left_out,
         data=fitting.describe(points, law_class, embedded=False) | origin,
         selection={
-            "target": target,
-            "where": where,
-            "at": at,
+            **chosen,
+            **direction.to_dict(),
             "fix": dict(fix or {}),
             "tie": dict(tie or {}),
             "weight": fitting.weight_name(weights),
@@ -152,7 +156,7 @@ def backtest(
         },
         notes=(
             *_straddling(points, along(law_class, points.inputs, symbol), scored),
-            *_drawn(scored),
+            *_drawn(scored, points),
         ),
         command=command,
     )
@@ -364,12 +368,13 @@ def _forecasts(
     )
 
 
-def _drawn(scored: Sequence[ScoredCut]) -> tuple[str, ...]:
-    """Say where there are so many cuts that each has fewer draws than a fit."""
+def _drawn(scored: Sequence[ScoredCut], points: Points) -> Iterator[str]:
+    """Say where cuts have fewer draws than a fit, and what errors are of if not of the target."""
     count = draws_each(len(scored))
-    if count == DRAWS:
-        return ()
-    return (f"intervals are made of {count} draws a cut, not the {DRAWS} of a fit.",)
+    if count != DRAWS:
+        yield f"intervals are made of {count} draws a cut, not the {DRAWS} of a fit."
+    if points.turned is not None:
+        yield f"errors and ranges are those of {points.turned}."
 
 
 def _straddling(points: Points, values: np.ndarray, scored: Sequence[ScoredCut]) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from scaling_cli.point_fits.checklist import Evidence, checklist
 from scaling_cli.point_fits.diagnosis import rivals
 from scaling_cli.point_fits.diagnosis.diagnosis import COMPUTE_FACTORS, Diagnosis, diagnose
 from scaling_cli.point_fits.fitted import Fitted, Resampling, headline
+from scaling_cli.runs.direction import Direction
 from scaling_cli.runs.points import Points
 from scaling_cli.search.optimum import Optimum, make_problem, refuse, settle
 from scaling_cli.vocabulary.arguments import check_level
@@ -47,6 +48,8 @@ def fit(
     target: str | None = None,
     where: str | None = None,
     at: str = "final",
+    rising: bool = False,
+    limit: float | None = None,
     objective: Objective | str | None = None,
     fix: Mapping[str, float] | None = None,
     tie: Mapping[str, str] | None = None,
@@ -70,6 +73,12 @@ def fit(
         Name of a law; see `scaling laws`.
     target, where, at : str, optional
         Which column is predicted, which runs, which rows of each; see `selection.select`.
+    rising : bool
+        The target rises as runs grow: its distance from `limit` is fitted, and turned back in
+        every answer.
+    limit : float, optional
+        What a rising target cannot pass. Default: 1 of what lies between 0 and 1, 100 of
+        percentages, 0 of what lies below zero.
     objective : Objective or str, optional
         Huber with delta 1e-3 on ln loss by default.
     fix : mapping of parameter to float, optional
@@ -114,7 +123,9 @@ def fit(
     check_level(level)
     resampling = Resampling(bootstrap, bootstrap_kind, cluster, seed)  # refuses what none can draw
     law_class, minimised = laws.get(law), Objective.of(objective)
-    points, origin = as_points(data, law_class, target=target, where=where, at=at, weights=weights)
+    chosen = {"target": target, "where": where, "at": at}
+    direction = Direction(rising, limit, minimised.space)
+    points, origin = as_points(data, law_class, **chosen, weights=weights, direction=direction)
     problem = make_problem(points, law_class, minimised, fix, tie, prior=prior)
     refuse(points, problem)
     with prepared(_needed(problem)), executors.opened(executor) as opened:
@@ -137,9 +148,8 @@ def fit(
         derived=derived(optimum.law, points) | diagnosis.derived(),
         diagnostics=_diagnostics(fitted, resampled, diagnosis),
         selection={
-            "target": target,
-            "where": where,
-            "at": at,
+            **chosen,
+            **direction.to_dict(),
             "fix": dict(fix or {}),
             "tie": dict(tie or {}),
             "weight": weight_name(weights),
@@ -198,7 +208,7 @@ def _checked(
     diagnosis: Diagnosis,
 ) -> Fit:
     """Add the checklist."""
-    widths = fit_.predict(level=fitted.level, **fitted.target.inputs).half_widths()
+    widths = fit_.as_fitted().predict(level=fitted.level, **fitted.target.inputs).half_widths()
     mean, new = (float("inf"), float("inf")) if widths is None else (float(w[0]) for w in widths)
     evidence = Evidence(
         fitted.points,
@@ -283,6 +293,8 @@ def describe(points: Points, law: type[Law], *, embedded: bool = True) -> dict[s
         "conventions": dict(points.conventions),
         "notes": list(points.notes),
     }
+    if points.turned is not None:
+        record["fitted_as"] = points.turned.to_dict()
     if embedded and len(points) <= EMBEDDED_POINTS:
         record["points"] = points.to_dict()
     return record

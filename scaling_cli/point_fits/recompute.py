@@ -14,6 +14,7 @@ from scaling_cli import datasets, laws
 from scaling_cli.artefacts._prediction import Uncertainty
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.laws._law import Law
+from scaling_cli.runs.direction import Direction, directed
 from scaling_cli.runs.points import Points
 from scaling_cli.runs.where import rows_where
 from scaling_cli.vocabulary.errors import DataError
@@ -97,7 +98,7 @@ def _from_sources(fit: Fit) -> Points | None:
 
     chosen = fit.selection
     reading = {k: chosen[k] for k in ("map", "set", "meta", "name", "format") if chosen.get(k)}
-    return selection.select(
+    selected = selection.select(
         ingest.read(*sources, **reading),
         type(fit.law),
         target=chosen.get("target") or "loss",
@@ -105,6 +106,8 @@ def _from_sources(fit: Fit) -> Points | None:
         at=chosen.get("at") or "final",
         weight=chosen.get("weight"),
     )
+    rising, limit = bool(chosen.get("rising")), chosen.get("limit")
+    return directed(selected, type(fit.law), Direction(rising, limit, fit.objective.space))
 
 
 def _path(source: Any) -> Path:

@@ -129,7 +129,8 @@ def isoflop(found: Mapping[str, Any] | None) -> list[str]:
         return []
     budgets = found["budgets"]
     used = sum(b["optimum"] is not None for b in budgets)
-    text = f"{len(budgets)} budgets, {used} with a bracketed minimum"
+    of = " of logged compute" * (found.get("compute") == "logged")
+    text = f"{len(budgets)} budgets{of}, {used} with a bracketed minimum"
     if not found["allocations"]:
         return [f"{text}: too few for a line"]
     at = found["allocations"][HEADLINE]

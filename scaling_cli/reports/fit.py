@@ -22,6 +22,7 @@ INSIDE = (
     "held-back runs in that range. 'scaling backtest' counts them in the wider range that "
     "'scaling predict' prints."
 )
+_FARTHEST = re.compile(r"farthest from the law: (.*?\))")
 _ARGUMENTS = re.compile(r"\([\w, ]*\) =")
 
 
@@ -101,7 +102,7 @@ def _target(fit: Fit) -> str:
     """Return the column that is predicted, as the notes of the selection have it."""
     told = (note for note in fit.data.get("notes", ()) if str(note).startswith("target: "))
     words = str(next(told, "")).removeprefix("target: ").rstrip(".").split()
-    return words[0].rstrip(",;") if words else fit.law.output().column
+    return words[0].rstrip(",;") if words else fit.target
 
 
 def parameters(fit: Fit, *, full: bool = False) -> Table:
@@ -119,6 +120,8 @@ def parameters(fit: Fit, *, full: bool = False) -> Table:
     methods = dict.fromkeys(str(i["method"]) for i in spans.values() if i.get("method"))
     notes = [f"intervals: {', '.join(methods)}"] if methods else []
     formula = _ARGUMENTS.sub(" =", laws_report.equation(fit.law.formula()))
+    if fit.turned is not None:
+        formula = f"{fit.turned} ={formula.partition('=')[2]}"
     ended = ", ".join(part for part in (str(fit.status).replace("_", " "), _miss(fit)) if part)
     title = "parameters" if full else _numbers.pieces(laws.name_of(fit.law), formula, ended)
     return _fitted.parameters(listed, title, _fitted.level(spans), *notes * full, full=full)
@@ -130,7 +133,8 @@ def _miss(fit: Fit) -> str:
         return ""
     points = fit.points()
     ratio = np.asarray(fit.law(**points.inputs), float) / points.output
-    return f"typical miss {_numbers.percent(float(np.mean(np.abs(ratio - 1))))}"
+    of = "" if fit.turned is None else f" of {fit.turned}"
+    return f"typical miss {_numbers.percent(float(np.mean(np.abs(ratio - 1))))}{of}"
 
 
 def _forecast(fit: Fit, *, full: bool) -> list[Block]:
@@ -143,7 +147,7 @@ def _forecast(fit: Fit, *, full: bool) -> list[Block]:
     if full:
         notes = prediction_report.notes(prediction)
         return [prediction_report.table(prediction, title=title, notes=notes)]
-    value = f"{fit.law.output().column} {_numbers.value(float(prediction.value[0]))}"
+    value = f"{fit.target} {_numbers.value(float(prediction.value[0]))}"
     if prediction.new_run is None:
         return [section(title, [value])]
     low, high = (_numbers.value(float(end[0])) for end in prediction.new_run)
@@ -189,6 +193,7 @@ def _tested(fit: Fit) -> str:
     )
     off = _numbers.ends([cut["mare"] for cut in cuts if cut["mare"] is not None], _numbers.percent)
     told = f"the {sizes} largest runs forecast from the rest, {reach} further: off by {off}"
+    told += "" if fit.turned is None else f" of {fit.turned}"
     biases = [cut["bias"] for cut in cuts if cut.get("bias") is not None]
     if len(biases) > 1 and min(biases) * max(biases) > 0:
         told += f", each time too {'high' if biases[0] > 0 else 'low'} on average"
@@ -202,17 +207,13 @@ def _tested(fit: Fit) -> str:
 
 def _facts(fit: Fit) -> dict[str, str]:
     """Return the lines of checks that have numbers of this fit in them."""
-    inputs, test, facts = fit.diagnostics.get("headline"), fit.backtest or {}, {}
-    reached = [cut["factor"] for cut in test.get("cuts") or () if cut.get("factor")]
-    ahead = _ahead(fit, inputs)[1] if inputs else None
+    facts = {}
     for check in fit.checks:
         if check.code == "extrap.distance":  # after what it has measured, it says in which input
             facts[check.code] = _checks.first_sentence(check.message.partition(": ")[2])
-    if ahead is not None and reached and ahead > max(reached):
-        facts["extrap.distance"] = (
-            "the forecast reaches further than any backtest here did "
-            f"({factor(ahead)} against {factor(max(reached))})"
-        )
+        if check.code == "fit.residuals" and (far := _FARTHEST.search(check.message)):
+            line = _checks.SHORT[check.code]
+            facts[check.code] = line.replace("outlying runs", f"outlying runs ({far[1]})")
     errors = ("held_out_error", "own_held_out_error")
     tested = [r for r in fit.diagnostics.get("rivals") or () if None not in map(r.get, errors)]
     better = [rival for rival in tested if rival[errors[0]] < rival[errors[1]]]
@@ -242,7 +243,8 @@ def _law(fit: Fit) -> Iterator[str]:
     """Yield the law, its equation, what was minimised and how that ended."""
     yield f"{laws.name_of(fit.law)}: {fit.law.formula()}"
     if fit.value is not None:
-        yield f"sum of {fit.objective.describe(fit.law.output().column)} = {fit.value:.9e}"
+        of = fit.law.output().column if fit.turned is None else f"({fit.turned})"
+        yield f"sum of {fit.objective.describe(of)} = {fit.value:.9e}"
     weight, prior = fit.selection.get("weight"), fit.selection.get("prior") or {}
     if weight:
         yield f"terms multiplied by the weights of column {weight}"

@@ -1,11 +1,12 @@
 """Do the numbers fit together? Tokens in billions, compute against 6ND, conventions mixed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from scaling_cli.laws._law import Law
+from scaling_cli.runs.points import COUNTED
 from scaling_cli.runs.table import Note, Runs
 from scaling_cli.runs.view import View
 from scaling_cli.vocabulary.errors import some
@@ -24,12 +25,17 @@ from scaling_cli.vocabulary.quantities import (
 _UNIT = 2.0
 _UNIT_NON_EMBEDDING = 5.0
 _COUNTED = 1.1
+_APART = 1.25  # factor of a run's compute over the others' that is no way of counting
+_STEP = 1.35  # factor by which a way of counting changes from one size to the next
+_GROUPS = 3  # of runs that are named
+WRONG_IN_RUNS = "wrong in these"
 REPEATED = "saw tokens more than once, and the law does not see that."
 _SHOWN = 30  # columns named in a note
-# No pretraining run is shorter than this many tokens; 300 means 300 billion.
-_FEWEST_TOKENS = 1e5
-# No ladder worth a law ends with a smaller model; 16,000 means 16,000 million.
-_FEWEST_PARAMS = 1e5
+# No pretraining run is shorter than this many tokens; 300 means 300 billion. No ladder worth a
+# law ends with a smaller model; 16,000 means 16,000 million.
+_FEWEST = {"tokens": 1e5, "params": 1e5}
+_NO_MODEL = 1e4  # parameters that no language model goes below
+STEPS_BY_BATCH = "step x batch_tokens"
 _FEWEST_PER_PARAM = 1e-3
 
 
@@ -42,7 +48,9 @@ def doubts(runs: Runs) -> list[Note]:
     """Return what looks wrong about runs as a whole, before anything is selected."""
     every = View.of(runs)
     view = every.take(every.last_of(np.arange(len(every))))
-    return [*_assumed(runs), *_mixed(runs), *_units(view), *_kept(view)]
+    told = against_steps(view)
+    steps = [] if told is None else [Note("steps", "warn", told)]
+    return [*_assumed(runs), *_mixed(runs), *_units(view), *steps, *_kept(view)]
 
 
 def _kept(view: View) -> list[Note]:
@@ -74,13 +82,15 @@ def _units(view: View) -> list[Note]:
     rows = np.flatnonzero((spent.size > 0) & (spent.tokens > 0) & (flops > 0))
     if len(rows):
         convention = convention_of(view.take(rows), spent.column)
-        wrong, notes = compared(flops[rows], spent.take(rows), convention)
+        ids = [view.run_ids()[i] for i in rows.tolist()]
+        wrong, notes = compared(flops[rows], spent.take(rows), convention, ids)
         if wrong is not None:
             return [Note("units", "fail", " ".join(wrong))]
         return [Note("counted-flops", "info", told) for told in notes]
-    known = spent.take(np.flatnonzero(spent.tokens > 0))
-    told = small_tokens(None if np.isnan(known.size).any() else known.size, known.tokens)
-    return [] if told is None else [Note("units", "warn", told)]
+    known = spent.take(np.flatnonzero((spent.tokens > 0) | (spent.size > 0)))
+    told = small_counts(*(None if np.isnan(v).any() else v for v in (known.size, known.tokens)))
+    grave = told is not None and impossible(view, known.size)
+    return [] if told is None else [Note("units", "fail" if grave else "warn", told)]
 
 
 def convention_of(view: View, size: str) -> str | None:
@@ -148,7 +158,7 @@ def in_words(law: type[Law] | Law) -> str:
 
 
 def compared(
-    flops: np.ndarray, spent: Spent, convention: str | None
+    flops: np.ndarray, spent: Spent, convention: str | None, runs: Sequence[str]
 ) -> tuple[tuple[str, str] | None, list[str]]:
     """Compare counted compute with what size and tokens make.
 
@@ -159,13 +169,15 @@ def compared(
     spent : Spent
     convention : str or None
         How the size counts parameters.
+    runs : sequence of str, length n
 
     Returns
     -------
     wrong : (message, hint) or None
         What is wrong and what mends it, if the median ratio says that a unit is wrong.
     notes : list of str
-        Whether compute was counted in another way, by more than 10 %.
+        Whether compute was counted in another way, by more than 10 %, or in which runs it
+        contradicts size and tokens.
     """
     if not len(flops):
         return None, []
@@ -176,11 +188,57 @@ def compared(
         ranges = f"{spent.column} {_range(spent.size)}, tokens {_range(spent.tokens)}"
         wrong = f"flops contradict {words}: {told} ({ranges}, flops {_range(flops)})."
         return (wrong, _mend(ratio, spent)), []
+    if odd := by_run(ratios, spent, runs):
+        return None, [odd]
     if 1 / _COUNTED <= ratio <= _COUNTED:
         return None, []
     extremes = f"{ratios.min():.3g} to {ratios.max():.3g}"
-    counted = f"they were counted, not computed as {words}; laws in C here use {words}"
+    counted = f"they were counted, not computed as {words}; {COUNTED} {words}"
     return None, [f"flops are {ratio:.3g} of {words} (median; {extremes}): {counted}."]
+
+
+def by_run(ratios: np.ndarray, spent: Spent, runs: Sequence[str]) -> str | None:
+    """Name the runs in which logged compute over size and tokens is not what it is in the others.
+
+    A way of counting changes smoothly with the size (attention, embeddings); an error jumps.
+
+    Parameters
+    ----------
+    ratios : array, shape (n,)
+        Logged compute over what size and tokens make.
+    spent : Spent
+    runs : sequence of str, length n
+    """
+    logs = np.log(ratios)
+    near = np.abs(logs[:, None] - logs[None, :]) < np.log(_COUNTED)
+    usual = near[int(np.argmax(near.sum(axis=1)))]
+    apart = np.abs(logs - np.median(logs[usual])) > np.log(_APART)
+    if not apart.any() or _is_smooth(logs, np.log(spent.size)):
+        return None
+    of = float(np.median(ratios[usual]))
+    groups: dict[str, list[str]] = {}
+    for i in np.flatnonzero(apart).tolist():
+        groups.setdefault(f"{ratios[i]:.2g}", []).append(str(runs[i]))
+    most = sorted(groups.items(), key=lambda group: -len(set(group[1])))[:_GROUPS]
+    told = "; ".join(f"{ratio} in {some(list(dict.fromkeys(names)), 3)}" for ratio, names in most)
+    low, high = of / _APART, of * _APART
+    where = f"{low:.3g} < flops / (6 * {spent.column} * tokens) < {high:.3g}"
+    return (
+        f"flops are {of:.3g} of {spent.words} in {np.sum(~apart)} of {len(apart)} points, but "
+        f"{told}: {spent.column}, tokens or "
+        f"flops are {WRONG_IN_RUNS}. Mend them, or leave them out (--where '{where}')."
+    )
+
+
+def _is_smooth(logs: np.ndarray, sizes: np.ndarray) -> bool:
+    """Return whether a ratio changes with the size step by step, and not by much each time."""
+    _, member = np.unique(np.round(sizes, 3), return_inverse=True)
+    member = np.ravel(member)
+    groups = [logs[member == k] for k in range(int(member.max()) + 1)]
+    scattered = max(float(np.ptp(group)) for group in groups)
+    steps = np.abs(np.diff([float(np.median(group)) for group in groups]))
+    largest = float(np.max(steps, initial=0.0))
+    return max(scattered, largest) < np.log(_STEP) and len(groups) > 2
 
 
 def _mend(ratio: float, spent: Spent) -> str:
@@ -201,21 +259,75 @@ def _mend(ratio: float, spent: Spent) -> str:
     )
 
 
-def small_tokens(params: np.ndarray | None, tokens: np.ndarray) -> str | None:
-    """Return a note if tokens look as if given in billions or millions."""
-    few = params is not None and bool(np.all(tokens < _FEWEST_PER_PARAM * params))
-    if not len(tokens) or (not few and np.max(tokens) >= _FEWEST_TOKENS):
+def small_counts(params: np.ndarray | None, tokens: np.ndarray | None) -> str | None:
+    """Return a note if parameters or tokens look as if given in millions or billions."""
+    small = _small(params, tokens)
+    if not small:
         return None
-    told = f"tokens look as if given in billions (they are {_range(tokens)})"
-    return f"{told}: if so, --set tokens_scale=1e9 multiplies the column."
+    words = {1e6: "millions", 1e9: "billions", 1e12: "trillions"}
+    factors = _likely(params, tokens, small)
+    looks = dict.fromkeys(words[factors[name]] for name in small)
+    ranges = " and ".join(_range(values) for values in small.values())
+    told = f"{' and '.join(small)} look as if given in {' and '.join(looks)} (they are {ranges})"
+    options = " ".join(
+        f"--set {name}_scale={factors[name]:.0e}".replace("e+0", "e") for name in small
+    )
+    ends = "multiplies the column" if len(small) == 1 else "multiply the columns"
+    return f"{told}: if so, {options} {ends}."
 
 
-def small_params(params: np.ndarray) -> str | None:
-    """Return a note if parameters look as if given in millions or billions."""
-    if not len(params) or np.max(params) >= _FEWEST_PARAMS:
+def _small(params: np.ndarray | None, tokens: np.ndarray | None) -> dict[str, np.ndarray]:
+    """Return the columns that are too small to be counts of a ladder."""
+    known = {"params": params, "tokens": tokens}
+    there = {name: v for name, v in known.items() if v is not None and len(v)}
+    small = {n: v for n, v in there.items() if np.max(v) < _FEWEST[n]}
+    if len(there) == 2 and np.all(there["tokens"] < _FEWEST_PER_PARAM * there["params"]):
+        small["tokens"] = there["tokens"]
+    return small
+
+
+def _likely(
+    params: np.ndarray | None, tokens: np.ndarray | None, small: Mapping[str, np.ndarray]
+) -> dict[str, float]:
+    """Return the units of the small columns that make the likeliest ladder.
+
+    Hundreds of millions of parameters, tens of tokens for each.
+    """
+    units = {name: (1e6, 1e9, 1e12)[: 2 if name == "params" else 3] for name in small}
+    middle = {
+        "params": 3e8 if params is None else float(np.median(params)),
+        "tokens": 6e9 if tokens is None else float(np.median(tokens)),
+    }
+
+    def unlikely(factors: tuple[float, float]) -> float:
+        N, D = middle["params"] * factors[0], middle["tokens"] * factors[1]
+        return abs(np.log(D / N / 20)) + abs(np.log(N / 3e8)) / 2
+
+    pairs = [(n, d) for n in units.get("params", (1.0,)) for d in units.get("tokens", (1.0,))]
+    return dict(zip(("params", "tokens"), min(pairs, key=unlikely), strict=True))
+
+
+def impossible(view: View, params: np.ndarray) -> bool:
+    """Return whether no language model is as small as all of these, and nobody said they are."""
+    said = any(reading.canonical == f"{N.column}_scale" for reading in view.runs.columns)
+    return bool(len(params) and np.max(params) < _NO_MODEL) and not said
+
+
+def against_steps(view: View) -> str | None:
+    """Return a note if logged tokens are not step x batch_tokens."""
+    logged, steps, batch = view.tokens_by_steps()
+    known = (logged > 0) & (steps > 0) & (batch > 0)
+    if not known.any():
         return None
-    told = f"params look as if given in millions or billions (they are {_range(params)})"
-    return f"{told}: if so, --set params_scale=1e6, or 1e9, multiplies the column."
+    ratio = (logged / (steps * batch))[known]
+    low, high = float(np.min(ratio)), float(np.max(ratio))
+    if high < _COUNTED and low > 1 / _COUNTED:
+        return None
+    times = f"{low:.3g}" if high < _COUNTED * low else f"{low:.3g} to {high:.3g}"
+    return (
+        f"tokens are {times} times {STEPS_BY_BATCH}: one of them counts a part (a device, a micro "
+        "batch) or another unit. Mend it with --set tokens_scale=... or --set batch_tokens=..."
+    )
 
 
 def _range(values: np.ndarray) -> str:

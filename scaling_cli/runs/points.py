@@ -11,7 +11,11 @@ from typing import Any
 import numpy as np
 
 from scaling_cli.laws._law import Law
+from scaling_cli.vocabulary.objective import Turned
 from scaling_cli.vocabulary.outcomes import LeftOut
+from scaling_cli.vocabulary.quantities import L
+
+COUNTED = "laws in C here use"  # in the note that compute was counted in another way
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,15 @@ class Points:
         stands for half the noise. All count alike where it is absent.
     counts : mapping of convention to array, shape (n,)
         Model sizes counted in other ways than the fitted one, where every point has them.
+    target : str
+        The column of the output.
+    turned : Turned, optional
+        What the output is of the target, where it is not the target itself.
+    settings : mapping of column to object array, shape (n,)
+        What is known to make losses of runs differ (tokenizer, context, schedule), where two or
+        more of its values are there.
+    passes : mapping of column to array, shape (n,)
+        How often the data were seen, by the column that tells it.
     """
 
     inputs: Mapping[str, np.ndarray]
@@ -50,6 +63,10 @@ class Points:
     compute: np.ndarray | None = None
     weight: np.ndarray | None = None
     counts: Mapping[str, np.ndarray] = field(default_factory=dict)
+    target: str = L.column
+    turned: Turned | None = None
+    settings: Mapping[str, np.ndarray] = field(default_factory=dict)
+    passes: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """Return the number of points."""
@@ -66,7 +83,18 @@ class Points:
             compute=None if self.compute is None else self.compute[index],
             weight=None if self.weight is None else self.weight[index],
             counts={convention: sizes[index] for convention, sizes in self.counts.items()},
+            settings={name: values[index] for name, values in self.settings.items()},
+            passes={name: values[index] for name, values in self.passes.items()},
         )
+
+    def measured(self) -> np.ndarray:
+        """Return the target as it was measured, shape (n,)."""
+        return self.output if self.turned is None else self.turned.back(self.output)
+
+    def measures_loss(self) -> bool:
+        """Say whether the target is a loss: its unit is known, or its name says so."""
+        unit = self.conventions.get(L.symbol, "as given")
+        return unit != "as given" or L.column in self.target.lower()
 
     def weights(self) -> np.ndarray:
         """Return how much each point counts, shape (n,)."""
@@ -88,13 +116,13 @@ class Points:
     def to_dict(self) -> dict[str, Any]:
         """Return the points as a fit file holds them: weights only where there are some."""
         inputs = {symbol: np.asarray(values).tolist() for symbol, values in self.inputs.items()}
-        output, runs = np.asarray(self.output).tolist(), list(self.runs)
+        output, runs = np.asarray(self.measured()).tolist(), list(self.runs)
         weight = {} if self.weight is None else {"weight": self.weights().tolist()}
         return {"inputs": inputs, "output": output, "runs": runs, **weight}
 
     def ranges(self, law: type[Law] | Law) -> dict[str, list[float]]:
         """Return [smallest, largest] of every input, of the output and of the law's axis."""
-        columns = {**self.inputs, law.output().symbol: self.output}
+        columns = {**self.inputs, law.output().symbol: self.measured()}
         columns |= {law.axis(): law.along(self.inputs)} if law.axis() else {}
         return {s: [float(np.min(v)), float(np.max(v))] for s, v in columns.items()}
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from scaling_cli import laws
 from scaling_cli.laws._law import WHOLE, Law
-from scaling_cli.runs import plausible
+from scaling_cli.runs import likeness, plausible
 from scaling_cli.runs.points import Points
 from scaling_cli.runs.table import Layout, Runs, floats, is_number
 from scaling_cli.runs.view import REACHED, View
@@ -35,12 +35,12 @@ from scaling_cli.vocabulary.quantities import (
 )
 
 AnyLaw = type[Law] | Law
-ONCE = 1.01  # epochs up to which no token counts as seen twice
 EMPTY = "Mend the cell, or leave it empty if there is no value."
 _ZERO = "Mend the cell; 0 leaves a point out."
 _TOKENS_FROM = {
     1: "tokens: step x batch_tokens, as none are logged",
     2: "tokens: the total of the run, taken as reached at its last step, as none are logged",
+    3: "tokens: flops / (6 x params), as flops_convention=6ND says",
 }
 _NO_TOKENS = (
     "tokens is missing (not logged, no batch_tokens to multiply step with, and no total that the "
@@ -55,6 +55,10 @@ _GIVE = {
     D: "Give it with --set batch_tokens=512k (tokens are then step x batch_tokens), "
     "--meta runs.csv or --map tokens=COLUMN.",
 }
+_BY_COMPUTE = (
+    "If flops are 6 x params x tokens, --set flops_convention=6ND takes tokens as flops / (6 x "
+    "params); else --map tokens=COLUMN or --meta runs.csv."
+)
 
 
 def select(
@@ -105,27 +109,47 @@ def select(
     own = None if law.output() is L else law.output().column
     output = _target(view, target or own, notes)
     picked, values, left = _pick(view, output, at, notes)
+    if output not in quantities.QUANTITIES and quantities.is_perplexity(output):
+        values = _in_nats(picked, output, values)
+        notes.append(f"target: loss. It is the logarithm of {output}, in nats/token.")
     if where is not None and len(picked):
         keep = rows_where(where, picked.column, picked.original_names(), len(picked))
         left += [LeftOut(run, f"where: not {where}") for run in _dropped(picked, keep)]
         picked, values = picked.take(np.flatnonzero(keep)), values[keep]
     keep, diverged = _finite(picked, output, values)
     picked, values = picked.take(keep), values[keep]
+    bad = likeness.unfit(picked, output, values, where, is_loss=_is_loss(output))
+    keep, marked, told = likeness.left_out(picked, bad)
+    picked, values = picked.take(keep), values[keep]
     inputs, keep, without = _law_inputs(picked, law)
     picked, values = picked.take(keep), values[keep]
     weights, keep, weightless = _weights(picked, weight)
     picked, values = picked.take(keep), values[keep]
     inputs = {symbol: column[keep] for symbol, column in inputs.items()}
-    left += [*diverged, *without, *weightless]
+    left += [*diverged, *marked, *without, *weightless]
     if not len(values):
         raise _nothing(output, left)
-    notes += [*_tokens_notes(picked, law), *_unfinished(picked), *_repeated(picked, law)]
+    notes += [*told, *_tokens_notes(picked, law), *_unfinished(picked), *_repeated(picked, law)]
     conventions, doubts = _read_conventions(picked, law, output)
     compute, more = _measured_compute(picked, law, inputs)
     counts = _other_counts(picked, law, conventions)
-    notes += [*doubts, *more]
+    steps = plausible.against_steps(picked)
+    notes += [*doubts, *more, *([steps] if steps else [])]
     ids = picked.run_ids()
-    return Points(inputs, values, ids, conventions, left, notes, compute, weights, counts)
+    return Points(
+        inputs,
+        values,
+        ids,
+        conventions,
+        left,
+        notes,
+        compute=compute,
+        weight=weights,
+        counts=counts,
+        target=L.column if quantities.is_perplexity(target or "") else target or output,
+        settings=likeness.settings(picked),
+        passes=_passes(picked, law),
+    )
 
 
 def _target(view: View, target: str | None, notes: list[str]) -> str:
@@ -141,12 +165,34 @@ def _target(view: View, target: str | None, notes: list[str]) -> str:
         if not losses:
             raise _no_loss(view)
         other = ", not loss (the training loss)" if len(losses) > 1 else ""
-        notes.append(f"target: {losses[0]}{other}.")
+        notes.append(f"target: {losses[0]}{other}.{_exponential(view, losses[0])}")
         return losses[0]
     resolved = view.resolve(target)
     if resolved is None or view.missing(resolved).all():
         raise _no_column(view, target)
+    if told := _exponential(view, resolved):
+        notes.append(f"target: {resolved}.{told}")
     return resolved
+
+
+def _in_nats(view: View, output: str, values: np.ndarray) -> np.ndarray:
+    """Return the losses behind perplexities that were read as they are.
+
+    Raises
+    ------
+    DataError
+        If one is below 1.
+    """
+    for row in np.flatnonzero(values < 1).tolist():
+        raise view.refused(f"{values[row]:g} is no perplexity, which is 1 or more.", row, output)
+    return np.log(values)
+
+
+def _exponential(view: View, column: str) -> str:
+    """Say that a column of perplexities was read as their logarithm."""
+    read = [r.column for r in view.runs.columns if r.canonical == column]
+    names = sorted({name for name in read if quantities.is_perplexity(name)})
+    return f" It is the logarithm of {some(names)}, in nats/token." if names else ""
 
 
 def _no_loss(view: View) -> DataError:
@@ -211,6 +257,10 @@ def _text_target(view: View, output: str, values: np.ndarray, hint: str = EMPTY)
     return view.refused(f"{values[row]!r} is not a number.", row, output, hint=hint)
 
 
+def _is_loss(column: str) -> bool:
+    return L.column in column.lower() or quantities.convention_of(column, L) is not None
+
+
 def _dropped(view: View, keep: np.ndarray) -> list[str]:
     """Return the runs that lose a point, each once."""
     ids = np.array(view.run_ids(), object)[~keep]
@@ -218,17 +268,7 @@ def _dropped(view: View, keep: np.ndarray) -> list[str]:
 
 
 def _finite(view: View, output: str, values: np.ndarray) -> tuple[np.ndarray, list[LeftOut]]:
-    """Leave out points that are NaN or infinite, and runs whose training loss ended so.
-
-    Raises
-    ------
-    DataError
-        If a target that is a loss is not positive.
-    """
-    bad = np.flatnonzero(np.isfinite(values) & (values <= 0))
-    if len(bad):
-        message = f"{output} must be positive, found {values[bad[0]]:g}."
-        raise view.refused(message, bad[0], output, hint="Losses are fitted in logarithms.")
+    """Leave out points that are NaN or infinite, and runs whose training loss ended so."""
     ended = _diverged(view.runs)
     finite = np.isfinite(values)
     keep = finite & ~np.isin(view.owner, list(ended))
@@ -365,7 +405,11 @@ def _no_input(view: View, law: AnyLaw, quantity: Quantity) -> DataError:
     fact = f"Give it with --set {name}=..., --meta runs.csv or --map {name}=COLUMN."
     needed = f"{name} ({quantity.symbol}, {quantity.meaning})"
     message = f"law {laws.name_of(law)} needs {needed}; no run has it."
-    hint = f"{_GIVE.get(quantity, fact)} Columns found: {', '.join(view.original_names())}."
+    give = _GIVE.get(quantity, fact)
+    if quantity is D and {N.column, C.column} <= set(view.names()):
+        known = not (view.missing(N.column) | view.missing(C.column)).all()
+        give = _BY_COMPUTE if known else give
+    hint = f"{give} Columns found: {', '.join(view.original_names())}."
     return DataError(message, file=view.files(), hint=hint)
 
 
@@ -375,15 +419,16 @@ def _tokens_notes(view: View, law: AnyLaw) -> list[str]:
     return [f"{told} ({counts[i]} point(s))." for i, told in _TOKENS_FROM.items() if i in counts]
 
 
+def _passes(view: View, law: AnyLaw) -> dict[str, np.ndarray]:
+    """Return how often data were seen, if the law takes data and does not ask for it itself."""
+    asked = law.symbol_of(Role.DATA) is None or U in law.inputs().values()
+    return {} if asked else likeness.passes(view)
+
+
 def _repeated(view: View, law: AnyLaw) -> list[str]:
     """Say how many runs saw tokens more than once, if the law does not ask for it itself."""
-    times = {}
-    if law.symbol_of(Role.DATA) and U not in law.inputs().values():
-        times = {name: view.column(name) for name in (U.column, "epochs") if name in view.names()}
-    if U.column in times:
-        times[U.column] = view.column(D.column) / times[U.column]
     runs = np.array(view.run_ids(), object)
-    again = {n: len(set(runs[v > ONCE])) for n, v in times.items() if v.dtype != object}
+    again = {n: len(set(runs[v > likeness.SOON])) for n, v in _passes(view, law).items()}
     return [
         f"{name}: {count} run(s) {plausible.REPEATED}" for name, count in again.items() if count
     ]
@@ -431,7 +476,8 @@ def loss_unit(view: View, column: str) -> str:
     """
     if column in (L.column, L_VALIDATION.column):
         return _one_convention(view, f"{column}_convention", L.unit, L)[0]
-    unit = L.unit if L.column in column.lower() else "as given"
+    nats = L.column in column.lower() or quantities.is_perplexity(column)
+    unit = L.unit if nats else "as given"
     return quantities.convention_of(column, L) or unit
 
 
@@ -481,6 +527,26 @@ def _other_counts(view: View, law: AnyLaw, conventions: Mapping[str, str]) -> di
     return {c: sizes for c, sizes in numbers.items() if (np.isfinite(sizes) & (sizes > 0)).all()}
 
 
+def _small(
+    view: View, law: AnyLaw, sizes: np.ndarray | None, tokens: np.ndarray | None
+) -> list[str]:
+    """Say that counts look as if given in millions or billions.
+
+    Raises
+    ------
+    DataError
+        If the law takes sizes that no model has.
+    """
+    told = plausible.small_counts(sizes, tokens)
+    if told is None:
+        return []
+    if sizes is None or N not in law.inputs().values() or not plausible.impossible(view, sizes):
+        return [told]
+    looks, _, options = told.partition(": if so, ")
+    hint = f"{options[:1].upper()}{options[1:]} --set params_scale=1 says that they are right."
+    raise DataError(f"{looks}: no model is as small.", file=view.files(), hint=hint)
+
+
 def _measured_compute(
     view: View, law: AnyLaw, inputs: Mapping[str, np.ndarray]
 ) -> tuple[np.ndarray | None, list[str]]:
@@ -499,11 +565,11 @@ def _measured_compute(
     if not np.isnan(spent.tokens).all() and np.isnan(flops).all():
         sizes = spent.size[whole] if whole.any() else None
         rows = whole if whole.any() else ~np.isnan(spent.tokens)
-        told = plausible.small_tokens(sizes, spent.tokens[rows])
-        return None, [] if told is None else [told]
+        return None, _small(view, law, sizes, spent.tokens[rows])
     rows = np.flatnonzero(whole & ~np.isnan(flops))
     convention = plausible.convention_of(view.take(rows), spent.column)
-    wrong, notes = plausible.compared(flops[rows], spent.take(rows), convention)
+    ids = [view.run_ids()[i] for i in rows.tolist()]
+    wrong, notes = plausible.compared(flops[rows], spent.take(rows), convention, ids)
     if wrong is not None:
         raise MismatchError(wrong[0], hint=wrong[1], file=view.files())
     absent = int(np.isnan(flops).sum())

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from scaling_cli.runs.table import Layout, Runs, floats
 from scaling_cli.vocabulary.errors import DataError
-from scaling_cli.vocabulary.quantities import recognise
+from scaling_cli.vocabulary.quantities import FLOPS_PER_PARAM_TOKEN, C, recognise
 
 # A run's planned total stands for what it reached if it came within this of its planned steps.
 REACHED = 0.99
@@ -107,13 +107,37 @@ class View:
 
     @cached_property
     def tokens(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return tokens at the points, and where from: 0 logged, 1 step x batch, 2 total."""
+        """Return tokens at the points, and where from.
+
+        0 logged, 1 step x batch, 2 total, 3 compute over size, where compute is said to be 6ND.
+        """
         logged = self._at_points("tokens")
-        # A batch that varies along the run is no fact of it and cannot be multiplied.
-        product = self._at_points("step") * self._facts("batch_tokens")
+        product = self._at_points("step") * self._batch
         total = self._total("tokens")
-        source = np.where(~np.isnan(logged), 0, np.where(~np.isnan(product), 1, 2))
-        return np.choose(source, [logged, product, total]), source
+        ways = np.stack([logged, product, total, self._spent()])
+        known = ~np.isnan(ways)
+        source = np.where(known.any(axis=0), np.argmax(known, axis=0), 2)
+        return np.take_along_axis(ways, source[None], axis=0)[0], source
+
+    def _spent(self) -> np.ndarray:
+        """Return compute over 6 x size where `flops_convention` says that this is the data."""
+        if "flops_convention" not in self.runs.runs.column_names:
+            return np.full(len(self), np.nan)
+        said = np.array([s == C.conventions[0] for s in self.column("flops_convention").tolist()])
+        spent = self.column("flops") / (FLOPS_PER_PARAM_TOKEN * floats(self.cells("params")))
+        return np.where(said, spent, np.nan)
+
+    def tokens_by_steps(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return logged tokens, the step and its tokens, at the points."""
+        logged = self._at_points("tokens")
+        logged = np.where(np.isnan(logged), self._total("tokens"), logged)
+        steps = self._at_points("step")
+        return logged, np.where(np.isnan(steps), self._facts("step"), steps), self._batch
+
+    @property
+    def _batch(self) -> np.ndarray:
+        """The tokens of a step; a batch that varies along the run is no fact of it."""
+        return self._facts("batch_tokens")
 
     def own(self, name: str) -> np.ndarray:
         """Say which points have a value of their own in a column, not their run's."""

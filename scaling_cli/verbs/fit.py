@@ -11,7 +11,10 @@ from scaling_cli.schedules._schedule import Schedule
 from scaling_cli.vocabulary.errors import UsageError
 from scaling_cli.vocabulary.quantities import parse_number
 
-OF_POINTS = ("at", "objective", "tie", "weights", "prior", "bootstrap_kind", "cluster", "executor")
+OF_POINTS = (
+    *("at", "rising", "limit", "objective", "tie", "weights", "prior"),
+    *("bootstrap_kind", "cluster", "executor"),
+)
 OF_CURVES = ("schedules", "start", "warmup", "prior_strength")
 Written = str | Schedule
 Schedules = Written | Sequence[Written] | Mapping[str, Written] | None
@@ -43,6 +46,8 @@ def fit(data: Any, *, law: str = "chinchilla", **options: Any) -> Any:
         The command line that made the fit, stored in it.
     at : {"final", "all", "last:K"}
         Laws of points: which rows of a run.
+    rising : bool, limit : float, optional
+        Laws of points: the target rises, at most to this limit.
     objective : Objective or its name, optional
         Laws of points: Huber with delta 1e-3 on ln loss by default.
     tie : mapping of parameter to parameter, optional

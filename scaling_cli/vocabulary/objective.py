@@ -1,8 +1,9 @@
 """What a fit minimises."""
 
 import math
-from dataclasses import dataclass
-from typing import Self
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self
 
 from scaling_cli.vocabulary.errors import UsageError
 
@@ -48,3 +49,57 @@ class Objective:
         }
         logarithm = "ln " if self.space == "log" else ""
         return f"{what[self.name]} of the residuals of {logarithm}{output}"
+
+
+@dataclass(frozen=True)
+class Turned:
+    """What a law is fitted to where that is not the target itself: sign x target + offset.
+
+    A target that rises towards a limit is turned into its distance from it, one that reaches
+    below zero is lifted.
+    """
+
+    target: str
+    sign: float
+    offset: float
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> "Turned | None":
+        """Return it as the data record of a fit holds it, None where the target itself is fitted.
+
+        Raises
+        ------
+        ValueError
+            If it is none.
+        """
+        stored = record.get("fitted_as")
+        if stored is None:
+            return None
+        turned = cls(str(stored["target"]), float(stored["sign"]), float(stored["offset"]))
+        if abs(turned.sign) != 1 or not math.isfinite(turned.offset):
+            raise ValueError("data.fitted_as must have a sign of 1 or -1 and a finite offset")
+        return turned
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as the data record of a fit holds it."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        """Return it in words: `1 - accuracy`."""
+        offset = f"{self.offset:.12g}"
+        if self.sign < 0 and not self.offset:
+            return f"-{self.target}"
+        return f"{offset} - {self.target}" if self.sign < 0 else f"{self.target} + {offset}"
+
+    def forth(self, target: Any) -> Any:
+        """Return what is fitted."""
+        return self.sign * target + self.offset
+
+    def back(self, fitted: Any) -> Any:
+        """Return the target."""
+        return self.sign * (fitted - self.offset)
+
+    def ends(self, interval: tuple[Any, Any]) -> tuple[Any, Any]:
+        """Return the ends of an interval of the target: a sign that is turned swaps them."""
+        low, high = (self.back(end) for end in interval)
+        return (low, high) if self.sign > 0 else (high, low)

@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any
 
 from scaling_cli.vocabulary import arithmetic
@@ -111,10 +112,12 @@ _ALIASES = {
     "compute_budget flop_budget flops_budget training_compute train_compute",
     "L": "l final_loss train_loss train/loss training_loss loss/train loss_train lm_loss "
     "train/lm_loss ce_loss train/ce_loss cross_entropy cross_entropy_loss train/cross_entropy "
-    "train/CrossEntropyLoss nll_loss train_loss_step train/loss_step",
+    "train/CrossEntropyLoss nll_loss train_loss_step train/loss_step perplexity ppl "
+    "train_perplexity train_ppl final_perplexity final_ppl",
     "L_val": "eval_loss validation_loss valid_loss val/loss eval/loss valid/loss validation/loss "
     "loss_val loss/val final_val_loss val_loss_epoch val/loss_epoch dev_loss dev/loss test_loss "
-    "test/loss",
+    "test/loss val_perplexity val_ppl eval_perplexity eval_ppl valid_perplexity valid_ppl "
+    "validation_perplexity val/perplexity val/ppl eval/perplexity eval/ppl",
     "S": "steps iteration iterations iter global_step trainer/global_step train/global_step "
     "train/step num_steps train_step training_step current_step current_steps optimizer_step "
     "num_updates iter_num _step",  # `_step` counts calls of the logger: the last resort
@@ -126,7 +129,7 @@ _ALIASES = {
     "N_avg": "avg_params mean_params n_bar nbar",
 }
 _COUNTS = ("total", "non_embedding", "active")
-_LOSSES = ("nats/token", "bits/token", "bits/byte")
+_LOSSES = ("nats/token", "bits/token", "bits/byte", "bits/char")
 
 
 def _known(
@@ -185,6 +188,7 @@ _CONVENTION_MARKS = {
     "N": {"non_embedding": "non_emb nonemb no_emb", "active": "active", "total": "total"},
     "L": {
         "bits/byte": "bpb bits_per_byte bits/byte",
+        "bits/char": "bpc bits_per_char bits/char",
         "bits/token": "bpt bits_per_token bits/token bits",
     },
 }
@@ -199,9 +203,60 @@ def plain_name(name: str) -> str:
 _BY_NAME = {plain_name(n): q for q in QUANTITIES.values() for n in (*q.aliases, q.column)}
 
 
+# Units in a header: `params (M)`, `tokens_B`, `N [1e6]`, `compute (PF-days)`, `size in millions`.
+_PREFIXES = {
+    **dict.fromkeys(("k", "thousand"), 1e3),
+    **dict.fromkeys(("m", "mn", "mln", "mio", "million"), 1e6),
+    **dict.fromkeys(("b", "bn", "g", "bln", "billion"), 1e9),
+    **dict.fromkeys(("t", "tn", "trn", "trillion"), 1e12),
+    "p": 1e15,
+    "e": 1e18,
+    "z": 1e21,
+    "y": 1e24,
+}
+_POWER = r"(?:1|10)\s*(?:e|\^|\*\*)\s*\+?(?P<power>\d+)|(?P<plain>10{3,})"
+_PREFIX = rf"(?P<prefix>{'|'.join(sorted(_PREFIXES, key=len, reverse=True))})s?"
+_COUNTED = r"(?:\s*(?:of\s+)?(?:params?|parameters|tok|tokens|flops?|f))?"
+_DAYS = r"(?P<days>pf(?:lops?)?[- /]?s?[- ]?days?)"
+_UNIT = rf"(?:in\s+|[x\u00d7*]\s*)*(?:(?:{_POWER}|{_PREFIX}){_COUNTED}|{_DAYS})"
+# What the header of a count may end on.
+_BRACKETED = re.compile(rf"(?P<base>.+?)\s*[(\[]\s*{_UNIT}\s*[)\]]", re.IGNORECASE)
+_TRAILING = re.compile(rf"(?P<base>.+?)(?:[_\s,/-]+)(?:in[_\s]+)?{_UNIT}", re.IGNORECASE)
+_SCALABLE = ("N", "N_avg", "D", "C", "B_tokens", "U")
+
+
+@cache
+def header(name: str) -> tuple[str, float]:
+    """Return the name of a column without the unit that it states, and the unit as a factor.
+
+    Only of counts: `params (M)` is params and 1e6. Everything else is its own name.
+    """
+    if plain_name(name) in _BY_NAME:
+        return name, 1.0
+    for pattern in (_BRACKETED, _TRAILING):
+        match = pattern.fullmatch(name.strip())
+        quantity = match and _BY_NAME.get(plain_name(match["base"]))
+        if match is None or quantity is None or quantity.symbol not in _SCALABLE:
+            continue
+        letter = len(match["base"].strip()) == 1
+        if letter and pattern is _TRAILING and not (match["prefix"] or "").isupper():
+            continue  # n_b and d_k are widths and heads
+        if match["days"]:
+            return match["base"], _PF_DAY
+        if match["prefix"]:
+            return match["base"], _PREFIXES[match["prefix"].lower()]
+        return match["base"], 10.0 ** int(match["power"] or len(match["plain"]) - 1)
+    return name, 1.0
+
+
 def recognise(name: str) -> Quantity | None:
-    """Return the quantity that a column of this name measures, or None."""
-    return _BY_NAME.get(plain_name(name))
+    """Return the quantity that a column of this name measures, whatever its unit, or None."""
+    return _BY_NAME.get(plain_name(header(name)[0]))
+
+
+def is_perplexity(name: str) -> bool:
+    """Return whether a column is called a perplexity: exp of the loss in nats."""
+    return re.search(r"(^|[\W_])(ppl|perplexity)$", name.strip().casefold()) is not None
 
 
 def recognised(title: str, quantities: Iterable[Quantity]) -> Quantity | None:

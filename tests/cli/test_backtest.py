@@ -107,6 +107,8 @@ def test_defaults_are_those_of_the_library(asked: dict[str, Any]) -> None:
         "target": None,
         "where": None,
         "at": "final",
+        "rising": False,
+        "limit": None,
         "objective": Objective("huber", 1e-3, "log"),
         "fix": None,
         "tie": None,

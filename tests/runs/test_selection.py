@@ -179,7 +179,7 @@ def test_a_total_counts_only_if_the_run_reached_it(tmp_path: Path) -> None:
 
 def test_a_curve_before_its_first_token_is_left_out(tmp_path: Path) -> None:
     file = write(tmp_path, "f.csv", "step,tokens,loss\n0,0,7\n1,50,5\n2,100,4\n")
-    found = points(file, {"set": {"params": "10"}}, at="all")
+    found = points(file, {"set": {"params": "10k"}}, at="all")
     np.testing.assert_array_equal(found.inputs["D"], [50, 100])
     assert left(found) == {"f": "tokens is 0"}
 
@@ -433,12 +433,10 @@ def test_a_target_of_text(tmp_path: Path) -> None:
     )
 
 
-def test_a_target_below_zero(tmp_path: Path) -> None:
-    file = write(tmp_path, "t.csv", "run_id,params,tokens,score\na,1,2e7,1.5\nb,2,2e7,-1\n")
-    assert refusal(DataError, points, file, target="score") == (
-        f"{file}, row 3, column 'score': score must be positive, found -1. Losses are fitted in "
-        "logarithms."
-    )
+def test_a_target_below_zero_is_selected_as_it_is(tmp_path: Path) -> None:
+    table = "run_id,params,tokens,score\na,1e6,2e7,1.5\nb,2e6,2e7,-1.2\n"
+    found = points(write(tmp_path, "t.csv", table), target="score")
+    np.testing.assert_array_equal(found.output, [1.5, -1.2])
 
 
 @pytest.mark.parametrize(

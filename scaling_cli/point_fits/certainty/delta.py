@@ -97,7 +97,8 @@ def of_parameters(fitted: Fitted, curved: Curvature) -> dict[str, dict[str, floa
         if not np.any(matrix[i]):
             low = high = value
         elif p.positive:
-            low, high = value * np.exp(-half[i]), value * np.exp(half[i])
+            with np.errstate(over="ignore"):  # nothing is known of it
+                low, high = value * np.exp(-half[i]), value * np.exp(half[i])
         else:
             low, high = value - half[i], value + half[i]
         ends = {"low": float(low), "high": float(high)}

@@ -5,7 +5,14 @@ scripts may rely on. Three more codes split off what deserves its own line. A wa
 advice; a failure says what must not be done with the fit.
 """
 
-from scaling_cli.point_fits.checklist import allocation, certainty, data, fitted, record
+from scaling_cli.point_fits.checklist import (
+    alike,
+    allocation,
+    certainty,
+    data,
+    fitted,
+    record,
+)
 from scaling_cli.point_fits.checklist.evidence import Evidence, Item
 from scaling_cli.vocabulary.outcomes import Check
 
@@ -13,7 +20,7 @@ __all__ = ["ITEMS", "Evidence", "checklist"]
 
 ITEMS = tuple(
     value
-    for module in (data, fitted, certainty, allocation, record)
+    for module in (data, alike, fitted, certainty, allocation, record)
     for value in vars(module).values()
     if isinstance(value, Item)
 )

@@ -6,7 +6,7 @@ import numpy as np
 
 from scaling_cli.laws._optimum import optimal_size
 from scaling_cli.point_fits.checklist.evidence import Evidence, Verdict, factor, item
-from scaling_cli.point_fits.diagnosis.isoflop import Allocation, IsoFlop
+from scaling_cli.point_fits.diagnosis.isoflop import DOWNWARDS, Allocation, IsoFlop
 from scaling_cli.point_fits.fitted import REACH
 from scaling_cli.vocabulary.quantities import Role, short_number
 
@@ -20,15 +20,18 @@ def parabolas(e: Evidence) -> Verdict:
     slices = e.diagnosis.isoflop
     if slices is None:
         return Verdict.passed("no isoFLOP slices here: N* is the law's alone.")
-    count = f"{len(slices.budgets)} isoFLOP budgets"
+    count = f"{len(slices.budgets)} isoFLOP budgets{' of logged compute' * slices.logged}"
+    unused = _unused(slices)
     if slices.line is None or not slices.allocations:
         return Verdict.warned(
-            f"{count}, of which too few bracket a minimum for a line: N* is the law's alone, and "
-            "untested. Add sizes on both sides of each minimum."
+            f"{count}, of which too few bracket a minimum for a line"
+            f"{f' ({unused})' if unused else ''}: N* is the law's alone, and untested. Add sizes "
+            "on both sides of each minimum."
         )
     at = slices.nearest(REACH * float(np.max(e.problem.law.along(e.points.inputs))))
     text = (
-        f"{count}, {slices.line.n} with a bracketed minimum: N* {short_number(at.size)} at "
+        f"{count}, {slices.line.n} with a bracketed minimum{f' ({unused})' if unused else ''}: "
+        f"N* {short_number(at.size)} at "
         f"C = {at.compute:.3g} (exponent {slices.line.slope:.3f})"
     )
     if at.law_size is not None:
@@ -39,6 +42,17 @@ def parabolas(e: Evidence) -> Verdict:
     fine = text if at.law_size is None else f"{text}; the parabolas cannot tell the two apart"
     fine = f"{text}; they agree" if at.agree else fine
     return Verdict.judged(f"{problem}." if problem != text else None, f"{fine}.")
+
+
+def _unused(slices: IsoFlop) -> str:
+    """Say which budgets give no minimum, and why."""
+    reasons: dict[str, list[str]] = {}
+    for budget in slices.budgets:
+        if budget.optimum is None:
+            reasons.setdefault(budget.reason, []).append(f"{budget.compute:.3g}")
+    opens = {DOWNWARDS: "open downwards"}
+    told = [f"{', '.join(C)}: {opens.get(reason, reason)}" for reason, C in reasons.items()]
+    return f"not used, C = {'; '.join(told)}" if told else ""
 
 
 def _doubts(slices: IsoFlop, at: Allocation) -> Iterator[str]:

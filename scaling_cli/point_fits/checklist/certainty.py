@@ -9,6 +9,7 @@ from scaling_cli.numerics.mestimate import NORMAL_90
 from scaling_cli.point_fits.certainty.resampling import percentiles, undetermined
 from scaling_cli.point_fits.certainty.uncertainty import ENOUGH_CUTS
 from scaling_cli.point_fits.checklist.evidence import Evidence, Verdict, item
+from scaling_cli.point_fits.fitted import REACH
 from scaling_cli.vocabulary.quantities import short_number
 
 FEWEST_RESAMPLES = 100
@@ -17,7 +18,7 @@ LOST = 0.02  # share of resamples that may fail
 TOO_NARROW = 3.0  # times narrower than as many runs of that noise allow
 SOLVED = 0.9  # share of draws that must have an optimum
 TOO_WIDE = 0.1  # half-width of ln output beyond which a forecast is of no use
-NEARBY = 1.25  # times the largest value of an input: closer than this is no distance
+NEARBY = 1.25  # times the headline's own reach: an input that lies no farther than this follows it
 BARELY = 0.3  # share of hidden runs that the law alone must cover, of the nominal 0.9
 
 
@@ -158,10 +159,12 @@ def bending(e: Evidence) -> Verdict:
     signs = {np.sign(c.bias) for c in e.cuts}
     if len(signs) > 1 or len(telling) < 2:
         return Verdict.passed(f"the {len(e.cuts)} cuts do not all miss on one side.")
-    side = "below" if signs == {1.0} else "above"
+    turned = e.points.turned
+    high = (signs == {1.0}) == (turned is None or turned.sign > 0)
     return Verdict.warned(
         "every backtest missed on one side: the law is bending. Expect the "
-        f"{e.problem.law.output().column} {side} the forecast."
+        f"{e.problem.law.output().column if turned is None else turned.target} "
+        f"{'below' if high else 'above'} the forecast."
     )
 
 
@@ -184,7 +187,7 @@ def distance(e: Evidence) -> Verdict:
     text += f" ({np.log10(max(reach[axis], 1.0)):.1f} decades of {axis}); backtests reached "
     told = ", ".join(f"{tested[s]:.3g}x in {s}" for s in reach)
     text += told if e.cuts else "nowhere"
-    beyond = [s for s, r in reach.items() if r > max(tested[s], NEARBY)]
+    beyond = [s for s, r in reach.items() if r > max(tested[s], NEARBY * REACH)]
     problem = (
         f"{text}: nothing here shows how the law does so far out in {' and '.join(beyond)}. "
         "Forecast less far, or add smaller runs so that a backtest can reach as far."

@@ -4,7 +4,7 @@ import numpy as np
 
 from scaling_cli import laws
 from scaling_cli.point_fits.checklist.evidence import Evidence, Verdict, factor, item, percent, some
-from scaling_cli.runs.plausible import in_words, small_params, small_tokens
+from scaling_cli.runs.plausible import STEPS_BY_BATCH, WRONG_IN_RUNS, in_words, small_counts
 from scaling_cli.search.optimum import collinearity
 from scaling_cli.vocabulary.quantities import C, L, Role, short_number
 
@@ -13,7 +13,7 @@ FEWEST_LEVELS = 3
 SPARE = 2  # configurations beyond the parameters below which nothing is left to test with
 ENTANGLED = 0.1  # unexplained share of a log input below which exponents blur into each other
 FLOPS_TOLERANCE = 0.1
-PERPLEXITY = 20.0  # nats/token beyond which a "loss" is a perplexity or a sum
+PERPLEXITY = 12.5  # nats/token of a guess among 250,000 tokens: a larger "loss" is none
 BRACKETED = 0.5  # share of isoFLOP budgets
 SETTINGS = 0.02  # sd of repeats beyond which they differ in more than their seed
 # Mean squares of the law's misses over that of repeats, beyond which the law is off: about the
@@ -76,12 +76,14 @@ def units(e: Evidence) -> Verdict:
     law, roles = e.problem.law, (Role.SIZE, Role.DATA)
     sizes, tokens = (e.problem.inputs.get(law.symbol_of(role) or "") for role in roles)
     words = in_words(law) if law.size_and_data() else "6ND"
-    doubt = None if tokens is None else small_tokens(sizes, tokens)
-    if doubt := doubt or _perplexity(e) or _copies(e):
+    told = [n for n in e.points.notes if WRONG_IN_RUNS in n or STEPS_BY_BATCH in n]
+    told = [n for n in told if not n.startswith("tokens: ")]
+    # Compute that was logged and agrees shows that the unit of sizes is right.
+    small = small_counts(sizes if e.points.compute is None else None, tokens)
+    if doubt := small or " ".join(told) or _perplexity(e) or _copies(e):
         return Verdict.warned(doubt)
     if e.points.compute is None or sizes is None or tokens is None:
-        problem = None if sizes is None else small_params(sizes)
-        return Verdict.judged(problem, f"no logged compute to compare with {words}.")
+        return Verdict.passed(f"no logged compute to compare with {words}.")
     ratio = e.points.compute / law.along(e.points.inputs)
     low, high = float(np.min(ratio)), float(np.max(ratio))
     off = max(abs(low - 1), abs(high - 1)) > FLOPS_TOLERANCE
@@ -94,12 +96,13 @@ def units(e: Evidence) -> Verdict:
 
 
 def _perplexity(e: Evidence) -> str | None:
-    largest = float(np.max(e.points.output))
-    if e.points.conventions.get(e.problem.law.output().symbol) != L.unit or largest <= PERPLEXITY:
+    usual = float(np.median(e.points.output))
+    if e.points.conventions.get(e.problem.law.output().symbol) != L.unit or usual <= PERPLEXITY:
         return None
     return (
-        f"losses reach {largest:.4g} nats/token, more than any vocabulary allows: perplexities, "
-        "or sums over a sequence? Fit their logarithm, or divide by the tokens."
+        f"half the losses are above {usual:.4g} nats/token, more than any vocabulary allows: "
+        "perplexities, or sums over a sequence? Map perplexities from a column called perplexity, "
+        "and divide sums by their tokens."
     )
 
 
@@ -203,7 +206,7 @@ def noise(e: Evidence) -> Verdict:
     if sd > SETTINGS:
         return Verdict.warned(
             f"{text}, more than seeds do: they differ in settings that the law does not see "
-            "(learning rate, data). Keep the best of each with --where."
+            "(learning rate, data). Fit one setting with --where, or a table of the best of each."
         )
     misses = float(np.sum(residuals**2)) - freedom * sd**2
     spare = len(residuals) - len(e.optimum.u) - freedom

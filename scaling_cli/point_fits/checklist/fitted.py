@@ -21,7 +21,9 @@ MOVED_EXPONENT = 0.1  # share by which a few runs may move an exponent before it
 LOOSE_EXPONENT = 0.5  # half-width of an exponent's interval over its value
 MIXED_REGIMES = 0.02  # sd of residuals beyond which a table mixes regimes
 TREND = 3.5  # |t| of a slope, or |z| of the number of runs: one table in 2,000 by chance
-OUTLYING, ASTRAY = 10.0, float(np.log(1.1))  # robust sds and ln loss beyond which a run is no noise
+# Robust sds and ln loss beyond which a run is no noise: on real tables without an error in them
+# the farthest run lies 3 to 5 sds away.
+OUTLYING, ASTRAY = 10.0, float(np.log(1.015))
 CLIPPED = 3.0  # robust sds at which residuals are clipped before trends are sought
 BETTER = 0.8  # a rival's held-out error over the law's own
 
@@ -251,7 +253,7 @@ def residuals(e: Evidence) -> Verdict:
     if astray:
         points = "1 point lies" if astray == 1 else f"{astray} points lie"
         return Verdict.warned(
-            f"{text}. {points} more than {100 * np.expm1(ASTRAY):.0f} % and {OUTLYING:.0f} "
+            f"{text}. {points} more than {100 * np.expm1(ASTRAY):.2g} % and {OUTLYING:.0f} "
             "sd away: a typing error, or a run that diverged or stopped? Leave out with --where "
             "what is not of the regime you forecast."
         )
@@ -275,6 +277,11 @@ def _trends(e: Evidence, r: np.ndarray) -> Iterator[str]:
             yield f"it {'falls' if t > 0 else 'rises'} with {symbol} (t = {-t:.1f})"
         elif z < -TREND:
             yield f"its signs come in runs along {symbol} (z = {z:.1f})"
+    if spent := law.size_and_data():
+        size, data = (spreads[symbol] - np.mean(spreads[symbol]) for symbol in spent)
+        t = slope_t(size * data, r)
+        if abs(t) > TREND:
+            yield f"it goes with {' and '.join(spent)} together, not with each alone (t = {-t:.1f})"
 
 
 def slope_t(x: np.ndarray, r: np.ndarray) -> float:

@@ -1,7 +1,9 @@
 """What is taken for granted, and what regenerates the result: R19 and R20."""
 
+import numpy as np
+
 from scaling_cli.point_fits.checklist.evidence import Evidence, Verdict, item
-from scaling_cli.runs.plausible import REPEATED
+from scaling_cli.runs.likeness import SOON
 from scaling_cli.vocabulary.quantities import Role
 
 EMBEDDED_POINTS = 20_000  # beyond it the fit file holds the digest of the points alone
@@ -15,7 +17,7 @@ def assumptions(e: Evidence) -> Verdict:
         "context length and evaluation set, one family of schedules that ends with the run, "
         "hyper-parameters tuned at every scale"
     )
-    repeated = any(note.endswith(REPEATED) for note in e.points.notes)
+    repeated = any(np.any(times > SOON) for times in e.points.passes.values())
     text += ", no token seen twice" * bool(e.problem.law.symbol_of(Role.DATA) and not repeated)
     runs, points = len(set(e.points.runs)), len(e.points)
     problem = (

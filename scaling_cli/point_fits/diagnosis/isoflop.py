@@ -1,7 +1,5 @@
 """N*(C) from isoFLOP slices: a parabola through each budget, a straight line through their optima.
 
-And how flat the optimum is: the sizes whose loss is as good as the best at one compute.
-
 A second opinion on the allocation that does not pass through the law's exponents. On real tables
 the line missed the optima of budgets that were held back by 6 to 16 % where the law's N* missed
 them by several times as much; but parabolas are biased on grids that are wide, lopsided or not
@@ -15,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from scaling_cli.laws._law import Law
-from scaling_cli.laws._optimum import on_slice, optimal_size, optimal_sizes
+from scaling_cli.laws._optimum import FARTHEST, on_slice, optimal_size, optimal_sizes
 from scaling_cli.numerics.quantiles import central, quantile
 from scaling_cli.runs.points import Points
 from scaling_cli.vocabulary.outcomes import TELLING
@@ -23,6 +21,11 @@ from scaling_cli.vocabulary.outcomes import TELLING
 MOST_POINTS = 4096  # more are rows along runs, not slices
 WINDOW = 0.2  # of ln C within which points belong to one budget
 FEWEST_SIZES = 5
+# Of compute that is planned to be equal: how nearly it is, how many sizes make a parabola, and the
+# share of all points that such budgets hold where they are the design and no accident of a grid.
+EQUAL, FEWEST_PLANNED, DESIGNED = 0.02, 3, 0.8
+DOWNWARDS = "the loss does not curve upwards"
+GRID = 4001  # sizes among which N* is sought where compute is not the law's
 FEWEST_BUDGETS = 3
 SAME_SIZE = 2  # decimals of ln N
 # Half-width in ln N of the points a parabola sees: wider ones see the surface's asymmetry. With
@@ -43,7 +46,7 @@ class Budget:
     Parameters
     ----------
     compute : float
-        6ND, the geometric mean of its points.
+        The geometric mean of its points, as logged where the slices are cut by that, else 6ND.
     n : int
         Points that the parabola saw.
     sizes : (float, float)
@@ -158,6 +161,8 @@ class IsoFlop:
     bias: float | None
     """ln N* of the line through simulated optima over the law's own, at the headline."""
     level: float
+    logged: bool = False
+    """Whether compute is that of the table, not the law's."""
 
     def nearest(self, compute: float) -> Allocation:
         """Return the allocation at the compute nearest to this one."""
@@ -172,6 +177,7 @@ class IsoFlop:
             "exponent_interval": None if line is None else self._slope_interval(line),
             "allocations": [a.to_dict(self.level) for a in self.allocations],
             "simulated_bias": self.bias,
+            "compute": "logged" if self.logged else "by the law",
         }
 
     def _slope_interval(self, line: Line) -> list[float]:
@@ -207,22 +213,83 @@ def isoflop(
     Returns
     -------
     IsoFlop or None
-        None where the table has no three slices of five sizes.
+        None where the table has no three slices: of three sizes where budgets are met exactly, by
+        logged compute first; else of five.
     """
     spent = law.size_and_data()
     if spent is None or set(law.inputs()) != set(spent) or len(points) > MOST_POINTS:
         return None
-    sizes, compute = np.asarray(points.inputs[spent[0]], float), law.along(points.inputs)
-    slices = slices_of(sizes, compute)
+    sizes, own = np.asarray(points.inputs[spent[0]], float), law.along(points.inputs)
+    logged = [] if points.compute is None else planned(sizes, np.asarray(points.compute, float))
+    slices = logged or planned(sizes, own) or slices_of(sizes, own)
     if len(slices) < FEWEST_BUDGETS:
         return None
-    budgets = [_budget(points, law, sizes[rows], compute[rows], rows) for rows in slices]
+    compute = np.asarray(points.compute, float) if logged else own
+    counting = Counting.of(law, sizes, compute / own)
+    times = float(np.max(compute) / np.max(own))  # from the law's compute to that of the slices
+    budgets = [_budget(points, counting, sizes[rows], compute[rows], rows) for rows in slices]
     used = [b for b in budgets if b.optimum is not None]
     line = line_through([b.compute for b in used], [b.optimum or np.nan for b in used])
     if line is None:
-        return IsoFlop(budgets, None, [], None, level)
-    allocations = [_allocation(line, law, draws, C, level) for C in computes]
-    return IsoFlop(budgets, line, allocations, _line_bias(law, used, headline), level)
+        return IsoFlop(budgets, None, [], None, level, bool(logged))
+    allocations = [_allocation(line, counting, draws, times * C, level) for C in computes]
+    bias = _line_bias(counting, used, times * headline)
+    return IsoFlop(budgets, line, allocations, bias, level, bool(logged))
+
+
+@dataclass(frozen=True)
+class Counting:
+    """A law whose compute is counted as a table does: by a factor that depends on the size.
+
+    Parameters
+    ----------
+    law : Law
+    x, factor : array, shape (sizes,)
+        ln of each size, and ln of compute as counted over the law's; beyond the sizes as at the
+        nearest.
+    """
+
+    law: Law
+    x: np.ndarray
+    factor: np.ndarray
+
+    @classmethod
+    def of(cls, law: Law, sizes: np.ndarray, factors: np.ndarray) -> "Counting":
+        """Return it by the median factor of each size; one factor where all are nearly 1."""
+        x, member = np.unique(np.log(sizes), return_inverse=True)
+        logs = np.log(factors)
+        medians = np.array([np.median(logs[np.ravel(member) == k]) for k in range(len(x))])
+        plain = bool(np.all(np.abs(medians) < EQUAL))
+        return cls(law, x, np.zeros(len(x)) if plain else medians)
+
+    def outputs(self, sizes: np.ndarray, compute: float) -> np.ndarray:
+        """Return the output at these sizes with exactly this compute, as it is counted."""
+        counted = np.exp(np.interp(np.log(sizes), self.x, self.factor))
+        return on_slice(self.law, sizes, compute / counted)
+
+    def optimum(self, compute: float) -> float | None:
+        """Return N* at this compute, as it is counted; None where the law has none."""
+        own = optimal_size(self.law, compute)
+        if own is None or not self.factor.any():
+            return own
+        sizes = own * np.exp(np.linspace(-FARTHEST, FARTHEST, GRID))
+        return float(sizes[np.nanargmin(self.outputs(sizes, compute))])
+
+
+def planned(sizes: np.ndarray, compute: np.ndarray) -> list[np.ndarray]:
+    """Return the rows of each budget, by rising compute, where runs were planned by budgets.
+
+    Nothing unless most points lie in budgets that are met exactly by three sizes or more.
+    """
+    order = np.argsort(compute, kind="stable")
+    ends = np.flatnonzero(np.diff(np.log(compute[order])) > EQUAL) + 1
+    slices = [
+        rows
+        for rows in np.split(order, ends)
+        if len(np.unique(np.round(np.log(sizes[rows]), SAME_SIZE))) >= FEWEST_PLANNED
+    ]
+    held = sum(len(rows) for rows in slices)
+    return slices if len(slices) >= FEWEST_BUDGETS and held >= DESIGNED * len(sizes) else []
 
 
 def slices_of(sizes: np.ndarray, compute: np.ndarray) -> list[np.ndarray]:
@@ -246,18 +313,18 @@ def slices_of(sizes: np.ndarray, compute: np.ndarray) -> list[np.ndarray]:
 
 
 def _budget(
-    points: Points, law: Law, sizes: np.ndarray, compute: np.ndarray, rows: np.ndarray
+    points: Points, counting: Counting, sizes: np.ndarray, compute: np.ndarray, rows: np.ndarray
 ) -> Budget:
     x, centre = np.log(sizes), float(np.exp(np.mean(np.log(compute))))
-    moved = on_slice(law, sizes, centre)
+    moved = counting.outputs(sizes, centre)
     own = {s: np.asarray(v)[rows] for s, v in points.inputs.items()}
-    output = np.asarray(points.output)[rows] + moved - np.asarray(law(**own), float)
+    output = np.asarray(points.output)[rows] + moved - np.asarray(counting.law(**own), float)
     near, curvature, best, least = parabola(x, output)
     low, high = float(np.min(x[near])), float(np.max(x[near]))
     sizes_run = float(np.exp(low)), float(np.exp(high))
     open_ = Budget(centre, int(np.sum(near)), sizes_run, curvature, None, None, None, None, "")
     if curvature <= 0:
-        return replace(open_, reason="the loss does not curve upwards")
+        return replace(open_, reason=DOWNWARDS)
     if not low < best < high:
         side = "below" if best <= low else "above"
         return replace(open_, reason=f"the minimum lies {side} the sizes that were run")
@@ -266,7 +333,7 @@ def _budget(
         optimum=float(np.exp(best)),
         output=least,
         centring=(best - (low + high) / 2) / ((high - low) / 2),
-        simulated=_simulated_bias(law, x, moved, centre),
+        simulated=_simulated_bias(counting, x, moved, centre),
     )
 
 
@@ -305,8 +372,10 @@ def _parabola_near(
     return near, c, float(mean - b / (2 * c)), a - b * b / (4 * c)
 
 
-def _simulated_bias(law: Law, x: np.ndarray, moved: np.ndarray, compute: float) -> float | None:
-    true = optimal_size(law, compute)
+def _simulated_bias(
+    counting: Counting, x: np.ndarray, moved: np.ndarray, compute: float
+) -> float | None:
+    true = counting.optimum(compute)
     near, curvature, best, _ = parabola(x, moved)
     if true is None or curvature <= 0:
         return None
@@ -328,15 +397,18 @@ def line_through(compute: Sequence[float], sizes: Sequence[float]) -> Line | Non
 
 
 def _allocation(
-    line: Line, law: Law, draws: Mapping[str, np.ndarray], compute: float, level: float
+    line: Line, counting: Counting, draws: Mapping[str, np.ndarray], compute: float, level: float
 ) -> Allocation:
     size, half = line.at(compute), line.half_width(compute, level)
+    law, best = counting.law, counting.optimum(compute)
+    ends = law_interval(law, draws, compute, level)
+    moved = (best or np.nan) / (optimal_size(law, compute) or np.nan)  # by the other count
     return Allocation(
         compute=compute,
         size=size,
         interval=(float(size * np.exp(-half)), float(size * np.exp(half))),
-        law_size=optimal_size(law, compute),
-        law_interval=law_interval(law, draws, compute, level),
+        law_size=best,
+        law_interval=None if ends is None or best is None else (moved * ends[0], moved * ends[1]),
     )
 
 
@@ -362,10 +434,10 @@ def law_interval(
     return float(min(low, own)), float(max(high, own))
 
 
-def _line_bias(law: Law, used: Sequence[Budget], compute: float) -> float | None:
+def _line_bias(counting: Counting, used: Sequence[Budget], compute: float) -> float | None:
     """Return ln N* of the line through simulated optima over the law's own."""
     known = [(b.compute, b.simulated) for b in used if b.simulated is not None]
-    own = {C: optimal_size(law, C) or np.nan for C in (*(C for C, _ in known), compute)}
+    own = {C: counting.optimum(C) or np.nan for C in (*(C for C, _ in known), compute)}
     optima = [own[C] * float(np.exp(moved)) for C, moved in known]
     line = line_through([C for C, _ in known], optima)
     return None if line is None else float(np.log(line.at(compute) / own[compute]))

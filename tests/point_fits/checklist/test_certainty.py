@@ -12,6 +12,7 @@ from scaling_cli.point_fits.certainty.resampling import Resamples
 from scaling_cli.point_fits.checklist import record
 from scaling_cli.point_fits.checklist.evidence import Evidence
 from scaling_cli.point_fits.diagnosis.isoflop import Allocation
+from scaling_cli.point_fits.fitted import Target
 from scaling_cli.vocabulary.outcomes import Check, Level
 
 
@@ -183,24 +184,23 @@ START = (
 ENDING = "Forecast less far, or add smaller runs so that a backtest can reach as far."
 
 
-def test_a_forecast_farther_than_any_backtest() -> None:
+def test_a_forecast_as_far_as_the_headline_always_lies() -> None:
     # Up to C = 1e19 the table's largest run has 200M parameters and 5.06B tokens, of 2B and 160B.
-    far = ": nothing here shows how the law does so far out in "
-    assert line(evidence(cuts=CUTS[:1]), "extrap.distance") == warn(
-        "extrap.distance", f"{START}3x in C, 10x in N, 31.6x in D{far}C. {ENDING}"
-    )
-    assert line(evidence(cuts=[]), "extrap.distance") == warn(
-        "extrap.distance", f"{START}nowhere{far}C and N and D. {ENDING}"
+    assert line(evidence(cuts=CUTS[:1]), "extrap.distance") == Check(
+        "extrap.distance", Level.PASS, f"{START}3x in C, 10x in N, 31.6x in D."
     )
 
 
 def test_a_forecast_of_a_size_farther_than_any_backtest() -> None:
     # Hiding the runs above C = 1e21 alone leaves the largest size among those that are fitted.
     cuts = [cut(factor=12.5, train_max=1e21)]
-    found = line(evidence(cuts=cuts), "extrap.distance")
+    target = Target({"N": 2e9 * 13, "D": 1.92e22 / 6 / (2e9 * 13)}, 1.92e22)
+    found = line(evidence(cuts=cuts, found={"target": target}), "extrap.distance")
     assert found.level is Level.WARN
-    assert found.message.startswith(f"{START}12.5x in C, 1x in N, ")
-    assert found.message.endswith(f"how the law does so far out in N. {ENDING}")
+    assert "; backtests reached 12.5x in C, 1x in N, " in found.message
+    assert found.message.endswith(
+        f": nothing here shows how the law does so far out in N. {ENDING}"
+    )
 
 
 def test_a_forecast_too_wide_to_use() -> None:
@@ -305,8 +305,8 @@ TAKEN = (
 
 
 def test_tokens_seen_once_are_assumed_only_where_nothing_says_otherwise() -> None:
-    repeated = "unique_tokens: 2 run(s) saw tokens more than once, and the law does not see that."
-    again = evidence(replace(table("chinchilla"), notes=["target: loss.", repeated]))
+    points = table("chinchilla")
+    again = evidence(replace(points, passes={"epochs": np.linspace(1, 2, len(points))}))
     assert line(again, "assumptions") == Check("assumptions", Level.PASS, f"{TAKEN}.")
     sizes = evidence(table("kaplan_n"), law="kaplan_n")  # which takes no tokens
     assert record.assumptions.check(sizes) == Check("assumptions", Level.PASS, f"{TAKEN}.")

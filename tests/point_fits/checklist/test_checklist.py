@@ -35,7 +35,7 @@ CODES = {
     "R19": "assumptions",
     "R20": "repro",
 }
-BEYOND = ["fit.influence", "backtest.bias", "extrap.width"]
+BEYOND = ["data.alike", "fit.influence", "backtest.bias", "extrap.width"]
 
 
 def test_every_rule_has_exactly_one_code() -> None:
@@ -59,6 +59,7 @@ def test_a_sound_fit_passes_everything() -> None:
         "data.collinearity": "N and D vary independently (33 % unexplained).",
         "data.noise": "no configuration was repeated: the noise of a run, 0.4 %, is taken from "
         "the residuals. Two seeds of one small run would measure it.",
+        "data.alike": "no column says that losses of these runs are of two kinds.",
         "fit.spec": "L(N, D) = E + A/N^alpha + B/D^beta; 5 of 5 parameters free; sum of "
         "Huber(delta 0.001) of the residuals of ln loss; 64 starts by variable projection and at "
         "random, damped Newton in float64; seed 7; data sha256 "

@@ -82,8 +82,8 @@ def test_tokens_in_billions() -> None:
 def test_parameters_in_millions() -> None:
     points = replace(TABLE, inputs={**TABLE.inputs, "N": TABLE.inputs["N"] / 1e6})
     told = (
-        "params look as if given in millions or billions (they are 20 to 2k): if so, --set "
-        "params_scale=1e6, or 1e9, multiplies the column."
+        "params look as if given in millions (they are 20 to 2k): if so, --set params_scale=1e6 "
+        "multiplies the column."
     )
     assert line(evidence(points), "data.units") == warn("data.units", told)
     # Compute that was logged and agrees shows that the unit is right.
@@ -95,11 +95,12 @@ def test_parameters_in_millions() -> None:
 
 def test_perplexities() -> None:
     points = replace(TABLE, output=np.exp(TABLE.output), conventions={"L": "nats/token"})
-    largest = float(np.max(points.output))
+    usual = float(np.median(points.output))
     assert line(evidence(points), "data.units") == warn(
         "data.units",
-        f"losses reach {largest:.4g} nats/token, more than any vocabulary allows: perplexities, or "
-        "sums over a sequence? Fit their logarithm, or divide by the tokens.",
+        f"half the losses are above {usual:.4g} nats/token, more than any vocabulary allows: "
+        "perplexities, or sums over a sequence? Map perplexities from a column called perplexity, "
+        "and divide sums by their tokens.",
     )
     bits = replace(points, conventions={"L": "as given"})
     assert line(evidence(bits), "data.units").level is Level.PASS
@@ -268,6 +269,6 @@ def test_repeats_that_differ_in_more_than_their_seed() -> None:
     assert line(evidence(repeated([0.1, -0.1, 0.1])), "data.noise") == warn(
         "data.noise",
         "3 configurations were repeated: sd 7.1 % between their runs, more than seeds do: they "
-        "differ in settings that the law does not see (learning rate, data). Keep the best of "
-        "each with --where.",
+        "differ in settings that the law does not see (learning rate, data). Fit one setting with "
+        "--where, or a table of the best of each.",
     )

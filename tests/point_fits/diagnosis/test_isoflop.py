@@ -13,10 +13,12 @@ from scaling_cli.laws._law import Law
 from scaling_cli.laws._optimum import near_optimal
 from scaling_cli.point_fits.diagnosis.isoflop import (
     DRIFT,
+    Counting,
     isoflop,
     law_interval,
     line_through,
     parabola,
+    planned,
     slices_of,
 )
 from scaling_cli.runs.points import Points
@@ -61,9 +63,51 @@ def test_repeats_of_one_size_are_no_slice() -> None:
 def test_tables_without_slices() -> None:
     law = truth("chinchilla")
     assert slices(grid(law, budgets=BUDGETS[:2]), law) is None
-    assert slices(grid(law, steps=STEPS[:4]), law) is None
+    assert slices(grid(law, steps=STEPS[:2]), law) is None
+    noisy = grid(law, steps=STEPS[:4])  # four sizes are enough only where budgets are met exactly
+    moved = noisy.inputs["D"] * np.exp(0.08 * np.sin(np.arange(len(noisy))))
+    assert slices(replace(noisy, inputs={"N": noisy.inputs["N"], "D": moved}), law) is None
     one = Points({"x": np.geomspace(1, 9, 9)}, np.ones(9), list("abcdefghi"))
     assert slices(one, truth("power_law")) is None
+
+
+@pytest.mark.parametrize("sizes", [3, 4, 7])
+def test_budgets_that_are_logged_are_slices_from_three_sizes_on(sizes: int) -> None:
+    law = truth("chinchilla")
+    steps = np.linspace(-0.6, 0.6, sizes)
+    points = grid(law, steps=steps)
+    # The same runs with compute counted at 1.5 x 6ND: budgets in that count, and N* in it.
+    found = slices(replace(points, compute=1.5 * law.along(points.inputs)), law)
+    assert found is not None and found.logged
+    assert [b.compute for b in found.budgets] == pytest.approx(1.5 * BUDGETS)
+    assert [b.n for b in found.budgets] == [sizes] * 4
+    at = found.allocations[0]  # asked at 1e21 of the law, which is 1.5e21 as it was counted
+    assert at.compute == pytest.approx(1.5e21)
+    assert at.law_size == pytest.approx(float(law.derive("optimal_params", C=1e21)), rel=0.005)
+    assert at.size == pytest.approx(at.law_size, rel=0.02)
+    assert "logged" in str(found.to_dict()["compute"])
+
+
+def test_compute_that_depends_on_the_size() -> None:
+    law, s = truth("chinchilla"), 0.1
+    sizes = np.geomspace(1e7, 1e11, 200)
+    counting = Counting.of(law, sizes, (sizes / 1e12) ** -s)  # 6ND of a size that counts as N^(1-s)
+    p, x = law.values(), 1 - s
+    # L = E + A/N^alpha + B (6 N^x 1e12^s / C)^beta has its minimum where its derivative is zero.
+    C = 1e20
+    K = p["B"] * (6 * 1e12**s / C) ** p["beta"]
+    power = p["alpha"] + x * p["beta"]
+    best = (p["alpha"] * p["A"] / (x * p["beta"] * K)) ** (1 / power)
+    assert counting.optimum(C) == pytest.approx(best, rel=0.01)  # the grid's step is 0.5 %
+
+
+def test_a_grid_is_no_design_of_budgets() -> None:
+    # Powers of two meet budgets by accident: 3 to 5 sizes on nine antidiagonals, 16 of 25 points.
+    N, D = np.meshgrid(1e7 * 2.0 ** np.arange(5), 1e9 * 2.0 ** np.arange(5))
+    assert planned(N.ravel(), (6 * N * D).ravel()) == []
+    some = np.abs(np.log2(N * D / 1e16) - 4) <= 1  # three antidiagonals alone are one
+    rows = planned(N[some], (6 * N * D)[some])
+    assert [len(r) for r in rows] == [4, 5, 4]
 
 
 # --- parabolas ------------------------------------------------------------------------------
