@@ -29,6 +29,7 @@ PRINTED = [
     "predict --compute 1e24 --fit chinchilla/hoffmann-2022",
     f"predict --fit {STORED}/fit.json --points held.csv",
     f"predict --fit {STORED}/curve_fit.json --schedule {LINEAR} --steps 1000",
+    f"predict --fit {STORED}/curve_fit.json --points {RUN} --schedule {LINEAR}",
     f"runs {LADDER}/runs.csv",
     f"ingest {RUN} --meta {LADDER}/runs.csv --store store",
     f"fit {LADDER}/runs.csv --where 'role == \"fit\"' --law kaplan_d --bootstrap 20",

@@ -36,6 +36,7 @@ LAST = (
     *("checks", "left_out", "data", "diagnostics", "selection", "origin"),
     *("uncertainty", "versions", "command"),
 )
+SPARSE = {"sparse": True}  # of a field that is not written where it is None
 MERGED = {"merged": True}  # of a field whose keys lie among those of the thing that has it
 BROKEN = (AttributeError, IndexError, KeyError, OverflowError, ScalingError, TypeError, ValueError)
 
@@ -160,6 +161,8 @@ def written_fields(thing: Any) -> dict[str, Any]:
     """Return the fields of a dataclass by their keys, and what it computes for readers."""
     result: dict[str, Any] = {}
     for item in fields(thing):
+        if item.metadata.get("sparse") and getattr(thing, item.name) is None:
+            continue
         value = written(getattr(thing, item.name))
         if item.metadata.get("merged"):
             result |= value

@@ -14,20 +14,24 @@ from numpy.typing import ArrayLike
 from scaling_cli import curve_laws
 from scaling_cli.artefacts import _curve_prediction
 from scaling_cli.artefacts._curve_prediction import CurvePrediction, CurveUncertainty, FittedLaw
-from scaling_cli.artefacts._record import Fitted, refuse_draws
+from scaling_cli.artefacts._record import SPARSE, Fitted, refuse_draws
 from scaling_cli.curve_laws import AVERAGE
 from scaling_cli.runs.curve import Curve
 from scaling_cli.schedules import parse_schedule
+from scaling_cli.schedules._beginning import completed, warmup_of
 from scaling_cli.schedules._path import Path
 from scaling_cli.schedules._schedule import Schedule
 from scaling_cli.vocabulary.arguments import check_level
 from scaling_cli.vocabulary.errors import DataError, UsageError
 from scaling_cli.vocabulary.jsonfile import stamped
+from scaling_cli.vocabulary.outcomes import LeftOut
 from scaling_cli.vocabulary.quantities import L, N
 
 # Laws that err in different directions, averaged with equal weights. How well they fit, or predict
 # a schedule left out of three, says little about their error on others, so nothing is selected.
 AVERAGED = ("annealing", "area_exponential", "functional", "multi_power")
+BY_CURVES = "as the curves say"  # a hidden warm-up
+LAST = 0.1  # the share of a run that its end is taken to be, against the noise of single losses
 DRAWN_AT = 40  # steps at which draws are evaluated: their spread is smooth between
 
 
@@ -87,6 +91,39 @@ class LeftOutSchedule:
     note: str = ""
 
 
+@dataclass(frozen=True)
+class HiddenWarmup:
+    """The warm-up before logs that do not show it: one fact of all runs.
+
+    Parameters
+    ----------
+    until : float
+        The first step at which the rate is known to be at its peak.
+    warmup : float
+        The step at which the rise from zero is taken to end; 0 for none.
+    source : str
+        What that is taken from.
+    curves : float or None
+        Where the curves fit best with it; None where the law does not see it.
+    level : float or None
+    interval : pair of float, or None
+        Between which ends the curves cannot tell.
+    misfits : mapping of str to float
+        Mean |prediction/loss - 1| of one law by what is taken.
+    contradicted : bool
+        Whether the curves clearly fit better with another than with the one that is stated.
+    """
+
+    until: float
+    warmup: float
+    source: str
+    curves: float | None = None
+    level: float | None = None
+    interval: tuple[float, float] | None = None
+    misfits: Mapping[str, float] = field(default_factory=dict)
+    contradicted: bool = False
+
+
 @dataclass(frozen=True, repr=False)
 class CurveFit(Fitted):
     """Laws of loss curves fitted to the same runs; the prediction is their mean.
@@ -105,6 +142,8 @@ class CurveFit(Fitted):
         points of the runs.
     held_out : sequence of LeftOutSchedule
         Each schedule left out in turn: an estimate of the error, never a selector.
+    hidden_warmup : HiddenWarmup, optional
+        Where logs do not show it.
     """
 
     what = "a fit of loss curves"
@@ -119,6 +158,7 @@ class CurveFit(Fitted):
     intervals: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, kw_only=True)
     held_out: Sequence[LeftOutSchedule] = field(default=(), kw_only=True)
     uncertainty: CurveUncertainty | None = field(default=None, kw_only=True)
+    hidden_warmup: HiddenWarmup | None = field(default=None, kw_only=True, metadata=SPARSE)
 
     def __post_init__(self) -> None:
         """Refuse draws of unlike number, and runs whose points are not there."""
@@ -159,6 +199,12 @@ class CurveFit(Fitted):
     def longest(self) -> int:
         """The last step that was fitted."""
         return int(self.data["ranges"]["S"][1])
+
+    @property
+    def warmups(self) -> list[float]:
+        """Where the warm-ups of the runs end, those of most runs first."""
+        ends = [warmup_of(parse_schedule(run.schedule)) for run in self.runs]
+        return sorted(set(ends), key=lambda end: -ends.count(end))
 
     @property
     def loss_unit(self) -> str:
@@ -344,12 +390,18 @@ class Along:
         One per schedule.
     at : tuple of CurvePrediction
         The same at the steps that were asked for; empty where none were.
+    measured : tuple of Curve
+        What was measured at the steps of each; empty where nothing was.
+    left_out : tuple of LeftOut
+        Runs that are no curves.
     """
 
     fit: CurveFit
     name: str
     curves: tuple[CurvePrediction, ...]
     at: tuple[CurvePrediction, ...] = ()
+    measured: tuple[Curve, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
 
     def __len__(self) -> int:
         """Return the number of schedules."""
@@ -373,6 +425,12 @@ class Along:
         sure, predictions = self.fit.uncertainty, [p.to_dict() for p in self.curves]
         for p, record in zip(self.curves[1:], predictions[1:], strict=True):
             record["difference"] = asdict(_curve_prediction.compare(self.curves[0], p, sure))
+        compared = self.compared()
+        measured: dict[str, Any] = {}
+        if self.measured:
+            predictions = [record for one in compared for record in one.to_dicts()]
+            measured["compared"] = [one.to_dict() for one in compared]
+            measured["left_out"] = [asdict(item) for item in self.left_out]
         record = {
             "fit": self.name,
             "law": self.fit.name_of_law,
@@ -381,9 +439,16 @@ class Along:
             "predictions": predictions,
             "along": [p.to_dict(i) for p in self.at for i in range(len(p.step))],
             "curves": [_curve(p) for p in self.curves],
+            **measured,
             "file": None,
         }
         return stamped(record)
+
+    def compared(self) -> "list[Compared]":
+        """Return the curves beside what was measured."""
+        pairs = zip(self.curves, self.measured, strict=True) if self.measured else ()
+        fitted = {run.run for run in self.fit.runs}
+        return [Compared(curve, p, curve.run in fitted) for p, curve in pairs]
 
     def to_csv(self) -> str:
         """Return the curves as CSV at full precision, one row per schedule and step."""
@@ -395,6 +460,56 @@ class Along:
                 cells = [repr(float(p.rate[i])), repr(float(p.value[i])), *ends]
                 lines.append(f'"{p.schedule.text()}",{int(p.step[i])},{",".join(cells)}')
         return "\n".join(lines) + "\n"
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A measured loss curve beside its prediction, at the same steps."""
+
+    curve: Curve
+    prediction: CurvePrediction
+    fitted: bool
+
+    @property
+    def error(self) -> np.ndarray:
+        """Predicted over measured, minus one, at each step."""
+        return self.prediction.value / self.curve.loss - 1
+
+    @property
+    def inside(self) -> np.ndarray | None:
+        """Which values lie in the band of one logged value; None without bands."""
+        if self.prediction.new_run is None:
+            return None
+        low, high = self.prediction.new_run
+        return (low <= self.curve.loss) & (self.curve.loss <= high)
+
+    @property
+    def end_error(self) -> float:
+        """The mean error over the last tenth of the steps: single losses are noisy."""
+        return float(self.error[-max(1, round(LAST * len(self.error))) :].mean())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON object of the whole curve."""
+        inside = self.inside
+        return {
+            "run": self.curve.run,
+            "schedule": self.curve.schedule.text(),
+            "fitted": self.fitted,
+            "points": len(self.error),
+            "mare": float(np.abs(self.error).mean()),
+            "bias": float(self.error.mean()),
+            "end_error": self.end_error,
+            "coverage": None if inside is None else float(inside.mean()),
+        }
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """Return the JSON object of each step."""
+        inside = [None] * len(self.error) if self.inside is None else self.inside.tolist()
+        measured = zip(self.curve.loss.tolist(), self.error.tolist(), inside, strict=True)
+        return [
+            {**self.prediction.to_dict(i), "measured": loss, "error": off, "inside": within}
+            for i, (loss, off, within) in enumerate(measured)
+        ]
 
 
 def along(
@@ -415,7 +530,10 @@ def along(
         If a schedule is given twice or cannot be read, both `steps` and `every` are given, or a
         step lies outside every schedule.
     """
-    curves = tuple(fit.predict(schedule, N=N, level=level) for schedule in schedules)
+    whole = [parse_schedule(s) if isinstance(s, str) else s for s in schedules]
+    # A table may begin late: the warm-up before it is that of the fitted runs.
+    whole = [completed(schedule, fit.warmups) for schedule in whole]
+    curves = tuple(fit.predict(schedule, N=N, level=level) for schedule in whole)
     written = [p.schedule.text() for p in curves]
     twice = next((text for i, text in enumerate(written) if text in written[:i]), None)
     if twice is not None:

@@ -189,9 +189,9 @@ def output(help: str, *, name: str = "--output") -> Any:
 def run_schedules() -> Any:
     """Declare the schedules of runs."""
     return option(
-        "[RUN=]TEXT",
+        "[RUN=]TEXT|FILE",
         "Loss curves: the schedule of a run, or of all that log neither a schedule nor a learning "
-        "rate.",
+        "rate: as text, or a table of step and lr.",
         "--schedule",
     )
 
@@ -368,10 +368,10 @@ class Sources:
 class Fitting:
     """What is fitted, whatever the kind of law."""
 
-    law: str = option(
+    law: str | None = option(
         "NAME",
-        "The law ('scaling laws' lists them).",
-        default="chinchilla",
+        "The law ('scaling laws' lists them). Default: chinchilla; of loss curves of one model, "
+        "average.",
         complete=complete("verbs.fit.laws"),
     )
     target: str | None = target()
@@ -464,9 +464,9 @@ class OfCurves:
 
     schedules: list[str] | None = run_schedules()
     warmup: str | None = option(
-        "as_trained|area|at_peak",
-        "Loss curves: how the warm-up counts. Default: as_trained in the average, else as "
-        "the law's authors have it.",
+        "STEP|as_trained|area|at_peak",
+        "Loss curves: where the warm-up ends that logs do not show; or how the warm-up counts: "
+        "by default as_trained in the average, else as the law's authors have it.",
     )
     prior_strength: str = option(
         "0|1|10|auto",

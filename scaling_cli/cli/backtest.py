@@ -57,7 +57,10 @@ def backtest(
     If no cut leaves enough to fit, the exit code is 4.
     """
     path = writable(holding.output, "a backtest", (*SUFFIXES, RECORD))
-    asked = {**vars(fitting), **points.asked(asking)}
+    from scaling_cli.verbs.fit import DEFAULT
+
+    law = fitting.law or DEFAULT
+    asked = {**vars(fitting), **points.asked(asking), "law": law}
     if holding.bootstrap is not None:
         asking.terminal.say("--bootstrap: nothing in a backtest depends on it")
     _cache.enable()
@@ -65,10 +68,10 @@ def backtest(
     from scaling_cli.reports import backtest as backtest_report
 
     on = holding.on
-    cuts = None if holding.cuts is None else read_cuts(holding.cuts, fitting.law, on)
+    cuts = None if holding.cuts is None else read_cuts(holding.cuts, law, on)
     runs = reading.read(given.sources, asking)
     points.announce(asking)
-    with asking.terminal.status(f"backtest of {fitting.law} along {on}"):
+    with asking.terminal.status(f"backtest of {law} along {on}"):
         from scaling_cli.point_fits import backtesting
 
         tested = backtesting.backtest(runs, on=on, cuts=cuts, command=asking.command, **asked)

@@ -16,7 +16,7 @@ scaling fit runs/*.csv -o fit.json
 scaling fit runs.csv --where 'tokens > 1e9' --fix E=1.6
 scaling fit runs.csv --prior alpha=0.35+-0.05 --weight precision
 scaling fit logs/ --name '{params}_{tokens}' --at last:5 --law kaplan_nd
-scaling fit curves/*.csv --law average --schedule cosine:peak=3e-4,warmup=2000,steps=24000
+scaling fit curves/*.csv --schedule cosine:peak=3e-4,warmup=2000,steps=24000
 """
 ORDER = 30
 # Checks whose failure means that there is no fit; other failures forbid a use of it, and say which.
@@ -73,24 +73,30 @@ def fit(
 
     Prints what was read and left out, a forecast at ten times the largest run, the parameters,
     the backtest and the checklist. Without a usable fit nothing is written and the exit code
-    is 4. A law of loss curves, or their average, is fitted to every logged step of a few runs
-    that differ in their schedules.
+    is 4. Loss curves of one model get a law of loss curves, fitted to every logged step of a few
+    runs that differ in their schedules.
     """
     path = writable(writing.output or (None if asking.json else DEFAULT_FILE))
     from scaling_cli.verbs import fit as verb
 
-    along = verb.is_of_curves(fitting.law)
-    if foreign := asking.typed(points if along else curves):
-        raise verb.of_other_kind(fitting.law, foreign)
+    law, seen = fitting.law or verb.DEFAULT, ""
+    known = bool(fitting.law or asking.typed(points))
+    if known:  # before anything is read
+        _kind(law, points, curves, asking)
+    runs = reading.read(given.sources, asking)
+    if not known:
+        law, seen = verb.law_of(runs, curves.schedules)
+    along = _kind(law, points, curves, asking)
     asked = {**vars(fitting), **(vars(curves) if along else points.asked(asking))}
     if writing.bootstrap is not None:
         asked["bootstrap"] = writing.bootstrap
-    runs = reading.read(given.sources, asking)
     points.announce(asking)
-    with asking.terminal.status(f"fitting {fitting.law}, refits, backtest"):
+    with asking.terminal.status(f"fitting {law}, refits, backtest"):
         _cache.enable()
         fitted = verb.fit(runs, command=asking.command, **asked)
     _require_usable(fitted, given.sources, asking)
+    if seen:
+        asking.terminal.say(verb.seen_as(fitted, seen))
     written = write(fitted.to_json, path)
     from scaling_cli.reports import curve_fit as curve_report
     from scaling_cli.reports import fit as point_report
@@ -100,6 +106,16 @@ def fit(
         fitted.to_dict(),
         lambda: report.blocks(fitted, full=asking.full, sources=given.sources, written=written),
     )
+
+
+def _kind(law: str, points: Refitted, curves: options.OfCurves, asking: options.Telling) -> bool:
+    """Say whether a law is one of loss curves; refuse options of the other kind."""
+    from scaling_cli.verbs import fit as verb
+
+    along = verb.is_of_curves(law)
+    if foreign := asking.typed(points if along else curves):
+        raise verb.of_other_kind(law, foreign)
+    return along
 
 
 def _require_usable(fit: "Fit", sources: list[str], asking: options.Asking) -> None:

@@ -106,11 +106,12 @@ def _points(drawing: Drawing, logs: Logs, asking: options.Asking) -> "Points | N
 def _curves(drawing: Drawing, logs: Logs, asking: options.Asking) -> Any:
     """Return the loss curves to compare with; a log without one is named and not drawn."""
     from scaling_cli.verbs import plot as verb
+    from scaling_cli.verbs.fit import curves_to_compare
 
     fit = verb.drawable(drawing.fit, drawing.kind)
     if not drawing.measured:
         return None
-    curves, left = verb.curves_to_compare(fit, logs.read(drawing.measured, asking), logs.schedules)
+    curves, left = curves_to_compare(fit, logs.read(drawing.measured, asking), logs.schedules)
     for item in left:
         asking.terminal.say(f"{item.run}: {item.reason}, not drawn")
     return curves

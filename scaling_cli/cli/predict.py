@@ -17,6 +17,7 @@ EXAMPLE = """
 scaling predict --params 7B --tokens 1T
 scaling predict --fit fit.json --params 1B,7B --compute 1e23
 scaling predict --fit fit.json --points held_out.csv
+scaling predict --fit curves.json --points run.csv
 scaling predict --fit curves.json --schedule constant:peak=3e-4,steps=24000 \\
   --schedule wsd:peak=3e-4,stable=0.8,steps=24000 -o compared.png
 """
@@ -29,7 +30,9 @@ class AtPoints(options.Point):
     """Where a law of points predicts."""
 
     points: str | None = options.option(
-        "FILE", "A CSV with the law's inputs (params,tokens or N,D); a loss column is compared."
+        "FILE",
+        "A CSV with the law's inputs (params,tokens or N,D); a loss column is compared. With a fit "
+        "of loss curves, the log of a run: compared along --schedule, or the rates it logs.",
     )
 
 
@@ -54,7 +57,9 @@ class Predicting:
 
     fit: str | None = options.fit_name()
     schedule: list[str] | None = options.option(
-        "TEXT", "With a fit of loss curves: predict along this schedule; repeat it to compare."
+        "TEXT|FILE",
+        "With a fit of loss curves: predict along this schedule, or a table of step and lr; repeat "
+        "it to compare.",
     )
     level: float = options.level()
 
@@ -71,6 +76,9 @@ def predict(
     """
     from scaling_cli.vocabulary.errors import UsageError
 
+    if point.points is not None and (how.schedule or _is_of_curves(how)):
+        _measured(how, point, along, asking)
+        return
     if how.schedule:
         wrong = [option for option in asking.typed(point) if option != "--params"]
         if wrong:
@@ -84,6 +92,38 @@ def predict(
     if wrong := asking.typed(along):
         raise UsageError(f"{' and '.join(wrong)} needs --schedule.")
     _at_points(how, point, asking)
+
+
+def _is_of_curves(how: Predicting) -> bool:
+    from scaling_cli.artefacts import kinds
+    from scaling_cli.artefacts.curve_fit import CurveFit
+    from scaling_cli.verbs import _stored
+
+    return isinstance(kinds.load(how.fit or _stored.default()[0]), CurveFit)
+
+
+def _measured(
+    how: Predicting, point: AtPoints, along: AlongSchedules, asking: options.Telling
+) -> None:
+    """Compare a measured curve with what is predicted at its steps."""
+    from scaling_cli.reports import curve_prediction as curve_report
+    from scaling_cli.verbs import _stored
+    from scaling_cli.verbs import predict as verb
+    from scaling_cli.vocabulary.errors import UsageError
+
+    foreign = [o for o in (*asking.typed(point), *asking.typed(along)) if o != "--points"]
+    if foreign:
+        raise UsageError(f"{' and '.join(foreign)} has no place beside a measured curve.")
+    if len(how.schedule or ()) > 1:
+        raise UsageError("a measured curve followed one schedule: give --schedule once.")
+    name = how.fit or _stored.default_of_curves("--schedule")
+    if how.fit is None:
+        asking.terminal.say(f"fit: ./{name}")
+    schedule = how.schedule[0] if how.schedule else None
+    compared: Along = verb.predict(name, points=point.points, schedule=schedule, level=how.level)
+    for item in compared.left_out:
+        asking.terminal.say(f"{item.run}: {item.reason}, not compared")
+    asking.result(compared.to_dict(), lambda: curve_report.compared(compared, full=asking.full))
 
 
 def _at_points(how: Predicting, point: AtPoints, asking: options.Telling) -> None:

@@ -431,14 +431,13 @@ def _lowest(fit: CurveFit) -> float:
 
 def _warmup(fit: CurveFit, asked: Asked, steps: int) -> float:
     """Return the warm-up of most fitted runs, or the one asked for if it is one of theirs."""
-    phases = [parse_schedule(run.schedule).phases() for run in fit.runs]
-    seen = [next((p.end for p in own if p.name == "warm-up"), 0.0) for own in phases]
-    found = max(seen, key=seen.count, default=0.0) if asked is None else asked
+    seen = fit.warmups
+    found = next(iter(seen), 0.0) if asked is None else asked
     if found not in seen and seen:
         raise UsageError(
             f"no fitted run has a warm-up of {found:g} steps.",
             hint="How the warm-up counts is a convention of each law, not something that it was "
-            f"fitted to. Fitted: {', '.join(f'{w:g}' for w in sorted(set(seen)))}.",
+            f"fitted to. Fitted: {', '.join(f'{w:g}' for w in sorted(seen))}.",
         )
     if not found < steps * (1 - LEAST_SHARE):
         raise UsageError(f"{steps} steps leave no run after a warm-up of {found:g}.")

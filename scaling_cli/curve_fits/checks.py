@@ -1,11 +1,12 @@
 """The checklist of a fit of loss curves: what is missing in the runs, and what to do about it."""
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from scaling_cli.artefacts._curve_prediction import FAR
-from scaling_cli.artefacts.curve_fit import CurveFit
+from scaling_cli.artefacts.curve_fit import BY_CURVES, CurveFit
 from scaling_cli.engine.curves import Linearised
 from scaling_cli.runs.curve import Curve
 from scaling_cli.vocabulary.outcomes import Check
@@ -14,6 +15,9 @@ DEAD = 1e-6  # of the loss: a parameter whose e-fold moves it by less has run ou
 FAR_FROM_PRIOR = 3.0  # sds
 WORSE = 3.0  # times the misfit of the best law: a law that does not describe these runs
 POINTS_PER_PARAMETER = 3.0  # independent ones
+ALIKE = 0.02  # of the peak: rates that are the same
+FEWEST_ALIKE = 5  # points
+UNLIKE = 0.03  # seeds of one model differ by less
 DIFFER = 0.005  # of the loss: laws that differ by more at the end of a fitted run
 FEWEST_SIZES = 2
 
@@ -45,6 +49,7 @@ def checklist(
         ("decay", _decay(fit, falling), f"the rate falls in {len(falling)} of {len(curves)} runs."),
         ("schedules", _schedules(fit, distinct), f"{distinct} schedules, each left out in turn."),
         ("known", _known(fit), "every schedule is known."),
+        ("warmup", _warmup(fit), _warmup_known(fit)),
         ("model", _model(fit, curves), "nothing says that the runs are of several models."),
         ("horizon", _horizon(curves, falling), f"decays are seen up to step {seen}."),
         ("convergence", _convergence(fit), f"starts that agree: {agree}."),
@@ -71,7 +76,13 @@ def _decay(fit: CurveFit, falling: Sequence[Curve]) -> Iterator[str]:
 
 def _schedules(fit: CurveFit, distinct: int) -> Iterator[str]:
     impossible = [fold for fold in fit.held_out if fold.error is None]
-    if distinct < 2:
+    if len(fit.runs) == 1:
+        yield (
+            "one curve cannot tell what a fall of the rate takes off from what more steps do: "
+            "priors decide, and bands on other schedules are UNTESTED. Add a run with another "
+            "schedule."
+        )
+    elif distinct < 2:
         yield (
             "all runs follow one schedule: nothing shows how the laws do on another, and bands "
             "are UNTESTED. Add a run with another schedule."
@@ -100,6 +111,25 @@ def _known(fit: CurveFit) -> Iterator[str]:
         yield f"the schedule is not certain of {names}. State it: --schedule RUN=TEXT."
 
 
+def _warmup_known(fit: CurveFit) -> str:
+    hidden = fit.hidden_warmup
+    if hidden is None:
+        return "every log shows its warm-up."
+    misfits = ", ".join(f"{name} {100 * off:.2g} %" for name, off in hidden.misfits.items())
+    return f"one warm-up for all logs, {hidden.source}; misfit {misfits or 'the same'}."
+
+
+def _warmup(fit: CurveFit) -> Iterator[str]:
+    hidden = fit.hidden_warmup
+    if hidden is not None and hidden.contradicted:
+        taken, best = hidden.misfits[hidden.source], hidden.misfits[BY_CURVES]
+        yield (
+            f"with a warm-up to step {hidden.warmup:g}, {hidden.source}, the curves are missed by "
+            f"{100 * taken:.2g} %; with one to step {hidden.curves:g} by {100 * best:.2g} %. "
+            f"Check it, or give --warmup {hidden.curves:g}."
+        )
+
+
 def _model(fit: CurveFit, curves: Sequence[Curve]) -> Iterator[str]:
     for what, name in (("params", "size"), ("batch_tokens", "batch size")):
         values = sorted({v for c in curves if (v := getattr(c, what)) is not None})
@@ -113,6 +143,25 @@ def _model(fit: CurveFit, curves: Sequence[Curve]) -> Iterator[str]:
             yield (
                 f"the runs are of {len(values)} {name}s ({', '.join(f'{v:.4g}' for v in values)}): "
                 f"one curve cannot fit them all. Choose one: --where '{what} == {values[-1]:g}'."
+            )
+    yield from () if fit.sized else _unlike(curves)
+
+
+def _unlike(curves: Sequence[Curve]) -> Iterator[str]:
+    """Yield which curves differ while their rates are the same: they are not of one model."""
+    for a, b in itertools.combinations(curves, 2):
+        step = a.step[(a.step >= b.step[0]) & (a.step <= b.step[-1])]
+        rates = a.schedule.lr(step), b.schedule.lr(step)
+        apart = np.flatnonzero(np.abs(rates[0] - rates[1]) > ALIKE * a.schedule.highest)
+        step = step[: apart[0]] if len(apart) else step
+        if len(step) < FEWEST_ALIKE:
+            continue
+        losses = (np.interp(step, c.step, np.log(c.loss)) for c in (a, b))
+        off = float(np.median(np.subtract(*losses)))
+        if abs(off) > UNLIKE:
+            yield (
+                f"{a.run} and {b.run} have the same rates up to step {step[-1]}, and losses that "
+                f"differ by {100 * abs(off):.2g} %: they are not of one model. Fit them apart."
             )
 
 

@@ -20,14 +20,23 @@ import numpy as np
 from scaling_cli import curve_laws
 from scaling_cli.artefacts._curve_prediction import CurveUncertainty, FittedLaw
 from scaling_cli.artefacts._record import versions
-from scaling_cli.artefacts.curve_fit import AVERAGE, AVERAGED, CurveFit, FittedRun, LeftOutSchedule
+from scaling_cli.artefacts.curve_fit import (
+    AVERAGE,
+    AVERAGED,
+    LAST,
+    CurveFit,
+    FittedRun,
+    HiddenWarmup,
+    LeftOutSchedule,
+)
+from scaling_cli.curve_fits import beginnings
 from scaling_cli.curve_fits.checks import checklist, dead
 from scaling_cli.curve_laws._curve_law import CurveLaw
 from scaling_cli.engine.curves import CurveProblem, Linearised, linearise, solve_curves
 from scaling_cli.laws._law import Domain
 from scaling_cli.numerics.mestimate import huber
 from scaling_cli.numerics.quantiles import central
-from scaling_cli.runs.curve import Curve, digest
+from scaling_cli.runs.curve import Curve, digest, siblings
 from scaling_cli.schedules._path import Path
 from scaling_cli.vocabulary.arguments import check_count, check_level
 from scaling_cli.vocabulary.errors import FitError, MismatchError, UsageError
@@ -45,7 +54,7 @@ STRENGTHS = (0.0, 1.0, 10.0)  # of the priors, that `auto` chooses from
 DRAWS = 100
 MANY_RUNS = 10  # from here on whole runs are drawn: that also draws their schedules
 STILL = 1e-3  # of the objective: draws differ by far more
-LAST = 0.1  # the share of a run that its end is taken to be, against the noise of single losses
+SEES_WARMUP = "multi_power"  # of the averaged laws, the one that misses real curves least
 
 
 @dataclass(frozen=True)
@@ -74,6 +83,7 @@ class Searched:
 
     fitted: FittedLaw
     problem: CurveProblem
+    residuals: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -165,10 +175,16 @@ def fit_curves(
         raise UsageError("parameters are held in one law, not in the average of several.")
     convention = AS_TRAINED if law == AVERAGE and warmup is None else warmup
     unit = max(curve.schedule.highest for curve in curves)
+    curves = siblings(curves)
     thin = [curve.thinned() for curve in curves]
     strength, tried = _strength(prior, names, thin, CurveOptions(unit, convention, fix or {}, 1.0))
     options = CurveOptions(unit, convention, fix or {}, strength)
     found = {name: search(name, thin, options) for name in names}
+    hidden = _hidden_warmup(thin, found, options, level)
+    if hidden and hidden.warmup != next(c.beginning.warmup for c in thin if c.beginning):
+        curves = siblings(curves, [(hidden.source, hidden.warmup)])
+        thin = [curve.thinned() for curve in curves]
+        found = {name: search(name, thin, options, start=found[name].fitted.law) for name in names}
     drawn = {"bootstrap": bootstrap, "seed": seed, "level": level}
     bare = CurveFit(
         law,
@@ -183,10 +199,28 @@ def fit_curves(
         versions=versions(),
         command=command,
         diagnostics={"prior_strengths": tried} if tried else {},
+        hidden_warmup=hidden,
         selection={"warmup": warmup, "fix": dict(fix or {}), "prior_strength": strength, **drawn},
     )
     folds = leave_out(thin, options, bare.laws) if hold_out else []
     return _judged(bare, thin, found, folds)
+
+
+def _hidden_warmup(
+    curves: Sequence[Curve], found: Mapping[str, Searched], options: CurveOptions, level: float
+) -> HiddenWarmup | None:
+    """Return the warm-up before logs that do not show it; None where all do."""
+    if all(curve.beginning is None for curve in curves):
+        return None
+    name = SEES_WARMUP if SEES_WARMUP in found else next(iter(found))
+
+    def objective(begun: Sequence[Curve]) -> tuple[float, float, float]:
+        again = _refit(name, begun, options, found[name].fitted)
+        residuals = again.residuals
+        independent = effective(len(residuals), autocorrelation([residuals]))
+        return again.fitted.value or np.nan, again.fitted.misfit or 0.0, independent
+
+    return beginnings.compare(curves, objective, level)
 
 
 def _strength(
@@ -334,7 +368,7 @@ def leave_out(
         rest = [c for c in curves if c.schedule.text() != text]
         runs = tuple(c.run for c in out)
         try:
-            laws = [_refit(name, rest, options, fitted) for name, fitted in near.items()]
+            laws = [_refit(n, rest, options, fitted).fitted for n, fitted in near.items()]
         except FitError as error:
             folds.append(Fold(runs, (), error.message))
         else:
@@ -342,12 +376,12 @@ def leave_out(
     return folds
 
 
-def _refit(name: str, rest: Sequence[Curve], options: CurveOptions, near: FittedLaw) -> FittedLaw:
+def _refit(name: str, rest: Sequence[Curve], options: CurveOptions, near: FittedLaw) -> Searched:
     """Fit from the fit to all, or from the grid where that ends nowhere."""
     try:
-        return search(name, rest, options, start=near.law).fitted
+        return search(name, rest, options, start=near.law)
     except FitError:
-        return search(name, rest, options).fitted
+        return search(name, rest, options)
 
 
 def _errors(laws: Sequence[FittedLaw], curve: Curve, unit: float) -> np.ndarray:
@@ -440,7 +474,8 @@ def search(
     agree = sum(s.value <= best.value * (1 + AGREE) for s in ended), len(ended)
     misfit = float(np.mean(np.abs(np.expm1(best.residuals))))
     left = 0.0 if best.converged else best.decrement
-    return Searched(FittedLaw(best.law, convention, best.value, misfit, agree, left), problem)
+    fitted = FittedLaw(best.law, convention, best.value, misfit, agree, left)
+    return Searched(fitted, problem, best.residuals)
 
 
 def _refuse_sizes(name: str, curves: Sequence[Curve], options: CurveOptions) -> None:

@@ -34,6 +34,7 @@ def blocks(
     if not full:
         return [
             *_fitted.opening(_read(fit), fit.left_out, fit.data),
+            *hidden_warmup(fit, full=False),
             runs(fit, full=False),
             _brief_law(fit),
             Labelled("backtest", [_tested(fit)]),
@@ -54,6 +55,7 @@ def blocks(
             *_fitted.reading(fit.data),
         ),
         Labelled("left out", _fitted.left_out(fit.left_out, full=True) or ["no run"]),
+        *hidden_warmup(fit, full=True),
         runs(fit, full=True),
         section("law", list(_law(fit))),
         _laws(fit, full=True),
@@ -66,7 +68,8 @@ def blocks(
 
 def _try_this(fit: CurveFit) -> str:
     steps, peak = max(run.last or 0 for run in fit.runs), fit.data["ranges"]["lr"][1]
-    return f"--schedule wsd:peak={peak:g},stable=0.9,decay=linear,steps={steps}"
+    warmup = "".join(f"warmup={end:g}," for end in fit.warmups[:1] if end)
+    return f"--schedule wsd:peak={peak:g},{warmup}stable=0.9,decay=linear,steps={steps}"
 
 
 def _read(fit: CurveFit) -> str:
@@ -102,6 +105,23 @@ def runs(fit: CurveFit, *, full: bool) -> Table:
         )
     notes += _known(fit.runs) if full else []
     return Table.of(fit.runs, columns, "runs" * full, *notes, limit=limit)
+
+
+def hidden_warmup(fit: CurveFit, *, full: bool) -> list[Block]:
+    """Return, once for all runs, what is taken of the warm-up before logs that do not show it."""
+    hidden = fit.hidden_warmup
+    if hidden is None:
+        return []
+    taken = f"ends at step {hidden.warmup:.0f}" if hidden.warmup else "none"
+    lines = [f"{taken}, {hidden.source}" if hidden.warmup else taken]
+    lines[0] += f": one fact of all runs, whose rates are known from step {hidden.until:.0f} on"
+    if hidden.interval is None:
+        lines.append(f"{fit.name_of_law} does not see how the rate rose")
+    else:
+        low, high = (f"{end:.0f}" for end in hidden.interval)
+        told = ", ".join(f"{k} {_numbers.percent(v)}" for k, v in hidden.misfits.items())
+        lines.append(f"the curves say {low} to {high}" + f"; misfit by warm-up: {told}" * full)
+    return [Labelled("warm-up", lines)]
 
 
 def _off(error: float | None, *, sign: bool = False) -> str:

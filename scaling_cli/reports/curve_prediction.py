@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
+import numpy as np
+
 from scaling_cli.artefacts._curve_prediction import Band, CurveDifference, CurvePrediction, compare
-from scaling_cli.artefacts.curve_fit import CurveFit
+from scaling_cli.artefacts.curve_fit import Along, CurveFit
 from scaling_cli.reports import _fitted, _numbers
 from scaling_cli.reports._blocks import Block, Notes, Table, Text
 from scaling_cli.reports.curve_fit import shortened
@@ -28,6 +30,28 @@ def blocks(
         Text(told),
         Notes("warn", warnings(several)),
         *_fitted.ending(written),
+    ]
+
+
+def compared(along: Along, *, full: bool) -> list[Block]:
+    """Return what `scaling predict --points` prints of measured curves."""
+    pairs = along.compared()
+    level = _numbers.level(along.curves[0].level)
+    columns = [
+        ("run", "^", lambda c: c.curve.run),
+        ("points", ">", lambda c: str(len(c.error))),
+        ("mean error", ">", lambda c: _numbers.percent(float(np.abs(c.error).mean()))),
+        ("at its end", ">", lambda c: _numbers.percent(c.end_error, sign=True)),
+        ("", "<", lambda c: "fitted" if c.fitted else ""),
+        (f"in {level}", ">", lambda c: "" if c.inside is None else _numbers.share(c.inside.mean())),
+        ("schedule", "^", lambda c: shortened(c.curve.schedule.text()) if full else ""),
+    ]
+    held = [np.abs(c.error).mean() for c in pairs if not c.fitted]
+    mean = f"mean error of {_numbers.count(len(held), 'held-out curve')}: "
+    told = [f"{mean}{_numbers.percent(float(np.mean(held)))}"] if held else []
+    return [
+        Table.of(pairs, columns, "", *told),
+        Notes("warn", warnings(along.curves)),
     ]
 
 

@@ -1,11 +1,12 @@
 """A loss curve with its schedule: what laws of loss curves are fitted to."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from scaling_cli.schedules._beginning import Beginning, begun, shared
 from scaling_cli.schedules._path import Path
 from scaling_cli.schedules._schedule import Schedule
 from scaling_cli.vocabulary.errors import DataError
@@ -34,6 +35,8 @@ class Curve:
         Of the run, where they are known: curves of one fit are of one model and batch size.
     unit : str
         Of the loss: nats/token, bits/token or bits/byte; `as given` where nothing says it.
+    beginning : Beginning, optional
+        Of a log that does not show the warm-up: what is assumed of it.
     """
 
     run: str
@@ -44,6 +47,7 @@ class Curve:
     params: float | None = None
     batch_tokens: float | None = None
     unit: str = L.unit
+    beginning: Beginning | None = None
 
     def __post_init__(self) -> None:
         """Refuse what is no curve.
@@ -66,6 +70,11 @@ class Curve:
         object.__setattr__(self, "step", step.astype(int))
         object.__setattr__(self, "loss", loss)
 
+    def begun(self, beginning: Beginning) -> "Curve":
+        """Return the curve with another warm-up before its log, where that does not show it."""
+        schedule = begun(self.schedule, beginning)
+        return replace(self, schedule=schedule, beginning=beginning)
+
     def path(self, warmup: str, unit: float) -> Path:
         """Return the path of the schedule at these steps; see `schedules._path`."""
         return Path.of(self.schedule, self.step, warmup=warmup, unit=unit, params=self.params)
@@ -80,6 +89,17 @@ class Curve:
         step = np.add.reduceat(self.step.astype(float), first) / size
         loss = np.exp(np.add.reduceat(np.log(self.loss), first) / size)
         return replace(self, step=np.round(step).astype(int), loss=loss)
+
+
+def siblings(curves: Sequence[Curve], stated: Iterable[tuple[str, float]] = ()) -> list[Curve]:
+    """Return curves of one model: those whose logs do not show the warm-up share one.
+
+    `stated` says by what, and where, it is known to end; see `shared`.
+    """
+    hidden = [curve for curve in curves if curve.beginning]
+    settled = shared([c.beginning for c in hidden if c.beginning], stated)
+    begun = {c.run: c.begun(b) for c, b in zip(hidden, settled, strict=True)}
+    return [begun.get(curve.run, curve) for curve in curves]
 
 
 def digest(curves: Sequence[Curve]) -> str:

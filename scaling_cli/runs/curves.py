@@ -1,21 +1,36 @@
 """From ingested runs to the schedules that they followed, and to loss curves with them."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
-from scaling_cli.runs.curve import Curve
+from scaling_cli.runs.curve import Curve, siblings
 from scaling_cli.runs.selection import loss_unit
 from scaling_cli.runs.table import Runs, default_target
 from scaling_cli.runs.view import View
 from scaling_cli.runs.where import rows_where
 from scaling_cli.schedules import _identification, parse_schedule
+from scaling_cli.schedules._beginning import Beginning, beginning_in, warmup_of
 from scaling_cli.schedules._schedule import Schedule
 from scaling_cli.vocabulary.errors import DataError, UsageError
 from scaling_cli.vocabulary.outcomes import LeftOut
 
 AS_GIVEN = "schedule: as given."
+GIVEN = "as given"
+# What configurations call the length of the warm-up, in steps.
+WARMUPS = ("warmup_steps", "warmup_iters", "lr_warmup_steps", "lr_warmup_iters", "num_warmup_steps")
+
+
+class _Known(NamedTuple):
+    """The schedule of a run, the step of the log at which it starts, and where it is from."""
+
+    schedule: Schedule
+    shift: int
+    notes: tuple[str, ...]
+    beginning: Beginning | None = None
 
 
 def curves_of(
@@ -26,11 +41,14 @@ def curves_of(
     schedules: Mapping[str, Schedule | str] | None = None,
     otherwise: Schedule | str | None = None,
     start: int | None = None,
+    warmup: float | None = None,
 ) -> tuple[list[Curve], list[LeftOut]]:
     """Return the curves of ingested runs, with their schedules, and the runs that are none.
 
     The schedule of a run is the one given, else its column `schedule` as text, else the one that
-    its logged learning rate follows.
+    its logged learning rate follows. Logs that begin at their peak do not show the warm-up. It is
+    one fact of all the runs: taken from `warmup`, a configuration (`warmup_steps`) or a run that
+    shows it, else to end where the logs begin; `fit_curves` then asks the curves.
 
     Parameters
     ----------
@@ -45,6 +63,8 @@ def curves_of(
         For runs that log neither a schedule nor a learning rate.
     start : int, optional
         First step to take. Default: the end of the warm-up.
+    warmup : float, optional
+        The step at which the warm-up ends that logs do not show.
 
     Raises
     ------
@@ -54,7 +74,7 @@ def curves_of(
         If losses have two units.
     UsageError
         If a schedule is given for a run that is not there, its text cannot be read, or `where`
-        cannot.
+        cannot; if a log is at its peak before `warmup`.
     """
     view, names = View.of(runs), runs.runs["run_id"].to_pylist()
     given = dict(schedules or {})
@@ -67,7 +87,7 @@ def curves_of(
         kept = rows_where(where, view.column, view.names(), len(view))
     column = target or default_target(runs)
     unit = loss_unit(view.take(np.flatnonzero(kept)), column)
-    curves, left = [], []
+    curves, left, configured = [], [], []
     for i, name in enumerate(names):
         rows = view.take(np.flatnonzero((view.owner == i) & kept))
         try:
@@ -75,22 +95,47 @@ def curves_of(
                 raise DataError(f"where: not {where}" if where else "it has no rows.")
             schedule = _schedule(rows, given.get(name), otherwise)
             curves.append(replace(_curve(name, rows, column, schedule, start), unit=unit))
+            configured += _configured(name, rows)
         except DataError as error:
             left.append(LeftOut(name, error.message))
     if not curves:
         reasons = "; ".join(f"{item.run}: {item.reason}" for item in left)
         raise DataError("no run has a loss curve and a schedule.", hint=f"Left out: {reasons}")
-    return curves, left
+    if warmup is not None:
+        _refuse_late(curves, warmup)
+        return siblings(curves, [(GIVEN, warmup)]), left
+    return siblings(curves, [*configured, *_shown(curves)]), left
 
 
-def _curve(
-    name: str, rows: View, target: str, known: tuple[Schedule, int, list[str]], start: int | None
-) -> Curve:
+def _refuse_late(curves: Sequence[Curve], warmup: float) -> None:
+    for curve in curves:
+        if curve.beginning and curve.beginning.until < warmup:
+            raise UsageError(
+                f"the warm-up cannot end at step {warmup:g}: run {curve.run!r} is at its peak at "
+                f"step {curve.beginning.until:g}."
+            )
+
+
+def _configured(name: str, rows: View) -> Iterator[tuple[str, float]]:
+    """Yield where the configuration of a run says that the warm-up ends."""
+    for column in WARMUPS:
+        if (value := _fact(rows, column)) is not None:
+            yield f"by {column} of {name}", value
+
+
+def _shown(curves: Sequence[Curve]) -> Iterator[tuple[str, float]]:
+    """Yield where the warm-up ends of runs that show it, the most frequent first."""
+    shows = [(c.run, warmup_of(c.schedule)) for c in curves if c.beginning is None]
+    often = Counter(end for _, end in shows)
+    yield from sorted(((f"as in {run}", end) for run, end in shows), key=lambda x: -often[x[1]])
+
+
+def _curve(name: str, rows: View, target: str, known: _Known, start: int | None) -> Curve:
     missing = [column for column in ("step", target) if column not in rows.names()]
     if missing:
         raise DataError(f"no column {' and '.join(missing)}.")
     step, loss = rows.column("step"), rows.column(target)
-    schedule, shift, notes = known
+    schedule, shift, notes, beginning = known
     batch, params = (_fact(rows, column) for column in ("batch_tokens", "params"))
     if schedule.unit == "tokens":
         if batch is None:
@@ -98,12 +143,13 @@ def _curve(
         schedule = schedule.in_steps(batch)
     first = start
     if first is None:
-        first = next((p.end for p in schedule.phases() if p.name == "warm-up"), 1)
+        first = warmup_of(schedule) or 1
     at = step - shift
     taken = np.isfinite(at) & rows.own(target) & (at >= first)
     if (~np.isfinite(loss[taken])).any():
         raise DataError("its loss is not finite along the run; the run diverged.")
-    return Curve(name, schedule, at[taken], loss[taken], tuple(notes), params, batch)
+    facts = {"params": params, "batch_tokens": batch, "beginning": beginning}
+    return Curve(name, schedule, at[taken], loss[taken], notes, **facts)
 
 
 def _fact(rows: View, column: str) -> float | None:
@@ -114,28 +160,29 @@ def _fact(rows: View, column: str) -> float | None:
     return float(first[0]) if len(first) and np.isfinite(first).all() else None
 
 
-def _schedule(
-    rows: View, given: Schedule | str | None, otherwise: Schedule | str | None
-) -> tuple[Schedule, int, list[str]]:
-    """Return the schedule, the step of the log at which it starts, and where it is from."""
-    if given is not None:
-        return _parsed(given), 0, [AS_GIVEN]
+def _schedule(rows: View, given: Schedule | str | None, otherwise: Schedule | str | None) -> _Known:
+    """Return the schedule of a run."""
     columns = rows.names()
     stated = rows.column("schedule")[0] if "schedule" in columns else None
-    if isinstance(stated, str):
+    if given is None and isinstance(stated, str):
         try:
-            return parse_schedule(stated), 0, ["schedule: as its column states."]
+            return _Known(parse_schedule(stated), 0, ("schedule: as its column states.",))
         except UsageError as error:
             raise DataError(f"its schedule {stated!r}: {error.message}") from error
-    if "lr" not in columns or not rows.own("lr").any():
-        if otherwise is not None:
-            return _parsed(otherwise), 0, [AS_GIVEN]
+    logged = "lr" in columns and rows.own("lr").any()
+    given = given if given is not None or logged else otherwise
+    if given is not None:
+        schedule = parse_schedule(given) if isinstance(given, str) else given
+        return _Known(schedule, 0, (AS_GIVEN,), beginning_in(schedule))
+    if not logged:
         raise DataError("neither a schedule nor a learning rate is logged.")
     says = _identification.identify_schedule(*_logged_rates(rows))
-    notes = [f"schedule: {says.schedule} ({says.verdict}, from its learning rate).", *says.notes]
+    how = f"{says.verdict}, from its learning rate"
     if says.verdict is _identification.Verdict.UNEXPLAINED:
-        notes[0] = "schedule: its learning rate as logged; no family explains it."
-    return says.schedule, says.shift, notes
+        how = "its learning rate as logged; no family explains it"
+    # Where the log starts is told once, of all of them.
+    notes = (f"schedule: {how}.", *(n for n in says.notes if not n.startswith("the log starts")))
+    return _Known(says.schedule, says.shift, notes, says.beginning)
 
 
 def _logged_rates(rows: View) -> tuple[np.ndarray, np.ndarray]:
@@ -143,10 +190,6 @@ def _logged_rates(rows: View) -> tuple[np.ndarray, np.ndarray]:
     step, lr = rows.column("step"), rows.column("lr")
     logged = rows.own("lr") & np.isfinite(step) & np.isfinite(lr)
     return step[logged], lr[logged]
-
-
-def _parsed(schedule: Schedule | str) -> Schedule:
-    return parse_schedule(schedule) if isinstance(schedule, str) else schedule
 
 
 def identify_runs(

@@ -29,7 +29,6 @@ _APART = 1.25  # factor of a run's compute over the others' that is no way of co
 _STEP = 1.35  # factor by which a way of counting changes from one size to the next
 _GROUPS = 3  # of runs that are named
 WRONG_IN_RUNS = "wrong in these"
-REPEATED = "saw tokens more than once, and the law does not see that."
 _SHOWN = 30  # columns named in a note
 # No pretraining run is shorter than this many tokens; 300 means 300 billion. No ladder worth a
 # law ends with a smaller model; 16,000 means 16,000 million.

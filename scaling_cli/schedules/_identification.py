@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from scaling_cli.schedules._beginning import Beginning, beginning_of, begun, known_from
 from scaling_cli.schedules._schedule import SHAPES, Kind, Schedule, falling
 from scaling_cli.schedules.constant import Constant
 from scaling_cli.schedules.cosine import Cosine
@@ -152,6 +153,8 @@ class Identification:
         Others: those that explain the log too, else the nearest three.
     notes : sequence of str
         What the log does not say.
+    beginning : Beginning, optional
+        What is assumed before its first row, where that does not show the warm-up.
     """
 
     schedule: Schedule
@@ -163,6 +166,15 @@ class Identification:
     rows: int
     rivals: Sequence[Candidate] = ()
     notes: Sequence[str] = ()
+    beginning: Beginning | None = None
+
+    def begun(self, beginning: Beginning | None) -> "Identification":
+        """Return the same with another warm-up before the log."""
+        if beginning is None:
+            return self
+        rivals = [replace(r, schedule=begun(r.schedule, beginning)) for r in self.rivals]
+        schedule = begun(self.schedule, beginning)
+        return replace(self, schedule=schedule, rivals=rivals, beginning=beginning)
 
 
 def identify_schedule(
@@ -178,6 +190,9 @@ def identify_schedule(
         The learning rate logged there; it may be rounded.
     length : float, optional
         Length of the run where it is known: a log may stop before the decay ends.
+
+    A log that begins late, at its peak, does not show the warm-up. It is taken to end where the log
+    begins; `begun` takes it to end elsewhere.
 
     Raises
     ------
@@ -200,8 +215,10 @@ def identify_schedule(
         rivals = sorted(judged, key=lambda candidate: candidate.misfit)[:3]
     misfit, within = shifted[shift].off(taken)
     rounding, rows = float(np.median(log.half) / log.peak), len(log.step)
-    notes = _notes(log, taken)
-    return Identification(taken, verdict, misfit, within, rounding, shift, rows, rivals, notes)
+    before = known_from(beginning_of(shifted[shift].step, log.lr, 2 * log.slack()[0]), taken)
+    notes = _notes(log, taken, before)
+    known = verdict, misfit, within, rounding, shift, rows, rivals, notes
+    return Identification(taken, *known).begun(before)
 
 
 def _read(step: ArrayLike, lr: ArrayLike, length: float | None) -> Log:
@@ -238,7 +255,7 @@ def _judge(log: Log, schedule: Schedule, taken: Schedule) -> Candidate:
     return Candidate(schedule, *log.off(schedule), float(apart))
 
 
-def _notes(log: Log, schedule: Schedule) -> list[str]:
+def _notes(log: Log, schedule: Schedule, before: Beginning | None) -> list[str]:
     notes = []
     last, shape = float(log.step[-1]), getattr(schedule, "decay", schedule.title)
     if schedule.length > log.reach + log.gap:
@@ -246,11 +263,9 @@ def _notes(log: Log, schedule: Schedule) -> list[str]:
     elif shape in ENDLESS and not log.settled and log.length is None:
         ends = f"that the run ends there, at {schedule.length:g}, is assumed"
         notes.append(f"the log stops at step {last:g}, within the decay; {ends}.")
-    first = log.step[0]
-    if first > 1.5 * log.gap and first > 1:
-        warmup = next((p.end for p in schedule.phases() if p.name == "warm-up"), 0.0)
-        assumed = f"a linear warm-up of {warmup:g} steps" if warmup else "no warm-up"
-        notes.append(f"the log starts at step {first:g}; {assumed} is assumed before it.")
+    if before:
+        assumed = "a warm-up that ends there" if before.warmup else "no warm-up"
+        notes.append(f"the log starts at step {before.until:g}; {assumed} is assumed.")
     if (rises := _rises(log)) is not None:
         notes.append(f"the rate rises again at step {rises:g}.")
     return notes
@@ -457,12 +472,14 @@ def _rounder(log: Log, schedule: Schedule) -> Schedule:
         return schedule
     thin = log.thin()
     tried = set()
+    shortest = min(schedule.length, float(log.step[-1]))  # a round end before the last row is none
     for ends, places, digits in itertools.product((-3, -2, -1, 0, 1, 9), (0, 1, 9), range(1, 9)):
         try:
             rounded = _rounded(schedule, ends, places, digits)
         except UsageError:  # rounding may put a place outside the run
             continue
-        if rounded not in tried and thin.explained_by(rounded) and log.explained_by(rounded):
+        new = rounded not in tried and rounded.length >= shortest
+        if new and thin.explained_by(rounded) and log.explained_by(rounded):
             return rounded
         tried.add(rounded)
     return schedule

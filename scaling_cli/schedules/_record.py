@@ -46,5 +46,10 @@ def _identified(identification: Identification) -> dict[str, Any]:
         {"text": r.schedule.text(), "misfit": r.misfit, "within": r.within, "apart": r.apart}
         for r in identification.rivals
     ]
-    verdict, notes = str(identification.verdict), list(identification.notes)
-    return {**record, "verdict": verdict, "rivals": rivals, "notes": notes}
+    before = identification.beginning
+    record |= {"verdict": str(identification.verdict), "notes": list(identification.notes)}
+    if before is None:
+        del record["beginning"]
+    else:
+        record["beginning"] = asdict(before)
+    return {**record, "rivals": rivals}

@@ -2,15 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scaling_cli import curve_laws
 from scaling_cli import laws as laws_of_points
 from scaling_cli.artefacts.curve_fit import AVERAGE, CurveFit
 from scaling_cli.schedules._schedule import Schedule
-from scaling_cli.vocabulary.errors import UsageError
-from scaling_cli.vocabulary.quantities import parse_number
+from scaling_cli.vocabulary.errors import DataError, UsageError
+from scaling_cli.vocabulary.quantities import S, parse_number
 
+if TYPE_CHECKING:
+    from scaling_cli.runs.curve import Curve
+    from scaling_cli.runs.table import Runs
+    from scaling_cli.vocabulary.outcomes import LeftOut
+
+DEFAULT = "chinchilla"
+BACKBONE = "power_area"  # all that curves without a fall tell
 OF_POINTS = (
     *("at", "rising", "limit", "objective", "tie", "weights", "prior"),
     *("bootstrap_kind", "cluster", "executor"),
@@ -20,7 +27,7 @@ Written = str | Schedule
 Schedules = Written | Sequence[Written] | Mapping[str, Written] | None
 
 
-def fit(data: Any, *, law: str = "chinchilla", **options: Any) -> Any:
+def fit(data: Any, *, law: str | None = None, **options: Any) -> Any:
     """Fit a law and everything a careful person needs to judge it.
 
     Parameters
@@ -28,8 +35,9 @@ def fit(data: Any, *, law: str = "chinchilla", **options: Any) -> Any:
     data : Runs, Points, DataFrame, Arrow table, dict of columns, path, or a list of these
         What to fit. A law of points takes a row or more of each run, a law of loss curves every
         logged step.
-    law : str
-        Its name (`sc.laws()` lists them) says which kind of fit it gives.
+    law : str, optional
+        Its name (`sc.laws()` lists them) says which kind of fit it gives. Default: what the data
+        are says it, chinchilla of a table of runs, the average of loss curves of one model.
     target, where : str, optional
         The column that is predicted (default: val_loss if it is logged, else loss), and which
         runs are kept.
@@ -66,8 +74,9 @@ def fit(data: Any, *, law: str = "chinchilla", **options: Any) -> Any:
         Loss curves: the schedule of all runs that log none, or by run.
     start : int, optional
         Loss curves: the first step to fit. Default: the end of the warm-up.
-    warmup : {"as_trained", "area", "at_peak"}, optional
-        Loss curves: how the warm-up counts.
+    warmup : float, or {"as_trained", "area", "at_peak"}, optional
+        Loss curves: the step at which the warm-up ends that logs do not show; or how the warm-up
+        counts.
     prior_strength : float or "auto"
         Loss curves: weight of the weak priors.
 
@@ -84,11 +93,15 @@ def fit(data: Any, *, law: str = "chinchilla", **options: Any) -> Any:
     FitError
         If no usable fit exists: too few points, not identified, not converged.
     """
+    named = law
+    if law is None:
+        of_points = any(name in options for name in OF_POINTS)
+        data, law = (data, DEFAULT) if of_points else _seen(data, options.get("schedules"))
     along = is_of_curves(law)
     if wrong := [name for name in options if name in (OF_POINTS if along else OF_CURVES)]:
         raise of_other_kind(law, wrong)
     if along:
-        return along_curves(data, law=law, **options)
+        return along_curves(data, law=named, **options)
     from scaling_cli.point_fits import fitting
 
     return fitting.fit(data, law=law, **options)
@@ -120,15 +133,64 @@ def of_other_kind(law: str, named: Sequence[str]) -> UsageError:
     )
 
 
+def _seen(data: Any, schedules: Schedules) -> tuple["Runs", str]:
+    from scaling_cli.ingest import as_runs
+
+    runs = as_runs(data)
+    return runs, law_of(runs, schedules)[0]
+
+
+def law_of(runs: "Runs", schedules: Schedules = None) -> tuple[str, str]:
+    """Return the law where none is named, and in words what the runs are.
+
+    Raises
+    ------
+    DataError
+        If they are loss curves of which neither the size nor the learning rate is known.
+    """
+    from scaling_cli.runs.curve import FEWEST_POINTS
+    from scaling_cli.runs.table import Layout, default_target
+
+    facts, points = runs.runs, runs.points
+    curves = all(rows == Layout.CURVE for rows in facts["rows"].to_pylist())
+    measured = points.num_rows - points[default_target(runs)].null_count
+    sizes = {*facts["params"].to_pylist()}
+    mixed = len(sizes) > 1 and None in sizes
+    if not curves or mixed or measured < FEWEST_POINTS * len(facts):
+        return DEFAULT, ""
+    of_curves = f"{len(facts)} loss curve{'s' * (len(facts) > 1)}"
+    if len(sizes) > 1:
+        each = f"{of_curves} of {len(sizes)} models, so a table of finished runs"
+        return DEFAULT, f"{each} (--law annealing_size fits every step)"
+    rated = points["lr"].null_count < points.num_rows or "schedule" in facts.column_names
+    if schedules or rated:
+        return AVERAGE, f"{of_curves} of one model{', it is assumed' * (sizes == {None})}"
+    if sizes != {None}:
+        return DEFAULT, ""
+    raise DataError(
+        f"{of_curves}, of which neither the model's size nor the learning rate is logged.",
+        hint="Give the schedule for a law of curves: --schedule RUN=TEXT; or sizes for a law of "
+        "finished runs: --set params=124M, --meta runs.csv or --name '{params}_{tokens}'.",
+    )
+
+
+def seen_as(fit: Any, seen: str) -> str:
+    """Return what the runs were seen to be and, of loss curves, what that led to."""
+    if not isinstance(fit, CurveFit):
+        return seen
+    families = dict.fromkeys(run.schedule.partition(":")[0] for run in fit.runs)
+    return f"{seen} ({', '.join(families)}), so a law of curves: {fit.name_of_law}"
+
+
 def along_curves(
     data: Any,
     *,
-    law: str = AVERAGE,
+    law: str | None = None,
     target: str | None = None,
     where: str | None = None,
     schedules: Schedules = None,
     start: int | None = None,
-    warmup: str | None = None,
+    warmup: str | float | None = None,
     fix: Mapping[str, float] | None = None,
     prior_strength: float | str = 1.0,
     bootstrap: int | None = None,
@@ -136,22 +198,26 @@ def along_curves(
     level: float = 0.9,
     command: str = "",
 ) -> CurveFit:
-    """Fit a law of loss curves to runs as they were read; see `fit_curves` for its options."""
+    """Fit a law of loss curves to runs as they were read; see `fit_curves` for its options.
+
+    Where none is named it is the average; of runs whose rate never falls, the area's power law.
+    """
     from scaling_cli.curve_fits import fitting
+    from scaling_cli.curve_fits.checks import falls
     from scaling_cli.ingest import as_runs
     from scaling_cli.runs.curves import curves_of
     from scaling_cli.runs.table import default_target
 
     runs = as_runs(data)
     by_run, otherwise = schedules_of(schedules)
-    curves, left = curves_of(
-        runs, target=target, where=where, schedules=by_run, otherwise=otherwise, start=start
-    )
+    end, convention = _warmup(warmup)
+    asked = {"target": target, "where": where, "schedules": by_run, "otherwise": otherwise}
+    curves, left = curves_of(runs, **asked, start=start, warmup=end)
     strength = prior_strength
     fitted = fitting.fit_curves(
         curves,
-        law=law,
-        warmup=warmup,
+        law=law or (AVERAGE if any(map(falls, curves)) else BACKBONE),
+        warmup=convention,
         fix=fix,
         prior=parse_number(strength) if strength != "auto" else strength,
         bootstrap=fitting.DRAWS if bootstrap is None else bootstrap,
@@ -165,15 +231,39 @@ def along_curves(
     return replace(fitted, data=data, selection=selection)
 
 
+def _warmup(warmup: str | float | None) -> tuple[float | None, str | None]:
+    """Return where the warm-up ends, if that is said, and how it counts, if that is."""
+    if isinstance(warmup, str) and warmup.replace("_", "").isalpha():
+        return None, warmup
+    return None if warmup is None else parse_number(warmup, S), None
+
+
+def curves_to_compare(
+    fit: CurveFit, data: Any, schedules: Schedules = None
+) -> "tuple[list[Curve], list[LeftOut]]":
+    """Return measured loss curves of the model of a fit, and runs that have none.
+
+    The column is that of the fit, and so is the warm-up where logs do not show it.
+    """
+    from scaling_cli.ingest import as_runs
+    from scaling_cli.runs.curve import siblings
+    from scaling_cli.runs.curves import curves_of
+
+    by_run, otherwise = schedules_of(schedules)
+    target = fit.selection.get("target")
+    curves, left = curves_of(as_runs(data), target=target, schedules=by_run, otherwise=otherwise)
+    return siblings(curves, [("as fitted", end) for end in fit.warmups[:1]]), left
+
+
 def schedules_of(schedules: Schedules) -> tuple[Mapping[str, Written], str | None]:
     """Return schedules by run, and the one of all runs that log none.
 
     Raises
     ------
     UsageError
-        If one is neither TEXT nor RUN=TEXT, or is given twice.
+        If one is neither TEXT nor RUN=TEXT, nor a table, or is given twice.
     """
-    from scaling_cli.schedules import is_text, parse_schedule
+    from scaling_cli.schedules import is_table, is_text, parse_schedule
 
     if isinstance(schedules, Mapping):
         return dict(schedules), None
@@ -181,13 +271,13 @@ def schedules_of(schedules: Schedules) -> tuple[Mapping[str, Written], str | Non
     several = [schedules] if isinstance(schedules, str | Schedule) else schedules or ()
     for text in (str(schedule) for schedule in several):
         run, equals, rest = text.partition("=")
-        run = "" if is_text(text) else run.strip()
-        schedule = text if not run else rest.strip()
-        if not is_text(text) and not (run and equals and is_text(schedule)):
+        run = run.strip() if equals and not is_text(text) else ""
+        schedule = rest.strip() if run else text.strip()
+        if not (is_text(schedule) or is_table(schedule)):
             raise UsageError(
                 f"cannot read {text!r} for --schedule.",
                 hint="Write --schedule TEXT or --schedule RUN=TEXT, such as "
-                "cosine:peak=3e-4,warmup=2000,steps=24000.",
+                "cosine:peak=3e-4,warmup=2000,steps=24000, or a table of step and lr.",
             )
         parse_schedule(schedule)
         if run in by_run:

@@ -1,6 +1,5 @@
 """`sc.plot`: a figure of a fit, its numbers, and the file it is written to."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from io import BytesIO
@@ -9,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from scaling_cli import plots
 from scaling_cli.artefacts import kinds
-from scaling_cli.artefacts.curve_fit import CurveFit
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.vocabulary.errors import DataError, UsageError
 from scaling_cli.vocabulary.jsonfile import stamped
@@ -124,16 +122,3 @@ def with_points(fit: Fit) -> Fit:
         raise DataError(told, hint="Draw a fit to runs of your own.")
     bring = f"'scaling data fetch {card}' brings them." if card else "Fit again where they are."
     raise DataError(f"the points of {fit.name or 'this fit'} are not at hand.", hint=bring)
-
-
-def curves_to_compare(
-    fit: Any, data: Any, schedules: Any = None
-) -> tuple[Sequence[Any], Sequence[Any]]:
-    """Return the loss curves of runs, by the column that a fit was made of, and what has none."""
-    from scaling_cli.ingest import as_runs
-    from scaling_cli.runs.curves import curves_of
-    from scaling_cli.verbs.fit import schedules_of
-
-    by_run, otherwise = schedules_of(schedules)
-    target = kinds.load(fit, CurveFit).selection.get("target")
-    return curves_of(as_runs(data), target=target, schedules=by_run, otherwise=otherwise)

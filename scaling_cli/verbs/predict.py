@@ -8,9 +8,10 @@ import numpy as np
 
 from scaling_cli.artefacts import kinds
 from scaling_cli.artefacts._prediction import by_symbol
-from scaling_cli.artefacts.curve_fit import CurveFit, along
+from scaling_cli.artefacts.curve_fit import Along, CurveFit, along
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.verbs import _stored
+from scaling_cli.verbs.fit import curves_to_compare
 from scaling_cli.vocabulary.errors import UsageError
 from scaling_cli.vocabulary.quantities import N, parse_number
 
@@ -19,6 +20,7 @@ def predict(
     fit: kinds.Named | None = None,
     *,
     schedule: Any = None,
+    points: Any = None,
     steps: Sequence[float] | None = None,
     every: int | None = None,
     measured: Sequence[float | str | None] | float | str = (),
@@ -33,6 +35,9 @@ def predict(
         Default: ./fit.json if it is there, else the certified chinchilla/besiroglu-2024.
     schedule : Schedule, text, or a list of these, optional
         With a fit of loss curves: predict along it, and compare the ends of several.
+    points : whatever `read` understands, optional
+        With a fit of loss curves: measured curves, compared along the schedule, or along those that
+        they log.
     steps : sequence of int, optional
         Values at these steps too.
     every : int, optional
@@ -47,7 +52,7 @@ def predict(
 
     Returns
     -------
-    Prediction, or Along where a schedule is given
+    Prediction, or Along where a schedule or measured curves are given
 
     Raises
     ------
@@ -55,6 +60,9 @@ def predict(
         If an input is missing, unknown or contradicts the others, the fit is of another kind, or
         not as many values were measured as there are points.
     """
+    if points is not None:
+        thing = _stored.default_of_curves("points") if fit is None else fit
+        return compare(thing, points, schedule, level=level)
     if schedule is not None:
         thing = _stored.default_of_curves("--schedule") if fit is None else fit
         schedules = schedule if isinstance(schedule, list | tuple) else [schedule]
@@ -78,6 +86,31 @@ def predict(
             hint="Give one for each; None where nothing was measured.",
         )
     return replace(prediction, made_by=made_by, measured=values, notes=notes)
+
+
+def compare(
+    fit: kinds.Named, data: Any, schedule: str | None = None, *, level: float = 0.9
+) -> Along:
+    """Return measured loss curves beside what a fit predicts at their steps.
+
+    Parameters
+    ----------
+    fit : CurveFit, path or name
+    data : whatever `read` understands
+    schedule : str, optional
+        Of every curve. Default: what each logs.
+    level : float
+        Nominal coverage of the bands.
+    """
+    from scaling_cli.ingest import as_runs
+
+    curves_fit, runs = kinds.load(fit, CurveFit), as_runs(data)
+    names = runs.runs["run_id"].to_pylist()
+    given = None if schedule is None else dict.fromkeys(names, schedule)
+    curves, left = curves_to_compare(curves_fit, runs, given)
+    along = tuple(curves_fit.along(curve, level=level) for curve in curves)
+    name = kinds.name_of(fit)
+    return Along(curves_fit, name, along, measured=tuple(curves), left_out=tuple(left))
 
 
 def _size(inputs: dict[str, Any]) -> float | None:

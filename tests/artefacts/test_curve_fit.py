@@ -188,8 +188,8 @@ def test_one_schedule_is_untested() -> None:
     assert not predicted.tested
     (warned,) = [c for c in one.checks if c.code == "curve.schedules"]
     assert warned.message == (
-        "all runs follow one schedule: nothing shows how the laws do on another, and bands are "
-        "UNTESTED. Add a run with another schedule."
+        "one curve cannot tell what a fall of the rate takes off from what more steps do: priors "
+        "decide, and bands on other schedules are UNTESTED. Add a run with another schedule."
     )
 
 

@@ -61,7 +61,7 @@ def test_fit_says_what_it_did(fitted: tuple[Path, str]) -> None:
         assert f"{fold.runs[0]} {100 * fold.error:.2f} % {100 * fold.end_error:+.2f} %" in lines
     assert lines[-2:] == [
         f"--fit {path} \\",
-        "--schedule wsd:peak=0.0047,stable=0.9,decay=linear,steps=2048",
+        "--schedule wsd:peak=0.0047,warmup=100,stable=0.9,decay=linear,steps=2048",
     ]
 
 
@@ -238,7 +238,7 @@ REFUSED = [
         "every logged step by the Huber loss (0.001) of ln loss.",
     ),
     (
-        ["fit", "x.csv", "--schedule", CONSTANT],
+        ["fit", "x.csv", "--law", "chinchilla", "--schedule", CONSTANT],
         "--schedule is for laws of loss curves; chinchilla sees no schedule.",
     ),
     (

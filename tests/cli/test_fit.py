@@ -23,6 +23,7 @@ from scaling_cli.reports import _fitted
 from scaling_cli.reports import fit as fit_report
 from scaling_cli.reports._text import Style
 from scaling_cli.runs.table import Note
+from scaling_cli.verbs import fit as fit_verb
 from scaling_cli.vocabulary.errors import FitError
 from scaling_cli.vocabulary.jsonfile import to_json
 from scaling_cli.vocabulary.objective import Objective
@@ -56,6 +57,7 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(ingest, "read", read)
+    monkeypatch.setattr(fit_verb, "law_of", lambda runs, schedules: (fit_verb.DEFAULT, ""))
     monkeypatch.setattr(fitting, "fit", fit)
     return asked
 

@@ -129,7 +129,7 @@ def test_the_schedule_of_a_curve_is_stated_identified_or_given(tmp_path: File) -
     (found,), left = curves_of(runs)
     assert found.schedule == schedule
     assert found.step.tolist() == list(range(50, 1000, 10))
-    assert found.notes == (f"schedule: {schedule} (certain, from its learning rate).",)
+    assert found.notes == ("schedule: certain, from its learning rate.",)
     assert [(item.run, item.reason) for item in left] == [
         ("b", "neither a schedule nor a learning rate is logged.")
     ]

@@ -8,6 +8,7 @@ from refusals import refusal
 from tables import rows
 
 from scaling_cli.schedules import parse_schedule
+from scaling_cli.schedules._beginning import Beginning
 from scaling_cli.schedules._identification import Verdict, half_units, identify_schedule
 from scaling_cli.vocabulary.errors import DataError
 
@@ -76,16 +77,56 @@ def test_a_straight_line_does_not_tell_where_it_ends() -> None:
     assert known.schedule.text() == "linear:peak=0.0006,warmup=700,steps=20000"
 
 
-def test_a_log_that_starts_late_says_what_is_assumed() -> None:
-    found = identify_schedule(*log("constant:peak=1e-3,steps=9000", "%g", 100, start=2000))
-    assert found.schedule.text() == "constant:peak=0.001,steps=9000"
-    assert found.notes == ["the log starts at step 2000; no warm-up is assumed before it."]
-    text = "cosine:peak=0.001,warmup=2000,min=0.0001,steps=9000"
+WSD = "wsd:peak=0.001,{}stable=2000,decay=cosine,min=0.0001,steps=9000"
+STEP = "step:peak=0.001,{}at=5000,to=0.0003,steps=9000"
+LATE = {  # how it is told where a warm-up ends at its beginning
+    "constant:peak=0.001,{}steps=9000": "constant:peak=0.001,{}steps=9000",
+    STEP: STEP,
+    WSD: "cosine:peak=0.001,{}min=0.0001,steps=9000",
+}
+
+
+@pytest.mark.parametrize("text", LATE)
+def test_a_log_that_starts_late_leaves_the_warm_up_to_its_siblings(text: str) -> None:
+    found = identify_schedule(*log(text.format("warmup=2000,"), "%.10g", 100, start=2000))
+    assert found.schedule.text() == LATE[text].format("warmup=2000,")
+    assert found.beginning == Beginning(2000, 2000)
+    assert found.notes == ["the log starts at step 2000; a warm-up that ends there is assumed."]
+    for other in ("warmup=500,", ""):
+        beginning = Beginning(2000, 500 if other else 0)
+        told = found.begun(beginning)
+        assert told.schedule == parse_schedule(text.format(other))
+        assert told.begun(Beginning(2000, 2000)).schedule.lr(range(9000)) == pytest.approx(
+            found.schedule.lr(range(9000)), rel=1e-12
+        )
+
+
+def test_a_table_that_starts_late_gets_a_warm_up_too() -> None:
+    step, lr = log("cyclic:peak=1e-3,min=1e-4,period=1000,steps=7000", "%.6f", 50, start=2000)
+    found = identify_schedule(step, lr).begun(Beginning(2000, 1000))
+    assert found.schedule.lr([0, 500, 1000, 1500]) == pytest.approx([0, 5e-4, 1e-3, 1e-3])
+    assert found.schedule.lr(step) == pytest.approx(lr)
+
+
+def test_a_decay_that_was_under_way_tells_where_the_warm_up_had_ended() -> None:
+    text = "cosine:peak=0.001,warmup=500,min=0.0001,steps=9000"
     found = identify_schedule(*log(text, "%.10g", 100, start=2000))
-    assert found.schedule.text() == text
-    assert found.notes == [
-        "the log starts at step 2000; a linear warm-up of 2000 steps is assumed before it."
-    ]
+    assert (found.schedule.text(), found.beginning) == (text, Beginning(500, 500))
+
+
+def test_what_shows_its_beginning_has_none_that_is_assumed() -> None:
+    for start, every in ((0, 100), (1, 100), (100, 100)):
+        found = identify_schedule(*log("constant:peak=1e-3,steps=20000", "%g", every, start=start))
+        assert found.beginning is None
+    text = "constant:peak=0.001,warmup=900,steps=9000"
+    rise = identify_schedule(*log(text, "%g", 100, start=300))
+    assert (rise.schedule.text(), rise.beginning) == (text, None)
+
+
+def test_a_round_end_does_not_lie_before_the_last_row() -> None:
+    text = "step:peak=0.001,warmup=100,at=5000,to=0.0003,steps=14150"
+    step, lr = log(text, "%g", 50)
+    assert identify_schedule(step, lr).schedule.length >= step[-1] == 14100
 
 
 def test_what_no_family_explains_is_taken_as_logged() -> None:

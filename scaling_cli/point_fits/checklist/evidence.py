@@ -144,9 +144,3 @@ def percent(shift: float) -> str:
 def factor(shift: float) -> str:
     """Write a change of a logarithm as a factor: `0.81`, `1.25`, `14`."""
     return f"{np.exp(shift):.3g}"
-
-
-def some(names: Sequence[str], limit: int = 5) -> str:
-    """Name the first few."""
-    rest = len(names) - limit
-    return ", ".join(names[:limit]) + (f" and {rest} more" if rest > 0 else "")
