@@ -60,8 +60,12 @@ class Grid:
     rows: Sequence[int] = ()
 
 
-def read_list(texts: Sequence[str] | None, quantity: Quantity) -> list[float]:
+def read_list(
+    texts: Sequence[str] | None, quantity: Quantity, *, listed: bool = False
+) -> list[float]:
     """Read a repeated option whose values may be comma lists: `7B,13B`.
+
+    With `listed` it is given once and so is a list: `10,100,200` is three numbers that increase.
 
     Raises
     ------
@@ -70,7 +74,7 @@ def read_list(texts: Sequence[str] | None, quantity: Quantity) -> list[float]:
     """
     values = []
     for text in texts or ():
-        if _THOUSANDS.fullmatch(text.strip()):
+        if _THOUSANDS.fullmatch(text.strip()) and not (listed and _increases(text)):
             joined = text.strip().replace(",", "")
             hint = f"Write {joined} for one number; repeat the option for several."
             raise UsageError(f"{text!r} could be one number or a list.", hint=hint)
@@ -80,6 +84,11 @@ def read_list(texts: Sequence[str] | None, quantity: Quantity) -> list[float]:
             rule = quantity.domain.rule.removesuffix(" and finite")
             raise UsageError(f"{quantity.symbol} ({quantity.meaning}) must be {rule}: {value:g}.")
     return values
+
+
+def _increases(text: str) -> bool:
+    groups = [int(group) for group in text.split(",")]
+    return all(a < b for a, b in itertools.pairwise(groups))
 
 
 def read_others(texts: Sequence[str] | None, law: Law) -> dict[str, list[float]]:

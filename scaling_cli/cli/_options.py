@@ -251,7 +251,8 @@ def numbers(symbol: str, *, repeated: bool = True) -> Read:
         from scaling_cli.cli._inputs import read_list
         from scaling_cli.vocabulary.quantities import BY_SYMBOL
 
-        return read_list([texts] if isinstance(texts, str) else texts, BY_SYMBOL[symbol])
+        several = [texts] if isinstance(texts, str) else texts
+        return read_list(several, BY_SYMBOL[symbol], listed=not repeated)
 
     return Read(read, repeated)
 

@@ -189,9 +189,10 @@ class Law:
     reference: ClassVar[str] = ""
     """arXiv id and equation."""
     bibtex: ClassVar[str] = ""
-    companion: ClassVar[str] = ""
-    """Name of a law of the same inputs whose forecast intervals are centred on as well: where the
-    two part, neither is to be believed alone."""
+    beside: ClassVar[Mapping[str, float]] = {}
+    """Laws of the same inputs that are fitted to the same runs, and their weights in the centre of
+    forecasts, where this one has 1: where they part, none is to be believed alone. A weight of 0
+    counts in the width of the interval only."""
     nested: ClassVar[Mapping[str, Mapping[str, float]]] = {}
     """Laws of the same inputs that this one contains, by name, and the parameters at which it is
     them: {"chinchilla": {"gamma": 1.0}}. No fit may end above theirs."""
@@ -210,6 +211,12 @@ class Law:
     def parameters(cls) -> dict[str, Parameter]:
         """Return the declared parameters in order."""
         return dict(_declared(cls))
+
+    @classmethod
+    def floor(cls) -> str | None:
+        """Return the parameter that is a floor of the output: its prior is a share of the least."""
+        priors = {name: p.prior for name, p in cls.parameters().items()}
+        return next((name for name, prior in priors.items() if prior and prior.of_output), None)
 
     @classmethod
     def parameter(cls, name: str) -> Parameter:

@@ -259,7 +259,7 @@ def places(names: pa.ChunkedArray, among: pa.ChunkedArray) -> np.ndarray:
 
 def floats(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
     """Return a numeric column as float64, missing values as NaN."""
-    values = pc.cast(column, pa.float64())
+    values = pc.cast(column, pa.float64(), safe=False)  # an id of 17 digits is a number too
     return np.asarray(pc.fill_null(values, float("nan")).to_numpy(zero_copy_only=False))
 
 
