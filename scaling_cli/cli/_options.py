@@ -417,6 +417,12 @@ class OfPoints:
         "or --prior A=400+-50%. Lognormal with this median where the parameter is positive.",
         read=pairs("prior", "NAME=CENTER+-SD, such as --prior alpha=0.35+-0.05"),
     )
+    alone: bool = option(
+        "",
+        "Forecast with this law alone, not with the mean of it and of the laws beside it.",
+        "--alone",
+        default=False,
+    )
     executor: str = option(
         "WHERE",
         "What refits run on: serial, or a dask scheduler's workers: "
@@ -434,6 +440,7 @@ class OfPoints:
             "tie": self.tie,
             "weights": self.weight,
             "prior": self.prior,
+            "alone": self.alone,
             "executor": self.executor,
         }
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 DEFAULT = "chinchilla"
 BACKBONE = "power_area"  # all that curves without a fall tell
 OF_POINTS = (
-    *("at", "rising", "limit", "objective", "tie", "weights", "prior"),
+    *("at", "rising", "limit", "objective", "tie", "weights", "prior", "alone"),
     *("bootstrap_kind", "cluster", "executor"),
 )
 OF_CURVES = ("schedules", "start", "warmup", "prior_strength")
@@ -68,6 +68,8 @@ def fit(data: Any, *, law: str | None = None, **options: Any) -> Any:
         Laws of points: whole runs are drawn, or the signs of their residuals.
     cluster : {"run", "config"}
         Laws of points: what is drawn together.
+    alone : bool
+        Laws of points: forecasts are those of the law alone, not the mean of several.
     executor : str or Executor
         Laws of points: where refits run; `serial`, or `dask:tcp://HOST:PORT`.
     schedules : str or Schedule, a list of these, or mapping of run to one, optional

@@ -539,3 +539,26 @@ def test_published_numbers_have_no_interval(tmp_path: Path) -> None:
         f"beyond data 7B 1T 4.2e+22 {loss(7e9, 1e12):.4f} unknown no interval: these are published "
         "numbers, and the fit carries no draws."
     )
+
+
+def test_the_fitted_law_alone(tmp_path: Path) -> None:
+    own, file = loss(7e9, 1e12), str(tmp_path / "other.json")
+    predicted(with_companion(cli_fits.TRUTH["E"] - 0.005 * own), tmp_path)
+    at = ("--fit", file, "--params", "7B", "--tokens", "1T")
+    for asked in (["--alone"], ["--law", "chinchilla", "--alone"]):
+        (point,) = json.loads(run(*at, *asked, "--json").stdout)["predictions"]
+        assert point["forecast"] == point["value"] == pytest.approx(own, rel=1e-12)
+        # No law beside has no floor: 3.7 % per decade of compute, 4.2e22 over 1e22.
+        drift = Z90 * 0.037 * math.log10(4.2)
+        assert point["parts"]["drift"] == pytest.approx(drift, rel=1e-9)
+    other = run(*at, "--law", "kaplan_nd", "--alone")
+    assert other.exit_code == 2
+    assert other.stderr.endswith(
+        "error: this fit is one of chinchilla, not of kaplan_nd.\n"
+        "hint: Fit it: scaling fit ... --law kaplan_nd --alone -o FILE.\n"
+    )
+    bare = run(*at, "--law", "chinchilla")
+    assert bare.exit_code == 2
+    assert bare.stderr.endswith(
+        "error: --law needs --alone.\nhint: Write --law chinchilla --alone.\n"
+    )
