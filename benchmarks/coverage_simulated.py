@@ -14,9 +14,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from scaling_cli import laws
-from scaling_cli.artefacts._prediction import intervals
+from scaling_cli.artefacts._prediction import band
 from scaling_cli.laws.chinchilla import Chinchilla
-from scaling_cli.point_fits.certainty.uncertainty import assemble, backtests
+from scaling_cli.point_fits.certainty.companion import beside, companions
+from scaling_cli.point_fits.certainty.uncertainty import assemble
 from scaling_cli.point_fits.fitted import Fitted, Resampling
 from scaling_cli.runs.points import Points
 from scaling_cli.search.optimum import make_problem, optimise, refuse
@@ -127,13 +128,13 @@ def replicate(design: Design, truth: str, noise: Noise, seed: int) -> list[dict]
     except FitError:
         return None
     fitted = Fitted(points, problem, optimum, Resampling(seed=seed))
-    tested = backtests(fitted)
-    made = assemble(fitted, tested.cuts, tested.law)
+    others = companions(problem, [np.ones(len(points))])
+    made = assemble(fitted, beside(others, 0), tested=True)
     at, C = targets(6 * design.N * design.D)
-    value = np.asarray(optimum.law(**at), float)
-    mean, new_run, _ = intervals(optimum.law, made, at, value, LEVEL)
-    alone = replace(made, drift=0.0, companion=None)
-    _, bare, _ = intervals(optimum.law, alone, at, value, LEVEL)
+    printed = band(optimum.law, made, at, LEVEL)
+    mean, new_run = printed.mean, printed.new_run
+    alone = replace(made, drift=0.0, widening=1.0, beside=())
+    bare = band(optimum.law, alone, at, LEVEL).new_run
     curve = truth_at(truth, at["N"], at["D"], smallest)
     # A new run is one more run of the largest fitted compute's kind.
     largest = np.append(6 * design.N * design.D, C)

@@ -86,6 +86,7 @@ def tables() -> Iterator[Table]:
     yield from _repeated()
     gemstones = rows("gemstones/fit_lr_ablation_hot.csv")
     yield table("gemstones", "learning-rate ablation", gemstones, "params", "loss")
+    yield _farseer()
 
 
 def _isoflops() -> Iterator[Table]:
@@ -116,3 +117,9 @@ def _repeated() -> Iterator[Table]:
     long = [r for r in single if float(r["tokens"]) > 1e9]
     yield table("datablations", "one epoch", single, "params", "loss")
     yield table("datablations", "one epoch, D > 1e9", long, "params", "loss")
+
+
+def _farseer() -> Table:
+    records = rows("scalebench/farseer.csv")
+    N, D, L = (np.array([float(r[c]) for r in records]) for c in ("N", "D", "loss"))
+    return Table("farseer", "all data", N, D, L)

@@ -6,10 +6,10 @@ First three schedules of each set are fitted and the others predicted: errors ov
 at their ends, and of the published curves where they are new: after a branch (shape), beyond the
 longest fitted run (horizon). Then bands: TRIPLES other triples per set, drawn at random, say how
 often a band of 90 % holds a held-out curve. The published curves are other people's and not in this
-repository; the ladder's are. Times are processor seconds of this process, compilation done.
+repository, and are read from their raw logs; the ladder's are. Times are processor seconds of this
+process, compilation done.
 """
 
-import csv
 import itertools
 import os
 import sys
@@ -21,21 +21,10 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import minimize
 
-from scaling_cli import Curve, CurveFit, ScalingError, curves_of, fit_curves, parse_schedule, read
+from scaling_cli import Curve, CurveFit, ScalingError, curves_of, fit_curves, read
 
 LAWS = ("power_steps", "power_area", "annealing", "multi_power", "average")
-WARM = "peak=0.0003,warmup=2159"
-PUBLISHED = {
-    "cosine_24000": f"wsd:{WARM},stable=2160,decay=cosine,min=3e-05,steps=24000",
-    "constant_24000": f"constant:{WARM},steps=24000",
-    "wsdcon_9": f"step:{WARM},at=8000,to=9e-05,steps=16000",
-    "cosine_72000": f"wsd:{WARM},stable=2160,decay=cosine,min=3e-05,steps=72000",
-    "constant_72000": f"constant:{WARM},steps=72000",
-    "wsd_20000_24000": f"wsd:{WARM},stable=20000,decay=exponential,min=3e-05,steps=24000",
-    "wsdld_20000_24000": f"wsd:{WARM},stable=20000,min=3e-05,steps=24000",
-    "wsdcon_3": f"step:{WARM},at=8000,to=3e-05,steps=16000",
-    "wsdcon_18": f"step:{WARM},at=8000,to=18e-05,steps=16000",
-}
+RAW = ("cosine_24000", "constant_24000", "wsdcon_9")  # of the published curves, those to fit
 FITTED = 3  # of each set, the first ones
 # Where the published curves leave a run that was fitted: by a branch, or beyond its end.
 BRANCH = {"wsd_20000_24000": 20000, "wsdld_20000_24000": 20000, "wsdcon_3": 8000, "wsdcon_18": 8000}
@@ -55,14 +44,9 @@ class Held(NamedTuple):
 
 
 def published(folder: File) -> list[Curve]:
-    """Return the nine curves of the 25M model."""
-    found = []
-    for name, text in PUBLISHED.items():
-        with (folder / f"{name}.csv").open(encoding="utf8") as stream:
-            rows = list(csv.DictReader(stream))
-        step, loss = (np.array([float(row[c]) for row in rows]) for c in ("step", "loss"))
-        found.append(Curve(name, parse_schedule(text), step, loss))
-    return found
+    """Return the nine curves of the 25M model as their raw logs have them, those to fit first."""
+    curves, _ = curves_of(read(f"{folder}/*.csv"))
+    return sorted(curves, key=lambda c: c.run not in RAW)
 
 
 def ladder(size: str) -> list[Curve]:

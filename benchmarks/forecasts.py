@@ -3,10 +3,10 @@
 Usage: OPENBLAS_NUM_THREADS=1 SCALING_SHARED=../shared python benchmarks/forecasts.py [--held-out]
 
 Other people's curves are not in this repository; the ladder's are. Every curve is cut at 25, 50,
-75 and 90 % of its length and given to `forecast` with its schedule; each cell is the median
-absolute error in %, the coverage of the 90 % interval, the median half-width in %, and the number
-of curves. Runs planned for more than four epochs are told apart: `forecast` calls their intervals
-invalid.
+75 and 90 % of its length and given to `forecast` with its schedule, then with its learning rate as
+far as it is logged, then with nothing. Each cell is the median and the mean absolute error in %,
+the coverage of the 90 % interval, the median half-width in %, and the number of curves. Runs
+planned for more than four epochs are told apart: `forecast` calls their intervals invalid.
 
 --held-out estimates and chooses the priors anew for every source, from the others alone: B over
 the final loss as the median over sources of their median, in fits to whole runs; how many points
@@ -47,7 +47,8 @@ class Score:
     case: Case
     share: float
     error: float
-    half: float
+    low: float
+    high: float
 
     @property
     def kind(self) -> str:
@@ -57,7 +58,12 @@ class Score:
     @property
     def inside(self) -> bool:
         """Whether the interval held it."""
-        return abs(np.log1p(self.error)) <= self.half
+        return self.low <= -np.log1p(self.error) <= self.high
+
+    @property
+    def half(self) -> float:
+        """Half of the interval, in ln loss."""
+        return (self.high - self.low) / 2
 
     @property
     def density(self) -> float:
@@ -66,10 +72,10 @@ class Score:
         return float(-((np.log1p(self.error) / sd) ** 2) / 2 - np.log(sd))
 
 
-Method = Callable[[Job, Case], tuple[float, float]]
+Method = Callable[[Job, Case], tuple[float, float, float]]
 
 
-def law(job: Job, case: Case) -> tuple[float, float]:
+def law(job: Job, case: Case) -> tuple[float, float, float]:
     """Return the default forecast and the half-width of its logarithm."""
     return _told(forecast(job, until=_place(case), level=LEVEL)[0])
 
@@ -77,7 +83,7 @@ def law(job: Job, case: Case) -> tuple[float, float]:
 def families(combine: str) -> Method:
     """Return the forecast of families of learning curves under the known rate."""
 
-    def method(job: Job, case: Case) -> tuple[float, float]:
+    def method(job: Job, case: Case) -> tuple[float, float, float]:
         found = forecast(job, until=_place(case), level=LEVEL, method="families", combine=combine)
         return _told(found[0])
 
@@ -88,35 +94,48 @@ def _place(case: Case) -> str:
     return f"{case.end!r} {case.job.unit}"
 
 
-def _told(found: Forecast) -> tuple[float, float]:
-    return found.value, float(np.log(found.interval[1] / found.interval[0]) / 2)
+def _told(found: Forecast) -> tuple[float, float, float]:
+    low, high = np.log(found.interval) - np.log(found.value)
+    return found.value, float(low), float(high)
+
+
+def logged(job: Job, case: Case) -> tuple[float, float, float]:
+    """Return the forecast that sees the learning rate as far as the run has come."""
+    lr = case.plan.rate(job.x) * case.plan.schedule.highest
+    return _told(forecast(replace(job, schedule=None, lr=lr), until=_place(case), level=LEVEL)[0])
+
+
+def unscheduled(job: Job, case: Case) -> tuple[float, float, float]:
+    """Return the forecast of a run of which no learning rate is known."""
+    return _told(forecast(replace(job, schedule=None), until=_place(case), level=LEVEL)[0])
 
 
 def believing(belief: Belief) -> Method:
     """Return the law under other priors."""
 
-    def method(job: Job, case: Case) -> tuple[float, float]:
+    def method(job: Job, case: Case) -> tuple[float, float, float]:
         return _end(alone(job, case.plan, belief), case)
 
     return method
 
 
-def power(job: Job, case: Case) -> tuple[float, float]:
+def power(job: Job, case: Case) -> tuple[float, float, float]:
     """Return the forecast of the power law in steps."""
     flat = Constant(peak=1.0, length=case.end, unit=job.unit)
     plan = RatePlan(flat, case.end, "none", "")
     return _end(alone(job, plan, annealed.VAGUE), case)
 
 
-def last(job: Job, case: Case) -> tuple[float, float]:
+def last(job: Job, case: Case) -> tuple[float, float, float]:
     """Return the present loss."""
     del case
-    return job.level(), 0.0
+    return job.level(), 0.0, 0.0
 
 
-def _end(found: Alone, case: Case) -> tuple[float, float]:
+def _end(found: Alone, case: Case) -> tuple[float, float, float]:
     value, sd = found.at(np.array([case.end]))
-    return float(value[0]), QUANTILE * float(sd[0])
+    half = QUANTILE * float(sd[0])
+    return float(value[0]), -half, half
 
 
 def score(every: Iterable[Case], method: Method) -> list[Score]:
@@ -126,8 +145,8 @@ def score(every: Iterable[Case], method: Method) -> list[Score]:
         for share in SHARES:
             at = share * case.end
             if (case.job.x <= at).sum() >= FEWEST:
-                value, half = method(case.job.until(at), case)
-                found.append(Score(case, share, value / case.final - 1, half))
+                value, low, high = method(case.job.until(at), case)
+                found.append(Score(case, share, value / case.final - 1, low, high))
     return found
 
 
@@ -156,7 +175,7 @@ def kin(case: Case, every: Sequence[Case], how: str) -> list[Job]:
 def with_kin(every: Sequence[Case], how: str) -> Method:
     """Return the forecast that siblings of the same source inform."""
 
-    def method(job: Job, case: Case) -> tuple[float, float]:
+    def method(job: Job, case: Case) -> tuple[float, float, float]:
         siblings = kin(case, every, how)
         return _told(forecast(job, until=_place(case), siblings=siblings, level=LEVEL)[0])
 
@@ -169,18 +188,19 @@ def row(scores: Iterable[Score]) -> str:
     for share in SHARES:
         some = [s for s in every if s.share == share]
         if not some:
-            cells.append(f"{'-':>22}")
+            cells.append(f"{'-':>27}")
             continue
-        error = 100 * float(np.median([abs(s.error) for s in some]))
+        off = [100 * abs(s.error) for s in some]
+        error = f"{np.median(off):5.2f}/{np.mean(off):5.2f}"
         half = 100 * float(np.median([s.half for s in some]))
         covered = 100 * float(np.mean([s.inside for s in some]))
-        cells.append(f"{error:6.2f} {covered:4.0f}% {half:5.2f} n{len(some):3d} ")
+        cells.append(f"{error} {covered:4.0f}% {half:5.2f} n{len(some):3d} ")
     return " |".join(cells)
 
 
 def table(title: str, scores: Sequence[Score], *, total: bool = True) -> None:
     """Print one line per class."""
-    print(f"\n{title}\n{'':12} " + " |".join(f"{f'at {100 * s:.0f} %':^22}" for s in SHARES))
+    print(f"\n{title}\n{'':12} " + " |".join(f"{f'at {100 * s:.0f} %':^27}" for s in SHARES))
     for kind in KINDS:
         of_kind = [s for s in scores if s.kind == kind]
         if of_kind:
@@ -273,6 +293,12 @@ def main() -> None:
     table("law, rate recorded", [s for s in scores if s.case.recorded])
     table("law, schedule assumed", [s for s in scores if not s.case.recorded])
     table("law, all", scores)
+    both = theirs + own
+    scores = score(both, law)
+    table("law, the ladder included", scores)
+    flat = [s for s in score(both, logged) if s.kind in ("constant", "wsd-before")]
+    table("rate logged, constant so far", flat)
+    table("nothing logged", score(both, unscheduled))
     for combine in ("stack", "average"):
         table(f"families over the area under the rate, {combine}", score(theirs, families(combine)))
     table("power law in steps", score(theirs, power))

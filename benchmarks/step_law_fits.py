@@ -14,7 +14,7 @@ import numpy as np
 from learning_rates import sweep
 
 from scaling_cli import laws
-from scaling_cli.artefacts._prediction import Uncertainty
+from scaling_cli.artefacts._prediction import Uncertainty, edges
 from scaling_cli.artefacts._record import written_fields
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.hparam_fits.fitting import (
@@ -126,8 +126,7 @@ def uncertainty(
         draws=columns,
         sigma=rounded(sigma),
         drift=0.0,
-        axis=law.axis(),
-        axis_max=float(np.max(law.along(points.inputs))),
+        largest=edges(type(law), points.inputs),
         tested=False,
         method=method,
     )

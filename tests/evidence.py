@@ -8,9 +8,9 @@ from tables import TRUTHS, table, truth
 
 from scaling_cli import laws
 from scaling_cli.artefacts._prediction import Uncertainty
+from scaling_cli.artefacts.backtest import Forecasts, ScoredCut
 from scaling_cli.laws._optimum import near_optimal
 from scaling_cli.point_fits.certainty.resampling import Resamples
-from scaling_cli.point_fits.certainty.uncertainty import Cut
 from scaling_cli.point_fits.checklist import Evidence, checklist
 from scaling_cli.point_fits.diagnosis.choices import Variation, exponent_names
 from scaling_cli.point_fits.diagnosis.diagnosis import Diagnosis
@@ -34,8 +34,23 @@ DIAGNOSTICS = {
 SIGMA = 0.004
 
 
-def cut(bias: float = 0.001, factor: float = 10.0, **changes: Any) -> Cut:
-    return replace(Cut(1e19, 9, 3, factor, bias, 0.004, 0.01, 1.0, 0.0, 1.0, ("a",)), **changes)
+def cut(bias: float = 0.001, factor: float = 10.0, **changes: Any) -> ScoredCut:
+    fine = ScoredCut(
+        train_max=1e19,
+        n_train=9,
+        n_test=3,
+        factor=factor,
+        bias=bias,
+        mare=0.004,
+        half_width=0.01,
+        coverage=1.0,
+        allowed=0.008,
+        coverage_law=0.9,
+        parameters={},
+        held_out=("a",),
+        forecasts=Forecasts([], *[np.zeros(0)] * 8),
+    )
+    return replace(fine, **changes)
 
 
 CUTS = [cut(0.001, 3.0), cut(-0.002, 12.5, mare=0.0123, coverage=0.4), cut(0.001, 7.0)]
@@ -119,8 +134,7 @@ def evidence(
             draws=draws(law),
             sigma=np.full(201, SIGMA),
             drift=0.02,
-            axis="C",
-            axis_max=1e20,
+            largest={"C": 1e20},
             tested=True,
             method="by hand",
         ),

@@ -1,6 +1,6 @@
 """A prediction and its two intervals, from stored draws, with NumPy alone."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from scaling_cli import laws
 from scaling_cli.artefacts._record import pair
 from scaling_cli.artefacts._split import Split
 from scaling_cli.laws._law import WHOLE, Law
+from scaling_cli.numerics.mestimate import NORMAL_90
 from scaling_cli.numerics.quantiles import central, quantile
 from scaling_cli.vocabulary.errors import UsageError
 from scaling_cli.vocabulary.jsonfile import stamped
@@ -26,43 +27,83 @@ if TYPE_CHECKING:
 # predict needs no random generator.
 NOISE_STRATA = 16
 _GOLDEN = 0.6180339887498949
+# Sd of ln output per decade, and share of the distance between laws: of a mean of laws, of one law
+# beside another, of one law by itself.
+DRIFT, SPREAD = 0.018, 0.36
+DRIFT_ALONE, SPREAD_ALONE = 0.0234, 0.53
+DRIFT_BARE = 0.037
+TOKENS = 1.5  # a decade of data costs as much as so many of compute
+APART = 0.5  # in ln output: a law further from the median of three or more says nothing there
 AGREE = 0.01  # size, data and compute may differ from the law's count by rounding, not by more
 USEFUL = 0.10  # a half-width above this decides nothing
 
 
+@dataclass(frozen=True)
+class Beside:
+    """Another law fitted to the same runs."""
+
+    law: Law
+    weight: float
+    """Its share of the centre, where the fitted law has 1; 0: it counts in the width alone."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Uncertainty:
-    """What intervals are made of: draws, noise, and the drift learned from backtests.
+    """What intervals are made of: draws, noise, other laws, and a drift beyond the data.
 
     Parameters
     ----------
-    draws : mapping of parameter to array, shape (draws,)
-        Joint draws of the parameters (weak-prior parametric bootstrap).
-    sigma : array, shape (draws,)
-        Noise of a single run belonging to each draw, in ln loss.
-    drift : float
-        Extra sd of ln loss per decade beyond the data, learned from backtests.
-    axis : str
-        Symbol of the scale axis that decades are counted on.
-    axis_max : float
-        Largest value of that axis in the data.
-    tested : bool
-        False where no backtest was possible: intervals are then labelled UNTESTED.
     method : str
         One line for people.
-    companion : Law, optional
-        A second law fitted to the same points: intervals are centred between the forecasts of
-        the two. None where there is no such law, or too few points for it.
+    tested : bool
+        False where no backtest was possible: intervals are then labelled UNTESTED.
+    drift : float
+        Sd of ln output per decade beyond the data.
+    spread : float
+        Share of the distance between the laws that a side of 90 % holds.
+    widening : float
+        Factor of every side: above 1 where no floor of the output could be fitted.
+    largest : mapping of str to float
+        Largest values in the data that decades are counted from: of the law's axis and, where it
+        has a size and data, of the data and of their ratio (`C`, `D`, `D/N`).
+    beside : sequence of Beside
+    sigma : array, shape (draws,)
+        Noise of a single run belonging to each draw, in ln output.
+    draws : mapping of parameter to array, shape (draws,)
+        Joint draws of the parameters (weak-prior parametric bootstrap).
     """
 
     method: str
     tested: bool
     drift: float
-    axis: str
-    axis_max: float
-    companion: Law | None = None
+    spread: float = 0.0
+    widening: float = 1.0
+    largest: Mapping[str, float]
+    beside: Sequence[Beside] = ()
     sigma: np.ndarray
     draws: Mapping[str, np.ndarray]
+
+    def alone(self, law: type[Law]) -> "Uncertainty":
+        """Return the same about the fitted law alone: one other law says how wide it is."""
+        others = [Beside(b.law, 0.0) for b in self.beside if has_floor(b.law) != has_floor(law)]
+        drift, spread = recipe(others[:1])
+        return replace(self, drift=drift, spread=spread, beside=others[:1])
+
+
+def has_floor(law: Law | type[Law]) -> bool:
+    """Say whether a law declares a floor of its output."""
+    return law.floor() is not None
+
+
+def recipe(beside: Sequence[Beside]) -> tuple[float, float]:
+    """Return drift and spread of a law with others beside it (benchmarks/coverage.py).
+
+    Chosen on real tables for a mean of several laws, for one law with another to measure its
+    distance from, and for one law without any.
+    """
+    if not beside:
+        return DRIFT_BARE, 0.0
+    return (DRIFT, SPREAD) if any(b.weight for b in beside) else (DRIFT_ALONE, SPREAD_ALONE)
 
 
 @dataclass(frozen=True, repr=False)
@@ -77,14 +118,18 @@ class Prediction(Shown):
     inputs: Mapping[str, np.ndarray]
     output: str
     value: np.ndarray
+    """Of the fitted law alone."""
+    forecast: np.ndarray
+    """The number to plan with, in the middle of intervals: the mean of several laws."""
     level: float
     mean: tuple[np.ndarray, np.ndarray] | None
     new_run: tuple[np.ndarray, np.ndarray] | None
     extrapolation: Mapping[str, np.ndarray]
     parts: Mapping[str, np.ndarray]
-    """Half-widths in ln loss at this level: parameters, noise, drift."""
-    companion: tuple[str, np.ndarray] | None = None
-    """Name of the law that shares the centre of the intervals, and its values."""
+    """Half-widths in ln loss at this level: parameters, noise, drift, laws."""
+    members: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+    """Of every law that centre or width rest on, by name: its values, and their weights in the
+    centre."""
     notes: tuple[str, ...] = ()
     measured: tuple[float | None, ...] = ()
     """What was measured at the points, for comparison; empty where nothing was."""
@@ -107,16 +152,16 @@ class Prediction(Shown):
         at += f", by {self.made_by['fit']}" if self.made_by.get("fit") else ""
         more = f"; and {len(self.value) - 1} more" if len(self.value) > 1 else ""
         if self.new_run is None:
-            return f"<Prediction {self.output} = {self.value[0]:.4f} at {at}, no interval{more}>"
+            return f"<Prediction {self.output} = {self.forecast[0]:.4f} at {at}, no interval{more}>"
         low, high = (float(end[0]) for end in self.new_run)
         return (
-            f"<Prediction {self.output} = {self.value[0]:.4f} [{low:.4f}, {high:.4f}] at {at}, "
+            f"<Prediction {self.output} = {self.forecast[0]:.4f} [{low:.4f}, {high:.4f}] at {at}, "
             f"{100 * self.level:g} % of new runs{more}>"
         )
 
     def error(self, i: int, measured: float) -> float:
-        """Return predicted over measured, minus one, at a point."""
-        return float(self.value[i]) / measured - 1
+        """Return forecast over measured, minus one, at a point."""
+        return float(self.forecast[i]) / measured - 1
 
     def is_inside(self, i: int, measured: float) -> bool | None:
         """Say whether a measured value lies in the new-run interval; None without intervals."""
@@ -128,18 +173,18 @@ class Prediction(Shown):
     def to_dict(self) -> dict[str, Any]:
         """Return what `scaling predict --json` prints."""
         points = [point | self._judgement(i) for i, point in enumerate(self.to_dicts())]
-        return stamped({**self.made_by, "predictions": points})
+        return stamped({**self.made_by, "notes": list(self.notes), "predictions": points})
 
     def half_widths(self) -> tuple[np.ndarray, np.ndarray] | None:
         """Return half the widths of `mean` and `new_run` in ln output; None without intervals.
 
-        As the parts, whose quadrature they are. It does not depend on where in it the value lies.
-        Of a target that something else was fitted of: as shares of the value.
+        As the parts, whose quadrature they are. Of a target that something else was fitted of: as
+        shares of the forecast.
         """
         if self.mean is None or self.new_run is None:
             return None
         if self.turned is not None:
-            size = 2 * np.abs(self.value)
+            size = 2 * np.abs(self.forecast)
             mean, new_run = ((high - low) / size for low, high in (self.mean, self.new_run))
             return mean, new_run
         mean, new_run = (np.log(high / low) / 2 for low, high in (self.mean, self.new_run))
@@ -147,15 +192,16 @@ class Prediction(Shown):
 
     def turned_back(self, turned: Turned) -> "Prediction":
         """Return the prediction of a target of which something else was fitted."""
-        value, beside = turned.back(self.value), self.companion
-        share = np.abs(self.value / value)  # of what was fitted, in the target
+        forecast = turned.back(self.forecast)
+        share = np.abs(self.forecast / forecast)  # of what was fitted, in the target
         return replace(
             self,
-            value=value,
+            value=turned.back(self.value),
+            forecast=forecast,
             mean=self.mean and turned.ends(self.mean),
             new_run=self.new_run and turned.ends(self.new_run),
             parts={name: part * share for name, part in self.parts.items()},
-            companion=beside and (beside[0], turned.back(beside[1])),
+            members={name: (turned.back(v), w) for name, (v, w) in self.members.items()},
             turned=turned,
         )
 
@@ -164,27 +210,30 @@ class Prediction(Shown):
         return [self._point(i) for i in range(len(self.value))]
 
     def to_frame(self) -> "pd.DataFrame":
-        """Return a DataFrame with one row per point: inputs, value and both intervals."""
+        """Return a DataFrame with one row per point: inputs, value, forecast and intervals."""
         import pandas as pd  # late: predicting alone does not need it
 
-        columns = {**self.inputs, self.output: self.value}
+        columns = {**self.inputs, self.output: self.value, "forecast": self.forecast}
         for name, interval in (("mean", self.mean), ("new_run", self.new_run)):
             if interval is not None:
                 columns |= {f"{name}_low": interval[0], f"{name}_high": interval[1]}
         return pd.DataFrame(columns)
 
     def _point(self, i: int) -> dict[str, Any]:
-        beside = self.companion
         return {
             "inputs": {s: float(v[i]) for s, v in self.inputs.items()},
             "output": self.output,
             "value": float(self.value[i]),
+            "forecast": float(self.forecast[i]),
             "level": self.level,
             "mean": pair(self.mean, i),
             "new_run": pair(self.new_run, i),
             "extrapolation": {s: float(v[i]) for s, v in self.extrapolation.items()},
             "parts": {s: float(v[i]) for s, v in self.parts.items()},
-            "companion": beside and {"law": beside[0], "value": float(beside[1][i])},
+            "laws": [
+                {"law": name, "value": float(values[i]), "weight": float(weights[i])}
+                for name, (values, weights) in self.members.items()
+            ],
             **({"optimum": self.splits[i].to_record()} if self.splits else {}),
         }
 
@@ -328,15 +377,6 @@ def read_inputs(law: Law | type[Law], inputs: Mapping[str, Any]) -> dict[str, np
     return {s: np.array(v).ravel() for s, v in zip(columns, shaped, strict=True)}
 
 
-def centred(
-    log_value: np.ndarray, companion: Law | None, inputs: Mapping[str, np.ndarray]
-) -> np.ndarray:
-    """Return the mean of ln prediction and the companion's, shape (points,)."""
-    if companion is None:
-        return log_value
-    return (log_value + np.log(np.asarray(companion(**inputs), float))) / 2
-
-
 def noise(sigma: np.ndarray) -> np.ndarray:
     """Return stratified normal noise of sd `sigma` (draws,), shape (draws * NOISE_STRATA,)."""
     offset = (np.arange(1, len(sigma) + 1) * _GOLDEN) % 1.0
@@ -352,41 +392,149 @@ def scatter(sigma: np.ndarray, level: float) -> tuple[float, float]:
     return -low, high
 
 
-def intervals(
-    law: Law,
-    uncertainty: Uncertainty,
-    inputs: Mapping[str, np.ndarray],
-    value: np.ndarray,
-    level: float,
-) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray], dict[str, np.ndarray]]:
-    """Return the mean and new-run intervals and their parts, each of shape (points,).
+def decades(
+    law: Law | type[Law], inputs: Mapping[str, np.ndarray], largest: Mapping[str, float]
+) -> np.ndarray:
+    """Return how many decades points lie beyond the data, shape (points,): the farthest counts.
 
-    In ln loss: quantiles of the draws about the point give each side; the drift, normal with sd
-    `drift` x decades beyond the data, is added in quadrature; both sides are laid about the
-    centre of this law's forecast and the companion's, and stretched to hold the point where draws
-    or centre lie to one side of it. A new run's sides are the mean's with the quantiles of its
-    noise in quadrature: wherever the draws lie, a run scatters to both sides of the curve.
+    Along the law's axis, in data, each of whose decades counts for more, and in the ratio of data
+    to size.
     """
-    columns = {s: v[:, None] for s, v in inputs.items()}
-    drawn = type(law)(**{k: np.asarray(v)[None, :] for k, v in uncertainty.draws.items()})
-    log_value = np.log(value)
-    log_draws = np.log(np.asarray(drawn(**columns), dtype=float))
-    if log_draws.shape != (len(value), len(uncertainty.sigma)):
-        log_draws = np.broadcast_to(log_draws, (len(value), len(uncertainty.sigma)))
-    share = [(1 - level) / 2, (1 + level) / 2]
-    decades = np.maximum(0.0, np.log10(law.along(inputs) / uncertainty.axis_max))
+    reached = {law.axis(): law.along(inputs)} if law.axis() else {}
+    if spent := law.size_and_data():
+        size, data = (np.asarray(inputs[s], float) for s in spent)
+        reached |= {spent[1]: data, ratio(law): data / size}
+    worth = {spent[1]: TOKENS} if spent else {}
+    with np.errstate(divide="ignore"):  # inputs so small that their product is zero
+        away = [
+            worth.get(symbol, 1.0) * np.log10(values / largest[symbol])
+            for symbol, values in reached.items()
+            if symbol in largest
+        ]
+    return np.max([np.zeros(len(next(iter(inputs.values())))), *away], axis=0)
+
+
+def ratio(law: Law | type[Law]) -> str:
+    """Return what the ratio of a law's data to its size is called: `D/N`."""
+    return "/".join(reversed(law.size_and_data() or ()))
+
+
+def edges(law: type[Law], inputs: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """Return the largest values of fitted points that decades are counted from."""
+    found = {law.axis(): float(np.max(law.along(inputs)))} if law.axis() else {}
+    if spent := law.size_and_data():
+        size, data = (np.asarray(inputs[s], float) for s in spent)
+        found |= {spent[1]: float(np.max(data)), ratio(law): float(np.max(data / size))}
+    return found
+
+
+@dataclass(frozen=True)
+class Middle:
+    """What several laws forecast together at points; arrays of shape (points,), in ln output."""
+
+    centre: np.ndarray
+    spread: np.ndarray
+    """Distance between the lowest and the highest of the laws."""
+    weights: np.ndarray
+    """Of each law, shape (laws, points): they sum to one; zero for what was left out."""
+
+
+def middle(logs: np.ndarray, weights: np.ndarray) -> Middle:
+    """Return the mean of laws' forecasts, and how far they part.
+
+    A law that has no finite forecast, or one far from the median of three or more, is left out.
+
+    Parameters
+    ----------
+    logs : array, shape (laws, points)
+        Ln of what each forecasts, the fitted law first.
+    weights : array, shape (laws,)
+    """
+    finite = np.isfinite(logs)
+    with np.errstate(invalid="ignore"):
+        away = np.abs(logs - np.nanmedian(np.where(finite, logs, np.nan), axis=0))
+    crowd = np.sum(finite, axis=0) > 2
+    kept = finite & ((away <= APART) | ~crowd)
+    shares = np.where(kept, weights[:, None], 0.0)
+    shares = shares / np.sum(shares, axis=0)
+    inside = np.where(kept, logs, 0.0)
+    centre = np.sum(shares * inside, axis=0)
+    highest, lowest = (np.where(kept, logs, end) for end in (-np.inf, np.inf))
+    return Middle(centre, np.max(highest, axis=0) - np.min(lowest, axis=0), shares)
+
+
+@dataclass(frozen=True)
+class Band:
+    """The number to plan with at points, its intervals, and what they are made of."""
+
+    forecast: np.ndarray
+    mean: tuple[np.ndarray, np.ndarray]
+    new_run: tuple[np.ndarray, np.ndarray]
+    parts: Mapping[str, np.ndarray]
+    members: Mapping[str, tuple[np.ndarray, np.ndarray]]
+
+
+def band(law: Law, certain: Uncertainty, inputs: Mapping[str, np.ndarray], level: float) -> Band:
+    """Return forecast and intervals at points, inputs of shape (points,).
+
+    In ln output, each side is the quadrature of how far the draws reach from the law to that side,
+    of the drift over the decades beyond the data, and of a share of the distance between the laws;
+    both are laid about the middle of the laws. A new run's sides hold its own noise as well.
+    """
+    every = [law, *(b.law for b in certain.beside)]
+    with np.errstate(all="ignore"):  # a law may leave the doubles far out: it is then left out
+        values = np.stack([np.broadcast_to(one(**inputs), _shape(inputs)) for one in every])
+        logs = np.log(np.asarray(values, float))
+    about = middle(logs, np.array([1.0, *(b.weight for b in certain.beside)]))
+    drawn = _sides(law, certain.draws, inputs, logs[0], level)
     z = quantile(level)
-    drift = z * uncertainty.drift * decades
-    centre = centred(log_value, uncertainty.companion, inputs)
-    spread = np.quantile(log_draws, share, axis=1)
-    below = np.maximum(np.hypot(np.maximum(0.0, log_value - spread[0]), drift), centre - log_value)
-    above = np.maximum(np.hypot(np.maximum(0.0, spread[1] - log_value), drift), log_value - centre)
-    parts = {
-        "parameters": (spread[1] - spread[0]) / 2,
-        "noise": np.full(len(value), z * float(np.sqrt(np.mean(uncertainty.sigma**2)))),
-        "drift": drift,
-    }
-    lower, upper = scatter(uncertainty.sigma, level)
-    mean = np.exp(centre - below), np.exp(centre + above)
-    new_run = np.exp(centre - np.hypot(below, lower)), np.exp(centre + np.hypot(above, upper))
-    return mean, new_run, parts
+    drift = z * certain.drift * decades(law, inputs, certain.largest)
+    apart = z / NORMAL_90 * certain.spread * about.spread
+    wide, far = certain.widening, np.hypot(drift, apart)
+    below, above = (np.hypot(side, far) for side in drawn)
+    scattered = scatter(certain.sigma, level)
+    rms = float(np.sqrt(np.mean(certain.sigma**2)))
+    names = [laws.name_of(one) for one in every]
+    return Band(
+        forecast=np.exp(about.centre),
+        mean=_about(about.centre, wide * below, wide * above),
+        new_run=_about(
+            about.centre,
+            wide * np.hypot(below, scattered[0]),
+            wide * np.hypot(above, scattered[1]),
+        ),
+        parts={
+            "parameters": wide * (drawn[0] + drawn[1]) / 2,
+            "noise": np.full(len(drift), wide * z * rms),
+            "drift": wide * drift,
+            "laws": wide * apart,
+        },
+        members=dict(zip(names, zip(values, about.weights, strict=True), strict=True)),
+    )
+
+
+def _shape(inputs: Mapping[str, np.ndarray]) -> tuple[int, ...]:
+    return np.shape(next(iter(inputs.values())))
+
+
+def _about(
+    centre: np.ndarray, below: np.ndarray, above: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    return np.exp(centre - below), np.exp(centre + above)
+
+
+def _sides(
+    law: Law,
+    draws: Mapping[str, np.ndarray],
+    inputs: Mapping[str, np.ndarray],
+    log_value: np.ndarray,
+    level: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return how far the draws reach below and above the law, at least zero, shape (points,)."""
+    columns = {s: v[:, None] for s, v in inputs.items()}
+    drawn = type(law)(**{k: np.asarray(v)[None, :] for k, v in draws.items()})
+    count = len(next(iter(draws.values())))
+    log_draws = np.log(np.asarray(drawn(**columns), dtype=float))
+    log_draws = np.broadcast_to(log_draws, (len(log_value), count))
+    low, high = np.quantile(log_draws, [(1 - level) / 2, (1 + level) / 2], axis=1)
+    return np.maximum(0.0, log_value - low), np.maximum(0.0, high - log_value)

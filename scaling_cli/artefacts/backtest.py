@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 # Reach in factors beyond the largest fitted run, as benchmarks/coverage.py bins it.
 REACHES = (1.0, 1.5, 5.0, 20.0, 100.0, np.inf)
-# Misses of the law by itself: how many there must be, and how many of them on one side, before
-# they say that the law bends. A right law misses a tenth of the runs, on both sides.
+# Runs outside their range: how many there must be, and how many of them on one side, before they
+# say that the laws bend. A right range misses a tenth of the runs, on both sides.
 FEWEST_MISSES = 3
 MISSED = 0.2
 ONE_SIDED = 0.9
 # The arrays of forecasts, in their order.
-COLUMNS = ("reach", "measured", "predicted", "low", "high", "law_low", "law_high")
+COLUMNS = ("reach", "measured", "predicted", "low", "high", "value", "law_low", "law_high")
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,12 @@ class Forecasts:
     reach : array
         Factor beyond the largest fitted run on the axis of the backtest.
     measured, predicted : array
-        The law's output, in its unit.
+        The law's output, in its unit: measured, and the number that a prediction from the fitted
+        part alone would print.
     low, high : array
-        The interval for a new run that a prediction from the fitted part alone would carry.
-    law_low, law_high : array
-        The same without the drift that was learned inside the fitted part.
+        The interval for a new run that it would carry.
+    value, law_low, law_high : array
+        What the law alone forecasts, and the interval of its draws and a run's noise about that.
     """
 
     runs: Sequence[str]
@@ -47,6 +48,7 @@ class Forecasts:
     predicted: np.ndarray
     low: np.ndarray
     high: np.ndarray
+    value: np.ndarray
     law_low: np.ndarray
     law_high: np.ndarray
 
@@ -66,7 +68,7 @@ class Forecasts:
 
     @property
     def inside_law(self) -> np.ndarray:
-        """Whether each measured value lies in the interval of the law without drift."""
+        """Whether each measured value lies in the interval of the law alone."""
         return (self.law_low <= self.measured) & (self.measured <= self.law_high)
 
     def take(self, rows: np.ndarray) -> "Forecasts":
@@ -97,7 +99,8 @@ class Forecasts:
     @classmethod
     def of_record(cls, record: Sequence[Mapping[str, Any]]) -> "Forecasts":
         """Rebuild them from one JSON object per forecast."""
-        columns = (np.array([row[name] for row in record], float) for name in COLUMNS)
+        first = [{"value": row["predicted"], **row} for row in record]  # 0.1.0 knew the law alone
+        columns = (np.array([row[name] for row in first], float) for name in COLUMNS)
         return cls([row["run"] for row in record], *columns)
 
 
@@ -127,18 +130,22 @@ class ScoredCut:
     coverage: float
     """Share of held-out points in the interval that a prediction from this part would carry."""
     allowed: float
-    """Mean half-width without drift, in ln output."""
+    """Mean half-width of the law alone, in ln output."""
     coverage_law: float
-    """Share of held-out points in the interval of the law without drift."""
-    drift: float
-    """Extra sd per decade that the misses of this cut ask for."""
-    drift_learned: float
-    """Sd per decade that backtests inside the fitted part asked for, in the intervals."""
-    learned_from: int
-    """How many backtests inside the fitted part that was."""
+    """Share of held-out points in the interval of the law alone."""
     parameters: Mapping[str, float]
     held_out: tuple[str, ...]
     forecasts: Forecasts
+
+    @property
+    def own_error(self) -> float:
+        """Mean absolute relative error of the law alone."""
+        return float(np.mean(np.abs(self.forecasts.value / self.forecasts.measured - 1)))
+
+    def summary(self) -> dict[str, Any]:
+        """Return the JSON object without its parameters and forecasts."""
+        kept = {k: v for k, v in vars(self).items() if k not in ("parameters", "forecasts")}
+        return kept | {"held_out": list(self.held_out)}
 
 
 @dataclass(frozen=True)
@@ -211,10 +218,10 @@ class Backtest(Record):
     def one_sided(self) -> str | None:
         """Return the warning that misses lie on one side, or None.
 
-        A miss is a run outside the interval of the law without drift.
+        A miss is a run outside the interval that a prediction would have carried.
         """
         everything = self.forecasts()
-        missed = everything.error[~everything.inside_law]
+        missed = everything.error[~everything.inside]
         if len(missed) < FEWEST_MISSES or len(missed) < MISSED * len(everything):
             return None
         below = int(np.sum(missed > 0))
@@ -223,8 +230,8 @@ class Backtest(Record):
             return None
         side = "below" if most == below else "above"
         return (
-            f"{most} of {len(missed)} misses of the law by itself lie on one side: the law is "
-            f"bending. Expect {Turned.of(self.data) or 'the loss'} {side} the forecast."
+            f"{most} of {len(missed)} runs outside their range lie on one side of it: expect "
+            f"{Turned.of(self.data) or 'the loss'} {side} the forecast."
         )
 
     def to_frame(self) -> "pd.DataFrame":

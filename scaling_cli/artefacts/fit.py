@@ -32,6 +32,7 @@ FROM_POINTS = frozenset({"optimal_params_isoflop"})
 STEP = 3.0  # beyond the largest run: what a next prediction may be of
 FAR = 100.0  # and the square of the farthest backtest: beyond both nothing like it was tried
 BENDING = "backtest.bias"
+UNSCORED = {"coverage": None, "half_width": None}
 
 
 @dataclass(frozen=True, repr=False)
@@ -57,14 +58,29 @@ class Fit(Fitted):
 
     @classmethod
     def keys(cls, record: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Name the output as the law does: 0.1.0 called the output of every law L."""
+        """Return what 0.1.0 wrote in the form of today; it predicts with the drift it learned."""
         law, data = laws.get(record["law"]), record.get("data", {})
-        own = law.output().symbol
+        sure, test = record.get("uncertainty"), record.get("backtest")
+        changed = dict(record)
+        if sure and "largest" not in sure:
+            other = sure.get("companion")
+            beside = [{"law": other, "weight": 1.0}] if other else []
+            largest = {sure["axis"]: sure["axis_max"]}
+            changed["uncertainty"] = {**sure, "largest": largest, "beside": beside}
+        if test:  # its coverage was that of the law alone
+            cuts = [
+                cut | {"coverage_law": cut["coverage"]} | UNSCORED
+                if "rms" in cut and "coverage_law" not in cut
+                else cut
+                for cut in test["cuts"]
+            ]
+            changed["backtest"] = {**test, "cuts": cuts}
+        own = law.output().symbol  # 0.1.0 called the output of every law L
         if L.symbol in {own, *law.inputs()} or L.symbol not in data.get("ranges", {}):
-            return record
+            return changed
         ranges = {own if s == L.symbol else s: ends for s, ends in data["ranges"].items()}
         counts = {s: how for s, how in data.get("conventions", {}).items() if s != L.symbol}
-        return {**record, "data": {**data, "ranges": ranges, "conventions": counts}}
+        return {**changed, "data": {**data, "ranges": ranges, "conventions": counts}}
 
     @property
     def parameters(self) -> dict[str, float]:
@@ -136,6 +152,11 @@ class Fit(Fitted):
         """Return the command that predicts with it."""
         return f"{super().usage(name)} {self.example}"
 
+    def alone(self) -> "Fit":
+        """Return the same fit, which forecasts with its own law and not with a mean of several."""
+        sure = self.uncertainty
+        return self if sure is None else replace(self, uncertainty=sure.alone(type(self.law)))
+
     def predict(self, *, level: float = 0.9, **inputs: Any) -> Prediction:
         """Predict the law's output.
 
@@ -157,9 +178,10 @@ class Fit(Fitted):
         columns = _prediction.read_inputs(self.law, _prediction.completed(self.law, inputs))
         value = np.asarray(self.law(**columns), dtype=float)
         ranges, draws = self.data.get("ranges", {}), getattr(self.uncertainty, "draws", None)
-        alone = Prediction(
+        bare = Prediction(
             columns,
             self.law.output().symbol,
+            value,
             value,
             level,
             mean=None,
@@ -172,18 +194,27 @@ class Fit(Fitted):
             splits=splits(self.law, draws, columns, given, level),
             made_by=self._as_maker(),
         )
-        if self.uncertainty is None:
+        certain = self.uncertainty
+        if certain is None:
             published = self.origin.get("kind") == "published"
-            bare = replace(alone, notes=(NO_INTERVAL["published" if published else ""],))
+            bare = replace(bare, notes=(NO_INTERVAL["published" if published else ""],))
             return bare if self.turned is None else bare.turned_back(self.turned)
-        mean, new_run, parts = _prediction.intervals(
-            self.law, self.uncertainty, columns, value, level
-        )
-        other = self.uncertainty.companion
-        beside = other and (laws.name_of(other), np.asarray(other(**columns), float))
-        told = replace(alone, mean=mean, new_run=new_run, parts=parts, companion=beside)
-        told = replace(told, made_by={**alone.made_by, "warnings": self.doubts(told)})
+        told = replace(bare, **vars(_prediction.band(self.law, certain, columns, level)))
+        notes = (self._floorless(),) if certain.widening > 1 else ()
+        made_by = {**bare.made_by, "warnings": self.doubts(told)}
+        told = replace(told, notes=notes, made_by=made_by)
         return told if self.turned is None else told.turned_back(self.turned)
+
+    def _floorless(self) -> str:
+        """Say that nothing shows where the output ends."""
+        name = self.law.floor()
+        lacking = f"{laws.name_of(self.law)} has none" if name is None else f"{name} ran to zero"
+        if self.turned is not None:
+            return f"no limit of the {self.target} could be fitted ({lacking}): the range is wider."
+        return (
+            f"no floor could be fitted ({lacking}): how low the {self.target} can fall was not "
+            "shown, and the range is wider for it."
+        )
 
     def doubts(self, prediction: Prediction) -> list[str]:
         """Return what the backtests say against a prediction; nothing without intervals."""
@@ -201,14 +232,14 @@ class Fit(Fitted):
         if farthest > max(FAR, tested**2):
             told.append(
                 f"{axis or C.symbol} {factor(farthest)} is further beyond the data than any "
-                f"backtest of this fit went ({factor(tested)}): that drift goes on as it did is "
+                f"backtest of this fit went ({factor(tested)}): that it goes on as before is "
                 "assumed."
             )
         return told
 
     def _as_maker(self) -> dict[str, Any]:
         """Return what a prediction says of the fit that made it."""
-        sure = {k: getattr(self.uncertainty, k, None) for k in ("tested", "method", "drift")}
+        sure = {k: getattr(self.uncertainty, k, None) for k in ("tested", "method")}
         cuts = (self.backtest or {}).get("cuts") or []
         head = {"fit": self.name, "law": laws.name_of(self.law)}
         return {**head, **sure, "backtests": cuts, "warnings": []}
@@ -228,7 +259,8 @@ class Fit(Fitted):
                 away = np.maximum(0.0, np.maximum(column - high, low - column))
                 factors[symbol] = 1 + away / (high - low or 1.0)
             else:
-                factors[symbol] = np.maximum(1.0, np.maximum(column / high, low / column))
+                with np.errstate(over="ignore", divide="ignore"):  # infinitely far
+                    factors[symbol] = np.maximum(1.0, np.maximum(column / high, low / column))
         return factors
 
     def _is_linear(self, symbol: str) -> bool:

@@ -43,15 +43,17 @@ class Known:
     text : str
     source : str
         `given`, `column`, `logged`, `siblings`, `assumed`, or `none` where the method sees none.
+        `known` says the same in four words: a column is given, `none` is assumed.
     why : str
         The same in words.
     verdict : str or None
-        Of the identification of a logged rate: certain, ambiguous, unexplained.
+        On the logged rate, which is of the past: certain (one schedule alone explains it),
+        ambiguous, unexplained, constant so far.
     length : float
         Where it ends, in the unit of the run's axis.
     """
 
-    COMPUTED: ClassVar[Mapping[str, str]] = {"assumed": "assumed"}
+    COMPUTED: ClassVar[Mapping[str, str]] = {"assumed": "assumed", "known": "known"}
 
     text: str
     source: str
@@ -64,16 +66,21 @@ class Known:
         """Whether nothing but an assumption says what the rate will be."""
         return self.source == "assumed"
 
+    @property
+    def known(self) -> str:
+        """How the schedule is known: given, logged, siblings or assumed."""
+        return {"column": "given", "none": "assumed"}.get(self.source, self.source)
+
 
 @dataclass(frozen=True)
 class Scenario:
-    """The end of the run under one schedule that it may have."""
+    """The end of the run under one schedule that it may have, and how likely that is."""
 
     name: str
     schedule: str
     value: float
     interval: Pair
-    headline: bool = False
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -120,7 +127,8 @@ class Forecast(Shown):
     method : str
     schedule : Known
     scenarios : sequence of Scenario
-        Other schedules the run may have, the headline's first.
+        Schedules the run may have where several may be, the likeliest first: `value` and
+        `interval` are of all of them together, by weight.
     constant_rate : float or None
         Expected loss if the rate stayed as it is now.
     decay_share : float or None

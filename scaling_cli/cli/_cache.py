@@ -6,6 +6,7 @@ the folder; one that cannot be written costs compilation each time.
 """
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 VARIABLE = "SCALING_EXECUTABLES"  # read by engine.compiled, which must not be imported here
@@ -22,4 +23,5 @@ def folder() -> Path:
 
 def enable() -> None:
     """Keep compiled executables, unless the user has chosen a folder already."""
-    os.environ.setdefault(VARIABLE, str(folder()))
+    with suppress(RuntimeError):  # a user without a home has no cache
+        os.environ.setdefault(VARIABLE, str(folder()))

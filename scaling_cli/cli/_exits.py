@@ -3,9 +3,11 @@
 0 done, 1 a check failed, 2 usage, 3 bad data, 4 no usable fit, 5 a defect of this program.
 """
 
+import errno
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import typer
@@ -15,6 +17,15 @@ from scaling_cli.vocabulary.errors import DataError, ScalingError, UsageError
 
 # The base of Typer's own errors, reached by a public subclass: its home differs between releases.
 _TyperError = typer.BadParameter.__mro__[2]
+
+
+_PLACES = {
+    **dict.fromkeys(
+        (errno.EACCES, errno.EPERM, errno.EROFS),
+        "Choose another place, or get the right to use this one.",
+    ),
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "Make room, or choose another place."),
+}
 
 
 class _Internal(ScalingError):
@@ -40,7 +51,8 @@ def report(error: Exception, arguments: Sequence[str]) -> int:
         traceback.print_exception(error, file=sys.stderr)
     told, usage = as_ours(error)
     if terminal.json:
-        terminal.result(list, {"error": told.to_dict()})
+        with suppress(OSError):  # where standard output is what is wrong
+            terminal.result(list, {"error": told.to_dict()})
     prefix = "" if isinstance(told, _Internal) else "error: "
     hint = [f"hint: {told.hint}"] if told.hint else []
     for line in [*usage.splitlines(), prefix + told.placed(), *hint]:
@@ -55,9 +67,12 @@ def as_ours(error: Exception) -> tuple[ScalingError, str]:
     if isinstance(error, _TyperError | typer.Abort):
         text, context = _words(error)
         return UsageError(text, hint=_example(context)), context.get_usage() if context else ""
-    if isinstance(error, PermissionError) and error.filename:
-        hint = "Choose another place, or get the right to use this one."
-        return DataError("permission denied.", hint=hint, file=str(error.filename)), ""
+    if isinstance(error, OSError) and error.strerror:
+        told = error.strerror[:1].lower() + error.strerror[1:]
+        place = None if error.filename is None else str(error.filename)
+        return DataError(f"{told}.", hint=_PLACES.get(error.errno or 0), file=place), ""
+    if isinstance(error, MemoryError):
+        return DataError("there is not enough memory for this.", hint="Ask for less at once."), ""
     text = f"internal error: {type(error).__name__}: {error}"
     return _Internal(text.rstrip(), hint="Run again with --debug to see where."), ""
 

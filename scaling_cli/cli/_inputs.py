@@ -3,6 +3,7 @@
 import csv
 import functools
 import itertools
+import math
 import re
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -14,6 +15,7 @@ import numpy as np
 
 from scaling_cli.artefacts._prediction import completed
 from scaling_cli.laws._law import WHOLE, Law
+from scaling_cli.vocabulary.bounds import require
 from scaling_cli.vocabulary.errors import DataError, UsageError
 from scaling_cli.vocabulary.quantities import (
     C,
@@ -26,6 +28,7 @@ from scaling_cli.vocabulary.quantities import (
     parse_number,
     recognised,
 )
+from scaling_cli.vocabulary.reading import read_file, read_stream
 
 Refuse = Callable[..., DataError]
 _ONE_GROUP = re.compile(r"[+-]?\d{1,3},\d{3}")
@@ -60,8 +63,12 @@ class Grid:
     rows: Sequence[int] = ()
 
 
-def read_list(texts: Sequence[str] | None, quantity: Quantity) -> list[float]:
+def read_list(
+    texts: Sequence[str] | None, quantity: Quantity, *, listed: bool = False
+) -> list[float]:
     """Read a repeated option whose values may be comma lists: `7B,13B`.
+
+    With `listed` it is given once and so is a list: `10,100,200` is three numbers that increase.
 
     Raises
     ------
@@ -70,7 +77,7 @@ def read_list(texts: Sequence[str] | None, quantity: Quantity) -> list[float]:
     """
     values = []
     for text in texts or ():
-        if _THOUSANDS.fullmatch(text.strip()):
+        if _THOUSANDS.fullmatch(text.strip()) and not (listed and _increases(text)):
             joined = text.strip().replace(",", "")
             hint = f"Write {joined} for one number; repeat the option for several."
             raise UsageError(f"{text!r} could be one number or a list.", hint=hint)
@@ -82,19 +89,25 @@ def read_list(texts: Sequence[str] | None, quantity: Quantity) -> list[float]:
     return values
 
 
+def _increases(text: str) -> bool:
+    groups = [int(group) for group in text.split(",")]
+    return all(a < b for a, b in itertools.pairwise(groups))
+
+
 def read_others(texts: Sequence[str] | None, law: Law) -> dict[str, list[float]]:
     """Read repeated `--input SYMBOL=VALUE`, by symbol or column name."""
     texts_by_symbol: dict[str, list[str]] = {}
+    known = law.asked()
     for text in texts or ():
         name, equals, number = (part.strip() for part in text.partition("="))
         if not (name and equals and number):
             raise UsageError(f"cannot read {text!r} for --input.", hint="Write --input N_avg=3e8.")
-        quantity = recognised(name, law.inputs().values())
+        quantity = recognised(name, known.values())
         if quantity is None:
             hint = f"Its inputs: {', '.join(law.inputs())}."
             raise UsageError(f"the law has no input {name!r}.", hint=hint)
         texts_by_symbol.setdefault(quantity.symbol, []).append(number)
-    return {s: read_list(found, law.inputs()[s]) for s, found in texts_by_symbol.items()}
+    return {s: read_list(found, known[s]) for s, found in texts_by_symbol.items()}
 
 
 def typed(
@@ -103,6 +116,7 @@ def typed(
     params: list[float],
     tokens: list[float],
     compute: list[float],
+    loss: Sequence[float] = (),
     others: Mapping[str, list[float]],
 ) -> dict[str, list[float]]:
     """Return the values given by the law's symbols.
@@ -114,6 +128,7 @@ def typed(
     """
     size, data = (law.symbol_of(role) for role in (Role.SIZE, Role.DATA))
     every = {size or N.symbol: params, data or D.symbol: tokens, C.symbol: compute}
+    every[L.symbol] = list(loss)
     given = {symbol: values for symbol, values in every.items() if values}
     for symbol, values in others.items():
         if symbol in given:
@@ -132,7 +147,9 @@ def grid(law: Law, *, command: str = "scaling predict", **options: Any) -> Grid:
     UsageError
         If an input is missing, is not one of the law's, or contradicts the others.
     """
-    given = typed(law, **options)
+    given = _for_loss(law, typed(law, **options))
+    count = math.prod(map(len, given.values()))
+    require("points", count, f"{count} points are asked for")
     products = itertools.product(*given.values())
     points = [dict(zip(given, values, strict=True)) for values in products]
     points = [point for point in points if _whole(law, point)]
@@ -148,6 +165,23 @@ def grid(law: Law, *, command: str = "scaling predict", **options: Any) -> Grid:
     _require(law, points[0], command)
     inputs = {s: [float(point[s]) for point in points] for s in law.inputs()}
     return Grid(inputs, combined, given, notes)
+
+
+def _for_loss(law: Law, given: dict[str, list[float]]) -> dict[str, list[float]]:
+    """Return what was typed, with the least compute in place of a loss that stands alone.
+
+    Raises
+    ------
+    UsageError
+        If the law does not reach it.
+    """
+    if [*given] != [L.symbol] or "compute_for_loss" not in law.derived_quantities():
+        return given
+    computes = [float(law.derive("compute_for_loss", L=loss)) for loss in given[L.symbol]]
+    for loss, compute in zip(given[L.symbol], computes, strict=True):
+        if not (math.isfinite(compute) and compute > 0):
+            raise UsageError(f"by this law no compute reaches a loss of {loss:g}.")
+    return {C.symbol: computes}
 
 
 def _whole(law: Law, point: Mapping[str, float]) -> bool:
@@ -171,6 +205,9 @@ def read_points(path: str, law: Law, target: str = "") -> Grid:
     lines = _text(path, name).splitlines()
     if not any(line.strip() for line in lines):
         raise DataError("the file is empty.", file=name, hint=_wanted(law))
+    require("points", len(lines) - 1, f"{name} holds {len(lines) - 1} points")
+    if max(map(len, lines)) > csv.field_size_limit():
+        raise DataError("a line is too long for a table.", file=name, hint=_wanted(law))
     delimiter = "\t" if "\t" in lines[0] and "," not in lines[0] else ","
     reader = csv.reader(lines, delimiter=delimiter)
     columns = _columns(header := next(reader), law, name)
@@ -201,11 +238,11 @@ def read_points(path: str, law: Law, target: str = "") -> Grid:
 
 def _text(path: str, name: str) -> str:
     try:
-        if path == "-":
-            return sys.stdin.read().removeprefix("\ufeff")
-        return Path(path).read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise DataError(f"cannot read the file of points: {error.strerror}.", file=name) from error
+        from_pipe = path == "-"
+        content = (
+            read_stream(sys.stdin.buffer, name) if from_pipe else read_file(Path(path), name)[0]
+        )
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         message = "the file of points is not text in UTF-8."
         raise DataError(message, file=name, hint="Give a CSV file.") from error

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 from scaling_cli.cli._terminal import Terminal
+from scaling_cli.vocabulary import bounds
 
 if TYPE_CHECKING:
     from scaling_cli.reports._blocks import Block
@@ -59,12 +60,18 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             name: group(**{f.name: values[f.name] for f in fields(group)})
             for name, group in groups.items()
         }
-        function(**made)
+        with bounds.allowing(_speaking(made), **values.get("allow") or {}):
+            function(**made)
 
     parameters = [_parameter(f, readers[name]) for name, f in declared.items()]
     run.__annotations__ = {}
     vars(run)["__signature__"] = inspect.Signature(parameters)
     return run
+
+
+def _speaking(made: Mapping[str, Any]) -> Callable[[str], None] | None:
+    """Return what tells a person that something takes its time."""
+    return next((o.terminal.say for o in made.values() if isinstance(o, Asking)), None)
 
 
 def _parameter(declared: Field[Any], reader: Read | None) -> inspect.Parameter:
@@ -201,10 +208,11 @@ def pairs(option: str, form: str = "NAME=VALUE") -> Read:
 
     def read(texts: Sequence[str]) -> dict[str, str] | None:
         from scaling_cli.vocabulary.errors import UsageError
+        from scaling_cli.vocabulary.reading import as_text
 
         values: dict[str, str] = {}
         for text in texts:
-            name, equals, value = (part.strip() for part in text.partition("="))
+            name, equals, value = (part.strip() for part in as_text(text).partition("="))
             if not (name and equals and value):
                 raise UsageError(
                     f"cannot read {text!r} for --{option}.", hint=f"Write --{option} {form}."
@@ -217,18 +225,21 @@ def pairs(option: str, form: str = "NAME=VALUE") -> Read:
     return Read(read, repeated=True)
 
 
-def _held(texts: Sequence[str]) -> dict[str, float] | None:
+def _held(
+    texts: Sequence[str], option: str = "fix", example: str = "E=1.6"
+) -> dict[str, float] | None:
     """Read repeated `--fix NAME=VALUE`."""
     from scaling_cli.vocabulary.errors import UsageError
     from scaling_cli.vocabulary.quantities import parse_number
 
     values = {}
-    for name, text in (pairs("fix").read(texts) or {}).items():
+    for name, text in (pairs(option).read(texts) or {}).items():
         try:
             values[name] = parse_number(text)
         except UsageError as error:
             raise UsageError(
-                f"--fix {name}={text}: {text!r} is no number.", hint=f"Such as --fix {name}=1.6."
+                f"--{option} {name}={text}: {text!r} is no number.",
+                hint=f"Such as --{option} {example}.",
             ) from error
     return values or None
 
@@ -251,7 +262,8 @@ def numbers(symbol: str, *, repeated: bool = True) -> Read:
         from scaling_cli.cli._inputs import read_list
         from scaling_cli.vocabulary.quantities import BY_SYMBOL
 
-        return read_list([texts] if isinstance(texts, str) else texts, BY_SYMBOL[symbol])
+        several = [texts] if isinstance(texts, str) else texts
+        return read_list(several, BY_SYMBOL[symbol], listed=not repeated)
 
     return Read(read, repeated)
 
@@ -266,6 +278,11 @@ class Asking:
         "", "Say nothing on standard error but errors.", "--quiet", "-q", default=False
     )
     debug: bool = option("", "Show the traceback of an error.", "--debug", default=False)
+    allow: dict[str, float] | None = option(
+        "LIMIT=VALUE",
+        f"Raise a limit ({', '.join(bounds.BOUNDS)}); a message says when.",
+        read=Read(lambda texts: _held(texts, "allow", "points=1e6"), repeated=True),
+    )
 
     @cached_property
     def terminal(self) -> Terminal:
@@ -428,6 +445,12 @@ class OfPoints:
         "or --prior A=400+-50%. Lognormal with this median where the parameter is positive.",
         read=pairs("prior", "NAME=CENTER+-SD, such as --prior alpha=0.35+-0.05"),
     )
+    alone: bool = option(
+        "",
+        "Forecast with this law alone, not with the mean of it and of the laws beside it.",
+        "--alone",
+        default=False,
+    )
     executor: str = option(
         "WHERE",
         "What refits run on: serial, or a dask scheduler's workers: "
@@ -445,6 +468,7 @@ class OfPoints:
             "tie": self.tie,
             "weights": self.weight,
             "prior": self.prior,
+            "alone": self.alone,
             "executor": self.executor,
         }
 
@@ -505,6 +529,11 @@ class Point:
         "own optimum.",
         read=numbers("C"),
     )
+    loss: list[float] | None = option(
+        "L",
+        "A loss, for what is derived from one: predict at the least compute that reaches it.",
+        read=numbers("L"),
+    )
     input: list[str] | None = option("NAME=VALUE", "Any input of another law: --input N_avg=3e8.")
 
     def typed(self, law: Any) -> dict[str, list[float]]:
@@ -524,7 +553,8 @@ class Point:
     def _by_option(self, law: Any) -> dict[str, Any]:
         from scaling_cli.cli._inputs import read_others
 
-        sizes = {name: getattr(self, name) or [] for name in ("params", "tokens", "compute")}
+        names = ("params", "tokens", "compute", "loss")
+        sizes = {name: getattr(self, name) or [] for name in names}
         return {**sizes, "others": read_others(self.input, law)}
 
     def named(self) -> list[str]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from scaling_cli.reports._blocks import Block
     from scaling_cli.reports._text import Style
 
+LONGEST = 2000  # characters of a message: --json has all of it
 NARROWEST = 40  # columns: a narrower terminal breaks lines itself
 
 
@@ -50,6 +51,8 @@ class Terminal:
     def complain(self, text: str) -> None:
         """Tell a person what went wrong; --quiet does not silence it."""
         text = _shown(text)
+        if len(text) > LONGEST:
+            text = f"{text[:LONGEST]} ... (cut here)"
         word, colon, rest = text.partition(": ")
         if colon and word in ("error", "internal error"):
             text = style(sys.stderr).paint(f"{word}:", "bold", "red") + f" {rest}"

@@ -40,8 +40,8 @@ class Forecasting:
 
     until: str | None = options.option(
         "STEP|TOKENS",
-        "Where they end: 24000, 24k, '1.5T tokens'; steps, unless it says tokens or is "
-        "1e9 or more. Default: the end of the schedule.",
+        "Where they end: 24000, 24k, '1.5T tokens'; a bare number counts what the run is logged "
+        "over. Default: the end of the schedule.",
     )
     schedule: str | None = options.option(
         "TEXT", "The learning rate of the whole run: FAMILY:option=value,... ('scaling schedule')."
@@ -65,6 +65,12 @@ class Forecasting:
         "HOW", "Weights of families: stack, average (Bayesian, by BIC) or equal.", default="stack"
     )
     target: str | None = options.target()
+    rising: bool = options.option(
+        "", "What is forecast should rise, as an accuracy does.", "--rising", default=False
+    )
+    limit: str | None = options.option(
+        "X", "What it never passes: with --rising 1, or 100 for percentages; else 0."
+    )
     unique_tokens: str | None = options.option(
         "U", "Distinct training tokens: too many passes are warned about."
     )
@@ -111,8 +117,8 @@ def forecast(
     """Forecast where a running job will end, with an interval, and watch it.
 
     The schedule is the first of: --schedule, the column of that name, what the logged learning
-    rate follows, the shape of siblings; without any, three scenarios are printed side by side and
-    the headline is marked as assumed.
+    rate follows, the shape of siblings. Where they do not tell what is to come, the ends under what
+    may come are printed, then what holds them all.
     """
     from scaling_cli import forecasting
     from scaling_cli.verbs import forecast as verb

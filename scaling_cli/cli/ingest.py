@@ -1,5 +1,6 @@
 """Read logs into a Parquet store; doing it twice changes nothing."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,9 +32,21 @@ def ingest(
     """
     from scaling_cli.reports import runs as runs_report
     from scaling_cli.verbs import ingest as verb
+    from scaling_cli.vocabulary.errors import UsageError
 
-    runs = reading.read(given.sources, asking)
+    sources = [text for text in given.sources if not _same(text, into.store)]
+    if not sources:
+        raise UsageError(
+            f"{into.store} is the store itself: there is nothing to read into it.",
+            hint="Give the logs; --store DIR names another store.",
+        )
+    runs = reading.read(sources, asking)
     with asking.terminal.status(f"writing {into.store}"):
         record = verb.ingest(runs, into.store).to_dict()
     sized = runs.runs["params"].null_count < len(runs)
     asking.result(record, lambda: runs_report.ingested(record, sized=sized, full=asking.full))
+
+
+def _same(source: str, store: Path) -> bool:
+    """Say whether a source is the store itself: `scaling ingest *` names it too."""
+    return source != "-" and os.path.realpath(source) == os.path.realpath(store)

@@ -63,6 +63,13 @@ class Predicting:
         "it to compare.",
     )
     level: float = options.level()
+    law: str | None = options.option("NAME", "With --alone: the law of the fit, for certainty.")
+    alone: bool = options.option(
+        "",
+        "Forecast with the fitted law alone, not with the mean of several.",
+        "--alone",
+        default=False,
+    )
 
 
 @options.command
@@ -139,8 +146,24 @@ def _at_points(how: Predicting, point: AtPoints, asking: options.Telling) -> Non
     fit = kinds.load(name, Fit)
     grid = _grid(fit, point, asking)
     inputs: dict[str, Any] = dict(grid.combined or grid.inputs)
-    prediction = verb.predict(fit, measured=grid.measured, level=how.level, **inputs)
+    _refuse_other_law(how, fit)
+    asked: dict[str, Any] = {"level": how.level, "alone": how.alone}
+    prediction = verb.predict(fit, measured=grid.measured, **asked, **inputs)
     asking.tell(prediction, {"fit": name})
+
+
+def _refuse_other_law(how: Predicting, fit: "Fit") -> None:
+    from scaling_cli.laws import name_of
+    from scaling_cli.vocabulary.errors import UsageError
+
+    own = name_of(fit.law)
+    if how.law not in (None, own):
+        raise UsageError(
+            f"this fit is one of {own}, not of {how.law}.",
+            hint=f"Fit it: scaling fit ... --law {how.law} --alone -o FILE.",
+        )
+    if how.law is not None and not how.alone:
+        raise UsageError("--law needs --alone.", hint=f"Write --law {own} --alone.")
 
 
 def _grid(fit: "Fit", point: AtPoints, asking: options.Asking) -> "Grid":

@@ -1,6 +1,6 @@
 """Say how sure a fit is of a parameter or a prediction, by several methods side by side."""
 
-from dataclasses import MISSING, dataclass
+from dataclasses import MISSING, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from scaling_cli.cli import _cache
@@ -13,6 +13,7 @@ EXAMPLE = """
 scaling profile fit.json
 scaling profile fit.json --of alpha --of E --method profile
 scaling profile fit.json --of loss --params 7B --tokens 1T --method delta,nuts
+scaling profile fit.json --of compute_for_loss --loss 2.5
 """
 ORDER = 45
 
@@ -30,8 +31,8 @@ class Of:
     of: list[str] | None = options.option(
         "NAME",
         "A parameter; loss, at the inputs given; or a derived quantity such as "
-        "optimal_params with --compute. Default: loss if inputs are given, else every "
-        "parameter.",
+        "optimal_params with --compute or compute_for_loss with --loss. Default: loss if inputs "
+        "are given, else every parameter.",
     )
     method: list[str] | None = options.option(
         "delta|profile|bootstrap|nuts|backtested",
@@ -46,7 +47,8 @@ class Of:
 
         if not point.named() or only_derived(law, self.of or ()):
             return point.typed(law)
-        return point.grid(law, asking).combined
+        beside = {"loss": point.loss} if point.loss and self.of else {}
+        return {**replace(point, loss=None).grid(law, asking).combined, **beside}
 
 
 @options.command

@@ -32,7 +32,7 @@ from scaling_cli.artefacts.curve_fit import (
 from scaling_cli.curve_fits import beginnings
 from scaling_cli.curve_fits.checks import checklist, dead
 from scaling_cli.curve_laws._curve_law import CurveLaw
-from scaling_cli.engine.curves import CurveProblem, Linearised, linearise, solve_curves
+from scaling_cli.engine.curves import CurveProblem, Linearised, linearise, sensed, solve_curves
 from scaling_cli.laws._law import Domain
 from scaling_cli.numerics.mestimate import huber
 from scaling_cli.numerics.quantiles import central
@@ -53,7 +53,7 @@ AUTO = "auto"
 STRENGTHS = (0.0, 1.0, 10.0)  # of the priors, that `auto` chooses from
 DRAWS = 100
 MANY_RUNS = 10  # from here on whole runs are drawn: that also draws their schedules
-STILL = 1e-3  # of the objective: draws differ by far more
+STILL = 1e-5  # of the objective: at 1e-3 a draw stops before it has seen the width of a valley
 SEES_WARMUP = "multi_power"  # of the averaged laws, the one that misses real curves least
 
 
@@ -437,7 +437,8 @@ def _blocks(points: int, length: int, count: int, generator: np.random.Generator
 
 def draws(problem: CurveProblem, fitted: CurveLaw, drawn: np.ndarray) -> dict[str, np.ndarray]:
     """Return a law's parameters refitted to each resample, each of shape (count,)."""
-    laws = [solve_curves(problem, fitted, times=times, still=STILL).law for times in drawn]
+    asked = {"still": STILL, "known": sensed(problem, fitted)}
+    laws = [solve_curves(problem, fitted, times=times, **asked).law for times in drawn]
     return {name: np.array([getattr(law, name) for law in laws]) for name in fitted.values()}
 
 

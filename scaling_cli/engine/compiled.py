@@ -2,32 +2,35 @@
 
 A second process then neither traces nor compiles: it loads what the first one left. Kept are
 whole executables rather than exported programs, because loading one takes a third of the time
-that lowering an exported program and looking it up in JAX's own cache does.
+that lowering an exported program and looking it up in JAX's own cache does. A file is what the
+runtime itself writes: nothing in it is unpickled.
 
 The folder is named by the environment variable SCALING_EXECUTABLES; without it nothing is
-written. A file is bound to the versions of JAX and of the sources, the law, the shapes, the device
-and the processor; it carries a digest of itself. What cannot be read is compiled again.
+written. Loading code runs it, so a folder or file that another user owns or may write is left
+alone. A file is bound to the versions of JAX and of the sources, the law, the shapes, the device
+and the processor; it carries a digest of its name and content. What cannot be read is compiled
+again.
 """
 
 import hashlib
 import os
-import pickle
 import platform
+import stat
 import sys
-import tempfile
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import jax
-from jax.experimental import serialize_executable
 
 from scaling_cli.laws._law import Law
+from scaling_cli.vocabulary.jsonfile import write_whole
 
 FOLDER = "SCALING_EXECUTABLES"
 DIGEST_BYTES = 32
@@ -47,7 +50,7 @@ def compiled(law: type[Law], key: tuple[Any, ...], jitted: Callable[..., Any], *
     key : tuple
         What else the program depends on, beside the law and the shapes.
     jitted : callable
-        A `jax.jit` function.
+        A `jax.jit` function of one array as its result that keeps unused arguments.
     *args
         Arguments as it will be called with.
     """
@@ -131,22 +134,50 @@ def _processor() -> str:
     return repr(sorted({line for line in lines if line.startswith(kinds)}))
 
 
+@dataclass(frozen=True)
+class _Loaded:
+    """An executable as the runtime has it: called with arrays, it returns the one result."""
+
+    executable: Any
+    device: Any
+
+    def __call__(self, *args: Any) -> Any:
+        [result] = self.executable.execute(jax.device_put(jax.tree.leaves(args), self.device))
+        return result
+
+
 def _read(file: Path) -> Any:
-    """Return a stored executable, or None if it is not there, damaged, or no longer loads."""
+    """Return a stored executable, or None if it is not there, not ours, or no longer loads."""
     with suppress(Exception):  # whatever a runtime says to another's executable: compile instead
-        content = file.read_bytes()
-        digest, body = content[:DIGEST_BYTES], content[DIGEST_BYTES:]
-        if hashlib.sha256(body).digest() == digest:
-            return serialize_executable.deserialize_and_load(*pickle.loads(body))
+        if _ours(file.parent) and _ours(file):
+            content, device = file.read_bytes(), _device()
+            digest, body = content[:DIGEST_BYTES], content[DIGEST_BYTES:]
+            if _sealed(file, body) == digest:
+                loaded = device.client.deserialize_executable(body, [device])
+                return _Loaded(loaded, device)
     return None
 
 
 def _write(file: Path, made: Any) -> None:
-    """Store an executable atomically; a folder that cannot be written costs compilation."""
-    with suppress(OSError, ValueError, pickle.PicklingError):
-        body = pickle.dumps(serialize_executable.serialize(made))
-        file.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=file.parent)
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(hashlib.sha256(body).digest() + body)
-        Path(name).replace(file)
+    """Store an executable; where the folder or the runtime does not allow it, it costs compiling.
+
+    What JAX took from a cache of its own, the runtime may refuse to write.
+    """
+    with suppress(OSError, RuntimeError, ValueError):
+        body = _device().client.serialize_executable(made.runtime_executable())
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if _ours(file.parent):
+            write_whole(file, _sealed(file, body) + body, mode=0o600)
+
+
+def _sealed(file: Path, body: bytes) -> bytes:
+    """Return the digest of a file's name and content: a copy under another name is another."""
+    return hashlib.sha256(file.name.encode() + body).digest()
+
+
+def _ours(path: Path) -> bool:
+    """Say whether nobody but this user may write a path."""
+    if not hasattr(os, "geteuid"):  # not POSIX: the folder lies among the user's own
+        return True
+    status = path.stat()
+    return status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)

@@ -26,6 +26,7 @@ MOST_ITERATIONS = 300
 FIRST_DAMPING, LEAST_DAMPING, MOST_DAMPING = 1e-3, 1e-12, 1e12
 STILL = 1e-13  # of the objective: a step that gains less is the last
 FLAT = 1e-10
+Sensed = tuple[Any, Any]  # padded residuals and their derivatives
 CONVERGED = 1e-9  # of the objective: a minimum is where a whole step would gain less
 
 
@@ -110,7 +111,12 @@ def _shifts(
 
 
 def solve_curves(
-    problem: CurveProblem, start: CurveLaw, *, times: np.ndarray | None = None, still: float = STILL
+    problem: CurveProblem,
+    start: CurveLaw,
+    *,
+    times: np.ndarray | None = None,
+    still: float = STILL,
+    known: Sensed | None = None,
 ) -> CurveSolution:
     """Minimise from one start, until no step gains anything.
 
@@ -123,13 +129,15 @@ def solve_curves(
         How often each point counts, runs after one another. Default: once.
     still : float
         Share of the objective: a step that gains less is the last.
+    known : Sensed, optional
+        What `sensed` says of the start: the same for all draws that begin there.
     """
     with jax.enable_x64(True):
         data = _stacked(problem)
         if times is not None:
             data["weight"][: len(times)] = times
         u = coordinates(start, problem.scales)
-        current = _evaluate(problem, data, u)
+        current = _evaluate(problem, data, u, known)
         damping, iteration = FIRST_DAMPING, 0
         # A start whose curve turns negative somewhere has no loss and no way on.
         most = MOST_ITERATIONS if np.isfinite(current.value) else 0
@@ -193,8 +201,20 @@ class _Evaluation(NamedTuple):
         return float(0.5 * gradient @ step / self.value)
 
 
-def _evaluate(problem: CurveProblem, data: dict[str, np.ndarray], u: np.ndarray) -> _Evaluation:
-    residuals, jacobian = _kernel(problem.law)(u, data, problem.scales)
+def sensed(problem: CurveProblem, law: CurveLaw) -> Sensed:
+    """Return the residuals of a law and their derivatives, padded."""
+    with jax.enable_x64(True):
+        at = coordinates(law, problem.scales)
+        return _kernel(problem.law)(at, _stacked(problem), problem.scales)
+
+
+def _evaluate(
+    problem: CurveProblem,
+    data: dict[str, np.ndarray],
+    u: np.ndarray,
+    known: Sensed | None = None,
+) -> _Evaluation:
+    residuals, jacobian = known or _kernel(problem.law)(u, data, problem.scales)
     there = data["weight"] > 0
     r, J, times = (np.asarray(v)[there] for v in (residuals, jacobian, data["weight"]))
     mean, precision = problem.prior.T

@@ -176,7 +176,7 @@ def _jitted(law: type[Law], space: str, lanes: int) -> Any:
 
         return lax.while_loop(go_on, once, _begin(tasks, lanes, count, p)).ends
 
-    return jax.jit(run)
+    return jax.jit(run, keep_unused=True)
 
 
 def _begin(tasks: Any, lanes: int, count: Any, p: int) -> _State:

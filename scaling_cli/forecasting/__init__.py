@@ -35,8 +35,10 @@ def forecast(
     unique_tokens: float | str | None = None,
     threshold: float | None = None,
     combine: str = "stack",
+    rising: bool = False,
+    limit: float | str | None = None,
 ) -> Forecasts:
-    """Forecast the final loss of running jobs.
+    """Forecast the final loss of running jobs, or whatever else falls or rises along them.
 
     The law L0 + A (S1/S1_now)^-alpha - B D, S1 the area under the learning rate and D its lagged
     fall, is averaged over a grid of alpha and lag under weak priors. The interval is its posterior
@@ -51,7 +53,8 @@ def forecast(
         Where they end: steps, or tokens as in "1.5T tokens". Default: the end of the schedule.
     schedule : Schedule or str, optional
         Default, the first that applies: the column `schedule`; the logged learning rate; the shape
-        of siblings; three scenarios, a cosine to 10 % as the headline, marked as assumed.
+        of siblings. Where they do not tell what is to come, the forecast is of all schedules that
+        may come, by weight, and marked as assumed.
     siblings : as `runs`
         Finished runs on the same data.
     fit : CurveFit, path or name, optional
@@ -69,6 +72,11 @@ def forecast(
         What may be left to gain, nats/token: the levels of `anticipate` are added.
     combine : str
         How families are combined: `stack`, `average` (Bayesian, by BIC) or `equal`.
+    rising : bool
+        What is forecast should rise, as an accuracy does.
+    limit : number, optional
+        What it never passes. Default: 0 for what falls; for what rises 1 or 100 where its values
+        look so, else nothing.
 
     Raises
     ------
@@ -77,7 +85,8 @@ def forecast(
     DataError
         If no run can be forecast: too short, diverged, finished.
     FitError
-        If too little is logged since the learning rate last rose.
+        If too little is logged since the learning rate last rose, or what is forecast rises and
+        nothing says that it should.
     """
     if method not in METHODS:
         raise UsageError(f"there is no method {method!r}.", hint=near(method, METHODS, "methods"))
@@ -91,8 +100,11 @@ def forecast(
     alone = isinstance(siblings, list | tuple) and not siblings
     same = target if alone else siblings_target(jobs, target)
     kin, unread, more = jobs_in(siblings, same)
+    bound = None if limit is None else parse_number(limit)
     options = Options(
-        until, schedule, level, method, distinct, curves, tuple(kin), threshold, combine
+        *(until, schedule, level, method, distinct, curves, tuple(kin), threshold, combine),
+        rising=rising,
+        limit=bound,
     )
     forecasts, errors = [], []
     for job in jobs:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from scaling_cli.artefacts.forecast import Past
-from scaling_cli.forecasting.future import Course, RatePlan
+from scaling_cli.forecasting.future import WIDTHS, Course, RatePlan
 from scaling_cli.forecasting.job import FEWEST, Bins, Job, binned
 from scaling_cli.numerics.mestimate import huber
 from scaling_cli.vocabulary.errors import FitError
@@ -26,7 +26,10 @@ CUTS = (0.3, 0.4, 0.5, 0.65, 0.8)  # shares of the prefix at which its own end i
 PLACES = 50  # at which that end is forecast, at least
 OWN_SHARE = 0.5  # of the root mean square of those errors that goes into the spread
 DECAY_SHARE = 0.1  # of what the decay is still to take off: how it comes about is not the law's
-SKIPPED, LONGEST_SKIPPED, AFTER_WARMUP = 0.2, 0.3, 1.2
+# Shares of what is logged that are skipped at its start: how much is not known, so that three
+# answers are mixed. Backtests, and siblings, are fitted in one window.
+WINDOWS, WINDOW = (0.1, 0.25, 0.4), 0.2
+LONGEST_SKIPPED, AFTER_WARMUP = 0.3, 1.2
 
 
 @dataclass(frozen=True)
@@ -90,10 +93,13 @@ NO_DROP = (0.0, 1e-9)
 # runs gave, per source, 0.031 to 0.066 (median 0.053) under gradual decays, and 0.038 to 0.047
 # where a steady rate is cooled down at the end. And runs still in their first fall: a lower floor,
 # a smaller exponent, a larger and less certain drop.
-MATURE = Kind(0.75, floor=(0.85, 0.10), gain=(0.3, 0.6), drop=(0.053, 0.02), exponent=(0.45, 0.25))
-YOUNG = Kind(0.25, floor=(0.4, 0.3), gain=(0.6, 0.6), drop=(0.08, 0.04), exponent=(0.25, 0.5))
-COOLED = replace(MATURE, drop=(0.042, 0.02))
+MATURE = Kind(0.5, floor=(0.85, 0.10), gain=(0.3, 0.6), drop=(0.053, 0.02), exponent=(0.45, 0.25))
+YOUNG = Kind(0.5, floor=(0.4, 0.3), gain=(0.6, 0.6), drop=(0.07, 0.02), exponent=(0.25, 0.5))
+COOLED = replace(MATURE, drop=(0.042, 0.012))
 DEFAULT = Belief((MATURE, YOUNG), steady=(COOLED, YOUNG))
+# Of what is no loss nothing is universal: a fall of the rate may take off a third of what is left.
+OTHER = Kind(1.0, floor=(0.7, 0.3), gain=(0.4, 0.8), drop=(0.08, 0.1), exponent=(0.45, 0.5))
+WIDER = Belief((OTHER,))
 # The plain power law in steps: nothing is believed but that it falls towards something.
 ANY = Kind(1.0, floor=(0.8, 0.4), gain=(0.3, 2.0), drop=NO_DROP, exponent=(0.45, 0.75))
 VAGUE = Belief((ANY,))
@@ -109,19 +115,24 @@ class Run:
     """Area of one unit of x at the peak, in units of the first run's."""
 
     @classmethod
-    def of(cls, job: Job, course: Course, now: float, unit: float = 1.0) -> "Run":
-        """Return what is fitted of a job that has come to `now`."""
-        return cls(binned(job, first_fitted(now, course)), course, unit)
+    def of(cls, job: Job, course: Course, unit: float = 1.0, *, skipped: float = WINDOW) -> "Run":
+        """Return what is fitted of a job, but for a share at the start."""
+        return cls(binned(job, first_fitted(job.now, course, skipped)), course, unit)
+
+    @property
+    def pivot(self) -> float:
+        """S1 at the last point."""
+        return float(self.course.area_at(self.bins.x[-1:])[0])
 
 
 @dataclass(frozen=True)
 class Mixture:
-    """The law under every kind of prior, at every alpha and tau, with how likely each is.
+    """The law under every kind of prior, at every alpha and response, with how likely each is.
 
     Parameters
     ----------
     weight : array, shape (kinds, k)
-        Posterior probability of each kind, alpha and tau.
+        Posterior probability of each kind, alpha and response; the kinds of every window.
     alpha : array, shape (k,)
     mean, covariance : array, shape (kinds, k, 3) and (kinds, k, 3, 3)
         Of (L0, A, B) at each.
@@ -174,7 +185,7 @@ class Mixture:
         return {"L0": floor, "A": gain, "B": drop, "alpha": alpha}
 
 
-def fit(runs: Sequence[Run], belief: Belief = DEFAULT) -> Mixture:
+def fit(runs: Sequence[Run], belief: Belief = DEFAULT, about: Run | None = None) -> Mixture:
     """Return the posterior given the bins of runs of one model; the first is the one forecast.
 
     Parameters
@@ -182,10 +193,11 @@ def fit(runs: Sequence[Run], belief: Belief = DEFAULT) -> Mixture:
     runs : sequence of Run
         All with courses of the same lags.
     belief : Belief
+    about : Run, optional
+        Whose present loss and area the parameters are relative to. Default: the first.
     """
     first = runs[0]
-    level = first.bins.level
-    pivot = float(first.course.area_at(first.bins.x[-1:])[0])
+    level, pivot = (about or first).bins.level, (about or first).pivot
     design = np.concatenate([_design(r.course, r.bins.x, pivot, r.unit) for r in runs], axis=1)
     loss = np.concatenate([r.bins.loss for r in runs])
     weight = np.concatenate([belief.effective * r.bins.weight for r in runs])
@@ -198,6 +210,15 @@ def fit(runs: Sequence[Run], belief: Belief = DEFAULT) -> Mixture:
     likely = np.exp(score - score.max())
     total = float(score.max() + np.log(likely.sum()))
     return Mixture(likely / likely.sum(), alpha, mean, covariance, pivot, level, total)
+
+
+def mixed(parts: Sequence[Mixture]) -> Mixture:
+    """Return one posterior of several about the same loss and area, which weigh the same."""
+    names = ("weight", "mean", "covariance")
+    weight, mean, covariance = (np.concatenate([getattr(p, n) for p in parts]) for n in names)
+    evidence = float(np.mean([p.evidence for p in parts]))
+    whole = {"mean": mean, "covariance": covariance, "evidence": evidence}
+    return replace(parts[0], weight=weight / len(parts), **whole)
 
 
 def _prior_of(prior: Kind, alpha: np.ndarray) -> np.ndarray:
@@ -252,10 +273,13 @@ class Alone:
     plan : RatePlan
     course : Course
     bins : Bins
+        Of the middle one of the windows that were fitted.
     posterior : Mixture
     since : float
         Nothing before it was fitted.
     backtests : tuple of Past
+    tested : tuple of float
+        Relative standard deviation of each by the posterior.
     """
 
     job: Job
@@ -265,6 +289,7 @@ class Alone:
     posterior: Mixture
     since: float = 0.0
     backtests: tuple[Past, ...] = ()
+    tested: tuple[float, ...] = ()
 
     @property
     def own_error(self) -> float:
@@ -279,12 +304,14 @@ class Alone:
         gone = self.posterior.drop_at(self.course, np.append(self.job.now, x))
         decay = DECAY_SHARE * (gone[1:] - gone[0])
         parts = np.stack([sd / value, OWN_SHARE * self.own_error * ahead, decay / value])
-        return value, np.sqrt(np.sum(parts**2, axis=0))
+        width = WIDTHS[self.course.phase(self.job.now)]
+        wide = max(1.0, width) if self.plan.source == "assumed" else width
+        return value, wide * np.sqrt(np.sum(parts**2, axis=0))
 
     def constant(self, x: float) -> float:
         """Return the expected loss at a place if the rate stayed as it is now."""
         rate = float(self.plan.rate(np.array([self.job.now]))[0])
-        held = _held(self.course, self.job.now, rate)
+        held = self.course.held(self.job.now, rate)
         return float(self.posterior.at(held, np.array([x]))[0][0])
 
 
@@ -320,37 +347,34 @@ def alone(
         )
     if course.rises_after(job.now):
         belief = belief.without_drop()
-    run = Run.of(job, course, job.now)
     tests = [_backtest(job, course, belief, cut) for cut in CUTS] if backtest else []
-    past = tuple(test for test in tests if test is not None)
-    return Alone(job, plan, course, run.bins, fit([run], belief), since, past)
+    told = [test for test in tests if test is not None]
+    past, tested = tuple(t[0] for t in told), tuple(t[1] for t in told)
+    runs = [Run.of(job, course, skipped=skipped) for skipped in WINDOWS]
+    middle = runs[len(runs) // 2]
+    posterior = mixed([fit([run], belief, middle) for run in runs])
+    return Alone(job, plan, course, middle.bins, posterior, since, past, tested)
 
 
-def first_fitted(now: float, course: Course) -> float:
+def first_fitted(now: float, course: Course, skipped: float = WINDOW) -> float:
     """Return where the part of a run that is fitted starts: after a share, and the warm-up."""
     seen = now - course.start
     warm = min(AFTER_WARMUP * (course.warm - course.start), LONGEST_SKIPPED * seen)
-    return course.start + max(SKIPPED * seen, warm)
+    return course.start + max(skipped * seen, warm)
 
 
-def _backtest(job: Job, course: Course, belief: Belief, cut: float) -> Past | None:
-    """Return how the end of the prefix is forecast from a share of it; None with few points."""
+def _backtest(job: Job, course: Course, belief: Belief, cut: float) -> tuple[Past, float] | None:
+    """Return how the end of the prefix is forecast from a share of it, and its deviation.
+
+    None with few points.
+    """
     at = course.start + cut * (job.now - course.start)
     seen = (job.x >= course.start) & (job.x <= at)
     if seen.sum() < FEWEST:
         return None
-    posterior = fit([Run.of(job.until(at), course, at)], belief)
+    posterior = fit([Run.of(job.until(at), course)], belief)
     last = job.x[job.x > job.now * 0.95]
     last = last[:: max(1, len(last) // PLACES)]
-    predicted, measured = float(posterior.at(course, last)[0].mean()), job.level()
-    return Past(cut, predicted, measured, predicted / measured - 1)
-
-
-def _held(course: Course, now: float, rate: float) -> Course:
-    """Return the course whose rate stays what it is after `now`."""
-    ahead, here = course.at > now, np.array([now])
-    area, fall, lags = course.area.copy(), course.fall.copy(), np.array(course.lags)[:, None]
-    since = course.at[ahead] - now
-    area[ahead] = float(course.area_at(here)[0]) + rate * since
-    fall[:, ahead] = (1 - rate) + (course.fall_at(here) - (1 - rate)) * np.exp(-since / lags)
-    return replace(course, area=area, fall=fall)
+    (value, sd), measured = posterior.at(course, last), job.level()
+    predicted = float(value.mean())
+    return Past(cut, predicted, measured, predicted / measured - 1), float(sd.mean()) / predicted

@@ -12,12 +12,15 @@ from numpy.typing import ArrayLike
 
 from scaling_cli import learning_curves
 from scaling_cli.forecasting import despiking
+from scaling_cli.forecasting.direction import Turn, directed
 from scaling_cli.forecasting.family_fits import Batch, FamilyFits, fit_family
+from scaling_cli.forecasting.job import Job
 from scaling_cli.learning_curves._family import SEEN, LearningCurve
 from scaling_cli.numerics.quantiles import quantile
 from scaling_cli.vocabulary.arguments import check_level
 from scaling_cli.vocabulary.errors import FitError, UsageError, near
 
+CURVE = "curve"  # the name of what has none
 COMBINED = ("average", "stack", "equal")
 # Towards equal weights, in mean squared errors of the members: strong, since a few cuts of one
 # curve say little about which family will be right beyond it.
@@ -124,6 +127,8 @@ class Extrapolation:
     jump : Jump or None
         A lasting change of level; what came before it was not fitted.
     notes : sequence of str
+    turn : Turn
+        How what rises was made to fall: the members are of what is left to its limit.
     """
 
     until: float
@@ -138,6 +143,7 @@ class Extrapolation:
     spikes: int
     jump: despiking.Jump | None
     notes: tuple[str, ...]
+    turn: Turn
 
     def curve(self, x: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the expected loss and the ends of its interval at each x, shape (n,) each.
@@ -151,7 +157,9 @@ class Extrapolation:
         ahead = np.log(np.maximum(at / self.seen[0], 1.0))
         middle, sd = _combined(np.log(each), weight, self.backtest, ahead)
         half = quantile(self.level) * sd
-        return np.exp(middle), np.exp(middle - half), np.exp(middle + half)
+        ends = [self.turn.values(np.exp(middle + sign * half)) for sign in (-1, 1)]
+        low, high = np.sort(ends, axis=0)
+        return self.turn.values(np.exp(middle)), low, high
 
 
 def extrapolate(
@@ -164,6 +172,8 @@ def extrapolate(
     level: float = 0.9,
     skip: float = SKIPPED,
     recency: float = RECENCY,
+    rising: bool = False,
+    limit: float | None = None,
 ) -> Extrapolation:
     """Forecast a loss curve from its own shape, without its learning rate.
 
@@ -187,18 +197,25 @@ def extrapolate(
         Of the interval.
     skip, recency : float
         Share left out at the start; a point at x weighs x to the power `recency`.
+    rising, limit
+        As in `forecast`: what rises is forecast as what is left to its limit.
 
     Raises
     ------
     DataError
         If this is no curve.
     FitError
-        If no family has a loss at `until`.
+        If no family has a loss at `until`, or it rises and nothing says that it should.
     UsageError
         If an option makes no sense.
     """
     names = tuple(families) if families is not None else learning_curves.distinct()
+    turn, told = Turn(), []
+    if rising or limit is not None:
+        turned, turn, told = directed(Job(CURVE, np.asarray(x), np.asarray(loss)), rising, limit)
+        x, loss = turned.x, turned.loss
     place, losses = despiking.checked(x, loss, FEWEST)
+    directed(Job(CURVE, place, losses))
     if not (np.isfinite(until) and until > place[-1]):
         raise UsageError(f"{until:g} is not beyond the last point at {place[-1]:g}.")
     _refuse(names, combine, level, skip)
@@ -222,17 +239,18 @@ def extrapolate(
     left = [f"{name} {left_out} {until:g}." for name in fits if name not in usable]
     return Extrapolation(
         until=float(until),
-        value=float(np.exp(middle[0])),
+        value=turn.value(float(np.exp(middle[0]))),
         level=level,
-        interval=_around(middle[0], quantile(level) * sd[0]),
-        one_row=_around(middle[0], quantile(level) * np.hypot(sd[0], past.noise)),
+        interval=turn.pair(_around(middle[0], quantile(level) * sd[0])),
+        one_row=turn.pair(_around(middle[0], quantile(level) * np.hypot(sd[0], past.noise))),
         members=members,
-        seen=(float(past.ends[0]), past.now[1]),
+        seen=(float(past.ends[0]), turn.value(past.now[1])),
         noise=past.noise,
         backtest=backtest,
         spikes=int(spiked.sum()),
         jump=moved,
-        notes=(*_notes(place, past, until, moved, int(spiked.sum())), *left, *why),
+        notes=(*told, *_notes(place, past, until, moved, int(spiked.sum())), *left, *why),
+        turn=turn,
     )
 
 

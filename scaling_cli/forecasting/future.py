@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +24,12 @@ from scaling_cli.vocabulary.errors import DataError, UsageError
 
 COSINE_END = 0.1  # of the peak, of the cosine that is assumed
 COOL_DOWN = 0.2  # of the run, of the cool-down that is assumed
+COOLS = f"cools down in the last {100 * COOL_DOWN:.0f} %"
+CONSTANT = "constant so far"  # the verdict on a rate that tells nothing of what comes
+TO_ZERO = 0.75  # what is believed of a line to 0 after a decay that ends before the run
+LINES, STRAIGHT = 5, 0.002  # rates that make a line; of the peak, how far they may lie from it
+TOO_EARLY, TOO_LATE = -0.02, 0.06  # of the run, where that line may come to 0: rows are averages
+ROUNDED = 1e-3  # of the run: a schedule that ends so near its end ends with it
 SAME_SHAPE = 0.02  # of the peak, on average along the run
 MOST_UNKNOWN = 0.5  # of the run, at its start, that shapes need not share
 MOST_RIVALS = 3
@@ -31,9 +38,24 @@ SAY_IT = "the schedule can be said with --schedule, the column of its rate with 
 NEAR = 0.03  # of the peak: a family that is off by less is near the logged rate
 CELLS = 4096
 # Time constants of the response to the rate, as shares of the run: it scales with the length of
-# a run, not with a number of steps.
-LAGS = (0.003, 0.01, 0.03, 0.1, 0.2)
+# a run, not with a number of steps. A step of the rate is followed fast, then slowly, as no single
+# exponential does: beside five lags stand two equal means of three.
+LAGS = (0.003, 0.01, 0.03, 0.1, 0.2, 0.4)
+SPREAD = ((0.003, 0.03, 0.2), (0.01, 0.1, 0.4))
+RESPONSES = np.array(
+    [*np.eye(len(LAGS))[:5], *([(lag in three) / 3 for lag in LAGS] for three in SPREAD)]
+)
 STEADY, HELD = 0.97, 0.3  # of the peak; of the run, for which a rate is held that is steady
+# By how much the law's spread is widened, by phase of the schedule: over curves of seven sources
+# the spread that holds 90 % of the ends, rounded up, since a source need not be like the others.
+WIDTHS = {
+    "warm-up": 1.0,
+    "constant": 0.8,
+    "before a cool-down": 0.7,
+    "inside a cool-down": 1.4,
+    "early decay": 1.0,
+    "late decay": 0.9,
+}
 AT_PEAK = 0.98  # of the peak: the warm-up has ended
 RISE = 0.02  # of the peak: a rate that rises by more after it fell is a new start
 
@@ -90,7 +112,7 @@ class Course:
         Places, from 0 to the end.
     rate, area : array, shape (n,)
         The rate over its peak, and its integral from 0.
-    fall : array, shape (lags, n)
+    lagged : array, shape (lags, n)
         The moving average of 1 - rate, with each time constant; the warm-up counts as the peak.
     steady : bool
         Whether the rate is held at its peak for long before it falls.
@@ -105,7 +127,7 @@ class Course:
     at: np.ndarray
     rate: np.ndarray
     area: np.ndarray
-    fall: np.ndarray
+    lagged: np.ndarray
     warm: float
     start: float
     steady: bool
@@ -127,14 +149,14 @@ class Course:
         fallen = np.clip(1 - middle / peak, 0.0, None)
         fallen[:top] = 0.0
         area = np.append(0.0, np.cumsum(middle / peak) * width)
-        fall = np.stack([_averaged(fallen, lag * CELLS) for lag in lags])
+        lagged = np.stack([_averaged(fallen, lag * CELLS) for lag in lags])
         steady = bool(np.mean(rate[top:] > STEADY * peak) > HELD)
         warm, since, slow = float(at[top]), float(at[start]), tuple(lag * end for lag in lags)
-        return cls(at, rate / peak, area, fall, warm, since, steady, slow)
+        return cls(at, rate / peak, area, lagged, warm, since, steady, slow)
 
     def rises_after(self, now: float) -> bool:
-        """Say whether the rate rises again after `now`."""
-        ahead = self.rate[self.at >= now]
+        """Say whether the rate rises again after `now`; a warm-up under way is no second rise."""
+        ahead = self.rate[self.at >= max(now, self.warm)]
         return bool(len(ahead) and (ahead - np.minimum.accumulate(ahead)).max() > RISE)
 
     def area_at(self, x: np.ndarray) -> np.ndarray:
@@ -142,8 +164,33 @@ class Course:
         return np.interp(x, self.at, self.area)
 
     def fall_at(self, x: np.ndarray) -> np.ndarray:
-        """Return the lagged fall at places, shape (lags, n)."""
-        return np.stack([np.interp(x, self.at, lagged) for lagged in self.fall])
+        """Return the lagged fall by every response at places, shape (responses, n)."""
+        return RESPONSES @ self.lagged_at(x)
+
+    def lagged_at(self, x: np.ndarray) -> np.ndarray:
+        """Return the fall by every single lag at places, shape (lags, n)."""
+        return np.stack([np.interp(x, self.at, lagged) for lagged in self.lagged])
+
+    def held(self, now: float, rate: float) -> "Course":
+        """Return the course whose rate stays what it is after `now`."""
+        ahead, here = self.at > now, np.array([now])
+        area, lagged, lags = self.area.copy(), self.lagged.copy(), np.array(self.lags)[:, None]
+        since = self.at[ahead] - now
+        area[ahead] = float(self.area_at(here)[0]) + rate * since
+        off = self.lagged_at(here) - (1 - rate)
+        lagged[:, ahead] = (1 - rate) + off * np.exp(-since / lags)
+        return replace(self, area=area, lagged=lagged)
+
+    def phase(self, now: float) -> str:
+        """Return in which part of its schedule the run is."""
+        ahead, rate = self.rate[self.at >= now], float(np.interp(now, self.at, self.rate))
+        if now < self.warm:
+            return "warm-up"
+        if not len(ahead) or ahead.min() > STEADY:
+            return "constant"
+        if self.steady:
+            return "before a cool-down" if rate > STEADY else "inside a cool-down"
+        return "early decay" if rate > 0.5 else "late decay"
 
 
 def _last_rise(rate: np.ndarray) -> int:
@@ -172,32 +219,22 @@ def _averaged(values: np.ndarray, lag: float) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Future:
-    """The plan that the headline rests on, and others that the run may follow.
-
-    Parameters
-    ----------
-    plan : RatePlan
-    others : sequence of (name, RatePlan)
-    name : str
-        Of the headline among the scenarios.
-    open : bool
-        Whether nothing is known of the rate, so that the losses may choose among the scenarios.
-    """
+class Prospect:
+    """A schedule that a run may have, and what is believed of it before its losses are seen."""
 
     plan: RatePlan
-    others: tuple[tuple[str, RatePlan], ...] = ()
     name: str = ""
-    open: bool = False
+    weight: float = 1.0
 
 
-def future_of(
+def prospects(
     job: Job, until: float | None, given: Schedule | str | None, siblings: Sequence[RatePlan] = ()
-) -> Future:
-    """Return the learning rate that a run will have, by the first source that says it.
+) -> tuple[Prospect, ...]:
+    """Return the learning rates that a run may have, by the first source that says it.
 
     Sources, in order: the schedule given; the one that its column states; the one that its logged
-    rate follows; the shape of finished siblings; else three scenarios, and an assumption.
+    rate follows; the shape of finished siblings; else an assumption of three kinds. Several where
+    what was logged does not tell what will be.
 
     Raises
     ------
@@ -208,9 +245,9 @@ def future_of(
     """
     if given is not None:
         schedule = parse_schedule(given) if isinstance(given, str) else given
-        return Future(plan_of(job, schedule, "given", "as given"))
+        return (Prospect(plan_of(job, schedule, "given", "as given")),)
     if job.schedule is not None:
-        return Future(plan_of(job, job.schedule, "column", "as its column states"))
+        return (Prospect(plan_of(job, job.schedule, "column", "as its column states")),)
     end = until or job.length
     x, lr = job.rates()
     if len(lr) >= FEWEST_ROWS and lr.max() > 0:
@@ -220,7 +257,7 @@ def future_of(
         alike, why = siblings[0], "the shape of its finished siblings, over its own length"
         length = end or alike.length
         stretch = alike.stretch * length / alike.length
-        return Future(RatePlan(alike.schedule, length, "siblings", why, stretch=stretch))
+        return (Prospect(RatePlan(alike.schedule, length, "siblings", why, stretch=stretch)),)
     return _assumed(job, _needed(job, end), known)
 
 
@@ -266,7 +303,7 @@ def _thinned(x: np.ndarray, lr: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return x[rows], lr[rows]
 
 
-def _logged(job: Job, x: np.ndarray, lr: np.ndarray, end: float | None) -> Future:
+def _logged(job: Job, x: np.ndarray, lr: np.ndarray, end: float | None) -> tuple[Prospect, ...]:
     """Return what the logged rate says of the rates to come."""
     match = identify_schedule(x, lr, length=end if end is not None and end > x[-1] else None)
     if match.verdict is Verdict.UNEXPLAINED and end is not None:
@@ -276,64 +313,107 @@ def _logged(job: Job, x: np.ndarray, lr: np.ndarray, end: float | None) -> Futur
     if not falls:
         return _held(job, x, lr, _needed(job, end), match)
     if match.verdict is Verdict.UNEXPLAINED:
-        return _nearest(job, x, lr, _needed(job, end), match)
+        return _unexplained(job, x, lr, _needed(job, end), match)
     plan = replace(_identified(match, match.schedule), known_from=float(x[0]))
     if match.verdict is Verdict.AMBIGUOUS:
         rivals = [rival.schedule for rival in match.rivals[:MOST_RIVALS]]
-        others = tuple((rival.title, _identified(match, rival)) for rival in rivals)
-        return Future(plan, others, name=match.schedule.title)
-    return Future(plan)
+        others = [Prospect(_identified(match, rival), rival.title) for rival in rivals]
+        return (Prospect(plan, match.schedule.title), *others)
+    if end is not None and end > plan.length * (1 + ROUNDED):
+        return _ended(job, x, lr, plan, end)
+    return (Prospect(plan),)
 
 
-def _nearest(job: Job, x: np.ndarray, lr: np.ndarray, end: float, match: Identification) -> Future:
-    """Return the schedule nearest to a rate that none explains, if near; else the rate held."""
-    near = [r for r in match.rivals if r.misfit < NEAR and r.schedule.length > x[-1]]
+def _identified(match: Identification, schedule: Schedule) -> RatePlan:
+    only = "it alone explains" if match.verdict is Verdict.CERTAIN else "it and others explain"
+    why = f"{only} the {match.rows} logged rates"
+    notes = tuple(note for note in match.notes if not note.startswith("the log stops"))
+    length, shift, verdict = schedule.length + match.shift, match.shift, str(match.verdict)
+    return RatePlan(schedule, length, "logged", why, verdict, shift=shift, notes=notes)
+
+
+def _ended(
+    job: Job, x: np.ndarray, lr: np.ndarray, plan: RatePlan, end: float
+) -> tuple[Prospect, ...]:
+    """Return what may follow a schedule that ends before the run: a line to 0, or its last rate."""
+    over = max(plan.length, float(x[-1]))
+    lowest = float(plan.rate(np.array([over]))[0])
+    ends = f"the logged rate follows a schedule that ends at {job.place(plan.length)}"
+    why = f"{ends}; what comes then is an assumption"
+    held = replace(plan, length=end, source="assumed", why=why)
+    if lowest <= SAME_SHAPE:
+        return (Prospect(held),)
+    ahead = np.linspace(float(x[-1]), over, LINES + 1)[1:] if over > x[-1] else np.empty(0)
+    at, rate = np.append(x, ahead), np.append(lr, plan.rate(ahead) * plan.schedule.highest)
+    line = replace(held, schedule=_lines(job, [*at, end], [*rate, 0.0]), stretch=1.0, shift=0.0)
+    return Prospect(line, "falls to 0 then", TO_ZERO), Prospect(held, "stays then", 1 - TO_ZERO)
+
+
+def _lines(job: Job, x: Sequence[float], lr: Sequence[float]) -> Knots:
+    """Return straight lines through rates; before the first logged one, a warm-up from 0."""
+    return Knots.of([*[0.0] * int(x[0] > 0), *x], [*[0.0] * int(x[0] > 0), *lr], unit=job.unit)
+
+
+def _unexplained(
+    job: Job, x: np.ndarray, lr: np.ndarray, end: float, match: Identification
+) -> tuple[Prospect, ...]:
+    """Return the line, or the schedule, that a rate none explains is near; and the rate held."""
+    verdict = str(match.verdict)
+    zero = _zero_of_line(x, lr)
+    if zero is not None and TOO_EARLY < zero / end - 1 < TOO_LATE:
+        why = f"the last {LINES} logged rates lie on a straight line to 0 at the end"
+        line = _lines(job, [*x, end], [*lr, 0.0])
+        return (Prospect(RatePlan(line, end, "logged", why, verdict)),)
     held = _held(job, x, lr, end, match)
+    near = [r for r in match.rivals if r.misfit < NEAR and r.schedule.length > x[-1]]
     if not near:
         return held
     schedule, off = near[0].schedule, 100 * near[0].misfit
     why = f"no family explains the logged rate; the nearest, off by up to {off:.1g} % of the peak"
-    plan = RatePlan(schedule, schedule.length, "logged", why, str(match.verdict))
-    return Future(plan, ((held.name, held.plan), *held.others), name=schedule.title)
+    plan = RatePlan(schedule, schedule.length, "logged", why, verdict)
+    return (Prospect(plan, f"goes on as a {schedule.title}"), *held)
 
 
-def _identified(match: Identification, schedule: Schedule) -> RatePlan:
-    why, verdict = f"{match.verdict}, from {match.rows} logged rates", str(match.verdict)
-    notes = tuple(note for note in match.notes if not note.startswith("the log stops"))
-    length, shift = schedule.length + match.shift, match.shift
-    return RatePlan(schedule, length, "logged", why, verdict, shift=shift, notes=notes)
+def _zero_of_line(x: np.ndarray, lr: np.ndarray) -> float | None:
+    """Return where the last rates, if they fall on a straight line, come to 0."""
+    if len(x) < LINES:
+        return None
+    slope, level = np.polyfit(x[-LINES:], lr[-LINES:], 1)
+    off = np.abs(level + slope * x[-LINES:] - lr[-LINES:])
+    return float(-level / slope) if slope < 0 and off.max() < STRAIGHT * lr.max() else None
 
 
-def _held(job: Job, x: np.ndarray, lr: np.ndarray, end: float, match: Identification) -> Future:
+def _held(
+    job: Job, x: np.ndarray, lr: np.ndarray, end: float, match: Identification
+) -> tuple[Prospect, ...]:
     """Return the logged rate, held to the end or cooled down: a constant rate tells no more."""
     start = max(end * (1 - COOL_DOWN), float(x[-1]))
-    verdict = str(match.verdict)
     if isinstance(match.schedule, Constant):
-        state, held = "the logged rate has not fallen", replace(match.schedule, length=end)
+        state, verdict = "the logged rate has not fallen so far", CONSTANT
+        held = replace(match.schedule, length=end)
         cooled: Schedule = Wsd(**vars(held), stable=start)
     else:
-        state, flat = "no family explains the logged rate", [start] if start > x[-1] else []
+        state, verdict = "no family explains the logged rate", str(match.verdict)
         held = Knots.of([*x, end], [*lr, lr[-1]], unit=job.unit)
+        flat = [start] if start > x[-1] else []
         cooled = Knots.of([*x, *flat, end], [*lr, *(lr[-1] for _ in flat), 0.0], unit=job.unit)
-    why = f"{state}; that it stays as it is to the end is an assumption"
-    falls = f"{state}; that it falls to 0 in the last {100 * COOL_DOWN:.0f} % is an assumption"
-    cooling = ("cool-down in the last 20 %", RatePlan(cooled, end, "assumed", falls, verdict))
-    return Future(RatePlan(held, end, "assumed", why, verdict), (cooling,), name="as it is now")
+    why = f"{state}; what it will do is an assumption"
+    stays, falls = (RatePlan(s, end, "assumed", why, verdict) for s in (held, cooled))
+    return Prospect(stays, "stays as it is"), Prospect(falls, COOLS)
 
 
-def _assumed(job: Job, end: float, known: str) -> Future:
-    """Return three scenarios of a run of which no rate is known; a cosine is the headline."""
+def _assumed(job: Job, end: float, known: str) -> tuple[Prospect, ...]:
+    """Return the schedules that a run may have of which no rate is known."""
     if not (math.isfinite(end) and end > 0):
         raise UsageError(f"--until must be a positive number of {job.unit}, not {end:g}.")
-    cosine = Cosine(peak=1.0, min=COSINE_END, length=end, unit=job.unit)
-    constant = Constant(peak=1.0, length=end, unit=job.unit)
-    wsd = Wsd(peak=1.0, stable=end * (1 - COOL_DOWN), length=end, unit=job.unit)
-
-    def plan(schedule: Schedule, assumption: str) -> RatePlan:
-        why = f"{known}; {assumption} is an assumption"
-        return RatePlan(schedule, end, "assumed", why, notes=(SAY_IT,))
-
-    name = f"cosine to {100 * COSINE_END:.0f} %"
-    cool = f"cool-down in the last {100 * COOL_DOWN:.0f} %"
-    others = (("constant", plan(constant, "that it is constant")), (cool, plan(wsd, f"a {cool}")))
-    return Future(plan(cosine, f"a {name} of the peak"), others, name=name, open=True)
+    of: dict[str, Any] = {"peak": 1.0, "length": end, "unit": job.unit}
+    may = (
+        (0.6, f"follows a cosine to {100 * COSINE_END:.0f} %", Cosine(min=COSINE_END, **of)),
+        (0.25, COOLS, Wsd(stable=end * (1 - COOL_DOWN), **of)),
+        (0.15, "stays constant", Constant(**of)),
+    )
+    why = f"{known}; what it is, is an assumption"
+    return tuple(
+        Prospect(RatePlan(schedule, end, "assumed", why, notes=(SAY_IT,)), name, weight)
+        for weight, name, schedule in may
+    )

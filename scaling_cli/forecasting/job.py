@@ -23,10 +23,9 @@ LEAST_X = 1e-6  # of what is logged: a row at 0 stands here on a logarithmic axi
 ROUNDING = 1e-3  # of the peak: a rate as little below zero is rounding
 NO_WAY = 1e-3  # of the run: so near its end it has ended; the last step may be logged as n - 1
 FEWEST_HELD_OUT = 8  # points: with fewer, the training loss says more than the held-out one
-TOKENS_FROM = 1e9  # no run has as many steps
-# How a first screen knows the notes that say how what was asked was read.
+TOKENS_FROM, FAR = 1e9, 1e3  # few runs have as many steps; times what is logged
+# How a first screen knows the note that says which loss was read.
 TRAINING = "the training loss is forecast"
-AS_TOKENS = "(a number from 1e9 on counts tokens)"
 
 
 class Diverged(DataError):
@@ -43,7 +42,7 @@ class Job:
     x : array, shape (n,)
         Steps or tokens done, increasing.
     loss : array, shape (n,)
-        Positive, in `loss_unit`.
+        In `loss_unit`; or of whatever else is forecast.
     unit : str
         `steps` or `tokens`.
     lr : array, shape (n,), optional
@@ -80,7 +79,7 @@ class Job:
         Raises
         ------
         DataError
-            If the run diverged, a loss is not positive, or there are fewer than five points.
+            If the run diverged, or there are fewer than five points.
         """
         x, loss = np.asarray(self.x, float), np.asarray(self.loss, float)
         if x.shape != loss.shape or x.ndim != 1:
@@ -88,13 +87,6 @@ class Job:
         lr = None if self.lr is None else np.asarray(self.lr, float)
         rows, notes = self._standing(x, loss)
         loss = loss[rows]
-        if (loss <= 0).any():
-            bad = x[rows][loss <= 0][0]
-            raise DataError(
-                f"run {self.run!r}: the loss at {self.place(bad)} is {loss[loss <= 0][0]:g};"
-                " a cross-entropy is positive.",
-                hint="Forecast the loss itself, not its logarithm or a difference.",
-            )
         if len(rows) < FEWEST:
             raise DataError(
                 f"run {self.run!r}: {len(rows)} point(s) of its loss; a forecast needs {FEWEST}."
@@ -152,6 +144,11 @@ class Job:
     def gap(self) -> float:
         """How far apart its last rows lie, typically."""
         return float(np.median(np.diff(self.x[-20:])))
+
+    @property
+    def noun(self) -> str:
+        """What is forecast, in messages: a loss is called one, all else by its column."""
+        return self.target if self.target and "loss" not in self.target else "loss"
 
     def place(self, x: float | np.ndarray) -> str:
         """Return a place along the run in words."""
@@ -320,10 +317,16 @@ def _job(facts: Mapping[str, Any], rows: "View", target: str | None) -> Job:
             hint=f"Columns: {', '.join(rows.original_names())}. Say which holds the loss: --target "
             "COLUMN.",
         )
+    values = rows.column(column)[there]
+    if values.dtype.kind not in "fiu":
+        raise DataError(
+            f"run {name!r}: {column} holds text, such as {values[0]!r}.",
+            hint="Name a column of numbers: --target COLUMN.",
+        )
     return Job(
         name,
         axis[there],
-        rows.column(column)[there],
+        values,
         unit,
         lr=rows.column("lr")[there] if rows.own("lr").any() else None,
         schedule=_stated(name, facts.get("schedule")),
@@ -392,23 +395,28 @@ def _batch(facts: Mapping[str, Any], rows: "View", unit: str) -> float | None:
 def read_until(text: str | float, job: Job) -> tuple[float, str]:
     """Return a place along the axis of a run, and how the text was read.
 
-    Numbers are steps, unless the text says tokens, or the number is 1e9 or more.
+    A number counts what the run is logged over, unless the text says tokens or steps.
 
     Raises
     ------
     UsageError
-        If it cannot be read, or tokens cannot be turned into steps.
+        If it cannot be read, may be meant otherwise, or tokens cannot be turned into steps.
     """
     words = str(text).strip().lower().split()
     unit = next((u for u in ("tokens", "steps") if words and words[-1] in (u, u[:-1])), None)
     value = parse_number(" ".join(words[:-1] if unit else words))
     if not value > 0:
         raise UsageError(f"--until must be positive, not {text}.")
-    large = f" {AS_TOKENS}" if unit is None and value >= TOKENS_FROM else ""
-    unit = unit or ("tokens" if large or job.unit == "tokens" else "steps")
+    if unit is None and job.unit == "steps" and value >= max(TOKENS_FROM, FAR * job.now):
+        raise UsageError(
+            f"--until {text} is {value / job.now:.3g} times what run {job.run!r} has logged, "
+            f"{job.place(job.now)}.",
+            hint=f"Say what it counts: --until '{text} tokens', or '{text} steps'.",
+        )
+    unit = unit or job.unit
     if unit == job.unit:
         return value, f"until {unit[:-1]} {value:g}"
     logged = f"--until {text} is in {unit}, run {job.run!r} is logged over {job.unit}"
     tokens = job.step_tokens(logged)
     place = value / tokens if job.unit == "steps" else value * tokens
-    return place, f"until {value:g} {unit} = {job.unit[:-1]} {place:g}{large}"
+    return place, f"until {value:g} {unit} = {job.unit[:-1]} {place:g}"

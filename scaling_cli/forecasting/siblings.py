@@ -302,7 +302,7 @@ def _left_out(
 def _joint(job: Job, plan: RatePlan, members: Sequence[Sibling], until: float) -> float:
     """Return the loss at the end by one law of the run and its siblings."""
     each = [(job, plan, 1.0), *((s.job, s.plan, _peaks(s.plan, plan)) for s in members)]
-    runs = [Run.of(j, Course.of(p, j.now), j.now, unit) for j, p, unit in each]
+    runs = [Run.of(j, Course.of(p, j.now), unit) for j, p, unit in each]
     return float(fit(runs).at(runs[0].course, np.array([until]))[0][0])
 
 

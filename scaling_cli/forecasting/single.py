@@ -1,19 +1,19 @@
 """The forecast of one job: plan, law, siblings, guards, scenarios, doubts, and what it says."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from scaling_cli.artefacts.forecast import Forecast, Known, Path, Scenario, Seen
-from scaling_cli.forecasting import annealed, siblings
+from scaling_cli.forecasting import annealed, doubts, siblings
 from scaling_cli.forecasting.annealed import DECAY_SHARE, Alone, alone
 from scaling_cli.forecasting.anticipation import anticipate
-from scaling_cli.forecasting.despiking import jump
+from scaling_cli.forecasting.direction import directed
 from scaling_cli.forecasting.families import Extrapolation, extrapolate
-from scaling_cli.forecasting.future import Future, RatePlan, future_of, plan_of
-from scaling_cli.forecasting.job import FEW, FEWEST, NO_WAY, Job, binned, read_until
-from scaling_cli.numerics.quantiles import quantile
+from scaling_cli.forecasting.future import Prospect, RatePlan, plan_of, prospects
+from scaling_cli.forecasting.job import NO_WAY, Job, binned, read_until
+from scaling_cli.numerics.quantiles import mixture_quantile, quantile
 from scaling_cli.schedules._identification import FEWEST_ROWS
 from scaling_cli.schedules._schedule import Schedule
 from scaling_cli.schedules.constant import Constant
@@ -30,13 +30,9 @@ BLIND = {
 ALIKE = "taken to be that of the run"
 LOWEST = 0.4  # of the present loss: a forecast below it is none
 ABOVE = 0.002  # of the present loss, beyond its noise: a forecast above it is none
-PREFERRED = 1.2  # log evidence by which a constant rate must be better than a cosine
+TOLD = 0.25  # of the log evidence that shifts what is believed: losses hardly know the schedule
+DOUBLED = 2.0  # the spread, where the law has not foreseen its own prefix
 PLACES = 61  # of the path
-MOST_EPOCHS = 4.0
-OTHER_RATE = 0.05  # of the peak: a logged rate so far off is that of another schedule
-FEW_ROWS = 0.05  # of the rows, may be off: those about a step of the rate, or of the warm-up
-MOST_GAIN = 0.15  # in ln loss, of a fall of the rate by its peak: thrice what is usual
-BEFORE_JUMP, JUMP_REACH = 0.1, 0.05  # of what is logged; of where a jump lies
 
 
 @dataclass(frozen=True)
@@ -52,31 +48,68 @@ class Options:
     siblings: tuple[Job, ...] = ()
     threshold: float | None = None
     combine: str = "stack"
+    rising: bool = False
+    limit: float | None = None
+
+    @property
+    def belief(self) -> annealed.Belief:
+        """What is believed of the law: of a loss, or of what else rises or falls."""
+        return annealed.WIDER if self.rising or self.limit is not None else annealed.DEFAULT
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """An expected loss along the rest of a run, with the logarithm's half-width."""
+    """Normal distributions of ln loss along the rest of a run, one a schedule, mixed by weight.
+
+    Parameters
+    ----------
+    x : array, shape (n,)
+    weight : array, shape (k,)
+    centre, sd : array, shape (k, n)
+    """
 
     x: np.ndarray
-    loss: np.ndarray
-    half: np.ndarray
+    weight: np.ndarray
+    centre: np.ndarray
+    sd: np.ndarray
 
-    @property
-    def value(self) -> float:
-        """The expected loss at the end."""
-        return float(self.loss[-1])
+    @classmethod
+    def mixed(cls, parts: "Sequence[Outcome]", weight: np.ndarray) -> "Outcome":
+        """Return several outcomes as one."""
+        centre, sd = (np.concatenate([getattr(o, n) for o in parts]) for n in ("centre", "sd"))
+        return cls(parts[0].x, weight, centre, sd)
 
-    @property
-    def path(self) -> Path:
-        """The same with both ends of the interval."""
-        low, high = (self.loss * np.exp(sign * self.half) for sign in (-1, 1))
-        return Path(self.x, self.loss, low, high)
+    def at(self, share: float, noise: float = 0.0) -> np.ndarray:
+        """Return below what the loss lies with a probability, of what has noise besides."""
+        return np.exp(mixture_quantile(share, self.weight, self.centre, np.hypot(self.sd, noise)))
 
-    def interval(self, noise: float = 0.0) -> tuple[float, float]:
-        """Return the interval at the end, of what has noise of such a half-width besides."""
-        half = float(np.hypot(self.half[-1], noise))
-        return self.value * float(np.exp(-half)), self.value * float(np.exp(half))
+    def path(self, level: float) -> Path:
+        """Return the median along the run and both ends of its interval."""
+        return Path(self.x, *map(self.at, (0.5, (1 - level) / 2, (1 + level) / 2)))
+
+    def interval(self, level: float, noise: float = 0.0) -> tuple[float, float]:
+        """Return the interval at the end, of what has noise besides."""
+        low, high = (float(self.at(s, noise)[-1]) for s in ((1 - level) / 2, (1 + level) / 2))
+        return low, high
+
+
+@dataclass(frozen=True)
+class Way:
+    """A schedule that a run may have, and the law under it.
+
+    Parameters
+    ----------
+    prospect : Prospect
+    law : Alone
+    kin : Family
+    told : Informed or None
+        What the siblings say; None where they were not asked, or say nothing.
+    """
+
+    prospect: Prospect
+    law: Alone
+    kin: siblings.Family
+    told: siblings.Informed | None
 
 
 @dataclass(frozen=True)
@@ -87,25 +120,25 @@ class Basis:
     ----------
     options : Options
     end : float
-    future : Future
-    law : Alone
+    ways : sequence of Way
+        The most likely first.
+    weight : array, shape (ways,)
+        How likely each is.
     method : str
         What was used: the power law takes the place of a law that forecasts what cannot be.
-    kin : Family
-    told : Informed or None
-        What the siblings say; None where they were not asked, or say nothing.
+    wider : float
+        Factor on the spread.
     """
 
     options: Options
     end: float
-    future: Future
-    law: Alone
+    ways: Sequence[Way]
+    weight: np.ndarray
     method: str
-    kin: siblings.Family
-    told: siblings.Informed | None
+    wider: float = 1.0
 
 
-def forecast_job(job: Job, options: Options) -> Forecast:
+def forecast_job(raw: Job, options: Options) -> Forecast:
     """Return the forecast of one job.
 
     Raises
@@ -115,38 +148,35 @@ def forecast_job(job: Job, options: Options) -> Forecast:
     UsageError
         If nothing says where it ends.
     FitError
-        If too little is logged since the learning rate last rose.
+        If too little is logged since the learning rate last rose, or what is forecast rises and
+        nothing says that it should.
     """
-    notes, until = list(job.notes), None
+    job, turn, notes = directed(raw, rising=options.rising, limit=options.limit)
+    kin = tuple(turn.there(other) for other in options.siblings)
+    options, until = replace(options, siblings=kin), None
     if options.until is not None:
         until, read = read_until(options.until, job)
         notes.append(f"{read}.")
-    future = _future(job, until, options)
-    end = until or future.plan.length
+    may = _prospects(job, until, options)
+    end = until or may[0].plan.length
     if job.reached(end):
-        raise _ended(job, end)
-    warnings = [*_of_plan(job, future.plan, end), *_of_rates(job, future.plan)]
-    # Beyond its end a schedule keeps its last rate.
-    others = tuple((n, replace(p, length=max(p.length, end))) for n, p in future.others)
-    plan = replace(future.plan, length=max(future.plan.length, end))
-    future = replace(future, plan=plan, others=others)
-    since, moved = _of_jumps(job, future.plan)
-    belief = annealed.VAGUE if future.plan.source == "none" else annealed.DEFAULT
-    law = alone(job, future.plan, belief, since=since)
-    if future.open and options.method == "law":
-        law, future, said = _preferred(law, future)
-        notes.append(said)
-    kin = _family(job, future.plan, options)
-    law, method, unlike = _guarded(law, end, options.method)
-    told = siblings.informed(law, kin, end) if kin.members and method == "law" else None
-    epochs, worn = _of_epochs(job, end, options.unique_tokens)
-    record = _record(Basis(options, end, future, law, method, kin, told))
-    return replace(
-        record,
-        valid=not (worn or unlike or law.course.rises_after(job.now)),
-        epochs=epochs,
-        warnings=[*warnings, *unlike, *moved, *_of_course(law), *worn],
-        notes=[*notes, *future.plan.notes, *record.notes],
+        raise _ended(raw, end)
+    warnings = [*doubts.of_plan(job, may[0].plan, end), *doubts.of_rates(job, may[0].plan)]
+    since, moved = doubts.of_jumps(job, may[0].plan)
+    basis = _basis(job, may, end, since, options)
+    law = basis.ways[0].law
+    basis, unlike = _guarded(basis)
+    epochs, worn = doubts.of_epochs(job, end, options.unique_tokens)
+    broken, risen = doubts.of_past(law), doubts.of_rise(job, law.backtests, turn)
+    record = _record(replace(basis, wider=DOUBLED if broken else 1.0))
+    return turn.back(
+        replace(
+            record,
+            valid=not (worn or unlike or risen or law.course.rises_after(job.now)),
+            epochs=epochs,
+            warnings=[*warnings, *unlike, *moved, *doubts.of_course(law), *risen, *broken, *worn],
+            notes=[*notes, *may[0].plan.notes, *record.notes],
+        )
     )
 
 
@@ -155,7 +185,7 @@ def _ended(job: Job, end: float) -> DataError:
     if job.now <= end * (1 + NO_WAY):
         return DataError(
             f"run {job.run!r} has reached its end: {job.place(job.now)} of {end:g}; its "
-            f"loss is {job.level():.4f}.",
+            f"{job.noun} is {job.level():.4f}.",
             hint="Say where it ends with --until if it goes on.",
         )
     over = "" if job.unit == "steps" else " Its log has no steps, so that numbers count tokens."
@@ -168,17 +198,17 @@ def _ended(job: Job, end: float) -> DataError:
 # --- what the run and its siblings are taken to follow -------------------------------------------
 
 
-def _future(job: Job, until: float | None, options: Options) -> Future:
-    """Return the plans of a job; what sees no rate needs an end only."""
+def _prospects(job: Job, until: float | None, options: Options) -> Sequence[Prospect]:
+    """Return the schedules a job may have; what sees no rate needs an end only."""
     if options.method == "power":
         end = until or (job.length if options.schedule is None else None)
-        end = end or future_of(job, until, options.schedule).plan.length
-        return Future(_blind(job, end, "power"))
+        end = end or prospects(job, until, options.schedule)[0].plan.length
+        return (Prospect(_blind(job, end, "power")),)
     plans = [s.plan for s in map(_sibling, options.siblings) if s is not None]
-    future = future_of(job, until, options.schedule, plans)
-    if options.method == "families" and future.plan.source == "assumed":
-        return Future(_blind(job, future.plan.length, "families"))
-    return future
+    may = prospects(job, until, options.schedule, plans)
+    if options.method == "families" and may[0].plan.source == "assumed":
+        return (Prospect(_blind(job, may[0].plan.length, "families")),)
+    return may if options.method == "law" else may[:1]
 
 
 def _blind(job: Job, end: float, method: str) -> RatePlan:
@@ -211,127 +241,59 @@ def _family(job: Job, plan: RatePlan, options: Options) -> siblings.Family:
     return siblings.family(job, plan, known)
 
 
-def _preferred(law: Alone, future: Future) -> tuple[Alone, Future, str]:
-    """Return the scenario that the losses prefer: the cosine, unless they clearly are constant."""
-    name, plan = future.others[0]
-    rival = alone(law.job, plan, since=law.since)
-    better = rival.posterior.evidence - law.posterior.evidence
-    if better < PREFERRED:
-        return law, future, "nothing in the losses speaks clearly for another schedule."
-    others = ((future.name, future.plan), *future.others[1:])
-    said = f"the losses look as under a {name} rate (log evidence {better:.1f} over a cosine)."
-    return rival, replace(future, plan=plan, others=others, name=name), said
+def _basis(job: Job, may: Sequence[Prospect], end: float, since: float, options: Options) -> Basis:
+    """Return the law under every schedule the run may have; its losses shift what is believed."""
+    ways = [_way(job, prospect, end, since, options) for prospect in may]
+    evidence = np.array([way.law.posterior.evidence for way in ways])
+    weight = np.array([p.weight for p in may]) * np.exp(TOLD * (evidence - evidence.max()))
+    order = np.argsort(-weight, kind="stable")
+    ordered, weight = [ways[i] for i in order], weight[order] / weight.sum()
+    return Basis(options, end, ordered, weight, options.method)
 
 
-def _guarded(law: Alone, end: float, method: str) -> tuple[Alone, str, list[str]]:
-    """Return the law, or the power law where the law's forecast cannot be."""
+def _way(job: Job, prospect: Prospect, end: float, since: float, options: Options) -> Way:
+    """Return the law under a schedule; beyond its end it keeps its last rate."""
+    plan = replace(prospect.plan, length=max(prospect.plan.length, end))
+    belief = annealed.VAGUE if plan.source == "none" else options.belief
+    law, kin = alone(job, plan, belief, since=since), _family(job, plan, options)
+    asked = kin.members and options.method == "law"
+    told = siblings.informed(law, kin, end) if asked else None
+    return Way(replace(prospect, plan=plan), law, kin, told)
+
+
+def _guarded(basis: Basis) -> tuple[Basis, list[str]]:
+    """Return the basis, or that of the power law where the law's forecast cannot be."""
+    law, end = basis.ways[0].law, basis.end
     value, job = float(law.at(np.array([end]))[0][0]), law.job
     level = law.posterior.level
     highest = level * (1 + ABOVE + law.bins.noise / np.sqrt(10))
-    if LOWEST * level <= value <= highest or method != "law":
-        return law, method, []
+    if LOWEST * level <= value <= highest or basis.method != "law":
+        return basis, []
     side = "above" if value > highest else f"below {LOWEST:g} of"
     warning = (
-        f"the law forecasts {value:.4f}, {side} the present loss of {level:.4f}; the power law in "
-        f"{job.unit}, which sees no learning rate, is used in its place."
+        f"the law forecasts {value:.4f}, {side} the present {job.noun} of {level:.4f}; the power "
+        f"law in {job.unit}, which sees no learning rate, is used in its place."
     )
-    plan = _blind(job, law.plan.length, "power")
-    return alone(job, plan, annealed.VAGUE, since=law.since), "power", [warning]
-
-
-# --- what makes a forecast doubtful --------------------------------------------------------------
-
-
-def _of_plan(job: Job, plan: RatePlan, end: float) -> Iterator[str]:
-    """Say where a log is short, or the schedule ends before the run."""
-    if len(job.x) < FEW:
-        yield f"{len(job.x)} points are few: below {FEW} the forecast is uncertain."
-    if end > plan.length * (1 + 1e-9):
-        yield (
-            f"the schedule ends at {job.place(plan.length)}; from there to {end:g} its last "
-            "rate is taken to stay."
-        )
-
-
-def _of_rates(job: Job, plan: RatePlan) -> Iterator[str]:
-    """Say where the logged rate is not that of the schedule which was given, peaks made equal."""
-    x, lr = job.rates()
-    if plan.source not in ("given", "column") or len(lr) < FEWEST or lr.max() <= 0:
-        return
-    expected = plan.rate(x)
-    off = np.abs(expected / expected.max() - lr / lr.max())
-    worst = int(np.argmax(off))
-    if np.quantile(off, 1 - FEW_ROWS) > OTHER_RATE:
-        yield (
-            f"the logged learning rate is not that of the schedule: at {job.place(x[worst])} "
-            f"they are {100 * off[worst]:.0f} % of the peak apart. The schedule is believed; leave "
-            "it out to believe the log."
-        )
-
-
-def _of_jumps(job: Job, plan: RatePlan) -> tuple[float, list[str]]:
-    """Return where to fit from after a lasting jump of the loss that no jump of the rate explains.
-
-    A jump with fewer than five points after it is left as it is.
-    """
-    first = int(np.searchsorted(job.x, BEFORE_JUMP * job.now, side="right"))
-    moved = jump(job.x, job.loss, first, FEWEST)
-    if moved is None:
-        return 0.0, []
-    around = moved.x * np.array([1 - JUMP_REACH, 1 + JUMP_REACH])
-    fall = -float(np.diff(plan.rate(around))[0])
-    if -MOST_GAIN * fall < moved.size < 0:
-        return 0.0, []
-    return moved.x, [
-        f"the loss jumps by {100 * np.expm1(moved.size):+.1f} % at {job.place(moved.x)} and "
-        "stays there: only what was logged since is fitted."
-    ]
-
-
-def _of_course(law: Alone) -> Iterator[str]:
-    """Say where the rate rose, or will rise, after it fell."""
-    if law.course.start > law.since:
-        yield (
-            f"the learning rate rose again until {law.job.place(law.course.start)}; only what was "
-            "logged since is fitted."
-        )
-    if law.course.rises_after(law.job.now):
-        yield (
-            "the learning rate rises again before the end: no decay is taken off, and the interval "
-            "does not hold."
-        )
-
-
-def _of_epochs(job: Job, end: float, unique: float | None) -> tuple[float | None, list[str]]:
-    """Return the passes over the data at the end, and a warning where they are too many."""
-    tokens = job.tokens(end)
-    if unique is not None and tokens is None:
-        job.step_tokens(f"--unique-tokens is given, run {job.run!r} is logged over steps")
-    unique = job.unique_tokens if unique is None else unique
-    if unique is None or tokens is None:
-        return None, []
-    epochs = float(tokens / unique)
-    worn = (
-        f"{epochs:.1f} passes over the data are planned: after {MOST_EPOCHS:g} the loss stalls or "
-        "rises as no law here foresees, and forecasts have been too low by up to 10 %. The "
-        "interval does not hold."
-    )
-    return epochs, [worn] if epochs > MOST_EPOCHS else []
+    way = basis.ways[0]
+    blind = alone(job, _blind(job, law.plan.length, "power"), annealed.VAGUE, since=law.since)
+    power = replace(way, law=blind, told=None, prospect=replace(way.prospect, plan=blind.plan))
+    return replace(basis, ways=[power], weight=np.ones(1), method="power"), [warning]
 
 
 # --- what is expected, and said ------------------------------------------------------------------
 
 
-def _by_law(law: Alone, end: float, level: float, told: siblings.Informed | None = None) -> Outcome:
+def _by_law(way: Way, end: float, level: float) -> Outcome:
     """Return the path to the end; siblings move it in proportion to the logarithm of the way."""
+    law, told = way.law, way.told
     now = law.job.now
     x = np.linspace(now, end, PLACES)
     loss, sd = law.at(x)
-    if told is None:
-        return Outcome(x, loss, quantile(level) * sd)
-    way, half = np.log(x / now) / np.log(end / now), told.half_width(level)
-    loss = loss * (told.value / loss[-1]) ** way
-    return Outcome(x, loss, np.maximum(half * way, half / 10))
+    if told is not None:
+        gone, spread = np.log(x / now) / np.log(end / now), told.half_width(level) / quantile(level)
+        loss = loss * (told.value / loss[-1]) ** gone
+        sd = np.maximum(spread * gone, spread / 10)
+    return Outcome(x, np.ones(1), np.log(loss)[None], sd[None])
 
 
 def _by_families(basis: Basis) -> tuple[Outcome, Extrapolation]:
@@ -340,9 +302,9 @@ def _by_families(basis: Basis) -> tuple[Outcome, Extrapolation]:
     Seeing it, they run over the area under the rate, and what its fall takes off by the law is
     put back before they are fitted, and taken off what they expect.
     """
-    law, level = basis.law, basis.options.level
+    law, level = basis.ways[0].law, basis.options.level
     job, course = law.job, law.course
-    seeing = basis.future.plan.source != "none"
+    seeing = law.plan.source != "none"
 
     def clock(x: np.ndarray) -> np.ndarray:
         return course.area_at(x) if seeing else x
@@ -357,61 +319,82 @@ def _by_families(basis: Basis) -> tuple[Outcome, Extrapolation]:
     until, combine = float(clock(x[-1:])[0]), basis.options.combine
     families = extrapolate(clock(job.x[kept]), steady, until, combine=combine, level=level)
     middle, low, high = families.curve(clock(x))
-    loss, half = middle - gone(x), np.log(high / low) / 2
+    loss, spread = middle - gone(x), np.log(high / low) / (2 * quantile(level))
     if seeing:
         mean, sd = law.posterior.drop_between(course, job.now, x)
-        half = np.hypot(half, quantile(level) * np.hypot(sd, DECAY_SHARE * mean) / loss)
-    return Outcome(x, loss, half), families
+        spread = np.hypot(spread, np.hypot(sd, DECAY_SHARE * mean) / loss)
+    return Outcome(x, np.ones(1), np.log(loss)[None], spread[None]), families
 
 
 def _record(basis: Basis) -> Forecast:
     """Return the forecast; its doubts, and its passes over the data, are not its own."""
-    law, level, end = basis.law, basis.options.level, basis.end
-    job, told, seeing = law.job, basis.told, basis.method == "law"
-    # The plan is the run's own, though a law that takes over sees no rate.
-    plan, step = basis.future.plan if seeing else law.plan, job.now if job.unit == "steps" else None
+    way, level, end = basis.ways[0], basis.options.level, basis.end
+    law, told, seeing, several = way.law, way.told, basis.method == "law", len(basis.ways) > 1
+    job, plan, families = law.job, way.prospect.plan, None
+    each = [_by_law(w, end, level) for w in basis.ways]
     if basis.method == "families":
-        outcome, families = _by_families(basis)
-    else:
-        outcome, families = _by_law(law, end, level, told), None
+        each[0], families = _by_families(basis)
+    each = [replace(outcome, sd=basis.wider * outcome.sd) for outcome in each]
+    outcome = Outcome.mixed(each, basis.weight)
+    path, noise = outcome.path(level), law.bins.noise
     reason = "no loss as early as the run is now" if seeing else basis.method
-    unused = basis.kin.members if told is None else ()
+    unused = way.kin.members if told is None else ()
     return Forecast(
         job.run,
         job.unit,
-        Seen(step, job.tokens(job.now), law.posterior.level, len(job.x)),
+        _seen(job, law),
         end,
-        outcome.value,
+        float(path.loss[-1]),
         level,
-        outcome.interval(),
-        outcome.interval(quantile(level) * law.bins.noise),
+        outcome.interval(level),
+        outcome.interval(level, noise),
         valid=True,
-        method=basis.method if told is None else f"{basis.method} + {basis.kin.how}",
+        method=basis.method if told is None else f"{basis.method} + {way.kin.how}",
         schedule=Known(plan.schedule.text(), plan.source, plan.why, plan.verdict, plan.length),
-        scenarios=_scenarios(basis, outcome),
+        scenarios=_scenarios(basis, each) if several else [],
         constant_rate=law.constant(end) if seeing else None,
-        decay_share=_decay_share(law, end) if seeing else None,
+        decay_share=_decay_share(law, end) if seeing and not several else None,
         parameters=law.posterior.typical() if families is None else {},
         backtests=law.backtests if families is None else (),
-        noise=law.bins.noise,
+        noise=noise,
         levels=_levels(job, basis.options.threshold),
-        siblings=[s.job.run for s in basis.kin.members] if told is not None else [],
-        left_out=[*basis.kin.left_out, *(LeftOut(s.job.run, reason) for s in unused)],
-        notes=_notes(basis, families),
-        path=outcome.path,
+        siblings=[s.job.run for s in way.kin.members] if told is not None else [],
+        left_out=[*way.kin.left_out, *(LeftOut(s.job.run, reason) for s in unused)],
+        notes=_notes(law, families),
+        path=path,
         target=job.target,
     )
 
 
-def _notes(basis: Basis, families: Extrapolation | None) -> list[str]:
+def _seen(job: Job, law: Alone) -> Seen:
+    step = job.now if job.unit == "steps" else None
+    return Seen(step, job.tokens(job.now), law.posterior.level, len(job.x))
+
+
+def _scenarios(basis: Basis, each: Sequence[Outcome]) -> list[Scenario]:
+    """Return the end under every schedule the run may have."""
+    level, parts = basis.options.level, zip(basis.ways, basis.weight.tolist(), each, strict=True)
+    return [
+        Scenario(
+            way.prospect.name,
+            way.prospect.plan.schedule.text(),
+            float(outcome.at(0.5)[-1]),
+            outcome.interval(level),
+            weight,
+        )
+        for way, weight, outcome in parts
+    ]
+
+
+def _notes(law: Alone, families: Extrapolation | None) -> list[str]:
     """Return what was left out, or which families weigh most and what they run over."""
-    bins = basis.law.bins
+    bins = law.bins
     if families is None:
         spikes = f"{bins.spikes} of {bins.rows + bins.spikes} fitted rows left out as spikes."
         return [spikes] if bins.spikes else []
     heavy = ", ".join(f"{m.family} {100 * m.weight:.0f} %" for m in families.members[:4])
     over = "the families run over the area under the learning rate; its fall is the law's."
-    seen = [] if basis.future.plan.source == "none" else [over]
+    seen = [] if law.plan.source == "none" else [over]
     return [f"families, the heaviest: {heavy}.", *seen, *families.notes]
 
 
@@ -430,16 +413,3 @@ def _decay_share(law: Alone, end: float) -> float | None:
     x = np.array([law.job.now, end])
     gone, fall = np.diff(law.posterior.drop_at(law.course, x)), -np.diff(law.at(x)[0])
     return float(gone[0] / fall[0]) if fall[0] > 0 else None
-
-
-def _scenarios(basis: Basis, outcome: Outcome) -> list[Scenario]:
-    """Return the end under every schedule the run may have; none where one is known."""
-    future, law = basis.future, basis.law
-    if not future.others or basis.method != "law":
-        return []
-    text, told = future.plan.schedule.text(), outcome.interval()
-    scenarios = [Scenario(future.name, text, outcome.value, told, headline=True)]
-    for name, plan in future.others:
-        other = _by_law(alone(law.job, plan, since=law.since), basis.end, basis.options.level)
-        scenarios.append(Scenario(name, plan.schedule.text(), other.value, other.interval()))
-    return scenarios

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scaling_cli import laws
-from scaling_cli.artefacts._prediction import Uncertainty
+from scaling_cli.artefacts._prediction import Uncertainty, edges
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.artefacts.hparams import Recipe
 from scaling_cli.hparam_fits.valley import Cell, Optimum, cells, flatness, near_best, optimum
@@ -226,9 +226,9 @@ def fit_recipe(points: Points, *, seed: int = 0, level: float = 0.9, command: st
         own = {k: v[i] for k, v in draws.items()}
         law = laws.get(LAWS[i])(**{name: float(v[i]) for name, v in values.items()})
         table = Points(inputs, output, runs, points.conventions)
-        most = float(np.max(law.along(sizes)))
         noise = {"draws": own, "sigma": scatter[:, i], "drift": 0.0}
-        sure = Uncertainty(**noise, axis=law.axis(), axis_max=most, tested=False, method=method)
+        most = edges(type(law), sizes)
+        sure = Uncertainty(**noise, largest=most, tested=False, method=method)
         fits.append(_fit(law, table, sure, points, level=level, command=command))
     rate, batch = fits[0], fits[1] if len(fits) > 1 else None
     notes = [*points.notes, *([] if batch else [_batch_note(points.inputs.get("B_tokens"))])]

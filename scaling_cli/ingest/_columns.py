@@ -13,7 +13,13 @@ from scaling_cli.runs.table import POINT_CORE, ColumnReading, Runs, floats, plac
 from scaling_cli.runs.view import View
 from scaling_cli.vocabulary import quantities
 from scaling_cli.vocabulary.errors import DataError, UsageError, near_column
-from scaling_cli.vocabulary.quantities import QUANTITIES, N, Quantity, plain_name, recognise
+from scaling_cli.vocabulary.quantities import (
+    QUANTITIES,
+    N,
+    Quantity,
+    plain_name,
+    recognise,
+)
 
 # What the largest value of a column named by one letter must reach: a D of 512 is a width.
 _LEAST = {"params": 1e3, "tokens": 1e5, "unique_tokens": 1e5, "flops": 1e9}
@@ -263,6 +269,15 @@ def _counts(raw: Raw, scales: Mapping[str, float]) -> dict[str, pa.Array]:
         if recognise(name) is N and (convention := quantities.convention_of(name, N)) is not None:
             columns.setdefault(f"params_{convention}", _typed(raw, name, "params", scales))
     return columns
+
+
+def without_zeros(named: Raw) -> Raw:
+    """Return the table without tokens and compute that are zero throughout: nobody counted them."""
+    zeros = [name for name in ("tokens", "flops") if name in named.columns]
+    zeros = [name for name in zeros if np.all(floats(named.columns[name]) == 0)]
+    notes = [named.note("zeros", "info", f"{n} are 0 in every row: not counted.") for n in zeros]
+    columns = {name: column for name, column in named.columns.items() if name not in zeros}
+    return replace(named, columns=columns, notes=(*named.notes, *notes)) if zeros else named
 
 
 def check_mapping(mapping: Mapping[str, str], tables: list[Raw]) -> None:

@@ -16,6 +16,7 @@ from the new first step on are superseded. They are kept, flagged and never used
 """
 
 import itertools
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -30,7 +31,7 @@ from scaling_cli.ingest._shape import TOTAL_NAMES, coded
 from scaling_cli.ingest._sources import Raw, stem
 from scaling_cli.runs.table import Flag, Layout, Note, floats
 from scaling_cli.vocabulary.errors import some
-from scaling_cli.vocabulary.quantities import N_AVERAGE, N, plain_name, recognise
+from scaling_cli.vocabulary.quantities import N_AVERAGE, QUANTITIES, C, D, N, plain_name, recognise
 
 # A curve with more restarts than this share of its rows is not a log that was resumed.
 _MOST_RESTARTS = 0.2
@@ -396,3 +397,45 @@ def broken_off(judged: Judged) -> list[Note]:
             first = int(rows[broken[rows]][0])
             notes.append(replace(named.note("nonfinite", "warn", message, first, name), run=run))
     return notes
+
+
+def unrecognised(named: Raw, layout: Layout) -> list[Note]:
+    """Say what could be the loss or the step, where none was recognised."""
+    return [*_no_loss(named), *_no_axis(named, layout)]
+
+
+def _no_loss(named: Raw) -> list[Note]:
+    """Say which columns of numbers could be the loss, where none was recognised."""
+    if {"loss", "val_loss"} & named.columns.keys():
+        return []
+    numbers = [n for n, c in named.columns.items() if not pa.types.is_string(c.type)]
+    others = [
+        n for n in numbers if n not in QUANTITIES and named.columns[n].null_count < len(named)
+    ]
+    near = [n for n in others if re.search(r"loss(?!es)|bpb|bpc|nll|entropy|value", n.lower())]
+    sized = bool({"params", "tokens"} & named.columns.keys())
+    if sized and not others:
+        return []  # such as a table of learning rates
+    told = f"columns of numbers: {some(others, 12)}" if others else "no other column holds numbers"
+    guess = near[0] if near else "COLUMN"
+    message = f"no loss was recognised; {told} (--map loss={guess} reads one as the loss)."
+    return [named.note("no-loss", "info" if sized else "warn", message)]
+
+
+def _no_axis(named: Raw, layout: Layout) -> list[Note]:
+    """Say which column may be the step, where rows without any facts of runs count as runs."""
+    facts = {"run_id", "step", N.column, D.column, C.column, "lr"} & named.columns.keys()
+    if (
+        layout is not Layout.RUN
+        or facts
+        or len(named) < _FEWEST_OF_A_LOG
+        or "loss" not in named.columns
+    ):
+        return []
+    for name in named.columns.keys() - QUANTITIES.keys():
+        column = named.columns[name]
+        change = np.diff(floats(column)) if not pa.types.is_string(column.type) else np.zeros(1)
+        if np.all(change >= 0) and np.any(change > 0):
+            told = f"every row is taken for a finished run, but {name!r} goes up along the file"
+            return [named.note("no-axis", "warn", f"{told} (--map step={name} reads a curve).")]
+    return []

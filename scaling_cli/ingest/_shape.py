@@ -9,14 +9,16 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from scaling_cli.ingest._columns import canonical_of
-from scaling_cli.ingest._sources import Raw
+from scaling_cli.ingest._sources import Raw, stem
 from scaling_cli.runs.table import ColumnReading, floats, stack
-from scaling_cli.vocabulary.quantities import plain_name, recognise
+from scaling_cli.vocabulary.quantities import QUANTITIES, plain_name, recognise
 
 # What is measured at each row; everything else is a fact of the run if it does not vary.
 MEASURED = ("step", "tokens", "flops", "lr", "loss", "val_loss")
@@ -28,6 +30,7 @@ _CHART = re.compile(r"(?P<run>.+) - (?P<metric>.+?)(?P<edge>__MIN|__MAX)?")
 _TRAIN = frozenset(("train", "training", "trn", "tr"))
 _HELD = frozenset(("val", "valid", "validation", "eval", "evaluation", "dev", "cv", "heldout"))
 _TEST = "test"
+_MOST_SETS = 6
 _IS_TRAIN = ("train", "training", "is_train", "is_training")
 _EPOCHS = ("epoch", "epochs", "train/epoch", "current_epoch", "epoch_num")
 _BATCHES = ("batch", "batch_idx", "batch_index", "batch_id", "minibatch")
@@ -38,11 +41,14 @@ _NAMES = re.compile(
 )
 _OF_A_JOB = re.compile(
     r"host|node|machine|device|date|time|stamp|hour|job_?id|slurm|pid|commit|git|version|restart|"
-    r"resume|segment|checkpoint|ckpt|file|path"
+    r"resume|segment|checkpoint|ckpt|file|path|rank|gpu|worker|micro"
 )
+_COUNTED = re.compile(r"\s*(?:epoch\W*)?(\d+)\W*(?:(?:/|of)\s*\d+\W*)?", re.IGNORECASE)
 _MEASURES = re.compile(r"loss|acc|^lr$|norm|time|ppl|perplex|error|score|f1|bpb")
 _FINEST = 4  # decimals of an epoch that can be an axis; with more of them rows are counted
 _PER_RUN = 3  # rows that make a curve of a group of rows
+_PER_LOG = 8  # rows between two restarts of a log
+_EVENLY = 0.02
 
 
 def widen(raw: Raw) -> Raw:
@@ -134,10 +140,19 @@ class _Rows:
     why: tuple[str, str, str] | None = None
     """Column, unit and reason of an axis that is none of the columns."""
 
-    @property
+    @cached_property
     def in_steps(self) -> bool:
-        """Say whether the axis is steps or epochs, as logs have: tables of runs have tokens."""
-        return self.why is not None or "step" in self.named.columns
+        """Say whether this is the axis of logs: steps, epochs, or tokens that go on evenly.
+
+        Tables of runs have tokens too, doubled from run to run more often than not.
+        """
+        if self.why is not None or "step" in self.named.columns:
+            return True
+        apart = np.diff(self.axis)
+        up = apart[:-1] > 0
+        even = up & np.isclose(apart[1:], apart[:-1], rtol=_EVENLY)
+        long = _PER_LOG * (np.sum(apart <= 0) + 1) <= len(self.axis)
+        return bool(long and np.sum(even) > np.sum(up) / 2)
 
     def owner(self) -> np.ndarray:
         """Return the number of each row's run."""
@@ -174,8 +189,8 @@ def _in_order(named: Raw, rows: _Rows) -> Raw:
 # --- training and held-out rows ----------------------------------------------------------------
 
 
-def held_apart(named: Raw) -> tuple[Raw, np.ndarray, str]:
-    """Move what rows of a held-out set measured into columns of its own.
+def held_apart(named: Raw, *, along: bool) -> tuple[Raw, np.ndarray, str]:
+    """Move the losses of a held-out set, and along a run all it measured, into their own columns.
 
     Returns
     -------
@@ -189,12 +204,14 @@ def held_apart(named: Raw) -> tuple[Raw, np.ndarray, str]:
     held = np.array([word in _HELD or word == _TEST for word in words], bool)
     if not split:
         return named, np.zeros(len(named), bool), ""
-    columns = dict(named.columns)
+    columns, tests = dict(named.columns), np.array([word == _TEST for word in words])
+    # A test set alone is the held-out set.
+    apart = {"val": held & ~tests, "test": tests} if np.any(held & ~tests) else {"val": held}
+    parted = {prefix: rows for prefix, rows in apart.items() if rows.any()}
     for name, column in named.columns.items():
-        if name in (split, "run_id", "lr", *_AXES) or plain_name(name) in (*_EPOCHS, *_BATCHES):
-            continue
-        if name in _LOSSES or _differs(column, held):
-            columns |= _moved(columns, name, words)
+        fact = name in (split, "run_id", *QUANTITIES) or plain_name(name) in (*_EPOCHS, *_BATCHES)
+        if name == "loss" or (along and not fact and _differs(column, held)):
+            columns |= _moved(columns, name, parted)
     sets = dict.fromkeys(word for word, out in zip(words, held.tolist(), strict=True) if out)
     message = (
         f"{split!r} tells rows of {', '.join(sets)} from training rows: their losses are apart."
@@ -206,13 +223,14 @@ def held_apart(named: Raw) -> tuple[Raw, np.ndarray, str]:
 def _splits(named: Raw) -> Iterator[tuple[str, list[str]]]:
     """Yield the columns that say of each row which set it measures, as plain words."""
     for name, column in named.columns.items():
-        if pa.types.is_string(column.type) and len(column.unique()) <= 6:
-            words = [plain_name(cell) if cell else "train" for cell in column.to_pylist()]
-            if plain_name(name) in _IS_TRAIN:
-                words = [{"true": "train", "false": "val"}.get(word, word) for word in words]
-            sets = set(words)
-            if sets & _TRAIN and sets - _TRAIN and sets - _TRAIN <= _HELD | {_TEST}:
-                yield name, words
+        if not pa.types.is_string(column.type) or len(cells := column.unique()) > _MOST_SETS:
+            continue
+        words = {cell: plain_name(cell) if cell else "train" for cell in cells.to_pylist()}
+        if plain_name(name) in _IS_TRAIN:
+            words = {c: {"true": "train", "false": "val"}.get(w, w) for c, w in words.items()}
+        others = set(words.values()) - _TRAIN
+        if others and len(others) < len(set(words.values())) and others <= _HELD | {_TEST}:
+            yield name, [words[cell] for cell in column.to_pylist()]
 
 
 def _differs(column: pa.Array, held: np.ndarray) -> bool:
@@ -221,22 +239,20 @@ def _differs(column: pa.Array, held: np.ndarray) -> bool:
     return bool(there[held].any() and there[~held].any()) and len(column.unique()) > 1
 
 
-def _moved(columns: Mapping[str, pa.Array], name: str, words: Sequence[str]) -> dict[str, pa.Array]:
+def _moved(
+    columns: Mapping[str, pa.Array], name: str, sets: Mapping[str, np.ndarray]
+) -> dict[str, pa.Array]:
     """Return a column without its held-out values, and the columns that they go to."""
-    cells = columns[name].to_pylist()
-    tested = not _HELD & set(words)  # a test set alone is the held-out set
-    moved: dict[str, list[object]] = {name: list(cells)}
-    for i, word in enumerate(words):
-        if cells[i] is None or word in _TRAIN or name == "val_loss":
-            continue
-        prefix = "val" if word in _HELD or tested else "test"
-        there = columns.get(f"{prefix}_{name}")
-        kept: list[object] = [None] * len(cells) if there is None else there.to_pylist()
-        column = moved.setdefault(f"{prefix}_{name}", kept)
-        column[i] = cells[i] if column[i] is None else column[i]
-        moved[name][i] = None
-    kind = columns[name].type
-    return {new: pa.array(values, kind) for new, values in moved.items()}
+    column, moved = columns[name], {}
+    for prefix, rows in sets.items():
+        part = pc.call_function("if_else", [pa.array(rows), column, pa.scalar(None, column.type)])
+        column = pc.call_function("if_else", [pa.array(rows), pa.scalar(None, column.type), column])
+        there = columns.get(f"{prefix}_{name}", part)
+        kinds = {there.type, part.type} if there.null_count < len(there) else {part.type}
+        kind = pa.string() if len(kinds) > 1 else kinds.pop()
+        both = [pc.cast(there, kind), pc.cast(part, kind)]
+        moved[f"{prefix}_{name}"] = pc.call_function("coalesce", both)
+    return moved | {name: column}
 
 
 def _placed(axis: np.ndarray, held: np.ndarray, owner: np.ndarray, *, always: bool) -> np.ndarray:
@@ -313,8 +329,13 @@ def _only_measures(named: Raw) -> bool:
 def _numbers(named: Raw, name: str | None) -> np.ndarray | None:
     """Return a column of numbers; None if it is not there, holds text or is empty."""
     column = named.columns.get(name or "")
-    if column is None or pa.types.is_string(column.type):
+    if column is None:
         return None
+    if pa.types.is_string(column.type):
+        matches = [_COUNTED.fullmatch(cell or "") for cell in column.to_pylist()]
+        if not all(matches):
+            return None
+        column = pa.array([float(match[1]) for match in matches if match])
     values = floats(column)
     return None if np.isnan(values).all() else values
 
@@ -359,10 +380,9 @@ def _in_epochs(
         if not again.any() and np.all(np.isnan(scaled) | (scaled == np.floor(scaled))):
             unit = "epochs" if digits == 0 else f"1/{10**digits} epoch"
             return scaled, (name, unit, f"there is no step: the axis is {unit}")
-    count = np.zeros(len(epoch))
+    count, logged = np.zeros(len(epoch)), ~held & _logs_a_loss(named)
     for run in np.unique(owner).tolist():
-        rows = owner == run
-        count[rows] = np.cumsum((~held & _logs_a_loss(named))[rows])
+        count[owner == run] = np.cumsum(logged[owner == run])
     return count, (name, "logged rows", "there is no step: logged losses are counted")
 
 
@@ -412,6 +432,7 @@ def _tell_apart(rows: _Rows) -> list[str]:
     ladder = sizes is not None and len(sizes.unique()) > 1
     ranked = _ranked(rows)
     several = [columns for size in (1, 2) for columns in itertools.combinations(ranked, size)]
+    several += [tuple(ranked)] if len(ranked) > 2 else []
     for shuffled, columns in itertools.product((False, True), several):
         if shuffled and not (rows.in_steps and all(_rank(named, name) < 2 for name in columns)):
             continue
@@ -494,6 +515,9 @@ def _by_name(rows: _Rows, columns: Sequence[str]) -> Raw:
         cells = named.columns[name].to_pylist()
         shown.append([f"{start}{cell if text else f'{cell:.12g}'}" for cell in cells])
     names = ["/".join(parts) for parts in zip(*shown, strict=True)]
+    if len(columns) > 2:  # too many to read: named after its first line
+        first = dict(reversed(list(zip(names, named.lines.tolist(), strict=True))))
+        names = [f"{stem(named.file)}:{first[name]}" for name in names]
     called = " and ".join(repr(original.get(name, name)) for name in columns)
     one = (
         f"--map run_id={original.get(columns[0], columns[0])} says so, "
@@ -503,7 +527,8 @@ def _by_name(rows: _Rows, columns: Sequence[str]) -> Raw:
     message = f"{len(set(names))} runs stand in one table, told apart by {called} "
     message += f"({one}--set rows=run makes each row a run)."
     reading = ColumnReading(named.file, "+".join(columns), "run_id", "", None, message)
-    note = named.note("several-runs", "info" if rows.in_steps else "warn", message)
+    logged = rows.why is not None or "step" in named.columns
+    note = named.note("several-runs", "info" if logged else "warn", message)
     return replace(
         named,
         columns={**named.columns, "run_id": pa.array(names, pa.string())},

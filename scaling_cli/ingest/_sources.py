@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 import sys
 from collections import Counter
@@ -16,9 +17,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.ipc
 
+from scaling_cli.runs.store import apart
 from scaling_cli.runs.table import ColumnReading, Note, natural
+from scaling_cli.vocabulary.bounds import ROOM, require_room
 from scaling_cli.vocabulary.errors import DataError, ScalingError, UsageError, some
 from scaling_cli.vocabulary.quantities import L, plain_name, recognise
+from scaling_cli.vocabulary.reading import as_text, read_file, read_stream
 
 # What people and tools write for "no value". `nan` is not among them: it is a measurement.
 NULLS = ("", "NULL", "null", "None", "N/A", "n/a", "NA", "#N/A")
@@ -157,16 +161,35 @@ class Source:
             with pa.ipc.new_stream(sink, table.schema) as stream:
                 stream.write_table(table)
             return sink.getvalue().to_pybytes()
-        return sys.stdin.buffer.read() if self.path is None else self._bytes(self.path)
+        return read_stream(sys.stdin.buffer, self.name) if self.path is None else self._file[0]
+
+    @cached_property
+    def _file(self) -> tuple[bytes, os.stat_result]:
+        return read_file(self.path or Path(), self.name)
+
+    @property
+    def modified(self) -> int | None:
+        """Return when the file that was read had been written, in ns; None if it is no file."""
+        return None if self.fleeting else self._file[1].st_mtime_ns
+
+    @cached_property
+    def fleeting(self) -> bool:
+        """Return whether this is no file: it can be read once, and its name says nothing."""
+        return self.path is None or not self.path.is_file()
 
     @cached_property
     def content(self) -> bytes:
-        """Return the bytes after undoing gzip or zstd."""
+        """Return the bytes after undoing gzip or zstd; damaged or absurdly many are refused."""
         codec = _codec(self.packed)
         if codec is None:
             return self.packed
         try:
-            return _unpacked(self.packed, codec).read()
+            stream, pieces, size = _unpacked(self.packed, codec), [], 0
+            while piece := stream.read(ROOM // 4):
+                pieces.append(piece)
+                size += len(piece)
+                require_room(self.name, len(self.packed), size)
+            return b"".join(pieces)
         except OSError as error:
             hint = "Copy the file again, or unpack what there is and give that."
             message = f"the {codec} stream is cut or damaged."
@@ -177,32 +200,27 @@ class Source:
 
         What a pipe has given it does not give again: it is read whole, once.
         """
-        if self.path is None or not self.path.is_file():
+        if self.path is None or self.fleeting:
             return b"" if self.frame is not None else self.content[:size]
-        packed = self._bytes(self.path, size)
+        packed, _ = read_file(self.path, self.name, size)
         codec = _codec(packed)
         try:
             return packed if codec is None else _unpacked(packed, codec).read(size)
         except OSError:
             return self.content[:size]
 
-    def _bytes(self, path: Path, size: int = -1) -> bytes:
-        """Return the first bytes of the file as stored, all of them by default."""
-        try:
-            with path.open("rb") as stream:
-                return stream.read(size)
-        except OSError as error:
-            raise DataError(f"cannot read the file: {error.strerror}.", file=self.name) from error
-
     @cached_property
     def uri(self) -> str:
         """Return what identifies the source in a store."""
-        return self.name if self.path is None else self.path.resolve().as_posix()
+        if self.path is None or self.fleeting:
+            return self.name if self.name.startswith("<") else f"<{self.name}>"
+        return as_text(self.path.resolve().as_posix())
 
     @cached_property
     def id(self) -> str:
-        """Return the key of the source in tables."""
-        return hashlib.sha256(self.uri.encode()).hexdigest()[:16]
+        """Return the key of the source in tables; of what is no file each content is another."""
+        key = self.uri + self.sha256 if self.fleeting else self.uri
+        return hashlib.sha256(key.encode()).hexdigest()[:16]
 
     @cached_property
     def sha256(self) -> str:
@@ -212,7 +230,9 @@ class Source:
 
 def named(given: str | Path) -> Source:
     """Return the source that a path stands for; `-` is standard input."""
-    return Source("<stdin>", None) if str(given) == "-" else Source(str(given), Path(given))
+    if str(given) == "-":
+        return Source("<stdin>", None)
+    return Source(as_text(str(given)), Path(given))
 
 
 def _codec(packed: bytes) -> str | None:
@@ -264,7 +284,7 @@ def _column(values: list[Any]) -> pa.Array:
 
 
 def _text(value: Any) -> str:
-    return str(value) if isinstance(value, str | bool) else json.dumps(value)
+    return as_text(str(value)) if isinstance(value, str | bool) else json.dumps(value)
 
 
 def raw_of(file: str, table: pa.Table, *, first: int = 1, cut: bool = False) -> Raw:
@@ -341,9 +361,13 @@ def expand(
     apart = None if meta is None else Path(meta).resolve()
     known: dict[str, tuple[Source, str]] = {}
     skipped: list[str] = []
+    stores: list[str] = []
     notes: list[Note] = []
     for source in (source for i, item in enumerate(given) for source in _files(item, i)):
         if source.uri in known or (source.path and source.path.resolve() == apart):
+            continue
+        if source.path and source.path.is_dir():
+            stores.append(source.name)
             continue
         head = source.head()
         how = reader or ("frame" if source.frame else recognise(source.name, head))
@@ -360,10 +384,14 @@ def expand(
             skipped.append(source.name)
     if not known:
         there = f"{len(skipped)} file(s) of other kinds" if skipped else "no files"
+        there = f"{len(stores)} store(s), read where they are named" if stores else there
         shown, hint = ", ".join(map(str, given)), f"Looked for {looked_for}."
         raise DataError(f"no logs found ({there}).", file=shown, hint=hint)
     told = f"{len(skipped)} file(s) are of no known format and were passed over"
     notes += [Note("ignored-file", "info", f"{told}: {some(skipped)}.")] if skipped else []
+    if stores:
+        told = f"{len(stores)} store(s) lie here and were passed over (name one to read it)"
+        notes.append(Note("ignored-store", "info", f"{told}: {some(stores)}."))
     return list(known.values()), notes
 
 
@@ -403,12 +431,14 @@ def _files(item: Any, number: int) -> list[Source]:
         tables = "DataFrames, dicts of columns or lists of dicts (one per row)"
         hint = f"Give files, {tables}, each as an argument of its own."
         raise UsageError(f"cannot read runs from a {type(item).__name__}.", hint=hint)
+    if str(item) == "":
+        raise UsageError("a path is empty.", hint="The folder that you are in is '.'.")
     path = Path(item)
     if path.is_dir():
-        files = [p for p in path.rglob("*") if p.is_file()]
+        files, stores = apart([p for p in path.rglob("*") if p.is_file()])
         files = [p for p in files if not any(n.startswith(".") for n in p.relative_to(path).parts)]
-        ordered = sorted(files, key=lambda p: natural(str(p)))
-        return [Source(str(p), p, asked=False) for p in ordered]
+        ordered = sorted([*files, *stores], key=lambda p: natural(str(p)))
+        return [replace(named(p), asked=False) for p in ordered]
     if str(item) == "-" or path.exists():
         return [named(item)]
     if any(c in str(item) for c in "*?["):

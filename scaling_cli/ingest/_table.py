@@ -18,8 +18,22 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from scaling_cli.ingest._columns import canonical_name, canonical_of, check_values, name_columns
-from scaling_cli.ingest._rows import Judged, averaged, broken_off, flags, judge, layout_of
+from scaling_cli.ingest._columns import (
+    canonical_name,
+    canonical_of,
+    check_values,
+    name_columns,
+    without_zeros,
+)
+from scaling_cli.ingest._rows import (
+    Judged,
+    averaged,
+    broken_off,
+    flags,
+    judge,
+    layout_of,
+    unrecognised,
+)
 from scaling_cli.ingest._shape import MEASURED, held_apart, shaped, widen
 from scaling_cli.ingest._sources import Raw, Source, stem
 from scaling_cli.runs.table import (
@@ -356,7 +370,7 @@ def understand(raw: Raw, source: Source, options: Options) -> Runs:
         If it has no rows, a value is impossible, or places contradict each other.
     """
     wide = widen(raw)
-    every = name_columns(wide, options.mapping, options.scales)
+    every = without_zeros(name_columns(wide, options.mapping, options.scales))
     # A last line that may be half written has no say in what a row is, if others remain.
     whole = every.take(np.arange(len(wide) - 1)) if wide.cut else every
     named, layout, why = _laid_out(whole if len(whole) else every, options.given.get("rows"))
@@ -377,13 +391,15 @@ def understand(raw: Raw, source: Source, options: Options) -> Runs:
     runs, along = _facts(judged, options, stated)
     reading = ColumnReading(raw.file, "(rows)", f"one row per {_WORDS[layout]}", "", None, why)
     columns = [*named.readings, *_said(raw.file, stated, options.given), reading]
-    notes += [*judged.notes, *broken_off(judged), *([] if options.meta else _no_loss(named))]
+    notes += [*judged.notes, *broken_off(judged)]
+    notes += [] if options.meta else unrecognised(named, layout)
     sources = {
         "source_id": source.id,
         "uri": source.uri,
         "file": source.name,
         "sha256": source.sha256,
         "bytes": len(source.packed),
+        "modified": source.modified,
         "reader": raw.reader,
         "reader_version": raw.version,
         "mapping": options.as_json,
@@ -399,30 +415,14 @@ def understand(raw: Raw, source: Source, options: Options) -> Runs:
 
 def _laid_out(named: Raw, forced: str | None) -> tuple[Raw, Layout, str]:
     """Return the table in our shape, what a row of it is, and why."""
-    apart, held, split = held_apart(named)
-    curves = replace(apart, columns={n: c for n, c in apart.columns.items() if n != split})
+    curves, held, split = held_apart(named, along=True)
+    curves = replace(curves, columns={n: c for n, c in curves.columns.items() if n != split})
     if forced != Layout.RUN and len(named):
         curves = shaped(curves, held, one_run=forced == Layout.CURVE)
     layout, why = layout_of(curves, forced)
-    return apart if layout is Layout.RUN else curves, layout, why
-
-
-def _no_loss(named: Raw) -> list[Note]:
-    """Say which columns of numbers could be the loss, where none was recognised."""
-    if {"loss", "val_loss"} & named.columns.keys():
-        return []
-    numbers = [n for n, c in named.columns.items() if not pa.types.is_string(c.type)]
-    others = [
-        n for n in numbers if n not in QUANTITIES and named.columns[n].null_count < len(named)
-    ]
-    near = [n for n in others if re.search(r"loss(?!es)|bpb|bpc|nll|entropy|value", n.lower())]
-    sized = bool({"params", "tokens"} & named.columns.keys())
-    if sized and not others:
-        return []  # such as a table of learning rates
-    told = f"columns of numbers: {some(others, 12)}" if others else "no other column holds numbers"
-    guess = near[0] if near else "COLUMN"
-    message = f"no loss was recognised; {told} (--map loss={guess} reads one as the loss)."
-    return [named.note("no-loss", "info" if sized else "warn", message)]
+    if layout is Layout.RUN:
+        return held_apart(named, along=False)[0], layout, why
+    return curves, layout, why
 
 
 def _said(file: str, named: Mapping[str, Any], given: Mapping[str, Any]) -> list[ColumnReading]:

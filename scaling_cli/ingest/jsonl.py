@@ -14,6 +14,7 @@ from scaling_cli.ingest._columns import canonical_of
 from scaling_cli.ingest._sources import BOM, Raw, format_ending, without_mark
 from scaling_cli.runs.table import Note
 from scaling_cli.vocabulary.errors import DataError
+from scaling_cli.vocabulary.reading import as_text
 
 VERSION = "2"
 NAMES = ("jsonl", "json")
@@ -39,7 +40,8 @@ def sniff(path: str, head: bytes) -> float:
         return 0.9 if start == b"[" or _is_lines(head) else 0.5 * (start == b"{" and _holds(head))
     if _PRINTED.search(head):
         return 0.7
-    return 0.6 if start == b"{" and format_ending(path) in ("", ".txt", ".log") else 0.0
+    text = format_ending(path) in ("", ".txt", ".log") and start == b"{"
+    return 0.6 if text and (b"\n" not in head or _is_lines(head) or _holds(head)) else 0.0
 
 
 def read(path: str, content: bytes) -> list[Raw]:
@@ -53,22 +55,30 @@ def read(path: str, content: bytes) -> list[Raw]:
     DataError
         If it is empty, a line is not a JSON object, or a name stands twice in one.
     """
-    content = without_mark(path, content)
+    try:
+        return [_read(path, without_mark(path, content))]
+    except RecursionError as error:
+        message = "its objects lie in each other too deeply to be read."
+        raise DataError(message, file=path, hint="Write one flat object per line.") from error
+
+
+def _read(path: str, content: bytes) -> Raw:
     if not _is_lines(content):
         if _PRINTED.search(content):
-            return [_printed(path, content)]
+            return _printed(path, content)
         if content.lstrip()[:1] == b"[" or _is_whole(content):
-            return [_document(path, content)]
+            return _document(path, content)
     notes: list[Note] = []
     records, lines = _lines(path, content, notes)
     cut = bool(records) and not content.endswith(b"\n") and not notes
-    return [Raw.of_records(path, records, lines, cut=cut, notes=notes)]
+    return Raw.of_records(path, records, lines, cut=cut, notes=notes)
 
 
 def _is_lines(head: bytes) -> bool:
-    """Say whether the first line is a whole JSON object (a pretty-printed file's is not)."""
+    """Say whether the first line is a whole JSON object that does not hold all there is."""
+    first, *others = [line for line in head.split(b"\n", 2) if line.strip()] or [b""]
     try:
-        return isinstance(json.loads(head.lstrip().split(b"\n", 1)[0]), dict) and b"\n" in head
+        return isinstance(json.loads(first), dict) and (bool(others) or not _holds(first))
     except (ValueError, RecursionError):
         return False
 
@@ -78,7 +88,8 @@ def _holds(head: bytes) -> bool:
     if b'"schema_version"' in head:  # a fit or a forecast of ours
         return False
     try:
-        return bool(_records(json.loads(head), ""))
+        whole = json.loads(head)
+        return isinstance(whole, dict) and bool(_records(whole, ""))
     except DataError:
         return False
     except (ValueError, RecursionError):
@@ -176,19 +187,22 @@ def _known(record: Mapping[str, Any]) -> int:
 
 def _printed(path: str, content: bytes) -> Raw:
     """Read the dictionaries that a console printed among other lines."""
-    records, lines = [], []
-    pieces = content.split(b"\n")
-    for number, line in enumerate(pieces, start=1):
-        for text in _PRINTED.findall(line):
-            records.append(
-                _object(
-                    _loaded(_as_json(text.decode(errors="replace")), path, number), path, number
-                )
-            )
+    records, lines, others, notes = [], [], 0, []
+    for number, line in enumerate(content.split(b"\n"), start=1):
+        found = _PRINTED.findall(line)
+        others += bool(line.strip()) and not found
+        for text in found:
+            try:
+                record = _loaded(_as_json(text.decode(errors="replace")), path, number)
+            except ValueError:
+                told = "left out: the dictionary is garbled."
+                notes.append(Note("short-row", "warn", told, path, number))
+                continue
+            records.append(_object(record, path, number))
             lines.append(number)
-    others = sum(bool(line.strip()) for line in pieces) - len(set(lines))
-    message = f"{others} line(s) are not measurements and were passed over."
-    notes = [Note("other-lines", "info", message, path)] if others else []
+    if others:
+        message = f"{others} line(s) are not measurements and were passed over."
+        notes.append(Note("other-lines", "info", message, path))
     return Raw.of_records(path, records, lines, cut=False, notes=notes)
 
 
@@ -214,4 +228,4 @@ def _flatten(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
         if isinstance(value, Mapping):
             yield from _flatten(value, f"{name}/")
         else:
-            yield name, value
+            yield as_text(name), value

@@ -4,11 +4,13 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from scaling_cli.ingest._sources import Raw, format_ending, raw_of
+from scaling_cli.vocabulary.bounds import require_room
 from scaling_cli.vocabulary.errors import DataError
 
 VERSION = "1"
 NAMES = ("parquet",)
 LOOKED_FOR = "*.parquet"
+CELL = 8  # bytes
 _MAGIC = b"PAR1"
 
 
@@ -30,7 +32,10 @@ def read(path: str, content: bytes) -> list[Raw]:
     if not content:
         raise DataError("the file is empty.", file=path, hint="Was it written at all?")
     try:
-        table = pyarrow.parquet.read_table(pa.BufferReader(content))
+        file = pyarrow.parquet.ParquetFile(pa.BufferReader(content))
+        cells = file.metadata.num_rows * file.metadata.num_columns
+        require_room(path, len(content), CELL * cells)
+        table = file.read()
     except (pa.ArrowInvalid, OSError) as error:
         raise DataError(
             "not a whole Parquet file.", file=path, hint="Copy it again; was the writer closed?"

@@ -189,9 +189,10 @@ class Law:
     reference: ClassVar[str] = ""
     """arXiv id and equation."""
     bibtex: ClassVar[str] = ""
-    companion: ClassVar[str] = ""
-    """Name of a law of the same inputs whose forecast intervals are centred on as well: where the
-    two part, neither is to be believed alone."""
+    beside: ClassVar[Mapping[str, float]] = {}
+    """Laws of the same inputs that are fitted to the same runs, and their weights in the centre of
+    forecasts, where this one has 1: where they part, none is to be believed alone. A weight of 0
+    counts in the width of the interval only."""
     nested: ClassVar[Mapping[str, Mapping[str, float]]] = {}
     """Laws of the same inputs that this one contains, by name, and the parameters at which it is
     them: {"chinchilla": {"gamma": 1.0}}. No fit may end above theirs."""
@@ -210,6 +211,12 @@ class Law:
     def parameters(cls) -> dict[str, Parameter]:
         """Return the declared parameters in order."""
         return dict(_declared(cls))
+
+    @classmethod
+    def floor(cls) -> str | None:
+        """Return the parameter that is a floor of the output: its prior is a share of the least."""
+        priors = {name: p.prior for name, p in cls.parameters().items()}
+        return next((name for name, prior in priors.items() if prior and prior.of_output), None)
 
     @classmethod
     def parameter(cls, name: str) -> Parameter:
@@ -240,6 +247,12 @@ class Law:
         """Return the derived quantities, by name."""
         return dict(_derived(cls))
 
+    @classmethod
+    def asked(cls) -> dict[str, Quantity]:
+        """Return what the law can be asked with: its inputs and those of derived quantities."""
+        derived = (quantity.inputs for quantity in cls.derived_quantities().values())
+        return {**{s: q for inputs in derived for s, q in inputs.items()}, **cls.inputs()}
+
     def derive(self, name: str, **inputs: Value) -> Value:
         """Evaluate a derived quantity by name; NaN where the law has none (a term is absent).
 
@@ -251,7 +264,8 @@ class Law:
         if name not in self.derived_quantities():
             raise KeyError(name)
         try:
-            return getattr(self, name)(**inputs)
+            value = getattr(self, name)(**inputs)
+            return float("nan") if isinstance(value, complex) else value
         except (OverflowError, ZeroDivisionError):  # Python floats raise where NumPy gives inf
             return float("nan")
 

@@ -1,5 +1,8 @@
 """Chinchilla's parametric loss: a floor plus a power law in each of parameters and tokens."""
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from scaling_cli.laws._law import derived, power
 from scaling_cli.laws._two_terms import TwoTerms
 from scaling_cli.vocabulary.quantities import Flops, Loss, Params, Tokens
@@ -17,7 +20,7 @@ class Chinchilla(TwoTerms):
   title={Training Compute-Optimal Large Language Models},
   author={Hoffmann, Jordan and Borgeaud, Sebastian and Mensch, Arthur and others},
   journal={arXiv:2203.15556}, year={2022}}"""
-    companion = "chinchilla_gamma"
+    beside: ClassVar[Mapping[str, float]] = {"chinchilla_gamma": 1.0, "kaplan_nd": 0.25}
     convention = {"N": "total"}
 
     def __call__(self, N: Params, D: Tokens) -> Loss:

@@ -29,7 +29,7 @@ class ChinchillaGamma(TwoTerms):
   title={Distillation Scaling Laws},
   author={Busbridge, Dan and Shidani, Amitis and Weers, Floris and others},
   journal={arXiv:2502.08606}, year={2025}}"""
-    companion = "chinchilla"
+    beside: ClassVar[Mapping[str, float]] = {"chinchilla": 1.0, "kaplan_nd": 0.25}
     nested: ClassVar[Mapping[str, Mapping[str, float]]] = {"chinchilla": {"gamma": 1.0}}
 
     A: float = param(

@@ -1,9 +1,11 @@
 """Quantiles with NumPy alone: of the normal distribution, of Student's t, of draws."""
 
-from math import inf
+from math import erf, inf
 from statistics import NormalDist
 
 import numpy as np
+
+_ERF = np.vectorize(erf, otypes=[float])
 
 
 def quantile(level: float, freedom: float = inf) -> float:
@@ -19,6 +21,31 @@ def quantile(level: float, freedom: float = inf) -> float:
         angle = (low + high) / 2
         low, high = (angle, high) if _below(angle, int(freedom)) < share else (low, angle)
     return float(np.sqrt(freedom) * np.tan((low + high) / 2))
+
+
+def mixture_quantile(
+    share: float, weight: np.ndarray, centre: np.ndarray, sd: np.ndarray
+) -> np.ndarray:
+    """Return below what mixtures of k normal distributions lie with probability `share`.
+
+    To rounding, by bisection between the lowest and the highest of their own quantiles.
+
+    Parameters
+    ----------
+    weight : array, shape (k,)
+        Adds up to one.
+    centre, sd : array, shape (k, n)
+    """
+    each = centre + NormalDist().inv_cdf(share) * sd
+    low, high = each.min(axis=0), each.max(axis=0)
+    if len(weight) == 1:
+        return low
+    for _ in range(60):
+        middle = (low + high) / 2
+        below = weight @ _ERF((middle - centre) / (sd * np.sqrt(2.0)))
+        short = (1 + below) / 2 < share
+        low, high = np.where(short, middle, low), np.where(short, high, middle)
+    return (low + high) / 2
 
 
 def central(values: np.ndarray, level: float) -> list[float]:

@@ -37,7 +37,7 @@ def held_out(fit: Fit, measured: Points | None, level: float = 0.9) -> HeldOut |
     runs, inputs = tuple(measured.runs), dict(measured.inputs)
     prediction = fit.as_fitted().predict(level=level, **inputs)
     output = measured.output if fit.turned is None else fit.turned.forth(measured.output)
-    values = (output, prediction.value, *(prediction.new_run or (None, None)))
+    values = (output, prediction.forecast, *(prediction.new_run or (None, None)))
     return HeldOut(runs, across(fit.law, inputs)[1], inputs, *values)
 
 

@@ -46,24 +46,18 @@ class Panel:
     siblings: Sequence[Line]
 
     @property
-    def ends(self) -> list[Scenario]:
-        """Where the run ends under other schedules that it may have."""
-        return [s for s in self.forecast.scenarios if not s.headline]
-
-    @property
-    def assumed(self) -> str:
-        """The schedule that is assumed; empty where it is known."""
-        names = (s.name for s in self.forecast.scenarios if s.headline)
-        return next(names, "") if self.forecast.schedule.assumed else ""
+    def ends(self) -> Sequence[Scenario]:
+        """Where the run ends under each schedule that it may have."""
+        return self.forecast.scenarios
 
 
 @dataclass(frozen=True)
 class Table(_style.Sheet):
-    """One panel per run, three at most; `unit` is that of the losses, "" where they differ."""
+    """One panel per run, three at most, and what their vertical axis says."""
 
     shown: Sequence[Panel]
     left: int
-    unit: str
+    label: str
 
     def layout(self) -> tuple[tuple[float, float], int, tuple[float, ...]]:
         """Return the size of a figure with a panel per run."""
@@ -75,9 +69,16 @@ def table(forecasts: Forecasts, jobs: Sequence[Job], siblings: Sequence[Job] = (
     """Return what is drawn of forecasts, given the jobs and the siblings they were made from."""
     by_name = {job.run: job for job in jobs}
     shown = [_panel(f, by_name[f.run], siblings) for f in forecasts.runs[:MOST_RUNS]]
-    units = {by_name[f.run].loss_unit for f in forecasts.runs[:MOST_RUNS]}
-    unit = units.pop() if len(units) == 1 else ""
-    return Table(tuple(shown), len(forecasts) - len(shown), unit)
+    labels = {_label(by_name[f.run]) for f in forecasts.runs[:MOST_RUNS]}
+    names = {label.partition(" (")[0] for label in labels}
+    label = next((told.pop() for told in (labels, names) if len(told) == 1), "")
+    return Table(tuple(shown), len(forecasts) - len(shown), label)
+
+
+def _label(job: Job) -> str:
+    """Return what is forecast, a loss with its unit; what is no loss has none."""
+    plain = job.noun != "loss" and job.loss_unit == "as given"
+    return job.noun if plain else f"Loss ({job.loss_unit})"
 
 
 def _panel(forecast: Forecast, job: Job, siblings: Sequence[Job]) -> Panel:
@@ -101,7 +102,7 @@ def _sibling(job: Job, forecast: Forecast, first: float) -> Line:
 def _smooth(job: Job, first: float) -> Line:
     """Return the averages of many rows; few are shown as they are."""
     kept = job.x >= first
-    if kept.sum() <= FEW_ROWS:
+    if kept.sum() <= FEW_ROWS or (job.loss <= 0).any():
         return Line(job.run, job.x[kept], job.loss[kept])
     bins = binned(job, first)
     return Line(job.run, bins.x, bins.loss)
@@ -114,7 +115,7 @@ def draw(table: Table, *axes: Axes) -> None:
     low, high = _range(table.shown)  # panels share their vertical axis
     room = 0.05 * (high - low)
     axes[0].set_ylim(low - room, high + room)
-    axes[0].set_ylabel(f"Loss ({table.unit})" if table.unit else "Loss")
+    axes[0].set_ylabel(table.label)
 
 
 def _draw(panel: Panel, ax: Axes) -> None:
@@ -131,13 +132,16 @@ def _draw(panel: Panel, ax: Axes) -> None:
     text += "" if forecast.valid else "; does not hold"
     _style.band(ax, path.x, path.low, path.high, color=_style.PREDICTED, alpha=0.18, label=text)
     text = f"expected, {path.loss[-1]:.3f} at the end"
-    text += f", assuming {panel.assumed}" if panel.assumed else ""
+    text += ", whatever the rate does" if panel.ends else ""
     ax.plot(path.x, path.loss, color=_style.PREDICTED, ls=_style.DASHED, label=text)
     # Other scenarios beside the end of the run, each with its interval.
     point: dict[str, Any] = {"color": _style.MEASURED, "mfc": "white", "ms": 5, "lw": 1}
     for i, (end, marker) in enumerate(zip(panel.ends, "s^vD", strict=False)):
         x, (low, high) = path.x[-1] * (1 + BESIDE * (i + 1)), end.interval
-        bar, text = [[end.value - low], [high - end.value]], f"if {end.name}, {end.value:.3f}"
+        bar, text = (
+            [[end.value - low], [high - end.value]],
+            f"if the rate {end.name}, {end.value:.3f}",
+        )
         ax.errorbar(x, end.value, bar, fmt=marker, zorder=5, label=text, **point)
     ax.axvline(path.x[0], color=_style.FAINT, lw=0.8)
     ax.set_xlim(smooth.x[0], path.x[-1] * (1.01 + BESIDE * len(panel.ends)))

@@ -13,8 +13,8 @@ from scaling_cli.runs.points import Points
 from scaling_cli.vocabulary.errors import DataError
 
 DRAWS = ("fit", "backtest")
-CUT = ("factor", "bias", "mare", "allowed", "coverage", "n_train", "n_test")
-IN_PER_CENT = ("bias", "mare", "allowed")
+CUT = ("factor", "bias", "mare", "half_width", "coverage", "n_train", "n_test")
+IN_PER_CENT = ("bias", "mare", "half_width")
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Table(_style.Sheet):
     factor: np.ndarray
     bias: np.ndarray
     mare: np.ndarray
-    allowed: np.ndarray
+    half_width: np.ndarray
     coverage: np.ndarray
     n_train: np.ndarray
     n_test: np.ndarray
@@ -66,7 +66,7 @@ def table(fit: Fit | Backtest, measured: Points | None = None, level: float = 0.
     cuts = sorted(record["cuts"], key=lambda cut: cut["factor"])
     units = {name: 100.0 if name in IN_PER_CENT else 1.0 for name in CUT}
     columns = {
-        name: np.array([np.nan if c[name] is None else unit * c[name] for c in cuts])
+        name: np.array([np.nan if c.get(name) is None else unit * c[name] for c in cuts])
         for name, unit in units.items()
     }
     return Table(axis=record["axis"], errors=errors, **columns)
@@ -117,12 +117,12 @@ def _draw_cuts(table: Table, ax: Axes) -> None:
     dotted: dict[str, Any] = {"color": _style.FAINT, "ls": ":", "lw": 1.2}
     dashed = _style.HELD_OUT | {"mfc": "white", "ls": _style.DASHED, "lw": 1}
     ax.plot(table.factor, table.mare, label="mean absolute error", **solid)
-    ax.plot(table.factor, table.allowed, label="90 % half-width of the law by itself", **dotted)
+    ax.plot(table.factor, table.half_width, label="half-width of their range", **dotted)
     ax.plot(table.factor, table.bias, label="bias (positive: predicted too high)", **dashed)
     ax.set(
         xscale="log",
         xlabel=f"Largest held-out run / largest fitted run, in {table.axis}\n"
-        "(in: held-out runs inside the law's own 90 % interval)",
+        "(in: held-out runs inside their range)",
         ylabel="Error of held-out runs (%)",
     )
     ax.margins(x=0.12, y=0.15)
@@ -133,5 +133,7 @@ def _draw_cuts(table: Table, ax: Axes) -> None:
 
 def _cut_text(table: Table, i: int) -> str:
     """Say of a cut: how far it reaches, what was fitted, how many runs fell inside."""
-    inside = f"{table.coverage[i] * table.n_test[i]:.0f}/{table.n_test[i]:.0f} in"
-    return f"{table.factor[i]:.3g}\N{MULTIPLICATION SIGN}\n{table.n_train[i]:.0f} fitted\n{inside}"
+    told = [f"{table.factor[i]:.3g}\N{MULTIPLICATION SIGN}", f"{table.n_train[i]:.0f} fitted"]
+    if np.isfinite(table.coverage[i]):  # fits of 0.1.0 counted in the law's own range
+        told.append(f"{table.coverage[i] * table.n_test[i]:.0f}/{table.n_test[i]:.0f} in")
+    return "\n".join(told)

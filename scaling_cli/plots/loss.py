@@ -142,7 +142,7 @@ def _frontier(fit: Fit, fitted: Points, measured: HeldOut | None, level: float) 
     prediction = fit.predict(level=level, **inputs)
     low, high = prediction.new_run or (None, None)
     inside = _fitted.within(law, fitted.inputs, prediction.inputs)
-    return Frontier(name, along, prediction.value, low, high, level, inside)
+    return Frontier(name, along, prediction.forecast, low, high, level, inside)
 
 
 def draw(table: Table, ax: Axes) -> None:

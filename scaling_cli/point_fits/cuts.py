@@ -9,11 +9,14 @@ import numpy as np
 from scaling_cli import laws
 from scaling_cli.artefacts.backtest import Skipped
 from scaling_cli.laws._law import Law
-from scaling_cli.point_fits.certainty.uncertainty import CUT_SHARES, FEWEST_HIDDEN
 from scaling_cli.vocabulary.errors import UsageError
 from scaling_cli.vocabulary.quantities import Role, parse_number
 
 ROLLING = "rolling"
+CUT_SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)  # of the range of the axis that a cut hides
+FEWEST_HIDDEN = 3  # one odd run is noise, not drift
+# A cut keeps at least 2k + 2 points for k parameters: below that the refit's miss is its own noise.
+SMALLEST_TRAINING = 8
 MOST_CUTS = 100
 AXES = {"compute": None, "params": Role.SIZE, "tokens": Role.DATA}
 SAME = 1e-9  # relative: a value typed with nine digits is the value in the table
@@ -37,6 +40,11 @@ class Split:
     at: float
     train: np.ndarray
     test: np.ndarray
+
+
+def fewest_training(searched: int) -> int:
+    """Return how many points a backtest must leave to a law of so many searched parameters."""
+    return max(2 * searched + 2, SMALLEST_TRAINING)
 
 
 def axis_symbol(law: type[Law], on: str) -> str:

@@ -92,6 +92,8 @@ class Fitted:
         Of intervals.
     executor : Executor
         Where refits run; it does not change them.
+    alone : bool
+        Forecasts are those of the law alone, not the mean of several.
     """
 
     points: Points
@@ -100,6 +102,7 @@ class Fitted:
     resampling: Resampling = field(default_factory=Resampling)
     level: float = 0.9
     executor: Executor = SERIAL
+    alone: bool = False
 
     @property
     def u(self) -> np.ndarray:

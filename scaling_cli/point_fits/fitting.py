@@ -1,7 +1,7 @@
 """`fit`: from a table to a Fit that can be used, judged and repeated."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +20,12 @@ from scaling_cli.ingest._points import as_points, weight_name
 from scaling_cli.laws._law import Law
 from scaling_cli.point_fits.certainty import companion, delta
 from scaling_cli.point_fits.certainty.resampling import Resamples, intervals, resample, undetermined
-from scaling_cli.point_fits.certainty.uncertainty import Backtests, Cut, assemble, backtests
+from scaling_cli.point_fits.certainty.uncertainty import assemble
 from scaling_cli.point_fits.checklist import Evidence, checklist
 from scaling_cli.point_fits.diagnosis import rivals
 from scaling_cli.point_fits.diagnosis.diagnosis import COMPUTE_FACTORS, Diagnosis, diagnose
 from scaling_cli.point_fits.fitted import Fitted, Resampling, headline
+from scaling_cli.point_fits.held_out import HeldOut, hold_out
 from scaling_cli.runs.direction import Direction
 from scaling_cli.runs.points import Points
 from scaling_cli.search.optimum import Optimum, make_problem, refuse, settle
@@ -60,6 +61,7 @@ def fit(
     cluster: str = "run",
     seed: int = 0,
     level: float = 0.9,
+    alone: bool = False,
     command: str = "",
     executor: str | Executor = executors.SERIAL_NAME,
 ) -> Fit:
@@ -102,6 +104,8 @@ def fit(
         Of all random numbers.
     level : float
         Nominal coverage of the stored intervals.
+    alone : bool
+        Forecasts are those of the law alone, not the mean of it and of the laws fitted beside it.
     command : str
         Command line that made the fit, stored in it.
     executor : str or Executor
@@ -128,10 +132,11 @@ def fit(
     points, origin = as_points(data, law_class, **chosen, weights=weights, direction=direction)
     problem = make_problem(points, law_class, minimised, fix, tie, prior=prior)
     refuse(points, problem)
-    with prepared(_needed(problem)), executors.opened(executor) as opened:
-        fitted = Fitted(points, *settle(problem, seed=seed), resampling, level, opened)
-        resampled, tested = resample(fitted), backtests(fitted)
-        uncertainty = assemble(fitted, tested.cuts, tested.law)
+    with prepared(_needed(problem, alone)), executors.opened(executor) as opened:
+        fitted = Fitted(points, *settle(problem, seed=seed), resampling, level, opened, alone)
+        resampled, tested = resample(fitted), hold_out(fitted, law_class.axis())
+        near = companion.beside(tested.companions, 0)
+        uncertainty = assemble(fitted, near, tested=bool(tested.cuts))
         diagnosis = diagnose(fitted, resampled.draws, uncertainty, tested)
     optimum = fitted.optimum
     unchecked = Fit(
@@ -144,7 +149,7 @@ def fit(
         data=describe(points, law_class) | origin,
         intervals=_intervals(fitted, resampled),
         uncertainty=uncertainty,
-        backtest=backtest_dict(tested.cuts, uncertainty.axis, uncertainty.drift),
+        backtest=backtest_dict(tested, law_class.axis()),
         derived=derived(optimum.law, points) | diagnosis.derived(),
         diagnostics=_diagnostics(fitted, resampled, diagnosis),
         selection={
@@ -159,6 +164,7 @@ def fit(
             "cluster": cluster,
             "seed": seed,
             "level": level,
+            "alone": alone,
         },
         origin={"kind": "computed"},
         versions=versions(),
@@ -169,10 +175,10 @@ def fit(
     )
 
 
-def _needed(problem: Problem) -> list[Problem]:
+def _needed(problem: Problem, alone: bool) -> list[Problem]:
     """Return a problem for every law that a fit of this one calls on."""
-    other = companion.problem_of(problem)
-    known = [problem, *([] if other is None else [other]), *rivals.problems(problem)]
+    beside = (other for other, _ in companion.problems(problem, alone=alone))
+    known = [problem, *beside, *rivals.problems(problem)]
     return list({p.law: p for p in known}.values())
 
 
@@ -204,7 +210,7 @@ def _checked(
     uncertainty: Uncertainty,
     *,
     resampled: Resamples,
-    tested: Backtests,
+    tested: HeldOut,
     diagnosis: Diagnosis,
 ) -> Fit:
     """Add the checklist."""
@@ -271,18 +277,15 @@ def _moved(fitted: Fitted) -> dict[str, Any]:
     return {"tau": penalty.tau(problem.smallest_corner), "sds_from_center": away}
 
 
-def backtest_dict(cuts: Sequence[Cut], axis: str, drift: float) -> dict[str, Any]:
+def backtest_dict(tested: HeldOut, axis: str) -> dict[str, Any]:
     """Return the backtest as the fit file holds it."""
     if not axis:
         note = "no input grows, so no larger runs can be hidden: intervals are UNTESTED"
-        return {"axis": axis, "cuts": [], "note": note}
-    note = (
-        f"largest runs hidden along {axis}, law refitted, misses scored; drift "
-        f"{100 * drift:.2g} % per decade"
-        if cuts
-        else "no backtest is possible with these points: intervals are UNTESTED"
-    )
-    return {"axis": axis, "cuts": [c.to_dict() for c in cuts], "note": note}
+    elif tested.cuts:
+        note = f"largest runs hidden along {axis}, laws refitted, forecasts scored"
+    else:
+        note = "no backtest is possible with these points: intervals are UNTESTED"
+    return {"axis": axis, "cuts": [cut.summary() for cut in tested.cuts], "note": note}
 
 
 def describe(points: Points, law: type[Law], *, embedded: bool = True) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from scaling_cli import laws
-from scaling_cli.artefacts._prediction import NOISE_STRATA, noise, read_inputs
+from scaling_cli.artefacts._prediction import NOISE_STRATA, noise, read_inputs, taken
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.numerics.quantiles import central
 from scaling_cli.point_fits.certainty import delta, profiles
@@ -294,7 +294,10 @@ def _targets(
         if name in fit.parameters:
             yield PARAMETER, name, {}
         elif name in (output.symbol, output.column, L.column):
-            columns = read_inputs(fit.law, inputs)
+            apart = (
+                fit.law.asked().keys() - taken(fit.law).keys()
+            )  # what only derived quantities take
+            columns = read_inputs(fit.law, {s: v for s, v in inputs.items() if s not in apart})
             for i in range(len(next(iter(columns.values())))):
                 yield MEAN, output.symbol, {s: float(v[i]) for s, v in columns.items()}
         elif name in derived:
@@ -312,7 +315,12 @@ def _derived_inputs(fit: Fit, name: str, inputs: Mapping[str, Any]) -> dict[str,
     missing = [symbol for symbol in wanted if symbol not in inputs]
     if missing:
         raise UsageError(f"{name} needs {', '.join(missing)}.")
-    return {symbol: float(inputs[symbol]) for symbol in wanted}
+    at = {symbol: float(inputs[symbol]) for symbol in wanted}
+    value = float(fit.law.derive(name, **at))
+    if not (np.isfinite(value) and value > 0):
+        told = ", ".join(f"{symbol} = {number:g}" for symbol, number in at.items())
+        raise UsageError(f"by this law there is no {name} at {told}.")
+    return at
 
 
 def _by_method(

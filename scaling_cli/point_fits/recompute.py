@@ -19,7 +19,7 @@ from scaling_cli.runs.points import Points
 from scaling_cli.runs.where import rows_where
 from scaling_cli.vocabulary.errors import DataError
 
-REPEATED = ("bootstrap", "bootstrap_kind", "cluster", "seed", "level")
+REPEATED = ("bootstrap", "bootstrap_kind", "cluster", "seed", "level", "alone")
 DRAW_DIGITS = 8  # draws are Monte Carlo: more digits are only file size
 
 
@@ -118,8 +118,9 @@ def recompute(fit: Fit, points: Points) -> Fit:
     """Fit again, keeping what the file says about itself.
 
     Of a computed fit everything is new but its name, origin and selection. Published parameters
-    and intervals stay; what predictions need beyond them (draws, noise, drift, backtest) comes
-    from the default fit of the same points. Points that were not in the file stay out of it.
+    and intervals stay, and are forecast with alone; what predictions need beyond them (draws,
+    noise, another law, backtest) comes from the default fit of the same points. Points that
+    were not in the file stay out of it.
 
     Raises
     ------
@@ -129,6 +130,7 @@ def recompute(fit: Fit, points: Points) -> Fit:
     from scaling_cli.point_fits import fitting  # JAX: only when something is refitted
 
     published = fit.origin.get("kind") == "published"
+    alone: dict[str, Any] = {"alone": True} if published else {}
     new = fitting.fit(
         points,
         law=laws.name_of(fit.law),
@@ -136,7 +138,7 @@ def recompute(fit: Fit, points: Points) -> Fit:
         fix=fit.selection.get("fix"),
         tie=fit.selection.get("tie"),
         prior=fit.selection.get("prior"),
-        **{k: fit.selection[k] for k in REPEATED if k in fit.selection},
+        **({k: fit.selection[k] for k in REPEATED if k in fit.selection} | alone),
     )
     uncertainty = _shortened(new.uncertainty)
     kept = replace(fit, backtest=new.backtest, versions=new.versions, data=_data(fit, new))

@@ -54,7 +54,9 @@ def _files(path: File) -> list[Path]:
     if path == "":
         raise UsageError("a path is empty.", hint="The folder that you are in is '.'.")
     if given.is_dir():
-        files = _outside_stores(sorted(given.rglob("*.json")))
+        from scaling_cli.runs.store import apart  # late: it imports pyarrow
+
+        files = apart(sorted(given.rglob("*.json")))[0]
         if not files:
             raise UsageError(f"no fit file (*.json) in the folder {given}.")
         return files
@@ -65,15 +67,6 @@ def _files(path: File) -> list[Path]:
         hint = "Name fit files (*.json) or folders of them."
         raise DataError("not a fit file.", hint=hint, file=str(path))
     return [file]
-
-
-def _outside_stores(files: Sequence[Path]) -> list[Path]:
-    """Return the files that are not part of a store: those are no stored things."""
-    from scaling_cli.runs import store
-
-    signed = {file.parent for file in files if file.name == store.MANIFEST}
-    stores = {folder for folder in signed if store.is_store(folder)}
-    return [file for file in files if stores.isdisjoint(file.parents)]
 
 
 def _check(path: Path, *, update: bool, mirror: File | None) -> CheckResult:

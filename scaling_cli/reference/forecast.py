@@ -17,8 +17,7 @@ def _wrong(forecast: Forecast) -> str | None:
     low, high = forecast.interval
     if not low <= forecast.value <= high:
         return f"{forecast.run}: {forecast.value:.6g} lies outside its interval"
-    path, headlines = forecast.path, [s.value for s in forecast.scenarios if s.headline]
+    path = forecast.path
     ends = {"x": forecast.until, "loss": forecast.value, "low": low, "high": high}
     again = {name: float(getattr(path, name)[-1]) for name in ends} if len(path.x) else ends
-    same, at = [forecast.value] * len(headlines), f"{forecast.run}.scenarios"
-    return disagreement(again, ends, forecast.run) or disagreement(headlines, same, at)
+    return disagreement(again, ends, forecast.run)

@@ -25,7 +25,7 @@ def blocks(
 ) -> list[Block]:
     """Return what `scaling backtest` prints."""
     doubt = test.one_sided()
-    alone = "alone: the same of the law without its drift. " if full else ""
+    alone = "alone: share in the range of the fitted law by itself. " if full else ""
     meaning = (
         f"inside: share of the held-back runs in the {_numbers.level(test.level)} range that "
         f"scaling predict would have printed from the fitted runs alone. {alone}bias: + is a "

@@ -18,9 +18,8 @@ from scaling_cli.runs.points import straddled
 from scaling_cli.vocabulary.quantities import factor
 
 INSIDE = (
-    "law allows: the 90 % range of a new run if the law is exactly true. inside: share of the "
-    "held-back runs in that range. 'scaling backtest' counts them in the wider range that "
-    "'scaling predict' prints."
+    "half-width: of the range that 'scaling predict' would have printed from the fitted runs "
+    "alone. inside: share of the held-back runs in it."
 )
 _FARTHEST = re.compile(r"farthest from the law: (.*?\))")
 _ARGUMENTS = re.compile(r"\([\w, ]*\) =")
@@ -147,7 +146,7 @@ def _forecast(fit: Fit, *, full: bool) -> list[Block]:
     if full:
         notes = prediction_report.notes(prediction)
         return [prediction_report.table(prediction, title=title, notes=notes)]
-    value = f"{fit.target} {_numbers.value(float(prediction.value[0]))}"
+    value = f"{fit.target} {_numbers.value(float(prediction.forecast[0]))}"
     if prediction.new_run is None:
         return [section(title, [value])]
     low, high = (_numbers.value(float(end[0])) for end in prediction.new_run)
@@ -157,7 +156,8 @@ def _forecast(fit: Fit, *, full: bool) -> list[Block]:
     told = [_numbers.pieces(value, f"{range_} {width}")]
     if fit.uncertainty is None or not fit.uncertainty.tested:
         told.append("UNTESTED: no backtest shows that the range holds beyond the data")
-    return [section(title, [*told, *prediction_report.between(prediction)])]
+    beside = [*prediction_report.between(prediction), *prediction.notes]
+    return [section(title, [*told, *beside])]
 
 
 def _ahead(fit: Fit, inputs: Mapping[str, float]) -> tuple[float, float | None]:
@@ -202,7 +202,8 @@ def _tested(fit: Fit) -> str:
         return told
     inside = round(sum(cut["coverage"] * cut["n_test"] for cut in covered))
     every = sum(cut["n_test"] for cut in covered)
-    return f"{told}; {inside} of {every} inside the law's own range"
+    level = _numbers.level(float(fit.selection.get("level", 0.9)))
+    return f"{told}; {inside} of {every} inside their {level} range"
 
 
 def _facts(fit: Fit) -> dict[str, str]:
@@ -278,7 +279,7 @@ def backtest(fit: Fit) -> Block:
         ("reach", ">", lambda cut: _known_or(cut.get("factor"), factor)),
         ("bias", ">", lambda cut: _numbers.bias(cut.get("bias"))),
         ("mean |error|", ">", lambda cut: _numbers.percent(cut.get("mare"))),
-        ("law allows", ">", lambda cut: _known_or(cut.get("allowed"), _numbers.either_side)),
+        ("half-width", ">", lambda cut: _known_or(cut.get("half_width"), _numbers.either_side)),
         ("inside", ">", lambda cut: _known_or(cut.get("coverage"), _numbers.share)),
     ]
     notes = [note] * bool(note) + [INSIDE, *_straddling(fit, axis, cuts)]

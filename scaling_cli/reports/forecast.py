@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from scaling_cli.artefacts.forecast import Forecast, Forecasts
-from scaling_cli.forecasting.job import AS_TOKENS, TRAINING
+from scaling_cli.forecasting.direction import LIMITED
+from scaling_cli.forecasting.future import CONSTANT
+from scaling_cli.forecasting.job import TRAINING
 from scaling_cli.reports import _fitted, _numbers
-from scaling_cli.reports._blocks import Block, Labelled, Notes, Table
+from scaling_cli.reports._blocks import Block, Labelled, Notes, Table, Text
 from scaling_cli.reports.curve_fit import shortened
 
 if TYPE_CHECKING:
@@ -43,15 +43,14 @@ def _run(item: Mapping[str, Any], *, full: bool) -> list[Block]:
     known, siblings = item["schedule"], item["siblings"]
     beside = [f"{len(siblings)}: {', '.join(siblings)}"] if siblings else []
     beside += [f"not used: {left['run']}: {left['reason']}" for left in item["left_out"]]
-    schedule = [
-        shortened(known["text"], LONGEST, " (--json)"),
-        f"{'assumed' if known['assumed'] else known['source']}: {known['why']}",
-    ]
+    how = known["why"] if known["source"] == "given" else f"{known['source']}: {known['why']}"
+    schedule = [shortened(known["text"], LONGEST, " (--json)"), how]
+    several = bool(item["scenarios"])
     return [
-        Labelled("run", _seen(item)),
-        Labelled("forecast", _forecast(item, full=full)),
-        Labelled("schedule", schedule),
-        _scenarios(item),
+        Text([_seen(item)]),
+        _scenarios(item, full=full),
+        Labelled("headline" if several else "forecast", _forecast(item, full=full)),
+        Labelled("schedule", schedule[1:] if several else schedule),
         Labelled("siblings", beside),
         _backtests(item) if full else _briefly_tested(item),
         Labelled("levels", _levels(item)),
@@ -69,7 +68,7 @@ def _read(runs: Sequence[Mapping[str, Any]]) -> list[Block]:
 
 
 def _matters(note: str) -> bool:
-    return note.startswith(TRAINING) or AS_TOKENS in note
+    return note.startswith(TRAINING) or LIMITED in note
 
 
 def _loss(item: Mapping[str, Any]) -> str:
@@ -92,54 +91,64 @@ def place(item: Mapping[str, Any], x: float) -> str:
     return f"{item['unit'][:-1]} {_numbers.quantity(x)}"
 
 
-def _seen(item: Mapping[str, Any]) -> list[str]:
-    seen = item["seen"]
-    here = seen["step"] if item["unit"] == "steps" else seen["tokens"]
+def _seen(item: Mapping[str, Any]) -> str:
+    seen, unit = item["seen"], item["unit"]
+    here = seen["step"] if unit == "steps" else seen["tokens"]
+    way = " of ".join(_numbers.quantity(x) for x in (here, item["until"]))
     both = seen["step"] is not None and seen["tokens"] is not None
-    tokens = f", {_numbers.quantity(seen['tokens'])} tokens" if both else ""
-    noise = f"; noise of one row {_numbers.percent(item['noise'])}"
-    done = _numbers.percent(here / item["until"])
-    return [
+    constant = item["schedule"]["verdict"] == CONSTANT
+    return _numbers.pieces(
         item["run"],
-        f"{_loss(item)} {_numbers.value(seen['loss'])} (smoothed) at {place(item, here)}{tokens}, "
-        f"{done} of the way; {_numbers.count(seen['points'], 'point')}{noise}",
-    ]
+        f"{way} {unit}, {_numbers.share(here / item['until'])}",
+        f"{_numbers.quantity(seen['tokens'])} tokens" if both else "",
+        f"{_loss(item)} {_numbers.value(seen['loss'])} (mean of the last)",
+        "learning rate constant so far" if constant else "",
+    )
+
+
+def _ends(item: Mapping[str, Any]) -> tuple[str, str]:
+    """Return a value and its interval with the digits that they deserve."""
+    value, low, high = _numbers.deserved(item["value"], *item["interval"])
+    return value, f"{low} .. {high}"
 
 
 def _forecast(item: Mapping[str, Any], *, full: bool) -> list[str]:
-    half = np.log(item["interval"][1] / item["interval"][0]) / 2
-    assumed = ", schedule assumed" if item["schedule"]["assumed"] else ""
-    invalid = "" if item["valid"] else "; it does not hold, see the warnings"
-    level = _numbers.level(item["level"])
-    value, held = map(_numbers.value, (item["value"], item["constant_rate"]))
+    several, known = bool(item["scenarios"]), item["schedule"]
+    (value, ends), level = _ends(item), _numbers.level(item["level"])
+    all_of = "; all of these, --schedule narrows it" if several else ""
+    assumed = ", schedule assumed" if known["assumed"] and not several else ""
+    invalid = "" if item["valid"] else ", which does not hold: see the warnings"
     lines = [
-        f"{value} at {place(item, item['until'])}{assumed}",
-        f"{level} interval {_numbers.interval(item['interval'])} (+/-{_numbers.percent(half)}) of "
-        f"the expected loss{invalid}; {_numbers.interval(item['one_value'])} of one logged value",
-        *([f"method: {item['method']}"] if full else []),
+        f"{value} in {ends} ({level}{all_of}) at {place(item, item['until'])}{assumed}{invalid}"
     ]
-    if (item["decay_share"] or 0.0) >= LEAST_SHARE and held != value:
+    one = _numbers.interval(item["one_value"])
+    exact, held = map(_numbers.value, (item["value"], item["constant_rate"]))
+    if full:
+        told = _numbers.interval(item["interval"])
+        lines += [
+            f"{exact}, {level} interval {told} of the expected {_loss(item)}, {one} of one value",
+            f"method: {item['method']}; {_numbers.count(item['seen']['points'], 'point')}; noise "
+            f"of one row {_numbers.percent(item['noise'])}",
+        ]
+    if (item["decay_share"] or 0.0) >= LEAST_SHARE and held != exact:
         lines.append(
-            f"{_numbers.share(item['decay_share'])} of the drop to come is the decay of the "
-            f"learning rate; at the present rate the loss would be {held}"
+            f"{_numbers.share(item['decay_share'])} of the change to come is the decay of the "
+            f"learning rate; at the present rate the {_loss(item)} would be {held}"
         )
     if item["epochs"] is not None:
         lines.append(f"{item['epochs']:.2f} passes over the data at the end")
     return lines
 
 
-def _scenarios(item: Mapping[str, Any]) -> Table:
+def _scenarios(item: Mapping[str, Any], *, full: bool) -> Table:
     columns = [
-        ("if the learning rate is", "^", lambda s: s["name"]),
-        ("loss", ">", lambda s: _numbers.value(s["value"])),
-        (
-            f"{_numbers.level(item['level'])} interval",
-            "<",
-            lambda s: _numbers.interval(s["interval"]),
-        ),
-        ("", "<", lambda s: "headline" if s["headline"] else ""),
+        ("", "^", lambda s: s["name"]),
+        (_loss(item), ">", lambda s: _ends(s)[0]),
+        (_numbers.level(item["level"]), "<", lambda s: _ends(s)[1]),
+        *([("weight", ">", lambda s: _numbers.share(s["weight"]))] if full else []),
     ]
-    return Table.of(item["scenarios"], columns, "scenarios")
+    title = "what comes next is not known; if the learning rate"
+    return Table.of(item["scenarios"], columns, title)
 
 
 def _backtests(item: Mapping[str, Any]) -> Table:
@@ -224,7 +233,7 @@ def _watch(run: str, watch: Mapping[str, Any]) -> list[Block]:
 def line(update: "Update") -> str:
     """Return one line about a log that has grown."""
     job, watch = update.job, update.watch
-    head = f"{job.run}  {job.unit[:-1]} {_numbers.quantity(job.now)}  loss {job.level():.4f}"
+    head = f"{job.run}  {job.unit[:-1]} {_numbers.quantity(job.now)}  {job.noun} {job.level():.4f}"
     if update.forecast is not None:
         low, high = update.forecast.interval
         head += (

@@ -13,11 +13,12 @@ from scaling_cli.vocabulary.quantities import C, factor
 INSIDE = 1.005  # factors below this print as x1: inside the data
 SHOWN = 12  # points on the first screen
 SPLITS = 3
+COUNTED = ("no", "one", "two", "three", "four", "five")
 
 
 def blocks(prediction: Prediction, *, full: bool = False) -> list[Block]:
     """Return what `scaling predict` prints."""
-    lines = [score(prediction), *notes(prediction), *(learned_from(prediction) if full else ())]
+    lines = [score(prediction), *notes(prediction), *(tested_by(prediction) if full else ())]
     return [
         table(prediction, full=full, limit=None if full else SHOWN),
         *best_splits(prediction, full=full),
@@ -91,7 +92,7 @@ def table(
     ]
     columns = [
         *((s, ">", _quantities(values, s)) for s, values in {**p.inputs, **spent}.items()),
-        (p.column, ">", lambda i: _numbers.value(float(p.value[i]))),
+        (p.column, ">", lambda i: _numbers.value(float(p.forecast[i]))),
         *([mean] if full else ()),
         (f"{level} new run", "<", lambda i: _at(p.new_run, i)),
         ("beyond data", "^", lambda i: reach(p, i)),
@@ -140,9 +141,13 @@ def notes(prediction: Prediction) -> list[str]:
     widths, tested = half_widths(prediction), prediction.made_by.get("tested")
     if widths is None:
         return list(prediction.notes)
-    kind = f"{'backtested' if tested else 'untested'} {_numbers.level(prediction.level)} range"
-    parts = [f"{name} {_range(part.tolist())}" for name, part in prediction.parts.items()]
-    lines = [f"{kind} of a new run: half-width {_range(widths)}; {', '.join(parts)}."]
+    parts = [
+        f"{name} {_range(part.tolist())}"
+        for name, part in prediction.parts.items()
+        if name != "laws" or len(prediction.members) > 1
+    ]
+    range_ = f"{_numbers.level(prediction.level)} range of a new run"
+    lines = [f"{range_}: half-width {_range(widths)}; {', '.join(parts)}."]
     if not tested:
         lines.append(
             "UNTESTED: no backtest was possible with these data, so nothing shows that the "
@@ -157,42 +162,44 @@ def notes(prediction: Prediction) -> list[str]:
 
 
 def between(prediction: Prediction) -> Iterator[str]:
-    """Say around what the range lies: the middle of two laws, and how far they are apart."""
-    if prediction.companion is None:
+    """Say of how many laws the forecast is the mean, and where the fitted one lies by itself."""
+    shared = {name: w for name, (_, w) in prediction.members.items() if np.any(w > 0)}
+    if len(shared) < 2:
         return
-    name, values = prediction.companion
-    ratio = values / prediction.value
+    own = f"{prediction.made_by['law']} alone{_own(prediction)}"
+    yield f"mean of {COUNTED[len(shared)]} laws; {own}."
+    for name, (_, weights) in prediction.members.items():
+        left = int(np.sum(weights == 0))
+        if left:
+            where = f" at {left} of {len(weights)} points" if len(weights) > 1 else ""
+            yield f"{name} is left out{where}: its forecast lies far from those of the others."
+
+
+def _own(prediction: Prediction) -> str:
+    """Return the value of the fitted law, or at several points how far it lies from theirs."""
+    if len(prediction.value) == 1:
+        return f": {_numbers.value(float(prediction.value[0]))}"
+    ratio = prediction.value / prediction.forecast
     low, high = float(ratio.min()) - 1, float(ratio.max()) - 1
-    shift = f"{_numbers.percent(abs(low))} {'lower' if low < 0 else 'higher'}"
-    if _numbers.percent(low) != _numbers.percent(high):
-        ends = (_numbers.percent(x, sign=True) for x in (low, high))
-        shift = f"{' to '.join(ends)} away"
-    yield (
-        f"The range lies around the middle of two laws fitted to the same runs: "
-        f"{prediction.made_by.get('law')} and {name}, which is {shift}."
-    )
-    widths = half_widths(prediction)
-    if widths is not None and np.any(np.abs(np.log(ratio)) > widths):
-        yield (
-            "The two differ by more than half the range: plan with the whole range, not with the "
-            "forecast of one law."
-        )
+    if _numbers.percent(low) == _numbers.percent(high):
+        return f" is {_numbers.percent(abs(low))} {'lower' if low < 0 else 'higher'}"
+    return f" is {_numbers.percent(low, sign=True)} to {_numbers.percent(high, sign=True)} away"
 
 
-def learned_from(prediction: Prediction) -> Iterator[str]:
-    """Yield where the drift comes from: every backtest, its miss and what the law allowed."""
-    made_by = prediction.made_by
-    cuts = [cut for cut in made_by.get("backtests", ()) if cut["factor"] is not None]
-    if cuts and made_by["tested"]:
-        seen = "; ".join(
-            f"{factor(cut['factor'])} further, missed by {_numbers.percent(cut['mare'])}, "
-            f"allowed {_numbers.percent(cut['allowed'])}"
-            for cut in cuts
+def tested_by(prediction: Prediction) -> Iterator[str]:
+    """Yield every backtest of the fit: its reach, its miss, the range that it had."""
+    cuts = [cut for cut in prediction.made_by.get("backtests", ()) if cut["factor"] is not None]
+    told = [
+        f"{factor(cut['factor'])} further, missed by {_numbers.percent(cut['mare'])}"
+        + (
+            f" in a range of {_numbers.either_side(width)}"
+            if (width := cut.get("half_width"))
+            else ""
         )
-        yield (
-            f"drift {100 * made_by['drift']:.2g} % per decade, from "
-            f"{_numbers.count(len(cuts), 'backtest')} ({seen})."
-        )
+        for cut in cuts
+    ]
+    if told:
+        yield f"{_numbers.count(len(told), 'backtest')}: {'; '.join(told)}."
 
 
 def _range(fractions: Sequence[float]) -> str:

@@ -29,7 +29,6 @@ _APART = 1.25  # factor of a run's compute over the others' that is no way of co
 _STEP = 1.35  # factor by which a way of counting changes from one size to the next
 _GROUPS = 3  # of runs that are named
 WRONG_IN_RUNS = "wrong in these"
-REPEATED = "saw tokens more than once, and the law does not see that."
 _SHOWN = 30  # columns named in a note
 # No pretraining run is shorter than this many tokens; 300 means 300 billion. No ladder worth a
 # law ends with a smaller model; 16,000 means 16,000 million.
@@ -108,6 +107,12 @@ def _assumed(runs: Runs) -> list[Note]:
     return [Note("convention-assumed", "info", message)] if count else []
 
 
+def _six(size: np.ndarray, tokens: np.ndarray) -> np.ndarray:
+    """Return 6 x size x tokens, infinite where no number is as large."""
+    with np.errstate(over="ignore"):
+        return FLOPS_PER_PARAM_TOKEN * size * tokens
+
+
 @dataclass(frozen=True)
 class Spent:
     """What runs spend compute on, arrays of shape (n,), and how much that is, also in words."""
@@ -133,7 +138,7 @@ class Spent:
         """Return it as 6 x size x tokens, by the size of the table that comes nearest to flops."""
         tokens, sizes = view.column(D.column), (N, N_AVERAGE)
         each = [
-            cls(q.column, size, tokens, FLOPS_PER_PARAM_TOKEN * size * tokens, f"6{q.symbol}D")
+            cls(q.column, size, tokens, _six(size, tokens), f"6{q.symbol}D")
             for q in sizes
             if q.column in view.names()
             for size in [view.column(q.column)]

@@ -429,9 +429,8 @@ def _repeated(view: View, law: AnyLaw) -> list[str]:
     """Say how many runs saw tokens more than once, if the law does not ask for it itself."""
     runs = np.array(view.run_ids(), object)
     again = {n: len(set(runs[v > likeness.SOON])) for n, v in _passes(view, law).items()}
-    return [
-        f"{name}: {count} run(s) {plausible.REPEATED}" for name, count in again.items() if count
-    ]
+    told = "run(s) saw tokens more than once, and the law does not see that."
+    return [f"{name}: {count} {told}" for name, count in again.items() if count]
 
 
 def _read_conventions(view: View, law: AnyLaw, output: str) -> tuple[dict[str, str], list[str]]:

@@ -7,7 +7,9 @@
 
 A process that is killed while writing leaves the old store or the new one: files that the
 manifest does not name are never read here, and the next append sweeps them away. One writer at
-a time holds `.lock`; others wait.
+a time holds `.lock`; others wait. A reader holds nothing: where files go while it reads, it reads
+the store that they went for. What is read has the digest that its name says, and the rows and
+runs that the manifest says.
 
 The manifest is also the store's signature: it is the first file of a new store, a folder with
 files and without it is refused, and only files of the names above are replaced or deleted.
@@ -19,8 +21,8 @@ import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,7 @@ import pyarrow.parquet
 
 from scaling_cli.runs.plausible import doubts
 from scaling_cli.runs.table import ColumnReading, Note, Runs, combine, stack, with_units
+from scaling_cli.vocabulary.bounds import wait_until
 from scaling_cli.vocabulary.errors import DataError, some
 from scaling_cli.vocabulary.jsonfile import stamped, write_whole
 
@@ -41,12 +44,16 @@ _KIND = "scaling store"
 _ROW_GROUP = 131072
 # A bucket with more segments than this is rewritten as one at the next append to it.
 _MOST_SEGMENTS = 8
+_LAYOUT = {"format": int, "version": int, "buckets": int, "segments": list}
+_SEGMENT = {"path": str, "bucket": int, "rows": int, "runs": list}
+_TRIES = 100  # of reading beside writers
 _ELSEWHERE = "Name a new or an empty folder (--store DIR)."
 _AGAIN = "Ingest the logs into a new store."
 _ANOTHER = (
     "If it is another run, name it with --set run_id=... or --name '{run_id}'; if the log has "
     "moved, ingest it into a new store."
 )
+_NAMELESS = "Name it with --set run_id=NAME, or in a column run_id; a file is named by its name."
 _HASH = "[0-9a-f]{16}"
 _OWN_FILE = re.compile(
     rf"points/bucket=\d+/seg-{_HASH}\.parquet|tables/(runs|sources)-{_HASH}\.parquet"
@@ -79,19 +86,28 @@ class StoreReport:
 def is_store(path: str | Path) -> bool:
     """Say whether a folder is a store, whole or damaged.
 
-    A manifest that cannot be read counts: what lies beside it must not be read as logs.
+    A manifest that cannot be read or is not quite ours counts, and so do segments without one:
+    what lies there must not be read as logs.
     """
     file = Path(path) / MANIFEST
     try:
         if not file.is_file():
-            return False
+            parts = Path(path).glob("points/bucket=*/seg-*.parquet")
+            return any(_OWN_FILE.fullmatch(part.relative_to(path).as_posix()) for part in parts)
+        manifest = json.loads(file.read_bytes())
     except PermissionError:  # it may not even be asked: the reader of folders says so
         return False
-    try:
-        manifest = json.loads(file.read_text(encoding="utf8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return True
-    return isinstance(manifest, dict) and manifest.get("kind") == _KIND
+    ours = {"kind": _KIND, "buckets": BUCKETS}.items()
+    return isinstance(manifest, dict) and any(pair in manifest.items() for pair in ours)
+
+
+def apart(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+    """Return the files that are not part of a store, and the stores that the others are in."""
+    folders = {folder for file in files for folder in file.parents}
+    stores = {folder for folder in folders if is_store(folder)}
+    return [file for file in files if stores.isdisjoint(file.parents)], sorted(stores)
 
 
 def append(store: str | Path, runs: Runs) -> StoreReport:
@@ -121,7 +137,9 @@ def _append(root: Path, runs: Runs) -> StoreReport:
         if not is_store(root):
             _put_manifest(root, _empty_manifest())
         manifest = _manifest(root)
-        change = _compare(_table(root, manifest, "sources"), runs)
+        before = _table(root, manifest, "sources")
+        runs, notes = _without_older(before, runs)
+        change = _compare(before, runs)
         if change.fresh or change.gone:
             manifest = _write(root, manifest, change, runs)
         _sweep(root, manifest)
@@ -132,6 +150,7 @@ def _append(root: Path, runs: Runs) -> StoreReport:
             tuple(sorted(change.unchanged)),
             tuple(sorted(change.gone - change.fresh)),
             sum(segment["rows"] for segment in manifest["segments"]),
+            tuple(notes),
         )
 
 
@@ -168,15 +187,32 @@ def read(path: str | Path) -> Runs:
         If it is damaged, empty, or of a later format.
     """
     root = Path(path)
-    manifest = _manifest(root)
-    sources = _table(root, manifest, "sources")
-    if sources is None or not manifest["segments"]:
-        raise DataError("the store is empty.", file=str(root), hint="Fill it: scaling ingest.")
-    runs = _table(root, manifest, "runs")
-    points = stack(_parquet(root / segment["path"]) for segment in manifest["segments"])
+    for _ in range(_TRIES):
+        manifest = _manifest(root)
+        try:
+            return _read(root, manifest)
+        except DataError:
+            if _manifest(root) == manifest:
+                raise
+    raise DataError("it was written again while it was read.", file=str(root), hint="Try again.")
+
+
+def _read(root: Path, manifest: Mapping[str, Any]) -> Runs:
+    segments = manifest["segments"]
+    if not segments:
+        begun = "its first ingest did not finish" if not manifest["version"] else "it has no runs"
+        message = f"the store is empty: {begun}."
+        raise DataError(message, file=str(root), hint="Fill it: scaling ingest.")
+    names = [manifest["runs"], manifest["sources"], *(segment["path"] for segment in segments)]
+    contents = {name: _content(root, name) for name in names}  # all now: a writer may delete them
+    runs, sources, *parts = (_parsed(root / name, contents.pop(name)) for name in names)
+    for segment, part in zip(segments, parts, strict=True):
+        held = part.num_rows, set(part["run_id"].unique().to_pylist())
+        if held != (segment["rows"], set(segment["runs"])):
+            raise _damage(root / MANIFEST, "it does not say what the segments hold")
     columns = [ColumnReading(**record) for record in _records(sources["columns"])]
     notes = [Note(**record) for record in _records(sources["notes"])]
-    whole = combine([Runs(runs, points, sources, columns, notes)])
+    whole = combine([Runs(runs, stack(parts), sources, columns, notes)])
     return Runs(whole.runs, whole.points, whole.sources, columns, [*notes, *doubts(whole)])
 
 
@@ -194,23 +230,71 @@ class _Change:
     sources: pa.Table
 
 
+def _without_older(before: pa.Table | None, runs: Runs) -> tuple[Runs, list[Note]]:
+    """Return the runs without those of files that the store holds as they were later.
+
+    Another process may have read a file after this one and put it into the store before.
+    """
+    known = {} if before is None else {_place(row): row for row in before.to_pylist()}
+    kept, notes = [], []
+    for row in runs.sources.to_pylist():
+        later = known.get(_place(row), {}).get("modified")
+        older = later is not None and row["modified"] is not None and row["modified"] < later
+        if older and _modified(row["uri"]) != row["modified"]:
+            message = "the store holds this file as it was later; what was read before is left out."
+            notes.append(Note("older-reading", "warn", message, row["file"]))
+        else:
+            kept.append(row)
+    if notes:
+        sources = pa.Table.from_pylist(kept, schema=runs.sources.schema)
+        runs = replace(runs, sources=sources)
+    return runs, notes
+
+
+def _modified(uri: str) -> int | None:
+    """Return when a file as it is now was written."""
+    try:
+        return Path(uri).stat().st_mtime_ns
+    except (OSError, ValueError):
+        return None
+
+
+def _place(row: Mapping[str, Any]) -> tuple[str, str]:
+    """Return where a source is: what is no file is another with every content."""
+    return row["uri"], row["sha256"] if row["uri"].startswith("<") else ""
+
+
 def _compare(before: pa.Table | None, runs: Runs) -> _Change:
     old = [] if before is None else before.to_pylist()
     new = runs.sources.to_pylist()
     known = {_key(row) for row in old}
-    owner = {run: row["uri"] for row in old for run in row["run_ids"]}
+    owner = {run: row for row in old for run in row["run_ids"]}
     unchanged = [row for row in new if _key(row) in known]
     written = [row for row in new if _key(row) not in known]
-    uris = {row["uri"] for row in written}
+    places = {_place(row) for row in written}
     for row in written:
+        _require_names(row)
         for run in row["run_ids"]:
-            if owner.get(run, row["uri"]) not in uris:
-                message = f"run {run!r} is in the store already, from {owner[run]}."
+            if run in owner and _place(owner[run]) not in places:
+                message = f"run {run!r} is in the store already, from {owner[run]['uri']}."
                 raise DataError(message, file=row["file"], hint=_ANOTHER)
-    kept = [row for row in old if row["uri"] not in uris]
-    gone = [row for row in old if row["uri"] in uris]
+    kept = [row for row in old if _place(row) not in places]
+    gone = [row for row in old if _place(row) in places]
     sources = pa.Table.from_pylist([*kept, *written], schema=runs.sources.schema)
     return _Change(_runs_of(written), _runs_of(gone), _runs_of(unchanged), sources)
+
+
+def _require_names(row: Mapping[str, Any]) -> None:
+    """Refuse runs that are called after what is no file: the next such would be called so too.
+
+    Raises
+    ------
+    DataError
+    """
+    own = Path(row["file"]).name
+    if row["uri"].startswith("<") and any(r.split(":")[0] == own for r in row["run_ids"]):
+        message = "what is read from here gives its run no name, and a store keeps runs by name."
+        raise DataError(message, file=row["file"], hint=_NAMELESS)
 
 
 def _runs_of(rows: Iterable[dict[str, Any]]) -> set[str]:
@@ -254,7 +338,7 @@ def _segments(
         if number not in crowded and not change.gone & set(segment["runs"]):
             kept.append(segment)
             continue
-        left = _parquet(root / segment["path"]).filter(~_among(change.gone))
+        left = _parquet(root, segment["path"]).filter(~_among(change.gone))
         tables.setdefault(number, []).append(left)
     written = [_put_segment(root, number, stack(parts)) for number, parts in tables.items()]
     return [*kept, *(segment for segment in written if segment["rows"])]
@@ -282,7 +366,7 @@ def _put_table(root: Path, name: str, table: pa.Table) -> str:
     sink = pa.BufferOutputStream()
     pyarrow.parquet.write_table(table, sink, compression="zstd", row_group_size=_ROW_GROUP)
     content = sink.getvalue().to_pybytes()
-    path = f"{name}-{blake2b(content, digest_size=8).hexdigest()}.parquet"
+    path = f"{name}-{_digest(content)}.parquet"
     _put(root, root / path, content)
     return path
 
@@ -338,40 +422,90 @@ def _empty_manifest() -> dict[str, Any]:
 def _manifest(root: Path) -> dict[str, Any]:
     path = root / MANIFEST
     try:
-        manifest = json.loads(path.read_text(encoding="utf8"))
-    except (OSError, ValueError) as error:
-        message = "not a store: no readable manifest."
-        raise DataError(message, file=str(path), hint=_AGAIN) from error
+        manifest = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        lost = isinstance(error, FileNotFoundError) and is_store(root)
+        told = "parts of a store without its manifest" if lost else "no readable manifest"
+        raise DataError(f"not a store: {told}.", file=str(path), hint=_AGAIN) from error
     if not isinstance(manifest, dict) or manifest.get("kind") != _KIND:
         raise DataError("not the manifest of a store.", file=str(path))
-    if manifest["format"] > FORMAT:
+    if type(manifest.get("format")) is int and manifest["format"] > FORMAT:
         message = f"the store has format {manifest['format']}, this version reads up to {FORMAT}."
         raise DataError(message, file=str(path), hint="Upgrade scaling-cli.")
+    if not _is_whole(manifest):
+        raise _damage(path, "it lacks what a manifest says")
     return manifest
 
 
-def _table(root: Path, manifest: dict[str, Any], name: str) -> pa.Table | None:
-    return None if manifest[name] is None else _parquet(root / manifest[name])
+def _is_whole(manifest: Mapping[str, Any]) -> bool:
+    """Say whether a manifest has all its parts, and names none but the store's own files."""
+    segments, tables = manifest.get("segments"), ("runs", "sources")
+    if not (_has(manifest, _LAYOUT) and all(name in manifest for name in tables)):
+        return False
+    if not all(isinstance(segment, dict) and _has(segment, _SEGMENT) for segment in segments or ()):
+        return False
+    named = [segment["path"] for segment in segments or ()]
+    named += [manifest[name] for name in tables if segments or manifest[name] is not None]
+    return all(isinstance(name, str) and _OWN_FILE.fullmatch(name) for name in named)
 
 
-def _parquet(path: Path) -> pa.Table:
+def _has(record: Mapping[str, Any], kinds: Mapping[str, type]) -> bool:
+    return all(type(record.get(key)) is kind for key, kind in kinds.items())
+
+
+def _table(root: Path, manifest: Mapping[str, Any], name: str) -> pa.Table | None:
+    return None if manifest[name] is None else _parquet(root, manifest[name])
+
+
+def _parquet(root: Path, name: str) -> pa.Table:
+    return _parsed(root / name, _content(root, name))
+
+
+def _content(root: Path, name: str) -> bytes:
+    """Return a file of the store, which is as its name says."""
     try:
-        return pyarrow.parquet.ParquetFile(path).read()
-    except (OSError, pa.ArrowInvalid) as error:
-        message = "the store is damaged: this file is missing or cut."
-        raise DataError(message, file=str(path), hint=_AGAIN) from error
+        content = (root / name).read_bytes()
+    except OSError as error:
+        raise _damage(root / name, "this file is missing") from error
+    if _digest(content) != Path(name).stem.rpartition("-")[2]:
+        raise _damage(root / name, "this file is cut or changed")
+    return content
+
+
+def _parsed(path: Path, content: bytes) -> pa.Table:
+    try:
+        return pyarrow.parquet.ParquetFile(pa.BufferReader(content)).read()
+    except (OSError, pa.ArrowException) as error:
+        raise _damage(path, "this file is no table") from error
+
+
+def _digest(content: bytes) -> str:
+    return blake2b(content, digest_size=8).hexdigest()
+
+
+def _damage(path: Path, what: str) -> DataError:
+    return DataError(f"the store is damaged: {what}.", file=str(path), hint=_AGAIN)
 
 
 @contextlib.contextmanager
 def _locked(root: Path) -> Iterator[None]:
     """Hold the store's lock; wait for another writer."""
     with (root / ".lock").open("a+b") as handle:
+        wait_until(lambda: _lock(handle.fileno()), f"another process writes into {root}")
+        yield  # closing the file, or dying, gives the lock back
+
+
+def _lock(handle: int) -> bool:
+    """Take a lock if it is free."""
+    try:
         if sys.platform == "win32":
             import msvcrt
 
-            msvcrt.locking(handle.fileno(), msvcrt.LK_LOCK, 1)
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
         else:
             import fcntl
 
-            fcntl.flock(handle.fileno(), fcntl.LOCK_EX)
-        yield  # closing the file, or dying, gives the lock back
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    return True

@@ -89,7 +89,8 @@ RUN_CORE = _kinds(
     "val_loss_convention:string"
 )
 SOURCE_COLUMNS = (
-    _kinds("source_id:string uri:string file:string sha256:string bytes:int64 reader:string")
+    _kinds("source_id:string uri:string file:string sha256:string bytes:int64")
+    | _kinds("modified:int64 reader:string")
     | _kinds("reader_version:string mapping:string rows_read:int64 rows_kept:int64")
     | {"run_ids": pa.list_(pa.string())}
     | _kinds("columns:string notes:string")
@@ -101,6 +102,7 @@ _MEANINGS = {
     "flags": "bitset: 1 not finite, 4 superseded by a later segment or row",
     "source_id": "key into sources",
     "line": "1-based line (or row) of the source",
+    "modified": "when the file that was read had been written, in ns since 1970",
     "rows": "what a row of the source is: run, curve or checkpoint",
     "params_convention": "how params counts: total, non_embedding or active; null: not stated",
     "val_loss_convention": "unit of the held-out loss; null: not stated",
@@ -245,7 +247,7 @@ def combine(several: Sequence[Runs]) -> Runs:
     return Runs(
         with_units(runs.take(pa.array(order, pa.int64())), "runs"),
         with_units(stack(part.points for part in several), "points"),
-        with_units(pa.concat_tables([part.sources for part in several]), "sources"),
+        with_units(stack(part.sources for part in several), "sources"),
         [reading for part in several for reading in part.columns],
         [note for part in several for note in part.notes],
     )
@@ -261,7 +263,7 @@ def places(names: pa.ChunkedArray, among: pa.ChunkedArray) -> np.ndarray:
 
 def floats(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
     """Return a numeric column as float64, missing values as NaN."""
-    values = pc.cast(column, pa.float64())
+    values = pc.cast(column, pa.float64(), safe=False)  # an id of 17 digits is a number too
     return np.asarray(pc.fill_null(values, float("nan")).to_numpy(zero_copy_only=False))
 
 

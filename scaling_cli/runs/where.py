@@ -79,6 +79,9 @@ def rows_where(expression: str, column: Lookup, names: Sequence[str], length: in
     except TypeError as error:
         told = f"--where {expression!r} compares text with numbers."
         raise UsageError(told, hint=_EXAMPLE) from error
+    except (OverflowError, RecursionError) as error:
+        told = f"--where {expression!r} holds a number that is too large, or too many parts."
+        raise UsageError(told, hint=_EXAMPLE) from error
     kept = np.broadcast_to(np.asarray(value), (length,))
     if kept.dtype != bool:
         raise UsageError(f"--where {expression!r} is not a condition.", hint=_EXAMPLE)

@@ -33,6 +33,7 @@ class OfPoints(TypedDict, total=False):
     tie: Mapping[str, str] | None
     weights: Any
     prior: Mapping[str, Any] | None
+    alone: bool
     bootstrap_kind: str
     cluster: str
     executor: Any
@@ -100,6 +101,8 @@ def fit(data: Any, *, law: str | None = None, **options: Unpack[Options]) -> Any
         Laws of points: whole runs are drawn, or the signs of their residuals.
     cluster : {"run", "config"}
         Laws of points: what is drawn together.
+    alone : bool
+        Laws of points: forecasts are those of the law alone, not the mean of several.
     executor : str or Executor
         Laws of points: where refits run; `serial`, or `dask:tcp://HOST:PORT`.
     schedules : str or Schedule, a list of these, or mapping of run to one, optional

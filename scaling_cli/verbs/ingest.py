@@ -20,4 +20,5 @@ def ingest(data: Any, store: str | Path = "runs.store") -> "StoreReport":
     from scaling_cli.runs.store import append
 
     runs = as_runs(data)
-    return replace(append(store, runs), notes=tuple(runs.notes))
+    report = append(store, runs)
+    return replace(report, notes=(*runs.notes, *report.notes))

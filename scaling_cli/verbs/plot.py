@@ -109,7 +109,6 @@ def compared(fit: Any, measured: Any, schedules: Any = None) -> tuple[Any, Seque
     if measured is None or not isinstance(fit, Fit) or isinstance(measured, Points):
         return measured, ()
     from scaling_cli.ingest._points import as_points
-
     from scaling_cli.runs.direction import Direction
 
     said = fit.selection

@@ -25,6 +25,7 @@ def predict(
     *,
     schedule: None = None,
     measured: Measured = (),
+    alone: bool = False,
     level: float = 0.9,
     **inputs: Any,
 ) -> Prediction: ...
@@ -55,6 +56,7 @@ def predict(
     every: int | None = None,
     measured: Measured = (),
     level: float = 0.9,
+    alone: bool = False,
     **inputs: Any,
 ) -> Prediction | Along:
     """Predict with a fit, an interval beside every value.
@@ -76,6 +78,8 @@ def predict(
         What was measured, one per point: errors and hits are added.
     level : float
         Nominal coverage of the intervals.
+    alone : bool
+        Forecast with the fitted law alone, not with the mean of it and of the laws beside it.
     **inputs : float, str or array
         The law's inputs by symbol or column: `N=7e9, D=1e12`, `params="7B", tokens="1T"`, `C=1e24`.
         Along a schedule the size, of a fit to several.
@@ -105,7 +109,9 @@ def predict(
             f"--{wrong} needs --schedule.", hint="A law of points has no steps: it sees the end."
         )
     thing, told = _stored.default() if fit is None else (fit, "")
-    prediction = kinds.load(thing, Fit).predict(level=level, **inputs)
+    points_fit = kinds.load(thing, Fit)
+    asked = points_fit.alone() if alone else points_fit
+    prediction = asked.predict(level=level, **inputs)
     made_by = {**prediction.made_by, "fit": kinds.name_of(thing)}
     notes = (*prediction.notes, f"{told}.") if told else prediction.notes
     several = np.ravel(np.array(measured, object)).tolist()

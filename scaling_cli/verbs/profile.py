@@ -57,12 +57,14 @@ def _at(fit: Fit, names: Sequence[str], inputs: dict[str, Any]) -> dict[str, Any
     UsageError
         If a derived quantity is given several values of an input.
     """
-    law, given = fit.law, by_symbol(taken(fit.law), inputs)
+    law = fit.law
+    given = by_symbol({**taken(law), **law.asked()}, inputs)
     if only_derived(law, names):
         return {symbol: _alone(symbol, values) for symbol, values in given.items()}
+    beside = {s: _alone(s, given.pop(s)) for s in [*given] if s not in taken(law)}
     derives = C.symbol in given and any(name in law.derived_quantities() for name in names)
     own = {C.symbol: _alone(C.symbol, given[C.symbol])} if derives else {}
-    return {**completed(law, given), **own} if given else {}
+    return {**(completed(law, given) if given else {}), **own, **beside}
 
 
 def only_derived(law: Law, names: Sequence[str]) -> bool:

@@ -2,6 +2,7 @@
 
 from numbers import Integral, Real
 
+from scaling_cli.vocabulary.bounds import BOUNDS, require
 from scaling_cli.vocabulary.errors import UsageError
 
 
@@ -25,9 +26,11 @@ def check_count(name: str, number: int) -> None:
     Raises
     ------
     UsageError
-        If it is not a whole number, or negative.
+        If it is not a whole number, negative, or beyond the bound of its name.
     """
     if not isinstance(number, Integral) or isinstance(number, bool):
         raise UsageError(f"{name} must be a whole number, not {number!r}.")
     if number < 0:
         raise UsageError(f"{name} must not be negative, got {number}.")
+    if name in BOUNDS:
+        require(name, float(number), f"{name} {number}")

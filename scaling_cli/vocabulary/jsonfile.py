@@ -1,8 +1,12 @@
 """JSON as this package writes and reads it: full precision, NaN as null, files replaced whole."""
 
+import errno
+import glob
 import json
 import math
 import os
+import stat
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +17,7 @@ import numpy as np
 from scaling_cli.vocabulary.errors import DataError, UsageError
 
 SCHEMA_VERSION = 1
+_PARTIAL = ".scaling-partial"
 BROKEN_OFF = "The file breaks off or was changed: write it again with the command that wrote it."
 NO_RESULT = (
     "A result that scaling wrote with -o or --json is wanted here. Logs and tables of runs are for "
@@ -41,17 +46,22 @@ def to_json(record: Any) -> str:
 
 
 def write_json(path: str | os.PathLike[str], record: Any) -> None:
-    """Write a JSON file; see `write_whole`."""
-    write_whole(path, f"{to_json(record)}\n".encode())
+    """Write a JSON file; see `write_whole`. What is no text in a file name becomes an escape."""
+    write_whole(path, f"{to_json(record)}\n".encode("utf8", "backslashreplace"))
 
 
 def write_whole(
-    path: str | os.PathLike[str], content: bytes, *, partial: Path | None = None
+    path: str | os.PathLike[str],
+    content: bytes,
+    *,
+    partial: Path | None = None,
+    mode: int | None = None,
 ) -> None:
     """Write a file so that it is there whole or not at all: a killed process leaves the old one.
 
-    Of a symbolic link the file that it leads to is replaced, and the umask says who may read it.
-    A device or a pipe is written into, not replaced.
+    Of a symbolic link the file that it leads to is replaced. The umask says who may read it, and
+    nobody may who could not before. A device or a pipe is written into, not replaced. What a
+    killed process left half written is deleted by the next that writes the same file.
 
     Parameters
     ----------
@@ -59,15 +69,24 @@ def write_whole(
     content : bytes
     partial : path, optional
         What it is called until it is whole, on the same disk. Default: a hidden file beside it.
+    mode : int, optional
+        Who may read and write it.
     """
     given = Path(path)
     if given.exists() and not given.is_file():
         given.write_bytes(content)
         return
     target = Path(os.path.realpath(path))
-    partial = partial or target.with_name(f".{target.name}.{os.getpid()}")
+    if target.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+    allowed = target.stat().st_mode if target.exists() else 0o777
+    if partial is None:
+        _sweep(target)
+        partial = target.with_name(f".{target.name}.{os.getpid()}{_PARTIAL}")
     try:
         with partial.open("wb") as stream:
+            own = stat.S_IMODE(partial.stat().st_mode & allowed)
+            os.chmod(partial, own if mode is None else mode)
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
@@ -75,6 +94,27 @@ def write_whole(
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+def _sweep(target: Path) -> None:
+    """Delete what processes that are dead left of a file."""
+    head = f".{target.name}."
+    for left in target.parent.glob(f"{glob.escape(head)}*{_PARTIAL}"):
+        process = left.name.removeprefix(head).removesuffix(_PARTIAL)
+        if process.isdecimal() and not _lives(int(process)):
+            left.unlink(missing_ok=True)
+
+
+def _lives(process: int) -> bool:
+    if sys.platform == "win32":  # where asking would end it
+        return True
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # another user's
+        pass
+    return True
 
 
 @contextmanager

@@ -120,7 +120,7 @@ _ALIASES = {
     "validation_perplexity val/perplexity val/ppl eval/perplexity eval/ppl",
     "S": "steps iteration iterations iter global_step trainer/global_step train/global_step "
     "train/step num_steps train_step training_step current_step current_steps optimizer_step "
-    "num_updates iter_num _step",  # `_step` counts calls of the logger: the last resort
+    "num_updates updates iter_num it _step",  # `_step` counts calls of the logger: the last resort
     "S_min": "s_min minimum_steps",
     "lr": "learning_rate optim/learning_rate train/learning_rate train/lr train_lr lr-AdamW "
     "lr-Adam lr-SGD lr-AdamW/pg1 lr-Adam/pg1 lr/pg0 eta peak_lr",
@@ -297,6 +297,9 @@ _WORDS = {
 }
 
 
+_TOO_DEEP = (RecursionError, MemoryError)  # parentheses in parentheses
+
+
 def parse_number(text: str | float, quantity: Quantity | None = None) -> float:
     """Read a quantity as people write it: `7B`, `1.5 b`, `2**20`, `300,000`, `1.3 x 10^21`.
 
@@ -359,7 +362,7 @@ def _arithmetic(text: str) -> float | None:
     expression = re.sub(r"\s+x\s+(?=10\s*(?:\^|\*\*))", " * ", text).replace("^", "**")
     try:
         value = arithmetic.evaluate(expression, {})
-    except (SyntaxError, ValueError, TypeError, KeyError, ArithmeticError):
+    except (SyntaxError, ValueError, TypeError, KeyError, ArithmeticError, *_TOO_DEEP):
         return None
     return value if isinstance(value, float) else None  # a root of less than nothing is none
 

@@ -21,6 +21,7 @@ def forecasts(reach: Any, error: Any, *, half: float = 0.02, law: float = 0.01) 
         predicted=predicted,
         low=predicted * math.exp(-half),
         high=predicted * math.exp(half),
+        value=predicted,
         law_low=predicted * math.exp(-law),
         law_high=predicted * math.exp(law),
     )
@@ -33,9 +34,6 @@ def backtest(*parts: Forecasts) -> Backtest:
             n_train=8,
             n_test=len(part),
             factor=float(part.reach.max()),
-            drift=0.0,
-            drift_learned=0.03,
-            learned_from=0,
             parameters={"alpha": 0.3},
             held_out=tuple(part.runs),
             forecasts=part,
@@ -87,13 +85,13 @@ def test_joining_keeps_the_order() -> None:
         # Three misses of twelve, all forecast too high.
         (
             [0.03] * 3 + [0.001] * 9,
-            "3 of 3 misses of the law by itself lie on one side: the law is bending. "
-            "Expect the loss below the forecast.",
+            "3 of 3 runs outside their range lie on one side of it: expect the loss below the "
+            "forecast.",
         ),
         (
             [-0.03] * 10 + [0.03],
-            "10 of 11 misses of the law by itself lie on one side: the law is bending. "
-            "Expect the loss above the forecast.",
+            "10 of 11 runs outside their range lie on one side of it: expect the loss above the "
+            "forecast.",
         ),
         ([0.03, 0.03, 0.0], None),  # two misses are no pattern
         ([0.03] * 3 + [0.001] * 20, None),  # about what a right law misses
@@ -120,9 +118,6 @@ def test_the_record_is_that_of_the_contract() -> None:
         "coverage",
         "allowed",
         "coverage_law",
-        "drift",
-        "drift_learned",
-        "learned_from",
         "parameters",
         "held_out",
         "forecasts",
@@ -135,6 +130,7 @@ def test_the_record_is_that_of_the_contract() -> None:
         "predicted": pytest.approx(2 * math.exp(0.015)),
         "low": pytest.approx(2 * math.exp(-0.005)),
         "high": pytest.approx(2 * math.exp(0.035)),
+        "value": pytest.approx(2 * math.exp(0.015)),
         "law_low": pytest.approx(2 * math.exp(0.005)),
         "law_high": pytest.approx(2 * math.exp(0.025)),
         "error": pytest.approx(0.015),

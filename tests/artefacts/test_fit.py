@@ -34,8 +34,7 @@ def _uncertainty(drift: float = 0.02, shift: float = 0.0) -> Uncertainty:
         draws=draws,
         sigma=sigma,
         drift=drift,
-        axis="C",
-        axis_max=AXIS_MAX,
+        largest={"C": AXIS_MAX},
         tested=True,
         method="by hand",
     )
@@ -75,7 +74,7 @@ def _brute_force(fit: Fit, N: float, D: float, level: float) -> dict[str, list[f
     for i in range(len(u.sigma)):
         law = type(fit.law)(**{name: float(v[i]) for name, v in u.draws.items()})
         curve.append(math.log(float(law(N=N, D=D))))
-    drift = z.inv_cdf((1 + level) / 2) * u.drift * max(0.0, math.log10(6 * N * D / u.axis_max))
+    drift = z.inv_cdf((1 + level) / 2) * u.drift * max(0.0, math.log10(6 * N * D / u.largest["C"]))
 
     def scatter(p: float) -> float:
         low, high = -1.0, 1.0
@@ -228,7 +227,8 @@ AGAIN = "Write it again with 'scaling fit ... -o fit.json'."
     [
         (
             "{\n 'law': 1}",
-            "{file}, row 2: not JSON: Expecting property name enclosed in double quotes.",
+            "{file}, row 2: not JSON: Expecting property name enclosed in double quotes. The file "
+            "breaks off or was changed: write it again with the command that wrote it.",
         ),
         ("[1, 2]", f"{{file}}: not a file of schema version 1. {AGAIN}"),
         ('{"schema_version": 2}', f"{{file}}: not a file of schema version 1. {AGAIN}"),
@@ -267,7 +267,7 @@ def test_files_that_are_not_fits(tmp_path: Path, text: str, message: str) -> Non
         ({"parameters": 7}, "parameters must be an object, not 7"),
         (
             {"uncertainty": {"draws": {}}},
-            "uncertainty lacks method, tested, drift, axis, axis_max, sigma",
+            "uncertainty lacks method, tested, drift, sigma",
         ),
         (
             {"checks": [{"code": "a", "level": "odd", "message": ""}]},
@@ -307,6 +307,7 @@ def test_parts_are_half_widths_in_log_loss() -> None:
     ]
     assert point["parts"] == {
         "parameters": pytest.approx((_quantile(drawn, 0.9) - _quantile(drawn, 0.1)) / 2),
+        "laws": 0.0,
         "noise": pytest.approx(z * math.sqrt(sum(s * s for s in u.sigma) / 500)),
         "drift": pytest.approx(z * 0.02 * math.log10(6 * 7e9 * 1e12 / AXIS_MAX)),
     }
@@ -392,7 +393,8 @@ def test_inputs_that_cannot_be_used(inputs: dict[str, Any], message: str) -> Non
 @pytest.mark.parametrize("level", [0.0, 1.0, 90, -0.5])
 def test_levels_outside_zero_and_one(level: float) -> None:
     said = refusal(UsageError, _fit().predict, N=1e9, D=1e10, level=level)
-    assert said == f"level must lie between 0 and 1, not {level!r}."
+    advice = " Write 0.9 for 90 %." if level == 90 else ""
+    assert said == f"level must lie between 0 and 1, not {level!r}.{advice}"
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from jobs import CONSTANT, COSINE, STEPS, WSD, job, losses
 from scaling_cli import plots, read, reports
 from scaling_cli.forecasting import following as command
 from scaling_cli.forecasting import forecast
-from scaling_cli.forecasting.job import Job
+from scaling_cli.forecasting.job import Job, jobs_of
 from scaling_cli.plots import _forecast
 from scaling_cli.reports import forecast as forecast_report
 from scaling_cli.reports._text import Style
@@ -66,27 +66,57 @@ def test_json_is_the_contract(here: Path) -> None:
 def test_the_report(here: Path) -> None:
     result = run("run.csv", "--full")
     found = forecast(read("run.csv"))[0]
-    half = np.log(found.interval[1] / found.interval[0]) / 2
+    (low, high), (lowest, highest) = found.interval, found.one_value
     assert (result.exit_code, result.stderr) == (0, "")
     assert " ".join(result.stdout.split()).startswith(
-        f"run run loss {found.seen.loss:.4f} (smoothed) at step 2k, 50.0 % of the way; 100 points; "
-        f"noise of one row 0.00 % forecast {found.value:.4f} at step 4k "
-        f"90 % interval [{found.interval[0]:.4f}, {found.interval[1]:.4f}] "
-        f"(+/-{100 * half:.2f} %) of the expected loss; [{found.one_value[0]:.4f}, "
-        f"{found.one_value[1]:.4f}] of one logged value method: law "
+        f"run 2k of 4k steps, 50 % loss {found.seen.loss:.4f} (mean of the last) "
+        f"forecast {found.value:.3f} in {low:.3f} .. {high:.3f} (90 %) at step 4k "
+        f"{found.value:.4f}, 90 % interval [{low:.4f}, {high:.4f}] of the expected loss, "
+        f"[{lowest:.4f}, {highest:.4f}] of one value "
+        "method: law; 100 points; noise of one row 0.00 %"
     )
-    assert "logged: certain, from 100 logged rates" in result.stdout
+    assert "logged: it alone explains the 100 logged rates" in result.stdout
+    assert "certain" not in result.stdout
     assert "backtest (the end of what is logged)\n  fitted to  forecast" in result.stdout
 
 
-def test_without_a_schedule_scenarios_stand_side_by_side(here: Path) -> None:
+def test_without_a_schedule_the_ends_are_printed_before_the_headline(here: Path) -> None:
     result = run("blind.csv", "--until", "4k")
-    text = " ".join(result.stdout.split())
-    assert "at step 4k, schedule assumed" in text
-    assert "assumed: no learning rate is known; a cosine to 10 % of the peak is an assum" in text
-    for name in ("cosine to 10 %", "constant", "cool-down in the last 20 %"):
-        assert f"\n  {name}  " in result.stdout
-    assert result.stdout.count("headline") == 1
+    (found,) = forecast(read("blind.csv"), until=4000)
+    lines = result.stdout.splitlines()
+    assert lines[2] == "what comes next is not known; if the learning rate"
+    names = [s.name for s in found.scenarios]
+    assert [line.strip().startswith(n) for line, n in zip(lines[4:7], names, strict=True)] == [
+        True
+    ] * 3
+    for line, scenario in zip(lines[4:7], found.scenarios, strict=True):
+        value, low, _, high = line.split()[-4:]
+        assert float(value) == pytest.approx(scenario.value, abs=0.006)
+        assert [float(low), float(high)] == pytest.approx(scenario.interval, abs=0.006)
+    low, high = found.interval
+    assert " ".join(result.stdout.split("headline")[1].split()).startswith(
+        f"{found.value:.2f} in {low:.2f} .. {high:.2f} (90 %; all of these, --schedule narrows it) "
+        "at step 4k schedule assumed: no learning rate is known; what it is, is an assumption"
+    )
+
+
+def test_a_rate_constant_so_far_says_nothing_of_what_comes(here: Path) -> None:
+    """The log of a run that is cooled down: its end lies in what is printed, nothing is certain."""
+    (here / "wsd.csv").write_text(lines(WSD, 2000))
+    told = run("wsd.csv", "--until", "4k").stdout
+    assert "learning rate constant so far" in told
+    assert "certain" not in told
+    assert "\n  stays as it is  " in told
+    assert "\n  cools down in the last 20 %  " in told
+    (item,) = json.loads(run("wsd.csv", "--until", "4k", "--json").stdout)["runs"]
+    assert item["interval"][0] < losses(WSD, STEPS // 2)[-1] < item["interval"][1]
+    assert (item["schedule"]["known"], item["schedule"]["verdict"]) == (
+        "assumed",
+        "constant so far",
+    )
+    assert [set(s) for s in item["scenarios"]] == [
+        {"name", "schedule", "value", "interval", "weight"}
+    ] * 2
 
 
 def two_losses(held_out: int) -> str:
@@ -103,7 +133,7 @@ SWITCHED = "the training loss is forecast: 6 point(s) of the held-out one are to
 def test_the_first_screen_says_which_loss_is_forecast(here: Path, held_out: int, loss: str) -> None:
     (here / "two.csv").write_text(two_losses(held_out))
     told = run("two.csv").stdout
-    assert told.splitlines()[1].split()[0] == loss
+    assert f"   {loss}\u00a0" in told.splitlines()[0] or f"   {loss} " in told.splitlines()[0]
     assert (f"\n\n{SWITCHED}\n" in told) == (loss == "loss")
 
 
@@ -117,12 +147,6 @@ def test_several_runs_say_which_losses_are_forecast(here: Path) -> None:
     ]
     assert f"\n\ntwo0: {SWITCHED}\n" in told
     assert run("two[1234].csv").stdout.splitlines()[1].split()[:3] == ["run", "seen", "val_loss"]
-
-
-def test_tokens_that_no_unit_says_are_told(here: Path) -> None:
-    told = run("run.csv", "--set", "batch_tokens=250k", "--until", "1e9").stdout
-    said = "\n\nuntil 1e+09 tokens = step 4000 (a number from 1e9 on counts tokens).\n"
-    assert said in told
 
 
 def test_a_present_rate_that_changes_nothing_is_not_told(here: Path) -> None:
@@ -178,7 +202,7 @@ def test_levels_and_methods(here: Path) -> None:
     blind = run("blind.csv", "--method", "families", "--combine", "average", "--until", 4000)
     assert "none: the learning rate to come is not known; the families go on" in blind.stdout
     direct = forecast(read("blind.csv"), until=4000, method="families", combine="average")[0]
-    assert f"forecast  {direct.value:.4f} at step 4k" in blind.stdout
+    assert f"forecast  {direct.value:.2f} in" in blind.stdout
 
 
 # --- refusals -------------------------------------------------------------------------------
@@ -322,9 +346,35 @@ def test_the_figure_shows_the_forecast(here: Path) -> None:
     assert sibling.loss[-1] == pytest.approx(done.loss[-1], rel=5e-3)
     blind = forecast(Job("run", running.x, running.loss), until=4000)
     (panel,) = _forecast.table(blind, [running]).shown
-    assert panel.assumed == "cosine to 10 %"
-    assert panel.ends == list(blind[0].scenarios[1:])
+    assert panel.ends == blind[0].scenarios
     assert set(asdict(panel)) == {"forecast", "logged", "smooth", "siblings"}
+
+
+def test_an_accuracy_is_never_called_a_loss(here: Path) -> None:
+    rows = [f"{x:.0f},{0.8 - (y - 2.5) / 10}" for x, y in zip(*_points("run.csv"), strict=True)]
+    (here / "top.csv").write_text("\n".join(["step,top1", *rows, ""]))
+    asked = ("top.csv", "--target", "top1", "--until", "4000", "--schedule", COSINE)
+    refused = run(*asked)
+    assert (refused.exit_code, "top1 rises along the run" in refused.stderr) == (4, True)
+    for full in ([], ["--full"]):
+        told = run(*asked, "--rising", *full)
+        assert told.exit_code == 0, told.stderr
+        assert "loss" not in told.stdout.partition("reading")[0]
+    runs = read("top.csv")
+    made = forecast(runs, target="top1", until=4000, schedule=COSINE, rising=True)
+    assert _forecast.table(made, jobs_of(runs, target="top1")[0]).label == "top1"
+    ends = 0.8 - (losses(COSINE, STEPS // 2)[-1] - 2.5) / 10
+    assert made[0].value == pytest.approx(ends, rel=0.01)
+
+
+def test_a_column_of_text_is_refused(here: Path) -> None:
+    (here / "text.csv").write_text("step,top1\n" + "".join(f"{s},x(0.{s})\n" for s in range(1, 9)))
+    refused = run("text.csv", "--target", "top1", "--until", "4000")
+    assert (refused.exit_code, refused.stderr) == (
+        3,
+        "error: run 'text': top1 holds text, such as 'x(0.1)'.\nhint: Name a column of numbers: "
+        "--target COLUMN.\n",
+    )
 
 
 def test_runs_in_one_figure_share_an_axis_that_holds_them_all(here: Path) -> None:

@@ -195,3 +195,47 @@ def test_text_in_a_number_column_names_file_row_and_column(here: Path) -> None:
     error = json.loads(result.stdout)["error"]
     assert result.exit_code == 3
     assert (error["file"], error["row"], error["column"]) == ("bad.csv", 3, "tokens")
+
+
+# --- what a log cannot say -------------------------------------------------------------------
+
+
+def test_a_run_whose_last_lines_are_nan_is_not_forecast(here: Path) -> None:
+    """llm.c pads what it prints: `loss     nan` is a measurement."""
+    line = "step {:4d}/400 | loss {:>8} (+nanz)| norm 0.3000 (+nanz)| lr 6.00e-04 | 420.95 ms |\n"
+    values = [f"{3 + 7 / s:.6f}" if s <= 90 else "nan" for s in range(1, 121)]
+    text = "".join(line.format(s, value) for s, value in enumerate(values, start=1))
+    (here / "train.log").write_text(text)
+    done = run("forecast", "train.log")
+    assert (done.exit_code, done.stdout) == (3, "")
+    assert done.stderr.startswith(
+        "error: run 'train' diverged: its loss is not finite after step 90.\n"
+    )
+
+
+def test_a_table_in_which_nothing_is_recognised(here: Path) -> None:
+    (here / "teams.csv").write_text("team,points,wins\na,3,4\nb,5,6\n")
+    text = run("runs", "teams.csv").stdout
+    assert "2 runs, 2 points\n  no N, D, C or loss was recognised\n" in text
+    assert (
+        "! no-loss: teams.csv: no loss was recognised; columns of numbers: points, wins\n"
+        "  (--map loss=COLUMN reads one as the loss).\n"
+    ) in text
+
+
+def test_pruned_models_are_fitted_by_their_mean_size(here: Path) -> None:
+    """Sizes fall to half over each log; the loss at its end is the law's at the mean size."""
+    (here / "logs").mkdir()
+    for i, (N, D) in enumerate((N, ratio * N) for N in SIZES for ratio in RATIOS):
+        rows = ["tokens,n_params,loss"]
+        for k in range(1, 21):
+            size = N * (1 - k / 40)
+            mean = N * (1 - (k * k + 1) / (80 * k))  # trapezoids, and the first step as it ended
+            rows.append(f"{D * k / 20:.0f},{size!r},{loss(mean, D * k / 20)!r}")
+        (here / "logs" / f"r{i:02d}.csv").write_text("\n".join([*rows, ""]))
+    done = run("fit", "logs", "--law", "average_parameters", "--bootstrap", "0", "--json")
+    assert done.exit_code == 0, done.stderr
+    record = json.loads(done.stdout)
+    assert record["n_points"] == 15
+    for name in ("alpha", "beta"):
+        assert record["parameters"][name] == pytest.approx(cli_fits.TRUTH[name], rel=1e-3)

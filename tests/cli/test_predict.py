@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from refusals import refusal, refused
 
+from scaling_cli.artefacts._prediction import Beside
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.cli._inputs import grid, read_points
 from scaling_cli.laws.chinchilla_gamma import ChinchillaGamma
@@ -107,9 +108,9 @@ def test_text_of_one_point(here: Path) -> None:
     parts = {name: f"{100 * part:.2f} %" for name, part in point["parts"].items()}
     width = f"+/-{100 * point['half_width']:.2f} %"
     below = (
-        f"backtested 90 % range of a new run: half-width {width}; "
-        f"parameters +/-{parts['parameters']},\n"
-        f"  noise +/-{parts['noise']}, drift +/-{parts['drift']}.\n"
+        f"90 % range of a new run: half-width {width}; "
+        f"parameters +/-{parts['parameters']}, noise\n"
+        f"  +/-{parts['noise']}, drift +/-{parts['drift']}.\n"
     )
     assert run("--params", "7B", "--tokens", "1T").stdout == (
         " N   D        C    loss  90 % new run      beyond data\n"
@@ -119,8 +120,8 @@ def test_text_of_one_point(here: Path) -> None:
         " N   D        C    loss  90 % mean curve   90 % new run      beyond data\n"
         f"7B  1T  4.2e+22  {loss(7e9, 1e12):.4f}  {mean}  {new_run}  C x4.2, D x5.0,\n"
         f"{'':61}N x7.0\n\n{below}"
-        "drift 0.2 % per decade, from 2 backtests (x100 further, missed by 1.45 %,\n"
-        "  allowed 0.67 %; x10 further, missed by 0.34 %, allowed 0.67 %).\n"
+        "2 backtests: x100 further, missed by 1.45 % in a range of +/-0.67 %; x10\n"
+        "  further, missed by 0.34 % in a range of +/-0.67 %.\n"
     )
     assert record["method"] == "draws made by hand"
 
@@ -438,7 +439,7 @@ def test_a_file_of_points_that_is_not_there(here: Path) -> None:
     assert result.exit_code == 3
     assert json.loads(result.stdout)["error"] == {
         "code": "data",
-        "message": "cannot read the file of points: No such file or directory.",
+        "message": "cannot read the file: No such file or directory.",
         "hint": None,
         "file": "nowhere.csv",
         "row": None,
@@ -476,9 +477,7 @@ def test_an_interval_too_wide_to_use_says_so(tmp_path: Path) -> None:
     assert point["useful"] is False
 
 
-BENDING = (
-    "every backtest missed on one side: the law is bending. Expect the loss below the forecast."
-)
+BENDING = "every backtest missed on one side: expect the loss below the forecast."
 
 
 def test_a_law_that_bends_is_said_with_every_prediction(tmp_path: Path) -> None:
@@ -490,7 +489,6 @@ def test_a_law_that_bends_is_said_with_every_prediction(tmp_path: Path) -> None:
         ).stdout
     )
     assert record["warnings"] == [BENDING]
-    assert record["drift"] == 0.002
     assert record["backtests"] == cli_fits.BACKTEST["cuts"]
     assert record["predictions"][0]["useful"] is True
 
@@ -502,40 +500,37 @@ def test_a_point_further_than_any_backtest_went(here: Path) -> None:
     far = json.loads(run("--params", "1T", "--tokens", "100T", "--json").stdout)
     assert far["predictions"][0]["extrapolation"]["C"] == pytest.approx(6e4)
     assert far["warnings"] == [
-        "C x60k is further beyond the data than any backtest of this fit went (x100): that drift "
-        "goes on as it did is assumed."
+        "C x60k is further beyond the data than any backtest of this fit went (x100): that it "
+        "goes on as before is assumed."
     ]
 
 
 def with_companion(floor: float) -> Fit:
-    """Return a fit whose companion, at gamma 1, differs in its floor alone."""
-    companion = ChinchillaGamma(**cli_fits.TRUTH | {"E": floor}, gamma=1.0)
-    return cli_fits.fit(uncertain=replace(cli_fits.uncertainty(), companion=companion))
+    """Return a fit with another law beside, at gamma 1, that differs in its floor alone."""
+    other = ChinchillaGamma(**cli_fits.TRUTH | {"E": floor}, gamma=1.0)
+    beside = (Beside(other, 1.0),)
+    return cli_fits.fit(uncertain=replace(cli_fits.uncertainty(), beside=beside, spread=0.36))
 
 
-def test_the_law_that_shares_the_centre_is_named(tmp_path: Path) -> None:
+def test_a_mean_of_laws_is_said_once(tmp_path: Path) -> None:
     own = loss(7e9, 1e12)
     text = predicted(with_companion(cli_fits.TRUTH["E"] - 0.005 * own), tmp_path)
-    assert text.endswith(
-        "The range lies around the middle of two laws fitted to the same runs: chinchilla and "
-        "chinchilla_gamma, which is 0.50 % lower."
-    )
+    middle = own * math.sqrt(0.995)
+    assert f" {middle:.4f} " in text
+    assert text.endswith(f"mean of two laws; chinchilla alone: {own:.4f}.")
     record = json.loads(
         run(
             "--fit", str(tmp_path / "other.json"), "--params", "7B", "--tokens", "1T", "--json"
         ).stdout
     )
     (point,) = record["predictions"]
-    assert point["companion"]["law"] == "chinchilla_gamma"
-    assert point["companion"]["value"] == pytest.approx(0.995 * own, rel=1e-12)
-
-
-def test_laws_that_part_further_than_the_interval_is_wide(tmp_path: Path) -> None:
-    text = predicted(with_companion(cli_fits.TRUTH["E"] - 0.04 * loss(7e9, 1e12)), tmp_path)
-    assert text.endswith(
-        "chinchilla_gamma, which is 4.00 % lower. The two differ by more than half the range: plan "
-        "with the whole range, not with the forecast of one law."
-    )
+    assert point["value"] == pytest.approx(own, rel=1e-12)
+    assert point["forecast"] == pytest.approx(middle, rel=1e-12)
+    assert point["laws"] == [
+        {"law": "chinchilla", "value": pytest.approx(own), "weight": 0.5},
+        {"law": "chinchilla_gamma", "value": pytest.approx(0.995 * own), "weight": 0.5},
+    ]
+    assert point["parts"]["laws"] == pytest.approx(-0.36 * math.log(0.995), rel=1e-9)
 
 
 def test_published_numbers_have_no_interval(tmp_path: Path) -> None:
@@ -543,4 +538,27 @@ def test_published_numbers_have_no_interval(tmp_path: Path) -> None:
     assert text.endswith(
         f"beyond data 7B 1T 4.2e+22 {loss(7e9, 1e12):.4f} unknown no interval: these are published "
         "numbers, and the fit carries no draws."
+    )
+
+
+def test_the_fitted_law_alone(tmp_path: Path) -> None:
+    own, file = loss(7e9, 1e12), str(tmp_path / "other.json")
+    predicted(with_companion(cli_fits.TRUTH["E"] - 0.005 * own), tmp_path)
+    at = ("--fit", file, "--params", "7B", "--tokens", "1T")
+    for asked in (["--alone"], ["--law", "chinchilla", "--alone"]):
+        (point,) = json.loads(run(*at, *asked, "--json").stdout)["predictions"]
+        assert point["forecast"] == point["value"] == pytest.approx(own, rel=1e-12)
+        # No law beside has no floor: 3.7 % per decade of compute, 4.2e22 over 1e22.
+        drift = Z90 * 0.037 * math.log10(4.2)
+        assert point["parts"]["drift"] == pytest.approx(drift, rel=1e-9)
+    other = run(*at, "--law", "kaplan_nd", "--alone")
+    assert other.exit_code == 2
+    assert other.stderr.endswith(
+        "error: this fit is one of chinchilla, not of kaplan_nd.\n"
+        "hint: Fit it: scaling fit ... --law kaplan_nd --alone -o FILE.\n"
+    )
+    bare = run(*at, "--law", "chinchilla")
+    assert bare.exit_code == 2
+    assert bare.stderr.endswith(
+        "error: --law needs --alone.\nhint: Write --law chinchilla --alone.\n"
     )

@@ -11,7 +11,10 @@ import command_line
 import numpy as np
 import pytest
 
+from scaling_cli import laws
+from scaling_cli.artefacts import kinds
 from scaling_cli.artefacts.fit import Fit
+from scaling_cli.laws._law import Derived
 from scaling_cli.point_fits import intervals as methods
 from scaling_cli.point_fits.certainty.profiles import Profile
 from scaling_cli.point_fits.intervals import Comparison, Interval
@@ -142,3 +145,51 @@ def test_a_fit_file_is_all_it_takes(tmp_path: Path) -> None:
     found = {one["method"]: one for one in json.loads(result.stdout)["intervals"]}
     for one in found.values():
         assert one["low"] < one["value"] < one["high"]
+
+
+DERIVED = [
+    (name, derived)
+    for name in kinds.fit_names(of_curves=False)
+    for derived in laws.get(name.partition("/")[0]).derived_quantities().values()
+]
+TYPED = {"C": ("--compute", 1e22), "L": ("--loss", 2.5), "lr": ("--input", 1e-3)}
+
+
+@pytest.mark.parametrize(("name", "derived"), DERIVED, ids=lambda v: getattr(v, "name", v))
+def test_every_derived_quantity_of_every_law_can_be_asked(
+    asked: dict[str, Any], name: str, derived: Derived
+) -> None:
+    typed = [word for s in derived.inputs for word in map(str, TYPED[s])]
+    result = run(name, "--of", derived.name, *typed)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert asked["of"] == [derived.name]
+    given = {s: v for s, v in asked["options"].items() if s not in ("methods", "level")}
+    assert given == {s: TYPED[s][1] for s in derived.inputs}
+
+
+def test_the_compute_of_a_loss_beside_a_prediction(asked: dict[str, Any]) -> None:
+    typed = ("--params", "1B", "--tokens", "20B", "--loss", "2.5")
+    result = run("fit.json", "--of", "compute_for_loss", "--of", "loss", *typed)
+    assert result.exit_code == 0
+    given = {s: np.ravel(asked["options"][s]).tolist() for s in ("N", "D", "L")}
+    assert given == {"N": [1e9], "D": [2e10], "L": [2.5]}
+
+
+def test_a_loss_below_the_floor_is_reached_by_no_compute(tmp_path: Path) -> None:
+    cli_fits.fit().to_json(tmp_path / "fit.json")
+    result = command_line.run("predict", "--fit", tmp_path / "fit.json", "--loss", "1.8", "-q")
+    assert (result.exit_code, result.stderr) == (
+        2,
+        "error: by this law no compute reaches a loss of 1.8.\n",
+    )
+
+
+def test_predict_at_a_loss_is_predict_at_its_least_compute(tmp_path: Path) -> None:
+    cli_fits.fit().to_json(tmp_path / "fit.json")
+    asked = ("predict", "--fit", tmp_path / "fit.json", "--json", "-q")
+    [point] = json.loads(command_line.run(*asked, "--loss", "2.2").stdout)["predictions"]
+    # At the best split of the least compute: the loss, and equal gains of size and of data.
+    assert point["value"] == pytest.approx(2.2, rel=1e-12)
+    t, N, D = cli_fits.TRUTH, point["inputs"]["N"], point["inputs"]["D"]
+    gains = [t["alpha"] * t["A"] / N ** t["alpha"], t["beta"] * t["B"] / D ** t["beta"]]
+    assert gains[0] == pytest.approx(gains[1], rel=1e-9)

@@ -257,3 +257,37 @@ def test_the_annealing_law_with_lambda_fixed_is_the_published_baseline(shared: F
     absolute = [law.L0, law.A * fit.unit**law.alpha, C / fit.unit, law.alpha]
     assert absolute == pytest.approx([3.1583, 0.5136, 0.4019, 0.5134], abs=6e-5)
     assert f"{error(fit, shared):.5f}" == "0.00141"
+
+
+def test_draws_see_the_width_of_a_valley() -> None:
+    """Each draw minimised by SciPy's trust region to the last digit: B and c lie along a valley."""
+    from scipy.optimize import least_squares
+
+    from scaling_cli.curve_fits.fitting import DELTA, CurveOptions, draws, search, weights
+    from scaling_cli.engine.curves import coordinates, law_at
+
+    curves = [made("functional", n, noise=1e-3) for n in ("constant", "cosine", "wsd")]
+    options = CurveOptions(0.001, "as_trained", {}, 1.0)
+    problem, law = (f := search("functional", curves, options)).problem, f.fitted.law
+    counts, _ = weights([len(c.step) for c in curves], 0.0, 12, 0)
+    ours = draws(problem, law, counts)
+    loss = np.log(np.concatenate([*problem.losses]))
+
+    def residuals(u: np.ndarray, times: np.ndarray) -> np.ndarray:
+        there = law_at(problem.law, u, problem.scales)
+        off = np.log(np.concatenate([np.asarray(there(p)) for p in problem.paths])) - loss
+        size = np.abs(off)
+        robust = np.where(size <= DELTA, size, np.sqrt(DELTA * np.maximum(2 * size - DELTA, 0)))
+        mean, precision = problem.prior.T
+        parts = [np.sqrt(times) * np.sign(off) * robust, np.sqrt(precision) * (u - mean)]
+        return np.concatenate(parts) / DELTA
+
+    start, tight = coordinates(law, problem.scales), 1e-12
+    ends = [
+        least_squares(residuals, start, args=(times,), xtol=tight, ftol=tight, gtol=tight).x
+        for times in counts
+    ]
+    theirs = [law_at(problem.law, u, problem.scales).values() for u in ends]
+    for name in ("B", "c"):
+        exact = np.array([values[name] for values in theirs])
+        assert ours[name] == pytest.approx(exact, abs=0.15 * np.ptp(exact))

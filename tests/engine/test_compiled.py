@@ -1,6 +1,8 @@
 """Executables on disk: a second process loads them, a damaged or foreign one is made again."""
 
+import hashlib
 import os
+import pickle
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -88,8 +90,54 @@ def test_a_file_that_no_longer_loads_is_made_again(
     def changed(*_: Any) -> NoReturn:
         raise RuntimeError("made by another runtime")
 
-    monkeypatch.setattr(compiled.serialize_executable, "deserialize_and_load", changed)
+    monkeypatch.setattr(compiled, "_Loaded", changed)
     np.testing.assert_array_equal(fitted().u, stored[1].u)
+
+
+class Trap:
+    """A pickle that leaves a file behind when it is read."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return Path.write_text, (self.file, "executed")
+
+
+def test_nothing_is_unpickled(stored: tuple[Path, Solution], tmp_path: Path) -> None:
+    file, found = stored
+    body = pickle.dumps(Trap(tmp_path / "trapped"))
+    for digest in (hashlib.sha256(body).digest(), compiled._sealed(file, body)):
+        file.write_bytes(digest + body)
+        assert compiled._read(file) is None
+    np.testing.assert_array_equal(fitted().u, found.u)
+    assert not (tmp_path / "trapped").exists()
+
+
+def test_a_copy_under_another_name_is_not_loaded(stored: tuple[Path, Solution]) -> None:
+    file, _ = stored
+    other = file.with_name("0" * 40 + ".xla")
+    other.write_bytes(file.read_bytes())
+    assert compiled._read(file) is not None
+    assert compiled._read(other) is None
+
+
+@pytest.mark.skipif(os.name == "nt" or not hasattr(os, "geteuid"), reason="POSIX permissions")
+def test_what_others_may_write_is_left_alone(
+    stored: tuple[Path, Solution], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, _ = stored
+    for path, mode in ((file, 0o620), (file, 0o602), (file.parent, 0o770), (file.parent, 0o777)):
+        before = stat.S_IMODE(path.stat().st_mode)
+        path.chmod(mode)
+        assert compiled._read(file) is None
+        path.chmod(before)
+    assert compiled._read(file) is not None
+    monkeypatch.setattr(os, "geteuid", lambda: file.stat().st_uid + 1)
+    assert compiled._read(file) is None
+    file.unlink()
+    compiled._write(file, compiled.jax.jit(lambda x: x + 1).lower(1.0).compile())
+    assert not file.exists()
 
 
 def test_a_folder_that_cannot_be_written_costs_nothing_but_time(

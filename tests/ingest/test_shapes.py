@@ -122,6 +122,10 @@ ONE = {
         objects(*({"loss": loss(k), "epoch": k / 733} for k in range(1, 30))),
         curve(range(1, 30)),
     ),
+    "epochs in words": (
+        lines("epoch,loss", ((f"Epoch {e}/9", loss(e)) for e in range(9))),
+        curve(range(9)),
+    ),
     "several rows an epoch": (
         lines("epoch,loss", ((k // 5, loss(k)) for k in range(30))),
         {k + 1: (loss(k), np.nan) for k in range(30)},
@@ -259,6 +263,10 @@ ONE = {
         json.dumps({"seed": 1, "history": [{"step": s, "loss": loss(s)} for s in STEPS]}, indent=1),
         AB["a"],
     ),
+    "a list in an object of one line": (
+        json.dumps({"log_history": [{"step": s, "loss": loss(s)} for s in STEPS]}) + "\n",
+        AB["a"],
+    ),
     "scalars as TensorBoard writes them": (
         json.dumps([{"step": s, "loss": loss(s)} for s in STEPS]),
         AB["a"],
@@ -346,6 +354,17 @@ TOLD = {
         "{}: no loss was recognised; columns of numbers: Value (--map loss=Value reads one as the "
         "loss).",
     ),
+    "nothing counted": (
+        objects(*({"step": s, "loss": loss(s), "num_input_tokens_seen": 0} for s in STEPS)),
+        "zeros",
+        "{}: tokens are 0 in every row: not counted.",
+    ),
+    "no axis": (
+        lines("k,loss", ((k, loss(k)) for k in range(6))),
+        "no-axis",
+        "{}: every row is taken for a finished run, but 'k' goes up along the file (--map step=k "
+        "reads a curve).",
+    ),
     "no runs": (
         lines("team,wins,losses", [("a", 3, 4), ("b", 5, 6)]),
         "no-loss",
@@ -378,6 +397,24 @@ def test_checkpoints_that_a_name_holds_together(tmp_path: Path) -> None:
     assert len(ingest.read(file, set={"rows": "run"})) == len(LADDER)
 
 
+def test_checkpoints_at_even_numbers_of_tokens(tmp_path: Path) -> None:
+    """What a log writes every billion tokens is no ladder, whose tokens double from run to run."""
+    rows = ((n, d, loss(d / n)) for n in (10**7, 10**8) for d in range(10**9, 11 * 10**9, 10**9))
+    runs = ingest.read(write(tmp_path, "f.csv", lines("N,D,loss", rows)))
+    assert runs.runs["rows"].to_pylist() == ["checkpoint"] * 2
+    assert [run["n_points"] for run in runs.summary()] == [10, 10]
+
+
+def test_runs_that_only_many_settings_tell_apart(tmp_path: Path) -> None:
+    settings = [(a, b, c) for a in (1, 2) for b in (1, 2) for c in (1, 2)]
+    rows = ((*shares, s, loss(s, sum(shares))) for shares in settings for s in STEPS)
+    runs = ingest.read(write(tmp_path, "f.csv", lines("w1,w2,w3,step,loss", rows)))
+    same(
+        curves(runs),
+        {f"f:{2 + 20 * i}": curve(STEPS, sum(shares)) for i, shares in enumerate(settings)},
+    )
+
+
 FINISHED = {
     "a ladder": lines("params,tokens,loss", ((n, 20 * n, 3) for n in (10**7, 3 * 10**7, 10**8))),
     "one budget": lines(
@@ -395,6 +432,23 @@ FINISHED = {
 def test_finished_runs_stay_finished_runs(tmp_path: Path, case: str) -> None:
     file = write(tmp_path, "f.csv", FINISHED[case])
     assert set(ingest.read(file).runs["rows"].to_pylist()) == {"run"}
+
+
+def test_held_out_losses_of_finished_runs(tmp_path: Path) -> None:
+    """The facts of a run stay with its rows, whichever set a row measures."""
+    rows = (
+        (f"r{n}", p, n * 10**7, 10**9, 32 * n, loss(n, 0.1 * (p == "val")))
+        for n in (1, 2, 3)
+        for p in ("train", "val")
+    )
+    text = lines("run,split,params,tokens,width,loss", rows)
+    named = ingest.read(write(tmp_path, "f.csv", text))
+    assert named.runs["params"].to_pylist() == [1e7, 2e7, 3e7]
+    assert [r["loss"] for r in named.summary()] == [loss(n, 0.1) for n in (1, 2, 3)]
+    bare = ingest.read(write(tmp_path, "g.csv", text.replace("run,", "host,")))
+    assert bare.runs["params"].to_pylist() == [1e7, 1e7, 2e7, 2e7, 3e7, 3e7]
+    assert bare.runs["width"].to_pylist() == [32, 32, 64, 64, 96, 96]
+    assert [r["target"] for r in bare.summary()] == ["loss", "val_loss"] * 3
 
 
 def test_what_the_user_maps_goes_before_what_is_guessed(tmp_path: Path) -> None:
@@ -527,3 +581,20 @@ def test_a_run_whose_metrics_have_files_of_their_own(tmp_path: Path, writer: str
     runs = ingest.read(tmp_path / "big")
     same(curves(runs), {"big": {s: (loss(s), loss(s, 0.1) if s == 900 else np.nan) for s in STEPS}})
     assert codes(runs)["joined-files"].startswith(f"{len(JOINED[writer])} files of one metric each")
+
+
+def test_one_record_is_a_line_with_or_without_its_end(tmp_path: Path) -> None:
+    for name in ("f.json", "f.jsonl", "f.txt"):
+        for end in ("\n", ""):
+            text = json.dumps({"params": 1e7, "tokens": 1e9, "loss": 3}) + end
+            assert ingest.read(write(tmp_path, name, text)).points["loss"].to_pylist() == [3.0]
+
+
+def test_a_garbled_dictionary_is_left_out(tmp_path: Path) -> None:
+    rows = [f"{{'loss': {loss(k)}, 'epoch': {k}}}" for k in range(1, 9)]
+    file = write(tmp_path, "f.log", "\n".join([*rows[:3], "{'loss': 4.0, 'ep", *rows[3:], ""]))
+    same(curves(ingest.read(file)), {"f": curve(range(1, 9))})
+    torn = write(tmp_path, "g.log", "\n".join([*rows, "{'loss': 4.0 'epoch': 9}", ""]))
+    runs = ingest.read(torn)
+    same(curves(runs), {"g": curve(range(1, 9))})
+    assert codes(runs)["short-row"] == f"{torn}, row 9: left out: the dictionary is garbled."

@@ -33,7 +33,7 @@ LAW = Chinchilla(E=1.0, A=100.0, B=100.0, alpha=0.5, beta=0.5)
 SIZES, TOKENS = (1e4, 1e5, 1e6), (1e5, 1e6, 1e7)
 OF_POINTS = plots.of_kind("fit")
 OFF = 1.01  # every measured loss is 1 % above the law
-CUT = ("factor", "bias", "mare", "coverage", "n_train", "n_test", "allowed")
+CUT = ("factor", "bias", "mare", "coverage", "n_train", "n_test", "half_width")
 CUTS = [
     dict(zip(CUT, (10.0, -0.01, 0.02, 0.5, 4, 2, 0.03), strict=True)),
     dict(zip(CUT, (3.0, 0.0, 0.01, 1.0, 7, 1, 0.02), strict=True)),
@@ -46,8 +46,7 @@ def _uncertainty(law: Law, axis: str, edge: float) -> Uncertainty:
         draws=draws,
         sigma=np.full(50, 0.01),
         drift=0.0,
-        axis=axis,
-        axis_max=edge,
+        largest={axis: edge},
         tested=True,
         method="no spread but noise",
     )
@@ -223,7 +222,7 @@ def test_backtest_is_in_per_cent_and_rising(fit: Fit) -> None:
     assert table.factor.tolist() == [3.0, 10.0]
     assert table.mare.tolist() == [1.0, 2.0]
     assert table.bias.tolist() == [0.0, -1.0]
-    assert table.allowed.tolist() == [2.0, 3.0]
+    assert table.half_width.tolist() == [2.0, 3.0]
     ticks = plots.figure("backtest", table).axes[0].get_xticklabels()
     assert [t.get_text() for t in ticks] == ["3×\n7 fitted\n1/1 in", "10×\n4 fitted\n1/2 in"]
 

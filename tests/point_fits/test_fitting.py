@@ -12,6 +12,7 @@ from tables import RATIOS, TRUTHS, inputs, objective_sum, table, truth
 from scaling_cli import laws
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.point_fits.fitting import backtest_dict, derived, describe, fit, refit_objective
+from scaling_cli.point_fits.held_out import HeldOut
 from scaling_cli.runs.points import Points
 from scaling_cli.vocabulary.errors import FitError, UsageError
 from scaling_cli.vocabulary.objective import Objective
@@ -236,7 +237,7 @@ def test_laws_without_compute_have_no_derived_optimum() -> None:
 
 
 def test_a_backtest_says_when_there_is_none() -> None:
-    assert backtest_dict([], "C", 0.03) == {
+    assert backtest_dict(HeldOut((), (), (), ()), "C") == {
         "axis": "C",
         "cuts": [],
         "note": "no backtest is possible with these points: intervals are UNTESTED",

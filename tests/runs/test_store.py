@@ -263,7 +263,9 @@ def _first_state(path: Path, new: Runs) -> str:
         same(ingest.read(path), new)
         return "new"
     said = refusal(DataError, ingest.read, path)
-    assert said == f"{path}: the store is empty. Fill it: scaling ingest."
+    assert said == (
+        f"{path}: the store is empty: its first ingest did not finish. Fill it: scaling ingest."
+    )
     return "empty"
 
 
@@ -449,7 +451,7 @@ def test_damage_is_named(logs: Path, tmp_path: Path) -> None:
     segment = next(path.glob("points/bucket=*/seg-*.parquet"))
     segment.write_bytes(segment.read_bytes()[:-7])
     assert refusal(DataError, ingest.read, path) == (
-        f"{segment}: the store is damaged: this file is missing or cut. Ingest the logs into a new "
+        f"{segment}: the store is damaged: this file is cut or changed. Ingest the logs into a new "
         "store."
     )
 

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scaling_cli.artefacts._prediction import Uncertainty
+from scaling_cli.artefacts.backtest import ScoredCut
 from scaling_cli.engine.problem import Problem
 from scaling_cli.point_fits.certainty.resampling import Resamples
-from scaling_cli.point_fits.certainty.uncertainty import Cut
 from scaling_cli.point_fits.diagnosis.diagnosis import Diagnosis
 from scaling_cli.point_fits.diagnosis.isoflop import law_interval
 from scaling_cli.runs.points import Points
@@ -28,7 +28,7 @@ class Evidence:
         What was fitted, and how it ended.
     resampled : Resamples
         The bootstrap.
-    cuts : sequence of Cut
+    cuts : sequence of ScoredCut
         Of the backtest.
     uncertainty : Uncertainty
         What predictions' intervals are made of.
@@ -50,7 +50,7 @@ class Evidence:
     problem: Problem
     optimum: Optimum
     resampled: Resamples
-    cuts: Sequence[Cut]
+    cuts: Sequence[ScoredCut]
     uncertainty: Uncertainty
     diagnosis: Diagnosis
     half_widths: tuple[float, float]
@@ -144,9 +144,3 @@ def percent(shift: float) -> str:
 def factor(shift: float) -> str:
     """Write a change of a logarithm as a factor: `0.81`, `1.25`, `14`."""
     return f"{np.exp(shift):.3g}"
-
-
-def some(names: Sequence[str], limit: int = 5) -> str:
-    """Name the first few."""
-    rest = len(names) - limit
-    return ", ".join(names[:limit]) + (f" and {rest} more" if rest > 0 else "")

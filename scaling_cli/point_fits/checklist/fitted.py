@@ -7,11 +7,12 @@ import numpy as np
 
 from scaling_cli import laws
 from scaling_cli.numerics.mestimate import NORMAL_90
-from scaling_cli.point_fits.checklist.evidence import Evidence, Verdict, factor, item, percent, some
+from scaling_cli.point_fits.checklist.evidence import Evidence, Verdict, factor, item, percent
 from scaling_cli.point_fits.diagnosis.choices import Variation, exponent_names
 from scaling_cli.point_fits.diagnosis.floor import Profile
 from scaling_cli.point_fits.diagnosis.influence import MOST_RUNS, largest_move
 from scaling_cli.point_fits.diagnosis.rivals import Rival, candidates
+from scaling_cli.vocabulary.errors import some
 from scaling_cli.vocabulary.outcomes import Status
 
 AGREEING_STARTS = 0.5

@@ -8,12 +8,12 @@ import numpy as np
 
 from scaling_cli.artefacts._prediction import Uncertainty
 from scaling_cli.laws._optimum import near_optimal
-from scaling_cli.point_fits.certainty.uncertainty import Backtests
 from scaling_cli.point_fits.diagnosis import choices, floor, influence
 from scaling_cli.point_fits.diagnosis.choices import Variation
 from scaling_cli.point_fits.diagnosis.isoflop import IsoFlop, isoflop
 from scaling_cli.point_fits.diagnosis.rivals import Rival, rivals
 from scaling_cli.point_fits.fitted import REACH, Fitted, Target
+from scaling_cli.point_fits.held_out import HeldOut
 
 COMPUTE_FACTORS = (1.0, 10.0, 100.0)  # of the largest compute, where optima are reported
 
@@ -92,7 +92,7 @@ def diagnose(
     fitted: Fitted,
     draws: Mapping[str, np.ndarray],
     uncertainty: Uncertainty,
-    tested: Backtests,
+    tested: HeldOut,
 ) -> Diagnosis:
     """Question a fit.
 
@@ -103,7 +103,7 @@ def diagnose(
         Of the bootstrap; may be empty.
     uncertainty : Uncertainty
         What predictions' intervals are made of.
-    tested : Backtests
+    tested : HeldOut
         At which rivals are scored.
     """
     at, law, level = fitted.target, fitted.law, fitted.level

@@ -72,15 +72,9 @@ class Profile:
 
 
 def floor_name(problem: Problem) -> str | None:
-    """Return the searched parameter that is a floor of the output, or None.
-
-    It is the one whose prior is declared as a share of the smallest measured output.
-    """
-    for name, declared in problem.law.parameters().items():
-        prior = declared.prior
-        if prior is not None and prior.of_output and name in problem.frame.names:
-            return name
-    return None
+    """Return the searched parameter that is a floor of the output, or None."""
+    name = problem.law.floor()
+    return name if name in problem.frame.names else None
 
 
 def interval_of(name: str, draws: Sequence[Mapping[str, np.ndarray]], level: float) -> list[float]:

@@ -15,10 +15,10 @@ from scaling_cli import laws
 from scaling_cli.engine.problem import Frame, Problem
 from scaling_cli.laws._law import Law
 from scaling_cli.point_fits.certainty import companion
-from scaling_cli.point_fits.certainty.companion import Companion
-from scaling_cli.point_fits.certainty.uncertainty import Backtests, fewest_training
+from scaling_cli.point_fits.cuts import fewest_training
 from scaling_cli.point_fits.diagnosis.choices import own_sum
 from scaling_cli.point_fits.fitted import Fitted
+from scaling_cli.point_fits.held_out import HeldOut
 from scaling_cli.vocabulary.quantities import X
 
 MOST_RIVALS = 2
@@ -115,29 +115,29 @@ def translation(law: type[Law], rival: type[Law]) -> dict[str, str] | None:
     return None
 
 
-def rivals(fitted: Fitted, tested: Backtests) -> list[Rival]:
+def rivals(fitted: Fitted, tested: HeldOut) -> list[Rival]:
     """Fit every rival and score it at the cuts of the backtest.
 
-    The companion is fitted to all points and at the masks already.
+    A law beside the fitted one is fitted to all points and at the cuts already.
     """
-    problem, at, other = fitted.problem, fitted.target.inputs, tested.companion
+    problem, at = fitted.problem, fitted.target.inputs
     own, own_value = float(fitted.law(**at)), own_sum(problem, fitted.law)
+    known = {beside.problem.law: beside.laws for beside in tested.companions}
     made = []
     for name, rival, same in _rivals(problem):
-        known = other is not None and type(other.law) is rival.law
-        refits = other if known else _refitted(rival, tested.masks)
-        if refits is None:
+        refits = known.get(rival.law) or _refitted(rival, tested)
+        if refits[0] is None:
             continue
-        prediction = float(refits.law(**{s: at[theirs] for s, theirs in same.items()}))
+        prediction = float(refits[0](**{s: at[theirs] for s, theirs in same.items()}))
         made.append(
             Rival(
                 law=name,
-                parameters=refits.law.values(),
-                value=own_sum(rival, refits.law),
+                parameters=refits[0].values(),
+                value=own_sum(rival, refits[0]),
                 fit_value=own_value,
                 prediction=prediction,
                 shift=float(np.log(prediction / own)),
-                cuts=_scored(rival, refits, tested),
+                cuts=_scored(rival, refits[1:], tested),
             )
         )
     return made
@@ -174,28 +174,22 @@ def _rivals(problem: Problem) -> list[tuple[str, Problem, Mapping[str, str]]]:
     return forms[:MOST_RIVALS]
 
 
-def _refitted(rival: Problem, masks: Sequence[np.ndarray]) -> Companion | None:
-    """Return the rival fitted to all points and at the cuts that leave enough of them."""
-    fewest = fewest_training(len(rival.frame.names))
-    enough = [i for i, mask in enumerate(masks) if np.sum(mask) >= fewest]
-    weights = [np.ones(len(rival.output)), *(masks[i].astype(float) for i in enough)]
-    law, *refits = companion.fitted(rival, weights)
-    at_cut = dict(zip(enough, refits, strict=True))
-    return None if law is None else Companion(law, [at_cut.get(i) for i in range(len(masks))])
+def _refitted(rival: Problem, tested: HeldOut) -> list[Law | None]:
+    """Return the rival fitted to all points, and at each cut."""
+    cuts = [split.train.astype(float) for split in tested.splits]
+    return companion.fitted(rival, [np.ones(len(rival.output)), *cuts])
 
 
-def _scored(rival: Problem, refits: Companion, tested: Backtests) -> list[dict[str, float]]:
-    """Score the rival where both laws were refitted."""
-    along = rival.law.along(rival.inputs)
-    known = {cut.train_max: cut for cut in tested.cuts}
-    scores = []
-    for law, mask in zip(refits.at_cuts, tested.masks, strict=True):
-        cut = known.get(float(np.max(along[mask])))
-        if cut is None or law is None:
+def _scored(
+    rival: Problem, refits: Sequence[Law | None], tested: HeldOut
+) -> list[dict[str, float]]:
+    """Score the rival where both laws were refitted, to as many points as the rival takes."""
+    fewest, scores = fewest_training(len(rival.frame.names)), []
+    for law, cut, split in zip(refits, tested.cuts, tested.splits, strict=True):
+        if law is None or cut.n_train < fewest:
             continue
-        forecast = np.asarray(law(**{s: v[~mask] for s, v in rival.inputs.items()}), float)
-        mare = float(np.mean(np.abs(forecast / rival.output[~mask] - 1)))
-        scores.append(
-            {"train_max": cut.train_max, "n_test": cut.n_test, "mare": mare, "own": cut.mare}
-        )
+        held = {s: v[split.test] for s, v in rival.inputs.items()}
+        mare = float(np.mean(np.abs(np.asarray(law(**held)) / rival.output[split.test] - 1)))
+        told = {"train_max": cut.train_max, "n_test": cut.n_test}
+        scores.append({**told, "mare": mare, "own": cut.own_error})
     return scores

@@ -1,20 +1,30 @@
-"""The companion law: when there is one, what it is fitted to, how it moves and marks intervals."""
+"""Laws beside a law: which, what they are fitted to, and the forecast that they make together.
+
+The oracle of forecasts and sides is the recipe computed anew with NumPy from what a fit stores.
+"""
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from scaling_cli import laws
-from scaling_cli.artefacts._prediction import Uncertainty
+from scaling_cli.artefacts._prediction import Beside, Uncertainty
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.laws._law import Law
 from scaling_cli.laws.chinchilla import Chinchilla
 from scaling_cli.laws.chinchilla_gamma import ChinchillaGamma
-from scaling_cli.point_fits.certainty.companion import companion, fitted, problem_of
+from scaling_cli.laws.kaplan_nd import KaplanND
+from scaling_cli.point_fits.certainty.companion import (
+    beside,
+    companions,
+    fitted,
+    problems,
+    weights_beside,
+)
 from scaling_cli.point_fits.certainty.draws import DRAWS, parameter_draws
-from scaling_cli.point_fits.certainty.uncertainty import score
 from scaling_cli.point_fits.fitted import Fitted, Resampling
 from scaling_cli.point_fits.fitting import fit
 from scaling_cli.runs.points import Points
@@ -24,7 +34,10 @@ from scaling_cli.vocabulary.outcomes import Status
 
 BENT = ChinchillaGamma(E=1.7, A=3355.0, B=18186.0, alpha=0.408, beta=0.431, gamma=0.6)
 STRAIGHT = Chinchilla(E=1.8, A=480.0, B=2100.0, alpha=0.35, beta=0.37)
+NO_FLOOR = KaplanND(Nc=8.8e13, Dc=5.4e13, alpha_N=0.076, alpha_D=0.095)
 Z90 = 1.6448536269514722
+MEAN = {"chinchilla_gamma": 1.0, "kaplan_nd": 0.25}
+WIDTH = {"kaplan_nd": 0.0}
 
 
 def table(law: Law, rows: int = 16, noise: float = 0.0) -> Points:
@@ -37,172 +50,252 @@ def table(law: Law, rows: int = 16, noise: float = 0.0) -> Points:
     return Points({"N": N[order], "D": D[order]}, output, [f"r{i:02d}" for i in range(rows)])
 
 
-def made(companion_law: Law | None, *, spread: float = 0.0, drift: float = 0.0) -> Fit:
-    """Return a fit whose draws vary E alone, evenly, without noise."""
+def made(*others: Beside, reach: float = 0.0, **changes: Any) -> Fit:
+    """Return a fit whose draws vary E alone, evenly, almost without noise."""
     draws = {name: np.full(201, value) for name, value in STRAIGHT.values().items()}
-    draws["E"] = draws["E"] + spread * np.linspace(-1, 1, 201)
-    certain = Uncertainty(
-        draws=draws,
-        sigma=np.full(201, 1e-12),
-        drift=drift,
-        axis="C",
-        axis_max=1e20,
-        tested=True,
-        method="by hand",
-        companion=companion_law,
-    )
+    draws["E"] = draws["E"] + reach * np.linspace(-1, 1, 201)
+    given: dict[str, Any] = {
+        "draws": draws,
+        "sigma": np.full(201, 1e-12),
+        "drift": 0.018,
+        "spread": 0.36,
+        "largest": {"C": 1e20, "D": 1e10, "D/N": 50.0},
+        "tested": True,
+        "method": "by hand",
+        "beside": others,
+    }
+    certain = Uncertainty(**given | changes)
     return Fit(STRAIGHT, status=Status.CONVERGED, value=0.0, n_points=16, uncertainty=certain)
 
 
-# ---- when there is one
+# ---- which there are
 
 
-def test_laws_name_each_other() -> None:
-    assert laws.get(Chinchilla.companion) is ChinchillaGamma
-    assert laws.get(ChinchillaGamma.companion) is Chinchilla
-    named = [laws.get(name) for name in laws.names() if laws.get(name).companion]
-    for law in named:
-        assert laws.get(law.companion).inputs() == law.inputs()
-        assert laws.get(law.companion).output() == law.output()
+def test_three_laws_of_size_and_data_name_each_other() -> None:
+    enough = table(STRAIGHT, 7)
+    of = {name: make_problem(enough, laws.get(name), Objective()) for name in ("chinchilla",)}
+    assert weights_beside(of["chinchilla"]) == MEAN
+    richer = make_problem(table(STRAIGHT), ChinchillaGamma, Objective())
+    assert weights_beside(richer) == {"chinchilla": 1.0, "kaplan_nd": 0.25}
+    for name in laws.names():
+        law = laws.get(name)
+        for other in law.beside:
+            assert laws.get(other).inputs() == law.inputs()
+            assert laws.get(other).output() == law.output()
 
 
-def test_it_takes_sixteen_points_and_a_law_with_nothing_held() -> None:
-    enough = table(STRAIGHT)
-    problem = make_problem(enough, Chinchilla, Objective())
-    other = problem_of(problem)
-    assert other is not None
-    assert other.law is ChinchillaGamma
-    assert problem_of(make_problem(table(STRAIGHT, 15), Chinchilla, Objective())) is None
-    assert problem_of(make_problem(enough, Chinchilla, Objective(), {"E": 1.8})) is None
-    assert problem_of(make_problem(enough, Chinchilla, Objective(), {}, {"beta": "alpha"})) is None
-    believed = make_problem(enough, Chinchilla, Objective(), prior={"E": (1.8, 0.1)})
-    assert problem_of(believed) is None
-    assert problem_of(make_problem(enough, laws.get("overtraining"), Objective())) is None
+def test_the_users_own_law_has_one_to_measure_its_width_from() -> None:
+    points, plain = table(STRAIGHT), Objective()
+    assert weights_beside(make_problem(points, Chinchilla, plain), alone=True) == WIDTH
+    assert weights_beside(make_problem(points, Chinchilla, plain, {"E": 1.8})) == WIDTH
+    assert weights_beside(make_problem(points, Chinchilla, plain, {}, {"beta": "alpha"})) == WIDTH
+    assert weights_beside(make_problem(points, Chinchilla, plain, prior={"E": (1.8, 0.1)})) == WIDTH
+    assert weights_beside(make_problem(points, laws.get("overtraining"), plain)) == WIDTH
+    no_floor = make_problem(points, KaplanND, plain)
+    assert weights_beside(no_floor) == {"chinchilla": 0.0}
 
 
-def test_no_companion_for_few_points() -> None:
-    assert companion(make_problem(table(STRAIGHT, 15), Chinchilla, Objective()), []) is None
+def test_few_runs_or_other_inputs_leave_a_law_by_itself() -> None:
+    assert weights_beside(make_problem(table(STRAIGHT, 6), Chinchilla, Objective())) == {}
+    N = np.geomspace(1e7, 1e10, 9)
+    line = Points({"N": N}, (1e13 / N) ** 0.08, [f"r{i}" for i in range(9)])
+    assert weights_beside(make_problem(line, laws.get("kaplan_n"), Objective())) == {}
 
 
-# ---- what it is fitted to
+# ---- what they are fitted to
 
 
-def test_it_is_fitted_to_all_points_and_to_those_of_each_cut() -> None:
+def test_they_are_fitted_to_all_points_and_to_those_of_each_cut() -> None:
     points = table(BENT)
-    mask = np.arange(16) < 14
-    found = companion(make_problem(points, Chinchilla, Objective()), [mask])
-    assert found is not None
-    assert len(found.at_cuts) == 1
-    for law in (found.law, *found.at_cuts):  # both are exact: the truth is of this law
+    rows = [np.ones(16), (np.arange(16) < 14).astype(float)]
+    every = companions(make_problem(points, Chinchilla, Objective()), rows)
+    assert [(c.problem.law, c.weight) for c in every] == [(ChinchillaGamma, 1.0), (KaplanND, 0.25)]
+    for law in every[0].laws:  # both are exact: the truth is of this law
         assert isinstance(law, ChinchillaGamma)
         np.testing.assert_allclose(law(**points.inputs), points.output, rtol=1e-7)
+    for law, row in zip(every[1].laws, rows, strict=True):
+        own = points.take(row > 0)
+        best = optimise(make_problem(own, KaplanND, Objective())).law
+        assert law is not None
+        np.testing.assert_allclose(law(**points.inputs), best(**points.inputs), rtol=1e-4)
 
 
 def test_least_absolute_deviations_are_near_enough_to_huber() -> None:
-    other = problem_of(make_problem(table(STRAIGHT), Chinchilla, Objective("lad")))
-    assert other is not None
-    assert other.objective == Objective("huber", 1e-3)
+    for other, _ in problems(make_problem(table(STRAIGHT), Chinchilla, Objective("lad"))):
+        assert other.objective == Objective("huber", 1e-3)
 
 
-def test_a_refit_that_fails_is_none() -> None:
+def test_a_refit_that_fails_is_left_out() -> None:
     problem = make_problem(table(BENT), ChinchillaGamma, Objective())
     good, bad = fitted(problem, [np.ones(16), np.full(16, np.nan)])
     assert isinstance(good, ChinchillaGamma)
     assert bad is None
+    every = companions(make_problem(table(BENT), Chinchilla, Objective()), [np.full(16, np.nan)])
+    assert beside(every, 0) == []
 
 
-def test_drift_is_learned_from_misses_of_the_centre() -> None:
-    points = table(BENT)
-    problem = make_problem(points, Chinchilla, Objective())
-    mask = np.arange(16) < 12
-    hidden = {s: v[~mask] for s, v in points.inputs.items()}
-    optimum = optimise(problem)
-    alone = score(points, problem, optimum.u, mask, ~mask)
-    both = score(points, problem, optimum.u, mask, ~mask, companion=BENT)
-    own = np.log(optimum.law(**hidden)) - np.log(points.output[~mask])
-    assert alone.rms == pytest.approx(math.sqrt(np.mean(own**2)), rel=1e-9)
-    assert both.rms == pytest.approx(alone.rms / 2, rel=1e-9)  # the companion is exact there
-    assert (both.bias, both.mare) == (alone.bias, alone.mare)  # of the law that was asked for
+# ---- the forecast that they make
 
 
-# ---- intervals
+def by_hand(
+    logs: list[float], weights: list[float], decades: float, drift: float, spread: float
+) -> tuple[float, float]:
+    """Return centre and side of the mean curve, in ln loss, of laws whose draws do not vary."""
+    centre = sum(w * x for w, x in zip(weights, logs, strict=True)) / sum(weights)
+    return centre, math.hypot(Z90 * drift * decades, spread * (max(logs) - min(logs)))
 
 
-def test_intervals_lie_about_the_mean_of_both_forecasts() -> None:
+@pytest.mark.parametrize(
+    ("N", "D", "decades"),
+    [
+        (1e9, 5e9, 0.0),
+        (1e10, 9e9, math.log10(6 * 9e19 / 1e20)),  # beyond in compute
+        (1e8, 5e10, max(1.5 * math.log10(5), math.log10(10))),  # in tokens, and in their ratio
+        (1e7, 5e9, math.log10(10)),  # in the ratio alone
+    ],
+)
+def test_the_number_to_plan_with_is_the_mean_of_three(N: float, D: float, decades: float) -> None:
+    p = made(Beside(BENT, 1.0), Beside(NO_FLOOR, 0.25)).predict(N=N, D=D)
+    logs = [math.log(law(N=N, D=D)) for law in (STRAIGHT, BENT, NO_FLOOR)]
+    centre, side = by_hand(logs, [1.0, 1.0, 0.25], decades, 0.018, 0.36)
+    assert p.forecast[0] == pytest.approx(math.exp(centre), rel=1e-12)
+    assert p.value[0] == STRAIGHT(N=N, D=D)
+    for ends in (p.mean, p.new_run):
+        assert ends is not None
+        low, high = (float(end[0]) for end in ends)
+        assert [low, high] == pytest.approx([math.exp(centre - side), math.exp(centre + side)])
+        assert math.sqrt(low * high) == pytest.approx(p.forecast[0], rel=1e-12)
+    parts = {name: float(part[0]) for name, part in p.parts.items()}
+    assert parts["drift"] == pytest.approx(Z90 * 0.018 * decades, abs=1e-15)
+    assert parts["laws"] == pytest.approx(0.36 * (max(logs) - min(logs)), rel=1e-12)
+    weights = [w["weight"] for w in p.to_dicts()[0]["laws"]]
+    assert weights == pytest.approx([1 / 2.25, 1 / 2.25, 0.25 / 2.25], rel=1e-12)
+
+
+def test_draws_reach_from_the_law_and_are_laid_about_the_mean() -> None:
+    at = {"N": 1e9, "D": 5e9}
+    p = made(Beside(BENT, 1.0), reach=0.01, spread=0.0).predict(**at)
+    own, other = (math.log(law(**at)) for law in (STRAIGHT, BENT))
+    # E varies evenly by 0.01: the 5 and 95 % quantiles of 201 draws lie 0.009 away.
+    ends = [math.log(math.exp(own) + 0.009 * sign) - own for sign in (-1, 1)]
+    assert p.mean is not None
+    expected = [math.exp((own + other) / 2 + end) for end in ends]
+    assert [float(end[0]) for end in p.mean] == pytest.approx(expected, rel=1e-9)
+
+
+def test_other_levels_scale_what_is_not_drawn() -> None:
     at = {"N": 1e10, "D": 1e12}
-    one, two = math.log(STRAIGHT(**at)), math.log(BENT(**at))
-    decades = math.log10(6 * at["N"] * at["D"] / 1e20)
-    found = made(BENT, drift=0.02).predict(**at)
-    assert found.mean is not None
-    assert found.new_run is not None
-    half = Z90 * 0.02 * decades
-    expected = [math.exp((one + two) / 2 + side * half) for side in (-1, 1)]
-    for low, high in (found.mean, found.new_run):
-        assert [low[0], high[0]] == pytest.approx(expected, rel=1e-9)
-    assert found.value[0] == STRAIGHT(**at)
-    assert found.companion is not None
-    assert found.companion[0] == "chinchilla_gamma"
-    assert found.companion[1].tolist() == [BENT(**at)]
-    assert found.to_dicts()[0]["companion"] == {"law": "chinchilla_gamma", "value": BENT(**at)}
+    levels = {0.5: 0.6744897501960817, 0.99: 2.5758293035489004}
+    for level, z in levels.items():
+        fit_ = made(Beside(BENT, 1.0), Beside(NO_FLOOR, 0.25))
+        parts = [fit_.predict(level=x, **at).parts for x in (level, 0.9)]
+        for name in ("drift", "laws"):
+            assert parts[0][name] / parts[1][name] == pytest.approx(z / Z90, rel=1e-12)
 
 
-def test_an_interval_always_holds_the_point() -> None:
-    far = replace(BENT, E=3 * BENT.E)
-    found = made(far, spread=1e-3).predict(N=1e8, D=1e10)
-    assert found.mean is not None
-    assert found.mean[0][0] == pytest.approx(found.value[0], rel=1e-12)
-    middle = math.sqrt(found.value[0] * far(N=1e8, D=1e10))
-    assert found.mean[1][0] > middle
+def test_a_law_far_from_the_others_is_left_out() -> None:
+    at = {"N": 1e9, "D": 5e9}
+    absurd = replace(NO_FLOOR, Nc=1e19)  # e^0.55 of the others and more
+    p = made(Beside(BENT, 1.0), Beside(absurd, 0.25)).predict(**at)
+    logs = [math.log(law(**at)) for law in (STRAIGHT, BENT)]
+    assert abs(math.log(absurd(**at)) - max(logs)) > 0.5
+    assert p.forecast[0] == pytest.approx(math.exp(sum(logs) / 2), rel=1e-12)
+    assert p.parts["laws"][0] == pytest.approx(0.36 * abs(logs[0] - logs[1]), rel=1e-12)
+    assert [law["weight"] for law in p.to_dicts()[0]["laws"]] == [0.5, 0.5, 0.0]
+    # Of two there is no telling which is wrong: both count, and the range is wide.
+    two = made(Beside(absurd, 1.0)).predict(**at)
+    apart = abs(math.log(absurd(**at)) - logs[0])
+    assert two.parts["laws"][0] == pytest.approx(0.36 * apart, rel=1e-12)
 
 
-def test_a_run_scatters_beyond_a_mean_that_ends_at_the_law() -> None:
-    near = replace(BENT, E=1.01 * BENT.E)
-    alone = made(near, spread=1e-5)
-    assert alone.uncertainty is not None
-    sigma = np.full(201, 0.003)
-    at = {"N": 1e8, "D": 1e10}
-    found = replace(alone, uncertainty=replace(alone.uncertainty, sigma=sigma)).predict(**at)
-    assert found.mean is not None
-    assert found.new_run is not None
-    assert found.mean[0][0] == pytest.approx(found.value[0], rel=1e-12)
-    centre = math.sqrt(found.value[0] * near(**at))
-    below = math.hypot(math.log(centre / found.value[0]), Z90 * 0.003)
-    assert math.log(centre / found.new_run[0][0]) == pytest.approx(below, rel=1e-3)
+def test_alone_is_the_fitted_law_with_the_distance_to_one_of_the_other_kind() -> None:
+    at = {"N": 1e10, "D": 1e12}
+    p = made(Beside(BENT, 1.0), Beside(NO_FLOOR, 0.25)).alone().predict(**at)
+    logs = [math.log(law(**at)) for law in (STRAIGHT, NO_FLOOR)]
+    decades = max(math.log10(6e22 / 1e20), 1.5 * math.log10(100))
+    centre, side = by_hand(logs, [1.0, 0.0], decades, 0.0234, 0.53)
+    assert p.forecast[0] == pytest.approx(p.value[0], rel=1e-12)
+    assert p.mean is not None
+    ends = [float(end[0]) for end in p.mean]
+    assert ends == pytest.approx([math.exp(centre - side), math.exp(centre + side)], rel=1e-9)
+    bare = made().alone().predict(**at)
+    assert bare.parts["drift"][0] == pytest.approx(Z90 * 0.037 * decades, rel=1e-12)
+    assert bare.parts["laws"][0] == 0.0
 
 
-def test_without_a_companion_nothing_moves() -> None:
-    found = made(None).predict(N=1e8, D=1e10)
-    assert found.companion is None
-    assert found.to_dicts()[0]["companion"] is None
+def test_no_floor_is_said_and_widens_every_side() -> None:
+    at = {"N": 1e10, "D": 1e12}
+    plain, wide = (made(Beside(BENT, 1.0), widening=w).predict(**at) for w in (1.0, 1.3))
+    for a, b in ((plain.mean, wide.mean), (plain.new_run, wide.new_run)):
+        assert a is not None
+        assert b is not None
+        assert np.log(b[1] / b[0]) == pytest.approx(1.3 * np.log(a[1] / a[0]), rel=1e-12)
+    assert plain.notes == ()
+    assert wide.notes == (
+        "no floor could be fitted (E ran to zero): how low the loss can fall was not shown, and "
+        "the range is wider for it.",
+    )
 
 
-def test_it_is_kept_in_the_fit_file() -> None:
-    fit_ = made(BENT)
-    record = fit_.to_dict()
-    assert record["uncertainty"]["companion"] == {
-        "law": "chinchilla_gamma",
-        "parameters": BENT.values(),
-    }
-    again = Fit.from_dict(record)
-    assert again.uncertainty is not None
-    assert again.uncertainty.companion == BENT
-    old = record | {"uncertainty": dict(record["uncertainty"])}
-    del old["uncertainty"]["companion"]  # a file of an earlier version
-    earlier = Fit.from_dict(old)
-    assert earlier.uncertainty is not None
-    assert earlier.uncertainty.companion is None
+# ---- what a fit stores
 
 
-def test_fit_stores_it_and_says_so() -> None:
-    found = fit(table(BENT, noise=0.003), bootstrap=0)
+@pytest.mark.parametrize(
+    ("options", "names", "recipe"),
+    [
+        ({}, ["chinchilla_gamma", "kaplan_nd"], (0.018, 0.36)),
+        ({"alone": True}, ["kaplan_nd"], (0.0234, 0.53)),
+        ({"fix": {"E": 1.7}}, ["kaplan_nd"], (0.0234, 0.53)),
+        ({"law": "kaplan_nd"}, ["chinchilla"], (0.0234, 0.53)),
+    ],
+)
+def test_a_fit_stores_what_its_forecasts_need(
+    options: dict[str, Any], names: list[str], recipe: tuple[float, float]
+) -> None:
+    points = table(BENT, noise=0.003)
+    found = Fit.from_dict(fit(points, bootstrap=0, **options).to_dict())
     certain = found.uncertainty
     assert certain is not None
-    assert isinstance(certain.companion, ChinchillaGamma)
-    assert certain.method.endswith("; centred between this law and chinchilla_gamma")
-    held = fit(table(BENT, noise=0.003), bootstrap=0, fix={"E": 1.7})
-    assert held.uncertainty is not None
-    assert held.uncertainty.companion is None
-    assert "centred" not in held.uncertainty.method
+    assert [laws.name_of(b.law) for b in certain.beside] == names
+    assert (certain.drift, certain.spread) == recipe
+    N, D = points.inputs["N"], points.inputs["D"]
+    assert certain.largest == pytest.approx(
+        {"C": 6 * np.max(N * D), "D": np.max(D), "D/N": np.max(D / N)}
+    )
+    at = {"N": 1e10, "D": 1e12}
+    p, record = found.predict(**at), found.to_dict()["uncertainty"]
+    stored = [laws.get(b["law"]["law"])(**b["law"]["parameters"]) for b in record["beside"]]
+    logs = [math.log(law(**at)) for law in (found.law, *stored)]
+    decades = max(
+        np.log10(6e22 / certain.largest["C"]), 1.5 * np.log10(1e12 / certain.largest["D"])
+    )
+    weights = [1.0, *(b["weight"] for b in record["beside"])]
+    centre, far = by_hand(logs, weights, decades, *recipe)
+    assert p.forecast[0] == pytest.approx(math.exp(centre), rel=1e-12)
+    draws = {name: np.array(values) for name, values in record["draws"].items()}
+    reached = np.quantile(np.log(type(found.law)(**draws)(**at)), [0.05, 0.95])
+    sides = [max(0.0, side) for side in (logs[0] - reached[0], reached[1] - logs[0])]
+    wide = certain.widening
+    assert wide == (1.3 if options.get("law") == "kaplan_nd" else 1.0)
+    below, above = (wide * math.hypot(side, far) for side in sides)
+    assert p.mean is not None
+    ends = [float(end[0]) for end in p.mean]
+    assert ends == pytest.approx([math.exp(centre - below), math.exp(centre + above)], rel=1e-9)
+
+
+def test_a_file_of_0_1_0_predicts_with_the_drift_that_it_learned() -> None:
+    record = made().to_dict()
+    old = {"law": "chinchilla_gamma", "parameters": BENT.values()}
+    sure = {k: v for k, v in record["uncertainty"].items() if k not in ("largest", "beside")}
+    sure = {k: v for k, v in sure.items() if k not in ("spread", "widening")}
+    sure |= {"axis": "C", "axis_max": 1e20, "companion": old, "drift": 0.03}
+    at = {"N": 1e10, "D": 1e12}
+    p = Fit.from_dict(record | {"uncertainty": sure}).predict(**at)
+    logs = [math.log(law(**at)) for law in (STRAIGHT, BENT)]
+    centre, side = by_hand(logs, [1.0, 1.0], math.log10(6e22 / 1e20), 0.03, 0.0)
+    assert p.new_run is not None
+    ends = [float(end[0]) for end in p.new_run]
+    assert ends == pytest.approx([math.exp(centre - side), math.exp(centre + side)], rel=1e-9)
 
 
 # Wrong losses in a table of 240: far too low, far too high, both.

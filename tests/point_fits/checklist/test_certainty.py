@@ -131,9 +131,9 @@ def test_no_backtest() -> None:
 def test_few_backtests() -> None:
     assert line(evidence(cuts=CUTS[:2]), "backtest") == warn(
         "backtest",
-        "2 cuts, the farthest 12.5x: mean absolute error 1.23 % at worst; the law alone covers "
-        "70 % of hidden runs at 90 %, so predict adds drift. Fewer than 3 cuts: the drift is "
-        "partly assumed. Add smaller runs.",
+        "2 cuts, the farthest 12.5x: mean absolute error 1.23 % at worst; the range that predict "
+        "prints holds 70 % of hidden runs at 90 %, that of the law alone 90 %. Fewer than 3 cuts "
+        "show little. Add smaller runs.",
     )
 
 
@@ -142,10 +142,10 @@ def test_a_law_whose_interval_covers_next_to_nothing() -> None:
     assert line(evidence(cuts=cuts), "backtest") == Check(
         "backtest",
         Level.FAIL,
-        "3 cuts, the farthest 10.0x: mean absolute error 0.40 % at worst; the law alone covers "
-        "28 % of hidden runs at 90 %, so predict adds drift. The law does not forecast these runs, "
-        "and the drift is a guess at how far it is off: use no forecast that reaches farther than "
-        "these cuts did. Fit another law, or one regime with --where.",
+        "3 cuts, the farthest 10.0x: mean absolute error 0.40 % at worst; the range that predict "
+        "prints holds 28 % of hidden runs at 90 %, that of the law alone 90 %. The laws do not "
+        "forecast these runs: use no forecast that reaches farther than these cuts did. Fit "
+        "another law, or one regime with --where.",
     )
     assert line(evidence(cuts=cuts[:2]), "backtest").level is Level.WARN
 
@@ -156,8 +156,7 @@ def test_backtests_that_miss_on_one_side(sign: int, side: str) -> None:
     cuts = [cut(sign * b) for b in (0.02, 0.03, 0.001)]
     assert line(evidence(cuts=cuts), "backtest.bias") == warn(
         "backtest.bias",
-        f"every backtest missed on one side: the law is bending. Expect the loss {side} the "
-        "forecast.",
+        f"every backtest missed on one side: expect the loss {side} the forecast.",
     )
 
 

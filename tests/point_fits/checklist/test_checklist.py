@@ -81,8 +81,8 @@ def test_a_sound_fit_passes_everything() -> None:
         "elsewhere came lower; no interval is narrower than 15 points allow.",
         "ci.kind": "at 10x the mean curve is known to +/-2.10 %, a new run to +/-3.10 %; N* there "
         "lies between 10.87B and 15.99B, by the law's draws.",
-        "backtest": "3 cuts, the farthest 12.5x: mean absolute error 1.23 % at worst; the law "
-        "alone covers 80 % of hidden runs at 90 %, so predict adds drift.",
+        "backtest": "3 cuts, the farthest 12.5x: mean absolute error 1.23 % at worst; the "
+        "range that predict prints holds 80 % of hidden runs at 90 %, that of the law alone 90 %.",
         "backtest.bias": "the 3 cuts do not all miss on one side.",
         "extrap.distance": "the headline lies 10x beyond the largest C, 6.71x beyond the largest "
         "N, 1.49x beyond the largest D (1.0 decades of C); backtests reached 12.5x in "

@@ -7,8 +7,7 @@ import pytest
 from tables import inputs, table, truth
 
 from scaling_cli import laws
-from scaling_cli.point_fits.certainty.companion import Companion
-from scaling_cli.point_fits.certainty.uncertainty import Backtests, backtest, fewest_training
+from scaling_cli.point_fits.cuts import fewest_training
 from scaling_cli.point_fits.diagnosis.rivals import (
     MOST_RIVALS,
     Rival,
@@ -17,21 +16,22 @@ from scaling_cli.point_fits.diagnosis.rivals import (
     translation,
 )
 from scaling_cli.point_fits.fitted import Fitted
+from scaling_cli.point_fits.held_out import HeldOut, hold_out
 from scaling_cli.runs.points import Points
 from scaling_cli.search.optimum import make_problem, optimise
 from scaling_cli.vocabulary.objective import Objective
 
 
 def questioned(
-    points: Points, law: str, counts: tuple[int, int] = (12, 13)
-) -> tuple[Fitted, Backtests]:
+    points: Points, law: str, counts: tuple[int, ...] = (12, 13)
+) -> tuple[Fitted, HeldOut]:
     """Fit a law to points and test it at two cuts of its own."""
     problem = make_problem(points, laws.get(law), Objective("l2"))
     fitted = Fitted(points, problem, optimise(problem))
     C = laws.get(law).along(points.inputs)
     order = np.sort(C)
-    masks = [order[count - 1] >= C for count in counts]
-    return fitted, Backtests(masks, backtest(fitted, masks))
+    at = [float(order[count - 1]) for count in counts]
+    return fitted, hold_out(fitted, laws.get(law).axis(), at)
 
 
 def own_losses(law: str, seed: int = 3) -> Points:
@@ -42,8 +42,7 @@ def own_losses(law: str, seed: int = 3) -> Points:
 
 
 def test_the_law_that_made_the_data_forecasts_better() -> None:
-    few = own_losses("kaplan_nd").take(np.arange(13))  # too few for a law of six parameters
-    given, tested = questioned(few, "chinchilla", (10, 11))
+    given, tested = questioned(own_losses("kaplan_nd"), "overtraining", (10, 11))
     found = {r.law: r for r in rivals(given, tested)}
     true = found["kaplan_nd"]
     errors = true.errors()
@@ -51,13 +50,13 @@ def test_the_law_that_made_the_data_forecasts_better() -> None:
     assert errors[0] < 0.5 * errors[1]
     assert true.wins() == 2
     # Its cuts are those of a fit to the smaller runs alone, from its own starts.
-    for mask, cut in zip(tested.masks, true.cuts, strict=True):
-        rest = make_problem(given.points.take(mask), laws.get("kaplan_nd"), Objective("l2"))
+    for split, cut in zip(tested.splits, true.cuts, strict=True):
+        rest = make_problem(given.points.take(split.train), laws.get("kaplan_nd"), Objective("l2"))
         law = optimise(rest).law
-        hidden = given.points.take(~mask)
+        hidden = given.points.take(split.test)
         miss = np.mean(np.abs(law(**hidden.inputs) / hidden.output - 1))
         assert cut["mare"] == pytest.approx(miss, rel=1e-5)
-    assert [cut["own"] for cut in true.cuts] == [c.mare for c in tested.cuts]
+    assert [cut["own"] for cut in true.cuts] == [c.own_error for c in tested.cuts]
 
 
 def test_a_rival_is_fitted_to_all_points_with_the_same_objective() -> None:
@@ -123,10 +122,12 @@ def test_a_law_in_any_variable_rivals_every_law_of_one_input() -> None:
 
 def test_a_cut_that_the_law_could_not_be_refitted_at_is_not_compared() -> None:
     given, tested = questioned(own_losses("chinchilla"), "chinchilla")
-    for rival in rivals(given, replace(tested, cuts=tested.cuts[1:])):
+    others = [replace(c, laws=[c.laws[0], *c.laws[2:]]) for c in tested.companions]
+    later = replace(tested, cuts=tested.cuts[1:], splits=tested.splits[1:], companions=others)
+    for rival in rivals(given, later):
         enough = fewest_training(len(rival.parameters)) <= 13  # points left by the second cut
         assert [c["train_max"] for c in rival.cuts] == [tested.cuts[1].train_max] * enough
-    assert all(r.cuts == [] for r in rivals(given, Backtests([], [])))
+    assert all(r.cuts == [] for r in rivals(given, HeldOut((), (), (), ())))
 
 
 def test_errors_are_means_over_cuts() -> None:
@@ -149,17 +150,20 @@ def test_errors_are_means_over_cuts() -> None:
 
 
 def test_a_law_that_is_fitted_already_is_not_fitted_again() -> None:
-    given, tested = questioned(own_losses("chinchilla"), "chinchilla")
+    given, tested = questioned(own_losses("chinchilla"), "chinchilla", (14,))
     values = {"E": 1.7, "A": 400.0, "B": 2000.0, "alpha": 0.34, "beta": 0.36, "gamma": 1.1}
     made = laws.get("chinchilla_gamma")(**values)
-    ready = Companion(made, [made, None])
+    ready = [
+        replace(c, laws=[made, made]) if c.problem.law is type(made) else c
+        for c in tested.companions
+    ]
     (found,) = [
-        r for r in rivals(given, replace(tested, companion=ready)) if r.law == "chinchilla_gamma"
+        r for r in rivals(given, replace(tested, companions=ready)) if r.law == "chinchilla_gamma"
     ]
     assert found.parameters == made.values()
-    hidden = given.points.take(~tested.masks[0])
+    hidden = given.points.take(tested.splits[0].test)
     miss = np.mean(np.abs(made(**hidden.inputs) / hidden.output - 1))
     assert [(c["train_max"], c["own"]) for c in found.cuts] == [
-        (tested.cuts[0].train_max, tested.cuts[0].mare)
+        (tested.cuts[0].train_max, tested.cuts[0].own_error)
     ]
     assert found.cuts[0]["mare"] == pytest.approx(miss, rel=1e-12)
