@@ -141,6 +141,8 @@ class Prediction(Shown):
     """Fitted ranges of inputs that may be zero: no factor says how far beyond one lies."""
     column: str = "loss"
     """Name of the output in tables."""
+    unasked: str = ""
+    """Which fit answered, where none was named, in words."""
     turned: Turned | None = None
     """What was fitted of the output, where it is not the output itself."""
     splits: tuple[Split, ...] = ()

@@ -24,6 +24,7 @@ def blocks(prediction: Prediction, *, full: bool = False) -> list[Block]:
         *best_splits(prediction, full=full),
         Text([line for line in lines if line]),
         Notes("warn", prediction.made_by.get("warnings", ())),
+        Text([f"{prediction.unasked}."] if prediction.unasked else []),
     ]
 
 

@@ -113,7 +113,6 @@ def predict(
     asked = points_fit.alone() if alone else points_fit
     prediction = asked.predict(level=level, **inputs)
     made_by = {**prediction.made_by, "fit": kinds.name_of(thing)}
-    notes = (*prediction.notes, f"{told}.") if told else prediction.notes
     several = np.ravel(np.array(measured, object)).tolist()
     values = tuple(parse_number(v) if isinstance(v, str) else v for v in several)
     if len(values) not in (0, len(prediction.value)):
@@ -121,7 +120,7 @@ def predict(
             f"{len(values)} measured for {len(prediction.value)} points.",
             hint="Give one for each; None where nothing was measured.",
         )
-    return replace(prediction, made_by=made_by, measured=values, notes=notes)
+    return replace(prediction, made_by=made_by, measured=values, unasked=told)
 
 
 def compare(
