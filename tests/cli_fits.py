@@ -135,6 +135,7 @@ ARRIVED = {
     "where": "tokens>1e9",
     "at": "last:3",
     "rising": True,
+    "alone": False,
     "limit": 9.0,
     "objective": Objective("huber", 1e-2, "linear"),
     "fix": {"Nc": 1e9},

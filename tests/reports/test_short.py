@@ -83,7 +83,7 @@ def test_a_recipe_shows_its_laws() -> None:
 def test_short_is_the_first_screen() -> None:
     fit = cli_fits.fit()
     assert reports.short(fit) + "\n" == reports.text(reports.blocks(fit))
-    assert reports.short(things()["forecast"]).startswith("run       a\\x1b[1m\n")
+    assert reports.short(things()["forecast"]).startswith("a\\x1b[1m   100 of 200 steps")
     shown = reports.short(fit.predict(N=7e9, D=1e12))
     assert shown.splitlines()[0].split() == [
         "N",
