@@ -7,6 +7,7 @@ from scaling_cli.point_fits.checklist.evidence import Evidence, Verdict, factor,
 from scaling_cli.runs.plausible import STEPS_BY_BATCH, WRONG_IN_RUNS, in_words, small_counts
 from scaling_cli.search.optimum import collinearity
 from scaling_cli.vocabulary.errors import some
+from scaling_cli.vocabulary.outcomes import Touches
 from scaling_cli.vocabulary.quantities import C, L, Role, short_number
 
 FEW_LEVELS = 4
@@ -22,7 +23,7 @@ SETTINGS = 0.02  # sd of repeats beyond which they differ in more than their see
 LACK_OF_FIT = ((10, 4.0), (3, 9.0))
 
 
-@item("data.range", "R1", "do the inputs vary enough?")
+@item("data.range", "R1", "do the inputs vary enough?", Touches.DATA)
 def ranges(e: Evidence) -> Verdict:
     """R1: range, levels, configurations."""
     law, k = e.problem.law, len(e.optimum.u)
@@ -71,7 +72,7 @@ def _quantity(symbol: str, value: float) -> str:
     return f"{value:.3g}" if symbol == C.symbol else short_number(value)
 
 
-@item("data.units", "R2", "do N, D, C and the loss fit together?")
+@item("data.units", "R2", "do N, D, C and the loss fit together?", Touches.DATA)
 def units(e: Evidence) -> Verdict:
     """R2: tokens in billions, perplexities, copies, compute against 6ND."""
     law, roles = e.problem.law, (Role.SIZE, Role.DATA)
@@ -122,7 +123,9 @@ def _copies(e: Evidence) -> str | None:
     )
 
 
-@item("data.params_convention", "R3", "how are parameters counted, and does it matter?")
+@item(
+    "data.params_convention", "R3", "how are parameters counted, and does it matter?", Touches.DATA
+)
 def convention(e: Evidence) -> Verdict:
     """R3: which parameters count, and what the other count would say."""
     theirs = type(e.optimum.law).convention
@@ -150,7 +153,7 @@ def convention(e: Evidence) -> Verdict:
     return Verdict.judged(problem, f"{'; '.join([text, *told])}.")
 
 
-@item("data.filters", "R4", "what was left out, and is what stayed finished?")
+@item("data.filters", "R4", "what was left out, and is what stayed finished?", Touches.DATA)
 def filters(e: Evidence) -> Verdict:
     """R4: what was left out; runs that stopped early."""
     left = [x.run for x in e.points.left_out]
@@ -164,7 +167,14 @@ def filters(e: Evidence) -> Verdict:
     return Verdict.judged(problem if short else None, f"{text}.")
 
 
-@item("data.collinearity", "R5", "can the inputs be told apart, are minima bracketed?")
+@item(
+    "data.collinearity",
+    "R5",
+    "can the inputs be told apart, are minima bracketed?",
+    Touches.FORECAST,
+    Touches.OPTIMUM,
+    Touches.PARAMETERS,
+)
 def collinear(e: Evidence) -> Verdict:
     """R5: whether inputs vary independently, whether isoFLOP minima are bracketed."""
     spreads = e.problem.law.spreads(e.problem.inputs)
@@ -191,7 +201,7 @@ def collinear(e: Evidence) -> Verdict:
     return Verdict.judged(" ".join(problems) or None, f"{fine}.")
 
 
-@item("data.noise", "R6", "how noisy is one run, and is the law off by more?")
+@item("data.noise", "R6", "how noisy is one run, and is the law off by more?", Touches.DATA)
 def noise(e: Evidence) -> Verdict:
     """R6: sd of repeated configurations, or of residuals; lack of fit against repeats."""
     residuals = e.residuals()
