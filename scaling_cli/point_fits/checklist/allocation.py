@@ -24,10 +24,11 @@ def parabolas(e: Evidence) -> Verdict:
     count = f"{len(slices.budgets)} isoFLOP budgets{' of logged compute' * slices.logged}"
     unused = _unused(slices)
     if slices.line is None or not slices.allocations:
-        return Verdict.warned(
+        return Verdict.passed(
             f"{count}, of which too few bracket a minimum for a line"
             f"{f' ({unused})' if unused else ''}: N* is the law's alone, and untested. Add sizes "
-            "on both sides of each minimum."
+            "on both sides of each minimum.",
+            Touches.OPTIMUM,
         )
     at = slices.nearest(REACH * float(np.max(e.problem.law.along(e.points.inputs))))
     text = (

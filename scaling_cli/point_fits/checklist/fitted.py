@@ -18,9 +18,10 @@ from scaling_cli.vocabulary.outcomes import Status, Touches
 AGREEING_STARTS = 0.5
 LOWER = 1e-6  # relative: a held fit this far below the free one means a missed minimum
 EXACT = 1e-9  # rms residual below which a sum is zero but for rounding
+DECIDED = 2.0  # half-widths of the printed range: its whole width
 MOVED_EXPONENT = 0.1  # share by which a few runs may move an exponent before it is said
 LOOSE_EXPONENT = 0.5  # half-width of an exponent's interval over its value
-MIXED_REGIMES = 0.02  # sd of residuals beyond which a table mixes regimes
+MIXED_REGIMES = 0.03  # sd of residuals beyond which a table mixes regimes
 TREND = 3.5  # |t| of a slope, or |z| of the number of runs: one table in 2,000 by chance
 # Robust sds and ln loss beyond which a run is no noise: on real tables without an error in them
 # the farthest run lies 3 to 5 sds away.
@@ -164,9 +165,9 @@ def influence(e: Evidence) -> Verdict:
     text = _left_out(e, variation, name)
     farthest = max(found, key=lambda v: abs(v.shift))
     moved = abs(variation.exponents[name] / e.optimum.law.values()[name] - 1) > MOVED_EXPONENT
-    decided = False
-    if abs(farthest.shift) > e.half_widths[1]:
-        decided, text = True, _left_out(e, farthest, name)
+    far = abs(farthest.shift) / e.half_widths[1]
+    if far > 1:
+        moved, text = True, _left_out(e, farthest, name)
     single, of = len(e.diagnosis.runs), e.diagnosis.run_count
     tried = f"each of {of} runs" if single == of else f"{single} of {of} runs"
     tried += ", by a screen" * (of > MOST_RUNS)
@@ -175,9 +176,9 @@ def influence(e: Evidence) -> Verdict:
         "the regime you forecast."
     )
     fine = f"at most (leaving out {tried}, and a few at once): {text}."
-    if moved and not decided:
-        return Verdict.passed(problem, Touches.PARAMETERS)
-    return Verdict.judged(problem if decided else None, fine)
+    if far > DECIDED:
+        return Verdict.warned(problem)
+    return Verdict.passed(problem, Touches.PARAMETERS) if moved else Verdict.passed(fine)
 
 
 def _left_out(e: Evidence, variation: Variation, name: str) -> str:
@@ -277,8 +278,8 @@ def residuals(e: Evidence) -> Verdict:
     astray = int(np.sum(np.abs(r) > max(OUTLYING * spread, ASTRAY)))
     if spread > MIXED_REGIMES:
         return Verdict.warned(
-            f"{text}. Above 2 % the table mixes regimes (under-trained, unfinished or badly tuned "
-            "runs); leave them out with --where."
+            f"{text}. Above {100 * MIXED_REGIMES:g} % the table mixes regimes (under-trained, "
+            "unfinished or badly tuned runs); leave them out with --where."
         )
     if astray:
         points = "1 point lies" if astray == 1 else f"{astray} points lie"
@@ -293,7 +294,7 @@ def residuals(e: Evidence) -> Verdict:
         f"{text}. What is left over is not noise: {'; '.join(trends)}. The law bends: compare "
         "laws (fit.alternatives), or fit only the runs nearest to the forecast."
     )
-    return Verdict.judged(problem if trends else None, f"{text}; no trend is left.")
+    return Verdict.passed(problem if trends else f"{text}; no trend is left.")
 
 
 def _trends(e: Evidence, r: np.ndarray) -> Iterator[str]:

@@ -148,21 +148,21 @@ def test_a_few_runs_decide() -> None:
 
 @pytest.mark.parametrize(
     ("shift", "level", "touches"),
-    [(0.032, Level.WARN, Touches.FORECAST), (0.030, Level.PASS, Touches.PARAMETERS)],
+    [(0.063, Level.WARN, Touches.FORECAST), (0.061, Level.PASS, Touches.PARAMETERS)],
 )
 def test_runs_that_decide_an_exponent_and_runs_that_decide_the_forecast(
     shift: float, level: Level, touches: Touches
 ) -> None:
-    # The range that is printed has a half-width of 0.031.
+    # The range that is printed is 0.062 wide.
     found = line(evidence(found={"groups": [moved("few runs", 0.30, shift)]}), "fit.influence")
     assert (found.level, found.touches) == (level, (touches,))
 
 
 def test_one_run_that_moves_the_forecast_more_than_its_interval() -> None:
-    one = moved("run", 0.372, 0.04, removed=("run09",))
+    one = moved("run", 0.372, 0.07, removed=("run09",))
     assert line(evidence(found={"runs": [one]}), "fit.influence") == warn(
         "fit.influence",
-        "without run09 beta moves from 0.370 to 0.372 and the prediction at 10x by +4.08 %: a few "
+        "without run09 beta moves from 0.370 to 0.372 and the prediction at 10x by +7.25 %: a few "
         "runs decide. Look at them; leave them out with --where if they are not of the regime you "
         "forecast.",
     )
@@ -230,7 +230,7 @@ def test_residuals_of_a_mixed_table() -> None:
     assert line(evidence(points), "fit.residuals") == warn(
         "fit.residuals",
         f"robust sd {100 * quantile / 1.6448536269514722:.2g} %; farthest from the law: run02 "
-        "(+20.00 %), run09 (-10.00 %), run11 (+10.00 %). Above 2 % the table mixes regimes "
+        "(+20.00 %), run09 (-10.00 %), run11 (+10.00 %). Above 3 % the table mixes regimes "
         "(under-trained, unfinished or badly tuned runs); leave them out with --where.",
     )
 
@@ -240,7 +240,7 @@ def test_size_and_data_that_do_not_add() -> None:
     x, y = (np.log(TABLE.inputs[s]) - np.mean(np.log(TABLE.inputs[s])) for s in "ND")
     points = Points(TABLE.inputs, TABLE.output * np.exp(0.004 * x * y), TABLE.runs)
     found = line(evidence(points), "fit.residuals")
-    assert found.level is Level.WARN
+    assert found.level is Level.PASS
     assert "it goes with N and D together, not with each alone (t = " in found.message
 
 
@@ -265,7 +265,7 @@ def test_a_trend_in_the_residuals() -> None:
     x = np.log(TABLE.inputs["N"])
     bent = TABLE.output * np.exp(0.005 * (x - np.mean(x)) / np.ptp(x))  # rises with N
     found = line(evidence(replace(TABLE, output=bent)), "fit.residuals")
-    assert found.level is Level.WARN
+    assert found.level is Level.PASS
     assert "What is left over is not noise: it rises with N (t = " in found.message
     assert found.message.endswith(
         ". The law bends: compare laws (fit.alternatives), or fit only the runs nearest to the "
