@@ -21,7 +21,7 @@ SHORT = {
     "fit.spec": "parameters are held or tied: the intervals take that as exact",
     "fit.convergence": "the search for the best fit did not come to rest everywhere",
     "fit.sensitivity": "another reasonable way to fit moves the forecast or N* out of its range",
-    "fit.identifiability": "these runs do not settle every parameter: quote forecasts only",
+    "fit.identifiability": "a parameter ran to its bound: these runs do not show its term",
     "fit.residuals": "what the law leaves over is more than noise: outlying runs, or a bend",
     "fit.alternatives": "whether another law forecasts better is open",
     "ci.method": "the intervals of parameters rest on few or odd refits",
