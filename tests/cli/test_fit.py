@@ -79,6 +79,7 @@ def test_defaults_are_those_of_the_library(asked: dict[str, Any]) -> None:
         "where": None,
         "at": "final",
         "rising": False,
+        "alone": False,
         "limit": None,
         "objective": Objective("huber", 1e-3, "log"),
         "fix": None,
