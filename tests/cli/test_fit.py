@@ -92,7 +92,6 @@ def test_defaults_are_those_of_the_library(asked: dict[str, Any]) -> None:
         "prior": None,
         "bootstrap_kind": "pairs",
         "cluster": "run",
-        "alone": False,
     }
 
 
