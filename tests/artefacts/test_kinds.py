@@ -305,13 +305,22 @@ def test_unknown_names() -> None:
 
 # --- broken files --------------------------------------------------------------------------------
 
+NO_RESULT = (
+    "A result that scaling wrote with -o or --json is wanted here. Logs and tables of runs are for "
+    "'scaling runs', 'fit' and 'forecast'; points to predict at, for --points."
+)
+
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "not JSON: Expecting value."),
-        (b"\x89PNG\r\n\x1a\n", "not JSON: not even text."),
-        (b'{"a": 1', "not JSON: Expecting ',' delimiter."),
+        (b"", f"not JSON: Expecting value. {NO_RESULT}"),
+        (b"\x89PNG\r\n\x1a\n", f"not JSON: not even text. {NO_RESULT}"),
+        (
+            b'{"a": 1',
+            "not JSON: Expecting ',' delimiter. The file breaks off or was changed: write it again "
+            "with the command that wrote it.",
+        ),
         (b'{"schema_version": NaN}', "not JSON that can be read: NaN is no number."),
         (b"[" * 100_000, "not JSON that can be read: too deep."),
         (

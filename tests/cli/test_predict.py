@@ -482,13 +482,15 @@ BENDING = "every backtest missed on one side: expect the loss below the forecast
 
 def test_a_law_that_bends_is_said_with_every_prediction(tmp_path: Path) -> None:
     checks = (Check("backtest.bias", Level.WARN, BENDING), *cli_fits.CHECKS)
-    assert predicted(cli_fits.fit(checks=checks), tmp_path).endswith(f"! {BENDING}")
+    assert predicted(cli_fits.fit(checks=checks), tmp_path).endswith(
+        "! all backtests missed to one side, or too few could show it"
+    )
     record = json.loads(
         run(
             "--fit", str(tmp_path / "other.json"), "--params", "7B", "--tokens", "1T", "--json"
         ).stdout
     )
-    assert record["warnings"] == [BENDING]
+    assert record["warnings"] == [{"code": "backtest.bias", "message": BENDING}]
     assert record["backtests"] == cli_fits.BACKTEST["cuts"]
     assert record["predictions"][0]["useful"] is True
 
@@ -500,8 +502,11 @@ def test_a_point_further_than_any_backtest_went(here: Path) -> None:
     far = json.loads(run("--params", "1T", "--tokens", "100T", "--json").stdout)
     assert far["predictions"][0]["extrapolation"]["C"] == pytest.approx(6e4)
     assert far["warnings"] == [
-        "C x60k is further beyond the data than any backtest of this fit went (x100): that it "
-        "goes on as before is assumed."
+        {
+            "code": "extrap.distance",
+            "message": "C x60k is further beyond the data than any backtest of this fit went "
+            "(x100): that it goes on as before is assumed.",
+        }
     ]
 
 
