@@ -16,6 +16,7 @@ from scaling_cli.artefacts._prediction import Prediction, Uncertainty
 from scaling_cli.artefacts._record import MERGED, Fitted, refuse_draws
 from scaling_cli.artefacts._split import splits
 from scaling_cli.laws._law import Domain, Law
+from scaling_cli.runs.plausible import WRONG_IN_RUNS
 from scaling_cli.runs.points import COUNTED, Points
 from scaling_cli.vocabulary.arguments import check_level
 from scaling_cli.vocabulary.errors import DataError
@@ -32,6 +33,7 @@ FROM_POINTS = frozenset({"optimal_params_isoflop"})
 STEP = 3.0  # beyond the largest run: what a next prediction may be of
 FAR = 100.0  # and the square of the farthest backtest: beyond both nothing like it was tried
 BENDING = "backtest.bias"
+TRAVELLING = frozenset({"data.alike", "assumptions"})  # warnings that touch every question
 UNSCORED = {"coverage": None, "half_width": None}
 
 
@@ -217,10 +219,16 @@ class Fit(Fitted):
         )
 
     def doubts(self, prediction: Prediction) -> list[str]:
-        """Return what the backtests say against a prediction; nothing without intervals."""
+        """Return what is said of the runs and by the backtests; nothing without intervals."""
         if prediction.new_run is None:
             return []
-        told = [c.message for c in self.checks if c.code == BENDING and c.level is Level.WARN]
+        told = [note for note in self.data.get("notes", ()) if WRONG_IN_RUNS in note]
+        told += [
+            c.message if c.code == BENDING else f"{c.message.partition('. ')[0]}."
+            for c in self.checks
+            if c.level is Level.FAIL
+            or (c.level is Level.WARN and c.code in TRAVELLING | {BENDING})
+        ]
         if prediction.splits:  # a budget was asked for
             told += [note for note in self.data.get("notes", ()) if COUNTED in note]
         cuts, axis = ((self.backtest or {}).get(key) for key in ("cuts", "axis"))

@@ -220,9 +220,9 @@ def _facts(fit: Fit) -> dict[str, str]:
     better = [rival for rival in tested if rival[errors[0]] < rival[errors[1]]]
     if better:
         best = min(better, key=lambda r: r["held_out_error"])
-        shift = _numbers.bias(best["headline_shift"])
         facts["fit.alternatives"] = (
-            f"{best['law']} came nearer to the held-back runs (its forecast: {shift})"
+            f"{best['law']} came nearer to the held-back runs (its forecast: "
+            f"{diagnosis.forecast_by(best, fit.turned)})"
         )
     return facts
 
