@@ -63,10 +63,15 @@ def plot(drawing: Drawing, logs: Logs, asking: options.Asking) -> None:
     numbers of the figure are printed.
     """
     from scaling_cli.verbs import plot as verb
+    from scaling_cli.vocabulary.errors import UsageError
 
-    fit = verb.drawable(drawing.fit, drawing.kind)
     along = "curve_fit" in plots.draws(drawing.kind)
-    measured = (_curves if along else _points)(fit, drawing, logs, asking)
+    if (wrong := asking.typed(logs)) and not along:
+        raise UsageError(
+            f"{' and '.join(wrong)} is for figures of loss curves, not for {drawing.kind}."
+        )
+    fit = verb.drawable(drawing.fit, drawing.kind)
+    measured = _curves(fit, drawing, logs, asking) if along else _points(fit, drawing, asking)
     drawn = verb.plot(fit, drawing.kind, measured=measured, level=drawing.level)
     path = drawing.output or (None if asking.json else f"{drawing.kind}.png")
     if path is not None:
@@ -77,21 +82,17 @@ def plot(drawing: Drawing, logs: Logs, asking: options.Asking) -> None:
     asking.result(drawn.to_dict() | {"fit": drawing.fit, "file": path}, list)
 
 
-def _points(fit: Any, drawing: Drawing, logs: Logs, asking: options.Asking) -> "Points | None":
+def _points(fit: Any, drawing: Drawing, asking: options.Asking) -> "Points | None":
     """Return the points to compare with.
 
     Raises
     ------
     UsageError
-        If options of loss curves were typed, or several files, or no file has a place.
+        If there are several files, or none has a place.
     """
     from scaling_cli.artefacts.fit import Fit
     from scaling_cli.vocabulary.errors import UsageError
 
-    if wrong := asking.typed(logs):
-        raise UsageError(
-            f"{' and '.join(wrong)} is for figures of loss curves, not for {drawing.kind}."
-        )
     files = drawing.measured or []
     if not files:
         return None

@@ -79,6 +79,7 @@ def test_defaults_are_those_of_the_library(asked: dict[str, Any]) -> None:
         "where": None,
         "at": "final",
         "rising": False,
+        "alone": False,
         "limit": None,
         "objective": Objective("huber", 1e-3, "log"),
         "fix": None,
@@ -312,7 +313,8 @@ data: 20 points from runs.csv
   C  6e+16 to 1e+22    FLOP
 
 left out  12
-          run0, run1, run2, run3, and 8 more: its loss is NaN
+          run0, run1, run2, run3, run4, run5, run6, run7, run8, run9, run10,
+            run11: its loss is NaN
 
 law
   chinchilla: L(N, D) = E + A/N^alpha + B/D^beta (Hoffmann et al. 2022,

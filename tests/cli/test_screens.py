@@ -138,7 +138,7 @@ def test_the_answer_of_a_fit(printed: dict[str, list[str]]) -> None:
     )
     assert "90 % of new runs in" in text
     assert "backtest  the 4 to 12 largest runs forecast from the rest, 2x to 5.3x further:" in text
-    assert "31 of 31 inside the law's own range" in " ".join(text.split())
+    assert "31 of 31 inside their 90 % range" in " ".join(text.split())
     assert shown[-2:] == [
         "written   fit.json",
         "next      scaling predict --params 4M --tokens 50M",
