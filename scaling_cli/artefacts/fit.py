@@ -16,8 +16,7 @@ from scaling_cli.artefacts._prediction import Prediction, Uncertainty
 from scaling_cli.artefacts._record import MERGED, Fitted, refuse_draws
 from scaling_cli.artefacts._split import splits
 from scaling_cli.laws._law import Domain, Law
-from scaling_cli.runs.plausible import WRONG_IN_RUNS
-from scaling_cli.runs.points import COUNTED, Points
+from scaling_cli.runs.points import COUNTED, WRONG_IN_RUNS, Points
 from scaling_cli.vocabulary.arguments import check_level
 from scaling_cli.vocabulary.errors import DataError
 from scaling_cli.vocabulary.objective import Turned
@@ -226,8 +225,7 @@ class Fit(Fitted):
         told += [
             c.message if c.code == BENDING else f"{c.message.partition('. ')[0]}."
             for c in self.checks
-            if c.level is Level.FAIL
-            or (c.level is Level.WARN and c.code in TRAVELLING | {BENDING})
+            if c.level is Level.FAIL or (c.level is Level.WARN and c.code in TRAVELLING | {BENDING})
         ]
         if prediction.splits:  # a budget was asked for
             told += [note for note in self.data.get("notes", ()) if COUNTED in note]

@@ -36,7 +36,9 @@ def sensitivity(choices: Sequence[Mapping[str, Any]], of: str = "") -> Table:
         ("N*", ">", lambda c: f"x{f:.3g}" if (f := c.get("optimum_factor")) is not None else "-"),
         ("exponents", "^", lambda c: ", ".join(f"{n} {x:.3f}" for n, x in c["exponents"].items())),
     ]
-    return Table.of(_by_shift(choices), columns, f"other choices, and how each moves the law's forecast{of}")
+    return Table.of(
+        _by_shift(choices), columns, f"other choices, and how each moves the law's forecast{of}"
+    )
 
 
 def influence(found: Mapping[str, Any], failed: int = 0, of: str = "") -> list[str]:

@@ -100,8 +100,8 @@ def _read(fit: Fit) -> str:
 def _target(fit: Fit) -> str:
     """Return the column that is predicted, as the notes of the selection have it."""
     told = (note for note in fit.data.get("notes", ()) if str(note).startswith("target: "))
-    words = str(next(told, "")).removeprefix("target: ").rstrip(".").split()
-    return words[0].rstrip(",;") if words else fit.target
+    words = str(next(told, "")).removeprefix("target: ").split()
+    return words[0].rstrip(".,;") if words else fit.target
 
 
 def parameters(fit: Fit, *, full: bool = False) -> Table:

@@ -26,6 +26,7 @@ from scaling_cli.artefacts.fit import Fit
 from scaling_cli.artefacts.forecast import Forecasts
 from scaling_cli.artefacts.hparams import Recipe, advise
 from scaling_cli.vocabulary.errors import DataError, ScalingError, UsageError
+from scaling_cli.vocabulary.jsonfile import BROKEN_OFF, NO_RESULT
 from scaling_cli.vocabulary.registry import files_of
 
 FILES = Path(__file__).parent / "v0.1.0"
@@ -309,9 +310,9 @@ def test_unknown_names() -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "not JSON: Expecting value."),
-        (b"\x89PNG\r\n\x1a\n", "not JSON: not even text."),
-        (b'{"a": 1', "not JSON: Expecting ',' delimiter."),
+        (b"", f"not JSON: Expecting value. {NO_RESULT}"),
+        (b"\x89PNG\r\n\x1a\n", f"not JSON: not even text. {NO_RESULT}"),
+        (b'{"a": 1', f"not JSON: Expecting ',' delimiter. {BROKEN_OFF}"),
         (b'{"schema_version": NaN}', "not JSON that can be read: NaN is no number."),
         (b"[" * 100_000, "not JSON that can be read: too deep."),
         (

@@ -4,7 +4,8 @@ import numpy as np
 
 from scaling_cli import laws
 from scaling_cli.point_fits.checklist.evidence import Evidence, Verdict, factor, item, percent
-from scaling_cli.runs.plausible import STEPS_BY_BATCH, WRONG_IN_RUNS, in_words, small_counts
+from scaling_cli.runs.plausible import STEPS_BY_BATCH, in_words, small_counts
+from scaling_cli.runs.points import WRONG_IN_RUNS
 from scaling_cli.search.optimum import collinearity
 from scaling_cli.vocabulary.errors import some
 from scaling_cli.vocabulary.quantities import C, L, Role, short_number
