@@ -15,7 +15,7 @@ SHORT = {
     "data.params_convention": "how parameters are counted moves the forecast, or is not known",
     "data.filters": "some runs may have stopped before the end of their schedule",
     "data.collinearity": "the inputs vary together, or isoFLOP minima are not bracketed",
-    "data.noise": "repeated runs differ by more than seeds do, or the law misses by more than they",
+    "data.noise": "repeated runs differ by more than seeds, or the law misses by more",
     "fit.spec": "parameters are held or tied: the intervals take that as exact",
     "fit.convergence": "the search for the best fit did not come to rest, or in many places",
     "fit.sensitivity": "another reasonable way to fit moves the forecast or N* out of its range",
