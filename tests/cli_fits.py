@@ -6,7 +6,7 @@ from scaling_cli.artefacts._prediction import Uncertainty
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.laws.chinchilla import Chinchilla
 from scaling_cli.vocabulary.objective import Objective
-from scaling_cli.vocabulary.outcomes import Check, LeftOut, Level, Status
+from scaling_cli.vocabulary.outcomes import Check, LeftOut, Level, Status, Touches
 
 # The rounded fit of Besiroglu et al. (arXiv:2404.10102): a familiar law to print.
 LAW = Chinchilla(E=1.8172, A=482.01, B=2085.43, alpha=0.3478, beta=0.3658)
@@ -63,7 +63,12 @@ BACKTEST = {
 CHECKS = (
     Check("data.range", Level.PASS, "five sizes, four budgets."),
     Check("fit.convergence", Level.PASS, "all starts agree."),
-    Check("fit.influence", Level.WARN, "without run big the exponent beta moves from .37 to .45."),
+    Check(
+        "fit.influence",
+        Level.WARN,
+        "without run big the exponent beta moves from .37 to .45.",
+        (Touches.PARAMETERS,),
+    ),
 )
 
 

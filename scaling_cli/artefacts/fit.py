@@ -4,7 +4,7 @@ A Fit is plain data. It predicts with NumPy alone (no JAX, no pandas), because i
 draws that its intervals need. The JSON is the public schema, the same for `fits/**.json`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,11 +16,11 @@ from scaling_cli.artefacts._prediction import Prediction, Uncertainty
 from scaling_cli.artefacts._record import MERGED, Fitted, refuse_draws
 from scaling_cli.artefacts._split import splits
 from scaling_cli.laws._law import Domain, Law
-from scaling_cli.runs.points import COUNTED, WRONG_IN_RUNS, Points
+from scaling_cli.runs.points import COUNTED, Points
 from scaling_cli.vocabulary.arguments import check_level
 from scaling_cli.vocabulary.errors import DataError
 from scaling_cli.vocabulary.objective import Turned
-from scaling_cli.vocabulary.outcomes import Level
+from scaling_cli.vocabulary.outcomes import Check, Level, Touches
 from scaling_cli.vocabulary.quantities import C, L, factor, is_perplexity
 
 NO_INTERVAL = {
@@ -31,8 +31,8 @@ NO_INTERVAL = {
 FROM_POINTS = frozenset({"optimal_params_isoflop"})
 STEP = 3.0  # beyond the largest run: what a next prediction may be of
 FAR = 100.0  # and the square of the farthest backtest: beyond both nothing like it was tried
-BENDING = "backtest.bias"
-TRAVELLING = frozenset({"data.alike", "assumptions"})  # warnings that touch every question
+FURTHER, RECOUNTED = "extrap.distance", "data.compute"  # what only an answer can say
+GRAVEST = {Level.FAIL: 0, Level.WARN: 1, Level.PASS: 2}
 UNSCORED = {"coverage": None, "half_width": None}
 
 
@@ -198,12 +198,12 @@ class Fit(Fitted):
         certain = self.uncertainty
         if certain is None:
             published = self.origin.get("kind") == "published"
-            bare = replace(bare, notes=(NO_INTERVAL["published" if published else ""],))
-            return bare if self.turned is None else bare.turned_back(self.turned)
-        told = replace(bare, **vars(_prediction.band(self.law, certain, columns, level)))
-        notes = (self._floorless(),) if certain.widening > 1 else ()
-        made_by = {**bare.made_by, "warnings": self.doubts(told)}
-        told = replace(told, notes=notes, made_by=made_by)
+            told = replace(bare, notes=(NO_INTERVAL["published" if published else ""],))
+        else:
+            notes = (self._floorless(),) if certain.widening > 1 else ()
+            whole = vars(_prediction.band(self.law, certain, columns, level))
+            told = replace(bare, notes=notes, **whole)
+        told = replace(told, made_by={**bare.made_by, "warnings": self.doubts(told)})
         return told if self.turned is None else told.turned_back(self.turned)
 
     def _floorless(self) -> str:
@@ -217,31 +217,44 @@ class Fit(Fitted):
             "shown, and the range is wider for it."
         )
 
-    def doubts(self, prediction: Prediction) -> list[str]:
-        """Return what is said of the runs and by the backtests; nothing without intervals."""
+    def doubts(self, prediction: Prediction) -> list[dict[str, str]]:
+        """Return code and message of all that speaks against a prediction, the gravest first.
+
+        A question of a best size has given a compute alone.
+        """
+        asked = {Touches.FORECAST, Touches.DATA}
+        asked |= {Touches.OPTIMUM} if prediction.splits else set()
+        every = [*self._doubts_of(prediction), *self.concerning(asked)]
+        every.sort(key=lambda check: GRAVEST[check.level])
+        return [{"code": check.code, "message": check.message} for check in every]
+
+    def concerning(self, asked: Collection[Touches]) -> list[Check]:
+        """Return what the checks say of the subjects of a question, the gravest first."""
+        said = [check for check in self.checks if check.belongs_to(asked)]
+        return sorted(said, key=lambda check: GRAVEST[check.level])
+
+    def _doubts_of(self, prediction: Prediction) -> Iterator[Check]:
+        """Yield what only the answer shows: how it counts compute, and how far it reaches."""
         if prediction.new_run is None:
-            return []
-        told = [note for note in self.data.get("notes", ()) if WRONG_IN_RUNS in note]
-        told += [
-            c.message if c.code == BENDING else f"{c.message.partition('. ')[0]}."
-            for c in self.checks
-            if c.level is Level.FAIL or (c.level is Level.WARN and c.code in TRAVELLING | {BENDING})
-        ]
+            return
         if prediction.splits:  # a budget was asked for
-            told += [note for note in self.data.get("notes", ()) if COUNTED in note]
+            for note in self.data.get("notes", ()):
+                if COUNTED in note:
+                    yield Check(RECOUNTED, Level.WARN, note)
         cuts, axis = ((self.backtest or {}).get(key) for key in ("cuts", "axis"))
         reached = [float(cut["factor"]) for cut in cuts or () if cut["factor"] is not None]
         along = prediction.extrapolation.get(axis or C.symbol)
         if along is None or not reached:
-            return told
+            return
         tested, farthest = max(reached), float(np.max(along))
         if farthest > max(FAR, tested**2):
-            told.append(
+            yield Check(
+                FURTHER,
+                Level.WARN,
                 f"{axis or C.symbol} {factor(farthest)} is further beyond the data than any "
                 f"backtest of this fit went ({factor(tested)}): that it goes on as before is "
-                "assumed."
+                "assumed.",
             )
-        return told
 
     def _as_maker(self) -> dict[str, Any]:
         """Return what a prediction says of the fit that made it."""

@@ -106,17 +106,19 @@ def _file(law: type[Law], key: tuple, shapes: tuple, device: Any) -> Path | None
 def _sources() -> str:
     """Return a digest of the sources that every program is made from."""
     root = Path(__file__).resolve().parents[1]
-    return _digest(*sorted((root / "engine").glob("*.py")), root / "laws" / "_law.py")
+    beneath = root / "laws" / "_law.py", root / "schedules" / "_path.py"
+    return _digest(*sorted((root / "engine").glob("*.py")), *beneath)
 
 
 @lru_cache(maxsize=64)
 def _source(law: type[Law]) -> str | None:
     """Return a digest of the files a law is written in; None if it was typed in somewhere."""
-    file = getattr(sys.modules.get(law.__module__), "__file__", None)
-    if file is None or not Path(file).is_file():
+    modules = [sys.modules.get(kind.__module__) for kind in law.__mro__ if kind is not object]
+    files = [Path(getattr(module, "__file__", None) or "") for module in modules]
+    if not all(file.is_file() for file in files):
         return None
-    beside = sorted(Path(file).parent.glob("_*.py"))  # what laws of one folder share
-    return _digest(Path(file), *beside)
+    beside = sorted(files[0].parent.glob("_*.py"))  # what laws of one folder share
+    return _digest(*files, *beside)
 
 
 def _digest(*files: Path) -> str:

@@ -5,9 +5,9 @@ executable serves tables of similar size; the iteration itself has a handful of 
 runs in NumPy.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 import jax
@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from scaling_cli.curve_laws._curve_law import CurveLaw
+from scaling_cli.engine.compiled import compiled
 from scaling_cli.numerics.mestimate import huber
 from scaling_cli.schedules._path import Path
 
@@ -26,7 +27,6 @@ MOST_ITERATIONS = 300
 FIRST_DAMPING, LEAST_DAMPING, MOST_DAMPING = 1e-3, 1e-12, 1e12
 STILL = 1e-13  # of the objective: a step that gains less is the last
 FLAT = 1e-10
-Sensed = tuple[Any, Any]  # padded residuals and their derivatives
 CONVERGED = 1e-9  # of the objective: a minimum is where a whole step would gain less
 
 
@@ -59,6 +59,21 @@ class CurveProblem:
     prior: np.ndarray
     free: np.ndarray
     scales: Mapping[str, float]
+
+    @property
+    def n_points(self) -> int:
+        """Return the number of points of all runs."""
+        return sum(map(len, self.losses))
+
+    @cached_property
+    def sensing(self) -> Callable[[np.ndarray], np.ndarray]:
+        """What `sensed` calls, with all runs as one on the device: the same for every refit."""
+        scales = {name: np.asarray(scale) for name, scale in self.scales.items()}
+        jitted, key, u = _jitted(self.law), ("curve", *sorted(scales)), np.zeros(len(self.free))
+        with jax.enable_x64(True):
+            data = jax.device_put((_stacked(self.paths, self.losses), scales))
+            run = compiled(self.law, key, jitted, u, *data)
+        return lambda u: np.asarray(run(u, *data))
 
 
 @dataclass(frozen=True)
@@ -116,7 +131,7 @@ def solve_curves(
     *,
     times: np.ndarray | None = None,
     still: float = STILL,
-    known: Sensed | None = None,
+    known: np.ndarray | None = None,
 ) -> CurveSolution:
     """Minimise from one start, until no step gains anything.
 
@@ -129,29 +144,26 @@ def solve_curves(
         How often each point counts, runs after one another. Default: once.
     still : float
         Share of the objective: a step that gains less is the last.
-    known : Sensed, optional
+    known : array, optional
         What `sensed` says of the start: the same for all draws that begin there.
     """
-    with jax.enable_x64(True):
-        data = _stacked(problem)
-        if times is not None:
-            data["weight"][: len(times)] = times
-        u = coordinates(start, problem.scales)
-        current = _evaluate(problem, data, u, known)
-        damping, iteration = FIRST_DAMPING, 0
-        # A start whose curve turns negative somewhere has no loss and no way on.
-        most = MOST_ITERATIONS if np.isfinite(current.value) else 0
-        while iteration < most and damping < MOST_DAMPING:
-            iteration += 1
-            step = current.step(damping, problem.free)
-            trial = _evaluate(problem, data, u + step)
-            gain = current.value - trial.value
-            if not gain > 0:  # also where the trial has no finite loss
-                damping *= 8
-                continue
-            u, current, damping = u + step, trial, max(damping / 4, LEAST_DAMPING)
-            if gain < still * current.value:
-                break
+    u = coordinates(start, problem.scales)
+    counted = np.ones(problem.n_points) if times is None else times
+    current = _evaluate(problem, counted, u, known)
+    damping, iteration = FIRST_DAMPING, 0
+    # A start whose curve turns negative somewhere has no loss and no way on.
+    most = MOST_ITERATIONS if np.isfinite(current.value) else 0
+    while iteration < most and damping < MOST_DAMPING:
+        iteration += 1
+        step = current.step(damping, problem.free)
+        trial = _evaluate(problem, counted, u + step)
+        gain = current.value - trial.value
+        if not gain > 0:  # also where the trial has no finite loss
+            damping *= 8
+            continue
+        u, current, damping = u + step, trial, max(damping / 4, LEAST_DAMPING)
+        if gain < still * current.value:
+            break
     law, decrement = law_at(problem.law, u, problem.scales), current.decrement(problem.free)
     return CurveSolution(law, current.value, current.residuals, decrement, iteration)
 
@@ -168,12 +180,8 @@ class Linearised:
 
 def linearise(problem: CurveProblem, law: CurveLaw) -> Linearised:
     """Return the residuals of a law and their derivatives by its free coordinates."""
-    with jax.enable_x64(True):
-        data = _stacked(problem)
-        u = coordinates(law, problem.scales)
-        residuals, jacobian = _kernel(problem.law)(u, data, problem.scales)
-    there = data["weight"] > 0
-    return Linearised(problem, u, np.asarray(residuals)[there], np.asarray(jacobian)[there])
+    rows = sensed(problem, law)[: problem.n_points]
+    return Linearised(problem, coordinates(law, problem.scales), rows[:, 0], rows[:, 1:])
 
 
 class _Evaluation(NamedTuple):
@@ -201,22 +209,23 @@ class _Evaluation(NamedTuple):
         return float(0.5 * gradient @ step / self.value)
 
 
-def sensed(problem: CurveProblem, law: CurveLaw) -> Sensed:
-    """Return the residuals of a law and their derivatives, padded."""
+def sensed(problem: CurveProblem, law: CurveLaw) -> np.ndarray:
+    """Return the residuals of a law and their derivatives, shape (n, 1 + k), padded."""
+    return _sensed(problem, coordinates(law, problem.scales))
+
+
+def _sensed(problem: CurveProblem, u: np.ndarray) -> np.ndarray:
     with jax.enable_x64(True):
-        at = coordinates(law, problem.scales)
-        return _kernel(problem.law)(at, _stacked(problem), problem.scales)
+        return problem.sensing(u)
 
 
 def _evaluate(
-    problem: CurveProblem,
-    data: dict[str, np.ndarray],
-    u: np.ndarray,
-    known: Sensed | None = None,
+    problem: CurveProblem, times: np.ndarray, u: np.ndarray, known: np.ndarray | None = None
 ) -> _Evaluation:
-    residuals, jacobian = known or _kernel(problem.law)(u, data, problem.scales)
-    there = data["weight"] > 0
-    r, J, times = (np.asarray(v)[there] for v in (residuals, jacobian, data["weight"]))
+    rows = _sensed(problem, u) if known is None else known
+    there = times > 0
+    rows, times = rows[: len(times)][there], times[there]
+    r, J = rows[:, 0], rows[:, 1:]
     mean, precision = problem.prior.T
     size = np.abs(r)
     off = u - mean
@@ -226,39 +235,95 @@ def _evaluate(
         total = float(times @ huber(r, problem.delta) + 0.5 * precision @ off**2)
         gradient = J.T @ (weight * r) + precision * off
         hessian = (J.T * weight) @ J + np.diag(precision)
-    there = np.isfinite(total) and np.isfinite(gradient).all() and np.isfinite(hessian).all()
-    return _Evaluation(total if there else float("inf"), gradient, hessian, r)
+    finite = np.isfinite(total) and np.isfinite(gradient).all() and np.isfinite(hessian).all()
+    return _Evaluation(total if finite else float("inf"), gradient, hessian, r)
 
 
 @lru_cache
-def _kernel(law: type[CurveLaw]) -> Any:
-    """Return the jitted residuals, shape (runs, n), and Jacobian, (runs, n, k), of a law."""
+def _jitted(law: type[CurveLaw]) -> Any:
+    """Return the jitted residuals of a law with their derivatives.
 
-    def residuals(u: Any, data: dict[str, Any], scales: Any) -> Any:
-        fitted = law_at(law, u, scales)
+    Nearly all of the time goes to the pairs of a point and a drop. So `relaxed` is linearised only
+    in the parameters that it reads, and what drops take off in those that `effect` reads.
+    """
+
+    def rows(u: Any, data: dict[str, Any], scales: Any) -> Any:
         path = Path(**{name: data[name] for name in ARRAYS})
-        predicted = fitted.backbone(path)
+
+        def around(u: Any) -> Any:
+            fitted = law_at(law, u, scales)
+            ones = jnp.ones_like(path.area)
+            return fitted.backbone(path), ones * fitted.share(path), _vector(fitted)
+
+        at, slopes = around(u), jax.jacfwd(around)(u)
+        predicted, by_u = at[0][:, None], slopes[0]
         if law.clock != "none":
-            now, then = law.clocks(path)
-            drops = data["tile_drops"]
-            elapsed = (now[data["tile_point"]][:, None] - then[drops]) * data["tile_mask"]
-            taken = (path.gap * fitted.effect(path))[drops]
-            moved = fitted.relaxed(elapsed, path.rate[drops]) * taken
-            total = jax.ops.segment_sum(moved.sum(1), data["tile_point"], len(now))
-            predicted -= fitted.share(path) * total
-        return jnp.log(predicted) - jnp.log(data["loss"])
+            total, by_value = _drops(law, path, data, at[2])
+            share = at[1][:, None]
+            predicted -= share * total[:, None]
+            by_u -= share * (by_value @ slopes[2]) + slopes[1] * total[:, None]
+        residuals = jnp.log(predicted) - jnp.log(data["loss"])[:, None]
+        return jnp.concatenate([residuals, by_u / predicted], axis=1)
 
-    return jax.jit(lambda *given: (residuals(*given), jax.jacfwd(residuals)(*given)))
+    return jax.jit(rows, keep_unused=True)
 
 
-def _stacked(problem: CurveProblem) -> dict[str, np.ndarray]:
+def _vector(law: CurveLaw) -> Any:
+    return jnp.stack([getattr(law, name) for name in law.parameters()])
+
+
+def _drops(law: type[CurveLaw], path: Path, data: dict[str, Any], values: Any) -> tuple[Any, Any]:
+    """Return the sum over drops at each point, and its derivatives by the law's parameters."""
+    now, then = law.clocks(path)
+    drops, point = data["tile_drops"], data["tile_point"]
+    elapsed = (now[point][:, None] - then[drops]) * data["tile_mask"]
+    rate = path.rate[drops]
+
+    def taken(*values: Any) -> Any:
+        return path.gap * _law(law, values).effect(path)
+
+    def relaxed(*values: Any) -> Any:
+        return _law(law, values).relaxed(elapsed, rate)
+
+    effect, effect_by = _linearised(taken, [*values])
+    moved, moved_by = _linearised(relaxed, [*values])
+    each = effect[drops]
+    sums = [(moved * each).sum(1)]
+    places = [*moved_by, *effect_by]
+    sums += [(slope * each).sum(1) for slope in moved_by.values()]
+    sums += [(moved * slope[drops]).sum(1) for slope in effect_by.values()]
+    total = jax.ops.segment_sum(jnp.stack(sums, axis=1), point, len(now))
+    by_value = jnp.zeros((len(now), len(values)))
+    return total[:, 0], by_value.at[:, np.array(places, int)].add(total[:, 1:])
+
+
+def _law(law: type[CurveLaw], values: Sequence[Any]) -> CurveLaw:
+    return law(**dict(zip(law.parameters(), values, strict=True)))
+
+
+def _linearised(function: Callable[..., Any], values: Sequence[Any]) -> tuple[Any, dict[int, Any]]:
+    """Return a function's value and its derivatives by those of its arguments that it reads."""
+    traced = jax.make_jaxpr(function)(*values).jaxpr
+    used = {id(read) for equation in traced.eqns for read in equation.invars}
+    read = [i for i, argument in enumerate(traced.invars) if id(argument) in used]
+
+    def of_read(*some: Any) -> Any:
+        return function(*[some[read.index(i)] if i in read else v for i, v in enumerate(values)])
+
+    value, along = jax.linearize(of_read, *(values[i] for i in read))
+    # A barrier, or exp and ln of every pair are taken again for each derivative.
+    value, along = jax.lax.optimization_barrier((value, along))
+    one, zero = jnp.ones(()), jnp.zeros(())
+    return value, {i: along(*(one if i == j else zero for j in read)) for i in read}
+
+
+def _stacked(paths: Sequence[Path], losses: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
     """Return all runs as one: points, drops, and the tiles that say which drops a point sees."""
-    paths, data = problem.paths, {}
+    data = {}
     for name in ARRAYS:  # ones for what a law does not look at
         columns = [(getattr(path, name), np.ones(len(path.step))) for path in paths]
         data[name] = np.concatenate([ones if own is None else own for own, ones in columns])
-    data["loss"] = np.concatenate(problem.losses)
-    data["weight"] = np.ones(len(data["loss"]))
+    data["loss"] = np.concatenate(losses)
     # Drops are in order of their steps: a point sees the first few of its run.
     seen = np.concatenate([np.searchsorted(p.drop_step, p.step, side="right") for p in paths])
     before = np.cumsum([0, *(len(p.gap) for p in paths)])[:-1]
@@ -273,7 +338,6 @@ def _stacked(problem: CurveProblem) -> dict[str, np.ndarray]:
     # law's domain.
     padded = {name: _filled(v, POINTS_PADDED, v[-1] if len(v) else 1.0) for name, v in data.items()}
     padded["gap"][len(data["gap"]) :] = 0.0
-    padded["weight"][len(data["weight"]) :] = 0.0
     tiles = {"tile_point": point, "tile_drops": drops, "tile_mask": mask.astype(float)}
     return padded | {name: _filled(rows, TILES_PADDED, 0) for name, rows in tiles.items()}
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from scaling_cli.ingest._sources import NULLS, Raw
+from scaling_cli.runs.likeness import stands_for_none
 from scaling_cli.runs.table import POINT_CORE, ColumnReading, Runs, floats, places, with_units
 from scaling_cli.runs.view import View
 from scaling_cli.vocabulary import quantities
@@ -315,8 +316,8 @@ def check_values(named: Raw, *, zero_allowed: bool) -> None:
         bad, rule = (values < 0, "zero or positive") if may_be_zero else (values <= 0, "positive")
         if canonical not in _LOSSES:
             bad, rule = bad | np.isinf(values), f"{rule} and finite"
-        if canonical in _LOSSES and not zero_allowed and 0 < bad.sum() <= len(bad) / 2:
-            continue  # marks of runs without a loss: the selection names them and leaves them out
+        if canonical in _LOSSES and not zero_allowed and bad.sum() <= len(bad) / 2:
+            bad &= ~stands_for_none(values)  # the selection names these and leaves them out
         if bad.any():
             row = int(np.argmax(bad))
             turned = canonical in _LOSSES and values[row] < 0

@@ -8,6 +8,7 @@ from scaling_cli.reports._blocks import Block, Labelled, Notes, Text
 from scaling_cli.vocabulary.outcomes import Check, Level
 
 REPLACED = " (the one before is replaced)"  # said of a file that was written
+GRAVEST = 3  # of a fit's warnings told beside an answer; more are counted
 LONGEST = 150  # of the first sentence of a check that has no short one here
 # What a warning means in a line; the check's own message has the numbers.
 SHORT = {
@@ -19,12 +20,13 @@ SHORT = {
     "fit.spec": "parameters are held or tied: the intervals take that as exact",
     "fit.convergence": "the search for the best fit did not come to rest, or in many places",
     "fit.sensitivity": "another reasonable way to fit moves the forecast or N* out of its range",
-    "fit.identifiability": "these runs do not settle every parameter: quote forecasts only",
+    "fit.identifiability": "a parameter ran to its bound: these runs do not show its term",
     "fit.residuals": "what the law leaves over is more than noise: outlying runs, or a bend",
     "fit.alternatives": "whether another law forecasts better is open",
     "ci.method": "the intervals of parameters rest on few or odd refits",
     "ci.kind": "the best size at a budget is not determined",
     "backtest": "held-back runs were forecast poorly, or few could be held back",
+    "backtest.bias": "all backtests missed to one side, or too few could show it",
     "extrap.width": "the range is too wide to decide anything by",
     "approach2.bias": "isoFLOP parabolas do not confirm the law's best size",
     "optimum.flatness": "the best size is uncertain enough to cost loss",
@@ -46,6 +48,15 @@ def screen(checks: Sequence[Check], facts: Mapping[str, str] | None = None) -> l
     return [Notes(str(level), told) for level, told in lines.items()]
 
 
+def travelled(warnings: Sequence[Mapping[str, str]], *, full: bool) -> list[Block]:
+    """Return what a fit's checks say of an answer: the gravest in a line each, in full all."""
+    if full:
+        return [Notes("warn", [warning["message"] for warning in warnings])]
+    told = [SHORT.get(w["code"]) or first_sentence(w["message"]) for w in warnings[:GRAVEST]]
+    more = len(warnings) - len(told)
+    return [Notes("warn", [*told, *([f"and {more} more (--full)"] if more else [])])]
+
+
 def first_sentence(message: str) -> str:
     """Return the first sentence of a message, or as much of it as two lines hold."""
     sentence, stop, _ = message.partition(". ")
@@ -55,16 +66,14 @@ def first_sentence(message: str) -> str:
 
 
 def everything(checks: Sequence[Check]) -> list[Block]:
-    """Return the checklist: failures and warnings in full, what passed by its code."""
+    """Return the checklist in full, failures and warnings first."""
     if not checks:
         return []
-    passed = [check.code for check in checks if check.level is Level.PASS]
-    worse = sorted(
-        (c for c in checks if c.level is not Level.PASS), key=lambda c: c.level is Level.WARN
-    )
-    lines = [f"{len(passed)} of {len(checks)} passed"]
-    lines += [f"{str(c.level).upper()} {c.code}: {c.message}" for c in worse]
-    lines += [f"PASS {', '.join(passed)}"] if passed else []
+    levels = [Level.FAIL, Level.WARN, Level.PASS]
+    told = sorted(checks, key=lambda check: levels.index(check.level))
+    passed = sum(check.level is Level.PASS for check in checks)
+    lines = [f"{passed} of {len(checks)} passed"]
+    lines += [f"{str(c.level).upper()} {c.code}: {c.message}" for c in told]
     return [Labelled("checks", lines)]
 
 

@@ -210,8 +210,8 @@ def _facts(fit: Fit) -> dict[str, str]:
     """Return the lines of checks that have numbers of this fit in them."""
     facts = {}
     for check in fit.checks:
-        if check.code == "extrap.distance":  # after what it has measured, it says in which input
-            facts[check.code] = _checks.first_sentence(check.message.partition(": ")[2])
+        if check.code == "data.units" and check.message in fit.data.get("notes", ()):
+            facts[check.code] = "counts of tokens, parameters and compute do not fit each other"
         if check.code == "fit.residuals" and (far := _FARTHEST.search(check.message)):
             line = _checks.SHORT[check.code]
             facts[check.code] = line.replace("outlying runs", f"outlying runs ({far[1]})")

@@ -6,8 +6,8 @@ import numpy as np
 
 from scaling_cli.artefacts._prediction import USEFUL, Prediction
 from scaling_cli.artefacts._split import Split
-from scaling_cli.reports import _numbers
-from scaling_cli.reports._blocks import Block, Column, Notes, Table, Text
+from scaling_cli.reports import _checks, _numbers
+from scaling_cli.reports._blocks import Block, Column, Table, Text
 from scaling_cli.vocabulary.quantities import C, factor
 
 INSIDE = 1.005  # factors below this print as x1: inside the data
@@ -23,7 +23,7 @@ def blocks(prediction: Prediction, *, full: bool = False) -> list[Block]:
         table(prediction, full=full, limit=None if full else SHOWN),
         *best_splits(prediction, full=full),
         Text([line for line in lines if line]),
-        Notes("warn", prediction.made_by.get("warnings", ())),
+        *_checks.travelled(prediction.made_by.get("warnings", ()), full=full),
         Text([f"{prediction.unasked}."] if prediction.unasked else []),
     ]
 

@@ -166,11 +166,11 @@ def _by_column(view: View, named: set[str]) -> Iterator[Unfit]:
 def _by_mark(output: str, values: np.ndarray, is_loss: bool) -> Iterator[Unfit]:
     """Find numbers that stand for no value.
 
-    Of a loss what is 0 or less where most are not, and 999 or 1e10 far above all others; of
+    Of a loss 0, -1 or -999 where most are none, and 999 or 1e10 far above all others; of
     anything else -1 where nothing else is negative.
     """
     finite = np.isfinite(values)
-    below = finite & (values <= 0 if is_loss else values == -1)
+    below = finite & (stands_for_none(values) if is_loss else values == -1)
     rest = values[finite & ~below]
     if not len(rest) or np.min(rest) < 0 or np.sum(below) > len(rest):
         return
@@ -185,6 +185,12 @@ def _by_mark(output: str, values: np.ndarray, is_loss: bool) -> Iterator[Unfit]:
         bounds += [f"{quoted(output)} < {literal(float(highs.min()))}"] if len(highs) else []
         told = [f"{output} is {values[i]:g}, a mark and no measurement" for i in marks.tolist()]
         yield Unfit(marks, told, " and ".join(bounds))
+
+
+def stands_for_none(losses: np.ndarray) -> np.ndarray:
+    """Return which losses are 0, -1 or -999, as people write where there is none."""
+    far = [v <= -_LEAST_MARK and _is_round(-v) for v in losses.tolist()]
+    return (losses == 0) | (losses == -1) | np.array(far, bool)
 
 
 def _is_round(value: float) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from scaling_cli.laws._law import Law
-from scaling_cli.runs.points import COUNTED, WRONG_IN_RUNS
+from scaling_cli.runs.points import COUNTED
 from scaling_cli.runs.table import Note, Runs
 from scaling_cli.runs.view import View
 from scaling_cli.vocabulary.errors import some
@@ -28,6 +28,7 @@ _COUNTED = 1.1
 _APART = 1.25  # factor of a run's compute over the others' that is no way of counting
 _STEP = 1.35  # factor by which a way of counting changes from one size to the next
 _GROUPS = 3  # of runs that are named
+WRONG_IN_RUNS = "wrong in these"
 _SHOWN = 30  # columns named in a note
 # No pretraining run is shorter than this many tokens; 300 means 300 billion. No ladder worth a
 # law ends with a smaller model; 16,000 means 16,000 million.

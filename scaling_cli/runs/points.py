@@ -16,7 +16,6 @@ from scaling_cli.vocabulary.outcomes import LeftOut
 from scaling_cli.vocabulary.quantities import L
 
 COUNTED = "laws in C here use"  # in the note that compute was counted in another way
-WRONG_IN_RUNS = "wrong in these"  # in the note that counts of some runs contradict each other
 
 
 @dataclass(frozen=True)

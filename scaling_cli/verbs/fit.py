@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from scaling_cli import curve_laws
 from scaling_cli import laws as laws_of_points
 from scaling_cli.artefacts.curve_fit import AVERAGE, CurveFit
+from scaling_cli.runs.points import Points
 from scaling_cli.schedules._schedule import Schedule
 from scaling_cli.vocabulary.errors import DataError, UsageError
 from scaling_cli.vocabulary.objective import Objective
@@ -170,9 +171,11 @@ def of_other_kind(law: str, named: Sequence[str]) -> UsageError:
     )
 
 
-def _seen(data: Any, schedules: Schedules) -> tuple["Runs", str]:
+def _seen(data: Any, schedules: Schedules) -> tuple["Runs | Points", str]:
     from scaling_cli.ingest import as_runs
 
+    if isinstance(data, Points):
+        return data, DEFAULT
     runs = as_runs(data)
     return runs, law_of(runs, schedules)[0]
 

@@ -1,8 +1,8 @@
 """What a computation says of itself: how it ended, what was checked, what was left out."""
 
 import enum
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
 
 from scaling_cli.vocabulary.errors import some
 
@@ -56,6 +56,15 @@ class Level(enum.StrEnum):
     FAIL = "fail"
 
 
+class Touches(enum.StrEnum):
+    """What a question to a fit may be about."""
+
+    FORECAST = "forecast"
+    OPTIMUM = "optimum"
+    PARAMETERS = "parameters"
+    DATA = "data"
+
+
 @dataclass(frozen=True)
 class Check:
     """One line of the checklist: a stable code, a severity, a sentence that says what to do."""
@@ -63,6 +72,19 @@ class Check:
     code: str
     level: Level
     message: str
+    touches: tuple[Touches, ...] | None = field(
+        default=None, compare=False, metadata={"sparse": True}
+    )
+    """The questions that it belongs beside, of a note too; None where none were declared."""
+
+    def belongs_to(self, asked: Collection[Touches]) -> bool:
+        """Say whether an answer to a question about these must repeat it.
+
+        Where nothing was declared, a warning belongs to every answer.
+        """
+        if self.touches is None:
+            return self.level is not Level.PASS
+        return any(what in asked for what in self.touches)
 
     @classmethod
     def warned(cls, code: str, warnings: Iterable[str], passed: str) -> "Check":

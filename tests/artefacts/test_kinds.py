@@ -26,7 +26,6 @@ from scaling_cli.artefacts.fit import Fit
 from scaling_cli.artefacts.forecast import Forecasts
 from scaling_cli.artefacts.hparams import Recipe, advise
 from scaling_cli.vocabulary.errors import DataError, ScalingError, UsageError
-from scaling_cli.vocabulary.jsonfile import BROKEN_OFF, NO_RESULT
 from scaling_cli.vocabulary.registry import files_of
 
 FILES = Path(__file__).parent / "v0.1.0"
@@ -306,13 +305,22 @@ def test_unknown_names() -> None:
 
 # --- broken files --------------------------------------------------------------------------------
 
+NO_RESULT = (
+    "A result that scaling wrote with -o or --json is wanted here. Logs and tables of runs are for "
+    "'scaling runs', 'fit' and 'forecast'; points to predict at, for --points."
+)
+
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         (b"", f"not JSON: Expecting value. {NO_RESULT}"),
         (b"\x89PNG\r\n\x1a\n", f"not JSON: not even text. {NO_RESULT}"),
-        (b'{"a": 1', f"not JSON: Expecting ',' delimiter. {BROKEN_OFF}"),
+        (
+            b'{"a": 1',
+            "not JSON: Expecting ',' delimiter. The file breaks off or was changed: write it again "
+            "with the command that wrote it.",
+        ),
         (b'{"schema_version": NaN}', "not JSON that can be read: NaN is no number."),
         (b"[" * 100_000, "not JSON that can be read: too deep."),
         (

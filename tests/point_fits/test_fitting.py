@@ -195,7 +195,7 @@ def test_points_that_cannot_be_fitted() -> None:
     ("options", "message"),
     [
         ({"level": 1.0}, "level must lie between 0 and 1, not 1.0."),
-        ({"level": 90}, "level must lie between 0 and 1, not 90."),
+        ({"level": 90}, "level must lie between 0 and 1, not 90. Write 0.9 for 90 %."),
         ({"level": "a"}, "level must lie between 0 and 1, not 'a'."),
         ({"level": math.nan}, "level must lie between 0 and 1, not nan."),
         ({"bootstrap": -1}, "bootstrap must not be negative, got -1."),

@@ -152,6 +152,7 @@ def test_a_rising_fit_answers_in_its_target() -> None:
     assert [float(end[0]) for end in at.new_run] == pytest.approx([limit - high, limit - low])
     widths = at.half_widths()
     assert widths is not None
-    assert widths[1][0] == pytest.approx((high - low) / 2 / truth_there)
+    assert at.forecast[0] == pytest.approx(limit - fitted.forecast[0])
+    assert widths[1][0] == pytest.approx((high - low) / 2 / at.forecast[0])
     assert fit.data["ranges"]["L"] == pytest.approx([limit - LOSS.max(), limit - LOSS.min()])
     assert fit.points().sha256() == fit.data["sha256"]

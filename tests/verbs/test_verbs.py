@@ -87,7 +87,7 @@ CASES: dict[str, Case] = {
     ),
     "predict, measured": (
         ["predict", "--points", "held.csv"],
-        lambda: sc.predict(N=[1e9, 1e10], D=[1e11, 1e12], measured=[2.21, None]),
+        lambda: sc.predict("fit.json", N=[1e9, 1e10], D=[1e11, 1e12], measured=[2.21, None]),
     ),
     "predict along schedules": (
         ["predict", "--fit", CURVES, "--every", 8000]

@@ -8,6 +8,7 @@ import numpy as np
 from scaling_cli.point_fits.checklist.evidence import Evidence, Verdict, item, percent
 from scaling_cli.runs.likeness import OFTEN, VOCABULARIES, literal, one_of, seldom, short_name
 from scaling_cli.vocabulary.errors import some
+from scaling_cli.vocabulary.outcomes import Touches
 
 FEWEST_TO_SPARE = 3  # points beyond what is fitted, below which residuals tell nothing
 # A setting tells if it has this F beside the law's own parameters, explains this share of the
@@ -31,7 +32,7 @@ class Apart:
         return any(self.F > F and self.share > of and shift > by for F, of, by in TELLING)
 
 
-@item("data.alike", "", "do the runs differ in more than the law's inputs?")
+@item("data.alike", "", "do the runs differ in more than the law's inputs?", Touches.DATA)
 def alike(e: Evidence) -> Verdict:
     """Settings that the law does not see, and data seen again, against what the law leaves over."""
     told = [*_settings(e), *_again(e)]

@@ -8,13 +8,14 @@ from scaling_cli.laws._optimum import optimal_size
 from scaling_cli.point_fits.checklist.evidence import Evidence, Verdict, factor, item
 from scaling_cli.point_fits.diagnosis.isoflop import DOWNWARDS, Allocation, IsoFlop
 from scaling_cli.point_fits.fitted import REACH
+from scaling_cli.vocabulary.outcomes import Touches
 from scaling_cli.vocabulary.quantities import Role, short_number
 
 BIASED = np.log(1.25)  # of ln N*, where the parabolas' own bias is said
 LOPSIDED = 0.5  # mean distance of minima from the middle of their sizes, over half the range
 
 
-@item("approach2.bias", "R17", "do isoFLOP parabolas agree with the law?")
+@item("approach2.bias", "R17", "do isoFLOP parabolas agree with the law?", Touches.OPTIMUM)
 def parabolas(e: Evidence) -> Verdict:
     """R17: bias of the parabolas on this grid, and whether they agree with the law."""
     slices = e.diagnosis.isoflop
@@ -23,10 +24,11 @@ def parabolas(e: Evidence) -> Verdict:
     count = f"{len(slices.budgets)} isoFLOP budgets{' of logged compute' * slices.logged}"
     unused = _unused(slices)
     if slices.line is None or not slices.allocations:
-        return Verdict.warned(
+        return Verdict.passed(
             f"{count}, of which too few bracket a minimum for a line"
             f"{f' ({unused})' if unused else ''}: N* is the law's alone, and untested. Add sizes "
-            "on both sides of each minimum."
+            "on both sides of each minimum.",
+            Touches.OPTIMUM,
         )
     at = slices.nearest(REACH * float(np.max(e.problem.law.along(e.points.inputs))))
     text = (
@@ -71,7 +73,7 @@ def _doubts(slices: IsoFlop, at: Allocation) -> Iterator[str]:
         )
 
 
-@item("optimum.flatness", "R18", "how much does the model size matter?")
+@item("optimum.flatness", "R18", "how much does the model size matter?", Touches.OPTIMUM)
 def flatness(e: Evidence) -> Verdict:
     """R18: which sizes are as good, and whether other choices stay among them."""
     flat, at = e.diagnosis.flat, e.diagnosis.target.compute
@@ -95,4 +97,6 @@ def flatness(e: Evidence) -> Verdict:
         f"{100 * max(flat):g} % of loss if it is wrong. Run a few sizes around it before "
         "committing."
     )
-    return Verdict.judged(problem if outside else None, f"{text}: any of them will do.")
+    if outside:
+        return Verdict.passed(problem, Touches.OPTIMUM)
+    return Verdict.passed(f"{text}: any of them will do.")

@@ -9,6 +9,7 @@ from scaling_cli.numerics.mestimate import NORMAL_90
 from scaling_cli.point_fits.certainty.resampling import percentiles, undetermined
 from scaling_cli.point_fits.checklist.evidence import Evidence, Verdict, item
 from scaling_cli.point_fits.fitted import REACH
+from scaling_cli.vocabulary.outcomes import Touches
 from scaling_cli.vocabulary.quantities import short_number
 
 FEWEST_RESAMPLES = 100
@@ -22,7 +23,7 @@ NEARBY = 1.25  # times the headline's own reach: an input that lies no farther t
 BARELY = 0.5  # share of hidden runs that their ranges must hold, of the nominal 0.9
 
 
-@item("ci.method", "R13", "what do parameter intervals rest on?")
+@item("ci.method", "R13", "what do parameter intervals rest on?", Touches.PARAMETERS)
 def method(e: Evidence) -> Verdict:
     """R13: the bootstrap, and whether its intervals are wider than so few runs allow."""
     asked = e.resampled.asked
@@ -50,8 +51,9 @@ def method(e: Evidence) -> Verdict:
             "Hold a parameter with --fix or --tie."
         )
     problems += _too_narrow(e) if asked >= enough and kept > 1 else []
-    fine = f"{text}; no interval is narrower than {len(e.points)} points allow."
-    return Verdict.judged(" ".join(problems), fine)
+    if problems:  # no forecast rests on them
+        return Verdict.passed(" ".join(problems), Touches.PARAMETERS)
+    return Verdict.passed(f"{text}; no interval is narrower than {len(e.points)} points allow.")
 
 
 def _too_narrow(e: Evidence) -> list[str]:
@@ -85,7 +87,7 @@ def _too_narrow(e: Evidence) -> list[str]:
     ]
 
 
-@item("ci.kind", "R14", "which intervals are there?")
+@item("ci.kind", "R14", "which intervals are there?", Touches.OPTIMUM)
 def kind(e: Evidence) -> Verdict:
     """R14: mean curve, new run, and N* by re-optimising every draw."""
     mean, new = e.half_widths
@@ -100,9 +102,10 @@ def kind(e: Evidence) -> Verdict:
     drawn = optimal_sizes(type(e.optimum.law)(**e.uncertainty.draws), at.compute, at.inputs)
     solved = 0.0 if drawn is None or not len(drawn) else float(np.mean(np.isfinite(drawn)))
     if interval is None or solved < SOLVED:
-        return Verdict.warned(
+        return Verdict.passed(
             f"{text}; only {100 * solved:.0f} % of the draws have an N* at all: quote no "
-            "interval of it, and forecast at sizes that were run."
+            "interval of it, and forecast at sizes that were run.",
+            Touches.OPTIMUM,
         )
     return Verdict.passed(
         f"{text}; N* there lies between {short_number(interval[0])} and "
@@ -110,16 +113,16 @@ def kind(e: Evidence) -> Verdict:
     )
 
 
-@item("backtest", "R15", "were larger runs forecast from smaller ones?")
+@item("backtest", "R15", "were larger runs forecast from smaller ones?", Touches.FORECAST)
 def backtest(e: Evidence) -> Verdict:
     """R15: how forecasts of larger runs from smaller ones came out."""
     if not e.cuts and e.problem.law.growing():
-        return Verdict.warned(
+        return Verdict.passed(
             "no backtest is possible: intervals are UNTESTED. Add smaller runs so that the largest "
             "can be hidden and predicted."
         )
     if not e.cuts:
-        return Verdict.warned(
+        return Verdict.passed(
             "no backtest is possible, as no input grows from small runs to large ones: intervals "
             "are UNTESTED. Keep some runs out of the fit, and compare them with 'scaling predict "
             "--points'."
@@ -141,10 +144,10 @@ def backtest(e: Evidence) -> Verdict:
         )
     few = len(e.cuts) < ENOUGH_CUTS
     problem = f"{text}. Fewer than {ENOUGH_CUTS} cuts show little. Add smaller runs."
-    return Verdict.judged(problem if few else None, f"{text}.")
+    return Verdict.passed(problem if few else f"{text}.")
 
 
-@item("backtest.bias", "", "do the forecasts miss on one side?")
+@item("backtest.bias", "", "do the forecasts miss on one side?", Touches.FORECAST)
 def bending(e: Evidence) -> Verdict:
     """Whether the forecasts miss on one side."""
     if not e.problem.law.growing():
@@ -152,7 +155,7 @@ def bending(e: Evidence) -> Verdict:
         return Verdict.passed(fine)
     if len(e.cuts) < ENOUGH_CUTS:
         there = f"only {len(e.cuts)} cuts" if e.cuts else "no backtest"
-        return Verdict.warned(
+        return Verdict.passed(
             f"{there}: whether forecasts miss on one side was not shown. Add smaller runs."
         )
     telling = [c for c in e.cuts if abs(c.bias) > c.half_width / 2]
@@ -161,7 +164,7 @@ def bending(e: Evidence) -> Verdict:
         return Verdict.passed(f"the {len(e.cuts)} cuts do not all miss on one side.")
     turned = e.points.turned
     high = (signs == {1.0}) == (turned is None or turned.sign > 0)
-    return Verdict.warned(
+    return Verdict.passed(
         "every backtest missed on one side: expect the "
         f"{e.problem.law.output().column if turned is None else turned.target} "
         f"{'below' if high else 'above'} the forecast."
@@ -192,7 +195,7 @@ def distance(e: Evidence) -> Verdict:
         f"{text}: nothing here shows how the law does so far out in {' and '.join(beyond)}. "
         "Forecast less far, or add smaller runs so that a backtest can reach as far."
     )
-    return Verdict.judged(problem if beyond else None, f"{text}.")
+    return Verdict.passed(problem if beyond else f"{text}.")
 
 
 def _reaches(e: Evidence, along: np.ndarray, values: np.ndarray) -> list[float]:
@@ -208,4 +211,4 @@ def width(e: Evidence) -> Verdict:
     at = ", ".join(f"{s} = {short_number(v)}" for s, v in e.diagnosis.target.inputs.items())
     text = f"half-width {100 * e.half_widths[1]:.1f} % at {e.place} ({at})"
     problem = f"{text}: no useful prediction there. Add larger runs, or forecast less far."
-    return Verdict.judged(problem if e.half_widths[1] > TOO_WIDE else None, f"{text}.")
+    return Verdict.passed(problem if e.half_widths[1] > TOO_WIDE else f"{text}.")

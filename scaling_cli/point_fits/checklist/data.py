@@ -4,10 +4,10 @@ import numpy as np
 
 from scaling_cli import laws
 from scaling_cli.point_fits.checklist.evidence import Evidence, Verdict, factor, item, percent
-from scaling_cli.runs.plausible import STEPS_BY_BATCH, in_words, small_counts
-from scaling_cli.runs.points import WRONG_IN_RUNS
+from scaling_cli.runs.plausible import STEPS_BY_BATCH, WRONG_IN_RUNS, in_words, small_counts
 from scaling_cli.search.optimum import collinearity
 from scaling_cli.vocabulary.errors import some
+from scaling_cli.vocabulary.outcomes import Touches
 from scaling_cli.vocabulary.quantities import C, L, Role, short_number
 
 FEW_LEVELS = 4
@@ -23,7 +23,7 @@ SETTINGS = 0.02  # sd of repeats beyond which they differ in more than their see
 LACK_OF_FIT = ((10, 4.0), (3, 9.0))
 
 
-@item("data.range", "R1", "do the inputs vary enough?")
+@item("data.range", "R1", "do the inputs vary enough?", Touches.DATA)
 def ranges(e: Evidence) -> Verdict:
     """R1: range, levels, configurations."""
     law, k = e.problem.law, len(e.optimum.u)
@@ -45,8 +45,10 @@ def ranges(e: Evidence) -> Verdict:
     thin = [f"{s} takes only {n} values" for s, n in levels.items() if n < FEW_LEVELS]
     if len(e.points) - k < 3:
         thin.append(f"{len(e.points)} points leave {len(e.points) - k} to spare for {k} parameters")
-    problem = f"{'; '.join(thin)} ({text}). Add runs before trusting exponents." if thin else None
-    return Verdict.judged(problem, f"{text}.")
+    if thin:
+        told = f"{'; '.join(thin)} ({text}). Add runs before trusting exponents."
+        return Verdict.passed(told, Touches.PARAMETERS)
+    return Verdict.passed(f"{text}.")
 
 
 def _spans(e: Evidence, levels: dict[str, int]) -> str:
@@ -72,7 +74,7 @@ def _quantity(symbol: str, value: float) -> str:
     return f"{value:.3g}" if symbol == C.symbol else short_number(value)
 
 
-@item("data.units", "R2", "do N, D, C and the loss fit together?")
+@item("data.units", "R2", "do N, D, C and the loss fit together?", Touches.DATA)
 def units(e: Evidence) -> Verdict:
     """R2: tokens in billions, perplexities, copies, compute against 6ND."""
     law, roles = e.problem.law, (Role.SIZE, Role.DATA)
@@ -123,7 +125,9 @@ def _copies(e: Evidence) -> str | None:
     )
 
 
-@item("data.params_convention", "R3", "how are parameters counted, and does it matter?")
+@item(
+    "data.params_convention", "R3", "how are parameters counted, and does it matter?", Touches.DATA
+)
 def convention(e: Evidence) -> Verdict:
     """R3: which parameters count, and what the other count would say."""
     theirs = type(e.optimum.law).convention
@@ -151,7 +155,7 @@ def convention(e: Evidence) -> Verdict:
     return Verdict.judged(problem, f"{'; '.join([text, *told])}.")
 
 
-@item("data.filters", "R4", "what was left out, and is what stayed finished?")
+@item("data.filters", "R4", "what was left out, and is what stayed finished?", Touches.DATA)
 def filters(e: Evidence) -> Verdict:
     """R4: what was left out; runs that stopped early."""
     left = [x.run for x in e.points.left_out]
@@ -165,7 +169,14 @@ def filters(e: Evidence) -> Verdict:
     return Verdict.judged(problem if short else None, f"{text}.")
 
 
-@item("data.collinearity", "R5", "can the inputs be told apart, are minima bracketed?")
+@item(
+    "data.collinearity",
+    "R5",
+    "can the inputs be told apart, are minima bracketed?",
+    Touches.FORECAST,
+    Touches.OPTIMUM,
+    Touches.PARAMETERS,
+)
 def collinear(e: Evidence) -> Verdict:
     """R5: whether inputs vary independently, whether isoFLOP minima are bracketed."""
     spreads = e.problem.law.spreads(e.problem.inputs)
@@ -173,26 +184,29 @@ def collinear(e: Evidence) -> Verdict:
         return Verdict.passed("one input.")
     share = collinearity(np.stack(list(spreads.values()), axis=1))
     symbols, spent = " and ".join(e.problem.inputs), e.problem.law.size_and_data()
-    problems = []
-    if share < ENTANGLED:
-        problems.append(
-            f"only {100 * share:.1f} % of the spread of one of {symbols} is independent of the "
-            f"other. Add runs at other ratios{' of tokens to parameters' if spent else ''}."
-        )
+    apart = (
+        f"only {100 * share:.1f} % of the spread of one of {symbols} is independent of the "
+        f"other. Add runs at other ratios{' of tokens to parameters' if spent else ''}."
+    )
     budgets = e.diagnosis.isoflop.budgets if e.diagnosis.isoflop else []
     bracketed = sum(b.optimum is not None for b in budgets)
+    open_ = ""
     if budgets and bracketed < BRACKETED * len(budgets):
         reasons = list(dict.fromkeys(b.reason for b in budgets if b.reason))
-        problems.append(
+        open_ = (
             f"{len(budgets) - bracketed} of {len(budgets)} isoFLOP budgets do not bracket their "
             f"minimum ({'; '.join(reasons)}). Add sizes on that side."
         )
+    if share < ENTANGLED:
+        return Verdict.warned(f"{apart} {open_}".strip())
+    if open_:
+        return Verdict.passed(open_, Touches.OPTIMUM)
     fine = f"{symbols} vary independently ({100 * share:.0f} % unexplained)"
     fine += f"; {bracketed} of {len(budgets)} isoFLOP budgets bracket their minimum" * bool(budgets)
-    return Verdict.judged(" ".join(problems) or None, f"{fine}.")
+    return Verdict.passed(f"{fine}.")
 
 
-@item("data.noise", "R6", "how noisy is one run, and is the law off by more?")
+@item("data.noise", "R6", "how noisy is one run, and is the law off by more?", Touches.DATA)
 def noise(e: Evidence) -> Verdict:
     """R6: sd of repeated configurations, or of residuals; lack of fit against repeats."""
     residuals = e.residuals()
@@ -218,7 +232,7 @@ def noise(e: Evidence) -> Verdict:
         f"{text}, but the law misses by {100 * np.sqrt(max(misses, 0.0) / max(spare, 1)):.2g} %: "
         "its form is off, not the runs. Compare laws (fit.alternatives) before extrapolating."
     )
-    return Verdict.judged(problem if off else None, f"{text}; the law misses by no more.")
+    return Verdict.passed(problem if off else f"{text}; the law misses by no more.")
 
 
 def replicates(e: Evidence) -> tuple[float, int, int] | None:

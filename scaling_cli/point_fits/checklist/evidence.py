@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -15,7 +15,10 @@ from scaling_cli.point_fits.diagnosis.diagnosis import Diagnosis
 from scaling_cli.point_fits.diagnosis.isoflop import law_interval
 from scaling_cli.runs.points import Points
 from scaling_cli.search.optimum import Optimum
-from scaling_cli.vocabulary.outcomes import Check, Level
+from scaling_cli.vocabulary.outcomes import Check, Level, Touches
+
+# What rests on the whole fit.
+ANSWERS = (Touches.FORECAST, Touches.OPTIMUM, Touches.PARAMETERS)
 
 
 @dataclass(frozen=True)
@@ -79,28 +82,30 @@ class Evidence:
 
 
 class Verdict(NamedTuple):
-    """How severe what a check has seen is, and the sentence that says it."""
+    """How severe what a check has seen is, the sentence that says it, and where it belongs."""
 
     level: Level
     sentence: str
+    touches: tuple[Touches, ...] | None = None
+    """None: what its item declares where it warns or fails, nothing where it passes."""
 
     @classmethod
-    def passed(cls, sentence: str) -> "Verdict":
-        """Say that all is well."""
-        return cls(Level.PASS, sentence)
+    def passed(cls, sentence: str, *touches: Touches) -> Self:
+        """Say that all is well; with `touches`, a note that answers to these repeat."""
+        return cls(Level.PASS, sentence, touches or None)
 
     @classmethod
-    def warned(cls, sentence: str) -> "Verdict":
+    def warned(cls, sentence: str) -> Self:
         """Say what is wrong, and end with advice."""
         return cls(Level.WARN, sentence)
 
     @classmethod
-    def failed(cls, sentence: str) -> "Verdict":
+    def failed(cls, sentence: str) -> Self:
         """Say what must not be done with the fit."""
         return cls(Level.FAIL, sentence)
 
     @classmethod
-    def judged(cls, problem: str | None, fine: str) -> "Verdict":
+    def judged(cls, problem: str | None, fine: str) -> Self:
         """Warn of a problem, or say that all is well."""
         return cls.warned(problem) if problem else cls.passed(fine)
 
@@ -117,6 +122,8 @@ class Item:
         Number in the rigour list; empty for lines beyond it.
     asks : str
         The question it answers.
+    touches : tuple of Touches
+        What a warning speaks of: answers to questions about these repeat it.
     judge : callable
         Returns the severity and the sentence.
     """
@@ -124,16 +131,22 @@ class Item:
     code: str
     rule: str
     asks: str
+    touches: tuple[Touches, ...]
     judge: Callable[[Evidence], Verdict]
 
     def check(self, evidence: Evidence) -> Check:
         """Return the line for a fit."""
-        return Check(self.code, *self.judge(evidence))
+        level, sentence, touches = self.judge(evidence)
+        if touches is None and level is not Level.PASS:
+            touches = self.touches
+        return Check(self.code, level, sentence, touches)
 
 
-def item(code: str, rule: str, asks: str) -> Callable[[Callable[[Evidence], Verdict]], Item]:
+def item(
+    code: str, rule: str, asks: str, *touches: Touches
+) -> Callable[[Callable[[Evidence], Verdict]], Item]:
     """Make a function the line of the checklist of that code."""
-    return partial(Item, code, rule, asks)
+    return partial(Item, code, rule, asks, touches)
 
 
 def percent(shift: float) -> str:

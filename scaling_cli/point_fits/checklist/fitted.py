@@ -14,14 +14,15 @@ from scaling_cli.point_fits.diagnosis.influence import MOST_RUNS, largest_move
 from scaling_cli.point_fits.diagnosis.rivals import Rival, candidates
 from scaling_cli.vocabulary.errors import some
 from scaling_cli.vocabulary.objective import Turned
-from scaling_cli.vocabulary.outcomes import Status
+from scaling_cli.vocabulary.outcomes import Status, Touches
 
 AGREEING_STARTS = 0.5
 LOWER = 1e-6  # relative: a held fit this far below the free one means a missed minimum
 EXACT = 1e-9  # rms residual below which a sum is zero but for rounding
+DECIDED = 2.0  # half-widths of the printed range: its whole width
 MOVED_EXPONENT = 0.1  # share by which a few runs may move an exponent before it is said
 LOOSE_EXPONENT = 0.5  # half-width of an exponent's interval over its value
-MIXED_REGIMES = 0.02  # sd of residuals beyond which a table mixes regimes
+MIXED_REGIMES = 0.03  # sd of residuals beyond which a table mixes regimes
 TREND = 3.5  # |t| of a slope, or |z| of the number of runs: one table in 2,000 by chance
 # Robust sds and ln loss beyond which a run is no noise: on real tables without an error in them
 # the farthest run lies 3 to 5 sds away.
@@ -30,7 +31,14 @@ CLIPPED = 3.0  # robust sds at which residuals are clipped before trends are sou
 BETTER = 0.8  # a rival's held-out error over the law's own
 
 
-@item("fit.spec", "R7", "what exactly was minimised?")
+@item(
+    "fit.spec",
+    "R7",
+    "what exactly was minimised?",
+    Touches.FORECAST,
+    Touches.OPTIMUM,
+    Touches.PARAMETERS,
+)
 def spec(e: Evidence) -> Verdict:
     """R7: formula, objective, what was held, how it was searched, which data."""
     law, names = type(e.optimum.law), e.problem.frame.names
@@ -54,7 +62,14 @@ def spec(e: Evidence) -> Verdict:
     return Verdict.judged(problem if held else None, f"{text}.")
 
 
-@item("fit.convergence", "R8", "is it the global minimum?")
+@item(
+    "fit.convergence",
+    "R8",
+    "is it the global minimum?",
+    Touches.FORECAST,
+    Touches.OPTIMUM,
+    Touches.PARAMETERS,
+)
 def convergence(e: Evidence) -> Verdict:
     """R8: whether starts agree, whether any other fit came lower."""
     d = e.optimum.diagnostics
@@ -104,7 +119,9 @@ def _missed(e: Evidence, rise: float) -> bool:
     return rise < -LOWER and -rise * e.optimum.value > len(e.points) * EXACT**2
 
 
-@item("fit.sensitivity", "R9", "do other choices move the answer?")
+@item(
+    "fit.sensitivity", "R9", "do other choices move the answer?", Touches.FORECAST, Touches.OPTIMUM
+)
 def sensitivity(e: Evidence) -> Verdict:
     """R9: other objectives, filters, tied exponents, another count."""
     others, failed = e.diagnosis.choices, e.diagnosis.failed
@@ -115,18 +132,20 @@ def sensitivity(e: Evidence) -> Verdict:
         f"of {len(others)} other choices the prediction at {e.place} moves by at most "
         f"{percent(worst.shift)} ({worst.name})"
     )
-    beyond = ["the prediction"] if abs(worst.shift) > e.half_widths[1] else []
+    beyond, sizes = ["the prediction"] if abs(worst.shift) > e.half_widths[1] else [], []
     sized = [(abs(v.optimum_shift), v) for v in others if v.optimum_shift is not None]
     if sized:
         size, farthest = max(sized, key=lambda pair: pair[0])
         text += f", N* by a factor of {factor(farthest.optimum_shift or 0.0)} ({farthest.name})"
         room = _size_room(e)
-        beyond += ["N*"] if room is not None and size > room else []
+        sizes = ["N*"] if room is not None and size > room else []
     text += f"; {len(failed)} refits did not converge ({some(failed, 3)})" if failed else ""
     problem = (
-        f"{text}; {' and '.join(beyond)} by more than the interval. Decide the choice before "
-        "looking at the answer, or quote the range."
+        f"{text}; {' and '.join([*beyond, *sizes])} by more than the interval. Decide the choice "
+        "before looking at the answer, or quote the range."
     )
+    if sizes and not beyond:
+        return Verdict.passed(problem, Touches.OPTIMUM)
     return Verdict.judged(problem if beyond else None, f"{text}.")
 
 
@@ -136,7 +155,7 @@ def _size_room(e: Evidence) -> float | None:
     return None if interval is None else float(np.log(interval[1] / interval[0]) / 2)
 
 
-@item("fit.influence", "", "do a few runs decide?")
+@item("fit.influence", "", "do a few runs decide?", Touches.FORECAST)
 def influence(e: Evidence) -> Verdict:
     """Whether single runs, or a few, decide an exponent or the forecast."""
     found = e.diagnosis.influence
@@ -147,7 +166,8 @@ def influence(e: Evidence) -> Verdict:
     text = _left_out(e, variation, name)
     farthest = max(found, key=lambda v: abs(v.shift))
     moved = abs(variation.exponents[name] / e.optimum.law.values()[name] - 1) > MOVED_EXPONENT
-    if abs(farthest.shift) > e.half_widths[1]:
+    far = abs(farthest.shift) / e.half_widths[1]
+    if far > 1:
         moved, text = True, _left_out(e, farthest, name)
     single, of = len(e.diagnosis.runs), e.diagnosis.run_count
     tried = f"each of {of} runs" if single == of else f"{single} of {of} runs"
@@ -157,7 +177,9 @@ def influence(e: Evidence) -> Verdict:
         "the regime you forecast."
     )
     fine = f"at most (leaving out {tried}, and a few at once): {text}."
-    return Verdict.judged(problem if moved else None, fine)
+    if far > DECIDED:
+        return Verdict.warned(problem)
+    return Verdict.passed(problem, Touches.PARAMETERS) if moved else Verdict.passed(fine)
 
 
 def _left_out(e: Evidence, variation: Variation, name: str) -> str:
@@ -168,7 +190,14 @@ def _left_out(e: Evidence, variation: Variation, name: str) -> str:
     )
 
 
-@item("fit.identifiability", "R10", "do the data determine the parameters?")
+@item(
+    "fit.identifiability",
+    "R10",
+    "do the data determine the parameters?",
+    Touches.FORECAST,
+    Touches.OPTIMUM,
+    Touches.PARAMETERS,
+)
 def identifiability(e: Evidence) -> Verdict:
     """R10: bounds, condition number, exponents against their intervals, the profile over E."""
     if e.optimum.diagnostics.get("endless"):
@@ -181,9 +210,10 @@ def identifiability(e: Evidence) -> Verdict:
     profiled = _along_floor(e.diagnosis.profile, e.place, e.points.turned)
     text = f"condition number {e.optimum.diagnostics['condition']:.1g}{profiled}"
     if e.optimum.status is Status.ILL_CONDITIONED:
-        return Verdict.warned(
+        return Verdict.passed(
             f"{text}: some parameters are not determined. Predictions inside the data are; hold E "
-            "with --fix or tie exponents to extrapolate."
+            "with --fix or tie exponents to extrapolate.",
+            Touches.PARAMETERS,
         )
     loose = list(_loose(e))
     problem = (
@@ -191,7 +221,7 @@ def identifiability(e: Evidence) -> Verdict:
         "--fix, or add runs that span more decades."
     )
     fine = f"{text} (coefficients drift together; exponents and predictions are what to compare)."
-    return Verdict.judged(problem if loose else None, fine)
+    return Verdict.passed(problem, Touches.PARAMETERS) if loose else Verdict.passed(fine)
 
 
 def _along_floor(profile: Profile | None, place: str, turned: Turned | None) -> str:
@@ -239,7 +269,7 @@ def _loose(e: Evidence) -> Iterator[str]:
                 yield f"{name} lies anywhere from {low:.3f} to {high:.3f}"
 
 
-@item("fit.residuals", "R11", "is what is left over noise?")
+@item("fit.residuals", "R11", "is what is left over noise?", Touches.FORECAST)
 def residuals(e: Evidence) -> Verdict:
     """R11: size, worst runs, trends and runs of one sign, noise that changes with size."""
     r = e.residuals()
@@ -250,8 +280,8 @@ def residuals(e: Evidence) -> Verdict:
     astray = int(np.sum(np.abs(r) > max(OUTLYING * spread, ASTRAY)))
     if spread > MIXED_REGIMES:
         return Verdict.warned(
-            f"{text}. Above 2 % the table mixes regimes (under-trained, unfinished or badly tuned "
-            "runs); leave them out with --where."
+            f"{text}. Above {100 * MIXED_REGIMES:g} % the table mixes regimes (under-trained, "
+            "unfinished or badly tuned runs); leave them out with --where."
         )
     if astray:
         points = "1 point lies" if astray == 1 else f"{astray} points lie"
@@ -266,7 +296,7 @@ def residuals(e: Evidence) -> Verdict:
         f"{text}. What is left over is not noise: {'; '.join(trends)}. The law bends: compare "
         "laws (fit.alternatives), or fit only the runs nearest to the forecast."
     )
-    return Verdict.judged(problem if trends else None, f"{text}; no trend is left.")
+    return Verdict.passed(problem if trends else f"{text}; no trend is left.")
 
 
 def _trends(e: Evidence, r: np.ndarray) -> Iterator[str]:
@@ -314,13 +344,13 @@ def runs_z(x: np.ndarray, r: np.ndarray) -> float:
     return float((runs - mean) / np.sqrt(variance)) if variance > 0 else 0.0
 
 
-@item("fit.alternatives", "R12", "does another law forecast better?")
+@item("fit.alternatives", "R12", "does another law forecast better?", Touches.FORECAST)
 def alternatives(e: Evidence) -> Verdict:
     """R12: rival laws by what they forecast of the runs that were held back."""
     rivals = e.diagnosis.rivals
     own = laws.name_of(e.optimum.law)
     if not rivals and candidates(type(e.optimum.law), len(e.optimum.u), sys.maxsize):
-        return Verdict.warned(
+        return Verdict.passed(
             f"{len(e.points)} points are too few to fit another law beside {own}: whether one "
             "forecasts better was not shown. Add runs."
         )
@@ -330,20 +360,22 @@ def alternatives(e: Evidence) -> Verdict:
     better = [r for r in rivals if _beats(r)]
     if better:
         best = min(better, key=lambda r: (r.errors() or (np.inf, 0.0))[0])
-        return Verdict.warned(
+        problem = (
             f"{best.law} forecasts better than {own}: {text}. Fit it as well "
             f"({_option(best.law)}) and quote both forecasts."
         )
+        averaged = any(beside.weight for beside in e.uncertainty.beside)
+        return Verdict.passed(problem) if averaged else Verdict.warned(problem)
     apart = [r for r in rivals if not r.cuts and abs(r.shift) > e.half_widths[1]]
     if apart:
-        return Verdict.warned(
+        return Verdict.passed(
             f"no cut can choose between {own} and {', '.join(r.law for r in apart)}, whose "
             f"predictions differ by more than the interval: {text}. Quote both, or add runs."
         )
     untested = not any(r.cuts for r in rivals)
     problem = f"no cut could test whether another law forecasts better: {text}. Add smaller runs."
     fine = f"no law that could be tested forecasts clearly better than {own}: {text}."
-    return Verdict.judged(problem if untested else None, fine)
+    return Verdict.passed(problem if untested else fine)
 
 
 def _option(rival: str) -> str:

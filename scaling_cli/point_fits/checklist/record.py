@@ -4,12 +4,13 @@ import numpy as np
 
 from scaling_cli.point_fits.checklist.evidence import Evidence, Verdict, item
 from scaling_cli.runs.likeness import SOON
+from scaling_cli.vocabulary.outcomes import Touches
 from scaling_cli.vocabulary.quantities import Role
 
 EMBEDDED_POINTS = 20_000  # beyond it the fit file holds the digest of the points alone
 
 
-@item("assumptions", "R19", "what is taken for granted?")
+@item("assumptions", "R19", "what is taken for granted?", Touches.FORECAST)
 def assumptions(e: Evidence) -> Verdict:
     """R19: what no number here can test, in words."""
     text = (

@@ -1,0 +1,68 @@
+"""Residuals of laws of loss curves and their derivatives, against the laws called under NumPy."""
+
+from pathlib import Path as File
+
+import numpy as np
+import pytest
+from curve_truths import TEXTS, TRUTHS
+
+from scaling_cli import curve_laws
+from scaling_cli.curve_laws._curve_law import CurveLaw
+from scaling_cli.engine import compiled
+from scaling_cli.engine.curves import CurveProblem, coordinates, law_at, linearise
+from scaling_cli.schedules import parse_schedule
+from scaling_cli.schedules._path import Path
+
+LOSS, STEP = 3.5, 1e-5
+SCALES = {"area": 1500.0, "N": 2e7}
+
+
+def problem(law: type[CurveLaw]) -> CurveProblem:
+    """Return runs of three sizes and schedules, each with as many points as it has steps / 50."""
+    paths = []
+    for size, text in zip((1e7, 2e7, 3e7), ("cosine", "wsd", "linear"), strict=True):
+        schedule = parse_schedule(TEXTS[text])
+        step = np.arange(100, int(schedule.length), 50)
+        path = Path.of(schedule, step, unit=0.001, params=size if law.sized else None)
+        paths.append(law.prepared(path).compressed())
+    k, losses = len(law.parameters()), [np.full(len(path.step), LOSS) for path in paths]
+    scales = SCALES if law.sized else {"area": SCALES["area"]}
+    return CurveProblem(law, paths, losses, 1e-3, np.zeros((k, 2)), np.ones(k, bool), scales)
+
+
+@pytest.mark.parametrize("name", curve_laws.names())
+def test_derivatives_are_those_of_the_law(name: str) -> None:
+    law = curve_laws.get(name)
+    work, truth = problem(law), law(**TRUTHS[name])
+    line, u = linearise(work, truth), coordinates(truth, work.scales)
+
+    def residuals(u: np.ndarray) -> np.ndarray:
+        there = law_at(law, u, work.scales)
+        return np.log(np.concatenate([np.asarray(there(path)) for path in work.paths]) / LOSS)
+
+    assert line.residuals == pytest.approx(residuals(u), abs=1e-13)
+    for i, step in enumerate(STEP * np.eye(len(u))):
+        slope = (residuals(u + step) - residuals(u - step)) / (2 * STEP)
+        assert line.jacobian[:, i] == pytest.approx(slope, abs=1e-8)
+
+
+def test_a_second_process_loads_what_the_first_compiled(
+    tmp_path: File, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(compiled.FOLDER, str(tmp_path / "executables"))
+    law = curve_laws.get("multi_power")
+    lines = []
+    for _ in range(2):
+        monkeypatch.setattr(compiled, "_loaded", {})
+        lines.append(linearise(problem(law), law(**TRUTHS["multi_power"])))
+        assert len(list((tmp_path / "executables").iterdir())) == 1
+        monkeypatch.setattr(compiled, "_write", None)  # to compile again would fail
+    np.testing.assert_array_equal(lines[0].jacobian, lines[1].jacobian)
+
+
+def test_a_law_that_its_base_changes_is_compiled_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    law = curve_laws.get("multi_power")
+    read: list[File] = []
+    monkeypatch.setattr(compiled, "_digest", lambda *files: read.extend(files))
+    compiled._source.__wrapped__(law)
+    assert {"multi_power.py", "area_exponential.py", "_curve_law.py"} <= {f.name for f in read}
