@@ -32,6 +32,7 @@ from scaling_cli.artefacts.curve_fit import (
 from scaling_cli.curve_fits import beginnings
 from scaling_cli.curve_fits.checks import checklist, dead
 from scaling_cli.curve_laws._curve_law import CurveLaw
+from scaling_cli.engine.curves import STILL as MINIMUM
 from scaling_cli.engine.curves import CurveProblem, Linearised, linearise, sensed, solve_curves
 from scaling_cli.laws._law import Domain
 from scaling_cli.numerics.mestimate import huber
@@ -54,6 +55,7 @@ STRENGTHS = (0.0, 1.0, 10.0)  # of the priors, that `auto` chooses from
 DRAWS = 100
 MANY_RUNS = 10  # from here on whole runs are drawn: that also draws their schedules
 STILL = 1e-5  # of the objective: at 1e-3 a draw stops before it has seen the width of a valley
+NEAR = 1e-9  # of the objective: warm-ups are told apart by a hundredth of it
 SEES_WARMUP = "multi_power"  # of the averaged laws, the one that misses real curves least
 
 
@@ -215,7 +217,7 @@ def _hidden_warmup(
     name = SEES_WARMUP if SEES_WARMUP in found else next(iter(found))
 
     def objective(begun: Sequence[Curve]) -> tuple[float, float, float]:
-        again = _refit(name, begun, options, found[name].fitted)
+        again = _refit(name, begun, options, found[name].fitted, NEAR)
         residuals = again.residuals
         independent = effective(len(residuals), autocorrelation([residuals]))
         return again.fitted.value or np.nan, again.fitted.misfit or 0.0, independent
@@ -376,10 +378,16 @@ def leave_out(
     return folds
 
 
-def _refit(name: str, rest: Sequence[Curve], options: CurveOptions, near: FittedLaw) -> Searched:
+def _refit(
+    name: str,
+    rest: Sequence[Curve],
+    options: CurveOptions,
+    near: FittedLaw,
+    still: float = MINIMUM,
+) -> Searched:
     """Fit from the fit to all, or from the grid where that ends nowhere."""
     try:
-        return search(name, rest, options, start=near.law)
+        return search(name, rest, options, start=near.law, still=still)
     except FitError:
         return search(name, rest, options)
 
@@ -446,7 +454,12 @@ def draws(problem: CurveProblem, fitted: CurveLaw, drawn: np.ndarray) -> dict[st
 
 
 def search(
-    name: str, curves: Sequence[Curve], options: CurveOptions, *, start: CurveLaw | None = None
+    name: str,
+    curves: Sequence[Curve],
+    options: CurveOptions,
+    *,
+    start: CurveLaw | None = None,
+    still: float = MINIMUM,
 ) -> Searched:
     """Fit one law from its grid of starts, or from one.
 
@@ -465,7 +478,7 @@ def search(
     _refuse(law, paths, options.fix)
     problem = _problem(law, paths, [c.loss for c in curves], options)
     starts = _starts(problem, options.fix) if start is None else iter([start])
-    ended = [solve_curves(problem, place) for place in starts]
+    ended = [solve_curves(problem, place, still=still) for place in starts]
     best = min(ended, key=lambda solution: solution.value)
     if not best.decrement < USABLE:
         raise FitError(

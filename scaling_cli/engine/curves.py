@@ -21,7 +21,7 @@ from scaling_cli.schedules._path import Path
 
 # A tile is a point beside TILE of the drops before it: work is done for pairs that matter, and
 # sums within a tile need no scatter. Arrays are padded so that similar tables share executables.
-TILE, POINTS_PADDED, TILES_PADDED = 32, 64, 512
+TILE, POINTS_PADDED, BLOCK = 32, 256, 512
 ARRAYS = ("step", "area", "params", "functional", "gap", "rate", "drop_step", "drop_area")
 MOST_ITERATIONS = 300
 FIRST_DAMPING, LEAST_DAMPING, MOST_DAMPING = 1e-3, 1e-12, 1e12
@@ -275,26 +275,25 @@ def _vector(law: CurveLaw) -> Any:
 def _drops(law: type[CurveLaw], path: Path, data: dict[str, Any], values: Any) -> tuple[Any, Any]:
     """Return the sum over drops at each point, and its derivatives by the law's parameters."""
     now, then = law.clocks(path)
-    drops, point = data["tile_drops"], data["tile_point"]
-    elapsed = (now[point][:, None] - then[drops]) * data["tile_mask"]
-    rate = path.rate[drops]
+    effect, effect_by = _linearised(lambda *v: path.gap * _law(law, v).effect(path), [*values])
 
-    def taken(*values: Any) -> Any:
-        return path.gap * _law(law, values).effect(path)
+    def sums(tiles: tuple[Any, Any, Any]) -> Any:
+        point, drops, mask = tiles
+        elapsed, rate = (now[point][:, None] - then[drops]) * mask, path.rate[drops]
+        moved, moved_by = _linearised(lambda *v: _law(law, v).relaxed(elapsed, rate), [*values])
+        columns = [jnp.zeros(len(point))] * len(values)
+        for i, slope in moved_by.items():
+            columns[i] += (slope * effect[drops]).sum(1)
+        for i, slope in effect_by.items():
+            columns[i] += (moved * slope[drops]).sum(1)
+        return jnp.stack([(moved * effect[drops]).sum(1), *columns], axis=1)
 
-    def relaxed(*values: Any) -> Any:
-        return _law(law, values).relaxed(elapsed, rate)
-
-    effect, effect_by = _linearised(taken, [*values])
-    moved, moved_by = _linearised(relaxed, [*values])
-    each = effect[drops]
-    sums = [(moved * each).sum(1)]
-    places = [*moved_by, *effect_by]
-    sums += [(slope * each).sum(1) for slope in moved_by.values()]
-    sums += [(moved * slope[drops]).sum(1) for slope in effect_by.values()]
-    total = jax.ops.segment_sum(jnp.stack(sums, axis=1), point, len(now))
-    by_value = jnp.zeros((len(now), len(values)))
-    return total[:, 0], by_value.at[:, np.array(places, int)].add(total[:, 1:])
+    # In blocks that stay in the processor's cache.
+    tiles = [data[f"tile_{name}"] for name in ("point", "drops", "mask")]
+    each = jax.lax.map(sums, [rows.reshape(-1, BLOCK, *rows.shape[1:]) for rows in tiles])
+    each = each.reshape(-1, each.shape[-1])
+    total = jax.ops.segment_sum(each, data["tile_point"], len(now))
+    return total[:, 0], total[:, 1:]
 
 
 def _law(law: type[CurveLaw], values: Sequence[Any]) -> CurveLaw:
@@ -339,7 +338,7 @@ def _stacked(paths: Sequence[Path], losses: Sequence[np.ndarray]) -> dict[str, n
     padded = {name: _filled(v, POINTS_PADDED, v[-1] if len(v) else 1.0) for name, v in data.items()}
     padded["gap"][len(data["gap"]) :] = 0.0
     tiles = {"tile_point": point, "tile_drops": drops, "tile_mask": mask.astype(float)}
-    return padded | {name: _filled(rows, TILES_PADDED, 0) for name, rows in tiles.items()}
+    return padded | {name: _filled(rows, BLOCK, 0) for name, rows in tiles.items()}
 
 
 def _filled(rows: np.ndarray, step: int, fill: float) -> np.ndarray:

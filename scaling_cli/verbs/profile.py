@@ -1,6 +1,6 @@
 """`sc.profile`: how sure a fit is of a parameter or a prediction, by several methods."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from scaling_cli.artefacts._prediction import by_symbol, completed, taken
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.laws._law import Law
 from scaling_cli.vocabulary.errors import UsageError
+from scaling_cli.vocabulary.outcomes import Level, Touches
 from scaling_cli.vocabulary.quantities import C
 
 if TYPE_CHECKING:
@@ -46,7 +47,16 @@ def profile(
         level=level,
         **_at(stored, names, inputs),
     )
-    return replace(compared, fit=kinds.name_of(fit))
+    told = stored.concerning(_subjects(stored.law, names, inputs))
+    grave = [check.message for check in told if check.level is not Level.PASS]
+    return replace(compared, fit=kinds.name_of(fit), notes=[*grave, *compared.notes])
+
+
+def _subjects(law: Law, names: Sequence[str], inputs: Mapping[str, Any]) -> set[Touches]:
+    """Return what is asked about: parameters, a best size, predictions."""
+    asked = {Touches.DATA, Touches.FORECAST if inputs else Touches.PARAMETERS}
+    asked |= {Touches.PARAMETERS} if any(name in law.parameters() for name in names) else set()
+    return asked | ({Touches.OPTIMUM} if only_derived(law, names) else set())
 
 
 def _at(fit: Fit, names: Sequence[str], inputs: dict[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from scaling_cli.laws._law import Derived
 from scaling_cli.point_fits import intervals as methods
 from scaling_cli.point_fits.certainty.profiles import Profile
 from scaling_cli.point_fits.intervals import Comparison, Interval
+from scaling_cli.vocabulary.outcomes import Check, Level, Touches
 
 CURVE = Profile(
     "E", {}, 1.8172, 0.0, 1.9, 0.9, np.array([1.7, 1.8]), np.array([4.0, 0.1]), 3.5, 0.0, ()
@@ -31,7 +32,7 @@ run = partial(command_line.run, "profile")
 def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Replace the methods by intervals made by hand; return what they were asked."""
     monkeypatch.chdir(tmp_path)
-    cli_fits.fit().to_json("fit.json")
+    cli_fits.fit(checks=()).to_json("fit.json")
     asked: dict[str, Any] = {"answer": Comparison((), (), ())}
 
     def intervals(fit: Fit, of: Any, **options: Any) -> Comparison:
@@ -193,3 +194,23 @@ def test_predict_at_a_loss_is_predict_at_its_least_compute(tmp_path: Path) -> No
     t, N, D = cli_fits.TRUTH, point["inputs"]["N"], point["inputs"]["D"]
     gains = [t["alpha"] * t["A"] / N ** t["alpha"], t["beta"] * t["B"] / D ** t["beta"]]
     assert gains[0] == pytest.approx(gains[1], rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("question", "touched"),
+    [
+        ((), {"parameters", "data"}),
+        (("--of", "alpha"), {"parameters", "data"}),
+        (("--of", "loss", "--params", "7B", "--tokens", "1T"), {"forecast", "data"}),
+        (("--of", "optimal_params", "--compute", "1e24"), {"forecast", "optimum", "data"}),
+    ],
+)
+def test_what_the_fit_warned_of_is_said_first(
+    asked: dict[str, Any], question: tuple[str, ...], touched: set[str]
+) -> None:
+    asked["answer"] = Comparison((), (), ("how it was done.",))
+    checks = [Check("a.code", Level.WARN, f"of {what}.", (what,)) for what in Touches]
+    notes = [Check("a.code", Level.PASS, "a note.", tuple(Touches))]
+    cli_fits.fit(checks=(*checks, *notes)).to_json("fit.json")
+    told = json.loads(run("fit.json", *question, "--json").stdout)["notes"]
+    assert told == [*(f"of {what}." for what in Touches if what in touched), "how it was done."]

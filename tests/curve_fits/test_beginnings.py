@@ -26,6 +26,7 @@ SCHEDULES = {
     "held": "wsd:peak=0.001,{}stable=4500,min=0.0001,steps=6000",
     "wsd": "wsd:peak=0.001,{}stable=2000,decay=cosine,min=0.0001,steps=6000",
 }
+EVERY = 100  # steps: so that all fits of a law share one executable
 FITTED = ("constant", "drop", "wsd")
 BARE = {"law": "multi_power", "bootstrap": 0}
 
@@ -34,7 +35,7 @@ def logs(folder: File, warmup: int, first: int, noise: float = 3e-4, scale: floa
     """Write the logs of a model from some step on."""
     for i, (name, text) in enumerate(SCHEDULES.items()):
         schedule = sc.parse_schedule(text.format(f"warmup={warmup}," if warmup else ""))
-        step = np.arange(first, 6000, 50)
+        step = np.arange(first, 6000, EVERY)
         law, path = MultiPower(**TRUTH), Path.of(schedule, step, unit=0.001)
         off = np.random.default_rng(i).standard_normal(len(step))
         loss = scale * law.curve(path) * np.exp(noise * off)
@@ -96,7 +97,7 @@ def test_a_run_or_a_configuration_that_shows_the_warm_up_tells_it_of_its_sibling
     assert {c.schedule.phases()[0].end for c in curves} == {600}
     assert {c.beginning.source for c in curves if c.beginning} == {"by warmup_steps of constant"}
     whole = (tmp_path / "drop.csv").read_text().splitlines()
-    early = [f"{s},{1e-3 * min(1, s / 600):.9g},5" for s in range(0, 1500, 50)]
+    early = [f"{s},{1e-3 * min(1, s / 600):.9g},5" for s in range(0, 1500, EVERY)]
     (tmp_path / "drop.csv").write_text("\n".join([whole[0], *early, *whole[1:]]) + "\n")
     curves, _ = sc.curves_of(sc.read(*(str(tmp_path / f"{n}.csv") for n in FITTED)))
     assert {c.schedule.phases()[0].end for c in curves} == {600}
@@ -129,7 +130,7 @@ def test_the_command_line_needs_no_law_and_compares_raw_logs(tmp_path: File) -> 
     (compared,) = record["compared"]
     off = [abs(p["value"] / p["measured"] - 1) for p in record["predictions"]]
     assert compared["mare"] == pytest.approx(np.mean(off)) and compared["mare"] < 1.5e-3
-    assert (compared["run"], compared["points"], compared["fitted"]) == ("held", 90, False)
+    assert (compared["run"], compared["points"], compared["fitted"]) == ("held", 45, False)
     table = ["predict", "--fit", target, "--points", held, "--json", "--schedule"]
     again = json.loads(run(*table, held).stdout)["compared"][0]
     assert again["mare"] == pytest.approx(compared["mare"], abs=2e-6)
