@@ -174,8 +174,9 @@ def test_the_published_runs_from_their_raw_files(shared: File, tmp_path: File) -
     files = [str(folder / f"{n}.csv") for n in ("cosine_24000", "constant_24000", "wsdcon_9")]
     for law, most in (("average", 0.0013), ("annealing", 0.0021)):
         target = str(tmp_path / f"{law}.json")
-        done = run("fit", *files, "--law", law, "--bootstrap", "0", "-o", target)
-        assert done.exit_code == 0, done.stderr
+        # As the command fits them, less the schedules left out in turn: they do not enter forecasts.
+        curves, _ = sc.curves_of(sc.read(*files))
+        sc.fit_curves(curves, law=law, bootstrap=0, hold_out=False).to_json(target)
         points = str(folder / "*.csv")
         record = json.loads(run("predict", "--fit", target, "--points", points, "--json").stdout)
         held = [c["mare"] for c in record["compared"] if not c["fitted"]]
