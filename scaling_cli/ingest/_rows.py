@@ -37,6 +37,7 @@ from scaling_cli.vocabulary.quantities import N_AVERAGE, QUANTITIES, C, D, N, pl
 _MOST_RESTARTS = 0.2
 _FEWEST_OF_A_LOG = 5
 _MOSTLY = 0.5
+_USUALLY = 0.9  # of the rows before have a loss, where the lack of it says something
 _ONE_BUDGET = 1.5
 _APART = (
     "Give them different run ids, or a step or tokens column if they are checkpoints; "
@@ -396,6 +397,30 @@ def broken_off(judged: Judged) -> list[Note]:
             message = f"{text}; the run diverged." if ended else f"{text}, but recovers."
             first = int(rows[broken[rows]][0])
             notes.append(replace(named.note("nonfinite", "warn", message, first, name), run=run))
+    return notes
+
+
+def fallen_silent(judged: Judged) -> list[Note]:
+    """Name the runs whose rows go on without any loss: what is no number may be left empty."""
+    named, axis, columns = judged.named, _axis_of(judged.named), judged.named.columns
+    losses = [columns[name] for name in ("loss", "val_loss") if name in columns]
+    if not losses or judged.layout is Layout.RUN:
+        return []
+    told = np.any([loss.is_valid().to_numpy(zero_copy_only=False) for loss in losses], axis=0)
+    order = np.lexsort((axis, judged.codes))
+    order, notes = order[~judged.stale[order]], []
+    for rows in np.split(order, np.flatnonzero(np.diff(judged.codes[order])) + 1):
+        there = np.flatnonzero(told[rows])
+        silent = len(rows) - 1 - int(there[-1]) if len(there) else 0
+        if silent < _FEWEST_OF_A_LOG or len(there) < _USUALLY * (len(rows) - silent):
+            continue
+        first = int(rows[there[-1] + 1])
+        message = (
+            f"the last {silent} of {len(rows)} rows have no loss, and the others do: if it was no "
+            "number there, the run broke down."
+        )
+        note = named.note("silent", "warn", message, first, "loss")
+        notes.append(replace(note, run=judged.ids[first]))
     return notes
 
 

@@ -29,6 +29,7 @@ from scaling_cli.ingest._rows import (
     Judged,
     averaged,
     broken_off,
+    fallen_silent,
     flags,
     judge,
     layout_of,
@@ -391,7 +392,7 @@ def understand(raw: Raw, source: Source, options: Options) -> Runs:
     runs, along = _facts(judged, options, stated)
     reading = ColumnReading(raw.file, "(rows)", f"one row per {_WORDS[layout]}", "", None, why)
     columns = [*named.readings, *_said(raw.file, stated, options.given), reading]
-    notes += [*judged.notes, *broken_off(judged)]
+    notes += [*judged.notes, *broken_off(judged), *fallen_silent(judged)]
     notes += [] if options.meta else unrecognised(named, layout)
     sources = {
         "source_id": source.id,

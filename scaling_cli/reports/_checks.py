@@ -13,13 +13,12 @@ LONGEST = 150  # of the first sentence of a check that has no short one here
 # What a warning means in a line; the check's own message has the numbers.
 SHORT = {
     "data.range": "there are few runs, or few sizes, for so many parameters: add runs",
-    "data.units": "counts of tokens, parameters and compute do not fit each other",
     "data.params_convention": "how parameters are counted moves the forecast, or is not known",
     "data.filters": "some runs may have stopped before the end of their schedule",
     "data.collinearity": "the inputs vary together, or isoFLOP minima are not bracketed",
-    "data.noise": "the noise of a run was not measured, or runs differ by more than noise",
+    "data.noise": "repeated runs differ by more than seeds, or the law misses by more",
     "fit.spec": "parameters are held or tied: the intervals take that as exact",
-    "fit.convergence": "the search for the best fit did not come to rest everywhere",
+    "fit.convergence": "the search for the best fit did not come to rest, or in many places",
     "fit.sensitivity": "another reasonable way to fit moves the forecast or N* out of its range",
     "fit.identifiability": "a parameter ran to its bound: these runs do not show its term",
     "fit.residuals": "what the law leaves over is more than noise: outlying runs, or a bend",

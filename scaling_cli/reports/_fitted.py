@@ -91,7 +91,8 @@ def ranges(data: Mapping[str, Any], units: Mapping[str, str], title: str, *notes
 
 def opening(read: str, left: Sequence[LeftOut], data: Mapping[str, Any]) -> list[Block]:
     """Return what was read, what was left out, and what reading and selecting noticed."""
-    notes = [str(note) for note in data.get("notes", ()) if not str(note).startswith("target: ")]
+    told = map(str, data.get("notes", ()))
+    notes = [note for note in told if not note.startswith("target: ") or " It is " in note]
     noticed = [note for note in _unsaid(data) if note["code"] != NEEDLESS]
     mild = _numbers.grouped((n["code"], n["message"]) for n in noticed if n["level"] == "info")
     for said in mild.values():

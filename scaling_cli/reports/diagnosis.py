@@ -7,6 +7,7 @@ from typing import Any
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.reports import _numbers
 from scaling_cli.reports._blocks import Block, Labelled, Table
+from scaling_cli.vocabulary.objective import Turned
 from scaling_cli.vocabulary.outcomes import TELLING
 
 SHOWN = 3  # runs that move the forecast most, one by one
@@ -17,16 +18,17 @@ HEADLINE = 1  # of the computes at which isoFLOP optima are reported: that of th
 def blocks(fit: Fit) -> list[Block]:
     """Return a table of choices and a line each for runs, the floor, rivals, isoFLOP slices."""
     told, failed = fit.diagnostics, len(fit.diagnostics.get("failed_refits") or ())
+    of = f" of {fit.turned}" if fit.turned else ""
     return [
-        sensitivity(told.get("sensitivity") or ()),
-        Labelled("influence", influence(told.get("influence") or {}, failed)),
+        sensitivity(told.get("sensitivity") or (), of),
+        Labelled("influence", influence(told.get("influence") or {}, failed, of)),
         Labelled("floor", _floor(fit)),
-        Labelled("rivals", rivals(told.get("rivals") or ())),
+        Labelled("rivals", rivals(told.get("rivals") or (), fit.turned)),
         Labelled("isoFLOP", isoflop(told.get("isoflop"))),
     ]
 
 
-def sensitivity(choices: Sequence[Mapping[str, Any]]) -> Table:
+def sensitivity(choices: Sequence[Mapping[str, Any]], of: str = "") -> Table:
     """Return every other choice and what it moves, the forecast most first."""
     columns = [
         ("", "^", lambda c: c["name"]),
@@ -34,10 +36,12 @@ def sensitivity(choices: Sequence[Mapping[str, Any]]) -> Table:
         ("N*", ">", lambda c: f"x{f:.3g}" if (f := c.get("optimum_factor")) is not None else "-"),
         ("exponents", "^", lambda c: ", ".join(f"{n} {x:.3f}" for n, x in c["exponents"].items())),
     ]
-    return Table.of(_by_shift(choices), columns, "other choices, and what each moves")
+    return Table.of(
+        _by_shift(choices), columns, f"other choices, and how each moves the law's forecast{of}"
+    )
 
 
-def influence(found: Mapping[str, Any], failed: int = 0) -> list[str]:
+def influence(found: Mapping[str, Any], failed: int = 0, of: str = "") -> list[str]:
     """Return the runs without which the forecast moves most, one by one and a few at once.
 
     Where more runs are missing than refits failed, they were screened.
@@ -46,7 +50,7 @@ def influence(found: Mapping[str, Any], failed: int = 0) -> list[str]:
     if not runs:
         return []
     alone = ", ".join(f"{_named(r)} ({_shift(r)})" for r in runs[:SHOWN])
-    text = f"the forecast moves most without {alone}"
+    text = f"the law's forecast{of} moves most without {alone}"
     if groups:
         few = len(groups[0]["removed"])
         text += f"; {_shift(groups[0])} without {few} at once ({_named(groups[0])})"
@@ -88,8 +92,9 @@ def _floor(fit: Fit) -> list[str]:
     )
     if not predictions:
         return [text]
-    first, last = _numbers.value(predictions[0]), _numbers.value(predictions[-1])
-    return [f"{text}, the forecast goes from {first} to {last}"]
+    ends = predictions[0], predictions[-1]
+    first, last = (_numbers.value(fit.turned.back(p) if fit.turned else p) for p in ends)
+    return [f"{text}, the law's forecast goes from {first} to {last}"]
 
 
 def _without_profile(fit: Fit) -> Iterator[str]:
@@ -104,11 +109,11 @@ def _without_profile(fit: Fit) -> Iterator[str]:
         yield f"{name} ran to zero, the edge of its domain: there is no profile over it{reach}"
 
 
-def rivals(found: Sequence[Mapping[str, Any]]) -> list[str]:
+def rivals(found: Sequence[Mapping[str, Any]], turned: Turned | None = None) -> list[str]:
     """Return a line for each other law: what it forecasts, and how well it did."""
     lines = []
     for rival in found:
-        line = f"{rival['law']} forecasts {_shift(rival)}"
+        line = f"{rival['law']} forecasts {forecast_by(rival, turned)}"
         if rival.get("held_out_error") is not None:
             pairs = [(cut["mare"], cut["own"]) for cut in rival["cuts"]]
             won = sum(None not in pair and pair[0] < pair[1] for pair in pairs)
@@ -121,6 +126,12 @@ def rivals(found: Sequence[Mapping[str, Any]]) -> list[str]:
             line += "; no cut could test it"
         lines.append(line)
     return lines
+
+
+def forecast_by(rival: Mapping[str, Any], turned: Turned | None) -> str:
+    """Return what another law forecasts of the target, which may be turned."""
+    value = float(rival["prediction"])
+    return _numbers.value(turned.back(value) if turned else value)
 
 
 def isoflop(found: Mapping[str, Any] | None) -> list[str]:
@@ -152,7 +163,7 @@ def _verdict(at: Mapping[str, Any]) -> str:
     """Say whether the law's size lies in the parabolas' range, and whether that tells anything."""
     low, high = at["interval"]
     if not low <= at["law"] <= high:
-        return "they disagree"
+        return "the law's N* lies outside the range of the parabolas"
     return "they agree" if high < TELLING * low else "the parabolas cannot tell the two apart"
 
 

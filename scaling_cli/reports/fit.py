@@ -100,8 +100,8 @@ def _read(fit: Fit) -> str:
 def _target(fit: Fit) -> str:
     """Return the column that is predicted, as the notes of the selection have it."""
     told = (note for note in fit.data.get("notes", ()) if str(note).startswith("target: "))
-    words = str(next(told, "")).removeprefix("target: ").rstrip(".").split()
-    return words[0].rstrip(",;") if words else fit.target
+    words = str(next(told, "")).removeprefix("target: ").split()
+    return words[0].rstrip(".,;") if words else fit.target
 
 
 def parameters(fit: Fit, *, full: bool = False) -> Table:
@@ -210,6 +210,8 @@ def _facts(fit: Fit) -> dict[str, str]:
     """Return the lines of checks that have numbers of this fit in them."""
     facts = {}
     for check in fit.checks:
+        if check.code == "data.units" and check.message in fit.data.get("notes", ()):
+            facts[check.code] = "counts of tokens, parameters and compute do not fit each other"
         if check.code == "fit.residuals" and (far := _FARTHEST.search(check.message)):
             line = _checks.SHORT[check.code]
             facts[check.code] = line.replace("outlying runs", f"outlying runs ({far[1]})")
@@ -218,9 +220,9 @@ def _facts(fit: Fit) -> dict[str, str]:
     better = [rival for rival in tested if rival[errors[0]] < rival[errors[1]]]
     if better:
         best = min(better, key=lambda r: r["held_out_error"])
-        shift = _numbers.bias(best["headline_shift"])
         facts["fit.alternatives"] = (
-            f"{best['law']} came nearer to the held-back runs (its forecast: {shift})"
+            f"{best['law']} came nearer to the held-back runs (its forecast: "
+            f"{diagnosis.forecast_by(best, fit.turned)})"
         )
     return facts
 

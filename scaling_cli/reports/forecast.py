@@ -48,7 +48,7 @@ def _run(item: Mapping[str, Any], *, full: bool) -> list[Block]:
     several = bool(item["scenarios"])
     return [
         Text([_seen(item)]),
-        _scenarios(item, full=full),
+        _scenarios(item),
         Labelled("headline" if several else "forecast", _forecast(item, full=full)),
         Labelled("schedule", schedule[1:] if several else schedule),
         Labelled("siblings", beside),
@@ -115,7 +115,7 @@ def _ends(item: Mapping[str, Any]) -> tuple[str, str]:
 def _forecast(item: Mapping[str, Any], *, full: bool) -> list[str]:
     several, known = bool(item["scenarios"]), item["schedule"]
     (value, ends), level = _ends(item), _numbers.level(item["level"])
-    all_of = "; all of these, --schedule narrows it" if several else ""
+    all_of = "; these by their weight, --schedule narrows it" if several else ""
     assumed = ", schedule assumed" if known["assumed"] and not several else ""
     invalid = "" if item["valid"] else ", which does not hold: see the warnings"
     lines = [
@@ -140,12 +140,12 @@ def _forecast(item: Mapping[str, Any], *, full: bool) -> list[str]:
     return lines
 
 
-def _scenarios(item: Mapping[str, Any], *, full: bool) -> Table:
+def _scenarios(item: Mapping[str, Any]) -> Table:
     columns = [
         ("", "^", lambda s: s["name"]),
         (_loss(item), ">", lambda s: _ends(s)[0]),
         (_numbers.level(item["level"]), "<", lambda s: _ends(s)[1]),
-        *([("weight", ">", lambda s: _numbers.share(s["weight"]))] if full else []),
+        ("weight", ">", lambda s: _numbers.share(s["weight"])),
     ]
     title = "what comes next is not known; if the learning rate"
     return Table.of(item["scenarios"], columns, title)

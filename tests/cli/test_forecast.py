@@ -90,13 +90,15 @@ def test_without_a_schedule_the_ends_are_printed_before_the_headline(here: Path)
         True
     ] * 3
     for line, scenario in zip(lines[4:7], found.scenarios, strict=True):
-        value, low, _, high = line.split()[-4:]
+        *_, value, low, _, high, weight, _ = line.split()
+        assert float(weight) == pytest.approx(100 * scenario.weight, abs=0.51)
         assert float(value) == pytest.approx(scenario.value, abs=0.006)
         assert [float(low), float(high)] == pytest.approx(scenario.interval, abs=0.006)
     low, high = found.interval
     assert " ".join(result.stdout.split("headline")[1].split()).startswith(
-        f"{found.value:.2f} in {low:.2f} .. {high:.2f} (90 %; all of these, --schedule narrows it) "
-        "at step 4k schedule assumed: no learning rate is known; what it is, is an assumption"
+        f"{found.value:.2f} in {low:.2f} .. {high:.2f} (90 %; these by their weight, "
+        "--schedule narrows it) at step 4k schedule assumed: no learning rate is known; what it "
+        "is, is an assumption"
     )
 
 

@@ -141,3 +141,17 @@ def test_json_as_python_writes_it(tmp_path: Path) -> None:
     runs = ingest.read(write(tmp_path, "f.jsonl", text))
     np.testing.assert_array_equal(column(runs, "loss"), [5, np.nan, np.inf])
     assert column(runs, "ok") == ["True", None, None]
+
+
+def test_rows_that_go_on_without_a_loss_are_said(tmp_path: Path) -> None:
+    """JSON cannot hold what is no number: it is left empty, and the run seems to end before."""
+    rows = [f"{s},{9 - s / 10 if s < 15 else ''},0.1\n" for s in range(20)]
+    file = write(tmp_path, "f.csv", "step,loss,lr\n" + "".join(rows))
+    assert codes(ingest.read(file))["silent"] == (
+        f"{file}, row 17: the last 5 of 20 rows have no loss, and the others do: if it was no "
+        "number there, the run broke down."
+    )
+    seldom = [f"{s},{9 - s / 10 if s % 4 == 0 else ''},0.1\n" for s in range(24)]
+    kept = write(tmp_path, "g.csv", "step,loss,lr\n" + "".join(seldom))
+    late = write(tmp_path, "h.csv", "step,loss,lr\n" + "".join(rows[:19]))
+    assert "silent" not in {**codes(ingest.read(kept)), **codes(ingest.read(late))}

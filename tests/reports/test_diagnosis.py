@@ -41,6 +41,7 @@ PROFILE = {
 RIVALS = [
     {
         "law": "kaplan_nd",
+        "prediction": 1.9024,
         "headline_shift": -0.05,
         "held_out_error": 0.021,
         "own_held_out_error": 0.012,
@@ -48,6 +49,7 @@ RIVALS = [
     },
     {
         "law": "overtraining",
+        "prediction": 2.006,
         "headline_shift": 0.003,
         "held_out_error": None,
         "own_held_out_error": None,
@@ -90,7 +92,7 @@ def slices(law: float | None) -> dict[str, Any]:
 
 
 WHOLE = """\
-other choices, and what each moves
+other choices, and how each moves the law's forecast
                                 prediction    N*  exponents
   without the smallest quarter     -2.96 %  x0.9  alpha 0.340, beta 0.400
   least squares                    +2.02 %  x1.2  alpha 0.340, beta 0.400
@@ -98,14 +100,15 @@ other choices, and what each moves
   beta = alpha                     +0.20 %  x0.4  alpha 0.340, beta 0.400
   huber 1e-2                       +0.10 %  x1.1  alpha 0.340, beta 0.400
 
-influence the forecast moves most without run07 (-0.50 %), run03 (+0.40 %),
-          run01 (+0.10 %); -1.00 % without 6 at once (run03, run01, run04,
-          run05, and 2 more); left out one by one: 4 of 80 runs, by a screen
-floor     with E held from 1.7 to 1.9 the sum rises by up to 12.0 %, the
+influence the law's forecast moves most without run07 (-0.50 %), run03
+          (+0.40 %), run01 (+0.10 %); -1.00 % without 6 at once (run03, run01,
+          run04, run05, and 2 more); left out one by one: 4 of 80 runs, by a
+          screen
+floor     with E held from 1.7 to 1.9 the sum rises by up to 12.0 %, the law's
           forecast goes from 1.9500 to 2.0500
-rivals    kaplan_nd forecasts -4.88 %; it missed held-back runs by 2.10 %, this
+rivals    kaplan_nd forecasts 1.9024; it missed held-back runs by 2.10 %, this
             law by 1.20 % (nearer at 1 of 2 cuts)
-          overtraining forecasts +0.30 %; no cut could test it
+          overtraining forecasts 2.0060; no cut could test it
 isoFLOP   4 budgets, 3 with a bracketed minimum; N* at C = 1e+23: 32B [20B, 51B]
             by their parabolas, 50B [48B, 70B] by the law
           they agree: trust the parabolas for N* and the law for the loss, and
@@ -137,8 +140,8 @@ def test_the_whole_text() -> None:
 def test_sizes_that_disagree_and_laws_without_one() -> None:
     apart = diagnosis_report.isoflop(slices(6e10))
     assert apart[1] == (
-        "they disagree: trust the parabolas for N* and the law for the loss, and plan within "
-        "[20B, 70B]"
+        "the law's N* lies outside the range of the parabolas: trust the parabolas for N* and the "
+        "law for the loss, and plan within [20B, 70B]"
     )
     alone = diagnosis_report.isoflop(slices(None))
     assert alone == [
@@ -158,7 +161,10 @@ def test_sizes_that_disagree_and_laws_without_one() -> None:
 
 def test_all_of_few_runs_were_left_out() -> None:
     runs = [left_out(0.001, "run01"), left_out(-0.002, "run02")]
-    told = "the forecast moves most without run02 (-0.20 %), run01 (+0.10 %); left out one by one: "
+    told = (
+        "the law's forecast moves most without run02 (-0.20 %), run01 (+0.10 %); left out one by "
+        "one: "
+    )
     found = {"runs": runs, "groups": [], "of": 2}
     assert diagnosis_report.influence(found) == [f"{told}2 of 2 runs"]
     # Two more did not converge: that is no screen.
@@ -177,7 +183,7 @@ def test_a_floor_without_a_profile_says_why() -> None:
 def test_a_held_fit_without_a_forecast_is_passed_over() -> None:
     holes = {**PROFILE, "prediction": [None, 1.95, 2.0, None, None]}
     assert said(asked(profile=holes)) == (
-        "floor     with E held from 1.7 to 1.9 the sum rises by up to 12.0 %, the\n"
+        "floor     with E held from 1.7 to 1.9 the sum rises by up to 12.0 %, the law's\n"
         "          forecast goes from 1.9500 to 2.0000"
     )
 

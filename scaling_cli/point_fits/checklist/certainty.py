@@ -128,8 +128,9 @@ def backtest(e: Evidence) -> Verdict:
             "--points'."
         )
     best = max(e.cuts, key=lambda c: c.factor)
-    coverage = float(np.mean([c.coverage for c in e.cuts]))
-    alone = float(np.mean([c.coverage_law for c in e.cuts]))
+    hidden = [c.n_test for c in e.cuts]
+    coverage = float(np.average([c.coverage for c in e.cuts], weights=hidden))
+    alone = float(np.average([c.coverage_law for c in e.cuts], weights=hidden))
     text = (
         f"{len(e.cuts)} cuts, the farthest {best.factor:.1f}x: mean absolute error "
         f"{100 * max(c.mare for c in e.cuts):.2f} % at worst; the range that predict prints holds "

@@ -13,6 +13,7 @@ from scaling_cli.point_fits.diagnosis.floor import Profile
 from scaling_cli.point_fits.diagnosis.influence import MOST_RUNS, largest_move
 from scaling_cli.point_fits.diagnosis.rivals import Rival, candidates
 from scaling_cli.vocabulary.errors import some
+from scaling_cli.vocabulary.objective import Turned
 from scaling_cli.vocabulary.outcomes import Status, Touches
 
 AGREEING_STARTS = 0.5
@@ -206,7 +207,7 @@ def identifiability(e: Evidence) -> Verdict:
             f"{', '.join(e.optimum.at_bound)} ran to the edge of its domain: the data do not show "
             "that term. Hold it with --fix, or use a law without it."
         )
-    profiled = _along_floor(e.diagnosis.profile, e.place)
+    profiled = _along_floor(e.diagnosis.profile, e.place, e.points.turned)
     text = f"condition number {e.optimum.diagnostics['condition']:.1g}{profiled}"
     if e.optimum.status is Status.ILL_CONDITIONED:
         return Verdict.passed(
@@ -223,7 +224,7 @@ def identifiability(e: Evidence) -> Verdict:
     return Verdict.passed(problem, Touches.PARAMETERS) if loose else Verdict.passed(fine)
 
 
-def _along_floor(profile: Profile | None, place: str) -> str:
+def _along_floor(profile: Profile | None, place: str, turned: Turned | None) -> str:
     """Say how the sum and the forecast move while the floor crosses its interval."""
     if profile is None or not profile.inside().any():
         return ""
@@ -237,6 +238,7 @@ def _along_floor(profile: Profile | None, place: str) -> str:
     if not len(known):
         return text
     low, high = np.min(known), np.max(known)
+    low, high = turned.ends((low, high)) if turned else (low, high)
     return f"{text} and the prediction at {place} lies between {low:.4f} and {high:.4f}"
 
 

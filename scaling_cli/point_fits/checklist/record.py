@@ -22,9 +22,9 @@ def assumptions(e: Evidence) -> Verdict:
     text += ", no token seen twice" * bool(e.problem.law.symbol_of(Role.DATA) and not repeated)
     runs, points = len(set(e.points.runs)), len(e.points)
     problem = (
-        f"{text}. {points} points of {runs} runs are rows along them: a loss before the learning "
-        "rate has decayed is not that of a run which ends there. Fit --at final, or read "
-        "forecasts as of the same schedule at the same point."
+        f"{points} points of {runs} runs are rows along them: a loss before the learning rate has "
+        "decayed is not that of a run which ends there. Fit --at final, or read forecasts as of "
+        f"the same schedule at the same point. Besides, {text}."
     )
     return Verdict.judged(problem if points > runs else None, f"{text}.")
 
