@@ -25,8 +25,9 @@ class Split:
     best : mapping of symbol to float
         Size and data of least loss.
     interval : mapping of symbol to (low, high), or None
-        Where these lie in the fit's draws, each re-optimised, at the prediction's level. None
-        without draws, and where some of them have no optimum.
+        Where these lie in the fit's draws, each re-optimised, at the prediction's level: their
+        range, together with the same laid about the fit. None without draws, and where some of
+        them have no optimum.
     near : mapping of share to mapping of symbol to (low, high)
         Between which sizes, and which data then, the loss is within this share of the least. An
         end is 0 or infinite where it stays within it for a factor of 1e4.
@@ -70,8 +71,9 @@ def split(
     drawn = None if draws is None else optimal_sizes(type(law)(**draws), compute, held)
     interval = None
     if drawn is not None and not np.isnan(drawn).any():
-        low, high = central(drawn, level)  # a prior keeps draws sane: the fit may lie beside them
-        interval = both((min(low, point[size]), max(high, point[size])))
+        # A prior keeps draws sane; the fit may lie beside them: their range, and it about the fit.
+        ends = np.array([central(drawn, level)]) * [[1.0], [point[size] / np.median(drawn)]]
+        interval = both((float(ends[:, 0].min()), float(ends[:, 1].max())))
     best = {s: float(point[s]) for s in (size, data)}
     return Split(compute, best, interval, {share: both(ends) for share, ends in near.items()})
 

@@ -197,7 +197,8 @@ def test_the_best_split_says_how_sure_it_is_and_how_flat(tmp_path: Path) -> None
     (point,) = json.loads(run(*asked, "--json").stdout)["predictions"]
     best, split = cli_fits.LAW.optimal_params(C), point["optimum"]
     assert (split["C"], split["N"]) == (1e24, pytest.approx(best, rel=1e-12))
-    ends = [best * (0.8 + 0.5 * share) ** (1 / both) for share in (0.05, 0.95)]
+    # The middle draw has 1.05 A: the range reaches down to that of draws moved to the fit.
+    ends = [best * r ** (1 / both) for r in ((0.8 + 0.5 * 0.05) / 1.05, 0.8 + 0.5 * 0.95)]
     assert split["N_interval"] == pytest.approx(ends, rel=1e-12)
     assert split["D_interval"] == pytest.approx([C / (6 * N) for N in ends[::-1]], rel=1e-12)
     assert [near["loss_within"] for near in split["near_optimal"]] == [0.001, 0.005]

@@ -84,7 +84,7 @@ def units(e: Evidence) -> Verdict:
     told = [n for n in told if not n.startswith("tokens: ")]
     # Compute that was logged and agrees shows that the unit of sizes is right.
     small = small_counts(sizes if e.points.compute is None else None, tokens)
-    if doubt := small or " ".join(told) or _perplexity(e) or _copies(e):
+    if doubt := small or " ".join(told) or _starved(sizes, tokens) or _perplexity(e) or _copies(e):
         return Verdict.warned(doubt)
     if e.points.compute is None or sizes is None or tokens is None:
         return Verdict.passed(f"no logged compute to compare with {words}.")
@@ -97,6 +97,18 @@ def units(e: Evidence) -> Verdict:
         f"{words}; give budgets to 'scaling predict' in the same."
     )
     return Verdict.judged(problem if off else None, f"logged compute agrees with {words}.")
+
+
+def _starved(sizes: np.ndarray | None, tokens: np.ndarray | None) -> str | None:
+    """Say that no run saw as many tokens as it has parameters: no ladder is trained so little."""
+    if sizes is None or tokens is None or np.max(tokens / sizes) >= 1:
+        return None
+    low, high = np.min(tokens / sizes), np.max(tokens / sizes)
+    return (
+        f"every run has fewer tokens than parameters ({low:.3g} to {high:.3g} of them): are the "
+        "two columns swapped, or counted in other units? Name them with --map, or scale them with "
+        "--set tokens_scale=1e3."
+    )
 
 
 def _perplexity(e: Evidence) -> str | None:

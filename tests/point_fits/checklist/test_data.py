@@ -97,6 +97,19 @@ def test_parameters_in_millions() -> None:
     assert line(evidence(tiny), "data.units").level is Level.PASS
 
 
+def test_columns_that_are_swapped() -> None:
+    N, D = TABLE.inputs["N"], TABLE.inputs["D"]
+    points = replace(TABLE, inputs={"N": D, "D": N})
+    low, high = np.min(N / D), np.max(N / D)
+    assert high < 1
+    assert line(evidence(points), "data.units") == warn(
+        "data.units",
+        f"every run has fewer tokens than parameters ({low:.3g} to {high:.3g} of them): are the "
+        "two columns swapped, or counted in other units? Name them with --map, or scale them with "
+        "--set tokens_scale=1e3.",
+    )
+
+
 def test_perplexities() -> None:
     points = replace(TABLE, output=np.exp(TABLE.output), conventions={"L": "nats/token"})
     usual = float(np.median(points.output))
