@@ -174,7 +174,7 @@ def test_the_published_runs_from_their_raw_files(shared: File, tmp_path: File) -
     files = [str(folder / f"{n}.csv") for n in ("cosine_24000", "constant_24000", "wsdcon_9")]
     for law, most in (("average", 0.0013), ("annealing", 0.0021)):
         target = str(tmp_path / f"{law}.json")
-        # As the command fits them, less the schedules left out in turn: they do not enter forecasts.
+        # As the command fits them, less the schedules left out in turn: no forecast knows them.
         curves, _ = sc.curves_of(sc.read(*files))
         sc.fit_curves(curves, law=law, bootstrap=0, hold_out=False).to_json(target)
         points = str(folder / "*.csv")
