@@ -400,17 +400,14 @@ def decades(
     """Return how many decades points lie beyond the data, shape (points,): the farthest counts.
 
     Along the law's axis, in data, each of whose decades counts for more, and in the ratio of data
-    to size.
+    to size; below the smallest values as above the largest.
     """
-    reached = {law.axis(): law.along(inputs)} if law.axis() else {}
-    if spent := law.size_and_data():
-        size, data = (np.asarray(inputs[s], float) for s in spent)
-        reached |= {spent[1]: data, ratio(law): data / size}
+    spent = law.size_and_data()
     worth = {spent[1]: TOKENS} if spent else {}
     with np.errstate(divide="ignore"):  # inputs so small that their product is zero
         away = [
             worth.get(symbol, 1.0) * np.log10(values / largest[symbol])
-            for symbol, values in reached.items()
+            for symbol, values in _reached(law, inputs).items()
             if symbol in largest
         ]
     return np.max([np.zeros(len(next(iter(inputs.values())))), *away], axis=0)
@@ -423,11 +420,17 @@ def ratio(law: Law | type[Law]) -> str:
 
 def edges(law: type[Law], inputs: Mapping[str, np.ndarray]) -> dict[str, float]:
     """Return the largest values of fitted points that decades are counted from."""
-    found = {law.axis(): float(np.max(law.along(inputs)))} if law.axis() else {}
+    return {symbol: float(np.max(values)) for symbol, values in _reached(law, inputs).items()}
+
+
+def _reached(law: Law | type[Law], inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return what distance is counted in, by name; `1/C` and so on grow towards small runs."""
+    upwards = {law.axis(): law.along(inputs)} if law.axis() else {}
     if spent := law.size_and_data():
         size, data = (np.asarray(inputs[s], float) for s in spent)
-        found |= {spent[1]: float(np.max(data)), ratio(law): float(np.max(data / size))}
-    return found
+        upwards |= {spent[1]: data, ratio(law): data / size}
+    with np.errstate(divide="ignore"):
+        return upwards | {f"1/({symbol})": 1 / values for symbol, values in upwards.items()}
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ The oracle of forecasts and sides is the recipe computed anew with NumPy from wh
 
 import math
 from dataclasses import replace
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -240,6 +241,20 @@ def test_no_floor_is_said_and_widens_every_side() -> None:
 # ---- what a fit stores
 
 
+def test_below_the_data_is_as_far_as_beyond_them() -> None:
+    points = table(BENT, noise=0.003)
+    found = fit(points, bootstrap=0)
+    N, D = float(np.min(points.inputs["N"])), float(np.min(points.inputs["D"]))
+    z, lowest = NormalDist().inv_cdf(0.95), float(np.min(points.inputs["N"] * points.inputs["D"]))
+    far = found.predict(N=N / 100, D=D / 10)
+    decades = math.log10(lowest / (N * D / 1000))
+    assert far.parts["drift"][0] == pytest.approx(z * 0.018 * decades)
+    few = found.predict(N=N, D=D / 10**0.5)  # inside C and D/N of some runs, or nearly
+    assert few.parts["drift"][0] == pytest.approx(
+        z * 0.018 * max(0.5, math.log10(lowest / (N * D / 10**0.5)))
+    )
+
+
 @pytest.mark.parametrize(
     ("options", "names", "recipe"),
     [
@@ -259,9 +274,10 @@ def test_a_fit_stores_what_its_forecasts_need(
     assert [laws.name_of(b.law) for b in certain.beside] == names
     assert (certain.drift, certain.spread) == recipe
     N, D = points.inputs["N"], points.inputs["D"]
-    assert certain.largest == pytest.approx(
-        {"C": 6 * np.max(N * D), "D": np.max(D), "D/N": np.max(D / N)}
-    )
+    largest = {"C": 6 * np.max(N * D), "D": np.max(D), "D/N": np.max(D / N)}
+    smallest = {"C": 6 * np.min(N * D), "D": np.min(D), "D/N": np.min(D / N)}
+    inverse = {f"1/({symbol})": 1 / value for symbol, value in smallest.items()}
+    assert certain.largest == pytest.approx(largest | inverse)
     at = {"N": 1e10, "D": 1e12}
     p, record = found.predict(**at), found.to_dict()["uncertainty"]
     stored = [laws.get(b["law"]["law"])(**b["law"]["parameters"]) for b in record["beside"]]

@@ -112,7 +112,7 @@ def test_the_parts_of_an_interval() -> None:
     assert parts.widening == 1.3  # Kaplan's line in logarithms has no floor
     assert parts.tested
     assert parts.beside == ()
-    assert parts.largest == {"N": 2e9}
+    assert parts.largest == pytest.approx({"N": 2e9, "1/(N)": 5e-8})
     assert len(parts.sigma) == len(parts.draws["Nc"]) == 500
     assert np.median(parts.sigma) == pytest.approx(sigma, rel=0.05)
     assert parts.method == "weak-prior parametric bootstrap, 500 draws; drift 3.7 % per decade"
