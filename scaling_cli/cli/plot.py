@@ -129,7 +129,7 @@ def _measured(path: str, fit: "Fit", asking: options.Asking) -> "Points":
     from scaling_cli.runs.points import Points
     from scaling_cli.vocabulary.errors import DataError
 
-    grid = _inputs.read_points(path, fit.law, fit.target)
+    grid = _inputs.read_points(path, fit.law, fit.measured, fit.data.get("conventions"))
     known = [i for i, value in enumerate(grid.measured) if value is not None]
     if not known:
         raise DataError(

@@ -177,7 +177,8 @@ def _grid(fit: "Fit", point: AtPoints, asking: options.Asking) -> "Grid":
             f"--points and {' and '.join(typed)} were both given.",
             hint="A file of points holds all inputs; leave the others out.",
         )
-    grid = _inputs.read_points(point.points, fit.law, fit.target)
+    counted = fit.data.get("conventions")
+    grid = _inputs.read_points(point.points, fit.law, fit.measured, counted)
     options.echo(grid, asking)
     return grid
 
