@@ -154,7 +154,7 @@ def grid(law: Law, *, command: str = "scaling predict", **options: Any) -> Grid:
     UsageError
         If an input is missing, is not one of the law's, or contradicts the others.
     """
-    given = _for_loss(law, typed(law, **options))
+    given = typed(law, **options)
     count = math.prod(map(len, given.values()))
     require("points", count, f"{count} points are asked for")
     products = itertools.product(*given.values())
@@ -172,23 +172,6 @@ def grid(law: Law, *, command: str = "scaling predict", **options: Any) -> Grid:
     _require(law, points[0], command)
     inputs = {s: [float(point[s]) for point in points] for s in law.inputs()}
     return Grid(inputs, combined, given, notes)
-
-
-def _for_loss(law: Law, given: dict[str, list[float]]) -> dict[str, list[float]]:
-    """Return what was typed, with the least compute in place of a loss that stands alone.
-
-    Raises
-    ------
-    UsageError
-        If the law does not reach it.
-    """
-    if [*given] != [L.symbol] or "compute_for_loss" not in law.derived_quantities():
-        return given
-    computes = [float(law.derive("compute_for_loss", L=loss)) for loss in given[L.symbol]]
-    for loss, compute in zip(given[L.symbol], computes, strict=True):
-        if not (math.isfinite(compute) and compute > 0):
-            raise UsageError(f"by this law no compute reaches a loss of {loss:g}.")
-    return {C.symbol: computes}
 
 
 def _whole(law: Law, point: Mapping[str, float]) -> bool:
