@@ -137,7 +137,7 @@ def compute_reaching(fit: Fit, value: float) -> float:
     largest = (fit.data.get("ranges", {}).get(C.symbol) or [MIDDLE])[-1]
     logs = np.log(largest) + np.log(10) * np.arange(-30, 13)
     for _ in range(ROUNDS):
-        forecast = fit.predict(**fit.law.optimum(np.exp(logs))).forecast
+        forecast = fit.predict(**(fit.law.optimum(np.exp(logs)) or {})).forecast
         reached = forecast >= value if rises else forecast <= value
         if not reached.any():
             raise UsageError(f"by this fit no compute reaches a {fit.target} of {value:g}.")
