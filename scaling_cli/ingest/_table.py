@@ -113,9 +113,11 @@ class Meta:
         notes = list(self.doubts)
         left = [key for key in self.rows if key not in self.used]
         if left:
-            message = f"{len(left)} row(s) belong to no run that was read: {some(left)}."
+            message = f"{len(left)} row(s) belong to no run that was read ({some(left)})."
             first = self.lines[left[0]]
-            notes.append(Note("meta-unmatched-row", "warn", message, self.file, first))
+            whole = not any(self.rows.keys().isdisjoint(keys) for keys in runs)
+            level = "info" if whole and runs else "warn"  # a part of the logs was asked for
+            notes.append(Note("meta-unmatched-row", level, message, self.file, first))
         bare = [keys[0] for keys in runs if not self.rows.keys() & set(keys)]
         if bare:
             message = f"no row for {len(bare)} run(s): {some(bare)}."

@@ -101,7 +101,7 @@ def _seen(item: Mapping[str, Any]) -> str:
         item["run"],
         f"{way} {unit}, {_numbers.share(here / item['until'])}",
         f"{_numbers.quantity(seen['tokens'])} tokens" if both else "",
-        f"{_loss(item)} {_numbers.value(seen['loss'])} (mean of the last)",
+        f"{_loss(item)} {_numbers.value(seen['loss'])} (mean of the last rows)",
         "learning rate constant so far" if constant else "",
     )
 
@@ -133,7 +133,8 @@ def _forecast(item: Mapping[str, Any], *, full: bool) -> list[str]:
     if (item["decay_share"] or 0.0) >= LEAST_SHARE and held != exact:
         lines.append(
             f"{_numbers.share(item['decay_share'])} of the change to come is the decay of the "
-            f"learning rate; at the present rate the {_loss(item)} would be {held}"
+            f"learning rate; a rate that stays learns more meanwhile and ends at a {_loss(item)} "
+            f"of {held}"
         )
     if item["epochs"] is not None:
         lines.append(f"{item['epochs']:.2f} passes over the data at the end")

@@ -33,7 +33,7 @@ _SHOWN = 30  # columns named in a note
 # No pretraining run is shorter than this many tokens; 300 means 300 billion. No ladder worth a
 # law ends with a smaller model; 16,000 means 16,000 million.
 _FEWEST = {"tokens": 1e5, "params": 1e5}
-_NO_MODEL = 1e4  # parameters that no language model goes below
+_NO_MODEL = 1e4  # parameters, or tokens, that no language model goes below
 STEPS_BY_BATCH = "step x batch_tokens"
 _FEWEST_PER_PARAM = 1e-3
 
@@ -88,7 +88,9 @@ def _units(view: View) -> list[Note]:
         return [Note("counted-flops", "info", told) for told in notes]
     known = spent.take(np.flatnonzero((spent.tokens > 0) | (spent.size > 0)))
     told = small_counts(*(None if np.isnan(v).any() else v for v in (known.size, known.tokens)))
-    grave = told is not None and impossible(view, known.size)
+    grave = told is not None and any(
+        impossible(view, q.column, v) for q, v in ((N, known.size), (D, known.tokens))
+    )
     return [] if told is None else [Note("units", "fail" if grave else "warn", told)]
 
 
@@ -312,10 +314,14 @@ def _likely(
     return dict(zip(("params", "tokens"), min(pairs, key=unlikely), strict=True))
 
 
-def impossible(view: View, params: np.ndarray) -> bool:
-    """Return whether no language model is as small as all of these, and nobody said they are."""
-    said = any(reading.canonical == f"{N.column}_scale" for reading in view.runs.columns)
-    return bool(len(params) and np.max(params) < _NO_MODEL) and not said
+def impossible(view: View, column: str, counts: np.ndarray | None) -> bool:
+    """Return whether no language model is as small as all of these, and nobody said they are.
+
+    Or is trained on as few tokens.
+    """
+    said = any(reading.canonical == f"{column}_scale" for reading in view.runs.columns)
+    few = counts is not None and len(counts) > 0 and float(np.max(counts)) < _NO_MODEL
+    return few and not said
 
 
 def against_steps(view: View) -> str | None:

@@ -534,16 +534,23 @@ def _small(
     Raises
     ------
     DataError
-        If the law takes sizes that no model has.
+        If the law takes sizes that no model has, or tokens that none is trained on.
     """
     told = plausible.small_counts(sizes, tokens)
     if told is None:
         return []
-    if sizes is None or N not in law.inputs().values() or not plausible.impossible(view, sizes):
+    inputs = [q for q in (N, D) if q in law.inputs().values()]
+    counts = {N: sizes, D: tokens}
+    if sizes is None or N not in inputs:
+        return [told]
+    absurd = [q for q in inputs if plausible.impossible(view, q.column, counts[q])]
+    if not absurd:
         return [told]
     looks, _, options = told.partition(": if so, ")
-    hint = f"{options[:1].upper()}{options[1:]} --set params_scale=1 says that they are right."
-    raise DataError(f"{looks}: no model is as small.", file=view.files(), hint=hint)
+    right = f"--set {absurd[0].column}_scale=1 says that they are right."
+    hint, few = f"{options[:1].upper()}{options[1:]} {right}", "no model learns from as few"
+    why = "no model is as small" if absurd[0] is N else few
+    raise DataError(f"{looks}: {why}.", file=view.files(), hint=hint)
 
 
 def _measured_compute(

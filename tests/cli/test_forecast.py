@@ -69,7 +69,7 @@ def test_the_report(here: Path) -> None:
     (low, high), (lowest, highest) = found.interval, found.one_value
     assert (result.exit_code, result.stderr) == (0, "")
     assert " ".join(result.stdout.split()).startswith(
-        f"run 2k of 4k steps, 50 % loss {found.seen.loss:.4f} (mean of the last) "
+        f"run 2k of 4k steps, 50 % loss {found.seen.loss:.4f} (mean of the last rows) "
         f"forecast {found.value:.3f} in {low:.3f} .. {high:.3f} (90 %) at step 4k "
         f"{found.value:.4f}, 90 % interval [{low:.4f}, {high:.4f}] of the expected loss, "
         f"[{lowest:.4f}, {highest:.4f}] of one value "
@@ -153,12 +153,14 @@ def test_several_runs_say_which_losses_are_forecast(here: Path) -> None:
 
 def test_a_present_rate_that_changes_nothing_is_not_told(here: Path) -> None:
     (item,) = json.loads(run("run.csv", "--json").stdout)["runs"]
-    rate = f"learning rate; at the present rate the loss would be {item['constant_rate']:.4f}"
+    rate = (
+        f"a rate that stays learns more meanwhile and ends at a loss of {item['constant_rate']:.4f}"
+    )
     for held, told in ((item["constant_rate"], True), (item["value"] + 4e-6, False)):
         record = {"runs": [item | {"constant_rate": held}]}
         text = " ".join(reports.text(forecast_report.blocks(record), Style()).split())
         assert (rate in text) == told
-        assert ("at the present rate" in text) == told
+        assert ("a rate that stays" in text) == told
 
 
 def test_what_reading_left_out_is_said(here: Path) -> None:

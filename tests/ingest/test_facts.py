@@ -70,8 +70,13 @@ def test_meta_rows_without_a_run_are_named(tmp_path: Path) -> None:
     meta = write(tmp_path, "m.csv", "run_id,params\na,1e6\nb,2e6\nc,3e6\n")
     runs = ingest.read(file, meta=meta)
     assert codes(runs)["meta-unmatched-row"] == (
-        f"{meta}, row 3: 2 row(s) belong to no run that was read: b, c."
+        f"{meta}, row 3: 2 row(s) belong to no run that was read (b, c)."
     )
+    level = {note.code: note.level for note in runs.notes}["meta-unmatched-row"]
+    assert level == "info"  # one run of three was asked for, and its row was there
+    other = write(tmp_path, "d.csv", CURVE)
+    missed = {note.code: note.level for note in ingest.read(file, other, meta=meta).notes}
+    assert missed["meta-unmatched-row"] == missed["meta-unmatched-run"] == "warn"
 
 
 def test_runs_without_a_meta_row_are_named(tmp_path: Path) -> None:

@@ -87,6 +87,18 @@ def test_sizes_that_no_model_has(tmp_path: Path) -> None:
     np.testing.assert_array_equal(right.inputs["N"], [70, 160])
 
 
+def test_tokens_that_no_model_is_trained_on(tmp_path: Path) -> None:
+    file = write(tmp_path, "t.csv", "params,tokens,loss\n7e7,0.5,3.5\n1.6e8,900,3.2\n")
+    assert refusal(DataError, points, file) == (
+        f"{file}: tokens look as if given in billions (they are 0.5 to 900): no model learns from "
+        "as few. --set tokens_scale=1e9 multiplies the column. --set tokens_scale=1 says that they "
+        "are right."
+    )
+    for scale in (1, 1e9):
+        found = points(file, {"set": {"tokens_scale": str(scale)}})
+        np.testing.assert_array_equal(found.inputs["D"], [0.5 * scale, 900 * scale])
+
+
 def test_tokens_that_compute_tells(tmp_path: Path) -> None:
     table = "run_id,params,compute_budget,loss\na,1e7,6e17,3.5\nb,2e7,6e17,3.2\n"
     file = write(tmp_path, "t.csv", table)
