@@ -126,7 +126,7 @@ class Prediction(Shown):
     new_run: tuple[np.ndarray, np.ndarray] | None
     extrapolation: Mapping[str, np.ndarray]
     parts: Mapping[str, np.ndarray]
-    """Half-widths in ln loss at this level: parameters, noise, drift, laws."""
+    """Half-widths in ln output at this level: parameters, noise, drift, laws."""
     members: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
     """Of every law that centre or width rest on, by name: its values, and their weights in the
     centre."""
@@ -389,7 +389,7 @@ def noise(sigma: np.ndarray) -> np.ndarray:
 
 
 def scatter(sigma: np.ndarray, level: float) -> tuple[float, float]:
-    """Return how far a run's noise reaches below and above the curve, in ln loss."""
+    """Return how far a run's noise reaches below and above the curve, in ln output."""
     low, high = central(noise(sigma), level)
     return -low, high
 

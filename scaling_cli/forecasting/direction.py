@@ -99,9 +99,7 @@ class Turn:
                 for s in forecast.scenarios
             ],
             constant_rate=None if rate is None else value(rate),
-            backtests=[
-                replace(b, error=(b.predicted - b.measured) / abs(b.measured)) for b in pasts
-            ],
+            backtests=pasts,
             noise=forecast.noise * seen.loss / abs(value(seen.loss)),
             path=Path(path.x, self.values(path.loss), *ends),
         )
