@@ -4,6 +4,7 @@ Ingest and fit are killed with SIGKILL while they run. What was stored before mu
 or as it should be, nothing in between, and the next command must leave no partial file.
 """
 
+import argparse
 import os
 import random
 import shutil
@@ -85,7 +86,9 @@ def log(state: str) -> None:
 
 def main() -> None:
     """Kill both, so many times, at moments spread over their time."""
-    count, chance = int(sys.argv[1]) if len(sys.argv) > 1 else 100, random.Random(1)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("count", type=int, nargs="?", default=100, help="kills of each kind")
+    count, chance = parser.parse_args().count, random.Random(1)
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         Path("runs.csv").write_text(bad_inputs.TABLE)

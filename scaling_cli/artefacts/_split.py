@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from scaling_cli.laws._law import Law
-from scaling_cli.laws._optimum import near_optimal, optimal_sizes
-from scaling_cli.numerics.quantiles import central
+from scaling_cli.laws._optimum import near_optimal, optimal_range
 from scaling_cli.vocabulary.quantities import C
 
 Ends = tuple[float, float]
@@ -25,9 +24,7 @@ class Split:
     best : mapping of symbol to float
         Size and data of least loss.
     interval : mapping of symbol to (low, high), or None
-        Where these lie in the fit's draws, each re-optimised, at the prediction's level: their
-        range, together with the same laid about the fit. None without draws, and where some of
-        them have no optimum.
+        Where these lie by `optimal_range` of the fit's draws, at the prediction's level.
     near : mapping of share to mapping of symbol to (low, high)
         Between which sizes, and which data then, the loss is within this share of the least. An
         end is 0 or infinite where it stays within it for a factor of 1e4.
@@ -68,12 +65,8 @@ def split(
         return {size: ends, data: (low, high)}
 
     near = near_optimal(law, compute, held)
-    drawn = None if draws is None else optimal_sizes(type(law)(**draws), compute, held)
-    interval = None
-    if drawn is not None and not np.isnan(drawn).any():
-        # A prior keeps draws sane; the fit may lie beside them: their range, and it about the fit.
-        ends = np.array([central(drawn, level)]) * [[1.0], [point[size] / np.median(drawn)]]
-        interval = both((float(ends[:, 0].min()), float(ends[:, 1].max())))
+    ends = optimal_range(law, draws, compute, level, held)
+    interval = None if ends is None else both(ends)
     best = {s: float(point[s]) for s in (size, data)}
     return Split(compute, best, interval, {share: both(ends) for share, ends in near.items()})
 

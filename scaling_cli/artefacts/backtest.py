@@ -111,6 +111,34 @@ def joined(parts: Iterable[Forecasts]) -> Forecasts:
     return Forecasts([run for part in several for run in part.runs], *columns)
 
 
+def one_sided(forecasts: Forecasts, output: str, *, sign: float = 1.0) -> str | None:
+    """Return the sentence that misses lie on one side; None where they do not.
+
+    A miss is a run outside the interval that a prediction would have carried.
+
+    Parameters
+    ----------
+    forecasts : Forecasts
+        Of all cuts.
+    output : str
+        What is then to be expected, in words.
+    sign : float
+        Below zero where that falls as what was fitted rises.
+    """
+    missed = forecasts.error[~forecasts.inside]
+    if len(missed) < FEWEST_MISSES or len(missed) < MISSED * len(forecasts):
+        return None
+    below = int(np.sum(missed > 0))
+    most = max(below, len(missed) - below)
+    if most < ONE_SIDED * len(missed):
+        return None
+    side = "below" if (most == below) == (sign > 0) else "above"
+    return (
+        f"{most} of {len(missed)} runs outside their range lie on one side of it: expect "
+        f"{output} {side} the forecast."
+    )
+
+
 @dataclass(frozen=True)
 class ScoredCut:
     """One cut: the law fitted up to `train_max` on the axis, runs beyond it forecast."""
@@ -216,23 +244,8 @@ class Backtest(Record):
         return tuple(Reach(a, b, len(some), **some.score()) for a, b, some in bins if len(some))
 
     def one_sided(self) -> str | None:
-        """Return the warning that misses lie on one side, or None.
-
-        A miss is a run outside the interval that a prediction would have carried.
-        """
-        everything = self.forecasts()
-        missed = everything.error[~everything.inside]
-        if len(missed) < FEWEST_MISSES or len(missed) < MISSED * len(everything):
-            return None
-        below = int(np.sum(missed > 0))
-        most = max(below, len(missed) - below)
-        if most < ONE_SIDED * len(missed):
-            return None
-        side = "below" if most == below else "above"
-        return (
-            f"{most} of {len(missed)} runs outside their range lie on one side of it: expect "
-            f"{Turned.of(self.data) or 'the loss'} {side} the forecast."
-        )
+        """Return the warning that misses lie on one side, or None."""
+        return one_sided(self.forecasts(), str(Turned.of(self.data) or "the loss"))
 
     def to_frame(self) -> "pd.DataFrame":
         """Return a DataFrame with one row per forecast."""

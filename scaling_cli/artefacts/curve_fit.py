@@ -22,6 +22,7 @@ from scaling_cli.schedules._beginning import completed, warmup_of
 from scaling_cli.schedules._path import Path
 from scaling_cli.schedules._schedule import Schedule
 from scaling_cli.vocabulary.arguments import check_level
+from scaling_cli.vocabulary.bounds import require
 from scaling_cli.vocabulary.errors import DataError, UsageError
 from scaling_cli.vocabulary.jsonfile import stamped
 from scaling_cli.vocabulary.outcomes import LeftOut
@@ -558,6 +559,7 @@ def _wanted(p: CurvePrediction, steps: Sequence[float], every: int | None) -> Se
         raise UsageError(
             f"no step asked for lies on the schedule {p.schedule.text()}, of {last} steps."
         )
+    require("points", len(wanted), f"{len(wanted)} steps are asked for")
     return wanted
 
 

@@ -308,7 +308,7 @@ def _judged(
         held_out=[_left_out(fold) for fold in folds],
         diagnostics={**bare.diagnostics, "autocorrelation": correlation},
     )
-    sure = replace(sure, intervals=_intervals(sure, method, chosen["level"]))
+    sure = replace(sure, intervals=_intervals(sure, found, method, chosen["level"]))
     return replace(sure, checks=checklist(sure, curves, lines))
 
 
@@ -339,15 +339,32 @@ def _left_out(fold: Fold) -> LeftOutSchedule:
     return LeftOutSchedule(fold.runs, schedule_error([fold]), end, fold.note)
 
 
-def _intervals(fit: CurveFit, method: str, level: float) -> dict[str, dict[str, Any]]:
-    """Return percentiles of the draws."""
-    intervals = {}
-    for name, fitted in fit.laws.items():
-        for parameter, values in fitted.draws.items():
-            low, high = central(values, level)
-            interval = {"level": level, "low": low, "high": high, "method": method}
-            intervals[fit.label(name, parameter)] = interval
-    return intervals
+def _intervals(
+    fit: CurveFit, found: Mapping[str, Searched], method: str, level: float
+) -> dict[str, dict[str, Any]]:
+    return {
+        fit.label(name, parameter): {"level": level, "low": low, "high": high, "method": method}
+        for name, fitted in fit.laws.items()
+        for parameter, (low, high) in percentiles(found[name].problem, fitted, level).items()
+    }
+
+
+def percentiles(
+    problem: CurveProblem, fitted: FittedLaw, level: float
+) -> dict[str, tuple[float | None, float | None]]:
+    """Return between what parameters lie in a share of the draws; None where nothing bounds them.
+
+    A draw in which no point feels a parameter any more has run away with it: how far is chance.
+    """
+    gone = [dead(linearise(problem, law)) for law in fitted.drawn()]
+    result = {}
+    for parameter, values in fitted.draws.items():
+        ran = np.array([parameter in names for names in gone])
+        away = np.where(values < getattr(fitted.law, parameter), -np.inf, np.inf)
+        with np.errstate(invalid="ignore"):  # between two infinities lies no number
+            low, high = central(np.where(ran, away, values), level)
+        result[parameter] = low if np.isfinite(low) else None, high if np.isfinite(high) else None
+    return result
 
 
 def leave_out(

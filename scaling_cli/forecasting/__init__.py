@@ -1,5 +1,6 @@
 """`forecast`: where a running job will end, with an interval, from its own losses and siblings."""
 
+from collections.abc import Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -116,6 +117,15 @@ def forecast(
     if not forecasts and len(left) == 1 and errors:
         raise errors[0]
     if not forecasts:
-        hint = f"{why(left)}." if left else "Give a log with a loss."
-        raise DataError("there is no run to forecast.", hint=hint)
+        raise _none(left, errors)
     return Forecasts(tuple(forecasts), (*notes, *more), left_out=(*left, *unread))
+
+
+def _none(left: Sequence[LeftOut], errors: Sequence[ScalingError]) -> ScalingError:
+    """Return why no run can be forecast, with the remedy where it is one for all."""
+    remedies = {(type(error), error.hint) for error in errors}
+    if len(remedies) == 1 and len(errors) == len(left):
+        ((kind, hint),) = remedies
+        return kind(f"no run can be forecast: {why(left)}.", hint=hint)
+    hint = f"{why(left)}." if left else "Give a log with a loss."
+    return DataError("there is no run to forecast.", hint=hint)

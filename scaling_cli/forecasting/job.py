@@ -242,7 +242,8 @@ def jobs_in(source: Any, target: str | None) -> tuple[list[Job], list[LeftOut], 
     from scaling_cli.ingest import as_runs
 
     runs = as_runs(source)
-    notes = [str(note) for note in runs.notes if note.level == "warn" or note.code == "resumed"]
+    noticed = runs.noticed(target)
+    notes = [str(note) for note in noticed if note.level == "warn" or note.code == "resumed"]
     if len(runs) == 1:
         return [one_job(runs, target=target)], [], notes
     return *jobs_of(runs, target=target), notes

@@ -40,7 +40,7 @@ def as_points(
     if weights is not None and not isinstance(weights, str):
         raise UsageError("numbers as weights go with Points; of runs, name a column.")
     chosen = selection.select(runs, law, target=target, where=where, at=at, weight=weights)
-    return directed(chosen, law, direction), runs.provenance()
+    return directed(chosen, law, direction), runs.provenance(target)
 
 
 def weighted(points: Points, weights: Weights) -> Points:

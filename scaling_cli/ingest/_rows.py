@@ -29,7 +29,7 @@ import pyarrow.compute as pc
 
 from scaling_cli.ingest._shape import TOTAL_NAMES, coded
 from scaling_cli.ingest._sources import Raw, stem
-from scaling_cli.runs.table import Flag, Layout, Note, floats
+from scaling_cli.runs.table import NO_LOSS, Flag, Layout, Note, floats
 from scaling_cli.vocabulary.errors import some
 from scaling_cli.vocabulary.quantities import N_AVERAGE, QUANTITIES, C, D, N, plain_name, recognise
 
@@ -444,7 +444,7 @@ def _no_loss(named: Raw) -> list[Note]:
     told = f"columns of numbers: {some(others, 12)}" if others else "no other column holds numbers"
     guess = near[0] if near else "COLUMN"
     message = f"no loss was recognised; {told} (--map loss={guess} reads one as the loss)."
-    return [named.note("no-loss", "info" if sized else "warn", message)]
+    return [named.note(NO_LOSS, "info" if sized else "warn", message)]
 
 
 def _no_axis(named: Raw, layout: Layout) -> list[Note]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from scaling_cli.laws._law import Law, Role
+from scaling_cli.numerics.quantiles import central
 
 SHARES = (0.001, 0.005)  # of the loss, within which a size is as good as the best
 FARTHEST = np.log(1e4)  # of ln N on either side of the optimum
@@ -32,6 +33,42 @@ def optimal_sizes(
         sizes = np.asarray(best[law.symbol_of(Role.SIZE) or ""], float)
     shape = np.broadcast_shapes(*(np.shape(value) for value in law.values().values()))
     return np.broadcast_to(np.where(np.isfinite(sizes) & (sizes > 0), sizes, np.nan), shape)
+
+
+def optimal_range(
+    law: Law,
+    draws: Mapping[str, np.ndarray] | None,
+    compute: float,
+    level: float,
+    held: Mapping[str, float] | None = None,
+) -> tuple[float, float] | None:
+    """Return between which sizes N* at a compute lies, each draw having its own.
+
+    A prior keeps draws sane, so the law may lie beside them: their range, together with the same
+    laid about N* of the law.
+
+    Parameters
+    ----------
+    law : Law
+    draws : mapping of parameter to array, shape (draws,)
+    compute : float
+        In FLOP.
+    level : float
+        Share of the draws in their own range.
+    held : mapping of symbol to float, optional
+        Inputs that do not grow.
+
+    Returns
+    -------
+    (low, high) or None
+        None without draws, and where the law or some of them have no optimum.
+    """
+    own = optimal_size(law, compute, held)
+    drawn = optimal_sizes(type(law)(**draws), compute, held) if draws else None
+    if own is None or drawn is None or np.isnan(drawn).any():
+        return None
+    (low, high), middle = central(drawn, level), float(np.median(drawn))
+    return min(low, low * own / middle), max(high, high * own / middle)
 
 
 def on_slice(law: Law, sizes: np.ndarray, compute: float | np.ndarray, **held: float) -> np.ndarray:

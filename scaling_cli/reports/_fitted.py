@@ -1,5 +1,6 @@
 """What the reports on fits share: what was read, left out and noticed, parameters, what is next."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from scaling_cli.vocabulary.shipped import DEFAULT_FILE
 NAMED = 4  # runs named with one reason; reasons and notes on the first screen
 REASONS = 2  # for leaving runs out, in a sentence
 TWO_COLUMNS = 3  # parameters, from which on they stand in two columns
+UNBOUNDED = "no bound"  # an end of an interval that the data leave open
 NEEDLESS = "other-columns"  # the note that is not worth a line of the first screen
 
 
@@ -27,9 +29,11 @@ class Parameter(NamedTuple):
 
     @property
     def ends(self) -> tuple[float, float] | None:
-        """The ends of its interval; None where it has none, or one alone."""
+        """The ends of its interval, infinite where nothing bounds it; None where it has none."""
         low, high = map((self.span or {}).get, ("low", "high"))
-        return None if low is None or high is None else (low, high)
+        if low is None and high is None:
+            return None
+        return -math.inf if low is None else low, math.inf if high is None else high
 
 
 def level(intervals: Mapping[str, Mapping[str, Any]]) -> str:
@@ -60,14 +64,20 @@ def parameters(
 
 
 def _interval(p: Parameter) -> str:
-    return "fixed" if p.held else _numbers.interval(p.ends, _numbers.parameter)
+    return "fixed" if p.held else _numbers.interval(p.ends, _end)
+
+
+def _end(number: float) -> str:
+    return _numbers.parameter(number) if math.isfinite(number) else UNBOUNDED
 
 
 def _briefly(p: Parameter) -> list[str]:
     if p.held or p.ends is None:
         return [p.name, f"{p.value:.{6 if p.held else 4}g}", "fixed" if p.held else ""]
-    shown, low, high = _numbers.deserved(p.value, *p.ends)
-    return [p.name, shown, f"{low} .. {high}"]
+    known = [end if math.isfinite(end) else p.value for end in p.ends]
+    shown, *texts = _numbers.deserved(p.value, *known)
+    ends = [text if math.isfinite(e) else UNBOUNDED for e, text in zip(p.ends, texts, strict=True)]
+    return [p.name, shown, " .. ".join(ends)]
 
 
 def counted(data: Mapping[str, Any], points: int, runs: int | None = None) -> str:

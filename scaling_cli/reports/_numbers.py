@@ -28,8 +28,14 @@ def interval(pair: Sequence[float] | None, write: Callable[[float], str] | None 
     """Write an interval: `[2.0512, 2.1034]`; `-` where there is none."""
     if pair is None:
         return "-"
-    form = write or value
-    return f"[{form(pair[0])}, {form(pair[1])}]"
+    low, high = (write(end) for end in pair) if write else values(pair)
+    return f"[{low}, {high}]"
+
+
+def values(pair: Sequence[float]) -> list[str]:
+    """Write two values as `value` does, and with four decimals if that tells both."""
+    low, high = sorted(abs(end) for end in pair)
+    return [f"{end:.4f}" if low >= 0.001 and high >= 0.1 else value(end) for end in pair]
 
 
 def percent(fraction: float | None, *, sign: bool = False) -> str:

@@ -149,7 +149,7 @@ def _forecast(fit: Fit, *, full: bool) -> list[Block]:
     value = f"{fit.target} {_numbers.value(float(prediction.forecast[0]))}"
     if prediction.new_run is None:
         return [section(title, [value])]
-    low, high = (_numbers.value(float(end[0])) for end in prediction.new_run)
+    low, high = _numbers.values([float(end[0]) for end in prediction.new_run])
     half = prediction_report.half_widths(prediction)
     range_ = f"{100 * prediction.level:g} % of new runs in {low} .. {high}"
     width = f"(+/-{_numbers.percent(half[0])})" if half else ""

@@ -95,6 +95,7 @@ SOURCE_COLUMNS = (
     | {"run_ids": pa.list_(pa.string())}
     | _kinds("columns:string notes:string")
 )
+NO_LOSS = "no-loss"  # the note that none of the columns was recognised as one
 _TWICE = "Give only one of them, or tell the runs apart with a run_id column or --name '{run_id}'."
 _MEANINGS = {
     "run_id": "name of the run",
@@ -170,12 +171,16 @@ class Runs(Shown):
         facts = self.runs.take(pa.array(owner)).to_pandas()
         return points.join(facts[[name for name in facts.columns if name not in points.columns]])
 
-    def provenance(self) -> dict[str, Any]:
+    def noticed(self, target: str | None = None) -> list[Note]:
+        """Return what reading noticed; a column named as target needs no loss beside it."""
+        return [note for note in self.notes if target is None or note.code != NO_LOSS]
+
+    def provenance(self, target: str | None = None) -> dict[str, Any]:
         """Return the files with their SHA-256, and what reading noticed, as fits store them."""
         files = self.sources.select(["uri", "sha256"]).to_pylist()
         return {
             "sources": [{"path": row["uri"], "sha256": row["sha256"]} for row in files],
-            "reading": [asdict(note) for note in self.notes],
+            "reading": [asdict(note) for note in self.noticed(target)],
         }
 
     def to_dict(self) -> dict[str, Any]:

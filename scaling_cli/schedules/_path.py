@@ -90,7 +90,7 @@ class Path:
             raise UsageError(f"there is no warm-up convention {warmup!r}.", hint=hint)
         if at.ndim != 1 or not len(at) or (at != np.floor(at)).any() or at.min() < 0:
             raise UsageError("a loss is asked for at steps that are not whole numbers from 0 on.")
-        rates = schedule.lr(np.arange(int(at.max()) + 1)) / unit
+        rates = schedule.over(int(at.max()) + 1) / unit
         peak = schedule.highest / unit
         at_top = np.flatnonzero(rates >= peak * (1 - 1e-9))
         top = int(at_top[0]) if len(at_top) else len(rates)

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Self, cast, dataclass_transform
 import numpy as np
 from numpy.typing import ArrayLike
 
+from scaling_cli.vocabulary.bounds import require
 from scaling_cli.vocabulary.errors import UsageError, near
 from scaling_cli.vocabulary.quantities import parse_number
 
@@ -236,7 +237,18 @@ class Schedule:
         if self.unit != "steps":
             hint = "Say how many tokens a step takes (in_steps, --batch-tokens)."
             raise UsageError(f"the schedule runs over tokens: {self.text()}.", hint=hint)
-        return self.lr(np.arange(math.ceil(self.length)))
+        return self.over(math.ceil(self.length))
+
+    def over(self, steps: int) -> Rates:
+        """Return the learning rate of the first so many steps, shape (steps,).
+
+        Raises
+        ------
+        UsageError
+            If they are more than the limit `steps`.
+        """
+        require("steps", steps, f"{self.text()}: {steps} steps are asked for")
+        return self.lr(np.arange(steps))
 
     def in_steps(self, batch_tokens: float) -> "Schedule":
         """Return the same schedule over steps of so many tokens each."""

@@ -266,7 +266,7 @@ def along_curves(
         left_out=left,
         command=command,
     )
-    data = {**fitted.data, **runs.provenance(), "target": target or default_target(runs)}
+    data = {**fitted.data, **runs.provenance(target), "target": target or default_target(runs)}
     selection = {**fitted.selection, "target": target, "where": where, "start": start}
     return replace(fitted, data=data, selection=selection)
 

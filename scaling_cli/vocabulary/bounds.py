@@ -15,6 +15,7 @@ BOUNDS: Mapping[str, float] = {
     "piped": 1e9,  # bytes of what is no file and need not end
     "points": 100_000,  # of a grid or a file of points: predicting each takes 4 kB
     "bootstrap": 100_000,  # resamples
+    "steps": 20e6,  # of a schedule that is followed step by step: each takes 60 bytes
     "wait": 60,  # seconds until another process writes, or has written
 }
 ROOM = 2**26  # bytes that anything may unpack to

@@ -256,6 +256,15 @@ REFUSED = [
         "the fit is one of a single model: its size cannot be chosen.",
     ),
     (
+        ["predict", "--fit", CERTIFIED, "--schedule", "constant:peak=3e-4,steps=1e9"],
+        "constant:peak=0.0003,steps=1000000000: 1000000000 steps are asked for: the limit is "
+        "20000000.",
+    ),
+    (
+        ["predict", "--fit", CERTIFIED, "--schedule", "constant:peak=3e-4,steps=1e6", "--every=1"],
+        "1000000 steps are asked for: the limit is 100000.",
+    ),
+    (
         ["predict", "--schedule", CONSTANT],
         "--schedule needs a fit of loss curves, and there is no ./fit.json here.",
     ),

@@ -419,6 +419,21 @@ def test_fixed_parameters_and_missing_intervals_are_told_apart() -> None:
     assert brief[0] == ["E", "1.8172", "fixed", "alpha", "0.3478", ""]
 
 
+def test_an_end_that_nothing_bounds_is_told() -> None:
+    fit = cli_fits.fit()
+    spans = {"A": (300.0, None), "B": (None, 2500.0), "E": (None, None)}
+    intervals = {n: {"level": 0.9, "low": a, "high": b} for n, (a, b) in spans.items()}
+    changed = Fit.from_dict({**fit.to_dict(), "intervals": intervals})
+    rows = fit_report.parameters(changed, full=True).rows
+    assert [row[2] for row in rows[:3]] == ["-", "[300, no bound]", "[no bound, 2500]"]
+    brief = fit_report.parameters(changed).rows
+    assert [row[:3] for row in brief[:3]] == [
+        ["E", "1.817", ""],
+        ["A", "480", "300 .. no bound"],
+        ["B", "2100", "no bound .. 2500"],
+    ]
+
+
 def test_no_backtest_prints_its_reason() -> None:
     fit = cli_fits.fit(backtest={"axis": "C", "cuts": [], "note": "five points are too few."})
     assert reports.text([fit_report.backtest(fit)]) == "backtest  five points are too few.\n"

@@ -9,6 +9,8 @@ import cli_fits
 import pytest
 from command_line import run
 
+from scaling_cli import ingest
+
 SIZES = (1e7, 3e7, 1e8, 3e8, 1e9)
 RATIOS = (10.0, 40.0, 160.0)
 
@@ -221,6 +223,11 @@ def test_a_table_in_which_nothing_is_recognised(here: Path) -> None:
         "! no-loss: teams.csv: no loss was recognised; columns of numbers: points, wins\n"
         "  (--map loss=COLUMN reads one as the loss).\n"
     ) in text
+    runs = ingest.read("teams.csv")
+    assert [note.code for note in runs.noticed("points")] == [
+        note.code for note in runs.noticed() if note.code != "no-loss"
+    ]
+    assert len(runs.noticed("points")) == len(runs.noticed()) - 1
 
 
 def test_pruned_models_are_fitted_by_their_mean_size(here: Path) -> None:

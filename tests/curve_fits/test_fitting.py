@@ -1,6 +1,7 @@
 """`fit_curves`: recovers its own laws, reaches minima, predicts schedules that it did not see."""
 
 import re
+from dataclasses import replace
 from pathlib import Path as File
 
 import numpy as np
@@ -12,11 +13,13 @@ from refusals import refusal
 import scaling_cli as sc
 from scaling_cli.artefacts.curve_fit import CurveFit
 from scaling_cli.curve_fits.fitting import fit_curves
+from scaling_cli.curve_laws.area_exponential import AreaExponential
 from scaling_cli.runs.curve import Curve
 from scaling_cli.runs.curves import curves_of
 from scaling_cli.schedules import parse_schedule
 from scaling_cli.vocabulary.errors import DataError, FitError, UsageError
 
+LAW = AreaExponential(**TRUTHS["area_exponential"])
 BARE = {"bootstrap": 0, "hold_out": False}  # the minimum alone
 
 
@@ -291,3 +294,26 @@ def test_draws_see_the_width_of_a_valley() -> None:
     for name in ("B", "c"):
         exact = np.array([values[name] for values in theirs])
         assert ours[name] == pytest.approx(exact, abs=0.15 * np.ptp(exact))
+
+
+def test_draws_that_ran_away_set_no_bound() -> None:
+    """Of an area exponential no point feels C above about 1e3: rows lie 50 steps apart."""
+    from scaling_cli.curve_fits.fitting import CurveOptions, percentiles, search
+
+    curves = [made("area_exponential", n) for n in ("constant", "cosine", "wsd")]
+    held = CurveOptions(0.001, None, {}, 0.0)
+    searched = search("area_exponential", curves, held, start=LAW)
+    speed = LAW.C * np.linspace(0.5, 1.5, 201)
+
+    def ends(C: np.ndarray) -> dict[str, tuple[float | None, float | None]]:
+        draws = {n: np.full(201, v) for n, v in LAW.values().items()} | {"C": C}
+        return percentiles(searched.problem, replace(searched.fitted, draws=draws), 0.9)
+
+    away = np.geomspace(1e9, 1e200, 201)
+    assert ends(speed)["C"] == pytest.approx((0.55 * LAW.C, 1.45 * LAW.C), rel=1e-12)
+    # The 95 % quantile is the 191st of 201.
+    for count, high in ((9, 1.45 * LAW.C), (11, None)):
+        some = ends(np.where(np.arange(201) < 201 - count, speed, away))
+        assert some["C"] == (pytest.approx(0.55 * LAW.C, rel=1e-12), high and pytest.approx(high))
+        assert some["B"] == (LAW.B, LAW.B)
+    assert ends(away)["C"] == (None, None)

@@ -80,6 +80,16 @@ def test_what_rises_is_refused_as_a_loss() -> None:
     assert loss.endswith("A loss that rises all along is followed by no law here.")
 
 
+def test_several_runs_that_rise_are_refused_with_the_remedy() -> None:
+    both = [replace(rising(COSINE, **LEFT[0])[0], run=run) for run in ("a", "b")]
+    first, last = both[0].loss[0], both[0].loss[both[0].x > 1900].mean()
+    assert refusal(FitError, forecast, both) == (
+        f"no run can be forecast: a, b: accuracy rises along the run, from {first:.4g} to "
+        f"{last:.4g}; the law falls. What should rise is forecast with --rising, and --limit where "
+        "its best is known (--limit 1, or 100 for percentages)."
+    )
+
+
 def test_what_falls_is_not_forecast_as_rising() -> None:
     assert refusal(FitError, of, job(COSINE)[0], rising=True).endswith(
         "; --rising is for what rises. Leave --rising out."

@@ -75,3 +75,17 @@ def test_an_interval_says_how_many_digits_are_known(
     ends: tuple[float, float, float], shown: tuple[str, str, str]
 ) -> None:
     assert _numbers.deserved(*ends) == shown
+
+
+@pytest.mark.parametrize(
+    ("ends", "shown"),
+    [
+        ((0.095772, 0.15431), "[0.0958, 0.1543]"),
+        ((-0.15431, -0.095772), "[-0.1543, -0.0958]"),
+        ((0.00054321, 0.15431), "[0.00054321, 0.1543]"),  # not 0.0005
+        ((0.012345, 0.095772), "[0.012345, 0.095772]"),
+        ((math.inf, 0.2), "[inf, 0.2000]"),
+    ],
+)
+def test_both_ends_have_the_same_decimals(ends: tuple[float, float], shown: str) -> None:
+    assert _numbers.interval(ends) == shown

@@ -10,15 +10,12 @@ import numpy as np
 from scaling_cli.artefacts._prediction import Uncertainty
 from scaling_cli.artefacts.backtest import ScoredCut
 from scaling_cli.engine.problem import Problem
+from scaling_cli.laws._optimum import optimal_range
 from scaling_cli.point_fits.certainty.resampling import Resamples
 from scaling_cli.point_fits.diagnosis.diagnosis import Diagnosis
-from scaling_cli.point_fits.diagnosis.isoflop import law_interval
 from scaling_cli.runs.points import Points
 from scaling_cli.search.optimum import Optimum
 from scaling_cli.vocabulary.outcomes import Check, Level, Touches
-
-# What rests on the whole fit.
-ANSWERS = (Touches.FORECAST, Touches.OPTIMUM, Touches.PARAMETERS)
 
 
 @dataclass(frozen=True)
@@ -73,7 +70,7 @@ class Evidence:
         if at is None:
             return None
         held = self.diagnosis.target.inputs
-        return law_interval(self.optimum.law, self.uncertainty.draws, at, self.level, held)
+        return optimal_range(self.optimum.law, self.uncertainty.draws, at, self.level, held)
 
     def residuals(self) -> np.ndarray:
         """Return ln prediction - ln measured, shape (n,)."""

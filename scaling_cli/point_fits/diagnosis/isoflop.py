@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from scaling_cli.laws._law import Law
-from scaling_cli.laws._optimum import FARTHEST, on_slice, optimal_size, optimal_sizes
-from scaling_cli.numerics.quantiles import central, quantile
+from scaling_cli.laws._optimum import FARTHEST, on_slice, optimal_range, optimal_size
+from scaling_cli.numerics.quantiles import quantile
 from scaling_cli.runs.points import Points
 from scaling_cli.vocabulary.outcomes import TELLING
 
@@ -401,7 +401,7 @@ def _allocation(
 ) -> Allocation:
     size, half = line.at(compute), line.half_width(compute, level)
     law, best = counting.law, counting.optimum(compute)
-    ends = law_interval(law, draws, compute, level)
+    ends = optimal_range(law, draws, compute, level)
     moved = (best or np.nan) / (optimal_size(law, compute) or np.nan)  # by the other count
     return Allocation(
         compute=compute,
@@ -410,28 +410,6 @@ def _allocation(
         law_size=best,
         law_interval=None if ends is None or best is None else (moved * ends[0], moved * ends[1]),
     )
-
-
-def law_interval(
-    law: Law,
-    draws: Mapping[str, np.ndarray],
-    compute: float,
-    level: float,
-    held: Mapping[str, float] | None = None,
-) -> tuple[float, float] | None:
-    """Return the law's own interval of N*: the optimum of every draw; None without one.
-
-    As with predictions, it always holds the point, even where the draws lie to one side of it.
-    """
-    drawn = optimal_sizes(type(law)(**draws), compute, held) if draws else None
-    if drawn is None or not np.isfinite(drawn).any():
-        return None
-    known = drawn[np.isfinite(drawn)]
-    low, high = central(known, level)
-    own = optimal_size(law, compute, held)
-    if own is None:
-        return float(low), float(high)
-    return float(min(low, own)), float(max(high, own))
 
 
 def _line_bias(counting: Counting, used: Sequence[Budget], compute: float) -> float | None:

@@ -7,12 +7,14 @@ import pytest
 from evidence import BUDGET, CUTS, cut, evidence, line, moved, slices
 from tables import table
 
+from scaling_cli.artefacts.backtest import Backtest, Forecasts, ScoredCut
 from scaling_cli.numerics.mestimate import NORMAL_90
 from scaling_cli.point_fits.certainty.resampling import Resamples
 from scaling_cli.point_fits.checklist import record
 from scaling_cli.point_fits.checklist.evidence import Evidence
 from scaling_cli.point_fits.diagnosis.isoflop import Allocation
 from scaling_cli.point_fits.fitted import Target
+from scaling_cli.vocabulary.objective import Objective, Turned
 from scaling_cli.vocabulary.outcomes import Check, Level, Touches
 
 
@@ -159,22 +161,44 @@ def test_a_law_whose_interval_covers_next_to_nothing() -> None:
     assert line(evidence(cuts=cuts[:2]), "backtest").level is Level.PASS
 
 
+def scored(*biases: float) -> list[ScoredCut]:
+    """Return one cut for each ln prediction - ln measured; its range reaches 0.01 to each side."""
+    low, high = np.exp([-0.01]), np.exp([0.01])
+
+    def forecast(bias: float) -> Forecasts:
+        columns = [2 * np.exp([bias]), low * 2 * np.exp(bias), high * 2 * np.exp(bias)]
+        return Forecasts(["a"], np.array([10.0]), np.array([2.0]), *columns, *columns)
+
+    return [cut(bias, forecasts=forecast(bias)) for bias in biases]
+
+
 @pytest.mark.parametrize(("sign", "side"), [(1, "below"), (-1, "above")])
 def test_backtests_that_miss_on_one_side(sign: int, side: str) -> None:
     # ln prediction - ln measured > 0: the hidden losses were lower than predicted.
-    cuts = [cut(sign * b) for b in (0.02, 0.03, 0.001)]
-    assert line(evidence(cuts=cuts), "backtest.bias") == note(
-        "backtest.bias",
-        f"every backtest missed on one side: expect the loss {side} the forecast.",
+    cuts = scored(*(sign * b for b in (0.02, 0.03, 0.001, 0.02)))
+    told = f"3 of 3 runs outside their range lie on one side of it: expect the loss {side} the "
+    assert line(evidence(cuts=cuts), "backtest.bias") == note("backtest.bias", f"{told}forecast.")
+    # What is measured rises where what was fitted, its distance from 1, falls.
+    points = replace(table("chinchilla"), turned=Turned("accuracy", -1.0, 1.0))
+    other = {"below": "above", "above": "below"}[side]
+    told = (
+        f"3 of 3 runs outside their range lie on one side of it: expect the accuracy {other} the "
     )
+    found = line(evidence(points, cuts=cuts), "backtest.bias")
+    assert found == note("backtest.bias", f"{told}forecast.")
+    test = Backtest("chinchilla", "compute", "C", 0.9, Objective(), 15, tuple(cuts))
+    assert test.one_sided() == told.replace(f"accuracy {other}", f"loss {side}") + "forecast."
 
 
 @pytest.mark.parametrize(
-    "biases", [(0.02, -0.03, 0.02), (0.02, 0.001, 0.001)], ids=["both sides", "one telling"]
+    "biases",
+    [(0.02, -0.03, 0.02, -0.02), (0.02, 0.02, 0.001, 0.001)],
+    ids=["both sides", "two misses"],
 )
 def test_backtests_that_do_not_tell_a_side(biases: tuple[float, ...]) -> None:
-    found = line(evidence(cuts=[cut(b) for b in biases]), "backtest.bias")
-    assert found.level is Level.PASS
+    assert line(evidence(cuts=scored(*biases)), "backtest.bias") == note(
+        "backtest.bias", "runs outside their range are few, or lie on both sides of it."
+    )
 
 
 @pytest.mark.parametrize(("count", "there"), [(0, "no backtest"), (2, "only 2 cuts")])

@@ -83,7 +83,7 @@ def test_a_sound_fit_passes_everything() -> None:
         "lies between 10.87B and 15.99B, by the law's draws.",
         "backtest": "3 cuts, the farthest 12.5x: mean absolute error 1.23 % at worst; the "
         "range that predict prints holds 80 % of hidden runs at 90 %, that of the law alone 90 %.",
-        "backtest.bias": "the 3 cuts do not all miss on one side.",
+        "backtest.bias": "runs outside their range are few, or lie on both sides of it.",
         "extrap.distance": "the headline lies 10x beyond the largest C, 6.71x beyond the largest "
         "N, 1.49x beyond the largest D (1.0 decades of C); backtests reached 12.5x in "
         "C, 10x in N, 31.6x in D.",

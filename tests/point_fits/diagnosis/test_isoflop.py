@@ -10,12 +10,11 @@ from tables import TRUTHS, truth
 
 from scaling_cli import laws
 from scaling_cli.laws._law import Law
-from scaling_cli.laws._optimum import near_optimal
+from scaling_cli.laws._optimum import near_optimal, optimal_range
 from scaling_cli.point_fits.diagnosis.isoflop import (
     DRIFT,
     Counting,
     isoflop,
-    law_interval,
     line_through,
     parabola,
     planned,
@@ -233,7 +232,7 @@ def test_the_hull_holds_both_intervals() -> None:
     found = slices(grid(law), law, draws=draws)
     assert found is not None
     far = found.nearest(1e22)
-    own = law_interval(law, draws, 1e22, 0.9)
+    own = optimal_range(law, draws, 1e22, 0.9)
     assert own is not None
     assert far.law_interval == own
     # N* grows with (a/b)^(1/(4 eta)): its quantiles are those of a.
@@ -243,18 +242,33 @@ def test_the_hull_holds_both_intervals() -> None:
     assert far.hull == (min(own[0], far.interval[0]), max(own[1], far.interval[1]))
 
 
-def test_the_interval_of_the_law_holds_its_own_size() -> None:
-    law = truth("overtraining")
-    draws = {n: v * np.ones(11) for n, v in TRUTHS["overtraining"].items()}
+def test_the_range_of_the_best_size_holds_that_of_the_law() -> None:
+    law, eta = truth("overtraining"), TRUTHS["overtraining"]["eta"]
+    draws = {n: v * np.ones(201) for n, v in TRUTHS["overtraining"].items()}
     above = draws | {"a": draws["a"] * 2}
     best = float(law.derive("optimal_params", C=1e22))
-    found = law_interval(law, above, 1e22, 0.9)
-    assert found is not None
-    assert found[0] == best
-    assert found[1] > 2 * best
-    assert law_interval(law, {}, 1e22, 0.9) is None
-    none = draws | {"a": np.zeros(11)}
-    assert law_interval(laws.get("overtraining")(**TRUTHS["overtraining"]), none, 1e22, 0.9) is None
+    assert optimal_range(law, above, 1e22, 0.9) == (
+        pytest.approx(best, rel=1e-12),
+        pytest.approx(best * 2 ** (1 / (4 * eta)), rel=1e-12),
+    )
+    assert optimal_range(law, {}, 1e22, 0.9) is None
+    assert optimal_range(law, None, 1e22, 0.9) is None
+    none = draws | {"a": np.zeros(201)}
+    assert (
+        optimal_range(laws.get("overtraining")(**TRUTHS["overtraining"]), none, 1e22, 0.9) is None
+    )
+
+
+def test_draws_to_one_side_of_the_law_are_laid_about_it_too() -> None:
+    """N* grows with a^(1 / (4 eta)): draws of 1.1 to 1.9 a have the median 1.5 a."""
+    law, eta = truth("overtraining"), TRUTHS["overtraining"]["eta"]
+    draws = {n: v * np.ones(201) for n, v in TRUTHS["overtraining"].items()}
+    draws["a"] = draws["a"] * np.linspace(1.1, 1.9, 201)
+    best = float(law.derive("optimal_params", C=1e22))
+    low, high = (best * a ** (1 / (4 * eta)) for a in (1.14 / 1.5, 1.86))
+    assert optimal_range(law, draws, 1e22, 0.9) == pytest.approx((low, high), rel=1e-12)
+    draws["a"][0] = 0.0  # one without an optimum: nothing holds all of them
+    assert optimal_range(law, draws, 1e22, 0.9) is None
 
 
 # --- how flat the optimum is -----------------------------------------------------------------
