@@ -122,6 +122,13 @@ class Fit(Fitted):
         return asked if asked and not is_perplexity(asked) else self.law.output().column
 
     @property
+    def measured(self) -> str:
+        """The column that was fitted where nobody named one, as the selection noted it."""
+        told = (str(note) for note in self.data.get("notes", ()))
+        words = next((t.split()[1] for t in told if t.startswith("target: ")), self.target)
+        return words.rstrip(".,;")
+
+    @property
     def turned(self) -> Turned | None:
         """What was fitted of the target, where it is not the target itself."""
         return Turned.of(self.data)

@@ -1,5 +1,6 @@
 """From what people type to the inputs of a law: lists, grids, C = 6ND, files of points."""
 
+import codecs
 import csv
 import functools
 import itertools
@@ -16,8 +17,9 @@ import numpy as np
 from scaling_cli.artefacts._prediction import completed
 from scaling_cli.laws._law import WHOLE, Law
 from scaling_cli.vocabulary.bounds import require
-from scaling_cli.vocabulary.errors import DataError, UsageError
+from scaling_cli.vocabulary.errors import DataError, MismatchError, UsageError
 from scaling_cli.vocabulary.quantities import (
+    L_VALIDATION,
     C,
     D,
     Domain,
@@ -25,12 +27,17 @@ from scaling_cli.vocabulary.quantities import (
     N,
     Quantity,
     Role,
+    convention_of,
+    header,
+    is_perplexity,
     parse_number,
     recognised,
 )
 from scaling_cli.vocabulary.reading import read_file, read_stream
 
 Refuse = Callable[..., DataError]
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_LOSSES = {quantity.column: quantity for quantity in (L, L_VALIDATION)}
 _ONE_GROUP = re.compile(r"[+-]?\d{1,3},\d{3}")
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
 
@@ -147,7 +154,7 @@ def grid(law: Law, *, command: str = "scaling predict", **options: Any) -> Grid:
     UsageError
         If an input is missing, is not one of the law's, or contradicts the others.
     """
-    given = _for_loss(law, typed(law, **options))
+    given = typed(law, **options)
     count = math.prod(map(len, given.values()))
     require("points", count, f"{count} points are asked for")
     products = itertools.product(*given.values())
@@ -167,23 +174,6 @@ def grid(law: Law, *, command: str = "scaling predict", **options: Any) -> Grid:
     return Grid(inputs, combined, given, notes)
 
 
-def _for_loss(law: Law, given: dict[str, list[float]]) -> dict[str, list[float]]:
-    """Return what was typed, with the least compute in place of a loss that stands alone.
-
-    Raises
-    ------
-    UsageError
-        If the law does not reach it.
-    """
-    if [*given] != [L.symbol] or "compute_for_loss" not in law.derived_quantities():
-        return given
-    computes = [float(law.derive("compute_for_loss", L=loss)) for loss in given[L.symbol]]
-    for loss, compute in zip(given[L.symbol], computes, strict=True):
-        if not (math.isfinite(compute) and compute > 0):
-            raise UsageError(f"by this law no compute reaches a loss of {loss:g}.")
-    return {C.symbol: computes}
-
-
 def _whole(law: Law, point: Mapping[str, float]) -> bool:
     """Return whether shares sum to one, if all are there: of a grid, the combinations that do."""
     if not set(law.shares()) <= set(point):
@@ -191,15 +181,20 @@ def _whole(law: Law, point: Mapping[str, float]) -> bool:
     return abs(float(np.sum(law.total(point))) - 1) <= WHOLE
 
 
-def read_points(path: str, law: Law, target: str = "") -> Grid:
+def read_points(
+    path: str, law: Law, target: str = "", conventions: Mapping[str, str | None] | None = None
+) -> Grid:
     """Read a CSV (or TSV) of points: the law's inputs by column name or symbol, maybe a loss.
 
-    A column that is called as the target was is compared, whatever else is there.
+    A column that is called as the target was is compared, whatever else is there. Conventions are
+    those of the fit, by symbol: what a title says to count otherwise is not taken for it.
 
     Raises
     ------
     DataError
         With file, row and column, if a column is missing or a cell is not a positive number.
+    MismatchError
+        If the only column of a quantity counts it otherwise than the fit.
     """
     name = "<stdin>" if path == "-" else path
     lines = _text(path, name).splitlines()
@@ -210,17 +205,18 @@ def read_points(path: str, law: Law, target: str = "") -> Grid:
         raise DataError("a line is too long for a table.", file=name, hint=_wanted(law))
     delimiter = "\t" if "\t" in lines[0] and "," not in lines[0] else ","
     reader = csv.reader(lines, delimiter=delimiter)
-    columns = _columns(header := next(reader), law, name)
+    titles = [title.strip() for title in next(reader)]
+    columns = _columns(titles, law, name, conventions or {})
     inputs: dict[str, list[float]] = {symbol: [] for symbol in law.inputs()}
     measured: list[float | None] = []
     rows: list[int] = []
     output = law.output()
-    titles = [title.strip() for title in header]
-    if target != output.column and target in titles:
-        columns[output.symbol] = (titles.index(target), target)
-        output = replace(output, domain=Domain.REAL)
-    for cells in reader:
-        if any(cell.strip() for cell in cells):
+    if (own := _own(titles, target, output)) is not None:
+        columns[output.symbol] = (titles.index(own), own)
+        output = output if target in _LOSSES else replace(output, domain=Domain.REAL)
+    for line in reader:
+        cells = [cell.strip() for cell in line]
+        if any(cells) and cells != titles:  # the header again, of files glued together
             refuse = functools.partial(DataError, file=name, row=reader.line_num)
             for symbol, quantity in law.inputs().items():
                 inputs[symbol].append(_cell(cells, columns[symbol], quantity, refuse))
@@ -236,34 +232,56 @@ def read_points(path: str, law: Law, target: str = "") -> Grid:
     return Grid(inputs, measured=measured, rows=rows)
 
 
+def _own(titles: Sequence[str], target: str, output: Quantity) -> str | None:
+    """Return the title of the column that the fit was made to, where another would be taken."""
+    if (loss := _LOSSES.get(target)) is not None:
+        return next((title for title in titles if recognised(title, [loss])), None)
+    return target if target != output.column and target in titles else None
+
+
 def _text(path: str, name: str) -> str:
     try:
         from_pipe = path == "-"
         content = (
             read_stream(sys.stdin.buffer, name) if from_pipe else read_file(Path(path), name)[0]
         )
-        return content.decode("utf-8-sig")
+        return content.decode("utf-16" if content.startswith(_UTF16) else "utf-8-sig")
     except UnicodeDecodeError as error:
         message = "the file of points is not text in UTF-8."
         raise DataError(message, file=name, hint="Give a CSV file.") from error
 
 
-def _columns(header: Sequence[str], law: Law, file: str) -> dict[str, tuple[int, str]]:
+def _columns(
+    titles: Sequence[str],
+    law: Law,
+    file: str,
+    conventions: Mapping[str, str | None],
+) -> dict[str, tuple[int, str]]:
     """Return the position and name of each column that is wanted, by symbol."""
     wanted = {**law.inputs(), law.output().symbol: law.output()}.values()
     columns: dict[str, tuple[int, str]] = {}
-    for position, title in enumerate(map(str.strip, header)):
-        quantity = recognised(title, wanted)
+    otherwise: dict[str, str] = {}
+    for position, title in enumerate(titles):
+        quantity = recognised(header(title)[0].strip(), wanted)
         if quantity is None:
             continue
-        symbol = quantity.symbol
+        symbol, stated = quantity.symbol, convention_of(title, quantity)
+        counted = conventions.get(symbol)
+        if stated not in (None, counted) and counted in quantity.conventions:
+            told = f"{title!r} gives {symbol} as {stated}, and the fit has it as {counted}"
+            otherwise.setdefault(symbol, told)
+            continue
         if symbol in columns:
             message = f"columns {columns[symbol][1]!r} and {title!r} both give {symbol}."
             raise DataError(message, file=file, row=1, column=title, hint="Keep one of them.")
         columns[symbol] = (position, title)
     missing = [f"{s} ({q.column})" for s, q in law.inputs().items() if s not in columns]
+    for symbol, told in otherwise.items():
+        if symbol not in columns:
+            hint = f"Give {symbol} as the fit has it."
+            raise MismatchError(f"column {told}.", file=file, row=1, hint=hint)
     if missing:
-        there = f"the columns are {', '.join(header)}"
+        there = f"the columns are {', '.join(titles)}"
         message = f"there is no column for {' and '.join(missing)}; {there}."
         raise DataError(message, file=file, row=1, hint=_wanted(law))
     return columns
@@ -274,7 +292,7 @@ def _cell(
 ) -> float:
     position, title = column
     name = f"{quantity.symbol} ({quantity.meaning})"
-    text = cells[position].strip() if position < len(cells) else ""
+    text = cells[position] if position < len(cells) else ""
     if not text:
         needed = f"{quantity.meaning} ({quantity.symbol}) is needed"
         raise refuse(f"the cell is empty, {needed}.", column=title)
@@ -285,6 +303,12 @@ def _cell(
         number = parse_number(text, quantity)
     except UsageError as error:
         raise refuse(error.message, column=title, hint=error.hint) from error
+    if is_perplexity(title):
+        if number < 1:
+            raise refuse(f"{number:g} is no perplexity, which is 1 or more.", column=title)
+        number = math.log(number)
+    elif not text[-1].isalpha():  # 7B says its unit itself
+        number *= header(title)[1]
     if not quantity.domain.holds(number):
         rule = quantity.domain.rule.removesuffix(" and finite")
         raise refuse(f"{name} must be {rule}, not {number:g}.", column=title)
@@ -295,7 +319,7 @@ def _measured(
     cells: Sequence[str], column: tuple[int, str], quantity: Quantity, refuse: Refuse
 ) -> float | None:
     """Read a measured value; an empty cell or NaN means it was not measured."""
-    text = cells[column[0]].strip() if column[0] < len(cells) else ""
+    text = cells[column[0]] if column[0] < len(cells) else ""
     if text.lower() in ("", "nan", "na", "null", "none"):
         return None
     return _cell(cells, column, quantity, refuse)

@@ -76,10 +76,23 @@ def plot(drawing: Drawing, logs: Logs, asking: options.Asking) -> None:
     path = drawing.output or (None if asking.json else f"{drawing.kind}.png")
     if path is not None:
         drawn.save(path)
+    _warn(fit, asking)
     if not asking.json:
         asking.terminal.write(f"{path}\n")
         return
     asking.result(drawn.to_dict() | {"fit": drawing.fit, "file": path}, list)
+
+
+def _warn(fit: Any, asking: options.Asking) -> None:
+    """Repeat what the fit warned of and what touches its forecasts: a figure cannot."""
+    from scaling_cli.artefacts.fit import Fit
+    from scaling_cli.reports._checks import gravest
+    from scaling_cli.vocabulary.outcomes import Touches
+
+    if isinstance(fit, Fit):
+        about = fit.concerning({Touches.FORECAST, Touches.DATA, Touches.OPTIMUM})
+        for told in gravest([{"code": c.code, "message": c.message} for c in about]):
+            asking.terminal.say(f"! {told.replace('--full', 'scaling show --full')}")
 
 
 def _points(fit: Any, drawing: Drawing, asking: options.Asking) -> "Points | None":
@@ -129,7 +142,7 @@ def _measured(path: str, fit: "Fit", asking: options.Asking) -> "Points":
     from scaling_cli.runs.points import Points
     from scaling_cli.vocabulary.errors import DataError
 
-    grid = _inputs.read_points(path, fit.law, fit.target)
+    grid = _inputs.read_points(path, fit.law, fit.measured, fit.data.get("conventions"))
     known = [i for i, value in enumerate(grid.measured) if value is not None]
     if not known:
         raise DataError(

@@ -1,6 +1,6 @@
 """Predict the loss, with an interval, at points or along learning-rate schedules."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -144,7 +144,7 @@ def _at_points(how: Predicting, point: AtPoints, asking: options.Telling) -> Non
     if told:
         asking.terminal.say(told)
     fit = kinds.load(name, Fit)
-    grid = _grid(fit, point, asking)
+    grid = _grid(fit.alone() if how.alone else fit, point, asking)
     inputs: dict[str, Any] = dict(grid.combined or grid.inputs)
     _refuse_other_law(how, fit)
     asked: dict[str, Any] = {"level": how.level, "alone": how.alone}
@@ -171,15 +171,25 @@ def _grid(fit: "Fit", point: AtPoints, asking: options.Asking) -> "Grid":
     from scaling_cli.vocabulary.errors import UsageError
 
     if point.points is None:
-        return point.grid(fit.law, asking)
+        return _reaching(fit, point).grid(fit.law, asking)
     if typed := [option for option in point.named() if option != "--points"]:
         raise UsageError(
             f"--points and {' and '.join(typed)} were both given.",
             hint="A file of points holds all inputs; leave the others out.",
         )
-    grid = _inputs.read_points(point.points, fit.law, fit.target)
+    counted = fit.data.get("conventions")
+    grid = _inputs.read_points(point.points, fit.law, fit.measured, counted)
     options.echo(grid, asking)
     return grid
+
+
+def _reaching(fit: "Fit", point: AtPoints) -> AtPoints:
+    """Return the least compute in place of a loss that stands alone."""
+    from scaling_cli.verbs.predict import compute_reaching
+
+    if point.named() != ["--loss"] or "compute_for_loss" not in fit.law.derived_quantities():
+        return point
+    return replace(point, loss=[], compute=[compute_reaching(fit, x) for x in point.loss or ()])
 
 
 def _along(how: Predicting, point: AtPoints, more: AlongSchedules, asking: options.Telling) -> None:

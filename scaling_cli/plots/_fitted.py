@@ -36,7 +36,9 @@ def held_out(fit: Fit, measured: Points | None, level: float = 0.9) -> HeldOut |
         return None
     runs, inputs = tuple(measured.runs), dict(measured.inputs)
     prediction = fit.as_fitted().predict(level=level, **inputs)
-    output = measured.output if fit.turned is None else fit.turned.forth(measured.output)
+    output, turned = measured.output, fit.turned
+    if turned is not None and measured.turned is None:  # in the target, as a file has it
+        output = turned.forth(output)
     values = (output, prediction.forecast, *(prediction.new_run or (None, None)))
     return HeldOut(runs, across(fit.law, inputs)[1], inputs, *values)
 

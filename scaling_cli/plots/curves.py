@@ -138,8 +138,8 @@ def _draw_run(panel: Panel, loss: Axes, residual: Axes, rate: Axes) -> None:
 
 
 def _limits(table: Table, cells: np.ndarray) -> None:
-    """Give every run the same scales."""
-    every = np.concatenate([p.measured for p in table.runs])
+    """Give every run the same scales; all that is measured or predicted is shown."""
+    every = np.concatenate([part for p in table.runs for part in (p.measured, p.predicted)])
     width = max(float(np.abs(p.residual).max()) for p in table.runs)
     sides = [100 * np.log(p.high / p.predicted).max() for p in table.runs if p.high is not None]
     width = 1.15 * max([width, *sides])

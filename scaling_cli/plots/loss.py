@@ -139,7 +139,7 @@ def _frontier(fit: Fit, fitted: Points, measured: HeldOut | None, level: float) 
         inputs = {law.axis(): along, **others}
     if inputs is None:
         return None
-    prediction = fit.predict(level=level, **inputs)
+    prediction = fit.as_fitted().predict(level=level, **inputs)
     low, high = prediction.new_run or (None, None)
     inside = _fitted.within(law, fitted.inputs, prediction.inputs)
     return Frontier(name, along, prediction.forecast, low, high, level, inside)

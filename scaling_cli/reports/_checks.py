@@ -50,11 +50,14 @@ def screen(checks: Sequence[Check], facts: Mapping[str, str] | None = None) -> l
 
 def travelled(warnings: Sequence[Mapping[str, str]], *, full: bool) -> list[Block]:
     """Return what a fit's checks say of an answer: the gravest in a line each, in full all."""
-    if full:
-        return [Notes("warn", [warning["message"] for warning in warnings])]
+    return [Notes("warn", [w["message"] for w in warnings] if full else gravest(warnings))]
+
+
+def gravest(warnings: Sequence[Mapping[str, str]]) -> list[str]:
+    """Return the gravest warnings in a line each, and how many more there are."""
     told = [SHORT.get(w["code"]) or first_sentence(w["message"]) for w in warnings[:GRAVEST]]
     more = len(warnings) - len(told)
-    return [Notes("warn", [*told, *([f"and {more} more (--full)"] if more else [])])]
+    return [*told, *([f"and {more} more (--full)"] if more else [])]
 
 
 def first_sentence(message: str) -> str:

@@ -93,15 +93,8 @@ def _read(fit: Fit) -> str:
     ]
     if output.symbol in ranges:
         span = _numbers.ends(ranges[output.symbol], lambda x: f"{x:.3g}")
-        spans.append(f"{_target(fit)} {span} {_unit(output.symbol, fit)}".rstrip())
+        spans.append(f"{fit.measured} {span} {_unit(output.symbol, fit)}".rstrip())
     return _numbers.pieces(f"{fit.name}:" * bool(fit.name), known, *spans)
-
-
-def _target(fit: Fit) -> str:
-    """Return the column that is predicted, as the notes of the selection have it."""
-    told = (note for note in fit.data.get("notes", ()) if str(note).startswith("target: "))
-    words = str(next(told, "")).removeprefix("target: ").split()
-    return words[0].rstrip(".,;") if words else fit.target
 
 
 def parameters(fit: Fit, *, full: bool = False) -> Table:

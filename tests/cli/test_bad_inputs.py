@@ -95,7 +95,8 @@ def test_bounds_are_said_and_can_be_raised() -> None:
     assert (unknown.exit_code, unknown.stderr) == (
         2,
         "error: there is no limit 'time'.\n"
-        "hint: Did you mean piped? Known limits: expansion, piped, points, bootstrap, wait.\n",
+        "hint: Did you mean steps or piped? Known limits: expansion, piped, points, bootstrap, "
+        "steps, wait.\n",
     )
 
 

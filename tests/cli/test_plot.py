@@ -44,6 +44,18 @@ def test_every_kind_is_drawn(kind: str, here: Path) -> None:
     assert (here / "figure.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_what_the_fit_warned_of_is_said_beside_its_figure(here: Path) -> None:
+    record = json.loads(Path("fit.json").read_text())
+    check = {"code": "data.range", "level": "warn", "message": "few runs.", "touches": ["forecast"]}
+    record["checks"] = [check, check | {"code": "fit.spec", "touches": ["parameters"]}]
+    Path("fit.json").write_text(json.dumps(record))
+    result = run("fit.json")
+    assert (result.exit_code, result.stdout) == (0, "loss.png\n")
+    told = "! there are few runs, or few sizes, for so many parameters: add runs\n"
+    assert result.stderr == told
+    assert run("fit.json", "--quiet").stderr == ""
+
+
 @pytest.mark.parametrize("kind", ["loss", "residuals", "predicted", "contour"])
 def test_points_without_names_of_runs_are_numbered(kind: str, here: Path) -> None:
     record = json.loads(Path("fit.json").read_text())

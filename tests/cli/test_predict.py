@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +17,7 @@ from scaling_cli.artefacts.fit import Fit
 from scaling_cli.cli._inputs import grid, read_points
 from scaling_cli.laws.chinchilla_gamma import ChinchillaGamma
 from scaling_cli.laws.kaplan_n import KaplanN
-from scaling_cli.vocabulary.errors import DataError, UsageError
+from scaling_cli.vocabulary.errors import DataError, MismatchError, UsageError
 from scaling_cli.vocabulary.outcomes import Check, Level
 
 Z90 = 1.6448536269514722
@@ -355,45 +354,43 @@ def points(here: Path, text: str) -> str:
         "N,D\n7e9,1e12\n1000000000,200B\n",
         "name\tN\tTokens\na\t7B\t1T\n\nb\t1B\t200B\n",
         "\ufeffparams,tokens\r\n7B,1T\r\n1B,200B\r\n",
+        "params (M),tokens (B)\n7000,1000\n1B,200\n",
+        "params,tokens\n7B,1T\nparams,tokens\n1B,200B\n",
+        "params_total,params_non_embedding,tokens\n7B,6B,1T\n1B,0.8B,200B\n",
     ],
 )
 def test_points_by_column_or_symbol(here: Path, text: str) -> None:
-    found = read_points(points(here, text), cli_fits.LAW)
+    found = read_points(points(here, text), cli_fits.LAW, conventions={"N": "total"})
     assert found.inputs == {"N": [7e9, 1e9], "D": [1e12, 2e11]}
 
 
-def test_points_from_standard_input(here: Path) -> None:
-    result = run("--points", "-", "--json", input="N,D\n7B,1T\n")
-    assert json.loads(result.stdout)["predictions"][0]["inputs"] == {"N": 7e9, "D": 1e12}
-    assert result.stderr == "fit: ./fit.json\n1 point read\n"
+def test_what_was_fitted_is_compared_and_no_other_loss(here: Path) -> None:
+    fit = cli_fits.fit()
+    told = ["target: val_loss, not loss (the training loss)."]
+    replace(fit, data={**fit.data, "notes": told}).to_json("fit.json")
+    path = points(here, "N,D,loss,eval_loss\n1B,100B,9,2.5\n")
+    assert json.loads(run("--points", path, "--json").stdout)["predictions"][0]["measured"] == 2.5
+    assert read_points(path, cli_fits.LAW, "loss").measured == [9.0]
 
 
-def test_points_from_a_pipe(here: Path) -> None:
-    reading, writing = os.pipe()
-    os.write(writing, b"N,D\n7B,1T\n")
-    os.close(writing)
-    result = run("--points", f"/dev/fd/{reading}", "--json")
-    os.close(reading)
-    assert json.loads(result.stdout)["predictions"][0]["inputs"] == {"N": 7e9, "D": 1e12}
+def test_points_of_another_encoding(here: Path) -> None:
+    (here / "p.csv").write_bytes("N,D\n7B,1T\n".encode("utf-16"))
+    assert read_points("p.csv", cli_fits.LAW).inputs == {"N": [7e9], "D": [1e12]}
 
 
-def test_measured_losses_are_compared(here: Path) -> None:
-    near, far = loss(1e9, 1e11) * 1.001, loss(1e8, 1e10) * 1.1
-    path = points(here, f"N,D,loss\n1B,100B,{near!r}\n100M,10B,{far!r}\n10M,1B,nan\n")
-    first, second, third = json.loads(run("--points", path, "--json").stdout)["predictions"]
-    assert first["measured"] == near
-    assert first["error"] == pytest.approx(1 / 1.001 - 1, rel=1e-9)
-    assert (first["inside"], second["inside"]) == (True, False)
-    assert "measured" not in third
-    lines = run("--points", path).stdout.splitlines()
-    assert lines[0].endswith("  measured    error  inside")
-    assert lines[1].endswith(f"  {near:.4f}  -0.10 %  yes")
-    assert lines[2].endswith(f"  {far:.4f}  -9.09 %  NO")
-    assert lines[3].split()[-3:] == ["-", "-", "-"]
-    assert " ".join(line.strip() for line in lines[5:7]) == (
-        "measured at 2 points: mean error -4.60 %, mean absolute error 4.60 %; 1 of 2 in the "
-        "90 % new-run interval."
+def test_a_measured_perplexity_is_compared_as_the_loss_that_it_is(here: Path) -> None:
+    grid_ = read_points(points(here, f"N,D,ppl\n7B,1T,{math.exp(2.5)!r}\n"), cli_fits.LAW)
+    assert grid_.measured == [pytest.approx(2.5, rel=1e-15)]
+
+
+def test_points_that_count_otherwise_than_the_fit_are_refused(here: Path) -> None:
+    path = points(here, "params_non_embedding,D\n7B,1T\n")
+    law, conventions = cli_fits.LAW, {"N": "total"}
+    assert refusal(MismatchError, read_points, path, law, conventions=conventions) == (
+        "p.csv, row 1: column 'params_non_embedding' gives N as non_embedding, and the fit has it "
+        "as total. Give N as the fit has it."
     )
+    assert read_points(path, law).inputs["N"] == [7e9]  # a fit that does not say
 
 
 BAD_POINTS = [
@@ -418,6 +415,7 @@ BAD_POINTS = [
         "N\tD\tloss\n7B\t1T\t2,345\n",
         "row 2, column 'loss': '2,345' could be 2.345 or 2345. Write it as one of the two.",
     ),
+    ("N,D,ppl\n7B,1T,0.5\n", "row 2, column 'ppl': 0.5 is no perplexity, which is 1 or more."),
     ("N,D\n7B,\n", "row 2, column 'D': the cell is empty, training tokens (D) is needed."),
     ("N,D\n\n7B,0\n", "row 3, column 'D': D (training tokens) must be positive, not 0."),
     (
@@ -484,7 +482,7 @@ BENDING = "every backtest missed on one side: expect the loss below the forecast
 def test_a_law_that_bends_is_said_with_every_prediction(tmp_path: Path) -> None:
     checks = (Check("backtest.bias", Level.WARN, BENDING), *cli_fits.CHECKS)
     assert predicted(cli_fits.fit(checks=checks), tmp_path).endswith(
-        "! all backtests missed to one side, or too few could show it"
+        "! runs outside their range lie on one side of it, or too few could show it"
     )
     record = json.loads(
         run(

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 
 from scaling_cli import laws
 from scaling_cli.artefacts import kinds
+from scaling_cli.artefacts._prediction import Beside
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.laws._law import Derived
 from scaling_cli.point_fits import intervals as methods
@@ -181,8 +183,30 @@ def test_a_loss_below_the_floor_is_reached_by_no_compute(tmp_path: Path) -> None
     result = command_line.run("predict", "--fit", tmp_path / "fit.json", "--loss", "1.8", "-q")
     assert (result.exit_code, result.stderr) == (
         2,
-        "error: by this law no compute reaches a loss of 1.8.\n",
+        "error: by this fit no compute reaches a loss of 1.8.\n",
     )
+
+
+def test_the_compute_of_a_loss_is_that_of_the_forecast(tmp_path: Path) -> None:
+    """The mean of two laws, of which one is by a tenth lower, and a score that rises."""
+    fit = cli_fits.fit()
+    assert fit.uncertainty is not None
+    lower = fit.law.values() | {s: 0.9 * fit.law.values()[s] for s in ("E", "A", "B")}
+    beside = (Beside(type(fit.law)(**lower), 1.0),)
+    mean = replace(fit, uncertainty=replace(fit.uncertainty, beside=beside))
+    ranges, turned = dict(fit.data["ranges"]), {"target": "score", "sign": -1.0, "offset": 9.0}
+    score = replace(mean, data={"ranges": ranges, "fitted_as": turned})
+    found = {}
+    for name, each, asked in (("mean", mean, 2.2), ("score", score, 6.8)):
+        each.to_json(tmp_path / name)
+        typed = ("predict", "--fit", tmp_path / name, "--loss", asked, "--json", "-q")
+        [point] = json.loads(command_line.run(*map(str, typed)).stdout)["predictions"]
+        assert point["forecast"] == pytest.approx(asked, rel=1e-9)
+        found[name] = point["inputs"]
+    assert found["mean"]["N"] == pytest.approx(found["score"]["N"], rel=1e-9)
+    [point] = json.loads(command_line.run(*map(str, typed), "--alone").stdout)["predictions"]
+    assert point["forecast"] == pytest.approx(6.8, rel=1e-9)
+    assert point["inputs"]["N"] > 1.5 * found["score"]["N"]
 
 
 def test_predict_at_a_loss_is_predict_at_its_least_compute(tmp_path: Path) -> None:

@@ -183,6 +183,26 @@ def test_loss_reaches_past_what_was_measured(fit: Fit) -> None:
     assert table.frontier.scale[-1] > 6e18
 
 
+def test_what_was_turned_is_drawn_in_what_was_fitted(fit: Fit) -> None:
+    # 200 - score was fitted as a loss is: so are its points, lines, bands and held-out runs.
+    turned = {"target": "score", "sign": -1.0, "offset": 200.0}
+    ranges, points = dict(fit.data["ranges"]), dict(fit.data["points"])
+    ranges["L"] = [200 - end for end in reversed(ranges["L"])]
+    points["output"] = [200 - value for value in points["output"]]
+    scores = replace(
+        fit, data={**fit.data, "ranges": ranges, "points": points, "fitted_as": turned}
+    )
+    plain, drawn = (plots.get("loss").table(f) for f in (fit, scores))
+    np.testing.assert_allclose(drawn.loss, plain.loss, rtol=1e-12)
+    for of in ("loss", "low", "high"):
+        sides = (getattr(table.frontier, of) for table in (drawn, plain))
+        np.testing.assert_allclose(*sides, rtol=1e-12)
+    held = {"N": np.array([1e7]), "D": np.array([1e8])}
+    score, fitted = Points(held, np.array([197.5]), ["a"]), Points(held, np.array([2.5]), ["a"])
+    for given in (score, replace(fitted, turned=scores.turned)):
+        assert plots.get("loss").table(scores, measured=given).held_out.measured.tolist() == [2.5]
+
+
 def test_held_out_runs_are_predicted_not_fitted(fit: Fit, measured: Points) -> None:
     held = plots.get("loss").table(fit, measured=measured).held_out
     expected = 1.0 + 100 * 1e7**-0.5 + 100 * 1e8**-0.5
@@ -400,6 +420,14 @@ def test_losses_over_a_decade_keep_their_axis(fit: Fit) -> None:
     low, high = axes[0].get_ylim()
     assert 0.5 < low < min(stored["output"])
     assert 40.0 < high < 80.0
+
+
+def test_a_predicted_curve_is_drawn_to_its_end() -> None:
+    step, flat = np.arange(10.0), np.linspace(2.0, 1.9, 10)
+    sides: tuple[Any, ...] = (2 - step / 5, None, None, np.ones(10))
+    panel = curves.Panel("run", True, "constant:peak=1,steps=10", step, flat, flat, step, *sides)
+    (axes, *_) = plots.figure("curves", curves.Table((panel,), 0.9, "average", "nats")).axes
+    assert axes.get_ylim()[0] < 0.2  # where the prediction ends, far below what was measured
 
 
 @pytest.mark.parametrize("count", [1, 3, 9])
