@@ -65,7 +65,8 @@ class Uncertainty:
         Factor of every side: above 1 where no floor of the output could be fitted.
     largest : mapping of str to float
         Largest values in the data that decades are counted from: of the law's axis and, where it
-        has a size and data, of the data and of their ratio (`C`, `D`, `D/N`).
+        has a size and data, of the data and of their ratio (`C`, `D`, `D/N`); and of the inverse
+        of each (`1/(C)`), for what lies below.
     beside : sequence of Beside
     sigma : array, shape (draws,)
         Noise of a single run belonging to each draw, in ln output.
@@ -126,7 +127,7 @@ class Prediction(Shown):
     new_run: tuple[np.ndarray, np.ndarray] | None
     extrapolation: Mapping[str, np.ndarray]
     parts: Mapping[str, np.ndarray]
-    """Half-widths in ln loss at this level: parameters, noise, drift, laws."""
+    """Half-widths in ln output at this level: parameters, noise, drift, laws."""
     members: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
     """Of every law that centre or width rest on, by name: its values, and their weights in the
     centre."""
@@ -389,7 +390,7 @@ def noise(sigma: np.ndarray) -> np.ndarray:
 
 
 def scatter(sigma: np.ndarray, level: float) -> tuple[float, float]:
-    """Return how far a run's noise reaches below and above the curve, in ln loss."""
+    """Return how far a run's noise reaches below and above the curve, in ln output."""
     low, high = central(noise(sigma), level)
     return -low, high
 
@@ -479,26 +480,26 @@ class Band:
     members: Mapping[str, tuple[np.ndarray, np.ndarray]]
 
 
-def band(law: Law, certain: Uncertainty, inputs: Mapping[str, np.ndarray], level: float) -> Band:
+def band(law: Law, sure: Uncertainty, inputs: Mapping[str, np.ndarray], level: float) -> Band:
     """Return forecast and intervals at points, inputs of shape (points,).
 
     In ln output, each side is the quadrature of how far the draws reach from the law to that side,
     of the drift over the decades beyond the data, and of a share of the distance between the laws;
     both are laid about the middle of the laws. A new run's sides hold its own noise as well.
     """
-    every = [law, *(b.law for b in certain.beside)]
+    every = [law, *(b.law for b in sure.beside)]
     with np.errstate(all="ignore"):  # a law may leave the doubles far out: it is then left out
         values = np.stack([np.broadcast_to(one(**inputs), _shape(inputs)) for one in every])
         logs = np.log(np.asarray(values, float))
-    about = middle(logs, np.array([1.0, *(b.weight for b in certain.beside)]))
-    drawn = _sides(law, certain.draws, inputs, logs[0], level)
+    about = middle(logs, np.array([1.0, *(b.weight for b in sure.beside)]))
+    drawn = _sides(law, sure.draws, inputs, logs[0], level)
     z = quantile(level)
-    drift = z * certain.drift * decades(law, inputs, certain.largest)
-    apart = z / NORMAL_90 * certain.spread * about.spread
-    wide, far = certain.widening, np.hypot(drift, apart)
+    drift = z * sure.drift * decades(law, inputs, sure.largest)
+    apart = z / NORMAL_90 * sure.spread * about.spread
+    wide, far = sure.widening, np.hypot(drift, apart)
     below, above = (np.hypot(side, far) for side in drawn)
-    scattered = scatter(certain.sigma, level)
-    rms = float(np.sqrt(np.mean(certain.sigma**2)))
+    scattered = scatter(sure.sigma, level)
+    rms = float(np.sqrt(np.mean(sure.sigma**2)))
     names = [laws.name_of(one) for one in every]
     return Band(
         forecast=np.exp(about.centre),

@@ -27,9 +27,8 @@ from scaling_cli.vocabulary.outcomes import Check, LeftOut, Level, Status
 from scaling_cli.vocabulary.quantities import L
 from scaling_cli.vocabulary.shown import Shown
 
-# Numbers that JSON has no word for: written as null, read back as what they were.
+# A number that JSON has no word for: written as null, read back as what it was.
 Unbounded = Annotated[float, math.inf]
-Unknown = Annotated[float, math.nan]
 # What is neither on the way up nor on the way down lies between: what only this kind has.
 FIRST = ("kind", "name", "law", "parameters", "objective", "status", "n_points")
 LAST = (

@@ -202,13 +202,13 @@ class Fit(Fitted):
             splits=splits(self.law, draws, columns, given, level),
             made_by=self._as_maker(),
         )
-        certain = self.uncertainty
-        if certain is None:
+        sure = self.uncertainty
+        if sure is None:
             published = self.origin.get("kind") == "published"
             told = replace(bare, notes=(NO_INTERVAL["published" if published else ""],))
         else:
-            notes = (self._floorless(),) if certain.widening > 1 else ()
-            whole = vars(_prediction.band(self.law, certain, columns, level))
+            notes = (self._floorless(),) if sure.widening > 1 else ()
+            whole = vars(_prediction.band(self.law, sure, columns, level))
             told = replace(bare, notes=notes, **whole)
         told = replace(told, made_by={**bare.made_by, "warnings": self.doubts(told)})
         return told if self.turned is None else told.turned_back(self.turned)

@@ -294,6 +294,16 @@ class Asking:
         """The command line, so that a result says how to repeat it."""
         return shlex.join(["scaling", *self.context.obj["arguments"]])
 
+    def curves_fit(self, name: str | None, option: str) -> str:
+        """Return the fit of loss curves that is meant; where none is named, say which that is."""
+        from scaling_cli.verbs import _stored
+
+        if name is not None:
+            return name
+        name = _stored.default_of_curves(option)
+        self.terminal.say(f"fit: ./{name}")
+        return name
+
     def result(self, record: Any, render: "Callable[[], list[Block]]") -> None:
         """Write the result: one JSON object, or as text the report that `render` makes."""
         self.terminal.result(render, record)

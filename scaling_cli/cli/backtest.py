@@ -53,7 +53,7 @@ def backtest(
     """Hold the largest runs back, refit, forecast them, and say how good the forecasts were.
 
     Every cut is treated as if its runs were all there is: what is scored is the interval that
-    'scaling predict' would have printed, with the drift that was learned from those runs alone.
+    'scaling predict' would have printed of a fit to those runs alone.
     If no cut leaves enough to fit, the exit code is 4.
     """
     path = writable(holding.output, "a backtest", (*SUFFIXES, RECORD))

@@ -114,7 +114,6 @@ def _measured(
     how: Predicting, point: AtPoints, along: AlongSchedules, asking: options.Telling
 ) -> None:
     """Compare a measured curve with what is predicted at its steps."""
-    from scaling_cli.verbs import _stored
     from scaling_cli.verbs import predict as verb
     from scaling_cli.vocabulary.errors import UsageError
 
@@ -123,10 +122,7 @@ def _measured(
         raise UsageError(f"{' and '.join(foreign)} has no place beside a measured curve.")
     if len(how.schedule or ()) > 1:
         raise UsageError("a measured curve followed one schedule: give --schedule once.")
-    name = how.fit
-    if name is None:
-        name = _stored.default_of_curves("--schedule")
-        asking.terminal.say(f"fit: ./{name}")
+    name = asking.curves_fit(how.fit, "--schedule")
     schedule = how.schedule[0] if how.schedule else None
     compared: Along = verb.predict(name, points=point.points, schedule=schedule, level=how.level)
     for item in compared.left_out:
@@ -194,14 +190,10 @@ def _reaching(fit: "Fit", point: AtPoints) -> AtPoints:
 
 def _along(how: Predicting, point: AtPoints, more: AlongSchedules, asking: options.Telling) -> None:
     """Predict along the schedules, write what was asked for, print the ends."""
-    from scaling_cli.verbs import _stored
     from scaling_cli.verbs import predict as verb
 
     path = writable(more.output, "curves", (TABLE, *SUFFIXES))
-    name = how.fit
-    if name is None:
-        name = _stored.default_of_curves("--schedule")
-        asking.terminal.say(f"fit: ./{name}")
+    name = asking.curves_fit(how.fit, "--schedule")
     compared: Along = verb.predict(
         name,
         schedule=how.schedule or (),

@@ -106,16 +106,12 @@ def _best(steps: float | None, of_best: OfBest, asking: options.Telling) -> None
     from scaling_cli.artefacts import kinds
     from scaling_cli.artefacts.curve_fit import CurveFit
     from scaling_cli.curve_fits.best_schedule import best_schedule
-    from scaling_cli.verbs import _stored
     from scaling_cli.vocabulary.errors import UsageError
 
     if steps is None:
         raise UsageError("--best needs the length of the run.", hint="Give --steps 24000.")
     asked = dict(vars(of_best))
-    name = asked.pop("fit")
-    if name is None:
-        name = _stored.default_of_curves("--best")
-        asking.terminal.say(f"fit: ./{name}")
+    name = asking.curves_fit(asked.pop("fit"), "--best")
     fit = kinds.load(name, CurveFit)
     with asking.terminal.status("searching schedules"):
         best = best_schedule(fit, round(steps), **asked)

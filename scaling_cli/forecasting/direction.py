@@ -11,6 +11,7 @@ import numpy as np
 from scaling_cli.artefacts.forecast import Forecast, Pair, Past, Path
 from scaling_cli.forecasting.despiking import noise_of
 from scaling_cli.forecasting.job import Job
+from scaling_cli.runs.direction import spearman
 from scaling_cli.vocabulary.errors import DataError, FitError, ScalingError, UsageError
 
 FIRST, LAST = 0.05, 0.9  # of the rows at the start, of those before the end, that are compared
@@ -99,9 +100,7 @@ class Turn:
                 for s in forecast.scenarios
             ],
             constant_rate=None if rate is None else value(rate),
-            backtests=[
-                replace(b, error=(b.predicted - b.measured) / abs(b.measured)) for b in pasts
-            ],
+            backtests=pasts,
             noise=forecast.noise * seen.loss / abs(value(seen.loss)),
             path=Path(path.x, self.values(path.loss), *ends),
         )
@@ -149,8 +148,7 @@ def direction(job: Job) -> int:
     noise = reach * noise_of(np.exp((job.loss - job.loss.mean()) / reach))
     error = noise * np.sqrt(1 / len(first) + 1 / len(last))
     change = float(last.mean() - first.mean())
-    place, order = (np.argsort(np.argsort(v)) for v in (job.x, job.loss))
-    along = float(np.corrcoef(place, order)[0, 1]) if np.ptp(job.loss) > 0 else 0.0
+    along = spearman(job.x, job.loss) if np.ptp(job.loss) > 0 else 0.0
     sure = abs(change) > SURE * error and along * np.sign(change) > ALONG
     return int(np.sign(change)) if sure else 0
 

@@ -1,9 +1,5 @@
 """The Journey Matters: Chinchilla's law on the parameter count averaged over training."""
 
-from typing import Any
-
-import numpy as np
-
 from scaling_cli.laws._law import amplitude, derived, power
 from scaling_cli.laws._two_terms import TwoTerms
 from scaling_cli.vocabulary.errors import UsageError
@@ -43,28 +39,6 @@ class AverageParameters(TwoTerms):
     def optimal_tokens(self, C: Flops) -> Tokens:
         """Tokens of least loss at compute C = 6 N_avg D."""
         return C / (SIX * self.optimal_params(C))
-
-
-def average_of_counts(params: Any, tokens: Any) -> float:
-    """Average a logged parameter count over training tokens.
-
-    Parameters
-    ----------
-    params : array, shape (n,)
-        Non-zero parameters in force up to each `tokens` entry.
-    tokens : array, shape (n,)
-        Cumulative training tokens, increasing, the first interval starting at 0.
-
-    Returns
-    -------
-    float
-        (1/D) sum params_i (tokens_i - tokens_{i-1}).
-    """
-    ends = np.asarray(tokens, float)
-    widths = np.diff(ends, prepend=0.0)
-    if np.any(widths <= 0):
-        raise UsageError("tokens must be positive and increasing to average a parameter count.")
-    return float(np.sum(np.asarray(params, float) * widths) / ends[-1])
 
 
 def average_of_pruning(

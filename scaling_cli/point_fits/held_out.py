@@ -75,8 +75,8 @@ def hold_out(fitted: Fitted, symbol: str, cuts: Cuts = None) -> HeldOut:
     parts, refused = _parts(fitted, used)
     ended, stuck = _refitted(fitted, parts)
     others = _companions(fitted, ended)
-    certain = _uncertainties(fitted, ended, others)
-    scored = [_cut(fitted, values, *each) for each in zip(ended, certain, strict=True)]
+    sure = _uncertainties(fitted, ended, others)
+    scored = [_cut(fitted, values, *each) for each in zip(ended, sure, strict=True)]
     return HeldOut(
         scored,
         [part.split for part in ended],
@@ -182,13 +182,13 @@ class _PartDraws:
         return given | {"starts": begin, "output": output, "weight": weight}
 
 
-def _cut(fitted: Fitted, values: np.ndarray, part: Part, certain: Uncertainty) -> ScoredCut:
+def _cut(fitted: Fitted, values: np.ndarray, part: Part, sure: Uncertainty) -> ScoredCut:
     points, train, test = fitted.points, part.split.train, part.split.test
     (law,) = part.problem.laws(part.u[None])
     train_max = float(np.max(values[train]))
     reach, tested = values / train_max, np.flatnonzero(test)
     forecasts = joined(
-        _forecasts(points.take(rows), law, certain, fitted.level, reach[rows])
+        _forecasts(points.take(rows), law, sure, fitted.level, reach[rows])
         for rows in np.split(tested, range(FORECASTS_AT_ONCE, len(tested), FORECASTS_AT_ONCE))
     )
     return ScoredCut(
@@ -204,12 +204,12 @@ def _cut(fitted: Fitted, values: np.ndarray, part: Part, certain: Uncertainty) -
 
 
 def _forecasts(
-    held: Points, law: Law, certain: Uncertainty, level: float, reach: np.ndarray
+    held: Points, law: Law, sure: Uncertainty, level: float, reach: np.ndarray
 ) -> Forecasts:
     """Forecast held-back points as a prediction from a stored fit would."""
     inputs = {s: np.asarray(held.inputs[s], float) for s in law.inputs()}
-    printed = band(law, certain, inputs, level)
-    bare = replace(certain, drift=0.0, widening=1.0, beside=())
+    printed = band(law, sure, inputs, level)
+    bare = replace(sure, drift=0.0, widening=1.0, beside=())
     alone = band(law, bare, inputs, level)
     return Forecasts(
         runs=[str(run) for run in held.runs],

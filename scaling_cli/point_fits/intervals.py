@@ -1,7 +1,7 @@
 """One number, and how sure each method is of it: delta, profile, bootstrap, posterior, backtest.
 
 A fit holds its points, so nothing else is read. All methods but the backtested range measure noise
-under a law taken as true; only the last adds the drift that held-back runs have shown.
+under a law taken as true; only the last adds a drift beyond the data and the laws beside.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

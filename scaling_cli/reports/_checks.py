@@ -26,7 +26,7 @@ SHORT = {
     "ci.method": "the intervals of parameters rest on few or odd refits",
     "ci.kind": "the best size at a budget is not determined",
     "backtest": "held-back runs were forecast poorly, or few could be held back",
-    "backtest.bias": "runs outside their range lie on one side of it, or too few could show it",
+    "backtest.bias": "all backtests missed to one side, or too few could show it",
     "extrap.width": "the range is too wide to decide anything by",
     "approach2.bias": "isoFLOP parabolas do not confirm the law's best size",
     "optimum.flatness": "the best size is uncertain enough to cost loss",

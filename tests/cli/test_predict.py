@@ -482,7 +482,7 @@ BENDING = "every backtest missed on one side: expect the loss below the forecast
 def test_a_law_that_bends_is_said_with_every_prediction(tmp_path: Path) -> None:
     checks = (Check("backtest.bias", Level.WARN, BENDING), *cli_fits.CHECKS)
     assert predicted(cli_fits.fit(checks=checks), tmp_path).endswith(
-        "! runs outside their range lie on one side of it, or too few could show it"
+        "! all backtests missed to one side, or too few could show it"
     )
     record = json.loads(
         run(

@@ -8,7 +8,7 @@ import pytest
 from refusals import refusal
 from scipy.optimize import root_scalar
 
-from scaling_cli.laws.average_parameters import average_of_counts, average_of_pruning
+from scaling_cli.laws.average_parameters import average_of_pruning
 from scaling_cli.vocabulary.errors import UsageError
 
 SPARSITIES = (0.0, 0.3, 0.5, 0.8, 0.99)
@@ -92,15 +92,3 @@ def test_impossible_pruning_schedule(sparsity: float, start: float, end: float) 
 def test_unknown_pruning_unit() -> None:
     said = refusal(UsageError, average_of_pruning, 1e8, 0.5, start=0.2, end=0.4, unit="epochs")
     assert said == "unit must be tokens, steps or compute, not 'epochs'."
-
-
-def test_average_of_logged_counts() -> None:
-    close(average_of_counts([100, 60, 40], [1e9, 2e9, 4e9]), (100 + 60 + 2 * 40) / 4, 1e-15)
-    close(average_of_counts([7.0], [5e9]), 7.0, 0)
-
-
-@pytest.mark.parametrize("tokens", [[0.0, 1e9], [2e9, 1e9], [1e9, 1e9]])
-def test_logged_tokens_must_increase(tokens: list[float]) -> None:
-    assert refusal(UsageError, average_of_counts, [1.0, 1.0], tokens) == (
-        "tokens must be positive and increasing to average a parameter count."
-    )

@@ -101,7 +101,7 @@ def kind(e: Evidence) -> Verdict:
     interval = e.size_interval()
     if interval is None:
         drawn = optimal_sizes(type(e.optimum.law)(**e.uncertainty.draws), at.compute, at.inputs)
-        solved = 0.0 if drawn is None or not len(drawn) else float(np.mean(np.isfinite(drawn)))
+        solved = 0.0 if drawn is None else float(np.mean(np.isfinite(drawn)))
         return Verdict.passed(
             f"{text}; only {math.floor(100 * solved)} % of the draws have an N* at all: quote no "
             "interval of it, and forecast at sizes that were run.",
