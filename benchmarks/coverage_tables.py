@@ -1,27 +1,46 @@
-"""Other people's tables of runs, as the coverage study takes them: one per data set and choice."""
+"""Other people's tables of runs, as the coverage study takes them: one per data set and choice.
 
-import csv
+Every table is read as `scaling fit FILE --where CONDITION --target COLUMN` reads it, with --at and
+--set where its rows need them. One alone is prepared: Step Law's sweeps, the best run per N and D.
+"""
+
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from scaling_cli import laws, read
 from scaling_cli.runs.points import Points
-
-Rows = list[dict[str, str]]
+from scaling_cli.runs.selection import select
+from scaling_cli.runs.table import Runs
 
 
 @dataclass(frozen=True)
 class Table:
-    """One table of finished runs: arrays of shape (n,)."""
+    """One table of finished runs."""
 
     family: str
     name: str
-    N: np.ndarray
-    D: np.ndarray
-    L: np.ndarray
+    every: Points
+
+    @property
+    def N(self) -> np.ndarray:
+        """Sizes, shape (n,)."""
+        return self.every.inputs["N"]
+
+    @property
+    def D(self) -> np.ndarray:
+        """Tokens, shape (n,)."""
+        return self.every.inputs["D"]
+
+    @property
+    def L(self) -> np.ndarray:
+        """Losses, shape (n,)."""
+        return self.every.output
 
     @property
     def C(self) -> np.ndarray:
@@ -30,8 +49,7 @@ class Table:
 
     def points(self, rows: np.ndarray) -> Points:
         """Return the chosen rows as points."""
-        runs = [f"{self.name}:{i}" for i in np.flatnonzero(rows).tolist()]
-        return Points({"N": self.N[rows], "D": self.D[rows]}, self.L[rows], runs)
+        return self.every.take(np.flatnonzero(rows))
 
 
 def shared() -> Path:
@@ -39,87 +57,76 @@ def shared() -> Path:
     return Path(os.environ.get("SCALING_SHARED", "../shared")) / "data"
 
 
-def rows(path: str) -> Rows:
-    """Read one CSV of the shared folder."""
-    with (shared() / path).open(encoding="utf8") as stream:
-        return list(csv.DictReader(stream))
+@cache
+def logged(path: str, rows: str | None = None) -> Runs:
+    """Return what is read of one file of the shared folder."""
+    return read(shared() / path, set=None if rows is None else {"rows": rows})
 
 
-def table(family: str, name: str, records: Rows, N: str, L: str) -> Table:
-    """Return a table from records, without those that lack a value."""
-    kept = [r for r in records if r[L] not in ("", "nan") and float(r["tokens"]) > 0]
-    columns = [np.array([float(r[c]) for r in kept]) for c in (N, "tokens", L)]
-    return Table(family, name, *columns)
+def table(family: str, name: str, runs: Runs, *conditions: str, **options: Any) -> Table:
+    """Return the runs that meet the conditions."""
+    where = " and ".join(conditions) or None
+    return Table(family, name, select(runs, laws.get("chinchilla"), where=where, **options))
 
 
-def grouped(path: str, key: str) -> dict[str, Rows]:
-    """Return records of a CSV by the values of one column."""
-    groups: dict[str, Rows] = {}
-    for record in rows(path):
-        groups.setdefault(record[key], []).append(record)
-    return groups
-
-
-def best_per_cell(records: Rows) -> Rows:
-    """Keep the lowest loss of each (N, D): a sweep's optimum."""
-    cells: dict[tuple[str, str], dict[str, str]] = {}
-    for record in records:
-        cell = (record["params_non_embedding"], record["tokens"])
-        if cell not in cells or float(record["loss"]) < float(cells[cell]["loss"]):
-            cells[cell] = record
-    return list(cells.values())
+def values(runs: Runs, column: str) -> Sequence[str]:
+    """Return the values of a column, in order."""
+    return sorted(set(runs.runs.column(column).to_pylist()))
 
 
 def tables() -> Iterator[Table]:
     """Yield every table that is at hand."""
-    yield table("chinchilla", "chinchilla", rows("chinchilla_epoch/finals.csv"), "params", "loss")
+    yield table("chinchilla", "chinchilla", logged("chinchilla_epoch/finals.csv"))
     yield from _isoflops()
     yield from _overtraining()
     yield from _ladder()
-    for name, records in grouped("porian_isoflop/isoflop.csv", "experiment").items():
+    budgets = logged("porian_isoflop/isoflop.csv")
+    for name in values(budgets, "experiment"):
         if name.endswith("standard_val"):
-            yield table("porian", name, records, "params", "loss")
-    best = best_per_cell(rows("steplaw/dense.csv"))
-    yield table("steplaw", "best learning rate", best, "params_non_embedding", "loss")
-    finished = [r for r in rows("xlstm_isoflop/finals.csv") if r["steps"] == r["planned_steps"]]
-    yield table("xlstm", "context 2048", finished, "params", "val_loss")
+            yield table("porian", name, budgets, f'experiment == "{name}"')
+    yield best_per_cell(table("steplaw", "best learning rate", logged("steplaw/dense.csv")))
+    finals = logged("xlstm_isoflop/finals.csv")
+    yield table("xlstm", "context 2048", finals, "steps == planned_steps")
     yield from _repeated()
-    gemstones = rows("gemstones/fit_lr_ablation_hot.csv")
-    yield table("gemstones", "learning-rate ablation", gemstones, "params", "loss")
-    yield _farseer()
+    gemstones = logged("gemstones/fit_lr_ablation_hot.csv")
+    yield table("gemstones", "learning-rate ablation", gemstones, at="all")
+    yield table("farseer", "all data", logged("scalebench/farseer.csv"))
+
+
+def best_per_cell(sweeps: Table) -> Table:
+    """Keep the lowest loss of each (N, D): a sweep's optimum."""
+    cells: dict[tuple[float, float], int] = {}
+    for row in np.argsort(-sweeps.L, kind="stable").tolist():
+        cells[float(sweeps.N[row]), float(sweeps.D[row])] = row
+    return Table(sweeps.family, sweeps.name, sweeps.every.take(np.sort([*cells.values()])))
 
 
 def _isoflops() -> Iterator[Table]:
-    for name, records in grouped("isoflop_collection/isoflops.csv", "experiment").items():
+    budgets = logged("isoflop_collection/isoflops.csv")
+    for name in values(budgets, "experiment"):
         if not name.startswith("epochai_chinchilla"):  # the same runs as the first table
-            kept = [r for r in records if r["outlier"] != "True"]
-            yield table("isoflop", name, kept, "params", "loss")
+            kept = (f'experiment == "{name}"', 'outlier == "False"')
+            yield table("isoflop", name, budgets, *kept)
 
 
 def _overtraining() -> Iterator[Table]:
-    for name, records in grouped("gadre_overtraining/finals.csv", "train_dataset").items():
-        tuned = [r for r in records if float(r["token_multiplier"]) >= 20]
+    finals = logged("gadre_overtraining/finals.csv")
+    for name in values(finals, "train_dataset"):
+        own, tuned = f'train_dataset == "{name}"', "token_multiplier >= 20"
         for column in ("loss_c4_val", "loss_openlm"):
-            yield table("gadre", f"{name} {column}", records, "params", column)
-            yield table("gadre", f"{name} {column}, D/N >= 20", tuned, "params", column)
+            yield table("gadre", f"{name} {column}", finals, own, target=column)
+            yield table("gadre", f"{name} {column}, D/N >= 20", finals, own, tuned, target=column)
 
 
 def _ladder() -> Iterator[Table]:
-    records = rows("olmo_ladder/finals.csv")
-    longer = [r for r in records if "0.5xC" not in r["run_id"]]
+    finals = logged("olmo_ladder/finals.csv")
+    short = [f'run_id != "{run}"' for run in values(finals, "run_id") if "0.5xC" in run]
     for column in ("loss_c4_ma5", "bpb_hellaswag_val_ma5"):
-        yield table("olmo", column, records, "params", column)
-        yield table("olmo", f"{column}, without 0.5xC", longer, "params", column)
+        yield table("olmo", column, finals, target=column)
+        yield table("olmo", f"{column}, without 0.5xC", finals, *short, target=column)
 
 
 def _repeated() -> Iterator[Table]:
-    single = [r for r in rows("datablations/all_runs.csv") if float(r["epochs"]) <= 1]
-    long = [r for r in single if float(r["tokens"]) > 1e9]
-    yield table("datablations", "one epoch", single, "params", "loss")
-    yield table("datablations", "one epoch, D > 1e9", long, "params", "loss")
-
-
-def _farseer() -> Table:
-    records = rows("scalebench/farseer.csv")
-    N, D, L = (np.array([float(r[c]) for r in records]) for c in ("N", "D", "loss"))
-    return Table("farseer", "all data", N, D, L)
+    finals, single = logged("datablations/all_runs.csv", rows="run"), "epochs <= 1"
+    yield table("datablations", "one epoch", finals, single)
+    yield table("datablations", "one epoch, D > 1e9", finals, single, "tokens > 1e9")

@@ -50,11 +50,16 @@ def published(folder: File) -> list[Curve]:
 
 
 def ladder(size: str) -> list[Curve]:
-    """Return the eight curves of one size of the ladder, those to fit first."""
-    runs = read(f"data/ladder/runs/schedule-{size}-2.1M-*.csv", meta="data/ladder/runs.csv")
-    first = ("constant", "cosine", "wsd20")
-    curves, _ = curves_of(runs)
-    return sorted(curves, key=lambda c: c.run.rpartition("-")[2] not in first)
+    """Return the eight curves of one size of the ladder, those to fit first.
+
+    Those to fit are read with the table that states their schedules, as `scaling fit --meta` does;
+    the others along the rates that they log, as `scaling predict --points` does.
+    """
+    logs = sorted(File("data/ladder/runs").glob(f"schedule-{size}-2.1M-*.csv"))
+    first = [log for log in logs if log.stem.rpartition("-")[2] in ("constant", "cosine", "wsd20")]
+    fitted, _ = curves_of(read(*first, meta="data/ladder/runs.csv"))
+    others, _ = curves_of(read(*(log for log in logs if log not in first)))
+    return [*fitted, *others]
 
 
 def errors(fit: CurveFit, curves: Iterable[Curve]) -> tuple[float, float]:

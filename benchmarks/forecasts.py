@@ -2,9 +2,10 @@
 
 Usage: OPENBLAS_NUM_THREADS=1 SCALING_SHARED=../shared python benchmarks/forecasts.py [--held-out]
 
-Other people's curves are not in this repository; the ladder's are. Every curve is cut at 25, 50,
-75 and 90 % of its length and given to `forecast` with its schedule, then with its learning rate as
-far as it is logged, then with nothing. Each cell is the median and the mean absolute error in %,
+Other people's curves are not in this repository; the ladder's are. Every log is cut at 25, 50, 75
+and 90 % of its length, read anew and given to `forecast` with its schedule (forecast_curves.py says
+whence), then as `scaling forecast LOG --until END` takes it, with what rate it logs, then without
+that rate. Each cell is the median and the mean absolute error in %,
 the coverage of the 90 % interval, the median half-width in %, and the number of curves. Runs
 planned for more than four epochs are told apart: `forecast` calls their intervals invalid.
 
@@ -18,18 +19,18 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
-from forecast_curves import Case, cases
+from forecast_curves import SHARES, Case, cases
 
 from scaling_cli.artefacts.forecast import Forecast
 from scaling_cli.forecasting import annealed, forecast
 from scaling_cli.forecasting.annealed import Alone, Belief, Kind, alone
 from scaling_cli.forecasting.future import RatePlan, same_shape
-from scaling_cli.forecasting.job import FEWEST, Job
+from scaling_cli.forecasting.job import Job
 from scaling_cli.schedules.constant import Constant
 
-SHARES = (0.25, 0.5, 0.75, 0.9)
 KINDS = ("cosine", "wsd-before", "wsd-begun", "constant")
 LEVEL = 0.9
 QUANTILE = NormalDist().inv_cdf((1 + LEVEL) / 2)
@@ -77,17 +78,22 @@ Method = Callable[[Job, Case], tuple[float, float, float]]
 
 def law(job: Job, case: Case) -> tuple[float, float, float]:
     """Return the default forecast and the half-width of its logarithm."""
-    return _told(forecast(job, until=_place(case), level=LEVEL)[0])
+    return _told(_given(job, case))
 
 
 def families(combine: str) -> Method:
     """Return the forecast of families of learning curves under the known rate."""
 
     def method(job: Job, case: Case) -> tuple[float, float, float]:
-        found = forecast(job, until=_place(case), level=LEVEL, method="families", combine=combine)
-        return _told(found[0])
+        return _told(_given(job, case, method="families", combine=combine))
 
     return method
+
+
+def _given(job: Job, case: Case, **options: Any) -> Forecast:
+    """Return what `scaling forecast LOG --until END --schedule TEXT` gives."""
+    place = _place(case)
+    return forecast(job, until=place, schedule=case.schedule, level=LEVEL, **options)[0]
 
 
 def _place(case: Case) -> str:
@@ -99,15 +105,14 @@ def _told(found: Forecast) -> tuple[float, float, float]:
     return found.value, float(low), float(high)
 
 
-def logged(job: Job, case: Case) -> tuple[float, float, float]:
-    """Return the forecast that sees the learning rate as far as the run has come."""
-    lr = case.plan.rate(job.x) * case.plan.schedule.highest
-    return _told(forecast(replace(job, schedule=None, lr=lr), until=_place(case), level=LEVEL)[0])
+def bare(job: Job, case: Case) -> tuple[float, float, float]:
+    """Return what `scaling forecast LOG --until END` gives: it sees what rate the log has."""
+    return _told(forecast(replace(job, schedule=None), until=_place(case), level=LEVEL)[0])
 
 
 def unscheduled(job: Job, case: Case) -> tuple[float, float, float]:
-    """Return the forecast of a run of which no learning rate is known."""
-    return _told(forecast(replace(job, schedule=None), until=_place(case), level=LEVEL)[0])
+    """Return the forecast of a log without the column of its learning rate."""
+    return bare(replace(job, lr=None), case)
 
 
 def believing(belief: Belief) -> Method:
@@ -142,12 +147,20 @@ def score(every: Iterable[Case], method: Method) -> list[Score]:
     """Return the scores of a method at every share of every curve that is long enough."""
     found = []
     for case in every:
-        for share in SHARES:
-            at = share * case.end
-            if (case.job.x <= at).sum() >= FEWEST:
-                value, low, high = method(case.job.until(at), case)
-                found.append(Score(case, share, value / case.final - 1, low, high))
+        for share, job in case.prefixes.items():
+            value, low, high = method(job, case)
+            found.append(Score(case, share, value / case.final - 1, low, high))
     return found
+
+
+def told(every: Iterable[Case]) -> str:
+    """Return how many forecasts say that the loss rises, or that the law broke."""
+    given = [_given(job, case) for case in every for job in case.prefixes.values()]
+    rising, broken = (
+        sum(any(words in warning for warning in f.warnings) for f in given)
+        for words in ("no law here foresees that", "the law has not foreseen")
+    )
+    return f"of {len(given)} forecasts {rising} tell a loss that rises, {broken} a law that broke"
 
 
 def kin(case: Case, every: Sequence[Case], how: str) -> list[Job]:
@@ -159,7 +172,7 @@ def kin(case: Case, every: Sequence[Case], how: str) -> list[Job]:
     for other in every:
         if other is case or other.source != case.source or other.overfit:
             continue
-        ratio = (other.job.params or 1.0) / (case.job.params or 1.0)
+        ratio = (other.params or 1.0) / (case.params or 1.0)
         alike = same_shape(case.plan, other.plan)
         apart = abs(np.log(ratio))
         if (
@@ -177,7 +190,7 @@ def with_kin(every: Sequence[Case], how: str) -> Method:
 
     def method(job: Job, case: Case) -> tuple[float, float, float]:
         siblings = kin(case, every, how)
-        return _told(forecast(job, until=_place(case), siblings=siblings, level=LEVEL)[0])
+        return _told(_given(job, case, siblings=siblings))
 
     return method
 
@@ -296,9 +309,11 @@ def main() -> None:
     both = theirs + own
     scores = score(both, law)
     table("law, the ladder included", scores)
-    flat = [s for s in score(both, logged) if s.kind in ("constant", "wsd-before")]
-    table("rate logged, constant so far", flat)
-    table("nothing logged", score(both, unscheduled))
+    print(told(both))
+    scores = score([c for c in both if c.job.lr is not None], bare)
+    table("the log alone, with the rate that it logs", scores)
+    table("of these, constant so far", [s for s in scores if s.kind in ("constant", "wsd-before")])
+    table("the log alone, without a rate", score(both, unscheduled))
     for combine in ("stack", "average"):
         table(f"families over the area under the rate, {combine}", score(theirs, families(combine)))
     table("power law in steps", score(theirs, power))

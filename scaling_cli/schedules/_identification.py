@@ -172,7 +172,8 @@ class Identification:
         """Return the same with another warm-up before the log."""
         if beginning is None:
             return self
-        rivals = [replace(r, schedule=begun(r.schedule, beginning)) for r in self.rivals]
+        begins = [(r, known_from(beginning, r.schedule)) for r in self.rivals]
+        rivals = [r if b is None else replace(r, schedule=begun(r.schedule, b)) for r, b in begins]
         schedule = begun(self.schedule, beginning)
         return replace(self, schedule=schedule, rivals=rivals, beginning=beginning)
 

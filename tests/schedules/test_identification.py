@@ -210,6 +210,17 @@ def test_published_logs(name: str, shared: Path) -> None:
     assert found.misfit < 2e-10
 
 
+def test_rivals_of_a_log_that_begins_late_rise_no_longer_than_until_they_decay() -> None:
+    # Cut at 23920 steps the cosine is no longer one; the nearest decay a step before the log.
+    whole = parse_schedule("wsd:peak=3e-4,warmup=2160,stable=2160,decay=cosine,steps=24000")
+    step = np.arange(2160, 7000, 80)
+    found = identify_schedule(step, whole.lr(step), length=23920)
+    assert found.verdict is Verdict.UNEXPLAINED
+    assert min(r.schedule.phases()[0].end for r in found.rivals) < 2160
+    for rival in found.rivals:
+        assert np.abs(rival.schedule.lr(step) - whole.lr(step)).max() < 1e-4 * 3e-4
+
+
 REFUSED = [
     ([0, 1], [1, 1], "2 row(s) of a learning rate do not tell a schedule; 3 may."),
     ([0, 1, 2], [1, 1], "steps and learning rates differ in shape: (3,), (2,)."),
