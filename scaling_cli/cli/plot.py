@@ -87,10 +87,11 @@ def _warn(fit: Any, asking: options.Asking) -> None:
     """Repeat what the fit warned of and what touches its forecasts: a figure cannot."""
     from scaling_cli.artefacts.fit import Fit
     from scaling_cli.reports._checks import gravest
-    from scaling_cli.vocabulary.outcomes import Touches
+    from scaling_cli.vocabulary.outcomes import Level, Touches
 
     if isinstance(fit, Fit):
-        about = fit.concerning({Touches.FORECAST, Touches.DATA, Touches.OPTIMUM})
+        touched = fit.concerning({Touches.FORECAST, Touches.DATA, Touches.OPTIMUM})
+        about = [check for check in touched if check.level is not Level.PASS]
         for told in gravest([{"code": c.code, "message": c.message} for c in about]):
             asking.terminal.say(f"! {told.replace('--full', 'scaling show --full')}")
 

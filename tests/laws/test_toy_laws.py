@@ -26,7 +26,7 @@ from scaling_cli.runs.points import Points
 from scaling_cli.runs.selection import select
 from scaling_cli.vocabulary.errors import DataError, UsageError
 from scaling_cli.vocabulary.objective import Objective
-from scaling_cli.vocabulary.outcomes import Status
+from scaling_cli.vocabulary.outcomes import Level, Status
 from scaling_cli.vocabulary.quantities import Domain
 
 NOISE = 0.003
@@ -121,7 +121,7 @@ def test_fit_knows_every_run_and_says_what_it_did(made: Made) -> None:
         low, high = made.fit.data["ranges"][symbol]
         values = made.toy.design[symbol]
         assert (low, high) == pytest.approx((values.min(), values.max()))
-    assert [c.code for c in made.fit.checks if c.level == "FAIL"] == []
+    assert [c.code for c in made.fit.checks if c.level is Level.FAIL] == []
 
 
 def test_the_command_that_fit_suggests_works(made: Made) -> None:
@@ -167,7 +167,7 @@ def test_draws_every_figure_or_says_why_not(made: Made, kind: str) -> None:
     lines = result.stderr.splitlines(keepends=True)
     warned = [line for line in lines if line.startswith("! ")]
     assert "".join(line for line in lines if line not in warned) == (refusal or "")
-    assert len(warned) <= sum(check.level == "WARN" for check in made.fit.checks)
+    assert len(warned) <= sum(check.level is Level.WARN for check in made.fit.checks)
     assert (result.exit_code == 0) == (refusal is None)
     if refusal is None:
         numbers = plots.numbers(plots.get(kind).table(made.fit))
