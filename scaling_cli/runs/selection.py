@@ -547,7 +547,8 @@ def _small(
     if not absurd:
         return [told]
     looks, _, options = told.partition(": if so, ")
-    right = f"--set {absurd[0].column}_scale=1 says that they are right."
+    said = " ".join(f"--set {q.column}_scale=1" for q in absurd)
+    right = f"{said} {'says' if len(absurd) == 1 else 'say'} that they are right."
     hint, few = f"{options[:1].upper()}{options[1:]} {right}", "no model learns from as few"
     why = "no model is as small" if absurd[0] is N else few
     raise DataError(f"{looks}: {why}.", file=view.files(), hint=hint)

@@ -79,24 +79,24 @@ def test_sizes_that_no_model_has(tmp_path: Path) -> None:
     assert refusal(DataError, points, file) == (
         f"{file}: params and tokens look as if given in millions and billions (they are 70 to 160 "
         "and 2 to 9): no model is as small. --set params_scale=1e6 --set tokens_scale=1e9 multiply "
-        "the columns. --set params_scale=1 says that they are right."
+        "the columns. --set params_scale=1 --set tokens_scale=1 say that they are right."
     )
     units = {"set": {"params_scale": "1e6", "tokens_scale": "1e9"}}
     np.testing.assert_array_equal(points(file, units).inputs["N"], [7e7, 1.6e8])
-    right = points(file, {"set": {"params_scale": "1"}})
+    right = points(file, {"set": {"params_scale": "1", "tokens_scale": "1"}})
     np.testing.assert_array_equal(right.inputs["N"], [70, 160])
 
 
 def test_tokens_that_no_model_is_trained_on(tmp_path: Path) -> None:
-    file = write(tmp_path, "t.csv", "params,tokens,loss\n7e7,0.5,3.5\n1.6e8,900,3.2\n")
+    file = write(tmp_path, "t.csv", "params,tokens,loss\n7e7,0.5,3.5\n1.6e8,9,3.2\n")
     assert refusal(DataError, points, file) == (
-        f"{file}: tokens look as if given in billions (they are 0.5 to 900): no model learns from "
+        f"{file}: tokens look as if given in billions (they are 0.5 to 9): no model learns from "
         "as few. --set tokens_scale=1e9 multiplies the column. --set tokens_scale=1 says that they "
         "are right."
     )
     for scale in (1, 1e9):
         found = points(file, {"set": {"tokens_scale": str(scale)}})
-        np.testing.assert_array_equal(found.inputs["D"], [0.5 * scale, 900 * scale])
+        np.testing.assert_array_equal(found.inputs["D"], [0.5 * scale, 9 * scale])
 
 
 def test_tokens_that_compute_tells(tmp_path: Path) -> None:
