@@ -35,9 +35,9 @@ def left(found: Points) -> dict[str, str]:
 def curves(tmp_path: Path) -> Path:
     """Three runs: one whole, one that diverges, one that is evaluated before its end."""
     head = "step,tokens,loss,val_loss\n"
-    write(tmp_path, "whole.csv", head + "1,100,5,\n2,200,4,4.5\n3,300,3,3.5\n4,400,2,2.5\n")
-    write(tmp_path, "broken.csv", head + "1,100,5,\n2,200,4,4.5\n3,300,nan,\n")
-    write(tmp_path, "early.csv", head + "1,100,5,\n2,200,4,4.25\n3,300,3.5,\n")
+    write(tmp_path, "whole.csv", head + "1,1e6,5,\n2,2e6,4,4.5\n3,3e6,3,3.5\n4,4e6,2,2.5\n")
+    write(tmp_path, "broken.csv", head + "1,1e6,5,\n2,2e6,4,4.5\n3,3e6,nan,\n")
+    write(tmp_path, "early.csv", head + "1,1e6,5,\n2,2e6,4,4.25\n3,3e6,3.5,\n")
     meta = "run_id,params,role,steps\nwhole,1e6,fit,4\nbroken,2e6,fit,4\nearly,3e6,test,4\n"
     write(tmp_path, "meta/runs.csv", meta)
     return tmp_path
@@ -52,7 +52,7 @@ def test_the_target_is_the_held_out_loss_where_there_is_one(curves: Path) -> Non
     assert list(found.runs) == ["early", "whole"]
     np.testing.assert_array_equal(found.output, [4.25, 2.5])
     np.testing.assert_array_equal(found.inputs["N"], [3e6, 1e6])
-    np.testing.assert_array_equal(found.inputs["D"], [200, 400])
+    np.testing.assert_array_equal(found.inputs["D"], [2e6, 4e6])
     assert left(found) == {"broken": "loss is NaN at its last step 3; the run diverged"}
     assert found.notes[0] == "target: val_loss, not loss (the training loss)."
     assert found.notes[1] == (
@@ -70,14 +70,14 @@ def test_a_named_target_is_taken_as_it_is(curves: Path) -> None:
 def test_all_rows(curves: Path) -> None:
     found = of(curves, at="all", target="loss")
     np.testing.assert_array_equal(found.output, [5, 4, 3.5, 5, 4, 3, 2])
-    np.testing.assert_array_equal(found.inputs["D"], [100, 200, 300, 100, 200, 300, 400])
+    np.testing.assert_array_equal(found.inputs["D"], [1e6, 2e6, 3e6, 1e6, 2e6, 3e6, 4e6])
     assert list(found.runs) == ["early"] * 3 + ["whole"] * 4
 
 
 def test_the_mean_of_the_last_rows(curves: Path) -> None:
     found = of(curves, at="last:2")
     np.testing.assert_array_equal(found.output, [4.25, 3.0])
-    np.testing.assert_array_equal(found.inputs["D"], [200, 400])
+    np.testing.assert_array_equal(found.inputs["D"], [2e6, 4e6])
     assert "2 run(s) have fewer than 2 rows of val_loss; all were averaged." in found.notes
 
 
@@ -88,9 +88,9 @@ def test_at_that_cannot_be_read(curves: Path, at: str) -> None:
 
 
 def test_where_is_judged_on_the_point_that_at_picks(curves: Path) -> None:
-    found = of(curves, where='role == "fit" and tokens > 250')
+    found = of(curves, where='role == "fit" and tokens > 2.5e6')
     assert list(found.runs) == ["whole"]
-    reason = 'where: not role == "fit" and tokens > 250'
+    reason = 'where: not role == "fit" and tokens > 2.5e6'
     # broken was picked at step 2, where it was last evaluated
     assert left(found) == {"early": reason, "broken": reason}
 
@@ -178,9 +178,9 @@ def test_a_total_counts_only_if_the_run_reached_it(tmp_path: Path) -> None:
 
 
 def test_a_curve_before_its_first_token_is_left_out(tmp_path: Path) -> None:
-    file = write(tmp_path, "f.csv", "step,tokens,loss\n0,0,7\n1,50,5\n2,100,4\n")
+    file = write(tmp_path, "f.csv", "step,tokens,loss\n0,0,7\n1,5e5,5\n2,1e6,4\n")
     found = points(file, {"set": {"params": "10k"}}, at="all")
-    np.testing.assert_array_equal(found.inputs["D"], [50, 100])
+    np.testing.assert_array_equal(found.inputs["D"], [5e5, 1e6])
     assert left(found) == {"f": "tokens is 0"}
 
 
@@ -347,10 +347,10 @@ def test_how_an_average_counts_is_read_and_compared(tmp_path: Path) -> None:
     ]
 
 
-def test_tokens_in_billions_without_compute(tmp_path: Path) -> None:
-    file = write(tmp_path, "t.csv", "params,tokens,loss\n1e9,20,3\n2e9,40,2.9\n")
+def test_tokens_in_millions_without_compute(tmp_path: Path) -> None:
+    file = write(tmp_path, "t.csv", "params,tokens,loss\n1e9,2e4,3\n2e9,4e4,2.9\n")
     message = (
-        "tokens look as if given in billions (they are 20 to 40): if so, --set tokens_scale=1e9 "
+        "tokens look as if given in millions (they are 20k to 40k): if so, --set tokens_scale=1e6 "
         "multiplies the column."
     )
     assert points(file).notes[-1] == message
