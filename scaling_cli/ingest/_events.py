@@ -96,7 +96,7 @@ class _Layout:
 
     def fits(self, rows: np.ndarray) -> np.ndarray:
         """Return which rows of bytes are such messages."""
-        return ~((rows ^ self.message) & self.shared).any(axis=1)
+        return np.logical_not(((rows ^ self.message) & self.shared).any(axis=1))
 
     def times(self, rows: np.ndarray) -> np.ndarray:
         if self.time < 0:

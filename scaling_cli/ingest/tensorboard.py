@@ -147,8 +147,10 @@ class _Part:
         tag, there = raw.columns["tag"], raw.columns["tag"].is_valid().to_numpy(False)
         codes = np.asarray(tag.indices.fill_null(-1), int)
         session = np.cumsum(~there)
-        columns = [raw.columns[name].to_numpy(False) for name in ("step", "value", "wall_time")]
-        whole = Series(tag.dictionary.to_pylist(), codes, *columns, session)
+        step, value, time = (
+            raw.columns[name].to_numpy(False) for name in ("step", "value", "wall_time")
+        )
+        whole = Series(tag.dictionary.to_pylist(), codes, step, value, time, session)
         begins = dict(zip(session[~there].tolist(), whole.step[~there].tolist(), strict=True))
         return cls(whole.take(there), begins)
 
