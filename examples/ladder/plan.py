@@ -236,3 +236,10 @@ def tiny_runs() -> list[Run]:
         Run("smoke-cosine", "fit", shape, 32, schedule),
         Run("smoke-linear", "schedule", shape, 32, linear, seed=1, row_every=8),
     ]
+
+
+QUEUES = {  # by the folder of data/ that they fill
+    "ladder": queue,
+    "batch_sweep": batch_runs,
+    "ladder_accuracy": accuracy_runs,
+}

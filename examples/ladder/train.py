@@ -41,11 +41,6 @@ VALID_BATCH = 16
 CURVE_COLUMNS = ("step", "tokens", "lr", "loss", "val_loss")
 ACCURACY = "val_accuracy"  # a further column of runs that log it
 HERE = Path(__file__).resolve().parent
-QUEUES = {  # by the folder of data/ that they fill
-    "ladder": plan.queue,
-    "batch_sweep": plan.batch_runs,
-    "ladder_accuracy": plan.accuracy_runs,
-}
 WORK = Path.home() / ".cache" / "scaling-ladder"  # outside the repository: it is large
 State = tuple[model.Params, Any]  # parameters, the optimizer's moments
 
@@ -381,7 +376,7 @@ def main() -> int:
     """The command line."""
     args = _arguments()
     folder = args.queue
-    runs = [run for run in QUEUES[folder]() if run.run_id.startswith(args.only)]
+    runs = [run for run in plan.QUEUES[folder]() if run.run_id.startswith(args.only)]
     if args.plan:
         print_plan(runs)
     elif args.smoke:
