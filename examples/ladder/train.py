@@ -360,13 +360,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--smoke", action="store_true", help="two tiny runs, in seconds")
     parser.add_argument("--workers", type=int, default=1, help="processes, one thread each")
     parser.add_argument("--only", default="", help="only the run ids that begin so")
-    other = {"dest": "queue", "action": "store_const", "default": "ladder"}
-    parser.add_argument(
-        "--batch-sweep", **other, const="batch_sweep", help="the batch sweep instead"
-    )
-    parser.add_argument(
-        "--accuracy", **other, const="ladder_accuracy", help="log an accuracy instead"
-    )
+    queue = partial(parser.add_argument, dest="queue", action="store_const", default="ladder")
+    queue("--batch-sweep", const="batch_sweep", help="the batch sweep instead")
+    queue("--accuracy", const="ladder_accuracy", help="runs that log an accuracy instead")
     parser.add_argument("--out", type=Path, help="default: the folder of the queue in data/")
     parser.add_argument("--work", type=Path, default=WORK, help="checkpoints and locks")
     return parser.parse_args()
