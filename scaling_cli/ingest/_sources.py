@@ -167,7 +167,18 @@ class Source:
     def _file(self) -> tuple[bytes, os.stat_result]:
         return read_file(self.path or Path(), self.name)
 
-    @property
+    @cached_property
+    def size(self) -> int:
+        """Return how many bytes are stored."""
+        return len(self.packed)
+
+    def forget(self) -> None:
+        """Let go of the bytes; what is known of them stays."""
+        _ = self.size, self.sha256, self.modified
+        for name in ("_file", "packed", "content"):
+            vars(self).pop(name, None)
+
+    @cached_property
     def modified(self) -> int | None:
         """Return when the file that was read had been written, in ns; None if it is no file."""
         return None if self.fleeting else self._file[1].st_mtime_ns
@@ -202,7 +213,9 @@ class Source:
         """
         if self.path is None or self.fleeting:
             return b"" if self.frame is not None else self.content[:size]
-        packed, _ = read_file(self.path, self.name, size)
+        packed, status = read_file(self.path, self.name, size)
+        if len(packed) < size:  # this is all of it
+            vars(self)["_file"] = packed, status
         codec = _codec(packed)
         try:
             return packed if codec is None else _unpacked(packed, codec).read(size)
@@ -364,7 +377,7 @@ def expand(
     stores: list[str] = []
     notes: list[Note] = []
     for source in (source for i, item in enumerate(given) for source in _files(item, i)):
-        if source.uri in known or (source.path and source.path.resolve() == apart):
+        if source.uri in known or (apart and source.path and source.path.resolve() == apart):
             continue
         if source.path and source.path.is_dir():
             stores.append(source.name)

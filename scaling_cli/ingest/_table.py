@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from typing import Any
 
@@ -407,29 +407,66 @@ def understand(raw: Raw, source: Source, options: Options) -> Runs:
     check_values(named, zero_allowed=layout is not Layout.RUN)
     stated = facts_from_name(options.name, raw.file)
     judged = averaged(judge(named, layout, options.given, stated.get("run_id")))
-    runs, along = _facts(judged, options, stated)
-    reading = ColumnReading(raw.file, "(rows)", f"one row per {_WORDS[layout]}", "", None, why)
-    columns = [*named.readings, *_said(raw.file, stated, options.given), reading]
     notes += [*judged.notes, *broken_off(judged), *fallen_silent(judged)]
     notes += [] if options.meta else unrecognised(named, layout)
-    sources = {
+    part = Part(source, stated, len(raw), readings(named, layout, why, stated, options), notes)
+    return runs_of(judged, [part], options)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A file of a table: what its name states, how many rows were read, what is said of them."""
+
+    source: Source
+    stated: Mapping[str, Any]
+    rows: int
+    columns: Sequence[ColumnReading]
+    notes: Sequence[Note]
+
+
+def readings(
+    named: Raw, layout: Layout, why: str, stated: Mapping[str, Any], options: Options
+) -> list[ColumnReading]:
+    """Return how the columns of a file were read, what was said beside it, and what a row is."""
+    reading = ColumnReading(named.file, "(rows)", f"one row per {_WORDS[layout]}", "", None, why)
+    return [*named.readings, *_said(named.file, stated, options.given), reading]
+
+
+def runs_of(judged: Judged, parts: Sequence[Part], options: Options) -> Runs:
+    """Return the runs of a table of one file, or of one that holds a run of each of its files."""
+    alone = len(parts) == 1
+    runs, along = _facts(judged, options, parts)
+    names = runs["run_id"].to_pylist()
+    owned = [names] if alone else [[name] for name in names]
+    kept = [len(judged.ids)] if alone else [part.rows for part in parts]
+    rows = [
+        _source(judged.named, *three, options) for three in zip(parts, kept, owned, strict=True)
+    ]
+    table = pa.Table.from_pylist(rows, schema=pa.schema(list(SOURCE_COLUMNS.items())))
+    of_row = np.zeros(len(judged.named), int) if alone else judged.codes
+    points = _points(judged, along, table["source_id"].combine_chunks().take(pa.array(of_row)))
+    columns = [reading for part in parts for reading in part.columns]
+    return Runs(runs, points, table, columns, [note for part in parts for note in part.notes])
+
+
+def _source(raw: Raw, part: Part, kept: int, runs: list[str], options: Options) -> dict[str, Any]:
+    source = part.source
+    return {
         "source_id": source.id,
         "uri": source.uri,
         "file": source.name,
         "sha256": source.sha256,
-        "bytes": len(source.packed),
+        "bytes": source.size,
         "modified": source.modified,
         "reader": raw.reader,
         "reader_version": raw.version,
         "mapping": options.as_json,
-        "rows_read": len(raw),
-        "rows_kept": len(judged.ids),
-        "run_ids": runs["run_id"].to_pylist(),
-        "columns": json.dumps([asdict(reading) for reading in columns]),
-        "notes": json.dumps([asdict(note) for note in notes]),
+        "rows_read": part.rows,
+        "rows_kept": kept,
+        "run_ids": runs,
+        "columns": json.dumps([vars(reading) for reading in part.columns]),
+        "notes": json.dumps([vars(note) for note in part.notes]),
     }
-    table = pa.Table.from_pylist([sources], schema=pa.schema(list(SOURCE_COLUMNS.items())))
-    return Runs(runs, _points(judged, along, source.id), table, columns, notes)
 
 
 def _laid_out(named: Raw, forced: str | None) -> tuple[Raw, Layout, str]:
@@ -457,7 +494,7 @@ def _said(file: str, named: Mapping[str, Any], given: Mapping[str, Any]) -> list
 
 
 def _facts(
-    judged: Judged, options: Options, stated: Mapping[str, Any]
+    judged: Judged, options: Options, parts: Sequence[Part]
 ) -> tuple[pa.Table, dict[str, pa.Array]]:
     """Split columns into facts of runs and values along runs; add the facts from elsewhere."""
     raw, meta = judged.named, options.meta
@@ -471,17 +508,17 @@ def _facts(
     own = {n: column.take(pa.array(judged.first)).to_pylist() for n, column in fixed.items()}
     if judged.layout is Layout.RUN:
         own |= {name: along[name].to_pylist() for name in MEASURED if name in along}
-    named = {name: value for name, value in stated.items() if name != "run_id"}
-    others = [
-        Origin("the file name", named, rounded=True),
-        Origin("the header of " + raw.file, raw.facts, rounded=raw.rounded),
-    ]
+    header = Origin("the header of " + raw.file, raw.facts, rounded=raw.rounded)
     said = {f"{name}_convention": convention for name, convention in raw.conventions.items()}
     rows = []
     for i, run in enumerate(judged.ids[judged.first].tolist()):
-        first = [] if meta is None else [Origin(meta.file, meta.of(run, stem(raw.file)))]
-        last = Origin(raw.file, {name: values[i] for name, values in own.items()} | said)
-        facts = settle(run, [*first, *others, last], options.facts)
+        part = parts[i if len(parts) > 1 else 0]
+        file = raw.file or part.source.name
+        first = [] if meta is None else [Origin(meta.file, meta.of(run, stem(file)))]
+        named = {name: value for name, value in part.stated.items() if name != "run_id"}
+        last = Origin(file, {name: values[i] for name, values in own.items()} | said)
+        origins = [*first, Origin("the file name", named, rounded=True), header, last]
+        facts = settle(run, origins, options.facts)
         rows.append({"run_id": run, "rows": str(judged.layout), **facts})
     if judged.layout is Layout.RUN:
         measured = [name for name in MEASURED if any(name in row for row in rows)]
@@ -545,14 +582,14 @@ def _column(values: list[Any], kind: pa.DataType | None) -> pa.Array:
     return pa.array(values, kind)
 
 
-def _points(judged: Judged, along: Mapping[str, pa.Array], source: str) -> pa.Table:
+def _points(judged: Judged, along: Mapping[str, pa.Array], source: pa.Array) -> pa.Table:
     raw, kinds = judged.named, POINT_CORE | POINT_TAIL
     columns = {
         **along,
         "run_id": pa.array(judged.ids.tolist(), pa.string()),
         "segment": pa.array(judged.segment),
         "flags": pa.array(flags(along, judged.stale)),
-        "source_id": pa.repeat(source, len(raw)),
+        "source_id": source,
         "line": pa.array(raw.lines),
     }
     if "step" in along:
