@@ -14,6 +14,7 @@ from typing import Any
 
 from scaling_cli.ingest._batches import READER, Batch, batches, understood
 from scaling_cli.ingest._columns import check_mapping, remap
+from scaling_cli.ingest._facts import Options, pattern_notes, read_meta, run_names
 from scaling_cli.ingest._parts import joined
 from scaling_cli.ingest._sources import (
     Raw,
@@ -22,10 +23,9 @@ from scaling_cli.ingest._sources import (
     expand,
     named,
     passed_over,
-    run_names,
     stem,
 )
-from scaling_cli.ingest._table import Options, pattern_notes, read_meta, understand
+from scaling_cli.ingest._table import understand
 from scaling_cli.runs import store
 from scaling_cli.runs.plausible import doubts
 from scaling_cli.runs.table import Runs, combine

@@ -15,11 +15,12 @@ import pyarrow as pa
 
 from scaling_cli.ingest import delimited
 from scaling_cli.ingest._columns import COUNTS, LOSSES, inferred, is_weak, name_columns
+from scaling_cli.ingest._facts import Options, facts_from_name
 from scaling_cli.ingest._parts import may_be_part
 from scaling_cli.ingest._rows import FEWEST_OF_A_LOG, Judged
 from scaling_cli.ingest._shape import EPOCHS, MEASURED, TOTAL_NAMES, coded, is_wide
 from scaling_cli.ingest._sources import BOM, Raw, Source, stem
-from scaling_cli.ingest._table import Options, Part, facts_from_name, readings, runs_of
+from scaling_cli.ingest._table import Part, readings, runs_of
 from scaling_cli.runs.table import Layout, Runs, floats
 from scaling_cli.vocabulary.errors import DataError
 from scaling_cli.vocabulary.quantities import (

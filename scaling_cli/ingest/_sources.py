@@ -592,17 +592,3 @@ def _with_gaps(raw: Raw) -> Raw:
 
 def _keeps_nan(name: str) -> bool:
     return plain_name(name) == L.column
-
-
-def run_names(files: Sequence[str]) -> dict[str, str]:
-    """Return what the run of each file is called: its stem, with folders where stems repeat."""
-    names = {file: stem(file) for file in files}
-    for depth in range(2, max((len(Path(file).parts) for file in files), default=0) + 2):
-        counts = Counter(names.values())
-        if len(counts) == len(names):
-            break
-        names = {
-            file: "/".join([*Path(file).parts[-depth:-1], stem(file)]) if counts[name] > 1 else name
-            for file, name in names.items()
-        }
-    return names
