@@ -8,11 +8,9 @@ in a file name counts as rounded: within 5 % it agrees with the exact one, which
 import json
 import math
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -339,17 +337,3 @@ class Options:
             "keep_partial": self.keep_partial,
         }
         return json.dumps(said, sort_keys=True)
-
-
-def run_names(files: Sequence[str]) -> dict[str, str]:
-    """Return what the run of each file is called: its stem, with folders where stems repeat."""
-    names = {file: stem(file) for file in files}
-    for depth in range(2, max((len(Path(file).parts) for file in files), default=0) + 2):
-        counts = Counter(names.values())
-        if len(counts) == len(names):
-            break
-        names = {
-            file: "/".join([*Path(file).parts[-depth:-1], stem(file)]) if counts[name] > 1 else name
-            for file, name in names.items()
-        }
-    return names

@@ -71,6 +71,10 @@ class Raw:
         The format it was read as, and the version of its reader.
     readings : tuple of ColumnReading
         How the columns were named, once they have canonical names.
+    part_of : str
+        The run (a folder) whose files the reader puts together, by its `join(folder, parts)`.
+    size : int
+        Bytes that it was read from, where that is asked for.
     """
 
     file: str
@@ -86,6 +90,8 @@ class Raw:
     reader: str = ""
     version: str = ""
     readings: tuple[ColumnReading, ...] = ()
+    part_of: str = ""
+    size: int = 0
 
     @property
     def conventions(self) -> dict[str, str]:
@@ -145,12 +151,15 @@ class Source:
         A table that was handed over in memory.
     asked : bool
         Whether the user named it; a bad file that was met in a folder does not stop the others.
+    parts : tuple of Source
+        The files of a run that lies in several; `path` is the folder that they have in common.
     """
 
     name: str
     path: Path | None
     frame: Raw | None = None
     asked: bool = True
+    parts: "tuple[Source, ...]" = ()
 
     @cached_property
     def packed(self) -> bytes:
@@ -167,11 +176,6 @@ class Source:
     def _file(self) -> tuple[bytes, os.stat_result]:
         return read_file(self.path or Path(), self.name)
 
-    @cached_property
-    def size(self) -> int:
-        """Return how many bytes are stored."""
-        return len(self.packed)
-
     def forget(self) -> None:
         """Let go of the bytes; what is known of them stays."""
         _ = self.size, self.sha256, self.modified
@@ -181,12 +185,19 @@ class Source:
     @cached_property
     def modified(self) -> int | None:
         """Return when the file that was read had been written, in ns; None if it is no file."""
+        if self.parts:
+            return max((part.modified or 0 for part in self.parts), default=None)
         return None if self.fleeting else self._file[1].st_mtime_ns
+
+    @cached_property
+    def size(self) -> int:
+        """Return the number of bytes as stored."""
+        return sum(part.size for part in self.parts) if self.parts else len(self.packed)
 
     @cached_property
     def fleeting(self) -> bool:
         """Return whether this is no file: it can be read once, and its name says nothing."""
-        return self.path is None or not self.path.is_file()
+        return not self.parts and (self.path is None or not self.path.is_file())
 
     @cached_property
     def content(self) -> bytes:
@@ -237,7 +248,10 @@ class Source:
 
     @cached_property
     def sha256(self) -> str:
-        """Return the digest of the bytes as stored."""
+        """Return the digest of the bytes as stored; of several files, that of their digests."""
+        if self.parts:
+            digests = sorted((part.uri, part.sha256) for part in self.parts)
+            return hashlib.sha256(json.dumps(digests).encode()).hexdigest()
         return hashlib.sha256(self.packed).hexdigest()
 
 
