@@ -16,16 +16,9 @@ from typing import Any
 from scaling_cli.ingest._batches import READER, Batch, batches, understood
 from scaling_cli.ingest._columns import check_mapping, remap
 from scaling_cli.ingest._facts import Options, pattern_notes, read_meta
+from scaling_cli.ingest._given import are_records, expand, passed_over
 from scaling_cli.ingest._parts import joined, put_together, run_names
-from scaling_cli.ingest._sources import (
-    Raw,
-    Source,
-    are_records,
-    expand,
-    named,
-    passed_over,
-    stem,
-)
+from scaling_cli.ingest._sources import Raw, Source, named, stem
 from scaling_cli.ingest._table import understand
 from scaling_cli.runs import store
 from scaling_cli.runs.plausible import doubts
