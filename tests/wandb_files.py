@@ -34,7 +34,9 @@ def run(name: str, run_id: str = "a1b2c3d4") -> bytes:
 
 
 def metric(name: str, step: str, *, pattern: bool = False) -> bytes:
-    return delimited(12, delimited(2 if pattern else 1, name.encode()) + delimited(4, step.encode()))
+    return delimited(
+        12, delimited(2 if pattern else 1, name.encode()) + delimited(4, step.encode())
+    )
 
 
 def ended(code: int = 0) -> bytes:

@@ -89,7 +89,25 @@ def read_history(content: bytes) -> History:
         rows += len(history.owner)
     whole = [np.concatenate(columns) for columns in zip(*pieces, strict=True)]
     name, row, value = whole or (np.zeros(0, int), np.zeros(0, int), np.zeros(0))
-    return History([*names], name, row, value, rows, others, messages, left, damaged)
+    # In the order in which they were first logged.
+    first = np.full(len(names), len(name))
+    np.minimum.at(first, name, np.arange(len(name)))
+    order = np.argsort(first, kind="stable")
+    place = np.empty(len(names), int)
+    place[order] = np.arange(len(names))
+    called = [*names]
+    others = dict(sorted(others.items()))
+    return History(
+        [called[i] for i in order.tolist()],
+        place[name],
+        row,
+        value,
+        rows,
+        others,
+        messages,
+        left,
+        damaged,
+    )
 
 
 @dataclass

@@ -56,6 +56,16 @@ def sniff(path: str, head: bytes) -> float:
     return 0.9 if Path(path).name == "config.yaml" and b"wandb_version:" in head[:4096] else 0.0
 
 
+def beside(path: Path) -> bool:
+    """Say whether W&B wrote this beside the log of a run: its own logs, console, summary."""
+    if path.parent.name == "wandb" and path.name.startswith("debug"):
+        return True
+    if path.suffix == ".wandb" or path.name == "config.yaml":
+        return False
+    runs = [folder for folder in path.absolute().parents if _FOLDER.fullmatch(folder.name)]
+    return any(True for folder in runs[:1] for _ in folder.glob("*.wandb"))
+
+
 @dataclass(frozen=True)
 class _Part(Raw):
     """One file of a run: values as they were logged, or a configuration."""
@@ -291,7 +301,7 @@ def _axis(rows: _Rows, defined: Mapping[str, str]) -> str:
     order = [plain_name(alias) for alias in (S.column, *S.aliases)]
     named.sort(key=lambda name: order.index(plain_name(name)))
     there = np.zeros(rows.height, bool)
-    for name in losses or rows.names:
+    for name in losses or [name for name in rows.names if name not in (*named, *_OWN)]:
         there |= ~np.isnan(rows.column(name))
     for name in dict.fromkeys([*(step for step in stated if step), *named]):
         values = rows.column(name)[there]
