@@ -20,6 +20,7 @@ from scaling_cli.vocabulary.errors import DataError
 from scaling_cli.vocabulary.quantities import plain_name
 
 _TENSORBOARD = re.compile(r"run-(?P<run>.*?)-tag-(?P<tag>.+)")
+_METRICS = "plots/metrics/"  # of DVCLive
 _WORDS_OF_SETS = re.compile(r"(^|[_.\-/ ])(train|training|val|valid|validation|eval|test)$")
 _HELD = re.compile(r"(^|[_.\-/ ])(val|valid|validation|eval|test)$")
 
@@ -74,8 +75,7 @@ def put_together(
         if raw.part_of:
             parts.setdefault((raw.reader, raw.part_of), []).append((source, raw))
     names = run_names([f"{Path(folder).resolve()}.run" for _, folder in parts])
-    whole = [(source, raw) for source, raw in tables if not raw.part_of]
-    bad = []
+    whole, bad = [], []
     for (reader, folder), several in parts.items():
         sources = tuple(source for source, _ in several)
         asked = any(source.asked for source in sources)
@@ -86,10 +86,20 @@ def put_together(
                 raise
             bad.append(error)
             continue
-        first, run = several[0][1], names[f"{Path(folder).resolve()}.run"]
-        raw = replace(raw, run=raw.run or run, reader=reader, version=first.version)
+        run = raw.run or names[f"{Path(folder).resolve()}.run"]
+        raw = replace(raw, run=run, reader=reader, version=several[0][1].version)
         whole.append((Source(folder, Path(folder), raw, asked, sources), raw))
-    return whole, bad
+    # What tools call runs need not be unique: then the folder, named after an id, says which.
+    counts = Counter(raw.run for _, raw in whole)
+    for i, (source, raw) in enumerate(whole):
+        if counts[raw.run] > 1:
+            whole[i] = (source, replace(raw, run=f"{raw.run}/{Path(source.name).name}"))
+    return [(source, raw) for source, raw in tables if not raw.part_of] + whole, bad
+
+
+def may_be_part(name: str) -> bool:
+    """Say whether a file is named as those are that hold one metric of a run."""
+    return bool(_TENSORBOARD.fullmatch(stem(name))) or _METRICS in Path(name).as_posix()
 
 
 def _part(source: Source, raw: Raw) -> tuple[str, Raw] | None:
@@ -103,7 +113,7 @@ def _part(source: Source, raw: Raw) -> tuple[str, Raw] | None:
         name = _WORDS_OF_SETS.sub("", run).strip(".")
         columns = {plain["step"]: raw.columns[plain["step"]], tag: raw.columns[plain["value"]]}
         return f"{path.parent}/{name}", replace(raw, columns=columns, run=name or raw.run)
-    folder, metrics, below = path.as_posix().rpartition("plots/metrics/")
+    folder, metrics, below = path.as_posix().rpartition(_METRICS)
     if not metrics or "step" not in plain:
         return None
     metric, values = below.removesuffix(path.suffix), raw.columns.get(path.stem)
