@@ -184,9 +184,9 @@ class Planner:
         found = []
         for share, ends in valley(loss, point[size], SHARES).items():
             known = np.where(np.isfinite(ends) & (np.array(ends) > 0), ends, np.nan)
-            least, most = (None if np.isnan(v) else float(v) for v in tokens(known)[::-1])
-            smallest, largest = (None if np.isnan(v) else float(v) for v in known)
-            found.append({"loss_within": share, size: [smallest, largest], data: [least, most]})
+            both = {size: known, data: tokens(known)[::-1]}
+            told = {s: [None if np.isnan(v) else float(v) for v in of] for s, of in both.items()}
+            found.append({"loss_within": share, **told})
         return {"near_optimal": found[0], "valley": found}
 
     def _limited_by(self, point: Mapping[str, float]) -> list[str]:
@@ -207,12 +207,13 @@ class Planner:
         """
         size, data = self.law.size_and_data() or ("", "")
         best = self._point(budget)
-        limits = Limits(ratio=times * best[data] / best[size], answers=self.limits.answers)
+        ratio = times * best[data] / best[size]
+        limits = Limits(ratio=ratio, answers=self.limits.answers)
         N, D = allocation.best(self.law, budget, limits, self.held)
         other = allocation.at(self.law, N, D, self.held)
         laws = [self.law, *([self.drawn] if self.drawn else [])]
         changes = [self._outputs(law, other) - self._outputs(law, best) for law in laws]
-        more = [self._making_up(law, limits.ratio or 0.0, best) for law in laws]
+        more = [self._making_up(law, ratio, best) for law in laws]
         return {
             "C": budget,
             "times": times,

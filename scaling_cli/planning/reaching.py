@@ -53,7 +53,6 @@ def _where_there_are(fit: Fit, point: Mapping[str, Any], of: Asked) -> np.ndarra
     there = np.isfinite(columns).all(axis=0)
     predicted = np.full(there.shape, np.nan)
     if there.any():
-        predicted[there] = of(
-            fit.predict(**{s: v[there] for s, v in zip(point, columns, strict=True)})
-        )
+        known: dict[str, Any] = {s: v[there] for s, v in zip(point, columns, strict=True)}
+        predicted[there] = of(fit.predict(**known))
     return predicted

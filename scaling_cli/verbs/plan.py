@@ -183,7 +183,7 @@ def _held(law: Law, inputs: Mapping[str, Any], unique: float | None) -> dict[str
     given = by_symbol(taken(law), inputs)
     if unique is not None and U.symbol in law.inputs():
         given.setdefault(U.symbol, unique)
-    others = [s for s in law.inputs() if s not in law.size_and_data()]
+    others = [s for s in law.inputs() if s not in (law.size_and_data() or ())]
     unknown = [s for s in given if s not in others]
     if unknown:
         raise UsageError(

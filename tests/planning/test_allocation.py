@@ -1,6 +1,7 @@
 """Best splits under limits, against closed forms and SciPy."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,12 @@ LAW = Chinchilla(E=1.8172, A=482.01, B=2085.43, alpha=0.3478, beta=0.3658)
 C = 1e24
 NOTHING: Mapping[str, float] = {}
 EVEN_A_CEILING = Limits(most_size=1e30)  # which never holds, but makes a search of it
+
+
+def least(function: Callable[[float], float], low: float, high: float) -> tuple[float, float]:
+    """Where a function is least between two logarithms, and how low, by SciPy."""
+    found: Any = minimize_scalar(function, bounds=(np.log(low), np.log(high)), method="bounded")
+    return float(np.exp(found.x)), float(found.fun)
 
 
 def split(limits: Limits, budget: float = C) -> tuple[float, float]:
@@ -47,10 +54,10 @@ def test_answers_are_paid_from_the_same_budget(answers: float) -> None:
         left = C - 2 * N * answers
         return float(LAW(N=N, D=left / (6 * N))) if left > 0 else np.inf
 
-    found = minimize_scalar(loss, bounds=(np.log(1e6), np.log(min(1e12, 0.4999 * C / answers))))
+    best_size, lowest = least(loss, 1e6, min(1e12, 0.4999 * C / answers))
     N, D = split(Limits(answers=answers))
-    assert pytest.approx(found.fun, rel=1e-12) == LAW(N=N, D=D)
-    assert pytest.approx(np.exp(found.x), rel=1e-4) == N
+    assert pytest.approx(lowest, rel=1e-12) == LAW(N=N, D=D)
+    assert pytest.approx(best_size, rel=1e-4) == N
     assert total(LAW, at(LAW, np.array(N), np.array(D), NOTHING), Limits(answers=answers)) == (
         pytest.approx(C)
     )
@@ -68,7 +75,7 @@ def test_a_budget_that_does_not_pay_for_answers_buys_nothing() -> None:
 
 def test_every_draw_has_its_own_split() -> None:
     random = np.random.default_rng(0)
-    draws = {
+    draws: dict[str, Any] = {
         name: value * np.exp(0.05 * random.standard_normal(40))
         for name, value in LAW.values().items()
     }
@@ -95,14 +102,15 @@ def test_the_published_example_of_a_lifetime_of_answers() -> None:
         N = np.exp(log)
         return 6 * N * tokens(N) + 2 * N * 5e12
 
-    cheapest = minimize_scalar(cost, bounds=(np.log(1.2e10), np.log(1e11)), method="bounded")
+    _, cheapest = least(cost, 1.2e10, 1e11)
 
     def missing(log: float) -> float:
         N, D = best(hoffmann, np.exp(log), Limits(answers=5e12), NOTHING)
         return float(hoffmann(N=N, D=D)) - goal
 
-    budget = np.exp(brentq(missing, np.log(1e23), np.log(1e25), xtol=1e-12))
-    assert budget == pytest.approx(cheapest.fun, rel=1e-9)
+    root: Any = brentq(missing, np.log(1e23), np.log(1e25), xtol=1e-12)
+    budget = float(np.exp(root))
+    assert budget == pytest.approx(cheapest, rel=1e-9)
     N, D = best(hoffmann, budget, Limits(answers=5e12), NOTHING)
     assert float(N) == pytest.approx(16.1e9, rel=0.02)
     assert float(D) == pytest.approx(3.32e12, rel=0.02)
