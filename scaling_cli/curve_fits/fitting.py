@@ -33,7 +33,7 @@ from scaling_cli.curve_fits import beginnings
 from scaling_cli.curve_fits.checks import checklist, dead
 from scaling_cli.curve_laws._curve_law import CurveLaw
 from scaling_cli.engine.curves import STILL as MINIMUM
-from scaling_cli.engine.curves import CurveProblem, Linearised, linearise, solve_curves
+from scaling_cli.engine.curves import CurveProblem, Linearised, solve_curves
 from scaling_cli.laws._law import Domain
 from scaling_cli.numerics.mestimate import huber
 from scaling_cli.numerics.quantiles import central
@@ -54,7 +54,7 @@ AUTO = "auto"
 STRENGTHS = (0.0, 1.0, 10.0)  # of the priors, that `auto` chooses from
 DRAWS = 100
 MANY_RUNS = 10  # from here on whole runs are drawn: that also draws their schedules
-STILL = 1e-6  # of the objective: at 1e-3 a draw stops before it has seen the width of a valley
+STILL = 1e-7  # of the objective: at 1e-3 a draw stops before it has seen the width of a valley
 LANES = 32  # draws that are refitted side by side
 NEAR = 1e-9  # of the objective: warm-ups are told apart by a hundredth of it
 SEES_WARMUP = "multi_power"  # of the averaged laws, the one that misses real curves least
@@ -82,11 +82,10 @@ class CurveOptions:
 
 @dataclass(frozen=True)
 class Searched:
-    """A fitted law with the problem that it solves, for resamples of it."""
+    """A fitted law with the problem that it solves, for resamples of it, as a straight line."""
 
     fitted: FittedLaw
-    problem: CurveProblem
-    residuals: np.ndarray
+    line: Linearised
 
 
 class Draws(NamedTuple):
@@ -226,7 +225,7 @@ def _hidden_warmup(
 
     def objective(begun: Sequence[Curve]) -> tuple[float, float, float]:
         again = _refit(name, begun, options, found[name].fitted)
-        residuals = again.residuals
+        residuals = again.line.residuals
         independent = effective(len(residuals), autocorrelation([residuals]))
         return again.fitted.value or np.nan, again.fitted.misfit or 0.0, independent
 
@@ -296,13 +295,13 @@ def _judged(
     residuals = [np.log(bare.along(c).value) - np.log(c.loss) for c in curves]
     correlation = autocorrelation(residuals)
     chosen = bare.selection
-    lines = {name: linearise(f.problem, f.fitted.law) for name, f in found.items()}
+    lines = {name: searched.line for name, searched in found.items()}
     drawn = {name: Draws({}, ()) for name in found}
     method = "no draws were asked for"
     if chosen["bootstrap"]:
         sizes = [len(c.step) for c in curves]
         counts, method = weights(sizes, correlation, chosen["bootstrap"], chosen["seed"])
-        drawn = {n: draws(f.problem, f.fitted.law, counts) for n, f in found.items()}
+        drawn = {n: draws(f, counts) for n, f in found.items()}
         method = f"{method}, {chosen['bootstrap']} draws"
     noise = float(np.sqrt(np.mean([np.mean(r**2) for r in residuals])))
     tested = [fold for fold in folds if fold.errors]
@@ -377,15 +376,9 @@ def percentiles(
 def leave_out(
     curves: Sequence[Curve], options: CurveOptions, near: Mapping[str, Searched]
 ) -> list[Fold]:
-    """Fit without each schedule in turn and predict its runs by the mean of the laws.
+    """Fit without each schedule in turn, from the fit to all of the thinned curves.
 
-    Parameters
-    ----------
-    curves : sequence of Curve
-        Thinned.
-    options : CurveOptions
-    near : mapping of law to Searched
-        The fit to all: where refits start.
+    The mean of the laws predicts its runs.
     """
     schedules = list(dict.fromkeys(curve.schedule.text() for curve in curves))
     folds = []
@@ -405,14 +398,11 @@ def leave_out(
 def _without(
     name: str, curves: Sequence[Curve], kept: Sequence[bool], options: CurveOptions, near: Searched
 ) -> FittedLaw:
-    """Fit to the runs that are kept: from the fit to all, the others counted not at all.
-
-    Where that ends nowhere, from the grid.
-    """
+    """Fit from the fit to all with the others not counted, from the grid if that ends nowhere."""
     rest = [*itertools.compress(curves, kept)]
-    _refuse(name, rest, [*itertools.compress(near.problem.paths, kept)], options)
+    _refuse(name, rest, [*itertools.compress(near.line.problem.paths, kept)], options)
     times = np.repeat(np.array(kept, float), [len(c.step) for c in curves])
-    [ended] = solve_curves(near.problem, [near.fitted.law], times=times[None])
+    [ended] = solve_curves(near.line.problem, [near.fitted.law], times=times[None])
     if not ended.decrement < USABLE:
         return search(name, rest, options).fitted
     return replace(near.fitted, law=ended.law, value=ended.value)
@@ -477,12 +467,13 @@ def _blocks(points: int, length: int, count: int, generator: np.random.Generator
     return drawn
 
 
-def draws(problem: CurveProblem, fitted: CurveLaw, drawn: np.ndarray) -> Draws:
+def draws(near: Searched, drawn: np.ndarray) -> Draws:
     """Refit a law to each resample."""
-    known, values, gone = linearise(problem, fitted), [], []
+    fitted, line, values, gone = near.fitted.law, near.line, [], []
     for first in range(0, len(drawn), LANES):
         times = drawn[first : first + LANES]
-        ends = solve_curves(problem, [fitted] * len(times), times=times, still=STILL, known=known)
+        starts = [fitted] * len(times)
+        ends = solve_curves(line.problem, starts, times=times, still=STILL, known=line)
         values += [[*end.law.values().values()] for end in ends]
         gone += [dead(end.line) for end in ends]
     return Draws(dict(zip(fitted.values(), np.transpose(values), strict=True)), gone)
@@ -525,7 +516,7 @@ def search(
     misfit = float(np.mean(np.abs(np.expm1(best.line.residuals))))
     left = 0.0 if best.converged else best.decrement
     fitted = FittedLaw(best.law, convention, best.value, misfit, agree, left)
-    return Searched(fitted, problem, best.line.residuals)
+    return Searched(fitted, best.line)
 
 
 def _refuse_sizes(name: str, curves: Sequence[Curve], options: CurveOptions) -> None:

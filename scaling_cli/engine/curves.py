@@ -6,7 +6,6 @@ Huber's sum of the linearised residuals is minimised, a handful of parameters in
 refits at once, and what that promises beside what it brings says how far the next may go.
 """
 
-import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache
@@ -31,9 +30,12 @@ AT_POINTS = ("step", "area", "params", "functional")
 AT_DROPS = ("gap", "rate", "drop_step", "drop_area")
 MOST_ITERATIONS, MOST_INNER = 300, 30
 FIRST_DAMPING, LEAST_DAMPING = 1e-3, 1e-12
-NEAR_DAMPING = 1e-8  # of what begins near its end
+NEAR_DAMPING = 1e-5  # of what begins near its end
 WELL, BADLY = 0.75, 0.25  # of what was promised: a step that brings more, or less
-FACTORS, REFUSED, EASED = (1 / 16, 1.0, 4.0), 8.0, 64.0  # of the damping after each
+FACTORS, REFUSED, EASED = (1 / 16, 1.0, 4.0), 8.0, 1e3  # of the damping after each
+BENDS = -0.9, 10.0  # of the curvature of tangents: what they may miss
+SURE = 1e-8  # of the cosine of a step and what it taught
+LARGEST = 1e100  # residual or slope with which doubles can calculate
 STILL = 1e-12  # of the objective: where a step promises less, a refit ends
 ENOUGH = 1e-4  # of what the linearised sum has lost: an inner step that gains less is the last
 FLAT = 1e-10
@@ -168,7 +170,7 @@ def solve_curves(
     *,
     times: np.ndarray | None = None,
     still: float = STILL,
-    known: "Linearised | None" = None,
+    known: Linearised | None = None,
 ) -> list[CurveSolution]:
     """Minimise from each start, until no step promises anything.
 
@@ -187,12 +189,13 @@ def solve_curves(
     u = np.array([coordinates(start, problem.scales) for start in starts])
     counted = np.ones((len(u), problem.n_points)) if times is None else times
     rows = np.array([problem.sensing(at) for at in u] if known is None else [known.rows] * len(u))
-    damping = FIRST_DAMPING if known is None else NEAR_DAMPING
-    value, iterations = _descended(problem, counted, u, rows, damping, still)
+    damping = np.full(len(u), FIRST_DAMPING if known is None else NEAR_DAMPING)
+    lanes = _Lanes(problem, counted, u, rows, _values(problem, counted, u, rows), damping)
+    iterations = lanes.descend(still)
     return [
         CurveSolution(
             law_at(problem.law, u[lane], problem.scales),
-            float(value[lane]),
+            float(lanes.value[lane]),
             Linearised(problem, u[lane], rows[lane]),
             _decrement(problem, counted[lane], u[lane], rows[lane]),
             int(iterations[lane]),
@@ -201,54 +204,125 @@ def solve_curves(
     ]
 
 
-def _descended(
-    problem: CurveProblem,
-    times: np.ndarray,
-    u: np.ndarray,
-    rows: np.ndarray,
-    first: float,
-    still: float,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Move refits, shapes (m, n), (m, k), (m, n, 1 + k), in place; return sums and iterations."""
-    value = np.array([*map(_value, itertools.repeat(problem), times, u, rows)])
-    damping, least = np.full(len(u), first), np.full(len(u), LEAST_DAMPING)
-    iterations = np.zeros(len(u), int)
-    # A start whose curve turns negative somewhere has no loss and no way on.
-    live = np.flatnonzero(np.isfinite(value))
-    while len(live):
-        tangents = _Tangents.of(problem, times[live], u[live], rows[live])
-        step, promised = tangents.lowest(damping[live])
-        small = promised <= still * value[live]
-        ended = small & (damping[live] <= least[live])
-        lower = live[small]  # what promises nothing may have been damped more than it need be
-        damping[lower] = np.maximum(damping[lower] / EASED, least[lower])
-        moved = live[~small]
-        trial = u[moved] + step[~small]
-        there = np.array([problem.sensing(at) for at in trial]).reshape(len(moved), *rows.shape[1:])
-        sums = np.array([*map(_value, itertools.repeat(problem), times[moved], trial, there)])
-        share = (value[moved] - sums) / promised[~small]
-        damping[moved] *= np.select([share > WELL, share > BADLY, share > 0], FACTORS, REFUSED)
-        least[moved] = np.where(share > 0, LEAST_DAMPING, damping[moved])
-        iterations[moved] += 1
-        taken, new = moved[share > 0], share > 0
-        u[taken], rows[taken], value[taken] = trial[new], there[new], sums[new]
-        live = live[~ended & (iterations[live] < MOST_ITERATIONS)]
-    return value, iterations
-
-
-def _value(problem: CurveProblem, times: np.ndarray, u: np.ndarray, rows: np.ndarray) -> float:
-    """Return the objective: infinite where a point has no loss that is positive, or no slope."""
+def _values(
+    problem: CurveProblem, times: np.ndarray, u: np.ndarray, rows: np.ndarray
+) -> np.ndarray:
+    """Return objectives: infinite where a point has no loss that is positive, or no slope."""
     mean, precision = problem.prior.T
-    counted = rows[times > 0]
-    if not np.isfinite(counted).all():
+    there = np.where(times[:, :, None] > 0, rows, 0.0)
+    usable = (np.abs(there) < LARGEST).all((1, 2))
+    sums = np.einsum(
+        "mn,mn->m", times, huber(np.where(usable[:, None], there[:, :, 0], 0.0), problem.delta)
+    )
+    return np.where(usable, sums + 0.5 * (u - mean) ** 2 @ precision, np.inf)
+
+
+def _decrement(problem: CurveProblem, times: np.ndarray, u: np.ndarray, rows: np.ndarray) -> float:
+    """Return what a whole step would still gain, as a share of the value."""
+    [value] = _values(problem, times[None], u[None], rows[None])
+    if not np.isfinite(value):
         return float("inf")
-    penalty = 0.5 * precision @ (u - mean) ** 2
-    return float(times[times > 0] @ huber(counted[:, 0], problem.delta) + penalty)
+    mean, precision = problem.prior.T
+    there, free = rows[times > 0], problem.free
+    weight = times[times > 0] * _irls(there[:, 0], problem.delta)
+    gradient = there[:, 1:].T @ (weight * there[:, 0]) + precision * (u - mean)
+    hessian = (there[:, 1:].T * weight) @ there[:, 1:] + np.diag(precision)
+    step = np.linalg.lstsq(hessian[np.ix_(free, free)], gradient[free], rcond=None)[0]
+    return float(0.5 * gradient[free] @ step / value)
+
+
+def _irls(residuals: np.ndarray, delta: float) -> np.ndarray:
+    """Return the weights of least squares that have Huber's gradient."""
+    return delta / np.maximum(np.abs(residuals), delta)
+
+
+@dataclass(frozen=True)
+class _Lanes:
+    """Refits side by side, moved in place: where each stands, and what its way has taught."""
+
+    problem: CurveProblem
+    times: np.ndarray  # shape (m, n)
+    u: np.ndarray  # (m, k)
+    rows: np.ndarray  # (m, n, 1 + k)
+    value: np.ndarray  # (m,)
+    damping: np.ndarray  # (m,)
+
+    @cached_property
+    def least(self) -> np.ndarray:
+        """Return the damping below which the last step was refused, (m,)."""
+        return np.full(len(self.u), LEAST_DAMPING)
+
+    @cached_property
+    def bend(self) -> np.ndarray:
+        """Return what tangents miss of the second derivatives, as learnt so far, (m, k, k)."""
+        return np.zeros((*self.u.shape, self.u.shape[1]))
+
+    def descend(self, still: float) -> np.ndarray:
+        """Move each refit until nothing is promised; return how often it was tried, (m,)."""
+        tries = np.zeros(len(self.u), int)
+        # A start whose curve turns negative somewhere has no loss and no way on.
+        live = np.flatnonzero(np.isfinite(self.value))
+        while len(live):
+            step, promised = _Tangents.of(self, live).lowest(self.damping[live])
+            small = promised <= still * self.value[live]
+            ended = self._eased(live, small)
+            moved = live[~small]
+            if len(moved):
+                self._move(moved, step[~small], promised[~small])
+            tries[moved] += 1
+            live = live[~ended & (tries[live] < MOST_ITERATIONS)]
+        return tries
+
+    def _eased(self, live: np.ndarray, small: np.ndarray) -> np.ndarray:
+        """Return which refits have ended of those that are promised little.
+
+        More may be promised without what they have learnt, or with less damping.
+        """
+        taught = self.bend[live].any((1, 2))
+        ended = small & ~taught & (self.damping[live] <= self.least[live])
+        self.bend[live[small & taught]] = 0.0
+        lower = live[small & ~taught]
+        self.damping[lower] = np.maximum(self.damping[lower] / EASED, self.least[lower])
+        return ended
+
+    def _move(self, lanes: np.ndarray, step: np.ndarray, promised: np.ndarray) -> None:
+        """Try steps, keep those that lower the sum, and learn from all."""
+        u = self.u[lanes] + step
+        rows = np.array([self.problem.sensing(at) for at in u])
+        value = _values(self.problem, self.times[lanes], u, rows)
+        share = (self.value[lanes] - value) / promised
+        fell = share > 0
+        self.bend[lanes] += self._taught(lanes, step, rows, fell)
+        factor = np.select([share > WELL, share > BADLY, fell], FACTORS, REFUSED)
+        self.damping[lanes] = np.maximum(self.damping[lanes] * factor, LEAST_DAMPING)
+        self.least[lanes] = np.where(fell, LEAST_DAMPING, self.damping[lanes])
+        for own, new in ((self.u, u), (self.rows, rows), (self.value, value)):
+            own[lanes[fell]] = new[fell]
+
+    def _taught(
+        self, lanes: np.ndarray, step: np.ndarray, rows: np.ndarray, fell: np.ndarray
+    ) -> np.ndarray:
+        """Return the symmetric change of rank one with which `bend` explains how slopes turned."""
+        times, delta, before = self.times[lanes], self.problem.delta, self.rows[lanes]
+        at = np.where(fell[:, None], rows[:, :, 0], before[:, :, 0])
+        with np.errstate(invalid="ignore", over="ignore"):  # a trial without a loss teaches nothing
+            turned = np.where(times[:, :, None] > 0, rows - before, 0.0)[:, :, 1:]
+            pull = np.where(times > 0, times * np.clip(at, -delta, delta), 0.0)
+            known = (self.bend[lanes] @ step[:, :, None])[:, :, 0]
+            missed = np.einsum("mn,mnk->mk", pull, turned) - known
+            along = np.einsum("mk,mk->m", missed, step)
+            sure = np.abs(along) > SURE * np.linalg.norm(missed, axis=1) * np.linalg.norm(
+                step, axis=1
+            )
+            change = (
+                missed[:, :, None] * missed[:, None] / np.where(sure, along, 1.0)[:, None, None]
+            )
+        return np.where(sure[:, None, None], change, 0.0)
 
 
 @dataclass(frozen=True)
 class _Tangents:
-    """Sums of Huber along straight lines, a refit each, and the priors' penalties.
+    """Sums of Huber along straight lines, a refit each, with priors and what lines miss.
 
     Coordinates are those that are free, in units in which the curvature of each is one.
     """
@@ -259,25 +333,31 @@ class _Tangents:
     jacobian: np.ndarray  # (m, n, f)
     precision: np.ndarray  # (m, f)
     off: np.ndarray  # (m, f), from the means of the priors
+    bend: np.ndarray  # (m, f, f)
     size: np.ndarray  # (m, k), of the units; zero where a coordinate is not free
 
     @classmethod
-    def of(
-        cls, problem: CurveProblem, times: np.ndarray, u: np.ndarray, rows: np.ndarray
-    ) -> "_Tangents":
-        """Return the tangents of refits; points that are not counted need have no loss."""
+    def of(cls, lanes: _Lanes, live: np.ndarray) -> "_Tangents":
+        """Return the tangents of some refits; points that are not counted need have no loss."""
+        problem, times = lanes.problem, lanes.times[live]
         free, (mean, precision) = problem.free, problem.prior[problem.free].T
-        rows = np.where(times[:, :, None] > 0, rows, 0.0)
+        rows = np.where(times[:, :, None] > 0, lanes.rows[live], 0.0)
         residuals, jacobian = rows[:, :, 0], rows[:, :, 1:][:, :, free]
         weight = times * _irls(residuals, problem.delta)
         curvature = np.einsum("mn,mnk->mk", weight, jacobian**2) + precision
         # A coordinate on its way to a bound (a floor of zero) has no curvature left of its own.
-        least = FLAT * curvature.max(1, keepdims=True)
-        unit = 1 / np.sqrt(np.maximum(curvature, least))
-        size = np.zeros(u.shape)
+        unit = 1 / np.sqrt(np.maximum(curvature, FLAT * curvature.max(1, keepdims=True)))
+        size = np.zeros((len(live), len(free)))
         size[:, free] = unit
-        scaled = jacobian * unit[:, None], precision * unit**2, (u[:, free] - mean) / unit
-        return cls(problem.delta, times, residuals, *scaled, size)
+        jacobian *= unit[:, None]
+        bend = lanes.bend[live][:, free][:, :, free] * unit[:, :, None] * unit[:, None]
+        flat = (
+            _diagonal(precision * unit**2)
+            + (jacobian.transpose(0, 2, 1) * weight[:, None]) @ jacobian
+        )
+        off = (lanes.u[live][:, free] - mean) / unit
+        bend = _bounded(bend, flat) if bend.any() else bend
+        return cls(problem.delta, times, residuals, jacobian, precision * unit**2, off, bend, size)
 
     def take(self, lanes: np.ndarray) -> "_Tangents":
         """Return these refits only."""
@@ -287,20 +367,19 @@ class _Tangents:
     def value(self, z: np.ndarray, residuals: np.ndarray, damping: ArrayLike = 0.0) -> np.ndarray:
         """Return the sums after steps z, (m, f), that led to these residuals, (m, n)."""
         sums = np.einsum("mn,mn->m", self.times, huber(residuals, self.delta))
+        sums += 0.5 * (self.precision * (self.off + z) ** 2).sum(1)
         return (
-            sums
-            + 0.5 * (self.precision * (self.off + z) ** 2).sum(1)
-            + 0.5 * damping * (z**2).sum(1)
+            sums + 0.5 * np.einsum("mi,mij,mj->m", z, self.bend, z) + 0.5 * damping * (z**2).sum(1)
         )
 
     def lowest(self, damping: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the steps, (m, k), to the lowest damped sums, and how far the sums fall, (m,)."""
         z, residuals = np.zeros(self.off.shape), self.residuals.copy()
-        first = now = self.value(z, residuals)
+        first = self.value(z, residuals)
         now, soft, live = first.copy(), np.zeros(len(z), bool), np.arange(len(z))
         for _ in range(MOST_INNER):
             some = self.take(live)
-            step = some._newton(z[live], residuals[live], damping[live], soft[live])
+            step = some.newton(z[live], residuals[live], damping[live], soft[live])
             there = residuals[live] + (some.jacobian @ step[:, :, None])[:, :, 0]
             sums = some.value(z[live] + step, there, damping[live])
             gain = now[live] - sums
@@ -314,43 +393,36 @@ class _Tangents:
             live = live[~ended]
             if not len(live):
                 break
-        steps = np.zeros(self.size.shape)
-        steps[self.size > 0] = z.ravel()
-        return steps * self.size, first - self.value(z, residuals)
+        steps = self.size.copy()
+        steps[self.size > 0] *= z.ravel()
+        return steps, first - self.value(z, residuals)
 
-    def _newton(
+    def newton(
         self, z: np.ndarray, residuals: np.ndarray, damping: np.ndarray, soft: np.ndarray
     ) -> np.ndarray:
         """Return Newton's steps; where `soft`, those of reweighted least squares."""
         slope = self.times * np.clip(residuals, -self.delta, self.delta)
-        inside = (np.abs(residuals) <= self.delta).astype(float)
-        weight = np.where(soft[:, None], _irls(residuals, self.delta), inside)
-        ridge = self.precision + damping[:, None]
-        gradient = (slope[:, None, :] @ self.jacobian)[:, 0] + self.precision * self.off + ridge * z
+        inside = np.abs(residuals) <= self.delta
+        weight = self.times * np.where(soft[:, None], _irls(residuals, self.delta), inside)
         turned = self.jacobian.transpose(0, 2, 1)
-        hessian = (turned * (self.times * weight)[:, None]) @ self.jacobian
-        hessian += ridge[:, :, None] * np.eye(z.shape[1])
+        own = _diagonal(self.precision + damping[:, None]) + self.bend
+        hessian = (turned * weight[:, None]) @ self.jacobian + own
+        pull = own @ z[:, :, None] + turned @ slope[:, :, None]
+        gradient = pull[:, :, 0] + self.precision * self.off
         return -np.linalg.solve(hessian, gradient[:, :, None])[:, :, 0]
 
 
-def _irls(residuals: np.ndarray, delta: float) -> np.ndarray:
-    """Return the weights of least squares that have Huber's gradient."""
-    size = np.abs(residuals)
-    return np.where(size <= delta, 1.0, delta / np.maximum(size, delta))
+def _diagonal(values: np.ndarray) -> np.ndarray:
+    return values[:, :, None] * np.eye(values.shape[1])
 
 
-def _decrement(problem: CurveProblem, times: np.ndarray, u: np.ndarray, rows: np.ndarray) -> float:
-    """Return what a whole step would still gain, as a share of the value."""
-    value = _value(problem, times, u, rows)
-    if not np.isfinite(value):
-        return float("inf")
-    mean, precision = problem.prior.T
-    there, free = rows[times > 0], problem.free
-    weight = times[times > 0] * _irls(there[:, 0], problem.delta)
-    gradient = there[:, 1:].T @ (weight * there[:, 0]) + precision * (u - mean)
-    hessian = (there[:, 1:].T * weight) @ there[:, 1:] + np.diag(precision)
-    step = np.linalg.lstsq(hessian[np.ix_(free, free)], gradient[free], rcond=None)[0]
-    return float(0.5 * gradient[free] @ step / value)
+def _bounded(bend: np.ndarray, flat: np.ndarray) -> np.ndarray:
+    """Return what tangents miss between bounds relative to them, (m, f, f): the sum is convex."""
+    root = np.linalg.cholesky(flat + FLAT * np.eye(flat.shape[1]))
+    relative = np.linalg.solve(root, np.linalg.solve(root, bend).transpose(0, 2, 1))
+    shares, axes = np.linalg.eigh(relative)
+    axes = root @ axes
+    return (axes * np.clip(shares, *BENDS)[:, None]) @ axes.transpose(0, 2, 1)
 
 
 def linearise(problem: CurveProblem, law: CurveLaw) -> Linearised:
@@ -452,7 +524,7 @@ def _stacked(paths: Sequence[Path], losses: Sequence[np.ndarray]) -> dict[str, n
         own = np.minimum(np.arange(-(-n // POINTS) * POINTS), n - 1).reshape(-1, POINTS)
         points.append(first + own)
         place.append(block * POINTS + np.arange(n))
-        tiles = np.append(tiles, _tiles(path, own) + [[block], [row]], axis=1)
+        tiles = np.append(tiles, _tiles(path, own) + np.array([[block], [row]]), axis=1)
         first, block, row = first + n, block + len(own), row + -(-len(path.gap) // DROPS)
     data |= {"points": np.concatenate(points), "place": np.concatenate(place)}
     filled = {name: _filled(rows, rows[-1]) for name, rows in data.items()}
@@ -495,6 +567,7 @@ def _rounds(tiles: np.ndarray) -> dict[str, np.ndarray]:
 
 def _filled(rows: np.ndarray, fill: Any) -> np.ndarray:
     """Return rows with more at the end, to a power of two, so that similar tables are one shape."""
-    room = max(LEAST_ROOM, 1 << max(len(rows) - 1, 0).bit_length())
+    least = LEAST_ROOM * (POINTS if rows.ndim == 1 else 1)
+    room = max(least, 1 << max(len(rows) - 1, 0).bit_length())
     more = np.broadcast_to(np.asarray(fill, rows.dtype), (room - len(rows), *rows.shape[1:]))
     return np.concatenate([rows, more])

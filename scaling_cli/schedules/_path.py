@@ -111,10 +111,10 @@ class Path:
         """Return a path of few drops with the same effect: two in place of those of a stretch.
 
         Stretches end at the steps asked for, at changes of sign, where the rate has halved (powers
-        of it are not straight), and WIDEST steps after they began. The two stand at the nodes of the Gauss
-        rule of their stretch, which keeps its first four moments: losses change by less than 1e-4
-        nats/token, a tenth of what the laws leave unexplained; by 5e-4 within a few steps after a
-        steep stretch.
+        of it are not straight), and WIDEST steps after they began. The two stand at the nodes of
+        the Gauss rule of their stretch, which keeps its first four moments: losses change by less
+        than 1e-4 nats/token, a tenth of what the laws leave unexplained; by 5e-4 within a few steps
+        after a steep stretch.
         """
         if not len(self.gap):
             return self
