@@ -121,7 +121,7 @@ def _spread(
     names, values = raw.columns[metric].to_pylist(), raw.columns[value]
     cells: dict[str, list[object]] = {}
     for i, (name, place, cell) in enumerate(zip(names, owner, values.to_pylist(), strict=True)):
-        column = cells.setdefault(str(name), [None] * height)
+        column = cells.get(str(name)) or cells.setdefault(str(name), [None] * height)
         if column[place] is not None and repr(column[place]) != repr(cell):
             message = f"metric {name!r} has the values {column[place]} and {cell} at the same step."
             hint = "Give each run its own run_id column, or its own file."

@@ -60,6 +60,7 @@ from scaling_cli.vocabulary.quantities import (
     recognise,
 )
 
+_SKIPPED = ("", "_")  # fields of `--name` that state nothing
 # Options of `--set` that say how to read, not what is so.
 _DIRECTIONS = ("rows", "run_id")
 _WORDS = {
@@ -201,8 +202,8 @@ def _fact(key: str, value: Any) -> Any:
 
 
 @cache
-def _compiled(pattern: str) -> tuple[re.Pattern[str], list[str]]:
-    """Compile `{params}_{tokens}`: each `{field}` takes text, `{}` skips some.
+def _pieces(pattern: str) -> tuple[list[str], list[str]]:
+    """Return the texts around the fields of `{params}_{tokens}`, and the fields; `{}` skips some.
 
     Raises
     ------
@@ -210,15 +211,32 @@ def _compiled(pattern: str) -> tuple[re.Pattern[str], list[str]]:
         If a field stands twice or there is none.
     """
     pieces = re.split(r"\{([^{}]*)\}", pattern)
-    fields = [name for name in pieces[1::2] if name not in ("", "_")]
+    fields = [name for name in pieces[1::2] if name not in _SKIPPED]
     if not fields or len(set(fields)) != len(fields):
         hint = "Such as '{params}_{tokens}'; {} skips a part."
         raise UsageError(f"--name {pattern!r} must name each field once.", hint=hint)
-    text = "".join(
-        re.escape(piece) if i % 2 == 0 else f"({'?:' if piece in ('', '_') else ''}.+?)"
-        for i, piece in enumerate(pieces)
-    )
-    return re.compile(text), fields
+    return pieces[::2], pieces[1::2]
+
+
+def _fields(pattern: str, file: str) -> dict[str, str] | None:
+    """Return what the fields of a pattern take of a file's stem; None if it does not fit.
+
+    Each takes as little as it can, and at least a character; the last one takes the rest.
+    """
+    name = stem(file)
+    (start, *texts), fields = _pieces(pattern)
+    at, taken = len(start), []
+    for text in texts[:-1]:
+        end = name.find(text, at + 1)
+        if end < 0:
+            return None
+        taken.append(name[at:end])
+        at = end + len(text)
+    end = len(name) - len(texts[-1])
+    if not name.startswith(start) or not name.endswith(texts[-1]) or end <= at:
+        return None
+    pairs = zip(fields, [*taken, name[at:end]], strict=True)
+    return {field: text for field, text in pairs if field not in _SKIPPED}
 
 
 def facts_from_name(pattern: str | None, file: str) -> dict[str, Any]:
@@ -231,10 +249,8 @@ def facts_from_name(pattern: str | None, file: str) -> dict[str, Any]:
     """
     if pattern is None:
         return {}
-    expression, fields = _compiled(pattern)
-    match = expression.fullmatch(stem(file))
     facts: dict[str, Any] = {}
-    for name, text in zip(fields, match.groups(), strict=True) if match else ():
+    for name, text in (_fields(pattern, file) or {}).items():
         try:
             facts[_fact_name(name)] = _fact(name, text)
         except UsageError as error:
@@ -255,7 +271,7 @@ def pattern_notes(pattern: str | None, files: Sequence[str]) -> list[Note]:
     """
     if pattern is None:
         return []
-    left = [file for file in files if not _compiled(pattern)[0].fullmatch(stem(file))]
+    left = [file for file in files if _fields(pattern, file) is None]
     if files and len(left) == len(files):
         hint = f"File stems: {some([stem(file) for file in files])}."
         raise UsageError(f"--name {pattern!r} fits no file name.", hint=hint)
