@@ -14,7 +14,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from numpy.typing import ArrayLike
 
 from scaling_cli.curve_laws._curve_law import CurveLaw
 from scaling_cli.engine.compiled import compiled
@@ -210,7 +209,7 @@ def _values(
     """Return objectives: infinite where a point has no loss that is positive, or no slope."""
     mean, precision = problem.prior.T
     there = np.where(times[:, :, None] > 0, rows, 0.0)
-    usable = (np.abs(there) < LARGEST).all((1, 2))
+    usable = np.all(np.abs(there) < LARGEST, axis=(1, 2))
     sums = np.einsum(
         "mn,mn->m", times, huber(np.where(usable[:, None], there[:, :, 0], 0.0), problem.delta)
     )
@@ -364,7 +363,9 @@ class _Tangents:
         arrays = (getattr(self, field.name)[lanes] for field in fields(self)[1:])
         return _Tangents(self.delta, *arrays)
 
-    def value(self, z: np.ndarray, residuals: np.ndarray, damping: ArrayLike = 0.0) -> np.ndarray:
+    def value(
+        self, z: np.ndarray, residuals: np.ndarray, damping: np.ndarray | float = 0.0
+    ) -> np.ndarray:
         """Return the sums after steps z, (m, f), that led to these residuals, (m, n)."""
         sums = np.einsum("mn,mn->m", self.times, huber(residuals, self.delta))
         sums += 0.5 * (self.precision * (self.off + z) ** 2).sum(1)
