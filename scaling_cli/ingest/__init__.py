@@ -2,7 +2,8 @@
 
 One log format is one module of this folder, found by its name: it has `VERSION`, `NAMES` (for
 `--format`), `LOOKED_FOR` (for messages), `sniff(path, head) -> 0..1` and
-`read(path, content) -> list[Raw]`. Modules whose name begins with `_` are not formats.
+`read(path, content) -> list[Raw]`. One whose runs lie in several files marks what it reads with
+`part_of` and has `join(folder, parts) -> Raw`. Modules whose name begins with `_` are not formats.
 """
 
 import sys
@@ -13,7 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from scaling_cli.ingest._columns import check_mapping, remap
-from scaling_cli.ingest._parts import joined
+from scaling_cli.ingest._parts import joined, put_together, run_names
 from scaling_cli.ingest._sources import (
     Raw,
     Source,
@@ -21,7 +22,6 @@ from scaling_cli.ingest._sources import (
     expand,
     named,
     passed_over,
-    run_names,
     stem,
 )
 from scaling_cli.ingest._table import Options, pattern_notes, read_meta, understand
@@ -159,7 +159,9 @@ def _tables(
                 raise
             bad.append(error)
             continue
-        tables += [(source, replace(raw, run=names[source.name])) for raw in raws]
+        tables += [(source, replace(raw, run=raw.run or names[source.name])) for raw in raws]
+    tables, broken = put_together(tables, formats())
+    bad += broken
     return joined(tables), bad
 
 

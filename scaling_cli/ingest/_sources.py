@@ -71,6 +71,10 @@ class Raw:
         The format it was read as, and the version of its reader.
     readings : tuple of ColumnReading
         How the columns were named, once they have canonical names.
+    part_of : str
+        The run (a folder) whose files the reader puts together, by its `join(folder, parts)`.
+    size : int
+        Bytes that it was read from, where that is asked for.
     """
 
     file: str
@@ -86,6 +90,8 @@ class Raw:
     reader: str = ""
     version: str = ""
     readings: tuple[ColumnReading, ...] = ()
+    part_of: str = ""
+    size: int = 0
 
     @property
     def conventions(self) -> dict[str, str]:
@@ -145,12 +151,15 @@ class Source:
         A table that was handed over in memory.
     asked : bool
         Whether the user named it; a bad file that was met in a folder does not stop the others.
+    parts : tuple of Source
+        The files of a run that lies in several; `path` is the folder that they have in common.
     """
 
     name: str
     path: Path | None
     frame: Raw | None = None
     asked: bool = True
+    parts: "tuple[Source, ...]" = ()
 
     @cached_property
     def packed(self) -> bytes:
@@ -170,12 +179,19 @@ class Source:
     @property
     def modified(self) -> int | None:
         """Return when the file that was read had been written, in ns; None if it is no file."""
+        if self.parts:
+            return max((part.modified or 0 for part in self.parts), default=None)
         return None if self.fleeting else self._file[1].st_mtime_ns
+
+    @property
+    def size(self) -> int:
+        """Return the number of bytes as stored."""
+        return sum(part.size for part in self.parts) if self.parts else len(self.packed)
 
     @cached_property
     def fleeting(self) -> bool:
         """Return whether this is no file: it can be read once, and its name says nothing."""
-        return self.path is None or not self.path.is_file()
+        return not self.parts and (self.path is None or not self.path.is_file())
 
     @cached_property
     def content(self) -> bytes:
@@ -224,7 +240,10 @@ class Source:
 
     @cached_property
     def sha256(self) -> str:
-        """Return the digest of the bytes as stored."""
+        """Return the digest of the bytes as stored; of several files, that of their digests."""
+        if self.parts:
+            digests = sorted((part.uri, part.sha256) for part in self.parts)
+            return hashlib.sha256(json.dumps(digests).encode()).hexdigest()
         return hashlib.sha256(self.packed).hexdigest()
 
 
@@ -579,17 +598,3 @@ def _with_gaps(raw: Raw) -> Raw:
 
 def _keeps_nan(name: str) -> bool:
     return plain_name(name) == L.column
-
-
-def run_names(files: Sequence[str]) -> dict[str, str]:
-    """Return what the run of each file is called: its stem, with folders where stems repeat."""
-    names = {file: stem(file) for file in files}
-    for depth in range(2, max((len(Path(file).parts) for file in files), default=0) + 2):
-        counts = Counter(names.values())
-        if len(counts) == len(names):
-            break
-        names = {
-            file: "/".join([*Path(file).parts[-depth:-1], stem(file)]) if counts[name] > 1 else name
-            for file, name in names.items()
-        }
-    return names

@@ -417,7 +417,7 @@ def understand(raw: Raw, source: Source, options: Options) -> Runs:
         "uri": source.uri,
         "file": source.name,
         "sha256": source.sha256,
-        "bytes": len(source.packed),
+        "bytes": source.size,
         "modified": source.modified,
         "reader": raw.reader,
         "reader_version": raw.version,
