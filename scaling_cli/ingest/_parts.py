@@ -20,6 +20,7 @@ from scaling_cli.vocabulary.errors import DataError
 from scaling_cli.vocabulary.quantities import plain_name
 
 _TENSORBOARD = re.compile(r"run-(?P<run>.*?)-tag-(?P<tag>.+)")
+_METRICS = "plots/metrics/"  # of DVCLive
 _WORDS_OF_SETS = re.compile(r"(^|[_.\-/ ])(train|training|val|valid|validation|eval|test)$")
 _HELD = re.compile(r"(^|[_.\-/ ])(val|valid|validation|eval|test)$")
 
@@ -92,6 +93,11 @@ def put_together(
     return whole, bad
 
 
+def may_be_part(name: str) -> bool:
+    """Say whether a file is named as those are that hold one metric of a run."""
+    return bool(_TENSORBOARD.fullmatch(stem(name))) or _METRICS in Path(name).as_posix()
+
+
 def _part(source: Source, raw: Raw) -> tuple[str, Raw] | None:
     """Return the folder and run that a table of one metric belongs to, and the table named so."""
     plain = {plain_name(name): name for name in raw.columns}
@@ -103,7 +109,7 @@ def _part(source: Source, raw: Raw) -> tuple[str, Raw] | None:
         name = _WORDS_OF_SETS.sub("", run).strip(".")
         columns = {plain["step"]: raw.columns[plain["step"]], tag: raw.columns[plain["value"]]}
         return f"{path.parent}/{name}", replace(raw, columns=columns, run=name or raw.run)
-    folder, metrics, below = path.as_posix().rpartition("plots/metrics/")
+    folder, metrics, below = path.as_posix().rpartition(_METRICS)
     if not metrics or "step" not in plain:
         return None
     metric, values = below.removesuffix(path.suffix), raw.columns.get(path.stem)
