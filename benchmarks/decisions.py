@@ -50,7 +50,7 @@ def trial(seed: int) -> Iterator[tuple[str, bool, float]]:
     """Yield what was asked, whether its range holds the truth, and how wide it is, in ln."""
     random = np.random.default_rng(seed)
     table = [{"run_id": f"r{i}", **row} for i, row in enumerate(runs(random))]
-    compared = sc.compare(table, by="recipe", **POINT)
+    compared = sc.compare(table, by="recipe", N=POINT["N"], D=POINT["D"])
     far = 10 * 6 * 1e9 * 150e9
     (plan,) = sc.plan(compared.made["one"], C=far)["allocations"]
     yield "best size", *held(plan["N_interval"], ONE.optimal_params(far))

@@ -113,7 +113,7 @@ class Pair:
 
     def at(self, point: Mapping[str, float]) -> dict[str, Any]:
         """Return what both forecast at a point, and the difference: second minus first."""
-        one, other = (fit.predict(level=self.level, **point) for fit in (self.first, self.second))
+        one, other = (fit.predict(level=self.level, **point) for fit in self._alike())
         told, sides = float(other.forecast[0] - one.forecast[0]), self._sides(point, one, other)
         interval = None if sides is None else [told - sides[0], told + sides[1]]
         return {
@@ -272,22 +272,23 @@ class Pair:
         return [self._moved(name) for name in self.first.law.parameters()]
 
     def _moved(self, name: str) -> dict[str, Any]:
+        absorbed = self.first.law.parameters()[name].absorbs
+        powers = [(a.input, a.exponent, a.times) for a in absorbed if a.exponent and not a.inverse]
+
         def of(law: Law) -> np.ndarray:
             value = np.asarray(getattr(law, name), float)
-            for absorbed in law.parameters()[name].absorbs:
-                low, high = self.first.data["ranges"][absorbed.input]
-                exponent = absorbed.times * np.asarray(getattr(law, absorbed.exponent), float)
-                value = value * np.sqrt(low * high) ** -exponent
+            for symbol, exponent, times in powers:
+                low, high = self.first.data["ranges"][symbol]
+                value = value * np.sqrt(low * high) ** (-times * np.asarray(getattr(law, exponent)))
             return value
 
-        absorbed = self.first.law.parameters()[name].absorbs
         one, other = (float(of(law)) for law in self.laws)
         ends = None
         if self.drawn is not None:
             ends = _about(other - one, of(self.drawn[1]) - of(self.drawn[0]), self.level)
         return {
             "parameter": name,
-            "as": "term amid the runs" if absorbed else "value",
+            "as": "term amid the runs" if powers else "value",
             "first": one,
             "second": other,
             "interval": ends and list(ends),

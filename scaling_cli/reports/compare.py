@@ -105,6 +105,8 @@ def _crossing(pair: Record, level: float) -> str:
         first = f"at {at}; {ahead} is ahead beyond"
     if told["interval"] is None:
         return first
+    if not told["share"]:
+        return f"{first}; no draw crosses"
     low, high = ("never" if v is None else _numbers.quantity(v, axis) for v in told["interval"])
     crossed = f"{_numbers.share(told['share'])} of the draws cross"
     return f"{first} ({low} .. {high}, {_numbers.level(level)}; {crossed})"

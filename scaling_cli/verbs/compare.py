@@ -97,8 +97,7 @@ def _groups(
     from scaling_cli import ingest
     from scaling_cli.verbs.fit import fit
 
-    mapping = {"map": {X: axis}} if axis else {}
-    runs = ingest.read(*things, **mapping) if mapping else ingest.as_runs(list(things))
+    runs = ingest.read(*things, map={X: axis}) if axis else ingest.as_runs(list(things))
     if by not in runs.runs.column_names:
         known = ", ".join(runs.runs.column_names)
         raise DataError(f"there is no column {by!r}.", hint=f"Columns: {known}.")
@@ -109,11 +108,12 @@ def _groups(
             f"column {by!r} has {len(groups)} values: it names no recipes to compare.",
             hint="Name the column of recipes: --by optimizer.",
         )
-    law = {"law": "power_law"} if axis else {}
-    kept = fitting.pop("where", None)
+    options: dict[str, Any] = {"law": "power_law"} if axis else {}
+    options |= fitting
+    kept = options.pop("where", None)
     also = f" and ({kept})" if kept else ""
     return {
-        str(value): fit(runs, where=f"{by} == {_literal(value)}{also}", **{**law, **fitting})
+        str(value): fit(runs, where=f"{by} == {_literal(value)}{also}", **options)
         for value in groups
     }
 
