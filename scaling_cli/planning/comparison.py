@@ -129,6 +129,16 @@ class Pair:
             },
         }
 
+    def _alike(self) -> tuple[Fit, Fit]:
+        """Return fits that forecast with the same laws: where they do not, each with its own."""
+        beside = [
+            {type(b.law): b.weight for b in getattr(fit.uncertainty, "beside", ())}
+            for fit in (self.first, self.second)
+        ]
+        if beside[0] == beside[1]:
+            return self.first, self.second
+        return self.first.alone(), self.second.alone()
+
     def _sides(self, point: Mapping[str, float], one: Prediction, other: Prediction) -> Ends | None:
         """Return how far the difference may lie below and above.
 
