@@ -6,7 +6,8 @@ One log format is one module of this folder, found by its name: it has `VERSION`
 """
 
 import sys
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -14,6 +15,8 @@ from typing import Any
 
 from scaling_cli.ingest._columns import check_mapping, remap
 from scaling_cli.ingest._parts import joined
+from scaling_cli.ingest._pattern import READER, VERSION, check_pattern
+from scaling_cli.ingest._pattern import read as read_lines
 from scaling_cli.ingest._sources import (
     Raw,
     Source,
@@ -21,7 +24,6 @@ from scaling_cli.ingest._sources import (
     expand,
     named,
     passed_over,
-    run_names,
     stem,
 )
 from scaling_cli.ingest._table import Options, pattern_notes, read_meta, understand
@@ -35,7 +37,7 @@ sys.modules[__name__].__class__ = Asked
 # A reader that is less sure than this does not recognise the file.
 _RECOGNISED = 0.3
 __all__ = ["as_runs", "formats", "read", "recognised"]
-_FORMATS = Modules(__name__, "log format")
+_FORMATS = Modules(__name__, "log format", apart="dialects")
 
 
 def formats() -> dict[str, ModuleType]:
@@ -57,6 +59,7 @@ def read(
     meta: str | Path | None = None,
     name: str | None = None,
     format: str | None = None,
+    pattern: str | None = None,
     keep_partial: bool = False,
 ) -> Runs:
     """Read logs and tables of runs.
@@ -80,6 +83,9 @@ def read(
         A pattern over file stems that states facts: `{params}_{tokens}`.
     format : str, optional
         Name of the format; recognised file by file otherwise.
+    pattern : str, optional
+        A regular expression of the lines that measure, its named groups the columns:
+        `step=(?P<step>[0-9]+) loss=(?P<loss>[0-9.]+)`. It is searched in every line.
     keep_partial : bool
         Keep the last line of a curve although it has no newline.
 
@@ -104,7 +110,8 @@ def read(
         raise UsageError(message, hint=hint)
     parts = [remap(store.read(path), map or {}) for path in stores]
     if others or not sources:
-        options = Options(map or {}, set or {}, name, keep_partial)
+        checked = None if pattern is None else check_pattern(pattern)
+        options = Options(map or {}, set or {}, name, keep_partial, pattern=checked)
         parts.append(_read_files(others, options, meta, format))
     return parts[0] if len(parts) == 1 else combine(parts)
 
@@ -121,9 +128,13 @@ def _read_files(
     given: list[Any], options: Options, meta: str | Path | None, format: str | None
 ) -> Runs:
     reader = None if format is None else _reader_named(format)
+    if options.pattern is not None:
+        if reader is not None:
+            raise UsageError("--pattern and --format cannot go together.", hint="Give one of them.")
+        reader = READER
     files, notes = expand(given, reader, recognised, _looked_for(), meta)
-    names = run_names([source.name for source, _ in files])
-    tables, unreadable = _tables(files, names)
+    names = _run_names([source.name for source, _ in files])
+    tables, unreadable = _tables(files, names, options.pattern)
     about = None if meta is None else _read_meta(meta)
     check_mapping(options.mapping, [raw for _, raw in [*tables, *([about] if about else [])]])
     if about is not None:
@@ -147,19 +158,20 @@ def _read_files(
 
 
 def _tables(
-    files: list[tuple[Source, str]], names: Mapping[str, str]
+    files: list[tuple[Source, str]], names: Mapping[str, str], pattern: str | None
 ) -> tuple[list[tuple[Source, Raw]], list[DataError]]:
     """Return every table with its file, and why files met in a folder could not be read."""
     tables, bad = [], []
     for source, how in files:
         try:
-            raws = _raws(source, how)
+            raws = _raws(source, how, pattern)
         except DataError as error:
             if source.asked:
                 raise
             bad.append(error)
             continue
-        tables += [(source, replace(raw, run=names[source.name])) for raw in raws]
+        name = names[source.name]
+        tables += [(source, replace(r, run=f"{name}:{r.run}" if r.run else name)) for r in raws]
     return joined(tables), bad
 
 
@@ -190,10 +202,13 @@ def _looked_for() -> str:
     return "; ".join(reader.LOOKED_FOR for reader in formats().values())
 
 
-def _raws(source: Source, how: str) -> list[Raw]:
+def _raws(source: Source, how: str, pattern: str | None = None) -> list[Raw]:
     """Return the tables of a file; a frame that was given is one already."""
     if source.frame is not None:
         return [replace(source.frame, reader=how, version="1")]
+    if pattern is not None:
+        raw = read_lines(source.name, source.content, pattern)
+        return [replace(raw, reader=READER, version=VERSION)]
     reader = formats()[how]
     raws = reader.read(source.name, source.content)
     return [replace(raw, reader=how, version=reader.VERSION) for raw in raws]
@@ -207,3 +222,17 @@ def _read_meta(path: str | Path) -> tuple[Source, Raw]:
         hint = f"Looked for {_looked_for()}."
         raise DataError("--meta: not a table of a known format.", file=source.name, hint=hint)
     return source, _raws(source, how)[0]
+
+
+def _run_names(files: Sequence[str]) -> dict[str, str]:
+    """Return what the run of each file is called: its stem, with folders where stems repeat."""
+    names = {file: stem(file) for file in files}
+    for depth in range(2, max((len(Path(file).parts) for file in files), default=0) + 2):
+        counts = Counter(names.values())
+        if len(counts) == len(names):
+            break
+        names = {
+            file: "/".join([*Path(file).parts[-depth:-1], stem(file)]) if counts[name] > 1 else name
+            for file, name in names.items()
+        }
+    return names

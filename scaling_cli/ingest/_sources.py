@@ -38,6 +38,8 @@ _OTHER_KINDS = (
     (rb"PK\x03\x04", "a spreadsheet or a zip archive", "Unpack it, or save the sheet as CSV."),
     (rb"SQLite format 3\x00", "an SQLite database", "Export its table of metrics as CSV."),
 )
+# How much of a file is looked at to know its format; a console may print its whole code first.
+_HEAD, _FAR = 1 << 16, 1 << 25
 _COMPRESSED = (".gz", ".gzip", ".zst", ".zstd")
 
 
@@ -195,7 +197,7 @@ class Source:
             message = f"the {codec} stream is cut or damaged."
             raise DataError(message, file=self.name, hint=hint) from error
 
-    def head(self, size: int = 65536) -> bytes:
+    def head(self, size: int = _HEAD) -> bytes:
         """Return the first unpacked bytes, without reading all of them if it is a file.
 
         What a pipe has given it does not give again: it is read whole, once.
@@ -370,7 +372,7 @@ def expand(
             stores.append(source.name)
             continue
         head = source.head()
-        how = reader or ("frame" if source.frame else recognise(source.name, head))
+        how = reader or ("frame" if source.frame else _recognised(source, head, recognise))
         other = None if source.frame else _of_another_kind(source.name, head)
         if other is not None and source.asked:
             raise other
@@ -393,6 +395,14 @@ def expand(
         told = f"{len(stores)} store(s) lie here and were passed over (name one to read it)"
         notes.append(Note("ignored-store", "info", f"{told}: {some(stores)}."))
     return list(known.values()), notes
+
+
+def _recognised(source: Source, head: bytes, recognise: Recogniser) -> str | None:
+    """Return the reader of a file; of a long text whose beginning says nothing, by more of it."""
+    how = recognise(source.name, head)
+    if how is None and len(head) == _HEAD and b"\x00" not in head:
+        how = recognise(source.name, source.head(_FAR))
+    return how
 
 
 def _unknown(source: Source, looked_for: str) -> DataError:
@@ -579,17 +589,3 @@ def _with_gaps(raw: Raw) -> Raw:
 
 def _keeps_nan(name: str) -> bool:
     return plain_name(name) == L.column
-
-
-def run_names(files: Sequence[str]) -> dict[str, str]:
-    """Return what the run of each file is called: its stem, with folders where stems repeat."""
-    names = {file: stem(file) for file in files}
-    for depth in range(2, max((len(Path(file).parts) for file in files), default=0) + 2):
-        counts = Counter(names.values())
-        if len(counts) == len(names):
-            break
-        names = {
-            file: "/".join([*Path(file).parts[-depth:-1], stem(file)]) if counts[name] > 1 else name
-            for file, name in names.items()
-        }
-    return names

@@ -10,8 +10,8 @@ from command_line import run
 
 GRID = [(N, ratio * N) for N in (1e7, 3e7, 1e8, 3e8, 1e9) for ratio in (10, 40, 160)]
 LOOKED_FOR = (
-    "hint: Looked for *.csv, *.tsv (also .gz, .zst); *.jsonl, *.ndjson, *.json (also .gz, .zst); "
-    "console logs of nanoGPT, llm.c, modded-nanogpt and Megatron; *.parquet."
+    "hint: Looked for the console of a trainer (Megatron, nanoGPT, torchtitan and the like); "
+    "*.csv, *.tsv (also .gz, .zst); *.jsonl, *.ndjson, *.json (also .gz, .zst); *.parquet."
 )
 
 

@@ -184,9 +184,9 @@ BROKEN = {
     "unknown": (
         "f.png",
         b"\x89PNG",
-        "{}: the format is not known. Looked for *.csv, *.tsv (also .gz, .zst); *.jsonl, *.ndjson, "
-        "*.json (also .gz, .zst); console logs of nanoGPT, llm.c, modded-nanogpt and Megatron; "
-        "*.parquet. If it is one of these, say which with --format.",
+        "{}: the format is not known. Looked for the console of a trainer (Megatron, nanoGPT, "
+        "torchtitan and the like); *.csv, *.tsv (also .gz, .zst); *.jsonl, *.ndjson, *.json (also "
+        ".gz, .zst); *.parquet. If it is one of these, say which with --format.",
     ),
 }
 
@@ -207,9 +207,9 @@ def test_standard_input_is_one_thing() -> None:
 def test_a_folder_without_logs(tmp_path: Path) -> None:
     write(tmp_path, "notes.md", "nothing")
     assert refusal(DataError, ingest.read, tmp_path) == (
-        f"{tmp_path}: no logs found (1 file(s) of other kinds). Looked for *.csv, *.tsv (also "
-        ".gz, .zst); *.jsonl, *.ndjson, *.json (also .gz, .zst); "
-        "console logs of nanoGPT, llm.c, modded-nanogpt and Megatron; *.parquet."
+        f"{tmp_path}: no logs found (1 file(s) of other kinds). Looked for the console of a "
+        "trainer (Megatron, nanoGPT, torchtitan and the like); *.csv, *.tsv (also .gz, .zst); "
+        "*.jsonl, *.ndjson, *.json (also .gz, .zst); *.parquet."
     )
     said = refusal(DataError, ingest.read, tmp_path / "nowhere")
     assert said == f"{tmp_path / 'nowhere'}: there is no such file or folder."
@@ -219,6 +219,9 @@ def test_a_named_format(tmp_path: Path) -> None:
     file = write(tmp_path, "f.log", CURVE)
     assert column(ingest.read(file, format="csv"), "step") == [10, 20, 30]
     assert refusal(UsageError, ingest.read, file, format="xml") == (
-        "there is no log format 'xml'. Known formats: csv, tsv, jsonl, json, nanogpt, llm.c, "
-        "modded-nanogpt, megatron, parquet."
+        "there is no log format 'xml'. Known formats: console, composer, llm-foundry, fairseq, "
+        "huggingface, paddlenlp, internlm, xtuner, levanter, litgpt, maxtext, megatron, deepspeed, "
+        "gpt-neox, nemo, nanochat, nanogpt, llm.c, modded-nanogpt, build-nanogpt, olmo, olmo-core, "
+        "mmengine, mmcv, detectron2, key-value, progress-bar, espnet, wenet, icefall, torchtitan, "
+        "xlm, csv, tsv, jsonl, json, parquet."
     )
