@@ -60,10 +60,10 @@ def _begins(level: int) -> tuple[re.Pattern[str], tuple[tuple[Dialect, Line], ..
 
 
 @cache
-def _states() -> re.Pattern[str]:
-    return re.compile(
-        "|".join(f"({without_names(fact.pattern)})" for _, fact in _facts()), re.IGNORECASE
-    )
+def _words() -> re.Pattern[str]:
+    """Return what a line must have to state a fact."""
+    words = dict.fromkeys(re.escape(fact.words) for _, fact in _facts())
+    return re.compile("|".join(words), re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -95,10 +95,6 @@ class Statement:
 
 
 _GOING_ON = ("val/", "epoch/")
-# A word of every line of a header that states something.
-_HINT = re.compile(
-    "param|total|batch|token|vocab|seq|step|update|parallel|epochs|stopping", re.IGNORECASE
-)
 
 
 @dataclass
@@ -109,6 +105,7 @@ class Console:
     statements: list[Statement] = field(default_factory=list)
     marks: dict[str, tuple[int, str]] = field(default_factory=dict)
     """The first line that a header of each dialect has, by the name of the dialect."""
+    length: int = 0
     others: int = 0
     repeated: int = 0
     between: int = 0
@@ -147,8 +144,11 @@ def listen(content: bytes, level: int) -> Console:
     console = Console()
     whole = content.endswith((b"\n", b"\r"))
     every = list(pieces(content))
-    for i, piece in enumerate(every):
-        _take(console, piece, level, alone=not whole and i == len(every) - 1)
+    console.length = every[-1].number if every else 0
+    for piece in every[:-1]:
+        _take(console, piece, level, alone=False)
+    for piece in every[-1:]:
+        _take(console, piece, level, alone=not whole)
     if not any("train_loss" in row.numbers for row in console.rows):
         console.rows, console.minor = console.rows + console.minor, []
         console.rows.sort(key=lambda row: row.line)
@@ -247,11 +247,9 @@ def differ(one: float, other: float) -> bool:
 
 def _state(console: Console, piece: Piece) -> bool:
     """Take the facts of a line; say whether it has any."""
-    if _HINT.search(piece.text) is None:
+    if _words().search(piece.text) is None:
         return False
     text, before = piece.text.strip(), len(console.statements)
-    if _states().search(text) is None:
-        return False
     for dialect, fact in _facts():
         facts, rounded = fact.stated(text)
         made = [Statement(name, value, piece.number, rounded) for name, value in facts.items()]

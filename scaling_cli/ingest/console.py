@@ -23,7 +23,6 @@ from scaling_cli.ingest._trainers import (
     dialects,
     differ,
     listen,
-    pieces,
 )
 from scaling_cli.runs.table import Note
 from scaling_cli.vocabulary.errors import DataError
@@ -81,8 +80,7 @@ def read(path: str, content: bytes) -> list[Raw]:
         raise _silent(path, console)
     rows, notes = _over_ranks(console.rows, path)
     runs = _runs(rows)
-    last = max(piece.number for piece in pieces(content))
-    cut = not content.endswith((b"\n", b"\r")) and runs[-1][-1].line == last
+    cut = not content.endswith((b"\n", b"\r")) and runs[-1][-1].line == console.length
     tables = _tables(path, console, runs, cut=cut)
     told = (*notes, *_notes(console, path, runs))
     return [replace(tables[0], notes=(*tables[0].notes, *told)), *tables[1:]]

@@ -256,6 +256,12 @@ class Fact:
     """Whether it counts the parameters of the rank in its group `place` only."""
 
     @cached_property
+    def words(self) -> str:
+        """Return the longest words that every such line has: looking for them costs little."""
+        plain = re.sub(r"\(\?.*?\)|\[.*?\]|<\w+>|\\\w|\\", "|", self.pattern)
+        return max(re.findall(r"\w+(?: \w+)*", plain), key=len)
+
+    @cached_property
     def _compiled(self) -> re.Pattern[str]:
         return re.compile(with_numbers(self.pattern), re.IGNORECASE)
 

@@ -21,6 +21,7 @@ _ALSO = tuple(
     rf"{_BEFORE}{loss}['\"]?\s*[=:]?\s*<{column}>{_ENDS}"
     for loss, column in ((_TRAIN, "train_loss"), (_HELD, "val_loss"))
 )
+_ALSO += (rf"{_BEFORE}epoch *[=:#\[ ] *<epoch>(?:/\d+)?\b(?!\.)",)
 
 
 DIALECT = Dialect(
@@ -28,14 +29,13 @@ DIALECT = Dialect(
     lines=(
         Line(
             rf"(?=.*loss)"
-            rf"(?:.*?{_BEFORE}epoch *[=:#\[ ] *<epoch>(?:/\d+)?\b)?"
             rf".*?{_BEFORE}{_STEP} *[=:#\[ ] *<step>(?: *(?:/|of) *<planned>)?(?![\w.%:-])",
             Written.WORDS,
             also=_ALSO,
             level=1,
         ),
         Line(
-            r"(?:epoch <epoch>(?:/\d+)?: *)?(?:[^|:]{1,40}: *)?\d+%"
+            r"(?:[^|:]{1,40}: *)?\d+%"
             r"\|[^|]*\| *<step>/<planned> \["
             r"(?=.*loss)",
             Written.WORDS,
