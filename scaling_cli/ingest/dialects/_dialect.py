@@ -47,10 +47,10 @@ class Written(enum.Enum):
     """`| name: 1.5 | another name: 2 |`."""
     WORDS = (
         rf"(?<![\w/.])(?P<name>[A-Za-z_][\w./@-]*(?:\([\w./-]*\))?)\s*[=:]\s*(?P<value>{NUMBER})"
-        r"(?=\s*(?:$|[,;|)\]}]|\(\d|-\s|[A-Za-z_][\w./()@-]*\s*[=:]))"
+        r"(?=\s*(?:$|,(?![\d.])|[;|)\]}]|\(\d|-\s|[A-Za-z_][\w./()@-]*\s*[=:]))"
     )
     """`name=1.5, other: 2`."""
-    SPACED = rf"(?<![\w/.])(?P<name>(?:history )?[A-Za-z_]\w*)\s+(?P<value>{NUMBER})(?![\w.])"
+    SPACED = rf"(?<![\w/.])(?P<name>(?:history )?[A-Za-z_]\w*)\s+(?P<value>{NUMBER})(?![\w.,])"
     """`name 1.5 other 2`."""
     OBJECT = r"\{.*?\}"
     """JSON, or a Python dictionary."""

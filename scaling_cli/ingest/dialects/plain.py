@@ -14,7 +14,9 @@ _APART = "".join(rf"(?<!{name}[ _/.-])" for name in _SETS)
 _TRAIN = rf"{_APART}(?:tr(?:ain(?:ing)?)?[ _/.-])?(?:{_KIND})?loss(?:/mean)?"
 _HELD = rf"(?:val(?:id(?:ation)?)?|eval(?:uation)?|dev)[ _/.-](?:{_KIND})?loss"
 _BEFORE = r"(?:^|(?<=[\s\[({,|]))"
-_ENDS = r"(?![\w.%:]|,\d)(?=\s*(?:$|[,;|)\]}/]|\(\d|-\s|[A-Za-z_][\w./()@ -]*(?:[=:]|\s+[-+.\d])))"
+_ENDS = (
+    r"(?![\w.%:]|,[\d.])(?=\s*(?:$|[,;|)\]}/]|\(\d|-\s|[A-Za-z_][\w./()@ -]*(?:[=:]|\s+[-+.\d])))"
+)
 
 
 _ALSO = tuple(
