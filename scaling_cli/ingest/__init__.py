@@ -2,31 +2,27 @@
 
 One log format is one module of this folder, found by its name: it has `VERSION`, `NAMES` (for
 `--format`), `LOOKED_FOR` (for messages), `sniff(path, head) -> 0..1` and
-`read(path, content) -> list[Raw]`. Modules whose name begins with `_` are not formats.
+`read(path, content) -> list[Raw]`. One whose runs lie in several files marks what it reads with
+`part_of` and has `join(folder, parts) -> Raw`; `beside(path)` says what a tool writes beside its
+logs. Modules whose name begins with `_` are not formats.
 """
 
 import sys
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from scaling_cli.ingest import _pattern
+from scaling_cli.ingest._batches import READER, Batch, batches, understood
 from scaling_cli.ingest._columns import check_mapping, remap
-from scaling_cli.ingest._parts import joined
-from scaling_cli.ingest._pattern import READER, VERSION, check_pattern
-from scaling_cli.ingest._pattern import read as read_lines
-from scaling_cli.ingest._sources import (
-    Raw,
-    Source,
-    are_records,
-    expand,
-    named,
-    passed_over,
-    stem,
-)
-from scaling_cli.ingest._table import Options, pattern_notes, read_meta, understand
+from scaling_cli.ingest._facts import Options, pattern_notes, read_meta
+from scaling_cli.ingest._given import are_records, expand, passed_over
+from scaling_cli.ingest._parts import joined, put_together, run_names
+from scaling_cli.ingest._pattern import check_pattern
+from scaling_cli.ingest._sources import HEAD, Raw, Source, named, stem
+from scaling_cli.ingest._table import understand
 from scaling_cli.runs import store
 from scaling_cli.runs.plausible import doubts
 from scaling_cli.runs.table import Runs, combine
@@ -36,6 +32,8 @@ from scaling_cli.vocabulary.registry import Asked, Modules
 sys.modules[__name__].__class__ = Asked
 # A reader that is less sure than this does not recognise the file.
 _RECOGNISED = 0.3
+# How much is looked at of a text whose beginning says nothing: a console may print code first.
+_FAR = 1 << 25
 __all__ = ["as_runs", "formats", "read", "recognised"]
 _FORMATS = Modules(__name__, "log format", apart="dialects")
 
@@ -50,6 +48,18 @@ def recognised(path: str, head: bytes) -> str | None:
     scores = {name: reader.sniff(path, head) for name, reader in formats().items()}
     best = max(scores, key=lambda name: scores[name])
     return best if scores[best] >= _RECOGNISED else None
+
+
+def _recognised(source: Source, head: bytes) -> str | None:
+    """Return the same, but for what a tool writes beside its logs where that was not asked for."""
+    path = Path(source.name)
+    beside = [reader.beside for reader in formats().values() if hasattr(reader, "beside")]
+    if not source.asked and any(is_beside(path) for is_beside in beside):
+        return None
+    how = recognised(source.name, head)
+    if how is None and len(head) == HEAD and b"\x00" not in head:
+        return recognised(source.name, source.head(_FAR))
+    return how
 
 
 def read(
@@ -131,34 +141,39 @@ def _read_files(
     if options.pattern is not None:
         if reader is not None:
             raise UsageError("--pattern and --format cannot go together.", hint="Give one of them.")
-        reader = READER
-    files, notes = expand(given, reader, recognised, _looked_for(), meta)
-    names = _run_names([source.name for source, _ in files])
-    tables, unreadable = _tables(files, names, options.pattern)
+        reader = _pattern.READER
+    files, notes = expand(given, reader, _recognised, _looked_for(), meta)
+    names = run_names([source.name for source, _ in files])
+    clean = list(batches(files, names, options))
+    done = {file.place for batch in clean for file in batch.files}
+    alone = [file for i, file in enumerate(files) if i not in done]
+    tables, bad = _tables(alone, names, options.pattern)
     about = None if meta is None else _read_meta(meta)
-    check_mapping(options.mapping, [raw for _, raw in [*tables, *([about] if about else [])]])
+    there = [batch.header for batch in clean] + [raw.columns for _, raw in tables]
+    check_mapping(options.mapping, [*there, *([about[1].columns] if about else [])])
     if about is not None:
         table, stems = about[1], list(names.values())
         known = read_meta(table, about[0].sha256, options.mapping, stems)
         options = replace(options, meta=known)
-    read, doubted = _understood(tables, options)
-    if (bad := [*unreadable, *doubted]) and not read:
+    read, doubted = _understood(files, clean, tables, names, options)
+    bad += doubted
+    if bad and not read:
         raise bad[0]
     notes += [passed_over(error) for error in bad]
     notes += pattern_notes(options.name, [source.name for source, _ in files])
-    parts, columns = [part for _, part in read], []
+    whole, columns = combine(read), []
     if options.meta is not None:
-        stems = [(part, stem(source.name)) for source, part in read]
-        keys = [(run, key) for part, key in stems for run in part.runs["run_id"].to_pylist()]
-        notes += options.meta.notes(keys)
+        of = (
+            (run, stem(row["file"])) for row in whole.sources.to_pylist() for run in row["run_ids"]
+        )
+        notes += options.meta.notes(list(of))
         columns = options.meta.readings
-    whole = combine(parts)
     notes = [*whole.notes, *notes, *doubts(whole)]
     return replace(whole, columns=[*whole.columns, *columns], notes=notes)
 
 
 def _tables(
-    files: list[tuple[Source, str]], names: Mapping[str, str], pattern: str | None
+    files: Sequence[tuple[Source, str]], names: Mapping[str, str], pattern: str | None = None
 ) -> tuple[list[tuple[Source, Raw]], list[DataError]]:
     """Return every table with its file, and why files met in a folder could not be read."""
     tables, bad = [], []
@@ -170,24 +185,47 @@ def _tables(
                 raise
             bad.append(error)
             continue
-        name = names[source.name]
-        tables += [(source, replace(r, run=f"{name}:{r.run}" if r.run else name)) for r in raws]
+        stem = names[source.name]
+        tables += [(source, raw if raw.part_of else _called(raw, stem)) for raw in raws]
+    tables, broken = put_together(tables, formats())
+    bad += broken
     return joined(tables), bad
 
 
+def _called(raw: Raw, name: str) -> Raw:
+    """Return a table with the name of its run: its own, or the file's, or one of several there."""
+    if raw.run.startswith(":"):
+        return replace(raw, run=name + raw.run)
+    return raw if raw.run else replace(raw, run=name)
+
+
 def _understood(
-    tables: list[tuple[Source, Raw]], options: Options
-) -> tuple[list[tuple[Source, Runs]], list[DataError]]:
-    """Return the runs of every table, and why tables met in a folder were not understood."""
-    read, bad = [], []
-    for source, raw in tables:
+    files: Sequence[tuple[Source, str]],
+    clean: Sequence[Batch],
+    tables: Sequence[tuple[Source, Raw]],
+    names: Mapping[str, str],
+    options: Options,
+) -> tuple[list[Runs], list[DataError]]:
+    """Return the runs of all files in their order, and why some met in a folder gave none."""
+    place = {source.name: i for i, (source, _) in enumerate(files)}
+    read: list[tuple[int, Runs]] = []
+    bad: list[DataError] = []
+    for batch in clean:
         try:
-            read.append((source, understand(raw, source, options)))
+            read += [(batch.files[0].place, runs) for runs in understood(batch, options)]
+        except DataError:  # which of them it is, the careful way says
+            again = [(replace(file.source), READER) for file in batch.files]
+            tables = [*tables, *_tables(again, names)[0]]
+    # Joined ones stand after all others.
+    ordered = [(place.get(source.name, len(files)), source, raw) for source, raw in tables]
+    for at, source, raw in sorted(ordered, key=lambda table: table[0]):
+        try:
+            read.append((at, understand(raw, source, options)))
         except DataError as error:
             if source.asked:
                 raise
             bad.append(error)
-    return read, bad
+    return [runs for _, runs in sorted(read, key=lambda pair: pair[0])], bad
 
 
 def _reader_named(name: str) -> str:
@@ -207,8 +245,8 @@ def _raws(source: Source, how: str, pattern: str | None = None) -> list[Raw]:
     if source.frame is not None:
         return [replace(source.frame, reader=how, version="1")]
     if pattern is not None:
-        raw = read_lines(source.name, source.content, pattern)
-        return [replace(raw, reader=READER, version=VERSION)]
+        raw = _pattern.read(source.name, source.content, pattern)
+        return [replace(raw, reader=_pattern.READER, version=_pattern.VERSION)]
     reader = formats()[how]
     raws = reader.read(source.name, source.content)
     return [replace(raw, reader=how, version=reader.VERSION) for raw in raws]
@@ -222,17 +260,3 @@ def _read_meta(path: str | Path) -> tuple[Source, Raw]:
         hint = f"Looked for {_looked_for()}."
         raise DataError("--meta: not a table of a known format.", file=source.name, hint=hint)
     return source, _raws(source, how)[0]
-
-
-def _run_names(files: Sequence[str]) -> dict[str, str]:
-    """Return what the run of each file is called: its stem, with folders where stems repeat."""
-    names = {file: stem(file) for file in files}
-    for depth in range(2, max((len(Path(file).parts) for file in files), default=0) + 2):
-        counts = Counter(names.values())
-        if len(counts) == len(names):
-            break
-        names = {
-            file: "/".join([*Path(file).parts[-depth:-1], stem(file)]) if counts[name] > 1 else name
-            for file, name in names.items()
-        }
-    return names

@@ -201,7 +201,7 @@ def _tables(path: str, console: Console, runs: Sequence[Sequence[Row]], *, cut: 
         lines = [row.line for row in rows]
         raw = Raw.of_records(path, records, lines, cut=cut and ends, notes=notes)
         rounded = any(statement.rounded for statement in stated) or "params_convention" not in facts
-        name = str(i + 1) if len(runs) > 1 else ""
+        name = f":{i + 1}" if len(runs) > 1 else ""
         tables.append(replace(raw, facts=facts, rounded=rounded, run=name))
         after = last
     return tables
