@@ -10,15 +10,15 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "consoles.md"
 HEAD = """\
 # Consoles of trainers
 
-Point any command at what a trainer printed: colours, prefixes of launchers and loggers and progress
-bars are looked through, lines that measure nothing are counted. This page is written from the files of `scaling_cli/ingest/dialects/` by
-`python tests/consoles_page.py`.
+Point any command at what a trainer printed: colours, prefixes of launchers and loggers and
+progress bars are looked through, lines that measure nothing are counted. This page is written from
+the files of `scaling_cli/ingest/dialects/` by `python tests/consoles_page.py`.
 
 A log that goes over the same steps again is one run that was started again; where another end is
-planned, or what came before had reached its end, it is another run, named `FILE:2`. Values of several
-ranks at one step are averaged, and told. A line that begins as a measurement and goes on otherwise is
-left out, and told. Megatron leaves out a loss that is not finite: such a line is NaN. Of files in which
-no loss was logged the trainer that they come nearest to is named.
+planned, or what came before had reached its end, it is another run, named `FILE:2`. Values of
+several ranks at one step are averaged, and told. A line that begins as a measurement and goes on
+otherwise is left out, and told. Megatron leaves out a loss that is not finite: such a line is NaN.
+Of files in which no loss was logged the trainer that they come nearest to is named.
 
 Any other line is read by an expression of yours, whose named groups are columns. It is searched in
 every line, by RE2: its time grows with the length of the line and no faster.

@@ -136,7 +136,7 @@ def _reading(file: str, original: str, canonical: str, why: str) -> ColumnReadin
 def _as_stated(reading: ColumnReading, facts: Mapping[str, Any]) -> ColumnReading:
     """Return the reading of a loss in the unit that its file states, where its name states none."""
     unit = facts.get(f"{reading.canonical}_convention")
-    if reading.canonical not in _LOSSES or unit is None or reading.convention is not None:
+    if reading.canonical not in LOSSES or unit is None or reading.convention is not None:
         return reading
     return replace(reading, unit=unit, convention=unit)
 

@@ -55,7 +55,7 @@ def test_launchers_and_colours_change_nothing(name: str, first: str, tmp_path: P
 def test_a_console_cut_anywhere_gives_what_stands_before(name: str, tmp_path: Path) -> None:
     content = LOGS[name].text.encode()
     ends = [m.end() for m in re.finditer(rb"\n", content)]
-    for cut in sorted({*ends, *(end - 3 for end in ends), *range(0, len(content), 97)}):
+    for cut in sorted({*ends, *(end - 3 for end in ends), *range(0, len(content), 331)}):
         try:
             runs = ingest.read(write(tmp_path, "run.log", content[:cut]))
         except DataError:
@@ -69,7 +69,7 @@ def test_a_console_cut_anywhere_gives_what_stands_before(name: str, tmp_path: Pa
 
 @pytest.mark.parametrize("name", LOGS)
 @settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(data=st.data())
 def test_no_number_is_read_that_is_not_there(name: str, data: st.DataObject) -> None:
