@@ -54,6 +54,7 @@ PUBLIC = [
     "laws",
     "load",
     "parse_schedule",
+    "plan",
     "plot",
     "predict",
     "profile",
