@@ -38,10 +38,10 @@ _HIDDEN = {"tensor_parts", "pipeline_parts", "epochs", "max_seq_len", "scale", "
 def row(dialect: Dialect) -> str:
     """Return the row of a dialect."""
     names = [name for fact in dialect.facts for name in _WITHIN.findall(fact.pattern)]
-    facts = dict.fromkeys(_MADE.get(name, name) for name in names if name not in _HIDDEN)
-    facts = {"planned steps" if fact == "step" else fact: None for fact in facts}
+    facts = dict.fromkeys(str(_MADE.get(name, name)) for name in names if name not in _HIDDEN)
+    shown = ["planned steps" if fact == "step" else fact for fact in facts]
     loss = ", ".join(part for part in (dialect.loss, dialect.convention) if part)
-    return f"| {', '.join(dialect.names)} | {', '.join(facts)} | {loss} |\n"
+    return f"| {', '.join(dialect.names)} | {', '.join(shown)} | {loss} |\n"
 
 
 def page() -> str:

@@ -17,7 +17,6 @@ from scaling_cli.ingest._headers import facts_of
 from scaling_cli.ingest._sources import Raw, format_ending
 from scaling_cli.ingest._trainers import (
     LEVELS,
-    PLAIN,
     Console,
     Row,
     dialects,
@@ -48,14 +47,15 @@ def sniff(path: str, head: bytes) -> float:
     objects = head.lstrip().startswith((b'{"', b"[{", b"[["))
     if format_ending(path) in _OTHERS or b"\x00" in head or objects or not _SAYS.search(head):
         return 0.0
-    for level in LEVELS:
-        console = listen(head, level)
-        measured = [row for row in console.rows if _measures(row)]
-        if len(measured) > (level >= PLAIN):
+    known = listen(head, LEVELS[0])
+    if any(map(_measures, known.rows)):
+        return _SURE[0]
+    if known.broken and not known.rows:
+        return 0.5
+    for level in LEVELS[1:]:
+        if sum(map(_measures, listen(head, level).rows)) > 1:
             return _SURE[level]
-        if console.broken and not console.rows and level < PLAIN:
-            return 0.5
-    return 0.35 if console.marks or console.rows else 0.0
+    return 0.35 if known.marks or known.rows else 0.0
 
 
 def _measures(row: Row) -> bool:

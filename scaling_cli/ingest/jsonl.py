@@ -91,9 +91,9 @@ def _unit(records: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 def _plan(records: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     """Return the last step that is planned, if every record names it and it is one."""
     for name in _PLANNED:
-        ends = {str(record.get(name)): record.get(name) for record in records}
-        if len(ends) == 1 and _is_count(end := ends.popitem()[1]):
-            return {"step": float(end)}
+        ends = [record.get(name) for record in records]
+        if ends and _is_count(ends[0]) and all(end == ends[0] for end in ends):
+            return {"step": float(ends[0] or 0)}
     return {}
 
 
