@@ -21,7 +21,7 @@ import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
@@ -44,6 +44,7 @@ from scaling_cli.runs.table import (
     stack,
     with_units,
 )
+from scaling_cli.runs.view import View
 from scaling_cli.vocabulary.bounds import wait_until
 from scaling_cli.vocabulary.errors import DataError, some
 from scaling_cli.vocabulary.jsonfile import stamped, write_whole
@@ -124,27 +125,77 @@ def apart(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:
     return [file for file in files if stores.isdisjoint(file.parents)], sorted(stores)
 
 
-def append(store: str | Path, runs: Runs) -> StoreReport:
+class OutdatedError(Exception):
+    """What was read beside a store is not what the store holds now."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a store holds of files, by their place; for reading what it does not hold."""
+
+    root: Path
+    manifest: Mapping[str, Any]
+    sources: Mapping[str, dict[str, Any]]
+
+    def last_points(self, runs: set[str]) -> tuple[pa.Table, pa.Table] | None:
+        """Return the facts of runs and the last point of each; None if they cannot be read."""
+        segments = [segment for segment in self.manifest["segments"] if runs & {*segment["runs"]}]
+        try:
+            facts = _parquet(self.root, self.manifest["runs"]).filter(_among(runs))
+            parts = (_parquet(self.root, segment["path"]) for segment in segments)
+            points = [_last(facts, part.filter(_among(runs))) for part in parts]
+        except DataError:
+            return None
+        return facts, stack(points)
+
+
+def _last(facts: pa.Table, points: pa.Table) -> pa.Table:
+    view = View.of(Runs(facts, points, points))
+    return points.take(pa.array(view.rows[view.last_of(np.arange(len(view)))]))
+
+
+def held(path: str | Path) -> Held | None:
+    """Return what a store holds of files; None if it cannot be read."""
+    root = Path(path)
+    try:
+        manifest = _manifest(root)
+        table = _table(root, manifest, "sources")
+    except DataError:
+        return None
+    rows = [] if table is None else table.to_pylist()
+    return Held(root, manifest, {row["uri"]: row for row in rows})
+
+
+def append(store: str | Path, runs: Runs, *, unread: Collection[str] = frozenset()) -> StoreReport:
     """Put runs into a store; made if it is not there.
 
     A source with the same content, reader and mapping is skipped. A source that has changed
     replaces the runs it gave before.
+
+    Parameters
+    ----------
+    store : path
+    runs : Runs
+    unread : set of str
+        Keys of sources that the store held as they are: their points are not among those given.
 
     Raises
     ------
     DataError
         If there is something else in the place, it cannot be written, or a run is in the store
         from another source.
+    OutdatedError
+        If the store does not hold one of the unread sources any more.
     """
     root = Path(store)
     try:
-        return _append(root, runs)
+        return _append(root, runs, unread)
     except OSError as error:
         message = f"the store cannot be written: {error.strerror}."
         raise DataError(message, file=str(error.filename or root), hint=_ELSEWHERE) from error
 
 
-def _append(root: Path, runs: Runs) -> StoreReport:
+def _append(root: Path, runs: Runs, unread: Collection[str]) -> StoreReport:
     _refuse_another(root)
     root.mkdir(parents=True, exist_ok=True)
     with _locked(root):
@@ -154,6 +205,8 @@ def _append(root: Path, runs: Runs) -> StoreReport:
         before = _table(root, manifest, "sources")
         runs, notes = _without_older(before, runs)
         change = _compare(before, runs)
+        if not change.written.isdisjoint(unread):
+            raise OutdatedError
         if change.fresh or change.gone:
             manifest = _write(root, manifest, change, runs)
         _sweep(root, manifest)
@@ -242,6 +295,8 @@ class _Change:
     gone: set[str]
     unchanged: set[str]
     sources: pa.Table
+    written: set[str]
+    """Keys of the sources that are written anew."""
 
 
 def _without_older(before: pa.Table | None, runs: Runs) -> tuple[Runs, list[Note]]:
@@ -295,7 +350,8 @@ def _compare(before: pa.Table | None, runs: Runs) -> _Change:
     kept = [row for row in old if _place(row) not in places]
     gone = [row for row in old if _place(row) in places]
     sources = pa.Table.from_pylist([*kept, *written], schema=runs.sources.schema)
-    return _Change(_runs_of(written), _runs_of(gone), _runs_of(unchanged), sources)
+    runs_of = (_runs_of(rows) for rows in (written, gone, unchanged))
+    return _Change(*runs_of, sources, {row["source_id"] for row in written})
 
 
 def _require_names(row: Mapping[str, Any]) -> None:
