@@ -111,17 +111,13 @@ def runs_of(judged: Judged, parts: Sequence[Part], options: Options) -> Runs:
     names = runs["run_id"].to_pylist()
     owned = [names] if alone else [[name] for name in names]
     kept = [len(judged.ids)] if alone else [part.rows for part in parts]
-    facts = (
-        [[n for n in runs.column_names if n not in RUN_CORE]]
-        if alone or _is_plain(judged, options)
-        else _own(runs)
-    )
+    facts = _own_facts(runs, stated=not (alone or _is_plain(judged, options)))
     varying = {"along": [name for name in along if name not in (*POINT_CORE, *POINT_TAIL)]}
     rows = [
         _source(judged.named, part, options)
         | {"rows_kept": count, "run_ids": ids, "facts": fixed}
         | varying
-        for part, count, ids, fixed in zip(parts, kept, owned, cycle(facts))
+        for part, count, ids, fixed in zip(parts, kept, owned, cycle(facts), strict=False)
     ]
     table = pa.Table.from_pylist(rows, schema=pa.schema(list(SOURCE_COLUMNS.items())))
     of_row = np.zeros(len(judged.named), int) if alone else judged.codes
@@ -130,13 +126,13 @@ def runs_of(judged: Judged, parts: Sequence[Part], options: Options) -> Runs:
     return Runs(runs, points, table, columns, [note for part in parts for note in part.notes])
 
 
-def _own(runs: pa.Table) -> list[list[str]]:
-    """Return the facts without a meaning here that are stated of each run."""
+def _own_facts(runs: pa.Table, *, stated: bool) -> list[list[str]]:
+    """Return the other columns of a table of runs; for each run, where they were stated of each."""
     names = [name for name in runs.column_names if name not in RUN_CORE]
-    stated = [runs[name].is_valid().to_pylist() for name in names]
-    return [[n for n, there in zip(names, row, strict=True) if there] for row in zip(*stated)] or [
-        []
-    ]
+    if not stated or not names:
+        return [names]
+    there = zip(*(runs[name].is_valid().to_pylist() for name in names), strict=True)
+    return [[name for name, own in zip(names, row, strict=True) if own] for row in there]
 
 
 def _is_plain(judged: Judged, options: Options) -> bool:

@@ -81,10 +81,8 @@ def unchanged(
         if alike and _is(source, row) and _is_named(row, names[source.name]):
             rows[place] = {**row, "modified": source.modified}
             source.forget()
-    known = (
-        held.last_points({run for row in rows.values() for run in row["run_ids"]}) if rows else None
-    )
-    if known is None:
+    known = held.last_points({run for row in rows.values() for run in row["run_ids"]})
+    if known is None or not rows:
         return None
     sources = pa.Table.from_pylist([*rows.values()], schema=pa.schema([*SOURCE_COLUMNS.items()]))
     columns = [ColumnReading(**r) for row in rows.values() for r in json.loads(row["columns"])]

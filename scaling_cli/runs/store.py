@@ -138,8 +138,10 @@ class Held:
     sources: Mapping[str, dict[str, Any]]
 
     def last_points(self, runs: set[str]) -> tuple[pa.Table, pa.Table] | None:
-        """Return the facts of runs and the last point of each; None if they cannot be read."""
+        """Return the facts of runs and the last point of each; None if they cannot be had."""
         segments = [segment for segment in self.manifest["segments"] if runs & {*segment["runs"]}]
+        if not segments:
+            return None
         try:
             facts = _parquet(self.root, self.manifest["runs"]).filter(_among(runs))
             parts = (_parquet(self.root, segment["path"]) for segment in segments)
@@ -350,8 +352,8 @@ def _compare(before: pa.Table | None, runs: Runs) -> _Change:
     kept = [row for row in old if _place(row) not in places]
     gone = [row for row in old if _place(row) in places]
     sources = pa.Table.from_pylist([*kept, *written], schema=runs.sources.schema)
-    runs_of = (_runs_of(rows) for rows in (written, gone, unchanged))
-    return _Change(*runs_of, sources, {row["source_id"] for row in written})
+    anew = {row["source_id"] for row in written}
+    return _Change(_runs_of(written), _runs_of(gone), _runs_of(unchanged), sources, anew)
 
 
 def _require_names(row: Mapping[str, Any]) -> None:

@@ -121,13 +121,17 @@ SAID: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("said", SAID)
-@pytest.mark.parametrize("change", CHANGES)
+CASES = [(change, "plain") for change in CHANGES] + [
+    (change, said) for said in SAID if said != "plain" for change in ("grown", "new")
+]
+
+
+@pytest.mark.parametrize(("change", "said"), CASES)
 def test_filled_again(change: str, said: str, logs: Path, twins: Twins) -> None:
     options = {k: str(logs.parent / v) if k == "meta" else v for k, v in SAID[said].items()}
     twins.fill(logs / "a", logs / "b" if (logs / "b").exists() else logs / "a", **options)
     CHANGES[change](logs)
-    for given in ((logs,), (logs / "a",), (logs / "a", logs)):
+    for given in ((logs,), (logs / "a", logs)):
         twins.fill(*given, **options)
 
 
