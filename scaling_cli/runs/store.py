@@ -21,8 +21,8 @@ import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
 
+from scaling_cli.runs.change import Change, compared, without_older
 from scaling_cli.runs.plausible import doubts
 from scaling_cli.runs.table import (
     POINT_CORE,
@@ -64,11 +65,6 @@ _CORE = {**POINT_CORE, **POINT_TAIL}
 _TRIES = 100  # of reading beside writers
 _ELSEWHERE = "Name a new or an empty folder (--store DIR)."
 _AGAIN = "Ingest the logs into a new store."
-_ANOTHER = (
-    "If it is another run, name it with --set run_id=... or --name '{run_id}'; if the log has "
-    "moved, ingest it into a new store."
-)
-_NAMELESS = "Name it with --set run_id=NAME, or in a column run_id; a file is named by its name."
 _HASH = "[0-9a-f]{16}"
 _OWN_FILE = re.compile(
     rf"points/bucket=\d+/seg-{_HASH}\.parquet|tables/(runs|sources)-{_HASH}\.parquet"
@@ -205,8 +201,8 @@ def _append(root: Path, runs: Runs, unread: Collection[str]) -> StoreReport:
             _put_manifest(root, _empty_manifest())
         manifest = _manifest(root)
         before = _table(root, manifest, "sources")
-        runs, notes = _without_older(before, runs)
-        change = _compare(before, runs)
+        runs, notes = without_older(before, runs)
+        change = compared(before, runs)
         if not change.written.isdisjoint(unread):
             raise OutdatedError
         if change.fresh or change.gone:
@@ -289,97 +285,7 @@ def _records(texts: pa.ChunkedArray) -> list[dict[str, Any]]:
     return [record for text in texts.to_pylist() if text for record in json.loads(text)]
 
 
-@dataclass(frozen=True)
-class _Change:
-    """Which runs an append writes anew, drops from before, and leaves."""
-
-    fresh: set[str]
-    gone: set[str]
-    unchanged: set[str]
-    sources: pa.Table
-    written: set[str]
-    """Keys of the sources that are written anew."""
-
-
-def _without_older(before: pa.Table | None, runs: Runs) -> tuple[Runs, list[Note]]:
-    """Return the runs without those of files that the store holds as they were later.
-
-    Another process may have read a file after this one and put it into the store before.
-    """
-    known = {} if before is None else {_place(row): row for row in before.to_pylist()}
-    kept, notes = [], []
-    for row in runs.sources.to_pylist():
-        later = known.get(_place(row), {}).get("modified")
-        older = later is not None and row["modified"] is not None and row["modified"] < later
-        if older and _modified(row["uri"]) != row["modified"]:
-            message = "the store holds this file as it was later; what was read before is left out."
-            notes.append(Note("older-reading", "warn", message, row["file"]))
-        else:
-            kept.append(row)
-    if notes:
-        sources = pa.Table.from_pylist(kept, schema=runs.sources.schema)
-        runs = replace(runs, sources=sources)
-    return runs, notes
-
-
-def _modified(uri: str) -> int | None:
-    """Return when a file as it is now was written."""
-    try:
-        return Path(uri).stat().st_mtime_ns
-    except (OSError, ValueError):
-        return None
-
-
-def _place(row: Mapping[str, Any]) -> tuple[str, str]:
-    """Return where a source is: what is no file is another with every content."""
-    return row["uri"], row["sha256"] if row["uri"].startswith("<") else ""
-
-
-def _compare(before: pa.Table | None, runs: Runs) -> _Change:
-    old = [] if before is None else before.to_pylist()
-    new = runs.sources.to_pylist()
-    known = {_key(row) for row in old}
-    owner = {run: row for row in old for run in row["run_ids"]}
-    unchanged = [row for row in new if _key(row) in known]
-    written = [row for row in new if _key(row) not in known]
-    places = {_place(row) for row in written}
-    for row in written:
-        _require_names(row)
-        for run in row["run_ids"]:
-            if run in owner and _place(owner[run]) not in places:
-                message = f"run {run!r} is in the store already, from {owner[run]['uri']}."
-                raise DataError(message, file=row["file"], hint=_ANOTHER)
-    kept = [row for row in old if _place(row) not in places]
-    gone = [row for row in old if _place(row) in places]
-    sources = pa.Table.from_pylist([*kept, *written], schema=runs.sources.schema)
-    anew = {row["source_id"] for row in written}
-    return _Change(_runs_of(written), _runs_of(gone), _runs_of(unchanged), sources, anew)
-
-
-def _require_names(row: Mapping[str, Any]) -> None:
-    """Refuse runs that are called after what is no file: the next such would be called so too.
-
-    Raises
-    ------
-    DataError
-    """
-    own = Path(row["file"]).name
-    if row["uri"].startswith("<") and any(r.split(":")[0] == own for r in row["run_ids"]):
-        message = "what is read from here gives its run no name, and a store keeps runs by name."
-        raise DataError(message, file=row["file"], hint=_NAMELESS)
-
-
-def _runs_of(rows: Iterable[dict[str, Any]]) -> set[str]:
-    return {run for row in rows for run in row["run_ids"]}
-
-
-def _key(row: dict[str, Any]) -> tuple[Any, ...]:
-    """Return what makes a source the same: content, reader, mapping and the runs it gave."""
-    names = ("sha256", "reader", "reader_version", "mapping")
-    return (*(row[name] for name in names), tuple(sorted(row["run_ids"])))
-
-
-def _write(root: Path, manifest: dict[str, Any], change: _Change, runs: Runs) -> dict[str, Any]:
+def _write(root: Path, manifest: dict[str, Any], change: Change, runs: Runs) -> dict[str, Any]:
     """Write segments and tables, then the manifest; return it."""
     old = _table(root, manifest, "runs")
     facts = runs.runs.filter(_among(change.fresh))
@@ -395,7 +301,7 @@ def _write(root: Path, manifest: dict[str, Any], change: _Change, runs: Runs) ->
 
 
 def _segments(
-    root: Path, manifest: dict[str, Any], change: _Change, points: pa.Table
+    root: Path, manifest: dict[str, Any], change: Change, points: pa.Table
 ) -> list[dict[str, Any]]:
     """Return the segments in force after the change, new ones written."""
     every = change.fresh.issuperset(points["run_id"].unique().to_pylist())
