@@ -64,6 +64,13 @@ def _place(row: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def compared(before: pa.Table | None, runs: Runs) -> Change:
+    """Compare the sources of a store with those of runs.
+
+    Raises
+    ------
+    DataError
+        If a run is in the store from another source, or has no name.
+    """
     old = [] if before is None else before.to_pylist()
     new = runs.sources.to_pylist()
     known = {_key(row) for row in old}
