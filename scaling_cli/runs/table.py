@@ -243,12 +243,11 @@ def combine(several: Sequence[Runs]) -> Runs:
     """
     owner: dict[str, str] = {}
     for part in several:
-        for row in part.sources.select(["file", "run_ids"]).to_pylist():
-            for run in row["run_ids"]:
-                if run in owner:
-                    message = f"run {run!r} is in {owner[run]} already."
-                    raise DataError(message, file=row["file"], hint=_TWICE)
-                owner[run] = row["file"]
+        sources = part.sources.select(["file", "run_ids"]).to_pylist()
+        for file, run in ((row["file"], run) for row in sources for run in row["run_ids"]):
+            if run in owner:
+                raise DataError(f"run {run!r} is in {owner[run]} already.", file=file, hint=_TWICE)
+            owner[run] = file
     runs = stack(part.runs for part in several)
     names = runs["run_id"].to_pylist()
     order = sorted(range(len(names)), key=lambda i: natural(names[i]))
