@@ -22,8 +22,8 @@ from scaling_cli.laws._law import Law, Value
 RELATIVE_STOP = 1e-14
 RESIDUAL_FLOOR = 1e-15
 STEP_CAP = 3.0  # of one iteration in any free coordinate: a factor of 20 in a positive parameter
-# In the metric of the IRLS Hessian. Huber's kinks ask for more than least squares where the
-# minimum is far; a resample begins at the fit, and is there in two steps of hardly any damping.
+# In the metric of the IRLS Hessian. Huber's kinks ask for more than least squares, except near the
+# minimum of many points, among which no single one's kink counts.
 FIRST_DAMPING, FIRST_DAMPING_SMOOTH, FIRST_DAMPING_NEAR = 0.3, 1e-4, 1e-3
 EASE = 3.0  # of the damping after a step that the model foresaw; with 10 a search misses more
 TRY_RATIO = 4.0  # between the dampings tried in one iteration

@@ -68,7 +68,8 @@ def solve(
     frozen : array of bool, shape (m, k), optional
         Coordinates that a lane holds at its start.
     near : bool
-        The starts are the end of nearly the same problem: steps are hardly damped from the first.
+        The starts are the end of nearly the same problem, of many points: steps are hardly damped
+        from the first.
     max_iterations : int
 
     Returns

@@ -27,6 +27,7 @@ FEWEST_CHECKED = 10
 OTHER_STARTS = 2
 # Resampled medians interpolate points; a corner far below the noise smooths the kinks.
 SMOOTHED_MEDIAN = 1e-5
+UNDAMPED = 1024  # points, beyond which refits that begin at the fit take fewer steps undamped
 DRAWN_AT_ONCE, POINTS_AT_ONCE = 1 << 16, 1 << 12
 AT_EDGE = "it ran to the edge of its domain: the data do not show its term"
 RUNS_AWAY = "the sum has no minimum: it falls on as this runs away"
@@ -213,7 +214,7 @@ class _Begun:
 
     def lanes(self, chunk: chunks.Chunk) -> dict[str, Any]:
         rows = np.flatnonzero(self.wanted[chunk.start : chunk.stop])
-        near = np.array_equal(self.begin, self.u[None])
+        near = np.array_equal(self.begin, self.u[None]) and len(self.member) > UNDAMPED
         given: dict[str, Any] = {"starts": np.tile(self.begin, (len(rows), 1)), "near": near}
         if not len(rows):
             return given
