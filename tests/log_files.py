@@ -8,6 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from scaling_cli import ingest
 from scaling_cli.runs.table import Runs
 
 TABLE = "run_id,params,tokens,loss\na,1e6,2e7,3.5\nb,4e6,8e7,3.0\nc,1.6e7,3.2e8,2.75\n"
@@ -28,6 +29,11 @@ def column(runs: Runs, name: str) -> list[object]:
 def counting(runs: Runs, name: str) -> list[object]:
     """Return a column of the points that count, in order."""
     return runs.points[name].take(pa.array(runs.order[0])).to_pylist()
+
+
+def looked_for() -> str:
+    """Return what a folder without logs was searched for: every format says it in its file."""
+    return "; ".join(reader.LOOKED_FOR for reader in ingest.formats().values())
 
 
 def codes(runs: Runs) -> dict[str, str]:

@@ -131,3 +131,10 @@ def loss(params: Params, windows: jax.Array, heads: int) -> jax.Array:
     scores = logits(params, windows[:, :-1], heads)
     picked = jnp.take_along_axis(scores, windows[:, 1:, None], axis=-1)[..., 0]
     return jnp.mean(jax.nn.logsumexp(scores, axis=-1) - picked)
+
+
+def accuracy(params: Params, windows: jax.Array, heads: int) -> jax.Array:
+    """Share of the next bytes whose score is the highest, of windows of context + 1 bytes."""
+    windows = windows.astype(jnp.int32)
+    best = jnp.argmax(logits(params, windows[:, :-1], heads), axis=-1)
+    return jnp.mean(best == windows[:, 1:])

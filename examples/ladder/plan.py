@@ -37,6 +37,8 @@ SEEDS = (("26k", 1, (1, 2, 3)), ("68k", 2, (1,)), ("164k", 1, (1,)))
 # What the ladder can do without, where the machine turns out slower: these come last.
 SPARE = {"ladder-68k-16.8M", "ladder-1271k-2.36M", "ladder-1271k-4.72M"}
 SCHEDULES = {"68k": 2, "164k": 2}
+ACCURACIES = {"cosine", "constant", "wsd20", "linear"}  # schedules whose accuracy is logged
+ACCURACY_EVALUATIONS = 48
 # The batch sweep, one size: windows a step, millions of tokens, peak rates. Larger batches are
 # trained for longer, so that all reach a common loss.
 BATCH_SIZE = "26k"
@@ -103,6 +105,7 @@ class Run:
     row_every: int | None = None
     batch_windows: int = BATCH_WINDOWS
     geometric_rows: int | None = None
+    accuracy: bool = False
 
     @property
     def batch_tokens(self) -> int:
@@ -201,6 +204,16 @@ def batch_runs() -> list[Run]:
     return runs
 
 
+def accuracy_runs() -> list[Run]:
+    """The schedules again, with the share of next bytes that are right: what rises."""
+    named = [(run, run.run_id.replace("schedule", "accuracy")) for run in schedule_runs()]
+    return [
+        replace(run, run_id=name, role="accuracy", row_every=None, accuracy=True)
+        for run, name in named
+        if name.rpartition("-")[2] in ACCURACIES
+    ]
+
+
 def queue() -> list[Run]:
     """All runs of the ladder, in the order in which workers take them.
 
@@ -223,3 +236,10 @@ def tiny_runs() -> list[Run]:
         Run("smoke-cosine", "fit", shape, 32, schedule),
         Run("smoke-linear", "schedule", shape, 32, linear, seed=1, row_every=8),
     ]
+
+
+QUEUES = {  # by the folder of data/ that they fill
+    "ladder": queue,
+    "batch_sweep": batch_runs,
+    "ladder_accuracy": accuracy_runs,
+}

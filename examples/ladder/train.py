@@ -4,6 +4,7 @@ python examples/ladder/train.py --plan             # what there is to do, and wh
 python examples/ladder/train.py --workers 2        # do it (again: go on with it)
 python examples/ladder/train.py --smoke            # two tiny runs, in a temporary folder
 python examples/ladder/train.py --batch-sweep      # one size at seven batch sizes, data/batch_sweep
+python examples/ladder/train.py --accuracy         # what rises: data/ladder_accuracy
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ SAVE_SECONDS = 60.0
 VALID_WINDOWS = 1600
 VALID_BATCH = 16
 CURVE_COLUMNS = ("step", "tokens", "lr", "loss", "val_loss")
+ACCURACY = "val_accuracy"  # a further column of runs that log it
 HERE = Path(__file__).resolve().parent
 WORK = Path.home() / ".cache" / "scaling-ladder"  # outside the repository: it is large
 State = tuple[model.Params, Any]  # parameters, the optimizer's moments
@@ -99,9 +101,13 @@ def train_block(
 def evaluate(
     params: model.Params, data: jax.Array, starts: jax.Array, shape: model.Shape
 ) -> jax.Array:
-    """Mean held-out loss of the windows at `starts`, (batches, windows)."""
-    one = partial(model.loss, params, heads=shape.heads)
-    return jnp.mean(jax.lax.map(lambda s: one(windows=_take(data, s, shape.context)), starts))
+    """Mean held-out loss and accuracy of the windows at `starts`, (batches, windows)."""
+
+    def both(here: jax.Array) -> jax.Array:
+        windows = _take(data, here, shape.context)
+        return jnp.stack([of(params, windows, shape.heads) for of in (model.loss, model.accuracy)])
+
+    return jnp.mean(jax.lax.map(both, starts), axis=0)
 
 
 def _fresh(run: Run) -> Progress:
@@ -137,6 +143,8 @@ def eval_steps(run: Run) -> set[int]:
     evaluations = int(np.clip(0.15 * run.tokens / 68e3, 4, 24))
     if run.row_every:
         evaluations = 12
+    if run.accuracy:
+        evaluations = plan.ACCURACY_EVALUATIONS
     marks = _blocks(np.linspace(0, run.steps, evaluations + 1)[1:], run.steps)
     rows = sorted(row_steps(run))
     return {next(row for row in rows if row >= mark) for mark in marks}
@@ -177,17 +185,18 @@ class Trainer:
         """Where a run that is under way is kept."""
         return self.places.work / f"{run.run_id}.npz"
 
-    def _valid_loss(self, run: Run, params: model.Params) -> float:
+    def _held_out(self, run: Run, params: model.Params) -> list[str]:
         starts = self.corpus.valid_starts(run.shape.context, self.valid_windows)
         whole = len(starts) // VALID_BATCH * VALID_BATCH
         batches = jnp.asarray(starts[:whole].reshape(-1, VALID_BATCH))
-        return float(evaluate(params, self.valid_data, batches, run.shape))
+        loss, accuracy = evaluate(params, self.valid_data, batches, run.shape)
+        return [f"{loss:.6g}", f"{accuracy:.6g}"] if run.accuracy else [f"{loss:.6g}"]
 
     def _row(self, run: Run, progress: Progress, rate: float, valid: bool) -> list[str]:
         loss = float(np.mean(progress.pending))
-        held_out = f"{self._valid_loss(run, progress.state[0]):.6g}" if valid else ""
+        held_out = self._held_out(run, progress.state[0]) if valid else [""] * (1 + run.accuracy)
         tokens = progress.step * run.batch_tokens
-        return [str(progress.step), str(tokens), f"{rate:.6g}", f"{loss:.6g}", held_out]
+        return [str(progress.step), str(tokens), f"{rate:.6g}", f"{loss:.6g}", *held_out]
 
     def _advance(self, run: Run, progress: Progress, order: np.ndarray, rates: np.ndarray) -> None:
         here = slice(progress.step, progress.step + BLOCK)
@@ -222,7 +231,8 @@ class Trainer:
 
     def finish(self, run: Run, progress: Progress) -> None:
         """Write the run's curve and its line of the table; drop its checkpoint."""
-        _write_csv(self.places.out / "runs" / f"{run.run_id}.csv", CURVE_COLUMNS, progress.rows)
+        columns = (*CURVE_COLUMNS, ACCURACY) if run.accuracy else CURVE_COLUMNS
+        _write_csv(self.places.out / "runs" / f"{run.run_id}.csv", columns, progress.rows)
         done = self.places.work / "done" / f"{run.run_id}.json"
         _write_text(done, json.dumps(summary(run, progress)))
         self.checkpoint(run).unlink(missing_ok=True)
@@ -350,8 +360,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--smoke", action="store_true", help="two tiny runs, in seconds")
     parser.add_argument("--workers", type=int, default=1, help="processes, one thread each")
     parser.add_argument("--only", default="", help="only the run ids that begin so")
-    parser.add_argument("--batch-sweep", action="store_true", help="the batch sweep instead")
-    parser.add_argument("--out", type=Path, help="default: data/ladder or data/batch_sweep")
+    queue = partial(parser.add_argument, dest="queue", action="store_const", default="ladder")
+    queue("--batch-sweep", const="batch_sweep", help="the batch sweep instead")
+    queue("--accuracy", const="ladder_accuracy", help="runs that log an accuracy instead")
+    parser.add_argument("--out", type=Path, help="default: the folder of the queue in data/")
     parser.add_argument("--work", type=Path, default=WORK, help="checkpoints and locks")
     return parser.parse_args()
 
@@ -359,8 +371,8 @@ def _arguments() -> argparse.Namespace:
 def main() -> int:
     """The command line."""
     args = _arguments()
-    queue = plan.batch_runs() if args.batch_sweep else plan.queue()
-    runs = [run for run in queue if run.run_id.startswith(args.only)]
+    folder = args.queue
+    runs = [run for run in plan.QUEUES[folder]() if run.run_id.startswith(args.only)]
     if args.plan:
         print_plan(runs)
     elif args.smoke:
@@ -368,7 +380,6 @@ def main() -> int:
     elif args.workers:
         return start_workers(args.workers, sys.argv[1:])
     else:
-        folder = "batch_sweep" if args.batch_sweep else "ladder"
         places = Places(args.out or HERE.parents[1] / "data" / folder, args.work)
         places.make()
         trainer = Trainer(text.load(), places)

@@ -2,29 +2,24 @@
 
 One log format is one module of this folder, found by its name: it has `VERSION`, `NAMES` (for
 `--format`), `LOOKED_FOR` (for messages), `sniff(path, head) -> 0..1` and
-`read(path, content) -> list[Raw]`. Modules whose name begins with `_` are not formats.
+`read(path, content) -> list[Raw]`. One whose runs lie in several files marks what it reads with
+`part_of` and has `join(folder, parts) -> Raw`. Modules whose name begins with `_` are not formats.
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from scaling_cli.ingest._batches import READER, Batch, batches, understood
 from scaling_cli.ingest._columns import check_mapping, remap
-from scaling_cli.ingest._parts import joined
-from scaling_cli.ingest._sources import (
-    Raw,
-    Source,
-    are_records,
-    expand,
-    named,
-    passed_over,
-    run_names,
-    stem,
-)
-from scaling_cli.ingest._table import Options, pattern_notes, read_meta, understand
+from scaling_cli.ingest._facts import Options, pattern_notes, read_meta
+from scaling_cli.ingest._given import are_records, expand, passed_over
+from scaling_cli.ingest._parts import joined, put_together, run_names
+from scaling_cli.ingest._sources import Raw, Source, named, stem
+from scaling_cli.ingest._table import understand
 from scaling_cli.runs import store
 from scaling_cli.runs.plausible import doubts
 from scaling_cli.runs.table import Runs, combine
@@ -123,31 +118,35 @@ def _read_files(
     reader = None if format is None else _reader_named(format)
     files, notes = expand(given, reader, recognised, _looked_for(), meta)
     names = run_names([source.name for source, _ in files])
-    tables, unreadable = _tables(files, names)
+    clean = list(batches(files, names, options))
+    done = {file.place for batch in clean for file in batch.files}
+    tables, bad = _tables([file for i, file in enumerate(files) if i not in done], names)
     about = None if meta is None else _read_meta(meta)
-    check_mapping(options.mapping, [raw for _, raw in [*tables, *([about] if about else [])]])
+    there = [batch.header for batch in clean] + [raw.columns for _, raw in tables]
+    check_mapping(options.mapping, [*there, *([about[1].columns] if about else [])])
     if about is not None:
         table, stems = about[1], list(names.values())
         known = read_meta(table, about[0].sha256, options.mapping, stems)
         options = replace(options, meta=known)
-    read, doubted = _understood(tables, options)
-    if (bad := [*unreadable, *doubted]) and not read:
+    read, doubted = _understood(files, clean, tables, names, options)
+    bad += doubted
+    if bad and not read:
         raise bad[0]
     notes += [passed_over(error) for error in bad]
     notes += pattern_notes(options.name, [source.name for source, _ in files])
-    parts, columns = [part for _, part in read], []
+    whole, columns = combine(read), []
     if options.meta is not None:
-        stems = [(part, stem(source.name)) for source, part in read]
-        keys = [(run, key) for part, key in stems for run in part.runs["run_id"].to_pylist()]
-        notes += options.meta.notes(keys)
+        of = (
+            (run, stem(row["file"])) for row in whole.sources.to_pylist() for run in row["run_ids"]
+        )
+        notes += options.meta.notes(list(of))
         columns = options.meta.readings
-    whole = combine(parts)
     notes = [*whole.notes, *notes, *doubts(whole)]
     return replace(whole, columns=[*whole.columns, *columns], notes=notes)
 
 
 def _tables(
-    files: list[tuple[Source, str]], names: Mapping[str, str]
+    files: Sequence[tuple[Source, str]], names: Mapping[str, str]
 ) -> tuple[list[tuple[Source, Raw]], list[DataError]]:
     """Return every table with its file, and why files met in a folder could not be read."""
     tables, bad = [], []
@@ -159,23 +158,39 @@ def _tables(
                 raise
             bad.append(error)
             continue
-        tables += [(source, replace(raw, run=names[source.name])) for raw in raws]
+        tables += [(source, replace(raw, run=raw.run or names[source.name])) for raw in raws]
+    tables, broken = put_together(tables, formats())
+    bad += broken
     return joined(tables), bad
 
 
 def _understood(
-    tables: list[tuple[Source, Raw]], options: Options
-) -> tuple[list[tuple[Source, Runs]], list[DataError]]:
-    """Return the runs of every table, and why tables met in a folder were not understood."""
-    read, bad = [], []
-    for source, raw in tables:
+    files: Sequence[tuple[Source, str]],
+    clean: Sequence[Batch],
+    tables: Sequence[tuple[Source, Raw]],
+    names: Mapping[str, str],
+    options: Options,
+) -> tuple[list[Runs], list[DataError]]:
+    """Return the runs of all files in their order, and why some met in a folder gave none."""
+    place = {source.name: i for i, (source, _) in enumerate(files)}
+    read: list[tuple[int, Runs]] = []
+    bad: list[DataError] = []
+    for batch in clean:
         try:
-            read.append((source, understand(raw, source, options)))
+            read += [(batch.files[0].place, runs) for runs in understood(batch, options)]
+        except DataError:  # which of them it is, the careful way says
+            again = [(replace(file.source), READER) for file in batch.files]
+            tables = [*tables, *_tables(again, names)[0]]
+    # Joined ones stand after all others.
+    ordered = [(place.get(source.name, len(files)), source, raw) for source, raw in tables]
+    for at, source, raw in sorted(ordered, key=lambda table: table[0]):
+        try:
+            read.append((at, understand(raw, source, options)))
         except DataError as error:
             if source.asked:
                 raise
             bad.append(error)
-    return read, bad
+    return [runs for _, runs in sorted(read, key=lambda pair: pair[0])], bad
 
 
 def _reader_named(name: str) -> str:

@@ -1,7 +1,7 @@
 """From the names and cells in a file to the vocabulary: what each column is, and why."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -26,8 +26,8 @@ from scaling_cli.vocabulary.quantities import (
 _LEAST = {"params": 1e3, "tokens": 1e5, "unique_tokens": 1e5, "flops": 1e9}
 _WORDS = "it holds no numbers"
 _WEAK = ("size", "compute")
-_LOSSES = ("loss", "val_loss")
-_COUNTS = ("params", "average_params", "tokens", "flops", "batch_tokens", "unique_tokens")
+LOSSES = ("loss", "val_loss")
+COUNTS = ("params", "average_params", "tokens", "flops", "batch_tokens", "unique_tokens")
 # Thousands never begin with a zero: 0,345 is a decimal.
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")
 _ONE_COMMA = re.compile(r"^(\s*[+-]?\d*),(\d+(?:[eE][+-]?\d+)?\s*[A-Za-z]*\s*)$")
@@ -166,6 +166,11 @@ def _of_letter(name: str) -> Quantity | None:
     return None if quantity is None or quantity is quantities.X else quantity
 
 
+def is_weak(name: str) -> bool:
+    """Say whether a name is a quantity's only if the values of the column are such."""
+    return _of_letter(name) is not None or plain_name(name) in _WEAK
+
+
 def _doubted_names(raw: Raw, scales: Mapping[str, float]) -> dict[str, str]:
     """Return the columns that are not the quantity that their name can mean, and why.
 
@@ -185,8 +190,7 @@ def _doubted_names(raw: Raw, scales: Mapping[str, float]) -> dict[str, str]:
 
 def _doubt(raw: Raw, name: str, quantity: Quantity, scales: Mapping[str, float]) -> str | None:
     """Return why the values of a column cannot be those of a quantity, or None."""
-    column = raw.columns[name]
-    weak = _of_letter(name) is not None or plain_name(name) in _WEAK
+    column, weak = raw.columns[name], is_weak(name)
     if pa.types.is_string(column.type) and not _has_number(column, quantity if weak else None):
         return _WORDS
     if not weak:
@@ -230,7 +234,7 @@ def _typed(raw: Raw, original: str, canonical: str, scales: Mapping[str, float])
     if canonical not in QUANTITIES:
         return inferred(column)
     values = _numbers(raw, original, QUANTITIES[canonical])
-    if canonical in _LOSSES and quantities.is_perplexity(original):
+    if canonical in LOSSES and quantities.is_perplexity(original):
         return _logarithm(raw, original, values)
     factor = scales.get(canonical, _header(raw.columns[original], original, canonical))
     if factor == 1:
@@ -240,7 +244,7 @@ def _typed(raw: Raw, original: str, canonical: str, scales: Mapping[str, float])
 
 def _header(column: pa.Array, original: str, canonical: str) -> float:
     """Return the unit that a header states of a count; 1 where cells have their own (`7B`)."""
-    factor = quantities.header(original)[1] if canonical in _COUNTS else 1.0
+    factor = quantities.header(original)[1] if canonical in COUNTS else 1.0
     cells = column.unique().to_pylist() if factor != 1 and pa.types.is_string(column.type) else ()
     return 1.0 if any(_SUFFIXED.search(cell or "") for cell in cells) else factor
 
@@ -281,7 +285,7 @@ def without_zeros(named: Raw) -> Raw:
     return replace(named, columns=columns, notes=(*named.notes, *notes)) if zeros else named
 
 
-def check_mapping(mapping: Mapping[str, str], tables: list[Raw]) -> None:
+def check_mapping(mapping: Mapping[str, str], tables: Iterable[Iterable[str]]) -> None:
     """Refuse a `--map` whose column is in none of the files.
 
     Raises
@@ -289,7 +293,7 @@ def check_mapping(mapping: Mapping[str, str], tables: list[Raw]) -> None:
     UsageError
         With near names.
     """
-    there = list(dict.fromkeys(name for raw in tables for name in raw.columns))
+    there = list(dict.fromkeys(name for columns in tables for name in columns))
     for canonical, original in mapping.items():
         if original not in there:
             message = f"--map {canonical}={original}: no file has a column {original!r}."
@@ -307,20 +311,20 @@ def check_values(named: Raw, *, zero_allowed: bool) -> None:
     DataError
         At the first bad value; names file, row and column.
     """
-    for canonical in (*_COUNTS, *_LOSSES, "step"):
+    for canonical in (*COUNTS, *LOSSES, "step"):
         if canonical not in named.columns:
             continue
         column = pc.cast(named.columns[canonical], pa.float64())
         values = np.asarray(pc.fill_null(column, 1.0).to_numpy(zero_copy_only=False))
         may_be_zero = canonical == "step" or (zero_allowed and canonical in ("tokens", "flops"))
         bad, rule = (values < 0, "zero or positive") if may_be_zero else (values <= 0, "positive")
-        if canonical not in _LOSSES:
+        if canonical not in LOSSES:
             bad, rule = bad | np.isinf(values), f"{rule} and finite"
-        if canonical in _LOSSES and not zero_allowed and bad.sum() <= len(bad) / 2:
+        if canonical in LOSSES and not zero_allowed and bad.sum() <= len(bad) / 2:
             bad &= ~stands_for_none(values)  # the selection names these and leaves them out
         if bad.any():
             row = int(np.argmax(bad))
-            turned = canonical in _LOSSES and values[row] < 0
+            turned = canonical in LOSSES and values[row] < 0
             told = _another_loss(named, canonical) or (_TURNED if turned else _DELETE)
             what = f"{canonical} ({QUANTITIES[canonical].meaning})"
             raise named.refused(
@@ -333,7 +337,7 @@ def check_values(named: Raw, *, zero_allowed: bool) -> None:
 
 def _another_loss(named: Raw, canonical: str) -> str | None:
     """Name another column that can be a loss, where the one that was read is never above zero."""
-    if canonical not in _LOSSES or not (floats(named.columns[canonical]) <= 0).all():
+    if canonical not in LOSSES or not (floats(named.columns[canonical]) <= 0).all():
         return None
     others = [name for name in named.columns if "loss" in name.lower() and name not in QUANTITIES]
     others = [name for name in others if not pa.types.is_string(named.columns[name].type)]
@@ -356,7 +360,7 @@ def _numbers(raw: Raw, name: str, quantity: Quantity) -> pa.Array:
         return pc.cast(raw.columns[name], pa.float64(), safe=False)
     except pa.ArrowInvalid:
         cells = raw.columns[name].to_pylist()
-    suffixed = quantity if quantity.column in _COUNTS else None
+    suffixed = quantity if quantity.column in COUNTS else None
     values: list[float | None] = []
     for row, cell in enumerate(cells):
         try:

@@ -4,9 +4,11 @@ Each such file has a step and one value; the file's name says which metric of wh
 """
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pyarrow as pa
@@ -14,9 +16,11 @@ import pyarrow.compute as pc
 
 from scaling_cli.ingest._columns import canonical_of
 from scaling_cli.ingest._sources import Raw, Source, stem
+from scaling_cli.vocabulary.errors import DataError
 from scaling_cli.vocabulary.quantities import plain_name
 
 _TENSORBOARD = re.compile(r"run-(?P<run>.*?)-tag-(?P<tag>.+)")
+_METRICS = "plots/metrics/"  # of DVCLive
 _WORDS_OF_SETS = re.compile(r"(^|[_.\-/ ])(train|training|val|valid|validation|eval|test)$")
 _HELD = re.compile(r"(^|[_.\-/ ])(val|valid|validation|eval|test)$")
 
@@ -36,6 +40,64 @@ def joined(tables: Sequence[tuple[Source, Raw]]) -> list[tuple[Source, Raw]]:
     return kept
 
 
+def run_names(files: Sequence[str]) -> dict[str, str]:
+    """Return what the run of each file is called: its stem, with folders where stems repeat."""
+    names = {file: stem(file) for file in files}
+    for depth in range(2, max((len(Path(file).parts) for file in files), default=0) + 2):
+        counts = Counter(names.values())
+        if len(counts) == len(names):
+            break
+        names = {
+            file: "/".join([*Path(file).parts[-depth:-1], stem(file)]) if counts[name] > 1 else name
+            for file, name in names.items()
+        }
+    return names
+
+
+def put_together(
+    tables: Sequence[tuple[Source, Raw]], readers: Mapping[str, ModuleType]
+) -> tuple[list[tuple[Source, Raw]], list[DataError]]:
+    """Return tables with those that are parts of a run put together by their reader.
+
+    Returns
+    -------
+    tables : list of (source, table)
+    bad : list of DataError
+        Why runs met in a folder could not be put together.
+
+    Raises
+    ------
+    DataError
+        The same of runs that were asked for.
+    """
+    parts: dict[tuple[str, str], list[tuple[Source, Raw]]] = {}
+    for source, raw in tables:
+        if raw.part_of:
+            parts.setdefault((raw.reader, raw.part_of), []).append((source, raw))
+    names = run_names([f"{Path(folder).resolve()}.run" for _, folder in parts])
+    whole = [(source, raw) for source, raw in tables if not raw.part_of]
+    bad = []
+    for (reader, folder), several in parts.items():
+        sources = tuple(source for source, _ in several)
+        asked = any(source.asked for source in sources)
+        try:
+            raw = readers[reader].join(folder, [raw for _, raw in several])
+        except DataError as error:
+            if asked:
+                raise
+            bad.append(error)
+            continue
+        first, run = several[0][1], names[f"{Path(folder).resolve()}.run"]
+        raw = replace(raw, run=raw.run or run, reader=reader, version=first.version)
+        whole.append((Source(folder, Path(folder), raw, asked, sources), raw))
+    return whole, bad
+
+
+def may_be_part(name: str) -> bool:
+    """Say whether a file is named as those are that hold one metric of a run."""
+    return bool(_TENSORBOARD.fullmatch(stem(name))) or _METRICS in Path(name).as_posix()
+
+
 def _part(source: Source, raw: Raw) -> tuple[str, Raw] | None:
     """Return the folder and run that a table of one metric belongs to, and the table named so."""
     plain = {plain_name(name): name for name in raw.columns}
@@ -47,7 +109,7 @@ def _part(source: Source, raw: Raw) -> tuple[str, Raw] | None:
         name = _WORDS_OF_SETS.sub("", run).strip(".")
         columns = {plain["step"]: raw.columns[plain["step"]], tag: raw.columns[plain["value"]]}
         return f"{path.parent}/{name}", replace(raw, columns=columns, run=name or raw.run)
-    folder, metrics, below = path.as_posix().rpartition("plots/metrics/")
+    folder, metrics, below = path.as_posix().rpartition(_METRICS)
     if not metrics or "step" not in plain:
         return None
     metric, values = below.removesuffix(path.suffix), raw.columns.get(path.stem)

@@ -35,7 +35,7 @@ from scaling_cli.vocabulary.quantities import N_AVERAGE, QUANTITIES, C, D, N, pl
 
 # A curve with more restarts than this share of its rows is not a log that was resumed.
 _MOST_RESTARTS = 0.2
-_FEWEST_OF_A_LOG = 5
+FEWEST_OF_A_LOG = 5
 _MOSTLY = 0.5
 _USUALLY = 0.9  # of the rows before have a loss, where the lack of it says something
 _ONE_BUDGET = 1.5
@@ -133,7 +133,7 @@ def _sized_along(size: np.ndarray, step: np.ndarray | None, tokens: np.ndarray |
     The log goes on evenly, which a ladder of runs does not, nor is it a slice of one budget.
     """
     axis = tokens if step is None else step
-    if axis is None or len(size) < _FEWEST_OF_A_LOG or np.isnan(size + axis).any():
+    if axis is None or len(size) < FEWEST_OF_A_LOG or np.isnan(size + axis).any():
         return False
     apart, change = np.diff(axis), np.diff(size)
     even = np.mean(np.isclose(apart, np.median(apart))) > _MOSTLY
@@ -412,7 +412,7 @@ def fallen_silent(judged: Judged) -> list[Note]:
     for rows in np.split(order, np.flatnonzero(np.diff(judged.codes[order])) + 1):
         there = np.flatnonzero(told[rows])
         silent = len(rows) - 1 - int(there[-1]) if len(there) else 0
-        if silent < _FEWEST_OF_A_LOG or len(there) < _USUALLY * (len(rows) - silent):
+        if silent < FEWEST_OF_A_LOG or len(there) < _USUALLY * (len(rows) - silent):
             continue
         first = int(rows[there[-1] + 1])
         message = (
@@ -453,7 +453,7 @@ def _no_axis(named: Raw, layout: Layout) -> list[Note]:
     if (
         layout is not Layout.RUN
         or facts
-        or len(named) < _FEWEST_OF_A_LOG
+        or len(named) < FEWEST_OF_A_LOG
         or "loss" not in named.columns
     ):
         return []

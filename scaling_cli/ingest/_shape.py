@@ -7,7 +7,7 @@ epoch, epochs where there is no step, several runs that nothing but a column tel
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -32,7 +32,7 @@ _HELD = frozenset(("val", "valid", "validation", "eval", "evaluation", "dev", "c
 _TEST = "test"
 _MOST_SETS = 6
 _IS_TRAIN = ("train", "training", "is_train", "is_training")
-_EPOCHS = ("epoch", "epochs", "train/epoch", "current_epoch", "epoch_num")
+EPOCHS = ("epoch", "epochs", "train/epoch", "current_epoch", "epoch_num")
 _BATCHES = ("batch", "batch_idx", "batch_index", "batch_id", "minibatch")
 # Columns that name a run where they repeat, and those that change when a job is started again.
 _NAMES = re.compile(
@@ -60,6 +60,13 @@ def widen(raw: Raw) -> Raw:
         If one metric has two values at one step of one run.
     """
     return _long(_charted(raw))
+
+
+def is_wide(names: Collection[str]) -> bool:
+    """Say whether a table of these columns is none that `widen` changes."""
+    plain = set(map(plain_name, names))
+    long = "value" in plain and not plain.isdisjoint(_METRIC_NAMES)
+    return not long and not any(map(_CHART.fullmatch, names))
 
 
 def _charted(raw: Raw) -> Raw:
@@ -100,7 +107,7 @@ def _long(raw: Raw) -> Raw:
     if metric is None or "value" not in plain:
         return raw
     keys = [n for n in raw.columns if canonical_of(n) in ("run_id", "step", "tokens")]
-    keys += [plain[name] for name in _EPOCHS if name in plain]
+    keys += [plain[name] for name in EPOCHS if name in plain]
     places: dict[tuple[object, ...], int] = {}
     key_columns = [raw.columns[name].to_pylist() for name in keys]
     key_columns.append(raw.segments.tolist())
@@ -121,7 +128,7 @@ def _spread(
     names, values = raw.columns[metric].to_pylist(), raw.columns[value]
     cells: dict[str, list[object]] = {}
     for i, (name, place, cell) in enumerate(zip(names, owner, values.to_pylist(), strict=True)):
-        column = cells.setdefault(str(name), [None] * height)
+        column = cells.get(str(name)) or cells.setdefault(str(name), [None] * height)
         if column[place] is not None and repr(column[place]) != repr(cell):
             message = f"metric {name!r} has the values {column[place]} and {cell} at the same step."
             hint = "Give each run its own run_id column, or its own file."
@@ -209,7 +216,7 @@ def held_apart(named: Raw, *, along: bool) -> tuple[Raw, np.ndarray, str]:
     apart = {"val": held & ~tests, "test": tests} if np.any(held & ~tests) else {"val": held}
     parted = {prefix: rows for prefix, rows in apart.items() if rows.any()}
     for name, column in named.columns.items():
-        fact = name in (split, "run_id", *QUANTITIES) or plain_name(name) in (*_EPOCHS, *_BATCHES)
+        fact = name in (split, "run_id", *QUANTITIES) or plain_name(name) in (*EPOCHS, *_BATCHES)
         if name == "loss" or (along and not fact and _differs(column, held)):
             columns |= _moved(columns, name, parted)
     sets = dict.fromkeys(word for word, out in zip(words, held.tolist(), strict=True) if out)
@@ -291,7 +298,7 @@ def _axis(named: Raw, held: np.ndarray) -> _Rows:
     """Return the axis along runs: step, steps within epochs, tokens, or epochs alone."""
     owner = _Rows(named, held, np.empty(0)).owner()
     columns = {plain_name(name): name for name in named.columns}
-    epochs = next((columns[name] for name in _EPOCHS if name in columns), None)
+    epochs = next((columns[name] for name in EPOCHS if name in columns), None)
     batches = next((columns[name] for name in _BATCHES if name in columns), None)
     mapped = next((r.column for r in named.readings if r.canonical == "step"), "step")
     step, tokens, epoch = (_numbers(named, name) for name in ("step", "tokens", epochs))
@@ -305,7 +312,7 @@ def _axis(named: Raw, held: np.ndarray) -> _Rows:
             )
             placed = _placed(unfolded, held, owner, always=True)
             return _Rows(named, held, placed, (f"{epochs} and {called}", "steps", why))
-    if step is not None and plain_name(mapped) not in _EPOCHS:
+    if step is not None and plain_name(mapped) not in EPOCHS:
         return _Rows(named, held, _placed(step, held, owner, always=False))
     if step is not None:
         return _Rows(named, held, *_in_epochs(named, held, mapped, step, owner))
@@ -461,7 +468,7 @@ def _rank(named: Raw, name: str) -> int:
     several = 2 <= len(column.unique()) <= max(2, len(column) / 2)
     if column.null_count or not several or name in (*_AXES, *_LOSSES):
         return 5
-    if plain in _EPOCHS or plain in _BATCHES or _OF_A_JOB.search(plain):
+    if plain in EPOCHS or plain in _BATCHES or _OF_A_JOB.search(plain):
         return 5
     if _NAMES.fullmatch(plain):
         return 0

@@ -1,30 +1,16 @@
-"""One table of one file, understood: its runs, its points, its columns, its doubts.
-
-Facts about a run that its file lacks come from --set, --meta, --name and the log's header. The
-first of these that has a fact decides. Where two of them state the same fact differently, nothing
-is chosen: that is an error, unless `--set` settles it. A number in a file name counts as rounded:
-within 5 % it agrees with the exact one, which is then used.
-"""
+"""One table of one file, understood: its runs, its points, its columns, its doubts."""
 
 import json
-import math
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from functools import cache, cached_property
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from scaling_cli.ingest._columns import (
-    canonical_name,
-    canonical_of,
-    check_values,
-    name_columns,
-    without_zeros,
-)
+from scaling_cli.ingest._columns import check_values, name_columns, without_zeros
+from scaling_cli.ingest._facts import Options, Origin, facts_from_name, settle
 from scaling_cli.ingest._rows import (
     Judged,
     averaged,
@@ -49,19 +35,9 @@ from scaling_cli.runs.table import (
     floats,
 )
 from scaling_cli.vocabulary import quantities
-from scaling_cli.vocabulary.errors import DataError, UsageError, some
-from scaling_cli.vocabulary.quantities import (
-    N_AVERAGE,
-    QUANTITIES,
-    C,
-    L,
-    N,
-    convention_of,
-    recognise,
-)
+from scaling_cli.vocabulary.errors import DataError
+from scaling_cli.vocabulary.quantities import QUANTITIES, N
 
-# Options of `--set` that say how to read, not what is so.
-_DIRECTIONS = ("rows", "run_id")
 _WORDS = {
     Layout.RUN: "run",
     Layout.CURVE: "step of one run",
@@ -73,295 +49,6 @@ _CUT = {
     False: "left out: the last line has no newline and may be half written (keep_partial keeps "
     "it).",
 }
-_ROUNDED = 0.05
-_EXACT = 1e-6
-# What a table of metadata calls `final_loss` or `peak_lr` is not the loss or rate of a row.
-OWN_NAMES_IN_META = frozenset({"loss", "val_loss", "lr"})
-_CONVENTIONS = {
-    "params_convention": N.conventions,
-    "average_params_convention": N_AVERAGE.conventions,
-    "flops_convention": C.conventions,
-    "loss_convention": L.conventions,
-    "val_loss_convention": L.conventions,
-}
-SCALE = "_scale"
-
-
-@dataclass(frozen=True)
-class Meta:
-    """A table with one row per run, keyed by run id or file stem."""
-
-    file: str
-    sha256: str
-    rows: Mapping[str, Mapping[str, Any]]
-    lines: Mapping[str, int]
-    readings: Sequence[ColumnReading] = ()
-    used: set[str] = field(default_factory=set)
-    doubts: Sequence[Note] = ()
-    """What reading the table left out or took for something else."""
-
-    def of(self, *keys: str) -> Mapping[str, Any]:
-        """Return the facts under the first key that is there; remember that it was used."""
-        for key in keys:
-            if key in self.rows:
-                self.used.add(key)
-                return self.rows[key]
-        return {}
-
-    def notes(self, runs: Sequence[tuple[str, str]]) -> list[Note]:
-        """List what reading said, the rows of no run, and the runs (id, stem) without a row."""
-        notes = list(self.doubts)
-        left = [key for key in self.rows if key not in self.used]
-        if left:
-            message = f"{len(left)} row(s) belong to no run that was read ({some(left)})."
-            first = self.lines[left[0]]
-            whole = not any(self.rows.keys().isdisjoint(keys) for keys in runs)
-            level = "info" if whole and runs else "warn"  # a part of the logs was asked for
-            notes.append(Note("meta-unmatched-row", level, message, self.file, first))
-        bare = [keys[0] for keys in runs if not self.rows.keys() & set(keys)]
-        if bare:
-            message = f"no row for {len(bare)} run(s): {some(bare)}."
-            notes.append(Note("meta-unmatched-run", "warn", message, self.file))
-        return notes
-
-
-def read_meta(raw: Raw, sha256: str, mapping: Mapping[str, str], stems: Sequence[str]) -> Meta:
-    """Read a table of metadata.
-
-    The key is the column of run ids; without one, the first text column that holds the stem of
-    a file that was read.
-
-    Raises
-    ------
-    DataError
-        If there is no key column, or a key stands twice.
-    """
-    named = name_columns(raw, mapping, {}, keep=OWN_NAMES_IN_META)
-    texts = {n: c.to_pylist() for n, c in named.columns.items() if pa.types.is_string(c.type)}
-    keys = [n for n, cells in texts.items() if {stem(c) for c in cells if c} & set(stems)]
-    key = "run_id" if "run_id" in named.columns else next(iter(keys), None)
-    if key is None:
-        add = f"Add a run_id column that holds the run ids or file stems ({some(stems)})."
-        hint = f"{add} Columns found: {', '.join(raw.columns)}."
-        raise DataError("no column names the runs.", file=raw.file, hint=hint)
-    columns = {name: column.to_pylist() for name, column in named.columns.items() if name != key}
-    rows: dict[str, dict[str, Any]] = {}
-    lines: dict[str, int] = {}
-    for i, cell in enumerate(named.columns[key].to_pylist()):
-        if cell is None:
-            raise raw.refused("the name of the run is missing.", i, key)
-        name = cell if key == "run_id" else stem(cell)
-        if name in rows:
-            message = f"run {name!r} stands twice, first in row {lines[name]}."
-            raise raw.refused(message, i, key)
-        rows[name] = {c: v[i] for c, v in columns.items() if v[i] is not None}
-        sizes = {N.column, N_AVERAGE.column} & rows[name].keys() & named.conventions.keys()
-        rows[name] |= {f"{size}_convention": named.conventions[size] for size in sizes}
-        lines[name] = int(raw.lines[i])
-    readings = [replace(r, why=f"--meta: {r.why}") for r in named.readings]
-    return Meta(raw.file, sha256, rows, lines, readings, doubts=named.notes)
-
-
-def read_set(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Read `--set` facts: quantities as people write them, conventions checked, text kept.
-
-    Raises
-    ------
-    UsageError
-        If a quantity cannot be read, or a convention or layout is none of ours.
-    """
-    facts = {_fact_name(key): _fact(key, value) for key, value in given.items()}
-    if "loss_convention" in facts:  # one tokenizer, one unit, unless said otherwise
-        facts.setdefault("val_loss_convention", facts["loss_convention"])
-    return facts
-
-
-def _fact_name(key: str) -> str:
-    base = key.removesuffix(SCALE)
-    return (canonical_of(base) or base) + key[len(base) :]
-
-
-def _fact(key: str, value: Any) -> Any:
-    name = _fact_name(key)
-    choices = _CONVENTIONS.get(name, tuple(Layout) if name == "rows" else ())
-    if choices and value not in choices:
-        raise UsageError(f"--set {key}={value}: must be one of {', '.join(choices)}.")
-    if choices or name == "run_id":
-        return str(value)
-    text = isinstance(value, str)
-    if name in QUANTITIES or (text and name.endswith(SCALE)):
-        amount = quantities.parse_number(value, QUANTITIES.get(name)) if text else float(value)
-        if amount <= 0:
-            raise UsageError(f"{key} must be positive, not {amount:g}.")
-        return amount
-    try:
-        return float(value) if text else value
-    except ValueError:
-        return value
-
-
-@cache
-def _compiled(pattern: str) -> tuple[re.Pattern[str], list[str]]:
-    """Compile `{params}_{tokens}`: each `{field}` takes text, `{}` skips some.
-
-    Raises
-    ------
-    UsageError
-        If a field stands twice or there is none.
-    """
-    pieces = re.split(r"\{([^{}]*)\}", pattern)
-    fields = [name for name in pieces[1::2] if name not in ("", "_")]
-    if not fields or len(set(fields)) != len(fields):
-        hint = "Such as '{params}_{tokens}'; {} skips a part."
-        raise UsageError(f"--name {pattern!r} must name each field once.", hint=hint)
-    text = "".join(
-        re.escape(piece) if i % 2 == 0 else f"({'?:' if piece in ('', '_') else ''}.+?)"
-        for i, piece in enumerate(pieces)
-    )
-    return re.compile(text), fields
-
-
-def facts_from_name(pattern: str | None, file: str) -> dict[str, Any]:
-    """Return the facts that a file's stem states under a pattern, if it matches.
-
-    Raises
-    ------
-    DataError
-        If a field that should be a quantity cannot be read as one.
-    """
-    if pattern is None:
-        return {}
-    expression, fields = _compiled(pattern)
-    match = expression.fullmatch(stem(file))
-    facts: dict[str, Any] = {}
-    for name, text in zip(fields, match.groups(), strict=True) if match else ():
-        try:
-            facts[_fact_name(name)] = _fact(name, text)
-        except UsageError as error:
-            message = f"--name reads {text!r} as {name}: {error.message}"
-            raise DataError(message, file=file, hint=error.hint) from error
-        if recognise(name) is N and convention_of(name, N):
-            facts["params_convention"] = convention_of(name, N)
-    return facts
-
-
-def pattern_notes(pattern: str | None, files: Sequence[str]) -> list[Note]:
-    """Name the files that `--name` does not fit.
-
-    Raises
-    ------
-    UsageError
-        If it fits none.
-    """
-    if pattern is None:
-        return []
-    left = [file for file in files if not _compiled(pattern)[0].fullmatch(stem(file))]
-    if files and len(left) == len(files):
-        hint = f"File stems: {some([stem(file) for file in files])}."
-        raise UsageError(f"--name {pattern!r} fits no file name.", hint=hint)
-    message = f"--name {pattern!r} does not fit this file name."
-    return [Note("name-unmatched", "warn", message, file) for file in left]
-
-
-@dataclass(frozen=True)
-class Origin:
-    """One place that states facts: how it is called in messages, and the facts."""
-
-    name: str
-    facts: Mapping[str, Any]
-    rounded: bool = False
-
-
-def settle(run: str, origins: Sequence[Origin], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the facts of a run from all places that state any.
-
-    Parameters
-    ----------
-    run : str
-        Run id, for the message.
-    origins : sequence of Origin
-        The first that has a fact decides.
-    given : mapping
-        What `--set` says; nothing else is asked.
-
-    Raises
-    ------
-    DataError
-        If two places contradict each other.
-    """
-    settled: dict[str, tuple[Any, Origin]] = {}
-    for origin in origins:
-        for name, value in origin.facts.items():
-            if value is None or name in given:
-                continue
-            known, first = settled.setdefault(name, (value, origin))
-            tolerance = _ROUNDED if first.rounded or origin.rounded else _EXACT
-            if first is not origin and not _agree(known, value, tolerance):
-                said = f"{first.name} says {name} = {_shown(known)}"
-                message = f"run {run!r}: {said}, {origin.name} says {_shown(value)}."
-                hint = f"Mend one of them, or settle it with --set {name}=..."
-                raise DataError(message, hint=hint, column=name)
-            if first.rounded and not origin.rounded:
-                settled[name] = value, origin
-    if "params" in given:
-        settled.pop("params_convention", None)  # it belonged to the count that is replaced
-    return {name: value for name, (value, _) in settled.items()} | dict(given)
-
-
-def _agree(one: Any, other: Any, tolerance: float) -> bool:
-    try:
-        numbers = float(one), float(other)
-        return math.isclose(*numbers, rel_tol=tolerance) or all(map(math.isnan, numbers))
-    except (TypeError, ValueError):
-        return str(one) == str(other)
-
-
-def _shown(value: Any) -> str:
-    return f"{value:.12g}" if isinstance(value, float) else str(value)
-
-
-@dataclass(frozen=True)
-class Options:
-    """What the user said beside the files: `map`, `set`, `name` and `keep_partial` of `read`."""
-
-    map: Mapping[str, str]
-    set: Mapping[str, Any]
-    name: str | None = None
-    keep_partial: bool = False
-    meta: Meta | None = None
-
-    @cached_property
-    def mapping(self) -> dict[str, str]:
-        """Return `--map` by canonical name."""
-        return {canonical_name(key): value for key, value in self.map.items()}
-
-    @cached_property
-    def given(self) -> dict[str, Any]:
-        """Return `--set`, read."""
-        return read_set(self.set)
-
-    @property
-    def scales(self) -> dict[str, float]:
-        """Return {canonical: factor} from `--set tokens_scale=1e9`."""
-        return {k.removesuffix(SCALE): float(v) for k, v in self.given.items() if k.endswith(SCALE)}
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """Return what `--set` says about every run."""
-        said = {k: v for k, v in self.given.items() if not k.endswith(SCALE)}
-        return {k: v for k, v in said.items() if k not in _DIRECTIONS}
-
-    @cached_property
-    def as_json(self) -> str:
-        """Return what a store compares: all that changes how a file is understood."""
-        said = {
-            "map": dict(self.map),
-            "set": {key: str(value) for key, value in self.set.items()},
-            "name": self.name,
-            "meta": self.meta.sha256 if self.meta else None,
-            "keep_partial": self.keep_partial,
-        }
-        return json.dumps(said, sort_keys=True)
 
 
 def understand(raw: Raw, source: Source, options: Options) -> Runs:
@@ -391,29 +78,66 @@ def understand(raw: Raw, source: Source, options: Options) -> Runs:
     check_values(named, zero_allowed=layout is not Layout.RUN)
     stated = facts_from_name(options.name, raw.file)
     judged = averaged(judge(named, layout, options.given, stated.get("run_id")))
-    runs, along = _facts(judged, options, stated)
-    reading = ColumnReading(raw.file, "(rows)", f"one row per {_WORDS[layout]}", "", None, why)
-    columns = [*named.readings, *_said(raw.file, stated, options.given), reading]
     notes += [*judged.notes, *broken_off(judged), *fallen_silent(judged)]
     notes += [] if options.meta else unrecognised(named, layout)
-    sources = {
+    part = Part(source, stated, len(raw), readings(named, layout, why, stated, options), notes)
+    return runs_of(judged, [part], options)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A file of a table: what its name states, how many rows were read, what is said of them."""
+
+    source: Source
+    stated: Mapping[str, Any]
+    rows: int
+    columns: Sequence[ColumnReading]
+    notes: Sequence[Note]
+
+
+def readings(
+    named: Raw, layout: Layout, why: str, stated: Mapping[str, Any], options: Options
+) -> list[ColumnReading]:
+    """Return how the columns of a file were read, what was said beside it, and what a row is."""
+    reading = ColumnReading(named.file, "(rows)", f"one row per {_WORDS[layout]}", "", None, why)
+    return [*named.readings, *_said(named.file, stated, options.given), reading]
+
+
+def runs_of(judged: Judged, parts: Sequence[Part], options: Options) -> Runs:
+    """Return the runs of a table of one file, or of one that holds a run of each of its files."""
+    alone = len(parts) == 1
+    runs, along = _facts(judged, options, parts)
+    names = runs["run_id"].to_pylist()
+    owned = [names] if alone else [[name] for name in names]
+    kept = [len(judged.ids)] if alone else [part.rows for part in parts]
+    rows = [
+        _source(judged.named, *three, options) for three in zip(parts, kept, owned, strict=True)
+    ]
+    table = pa.Table.from_pylist(rows, schema=pa.schema(list(SOURCE_COLUMNS.items())))
+    of_row = np.zeros(len(judged.named), int) if alone else judged.codes
+    points = _points(judged, along, table["source_id"].combine_chunks().take(pa.array(of_row)))
+    columns = [reading for part in parts for reading in part.columns]
+    return Runs(runs, points, table, columns, [note for part in parts for note in part.notes])
+
+
+def _source(raw: Raw, part: Part, kept: int, runs: list[str], options: Options) -> dict[str, Any]:
+    source = part.source
+    return {
         "source_id": source.id,
         "uri": source.uri,
         "file": source.name,
         "sha256": source.sha256,
-        "bytes": len(source.packed),
+        "bytes": source.size,
         "modified": source.modified,
         "reader": raw.reader,
         "reader_version": raw.version,
         "mapping": options.as_json,
-        "rows_read": len(raw),
-        "rows_kept": len(judged.ids),
-        "run_ids": runs["run_id"].to_pylist(),
-        "columns": json.dumps([asdict(reading) for reading in columns]),
-        "notes": json.dumps([asdict(note) for note in notes]),
+        "rows_read": part.rows,
+        "rows_kept": kept,
+        "run_ids": runs,
+        "columns": json.dumps([vars(reading) for reading in part.columns]),
+        "notes": json.dumps([vars(note) for note in part.notes]),
     }
-    table = pa.Table.from_pylist([sources], schema=pa.schema(list(SOURCE_COLUMNS.items())))
-    return Runs(runs, _points(judged, along, source.id), table, columns, notes)
 
 
 def _laid_out(named: Raw, forced: str | None) -> tuple[Raw, Layout, str]:
@@ -441,7 +165,7 @@ def _said(file: str, named: Mapping[str, Any], given: Mapping[str, Any]) -> list
 
 
 def _facts(
-    judged: Judged, options: Options, stated: Mapping[str, Any]
+    judged: Judged, options: Options, parts: Sequence[Part]
 ) -> tuple[pa.Table, dict[str, pa.Array]]:
     """Split columns into facts of runs and values along runs; add the facts from elsewhere."""
     raw, meta = judged.named, options.meta
@@ -455,17 +179,17 @@ def _facts(
     own = {n: column.take(pa.array(judged.first)).to_pylist() for n, column in fixed.items()}
     if judged.layout is Layout.RUN:
         own |= {name: along[name].to_pylist() for name in MEASURED if name in along}
-    named = {name: value for name, value in stated.items() if name != "run_id"}
-    others = [
-        Origin("the file name", named, rounded=True),
-        Origin("the header of " + raw.file, raw.facts, rounded=raw.rounded),
-    ]
+    header = Origin("the header of " + raw.file, raw.facts, rounded=raw.rounded)
     said = {f"{name}_convention": convention for name, convention in raw.conventions.items()}
     rows = []
     for i, run in enumerate(judged.ids[judged.first].tolist()):
-        first = [] if meta is None else [Origin(meta.file, meta.of(run, stem(raw.file)))]
-        last = Origin(raw.file, {name: values[i] for name, values in own.items()} | said)
-        facts = settle(run, [*first, *others, last], options.facts)
+        part = parts[i if len(parts) > 1 else 0]
+        file = raw.file or part.source.name
+        first = [] if meta is None else [Origin(meta.file, meta.of(run, stem(file)))]
+        named = {name: value for name, value in part.stated.items() if name != "run_id"}
+        last = Origin(file, {name: values[i] for name, values in own.items()} | said)
+        origins = [*first, Origin("the file name", named, rounded=True), header, last]
+        facts = settle(run, origins, options.facts)
         rows.append({"run_id": run, "rows": str(judged.layout), **facts})
     if judged.layout is Layout.RUN:
         measured = [name for name in MEASURED if any(name in row for row in rows)]
@@ -529,14 +253,14 @@ def _column(values: list[Any], kind: pa.DataType | None) -> pa.Array:
     return pa.array(values, kind)
 
 
-def _points(judged: Judged, along: Mapping[str, pa.Array], source: str) -> pa.Table:
+def _points(judged: Judged, along: Mapping[str, pa.Array], source: pa.Array) -> pa.Table:
     raw, kinds = judged.named, POINT_CORE | POINT_TAIL
     columns = {
         **along,
         "run_id": pa.array(judged.ids.tolist(), pa.string()),
         "segment": pa.array(judged.segment),
         "flags": pa.array(flags(along, judged.stale)),
-        "source_id": pa.repeat(source, len(raw)),
+        "source_id": source,
         "line": pa.array(raw.lines),
     }
     if "step" in along:

@@ -40,9 +40,9 @@ def sniff(path: str, head: bytes) -> float:
     first, *others = [line for line in head.splitlines()[:9] if line.strip()] or [b""]
     if first.lstrip().startswith((b"{", b"[")) or format_ending(path) not in ("", ".txt"):
         return 0.0
-    fields = first.split(_delimiter(first).encode())
+    fields = first.split(delimiter_of(first).encode())
     names = len(fields) > 1 and all(len(name) <= _LONGEST_NAME for name in fields)
-    alike = all(len(o.split(_delimiter(first).encode())) == len(fields) for o in others[:1])
+    alike = all(len(o.split(delimiter_of(first).encode())) == len(fields) for o in others[:1])
     return 0.4 if names and alike else 0.0
 
 
@@ -57,7 +57,7 @@ def read(path: str, content: bytes) -> list[Raw]:
     if content.startswith(_UTF16):
         content = content.decode("utf-16", errors="replace").encode()
     content = without_mark(path, content)
-    delimiter = _delimiter(content)
+    delimiter = delimiter_of(content)
     table = _fast(content, delimiter)
     if table is None:
         raw = _careful(path, content, delimiter)
@@ -67,7 +67,7 @@ def read(path: str, content: bytes) -> list[Raw]:
     return [replace(raw, decimal_commas=delimiter != ",")]
 
 
-def _delimiter(content: bytes) -> str:
+def delimiter_of(content: bytes) -> str:
     """Return the separator that the header line has most of (a comma where it has none)."""
     header = content.lstrip().split(b"\n", 1)[0].decode(errors="replace")
     return max(DELIMITERS, key=header.count)
@@ -75,22 +75,30 @@ def _delimiter(content: bytes) -> str:
 
 def _fast(content: bytes, delimiter: str) -> pa.Table | None:
     """Read a file without peculiarities; None if it has any."""
+    names = plain_names(content, delimiter)
+    return None if names is None else parsed(content, delimiter, dict.fromkeys(names, pa.string()))
+
+
+def plain_names(content: bytes, delimiter: str) -> tuple[str, ...] | None:
+    """Return the names of the columns of a file without peculiarities; None if it has any."""
     header = content.split(b"\n", 1)[0].rstrip(b"\r")
-    names = header.decode(errors="replace").split(delimiter)
+    names = tuple(header.decode(errors="replace").split(delimiter))
     plain = all(n and n == n.strip() and not is_number(n) and "\ufffd" not in n for n in names)
     again = b"\n" + header.split(delimiter.encode())[0]
     if not plain or len(set(names)) < len(names):
         return None
-    if any(mark in content for mark in (b'"', b"\n\n", b"\n\r\n", again)):
-        return None
+    odd = any(mark in content for mark in (b'"', b"\n\n", b"\n\r\n", again))
+    return None if odd else names
+
+
+def parsed(content: bytes, delimiter: str, kinds: dict[str, pa.DataType]) -> pa.Table | None:
+    """Parse rows of equal length; None if one is not, or a cell is of another kind."""
     try:
         return pyarrow.csv.read_csv(
-            io.BytesIO(content),
+            pa.BufferReader(content),
             parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter, quote_char=False),
             convert_options=pyarrow.csv.ConvertOptions(
-                column_types=dict.fromkeys(names, pa.string()),
-                null_values=list(NULLS),
-                strings_can_be_null=True,
+                column_types=kinds, null_values=list(NULLS), strings_can_be_null=True
             ),
         )
     except pa.ArrowInvalid:

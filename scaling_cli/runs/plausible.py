@@ -217,8 +217,10 @@ def by_run(ratios: np.ndarray, spent: Spent, runs: Sequence[str]) -> str | None:
     runs : sequence of str, length n
     """
     logs = np.log(ratios)
-    near = np.abs(logs[:, None] - logs[None, :]) < np.log(_COUNTED)
-    usual = near[int(np.argmax(near.sum(axis=1)))]
+    near, ordered = np.log(_COUNTED), np.sort(logs)
+    upper = np.searchsorted(ordered, logs + near)
+    neighbours = upper - np.searchsorted(ordered, logs - near, side="right")
+    usual = np.abs(logs - logs[int(np.argmax(neighbours))]) < near
     apart = np.abs(logs - np.median(logs[usual])) > np.log(_APART)
     if not apart.any() or _is_smooth(logs, np.log(spent.size)):
         return None

@@ -27,12 +27,23 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
 
 from scaling_cli.runs.plausible import doubts
-from scaling_cli.runs.table import ColumnReading, Note, Runs, combine, stack, with_units
+from scaling_cli.runs.table import (
+    POINT_CORE,
+    POINT_TAIL,
+    ColumnReading,
+    Note,
+    Runs,
+    combine,
+    floats,
+    stack,
+    with_units,
+)
 from scaling_cli.vocabulary.bounds import wait_until
 from scaling_cli.vocabulary.errors import DataError, some
 from scaling_cli.vocabulary.jsonfile import stamped, write_whole
@@ -46,6 +57,9 @@ _ROW_GROUP = 131072
 _MOST_SEGMENTS = 8
 _LAYOUT = {"format": int, "version": int, "buckets": int, "segments": list}
 _SEGMENT = {"path": str, "bucket": int, "rows": int, "runs": list}
+# Of more columns than this, a bucket keeps those in which it has something.
+_MOST_COLUMNS = 256
+_CORE = {**POINT_CORE, **POINT_TAIL}
 _TRIES = 100  # of reading beside writers
 _ELSEWHERE = "Name a new or an empty folder (--store DIR)."
 _AGAIN = "Ingest the logs into a new store."
@@ -326,22 +340,50 @@ def _segments(
     root: Path, manifest: dict[str, Any], change: _Change, points: pa.Table
 ) -> list[dict[str, Any]]:
     """Return the segments in force after the change, new ones written."""
-    buckets: dict[int, set[str]] = {}
-    for run in sorted(change.fresh):
-        buckets.setdefault(_bucket(run, manifest["buckets"]), set()).add(run)
-    kept: list[dict[str, Any]] = []
-    tables = {number: [points.filter(_among(names))] for number, names in buckets.items()}
+    every = change.fresh.issuperset(points["run_id"].unique().to_pylist())
+    fresh = points if every else points.filter(_among(change.fresh))
+    tables = _by_bucket(fresh, manifest["buckets"])
     counts = Counter(segment["bucket"] for segment in manifest["segments"])
-    crowded = {number for number in buckets if counts[number] >= _MOST_SEGMENTS}
+    crowded = {number for number in tables if counts[number] >= _MOST_SEGMENTS}
+    kept: list[dict[str, Any]] = []
     for segment in manifest["segments"]:
         number = segment["bucket"]
-        if number not in crowded and not change.gone & set(segment["runs"]):
+        if number not in crowded and change.gone.isdisjoint(segment["runs"]):
             kept.append(segment)
             continue
         left = _parquet(root, segment["path"]).filter(~_among(change.gone))
         tables.setdefault(number, []).append(left)
     written = [_put_segment(root, number, stack(parts)) for number, parts in tables.items()]
     return [*kept, *(segment for segment in written if segment["rows"])]
+
+
+def _by_bucket(points: pa.Table, buckets: int) -> dict[int, list[pa.Table]]:
+    """Return the points of each bucket that has any, in one table."""
+    coded = points["run_id"].combine_chunks().dictionary_encode()
+    numbers = np.array([_bucket(run, buckets) for run in coded.dictionary.to_pylist()], int)
+    numbers = numbers[coded.indices.to_numpy(zero_copy_only=False)]
+    rows = {number: pa.array(np.flatnonzero(numbers == number)) for number in _unique(numbers)}
+    always = points.column_names if points.num_columns <= _MOST_COLUMNS else [*_CORE]
+    parts: dict[int, dict[str, pa.Array]] = {number: {} for number in rows}
+    for name, column in zip(points.column_names, points.columns, strict=True):
+        whole = column.combine_chunks()
+        for number in rows if name in always else _holding(column, numbers):
+            parts[number][name] = whole.take(rows[number])
+    return {number: [pa.table(columns)] for number, columns in parts.items()}
+
+
+def _holding(column: pa.ChunkedArray, numbers: np.ndarray) -> list[int]:
+    """Return the buckets in which some part has a column; all of them if none has."""
+    filled = np.zeros(len(numbers), bool)
+    at = 0
+    for chunk in column.chunks:
+        filled[at : at + len(chunk)] = chunk.null_count < len(chunk)
+        at += len(chunk)
+    return _unique(numbers[filled] if filled.any() else numbers)
+
+
+def _unique(numbers: np.ndarray) -> list[int]:
+    return np.flatnonzero(np.bincount(numbers)).tolist()
 
 
 def _bucket(run: str, buckets: int) -> int:
@@ -354,11 +396,25 @@ def _among(runs: set[str]) -> pc.Expression:
 
 
 def _put_segment(root: Path, number: int, table: pa.Table) -> dict[str, Any]:
-    table = table.sort_by([(key, "ascending") for key in ("run_id", "step", "tokens", "line")])
+    table = _in_order(table.combine_chunks())
     units = with_units(table, "points")
     name = _put_table(root, f"points/bucket={number:02d}/seg", units) if table.num_rows else ""
     runs = table["run_id"].unique().to_pylist()
     return {"path": name, "bucket": number, "rows": table.num_rows, "runs": runs}
+
+
+def _in_order(table: pa.Table) -> pa.Table:
+    """Return points by run, step, tokens and line; what is missing comes last."""
+    coded = table["run_id"].combine_chunks().dictionary_encode()
+    run = np.argsort(np.argsort(np.array(coded.dictionary.to_pylist(), object)))
+    run = run[coded.indices.to_numpy(zero_copy_only=False)]
+    order, step = np.argsort(run, kind="stable"), floats(table["step"])
+    if np.all((np.diff(run[order]) > 0) | (np.diff(step[order]) > 0)):
+        return table if np.array_equal(order, np.arange(len(order))) else table.take(order)
+    keys = [table["line"].to_numpy()]
+    for name in ("tokens", "step"):
+        keys += [table[name].fill_null(0).to_numpy(), table[name].is_null().to_numpy()]
+    return table.take(np.lexsort((*keys, run)))
 
 
 def _put_table(root: Path, name: str, table: pa.Table) -> str:

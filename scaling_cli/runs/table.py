@@ -288,15 +288,35 @@ def natural(text: str) -> list[tuple[int, int | str]]:
 
 
 def stack(tables: Iterable[pa.Table]) -> pa.Table:
-    """Put tables under each other; a column that is text in one of them becomes text in all."""
+    """Put tables under each other; a column that is text in one of them becomes text in all.
+
+    Where a column is missing, its cells are slices of one array: many tables of other columns
+    each would fill the memory with missing values.
+    """
     parts = list(tables)
+    if all(part.schema == parts[0].schema for part in parts):
+        return pa.concat_tables(parts)
+    schema, height = _together(parts), sum(part.num_rows for part in parts)
+    missing = {kind: pa.nulls(height, kind) for kind in set(schema.types)}
+    columns = {f.name: (f.type, missing[f.type], []) for f in schema}
+    filled, above = dict.fromkeys(columns, 0), 0
+    for part in [*parts, schema.empty_table()]:  # the empty one at the end has every column
+        for name, column in zip(part.column_names, part.columns, strict=True):
+            kind, nulls, chunks = columns[name]
+            chunks += [nulls[: above - filled[name]], *pc.cast(column, kind).chunks]
+            filled[name] = above + part.num_rows
+        above += part.num_rows
+    return pa.table([pa.chunked_array(c, kind) for kind, _, c in columns.values()], schema=schema)
+
+
+def _together(parts: Sequence[pa.Table]) -> pa.Schema:
+    """Return the columns that tables have under each other."""
     texts = {f.name for t in parts for f in t.schema if pa.types.is_string(f.type)}
-    whole = []
-    for part in parts:
-        fields = [f.with_type(pa.string()) if f.name in texts else f for f in part.schema]
-        schema = pa.schema(fields, part.schema.metadata)
-        whole.append(part if schema == part.schema else part.cast(schema))
-    return pa.concat_tables(whole, promote_options="permissive")
+    fields = [
+        [f.with_type(pa.string()) if f.name in texts else f for f in part.schema] for part in parts
+    ]
+    schemas = [pa.schema(f, p.schema.metadata) for f, p in zip(fields, parts, strict=True)]
+    return pa.unify_schemas(schemas, promote_options="permissive")
 
 
 def with_units(table: pa.Table, kind: str) -> pa.Table:

@@ -195,6 +195,7 @@ _CONVENTION_MARKS = {
 _COUNT_AS = {"N_avg": "N", "L_val": "L"}
 
 
+@cache
 def plain_name(name: str) -> str:
     """Return a column name as names are compared: lower case, spaces and hyphens as one `_`."""
     return re.sub(r"[\s\-_]+", "_", name.strip().casefold())

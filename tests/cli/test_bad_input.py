@@ -7,12 +7,10 @@ from pathlib import Path
 import cli_fits
 import pytest
 from command_line import run
+from log_files import looked_for
 
 GRID = [(N, ratio * N) for N in (1e7, 3e7, 1e8, 3e8, 1e9) for ratio in (10, 40, 160)]
-LOOKED_FOR = (
-    "hint: Looked for *.csv, *.tsv (also .gz, .zst); *.jsonl, *.ndjson, *.json (also .gz, .zst); "
-    "console logs of nanoGPT, llm.c, modded-nanogpt and Megatron; *.parquet."
-)
+LOOKED_FOR = f"hint: Looked for {looked_for()}."
 
 
 def loss(N: float, D: float) -> float:

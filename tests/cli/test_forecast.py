@@ -20,6 +20,7 @@ from scaling_cli.reports import forecast as forecast_report
 from scaling_cli.reports._text import Style
 from scaling_cli.schedules import parse_schedule
 
+ROOT = Path(__file__).resolve().parents[2]
 run = partial(command_line.run, "forecast")
 
 
@@ -369,6 +370,24 @@ def test_an_accuracy_is_never_called_a_loss(here: Path) -> None:
     assert _forecast.table(made, jobs_of(runs, target="top1")[0]).label == "top1"
     ends = 0.8 - (losses(COSINE, STEPS // 2)[-1] - 2.5) / 10
     assert made[0].value == pytest.approx(ends, rel=0.01)
+
+
+@pytest.mark.parametrize(("share", "mean", "worst"), [(0.5, 0.01, 0.015), (0.75, 0.005, 0.01)])
+def test_the_accuracy_of_our_own_runs(here: Path, share: float, mean: float, worst: float) -> None:
+    folder, errors = ROOT / "data/ladder_accuracy", []
+    for log in sorted((folder / "runs").iterdir()):
+        head, *rows = log.read_text().splitlines()
+        steps = [int(row.partition(",")[0]) for row in rows]
+        seen = [row for row, step in zip(rows, steps, strict=True) if step <= share * steps[-1]]
+        (here / log.name).write_text("\n".join([head, *seen, ""]))
+        asked = ("--target", "val_accuracy", "--rising", "--meta", str(folder / "runs.csv"))
+        (found,) = json.loads(run(log.name, *asked, "--json").stdout)["runs"]
+        ended = float(rows[-1].rpartition(",")[2])
+        assert found["interval"][0] < ended < found["interval"][1]
+        errors.append(abs(found["value"] / ended - 1))
+    assert len(errors) == 8
+    assert np.mean(errors) < mean
+    assert max(errors) < worst
 
 
 def test_a_column_of_text_is_refused(here: Path) -> None:

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,14 @@ SHARED = (
     ("chinchilla_epoch/finals.csv", ""),
     ("gadre_overtraining/finals.csv", "--target loss_c4_val"),
     ("xlstm_isoflop/finals.csv", "--target val_loss"),
+    (
+        "porian_isoflop/isoflop.csv",
+        "--where \"experiment == 'rw_base_short_chinchilla_standard_val'\"",
+    ),
+    ("datablations/all_runs.csv", "--set rows=run --where 'epochs <= 1'"),
+    ("gemstones/fit_lr_ablation_hot.csv", "--at all"),
+    ("scalebench/farseer.csv", ""),
+    ("isoflop_collection/isoflops.csv", "--where \"experiment == 'marin_202603__comma__llama_2'\""),
 )
 # Noise, drift of ln loss per decade of C, share by which two copies differ: three tables of ours.
 OWN = ((0.003, 0.0), (0.003, 0.01), (0.03, 0.0))
@@ -228,5 +237,5 @@ def test_statements_on_tables_of_ours(tmp_path: Path, table: tuple[float, float]
 
 @pytest.mark.parametrize("table", SHARED, ids=lambda table: table[0])
 def test_statements_on_real_tables(shared: Path, tmp_path: Path, table: tuple[str, str]) -> None:
-    options = [*table[1].split(), "--bootstrap", "100"]
+    options = [*shlex.split(table[1]), "--bootstrap", "100"]
     everything(shared / "data" / table[0], options, tmp_path / "fit.json")

@@ -1,5 +1,7 @@
 """Facts that a file lacks: --set, --meta, --name, constant columns; order and contradictions."""
 
+import random
+import re
 from pathlib import Path
 
 import pytest
@@ -113,6 +115,30 @@ def test_names_of_files_state_facts(tmp_path: Path) -> None:
     assert fact(runs, "params") == [7e9, 13e9]
     assert fact(runs, "tokens") == [1e12, 2e12]
     assert fact(ingest.read(*files, name="{}_{}_{run_id}"), "run_id") == ["x", "y"]
+
+
+def test_fields_take_as_little_as_they_can(tmp_path: Path) -> None:
+    """As the lazy groups of a regular expression do, but in linear time."""
+    pattern, lazy = "a{first}-{}-{second}{}-{third}x", r"a(.+?)-.+?-(.+?).+?-(.+?)x"
+    letters = ["a", "-", "--", "x", "y", "q"]
+    stems = {"".join(random.choices(letters, k=9)) for _ in range(2000)}
+    matches = {f"a{stem}": re.fullmatch(lazy, f"a{stem}") for stem in stems}
+    fitting = {stem: match.groups() for stem, match in matches.items() if match}
+    assert len(fitting) > 20
+    files = [write(tmp_path, f"{stem}.csv", CURVE) for stem in fitting]
+    runs = ingest.read(*files, name=pattern)
+    read = {
+        row["run_id"]: tuple(row[k] for k in ("first", "second", "third"))
+        for row in runs.runs.to_pylist()
+    }
+    assert read == fitting
+    other = [stem for stem, match in matches.items() if not match][:50]
+    files = [files[0], *(write(tmp_path, f"{stem}.csv", CURVE) for stem in other)]
+    noted = [n.file for n in ingest.read(*files, name=pattern).notes if n.code == "name-unmatched"]
+    assert sorted(map(str, noted)) == sorted(files[1:])
+    hopeless = write(tmp_path, f"{'_' * 180}.csv", CURVE)
+    many = "_".join(f"{{f{i}}}" for i in range(12)) + "x"
+    assert refusal(UsageError, ingest.read, hopeless, name=many).endswith(f"{'_' * 180}.")
 
 
 def test_a_file_whose_name_does_not_fit_is_named(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import gzip
 from pathlib import Path
 
+import log_files
 import pytest
 from log_files import CURVE, TABLE, as_parquet, column, write, zstd
 from refusals import refusal, refused
@@ -184,9 +185,8 @@ BROKEN = {
     "unknown": (
         "f.png",
         b"\x89PNG",
-        "{}: the format is not known. Looked for *.csv, *.tsv (also .gz, .zst); *.jsonl, *.ndjson, "
-        "*.json (also .gz, .zst); console logs of nanoGPT, llm.c, modded-nanogpt and Megatron; "
-        "*.parquet. If it is one of these, say which with --format.",
+        f"{{}}: the format is not known. Looked for {log_files.looked_for()}. "
+        "If it is one of these, say which with --format.",
     ),
 }
 
@@ -207,9 +207,8 @@ def test_standard_input_is_one_thing() -> None:
 def test_a_folder_without_logs(tmp_path: Path) -> None:
     write(tmp_path, "notes.md", "nothing")
     assert refusal(DataError, ingest.read, tmp_path) == (
-        f"{tmp_path}: no logs found (1 file(s) of other kinds). Looked for *.csv, *.tsv (also "
-        ".gz, .zst); *.jsonl, *.ndjson, *.json (also .gz, .zst); "
-        "console logs of nanoGPT, llm.c, modded-nanogpt and Megatron; *.parquet."
+        f"{tmp_path}: no logs found (1 file(s) of other kinds). "
+        f"Looked for {log_files.looked_for()}."
     )
     said = refusal(DataError, ingest.read, tmp_path / "nowhere")
     assert said == f"{tmp_path / 'nowhere'}: there is no such file or folder."
@@ -218,7 +217,7 @@ def test_a_folder_without_logs(tmp_path: Path) -> None:
 def test_a_named_format(tmp_path: Path) -> None:
     file = write(tmp_path, "f.log", CURVE)
     assert column(ingest.read(file, format="csv"), "step") == [10, 20, 30]
+    known = ", ".join(name for reader in ingest.formats().values() for name in reader.NAMES)
     assert refusal(UsageError, ingest.read, file, format="xml") == (
-        "there is no log format 'xml'. Known formats: csv, tsv, jsonl, json, nanogpt, llm.c, "
-        "modded-nanogpt, megatron, parquet."
+        f"there is no log format 'xml'. Known formats: {known}."
     )

@@ -5,6 +5,7 @@ import json
 import multiprocessing
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from refusals import refusal, refused
 from scaling_cli import ingest, laws
 from scaling_cli.runs import store
 from scaling_cli.runs.selection import select
-from scaling_cli.runs.table import Runs
+from scaling_cli.runs.table import Runs, stack
 from scaling_cli.vocabulary.errors import DataError, UsageError
 
 CHINCHILLA = laws.get("chinchilla")
@@ -303,6 +304,58 @@ def test_units_are_in_the_files(logs: Path, tmp_path: Path) -> None:
     assert sources["rows_read"].to_pylist() == [
         4 if "run20" in f else 3 if "table" in f else 9 for f in sources["file"].to_pylist()
     ]
+
+
+def test_rows_are_in_the_order_that_arrow_sorts_them_in(
+    tmp_path: Path, rng: np.random.Generator
+) -> None:
+    """Whatever is missing or not a number, and for names that are no ASCII."""
+    names, rows = ["b", "a10", "a9", "é", "z"], 200
+    log = write(tmp_path, "log.csv", "run_id,tokens,loss\n" + "".join(f"{n},1,1\n" for n in names))
+    runs, keys = ingest.read(log), ("run_id", "step", "tokens", "line")
+    for share in (0.0, 0.3):
+        tokens = rng.choice([1, 2, np.nan], rows)
+        columns = {
+            "run_id": pa.array([names[i] for i in rng.integers(0, 5, rows)]),
+            "step": pa.array(np.arange(rows)[::-1], mask=rng.random(rows) < share),
+            "tokens": pa.array(tokens, mask=rng.random(rows) < share),
+            "line": pa.array(np.arange(rows)),
+        }
+        core = runs.points.take(pa.array(np.zeros(rows, int))).to_pydict()
+        points = pa.table({**core, **columns}).cast(runs.points.schema)
+        store.append(tmp_path / str(share), replace(runs, points=points))
+        for path in (tmp_path / str(share)).glob("points/*/*.parquet"):
+            table = pq.read_table(path)
+            ordered = table.sort_by([(key, "ascending") for key in keys])
+            assert repr(table.to_pylist()) == repr(ordered.to_pylist())
+
+
+def test_tables_under_each_other_are_those_of_arrow(rng: np.random.Generator) -> None:
+    """Columns that some lack, whole numbers under others, empty tables and columns."""
+    kinds = {"a": pa.int64(), "b": pa.float64(), "c": pa.string(), "d": pa.float64()}
+    for _ in range(50):
+        tables = []
+        for rows in rng.integers(0, 4, 5).tolist():
+            own = [name for name in kinds if rng.random() < 0.6]
+            kind = {"d": pa.int64()} if rng.random() < 0.5 else {}
+            cells = {n: pa.array([None, 1, 2, 3][:rows]).cast((kinds | kind)[n]) for n in own}
+            tables.append(pa.table({"at": pa.array(range(rows)), **cells}))
+        whole = pa.concat_tables(tables, promote_options="permissive")
+        assert stack(tables).equals(whole)
+
+
+def test_many_columns_of_few_runs_each_are_stored_where_they_are(tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    for i in range(40):
+        rows = "".join(
+            f"{s},{5 - s / 9},{','.join(f'{s}.{k}' for k in range(8))}\n" for s in range(9)
+        )
+        write(logs, f"run{i}.csv", f"step,loss,{','.join(f'm{i}_{k}' for k in range(8))}\n{rows}")
+    runs = ingest.read(logs)
+    store.append(tmp_path / "store", runs)
+    same(runs, ingest.read(tmp_path / "store"))
+    held = [pq.read_schema(path).names for path in (tmp_path / "store").glob("points/*/*.parquet")]
+    assert sum(len(names) for names in held) == 8 * 40 + 11 * len(held)
 
 
 def test_segments_are_sorted_by_run_and_step(logs: Path, tmp_path: Path) -> None:

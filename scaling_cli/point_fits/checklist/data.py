@@ -15,6 +15,8 @@ FEWEST_LEVELS = 3
 SPARE = 2  # configurations beyond the parameters below which nothing is left to test with
 ENTANGLED = 0.1  # unexplained share of a log input below which exponents blur into each other
 FLOPS_TOLERANCE = 0.1
+ANOTHER_COUNT = 1.5  # factor that embeddings and attention make; a unit or an accumulation makes 2
+COPIED = 0.05  # share of points beyond which copies weigh in a fit
 PERPLEXITY = 12.5  # nats/token of a guess among 250,000 tokens: a larger "loss" is none
 BRACKETED = 0.5  # share of isoFLOP budgets
 SETTINGS = 0.02  # sd of repeats beyond which they differ in more than their seed
@@ -84,19 +86,31 @@ def units(e: Evidence) -> Verdict:
     told = [n for n in told if not n.startswith("tokens: ")]
     # Compute that was logged and agrees shows that the unit of sizes is right.
     small = small_counts(sizes if e.points.compute is None else None, tokens)
-    if doubt := small or " ".join(told) or _starved(sizes, tokens) or _perplexity(e) or _copies(e):
-        return Verdict.warned(doubt)
+    copies, share = _copies(e)
+    doubt = small or " ".join(told) or _starved(sizes, tokens) or _perplexity(e)
+    if doubt or share > COPIED:
+        return Verdict.warned(doubt or copies)
     if e.points.compute is None or sizes is None or tokens is None:
-        return Verdict.passed(f"no logged compute to compare with {words}.")
-    ratio = e.points.compute / law.along(e.points.inputs)
+        return Verdict.passed(
+            " ".join([f"no logged compute to compare with {words}.", copies]).strip()
+        )
+    verdict = _counted(e.points.compute / law.along(e.points.inputs), words)
+    return verdict._replace(sentence=f"{verdict.sentence} {copies}".strip())
+
+
+def _counted(ratio: np.ndarray, words: str) -> Verdict:
+    """Compare the compute that was logged with what the law counts."""
     low, high = float(np.min(ratio)), float(np.max(ratio))
-    off = max(abs(low - 1), abs(high - 1)) > FLOPS_TOLERANCE
-    problem = (
-        f"logged compute is {low:.3g} to {high:.3g} times {words}: another way of counting, or "
-        "tokens or parameters in other units. Decades beyond the data are counted in "
-        f"{words}; give budgets to 'scaling predict' in the same."
+    if max(abs(low - 1), abs(high - 1)) <= FLOPS_TOLERANCE:
+        return Verdict.passed(f"logged compute agrees with {words}.")
+    counted = f"logged compute is {low:.3g} to {high:.3g} times {words}: another way of counting"
+    budgets = (
+        f"Decades beyond the data are counted in {words}; give budgets to 'scaling predict' in the "
+        "same."
     )
-    return Verdict.judged(problem if off else None, f"logged compute agrees with {words}.")
+    if max(1 / low, high) <= ANOTHER_COUNT:
+        return Verdict.passed(f"{counted}. {budgets}", Touches.OPTIMUM)
+    return Verdict.warned(f"{counted}, or tokens or parameters in other units. {budgets}")
 
 
 def _starved(sizes: np.ndarray | None, tokens: np.ndarray | None) -> str | None:
@@ -122,19 +136,20 @@ def _perplexity(e: Evidence) -> str | None:
     )
 
 
-def _copies(e: Evidence) -> str | None:
-    """Name rows that repeat another row exactly, under another run."""
+def _copies(e: Evidence) -> tuple[str, float]:
+    """Name rows that repeat another row exactly, under another run, and their share of all."""
     table = np.stack([*e.problem.inputs.values(), e.problem.output], axis=1)
     _, member, counts = np.unique(table, axis=0, return_inverse=True, return_counts=True)
     rows = np.flatnonzero(counts[np.ravel(member)] > 1).tolist()
     names = list(dict.fromkeys(str(e.points.runs[i]) for i in rows))
     if len(names) < 2:
-        return None
-    return (
+        return "", 0.0
+    told = (
         f"{len(rows)} points repeat each other exactly, {e.problem.law.output().column} included "
         f"({some(names)}): one run entered twice counts twice. Leave the copies out with "
         "--where."
     )
+    return told, len(rows) / len(table)
 
 
 @item(

@@ -9,7 +9,7 @@ from tables import table, truth
 
 from scaling_cli.point_fits.checklist.data import replicates
 from scaling_cli.runs.points import Points
-from scaling_cli.vocabulary.outcomes import Check, LeftOut, Level
+from scaling_cli.vocabulary.outcomes import Check, LeftOut, Level, Touches
 
 TABLE = table("chinchilla")
 C = 6 * TABLE.inputs["N"] * TABLE.inputs["D"]
@@ -65,12 +65,21 @@ def test_logged_compute_that_is_not_6ND() -> None:
     assert line(evidence(agrees), "data.units") == Check(
         "data.units", Level.PASS, "logged compute agrees with 6ND."
     )
-    differs = replace(TABLE, compute=C * np.linspace(1.0, 1.25, 15))
+    budgets = (
+        "Decades beyond the data are counted in 6ND; give budgets to 'scaling predict' in the same."
+    )
+    differs = replace(TABLE, compute=C * np.linspace(1.0, 2.0, 15))
     assert line(evidence(differs), "data.units") == warn(
         "data.units",
-        "logged compute is 1 to 1.25 times 6ND: another way of counting, or tokens or parameters "
-        "in other units. Decades beyond the data are counted in 6ND; give budgets to 'scaling "
-        "predict' in the same.",
+        "logged compute is 1 to 2 times 6ND: another way of counting, or tokens or parameters "
+        f"in other units. {budgets}",
+    )
+    counted = replace(TABLE, compute=C * np.linspace(0.75, 1.25, 15))  # as embeddings do
+    assert line(evidence(counted), "data.units") == Check(
+        "data.units",
+        Level.PASS,
+        f"logged compute is 0.75 to 1.25 times 6ND: another way of counting. {budgets}",
+        (Touches.OPTIMUM,),
     )
 
 
@@ -130,6 +139,20 @@ def test_a_run_entered_twice() -> None:
         "data.units",
         "2 points repeat each other exactly, loss included (r3, r15): one run entered twice counts "
         "twice. Leave the copies out with --where.",
+    )
+
+
+def test_two_copies_of_many_runs_are_a_note() -> None:
+    many = TABLE.take(np.tile(np.arange(15), 3))
+    many = replace(many, output=many.output * np.linspace(1.0, 1.001, 45))
+    copied = many.take(np.array([*range(45), 3]))
+    assert line(
+        evidence(replace(copied, runs=[f"r{i}" for i in range(46)])), "data.units"
+    ) == Check(
+        "data.units",
+        Level.PASS,
+        "no logged compute to compare with 6ND. 2 points repeat each other exactly, loss included "
+        "(r3, r45): one run entered twice counts twice. Leave the copies out with --where.",
     )
 
 

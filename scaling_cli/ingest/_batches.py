@@ -1,0 +1,321 @@
+"""Clean curves of one header, read in one go.
+
+A file that passes every check here gives what it would give if it were read alone; a test compares
+the two. What fails a check is read alone, with all that there is to say about it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from scaling_cli.ingest import delimited
+from scaling_cli.ingest._columns import COUNTS, LOSSES, inferred, is_weak, name_columns
+from scaling_cli.ingest._facts import Options, facts_from_name
+from scaling_cli.ingest._parts import may_be_part
+from scaling_cli.ingest._rows import FEWEST_OF_A_LOG, Judged
+from scaling_cli.ingest._shape import EPOCHS, MEASURED, TOTAL_NAMES, coded, is_wide
+from scaling_cli.ingest._sources import BOM, Raw, Source, stem
+from scaling_cli.ingest._table import Part, readings, runs_of
+from scaling_cli.runs.table import Layout, Runs, floats
+from scaling_cli.vocabulary.errors import DataError
+from scaling_cli.vocabulary.quantities import (
+    N_AVERAGE,
+    QUANTITIES,
+    N,
+    X,
+    convention_of,
+    header,
+    is_perplexity,
+    plain_name,
+    recognise,
+)
+
+READER = "delimited"
+_MOST = 1 << 25  # bytes that are parsed together
+_FEW = 4  # files of which one has a cell of another kind: each is read alone
+_WHY = "one run: step goes along the file"
+_EXACT = 2.0**53
+_FROM_ZERO = ("tokens", "flops")
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file of a batch: its place among all that are read, and its run if nothing names it."""
+
+    place: int
+    source: Source
+    run: str
+    stated: Mapping[str, Any]
+    content: bytes
+    rows: int
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Files, and the rows of all of them in one table with names and types."""
+
+    files: Sequence[Member]
+    header: tuple[str, ...]
+    named: Raw
+
+
+@dataclass(frozen=True)
+class _Header:
+    """What the columns of a header are: a table without columns, and where each comes from."""
+
+    names: tuple[str, ...]
+    delimiter: str
+    named: Raw
+    origin: Mapping[str, str]
+
+    @property
+    def numbers(self) -> set[str]:
+        """Return the columns that have canonical names, and must hold numbers."""
+        return {reading.canonical for reading in self.named.readings}
+
+
+def batches(
+    files: Sequence[tuple[Source, str]], runs: Mapping[str, str], options: Options
+) -> Iterator[Batch]:
+    """Yield the files that need no care, read, in the order in which they were given.
+
+    Parameters
+    ----------
+    files : sequence of (source, reader)
+    runs : mapping of file to str
+        What the run of each is called if nothing names it.
+    options : Options
+    """
+    if options.scales or {"rows", "run_id"} & options.given.keys():
+        return
+    gathered: list[Member] = []
+    head, size = None, 0
+    for place, (source, how) in enumerate(files):
+        known = _plain(source, options) if how == READER else None
+        if gathered and (known is None or known[0] is not head or size > _MOST):
+            yield from _parsed(head, gathered)
+            gathered, size = [], 0
+        if known is not None:
+            head, stated, rows = known
+            run = str(stated.get("run_id", runs[source.name]))
+            content = source.content.removeprefix(BOM)
+            gathered.append(Member(place, source, run, stated, content, rows))
+            size += len(content)
+    if gathered:
+        yield from _parsed(head, gathered)
+
+
+def _plain(source: Source, options: Options) -> tuple[_Header, Mapping[str, Any], int] | None:
+    """Return the header, the facts of the name and the rows of a file that may be clean."""
+    if source.frame is not None or source.fleeting or may_be_part(source.name):
+        return None
+    try:
+        content = source.content.removeprefix(BOM)
+        stated = facts_from_name(options.name, source.name)
+    except DataError:
+        return None
+    delimiter = delimited.delimiter_of(content)
+    names = delimited.plain_names(content, delimiter)
+    if names is None or b"\r" in content or not content.endswith(b"\n"):
+        return None
+    head = _header(names, delimiter, tuple(options.mapping.items()))
+    lines = content.count(b"\n")
+    even = content.count(delimiter.encode()) == lines * (len(names) - 1)
+    return (head, stated, lines - 1) if head is not None and lines > 1 and even else None
+
+
+@cache
+def _header(
+    names: tuple[str, ...], delimiter: str, mapping: tuple[tuple[str, str], ...]
+) -> _Header | None:
+    """Return what columns are by their names; None if that may depend on what they hold."""
+    if not is_wide(names) or any(map(_takes_care, names)):
+        return None
+    columns = dict.fromkeys(names, pa.array(["1"]))
+    raw = Raw("", columns, np.zeros(1, int), np.zeros(1, np.int16))
+    named = name_columns(raw, dict(mapping), {})
+    taken = {r.canonical: r.column for r in named.readings}
+    care = {
+        "run_id",
+        N_AVERAGE.column,
+        X.column,
+        *(key for key, _ in mapping if key not in QUANTITIES),
+    }
+    losses = [taken[name] for name in LOSSES if name in taken]
+    if "step" not in taken or not losses or care & named.columns.keys():
+        return None
+    if plain_name(taken["step"]) in EPOCHS or any(map(is_perplexity, losses)):
+        return None
+    origin = {name: taken.get(name, name.removesuffix("_in_file")) for name in named.columns}
+    version = {"reader": READER, "version": delimited.VERSION}
+    return _Header(names, delimiter, replace(named, columns={}, **version), origin)
+
+
+def _takes_care(name: str) -> bool:
+    """Say whether what a column is depends on its values, or its unit on its name."""
+    counted = recognise(name) is N and convention_of(name, N) is not None
+    total = plain_name(name) in TOTAL_NAMES or name.endswith("_in_file")
+    return counted or total or is_weak(name) or header(name)[1] != 1
+
+
+def _parsed(head: _Header | None, files: list[Member]) -> Iterator[Batch]:
+    """Yield the clean ones among files of one header; a cell of another kind is searched for."""
+    if head is None:
+        return
+    columns = _columns(head, files)
+    if columns is None:
+        half = len(files) // 2
+        for part in (files[:half], files[half:]) if len(files) > _FEW else ():
+            yield from _parsed(head, part)
+        return
+    edges = np.cumsum([0, *(file.rows for file in files)])
+    kinds = _kinds(columns, head.numbers, edges)
+    for kind, group in groupby(range(len(files)), key=kinds.__getitem__):
+        if kind is not None:
+            low, *others = group
+            part = files[low : low + 1 + len(others)]
+            yield _batch(head, columns, part, int(edges[low]))
+
+
+def _columns(head: _Header, files: list[Member]) -> dict[str, pa.Array] | None:
+    """Return the columns of files under each other; None if a cell is of another kind."""
+    kinds = {
+        name: pa.float64() if column in head.numbers else pa.string()
+        for column, name in head.origin.items()
+    }
+    first = head.delimiter.join(head.names).encode() + b"\n"
+    rows = [memoryview(file.content)[file.content.index(b"\n") + 1 :] for file in files]
+    table = delimited.parsed(b"".join([first, *rows]), head.delimiter, kinds)
+    if table is None or table.num_rows != sum(file.rows for file in files):
+        return None
+    columns = {column: table[name].combine_chunks() for column, name in head.origin.items()}
+    typed = {n: c if n in head.numbers else inferred(c) for n, c in columns.items()}
+    return None if any(pa.types.is_string(c.type) for c in typed.values()) else typed
+
+
+def _batch(head: _Header, columns: Mapping[str, pa.Array], files: list[Member], at: int) -> Batch:
+    """Return the table of some neighbours among files that were parsed together."""
+    height = sum(file.rows for file in files)
+    own = {name: column.slice(at, height) for name, column in columns.items()}
+    lines = np.concatenate([np.arange(2, file.rows + 2) for file in files])
+    named = replace(head.named, columns=own, lines=lines, segments=np.zeros(height, np.int16))
+    for file in files:
+        file.source.forget()
+    return Batch([replace(file, content=b"") for file in files], head.names, named)
+
+
+# --- what makes a file clean -------------------------------------------------------------------
+
+
+def _kinds(
+    columns: Mapping[str, pa.Array], numbers: set[str], edges: np.ndarray
+) -> list[tuple[bool, ...] | None]:
+    """Return, for each file, which columns are facts of its run; None if it takes care."""
+    first = edges[:-1]
+    wrong = np.logical_or.reduceat(_bad(columns, numbers, first), first)
+    wrong |= _silent(columns, edges)
+    for name in _FROM_ZERO:
+        if name in columns:
+            wrong |= np.logical_and.reduceat(floats(columns[name]) == 0, first)
+    for name in columns.keys() - numbers:
+        wrong |= _of_other_types(columns[name], first)
+    owner = np.repeat(first, np.diff(edges))
+    fixed = {}
+    for name in columns.keys() - set(MEASURED):
+        codes = coded(columns[name])
+        fixed[name] = np.logical_and.reduceat(codes == codes[owner], first)
+    wrong |= ~fixed.get(N.column, ~wrong)
+    flags = zip(*(flag.tolist() for flag in fixed.values()), strict=True)
+    every = list(flags) if fixed else [()] * len(first)
+    return [None if bad else kind for bad, kind in zip(wrong.tolist(), every, strict=True)]
+
+
+def _bad(columns: Mapping[str, pa.Array], numbers: set[str], first: np.ndarray) -> np.ndarray:
+    """Say which rows have a step that does not go up, a count or a loss that there is none of."""
+    step = floats(columns["step"])
+    bad = ~((step == np.floor(step)) & (step >= 0) & (step < _EXACT))
+    forward = np.diff(step, prepend=-1.0) > 0
+    forward[first] = True
+    bad |= ~forward
+    for name in numbers & {*COUNTS, *LOSSES}:
+        values, there = (
+            floats(columns[name]),
+            columns[name].is_valid().to_numpy(zero_copy_only=False),
+        )
+        allowed = values >= 0 if name in _FROM_ZERO else values > 0
+        bad |= there & ~(allowed & np.isfinite(values))
+    return bad
+
+
+def _silent(columns: Mapping[str, pa.Array], edges: np.ndarray) -> np.ndarray:
+    """Say which files go on without a loss at their end."""
+    losses = [columns[name] for name in LOSSES if name in columns]
+    told = np.any([loss.is_valid().to_numpy(zero_copy_only=False) for loss in losses], axis=0)
+    last = np.maximum.reduceat(np.where(told, np.arange(len(told)), -1), edges[:-1])
+    return (last >= 0) & (edges[1:] - 1 - last >= FEWEST_OF_A_LOG)
+
+
+def _of_other_types(column: pa.Array, first: np.ndarray) -> np.ndarray:
+    """Say in which files a column would be of another type if they were read alone."""
+    values, there = floats(column), column.is_valid().to_numpy(zero_copy_only=False)
+    empty = ~np.logical_or.reduceat(there, first)
+    if pa.types.is_integer(column.type):
+        return empty
+    whole = np.logical_and.reduceat(~there | (values == np.floor(values)), first)
+    return whole & ~empty
+
+
+# --- the runs of a batch -----------------------------------------------------------------------
+
+
+def understood(batch: Batch, options: Options) -> Iterator[Runs]:
+    """Yield the runs of a batch: of one table where all that is said beside it is of one kind.
+
+    Raises
+    ------
+    DataError
+        If places contradict each other.
+    """
+    at = 0
+    for _, group in groupby(batch.files, key=lambda file: _types(file, options)):
+        files = list(group)
+        height = sum(file.rows for file in files)
+        yield _understood(files, _rows(batch.named, at, height), options)
+        at += height
+
+
+def _types(file: Member, options: Options) -> list[tuple[str, bool]]:
+    """Return what is said of a file beside it, and whether each is text."""
+    row = options.meta.of(file.run, stem(file.source.name)) if options.meta else {}
+    return [(k, isinstance(v, str)) for said in (file.stated, row) for k, v in said.items()]
+
+
+def _rows(raw: Raw, at: int, height: int) -> Raw:
+    columns = {name: column.slice(at, height) for name, column in raw.columns.items()}
+    rows = slice(at, at + height)
+    return replace(raw, columns=columns, lines=raw.lines[rows], segments=raw.segments[rows])
+
+
+def _understood(files: Sequence[Member], named: Raw, options: Options) -> Runs:
+    heights = [file.rows for file in files]
+    ids = np.repeat(np.array([file.run for file in files], object), heights)
+    judged = Judged(named, Layout.CURVE, ids, named.segments, np.zeros(len(ids), bool), [])
+    return runs_of(judged, [_part(file, named, options) for file in files], options)
+
+
+def _part(file: Member, named: Raw, options: Options) -> Part:
+    """Return what is said of a file in the words of one that was read alone."""
+    name = file.source.name
+    own = replace(
+        named,
+        file=name,
+        readings=tuple(replace(reading, file=name) for reading in named.readings),
+    )
+    columns = readings(own, Layout.CURVE, _WHY, file.stated, options)
+    notes = [replace(note, file=name) for note in named.notes]
+    return Part(file.source, file.stated, file.rows, columns, notes)

@@ -1,0 +1,189 @@
+"""Files read in one go give what they give when each is read alone, whatever is odd about some."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from log_files import write
+
+from scaling_cli import ingest
+from scaling_cli.ingest import _batches
+from scaling_cli.runs import store
+from scaling_cli.runs.table import Runs
+from scaling_cli.vocabulary.errors import ScalingError
+
+HEADERS = (
+    "step,loss",
+    "step,tokens,loss,lr",
+    "step,train_loss,val_loss,grad_norm",
+    "epoch,step,loss,val/loss,seconds",
+    "iter,loss,params,host",
+    "global_step,params,loss,loss_scale,mfu",
+    "step,loss,train/loss,note",
+)
+# What may be wrong with a file: its lines, changed.
+ODD = {
+    "clean": lambda lines: lines,
+    "again": lambda lines: [*lines, *lines[len(lines) // 2 :]],
+    "down": lambda lines: [lines[0], *lines[:0:-1]],
+    "nan": lambda lines: [*lines[:-1], _with(lines[-1], -1, "nan")],
+    "nan_inside": lambda lines: [*lines[:2], _with(lines[2], -1, "NaN"), *lines[3:]],
+    "infinite_step": lambda lines: [*lines[:-1], _with(lines[-1], 0, "inf")],
+    "twice": lambda lines: [*lines, lines[-1]],
+    "header_again": lambda lines: [*lines, lines[0], *lines[1:]],
+    "short": lambda lines: [*lines, lines[-1].split(",")[0]],
+    "long": lambda lines: [*lines[:-1], lines[-1] + ",7"],
+    "crossed": lambda lines: [*lines[:-2], lines[-2] + ",7", lines[-1].rpartition(",")[0]],
+    "quoted": lambda lines: [*lines[:-1], _with(lines[-1], -1, '"3.25"')],
+    "text": lambda lines: [*lines[:-1], _with(lines[-1], -1, "oops")],
+    "spaced": lambda lines: [*lines[:-1], _with(lines[-1], 1, " 2.5 ")],
+    "signed": lambda lines: [*lines[:-1], _with(lines[-1], 1, "+2.5")],
+    "missing": lambda lines: [*lines[:-1], _with(lines[-1], -1, "")],
+    "none_inside": lambda lines: [*lines[:2], _with(lines[2], -1, "None"), *lines[3:]],
+    "silent": lambda lines: [*lines[:-6], *(_with(line, 1, "") for line in lines[-6:])],
+    "no_values": lambda lines: [lines[0], *(_with(line, -1, "") for line in lines[1:])],
+    "zeros": lambda lines: [lines[0], *(_with(line, 1, "0") for line in lines[1:])],
+    "negative": lambda lines: [*lines[:-1], _with(lines[-1], 1, "-1")],
+    "id": lambda lines: [*lines[:-1], _with(lines[-1], -1, "007")],
+    "digits": lambda lines: [*lines[:-1], _with(lines[-1], -1, "12345678901234567")],
+    "whole": lambda lines: [
+        lines[0],
+        *(_with(line, -1, str(i)) for i, line in enumerate(lines[1:])),
+    ],
+    "constant": lambda lines: [lines[0], *(_with(line, -1, "0.5") for line in lines[1:])],
+    "signed_zeros": lambda lines: [lines[0], *(_with(line, -1, "-0.0") for line in lines[1:])],
+    "fraction": lambda lines: [*lines[:-1], _with(lines[-1], 0, "7.5")],
+    "late": lambda lines: [
+        lines[0],
+        *(_with(line, 0, f"{i}e3") for i, line in enumerate(lines[1:])),
+    ],
+    "one_row": lambda lines: lines[:2],
+    "header_only": lambda lines: lines[:1],
+    "empty_line": lambda lines: [*lines[:2], "", *lines[2:]],
+}
+ENDS = {"ends": "\n", "cut": "", "windows": "\r\n"}
+
+
+def _with(line: str, place: int, cell: str) -> str:
+    cells = line.split(",")
+    cells[place] = cell
+    return ",".join(cells)
+
+
+def lines_of(header: str, rng: np.random.Generator) -> list[str]:
+    rows, size = int(rng.integers(7, 12)), int(rng.choice([1_000_000, 124_000_000]))
+    columns = []
+    for name in header.split(","):
+        noise = rng.random(rows)
+        cells = {
+            "step": [str(10 * i + 10) for i in range(rows)],
+            "epoch": [str(i // 4) for i in range(rows)],
+            "tokens": [str(1000 * i + 1000) for i in range(rows)],
+            "params": [str(size)] * rows,
+            "host": [str(int(rng.integers(3)))] * rows,
+            "note": ["" if x < 0.5 else "3" for x in noise],
+            "mfu": ["" if x < 0.3 else f"{x:.2f}" for x in noise],
+            "seconds": [str(int(9 * x)) for x in noise],
+        }
+        key = "step" if name in ("iter", "global_step") else name
+        columns.append(cells.get(key, [f"{2 + x:.4f}" for x in noise]))
+    return [header, *(",".join(row) for row in zip(*columns, strict=True))]
+
+
+def folder_of(folder: Path, rng: np.random.Generator, odd: float) -> Path:
+    """Write files of few headers in a row, most of them clean."""
+    kinds, headers = list(ODD), []
+    for i in range(26):
+        headers = headers if i % 13 else [str(rng.choice(HEADERS))]
+        kind = str(rng.choice(kinds)) if rng.random() < odd else "clean"
+        end = str(rng.choice(list(ENDS))) if rng.random() < odd / 4 else "ends"
+        lines = ODD[kind](lines_of(headers[0], rng))
+        line_end = "\r\n" if end == "windows" else "\n"
+        mark = "\ufeff" if rng.random() < odd / 4 else ""
+        write(folder, f"{i % 3}B_{kind}_{i}.csv", mark + line_end.join(lines) + ENDS[end])
+    return folder
+
+
+def told(runs: Runs) -> dict[str, Any]:
+    """Return all that is in runs, types included, NaN as text."""
+    tables = {name: getattr(runs, name) for name in ("runs", "points", "sources")}
+    cells = {name: repr(table.to_pylist()) for name, table in tables.items()}
+    schemas = {name: table.schema for name, table in tables.items()}
+    return {"cells": cells, "schemas": schemas, "columns": runs.columns, "notes": runs.notes}
+
+
+def answer(folder: Path, into: Path, **options: Any) -> Any:
+    """Return what is read and the bytes that are stored of it, or the refusal."""
+    try:
+        runs = ingest.read(folder, **options)
+    except ScalingError as error:
+        return type(error), str(error), error.hint
+    store.append(into, runs)
+    files = {str(p.relative_to(into)): p.read_bytes() for p in into.rglob("*") if p.is_file()}
+    return told(runs), files
+
+
+@pytest.fixture
+def sizes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many files each batch held."""
+    sizes: list[int] = []
+    read = ingest.batches
+
+    def counted(*given: Any) -> Iterator[_batches.Batch]:
+        for batch in read(*given):
+            sizes.append(len(batch.files))
+            yield batch
+
+    monkeypatch.setattr(ingest, "batches", counted)
+    return sizes
+
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "set": {"set": {"params": "7M", "batch_tokens": "1k"}},
+    "name": {"name": "{params}_{kind}_{seed}"},
+    "map": {"map": {"val_loss": "loss"}},
+    "scale": {"set": {"tokens_scale": "1e3"}},
+    "rows": {"set": {"rows": "curve"}},
+    "meta": {"meta": "meta.csv"},
+    "partial": {"keep_partial": True},
+}
+
+
+@pytest.mark.parametrize("said", OPTIONS)
+@pytest.mark.parametrize("odd", [0.0, 0.1])
+def test_read_together_as_alone(
+    said: str, odd: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sizes: list[int]
+) -> None:
+    rng = np.random.default_rng([list(OPTIONS).index(said), int(10 * odd)])
+    folder, options = folder_of(tmp_path / "logs", rng, odd), dict(OPTIONS[said])
+    if said == "meta":
+        stems = enumerate(sorted(path.stem for path in folder.iterdir()), start=1)
+        rows = "".join(f"{stem},{n}e6,{'x' if n % 2 else n}\n" for n, stem in stems)
+        options["meta"] = write(tmp_path, "meta.csv", f"run_id,params,role\n{rows}")
+    together = answer(folder, tmp_path / "together", **options)
+    if said not in ("scale", "rows"):
+        assert sum(sizes) > 10
+    monkeypatch.setattr(ingest, "batches", lambda *_: iter(()))
+    assert answer(folder, tmp_path / "alone", **options) == together
+
+
+@pytest.mark.parametrize("header", HEADERS)
+def test_odd_files_among_clean_ones(
+    header: str,
+    tmp_path: Path,
+    rng: np.random.Generator,
+    monkeypatch: pytest.MonkeyPatch,
+    sizes: list[int],
+) -> None:
+    folder = tmp_path / "logs"
+    for i, kind in enumerate(ODD):
+        for k, change in enumerate((ODD[kind], ODD["clean"])):
+            lines = change(lines_of(header, rng))
+            write(folder, f"run{i}_{k}.csv", "\n".join(lines) + "\n")
+    together = answer(folder, tmp_path / "together")
+    assert sum(sizes) > 10
+    monkeypatch.setattr(ingest, "batches", lambda *_: iter(()))
+    assert answer(folder, tmp_path / "alone") == together
