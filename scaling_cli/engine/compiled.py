@@ -144,7 +144,13 @@ class _Loaded:
     device: Any
 
     def __call__(self, *args: Any) -> Any:
-        [result] = self.executable.execute(jax.device_put(jax.tree.leaves(args), self.device))
+        # What is on a device is on this one: the caller put it where it was compiled for.
+        leaves = jax.tree.leaves(args)
+        new = [i for i, leaf in enumerate(leaves) if not isinstance(leaf, jax.Array)]
+        put = jax.device_put([leaves[i] for i in new], self.device)
+        for i, leaf in zip(new, put, strict=True):
+            leaves[i] = leaf
+        [result] = self.executable.execute(leaves)
         return result
 
 
