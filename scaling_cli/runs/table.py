@@ -376,4 +376,5 @@ def _state(fact: dict[str, Any], values: dict[str, np.ndarray], problems: list[s
     planned, reached = fact.get("step"), _edge(values["step"], -1)
     if planned is None or reached is None:
         return "unknown"
-    return "finished" if reached >= 0.99 * planned else "unfinished"
+    # The last step of a log that counts from zero is one less.
+    return "finished" if reached >= min(0.99 * planned, planned - 1) else "unfinished"
