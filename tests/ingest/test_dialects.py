@@ -9,11 +9,13 @@ from console_logs import LOGS, LOSS, STEPS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from log_files import codes, write
+from refusals import refusal
 
+import scaling_cli as sc
 from scaling_cli import ingest
 from scaling_cli.ingest import console
 from scaling_cli.runs.table import Runs
-from scaling_cli.vocabulary.errors import DataError
+from scaling_cli.vocabulary.errors import DataError, UsageError
 
 NUMBER = re.compile(r"[-+]?(?:\d[\d,]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 IN_PARTS = {"litgpt", "wenet"}  # of micro-batches, of ranks
@@ -101,7 +103,8 @@ def test_a_run_that_began_again_and_runs_one_after_the_other(tmp_path: Path) -> 
 
     once = "".join(line(s, LOSS[s], 60) for s in STEPS)
     other = "".join(line(s, LOSS[s] + 1, 40) for s in STEPS[:4])
-    runs = ingest.read(write(tmp_path, "f.log", once + other))
+    file = write(tmp_path, "f.log", once + other)
+    runs = ingest.read(file)
     assert runs.runs.select(["run_id", "step"]).to_pylist() == [
         {"run_id": "f:1", "step": 60.0},
         {"run_id": "f:2", "step": 40.0},
@@ -109,6 +112,9 @@ def test_a_run_that_began_again_and_runs_one_after_the_other(tmp_path: Path) -> 
     assert codes(runs)["several-runs"] == (
         f"{tmp_path / 'f.log'}, row 7: 2 runs stand one after the other, to the steps 60, 40."
     )
+    for _ in range(2):
+        report = sc.ingest(file, tmp_path / "store")
+        assert len(report.added or report.unchanged) == 2
     anew = "".join(line(s, LOSS[s], 60) for s in STEPS[:3]) + once.replace("7.125", "7.25")
     runs = ingest.read(write(tmp_path, "g.log", anew))
     assert runs.runs["run_id"].to_pylist() == ["g"]
@@ -149,3 +155,56 @@ def test_a_header_longer_than_what_is_looked_at_first(tmp_path: Path) -> None:
     code = "import torch  # step = 5\n" * 4000
     runs = ingest.read(write(tmp_path, "logs/f.txt", code + LOGS["megatron"].text))
     assert _curve(runs, "loss") == LOSS
+
+
+ODD = "begin\n[1] at step=10 we lost 3.5\nat step=20 we lost 3.25;\nat step=30 we lost nan\n"
+PATTERN = r"step=(?P<step>\d+) we lost (?P<loss>[^\s;]+)"
+
+
+def test_lines_by_an_expression_of_the_user(tmp_path: Path) -> None:
+    file = write(tmp_path, "f.odd", ODD)
+    runs = ingest.read(file, pattern=PATTERN)
+    losses = _curve(runs, "loss")
+    assert math.isnan(losses.pop(30))
+    assert losses == {10: 3.5, 20: 3.25}
+    assert codes(runs)["other-lines"] == (
+        f"{file}: 1 of 4 line(s) do not fit --pattern and were passed over."
+    )
+    cut = write(tmp_path, "cut.odd", ODD[:30])
+    assert _curve(ingest.read(cut, pattern=PATTERN, keep_partial=True), "loss") == {10: 3.0}
+    for _ in range(2):
+        report = sc.verbs.ingest.put([file], tmp_path / "store", pattern=PATTERN)[1]
+        assert (report.added or report.unchanged) == ("f",)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "told"),
+    [
+        ("step=(?P<step>", "Invalid regular expression: missing ): step=(?P<step>."),
+        (r"(?=step)(?P<loss>\S+)", "Invalid regular expression: invalid perl operator: (?=."),
+        (r"step (\d+)", "Regular expression contains unnamed groups."),
+        (r"(?P<step>\d+)", "its groups are step; one must be a loss."),
+        ("loss", "it has no named group; one must be a loss."),
+    ],
+)
+def test_an_expression_that_reads_nothing(tmp_path: Path, pattern: str, told: str) -> None:
+    message = refusal(UsageError, ingest.read, write(tmp_path, "f.odd", ODD), pattern=pattern)
+    assert message.startswith(f"--pattern {pattern!r}: {told} ")
+
+
+def test_an_expression_that_fits_nothing_and_one_beside_a_format(tmp_path: Path) -> None:
+    file = write(tmp_path, "f.odd", ODD)
+    assert refusal(DataError, ingest.read, file, pattern="(?P<loss>x+y)") == (
+        f"{file}: none of the 4 line(s) fits --pattern '(?P<loss>x+y)'. It is searched anywhere in "
+        "a line; ^ is its start."
+    )
+    assert refusal(UsageError, ingest.read, file, pattern=PATTERN, format="csv") == (
+        "--pattern and --format cannot go together. Give one of them."
+    )
+
+
+def test_an_expression_takes_time_that_is_linear_in_the_line(tmp_path: Path) -> None:
+    """Backtracking would need 2^40 steps for this one."""
+    file = write(tmp_path, "f.odd", f"step 1 loss {'1' * 40}!\nstep 2 loss 3\nstep 3 loss 2\n")
+    runs = ingest.read(file, pattern=r"step (?P<step>\d+) loss (?P<loss>(?:\d+)+)$")
+    assert _curve(runs, "loss") == {2: 3.0, 3: 2.0}
