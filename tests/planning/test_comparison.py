@@ -23,7 +23,7 @@ from scaling_cli.vocabulary.outcomes import Check, Level
 
 GAIN, SPREAD = 1.5, 0.1
 LOGS = SPREAD * np.linspace(-1, 1, 201)  # of B, of one fit: the other is certain
-POINT = {"N": 1e9, "D": 2e10}
+POINT: dict[str, Any] = {"N": 1e9, "D": 2e10}
 
 
 def made(law: Any, draws: dict[str, np.ndarray], **changes: Any) -> Fit:
