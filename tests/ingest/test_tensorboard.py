@@ -302,5 +302,5 @@ def test_an_export_as_csv_and_as_json_is_one_run(tmp_path: Path) -> None:
 
 def test_the_public_export(shared: Path) -> None:
     loss = curve(ingest.read(shared / "samples/tensorboard-csv-export"))
-    assert (len(loss), [*loss][0], [*loss][-1]) == (361, 36, 17376)
-    assert loss[17376] == pytest.approx(0.00155722, abs=1e-8)
+    assert (len(loss), *[*loss][:: len(loss) - 1]) == (361, 36, 17376)
+    assert loss[17376] == pytest.approx(0.00155722, rel=1e-4)
