@@ -6,10 +6,11 @@ Huber's sum of the linearised residuals is minimised, a handful of parameters in
 refits at once, and what that promises beside what it brings says how far the next may go.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +18,7 @@ import numpy as np
 
 from scaling_cli.curve_laws._curve_law import CurveLaw
 from scaling_cli.engine.compiled import compiled
+from scaling_cli.engine.solve import processors
 from scaling_cli.numerics.mestimate import huber
 from scaling_cli.schedules._path import Path
 
@@ -38,6 +40,7 @@ LARGEST = 1e100  # residual or slope with which doubles can calculate
 STILL = 1e-12  # of the objective: where a step promises less, a refit ends
 ENOUGH = 1e-4  # of what the linearised sum has lost: an inner step that gains less is the last
 FLAT = 1e-10
+R = TypeVar("R")
 CONVERGED = 1e-9  # of the objective: a minimum is where a whole step would gain less
 
 
@@ -424,6 +427,13 @@ def _bounded(bend: np.ndarray, flat: np.ndarray) -> np.ndarray:
     shares, axes = np.linalg.eigh(relative)
     axes = root @ axes
     return (axes * np.clip(shares, *BENDS)[:, None]) @ axes.transpose(0, 2, 1)
+
+
+def side_by_side(names: Iterable[str], function: Callable[[str], R]) -> dict[str, R]:
+    """Return a function of each name: XLA compiles and runs outside the interpreter's lock."""
+    keys = [*names]
+    with ThreadPoolExecutor(processors()) as threads:
+        return dict(zip(keys, threads.map(function, keys), strict=True))
 
 
 def linearise(problem: CurveProblem, law: CurveLaw) -> Linearised:
