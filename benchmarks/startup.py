@@ -2,13 +2,12 @@
 
     python benchmarks/startup.py [repeats]
 
-Prints a Markdown table of medians: wall time, and processor time, which other work on the machine
-moves less. `cold` empties the cache of compiled code before each process; `warm` is a fresh
-process that finds it filled.
+Prints a Markdown table of medians: wall time, processor time, which other work on the machine
+moves less, and peak memory. `cold` empties the cache of compiled code before each process; `warm`
+is a fresh process that finds it filled.
 """
 
 import os
-import resource
 import shutil
 import statistics
 import subprocess
@@ -27,6 +26,11 @@ ROOT = Path(__file__).resolve().parents[1]
 RUNS = str(ROOT / "data" / "ladder" / "runs.csv")
 SCALING = (sys.executable, "-m", "scaling_cli")
 FIT = (*SCALING, "fit", RUNS, "--where", 'role == "fit"', "--quiet", "-o", "fit.json")
+CURVES = [
+    f"data/ladder/runs/schedule-164k-2.1M-{kind}.csv" for kind in ("constant", "cosine", "wsd20")
+]
+AVERAGE = (*SCALING, "fit", *(str(ROOT / log) for log in CURVES), "--quiet", "-o", "curves.json")
+ANNEALING = (*AVERAGE, "--law", "annealing")
 LARGE = (*SCALING, "fit", "240.csv", "--bootstrap", "4000", "--quiet", "-o", "240.json")
 PREDICT = ("predict", "--fit", "fit.json", "--params", "10M", "--tokens", "100M", "--quiet")
 
@@ -50,11 +54,15 @@ CASES = (
     Case("the same, warm", FIT),
     Case("`scaling fit`, 240 points, 4,000 resamples, cold", LARGE, cold=True),
     Case("the same, warm", LARGE),
+    Case("`scaling fit` of three loss curves, average of four laws, cold", AVERAGE, cold=True),
+    Case("the same, warm", AVERAGE),
+    Case("`scaling fit --law annealing` of them, cold", ANNEALING, cold=True),
+    Case("the same, warm", ANNEALING),
 )
 
 
-def times(case: Case, folder: Path, repeats: int) -> Iterator[tuple[float, float]]:
-    """Yield (wall, processor) seconds of each run, in a folder with caches of its own."""
+def times(case: Case, folder: Path, repeats: int) -> Iterator[tuple[float, float, float]]:
+    """Yield wall and processor seconds and peak MB of runs, in a folder with caches of its own."""
     cache = folder / "cache"
     environment = {
         **{k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"},
@@ -65,17 +73,15 @@ def times(case: Case, folder: Path, repeats: int) -> Iterator[tuple[float, float
     for _ in range(repeats):
         if case.cold:
             shutil.rmtree(cache, ignore_errors=True)
-        start, spent = time.perf_counter(), _processor()
-        subprocess.run(
-            case.command, cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL
+        start = time.perf_counter()
+        command = subprocess.Popen(
+            case.command, cwd=folder, env=environment, stdout=subprocess.DEVNULL
         )
-        yield time.perf_counter() - start, _processor() - spent
-
-
-def _processor() -> float:
-    """Return the processor time of all finished children."""
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
+        _, status, usage = os.wait4(command.pid, 0)
+        if status:
+            raise RuntimeError(f"{case.name} ended with status {status}")
+        spent, megabytes = usage.ru_utime + usage.ru_stime, usage.ru_maxrss / (1 << 10)
+        yield time.perf_counter() - start, spent, megabytes
 
 
 def write(points: Points, file: Path) -> None:
@@ -97,12 +103,13 @@ def main() -> None:
         for case in CASES:
             measured = zip(*times(case, folder, repeats), strict=True)
             medians.append((case.name, [statistics.median(column) for column in measured]))
-    (numpy, _), (jax, _) = medians[1][1], medians[2][1]
+    numpy, jax = medians[1][1][0], medians[2][1][0]
     print(f"Medians of {repeats} fresh processes; {os.cpu_count()} cores.\n")
-    print("| command | seconds | of processor time | / `import numpy` | / `import jax` |")
-    print("|---|---|---|---|---|")
-    for name, (wall, spent) in medians:
-        print(f"| {name} | {wall:.2f} | {spent:.2f} | {wall / numpy:.1f} | {wall / jax:.1f} |")
+    print("| command | seconds | of processor time | peak MB | / `import numpy` | / `import jax` |")
+    print("|---|---|---|---|---|---|")
+    for name, (wall, spent, peak) in medians:
+        beside = f"{wall / numpy:.1f} | {wall / jax:.1f}"
+        print(f"| {name} | {wall:.2f} | {spent:.2f} | {peak:.0f} | {beside} |")
 
 
 if __name__ == "__main__":
