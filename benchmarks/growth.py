@@ -146,8 +146,9 @@ def peer(problem: CurveProblem, u: np.ndarray, times: np.ndarray) -> float:
         jacobian = np.vstack([(root * slope)[:, None] * rows[:, 1:], np.diag(penalty)])
         return residuals, jacobian / problem.delta
 
-    tight = {"xtol": 1e-10, "ftol": 1e-10, "gtol": 1e-10, "x_scale": "jac", "max_nfev": 1000}
-    found = least_squares(lambda u: robust(u)[0], u, jac=lambda u: robust(u)[1], **tight)
+    asked: dict[str, Any] = {"jac": lambda u: robust(u)[1], "x_scale": "jac", "max_nfev": 1000}
+    tight = {"xtol": 1e-10, "ftol": 1e-10, "gtol": 1e-10}
+    found = least_squares(lambda u: robust(u)[0], u, **asked, **tight)
     return float(found.cost) * problem.delta**2
 
 
