@@ -360,7 +360,12 @@ class Mapped:
             _process.keep_pandas_out()
             from scaling_cli import ingest
 
-            return ingest.read(*sources, **{k: v for k, v in vars(self).items() if k in READ})
+            return ingest.read(*sources, **self.said)
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """Return these options as `ingest.read` takes them."""
+        return {name: value for name, value in vars(self).items() if name in READ}
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ One log format is one module of this folder, found by its name: it has `VERSION`
 logs. Modules whose name begins with `_` are not formats.
 """
 
+import contextlib
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -16,15 +17,16 @@ from typing import Any
 
 from scaling_cli.ingest._batches import READER, Batch, batches, understood
 from scaling_cli.ingest._columns import check_mapping, remap
-from scaling_cli.ingest._facts import Options, pattern_notes, read_meta
+from scaling_cli.ingest._facts import Meta, Options, pattern_notes, read_meta
 from scaling_cli.ingest._given import are_records, expand, passed_over
 from scaling_cli.ingest._parts import joined, put_together, run_names
 from scaling_cli.ingest._sources import Raw, Source, named, stem
 from scaling_cli.ingest._table import understand
+from scaling_cli.ingest._unchanged import Unchanged, in_order, unchanged
 from scaling_cli.runs import store
 from scaling_cli.runs.plausible import doubts
 from scaling_cli.runs.table import Runs, combine
-from scaling_cli.vocabulary.errors import DataError, UsageError
+from scaling_cli.vocabulary.errors import DataError, ScalingError, UsageError
 from scaling_cli.vocabulary.registry import Asked, Modules
 
 sys.modules[__name__].__class__ = Asked
@@ -99,6 +101,7 @@ def read(
     UsageError
         If an option is wrong.
     """
+    options = Options(map or {}, set or {}, name, keep_partial)
     stores = [s for s in sources if isinstance(s, str | Path) and store.is_store(s)]
     others = [s for s in sources if not any(s is x for x in stores)]
     fixed = {"set": set, "meta": meta, "name": name}
@@ -109,42 +112,84 @@ def read(
         raise UsageError(message, hint=hint)
     parts = [remap(store.read(path), map or {}) for path in stores]
     if others or not sources:
-        options = Options(map or {}, set or {}, name, keep_partial)
-        parts.append(_read_files(others, options, meta, format))
+        parts.append(_read_files(others, options, meta, format)[0])
     return parts[0] if len(parts) == 1 else combine(parts)
+
+
+def read_beside(
+    root: str | Path, *sources: Any, meta: str | Path | None = None, **said: Any
+) -> tuple[Runs, frozenset[str]]:
+    """Read, as `read` does, what is to go into a store; files that it holds are not read again.
+
+    Returns
+    -------
+    runs : Runs
+        Of runs in files that were not read again it has the last point only.
+    unread : set of str
+        Keys of these sources.
+    """
+    held = store.held(root)
+    if held is not None and all(map(_lasts, (*sources, meta or "."))):
+        with contextlib.suppress(ScalingError):  # what is wrong is told by reading everything
+            options = Options(said.get("map") or {}, said.get("set") or {}, said.get("name"))
+            return _read_files([*sources], options, meta, said.get("format"), held)
+    return read(*sources, meta=meta, **said), frozenset()
+
+
+def _lasts(source: Any) -> bool:
+    """Say whether a source can be read twice, and is no store."""
+    if not isinstance(source, str | Path) or str(source) == "-" or store.is_store(source):
+        return False
+    path = Path(source)
+    return path.is_file() or path.is_dir() or not path.exists()
 
 
 def as_runs(data: Any) -> Runs:
     """Return runs from whatever `read` understands, or a list of such; Runs as they are."""
     if isinstance(data, Runs):
         return data
-    several = isinstance(data, list | tuple) and not are_records(data)
-    return read(*data) if several else read(data)
+    return read(*data) if are_several(data) else read(data)
+
+
+def are_several(data: Any) -> bool:
+    """Say whether this is a list of sources, and not one of them."""
+    return isinstance(data, list | tuple) and not are_records(data)
 
 
 def _read_files(
-    given: list[Any], options: Options, meta: str | Path | None, format: str | None
-) -> Runs:
+    given: list[Any],
+    options: Options,
+    meta: str | Path | None,
+    format: str | None,
+    held: store.Held | None = None,
+) -> tuple[Runs, frozenset[str]]:
+    """Return what is in files, and the keys of those that a store holds as they are."""
     reader = None if format is None else _reader_named(format)
     files, notes = expand(given, reader, _recognised, _looked_for(), meta)
     names = run_names([source.name for source, _ in files])
-    clean = list(batches(files, names, options))
+    known = None if held is None else _held(held, files, names, options, meta)
+    left = {i: file for i, file in enumerate(files) if known is None or i not in known.places}
+    clean = list(batches(left, names, options))
     done = {file.place for batch in clean for file in batch.files}
-    tables, bad = _tables([file for i, file in enumerate(files) if i not in done], names)
+    tables, bad = _tables([file for i, file in left.items() if i not in done], names)
     about = None if meta is None else _read_meta(meta)
     there = [batch.header for batch in clean] + [raw.columns for _, raw in tables]
+    there += [[reading.column for reading in known.runs.columns]] if known else []
     check_mapping(options.mapping, [*there, *([about[1].columns] if about else [])])
     if about is not None:
         table, stems = about[1], list(names.values())
-        known = read_meta(table, about[0].sha256, options.mapping, stems)
-        options = replace(options, meta=known)
+        facts = read_meta(table, about[0].sha256, options.mapping, stems)
+        options = replace(options, meta=facts)
     read, doubted = _understood(files, clean, tables, names, options)
     bad += doubted
-    if bad and not read:
+    if bad and not read and not known:
         raise bad[0]
     notes += [passed_over(error) for error in bad]
     notes += pattern_notes(options.name, [source.name for source, _ in files])
-    whole, columns = combine(read), []
+    whole, columns = combine([*([known.runs] if known else []), *read]), []
+    if known is not None:
+        known.mark(options)
+        whole = in_order(whole, [source.name for source, _ in files])
     if options.meta is not None:
         of = (
             (run, stem(row["file"])) for row in whole.sources.to_pylist() for run in row["run_ids"]
@@ -152,7 +197,25 @@ def _read_files(
         notes += options.meta.notes(list(of))
         columns = options.meta.readings
     notes = [*whole.notes, *notes, *doubts(whole)]
-    return replace(whole, columns=[*whole.columns, *columns], notes=notes)
+    whole = replace(whole, columns=[*whole.columns, *columns], notes=notes)
+    return whole, known.sources if known else frozenset()
+
+
+def _held(
+    held: store.Held,
+    files: Sequence[tuple[Source, str]],
+    names: Mapping[str, str],
+    options: Options,
+    meta: str | Path | None,
+) -> Unchanged | None:
+    """Return the files that a store holds as they are."""
+    versions = {name: reader.VERSION for name, reader in formats().items()}
+    if meta is not None:
+        try:
+            options = replace(options, meta=Meta(str(meta), named(meta).sha256, {}, {}))
+        except DataError:
+            return None
+    return unchanged(held, files, names, options, versions)
 
 
 def _tables(
