@@ -336,7 +336,7 @@ class Telling(Asking):
         )
 
 
-READ = ("map", "set", "meta", "name", "format")
+READ = ("map", "set", "meta", "name", "format", "pattern")
 
 
 @dataclass(frozen=True)
@@ -379,6 +379,9 @@ class Reading(Mapped):
     )
     name: str | None = option("PATTERN", "What file names say: --name '{params}_{tokens}'.")
     format: str | None = option("NAME", "The log format, where guessing fails.")
+    pattern: str | None = option(
+        "REGEX", r"Lines that measure: --pattern 'step=(?P<step>\d+) loss=(?P<loss>\S+)'."
+    )
 
 
 def refuse_alone(asking: Asking, given: Any, reading: Reading, *names: str) -> None:

@@ -161,7 +161,8 @@ def held(path: str | Path) -> Held | None:
     except DataError:
         return None
     rows = [] if table is None else table.to_pylist()
-    return Held(root, manifest, {row["uri"]: row for row in rows})
+    tables = Counter(row["uri"] for row in rows)  # a file with several is read again
+    return Held(root, manifest, {row["uri"]: row for row in rows if tables[row["uri"]] == 1})
 
 
 def append(store: str | Path, runs: Runs, *, unread: Collection[str] = frozenset()) -> StoreReport:
