@@ -147,8 +147,8 @@ def peer(problem: CurveProblem, u: np.ndarray, times: np.ndarray) -> float:
         return residuals, jacobian / problem.delta
 
     asked: dict[str, Any] = {"jac": lambda u: robust(u)[1], "x_scale": "jac", "max_nfev": 1000}
-    tight = {"xtol": 1e-10, "ftol": 1e-10, "gtol": 1e-10}
-    found = least_squares(lambda u: robust(u)[0], u, **asked, **tight)
+    asked |= {"xtol": 1e-10, "ftol": 1e-10, "gtol": 1e-10}
+    found = least_squares(lambda u: robust(u)[0], u, **asked)
     return float(found.cost) * problem.delta**2
 
 
