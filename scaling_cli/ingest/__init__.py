@@ -12,6 +12,7 @@ import contextlib
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,7 +22,7 @@ from scaling_cli.ingest._batches import READER, Batch, Later, batches, understoo
 from scaling_cli.ingest._columns import check_mapping, remap
 from scaling_cli.ingest._facts import Meta, Options, pattern_notes, read_meta
 from scaling_cli.ingest._given import are_records, expand, passed_over
-from scaling_cli.ingest._parts import joined, put_together, run_names
+from scaling_cli.ingest._parts import joined, put_together, run_names, told_apart
 from scaling_cli.ingest._pattern import check_pattern
 from scaling_cli.ingest._sources import HEAD, Raw, Source, named, stem
 from scaling_cli.ingest._table import understand
@@ -46,9 +47,15 @@ def formats() -> dict[str, ModuleType]:
     return {name: _FORMATS.module(name) for name in _FORMATS.names()}
 
 
+@cache
+def _readers() -> dict[str, ModuleType]:
+    """Return the same, looked up once: it is asked for every file."""
+    return formats()
+
+
 def recognised(path: str, head: bytes) -> str | None:
     """Return the name of the reader that knows this file best, or None."""
-    scores = {name: reader.sniff(path, head) for name, reader in formats().items()}
+    scores = {name: reader.sniff(path, head) for name, reader in _readers().items()}
     best = max(scores, key=lambda name: scores[name])
     return best if scores[best] >= _RECOGNISED else None
 
@@ -56,7 +63,7 @@ def recognised(path: str, head: bytes) -> str | None:
 def _recognised(source: Source, head: bytes) -> str | None:
     """Return the same, but for what a tool writes beside its logs where that was not asked for."""
     path = Path(source.name)
-    beside = [reader.beside for reader in formats().values() if hasattr(reader, "beside")]
+    beside = (reader.beside for reader in _readers().values() if hasattr(reader, "beside"))
     if not source.asked and any(is_beside(path) for is_beside in beside):
         return None
     how = recognised(source.name, head)
@@ -273,7 +280,7 @@ def _tables(
         tables += [(source, raw if raw.part_of else _called(raw, stem)) for raw in raws]
     tables, broken = put_together(tables, formats())
     bad += broken
-    return joined(tables), bad
+    return told_apart(joined(tables), names), bad
 
 
 def _called(raw: Raw, name: str) -> Raw:
