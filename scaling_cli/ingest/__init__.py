@@ -11,6 +11,7 @@ import contextlib
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -40,6 +41,7 @@ __all__ = ["as_runs", "formats", "read", "recognised"]
 _FORMATS = Modules(__name__, "log format", apart="dialects")
 
 
+@cache
 def formats() -> dict[str, ModuleType]:
     """Return the readers by module name."""
     return {name: _FORMATS.module(name) for name in _FORMATS.names()}
