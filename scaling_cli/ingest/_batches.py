@@ -23,6 +23,7 @@ from scaling_cli.ingest._sources import BOM, Raw, Source, stem
 from scaling_cli.ingest._table import Part, points_of, runs_of, said_of
 from scaling_cli.runs.table import ColumnReading, Layout, Runs, floats
 from scaling_cli.vocabulary.errors import DataError
+from scaling_cli.vocabulary.progress import counted
 from scaling_cli.vocabulary.quantities import (
     N_AVERAGE,
     QUANTITIES,
@@ -96,7 +97,7 @@ def batches(
     gathered: list[Member] = []
     called: set[str] = set()  # runs of one name are read alone, and refused
     head, size = None, 0
-    for place, (source, how) in files.items():
+    for place, (source, how) in counted(files.items()):
         known = _plain(source, options) if how == READER else None
         run = str(known[1].get("run_id", runs[source.name])) if known else ""
         known = None if run in called else known
