@@ -4,7 +4,8 @@ One log format is one module of this folder, found by its name: it has `VERSION`
 `--format`), `LOOKED_FOR` (for messages), `sniff(path, head) -> 0..1` and
 `read(path, content) -> list[Raw]`. One whose runs lie in several files marks what it reads with
 `part_of` and has `join(folder, parts) -> Raw`; `beside(path)` says what a tool writes beside its
-logs. Modules whose name begins with `_` are not formats.
+logs, `nearest(path, head)` what is missing in a file that is nearly of its kind. Modules whose
+name begins with `_` are not formats.
 """
 
 import contextlib
@@ -65,6 +66,12 @@ def _recognised(source: Source, head: bytes) -> str | None:
     if how is None and len(head) == HEAD and b"\x00" not in head:
         return recognised(source.name, source.head(_FAR))
     return how
+
+
+def _nearest(source: Source, head: bytes) -> str | None:
+    """Return what a file that no reader recognises comes nearest to, and why it is not that."""
+    near = [reader.nearest for reader in formats().values() if hasattr(reader, "nearest")]
+    return next((why for nearest in near if (why := nearest(source.name, head))), None)
 
 
 def read(
@@ -197,7 +204,7 @@ def _read_files(
         if reader is not None:
             raise UsageError("--pattern and --format cannot go together.", hint="Give one of them.")
         reader = _pattern.READER
-    files, notes = expand(given, reader, _recognised, _looked_for(), meta)
+    files, notes = expand(given, reader, _recognised, _looked_for(), meta, nearest=_nearest)
     names = run_names([source.name for source, _ in files])
     known = None if held is None else _held(held, files, names, options, meta)
     left = {i: file for i, file in enumerate(files) if known is None or i not in known.places}

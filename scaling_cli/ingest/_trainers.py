@@ -17,7 +17,7 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 # a long line costs no more than its length.
 _FIRST = r"""(?>
     \[[^\[\]]{1,120}\]:?
-    | \d{4}[-/]\d\d[-/]\d\d(?:[T_]\d\d:\d\d:\d\d(?:[.,]\d+)?)? | \d\d?/\d\d(?:/\d{2,4})?
+    | (?:\d\d)?\d\d[-/]\d\d[-/]\d\d(?:[T_]\d\d:\d\d:\d\d(?:[.,]\d+)?)? | \d\d?/\d\d(?:/\d{2,4})?
     | \d{1,2}:\d\d:\d\d(?:[.,]\d+)?
     | \d+:(?=\s)
     | [IWED]\d{4}\s[\d:.]+\s+\d+\s[\w./-]+:\d+\]

@@ -52,7 +52,7 @@ class Written(enum.Enum):
     """`name=1.5, other: 2`."""
     SPACED = rf"(?<![\w/.])(?P<name>(?:history )?[A-Za-z_]\w*)\s+(?P<value>{NUMBER})(?![\w.,])"
     """`name 1.5 other 2`."""
-    OBJECT = r"\{.*?\}"
+    OBJECT = r"\{(?:[^{}]|\{[^{}]*\})*\}"
     """JSON, or a Python dictionary."""
 
     @cached_property
