@@ -34,3 +34,15 @@ def synthetic(n: int) -> Points:
     D = budgets / (6 * N)
     loss = PUBLISHED(N=N, D=D) * np.exp(0.006 * generator.standard_normal(n))
     return Points({"N": N, "D": D}, loss, [str(i) for i in range(n)])
+
+
+def along_runs(n: int, runs: int) -> Points:
+    """Return n rows along runs with noise of 0.4 % from run to run and 0.5 % in each row."""
+    generator, each = np.random.default_rng(0), n // runs
+    N = np.repeat(10 ** generator.uniform(7, 9.5, runs), each)
+    ends = np.repeat(10 ** generator.uniform(0.5, 2, runs), each)
+    D = N * ends * np.tile(np.arange(1, each + 1) / each, runs)
+    noise = np.repeat(0.004 * generator.standard_normal(runs), each)
+    noise += 0.005 * generator.standard_normal(len(N))
+    loss = PUBLISHED(N=N, D=D) * np.exp(noise)
+    return Points({"N": N, "D": D}, loss, [f"run{i // each}" for i in range(len(N))])

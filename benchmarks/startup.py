@@ -1,14 +1,16 @@
 """How long the commands take in a fresh process, beside Python importing NumPy and JAX.
 
-    python benchmarks/startup.py [repeats]
+    python benchmarks/startup.py [--repeats 7] [--only PATTERN] [--beside CHECKOUT]
 
-Prints a Markdown table of medians: wall time, and processor time, which other work on the machine
-moves less. `cold` empties the cache of compiled code before each process; `warm` is a fresh
-process that finds it filled.
+Prints a Markdown table of medians: wall time, processor time, which other work on the machine
+moves less, and the peak memory of the process. `cold` empties the cache of compiled code before
+each process; `warm` is a fresh process that finds it filled. `--beside` runs each command also with
+the package of another checkout (an earlier commit), in turn.
 """
 
+import argparse
 import os
-import resource
+import re
 import shutil
 import statistics
 import subprocess
@@ -19,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sample import real, synthetic
+from sample import along_runs, real, synthetic
 
 from scaling_cli.runs.points import Points
 
@@ -28,6 +30,7 @@ RUNS = str(ROOT / "data" / "ladder" / "runs.csv")
 SCALING = (sys.executable, "-m", "scaling_cli")
 FIT = (*SCALING, "fit", RUNS, "--where", 'role == "fit"', "--quiet", "-o", "fit.json")
 LARGE = (*SCALING, "fit", "240.csv", "--bootstrap", "4000", "--quiet", "-o", "240.json")
+ALONG = (10_000, 30_000, 100_000)  # rows along runs
 PREDICT = ("predict", "--fit", "fit.json", "--params", "10M", "--tokens", "100M", "--quiet")
 
 
@@ -47,35 +50,42 @@ CASES = (
     Case("`scaling --help`", (*SCALING, "--help")),
     Case("`scaling predict`", (*SCALING, *PREDICT)),
     Case("`scaling fit`, the ladder's 24 runs, cold", FIT, cold=True),
-    Case("the same, warm", FIT),
+    Case("`scaling fit`, the ladder's 24 runs, warm", FIT),
     Case("`scaling fit`, 240 points, 4,000 resamples, cold", LARGE, cold=True),
-    Case("the same, warm", LARGE),
+    Case("`scaling fit`, 240 points, 4,000 resamples, warm", LARGE),
+    *(
+        Case(
+            f"`scaling fit --at all`, {rows:,} rows of 250 runs, warm",
+            (*SCALING, "fit", f"{rows}.csv", "--at", "all", "--quiet", "-o", f"{rows}.json"),
+        )
+        for rows in ALONG
+    ),
 )
 
 
-def times(case: Case, folder: Path, repeats: int) -> Iterator[tuple[float, float]]:
-    """Yield (wall, processor) seconds of each run, in a folder with caches of its own."""
-    cache = folder / "cache"
+def times(
+    case: Case, folder: Path, repeats: int, root: Path = ROOT
+) -> Iterator[tuple[float, float, float]]:
+    """Yield wall and processor seconds and peak MB of each run, in a folder with its own caches."""
+    cache = folder / f"cache of {root.name}"
     environment = {
         **{k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"},
         "XDG_CACHE_HOME": str(cache),
         "SCALING_CACHE": str(cache / "scaling"),
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": str(root),
     }
     for _ in range(repeats):
         if case.cold:
             shutil.rmtree(cache, ignore_errors=True)
-        start, spent = time.perf_counter(), _processor()
-        subprocess.run(
-            case.command, cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL
+        start = time.perf_counter()
+        running = subprocess.Popen(
+            case.command, cwd=folder, env=environment, stdout=subprocess.DEVNULL
         )
-        yield time.perf_counter() - start, _processor() - spent
-
-
-def _processor() -> float:
-    """Return the processor time of all finished children."""
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
+        _, code, usage = os.wait4(running.pid, 0)
+        wall, running.returncode = time.perf_counter() - start, os.waitstatus_to_exitcode(code)
+        if running.returncode:
+            raise SystemExit(f"{case.command} ended with exit code {running.returncode}")
+        yield wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / (1 << 10)
 
 
 def write(points: Points, file: Path) -> None:
@@ -87,22 +97,36 @@ def write(points: Points, file: Path) -> None:
 
 def main() -> None:
     """Measure every case and print the table."""
-    repeats = int(sys.argv[1]) if len(sys.argv) > 1 else 7
-    medians: list[tuple[str, list[float]]] = []
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--only", default="", help="cases whose names match, beside the imports")
+    parser.add_argument("--beside", type=Path, help="another checkout")
+    given = parser.parse_args()
+    roots = [ROOT, *([given.beside.resolve()] if given.beside else [])]
+    cases = [c for c in CASES if "import" in c.name or re.search(given.only, c.name)]
+    rows: list[tuple[str, list[float]]] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write(real() or synthetic(240), folder / "240.csv")
-        # Not measured: writes the bytecode of every module, and the fit that predict reads.
-        list(times(Case("", FIT), folder, 1))
-        for case in CASES:
-            measured = zip(*times(case, folder, repeats), strict=True)
-            medians.append((case.name, [statistics.median(column) for column in measured]))
-    (numpy, _), (jax, _) = medians[1][1], medians[2][1]
-    print(f"Medians of {repeats} fresh processes; {os.cpu_count()} cores.\n")
-    print("| command | seconds | of processor time | / `import numpy` | / `import jax` |")
-    print("|---|---|---|---|---|")
-    for name, (wall, spent) in medians:
-        print(f"| {name} | {wall:.2f} | {spent:.2f} | {wall / numpy:.1f} | {wall / jax:.1f} |")
+        for count in ALONG:
+            write(along_runs(count, 250), folder / f"{count}.csv")
+        for case in cases:
+            scaling = case.command[: len(SCALING)] == SCALING
+            for root in roots if scaling else roots[:1]:
+                # Not measured: bytecode, compiled code where it is warm, the fit predict reads.
+                for own in (Case("", FIT), case):
+                    list(times(own, folder, int(scaling), root))
+                measured = zip(*times(case, folder, given.repeats, root), strict=True)
+                label = case.name + f" ({root.name})" * (root != ROOT)
+                rows.append((label, [statistics.median(column) for column in measured]))
+    known = dict(rows)
+    numpy, jax = (known[f"`python -c 'import {module}'`"][0] for module in ("numpy", "jax"))
+    print(f"Medians of {given.repeats} fresh processes; {os.cpu_count()} cores.\n")
+    print("| command | seconds | of processor time | MB | / `import numpy` | / `import jax` |")
+    print("|---|---|---|---|---|---|")
+    for name, (wall, spent, peak) in rows:
+        told = f"{wall:.2f} | {spent:.2f} | {peak:.0f} | {wall / numpy:.1f} | {wall / jax:.1f}"
+        print(f"| {name} | {told} |")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
@@ -395,11 +396,16 @@ def read_inputs(law: Law | type[Law], inputs: Mapping[str, Any]) -> dict[str, np
 
 def noise(sigma: np.ndarray) -> np.ndarray:
     """Return stratified normal noise of sd `sigma` (draws,), shape (draws * NOISE_STRATA,)."""
-    offset = (np.arange(1, len(sigma) + 1) * _GOLDEN) % 1.0
+    return np.repeat(sigma, NOISE_STRATA) * _strata(len(sigma))
+
+
+@lru_cache(maxsize=4)
+def _strata(draws: int) -> np.ndarray:
+    """Return quantiles of the standard normal, NOISE_STRATA for each of some draws."""
+    offset = (np.arange(1, draws + 1) * _GOLDEN) % 1.0
     shares = (np.arange(NOISE_STRATA) + offset[:, None]) / NOISE_STRATA
     normal = NormalDist()
-    quantiles = np.array([normal.inv_cdf(p) for p in shares.ravel().tolist()])
-    return np.repeat(sigma, NOISE_STRATA) * quantiles
+    return np.array([normal.inv_cdf(p) for p in shares.ravel().tolist()])
 
 
 def scatter(sigma: np.ndarray, level: float) -> tuple[float, float]:

@@ -19,6 +19,9 @@ from scaling_cli.engine.solve import solve
 # its arrays of (lanes, points) take 16 MB each (more beyond 32,768 points).
 MOST_LANES, FEWEST_LANES = 4096, 64
 VALUES = 1 << 21
+# One Newton step stands for a refit where in a few tries, each with all its noise, it ends within
+# this many sds of one.
+FEW, ALIKE = 10, 0.1
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,38 @@ class Ends(NamedTuple):
     def reached(self) -> np.ndarray:
         """Return the objective of each lane, shape (m,): infinite where it did not converge."""
         return np.where(self.converged, self.value, np.inf)
+
+
+def stepped(u: np.ndarray, gradient: np.ndarray, hessian: np.ndarray) -> np.ndarray | None:
+    """Return where one Newton step from u (k,) ends, (m, k); None where a sum is no bowl there.
+
+    Parameters
+    ----------
+    u : array, shape (k,)
+    gradient : array, shape (m, k)
+    hessian : array, shape (m, k, k)
+    """
+    try:
+        np.linalg.cholesky(hessian)
+    except np.linalg.LinAlgError:
+        return None
+    return u - np.linalg.solve(hessian, gradient[:, :, None])[:, :, 0]
+
+
+def standing(
+    tried: np.ndarray | None, refits: Ends, made: Sequence[np.ndarray | None]
+) -> Ends | None:
+    """Return the ends of the steps that were made, if those tried end where their refits do.
+
+    None if they do not, beside the sds of all that were made, or if there is no step to one.
+    """
+    steps = [own for own in made if own is not None]
+    if tried is None or len(steps) < len(made) or not np.all(refits.converged):
+        return None
+    u = np.concatenate(steps)
+    if np.any(np.abs(tried - refits.u) > ALIKE * np.std(u, axis=0)):
+        return None
+    return Ends(u, np.zeros(len(u)), np.ones(len(u), bool))
 
 
 def cut(batch: Batch) -> Iterator[Chunk]:

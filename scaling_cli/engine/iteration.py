@@ -22,8 +22,9 @@ from scaling_cli.laws._law import Law, Value
 RELATIVE_STOP = 1e-14
 RESIDUAL_FLOOR = 1e-15
 STEP_CAP = 3.0  # of one iteration in any free coordinate: a factor of 20 in a positive parameter
-# In the metric of the IRLS Hessian. Huber's kinks ask for more than least squares.
-FIRST_DAMPING, FIRST_DAMPING_SMOOTH = 0.3, 1e-4
+# In the metric of the IRLS Hessian. Huber's kinks ask for more than least squares, except near the
+# minimum of many points, among which no single one's kink counts.
+FIRST_DAMPING, FIRST_DAMPING_SMOOTH, FIRST_DAMPING_NEAR = 0.3, 1e-4, 1e-3
 EASE = 3.0  # of the damping after a step that the model foresaw; with 10 a search misses more
 TRY_RATIO = 4.0  # between the dampings tried in one iteration
 TRIES = 6
@@ -53,6 +54,7 @@ class Work(NamedTuple):
     prior_mean: Value  # (p,) in full free coordinates
     prior_precision: Value  # (p,)
     total: Value  # sum of weight
+    damping: Value  # that the lane begins with
 
 
 class Local(NamedTuple):
@@ -253,9 +255,10 @@ def _spread(
     return spread.reshape(p * p, len(columns)), columns[p:]
 
 
-def first_damping(corner: Any) -> Any:
-    """Return the damping that a lane begins with."""
-    return jnp.where(jnp.isinf(corner), FIRST_DAMPING_SMOOTH, FIRST_DAMPING)
+def first_damping(corner: np.ndarray, near: bool) -> np.ndarray:
+    """Return the damping that lanes with these corners begin with."""
+    kinked = FIRST_DAMPING_NEAR if near else FIRST_DAMPING
+    return np.where(np.isinf(corner), FIRST_DAMPING_SMOOTH, kinked)
 
 
 def advance(lane: Lane, found: Local, weight: Any) -> Lane:

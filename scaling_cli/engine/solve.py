@@ -35,6 +35,7 @@ CACHED_ELEMENTS = 1 << 14  # lanes x points
 TASKS_PER_LANE = 32  # of a chunk: a lane's idle time at its end is a small share
 MAX_ITERATIONS = 400
 MIN_POINTS_PADDED = 8
+WHOLE_POWERS, PARTS = 1024, 16  # of padding
 
 
 def solve(
@@ -47,6 +48,7 @@ def solve(
     prior_precision: np.ndarray | None = None,
     corner: np.ndarray | None = None,
     frozen: np.ndarray | None = None,
+    near: bool = False,
     max_iterations: int = MAX_ITERATIONS,
 ) -> Solution:
     """Minimise the objective from each start.
@@ -65,6 +67,9 @@ def solve(
         Per-lane Huber corner; the objective's by default (infinite for l2).
     frozen : array of bool, shape (m, k), optional
         Coordinates that a lane holds at its start.
+    near : bool
+        The starts are the end of nearly the same problem, of many points: steps are hardly damped
+        from the first.
     max_iterations : int
 
     Returns
@@ -93,6 +98,7 @@ def solve(
         prior_mean=np.atleast_2d(np.zeros(p) if prior_mean is None else prior_mean),
         prior_precision=np.atleast_2d(np.zeros(p) if prior_precision is None else prior_precision),
         total=np.sum(weights, axis=1),
+        damping=iteration.first_damping(corner, near),
     )
     return units.outward(_solved(units, pool, len(starts), max_iterations))
 
@@ -100,7 +106,7 @@ def solve(
 def _solved(units: Units, pool: Work, count: int, max_iterations: int) -> Solution:
     """Run all tasks in chunks, side by side where there are several."""
     problem, space = units.problem, units.problem.objective.space
-    lanes = min(LANES, max(1, CACHED_ELEMENTS // _padded_size(len(problem.output))))
+    lanes = min(LANES, max(1, CACHED_ELEMENTS // padded(len(problem.output))))
     tasks = lanes * TASKS_PER_LANE
     shared = _shared(units)
     jitted = _jitted(problem.law, space, lanes)
@@ -140,7 +146,7 @@ def _shared(units: Units) -> Shared:
     for symbol, values in units.problem.inputs.items():
         relative = np.asarray(values, float) / units.divisors.get(symbol, 1.0)
         # Padded with an input of the data: at another the law may leave the doubles.
-        more = _padded_size(len(relative)) - len(relative)
+        more = padded(len(relative)) - len(relative)
         inputs[symbol] = np.pad(relative, (0, more), constant_values=np.min(relative))
     return Shared(inputs, np.pad(frame.matrix, ((0, 0), (0, p - k))), frame.offset, units.flags())
 
@@ -186,7 +192,7 @@ def _begin(tasks: Any, lanes: int, count: Any, p: int) -> _State:
         u=work.start,
         local=Local(jnp.full(lanes, jnp.inf), jnp.zeros((lanes, p)), none, none),
         step=jnp.zeros((lanes, p)),
-        damping=iteration.first_damping(work.corner),
+        damping=work.damping,
         iterations=jnp.full(lanes, -1),
         done=jnp.zeros(lanes, bool),
     )
@@ -208,7 +214,7 @@ def _refilled(state: _State, tasks: Any, count: Any, limit: Any) -> _State:
         u=jnp.where(fresh[:, None], work.start, lane.u),
         local=lane.local._replace(value=jnp.where(fresh, jnp.inf, lane.local.value)),
         step=jnp.where(fresh[:, None], 0.0, lane.step),
-        damping=jnp.where(fresh, iteration.first_damping(work.corner), lane.damping),
+        damping=jnp.where(fresh, work.damping, lane.damping),
         iterations=jnp.where(fresh, -1, lane.iterations),
         done=lane.done & ~fresh,
     )
@@ -240,9 +246,14 @@ def _exchanged(state: _State, ended: Any, slot: Any, tasks: Any) -> tuple[Any, A
 # Compiling and running cost by the number of arrays gathered and scattered, hardly by size.
 
 
-def _padded_size(n: int) -> int:
-    """Return the power of two that n points are padded to, so that other data reuse code."""
-    return max(MIN_POINTS_PADDED, 1 << (n - 1).bit_length())
+def padded(n: int) -> int:
+    """Return what n points are padded to, so that other data reuse code.
+
+    A power of two where compiling costs more than the points; beyond, a sixteenth of one.
+    """
+    whole = max(MIN_POINTS_PADDED, 1 << (n - 1).bit_length())
+    step = whole if whole <= WHOLE_POWERS else whole // PARTS
+    return -(-n // step) * step
 
 
 def _chunk(pool: Work, first: int, count: int, tasks: int) -> np.ndarray:
@@ -252,7 +263,7 @@ def _chunk(pool: Work, first: int, count: int, tasks: int) -> np.ndarray:
     """
     columns = {name: c.reshape(len(c), -1) for name, c in pool._asdict().items()}
     width = {name: c.shape[1] for name, c in columns.items()}
-    width |= {name: _padded_size(width[name]) for name in ("target", "weight")}
+    width |= {name: padded(width[name]) for name in ("target", "weight")}
     out = np.zeros((tasks, sum(width.values())))
     begin = 0
     for name, column in columns.items():
@@ -264,13 +275,14 @@ def _chunk(pool: Work, first: int, count: int, tasks: int) -> np.ndarray:
 
 
 def _unpacked(rows: Any, p: int) -> Work:
-    """Return the work in rows of shape (lanes, 2n + 4p + 2); see `_chunk`."""
-    n = (rows.shape[1] - 4 * p - 2) // 2
-    ends = np.cumsum([p, p, n, n, 1, p, p, 1])
-    start, moves, target, weight, corner, mean, precision, total = (
+    """Return the work in rows of shape (lanes, 2n + 4p + 3); see `_chunk`."""
+    n = (rows.shape[1] - 4 * p - 3) // 2
+    ends = np.cumsum([p, p, n, n, 1, p, p, 1, 1])
+    start, moves, target, weight, corner, mean, precision, total, damping = (
         rows[:, begin:end] for begin, end in zip([0, *ends[:-1]], ends, strict=True)
     )
-    return Work(start, moves, target, weight, corner[:, 0], mean, precision, total[:, 0])
+    last = total[:, 0], damping[:, 0]
+    return Work(start, moves, target, weight, corner[:, 0], mean, precision, *last)
 
 
 def _report(lane: Lane) -> Any:

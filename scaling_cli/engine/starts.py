@@ -21,10 +21,10 @@ ENOUGH_POINTS = 128
 
 def starts(problem: Problem) -> np.ndarray:
     """Return starting points, best first, shape (m, k), in searched coordinates."""
-    law, names = problem.law, problem.frame.names
+    law, names, problem = problem.law, problem.frame.names, _thinned(problem)
     own = law.starts(problem.inputs, problem.output)
     if own is None:
-        columns = _projected(_thinned(problem))
+        columns = _projected(problem)
     else:
         points = list(own)
         columns = {name: np.array([point[name] for point in points]) for name in names}

@@ -20,14 +20,16 @@ from scaling_cli.vocabulary.quantities import L, plain_name, recognise
 # How a column of the interchange protocol says that its missing values are NaN.
 _HELD_AS_NAN = 1
 # What people give by mistake, by its first bytes, and what to do about it.
+_DATABASE = rb"SQLite format 3\x00"
 _OTHER_KINDS = (
     (rb"version https://git-lfs", "a Git LFS pointer, not the file", "Fetch it: git lfs pull."),
     (rb"\s*(<!doctype html|<html|<\?xml)", "a web page", "Download the file itself (raw)."),
     (rb"PK\x03\x04", "a spreadsheet or a zip archive", "Unpack it, or save the sheet as CSV."),
-    (rb"SQLite format 3\x00", "an SQLite database", "Export its table of metrics as CSV."),
+    (_DATABASE, "an SQLite database", "Export its table of metrics as CSV."),
 )
 
 Recogniser = Callable[[Source, bytes], str | None]
+Nearest = Callable[[Source, bytes], str | None]
 
 
 def expand(
@@ -36,6 +38,8 @@ def expand(
     recognise: Recogniser,
     looked_for: str,
     meta: str | Path | None,
+    *,
+    nearest: Nearest,
 ) -> tuple[list[tuple[Source, str]], list[Note]]:
     """Return every file with the reader that understands it; a file is read once.
 
@@ -51,6 +55,8 @@ def expand(
         What is looked for in folders, for messages.
     meta : path, optional
         The table of metadata: not a log, even if it lies in the folder.
+    nearest : callable
+        Says what a file that has no reader comes nearest to, and why it is not read so.
 
     Raises
     ------
@@ -76,7 +82,7 @@ def expand(
             continue
         head = source.head()
         how = reader or ("frame" if source.frame else recognise(source, head))
-        other = None if source.frame else _of_another_kind(source.name, head)
+        other = None if source.frame else _of_another_kind(source.name, head, how)
         if other is not None and source.asked:
             raise other
         if other is not None and how is not None:
@@ -84,9 +90,10 @@ def expand(
         elif how is not None:
             known[source.uri] = (source, how)
         elif source.asked:
-            raise _unknown(source, looked_for)
+            raise _unknown(source, looked_for, nearest(source, head))
         else:
-            skipped.append(source.name)
+            why = nearest(source, head)
+            skipped.append(f"{source.name} ({why})" if why else source.name)
     if not known:
         there = f"{len(skipped)} file(s) of other kinds" if skipped else "no files"
         there = f"{len(stores)} store(s), read where they are named" if stores else there
@@ -100,7 +107,7 @@ def expand(
     return list(known.values()), notes
 
 
-def _unknown(source: Source, looked_for: str) -> DataError:
+def _unknown(source: Source, looked_for: str, why: str | None) -> DataError:
     """Return what is wrong with a file of no known format: it may be what this program wrote."""
     from scaling_cli.artefacts import kinds  # late: logs need none of it
 
@@ -108,15 +115,18 @@ def _unknown(source: Source, looked_for: str) -> DataError:
         stored = kinds.load(source.path or source.name)
     except ScalingError:
         hint = f"Looked for {looked_for}. If it is one of these, say which with --format."
-        return DataError("the format is not known.", file=source.name, hint=hint)
+        told = f"the format is not known: {why}." if why else "the format is not known."
+        return DataError(told, file=source.name, hint=hint)
     told = f"this is {stored.what}, not a log: {stored.used(source.name)}."
     return DataError(told, file=source.name)
 
 
-def _of_another_kind(name: str, head: bytes) -> DataError | None:
+def _of_another_kind(name: str, head: bytes, how: str | None) -> DataError | None:
     """Return the refusal of what is known not to be a log, by its first bytes."""
     for begins, what, hint in _OTHER_KINDS:
-        if re.match(begins, head, re.IGNORECASE):
+        # Of databases some are known; what is called CSV and is a web page is none.
+        known = how is not None and begins == _DATABASE
+        if re.match(begins, head, re.IGNORECASE) and not known:
             return DataError(f"it is {what}.", file=name, hint=hint)
     return None
 

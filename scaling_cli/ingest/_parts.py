@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from scaling_cli.ingest._columns import canonical_of
 from scaling_cli.ingest._sources import Raw, Source, stem
+from scaling_cli.runs.table import floats
 from scaling_cli.vocabulary.errors import DataError
 from scaling_cli.vocabulary.quantities import plain_name
 
@@ -35,7 +36,8 @@ def joined(tables: Sequence[tuple[Source, Raw]]) -> list[tuple[Source, Raw]]:
             kept.append((source, raw))
         else:
             parts.setdefault(part[0], []).append((source, part[1]))
-    for folder, several in parts.items():
+    for folder, copies in parts.items():
+        several = _without_copies(copies)
         kept += [(_source(folder, several), _join(several))] if _joinable(several) else several
     return kept
 
@@ -120,6 +122,32 @@ def _part(source: Source, raw: Raw) -> tuple[str, Raw] | None:
     columns = {plain["step"]: raw.columns[plain["step"]]}
     columns |= {} if values is None else {metric: values}
     return folder.rstrip("/") or ".", replace(raw, columns=columns, run=Path(folder).resolve().name)
+
+
+def _without_copies(several: Sequence[tuple[Source, Raw]]) -> list[tuple[Source, Raw]]:
+    """Return files without those that say the same again: TensorBoard's CSV beside its JSON."""
+    kept: list[tuple[Source, Raw]] = []
+    for source, raw in several:
+        same = next((i for i, (_, other) in enumerate(kept) if _is_copy(raw, other)), None)
+        if same is None:
+            kept.append((source, raw))
+            continue
+        first, other = kept[same]
+        note = raw.note("same-values", "info", f"it holds the values of {first.name}; left out.")
+        # Two files of one stem were called by their whole paths.
+        kept[same] = first, replace(other, run=stem(first.name), notes=(*other.notes, note))
+    return kept
+
+
+def _is_copy(raw: Raw, other: Raw) -> bool:
+    """Say whether two tables hold the same numbers; their steps may be called otherwise."""
+    if [*raw.columns][1:] != [*other.columns][1:] or len(raw) != len(other):
+        return False
+    pairs = zip(raw.columns.values(), other.columns.values(), strict=True)
+    try:
+        return all(np.array_equal(floats(a), floats(b), equal_nan=True) for a, b in pairs)
+    except pa.ArrowInvalid:
+        return False
 
 
 def _joinable(several: Sequence[tuple[Source, Raw]]) -> bool:

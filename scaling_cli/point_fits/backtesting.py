@@ -128,6 +128,7 @@ def backtest(
         notes=(
             *_straddling(points, along(law_class, points.inputs, symbol), tested.cuts),
             *_turned(points),
+            *_thinned(fitted),
         ),
         command=command,
     )
@@ -150,6 +151,13 @@ def _turned(points: Points) -> Iterator[str]:
     """Say what errors are of if not of the target."""
     if points.turned is not None:
         yield f"errors and ranges are those of {points.turned}."
+
+
+def _thinned(fitted: Fitted) -> Iterator[str]:
+    """Say what was tested if not all points."""
+    tested, count = len(fitted.questioned.points), len(fitted.points)
+    if tested < count:
+        yield f"a table of {count} points is tested on {tested} of them, thinned in order of size."
 
 
 def _straddling(points: Points, values: np.ndarray, scored: Sequence[ScoredCut]) -> tuple[str, ...]:

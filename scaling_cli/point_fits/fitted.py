@@ -4,7 +4,7 @@ Questions are answered where the answers are used: at the headline, beyond the l
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -14,13 +14,14 @@ from scaling_cli.engine.problem import Problem
 from scaling_cli.laws._law import Law
 from scaling_cli.laws._optimum import optimal_size
 from scaling_cli.runs.points import Points
-from scaling_cli.search.optimum import Optimum
+from scaling_cli.search.optimum import Optimum, refits
 from scaling_cli.vocabulary.arguments import check_count
 from scaling_cli.vocabulary.errors import UsageError
 
 KINDS = ("pairs", "wild")
 CLUSTERS = ("run", "config")
 REACH = 10.0  # the headline lies this factor beyond the largest run
+MANY = 20_000  # points, beyond which a fit is questioned on every so manieth of them
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,8 @@ class Fitted:
         Where refits run; it does not change them.
     alone : bool
         Forecasts are those of the law alone, not the mean of several.
+    whole : Fitted, optional
+        What this is a thinned table of.
     """
 
     points: Points
@@ -103,6 +106,7 @@ class Fitted:
     level: float = 0.9
     executor: Executor = SERIAL
     alone: bool = False
+    whole: "Fitted | None" = None
 
     @property
     def u(self) -> np.ndarray:
@@ -117,7 +121,33 @@ class Fitted:
     @cached_property
     def target(self) -> Target:
         """Where answers are compared."""
-        return target(self.law, self.points)
+        return self.whole.target if self.whole else target(self.law, self.points)
+
+    @property
+    def large(self) -> bool:
+        """Whether the table, or what it was thinned from, is a large one."""
+        return self.whole is not None or len(self.points) > MANY
+
+    @cached_property
+    def questioned(self) -> "Fitted":
+        """What backtests, rivals and other choices are asked of: a large table thinned, refitted.
+
+        Every so manieth point in the order of size is kept, the largest among them; those of one
+        size come in random order, so that what repeats in the table does not decide.
+        """
+        count, own = len(self.points), self.problem
+        if count <= MANY:
+            return self
+        size = self.law.along(self.points.inputs) if self.law.growing() else self.points.output
+        ties = np.random.default_rng(self.resampling.seed).random(count)
+        rows = np.sort(np.lexsort((ties, size))[:: count // -MANY])
+        points, inputs = self.points.take(rows), {s: v[rows] for s, v in own.inputs.items()}
+        output, weight = own.output[rows], own.weight[rows]
+        problem = replace(own, inputs=inputs, output=output, weight=weight)
+        (u,), _ = refits(problem, self.u[None], [np.ones(len(rows))])
+        (law,) = problem.laws(u[None])
+        optimum = replace(self.optimum, u=u, law=law, value=problem.value(law))
+        return replace(self, points=points, problem=problem, optimum=optimum, whole=self)
 
     @cached_property
     def slopes(self) -> np.ndarray:

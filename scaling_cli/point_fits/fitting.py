@@ -135,7 +135,7 @@ def fit(
     with prepared(_needed(problem, alone)), executors.opened(executor) as opened:
         fitted = Fitted(points, *settle(problem, seed=seed), resampling, level, opened, alone)
         resampled, tested = resample(fitted), hold_out(fitted, law_class.axis())
-        near = companion.beside(tested.companions, 0)
+        near = companion.of_all(problem, tested.companions, alone=alone)
         uncertainty = assemble(fitted, near, tested=bool(tested.cuts))
         diagnosis = diagnose(fitted, resampled.draws, uncertainty, tested)
     optimum = fitted.optimum
@@ -259,7 +259,9 @@ def _diagnostics(fitted: Fitted, resampled: Resamples, diagnosis: Diagnosis) -> 
         "started_elsewhere": resampled.restarted,
         "better_elsewhere": resampled.better,
     }
-    told = {"resampling": resampling, "priors": _moved(fitted)}
+    told: dict[str, Any] = {"resampling": resampling, "priors": _moved(fitted)}
+    if fitted.questioned is not fitted:
+        told["thinned_to"] = len(fitted.questioned.points)
     return {**fitted.optimum.diagnostics, **diagnosis.to_dict(), **told}
 
 

@@ -7,6 +7,7 @@ own forecast. `fit` and `backtest` print the same numbers for the same cut.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from scaling_cli.engine.problem import Problem
 from scaling_cli.engine.starts import starts
 from scaling_cli.laws._law import Law
 from scaling_cli.point_fits.certainty.companion import Companion, beside, companions
-from scaling_cli.point_fits.certainty.draws import Draws, least_squares, noise_at
+from scaling_cli.point_fits.certainty.draws import Draws, Shaken, least_squares, noise_at, refitted
 from scaling_cli.point_fits.certainty.uncertainty import combine
 from scaling_cli.point_fits.cuts import Cuts, Split, along, fewest_training, splits
 from scaling_cli.point_fits.fitted import Fitted
@@ -68,6 +69,7 @@ class HeldOut:
 
 def hold_out(fitted: Fitted, symbol: str, cuts: Cuts = None) -> HeldOut:
     """Hide the largest runs along an axis at several cuts, and forecast them from the rest."""
+    fitted = fitted.questioned
     if not symbol:
         return HeldOut((), (), (), _companions(fitted, []))
     values = along(type(fitted.law), fitted.points.inputs, symbol)
@@ -140,9 +142,8 @@ def _uncertainties(
         for part in parts
     ]
     made = []
-    for row, (batch, ends) in enumerate(
-        zip(batches, chunks.run(batches, fitted.executor), strict=True)
-    ):
+    every = refitted(batches, fitted.executor, large=fitted.large)
+    for row, (batch, ends) in enumerate(zip(batches, every, strict=True)):
         part = parts[row]
         draws, sigmas = batch.part.kept(ends, chunks.cut(batch))
         (law,) = part.problem.laws(part.u[None])
@@ -172,14 +173,19 @@ class _PartDraws:
     def __len__(self) -> int:
         return len(self.part)
 
-    def lanes(self, chunk: chunks.Chunk) -> dict[str, np.ndarray]:
-        given = self.part.lanes(chunk)
-        output = np.tile(self.whole.output, (len(chunk), 1))
-        output[:, self.train] = given["output"]
+    def few(self, count: int) -> "_PartDraws":
+        return replace(self, part=self.part.few(count))
+
+    def lanes(self, chunk: chunks.Chunk) -> dict[str, Any]:
+        return self.given(self.part.shaken(chunk))
+
+    def given(self, shaken: Shaken) -> dict[str, Any]:
+        output = np.tile(self.whole.output, (len(shaken.output), 1))
+        output[:, self.train] = shaken.output
         weight = np.zeros_like(output)
         weight[:, self.train] = self.part.measured.weight
-        begin = np.repeat(self.begin[None], len(chunk), axis=0)
-        return given | {"starts": begin, "output": output, "weight": weight}
+        begin = np.repeat(self.begin[None], len(output), axis=0)
+        return self.part.given(shaken) | {"starts": begin, "output": output, "weight": weight}
 
 
 def _cut(fitted: Fitted, values: np.ndarray, part: Part, sure: Uncertainty) -> ScoredCut:

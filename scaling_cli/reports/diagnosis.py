@@ -6,7 +6,7 @@ from typing import Any
 
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.reports import _numbers
-from scaling_cli.reports._blocks import Block, Labelled, Table
+from scaling_cli.reports._blocks import Block, Labelled, Table, Text
 from scaling_cli.vocabulary.objective import Turned
 from scaling_cli.vocabulary.outcomes import TELLING
 
@@ -19,7 +19,10 @@ def blocks(fit: Fit) -> list[Block]:
     """Return a table of choices and a line each for runs, the floor, rivals, isoFLOP slices."""
     told, failed = fit.diagnostics, len(fit.diagnostics.get("failed_refits") or ())
     of = f" of {fit.turned}" if fit.turned else ""
+    thinned = told.get("thinned_to")
+    asked = f"what follows was asked of {thinned} of the {fit.n_points} points, as the backtest was"
     return [
+        Text([asked] if thinned else []),
         sensitivity(told.get("sensitivity") or (), of),
         Labelled("influence", influence(told.get("influence") or {}, failed, of)),
         Labelled("floor", _floor(fit)),

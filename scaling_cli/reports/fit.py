@@ -186,7 +186,9 @@ def _tested(fit: Fit) -> str:
         [cut["factor"] for cut in cuts if cut.get("factor")], lambda x: f"{float(f'{x:.2g}'):g}x"
     )
     off = _numbers.ends([cut["mare"] for cut in cuts if cut["mare"] is not None], _numbers.percent)
-    told = f"the {sizes} largest runs forecast from the rest, {reach} further: off by {off}"
+    thinned = fit.diagnostics.get("thinned_to")
+    what = f"of {thinned} points (thinned from {fit.n_points})" if thinned else "runs"
+    told = f"the {sizes} largest {what} forecast from the rest, {reach} further: off by {off}"
     told += "" if fit.turned is None else f" of {fit.turned}"
     biases = [cut["bias"] for cut in cuts if cut.get("bias") is not None]
     if len(biases) > 1 and min(biases) * max(biases) > 0:

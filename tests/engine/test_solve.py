@@ -7,7 +7,7 @@ from tables import TRUTHS, free, inputs, jacobian, objective_sum, residuals, tab
 
 from scaling_cli import laws
 from scaling_cli.engine.problem import Frame, Problem
-from scaling_cli.engine.solve import solve
+from scaling_cli.engine.solve import padded, solve
 from scaling_cli.engine.starts import around, exchanged, starts
 from scaling_cli.laws._law import Domain, Law, namespace, param
 from scaling_cli.runs.points import Points
@@ -301,3 +301,30 @@ def test_coefficients_beyond_every_number_are_infinite_without_a_word() -> None:
     found = problem.predictions(values)
     assert np.all(found[0] == np.inf)
     assert np.all(np.isnan(found[1]))
+
+
+def test_refits_of_many_points_from_the_fit_end_there_sooner() -> None:
+    generator = np.random.default_rng(5)
+    columns = {s: 10 ** generator.uniform(low, low + 3, 2000) for s, low in (("N", 7), ("D", 9))}
+    truth = CHINCHILLA(**TRUTHS["chinchilla"])
+    output = truth(**columns) * np.exp(0.005 * generator.standard_normal(2000))
+    points = Points(columns, output, [str(i) for i in range(2000)])
+    problem = make_problem(points, CHINCHILLA, Objective())
+    begin = solve(problem, free(CHINCHILLA, TRUTHS["chinchilla"])[None]).u
+    weight = generator.multinomial(2000, np.full(2000, 1 / 2000), 50).astype(float)
+    many = np.repeat(begin, len(weight), axis=0)
+    damped, near = (solve(problem, many, weight=weight, near=near) for near in (False, True))
+    assert np.all(damped.converged & near.converged)
+    np.testing.assert_allclose(near.value, damped.value, rtol=1e-12)
+    sd = np.std(damped.u, axis=0)
+    assert np.max(np.abs(near.u - damped.u) / sd) < 1e-6
+    assert np.mean(near.iterations) < np.mean(damped.iterations) - 1
+
+
+@pytest.mark.parametrize(
+    ("points", "places"), [(1, 8), (9, 16), (600, 1024), (1025, 1152), (1153, 1280), (2048, 2048)]
+)
+def test_points_are_padded_to_powers_of_two_and_many_to_sixteenths(
+    points: int, places: int
+) -> None:
+    assert padded(points) == places

@@ -88,6 +88,25 @@ def beside(every: Sequence[Companion], row: int) -> list[Beside]:
     return [Beside(law, weight) for law, weight in at_row if law is not None]
 
 
+def of_all(problem: Problem, every: Sequence[Companion], *, alone: bool = False) -> list[Beside]:
+    """Return the laws beside under all points: those fitted to a part are followed on the whole."""
+    whole = {own.law: own for own, _ in problems(problem, alone=alone)}
+    thinned = any(len(c.problem.output) < len(problem.output) for c in every)
+    return [
+        Beside(_followed(whole[type(own.law)], own.law), own.weight) if thinned else own
+        for own in beside(every, 0)
+    ]
+
+
+def _followed(problem: Problem, law: Law) -> Law:
+    """Return the law that a fit of another table leads to; that law if it leads nowhere."""
+    declared, values = problem.law.parameters(), law.values()
+    begin = np.array([[float(declared[n].free(values[n])) for n in problem.frame.names]])
+    ends = solve(problem, begin, near=True, max_iterations=ITERATIONS)
+    usable = np.isfinite(ends.value) & problem.in_range(ends.u)
+    return problem.laws(ends.u)[0] if usable[0] else law
+
+
 def fitted(problem: Problem, weights: Sequence[np.ndarray]) -> list[Law | None]:
     """Return the law of a problem fitted under each row of weights; None where that fails.
 

@@ -3,13 +3,16 @@
 Each draw adds noise to the measured outputs and refits them (randomise, then optimise).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 
 from scaling_cli.engine import chunks
+from scaling_cli.engine.executors import Executor
 from scaling_cli.engine.problem import Problem
+from scaling_cli.engine.solve import solve
 from scaling_cli.laws._law import Prior
 from scaling_cli.numerics.mestimate import NORMAL_90
 from scaling_cli.point_fits.fitted import Fitted
@@ -50,6 +53,14 @@ def relative(weight: np.ndarray) -> np.ndarray:
     return weight / np.mean(weight)
 
 
+class Shaken(NamedTuple):
+    """Outputs (m, n) with noise of these sds (m,), and priors that moved with them (m, p)."""
+
+    output: np.ndarray
+    sigmas: np.ndarray
+    mean: np.ndarray
+
+
 @dataclass(frozen=True)
 class Draws:
     """A batch of joint draws: each lane refits outputs with its own noise under its own priors.
@@ -76,27 +87,66 @@ class Draws:
         """Least squares on ln output, which draws are refitted by."""
         return least_squares(self.measured)
 
+    @property
+    def part(self) -> Self:
+        """All of its table."""
+        return self
+
+    def few(self, count: int) -> Self:
+        """Return as many draws as this of the same."""
+        return replace(self, count=count)
+
     def __len__(self) -> int:
         """Return the number of draws."""
         return self.count
 
-    def lanes(self, chunk: chunks.Chunk) -> dict[str, np.ndarray]:
+    def lanes(self, chunk: chunks.Chunk) -> dict[str, Any]:
         """Return starts, outputs and priors of these draws."""
-        problem = without_gross(self.measured, self.u, self.sigma)
+        return self.given(self.shaken(chunk))
+
+    def given(self, shaken: Shaken) -> dict[str, Any]:
+        """Return the arguments of `solve` for outputs with noise."""
+        return {
+            "starts": np.repeat(self.u[None], len(shaken.output), axis=0),
+            "output": shaken.output,
+            "prior_mean": shaken.mean,
+            "prior_precision": self.precision(shaken.sigmas),
+        }
+
+    def precision(self, sigmas: np.ndarray) -> np.ndarray:
+        """Return the priors' precision beside noise of these sds, shape (m, p).
+
+        The problem's weights stand beside the priors in the sum; sigma is that of the mean one.
+        """
+        return prior_of(self.measured)[1] * np.mean(self.measured.weight) * sigmas[:, None] ** 2
+
+    def base(self) -> Shaken:
+        """Return what the draws lie about: no noise, priors where they are."""
+        problem, sigma = without_gross(self.measured, self.u, self.sigma), np.array([self.sigma])
+        return Shaken(problem.output[None], sigma, prior_of(self.measured)[0][None])
+
+    def shaken(self, chunk: chunks.Chunk) -> Shaken:
+        """Return outputs with noise, and priors that were drawn with them."""
+        base, weight = self.base(), self.measured.weight
         generator, count = np.random.default_rng(chunk.seed(self.seed)), len(chunk)
         sigmas = self._noise_sds(generator, count)
-        noise_of = sigmas[:, None] / np.sqrt(relative(problem.weight))
-        size = (count, len(problem.output))
-        shaken = np.log(problem.output) + noise_of * generator.standard_normal(size)
-        centre, precision = prior_of(problem)
-        # The problem's weights stand beside the priors in the sum; sigma is that of the mean one.
-        scaled = precision * np.mean(problem.weight) * sigmas[:, None] ** 2
-        return {
-            "starts": np.repeat(self.u[None], count, axis=0),
-            "output": np.exp(shaken),
-            "prior_mean": redrawn(generator, centre, precision, count),
-            "prior_precision": scaled,
-        }
+        noise_of = sigmas[:, None] / np.sqrt(relative(weight))
+        size = (count, len(weight))
+        output = np.exp(np.log(base.output) + noise_of * generator.standard_normal(size))
+        return Shaken(output, sigmas, redrawn(generator, *prior_of(self.measured), count))
+
+    def pulls(self, chunk: chunks.Chunk, slopes: np.ndarray) -> Shaken:
+        """Return the same in k numbers a draw, not n: what noise does to the gradient, (m, k).
+
+        The slopes' products with independent normal noise are normal themselves.
+        """
+        weight, count = self.measured.weight, len(chunk)
+        generator = np.random.default_rng(chunk.seed(self.seed))
+        sigmas = self._noise_sds(generator, count)
+        root = np.linalg.cholesky((slopes.T * weight) @ slopes) * np.sqrt(np.mean(weight))
+        noise_of = sigmas[:, None] * generator.standard_normal((count, slopes.shape[1]))
+        mean = redrawn(generator, *prior_of(self.measured), count)
+        return Shaken(noise_of @ root.T, sigmas, mean)
 
     def kept(
         self, ends: chunks.Ends, cut: Iterable[chunks.Chunk]
@@ -127,7 +177,7 @@ def parameter_draws(
         If no refit has an end.
     """
     batch = Draws(fitted.problem, fitted.u, sigma, fitted.resampling.seed, count)
-    (ends,) = chunks.run([batch], fitted.executor)
+    (ends,) = refitted([batch], fitted.executor, large=fitted.large)
     if not np.any(ends.converged):
         raise FitError(
             f"none of the {count} refits behind the interval has an end: the data do not hold "
@@ -135,6 +185,61 @@ def parameter_draws(
             hint="Hold or tie a parameter (--fix, --tie), or fit a simpler law.",
         )
     return batch.kept(ends, chunks.cut(batch))
+
+
+class Batch(chunks.Batch, Protocol):
+    """Draws, fitted over a table of which they may hold a part."""
+
+    @property
+    def part(self) -> Draws:
+        """What is held."""
+        ...
+
+    def given(self, shaken: Shaken) -> dict[str, Any]:
+        """Return the arguments of `solve` for outputs with noise."""
+        ...
+
+    def few(self, count: int) -> Self:
+        """Return as many draws as this of the same."""
+        ...
+
+
+def refitted(batches: Sequence[Batch], executor: Executor, *, large: bool) -> list[chunks.Ends]:
+    """Return where the draws of each batch end.
+
+    Of a large table a draw is one Newton step from the fit, where steps end as refits do.
+    """
+    steps = [_stepped(batch, executor) if large else None for batch in batches]
+    rest = [batch for batch, ends in zip(batches, steps, strict=True) if ends is None]
+    refits = iter(chunks.run(rest, executor))
+    return [next(refits) if ends is None else ends for ends in steps]
+
+
+def _stepped(batch: Batch, executor: Executor) -> chunks.Ends | None:
+    """Return where one step from the least squares of all draws' middle ends, if refits end there.
+
+    That is tried on a few draws with all their noise.
+    """
+    draws, few = batch.part, batch.few(chunks.FEW)
+    base, matrix = draws.base(), batch.problem.frame.matrix
+    middle = solve(batch.problem, **batch.given(base))
+    u, (own,) = middle.u[0], draws.precision(base.sigmas)
+    full = np.where(own > 0, matrix @ u + batch.problem.frame.offset, 0.0)
+    slopes = draws.measured.sensitivity(u)
+    still = own * (full - base.mean[0])
+
+    def ended(pulls: np.ndarray, sigmas: np.ndarray, mean: np.ndarray) -> np.ndarray | None:
+        precision = draws.precision(sigmas)
+        gradient = (precision * (full - mean) - still) @ matrix - pulls
+        bent = np.einsum("ji,mj,jl->mil", matrix, precision - own, matrix)
+        return chunks.stepped(u, gradient, middle.hessian[0] + bent)
+
+    (chunk,) = chunks.cut(few)
+    told, (refits,) = few.part.shaken(chunk), chunks.run([few], executor)
+    noise_of = np.log(told.output) - np.log(base.output)
+    tried = ended(noise_of * draws.measured.weight @ slopes, told.sigmas, told.mean)
+    made = [ended(*draws.pulls(chunk, slopes)) for chunk in chunks.cut(batch)]
+    return chunks.standing(tried, refits, made) if middle.converged[0] else None
 
 
 def without_gross(problem: Problem, u: np.ndarray, sigma: float) -> Problem:

@@ -5,14 +5,16 @@ inputs (seeds) are data like any others, each a cluster of its own; drawn togeth
 `cluster="config"`, they answer how the parameters would move with other configurations.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 
 from scaling_cli.engine import chunks
 from scaling_cli.engine.iteration import RESIDUAL_FLOOR
 from scaling_cli.engine.problem import Problem
+from scaling_cli.engine.solve import solve
 from scaling_cli.engine.starts import starts
 from scaling_cli.numerics.mestimate import left_out
 from scaling_cli.point_fits.certainty.draws import redrawn
@@ -25,7 +27,8 @@ FEWEST_CHECKED = 10
 OTHER_STARTS = 2
 # Resampled medians interpolate points; a corner far below the noise smooths the kinks.
 SMOOTHED_MEDIAN = 1e-5
-DRAWN_AT_ONCE = 1 << 16
+UNDAMPED = 1024  # points, beyond which refits that begin at the fit take fewer steps undamped
+DRAWN_AT_ONCE, POINTS_AT_ONCE = 1 << 16, 1 << 12
 AT_EDGE = "it ran to the edge of its domain: the data do not show its term"
 RUNS_AWAY = "the sum has no minimum: it falls on as this runs away"
 Seed = int | np.random.SeedSequence
@@ -66,6 +69,11 @@ def resample(fitted: Fitted) -> Resamples:
     problem = fitted.problem.smooth(SMOOTHED_MEDIAN)
     member = np.unique(labels, return_inverse=True)[1]
     floor = len(problem.output) * RESIDUAL_FLOOR**2  # noiseless data: every zero is the same zero
+    if asked.kind == "pairs" and fitted.questioned is not fitted:
+        whole = np.ones(asked.count, bool)
+        steps = _stepped(fitted, _Begun(problem, fitted.u, member, asked, fitted.u[None], whole))
+        if steps is not None:
+            return steps
 
     def begun(at: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         batch = _Begun(problem, fitted.u, member, asked, at, rows)
@@ -88,15 +96,99 @@ def resample(fitted: Fitted) -> Resamples:
             u[rows[lower]], value[rows[lower]] = other[lower, which], reached[lower, which]
         checked |= wanted
         wanted = np.full(asked.count, bool(np.any(better)))
-    what = "run" if asked.cluster == "run" else "configuration"
-    kind = "bootstrap" if asked.kind == "pairs" else "wild bootstrap"
     return Resamples(
         draws=problem.parameters(u[np.isfinite(value)]),
-        method=f"{kind} by {what}, {asked.count} resamples of {len(set(labels))}",
+        method=_method(asked, member),
         asked=asked.count,
         restarted=int(np.sum(checked)),
         better=int(np.sum(better)),
     )
+
+
+def _method(asked: Resampling, member: np.ndarray) -> str:
+    what = "run" if asked.cluster == "run" else "configuration"
+    kind = "bootstrap" if asked.kind == "pairs" else "wild bootstrap"
+    return f"{kind} by {what}, {asked.count} resamples of {np.max(member) + 1}"
+
+
+def _stepped(fitted: Fitted, batch: "_Begun") -> Resamples | None:
+    """Resample a large table by Newton steps; None where refits end elsewhere.
+
+    A few are refitted; whether resamples have lower minima elsewhere is asked of the thinned table.
+    """
+    asked, short = batch.asked, replace(batch.asked, count=min(batch.asked.count, chunks.FEW))
+    few = replace(batch, asked=short, wanted=batch.wanted[: short.count])
+    (refits,) = chunks.run([few], fitted.executor)
+    elsewhere = resample(replace(fitted.questioned, resampling=short))
+    around = _Around.of(batch)
+    tried, *made = [around.ended(own, chunk) for own in (few, batch) for chunk in chunks.cut(own)]
+    ends = chunks.standing(tried, refits, made)
+    if elsewhere.better or ends is None:
+        return None
+    draws, method = batch.problem.parameters(ends.u), _method(asked, batch.member)
+    told = f"{method}, Newton steps from the fit; {short.count} were refitted"
+    return Resamples(draws, told, asked.count, elsewhere.restarted)
+
+
+@dataclass(frozen=True)
+class _Around:
+    """The sum around the fit: of a resample its gradient and curvature are sums over clusters."""
+
+    slopes: np.ndarray  # (n, k)
+    residuals: np.ndarray  # (n,)
+    gradients: np.ndarray  # (clusters, k)
+    curvatures: np.ndarray  # (clusters, k * k) of Gauss and Newton
+    rest: np.ndarray  # (k * k,) what else bends the fit's sum: priors, second derivatives
+
+    @classmethod
+    def of(cls, batch: "_Begun") -> Self:
+        """Return it for the resamples of a batch."""
+        problem, u, member = batch.problem, batch.u, batch.member
+        weight, corner = problem.weight, problem.corner
+        J, r = slopes(problem, u), problem.residuals(u)
+        pull, inside = weight * np.clip(r, -corner, corner), weight * (np.abs(r) <= corner)
+        gradients = [np.bincount(member, pull * a) for a in J.T]
+        curvatures = np.stack([np.bincount(member, inside * a * b) for a in J.T for b in J.T], 1)
+        bent = solve(problem, u[None], max_iterations=0).hessian[0].ravel()
+        rest = bent - np.sum(curvatures, axis=0)
+        return cls(J, r, np.stack(gradients, axis=1), curvatures, rest)
+
+    def ended(self, batch: "_Begun", chunk: chunks.Chunk) -> np.ndarray | None:
+        """Return where resamples end after two steps, (m, k); None where one has no minimum."""
+        (clusters, k), u, frame = self.gradients.shape, batch.u, batch.problem.frame
+        times = np.concatenate(list(_times(clusters, len(chunk), chunk.seed(batch.asked.seed))))
+        gradient = times @ self.gradients
+        if prior := batch.priors(chunk):
+            precision, full = prior["prior_precision"], frame.matrix @ u + frame.offset
+            away = np.where(precision > 0, full - prior["prior_mean"], 0.0)
+            gradient += (precision * away) @ frame.matrix
+        hessian = (self.rest + times @ self.curvatures).reshape(-1, k, k)
+        first = chunks.stepped(u, gradient, hessian)
+        if first is None:
+            return None
+        return chunks.stepped(first, self.kinks(batch, times, first - u), hessian)
+
+    def kinks(self, batch: "_Begun", times: np.ndarray, moved: np.ndarray) -> np.ndarray:
+        """Return what a step leaves of the gradients, (m, k): that of points that passed a kink.
+
+        The others' part is as linear as the step took it to be.
+        """
+        corner, gradient = batch.problem.corner, np.zeros(moved.shape)
+        drawn = np.ascontiguousarray(times.T, float)
+        for start in range(0, len(self.residuals), POINTS_AT_ONCE):
+            block = slice(start, start + POINTS_AT_ONCE)
+            shift, away = (
+                self.slopes[block] @ moved.T,
+                np.abs(np.abs(self.residuals[block]) - corner),
+            )
+            rows = np.flatnonzero(np.max(np.abs(shift), axis=1) >= away)
+            r, shift = self.residuals[block][rows, None], shift[rows]
+            bent = np.clip(r + shift, -corner, corner) - np.clip(r, -corner, corner)
+            bent -= np.where(np.abs(r) <= corner, shift, 0.0)
+            bent *= np.take(drawn, batch.member[block][rows], axis=0)
+            weight = batch.problem.weight[block][rows, None]
+            gradient += bent.T @ (self.slopes[block][rows] * weight)
+        return gradient
 
 
 def _doubted(stopped: np.ndarray, asked: Resampling) -> np.ndarray:
@@ -120,23 +212,28 @@ class _Begun:
     def __len__(self) -> int:
         return len(self.wanted)
 
-    def lanes(self, chunk: chunks.Chunk) -> dict[str, np.ndarray]:
+    def lanes(self, chunk: chunks.Chunk) -> dict[str, Any]:
         rows = np.flatnonzero(self.wanted[chunk.start : chunk.stop])
-        given = {"starts": np.tile(self.begin, (len(rows), 1))}
+        near = np.array_equal(self.begin, self.u[None]) and len(self.member) > UNDAMPED
+        given: dict[str, Any] = {"starts": np.tile(self.begin, (len(rows), 1)), "near": near}
         if not len(rows):
             return given
-        drawn = self._drawn(len(chunk), chunk.seed(self.asked.seed))
-        penalty = self.problem.penalty
-        if penalty is not None:
-            corner = np.full(len(chunk), self.problem.smallest_corner)
-            # From another stream than that which draws the clusters.
-            generator = np.random.default_rng(chunk.seed([self.asked.seed, 1]))
-            centre, drawn["prior_precision"] = penalty.at(corner)
-            drawn["prior_mean"] = redrawn(generator, centre, penalty.precision, len(chunk))
+        drawn = self._drawn(len(chunk), chunk.seed(self.asked.seed)) | self.priors(chunk)
         if len(self.begin) > 1 or len(rows) < len(chunk):
             lanes = np.repeat(rows, len(self.begin))
             drawn = {name: values[lanes] for name, values in drawn.items()}
         return given | drawn
+
+    def priors(self, chunk: chunks.Chunk) -> dict[str, np.ndarray]:
+        """Return the user's priors of these lanes, drawn anew; nothing without any."""
+        penalty, count = self.problem.penalty, len(chunk)
+        if penalty is None:
+            return {}
+        # From another stream than that which draws the clusters.
+        generator = np.random.default_rng(chunk.seed([self.asked.seed, 1]))
+        centre, precision = penalty.at(np.full(count, self.problem.smallest_corner))
+        mean = redrawn(generator, centre, penalty.precision, count)
+        return {"prior_mean": mean, "prior_precision": precision}
 
     def _drawn(self, count: int, seed: Seed) -> dict[str, np.ndarray]:
         """Return the weights or the outputs of resamples, shape (count, n)."""
@@ -150,16 +247,24 @@ class _Begun:
 def resample_counts(runs: Sequence[str] | np.ndarray, count: int, seed: Seed) -> np.ndarray:
     """Return bootstrap weights, shape (count, n): runs are drawn with replacement, not rows."""
     names, member = np.unique(np.asarray(runs), return_inverse=True)
-    g, generator = len(names), np.random.default_rng(seed)
-    counts = np.empty((count, len(member)))
-    # Some rows at a time, which stay in the cache: the stream of numbers is the same.
-    for start in range(0, count, max(1, DRAWN_AT_ONCE // g)):
-        rows = counts[start : start + max(1, DRAWN_AT_ONCE // g)]
-        drawn = generator.integers(0, g, size=(len(rows), g))
-        drawn += g * np.arange(len(rows))[:, None]  # a row's names apart: counted at once
-        times = np.bincount(drawn.ravel(), minlength=len(rows) * g).reshape(-1, g)
-        rows[...] = np.take(times, member, axis=1)
+    counts, end = np.empty((count, len(member))), 0
+    for times in _times(len(names), count, seed):
+        begin, end = end, end + len(times)
+        counts[begin:end] = np.take(times, member, axis=1)
     return counts
+
+
+def _times(clusters: int, count: int, seed: Seed) -> Iterator[np.ndarray]:
+    """Yield how often each cluster is drawn, (some, clusters), of `count` resamples in all.
+
+    Some rows at a time, which stay in the cache: the stream of numbers is the same.
+    """
+    generator, most = np.random.default_rng(seed), max(1, DRAWN_AT_ONCE // clusters)
+    for start in range(0, count, most):
+        rows = min(most, count - start)
+        drawn = generator.integers(0, clusters, size=(rows, clusters))
+        drawn += clusters * np.arange(rows)[:, None]  # a row's clusters apart: counted at once
+        yield np.bincount(drawn.ravel(), minlength=rows * clusters).reshape(-1, clusters)
 
 
 def wild_outputs(

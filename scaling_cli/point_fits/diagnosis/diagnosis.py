@@ -106,14 +106,14 @@ def diagnose(
     tested : HeldOut
         At which rivals are scored.
     """
-    at, law, level = fitted.target, fitted.law, fitted.level
+    at, law, level, asked = fitted.target, fitted.law, fitted.level, fitted.questioned
     name = floor.floor_name(fitted.problem)
     name = None if name in fitted.optimum.at_bound else name  # a floor that vanished has none
     interval = floor.interval_of(name, [draws, uncertainty.draws], level) if name else []
-    held = floor.plans(fitted, name, interval) if name and interval else []
-    plans = [*choices.choices(fitted), *influence.plans(fitted), *held]
-    refits = list(zip(plans, choices.refit(fitted, plans), strict=True))
-    alone = [*choices.tied(fitted), *choices.recounted(fitted)]
+    held = floor.plans(asked, name, interval) if name and interval else []
+    plans = [*choices.choices(asked), *influence.plans(asked), *held]
+    refits = list(zip(plans, choices.refit(asked, plans), strict=True))
+    alone = [*choices.tied(asked), *choices.recounted(asked)]
     tried = [*((plan.name, v) for plan, v in refits), *alone]
     made = [v for _, v in tried if v is not None]
     curve = [(plan, v) for plan, v in refits if v is not None and v.kind == "floor"]
@@ -125,8 +125,8 @@ def diagnose(
         groups=[v for v in made if v.kind == "few runs"],
         run_count=len(set(fitted.points.runs)),
         failed=tuple(name for name, v in tried if v is None),
-        profile=floor.profile(fitted, name, interval, curve) if name else None,
-        rivals=rivals(fitted, tested),
+        profile=floor.profile(asked, name, interval, curve) if name else None,
+        rivals=rivals(asked, tested),
         isoflop=isoflop(
             fitted.points,
             law,
