@@ -234,7 +234,7 @@ def _mirrored(interval: methods.Interval) -> methods.Interval:
 
 
 def test_what_rises_is_told_in_its_own_numbers() -> None:
-    told = {"bootstrap": 40, "objective": Objective("l2")}
+    told: dict[str, Any] = {"bootstrap": 40, "objective": Objective("l2")}
     table_ = table("chinchilla", noise=0.01, seed=4)
     loss = scaling_cli.fit(table_, **told)
     reward = replace(table_, output=-table_.output, target="reward")
@@ -253,7 +253,7 @@ def test_what_rises_is_told_in_its_own_numbers() -> None:
             assert after.value == pytest.approx(-before.value[::-1])
             assert after.rise == pytest.approx(before.rise[::-1])
             assert (after.low, after.high) == pytest.approx((-before.high, -before.low))
-    asked = {"of": "compute_for_loss", "methods": "delta"}
+    asked: dict[str, Any] = {"of": "compute_for_loss", "methods": "delta"}
     ((fell,), (rose,)) = (
         intervals(fit, L=L, **asked).intervals for fit, L in ((loss, 2.5), (rising, -2.5))
     )

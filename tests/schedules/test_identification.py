@@ -245,5 +245,6 @@ def test_what_shows_that_no_warm_up_is_longer_is_told() -> None:
     at_peak = Beginning(900.0, 900.0)
     cosine = known_from(at_peak, parse_schedule("cosine:peak=1,warmup=400,steps=8000"))
     assert cosine == Beginning(400.0, 400.0, decays=True)
+    assert cosine is not None
     assert {b.source for b in shared([at_peak, cosine])} == {"where a decay begins"}
     assert {b.source for b in shared([at_peak, at_peak])} == {"where the logs begin"}
