@@ -97,6 +97,10 @@ class Statement:
 _GOING_ON = ("val/", "epoch/")
 
 
+# One of these is in the words of every fact; most lines have none.
+ROOTS = ("param", "batch", "vocab", "seq", "max_", "optimi", "total", "stopping", "token", "paral")
+
+
 @dataclass
 class Console:
     """What has been read of a console so far."""
@@ -247,7 +251,8 @@ def differ(one: float, other: float) -> bool:
 
 def _state(console: Console, piece: Piece) -> bool:
     """Take the facts of a line; say whether it has any."""
-    if _words().search(piece.text) is None:
+    said = piece.text.lower()
+    if not any(root in said for root in ROOTS) or _words().search(said) is None:
         return False
     text, before = piece.text.strip(), len(console.statements)
     for dialect, fact in _facts():

@@ -32,7 +32,7 @@ NAMES = ("console", *(name for dialect in dialects() for name in dialect.names))
 LOOKED_FOR = "the console of a trainer (Megatron, nanoGPT, torchtitan and the like)"
 _LOSSES = ("train_loss", "val_loss", "val_bpb")
 _WITHIN = ("planned", "per_epoch", "rank")  # numbers of a line that measure nothing
-_SURE = (0.95, 0.6, 0.5)  # how sure a line of each level is
+_SURE = (0.95, 0.6)  # how sure a line of a known trainer is, and one of nobody in particular
 # Code and text, which quote logs and print them, and tables.
 _OTHERS = (".md", ".rst", ".py", ".sh", ".yaml", ".yml", ".toml", ".tex", ".html", ".c", ".cu")
 _OTHERS += (".cpp", ".h", ".ipynb", ".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet")
@@ -54,9 +54,8 @@ def sniff(path: str, head: bytes) -> float:
         return _SURE[0]
     if known.broken and not known.rows:
         return 0.5
-    for level in LEVELS[1:]:
-        if sum(map(_measures, listen(head, level).rows)) > 1:
-            return _SURE[level]
+    if b"loss" in head.lower() and sum(map(_measures, listen(head, LEVELS[-1]).rows)) > 1:
+        return _SURE[1]
     return 0.35 if known.marks or known.rows else 0.0
 
 

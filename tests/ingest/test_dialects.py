@@ -14,6 +14,7 @@ from refusals import refusal
 import scaling_cli as sc
 from scaling_cli import ingest
 from scaling_cli.ingest import console
+from scaling_cli.ingest._trainers import ROOTS, dialects
 from scaling_cli.runs.table import Runs
 from scaling_cli.verbs.ingest import put
 from scaling_cli.vocabulary.errors import DataError, UsageError
@@ -224,3 +225,9 @@ def test_a_file_of_no_known_format_says_what_it_comes_nearest_to(tmp_path: Path)
     assert codes(ingest.read(tmp_path))["ignored-file"] == (
         f"1 file(s) are of no known format and were passed over: {file} ({why})."
     )
+
+
+def test_the_words_of_every_fact_have_a_root() -> None:
+    facts = [fact.words.lower() for dialect in dialects() for fact in dialect.facts]
+    assert [words for words in facts if not any(root in words for root in ROOTS)] == []
+    assert min(map(len, facts)) >= 5
