@@ -21,7 +21,7 @@ from scaling_cli.ingest._batches import READER, Batch, Later, batches, understoo
 from scaling_cli.ingest._columns import check_mapping, remap
 from scaling_cli.ingest._facts import Meta, Options, pattern_notes, read_meta
 from scaling_cli.ingest._given import are_records, expand, passed_over
-from scaling_cli.ingest._parts import joined, put_together, run_names
+from scaling_cli.ingest._parts import joined, put_together, run_names, told_apart
 from scaling_cli.ingest._pattern import check_pattern
 from scaling_cli.ingest._sources import HEAD, Raw, Source, named, stem
 from scaling_cli.ingest._table import understand
@@ -273,7 +273,7 @@ def _tables(
         tables += [(source, raw if raw.part_of else _called(raw, stem)) for raw in raws]
     tables, broken = put_together(tables, formats())
     bad += broken
-    return joined(tables), bad
+    return told_apart(joined(tables), names), bad
 
 
 def _called(raw: Raw, name: str) -> Raw:

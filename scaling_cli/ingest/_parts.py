@@ -91,12 +91,24 @@ def put_together(
         run = raw.run or names[f"{Path(folder).resolve()}.run"]
         raw = replace(raw, run=run, reader=reader, version=several[0][1].version)
         whole.append((Source(folder, Path(folder), raw, asked, sources), raw))
-    # What tools call runs need not be unique: then the folder, named after an id, says which.
-    counts = Counter(raw.run for _, raw in whole)
-    for i, (source, raw) in enumerate(whole):
-        if counts[raw.run] > 1:
-            whole[i] = (source, replace(raw, run=f"{raw.run}/{Path(source.name).name}"))
     return [(source, raw) for source, raw in tables if not raw.part_of] + whole, bad
+
+
+def told_apart(
+    tables: Sequence[tuple[Source, Raw]], names: Mapping[str, str]
+) -> list[tuple[Source, Raw]]:
+    """Return tables with names of runs that are unique, where a tool gave some of them.
+
+    What people call runs need not be unique: then the folder or the file says which.
+    """
+    counts, apart = Counter(raw.run for _, raw in tables), []
+    for source, raw in tables:
+        if counts[raw.run] > 1 and raw.run != names.get(source.name):
+            where = Path(source.name).name if source.parts else stem(source.name)
+            apart.append((source, replace(raw, run=f"{raw.run}/{where}")))
+        else:
+            apart.append((source, raw))
+    return apart
 
 
 def may_be_part(name: str) -> bool:
@@ -186,6 +198,7 @@ def _join(several: Sequence[tuple[Source, Raw]]) -> Raw:
 
 
 def _source(folder: str, several: Sequence[tuple[Source, Raw]]) -> Source:
-    """Return what the files stand for together; its digest is that of the joined table."""
+    """Return what the files stand for together."""
     asked = any(source.asked for source, _ in several)
-    return Source(folder, Path(folder), _join(several), asked)
+    parts = tuple(source for source, _ in several)
+    return Source(folder, Path(folder), _join(several), asked, parts)
