@@ -12,6 +12,7 @@ import contextlib
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -46,9 +47,15 @@ def formats() -> dict[str, ModuleType]:
     return {name: _FORMATS.module(name) for name in _FORMATS.names()}
 
 
+@cache
+def _readers() -> dict[str, ModuleType]:
+    """Return the same, looked up once: it is asked for every file."""
+    return formats()
+
+
 def recognised(path: str, head: bytes) -> str | None:
     """Return the name of the reader that knows this file best, or None."""
-    scores = {name: reader.sniff(path, head) for name, reader in formats().items()}
+    scores = {name: reader.sniff(path, head) for name, reader in _readers().items()}
     best = max(scores, key=lambda name: scores[name])
     return best if scores[best] >= _RECOGNISED else None
 
@@ -56,7 +63,7 @@ def recognised(path: str, head: bytes) -> str | None:
 def _recognised(source: Source, head: bytes) -> str | None:
     """Return the same, but for what a tool writes beside its logs where that was not asked for."""
     path = Path(source.name)
-    beside = [reader.beside for reader in formats().values() if hasattr(reader, "beside")]
+    beside = (reader.beside for reader in _readers().values() if hasattr(reader, "beside"))
     if not source.asked and any(is_beside(path) for is_beside in beside):
         return None
     how = recognised(source.name, head)
