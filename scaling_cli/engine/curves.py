@@ -69,10 +69,10 @@ class CurveProblem:
     def sensing(self) -> Callable[[np.ndarray], np.ndarray]:
         """What `sensed` calls, with all runs as one on the device: the same for every refit."""
         scales = {name: np.asarray(scale) for name, scale in self.scales.items()}
-        jitted, key, u = _jitted(self.law), ("curve", *sorted(scales)), np.zeros(len(self.free))
+        key, u = ("curve", *sorted(scales)), np.zeros(len(self.free))
         with jax.enable_x64(True):
             data = jax.device_put((_stacked(self.paths, self.losses), scales))
-            run = compiled(self.law, key, jitted, u, *data)
+            run = compiled(self.law, key, lambda: _jitted(self.law), u, *data)
         return lambda u: np.asarray(run(u, *data))
 
 
