@@ -61,6 +61,25 @@ def _theirs(name: str, folder: Path, pythons: list[str]) -> tuple[float, list[fl
     return None
 
 
+def _wandb(rows: int) -> None:
+    """Print how long the history of an offline run takes."""
+    import wandb_files
+
+    from scaling_cli.ingest import wandb
+
+    lists = (
+        {"train/loss": 9 / (i + 1), "lr": 3e-4, "global_step": i, "_step": i} for i in range(rows)
+    )
+    content = wandb_files.log(
+        r for row in lists for r in (wandb_files.history(row), wandb_files.summary(row))
+    )
+    begun = time.perf_counter()
+    raw = wandb.join("x", wandb.read("x/run-x.wandb", content))
+    seconds = time.perf_counter() - begun
+    assert len(raw) == rows
+    print(f"| `scaling`, {rows:,} rows of W&B, {len(content) / 1e6:.0f} MB | {seconds:.2f} | |")
+
+
 def main() -> None:
     """Write a file, read it with each, print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -87,6 +106,7 @@ def main() -> None:
                 continue
             np.testing.assert_array_equal(other[1], values)
             print(f"| {name} | {other[0]:.1f} | {other[0] / own:.1f}x |")
+    _wandb(asked.scalars // 10)
 
 
 if __name__ == "__main__":

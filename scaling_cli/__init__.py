@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from scaling_cli.verbs.forecast import follow as follow
     from scaling_cli.verbs.forecast import watch as watch
     from scaling_cli.verbs.hparams import hparams as hparams
+    from scaling_cli.verbs.plan import plan as plan
     from scaling_cli.verbs.plot import Drawing as Drawing
     from scaling_cli.verbs.plot import plot as plot
     from scaling_cli.verbs.predict import predict as predict
@@ -88,6 +89,7 @@ _HOMES = {
     "verbs.fit": "fit",
     "verbs.forecast": "follow watch",
     "verbs.hparams": "hparams",
+    "verbs.plan": "plan",
     "verbs.plot": "Drawing plot",
     "verbs.predict": "predict",
     "verbs.profile": "profile",

@@ -29,6 +29,7 @@ ORDER = (
     "batch_fits",
     "hparam_fits",
     "forecasting",
+    "planning",
     "plots",
     "reference",
     "verbs",

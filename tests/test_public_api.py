@@ -53,6 +53,7 @@ PUBLIC = [
     "laws",
     "load",
     "parse_schedule",
+    "plan",
     "plot",
     "predict",
     "profile",

@@ -30,6 +30,8 @@ PRINTED = [
     f"predict --fit {STORED}/fit.json --points held.csv",
     f"predict --fit {STORED}/curve_fit.json --schedule {LINEAR} --steps 1000",
     f"predict --fit {STORED}/curve_fit.json --points {RUN} --schedule {LINEAR}",
+    f"plan --fit {STORED}/fit.json --compute 1e15,1e16 --overtrain 3 --gpu h100 --gpus 8",
+    "plan --target-loss 2.1 --inference-tokens 2T --max-params 8B",
     f"runs {LADDER}/runs.csv",
     f"ingest {RUN} --meta {LADDER}/runs.csv --store store",
     f"fit {LADDER}/runs.csv --where 'role == \"fit\"' --law kaplan_d --bootstrap 20",

@@ -13,7 +13,7 @@ all. (Its tangent there would do for lone minima; along a ridge it overstates th
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -33,7 +33,7 @@ from scaling_cli.curve_fits import beginnings
 from scaling_cli.curve_fits.checks import checklist, dead
 from scaling_cli.curve_laws._curve_law import CurveLaw
 from scaling_cli.engine.curves import STILL as MINIMUM
-from scaling_cli.engine.curves import CurveProblem, Linearised, linearise, sensed, solve_curves
+from scaling_cli.engine.curves import CurveProblem, Linearised, solve_curves
 from scaling_cli.laws._law import Domain
 from scaling_cli.numerics.mestimate import huber
 from scaling_cli.numerics.quantiles import central
@@ -54,7 +54,8 @@ AUTO = "auto"
 STRENGTHS = (0.0, 1.0, 10.0)  # of the priors, that `auto` chooses from
 DRAWS = 100
 MANY_RUNS = 10  # from here on whole runs are drawn: that also draws their schedules
-STILL = 1e-5  # of the objective: at 1e-3 a draw stops before it has seen the width of a valley
+STILL = 1e-7  # of the objective: at 1e-3 a draw stops before it has seen the width of a valley
+LANES = 32  # draws that are refitted side by side
 NEAR = 1e-9  # of the objective: warm-ups are told apart by a hundredth of it
 SEES_WARMUP = "multi_power"  # of the averaged laws, the one that misses real curves least
 
@@ -81,11 +82,17 @@ class CurveOptions:
 
 @dataclass(frozen=True)
 class Searched:
-    """A fitted law with the problem that it solves, for resamples of it."""
+    """A fitted law with the problem that it solves, for resamples of it, as a straight line."""
 
     fitted: FittedLaw
-    problem: CurveProblem
-    residuals: np.ndarray
+    line: Linearised
+
+
+class Draws(NamedTuple):
+    """Refits of a law to resamples: parameters, each of shape (count,), and which none feels."""
+
+    values: Mapping[str, np.ndarray]
+    dead: Sequence[Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -204,7 +211,7 @@ def fit_curves(
         hidden_warmup=hidden,
         selection={"warmup": warmup, "fix": dict(fix or {}), "prior_strength": strength, **drawn},
     )
-    folds = leave_out(thin, options, bare.laws) if hold_out else []
+    folds = leave_out(thin, options, found) if hold_out else []
     return _judged(bare, thin, found, folds)
 
 
@@ -217,8 +224,8 @@ def _hidden_warmup(
     name = SEES_WARMUP if SEES_WARMUP in found else next(iter(found))
 
     def objective(begun: Sequence[Curve]) -> tuple[float, float, float]:
-        again = _refit(name, begun, options, found[name].fitted, NEAR)
-        residuals = again.residuals
+        again = _refit(name, begun, options, found[name].fitted)
+        residuals = again.line.residuals
         independent = effective(len(residuals), autocorrelation([residuals]))
         return again.fitted.value or np.nan, again.fitted.misfit or 0.0, independent
 
@@ -252,7 +259,7 @@ def _strength(
 def _error(names: Sequence[str], curves: Sequence[Curve], options: CurveOptions) -> float | None:
     """Return the root mean square error on schedules left out; None where there is none."""
     try:
-        near = {name: search(name, curves, options).fitted for name in names}
+        near = {name: search(name, curves, options) for name in names}
     except FitError:
         return None
     return schedule_error(leave_out(curves, options, near))
@@ -288,19 +295,19 @@ def _judged(
     residuals = [np.log(bare.along(c).value) - np.log(c.loss) for c in curves]
     correlation = autocorrelation(residuals)
     chosen = bare.selection
-    lines = {name: linearise(f.problem, f.fitted.law) for name, f in found.items()}
-    drawn: dict[str, dict[str, np.ndarray]] = {name: {} for name in found}
+    lines = {name: searched.line for name, searched in found.items()}
+    drawn = {name: Draws({}, ()) for name in found}
     method = "no draws were asked for"
     if chosen["bootstrap"]:
         sizes = [len(c.step) for c in curves]
         counts, method = weights(sizes, correlation, chosen["bootstrap"], chosen["seed"])
-        drawn = {n: draws(f.problem, f.fitted.law, counts) for n, f in found.items()}
+        drawn = {n: draws(f, counts) for n, f in found.items()}
         method = f"{method}, {chosen['bootstrap']} draws"
     noise = float(np.sqrt(np.mean([np.mean(r**2) for r in residuals])))
     tested = [fold for fold in folds if fold.errors]
     sure = replace(
         bare,
-        members=[replace(f, draws=drawn[n]) for n, f in bare.laws.items()],
+        members=[replace(f, draws=drawn[n].values) for n, f in bare.laws.items()],
         status=_status(bare, lines),
         value=float(huber(np.concatenate(residuals), bare.objective.delta).sum()),
         runs=[_fitted_run(c, r) for c, r in zip(curves, residuals, strict=True)],
@@ -308,7 +315,7 @@ def _judged(
         held_out=[_left_out(fold) for fold in folds],
         diagnostics={**bare.diagnostics, "autocorrelation": correlation},
     )
-    sure = replace(sure, intervals=_intervals(sure, found, method, chosen["level"]))
+    sure = replace(sure, intervals=_intervals(sure, drawn, method, chosen["level"]))
     return replace(sure, checks=checklist(sure, curves, lines))
 
 
@@ -340,27 +347,26 @@ def _left_out(fold: Fold) -> LeftOutSchedule:
 
 
 def _intervals(
-    fit: CurveFit, found: Mapping[str, Searched], method: str, level: float
+    fit: CurveFit, drawn: Mapping[str, Draws], method: str, level: float
 ) -> dict[str, dict[str, Any]]:
     return {
         fit.label(name, parameter): {"level": level, "low": low, "high": high, "method": method}
         for name, fitted in fit.laws.items()
-        for parameter, (low, high) in percentiles(found[name].problem, fitted, level).items()
+        for parameter, (low, high) in percentiles(fitted.law, drawn[name], level).items()
     }
 
 
 def percentiles(
-    problem: CurveProblem, fitted: FittedLaw, level: float
+    fitted: CurveLaw, draws: Draws, level: float
 ) -> dict[str, tuple[float | None, float | None]]:
     """Return between what parameters lie in a share of the draws; None where nothing bounds them.
 
     A draw in which no point feels a parameter any more has run away with it: how far is chance.
     """
-    gone = [dead(linearise(problem, law)) for law in fitted.drawn()]
     result = {}
-    for parameter, values in fitted.draws.items():
-        ran = np.array([parameter in names for names in gone])
-        away = np.where(values < getattr(fitted.law, parameter), -np.inf, np.inf)
+    for parameter, values in draws.values.items():
+        ran = np.array([parameter in names for names in draws.dead])
+        away = np.where(values < getattr(fitted, parameter), -np.inf, np.inf)
         with np.errstate(invalid="ignore"):  # between two infinities lies no number
             low, high = central(np.where(ran, away, values), level)
         result[parameter] = low if np.isfinite(low) else None, high if np.isfinite(high) else None
@@ -368,26 +374,20 @@ def percentiles(
 
 
 def leave_out(
-    curves: Sequence[Curve], options: CurveOptions, near: Mapping[str, FittedLaw]
+    curves: Sequence[Curve], options: CurveOptions, near: Mapping[str, Searched]
 ) -> list[Fold]:
-    """Fit without each schedule in turn and predict its runs by the mean of the laws.
+    """Fit without each schedule in turn, from the fit to all of the thinned curves.
 
-    Parameters
-    ----------
-    curves : sequence of Curve
-        Thinned.
-    options : CurveOptions
-    near : mapping of law to FittedLaw
-        The fit to all: where refits start.
+    The mean of the laws predicts its runs.
     """
     schedules = list(dict.fromkeys(curve.schedule.text() for curve in curves))
     folds = []
     for text in schedules if len(schedules) > 1 else ():
-        out = [c for c in curves if c.schedule.text() == text]
-        rest = [c for c in curves if c.schedule.text() != text]
+        kept = [c.schedule.text() != text for c in curves]
+        out = [*itertools.compress(curves, np.logical_not(kept))]
         runs = tuple(c.run for c in out)
         try:
-            laws = [_refit(n, rest, options, fitted).fitted for n, fitted in near.items()]
+            laws = [_without(n, curves, kept, options, fitted) for n, fitted in near.items()]
         except FitError as error:
             folds.append(Fold(runs, (), error.message))
         else:
@@ -395,18 +395,25 @@ def leave_out(
     return folds
 
 
-def _refit(
-    name: str,
-    rest: Sequence[Curve],
-    options: CurveOptions,
-    near: FittedLaw,
-    still: float = MINIMUM,
-) -> Searched:
-    """Fit from the fit to all, or from the grid where that ends nowhere."""
+def _without(
+    name: str, curves: Sequence[Curve], kept: Sequence[bool], options: CurveOptions, near: Searched
+) -> FittedLaw:
+    """Fit from the fit to all with the others not counted, from the grid if that ends nowhere."""
+    rest = [*itertools.compress(curves, kept)]
+    _refuse(name, rest, [*itertools.compress(near.line.problem.paths, kept)], options)
+    times = np.repeat(np.array(kept, float), [len(c.step) for c in curves])
+    [ended] = solve_curves(near.line.problem, [near.fitted.law], times=times[None])
+    if not ended.decrement < USABLE:
+        return search(name, rest, options).fitted
+    return replace(near.fitted, law=ended.law, value=ended.value)
+
+
+def _refit(name: str, begun: Sequence[Curve], options: CurveOptions, near: FittedLaw) -> Searched:
+    """Fit along other warm-ups from a fit, or from the grid where that ends nowhere."""
     try:
-        return search(name, rest, options, start=near.law, still=still)
+        return search(name, begun, options, start=near.law, still=NEAR)
     except FitError:
-        return search(name, rest, options)
+        return search(name, begun, options)
 
 
 def _errors(laws: Sequence[FittedLaw], curve: Curve, unit: float) -> np.ndarray:
@@ -460,11 +467,16 @@ def _blocks(points: int, length: int, count: int, generator: np.random.Generator
     return drawn
 
 
-def draws(problem: CurveProblem, fitted: CurveLaw, drawn: np.ndarray) -> dict[str, np.ndarray]:
-    """Return a law's parameters refitted to each resample, each of shape (count,)."""
-    asked = {"still": STILL, "known": sensed(problem, fitted)}
-    laws = [solve_curves(problem, fitted, times=times, **asked).law for times in drawn]
-    return {name: np.array([getattr(law, name) for law in laws]) for name in fitted.values()}
+def draws(near: Searched, drawn: np.ndarray) -> Draws:
+    """Refit a law to each resample."""
+    fitted, line, values, gone = near.fitted.law, near.line, [], []
+    for first in range(0, len(drawn), LANES):
+        times = drawn[first : first + LANES]
+        starts = [fitted] * len(times)
+        ends = solve_curves(line.problem, starts, times=times, still=STILL, known=line)
+        values += [[*end.law.values().values()] for end in ends]
+        gone += [dead(end.line) for end in ends]
+    return Draws(dict(zip(fitted.values(), np.transpose(values), strict=True)), gone)
 
 
 # --- One law of loss curves: what is refused, the starts, the best minimum.
@@ -489,13 +501,11 @@ def search(
     """
     law = curve_laws.get(name)
     convention = options.warmup or law.warmup
-    if law.sized:
-        _refuse_sizes(name, curves, options)
     paths = [law.prepared(c.path(convention, options.unit)).compressed() for c in curves]
-    _refuse(law, paths, options.fix)
+    _refuse(name, curves, paths, options)
     problem = _problem(law, paths, [c.loss for c in curves], options)
-    starts = _starts(problem, options.fix) if start is None else iter([start])
-    ended = [solve_curves(problem, place, still=still) for place in starts]
+    starts = _starts(problem, options.fix) if start is None else [start]
+    ended = solve_curves(problem, [*starts], still=still)
     best = min(ended, key=lambda solution: solution.value)
     if not best.decrement < USABLE:
         raise FitError(
@@ -503,10 +513,10 @@ def search(
             hint="Add runs with other schedules, or hold a parameter.",
         )
     agree = sum(s.value <= best.value * (1 + AGREE) for s in ended), len(ended)
-    misfit = float(np.mean(np.abs(np.expm1(best.residuals))))
+    misfit = float(np.mean(np.abs(np.expm1(best.line.residuals))))
     left = 0.0 if best.converged else best.decrement
     fitted = FittedLaw(best.law, convention, best.value, misfit, agree, left)
-    return Searched(fitted, problem, best.residuals)
+    return Searched(fitted, best.line)
 
 
 def _refuse_sizes(name: str, curves: Sequence[Curve], options: CurveOptions) -> None:
@@ -530,11 +540,16 @@ def _refuse_sizes(name: str, curves: Sequence[Curve], options: CurveOptions) -> 
         )
 
 
-def _refuse(law: type[CurveLaw], paths: Sequence[Path], fix: Mapping[str, float]) -> None:
-    for name in fix:
-        if name not in law.parameters():
+def _refuse(
+    name: str, curves: Sequence[Curve], paths: Sequence[Path], options: CurveOptions
+) -> None:
+    law = curve_laws.get(name)
+    if law.sized:
+        _refuse_sizes(name, curves, options)
+    for parameter in options.fix:
+        if parameter not in law.parameters():
             raise UsageError(
-                f"{curve_laws.name_of(law)} has no parameter {name!r}.",
+                f"{name} has no parameter {parameter!r}.",
                 hint=f"Parameters: {', '.join(law.parameters())}.",
             )
     if law.decays and not any((path.gap > 0).any() for path in paths):

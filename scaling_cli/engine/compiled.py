@@ -195,8 +195,14 @@ class _Loaded:
     def __call__(self, *args: Any) -> Any:
         import jax
 
+        # What is on a device is on this one: the caller put it where it was compiled for.
+        leaves = [*_leaves(args)]
+        new = [i for i, leaf in enumerate(leaves) if not isinstance(leaf, jax.Array)]
         with jax.enable_x64(True):
-            [result] = self.executable.execute(jax.device_put([*_leaves(args)], self.device))
+            put = jax.device_put([leaves[i] for i in new], self.device)
+        for i, leaf in zip(new, put, strict=True):
+            leaves[i] = leaf
+        [result] = self.executable.execute(leaves)
         return result
 
 

@@ -1,14 +1,15 @@
 """The fit of a curve law: damped Gauss-Newton on ln loss over many steps of a few runs.
 
 Residuals and their derivatives come from the law's own equation under JAX, padded so that one
-executable serves tables of similar size; the iteration itself has a handful of parameters and
-runs in NumPy.
+executable serves tables of similar size. They are what costs, so each linearisation is used up:
+Huber's sum of the linearised residuals is minimised, a handful of parameters in NumPy for many
+refits at once, and what that promises beside what it brings says how far the next may go.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,13 +20,23 @@ from scaling_cli.engine.compiled import compiled
 from scaling_cli.numerics.mestimate import huber
 from scaling_cli.schedules._path import Path
 
-# A tile is a point beside TILE of the drops before it: work is done for pairs that matter, and
-# sums within a tile need no scatter. Arrays are padded so that similar tables share executables.
-TILE, POINTS_PADDED, BLOCK = 32, 256, 512
-ARRAYS = ("step", "area", "params", "functional", "gap", "rate", "drop_step", "drop_area")
-MOST_ITERATIONS = 300
-FIRST_DAMPING, LEAST_DAMPING, MOST_DAMPING = 1e-3, 1e-12, 1e12
-STILL = 1e-13  # of the objective: a step that gains less is the last
+# A tile is POINTS points of a run beside DROPS of the drops before the last of them; as many tiles
+# are summed at once as stay in the processor's cache. Arrays are padded, so that similar tables and
+# their parts share executables; what is added to the tiles costs no time.
+POINTS, DROPS, TILES, LEAST_ROOM = 16, 32, 16, 32
+NOWHERE = 2**30  # a block that is not there: what is added to it is lost
+AT_POINTS = ("step", "area", "params", "functional")
+AT_DROPS = ("gap", "rate", "drop_step", "drop_area")
+MOST_ITERATIONS, MOST_INNER = 300, 30
+FIRST_DAMPING, LEAST_DAMPING = 1e-3, 1e-12
+NEAR_DAMPING = 1e-5  # of what begins near its end
+WELL, BADLY = 0.75, 0.25  # of what was promised: a step that brings more, or less
+FACTORS, REFUSED, EASED = (1 / 16, 1.0, 4.0), 8.0, 1e3  # of the damping after each
+BENDS = -0.9, 10.0  # of the curvature of tangents: what they may miss
+SURE = 1e-8  # of the cosine of a step and what it taught
+LARGEST = 1e100  # residual or slope with which doubles can calculate
+STILL = 1e-12  # of the objective: where a step promises less, a refit ends
+ENOUGH = 1e-4  # of what the linearised sum has lost: an inner step that gains less is the last
 FLAT = 1e-10
 CONVERGED = 1e-9  # of the objective: a minimum is where a whole step would gain less
 
@@ -67,13 +78,40 @@ class CurveProblem:
 
     @cached_property
     def sensing(self) -> Callable[[np.ndarray], np.ndarray]:
-        """What `sensed` calls, with all runs as one on the device: the same for every refit."""
+        """Residuals at free coordinates, and their derivatives: of all runs, on the device.
+
+        Its result has shape (n, 1 + k).
+        """
         scales = {name: np.asarray(scale) for name, scale in self.scales.items()}
         key, u = ("curve", *sorted(scales)), np.zeros(len(self.free))
         with jax.enable_x64(True):
             data = jax.device_put((_stacked(self.paths, self.losses), scales))
             run = compiled(self.law, key, lambda: _jitted(self.law), u, *data)
-        return lambda u: np.asarray(run(u, *data))
+
+        def sensed(u: np.ndarray) -> np.ndarray:
+            with jax.enable_x64(True):
+                return np.asarray(run(u, *data))[: self.n_points]
+
+        return sensed
+
+
+@dataclass(frozen=True)
+class Linearised:
+    """A solution as a straight line: residuals + jacobian @ (u - at), runs after one another."""
+
+    problem: CurveProblem
+    at: np.ndarray
+    rows: np.ndarray  # shape (n, 1 + k)
+
+    @property
+    def residuals(self) -> np.ndarray:
+        """Return ln prediction - ln loss, shape (n,)."""
+        return self.rows[:, 0]
+
+    @property
+    def jacobian(self) -> np.ndarray:
+        """Return the derivatives by the free coordinates, shape (n, k)."""
+        return self.rows[:, 1:]
 
 
 @dataclass(frozen=True)
@@ -82,7 +120,7 @@ class CurveSolution:
 
     law: CurveLaw
     value: float
-    residuals: np.ndarray  # ln prediction - ln loss, runs after one another
+    line: Linearised  # there
     decrement: float  # what a whole step would still gain, as a share of the value
     iterations: int
 
@@ -127,116 +165,271 @@ def _shifts(
 
 def solve_curves(
     problem: CurveProblem,
-    start: CurveLaw,
+    starts: Sequence[CurveLaw],
     *,
     times: np.ndarray | None = None,
     still: float = STILL,
-    known: np.ndarray | None = None,
-) -> CurveSolution:
-    """Minimise from one start, until no step gains anything.
+    known: Linearised | None = None,
+) -> list[CurveSolution]:
+    """Minimise from each start, until no step promises anything.
 
     Parameters
     ----------
     problem : CurveProblem
-    start : CurveLaw
-        Its loss must be positive at every point.
-    times : array, shape (n,), optional
-        How often each point counts, runs after one another. Default: once.
+    starts : sequence of CurveLaw
+        A loss must be positive at every point that counts.
+    times : array, shape (starts, n), optional
+        How often each of them counts each point, runs after one another. Default: once.
     still : float
-        Share of the objective: a step that gains less is the last.
-    known : array, optional
-        What `sensed` says of the start: the same for all draws that begin there.
+        Share of the objective: where a step promises less, a refit ends.
+    known : Linearised, optional
+        What is known of the one law that all starts are: they begin near their ends.
     """
-    u = coordinates(start, problem.scales)
-    counted = np.ones(problem.n_points) if times is None else times
-    current = _evaluate(problem, counted, u, known)
-    damping, iteration = FIRST_DAMPING, 0
-    # A start whose curve turns negative somewhere has no loss and no way on.
-    most = MOST_ITERATIONS if np.isfinite(current.value) else 0
-    while iteration < most and damping < MOST_DAMPING:
-        iteration += 1
-        step = current.step(damping, problem.free)
-        trial = _evaluate(problem, counted, u + step)
-        gain = current.value - trial.value
-        if not gain > 0:  # also where the trial has no finite loss
-            damping *= 8
-            continue
-        u, current, damping = u + step, trial, max(damping / 4, LEAST_DAMPING)
-        if gain < still * current.value:
-            break
-    law, decrement = law_at(problem.law, u, problem.scales), current.decrement(problem.free)
-    return CurveSolution(law, current.value, current.residuals, decrement, iteration)
+    u = np.array([coordinates(start, problem.scales) for start in starts])
+    counted = np.ones((len(u), problem.n_points)) if times is None else times
+    rows = np.array([problem.sensing(at) for at in u] if known is None else [known.rows] * len(u))
+    damping = np.full(len(u), FIRST_DAMPING if known is None else NEAR_DAMPING)
+    lanes = _Lanes(problem, counted, u, rows, _values(problem, counted, u, rows), damping)
+    iterations = lanes.descend(still)
+    return [
+        CurveSolution(
+            law_at(problem.law, u[lane], problem.scales),
+            float(lanes.value[lane]),
+            Linearised(problem, u[lane], rows[lane]),
+            _decrement(problem, counted[lane], u[lane], rows[lane]),
+            int(iterations[lane]),
+        )
+        for lane in range(len(u))
+    ]
+
+
+def _values(
+    problem: CurveProblem, times: np.ndarray, u: np.ndarray, rows: np.ndarray
+) -> np.ndarray:
+    """Return objectives: infinite where a point has no loss that is positive, or no slope."""
+    mean, precision = problem.prior.T
+    there = np.where(times[:, :, None] > 0, rows, 0.0)
+    usable = np.all(np.abs(there) < LARGEST, axis=(1, 2))
+    sums = np.einsum(
+        "mn,mn->m", times, huber(np.where(usable[:, None], there[:, :, 0], 0.0), problem.delta)
+    )
+    return np.where(usable, sums + 0.5 * (u - mean) ** 2 @ precision, np.inf)
+
+
+def _decrement(problem: CurveProblem, times: np.ndarray, u: np.ndarray, rows: np.ndarray) -> float:
+    """Return what a whole step would still gain, as a share of the value."""
+    [value] = _values(problem, times[None], u[None], rows[None])
+    if not np.isfinite(value):
+        return float("inf")
+    mean, precision = problem.prior.T
+    there, free = rows[times > 0], problem.free
+    weight = times[times > 0] * _irls(there[:, 0], problem.delta)
+    gradient = there[:, 1:].T @ (weight * there[:, 0]) + precision * (u - mean)
+    hessian = (there[:, 1:].T * weight) @ there[:, 1:] + np.diag(precision)
+    step = np.linalg.lstsq(hessian[np.ix_(free, free)], gradient[free], rcond=None)[0]
+    return float(0.5 * gradient[free] @ step / value)
+
+
+def _irls(residuals: np.ndarray, delta: float) -> np.ndarray:
+    """Return the weights of least squares that have Huber's gradient."""
+    return delta / np.maximum(np.abs(residuals), delta)
 
 
 @dataclass(frozen=True)
-class Linearised:
-    """A solution as a straight line: residuals + jacobian @ (u - at), runs after one another."""
+class _Lanes:
+    """Refits side by side, moved in place: where each stands, and what its way has taught."""
 
     problem: CurveProblem
-    at: np.ndarray
-    residuals: np.ndarray
-    jacobian: np.ndarray  # shape (n, k)
+    times: np.ndarray  # shape (m, n)
+    u: np.ndarray  # (m, k)
+    rows: np.ndarray  # (m, n, 1 + k)
+    value: np.ndarray  # (m,)
+    damping: np.ndarray  # (m,)
+
+    @cached_property
+    def least(self) -> np.ndarray:
+        """Return the damping below which the last step was refused, (m,)."""
+        return np.full(len(self.u), LEAST_DAMPING)
+
+    @cached_property
+    def bend(self) -> np.ndarray:
+        """Return what tangents miss of the second derivatives, as learnt so far, (m, k, k)."""
+        return np.zeros((*self.u.shape, self.u.shape[1]))
+
+    def descend(self, still: float) -> np.ndarray:
+        """Move each refit until nothing is promised; return how often it was tried, (m,)."""
+        tries = np.zeros(len(self.u), int)
+        # A start whose curve turns negative somewhere has no loss and no way on.
+        live = np.flatnonzero(np.isfinite(self.value))
+        while len(live):
+            step, promised = _Tangents.of(self, live).lowest(self.damping[live])
+            small = promised <= still * self.value[live]
+            ended = self._eased(live, small)
+            moved = live[~small]
+            if len(moved):
+                self._move(moved, step[~small], promised[~small])
+            tries[moved] += 1
+            live = live[~ended & (tries[live] < MOST_ITERATIONS)]
+        return tries
+
+    def _eased(self, live: np.ndarray, small: np.ndarray) -> np.ndarray:
+        """Return which refits have ended of those that are promised little.
+
+        More may be promised without what they have learnt, or with less damping.
+        """
+        taught = self.bend[live].any((1, 2))
+        ended = small & ~taught & (self.damping[live] <= self.least[live])
+        self.bend[live[small & taught]] = 0.0
+        lower = live[small & ~taught]
+        self.damping[lower] = np.maximum(self.damping[lower] / EASED, self.least[lower])
+        return ended
+
+    def _move(self, lanes: np.ndarray, step: np.ndarray, promised: np.ndarray) -> None:
+        """Try steps, keep those that lower the sum, and learn from all."""
+        u = self.u[lanes] + step
+        rows = np.array([self.problem.sensing(at) for at in u])
+        value = _values(self.problem, self.times[lanes], u, rows)
+        share = (self.value[lanes] - value) / promised
+        fell = share > 0
+        self.bend[lanes] += self._taught(lanes, step, rows, fell)
+        factor = np.select([share > WELL, share > BADLY, fell], FACTORS, REFUSED)
+        self.damping[lanes] = np.maximum(self.damping[lanes] * factor, LEAST_DAMPING)
+        self.least[lanes] = np.where(fell, LEAST_DAMPING, self.damping[lanes])
+        for own, new in ((self.u, u), (self.rows, rows), (self.value, value)):
+            own[lanes[fell]] = new[fell]
+
+    def _taught(
+        self, lanes: np.ndarray, step: np.ndarray, rows: np.ndarray, fell: np.ndarray
+    ) -> np.ndarray:
+        """Return the symmetric change of rank one with which `bend` explains how slopes turned."""
+        times, delta, before = self.times[lanes], self.problem.delta, self.rows[lanes]
+        at = np.where(fell[:, None], rows[:, :, 0], before[:, :, 0])
+        with np.errstate(invalid="ignore", over="ignore"):  # a trial without a loss teaches nothing
+            turned = np.where(times[:, :, None] > 0, rows - before, 0.0)[:, :, 1:]
+            pull = np.where(times > 0, times * np.clip(at, -delta, delta), 0.0)
+            known = (self.bend[lanes] @ step[:, :, None])[:, :, 0]
+            missed = np.einsum("mn,mnk->mk", pull, turned) - known
+            along = np.einsum("mk,mk->m", missed, step)
+            sure = np.abs(along) > SURE * np.linalg.norm(missed, axis=1) * np.linalg.norm(
+                step, axis=1
+            )
+            change = (
+                missed[:, :, None] * missed[:, None] / np.where(sure, along, 1.0)[:, None, None]
+            )
+        return np.where(sure[:, None, None], change, 0.0)
+
+
+@dataclass(frozen=True)
+class _Tangents:
+    """Sums of Huber along straight lines, a refit each, with priors and what lines miss.
+
+    Coordinates are those that are free, in units in which the curvature of each is one.
+    """
+
+    delta: float
+    times: np.ndarray  # shape (m, n)
+    residuals: np.ndarray  # (m, n)
+    jacobian: np.ndarray  # (m, n, f)
+    precision: np.ndarray  # (m, f)
+    off: np.ndarray  # (m, f), from the means of the priors
+    bend: np.ndarray  # (m, f, f)
+    size: np.ndarray  # (m, k), of the units; zero where a coordinate is not free
+
+    @classmethod
+    def of(cls, lanes: _Lanes, live: np.ndarray) -> "_Tangents":
+        """Return the tangents of some refits; points that are not counted need have no loss."""
+        problem, times = lanes.problem, lanes.times[live]
+        free, (mean, precision) = problem.free, problem.prior[problem.free].T
+        rows = np.where(times[:, :, None] > 0, lanes.rows[live], 0.0)
+        residuals, jacobian = rows[:, :, 0], rows[:, :, 1:][:, :, free]
+        weight = times * _irls(residuals, problem.delta)
+        curvature = np.einsum("mn,mnk->mk", weight, jacobian**2) + precision
+        # A coordinate on its way to a bound (a floor of zero) has no curvature left of its own.
+        unit = 1 / np.sqrt(np.maximum(curvature, FLAT * curvature.max(1, keepdims=True)))
+        size = np.zeros((len(live), len(free)))
+        size[:, free] = unit
+        jacobian *= unit[:, None]
+        bend = lanes.bend[live][:, free][:, :, free] * unit[:, :, None] * unit[:, None]
+        flat = (
+            _diagonal(precision * unit**2)
+            + (jacobian.transpose(0, 2, 1) * weight[:, None]) @ jacobian
+        )
+        off = (lanes.u[live][:, free] - mean) / unit
+        bend = _bounded(bend, flat) if bend.any() else bend
+        return cls(problem.delta, times, residuals, jacobian, precision * unit**2, off, bend, size)
+
+    def take(self, lanes: np.ndarray) -> "_Tangents":
+        """Return these refits only."""
+        arrays = (getattr(self, field.name)[lanes] for field in fields(self)[1:])
+        return _Tangents(self.delta, *arrays)
+
+    def value(
+        self, z: np.ndarray, residuals: np.ndarray, damping: np.ndarray | float = 0.0
+    ) -> np.ndarray:
+        """Return the sums after steps z, (m, f), that led to these residuals, (m, n)."""
+        sums = np.einsum("mn,mn->m", self.times, huber(residuals, self.delta))
+        sums += 0.5 * (self.precision * (self.off + z) ** 2).sum(1)
+        return (
+            sums + 0.5 * np.einsum("mi,mij,mj->m", z, self.bend, z) + 0.5 * damping * (z**2).sum(1)
+        )
+
+    def lowest(self, damping: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the steps, (m, k), to the lowest damped sums, and how far the sums fall, (m,)."""
+        z, residuals = np.zeros(self.off.shape), self.residuals.copy()
+        first = self.value(z, residuals)
+        now, soft, live = first.copy(), np.zeros(len(z), bool), np.arange(len(z))
+        for _ in range(MOST_INNER):
+            some = self.take(live)
+            step = some.newton(z[live], residuals[live], damping[live], soft[live])
+            there = residuals[live] + (some.jacobian @ step[:, :, None])[:, :, 0]
+            sums = some.value(z[live] + step, there, damping[live])
+            gain = now[live] - sums
+            fell = gain > 0
+            moved = live[fell]
+            z[moved] += step[fell]
+            residuals[moved], now[moved] = there[fell], sums[fell]
+            # Newton's step may overshoot; reweighting cannot, but for rounding.
+            ended = np.where(fell, gain <= ENOUGH * (first[live] - sums), soft[live])
+            soft[live] = ~fell
+            live = live[~ended]
+            if not len(live):
+                break
+        steps = self.size.copy()
+        steps[self.size > 0] *= z.ravel()
+        return steps, first - self.value(z, residuals)
+
+    def newton(
+        self, z: np.ndarray, residuals: np.ndarray, damping: np.ndarray, soft: np.ndarray
+    ) -> np.ndarray:
+        """Return Newton's steps; where `soft`, those of reweighted least squares."""
+        slope = self.times * np.clip(residuals, -self.delta, self.delta)
+        inside = np.abs(residuals) <= self.delta
+        weight = self.times * np.where(soft[:, None], _irls(residuals, self.delta), inside)
+        turned = self.jacobian.transpose(0, 2, 1)
+        own = _diagonal(self.precision + damping[:, None]) + self.bend
+        hessian = (turned * weight[:, None]) @ self.jacobian + own
+        pull = own @ z[:, :, None] + turned @ slope[:, :, None]
+        gradient = pull[:, :, 0] + self.precision * self.off
+        return -np.linalg.solve(hessian, gradient[:, :, None])[:, :, 0]
+
+
+def _diagonal(values: np.ndarray) -> np.ndarray:
+    return values[:, :, None] * np.eye(values.shape[1])
+
+
+def _bounded(bend: np.ndarray, flat: np.ndarray) -> np.ndarray:
+    """Return what tangents miss between bounds relative to them, (m, f, f): the sum is convex."""
+    root = np.linalg.cholesky(flat + FLAT * np.eye(flat.shape[1]))
+    relative = np.linalg.solve(root, np.linalg.solve(root, bend).transpose(0, 2, 1))
+    shares, axes = np.linalg.eigh(relative)
+    axes = root @ axes
+    return (axes * np.clip(shares, *BENDS)[:, None]) @ axes.transpose(0, 2, 1)
 
 
 def linearise(problem: CurveProblem, law: CurveLaw) -> Linearised:
     """Return the residuals of a law and their derivatives by its free coordinates."""
-    rows = sensed(problem, law)[: problem.n_points]
-    return Linearised(problem, coordinates(law, problem.scales), rows[:, 0], rows[:, 1:])
-
-
-class _Evaluation(NamedTuple):
-    value: float
-    gradient: np.ndarray
-    hessian: np.ndarray
-    residuals: np.ndarray
-
-    def step(self, damping: float, free: np.ndarray) -> np.ndarray:
-        """Return the damped step; coordinates that are not free stay."""
-        hessian = self.hessian[np.ix_(free, free)]
-        size = np.diag(hessian)
-        # A coordinate on its way to a bound (a floor of zero) has no curvature left of its own.
-        damped = hessian + damping * np.diag(np.maximum(size, FLAT * size.max()))
-        step = np.zeros(len(free))
-        step[free] = np.linalg.solve(damped, -self.gradient[free])
-        return step
-
-    def decrement(self, free: np.ndarray) -> float:
-        """Return what a whole step would still gain, as a share of the value."""
-        if not np.isfinite(self.value):
-            return float("inf")
-        gradient = self.gradient[free]
-        step = np.linalg.lstsq(self.hessian[np.ix_(free, free)], gradient, rcond=None)[0]
-        return float(0.5 * gradient @ step / self.value)
-
-
-def sensed(problem: CurveProblem, law: CurveLaw) -> np.ndarray:
-    """Return the residuals of a law and their derivatives, shape (n, 1 + k), padded."""
-    return _sensed(problem, coordinates(law, problem.scales))
-
-
-def _sensed(problem: CurveProblem, u: np.ndarray) -> np.ndarray:
-    with jax.enable_x64(True):
-        return problem.sensing(u)
-
-
-def _evaluate(
-    problem: CurveProblem, times: np.ndarray, u: np.ndarray, known: np.ndarray | None = None
-) -> _Evaluation:
-    rows = _sensed(problem, u) if known is None else known
-    there = times > 0
-    rows, times = rows[: len(times)][there], times[there]
-    r, J = rows[:, 0], rows[:, 1:]
-    mean, precision = problem.prior.T
-    size = np.abs(r)
-    off = u - mean
-    # A trial may have no loss that is positive, or no slope: its sum is infinite, and refused.
-    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-        weight = times * np.where(size <= problem.delta, 1.0, problem.delta / size)
-        total = float(times @ huber(r, problem.delta) + 0.5 * precision @ off**2)
-        gradient = J.T @ (weight * r) + precision * off
-        hessian = (J.T * weight) @ J + np.diag(precision)
-    finite = np.isfinite(total) and np.isfinite(gradient).all() and np.isfinite(hessian).all()
-    return _Evaluation(total if finite else float("inf"), gradient, hessian, r)
+    u = coordinates(law, problem.scales)
+    return Linearised(problem, u, problem.sensing(u))
 
 
 @lru_cache
@@ -248,7 +441,7 @@ def _jitted(law: type[CurveLaw]) -> Any:
     """
 
     def rows(u: Any, data: dict[str, Any], scales: Any) -> Any:
-        path = Path(**{name: data[name] for name in ARRAYS})
+        path = Path(**{name: data[name] for name in (*AT_POINTS, *AT_DROPS)})
 
         def around(u: Any) -> Any:
             fitted = law_at(law, u, scales)
@@ -275,24 +468,30 @@ def _vector(law: CurveLaw) -> Any:
 def _drops(law: type[CurveLaw], path: Path, data: dict[str, Any], values: Any) -> tuple[Any, Any]:
     """Return the sum over drops at each point, and its derivatives by the law's parameters."""
     now, then = law.clocks(path)
-    effect, effect_by = _linearised(lambda *v: path.gap * _law(law, v).effect(path), [*values])
+    now, then, rate = now[data["points"]], then.reshape(-1, DROPS), path.rate.reshape(-1, DROPS)
+    effect, slopes = _linearised(lambda *v: path.gap * _law(law, v).effect(path), [*values])
+    effect = effect.reshape(then.shape)
+    slopes = {i: slope.reshape(then.shape) for i, slope in slopes.items()}
 
-    def sums(tiles: tuple[Any, Any, Any]) -> Any:
-        point, drops, mask = tiles
-        elapsed, rate = (now[point][:, None] - then[drops]) * mask, path.rate[drops]
-        moved, moved_by = _linearised(lambda *v: _law(law, v).relaxed(elapsed, rate), [*values])
-        columns = [jnp.zeros(len(point))] * len(values)
+    def sums(block: Any, row: Any) -> Any:
+        """Return what rows of drops add to blocks of points, shape (TILES, POINTS, 1 + k)."""
+        elapsed = jnp.maximum(now[block][:, :, None] - then[row][:, None], 0.0)
+        rates = rate[row][:, None]
+        moved, moved_by = _linearised(lambda *v: _law(law, v).relaxed(elapsed, rates), [*values])
+        columns = [jnp.zeros(elapsed.shape[:2])] * len(values)
         for i, slope in moved_by.items():
-            columns[i] += (slope * effect[drops]).sum(1)
-        for i, slope in effect_by.items():
-            columns[i] += (moved * slope[drops]).sum(1)
-        return jnp.stack([(moved * effect[drops]).sum(1), *columns], axis=1)
+            columns[i] += jnp.einsum("tpd,td->tp", slope, effect[row])
+        for i, slope in slopes.items():
+            columns[i] += jnp.einsum("tpd,td->tp", moved, slope[row])
+        return jnp.stack([jnp.einsum("tpd,td->tp", moved, effect[row]), *columns], axis=-1)
 
-    # In blocks that stay in the processor's cache.
-    tiles = [data[f"tile_{name}"] for name in ("point", "drops", "mask")]
-    each = jax.lax.map(sums, [rows.reshape(-1, BLOCK, *rows.shape[1:]) for rows in tiles])
-    each = each.reshape(-1, each.shape[-1])
-    total = jax.ops.segment_sum(each, data["tile_point"], len(now))
+    def added(i: Any, total: Any) -> Any:
+        block, row = data["block"][i], data["row"][i]
+        return total.at[block].add(sums(block, row), mode="drop")
+
+    total = jnp.zeros((*now.shape, 1 + len(values)))
+    total = jax.lax.fori_loop(0, data["rounds"], added, total)
+    total = total.reshape(-1, total.shape[-1])[data["place"]]
     return total[:, 0], total[:, 1:]
 
 
@@ -317,31 +516,59 @@ def _linearised(function: Callable[..., Any], values: Sequence[Any]) -> tuple[An
 
 
 def _stacked(paths: Sequence[Path], losses: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
-    """Return all runs as one: points, drops, and the tiles that say which drops a point sees."""
-    data = {}
-    for name in ARRAYS:  # ones for what a law does not look at
-        columns = [(getattr(path, name), np.ones(len(path.step))) for path in paths]
-        data[name] = np.concatenate([ones if own is None else own for own, ones in columns])
-    data["loss"] = np.concatenate(losses)
-    # Drops are in order of their steps: a point sees the first few of its run.
-    seen = np.concatenate([np.searchsorted(p.drop_step, p.step, side="right") for p in paths])
-    before = np.cumsum([0, *(len(p.gap) for p in paths)])[:-1]
-    offset = np.repeat(before, [len(p.step) for p in paths])
-    tiles = -(-seen // TILE)
-    point = np.repeat(np.arange(len(seen)), tiles)
-    number = np.arange(len(point)) - np.repeat(np.cumsum(tiles) - tiles, tiles)
-    place = number[:, None] * TILE + np.arange(TILE)
-    mask = place < seen[point][:, None]
-    drops = np.where(mask, place + offset[point][:, None], 0)
-    # What is added has no weight, no size, no elapsed time; the last, repeated, stays inside the
-    # law's domain.
-    padded = {name: _filled(v, POINTS_PADDED, v[-1] if len(v) else 1.0) for name, v in data.items()}
-    padded["gap"][len(data["gap"]) :] = 0.0
-    tiles = {"tile_point": point, "tile_drops": drops, "tile_mask": mask.astype(float)}
-    return padded | {name: _filled(rows, BLOCK, 0) for name, rows in tiles.items()}
+    """Return all runs as one: points, rows of drops, and the tiles of blocks that see rows."""
+    data = {name: _column(paths, name) for name in AT_POINTS} | {"loss": np.concatenate(losses)}
+    points, place, tiles, row = [], [], np.zeros((2, 0), int), 0
+    first = block = 0
+    for path in paths:
+        n = len(path.step)
+        own = np.minimum(np.arange(-(-n // POINTS) * POINTS), n - 1).reshape(-1, POINTS)
+        points.append(first + own)
+        place.append(block * POINTS + np.arange(n))
+        tiles = np.append(tiles, _tiles(path, own) + np.array([[block], [row]]), axis=1)
+        first, block, row = first + n, block + len(own), row + -(-len(path.gap) // DROPS)
+    data |= {"points": np.concatenate(points), "place": np.concatenate(place)}
+    filled = {name: _filled(rows, rows[-1]) for name, rows in data.items()}
+    drops = {name: _rows(paths, name, name == "gap") for name in AT_DROPS}
+    return filled | drops | _rounds(tiles)
 
 
-def _filled(rows: np.ndarray, step: int, fill: float) -> np.ndarray:
-    """Return rows with more of them at the end: a multiple of `step`, and not none."""
-    more = -(-max(len(rows), 1) // step) * step - len(rows)
-    return np.concatenate([rows, np.full((more, *rows.shape[1:]), fill, rows.dtype)])
+def _column(paths: Sequence[Path], name: str) -> np.ndarray:
+    """Return a quantity at all points; ones for what a law does not look at."""
+    columns = [(getattr(path, name), np.ones(len(path.step))) for path in paths]
+    return np.concatenate([ones if own is None else own for own, ones in columns])
+
+
+def _rows(paths: Sequence[Path], name: str, blank: bool) -> np.ndarray:
+    """Return a quantity of all drops, each run's in whole rows; what is added has no size."""
+    each = [getattr(path, name) for path in paths if len(path.gap)] or [np.zeros(1)]
+    ends = [0.0 if blank else own[-1] for own in each]
+    rows = [
+        np.append(own, np.full(-len(own) % DROPS, end)) for own, end in zip(each, ends, strict=True)
+    ]
+    return _filled(np.concatenate(rows).reshape(-1, DROPS), ends[-1]).ravel()
+
+
+def _tiles(path: Path, points: np.ndarray) -> np.ndarray:
+    """Return block and row of a run's tiles: drops are in order, a block sees the first few."""
+    seen = np.searchsorted(path.drop_step, path.step[points].max(1), side="right")
+    rows = -(-seen // DROPS)
+    before = np.repeat(np.cumsum(rows) - rows, rows)
+    return np.stack([np.repeat(np.arange(len(rows)), rows), np.arange(len(before)) - before])
+
+
+def _rounds(tiles: np.ndarray) -> dict[str, np.ndarray]:
+    """Return tiles, TILES at a time, and how many times; those added lie beyond all blocks."""
+    rounds = -(-tiles.shape[1] // TILES)
+    more = rounds * TILES - tiles.shape[1]
+    block = np.append(tiles[0], np.full(more, NOWHERE)).reshape(-1, TILES)
+    row = np.append(tiles[1], np.zeros(more, int)).reshape(-1, TILES)
+    return {"block": _filled(block, NOWHERE), "row": _filled(row, 0), "rounds": np.array(rounds)}
+
+
+def _filled(rows: np.ndarray, fill: Any) -> np.ndarray:
+    """Return rows with more at the end, to a power of two, so that similar tables are one shape."""
+    least = LEAST_ROOM * (POINTS if rows.ndim == 1 else 1)
+    room = max(least, 1 << max(len(rows) - 1, 0).bit_length())
+    more = np.broadcast_to(np.asarray(fill, rows.dtype), (room - len(rows), *rows.shape[1:]))
+    return np.concatenate([rows, more])

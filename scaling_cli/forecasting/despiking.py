@@ -20,6 +20,7 @@ ROUNDS, LOW, ALONG, FAR_OUT, BEND = 4, 0.35, 40, 3.0, 7  # of the search for spi
 LEAST_SPIKE = 0.005  # in ln loss: what is less harms no fit
 EXPONENTS = np.geomspace(0.05, 2.0, 16)  # of its baseline
 FEW_TO_JUMP = 24
+MANY = 100_000  # rows of a curve that is long
 SURE = 8.0  # sd of a difference of medians that a jump must have
 LEAST_JUMP = 0.01  # in ln loss
 BINS, FEWEST_BINS = 48, 16
@@ -176,7 +177,7 @@ def jump(x: np.ndarray, loss: np.ndarray, first: int = 0, fewest: int = 0) -> Ju
     if n < max(FEW_TO_JUMP, 4 * window + 2):
         return None
     y, noise = np.log(loss), noise_of(loss)
-    middles = np.median(np.lib.stride_tricks.sliding_window_view(y, window), axis=1)
+    middles = _medians(y, window)
     step = middles[window:] - middles[:-window]  # at rows window .. n - window
     inner = slice(window, len(step) - window)
     usual = 0.5 * (step[: -2 * window] + step[2 * window :])
@@ -192,6 +193,17 @@ def jump(x: np.ndarray, loss: np.ndarray, first: int = 0, fewest: int = 0) -> Ju
     if min(lasting * np.sign(size[at]), sudden * np.sign(size[at])) < 0.5 * abs(size[at]):
         return None
     return None if n - row < fewest else Jump(first + row, float(x[row]), float(lasting))
+
+
+def _medians(y: np.ndarray, window: int) -> np.ndarray:
+    """Return the medians of all windows of so many rows, an even number."""
+    if len(y) < MANY:
+        return np.median(np.lib.stride_tricks.sliding_window_view(y, window), axis=1)
+    from scipy.ndimage import rank_filter  # it takes a tenth of the time and of the memory
+
+    half, inner = window // 2, slice(window // 2, len(y) - window // 2 + 1)
+    low, high = (rank_filter(y, rank, size=window)[inner] for rank in (half - 1, half))
+    return (low + high) / 2
 
 
 def _sharpest(y: np.ndarray, row: int, window: int) -> int:

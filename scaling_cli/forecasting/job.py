@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -135,6 +136,16 @@ class Job:
             notes.append(f"{left}, first at {bad[0]:g}.")
         return good, notes
 
+    @cached_property
+    def _parts(self) -> dict[float, "Job"]:
+        """Keep the run as it was at places: every schedule that it may have asks for the same."""
+        return {}
+
+    @cached_property
+    def _bins(self) -> dict[float, "Bins"]:
+        """Keep what `binned` said of it: in a long run spikes take the longest to find."""
+        return {}
+
     @property
     def now(self) -> float:
         """How far the run has come."""
@@ -174,9 +185,12 @@ class Job:
 
     def until(self, x: float) -> "Job":
         """Return the run as it was at a place along it."""
-        kept = self.x <= x
-        lr = None if self.lr is None else self.lr[kept]
-        return replace(self, x=self.x[kept], loss=self.loss[kept], lr=lr, notes=())
+        if x not in self._parts:
+            kept = slice(int(np.searchsorted(self.x, x, side="right")))
+            lr = None if self.lr is None else self.lr[kept]
+            part = replace(self, x=self.x[kept], loss=self.loss[kept], lr=lr, notes=())
+            self._parts[x] = part
+        return self._parts[x]
 
     def rates(self) -> tuple[np.ndarray, np.ndarray]:
         """Return where a learning rate is logged, and that rate; a rate below zero is rounding."""
@@ -220,6 +234,12 @@ class Bins:
 
 def binned(job: Job, start: float) -> Bins:
     """Return the losses after `start`, freed of spikes and averaged over logarithmic bins."""
+    if start not in job._bins:
+        job._bins[start] = _binned(job, start)
+    return job._bins[start]
+
+
+def _binned(job: Job, start: float) -> Bins:
     after = job.x >= start
     if after.sum() < FEWEST:
         after = np.arange(len(job.x)) >= len(job.x) - FEWEST

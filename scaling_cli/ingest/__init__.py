@@ -3,7 +3,8 @@
 One log format is one module of this folder, found by its name: it has `VERSION`, `NAMES` (for
 `--format`), `LOOKED_FOR` (for messages), `sniff(path, head) -> 0..1` and
 `read(path, content) -> list[Raw]`. One whose runs lie in several files marks what it reads with
-`part_of` and has `join(folder, parts) -> Raw`. Modules whose name begins with `_` are not formats.
+`part_of` and has `join(folder, parts) -> Raw`; `beside(path)` says what a tool writes beside its
+logs. Modules whose name begins with `_` are not formats.
 """
 
 import sys
@@ -43,6 +44,15 @@ def recognised(path: str, head: bytes) -> str | None:
     scores = {name: reader.sniff(path, head) for name, reader in formats().items()}
     best = max(scores, key=lambda name: scores[name])
     return best if scores[best] >= _RECOGNISED else None
+
+
+def _recognised(source: Source, head: bytes) -> str | None:
+    """Return the same, but for what a tool writes beside its logs where that was not asked for."""
+    path = Path(source.name)
+    beside = [reader.beside for reader in formats().values() if hasattr(reader, "beside")]
+    if not source.asked and any(is_beside(path) for is_beside in beside):
+        return None
+    return recognised(source.name, head)
 
 
 def read(
@@ -116,7 +126,7 @@ def _read_files(
     given: list[Any], options: Options, meta: str | Path | None, format: str | None
 ) -> Runs:
     reader = None if format is None else _reader_named(format)
-    files, notes = expand(given, reader, recognised, _looked_for(), meta)
+    files, notes = expand(given, reader, _recognised, _looked_for(), meta)
     names = run_names([source.name for source, _ in files])
     clean = list(batches(files, names, options))
     done = {file.place for batch in clean for file in batch.files}
@@ -158,7 +168,10 @@ def _tables(
                 raise
             bad.append(error)
             continue
-        tables += [(source, replace(raw, run=raw.run or names[source.name])) for raw in raws]
+        stem = names[source.name]
+        tables += [
+            (source, raw if raw.part_of else replace(raw, run=raw.run or stem)) for raw in raws
+        ]
     tables, broken = put_together(tables, formats())
     bad += broken
     return joined(tables), bad

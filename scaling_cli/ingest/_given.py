@@ -27,7 +27,7 @@ _OTHER_KINDS = (
     (rb"SQLite format 3\x00", "an SQLite database", "Export its table of metrics as CSV."),
 )
 
-Recogniser = Callable[[str, bytes], str | None]
+Recogniser = Callable[[Source, bytes], str | None]
 
 
 def expand(
@@ -75,7 +75,7 @@ def expand(
             stores.append(source.name)
             continue
         head = source.head()
-        how = reader or ("frame" if source.frame else recognise(source.name, head))
+        how = reader or ("frame" if source.frame else recognise(source, head))
         other = None if source.frame else _of_another_kind(source.name, head)
         if other is not None and source.asked:
             raise other

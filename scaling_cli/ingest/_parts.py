@@ -75,8 +75,7 @@ def put_together(
         if raw.part_of:
             parts.setdefault((raw.reader, raw.part_of), []).append((source, raw))
     names = run_names([f"{Path(folder).resolve()}.run" for _, folder in parts])
-    whole = [(source, raw) for source, raw in tables if not raw.part_of]
-    bad = []
+    whole, bad = [], []
     for (reader, folder), several in parts.items():
         sources = tuple(source for source, _ in several)
         asked = any(source.asked for source in sources)
@@ -87,10 +86,15 @@ def put_together(
                 raise
             bad.append(error)
             continue
-        first, run = several[0][1], names[f"{Path(folder).resolve()}.run"]
-        raw = replace(raw, run=raw.run or run, reader=reader, version=first.version)
+        run = raw.run or names[f"{Path(folder).resolve()}.run"]
+        raw = replace(raw, run=run, reader=reader, version=several[0][1].version)
         whole.append((Source(folder, Path(folder), raw, asked, sources), raw))
-    return whole, bad
+    # What tools call runs need not be unique: then the folder, named after an id, says which.
+    counts = Counter(raw.run for _, raw in whole)
+    for i, (source, raw) in enumerate(whole):
+        if counts[raw.run] > 1:
+            whole[i] = (source, replace(raw, run=f"{raw.run}/{Path(source.name).name}"))
+    return [(source, raw) for source, raw in tables if not raw.part_of] + whole, bad
 
 
 def may_be_part(name: str) -> bool:

@@ -83,7 +83,7 @@ class Series:
         return list(zip(self.name.tolist(), self.step.tolist(), strict=True))
 
 
-def side_by_side(file: str, series: Series, size: int) -> Raw:
+def side_by_side(file: str, series: Series, size: int, *, axis: str = "step") -> Raw:
     """Return a table with a row for each step of each part of a run, a column for each metric.
 
     A part ends where the metric that has most values goes back. Of two values of a metric at one
@@ -96,6 +96,8 @@ def side_by_side(file: str, series: Series, size: int) -> Raw:
     series : Series
     size : int
         Bytes that were read, which the table must not outgrow beyond proportion.
+    axis : str
+        What the column of steps is called.
     """
     segment = _segments(series)
     keys = np.stack([segment, series.step])
@@ -106,7 +108,7 @@ def side_by_side(file: str, series: Series, size: int) -> Raw:
     steps, segments = series.step[order[new]], segment[order[new]]
     height = len(steps)
     require_room(file, size, CELL * height * len(series.names))
-    columns: dict[str, pa.Array] = {"step": pa.array(steps)}
+    columns: dict[str, pa.Array] = {axis: pa.array(steps)}
     notes: list[Note] = []
     # Sorted by metric once: a mask of all values for each of many metrics would be quadratic.
     by_name = np.argsort(series.name, kind="stable")

@@ -118,8 +118,13 @@ def _size(stated: Mapping[str, Any]) -> dict[str, Any]:
 
 def from_json(text: str | bytes) -> dict[str, Any]:
     """Return the object that a text is; nothing if it is none."""
-    try:
-        whole = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
+    whole = value_of(text)
     return whole if isinstance(whole, dict) else {}
+
+
+def value_of(text: str | bytes) -> Any:
+    """Return what a text is as JSON; None if it is none."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None

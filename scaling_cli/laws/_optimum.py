@@ -1,6 +1,6 @@
 """The best split of a compute between size and data, and how flat the loss is around it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -65,7 +65,15 @@ def optimal_range(
     """
     own = optimal_size(law, compute, held)
     drawn = optimal_sizes(type(law)(**draws), compute, held) if draws else None
-    if own is None or drawn is None or np.isnan(drawn).any():
+    return None if own is None or drawn is None else about(own, drawn, level)
+
+
+def about(own: float, drawn: np.ndarray, level: float) -> tuple[float, float] | None:
+    """Return the range of draws, together with the same laid about the law's own number.
+
+    None where some draws have no such number.
+    """
+    if np.isnan(drawn).any():
         return None
     (low, high), middle = central(drawn, level), float(np.median(drawn))
     return min(low, low * own / middle), max(high, high * own / middle)
@@ -99,17 +107,24 @@ def near_optimal(
     """
     others = {s: v for s, v in held.items() if s not in law.growing()}
     best = float((law.optimum(compute, **held) or {})[law.symbol_of(Role.SIZE) or ""])
+    return valley(lambda sizes: on_slice(law, sizes, compute, **others), best, shares)
 
-    def loss(moved: np.ndarray) -> np.ndarray:
-        return on_slice(law, best * np.exp(moved), compute, **others)
 
-    wanted = float(loss(np.zeros(1))[0]) * (1 + np.asarray(shares, float))
+def valley(
+    loss: Callable[[np.ndarray], np.ndarray], best: float, shares: Sequence[float] = SHARES
+) -> dict[float, tuple[float, float]]:
+    """Return, by share, the sizes between which a loss of sizes lies within it of the least."""
+
+    def beside(moved: np.ndarray) -> np.ndarray:
+        return loss(best * np.exp(moved))
+
+    wanted = float(beside(np.zeros(1))[0]) * (1 + np.asarray(shares, float))
     sides = np.array([[-1.0], [1.0]])
     near, far = np.zeros((2, len(wanted))), np.full((2, len(wanted)), FARTHEST)
-    endless = loss(sides * far) <= wanted
+    endless = beside(sides * far) <= wanted
     for _ in range(STEPS):
         middle = (near + far) / 2
-        inside = loss(sides * middle) <= wanted
+        inside = beside(sides * middle) <= wanted
         near, far = np.where(inside, middle, near), np.where(inside, far, middle)
     ends = best * np.where(endless, [[0.0], [np.inf]], np.exp(sides * near))
     return {s: (float(a), float(b)) for s, a, b in zip(shares, *ends, strict=True)}

@@ -14,7 +14,7 @@ SAME_EQUATION = 1e-12
 SAME_DERIVED = 1e-10
 # What two converged optimisers may differ by, unless the file says otherwise.
 SAME_OBJECTIVE = 1e-9
-SAME_PREDICTION = 1e-6
+SAME: Mapping[str, float] = {"objective": SAME_OBJECTIVE, "prediction": 1e-6}
 # What is stored twice, or computed again from what is stored beside it.
 SAME_STORED = 1e-6
 # An objective below this is zero: noiseless data fitted to rounding.
@@ -104,6 +104,8 @@ def refitted(
     errors: Iterable[float],
     result: CheckResult,
     write: Callable[[], Fitted] | None,
+    *,
+    same: Mapping[str, float] = SAME,
 ) -> CheckResult:
     """Return the verdict on a refit, and the sentence that explains it.
 
@@ -116,10 +118,11 @@ def refitted(
     result : CheckResult
     write : callable or None
         Returns what is written in place of a fit that is not the best.
+    same : mapping of str to float
+        What objectives and predictions may differ by, unless the file says otherwise.
     """
     (value, reference), error = new, max(errors)
-    allowed = {"objective": SAME_OBJECTIVE, "prediction": SAME_PREDICTION}
-    allowed |= fit.origin.get("tolerance") or {}
+    allowed = {**same, **(fit.origin.get("tolerance") or {})}
     excess = (value - reference) / max(abs(reference), ZERO_OBJECTIVE)
     verdict, told = Verdict.PASS, f"refitted: predictions within {error:.2g}."
     if excess > allowed["objective"]:

@@ -20,6 +20,9 @@ from scaling_cli.runs.curve import Curve, digest
 from scaling_cli.schedules import parse_schedule
 from scaling_cli.vocabulary.errors import DataError
 
+# Drops are summed along stretches, which releases may cut otherwise.
+SAME = {"objective": 1e-4, "prediction": 1e-5}
+
 
 def check(
     fit: CurveFit, result: CheckResult, *, update: bool, mirror: str | Path | None
@@ -134,7 +137,7 @@ def _refitted(
         return _as_before(again, fit)
 
     write, result = written if update else None, replace(result, objective=new.value)
-    return _result.refitted(fit, (value, reference), errors, result, write)
+    return _result.refitted(fit, (value, reference), errors, result, write, same=SAME)
 
 
 def _as_before(again: CurveFit, fit: CurveFit) -> CurveFit:

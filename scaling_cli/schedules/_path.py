@@ -111,10 +111,10 @@ class Path:
         """Return a path of few drops with the same effect: two in place of those of a stretch.
 
         Stretches end at the steps asked for, at changes of sign, where the rate has halved (powers
-        of it are not straight), and after WIDEST steps. The two stand at the nodes of the Gauss
-        rule of their stretch, which keeps its first four moments: losses change by less than 1e-4
-        nats/token, a tenth of what the laws leave unexplained; by 5e-4 within a few steps after a
-        steep stretch.
+        of it are not straight), and WIDEST steps after they began. The two stand at the nodes of
+        the Gauss rule of their stretch, which keeps its first four moments: losses change by less
+        than 1e-4 nats/token, a tenth of what the laws leave unexplained; by 5e-4 within a few steps
+        after a steep stretch.
         """
         if not len(self.gap):
             return self
@@ -122,9 +122,11 @@ class Path:
         seen_by = np.searchsorted(steps, self.drop_step)
         width = np.where(self.gap < 0, WIDEST_RISE, WIDEST)
         octave = np.floor(np.log2(self.rate))
-        stretch = [seen_by, self.drop_step // width, np.sign(self.gap), octave]
-        new = np.any([np.diff(part) != 0 for part in stretch], axis=0)
-        first = np.flatnonzero(np.append(True, new))
+        kinds = [seen_by, np.sign(self.gap), octave]
+        new = np.append(True, np.any([np.diff(kind) != 0 for kind in kinds], axis=0))
+        since = self.drop_step - self.drop_step[np.flatnonzero(new)][np.cumsum(new) - 1]
+        new[1:] |= np.diff(since // width) != 0
+        first = np.flatnonzero(new)
         total = np.add.reduceat(self.gap, first)
         size = np.diff(np.append(first, len(self.gap)))
         mean = np.add.reduceat(self.gap * self.drop_step, first) / total

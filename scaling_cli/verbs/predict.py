@@ -10,14 +10,13 @@ from scaling_cli.artefacts import kinds
 from scaling_cli.artefacts._prediction import Prediction, by_symbol
 from scaling_cli.artefacts.curve_fit import Along, CurveFit, along
 from scaling_cli.artefacts.fit import Fit
+from scaling_cli.planning.reaching import reaching
 from scaling_cli.schedules._schedule import Schedule
 from scaling_cli.verbs import _stored
 from scaling_cli.verbs.fit import curves_to_compare
 from scaling_cli.vocabulary.errors import UsageError
-from scaling_cli.vocabulary.quantities import C, N, parse_number
+from scaling_cli.vocabulary.quantities import N, parse_number
 
-MIDDLE = 1e21  # FLOP; where the largest run of a fit is not known
-ROUNDS = 11  # each narrows the compute 32 times: to the last digit
 Measured = Sequence[float | str | None] | float | str
 
 
@@ -133,17 +132,10 @@ def compute_reaching(fit: Fit, value: float) -> float:
     UsageError
         If none within 12 decades of the data does.
     """
-    rises = fit.turned is not None and fit.turned.sign < 0
-    largest = (fit.data.get("ranges", {}).get(C.symbol) or [MIDDLE])[-1]
-    logs = np.log(largest) + np.log(10) * np.arange(-30, 13)
-    for _ in range(ROUNDS):
-        forecast = fit.predict(**(fit.law.optimum(np.exp(logs)) or {})).forecast
-        reached = forecast >= value if rises else forecast <= value
-        if not reached.any():
-            raise UsageError(f"by this fit no compute reaches a {fit.target} of {value:g}.")
-        first = max(1, int(np.argmax(reached)))
-        logs = np.linspace(logs[first - 1], logs[first], 33)
-    return float(np.exp(logs[-1]))
+    budget = reaching(fit, value, lambda C: fit.law.optimum(C) or {}, lambda p: p.forecast)
+    if budget is None:
+        raise UsageError(f"by this fit no compute reaches a {fit.target} of {value:g}.")
+    return budget
 
 
 def compare(

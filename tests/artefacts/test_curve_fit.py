@@ -249,11 +249,11 @@ def test_a_draw_is_the_fit_to_points_that_are_repeated() -> None:
     one = search("power_area", curves, CurveOptions(0.001, "as_trained", {}, 1.0))
     times = np.ones(sum(len(c.step) for c in curves))
     times[: len(curves[0].step)] = 2.0
-    counted = solve_curves(one.problem, one.fitted.law, times=times).law
+    [ended] = solve_curves(one.line.problem, [one.fitted.law], times=times[None])
     twice = search(
         "power_area", [curves[0], *curves], CurveOptions(0.001, "as_trained", {}, 1.0)
     ).fitted.law
-    assert counted.values() == pytest.approx(twice.values(), rel=1e-5)
+    assert ended.law.values() == pytest.approx(twice.values(), rel=1e-5)
 
 
 def test_auto_takes_the_strength_that_predicts_schedules_left_out() -> None:

@@ -132,7 +132,9 @@ def test_every_kind_has_its_record_its_check_and_its_schema() -> None:
 def test_files_of_version_010_load_and_say_the_same(kind: str) -> None:
     thing = sc.load(FILES / f"{kind}.json")
     assert type(thing) is KINDS[kind]
-    np.testing.assert_allclose(says(thing), SAID[kind], rtol=1e-13, atol=0)
+    # The stretches in which drops of the rate are summed are counted from where they begin since.
+    near = 1e-9 if kind == "curve_fit" else 1e-13
+    np.testing.assert_allclose(says(thing), SAID[kind], rtol=near, atol=0)
 
 
 def renamed(record: Any) -> Any:

@@ -4,12 +4,14 @@ from pathlib import Path as File
 
 import numpy as np
 import pytest
-from curve_truths import TEXTS, TRUTHS
+from curve_descent import descended
+from curve_truths import TEXTS, TRUTHS, made
 
 from scaling_cli import curve_laws
+from scaling_cli.curve_fits.fitting import AVERAGED, CurveOptions, search, weights
 from scaling_cli.curve_laws._curve_law import CurveLaw
 from scaling_cli.engine import compiled
-from scaling_cli.engine.curves import CurveProblem, coordinates, law_at, linearise
+from scaling_cli.engine.curves import CurveProblem, coordinates, law_at, linearise, solve_curves
 from scaling_cli.schedules import parse_schedule
 from scaling_cli.schedules._path import Path
 
@@ -66,3 +68,49 @@ def test_a_law_that_its_base_changes_is_compiled_again(monkeypatch: pytest.Monke
     monkeypatch.setattr(compiled, "_digest", lambda *files: read.extend(files))
     compiled._source.__wrapped__(law)
     assert {"multi_power.py", "area_exponential.py", "_curve_law.py"} <= {f.name for f in read}
+
+
+@pytest.mark.parametrize("name", AVERAGED)
+def test_the_minimum_is_that_of_the_solver_before(name: str) -> None:
+    """From the law that made the runs: all of them, resamples of them, and two of the three."""
+    curves = [made(name, n, noise=2e-3) for n in ("constant", "cosine", "wsd")]
+    options, truth = CurveOptions(0.001, None, {}, 1.0), curve_laws.get(name)(**TRUTHS[name])
+    work = search(name, curves, options, start=truth).line.problem
+    sizes = [len(c.step) for c in curves]
+    drawn, _ = weights(sizes, 0.5, 4, seed=0)
+    kept = np.repeat([1.0, 0.0, 1.0], sizes)
+    times = np.array([np.ones(sum(sizes)), kept, *drawn])
+    ours = solve_curves(work, [truth] * len(times), times=times)
+    for end, counted in zip(ours, times, strict=True):
+        law, value = descended(work, truth, counted)
+        assert end.value == pytest.approx(value, rel=1e-9)
+        assert end.value <= value * (1 + 1e-12)
+        assert end.law.curve(work.paths[2]) == pytest.approx(law.curve(work.paths[2]), rel=1e-6)
+
+
+def test_held_coordinates_stay_and_lanes_do_not_feel_each_other() -> None:
+    curves = [made("multi_power", n, noise=2e-3) for n in ("constant", "cosine", "wsd")]
+    held = CurveOptions(0.001, None, {"gamma": 0.7}, 1.0)
+    truth = curve_laws.get("multi_power")(**(TRUTHS["multi_power"] | {"gamma": 0.7}))
+    work = search("multi_power", curves, held, start=truth).line.problem
+    drawn, _ = weights([len(c.step) for c in curves], 0.5, 3, seed=0)
+    known = linearise(work, truth)
+    together = solve_curves(work, [truth] * 3, times=drawn, known=known)
+    for end, times in zip(together, drawn, strict=True):
+        [alone] = solve_curves(work, [truth], times=times[None], known=known)
+        assert end.law.values()["gamma"] == pytest.approx(0.7, rel=1e-15)
+        assert end.law.values() == pytest.approx(alone.law.values(), rel=1e-6)
+
+
+def test_parts_of_a_table_run_what_was_compiled_for_all_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Folds, and the same runs with another warm-up, have the shapes of all runs."""
+    law = curve_laws.get("functional")
+    curves = [made("functional", n) for n in ("constant", "cosine", "wsd")]
+    monkeypatch.setattr(compiled, "_loaded", {})
+    for warmup in ("as_trained", "area"):
+        for some in (curves, curves[:2], curves[1:]):
+            options = CurveOptions(0.001, warmup, {}, 1.0)
+            linearise(search("functional", some, options).line.problem, law(**TRUTHS["functional"]))
+    assert len(compiled._loaded) == 1

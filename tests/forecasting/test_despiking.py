@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from tables import rows
 
-from scaling_cli.forecasting.despiking import averaged, checked, jump, noise_of, spikes
+from scaling_cli.forecasting.despiking import (
+    _medians,
+    averaged,
+    checked,
+    jump,
+    noise_of,
+    spikes,
+)
 from scaling_cli.vocabulary.errors import DataError
 
 X = np.arange(1.0, 2001.0) * 10
@@ -133,3 +140,16 @@ def test_noisy_curves_get_fewer_points() -> None:
 def test_what_is_no_curve_is_refused(x: list[float], loss: list[float], message: str) -> None:
     with pytest.raises(DataError, match=message):
         checked(x, loss, 5)
+
+
+def test_a_long_curve_jumps_where_a_short_one_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The medians of windows come of ranks there: the same numbers, ties included."""
+    loss = np.round(noisy(0.01), 3)
+    loss[1200:] *= 1.1
+    short = jump(X, loss), jump(X, np.round(noisy(0.01), 3))
+    monkeypatch.setattr("scaling_cli.forecasting.despiking.MANY", 0)
+    assert (jump(X, loss), jump(X, np.round(noisy(0.01), 3))) == short
+    assert short[0] is not None
+    assert short[1] is None
+    windows = np.lib.stride_tricks.sliding_window_view(loss, 40)
+    assert (_medians(loss, 40) == np.median(windows, axis=1)).all()

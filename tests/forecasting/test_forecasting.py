@@ -17,8 +17,9 @@ from scaling_cli import reports
 from scaling_cli.artefacts.forecast import Forecast
 from scaling_cli.forecasting import forecast
 from scaling_cli.forecasting.annealed import alone
+from scaling_cli.forecasting.despiking import spikes
 from scaling_cli.forecasting.future import plan_of
-from scaling_cli.forecasting.job import Diverged, Job, jobs_of, read_until
+from scaling_cli.forecasting.job import Diverged, Job, binned, jobs_of, read_until
 from scaling_cli.schedules import parse_schedule
 from scaling_cli.vocabulary.errors import DataError, UsageError
 
@@ -148,6 +149,24 @@ def test_without_a_rate_three_kinds_of_schedules_are_mixed() -> None:
     assert found.interval[0] < ends < found.interval[1]
     for scenario in found.scenarios:
         assert scenario.value == pytest.approx(of(running, schedule=scenario.schedule).value)
+
+
+def test_spikes_are_sought_once_in_each_part_of_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three kinds of schedules ask for the same parts; a fresh run says the same of each."""
+    running, looked = job(COSINE, seen=3000, known=False)[0], []
+
+    def counted(x: np.ndarray, loss: np.ndarray) -> np.ndarray:
+        looked.append((x[0], x[-1]))
+        return spikes(x, loss)
+
+    monkeypatch.setattr("scaling_cli.forecasting.job.spikes", counted)
+    assert len(of(running, until=STEPS).scenarios) == 3
+    assert len(looked) == len(set(looked)) > 0
+    part = running.until(1000.0)
+    assert part is running.until(1000.0)
+    assert binned(part, 300.0).loss == pytest.approx(
+        binned(replace(running).until(1000.0), 300.0).loss, rel=0
+    )
 
 
 def test_the_losses_shift_what_is_believed_of_the_schedule() -> None:

@@ -1,0 +1,261 @@
+"""One allocation of a plan as a record: the split, how sure it is, what another split costs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from scaling_cli.artefacts._prediction import Prediction
+from scaling_cli.artefacts.fit import Fit
+from scaling_cli.laws._law import Law
+from scaling_cli.laws._optimum import SHARES, about, valley
+from scaling_cli.numerics.quantiles import central
+from scaling_cli.planning import allocation
+from scaling_cli.planning.allocation import ANSWERED, SAME, Limits
+from scaling_cli.planning.reaching import reaching
+from scaling_cli.point_fits.diagnosis.isoflop import Allocation, line_through
+from scaling_cli.vocabulary.errors import UsageError
+
+MOST = np.log(1e4)  # of ln N, beyond which a worse split does not make up for it
+STEPS = 60  # of bisection: to rounding
+
+Ends = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Planner:
+    """A fit that is asked for splits under the same limits.
+
+    Parameters
+    ----------
+    fit : Fit
+    limits : Limits
+    held : mapping of symbol to float
+        The law's inputs that do not grow.
+    level : float
+        Nominal coverage of the intervals.
+    """
+
+    fit: Fit
+    limits: Limits
+    held: Mapping[str, float]
+    level: float
+
+    @property
+    def law(self) -> Law:
+        """The fitted law."""
+        return self.fit.law
+
+    @property
+    def drawn(self) -> Law | None:
+        """The law with all draws of its parameters at once; None without draws."""
+        sure = self.fit.uncertainty
+        return None if sure is None else type(self.law)(**sure.draws)
+
+    def inputs(self, budgets: np.ndarray) -> dict[str, np.ndarray | float]:
+        """Return the law's inputs of the best splits of budgets, shape (n,)."""
+        best = allocation.best(self.law, budgets, self.limits, self.held)
+        return allocation.at(self.law, *best, self.held)
+
+    def predicted(self, point: Mapping[str, Any]) -> Prediction:
+        """Return the prediction of the fit."""
+        return self.fit.predict(level=self.level, **point)
+
+    def reaching(self, value: float) -> tuple[float, list[float | None] | None]:
+        """Return the least budget whose forecast is a value, and those where its range's ends are.
+
+        Raises
+        ------
+        UsageError
+            If none is.
+        """
+        find = partial(reaching, self.fit, value, self.inputs)
+        budget = find(lambda p: p.forecast)
+        if budget is None:
+            under = "" if self.limits.are_none else " under these limits"
+            raise UsageError(
+                f"by this fit no compute{under} reaches a {self.fit.target} of {value:g}."
+            )
+        if self.fit.uncertainty is None:
+            return budget, None
+        ends = [find(partial(_end, side=side)) for side in (0, 1)]
+        return budget, sorted(ends, key=lambda end: np.inf if end is None else end)
+
+    def allocated(self, budget: float) -> dict[str, Any]:
+        """Return the best split of a budget, as `scaling plan --json` prints it."""
+        size, data = self.law.size_and_data() or ("", "")
+        point = self._point(budget)
+        told = self.predicted(point)
+        training = float(self.law.compute(**point))
+        ranges = self._ranges(budget, point)
+        return {
+            "C": budget,
+            **point,
+            "ratio": point[data] / point[size],
+            "training": training,
+            "answers": ANSWERED * self.limits.answers * point[size],
+            "loss": float(told.forecast[0]),
+            "value": float(told.value[0]),
+            "level": self.level,
+            **{f"{s}_interval": ranges and list(ranges[s]) for s in (size, data)},
+            "loss_interval": told.new_run and [float(end[0]) for end in told.new_run],
+            "extrapolation": {s: float(v[0]) for s, v in told.extrapolation.items()},
+            **self._valleys(budget, point),
+            "isoflop": self._parabolas(budget, point, ranges),
+            "limited_by": self._limited_by(point),
+        }
+
+    def _parabolas(
+        self, budget: float, point: Mapping[str, float], ranges: Mapping[str, Ends] | None
+    ) -> dict[str, Any] | None:
+        """Return what the isoFLOP parabolas of the fit's runs say of the best size.
+
+        None under limits, which they know nothing of, and without enough budgets for a line.
+        """
+        budgets = (self.fit.diagnostics.get("isoflop") or {}).get("budgets") or []
+        there = [b for b in budgets if b["optimum"] is not None]
+        line = line_through([b["compute"] for b in there], [b["optimum"] for b in there])
+        if line is None or not self.limits.are_none:
+            return None
+        size, half = (self.law.size_and_data() or ("",))[0], line.half_width(budget, self.level)
+        own = line.at(budget)
+        both = Allocation(
+            budget,
+            own,
+            (own * np.exp(-half), own * np.exp(half)),
+            point[size],
+            (ranges or {}).get(size),
+        )
+        return {**both.to_dict(self.level), "agree": both.agree}
+
+    def _point(self, budget: float) -> dict[str, float]:
+        """Return the law's inputs of the best split.
+
+        Raises
+        ------
+        UsageError
+            If the budget does not pay for the answers, or the law has no best split.
+        """
+        point = {s: float(np.ravel(v)[0]) for s, v in self.inputs(np.array([budget])).items()}
+        if np.isfinite(list(point.values())).all():
+            return point
+        if self.limits.answers:
+            raise UsageError(
+                f"C = {budget:g} does not pay for {self.limits.answers:g} tokens after training.",
+                hint="Give more --compute, or fewer --inference-tokens.",
+            )
+        raise UsageError(
+            "this law has no best split of compute between size and data.",
+            hint="Give --params or --ratio.",
+        )
+
+    def _free(self) -> bool:
+        return self.limits.size is None and self.limits.ratio is None
+
+    def _ranges(self, budget: float, point: Mapping[str, float]) -> dict[str, Ends] | None:
+        """Return where size and data lie by the draws, each of which has its own best split."""
+        law, spent = self.drawn, self.law.size_and_data() or ()
+        if law is None or not self._free():
+            return None
+        drawn = allocation.best(law, budget, self.limits, self.held)
+        pairs = zip(spent, drawn, strict=True)
+        ranges = {s: about(point[s], values, self.level) for s, values in pairs}
+        return {s: r for s, r in ranges.items() if r is not None} if all(ranges.values()) else None
+
+    def _valleys(self, budget: float, point: Mapping[str, float]) -> dict[str, Any]:
+        """Return between which sizes, and data then, the loss is nearly as low."""
+        size, data = self.law.size_and_data() or ("", "")
+        if not self._free():
+            return {"near_optimal": None, "valley": []}
+
+        most = np.inf if self.limits.most_size is None else self.limits.most_size
+
+        def tokens(sizes: np.ndarray) -> np.ndarray:
+            return allocation.data_left(self.law, sizes, np.array(budget), self.limits, self.held)
+
+        def loss(sizes: np.ndarray) -> np.ndarray:
+            with np.errstate(all="ignore"):
+                at = allocation.at(self.law, sizes, tokens(sizes), self.held)
+                value = np.nan_to_num(np.asarray(self.law(**at), float), nan=np.inf)
+                return np.where(sizes <= most * (1 + SAME), value, np.inf)
+
+        found = []
+        for share, ends in valley(loss, point[size], SHARES).items():
+            known = np.where(np.isfinite(ends) & (np.array(ends) > 0), ends, np.nan)
+            both = {size: known, data: tokens(known)[::-1]}
+            told = {s: [None if np.isnan(v) else float(v) for v in of] for s, of in both.items()}
+            found.append({"loss_within": share, **told})
+        return {"near_optimal": found[0], "valley": found}
+
+    def _limited_by(self, point: Mapping[str, float]) -> list[str]:
+        """Name the limits that hold: without them the budget would buy less loss."""
+        size, data = self.law.size_and_data() or ("", "")
+        at = {"most_size": point[size], "most_data": point[data]}
+        told = {"most_size": "max_params", "most_data": "max_tokens"}
+        limits = {k: getattr(self.limits, k) for k in at}
+        return [
+            told[k] for k, most in limits.items() if most is not None and at[k] > most * (1 - SAME)
+        ]
+
+    def overtrained(self, budget: float, times: float) -> dict[str, Any]:
+        """Return what so many times the tokens per parameter cost, at the same budget.
+
+        In loss, and in compute: that which makes up for it. Intervals are of the difference: one
+        law, one draw of it at a time, both splits.
+        """
+        size, data = self.law.size_and_data() or ("", "")
+        best = self._point(budget)
+        ratio = times * best[data] / best[size]
+        limits = Limits(ratio=ratio, answers=self.limits.answers)
+        N, D = allocation.best(self.law, budget, limits, self.held)
+        other = allocation.at(self.law, N, D, self.held)
+        laws = [self.law, *([self.drawn] if self.drawn else [])]
+        changes = [self._outputs(law, other) - self._outputs(law, best) for law in laws]
+        more = [self._making_up(law, ratio, best) for law in laws]
+        return {
+            "C": budget,
+            "times": times,
+            size: float(N),
+            data: float(D),
+            "loss_change": float(changes[0]),
+            "loss_change_interval": self._drawn_range(changes),
+            "more_compute": float(more[0]) if np.isfinite(more[0]) else None,
+            "more_compute_interval": self._drawn_range(more),
+        }
+
+    def _outputs(self, law: Law, inputs: Mapping[str, Any]) -> np.ndarray:
+        fitted = np.asarray(law(**inputs), float)
+        return fitted if self.fit.turned is None else self.fit.turned.back(fitted)
+
+    def _making_up(self, law: Law, ratio: float, best: Mapping[str, float]) -> np.ndarray:
+        """Return the share of compute more at which a ratio is as good as the best split."""
+        size, data = self.law.size_and_data() or ("", "")
+        wanted = np.asarray(law(**best), float)
+        middle = np.log(best[data] / ratio * best[size]) / 2
+        low, high = np.full(wanted.shape, middle - MOST), np.full(wanted.shape, middle + MOST)
+        for _ in range(STEPS):
+            middle = (low + high) / 2
+            worse = np.asarray(law(**self._along(ratio, middle)), float) > wanted
+            low, high = np.where(worse, middle, low), np.where(worse, high, middle)
+        cost, paid = (
+            allocation.total(self.law, at, self.limits) for at in (self._along(ratio, high), best)
+        )
+        return np.where(high - low > 1, np.inf, cost / paid - 1)
+
+    def _along(self, ratio: float, logs: np.ndarray) -> dict[str, Any]:
+        return allocation.at(self.law, np.exp(logs), ratio * np.exp(logs), self.held)
+
+    def _drawn_range(self, numbers: Sequence[np.ndarray]) -> list[float | None] | None:
+        if len(numbers) < 2:
+            return None
+        own, (low, high) = float(numbers[0]), central(numbers[1], self.level)
+        middle = float(np.median(numbers[1]))  # the law may lie beside its draws
+        ends = min(low, own + low - middle), max(high, own + high - middle)
+        return [end if np.isfinite(end) else None for end in ends]
+
+
+def _end(prediction: Prediction, side: int) -> np.ndarray:
+    """Return an end of the range of a new run."""
+    return (prediction.new_run or (prediction.forecast,) * 2)[side]

@@ -1,0 +1,182 @@
+"""Plans with their ranges: closed forms for draws of one parameter; the command and its words."""
+
+import json
+from pathlib import Path
+
+import cli_fits
+import numpy as np
+import pytest
+from cli_fits import LAW
+from command_line import run
+from refusals import refusal
+from scipy.optimize import brentq
+
+import scaling_cli as sc
+from scaling_cli.artefacts._prediction import Uncertainty
+from scaling_cli.artefacts.fit import Fit
+from scaling_cli.vocabulary.errors import UsageError
+
+C, SPREAD = 1e23, 0.2
+B = LAW.B * np.exp(SPREAD * np.linspace(-1, 1, 201))
+TILT = LAW.alpha + LAW.beta
+ANSWERS = "inference_tokens"
+
+
+@pytest.fixture
+def fit() -> Fit:
+    """A fit whose draws differ in B alone: N* goes with B to the power -1/(alpha + beta)."""
+    draws = {name: np.full(201, value) for name, value in LAW.values().items()} | {"B": B}
+    sure = Uncertainty(
+        draws=draws,
+        sigma=np.full(201, 0.004),
+        drift=0.002,
+        largest={"C": 1e22},
+        tested=True,
+        method="draws made by hand",
+    )
+    return cli_fits.fit(uncertain=sure)
+
+
+def test_the_range_of_the_best_size_is_that_of_the_draws(fit: Fit) -> None:
+    (found,) = sc.plan(fit, C=C)["allocations"]
+    N = LAW.optimal_params(C)
+    shift = 0.9 * SPREAD / TILT  # 90 % of draws that are evenly spread
+    assert found["N"] == pytest.approx(N)
+    assert found["N_interval"] == pytest.approx([N * np.exp(-shift), N * np.exp(shift)], rel=1e-3)
+    assert found["D_interval"] == pytest.approx(
+        [C / 6 / N * np.exp(-shift), C / 6 / N * np.exp(shift)], rel=1e-3
+    )
+    told = fit.predict(C=C)
+    assert found["loss"] == told.forecast[0]
+    assert told.new_run is not None
+    assert found["loss_interval"] == [float(end[0]) for end in told.new_run]
+    low, high = found["near_optimal"]["N"]
+    for end in (low, high):
+        assert LAW(N=end, D=C / 6 / end) == pytest.approx(1.001 * LAW(N=N, D=C / 6 / N))
+    assert found["near_optimal"]["D"] == pytest.approx([C / 6 / high, C / 6 / low])
+
+
+def test_what_is_decided_has_no_range(fit: Fit) -> None:
+    (held,) = sc.plan(fit, C="1e23", params="7B")["allocations"]
+    assert (held["N"], held["N_interval"], held["near_optimal"]) == (7e9, None, None)
+    assert held["D"] == pytest.approx(C / 4.2e10)
+    (capped,) = sc.plan(fit, C=C, max_params=1e9)["allocations"]
+    assert (capped["N"], capped["limited_by"]) == (1e9, ["max_params"])
+    assert capped["near_optimal"]["N"][1] == pytest.approx(1e9)
+    (few,) = sc.plan(fit, C=C, unique_tokens=1e11)["allocations"]
+    assert (few["D"], few["limited_by"]) == (pytest.approx(1e11), ["max_tokens"])
+
+
+def test_other_ratios_cost_loss_or_compute(fit: Fit) -> None:
+    N, D = LAW.optimal_params(C), LAW.optimal_tokens(C)
+    least = LAW(N=N, D=D)
+    (found,) = sc.plan(fit, C=C, overtrain=[10])["overtrained"]
+    assert (found["N"], found["D"]) == pytest.approx((N / np.sqrt(10), D * np.sqrt(10)))
+    assert found["loss_change"] == pytest.approx(
+        LAW(N=N / np.sqrt(10), D=D * np.sqrt(10)) - least, rel=1e-6
+    )
+
+    def missing(log: float) -> float:
+        grown = np.exp(log / 2)
+        return float(LAW(N=grown * N / np.sqrt(10), D=grown * D * np.sqrt(10)) - least)
+
+    assert np.log1p(found["more_compute"]) == pytest.approx(brentq(missing, 0, 3), rel=1e-6)
+    # B moves the term of the data alone: the difference is linear in it.
+    changes = np.array(
+        [
+            LAW.A * (np.sqrt(10) ** LAW.alpha - 1) * N**-LAW.alpha
+            + b * (np.sqrt(10) ** -LAW.beta - 1) * D**-LAW.beta
+            for b in LAW.B * np.exp(0.9 * SPREAD * np.array([1.0, -1.0]))
+        ]
+    )
+    assert found["loss_change_interval"] == pytest.approx(changes, rel=0.02)
+
+
+def test_the_least_compute_for_a_loss(fit: Fit) -> None:
+    wanted = float(fit.predict(C=C).forecast[0])
+    (found,) = sc.plan(fit, target_loss=wanted)["allocations"]
+    assert found["C"] == pytest.approx(C, rel=1e-9)
+    assert found["loss"] == pytest.approx(wanted, rel=1e-12)
+    for budget, end in zip(found["C_interval"], (0, 1), strict=True):
+        ends = fit.predict(C=budget).new_run
+        assert ends is not None
+        assert ends[end][0] == pytest.approx(wanted, rel=1e-9)
+
+
+def test_answers_make_the_best_model_smaller(fit: Fit) -> None:
+    (found,) = sc.plan(fit, C=C, inference_tokens="1T")["allocations"]
+    assert found["training"] + found["answers"] == pytest.approx(C)
+    assert found["answers"] == 2e12 * found["N"]
+    assert found["N"] < LAW.optimal_params(C)
+
+
+def test_a_published_law_plans_without_ranges() -> None:
+    (found,) = sc.plan(cli_fits.published(), C=1e24)["allocations"]
+    assert found["N"] == pytest.approx(96e9, rel=2e-3)
+    assert found["D"] == pytest.approx(1.74e12, rel=3e-3)
+    assert (found["N_interval"], found["loss_interval"]) == (None, None)
+    reached = sc.plan(cli_fits.published(), target_loss=found["loss"])["allocations"][0]
+    assert (reached["C"], reached["C_interval"]) == (pytest.approx(1e24, rel=1e-9), None)
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({}, "nothing to plan for."),
+        ({"C": 1e23, "target_loss": 2.0}, "both --compute and --target-loss were given."),
+        ({"C": -1.0}, "C must be a positive number, not -1.0."),
+        ({"C": 1e23, "params": 1e9, "ratio": 20}, "--params and --ratio together leave a budget"),
+        ({"C": 1e23, "params": 2e9, "max_params": 1e9}, "--params 2e+09 is above --max-params"),
+        ({"C": 1e23, "mfu": 40}, "mfu must lie between 0 and 1, not 40. Write 0.4 for 40 %."),
+        ({"C": 1e23, "price": 2.0}, "--price needs --gpu. Such as --gpu h100."),
+        ({"C": 1e23, "gpu": "h1000"}, "no accelerator 'h1000'. Known: a100, h100, "),
+        ({"C": 1e23, "R": 4.0}, "R is nothing that a plan holds. Inputs to hold: none."),
+        ({"target_loss": 1.0}, "by this fit no compute reaches a loss of 1."),
+        (
+            {"target_loss": 2.0, "max_params": 1e6},
+            "by this fit no compute under these limits reaches a loss of 2.",
+        ),
+        (
+            {"C": 1e20, "params": 7e9, ANSWERS: 1e15},
+            "C = 1e+20 does not pay for 1e+15 tokens after training.",
+        ),
+    ],
+)
+def test_refusals(fit: Fit, asked: dict, told: str) -> None:
+    assert refusal(UsageError, sc.plan, fit, **asked).startswith(told)
+
+
+def test_a_law_without_size_and_data_is_refused() -> None:
+    assert refusal(UsageError, sc.plan, "kaplan_n/kaplan-2020", C=1e23).startswith(
+        "law kaplan_n has no size and data to split compute between."
+    )
+
+
+def test_the_screen(fit: Fit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    fit.to_json("fit.json")
+    typed = ("--compute", "1e23", "--overtrain", "3,10", "--gpu", "h100", "--gpus", "64")
+    result = run("plan", *typed)
+    assert (result.exit_code, result.output) == (0, result.stdout)
+    assert max(map(len, result.stdout.splitlines())) <= 80
+    assert len(result.stdout.splitlines()) <= 30
+    (record,) = json.loads(run("plan", *typed, "--json").stdout)["allocations"]
+    lines = " ".join(result.stdout.split())
+    N, D = LAW.optimal_params(C), LAW.optimal_tokens(C)
+    for words in (
+        f"1e+23 {N / 1e9:.4g}B ",
+        f"{record['cost']['hours'] / 1e3:.4g}k hours of NVIDIA H100 SXM at 40 % of its peak",
+        f"{record['cost']['days']:.3g} days on 64",
+        f"x3.0 {N / np.sqrt(3e18):.4g}B {np.sqrt(3e-18) * D:.4g}B +",
+        "N and its range by chinchilla alone, each draw with its own best split; loss by the "
+        "forecast of fit.json.",
+    ):
+        assert words in lines
+    wanted = run("plan", "--target-loss", "2.2", "--max-params", "1B").stdout
+    assert "the ceiling on parameters holds" in " ".join(wanted.split())
+    refused = run("plan", "--compute", "1e23", "--target-loss", "2")
+    assert (refused.exit_code, refused.stderr) == (
+        2,
+        "error: both --compute and --target-loss were given.\n"
+        "hint: Give --compute 1e24, or --target-loss 2.1.\n",
+    )
