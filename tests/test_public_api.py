@@ -3,6 +3,7 @@
 import importlib
 import importlib.metadata
 
+import consoles_page
 import pytest
 import python_page
 from refusals import refusal
@@ -70,6 +71,11 @@ def test_the_surface_is_this_list() -> None:
 def test_every_name_loads_and_is_documented() -> None:
     values = {name: getattr(scaling_cli, name) for name in PUBLIC}
     assert [name for name, value in values.items() if not (value.__doc__ or "").strip()] == []
+
+
+def test_the_page_of_consoles_is_up_to_date() -> None:
+    written = consoles_page.PAGE.read_text(encoding="utf8")
+    assert written == consoles_page.page(), "python tests/consoles_page.py"
 
 
 def test_the_page_of_python_is_up_to_date() -> None:

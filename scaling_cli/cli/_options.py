@@ -336,7 +336,7 @@ class Telling(Asking):
         )
 
 
-READ = ("map", "set", "meta", "name", "format")
+READ = ("map", "set", "meta", "name", "format", "pattern")
 
 
 @dataclass(frozen=True)
@@ -360,7 +360,12 @@ class Mapped:
             _process.keep_pandas_out()
             from scaling_cli import ingest
 
-            return ingest.read(*sources, **{k: v for k, v in vars(self).items() if k in READ})
+            return ingest.read(*sources, **self.said)
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """Return these options as `ingest.read` takes them."""
+        return {name: value for name, value in vars(self).items() if name in READ}
 
 
 @dataclass(frozen=True)
@@ -374,6 +379,9 @@ class Reading(Mapped):
     )
     name: str | None = option("PATTERN", "What file names say: --name '{params}_{tokens}'.")
     format: str | None = option("NAME", "The log format, where guessing fails.")
+    pattern: str | None = option(
+        "REGEX", r"Lines that measure: --pattern 'step=(?P<step>\d+) loss=(?P<loss>\S+)'."
+    )
 
 
 def refuse_alone(asking: Asking, given: Any, reading: Reading, *names: str) -> None:

@@ -30,6 +30,7 @@ def ingest(
 
     Every other command reads a store like a file: scaling fit runs.store
     """
+    from scaling_cli.cli import _process
     from scaling_cli.reports import runs as runs_report
     from scaling_cli.verbs import ingest as verb
     from scaling_cli.vocabulary.errors import UsageError
@@ -40,9 +41,10 @@ def ingest(
             f"{into.store} is the store itself: there is nothing to read into it.",
             hint="Give the logs; --store DIR names another store.",
         )
-    runs = reading.read(sources, asking)
-    with asking.terminal.status(f"writing {into.store}"):
-        record = verb.ingest(runs, into.store).to_dict()
+    _process.keep_pandas_out()
+    with asking.terminal.status(f"reading into {into.store}"):
+        runs, report = verb.put(sources, into.store, **reading.said)
+    record = report.to_dict()
     sized = runs.runs["params"].null_count < len(runs)
     asking.result(record, lambda: runs_report.ingested(record, sized=sized, full=asking.full))
 

@@ -7,6 +7,7 @@ One log format is one module of this folder, found by its name: it has `VERSION`
 logs. Modules whose name begins with `_` are not formats.
 """
 
+import contextlib
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -14,24 +15,29 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from scaling_cli.ingest import _pattern
 from scaling_cli.ingest._batches import READER, Batch, batches, understood
 from scaling_cli.ingest._columns import check_mapping, remap
-from scaling_cli.ingest._facts import Options, pattern_notes, read_meta
+from scaling_cli.ingest._facts import Meta, Options, pattern_notes, read_meta
 from scaling_cli.ingest._given import are_records, expand, passed_over
 from scaling_cli.ingest._parts import joined, put_together, run_names
-from scaling_cli.ingest._sources import Raw, Source, named, stem
+from scaling_cli.ingest._pattern import check_pattern
+from scaling_cli.ingest._sources import HEAD, Raw, Source, named, stem
 from scaling_cli.ingest._table import understand
+from scaling_cli.ingest._unchanged import Unchanged, in_order, unchanged
 from scaling_cli.runs import store
 from scaling_cli.runs.plausible import doubts
 from scaling_cli.runs.table import Runs, combine
-from scaling_cli.vocabulary.errors import DataError, UsageError
+from scaling_cli.vocabulary.errors import DataError, ScalingError, UsageError
 from scaling_cli.vocabulary.registry import Asked, Modules
 
 sys.modules[__name__].__class__ = Asked
 # A reader that is less sure than this does not recognise the file.
 _RECOGNISED = 0.3
+# How much is looked at of a text whose beginning says nothing: a console may print code first.
+_FAR = 1 << 25
 __all__ = ["as_runs", "formats", "read", "recognised"]
-_FORMATS = Modules(__name__, "log format")
+_FORMATS = Modules(__name__, "log format", apart="dialects")
 
 
 def formats() -> dict[str, ModuleType]:
@@ -52,7 +58,10 @@ def _recognised(source: Source, head: bytes) -> str | None:
     beside = [reader.beside for reader in formats().values() if hasattr(reader, "beside")]
     if not source.asked and any(is_beside(path) for is_beside in beside):
         return None
-    return recognised(source.name, head)
+    how = recognised(source.name, head)
+    if how is None and len(head) == HEAD and b"\x00" not in head:
+        return recognised(source.name, source.head(_FAR))
+    return how
 
 
 def read(
@@ -62,6 +71,7 @@ def read(
     meta: str | Path | None = None,
     name: str | None = None,
     format: str | None = None,
+    pattern: str | None = None,
     keep_partial: bool = False,
 ) -> Runs:
     """Read logs and tables of runs.
@@ -85,6 +95,9 @@ def read(
         A pattern over file stems that states facts: `{params}_{tokens}`.
     format : str, optional
         Name of the format; recognised file by file otherwise.
+    pattern : str, optional
+        A regular expression of the lines that measure, its named groups the columns:
+        `step=(?P<step>[0-9]+) loss=(?P<loss>[0-9.]+)`. It is searched in every line.
     keep_partial : bool
         Keep the last line of a curve although it has no newline.
 
@@ -99,6 +112,8 @@ def read(
     UsageError
         If an option is wrong.
     """
+    checked = None if pattern is None else check_pattern(pattern)
+    options = Options(map or {}, set or {}, name, keep_partial, pattern=checked)
     stores = [s for s in sources if isinstance(s, str | Path) and store.is_store(s)]
     others = [s for s in sources if not any(s is x for x in stores)]
     fixed = {"set": set, "meta": meta, "name": name}
@@ -109,42 +124,94 @@ def read(
         raise UsageError(message, hint=hint)
     parts = [remap(store.read(path), map or {}) for path in stores]
     if others or not sources:
-        options = Options(map or {}, set or {}, name, keep_partial)
-        parts.append(_read_files(others, options, meta, format))
+        parts.append(_read_files(others, options, meta, format)[0])
     return parts[0] if len(parts) == 1 else combine(parts)
+
+
+def read_beside(
+    root: str | Path, *sources: Any, meta: str | Path | None = None, **said: Any
+) -> tuple[Runs, frozenset[str]]:
+    """Read, as `read` does, what is to go into a store; files that it holds are not read again.
+
+    Returns
+    -------
+    runs : Runs
+        Of runs in files that were not read again it has the last point only.
+    unread : set of str
+        Keys of these sources.
+    """
+    held = store.held(root)
+    if held is not None and all(map(_lasts, (*sources, meta or "."))):
+        with contextlib.suppress(ScalingError):  # what is wrong is told by reading everything
+            options = Options(
+                said.get("map") or {},
+                said.get("set") or {},
+                said.get("name"),
+                pattern=said.get("pattern"),
+            )
+            return _read_files([*sources], options, meta, said.get("format"), held)
+    return read(*sources, meta=meta, **said), frozenset()
+
+
+def _lasts(source: Any) -> bool:
+    """Say whether a source can be read twice, and is no store."""
+    if not isinstance(source, str | Path) or str(source) == "-" or store.is_store(source):
+        return False
+    path = Path(source)
+    return path.is_file() or path.is_dir() or not path.exists()
 
 
 def as_runs(data: Any) -> Runs:
     """Return runs from whatever `read` understands, or a list of such; Runs as they are."""
     if isinstance(data, Runs):
         return data
-    several = isinstance(data, list | tuple) and not are_records(data)
-    return read(*data) if several else read(data)
+    return read(*data) if are_several(data) else read(data)
+
+
+def are_several(data: Any) -> bool:
+    """Say whether this is a list of sources, and not one of them."""
+    return isinstance(data, list | tuple) and not are_records(data)
 
 
 def _read_files(
-    given: list[Any], options: Options, meta: str | Path | None, format: str | None
-) -> Runs:
+    given: list[Any],
+    options: Options,
+    meta: str | Path | None,
+    format: str | None,
+    held: store.Held | None = None,
+) -> tuple[Runs, frozenset[str]]:
+    """Return what is in files, and the keys of those that a store holds as they are."""
     reader = None if format is None else _reader_named(format)
+    if options.pattern is not None:
+        if reader is not None:
+            raise UsageError("--pattern and --format cannot go together.", hint="Give one of them.")
+        reader = _pattern.READER
     files, notes = expand(given, reader, _recognised, _looked_for(), meta)
     names = run_names([source.name for source, _ in files])
-    clean = list(batches(files, names, options))
+    known = None if held is None else _held(held, files, names, options, meta)
+    left = {i: file for i, file in enumerate(files) if known is None or i not in known.places}
+    clean = list(batches(left, names, options))
     done = {file.place for batch in clean for file in batch.files}
-    tables, bad = _tables([file for i, file in enumerate(files) if i not in done], names)
+    alone = [file for i, file in left.items() if i not in done]
+    tables, bad = _tables(alone, names, options.pattern)
     about = None if meta is None else _read_meta(meta)
     there = [batch.header for batch in clean] + [raw.columns for _, raw in tables]
+    there += [[reading.column for reading in known.runs.columns]] if known else []
     check_mapping(options.mapping, [*there, *([about[1].columns] if about else [])])
     if about is not None:
         table, stems = about[1], list(names.values())
-        known = read_meta(table, about[0].sha256, options.mapping, stems)
-        options = replace(options, meta=known)
+        facts = read_meta(table, about[0].sha256, options.mapping, stems)
+        options = replace(options, meta=facts)
     read, doubted = _understood(files, clean, tables, names, options)
     bad += doubted
-    if bad and not read:
+    if bad and not read and not known:
         raise bad[0]
     notes += [passed_over(error) for error in bad]
     notes += pattern_notes(options.name, [source.name for source, _ in files])
-    whole, columns = combine(read), []
+    whole, columns = combine([*([known.runs] if known else []), *read]), []
+    if known is not None:
+        known.mark(options)
+        whole = in_order(whole, [source.name for source, _ in files])
     if options.meta is not None:
         of = (
             (run, stem(row["file"])) for row in whole.sources.to_pylist() for run in row["run_ids"]
@@ -152,29 +219,53 @@ def _read_files(
         notes += options.meta.notes(list(of))
         columns = options.meta.readings
     notes = [*whole.notes, *notes, *doubts(whole)]
-    return replace(whole, columns=[*whole.columns, *columns], notes=notes)
+    whole = replace(whole, columns=[*whole.columns, *columns], notes=notes)
+    return whole, known.sources if known else frozenset()
+
+
+def _held(
+    held: store.Held,
+    files: Sequence[tuple[Source, str]],
+    names: Mapping[str, str],
+    options: Options,
+    meta: str | Path | None,
+) -> Unchanged | None:
+    """Return the files that a store holds as they are."""
+    versions = {name: reader.VERSION for name, reader in formats().items()}
+    versions[_pattern.READER] = _pattern.VERSION
+    if meta is not None:
+        try:
+            options = replace(options, meta=Meta(str(meta), named(meta).sha256, {}, {}))
+        except DataError:
+            return None
+    return unchanged(held, files, names, options, versions)
 
 
 def _tables(
-    files: Sequence[tuple[Source, str]], names: Mapping[str, str]
+    files: Sequence[tuple[Source, str]], names: Mapping[str, str], pattern: str | None = None
 ) -> tuple[list[tuple[Source, Raw]], list[DataError]]:
     """Return every table with its file, and why files met in a folder could not be read."""
     tables, bad = [], []
     for source, how in files:
         try:
-            raws = _raws(source, how)
+            raws = _raws(source, how, pattern)
         except DataError as error:
             if source.asked:
                 raise
             bad.append(error)
             continue
         stem = names[source.name]
-        tables += [
-            (source, raw if raw.part_of else replace(raw, run=raw.run or stem)) for raw in raws
-        ]
+        tables += [(source, raw if raw.part_of else _called(raw, stem)) for raw in raws]
     tables, broken = put_together(tables, formats())
     bad += broken
     return joined(tables), bad
+
+
+def _called(raw: Raw, name: str) -> Raw:
+    """Return a table with the name of its run: its own, or the file's, or one of several there."""
+    if raw.run.startswith(":"):
+        return replace(raw, run=name + raw.run)
+    return raw if raw.run else replace(raw, run=name)
 
 
 def _understood(
@@ -218,10 +309,13 @@ def _looked_for() -> str:
     return "; ".join(reader.LOOKED_FOR for reader in formats().values())
 
 
-def _raws(source: Source, how: str) -> list[Raw]:
+def _raws(source: Source, how: str, pattern: str | None = None) -> list[Raw]:
     """Return the tables of a file; a frame that was given is one already."""
     if source.frame is not None:
         return [replace(source.frame, reader=how, version="1")]
+    if pattern is not None:
+        raw = _pattern.read(source.name, source.content, pattern)
+        return [replace(raw, reader=_pattern.READER, version=_pattern.VERSION)]
     reader = formats()[how]
     raws = reader.read(source.name, source.content)
     return [replace(raw, reader=how, version=reader.VERSION) for raw in raws]

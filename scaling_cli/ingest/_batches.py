@@ -80,13 +80,13 @@ class _Header:
 
 
 def batches(
-    files: Sequence[tuple[Source, str]], runs: Mapping[str, str], options: Options
+    files: Mapping[int, tuple[Source, str]], runs: Mapping[str, str], options: Options
 ) -> Iterator[Batch]:
     """Yield the files that need no care, read, in the order in which they were given.
 
     Parameters
     ----------
-    files : sequence of (source, reader)
+    files : mapping of place to (source, reader)
     runs : mapping of file to str
         What the run of each is called if nothing names it.
     options : Options
@@ -94,15 +94,18 @@ def batches(
     if options.scales or {"rows", "run_id"} & options.given.keys():
         return
     gathered: list[Member] = []
+    called: set[str] = set()  # runs of one name are read alone, and refused
     head, size = None, 0
-    for place, (source, how) in enumerate(files):
+    for place, (source, how) in files.items():
         known = _plain(source, options) if how == READER else None
+        run = str(known[1].get("run_id", runs[source.name])) if known else ""
+        known = None if run in called else known
+        called.add(run)
         if gathered and (known is None or known[0] is not head or size > _MOST):
             yield from _parsed(head, gathered)
             gathered, size = [], 0
         if known is not None:
             head, stated, rows = known
-            run = str(stated.get("run_id", runs[source.name]))
             content = source.content.removeprefix(BOM)
             gathered.append(Member(place, source, run, stated, content, rows))
             size += len(content)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -88,7 +89,8 @@ def name_columns(
             other = f"{taken[canonical].column!r} was taken ({remedy} the other)."
             told = f"column {name!r} could be {canonical} too; {other}"
             notes.append(raw.note("second-choice", "info", told, column=name))
-    readings = tuple(r for c, r in taken.items() if c in QUANTITIES or c == "run_id")
+    kept = [r for c, r in taken.items() if c in QUANTITIES or c == "run_id"]
+    readings = tuple(_as_stated(reading, raw.facts) for reading in kept)
     return replace(raw, columns=columns, readings=readings, notes=tuple(notes))
 
 
@@ -129,6 +131,14 @@ def _reading(file: str, original: str, canonical: str, why: str) -> ColumnReadin
     convention = quantities.convention_of(original, quantity)
     unit = convention if convention and quantity.unit == quantities.L.unit else quantity.unit
     return ColumnReading(file, original, canonical, unit, convention, why)
+
+
+def _as_stated(reading: ColumnReading, facts: Mapping[str, Any]) -> ColumnReading:
+    """Return the reading of a loss in the unit that its file states, where its name states none."""
+    unit = facts.get(f"{reading.canonical}_convention")
+    if reading.canonical not in LOSSES or unit is None or reading.convention is not None:
+        return reading
+    return replace(reading, unit=unit, convention=unit)
 
 
 def canonical_of(name: str) -> str | None:

@@ -297,13 +297,14 @@ def _shown(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Options:
-    """What the user said beside the files: `map`, `set`, `name` and `keep_partial` of `read`."""
+    """What the user said beside the files: `map`, `set`, `name` and the like of `read`."""
 
     map: Mapping[str, str]
     set: Mapping[str, Any]
     name: str | None = None
     keep_partial: bool = False
     meta: Meta | None = None
+    pattern: str | None = None
 
     @cached_property
     def mapping(self) -> dict[str, str]:
@@ -335,5 +336,6 @@ class Options:
             "name": self.name,
             "meta": self.meta.sha256 if self.meta else None,
             "keep_partial": self.keep_partial,
+            **({} if self.pattern is None else {"pattern": self.pattern}),
         }
         return json.dumps(said, sort_keys=True)

@@ -20,11 +20,12 @@ from scaling_cli.vocabulary.quantities import L, plain_name, recognise
 # How a column of the interchange protocol says that its missing values are NaN.
 _HELD_AS_NAN = 1
 # What people give by mistake, by its first bytes, and what to do about it.
+_DATABASE = rb"SQLite format 3\x00"
 _OTHER_KINDS = (
     (rb"version https://git-lfs", "a Git LFS pointer, not the file", "Fetch it: git lfs pull."),
     (rb"\s*(<!doctype html|<html|<\?xml)", "a web page", "Download the file itself (raw)."),
     (rb"PK\x03\x04", "a spreadsheet or a zip archive", "Unpack it, or save the sheet as CSV."),
-    (rb"SQLite format 3\x00", "an SQLite database", "Export its table of metrics as CSV."),
+    (_DATABASE, "an SQLite database", "Export its table of metrics as CSV."),
 )
 
 Recogniser = Callable[[Source, bytes], str | None]
@@ -76,7 +77,7 @@ def expand(
             continue
         head = source.head()
         how = reader or ("frame" if source.frame else recognise(source, head))
-        other = None if source.frame else _of_another_kind(source.name, head)
+        other = None if source.frame else _of_another_kind(source.name, head, how)
         if other is not None and source.asked:
             raise other
         if other is not None and how is not None:
@@ -113,10 +114,12 @@ def _unknown(source: Source, looked_for: str) -> DataError:
     return DataError(told, file=source.name)
 
 
-def _of_another_kind(name: str, head: bytes) -> DataError | None:
+def _of_another_kind(name: str, head: bytes, how: str | None) -> DataError | None:
     """Return the refusal of what is known not to be a log, by its first bytes."""
     for begins, what, hint in _OTHER_KINDS:
-        if re.match(begins, head, re.IGNORECASE):
+        # Of databases some are known; what is called CSV and is a web page is none.
+        known = how is not None and begins == _DATABASE
+        if re.match(begins, head, re.IGNORECASE) and not known:
             return DataError(f"it is {what}.", file=name, hint=hint)
     return None
 

@@ -61,9 +61,12 @@ class Series:
     def without(self, names: Collection[str]) -> "Series":
         """Return the values of the other metrics."""
         places = [i for i, name in enumerate(self.names) if name not in names]
-        own = self.take(np.isin(self.name, places))
-        kept = [self.names[i] for i in places]
-        return replace(own, names=kept, name=np.searchsorted(places, own.name))
+        return self.take(np.isin(self.name, places)).those_there()
+
+    def those_there(self) -> "Series":
+        """Return the same values without the names of metrics that have none."""
+        there, code = np.unique(self.name, return_inverse=True)
+        return replace(self, names=[self.names[i] for i in there.tolist()], name=code)
 
     def followed_by(self, later: "Series") -> "Series":
         """Return our values and then the others, which have the same names."""

@@ -26,6 +26,7 @@ NULLS = ("", "NULL", "null", "None", "N/A", "n/a", "NA", "#N/A")
 Records = Sequence[Mapping[str, Any]]
 BOM = b"\xef\xbb\xbf"
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+HEAD = 1 << 16  # bytes that tell the format of a file
 _COMPRESSED = (".gz", ".gzip", ".zst", ".zstd")
 
 
@@ -205,7 +206,7 @@ class Source:
             message = f"the {codec} stream is cut or damaged."
             raise DataError(message, file=self.name, hint=hint) from error
 
-    def head(self, size: int = 65536) -> bytes:
+    def head(self, size: int = HEAD) -> bytes:
         """Return the first unpacked bytes, without reading all of them if it is a file.
 
         What a pipe has given it does not give again: it is read whole, once.

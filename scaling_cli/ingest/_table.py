@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -110,8 +111,13 @@ def runs_of(judged: Judged, parts: Sequence[Part], options: Options) -> Runs:
     names = runs["run_id"].to_pylist()
     owned = [names] if alone else [[name] for name in names]
     kept = [len(judged.ids)] if alone else [part.rows for part in parts]
+    facts = _own_facts(runs, stated=not (alone or _is_plain(judged, options)))
+    varying = {"along": [name for name in along if name not in (*POINT_CORE, *POINT_TAIL)]}
     rows = [
-        _source(judged.named, *three, options) for three in zip(parts, kept, owned, strict=True)
+        _source(judged.named, part, options)
+        | {"rows_kept": count, "run_ids": ids, "facts": fixed}
+        | varying
+        for part, count, ids, fixed in zip(parts, kept, owned, cycle(facts), strict=False)
     ]
     table = pa.Table.from_pylist(rows, schema=pa.schema(list(SOURCE_COLUMNS.items())))
     of_row = np.zeros(len(judged.named), int) if alone else judged.codes
@@ -120,7 +126,21 @@ def runs_of(judged: Judged, parts: Sequence[Part], options: Options) -> Runs:
     return Runs(runs, points, table, columns, [note for part in parts for note in part.notes])
 
 
-def _source(raw: Raw, part: Part, kept: int, runs: list[str], options: Options) -> dict[str, Any]:
+def _own_facts(runs: pa.Table, *, stated: bool) -> list[list[str]]:
+    """Return the other columns of a table of runs; for each run, where they were stated of each."""
+    names = [name for name in runs.column_names if name not in RUN_CORE]
+    if not stated or not names:
+        return [names]
+    there = zip(*(runs[name].is_valid().to_pylist() for name in names), strict=True)
+    return [[name for name, own in zip(names, row, strict=True) if own] for row in there]
+
+
+def _is_plain(judged: Judged, options: Options) -> bool:
+    """Say whether the file is the only place that states facts."""
+    return not (options.meta or options.name or options.facts or judged.named.facts)
+
+
+def _source(raw: Raw, part: Part, options: Options) -> dict[str, Any]:
     source = part.source
     return {
         "source_id": source.id,
@@ -133,8 +153,6 @@ def _source(raw: Raw, part: Part, kept: int, runs: list[str], options: Options) 
         "reader_version": raw.version,
         "mapping": options.as_json,
         "rows_read": part.rows,
-        "rows_kept": kept,
-        "run_ids": runs,
         "columns": json.dumps([vars(reading) for reading in part.columns]),
         "notes": json.dumps([vars(note) for note in part.notes]),
     }
@@ -174,7 +192,7 @@ def _facts(
         if name != "run_id":
             place = along if name in MEASURED or not _is_fact(judged, name, column) else fixed
             place[name] = column
-    if not (meta or options.name or options.facts or raw.facts):
+    if _is_plain(judged, options):
         return _plain_facts(judged, fixed), along
     own = {n: column.take(pa.array(judged.first)).to_pylist() for n, column in fixed.items()}
     if judged.layout is Layout.RUN:

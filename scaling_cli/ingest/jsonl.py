@@ -1,7 +1,6 @@
-"""JSON: lines of one object each, a list of objects, an object that holds one; Python's dicts too.
+"""JSON: lines of one object each, a list of objects, an object that holds one.
 
-The console of the Hugging Face Trainer prints a Python dictionary for each measurement, among
-other lines; `trainer_state.json` holds the same under `log_history`.
+`trainer_state.json` of Hugging Face holds its measurements under `log_history`.
 """
 
 import json
@@ -19,16 +18,13 @@ from scaling_cli.vocabulary.reading import as_text
 VERSION = "2"
 NAMES = ("jsonl", "json")
 LOOKED_FOR = "*.jsonl, *.ndjson, *.json (also .gz, .zst)"
-# A Python dictionary of one measurement; a configuration has none of these first.
-_PRINTED = re.compile(rb"\{'(?:loss|eval_loss|train_loss|train_runtime|eval_runtime)':[^{}\n]*\}")
-_PYTHON = re.compile(r"'(?P<text>[^']*)'|\b(?P<word>nan|inf|None|True|False)\b")
-_JSON = {"nan": "NaN", "inf": "Infinity", "None": "null", "True": "true", "False": "false"}
 _MEASURED = re.compile(
     rb'"[^"\n]*(?:loss|step|tokens|params|parameters)[^"\n]*"\s*:', re.IGNORECASE
 )
 _WRITTEN = ("wall_time", "step", "value")  # what TensorBoard exports as lists of three
 # What an object says of its run beside its list of measurements; zero tokens are none counted.
 _PLAN = {"max_steps": "step"}
+_PLANNED = ("total_steps", "max_steps")
 
 
 def sniff(path: str, head: bytes) -> float:
@@ -38,8 +34,6 @@ def sniff(path: str, head: bytes) -> float:
         return 0.9
     if format_ending(path) == ".json":
         return 0.9 if start == b"[" or _is_lines(head) else 0.5 * (start == b"{" and _holds(head))
-    if _PRINTED.search(head):
-        return 0.7
     text = format_ending(path) in ("", ".txt", ".log") and start == b"{"
     return 0.6 if text and (b"\n" not in head or _is_lines(head) or _holds(head)) else 0.0
 
@@ -63,15 +57,44 @@ def read(path: str, content: bytes) -> list[Raw]:
 
 
 def _read(path: str, content: bytes) -> Raw:
-    if not _is_lines(content):
-        if _PRINTED.search(content):
-            return _printed(path, content)
-        if content.lstrip()[:1] == b"[" or _is_whole(content):
-            return _document(path, content)
+    if not _is_lines(content) and (content.lstrip()[:1] == b"[" or _is_whole(content)):
+        return _document(path, content)
     notes: list[Note] = []
     records, lines = _lines(path, content, notes)
     cut = bool(records) and not content.endswith(b"\n") and not notes
-    return Raw.of_records(path, records, lines, cut=cut, notes=notes)
+    raw = Raw.of_records(path, _evaluations(records), lines, cut=cut, notes=notes)
+    return replace(raw, facts=_plan(records) | _unit(records))
+
+
+def _evaluations(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return records with those of MMEngine's evaluations under names of their own.
+
+    They have the epoch as their step, which is found out where rows are placed along a run.
+    """
+    if not any(record.keys() >= {"epoch", "iter", "step", "data_time"} for record in records):
+        return records
+    own = {"epoch", "iter", "step", "mode"}
+    return [
+        r if "iter" in r else {k if k in own else f"val/{k}": v for k, v in r.items()}
+        for r in records
+    ]
+
+
+def _unit(records: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the unit of losses that are sums over boxes and points: MMEngine's, detectron2's."""
+    ours = any(
+        r.keys() >= {"data_time", "lr"} and r.keys() & {"iter", "iteration"} for r in records
+    )
+    return {"loss_convention": "not per token"} if ours else {}
+
+
+def _plan(records: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Return the last step that is planned, if every record names it and it is one."""
+    for name in _PLANNED:
+        ends = [record.get(name) for record in records]
+        if ends and _is_count(ends[0]) and all(end == ends[0] for end in ends):
+            return {"step": float(ends[0] or 0)}
+    return {}
 
 
 def _is_lines(head: bytes) -> bool:
@@ -183,36 +206,6 @@ def _records(whole: Mapping[str, Any], path: str) -> Sequence[Any]:
 def _known(record: Mapping[str, Any]) -> int:
     """Count the names that mean something here."""
     return sum(canonical_of(str(name)) is not None for name in record)
-
-
-def _printed(path: str, content: bytes) -> Raw:
-    """Read the dictionaries that a console printed among other lines."""
-    records, lines, others, notes = [], [], 0, []
-    for number, line in enumerate(content.split(b"\n"), start=1):
-        found = _PRINTED.findall(line)
-        others += bool(line.strip()) and not found
-        for text in found:
-            try:
-                record = _loaded(_as_json(text.decode(errors="replace")), path, number)
-            except ValueError:
-                told = "left out: the dictionary is garbled."
-                notes.append(Note("short-row", "warn", told, path, number))
-                continue
-            records.append(_object(record, path, number))
-            lines.append(number)
-    if others:
-        message = f"{others} line(s) are not measurements and were passed over."
-        notes.append(Note("other-lines", "info", message, path))
-    return Raw.of_records(path, records, lines, cut=False, notes=notes)
-
-
-def _as_json(text: str) -> str:
-    """Write a Python dictionary of numbers and texts as JSON."""
-
-    def written(match: re.Match[str]) -> str:
-        return _JSON[match["word"]] if match["word"] else json.dumps(match["text"])
-
-    return _PYTHON.sub(written, text)
 
 
 def _object(record: Any, path: str, row: int) -> dict[str, Any]:

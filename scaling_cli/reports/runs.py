@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from scaling_cli.reports import _numbers
 from scaling_cli.reports._blocks import Block, Command, Labelled, Notes, Table, section
-from scaling_cli.vocabulary.quantities import BY_SYMBOL, C, D, N
+from scaling_cli.vocabulary.quantities import BY_SYMBOL, C, D, L, N
 
 if TYPE_CHECKING:
     from scaling_cli.runs.table import Runs
@@ -73,6 +73,8 @@ def ranges(record: Mapping[str, Any]) -> Block:
 
 def unit(unit: str, convention: str | None) -> str:
     """Return a unit, with the counting convention that holds for it."""
+    if unit == L.unit:  # a loss has the unit that is its convention
+        return convention or unit
     return f"{unit} ({convention})" if convention and convention != unit else unit
 
 

@@ -1,7 +1,7 @@
 """Do the numbers fit together? Tokens in billions, compute against 6ND, conventions mixed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -86,7 +86,8 @@ def _units(view: View) -> list[Note]:
         if wrong is not None:
             return [Note("units", "fail", " ".join(wrong))]
         return [Note("counted-flops", "info", told) for told in notes]
-    known = spent.take(np.flatnonzero((spent.tokens > 0) | (spent.size > 0)))
+    logged = np.where(view.own(D.column), spent.tokens, np.nan)  # not counted in steps
+    known = replace(spent, tokens=logged).take(np.flatnonzero((logged > 0) | (spent.size > 0)))
     told = small_counts(*(None if np.isnan(v).any() else v for v in (known.size, known.tokens)))
     grave = told is not None and any(
         impossible(view, q.column, v) for q, v in ((N, known.size), (D, known.tokens))

@@ -21,8 +21,8 @@ import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
 
+from scaling_cli.runs.change import Change, compared, without_older
 from scaling_cli.runs.plausible import doubts
 from scaling_cli.runs.table import (
     POINT_CORE,
@@ -44,6 +45,7 @@ from scaling_cli.runs.table import (
     stack,
     with_units,
 )
+from scaling_cli.runs.view import View
 from scaling_cli.vocabulary.bounds import wait_until
 from scaling_cli.vocabulary.errors import DataError, some
 from scaling_cli.vocabulary.jsonfile import stamped, write_whole
@@ -63,11 +65,6 @@ _CORE = {**POINT_CORE, **POINT_TAIL}
 _TRIES = 100  # of reading beside writers
 _ELSEWHERE = "Name a new or an empty folder (--store DIR)."
 _AGAIN = "Ingest the logs into a new store."
-_ANOTHER = (
-    "If it is another run, name it with --set run_id=... or --name '{run_id}'; if the log has "
-    "moved, ingest it into a new store."
-)
-_NAMELESS = "Name it with --set run_id=NAME, or in a column run_id; a file is named by its name."
 _HASH = "[0-9a-f]{16}"
 _OWN_FILE = re.compile(
     rf"points/bucket=\d+/seg-{_HASH}\.parquet|tables/(runs|sources)-{_HASH}\.parquet"
@@ -124,27 +121,80 @@ def apart(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:
     return [file for file in files if stores.isdisjoint(file.parents)], sorted(stores)
 
 
-def append(store: str | Path, runs: Runs) -> StoreReport:
+class OutdatedError(Exception):
+    """What was read beside a store is not what the store holds now."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a store holds of files, by their place; for reading what it does not hold."""
+
+    root: Path
+    manifest: Mapping[str, Any]
+    sources: Mapping[str, dict[str, Any]]
+
+    def last_points(self, runs: set[str]) -> tuple[pa.Table, pa.Table] | None:
+        """Return the facts of runs and the last point of each; None if they cannot be had."""
+        segments = [segment for segment in self.manifest["segments"] if runs & {*segment["runs"]}]
+        if not segments:
+            return None
+        try:
+            facts = _parquet(self.root, self.manifest["runs"]).filter(_among(runs))
+            parts = (_parquet(self.root, segment["path"]) for segment in segments)
+            points = [_last(facts, part.filter(_among(runs))) for part in parts]
+        except DataError:
+            return None
+        return facts, stack(points)
+
+
+def _last(facts: pa.Table, points: pa.Table) -> pa.Table:
+    view = View.of(Runs(facts, points, points))
+    return points.take(pa.array(view.rows[view.last_of(np.arange(len(view)))]))
+
+
+def held(path: str | Path) -> Held | None:
+    """Return what a store holds of files; None if it cannot be read."""
+    root = Path(path)
+    try:
+        manifest = _manifest(root)
+        table = _table(root, manifest, "sources")
+    except DataError:
+        return None
+    rows = [] if table is None else table.to_pylist()
+    tables = Counter(row["uri"] for row in rows)  # a file with several is read again
+    return Held(root, manifest, {row["uri"]: row for row in rows if tables[row["uri"]] == 1})
+
+
+def append(store: str | Path, runs: Runs, *, unread: Collection[str] = frozenset()) -> StoreReport:
     """Put runs into a store; made if it is not there.
 
     A source with the same content, reader and mapping is skipped. A source that has changed
     replaces the runs it gave before.
+
+    Parameters
+    ----------
+    store : path
+    runs : Runs
+    unread : set of str
+        Keys of sources that the store held as they are: their points are not among those given.
 
     Raises
     ------
     DataError
         If there is something else in the place, it cannot be written, or a run is in the store
         from another source.
+    OutdatedError
+        If the store does not hold one of the unread sources any more.
     """
     root = Path(store)
     try:
-        return _append(root, runs)
+        return _append(root, runs, unread)
     except OSError as error:
         message = f"the store cannot be written: {error.strerror}."
         raise DataError(message, file=str(error.filename or root), hint=_ELSEWHERE) from error
 
 
-def _append(root: Path, runs: Runs) -> StoreReport:
+def _append(root: Path, runs: Runs, unread: Collection[str]) -> StoreReport:
     _refuse_another(root)
     root.mkdir(parents=True, exist_ok=True)
     with _locked(root):
@@ -152,8 +202,10 @@ def _append(root: Path, runs: Runs) -> StoreReport:
             _put_manifest(root, _empty_manifest())
         manifest = _manifest(root)
         before = _table(root, manifest, "sources")
-        runs, notes = _without_older(before, runs)
-        change = _compare(before, runs)
+        runs, notes = without_older(before, runs)
+        change = compared(before, runs)
+        if not change.written.isdisjoint(unread):
+            raise OutdatedError
         if change.fresh or change.gone:
             manifest = _write(root, manifest, change, runs)
         _sweep(root, manifest)
@@ -234,94 +286,7 @@ def _records(texts: pa.ChunkedArray) -> list[dict[str, Any]]:
     return [record for text in texts.to_pylist() if text for record in json.loads(text)]
 
 
-@dataclass(frozen=True)
-class _Change:
-    """Which runs an append writes anew, drops from before, and leaves."""
-
-    fresh: set[str]
-    gone: set[str]
-    unchanged: set[str]
-    sources: pa.Table
-
-
-def _without_older(before: pa.Table | None, runs: Runs) -> tuple[Runs, list[Note]]:
-    """Return the runs without those of files that the store holds as they were later.
-
-    Another process may have read a file after this one and put it into the store before.
-    """
-    known = {} if before is None else {_place(row): row for row in before.to_pylist()}
-    kept, notes = [], []
-    for row in runs.sources.to_pylist():
-        later = known.get(_place(row), {}).get("modified")
-        older = later is not None and row["modified"] is not None and row["modified"] < later
-        if older and _modified(row["uri"]) != row["modified"]:
-            message = "the store holds this file as it was later; what was read before is left out."
-            notes.append(Note("older-reading", "warn", message, row["file"]))
-        else:
-            kept.append(row)
-    if notes:
-        sources = pa.Table.from_pylist(kept, schema=runs.sources.schema)
-        runs = replace(runs, sources=sources)
-    return runs, notes
-
-
-def _modified(uri: str) -> int | None:
-    """Return when a file as it is now was written."""
-    try:
-        return Path(uri).stat().st_mtime_ns
-    except (OSError, ValueError):
-        return None
-
-
-def _place(row: Mapping[str, Any]) -> tuple[str, str]:
-    """Return where a source is: what is no file is another with every content."""
-    return row["uri"], row["sha256"] if row["uri"].startswith("<") else ""
-
-
-def _compare(before: pa.Table | None, runs: Runs) -> _Change:
-    old = [] if before is None else before.to_pylist()
-    new = runs.sources.to_pylist()
-    known = {_key(row) for row in old}
-    owner = {run: row for row in old for run in row["run_ids"]}
-    unchanged = [row for row in new if _key(row) in known]
-    written = [row for row in new if _key(row) not in known]
-    places = {_place(row) for row in written}
-    for row in written:
-        _require_names(row)
-        for run in row["run_ids"]:
-            if run in owner and _place(owner[run]) not in places:
-                message = f"run {run!r} is in the store already, from {owner[run]['uri']}."
-                raise DataError(message, file=row["file"], hint=_ANOTHER)
-    kept = [row for row in old if _place(row) not in places]
-    gone = [row for row in old if _place(row) in places]
-    sources = pa.Table.from_pylist([*kept, *written], schema=runs.sources.schema)
-    return _Change(_runs_of(written), _runs_of(gone), _runs_of(unchanged), sources)
-
-
-def _require_names(row: Mapping[str, Any]) -> None:
-    """Refuse runs that are called after what is no file: the next such would be called so too.
-
-    Raises
-    ------
-    DataError
-    """
-    own = Path(row["file"]).name
-    if row["uri"].startswith("<") and any(r.split(":")[0] == own for r in row["run_ids"]):
-        message = "what is read from here gives its run no name, and a store keeps runs by name."
-        raise DataError(message, file=row["file"], hint=_NAMELESS)
-
-
-def _runs_of(rows: Iterable[dict[str, Any]]) -> set[str]:
-    return {run for row in rows for run in row["run_ids"]}
-
-
-def _key(row: dict[str, Any]) -> tuple[Any, ...]:
-    """Return what makes a source the same: content, reader, mapping and the runs it gave."""
-    names = ("sha256", "reader", "reader_version", "mapping")
-    return (*(row[name] for name in names), tuple(sorted(row["run_ids"])))
-
-
-def _write(root: Path, manifest: dict[str, Any], change: _Change, runs: Runs) -> dict[str, Any]:
+def _write(root: Path, manifest: dict[str, Any], change: Change, runs: Runs) -> dict[str, Any]:
     """Write segments and tables, then the manifest; return it."""
     old = _table(root, manifest, "runs")
     facts = runs.runs.filter(_among(change.fresh))
@@ -337,7 +302,7 @@ def _write(root: Path, manifest: dict[str, Any], change: _Change, runs: Runs) ->
 
 
 def _segments(
-    root: Path, manifest: dict[str, Any], change: _Change, points: pa.Table
+    root: Path, manifest: dict[str, Any], change: Change, points: pa.Table
 ) -> list[dict[str, Any]]:
     """Return the segments in force after the change, new ones written."""
     every = change.fresh.issuperset(points["run_id"].unique().to_pylist())

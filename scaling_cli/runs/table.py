@@ -92,7 +92,7 @@ SOURCE_COLUMNS = (
     _kinds("source_id:string uri:string file:string sha256:string bytes:int64")
     | _kinds("modified:int64 reader:string")
     | _kinds("reader_version:string mapping:string rows_read:int64 rows_kept:int64")
-    | {"run_ids": pa.list_(pa.string())}
+    | dict.fromkeys(("run_ids", "along", "facts"), pa.list_(pa.string()))
     | _kinds("columns:string notes:string")
 )
 NO_LOSS = "no-loss"  # the note that none of the columns was recognised as one
@@ -104,6 +104,8 @@ _MEANINGS = {
     "source_id": "key into sources",
     "line": "1-based line (or row) of the source",
     "modified": "when the file that was read had been written, in ns since 1970",
+    "along": "columns without a meaning here that vary along its runs",
+    "facts": "columns without a meaning here that do not",
     "rows": "what a row of the source is: run, curve or checkpoint",
     "params_convention": "how params counts: total, non_embedding or active; null: not stated",
     "val_loss_convention": "unit of the held-out loss; null: not stated",
@@ -241,11 +243,11 @@ def combine(several: Sequence[Runs]) -> Runs:
     """
     owner: dict[str, str] = {}
     for part in several:
-        where = ", ".join(part.sources["file"].to_pylist())
-        for run in part.runs["run_id"].to_pylist():
+        sources = part.sources.select(["file", "run_ids"]).to_pylist()
+        for file, run in ((row["file"], run) for row in sources for run in row["run_ids"]):
             if run in owner:
-                raise DataError(f"run {run!r} is in {owner[run]} already.", file=where, hint=_TWICE)
-            owner[run] = where
+                raise DataError(f"run {run!r} is in {owner[run]} already.", file=file, hint=_TWICE)
+            owner[run] = file
     runs = stack(part.runs for part in several)
     names = runs["run_id"].to_pylist()
     order = sorted(range(len(names)), key=lambda i: natural(names[i]))
@@ -374,4 +376,5 @@ def _state(fact: dict[str, Any], values: dict[str, np.ndarray], problems: list[s
     planned, reached = fact.get("step"), _edge(values["step"], -1)
     if planned is None or reached is None:
         return "unknown"
-    return "finished" if reached >= 0.99 * planned else "unfinished"
+    # The last step of a log that counts from zero is one less.
+    return "finished" if reached >= min(0.99 * planned, planned - 1) else "unfinished"

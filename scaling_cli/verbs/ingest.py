@@ -1,11 +1,13 @@
 """`sc.ingest`: logs into the Parquet store."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from scaling_cli.runs.store import StoreReport
+    from scaling_cli.runs.table import Runs
 
 
 def ingest(data: Any, store: str | Path = "runs.store") -> "StoreReport":
@@ -16,9 +18,28 @@ def ingest(data: Any, store: str | Path = "runs.store") -> "StoreReport":
     data : whatever `read` understands
     store : path
     """
-    from scaling_cli.ingest import as_runs
+    from scaling_cli.ingest import are_several
     from scaling_cli.runs.store import append
+    from scaling_cli.runs.table import Runs
 
-    runs = as_runs(data)
-    report = append(store, runs)
-    return replace(report, notes=(*runs.notes, *report.notes))
+    if not isinstance(data, Runs):
+        return put(data if are_several(data) else [data], store)[1]
+    report = append(store, data)
+    return replace(report, notes=(*data.notes, *report.notes))
+
+
+def put(sources: Sequence[Any], store: str | Path, **said: Any) -> "tuple[Runs, StoreReport]":
+    """Return what was read of sources, with the options of `read`, and what the store made of it.
+
+    Files that the store holds as they are are not read again.
+    """
+    from scaling_cli.ingest import read, read_beside
+    from scaling_cli.runs.store import OutdatedError, append
+
+    runs, unread = read_beside(store, *sources, **said)
+    try:
+        report = append(store, runs, unread=unread)
+    except OutdatedError:  # another process has changed it since
+        runs = read(*sources, **said)
+        report = append(store, runs)
+    return runs, replace(report, notes=(*runs.notes, *report.notes))

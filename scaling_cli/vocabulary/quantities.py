@@ -112,7 +112,8 @@ _ALIASES = {
     "compute_budget flop_budget flops_budget training_compute train_compute",
     "L": "l final_loss train_loss train/loss training_loss loss/train loss_train lm_loss "
     "train/lm_loss ce_loss train/ce_loss cross_entropy cross_entropy_loss train/cross_entropy "
-    "train/CrossEntropyLoss nll_loss train_loss_step train/loss_step perplexity ppl "
+    "train/CrossEntropyLoss nll_loss train_loss_step train/loss_step total_loss perplexity "
+    "ppl "
     "train_perplexity train_ppl final_perplexity final_ppl",
     "L_val": "eval_loss validation_loss valid_loss val/loss eval/loss valid/loss validation/loss "
     "loss_val loss/val final_val_loss val_loss_epoch val/loss_epoch dev_loss dev/loss test_loss "

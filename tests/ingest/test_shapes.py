@@ -597,4 +597,4 @@ def test_a_garbled_dictionary_is_left_out(tmp_path: Path) -> None:
     torn = write(tmp_path, "g.log", "\n".join([*rows, "{'loss': 4.0 'epoch': 9}", ""]))
     runs = ingest.read(torn)
     same(curves(runs), {"g": curve(range(1, 9))})
-    assert codes(runs)["short-row"] == f"{torn}, row 9: left out: the dictionary is garbled."
+    assert "1 line(s) left out" in codes(runs)["short-row"]

@@ -1,0 +1,23 @@
+"""MMEngine and MMCV, detectron2: sums of losses that are no cross-entropies per token."""
+
+from scaling_cli.ingest.dialects._dialect import Dialect, Fact, Line, Written
+
+DIALECT = Dialect(
+    names=("mmengine", "mmcv", "detectron2"),
+    lines=(
+        Line(r"epoch\(train\) +\[ *<epoch>\]\[ *<batch>/<per_epoch>\]", Written.WORDS),
+        Line(r"iter\(train\) +\[ *<step>/<planned>\]", Written.WORDS),
+        Line(r"epoch \[<epoch>\]\[<batch>/<per_epoch>\]", Written.WORDS),
+        Line(r"iter \[<step>/<planned>\]", Written.WORDS),
+        Line(
+            r"(?:epoch|iter)\((?:val|test)\) +\[ *\d+\]",
+            Written.WORDS,
+            names=(("loss", "val_loss"),),
+            apart="val/",
+        ),
+        Line(r"eta: \S+ +iter: <step> ", Written.WORDS, names=(("total_loss", "train_loss"),)),
+    ),
+    facts=(Fact(r"^max_epochs = <epochs>$"),),
+    loss="a sum of losses, smoothed over a window",
+    convention="not per token",
+)

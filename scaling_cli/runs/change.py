@@ -1,0 +1,114 @@
+"""What putting runs into a store changes: sources that are new, as they were, or others now."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from scaling_cli.runs.table import Note, Runs
+from scaling_cli.vocabulary.errors import DataError
+
+_ANOTHER = (
+    "If it is another run, name it with --set run_id=... or --name '{run_id}'; if the log has "
+    "moved, ingest it into a new store."
+)
+_NAMELESS = "Name it with --set run_id=NAME, or in a column run_id; a file is named by its name."
+
+
+@dataclass(frozen=True)
+class Change:
+    """Which runs an append writes anew, drops from before, and leaves."""
+
+    fresh: set[str]
+    gone: set[str]
+    unchanged: set[str]
+    sources: pa.Table
+    written: set[str]
+    """Keys of the sources that are written anew."""
+
+
+def without_older(before: pa.Table | None, runs: Runs) -> tuple[Runs, list[Note]]:
+    """Return the runs without those of files that the store holds as they were later.
+
+    Another process may have read a file after this one and put it into the store before.
+    """
+    known = {} if before is None else {_place(row): row for row in before.to_pylist()}
+    kept, notes = [], []
+    for row in runs.sources.to_pylist():
+        later = known.get(_place(row), {}).get("modified")
+        older = later is not None and row["modified"] is not None and row["modified"] < later
+        if older and _modified(row["uri"]) != row["modified"]:
+            message = "the store holds this file as it was later; what was read before is left out."
+            notes.append(Note("older-reading", "warn", message, row["file"]))
+        else:
+            kept.append(row)
+    if notes:
+        sources = pa.Table.from_pylist(kept, schema=runs.sources.schema)
+        runs = replace(runs, sources=sources)
+    return runs, notes
+
+
+def _modified(uri: str) -> int | None:
+    """Return when a file as it is now was written."""
+    try:
+        return Path(uri).stat().st_mtime_ns
+    except (OSError, ValueError):
+        return None
+
+
+def _place(row: Mapping[str, Any]) -> tuple[str, str]:
+    """Return where a source is: what is no file is another with every content."""
+    return row["uri"], row["sha256"] if row["uri"].startswith("<") else ""
+
+
+def compared(before: pa.Table | None, runs: Runs) -> Change:
+    """Compare the sources of a store with those of runs.
+
+    Raises
+    ------
+    DataError
+        If a run is in the store from another source, or has no name.
+    """
+    old = [] if before is None else before.to_pylist()
+    new = runs.sources.to_pylist()
+    known = {_key(row) for row in old}
+    owner = {run: row for row in old for run in row["run_ids"]}
+    unchanged = [row for row in new if _key(row) in known]
+    written = [row for row in new if _key(row) not in known]
+    places = {_place(row) for row in written}
+    for row in written:
+        _require_names(row)
+        for run in row["run_ids"]:
+            if run in owner and _place(owner[run]) not in places:
+                message = f"run {run!r} is in the store already, from {owner[run]['uri']}."
+                raise DataError(message, file=row["file"], hint=_ANOTHER)
+    kept = [row for row in old if _place(row) not in places]
+    gone = [row for row in old if _place(row) in places]
+    sources = pa.Table.from_pylist([*kept, *written], schema=runs.sources.schema)
+    anew = {row["source_id"] for row in written}
+    return Change(_runs_of(written), _runs_of(gone), _runs_of(unchanged), sources, anew)
+
+
+def _require_names(row: Mapping[str, Any]) -> None:
+    """Refuse runs that are called after what is no file: the next such would be called so too.
+
+    Raises
+    ------
+    DataError
+    """
+    own = Path(row["file"]).name
+    if row["uri"].startswith("<") and any(r.split(":")[0] == own for r in row["run_ids"]):
+        message = "what is read from here gives its run no name, and a store keeps runs by name."
+        raise DataError(message, file=row["file"], hint=_NAMELESS)
+
+
+def _runs_of(rows: Iterable[dict[str, Any]]) -> set[str]:
+    return {run for row in rows for run in row["run_ids"]}
+
+
+def _key(row: dict[str, Any]) -> tuple[Any, ...]:
+    """Return what makes a source the same: content, reader, mapping and the runs it gave."""
+    names = ("sha256", "reader", "reader_version", "mapping")
+    return (*(row[name] for name in names), tuple(sorted(row["run_ids"])))

@@ -1,0 +1,216 @@
+"""A store that is filled again: what is not read again is told as if it was."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from log_files import CURVE, write
+from refusals import refusal
+
+from scaling_cli import ingest
+from scaling_cli.ingest import delimited
+from scaling_cli.runs import store
+from scaling_cli.verbs import ingest as verb
+from scaling_cli.vocabulary.errors import DataError, ScalingError
+
+ODD = "step,loss,empty\n1,5,\n2,4,\n1,4.5,\n2,nan,\n"
+SIZED = "step,tokens,loss,params,seed\n1,1000,5,7e6,1\n2,2000,4,7e6,1\n"
+
+
+@pytest.fixture
+def logs(tmp_path: Path) -> Path:
+    folder = tmp_path / "logs"
+    for i in range(6):
+        write(folder, f"a/run{i}.csv", CURVE.replace("5.5", f"5.{i}"))
+    write(folder, "a/odd.csv", ODD)
+    write(folder, "a/sized.csv", SIZED)
+    write(folder, "a/cut.csv", CURVE.rstrip())
+    write(folder, "a/table.csv", "run_id,params,tokens,loss\nx,1e6,2e7,3.5\ny,4e6,8e7,3\n")
+    write(folder, "a/steps.csv", "run_id,step,loss\np,1,5\np,2,4\nq,1,4\nq,2,3\n")
+    write(folder, "a/log.txt", "iter 1: loss 5.1, time 2.0ms\niter 2: loss 4.9, time 2.0ms\n")
+    write(tmp_path, "meta.csv", "run_id,params\nrun0,1e6\nnobody,2e6\n")
+    return folder
+
+
+def told(root: Path, given: list[str], **said: Any) -> Any:
+    """Return all that an ingest says and leaves."""
+    try:
+        runs, report = verb.put(given, root, **said)
+    except ScalingError as error:
+        return type(error), str(error)
+    files = {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file()}
+    return {**report.to_dict(), "store": ""}, runs.columns, runs.notes, files
+
+
+class Twins:
+    """Two stores that are filled alike, one of them by reading everything each time."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._stores, self._monkeypatch = (folder / "fast", folder / "slow"), monkeypatch
+
+    def fill(self, *given: Path, **said: Any) -> None:
+        fast, slow = self._stores
+        sources = list(map(str, given))
+        with self._monkeypatch.context() as slowly:
+            slowly.setattr(store, "held", lambda _: None)
+            expected = told(slow, sources, **said)
+        answer = told(fast, sources, **said)
+        for part, same in zip(answer, expected, strict=True):
+            assert part == same
+
+
+@pytest.fixture
+def twins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Twins:
+    return Twins(tmp_path, monkeypatch)
+
+
+def _grow(logs: Path) -> None:
+    with (logs / "a/run3.csv").open("a") as file:
+        file.write("40,4000,3.75\n")
+
+
+def _shrink(logs: Path) -> None:
+    write(logs, "a/run3.csv", CURVE[: CURVE.rindex("30")])
+
+
+def _change_a_byte(logs: Path) -> None:
+    """Size and time stay."""
+    path = logs / "a/run3.csv"
+    before = path.stat()
+    path.write_text(path.read_text().replace("4.25", "4.75"))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def _namesakes(logs: Path) -> None:
+    """The stem is no name any more."""
+    write(logs, "b/run3.csv", CURVE)
+
+
+def _same_run(logs: Path) -> None:
+    write(logs, "a/zz.csv", "run_id,step,loss\nrun1,1,3\nrun1,2,2.5\n")
+
+
+def _broken(logs: Path) -> None:
+    write(logs, "a/broken.csv", "step,loss\n1,5\n2,oops\n")
+
+
+CHANGES: dict[str, Callable[[Path], object]] = {
+    "nothing": lambda _: None,
+    "grown": _grow,
+    "shrunk": _shrink,
+    "a byte": _change_a_byte,
+    "touched": lambda logs: (logs / "a/odd.csv").touch(),
+    "new": lambda logs: write(logs, "a/new.csv", SIZED),
+    "gone": lambda logs: (logs / "a/run2.csv").unlink(),
+    "namesakes": _namesakes,
+    "same run": _same_run,
+    "broken": _broken,
+    "no logs": lambda logs: shutil.rmtree(logs / "a"),
+}
+SAID: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "set": {"set": {"params": "7M", "batch_tokens": "1k"}},
+    "meta": {"meta": "meta.csv"},
+    "name": {"name": "{kind}n{seed}"},
+    "map": {"map": {"val_loss": "loss"}},
+    "other map": {"map": {"empty_one": "empty"}},
+}
+
+
+CASES = [(change, "plain") for change in CHANGES] + [
+    (change, said) for said in SAID if said != "plain" for change in ("grown", "new")
+]
+
+
+@pytest.mark.parametrize(("change", "said"), CASES)
+def test_filled_again(change: str, said: str, logs: Path, twins: Twins) -> None:
+    options = {k: str(logs.parent / v) if k == "meta" else v for k, v in SAID[said].items()}
+    twins.fill(logs / "a", logs / "b" if (logs / "b").exists() else logs / "a", **options)
+    CHANGES[change](logs)
+    for given in ((logs,), (logs / "a", logs)):
+        twins.fill(*given, **options)
+
+
+def test_another_way_of_reading(logs: Path, twins: Twins) -> None:
+    for said in [{}, *SAID.values(), {}]:
+        options = {k: str(logs.parent / v) if k == "meta" else v for k, v in said.items()}
+        twins.fill(logs / "a", **options)
+
+
+def test_a_store_of_other_runs_too(logs: Path, tmp_path: Path, twins: Twins) -> None:
+    other = tmp_path / "other"
+    write(other, "more.csv", "step,loss,unheard_of,own\n1,5,1,1\n2,4,2,1\n")
+    twins.fill(other)
+    for given in (logs / "a", other, logs / "a", other):
+        twins.fill(given)
+
+
+def test_nothing_is_parsed_again(
+    logs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = verb.put([str(logs)], tmp_path / "store")[1]
+    with monkeypatch.context() as blind:
+        blind.setattr(delimited, "parsed", lambda *_: pytest.fail("a file was parsed"))
+        again = verb.put([str(logs)], tmp_path / "store")[1]
+    assert set(again.unchanged) == set(first.added)
+    _grow(logs)
+    read: list[str] = []
+    careful, together = delimited.read, ingest.batches
+    monkeypatch.setattr(
+        delimited, "read", lambda path, content: read.append(path) or careful(path, content)
+    )
+    monkeypatch.setattr(
+        ingest,
+        "batches",
+        lambda files, *rest: (
+            read.extend(s.name for s, _ in files.values()) or together(files, *rest)
+        ),
+    )
+    report = verb.put([str(logs)], tmp_path / "store")[1]
+    assert (report.replaced, read) == (("run3",), [str(logs / "a/run3.csv")])
+
+
+def test_a_store_that_changes_meanwhile(
+    logs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was not read, as the store held it, is read when it does not hold it any more."""
+    root, given = tmp_path / "store", [str(logs / "a")]
+    verb.put(given, root)
+    last_points = store.Held.last_points
+
+    def overtaken(held: store.Held, runs: set[str]) -> Any:
+        points = last_points(held, runs)
+        shutil.rmtree(root)
+        verb.put([str(logs / "a/odd.csv")], root)
+        return points
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(store.Held, "last_points", overtaken)
+        report = verb.put(given, root)[1]
+    whole = ingest.read(*given)
+    assert (report.points, report.unchanged) == (whole.points.num_rows, ("odd",))
+    assert ingest.read(root).summary() == whole.summary()
+
+
+def test_a_damaged_store_is_told(logs: Path, tmp_path: Path) -> None:
+    verb.put([str(logs)], tmp_path / "store")
+    for name in ("points/*/*", "tables/sources*", "tables/runs*"):
+        root = tmp_path / name.replace("*", "").replace("/", "")
+        shutil.copytree(tmp_path / "store", root)
+        for path in root.glob(name):
+            path.write_bytes(b"no table")
+        _grow(logs)
+        assert "the store is damaged" in refusal(DataError, verb.put, [str(logs)], root)
+
+
+def test_the_table_of_sources_says_what_is_compared(logs: Path, tmp_path: Path) -> None:
+    verb.put([str(logs / "a/run0.csv")], tmp_path / "store")
+    held = store.held(tmp_path / "store")
+    assert held is not None
+    (row,) = held.sources.values()
+    assert row["bytes"] == (logs / "a/run0.csv").stat().st_size
+    assert json.loads(row["mapping"])["keep_partial"] is False
