@@ -61,7 +61,7 @@ class Found:
 
 def timed(work: Callable[[], Any], repeats: int) -> tuple[Any, Clock]:
     """Return the last result and the median wall and processor seconds."""
-    clocks = []
+    result, clocks = None, []
     for _ in range(repeats):
         start = time.perf_counter(), peers.processor()
         result = work()
@@ -98,6 +98,7 @@ def theta_of(values: dict[str, Any]) -> np.ndarray:
 
 def run_peer(package: str, points: Points, starts: int, pythons: Sequence[str]) -> Found:
     """Run a package's route in the first Python that has it."""
+    reason = "no Python"
     for python in pythons:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "points.npz"
@@ -111,7 +112,7 @@ def run_peer(package: str, points: Points, starts: int, pythons: Sequence[str]) 
         if done.returncode == 0:
             found = json.loads(done.stdout.splitlines()[-1])
             return Found(found["version"], np.array(found["theta"]), tuple(found["clock"]))
-    reason = done.stderr.strip().splitlines()[-1]
+        reason = done.stderr.strip().splitlines()[-1]
     return Found(f"not run: {reason}")
 
 

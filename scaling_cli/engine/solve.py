@@ -27,6 +27,7 @@ from scaling_cli.engine.units import Units
 LANES = 8
 CACHED_ELEMENTS = 1 << 14  # lanes x points
 TASKS_PER_LANE = 32  # of a chunk: a lane's idle time at its end is a small share
+TASKS_ALONE = 8  # of a chunk of one lane, which is never idle: of many points each takes memory
 MAX_ITERATIONS = 400
 
 
@@ -99,7 +100,7 @@ def _solved(units: Units, pool: Work, count: int, max_iterations: int) -> Soluti
     """Run all tasks in chunks, side by side where there are several."""
     problem, space = units.problem, units.problem.objective.space
     lanes = min(LANES, max(1, CACHED_ELEMENTS // padded(len(problem.output))))
-    tasks = lanes * TASKS_PER_LANE
+    tasks = lanes * TASKS_PER_LANE if lanes > 1 else TASKS_ALONE
     shared = _shared(units)
 
     def jitted() -> Any:
