@@ -1,9 +1,11 @@
 """How time and memory grow: 10 to 100,000 points, 1 to 100,000 resamples, 3 to 12 parameters.
 
-    python benchmarks/growth.py [--quick]
+    python benchmarks/growth.py [--quick] [--curves]
 
 One of the three grows at a time, each case in a process of its own: its peak memory is that of the
-whole process, and so is the processor time of its first fit, compilation included.
+whole process, and so is the processor time of its first fit, compilation included. With --curves,
+fits of loss curves: 24,000 to 2,400,000 steps, 3 to 27 curves; the draws of one law beside SciPy's
+least_squares on the same residuals and derivatives, from the same place.
 """
 
 import argparse
@@ -21,9 +23,13 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is importe
 
 import numpy as np
 
+from scaling_cli import curve_laws, fit_curves, parse_schedule
+from scaling_cli.curve_fits.fitting import CurveOptions, draws, search, weights
+from scaling_cli.engine.curves import CurveProblem
 from scaling_cli.laws._law import Law, param, power
 from scaling_cli.point_fits.certainty.resampling import resample
 from scaling_cli.point_fits.fitted import Fitted, Resampling
+from scaling_cli.runs.curve import Curve
 from scaling_cli.runs.points import Points
 from scaling_cli.search.optimum import make_problem, optimise
 from scaling_cli.vocabulary.objective import Objective
@@ -38,6 +44,10 @@ GROWING = {
 FEW_RESAMPLES = 100  # where points grow
 QUICK = 1000  # the most points or resamples of a quick run
 NOISE = 0.005
+STEPS, CURVES = (24_000, 240_000, 2_400_000), (3, 9, 27)
+SCHEDULES = ("constant", "cosine", "wsd", "linear", "polynomial", "exponential")
+TRUTH = {"L0": 3.0, "A": 20.0, "alpha": 0.5, "B": 0.15, "C": 0.06, "beta": 0.25, "gamma": 0.8}
+DRAWS, PEER_DRAWS = 100, 5
 
 
 def sum_of_terms(parameters: int) -> type[Law]:
@@ -103,11 +113,86 @@ def case(points: int, resamples: int, parameters: int) -> dict[str, float]:
     }
 
 
-def apart(points: int, resamples: int, parameters: int) -> dict[str, float]:
+def made_up_curves(count: int, steps: int) -> list[Curve]:
+    """Return curves of the multi-power law, no two schedules alike, 200 rows each, 0.2 % noise."""
+    generator, curves = np.random.default_rng(0), []
+    for i in range(count):
+        kind, low = SCHEDULES[i % len(SCHEDULES)], 1e-4 * (0.2 + 0.1 * (i // len(SCHEDULES)))
+        stable = {"constant": "", "wsd": f",stable=0.8,min={low}"}.get(kind, f",min={low}")
+        schedule = parse_schedule(f"{kind}:peak=1e-3,warmup={steps // 20}{stable},steps={steps}")
+        step = np.linspace(steps // 20, steps - 1, 200).astype(int)
+        path = Curve("", schedule, step, np.ones(len(step))).path("as_trained", 1e-3)
+        loss = curve_laws.get("multi_power")(**TRUTH).curve(path)
+        noise = np.exp(0.002 * generator.standard_normal(len(step)))
+        curves.append(Curve(str(i), schedule, step, loss * noise))
+    return curves
+
+
+def peer(problem: CurveProblem, u: np.ndarray, times: np.ndarray) -> float:
+    """Return the sum that SciPy's trust region reaches from u."""
+    from scipy.optimize import least_squares
+
+    mean, precision = problem.prior.T
+
+    def robust(u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        rows, root = problem.sensing(u), np.sqrt(times)
+        off, size = rows[:, 0], np.abs(rows[:, 0])
+        inside = size <= problem.delta
+        arm = np.sqrt(problem.delta * np.maximum(2 * size - problem.delta, problem.delta))
+        value = np.sign(off) * np.where(inside, size, arm)
+        slope = np.where(inside, 1.0, problem.delta / arm)
+        penalty = np.sqrt(precision)
+        residuals = np.append(root * value, penalty * (u - mean)) / problem.delta
+        jacobian = np.vstack([(root * slope)[:, None] * rows[:, 1:], np.diag(penalty)])
+        return residuals, jacobian / problem.delta
+
+    asked: dict[str, Any] = {"jac": lambda u: robust(u)[1], "x_scale": "jac", "max_nfev": 1000}
+    asked |= {"xtol": 1e-10, "ftol": 1e-10, "gtol": 1e-10}
+    found = least_squares(lambda u: robust(u)[0], u, **asked)
+    return float(found.cost) * problem.delta**2
+
+
+def curve_case(count: int, steps: int) -> dict[str, float]:
+    """Fit curves twice, in this process, and draw one law beside SciPy."""
+    curves = made_up_curves(count, steps)
+    _, first, first_spent = clocked(lambda: fit_curves(curves))
+    _, again, again_spent = clocked(lambda: fit_curves(curves))
+    near = search("multi_power", curves, CurveOptions(1e-3, "as_trained", {}, 1.0))
+    counts, _ = weights([len(c.step) for c in curves], 0.5, DRAWS, 0)
+    _, _, drawn = clocked(lambda: draws(near, counts))
+    u, problem = near.line.at, near.line.problem
+    _, _, theirs = clocked(lambda: [peer(problem, u, times) for times in counts[:PEER_DRAWS]])
+    return {
+        "first": first,
+        "first_spent": first_spent,
+        "again": again,
+        "again_spent": again_spent,
+        "drawn": drawn,
+        "theirs": theirs * DRAWS / PEER_DRAWS,
+        "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 10),
+    }
+
+
+def curve_rows() -> None:
+    """Measure fits of curves and print a line each."""
+    print(
+        "| curves | steps | points | first fit, s | of processor | again, s | of processor "
+        "| 100 draws of one law | SciPy's least_squares | peak MB |"
+    )
+    print("|" + "---|" * 10)
+    cases = [(CURVES[0], steps) for steps in STEPS] + [(count, STEPS[0]) for count in CURVES[1:]]
+    for count, steps in cases:
+        found = apart("--curve-case", count, steps)
+        times = "first", "first_spent", "again", "again_spent", "drawn", "theirs"
+        shown = " | ".join(f"{found[name]:.2f}" for name in times)
+        print(f"| {count} | {steps} | {200 * count} | {shown} | {found['megabytes']:.0f} |")
+        sys.stdout.flush()
+
+
+def apart(kind: str, *sizes: int) -> dict[str, float]:
     """Run a case in a process of its own, with its caches empty."""
-    arguments = [str(x) for x in (points, resamples, parameters)]
     done = subprocess.run(
-        [sys.executable, __file__, "--case", *arguments],
+        [sys.executable, __file__, kind, *map(str, sizes)],
         check=True,
         stdout=subprocess.PIPE,
         text=True,
@@ -117,7 +202,7 @@ def apart(points: int, resamples: int, parameters: int) -> dict[str, float]:
 
 def row(points: int, resamples: int, parameters: int) -> None:
     """Measure a case and print its line."""
-    found = apart(points, resamples, parameters)
+    found = apart("--case", points, resamples, parameters)
     each = 1e6 * found["refits_spent"] / resamples / points
     print(
         f"| {points} | {resamples} | {parameters} | {found['fit']:.2f} | {found['fit_spent']:.2f} "
@@ -131,8 +216,16 @@ def main() -> None:
     """Print one table, or measure one case."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help=f"no more than {QUICK} of anything")
+    parser.add_argument("--curves", action="store_true", help="fits of loss curves")
     parser.add_argument("--case", nargs=3, type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--curve-case", nargs=2, type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.curve_case:
+        print(json.dumps(curve_case(*options.curve_case)))
+        return
+    if options.curves:
+        curve_rows()
+        return
     if options.case:
         print(json.dumps(case(*options.case)))
         return

@@ -29,6 +29,12 @@ ROOT = Path(__file__).resolve().parents[1]
 RUNS = str(ROOT / "data" / "ladder" / "runs.csv")
 SCALING = (sys.executable, "-m", "scaling_cli")
 FIT = (*SCALING, "fit", RUNS, "--where", 'role == "fit"', "--quiet", "-o", "fit.json")
+LOGS = [
+    str(ROOT / "data" / "ladder" / "runs" / f"schedule-164k-2.1M-{kind}.csv")
+    for kind in ("constant", "cosine", "wsd20")
+]
+AVERAGE = (*SCALING, "fit", *LOGS, "--quiet", "-o", "curves.json")
+ANNEALING = (*AVERAGE, "--law", "annealing")
 LARGE = (*SCALING, "fit", "240.csv", "--bootstrap", "4000", "--quiet", "-o", "240.json")
 ALONG = (10_000, 30_000, 100_000)  # rows along runs
 PREDICT = ("predict", "--fit", "fit.json", "--params", "10M", "--tokens", "100M", "--quiet")
@@ -60,6 +66,10 @@ CASES = (
         )
         for rows in ALONG
     ),
+    Case("`scaling fit` of three loss curves, cold", AVERAGE, cold=True),
+    Case("`scaling fit` of three loss curves, warm", AVERAGE),
+    Case("`scaling fit --law annealing` of three loss curves, cold", ANNEALING, cold=True),
+    Case("`scaling fit --law annealing` of three loss curves, warm", ANNEALING),
 )
 
 

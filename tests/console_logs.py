@@ -308,6 +308,35 @@ LOGS = {
         facts={"params": 2791910400},
     ),
     "levanter": Log(_lines(_levanter)),
+    "levanter-json": Log(
+        _lines(
+            lambda s, loss: (
+                "2026-02-01T10:00:00 - 0 - levanter.tracker - json_logger.py:70 - INFO :: "
+                f'{{"tracker": "json", "step": {s}, "metrics": {{"train/loss": {loss}}}}}'
+            )
+        )
+    ),
+    "mlx": Log(
+        _lines(
+            lambda s, loss: (
+                f"Iter {s}: Val loss {loss + 0.125}, Val took 10.1s\n"
+                f"Iter {s}: Train loss {loss}, Learning Rate 1.000e-05, It/sec 1.2, Peak mem 1.1 GB"
+            )
+        ),
+        held={s: loss + 0.125 for s, loss in LOSS.items()},
+    ),
+    "torchtune": Log(
+        _lines(lambda s, loss: f"1|{s}|Loss: {loss}:   5%|#   | {s}/60 [00:10<01:00]\r")
+    ),
+    "lingua": Log(
+        _lines(
+            lambda s, loss: (
+                f"0: INFO    26-11-01 10:00:00.123456 - 0:00:10 - step: {s}  acc: 0  loss: "
+                f"{loss:7.4f}  "
+                f"grad:  1.2e+00  lr: {RATE[s]:.2e}"
+            )
+        )
+    ),
     "huggingface": Log(
         "***** Running training *****\n  Total optimization steps = 60\n"
         "  Number of trainable parameters = 124,439,808\n"

@@ -31,6 +31,12 @@ def counting(runs: Runs, name: str) -> list[object]:
     return runs.points[name].take(pa.array(runs.order[0])).to_pylist()
 
 
+def curve(runs: Runs, name: str = "loss") -> dict[object, object]:
+    """Return the values of a column by step, where the points that count have one."""
+    pairs = zip(counting(runs, "step"), counting(runs, name), strict=True)
+    return {step: value for step, value in pairs if value is not None}
+
+
 def looked_for() -> str:
     """Return what a folder without logs was searched for: every format says it in its file."""
     return "; ".join(reader.LOOKED_FOR for reader in ingest.formats().values())

@@ -41,6 +41,7 @@ PUBLIC = [
     "batch",
     "best_schedule",
     "check",
+    "compare",
     "curves_of",
     "extrapolate",
     "fit",

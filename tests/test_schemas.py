@@ -31,6 +31,8 @@ PRINTED = [
     f"predict --fit {STORED}/curve_fit.json --schedule {LINEAR} --steps 1000",
     f"predict --fit {STORED}/curve_fit.json --points {RUN} --schedule {LINEAR}",
     f"plan --fit {STORED}/fit.json --compute 1e15,1e16 --overtrain 3 --gpu h100 --gpus 8",
+    f"compare {STORED}/fit.json chinchilla/ladder --params 2M --tokens 30M",
+    "compare chinchilla/besiroglu-2024 chinchilla/ladder chinchilla/epoch-240 --compute 1e24",
     "plan --target-loss 2.1 --inference-tokens 2T --max-params 8B",
     f"runs {LADDER}/runs.csv",
     f"ingest {RUN} --meta {LADDER}/runs.csv --store store",

@@ -379,9 +379,7 @@ class Reading(Mapped):
     )
     name: str | None = option("PATTERN", "What file names say: --name '{params}_{tokens}'.")
     format: str | None = option("NAME", "The log format, where guessing fails.")
-    pattern: str | None = option(
-        "REGEX", r"Lines that measure: --pattern 'step=(?P<step>\d+) loss=(?P<loss>\S+)'."
-    )
+    pattern: str | None = option("REGEX", r"Lines that measure: 'loss (?P<loss>\S+)'.")
 
 
 def refuse_alone(asking: Asking, given: Any, reading: Reading, *names: str) -> None:

@@ -33,7 +33,7 @@ from scaling_cli.curve_fits import beginnings
 from scaling_cli.curve_fits.checks import checklist, dead
 from scaling_cli.curve_laws._curve_law import CurveLaw
 from scaling_cli.engine.curves import STILL as MINIMUM
-from scaling_cli.engine.curves import CurveProblem, Linearised, solve_curves
+from scaling_cli.engine.curves import CurveProblem, Linearised, side_by_side, solve_curves
 from scaling_cli.laws._law import Domain
 from scaling_cli.numerics.mestimate import huber
 from scaling_cli.numerics.quantiles import central
@@ -97,20 +97,11 @@ class Draws(NamedTuple):
 
 @dataclass(frozen=True)
 class Fold:
-    """One schedule left out: what a fit would have said of it without it.
-
-    Parameters
-    ----------
-    runs : sequence of str
-    errors : sequence of array
-        Ln(prediction/loss) over the steps of each of these runs; empty where it could not be.
-    note : str
-        Why it could not be.
-    """
+    """One schedule left out: what a fit would have said of it without it."""
 
     runs: tuple[str, ...]
-    errors: tuple[np.ndarray, ...]
-    note: str = ""
+    errors: tuple[np.ndarray, ...]  # ln(prediction/loss) along each; empty where it could not be
+    note: str = ""  # why it could not be
 
 
 def fit_curves(
@@ -188,7 +179,7 @@ def fit_curves(
     thin = [curve.thinned() for curve in curves]
     strength, tried = _strength(prior, names, thin, CurveOptions(unit, convention, fix or {}, 1.0))
     options = CurveOptions(unit, convention, fix or {}, strength)
-    found = {name: search(name, thin, options) for name in names}
+    found = side_by_side(names, lambda name: search(name, thin, options))
     hidden = _hidden_warmup(thin, found, options, level)
     if hidden and hidden.warmup != next(c.beginning.warmup for c in thin if c.beginning):
         curves = siblings(curves, [(hidden.source, hidden.warmup)])
@@ -259,7 +250,7 @@ def _strength(
 def _error(names: Sequence[str], curves: Sequence[Curve], options: CurveOptions) -> float | None:
     """Return the root mean square error on schedules left out; None where there is none."""
     try:
-        near = {name: search(name, curves, options) for name in names}
+        near = side_by_side(names, lambda name: search(name, curves, options))
     except FitError:
         return None
     return schedule_error(leave_out(curves, options, near))
@@ -301,7 +292,7 @@ def _judged(
     if chosen["bootstrap"]:
         sizes = [len(c.step) for c in curves]
         counts, method = weights(sizes, correlation, chosen["bootstrap"], chosen["seed"])
-        drawn = {n: draws(f, counts) for n, f in found.items()}
+        drawn = side_by_side(found, lambda name: draws(found[name], counts))
         method = f"{method}, {chosen['bootstrap']} draws"
     noise = float(np.sqrt(np.mean([np.mean(r**2) for r in residuals])))
     tested = [fold for fold in folds if fold.errors]
@@ -376,33 +367,35 @@ def percentiles(
 def leave_out(
     curves: Sequence[Curve], options: CurveOptions, near: Mapping[str, Searched]
 ) -> list[Fold]:
-    """Fit without each schedule in turn, from the fit to all of the thinned curves.
+    """Fit to thinned curves without each schedule in turn, from the fit to all."""
+    schedules = dict.fromkeys(curve.schedule.text() for curve in curves)
+    if len(schedules) < 2:
+        return []
+    return [*side_by_side(schedules, lambda text: _fold(text, curves, options, near)).values()]
 
-    The mean of the laws predicts its runs.
-    """
-    schedules = list(dict.fromkeys(curve.schedule.text() for curve in curves))
-    folds = []
-    for text in schedules if len(schedules) > 1 else ():
-        kept = [c.schedule.text() != text for c in curves]
-        out = [*itertools.compress(curves, np.logical_not(kept))]
-        runs = tuple(c.run for c in out)
-        try:
-            laws = [_without(n, curves, kept, options, fitted) for n, fitted in near.items()]
-        except FitError as error:
-            folds.append(Fold(runs, (), error.message))
-        else:
-            folds.append(Fold(runs, tuple(_errors(laws, c, options.unit) for c in out)))
-    return folds
+
+def _fold(
+    text: str, curves: Sequence[Curve], options: CurveOptions, near: Mapping[str, Searched]
+) -> Fold:
+    """Predict the runs of a schedule by the mean of the laws that are fitted without it."""
+    kept = [c.schedule.text() != text for c in curves]
+    out = [*itertools.compress(curves, np.logical_not(kept))]
+    runs = tuple(c.run for c in out)
+    try:
+        laws = [_without(n, curves, kept, options, fitted) for n, fitted in near.items()]
+    except FitError as error:
+        return Fold(runs, (), error.message)
+    return Fold(runs, tuple(_errors(laws, c, options.unit) for c in out))
 
 
 def _without(
     name: str, curves: Sequence[Curve], kept: Sequence[bool], options: CurveOptions, near: Searched
 ) -> FittedLaw:
     """Fit from the fit to all with the others not counted, from the grid if that ends nowhere."""
-    rest = [*itertools.compress(curves, kept)]
-    _refuse(name, rest, [*itertools.compress(near.line.problem.paths, kept)], options)
+    rest, problem = [*itertools.compress(curves, kept)], near.line.problem
+    _refuse(name, rest, [*itertools.compress(problem.paths, kept)], options)
     times = np.repeat(np.array(kept, float), [len(c.step) for c in curves])
-    [ended] = solve_curves(near.line.problem, [near.fitted.law], times=times[None])
+    [ended] = solve_curves(problem, [near.fitted.law], times=times[None])
     if not ended.decrement < USABLE:
         return search(name, rest, options).fitted
     return replace(near.fitted, law=ended.law, value=ended.value)

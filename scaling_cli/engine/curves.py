@@ -6,10 +6,11 @@ Huber's sum of the linearised residuals is minimised, a handful of parameters in
 refits at once, and what that promises beside what it brings says how far the next may go.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields, replace
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +18,7 @@ import numpy as np
 
 from scaling_cli.curve_laws._curve_law import CurveLaw
 from scaling_cli.engine.compiled import compiled
+from scaling_cli.engine.solve import processors
 from scaling_cli.numerics.mestimate import huber
 from scaling_cli.schedules._path import Path
 
@@ -25,6 +27,7 @@ from scaling_cli.schedules._path import Path
 # their parts share executables; what is added to the tiles costs no time.
 POINTS, DROPS, TILES, LEAST_ROOM = 16, 32, 16, 32
 NOWHERE = 2**30  # a block that is not there: what is added to it is lost
+NEAR, LEAST_AREA = 1 / 3, 1 / 64  # of the distance of drops; of the area of a run
 AT_POINTS = ("step", "area", "params", "functional")
 AT_DROPS = ("gap", "rate", "drop_step", "drop_area")
 MOST_ITERATIONS, MOST_INNER = 300, 30
@@ -38,6 +41,7 @@ LARGEST = 1e100  # residual or slope with which doubles can calculate
 STILL = 1e-12  # of the objective: where a step promises less, a refit ends
 ENOUGH = 1e-4  # of what the linearised sum has lost: an inner step that gains less is the last
 FLAT = 1e-10
+R = TypeVar("R")
 CONVERGED = 1e-9  # of the objective: a minimum is where a whole step would gain less
 
 
@@ -85,7 +89,7 @@ class CurveProblem:
         scales = {name: np.asarray(scale) for name, scale in self.scales.items()}
         key, u = ("curve", *sorted(scales)), np.zeros(len(self.free))
         with jax.enable_x64(True):
-            data = jax.device_put((_stacked(self.paths, self.losses), scales))
+            data = jax.device_put((_stacked(self.law, self.paths, self.losses), scales))
             run = compiled(self.law, key, lambda: _jitted(self.law), u, *data)
 
         def sensed(u: np.ndarray) -> np.ndarray:
@@ -426,6 +430,13 @@ def _bounded(bend: np.ndarray, flat: np.ndarray) -> np.ndarray:
     return (axes * np.clip(shares, *BENDS)[:, None]) @ axes.transpose(0, 2, 1)
 
 
+def side_by_side(names: Iterable[str], function: Callable[[str], R]) -> dict[str, R]:
+    """Return a function of each name: XLA compiles and runs outside the interpreter's lock."""
+    keys = [*names]
+    with ThreadPoolExecutor(processors()) as threads:
+        return dict(zip(keys, threads.map(function, keys), strict=True))
+
+
 def linearise(problem: CurveProblem, law: CurveLaw) -> Linearised:
     """Return the residuals of a law and their derivatives by its free coordinates."""
     u = coordinates(law, problem.scales)
@@ -441,7 +452,7 @@ def _jitted(law: type[CurveLaw]) -> Any:
     """
 
     def rows(u: Any, data: dict[str, Any], scales: Any) -> Any:
-        path = Path(**{name: data[name] for name in (*AT_POINTS, *AT_DROPS)})
+        path = Path(**{name: data[name] for name in (*AT_POINTS, *AT_DROPS)})  # drops in rounds
 
         def around(u: Any) -> Any:
             fitted = law_at(law, u, scales)
@@ -467,27 +478,24 @@ def _vector(law: CurveLaw) -> Any:
 
 def _drops(law: type[CurveLaw], path: Path, data: dict[str, Any], values: Any) -> tuple[Any, Any]:
     """Return the sum over drops at each point, and its derivatives by the law's parameters."""
-    now, then = law.clocks(path)
-    now, then, rate = now[data["points"]], then.reshape(-1, DROPS), path.rate.reshape(-1, DROPS)
-    effect, slopes = _linearised(lambda *v: path.gap * _law(law, v).effect(path), [*values])
-    effect = effect.reshape(then.shape)
-    slopes = {i: slope.reshape(then.shape) for i, slope in slopes.items()}
+    now = law.clocks(path)[0][data["points"]]
 
-    def sums(block: Any, row: Any) -> Any:
-        """Return what rows of drops add to blocks of points, shape (TILES, POINTS, 1 + k)."""
-        elapsed = jnp.maximum(now[block][:, :, None] - then[row][:, None], 0.0)
-        rates = rate[row][:, None]
-        moved, moved_by = _linearised(lambda *v: _law(law, v).relaxed(elapsed, rates), [*values])
+    def sums(block: Any, drops: Path) -> Any:
+        """Return what drops add to blocks of points, shape (TILES, POINTS, 1 + k)."""
+        ends = _linearised(lambda *v: drops.gap * _law(law, v).effect(drops), [*values])
+        elapsed = now[block][:, :, None] - law.clocks(drops)[1][:, None]
+        given = jnp.maximum(elapsed, 0.0), drops.rate[:, None]
+        moved, moved_by = _linearised(lambda *v: _law(law, v).relaxed(*given), [*values])
         columns = [jnp.zeros(elapsed.shape[:2])] * len(values)
         for i, slope in moved_by.items():
-            columns[i] += jnp.einsum("tpd,td->tp", slope, effect[row])
-        for i, slope in slopes.items():
-            columns[i] += jnp.einsum("tpd,td->tp", moved, slope[row])
-        return jnp.stack([jnp.einsum("tpd,td->tp", moved, effect[row]), *columns], axis=-1)
+            columns[i] += jnp.einsum("tpd,td->tp", slope, ends[0])
+        for i, slope in ends[1].items():
+            columns[i] += jnp.einsum("tpd,td->tp", moved, jnp.broadcast_to(slope, drops.gap.shape))
+        return jnp.stack([jnp.einsum("tpd,td->tp", moved, ends[0]), *columns], axis=-1)
 
     def added(i: Any, total: Any) -> Any:
-        block, row = data["block"][i], data["row"][i]
-        return total.at[block].add(sums(block, row), mode="drop")
+        drops = replace(path, **{name: data[name][i] for name in AT_DROPS})
+        return total.at[data["block"][i]].add(sums(data["block"][i], drops), mode="drop")
 
     total = jnp.zeros((*now.shape, 1 + len(values)))
     total = jax.lax.fori_loop(0, data["rounds"], added, total)
@@ -515,22 +523,21 @@ def _linearised(function: Callable[..., Any], values: Sequence[Any]) -> tuple[An
     return value, {i: along(*(one if i == j else zero for j in read)) for i in read}
 
 
-def _stacked(paths: Sequence[Path], losses: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
-    """Return all runs as one: points, rows of drops, and the tiles of blocks that see rows."""
+def _stacked(
+    law: type[CurveLaw], paths: Sequence[Path], losses: Sequence[np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Return all runs as one: points, and for each block of them rows of the drops that it sees."""
     data = {name: _column(paths, name) for name in AT_POINTS} | {"loss": np.concatenate(losses)}
-    points, place, tiles, row = [], [], np.zeros((2, 0), int), 0
-    first = block = 0
+    points, place, seen, first = [], [], [], 0
     for path in paths:
         n = len(path.step)
         own = np.minimum(np.arange(-(-n // POINTS) * POINTS), n - 1).reshape(-1, POINTS)
+        place.append(len(seen) * POINTS + np.arange(n))
         points.append(first + own)
-        place.append(block * POINTS + np.arange(n))
-        tiles = np.append(tiles, _tiles(path, own) + np.array([[block], [row]]), axis=1)
-        first, block, row = first + n, block + len(own), row + -(-len(path.gap) // DROPS)
+        seen += [_seen(law, path, block) for block in own]
+        first += n
     data |= {"points": np.concatenate(points), "place": np.concatenate(place)}
-    filled = {name: _filled(rows, rows[-1]) for name, rows in data.items()}
-    drops = {name: _rows(paths, name, name == "gap") for name in AT_DROPS}
-    return filled | drops | _rounds(tiles)
+    return {name: _filled(rows, rows[-1]) for name, rows in data.items()} | _rounds(seen)
 
 
 def _column(paths: Sequence[Path], name: str) -> np.ndarray:
@@ -539,31 +546,48 @@ def _column(paths: Sequence[Path], name: str) -> np.ndarray:
     return np.concatenate([ones if own is None else own for own, ones in columns])
 
 
-def _rows(paths: Sequence[Path], name: str, blank: bool) -> np.ndarray:
-    """Return a quantity of all drops, each run's in whole rows; what is added has no size."""
-    each = [getattr(path, name) for path in paths if len(path.gap)] or [np.zeros(1)]
-    ends = [0.0 if blank else own[-1] for own in each]
-    rows = [
-        np.append(own, np.full(-len(own) % DROPS, end)) for own, end in zip(each, ends, strict=True)
-    ]
-    return _filled(np.concatenate(rows).reshape(-1, DROPS), ends[-1]).ravel()
+def _seen(law: type[CurveLaw], path: Path, points: np.ndarray) -> Path:
+    """Return the drops that some points of a run see, those far away taken together.
+
+    A stretch is at most a share NEAR of its distance, and neither rate nor area doubles in it: so
+    two drops in its place change losses by less than 1e-6 nats/token.
+    """
+    count = int(np.searchsorted(path.drop_step, path.step[points].max(), side="right"))
+    drops = replace(path, **{name: getattr(path, name)[:count] for name in AT_DROPS})
+    if not count:
+        return drops
+    now, then = law.clocks(drops)
+    away, alone = now[points].min() - then, -float(NOWHERE) - np.arange(count)
+    distance = np.log(np.where(away > 0, away, 1.0)) / np.log1p(NEAR)
+    area = np.maximum(drops.drop_area, LEAST_AREA * path.area.max())
+    kinds = (
+        np.where(away > 0, np.floor(distance), alone),
+        np.sign(drops.gap),
+        np.floor(np.log2(drops.rate)),
+        np.floor(np.log2(area)),
+    )
+    return drops.merged(np.append(True, np.any([np.diff(kind) != 0 for kind in kinds], axis=0)))
 
 
-def _tiles(path: Path, points: np.ndarray) -> np.ndarray:
-    """Return block and row of a run's tiles: drops are in order, a block sees the first few."""
-    seen = np.searchsorted(path.drop_step, path.step[points].max(1), side="right")
-    rows = -(-seen // DROPS)
-    before = np.repeat(np.cumsum(rows) - rows, rows)
-    return np.stack([np.repeat(np.arange(len(rows)), rows), np.arange(len(before)) - before])
+def _rounds(seen: Sequence[Path]) -> dict[str, np.ndarray]:
+    """Return the drops of each block in rows, TILES at a time, and how many times.
 
-
-def _rounds(tiles: np.ndarray) -> dict[str, np.ndarray]:
-    """Return tiles, TILES at a time, and how many times; those added lie beyond all blocks."""
-    rounds = -(-tiles.shape[1] // TILES)
-    more = rounds * TILES - tiles.shape[1]
-    block = np.append(tiles[0], np.full(more, NOWHERE)).reshape(-1, TILES)
-    row = np.append(tiles[1], np.zeros(more, int)).reshape(-1, TILES)
-    return {"block": _filled(block, NOWHERE), "row": _filled(row, 0), "rounds": np.array(rounds)}
+    What is added to a row has no size, and rows that are added are of no block.
+    """
+    rows = [-(-len(drops.gap) // DROPS) for drops in seen]
+    rounds = -(-sum(rows) // TILES)
+    block = np.full(rounds * TILES, NOWHERE)
+    block[: sum(rows)] = np.repeat(np.arange(len(rows)), rows)
+    data = {"block": _filled(block.reshape(-1, TILES), NOWHERE), "rounds": np.array(rounds)}
+    for name in AT_DROPS:
+        columns = [getattr(drops, name) for drops in seen]
+        more = [-len(column) % DROPS for column in columns]
+        ends = [0.0 if name == "gap" else column[-1] if len(column) else 1.0 for column in columns]
+        parts = [np.append(c, np.full(m, e)) for c, m, e in zip(columns, more, ends, strict=True)]
+        blank = np.full((rounds * TILES - sum(rows)) * DROPS, 0.0 if name == "gap" else 1.0)
+        whole = np.concatenate([*parts, blank]).reshape(-1, TILES, DROPS)
+        data[name] = _filled(whole, 0.0 if name == "gap" else 1.0)
+    return data
 
 
 def _filled(rows: np.ndarray, fill: Any) -> np.ndarray:

@@ -118,11 +118,11 @@ def _solved(units: Units, pool: Work, count: int, max_iterations: int) -> Soluti
     firsts, shape = range(0, count, tasks), problem.frame.matrix.shape
     if len(firsts) == 1:
         return read([part(0)], *shape)
-    with ThreadPoolExecutor(_processors()) as threads:  # XLA runs outside the interpreter lock
+    with ThreadPoolExecutor(processors()) as threads:  # XLA runs outside the interpreter lock
         return read(list(threads.map(part, firsts)), *shape)
 
 
-def _processors() -> int | None:
+def processors() -> int | None:
     """Return how many processors this process may use: a job's share, where that is known."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 

@@ -4,23 +4,24 @@ One log format is one module of this folder, found by its name: it has `VERSION`
 `--format`), `LOOKED_FOR` (for messages), `sniff(path, head) -> 0..1` and
 `read(path, content) -> list[Raw]`. One whose runs lie in several files marks what it reads with
 `part_of` and has `join(folder, parts) -> Raw`; `beside(path)` says what a tool writes beside its
-logs. Modules whose name begins with `_` are not formats.
+logs, `nearest(path, head)` what is missing in a file that is nearly of its kind. Modules whose
+name begins with `_` are not formats.
 """
 
 import contextlib
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from scaling_cli.ingest import _pattern
-from scaling_cli.ingest._batches import READER, Batch, batches, understood
+from scaling_cli.ingest._batches import READER, Batch, Later, batches, understood
 from scaling_cli.ingest._columns import check_mapping, remap
 from scaling_cli.ingest._facts import Meta, Options, pattern_notes, read_meta
 from scaling_cli.ingest._given import are_records, expand, passed_over
-from scaling_cli.ingest._parts import joined, put_together, run_names
+from scaling_cli.ingest._parts import joined, put_together, run_names, told_apart
 from scaling_cli.ingest._pattern import check_pattern
 from scaling_cli.ingest._sources import HEAD, Raw, Source, named, stem
 from scaling_cli.ingest._table import understand
@@ -62,6 +63,12 @@ def _recognised(source: Source, head: bytes) -> str | None:
     if how is None and len(head) == HEAD and b"\x00" not in head:
         return recognised(source.name, source.head(_FAR))
     return how
+
+
+def _nearest(source: Source, head: bytes) -> str | None:
+    """Return what a file that no reader recognises comes nearest to, and why it is not that."""
+    near = [reader.nearest for reader in formats().values() if hasattr(reader, "nearest")]
+    return next((why for nearest in near if (why := nearest(source.name, head))), None)
 
 
 def read(
@@ -124,38 +131,44 @@ def read(
         raise UsageError(message, hint=hint)
     parts = [remap(store.read(path), map or {}) for path in stores]
     if others or not sources:
-        parts.append(_read_files(others, options, meta, format)[0])
+        parts.append(_read_files(others, options, meta, format, thin=False).runs)
     return parts[0] if len(parts) == 1 else combine(parts)
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What was read to go into a store: of some runs the last point only.
+
+    `unread` are the keys of the sources that the store holds as they are; the points of the runs
+    that are `later` are made when they are wanted.
+    """
+
+    runs: Runs
+    unread: frozenset[str] = frozenset()
+    later: Sequence[Later] = ()
 
 
 def read_beside(
     root: str | Path, *sources: Any, meta: str | Path | None = None, **said: Any
-) -> tuple[Runs, frozenset[str]]:
-    """Read, as `read` does, what is to go into a store; files that it holds are not read again.
-
-    Returns
-    -------
-    runs : Runs
-        Of runs in files that were not read again it has the last point only.
-    unread : set of str
-        Keys of these sources.
-    """
+) -> Beside:
+    """Read, as `read` does, what is to go into a store; files that it holds are not read again."""
+    if any(isinstance(source, str | Path) and store.is_store(source) for source in sources):
+        return Beside(read(*sources, meta=meta, **said))
+    pattern = None if said.get("pattern") is None else check_pattern(said["pattern"])
+    options = Options(
+        said.get("map") or {}, said.get("set") or {}, said.get("name"), pattern=pattern
+    )
+    given, format = [*sources], said.get("format")
     held = store.held(root)
     if held is not None and all(map(_lasts, (*sources, meta or "."))):
         with contextlib.suppress(ScalingError):  # what is wrong is told by reading everything
-            options = Options(
-                said.get("map") or {},
-                said.get("set") or {},
-                said.get("name"),
-                pattern=said.get("pattern"),
-            )
-            return _read_files([*sources], options, meta, said.get("format"), held)
-    return read(*sources, meta=meta, **said), frozenset()
+            return _read_files(given, options, meta, format, thin=True, held=held)
+    return _read_files(given, options, meta, format, thin=True)
 
 
 def _lasts(source: Any) -> bool:
-    """Say whether a source can be read twice, and is no store."""
-    if not isinstance(source, str | Path) or str(source) == "-" or store.is_store(source):
+    """Say whether a source can be read twice."""
+    if not isinstance(source, str | Path) or str(source) == "-":
         return False
     path = Path(source)
     return path.is_file() or path.is_dir() or not path.exists()
@@ -178,15 +191,17 @@ def _read_files(
     options: Options,
     meta: str | Path | None,
     format: str | None,
+    *,
+    thin: bool,
     held: store.Held | None = None,
-) -> tuple[Runs, frozenset[str]]:
-    """Return what is in files, and the keys of those that a store holds as they are."""
+) -> Beside:
+    """Return what is in files that a store does not hold as they are."""
     reader = None if format is None else _reader_named(format)
     if options.pattern is not None:
         if reader is not None:
             raise UsageError("--pattern and --format cannot go together.", hint="Give one of them.")
         reader = _pattern.READER
-    files, notes = expand(given, reader, _recognised, _looked_for(), meta)
+    files, notes = expand(given, reader, _recognised, _looked_for(), meta, nearest=_nearest)
     names = run_names([source.name for source, _ in files])
     known = None if held is None else _held(held, files, names, options, meta)
     left = {i: file for i, file in enumerate(files) if known is None or i not in known.places}
@@ -202,7 +217,7 @@ def _read_files(
         table, stems = about[1], list(names.values())
         facts = read_meta(table, about[0].sha256, options.mapping, stems)
         options = replace(options, meta=facts)
-    read, doubted = _understood(files, clean, tables, names, options)
+    read, later, doubted = _understood(files, clean, tables, names, options, thin=thin)
     bad += doubted
     if bad and not read and not known:
         raise bad[0]
@@ -220,7 +235,7 @@ def _read_files(
         columns = options.meta.readings
     notes = [*whole.notes, *notes, *doubts(whole)]
     whole = replace(whole, columns=[*whole.columns, *columns], notes=notes)
-    return whole, known.sources if known else frozenset()
+    return Beside(whole, known.sources if known else frozenset(), later)
 
 
 def _held(
@@ -258,7 +273,7 @@ def _tables(
         tables += [(source, raw if raw.part_of else _called(raw, stem)) for raw in raws]
     tables, broken = put_together(tables, formats())
     bad += broken
-    return joined(tables), bad
+    return told_apart(joined(tables), names), bad
 
 
 def _called(raw: Raw, name: str) -> Raw:
@@ -274,14 +289,22 @@ def _understood(
     tables: Sequence[tuple[Source, Raw]],
     names: Mapping[str, str],
     options: Options,
-) -> tuple[list[Runs], list[DataError]]:
-    """Return the runs of all files in their order, and why some met in a folder gave none."""
+    *,
+    thin: bool,
+) -> tuple[list[Runs], list[Later], list[DataError]]:
+    """Return the runs of all files in their order, and why some met in a folder gave none.
+
+    If they are to be thin, the points of clean files come later, but for the last of each.
+    """
     place = {source.name: i for i, (source, _) in enumerate(files)}
     read: list[tuple[int, Runs]] = []
+    waiting: list[Later] = []
     bad: list[DataError] = []
     for batch in clean:
         try:
-            read += [(batch.files[0].place, runs) for runs in understood(batch, options)]
+            parts = list(understood(batch, options, thin=thin))
+            read += [(batch.files[0].place, runs) for runs, _ in parts]
+            waiting += [points for _, points in parts if points]
         except DataError:  # which of them it is, the careful way says
             again = [(replace(file.source), READER) for file in batch.files]
             tables = [*tables, *_tables(again, names)[0]]
@@ -294,7 +317,7 @@ def _understood(
             if source.asked:
                 raise
             bad.append(error)
-    return [runs for _, runs in sorted(read, key=lambda pair: pair[0])], bad
+    return [runs for _, runs in sorted(read, key=lambda pair: pair[0])], waiting, bad
 
 
 def _reader_named(name: str) -> str:

@@ -4,7 +4,7 @@ A file that passes every check here gives what it would give if it were read alo
 the two. What fails a check is read alone, with all that there is to say about it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import groupby
@@ -20,7 +20,7 @@ from scaling_cli.ingest._parts import may_be_part
 from scaling_cli.ingest._rows import FEWEST_OF_A_LOG, Judged
 from scaling_cli.ingest._shape import EPOCHS, MEASURED, TOTAL_NAMES, coded, is_wide
 from scaling_cli.ingest._sources import BOM, Raw, Source, stem
-from scaling_cli.ingest._table import Part, readings, runs_of
+from scaling_cli.ingest._table import Part, points_of, readings, runs_of
 from scaling_cli.runs.table import Layout, Runs, floats
 from scaling_cli.vocabulary.errors import DataError
 from scaling_cli.vocabulary.quantities import (
@@ -205,11 +205,10 @@ def _batch(head: _Header, columns: Mapping[str, pa.Array], files: list[Member], 
     """Return the table of some neighbours among files that were parsed together."""
     height = sum(file.rows for file in files)
     own = {name: column.slice(at, height) for name, column in columns.items()}
-    lines = np.concatenate([np.arange(2, file.rows + 2) for file in files])
-    named = replace(head.named, columns=own, lines=lines, segments=np.zeros(height, np.int16))
     for file in files:
         file.source.forget()
-    return Batch([replace(file, content=b"") for file in files], head.names, named)
+    whole = [replace(file, content=b"") for file in files]
+    return Batch(whole, head.names, replace(head.named, columns=own))
 
 
 # --- what makes a file clean -------------------------------------------------------------------
@@ -276,8 +275,38 @@ def _of_other_types(column: pa.Array, first: np.ndarray) -> np.ndarray:
 # --- the runs of a batch -----------------------------------------------------------------------
 
 
-def understood(batch: Batch, options: Options) -> Iterator[Runs]:
+@dataclass(frozen=True)
+class Later:
+    """The points of files that were read together, made when they are wanted."""
+
+    files: Mapping[str, Member]
+    columns: Mapping[str, pa.Array]
+    first: Mapping[str, int]
+    """The first row of each run."""
+
+    @property
+    def runs(self) -> Collection[str]:
+        """Return the runs that these are the points of."""
+        return self.files.keys()
+
+    def points(self, runs: Collection[str]) -> pa.Table:
+        """Return the points of these runs."""
+        files = [file for run, file in self.files.items() if run in runs]
+        columns = {
+            name: pa.concat_arrays([c.slice(self.first[f.run], f.rows) for f in files])
+            for name, c in self.columns.items()
+        }
+        judged = _judged(files, Raw("", columns, *_lines(files)))
+        sources = pa.array([file.source.id for file in files]).take(pa.array(judged.codes))
+        return points_of(judged, columns, sources)
+
+
+def understood(
+    batch: Batch, options: Options, *, thin: bool
+) -> Iterator[tuple[Runs, Later | None]]:
     """Yield the runs of a batch: of one table where all that is said beside it is of one kind.
+
+    If they are to be thin, they have the last point of each only, and the others come later.
 
     Raises
     ------
@@ -287,9 +316,17 @@ def understood(batch: Batch, options: Options) -> Iterator[Runs]:
     at = 0
     for _, group in groupby(batch.files, key=lambda file: _types(file, options)):
         files = list(group)
-        height = sum(file.rows for file in files)
-        yield _understood(files, _rows(batch.named, at, height), options)
-        at += height
+        edges = np.cumsum([0, *(file.rows for file in files)])
+        columns = {n: c.slice(at, int(edges[-1])) for n, c in batch.named.columns.items()}
+        named = replace(batch.named, **dict(zip(("lines", "segments"), _lines(files), strict=True)))
+        named = replace(named, columns=columns)
+        parts = [_part(file, named, options) for file in files]
+        runs = runs_of(_judged(files, named), parts, options, edges[1:] - 1 if thin else None)
+        own = {name: c for name, c in columns.items() if name in runs.points.column_names}
+        first = dict(zip((file.run for file in files), edges.tolist(), strict=False))
+        later = Later({file.run: file for file in files}, own, first)
+        yield runs, later if thin else None
+        at += int(edges[-1])
 
 
 def _types(file: Member, options: Options) -> list[tuple[str, bool]]:
@@ -298,17 +335,15 @@ def _types(file: Member, options: Options) -> list[tuple[str, bool]]:
     return [(k, isinstance(v, str)) for said in (file.stated, row) for k, v in said.items()]
 
 
-def _rows(raw: Raw, at: int, height: int) -> Raw:
-    columns = {name: column.slice(at, height) for name, column in raw.columns.items()}
-    rows = slice(at, at + height)
-    return replace(raw, columns=columns, lines=raw.lines[rows], segments=raw.segments[rows])
+def _lines(files: Sequence[Member]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the line and the segment of each row of clean files."""
+    lines = np.concatenate([np.arange(2, file.rows + 2) for file in files])
+    return lines, np.zeros(len(lines), np.int16)
 
 
-def _understood(files: Sequence[Member], named: Raw, options: Options) -> Runs:
-    heights = [file.rows for file in files]
-    ids = np.repeat(np.array([file.run for file in files], object), heights)
-    judged = Judged(named, Layout.CURVE, ids, named.segments, np.zeros(len(ids), bool), [])
-    return runs_of(judged, [_part(file, named, options) for file in files], options)
+def _judged(files: Sequence[Member], named: Raw) -> Judged:
+    ids = np.repeat(np.array([file.run for file in files], object), [file.rows for file in files])
+    return Judged(named, Layout.CURVE, ids, named.segments, np.zeros(len(ids), bool), [])
 
 
 def _part(file: Member, named: Raw, options: Options) -> Part:

@@ -29,6 +29,7 @@ _OTHER_KINDS = (
 )
 
 Recogniser = Callable[[Source, bytes], str | None]
+Nearest = Callable[[Source, bytes], str | None]
 
 
 def expand(
@@ -37,6 +38,8 @@ def expand(
     recognise: Recogniser,
     looked_for: str,
     meta: str | Path | None,
+    *,
+    nearest: Nearest,
 ) -> tuple[list[tuple[Source, str]], list[Note]]:
     """Return every file with the reader that understands it; a file is read once.
 
@@ -52,6 +55,8 @@ def expand(
         What is looked for in folders, for messages.
     meta : path, optional
         The table of metadata: not a log, even if it lies in the folder.
+    nearest : callable
+        Says what a file that has no reader comes nearest to, and why it is not read so.
 
     Raises
     ------
@@ -85,9 +90,10 @@ def expand(
         elif how is not None:
             known[source.uri] = (source, how)
         elif source.asked:
-            raise _unknown(source, looked_for)
+            raise _unknown(source, looked_for, nearest(source, head))
         else:
-            skipped.append(source.name)
+            why = nearest(source, head)
+            skipped.append(f"{source.name} ({why})" if why else source.name)
     if not known:
         there = f"{len(skipped)} file(s) of other kinds" if skipped else "no files"
         there = f"{len(stores)} store(s), read where they are named" if stores else there
@@ -101,7 +107,7 @@ def expand(
     return list(known.values()), notes
 
 
-def _unknown(source: Source, looked_for: str) -> DataError:
+def _unknown(source: Source, looked_for: str, why: str | None) -> DataError:
     """Return what is wrong with a file of no known format: it may be what this program wrote."""
     from scaling_cli.artefacts import kinds  # late: logs need none of it
 
@@ -109,7 +115,8 @@ def _unknown(source: Source, looked_for: str) -> DataError:
         stored = kinds.load(source.path or source.name)
     except ScalingError:
         hint = f"Looked for {looked_for}. If it is one of these, say which with --format."
-        return DataError("the format is not known.", file=source.name, hint=hint)
+        told = f"the format is not known: {why}." if why else "the format is not known."
+        return DataError(told, file=source.name, hint=hint)
     told = f"this is {stored.what}, not a log: {stored.used(source.name)}."
     return DataError(told, file=source.name)
 

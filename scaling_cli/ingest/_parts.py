@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from scaling_cli.ingest._columns import canonical_of
 from scaling_cli.ingest._sources import Raw, Source, stem
+from scaling_cli.runs.table import floats
 from scaling_cli.vocabulary.errors import DataError
 from scaling_cli.vocabulary.quantities import plain_name
 
@@ -35,7 +36,8 @@ def joined(tables: Sequence[tuple[Source, Raw]]) -> list[tuple[Source, Raw]]:
             kept.append((source, raw))
         else:
             parts.setdefault(part[0], []).append((source, part[1]))
-    for folder, several in parts.items():
+    for folder, copies in parts.items():
+        several = _without_copies(copies)
         kept += [(_source(folder, several), _join(several))] if _joinable(several) else several
     return kept
 
@@ -89,12 +91,24 @@ def put_together(
         run = raw.run or names[f"{Path(folder).resolve()}.run"]
         raw = replace(raw, run=run, reader=reader, version=several[0][1].version)
         whole.append((Source(folder, Path(folder), raw, asked, sources), raw))
-    # What tools call runs need not be unique: then the folder, named after an id, says which.
-    counts = Counter(raw.run for _, raw in whole)
-    for i, (source, raw) in enumerate(whole):
-        if counts[raw.run] > 1:
-            whole[i] = (source, replace(raw, run=f"{raw.run}/{Path(source.name).name}"))
     return [(source, raw) for source, raw in tables if not raw.part_of] + whole, bad
+
+
+def told_apart(
+    tables: Sequence[tuple[Source, Raw]], names: Mapping[str, str]
+) -> list[tuple[Source, Raw]]:
+    """Return tables with names of runs that are unique, where a tool gave some of them.
+
+    What people call runs need not be unique: then the folder or the file says which.
+    """
+    counts, apart = Counter(raw.run for _, raw in tables), []
+    for source, raw in tables:
+        if counts[raw.run] > 1 and raw.run != names.get(source.name):
+            where = Path(source.name).name if source.parts else stem(source.name)
+            apart.append((source, replace(raw, run=f"{raw.run}/{where}")))
+        else:
+            apart.append((source, raw))
+    return apart
 
 
 def may_be_part(name: str) -> bool:
@@ -120,6 +134,32 @@ def _part(source: Source, raw: Raw) -> tuple[str, Raw] | None:
     columns = {plain["step"]: raw.columns[plain["step"]]}
     columns |= {} if values is None else {metric: values}
     return folder.rstrip("/") or ".", replace(raw, columns=columns, run=Path(folder).resolve().name)
+
+
+def _without_copies(several: Sequence[tuple[Source, Raw]]) -> list[tuple[Source, Raw]]:
+    """Return files without those that say the same again: TensorBoard's CSV beside its JSON."""
+    kept: list[tuple[Source, Raw]] = []
+    for source, raw in several:
+        same = next((i for i, (_, other) in enumerate(kept) if _is_copy(raw, other)), None)
+        if same is None:
+            kept.append((source, raw))
+            continue
+        first, other = kept[same]
+        note = raw.note("same-values", "info", f"it holds the values of {first.name}; left out.")
+        # Two files of one stem were called by their whole paths.
+        kept[same] = first, replace(other, run=stem(first.name), notes=(*other.notes, note))
+    return kept
+
+
+def _is_copy(raw: Raw, other: Raw) -> bool:
+    """Say whether two tables hold the same numbers; their steps may be called otherwise."""
+    if [*raw.columns][1:] != [*other.columns][1:] or len(raw) != len(other):
+        return False
+    pairs = zip(raw.columns.values(), other.columns.values(), strict=True)
+    try:
+        return all(np.array_equal(floats(a), floats(b), equal_nan=True) for a, b in pairs)
+    except pa.ArrowInvalid:
+        return False
 
 
 def _joinable(several: Sequence[tuple[Source, Raw]]) -> bool:
@@ -158,6 +198,7 @@ def _join(several: Sequence[tuple[Source, Raw]]) -> Raw:
 
 
 def _source(folder: str, several: Sequence[tuple[Source, Raw]]) -> Source:
-    """Return what the files stand for together; its digest is that of the joined table."""
+    """Return what the files stand for together."""
     asked = any(source.asked for source, _ in several)
-    return Source(folder, Path(folder), _join(several), asked)
+    parts = tuple(source for source, _ in several)
+    return Source(folder, Path(folder), _join(several), asked, parts)

@@ -56,6 +56,11 @@ class Judged:
     stale: np.ndarray
     notes: list[Note]
 
+    def take(self, rows: np.ndarray) -> "Judged":
+        """Return these rows only."""
+        every = self.ids[rows], self.segment[rows], self.stale[rows]
+        return Judged(self.named.take(rows), self.layout, *every, self.notes)
+
     @cached_property
     def codes(self) -> np.ndarray:
         """Return the number of each row's run, in order of appearance."""

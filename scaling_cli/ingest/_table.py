@@ -104,8 +104,19 @@ def readings(
     return [*named.readings, *_said(named.file, stated, options.given), reading]
 
 
-def runs_of(judged: Judged, parts: Sequence[Part], options: Options) -> Runs:
-    """Return the runs of a table of one file, or of one that holds a run of each of its files."""
+def runs_of(
+    judged: Judged, parts: Sequence[Part], options: Options, rows: np.ndarray | None = None
+) -> Runs:
+    """Return the runs of a table of one file, or of one that holds a run of each of its files.
+
+    Parameters
+    ----------
+    judged : Judged
+    parts : sequence of Part
+    options : Options
+    rows : int array, optional
+        The points that are wanted. Default: all.
+    """
     alone = len(parts) == 1
     runs, along = _facts(judged, options, parts)
     names = runs["run_id"].to_pylist()
@@ -113,15 +124,18 @@ def runs_of(judged: Judged, parts: Sequence[Part], options: Options) -> Runs:
     kept = [len(judged.ids)] if alone else [part.rows for part in parts]
     facts = _own_facts(runs, stated=not (alone or _is_plain(judged, options)))
     varying = {"along": [name for name in along if name not in (*POINT_CORE, *POINT_TAIL)]}
-    rows = [
+    sources = [
         _source(judged.named, part, options)
         | {"rows_kept": count, "run_ids": ids, "facts": fixed}
         | varying
         for part, count, ids, fixed in zip(parts, kept, owned, cycle(facts), strict=False)
     ]
-    table = pa.Table.from_pylist(rows, schema=pa.schema(list(SOURCE_COLUMNS.items())))
-    of_row = np.zeros(len(judged.named), int) if alone else judged.codes
-    points = _points(judged, along, table["source_id"].combine_chunks().take(pa.array(of_row)))
+    table = pa.Table.from_pylist(sources, schema=pa.schema(list(SOURCE_COLUMNS.items())))
+    of_row = np.zeros(len(judged.ids), int) if alone else judged.codes
+    if rows is not None:
+        judged, of_row = judged.take(rows), of_row[rows]
+        along = {name: judged.named.columns[name] for name in along}
+    points = points_of(judged, along, table["source_id"].combine_chunks().take(pa.array(of_row)))
     columns = [reading for part in parts for reading in part.columns]
     return Runs(runs, points, table, columns, [note for part in parts for note in part.notes])
 
@@ -271,7 +285,8 @@ def _column(values: list[Any], kind: pa.DataType | None) -> pa.Array:
     return pa.array(values, kind)
 
 
-def _points(judged: Judged, along: Mapping[str, pa.Array], source: pa.Array) -> pa.Table:
+def points_of(judged: Judged, along: Mapping[str, pa.Array], source: pa.Array) -> pa.Table:
+    """Return the points of a table, each with the key of its source."""
     raw, kinds = judged.named, POINT_CORE | POINT_TAIL
     columns = {
         **along,

@@ -17,7 +17,7 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 # a long line costs no more than its length.
 _FIRST = r"""(?>
     \[[^\[\]]{1,120}\]:?
-    | \d{4}[-/]\d\d[-/]\d\d(?:[T_]\d\d:\d\d:\d\d(?:[.,]\d+)?)? | \d\d?/\d\d(?:/\d{2,4})?
+    | (?:\d\d)?\d\d[-/]\d\d[-/]\d\d(?:[T_]\d\d:\d\d:\d\d(?:[.,]\d+)?)? | \d\d?/\d\d(?:/\d{2,4})?
     | \d{1,2}:\d\d:\d\d(?:[.,]\d+)?
     | \d+:(?=\s)
     | [IWED]\d{4}\s[\d:.]+\s+\d+\s[\w./-]+:\d+\]
@@ -95,6 +95,10 @@ class Statement:
 
 
 _GOING_ON = ("val/", "epoch/")
+
+
+# One of these is in the words of every fact; most lines have none.
+ROOTS = ("param", "batch", "vocab", "seq", "max_", "optimi", "total", "stopping", "token", "paral")
 
 
 @dataclass
@@ -247,7 +251,8 @@ def differ(one: float, other: float) -> bool:
 
 def _state(console: Console, piece: Piece) -> bool:
     """Take the facts of a line; say whether it has any."""
-    if _words().search(piece.text) is None:
+    said = piece.text.lower()
+    if not any(root in said for root in ROOTS) or _words().search(said) is None:
         return False
     text, before = piece.text.strip(), len(console.statements)
     for dialect, fact in _facts():

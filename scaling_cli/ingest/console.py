@@ -22,6 +22,7 @@ from scaling_cli.ingest._trainers import (
     dialects,
     differ,
     listen,
+    pieces,
 )
 from scaling_cli.runs.table import Note
 from scaling_cli.vocabulary.errors import DataError
@@ -31,11 +32,12 @@ NAMES = ("console", *(name for dialect in dialects() for name in dialect.names))
 LOOKED_FOR = "the console of a trainer (Megatron, nanoGPT, torchtitan and the like)"
 _LOSSES = ("train_loss", "val_loss", "val_bpb")
 _WITHIN = ("planned", "per_epoch", "rank")  # numbers of a line that measure nothing
-_SURE = (0.95, 0.6, 0.5)  # how sure a line of each level is
+_SURE = (0.95, 0.6)  # how sure a line of a known trainer is, and one of nobody in particular
 # Code and text, which quote logs and print them, and tables.
 _OTHERS = (".md", ".rst", ".py", ".sh", ".yaml", ".yml", ".toml", ".tex", ".html", ".c", ".cu")
 _OTHERS += (".cpp", ".h", ".ipynb", ".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet")
 _SAYS = re.compile(rb"loss|tr?l:|train |val |hella |mlm-|clm-|bpb|param|batch|vocab", re.IGNORECASE)
+_NAMES_A_LOSS = re.compile(r"\b(?:[a-z]+_)*(?:loss|ppl|perplexity|bpb)\b.*\d", re.IGNORECASE)
 _SUCH_AS = (
     "Such as 'iter 100: loss 3.4567, time 250.12ms, mfu 41.20%', 's:100 trl:3.45' or 'step=100 "
     "loss=3.45'; --pattern 'step (?P<step>\\d+).*loss (?P<loss>\\S+)' reads any other."
@@ -52,10 +54,21 @@ def sniff(path: str, head: bytes) -> float:
         return _SURE[0]
     if known.broken and not known.rows:
         return 0.5
-    for level in LEVELS[1:]:
-        if sum(map(_measures, listen(head, level).rows)) > 1:
-            return _SURE[level]
+    if b"loss" in head.lower() and sum(map(_measures, listen(head, LEVELS[-1]).rows)) > 1:
+        return _SURE[1]
     return 0.35 if known.marks or known.rows else 0.0
+
+
+def nearest(path: str, head: bytes) -> str | None:
+    """Return which line of a text names a loss and is of no console that is known."""
+    if format_ending(path) in _OTHERS or b"\x00" in head:
+        return None
+    lines = (piece for piece in pieces(head) if _NAMES_A_LOSS.search(piece.text))
+    first = next(lines, None)
+    if first is None:
+        return None
+    told = f"row {first.number} says {first.text.strip()[:40]!r}, as no trainer does that is known"
+    return f"{told}; --pattern reads such lines"
 
 
 def _measures(row: Row) -> bool:

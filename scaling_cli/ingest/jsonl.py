@@ -38,6 +38,13 @@ def sniff(path: str, head: bytes) -> float:
     return 0.6 if text and (b"\n" not in head or _is_lines(head) or _holds(head)) else 0.0
 
 
+def nearest(path: str, head: bytes) -> str | None:
+    """Return why an object is not read as measurements."""
+    if format_ending(path) != ".json" or head.removeprefix(BOM).lstrip()[:1] != b"{":
+        return None
+    return "it is JSON whose object names neither steps nor losses nor runs"
+
+
 def read(path: str, content: bytes) -> list[Raw]:
     """Read JSON; bare NaN and Infinity, as Python writes them, are numbers.
 

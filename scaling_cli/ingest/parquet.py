@@ -17,7 +17,7 @@ _MAGIC = b"PAR1"
 def sniff(path: str, head: bytes) -> float:
     """Return how much this looks like Parquet: its first four bytes say so."""
     if head.startswith(_MAGIC):
-        return 1.0
+        return 0.95  # an export of a known tool is known better
     return 0.5 if format_ending(path) in (".parquet", ".pq") else 0.0
 
 

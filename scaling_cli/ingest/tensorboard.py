@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from scaling_cli.ingest import _settings
+from scaling_cli.ingest import _settings, _yaml
 from scaling_cli.ingest._columns import canonical_of
 from scaling_cli.ingest._events import Events, begins_with_event, read_events
 from scaling_cli.ingest._series import Series, side_by_side
@@ -30,13 +30,16 @@ _HELD = frozenset(("val", "valid", "validation", "eval", "evaluation", "dev", "t
 _TRAIN = frozenset(("train", "training"))
 _TWIN = " vs samples"  # what Megatron logs a second time, over samples
 _TEXTS = "/text_summary"
+_SETTINGS = "hparams.yaml"  # what Lightning writes beside its event files
 _NO_SCALARS = "Are the scalars in another file of the run? Give the folder that holds them all."
 
 
 def sniff(path: str, head: bytes) -> float:
-    """Return how much this looks like an event file: the first frame holds an event."""
+    """Return how much this looks like an event file, or settings beside one."""
     if begins_with_event(head):
         return 1.0
+    if Path(path).name == _SETTINGS:
+        return 0.9 if _logged(Path(path).parent) else 0.0
     return 0.5 if _MARK in Path(path).name and len(head) <= 64 else 0.0
 
 
@@ -50,6 +53,11 @@ def read(path: str, content: bytes) -> list[Raw]:
     DataError
         If no event is whole.
     """
+    if Path(path).name == _SETTINGS:
+        config = _yaml.mapping(content.decode(errors="replace"))
+        bare = Raw(path, {}, np.zeros(0, int), np.zeros(0, np.int16), size=len(content))
+        part = Path(path).parent.as_posix()
+        return [replace(bare, facts=_settings.facts(config), part_of=part)]
     events = read_events(content)
     if not len(events.record) and not events.texts and not events.others:
         garbled = events.garbled and "what it begins with is no event"
@@ -172,7 +180,7 @@ def join(folder: str, parts: Sequence[Raw]) -> Raw:
     DataError
         If none of them holds a scalar.
     """
-    files = [part for part in map(_Part.of, parts) if len(part)]
+    files = [part for part in map(_Part.of, filter(len, parts)) if len(part)]
     if not files:
         raise DataError("no scalars: texts, images or histograms.", file=folder, hint=_NO_SCALARS)
     files.sort(key=lambda part: part.span)

@@ -5,7 +5,6 @@ steps in goes before `_step`, which counts the calls of `log`; a metric with a s
 own (`define_metric`) stands at the step that this says. Folders of one run id are one run.
 """
 
-import fnmatch
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,8 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from scaling_cli.ingest import _settings, _yaml
-from scaling_cli.ingest._columns import canonical_of
-from scaling_cli.ingest._series import Series, side_by_side
+from scaling_cli.ingest._logged import TIME, Rows, at_steps
 from scaling_cli.ingest._sources import Raw
 from scaling_cli.ingest._transactions import (
     CONFIG,
@@ -31,17 +29,12 @@ from scaling_cli.ingest._transactions import (
 from scaling_cli.ingest._wire import DELIMITED, VARINT, Broken, fields, varint
 from scaling_cli.runs.table import Note
 from scaling_cli.vocabulary.errors import DataError, some
-from scaling_cli.vocabulary.quantities import S, plain_name, recognise
 
 VERSION = "1"
 NAMES = ("wandb",)
 LOOKED_FOR = "offline runs of W&B (*.wandb)"
 _FOLDER = re.compile(r"(?:offline-)?run-\d{8}_\d{6}-(?P<id>.+)")
 _WHOLE_HEADER = MAGIC + b"\xe1\xbe\x00"  # a number, and version 0
-_CALLS, _TIME = "_step", "_timestamp"
-_OWN = (_CALLS, _TIME, "_runtime")  # what W&B logs by itself
-_EPOCHS = ("epoch", "epochs")
-_USUALLY = 0.5  # of the rows that have a loss also have an axis that is one
 _NO_HISTORY = "Was anything logged? The console of the run, if it was kept, may hold more."
 # Fields of the records of a run, of its end, and of a metric that was defined.
 _RUN_ID, _RUN_CONFIG, _RUN_NAME = 1, 4, 8
@@ -217,29 +210,6 @@ def _notes(path: str, history: History) -> Iterator[Note]:
         yield Note("cut-record", "info", message, path)
 
 
-# --- the run -----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """The rows of the history of a run, of all its files: one value of some metrics each."""
-
-    names: list[str]
-    name: np.ndarray
-    row: np.ndarray
-    value: np.ndarray
-    session: np.ndarray
-    height: int
-
-    def column(self, name: str) -> np.ndarray:
-        """Return the values of a metric by row, NaN where it has none."""
-        cells = np.full(self.height, np.nan)
-        if name in self.names:
-            own = self.name == self.names.index(name)
-            cells[self.row[own]] = self.value[own]
-        return cells
-
-
 def join(folder: str, parts: Sequence[Raw]) -> Raw:
     """Return the history of a run with a row for each step.
 
@@ -252,27 +222,22 @@ def join(folder: str, parts: Sequence[Raw]) -> Raw:
     if not logs:
         raise DataError("the history of the run is empty.", file=folder, hint=_NO_HISTORY)
     defined = {k: v for part in parts if isinstance(part, _Part) for k, v in part.defined.items()}
-    rows = _rows(logs)
-    axis = _axis(rows, defined)
-    series, lost = _series(rows, axis, defined)
-    raw = side_by_side(folder, series, sum(part.size for part in parts), axis=_called(axis))
-    notes = [note for part in parts for note in part.notes]
-    if lost:
-        message = f"{lost} value(s) were logged before the first {axis!r}; left out."
-        notes.append(Note("no-step", "warn", message, folder))
+    rows = replace(_rows(logs), defined=defined)
+    raw = at_steps(folder, rows, sum(part.size for part in parts))
+    notes = (*(note for part in parts for note in part.notes), *raw.notes)
     facts = {name: value for part in parts for name, value in part.facts.items()}
     run = next((part.run for part in reversed(logs) if part.run), "")
-    return replace(raw, facts=facts, run=run, notes=(*notes, *raw.notes))
+    return replace(raw, facts=facts, run=run, notes=notes)
 
 
 def _began(part: Raw) -> tuple[float, str]:
     """Return when the first row was logged."""
-    rows = _rows([part])
-    times = rows.column(_TIME)
+    times = _rows([part]).column(TIME)
     return (float(np.nanmin(times)) if not np.isnan(times).all() else np.inf, part.file)
 
 
-def _rows(logs: Sequence[Raw]) -> _Rows:
+def _rows(logs: Sequence[Raw]) -> Rows:
+    """Return the rows of several files."""
     names: dict[str, int] = {}
     pieces, height = [], 0
     for session, log in enumerate(logs):
@@ -283,71 +248,4 @@ def _rows(logs: Sequence[Raw]) -> _Rows:
         pieces.append((*own, np.full(len(row), session)))
         height += int(row.max()) + 1
     name, row, value, session = (np.concatenate(columns) for columns in zip(*pieces, strict=True))
-    return _Rows([*names], name, row, value, session, height)
-
-
-def _step_metric(name: str, defined: Mapping[str, str]) -> str | None:
-    """Return the metric that counts the steps of another, if one was defined."""
-    if name in defined:
-        return defined[name]
-    return next((step for glob, step in defined.items() if fnmatch.fnmatchcase(name, glob)), None)
-
-
-def _axis(rows: _Rows, defined: Mapping[str, str]) -> str:
-    """Return the metric that counts the steps of most of the losses."""
-    losses = [name for name in rows.names if canonical_of(name) in ("loss", "val_loss")]
-    stated = [_step_metric(name, defined) for name in losses or rows.names]
-    named = [name for name in rows.names if recognise(name) is S and name != _CALLS]
-    order = [plain_name(alias) for alias in (S.column, *S.aliases)]
-    named.sort(key=lambda name: order.index(plain_name(name)))
-    there = np.zeros(rows.height, bool)
-    for name in losses or [name for name in rows.names if name not in (*named, *_OWN)]:
-        there |= ~np.isnan(rows.column(name))
-    for name in dict.fromkeys([*(step for step in stated if step), *named]):
-        values = rows.column(name)[there]
-        values = values[~np.isnan(values)]
-        if len(np.unique(values)) >= _USUALLY * there.sum() and _counts(name, values):
-            return name
-    return _CALLS
-
-
-def _counts(name: str, values: np.ndarray) -> bool:
-    """Say whether a metric can count steps: whole numbers that are no tokens or compute."""
-    whole = bool(np.all(values == np.floor(values))) and bool(np.all(np.abs(values) < 2.0**53))
-    return whole and canonical_of(name) in (S.column, None)
-
-
-def _called(axis: str) -> str:
-    """Return what the column of steps is called: a name that is known as one."""
-    known = canonical_of(axis) == S.column or plain_name(axis) in _EPOCHS
-    return axis if known else S.column
-
-
-def _series(rows: _Rows, axis: str, defined: Mapping[str, str]) -> tuple[Series, int]:
-    """Return the values at the steps at which they count, and how many have none."""
-    kept = [name for name in rows.names if name not in (axis, *_OWN)]
-    steps = {name: _filled(rows, name) for name in {axis}}
-    step = np.full(len(rows.row), np.nan)
-    for i, name in enumerate(rows.names):
-        own = _step_metric(name, defined)
-        own = own if own in rows.names and _counts(own, _there(rows.column(own))) else axis
-        steps.setdefault(own, _filled(rows, own))
-        mine = rows.name == i
-        step[mine] = steps[own][rows.row[mine]]
-    wanted = np.isin(rows.name, [rows.names.index(name) for name in kept])
-    good = wanted & ~np.isnan(step)
-    places = np.array([kept.index(name) if name in kept else -1 for name in rows.names])
-    time = rows.column(_TIME)[rows.row[good]]
-    columns = (places[rows.name[good]], step[good].astype(np.int64), rows.value[good], time)
-    return Series(kept, *columns, rows.session[good]), int((wanted & ~good).sum())
-
-
-def _there(values: np.ndarray) -> np.ndarray:
-    return values[~np.isnan(values)]
-
-
-def _filled(rows: _Rows, name: str) -> np.ndarray:
-    """Return what counts the steps by row; where it was not logged, as it was before."""
-    values = rows.column(name) if name in rows.names else np.arange(float(rows.height))
-    last = np.maximum.accumulate(np.where(np.isnan(values), 0, np.arange(len(values))))
-    return values[last]
+    return Rows([*names], name, row, value, session, height)

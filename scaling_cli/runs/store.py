@@ -25,7 +25,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -121,6 +121,19 @@ def apart(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:
     return [file for file in files if stores.isdisjoint(file.parents)], sorted(stores)
 
 
+class Later(Protocol):
+    """What makes the points of runs when they are wanted, so that no one holds all of them."""
+
+    @property
+    def runs(self) -> Collection[str]:
+        """Return the runs."""
+        ...
+
+    def points(self, runs: Collection[str]) -> pa.Table:
+        """Return the points of these runs, which are among them."""
+        ...
+
+
 class OutdatedError(Exception):
     """What was read beside a store is not what the store holds now."""
 
@@ -165,7 +178,13 @@ def held(path: str | Path) -> Held | None:
     return Held(root, manifest, {row["uri"]: row for row in rows if tables[row["uri"]] == 1})
 
 
-def append(store: str | Path, runs: Runs, *, unread: Collection[str] = frozenset()) -> StoreReport:
+def append(
+    store: str | Path,
+    runs: Runs,
+    *,
+    unread: Collection[str] = frozenset(),
+    later: Sequence[Later] = (),
+) -> StoreReport:
     """Put runs into a store; made if it is not there.
 
     A source with the same content, reader and mapping is skipped. A source that has changed
@@ -177,6 +196,8 @@ def append(store: str | Path, runs: Runs, *, unread: Collection[str] = frozenset
     runs : Runs
     unread : set of str
         Keys of sources that the store held as they are: their points are not among those given.
+    later : sequence of Later
+        What makes the points of runs of which only the last ones are given.
 
     Raises
     ------
@@ -188,13 +209,13 @@ def append(store: str | Path, runs: Runs, *, unread: Collection[str] = frozenset
     """
     root = Path(store)
     try:
-        return _append(root, runs, unread)
+        return _append(root, runs, unread, later)
     except OSError as error:
         message = f"the store cannot be written: {error.strerror}."
         raise DataError(message, file=str(error.filename or root), hint=_ELSEWHERE) from error
 
 
-def _append(root: Path, runs: Runs, unread: Collection[str]) -> StoreReport:
+def _append(root: Path, runs: Runs, unread: Collection[str], later: Sequence[Later]) -> StoreReport:
     _refuse_another(root)
     root.mkdir(parents=True, exist_ok=True)
     with _locked(root):
@@ -207,7 +228,7 @@ def _append(root: Path, runs: Runs, unread: Collection[str]) -> StoreReport:
         if not change.written.isdisjoint(unread):
             raise OutdatedError
         if change.fresh or change.gone:
-            manifest = _write(root, manifest, change, runs)
+            manifest = _write(root, manifest, change, runs, later)
         _sweep(root, manifest)
         return StoreReport(
             str(root),
@@ -286,13 +307,15 @@ def _records(texts: pa.ChunkedArray) -> list[dict[str, Any]]:
     return [record for text in texts.to_pylist() if text for record in json.loads(text)]
 
 
-def _write(root: Path, manifest: dict[str, Any], change: Change, runs: Runs) -> dict[str, Any]:
+def _write(
+    root: Path, manifest: dict[str, Any], change: Change, runs: Runs, later: Sequence[Later]
+) -> dict[str, Any]:
     """Write segments and tables, then the manifest; return it."""
     old = _table(root, manifest, "runs")
     facts = runs.runs.filter(_among(change.fresh))
     if old is not None:
         facts = stack([old.filter(~_among(change.gone)), facts])
-    segments = _segments(root, manifest, change, runs.points)
+    segments = _segments(root, manifest, change, runs.points, later)
     tables = {"runs": facts.sort_by("run_id"), "sources": change.sources}
     put = {n: _put_table(root, f"tables/{n}", with_units(t, n)) for n, t in tables.items()}
     version = {"format": FORMAT, "version": manifest["version"] + 1}
@@ -302,24 +325,44 @@ def _write(root: Path, manifest: dict[str, Any], change: Change, runs: Runs) -> 
 
 
 def _segments(
-    root: Path, manifest: dict[str, Any], change: Change, points: pa.Table
+    root: Path,
+    manifest: dict[str, Any],
+    change: Change,
+    points: pa.Table,
+    later: Sequence[Later],
 ) -> list[dict[str, Any]]:
-    """Return the segments in force after the change, new ones written."""
-    every = change.fresh.issuperset(points["run_id"].unique().to_pylist())
-    fresh = points if every else points.filter(_among(change.fresh))
-    tables = _by_bucket(fresh, manifest["buckets"])
+    """Return the segments in force after the change, new ones written; one bucket at a time."""
+    thin = {run for several in later for run in several.runs}
+    whole, buckets = change.fresh - thin, manifest["buckets"]
+    every = whole.issuperset(points["run_id"].unique().to_pylist())
+    tables = _by_bucket(points if every else points.filter(_among(whole)), buckets)
+    wanted: dict[int, set[str]] = {number: set() for number in tables}
+    for run in change.fresh & thin:
+        wanted.setdefault(_bucket(run, buckets), set()).add(run)
     counts = Counter(segment["bucket"] for segment in manifest["segments"])
-    crowded = {number for number in tables if counts[number] >= _MOST_SEGMENTS}
+    crowded = {number for number in wanted if counts[number] >= _MOST_SEGMENTS}
     kept: list[dict[str, Any]] = []
+    left: dict[int, list[str]] = {number: [] for number in wanted}
     for segment in manifest["segments"]:
         number = segment["bucket"]
         if number not in crowded and change.gone.isdisjoint(segment["runs"]):
             kept.append(segment)
-            continue
-        left = _parquet(root, segment["path"]).filter(~_among(change.gone))
-        tables.setdefault(number, []).append(left)
-    written = [_put_segment(root, number, stack(parts)) for number, parts in tables.items()]
-    return [*kept, *(segment for segment in written if segment["rows"])]
+        else:
+            left.setdefault(number, []).append(segment["path"])
+    for number, paths in sorted(left.items()):
+        runs = wanted.get(number, set())
+        own = ((several, runs.intersection(several.runs)) for several in later)
+        made = [several.points(names) for several, names in own if names]
+        rest = (_parquet(root, path).filter(~_among(change.gone)) for path in paths)
+        new = [*tables.pop(number, []), *made]
+        kept.append(_put_segment(root, number, stack([*_of_all(points, new), *rest])))
+    return [segment for segment in kept if segment["rows"]]
+
+
+def _of_all(points: pa.Table, new: list[pa.Table]) -> list[pa.Table]:
+    """Return new points under a table that has the columns of all of them."""
+    few = points.num_columns <= _MOST_COLUMNS
+    return [points.schema.empty_table(), *new] if few and new else new
 
 
 def _by_bucket(points: pa.Table, buckets: int) -> dict[int, list[pa.Table]]:

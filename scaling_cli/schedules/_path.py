@@ -126,6 +126,10 @@ class Path:
         new = np.append(True, np.any([np.diff(kind) != 0 for kind in kinds], axis=0))
         since = self.drop_step - self.drop_step[np.flatnonzero(new)][np.cumsum(new) - 1]
         new[1:] |= np.diff(since // width) != 0
+        return self.merged(new)
+
+    def merged(self, new: np.ndarray) -> "Path":
+        """Return a path of two drops in place of those of each stretch; `new` where one begins."""
         first = np.flatnonzero(new)
         total = np.add.reduceat(self.gap, first)
         size = np.diff(np.append(first, len(self.gap)))

@@ -36,9 +36,10 @@ def put(sources: Sequence[Any], store: str | Path, **said: Any) -> "tuple[Runs, 
     from scaling_cli.ingest import read, read_beside
     from scaling_cli.runs.store import OutdatedError, append
 
-    runs, unread = read_beside(store, *sources, **said)
+    beside = read_beside(store, *sources, **said)
+    runs = beside.runs
     try:
-        report = append(store, runs, unread=unread)
+        report = append(store, runs, unread=beside.unread, later=beside.later)
     except OutdatedError:  # another process has changed it since
         runs = read(*sources, **said)
         report = append(store, runs)

@@ -86,8 +86,11 @@ def test_linear_time_gives_the_same_numbers(name: str) -> None:
     law, every = truth(name), np.random.default_rng(0).permutation(np.arange(19, 350))
     path = Path.of(SCHEDULE, every, params=SIZE)
     assert law.curve(path) == pytest.approx(law(path), abs=1e-9)
-    early = Path.of(SCHEDULE, [5, 3], params=SIZE)
+    early = Path.of(SCHEDULE, [5, 3, 9, 7, 11], params=SIZE)
     assert law.curve(early) == pytest.approx(law(early))
+    # One step alone is summed drop by drop: what the spectrum says of it among all.
+    alone = law.curve(Path.of(SCHEDULE, every[-1:], params=SIZE))
+    assert alone == pytest.approx(law.curve(path)[-1:], abs=1e-9)
 
 
 @pytest.mark.parametrize("name", curve_laws.names())

@@ -1,5 +1,6 @@
 """Residuals of laws of loss curves and their derivatives, against the laws called under NumPy."""
 
+from dataclasses import replace
 from pathlib import Path as File
 
 import numpy as np
@@ -10,7 +11,7 @@ from curve_truths import TEXTS, TRUTHS, made
 from scaling_cli import curve_laws
 from scaling_cli.curve_fits.fitting import AVERAGED, CurveOptions, search, weights
 from scaling_cli.curve_laws._curve_law import CurveLaw
-from scaling_cli.engine import compiled
+from scaling_cli.engine import compiled, curves
 from scaling_cli.engine.curves import CurveProblem, coordinates, law_at, linearise, solve_curves
 from scaling_cli.schedules import parse_schedule
 from scaling_cli.schedules._path import Path
@@ -33,7 +34,8 @@ def problem(law: type[CurveLaw]) -> CurveProblem:
 
 
 @pytest.mark.parametrize("name", curve_laws.names())
-def test_derivatives_are_those_of_the_law(name: str) -> None:
+def test_derivatives_are_those_of_the_law(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(curves, "NEAR", 1e-9)  # every drop stands for itself
     law = curve_laws.get(name)
     work, truth = problem(law), law(**TRUTHS[name])
     line, u = linearise(work, truth), coordinates(truth, work.scales)
@@ -46,6 +48,27 @@ def test_derivatives_are_those_of_the_law(name: str) -> None:
     for i, step in enumerate(STEP * np.eye(len(u))):
         slope = (residuals(u + step) - residuals(u - step)) / (2 * STEP)
         assert line.jacobian[:, i] == pytest.approx(slope, abs=1e-8)
+
+
+@pytest.mark.parametrize("name", AVERAGED)
+def test_drops_far_away_are_taken_together(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside every drop for itself: within 1e-6 nats/token, and few of them in a long run."""
+    law = curve_laws.get(name)
+    truth = law(**TRUTHS[name])
+    schedule = parse_schedule("cosine:peak=0.001,warmup=2000,min=0,steps=60000")
+    step = np.arange(2000, 60000, 300)
+    path = law.prepared(Path.of(schedule, step, unit=0.001)).compressed()
+    k, losses = len(law.parameters()), [np.full(len(step), LOSS)]
+    prior, free = np.zeros((k, 2)), np.ones(k, bool)
+    work = CurveProblem(law, [path], losses, 1e-3, prior, free, {"area": SCALES["area"]})
+    last, few = np.array([len(step) - 1]), linearise(work, truth)
+    together = len(curves._seen(law, path, last).gap)
+    exact = np.log(np.asarray(truth(path)) / LOSS)
+    assert few.residuals == pytest.approx(exact, abs=1e-6 / LOSS)
+    monkeypatch.setattr(curves, "NEAR", 1e-9)
+    whole = linearise(replace(work, free=free), truth)
+    assert few.jacobian == pytest.approx(whole.jacobian, abs=1e-6)
+    assert together < 0.35 * len(curves._seen(law, path, last).gap)
 
 
 def test_a_second_process_loads_what_the_first_compiled(
@@ -73,10 +96,10 @@ def test_a_law_that_its_base_changes_is_compiled_again(monkeypatch: pytest.Monke
 @pytest.mark.parametrize("name", AVERAGED)
 def test_the_minimum_is_that_of_the_solver_before(name: str) -> None:
     """From the law that made the runs: all of them, resamples of them, and two of the three."""
-    curves = [made(name, n, noise=2e-3) for n in ("constant", "cosine", "wsd")]
+    runs = [made(name, n, noise=2e-3) for n in ("constant", "cosine", "wsd")]
     options, truth = CurveOptions(0.001, None, {}, 1.0), curve_laws.get(name)(**TRUTHS[name])
-    work = search(name, curves, options, start=truth).line.problem
-    sizes = [len(c.step) for c in curves]
+    work = search(name, runs, options, start=truth).line.problem
+    sizes = [len(c.step) for c in runs]
     drawn, _ = weights(sizes, 0.5, 4, seed=0)
     kept = np.repeat([1.0, 0.0, 1.0], sizes)
     times = np.array([np.ones(sum(sizes)), kept, *drawn])
@@ -89,11 +112,11 @@ def test_the_minimum_is_that_of_the_solver_before(name: str) -> None:
 
 
 def test_held_coordinates_stay_and_lanes_do_not_feel_each_other() -> None:
-    curves = [made("multi_power", n, noise=2e-3) for n in ("constant", "cosine", "wsd")]
+    runs = [made("multi_power", n, noise=2e-3) for n in ("constant", "cosine", "wsd")]
     held = CurveOptions(0.001, None, {"gamma": 0.7}, 1.0)
     truth = curve_laws.get("multi_power")(**(TRUTHS["multi_power"] | {"gamma": 0.7}))
-    work = search("multi_power", curves, held, start=truth).line.problem
-    drawn, _ = weights([len(c.step) for c in curves], 0.5, 3, seed=0)
+    work = search("multi_power", runs, held, start=truth).line.problem
+    drawn, _ = weights([len(c.step) for c in runs], 0.5, 3, seed=0)
     known = linearise(work, truth)
     together = solve_curves(work, [truth] * 3, times=drawn, known=known)
     for end, times in zip(together, drawn, strict=True):
@@ -107,10 +130,10 @@ def test_parts_of_a_table_run_what_was_compiled_for_all_of_it(
 ) -> None:
     """Folds, and the same runs with another warm-up, have the shapes of all runs."""
     law = curve_laws.get("functional")
-    curves = [made("functional", n) for n in ("constant", "cosine", "wsd")]
+    runs = [made("functional", n) for n in ("constant", "cosine", "wsd")]
     monkeypatch.setattr(compiled, "_loaded", {})
     for warmup in ("as_trained", "area"):
-        for some in (curves, curves[:2], curves[1:]):
+        for some in (runs, runs[:2], runs[1:]):
             options = CurveOptions(0.001, warmup, {}, 1.0)
             linearise(search("functional", some, options).line.problem, law(**TRUTHS["functional"]))
     assert len(compiled._loaded) == 1

@@ -12,6 +12,7 @@ from scaling_cli import ingest
 from scaling_cli.ingest import _batches
 from scaling_cli.runs import store
 from scaling_cli.runs.table import Runs
+from scaling_cli.verbs import ingest as verb
 from scaling_cli.vocabulary.errors import ScalingError
 
 HEADERS = (
@@ -121,8 +122,11 @@ def answer(folder: Path, into: Path, **options: Any) -> Any:
     except ScalingError as error:
         return type(error), str(error), error.hint
     store.append(into, runs)
-    files = {str(p.relative_to(into)): p.read_bytes() for p in into.rglob("*") if p.is_file()}
-    return told(runs), files
+    return told(runs), files(into)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
 @pytest.fixture
@@ -164,6 +168,9 @@ def test_read_together_as_alone(
         rows = "".join(f"{stem},{n}e6,{'x' if n % 2 else n}\n" for n, stem in stems)
         options["meta"] = write(tmp_path, "meta.csv", f"run_id,params,role\n{rows}")
     together = answer(folder, tmp_path / "together", **options)
+    if said != "partial" and len(together) == 2:  # it was not refused
+        runs, _ = verb.put([folder], tmp_path / "later", **options)
+        assert (runs.notes, files(tmp_path / "later")) == (together[0]["notes"], together[1])
     if said not in ("scale", "rows"):
         assert sum(sizes) > 10
     monkeypatch.setattr(ingest, "batches", lambda *_: iter(()))

@@ -261,6 +261,16 @@ def test_only_logs_with_a_measurement_are_recognised(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["5bdc3988", "d4bfb25f"])
+def test_real_logs_have_the_curves_of_their_tables(name: str, shared: Path) -> None:
+    runs = read(str(shared / "logs" / f"modded-nanogpt-{name}.txt"))
+    for part, measured in (("train", "loss"), ("val", "val_loss")):
+        [table] = (shared / "data" / "nanogpt_logs").glob(f"*{name}_{part}.csv")
+        rows = np.loadtxt(table, delimiter=",", skiprows=1)
+        pairs = dict(zip(column(runs, "step"), column(runs, measured), strict=True))
+        assert [pairs[int(step)] for step in rows[:, 0]] == rows[:, 1].tolist()
+
+
+@pytest.mark.parametrize("name", ["5bdc3988", "d4bfb25f"])
 def test_real_logs_are_read_whole(name: str, shared: Path) -> None:
     file = shared / "logs" / f"modded-nanogpt-{name}.txt"
     found: dict[str, dict[int, float]] = {"train_loss": {}, "val_loss": {}}

@@ -14,7 +14,9 @@ from refusals import refusal
 import scaling_cli as sc
 from scaling_cli import ingest
 from scaling_cli.ingest import console
+from scaling_cli.ingest._trainers import ROOTS, dialects
 from scaling_cli.runs.table import Runs
+from scaling_cli.verbs.ingest import put
 from scaling_cli.vocabulary.errors import DataError, UsageError
 
 NUMBER = re.compile(r"[-+]?(?:\d[\d,]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
@@ -173,7 +175,7 @@ def test_lines_by_an_expression_of_the_user(tmp_path: Path) -> None:
     cut = write(tmp_path, "cut.odd", ODD[:30])
     assert _curve(ingest.read(cut, pattern=PATTERN, keep_partial=True), "loss") == {10: 3.0}
     for _ in range(2):
-        report = sc.verbs.ingest.put([file], tmp_path / "store", pattern=PATTERN)[1]
+        report = put([file], tmp_path / "store", pattern=PATTERN)[1]
         assert (report.added or report.unchanged) == ("f",)
 
 
@@ -208,3 +210,24 @@ def test_an_expression_takes_time_that_is_linear_in_the_line(tmp_path: Path) -> 
     file = write(tmp_path, "f.odd", f"step 1 loss {'1' * 40}!\nstep 2 loss 3\nstep 3 loss 2\n")
     runs = ingest.read(file, pattern=r"step (?P<step>\d+) loss (?P<loss>(?:\d+)+)$")
     assert _curve(runs, "loss") == {2: 3.0, 3: 2.0}
+
+
+def test_a_file_of_no_known_format_says_what_it_comes_nearest_to(tmp_path: Path) -> None:
+    file = write(tmp_path, "f.log", "hello\nepoch is done, our_loss 3.25 today\n")
+    why = (
+        "row 2 says 'epoch is done, our_loss 3.25 today', as no trainer does that is known; "
+        "--pattern reads such lines"
+    )
+    assert f"{file}: the format is not known: {why}. Looked for" in refusal(
+        DataError, ingest.read, file
+    )
+    write(tmp_path, "g.log", LOGS["equals"].text)
+    assert codes(ingest.read(tmp_path))["ignored-file"] == (
+        f"1 file(s) are of no known format and were passed over: {file} ({why})."
+    )
+
+
+def test_the_words_of_every_fact_have_a_root() -> None:
+    facts = [fact.words.lower() for dialect in dialects() for fact in dialect.facts]
+    assert [words for words in facts if not any(root in words for root in ROOTS)] == []
+    assert min(map(len, facts)) >= 5

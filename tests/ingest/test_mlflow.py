@@ -11,13 +11,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from log_files import counting, write
+from log_files import counting, curve, write
 from refusals import refusal
 
 from scaling_cli import ingest
 from scaling_cli.ingest import mlflow
 from scaling_cli.ingest._databases import MAGIC
-from scaling_cli.runs.table import Runs
 from scaling_cli.vocabulary.errors import DataError
 
 IDS = ("0123456789abcdef0123456789abcdef", "fedcba9876543210fedcba9876543210")
@@ -29,11 +28,6 @@ CREATE TABLE params (key VARCHAR(250), value VARCHAR(8000), run_uuid VARCHAR(32)
 CREATE TABLE metrics (key VARCHAR(250), value FLOAT, timestamp BIGINT, run_uuid VARCHAR(32),
                       step BIGINT, is_nan BOOLEAN);
 """
-
-
-def _curve(runs: Runs, name: str = "loss") -> dict[object, object]:
-    pairs = zip(counting(runs, "step"), counting(runs, name), strict=True)
-    return {step: value for step, value in pairs if value is not None}
 
 
 def _lines(values: Iterable[tuple[int, object]], began: int = 1_700_000_000_000) -> str:
@@ -103,7 +97,7 @@ def test_the_metrics_of_a_run_are_joined(tmp_path: Path) -> None:
     assert runs.runs["run_id"].to_pylist() == ["base"]
     assert counting(runs, "step") == [0, 10, 20, 30]
     np.testing.assert_array_equal(counting(runs, "loss"), [5.0, np.nan, np.inf, 2.25])
-    assert _curve(runs, "val_loss") == {20: 3.5}
+    assert curve(runs, "val_loss") == {20: 3.5}
     facts = runs.runs.to_pylist()[0]
     assert (facts["step"], facts["params"], facts["status"]) == (40, 1.5e6, "finished")
     assert runs.sources["uri"].to_pylist() == [(tmp_path / "mlruns/1" / IDS[0]).as_posix()]
@@ -145,13 +139,13 @@ def test_runs_of_one_name_and_a_deleted_one(tmp_path: Path) -> None:
 
 def test_lines_of_old_versions_have_no_step(tmp_path: Path) -> None:
     _folder(tmp_path, metrics__loss="1600000000 4.5\n1600000001 4.25\n")
-    assert _curve(ingest.read(tmp_path)) == {0: 4.5, 1: 4.25}
+    assert curve(ingest.read(tmp_path)) == {0: 4.5, 1: 4.25}
 
 
 def test_a_resumed_run_counts_once(tmp_path: Path) -> None:
     values = [*((s, 19.0 - s) for s in range(10)), *((s, 2.0) for s in range(6, 12))]
     _folder(tmp_path, metrics__loss=_lines(values))
-    assert _curve(ingest.read(tmp_path)) == {s: 19.0 - s if s < 6 else 2.0 for s in range(12)}
+    assert curve(ingest.read(tmp_path)) == {s: 19.0 - s if s < 6 else 2.0 for s in range(12)}
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])

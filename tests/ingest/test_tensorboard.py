@@ -1,5 +1,6 @@
 """Event files of TensorBoard: every scalar, whatever wrote it, of every file of a run."""
 
+import json
 import struct
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from log_files import codes, counting, write
+from log_files import codes, counting, curve, write
 
 from scaling_cli import ingest
 from scaling_cli.ingest import tensorboard
@@ -26,11 +27,6 @@ def _read(folder: Path, files: Mapping[str, bytes]) -> Runs:
     for name, content in files.items():
         write(folder, name, content)
     return ingest.read(folder)
-
-
-def _curve(runs: Runs, name: str = "loss") -> dict[object, object]:
-    pairs = zip(counting(runs, "step"), counting(runs, name), strict=True)
-    return {step: value for step, value in pairs if value is not None}
 
 
 def _losses(steps: Any, scale: float = 1.0, began: float = 1.7e9) -> list[bytes]:
@@ -64,9 +60,9 @@ def test_every_point_of_the_real_writer_is_read(tmp_path: Path) -> None:
         run.add_text("args", '{"max_steps": 3000, "vocab_size": 50257}')
     runs = ingest.read(tmp_path)
     assert runs.runs["run_id"].to_pylist() == ["run"]
-    assert _curve(runs) == {step: _float32(loss) for step, loss in enumerate(losses.tolist())}
+    assert curve(runs) == {step: _float32(loss) for step, loss in enumerate(losses.tolist())}
     held = {step: _float32(losses[step] + 1) for step in range(0, 3000, 100)}
-    assert _curve(runs, "val_loss") == held
+    assert curve(runs, "val_loss") == held
     facts = runs.runs.to_pylist()[0]
     assert (facts["step"], facts["config/vocab_size"]) == (3000, 50257)
     assert [run["state"] for run in runs.summary()] == ["finished"]
@@ -86,10 +82,10 @@ def test_the_real_writer_purges_and_writes_several_at_once(tmp_path: Path) -> No
             run.add_scalar("accuracy", 0.9, step)
     runs = ingest.read(tmp_path)
     assert len(runs) == 1
-    assert _curve(runs) == {s: _float32(5 - s / 100) for s in range(0, 151, 50)}
-    assert _curve(runs, "val_loss") == {s: _float32(6 - s / 100) for s in range(0, 151, 50)}
+    assert curve(runs) == {s: _float32(5 - s / 100) for s in range(0, 151, 50)}
+    assert curve(runs, "val_loss") == {s: _float32(6 - s / 100) for s in range(0, 151, 50)}
     kept = dict.fromkeys((0, 50, 100), 0.5) | dict.fromkeys((150, 200, 250, 300), _float32(0.9))
-    assert _curve(runs, "accuracy") == kept
+    assert curve(runs, "accuracy") == kept
 
 
 @pytest.mark.parametrize("content", [False, True])
@@ -99,7 +95,7 @@ def test_tensors_are_read_as_simple_values_are(tmp_path: Path, *, content: bool)
         for s in range(300)
     ]
     runs = _read(tmp_path, {f"run/{NAME.format(1)}": written.framed(messages)})
-    assert _curve(runs) == {s: _float32(5 / (s + 1)) for s in range(300)}
+    assert curve(runs) == {s: _float32(5 / (s + 1)) for s in range(300)}
 
 
 def test_values_that_are_no_numbers_are_kept(tmp_path: Path) -> None:
@@ -126,7 +122,7 @@ def test_a_resumed_run_lies_in_several_files(tmp_path: Path) -> None:
     runs = _read(tmp_path / "run", parts)
     scale = {**dict.fromkeys(range(100), 1), **dict.fromkeys(range(100, 180), 2)}
     scale |= dict.fromkeys(range(180, 220), 3)
-    assert _curve(runs) == {s: _float32(k * (9 - s / 99)) for s, k in scale.items()}
+    assert curve(runs) == {s: _float32(k * (9 - s / 99)) for s, k in scale.items()}
     assert codes(runs)["resumed"].endswith("70 row(s) that a later part rewrote are superseded.")
 
 
@@ -140,7 +136,7 @@ def test_the_metrics_of_a_step_begin_the_later_part_together(tmp_path: Path) -> 
     messages = [*part(range(10), 1, 1.7e9), *part(range(5, 12), 2, 1.8e9)]
     runs = _read(tmp_path, {f"run/{NAME.format(1)}": written.framed(messages)})
     for name in ("lr", "loss", "grad_norm"):
-        assert _curve(runs, name) == {s: 1.0 if s < 5 else 2.0 for s in range(12)}
+        assert curve(runs, name) == {s: 1.0 if s < 5 else 2.0 for s in range(12)}
 
 
 def test_two_ranks_that_write_every_step_are_one_run(tmp_path: Path) -> None:
@@ -149,7 +145,7 @@ def test_two_ranks_that_write_every_step_are_one_run(tmp_path: Path) -> None:
         NAME.format(2): written.framed(_losses(range(60), 1.5, 1.7e9 + 0.25)),
     }
     runs = _read(tmp_path / "run", files)
-    assert _curve(runs) == {s: _float32((1 if s < 50 else 1.5) * (9 - s / 99)) for s in range(60)}
+    assert curve(runs) == {s: _float32((1 if s < 50 else 1.5) * (9 - s / 99)) for s in range(60)}
     told = "50 value(s) stand in both, 50 of them with other values"
     assert told in codes(runs)["written-twice"]
 
@@ -165,8 +161,8 @@ def test_folders_of_sets_are_one_run(tmp_path: Path) -> None:
         {f"base/train/{NAME.format(1)}": logged(9), f"base/validation/{NAME.format(1)}": logged(8)},
     )
     assert runs.runs["run_id"].to_pylist() == ["base"]
-    assert _curve(runs) == {0: 9.0, 1: 8.0, 2: 7.0}
-    assert _curve(runs, "val_loss") == {0: 8.0, 1: 7.0, 2: 6.0}
+    assert curve(runs) == {0: 9.0, 1: 8.0, 2: 7.0}
+    assert curve(runs, "val_loss") == {0: 8.0, 1: 7.0, 2: 6.0}
 
 
 def test_folders_of_series_are_one_run(tmp_path: Path) -> None:
@@ -177,8 +173,8 @@ def test_folders_of_series_are_one_run(tmp_path: Path) -> None:
         own[f"base/loss_{series}/{NAME.format(1)}"] = written.framed(messages)
     runs = _read(tmp_path, own)
     assert runs.runs["run_id"].to_pylist() == ["base"]
-    assert _curve(runs) == {0: 9.0, 1: 8.0, 2: 7.0}
-    assert _curve(runs, "val_loss") == {0: 8.0, 1: 7.0, 2: 6.0}
+    assert curve(runs) == {0: 9.0, 1: 8.0, 2: 7.0}
+    assert curve(runs, "val_loss") == {0: 8.0, 1: 7.0, 2: 6.0}
 
 
 def test_runs_of_one_name_are_told_apart_by_their_folders(tmp_path: Path) -> None:
@@ -195,7 +191,7 @@ def test_twins_over_samples_are_left_out(tmp_path: Path) -> None:
         for k, suffix in ((1, ""), (64, " vs samples"))
     ]
     runs = _read(tmp_path, {f"run/{NAME.format(1)}": written.framed(messages)})
-    assert _curve(runs) == {1: 5.0, 2: 5.0, 3: 5.0}
+    assert curve(runs) == {1: 5.0, 2: 5.0, 3: 5.0}
     assert "logged a second time, over samples" in codes(runs)["second-axis"]
 
 
@@ -281,13 +277,30 @@ def test_a_million_scalars_are_columns() -> None:
 def test_the_public_sample(shared: Path) -> None:
     runs = ingest.read(shared / "samples/tensorboard-event-files")
     assert runs.runs["run_id"].to_pylist() == ["neox-experts-8"]
-    loss, lr = _curve(runs), _curve(runs, "lr")
+    loss, lr = curve(runs), curve(runs, "lr")
     assert list(loss) == list(range(1, 81))
     assert [loss[1], loss[80], lr[1], lr[80]] == pytest.approx(
         [11.9825, 7.59461, 0, 0.000299995], rel=1e-5
     )
-    forward = _curve(runs, "timers/forward")
+    forward = curve(runs, "timers/forward")
     assert (forward[1], forward[80]) == pytest.approx((2.40582, 0.550151), rel=1e-5)
-    rate = _curve(runs, "runtime/samples_per_sec")
+    rate = curve(runs, "runtime/samples_per_sec")
     assert list(rate) == list(range(10, 81, 10))
     assert rate[80] == pytest.approx(54.7279, rel=1e-5)
+
+
+def test_an_export_as_csv_and_as_json_is_one_run(tmp_path: Path) -> None:
+    rows = [(1.7e9 + s, s, 9 - s / 7) for s in range(20)]
+    text = "Wall time,Step,Value\n" + "".join(f"{t},{s},{v}\n" for t, s, v in rows)
+    write(tmp_path, "run-.-tag-loss.csv", text)
+    write(tmp_path, "run-.-tag-loss.json", json.dumps(rows))
+    runs = ingest.read(tmp_path)
+    assert runs.runs["run_id"].to_pylist() == ["run-.-tag-loss"]
+    assert curve(runs) == {s: v for _, s, v in rows}
+    assert codes(runs)["same-values"].endswith("run-.-tag-loss.csv; left out.")
+
+
+def test_the_public_export(shared: Path) -> None:
+    loss = curve(ingest.read(shared / "samples/tensorboard-csv-export"))
+    assert (len(loss), *[*loss][:: len(loss) - 1]) == (361, 36, 17376)
+    assert loss[17376] == pytest.approx(0.00155722, rel=1e-4)

@@ -14,7 +14,7 @@ import pytest
 import wandb_files as written
 from hypothesis import given
 from hypothesis import strategies as st
-from log_files import codes, counting, write
+from log_files import codes, counting, curve, write
 from refusals import refusal
 
 from scaling_cli import ingest
@@ -34,11 +34,6 @@ def _read(folder: Path, files: Mapping[str, bytes]) -> Runs:
     for name, content in files.items():
         write(folder, name, content)
     return ingest.read(folder)
-
-
-def _curve(runs: Runs, name: str = "loss") -> dict[object, object]:
-    pairs = zip(counting(runs, "step"), counting(runs, name), strict=True)
-    return {step: value for step, value in pairs if value is not None}
 
 
 def _rows(steps: Any, **more: Any) -> list[bytes]:
@@ -62,8 +57,8 @@ def test_every_row_is_read(tmp_path: Path, *, nested: bool) -> None:
     assert len(content) > 3 * 32768
     runs = _read(tmp_path, {_path(): content})
     assert runs.runs["run_id"].to_pylist() == ["base"]
-    assert _curve(runs) == dict(enumerate(losses))
-    assert _curve(runs, "a/b/loss") == dict(enumerate(losses))
+    assert curve(runs) == dict(enumerate(losses))
+    assert curve(runs, "a/b/loss") == dict(enumerate(losses))
     assert runs.runs["status"].to_pylist() == ["finished"]
 
 
@@ -85,7 +80,7 @@ def test_values_that_are_no_numbers(tmp_path: Path) -> None:
 def test_the_users_steps_go_before_calls_of_log(tmp_path: Path, axis: str) -> None:
     records = [r for s in range(5) for r in _rows([s], **{axis: 250 * s})]
     runs = _read(tmp_path, {_path(): written.log(records)})
-    assert _curve(runs) == {250 * s: 9 - s / 99 for s in range(5)}
+    assert curve(runs) == {250 * s: 9 - s / 99 for s in range(5)}
     assert [c.column for c in runs.columns if c.canonical == "step"] == [axis]
 
 
@@ -110,15 +105,15 @@ def test_a_metric_stands_at_its_own_steps(tmp_path: Path, place: str) -> None:
         defined = [written.config({"_wandb": {"m": stated}})]
     records = [*defined, *(written.history(row) for row in rows)]
     runs = _read(tmp_path, {_path(): written.log(records)})
-    assert _curve(runs) == {0: 9.0, 10: 8.0, 20: 7.0, 30: 6.0}
-    assert _curve(runs, "val_loss") == {20: 8.5}
+    assert curve(runs) == {0: 9.0, 10: 8.0, 20: 7.0, 30: 6.0}
+    assert curve(runs, "val_loss") == {20: 8.5}
 
 
 def test_a_row_without_the_users_step_belongs_to_the_one_before(tmp_path: Path) -> None:
     rows = [{"train/loss": 9.0, "iter": 5}, {"val/loss": 8.0}, {"train/loss": 7.0, "iter": 10}]
     records = [written.history(row) for row in [{"warm": 1.0}, *rows]]
     runs = _read(tmp_path, {_path(): written.log(records)})
-    assert _curve(runs, "val_loss") == {5: 8.0}
+    assert curve(runs, "val_loss") == {5: 8.0}
     told = "1 value(s) were logged before the first 'iter'; left out."
     assert codes(runs)["no-step"].endswith(told)
 
@@ -165,7 +160,7 @@ def test_a_run_that_was_resumed_lies_in_two_folders(tmp_path: Path) -> None:
     ]
     runs = _read(tmp_path, {_path(9): written.log(again), _path(1): written.log(first)})
     assert runs.runs["run_id"].to_pylist() == ["a1b2c3d4"]
-    assert _curve(runs) == {s: 9 - s / 99 if s < 6 else 2.0 for s in range(10)}
+    assert curve(runs) == {s: 9 - s / 99 if s < 6 else 2.0 for s in range(10)}
 
 
 def test_runs_of_one_name_are_told_apart_by_their_ids(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ class Written(enum.Enum):
     """`name=1.5, other: 2`."""
     SPACED = rf"(?<![\w/.])(?P<name>(?:history )?[A-Za-z_]\w*)\s+(?P<value>{NUMBER})(?![\w.,])"
     """`name 1.5 other 2`."""
-    OBJECT = r"\{.*?\}"
+    OBJECT = r"\{(?:[^{}]|\{[^{}]*\})*\}"
     """JSON, or a Python dictionary."""
 
     @cached_property
@@ -217,10 +217,29 @@ def _float(text: str) -> float:
 
 
 def _pairs(written: Written, text: str) -> dict[str, float]:
+    if written is Written.CELLS:
+        return _cells(text)
     pairs: dict[str, float] = {}
     for match in written.pattern.finditer(text):
         name, value = match.groups()
         pairs.setdefault(name, _float(value))
+    return pairs
+
+
+def _cells(text: str) -> dict[str, float]:
+    """Return the numbers between bars; what is a plain number is not looked at sign by sign."""
+    pairs: dict[str, float] = {}
+    for cell in text.split("|"):
+        name, _, value = cell.partition(":")
+        try:
+            plain = float(value) if name.isascii() and value.isascii() else None
+        except ValueError:
+            plain = None
+        name = name.strip()
+        if plain is not None and "_" not in value and "=" not in name and name[:1].isalpha():
+            pairs.setdefault(name, plain)
+        elif match := Written.CELLS.pattern.fullmatch(cell):
+            pairs.setdefault(match["name"], _float(match["value"]))
     return pairs
 
 

@@ -12,7 +12,7 @@ DIALECT = Dialect(
     lines=(
         Line(_BEGINS.format(r"(?=.*\((?:optimizer\.)?step\))"), _LOSS),
         Line(_BEGINS.format(""), _LOSS, minor=True),
-        Line(r"iter \d+: (?=val loss)", r"val loss <val_loss>, val time: .*"),
+        Line(r"iter \d+: (?=val loss [^,]*, val time)", r"val loss <val_loss>, val time: .*"),
         Line(r"final evaluation \| ", r"val loss: <val_loss>\b.*"),
     ),
     facts=(

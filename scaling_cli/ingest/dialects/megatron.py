@@ -23,10 +23,16 @@ DIALECT = Dialect(
         ),
         Line(
             r"(?:validation|valid) (?:loss|results) at (?:iteration <step>|the end of training)"
-            r"[^|]*(?=\|)",
+            r"(?![^|]*test set)[^|]*(?=\|)",
             Written.CELLS,
             names=(("lm loss value", "val_loss"), ("lm_loss value", "val_loss")),
             apart="val/",
+        ),
+        Line(
+            r"(?:test loss|(?:validation|valid) (?:loss|results)) at [^|]*on test set\s*(?=\|)",
+            Written.CELLS,
+            names=(("lm loss value", "test_loss"), ("lm_loss value", "test_loss")),
+            apart="test/",
         ),
         Line(
             r"training epoch <epoch>, iteration \d+/\d+ (?=\|)",

@@ -16,8 +16,8 @@ DIALECT = Dialect(
             r"(?:train_loss:<train_loss> ?)?(?:val_loss:<val_loss> ?)?(?:val_bpb:<val_bpb> ?)?"
             r"train_time:<train_time>(?P<unit>ms|s)\b.*",
         ),
-        Line(r"iter <step>: ", r"loss <train_loss>, time <iter_time>(?P<unit>ms)\b.*"),
-        Line(r"step <step>: ", r"train loss <mean_train_loss>, val loss <val_loss>"),
+        Line(r"iter <step>: (?=loss)", r"loss <train_loss>, time:? <iter_time>(?P<unit>ms)\b.*"),
+        Line(r"step <step>: (?=train loss)", r"train loss <mean_train_loss>, val loss <val_loss>"),
         Line(r"\[train\] iter <step>: ", r"loss <train_loss> [\d.]+ ms/iter"),
         Line(r"\[eval\] iter <step>: ", r"train <mean_train_loss> val <val_loss>(?: lr <lr>)?"),
         # llm.c: its main.log (`eval` is an accuracy), and what it prints

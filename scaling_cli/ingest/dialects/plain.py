@@ -1,9 +1,9 @@
-"""Consoles of nobody in particular: a step and a loss by name on one line, or a progress bar.
+"""Consoles of nobody in particular: a step and a loss by name on one line, a progress bar, epochs.
 
 They are read where no line of the file is of a known trainer.
 """
 
-from scaling_cli.ingest.dialects._dialect import Dialect, Line, Written
+from scaling_cli.ingest.dialects._dialect import Dialect, Line, Of, Written
 
 _STEP = (
     r"(?:global|train|training|optimi[sz]er|current)?[ _-]?(?:steps?|iter(?:ation)?s?|it|updates?)"
@@ -31,7 +31,7 @@ DIALECT = Dialect(
     lines=(
         Line(
             rf"(?=.*loss)"
-            rf".*?{_BEFORE}{_STEP} *[=:#\[ ] *<step>(?: *(?:/|of) *<planned>)?(?![\w.%:-])",
+            rf".*?{_BEFORE}{_STEP} *[=:#\[ ] *<step>(?: *(?:/|of) *<planned>)?(?![\w.%-]|:\d)",
             Written.WORDS,
             also=_ALSO,
             level=1,
@@ -42,6 +42,13 @@ DIALECT = Dialect(
             r"(?=.*loss)",
             Written.WORDS,
             also=_ALSO,
+            level=2,
+        ),
+        Line(
+            r"(?=.*loss)(?=.*\bepoch *[=:#\[ ] *\d)",
+            Written.WORDS,
+            also=_ALSO,
+            of=Of.NONE,
             level=2,
         ),
     ),

@@ -1,0 +1,367 @@
+"""Two recipes beside each other: who is ahead where, by how much compute, and until where."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+
+from scaling_cli.artefacts._prediction import SPREAD, Prediction
+from scaling_cli.artefacts.fit import Fit
+from scaling_cli.laws import name_of
+from scaling_cli.laws._law import Law
+from scaling_cli.numerics.mestimate import NORMAL_90
+from scaling_cli.numerics.quantiles import central, quantile
+from scaling_cli.vocabulary.errors import FitError, UsageError
+from scaling_cli.vocabulary.outcomes import Level
+
+FARTHEST = np.log(1e6)  # of a multiplier: beyond, one recipe never reaches the other
+STEPS = 60  # of bisection: to rounding
+REACH = 1e6  # beyond the largest run, up to which a crossing is looked for
+PLACES = 401  # of it, evenly in ln
+BEYOND = 10.0  # past the largest run: the last scale that is told where none is asked
+SAME = 1e-6  # of inputs of two runs that are a pair
+FEWEST_PAIRS = 3
+ALONG_RUNS = "assumptions"  # the check that tells rows along runs from their ends
+Ends = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two fits of the same inputs.
+
+    Parameters
+    ----------
+    first, second : Fit
+    held : mapping of symbol to float
+        Inputs that do not grow.
+    level : float
+        Nominal coverage of the intervals.
+    """
+
+    first: Fit
+    second: Fit
+    held: Mapping[str, float]
+    level: float
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be compared.
+
+        Raises
+        ------
+        UsageError
+            If the laws differ in inputs or output.
+        FitError
+            If a fit is of rows along runs.
+        """
+        one, other = self.first.law, self.second.law
+        if set(one.inputs()) != set(other.inputs()) or one.output() != other.output():
+            raise UsageError(
+                f"{name_of(one)} and {name_of(other)} are not of the same inputs and output.",
+                hint="Fit both recipes with one law.",
+            )
+        for fit in (self.first, self.second):
+            along = [c for c in fit.checks if c.code == ALONG_RUNS and c.level is not Level.PASS]
+            if along:
+                raise FitError(
+                    f"{fit.name or 'a fit'} is of rows along runs, before their rate has decayed: "
+                    "who is ahead there may not be at the end.",
+                    hint="Fit the ends of runs: --at final.",
+                )
+
+    @property
+    def laws(self) -> tuple[Law, Law]:
+        """Both fitted laws."""
+        return self.first.law, self.second.law
+
+    @cached_property
+    def drawn(self) -> tuple[Law, Law] | None:
+        """Both laws with as many draws, put together at random; None where a fit has none."""
+        sure = [fit.uncertainty for fit in (self.first, self.second)]
+        if sure[0] is None or sure[1] is None:
+            return None
+        n = min(len(s.sigma) for s in sure if s is not None)
+        # Two fits of one seed share random numbers: as they stand, their draws go together.
+        orders = np.arange(n), np.random.default_rng(0).permutation(n)
+        one, other = (
+            type(fit.law)(**{name: np.asarray(v)[order] for name, v in s.draws.items()})
+            for fit, s, order in zip((self.first, self.second), sure, orders, strict=True)
+            if s is not None
+        )
+        return one, other
+
+    @property
+    def axis(self) -> str:
+        """Along which scales are told: compute, each recipe at its own best split; or the input."""
+        law = self.first.law
+        if law.size_and_data():
+            return law.axis()
+        (only,) = law.growing() if len(law.growing()) == 1 else ("",)
+        return only
+
+    def frontier(self, law: Law, x: np.ndarray) -> np.ndarray:
+        """Return what a recipe reaches at places of the axis; NaN where it has no best split."""
+        with np.errstate(all="ignore"):
+            if law.size_and_data():
+                best = law.optimum(x, **self.held)
+                return np.full(np.shape(x), np.nan) if best is None else np.asarray(law(**best))
+            return np.asarray(law(**{**self.held, self.axis: x}), float)
+
+    # ---- at a point
+
+    def at(self, point: Mapping[str, float]) -> dict[str, Any]:
+        """Return what both forecast at a point, and the difference: second minus first."""
+        one, other = (fit.predict(level=self.level, **point) for fit in self._alike())
+        told, sides = float(other.forecast[0] - one.forecast[0]), self._sides(point, one, other)
+        interval = None if sides is None else [told - sides[0], told + sides[1]]
+        return {
+            "inputs": {s: float(v[0]) for s, v in one.inputs.items()},
+            "first": float(one.forecast[0]),
+            "second": float(other.forecast[0]),
+            "difference": told,
+            "interval": interval,
+            "p_better": None if sides is None else self._probability(told, sides),
+            "extrapolation": {
+                s: max(float(v[0]), float(other.extrapolation.get(s, v)[0]))
+                for s, v in one.extrapolation.items()
+            },
+        }
+
+    def _alike(self) -> tuple[Fit, Fit]:
+        """Return fits that forecast with the same laws: where they do not, each with its own."""
+        beside = [
+            {type(b.law): b.weight for b in getattr(fit.uncertainty, "beside", ())}
+            for fit in (self.first, self.second)
+        ]
+        if beside[0] == beside[1]:
+            return self.first, self.second
+        return self.first.alone(), self.second.alone()
+
+    def _sides(self, point: Mapping[str, float], one: Prediction, other: Prediction) -> Ends | None:
+        """Return how far the difference may lie below and above.
+
+        Draws of both laws, and a share of how far the laws of a forecast part in the difference:
+        where all laws err alike, it stays.
+        """
+        if self.drawn is None:
+            return None
+        own, drawn = (self._difference(laws, point) for laws in (self.laws, self.drawn))
+        low, high = central(np.ravel(drawn), self.level)
+        shared = [
+            other.members[name][0][0] - values[0]
+            for name, (values, weights) in one.members.items()
+            if name in other.members and weights[0] > 0 and other.members[name][1][0] > 0
+        ]
+        apart = np.ptp(shared) * SPREAD * quantile(self.level) / NORMAL_90 if shared else 0.0
+        below, above = max(0.0, float(own) - low), max(0.0, high - float(own))
+        return float(np.hypot(below, apart)), float(np.hypot(above, apart))
+
+    def _difference(self, laws: tuple[Law, Law], point: Mapping[str, float]) -> np.ndarray:
+        one, other = (self._target(np.asarray(law(**point), float)) for law in laws)
+        return other - one
+
+    def _target(self, fitted: np.ndarray) -> np.ndarray:
+        return fitted if self.first.turned is None else self.first.turned.back(fitted)
+
+    @property
+    def rises(self) -> bool:
+        """Whether more is better."""
+        return self.first.turned is not None and self.first.turned.sign < 0
+
+    def _probability(self, difference: float, sides: Ends) -> float:
+        """Return how likely the second is the better one."""
+        gain = difference if self.rises else -difference
+        sd = (sides[0] + sides[1]) / 2 / quantile(self.level)
+        return NormalDist().cdf(gain / sd) if sd > 0 else float(gain > 0)
+
+    # ---- by how much
+
+    def multiplier(self, x: float) -> dict[str, Any]:
+        """Return how many times as much of the axis the first needs to be where the second is."""
+        return {"axis": self.axis, "at": x, **self._told(lambda laws: self._saved(laws, x))}
+
+    def _saved(self, laws: tuple[Law, Law], x: float) -> np.ndarray:
+        goal = self.frontier(laws[1], np.array(x))
+        return _reached(lambda moved: self.frontier(laws[0], x * np.exp(moved)), goal)
+
+    def data_multiplier(self, point: Mapping[str, float]) -> dict[str, Any]:
+        """Return how many times the data the first needs at the second's size and loss."""
+        data = (self.first.law.size_and_data() or ("", ""))[1]
+
+        def saved(laws: tuple[Law, Law]) -> np.ndarray:
+            goal = np.asarray(laws[1](**point), float)
+            return _reached(
+                lambda moved: np.asarray(laws[0](**{**point, data: point[data] * np.exp(moved)})),
+                goal,
+            )
+
+        return {"axis": data, "at": point[data], **self._told(saved)}
+
+    def _told(self, of: Callable[[tuple[Law, Law]], np.ndarray]) -> dict[str, Any]:
+        """Return a multiplier with its range, from its logarithms; infinite: never."""
+        own, ends = float(of(self.laws)), None
+        if self.drawn is not None:
+            ends = [_finite(np.exp(end)) for end in _about(own, of(self.drawn), self.level)]
+        return {"value": _finite(np.exp(own)), "interval": ends}
+
+    def trend(self, low: float, high: float) -> dict[str, Any] | None:
+        """Return the exponent with which the multiplier goes between two places of the axis."""
+
+        def slope(laws: tuple[Law, Law]) -> np.ndarray:
+            ends = [self._saved(laws, x) for x in (low, high)]
+            with np.errstate(invalid="ignore"):
+                return (ends[1] - ends[0]) / np.log(high / low)
+
+        own = float(slope(self.laws))
+        if not np.isfinite(own):
+            return None
+        drawn = None if self.drawn is None else slope(self.drawn)
+        ends = None if drawn is None else _about(own, drawn[np.isfinite(drawn)], self.level)
+        return {"exponent": own, "interval": ends and list(ends), "between": [low, high]}
+
+    # ---- until where
+
+    def crossing(self) -> dict[str, Any]:
+        """Return where the one ahead is overtaken, up to a million times beyond the data."""
+        low, high = self.span()
+        x = np.exp(np.linspace(np.log(low), np.log(REACH * high), PLACES))
+        own, after = self._crossed(self.laws, x)
+        told = {"axis": self.axis, "value": _finite(float(own)), "ahead_after": _ahead(after)}
+        if self.drawn is None:
+            return {**told, "interval": None, "share": None}
+        every, _ = self._crossed(self.drawn, x)
+        ends = [
+            _finite(np.exp(end)) for end in _about(float(np.log(own)), np.log(every), self.level)
+        ]
+        return {**told, "interval": ends, "share": float(np.mean(np.isfinite(every)))}
+
+    def _crossed(self, laws: tuple[Law, Law], x: np.ndarray) -> tuple[np.ndarray, float]:
+        """Return where the difference first changes sign, infinite if never; the last sign."""
+        places = x.reshape(-1, *[1] * np.ndim(next(iter(laws[0].values().values()))))
+        gap = self.frontier(laws[1], places) - self.frontier(laws[0], places)
+        changes = np.sign(gap[1:]) * np.sign(gap[:-1]) < 0
+        first = np.argmax(changes, axis=0)
+        before, behind = (
+            np.take_along_axis(gap, np.asarray(i)[None], axis=0)[0] for i in (first, first + 1)
+        )
+        with np.errstate(all="ignore"):
+            share = before / (before - behind)
+            there = np.log(x)[first] + share * np.log(x[1] / x[0])
+        found = np.where(changes.any(axis=0), np.exp(there), np.inf)
+        return found, float(np.ravel(gap[-1])[0])
+
+    def span(self) -> Ends:
+        """Return the range of the axis that both fits' runs have, or that one has.
+
+        Raises
+        ------
+        UsageError
+            If neither says where its runs are.
+        """
+        known = (fit.data.get("ranges", {}).get(self.axis) for fit in (self.first, self.second))
+        ranges = [r for r in known if r]
+        if not ranges or not self.axis:
+            raise UsageError(
+                "these fits do not say where their runs are.", hint="Give --compute or a point."
+            )
+        return max(low for low, _ in ranges), max(high for _, high in ranges)
+
+    def scales(self) -> list[float]:
+        """Return where multipliers are told: within the runs, at the largest, beyond it."""
+        low, high = self.span()
+        return [float(np.sqrt(low * high)), float(high), float(BEYOND * high)]
+
+    # ---- what moved, and the runs themselves
+
+    def moved(self) -> list[dict[str, Any]]:
+        """Return the parameters of both, amplitudes as the term that they make amid the runs."""
+        if type(self.first.law) is not type(self.second.law):
+            return []
+        return [self._moved(name) for name in self.first.law.parameters()]
+
+    def _moved(self, name: str) -> dict[str, Any]:
+        absorbed = self.first.law.parameters()[name].absorbs
+        powers = [(a.input, a.exponent, a.times) for a in absorbed if a.exponent and not a.inverse]
+
+        def of(law: Law) -> np.ndarray:
+            value = np.asarray(getattr(law, name), float)
+            for symbol, exponent, times in powers:
+                low, high = self.first.data["ranges"][symbol]
+                value = value * np.sqrt(low * high) ** (-times * np.asarray(getattr(law, exponent)))
+            return value
+
+        one, other = (float(of(law)) for law in self.laws)
+        ends = None
+        if self.drawn is not None:
+            ends = _about(other - one, of(self.drawn[1]) - of(self.drawn[0]), self.level)
+        return {
+            "parameter": name,
+            "as": "term amid the runs" if powers else "value",
+            "first": one,
+            "second": other,
+            "interval": ends and list(ends),
+            "moved": None if ends is None else not ends[0] <= 0 <= ends[1],
+        }
+
+    def paired(self) -> dict[str, Any] | None:
+        """Return the mean difference of runs of equal inputs; None below three such pairs."""
+        if not all(fit.data.get("points") for fit in (self.first, self.second)):
+            return None
+        one, other = self.first.points(), self.second.points()
+        symbols = list(self.first.law.inputs())
+        places = [np.stack([np.log(p.inputs[s]) for s in symbols], axis=1) for p in (one, other)]
+        pairs = _pairs(*places)
+        if len(pairs) < FEWEST_PAIRS:
+            return None
+        outputs = [self._target(p.output) for p in (one, other)]
+        gaps = np.array([outputs[1][j] - outputs[0][i] for i, j in pairs])
+        mean, half = float(gaps.mean()), quantile(self.level, len(gaps) - 1)
+        half *= float(gaps.std(ddof=1)) / np.sqrt(len(gaps))
+        return {"n": len(gaps), "difference": mean, "interval": [mean - half, mean + half]}
+
+
+def _pairs(one: np.ndarray, other: np.ndarray) -> list[tuple[int, int]]:
+    """Return rows of two tables that are equal, each used once."""
+    free, pairs = set(range(len(other))), []
+    for i, row in enumerate(one):
+        j = next((j for j in sorted(free) if np.allclose(other[j], row, rtol=0, atol=SAME)), None)
+        if j is not None:
+            free.discard(j)
+            pairs.append((i, j))
+    return pairs
+
+
+def _reached(loss: Callable[[np.ndarray], np.ndarray], goal: np.ndarray) -> np.ndarray:
+    """Return the logarithm at which a falling loss is at a goal; infinite where it never is."""
+    low, high = np.full(np.shape(goal), -FARTHEST), np.full(np.shape(goal), FARTHEST)
+    never, always = loss(high) > goal, loss(low) < goal
+    for _ in range(STEPS):
+        middle = (low + high) / 2
+        above = loss(middle) > goal
+        low, high = np.where(above, middle, low), np.where(above, high, middle)
+    return np.where(never, np.inf, np.where(always, -np.inf, (low + high) / 2))
+
+
+def _about(own: float, drawn: np.ndarray, level: float) -> Ends:
+    """Return the central range of draws, together with the same laid about the law's own number.
+
+    Numbers may be infinite: quantiles are draws, not means of two of them.
+    """
+    ends = ((1 - level) / 2, 0.5, (1 + level) / 2)
+    low, middle, high = (float(np.quantile(drawn, end, method="nearest")) for end in ends)
+    with np.errstate(invalid="ignore"):
+        moved = own - middle
+    return (
+        (low, high) if not np.isfinite(moved) else (min(low, low + moved), max(high, high + moved))
+    )
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _ahead(gap: float) -> str | None:
+    """Return who is ahead where the second's loss is so far above the first's."""
+    return None if np.isnan(gap) else "second" if gap < 0 else "first"

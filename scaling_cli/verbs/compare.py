@@ -1,0 +1,185 @@
+"""`sc.compare`: two recipes or more, by their fits or by the groups of a table of runs."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from scaling_cli.artefacts import kinds
+from scaling_cli.artefacts._prediction import by_symbol, completed, read_inputs, taken
+from scaling_cli.artefacts.fit import Fit
+from scaling_cli.laws import name_of
+from scaling_cli.planning.comparison import Pair
+from scaling_cli.verbs._answer import Answer
+from scaling_cli.vocabulary.arguments import check_level
+from scaling_cli.vocabulary.errors import DataError, UsageError
+from scaling_cli.vocabulary.outcomes import Level, Touches
+from scaling_cli.vocabulary.quantities import C as COMPUTE
+
+MOST_GROUPS = 20  # values of a column beyond which it names runs, not recipes
+X = "x"  # input of power_law
+
+
+def compare(
+    *things: Any,
+    by: str | None = None,
+    axis: str | None = None,
+    level: float = 0.9,
+    fitting: Mapping[str, Any] | None = None,
+    **inputs: Any,
+) -> Answer:
+    """Compare recipes: who is ahead where, by how much compute or data, until where.
+
+    Parameters
+    ----------
+    *things : Fit, path or name; or what `read` understands
+        Two fits or more; with `by`, runs.
+    by : str, optional
+        The column whose values are the recipes: each is fitted by itself.
+    axis : str, optional
+        With `by`: the column that the loss is a power law of (hours, flops), not N and D.
+    level : float
+        Nominal coverage of the intervals.
+    fitting : mapping, optional
+        With `by`: options of `sc.fit`.
+    **inputs : float, str or array
+        Where they are compared, as in `predict`. Default: within the runs, at the largest, beyond.
+
+    Returns
+    -------
+    Answer
+        The second recipe against the first; of several, `comparisons` has each against the first.
+
+    Raises
+    ------
+    UsageError
+        If there are not two, or they are not of the same inputs.
+    DataError
+        If the column names no groups.
+    """
+    check_level(level)
+    fits = _fits(things) if by is None else _groups(things, by, axis, dict(fitting or {}))
+    if len(fits) < 2:
+        raise UsageError("a comparison needs two.", hint="scaling compare a.json b.json")
+    first, *others = fits.items()
+    told = [_compared(first, other, level, inputs) for other in others]
+    return Answer(
+        {
+            **told[0],
+            "level": level,
+            "called": {X: axis} if axis else {},
+            "comparisons": told if len(told) > 1 else [],
+        },
+        "compare",
+        fits,
+    )
+
+
+def _fits(things: Sequence[Any]) -> dict[str, Fit]:
+    named = [(kinds.name_of(thing), kinds.load(thing, Fit)) for thing in things]
+    names = [name for name, _ in named]
+    return {
+        name if names.count(name) == 1 else f"{name} ({i})": fit
+        for i, (name, fit) in enumerate(named, 1)
+    }
+
+
+def _groups(
+    things: Sequence[Any], by: str, axis: str | None, fitting: dict[str, Any]
+) -> dict[str, Fit]:
+    """Fit every group of runs by itself, the group that most runs belong to first.
+
+    Raises
+    ------
+    DataError
+        If the column is not there, or has one value or very many.
+    """
+    from scaling_cli import ingest
+    from scaling_cli.verbs.fit import fit
+
+    runs = ingest.read(*things, map={X: axis}) if axis else ingest.as_runs(list(things))
+    if by not in runs.runs.column_names:
+        known = ", ".join(runs.runs.column_names)
+        raise DataError(f"there is no column {by!r}.", hint=f"Columns: {known}.")
+    values = [v for v in runs.runs.column(by).to_pylist() if v is not None]
+    groups = sorted(set(values), key=lambda v: (-values.count(v), str(v)))
+    if not 2 <= len(groups) <= MOST_GROUPS:
+        raise DataError(
+            f"column {by!r} has {len(groups)} values: it names no recipes to compare.",
+            hint="Name the column of recipes: --by optimizer.",
+        )
+    options: dict[str, Any] = {"law": "power_law"} if axis else {}
+    options |= fitting
+    kept = options.pop("where", None)
+    also = f" and ({kept})" if kept else ""
+    return {
+        str(value): fit(runs, where=f"{by} == {_literal(value)}{also}", **options)
+        for value in groups
+    }
+
+
+def _literal(value: Any) -> str:
+    return repr(value) if isinstance(value, int | float | bool) else f'"{value}"'
+
+
+def _compared(
+    one: tuple[str, Fit], two: tuple[str, Fit], level: float, inputs: Mapping[str, Any]
+) -> dict[str, Any]:
+    (name, first), (other, fit) = one, two
+    given = by_symbol(taken(first.law), inputs)
+    spent = first.law.size_and_data() or ()
+    held = {
+        s: float(np.ravel(v)[0])
+        for s, v in given.items()
+        if s in first.law.inputs() and s not in spent and first.law.size_and_data()
+    }
+    pair = Pair(first, fit, held, level)
+    points = _points(pair, given)
+    scales = _scales(pair, given)
+    return {
+        "first": name,
+        "second": other,
+        "law": name_of(first.law),
+        "target": first.target,
+        "at": [pair.at(point) for point in points],
+        "multiplier": [pair.multiplier(x) for x in scales],
+        "data_multiplier": [pair.data_multiplier(p) for p in points] if spent else [],
+        "trend": pair.trend(scales[0], scales[-1]) if len(scales) > 1 else None,
+        "crossing": pair.crossing(),
+        "moved": pair.moved(),
+        "paired": pair.paired(),
+        "warnings": [
+            {"fit": named, **told}
+            for named, one in ((name, first), (other, fit))
+            for told in _warnings(one)
+        ],
+    }
+
+
+def _points(pair: Pair, given: Mapping[str, Any]) -> list[dict[str, float]]:
+    """Return where losses are compared: what was given, else best splits at the scales."""
+    law = pair.first.law
+    own = {s: v for s, v in given.items() if s in (*law.inputs(), COMPUTE.symbol)}
+    asked = dict(own) if set(own) - set(pair.held) else None
+    if asked is None:
+        symbol = COMPUTE.symbol if law.size_and_data() else pair.axis
+        asked = {**pair.held, symbol: pair.scales()}
+    columns = read_inputs(law, completed(law, asked))
+    count = len(next(iter(columns.values())))
+    return [{s: float(v[i]) for s, v in columns.items()} for i in range(count)]
+
+
+def _scales(pair: Pair, given: Mapping[str, Any]) -> list[float]:
+    """Return where multipliers are told: at what was given, else where the runs are and beyond."""
+    law = pair.first.law
+    if set(given) - set(pair.held):
+        along = [
+            float(law.along({s: np.array(v) for s, v in p.items()})) for p in _points(pair, given)
+        ]
+        return sorted(set(along))
+    return pair.scales()
+
+
+def _warnings(fit: Fit) -> list[dict[str, str]]:
+    told = fit.concerning({Touches.FORECAST, Touches.DATA})
+    return [{"code": c.code, "message": c.message} for c in told if c.level is not Level.PASS]
