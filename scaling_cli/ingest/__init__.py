@@ -12,6 +12,7 @@ import contextlib
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -30,6 +31,7 @@ from scaling_cli.runs import store
 from scaling_cli.runs.plausible import doubts
 from scaling_cli.runs.table import Runs, combine
 from scaling_cli.vocabulary.errors import DataError, ScalingError, UsageError
+from scaling_cli.vocabulary.progress import counted
 from scaling_cli.vocabulary.registry import Asked, Modules
 
 sys.modules[__name__].__class__ = Asked
@@ -41,14 +43,21 @@ __all__ = ["as_runs", "formats", "read", "recognised"]
 _FORMATS = Modules(__name__, "log format", apart="dialects")
 
 
+@cache
 def formats() -> dict[str, ModuleType]:
     """Return the readers by module name."""
     return {name: _FORMATS.module(name) for name in _FORMATS.names()}
 
 
+@cache
+def _readers() -> dict[str, ModuleType]:
+    """Return the same, looked up once: it is asked for every file."""
+    return formats()
+
+
 def recognised(path: str, head: bytes) -> str | None:
     """Return the name of the reader that knows this file best, or None."""
-    scores = {name: reader.sniff(path, head) for name, reader in formats().items()}
+    scores = {name: reader.sniff(path, head) for name, reader in _readers().items()}
     best = max(scores, key=lambda name: scores[name])
     return best if scores[best] >= _RECOGNISED else None
 
@@ -56,7 +65,7 @@ def recognised(path: str, head: bytes) -> str | None:
 def _recognised(source: Source, head: bytes) -> str | None:
     """Return the same, but for what a tool writes beside its logs where that was not asked for."""
     path = Path(source.name)
-    beside = [reader.beside for reader in formats().values() if hasattr(reader, "beside")]
+    beside = (reader.beside for reader in _readers().values() if hasattr(reader, "beside"))
     if not source.asked and any(is_beside(path) for is_beside in beside):
         return None
     how = recognised(source.name, head)
@@ -261,7 +270,7 @@ def _tables(
 ) -> tuple[list[tuple[Source, Raw]], list[DataError]]:
     """Return every table with its file, and why files met in a folder could not be read."""
     tables, bad = [], []
-    for source, how in files:
+    for source, how in counted(files):
         try:
             raws = _raws(source, how, pattern)
         except DataError as error:

@@ -64,6 +64,8 @@ def beside(path: Path) -> bool:
 
 def _of_run(path: Path) -> Path | None:
     """Return the folder of the run that a file is in."""
+    if "run-" not in str(path):
+        return None
     return next((folder for folder in path.parents if _RUN.fullmatch(folder.name)), None)
 
 

@@ -55,7 +55,10 @@ def beside(path: Path) -> bool:
         return True
     if path.suffix == ".wandb" or path.name == "config.yaml":
         return False
-    runs = [folder for folder in path.absolute().parents if _FOLDER.fullmatch(folder.name)]
+    whole = path.absolute()
+    if "run-" not in str(whole):  # most files are nowhere near
+        return False
+    runs = [folder for folder in whole.parents if _FOLDER.fullmatch(folder.name)]
     return any(True for folder in runs[:1] for _ in folder.glob("*.wandb"))
 
 

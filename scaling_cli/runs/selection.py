@@ -574,6 +574,7 @@ def _measured_compute(
         rows = whole if whole.any() else ~np.isnan(spent.tokens)
         return None, _small(view, law, sizes, spent.tokens[rows])
     rows = np.flatnonzero(whole & ~np.isnan(flops))
+    plausible.refuse_few(view, spent.tokens[rows])
     convention = plausible.convention_of(view.take(rows), spent.column)
     ids = [view.run_ids()[i] for i in rows.tolist()]
     wrong, notes = plausible.compared(flops[rows], spent.take(rows), convention, ids)
