@@ -114,7 +114,10 @@ def main() -> None:
     given = parser.parse_args()
     roots = [ROOT, *([given.beside.resolve()] if given.beside else [])]
     cases = [c for c in CASES if "import" in c.name or re.search(given.only, c.name)]
-    rows: list[tuple[str, list[float]]] = []
+    known: dict[str, float] = {}  # wall seconds of the imports
+    print(f"Medians of {given.repeats} fresh processes; {os.cpu_count()} cores.\n")
+    print("| command | seconds | of processor time | MB | / `import numpy` | / `import jax` |")
+    print("|---|---|---|---|---|---|", flush=True)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write(real() or synthetic(240), folder / "240.csv")
@@ -127,16 +130,12 @@ def main() -> None:
                 for own in (Case("", FIT), case):
                     list(times(own, folder, int(scaling), root))
                 measured = zip(*times(case, folder, given.repeats, root), strict=True)
-                label = case.name + f" ({root.name})" * (root != ROOT)
-                rows.append((label, [statistics.median(column) for column in measured]))
-    known = dict(rows)
-    numpy, jax = (known[f"`python -c 'import {module}'`"][0] for module in ("numpy", "jax"))
-    print(f"Medians of {given.repeats} fresh processes; {os.cpu_count()} cores.\n")
-    print("| command | seconds | of processor time | MB | / `import numpy` | / `import jax` |")
-    print("|---|---|---|---|---|---|")
-    for name, (wall, spent, peak) in rows:
-        told = f"{wall:.2f} | {spent:.2f} | {peak:.0f} | {wall / numpy:.1f} | {wall / jax:.1f}"
-        print(f"| {name} | {told} |")
+                wall, spent, peak = (statistics.median(column) for column in measured)
+                known.setdefault(case.command[-1], wall)
+                imports = (known.get(f"import {module}", wall) for module in ("numpy", "jax"))
+                ratios = [f"{wall / seconds:.1f}" for seconds in imports]
+                told = " | ".join([f"{wall:.2f}", f"{spent:.2f}", f"{peak:.0f}", *ratios])
+                print(f"| {case.name}{f' ({root.name})' * (root != ROOT)} | {told} |", flush=True)
 
 
 if __name__ == "__main__":

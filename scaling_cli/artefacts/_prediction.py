@@ -147,6 +147,9 @@ class Prediction(Shown):
     """Which fit answered, where none was named, in words."""
     turned: Turned | None = None
     """What was fitted of the output, where it is not the output itself."""
+    shares: str = ""
+    """What errors and half-widths are shares of where the output has no zero that means nothing:
+    what was fitted of it."""
     splits: tuple[Split, ...] = ()
     """Of each point where compute alone was given: how sure its best split is."""
 
@@ -165,7 +168,10 @@ class Prediction(Shown):
 
     def error(self, i: int, measured: float) -> float:
         """Return forecast over measured, minus one, at a point."""
-        return float(self.forecast[i]) / measured - 1
+        forecast = float(self.forecast[i])
+        if self.turned is not None and self.shares:
+            forecast, measured = self.turned.forth(forecast), self.turned.forth(measured)
+        return forecast / measured - 1
 
     def is_inside(self, i: int, measured: float) -> bool | None:
         """Say whether a measured value lies in the new-run interval; None without intervals."""
@@ -183,21 +189,27 @@ class Prediction(Shown):
         """Return half the widths of `mean` and `new_run` in ln output; None without intervals.
 
         As the parts, whose quadrature they are. Of a target that something else was fitted of: as
-        shares of the forecast.
+        shares of the forecast, or of what `shares` says.
         """
         if self.mean is None or self.new_run is None:
             return None
         if self.turned is not None:
-            size = 2 * np.abs(self.forecast)
+            size = 2 * np.abs(self.turned.forth(self.forecast) if self.shares else self.forecast)
             mean, new_run = ((high - low) / size for low, high in (self.mean, self.new_run))
             return mean, new_run
         mean, new_run = (np.log(high / low) / 2 for low, high in (self.mean, self.new_run))
         return mean, new_run
 
-    def turned_back(self, turned: Turned) -> "Prediction":
-        """Return the prediction of a target of which something else was fitted."""
+    def turned_back(self, turned: Turned, known: Sequence[float]) -> "Prediction":
+        """Return the prediction of a target of which something else was fitted.
+
+        A target that lies on both sides of zero, here or where it is known, has no zero that
+        shares could be told from.
+        """
         forecast = turned.back(self.forecast)
-        share = np.abs(self.forecast / forecast)  # of what was fitted, in the target
+        every = np.sign([*known, *forecast])
+        has_zero = bool(every[0] and np.all(every == every[0]))
+        share = np.abs(self.forecast / forecast) if has_zero else 1.0  # of what was fitted, in it
         return replace(
             self,
             value=turned.back(self.value),
@@ -207,6 +219,7 @@ class Prediction(Shown):
             parts={name: part * share for name, part in self.parts.items()},
             members={name: (turned.back(v), w) for name, (v, w) in self.members.items()},
             turned=turned,
+            shares="" if has_zero else str(turned),
         )
 
     def to_dicts(self) -> list[dict[str, Any]]:

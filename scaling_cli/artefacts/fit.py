@@ -211,7 +211,10 @@ class Fit(Fitted):
             whole = vars(_prediction.band(self.law, sure, columns, level))
             told = replace(bare, notes=notes, **whole)
         told = replace(told, made_by={**bare.made_by, "warnings": self.doubts(told)})
-        return told if self.turned is None else told.turned_back(self.turned)
+        if self.turned is None:
+            return told
+        known = self.data.get("ranges", {}).get(self.law.output().symbol, ())
+        return told.turned_back(self.turned, known)
 
     def _floorless(self) -> str:
         """Say that nothing shows where the output ends."""
@@ -224,14 +227,14 @@ class Fit(Fitted):
             "shown, and the range is wider for it."
         )
 
-    def doubts(self, prediction: Prediction) -> list[dict[str, str]]:
+    def doubts(self, prediction: Prediction, *, sized: bool | None = None) -> list[dict[str, str]]:
         """Return code and message of all that speaks against a prediction, the gravest first.
 
-        A question of a best size has given a compute alone.
+        `sized` says whether a best size was asked for; by default where compute alone was given.
         """
-        asked = {Touches.FORECAST, Touches.DATA}
-        asked |= {Touches.OPTIMUM} if prediction.splits else set()
-        every = [*self._doubts_of(prediction), *self.concerning(asked)]
+        sized = bool(prediction.splits) if sized is None else sized
+        asked = {Touches.FORECAST, Touches.DATA} | ({Touches.OPTIMUM} if sized else set())
+        every = [*self._doubts_of(prediction, sized), *self.concerning(asked)]
         every.sort(key=lambda check: GRAVEST[check.level])
         return [{"code": check.code, "message": check.message} for check in every]
 
@@ -240,11 +243,11 @@ class Fit(Fitted):
         said = [check for check in self.checks if check.belongs_to(asked)]
         return sorted(said, key=lambda check: GRAVEST[check.level])
 
-    def _doubts_of(self, prediction: Prediction) -> Iterator[Check]:
+    def _doubts_of(self, prediction: Prediction, sized: bool) -> Iterator[Check]:
         """Yield what only the answer shows: how it counts compute, and how far it reaches."""
         if prediction.new_run is None:
             return
-        if prediction.splits:  # a budget was asked for
+        if sized:
             for note in self.data.get("notes", ()):
                 if COUNTED in note:
                     yield Check(RECOUNTED, Level.WARN, note)

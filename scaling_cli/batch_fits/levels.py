@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from scaling_cli.runs.direction import refuse_rising, spearman
 from scaling_cli.runs.table import Runs, default_target
 from scaling_cli.runs.view import View
 from scaling_cli.vocabulary.errors import DataError
@@ -89,6 +90,8 @@ def batch_runs_of(
     ------
     DataError
         If no run has a curve and a batch.
+    FitError
+        If what is logged rises.
     """
     view, column = View.of(runs), target or default_target(runs)
     curves, left = [], []
@@ -105,6 +108,8 @@ def batch_runs_of(
             hint="Say which column the batch is: --map batch_tokens=COLUMN. Left out: "
             f"{why(left)}.",
         )
+    ranks = [spearman(c.step, c.loss) if np.ptp(c.loss) > 0 else 0.0 for c in curves]
+    refuse_rising(column, "the step in every run", ranks)
     return curves, left
 
 
@@ -119,8 +124,10 @@ def _batch_run(name: str, rows: View, target: str, start: int | None) -> BatchRu
     first, notes = _warm(rows)
     step, loss = rows.column("step"), rows.column(target)
     taken = rows.own(target) & np.isfinite(step) & (step >= (first if start is None else start))
-    if not (np.isfinite(loss[taken]) & (loss[taken] > 0)).all():
-        raise DataError("its loss is not a positive number all along; the run diverged.")
+    if not np.isfinite(loss[taken]).all():
+        raise DataError("its loss is not a finite number all along; the run diverged.")
+    if not (loss[taken] > 0).all():
+        raise DataError(f"its {target} is not positive all along, and levels are of its logarithm.")
     if taken.sum() < FEWEST_POINTS:
         raise DataError(f"{taken.sum()} points after the warm-up; {FEWEST_POINTS} are needed.")
     N = rows.column("params")[0] if "params" in columns else np.nan

@@ -8,7 +8,7 @@ than Typer can read says by a `Read` how.
 import inspect
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from functools import cached_property, wraps
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
@@ -255,15 +255,19 @@ def number(symbol: str = "") -> Read:
     return Read(read)
 
 
-def numbers(symbol: str, *, repeated: bool = True) -> Read:
-    """Return the reader of an option, most often repeated, that takes lists too: `7B,13B`."""
+def numbers(symbol: str, *, repeated: bool = True, real: bool = False) -> Read:
+    """Return the reader of an option, most often repeated, that takes lists too: `7B,13B`.
+
+    With `real` any number is one: a target that stands for the loss may lie below zero.
+    """
 
     def read(texts: str | Sequence[str]) -> list[float]:
         from scaling_cli.cli._inputs import read_list
-        from scaling_cli.vocabulary.quantities import BY_SYMBOL
+        from scaling_cli.vocabulary.quantities import BY_SYMBOL, Domain
 
-        several = [texts] if isinstance(texts, str) else texts
-        return read_list(several, BY_SYMBOL[symbol], listed=not repeated)
+        several, quantity = [texts] if isinstance(texts, str) else texts, BY_SYMBOL[symbol]
+        quantity = replace(quantity, domain=Domain.REAL) if real else quantity
+        return read_list(several, quantity, listed=not repeated)
 
     return Read(read, repeated)
 
@@ -548,7 +552,7 @@ class Point:
     loss: list[float] | None = option(
         "L",
         "A loss, for what is derived from one: predict at the least compute that reaches it.",
-        read=numbers("L"),
+        read=numbers("L", real=True),
     )
     input: list[str] | None = option("NAME=VALUE", "Any input of another law: --input N_avg=3e8.")
 

@@ -4,16 +4,20 @@ import json as json_module
 import os
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
+
+from scaling_cli.vocabulary.progress import watched
 
 if TYPE_CHECKING:
     from scaling_cli.reports._blocks import Block
     from scaling_cli.reports._text import Style
 
 LONGEST = 2000  # characters of a message: --json has all of it
+SELDOM = 0.1  # seconds between two words on how far something is
 NARROWEST = 40  # columns: a narrower terminal breaks lines itself
 
 
@@ -68,14 +72,24 @@ class Terminal:
 
     @contextmanager
     def status(self, text: str) -> Iterator[None]:
-        """Show a line while something slow runs; only where a person is watching."""
+        """Show a line while something slow runs, and how far it is; only where a person watches."""
         if self.quiet or self.json or not _watched(sys.stderr):
             yield
             return
         sys.stderr.write(f"{text} ...")
         sys.stderr.flush()
+        shown = 0.0
+
+        def show(done: int, size: int) -> None:
+            nonlocal shown
+            if (now := time.monotonic()) > shown + SELDOM:
+                shown = now
+                sys.stderr.write(f"\r{text} ... {done:,} of {size:,}\033[K")
+                sys.stderr.flush()
+
         try:
-            yield
+            with watched(by=show):
+                yield
         finally:
             sys.stderr.write("\r\033[K")
             sys.stderr.flush()

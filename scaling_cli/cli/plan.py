@@ -30,7 +30,7 @@ class Wanted:
         "C", "Budgets in FLOP: 1e24; 1e22,1e23.", read=options.numbers("C")
     )
     target_loss: list[float] | None = options.option(
-        "L", "Losses to reach at the least cost: 2.5.", read=options.numbers("L")
+        "L", "Losses to reach at the least cost: 2.5.", read=options.numbers("L", real=True)
     )
     params: float | None = options.option(
         "N", "The size, where it is decided: 7B.", read=options.number("N")

@@ -60,7 +60,7 @@ def compare(
     best = _minimum(value, np.linspace(0.0, until, PLACES))
     misfits = {
         "none": tried[0.0][1],
-        "where the logs begin": tried[until][1],
+        first.latest: tried[until][1],
         first.source: tried[first.warmup][1],
         BY_CURVES: tried[best][1],
     }

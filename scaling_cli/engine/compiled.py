@@ -10,6 +10,10 @@ written. Loading code runs it, so a folder or file that another user owns or may
 alone. A file is bound to the versions of JAX and of the sources, the law, the shapes, the device
 and the processor; it carries a digest of its name and content. What cannot be read is compiled
 again.
+
+Running such a file takes the runtime, jaxlib, not JAX, whose import is most of what a warm fit
+costs. That rests on names which jaxlib does not promise, so only versions that were tried are run
+so; see `_Bare`. Any exception there, an executable that is not on disk, another device: JAX.
 """
 
 import hashlib
@@ -18,16 +22,16 @@ import platform
 import stat
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import metadata
+from importlib import import_module, metadata, util
 from pathlib import Path
 from typing import Any
 
-import jax
+import numpy as np
 
 from scaling_cli.laws._law import Law
 from scaling_cli.vocabulary.jsonfile import write_whole
@@ -36,6 +40,7 @@ FOLDER = "SCALING_EXECUTABLES"
 DIGEST_BYTES = 32
 # On processors these halve the time of compiling; what is made runs as fast.
 QUICK = {"xla_cpu_use_fusion_emitters": False, "xla_cpu_parallel_codegen_split_count": 8}
+WITHOUT_JAX = {"0.10.2"}  # versions of jaxlib whose private names are those that `_Bare` calls
 _loaded: dict[tuple, Future[Any]] = {}
 _lock = threading.Lock()
 
@@ -50,11 +55,12 @@ def compiled(law: type[Law], key: tuple[Any, ...], jitted: Callable[..., Any], *
     key : tuple
         What else the program depends on, beside the law and the shapes.
     jitted : callable
-        A `jax.jit` function of one array as its result that keeps unused arguments.
+        Returns a `jax.jit` function of one array as its result that keeps unused arguments;
+        called only where that is not on disk.
     *args
         Arguments as it will be called with.
     """
-    shapes = tuple((x.shape, str(x.dtype)) for x in jax.tree.leaves(args))
+    shapes = tuple((x.shape, str(x.dtype)) for x in _leaves(args))
     device = _device()
     own = (law, key, shapes, device)
     with _lock:
@@ -70,24 +76,67 @@ def compiled(law: type[Law], key: tuple[Any, ...], jitted: Callable[..., Any], *
     return future.result()
 
 
+def _leaves(tree: Any) -> Iterator[Any]:
+    """Yield the arrays of tuples and dictionaries in the order in which JAX does."""
+    if isinstance(tree, dict):
+        tree = [tree[key] for key in sorted(tree)]
+    if isinstance(tree, tuple | list):
+        for branch in tree:
+            yield from _leaves(branch)
+    else:
+        yield tree
+
+
 def _device() -> Any:
     """Return the device that a call made now would run on."""
+    if (bare := _bare()) is not None:
+        return bare
+    import jax
+
     return getattr(jax.config, "jax_default_device", None) or jax.devices()[0]
 
 
-def _made(file: Path | None, jitted: Any, args: tuple) -> Any:
-    if file is not None and (stored := _read(file)) is not None:
+def _bare() -> Any:
+    """Return the processor as jaxlib has it; None where JAX is there, or may choose another."""
+    elsewhere = any(map(util.find_spec, ("jax_plugins", "libtpu")))
+    chosen = os.environ.get("JAX_PLATFORMS", "cpu") != "cpu" or "JAX_DEFAULT_DEVICE" in os.environ
+    if "jax" in sys.modules or not os.environ.get(FOLDER) or elsewhere or chosen:
+        return None
+    with _lock:  # one client for all threads
+        return _processor_alone() if metadata.version("jaxlib") in WITHOUT_JAX else None
+
+
+@lru_cache(maxsize=1)
+def _processor_alone() -> Any:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # as JAX does: no lines of the runtime's own
+    with suppress(Exception):
+        from jaxlib import xla_client
+
+        return xla_client.make_cpu_client().local_devices()[0]
+    return None
+
+
+def _made(file: Path | None, jitted: Callable[[], Any], args: tuple) -> Any:
+    def again() -> Any:
+        import_module("jax")
+        return _made(file, jitted, args)
+
+    if file is not None and (stored := _read(file, again)) is not None:
         return stored
-    lowered = jitted.lower(*args)
+    import jax
+
+    with jax.enable_x64(True):
+        lowered = jitted().lower(*args)
+    quick = QUICK if _device().platform == "cpu" else None
     try:
-        made = lowered.compile(compiler_options=QUICK if _device().platform == "cpu" else None)
+        made = lowered.compile(compiler_options=quick)
     except jax.errors.JaxRuntimeError as error:
         if "compile option" not in str(error):
             raise
         made = lowered.compile()  # a compiler that no longer, or does not yet, have these
     if file is not None:
         _write(file, made)
-    return made
+    return _Loaded(made.runtime_executable(), _device())
 
 
 def _file(law: type[Law], key: tuple, shapes: tuple, device: Any) -> Path | None:
@@ -144,17 +193,66 @@ class _Loaded:
     device: Any
 
     def __call__(self, *args: Any) -> Any:
+        import jax
+
         # What is on a device is on this one: the caller put it where it was compiled for.
-        leaves = jax.tree.leaves(args)
+        leaves = [*_leaves(args)]
         new = [i for i, leaf in enumerate(leaves) if not isinstance(leaf, jax.Array)]
-        put = jax.device_put([leaves[i] for i in new], self.device)
+        with jax.enable_x64(True):
+            put = jax.device_put([leaves[i] for i in new], self.device)
         for i, leaf in zip(new, put, strict=True):
             leaves[i] = leaf
         [result] = self.executable.execute(leaves)
         return result
 
 
-def _read(file: Path) -> Any:
+@dataclass(frozen=True)
+class _Bare:
+    """The same without JAX.
+
+    jaxlib takes an array with its type and where it lies, of which it asks what is here; JAX's own
+    classes for these are what an import of JAX is needed for.
+    """
+
+    executable: Any
+    device: Any
+    again: Callable[[], Any]  # returns it with JAX
+
+    def __call__(self, *args: Any) -> Any:
+        with suppress(Exception):
+            return self._run([np.asarray(array) for array in _leaves(args)])
+        return self.again()(*args)
+
+    def _run(self, given: list[np.ndarray]) -> np.ndarray:
+        from jaxlib import xla_client as runtime
+
+        class Here(runtime.SingleDeviceSharding):
+            memory_kind = None
+
+            def _to_xla_hlo_sharding(self, _: int) -> Any:
+                return runtime.HloSharding.replicate()
+
+        here, devices = Here(self.device), [self.device]
+        put = [
+            runtime.batched_device_put(
+                _Type(array.shape, array.dtype), here, [array], devices, True, enable_x64=True
+            )
+            for array in given
+        ]
+        # The result's shape is that of its buffer, whatever is said here.
+        handler = runtime.array_result_handler(_Type((), np.dtype(float)), here, True, True)
+        [result] = self.executable.execute_sharded(put).consume_with_handlers([handler])
+        return np.array(memoryview(result))
+
+
+@dataclass(frozen=True)
+class _Type:
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    weak_type: bool = False
+
+
+def _read(file: Path, again: Callable[[], Any] = lambda: None) -> Any:
     """Return a stored executable, or None if it is not there, not ours, or no longer loads."""
     with suppress(Exception):  # whatever a runtime says to another's executable: compile instead
         if _ours(file.parent) and _ours(file):
@@ -162,7 +260,8 @@ def _read(file: Path) -> Any:
             digest, body = content[:DIGEST_BYTES], content[DIGEST_BYTES:]
             if _sealed(file, body) == digest:
                 loaded = device.client.deserialize_executable(body, [device])
-                return _Loaded(loaded, device)
+                bare = "jax" not in sys.modules
+                return _Bare(loaded, device, again) if bare else _Loaded(loaded, device)
     return None
 
 

@@ -87,10 +87,10 @@ class CurveProblem:
         Its result has shape (n, 1 + k).
         """
         scales = {name: np.asarray(scale) for name, scale in self.scales.items()}
-        jitted, key, u = _jitted(self.law), ("curve", *sorted(scales)), np.zeros(len(self.free))
+        key, u = ("curve", *sorted(scales)), np.zeros(len(self.free))
         with jax.enable_x64(True):
             data = jax.device_put((_stacked(self.law, self.paths, self.losses), scales))
-            run = compiled(self.law, key, jitted, u, *data)
+            run = compiled(self.law, key, lambda: _jitted(self.law), u, *data)
 
         def sensed(u: np.ndarray) -> np.ndarray:
             with jax.enable_x64(True):

@@ -14,17 +14,15 @@ import jax.numpy as jnp
 import numpy as np
 from jax import core, lax
 
+from scaling_cli.engine.problem import RESIDUAL_FLOOR
+from scaling_cli.engine.tasks import Shared, Work
 from scaling_cli.laws._law import Law, Value
 
 # Stop when the model promises less than this share of the objective: far below any use of the
-# number, above the rounding of a sum of 1e5 terms. The absolute floor is a residual of 1e-15,
-# reached only by noiseless data.
+# number, above the rounding of a sum of 1e5 terms. The absolute floor is a residual of
+# RESIDUAL_FLOOR, reached only by noiseless data.
 RELATIVE_STOP = 1e-14
-RESIDUAL_FLOOR = 1e-15
 STEP_CAP = 3.0  # of one iteration in any free coordinate: a factor of 20 in a positive parameter
-# In the metric of the IRLS Hessian. Huber's kinks ask for more than least squares, except near the
-# minimum of many points, among which no single one's kink counts.
-FIRST_DAMPING, FIRST_DAMPING_SMOOTH, FIRST_DAMPING_NEAR = 0.3, 1e-4, 1e-3
 EASE = 3.0  # of the damping after a step that the model foresaw; with 10 a search misses more
 TRY_RATIO = 4.0  # between the dampings tried in one iteration
 TRIES = 6
@@ -32,29 +30,6 @@ STUCK = 1e12
 # A direction in which the data are blind gets this share of the largest curvature, so that a
 # step along it stays finite; it changes the path, not the minimum.
 DEAD_DIRECTION = 1e-7
-
-
-class Shared(NamedTuple):
-    """What all lanes of a call have in common."""
-
-    inputs: dict[str, Value]  # each (n,)
-    matrix: Value  # (p, p): full free coordinates = offset + matrix @ u
-    offset: Value  # (p,)
-    sized: Value  # (p,) 1 for parameters searched by their size, else 0; see `units`
-
-
-class Work(NamedTuple):
-    """What differs from lane to lane; a leading axis is added by the caller."""
-
-    start: Value  # (p,)
-    moves: Value  # (p,) 1 for the coordinates that are searched, else 0
-    target: Value  # (n,) ln output, or output in linear space
-    weight: Value  # (n,) >= 0; 0 pads
-    corner: Value  # Huber's delta; infinite for least squares
-    prior_mean: Value  # (p,) in full free coordinates
-    prior_precision: Value  # (p,)
-    total: Value  # sum of weight
-    damping: Value  # that the lane begins with
 
 
 class Local(NamedTuple):
@@ -253,12 +228,6 @@ def _spread(
     for (i, j), bend in zip(pairs, bends, strict=True):
         spread[i, j, place[id(bend)]] = spread[j, i, place[id(bend)]] = 1.0
     return spread.reshape(p * p, len(columns)), columns[p:]
-
-
-def first_damping(corner: np.ndarray, near: bool) -> np.ndarray:
-    """Return the damping that lanes with these corners begin with."""
-    kinked = FIRST_DAMPING_NEAR if near else FIRST_DAMPING
-    return np.where(np.isinf(corner), FIRST_DAMPING_SMOOTH, kinked)
 
 
 def advance(lane: Lane, found: Local, weight: Any) -> Lane:

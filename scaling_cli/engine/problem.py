@@ -14,6 +14,7 @@ from scaling_cli.vocabulary.objective import Objective
 Columns = Mapping[str, np.ndarray]  # by symbol, or by parameter
 # The largest corner of Huber's at which a sum counts as that of least absolute deviations.
 LAD_LOOSEST = 3e-6
+RESIDUAL_FLOOR = 1e-15  # of rounding: noiseless data have residuals of this size
 
 
 @dataclass(frozen=True)

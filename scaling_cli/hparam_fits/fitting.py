@@ -19,6 +19,7 @@ from scaling_cli.artefacts.hparams import Recipe
 from scaling_cli.hparam_fits.valley import Cell, Optimum, cells, flatness, near_best, optimum
 from scaling_cli.laws._law import Law
 from scaling_cli.numerics.quantiles import central
+from scaling_cli.runs.direction import refuse_rising, spearman
 from scaling_cli.runs.points import Points
 from scaling_cli.vocabulary.arguments import check_count, check_level
 from scaling_cli.vocabulary.errors import DataError, FitError
@@ -137,6 +138,7 @@ def sweep_points(
     known = "batch_tokens" in view.names() and not view.missing("batch_tokens").all()
     columns = SweepRuns if known else LearningRateRuns
     found = select(runs, columns, target=target, where=where, at=at)
+    _require_falling(found)
     rates = view.column(LR.column)
     ids = np.array(view.run_ids(), object)
     peaks = {run: float(np.nanmax(rates[ids == run])) for run in dict.fromkeys(found.runs)}
@@ -145,6 +147,30 @@ def sweep_points(
     if np.any(peak > found.inputs["lr"]):
         notes.append("lr: the highest of each run (its peak), not that of its last row.")
     return replace(found, inputs={**found.inputs, "lr": peak}, notes=notes)
+
+
+def _require_falling(points: Points) -> None:
+    """Refuse a target that has no logarithm, or whose least is its worst.
+
+    Raises
+    ------
+    DataError
+        If it is not positive.
+    FitError
+        If it rises as runs grow.
+    """
+    low = int(np.argmin(points.output))
+    if not points.output[low] > 0:
+        raise DataError(
+            f"{points.target} is {points.output[low]:g} in {points.runs[low]}: valleys are those "
+            "of its logarithm.",
+            hint="Give a column that is positive: the loss itself (--target, --map).",
+        )
+    compute = points.inputs["N"] * points.inputs["D"]
+    cells_ = np.unique(compute)
+    if len(cells_) >= FEWEST_CELLS and not points.measures_loss():
+        middle = [float(np.median(points.output[compute == each])) for each in cells_]
+        refuse_rising(points.target, "N x D", [spearman(cells_, np.array(middle))])
 
 
 def by_cell(

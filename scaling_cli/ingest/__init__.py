@@ -31,6 +31,7 @@ from scaling_cli.runs import store
 from scaling_cli.runs.plausible import doubts
 from scaling_cli.runs.table import Runs, combine
 from scaling_cli.vocabulary.errors import DataError, ScalingError, UsageError
+from scaling_cli.vocabulary.progress import counted
 from scaling_cli.vocabulary.registry import Asked, Modules
 
 sys.modules[__name__].__class__ = Asked
@@ -42,6 +43,7 @@ __all__ = ["as_runs", "formats", "read", "recognised"]
 _FORMATS = Modules(__name__, "log format", apart="dialects")
 
 
+@cache
 def formats() -> dict[str, ModuleType]:
     """Return the readers by module name."""
     return {name: _FORMATS.module(name) for name in _FORMATS.names()}
@@ -268,7 +270,7 @@ def _tables(
 ) -> tuple[list[tuple[Source, Raw]], list[DataError]]:
     """Return every table with its file, and why files met in a folder could not be read."""
     tables, bad = [], []
-    for source, how in files:
+    for source, how in counted(files):
         try:
             raws = _raws(source, how, pattern)
         except DataError as error:

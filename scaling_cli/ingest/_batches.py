@@ -20,9 +20,10 @@ from scaling_cli.ingest._parts import may_be_part
 from scaling_cli.ingest._rows import FEWEST_OF_A_LOG, Judged
 from scaling_cli.ingest._shape import EPOCHS, MEASURED, TOTAL_NAMES, coded, is_wide
 from scaling_cli.ingest._sources import BOM, Raw, Source, stem
-from scaling_cli.ingest._table import Part, points_of, readings, runs_of
-from scaling_cli.runs.table import Layout, Runs, floats
+from scaling_cli.ingest._table import Part, points_of, runs_of, said_of
+from scaling_cli.runs.table import ColumnReading, Layout, Runs, floats
 from scaling_cli.vocabulary.errors import DataError
+from scaling_cli.vocabulary.progress import counted
 from scaling_cli.vocabulary.quantities import (
     N_AVERAGE,
     QUANTITIES,
@@ -96,7 +97,7 @@ def batches(
     gathered: list[Member] = []
     called: set[str] = set()  # runs of one name are read alone, and refused
     head, size = None, 0
-    for place, (source, how) in files.items():
+    for place, (source, how) in counted(files.items()):
         known = _plain(source, options) if how == READER else None
         run = str(known[1].get("run_id", runs[source.name])) if known else ""
         known = None if run in called else known
@@ -349,11 +350,7 @@ def _judged(files: Sequence[Member], named: Raw) -> Judged:
 def _part(file: Member, named: Raw, options: Options) -> Part:
     """Return what is said of a file in the words of one that was read alone."""
     name = file.source.name
-    own = replace(
-        named,
-        file=name,
-        readings=tuple(replace(reading, file=name) for reading in named.readings),
-    )
-    columns = readings(own, Layout.CURVE, _WHY, file.stated, options)
+    columns = [ColumnReading(**{**vars(reading), "file": name}) for reading in named.readings]
+    columns += said_of(name, Layout.CURVE, _WHY, file.stated, options)
     notes = [replace(note, file=name) for note in named.notes]
     return Part(file.source, file.stated, file.rows, columns, notes)

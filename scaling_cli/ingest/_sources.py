@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -265,11 +265,13 @@ def _plain_path(name: str) -> Path:
     return path.with_suffix("") if path.suffix.lower() in _COMPRESSED else path
 
 
+@lru_cache
 def stem(name: str) -> str:
     """Return a file name without folder, compression and format endings: `a/b.csv.gz` -> `b`."""
     return _plain_path(name).stem
 
 
+@lru_cache
 def format_ending(name: str) -> str:
     """Return the ending that tells the format: `.csv` for `a/b.csv.gz`."""
     return _plain_path(name).suffix.lower()

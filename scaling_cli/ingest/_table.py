@@ -81,7 +81,8 @@ def understand(raw: Raw, source: Source, options: Options) -> Runs:
     judged = averaged(judge(named, layout, options.given, stated.get("run_id")))
     notes += [*judged.notes, *broken_off(judged), *fallen_silent(judged)]
     notes += [] if options.meta else unrecognised(named, layout)
-    part = Part(source, stated, len(raw), readings(named, layout, why, stated, options), notes)
+    said = said_of(raw.file, layout, why, stated, options)
+    part = Part(source, stated, len(raw), [*named.readings, *said], notes)
     return runs_of(judged, [part], options)
 
 
@@ -96,12 +97,12 @@ class Part:
     notes: Sequence[Note]
 
 
-def readings(
-    named: Raw, layout: Layout, why: str, stated: Mapping[str, Any], options: Options
+def said_of(
+    file: str, layout: Layout, why: str, stated: Mapping[str, Any], options: Options
 ) -> list[ColumnReading]:
-    """Return how the columns of a file were read, what was said beside it, and what a row is."""
-    reading = ColumnReading(named.file, "(rows)", f"one row per {_WORDS[layout]}", "", None, why)
-    return [*named.readings, *_said(named.file, stated, options.given), reading]
+    """Return what was said beside a file, as if columns said so, and what a row of it is."""
+    reading = ColumnReading(file, "(rows)", f"one row per {_WORDS[layout]}", "", None, why)
+    return [*_said(file, stated, options.given), reading]
 
 
 def runs_of(

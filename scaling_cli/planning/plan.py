@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from scaling_cli.artefacts._prediction import Prediction
+from scaling_cli.artefacts._prediction import USEFUL, Prediction
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.laws._law import Law
 from scaling_cli.laws._optimum import SHARES, about, valley
@@ -101,6 +101,7 @@ class Planner:
             "level": self.level,
             **{f"{s}_interval": ranges and list(ranges[s]) for s in (size, data)},
             "loss_interval": told.new_run and [float(end[0]) for end in told.new_run],
+            "useful": None if (half := told.half_widths()) is None else bool(half[1][0] <= USEFUL),
             "extrapolation": {s: float(v[0]) for s, v in told.extrapolation.items()},
             **self._valleys(budget, point),
             "isoflop": self._parabolas(budget, point, ranges),

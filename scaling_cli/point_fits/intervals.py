@@ -5,7 +5,7 @@ under a law taken as true; only the last adds a drift beyond the data and the la
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -27,6 +27,7 @@ from scaling_cli.search.optimum import make_problem, settle
 from scaling_cli.vocabulary.arguments import check_level
 from scaling_cli.vocabulary.errors import DataError, UsageError
 from scaling_cli.vocabulary.jsonfile import nulls, stamped
+from scaling_cli.vocabulary.objective import Turned
 from scaling_cli.vocabulary.quantities import L
 from scaling_cli.vocabulary.shown import Shown
 
@@ -85,6 +86,8 @@ class Comparison(Shown):
         Name of the fit, of its law.
     level : float
         Nominal coverage.
+    target : str
+        What the law's output is called here; empty where it is the output itself.
     """
 
     report = "profile"
@@ -95,6 +98,7 @@ class Comparison(Shown):
     fit: str = ""
     law: str = ""
     level: float = 0.9
+    target: str = ""
 
     def __repr__(self) -> str:
         """Return the intervals, a line."""
@@ -167,7 +171,27 @@ def intervals(
         for interval in _by_method(work, method, *target)
     ]
     notes, law = work.notes(methods, given), laws.name_of(fit.law)
-    return Comparison(given, work.profiles, notes, fit.name, law, level)
+    if fit.turned is None:
+        return Comparison(given, work.profiles, notes, fit.name, law, level)
+    told = [_of_target(fit, fit.turned, interval) for interval in given]
+    return Comparison(told, work.profiles, notes, fit.name, law, level, fit.turned.target)
+
+
+def _of_target(fit: Fit, turned: Turned, interval: Interval) -> Interval:
+    """Return an interval of a target of which something else was fitted.
+
+    Of a derived quantity the loss that it was asked at is the target's, and so is its output where
+    that is a loss.
+    """
+    symbol, derived = fit.law.output().symbol, fit.law.derived_quantities()
+    at = {s: turned.back(v) if s == symbol else v for s, v in interval.inputs.items()}
+    output = derived[interval.of].output.symbol if interval.of in derived else interval.of
+    if output != symbol:
+        return replace(interval, inputs=at)
+    low, high = interval.low, interval.high
+    if low is not None and high is not None:
+        low, high = turned.ends((low, high))
+    return replace(interval, inputs=at, value=turned.back(interval.value), low=low, high=high)
 
 
 def _points(fit: Fit) -> Points:
@@ -315,12 +339,22 @@ def _derived_inputs(fit: Fit, name: str, inputs: Mapping[str, Any]) -> dict[str,
     missing = [symbol for symbol in wanted if symbol not in inputs]
     if missing:
         raise UsageError(f"{name} needs {', '.join(missing)}.")
-    at = {symbol: float(inputs[symbol]) for symbol in wanted}
-    value = float(fit.law.derive(name, **at))
+    given = {symbol: float(inputs[symbol]) for symbol in wanted}
+    at, output = dict(given), fit.law.output()
+    if fit.turned is not None and output.symbol in at:
+        at[output.symbol] = float(fit.turned.forth(at[output.symbol]))
+    there = all(output.domain.holds(v) for s, v in at.items() if s == output.symbol)
+    value = float(fit.law.derive(name, **at)) if there else np.nan
     if not (np.isfinite(value) and value > 0):
-        told = ", ".join(f"{symbol} = {number:g}" for symbol, number in at.items())
+        told = ", ".join(f"{_called(fit, s)} = {number:g}" for s, number in given.items())
         raise UsageError(f"by this law there is no {name} at {told}.")
     return at
+
+
+def _called(fit: Fit, symbol: str) -> str:
+    """Return a symbol, or the target of which something else was fitted."""
+    turned = fit.turned
+    return symbol if turned is None or symbol != fit.law.output().symbol else turned.target
 
 
 def _by_method(
@@ -378,6 +412,8 @@ def _profile(work: _Work, kind: str, name: str, at: Mapping[str, float]) -> _End
         profile = profiles.of_prediction(work.fitted, at)
         low, centre, high = np.log([profile.low, profile.estimate, profile.high]).tolist()
         ends = _with_new_run(work, kind, centre, (centre - low, high - centre))
+        turned = work.fit.turned
+        profile = profile if turned is None else profile.turned_back(turned)
     work.profiles.append(profile)
     return ends
 
@@ -420,7 +456,10 @@ def _percentiles(
         return {kind: (low, high)}
     law = type(work.fit.law)(**draws)
     values = law(**at) if kind == MEAN else law.derive(name, **at)
-    logs = np.log(np.broadcast_to(np.asarray(values, float), np.shape(draws[next(iter(draws))])))
+    with np.errstate(divide="ignore"):  # where a draw has no floor a loss may cost nothing
+        logs = np.log(
+            np.broadcast_to(np.asarray(values, float), np.shape(next(iter(draws.values()))))
+        )
     ends = {kind: central(logs, work.level)}
     if kind == MEAN:
         ends[NEW] = central(np.repeat(logs, NOISE_STRATA) + errors, work.level)
@@ -432,4 +471,8 @@ def _backtested(work: _Work, kind: str, name: str, at: Mapping[str, float]) -> _
     if kind != MEAN or work.fit.uncertainty is None:
         return {}
     (point,) = work.fit.predict(level=work.level, **at).to_dicts()
-    return {MEAN: tuple(point["mean"]), NEW: tuple(point["new_run"])}
+    ends: _Ends = {MEAN: tuple(point["mean"]), NEW: tuple(point["new_run"])}
+    if (turned := work.fit.turned) is None:
+        return ends
+    fitted = {of: sorted(turned.forth(end) for end in both) for of, both in ends.items()}
+    return {of: (low, high) for of, (low, high) in fitted.items()}

@@ -145,7 +145,8 @@ def _forecast(fit: Fit, *, full: bool) -> list[Block]:
     low, high = _numbers.values([float(end[0]) for end in prediction.new_run])
     half = prediction_report.half_widths(prediction)
     range_ = f"{100 * prediction.level:g} % of new runs in {low} .. {high}"
-    width = f"(+/-{_numbers.percent(half[0])})" if half else ""
+    of = prediction_report.of_what(prediction)
+    width = f"(+/-{_numbers.percent(half[0])}{of})" if half else ""
     told = [_numbers.pieces(value, f"{range_} {width}")]
     if fit.uncertainty is None or not fit.uncertainty.tested:
         told.append("UNTESTED: no backtest shows that the range holds beyond the data")

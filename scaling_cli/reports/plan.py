@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from scaling_cli.artefacts._prediction import USEFUL
 from scaling_cli.reports import _checks, _numbers
 from scaling_cli.reports._blocks import Block, Labelled, Notes, Table, Text
 from scaling_cli.vocabulary.quantities import C, factor, short_number
@@ -69,7 +68,8 @@ def _nearly(plan: Record, *, full: bool) -> Iterator[str]:
                 f"{'less' if low is None else short_number(low)} to "
                 f"{'more' if high is None else short_number(high)}"
             )
-            yield f"{at}{size} from {ends} loses {100 * near['loss_within']:g} % at most"
+            of = f" of {plan['fitted_as']}" if plan["fitted_as"] else ""
+            yield f"{at}{size} from {ends} loses {100 * near['loss_within']:g} %{of} at most"
 
 
 def _reach(plan: Record) -> Iterator[str]:
@@ -82,9 +82,11 @@ def _reach(plan: Record) -> Iterator[str]:
             wanted = f"{plan['target']} {_numbers.value(found['target_loss'])}"
             among = f"{_numbers.level(plan['level'])} of new runs"
             yield f"{wanted}: perhaps from C = {first} on, {last} ({among})"
-    far = {s: f for s, f in plan["allocations"][-1]["extrapolation"].items() if f > INSIDE}
-    if far:
-        yield "beyond the data: " + ", ".join(f"{s} {factor(f)}" for s, f in far.items())
+    for found in plan["allocations"]:
+        far = {s: f for s, f in found["extrapolation"].items() if f > INSIDE}
+        at = f"C = {found['C']:.3g} is " if len(plan["allocations"]) > 1 else ""
+        if far:
+            yield f"{at}beyond the data: " + ", ".join(f"{s} {factor(f)}" for s, f in far.items())
 
 
 def _cost(plan: Record) -> Iterator[str]:
@@ -165,7 +167,8 @@ def _doubts(plan: Record) -> Iterator[str]:
     size = plan["spent"][0]
     for found in plan["allocations"]:
         for name in found["limited_by"]:
-            yield f"C = {found['C']:.3g}: {LIMITS[name]} holds; without it the loss would be lower"
+            better = f"{plan['target']} would be better"
+            yield f"C = {found['C']:.3g}: {LIMITS[name]} holds; without it the {better}"
         lines = found["isoflop"]
         if lines and lines["agree"] is False:
             low, high = (short_number(v) for v in lines["hull"])
@@ -173,6 +176,5 @@ def _doubts(plan: Record) -> Iterator[str]:
                 f"C = {found['C']:.3g}: isoFLOP parabolas say {size} {short_number(lines['N'])}, "
                 f"{plan['law']} {short_number(lines['law'])}: plan for {low} to {high}"
             )
-        ends = found["loss_interval"]
-        if ends and (ends[1] - ends[0]) / abs(found["loss"]) > 2 * USEFUL:
-            yield f"C = {found['C']:.3g}: the range of the loss is too wide to decide by"
+        if found["useful"] is False:
+            yield f"C = {found['C']:.3g}: the range of {plan['target']} is too wide to decide by"

@@ -129,12 +129,17 @@ def score(prediction: Prediction) -> str:
     text = (
         f"measured at {_numbers.count(len(known), 'point')}: mean error "
         f"{_numbers.percent(float(errors.mean()), sign=True)}, mean absolute error "
-        f"{_numbers.percent(float(np.abs(errors).mean()))}"
+        f"{_numbers.percent(float(np.abs(errors).mean()))}{of_what(prediction)}"
     )
     if prediction.new_run is None:
         return f"{text}."
     hits, level = sum(prediction.is_inside(i, m) is True for i, m in known), prediction.level
     return f"{text}; {hits} of {len(known)} in the {_numbers.level(level)} new-run interval."
+
+
+def of_what(prediction: Prediction) -> str:
+    """Say what errors and half-widths are shares of, where it is not the output itself."""
+    return f" of {prediction.shares}" if prediction.shares else ""
 
 
 def notes(prediction: Prediction) -> list[str]:
@@ -148,7 +153,8 @@ def notes(prediction: Prediction) -> list[str]:
         if name != "laws" or len(prediction.members) > 1
     ]
     range_ = f"{_numbers.level(prediction.level)} range of a new run"
-    lines = [f"{range_}: half-width {_range(widths)}; {', '.join(parts)}."]
+    width = f"half-width {_range(widths)}{of_what(prediction)}"
+    lines = [f"{range_}: {width}; {', '.join(parts)}."]
     if not tested:
         lines.append(
             "UNTESTED: no backtest was possible with these data, so nothing shows that the "
@@ -157,7 +163,7 @@ def notes(prediction: Prediction) -> list[str]:
     useless = sum(width > USEFUL for width in widths)
     if useless:
         where = f" at {useless} of {len(widths)} points" if len(widths) > 1 else ""
-        wide = f"+/-{_numbers.level(USEFUL)}"
+        wide = f"+/-{_numbers.level(USEFUL)}{of_what(prediction)}"
         lines.append(f"no useful prediction{where}: the interval is wider than {wide}.")
     return [*lines, *between(prediction), *prediction.notes]
 
@@ -180,7 +186,10 @@ def _own(prediction: Prediction) -> str:
     """Return the value of the fitted law, or at several points how far it lies from theirs."""
     if len(prediction.value) == 1:
         return f": {_numbers.value(float(prediction.value[0]))}"
-    ratio = prediction.value / prediction.forecast
+    value, forecast = prediction.value, prediction.forecast
+    if prediction.turned is not None and prediction.shares:
+        value, forecast = prediction.turned.forth(value), prediction.turned.forth(forecast)
+    ratio = value / forecast
     low, high = float(ratio.min()) - 1, float(ratio.max()) - 1
     if _numbers.percent(low) == _numbers.percent(high):
         return f" is {_numbers.percent(abs(low))} {'lower' if low < 0 else 'higher'}"

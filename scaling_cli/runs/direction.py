@@ -5,7 +5,7 @@ as what it is above a floor far below; both are said, stored, and turned back in
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -126,6 +126,23 @@ def way(ranks: Mapping[str, float]) -> int:
 def spearman(x: np.ndarray, y: np.ndarray) -> float:
     """Return the rank correlation of two columns; ties share their mean rank."""
     return float(np.corrcoef(_ranks(x), _ranks(y))[0, 1])
+
+
+def refuse_rising(target: str, axis: str, ranks: Sequence[float]) -> None:
+    """Refuse a target whose least is its worst, where the least is taken for the best.
+
+    Raises
+    ------
+    FitError
+        If it rises with the axis by every one of these rank correlations.
+    """
+    if ranks and min(ranks) >= RISES:
+        raise FitError(
+            f"{target} rises with {axis} ({min(ranks):+.2f}, by rank correlation), and the least "
+            "is taken for the best here.",
+            hint="Fit a column that falls as runs get better: a loss, or of an accuracy what is "
+            "left to its limit, written to a column of its own.",
+        )
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scaling_cli.runs.view import View
+from scaling_cli.runs.view import REACHED, View
 from scaling_cli.vocabulary.errors import some
 from scaling_cli.vocabulary.outcomes import LeftOut
 from scaling_cli.vocabulary.quantities import D, U, plain_name
@@ -52,6 +52,10 @@ _BAD_FLAGS = _words(
     "unstable aborted"
 )
 _GOOD_FLAGS = _words("finished is_finished completed complete done converged success")
+_DONE = _words(
+    "progress pct_complete percent_complete pct_done percent_done completion fraction_complete "
+    "fraction_done frac_done training_progress train_progress"
+)
 _YES, _NO = frozenset(("true", "1", "1.0", "yes", "y")), frozenset(("false", "0", "0.0", "no", "n"))
 _LEAST_MARK = 99.0  # the smallest number that stands for a loss that there is not
 _FAR = 3.0  # times the largest other loss, from which a round number is a mark
@@ -144,7 +148,11 @@ def unfit(
         Whether it is a loss, which 0 and less cannot be.
     """
     named = set(re.findall(r"[\w./-]+", where or ""))
-    every = [*_by_column(view, named), *_by_mark(output, values, is_loss)]
+    every = [
+        *_by_column(view, named),
+        *_by_progress(view, named),
+        *_by_mark(output, values, is_loss),
+    ]
     return [part for part in every if 0 < len(part.rows) < len(view)]
 
 
@@ -161,6 +169,20 @@ def _by_column(view: View, named: set[str]) -> Iterator[Unfit]:
             bad = list(dict.fromkeys(cells[i] for i in rows))
             told = [f"{name} is {literal(cells[i]).strip(chr(34))}" for i in rows]
             yield Unfit(np.array(rows), told, f"not {one_of(name, bad)}")
+
+
+def _by_progress(view: View, named: set[str]) -> Iterator[Unfit]:
+    """Find runs that had done less than others which had done all: 1, or 100 per cent."""
+    for name in view.names():
+        done = view.column(name) if short_name(name) in _DONE and name not in named else None
+        if done is None or done.dtype == object or np.isnan(done).all():
+            continue
+        most, reached = float(np.nanmax(done)), np.zeros(int(view.owner.max()) + 1)
+        np.fmax.at(reached, view.owner, done)  # of a run, whose every row may be fitted
+        rows = np.flatnonzero((reached[view.owner] < REACHED * most) & ~np.isnan(done))
+        if most in (1.0, 100.0) and len(rows):
+            told = [f"{name} is {done[i]:g}" for i in rows.tolist()]
+            yield Unfit(rows, told, f"{quoted(name)} >= {REACHED * most:g}")
 
 
 def _by_mark(output: str, values: np.ndarray, is_loss: bool) -> Iterator[Unfit]:

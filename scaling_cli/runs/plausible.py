@@ -9,7 +9,7 @@ from scaling_cli.laws._law import Law
 from scaling_cli.runs.points import COUNTED
 from scaling_cli.runs.table import Note, Runs
 from scaling_cli.runs.view import View
-from scaling_cli.vocabulary.errors import some
+from scaling_cli.vocabulary.errors import DataError, some
 from scaling_cli.vocabulary.quantities import (
     FLOPS_PER_PARAM_TOKEN,
     N_AVERAGE,
@@ -34,6 +34,7 @@ _SHOWN = 30  # columns named in a note
 # law ends with a smaller model; 16,000 means 16,000 million.
 _FEWEST = {"tokens": 1e5, "params": 1e5}
 _NO_MODEL = 1e4  # parameters, or tokens, that no language model goes below
+BY_COMPUTE = 3  # as `View.tokens` says that tokens were worked out of compute
 STEPS_BY_BATCH = "step x batch_tokens"
 _FEWEST_PER_PARAM = 1e-3
 
@@ -325,6 +326,25 @@ def impossible(view: View, column: str, counts: np.ndarray | None) -> bool:
     said = any(reading.canonical == f"{column}_scale" for reading in view.runs.columns)
     few = counts is not None and len(counts) > 0 and float(np.max(counts)) < _NO_MODEL
     return few and not said
+
+
+def refuse_few(view: View, tokens: np.ndarray) -> None:
+    """Refuse tokens worked out of compute that no model is trained on: its unit is another.
+
+    Raises
+    ------
+    DataError
+        If all are that few.
+    """
+    if (view.tokens[1] != BY_COMPUTE).any() or not impossible(view, C.column, tokens):
+        return
+    raise DataError(
+        f"tokens, worked out as flops / (6 x params), are {np.min(tokens):.3g} to "
+        f"{np.max(tokens):.3g}: no model learns from as few.",
+        file=view.files(),
+        hint="If flops are given in PF-days, --set flops_scale=8.64e19 multiplies the column, "
+        "if in exaFLOP --set flops_scale=1e18; --set flops_scale=1 says that they are right.",
+    )
 
 
 def against_steps(view: View) -> str | None:

@@ -4,6 +4,7 @@ Columns are matched with a law's inputs by quantity; conventions and units must 
 """
 
 import re
+import shlex
 from collections import Counter
 from collections.abc import Mapping
 
@@ -199,7 +200,8 @@ def _no_loss(view: View) -> DataError:
     names = view.original_names()
     near = [name for name in names if re.search(r"loss|bpb|nll|ppl|perplex|entropy", name.lower())]
     guess = near[0] if near else "COLUMN"
-    hint = f"Say which it is: --map loss={guess}, or fit another column with --target {guess}."
+    mapped, named = shlex.quote(f"loss={guess}"), shlex.quote(guess)
+    hint = f"Say which it is: --map {mapped}, or fit another column with --target {named}."
     columns = f"Columns found: {', '.join(names)}."
     return DataError("there is no loss column.", file=view.files(), hint=f"{columns} {hint}")
 
@@ -574,6 +576,7 @@ def _measured_compute(
         rows = whole if whole.any() else ~np.isnan(spent.tokens)
         return None, _small(view, law, sizes, spent.tokens[rows])
     rows = np.flatnonzero(whole & ~np.isnan(flops))
+    plausible.refuse_few(view, spent.tokens[rows])
     convention = plausible.convention_of(view.take(rows), spent.column)
     ids = [view.run_ids()[i] for i in rows.tolist()]
     wrong, notes = plausible.compared(flops[rows], spent.take(rows), convention, ids)

@@ -188,7 +188,7 @@ class Runs(Shown):
     def to_dict(self) -> dict[str, Any]:
         """Return what `scaling runs --json` prints: runs, ranges, columns, notes."""
         summary = self.summary()
-        columns, notes = ([asdict(item) for item in part] for part in (self.columns, self.notes))
+        columns, notes = ([{**vars(item)} for item in part] for part in (self.columns, self.notes))
         record = {"runs": summary, "ranges": _ranges(summary), "columns": columns, "notes": notes}
         return stamped(record)
 

@@ -33,17 +33,24 @@ class Beginning:
         Where the warm-up is taken to end; 0 for none.
     stated : str
         By what, in words (`as run a says`); empty where it is assumed.
+    decays : bool
+        Whether the warm-up is taken to end where a decay starts, before the first row.
     """
 
     until: float
     warmup: float
     stated: str = ""
+    decays: bool = False
 
     @property
     def source(self) -> str:
         """What the warm-up is taken from, in words."""
-        assumed = "where the logs begin" if self.warmup else "none"
-        return self.stated or assumed
+        return self.stated or (self.latest if self.warmup else "none")
+
+    @property
+    def latest(self) -> str:
+        """What shows that no warm-up is longer, in words."""
+        return "where a decay begins" if self.decays else "where the logs begin"
 
 
 def shared(
@@ -64,7 +71,8 @@ def shared(
     known = [(by, end) for by, end in (*stated, *own) if end <= first]
     # Of logs that begin late the earliest tells: at its peak there, none has a longer warm-up.
     by, end = known[0] if known else ("", min((each.warmup for each in hidden), default=0.0))
-    return [replace(each, warmup=end, stated=by) for each in hidden]
+    decays = any(each.decays for each in hidden if each.until == first)
+    return [replace(each, warmup=end, stated=by, decays=decays) for each in hidden]
 
 
 def beginning_of(step: np.ndarray, rates: np.ndarray, slack: float = 0.0) -> Beginning | None:
@@ -108,8 +116,9 @@ def known_from(beginning: Beginning | None, schedule: Schedule) -> Beginning | N
     if beginning is None or not isinstance(schedule, Warmed):
         return beginning
     until = min(beginning.until, _leaves_its_peak(schedule))
-    warmup = min(beginning.warmup, until)
-    return replace(beginning, until=until, warmup=warmup) if until > 1 else None
+    warmup, decays = min(beginning.warmup, until), until < beginning.until
+    after = replace(beginning, until=until, warmup=warmup, decays=decays)
+    return after if until > 1 else None
 
 
 def warmup_of(schedule: Schedule) -> float:

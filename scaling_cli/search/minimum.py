@@ -11,8 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from scaling_cli import laws
-from scaling_cli.engine.iteration import RESIDUAL_FLOOR
-from scaling_cli.engine.problem import LAD_LOOSEST, Frame, Problem, Solution
+from scaling_cli.engine.problem import LAD_LOOSEST, RESIDUAL_FLOOR, Frame, Problem, Solution
 from scaling_cli.engine.solve import LANES, MAX_ITERATIONS, solve
 from scaling_cli.engine.starts import around, exchanged, starts
 from scaling_cli.search import reach

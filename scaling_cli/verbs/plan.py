@@ -19,7 +19,6 @@ from scaling_cli.verbs._answer import Answer
 from scaling_cli.verbs.hparams import hparams
 from scaling_cli.vocabulary.arguments import check_level
 from scaling_cli.vocabulary.errors import UsageError
-from scaling_cli.vocabulary.outcomes import Level, Touches
 from scaling_cli.vocabulary.quantities import C, U, parse_number
 
 Quantity = float | str
@@ -108,6 +107,7 @@ def plan(
             "fit": kinds.name_of(thing),
             "law": name_of(stored.law),
             "target": stored.target,
+            "fitted_as": None if stored.turned is None else str(stored.turned),
             "level": level,
             "limits": {**amounts, "unique_tokens": unique, "inference_tokens": answers},
             "held": held,
@@ -115,7 +115,7 @@ def plan(
             "allocations": allocations,
             "overtrained": [planner.overtrained(*budget) for budget in budgets],
             "hardware": of.to_record(mfu, gpus) if of else None,
-            "warnings": _warnings(stored),
+            "warnings": _warnings(planner, allocations),
             "notes": [*([f"{told}."] if told else []), *_notes(stored, unique)],
         },
         "plan",
@@ -230,10 +230,12 @@ def _model(fit: Fit, found: Mapping[str, Any], vocabulary: int) -> dict[str, Any
     }
 
 
-def _warnings(fit: Fit) -> list[dict[str, str]]:
-    asked = {Touches.FORECAST, Touches.DATA, Touches.OPTIMUM}
-    told = [c for c in fit.concerning(asked) if c.level is not Level.PASS]
-    return [{"code": check.code, "message": check.message} for check in told]
+def _warnings(planner: Planner, allocations: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """Return what `predict` says against these forecasts and, where it is free, the best size."""
+    fit, limits = planner.fit, planner.limits
+    points = {s: np.array([found[s] for found in allocations]) for s in fit.law.inputs()}
+    told = planner.predicted(points)
+    return fit.doubts(told, sized=limits.size is None and limits.ratio is None)
 
 
 def _notes(fit: Fit, unique: float | None) -> Iterator[str]:

@@ -219,7 +219,7 @@ _PREFIXES = {
 _POWER = r"(?:1|10)\s*(?:e|\^|\*\*)\s*\+?(?P<power>\d+)|(?P<plain>10{3,})"
 _PREFIX = rf"(?P<prefix>{'|'.join(sorted(_PREFIXES, key=len, reverse=True))})s?"
 _COUNTED = r"(?:\s*(?:of\s+)?(?:params?|parameters|tok|tokens|flops?|f))?"
-_DAYS = r"(?P<days>pf(?:lops?)?[- /]?s?[- ]?days?)"
+_DAYS = r"(?P<days>pf(?:lops?)?[-_ /]?s?[-_ ]?days?)"
 _UNIT = rf"(?:in\s+|[x\u00d7*]\s*)*(?:(?:{_POWER}|{_PREFIX}){_COUNTED}|{_DAYS})"
 # What the header of a count may end on.
 _BRACKETED = re.compile(rf"(?P<base>.+?)\s*[(\[]\s*{_UNIT}\s*[)\]]", re.IGNORECASE)

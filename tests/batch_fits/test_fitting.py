@@ -221,7 +221,7 @@ def test_logs_are_read_and_what_cannot_be_used_is_listed(tmp_path: Path) -> None
     ]
     assert found[0].notes == ("its learning rate decays, which the theory does not know",)
     assert {item.run: item.reason for item in left} == {
-        "diverged": "its loss is not a positive number all along; the run diverged.",
+        "diverged": "its loss is not a finite number all along; the run diverged.",
         "short": "3 points after the warm-up; 5 are needed.",
     }
 
@@ -244,3 +244,18 @@ def test_a_batch_that_was_not_fitted_is_predicted(root: Path, B: int) -> None:
     off = fit.trajectory.loss(hidden[0].step, B, N=hidden[0].N) / best - 1
     assert np.mean(np.abs(off[best < 2.5])) < 0.01
     assert abs(off[-1]) < 0.02
+
+
+def test_what_rises_has_no_levels_to_reach(tmp_path: Path) -> None:
+    for batch in (1024, 4096, 16384):
+        rows = [f"{10 * i},{batch},{1 - 1 / i},{3 - i}" for i in range(2, 20)]
+        table = "step,batch_tokens,accuracy,margin\n" + "\n".join(rows)
+        (tmp_path / f"{batch}.csv").write_text(table)
+    runs = sc.read(str(tmp_path))
+    assert refusal(FitError, batch_runs_of, runs, target="accuracy") == (
+        "accuracy rises with the step in every run (+1.00, by rank correlation), and the least is "
+        "taken for the best here. Fit a column that falls as runs get better: a loss, or of an "
+        "accuracy what is left to its limit, written to a column of its own."
+    )
+    told = refusal(DataError, batch_runs_of, runs, target="margin")
+    assert told.endswith("its margin is not positive all along, and levels are of its logarithm.")

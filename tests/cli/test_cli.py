@@ -18,7 +18,7 @@ from refusals import refused
 from scaling_cli import __version__
 from scaling_cli.cli import BRIEF, _commands, _exits, _options, _terminal, app
 from scaling_cli.cli._commands import Commands
-from scaling_cli.vocabulary import errors
+from scaling_cli.vocabulary import errors, progress
 
 GOLDEN = Path(__file__).parent / "golden"
 ORDER = ["ingest", "runs", "fit", "backtest", "predict", "check", "laws", "data"]
@@ -423,6 +423,18 @@ def test_status_line_on_a_terminal_only(plain: pytest.MonkeyPatch) -> None:
     assert shown(Screen(), json=True) == ""
     plain.setenv("CI", "true")
     assert shown(Screen()) == ""
+
+
+def test_a_person_who_watches_is_told_how_far_it_is(plain: pytest.MonkeyPatch) -> None:
+    """Seldom: what follows at once is not shown."""
+    plain.setattr(sys, "stderr", Screen())
+    with _terminal.Terminal().status("reading"):
+        assert list(progress.counted("abc")) == ["a", "b", "c"]
+    told = "reading ...\rreading ... 0 of 3\033[K\r\033[K"
+    assert isinstance(sys.stderr, Screen)
+    assert sys.stderr.getvalue() == told
+    assert list(progress.counted("abc")) == ["a", "b", "c"]
+    assert sys.stderr.getvalue() == told
 
 
 def test_names_that_the_stream_cannot_encode_are_escaped(monkeypatch: pytest.MonkeyPatch) -> None:

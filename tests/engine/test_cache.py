@@ -15,24 +15,36 @@ HERE = Path(__file__).resolve().parents[1]
 LAW, NOISE, SEED = "power_law", 0.005, 1
 OTHER_CACHES = ("JAX_COMPILATION_CACHE_DIR", "SCALING_EXECUTABLES")
 PROGRAM = f"""
-from scaling_cli.cli import _cache
+import os, sys
 
-_cache.enable()  # as the commands do, before JAX is imported
+from scaling_cli.cli import _cache
+from scaling_cli.engine import compiled
+
+_cache.enable()
 
 from tables import table
 from scaling_cli.point_fits.fitting import refit_objective
 
 points = table({LAW!r}, noise={NOISE}, seed={SEED})
-print(refit_objective(points, {LAW!r}).u.tobytes().hex())
+print(refit_objective(points, {LAW!r}).u.tobytes().hex(), "jax" in sys.modules)
 """
+# What is said before the fit: each makes a process that finds executables import JAX after all.
+WITH_JAX = {
+    "an untried version of jaxlib": "compiled.WITHOUT_JAX.clear()",
+    "an exception while running": "compiled._Bare._run = None",
+    "an exception while loading": "compiled._Bare = None",
+    "an accelerator": "compiled.util.find_spec = lambda name: name == 'jax_plugins'",
+    "another platform": "os.environ['JAX_PLATFORMS'] = 'cpu,cuda'",
+    "JAX is there": "import jax",
+}
 
 
-def _started(cache: Path) -> "subprocess.Popen[str]":
-    """Start a fit in a process of its own; it prints every bit of its optimum."""
+def _started(cache: Path, first: str = "") -> "subprocess.Popen[str]":
+    """Start a fit in a process of its own; it prints every bit of its optimum, and if JAX came."""
     environment = {n: v for n, v in os.environ.items() if n not in OTHER_CACHES}
     environment |= {"SCALING_CACHE": str(cache), "PYTHONPATH": f"{HERE.parent}{os.pathsep}{HERE}"}
     return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM],
+        [sys.executable, "-c", PROGRAM.replace("_cache.enable()", f"_cache.enable(); {first}")],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -43,7 +55,7 @@ def _started(cache: Path) -> "subprocess.Popen[str]":
 def _answer(process: "subprocess.Popen[str]") -> str:
     answer, complaints = process.communicate()
     assert (process.returncode, complaints) == (0, "")
-    return answer.strip()
+    return answer.split()[0]
 
 
 def _files(cache: Path) -> list[Path]:
@@ -69,6 +81,21 @@ def test_two_processes_fill_a_cache_at_once(filled: tuple[Path, list[str]], unca
     cache, answers = filled
     assert answers == [uncached, uncached]
     assert _files(cache)
+
+
+def test_what_is_on_disk_runs_without_jax_to_the_same_bits(
+    filled: tuple[Path, list[str]], uncached: str
+) -> None:
+    answer, complaints = _started(filled[0]).communicate()
+    assert (answer.split(), complaints) == ([uncached, "False"], "")
+
+
+@pytest.mark.parametrize("first", WITH_JAX.values(), ids=list(WITH_JAX))
+def test_whatever_is_in_the_way_is_left_to_jax(
+    filled: tuple[Path, list[str]], uncached: str, first: str
+) -> None:
+    answer, complaints = _started(filled[0], first).communicate()
+    assert (answer.split(), complaints) == ([uncached, "True"], "")
 
 
 def test_a_corrupt_cache_is_mended(filled: tuple[Path, list[str]], uncached: str) -> None:

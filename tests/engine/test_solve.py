@@ -7,8 +7,9 @@ from tables import TRUTHS, free, inputs, jacobian, objective_sum, residuals, tab
 
 from scaling_cli import laws
 from scaling_cli.engine.problem import Frame, Problem
-from scaling_cli.engine.solve import padded, solve
+from scaling_cli.engine.solve import solve
 from scaling_cli.engine.starts import around, exchanged, starts
+from scaling_cli.engine.tasks import padded
 from scaling_cli.laws._law import Domain, Law, namespace, param
 from scaling_cli.runs.points import Points
 from scaling_cli.search.optimum import make_problem

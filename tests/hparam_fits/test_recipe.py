@@ -291,3 +291,30 @@ def test_broken_files(tmp_path: Path, content: str, message: str) -> None:
 def test_a_loss_law_gives_no_learning_rate() -> None:
     with pytest.raises(UsageError, match="not a recipe for learning rate and batch"):
         kinds.load("kaplan_n/kaplan-2020", Recipe)
+
+
+@pytest.mark.parametrize(
+    ("turned", "error", "message"),
+    [
+        (
+            lambda loss: 1 - loss / 9,
+            FitError,
+            "acc rises with N x D (+1.00, by rank correlation), and the least is taken for the "
+            "best here. Fit a column that falls as runs get better: a loss, or of an accuracy "
+            "what is left to its limit, written to a column of its own.",
+        ),
+        (
+            lambda loss: loss - 9,
+            DataError,
+            ": valleys are those of its logarithm. Give a column that is positive: the loss "
+            "itself (--target, --map).",
+        ),
+    ],
+)
+def test_a_sweep_of_what_has_no_valley_is_refused(
+    tmp_path: Path, turned: Any, error: type[Exception], message: str
+) -> None:
+    table = [{**row, "acc": turned(row["loss"])} for row in sweeps.rows(swept=False)]
+    made = [{name: v for name, v in row.items() if name != "loss"} for row in table]
+    runs = sc.read(str(sweeps.write(tmp_path / "sweep.csv", made)))
+    assert refusal(error, fitting.sweep_points, runs, target="acc").endswith(message)

@@ -1,6 +1,7 @@
 """Plans with their ranges: closed forms for draws of one parameter; the command and its words."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cli_fits
@@ -15,6 +16,7 @@ import scaling_cli as sc
 from scaling_cli.artefacts._prediction import Uncertainty
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.vocabulary.errors import UsageError
+from scaling_cli.vocabulary.outcomes import Check, Level, Touches
 
 C, SPREAD = 1e23, 0.2
 B = LAW.B * np.exp(SPREAD * np.linspace(-1, 1, 201))
@@ -180,3 +182,74 @@ def test_the_screen(fit: Fit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         "error: both --compute and --target-loss were given.\n"
         "hint: Give --compute 1e24, or --target-loss 2.1.\n",
     )
+
+
+def test_a_plan_says_what_a_forecast_of_it_is_warned_of() -> None:
+    moves = Check("fit.sensitivity", Level.PASS, "N* moves.", (Touches.OPTIMUM,))
+    fit = cli_fits.fit(checks=(moves,))
+    for budget in (1e22, 1e27):  # 1e5 times the largest run, of which backtests reached 100 times
+        said = fit.predict(C=budget).to_dict()["warnings"]
+        assert sc.plan(fit, C=budget).record["warnings"] == said
+        assert said[-1]["code"] == "fit.sensitivity"
+    assert len(said) == 2
+    assert "C x100k is further beyond the data than any backtest" in said[0]["message"]
+    decided = sc.plan(fit, C=1e22, params=1e9).record["warnings"]
+    assert decided == fit.predict(C=1e22, N=1e9).to_dict()["warnings"] == []
+
+
+def _lifted(offset: float) -> Fit:
+    """Return a fit of loss - offset, which is fitted as that + offset: it lies about zero."""
+    fit = cli_fits.fit()
+    turned = {"target": "excess", "sign": 1.0, "offset": offset}
+    ranges = {**fit.data["ranges"], "L": [2.2 - offset, 3.9 - offset]}
+    selection = {**fit.selection, "target": "excess"}
+    return replace(
+        fit, data={**fit.data, "ranges": ranges, "fitted_as": turned}, selection=selection
+    )
+
+
+def test_a_target_about_zero_is_as_useful_as_what_was_fitted_of_it() -> None:
+    plain, C_ = cli_fits.fit(), 1e20
+    zero = float(plain.predict(C=C_).forecast[0]) - 1e-4  # the forecast is nearly nothing
+    fit = _lifted(zero)
+    (own,), (told,) = (f.predict(C=C_).to_dict()["predictions"] for f in (plain, fit))
+    assert told["forecast"] == pytest.approx(1e-4)
+    assert told["useful"] is own["useful"] is True
+    assert told["half_width"] == pytest.approx(own["half_width"], rel=1e-3)
+    assert told["parts"] == pytest.approx(own["parts"])
+    assert sc.plan(fit, C=C_)["allocations"][0]["useful"] is True
+    error = fit.predict(C=C_).error(0, 0.01)
+    assert error == pytest.approx((1e-4 + zero) / (0.01 + zero) - 1)
+
+
+@pytest.mark.parametrize(
+    "command", ["predict --fit f.json --loss", "plan --fit f.json --target-loss"]
+)
+def test_a_target_below_zero_can_be_asked_for(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    cli_fits.fit().to_json("loss.json")
+    _lifted(3.0).to_json("f.json")
+    (below,) = _budgets(*command.split(), "-0.75")
+    (plain,) = _budgets(*command.replace("f.json", "loss.json").split(), "2.25")
+    assert below == pytest.approx(plain, rel=1e-9)
+    result = run(*command.replace("f.json", "loss.json").split(), "-0.75")
+    told = "error: by this fit no compute reaches a loss of -0.75.\n"
+    assert (result.exit_code, result.stderr) == (2, told)
+
+
+def _budgets(*command: str) -> list[float]:
+    printed = json.loads(run(*command, "--json", "-q").stdout)
+    if "allocations" in printed:
+        return [found["C"] for found in printed["allocations"]]
+    return [6 * point["inputs"]["N"] * point["inputs"]["D"] for point in printed["predictions"]]
+
+
+def test_of_several_budgets_each_that_is_beyond_the_data_is_told(tmp_path: Path) -> None:
+    cli_fits.fit().to_json(tmp_path / "f.json")
+    asked = ["plan", "--fit", str(tmp_path / "f.json"), "--compute", "1e25,1e21"]
+    out = " ".join(run(*asked).stdout.split())
+    N, D = LAW.optimal_params(1e25) / 1e9, LAW.optimal_tokens(1e25) / 2e11
+    assert f"C = 1e+25 is beyond the data: N x{N:.0f}, D x{D:.0f}, C x1k" in out
+    assert f"C = 1e+21 is beyond the data: N x{LAW.optimal_params(1e21) / 1e9:.1f} N" in out

@@ -224,3 +224,43 @@ def test_fits_without_an_objective_or_points(line: Fit) -> None:
         "the points of this fit are not at hand. Fit again where they are: 'scaling fit ... -o "
         "fit.json'."
     )
+
+
+def _mirrored(interval: methods.Interval) -> methods.Interval:
+    """Return the same interval of minus the output."""
+    ends = {"low": interval.high, "high": interval.low}
+    signed = {name: None if end is None else -end for name, end in ends.items()}
+    return replace(interval, value=-interval.value, **signed)
+
+
+def test_what_rises_is_told_in_its_own_numbers() -> None:
+    told: dict[str, Any] = {"bootstrap": 40, "objective": Objective("l2")}
+    table_ = table("chinchilla", noise=0.01, seed=4)
+    loss = scaling_cli.fit(table_, **told)
+    reward = replace(table_, output=-table_.output, target="reward")
+    rising = scaling_cli.fit(reward, rising=True, limit=0.0, **told)
+    ways = ("delta", "profile", "bootstrap", "backtested")
+    for of, at in (("loss", {"N": 3e9, "D": 6e10}), ("optimal_loss", {"C": 1e21})):
+        fell, rose = (intervals(fit, of, methods=ways, **at) for fit in (loss, rising))
+        for before, after in zip(fell.intervals, rose.intervals, strict=True):
+            expected = _mirrored(before)
+            assert replace(after, value=0.0, low=0.0, high=0.0) == replace(
+                expected, value=0.0, low=0.0, high=0.0
+            )
+            ends = (expected.value, expected.low, expected.high)
+            assert (after.value, after.low, after.high) == pytest.approx(ends)
+        for before, after in zip(fell.profiles, rose.profiles, strict=True):
+            assert after.value == pytest.approx(-before.value[::-1])
+            assert after.rise == pytest.approx(before.rise[::-1])
+            assert (after.low, after.high) == pytest.approx((-before.high, -before.low))
+    asked: dict[str, Any] = {"of": "compute_for_loss", "methods": "delta"}
+    ((fell,), (rose,)) = (
+        intervals(fit, L=L, **asked).intervals for fit, L in ((loss, 2.5), (rising, -2.5))
+    )
+    assert (rose.value, rose.low, rose.high) == pytest.approx((fell.value, fell.low, fell.high))
+    assert (rose.inputs, rose.of) == ({"L": -2.5}, "compute_for_loss")
+    assert fell.value == pytest.approx(loss.law.compute_for_loss(L=2.5))
+    assert refusal(UsageError, intervals, rising, L=2.5, **asked) == (
+        "by this law there is no compute_for_loss at reward = 2.5."
+    )
+    assert rising.predict(C=loss.law.compute_for_loss(L=2.5)).value == pytest.approx(-2.5)

@@ -27,6 +27,7 @@ def points(source: object, options: dict[str, Any] | None = None, **selection: A
         ("tokens_B", "tokens", 1e9),
         ("N [1e6]", "N", 1e6),
         ("compute (PF-days)", "compute", 8.64e19),
+        ("compute_pf_days", "compute", 8.64e19),
         ("size in millions", "size", 1e6),
         ("Model Size (M params)", "Model Size", 1e6),
         ("params/1e6", "params", 1e6),
@@ -154,3 +155,19 @@ def test_tokens_against_steps(tmp_path: Path) -> None:
         "tokens are 8 times step x batch_tokens: one of them counts a part (a device, a micro "
         "batch) or another unit. Mend it with --set tokens_scale=... or --set batch_tokens=..."
     )
+
+
+def test_tokens_that_compute_in_another_unit_would_make_are_refused(tmp_path: Path) -> None:
+    """PF-days in a column that does not say so: tokens of 1e-12 were fitted."""
+    rows = [(N, 6 * N * D / 8.64e19, 3.0) for N in (1e8, 1e9) for D in (2e9, 2e10)]
+    cells = "\n".join(f"r{i},{N},{C},{L}" for i, (N, C, L) in enumerate(rows))
+    file = write(tmp_path, "t.csv", f"run_id,params,cpu,loss\n{cells}\n")
+    options: dict[str, Any] = {"map": {"flops": "cpu"}, "set": {"flops_convention": "6ND"}}
+    assert refusal(DataError, points, file, options) == (
+        f"{file}: tokens, worked out as flops / (6 x params), are 2.31e-11 to 2.31e-10: no model "
+        "learns from as few. If flops are given in PF-days, --set flops_scale=8.64e19 multiplies "
+        "the column, if in exaFLOP --set flops_scale=1e18; --set flops_scale=1 says that they are "
+        "right."
+    )
+    options["set"]["flops_scale"] = "8.64e19"
+    assert points(file, options).inputs["D"] == pytest.approx([2e9, 2e10] * 2)

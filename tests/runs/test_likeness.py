@@ -34,6 +34,8 @@ def table(tmp_path: Path, column: str, cells: list[object], losses: dict[int, ob
         ("diverged", "False", "True"),
         ("has_nan", 0, 1),
         ("completed", "yes", "no"),
+        ("pct_complete", 100, 40),
+        ("train/progress", 1.0, 0.98),
     ],
 )
 def test_unfinished_runs_are_left_out(tmp_path: Path, column: str, good: str, bad: str) -> None:
@@ -93,3 +95,11 @@ def test_conditions_as_they_are_typed() -> None:
     assert likeness.one_of("n", ['say "so"']) == "n == 'say \"so\"'"
     assert likeness.seldom("unique_tokens", 4) == "tokens <= 4*unique_tokens"
     assert likeness.seldom("num_epochs", 1) == "num_epochs <= 1"
+
+
+def test_rows_along_a_run_that_was_done_stay(tmp_path: Path) -> None:
+    rows = [f"r{i},1e7,{s}e8,{4 - s / 9},{s},{s / 9}" for i in range(3) for s in (3, 6, 9)]
+    path = tmp_path / "t.csv"
+    path.write_text("\n".join([f"{HEAD},step,progress", *rows[:-1]]), encoding="utf8")
+    points = select(sc.read(path), Chinchilla, at="all")
+    assert list(points.runs) == ["r0"] * 3 + ["r1"] * 3  # r2 had done 6 of 9

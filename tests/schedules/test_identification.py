@@ -8,7 +8,7 @@ from refusals import refusal
 from tables import rows
 
 from scaling_cli.schedules import parse_schedule
-from scaling_cli.schedules._beginning import Beginning
+from scaling_cli.schedules._beginning import Beginning, known_from, shared
 from scaling_cli.schedules._identification import Verdict, half_units, identify_schedule
 from scaling_cli.vocabulary.errors import DataError
 
@@ -111,7 +111,7 @@ def test_a_table_that_starts_late_gets_a_warm_up_too() -> None:
 def test_a_decay_that_was_under_way_tells_where_the_warm_up_had_ended() -> None:
     text = "cosine:peak=0.001,warmup=500,min=0.0001,steps=9000"
     found = identify_schedule(*log(text, "%.10g", 100, start=2000))
-    assert (found.schedule.text(), found.beginning) == (text, Beginning(500, 500))
+    assert (found.schedule.text(), found.beginning) == (text, Beginning(500, 500, decays=True))
 
 
 def test_what_shows_its_beginning_has_none_that_is_assumed() -> None:
@@ -238,3 +238,13 @@ REFUSED = [
 @pytest.mark.parametrize(("step", "lr", "message"), REFUSED)
 def test_refused_with_the_whole_message(step: list, lr: list, message: str) -> None:
     assert refusal(DataError, identify_schedule, step, lr) == message
+
+
+def test_what_shows_that_no_warm_up_is_longer_is_told() -> None:
+    """A cosine in its decay at step 900, by its shape from 400 on; a rate at its peak there."""
+    at_peak = Beginning(900.0, 900.0)
+    cosine = known_from(at_peak, parse_schedule("cosine:peak=1,warmup=400,steps=8000"))
+    assert cosine == Beginning(400.0, 400.0, decays=True)
+    assert cosine is not None
+    assert {b.source for b in shared([at_peak, cosine])} == {"where a decay begins"}
+    assert {b.source for b in shared([at_peak, at_peak])} == {"where the logs begin"}

@@ -24,6 +24,7 @@ from scaling_cli.point_fits.certainty.resampling import SMOOTHED_MEDIAN
 from scaling_cli.point_fits.fitted import Fitted
 from scaling_cli.search import optimum as search
 from scaling_cli.vocabulary.errors import FitError, UsageError
+from scaling_cli.vocabulary.objective import Turned
 
 METHOD = "profile of the objective (likelihood ratio scaled to the residuals' scatter, Student's t)"
 STIFF = 30.0  # curvature of the pull over that of the profile: an aim is missed by a thirtieth
@@ -80,6 +81,21 @@ class Profile:
             "threshold": self.threshold,
             "unsure": list(self.unsure),
         }
+
+    def turned_back(self, turned: Turned) -> "Profile":
+        """Return the profile of a target of which something else was fitted."""
+        low, high = turned.ends((self.low, self.high))
+        along = slice(None, None, int(turned.sign))  # what rises is written from its other end
+        other = {"lower": "upper", "upper": "lower"} if turned.sign < 0 else {}
+        return replace(
+            self,
+            estimate=turned.back(self.estimate),
+            low=low,
+            high=high,
+            value=turned.back(self.value)[along],
+            rise=self.rise[along],
+            unsure=tuple(other.get(end, end) for end in self.unsure),
+        )
 
     def doubt(self) -> str:
         """Say which ends may lie farther out, and what to do."""

@@ -12,8 +12,7 @@ from typing import Any, Self
 import numpy as np
 
 from scaling_cli.engine import chunks
-from scaling_cli.engine.iteration import RESIDUAL_FLOOR
-from scaling_cli.engine.problem import Problem
+from scaling_cli.engine.problem import RESIDUAL_FLOOR, Problem
 from scaling_cli.engine.solve import solve
 from scaling_cli.engine.starts import starts
 from scaling_cli.numerics.mestimate import left_out

@@ -1,0 +1,204 @@
+"""How fast logs are read and stored, beside pyarrow, polars, duckdb and pandas, at three sizes.
+
+    python benchmarks/reading.py [--quick] [--python PATH]...
+
+Made-up logs lie in a temporary folder; every figure is of a process of its own, imports included:
+wall seconds, processor seconds (all threads, user and system) and peak memory. A peer reads the
+same CSV files, keeps the name of the file of each row and writes Parquet (zstd); it checks, names
+and notes nothing. It is run by the first Python that has it, and left out by name if none has.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+SCALING = ("-m", "scaling_cli")
+SIZES = ((200, 500), (2000, 500), (5000, 2000))  # files and rows in each
+FEW_FILES = (200, 2000, 20_000)  # of ten rows
+LONG = (20_000, 200_000, 2_000_000)  # rows of a long table
+OWN = (60, 200, 600)  # files with twenty columns of their own
+FIELDS = (2, 6, 12)  # of --name
+OTHER = 50  # different contents of the files
+PEERS = {
+    "pyarrow dataset": """
+import sys, pyarrow as pa, pyarrow.dataset as ds, pyarrow.parquet as pq
+data = ds.dataset(sys.argv[1], format="csv")
+names = [*data.schema.names, "__filename"]
+pq.write_table(data.to_table(columns=names), sys.argv[2], compression="zstd")
+""",
+    "polars": """
+import sys, polars as pl
+pl.scan_csv(sys.argv[1] + "/*.csv", include_file_paths="file").sink_parquet(sys.argv[2])
+""",
+    "duckdb": """
+import sys, duckdb
+read = f"read_csv('{sys.argv[1]}/*.csv', filename=true)"
+duckdb.sql(f"COPY (SELECT * FROM {read}) TO '{sys.argv[2]}' (FORMAT parquet, CODEC zstd)")
+""",
+    "pandas": """
+import sys, pathlib, pandas as pd
+files = sorted(pathlib.Path(sys.argv[1]).iterdir())
+frames = [pd.read_csv(file).assign(file=file.name) for file in files]
+pd.concat(frames).to_parquet(sys.argv[2], compression="zstd")
+""",
+}
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a process took."""
+
+    wall: float
+    processor: float
+    megabytes: float
+
+
+def spent(command: Sequence[str]) -> Spent | None:
+    """Run a command and return what it took; None if it failed."""
+    start = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        return None
+    wall = time.perf_counter() - start
+    return Spent(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / (1 << 10))
+
+
+def row(what: str, size: str, found: Spent | None, least: float | None = None) -> None:
+    """Print one line; against the least processor time of the peers where there is one."""
+    if found is None:
+        print(f"| {what} | {size} | not run | | | |", flush=True)
+        return
+    ratio = "" if least is None else f"{found.processor / least:.2g}x"
+    told = f"{found.wall:.2f} | {found.processor:.2f} | {ratio} | {found.megabytes:.0f}"
+    print(f"| {what} | {size} | {told} |", flush=True)
+
+
+def scaling(*arguments: str) -> Spent | None:
+    """Run a command of ours."""
+    return spent([sys.executable, *SCALING, *arguments])
+
+
+def curves(folder: Path, files: int, rows: int) -> Path:
+    """Write logs of one header."""
+    folder.mkdir()
+    step, rng = np.arange(1, rows + 1) * 10, np.random.default_rng(0)
+    texts = []
+    for _ in range(min(files, OTHER)):
+        loss = 2 + 30 / np.sqrt(step + 50) + 0.01 * rng.standard_normal(rows)
+        rate = 3e-4 * (1 + np.cos(np.pi * step / step[-1])) / 2
+        cells = zip(step.tolist(), loss.tolist(), rate.tolist(), strict=True)
+        lines = (f"{s},{s * 1024},{value:.5f},{lr:.6e}\n" for s, value, lr in cells)
+        texts.append("step,tokens,loss,lr\n" + "".join(lines))
+    for i in range(files):
+        (folder / f"run_{i:05d}.csv").write_text(texts[i % len(texts)])
+    return folder
+
+
+def own_columns(folder: Path, files: int) -> Path:
+    """Write logs of which each has twenty columns that no other has."""
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(files):
+        names = ",".join(f"m{i}_{k}" for k in range(20))
+        cells = rng.random((500, 20)).tolist()
+        lines = (
+            f"{s},{2 + 1 / s:.4f}," + ",".join(f"{x:.4f}" for x in row)
+            for s, row in enumerate(cells, start=1)
+        )
+        (folder / f"run_{i:05d}.csv").write_text(f"step,loss,{names}\n" + "\n".join(lines) + "\n")
+    return folder
+
+
+def long_table(path: Path, rows: int) -> Path:
+    """Write a table with one value in each row."""
+    rng, names = np.random.default_rng(0), ("loss", "val_loss", "lr", "grad_norm")
+    values = (2 + rng.random(rows)).tolist()
+    lines = (
+        f"r{i // 2000},{i // 4 % 500 + 1},{names[i % 4]},{value:.4f}\n"
+        for i, value in enumerate(values)
+    )
+    path.write_text("run,step,metric,value\n" + "".join(lines))
+    return path
+
+
+def peer(name: str, folder: Path, pythons: Sequence[str]) -> Spent | None:
+    """Run a peer by the first Python that has it."""
+    out = str(folder.parent / "peer.parquet")
+    runs = (spent([python, "-c", PEERS[name], str(folder), out]) for python in pythons)
+    return next((run for run in runs if run is not None), None)
+
+
+def ingest(folder: Path, pythons: Sequence[str], files: int, rows: int) -> None:
+    """Print the lines of one size: peers, a new store, the same again, one file grown."""
+    size = f"{files * rows:,} rows in {files:,} files"
+    logs = curves(folder / "logs", files, rows)
+    peers = {name: peer(name, logs, pythons) for name in PEERS}
+    least = min((found.processor for found in peers.values() if found), default=None)
+    for name, found in peers.items():
+        row(name, size, found, least)
+    into = ("ingest", str(logs), "--store", str(folder / "store"))
+    row("`scaling ingest`", size, scaling(*into), least)
+    row("the same again, unchanged", size, scaling(*into))
+    with (logs / "run_00007.csv").open("a") as file:
+        file.write(f"{10 * rows + 10},1,2.5,1e-6\n")
+    row("one file grown", size, scaling(*into))
+
+
+def main() -> None:
+    """Measure and print everything."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="the two smaller sizes only")
+    parser.add_argument("--python", action="append", default=[], help="that has other packages")
+    options = parser.parse_args()
+    pythons, most = [sys.executable, *options.python], 2 if options.quick else 3
+    print("| what | size | wall s | processor s | of the fastest peer | peak MB |")
+    print("|" + "---|" * 6)
+
+    def sized(sizes: Sequence[int], measure: Callable[[Path, int], None]) -> None:
+        for size in sizes[:most]:
+            with tempfile.TemporaryDirectory() as folder:
+                measure(Path(folder), size)
+
+    def few(folder: Path, files: int) -> None:
+        logs = curves(folder / "logs", files, 10)
+        row("`scaling runs`, small files", f"{files:,} files", scaling("runs", str(logs)))
+
+    def long(folder: Path, rows: int) -> None:
+        table = long_table(folder / "long.csv", rows)
+        row("`scaling runs`, a long table", f"{rows:,} rows", scaling("runs", str(table)))
+
+    def own(folder: Path, files: int) -> None:
+        logs = own_columns(folder / "logs", files)
+        size = f"{files} files of 20 own columns"
+        row("`scaling runs`", size, scaling("runs", str(logs)))
+        store = str(folder / "store")
+        row("`scaling ingest`", size, scaling("ingest", str(logs), "--store", store))
+
+    def named(folder: Path, fields: int) -> None:
+        logs = curves(folder / "logs", 1000, 10)
+        for i, path in enumerate(sorted(logs.iterdir())):
+            path.rename(logs / ("_".join([f"{i}"] * (fields if i == 0 else 60)) + ".csv"))
+        pattern = "_".join(f"{{f{i}}}" for i in range(fields)) + "{}"
+        found = scaling("runs", str(logs), "--name", pattern)
+        row("`scaling runs --name`", f"{fields} fields, 1,000 names of 60 parts", found)
+
+    with tempfile.TemporaryDirectory() as folder:
+        for i, (files, rows) in enumerate(SIZES[:most]):
+            (Path(folder) / str(i)).mkdir()
+            ingest(Path(folder) / str(i), pythons, files, rows)
+    for sizes, measure in ((FEW_FILES, few), (LONG, long), (OWN, own), (FIELDS, named)):
+        sized(sizes, measure)
+
+
+if __name__ == "__main__":
+    main()
