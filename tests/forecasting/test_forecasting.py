@@ -330,15 +330,6 @@ def test_few_points_are_warned_about_and_fewer_refused() -> None:
     )
 
 
-def test_what_is_counted_is_said_where_it_is_no_step(tmp_path: Path) -> None:
-    log = tmp_path / "a.csv"
-    rows = [f"{i},{2 + 3 / (1 + i) ** 0.5}" for i in range(60)]
-    log.write_text("\n".join(["time,loss", *rows, ""]), encoding="utf8")
-    assert sc.forecast(log, until=200).to_dict()["notes"] == [
-        f"{log}: there is no step: logged rows are counted (--map step=COLUMN names another axis)."
-    ]
-
-
 def test_a_run_that_diverged_is_refused() -> None:
     running, _ = job()
     loss = np.append(running.loss, [np.nan, np.inf])

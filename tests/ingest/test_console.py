@@ -242,13 +242,6 @@ def test_a_mark_of_the_byte_order_hides_no_line(tmp_path: Path) -> None:
     assert column(read(write(tmp_path, "a.log", text)), "loss") == [5.0, 4.5]
 
 
-def test_planned_steps_are_not_compared_with_epochs(tmp_path: Path) -> None:
-    head = "  Total optimization steps = 1,000\n"
-    rows = "".join(f"{{'loss': {5 - i}.0, 'epoch': 0.{i}}}\n" for i in range(1, 5))
-    (run,) = read(write(tmp_path, "a.log", head + rows)).summary()
-    assert (run["last_step"], run["state"]) == (4.0, "unknown")
-
-
 def test_colours_launchers_and_progress_bars_are_looked_through(tmp_path: Path) -> None:
     text = (
         "[rank0]: s:1 trl:5.0\n[rank1]: s:1 trl:5.0\n0: s:2 trl:4.5\n"

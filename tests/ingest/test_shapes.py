@@ -598,33 +598,3 @@ def test_a_garbled_dictionary_is_left_out(tmp_path: Path) -> None:
     runs = ingest.read(torn)
     same(curves(runs), {"g": curve(range(1, 9))})
     assert "1 line(s) left out" in codes(runs)["short-row"]
-
-
-BEGIN_AGAIN = {
-    "parts of epochs, the last row says 0": [(i / 100, i % 100) for i in range(1, 401)],
-    "parts of epochs, the first row says 0": [(i / 100, i % 100) for i in range(400)],
-    "parts of epochs, from the first on": [(1 + i / 100, i % 100) for i in range(1, 401)],
-    "short parts": [(i / 200, i % 200) for i in range(1, 401)],
-    "rounded parts": [(round(i / 200, 2), i % 200) for i in range(1, 401)],
-    "parts out of step with epochs": [(i / 100, i % 100) for i in range(30, 401, 30)],
-    "whole epochs, the last row says 0": [((i - 1) // 100, i % 100) for i in range(1, 401)],
-    "an epoch began before": [(i / 100, i % 100) for i in range(550, 701)],
-}
-
-
-@pytest.mark.parametrize("case", BEGIN_AGAIN)
-def test_steps_that_begin_again_in_every_epoch_are_counted_on(tmp_path: Path, case: str) -> None:
-    rows = BEGIN_AGAIN[case]
-    text = "".join(f"{e:.10g},{s},{loss(i)}\n" for i, (e, s) in enumerate(rows))
-    (run,) = curves(ingest.read(write(tmp_path, "a.csv", f"epoch,step,loss\n{text}"))).values()
-    apart = 30 if "out of step" in case else 1
-    assert [step - min(run) for step in run] == [apart * i for i in range(len(rows))]
-    assert [train for train, _ in run.values()] == [loss(i) for i in range(len(rows))]
-
-
-def test_a_log_that_was_resumed_in_parts_of_an_epoch_keeps_its_steps(tmp_path: Path) -> None:
-    steps = [*range(10, 310, 10), *range(210, 510, 10)]
-    text = "".join(f"{s / 400},{s},{loss(s)}\n" for s in steps)
-    (run,) = curves(ingest.read(write(tmp_path, "a.csv", f"epoch,step,loss\n{text}"))).values()
-    read = {step: train for step, (train, _) in run.items()}
-    assert read == {step: loss(step) for step in range(10, 510, 10)}
