@@ -436,8 +436,8 @@ def _with_step(rows: _Rows) -> Raw:
     column, unit, why = rows.why
     reading = ColumnReading(named.file, column, "step", unit, None, why)
     readings = (*(r for r in named.readings if r.canonical != "step"), reading)
-    of_steps = () if unit == "steps" else ("step", "batch_tokens")  # facts that count others
-    facts = {name: value for name, value in named.facts.items() if name not in of_steps}
+    of_steps = () if unit == "steps" else ("step", "batch_tokens")  # of steps that are no axis
+    facts = {f"header/{n}" if n in of_steps else n: fact for n, fact in named.facts.items()}
     note = named.note("epochs", "info", f"{why} (--map step=COLUMN names another axis).")
     columns = {**named.columns, "step": _array(rows.axis)}
     notes = (*named.notes, note)

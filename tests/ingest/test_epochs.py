@@ -58,3 +58,4 @@ def test_planned_steps_are_not_compared_with_epochs(tmp_path: Path) -> None:
     runs = sc.read(write(tmp_path, "a.log", head + rows))
     assert column(runs, "step") == [1, 2, 3, 4]
     assert runs.summary()[0]["state"] == "unknown"
+    assert runs.runs["header/step"].to_pylist() == [1000.0]
