@@ -4,7 +4,8 @@ import numpy as np
 
 from scaling_cli import curve_laws
 from scaling_cli.curve_laws._curve_law import CurveLaw
-from scaling_cli.engine.curves import CurveProblem, coordinates
+from scaling_cli.engine.curve_coordinates import coordinates
+from scaling_cli.engine.curves import CurveProblem
 from scaling_cli.runs.curve import Curve
 from scaling_cli.schedules import parse_schedule
 from scaling_cli.schedules._path import Path

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from scaling_cli.curve_laws._curve_law import CurveLaw
-from scaling_cli.engine.curves import AT_DROPS, AT_POINTS, law_at
+from scaling_cli.engine.curve_coordinates import AT_DROPS, AT_POINTS, law_at
 from scaling_cli.schedules._path import Path
 
 

@@ -16,8 +16,8 @@ import numpy as np
 
 from scaling_cli.curve_laws._curve_law import CurveLaw
 from scaling_cli.engine.compiled import compiled
+from scaling_cli.engine.curve_coordinates import AT_DROPS, AT_POINTS, coordinates, law_at
 from scaling_cli.engine.solve import processors
-from scaling_cli.laws._law import namespace
 from scaling_cli.numerics.mestimate import huber
 from scaling_cli.schedules._path import Path
 
@@ -27,8 +27,6 @@ from scaling_cli.schedules._path import Path
 POINTS, DROPS, TILES, LEAST_ROOM = 16, 32, 16, 32
 NOWHERE = 2**30  # a block that is not there: what is added to it is lost
 NEAR, LEAST_AREA = 1 / 3, 1 / 64  # of the distance of drops; of the area of a run
-AT_POINTS = ("step", "area", "params", "functional")
-AT_DROPS = ("gap", "rate", "drop_step", "drop_area")
 MOST_ITERATIONS, MOST_INNER = 300, 30
 FIRST_DAMPING, LEAST_DAMPING = 1e-3, 1e-12
 NEAR_DAMPING = 1e-5  # of what begins near its end
@@ -131,39 +129,6 @@ class CurveSolution:
     def converged(self) -> bool:
         """Whether this is a minimum."""
         return bool(np.isfinite(self.value) and self.decrement < CONVERGED)
-
-
-def coordinates(law: CurveLaw, scales: Mapping[str, float]) -> np.ndarray:
-    """Return the free coordinates of a law: logarithms, of coefficients at the scales."""
-    free = {name: float(type(law).parameters()[name].free(v)) for name, v in law.values().items()}
-    for name, shift in _shifts(type(law), law.values(), scales).items():
-        free[name] -= float(shift)
-    return np.array(list(free.values()))
-
-
-def law_at(law: type[CurveLaw], u: Any, scales: Mapping[str, float]) -> CurveLaw:
-    """Return the law at free coordinates (NumPy or JAX)."""
-    xp, values = namespace(u), {}
-    for (name, declared), v in zip(law.parameters().items(), u, strict=True):
-        values[name] = xp.exp(v) if declared.positive else v
-    for name, shift in _shifts(law, values, scales).items():
-        values[name] = values[name] * xp.exp(shift)
-    return law(**({n: float(v) for n, v in values.items()} if xp is np else values))
-
-
-def _shifts(
-    law: type[CurveLaw], values: Mapping[str, Any], scales: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Return how far ln of each coefficient lies above its coordinate."""
-    log = namespace(*scales.values()).log
-    return {
-        name: sum(
-            a.times * (values[a.exponent] if a.exponent else 1.0) * log(scales[a.input])
-            for a in p.absorbs
-        )
-        for name, p in law.parameters().items()
-        if p.absorbs
-    }
 
 
 def solve_curves(

@@ -11,7 +11,8 @@ from curve_truths import LOSS, SCALES, TRUTHS, made, problem
 from scaling_cli import curve_laws
 from scaling_cli.curve_fits.fitting import AVERAGED, CurveOptions, search, weights
 from scaling_cli.engine import compiled, curves
-from scaling_cli.engine.curves import CurveProblem, coordinates, law_at, linearise, solve_curves
+from scaling_cli.engine.curve_coordinates import coordinates, law_at
+from scaling_cli.engine.curves import CurveProblem, linearise, solve_curves
 from scaling_cli.schedules import parse_schedule
 from scaling_cli.schedules._path import Path
 
