@@ -267,7 +267,7 @@ def test_draws_see_the_width_of_a_valley() -> None:
     from scipy.optimize import least_squares
 
     from scaling_cli.curve_fits.fitting import DELTA, CurveOptions, draws, search, weights
-    from scaling_cli.engine.curves import coordinates, law_at
+    from scaling_cli.engine.curve_coordinates import coordinates, law_at
 
     curves = [made("functional", n, noise=1e-3) for n in ("constant", "cosine", "wsd")]
     options = CurveOptions(0.001, "as_trained", {}, 1.0)
