@@ -16,7 +16,9 @@ from scaling_cli.vocabulary.quantities import (
     QUANTITIES,
     C,
     D,
+    L,
     N,
+    is_perplexity,
     short_number,
 )
 
@@ -37,6 +39,7 @@ _NO_MODEL = 1e4  # parameters, or tokens, that no language model goes below
 BY_COMPUTE = 3  # as `View.tokens` says that tokens were worked out of compute
 STEPS_BY_BATCH = "step x batch_tokens"
 _FEWEST_PER_PARAM = 1e-3
+_ROUNDED = 0.01  # a loss against the logarithm of a perplexity, both printed to a few digits
 
 
 def otherwise(size: str) -> str:
@@ -48,9 +51,9 @@ def doubts(runs: Runs) -> list[Note]:
     """Return what looks wrong about runs as a whole, before anything is selected."""
     every = View.of(runs)
     view = every.take(every.last_of(np.arange(len(every))))
-    told = against_steps(view)
-    steps = [] if told is None else [Note("steps", "warn", told)]
-    return [*_assumed(runs), *_mixed(runs), *_units(view), *steps, *_kept(view)]
+    told = {"steps": against_steps(view), "units": _against_perplexity(view)}
+    against = [Note(code, "warn", text) for code, text in told.items() if text is not None]
+    return [*_assumed(runs), *_mixed(runs), *_units(view), *against, *_kept(view)]
 
 
 def _kept(view: View) -> list[Note]:
@@ -362,6 +365,24 @@ def against_steps(view: View) -> str | None:
         f"tokens are {times} times {STEPS_BY_BATCH}: one of them counts a part (a device, a micro "
         "batch) or another unit. Mend it with --set tokens_scale=... or --set batch_tokens=..."
     )
+
+
+def _against_perplexity(view: View) -> str | None:
+    """Return a note if a loss that is taken for nats is the base-2 logarithm of a perplexity."""
+    loss, stated = view.column(L.column), view.column("loss_convention")
+    names = [n for n in view.names() if is_perplexity(n) and view.column(n).dtype != object]
+    if loss.dtype == object or any(v is not None for v in stated.tolist()):
+        return None
+    for name in names:
+        with np.errstate(all="ignore"):
+            ratio = loss / np.log2(view.column(name))
+        known = ratio[np.isfinite(ratio)]
+        if len(known) and np.all(np.abs(known - 1) < _ROUNDED):
+            return (
+                f"loss is the base-2 logarithm of {name}: bits, not nats. --set "
+                f"loss_convention=bits/token says so; --map loss={name} reads nats."
+            )
+    return None
 
 
 def _range(values: np.ndarray) -> str:

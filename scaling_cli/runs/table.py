@@ -188,9 +188,23 @@ class Runs(Shown):
     def to_dict(self) -> dict[str, Any]:
         """Return what `scaling runs --json` prints: runs, ranges, columns, notes."""
         summary = self.summary()
-        columns, notes = ([{**vars(item)} for item in part] for part in (self.columns, self.notes))
+        stated = self._stated()
+        columns = [
+            {**vars(item), "convention": item.convention or stated.get(item.canonical)}
+            for item in self.columns
+        ]
+        notes = [{**vars(note)} for note in self.notes]
         record = {"runs": summary, "ranges": _ranges(summary), "columns": columns, "notes": notes}
         return stamped(record)
+
+    def _stated(self) -> dict[str, str]:
+        """Return how a quantity is counted where the runs, and not its column, say so alike."""
+        ways = {
+            name.removesuffix("_convention"): set(self.runs[name].to_pylist())
+            for name in self.runs.column_names
+            if name.endswith("_convention")
+        }
+        return {name: str(*way) for name, way in ways.items() if len(way) == 1 and None not in way}
 
     def __repr__(self) -> str:
         """Return one line: runs, points, files, ranges, warnings."""

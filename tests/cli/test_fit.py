@@ -69,7 +69,7 @@ def test_defaults_are_those_of_the_library(asked: dict[str, Any]) -> None:
     assert run("runs.csv").exit_code == 0
     assert asked["read"] == (
         ["runs.csv"],
-        {"map": None, "set": None, "meta": None, "name": None, "format": None},
+        dict.fromkeys(cli_fits.READ),
     )
     data, options = asked["fit"]
     assert data.notes == [NOTE]

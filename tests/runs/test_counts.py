@@ -146,6 +146,26 @@ def test_compute_that_contradicts_some_runs(tmp_path: Path) -> None:
     assert list(kept.runs) == [r for r, *_ in rows if r != "r3"]
 
 
+def test_a_loss_in_bits_beside_its_perplexity(tmp_path: Path) -> None:
+    rows = [f"r{i},{i}e8,2e9,{np.log2(p):.3f},{p:.2f}\n" for i, p in ((1, 20.07), (2, 17.15))]
+    file = write(tmp_path, "t.csv", "run_id,params,tokens,loss,perplexity\n" + "".join(rows))
+
+    def told(**options: Any) -> tuple[list[str], str | None]:
+        runs = ingest.read(file, **options)
+        (loss,) = (c for c in runs.to_dict()["columns"] if c["canonical"] == "loss")
+        return [note.message for note in runs.notes if note.code == "units"], loss["convention"]
+
+    assert told() == (
+        [
+            "loss is the base-2 logarithm of perplexity: bits, not nats. --set "
+            "loss_convention=bits/token says so; --map loss=perplexity reads nats."
+        ],
+        None,
+    )
+    assert told(set={"loss_convention": "bits/token"}) == ([], "bits/token")
+    assert told(map={"loss": "perplexity"})[0] == []
+
+
 def test_tokens_against_steps(tmp_path: Path) -> None:
     table = "run_id,params,tokens,steps,batch_tokens,loss\n" + "".join(
         f"r{i},{i + 1}e7,{8 * (i + 1)}e8,{i + 1}e3,1e5,3\n" for i in range(3)
