@@ -271,15 +271,10 @@ class Pair:
         places = x.reshape(-1, *[1] * np.ndim(next(iter(laws[0].values().values()))))
         gap = self.frontier(laws[1], places) - self.frontier(laws[0], places)
         changes = np.sign(gap[1:]) * np.sign(gap[:-1]) < 0
-        ever, first = changes.any(axis=0), np.argmax(changes, axis=0)
-        before, behind = (
-            np.take_along_axis(gap, np.asarray(i)[None], axis=0)[0] for i in (first, first + 1)
-        )
-        share = np.divide(before, before - behind, out=np.ones_like(before), where=ever)
-        there = np.exp(np.log(x)[first] + share * np.log(x[1] / x[0]))
-        later = changes & (np.cumsum(changes, axis=0) == 2)
-        again = np.where(later.any(axis=0), x[1:][np.argmax(later, axis=0)], np.inf)
-        return np.where(ever, there, np.inf), np.where(ever, behind, gap[-1]), again
+        which = np.cumsum(changes, axis=0)
+        first, again = (_zero(x, gap, changes & (which == i)) for i in (1, 2))
+        behind = np.take_along_axis(gap, np.argmax(changes, axis=0)[None] + 1, axis=0)[0]
+        return first, np.where(changes.any(axis=0), behind, gap[-1]), again
 
     def span(self) -> Ends | None:
         """Return from where on both fits have runs, and the largest of either; None if unsaid."""
@@ -376,6 +371,14 @@ def _reached(loss: Callable[[np.ndarray], np.ndarray], goal: np.ndarray) -> np.n
         low, high = np.where(above, middle, low), np.where(above, high, middle)
     told = np.where(never, np.inf, np.where(always, -np.inf, (low + high) / 2))
     return np.where(np.isnan(goal), np.nan, told)
+
+
+def _zero(x: np.ndarray, gap: np.ndarray, change: np.ndarray) -> np.ndarray:
+    """Return where a gap is nought between the places of a change; infinite without one."""
+    ever, i = change.any(axis=0), np.argmax(change, axis=0)
+    before, behind = (np.take_along_axis(gap, j[None], axis=0)[0] for j in (i, i + 1))
+    share = np.divide(before, before - behind, out=np.ones_like(before), where=ever)
+    return np.where(ever, np.exp(np.log(x)[i] + share * np.log(x[1] / x[0])), np.inf)
 
 
 def _about(own: float, drawn: np.ndarray, level: float) -> Ends:

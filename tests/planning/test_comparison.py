@@ -213,7 +213,7 @@ def test_who_is_ahead_between_two_crossings() -> None:
     one, two = (made(law, {}, data=data, diagnostics={}) for law in (first, second))
     found = sc.compare(one, two)["crossing"]
     assert found["value"] == pytest.approx(places[0], rel=1e-2)
-    assert found["again"] == pytest.approx(places[1], rel=0.1)
+    assert found["again"] == pytest.approx(places[1], rel=1e-2)
     assert found["ahead_after"] == "first"
 
 
