@@ -342,7 +342,7 @@ LOGS = {
         "  Number of trainable parameters = 124,439,808\n"
         + _lines(_huggingface)
         + "{'train_runtime': 919.1, 'train_loss': 5.6666, 'epoch': 0.6}\n",
-        facts={"params": 124439808, "step": 60},
+        facts={"params": 124439808, "header/step": 60},
     ),
     "paddlenlp": Log(_lines(_paddle)),
     "maxtext": Log(

@@ -90,7 +90,9 @@ class Job:
         loss = loss[rows]
         if len(rows) < FEWEST:
             raise DataError(
-                f"run {self.run!r}: {len(rows)} point(s) of its loss; a forecast needs {FEWEST}."
+                f"run {self.run!r}: {len(rows)} point(s) of its loss; a forecast needs {FEWEST}.",
+                hint="Do 'scaling runs' and its notes show all that was logged? --map step=COLUMN "
+                "names another axis, --target COLUMN another loss.",
             )
         self._refuse_negative(x, lr)
         kept = {"x": x[rows], "loss": loss, "lr": None if lr is None else lr[rows]}
@@ -252,6 +254,9 @@ def _binned(job: Job, start: float) -> Bins:
     return Bins(points.x, points.loss, weight / weight.sum(), noise, rows, len(out) - rows)
 
 
+_AXIS = ("resumed", "epochs")  # notes that say what a forecast counts
+
+
 def jobs_in(source: Any, target: str | None) -> tuple[list[Job], list[LeftOut], list[str]]:
     """Return jobs from whatever holds runs, the runs that are none, and notes on the reading."""
     from scaling_cli.runs.curves import Curve
@@ -263,7 +268,7 @@ def jobs_in(source: Any, target: str | None) -> tuple[list[Job], list[LeftOut], 
 
     runs = as_runs(source)
     noticed = runs.noticed(target)
-    notes = [str(note) for note in noticed if note.level == "warn" or note.code == "resumed"]
+    notes = [str(note) for note in noticed if note.level == "warn" or note.code in _AXIS]
     if len(runs) == 1:
         return [one_job(runs, target=target)], [], notes
     return *jobs_of(runs, target=target), notes

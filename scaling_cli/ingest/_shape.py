@@ -49,6 +49,7 @@ _FINEST = 4  # decimals of an epoch that can be an axis; with more of them rows 
 _PER_RUN = 3  # rows that make a curve of a group of rows
 _PER_LOG = 8  # rows between two restarts of a log
 _EVENLY = 0.02
+_APART = 0.1  # of an epoch, that its logged part and its step may differ by
 
 
 def widen(raw: Raw) -> Raw:
@@ -354,21 +355,45 @@ def _unfolded(
     rows = np.flatnonzero(~held & ~np.isnan(step) & ~np.isnan(epoch))
     rows = rows[np.argsort(owner[rows], kind="stable")]
     s, e = step[rows], epoch[rows]
-    if len(rows) < 2 or np.any(e != np.floor(e)):
+    if len(rows) < 2:
         return step, 0
-    later = (np.diff(e) > 0) & (np.diff(owner[rows]) == 0)
-    again = later & (np.diff(s) <= 0)
+    same = np.diff(owner[rows]) == 0
+    if np.any(e != np.floor(e)):
+        return _in_parts(step, epoch, rows, same)
+    length = _steps_per_epoch(s)
+    later = np.diff(e) > 0
+    # an epoch whose last row says 0, as `step % length` does
+    wrapped = (s[1:] == 0) & (np.diff(s) < 0) & (np.diff(e) == 0) & np.append(later[1:], True)
+    s[1:][wrapped & same] = length
+    again = later & same & (np.diff(s) <= 0)
     within = (np.diff(e) == 0) & (np.diff(s) > 0)
-    if not again.any() or not within.any() or 2 * again.sum() < later.sum():
+    if not again.any() or not within.any() or 2 * again.sum() < (later & same).sum():
         return step, 0
-    length = _steps_per_epoch(s, e)
+    step = step.copy()
+    step[rows] = s
     return (epoch - min(1.0, e.min())) * length + step, length
 
 
-def _steps_per_epoch(step: np.ndarray, epoch: np.ndarray) -> int:
+def _in_parts(
+    step: np.ndarray, epoch: np.ndarray, rows: np.ndarray, same: np.ndarray
+) -> tuple[np.ndarray, int]:
+    """Return the same where parts of epochs are logged: step and part must agree in every row."""
+    s, e = step[rows], epoch[rows]
+    up = same & (np.diff(e) >= 0) & (np.diff(s) > 0)
+    apart = np.sum(np.diff(e)[up])
+    if not np.any(same & (np.diff(e) > 0) & (np.diff(s) <= 0)) or not apart > 0:
+        return step, 0
+    for length in (_steps_per_epoch(s), max(1, round(np.sum(np.diff(s)[up]) / apart))):
+        before = np.round(epoch - step / length)  # whole epochs
+        if np.all(np.abs(e - s / length - before[rows]) <= _APART):
+            return (before - min(1.0, before[rows].min())) * length + step, length
+    return step, 0
+
+
+def _steps_per_epoch(step: np.ndarray) -> int:
     """Return how many steps an epoch has, by the largest that any epoch logs."""
     first, last = step.min(), step.max()
-    apart = np.diff(step)[np.diff(epoch) == 0]
+    apart = np.diff(step)
     apart = apart[apart > 0]
     spacing = float(np.median(apart)) if len(apart) else 0.0
     regular = spacing > 0 and (last - first) % spacing == 0
@@ -411,9 +436,12 @@ def _with_step(rows: _Rows) -> Raw:
     column, unit, why = rows.why
     reading = ColumnReading(named.file, column, "step", unit, None, why)
     readings = (*(r for r in named.readings if r.canonical != "step"), reading)
+    of_steps = () if unit == "steps" else ("step", "batch_tokens")  # of steps that are no axis
+    facts = {f"header/{n}" if n in of_steps else n: fact for n, fact in named.facts.items()}
     note = named.note("epochs", "info", f"{why} (--map step=COLUMN names another axis).")
     columns = {**named.columns, "step": _array(rows.axis)}
-    return replace(named, columns=columns, readings=readings, notes=(*named.notes, note))
+    notes = (*named.notes, note)
+    return replace(named, columns=columns, facts=facts, readings=readings, notes=notes)
 
 
 def _array(axis: np.ndarray) -> pa.Array:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
+from scaling_cli.ingest._sources import BOM
 from scaling_cli.ingest.dialects._dialect import Dialect, Fact, Line, Of, without_names
 from scaling_cli.vocabulary.registry import Modules
 
@@ -122,7 +123,7 @@ class Console:
 
 def pieces(content: bytes) -> Iterator[Piece]:
     """Yield the lines without their colours; what a progress bar rewrites is a line each time."""
-    text = content.decode("utf-8", errors="replace")
+    text = content.removeprefix(BOM).decode("utf-8", errors="replace")
     text = _COLOUR.sub("", text) if "\x1b" in text else text
     for number, line in enumerate(text.split("\n"), start=1):
         for piece in line.split("\r") if "\r" in line else (line,):

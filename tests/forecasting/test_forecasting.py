@@ -323,7 +323,11 @@ def test_few_points_are_warned_about_and_fewer_refused() -> None:
     running, _ = job(COSINE, seen=2000, every=200)
     assert of(running).warnings == ["10 points are few: below 12 the forecast is uncertain."]
     said = refusal(DataError, job, COSINE, seen=800, every=200)
-    assert said == "run 'run': 4 point(s) of its loss; a forecast needs 5."
+    assert said == (
+        "run 'run': 4 point(s) of its loss; a forecast needs 5. Do 'scaling runs' and its notes "
+        "show all that was logged? --map step=COLUMN names another axis, --target COLUMN another "
+        "loss."
+    )
 
 
 def test_a_run_that_diverged_is_refused() -> None:

@@ -217,6 +217,31 @@ def test_what_is_left_out_is_told(tmp_path: Path) -> None:
     assert "1 line(s) are not measurements" in codes(runs)["other-lines"]
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        " iteration {0:8d}/    1000 | consumed samples: {0} | lm loss: {1:.6E} | grad norm: 1.0 |",
+        "iter {0}: loss {1:.6f}, time 250.12ms, mfu 41.20%",
+        "step: {0:2d}  loss: {1:.6f}  grad_norm:  1.0  tps: 1,234",
+        "s:{0} trl:{1:.6f} lr:0.001 norm:1.0",
+    ],
+)
+def test_two_lines_in_one_are_no_measurement_of_the_first_step(tmp_path: Path, line: str) -> None:
+    steps = [*range(10, 210, 10)]
+    whole = [line.format(step, 5 - step / 100) for step in steps]
+    for cut in range(len(line.format(100, 4.0).partition(":")[0]) + 14, len(whole[9]), 3):
+        text = [*whole[:9], whole[9][:cut] + whole[10].lstrip(), *whole[11:], ""]
+        runs = read(write(tmp_path, "a.log", "\n".join(text)))
+        pairs = zip(column(runs, "step"), column(runs, "loss"), strict=True)
+        assert list(pairs) == [(s, 5 - s / 100) for s in steps if s not in (100, 110)]
+        assert "1 line(s) left out" in codes(runs)["short-row"]
+
+
+def test_a_mark_of_the_byte_order_hides_no_line(tmp_path: Path) -> None:
+    text = b"\xef\xbb\xbfiteration 1/ 9 | lm loss: 5.0 |\niteration 2/ 9 | lm loss: 4.5 |\n"
+    assert column(read(write(tmp_path, "a.log", text)), "loss") == [5.0, 4.5]
+
+
 def test_colours_launchers_and_progress_bars_are_looked_through(tmp_path: Path) -> None:
     text = (
         "[rank0]: s:1 trl:5.0\n[rank1]: s:1 trl:5.0\n0: s:2 trl:4.5\n"

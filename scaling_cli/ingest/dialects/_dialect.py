@@ -134,6 +134,10 @@ class Line:
         return re.compile(with_numbers(self.begins + rest), re.IGNORECASE)
 
     @cached_property
+    def _begins(self) -> re.Pattern[str]:
+        return re.compile(without_names(self.begins), re.IGNORECASE)
+
+    @cached_property
     def _called(self) -> dict[str, tuple[int, str]]:
         pairs = (*self.names, *_NAMES)
         return {name: (i, column) for i, (name, column) in reversed([*enumerate(pairs)])}
@@ -156,7 +160,7 @@ class Line:
     def numbers(self, text: str) -> list[dict[str, float]]:
         """Return the rows of numbers that a line holds; none if it is not a whole one."""
         match = self._pattern.match(text)
-        if match is None:
+        if match is None or self._is_of_two(text, match):
             return []
         first = _floats(match.groupdict())
         if isinstance(self.rest, str):
@@ -173,6 +177,12 @@ class Line:
             if silent or self._says_a_loss.search(text, match.end()):
                 return []
         return [{"train_loss": float("nan")} | row if self.lost else row]
+
+    def _is_of_two(self, text: str, match: re.Match[str]) -> bool:
+        """Say whether another measurement begins within one, as where two ranks write at once."""
+        if self.level or "<step>" not in self.begins:
+            return False
+        return self._begins.search(text, match.end("step")) is not None
 
     def below(self, text: str) -> dict[str, float] | None:
         """Return the number of a line below this one; None if it is no such line."""
