@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from scaling_cli.curve_laws._curve_law import CurveLaw
-from scaling_cli.engine.curves import CurveProblem, coordinates, law_at
+from scaling_cli.engine.curve_coordinates import coordinates, law_at
+from scaling_cli.engine.curves import CurveProblem
 from scaling_cli.numerics.mestimate import huber
 
 MOST_ITERATIONS, FIRST_DAMPING, LEAST_DAMPING, MOST_DAMPING = 3000, 1e-3, 1e-12, 1e12

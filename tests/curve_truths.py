@@ -3,10 +3,15 @@
 import numpy as np
 
 from scaling_cli import curve_laws
+from scaling_cli.curve_laws._curve_law import CurveLaw
+from scaling_cli.engine.curve_coordinates import coordinates
+from scaling_cli.engine.curves import CurveProblem
 from scaling_cli.runs.curve import Curve
 from scaling_cli.schedules import parse_schedule
 from scaling_cli.schedules._path import Path
 
+LOSS = 3.5
+SCALES = {"area": 1500.0, "N": 2e7}
 BACKBONE = {"L0": 3.0, "A": 20.0, "alpha": 0.5}
 TRUTHS = {
     "annealing": {**BACKBONE, "C": 4e-4, "forget": 3e-3},
@@ -34,3 +39,24 @@ def made(law: str, name: str, noise: float = 0.0) -> Curve:
     loss = curve_laws.get(law)(**TRUTHS[law]).curve(path)
     off = np.random.default_rng(len(name)).standard_normal(len(step))
     return Curve(name, schedule, step, loss * np.exp(noise * off))
+
+
+def problem(law: type[CurveLaw]) -> CurveProblem:
+    """Return runs of three sizes and schedules, each with as many points as it has steps / 50."""
+    paths = []
+    for size, text in zip((1e7, 2e7, 3e7), ("cosine", "wsd", "linear"), strict=True):
+        schedule = parse_schedule(TEXTS[text])
+        step = np.arange(100, int(schedule.length), 50)
+        path = Path.of(schedule, step, unit=0.001, params=size if law.sized else None)
+        paths.append(law.prepared(path).compressed())
+    k, losses = len(law.parameters()), [np.full(len(path.step), LOSS) for path in paths]
+    scales = SCALES if law.sized else {"area": SCALES["area"]}
+    return CurveProblem(law, paths, losses, 1e-3, np.zeros((k, 2)), np.ones(k, bool), scales)
+
+
+def sensed(name: str) -> np.ndarray:
+    """Return residuals and derivatives of a law at its truth, twice: the second call is bound."""
+    law = curve_laws.get(name)
+    work = problem(law)
+    u = coordinates(law(**TRUTHS[name]), work.scales)
+    return np.stack([work.sensing(u), work.sensing(u + 1e-3)])

@@ -205,6 +205,14 @@ class _Loaded:
         [result] = self.executable.execute(leaves)
         return result
 
+    def bound(self, *rest: Any) -> Callable[[Any], Any]:
+        """Return a function of the first argument, the others put on the device once."""
+        import jax
+
+        with jax.enable_x64(True):
+            placed = jax.device_put(rest, self.device)
+        return lambda first: self(first, *placed)
+
 
 @dataclass(frozen=True)
 class _Bare:
@@ -220,10 +228,25 @@ class _Bare:
 
     def __call__(self, *args: Any) -> Any:
         with suppress(Exception):
-            return self._run([np.asarray(array) for array in _leaves(args)])
+            return self._run(self._put(args))
         return self.again()(*args)
 
-    def _run(self, given: list[np.ndarray]) -> np.ndarray:
+    def bound(self, *rest: Any) -> Callable[[Any], Any]:
+        """Return a function of the first argument, the others put on the device once."""
+        placed: list[Any] = []
+        with suppress(Exception):
+            placed = self._put(rest)
+
+        def call(first: Any) -> Any:
+            if placed:
+                with suppress(Exception):
+                    return self._run([*self._put(first), *placed])
+            return self.again().bound(*rest)(first)
+
+        return call
+
+    @property
+    def _here(self) -> Any:
         from jaxlib import xla_client as runtime
 
         class Here(runtime.SingleDeviceSharding):
@@ -232,15 +255,24 @@ class _Bare:
             def _to_xla_hlo_sharding(self, _: int) -> Any:
                 return runtime.HloSharding.replicate()
 
-        here, devices = Here(self.device), [self.device]
-        put = [
+        return Here(self.device)
+
+    def _put(self, tree: Any) -> list[Any]:
+        from jaxlib import xla_client as runtime
+
+        here, devices = self._here, [self.device]
+        return [
             runtime.batched_device_put(
                 _Type(array.shape, array.dtype), here, [array], devices, True, enable_x64=True
             )
-            for array in given
+            for array in map(np.asarray, _leaves(tree))
         ]
+
+    def _run(self, put: list[Any]) -> np.ndarray:
+        from jaxlib import xla_client as runtime
+
         # The result's shape is that of its buffer, whatever is said here.
-        handler = runtime.array_result_handler(_Type((), np.dtype(float)), here, True, True)
+        handler = runtime.array_result_handler(_Type((), np.dtype(float)), self._here, True, True)
         [result] = self.executable.execute_sharded(put).consume_with_handlers([handler])
         return np.array(memoryview(result))
 

@@ -9,15 +9,14 @@ refits at once, and what that promises beside what it brings says how far the ne
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any, TypeVar
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from scaling_cli.curve_laws._curve_law import CurveLaw
 from scaling_cli.engine.compiled import compiled
+from scaling_cli.engine.curve_coordinates import AT_DROPS, AT_POINTS, coordinates, law_at
 from scaling_cli.engine.solve import processors
 from scaling_cli.numerics.mestimate import huber
 from scaling_cli.schedules._path import Path
@@ -28,8 +27,6 @@ from scaling_cli.schedules._path import Path
 POINTS, DROPS, TILES, LEAST_ROOM = 16, 32, 16, 32
 NOWHERE = 2**30  # a block that is not there: what is added to it is lost
 NEAR, LEAST_AREA = 1 / 3, 1 / 64  # of the distance of drops; of the area of a run
-AT_POINTS = ("step", "area", "params", "functional")
-AT_DROPS = ("gap", "rate", "drop_step", "drop_area")
 MOST_ITERATIONS, MOST_INNER = 300, 30
 FIRST_DAMPING, LEAST_DAMPING = 1e-3, 1e-12
 NEAR_DAMPING = 1e-5  # of what begins near its end
@@ -88,15 +85,15 @@ class CurveProblem:
         """
         scales = {name: np.asarray(scale) for name, scale in self.scales.items()}
         key, u = ("curve", *sorted(scales)), np.zeros(len(self.free))
-        with jax.enable_x64(True):
-            data = jax.device_put((_stacked(self.law, self.paths, self.losses), scales))
-            run = compiled(self.law, key, lambda: _jitted(self.law), u, *data)
 
-        def sensed(u: np.ndarray) -> np.ndarray:
-            with jax.enable_x64(True):
-                return np.asarray(run(u, *data))[: self.n_points]
+        def jitted() -> Any:
+            from scaling_cli.engine import curve_kernel  # late: an executable needs no JAX
 
-        return sensed
+            return curve_kernel.jitted(self.law)
+
+        data = _stacked(self.law, self.paths, self.losses), scales
+        run = compiled(self.law, key, jitted, u, *data).bound(*data)
+        return lambda u: np.asarray(run(u))[: self.n_points]
 
 
 @dataclass(frozen=True)
@@ -132,39 +129,6 @@ class CurveSolution:
     def converged(self) -> bool:
         """Whether this is a minimum."""
         return bool(np.isfinite(self.value) and self.decrement < CONVERGED)
-
-
-def coordinates(law: CurveLaw, scales: Mapping[str, float]) -> np.ndarray:
-    """Return the free coordinates of a law: logarithms, of coefficients at the scales."""
-    free = {name: float(type(law).parameters()[name].free(v)) for name, v in law.values().items()}
-    for name, shift in _shifts(type(law), law.values(), scales).items():
-        free[name] -= float(shift)
-    return np.array(list(free.values()))
-
-
-def law_at(law: type[CurveLaw], u: Any, scales: Mapping[str, float]) -> CurveLaw:
-    """Return the law at free coordinates (NumPy or JAX)."""
-    xp, values = jnp if isinstance(u, jax.Array) else np, {}
-    for (name, declared), v in zip(law.parameters().items(), u, strict=True):
-        values[name] = xp.exp(v) if declared.positive else v
-    for name, shift in _shifts(law, values, scales).items():
-        values[name] = values[name] * xp.exp(shift)
-    return law(**({n: float(v) for n, v in values.items()} if xp is np else values))
-
-
-def _shifts(
-    law: type[CurveLaw], values: Mapping[str, Any], scales: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Return how far ln of each coefficient lies above its coordinate."""
-    log = jnp.log if any(isinstance(v, jax.Array) for v in scales.values()) else np.log
-    return {
-        name: sum(
-            a.times * (values[a.exponent] if a.exponent else 1.0) * log(scales[a.input])
-            for a in p.absorbs
-        )
-        for name, p in law.parameters().items()
-        if p.absorbs
-    }
 
 
 def solve_curves(
@@ -441,86 +405,6 @@ def linearise(problem: CurveProblem, law: CurveLaw) -> Linearised:
     """Return the residuals of a law and their derivatives by its free coordinates."""
     u = coordinates(law, problem.scales)
     return Linearised(problem, u, problem.sensing(u))
-
-
-@lru_cache
-def _jitted(law: type[CurveLaw]) -> Any:
-    """Return the jitted residuals of a law with their derivatives.
-
-    Nearly all of the time goes to the pairs of a point and a drop. So `relaxed` is linearised only
-    in the parameters that it reads, and what drops take off in those that `effect` reads.
-    """
-
-    def rows(u: Any, data: dict[str, Any], scales: Any) -> Any:
-        path = Path(**{name: data[name] for name in (*AT_POINTS, *AT_DROPS)})  # drops in rounds
-
-        def around(u: Any) -> Any:
-            fitted = law_at(law, u, scales)
-            ones = jnp.ones_like(path.area)
-            return fitted.backbone(path), ones * fitted.share(path), _vector(fitted)
-
-        at, slopes = around(u), jax.jacfwd(around)(u)
-        predicted, by_u = at[0][:, None], slopes[0]
-        if law.clock != "none":
-            total, by_value = _drops(law, path, data, at[2])
-            share = at[1][:, None]
-            predicted -= share * total[:, None]
-            by_u -= share * (by_value @ slopes[2]) + slopes[1] * total[:, None]
-        residuals = jnp.log(predicted) - jnp.log(data["loss"])[:, None]
-        return jnp.concatenate([residuals, by_u / predicted], axis=1)
-
-    return jax.jit(rows, keep_unused=True)
-
-
-def _vector(law: CurveLaw) -> Any:
-    return jnp.stack([getattr(law, name) for name in law.parameters()])
-
-
-def _drops(law: type[CurveLaw], path: Path, data: dict[str, Any], values: Any) -> tuple[Any, Any]:
-    """Return the sum over drops at each point, and its derivatives by the law's parameters."""
-    now = law.clocks(path)[0][data["points"]]
-
-    def sums(block: Any, drops: Path) -> Any:
-        """Return what drops add to blocks of points, shape (TILES, POINTS, 1 + k)."""
-        ends = _linearised(lambda *v: drops.gap * _law(law, v).effect(drops), [*values])
-        elapsed = now[block][:, :, None] - law.clocks(drops)[1][:, None]
-        given = jnp.maximum(elapsed, 0.0), drops.rate[:, None]
-        moved, moved_by = _linearised(lambda *v: _law(law, v).relaxed(*given), [*values])
-        columns = [jnp.zeros(elapsed.shape[:2])] * len(values)
-        for i, slope in moved_by.items():
-            columns[i] += jnp.einsum("tpd,td->tp", slope, ends[0])
-        for i, slope in ends[1].items():
-            columns[i] += jnp.einsum("tpd,td->tp", moved, jnp.broadcast_to(slope, drops.gap.shape))
-        return jnp.stack([jnp.einsum("tpd,td->tp", moved, ends[0]), *columns], axis=-1)
-
-    def added(i: Any, total: Any) -> Any:
-        drops = replace(path, **{name: data[name][i] for name in AT_DROPS})
-        return total.at[data["block"][i]].add(sums(data["block"][i], drops), mode="drop")
-
-    total = jnp.zeros((*now.shape, 1 + len(values)))
-    total = jax.lax.fori_loop(0, data["rounds"], added, total)
-    total = total.reshape(-1, total.shape[-1])[data["place"]]
-    return total[:, 0], total[:, 1:]
-
-
-def _law(law: type[CurveLaw], values: Sequence[Any]) -> CurveLaw:
-    return law(**dict(zip(law.parameters(), values, strict=True)))
-
-
-def _linearised(function: Callable[..., Any], values: Sequence[Any]) -> tuple[Any, dict[int, Any]]:
-    """Return a function's value and its derivatives by those of its arguments that it reads."""
-    traced = jax.make_jaxpr(function)(*values).jaxpr
-    used = {id(read) for equation in traced.eqns for read in equation.invars}
-    read = [i for i, argument in enumerate(traced.invars) if id(argument) in used]
-
-    def of_read(*some: Any) -> Any:
-        return function(*[some[read.index(i)] if i in read else v for i, v in enumerate(values)])
-
-    value, along = jax.linearize(of_read, *(values[i] for i in read))
-    # A barrier, or exp and ln of every pair are taken again for each derivative.
-    value, along = jax.lax.optimization_barrier((value, along))
-    one, zero = jnp.ones(()), jnp.zeros(())
-    return value, {i: along(*(one if i == j else zero for j in read)) for i in read}
 
 
 def _stacked(

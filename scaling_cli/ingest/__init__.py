@@ -29,7 +29,7 @@ from scaling_cli.ingest._table import understand
 from scaling_cli.ingest._unchanged import Unchanged, in_order, unchanged
 from scaling_cli.runs import store
 from scaling_cli.runs.plausible import doubts
-from scaling_cli.runs.table import Runs, combine
+from scaling_cli.runs.table import Runs, claim, combine
 from scaling_cli.vocabulary.errors import DataError, ScalingError, UsageError
 from scaling_cli.vocabulary.progress import counted
 from scaling_cli.vocabulary.registry import Asked, Modules
@@ -317,11 +317,16 @@ def _understood(
         except DataError:  # which of them it is, the careful way says
             again = [(replace(file.source), READER) for file in batch.files]
             tables = [*tables, *_tables(again, names)[0]]
+    owner: dict[str, str] = {}
+    for _, runs in read:
+        claim(owner, runs)
     # Joined ones stand after all others.
     ordered = [(place.get(source.name, len(files)), source, raw) for source, raw in tables]
     for at, source, raw in sorted(ordered, key=lambda table: table[0]):
         try:
-            read.append((at, understand(raw, source, options)))
+            runs = understand(raw, source, options)
+            claim(owner, runs)
+            read.append((at, runs))
         except DataError as error:
             if source.asked:
                 raise

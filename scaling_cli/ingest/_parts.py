@@ -44,16 +44,17 @@ def joined(tables: Sequence[tuple[Source, Raw]]) -> list[tuple[Source, Raw]]:
 
 def run_names(files: Sequence[str]) -> dict[str, str]:
     """Return what the run of each file is called: its stem, with folders where stems repeat."""
-    names = {file: stem(file) for file in files}
-    for depth in range(2, max((len(Path(file).parts) for file in files), default=0) + 2):
+    places = {file: Path(file).parent / stem(file) for file in files}
+    names = {place: place.name for place in places.values()}
+    for depth in range(2, max((len(place.parts) for place in names), default=0) + 2):
         counts = Counter(names.values())
         if len(counts) == len(names):
             break
         names = {
-            file: "/".join([*Path(file).parts[-depth:-1], stem(file)]) if counts[name] > 1 else name
-            for file, name in names.items()
+            place: "/".join(place.parts[-depth:]) if counts[name] > 1 else name
+            for place, name in names.items()
         }
-    return names
+    return {file: names[place] for file, place in places.items()}
 
 
 def put_together(

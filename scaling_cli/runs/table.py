@@ -257,11 +257,7 @@ def combine(several: Sequence[Runs]) -> Runs:
     """
     owner: dict[str, str] = {}
     for part in several:
-        sources = part.sources.select(["file", "run_ids"]).to_pylist()
-        for file, run in ((row["file"], run) for row in sources for run in row["run_ids"]):
-            if run in owner:
-                raise DataError(f"run {run!r} is in {owner[run]} already.", file=file, hint=_TWICE)
-            owner[run] = file
+        claim(owner, part)
     runs = stack(part.runs for part in several)
     names = runs["run_id"].to_pylist()
     order = sorted(range(len(names)), key=lambda i: natural(names[i]))
@@ -272,6 +268,23 @@ def combine(several: Sequence[Runs]) -> Runs:
         [reading for part in several for reading in part.columns],
         [note for part in several for note in part.notes],
     )
+
+
+def claim(owner: dict[str, str], part: Runs) -> None:
+    """Add the runs of a part, each with its file, to those that have one.
+
+    Raises
+    ------
+    DataError
+        If one has one already; then none is added.
+    """
+    own: dict[str, str] = {}
+    sources = part.sources.select(["file", "run_ids"]).to_pylist()
+    for file, run in ((row["file"], run) for row in sources for run in row["run_ids"]):
+        if before := owner.get(run, own.get(run)):
+            raise DataError(f"run {run!r} is in {before} already.", file=file, hint=_TWICE)
+        own[run] = file
+    owner |= own
 
 
 def places(names: pa.ChunkedArray, among: pa.ChunkedArray) -> np.ndarray:

@@ -6,31 +6,17 @@ from pathlib import Path as File
 import numpy as np
 import pytest
 from curve_descent import descended
-from curve_truths import TEXTS, TRUTHS, made
+from curve_truths import LOSS, SCALES, TRUTHS, made, problem
 
 from scaling_cli import curve_laws
 from scaling_cli.curve_fits.fitting import AVERAGED, CurveOptions, search, weights
-from scaling_cli.curve_laws._curve_law import CurveLaw
 from scaling_cli.engine import compiled, curves
-from scaling_cli.engine.curves import CurveProblem, coordinates, law_at, linearise, solve_curves
+from scaling_cli.engine.curve_coordinates import coordinates, law_at
+from scaling_cli.engine.curves import CurveProblem, linearise, solve_curves
 from scaling_cli.schedules import parse_schedule
 from scaling_cli.schedules._path import Path
 
-LOSS, STEP = 3.5, 1e-5
-SCALES = {"area": 1500.0, "N": 2e7}
-
-
-def problem(law: type[CurveLaw]) -> CurveProblem:
-    """Return runs of three sizes and schedules, each with as many points as it has steps / 50."""
-    paths = []
-    for size, text in zip((1e7, 2e7, 3e7), ("cosine", "wsd", "linear"), strict=True):
-        schedule = parse_schedule(TEXTS[text])
-        step = np.arange(100, int(schedule.length), 50)
-        path = Path.of(schedule, step, unit=0.001, params=size if law.sized else None)
-        paths.append(law.prepared(path).compressed())
-    k, losses = len(law.parameters()), [np.full(len(path.step), LOSS) for path in paths]
-    scales = SCALES if law.sized else {"area": SCALES["area"]}
-    return CurveProblem(law, paths, losses, 1e-3, np.zeros((k, 2)), np.ones(k, bool), scales)
+STEP = 1e-5
 
 
 @pytest.mark.parametrize("name", curve_laws.names())

@@ -10,6 +10,7 @@ from refusals import refusal
 
 from scaling_cli import ingest
 from scaling_cli.runs.table import Runs
+from scaling_cli.verbs.ingest import put
 from scaling_cli.vocabulary.errors import DataError, UsageError
 
 WITH_SIZE = "step,loss,params\n1,5,124439808\n2,4,124439808\n"
@@ -239,6 +240,32 @@ def test_the_same_run_in_two_files(tmp_path: Path) -> None:
         f"{other}: run 'a' is in {one} already. Give only one of them, or tell the runs apart with "
         "a run_id column or --name '{run_id}'."
     )
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_one_name_of_two_runs_does_not_stop_a_folder(tmp_path: Path, again: bool) -> None:
+    names = "run_id,step,loss\nr,1,5\nr,2,4\n"
+    files = {"a.csv": CURVE, "b.csv": names, "d.csv": CURVE.replace("10,", "5,")}
+    more = {"a.jsonl": '{"step": 1, "loss": 3.0}\n{"step": 2, "loss": 2.5}\n', "c.csv": names}
+    logs, root = tmp_path / "logs", tmp_path / "store"
+    for name, text in (files if again else files | more).items():
+        write(logs, name, text)
+    put([logs], root)
+    for name, text in more.items():
+        write(logs, name, text)
+    put([logs], root)
+    for runs in (ingest.read(logs), ingest.read(root)):
+        ends = {run["run_id"]: (run["last_step"], run["loss"]) for run in runs.summary()}
+        assert ends == {"a": (30, 4), "r": (2, 4), "d": (30, 4)}
+    remedy = "Give only one of them, or tell the runs apart with a run_id column or --name "
+    told = (
+        f"{logs}/{{}}: passed over: run {{}} is in {logs}/{{}} already. {remedy}'{{{{run_id}}}}'."
+    )
+    for report in (ingest.read(logs), put([logs], root)[1]):
+        assert [str(note) for note in report.notes if note.code == "unreadable-file"] == [
+            told.format("a.jsonl", "'a'", "a.csv"),
+            told.format("c.csv", "'r'", "b.csv"),
+        ]
 
 
 def test_a_file_given_twice_is_read_once(tmp_path: Path) -> None:
