@@ -270,6 +270,22 @@ def test_a_step_beyond_all_numbers_is_left_out(tmp_path: Path, line: str, step: 
     assert "1 line(s) left out" in codes(runs)["short-row"]
 
 
+def test_a_number_beyond_all_numbers_in_an_object_is_left_out(tmp_path: Path) -> None:
+    cells = ("1", "2", "9" * 400, "4")
+    text = "".join(f"{{'loss': 4.0, 'grad_norm': {cell}, 'epoch': 0.1}}\n" for cell in cells)
+    runs = read(write(tmp_path, "a.log", text))
+    assert column(runs, "grad_norm") == [1, 2, 4]
+    assert "1 line(s) left out" in codes(runs)["short-row"]
+
+
+def test_ranks_that_are_counted_in_two_ways_give_no_size(tmp_path: Path) -> None:
+    said = " > number of parameters on model parallel rank {}: 1000\n"
+    text = "".join(map(said.format, ("(0, 0)", "(1, 0)", "0"))) + "s:1 trl:5.0\ns:2 trl:4.5\n"
+    runs = read(write(tmp_path, "a.log", text))
+    assert runs.runs["params"].to_pylist() == [None]
+    assert "in two ways: params is not known" in codes(runs)["params-of-ranks"]
+
+
 def test_a_mark_of_the_byte_order_hides_no_line(tmp_path: Path) -> None:
     text = b"\xef\xbb\xbfiteration 1/ 9 | lm loss: 5.0 |\niteration 2/ 9 | lm loss: 4.5 |\n"
     assert column(read(write(tmp_path, "a.log", text)), "loss") == [5.0, 4.5]

@@ -261,9 +261,9 @@ def _object(text: str) -> dict[str, float] | None:
 
     try:
         loaded = json.loads(_PYTHON.sub(written, text) if text.startswith("{'") else text)
-    except ValueError:
+        return dict(_numbers(loaded))
+    except (ValueError, OverflowError):  # a number of 400 digits is none
         return None
-    return dict(_numbers(loaded))
 
 
 def _numbers(loaded: Mapping[str, object]) -> Iterator[tuple[str, float]]:
