@@ -77,7 +77,11 @@ class Pair:
         fits, law = (self.first, self.second), self.first.law
         counts = [fit.data.get("conventions") or {} for fit in fits]
         told = {s: [own.get(s) for own in counts] for s in (*law.inputs(), law.output().symbol)}
-        told["what is fitted"] = [str(fit.turned or law.output().column) for fit in fits]
+        if self.first.turned or self.second.turned:
+            told["the target"] = [
+                f"{fit.target}, which {'rises' if fit.turned and fit.turned.sign < 0 else 'falls'},"
+                for fit in fits
+            ]
         for what, (one, other) in told.items():
             if one and other and one != other:
                 raise UsageError(
@@ -116,13 +120,24 @@ class Pair:
         (only,) = law.growing() if len(law.growing()) == 1 else ("",)
         return only
 
-    def frontier(self, law: Law, x: np.ndarray) -> np.ndarray:
-        """Return what a recipe reaches at places of the axis; NaN where it has no best split."""
+    def frontiers(self, laws: tuple[Law, Law], x: np.ndarray) -> list[np.ndarray]:
+        """Return what both reach at places of the axis; NaN without a best split.
+
+        In what is less the better: the target, or less it where more is.
+        """
         with np.errstate(all="ignore"):
-            if law.size_and_data():
-                best = law.optimum(x, **self.held)
-                return np.full(np.shape(x), np.nan) if best is None else np.asarray(law(**best))
-            return np.asarray(law(**{**self.held, self.axis: x}), float)
+            return [self._less(i, self._best(law, x)) for i, law in enumerate(laws)]
+
+    def _best(self, law: Law, x: np.ndarray) -> np.ndarray:
+        if law.size_and_data():
+            best = law.optimum(x, **self.held)
+            return np.full(np.shape(x), np.nan) if best is None else np.asarray(law(**best))
+        return np.asarray(law(**{**self.held, self.axis: x}), float)
+
+    def _less(self, which: int, fitted: np.ndarray) -> np.ndarray:
+        """Return values of a law without what its fit lifted the target by, or took it from."""
+        turned = (self.first, self.second)[which].turned
+        return fitted if turned is None else fitted - turned.offset
 
     # ---- at a point
 
@@ -174,11 +189,12 @@ class Pair:
         return float(np.hypot(below, apart)), float(np.hypot(above, apart))
 
     def _difference(self, laws: tuple[Law, Law], point: Mapping[str, float]) -> np.ndarray:
-        one, other = (self._target(np.asarray(law(**point), float)) for law in laws)
-        return other - one
+        return self._gap(*(np.asarray(law(**point), float) for law in laws))
 
-    def _target(self, fitted: np.ndarray) -> np.ndarray:
-        return fitted if self.first.turned is None else self.first.turned.back(fitted)
+    def _gap(self, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+        """Return the second's target less the first's, from what was fitted of each."""
+        gap = self._less(1, other) - self._less(0, one)
+        return -gap if self.rises else gap
 
     @property
     def rises(self) -> bool:
@@ -198,19 +214,21 @@ class Pair:
         return {"axis": self.axis, "at": x, **self._told(lambda laws: self._saved(laws, x))}
 
     def _saved(self, laws: tuple[Law, Law], x: float) -> np.ndarray:
-        goal = self.frontier(laws[1], np.array(x))
-        return _reached(lambda moved: self.frontier(laws[0], x * np.exp(moved)), goal)
+        goal = self.frontiers(laws, np.array(x))[1]
+        return _reached(lambda moved: self.frontiers(laws, x * np.exp(moved))[0], goal)
 
     def data_multiplier(self, point: Mapping[str, float]) -> dict[str, Any]:
         """Return how many times the data the first needs at the second's size and loss."""
         data = (self.first.law.size_and_data() or ("", ""))[1]
 
         def saved(laws: tuple[Law, Law]) -> np.ndarray:
-            goal = np.asarray(laws[1](**point), float)
-            return _reached(
-                lambda moved: np.asarray(laws[0](**{**point, data: point[data] * np.exp(moved)})),
-                goal,
-            )
+            goal = self._less(1, np.asarray(laws[1](**point), float))
+
+            def first(moved: np.ndarray) -> np.ndarray:
+                more = {**point, data: point[data] * np.exp(moved)}
+                return self._less(0, np.asarray(laws[0](**more)))
+
+            return _reached(first, goal)
 
         return {"axis": data, "at": point[data], **self._told(saved)}
 
@@ -269,7 +287,8 @@ class Pair:
         Infinite where it does not; what it is: at the end, if it never changes.
         """
         places = x.reshape(-1, *[1] * np.ndim(next(iter(laws[0].values().values()))))
-        gap = self.frontier(laws[1], places) - self.frontier(laws[0], places)
+        one, other = self.frontiers(laws, places)
+        gap = other - one
         changes = np.sign(gap[1:]) * np.sign(gap[:-1]) < 0
         which = np.cumsum(changes, axis=0)
         first, again = (_zero(x, gap, changes & (which == i)) for i in (1, 2))
@@ -301,7 +320,12 @@ class Pair:
     # ---- what moved, and the runs themselves
 
     def moved(self) -> list[dict[str, Any]]:
-        """Return the parameters of both, amplitudes as the term that they make amid the runs."""
+        """Return the parameters of both, amplitudes as the term that they make amid the runs.
+
+        Empty where what was fitted is not the same of both: their floors are not of one scale.
+        """
+        if self.first.turned != self.second.turned:
+            return []
         return [self._moved(name) for name in self.first.law.parameters()]
 
     def _moved(self, name: str) -> dict[str, Any]:
@@ -343,8 +367,8 @@ class Pair:
         pairs = _pairs(*places)
         if len(pairs) < FEWEST_PAIRS:
             return None
-        outputs = [self._target(p.output) for p in (one, other)]
-        gaps = np.array([outputs[1][j] - outputs[0][i] for i, j in pairs])
+        first, second = np.array(pairs).T
+        gaps = self._gap(one.output[first], other.output[second])
         mean, half = float(gaps.mean()), quantile(self.level, len(gaps) - 1)
         half *= float(gaps.std(ddof=1)) / np.sqrt(len(gaps))
         return {"n": len(gaps), "difference": mean, "interval": [mean - half, mean + half]}

@@ -176,7 +176,7 @@ def test_what_is_refused() -> None:
         ),
         (
             {"fitted_as": {"target": "accuracy", "sign": -1.0, "offset": 1.0}},
-            "what is fitted is loss in the first and 1 - accuracy in the second.",
+            "the target is loss, which falls, in the first and loss, which rises, in the second.",
         ),
     ],
 )
@@ -187,6 +187,26 @@ def test_fits_of_other_numbers_are_refused(changed: dict[str, Any], told: str) -
         f"the fits are not of the same numbers: {told} "
         "Fit both recipes to columns that are counted alike."
     )
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_what_fits_lift_their_target_by_may_differ(sign: float) -> None:
+    # The second's own numbers, lifted by .4: its floor as much higher, every answer the same.
+    higher = Chinchilla(**{**BETTER.values(), "E": BETTER.E + 0.4})
+    one, two = (
+        replace(fit, data={**fit.data, "fitted_as": {"target": "t", "sign": sign, "offset": by}})
+        for fit, by in ((ONE, 1.0), (made(higher, {"B": BETTER.B * np.exp(LOGS)}), 1.4))
+    )
+    plain, lifted = sc.compare(ONE, TWO, **POINT), sc.compare(one, two, **POINT)
+    difference = sign * plain["at"][0]["difference"]
+    assert lifted["at"][0]["difference"] == pytest.approx(difference, rel=1e-9)
+    assert sorted(lifted["at"][0]["interval"]) == pytest.approx(
+        sorted(sign * end for end in plain["at"][0]["interval"]), rel=1e-6
+    )
+    for name in ("multiplier", "data_multiplier"):
+        assert lifted[name][0]["value"] == pytest.approx(GAIN, rel=1e-9)
+        assert lifted[name][0]["interval"] == pytest.approx(plain[name][0]["interval"], rel=1e-9)
+    assert (lifted["crossing"], lifted["moved"]) == (plain["crossing"], [])
 
 
 def test_published_fits_without_ranges_are_compared_at_a_point() -> None:
