@@ -278,6 +278,13 @@ def test_a_number_beyond_all_numbers_in_an_object_is_left_out(tmp_path: Path) ->
     assert "1 line(s) left out" in codes(runs)["short-row"]
 
 
+def test_a_fact_beyond_all_numbers_is_none(tmp_path: Path) -> None:
+    rank = " > number of parameters on model parallel rank ({}, 0): {}\n"
+    head = rank.format("9" * 5000, 5) + rank.format(0, 1000)
+    text = f"{head}  model_parallel_size .... {'9' * 400}\ns:1 trl:5.0\ns:2 trl:4.5\n"
+    assert read(write(tmp_path, "a.log", text)).runs["params"].to_pylist() == [1000.0]
+
+
 def test_ranks_that_are_counted_in_two_ways_give_no_size(tmp_path: Path) -> None:
     said = " > number of parameters on model parallel rank {}: 1000\n"
     text = "".join(map(said.format, ("(0, 0)", "(1, 0)", "0"))) + "s:1 trl:5.0\ns:2 trl:4.5\n"

@@ -2,6 +2,7 @@
 
 import enum
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -303,6 +304,8 @@ class Fact:
         unit, place = texts.pop("scale", None), texts.pop("place", None)
         scale = _UNITS[unit.lower()] if unit else 1.0
         facts = {n: float(t.replace(",", "")) * scale for n, t in texts.items() if t is not None}
+        if not all(map(math.isfinite, facts.values())):
+            return {}, False
         if self.of_rank and place is not None and not unit:
             facts = {f"params_of_rank {place}": value for value in facts.values()}
         return facts, unit is not None
