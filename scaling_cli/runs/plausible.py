@@ -65,9 +65,7 @@ def _no_steps(view: View) -> list[Note]:
     if not rows:
         return []
     kinds = " or ".join(sorted({units[view.file_of(row)] for row in rows}))
-    message = (
-        f"tokens of {len(rows)} run(s) are batch_tokens times {kinds}, which may be no steps: "
-    )
+    told = f"tokens of {len(rows)} run(s) are batch_tokens times {kinds}, which may be no steps"
     names = some([view.run_ids()[row] for row in rows])
     remedy = "--map step=COLUMN or --map tokens=COLUMN names what was logged."
     return [Note("tokens-of-no-steps", "warn", f"{told}: {names}. {remedy}")]
