@@ -46,7 +46,9 @@ class Where:
         "D", "Training tokens: 140B.", read=options.numbers("D")
     )
     compute: list[float] | None = options.option(
-        "C", "Compute, each recipe at its own best split: 1e22.", read=options.numbers("C")
+        "C",
+        "Compute: 1e22. Losses are compared at the first's best split.",
+        read=options.numbers("C"),
     )
     input: list[str] | None = options.option("NAME=VALUE", "Any other input: --input x=1e4.")
 

@@ -43,6 +43,7 @@ QUICK = {"xla_cpu_use_fusion_emitters": False, "xla_cpu_parallel_codegen_split_c
 WITHOUT_JAX = {"0.10.2"}  # versions of jaxlib whose private names are those that `_Bare` calls
 _loaded: dict[tuple, Future[Any]] = {}
 _lock = threading.Lock()
+_writing = threading.Lock()  # a program compiled for jaxlib's device and for JAX's is one file
 
 
 def compiled(law: type[Law], key: tuple[Any, ...], jitted: Callable[..., Any], *args: Any) -> Any:
@@ -306,7 +307,8 @@ def _write(file: Path, made: Any) -> None:
         body = _device().client.serialize_executable(made.runtime_executable())
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if _ours(file.parent):
-            write_whole(file, _sealed(file, body) + body, mode=0o600)
+            with _writing:
+                write_whole(file, _sealed(file, body) + body, mode=0o600)
 
 
 def _sealed(file: Path, body: bytes) -> bytes:

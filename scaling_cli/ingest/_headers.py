@@ -63,6 +63,9 @@ def _of_ranks(
 ) -> tuple[dict[str, Any], list[Note]]:
     """Return the sum of what all ranks of a model hold; nothing, if some did not say it."""
     at = [tuple(map(int, re.findall(r"\d+", place))) for place in places]
+    if len(set(map(len, at))) > 1:
+        told = "the log counts the parameters of ranks in two ways: params is not known"
+        return {}, [Note("params-of-ranks", "warn", f"{told}; --set params=... states it.", file)]
     grid = 1
     for axis in zip(*at, strict=True):
         grid *= max(axis) + 1

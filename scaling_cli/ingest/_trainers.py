@@ -95,6 +95,7 @@ class Statement:
     rounded: bool
 
 
+_COUNTED = ("step", "planned", "epoch", "batch", "per_epoch", "rank")
 _GOING_ON = ("val/", "epoch/")
 
 
@@ -165,7 +166,7 @@ def _take(console: Console, piece: Piece, level: int, *, alone: bool) -> None:
     said = measuring(piece.text, level)
     if said is not None:
         dialect, line, text = said
-        rows = [row for row in line.numbers(text) if row]
+        rows = [row for row in line.numbers(text) if row and _counts(row)]
         console.head = line if rows and line.heads else None
         if not rows:
             console.broken.append((piece.number, text, dialect.names[0]))
@@ -174,6 +175,11 @@ def _take(console: Console, piece: Piece, level: int, *, alone: bool) -> None:
     elif not (console.head and _below(console, piece, alone=alone)):
         console.head = None
         console.others += not _state(console, piece)
+
+
+def _counts(row: Mapping[str, float]) -> bool:
+    """Say whether what a row counts are numbers."""
+    return all(math.isfinite(row.get(name, 0.0)) for name in _COUNTED)
 
 
 def _below(console: Console, piece: Piece, *, alone: bool) -> bool:

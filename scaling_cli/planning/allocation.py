@@ -78,6 +78,8 @@ def best(
         sizes = np.full(shape, limits.size)
     else:
         sizes = np.exp(_at_ratio(law, spent, limits, held))
+        if limits.most_data is not None:
+            sizes = np.minimum(sizes, limits.most_data / (limits.ratio or np.nan))
     if limits.most_size is not None:
         sizes = np.where(sizes < limits.most_size * (1 - SAME), sizes, limits.most_size)
     return sizes, data_left(law, sizes, spent, limits, held)

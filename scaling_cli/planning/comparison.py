@@ -52,16 +52,18 @@ class Pair:
         Raises
         ------
         UsageError
-            If the laws differ in inputs or output.
+            If the laws differ, or what is counted or fitted does.
         FitError
             If a fit is of rows along runs.
         """
-        one, other = self.first.law, self.second.law
-        if set(one.inputs()) != set(other.inputs()) or one.output() != other.output():
+        names = [name_of(law) for law in self.laws]
+        if names[0] != names[1]:
             raise UsageError(
-                f"{name_of(one)} and {name_of(other)} are not of the same inputs and output.",
+                f"{names[0]} and {names[1]} differ on the same runs too: a difference of recipes "
+                "is told by one law.",
                 hint="Fit both recipes with one law.",
             )
+        self._refuse_other_counts()
         for fit in (self.first, self.second):
             along = [c for c in fit.checks if c.code == ALONG_RUNS and c.level is not Level.PASS]
             if along:
@@ -69,6 +71,23 @@ class Pair:
                     f"{fit.name or 'a fit'} is of rows along runs, before their rate has decayed: "
                     "who is ahead there may not be at the end.",
                     hint="Fit the ends of runs: --at final.",
+                )
+
+    def _refuse_other_counts(self) -> None:
+        fits, law = (self.first, self.second), self.first.law
+        counts = [fit.data.get("conventions") or {} for fit in fits]
+        told = {s: [own.get(s) for own in counts] for s in (*law.inputs(), law.output().symbol)}
+        if self.first.turned or self.second.turned:
+            told["the target"] = [
+                f"{fit.target}, which {'rises' if fit.turned and fit.turned.sign < 0 else 'falls'},"
+                for fit in fits
+            ]
+        for what, (one, other) in told.items():
+            if one and other and one != other:
+                raise UsageError(
+                    f"the fits are not of the same numbers: {what} is {one} in the first and "
+                    f"{other} in the second.",
+                    hint="Fit both recipes to columns that are counted alike.",
                 )
 
     @property
@@ -101,13 +120,24 @@ class Pair:
         (only,) = law.growing() if len(law.growing()) == 1 else ("",)
         return only
 
-    def frontier(self, law: Law, x: np.ndarray) -> np.ndarray:
-        """Return what a recipe reaches at places of the axis; NaN where it has no best split."""
+    def frontiers(self, laws: tuple[Law, Law], x: np.ndarray) -> list[np.ndarray]:
+        """Return what both reach at places of the axis; NaN without a best split.
+
+        In what is less the better: the target, or less it where more is.
+        """
         with np.errstate(all="ignore"):
-            if law.size_and_data():
-                best = law.optimum(x, **self.held)
-                return np.full(np.shape(x), np.nan) if best is None else np.asarray(law(**best))
-            return np.asarray(law(**{**self.held, self.axis: x}), float)
+            return [self._less(i, self._best(law, x)) for i, law in enumerate(laws)]
+
+    def _best(self, law: Law, x: np.ndarray) -> np.ndarray:
+        if law.size_and_data():
+            best = law.optimum(x, **self.held)
+            return np.full(np.shape(x), np.nan) if best is None else np.asarray(law(**best))
+        return np.asarray(law(**{**self.held, self.axis: x}), float)
+
+    def _less(self, which: int, fitted: np.ndarray) -> np.ndarray:
+        """Return values of a law without what its fit lifted the target by, or took it from."""
+        turned = (self.first, self.second)[which].turned
+        return fitted if turned is None else fitted - turned.offset
 
     # ---- at a point
 
@@ -159,11 +189,12 @@ class Pair:
         return float(np.hypot(below, apart)), float(np.hypot(above, apart))
 
     def _difference(self, laws: tuple[Law, Law], point: Mapping[str, float]) -> np.ndarray:
-        one, other = (self._target(np.asarray(law(**point), float)) for law in laws)
-        return other - one
+        return self._gap(*(np.asarray(law(**point), float) for law in laws))
 
-    def _target(self, fitted: np.ndarray) -> np.ndarray:
-        return fitted if self.first.turned is None else self.first.turned.back(fitted)
+    def _gap(self, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+        """Return the second's target less the first's, from what was fitted of each."""
+        gap = self._less(1, other) - self._less(0, one)
+        return -gap if self.rises else gap
 
     @property
     def rises(self) -> bool:
@@ -183,19 +214,21 @@ class Pair:
         return {"axis": self.axis, "at": x, **self._told(lambda laws: self._saved(laws, x))}
 
     def _saved(self, laws: tuple[Law, Law], x: float) -> np.ndarray:
-        goal = self.frontier(laws[1], np.array(x))
-        return _reached(lambda moved: self.frontier(laws[0], x * np.exp(moved)), goal)
+        goal = self.frontiers(laws, np.array(x))[1]
+        return _reached(lambda moved: self.frontiers(laws, x * np.exp(moved))[0], goal)
 
     def data_multiplier(self, point: Mapping[str, float]) -> dict[str, Any]:
         """Return how many times the data the first needs at the second's size and loss."""
         data = (self.first.law.size_and_data() or ("", ""))[1]
 
         def saved(laws: tuple[Law, Law]) -> np.ndarray:
-            goal = np.asarray(laws[1](**point), float)
-            return _reached(
-                lambda moved: np.asarray(laws[0](**{**point, data: point[data] * np.exp(moved)})),
-                goal,
-            )
+            goal = self._less(1, np.asarray(laws[1](**point), float))
+
+            def first(moved: np.ndarray) -> np.ndarray:
+                more = {**point, data: point[data] * np.exp(moved)}
+                return self._less(0, np.asarray(laws[0](**more)))
+
+            return _reached(first, goal)
 
         return {"axis": data, "at": point[data], **self._told(saved)}
 
@@ -223,72 +256,91 @@ class Pair:
 
     # ---- until where
 
-    def crossing(self) -> dict[str, Any]:
-        """Return where the one ahead is overtaken, up to a million times beyond the data."""
-        low, high = self.span()
+    def crossing(self) -> dict[str, Any] | None:
+        """Return where the one ahead is overtaken, up to a million times beyond the data.
+
+        None where nothing is said of the data.
+        """
+        span = self.span()
+        if span is None:
+            return None
+        low, high = span
         x = np.exp(np.linspace(np.log(low), np.log(REACH * high), PLACES))
-        own, after = self._crossed(self.laws, x)
-        told = {"axis": self.axis, "value": _finite(float(own)), "ahead_after": _ahead(after)}
+        own, after, again = self._crossed(self.laws, x)
+        told = {
+            "axis": self.axis,
+            "value": _finite(float(own)),
+            "ahead_after": _ahead(float(after)),
+            "again": _finite(float(again)),
+        }
         if self.drawn is None:
             return {**told, "interval": None, "share": None}
-        every, _ = self._crossed(self.drawn, x)
+        every, _, _ = self._crossed(self.drawn, x)
         ends = [
             _finite(np.exp(end)) for end in _about(float(np.log(own)), np.log(every), self.level)
         ]
         return {**told, "interval": ends, "share": float(np.mean(np.isfinite(every)))}
 
-    def _crossed(self, laws: tuple[Law, Law], x: np.ndarray) -> tuple[np.ndarray, float]:
-        """Return where the difference first changes sign, infinite if never; the last sign."""
-        places = x.reshape(-1, *[1] * np.ndim(next(iter(laws[0].values().values()))))
-        gap = self.frontier(laws[1], places) - self.frontier(laws[0], places)
-        changes = np.sign(gap[1:]) * np.sign(gap[:-1]) < 0
-        first = np.argmax(changes, axis=0)
-        before, behind = (
-            np.take_along_axis(gap, np.asarray(i)[None], axis=0)[0] for i in (first, first + 1)
-        )
-        with np.errstate(all="ignore"):
-            share = before / (before - behind)
-            there = np.log(x)[first] + share * np.log(x[1] / x[0])
-        found = np.where(changes.any(axis=0), np.exp(there), np.inf)
-        return found, float(np.ravel(gap[-1])[0])
+    def _crossed(self, laws: tuple[Law, Law], x: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Return where the difference first changes sign, what it is then, where it does again.
 
-    def span(self) -> Ends:
-        """Return the range of the axis that both fits' runs have, or that one has.
+        Infinite where it does not; what it is: at the end, if it never changes.
+        """
+        places = x.reshape(-1, *[1] * np.ndim(next(iter(laws[0].values().values()))))
+        one, other = self.frontiers(laws, places)
+        gap = other - one
+        changes = np.sign(gap[1:]) * np.sign(gap[:-1]) < 0
+        which = np.cumsum(changes, axis=0)
+        first, again = (_zero(x, gap, changes & (which == i)) for i in (1, 2))
+        behind = np.take_along_axis(gap, np.argmax(changes, axis=0)[None] + 1, axis=0)[0]
+        return first, np.where(changes.any(axis=0), behind, gap[-1]), again
+
+    def span(self) -> Ends | None:
+        """Return from where on both fits have runs, and the largest of either; None if unsaid."""
+        known = (fit.data.get("ranges", {}).get(self.axis) for fit in (self.first, self.second))
+        ranges = [r for r in known if r]
+        return (max(low for low, _ in ranges), max(high for _, high in ranges)) if ranges else None
+
+    def scales(self) -> list[float]:
+        """Return where multipliers are told: within the runs, at the largest, beyond it.
 
         Raises
         ------
         UsageError
-            If neither says where its runs are.
+            If neither fit says where its runs are.
         """
-        known = (fit.data.get("ranges", {}).get(self.axis) for fit in (self.first, self.second))
-        ranges = [r for r in known if r]
-        if not ranges or not self.axis:
+        span = self.span()
+        if span is None:
             raise UsageError(
                 "these fits do not say where their runs are.", hint="Give --compute or a point."
             )
-        return max(low for low, _ in ranges), max(high for _, high in ranges)
-
-    def scales(self) -> list[float]:
-        """Return where multipliers are told: within the runs, at the largest, beyond it."""
-        low, high = self.span()
+        low, high = span
         return [float(np.sqrt(low * high)), float(high), float(BEYOND * high)]
 
     # ---- what moved, and the runs themselves
 
     def moved(self) -> list[dict[str, Any]]:
-        """Return the parameters of both, amplitudes as the term that they make amid the runs."""
-        if type(self.first.law) is not type(self.second.law):
+        """Return the parameters of both, amplitudes as the term that they make amid the runs.
+
+        Empty where what was fitted is not the same of both: their floors are not of one scale.
+        """
+        if self.first.turned != self.second.turned:
             return []
         return [self._moved(name) for name in self.first.law.parameters()]
 
     def _moved(self, name: str) -> dict[str, Any]:
         absorbed = self.first.law.parameters()[name].absorbs
-        powers = [(a.input, a.exponent, a.times) for a in absorbed if a.exponent and not a.inverse]
+        ranges = self.first.data.get("ranges", {})
+        powers = [
+            (a.input, a.exponent, a.times)
+            for a in absorbed
+            if a.exponent and not a.inverse and a.input in ranges
+        ]
 
         def of(law: Law) -> np.ndarray:
             value = np.asarray(getattr(law, name), float)
             for symbol, exponent, times in powers:
-                low, high = self.first.data["ranges"][symbol]
+                low, high = ranges[symbol]
                 value = value * np.sqrt(low * high) ** (-times * np.asarray(getattr(law, exponent)))
             return value
 
@@ -315,8 +367,8 @@ class Pair:
         pairs = _pairs(*places)
         if len(pairs) < FEWEST_PAIRS:
             return None
-        outputs = [self._target(p.output) for p in (one, other)]
-        gaps = np.array([outputs[1][j] - outputs[0][i] for i, j in pairs])
+        first, second = np.array(pairs).T
+        gaps = self._gap(one.output[first], other.output[second])
         mean, half = float(gaps.mean()), quantile(self.level, len(gaps) - 1)
         half *= float(gaps.std(ddof=1)) / np.sqrt(len(gaps))
         return {"n": len(gaps), "difference": mean, "interval": [mean - half, mean + half]}
@@ -341,21 +393,31 @@ def _reached(loss: Callable[[np.ndarray], np.ndarray], goal: np.ndarray) -> np.n
         middle = (low + high) / 2
         above = loss(middle) > goal
         low, high = np.where(above, middle, low), np.where(above, high, middle)
-    return np.where(never, np.inf, np.where(always, -np.inf, (low + high) / 2))
+    told = np.where(never, np.inf, np.where(always, -np.inf, (low + high) / 2))
+    return np.where(np.isnan(goal), np.nan, told)
+
+
+def _zero(x: np.ndarray, gap: np.ndarray, change: np.ndarray) -> np.ndarray:
+    """Return where a gap is nought between the places of a change; infinite without one."""
+    ever, i = change.any(axis=0), np.argmax(change, axis=0)
+    before, behind = (np.take_along_axis(gap, j[None], axis=0)[0] for j in (i, i + 1))
+    share = np.divide(before, before - behind, out=np.ones_like(before), where=ever)
+    return np.where(ever, np.exp(np.log(x)[i] + share * np.log(x[1] / x[0])), np.inf)
 
 
 def _about(own: float, drawn: np.ndarray, level: float) -> Ends:
     """Return the central range of draws, together with the same laid about the law's own number.
 
-    Numbers may be infinite: quantiles are draws, not means of two of them.
+    One of both is too narrow where runs are few: of 80 simulated pairs of recipes with 15 runs
+    each and 1 % of noise, the second alone held 76 to 83 % where 90 is nominal, both 88 to 91.
+    Numbers may be infinite: quantiles are draws, not means of two of them, and a range that cannot
+    be moved is widened to the number.
     """
     ends = ((1 - level) / 2, 0.5, (1 + level) / 2)
     low, middle, high = (float(np.quantile(drawn, end, method="nearest")) for end in ends)
-    with np.errstate(invalid="ignore"):
-        moved = own - middle
-    return (
-        (low, high) if not np.isfinite(moved) else (min(low, low + moved), max(high, high + moved))
-    )
+    if not (np.isfinite(own) and np.isfinite(middle)):
+        return min(low, own), max(high, own)
+    return min(low, low + own - middle), max(high, high + own - middle)
 
 
 def _finite(value: float) -> float | None:
@@ -364,4 +426,4 @@ def _finite(value: float) -> float | None:
 
 def _ahead(gap: float) -> str | None:
     """Return who is ahead where the second's loss is so far above the first's."""
-    return None if np.isnan(gap) else "second" if gap < 0 else "first"
+    return None if np.isnan(gap) or not gap else "second" if gap < 0 else "first"

@@ -71,12 +71,12 @@ class Planner:
         UsageError
             If none is.
         """
-        find = partial(reaching, self.fit, value, self.inputs)
+        find = partial(reaching, self.fit, value, self.inputs, level=self.level)
         budget = find(lambda p: p.forecast)
         if budget is None:
             under = "" if self.limits.are_none else " under these limits"
             raise UsageError(
-                f"by this fit no compute{under} reaches a {self.fit.target} of {value:g}."
+                f"by this fit no compute{under} reaches {self.fit.target} = {value:g}."
             )
         if self.fit.uncertainty is None:
             return budget, None
@@ -205,12 +205,19 @@ class Planner:
 
         In loss, and in compute: that which makes up for it. Intervals are of the difference: one
         law, one draw of it at a time, both splits.
+
+        Raises
+        ------
+        UsageError
+            If that is beyond the limits.
         """
         size, data = self.law.size_and_data() or ("", "")
         best = self._point(budget)
         ratio = times * best[data] / best[size]
+        spent = float(allocation.total(self.law, best, self.limits))  # limits may leave a part
         limits = Limits(ratio=ratio, answers=self.limits.answers)
-        N, D = allocation.best(self.law, budget, limits, self.held)
+        N, D = allocation.best(self.law, spent, limits, self.held)
+        self._refuse_beyond(times, float(N), float(D))
         other = allocation.at(self.law, N, D, self.held)
         laws = [self.law, *([self.drawn] if self.drawn else [])]
         changes = [self._outputs(law, other) - self._outputs(law, best) for law in laws]
@@ -225,6 +232,22 @@ class Planner:
             "more_compute": float(more[0]) if np.isfinite(more[0]) else None,
             "more_compute_interval": self._drawn_range(more),
         }
+
+    def _refuse_beyond(self, times: float, N: float, D: float) -> None:
+        asked = f"{times:g} times the tokens per parameter"
+        if self.limits.size is not None:
+            raise UsageError(
+                f"--params leaves a budget no other ratio than its own, and so not {asked}.",
+                hint="Give --overtrain without --params, or another --compute.",
+            )
+        limits = ("parameters", N, self.limits.most_size), ("tokens", D, self.limits.most_data)
+        for what, value, most in limits:
+            if most is not None and value > most * (1 + SAME):
+                raise UsageError(
+                    f"{asked} at the same compute are {value:.3g} {what}, above the limit of "
+                    f"{most:g}.",
+                    hint="Leave out this one of --overtrain, or the limit.",
+                )
 
     def _outputs(self, law: Law, inputs: Mapping[str, Any]) -> np.ndarray:
         fitted = np.asarray(law(**inputs), float)

@@ -16,7 +16,7 @@ Inputs = Callable[[np.ndarray], Mapping[str, Any]]
 Asked = Callable[[Prediction], np.ndarray]
 
 
-def reaching(fit: Fit, value: float, inputs: Inputs, of: Asked) -> float | None:
+def reaching(fit: Fit, value: float, inputs: Inputs, of: Asked, level: float = 0.9) -> float | None:
     """Return the least budget at which a prediction is this value of the target.
 
     Parameters
@@ -28,6 +28,8 @@ def reaching(fit: Fit, value: float, inputs: Inputs, of: Asked) -> float | None:
         Gives the law's inputs at budgets, shape (n,); NaN where a budget buys none.
     of : callable
         Takes of a prediction what is to reach the value: the forecast, or an end of its range.
+    level : float
+        Nominal coverage of that range.
 
     Returns
     -------
@@ -38,7 +40,7 @@ def reaching(fit: Fit, value: float, inputs: Inputs, of: Asked) -> float | None:
     largest = (fit.data.get("ranges", {}).get(C.symbol) or [MIDDLE])[-1]
     logs = np.log(largest) + np.log(10) * DECADES
     for _ in range(ROUNDS):
-        predicted = _where_there_are(fit, inputs(np.exp(logs)), of)
+        predicted = _where_there_are(fit, inputs(np.exp(logs)), of, level)
         reached = predicted >= value if rises else predicted <= value
         if not reached.any():
             return None
@@ -47,12 +49,12 @@ def reaching(fit: Fit, value: float, inputs: Inputs, of: Asked) -> float | None:
     return float(np.exp(logs[-1]))
 
 
-def _where_there_are(fit: Fit, point: Mapping[str, Any], of: Asked) -> np.ndarray:
+def _where_there_are(fit: Fit, point: Mapping[str, Any], of: Asked, level: float) -> np.ndarray:
     """Return what is asked of the predictions at inputs, NaN where these are."""
     columns = np.broadcast_arrays(*(np.asarray(v, float) for v in point.values()))
     there = np.isfinite(columns).all(axis=0)
     predicted = np.full(there.shape, np.nan)
     if there.any():
         known: dict[str, Any] = {s: v[there] for s, v in zip(point, columns, strict=True)}
-        predicted[there] = of(fit.predict(**known))
+        predicted[there] = of(fit.predict(level=level, **known))
     return predicted

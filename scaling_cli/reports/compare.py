@@ -15,7 +15,13 @@ def blocks(compared: Record, *, full: bool = False) -> list[Block]:
     """Return what `scaling compare` prints."""
     shared = {name: compared[name] for name in ("called", "level")}
     pairs = [{**pair, **shared} for pair in compared["comparisons"] or [compared]]
-    return [block for pair in pairs for block in _pair(pair, compared["level"], full=full)]
+    told = [block for pair in pairs for block in _pair(pair, compared["level"], full=full)]
+    return [*told, Notes("warn", list(_groupless(compared)))]
+
+
+def _groupless(compared: Record) -> Iterator[str]:
+    if compared["groupless"]:
+        yield f"{compared['groupless']} runs have no {compared['by']}: they are in no recipe"
 
 
 def _called(pair: Record, symbol: str) -> str:
@@ -27,7 +33,7 @@ def _pair(pair: Record, level: float, *, full: bool) -> list[Block]:
     return [
         _losses(pair, level),
         Labelled("saves", list(_saves(pair, level))),
-        Labelled("crossing", [_crossing(pair, level)]),
+        Labelled("crossing", [_crossing(pair, level)] if pair["crossing"] else []),
         Labelled("moved", list(_moved(pair, full=full))),
         Labelled("pairs", list(_paired(pair, level))),
         Text([_rests(pair)]),
@@ -99,10 +105,13 @@ def _crossing(pair: Record, level: float) -> str:
     told = pair["crossing"]
     axis, ahead = told["axis"], pair.get(told["ahead_after"] or "", "")
     if told["value"] is None:
-        first = f"none up to a million times the largest run; {ahead} stays ahead"
+        stays = f"{ahead} stays ahead" if ahead else "nobody is ahead"
+        first = f"none up to a million times the largest run; {stays}"
     else:
         at = f"{_called(pair, axis)} = {_numbers.quantity(told['value'], axis)}"
-        first = f"at {at}; {ahead} is ahead beyond"
+        again = told["again"]
+        until = "" if again is None else f", until {_numbers.quantity(again, axis)}"
+        first = f"at {at}; {ahead} is ahead beyond{until}"
     if told["interval"] is None:
         return first
     if not told["share"]:
@@ -134,8 +143,9 @@ def _paired(pair: Record, level: float) -> Iterator[str]:
 
 
 def _rests(pair: Record) -> str:
+    split = ", each recipe at its own best split" if pair["data_multiplier"] else ""
     return (
-        f"factors and crossings by {pair['law']} alone, each recipe at its own best split; "
+        f"factors and crossings by {pair['law']} alone{split}; "
         "differences by the forecasts, as wide as the draws of both and what laws part in them."
     )
 

@@ -9,6 +9,7 @@ from scaling_cli.vocabulary.quantities import C, factor, short_number
 
 Record = Mapping[str, Any]
 INSIDE = 1.005  # factors below this are inside the data
+SPENT = 0.999  # of a budget, below which a part is left
 LIMITS = {"max_params": "the ceiling on parameters", "max_tokens": "the limit on tokens"}
 
 
@@ -169,6 +170,9 @@ def _doubts(plan: Record) -> Iterator[str]:
         for name in found["limited_by"]:
             better = f"{plan['target']} would be better"
             yield f"C = {found['C']:.3g}: {LIMITS[name]} holds; without it the {better}"
+        spent = found["training"] + found["answers"]
+        if spent < SPENT * found["C"]:
+            yield f"C = {found['C']:.3g}: the limits leave all but {spent:.3g} of it unspent"
         lines = found["isoflop"]
         if lines and lines["agree"] is False:
             low, high = (short_number(v) for v in lines["hull"])

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from scaling_cli.runs.table import PLANNED
 from scaling_cli.runs.view import REACHED, View
 from scaling_cli.vocabulary.errors import some
 from scaling_cli.vocabulary.outcomes import LeftOut
@@ -172,17 +173,22 @@ def _by_column(view: View, named: set[str]) -> Iterator[Unfit]:
 
 
 def _by_progress(view: View, named: set[str]) -> Iterator[Unfit]:
-    """Find runs that had done less than others which had done all: 1, or 100 per cent."""
+    """Find runs that had done less than was planned, or than others: 1, or 100 per cent."""
     for name in view.names():
-        done = view.column(name) if short_name(name) in _DONE and name not in named else None
-        if done is None or done.dtype == object or np.isnan(done).all():
+        axis = PLANNED.get(short_name(name), name if short_name(name) in _DONE else None)
+        if axis is None or name in named or view.column(name).dtype == object:
             continue
-        most, reached = float(np.nanmax(done)), np.zeros(int(view.owner.max()) + 1)
+        done, end = view.column(axis), view.column(name)
+        most = float(np.nanmax(end)) if np.isfinite(end).any() else 0.0
+        end = end if axis != name else np.full(len(view), most if most in (1.0, 100.0) else np.nan)
+        reached = np.zeros(int(view.owner.max()) + 1)
         np.fmax.at(reached, view.owner, done)  # of a run, whose every row may be fitted
-        rows = np.flatnonzero((reached[view.owner] < REACHED * most) & ~np.isnan(done))
-        if most in (1.0, 100.0) and len(rows):
-            told = [f"{name} is {done[i]:g}" for i in rows.tolist()]
-            yield Unfit(rows, told, f"{quoted(name)} >= {REACHED * most:g}")
+        rows = np.flatnonzero((reached[view.owner] < REACHED * end) & ~np.isnan(done))
+        if len(rows):
+            of = [f" of {name} {end[i]:g}" if axis != name else "" for i in rows.tolist()]
+            told = [f"{axis} is {done[i]:g}{plan}" for i, plan in zip(rows, of, strict=True)]
+            least = f"{REACHED:g}*{quoted(name)}" if axis != name else f"{REACHED * most:g}"
+            yield Unfit(rows, told, f"{quoted(axis)} >= {least}")
 
 
 def _by_mark(output: str, values: np.ndarray, is_loss: bool) -> Iterator[Unfit]:

@@ -53,7 +53,22 @@ def doubts(runs: Runs) -> list[Note]:
     view = every.take(every.last_of(np.arange(len(every))))
     told = {"steps": against_steps(view), "units": _against_perplexity(view)}
     against = [Note(code, "warn", text) for code, text in told.items() if text is not None]
-    return [*_assumed(runs), *_mixed(runs), *_units(view), *against, *_kept(view)]
+    return [*_assumed(runs), *_mixed(runs), *_units(view), *against, *_no_steps(view), *_kept(view)]
+
+
+def _no_steps(view: View) -> list[Note]:
+    """Name the runs whose tokens are those of a step times epochs or rows."""
+    units = {r.file: r.unit for r in view.runs.columns if r.canonical == "step"}
+    units = {file: unit for file, unit in units.items() if unit != "steps"}
+    rows = np.flatnonzero((view.tokens[1] == 1) & (view.tokens[0] > 0)).tolist() if units else []
+    rows = [row for row in rows if view.file_of(row) in units]
+    if not rows:
+        return []
+    kinds = " or ".join(sorted({units[view.file_of(row)] for row in rows}))
+    told = f"tokens of {len(rows)} run(s) are batch_tokens times {kinds}, which may be no steps"
+    names = some([view.run_ids()[row] for row in rows])
+    remedy = "--map step=COLUMN or --map tokens=COLUMN names what was logged."
+    return [Note("tokens-of-no-steps", "warn", f"{told}: {names}. {remedy}")]
 
 
 def _kept(view: View) -> list[Note]:

@@ -95,6 +95,14 @@ SOURCE_COLUMNS = (
     | dict.fromkeys(("run_ids", "along", "facts"), pa.list_(pa.string()))
     | _kinds("columns:string notes:string")
 )
+_TOKENS = ("planned_tokens", "target_tokens", "tokens_planned", "token_budget")
+# Columns that say how far a run was to go, and what it counts.
+PLANNED = {
+    **dict.fromkeys(
+        ("planned_tokens", "target_tokens", "tokens_planned", "token_budget"), "tokens"
+    ),
+    **dict.fromkeys(("planned_steps", "target_steps", "steps_planned"), "step"),
+}
 NO_LOSS = "no-loss"  # the note that none of the columns was recognised as one
 _TWICE = "Give only one of them, or tell the runs apart with a run_id column or --name '{run_id}'."
 _MEANINGS = {
@@ -398,10 +406,16 @@ def _state(fact: dict[str, Any], values: dict[str, np.ndarray], problems: list[s
     """Return diverged, finished, unfinished or unknown."""
     if any("diverged" in problem for problem in problems):
         return "diverged"
-    if fact["rows"] == Layout.RUN:
-        return "finished"
-    planned, reached = fact.get("step"), _edge(values["step"], -1)
-    if planned is None or reached is None:
-        return "unknown"
-    # The last step of a log that counts from zero is one less.
-    return "finished" if reached >= min(0.99 * planned, planned - 1) else "unfinished"
+    axes = {axis: _edge(values[axis], -1) for axis in ("step", "tokens")}
+    ends = {PLANNED[n]: 0.99 * fact[n] for n in fact.keys() & PLANNED.keys() if _counts(fact[n])}
+    if fact["rows"] != Layout.RUN and fact.get("step") is not None:
+        # The last step of a log that counts from zero is one less.
+        ends["step"] = min(0.99 * fact["step"], fact["step"] - 1)
+    known = [axes[axis] >= end for axis, end in ends.items() if axes[axis] is not None]
+    if known:
+        return "finished" if all(known) else "unfinished"
+    return "finished" if fact["rows"] == Layout.RUN else "unknown"
+
+
+def _counts(value: Any) -> bool:
+    return isinstance(value, int | float) and value > 0

@@ -58,7 +58,11 @@ def compare(
         If the column names no groups.
     """
     check_level(level)
-    fits = _fits(things) if by is None else _groups(things, by, axis, dict(fitting or {}))
+    groupless = 0
+    if by is None:
+        fits = _fits(things)
+    else:
+        fits, groupless = _groups(things, by, axis, dict(fitting or {}))
     if len(fits) < 2:
         raise UsageError("a comparison needs two.", hint="scaling compare a.json b.json")
     first, *others = fits.items()
@@ -68,6 +72,8 @@ def compare(
             **told[0],
             "level": level,
             "called": {X: axis} if axis else {},
+            "by": by,
+            "groupless": groupless,
             "comparisons": told if len(told) > 1 else [],
         },
         "compare",
@@ -86,8 +92,8 @@ def _fits(things: Sequence[Any]) -> dict[str, Fit]:
 
 def _groups(
     things: Sequence[Any], by: str, axis: str | None, fitting: dict[str, Any]
-) -> dict[str, Fit]:
-    """Fit every group of runs by itself, the group that most runs belong to first.
+) -> tuple[dict[str, Fit], int]:
+    """Fit every group of runs by itself, most runs first; count the runs of none.
 
     Raises
     ------
@@ -112,14 +118,16 @@ def _groups(
     options |= fitting
     kept = options.pop("where", None)
     also = f" and ({kept})" if kept else ""
-    return {
+    fits = {
         str(value): fit(runs, where=f"{by} == {_literal(value)}{also}", **options)
         for value in groups
     }
+    return fits, runs.runs.num_rows - len(values)
 
 
 def _literal(value: Any) -> str:
-    return repr(value) if isinstance(value, int | float | bool) else f'"{value}"'
+    quote = "'" if '"' in str(value) else '"'
+    return repr(value) if isinstance(value, int | float | bool) else f"{quote}{value}{quote}"
 
 
 def _compared(
@@ -135,7 +143,7 @@ def _compared(
     }
     pair = Pair(first, fit, held, level)
     points = _points(pair, given)
-    scales = _scales(pair, given)
+    scales = _scales(pair, given) if pair.axis else []
     return {
         "first": name,
         "second": other,

@@ -134,7 +134,7 @@ def compute_reaching(fit: Fit, value: float) -> float:
     """
     budget = reaching(fit, value, lambda C: fit.law.optimum(C) or {}, lambda p: p.forecast)
     if budget is None:
-        raise UsageError(f"by this fit no compute reaches a {fit.target} of {value:g}.")
+        raise UsageError(f"by this fit no compute reaches {fit.target} = {value:g}.")
     return budget
 
 

@@ -183,7 +183,7 @@ def test_a_loss_below_the_floor_is_reached_by_no_compute(tmp_path: Path) -> None
     result = command_line.run("predict", "--fit", tmp_path / "fit.json", "--loss", "1.8", "-q")
     assert (result.exit_code, result.stderr) == (
         2,
-        "error: by this fit no compute reaches a loss of 1.8.\n",
+        "error: by this fit no compute reaches loss = 1.8.\n",
     )
 
 

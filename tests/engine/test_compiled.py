@@ -4,8 +4,11 @@ import hashlib
 import os
 import pickle
 import stat
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NoReturn
 
 import jax
@@ -211,3 +214,29 @@ def test_a_compiler_without_these_options_still_compiles(
     monkeypatch.setattr(compiled, "QUICK", {"xla_cpu_no_such_option": False})
     np.testing.assert_allclose(fitted().value, expected.value, rtol=1e-12)
     assert len(list(folder.iterdir())) == 1
+
+
+def test_threads_that_write_one_file_leave_it_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tmp_path.chmod(0o700)
+    inside, most = [0], [0]
+
+    def write(*_: Any, **__: Any) -> None:
+        inside[0] += 1
+        most[0] = max(most[0], inside[0])
+        time.sleep(0.05)
+        inside[0] -= 1
+
+    client = SimpleNamespace(serialize_executable=lambda _: b"program")
+    monkeypatch.setattr(compiled, "_device", lambda: SimpleNamespace(client=client))
+    monkeypatch.setattr(compiled, "write_whole", write)
+    made = SimpleNamespace(runtime_executable=lambda: None)
+    threads = [
+        threading.Thread(target=compiled._write, args=(tmp_path / "a.xla", made)) for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1]

@@ -237,6 +237,62 @@ def test_two_lines_in_one_are_no_measurement_of_the_first_step(tmp_path: Path, l
         assert "1 line(s) left out" in codes(runs)["short-row"]
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "step {0} total_loss 9.0 loss {1}",
+        "step {0}: loss={1}, total_loss=9.0",
+        "step {0}: total_loss=9.0 loss={1}",
+        "step {0} loss 9.0 lm_loss {1} aux_loss 0.01",
+        "step {0} | aux loss 0.01 | loss {1}",
+        "step {0} z loss 0.01 loss {1}",
+        "step {0} style loss 0.01, train loss {1}",
+        "step {0} prev loss 9.0 total loss {1}",
+    ],
+)
+def test_a_part_of_a_loss_is_none(tmp_path: Path, line: str) -> None:
+    losses = [5.0, 4.5, 4.25]
+    text = "".join(line.format(step, loss) + "\n" for step, loss in enumerate(losses))
+    assert column(read(write(tmp_path, "a.log", text)), "loss") == losses
+
+
+def test_a_loss_of_something_else_is_not_read_as_that_of_training(tmp_path: Path) -> None:
+    text = "".join(f"step {step} aux loss 0.0{step} kd loss 3.{step}\n" for step in range(9))
+    assert "the format is not known" in refusal(DataError, read, write(tmp_path, "a.log", text))
+
+
+@pytest.mark.parametrize("line", ["step {0} loss 4.0", "iter {0}: loss 4.0, time 250.12ms"])
+@pytest.mark.parametrize("step", ["9" * 400, "1" * 5000])
+def test_a_step_beyond_all_numbers_is_left_out(tmp_path: Path, line: str, step: str) -> None:
+    text = "".join(line.format(cell) + "\n" for cell in (1, 2, step, 4))
+    runs = read(write(tmp_path, "a.log", text))
+    assert column(runs, "step") == [1, 2, 4]
+    assert "1 line(s) left out" in codes(runs)["short-row"]
+
+
+def test_a_number_beyond_all_numbers_in_an_object_is_left_out(tmp_path: Path) -> None:
+    cells = ("1", "2", "9" * 400, "4")
+    text = "".join(f"{{'loss': 4.0, 'grad_norm': {cell}, 'epoch': 0.1}}\n" for cell in cells)
+    runs = read(write(tmp_path, "a.log", text))
+    assert column(runs, "grad_norm") == [1, 2, 4]
+    assert "1 line(s) left out" in codes(runs)["short-row"]
+
+
+def test_a_fact_beyond_all_numbers_is_none(tmp_path: Path) -> None:
+    rank = " > number of parameters on model parallel rank ({}, 0): {}\n"
+    head = rank.format("9" * 5000, 5) + rank.format(0, 1000)
+    text = f"{head}  model_parallel_size .... {'9' * 400}\ns:1 trl:5.0\ns:2 trl:4.5\n"
+    assert read(write(tmp_path, "a.log", text)).runs["params"].to_pylist() == [1000.0]
+
+
+def test_ranks_that_are_counted_in_two_ways_give_no_size(tmp_path: Path) -> None:
+    said = " > number of parameters on model parallel rank {}: 1000\n"
+    text = "".join(map(said.format, ("(0, 0)", "(1, 0)", "0"))) + "s:1 trl:5.0\ns:2 trl:4.5\n"
+    runs = read(write(tmp_path, "a.log", text))
+    assert runs.runs["params"].to_pylist() == [None]
+    assert "in two ways: params is not known" in codes(runs)["params-of-ranks"]
+
+
 def test_a_mark_of_the_byte_order_hides_no_line(tmp_path: Path) -> None:
     text = b"\xef\xbb\xbfiteration 1/ 9 | lm loss: 5.0 |\niteration 2/ 9 | lm loss: 4.5 |\n"
     assert column(read(write(tmp_path, "a.log", text)), "loss") == [5.0, 4.5]

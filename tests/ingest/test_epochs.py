@@ -59,3 +59,17 @@ def test_planned_steps_are_not_compared_with_epochs(tmp_path: Path) -> None:
     assert column(runs, "step") == [1, 2, 3, 4]
     assert runs.summary()[0]["state"] == "unknown"
     assert runs.runs["header/step"].to_pylist() == [1000.0]
+
+
+@pytest.mark.parametrize(("column", "unit"), [("epoch", "1/10 epoch"), ("time", "rows")])
+def test_tokens_of_a_step_times_what_is_no_step_are_told(
+    tmp_path: Path, column: str, unit: str
+) -> None:
+    rows = "".join(f"{i / 10},{loss(i)}\n" for i in range(1, 30))
+    log = write(tmp_path, "a.csv", f"{column},loss\n{rows}")
+    noted = [n.message for n in sc.read(log, set={"batch_tokens": 1000}).notes if n.level == "warn"]
+    assert noted == [
+        f"tokens of 1 run(s) are batch_tokens times {unit}, which may be no steps: a. --map "
+        "step=COLUMN or --map tokens=COLUMN names what was logged."
+    ]
+    assert not [note for note in sc.read(log).notes if note.level == "warn"]

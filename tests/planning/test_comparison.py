@@ -143,8 +143,10 @@ def test_runs_of_equal_inputs_are_pairs() -> None:
 
 
 def test_what_is_refused() -> None:
-    other = "is not of the same inputs and output."
-    assert other[6:] in refusal(UsageError, sc.compare, ONE, "kaplan_n/kaplan-2020")
+    assert refusal(UsageError, sc.compare, ONE, "kaplan_n/kaplan-2020") == (
+        "chinchilla and kaplan_n differ on the same runs too: a difference of recipes is told by "
+        "one law. Fit both recipes with one law."
+    )
     assert refusal(UsageError, sc.compare, ONE) == (
         "a comparison needs two. scaling compare a.json b.json"
     )
@@ -159,6 +161,80 @@ def test_what_is_refused() -> None:
     assert refusal(DataError, sc.compare, table | {"kind": ["x", "x"]}, by="kind").startswith(
         "column 'kind' has 1 values"
     )
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        (
+            {"conventions": {"N": "total", "L": "bits/byte"}},
+            "L is nats/token in the first and bits/byte in the second.",
+        ),
+        (
+            {"conventions": {"N": "non_embedding", "L": "nats/token"}},
+            "N is total in the first and non_embedding in the second.",
+        ),
+        (
+            {"fitted_as": {"target": "accuracy", "sign": -1.0, "offset": 1.0}},
+            "the target is loss, which falls, in the first and loss, which rises, in the second.",
+        ),
+    ],
+)
+def test_fits_of_other_numbers_are_refused(changed: dict[str, Any], told: str) -> None:
+    counted = {**ONE.data, "conventions": {"N": "total", "L": "nats/token"}}
+    one, other = replace(ONE, data=counted), replace(TWO, data=counted | changed)
+    assert refusal(UsageError, sc.compare, one, other) == (
+        f"the fits are not of the same numbers: {told} "
+        "Fit both recipes to columns that are counted alike."
+    )
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_what_fits_lift_their_target_by_may_differ(sign: float) -> None:
+    # The second's own numbers, lifted by .4: its floor as much higher, every answer the same.
+    higher = Chinchilla(**{**BETTER.values(), "E": BETTER.E + 0.4})
+    one, two = (
+        replace(fit, data={**fit.data, "fitted_as": {"target": "t", "sign": sign, "offset": by}})
+        for fit, by in ((ONE, 1.0), (made(higher, {"B": BETTER.B * np.exp(LOGS)}), 1.4))
+    )
+    plain, lifted = sc.compare(ONE, TWO, **POINT), sc.compare(one, two, **POINT)
+    difference = sign * plain["at"][0]["difference"]
+    assert lifted["at"][0]["difference"] == pytest.approx(difference, rel=1e-9)
+    assert sorted(lifted["at"][0]["interval"]) == pytest.approx(
+        sorted(sign * end for end in plain["at"][0]["interval"]), rel=1e-6
+    )
+    for name in ("multiplier", "data_multiplier"):
+        assert lifted[name][0]["value"] == pytest.approx(GAIN, rel=1e-9)
+        assert lifted[name][0]["interval"] == pytest.approx(plain[name][0]["interval"], rel=1e-9)
+    assert (lifted["crossing"], lifted["moved"]) == (plain["crossing"], [])
+
+
+def test_published_fits_without_ranges_are_compared_at_a_point() -> None:
+    names = ("power_law/henighan-2020-math", "power_law/henighan-2020-image-32x32")
+    found = sc.compare(*names, x=1e6)
+    one, two = (sc.load(name).law for name in names)
+    gap = two.E + two.A * 1e6**-two.alpha - one.E - one.A * 1e6**-one.alpha
+    assert found["at"][0]["difference"] == pytest.approx(gap, rel=1e-12)
+    assert found["crossing"] is None
+    again = run("compare", *names, "--input", "x=1e6")
+    assert (again.exit_code, "crossing" in again.stdout.split("\n\n")[1]) == (0, False)
+    steps = "kaplan_ns/kaplan-2020-headline"
+    told = sc.compare(steps, steps, N=1e9, S_min=1e5)
+    assert (told["at"][0]["difference"], told["multiplier"]) == (0.0, [])
+
+
+def test_who_is_ahead_between_two_crossings() -> None:
+    first = PowerLaw(A=4.0, alpha=0.2, E=2.0)
+    second = PowerLaw(A=2.6, alpha=0.1, E=1.6)
+    # In z = x^-.1 the first less the second is 4 z^2 - 2.6 z + .4, nought at z = .25 and .4.
+    assert np.allclose(np.roots([4, -2.6, 0.4]), [0.4, 0.25], rtol=1e-12)
+    places = [0.4**-10, 0.25**-10]
+    data = {**ONE.data, "ranges": {"x": [100.0, 1e4], "L": [2.0, 4.0]}}
+    one, two = (made(law, {}, data=data, diagnostics={}) for law in (first, second))
+    found = sc.compare(one, two)["crossing"]
+    assert found["value"] == pytest.approx(places[0], rel=1e-2)
+    assert found["again"] == pytest.approx(places[1], rel=1e-2)
+    assert found["ahead_after"] == "first"
 
 
 @pytest.fixture
@@ -200,6 +276,20 @@ def test_groups_of_a_table(here: Path) -> None:
         "15 runs of the same inputs:",
     ):
         assert words in lines
+
+
+def test_runs_of_no_group_are_counted_and_text_is_any(here: Path) -> None:
+    head, *rows = Path("runs.csv").read_text().splitlines()
+    groups = ['"the ""new"" one"', "it's", ""]
+    more = [
+        f"{row.replace(',', f'{i},', 1)},{g}" for i, g in enumerate(groups) for row in rows[:15]
+    ]
+    Path("named.csv").write_text("\n".join([f"{head},recipe", *more]))
+    record = json.loads(run("compare", "named.csv", "--by", "recipe", "--json").stdout)
+    assert {record["first"], record["second"]} == {'the "new" one', "it's"}
+    assert record["groupless"] == 15
+    lines = run("compare", "named.csv", "--by", "recipe").stdout
+    assert "! 15 runs have no recipe: they are in no recipe" in lines
 
 
 def test_options_that_need_groups(here: Path) -> None:

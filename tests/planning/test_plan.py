@@ -105,6 +105,38 @@ def test_the_least_compute_for_a_loss(fit: Fit) -> None:
         assert ends[end][0] == pytest.approx(wanted, rel=1e-9)
 
 
+@pytest.mark.parametrize("level", [0.5, 0.9])
+def test_the_range_of_a_loss_to_reach_is_of_the_level_that_was_asked(
+    fit: Fit, level: float
+) -> None:
+    wanted = float(fit.predict(C=C).forecast[0])
+    (found,) = sc.plan(fit, target_loss=wanted, level=level)["allocations"]
+    for end, budget in enumerate(found["C_interval"]):
+
+        def missing(log: float, end: int = end) -> float:
+            told = fit.predict(C=np.exp(log), level=level).new_run
+            assert told is not None
+            return float(told[end][0] - wanted)
+
+        assert np.log(budget) == pytest.approx(brentq(missing, 45, 60), rel=1e-9)
+
+
+def test_a_ratio_and_a_limit_hold_together_and_what_is_left_is_told(
+    fit: Fit, tmp_path: Path
+) -> None:
+    # Twenty tokens for each parameter, and no more than 1e11: 5e9 parameters, 3e21 of 1e23 FLOP.
+    (found,) = sc.plan(fit, C=C, ratio=20, max_tokens=1e11)["allocations"]
+    assert (found["N"], found["D"]) == (pytest.approx(5e9), pytest.approx(1e11))
+    assert (found["training"], found["limited_by"]) == (pytest.approx(3e21), ["max_tokens"])
+    fit.to_json(tmp_path / "fit.json")
+    limits = ("--max-tokens", "100B", "--ratio", "20")
+    told = run("plan", "--fit", str(tmp_path / "fit.json"), "--compute", "1e23", *limits).stdout
+    assert "! C = 1e+23: the limits leave all but 3e+21 of it unspent" in told
+    # Half that ratio for the same 3e21 FLOP: 6 x 10 N^2.
+    (half,) = sc.plan(fit, C=C, ratio=20, max_tokens=1e11, overtrain=[0.5])["overtrained"]
+    assert (half["N"], half["D"]) == pytest.approx((np.sqrt(3e21 / 60), 10 * np.sqrt(3e21 / 60)))
+
+
 def test_answers_make_the_best_model_smaller(fit: Fit) -> None:
     (found,) = sc.plan(fit, C=C, inference_tokens="1T")["allocations"]
     assert found["training"] + found["answers"] == pytest.approx(C)
@@ -133,10 +165,20 @@ def test_a_published_law_plans_without_ranges() -> None:
         ({"C": 1e23, "price": 2.0}, "--price needs --gpu. Such as --gpu h100."),
         ({"C": 1e23, "gpu": "h1000"}, "no accelerator 'h1000'. Known: a100, h100, "),
         ({"C": 1e23, "R": 4.0}, "R is nothing that a plan holds. Inputs to hold: none."),
-        ({"target_loss": 1.0}, "by this fit no compute reaches a loss of 1."),
+        ({"target_loss": 1.0}, "by this fit no compute reaches loss = 1."),
         (
             {"target_loss": 2.0, "max_params": 1e6},
-            "by this fit no compute under these limits reaches a loss of 2.",
+            "by this fit no compute under these limits reaches loss = 2.",
+        ),
+        (
+            {"C": 1e23, "params": 7e9, "overtrain": [3]},
+            "--params leaves a budget no other ratio than its own, and so not 3 times the tokens",
+        ),
+        (
+            # 1e23 / 6e11 = 1.667e11 parameters; three times the ratio: sqrt(3) times the tokens.
+            {"C": 1e23, "max_tokens": 1e11, "overtrain": [3]},
+            "3 times the tokens per parameter at the same compute are 1.73e+11 tokens, above the "
+            "limit of 1e+11.",
         ),
         (
             {"C": 1e20, "params": 7e9, ANSWERS: 1e15},
@@ -235,7 +277,7 @@ def test_a_target_below_zero_can_be_asked_for(
     (plain,) = _budgets(*command.replace("f.json", "loss.json").split(), "2.25")
     assert below == pytest.approx(plain, rel=1e-9)
     result = run(*command.replace("f.json", "loss.json").split(), "-0.75")
-    told = "error: by this fit no compute reaches a loss of -0.75.\n"
+    told = "error: by this fit no compute reaches loss = -0.75.\n"
     assert (result.exit_code, result.stderr) == (2, told)
 
 

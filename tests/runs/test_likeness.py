@@ -103,3 +103,36 @@ def test_rows_along_a_run_that_was_done_stay(tmp_path: Path) -> None:
     path.write_text("\n".join([f"{HEAD},step,progress", *rows[:-1]]), encoding="utf8")
     points = select(sc.read(path), Chinchilla, at="all")
     assert list(points.runs) == ["r0"] * 3 + ["r1"] * 3  # r2 had done 6 of 9
+
+
+@pytest.mark.parametrize("column", ["planned_tokens", "config/target_tokens", "token_budget"])
+def test_runs_short_of_the_tokens_they_were_planned_for(tmp_path: Path, column: str) -> None:
+    tokens = [float(row.split(",")[2]) for row in BODY]
+    path = table(
+        tmp_path, column, [n * (2 if i in (2, 7) else 1) for i, n in enumerate(tokens)], {}
+    )
+    points = select(sc.read(path), Chinchilla)
+    assert sorted({*points.runs} ^ {f"r{i}" for i in range(12)}) == ["r2", "r7"]
+    name = f"`{column}`" if "/" in column else column
+    assert [note for note in points.notes if "left out" in note] == [
+        f"2 run(s) are left out, as tokens is 2e+09 of {column} 4e+09 or tokens is 3e+09 of "
+        f"{column} 6e+09: r2, r7 (--where 'tokens >= 0.99*{name}')."
+    ]
+    again = select(sc.read(path), Chinchilla, where=f"tokens >= 0.99*{name}")
+    assert again.runs == points.runs
+
+
+@pytest.mark.parametrize(
+    ("rows", "states"),
+    [
+        (["a,1,10,20,5", "a,2,20,20,4", "b,1,10,40,5", "b,2,20,40,4"], ["finished", "unfinished"]),
+        (["a,2,20,20,4", "b,2,20,40,4", "c,2,20,,4"], ["finished", "unfinished", "finished"]),
+        (["a,1,10,20,5", "a,2,20,20,4", "b,1,10,,5", "b,2,20,,4"], ["finished", "unknown"]),
+    ],
+)
+def test_a_run_short_of_its_planned_tokens_is_unfinished(
+    tmp_path: Path, rows: list[str], states: list[str]
+) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("\n".join(["run_id,step,tokens,planned_tokens,loss", *rows, ""]), "utf8")
+    assert [run["state"] for run in sc.read(path).summary()] == states

@@ -2,6 +2,7 @@
 
 import enum
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -261,9 +262,9 @@ def _object(text: str) -> dict[str, float] | None:
 
     try:
         loaded = json.loads(_PYTHON.sub(written, text) if text.startswith("{'") else text)
-    except ValueError:
+        return dict(_numbers(loaded))
+    except (ValueError, OverflowError):  # a number of 400 digits is none
         return None
-    return dict(_numbers(loaded))
 
 
 def _numbers(loaded: Mapping[str, object]) -> Iterator[tuple[str, float]]:
@@ -303,6 +304,8 @@ class Fact:
         unit, place = texts.pop("scale", None), texts.pop("place", None)
         scale = _UNITS[unit.lower()] if unit else 1.0
         facts = {n: float(t.replace(",", "")) * scale for n, t in texts.items() if t is not None}
+        if not all(map(math.isfinite, facts.values())):
+            return {}, False
         if self.of_rank and place is not None and not unit:
             facts = {f"params_of_rank {place}": value for value in facts.values()}
         return facts, unit is not None

@@ -49,7 +49,7 @@ DIALECT = Dialect(
     facts=(
         Fact(
             r"number of parameters on (?:\(tensor, pipeline\) )?model parallel rank +"
-            r"(?P<place>\(\d+, \d+\)|\d+)(?::| ) *<params>(?: (?P<scale>billion))?$",
+            r"(?P<place>\(\d{1,9}, \d{1,9}\)|\d{1,9})(?::| ) *<params>(?: (?P<scale>billion))?$",
             of_rank=True,
         ),
         _argument("seq_length", "seq_len"),

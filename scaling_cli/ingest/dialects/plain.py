@@ -8,10 +8,19 @@ from scaling_cli.ingest.dialects._dialect import Dialect, Line, Of, Written
 _STEP = (
     r"(?:global|train|training|optimi[sz]er|current)?[ _-]?(?:steps?|iter(?:ation)?s?|it|updates?)"
 )
-_KIND = r"(?:lm|ce|ntp|cross[ _-]entropy|total)[ _-]"
+_ENTROPY = r"(?:lm|ce|ntp|cross[ _-]entropy)[ _-]"
+_KIND = rf"(?:{_ENTROPY}|total[ _-])"
 _SETS = ("val", "valid", "validation", "eval", "evaluation", "dev", "test", "best", "min", "smooth")
+# Words before a loss that is a part of another, or that of another step or model.
+_SETS += ("aux", "auxiliary", "z", "kd", "router", "balance", "balancing", "prev", "previous")
 _APART = "".join(rf"(?<!{name}[ _/.-])" for name in _SETS)
-_TRAIN = rf"{_APART}(?:tr(?:ain(?:ing)?)?[ _/.-])?(?:{_KIND})?loss(?:/mean)?"
+_OF_TRAIN = rf"{_APART}(?:tr(?:ain(?:ing)?)?[ _/.-])?"
+# From the least to the most like a cross-entropy per token: the last that a line has is taken.
+_LOSSES = (
+    rf"{_OF_TRAIN}(?:{_KIND})?loss(?:/mean)?",
+    rf"(?<![a-z][ _/.-]){_OF_TRAIN}loss(?:/mean)?",
+    rf"{_OF_TRAIN}{_ENTROPY}loss(?:/mean)?",
+)
 _HELD = rf"(?:val(?:id(?:ation)?)?|eval(?:uation)?|dev)[ _/.-](?:{_KIND})?loss"
 _BEFORE = r"(?:^|(?<=[\s\[({,|]))"
 _ENDS = (
@@ -21,7 +30,7 @@ _ENDS = (
 
 _ALSO = tuple(
     rf"{_BEFORE}{loss}['\"]?\s*[=:]?\s*<{column}>{_ENDS}"
-    for loss, column in ((_TRAIN, "train_loss"), (_HELD, "val_loss"))
+    for loss, column in (*((loss, "train_loss") for loss in _LOSSES), (_HELD, "val_loss"))
 )
 _ALSO += (rf"{_BEFORE}epoch *[=:#\[ ] *<epoch>(?:/\d+)?\b(?!\.)",)
 
