@@ -63,7 +63,8 @@ def compiled(law: type[Law], key: tuple[Any, ...], jitted: Callable[..., Any], *
     """
     shapes = tuple((x.shape, str(x.dtype)) for x in _leaves(args))
     device = _device()
-    own = (law, key, shapes, device)
+    # By its name: a program that is not on disk is asked for on jaxlib's device, made on JAX's.
+    own = (law, key, shapes, device.platform, device.device_kind, device.id)
     with _lock:
         mine = own not in _loaded
         future = _loaded.setdefault(own, Future())
