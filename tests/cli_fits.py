@@ -1,5 +1,8 @@
 """Fits made by hand, whose every printed number has a closed form: material of the CLI's tests."""
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 
 from scaling_cli.artefacts._prediction import Uncertainty
@@ -32,6 +35,12 @@ def uncertainty(*, tested: bool = True, drift: float = 0.002, spread: float = 0.
         tested=tested,
         method="draws made by hand",
     )
+
+
+def certain(law: Any, drawn: dict[str, np.ndarray], drift: float = 0.0) -> Uncertainty:
+    """Return draws of some parameters of a law, 201 of each; the others are certain."""
+    every = {name: np.full(201, value) for name, value in law.values().items()} | drawn
+    return replace(uncertainty(drift=drift), draws=every)
 
 
 BACKTEST = {

@@ -76,7 +76,9 @@ class Hardware:
     gpus: int | None = options.option("K", "How many: days are told.")
     mfu: float = options.option("SHARE", "Share of the peak that is reached.", default=0.4)
     price: float | None = options.option("DOLLARS", "For an hour of one. Default: a dated list.")
-    vocab: int = options.option("V", "Entries of the embedding of the sketched model.", default=0)
+    vocabulary: int = options.option(
+        "V", "Entries of the embedding of the sketched model.", "--vocab", default=0
+    )
 
 
 @options.command
@@ -95,23 +97,7 @@ def plan(wanted: Wanted, hardware: Hardware, asking: options.Telling) -> None:
 
     law = kinds.load(wanted.fit or _stored.default()[0], Fit).law
     others = {s: v[0] for s, v in read_others(wanted.input, law).items()}
-    answer = verb.plan(
-        wanted.fit,
-        C=wanted.compute or (),
-        target_loss=wanted.target_loss or (),
-        params=wanted.params,
-        ratio=wanted.ratio,
-        max_params=wanted.max_params,
-        max_tokens=wanted.max_tokens,
-        unique_tokens=wanted.unique_tokens,
-        inference_tokens=wanted.inference_tokens or 0.0,
-        overtrain=wanted.overtrain or (),
-        gpu=hardware.gpu,
-        gpus=hardware.gpus,
-        mfu=hardware.mfu,
-        price=hardware.price,
-        vocabulary=hardware.vocab,
-        level=wanted.level,
-        **others,
-    )
+    asked = {**vars(wanted), **vars(hardware), **others}
+    fit, budgets, _ = (asked.pop(name) for name in ("fit", "compute", "input"))
+    answer = verb.plan(fit, C=budgets or (), **asked)
     asking.tell(answer)

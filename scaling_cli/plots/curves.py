@@ -134,7 +134,8 @@ def _draw_run(panel: Panel, loss: Axes, residual: Axes, rate: Axes) -> None:
     rate.fill_between(panel.along, 0, panel.rate, color=_style.FAINT, alpha=0.45, lw=0)
     word = "fitted" if panel.fitted else "held out"
     loss.set_title(f"{panel.title}", loc="left", fontsize=9, color=_style.INK)
-    loss.set_title(word, loc="right", fontsize=8, color=colour, style="italic")
+    where = {"xy": (0.97, 0.94), "xycoords": "axes fraction", "ha": "right", "va": "top"}
+    loss.annotate(word, **where, fontsize=8, color=colour, style="italic")  # losses fall: room
 
 
 def _limits(table: Table, cells: np.ndarray) -> None:

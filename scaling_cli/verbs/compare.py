@@ -12,7 +12,7 @@ from scaling_cli.laws import name_of
 from scaling_cli.planning.comparison import Pair
 from scaling_cli.verbs._answer import Answer
 from scaling_cli.vocabulary.arguments import check_level
-from scaling_cli.vocabulary.errors import DataError, UsageError
+from scaling_cli.vocabulary.errors import DataError, ScalingError, UsageError, some
 from scaling_cli.vocabulary.outcomes import Level, Touches
 from scaling_cli.vocabulary.quantities import C as COMPUTE
 
@@ -105,8 +105,9 @@ def _groups(
 
     runs = ingest.read(*things, map={X: axis}) if axis else ingest.as_runs(list(things))
     if by not in runs.runs.column_names:
-        known = ", ".join(runs.runs.column_names)
-        raise DataError(f"there is no column {by!r}.", hint=f"Columns: {known}.")
+        own = [n for n in runs.runs.column_names if n != "rows" and not n.endswith("_convention")]
+        hint = f"Columns that say something of a run: {some(own, MOST_GROUPS)}."
+        raise DataError(f"there is no column {by!r}.", hint=hint)
     values = [v for v in runs.runs.column(by).to_pylist() if v is not None]
     groups = sorted(set(values), key=lambda v: (-values.count(v), str(v)))
     if not 2 <= len(groups) <= MOST_GROUPS:
@@ -118,10 +119,13 @@ def _groups(
     options |= fitting
     kept = options.pop("where", None)
     also = f" and ({kept})" if kept else ""
-    fits = {
-        str(value): fit(runs, where=f"{by} == {_literal(value)}{also}", **options)
-        for value in groups
-    }
+    fits = {}
+    for value in groups:
+        try:
+            fits[str(value)] = fit(runs, where=f"{by} == {_literal(value)}{also}", **options)
+        except ScalingError as error:
+            error.message = f"recipe {value} of {by}: {error.message}"
+            raise
     return fits, runs.runs.num_rows - len(values)
 
 

@@ -28,14 +28,14 @@ def plan(
     fit: kinds.Named | None = None,
     *,
     C: Quantity | Sequence[Quantity] = (),
-    target_loss: Quantity | Sequence[Quantity] = (),
+    target_loss: Quantity | Sequence[Quantity] | None = None,
     params: Quantity | None = None,
     ratio: Quantity | None = None,
     max_params: Quantity | None = None,
     max_tokens: Quantity | None = None,
     unique_tokens: Quantity | None = None,
-    inference_tokens: Quantity = 0.0,
-    overtrain: Sequence[float] = (),
+    inference_tokens: Quantity | None = None,
+    overtrain: Sequence[float] | None = None,
     gpu: str | None = None,
     gpus: int | None = None,
     mfu: float = hardware.USUAL_MFU,
@@ -101,7 +101,7 @@ def plan(
     for found in allocations:
         found["cost"] = of.cost(found["training"], mfu, gpus) if of else None
         found["model"] = _model(stored, found, vocabulary)
-    budgets = [(found["C"], float(times)) for found in allocations for times in overtrain]
+    budgets = [(found["C"], float(times)) for found in allocations for times in overtrain or ()]
     return Answer(
         {
             "fit": kinds.name_of(thing),
@@ -123,6 +123,8 @@ def plan(
 
 
 def _several(values: Any) -> list[Any]:
+    if values is None:
+        return []
     return [values] if isinstance(values, str) or np.ndim(values) == 0 else list(values)
 
 

@@ -14,7 +14,7 @@ from command_line import run
 from refusals import refusal
 
 import scaling_cli as sc
-from scaling_cli.artefacts._prediction import Beside, Uncertainty
+from scaling_cli.artefacts._prediction import Beside
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.laws.chinchilla import Chinchilla
 from scaling_cli.laws.power_law import PowerLaw
@@ -28,15 +28,7 @@ POINT: dict[str, Any] = {"N": 1e9, "D": 2e10}
 
 def made(law: Any, draws: dict[str, np.ndarray], **changes: Any) -> Fit:
     """A fit of a law with draws of some parameters; the others are certain."""
-    every = {name: np.full(201, value) for name, value in law.values().items()} | draws
-    sure = Uncertainty(
-        draws=every,
-        sigma=np.full(201, 0.004),
-        drift=0.0,
-        largest={"C": 1e22},
-        tested=True,
-        method="draws made by hand",
-    )
+    sure = cli_fits.certain(law, draws)
     return replace(cli_fits.fit(), law=law, uncertainty=sure, **changes)
 
 
@@ -156,7 +148,7 @@ def test_what_is_refused() -> None:
     )
     table = {"run_id": ["a", "b"], "params": [1e8, 2e8], "tokens": [2e9, 4e9], "loss": [3.0, 2.9]}
     assert refusal(DataError, sc.compare, table, by="optimizer").startswith(
-        "there is no column 'optimizer'."
+        "there is no column 'optimizer'. Columns that say something of a run: run_id, params."
     )
     assert refusal(DataError, sc.compare, table | {"kind": ["x", "x"]}, by="kind").startswith(
         "column 'kind' has 1 values"

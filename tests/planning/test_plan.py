@@ -13,7 +13,6 @@ from refusals import refusal
 from scipy.optimize import brentq
 
 import scaling_cli as sc
-from scaling_cli.artefacts._prediction import Uncertainty
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.vocabulary.errors import UsageError
 from scaling_cli.vocabulary.outcomes import Check, Level, Touches
@@ -27,15 +26,7 @@ ANSWERS = "inference_tokens"
 @pytest.fixture
 def fit() -> Fit:
     """A fit whose draws differ in B alone: N* goes with B to the power -1/(alpha + beta)."""
-    draws = {name: np.full(201, value) for name, value in LAW.values().items()} | {"B": B}
-    sure = Uncertainty(
-        draws=draws,
-        sigma=np.full(201, 0.004),
-        drift=0.002,
-        largest={"C": 1e22},
-        tested=True,
-        method="draws made by hand",
-    )
+    sure = cli_fits.certain(LAW, {"B": B}, drift=0.002)
     return cli_fits.fit(uncertain=sure)
 
 
