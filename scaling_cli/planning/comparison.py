@@ -202,9 +202,9 @@ class Pair:
         return self.first.turned is not None and self.first.turned.sign < 0
 
     def _probability(self, difference: float, sides: Ends) -> float:
-        """Return how likely the second is the better one."""
+        """Return how likely the second is the better one, by the side on which zero lies."""
         gain = difference if self.rises else -difference
-        sd = (sides[0] + sides[1]) / 2 / quantile(self.level)
+        sd = sides[int(difference < 0)] / quantile(self.level)
         return NormalDist().cdf(gain / sd) if sd > 0 else float(gain > 0)
 
     # ---- by how much

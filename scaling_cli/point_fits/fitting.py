@@ -22,6 +22,7 @@ from scaling_cli.point_fits.certainty import companion, delta
 from scaling_cli.point_fits.certainty.resampling import Resamples, intervals, resample, undetermined
 from scaling_cli.point_fits.certainty.uncertainty import assemble
 from scaling_cli.point_fits.checklist import Evidence, checklist
+from scaling_cli.point_fits.checklist.record import EMBEDDED_POINTS
 from scaling_cli.point_fits.diagnosis import rivals
 from scaling_cli.point_fits.diagnosis.diagnosis import COMPUTE_FACTORS, Diagnosis, diagnose
 from scaling_cli.point_fits.fitted import Fitted, Resampling, headline
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from scaling_cli.runs.table import Runs
-
-EMBEDDED_POINTS = 20_000  # beyond it the fit file holds the digest alone
 
 
 def fit(

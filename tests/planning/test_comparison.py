@@ -4,6 +4,7 @@ import csv
 import json
 from dataclasses import replace
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 import cli_fits
@@ -58,6 +59,15 @@ def test_the_difference_at_a_point() -> None:
     (turned,) = sc.compare(TWO, ONE, **POINT)["at"]
     assert turned["difference"] == pytest.approx(-at["difference"])
     assert turned["p_better"] == pytest.approx(1 - at["p_better"])
+
+
+@pytest.mark.parametrize("wide", [1.0, 8.0])
+def test_how_likely_one_is_better_is_said_by_the_side_on_which_zero_lies(wide: float) -> None:
+    skewed = made(BETTER, {"B": BETTER.B * np.exp(wide * np.where(LOGS > 0, LOGS, 0.1 * LOGS))})
+    (at,) = sc.compare(ONE, skewed, **POINT)["at"]
+    side = at["interval"][1] - at["difference"]
+    assert at["p_better"] == pytest.approx(NormalDist().cdf(-1.6448536 * at["difference"] / side))
+    assert (at["p_better"] > 0.95) == (at["interval"][1] < 0) == (wide == 1.0)
 
 
 def test_fits_that_forecast_with_other_laws_are_compared_by_their_own() -> None:
