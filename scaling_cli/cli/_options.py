@@ -340,7 +340,7 @@ class Telling(Asking):
         )
 
 
-READ = ("map", "set", "meta", "name", "format", "pattern")
+READ = ("map", "set", "meta", "name", "format", "pattern", "sparsity")
 
 
 @dataclass(frozen=True)
@@ -373,7 +373,7 @@ class Mapped:
 
 
 @dataclass(frozen=True)
-class Reading(Mapped):
+class Logs(Mapped):
     """How logs are read."""
 
     set: dict[str, str] | None = option(
@@ -384,6 +384,16 @@ class Reading(Mapped):
     name: str | None = option("PATTERN", "What file names say: --name '{params}_{tokens}'.")
     format: str | None = option("NAME", "The log format, where guessing fails.")
     pattern: str | None = option("REGEX", r"Lines that measure: 'loss (?P<loss>\S+)'.")
+
+
+@dataclass(frozen=True)
+class Reading(Logs):
+    """How logs are read and seen: what a store is not asked."""
+
+    sparsity: list[str] | None = option(
+        "[RUN=]TEXT",
+        "Models pruned while they train: 'final=.8,start=25%,end=75%' (of compute; unit=tokens).",
+    )
 
 
 def refuse_alone(asking: Asking, given: Any, reading: Reading, *names: str) -> None:
