@@ -11,20 +11,16 @@ python examples/ladder/train.py --sparse           # pruned while they train: da
 from __future__ import annotations
 
 import argparse
-import csv
-import fcntl
 import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import corpus as text
 import jax
@@ -34,6 +30,7 @@ import numpy as np
 import optax
 import plan
 from plan import Run
+from results import Places, Progress, State, collate, locked, summary, write_csv, write_text
 
 BLOCK = 4  # steps inside one compiled call; rows, evaluations and checkpoints fall on multiples
 SAVE_SECONDS = 60.0
@@ -44,7 +41,6 @@ ACCURACY = "val_accuracy"  # a further column of runs that log it
 NONZERO = "params"  # a further column of runs that are pruned: the count in force, not the dense
 HERE = Path(__file__).resolve().parent
 WORK = Path.home() / ".cache" / "scaling-ladder"  # outside the repository: it is large
-State = tuple[model.Params, Any]  # parameters, the optimizer's moments
 
 OPTIMIZER = optax.chain(
     optax.clip_by_global_norm(1.0),
@@ -52,31 +48,6 @@ OPTIMIZER = optax.chain(
     # Matrices only: a norm's gain has no reason to shrink.
     optax.add_decayed_weights(0.01, mask=lambda p: jax.tree.map(lambda x: x.ndim == 2, p)),
 )
-
-
-@dataclass(frozen=True)
-class Places:
-    """Where things go: `out` is for the repository, `work` for checkpoints and locks."""
-
-    out: Path
-    work: Path
-
-    def make(self) -> None:
-        """Create the folders."""
-        for folder in (self.out / "runs", self.work / "done", self.work / "locks"):
-            folder.mkdir(parents=True, exist_ok=True)
-
-
-@dataclass
-class Progress:
-    """Everything a run needs to go on as if it had never stopped."""
-
-    state: State
-    step: int = 0
-    seconds: float = 0.0
-    counted: int = 0  # the sum over steps of the parameters in force
-    pending: list[float] = field(default_factory=list)
-    rows: list[list[str]] = field(default_factory=list)
 
 
 def _take(data: jax.Array, starts: jax.Array, context: int) -> jax.Array:
@@ -257,96 +228,17 @@ class Trainer:
     def finish(self, run: Run, progress: Progress) -> None:
         """Write the run's curve and its line of the table; drop its checkpoint."""
         columns = CURVE_COLUMNS + (ACCURACY,) * run.accuracy + (NONZERO,) * bool(run.pruning)
-        _write_csv(self.places.out / "runs" / f"{run.run_id}.csv", columns, progress.rows)
+        write_csv(self.places.out / "runs" / f"{run.run_id}.csv", columns, progress.rows)
         done = self.places.work / "done" / f"{run.run_id}.json"
-        _write_text(done, json.dumps(summary(run, progress)))
+        write_text(done, json.dumps(summary(run, progress)))
         self.checkpoint(run).unlink(missing_ok=True)
-
-
-def summary(run: Run, progress: Progress) -> dict[str, Any]:
-    """A run's line in runs.csv."""
-    shape = run.shape
-    return {
-        "run_id": run.run_id,
-        "role": run.role,
-        "params_total": shape.params_total,
-        "params_non_embedding": shape.params_non_embedding,
-        "width": shape.width,
-        "depth": shape.depth,
-        "heads": shape.heads,
-        "context": shape.context,
-        "batch_tokens": run.batch_tokens,
-        "steps": run.steps,
-        "tokens": run.tokens,
-        "flops": run.flops,
-        "flops_counted": shape.flops_per_token * run.tokens,
-        "schedule": str(run.schedule),
-        "peak_lr": f"{run.schedule.peak:g}",
-        "seed": run.seed,
-        "final_loss": progress.rows[-1][4],
-        "final_train_loss": progress.rows[-1][3],
-        "wall_seconds": f"{progress.seconds:.1f}",
-    } | _pruned(run, progress)
-
-
-def _pruned(run: Run, progress: Progress) -> dict[str, Any]:
-    """What a pruned run adds to its line: the counts in force, and what they cost."""
-    if run.pruning is None:
-        return {}
-    average = progress.counted / run.steps
-    return {
-        "params_average": f"{average:.10g}",
-        "params_final": model.nonzero(progress.state[0]),
-        "sparsity": f"{run.pruning.final:g}",
-        "prune_start": f"{run.pruning.start:g}",
-        "prune_end": f"{run.pruning.end:g}",
-        "flops": f"{6 * average * run.tokens:.10g}",
-    }
-
-
-def _write_text(path: Path, content: str) -> None:
-    part = path.with_name(path.name + f".{os.getpid()}.part")
-    part.write_text(content, encoding="utf-8")
-    part.replace(path)
-
-
-def _write_csv(path: Path, columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
-    part = path.with_name(path.name + f".{os.getpid()}.part")
-    with part.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows(rows)
-    part.replace(path)
-
-
-@contextmanager
-def _locked(path: Path, wait: bool = False) -> Iterator[bool]:
-    """Hold a lock that the system drops when the process ends, however it ends."""
-    with path.open("w") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
-
-
-def collate(places: Places, runs: list[Run]) -> None:
-    """Write runs.csv from the finished runs, in the order of the queue."""
-    with _locked(places.work / "locks" / "collate", wait=True):
-        paths = [places.work / "done" / f"{run.run_id}.json" for run in runs]
-        lines = [json.loads(path.read_text("utf-8")) for path in paths if path.exists()]
-        if lines:
-            columns = list(dict.fromkeys(key for line in lines for key in line))
-            rows = [[line.get(key, "") for key in columns] for line in lines]
-            _write_csv(places.out / "runs.csv", columns, rows)
 
 
 def work(trainer: Trainer, runs: list[Run]) -> None:
     """Take whatever run is neither done nor taken, until there is none."""
     for run in runs:
         done = trainer.places.work / "done" / f"{run.run_id}.json"
-        with _locked(trainer.places.work / "locks" / run.run_id) as mine:
+        with locked(trainer.places.work / "locks" / run.run_id) as mine:
             if not mine or done.exists():
                 continue
             progress = trainer.train(run)
@@ -428,7 +320,7 @@ def main() -> int:
         places = Places(args.out or HERE.parents[1] / "data" / folder, args.work)
         places.make()
         trainer = Trainer(text.load(), places)
-        _write_text(args.work / "corpus.json", json.dumps(trainer.corpus.describe(), indent=2))
+        write_text(args.work / "corpus.json", json.dumps(trainer.corpus.describe(), indent=2))
         work(trainer, runs)
     return 0
 

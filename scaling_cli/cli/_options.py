@@ -225,10 +225,8 @@ def pairs(option: str, form: str = "NAME=VALUE") -> Read:
     return Read(read, repeated=True)
 
 
-def _held(
-    texts: Sequence[str], option: str = "fix", example: str = "E=1.6"
-) -> dict[str, float] | None:
-    """Read repeated `--fix NAME=VALUE`."""
+def _held(texts: Sequence[str], option: str = "fix", example: str = "E=1.6") -> Any:
+    """Read repeated `--fix NAME=VALUE` into numbers by name, or None."""
     from scaling_cli.vocabulary.errors import UsageError
     from scaling_cli.vocabulary.quantities import parse_number
 
@@ -237,10 +235,9 @@ def _held(
         try:
             values[name] = parse_number(text)
         except UsageError as error:
-            raise UsageError(
-                f"--{option} {name}={text}: {text!r} is no number.",
-                hint=f"Such as --{option} {example}.",
-            ) from error
+            hint = f"Such as --{option} {example}."
+            message = f"--{option} {name}={text}: {text!r} is no number."
+            raise UsageError(message, hint=hint) from error
     return values or None
 
 
@@ -391,8 +388,7 @@ class Reading(Logs):
     """How logs are read and seen: what a store is not asked."""
 
     sparsity: list[str] | None = option(
-        "[RUN=]TEXT",
-        "Models pruned while they train: 'final=.8,start=25%,end=75%' (of compute; unit=tokens).",
+        "[RUN=]TEXT", "Pruned while trained: final=.8,start=25%,end=75% (of compute; unit=tokens)."
     )
 
 

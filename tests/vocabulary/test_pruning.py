@@ -83,7 +83,7 @@ def test_average_of_the_paper_s_schedule() -> None:
 @pytest.mark.parametrize("share", [0.05, 0.3, 0.6, 0.95])
 def test_average_so_far(sparsity: float, start: float, end: float, share: float) -> None:
     value = Pruning(sparsity, start, end, "tokens").average_at(7e6, np.array([share]))
-    close(value, 7e6 * [spent(share, start, end, sparsity) / share], 1e-12)
+    close(value, [7e6 * spent(share, start, end, sparsity) / share], 1e-12)
 
 
 def test_window_in_steps_and_prunable_part() -> None:
