@@ -123,9 +123,9 @@ def parse_pruning(text: str) -> Pruning:
     if "final" not in given:
         raise UsageError(f"the final sparsity is missing in {text!r}.", hint=_HINT)
     unit = given.pop("unit", UNITS[0])
-    prunable = given.pop("prunable", None)
+    prunable = given.pop("prunable", "")
     shares = {name: _share(value) for name, value in given.items()}
-    return Pruning(**shares, unit=unit, prunable=prunable and parse_number(prunable, N))
+    return Pruning(**shares, unit=unit, prunable=parse_number(prunable, N) if prunable else None)
 
 
 def _share(text: str) -> float:
