@@ -450,12 +450,14 @@ def test_a_fit_matches_its_reference(good: Fit, tmp_path: Path) -> None:
     good.to_json(tmp_path / "fit.json")
     assert_fit_matches(good, tmp_path / "fit.json")
     assert_fit_matches("chinchilla/ladder", "chinchilla/ladder")
-    better = replace(good, value=0.9 * good.value)
-    assert_fit_matches(better, good)
+    assert good.value is not None
+    assert_fit_matches(replace(good, value=0.9 * good.value), good)
 
 
 def test_a_fit_that_does_not_match_says_where(good: Fit) -> None:
     """A is 1 % larger: at x = 1e6 the reducible loss is 12 x 1e6^-.21 of the loss, so it moves."""
+    assert isinstance(good.law, PowerLaw)
+    assert good.value is not None
     other = replace(good, law=replace(good.law, A=1.01 * good.law.A), value=None)
     reducible = good.law(x=1e6) - good.law.E
     error = 0.01 * reducible / good.law(x=1e6)
