@@ -54,6 +54,7 @@ PUBLIC = [
     "intervals",
     "laws",
     "load",
+    "next_runs",
     "parse_schedule",
     "plan",
     "plot",

@@ -114,7 +114,7 @@ def _target(wanted: Wanted, law: Any) -> dict[str, float]:
     return given
 
 
-def _candidates(path: str | None, law: Any) -> dict[str, list[float]] | None:
+def _candidates(path: str | None, law: Any) -> dict[str, Any] | None:
     from scaling_cli.cli._inputs import read_points
     from scaling_cli.verbs.next_runs import COST
 

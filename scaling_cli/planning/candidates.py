@@ -9,7 +9,7 @@ import numpy as np
 from scaling_cli.laws._law import Law
 from scaling_cli.vocabulary.errors import UsageError
 
-FACTOR = 2.0  # between neighbours of the grid
+FACTOR = 2**0.5  # between neighbours of the grid
 MOST = 1500  # candidates: the grid is coarser where there would be more
 BEYOND = 2.0  # below the smallest run, and beyond the ratios there are
 CHEAPEST = 3e-3  # share of a budget: smaller first runs tell little

@@ -11,7 +11,7 @@ from scaling_cli.engine.problem import Problem
 from scaling_cli.engine.solve import solve
 from scaling_cli.planning.known import Known
 from scaling_cli.point_fits.certainty import companion
-from scaling_cli.point_fits.certainty.draws import Draws, prior_of
+from scaling_cli.point_fits.certainty.draws import Draws, least_squares, prior_of
 
 FUTURES = 300  # of them: the 90 % range of errors is known to 6 %
 OF_LAWS = 60  # of these, to see how far the laws part afterwards
@@ -76,7 +76,7 @@ class Futures:
         centre, precision = prior_of(self.joint)
         count, weight = len(self.rows), np.mean(self.joint.weight)
         ends = solve(
-            self.joint,
+            least_squares(self.joint),
             self.known.u[self.rows],
             output=self.outputs,
             prior_mean=np.repeat(centre[None], count, axis=0),
@@ -99,8 +99,12 @@ class Futures:
         return self._apart(self.known.problem, base, alone), after
 
     def _apart(self, problem: Problem, outputs: np.ndarray, alone: bool) -> float:
-        """Return the mean distance between the forecasts of laws fitted to outputs (f, n)."""
-        own = replace(problem, output=np.exp(np.mean(np.log(outputs), axis=0)))
+        """Return the mean distance between the forecasts of laws fitted to outputs (f, n).
+
+        By the objective of the fit: one that is robust may hardly see a single new run.
+        """
+        middling = np.exp(np.mean(np.log(outputs), axis=0))
+        own = replace(problem.smooth(), output=middling, penalty=None)
         begin = np.median(self.known.u, axis=0)
         every = [(own, 1.0, begin)]
         for other, weight in companion.problems(own, alone=alone):

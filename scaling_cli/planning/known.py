@@ -11,7 +11,6 @@ from scaling_cli.engine.problem import Problem
 from scaling_cli.laws._law import Law, Parameter
 from scaling_cli.point_fits.certainty.draws import (
     NOISE_PRIOR_SD,
-    least_squares,
     prior_of,
     relative,
 )
@@ -34,7 +33,7 @@ class Known:
     Parameters
     ----------
     problem : Problem
-        The runs that were fitted, by least squares on ln output; one point without any.
+        The runs that were fitted; one point without any.
     u : array, shape (s, k)
         Draws in searched coordinates.
     sigma : array, shape (s,)
@@ -127,9 +126,7 @@ def of_fit(fit: Fit) -> Known:
         columns = [declared[n].free(np.asarray(sure.draws[n])) for n in problem.frame.names]
     u = np.stack(columns, axis=1)
     usable = np.isfinite(u).all(axis=1)
-    return Known(
-        least_squares(problem), u[usable], np.asarray(sure.sigma)[usable], points is not None
-    )
+    return Known(problem, u[usable], np.asarray(sure.sigma)[usable], points is not None)
 
 
 def _ranges(fit: Fit) -> dict[str, list[float]]:
