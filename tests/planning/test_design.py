@@ -1,10 +1,12 @@
 """Choosing runs: the criterion against information matrices and brute force, the candidates."""
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
 from refusals import refusal
+from toy_laws import TOYS, dropped_in
 
 from scaling_cli import laws
 from scaling_cli.artefacts._prediction import decades
@@ -107,16 +109,13 @@ def test_the_grid_lies_about_the_runs_and_towards_the_target() -> None:
     assert len({*zip(N.tolist(), D.tolist(), strict=True)}) == len(may) > 50
 
 
-def test_what_does_not_grow_is_that_of_runs_or_of_the_target() -> None:
-    law = laws.get("average_parameters")
-    symbols = list(law.inputs())
-    held = [s for s in symbols if s not in law.growing()]
-    runs = {s: np.geomspace(1e7, 1e9, 6) * (i + 1) for i, s in enumerate(symbols)}
-    target = dict.fromkeys(symbols, 3000000000.0)
-    may = candidates.about(law, runs, target, np.inf)
+def test_what_does_not_grow_is_that_of_runs_or_of_the_target(tmp_path: Path) -> None:
+    with dropped_in(tmp_path):
+        toy = TOYS["toy_experts"]
+        may = candidates.about(laws.get(toy.name), toy.design, toy.point, np.inf)
     assert 0 < len(may) <= candidates.MOST
-    for s in held:
-        assert {*may.inputs[s].tolist()} <= {*runs[s].tolist(), target[s]}
+    assert {*may.inputs["R"].tolist()} == {1.0, 4.0, 16.0, toy.point["R"]}
+    assert may.costs == pytest.approx(6 * may.inputs["N"] * may.inputs["D"])
 
 
 def test_first_runs_cost_shares_of_the_budget() -> None:

@@ -148,9 +148,10 @@ def test_what_is_printed(fit: Fit, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert len(lines) <= 25
     before, after = (100 * record["half_width"][key] for key in ("before", "after"))
     said = " ".join(result.stdout.split())
+    runs = record["runs"]
     assert said.startswith(
-        f"{len(record['runs'])} run{'s' * (len(record['runs']) > 1)} for {record['spent']:.3g} take the forecast of loss at "
-        f"N = 20B, D = 1T from +/-{before:.2f} % to +/-{after:.2f} %."
+        f"{len(runs)} run{'s' * (len(runs) > 1)} for {record['spent']:.3g} take the forecast of "
+        f"loss at N = 20B, D = 1T from +/-{before:.2f} % to +/-{after:.2f} %."
     )
     assert "futures simulated and refitted" in said
     assert "chinchilla holds up to the target, and new runs are trained as the others were." in said
