@@ -131,7 +131,9 @@ def test_the_command_that_fit_suggests_works(made: Made) -> None:
 
 
 def test_next_runs_of_a_file_with_their_costs(made: Made) -> None:
-    columns = {made.toy.law().inputs()[s].column: v for s, v in made.toy.design.items()}
+    law, grown = made.toy.law(), {s: 5.0 for s in made.toy.law().growing()}
+    further = {s: v * grown.get(s, 1.0) for s, v in made.toy.design.items()}
+    columns = {law.inputs()[s].column: v for s, v in further.items()}
     costs = 1 + np.arange(len(made.toy.outputs())) / 1000
     rows = zip(*columns.values(), costs, strict=True)
     lines = [",".join([*columns, "cost"]), *(",".join(f"{v:.9g}" for v in row) for row in rows)]
@@ -141,10 +143,10 @@ def test_next_runs_of_a_file_with_their_costs(made: Made) -> None:
     assert sum(r["cost"] for r in told["runs"]) <= 3.4
     for r in told["runs"]:
         row = round(1000 * (r["cost"] - 1))
-        assert r["inputs"] == pytest.approx({s: v[row] for s, v in made.toy.design.items()})
+        assert r["inputs"] == pytest.approx({s: v[row] for s, v in further.items()})
     assert told["simulated"]["refitted"] > 290
     assert told["half_width"]["after"] < told["half_width"]["before"]
-    if not made.toy.law().growing():
+    if not law.growing():
         assert made.run(*typed).stderr == (
             "error: this law has no input that grows, and so does not say what a run costs.\n"
             "hint: Give --candidates FILE with a column cost.\n"
