@@ -131,7 +131,7 @@ def test_the_command_that_fit_suggests_works(made: Made) -> None:
 
 
 def test_next_runs_of_a_file_with_their_costs(made: Made) -> None:
-    law, grown = made.toy.law(), {s: 5.0 for s in made.toy.law().growing()}
+    law, grown = made.toy.law(), dict.fromkeys(made.toy.law().growing(), 5.0)
     further = {s: v * grown.get(s, 1.0) for s, v in made.toy.design.items()}
     columns = {law.inputs()[s].column: v for s, v in further.items()}
     costs = 1 + np.arange(len(made.toy.outputs())) / 1000
