@@ -37,6 +37,7 @@ PUBLIC = [
     "UsageError",
     "__version__",
     "anticipate",
+    "assert_fit_matches",
     "backtest",
     "batch",
     "best_schedule",
