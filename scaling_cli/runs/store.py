@@ -3,6 +3,7 @@
     manifest.json                          what is in force; replaced last
     points/bucket=00..15/seg-<hash>.parquet   immutable, named by content, sorted by run and step
     tables/runs-<hash>.parquet, tables/sources-<hash>.parquet   immutable, named by content
+    tables/last-<hash>.parquet             the last point of each run: what is asked most
     runs.parquet, sources.parquet          the same tables under plain names, for other tools
     again.json                             what was said of files that are still as they were
 
@@ -59,6 +60,7 @@ _ROW_GROUP = 131072
 # A bucket with more segments than this is rewritten as one at the next append to it.
 _MOST_SEGMENTS = 8
 _LAYOUT = {"format": int, "version": int, "buckets": int, "segments": list}
+_LAST = {"path": str, "version": int}
 _SEGMENT = {"path": str, "bucket": int, "rows": int, "runs": list}
 # Of more columns than this, a bucket keeps those in which it has something.
 _MOST_COLUMNS = 256
@@ -68,10 +70,10 @@ _ELSEWHERE = "Name a new or an empty folder (--store DIR)."
 _AGAIN = "Ingest the logs into a new store."
 _HASH = "[0-9a-f]{16}"
 _OWN_FILE = re.compile(
-    rf"points/bucket=\d+/seg-{_HASH}\.parquet|tables/(runs|sources)-{_HASH}\.parquet"
+    rf"points/bucket=\d+/seg-{_HASH}\.parquet|tables/(runs|sources|last)-{_HASH}\.parquet"
 )
 _OWN_PARTIAL = re.compile(
-    rf"\d+-((manifest|again)\.json|(seg-{_HASH}|(runs|sources)(-{_HASH})?)\.parquet)"
+    rf"\d+-((manifest|again)\.json|(seg-{_HASH}|(runs|sources|last)(-{_HASH})?)\.parquet)"
 )
 
 
@@ -151,21 +153,30 @@ class Held:
 
     def last_points(self, runs: set[str]) -> tuple[pa.Table, pa.Table] | None:
         """Return the facts of runs and the last point of each; None if they cannot be had."""
-        segments = [segment for segment in self.manifest["segments"] if runs & {*segment["runs"]}]
-        if not segments:
+        if not any(runs & {*segment["runs"]} for segment in self.manifest["segments"]):
             return None
         try:
             facts = _parquet(self.root, self.manifest["runs"]).filter(_among(runs))
-            parts = (_parquet(self.root, segment["path"]) for segment in segments)
-            points = [_last(facts, part.filter(_among(runs))) for part in parts]
+            return facts, _last_points(self.root, self.manifest, runs)
         except DataError:
             return None
-        return facts, stack(points)
 
 
-def _last(facts: pa.Table, points: pa.Table) -> pa.Table:
-    view = View.of(Runs(facts, points, points))
-    return points.take(pa.array(view.rows[view.last_of(np.arange(len(view)))]))
+def _last_points(root: Path, manifest: Mapping[str, Any], runs: set[str]) -> pa.Table:
+    """Return the last point of each of some runs."""
+    kept = manifest.get("last")
+    # A version that keeps no such table leaves that of an older store standing.
+    if kept is not None and kept["version"] == manifest["version"]:
+        return _parquet(root, kept["path"]).filter(_among(runs))
+    facts = _parquet(root, manifest["runs"]).filter(_among(runs))
+    paths = [s["path"] for s in manifest["segments"] if runs & {*s["runs"]}]
+    parts = (_parquet(root, path).filter(_among(runs)) for path in paths)
+    return stack(_last(View.of(Runs(facts, part, part))) for part in parts)
+
+
+def _last(view: View) -> pa.Table:
+    """Return the last point of each run."""
+    return view.runs.points.take(pa.array(view.rows[view.last_of(np.arange(len(view)))]))
 
 
 def held(path: str | Path) -> Held | None:
@@ -327,9 +338,25 @@ def _write(
     tables = {"runs": facts.sort_by("run_id"), "sources": change.sources}
     put = {n: _put_table(root, f"tables/{n}", with_units(t, n)) for n, t in tables.items()}
     version = {"format": FORMAT, "version": manifest["version"] + 1}
-    following = {**manifest, **version, "segments": segments, **put}
+    last = _put_last(root, manifest, change, runs)
+    following = {**manifest, **version, "segments": segments, **put, "last": last}
     _put_manifest(root, following)
     return following
+
+
+def _put_last(
+    root: Path, manifest: Mapping[str, Any], change: Change, runs: Runs
+) -> dict[str, Any] | None:
+    """Write the last point of each run after a change; none where there are too many columns."""
+    left = {run for segment in manifest["segments"] for run in segment["runs"]} - change.gone
+    points = _last(View.of(runs)).filter(_among(change.fresh))
+    if points.num_columns > _MOST_COLUMNS:
+        return None
+    table = stack([_last_points(root, manifest, left), points] if left else [points])
+    if table.num_columns > _MOST_COLUMNS:
+        return None
+    path = _put_table(root, "tables/last", with_units(table.sort_by("run_id"), "points"))
+    return {"path": path, "version": manifest["version"] + 1}
 
 
 def _segments(
@@ -473,7 +500,7 @@ def _sync(folder: Path) -> None:
 def _sweep(root: Path, manifest: dict[str, Any]) -> None:
     """Delete our files that no manifest names; show the tables in force under plain names."""
     named = {segment["path"] for segment in manifest["segments"]}
-    named |= {manifest["runs"], manifest["sources"]}
+    named |= {manifest["runs"], manifest["sources"], (manifest.get("last") or {}).get("path")}
     for path in [*root.glob("points/*/*.parquet"), *root.glob("tables/*.parquet")]:
         name = path.relative_to(root).as_posix()
         if name not in named and _OWN_FILE.fullmatch(name):
@@ -519,7 +546,10 @@ def _is_whole(manifest: Mapping[str, Any]) -> bool:
         return False
     if not all(isinstance(segment, dict) and _has(segment, _SEGMENT) for segment in segments or ()):
         return False
-    named = [segment["path"] for segment in segments or ()]
+    last = manifest.get("last")
+    if last is not None and not (isinstance(last, dict) and _has(last, _LAST)):
+        return False
+    named = [segment["path"] for segment in [*(segments or ()), *([last] if last else [])]]
     named += [manifest[name] for name in tables if segments or manifest[name] is not None]
     return all(isinstance(name, str) and _OWN_FILE.fullmatch(name) for name in named)
 

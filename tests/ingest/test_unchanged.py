@@ -149,6 +149,32 @@ def test_a_store_of_other_runs_too(logs: Path, tmp_path: Path, twins: Twins) -> 
         twins.fill(given)
 
 
+@pytest.mark.parametrize(
+    "kept", [None, {"path": "tables/last-0123456789abcdef.parquet", "version": 1}]
+)
+def test_a_store_of_an_older_version(
+    kept: dict[str, Any] | None, logs: Path, tmp_path: Path
+) -> None:
+    """It kept no last points, or left standing those that a newer version had kept."""
+    root, given = tmp_path / "store", [str(logs)]
+    for change in (lambda _: None, _grow, CHANGES["new"]):
+        change(logs)
+        verb.put(given, root)
+    newer = store.held(root)
+    assert newer is not None
+    older = store.Held(root, {**newer.manifest, "last": kept}, newer.sources)
+    every = {run for segment in newer.manifest["segments"] for run in segment["runs"]}
+    for runs in (every, {"run3", "odd", "p"}):
+        tables = [held.last_points(runs) for held in (newer, older)]
+        points = [table[1].sort_by("run_id").to_pylist() for table in tables if table]
+        assert repr(points[0]) == repr(points[1])
+        assert {row["run_id"] for row in points[0]} == runs
+    (root / "manifest.json").write_text(json.dumps(older.manifest))
+    _grow(logs)
+    assert verb.put(given, root)[1].replaced == ("run3",)
+    assert ingest.read(root).summary() == ingest.read(*given).summary()
+
+
 def test_nothing_is_parsed_again(
     logs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

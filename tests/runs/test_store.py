@@ -46,7 +46,8 @@ def read(folder: Path) -> Runs:
 def contents(path: Path) -> dict[str, bytes]:
     """Return every file that the manifest names, and the manifest."""
     manifest = json.loads((path / "manifest.json").read_text())
-    names = [s["path"] for s in manifest["segments"]] + [manifest["runs"], manifest["sources"]]
+    tables = [manifest["runs"], manifest["sources"], manifest["last"]["path"]]
+    names = [s["path"] for s in manifest["segments"]] + tables
     return {name: (path / name).read_bytes() for name in ["manifest.json", *names]}
 
 
@@ -494,7 +495,7 @@ def test_the_signature_is_what_version_0_1_0_wrote(tmp_path: Path) -> None:
     store.append(tmp_path / "store", ingest.read(write(tmp_path, "t.csv", TABLE)))
     manifest = json.loads((tmp_path / "store" / "manifest.json").read_text())
     names = ["kind", "format", "version", "buckets", "segments", "runs", "sources"]
-    assert list(manifest) == names
+    assert list(manifest) == [*names, "last"]
     assert [manifest[name] for name in names[:3]] == ["scaling store", 1, 1]
 
 
