@@ -27,7 +27,7 @@ from scaling_cli.ingest._pattern import check_pattern
 from scaling_cli.ingest._sources import HEAD, Raw, Source, named, stem
 from scaling_cli.ingest._table import understand
 from scaling_cli.ingest._unchanged import Unchanged, in_order, unchanged
-from scaling_cli.runs import store
+from scaling_cli.runs import store, stored
 from scaling_cli.runs.plausible import doubts
 from scaling_cli.runs.table import Runs, claim, combine
 from scaling_cli.vocabulary.errors import DataError, ScalingError, UsageError
@@ -130,7 +130,7 @@ def read(
     """
     checked = None if pattern is None else check_pattern(pattern)
     options = Options(map or {}, set or {}, name, keep_partial, pattern=checked)
-    stores = [s for s in sources if isinstance(s, str | Path) and store.is_store(s)]
+    stores = [s for s in sources if isinstance(s, str | Path) and stored.is_store(s)]
     others = [s for s in sources if not any(s is x for x in stores)]
     fixed = {"set": set, "meta": meta, "name": name}
     if stores and any(fixed.values()):
@@ -161,7 +161,7 @@ def read_beside(
     root: str | Path, *sources: Any, meta: str | Path | None = None, **said: Any
 ) -> Beside:
     """Read, as `read` does, what is to go into a store; files that it holds are not read again."""
-    if any(isinstance(source, str | Path) and store.is_store(source) for source in sources):
+    if any(isinstance(source, str | Path) and stored.is_store(source) for source in sources):
         return Beside(read(*sources, meta=meta, **said))
     pattern = None if said.get("pattern") is None else check_pattern(said["pattern"])
     options = Options(

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from scaling_cli.ingest._sources import Raw, Source, named, raw_of
-from scaling_cli.runs.store import apart
+from scaling_cli.runs.stored import apart
 from scaling_cli.runs.table import Note, natural
 from scaling_cli.vocabulary.errors import DataError, ScalingError, UsageError, some
 from scaling_cli.vocabulary.quantities import L, plain_name, recognise

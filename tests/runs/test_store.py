@@ -17,7 +17,7 @@ from log_files import CURVE, TABLE, write
 from refusals import refusal, refused
 
 from scaling_cli import ingest, laws
-from scaling_cli.runs import store
+from scaling_cli.runs import store, stored
 from scaling_cli.runs.selection import select
 from scaling_cli.runs.table import Runs, stack
 from scaling_cli.vocabulary.errors import DataError, UsageError
@@ -257,7 +257,7 @@ def test_a_killed_first_append_leaves_nothing_or_the_whole(
 
 
 def _first_state(path: Path, new: Runs) -> str:
-    if not store.is_store(path):
+    if not stored.is_store(path):
         with pytest.raises(DataError, match="no logs found"):
             ingest.read(path)
         return "unsigned"
@@ -549,4 +549,4 @@ def test_a_folder_that_may_not_be_read_is_no_store(monkeypatch: pytest.MonkeyPat
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr(os, "stat", denied)
-    assert not store.is_store("closed")
+    assert not stored.is_store("closed")
