@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ _OTHER_KINDS = (
 
 Recogniser = Callable[[Source, bytes], str | None]
 Nearest = Callable[[Source, bytes], str | None]
+Held = Callable[[Source], str | None]
 
 
 def expand(
@@ -40,6 +41,7 @@ def expand(
     meta: str | Path | None,
     *,
     nearest: Nearest,
+    held: Held = lambda _: None,
 ) -> tuple[list[tuple[Source, str]], list[Note]]:
     """Return every file with the reader that understands it; a file is read once.
 
@@ -57,6 +59,8 @@ def expand(
         The table of metadata: not a log, even if it lies in the folder.
     nearest : callable
         Says what a file that has no reader comes nearest to, and why it is not read so.
+    held : callable
+        Returns the reader of a file that was recognised before and is as it was.
 
     Raises
     ------
@@ -69,16 +73,16 @@ def expand(
         raise UsageError(
             "standard input cannot be both the log and --meta.", hint="Give one of them as a file."
         )
-    apart = None if meta is None else Path(meta).resolve()
     known: dict[str, tuple[Source, str]] = {}
     skipped: list[str] = []
     stores: list[str] = []
     notes: list[Note] = []
-    for source in (source for i, item in enumerate(given) for source in _files(item, i)):
-        if source.uri in known or (apart and source.path and source.path.resolve() == apart):
-            continue
+    for source in _once(given, meta):
         if source.path and source.path.is_dir():
             stores.append(source.name)
+            continue
+        if (how := held(source)) is not None:
+            known[source.uri] = (source, how)
             continue
         head = source.head()
         how = reader or ("frame" if source.frame else recognise(source, head))
@@ -105,6 +109,16 @@ def expand(
         told = f"{len(stores)} store(s) lie here and were passed over (name one to read it)"
         notes.append(Note("ignored-store", "info", f"{told}: {some(stores)}."))
     return list(known.values()), notes
+
+
+def _once(given: Sequence[Any], meta: str | Path | None) -> Iterator[Source]:
+    """Yield every file once, but for the table of metadata."""
+    apart = None if meta is None else Path(meta).resolve()
+    seen: set[str] = set()
+    for source in (source for i, item in enumerate(given) for source in _files(item, i)):
+        if not (source.uri in seen or (apart and source.path and source.path.resolve() == apart)):
+            seen.add(source.uri)
+            yield source
 
 
 def _unknown(source: Source, looked_for: str, why: str | None) -> DataError:

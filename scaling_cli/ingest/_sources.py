@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.ipc
 
+from scaling_cli.runs import again
 from scaling_cli.runs.table import ColumnReading, Note
 from scaling_cli.vocabulary.bounds import ROOM, require_room
 from scaling_cli.vocabulary.errors import DataError
@@ -167,7 +168,7 @@ class Source:
 
     def forget(self) -> None:
         """Let go of the bytes; what is known of them stays."""
-        _ = self.size, self.sha256, self.modified
+        _ = self.size, self.sha256, self.modified, self.told_by
         for name in ("_file", "packed", "content"):
             vars(self).pop(name, None)
 
@@ -177,6 +178,13 @@ class Source:
         if self.parts:
             return max((part.modified or 0 for part in self.parts), default=None)
         return None if self.fleeting else self._file[1].st_mtime_ns
+
+    @cached_property
+    def told_by(self) -> dict[str, Any]:
+        """Return by what a file that was read is known to be as it was, without reading it."""
+        read = None if self.parts or self.fleeting else again.settled(self._file[1])
+        inode, changed = read or (None, None)
+        return {"inode": inode, "changed": changed, "program": again.program()}
 
     @cached_property
     def size(self) -> int:
