@@ -1,5 +1,6 @@
 """What was given to be read: files, folders, globs, tables in memory; one source for each."""
 
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,10 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from scaling_cli.ingest._sources import Raw, Source, named, raw_of
-from scaling_cli.runs.stored import apart
+from scaling_cli.runs.stored import is_store
 from scaling_cli.runs.table import Note, natural
 from scaling_cli.vocabulary.errors import DataError, ScalingError, UsageError, some
 from scaling_cli.vocabulary.quantities import L, plain_name, recognise
+from scaling_cli.vocabulary.reading import as_text
 
 # How a column of the interchange protocol says that its missing values are NaN.
 _HELD_AS_NAN = 1
@@ -164,15 +166,62 @@ def _files(item: Any, number: int) -> list[Source]:
         raise UsageError("a path is empty.", hint="The folder that you are in is '.'.")
     path = Path(item)
     if path.is_dir():
-        files, stores = apart([p for p in path.rglob("*") if p.is_file()])
-        files = [p for p in files if not any(n.startswith(".") for n in p.relative_to(path).parts)]
-        ordered = sorted([*files, *stores], key=lambda p: natural(str(p)))
-        return [replace(named(p), asked=False) for p in ordered]
+        return _in_folder(path)
     if str(item) == "-" or path.exists():
         return [named(item)]
     if any(c in str(item) for c in "*?["):
         return [source for f in sorted(_glob(path), key=natural) for source in _files(f, number)]
     raise DataError("there is no such file or folder.", file=str(item))
+
+
+def _in_folder(root: Path) -> list[Source]:
+    """Return the files in a folder but hidden ones, and the stores, whose files are not logs."""
+    met: list[tuple[str, str | None]] = [(str(f), None) for f in root.parents if is_store(f)]
+    for folder, entries in _listed(str(root)) if not met else ():
+        if entries is None:
+            met.append((str(Path(folder)), None))
+            continue
+        ahead = str(Path(folder, "_"))[:-1]
+        hidden = any(part.startswith(".") for part in Path(folder).relative_to(root).parts)
+        real = as_text(Path(os.path.realpath(folder), "_").as_posix()[:-1])
+        met += [
+            (ahead + entry.name, None if entry.is_symlink() else real + as_text(entry.name))
+            for entry in entries
+            if not (hidden or entry.name.startswith("."))
+        ]
+    return [_met(name, uri) for name, uri in sorted(met, key=lambda one: natural(one[0]))]
+
+
+def _met(name: str, uri: str | None) -> Source:
+    """Return a file or a store that was met in a folder."""
+    source = replace(named(name), asked=False)
+    if uri is not None:
+        vars(source)["uri"] = uri  # where it is, is known
+    return source
+
+
+def _listed(root: str) -> Iterator[tuple[str, list[os.DirEntry[str]] | None]]:
+    """Yield every folder below one, itself first, with the files that it has; None of a store."""
+    pending = [root]
+    while pending:
+        folder = pending.pop()
+        if is_store(folder):
+            yield folder, None
+            continue
+        try:
+            with os.scandir(folder) as found:
+                entries = list(found)
+        except PermissionError:
+            continue
+        yield folder, [entry for entry in entries if _is_file(entry)]
+        pending += [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # a link that leads to itself
+        return False
 
 
 def _glob(pattern: Path) -> list[str]:

@@ -28,6 +28,7 @@ Records = Sequence[Mapping[str, Any]]
 BOM = b"\xef\xbb\xbf"
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 HEAD = 1 << 16  # bytes that tell the format of a file
+_NAMES = 1 << 17  # of files that are remembered with their parts
 _COMPRESSED = (".gz", ".gzip", ".zst", ".zstd")
 
 
@@ -273,13 +274,13 @@ def _plain_path(name: str) -> Path:
     return path.with_suffix("") if path.suffix.lower() in _COMPRESSED else path
 
 
-@lru_cache
+@lru_cache(_NAMES)
 def stem(name: str) -> str:
     """Return a file name without folder, compression and format endings: `a/b.csv.gz` -> `b`."""
     return _plain_path(name).stem
 
 
-@lru_cache
+@lru_cache(_NAMES)
 def format_ending(name: str) -> str:
     """Return the ending that tells the format: `.csv` for `a/b.csv.gz`."""
     return _plain_path(name).suffix.lower()
