@@ -165,7 +165,7 @@ def test_another_run_of_the_same_name_is_refused(tmp_path: Path) -> None:
 
 
 def test_many_appends_are_compacted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "BUCKETS", 1)
+    monkeypatch.setattr(stored, "BUCKETS", 1)
     path, segments = tmp_path / "store", []
     for i in range(10):
         store.append(path, ingest.read(write(tmp_path, f"{i}.csv", CURVE)))
