@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from scaling_cli.verbs.forecast import follow as follow
     from scaling_cli.verbs.forecast import watch as watch
     from scaling_cli.verbs.hparams import hparams as hparams
+    from scaling_cli.verbs.next_runs import next_runs as next_runs
     from scaling_cli.verbs.plan import plan as plan
     from scaling_cli.verbs.plot import Drawing as Drawing
     from scaling_cli.verbs.plot import plot as plot
@@ -94,6 +95,7 @@ _HOMES = {
     "verbs.fit": "fit",
     "verbs.forecast": "follow watch",
     "verbs.hparams": "hparams",
+    "verbs.next_runs": "next_runs",
     "verbs.plan": "plan",
     "verbs.plot": "Drawing plot",
     "verbs.predict": "predict",
