@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from scaling_cli.ingest import read as read
     from scaling_cli.point_fits.backtesting import backtest as backtest
     from scaling_cli.point_fits.intervals import intervals as intervals
+    from scaling_cli.reports.page import Report as Report
+    from scaling_cli.reports.page import report as report
     from scaling_cli.runs.curve import Curve as Curve
     from scaling_cli.runs.curves import curves_of as curves_of
     from scaling_cli.runs.points import Points as Points
@@ -80,6 +82,7 @@ _HOMES = {
     "ingest": "read",
     "point_fits.backtesting": "backtest",
     "point_fits.intervals": "intervals",
+    "reports.page": "Report report",
     "runs.curve": "Curve",
     "runs.curves": "curves_of",
     "runs.points": "Points",

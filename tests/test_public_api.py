@@ -31,6 +31,7 @@ PUBLIC = [
     "Points",
     "Prediction",
     "Recipe",
+    "Report",
     "Runs",
     "ScalingError",
     "Schedule",
@@ -62,6 +63,7 @@ PUBLIC = [
     "predict",
     "profile",
     "read",
+    "report",
     "schedule",
     "watch",
 ]

@@ -47,6 +47,8 @@ PRINTED = [
     f"hparams --fit {STORED}/hparams.json --params 3M --tokens 30M",
     f"profile {STORED}/fit.json --of alpha --method delta",
     f"plot {STORED}/fit.json --kind residuals",
+    f"report {STORED}/fit.json",
+    f"report {LADDER}/runs.csv",
     f"schedule {LINEAR}",
     f"schedule {RUN}",
     f"schedule --best --fit {STORED}/curve_fit.json --steps 2048",

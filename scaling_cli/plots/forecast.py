@@ -3,14 +3,15 @@
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 
 from scaling_cli.artefacts.forecast import Forecast, Forecasts
-from scaling_cli.plots._forecast import MOST_RUNS, Line, Panel
-from scaling_cli.plots._forecast import Table as Table
-from scaling_cli.plots._forecast import draw as draw
+from scaling_cli.plots import _forecast, _style
+from scaling_cli.plots._forecast import MOST_RUNS, Line, Panel, Table
 from scaling_cli.vocabulary.errors import DataError
 
 DRAWS = ("forecast",)
+_BEFORE = 0.05  # of the way to come: room for the point from which it goes on
 
 
 def table(forecasts: Forecasts, measured: Any = None, level: float = 0.9) -> Table:
@@ -36,3 +37,17 @@ def table(forecasts: Forecasts, measured: Any = None, level: float = 0.9) -> Tab
 def _panel(forecast: Forecast) -> Panel:
     here = Line("logged", np.array([forecast.now]), np.array([forecast.seen.loss]))
     return Panel(forecast, here, here, ())
+
+
+def draw(table: Table, *axes: Axes) -> None:
+    """Draw one run per panel: a stored forecast has its last level, not the log before it."""
+    _forecast.draw(table, *axes)
+    for panel, ax in zip(table.shown, axes, strict=True):
+        seen = ax.lines[0]
+        seen.set(marker="o", markersize=6, label="mean of the last logged rows", linestyle="none")
+        left, right = ax.get_xlim()
+        ax.set_xlim(left - _BEFORE * (right - left), right)
+        ax.plot(panel.logged.x, panel.logged.loss, "o", ms=6, color=_style.INK, zorder=4)
+        if legend := ax.get_legend():
+            legend.remove()
+        _style.legend_above(ax, ncols=3)

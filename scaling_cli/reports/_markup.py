@@ -16,12 +16,12 @@ def markdown(parts: Sequence[Block]) -> str:
     return "\n\n".join("\n".join(_markdown(block)) for block in shown(parts)) + "\n"
 
 
-def html(parts: Sequence[Block], *, page: bool = False) -> str:
+def html(parts: Sequence[Block], *, under: str = "") -> str:
     """Return blocks as one element of HTML.
 
-    On a page of its own titles are headings, and wide tables can be moved, by the keyboard too.
+    Under a heading of a page titles are headings, and wide tables are moved by the keyboard too.
     """
-    lines = (line for b in shown(parts) for line in _html(b, page))
+    lines = (line for b in shown(parts) for line in _html(b, under))
     return "<div>\n" + "\n".join(lines) + "\n</div>\n"
 
 
@@ -50,9 +50,9 @@ def _markdown(block: Block) -> Iterator[str]:
                 yield "\n" * bool(block.rows) + "  \n".join(map(plain, block.notes))
 
 
-def _html(block: Block, page: bool) -> Iterator[str]:
+def _html(block: Block, under: str) -> Iterator[str]:
     if isinstance(block, Table):
-        yield from _table(block, page)
+        yield from _table(block, under)
         return
     lines = [escape(line) for line in block.lines]
     match block:
@@ -64,22 +64,23 @@ def _html(block: Block, page: bool) -> Iterator[str]:
         case Labelled():
             yield f"<p><b>{escape(block.label)}</b> {'<br/>'.join(lines)}</p>"
         case Notes():
-            word = "" if block.level == "info" else f"<b>{block.level}</b> "
+            word = f"<b>{block.level}</b> " if under and block.level != "info" else ""
             items = "".join(f"<li>{word}{line}</li>" for line in lines)
             yield f'<ul class="{block.level}">{items}</ul>'
 
 
-def _table(block: Table, page: bool) -> Iterator[str]:
+def _table(block: Table, under: str) -> Iterator[str]:
     title = escape(block.title)
-    heading = f"<h3>{title}</h3>" if page else f"<p><b>{title}</b></p>"
+    heading = f"<h3>{title}</h3>" if under else f"<p><b>{title}</b></p>"
     yield from [heading] * bool(title)
     if block.rows:
-        label = title or escape(", ".join(filter(None, block.headers)))
-        yield from [f'<div class="wide" role="region" tabindex="0" aria-label="{label}">'] * page
+        label = escape(f"{under}: {block.title or ', '.join(filter(None, block.headers))}")
+        opened = f'<div class="wide" role="region" tabindex="0" aria-label="{label}">'
+        yield from [opened] * bool(under)
         yield f"<table>\n<thead>{_cells('th', block.headers, block.align)}</thead>"
         rows = (_cells("td", row, block.align) for row in block.rows)
         yield f"<tbody>{''.join(rows)}</tbody>\n</table>"
-        yield from ["</div>"] * page
+        yield from ["</div>"] * bool(under)
     if block.notes:
         yield f"<p>{'<br/>'.join(map(escape, block.notes))}</p>"
 

@@ -162,6 +162,7 @@ def _brief_law(fit: CurveFit) -> Table:
 
 
 def tested(fit: CurveFit) -> str:
+    """Return in a sentence how schedules did that were left out."""
     errors = [fold.error for fold in fit.held_out if fold.error is not None]
     if not errors:
         return "UNTESTED: no schedule could be left out and predicted"

@@ -84,10 +84,7 @@ def specification(fit: Fit, sources: Sequence[str] = ()) -> tuple[Block, Block]:
 def _read(fit: Fit) -> str:
     """Return how many runs and which ranges were read."""
     ranges, output = fit.data.get("ranges", {}), fit.law.output()
-    runs = (fit.data.get("points") or {}).get("runs")
-    known = _fitted.counted(fit.data, fit.n_points) if fit.n_points else ""
-    if runs and len(set(runs)) == fit.n_points:
-        known = _numbers.count(fit.n_points, "run")
+    known = fitted_to(fit) if fit.n_points else ""
     spans = [
         f"{symbol} {_numbers.span([float(f'{x:.3g}') for x in ranges[symbol]])}"
         for symbol in fit.law.inputs()
@@ -97,6 +94,14 @@ def _read(fit: Fit) -> str:
         span = _numbers.ends(ranges[output.symbol], lambda x: f"{x:.3g}")
         spans.append(f"{fit.measured} {span} {unit_of(output.symbol, fit)}".rstrip())
     return _numbers.pieces(f"{fit.name}:" * bool(fit.name), known, *spans)
+
+
+def fitted_to(fit: Fit) -> str:
+    """Return how many runs and points were fitted, in one number where each run is one point."""
+    runs = (fit.data.get("points") or {}).get("runs")
+    if runs and len(set(runs)) == fit.n_points:
+        return _numbers.count(fit.n_points, "run")
+    return _fitted.counted(fit.data, fit.n_points)
 
 
 def parameters(fit: Fit, *, full: bool = False) -> Table:

@@ -142,6 +142,7 @@ def _forecast(item: Mapping[str, Any], *, full: bool) -> list[str]:
 
 
 def scenarios(item: Mapping[str, Any]) -> Table:
+    """Return where the run ends under each schedule that it may have."""
     columns = [
         ("", "^", lambda s: s["name"]),
         (_loss(item), ">", lambda s: _ends(s)[0]),
@@ -153,6 +154,7 @@ def scenarios(item: Mapping[str, Any]) -> Table:
 
 
 def backtests(item: Mapping[str, Any]) -> Table:
+    """Return how the end of what is logged was forecast from earlier parts of it."""
     columns = [
         ("fitted to", ">", lambda b: _numbers.percent(b["cut"])),
         ("forecast", ">", lambda b: _numbers.value(b["predicted"])),

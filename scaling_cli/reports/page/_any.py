@@ -5,7 +5,7 @@ from typing import Any
 
 from scaling_cli import reports
 from scaling_cli.reports._blocks import Labelled, Text
-from scaling_cli.reports.page import _origins, _parts
+from scaling_cli.reports.page import _parts
 from scaling_cli.reports.page._page import Number, Origin, Page
 
 MOST = 400  # numbers of a thing that are listed; --json has all

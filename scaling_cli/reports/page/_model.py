@@ -84,7 +84,7 @@ def of(fit: Fit) -> Model | None:
             "mfu": _numbers.share(hardware.USUAL_MFU),
             "priced": made.priced,
         },
-        fit.target,
+        fit.measured,
         level,
     )
 
@@ -170,7 +170,7 @@ def _numbers_of(fit: Fit, level: float) -> dict[str, Any]:
         "growing": list(law.growing()),
         "axis": law.axis(),
         "level": level,
-        "target": fit.target,
+        "target": fit.measured,
         "parameters": [one.values() for one in (law, *(b.law for b in beside))],
         "weights": [1.0, *(b.weight for b in beside)],
         "sure": None,

@@ -1,4 +1,4 @@
-"""What a page is made of: the answer, pictures, blocks under headings, numbers with their origin."""
+"""What a page is made of: the answer, pictures, blocks under headings, numbers and origins."""
 
 import enum
 from collections.abc import Mapping, Sequence

@@ -87,7 +87,7 @@ class _Named(type):
 
     OWN: ClassVar[Mapping[str, str]] = {"maximum": "max", "minimum": "min"}
     SAME: ClassVar[frozenset[str]] = frozenset(
-        "exp log log1p expm1 log2 log10 sqrt abs tanh max min".split()
+        ("exp", "log", "log1p", "expm1", "log2", "log10", "sqrt", "abs", "tanh", "max", "min")
     )
 
     def __getattr__(cls, name: str) -> Callable[..., Traced]:

@@ -78,7 +78,7 @@ def _sections(page: Page) -> Iterator[Mapping[str, Any]]:
     """Yield the parts below the figures: a title, its markup, and whether it is folded."""
     for title, parts, folded in _parts(page):
         if shown(parts):
-            body = _markup.html([_cut(part) for part in parts], page=True)
+            body = _markup.html([_cut(part) for part in parts], under=title)
             yield {"id": _anchor(title), "title": title, "body": body, "folded": folded}
 
 

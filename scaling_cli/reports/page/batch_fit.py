@@ -50,8 +50,9 @@ def _answer(fit: BatchFit) -> Iterator[str]:
     if loss is None:
         yield "The laws of steps and tokens by batch size have the constants below."
         return
-    batch, span = float(fit.trajectory.critical_batch(loss)), fit.interval(
-        lambda t: t.critical_batch(loss)
+    batch, span = (
+        float(fit.trajectory.critical_batch(loss)),
+        fit.interval(lambda t: t.critical_batch(loss)),
     )
     ends = ""
     if span is not None:

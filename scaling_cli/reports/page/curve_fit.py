@@ -1,8 +1,9 @@
 """The page of a fit of loss curves."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from scaling_cli.artefacts.curve_fit import CurveFit
+from scaling_cli.artefacts.curve_fit import CurveFit, FittedRun
 from scaling_cli.reports import _fitted, _numbers
 from scaling_cli.reports import curve_fit as report
 from scaling_cli.reports._blocks import Block, Labelled, Text
@@ -10,11 +11,15 @@ from scaling_cli.reports.page import _origins, _parts
 from scaling_cli.reports.page._page import Number, Origin, Page, Picture
 from scaling_cli.vocabulary.quantities import LR, L, N, S
 
+COLOURS = 7  # of a figure of schedules
+
 
 def of(fit: CurveFit, name: str) -> Page:
     """Return the page of a fit of loss curves."""
     runs = _numbers.count(len(fit.runs), "loss curve")
-    pictures, why = _parts.pictures(fit, *_wanted(fit))
+    curves, schedules = _wanted(fit)
+    pictures, why = _parts.pictures(fit, curves)
+    more, _ = _parts.pictures(replace(fit, runs=_unlike(fit)), schedules)
     return Page(
         title=f"{fit.name_of_law} fitted to {runs}" if fit.runs else f"{fit.name_of_law}",
         what=fit.what,
@@ -28,8 +33,8 @@ def of(fit: CurveFit, name: str) -> Page:
         left_out=[Labelled("runs", _fitted.left_out(fit.left_out, full=True) or ["none"])],
         numbers=[*_numbers_of(fit)],
         command=[*_parts.commands(fit.command, name)],
-        pictures=pictures,
-        without_pictures=why,
+        pictures=[*pictures, *more],
+        without_pictures="" if more else why,
         facts={
             "law": fit.name_of_law,
             "warnings": _parts.warnings(fit.checks),
@@ -37,6 +42,11 @@ def of(fit: CurveFit, name: str) -> Page:
             "left_out": [vars(item) for item in fit.left_out],
         },
     )
+
+
+def _unlike(fit: CurveFit) -> list[FittedRun]:
+    """Return the first runs of different schedules, as many as there are colours."""
+    return [*{run.schedule: run for run in reversed(fit.runs)}.values()][::-1][:COLOURS]
 
 
 def _longest(fit: CurveFit) -> tuple[str, float, tuple[float, float] | None] | None:
@@ -57,7 +67,8 @@ def _answer(fit: CurveFit) -> Iterator[str]:
     else:
         run, value, ends = known
         if ends is None:
-            yield f"The law ends the run {run} at a loss of {_numbers.value(value)}; no range is known."
+            at = _numbers.value(value)
+            yield f"The law ends the run {run} at a loss of {at}; no range is known."
         else:
             shown, low, high = _numbers.deserved(value, *ends)
             yield (
@@ -78,7 +89,7 @@ def _wanted(fit: CurveFit) -> Iterator[Picture]:
     )
     yield Picture(
         "schedules",
-        "The fitted schedules side by side",
+        "Fitted schedules side by side",
         "The predicted loss along each schedule, and its learning rate below; a band is where the "
         "curve lies.",
         None,

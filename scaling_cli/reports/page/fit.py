@@ -13,6 +13,7 @@ from scaling_cli.reports._blocks import Block, Labelled, Text
 from scaling_cli.reports.page import _model, _origins, _parts
 from scaling_cli.reports.page._page import Number, Origin, Page, Picture
 from scaling_cli.vocabulary.errors import ScalingError
+from scaling_cli.vocabulary.quantities import C
 
 ASSUMPTIONS = "assumptions"
 STATED = (
@@ -27,13 +28,13 @@ def of(fit: Fit, name: str) -> Page:
     pictures, why = _parts.pictures(drawn, *_wanted(fit))
     told = _headline(fit)
     return Page(
-        title=f"{laws.name_of(fit.law)} fitted to {_fitted.counted(fit.data, fit.n_points)}",
+        title=f"{laws.name_of(fit.law)} fitted to {fit_report.fitted_to(fit)}",
         what=fit.what,
         name=name,
         answer=[*_answer(fit, told)],
         careful=_parts.careful(fit.checks),
         checked=_parts.passed(fit.checks),
-        backtest=[Text([f"In short: {fit_report.tested(fit)}."]), fit_report.backtest(fit)],
+        backtest=[fit_report.backtest(fit)],
         assumed=[*_assumed(fit), *diagnosis.blocks(fit)],
         exact=[*_exact(fit)],
         left_out=[Labelled("runs", _fitted.left_out(fit.left_out, full=True) or ["none"])],
@@ -73,10 +74,11 @@ def _answer(fit: Fit, told: Prediction | None) -> Iterator[str]:
         return
     inputs = {s: float(v[0]) for s, v in told.inputs.items()}
     ahead = fit_report.distance(fit, inputs)[1] if fit.law.axis() else None
-    how = "Such a run" if ahead is None else f"A run {ahead:.3g} times as large as your largest"
+    of = "compute" if fit.law.axis() == C.symbol else fit.law.axis()
+    how = "Such a run" if ahead is None else f"A run of {ahead:.3g} times the {of} of the largest"
     value, low, high = _deserved(told)
     ends = f": {_share(told.level)} such runs should end between {low} and {high}" if low else ""
-    yield f"{how} should reach a {fit.target} of about {value}{ends}."
+    yield f"{how} here should reach a {fit.measured} of about {value}{ends}."
     if told.new_run is None:
         yield "No range is known: the fit carries no draws."
     yield f"Tested: {fit_report.tested(fit)}."
@@ -89,9 +91,9 @@ def _example(fit: Fit) -> str:
     """Return what a law says at an example, of numbers that were typed in from a paper."""
     inputs = fit.law.example()
     at = ", ".join(f"{s} = {_numbers.rounded(v, s)}" for s, v in inputs.items())
-    told = fit.predict(**inputs)
+    value = _numbers.value(float(fit.predict(**inputs).value[0]))
     return (
-        f"By this law, at {at}, the {fit.target} is about {_numbers.value(float(told.value[0]))}; "
+        f"By this law, at {at}, the {fit.measured} is about {value}; "
         "no range is known, for the numbers come without the runs that they were fitted to."
     )
 
@@ -114,7 +116,7 @@ def _wanted(fit: Fit) -> Iterator[Picture]:
     axis, runs = fit.law.axis() or "its input", _numbers.count(fit.n_points, "run")
     yield Picture(
         "loss",
-        f"{fit.target} against {axis}: what was measured, and the forecast beyond",
+        f"{fit.measured} against {axis}: what was measured, and the forecast beyond",
         f"{runs} as dots; lines are the fitted law, solid where runs lie and dashed beyond them. "
         "The band beyond the runs is where a new run would land; grey marks where no run was.",
         None,
@@ -123,8 +125,8 @@ def _wanted(fit: Fit) -> Iterator[Picture]:
         yield Picture(
             "backtest",
             "How forecasts of larger runs did that were held back",
-            f"Each point is a refit without the largest runs, scored on them. "
-            f"{fit_report.tested(fit)}.".replace("..", "."),
+            "Each point is a refit without the largest runs, scored on them: how far off it was, "
+            "and how many of them lay in the range that would have been given.",
             None,
         )
         return
@@ -138,7 +140,19 @@ def _wanted(fit: Fit) -> Iterator[Picture]:
 
 def _assumed(fit: Fit) -> Iterator[Block]:
     said = [c.message for c in fit.checks if c.code == ASSUMPTIONS]
-    yield Text(said or [STATED])
+    yield Text([f"{text[0].upper()}{text[1:]}" for text in said] or [STATED])
+    yield Text([*_most(fit)])
+
+
+def _most(fit: Fit) -> Iterator[str]:
+    """Say which other choice moves the forecast most."""
+    choices = [c for c in fit.diagnostics.get("sensitivity") or () if c["headline_shift"]]
+    if choices:
+        most = max(choices, key=lambda c: abs(c["headline_shift"]))
+        yield (
+            f"Of {_numbers.count(len(choices), 'other way')} to fit the same runs, this one moves "
+            f"the forecast most: {most['name']}, by {_numbers.bias(most['headline_shift'])}."
+        )
 
 
 def _exact(fit: Fit) -> Iterator[Block]:
@@ -146,7 +160,7 @@ def _exact(fit: Fit) -> Iterator[Block]:
     yield from fit_report.specification(fit)
     declared = {k: v for k, v in fit.selection.items() if v not in (None, {}, [], False)}
     yield Labelled("options", [f"{k} = {v}" for k, v in declared.items()])
-    counted = {**{"C": fit.law.compute_in_words()}, **(fit.data.get("conventions") or {})}
+    counted = {"C": fit.law.compute_in_words(), **(fit.data.get("conventions") or {})}
     yield Labelled("conventions", [f"{k}: {v}".replace("_", "-") for k, v in counted.items()])
     origin = [f"{k}: {v}" for k, v in fit.origin.items() if isinstance(v, str)]
     yield Labelled("origin", [*origin, fit.law.reference])
@@ -181,16 +195,19 @@ def _of_headline(fit: Fit, told: Prediction) -> Iterator[Number]:
     mean = [float(end[0]) for end in told.mean] if told.mean else None
     value, unit = float(told.forecast[0]), fit.law.output().unit
     yield Number(
-        f"{fit.target}, a new run", value, Origin.COMPUTED, "the forecast", unit, ends, told.level
+        f"{fit.measured}, a new run", value, Origin.COMPUTED, "the forecast", unit, ends, told.level
     )
     yield Number(
-        f"{fit.target}, the curve", value, Origin.COMPUTED, "the forecast", unit, mean, told.level
+        f"{fit.measured}, the curve", value, Origin.COMPUTED, "the forecast", unit, mean, told.level
     )
     own = float(told.value[0])
-    yield Number(f"{fit.target} by the law alone", own, Origin.COMPUTED, laws.name_of(fit.law), unit)
+    yield Number(
+        f"{fit.measured} by the law alone", own, Origin.COMPUTED, laws.name_of(fit.law), unit
+    )
     for symbol, values in {**told.inputs, **told.spent}.items():
         why = "a step beyond the largest run, where the law is best"
-        yield Number(f"{symbol} of that run", float(values[0]), Origin.ASSUMED, why)
+        unit = quantity.unit if (quantity := fit.law.quantity(symbol)) else ""
+        yield Number(f"{symbol} of that run", float(values[0]), Origin.ASSUMED, why, unit)
     for name, half in told.parts.items():
         why = "part of the range, in quadrature"
         yield Number(f"half-width by {name}", 100 * float(half[0]), Origin.COMPUTED, why, "%")

@@ -95,9 +95,7 @@ def _numbers_of(f: Forecast, runs: tuple[Forecast, ...]) -> Iterator[Number]:
     who, target, ends = _who(f, runs), f.target or "loss", f.interval
     how = Origin.ASSUMED if f.schedule.known in ("assumed", "siblings") else Origin.READ
     how = Origin.DECLARED if f.schedule.known == "given" else how
-    yield Number(
-        f"{who}{target} at the end", f.value, Origin.COMPUTED, f.method, "", ends, f.level
-    )
+    yield Number(f"{who}{target} at the end", f.value, Origin.COMPUTED, f.method, "", ends, f.level)
     one = f"{who}one logged value there"
     yield Number(one, f.value, Origin.COMPUTED, "noise of a row", "", f.one_value, f.level)
     yield Number(f"{who}end, {f.unit}", f.until, how, f"the schedule is {f.schedule.known}")

@@ -1,6 +1,5 @@
 """The page of runs of which nothing was fitted yet: what was understood of them."""
 
-import shlex
 from collections.abc import Iterator
 from typing import Any
 

@@ -9,12 +9,14 @@
   let waiting = 0;
 
   /** 7B, 1.33T, 124M, as the command line writes them. */
-  function short(value) {
+  function short(value, count = 4) {
     if (value === Infinity) return "more";
     for (const [limit, suffix] of [[1e12, "T"], [1e9, "B"], [1e6, "M"], [1e3, "k"]])
-      if (Math.abs(value) >= limit && Math.abs(value) < 1e15) return digits(value / limit, 4) + suffix;
-    return digits(value, 4);
+      if (Math.abs(value) >= limit && Math.abs(value) < 1e15) return digits(value / limit, count) + suffix;
+    return digits(value, count);
   }
+
+  const short3 = (value) => short(value, 3);
 
   function digits(value, count) {
     const text = Number(value.toPrecision(count));
@@ -86,7 +88,7 @@
   function money(flop) {
     const [price, speed] = [typed("in-price"), typed("in-flops")];
     const hours = flop / speed / 3600;
-    return speed > 0 && price >= 0 ? `${short(hours)} GPU-hours, $${short(hours * price)}` : "-";
+    return speed > 0 && price >= 0 ? `${short3(hours)} GPU-hours, $${short3(hours * price)}` : "-";
   }
 
   const range = (pair, write) => (pair ? `${write(pair[0])} to ${write(pair[1])}` : "not known");
@@ -103,7 +105,7 @@
     if (wrong || !(answers >= 0)) return;
     shown(except);
     const x = point(), told = ask.predict(x), level = digits(100 * model.level, 4);
-    const target = model.target;
+    const { target } = model;
     byId("told-forecast").textContent = `${target} ${loss(told.forecast)}`;
     byId("told-range").textContent = told.new_run
       ? `${level} % of new runs in ${range(told.new_run, loss)}; the curve itself in ${range(told.mean, loss)}`
@@ -118,7 +120,7 @@
       if (answers > 0) {
         // Each draw is searched for its best split: that waits until nothing moves any more.
         waiting = setTimeout(() => optimum(rows, told, spent, answers), 250);
-        say([...rows, ["best split", "..."]]);
+        say([...rows, ["the law's best split", "..."]]);
         draw(x, null, told, answers);
         return;
       }
@@ -135,16 +137,16 @@
   function optimum(rows, told, budget, answers) {
     const best = ask.optimum(budget, answers, held());
     if (!best) {
-      say([...rows, ["best split", "none inside what can be looked at"]]);
+      say([...rows, ["the law's best split", "none inside what can be looked at"]]);
       draw(point(), null, told, answers);
       return;
     }
     const of = best.loss.forecast, split = best.inputs;
     say([
       ...rows,
-      ["best split for that", `${size} ${short(split[size])} (${level()} ${range(best.interval, short)}), ${data} ${short(split[data])}`],
+      ["the law's best split", `${size} ${short(split[size])} (${level()} ${range(best.interval, short)}), ${data} ${short(split[data])}`],
       ["nearly as good", `${size} from ${range(best.near, short)} (within ${percent(model.shares)})`],
-      ["best forecast", `${loss(of)} (${range(best.loss.new_run, loss)})`],
+      ["forecast there", `${loss(of)} (${range(best.loss.new_run, loss)})`],
     ]);
     byId("take-best").onclick = () => {
       Object.assign(state, split);
@@ -157,20 +159,46 @@
   const level = () => `${digits(100 * model.level, 4)} %`;
 
   /** The forecast along the main input: of a size at the same compute, else with the rest held. */
-  function along(x, answers) {
-    const slider = byId(`move-${main}`), [low, high] = [Number(slider.dataset.low), Number(slider.dataset.high)];
+  function along(x, answers, from, to, count) {
+    const log = logarithmic(byId(`move-${main}`)), points = [];
     const budget = size ? ask.along(x) + model.search.answered * answers * x[size] : 0;
-    const points = [];
-    for (let i = 0; i <= 48; i++) {
-      const share = i / 48;
-      const at = logarithmic(slider)
-        ? (size ? x[size] * Math.pow(10, 4 * share - 2) : low * Math.pow(high / low, share))
-        : low + share * (high - low);
+    for (let i = 0; i <= count; i++) {
+      const at = log ? from * Math.pow(to / from, i / count) : from + (i / count) * (to - from);
       const there = size ? ask.at(Math.log(at), budget, answers, held()) : { ...x, [main]: at };
       const told = ask.predict(there);
       if (Number.isFinite(told.forecast)) points.push({ at, told });
     }
     return points;
+  }
+
+  /** The points that are drawn: the valley and not its walls, which would press it flat. */
+  function valley(x, best, told, answers) {
+    const slider = byId(`move-${main}`), [low, high] = [slider.dataset.low, slider.dataset.high].map(Number);
+    if (!size) return along(x, answers, low, high, 48);
+    const [down, up] = told.new_run || [told.forecast, told.forecast];
+    const sides = [up - told.forecast, told.forecast - down, 0.03 * Math.abs(told.forecast)];
+    const least = best ? Math.min(told.forecast, best.loss.forecast) : told.forecast;
+    const limit = Math.max(told.forecast, least + 4 * Math.max(...sides));
+    const kept = along(x, answers, x[size] / 300, x[size] * 300, 40)
+      .filter((p) => p.told.forecast <= limit).map((p) => p.at);
+    const ends = [...kept, x[size], ...(best ? [best.inputs[size]] : [])];
+    return along(x, answers, Math.min(...ends), Math.max(...ends), 40);
+  }
+
+  /** Round numbers between two. */
+  function ticks(low, high, log) {
+    if (log) {
+      const every = [];
+      for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power++)
+        for (const first of [1, 2, 5]) every.push(first * Math.pow(10, power));
+      const inside = every.filter((v) => v >= low * 0.999 && v <= high * 1.001);
+      const decades = inside.filter((v) => Math.abs(Math.log10(v) - Math.round(Math.log10(v))) < 1e-9);
+      return inside.length > 7 && decades.length > 1 ? decades : inside;
+    }
+    const power = Math.pow(10, Math.floor(Math.log10((high - low) / 4))), found = [];
+    const step = [10, 5, 2.5, 2, 1].find((n) => (high - low) / (n * power) >= 4) * power;
+    for (let v = Math.ceil(low / step) * step; v <= high * (1 + 1e-12); v += step) found.push(v);
+    return found;
   }
 
   const XML = "http://www.w3.org/2000/svg";
@@ -183,32 +211,32 @@
   }
 
   function draw(x, best, told, answers) {
-    const svg = byId("curve"), points = along(x, answers);
+    const svg = byId("curve"), points = valley(x, best, told, answers);
     while (svg.children.length > 2) svg.lastChild.remove();
     if (points.length < 2) return;
-    const box = { left: 64, right: 704, top: 14, bottom: 270 };
+    const width = Math.max(320, Math.min(720, svg.clientWidth || 720));
+    svg.setAttribute("viewBox", `0 0 ${width} 320`);
+    const box = { left: 56, right: width - 14, top: 14, bottom: 268 };
     const log = logarithmic(byId(`move-${main}`)), scale = log ? Math.log : (v) => v;
-    const [first, last] = [points[0].at, points[points.length - 1].at].map(scale);
-    const every = points.flatMap(({ told: t }) => (t.new_run ? t.new_run : [t.forecast]));
-    // Steep walls are cut off: what counts is the valley.
-    const centre = told.forecast, reach = Math.max(...(told.new_run || [centre]).map((v) => Math.abs(v - centre)), 0.02 * Math.abs(centre));
-    const bottom = Math.max(Math.min(...every), centre - 6 * reach), top = Math.min(Math.max(...every), centre + 6 * reach);
-    const X = (v) => box.left + ((scale(v) - first) / (last - first)) * (box.right - box.left);
-    const Y = (v) => box.bottom - ((Math.min(Math.max(v, bottom), top) - bottom) / (top - bottom)) * (box.bottom - box.top);
-    for (let i = 0; i <= 4; i++) {
-      const v = bottom + (i / 4) * (top - bottom);
+    const [low, high] = [points[0].at, points[points.length - 1].at], [first, last] = [low, high].map(scale);
+    const every = points.flatMap(({ told: t }) => [t.forecast, ...(t.new_run || [])]);
+    const [bottom, top] = [Math.min(...every), Math.max(...every)];
+    const X = (v) => box.left + ((scale(v) - first) / (last - first || 1)) * (box.right - box.left);
+    const Y = (v) => box.bottom - ((v - bottom) / (top - bottom || 1)) * (box.bottom - box.top);
+    for (const v of ticks(bottom, top, false)) {
       add(svg, "line", { class: "grid", x1: box.left, x2: box.right, y1: Y(v), y2: Y(v) });
       add(svg, "text", { x: box.left - 6, y: Y(v) + 4, "text-anchor": "end" }, digits(v, 4));
     }
-    for (let i = 0; i <= 4; i++) {
-      const v = log ? Math.exp(first + (i / 4) * (last - first)) : first + (i / 4) * (last - first);
-      add(svg, "text", { x: X(v), y: box.bottom + 20, "text-anchor": i === 4 ? "end" : i ? "middle" : "start" }, short(Number(v.toPrecision(2))));
+    for (const v of ticks(low, high, log)) {
+      add(svg, "line", { class: "grid", x1: X(v), x2: X(v), y1: box.bottom, y2: box.bottom + 5 });
+      add(svg, "text", { x: X(v), y: box.bottom + 20, "text-anchor": "middle" }, short(v));
     }
-    add(svg, "text", { x: (box.left + box.right) / 2, y: box.bottom + 42, "text-anchor": "middle" }, size ? `${main}, at the same compute` : main);
+    const name = size ? `${main}, at the same compute` : main;
+    add(svg, "text", { x: (box.left + box.right) / 2, y: box.bottom + 42, "text-anchor": "middle" }, name);
     const path = (list) => list.map(([a, b], i) => `${i ? "L" : "M"}${X(a).toFixed(1)} ${Y(b).toFixed(1)}`).join("");
     if (told.new_run) {
-      const low = points.map((p) => [p.at, p.told.new_run[0]]), high = points.map((p) => [p.at, p.told.new_run[1]]);
-      add(svg, "path", { class: "band", d: `${path([...high, ...low.reverse()])}Z` });
+      const edges = [0, 1].map((end) => points.map((p) => [p.at, p.told.new_run[end]]));
+      add(svg, "path", { class: "band", d: `${path([...edges[1], ...edges[0].reverse()])}Z` });
     }
     const inside = (p) => Object.values(p.told.extrapolation).every((f) => f <= 1.005);
     points.slice(1).forEach((p, i) => {
@@ -217,7 +245,7 @@
     });
     if (best) add(svg, "circle", { class: "best", cx: X(best.inputs[size]), cy: Y(best.loss.forecast), r: 6 });
     add(svg, "circle", { class: "here", cx: X(x[main]), cy: Y(told.forecast), r: 4.5 });
-    const beside = best ? `; the best is ${loss(best.loss.forecast)} at ${short(best.inputs[size])} (ring)` : "";
+    const beside = best ? `; by the law the best split is at ${short(best.inputs[size])}, forecast ${loss(best.loss.forecast)} (ring)` : "";
     const words = `${model.target} along ${main}${size ? " at the same compute" : ""}: ${loss(told.forecast)} at ${short(x[main])} (dot)${beside}. Dashed: beyond the data. Band: where a new run would land.`;
     byId("curve-desc").textContent = words;
     byId("curve-caption").textContent = words;
@@ -237,6 +265,7 @@
   }
   for (const id of ["in-T", "in-price", "in-flops"]) byId(id)?.addEventListener("input", () => update(null));
   byId("asked").addEventListener("submit", (event) => event.preventDefault());
+  addEventListener("resize", () => update(null));
   if (size) state.C = ask.along(point());
   byId("try").hidden = false;
   update(null);
