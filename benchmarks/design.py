@@ -24,7 +24,7 @@ from scaling_cli.engine.priors import Belief, Penalty
 from scaling_cli.engine.problem import Frame, Problem
 from scaling_cli.engine.solve import solve
 from scaling_cli.laws._law import Domain, Law, namespace, param
-from scaling_cli.planning.design import Design, Reach
+from scaling_cli.planning.design import LEAST, Design, Reach
 from scaling_cli.planning.known import Known
 from scaling_cli.point_fits.certainty.draws import Draws, refitted
 from scaling_cli.vocabulary.objective import Objective
@@ -165,7 +165,9 @@ class Pool:
         r2 = 1 - np.sum(misses**2) / np.sum((truth - truth.mean()) ** 2)
         return float(np.clip(np.nan_to_num(r2, nan=-1.0), -1, 1))
 
-    def design(self, rows: list[int], random: np.random.Generator, drift: float) -> Design:
+    def design(
+        self, rows: list[int], random: np.random.Generator, drift: float, least: float
+    ) -> Design:
         """Return the criterion after some runs, which are no candidates any more."""
         problem, u = self.fitted(rows, random)
         seed, targets = int(random.integers(1 << 30)), self.held[0]
@@ -177,7 +179,7 @@ class Pool:
         far = edges(self.law, problem.inputs)
         reach = Reach.of(self.law, targets, drift, self.inputs, far) if drift else None
         slopes = known.slopes(few, self.inputs), known.slopes(few, targets)
-        return Design(known.covariance(few), *slopes, self.sigma, costs, reach)
+        return Design(known.covariance(few), *slopes, self.sigma, costs, reach, least)
 
 
 Choice = Callable[[Design, float], list[int]]
@@ -216,15 +218,16 @@ def by_d(power: float) -> Choice:
     return choose
 
 
-METHODS: dict[str, tuple[Choice | None, float]] = {
-    "random": (None, 0.0),
-    "cheapest": (None, 0.0),
-    "D-optimal": (by_d(0.0), 0.0),
-    "D-optimal, k = .5": (by_d(0.5), 0.0),
-    "V, k = 0": (by_v(0.0), 0.0),
-    "V, k = .5": (by_v(0.5), 0.0),
-    "V, best k": (by_v(None), 0.0),
-    "next (V, drift)": (by_v(None), DRIFT),
+METHODS: dict[str, tuple[Choice | None, float, float]] = {  # choice, drift, least gain
+    "random": (None, 0.0, 0.0),
+    "cheapest": (None, 0.0, 0.0),
+    "D-optimal": (by_d(0.0), 0.0, 0.0),
+    "D-optimal, k = .5": (by_d(0.5), 0.0, 0.0),
+    "V, k = 0": (by_v(0.0), 0.0, 0.0),
+    "V, k = .5": (by_v(0.5), 0.0, 0.0),
+    "V, best k": (by_v(None), 0.0, 0.0),
+    "V, drift": (by_v(None), DRIFT, 0.0),
+    "V, drift, stops": (by_v(None), DRIFT, LEAST),
 }
 
 
@@ -240,7 +243,7 @@ def bought(order: np.ndarray, costs: np.ndarray, budget: float) -> list[int]:
 
 def selected(pool: Pool, name: str, budget: float, random: np.random.Generator) -> list[int]:
     """Return the runs that a method chooses for a budget."""
-    choose, drift = METHODS[name]
+    choose, drift, least = METHODS[name]
     order = random.permutation(len(pool.costs))
     if choose is None:
         order = np.argsort(pool.costs) if name == "cheapest" else order
@@ -250,7 +253,7 @@ def selected(pool: Pool, name: str, budget: float, random: np.random.Generator) 
     rows = cheap[:first].tolist()
     for share in STAGES:
         left = share * budget - float(np.sum(pool.costs[rows]))
-        rows += choose(pool.design(rows, random, drift), left)
+        rows += choose(pool.design(rows, random, drift, least), left)
     return rows
 
 

@@ -1,7 +1,7 @@
 """Which runs narrow a forecast most for their cost: the V-criterion, a run at a time."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -118,6 +118,8 @@ class Design:
     costs : array, shape (m,)
     reach : Reach, optional
         The drift beyond the runs, which larger runs lower.
+    least : float
+        Share of a new run's variance at the targets that a run must take off to be worth it.
     """
 
     covariance: np.ndarray
@@ -125,7 +127,8 @@ class Design:
     target: np.ndarray
     sigma: float
     costs: np.ndarray
-    reach: Reach | None = field(default=None)
+    reach: Reach | None = None
+    least: float = LEAST
 
     def best(self, budget: float, *, fewest: int = 0, most: int = MOST) -> Chosen:
         """Return the runs of least variance among those of several powers of the cost."""
@@ -169,7 +172,7 @@ class Design:
         free = self.costs <= (left - kept) * (1 + ROUNDING)
         free[list(rows)] = False
         now = float(np.mean(self._variances(covariance))) + self._far(rows)
-        worth = share * now / (now + self.target.shape[1] * self.sigma**2) >= LEAST
+        worth = share * now / (now + self.target.shape[1] * self.sigma**2) >= self.least
         return free & worth if len(rows) >= fewest or (free & worth).any() else free
 
     def variance(self, rows: Sequence[int]) -> np.ndarray:
