@@ -45,6 +45,7 @@ PRINTED = [
     f"hparams --fit {STORED}/hparams.json --params 3M --tokens 30M",
     f"profile {STORED}/fit.json --of alpha --method delta",
     f"plot {STORED}/fit.json --kind residuals",
+    f"count {ROOT}/examples/gpt2.json --tokens 2.5B",
     f"schedule {LINEAR}",
     f"schedule {RUN}",
     f"schedule --best --fit {STORED}/curve_fit.json --steps 2048",
