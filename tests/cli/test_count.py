@@ -188,8 +188,8 @@ def test_later_lines_of_a_log_count() -> None:
         (
             "a.json",
             "{",
-            "error: a.json: the file is not whole JSON. hint: Give a config.json, YAML, TOML, arguments "
-            "(--num-layers 24) or name = value lines.\n",
+            "error: a.json: the file is not whole JSON. hint: Give a config.json, YAML, TOML, "
+            "arguments (--num-layers 24) or name = value lines.\n",
         ),
         (
             "notes.txt",
