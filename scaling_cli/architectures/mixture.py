@@ -1,5 +1,7 @@
 """Mixtures of experts: Mixtral, Qwen, OLMoE, Granite, gpt-oss, and DeepSeek with latent heads."""
 
+from dataclasses import replace
+
 from scaling_cli.architectures._architecture import Part
 from scaling_cli.architectures._config import Config
 from scaling_cli.architectures._transformer import (
@@ -20,8 +22,8 @@ def _mixtral(config: Config) -> Transformer:
 
 def _everywhere(config: Config, plain: Transformer, count: str) -> Experts:
     """Return experts as wide as the feed-forward part would be, in each layer."""
-    known = {"count": config.size(count, "num_experts"), "used": config.size(_BY_TOKEN)}
-    return Experts(inner=plain.inner, layers=plain.layers, **known)
+    several, used = config.size(count, "num_experts"), config.size(_BY_TOKEN)
+    return Experts(count=several, used=used, inner=plain.inner, layers=plain.layers)
 
 
 def _olmoe(config: Config) -> Transformer:
@@ -66,11 +68,8 @@ def _sparse(config: Config, layers: int, *, shared: int = 0, shared_gate: bool =
 def _gpt_oss(config: Config) -> Transformer:
     bias = config.flag("attention_bias", True)
     plain = decoder(config, tied=False, qkv_bias=bias, out_bias=bias, windows=sliding(config, 0.5))
-    known = {
-        "count": config.size("num_local_experts", "num_experts"),
-        "used": config.size(_BY_TOKEN),
-    }
-    experts = Experts(inner=plain.inner, layers=plain.layers, bias=True, router_bias=True, **known)
+    experts = _everywhere(config, plain, "num_local_experts")
+    experts = replace(experts, bias=True, router_bias=True)
     return plain.but(own_norms=plain.heads, experts=experts)  # a sink for each head
 
 
@@ -81,8 +80,8 @@ def _deepseek(config: Config) -> Transformer:
     sparse = _sparse_after(config, layers) if count else 0
     experts = None
     if count and sparse:
-        known = {"inner": config.size("moe_intermediate_size"), "shared": shared}
-        experts = Experts(count=count, used=config.size(_BY_TOKEN), layers=sparse, **known)
+        one, used = config.size("moe_intermediate_size"), config.size(_BY_TOKEN)
+        experts = Experts(count=count, used=used, inner=one, layers=sparse, shared=shared)
     return decoder(
         config,
         tied=False,
