@@ -53,6 +53,7 @@ PRINTED = [
     f"schedule --best --fit {STORED}/curve_fit.json --steps 2048",
     f"show {STORED}/backtest.json",
     "show li-2025",
+    "cite chinchilla/ladder",
     "check kaplan_n/kaplan-2020",
     "laws",
     "laws multi_power",
