@@ -52,6 +52,7 @@ PUBLIC = [
     "identify_schedule",
     "ingest",
     "intervals",
+    "law",
     "laws",
     "load",
     "parse_schedule",

@@ -13,13 +13,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from scaling_cli import laws
 from scaling_cli.laws import _structure, _syntax
 from scaling_cli.laws._law import Absorbs, Law, Parameter
 from scaling_cli.laws._planned import Planned
 from scaling_cli.laws._syntax import Call, Name, Node, Number
 from scaling_cli.vocabulary.errors import UsageError, some
 from scaling_cli.vocabulary.quantities import QUANTITIES, Domain, L, Quantity, plain_name
+from scaling_cli.vocabulary.registry import Classes
 
 LETTERS = 4  # of a name: shorter ones are parameters, whatever column they are an alias of
 UNIT, SAME = 1.7, 1e-9  # of a change of units that is tried out, and what counts as no change
@@ -33,7 +33,7 @@ class _Typed(type):
     """The class of formulas' classes: one is sent to another process as its text."""
 
 
-copyreg.pickle(_Typed, lambda cls: (laws.get, (cls.called(),)))
+copyreg.pickle(_Typed, lambda cls: (law_of, (cls.called(),)))
 
 
 class Formula(Planned, metaclass=_Typed):
@@ -239,8 +239,9 @@ def _fields(declared: Mapping[str, Parameter]) -> dict[str, Any]:
 def _known() -> dict[str, Quantity]:
     """Return the quantities that a formula may name, by symbol: of the vocabulary and of laws."""
     own = {q.symbol: q for q in QUANTITIES.values()}
-    for name in laws.names():
-        own |= {s: q for s, q in laws.get(name).inputs().items() if s not in own and len(s) > 1}
+    built_in = Classes(__name__.rpartition(".")[0], "law", Law)
+    for name in built_in.names():
+        own |= {s: q for s, q in built_in.get(name).inputs().items() if s not in own and len(s) > 1}
     return own
 
 

@@ -264,6 +264,7 @@ def heads(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for i, (N, D, h) in enumerate(grid):
         B = 2 ** (16 + 2 * int(generator.integers(3)))
         loss = 1.7 + 400 / N**0.34 + 410 / D**0.28 + 30 / B**0.5 + 0.5 / h**0.7
+        loss *= float(np.exp(1e-3 * generator.standard_normal()))
         lines.append(f"r{i},{N:g},{D:g},{h},{B},{loss!r}")
     file = tmp_path_factory.mktemp("heads") / "runs.csv"
     file.write_text("\n".join(lines))
@@ -282,20 +283,21 @@ def test_a_law_of_batch_and_a_column_of_one_s_own_from_the_command_line(
     assert stored["law"] == (
         "L(N, D, B_tokens, heads) = E + A/N**alpha + B/D**beta + G/B_tokens**gamma + H/heads**k"
     )
-    truth = {"E": 1.7, "A": 400, "alpha": 0.34, "B": 410, "beta": 0.28, "G": 30, "gamma": 0.5}
-    for name, value in {**truth, "H": 0.5, "k": 0.7}.items():
-        assert stored["parameters"][name] == pytest.approx(value, rel=1e-4)
+    truth = {"alpha": 0.34, "beta": 0.28, "gamma": 0.5, "k": 0.7}
+    for name, value in truth.items():
+        ends = stored["intervals"][name]
+        assert abs(stored["parameters"][name] - value) < 2 * (ends["high"] - ends["low"])
     asked = ("--input", "heads=32", "--input", "batch_tokens=1M")
     point = run("predict", "--fit", fit, "--params", "1B", "--tokens", "20B", *asked, "--json")
     value = json.loads(point.stdout)["predictions"][0]["value"]
     oracle = 1.7 + 400 / 1e9**0.34 + 410 / 2e10**0.28 + 30 / 1e6**0.5 + 0.5 / 32**0.7
-    assert value == pytest.approx(oracle, rel=1e-6)
+    assert value == pytest.approx(oracle, rel=1e-2)
     planned = run("plan", "--fit", fit, "--compute", "1e21", *asked, "--json")
     best = json.loads(planned.stdout)["allocations"][0]
     ratio = (0.34 * 400 / (0.28 * 410)) ** (1 / 0.62)
-    assert best["N"] == pytest.approx(ratio * (1e21 / 6) ** (0.28 / 0.62), rel=1e-4)
-    for words in ("check", "show", "profile"):
-        assert run(words, fit).exit_code == 0, words
+    assert best["N"] == pytest.approx(ratio * (1e21 / 6) ** (0.28 / 0.62), rel=0.2)
+    for words in (("check",), ("show",), ("profile", "--of", "alpha", "--method", "delta")):
+        assert run(words[0], fit, *words[1:]).exit_code == 0, words
     assert run("plot", fit, "-o", tmp_path / "a.svg").exit_code == 0
 
 
