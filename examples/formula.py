@@ -5,6 +5,7 @@ import scaling_cli as sc
 
 @sc.law
 def ours(N, D, *, E, A, alpha, B, beta):
+    """L = E + A/N^alpha + B/D^beta."""
     return E + A / N**alpha + B / D**beta
 
 

@@ -38,6 +38,7 @@ def backtest(
     target: str | None = None,
     where: str | None = None,
     at: str = "final",
+    best_of: str | None = None,
     rising: bool = False,
     limit: float | None = None,
     objective: Objective | str | None = None,
@@ -57,7 +58,7 @@ def backtest(
 
     Parameters
     ----------
-    data, law, target, where, at, rising, limit, objective, fix, tie, weights, prior, alone
+    data, law, target, where, at, best_of, rising, limit, objective, fix, tie, weights, prior, alone
         As in `fit`. The noise that scales priors is estimated once, from all points.
     on : {"compute", "params", "tokens"}
         The axis along which runs are large. For laws of one input, compute is that input.
@@ -94,7 +95,7 @@ def backtest(
     minimised = Objective.of(objective)
     data, law_class = with_law(data, law)
     symbol, wanted = axis_symbol(law_class, on), checked(cuts)
-    chosen = {"target": target, "where": where, "at": at}
+    chosen = {"target": target, "where": where, "at": at, "best_of": best_of}
     direction = Direction(rising, limit, minimised.space)
     points, origin = fitting.as_points(
         data, law_class, **chosen, weights=weights, direction=direction
