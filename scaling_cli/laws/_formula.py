@@ -33,7 +33,11 @@ class _Typed(type):
     """The class of formulas' classes: one is sent to another process as its text."""
 
 
-copyreg.pickle(_Typed, lambda cls: (law_of, (cls.called(),)))
+def _sent(cls: Any) -> Any:
+    return law_of, (cls.called(),)
+
+
+copyreg.pickle(_Typed, _sent)
 
 
 class Formula(Planned, metaclass=_Typed):

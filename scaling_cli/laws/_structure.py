@@ -154,7 +154,8 @@ class Reading:
         if number or tree.op in ("exp", "sigmoid"):
             self._slopes(tree.parts[-1])
         elif tree.op == "**":
-            self._exponent(*tree.parts, falling, outer)
+            base, exponent = tree.parts
+            self._exponent(base, exponent, falling, outer)
             self.exponents(tree.parts[0], falling, (*outer, tree.parts[1]))
             return
         for i, part in enumerate(tree.parts):
@@ -200,9 +201,12 @@ def _one_power(exponents: Sequence[Node]) -> str | None:
         power = product([monomial(e) for e in exponents], [])
     except Unresolved:
         return None
-    ((own, times),) = power.items() if len(power) == 1 else (((), 0.0),)
-    single = len(own) == 1 and own[0][1] == 1 and abs(times) == 1
-    return own[0][0] if single else None
+    single = [own[0][0] for own, times in power.items() if _one(own) and abs(times) == 1]
+    return single[0] if len(power) == len(single) == 1 else None
+
+
+def _one(own: "Monomial") -> bool:
+    return len(own) == 1 and own[0][1] == 1
 
 
 def read(tree: Node, inputs: Mapping[str, Quantity], output: Quantity) -> dict[str, Parameter]:

@@ -92,16 +92,21 @@ def declared(left: str, whole: str) -> tuple[str, list[tuple[str, bool]]]:
     if isinstance(head, ast.Name):
         return head.id, []
     if isinstance(head, ast.Call) and isinstance(head.func, ast.Name) and not head.keywords:
-        marked = [(a.operand if _plus(a) else a, _plus(a)) for a in head.args]
-        if all(isinstance(name, ast.Name) for name, _ in marked):
-            return head.func.id, [(name.id, plus) for name, plus in marked]
+        listed = [pair for a in head.args for pair in _listed(a)]
+        if len(listed) == len(head.args):
+            return head.func.id, listed
     raise UsageError(
         f"cannot read {left!r} as the left side of a formula.", hint="Write L(N, D) = ..."
     )
 
 
-def _plus(node: Any) -> bool:
-    return isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.UAdd)
+def _listed(node: ast.expr) -> Iterator[tuple[str, bool]]:
+    """Yield the name of an input on the left, and whether it has a plus; nothing of other nodes."""
+    match node:
+        case ast.Name():
+            yield node.id, False
+        case ast.UnaryOp(op=ast.UAdd(), operand=ast.Name(id=name)):
+            yield name, True
 
 
 def _grammar(text: str, whole: str, before: int) -> ast.expr:

@@ -199,7 +199,8 @@ def test_which_parameters_carry_the_unit_of_an_input(text: str, name: str, expec
 
 
 def test_a_formula_is_a_law_under_jax_as_under_numpy() -> None:
-    law = laws.get(FARSEER)(e0=0.5, e1=0.1, b0=3.0, b1=0.2, a0=-1.0, a1=0.02)
+    values = {"e0": 0.5, "e1": 0.1, "b0": 3.0, "b1": 0.2, "a0": -1.0, "a1": 0.02}
+    law = laws.get(FARSEER)(**values)
     N, D = np.geomspace(1e7, 1e10, 5), np.geomspace(1e9, 1e12, 5)
     oracle = np.exp(0.5 - 0.1 * np.log(N)) + np.exp(
         3 + 0.2 * np.log(N) - np.exp(-1 + 0.02 * np.log(N)) * np.log(D)
