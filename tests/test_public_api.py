@@ -44,6 +44,7 @@ PUBLIC = [
     "check",
     "cite",
     "compare",
+    "count",
     "curves_of",
     "extrapolate",
     "fit",
