@@ -30,6 +30,8 @@ _OTHER_KINDS = (
     (_DATABASE, "an SQLite database", "Export its table of metrics as CSV."),
 )
 
+_ROOM = 1 << 26  # bytes of small files that are kept once they were looked at
+
 Recogniser = Callable[[Source, bytes], str | None]
 Nearest = Callable[[Source, bytes], str | None]
 Held = Callable[[Source], str | None]
@@ -76,7 +78,7 @@ def expand(
             "standard input cannot be both the log and --meta.", hint="Give one of them as a file."
         )
     known: dict[str, tuple[Source, str]] = {}
-    skipped: list[str] = []
+    skipped, room = list[str](), _ROOM
     stores: list[str] = []
     notes: list[Note] = []
     for source in _once(given, meta):
@@ -87,6 +89,7 @@ def expand(
             known[source.uri] = (source, how)
             continue
         head = source.head()
+        room = source.let_go(room)
         how = reader or ("frame" if source.frame else recognise(source, head))
         other = None if source.frame else _of_another_kind(source.name, head, how)
         if other is not None and source.asked:

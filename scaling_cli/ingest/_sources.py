@@ -215,6 +215,14 @@ class Source:
             message = f"the {codec} stream is cut or damaged."
             raise DataError(message, file=self.name, hint=hint) from error
 
+    def let_go(self, room: int) -> int:
+        """Let go of a file that was read for its head, if there is no room; return the rest."""
+        read = None if self.path is None or self.fleeting else vars(self).get("_file")
+        if read is not None and len(read[0]) > room:
+            del vars(self)["_file"]
+            return room
+        return room - len(read[0]) if read else room
+
     def head(self, size: int = HEAD) -> bytes:
         """Return the first unpacked bytes, without reading all of them if it is a file.
 
@@ -269,8 +277,14 @@ def _unpacked(packed: bytes, codec: str) -> pa.CompressedInputStream:
     return pa.CompressedInputStream(pa.BufferReader(packed), codec)
 
 
+@lru_cache
+def place(name: str) -> Path:
+    """Return the path of a name: every reader asks for it, file after file."""
+    return Path(name)
+
+
 def _plain_path(name: str) -> Path:
-    path = Path(name)
+    path = place(name)
     return path.with_suffix("") if path.suffix.lower() in _COMPRESSED else path
 
 

@@ -11,7 +11,7 @@ import os
 import stat
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
@@ -131,29 +131,19 @@ def _given(place: str, store: Path) -> list[_Entry]:
 
 def _all_of(folder: str, store: Path, ending: str = "") -> list[_Entry]:
     """Return the files in a folder but those that are hidden or the store's own."""
-    entries = []
-    for path in _walked(folder, store):
-        if path.endswith(ending):
-            with contextlib.suppress(FileNotFoundError):  # a link that leads nowhere
-                entries.append(_entry(path, Path(path).stat()))
-    return sorted(entries)
-
-
-def _walked(folder: str, store: Path) -> Iterator[str]:
     own = store.stat() if store.is_dir() else None
-    for here, folders, files in os.walk(folder, onerror=_told):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        if own is not None:
-            folders[:] = [n for n in folders if not _is_at(f"{here}/{n}", own)]
-        yield from (f"{here}/{name}" for name in files if not name.startswith("."))
-
-
-def _is_at(path: str, own: os.stat_result) -> bool:
-    return os.path.samestat(Path(path).lstat(), own)
-
-
-def _told(error: OSError) -> None:
-    raise error
+    pending, entries = [folder], []
+    while pending:
+        with os.scandir(pending.pop()) as found:
+            listed = [entry for entry in found if not entry.name.startswith(".")]
+        for entry in listed:
+            if entry.is_dir(follow_symlinks=False):
+                is_own = own is not None and os.path.samestat(entry.stat(), own)
+                pending += [] if is_own else [entry.path]
+            elif entry.name.endswith(ending):
+                with contextlib.suppress(FileNotFoundError):  # a link that leads nowhere
+                    entries.append(_entry(entry.path, entry.stat()))
+    return sorted(entries)
 
 
 def _entry(path: str, status: os.stat_result) -> _Entry:

@@ -103,8 +103,8 @@ def _require_names(row: Mapping[str, Any]) -> None:
     ------
     DataError
     """
-    own = Path(row["file"]).name
-    if row["uri"].startswith("<") and any(r.split(":")[0] == own for r in row["run_ids"]):
+    own = Path(row["file"]).name if row["uri"].startswith("<") else None
+    if own is not None and any(r.split(":")[0] == own for r in row["run_ids"]):
         message = "what is read from here gives its run no name, and a store keeps runs by name."
         raise DataError(message, file=row["file"], hint=_NAMELESS)
 
