@@ -11,7 +11,7 @@ import os
 import stat
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
@@ -132,18 +132,25 @@ def _given(place: str, store: Path) -> list[_Entry]:
 def _all_of(folder: str, store: Path, ending: str = "") -> list[_Entry]:
     """Return the files in a folder but those that are hidden or the store's own."""
     own = store.stat() if store.is_dir() else None
-    pending, entries = [folder], []
+    found = []
+    for entry in _listed(folder, own):
+        with contextlib.suppress(FileNotFoundError):  # a link that leads nowhere
+            found += [_entry(entry.path, entry.stat())] if entry.name.endswith(ending) else []
+    return sorted(found)
+
+
+def _listed(folder: str, own: os.stat_result | None) -> Iterator[os.DirEntry[str]]:
+    pending = [folder]
     while pending:
         with os.scandir(pending.pop()) as found:
-            listed = [entry for entry in found if not entry.name.startswith(".")]
-        for entry in listed:
-            if entry.is_dir(follow_symlinks=False):
-                is_own = own is not None and os.path.samestat(entry.stat(), own)
-                pending += [] if is_own else [entry.path]
-            elif entry.name.endswith(ending):
-                with contextlib.suppress(FileNotFoundError):  # a link that leads nowhere
-                    entries.append(_entry(entry.path, entry.stat()))
-    return sorted(entries)
+            entries = [entry for entry in found if not entry.name.startswith(".")]
+        folders = [entry for entry in entries if entry.is_dir(follow_symlinks=False)]
+        pending += [e.path for e in folders if own is None or not _is_own(e, own)]
+        yield from (entry for entry in entries if entry not in folders)
+
+
+def _is_own(folder: os.DirEntry[str], own: os.stat_result) -> bool:
+    return os.path.samestat(Path(folder.path).stat(), own)
 
 
 def _entry(path: str, status: os.stat_result) -> _Entry:

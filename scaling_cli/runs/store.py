@@ -30,7 +30,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
 
-from scaling_cli.runs.change import Change, compared, without_older
+from scaling_cli.runs.change import Change, compared, missing, without_older
 from scaling_cli.runs.plausible import doubts
 from scaling_cli.runs.stored import (
     ELSEWHERE,
@@ -215,6 +215,7 @@ def _append(root: Path, runs: Runs, unread: Collection[str], later: Sequence[Lat
     change = compared(before, runs)
     if not change.written.isdisjoint(unread):
         raise OutdatedError
+    seen = set(runs.sources["uri"].to_pylist())
     if change.fresh or change.gone:
         manifest = _write(root, manifest, change, runs, later)
     sweep(root, manifest)
@@ -225,7 +226,7 @@ def _append(root: Path, runs: Runs, unread: Collection[str], later: Sequence[Lat
         tuple(sorted(change.unchanged)),
         tuple(sorted(change.gone - change.fresh)),
         sum(segment["rows"] for segment in manifest["segments"]),
-        tuple(notes),
+        (*notes, *change.notes, *missing(change.sources, seen)),
     )
 
 
