@@ -443,6 +443,7 @@ class OfPoints:
     """How a law of points is fitted."""
 
     at: str = at()
+    best_of: str | None = option("config", "Of runs of equal inputs (a random search), the best.")
     objective: str = option("huber|l2|lad", "What is summed over points.", default="huber")
     delta: float = option("X", "Corner of the Huber loss.", default=0.001)
     space: str = option("log|linear", "Residuals of ln loss or of loss.", default="log")
@@ -462,8 +463,7 @@ class OfPoints:
     )
     weight: str | None = option(
         "COLUMN",
-        "How much each point counts: a relative precision that multiplies its term of the "
-        "objective. 0 leaves a point out.",
+        "How much each point counts: a factor of its term of the objective; 0 leaves it out.",
     )
     prior: dict[str, str] | None = option(
         "NAME=CENTER+-SD",
@@ -479,8 +479,7 @@ class OfPoints:
     )
     executor: str = option(
         "WHERE",
-        "What refits run on: serial, or a dask scheduler's workers: "
-        "dask:tcp://HOST:PORT. The results are the same.",
+        "What refits run on: serial, or dask:tcp://HOST:PORT. The results are the same.",
         default="serial",
     )
 
@@ -488,6 +487,7 @@ class OfPoints:
         """Return the options of `point_fits`."""
         return {
             "at": self.at,
+            "best_of": self.best_of,
             "rising": self.rising,
             "limit": self.limit,
             "objective": self._objective(asking.given("delta")),
