@@ -26,6 +26,7 @@ from scaling_cli.vocabulary.reading import as_text, read_file, read_stream
 NULLS = ("", "NULL", "null", "None", "N/A", "n/a", "NA", "#N/A")
 Records = Sequence[Mapping[str, Any]]
 BOM = b"\xef\xbb\xbf"
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")  # as PowerShell writes what is redirected
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 HEAD = 1 << 16  # bytes that tell the format of a file
 _NAMES = 1 << 17  # of files that are remembered with their parts
@@ -199,17 +200,23 @@ class Source:
 
     @cached_property
     def content(self) -> bytes:
-        """Return the bytes after undoing gzip or zstd; damaged or absurdly many are refused."""
+        """Return the bytes after undoing gzip, zstd and UTF-16.
+
+        Raises
+        ------
+        DataError
+            If they are damaged or absurdly many.
+        """
         codec = _codec(self.packed)
         if codec is None:
-            return self.packed
+            return _in_utf8(self.packed)
         try:
             stream, pieces, size = _unpacked(self.packed, codec), [], 0
             while piece := stream.read(ROOM // 4):
                 pieces.append(piece)
                 size += len(piece)
                 require_room(self.name, len(self.packed), size)
-            return b"".join(pieces)
+            return _in_utf8(b"".join(pieces))
         except OSError as error:
             hint = "Copy the file again, or unpack what there is and give that."
             message = f"the {codec} stream is cut or damaged."
@@ -235,7 +242,7 @@ class Source:
             vars(self)["_file"] = packed, status
         codec = _codec(packed)
         try:
-            return packed if codec is None else _unpacked(packed, codec).read(size)
+            return _in_utf8(packed if codec is None else _unpacked(packed, codec).read(size))
         except OSError:
             return self.content[:size]
 
@@ -266,6 +273,13 @@ def named(given: str | Path) -> Source:
     if str(given) == "-":
         return Source("<stdin>", None)
     return Source(as_text(str(given)), Path(given))
+
+
+def _in_utf8(content: bytes) -> bytes:
+    """Return text in UTF-8, whatever its byte order mark says that it is in."""
+    if not content.startswith(_UTF16):
+        return content
+    return content.decode("utf-16", errors="replace").encode()
 
 
 def _codec(packed: bytes) -> str | None:

@@ -28,12 +28,11 @@ _GLUED = (
     "were glued together a line each."
 )
 _LONGEST_NAME = 40  # of a column; what is longer is prose with commas in it
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 def sniff(path: str, head: bytes) -> float:
     """Return how much this looks like delimited text: by its ending, else by its first line."""
-    if b"\x00" in head and not head.startswith(_UTF16):
+    if b"\x00" in head:
         return 0.0
     if format_ending(path) in _ENDINGS:
         return 0.9
@@ -54,8 +53,6 @@ def read(path: str, content: bytes) -> list[Raw]:
     DataError
         If it is empty, has no header, is not UTF-8, or a row has too many fields.
     """
-    if content.startswith(_UTF16):
-        content = content.decode("utf-16", errors="replace").encode()
     content = without_mark(path, content)
     delimiter = delimiter_of(content)
     table = _fast(content, delimiter)
