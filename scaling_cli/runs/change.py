@@ -193,7 +193,7 @@ def _times(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: row.get(name) for name in ("modified", "inode", "changed", "program")}
 
 
-def _key(row: dict[str, Any]) -> tuple[Any, ...]:
+def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:
     """Return what makes a source the same: content, reader, mapping and the runs it gave."""
     names = ("sha256", "reader", "reader_version", "mapping")
     return (*(row[name] for name in names), tuple(sorted(row["run_ids"])))
