@@ -6,8 +6,8 @@ Made-up logs lie in a temporary folder; every figure is of a process of its own,
 wall seconds, processor seconds (all threads, user and system) and peak memory. A peer reads the
 same CSV files into one table with the name of the file of each row and writes Parquet (zstd): with
 the rows by file and step, as a store has them, and as they come. It checks, names and notes
-nothing, and knows nothing of it the next time. It is run by the first Python that has it, and left out by
-name if none has. Ratios are to the fastest peer that puts the rows in order.
+nothing, and knows nothing of it the next time. It is run by the first Python that has it, and left
+out by name if none has. Ratios are to the fastest peer that puts the rows in order.
 """
 
 import argparse
