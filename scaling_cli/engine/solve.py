@@ -27,7 +27,7 @@ from scaling_cli.engine.units import Units
 # a second one costs more than it saves.
 LANES = 8
 CACHED_ELEMENTS = 1 << 14  # lanes x points
-TASKS_PER_LANE = 32  # of a chunk: a lane's idle time at its end is a small share
+TASKS_PER_LANE = 64  # of a chunk: a lane's idle time at its end is a small share
 TASKS_ALONE = 8  # of a chunk of one lane, which is never idle: of many points each takes memory
 MAX_ITERATIONS = 400
 RISE = 1e-9  # of a sum, relative: more than rounding
