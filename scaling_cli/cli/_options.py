@@ -225,10 +225,8 @@ def pairs(option: str, form: str = "NAME=VALUE") -> Read:
     return Read(read, repeated=True)
 
 
-def _held(
-    texts: Sequence[str], option: str = "fix", example: str = "E=1.6"
-) -> dict[str, float] | None:
-    """Read repeated `--fix NAME=VALUE`."""
+def _held(texts: Sequence[str], option: str = "fix", example: str = "E=1.6") -> Any:
+    """Read repeated `--fix NAME=VALUE` into numbers by name, or None."""
     from scaling_cli.vocabulary.errors import UsageError
     from scaling_cli.vocabulary.quantities import parse_number
 
@@ -237,10 +235,8 @@ def _held(
         try:
             values[name] = parse_number(text)
         except UsageError as error:
-            raise UsageError(
-                f"--{option} {name}={text}: {text!r} is no number.",
-                hint=f"Such as --{option} {example}.",
-            ) from error
+            told = f"--{option} {name}={text}: {text!r} is no number."
+            raise UsageError(told, hint=f"Such as --{option} {example}.") from error
     return values or None
 
 
@@ -315,8 +311,12 @@ class Asking:
     def typed(self, options: Any) -> list[str]:
         """Return the options of a dataclass that were typed, as they are spelled."""
         spelled = {str(p.name): p.opts[0] for p in self.context.command.params}
-        sources = {f.name: self.context.get_parameter_source(f.name) for f in fields(options)}
-        return [spelled[n] for n, s in sources.items() if s is not None and s.name == "COMMANDLINE"]
+        return [spelled[f.name] for f in fields(options) if self.given(f.name, "COMMANDLINE")]
+
+    def given(self, name: str, *by: str) -> bool:
+        """Say whether an option comes from the command line, or from the project's file."""
+        source = self.context.get_parameter_source(name)
+        return source is not None and source.name in (by or ("COMMANDLINE", "DEFAULT_MAP"))
 
 
 @dataclass(frozen=True)
@@ -328,10 +328,7 @@ class Telling(Asking):
     )
 
     def tell(self, thing: Any, also: Mapping[str, Any] | None = None, **context: Any) -> None:
-        """Write what was made: its JSON object with what else is to say there, or its report.
-
-        The context is what only the command knows of it, such as `sources` and `written`.
-        """
+        """Write what was made, as JSON with what else is to say, or as a report in its context."""
         from scaling_cli import reports  # late: --help needs none
 
         self.result(
@@ -340,7 +337,7 @@ class Telling(Asking):
         )
 
 
-READ = ("map", "set", "meta", "name", "format", "pattern")
+READ = ("map", "set", "meta", "name", "format", "pattern", "sparsity")
 
 
 @dataclass(frozen=True)
@@ -373,7 +370,7 @@ class Mapped:
 
 
 @dataclass(frozen=True)
-class Reading(Mapped):
+class Logs(Mapped):
     """How logs are read."""
 
     set: dict[str, str] | None = option(
@@ -384,6 +381,15 @@ class Reading(Mapped):
     name: str | None = option("PATTERN", "What file names say: --name '{params}_{tokens}'.")
     format: str | None = option("NAME", "The log format, where guessing fails.")
     pattern: str | None = option("REGEX", r"Lines that measure: 'loss (?P<loss>\S+)'.")
+
+
+@dataclass(frozen=True)
+class Reading(Logs):
+    """How logs are read and seen: what a store is not asked."""
+
+    sparsity: list[str] | None = option(
+        "[RUN=]TEXT", "Pruned while trained: final=.8,start=25%,end=75% (of compute; unit=tokens)."
+    )
 
 
 def refuse_alone(asking: Asking, given: Any, reading: Reading, *names: str) -> None:
@@ -437,6 +443,7 @@ class OfPoints:
     """How a law of points is fitted."""
 
     at: str = at()
+    best_of: str | None = option("config", "Of runs of equal inputs (a random search), the best.")
     objective: str = option("huber|l2|lad", "What is summed over points.", default="huber")
     delta: float = option("X", "Corner of the Huber loss.", default=0.001)
     space: str = option("log|linear", "Residuals of ln loss or of loss.", default="log")
@@ -456,8 +463,7 @@ class OfPoints:
     )
     weight: str | None = option(
         "COLUMN",
-        "How much each point counts: a relative precision that multiplies its term of the "
-        "objective. 0 leaves a point out.",
+        "How much each point counts: a factor of its term of the objective; 0 leaves it out.",
     )
     prior: dict[str, str] | None = option(
         "NAME=CENTER+-SD",
@@ -473,8 +479,7 @@ class OfPoints:
     )
     executor: str = option(
         "WHERE",
-        "What refits run on: serial, or a dask scheduler's workers: "
-        "dask:tcp://HOST:PORT. The results are the same.",
+        "What refits run on: serial, or dask:tcp://HOST:PORT. The results are the same.",
         default="serial",
     )
 
@@ -482,9 +487,10 @@ class OfPoints:
         """Return the options of `point_fits`."""
         return {
             "at": self.at,
+            "best_of": self.best_of,
             "rising": self.rising,
             "limit": self.limit,
-            "objective": self._objective("--delta" in asking.typed(OfPoints)),
+            "objective": self._objective(asking.given("delta")),
             "tie": self.tie,
             "weights": self.weight,
             "prior": self.prior,

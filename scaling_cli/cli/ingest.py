@@ -24,7 +24,7 @@ class Store:
 
 @options.command
 def ingest(
-    given: options.Sources, into: Store, reading: options.Reading, asking: options.Telling
+    given: options.Sources, into: Store, reading: options.Logs, asking: options.Telling
 ) -> None:
     """Read logs into a Parquet store; doing it twice changes nothing.
 
@@ -41,11 +41,8 @@ def ingest(
             f"{into.store} is the store itself: there is nothing to read into it.",
             hint="Give the logs; --store DIR names another store.",
         )
-    _process.keep_pandas_out()
     with asking.terminal.status(f"reading into {into.store}"):
-        runs, report = verb.put(sources, into.store, **reading.said)
-    record = report.to_dict()
-    sized = runs.runs["params"].null_count < len(runs)
+        record, sized = verb.filled(sources, into.store, reading.said, _process.keep_to_reading)
     asking.result(record, lambda: runs_report.ingested(record, sized=sized, full=asking.full))
 
 

@@ -12,8 +12,8 @@ from log_files import CURVE, write
 from refusals import refusal
 
 from scaling_cli import ingest
-from scaling_cli.ingest import delimited
-from scaling_cli.runs import store
+from scaling_cli.ingest import _sources, delimited
+from scaling_cli.runs import again, store
 from scaling_cli.verbs import ingest as verb
 from scaling_cli.vocabulary.errors import DataError, ScalingError
 
@@ -61,6 +61,12 @@ class Twins:
         answer = told(fast, sources, **said)
         for part, same in zip(answer, expected, strict=True):
             assert part == same
+
+
+@pytest.fixture
+def settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files that these tests write are as old as those of people."""
+    monkeypatch.setattr(again, "BEGUN", 2**62)
 
 
 @pytest.fixture
@@ -149,6 +155,59 @@ def test_a_store_of_other_runs_too(logs: Path, tmp_path: Path, twins: Twins) -> 
         twins.fill(given)
 
 
+@pytest.mark.parametrize(
+    "kept", [None, {"path": "tables/last-0123456789abcdef.parquet", "version": 1}]
+)
+def test_a_store_of_an_older_version(
+    kept: dict[str, Any] | None, logs: Path, tmp_path: Path
+) -> None:
+    """It kept no last points, or left standing those that a newer version had kept."""
+    root, given = tmp_path / "store", [str(logs)]
+    for change in (lambda _: None, _grow, CHANGES["new"]):
+        change(logs)
+        verb.put(given, root)
+    newer = store.held(root)
+    assert newer is not None
+    older = store.Held(root, {**newer.manifest, "last": kept}, newer.sources)
+    every = {run for segment in newer.manifest["segments"] for run in segment["runs"]}
+    for runs in (every, {"run3", "odd", "p"}):
+        tables = [held.last_points(runs) for held in (newer, older)]
+        points = [table[1].sort_by("run_id").to_pylist() for table in tables if table]
+        assert repr(points[0]) == repr(points[1])
+        assert {row["run_id"] for row in points[0]} == runs
+    (root / "manifest.json").write_text(json.dumps(older.manifest))
+    _grow(logs)
+    assert verb.put(given, root)[1].replaced == ("run3",)
+    assert ingest.read(root).summary() == ingest.read(*given).summary()
+
+
+@pytest.mark.usefixtures("settled")
+def test_what_is_as_it_was_is_not_even_opened(
+    logs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, opened = tmp_path / "store", []
+    verb.put([str(logs)], root)
+    (logs / "a/odd.csv").touch()
+    _grow(logs)
+    careful = _sources.read_file
+    monkeypatch.setattr(
+        _sources, "read_file", lambda path, *how: opened.append(path.name) or careful(path, *how)
+    )
+    for expected in ({"odd.csv", "run3.csv"}, set()):
+        verb.put([str(logs)], root)
+        assert set(opened) == expected
+        opened.clear()
+    monkeypatch.setattr(again, "program", lambda: "another")
+    verb.put([str(logs)], root)
+    assert len(set(opened)) == len(list(logs.glob("*/*")))
+
+
+@pytest.mark.usefixtures("settled")
+@pytest.mark.parametrize("change", CHANGES)
+def test_filled_again_by_times(change: str, logs: Path, twins: Twins) -> None:
+    test_filled_again(change, "plain", logs, twins)
+
+
 def test_nothing_is_parsed_again(
     logs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -214,3 +273,88 @@ def test_the_table_of_sources_says_what_is_compared(logs: Path, tmp_path: Path) 
     (row,) = held.sources.values()
     assert row["bytes"] == (logs / "a/run0.csv").stat().st_size
     assert json.loads(row["mapping"])["keep_partial"] is False
+
+
+# --- what was said is said again ---------------------------------------------------------------
+
+
+def _unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ingest, "read_beside", lambda *_, **__: pytest.fail("it was read"))
+
+
+@pytest.mark.usefixtures("settled")
+@pytest.mark.parametrize("said", SAID)
+def test_what_is_said_again_is_what_reading_would_say(
+    said: str, logs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = {k: str(logs.parent / v) if k == "meta" else v for k, v in SAID[said].items()}
+    _broken(logs)
+    given, root = [str(logs), str(logs / "a/odd.csv")], tmp_path / "store"
+    verb.filled(given, root, options)
+    with monkeypatch.context() as blind:
+        _unread(blind)
+        quick = verb.filled(given, root, options)
+    (root / again.NAME).unlink()
+    assert quick == verb.filled(given, root, options)
+    assert quick[0]["unchanged"]
+    assert any("broken.csv" in str(note["file"]) for note in quick[0]["notes"])
+
+
+@pytest.mark.usefixtures("settled")
+@pytest.mark.parametrize("change", [name for name in CHANGES if name != "nothing"])
+def test_what_has_changed_is_read(
+    change: str, logs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stores = [tmp_path / "one", tmp_path / "two"]
+    for root in stores:
+        verb.filled([str(logs)], root, {})
+    CHANGES[change](logs)
+    answers = []
+    for root in stores:
+        with monkeypatch.context() as slowly:
+            if root is stores[1]:
+                slowly.setattr(again, "answer", lambda _: None)
+            try:
+                answers.append({**verb.filled([str(logs)], root, {})[0], "store": ""})
+            except DataError as error:
+                answers.append({"error": str(error)})
+    assert answers[0] == answers[1]
+
+
+@pytest.mark.usefixtures("settled")
+@pytest.mark.parametrize("what", ["another", "damage", "garbled", "other options", "nearby"])
+def test_a_store_that_is_another_is_asked_anew(
+    what: str, logs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, said = tmp_path / "store", {}
+    verb.filled([str(logs)], root, {})
+    if what == "another":
+        write(tmp_path, "more/more.csv", CURVE)
+        verb.filled([str(tmp_path / "more")], root, {})
+    elif what == "damage":
+        next(root.glob("points/*/*")).write_bytes(b"no table")
+    elif what == "garbled":
+        (root / again.NAME).write_text('{"answers": [')
+    elif what == "other options":
+        said = {"set": {"params": "1M"}}
+    else:
+        root = tmp_path / "elsewhere"
+    _unread(monkeypatch)
+    with pytest.raises(pytest.fail.Exception, match="it was read"):
+        verb.filled([str(logs)], root, said)
+
+
+def test_nothing_is_kept_of_files_that_were_written_a_moment_ago(
+    logs: Path, tmp_path: Path
+) -> None:
+    verb.filled([str(logs)], tmp_path / "store", {})
+    assert not (tmp_path / "store" / again.NAME).exists()
+
+
+@pytest.mark.usefixtures("settled")
+def test_a_store_among_its_logs_is_no_log(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(logs)
+    verb.filled(["."], "runs.store", {})
+    verb.filled(["."], "runs.store", {})
+    _unread(monkeypatch)
+    assert verb.filled(["."], "runs.store", {})[0]["unchanged"]
