@@ -598,18 +598,3 @@ def test_a_garbled_dictionary_is_left_out(tmp_path: Path) -> None:
     runs = ingest.read(torn)
     same(curves(runs), {"g": curve(range(1, 9))})
     assert "1 line(s) left out" in codes(runs)["short-row"]
-
-
-def test_a_group_of_rows_without_a_step_is_no_run(tmp_path: Path) -> None:
-    """Its first step was sought among none, and NumPy warned."""
-    written = [
-        *[(3, step, 3 - step / 100) for step in range(10)],
-        *[(4, "", 2.9 - row / 100) for row in range(10)],
-        *[(5, step, 3.2 - step / 100) for step in range(10)],
-    ]
-    file = write(tmp_path, "t.csv", lines("group,step,loss", written))
-    assert refusal(DataError, ingest.read, file) == (
-        f"{file}, row 22, column 'loss': the same steps come 2 times, with other losses. If they "
-        "are several runs, add a column that names them (--map run_id=COLUMN); if one was started "
-        "anew, delete what does not count."
-    )
