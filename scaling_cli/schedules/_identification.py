@@ -460,7 +460,7 @@ def zero_of(match: Identification) -> float | None:
     low = getattr(schedule, "min", 0.0) / schedule.highest
     if shape not in ENDLESS or shape == "exponential" or not low:
         return None
-    start = getattr(schedule, "stable", None) or schedule.warmup
+    start = getattr(schedule, "stable", 0.0) or getattr(schedule, "warmup", 0.0)
     return _zero(shape, start, schedule.length, low) + match.shift
 
 

@@ -5,13 +5,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scaling_cli import laws
 from scaling_cli.engine import tasks
 from scaling_cli.engine.nearby import Nearby
 from scaling_cli.engine.problem import Problem, Solution
 from scaling_cli.engine.solve import solve
 from scaling_cli.engine.units import Units
 from scaling_cli.laws._law import Domain, Law, namespace, param
+from scaling_cli.laws.chinchilla import Chinchilla
 from scaling_cli.point_fits.certainty.resampling import resample_counts
 from scaling_cli.runs.points import Points
 from scaling_cli.search.optimum import make_problem, optimise
@@ -33,15 +33,15 @@ class Line(Law):
 
 def _grid(**held: Any) -> Problem:
     """Return a fit of 120 points of Chinchilla's law, noise 0.6 %, many beyond Huber's corner."""
-    generator, law = np.random.default_rng(5), laws.get("chinchilla")
+    generator = np.random.default_rng(5)
     inputs = {"N": np.exp(generator.uniform(17, 22, N)), "D": np.exp(generator.uniform(21, 26, N))}
-    truth = law(E=1.8, A=480.0, B=2100.0, alpha=0.35, beta=0.37)
+    truth = Chinchilla(E=1.8, A=480.0, B=2100.0, alpha=0.35, beta=0.37)
     output = truth(**inputs) * np.exp(0.006 * generator.standard_normal(N))
     points = Points(inputs, output, [str(i) for i in range(N)])
-    return make_problem(points, law, Objective(), **held)
+    return make_problem(points, Chinchilla, Objective(), **held)
 
 
-def _lanes(problem: Problem, kind: str) -> dict[str, np.ndarray]:
+def _lanes(problem: Problem, kind: str) -> dict[str, Any]:
     if kind == "outputs":
         noise = 0.006 * np.random.default_rng(7).standard_normal((COUNT, N))
         return {"output": problem.output * np.exp(noise)}
