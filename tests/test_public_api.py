@@ -42,6 +42,7 @@ PUBLIC = [
     "batch",
     "best_schedule",
     "check",
+    "cite",
     "compare",
     "curves_of",
     "extrapolate",
