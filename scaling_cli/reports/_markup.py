@@ -35,7 +35,8 @@ def _markdown(block: Block) -> Iterator[str]:
         case Text():
             yield "\n\n".join(map(plain, block.lines))
         case Command():
-            yield f"**{plain(block.label)}**\n\n" + "\n".join(f"    {c}" for c in block.lines)
+            label = f"**{plain(block.label)}**\n\n" * bool(block.label)
+            yield label + "\n".join(f"    {c}" for c in block.lines)
         case Labelled():
             yield f"**{plain(block.label)}** " + "  \n".join(map(plain, block.lines))
         case Notes():

@@ -15,6 +15,7 @@ from scaling_cli import plots
 from scaling_cli.artefacts import kinds
 from scaling_cli.reports.page import _writer
 from scaling_cli.reports.page._page import Page
+from scaling_cli.runs.table import Runs
 from scaling_cli.vocabulary.errors import UsageError
 from scaling_cli.vocabulary.jsonfile import nulls, stamped, write_whole, writing
 from scaling_cli.vocabulary.registry import files_of
@@ -114,7 +115,8 @@ def report(thing: Any, *, name: str | None = None) -> Report:
 
 
 def _of(thing: Any, name: str) -> Page:
-    kind = thing.report if thing.report in files_of(__name__) else "_any"
+    kind = getattr(thing, "kind", thing.report if isinstance(thing, Runs) else "")
+    kind = kind if kind in files_of(__name__) else "_any"
     return importlib.import_module(f"{__name__}.{kind}").of(thing, name)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from scaling_cli.artefacts._prediction import APART, TOKENS, Uncertainty, scatter
 from scaling_cli.artefacts.fit import Fit
+from scaling_cli.laws import _planned
 from scaling_cli.laws._law import Law
 from scaling_cli.laws._optimum import FARTHEST, SHARES
 from scaling_cli.numerics.mestimate import NORMAL_90
@@ -182,11 +183,11 @@ def _numbers_of(fit: Fit, level: float) -> dict[str, Any]:
         "farthest": float(FARTHEST),
         "search": {
             "answered": allocation.ANSWERED,
-            "usual": allocation.USUAL,
-            "farthest": float(allocation.FARTHEST),
-            "places": allocation.PLACES,
-            "golden": float(allocation.GOLDEN),
-            "steps": allocation.STEPS,
+            "usual": _planned.USUAL,
+            "farthest": float(_planned.FARTHEST),
+            "places": _planned.PLACES,
+            "golden": float(_planned.GOLDEN),
+            "steps": _planned.STEPS,
         },
     }
 

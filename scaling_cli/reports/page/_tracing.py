@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
+
 Function = Callable[[Mapping[str, Any], Mapping[str, Any]], Any]
 
 
@@ -90,13 +92,15 @@ class _Named(type):
         ("exp", "log", "log1p", "expm1", "log2", "log10", "sqrt", "abs", "tanh", "max", "min")
     )
 
-    def __getattr__(cls, name: str) -> Callable[..., Traced]:
+    def __getattr__(cls, name: str) -> Callable[..., Any]:
         own = cls.OWN.get(name, name)
         if own not in cls.SAME:
             raise Untraceable(f"a law uses {name}")
 
-        def function(*values: Any) -> Traced:
-            first = next(value for value in values if isinstance(value, Traced))
+        def function(*values: Any) -> Any:
+            first = next((value for value in values if isinstance(value, Traced)), None)
+            if first is None:
+                return getattr(np, name)(*values)
             return first._then(f"Math.{own}({', '.join(map(_text, values))})")
 
         return function
