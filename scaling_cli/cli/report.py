@@ -80,10 +80,20 @@ def _form(wanted: Wanted, asking: options.Asking) -> tuple[str, str | None]:
 
 
 def _made(wanted: Wanted, reading: options.Mapped, asking: options.Asking) -> "Report":
-    """Return the report on a stored thing, or on the runs that are read."""
+    """Return the report on a stored thing, or on the runs that are read.
+
+    Raises
+    ------
+    UsageError
+        If a stored thing is to be read as logs are.
+    """
     from scaling_cli.reports import page
+    from scaling_cli.vocabulary.errors import UsageError
 
     names = wanted.sources
     if len(names) == 1 and page.is_stored(names[0]):
+        if wrong := asking.typed(reading):
+            told = f"{names[0]} is no log: {' and '.join(wrong)} says nothing about it."
+            raise UsageError(told, hint="Leave it out.")
         return page.report(names[0])
     return page.report(reading.read(names, asking), name=page.quoted(names))

@@ -274,6 +274,10 @@ def test_of_runs_it_says_what_was_understood(here: Path) -> None:
             "error: cannot write a report as 'report.pdf'.\n"
             "hint: Use a name that ends in .html, .htm, .md.\n",
         ),
+        (
+            ["--map", "loss=ppl"],
+            "error: fit.json is no log: --map says nothing about it.\nhint: Leave it out.\n",
+        ),
         (["--format", "pdf"], "error: --format must be html or md, not 'pdf'.\n"),
         (
             ["--format", "md", "-o", "r.html"],
