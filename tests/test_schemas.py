@@ -49,6 +49,8 @@ PRINTED = [
     f"schedule {RUN}",
     f"schedule --best --fit {STORED}/curve_fit.json --steps 2048",
     f"show {STORED}/backtest.json",
+    f"score {STORED}/saved_prediction.json {LADDER}/runs.csv",
+    f"predict --fit {STORED}/fit.json --params 4M --tokens 50M --save kept.json",
     "show li-2025",
     "check kaplan_n/kaplan-2020",
     "laws",
@@ -134,6 +136,7 @@ def test_what_is_stored_is_of_its_schema(kind: str) -> None:
         ("backtest", {"level": 1.5}),
         ("forecast", {"runs": None}),
         ("hparams", {"learning_rate": None}),
+        ("saved_prediction", {"level": 1.5}),
         ("curve_fit", {"rate_unit": 0}),
     ],
 )

@@ -17,13 +17,14 @@ EXAMPLE = """
 scaling predict --params 7B --tokens 1T
 scaling predict --fit fit.json --params 1B,7B --compute 1e23
 scaling predict --fit fit.json --points held_out.csv
+scaling predict --params 4M --tokens 50M --save forecast.json
 scaling predict --fit curves.json --points run.csv
 scaling predict --fit curves.json \\
   --schedule constant:peak=3e-4,steps=24000 \\
   --schedule wsd:peak=3e-4,stable=0.8,steps=24000 -o compared.png
 """
 ORDER = 40
-TABLE = ".csv"
+TABLE, RECORD = ".csv", ".json"
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,11 @@ class Predicting:
         "--alone",
         default=False,
     )
+    save: str | None = options.option(
+        "FILE",
+        "Keep the prediction with its fit and date, as .json: 'scaling score FILE RUNS' later says "
+        "whether it came true.",
+    )
 
 
 @options.command
@@ -84,7 +90,13 @@ def predict(
     """
     from scaling_cli.vocabulary.errors import UsageError
 
-    if point.points is not None and (how.schedule or _is_of_curves(how)):
+    along_curves = bool(how.schedule) or (point.points is not None and _is_of_curves(how))
+    if along_curves and how.save is not None:
+        raise UsageError(
+            "--save keeps predictions at points, not along schedules.",
+            hint="-o FILE.csv writes the curves.",
+        )
+    if point.points is not None and along_curves:
         _measured(how, point, along, asking)
         return
     if how.schedule:
@@ -136,6 +148,7 @@ def _at_points(how: Predicting, point: AtPoints, asking: options.Telling) -> Non
     from scaling_cli.verbs import _stored
     from scaling_cli.verbs import predict as verb
 
+    path = writable(how.save, "a prediction", (RECORD,))
     name, told = _stored.default() if how.fit is None else (how.fit, "")
     if told:
         asking.terminal.say(told)
@@ -145,7 +158,10 @@ def _at_points(how: Predicting, point: AtPoints, asking: options.Telling) -> Non
     _refuse_other_law(how, fit)
     asked: dict[str, Any] = {"level": how.level, "alone": how.alone}
     prediction = verb.predict(fit, measured=grid.measured, **asked, **inputs)
-    asking.tell(prediction, {"fit": name})
+    if path is not None:
+        kept = verb.kept(prediction, fit, name=name, command=asking.command)
+        write(kept.to_json, path)
+    asking.tell(prediction, {"fit": name, **({} if path is None else {"file": path})}, written=path)
 
 
 def _refuse_other_law(how: Predicting, fit: "Fit") -> None:

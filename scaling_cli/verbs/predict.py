@@ -10,6 +10,7 @@ from scaling_cli.artefacts import kinds
 from scaling_cli.artefacts._prediction import Prediction, by_symbol
 from scaling_cli.artefacts.curve_fit import Along, CurveFit, along
 from scaling_cli.artefacts.fit import Fit
+from scaling_cli.artefacts.saved_prediction import SavedPrediction
 from scaling_cli.planning.reaching import reaching
 from scaling_cli.schedules._schedule import Schedule
 from scaling_cli.verbs import _stored
@@ -28,6 +29,7 @@ def predict(
     measured: Measured = (),
     alone: bool = False,
     level: float = 0.9,
+    save: str | None = None,
     **inputs: Any,
 ) -> Prediction: ...
 @overload
@@ -58,6 +60,7 @@ def predict(
     measured: Measured = (),
     level: float = 0.9,
     alone: bool = False,
+    save: str | None = None,
     **inputs: Any,
 ) -> Prediction | Along:
     """Predict with a fit, an interval beside every value.
@@ -81,6 +84,8 @@ def predict(
         Nominal coverage of the intervals.
     alone : bool
         Forecast with the fitted law alone, not with the mean of it and of the laws beside it.
+    save : path, optional
+        Keep the prediction there, at points, for `score`.
     **inputs : float, str or array
         The law's inputs by symbol or column: `N=7e9, D=1e12`, `params="7B", tokens="1T"`, `C=1e24`.
         Along a schedule the size, of a fit to several.
@@ -121,7 +126,16 @@ def predict(
             f"{len(values)} measured for {len(prediction.value)} points.",
             hint="Give one for each; None where nothing was measured.",
         )
-    return replace(prediction, made_by=made_by, measured=values, unasked=told)
+    told_by = replace(prediction, made_by=made_by, measured=values, unasked=told)
+    if save is not None:
+        kept(told_by, points_fit, name=kinds.name_of(thing)).to_json(save)
+    return told_by
+
+
+def kept(prediction: Prediction, fit: Fit, *, name: str = "", command: str = "") -> SavedPrediction:
+    """Return a prediction as `--save` stores it, made by a fit of this name."""
+    by = replace(prediction, made_by={**prediction.made_by, "fit": name})
+    return SavedPrediction.made(by, fit, command=command)
 
 
 def compute_reaching(fit: Fit, value: float) -> float:
