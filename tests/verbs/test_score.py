@@ -181,7 +181,7 @@ def test_the_first_line_answers(here: Path) -> None:
     assert len(lines) <= 25
     runs(("a", 1e9, 2e10, 2 * middle)).to_csv("runs.csv", index=False)
     lines = command_line.run("score", "forecast.json", "runs.csv").stdout.splitlines()
-    assert lines[0].startswith("it did not come true: a is outside its 90 % range, off by 50 %")
+    assert lines[0] == ("it did not come true: a is outside its 90 % range, off by 50.0 %, too low")
 
 
 def test_what_is_no_forecast_is_refused(here: Path) -> None:
