@@ -41,11 +41,9 @@ def ingest(
             f"{into.store} is the store itself: there is nothing to read into it.",
             hint="Give the logs; --store DIR names another store.",
         )
-    _process.keep_pandas_out()
     with asking.terminal.status(f"reading into {into.store}"):
-        runs, report = verb.put(sources, into.store, **reading.said)
-    record = report.to_dict()
-    sized = runs.runs["params"].null_count < len(runs)
+        begin = _process.keep_pandas_out
+        record, sized = verb.filled(sources, into.store, reading.said, begin)
     asking.result(record, lambda: runs_report.ingested(record, sized=sized, full=asking.full))
 
 

@@ -4,6 +4,7 @@
     points/bucket=00..15/seg-<hash>.parquet   immutable, named by content, sorted by run and step
     tables/runs-<hash>.parquet, tables/sources-<hash>.parquet   immutable, named by content
     runs.parquet, sources.parquet          the same tables under plain names, for other tools
+    again.json                             what was said of files that are still as they were
 
 A process that is killed while writing leaves the old store or the new one: files that the
 manifest does not name are never read here, and the next append sweeps them away. One writer at
@@ -21,7 +22,7 @@ import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -69,7 +70,9 @@ _HASH = "[0-9a-f]{16}"
 _OWN_FILE = re.compile(
     rf"points/bucket=\d+/seg-{_HASH}\.parquet|tables/(runs|sources)-{_HASH}\.parquet"
 )
-_OWN_PARTIAL = re.compile(rf"\d+-(manifest\.json|(seg-{_HASH}|(runs|sources)(-{_HASH})?)\.parquet)")
+_OWN_PARTIAL = re.compile(
+    rf"\d+-((manifest|again)\.json|(seg-{_HASH}|(runs|sources)(-{_HASH})?)\.parquet)"
+)
 
 
 @dataclass(frozen=True)
@@ -184,6 +187,7 @@ def append(
     *,
     unread: Collection[str] = frozenset(),
     later: Sequence[Later] = (),
+    told: Callable[[StoreReport], None] = lambda _: None,
 ) -> StoreReport:
     """Put runs into a store; made if it is not there.
 
@@ -198,6 +202,8 @@ def append(
         Keys of sources that the store held as they are: their points are not among those given.
     later : sequence of Later
         What makes the points of runs of which only the last ones are given.
+    told : callable
+        Is told what was done while no other process can write.
 
     Raises
     ------
@@ -209,36 +215,38 @@ def append(
     """
     root = Path(store)
     try:
-        return _append(root, runs, unread, later)
+        _refuse_another(root)
+        root.mkdir(parents=True, exist_ok=True)
+        with _locked(root):
+            report = _append(root, runs, unread, later)
+            told(report)
+            return report
     except OSError as error:
         message = f"the store cannot be written: {error.strerror}."
         raise DataError(message, file=str(error.filename or root), hint=_ELSEWHERE) from error
 
 
 def _append(root: Path, runs: Runs, unread: Collection[str], later: Sequence[Later]) -> StoreReport:
-    _refuse_another(root)
-    root.mkdir(parents=True, exist_ok=True)
-    with _locked(root):
-        if not is_store(root):
-            _put_manifest(root, _empty_manifest())
-        manifest = _manifest(root)
-        before = _table(root, manifest, "sources")
-        runs, notes = without_older(before, runs)
-        change = compared(before, runs)
-        if not change.written.isdisjoint(unread):
-            raise OutdatedError
-        if change.fresh or change.gone:
-            manifest = _write(root, manifest, change, runs, later)
-        _sweep(root, manifest)
-        return StoreReport(
-            str(root),
-            tuple(sorted(change.fresh - change.gone)),
-            tuple(sorted(change.fresh & change.gone)),
-            tuple(sorted(change.unchanged)),
-            tuple(sorted(change.gone - change.fresh)),
-            sum(segment["rows"] for segment in manifest["segments"]),
-            tuple(notes),
-        )
+    if not is_store(root):
+        _put_manifest(root, _empty_manifest())
+    manifest = _manifest(root)
+    before = _table(root, manifest, "sources")
+    runs, notes = without_older(before, runs)
+    change = compared(before, runs)
+    if not change.written.isdisjoint(unread):
+        raise OutdatedError
+    if change.fresh or change.gone:
+        manifest = _write(root, manifest, change, runs, later)
+    _sweep(root, manifest)
+    return StoreReport(
+        str(root),
+        tuple(sorted(change.fresh - change.gone)),
+        tuple(sorted(change.fresh & change.gone)),
+        tuple(sorted(change.unchanged)),
+        tuple(sorted(change.gone - change.fresh)),
+        sum(segment["rows"] for segment in manifest["segments"]),
+        tuple(notes),
+    )
 
 
 def _refuse_another(root: Path) -> None:

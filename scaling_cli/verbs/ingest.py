@@ -1,13 +1,16 @@
 """`sc.ingest`: logs into the Parquet store."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from scaling_cli.runs.again import Asked
     from scaling_cli.runs.store import StoreReport
     from scaling_cli.runs.table import Runs
+
+_ALONE = {"mlflow"}  # readers that look at what lies above a file
 
 
 def ingest(data: Any, store: str | Path = "runs.store") -> "StoreReport":
@@ -28,19 +31,71 @@ def ingest(data: Any, store: str | Path = "runs.store") -> "StoreReport":
     return replace(report, notes=(*data.notes, *report.notes))
 
 
-def put(sources: Sequence[Any], store: str | Path, **said: Any) -> "tuple[Runs, StoreReport]":
+def put(
+    sources: Sequence[Any], store: str | Path, question: "Asked | None" = None, **said: Any
+) -> "tuple[Runs, StoreReport]":
     """Return what was read of sources, with the options of `read`, and what the store made of it.
 
-    Files that the store holds as they are are not read again.
+    Files that the store holds as they are are not read again. To the same question the store has
+    the answer from now on.
     """
     from scaling_cli.ingest import read, read_beside
+    from scaling_cli.runs import again
     from scaling_cli.runs.store import OutdatedError, append
 
     beside = read_beside(store, *sources, **said)
     runs = beside.runs
+
+    def told(report: "StoreReport") -> None:
+        if question and not report.notes and _ALONE.isdisjoint(runs.sources["reader"].to_pylist()):
+            record = {"report": _unchanged(report, runs).to_dict(), "sized": _sized(runs)}
+            again.keep(question, record)
+
     try:
-        report = append(store, runs, unread=beside.unread, later=beside.later)
+        report = append(store, runs, unread=beside.unread, later=beside.later, told=told)
     except OutdatedError:  # another process has changed it since
         runs = read(*sources, **said)
         report = append(store, runs)
     return runs, replace(report, notes=(*runs.notes, *report.notes))
+
+
+def filled(
+    sources: Sequence[Any],
+    store: str | Path,
+    said: Mapping[str, Any],
+    begin: Callable[[], None] = lambda: None,
+) -> tuple[dict[str, Any], bool]:
+    """Return what `scaling ingest --json` prints, and whether a run has a size.
+
+    Where neither the files nor the store have changed since, it is what was found then.
+
+    Parameters
+    ----------
+    sources : sequence
+    store : path
+    said : mapping
+        Options of `read`.
+    begin : callable
+        Called before anything is read.
+    """
+    from scaling_cli.runs import again
+
+    question = again.asked(store, sources, said)
+    kept = again.answer(question) if question else None
+    if kept is not None:
+        return kept["report"], kept["sized"]
+    begin()
+    runs, report = put(sources, store, question, **said)
+    return report.to_dict(), _sized(runs)
+
+
+def _sized(runs: "Runs") -> bool:
+    return runs.runs["params"].null_count < len(runs)
+
+
+def _unchanged(report: "StoreReport", runs: "Runs") -> "StoreReport":
+    """Return what is to be said if the same files are put into the same store again."""
+    names = {run for row in runs.sources["run_ids"].to_pylist() for run in row}
+    return replace(
+        report, added=(), replaced=(), removed=(), unchanged=tuple(sorted(names)), notes=runs.notes
+    )

@@ -13,7 +13,7 @@ from refusals import refusal
 
 from scaling_cli import ingest
 from scaling_cli.ingest import delimited
-from scaling_cli.runs import store
+from scaling_cli.runs import again, store
 from scaling_cli.verbs import ingest as verb
 from scaling_cli.vocabulary.errors import DataError, ScalingError
 
@@ -214,3 +214,94 @@ def test_the_table_of_sources_says_what_is_compared(logs: Path, tmp_path: Path) 
     (row,) = held.sources.values()
     assert row["bytes"] == (logs / "a/run0.csv").stat().st_size
     assert json.loads(row["mapping"])["keep_partial"] is False
+
+
+# --- what was said is said again ---------------------------------------------------------------
+
+
+@pytest.fixture
+def settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files that these tests write are as old as those of people."""
+    monkeypatch.setattr(again, "TICK", -again.TICK)
+
+
+def _unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ingest, "read_beside", lambda *_, **__: pytest.fail("it was read"))
+
+
+@pytest.mark.usefixtures("settled")
+@pytest.mark.parametrize("said", SAID)
+def test_what_is_said_again_is_what_reading_would_say(
+    said: str, logs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = {k: str(logs.parent / v) if k == "meta" else v for k, v in SAID[said].items()}
+    _broken(logs)
+    given, root = [str(logs), str(logs / "a/odd.csv")], tmp_path / "store"
+    verb.filled(given, root, options)
+    with monkeypatch.context() as blind:
+        _unread(blind)
+        quick = verb.filled(given, root, options)
+    (root / again.NAME).unlink()
+    assert quick == verb.filled(given, root, options)
+    assert quick[0]["unchanged"]
+    assert any("broken.csv" in str(note["file"]) for note in quick[0]["notes"])
+
+
+@pytest.mark.usefixtures("settled")
+@pytest.mark.parametrize("change", [name for name in CHANGES if name != "nothing"])
+def test_what_has_changed_is_read(
+    change: str, logs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stores = [tmp_path / "one", tmp_path / "two"]
+    for root in stores:
+        verb.filled([str(logs)], root, {})
+    CHANGES[change](logs)
+    answers = []
+    for root in stores:
+        with monkeypatch.context() as slowly:
+            if root is stores[1]:
+                slowly.setattr(again, "answer", lambda _: None)
+            try:
+                answers.append({**verb.filled([str(logs)], root, {})[0], "store": ""})
+            except DataError as error:
+                answers.append({"error": str(error)})
+    assert answers[0] == answers[1]
+
+
+@pytest.mark.usefixtures("settled")
+@pytest.mark.parametrize("what", ["another", "damage", "garbled", "other options", "nearby"])
+def test_a_store_that_is_another_is_asked_anew(
+    what: str, logs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, said = tmp_path / "store", {}
+    verb.filled([str(logs)], root, {})
+    if what == "another":
+        write(tmp_path, "more/more.csv", CURVE)
+        verb.filled([str(tmp_path / "more")], root, {})
+    elif what == "damage":
+        next(root.glob("points/*/*")).write_bytes(b"no table")
+    elif what == "garbled":
+        (root / again.NAME).write_text('{"answers": [')
+    elif what == "other options":
+        said = {"set": {"params": "1M"}}
+    else:
+        root = tmp_path / "elsewhere"
+    _unread(monkeypatch)
+    with pytest.raises(pytest.fail.Exception, match="it was read"):
+        verb.filled([str(logs)], root, said)
+
+
+def test_nothing_is_kept_of_files_that_were_written_a_moment_ago(
+    logs: Path, tmp_path: Path
+) -> None:
+    verb.filled([str(logs)], tmp_path / "store", {})
+    assert not (tmp_path / "store" / again.NAME).exists()
+
+
+@pytest.mark.usefixtures("settled")
+def test_a_store_among_its_logs_is_no_log(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(logs)
+    verb.filled(["."], "runs.store", {})
+    verb.filled(["."], "runs.store", {})
+    _unread(monkeypatch)
+    assert verb.filled(["."], "runs.store", {})[0]["unchanged"]
