@@ -190,8 +190,8 @@ def test_what_is_no_forecast_is_refused(here: Path) -> None:
     )
     error = refused(UsageError, sc.score, "fit.json", "runs.csv")
     assert error.message == (
-        "fit.json is a fit of a law of points, not a saved prediction: use it with 'scaling "
-        "predict --fit fit.json --params 30B --tokens 500B'."
+        "fit.json is a fit of a law of points, not a saved prediction: use it with "
+        f"'{sc.load('fit.json').usage('fit.json')}'."
     )
 
 
