@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 EXAMPLE = """
 scaling forecast run.csv --schedule cosine:peak=3e-4,warmup=2000,steps=24000
 scaling forecast run.csv --until '1.5T tokens' --siblings 'finished/*.csv'
+scaling forecast run.csv --until 24000 --target-loss 2.5
 scaling forecast run.csv -o forecast.json
 scaling forecast run.csv --against forecast.json
 """
@@ -70,6 +71,11 @@ class Forecasting:
     )
     limit: str | None = options.option(
         "X", "What it never passes: with --rising 1, or 100 for percentages; else 0."
+    )
+    target_loss: str | None = options.option(
+        "L",
+        "A level: when it is reached is told, as a step, in tokens and in hours where the log has "
+        "a time, and how likely never.",
     )
     unique_tokens: str | None = options.option(
         "U", "Distinct training tokens: too many passes are warned about."

@@ -38,6 +38,7 @@ def forecast(
     combine: str = "stack",
     rising: bool = False,
     limit: float | str | None = None,
+    target_loss: float | str | None = None,
 ) -> Forecasts:
     """Forecast the final loss of running jobs, or whatever else falls or rises along them.
 
@@ -78,6 +79,8 @@ def forecast(
     limit : number, optional
         What it never passes. Default: 0 for what falls; for what rises 1 or 100 where its values
         look so, else nothing.
+    target_loss : number, optional
+        A level: when it is reached, or that it may never be, is added.
 
     Raises
     ------
@@ -106,6 +109,7 @@ def forecast(
         *(until, schedule, level, method, distinct, curves, tuple(kin), threshold, combine),
         rising=rising,
         limit=bound,
+        target_loss=None if target_loss is None else parse_number(target_loss),
     )
     forecasts, errors = [], []
     for job in jobs:

@@ -1,6 +1,6 @@
 """Forecasts of running jobs: the end, how sure, what it rests on, and the doubts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from scaling_cli.artefacts.forecast import Forecast, Forecasts
@@ -47,7 +47,7 @@ def _run(item: Mapping[str, Any], *, full: bool) -> list[Block]:
     schedule = [shortened(known["text"], LONGEST, " (--json)"), how]
     several = bool(item["scenarios"])
     return [
-        Text([_seen(item)]),
+        Text([*_reaches(item), _seen(item)]),
         _scenarios(item),
         Labelled("headline" if several else "forecast", _forecast(item, full=full)),
         Labelled("schedule", schedule[1:] if several else schedule),
@@ -104,6 +104,61 @@ def _seen(item: Mapping[str, Any]) -> str:
         f"{_loss(item)} {_numbers.value(seen['loss'])} (mean of the last rows)",
         "learning rate constant so far" if constant else "",
     )
+
+
+def _reaches(item: Mapping[str, Any]) -> Iterator[str]:
+    """Yield when the level that was asked for is reached, and how likely never."""
+    told = item.get("reaches")
+    if told is None:
+        return
+    level = f"{_loss(item)} {told['loss']:g}"
+    if told["already"] is not None:
+        yield f"{item['run']} has reached {level}, at {place(item, told['already'])}"
+        return
+    never, end = told["never"], place(item, item["until"])
+    at = told["step"] or told["tokens"]
+    if at["value"] is None:
+        yield f"{item['run']} does not reach {level} by {end}: probability {never:.2f}"
+    else:
+        where = place(item, at["value"])
+        missed = f"; never by {end}: probability {never:.2f}" if never >= LEAST_SHARE else ""
+        yield f"{item['run']} reaches {level} at {where}, {_between(item, at)}{missed}"
+        yield from _when(item, told)
+    ways = [f"{w['name']}: {_by_way(item, w)}" for w in told["ways"]]
+    if ways:
+        yield f"if the rate {'; '.join(ways)}"
+
+
+def _between(item: Mapping[str, Any], at: Mapping[str, Any]) -> str:
+    low, high = (None if x is None else _numbers.quantity(x) for x in at["interval"])
+    level = _numbers.level(item["level"])
+    return f"{level} between {low} and {'never' if high is None else high}"
+
+
+def _when(item: Mapping[str, Any], told: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the tokens, and the time from the last row on."""
+    tokens, seconds, parts = told["tokens"], told["seconds"], []
+    if item["unit"] == "steps" and tokens is not None:
+        parts.append(f"after {_numbers.quantity(tokens['value'])} tokens")
+    if seconds is not None:
+        low, high = map(_duration, seconds["interval"])
+        date = "" if told["date"] is None else f", on {told['date']}"
+        parts.append(f"in {_duration(seconds['value'])} ({low} .. {high}){date}")
+    if parts:
+        yield ", ".join(parts)
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "never"
+    for unit, length in (("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.3g} {unit}"
+    return f"{seconds:.3g} seconds"
+
+
+def _by_way(item: Mapping[str, Any], way: Mapping[str, Any]) -> str:
+    return "never" if way["value"] is None else place(item, way["value"])
 
 
 def _ends(item: Mapping[str, Any]) -> tuple[str, str]:
