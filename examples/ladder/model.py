@@ -37,6 +37,11 @@ class Shape:
         return self.params_non_embedding + VOCAB * self.width
 
     @property
+    def prunable(self) -> int:
+        """The numbers of the block matrices: what pruning may set to zero."""
+        return self.depth * 12 * self.width**2
+
+    @property
     def flops_per_token(self) -> int:
         """Training FLOPs of a token counted by matrix product: 3 x 2 x (weights + attention).
 
@@ -80,6 +85,28 @@ def init(shape: Shape, seed: int) -> Params:
 def count(params: Params) -> int:
     """Numbers in a pytree."""
     return sum(int(leaf.size) for leaf in jax.tree.leaves(params))
+
+
+def _prune(weights: jax.Array, sparsity: jax.Array) -> jax.Array:
+    """Set the smallest in magnitude to zero; what is zero already is the smallest."""
+    if weights.ndim != 2:
+        return weights
+    size = jnp.abs(weights)
+    pruned = jnp.floor(sparsity * size.size).astype(jnp.int32)
+    limit = jnp.sort(size.ravel())[jnp.maximum(pruned - 1, 0)]
+    return jnp.where((size <= limit) & (pruned > 0), 0.0, weights)
+
+
+@jax.jit
+def prune(params: Params, sparsity: jax.Array) -> Params:
+    """Set that share of each block matrix to zero, by magnitude (arXiv:1710.01878)."""
+    blocks = jax.tree.map(lambda leaf: _prune(leaf, sparsity), params["blocks"])
+    return params | {"blocks": blocks}
+
+
+def nonzero(params: Params) -> int:
+    """Numbers in a pytree that are not zero."""
+    return sum(int(jnp.count_nonzero(leaf)) for leaf in jax.tree.leaves(params))
 
 
 def _norm(x: jax.Array, gain: jax.Array) -> jax.Array:

@@ -52,6 +52,49 @@ BATCHES = (
     (128, 11.0, (5.6e-3, 1.1e-2)),
 )
 BATCH_WARMUP_TOKENS = 100_000
+# The sparse ladder beside the dense one: size, budget in Mi tokens, final sparsity, window. The
+# first lines span sizes, budgets and sparsities; the later ones ask where the best window lies.
+PRUNE_EVERY = 16  # steps between two prunings
+MIDDLE = (0.25, 0.75)
+SPARSE = (
+    ("164k", 2, 0.8, MIDDLE),
+    ("68k", 2, 0.8, MIDDLE),
+    ("164k", 4, 0.8, MIDDLE),
+    ("467k", 0.75, 0.8, MIDDLE),
+    ("68k", 4, 0.5, MIDDLE),
+    ("164k", 2, 0.5, MIDDLE),
+    ("467k", 1.5, 0.8, MIDDLE),
+    ("68k", 2, 0.5, MIDDLE),
+    ("68k", 4, 0.8, MIDDLE),
+    ("164k", 4, 0.5, MIDDLE),
+    ("164k", 2, 0.9, MIDDLE),
+    ("164k", 2, 0.8, (0.0, 0.5)),
+    ("164k", 2, 0.8, (0.5, 0.75)),
+    ("164k", 2, 0.8, (0.5, 1.0)),
+    ("467k", 0.75, 0.5, MIDDLE),
+    ("164k", 2, 0.8, (0.0, 0.25)),
+    ("164k", 2, 0.8, (0.25, 0.5)),
+    ("164k", 2, 0.8, (0.75, 1.0)),
+    ("467k", 1.5, 0.5, MIDDLE),
+    ("164k", 4, 0.8, (0.5, 1.0)),
+    ("164k", 4, 0.8, (0.0, 0.5)),
+    ("467k", 1.5, 0.9, MIDDLE),
+    ("467k", 1.5, 0.8, (0.0, 0.5)),
+    ("467k", 1.5, 0.8, (0.5, 1.0)),
+    ("68k", 8, 0.8, MIDDLE),
+    ("164k", 8, 0.8, MIDDLE),
+    ("164k", 8, 0.5, MIDDLE),
+    ("467k", 3, 0.8, MIDDLE),
+    ("467k", 3, 0.5, MIDDLE),
+    ("1271k", 0.5625, 0.8, MIDDLE),
+    ("1271k", 1.125, 0.8, MIDDLE),
+    ("1271k", 1.125, 0.9, MIDDLE),
+    ("1271k", 2.25, 0.8, MIDDLE),
+    ("164k", 4, 0.8, (0.25, 0.5)),
+    ("164k", 4, 0.8, (0.5, 0.75)),
+    ("164k", 4, 0.8, (0.0, 0.25)),
+    ("164k", 4, 0.8, (0.75, 1.0)),
+)
 
 
 @dataclass(frozen=True)
@@ -93,6 +136,26 @@ class Schedule:
 
 
 @dataclass(frozen=True)
+class Pruning:
+    """A cubic gradual-pruning schedule (arXiv:1710.01878, eq. 1); the window in shares of the run.
+
+    Steps are of equal batches, so a share of the steps is a share of the tokens.
+    """
+
+    final: float
+    start: float
+    end: float
+
+    def __str__(self) -> str:
+        return f"final={self.final:g},start={self.start:g},end={self.end:g}"
+
+    def sparsity(self, share: float) -> float:
+        """Share of the block matrices that is zero after this share of the run."""
+        through = (share - self.start) / (self.end - self.start)
+        return self.final * (1 - (1 - min(max(through, 0.0), 1.0)) ** 3)
+
+
+@dataclass(frozen=True)
 class Run:
     """One training run, complete: the same Run gives the same numbers on the same machine."""
 
@@ -106,6 +169,7 @@ class Run:
     batch_windows: int = BATCH_WINDOWS
     geometric_rows: int | None = None
     accuracy: bool = False
+    pruning: Pruning | None = None
 
     @property
     def batch_tokens(self) -> int:
@@ -214,6 +278,16 @@ def accuracy_runs() -> list[Run]:
     ]
 
 
+def sparse_runs() -> list[Run]:
+    """Gradually pruned runs of the ladder's sizes; the ladder has their dense companions."""
+    runs = []
+    for size, budget, final, (start, end) in SPARSE:
+        run = _run("sparse", size, budget, peak_lr(SIZES[size]))
+        name = f"{run.run_id}-s{final * 100:g}-{start * 100:g}-{end * 100:g}"
+        runs.append(replace(run, run_id=name, pruning=Pruning(final, start, end)))
+    return runs
+
+
 def queue() -> list[Run]:
     """All runs of the ladder, in the order in which workers take them.
 
@@ -228,13 +302,14 @@ def queue() -> list[Run]:
 
 
 def tiny_runs() -> list[Run]:
-    """Two runs of a few steps, to see that everything works."""
+    """Three runs of a few steps, to see that everything works."""
     shape = Shape(width=16, depth=1, heads=1, context=32)
     schedule = Schedule("cosine", 1e-2, 4, 1e-3, 32)
     linear = replace(schedule, kind="linear", floor=0.0)
     return [
         Run("smoke-cosine", "fit", shape, 32, schedule),
         Run("smoke-linear", "schedule", shape, 32, linear, seed=1, row_every=8),
+        Run("smoke-sparse", "sparse", shape, 32, schedule, pruning=Pruning(0.5, 0.25, 0.75)),
     ]
 
 
@@ -242,4 +317,5 @@ QUEUES = {  # by the folder of data/ that they fill
     "ladder": queue,
     "batch_sweep": batch_runs,
     "ladder_accuracy": accuracy_runs,
+    "sparse_ladder": sparse_runs,
 }

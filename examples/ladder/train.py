@@ -2,28 +2,25 @@
 
 python examples/ladder/train.py --plan             # what there is to do, and what it costs
 python examples/ladder/train.py --workers 2        # do it (again: go on with it)
-python examples/ladder/train.py --smoke            # two tiny runs, in a temporary folder
+python examples/ladder/train.py --smoke            # three tiny runs, in a temporary folder
 python examples/ladder/train.py --batch-sweep      # one size at seven batch sizes, data/batch_sweep
 python examples/ladder/train.py --accuracy         # what rises: data/ladder_accuracy
+python examples/ladder/train.py --sparse           # pruned while they train: data/sparse_ladder
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
-import fcntl
 import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import corpus as text
 import jax
@@ -33,6 +30,7 @@ import numpy as np
 import optax
 import plan
 from plan import Run
+from results import Places, Progress, State, collate, locked, summary, write_csv, write_text
 
 BLOCK = 4  # steps inside one compiled call; rows, evaluations and checkpoints fall on multiples
 SAVE_SECONDS = 60.0
@@ -40,9 +38,9 @@ VALID_WINDOWS = 1600
 VALID_BATCH = 16
 CURVE_COLUMNS = ("step", "tokens", "lr", "loss", "val_loss")
 ACCURACY = "val_accuracy"  # a further column of runs that log it
+NONZERO = "params"  # a further column of runs that are pruned: the count in force, not the dense
 HERE = Path(__file__).resolve().parent
 WORK = Path.home() / ".cache" / "scaling-ladder"  # outside the repository: it is large
-State = tuple[model.Params, Any]  # parameters, the optimizer's moments
 
 OPTIMIZER = optax.chain(
     optax.clip_by_global_norm(1.0),
@@ -52,47 +50,35 @@ OPTIMIZER = optax.chain(
 )
 
 
-@dataclass(frozen=True)
-class Places:
-    """Where things go: `out` is for the repository, `work` for checkpoints and locks."""
-
-    out: Path
-    work: Path
-
-    def make(self) -> None:
-        """Create the folders."""
-        for folder in (self.out / "runs", self.work / "done", self.work / "locks"):
-            folder.mkdir(parents=True, exist_ok=True)
-
-
-@dataclass
-class Progress:
-    """Everything a run needs to go on as if it had never stopped."""
-
-    state: State
-    step: int = 0
-    seconds: float = 0.0
-    pending: list[float] = field(default_factory=list)
-    rows: list[list[str]] = field(default_factory=list)
-
-
 def _take(data: jax.Array, starts: jax.Array, context: int) -> jax.Array:
     return data[starts[:, None] + jnp.arange(context + 1)]
 
 
-@partial(jax.jit, static_argnames="shape", donate_argnums=0)
+@partial(jax.jit, static_argnames=("shape", "sparse"), donate_argnums=0)
 def train_block(
-    state: State, data: jax.Array, starts: jax.Array, rates: jax.Array, shape: model.Shape
+    state: State,
+    data: jax.Array,
+    starts: jax.Array,
+    rates: jax.Array,
+    shape: model.Shape,
+    *,
+    sparse: bool = False,
 ) -> tuple[State, jax.Array]:
-    """Some steps in one call: `starts` is (steps, windows), `rates` the learning rates."""
+    """Some steps in one call: `starts` is (steps, windows), `rates` the learning rates.
+
+    With `sparse`, a weight of a block that is zero stays zero: that is what pruning left out.
+    """
 
     def step(carry: State, inputs: tuple[jax.Array, jax.Array]) -> tuple[State, jax.Array]:
         params, moments = carry
         windows = _take(data, inputs[0], shape.context)
         loss, grads = jax.value_and_grad(model.loss)(params, windows, shape.heads)
         updates, moments = OPTIMIZER.update(grads, moments, params)
-        params = jax.tree.map(lambda p, u: p - inputs[1] * u, params, updates)
-        return (params, moments), loss
+        updated = jax.tree.map(lambda p, u: p - inputs[1] * u, params, updates)
+        if sparse:
+            kept = jax.tree.map(lambda p, u: u * (p != 0), params["blocks"], updated["blocks"])
+            updated = updated | {"blocks": kept}
+        return (updated, moments), loss
 
     return jax.lax.scan(step, state, (starts, rates))
 
@@ -152,7 +138,7 @@ def eval_steps(run: Run) -> set[int]:
 
 def _save(progress: Progress, path: Path) -> None:
     leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(progress.state)]
-    told = {k: getattr(progress, k) for k in ("step", "seconds", "pending", "rows")}
+    told = {k: getattr(progress, k) for k in ("step", "seconds", "counted", "pending", "rows")}
     part = path.with_suffix(".part.npz")
     np.savez(part, *leaves, told=np.array(json.dumps(told)))
     part.replace(path)
@@ -196,13 +182,23 @@ class Trainer:
         loss = float(np.mean(progress.pending))
         held_out = self._held_out(run, progress.state[0]) if valid else [""] * (1 + run.accuracy)
         tokens = progress.step * run.batch_tokens
-        return [str(progress.step), str(tokens), f"{rate:.6g}", f"{loss:.6g}", *held_out]
+        count = [str(model.nonzero(progress.state[0]))] if run.pruning else []
+        return [str(progress.step), str(tokens), f"{rate:.6g}", f"{loss:.6g}", *held_out, *count]
+
+    def _prune(self, run: Run, pruning: plan.Pruning, progress: Progress) -> None:
+        if progress.step % plan.PRUNE_EVERY == 0:
+            sparsity = jnp.asarray(pruning.sparsity(progress.step / run.steps), jnp.float32)
+            params, moments = progress.state
+            progress.state = model.prune(params, sparsity), moments
+        progress.counted += BLOCK * model.nonzero(progress.state[0])
 
     def _advance(self, run: Run, progress: Progress, order: np.ndarray, rates: np.ndarray) -> None:
+        if run.pruning:
+            self._prune(run, run.pruning, progress)
         here = slice(progress.step, progress.step + BLOCK)
         starts, lrs = jnp.asarray(order[here]), jnp.asarray(rates[here])
         progress.state, losses = train_block(
-            progress.state, self.train_data, starts, lrs, run.shape
+            progress.state, self.train_data, starts, lrs, run.shape, sparse=run.pruning is not None
         )
         progress.pending += [float(x) for x in losses]
         progress.step += BLOCK
@@ -231,81 +227,18 @@ class Trainer:
 
     def finish(self, run: Run, progress: Progress) -> None:
         """Write the run's curve and its line of the table; drop its checkpoint."""
-        columns = (*CURVE_COLUMNS, ACCURACY) if run.accuracy else CURVE_COLUMNS
-        _write_csv(self.places.out / "runs" / f"{run.run_id}.csv", columns, progress.rows)
+        columns = CURVE_COLUMNS + (ACCURACY,) * run.accuracy + (NONZERO,) * bool(run.pruning)
+        write_csv(self.places.out / "runs" / f"{run.run_id}.csv", columns, progress.rows)
         done = self.places.work / "done" / f"{run.run_id}.json"
-        _write_text(done, json.dumps(summary(run, progress)))
+        write_text(done, json.dumps(summary(run, progress)))
         self.checkpoint(run).unlink(missing_ok=True)
-
-
-def summary(run: Run, progress: Progress) -> dict[str, Any]:
-    """A run's line in runs.csv."""
-    shape = run.shape
-    return {
-        "run_id": run.run_id,
-        "role": run.role,
-        "params_total": shape.params_total,
-        "params_non_embedding": shape.params_non_embedding,
-        "width": shape.width,
-        "depth": shape.depth,
-        "heads": shape.heads,
-        "context": shape.context,
-        "batch_tokens": run.batch_tokens,
-        "steps": run.steps,
-        "tokens": run.tokens,
-        "flops": run.flops,
-        "flops_counted": shape.flops_per_token * run.tokens,
-        "schedule": str(run.schedule),
-        "peak_lr": f"{run.schedule.peak:g}",
-        "seed": run.seed,
-        "final_loss": progress.rows[-1][4],
-        "final_train_loss": progress.rows[-1][3],
-        "wall_seconds": f"{progress.seconds:.1f}",
-    }
-
-
-def _write_text(path: Path, content: str) -> None:
-    part = path.with_name(path.name + f".{os.getpid()}.part")
-    part.write_text(content, encoding="utf-8")
-    part.replace(path)
-
-
-def _write_csv(path: Path, columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
-    part = path.with_name(path.name + f".{os.getpid()}.part")
-    with part.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows(rows)
-    part.replace(path)
-
-
-@contextmanager
-def _locked(path: Path, wait: bool = False) -> Iterator[bool]:
-    """Hold a lock that the system drops when the process ends, however it ends."""
-    with path.open("w") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
-
-
-def collate(places: Places, runs: list[Run]) -> None:
-    """Write runs.csv from the finished runs, in the order of the queue."""
-    with _locked(places.work / "locks" / "collate", wait=True):
-        paths = [places.work / "done" / f"{run.run_id}.json" for run in runs]
-        lines = [json.loads(path.read_text("utf-8")) for path in paths if path.exists()]
-        if lines:
-            rows = [line.values() for line in lines]
-            _write_csv(places.out / "runs.csv", lines[0].keys(), rows)
 
 
 def work(trainer: Trainer, runs: list[Run]) -> None:
     """Take whatever run is neither done nor taken, until there is none."""
     for run in runs:
         done = trainer.places.work / "done" / f"{run.run_id}.json"
-        with _locked(trainer.places.work / "locks" / run.run_id) as mine:
+        with locked(trainer.places.work / "locks" / run.run_id) as mine:
             if not mine or done.exists():
                 continue
             progress = trainer.train(run)
@@ -338,18 +271,21 @@ def print_plan(runs: list[Run]) -> None:
 
 
 def smoke() -> None:
-    """Two tiny runs, one of them stopped half-way and taken up again."""
+    """Three tiny runs, two of them stopped half-way and taken up again."""
     with tempfile.TemporaryDirectory() as folder:
         places = Places(Path(folder) / "out", Path(folder) / "work")
         places.make()
         trainer = Trainer(text.load(limit=120), places, valid_windows=32)
         runs = plan.tiny_runs()
-        straight = trainer.train(runs[0]).rows
-        trainer.train(runs[0], stop_after=16)
+        halved = (runs[0], runs[-1])
+        straight = [trainer.train(run).rows for run in halved]
+        for run in halved:
+            trainer.train(run, stop_after=16)
         work(trainer, runs)
-        resumed = (places.out / "runs" / f"{runs[0].run_id}.csv").read_text("utf-8")
-        if resumed.splitlines()[1:] != [",".join(row) for row in straight]:
-            raise SystemExit("a resumed run differs from one that never stopped")
+        for run, rows in zip(halved, straight, strict=True):
+            resumed = (places.out / "runs" / f"{run.run_id}.csv").read_text("utf-8")
+            if resumed.splitlines()[1:] != [",".join(row) for row in rows]:
+                raise SystemExit("a resumed run differs from one that never stopped")
         print((places.out / "runs.csv").read_text("utf-8"), end="")
         print("smoke: ok")
 
@@ -357,12 +293,13 @@ def smoke() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Train a ladder of small byte transformers.")
     parser.add_argument("--plan", action="store_true", help="print the queue and its cost")
-    parser.add_argument("--smoke", action="store_true", help="two tiny runs, in seconds")
+    parser.add_argument("--smoke", action="store_true", help="three tiny runs, in seconds")
     parser.add_argument("--workers", type=int, default=1, help="processes, one thread each")
     parser.add_argument("--only", default="", help="only the run ids that begin so")
     queue = partial(parser.add_argument, dest="queue", action="store_const", default="ladder")
     queue("--batch-sweep", const="batch_sweep", help="the batch sweep instead")
     queue("--accuracy", const="ladder_accuracy", help="runs that log an accuracy instead")
+    queue("--sparse", const="sparse_ladder", help="runs that are pruned while they train instead")
     parser.add_argument("--out", type=Path, help="default: the folder of the queue in data/")
     parser.add_argument("--work", type=Path, default=WORK, help="checkpoints and locks")
     return parser.parse_args()
@@ -383,7 +320,7 @@ def main() -> int:
         places = Places(args.out or HERE.parents[1] / "data" / folder, args.work)
         places.make()
         trainer = Trainer(text.load(), places)
-        _write_text(args.work / "corpus.json", json.dumps(trainer.corpus.describe(), indent=2))
+        write_text(args.work / "corpus.json", json.dumps(trainer.corpus.describe(), indent=2))
         work(trainer, runs)
     return 0
 

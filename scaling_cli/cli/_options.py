@@ -225,10 +225,8 @@ def pairs(option: str, form: str = "NAME=VALUE") -> Read:
     return Read(read, repeated=True)
 
 
-def _held(
-    texts: Sequence[str], option: str = "fix", example: str = "E=1.6"
-) -> dict[str, float] | None:
-    """Read repeated `--fix NAME=VALUE`."""
+def _held(texts: Sequence[str], option: str = "fix", example: str = "E=1.6") -> Any:
+    """Read repeated `--fix NAME=VALUE` into numbers by name, or None."""
     from scaling_cli.vocabulary.errors import UsageError
     from scaling_cli.vocabulary.quantities import parse_number
 
@@ -237,10 +235,9 @@ def _held(
         try:
             values[name] = parse_number(text)
         except UsageError as error:
-            raise UsageError(
-                f"--{option} {name}={text}: {text!r} is no number.",
-                hint=f"Such as --{option} {example}.",
-            ) from error
+            hint = f"Such as --{option} {example}."
+            message = f"--{option} {name}={text}: {text!r} is no number."
+            raise UsageError(message, hint=hint) from error
     return values or None
 
 
@@ -340,7 +337,7 @@ class Telling(Asking):
         )
 
 
-READ = ("map", "set", "meta", "name", "format", "pattern")
+READ = ("map", "set", "meta", "name", "format", "pattern", "sparsity")
 
 
 @dataclass(frozen=True)
@@ -373,7 +370,7 @@ class Mapped:
 
 
 @dataclass(frozen=True)
-class Reading(Mapped):
+class Logs(Mapped):
     """How logs are read."""
 
     set: dict[str, str] | None = option(
@@ -384,6 +381,15 @@ class Reading(Mapped):
     name: str | None = option("PATTERN", "What file names say: --name '{params}_{tokens}'.")
     format: str | None = option("NAME", "The log format, where guessing fails.")
     pattern: str | None = option("REGEX", r"Lines that measure: 'loss (?P<loss>\S+)'.")
+
+
+@dataclass(frozen=True)
+class Reading(Logs):
+    """How logs are read and seen: what a store is not asked."""
+
+    sparsity: list[str] | None = option(
+        "[RUN=]TEXT", "Pruned while trained: final=.8,start=25%,end=75% (of compute; unit=tokens)."
+    )
 
 
 def refuse_alone(asking: Asking, given: Any, reading: Reading, *names: str) -> None:

@@ -24,7 +24,7 @@ class Store:
 
 @options.command
 def ingest(
-    given: options.Sources, into: Store, reading: options.Reading, asking: options.Telling
+    given: options.Sources, into: Store, reading: options.Logs, asking: options.Telling
 ) -> None:
     """Read logs into a Parquet store; doing it twice changes nothing.
 

@@ -36,6 +36,11 @@ class AtPoints(options.Point):
         "A CSV with the law's inputs (params,tokens or N,D); a loss column is compared. With a fit "
         "of loss curves, the log of a run: compared along --schedule, or the rates it logs.",
     )
+    sparsity: str | None = options.option(
+        "TEXT",
+        "Of models pruned while they train: --params counts before 'final=.8,start=25%,end=75%' "
+        "(of compute; unit=tokens says otherwise).",
+    )
 
 
 @dataclass(frozen=True)
@@ -183,7 +188,7 @@ def _grid(fit: "Fit", point: AtPoints, asking: options.Asking) -> "Grid":
     from scaling_cli.vocabulary.errors import UsageError
 
     if point.points is None:
-        return _reaching(fit, point).grid(fit.law, asking)
+        return _in_force(fit, _reaching(fit, point)).grid(fit.law, asking)
     if typed := [option for option in point.named() if option != "--points"]:
         raise UsageError(
             f"--points and {' and '.join(typed)} were both given.",
@@ -193,6 +198,26 @@ def _grid(fit: "Fit", point: AtPoints, asking: options.Asking) -> "Grid":
     grid = _inputs.read_points(point.points, fit.law, fit.measured, counted)
     options.echo(grid, asking)
     return grid
+
+
+def _in_force(fit: "Fit", point: AtPoints) -> AtPoints:
+    """Return the average sizes in place of those before pruning."""
+    if point.sparsity is None:
+        return point
+    from scaling_cli.vocabulary.errors import UsageError
+    from scaling_cli.vocabulary.pruning import parse_pruning
+    from scaling_cli.vocabulary.quantities import N_AVERAGE
+
+    schedule = parse_pruning(point.sparsity)
+    if N_AVERAGE.symbol not in fit.law.inputs():
+        law = "average_parameters"
+        raise UsageError(
+            "--sparsity needs a law of the average parameter count.",
+            hint=f"Fit it: scaling fit ... --law {law} -o FILE.",
+        )
+    if not point.params:
+        raise UsageError("--sparsity needs --params: the size before pruning.")
+    return replace(point, params=[schedule.average(size) for size in point.params])
 
 
 def _reaching(fit: "Fit", point: AtPoints) -> AtPoints:

@@ -29,6 +29,7 @@ from scaling_cli.ingest._table import understand
 from scaling_cli.ingest._unchanged import Unchanged, in_order, unchanged
 from scaling_cli.runs import store
 from scaling_cli.runs.plausible import doubts
+from scaling_cli.runs.pruning import pruned
 from scaling_cli.runs.table import Runs, claim, combine
 from scaling_cli.vocabulary.errors import DataError, ScalingError, UsageError
 from scaling_cli.vocabulary.progress import counted
@@ -89,6 +90,7 @@ def read(
     format: str | None = None,
     pattern: str | None = None,
     keep_partial: bool = False,
+    sparsity: str | Sequence[str] | None = None,
 ) -> Runs:
     """Read logs and tables of runs.
 
@@ -116,6 +118,8 @@ def read(
         `step=(?P<step>[0-9]+) loss=(?P<loss>[0-9.]+)`. It is searched in every line.
     keep_partial : bool
         Keep the last line of a curve although it has no newline.
+    sparsity : str or list of str, optional
+        Pruning schedules, `[RUN=]final=.8,start=25%,end=75%`: `average_params` by them.
 
     Returns
     -------
@@ -141,7 +145,9 @@ def read(
     parts = [remap(store.read(path), map or {}) for path in stores]
     if others or not sources:
         parts.append(_read_files(others, options, meta, format, thin=False).runs)
-    return parts[0] if len(parts) == 1 else combine(parts)
+    whole = parts[0] if len(parts) == 1 else combine(parts)
+    said = [sparsity] if isinstance(sparsity, str) else sparsity
+    return pruned(whole, said) if said else whole
 
 
 @dataclass(frozen=True)

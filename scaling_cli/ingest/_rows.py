@@ -135,13 +135,14 @@ def _is_axis_of_curve(step: np.ndarray) -> bool:
 def _sized_along(size: np.ndarray, step: np.ndarray | None, tokens: np.ndarray | None) -> bool:
     """Say whether a model is pruned or grown in these rows, rather than one of several sizes.
 
-    The log goes on evenly, which a ladder of runs does not, nor is it a slice of one budget.
+    The log goes on about evenly, which a ladder of runs does not, nor is it a slice of one budget.
     """
     axis = tokens if step is None else step
     if axis is None or len(size) < FEWEST_OF_A_LOG or np.isnan(size + axis).any():
         return False
     apart, change = np.diff(axis), np.diff(size)
-    even = np.mean(np.isclose(apart, np.median(apart))) > _MOSTLY
+    near = (apart > np.median(apart) / 2) & (apart < 2 * np.median(apart))
+    even = np.mean(near) > _MOSTLY
     staged = 3 * len(np.unique(size)) <= len(size)
     one_way = np.all(change <= 0) or (np.all(change >= 0) and staged)
     spent = (size * axis)[axis > 0]

@@ -299,7 +299,7 @@ def test_unknown_option_suggests_a_near_one() -> None:
     assert result.exit_code == 2
     assert result.stderr == (
         "Usage: scaling predict [OPTIONS]\n"
-        "error: no such option: --parms. Did you mean --params?\n"
+        "error: no such option: --parms. Did you mean --params or --sparsity?\n"
         "hint: for example: scaling predict --params 7B --tokens 1T (all options: "
         "scaling predict --help)\n"
     )
