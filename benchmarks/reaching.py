@@ -55,13 +55,13 @@ def asked(case: Case, *, known: bool) -> Iterator[Asked]:
         if cut not in case.prefixes:
             continue
         part = case.prefixes[cut]
-        told = {"schedule": case.schedule} if known else {}
+        told = case.schedule if known else None
         ahead = x > part.now
         levels = [float(np.interp(part.now + s * (case.end - part.now), x, loss)) for s in AHEAD]
         for level in (*levels, float(loss.min()) * (1 - NEVER)):
             try:
                 reaches = sc.forecast(
-                    [part], until=f"{case.end} {part.unit}", target_loss=level, **told
+                    [part], until=f"{case.end} {part.unit}", target_loss=level, schedule=told
                 )[0].reaches
             except ScalingError:
                 continue
@@ -72,6 +72,7 @@ def asked(case: Case, *, known: bool) -> Iterator[Asked]:
 
 def _judged(case: Case, cut: float, reaches: Reaching, x: np.ndarray, below: np.ndarray) -> Asked:
     at = reaches.step or reaches.tokens
+    assert at is not None
     low, high = at.interval
     true = float(x[np.argmax(below)]) if below.any() else np.inf
     held = (np.inf if low is None else low) <= true <= (np.inf if high is None else high)

@@ -261,6 +261,58 @@ class Forecast(Shown):
         )
 
 
+@dataclass(frozen=True)
+class Candidate:
+    """A run among those of which the best is wanted.
+
+    Parameters
+    ----------
+    run : str
+    p_best : float
+        How likely it ends best.
+    stop : bool
+        Whether it can be stopped now.
+    left : float
+        What it has still to run, in the unit of its axis.
+    share : float
+        Of what all together have still to run, by compute where sizes are known, else by length.
+    """
+
+    run: str
+    p_best: float
+    stop: bool
+    left: float
+    share: float
+
+
+@dataclass(frozen=True)
+class Stopping:
+    """Which of several runs to stop.
+
+    Parameters
+    ----------
+    risk : float
+        How likely it may be that the best is among those that are stopped, at most.
+    p_stopped : float
+        How likely it is.
+    regret : float
+        What the best of the runs that go on is expected to end worse by than the best of all.
+    saved : float
+        Share of what is left to run that stopping saves.
+    by : str
+        What shares are of: compute, tokens, or steps.
+    candidates : tuple of Candidate
+        The likeliest first.
+    """
+
+    risk: float
+    p_stopped: float
+    regret: float
+    saved: float
+    by: str
+    candidates: tuple[Candidate, ...]
+
+
 @dataclass(frozen=True, repr=False)
 class Forecasts(Record):
     """The forecasts of several runs, by number or by name, and the runs that have none.
@@ -270,6 +322,8 @@ class Forecasts(Record):
     runs : tuple of Forecast
     notes : tuple of str
         On how the logs were read.
+    stop : Stopping, optional
+        Which of them to stop, where that was asked.
     """
 
     what = "a forecast of running jobs"
@@ -278,6 +332,7 @@ class Forecasts(Record):
 
     runs: tuple[Forecast, ...]
     notes: tuple[str, ...] = ()
+    stop: Stopping | None = field(default=None, metadata=SPARSE)
 
     def __len__(self) -> int:
         """Return the number of forecasts."""

@@ -51,6 +51,7 @@ class Options:
     combine: str = "stack"
     rising: bool = False
     limit: float | None = None
+    families: tuple[str, ...] | None = None
     target_loss: float | None = None
     """A level: when it is reached is told; within a forecast, what it leaves to the limit."""
 
@@ -184,10 +185,14 @@ def forecast_job(raw: Job, options: Options) -> Forecast:
     )
 
 
+class Ended(DataError):
+    """There is nothing to forecast: the run is at its end."""
+
+
 def _ended(job: Job, end: float) -> DataError:
     """Return why there is nothing to forecast: the run is at its end, or past it."""
     if job.now <= end * (1 + NO_WAY):
-        return DataError(
+        return Ended(
             f"run {job.run!r} has reached its end: {job.place(job.now)} of {end:g}; its "
             f"{job.noun} is {job.level():.4f}.",
             hint="Say where it ends with --until if it goes on.",
@@ -320,8 +325,8 @@ def _by_families(basis: Basis) -> tuple[Outcome, Extrapolation]:
     kept = first[(clock(job.x[first]) > 0) & (job.x[first] >= course.start * seeing)]
     steady = job.loss[kept] + gone(job.x[kept])
     x = np.linspace(job.now, basis.end, PLACES)
-    until, combine = float(clock(x[-1:])[0]), basis.options.combine
-    families = extrapolate(clock(job.x[kept]), steady, until, combine=combine, level=level)
+    asked = {"families": basis.options.families, "combine": basis.options.combine, "level": level}
+    families = extrapolate(clock(job.x[kept]), steady, float(clock(x[-1:])[0]), **asked)
     middle, low, high = families.curve(clock(x))
     loss, spread = middle - gone(x), np.log(high / low) / (2 * quantile(level))
     if seeing:

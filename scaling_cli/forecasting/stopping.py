@@ -50,7 +50,7 @@ def _end(forecast: Forecast, error: np.ndarray, schedule: np.ndarray) -> np.ndar
     return middle + error * side
 
 
-def stopping(
+def which_to_stop(
     forecasts: Sequence[Forecast],
     jobs: Sequence[Job],
     finished: Sequence[Job],

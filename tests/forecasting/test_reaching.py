@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 from statistics import NormalDist
+from typing import Any
 
 import command_line
 import numpy as np
@@ -28,10 +29,10 @@ def step_of(level: float) -> float:
     return ((level - 2) / 3) ** (-1 / 0.4)
 
 
-def log(until: int, noise: float = 0.002, **columns: np.ndarray) -> pd.DataFrame:
+def log(until: int, noise: float = 0.002) -> pd.DataFrame:
     step = np.arange(10, until + 1, 10)
     noisy = np.exp(noise * np.random.default_rng(1).normal(size=len(step)))
-    return pd.DataFrame({"step": step, "loss": power_curve(step) * noisy, **columns})
+    return pd.DataFrame({"step": step, "loss": power_curve(step) * noisy})
 
 
 def test_a_place_is_where_the_normal_path_crosses() -> None:
@@ -121,7 +122,7 @@ def test_hours_follow_the_pace_of_the_log(
     clock = first + each * np.arange(10, 2001, 10)
     clock[100:] += 3600 * each / 2.0  # an hour of waiting between two rows
     path = tmp_path / "run.csv"
-    log(2000, **{column: clock}).to_csv(path, index=False)
+    log(2000).assign(**{column: clock}).to_csv(path, index=False)
     reaches = sc.forecast(path, schedule=HELD, until=6000, target_loss=2.12)[0].reaches
     assert reaches is not None
     assert reaches.step is not None
@@ -136,7 +137,7 @@ def test_an_accuracy_reaches_a_level(tmp_path: Path) -> None:
     accuracy = 0.9 - 1.5 * step**-0.4
     path = tmp_path / "run.csv"
     pd.DataFrame({"step": step, "accuracy": accuracy}).to_csv(path, index=False)
-    asked = {"schedule": HELD, "until": 8000, "target": "accuracy", "rising": True}
+    asked: dict[str, Any] = {"schedule": HELD, "until": 8000, "target": "accuracy", "rising": True}
     reaches = sc.forecast(path, **asked, target_loss=0.85)[0].reaches
     assert reaches is not None
     assert reaches.step is not None
