@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from scaling_cli.schedules._schedule import Schedule as Schedule
     from scaling_cli.verbs._answer import Answer as Answer
     from scaling_cli.verbs.batch import batch as batch
+    from scaling_cli.verbs.check import assert_fit_matches as assert_fit_matches
     from scaling_cli.verbs.check import check as check
     from scaling_cli.verbs.compare import compare as compare
     from scaling_cli.verbs.fit import fit as fit
@@ -89,7 +90,7 @@ _HOMES = {
     "schedules._schedule": "Schedule",
     "verbs._answer": "Answer",
     "verbs.batch": "batch",
-    "verbs.check": "check",
+    "verbs.check": "assert_fit_matches check",
     "verbs.compare": "compare",
     "verbs.fit": "fit",
     "verbs.forecast": "follow watch",
