@@ -32,6 +32,7 @@ PUBLIC = [
     "Prediction",
     "Recipe",
     "Runs",
+    "SavedPrediction",
     "ScalingError",
     "Schedule",
     "UsageError",
@@ -61,6 +62,7 @@ PUBLIC = [
     "profile",
     "read",
     "schedule",
+    "score",
     "watch",
 ]
 
