@@ -17,6 +17,7 @@ from scaling_cli.laws import name_of
 from scaling_cli.laws._law import Law
 from scaling_cli.point_fits.certainty.draws import noise_at, parameter_draws
 from scaling_cli.point_fits.fitted import Fitted
+from scaling_cli.vocabulary.quantities import Domain
 
 NO_FLOOR = 1e-3  # of the smallest output: a floor below it is none
 WIDENING = 1.3  # without a floor; benchmarks/coverage.py
@@ -56,7 +57,9 @@ def combine(
 
 
 def floorless(law: Law, output: np.ndarray) -> bool:
-    """Say whether a law has no floor of the output, or one that vanished."""
+    """Say whether a law has no floor of the output, or one that vanished; a rate needs none."""
+    if law.output().domain is Domain.UNIT:
+        return False
     name = law.floor()
     return name is None or law.values()[name] < NO_FLOOR * float(np.min(output))
 
