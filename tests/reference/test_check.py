@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from refusals import refusal
 
-from scaling_cli import read, reference
+from scaling_cli import assert_fit_matches, read, reference
 from scaling_cli.artefacts import kinds
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.laws.power_law import PowerLaw
@@ -443,3 +443,33 @@ def test_certified_fits_refit_from_the_original_files(shared: Path) -> None:
     # An independent linear-programming descent on the same points stops at 1.12949465362.
     published = results["chinchilla/besiroglu-2024"].objective
     assert published == pytest.approx(1.12949465362, rel=2e-7)
+
+
+def test_a_fit_matches_its_reference(good: Fit, tmp_path: Path) -> None:
+    """By file or in memory; another objective of the same surface is no failure."""
+    good.to_json(tmp_path / "fit.json")
+    assert_fit_matches(good, tmp_path / "fit.json")
+    assert_fit_matches("chinchilla/ladder", "chinchilla/ladder")
+    assert good.value is not None
+    assert_fit_matches(replace(good, value=0.9 * good.value), good)
+
+
+def test_a_fit_that_does_not_match_says_where(good: Fit) -> None:
+    """A is 1 % larger: at x = 1e6 the reducible loss is 12 x 1e6^-.21 of the loss, so it moves."""
+    assert isinstance(good.law, PowerLaw)
+    assert good.value is not None
+    other = replace(good, law=replace(good.law, A=1.01 * good.law.A), value=None)
+    reducible = good.law(x=1e6) - good.law.E
+    error = 0.01 * reducible / good.law(x=1e6)
+    assert refusal(AssertionError, assert_fit_matches, other, good) == (
+        f"at x = 1e+06 the loss differs by {error:.2g} of the reference's (allowed 1e-06)."
+    )
+    assert_fit_matches(other, good, tolerance=2 * error)
+    worse = replace(good, value=1.5 * good.value)
+    assert refusal(AssertionError, assert_fit_matches, worse, good) == (
+        f"the objective is {worse.value:.12g}, above the reference's {good.value:.12g} (by 0.5 of "
+        "it, allowed 1e-09)."
+    )
+    assert refusal(AssertionError, assert_fit_matches, good, "chinchilla/ladder") == (
+        "the law is PowerLaw, that of the reference Chinchilla."
+    )
