@@ -507,7 +507,8 @@ def middle(logs: np.ndarray, weights: np.ndarray) -> Middle:
     inside = np.where(kept, logs, 0.0)
     centre = np.sum(shares * inside, axis=0)
     highest, lowest = (np.where(kept, logs, end) for end in (-np.inf, np.inf))
-    return Middle(centre, np.max(highest, axis=0) - np.min(lowest, axis=0), shares)
+    apart = np.max(highest, axis=0) - np.min(lowest, axis=0)
+    return Middle(centre, np.where(np.any(kept, axis=0), apart, np.nan), shares)
 
 
 @dataclass(frozen=True)
@@ -581,7 +582,8 @@ def _sides(
     columns = {s: v[:, None] for s, v in inputs.items()}
     drawn = type(law)(**{k: np.asarray(v)[None, :] for k, v in draws.items()})
     count = len(next(iter(draws.values())))
-    log_draws = np.log(np.asarray(drawn(**columns), dtype=float))
+    with np.errstate(divide="ignore", invalid="ignore"):  # what no output can be is the lowest
+        log_draws = np.log(np.maximum(np.asarray(drawn(**columns), dtype=float), 0.0))
     log_draws = np.broadcast_to(log_draws, (len(log_value), count))
     low, high = np.quantile(log_draws, [(1 - level) / 2, (1 + level) / 2], axis=1)
     return np.maximum(0.0, log_value - low), np.maximum(0.0, high - log_value)

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 import numpy as np
 
 from scaling_cli.laws._downstream import Downstream
-from scaling_cli.laws._law import Prior, namespace, param
-from scaling_cli.vocabulary.quantities import Domain, Loss, Quantity
+from scaling_cli.laws._law import Absorbs, Prior, namespace, param
+from scaling_cli.vocabulary.quantities import Loss, Quantity
 
 ACCURACY = Quantity(
     "acc",
@@ -15,7 +15,6 @@ ACCURACY = Quantity(
     "accuracy on a task",
     "1",
     aliases=("downstream_accuracy", "avg_accuracy", "mean_accuracy"),
-    domain=Domain.UNIT,
 )
 Accuracy = Annotated[Any, ACCURACY]
 STEEP = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
@@ -45,15 +44,23 @@ class TaskAccuracy(Downstream):
     gain: float = param(
         "what a task that is solved adds", linear=True, prior=Prior(center=0.7, log_sd=0.4)
     )
-    k: float = param("steepness", unit="1/loss", prior=Prior(center=3.0, log_sd=0.8))
+    k: float = param(
+        "steepness",
+        unit="1/loss",
+        prior=Prior(center=3.0, log_sd=0.8),
+        absorbs=Absorbs("L", times=-1.0),
+    )
     L0: float = param(
-        "loss at which half of it is gained", unit="loss", prior=Prior(center=1.0, log_sd=0.8)
+        "loss at which half of it is gained",
+        unit="loss",
+        prior=Prior(center=1.0, log_sd=0.8),
+        absorbs=Absorbs("L"),
     )
 
     def __call__(self, L: Loss) -> Accuracy:
-        """Return the accuracy."""
+        """Return the accuracy; 1 / (1 + exp(x)) as (1 - tanh(x/2)) / 2, which no x overflows."""
         xp = namespace(L, self.k, self.L0)
-        return self.chance + self.gain / (1.0 + xp.exp(self.k * (L - self.L0)))
+        return self.chance + self.gain * (1.0 - xp.tanh(self.k * (L - self.L0) / 2)) / 2
 
     @classmethod
     def starts(cls, inputs: Mapping[str, Any], output: Any) -> Iterator[dict[str, float]]:

@@ -3,8 +3,8 @@
 from typing import Annotated, Any
 
 from scaling_cli.laws._downstream import Downstream
-from scaling_cli.laws._law import Prior, namespace, param
-from scaling_cli.vocabulary.quantities import Domain, Loss, Quantity
+from scaling_cli.laws._law import Absorbs, Prior, namespace, param
+from scaling_cli.vocabulary.quantities import Loss, Quantity
 
 ERROR = Quantity(
     "err",
@@ -12,7 +12,6 @@ ERROR = Quantity(
     "mean top-1 error over tasks",
     "1",
     aliases=("downstream_error", "avg_error", "mean_error"),
-    domain=Domain.UNIT,
 )
 Error = Annotated[Any, ERROR]
 
@@ -43,7 +42,8 @@ class TaskError(Downstream):
     gamma: float = param(
         "rate in the loss",
         unit="token/nat",
-        starts=(0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1.0, 1.4, 2.0, 3.0, 5.0),
+        starts=(0.1, 0.2, 0.35, 0.6, 0.9, 1.3, 2.0, 3.0, 4.5, 7.0, 11.0, 18.0),
+        absorbs=Absorbs("L", times=-1.0),
         prior=Prior(center=0.8, log_sd=0.5),
     )
 

@@ -17,7 +17,6 @@ from scaling_cli.laws import name_of
 from scaling_cli.laws._law import Law
 from scaling_cli.point_fits.certainty.draws import noise_at, parameter_draws
 from scaling_cli.point_fits.fitted import Fitted
-from scaling_cli.vocabulary.quantities import Domain
 
 NO_FLOOR = 1e-3  # of the smallest output: a floor below it is none
 WIDENING = 1.3  # without a floor; benchmarks/coverage.py
@@ -57,8 +56,11 @@ def combine(
 
 
 def floorless(law: Law, output: np.ndarray) -> bool:
-    """Say whether a law has no floor of the output, or one that vanished; a rate needs none."""
-    if law.output().domain is Domain.UNIT:
+    """Say whether a law has no floor of the output, or one that vanished.
+
+    What a law of tasks can reach is bounded by its loss, whose own law has the floor.
+    """
+    if law.moves:
         return False
     name = law.floor()
     return name is None or law.values()[name] < NO_FLOOR * float(np.min(output))
