@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from scaling_cli.verbs.batch import batch as batch
     from scaling_cli.verbs.check import assert_fit_matches as assert_fit_matches
     from scaling_cli.verbs.check import check as check
+    from scaling_cli.verbs.cite import cite as cite
     from scaling_cli.verbs.compare import compare as compare
     from scaling_cli.verbs.fit import fit as fit
     from scaling_cli.verbs.forecast import follow as follow
@@ -92,6 +93,7 @@ _HOMES = {
     "verbs._answer": "Answer",
     "verbs.batch": "batch",
     "verbs.check": "assert_fit_matches check",
+    "verbs.cite": "cite",
     "verbs.compare": "compare",
     "verbs.fit": "fit",
     "verbs.forecast": "follow watch",
