@@ -42,11 +42,13 @@ if TYPE_CHECKING:
     from scaling_cli.verbs.batch import batch as batch
     from scaling_cli.verbs.check import assert_fit_matches as assert_fit_matches
     from scaling_cli.verbs.check import check as check
+    from scaling_cli.verbs.cite import cite as cite
     from scaling_cli.verbs.compare import compare as compare
     from scaling_cli.verbs.fit import fit as fit
     from scaling_cli.verbs.forecast import follow as follow
     from scaling_cli.verbs.forecast import watch as watch
     from scaling_cli.verbs.hparams import hparams as hparams
+    from scaling_cli.verbs.next_runs import next_runs as next_runs
     from scaling_cli.verbs.plan import plan as plan
     from scaling_cli.verbs.plot import Drawing as Drawing
     from scaling_cli.verbs.plot import plot as plot
@@ -91,10 +93,12 @@ _HOMES = {
     "verbs._answer": "Answer",
     "verbs.batch": "batch",
     "verbs.check": "assert_fit_matches check",
+    "verbs.cite": "cite",
     "verbs.compare": "compare",
     "verbs.fit": "fit",
     "verbs.forecast": "follow watch",
     "verbs.hparams": "hparams",
+    "verbs.next_runs": "next_runs",
     "verbs.plan": "plan",
     "verbs.plot": "Drawing plot",
     "verbs.predict": "predict",

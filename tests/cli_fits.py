@@ -133,7 +133,7 @@ OPTIONS = (
     "--law kaplan_nd --target val_loss --where tokens>1e9 --at last:3 --objective huber "
     "--delta 1e-2 --space linear --fix Nc=1e9 --tie alpha_N=alpha_D --bootstrap 10 --seed 7 "
     "--level 0.8 --map loss=eval/c4 --set params=124M --meta m.csv --name {params} --format csv "
-    "--pattern L=(?P<loss>.) "
+    "--pattern L=(?P<loss>.) --sparsity final=.8 --best-of config "
     "--executor dask:s.json --weight tokens --prior alpha_N=0.3+-0.1 "
     "--rising --limit 9"
 )
@@ -144,12 +144,14 @@ READ = {
     "name": "{params}",
     "format": "csv",
     "pattern": "L=(?P<loss>.)",
+    "sparsity": ["final=.8"],
 }
 ARRIVED = {
     "law": "kaplan_nd",
     "target": "val_loss",
     "where": "tokens>1e9",
     "at": "last:3",
+    "best_of": "config",
     "rising": True,
     "alone": False,
     "limit": 9.0,

@@ -33,6 +33,8 @@ PRINTED = [
     f"plan --fit {STORED}/fit.json --compute 1e15,1e16 --overtrain 3 --gpu h100 --gpus 8",
     f"compare {STORED}/fit.json chinchilla/ladder --params 2M --tokens 30M",
     "compare chinchilla/besiroglu-2024 chinchilla/ladder chinchilla/epoch-240 --compute 1e24",
+    f"next --fit {STORED}/fit.json --budget 1e14 --target-params 2M --target-tokens 30M",
+    "next --budget 1e19 --target-params 7B --target-tokens 140B",
     "plan --target-loss 2.1 --inference-tokens 2T --max-params 8B",
     f"runs {LADDER}/runs.csv",
     f"ingest {RUN} --meta {LADDER}/runs.csv --store store",

@@ -16,6 +16,7 @@ from scaling_cli.artefacts._record import versions as versions_now
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.laws._law import Law
 from scaling_cli.vocabulary.objective import Turned
+from scaling_cli.vocabulary.quantities import L
 
 KEPT = ("target", "sha256", "conventions", "ranges", "fitted_as")  # of the data of the fit
 
@@ -69,6 +70,9 @@ class SavedPrediction(Record):
         """Return what is kept of a prediction that a fit has made just now."""
         answered = fit if then is None else then
         data = {k: answered.data[k] for k in KEPT if answered.data.get(k) is not None}
+        if then is not None:  # sizes count as the first counts them
+            counts = fit.data.get("conventions") or {}
+            data["conventions"] = {s: how for s, how in counts.items() if s != L.symbol}
         points = fit.data.get("points") or {}
         identity = {
             "name": prediction.made_by.get("fit", fit.name),

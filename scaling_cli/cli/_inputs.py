@@ -60,6 +60,8 @@ class Grid:
         Measured outputs of a file of points.
     rows : list of int
         Lines of that file.
+    own : bool
+        Whether that file has the column that was asked for by its own name.
     """
 
     inputs: Mapping[str, list[float]]
@@ -68,6 +70,7 @@ class Grid:
     notes: Sequence[str] = ()
     measured: Sequence[float | None] = ()
     rows: Sequence[int] = ()
+    own: bool = False
 
 
 def read_list(
@@ -229,7 +232,7 @@ def read_points(
             rows.append(reader.line_num)
     if not rows:
         raise DataError("there is no row below the header.", file=name)
-    return Grid(inputs, measured=measured, rows=rows)
+    return Grid(inputs, measured=measured, rows=rows, own=own is not None)
 
 
 def _own(titles: Sequence[str], target: str, output: Quantity) -> str | None:

@@ -235,9 +235,8 @@ def _held(texts: Sequence[str], option: str = "fix", example: str = "E=1.6") -> 
         try:
             values[name] = parse_number(text)
         except UsageError as error:
-            hint = f"Such as --{option} {example}."
-            message = f"--{option} {name}={text}: {text!r} is no number."
-            raise UsageError(message, hint=hint) from error
+            told = f"--{option} {name}={text}: {text!r} is no number."
+            raise UsageError(told, hint=f"Such as --{option} {example}.") from error
     return values or None
 
 
@@ -312,8 +311,12 @@ class Asking:
     def typed(self, options: Any) -> list[str]:
         """Return the options of a dataclass that were typed, as they are spelled."""
         spelled = {str(p.name): p.opts[0] for p in self.context.command.params}
-        sources = {f.name: self.context.get_parameter_source(f.name) for f in fields(options)}
-        return [spelled[n] for n, s in sources.items() if s is not None and s.name == "COMMANDLINE"]
+        return [spelled[f.name] for f in fields(options) if self.given(f.name, "COMMANDLINE")]
+
+    def given(self, name: str, *by: str) -> bool:
+        """Say whether an option comes from the command line, or from the project's file."""
+        source = self.context.get_parameter_source(name)
+        return source is not None and source.name in (by or ("COMMANDLINE", "DEFAULT_MAP"))
 
 
 @dataclass(frozen=True)
@@ -325,10 +328,7 @@ class Telling(Asking):
     )
 
     def tell(self, thing: Any, also: Mapping[str, Any] | None = None, **context: Any) -> None:
-        """Write what was made: its JSON object with what else is to say there, or its report.
-
-        The context is what only the command knows of it, such as `sources` and `written`.
-        """
+        """Write what was made, as JSON with what else is to say, or as a report in its context."""
         from scaling_cli import reports  # late: --help needs none
 
         self.result(
@@ -443,6 +443,7 @@ class OfPoints:
     """How a law of points is fitted."""
 
     at: str = at()
+    best_of: str | None = option("config", "Of runs of equal inputs (a random search), the best.")
     objective: str = option("huber|l2|lad", "What is summed over points.", default="huber")
     delta: float = option("X", "Corner of the Huber loss.", default=0.001)
     space: str = option("log|linear", "Residuals of ln loss or of loss.", default="log")
@@ -462,8 +463,7 @@ class OfPoints:
     )
     weight: str | None = option(
         "COLUMN",
-        "How much each point counts: a relative precision that multiplies its term of the "
-        "objective. 0 leaves a point out.",
+        "How much each point counts: a factor of its term of the objective; 0 leaves it out.",
     )
     prior: dict[str, str] | None = option(
         "NAME=CENTER+-SD",
@@ -479,8 +479,7 @@ class OfPoints:
     )
     executor: str = option(
         "WHERE",
-        "What refits run on: serial, or a dask scheduler's workers: "
-        "dask:tcp://HOST:PORT. The results are the same.",
+        "What refits run on: serial, or dask:tcp://HOST:PORT. The results are the same.",
         default="serial",
     )
 
@@ -488,9 +487,10 @@ class OfPoints:
         """Return the options of `point_fits`."""
         return {
             "at": self.at,
+            "best_of": self.best_of,
             "rising": self.rising,
             "limit": self.limit,
-            "objective": self._objective("--delta" in asking.typed(OfPoints)),
+            "objective": self._objective(asking.given("delta")),
             "tie": self.tie,
             "weights": self.weight,
             "prior": self.prior,

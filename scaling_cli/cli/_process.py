@@ -6,6 +6,7 @@ does not ask again. A process that others share (a notebook, a test) is left as 
 """
 
 import gc
+import os
 import sys
 from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
@@ -32,6 +33,13 @@ def claim() -> None:
     # Importing makes a million objects that stay: looking through them for garbage every 700
     # containers costs a tenth of the start.
     gc.set_threshold(COLLECT_AFTER, 10, 10)
+
+
+def keep_to_reading() -> None:
+    """Let NumPy start no threads that multiply matrices, in a process that has none; nor pandas."""
+    if _ours and "numpy" not in sys.modules:
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    keep_pandas_out()
 
 
 def keep_pandas_out() -> None:

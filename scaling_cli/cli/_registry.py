@@ -7,8 +7,9 @@ is slow to import is imported inside the function.
 """
 
 from collections import Counter
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Callable, Sequence
+from functools import cache, partial
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -16,6 +17,8 @@ import typer
 from typer.core import TyperCommand
 from typer.main import get_command as build
 
+from scaling_cli.cli import _defaults
+from scaling_cli.cli._terminal import Terminal
 from scaling_cli.vocabulary.errors import UsageError
 from scaling_cli.vocabulary.registry import Modules
 
@@ -69,7 +72,14 @@ class Command(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the command line; an option of one value given twice is refused, none is lost."""
         typed = list(args)
+        asks = not ctx.resilient_parsing and not {*CONTEXT["help_option_names"]} & {*args}
+        file = _defaults.place() if asks and ctx.info_name in names() else None
+        if file is not None:
+            repeated = {p.name: p.multiple for p in self._options()}
+            ctx.default_map = _defaults.of_command(file, ctx.info_name, repeated, _every())
         rest = super().parse_args(ctx, args)  # first, as --help goes before any refusal
+        if file is not None:
+            _tell(ctx, file)
         if not ctx.resilient_parsing:
             _refuse_repeats(ctx.command_path, self.make_parser(ctx).parse_args(args=typed)[2])
         return rest
@@ -92,6 +102,28 @@ class Command(TyperCommand):
 
     def _arguments(self) -> list[Any]:
         return [p for p in self.params if p.param_type_name == "argument"]
+
+    def _options(self) -> list[Any]:
+        return [p for p in self.params if p.param_type_name == "option"]
+
+
+def _every() -> dict[str, Callable[[], list[str]]]:
+    """Return all commands with what returns the options of each; built when that is asked."""
+    return {name: partial(_option_names, name) for name in names()}
+
+
+def _option_names(name: str) -> list[str]:
+    """Return the options of a command; one with parts has none of its own."""
+    return [str(p.name) for p in get(name).params if p.param_type_name == "option"]
+
+
+def _tell(ctx: Any, file: Path) -> None:
+    """Say which defaults of a file count, and let them be part of the command line."""
+    sources = {name: ctx.get_parameter_source(name) for name in ctx.default_map}
+    own = {n: ctx.default_map[n] for n, s in sources.items() if s and s.name == "DEFAULT_MAP"}
+    if words := _defaults.typed({n: v for n, v in own.items() if v is not False}):
+        ctx.obj["arguments"] += words
+        Terminal(quiet=bool(ctx.params.get("quiet"))).say(_defaults.sentence(file, words))
 
 
 def _refuse_repeats(command: str, order: Sequence[Any]) -> None:

@@ -42,8 +42,7 @@ def ingest(
             hint="Give the logs; --store DIR names another store.",
         )
     with asking.terminal.status(f"reading into {into.store}"):
-        begin = _process.keep_pandas_out
-        record, sized = verb.filled(sources, into.store, reading.said, begin)
+        record, sized = verb.filled(sources, into.store, reading.said, _process.keep_to_reading)
     asking.result(record, lambda: runs_report.ingested(record, sized=sized, full=asking.full))
 
 

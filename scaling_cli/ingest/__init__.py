@@ -10,7 +10,7 @@ name begins with `_` are not formats.
 
 import contextlib
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -26,8 +26,8 @@ from scaling_cli.ingest._parts import joined, put_together, run_names, told_apar
 from scaling_cli.ingest._pattern import check_pattern
 from scaling_cli.ingest._sources import HEAD, Raw, Source, named, stem
 from scaling_cli.ingest._table import understand
-from scaling_cli.ingest._unchanged import Unchanged, in_order, unchanged
-from scaling_cli.runs import store
+from scaling_cli.ingest._unchanged import Unchanged, in_order, is_as_it_was, unchanged
+from scaling_cli.runs import store, stored
 from scaling_cli.runs.plausible import doubts
 from scaling_cli.runs.pruning import pruned
 from scaling_cli.runs.table import Runs, claim, combine
@@ -65,14 +65,19 @@ def recognised(path: str, head: bytes) -> str | None:
 
 def _recognised(source: Source, head: bytes) -> str | None:
     """Return the same, but for what a tool writes beside its logs where that was not asked for."""
-    path = Path(source.name)
-    beside = (reader.beside for reader in _readers().values() if hasattr(reader, "beside"))
-    if not source.asked and any(is_beside(path) for is_beside in beside):
+    if _is_beside(source):
         return None
     how = recognised(source.name, head)
     if how is None and len(head) == HEAD and b"\x00" not in head:
         return recognised(source.name, source.head(_FAR))
     return how
+
+
+def _is_beside(source: Source) -> bool:
+    """Say whether a tool wrote this beside its logs, and nobody asked for it."""
+    path = Path(source.name)
+    beside = (reader.beside for reader in _readers().values() if hasattr(reader, "beside"))
+    return not source.asked and any(is_beside(path) for is_beside in beside)
 
 
 def _nearest(source: Source, head: bytes) -> str | None:
@@ -134,7 +139,7 @@ def read(
     """
     checked = None if pattern is None else check_pattern(pattern)
     options = Options(map or {}, set or {}, name, keep_partial, pattern=checked)
-    stores = [s for s in sources if isinstance(s, str | Path) and store.is_store(s)]
+    stores = [s for s in sources if isinstance(s, str | Path) and stored.is_store(s)]
     others = [s for s in sources if not any(s is x for x in stores)]
     fixed = {"set": set, "meta": meta, "name": name}
     if stores and any(fixed.values()):
@@ -167,7 +172,7 @@ def read_beside(
     root: str | Path, *sources: Any, meta: str | Path | None = None, **said: Any
 ) -> Beside:
     """Read, as `read` does, what is to go into a store; files that it holds are not read again."""
-    if any(isinstance(source, str | Path) and store.is_store(source) for source in sources):
+    if any(isinstance(source, str | Path) and stored.is_store(source) for source in sources):
         return Beside(read(*sources, meta=meta, **said))
     pattern = None if said.get("pattern") is None else check_pattern(said["pattern"])
     options = Options(
@@ -216,7 +221,10 @@ def _read_files(
         if reader is not None:
             raise UsageError("--pattern and --format cannot go together.", hint="Give one of them.")
         reader = _pattern.READER
-    files, notes = expand(given, reader, _recognised, _looked_for(), meta, nearest=_nearest)
+    before = _recognised_before(held, reader)
+    files, notes = expand(
+        given, reader, _recognised, _looked_for(), meta, nearest=_nearest, held=before
+    )
     names = run_names([source.name for source, _ in files])
     known = None if held is None else _held(held, files, names, options, meta)
     left = {i: file for i, file in enumerate(files) if known is None or i not in known.places}
@@ -251,6 +259,20 @@ def _read_files(
     notes = [*whole.notes, *notes, *doubts(whole)]
     whole = replace(whole, columns=[*whole.columns, *columns], notes=notes)
     return Beside(whole, known.sources if known else frozenset(), later)
+
+
+def _recognised_before(
+    held: store.Held | None, reader: str | None
+) -> Callable[[Source], str | None]:
+    """Return what says which reader a file had that a store holds, if it is as it was."""
+
+    def how(source: Source) -> str | None:
+        row = None if held is None else held.sources.get(source.uri)
+        if row is None or not is_as_it_was(source, row) or _is_beside(source):
+            return None
+        return row["reader"] if reader in (None, row["reader"]) else None
+
+    return how
 
 
 def _held(

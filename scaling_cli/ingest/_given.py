@@ -1,8 +1,9 @@
 """What was given to be read: files, folders, globs, tables in memory; one source for each."""
 
+import os
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from scaling_cli.ingest._sources import Raw, Source, named, raw_of
-from scaling_cli.runs.store import apart
+from scaling_cli.runs.stored import is_store
 from scaling_cli.runs.table import Note, natural
 from scaling_cli.vocabulary.errors import DataError, ScalingError, UsageError, some
 from scaling_cli.vocabulary.quantities import L, plain_name, recognise
+from scaling_cli.vocabulary.reading import as_text
 
 # How a column of the interchange protocol says that its missing values are NaN.
 _HELD_AS_NAN = 1
@@ -30,6 +32,7 @@ _OTHER_KINDS = (
 
 Recogniser = Callable[[Source, bytes], str | None]
 Nearest = Callable[[Source, bytes], str | None]
+Held = Callable[[Source], str | None]
 
 
 def expand(
@@ -40,6 +43,7 @@ def expand(
     meta: str | Path | None,
     *,
     nearest: Nearest,
+    held: Held = lambda _: None,
 ) -> tuple[list[tuple[Source, str]], list[Note]]:
     """Return every file with the reader that understands it; a file is read once.
 
@@ -57,6 +61,8 @@ def expand(
         The table of metadata: not a log, even if it lies in the folder.
     nearest : callable
         Says what a file that has no reader comes nearest to, and why it is not read so.
+    held : callable
+        Returns the reader of a file that was recognised before and is as it was.
 
     Raises
     ------
@@ -69,16 +75,16 @@ def expand(
         raise UsageError(
             "standard input cannot be both the log and --meta.", hint="Give one of them as a file."
         )
-    apart = None if meta is None else Path(meta).resolve()
     known: dict[str, tuple[Source, str]] = {}
     skipped: list[str] = []
     stores: list[str] = []
     notes: list[Note] = []
-    for source in (source for i, item in enumerate(given) for source in _files(item, i)):
-        if source.uri in known or (apart and source.path and source.path.resolve() == apart):
-            continue
+    for source in _once(given, meta):
         if source.path and source.path.is_dir():
             stores.append(source.name)
+            continue
+        if (how := held(source)) is not None:
+            known[source.uri] = (source, how)
             continue
         head = source.head()
         how = reader or ("frame" if source.frame else recognise(source, head))
@@ -105,6 +111,16 @@ def expand(
         told = f"{len(stores)} store(s) lie here and were passed over (name one to read it)"
         notes.append(Note("ignored-store", "info", f"{told}: {some(stores)}."))
     return list(known.values()), notes
+
+
+def _once(given: Sequence[Any], meta: str | Path | None) -> Iterator[Source]:
+    """Yield every file once, but for the table of metadata."""
+    apart = None if meta is None else Path(meta).resolve()
+    seen: set[str] = set()
+    for source in (source for i, item in enumerate(given) for source in _files(item, i)):
+        if not (source.uri in seen or (apart and source.path and source.path.resolve() == apart)):
+            seen.add(source.uri)
+            yield source
 
 
 def _unknown(source: Source, looked_for: str, why: str | None) -> DataError:
@@ -150,15 +166,62 @@ def _files(item: Any, number: int) -> list[Source]:
         raise UsageError("a path is empty.", hint="The folder that you are in is '.'.")
     path = Path(item)
     if path.is_dir():
-        files, stores = apart([p for p in path.rglob("*") if p.is_file()])
-        files = [p for p in files if not any(n.startswith(".") for n in p.relative_to(path).parts)]
-        ordered = sorted([*files, *stores], key=lambda p: natural(str(p)))
-        return [replace(named(p), asked=False) for p in ordered]
+        return _in_folder(path)
     if str(item) == "-" or path.exists():
         return [named(item)]
     if any(c in str(item) for c in "*?["):
         return [source for f in sorted(_glob(path), key=natural) for source in _files(f, number)]
     raise DataError("there is no such file or folder.", file=str(item))
+
+
+def _in_folder(root: Path) -> list[Source]:
+    """Return the files in a folder but hidden ones, and the stores, whose files are not logs."""
+    met: list[tuple[str, str | None]] = [(str(f), None) for f in root.parents if is_store(f)]
+    for folder, entries in _listed(str(root)) if not met else ():
+        if entries is None:
+            met.append((str(Path(folder)), None))
+            continue
+        ahead = str(Path(folder, "_"))[:-1]
+        hidden = any(part.startswith(".") for part in Path(folder).relative_to(root).parts)
+        real = as_text(Path(os.path.realpath(folder), "_").as_posix()[:-1])
+        met += [
+            (ahead + entry.name, None if entry.is_symlink() else real + as_text(entry.name))
+            for entry in entries
+            if not (hidden or entry.name.startswith("."))
+        ]
+    return [_met(name, uri) for name, uri in sorted(met, key=lambda one: natural(one[0]))]
+
+
+def _met(name: str, uri: str | None) -> Source:
+    """Return a file or a store that was met in a folder."""
+    source = replace(named(name), asked=False)
+    if uri is not None:
+        vars(source)["uri"] = uri  # where it is, is known
+    return source
+
+
+def _listed(root: str) -> Iterator[tuple[str, list[os.DirEntry[str]] | None]]:
+    """Yield every folder below one, itself first, with the files that it has; None of a store."""
+    pending = [root]
+    while pending:
+        folder = pending.pop()
+        if is_store(folder):
+            yield folder, None
+            continue
+        try:
+            with os.scandir(folder) as found:
+                entries = list(found)
+        except PermissionError:
+            continue
+        yield folder, [entry for entry in entries if _is_file(entry)]
+        pending += [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # a link that leads to itself
+        return False
 
 
 def _glob(pattern: Path) -> list[str]:

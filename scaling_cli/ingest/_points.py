@@ -13,6 +13,7 @@ from scaling_cli.vocabulary.outcomes import LeftOut
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
+BEST_OF = ("config",)
 Weights: TypeAlias = "str | ArrayLike | None"
 
 
@@ -23,6 +24,7 @@ def as_points(
     target: str | None,
     where: str | None,
     at: str,
+    best_of: str | None = None,
     weights: Weights,
     direction: Direction,
 ) -> tuple[Points, dict[str, Any]]:
@@ -32,7 +34,8 @@ def as_points(
             raise UsageError(
                 "target, where and at select from runs; these points are already selected."
             )
-        return directed(weighted(data, weights), law, direction), {"sources": []}
+        given = directed(weighted(data, weights), law, direction)
+        return best(given, best_of), {"sources": []}
     from scaling_cli import ingest
     from scaling_cli.runs import selection  # reading costs pyarrow; points do not need it
 
@@ -40,7 +43,37 @@ def as_points(
     if weights is not None and not isinstance(weights, str):
         raise UsageError("numbers as weights go with Points; of runs, name a column.")
     chosen = selection.select(runs, law, target=target, where=where, at=at, weight=weights)
-    return directed(chosen, law, direction), runs.provenance(target)
+    return best(directed(chosen, law, direction), best_of), runs.provenance(target)
+
+
+def best(points: Points, of: str | None) -> Points:
+    """Return the best point of each configuration: runs of equal inputs, as a random search has.
+
+    Raises
+    ------
+    UsageError
+        If the best of something else is asked for.
+    """
+    if of is None:
+        return points
+    if of not in BEST_OF:
+        raise UsageError(f"the best can be taken of {', '.join(BEST_OF)}, not of {of!r}.")
+    columns = np.stack([np.asarray(v, float) for v in points.inputs.values()], axis=1)
+    cell, sizes = np.unique(columns, axis=0, return_inverse=True, return_counts=True)[1:]
+    order = np.lexsort((points.output, cell.ravel()))
+    first = order[np.append(True, np.diff(cell.ravel()[order]) != 0)]
+    kept = np.isin(np.arange(len(points)), first)
+    left = [
+        LeftOut(str(points.runs[i]), f"not the best of {sizes[cell.ravel()[i]]} runs of its inputs")
+        for i in np.flatnonzero(~kept).tolist()
+    ]
+    told = (
+        f"the best of each of {len(sizes)} configurations is fitted, of {sizes.min()} to "
+        f"{sizes.max()} runs (median {np.median(sizes):g}): what is predicted is the best of as "
+        "many tries, not one run."
+    )
+    chosen = points.take(kept)
+    return replace(chosen, left_out=[*points.left_out, *left], notes=[*points.notes, told])
 
 
 def weighted(points: Points, weights: Weights) -> Points:

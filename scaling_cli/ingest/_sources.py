@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.ipc
 
+from scaling_cli.runs import again
 from scaling_cli.runs.table import ColumnReading, Note
 from scaling_cli.vocabulary.bounds import ROOM, require_room
 from scaling_cli.vocabulary.errors import DataError
@@ -27,6 +28,7 @@ Records = Sequence[Mapping[str, Any]]
 BOM = b"\xef\xbb\xbf"
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 HEAD = 1 << 16  # bytes that tell the format of a file
+_NAMES = 1 << 17  # of files that are remembered with their parts
 _COMPRESSED = (".gz", ".gzip", ".zst", ".zstd")
 
 
@@ -167,7 +169,7 @@ class Source:
 
     def forget(self) -> None:
         """Let go of the bytes; what is known of them stays."""
-        _ = self.size, self.sha256, self.modified
+        _ = self.size, self.sha256, self.modified, self.told_by
         for name in ("_file", "packed", "content"):
             vars(self).pop(name, None)
 
@@ -177,6 +179,13 @@ class Source:
         if self.parts:
             return max((part.modified or 0 for part in self.parts), default=None)
         return None if self.fleeting else self._file[1].st_mtime_ns
+
+    @cached_property
+    def told_by(self) -> dict[str, Any]:
+        """Return by what a file that was read is known to be as it was, without reading it."""
+        read = None if self.parts or self.fleeting else again.settled(self._file[1])
+        inode, changed = read or (None, None)
+        return {"inode": inode, "changed": changed, "program": again.program()}
 
     @cached_property
     def size(self) -> int:
@@ -265,13 +274,13 @@ def _plain_path(name: str) -> Path:
     return path.with_suffix("") if path.suffix.lower() in _COMPRESSED else path
 
 
-@lru_cache
+@lru_cache(_NAMES)
 def stem(name: str) -> str:
     """Return a file name without folder, compression and format endings: `a/b.csv.gz` -> `b`."""
     return _plain_path(name).stem
 
 
-@lru_cache
+@lru_cache(_NAMES)
 def format_ending(name: str) -> str:
     """Return the ending that tells the format: `.csv` for `a/b.csv.gz`."""
     return _plain_path(name).suffix.lower()

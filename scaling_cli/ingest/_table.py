@@ -164,6 +164,7 @@ def _source(raw: Raw, part: Part, options: Options) -> dict[str, Any]:
         "sha256": source.sha256,
         "bytes": source.size,
         "modified": source.modified,
+        **source.told_by,
         "reader": raw.reader,
         "reader_version": raw.version,
         "mapping": options.as_json,

@@ -14,6 +14,7 @@ import pyarrow as pa
 from scaling_cli.ingest._facts import Options
 from scaling_cli.ingest._parts import may_be_part
 from scaling_cli.ingest._sources import Source, stem
+from scaling_cli.runs import again
 from scaling_cli.runs.store import Held
 from scaling_cli.runs.table import (
     POINT_CORE,
@@ -79,8 +80,7 @@ def unchanged(
         now |= {"mapping": options.as_json}
         alike = now.items() <= row.items() and row.get("along") is not None
         if alike and _is(source, row) and _is_named(row, names[source.name]):
-            rows[place] = {**row, "modified": source.modified}
-            source.forget()
+            rows[place] = row if is_as_it_was(source, row) else _told_again(source, row)
     known = held.last_points({run for row in rows.values() for run in row["run_ids"]})
     if known is None or not rows:
         return None
@@ -113,10 +113,30 @@ def _of_columns(table: pa.Table, names: Sequence[str]) -> pa.Table:
     return table.select([name for name in names if name in table.column_names])
 
 
+def is_as_it_was(source: Source, row: Mapping[str, Any]) -> bool:
+    """Say whether a file need not be read to know that it is what was read."""
+    if source.path is None or row.get("program") != again.program() or row["inode"] is None:
+        return False
+    try:
+        now = source.path.stat()
+    except OSError:
+        return False
+    own = again.settled(now), now.st_size, now.st_mtime_ns
+    return own == ((row["inode"], row["changed"]), row["bytes"], row["modified"])
+
+
+def _told_again(source: Source, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is known of a file that holds what it held, with its times as they are now."""
+    source.forget()
+    return {**row, "modified": source.modified, **source.told_by}
+
+
 def _is(source: Source, row: Mapping[str, Any]) -> bool:
     """Say whether a file has the content that was read."""
     if source.path is None or source.fleeting or may_be_part(source.name):
         return False
+    if is_as_it_was(source, row):
+        return True
     try:
         return source.path.stat().st_size == row["bytes"] and source.sha256 == row["sha256"]
     except (OSError, DataError):

@@ -60,7 +60,8 @@ def sniff(path: str, head: bytes) -> float:
 
 def beside(path: Path) -> bool:
     """Say whether this is a tag of a run, or what a run stored."""
-    if path.name == _NAME_TAG or not {_TAGS, _ARTIFACTS} & {*path.parts}:
+    where = str(path)
+    if (_TAGS not in where and _ARTIFACTS not in where) or path.name == _NAME_TAG:
         return False
     stored = [folder.parent for folder in path.parents if folder.name in (_TAGS, _ARTIFACTS)]
     return any(_RUN.fullmatch(run.name) and (run / "meta.yaml").is_file() for run in stored)

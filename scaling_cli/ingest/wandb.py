@@ -51,14 +51,14 @@ def sniff(path: str, head: bytes) -> float:
 
 def beside(path: Path) -> bool:
     """Say whether W&B wrote this beside the log of a run: its own logs, console, summary."""
+    where = f"{Path.cwd()}/{path}"
+    if "run-" not in where and "wandb" not in where:  # most files are nowhere near
+        return False
     if path.parent.name == "wandb" and path.name.startswith("debug"):
         return True
     if path.suffix == ".wandb" or path.name == "config.yaml":
         return False
-    whole = path.absolute()
-    if "run-" not in str(whole):  # most files are nowhere near
-        return False
-    runs = [folder for folder in whole.parents if _FOLDER.fullmatch(folder.name)]
+    runs = [folder for folder in path.absolute().parents if _FOLDER.fullmatch(folder.name)]
     return any(True for folder in runs[:1] for _ in folder.glob("*.wandb"))
 
 

@@ -36,6 +36,7 @@ def backtest(
     target: str | None = None,
     where: str | None = None,
     at: str = "final",
+    best_of: str | None = None,
     rising: bool = False,
     limit: float | None = None,
     objective: Objective | str | None = None,
@@ -55,7 +56,7 @@ def backtest(
 
     Parameters
     ----------
-    data, law, target, where, at, rising, limit, objective, fix, tie, weights, prior, alone
+    data, law, target, where, at, best_of, rising, limit, objective, fix, tie, weights, prior, alone
         As in `fit`. The noise that scales priors is estimated once, from all points.
     on : {"compute", "params", "tokens"}
         The axis along which runs are large. For laws of one input, compute is that input.
@@ -91,7 +92,7 @@ def backtest(
     resampling = Resampling(seed=seed)  # refuses a seed that cannot be one
     law_class, minimised = laws.get(law), Objective.of(objective)
     symbol, wanted = axis_symbol(law_class, on), checked(cuts)
-    chosen = {"target": target, "where": where, "at": at}
+    chosen = {"target": target, "where": where, "at": at, "best_of": best_of}
     direction = Direction(rising, limit, minimised.space)
     points, origin = fitting.as_points(
         data, law_class, **chosen, weights=weights, direction=direction

@@ -48,6 +48,7 @@ def fit(
     target: str | None = None,
     where: str | None = None,
     at: str = "final",
+    best_of: str | None = None,
     rising: bool = False,
     limit: float | None = None,
     objective: Objective | str | None = None,
@@ -74,6 +75,8 @@ def fit(
         Name of a law; see `scaling laws`.
     target, where, at : str, optional
         Which column is predicted, which runs, which rows of each; see `selection.select`.
+    best_of : {"config"}, optional
+        Of runs of equal inputs (a random search) the best alone.
     rising : bool
         The target rises as runs grow: its distance from `limit` is fitted, and turned back in
         every answer.
@@ -126,7 +129,7 @@ def fit(
     check_level(level)
     resampling = Resampling(bootstrap, bootstrap_kind, cluster, seed)  # refuses what none can draw
     law_class, minimised = laws.get(law), Objective.of(objective)
-    chosen = {"target": target, "where": where, "at": at}
+    chosen = {"target": target, "where": where, "at": at, "best_of": best_of}
     direction = Direction(rising, limit, minimised.space)
     points, origin = as_points(data, law_class, **chosen, weights=weights, direction=direction)
     problem = make_problem(points, law_class, minimised, fix, tie, prior=prior)

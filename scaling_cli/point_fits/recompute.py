@@ -94,6 +94,7 @@ def _from_sources(fit: Fit) -> Points | None:
     if not sources or not all(s.exists() for s in sources):
         return None
     from scaling_cli import ingest
+    from scaling_cli.ingest._points import best
     from scaling_cli.runs import selection  # pyarrow: only when files are read
 
     chosen = fit.selection
@@ -107,7 +108,8 @@ def _from_sources(fit: Fit) -> Points | None:
         weight=chosen.get("weight"),
     )
     rising, limit = bool(chosen.get("rising")), chosen.get("limit")
-    return directed(selected, type(fit.law), Direction(rising, limit, fit.objective.space))
+    turned = directed(selected, type(fit.law), Direction(rising, limit, fit.objective.space))
+    return best(turned, chosen.get("best_of"))
 
 
 def _path(source: Any) -> Path:

@@ -54,7 +54,7 @@ def _files(path: File) -> list[Path]:
     if path == "":
         raise UsageError("a path is empty.", hint="The folder that you are in is '.'.")
     if given.is_dir():
-        from scaling_cli.runs.store import apart  # late: it imports pyarrow
+        from scaling_cli.runs.stored import apart  # late: it imports pyarrow
 
         files = apart(sorted(given.rglob("*.json")))[0]
         if not files:

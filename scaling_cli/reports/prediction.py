@@ -99,6 +99,7 @@ def table(
     ]
     columns = [
         *((s, ">", _quantities(values, s)) for s, values in {**p.inputs, **spent}.items()),
+        *(_through(p.through)),
         (p.column, ">", lambda i: _numbers.value(float(p.forecast[i]))),
         *([mean] if full else ()),
         (f"{level} new run", "<", lambda i: _at(p.new_run, i)),
@@ -106,6 +107,12 @@ def table(
         *(compared if scored else ()),
     ]
     return Table.of(range(len(p.value)), columns, title, *notes, limit=limit)
+
+
+def _through(loss: Prediction | None) -> Iterator[Column[int]]:
+    """Yield the column of the loss that a law of tasks was asked at."""
+    if loss is not None:
+        yield loss.column, ">", lambda i: _numbers.value(float(loss.forecast[i]))
 
 
 def _quantities(values: np.ndarray, symbol: str) -> Callable[[int], str]:

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from scaling_cli._version import __version__
 NAME = "again.json"
 TICK = 2 * 10**9  # ns in which a clock that times are taken from surely moves on
 _MOST = 8  # answers that are kept
+BEGUN = time.time_ns()  # before this nothing was read
 _PACKAGE = Path(__file__).parents[1]
 _Entry = tuple[str, int, int, int, int]
 
@@ -40,19 +42,34 @@ def asked(store: str | Path, sources: Sequence[Any], said: Mapping[str, Any]) ->
     """Return what is asked; None if it cannot be asked twice, or a file cannot be told."""
     if sys.platform == "win32" or not all(isinstance(s, str | Path) for s in sources):
         return None
-    begun, root = time.time_ns(), Path(store)
+    root = Path(store)
     places = [str(place) for place in (*sources, said.get("meta")) if place is not None]
     try:
         entries = [entry for place in places for entry in _given(place, root)]
-        code = [_all_of(str(_PACKAGE / name), root, ".py") for name in ("ingest", "runs")]
     except OSError:
         return None
     if not entries:
         return None
-    question = (__version__, code, str(Path.cwd()), str(root), places, dict(said), entries)
+    question = (program(), str(Path.cwd()), str(root), places, dict(said), entries)
     newest = max(max(modified, changed) for _, _, _, modified, changed in entries)
     digest = sha256(json.dumps(question, default=str).encode()).hexdigest()
-    return Asked(root, digest, newest + TICK < begun)
+    return Asked(root, digest, newest + TICK < BEGUN)
+
+
+@cache
+def program() -> str:
+    """Return which program this is: another one may recognise files in another way."""
+    files = [_all_of(str(_PACKAGE / name), _PACKAGE, ".py") for name in ("ingest", "runs")]
+    return sha256(json.dumps((__version__, files)).encode()).hexdigest()[:16]
+
+
+def settled(status: os.stat_result) -> tuple[int, int] | None:
+    """Return by what a file is told from others of its size and time; None if it is too new.
+
+    It is the inode, and when that was changed.
+    """
+    late = max(status.st_mtime_ns, status.st_ctime_ns) + TICK >= BEGUN
+    return None if late or sys.platform == "win32" else (status.st_ino, status.st_ctime_ns)
 
 
 def answer(question: Asked) -> dict[str, Any] | None:

@@ -84,7 +84,12 @@ def compared(before: pa.Table | None, runs: Runs) -> Change:
             if run in owner and _place(owner[run]) not in places:
                 message = f"run {run!r} is in the store already, from {owner[run]['uri']}."
                 raise DataError(message, file=row["file"], hint=_ANOTHER)
-    kept = [row for row in old if _place(row) not in places]
+    times = {(_place(row), _key(row)): row for row in unchanged}
+    kept = [
+        {**row, **_times(times.get((_place(row), _key(row)), row))}
+        for row in old
+        if _place(row) not in places
+    ]
     gone = [row for row in old if _place(row) in places]
     sources = pa.Table.from_pylist([*kept, *written], schema=runs.sources.schema)
     anew = {row["source_id"] for row in written}
@@ -106,6 +111,11 @@ def _require_names(row: Mapping[str, Any]) -> None:
 
 def _runs_of(rows: Iterable[dict[str, Any]]) -> set[str]:
     return {run for row in rows for run in row["run_ids"]}
+
+
+def _times(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return by what a file is known again: read later, it may have got a newer time."""
+    return {name: row.get(name) for name in ("modified", "inode", "changed", "program")}
 
 
 def _key(row: dict[str, Any]) -> tuple[Any, ...]:

@@ -90,7 +90,7 @@ RUN_CORE = _kinds(
 )
 SOURCE_COLUMNS = (
     _kinds("source_id:string uri:string file:string sha256:string bytes:int64")
-    | _kinds("modified:int64 reader:string")
+    | _kinds("modified:int64 inode:int64 changed:int64 program:string reader:string")
     | _kinds("reader_version:string mapping:string rows_read:int64 rows_kept:int64")
     | dict.fromkeys(("run_ids", "along", "facts"), pa.list_(pa.string()))
     | _kinds("columns:string notes:string")
@@ -112,6 +112,9 @@ _MEANINGS = {
     "source_id": "key into sources",
     "line": "1-based line (or row) of the source",
     "modified": "when the file that was read had been written, in ns since 1970",
+    "inode": "inode of the file that was read; null: it was too new to be told by that",
+    "changed": "when that inode had been changed, in ns since 1970",
+    "program": "which build of this package recognised the file",
     "along": "columns without a meaning here that vary along its runs",
     "facts": "columns without a meaning here that do not",
     "rows": "what a row of the source is: run, curve or checkpoint",

@@ -28,6 +28,7 @@ class OfPoints(TypedDict, total=False):
     """Options of laws of points alone."""
 
     at: str
+    best_of: str | None
     rising: bool
     limit: float | None
     objective: Objective | str | None
@@ -88,6 +89,8 @@ def fit(data: Any, *, law: str | None = None, **options: Unpack[Options]) -> Any
         The command line that made the fit, stored in it.
     at : {"final", "all", "last:K"}
         Laws of points: which rows of a run.
+    best_of : {"config"}, optional
+        Laws of points: of runs of equal inputs (a random search) the best alone.
     rising : bool, limit : float, optional
         Laws of points: the target rises, at most to this limit.
     objective : Objective or its name, optional

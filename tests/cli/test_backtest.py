@@ -105,6 +105,7 @@ def test_defaults_are_those_of_the_library(asked: dict[str, Any]) -> None:
         "target": None,
         "where": None,
         "at": "final",
+        "best_of": None,
         "rising": False,
         "alone": False,
         "limit": None,

@@ -12,7 +12,7 @@ from log_files import CURVE, write
 from refusals import refusal
 
 from scaling_cli import ingest
-from scaling_cli.ingest import delimited
+from scaling_cli.ingest import _sources, delimited
 from scaling_cli.runs import again, store
 from scaling_cli.verbs import ingest as verb
 from scaling_cli.vocabulary.errors import DataError, ScalingError
@@ -61,6 +61,12 @@ class Twins:
         answer = told(fast, sources, **said)
         for part, same in zip(answer, expected, strict=True):
             assert part == same
+
+
+@pytest.fixture
+def settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files that these tests write are as old as those of people."""
+    monkeypatch.setattr(again, "BEGUN", 2**62)
 
 
 @pytest.fixture
@@ -149,6 +155,59 @@ def test_a_store_of_other_runs_too(logs: Path, tmp_path: Path, twins: Twins) -> 
         twins.fill(given)
 
 
+@pytest.mark.parametrize(
+    "kept", [None, {"path": "tables/last-0123456789abcdef.parquet", "version": 1}]
+)
+def test_a_store_of_an_older_version(
+    kept: dict[str, Any] | None, logs: Path, tmp_path: Path
+) -> None:
+    """It kept no last points, or left standing those that a newer version had kept."""
+    root, given = tmp_path / "store", [str(logs)]
+    for change in (lambda _: None, _grow, CHANGES["new"]):
+        change(logs)
+        verb.put(given, root)
+    newer = store.held(root)
+    assert newer is not None
+    older = store.Held(root, {**newer.manifest, "last": kept}, newer.sources)
+    every = {run for segment in newer.manifest["segments"] for run in segment["runs"]}
+    for runs in (every, {"run3", "odd", "p"}):
+        tables = [held.last_points(runs) for held in (newer, older)]
+        points = [table[1].sort_by("run_id").to_pylist() for table in tables if table]
+        assert repr(points[0]) == repr(points[1])
+        assert {row["run_id"] for row in points[0]} == runs
+    (root / "manifest.json").write_text(json.dumps(older.manifest))
+    _grow(logs)
+    assert verb.put(given, root)[1].replaced == ("run3",)
+    assert ingest.read(root).summary() == ingest.read(*given).summary()
+
+
+@pytest.mark.usefixtures("settled")
+def test_what_is_as_it_was_is_not_even_opened(
+    logs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, opened = tmp_path / "store", []
+    verb.put([str(logs)], root)
+    (logs / "a/odd.csv").touch()
+    _grow(logs)
+    careful = _sources.read_file
+    monkeypatch.setattr(
+        _sources, "read_file", lambda path, *how: opened.append(path.name) or careful(path, *how)
+    )
+    for expected in ({"odd.csv", "run3.csv"}, set()):
+        verb.put([str(logs)], root)
+        assert set(opened) == expected
+        opened.clear()
+    monkeypatch.setattr(again, "program", lambda: "another")
+    verb.put([str(logs)], root)
+    assert len(set(opened)) == len(list(logs.glob("*/*")))
+
+
+@pytest.mark.usefixtures("settled")
+@pytest.mark.parametrize("change", CHANGES)
+def test_filled_again_by_times(change: str, logs: Path, twins: Twins) -> None:
+    test_filled_again(change, "plain", logs, twins)
+
+
 def test_nothing_is_parsed_again(
     logs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -217,12 +276,6 @@ def test_the_table_of_sources_says_what_is_compared(logs: Path, tmp_path: Path) 
 
 
 # --- what was said is said again ---------------------------------------------------------------
-
-
-@pytest.fixture
-def settled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The files that these tests write are as old as those of people."""
-    monkeypatch.setattr(again, "TICK", -again.TICK)
 
 
 def _unread(monkeypatch: pytest.MonkeyPatch) -> None:

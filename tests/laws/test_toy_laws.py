@@ -130,6 +130,29 @@ def test_the_command_that_fit_suggests_works(made: Made) -> None:
     assert result.exit_code == 0, result.output
 
 
+def test_next_runs_of_a_file_with_their_costs(made: Made) -> None:
+    law, grown = made.toy.law(), dict.fromkeys(made.toy.law().growing(), 5.0)
+    further = {s: v * grown.get(s, 1.0) for s, v in made.toy.design.items()}
+    columns = {law.inputs()[s].column: v for s, v in further.items()}
+    costs = 1 + np.arange(len(made.toy.outputs())) / 1000
+    rows = zip(*columns.values(), costs, strict=True)
+    lines = [",".join([*columns, "cost"]), *(",".join(f"{v:.9g}" for v in row) for row in rows)]
+    (made.folder / "may.csv").write_text("\n".join(lines) + "\n")
+    typed = ("next", "--fit", "fit.json", "--budget", "3.4", *made.inputs)
+    told = json.loads(made.run(*typed, "--candidates", "may.csv", "--json").stdout)
+    assert sum(r["cost"] for r in told["runs"]) <= 3.4
+    for r in told["runs"]:
+        row = round(1000 * (r["cost"] - 1))
+        assert r["inputs"] == pytest.approx({s: v[row] for s, v in further.items()})
+    assert told["simulated"]["refitted"] > 290
+    assert told["half_width"]["after"] < told["half_width"]["before"]
+    if not law.growing():
+        assert made.run(*typed).stderr == (
+            "error: this law has no input that grows, and so does not say what a run costs.\n"
+            "hint: Give --candidates FILE with a column cost.\n"
+        )
+
+
 def test_predicts_at_options_and_at_a_file_of_points(made: Made) -> None:
     typed = made.run("predict", "--fit", "fit.json", "--json", *made.inputs)
     read = made.run("predict", "--fit", "fit.json", "--json", "--points", "points.csv")

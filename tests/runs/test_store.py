@@ -17,7 +17,7 @@ from log_files import CURVE, TABLE, write
 from refusals import refusal, refused
 
 from scaling_cli import ingest, laws
-from scaling_cli.runs import store
+from scaling_cli.runs import store, stored
 from scaling_cli.runs.selection import select
 from scaling_cli.runs.table import Runs, stack
 from scaling_cli.vocabulary.errors import DataError, UsageError
@@ -46,7 +46,8 @@ def read(folder: Path) -> Runs:
 def contents(path: Path) -> dict[str, bytes]:
     """Return every file that the manifest names, and the manifest."""
     manifest = json.loads((path / "manifest.json").read_text())
-    names = [s["path"] for s in manifest["segments"]] + [manifest["runs"], manifest["sources"]]
+    tables = [manifest["runs"], manifest["sources"], manifest["last"]["path"]]
+    names = [s["path"] for s in manifest["segments"]] + tables
     return {name: (path / name).read_bytes() for name in ["manifest.json", *names]}
 
 
@@ -164,7 +165,7 @@ def test_another_run_of_the_same_name_is_refused(tmp_path: Path) -> None:
 
 
 def test_many_appends_are_compacted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "BUCKETS", 1)
+    monkeypatch.setattr(stored, "BUCKETS", 1)
     path, segments = tmp_path / "store", []
     for i in range(10):
         store.append(path, ingest.read(write(tmp_path, f"{i}.csv", CURVE)))
@@ -256,7 +257,7 @@ def test_a_killed_first_append_leaves_nothing_or_the_whole(
 
 
 def _first_state(path: Path, new: Runs) -> str:
-    if not store.is_store(path):
+    if not stored.is_store(path):
         with pytest.raises(DataError, match="no logs found"):
             ingest.read(path)
         return "unsigned"
@@ -494,7 +495,7 @@ def test_the_signature_is_what_version_0_1_0_wrote(tmp_path: Path) -> None:
     store.append(tmp_path / "store", ingest.read(write(tmp_path, "t.csv", TABLE)))
     manifest = json.loads((tmp_path / "store" / "manifest.json").read_text())
     names = ["kind", "format", "version", "buckets", "segments", "runs", "sources"]
-    assert list(manifest) == names
+    assert list(manifest) == [*names, "last"]
     assert [manifest[name] for name in names[:3]] == ["scaling store", 1, 1]
 
 
@@ -548,4 +549,4 @@ def test_a_folder_that_may_not_be_read_is_no_store(monkeypatch: pytest.MonkeyPat
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr(os, "stat", denied)
-    assert not store.is_store("closed")
+    assert not stored.is_store("closed")
