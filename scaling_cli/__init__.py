@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from scaling_cli.verbs.check import check as check
     from scaling_cli.verbs.cite import cite as cite
     from scaling_cli.verbs.compare import compare as compare
+    from scaling_cli.verbs.count import count as count
     from scaling_cli.verbs.fit import fit as fit
     from scaling_cli.verbs.forecast import follow as follow
     from scaling_cli.verbs.forecast import watch as watch
@@ -95,6 +96,7 @@ _HOMES = {
     "verbs.check": "assert_fit_matches check",
     "verbs.cite": "cite",
     "verbs.compare": "compare",
+    "verbs.count": "count",
     "verbs.fit": "fit",
     "verbs.forecast": "follow watch",
     "verbs.hparams": "hparams",

@@ -43,6 +43,7 @@ PUBLIC = [
     "batch",
     "best_schedule",
     "check",
+    "cite",
     "compare",
     "curves_of",
     "extrapolate",

@@ -17,11 +17,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
-from scaling_cli.ingest import _settings, _yaml
+from scaling_cli.ingest import _settings
 from scaling_cli.ingest._databases import MAGIC, opened, rows, tables, tables_of
 from scaling_cli.ingest._series import Series, side_by_side
 from scaling_cli.ingest._sources import Raw
 from scaling_cli.runs.table import Note
+from scaling_cli.vocabulary import plain_yaml
 from scaling_cli.vocabulary.errors import DataError
 
 VERSION = "1"
@@ -96,7 +97,7 @@ def read(path: str, content: bytes) -> list[Raw]:
         return [replace(part, run=text)]
     if kind == _PARAMS:
         return [replace(part, params={name: text})]
-    said = _yaml.mapping(content.decode(errors="replace"))
+    said = plain_yaml.mapping(content.decode(errors="replace"))
     state = said.get("status")
     if isinstance(state, int) and 0 < state <= len(_STATES):
         state = _STATES[state - 1]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from scaling_cli.ingest import _settings, _yaml
+from scaling_cli.ingest import _settings
 from scaling_cli.ingest._logged import TIME, Rows, at_steps
 from scaling_cli.ingest._sources import Raw
 from scaling_cli.ingest._transactions import (
@@ -28,6 +28,7 @@ from scaling_cli.ingest._transactions import (
 )
 from scaling_cli.ingest._wire import DELIMITED, VARINT, Broken, fields, varint
 from scaling_cli.runs.table import Note
+from scaling_cli.vocabulary import plain_yaml
 from scaling_cli.vocabulary.errors import DataError, some
 
 VERSION = "1"
@@ -110,7 +111,7 @@ def read(path: str, content: bytes) -> list[Raw]:
 
 def _configuration(path: str, content: bytes) -> _Part:
     """Return what the file `config.yaml` of a run says."""
-    whole = _yaml.mapping(content.decode(errors="replace"))
+    whole = plain_yaml.mapping(content.decode(errors="replace"))
     config = {name: held.get("value") for name, held in whole.items() if isinstance(held, dict)}
     own = config.pop("_wandb", None)
     folder = Path(path).parent
