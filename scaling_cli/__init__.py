@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from scaling_cli.forecasting.families import Extrapolation as Extrapolation
     from scaling_cli.forecasting.families import extrapolate as extrapolate
     from scaling_cli.ingest import read as read
+    from scaling_cli.laws._formula import law as law
     from scaling_cli.point_fits.backtesting import backtest as backtest
     from scaling_cli.point_fits.intervals import intervals as intervals
     from scaling_cli.runs.curve import Curve as Curve
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from scaling_cli.verbs.check import check as check
     from scaling_cli.verbs.cite import cite as cite
     from scaling_cli.verbs.compare import compare as compare
+    from scaling_cli.verbs.count import count as count
     from scaling_cli.verbs.fit import fit as fit
     from scaling_cli.verbs.forecast import follow as follow
     from scaling_cli.verbs.forecast import watch as watch
@@ -81,6 +83,7 @@ _HOMES = {
     "forecasting.anticipation": "Levels anticipate",
     "forecasting.families": "Extrapolation extrapolate",
     "ingest": "read",
+    "laws._formula": "law",
     "point_fits.backtesting": "backtest",
     "point_fits.intervals": "intervals",
     "runs.curve": "Curve",
@@ -95,6 +98,7 @@ _HOMES = {
     "verbs.check": "assert_fit_matches check",
     "verbs.cite": "cite",
     "verbs.compare": "compare",
+    "verbs.count": "count",
     "verbs.fit": "fit",
     "verbs.forecast": "follow watch",
     "verbs.hparams": "hparams",

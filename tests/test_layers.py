@@ -14,6 +14,7 @@ PACKAGE = structure.ROOT / structure.NAME
 ORDER = (
     "numerics",
     "vocabulary",
+    "architectures",
     "datasets",
     "schedules",
     "laws",

@@ -17,11 +17,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
-from scaling_cli.ingest import _settings, _yaml
+from scaling_cli.ingest import _settings
 from scaling_cli.ingest._databases import MAGIC, opened, rows, tables, tables_of
 from scaling_cli.ingest._series import Series, side_by_side
-from scaling_cli.ingest._sources import Raw
+from scaling_cli.ingest._sources import Raw, place
 from scaling_cli.runs.table import Note
+from scaling_cli.vocabulary import plain_yaml
 from scaling_cli.vocabulary.errors import DataError
 
 VERSION = "1"
@@ -49,7 +50,7 @@ def sniff(path: str, head: bytes) -> float:
     """Return how much this looks like a file of a run of MLflow, or a database of runs."""
     if tables(path, head) >= _TABLES:
         return 1.0
-    if Path(path).name == "meta.yaml":
+    if place(path).name == "meta.yaml":
         return 0.95 if b"lifecycle_stage:" in head and b"run_uuid:" in head else 0.0
     run, kind, name = _place(path)
     if kind == _METRICS:
@@ -69,11 +70,11 @@ def beside(path: Path) -> bool:
 
 def _place(path: str) -> tuple[Path, str, str]:
     """Return the run that a file belongs to, which of its folders it is in, and its name there."""
-    parts = Path(path).parts
+    parts = place(path).parts
     for i, part in enumerate(parts[1:-1], start=1):
         if part in (_METRICS, _PARAMS, _TAGS) and _RUN.fullmatch(parts[i - 1]):
             return Path(*parts[:i]), part, "/".join(parts[i + 1 :])
-    return Path(path).parent, "", ""
+    return place(path).parent, "", ""
 
 
 def read(path: str, content: bytes) -> list[Raw]:
@@ -96,7 +97,7 @@ def read(path: str, content: bytes) -> list[Raw]:
         return [replace(part, run=text)]
     if kind == _PARAMS:
         return [replace(part, params={name: text})]
-    said = _yaml.mapping(content.decode(errors="replace"))
+    said = plain_yaml.mapping(content.decode(errors="replace"))
     state = said.get("status")
     if isinstance(state, int) and 0 < state <= len(_STATES):
         state = _STATES[state - 1]

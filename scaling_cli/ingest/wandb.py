@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from scaling_cli.ingest import _settings, _yaml
+from scaling_cli.ingest import _settings
 from scaling_cli.ingest._logged import TIME, Rows, at_steps
-from scaling_cli.ingest._sources import Raw
+from scaling_cli.ingest._sources import Raw, place
 from scaling_cli.ingest._transactions import (
     CONFIG,
     EXIT,
@@ -28,6 +28,7 @@ from scaling_cli.ingest._transactions import (
 )
 from scaling_cli.ingest._wire import DELIMITED, VARINT, Broken, fields, varint
 from scaling_cli.runs.table import Note
+from scaling_cli.vocabulary import plain_yaml
 from scaling_cli.vocabulary.errors import DataError, some
 
 VERSION = "1"
@@ -46,7 +47,7 @@ def sniff(path: str, head: bytes) -> float:
     """Return how much this looks like a transaction log, or the configuration of such a run."""
     if head.startswith(MAGIC):
         return 1.0
-    return 0.9 if Path(path).name == "config.yaml" and b"wandb_version:" in head[:4096] else 0.0
+    return 0.9 if place(path).name == "config.yaml" and b"wandb_version:" in head[:4096] else 0.0
 
 
 def beside(path: Path) -> bool:
@@ -110,7 +111,7 @@ def read(path: str, content: bytes) -> list[Raw]:
 
 def _configuration(path: str, content: bytes) -> _Part:
     """Return what the file `config.yaml` of a run says."""
-    whole = _yaml.mapping(content.decode(errors="replace"))
+    whole = plain_yaml.mapping(content.decode(errors="replace"))
     config = {name: held.get("value") for name, held in whole.items() if isinstance(held, dict)}
     own = config.pop("_wandb", None)
     folder = Path(path).parent
