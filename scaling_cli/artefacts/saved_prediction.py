@@ -57,7 +57,7 @@ class SavedPrediction(Record):
     date: str
     """When it was made, in UTC."""
     target: str
-    """The column that is predicted."""
+    """The column that is predicted; `data.named` says whether the user named it."""
     level: float
     predictions: tuple[Promise, ...]
     then: Law | None = field(default=None, metadata=SPARSE)
@@ -70,6 +70,7 @@ class SavedPrediction(Record):
         """Return what is kept of a prediction that a fit has made just now."""
         answered = fit if then is None else then
         data = {k: answered.data[k] for k in KEPT if answered.data.get(k) is not None}
+        data["named"] = answered.selection.get("target") is not None
         if then is not None:  # sizes count as the first counts them
             counts = fit.data.get("conventions") or {}
             data["conventions"] = {s: how for s, how in counts.items() if s != L.symbol}

@@ -52,6 +52,8 @@ def _level(scored: Sequence[Record]) -> str:
 
 def _runs(scored: Sequence[Record], *, several: bool, full: bool) -> Table:
     symbols = dict.fromkeys(symbol for s in scored for symbol in s["inputs"])
+    measured = {s["target"] for s in scored}
+    column = measured.pop() if len(measured) == 1 else "measured"
     worst = sorted(scored, key=lambda s: -abs(s["sds"] or 0.0))
     columns = [
         ("run", "^", lambda s: s["run"]),
@@ -59,7 +61,7 @@ def _runs(scored: Sequence[Record], *, several: bool, full: bool) -> Table:
         *((symbol, ">", _input(symbol)) for symbol in symbols),
         ("forecast", ">", lambda s: _numbers.value(s["predicted"])),
         (f"{_level(scored)} range", "<", lambda s: _ends(s["new_run"])),
-        ("measured", ">", lambda s: _numbers.value(s["measured"])),
+        (column, ">", lambda s: _numbers.value(s["measured"])),
         ("error", ">", lambda s: _numbers.percent(s["error"], sign=True)),
         ("sds", ">", lambda s: "" if s["sds"] is None else f"{s['sds']:+.1f}"),
         ("inside", "<", lambda s: {None: "-", True: "yes", False: "NO"}[s["inside"]]),

@@ -14,7 +14,7 @@ from scaling_cli.artefacts.saved_prediction import Promise, SavedPrediction
 from scaling_cli.numerics.quantiles import quantile
 from scaling_cli.runs.points import Points
 from scaling_cli.runs.selection import select
-from scaling_cli.runs.table import Runs
+from scaling_cli.runs.table import Runs, default_target
 from scaling_cli.verbs._answer import Answer
 from scaling_cli.vocabulary.errors import DataError, MismatchError, ScalingError, UsageError, some
 from scaling_cli.vocabulary.outcomes import LeftOut
@@ -39,6 +39,8 @@ class Scored:
         Of the run; of a running job where it was to end.
     asked : mapping or None
         The inputs that were asked for, where they are others: the law says what that changes.
+    target : str
+        The column that was measured.
     measured, predicted, level : float
     mean, new_run : (low, high) or None
         Where the expected value, and one run or one row, was said to lie.
@@ -54,6 +56,7 @@ class Scored:
     run: str
     inputs: Mapping[str, float]
     asked: Mapping[str, float] | None
+    target: str
     measured: float
     predicted: float
     level: float
@@ -87,7 +90,8 @@ def score(
     *things : saved predictions or forecasts, or their files or a folder of them; then runs
         The first is a forecast; what follows and is stored is one too, the rest are runs.
     target : str, optional
-        The column that was measured. Default: what was predicted.
+        The column that was measured. Default: what was predicted, where the fit's user named it;
+        else the loss as a fit would take it.
     where : str, optional
         Which runs are held against the forecasts.
     read : function, optional
@@ -215,7 +219,9 @@ def _held_against(
 def _points(
     name: str, kept: SavedPrediction, runs: Runs, target: str | None, where: str | None
 ) -> Iterator[Scored | Waiting | LeftOut]:
-    points = select(runs, kept.law, target=target or kept.target, where=where)
+    column = target or (kept.target if kept.data.get("named", True) else None)
+    points = select(runs, kept.law, target=column, where=where)
+    told = points.target if column is not None else default_target(runs)
     _refuse_other_counts(kept, points)
     yield from points.left_out
     own, fitted = list(kept.law.inputs()), set(kept.fit.get("runs") or ())
@@ -230,7 +236,7 @@ def _points(
         else:
             met.add(i)
             measured = float(points.measured()[row])
-            yield _scored(name, kept, kept.predictions[i], _Ended(run, inputs, measured))
+            yield _scored(name, kept, kept.predictions[i], _Ended(run, inputs, told, measured))
     for i, promise in enumerate(kept.predictions):
         if i not in met:
             yield Waiting(name, dict(promise.inputs), "no run yet")
@@ -269,12 +275,13 @@ class _Ended(NamedTuple):
 
     run: str
     inputs: Mapping[str, float]
+    target: str
     measured: float
 
 
 def _scored(name: str, kept: SavedPrediction, promise: Promise, ended: _Ended) -> Scored:
     """Return a run beside its forecast, which the law moves where the run is not where it was."""
-    run, inputs, measured = ended
+    run, inputs, target, measured = ended
     elsewhere = _apart(kept, promise, inputs) > EXACT
     moved = kept.by_law(inputs) / kept.by_law(promise.inputs) if elsewhere else 1.0
 
@@ -294,6 +301,7 @@ def _scored(name: str, kept: SavedPrediction, promise: Promise, ended: _Ended) -
         run,
         inputs,
         dict(promise.inputs) if elsewhere else None,
+        target,
         measured,
         predicted,
         kept.level,
@@ -359,6 +367,7 @@ def _ended(name: str, forecast: Forecast, run: str, check: Any, expected: float)
         run,
         {forecast.unit: forecast.until},
         None,
+        forecast.target or "loss",
         check.measured,
         expected,
         forecast.level,

@@ -201,3 +201,15 @@ def test_a_prediction_along_a_schedule_is_not_kept(here: Path) -> None:
     assert json.loads(result.stdout)["error"]["message"] == (
         "--save keeps predictions at points, not along schedules."
     )
+
+
+def test_a_loss_that_nobody_named_is_the_held_out_one_where_there_is_one(here: Path) -> None:
+    """A fit to a table of final losses is held against logs by what a fit of them would take."""
+    kept = sc.load("forecast.json")
+    first = kept.predictions[0]
+    table = runs(("a", 1e9, 2e10, 9.0)).assign(val_loss=first.forecast)
+    (scored,) = sc.score(kept, table)["scored"]
+    assert (scored["target"], scored["error"]) == ("val_loss", 0.0)
+    named = replace(kept, data={**kept.data, "named": True})
+    (scored,) = sc.score(named, table)["scored"]
+    assert (scored["target"], scored["measured"]) == ("loss", 9.0)
