@@ -395,6 +395,20 @@ def test_many_columns_of_few_runs_each_are_stored_where_they_are(tmp_path: Path)
     assert sum(len(names) for names in held) == 8 * 40 + 11 * len(held)
 
 
+def test_wide_segments_are_in_order_too(
+    logs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    narrow, wide = tmp_path / "narrow", tmp_path / "wide"
+    store.append(narrow, read(logs))
+    monkeypatch.setattr(store, "_MOST_COLUMNS", 2)
+    store.append(wide, read(logs))
+    same(ingest.read(wide), ingest.read(narrow))
+    for path in wide.glob("points/*/*.parquet"):
+        rows = pq.ParquetFile(path).read(["run_id", "step", "line"]).to_pylist()
+        other = next((narrow / path.parent.relative_to(wide)).glob("*.parquet"))
+        assert rows == pq.ParquetFile(other).read(["run_id", "step", "line"]).to_pylist()
+
+
 def test_segments_are_sorted_by_run_and_step(logs: Path, tmp_path: Path) -> None:
     store.append(tmp_path / "store", read(logs))
     for segment in (tmp_path / "store").glob("points/bucket=*/seg-*.parquet"):
