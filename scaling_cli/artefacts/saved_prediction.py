@@ -70,7 +70,8 @@ class SavedPrediction(Record):
         """Return what is kept of a prediction that a fit has made just now."""
         answered = fit if then is None else then
         data = {k: answered.data[k] for k in KEPT if answered.data.get(k) is not None}
-        data["named"] = answered.selection.get("target") is not None
+        named = answered.selection.get("target") is not None
+        data["named"] = named or answered.law.output() is not L  # nothing else stands for it
         if then is not None:  # sizes count as the first counts them
             counts = fit.data.get("conventions") or {}
             data["conventions"] = {s: how for s, how in counts.items() if s != L.symbol}
