@@ -4,8 +4,10 @@
 
 Made-up logs lie in a temporary folder; every figure is of a process of its own, imports included:
 wall seconds, processor seconds (all threads, user and system) and peak memory. A peer reads the
-same CSV files, keeps the name of the file of each row and writes Parquet (zstd); it checks, names
-and notes nothing. It is run by the first Python that has it, and left out by name if none has.
+same CSV files into one table with the name of the file of each row and writes Parquet (zstd): with
+the rows by file and step, as a store has them, and as they come. It checks, names and notes
+nothing, and knows nothing of it the next time. It is run by the first Python that has it, and left
+out by name if none has. Ratios are to the fastest peer that puts the rows in order.
 """
 
 import argparse
@@ -27,29 +29,41 @@ LONG = (20_000, 200_000, 2_000_000)  # rows of a long table
 OWN = (60, 200, 600)  # files with twenty columns of their own
 FIELDS = (2, 6, 12)  # of --name
 OTHER = 50  # different contents of the files
+# Each reads the folder, has the rows in order if that was asked for, and writes a file.
 PEERS = {
     "pyarrow dataset": """
-import sys, pyarrow as pa, pyarrow.dataset as ds, pyarrow.parquet as pq
-data = ds.dataset(sys.argv[1], format="csv")
-names = [*data.schema.names, "__filename"]
-pq.write_table(data.to_table(columns=names), sys.argv[2], compression="zstd")
+import sys, pyarrow.dataset as ds, pyarrow.parquet as pq
+folder, out, ordered = sys.argv[1:]
+data = ds.dataset(folder, format="csv")
+table = data.to_table(columns=[*data.schema.names, "__filename"])
+if ordered == "in order":
+    table = table.sort_by([("__filename", "ascending"), ("step", "ascending")])
+pq.write_table(table, out, compression="zstd")
 """,
     "polars": """
 import sys, polars as pl
-pl.scan_csv(sys.argv[1] + "/*.csv", include_file_paths="file").sink_parquet(sys.argv[2])
+folder, out, ordered = sys.argv[1:]
+rows = pl.scan_csv(folder + "/*.csv", include_file_paths="file")
+(rows.sort("file", "step") if ordered == "in order" else rows).sink_parquet(out)
 """,
     "duckdb": """
 import sys, duckdb
-read = f"read_csv('{sys.argv[1]}/*.csv', filename=true)"
-duckdb.sql(f"COPY (SELECT * FROM {read}) TO '{sys.argv[2]}' (FORMAT parquet, CODEC zstd)")
+folder, out, ordered = sys.argv[1:]
+rows = f"SELECT * FROM read_csv('{folder}/*.csv', filename=true)"
+rows += " ORDER BY filename, step" if ordered == "in order" else ""
+duckdb.sql(f"COPY ({rows}) TO '{out}' (FORMAT parquet, CODEC zstd)")
 """,
     "pandas": """
 import sys, pathlib, pandas as pd
-files = sorted(pathlib.Path(sys.argv[1]).iterdir())
-frames = [pd.read_csv(file).assign(file=file.name) for file in files]
-pd.concat(frames).to_parquet(sys.argv[2], compression="zstd")
+folder, out, ordered = sys.argv[1:]
+files = sorted(pathlib.Path(folder).iterdir())
+table = pd.concat([pd.read_csv(file).assign(file=file.name) for file in files])
+if ordered == "in order":
+    table = table.sort_values(["file", "step"])
+table.to_parquet(out, compression="zstd")
 """,
 }
+ORDERS = ("as they come", "in order")
 
 
 @dataclass(frozen=True)
@@ -131,10 +145,10 @@ def long_table(path: Path, rows: int) -> Path:
     return path
 
 
-def peer(name: str, folder: Path, pythons: Sequence[str]) -> Spent | None:
+def peer(name: str, order: str, folder: Path, pythons: Sequence[str]) -> Spent | None:
     """Run a peer by the first Python that has it."""
     out = str(folder.parent / "peer.parquet")
-    runs = (spent([python, "-c", PEERS[name], str(folder), out]) for python in pythons)
+    runs = (spent([python, "-c", PEERS[name], str(folder), out, order]) for python in pythons)
     return next((run for run in runs if run is not None), None)
 
 
@@ -142,10 +156,11 @@ def ingest(folder: Path, pythons: Sequence[str], files: int, rows: int) -> None:
     """Print the lines of one size: peers, a new store, the same again, one file grown."""
     size = f"{files * rows:,} rows in {files:,} files"
     logs = curves(folder / "logs", files, rows)
-    peers = {name: peer(name, logs, pythons) for name in PEERS}
-    least = min((found.processor for found in peers.values() if found), default=None)
-    for name, found in peers.items():
-        row(name, size, found, least)
+    peers = {(n, order): peer(n, order, logs, pythons) for order in ORDERS for n in PEERS}
+    ordered = [found for (_, order), found in peers.items() if found and order == ORDERS[-1]]
+    least = min((found.processor for found in ordered), default=None)
+    for (name, order), found in peers.items():
+        row(f"{name}, {order}", size, found, least)
     into = ("ingest", str(logs), "--store", str(folder / "store"))
     row("`scaling ingest`", size, scaling(*into), least)
     row("the same again, unchanged", size, scaling(*into))

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from scaling_cli.forecasting.families import Extrapolation as Extrapolation
     from scaling_cli.forecasting.families import extrapolate as extrapolate
     from scaling_cli.ingest import read as read
+    from scaling_cli.laws._formula import law as law
     from scaling_cli.point_fits.backtesting import backtest as backtest
     from scaling_cli.point_fits.intervals import intervals as intervals
     from scaling_cli.runs.curve import Curve as Curve
@@ -79,6 +80,7 @@ _HOMES = {
     "forecasting.anticipation": "Levels anticipate",
     "forecasting.families": "Extrapolation extrapolate",
     "ingest": "read",
+    "laws._formula": "law",
     "point_fits.backtesting": "backtest",
     "point_fits.intervals": "intervals",
     "runs.curve": "Curve",

@@ -178,7 +178,7 @@ def written_fields(thing: Any) -> dict[str, Any]:
 def written(value: Any) -> Any:
     """Return a value as JSON has it."""
     if isinstance(value, Law):
-        return {"law": type(value).__module__.rpartition(".")[2], "parameters": value.values()}
+        return {"law": value.called(), "parameters": value.values()}
     if hasattr(value, "to_record"):
         return value.to_record()
     if is_dataclass(value):

@@ -424,9 +424,9 @@ class Fitting:
     """What is fitted, whatever the kind of law."""
 
     law: str | None = option(
-        "NAME",
-        "The law ('scaling laws' lists them). Default: chinchilla; of loss curves of one model, "
-        "average.",
+        "NAME|FORMULA",
+        "The law ('scaling laws' lists them), or your own: 'E + A/N**alpha'. Default: chinchilla; "
+        "of loss curves of one model, average.",
         complete=complete("verbs.fit.laws"),
     )
     target: str | None = target()

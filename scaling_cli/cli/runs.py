@@ -15,4 +15,9 @@ def runs(given: options.Sources, reading: options.Reading, asking: options.Telli
 
     Nothing is fitted and nothing is written: look here before you fit.
     """
-    asking.tell(reading.read(given.sources, asking))
+    from dataclasses import replace
+
+    from scaling_cli.runs.change import missing
+
+    read = reading.read(given.sources, asking)
+    asking.tell(replace(read, notes=[*read.notes, *missing(read.sources)]))

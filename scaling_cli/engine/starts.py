@@ -5,6 +5,7 @@ law is linear are solved for by least squares, non-negative where their domain s
 """
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -12,11 +13,13 @@ import numpy as np
 
 from scaling_cli.engine.problem import Problem
 from scaling_cli.engine.units import Units
+from scaling_cli.laws._law import Parameter
 
 # A start needs every term alive: a term that least squares sets to zero begins at this share of
 # the output instead. It is a start, not a bound.
 FAINT = 1e-3
 ENOUGH_POINTS = 128
+MOST_COMBINATIONS = 4096  # of starts; beyond, as many at random
 
 
 def starts(problem: Problem) -> np.ndarray:
@@ -53,14 +56,62 @@ def _projected(problem: Problem) -> dict[str, np.ndarray]:
     fixed = {name: float(value[0]) for (name, value), row in rows if not row.any()}
     # A tied parameter is not searched; it takes the values of the one it follows in `_basis`.
     nonlinear = [n for n in problem.frame.names if not declared[n].linear]
-    mesh = np.array(list(itertools.product(*(declared[n].starts for n in nonlinear))))
-    grid = dict(zip(nonlinear, mesh.T, strict=True))
+    grid = _in_units(problem, _mesh([declared[n] for n in nonlinear]), fixed)
     linear = [n for n, p in declared.items() if p.linear and n not in fixed]
     basis, rest = _basis(problem, grid, linear, fixed)
     amplitudes, cost = _amplitudes(problem, linear, basis, rest)
     order = np.argsort(cost, kind="stable")
     columns = grid | dict(zip(linear, amplitudes.T, strict=True))
     return {name: values[order] for name, values in columns.items()}
+
+
+def _mesh(nonlinear: Sequence[Parameter]) -> dict[str, np.ndarray]:
+    """Return all combinations of declared starts; where they are too many, a random part of them.
+
+    The random ones lie between the declared, so that no two share a value.
+    """
+    each = [np.array(p.starts, float) for p in nonlinear]
+    if math.prod(map(len, each)) <= MOST_COMBINATIONS:
+        mesh = np.array(list(itertools.product(*each)))
+        return dict(zip((p.name for p in nonlinear), mesh.T, strict=True))
+    generator = np.random.default_rng(0)
+    places = (generator.uniform(0, len(own) - 1, MOST_COMBINATIONS) for own in each)
+    return {
+        p.name: p.at(np.interp(place, np.arange(len(own)), p.free(own)))
+        for p, own, place in zip(nonlinear, each, places, strict=True)
+    }
+
+
+def _in_units(
+    problem: Problem, grid: Mapping[str, np.ndarray], fixed: Mapping[str, float]
+) -> dict[str, np.ndarray]:
+    """Return starts in the units of the data: those declared are sizes at the middle of them.
+
+    The start of a parameter that is raised to a power is that of its power.
+    """
+    declared, names = problem.law.parameters(), problem.frame.names
+    leaders = {
+        n: n if n in names else names[int(np.argmax(row))]
+        for n, row in zip(declared, problem.frame.matrix, strict=True)
+        if n not in fixed
+    }
+    columns = {s: v for s, v in problem.inputs.items() if np.all(np.asarray(v) > 0)}
+    columns[problem.law.output().symbol] = problem.output
+    middles = {s: float(np.median(np.log(v))) for s, v in columns.items()}
+
+    def value(name: str) -> np.ndarray:
+        return np.asarray(fixed[name] if name in fixed else grid[leaders[name]])
+
+    found = {}
+    for name, sizes in grid.items():
+        own, logs = declared[name], declared[name].free(sizes)
+        logs = logs / value(own.raised) if own.raised else logs
+        for one in own.absorbs:
+            power = value(one.exponent) if one.exponent else 1.0
+            logs = logs + one.times * (1 / power if one.inverse else power) * middles[one.input]
+        with np.errstate(over="ignore"):  # what no number holds is left out later
+            found[name] = own.at(logs)
+    return found
 
 
 def _basis(
@@ -97,7 +148,8 @@ def _amplitudes(
     """
     weight = np.sqrt(problem.weight) / problem.output
     rows = basis * weight
-    target = (problem.output - rest) * weight
+    with np.errstate(over="ignore", invalid="ignore"):  # a start that is none is left out later
+        target = (problem.output - rest) * weight
     norm = np.sqrt(np.sum(rows**2, axis=2))
     norm = np.where(norm > 0, norm, 1.0)
     gram = (rows @ np.swapaxes(rows, 1, 2)) / (norm[:, :, None] * norm[:, None, :])

@@ -25,7 +25,7 @@ from scaling_cli.ingest._facts import Meta, Options, pattern_notes, read_meta
 from scaling_cli.ingest._given import are_records, expand, passed_over
 from scaling_cli.ingest._parts import joined, put_together, run_names, told_apart
 from scaling_cli.ingest._pattern import check_pattern
-from scaling_cli.ingest._sources import HEAD, Raw, Source, named, stem
+from scaling_cli.ingest._sources import HEAD, Raw, Source, named, place, stem
 from scaling_cli.ingest._table import understand
 from scaling_cli.ingest._unchanged import Unchanged, in_order, is_as_it_was, unchanged
 from scaling_cli.runs import store, stored
@@ -78,7 +78,7 @@ def _recognised(source: Source, head: bytes) -> str | None:
 
 def _is_beside(source: Source) -> bool:
     """Say whether a tool wrote this beside its logs, and nobody asked for it."""
-    path = Path(source.name)
+    path = place(source.name)
     beside = (reader.beside for reader in _readers().values() if hasattr(reader, "beside"))
     return not source.asked and any(is_beside(path) for is_beside in beside)
 

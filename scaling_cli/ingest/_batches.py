@@ -345,8 +345,12 @@ def _lines(files: Sequence[Member]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _judged(files: Sequence[Member], named: Raw) -> Judged:
-    ids = np.repeat(np.array([file.run for file in files], object), [file.rows for file in files])
-    return Judged(named, Layout.CURVE, ids, named.segments, np.zeros(len(ids), bool), [])
+    heights = [file.rows for file in files]
+    codes = np.repeat(np.arange(len(files)), heights)
+    ids = np.array([file.run for file in files], object)[codes]
+    judged = Judged(named, Layout.CURVE, ids, named.segments, np.zeros(len(ids), bool), [])
+    vars(judged).update(codes=codes, first=np.cumsum([0, *heights[:-1]]))  # known without asking
+    return judged
 
 
 def _part(file: Member, named: Raw, options: Options) -> Part:

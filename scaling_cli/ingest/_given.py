@@ -31,6 +31,12 @@ _OTHER_KINDS = (
     (_DATABASE, "an SQLite database", "Export its table of metrics as CSV."),
 )
 
+_ROOM = 1 << 26  # bytes of small files that are kept once they were looked at
+
+_EMPTY = "it is empty"
+_WIDE = 0.8  # of every second byte is zero in UTF-16, and next to none of the others
+_WITHOUT_ZEROS = "(tr -d '\\000')"
+
 Recogniser = Callable[[Source, bytes], str | None]
 Nearest = Callable[[Source, bytes], str | None]
 Held = Callable[[Source], str | None]
@@ -77,7 +83,7 @@ def expand(
             "standard input cannot be both the log and --meta.", hint="Give one of them as a file."
         )
     known: dict[str, tuple[Source, str]] = {}
-    skipped: list[str] = []
+    skipped, room = list[str](), _ROOM
     stores: list[str] = []
     notes: list[Note] = []
     for source in _once(given, meta):
@@ -88,6 +94,7 @@ def expand(
             known[source.uri] = (source, how)
             continue
         head = source.head()
+        room = source.let_go(room)
         how = reader or ("frame" if source.frame else recognise(source, head))
         other = None if source.frame else _of_another_kind(source.name, head, how)
         if other is not None and source.asked:
@@ -97,9 +104,9 @@ def expand(
         elif how is not None:
             known[source.uri] = (source, how)
         elif source.asked:
-            raise _unknown(source, looked_for, nearest(source, head))
+            raise _unknown(source, looked_for, nearest(source, head) or _odd_bytes(head))
         elif not is_configuration(source.name, head):
-            why = nearest(source, head)
+            why = nearest(source, head) or _odd_bytes(head)
             skipped.append(f"{source.name} ({why})" if why else source.name)
     if not known:
         there = f"{len(skipped)} file(s) of other kinds" if skipped else "no files"
@@ -128,6 +135,8 @@ def _unknown(source: Source, looked_for: str, why: str | None) -> DataError:
     """Return what is wrong with a file of no known format: it may be what this program wrote."""
     from scaling_cli.artefacts import kinds  # late: logs need none of it
 
+    if why == _EMPTY:
+        return DataError("the file is empty.", file=source.name, hint="Was the log written at all?")
     try:
         stored = kinds.load(source.path or source.name)
     except ScalingError:
@@ -136,6 +145,19 @@ def _unknown(source: Source, looked_for: str, why: str | None) -> DataError:
         return DataError(told, file=source.name, hint=hint)
     told = f"this is {stored.what}, not a log: {stored.used(source.name)}."
     return DataError(told, file=source.name)
+
+
+def _odd_bytes(head: bytes) -> str | None:
+    """Return what is odd about a text that nobody recognises for its bytes."""
+    if not head.strip():
+        return _EMPTY
+    zeros, text = head.count(0), head.replace(b"\x00", b"").decode(errors="replace")
+    if not zeros or "\ufffd" in text or not text.replace("\n", "").isprintable():
+        return None
+    few, many = sorted((head[::2].count(0), head[1::2].count(0)))
+    if few < (1 - _WIDE) * many and many > _WIDE * len(head) / 2:
+        return "it looks like UTF-16 without its mark, so save it as UTF-8"
+    return f"zero bytes stand in it, as a crash leaves them, so delete them {_WITHOUT_ZEROS}"
 
 
 def _of_another_kind(name: str, head: bytes, how: str | None) -> DataError | None:

@@ -44,7 +44,10 @@ def joined(tables: Sequence[tuple[Source, Raw]]) -> list[tuple[Source, Raw]]:
 
 def run_names(files: Sequence[str]) -> dict[str, str]:
     """Return what the run of each file is called: its stem, with folders where stems repeat."""
-    places = {file: Path(file).parent / stem(file) for file in files}
+    stems = {file: stem(file) for file in files}
+    if len(set(stems.values())) == len(stems):
+        return stems
+    places = {file: Path(file).parent / stem for file, stem in stems.items()}
     names = {place: place.name for place in places.values()}
     for depth in range(2, max((len(place.parts) for place in names), default=0) + 2):
         counts = Counter(names.values())

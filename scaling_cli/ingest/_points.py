@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from scaling_cli import laws
 from scaling_cli.laws._law import Law
 from scaling_cli.runs.direction import Direction, directed
 from scaling_cli.runs.points import Points
@@ -15,6 +16,25 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 BEST_OF = ("config",)
 Weights: TypeAlias = "str | ArrayLike | None"
+
+
+def with_law(data: Any, law: str | type[Law]) -> tuple[Any, type[Law]]:
+    """Return data, read if need be, and the law: a formula may name any of their columns.
+
+    Raises
+    ------
+    UsageError
+        If there is no such law.
+    """
+    if isinstance(data, Points):
+        return data, laws.get(law, tuple(data.inputs))
+    from scaling_cli import ingest
+    from scaling_cli.runs.view import View
+
+    laws.get(law) if isinstance(law, str) and law.isidentifier() else None  # before files are read
+    runs = ingest.as_runs(data)
+    view = View.of(runs)
+    return runs, laws.get(law, {*view.original_names(), *view.names()})
 
 
 def as_points(

@@ -26,6 +26,7 @@ from scaling_cli.vocabulary.reading import as_text, read_file, read_stream
 NULLS = ("", "NULL", "null", "None", "N/A", "n/a", "NA", "#N/A")
 Records = Sequence[Mapping[str, Any]]
 BOM = b"\xef\xbb\xbf"
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")  # as PowerShell writes what is redirected
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 HEAD = 1 << 16  # bytes that tell the format of a file
 _NAMES = 1 << 17  # of files that are remembered with their parts
@@ -199,21 +200,35 @@ class Source:
 
     @cached_property
     def content(self) -> bytes:
-        """Return the bytes after undoing gzip or zstd; damaged or absurdly many are refused."""
+        """Return the bytes after undoing gzip, zstd and UTF-16.
+
+        Raises
+        ------
+        DataError
+            If they are damaged or absurdly many.
+        """
         codec = _codec(self.packed)
         if codec is None:
-            return self.packed
+            return _in_utf8(self.packed)
         try:
             stream, pieces, size = _unpacked(self.packed, codec), [], 0
             while piece := stream.read(ROOM // 4):
                 pieces.append(piece)
                 size += len(piece)
                 require_room(self.name, len(self.packed), size)
-            return b"".join(pieces)
+            return _in_utf8(b"".join(pieces))
         except OSError as error:
             hint = "Copy the file again, or unpack what there is and give that."
             message = f"the {codec} stream is cut or damaged."
             raise DataError(message, file=self.name, hint=hint) from error
+
+    def let_go(self, room: int) -> int:
+        """Let go of a file that was read for its head, if there is no room; return the rest."""
+        read = None if self.path is None or self.fleeting else vars(self).get("_file")
+        if read is not None and len(read[0]) > room:
+            del vars(self)["_file"]
+            return room
+        return room - len(read[0]) if read else room
 
     def head(self, size: int = HEAD) -> bytes:
         """Return the first unpacked bytes, without reading all of them if it is a file.
@@ -227,7 +242,7 @@ class Source:
             vars(self)["_file"] = packed, status
         codec = _codec(packed)
         try:
-            return packed if codec is None else _unpacked(packed, codec).read(size)
+            return _in_utf8(packed if codec is None else _unpacked(packed, codec).read(size))
         except OSError:
             return self.content[:size]
 
@@ -260,6 +275,13 @@ def named(given: str | Path) -> Source:
     return Source(as_text(str(given)), Path(given))
 
 
+def _in_utf8(content: bytes) -> bytes:
+    """Return text in UTF-8, whatever its byte order mark says that it is in."""
+    if not content.startswith(_UTF16):
+        return content
+    return content.decode("utf-16", errors="replace").encode()
+
+
 def _codec(packed: bytes) -> str | None:
     """Return how bytes are compressed, by the first of them."""
     return next((codec for magic, codec in _MAGIC.items() if packed.startswith(magic)), None)
@@ -269,8 +291,14 @@ def _unpacked(packed: bytes, codec: str) -> pa.CompressedInputStream:
     return pa.CompressedInputStream(pa.BufferReader(packed), codec)
 
 
+@lru_cache
+def place(name: str) -> Path:
+    """Return the path of a name: every reader asks for it, file after file."""
+    return Path(name)
+
+
 def _plain_path(name: str) -> Path:
-    path = Path(name)
+    path = place(name)
     return path.with_suffix("") if path.suffix.lower() in _COMPRESSED else path
 
 

@@ -311,7 +311,9 @@ def points_of(judged: Judged, along: Mapping[str, pa.Array], source: pa.Array) -
     raw, kinds = judged.named, POINT_CORE | POINT_TAIL
     columns = {
         **along,
-        "run_id": pa.array(judged.ids.tolist(), pa.string()),
+        "run_id": pa.array(judged.ids[judged.first].tolist(), pa.string()).take(
+            pa.array(judged.codes)
+        ),
         "segment": pa.array(judged.segment),
         "flags": pa.array(flags(along, judged.stale)),
         "source_id": source,

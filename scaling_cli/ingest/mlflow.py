@@ -20,7 +20,7 @@ import pyarrow.csv
 from scaling_cli.ingest import _settings
 from scaling_cli.ingest._databases import MAGIC, opened, rows, tables, tables_of
 from scaling_cli.ingest._series import Series, side_by_side
-from scaling_cli.ingest._sources import Raw
+from scaling_cli.ingest._sources import Raw, place
 from scaling_cli.runs.table import Note
 from scaling_cli.vocabulary import plain_yaml
 from scaling_cli.vocabulary.errors import DataError
@@ -50,7 +50,7 @@ def sniff(path: str, head: bytes) -> float:
     """Return how much this looks like a file of a run of MLflow, or a database of runs."""
     if tables(path, head) >= _TABLES:
         return 1.0
-    if Path(path).name == "meta.yaml":
+    if place(path).name == "meta.yaml":
         return 0.95 if b"lifecycle_stage:" in head and b"run_uuid:" in head else 0.0
     run, kind, name = _place(path)
     if kind == _METRICS:
@@ -70,11 +70,11 @@ def beside(path: Path) -> bool:
 
 def _place(path: str) -> tuple[Path, str, str]:
     """Return the run that a file belongs to, which of its folders it is in, and its name there."""
-    parts = Path(path).parts
+    parts = place(path).parts
     for i, part in enumerate(parts[1:-1], start=1):
         if part in (_METRICS, _PARAMS, _TAGS) and _RUN.fullmatch(parts[i - 1]):
             return Path(*parts[:i]), part, "/".join(parts[i + 1 :])
-    return Path(path).parent, "", ""
+    return place(path).parent, "", ""
 
 
 def read(path: str, content: bytes) -> list[Raw]:

@@ -20,7 +20,7 @@ import pyarrow.json
 from scaling_cli.ingest import _settings
 from scaling_cli.ingest._databases import opened, rows, tables_of
 from scaling_cli.ingest._series import Series, side_by_side
-from scaling_cli.ingest._sources import Raw
+from scaling_cli.ingest._sources import Raw, place
 from scaling_cli.runs.table import Note, floats, natural
 from scaling_cli.vocabulary import plain_yaml
 from scaling_cli.vocabulary.errors import DataError
@@ -47,8 +47,8 @@ class _Part(Raw):
 
 def sniff(path: str, head: bytes) -> float:
     """Return how much this looks like the values of a metric, or the configuration of a run."""
-    name = Path(path).name
-    if name == "config.yaml" and _of_run(Path(path)) is not None:
+    name = place(path).name
+    if name == "config.yaml" and _of_run(place(path)) is not None:
         return 0.92 if b"  sort:" in head else 0.0
     return 0.95 if name.endswith(".log") and _LINE.match(head) else 0.0
 

@@ -17,7 +17,7 @@ from scaling_cli.ingest import _settings
 from scaling_cli.ingest._columns import canonical_of
 from scaling_cli.ingest._events import Events, begins_with_event, read_events
 from scaling_cli.ingest._series import Series, side_by_side
-from scaling_cli.ingest._sources import Raw
+from scaling_cli.ingest._sources import Raw, place
 from scaling_cli.runs.table import Note
 from scaling_cli.vocabulary import plain_yaml
 from scaling_cli.vocabulary.errors import DataError, some
@@ -39,9 +39,9 @@ def sniff(path: str, head: bytes) -> float:
     """Return how much this looks like an event file, or settings beside one."""
     if begins_with_event(head):
         return 1.0
-    if Path(path).name == _SETTINGS:
-        return 0.9 if _logged(Path(path).parent) else 0.0
-    return 0.5 if _MARK in Path(path).name and len(head) <= 64 else 0.0
+    if place(path).name == _SETTINGS:
+        return 0.9 if _logged(place(path).parent) else 0.0
+    return 0.5 if _MARK in place(path).name and len(head) <= 64 else 0.0
 
 
 def read(path: str, content: bytes) -> list[Raw]:

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from scaling_cli.ingest import _settings
 from scaling_cli.ingest._logged import TIME, Rows, at_steps
-from scaling_cli.ingest._sources import Raw
+from scaling_cli.ingest._sources import Raw, place
 from scaling_cli.ingest._transactions import (
     CONFIG,
     EXIT,
@@ -47,7 +47,7 @@ def sniff(path: str, head: bytes) -> float:
     """Return how much this looks like a transaction log, or the configuration of such a run."""
     if head.startswith(MAGIC):
         return 1.0
-    return 0.9 if Path(path).name == "config.yaml" and b"wandb_version:" in head[:4096] else 0.0
+    return 0.9 if place(path).name == "config.yaml" and b"wandb_version:" in head[:4096] else 0.0
 
 
 def beside(path: Path) -> bool:

@@ -1,6 +1,8 @@
 """The catalogue: one law per file; the file name is the law's name; this module discovers them."""
 
+import re
 import sys
+from collections.abc import Collection
 
 from scaling_cli.laws._law import Law
 from scaling_cli.vocabulary.errors import UsageError, guess
@@ -9,17 +11,36 @@ from scaling_cli.vocabulary.registry import Asked, Classes, files_of
 sys.modules[__name__].__class__ = Asked
 
 _LAWS = Classes(__name__, "law", Law)
-names, name_of = _LAWS.names, _LAWS.name_of
+names = _LAWS.names
+_FORMULA = re.compile(r"[^\w-]")  # what no name holds
 
 
-def get(name: str) -> type[Law]:
-    """Return a law of points by its name.
+def name_of(law: type[Law] | Law) -> str:
+    """Return the name of a law: of its file, or its formula."""
+    return law.called()
+
+
+def get(name: str | type[Law], columns: Collection[str] = ()) -> type[Law]:
+    """Return a law of points by its name, or the law that a formula is.
+
+    Parameters
+    ----------
+    name : str or type[Law]
+        `chinchilla`, or `E + A/N**alpha`; a law is returned as it is.
+    columns : collection of str
+        Of the table at hand, any of which a formula may name.
 
     Raises
     ------
     UsageError
         If there is none; names of other kinds of laws are told apart, and near ones suggested.
     """
+    if not isinstance(name, str):
+        return name
+    if _FORMULA.search(name.strip()):
+        from scaling_cli.laws._formula import law_of  # late: a built-in law needs no reader
+
+        return law_of(name, columns)
     if name in names():
         return _LAWS.get(name)
     root = __name__.rpartition(".")[0]  # both lie above: they are found by their names

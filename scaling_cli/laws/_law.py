@@ -11,7 +11,7 @@ and vmap. Nothing here imports JAX.
 import dataclasses
 import functools
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import Any, ClassVar, TypeVar, cast, dataclass_transform
 
@@ -208,6 +208,27 @@ class Law:
         raise NotImplementedError
 
     @classmethod
+    def called(cls) -> str:
+        """Return the law's name: that of its file."""
+        return cls.__module__.rpartition(".")[2]
+
+    @classmethod
+    def reading(cls) -> str:
+        """Say what was taken for granted in reading the law; nothing of a built-in one."""
+        return ""
+
+    @classmethod
+    def may_rise(cls) -> frozenset[str]:
+        """Return the sizes and data with which the loss may rise: there is a reason to."""
+        return frozenset()
+
+    @classmethod
+    def tangled(cls, searched: Sequence[str]) -> tuple[str, ...]:
+        """Return searched parameters of which only a combination counts, whatever the data."""
+        del searched
+        return ()
+
+    @classmethod
     def parameters(cls) -> dict[str, Parameter]:
         """Return the declared parameters in order."""
         return dict(_declared(cls))
@@ -228,7 +249,7 @@ class Law:
             If the law has none of this name.
         """
         if name not in cls.parameters():
-            told = f"law {cls.__module__.rpartition('.')[2]} has no parameter {name!r}."
+            told = f"law {cls.called()} has no parameter {name!r}."
             raise UsageError(told, hint=f"Its parameters: {', '.join(cls.parameters())}.")
         return cls.parameters()[name]
 

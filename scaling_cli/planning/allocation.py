@@ -6,14 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from scaling_cli.laws._law import Law
+from scaling_cli.laws._planned import FARTHEST, STEPS, around, least
 
 ANSWERED = 2.0  # FLOP per parameter and token that a model reads or writes after training
-USUAL = 120.0  # FLOP per squared parameter at twenty tokens each: where a search begins
-FARTHEST = np.log(1e6)  # of ln N on either side of that
-PLACES = 241  # of ln N in the first look; the least of them is then closed in on
-GOLDEN = (np.sqrt(5) - 1) / 2
 SAME = 1e-9  # within which a size is at its ceiling: what a search tells apart
-STEPS = 60  # of golden section or bisection: to rounding
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,44 +108,24 @@ def data_left(
     return bought if limits.most_data is None else np.minimum(bought, limits.most_data)
 
 
-def _around(budget: np.ndarray) -> np.ndarray:
-    return np.log(budget / USUAL) / 2
-
-
 def _least(law: Law, budget: np.ndarray, limits: Limits, held: Mapping[str, float]) -> np.ndarray:
-    """Return ln N of least loss: the least of many places, then golden section beside it."""
+    """Return ln N of least loss under limits."""
 
     def loss(places: np.ndarray) -> np.ndarray:
         sizes = np.exp(places)
-        data = data_left(law, sizes, budget, limits, held)
-        with np.errstate(all="ignore"):
-            value = np.asarray(law(**at(law, sizes, data, held)), float)
-        return np.where(np.isnan(value), np.inf, value)
+        return np.asarray(law(**at(law, sizes, data_left(law, sizes, budget, limits, held), held)))
 
-    top = _around(budget) + FARTHEST
+    top, bottom = around(budget) + FARTHEST, around(budget) - FARTHEST
     if limits.most_size is not None:
         top = np.minimum(top, np.log(limits.most_size))
-    bottom = np.minimum(_around(budget) - FARTHEST, top - 1)
-    shares = np.linspace(0, 1, PLACES).reshape(-1, *[1] * budget.ndim)
-    places = bottom + shares * (top - bottom)
-    first = np.argmin(loss(places), axis=0)
-    capped = limits.most_size is not None
-    lost = (first == 0) | ((first == PLACES - 1) & (not capped))
-    step = (top - bottom) / (PLACES - 1)
-    middle = np.take_along_axis(places, first[None], axis=0)[0]
-    low, high = middle - step, np.minimum(middle + step, top)
-    for _ in range(STEPS):
-        inner, outer = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
-        nearer = loss(inner) <= loss(outer)
-        low, high = np.where(nearer, low, inner), np.where(nearer, outer, high)
-    return np.where(lost, np.nan, (low + high) / 2)
+    return least(loss, np.minimum(bottom, top - 1), top, capped=limits.most_size is not None)
 
 
 def _at_ratio(
     law: Law, budget: np.ndarray, limits: Limits, held: Mapping[str, float]
 ) -> np.ndarray:
     """Return ln N at which size and as many tokens for each cost the budget."""
-    low, high = _around(budget) - 2 * FARTHEST, _around(budget) + 2 * FARTHEST
+    low, high = around(budget) - 2 * FARTHEST, around(budget) + 2 * FARTHEST
     for _ in range(2 * STEPS):
         middle = (low + high) / 2
         sizes = np.exp(middle)

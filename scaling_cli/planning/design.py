@@ -1,7 +1,7 @@
 """Which runs narrow a forecast most for their cost: the V-criterion, a run at a time."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from scaling_cli.laws._law import Law
 
 POWERS = (0.0, 0.25, 0.5)  # of the cost that a gain is divided by; 1 is worst on real tables
 LEAST = 0.01  # share of a new run's variance that a run must take off to be worth naming
+ROUNDING = 1e-12  # relative, of sums of costs
 MOST = 40  # runs that are proposed at most
 
 
@@ -117,6 +118,8 @@ class Design:
     costs : array, shape (m,)
     reach : Reach, optional
         The drift beyond the runs, which larger runs lower.
+    least : float
+        Share of a new run's variance at the targets that a run must take off to be worth it.
     """
 
     covariance: np.ndarray
@@ -124,7 +127,8 @@ class Design:
     target: np.ndarray
     sigma: float
     costs: np.ndarray
-    reach: Reach | None = field(default=None)
+    reach: Reach | None = None
+    least: float = LEAST
 
     def best(self, budget: float, *, fewest: int = 0, most: int = MOST) -> Chosen:
         """Return the runs of least variance among those of several powers of the cost."""
@@ -136,29 +140,40 @@ class Design:
 
         Each candidate once. What the cheapest runs cost that are lacking to the fewest is kept.
         """
-        covariance, spent, rows = self.covariance, 0.0, list[int]()
-        left: list[float] = []
-        cheapest = np.sort(self.costs)
-        before = self._variances(self.covariance)
-        first = before + self._far(())
+        covariance, left, rows = self.covariance, budget, list[int]()
+        ends, first = list[float](), self._variances(covariance) + self._far(())
         while len(rows) < most:
-            kept = float(np.sum(cheapest[: max(0, fewest - len(rows) - 1)]))
-            free = self.costs <= (budget - spent - kept) * (1 + 1e-12)
-            free[rows] = False
             share = self._shares(covariance, rows)
-            share = np.where(free, share, -np.inf)
-            score = share / self.costs**power
-            i = int(np.argmax(score)) if len(score) else 0
-            now = float(np.mean(self._variances(covariance))) + self._far(rows)
-            told = float(share[i]) * now / (now + self.target.shape[1] * self.sigma**2)
-            if not free.any() or (told < LEAST and len(rows) >= fewest):
+            free = self._free(share, covariance, rows, left, fewest)
+            if not free.any():
                 break
+            i = int(np.argmax(np.where(free, share / self.costs**power, -np.inf)))
             covariance = _told(covariance, self.slopes[:, i], self.sigma)
             rows.append(i)
-            spent += float(self.costs[i])
+            left -= float(self.costs[i])
             after = self._variances(covariance) + self._far(rows)
-            left.append(float(np.mean(after / first)))
-        return Chosen(rows, left, power)
+            ends.append(float(np.mean(after / first)))
+        return Chosen(rows, ends, power)
+
+    def _free(
+        self,
+        share: np.ndarray,
+        covariance: np.ndarray,
+        rows: Sequence[int],
+        left: float,
+        fewest: int,
+    ) -> np.ndarray:
+        """Say which candidates can be bought and are worth it, shape (m,).
+
+        Below the fewest runs all are, if they leave what the cheapest that are lacking cost.
+        """
+        lacking = max(0, fewest - len(rows) - 1)
+        kept = float(np.sum(np.sort(self.costs)[:lacking]))
+        free = self.costs <= (left - kept) * (1 + ROUNDING)
+        free[list(rows)] = False
+        now = float(np.mean(self._variances(covariance))) + self._far(rows)
+        worth = share * now / (now + self.target.shape[1] * self.sigma**2) >= self.least
+        return free & worth if len(rows) >= fewest or (free & worth).any() else free
 
     def variance(self, rows: Sequence[int]) -> np.ndarray:
         """Return the sum over targets of the law's variance once these have run, of each draw."""

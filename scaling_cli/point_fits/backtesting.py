@@ -11,6 +11,8 @@ from scaling_cli.artefacts.backtest import Backtest, ScoredCut, Skipped
 from scaling_cli.engine import executors
 from scaling_cli.engine.executors import Executor
 from scaling_cli.engine.priors import Given, as_text
+from scaling_cli.ingest._points import with_law
+from scaling_cli.laws._law import Law
 from scaling_cli.point_fits import fitting
 from scaling_cli.point_fits.cuts import Cuts, along, axis_symbol, checked, fewest_training
 from scaling_cli.point_fits.fitted import Fitted, Resampling
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 def backtest(
     data: "Points | Runs | pd.DataFrame | str | os.PathLike[str]",
     *,
-    law: str = "chinchilla",
+    law: str | type[Law] = "chinchilla",
     target: str | None = None,
     where: str | None = None,
     at: str = "final",
@@ -90,7 +92,8 @@ def backtest(
     """
     check_level(level)
     resampling = Resampling(seed=seed)  # refuses a seed that cannot be one
-    law_class, minimised = laws.get(law), Objective.of(objective)
+    minimised = Objective.of(objective)
+    data, law_class = with_law(data, law)
     symbol, wanted = axis_symbol(law_class, on), checked(cuts)
     chosen = {"target": target, "where": where, "at": at, "best_of": best_of}
     direction = Direction(rising, limit, minimised.space)
@@ -105,7 +108,7 @@ def backtest(
     if not tested.cuts:
         raise _nothing_left(fitted, tested.skipped)
     return Backtest(
-        law=law,
+        law=laws.name_of(law_class),
         on=on,
         axis=symbol,
         level=level,

@@ -16,7 +16,7 @@ from scaling_cli.engine.executors import Executor
 from scaling_cli.engine.priors import Given, as_text
 from scaling_cli.engine.problem import Problem
 from scaling_cli.engine.solve import prepared
-from scaling_cli.ingest._points import as_points, weight_name
+from scaling_cli.ingest._points import as_points, weight_name, with_law
 from scaling_cli.laws._law import Law
 from scaling_cli.point_fits.certainty import companion, delta
 from scaling_cli.point_fits.certainty.resampling import Resamples, intervals, resample, undetermined
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 def fit(
     data: "Points | Runs | pd.DataFrame | str | os.PathLike[str]",
     *,
-    law: str = "chinchilla",
+    law: str | type[Law] = "chinchilla",
     target: str | None = None,
     where: str | None = None,
     at: str = "final",
@@ -71,8 +71,8 @@ def fit(
     ----------
     data : Points, Runs, DataFrame or path
         What to fit: selected points, ingested runs, or anything `read` understands.
-    law : str
-        Name of a law; see `scaling laws`.
+    law : str or type[Law]
+        Name of a law, see `scaling laws`; a formula, `E + A/N**alpha`; or what `sc.law` made.
     target, where, at : str, optional
         Which column is predicted, which runs, which rows of each; see `selection.select`.
     best_of : {"config"}, optional
@@ -128,7 +128,8 @@ def fit(
     """
     check_level(level)
     resampling = Resampling(bootstrap, bootstrap_kind, cluster, seed)  # refuses what none can draw
-    law_class, minimised = laws.get(law), Objective.of(objective)
+    minimised = Objective.of(objective)
+    data, law_class = with_law(data, law)
     chosen = {"target": target, "where": where, "at": at, "best_of": best_of}
     direction = Direction(rising, limit, minimised.space)
     points, origin = as_points(data, law_class, **chosen, weights=weights, direction=direction)
@@ -298,7 +299,7 @@ def describe(points: Points, law: type[Law], *, embedded: bool = True) -> dict[s
         "sha256": points.sha256(),
         "ranges": points.ranges(law),
         "conventions": dict(points.conventions),
-        "notes": list(points.notes),
+        "notes": [*points.notes, *([told] if (told := law.reading()) else [])],
     }
     if points.turned is not None:
         record["fitted_as"] = points.turned.to_dict()

@@ -115,8 +115,14 @@ def parameters(fit: Fit, *, full: bool = False) -> Table:
     if fit.turned is not None:
         formula = f"{fit.turned} ={formula.partition('=')[2]}"
     ended = ", ".join(part for part in (str(fit.status).replace("_", " "), _miss(fit)) if part)
-    title = "parameters" if full else _numbers.pieces(laws.name_of(fit.law), formula, ended)
+    name = laws.name_of(fit.law)
+    own = () if _says(formula, name) else (name,)  # a formula is its own name
+    title = "parameters" if full else _numbers.pieces(*own, formula, ended)
     return _fitted.parameters(listed, title, _fitted.level(spans), *notes * full, full=full)
+
+
+def _says(formula: str, name: str) -> bool:
+    return formula.endswith(name.rpartition("= ")[2])
 
 
 def _miss(fit: Fit) -> str:
@@ -238,7 +244,8 @@ def _unit(symbol: str, fit: Fit) -> str:
 
 def _law(fit: Fit) -> Iterator[str]:
     """Yield the law, its equation, what was minimised and how that ended."""
-    yield f"{laws.name_of(fit.law)}: {fit.law.formula()}"
+    name, formula = laws.name_of(fit.law), fit.law.formula()
+    yield formula if _says(formula, name) else f"{name}: {formula}"
     if fit.value is not None:
         of = fit.law.output().column if fit.turned is None else f"({fit.turned})"
         yield f"sum of {fit.objective.describe(of)} = {fit.value:.9e}"

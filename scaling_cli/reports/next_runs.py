@@ -8,7 +8,7 @@ from scaling_cli.reports._blocks import Block, Labelled, Notes, Table, Text
 from scaling_cli.vocabulary.quantities import factor
 
 Record = Mapping[str, Any]
-SHOWN = 8  # runs on the first screen
+SHOWN = 6  # runs on the first screen
 HELPS = 0.98  # of the half width: what leaves more is no help
 INSIDE = 1.005  # factors below this are inside the data
 PARTS = {
@@ -32,8 +32,9 @@ def blocks(told: Record, *, full: bool = False) -> list[Block]:
         _table(told, full=full),
         Labelled("range", list(_parts(told))),
         Labelled("checked", list(_checked(told, full=full))),
+        Labelled("budget", list(_others(told))),
         Labelled("assumes", list(told["assumptions"])),
-        Text(list(told["notes"])),
+        Text(list(told["notes"]) if full or not told["first"] else []),
         Notes("warn", list(_doubts(told))),
     ]
 
@@ -88,14 +89,26 @@ def _ends(ends: Mapping[str, float]) -> str:
     return before if before == after else f"{before} to {after}"
 
 
+def _others(told: Record) -> Iterator[str]:
+    """Yield what another budget would come to."""
+    every = [
+        f"{'a third of it' if other['times'] < 1 else 'three times as much'}: "
+        f"{_numbers.either_side(other['half_width'])} ({_numbers.count(other['runs'], 'run')})"
+        for other in told["other_budgets"]
+    ]
+    if every:
+        yield _numbers.pieces(*every)
+
+
 def _checked(told: Record, *, full: bool) -> Iterator[str]:
     """Yield what simulated futures say of the law's own range."""
     sim = told["simulated"]
     if sim is None:
         return
+    after, criterion = (_numbers.share(sim[key] / sim["before"]) for key in ("after", "criterion"))
     yield (
-        f"{sim['futures']} futures simulated and refitted: the law's own {_ends(sim)}, by the "
-        f"criterion {_numbers.percent(sim['criterion'])}"
+        f"{sim['futures']} futures simulated and refitted: the law's own range shrinks to {after} "
+        f"of itself, by the criterion alone to {criterion}"
     )
     if full:
         yield f"{_numbers.share(sim['inside'])} of the futures lie within the criterion's range"

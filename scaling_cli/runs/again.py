@@ -139,29 +139,26 @@ def _given(place: str, store: Path) -> list[_Entry]:
 
 def _all_of(folder: str, store: Path, ending: str = "") -> list[_Entry]:
     """Return the files in a folder but those that are hidden or the store's own."""
-    entries = []
-    for path in _walked(folder, store):
-        if path.endswith(ending):
-            with contextlib.suppress(FileNotFoundError):  # a link that leads nowhere
-                entries.append(_entry(path, Path(path).stat()))
-    return sorted(entries)
-
-
-def _walked(folder: str, store: Path) -> Iterator[str]:
     own = store.stat() if store.is_dir() else None
-    for here, folders, files in os.walk(folder, onerror=_told):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        if own is not None:
-            folders[:] = [n for n in folders if not _is_at(f"{here}/{n}", own)]
-        yield from (f"{here}/{name}" for name in files if not name.startswith("."))
+    found = []
+    for entry in _listed(folder, own):
+        with contextlib.suppress(FileNotFoundError):  # a link that leads nowhere
+            found += [_entry(entry.path, entry.stat())] if entry.name.endswith(ending) else []
+    return sorted(found)
 
 
-def _is_at(path: str, own: os.stat_result) -> bool:
-    return os.path.samestat(Path(path).lstat(), own)
+def _listed(folder: str, own: os.stat_result | None) -> Iterator[os.DirEntry[str]]:
+    pending = [folder]
+    while pending:
+        with os.scandir(pending.pop()) as found:
+            entries = [entry for entry in found if not entry.name.startswith(".")]
+        folders = [entry for entry in entries if entry.is_dir(follow_symlinks=False)]
+        pending += [e.path for e in folders if own is None or not _is_own(e, own)]
+        yield from (entry for entry in entries if entry not in folders)
 
 
-def _told(error: OSError) -> None:
-    raise error
+def _is_own(folder: os.DirEntry[str], own: os.stat_result) -> bool:
+    return os.path.samestat(Path(folder.path).stat(), own)
 
 
 def _entry(path: str, status: os.stat_result) -> _Entry:

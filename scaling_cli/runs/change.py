@@ -1,19 +1,21 @@
 """What putting runs into a store changes: sources that are new, as they were, or others now."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from scaling_cli.runs.table import Note, Runs
-from scaling_cli.vocabulary.errors import DataError
+from scaling_cli.vocabulary.errors import DataError, some
 
 _ANOTHER = (
     "If it is another run, name it with --set run_id=... or --name '{run_id}'; if the log has "
     "moved, ingest it into a new store."
 )
+_Place = tuple[str, str]
 _NAMELESS = "Name it with --set run_id=NAME, or in a column run_id; a file is named by its name."
 
 
@@ -27,6 +29,7 @@ class Change:
     sources: pa.Table
     written: set[str]
     """Keys of the sources that are written anew."""
+    notes: Sequence[Note] = ()
 
 
 def without_older(before: pa.Table | None, runs: Runs) -> tuple[Runs, list[Note]]:
@@ -66,6 +69,9 @@ def _place(row: Mapping[str, Any]) -> tuple[str, str]:
 def compared(before: pa.Table | None, runs: Runs) -> Change:
     """Compare the sources of a store with those of runs.
 
+    A file that is not where it was, while another has its content, or begins with it and holds
+    its run, has moved: its runs go where it went.
+
     Raises
     ------
     DataError
@@ -73,17 +79,17 @@ def compared(before: pa.Table | None, runs: Runs) -> Change:
     """
     old = [] if before is None else before.to_pylist()
     new = runs.sources.to_pylist()
-    known = {_key(row) for row in old}
+    moved = _moved(old, new)
+    known = {_key(row) for row in old if _place(row) not in moved}
     owner = {run: row for row in old for run in row["run_ids"]}
     unchanged = [row for row in new if _key(row) in known]
     written = [row for row in new if _key(row) not in known]
     places = {_place(row) for row in written}
     for row in written:
         _require_names(row)
-        for run in row["run_ids"]:
-            if run in owner and _place(owner[run]) not in places:
-                message = f"run {run!r} is in the store already, from {owner[run]['uri']}."
-                raise DataError(message, file=row["file"], hint=_ANOTHER)
+        formers = [owner[run] for run in row["run_ids"] if run in owner]
+        moved |= {_place(f): _taken_over(f, row) for f in formers if _place(f) not in places}
+    places |= moved.keys()
     times = {(_place(row), _key(row)): row for row in unchanged}
     kept = [
         {**row, **_times(times.get((_place(row), _key(row)), row))}
@@ -92,8 +98,77 @@ def compared(before: pa.Table | None, runs: Runs) -> Change:
     ]
     gone = [row for row in old if _place(row) in places]
     sources = pa.Table.from_pylist([*kept, *written], schema=runs.sources.schema)
+    notes = [_note_on_move(row, moved[_place(row)]) for row in gone if _place(row) in moved]
     anew = {row["source_id"] for row in written}
-    return Change(_runs_of(written), _runs_of(gone), _runs_of(unchanged), sources, anew)
+    return Change(_runs_of(written), _runs_of(gone), _runs_of(unchanged), sources, anew, notes)
+
+
+def _moved(
+    old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]
+) -> dict[_Place, Mapping[str, Any]]:
+    """Return which of the new files have what is not where it was, by where it was."""
+    held = {_place(row) for row in old}
+    contents: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
+    for row in old:
+        contents.setdefault(_key(row)[:-1], []).append(row)
+    moved: dict[_Place, Mapping[str, Any]] = {}
+    for row in new:
+        same = contents.get(_key(row)[:-1], []) if _place(row) not in held else []
+        former = next((o for o in same if _place(o) not in moved and is_gone(o)), None)
+        if former is not None:
+            moved[_place(former)] = row
+    return moved
+
+
+def is_gone(row: Mapping[str, Any]) -> bool:
+    """Say whether a source was a file that is not there any more."""
+    try:
+        return not row["uri"].startswith("<") and not Path(row["uri"]).exists()
+    except (OSError, ValueError):
+        return False
+
+
+def _taken_over(former: Mapping[str, Any], row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the file that may hold a run of another one: it is that file, moved.
+
+    Raises
+    ------
+    DataError
+        If it is not.
+    """
+    same = _key(former)[0] == _key(row)[0] and is_gone(former)
+    if same or _has_grown(former, row):
+        return row
+    (run, *_) = sorted({*former["run_ids"]} & {*row["run_ids"]})
+    message = f"run {run!r} is in the store already, from {former['uri']}."
+    raise DataError(message, file=row["file"], hint=_ANOTHER)
+
+
+def _has_grown(former: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
+    """Say whether a file is one that is not where it was, with more behind it."""
+    if not is_gone(former) or (row["bytes"] or 0) <= (former["bytes"] or 0):
+        return False
+    try:
+        with Path(row["uri"]).open("rb") as file:
+            return sha256(file.read(former["bytes"])).hexdigest() == former["sha256"]
+    except (OSError, ValueError):
+        return False
+
+
+def _note_on_move(former: Mapping[str, Any], row: Mapping[str, Any]) -> Note:
+    before, now = (", ".join(sorted(source["run_ids"])) for source in (former, row))
+    message = f"it was {former['file']} before: a file that was moved is read once."
+    if before == now:
+        return Note("moved-file", "info", message, row["file"])
+    return Note("moved-file", "warn", f"{message} Its run {before} is {now} now.", row["file"])
+
+
+def missing(sources: pa.Table, seen: Collection[str] = ()) -> list[Note]:
+    """Return a note that names the files that are not there any more, if there are any."""
+    rows = sources.select(["uri", "file"]).to_pylist()
+    files = [row["file"] for row in rows if row["uri"] not in seen and is_gone(row)]
+    message = f"{len(files)} file(s) are not there any more: {some(files)}. Their runs are kept."
+    return [Note("missing-file", "info", message)] if files else []
 
 
 def _require_names(row: Mapping[str, Any]) -> None:
@@ -103,8 +178,8 @@ def _require_names(row: Mapping[str, Any]) -> None:
     ------
     DataError
     """
-    own = Path(row["file"]).name
-    if row["uri"].startswith("<") and any(r.split(":")[0] == own for r in row["run_ids"]):
+    own = Path(row["file"]).name if row["uri"].startswith("<") else None
+    if own is not None and any(r.split(":")[0] == own for r in row["run_ids"]):
         message = "what is read from here gives its run no name, and a store keeps runs by name."
         raise DataError(message, file=row["file"], hint=_NAMELESS)
 
@@ -118,7 +193,7 @@ def _times(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: row.get(name) for name in ("modified", "inode", "changed", "program")}
 
 
-def _key(row: dict[str, Any]) -> tuple[Any, ...]:
+def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:
     """Return what makes a source the same: content, reader, mapping and the runs it gave."""
     names = ("sha256", "reader", "reader_version", "mapping")
     return (*(row[name] for name in names), tuple(sorted(row["run_ids"])))

@@ -30,7 +30,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
 
-from scaling_cli.runs.change import Change, compared, without_older
+from scaling_cli.runs.change import Change, compared, missing, without_older
 from scaling_cli.runs.plausible import doubts
 from scaling_cli.runs.stored import (
     ELSEWHERE,
@@ -215,6 +215,7 @@ def _append(root: Path, runs: Runs, unread: Collection[str], later: Sequence[Lat
     change = compared(before, runs)
     if not change.written.isdisjoint(unread):
         raise OutdatedError
+    seen = set(runs.sources["uri"].to_pylist())
     if change.fresh or change.gone:
         manifest = _write(root, manifest, change, runs, later)
     sweep(root, manifest)
@@ -225,7 +226,7 @@ def _append(root: Path, runs: Runs, unread: Collection[str], later: Sequence[Lat
         tuple(sorted(change.unchanged)),
         tuple(sorted(change.gone - change.fresh)),
         sum(segment["rows"] for segment in manifest["segments"]),
-        tuple(notes),
+        (*notes, *change.notes, *missing(change.sources, seen)),
     )
 
 
@@ -293,10 +294,10 @@ def _put_last(
     root: Path, manifest: Mapping[str, Any], change: Change, runs: Runs
 ) -> dict[str, Any] | None:
     """Write the last point of each run after a change; none where there are too many columns."""
+    if runs.points.num_columns > _MOST_COLUMNS:
+        return None
     left = {run for segment in manifest["segments"] for run in segment["runs"]} - change.gone
     points = _last(View.of(runs)).filter(_among(change.fresh))
-    if points.num_columns > _MOST_COLUMNS:
-        return None
     table = stack([_last_points(root, manifest, left), points] if left else [points])
     if table.num_columns > _MOST_COLUMNS:
         return None
@@ -387,11 +388,18 @@ def _among(runs: set[str]) -> pc.Expression:
 
 
 def _put_segment(root: Path, number: int, table: pa.Table) -> dict[str, Any]:
-    table = _in_order(table.combine_chunks())
+    wide = table.num_columns > _MOST_COLUMNS  # most of its cells are missing, and stay one array
+    table = _in_order(table) if wide else _in_order(table.combine_chunks())
     units = with_units(table, "points")
     name = put_table(root, f"points/bucket={number:02d}/seg", units) if table.num_rows else ""
     runs = table["run_id"].unique().to_pylist()
     return {"path": name, "bucket": number, "rows": table.num_rows, "runs": runs}
+
+
+def _pieces(order: np.ndarray) -> list[tuple[int, int]]:
+    """Return the stretches of rows that are taken as they stand: where each begins, its length."""
+    begins = np.flatnonzero(np.diff(order, prepend=-2) != 1)
+    return list(zip(order[begins].tolist(), np.diff([*begins, len(order)]).tolist(), strict=True))
 
 
 def _in_order(table: pa.Table) -> pa.Table:
@@ -401,6 +409,8 @@ def _in_order(table: pa.Table) -> pa.Table:
     run = run[coded.indices.to_numpy(zero_copy_only=False)]
     order, step = np.argsort(run, kind="stable"), floats(table["step"])
     if np.all((np.diff(run[order]) > 0) | (np.diff(step[order]) > 0)):
+        if table.num_columns > _MOST_COLUMNS:
+            return pa.concat_tables(table.slice(*piece) for piece in _pieces(order))
         return table if np.array_equal(order, np.arange(len(order))) else table.take(order)
     keys = [table["line"].to_numpy()]
     for name in ("tokens", "step"):

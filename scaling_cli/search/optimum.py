@@ -14,7 +14,7 @@ from scaling_cli.engine.solve import solve
 from scaling_cli.laws._law import WHOLE, Law
 from scaling_cli.runs.points import Points
 from scaling_cli.search.minimum import agreeing, finished, search, vanishing
-from scaling_cli.vocabulary.errors import DataError, FitError, UsageError
+from scaling_cli.vocabulary.errors import DataError, FitError, UsageError, some
 from scaling_cli.vocabulary.objective import Objective
 from scaling_cli.vocabulary.outcomes import Status
 
@@ -88,6 +88,13 @@ def make_problem(
             f"every parameter of {laws.name_of(law)} is held; there is nothing to fit."
         )
     framed, weight = Frame.of(law, fix, tie), points.weights()
+    if tangled := law.tangled(framed.names):
+        raise UsageError(
+            f"{some(tangled)} cannot be told apart: only a combination of them counts in "
+            f"{laws.name_of(law)}.",
+            hint=f"Leave one out, or hold it with --fix. Inputs are {', '.join(law.inputs())}; "
+            "every other name is a parameter.",
+        )
     penalty = priors.penalty(law, prior, {**fix, **tie}, weight, len(framed.names))
     inputs = {s: np.asarray(points.inputs[s], float) for s in law.inputs()}
     output = np.asarray(points.output, float)

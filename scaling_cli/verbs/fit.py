@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from scaling_cli import curve_laws
 from scaling_cli import laws as laws_of_points
 from scaling_cli.artefacts.curve_fit import AVERAGE, CurveFit
+from scaling_cli.laws._law import Law
 from scaling_cli.runs.points import Points
 from scaling_cli.schedules._schedule import Schedule
 from scaling_cli.vocabulary.errors import DataError, UsageError
@@ -62,7 +63,7 @@ class Options(OfPoints, OfCurves, total=False):
     command: str
 
 
-def fit(data: Any, *, law: str | None = None, **options: Unpack[Options]) -> Any:
+def fit(data: Any, *, law: str | type[Law] | None = None, **options: Unpack[Options]) -> Any:
     """Fit a law and everything a careful person needs to judge it.
 
     Parameters
@@ -70,9 +71,10 @@ def fit(data: Any, *, law: str | None = None, **options: Unpack[Options]) -> Any
     data : Runs, Points, DataFrame, Arrow table, dict of columns, path, or a list of these
         What to fit. A law of points takes a row or more of each run, a law of loss curves every
         logged step.
-    law : str, optional
-        Its name (`sc.laws()` lists them) says which kind of fit it gives. Default: what the data
-        are says it, chinchilla of a table of runs, the average of loss curves of one model.
+    law : str or type[Law], optional
+        Its name (`sc.laws()` lists them) says which kind of fit it gives; or a formula,
+        `E + A/N**alpha`; or what `sc.law` made of a function. Default: what the data are says it,
+        chinchilla of a table of runs, the average of loss curves of one model.
     target, where : str, optional
         The column that is predicted (default: val_loss if it is logged, else loss), and which
         runs are kept.
@@ -136,13 +138,13 @@ def fit(data: Any, *, law: str | None = None, **options: Unpack[Options]) -> Any
     if law is None:
         of_points = any(name in options for name in OfPoints.__annotations__)
         data, law = (data, DEFAULT) if of_points else _seen(data, options.get("schedules"))
-    along = is_of_curves(law)
+    along = isinstance(law, str) and is_of_curves(law)
     foreign = (OfPoints if along else OfCurves).__annotations__
     if wrong := [name for name in options if name in foreign]:
-        raise of_other_kind(law, wrong)
+        raise of_other_kind(law if isinstance(law, str) else law.called(), wrong)
     asked: dict[str, Any] = {**options}
     if along:
-        return along_curves(data, law=named, **asked)
+        return along_curves(data, law=None if named is None else str(named), **asked)
     from scaling_cli.point_fits import fitting
 
     return fitting.fit(data, law=law, **asked)

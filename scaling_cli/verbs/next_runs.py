@@ -1,6 +1,7 @@
 """`sc.next_runs`: the runs under a budget that tighten the forecast at a target most."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -37,6 +38,7 @@ from scaling_cli.vocabulary.errors import DataError, UsageError
 from scaling_cli.vocabulary.quantities import parse_number
 
 COST = "cost"
+OTHERS = (1 / 3, 3.0)  # times the budget, told beside it
 SPARE = 2  # first runs beyond as many as there are parameters
 Columns = Mapping[str, np.ndarray]
 
@@ -85,18 +87,18 @@ def next_runs(
     )
     if len(next(iter(columns.values()))) > 1:
         raise UsageError("next takes one target.", hint="Ask for each by itself.")
-    known = _known(stored, columns)
-    may = _candidates(stored, known, columns, spent, candidates)
-    proposal = _Proposal(stored, known, may, columns, spent, level)
+    asked = _Asked(stored, _known(stored, columns), columns, candidates, level)
+    proposal = asked.proposal(spent)
     return Answer(
         {
             "fit": name,
             "law": name_of(stored.law),
             "target": stored.target,
             "fitted_as": None if stored.turned is None else str(stored.turned),
-            "first": known.sds is not None,
+            "first": proposal.known.sds is not None,
             "level": level,
             **proposal.record(),
+            "other_budgets": list(asked.others(spent)),
             "cost_of_target": float(runs_that_may_be.costs_of(type(stored.law), columns)[0])
             if stored.law.growing() and candidates is None
             else None,
@@ -177,6 +179,34 @@ def _given(law: type[Law], given: Any) -> Candidates:
     if not np.all(np.isfinite(numbers) & (numbers > 0)):
         raise DataError("every candidate needs a positive cost.", column=COST)
     return Candidates(inputs, numbers)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What is asked, whatever the budget."""
+
+    fit: Fit
+    known: Known
+    target: Columns
+    candidates: Any
+    level: float
+
+    def proposal(self, budget: float) -> "_Proposal":
+        """Return what is proposed for a budget."""
+        may = _candidates(self.fit, self.known, self.target, budget, self.candidates)
+        return _Proposal(self.fit, self.known, may, self.target, budget, self.level)
+
+    def others(self, budget: float) -> Iterator[dict[str, Any]]:
+        """Yield what less and more than the budget would come to, where that buys any runs."""
+        for times in OTHERS:
+            with suppress(UsageError):
+                told = self.proposal(times * budget).record()
+                yield {
+                    "times": times,
+                    "runs": len(told["runs"]),
+                    "spent": told["spent"],
+                    "half_width": told["half_width"]["after"],
+                }
 
 
 @dataclass(frozen=True)

@@ -221,3 +221,44 @@ def test_a_named_format(tmp_path: Path) -> None:
     assert refusal(UsageError, ingest.read, file, format="xml") == (
         f"there is no log format 'xml'. Known formats: {known}."
     )
+
+
+# --- what the bytes of a file say --------------------------------------------------------------
+
+CONSOLE = "".join(f"step {i}/100 loss {4 - i / 10:.2f} lr 1e-3\n" for i in range(1, 6))
+ROWS = {"run.log": CONSOLE, "run.csv": CURVE, "run.jsonl": '{"step":1,"loss":3}\n' * 3}
+
+
+@pytest.mark.parametrize("order", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("name", ROWS)
+def test_text_in_utf_16_is_text(tmp_path: Path, name: str, order: str) -> None:
+    plain, wide = tmp_path / "plain" / name, tmp_path / "wide" / name
+    for path, text, code in ((plain, "", "utf-8"), (wide, "\ufeff", order)):
+        path.parent.mkdir()
+        path.write_bytes((text + ROWS[name]).encode(code))
+    assert ingest.read(wide).summary() == ingest.read(plain).summary()
+    wide.write_bytes(ROWS[name].encode(order))  # nothing says that it is
+    why = "the format is not known: it looks like UTF-16 without its mark, so save it as UTF-8. "
+    why = "the line is not JSON. Mend or delete it." if name == "run.jsonl" else why
+    assert why in refusal(DataError, ingest.read, wide)
+
+
+@pytest.mark.parametrize("at", [0, len(CONSOLE) // 2, len(CONSOLE)])
+def test_zero_bytes_are_named(tmp_path: Path, at: int) -> None:
+    file = tmp_path / "run.log"
+    file.write_bytes(CONSOLE[:at].encode() + bytes(600) + CONSOLE[at:].encode())
+    assert refusal(DataError, ingest.read, file).startswith(
+        f"{file}: the format is not known: zero bytes stand in it, as a crash leaves them, so "
+        "delete them (tr -d '\\000'). Looked for "
+    )
+
+
+@pytest.mark.parametrize("name", ["run.log", "run.csv", "run.jsonl", "run", "run.log.gz"])
+@pytest.mark.parametrize("content", [b"", b"\n  \n"])
+def test_an_empty_log_is_called_empty(tmp_path: Path, name: str, content: bytes) -> None:
+    file = tmp_path / name
+    file.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    said = f"{file}: the file is empty. Was the log written at all?"
+    assert refusal(DataError, ingest.read, file) == said
+    write(tmp_path, "other.csv", CURVE)
+    assert any("empty" in note.message for note in ingest.read(tmp_path).notes)

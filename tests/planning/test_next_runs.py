@@ -68,6 +68,16 @@ def test_the_range_that_comes_out_is_the_one_that_was_announced() -> None:
     assert sum(inside) >= 5
 
 
+def test_less_and_more_than_the_budget_are_told(fit: Fit) -> None:
+    told = sc.next_runs(fit, budget=BUDGET, **FAR)
+    less, more = told["other_budgets"]
+    assert less["half_width"] > told["half_width"]["after"] > more["half_width"]
+    for times, other in ((1 / 3, less), (3.0, more)):
+        own = sc.next_runs(fit, budget=times * BUDGET, **FAR)
+        assert other["half_width"] == pytest.approx(own["half_width"]["after"], rel=1e-9)
+        assert (other["times"], other["runs"]) == (times, len(own["runs"]))
+
+
 def test_simulated_futures_of_a_power_law_are_those_of_a_regression() -> None:
     # With E held at nought ln L is a straight line of ln x: least squares in closed form.
     x, far = np.geomspace(1e6, 1e8, 12), 1e10

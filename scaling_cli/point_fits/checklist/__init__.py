@@ -1,7 +1,7 @@
 """The checklist that every fit prints: stable codes, pass/warn/fail, and what to do.
 
 R1 to R20 are the items of the rigour list that practitioners ask for; each has one code, which
-scripts may rely on. Three more codes split off what deserves its own line. A warning ends with
+scripts may rely on. Four more codes split off what deserves its own line. A warning ends with
 advice; a failure says what must not be done with the fit.
 """
 
@@ -10,6 +10,7 @@ from scaling_cli.point_fits.checklist import (
     allocation,
     certainty,
     data,
+    direction,
     fitted,
     record,
 )
@@ -20,7 +21,7 @@ __all__ = ["ITEMS", "Evidence", "checklist"]
 
 ITEMS = tuple(
     value
-    for module in (data, alike, fitted, certainty, allocation, record)
+    for module in (data, alike, fitted, direction, certainty, allocation, record)
     for value in vars(module).values()
     if isinstance(value, Item)
 )

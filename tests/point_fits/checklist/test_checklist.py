@@ -35,7 +35,7 @@ CODES = {
     "R19": "assumptions",
     "R20": "repro",
 }
-BEYOND = ["data.alike", "fit.influence", "backtest.bias", "extrap.width"]
+BEYOND = ["data.alike", "fit.influence", "law.direction", "backtest.bias", "extrap.width"]
 
 
 def test_every_rule_has_exactly_one_code() -> None:
@@ -77,6 +77,7 @@ def test_a_sound_fit_passes_everything() -> None:
         "fit.alternatives": "no law that could be tested forecasts clearly better than chinchilla: "
         "kaplan_nd missed held-back runs by 0.50 % where the fit missed by 0.40 % (0 of 2 cuts), "
         "and predicts +1.01 % at 10x.",
+        "law.direction": "the law falls with N and D from the smallest run to 10x the largest.",
         "ci.method": "bootstrap by run, 201 resamples of 15: 201 refits converged; 0 of 10 started "
         "elsewhere came lower; no interval is narrower than 15 points allow.",
         "ci.kind": "at 10x the mean curve is known to +/-2.10 %, a new run to +/-3.10 %; N* there "
