@@ -33,6 +33,7 @@ PUBLIC = [
     "Recipe",
     "Report",
     "Runs",
+    "SavedPrediction",
     "ScalingError",
     "Schedule",
     "UsageError",
@@ -68,6 +69,7 @@ PUBLIC = [
     "read",
     "report",
     "schedule",
+    "score",
     "watch",
 ]
 

@@ -118,6 +118,8 @@ def _plain(source: Source, options: Options) -> tuple[_Header, Mapping[str, Any]
     """Return the header, the facts of the name and the rows of a file that may be clean."""
     if source.frame is not None or source.fleeting or may_be_part(source.name):
         return None
+    if options.beside(source) is not None:
+        return None
     try:
         content = source.content.removeprefix(BOM)
         stated = facts_from_name(options.name, source.name)
