@@ -81,7 +81,7 @@ def _answer(fit: Fit, told: Prediction | None) -> Iterator[str]:
     yield f"{how} here should reach a {fit.measured} of about {value}{ends}."
     if told.new_run is None:
         yield "No range is known: the fit carries no draws."
-    yield f"Tested: {fit_report.tested(fit)}."
+    yield _parts.tested(fit_report.tested(fit))
     at = f"That run: {fit_report.where(fit, inputs)}"
     yield "; ".join([at, *(n.rstrip(".") for n in prediction_report.between(told))]) + "."
     yield from told.notes
