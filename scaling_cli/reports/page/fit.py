@@ -16,6 +16,10 @@ from scaling_cli.vocabulary.errors import ScalingError
 from scaling_cli.vocabulary.quantities import C
 
 ASSUMPTIONS = "assumptions"
+ALONE = (
+    "The runs that it was fitted to are not at hand: the law is drawn by itself, solid where they "
+    "are known to lie."
+)
 STATED = (
     "That larger runs go on as those that were fitted: the same data, tokenizer, schedule family "
     "and tuning."
@@ -25,7 +29,7 @@ STATED = (
 def of(fit: Fit, name: str) -> Page:
     """Return the page of a fit."""
     drawn = _drawable(fit)
-    pictures, why = _parts.pictures(drawn, *_wanted(fit))
+    pictures, why = _parts.pictures(drawn, *_wanted(drawn))
     told = _headline(fit)
     return Page(
         title=f"{laws.name_of(fit.law)} fitted to {fit_report.fitted_to(fit)}",
@@ -114,6 +118,10 @@ def _share(level: float) -> str:
 def _wanted(fit: Fit) -> Iterator[Picture]:
     """Yield the two figures: the fit with its extrapolation, and how forecasts did."""
     axis, runs = fit.law.axis() or "its input", _numbers.count(fit.n_points, "run")
+    if not fit.data.get("points"):
+        title, text = f"{fit.measured} against {axis}, by the law alone", ALONE
+        yield Picture("loss", title, text, None)
+        return
     yield Picture(
         "loss",
         f"{fit.measured} against {axis}: what was measured, and the forecast beyond",
