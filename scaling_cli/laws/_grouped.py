@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from scaling_cli.laws._law import Law, Parameter
+from scaling_cli.laws._law import Absorbs, Law, Parameter
 from scaling_cli.vocabulary.quantities import Domain, Quantity
 
 
@@ -65,20 +65,30 @@ class Grouped(Law):
     def _start(cls, common: Mapping[str, float], middle: Mapping[str, float]) -> dict[str, float]:
         """Return a start with what is shared at these coordinates, terms amid the runs as apart."""
         values: dict[str, float] = {}
-        names = set(cls.parameters())
-        for i, law in enumerate(cls.apart):
-            for name, declared in cls.base.parameters().items():
-                if name in names:
-                    values[name] = float(declared.at(common[name]))
-                    continue
-                own = getattr(law, name)
-                for a in declared.absorbs:
-                    if a.exponent in names and not a.inverse and a.input in middle:
-                        moved = cls.base.parameters()[a.exponent].at(common[a.exponent])
-                        power = a.times * (moved - getattr(law, a.exponent))
-                        own = own * middle[a.input] ** power
-                values[of_group(name, i)] = float(own)
+        for name, declared in cls.base.parameters().items():
+            if name in cls.parameters():
+                values[name] = float(declared.at(common[name]))
+                continue
+            for i, law in enumerate(cls.apart):
+                term = cls._moved(declared.absorbs, law, common, middle)
+                values[of_group(name, i)] = float(getattr(law, name) * term)
         return values
+
+    @classmethod
+    def _moved(
+        cls,
+        absorbs: Sequence[Absorbs],
+        law: Law,
+        common: Mapping[str, float],
+        middle: Mapping[str, float],
+    ) -> float:
+        """Return what keeps a coefficient's term amid the runs where its exponents are shared."""
+        factor = 1.0
+        for a in absorbs:
+            if a.exponent in cls.parameters() and not a.inverse and a.input in middle:
+                shared = cls.base.parameters()[a.exponent].at(common[a.exponent])
+                factor *= middle[a.input] ** (a.times * (shared - getattr(law, a.exponent)))
+        return factor
 
     def of(self, group: int, values: Mapping[str, Any]) -> Law:
         """Return the law of one recipe, from values of the parameters of all."""
