@@ -111,9 +111,10 @@ def together(fits: Mapping[str, Fit], shared: Sequence[str]) -> dict[str, Fit]:
     again = {}
     for i, (name, fit) in enumerate(fits.items()):
         own, sure = law.of(i, law.values()), fit.alone().uncertainty
-        drawn = law.of(i, draws).values()
-        count = min(len(next(iter(drawn.values()))), 0 if sure is None else len(sure.sigma))
-        cut = {parameter: np.asarray(v)[:count] for parameter, v in drawn.items()}
+        drawn = {n: np.asarray(v) for n, v in law.of(i, draws).values().items()}
+        every = [v.size for v in drawn.values()] if sure is not None else [0]
+        count = min(every if sure is None else [*every, len(sure.sigma)])
+        cut = {parameter: v[:count] for parameter, v in drawn.items()}
         uncertainty = sure and replace(sure, draws=cut, sigma=sure.sigma[:count], beside=())
         again[name] = replace(fit.alone(), law=own, value=None, uncertainty=uncertainty)
     return again
