@@ -119,6 +119,8 @@ def _plain(
     """Return the header, the facts of the name, rows and text of a file that may be clean."""
     if source.frame is not None or source.fleeting or may_be_part(source.name):
         return None
+    if options.beside(source) is not None:
+        return None
     try:
         content = source.content.removeprefix(BOM)
         stated = facts_from_name(options.name, source.name)
