@@ -32,7 +32,9 @@ PUBLIC = [
     "Points",
     "Prediction",
     "Recipe",
+    "Report",
     "Runs",
+    "SavedPrediction",
     "ScalingError",
     "Schedule",
     "UsageError",
@@ -68,7 +70,9 @@ PUBLIC = [
     "predict",
     "profile",
     "read",
+    "report",
     "schedule",
+    "score",
     "watch",
 ]
 

@@ -79,7 +79,7 @@ def unchanged(
     for place, (source, how) in enumerate(files):
         row = held.sources.get(source.uri, {})
         now = {"file": source.name, "reader": how, "reader_version": versions.get(how)}
-        now |= {"mapping": options.as_json}
+        now |= {"mapping": options.read_as(source)}
         alike = now.items() <= row.items() and row.get("along") is not None
         if alike and _is(source, row) and _is_named(row, names[source.name]):
             rows[place] = row if is_as_it_was(source, row) else _told_again(source, row)

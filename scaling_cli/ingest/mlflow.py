@@ -25,7 +25,7 @@ from scaling_cli.runs.table import Note
 from scaling_cli.vocabulary import plain_yaml
 from scaling_cli.vocabulary.errors import DataError
 
-VERSION = "1"
+VERSION = "2"
 NAMES = ("mlflow",)
 LOOKED_FOR = "MLflow (mlruns/, *.db)"
 _METRICS, _PARAMS, _TAGS, _ARTIFACTS = "metrics", "params", "tags", "artifacts"

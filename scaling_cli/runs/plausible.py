@@ -74,7 +74,7 @@ def _no_steps(view: View) -> list[Note]:
 def _kept(view: View) -> list[Note]:
     """Name the columns that mean nothing here but can be asked for."""
     names = [name for name in view.names() if name not in QUANTITIES and name != "run_id"]
-    names = [name for name in names if not name.endswith("_convention")]
+    names = [name for name in names if not name.endswith(("_convention", "_known"))]
     message = f"kept as they are, for --where and --target: {some(names, _SHOWN)}."
     return [Note("other-columns", "info", message)] if names else []
 
