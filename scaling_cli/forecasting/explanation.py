@@ -292,8 +292,8 @@ class _Rows:
         points = only.points.sort_by([("segment", "ascending"), ("line", "ascending")])
         unit = "step" if points["step"].null_count < len(points) else "tokens"
         there = points[column].is_valid().to_numpy()
-        values = [floats(points[name]) for name in (unit, column, "lr")]
-        return cls(points, "steps" if unit == "step" else unit, *values, there)
+        x, loss, lr = (floats(points[name]) for name in (unit, column, "lr"))
+        return cls(points, "steps" if unit == "step" else unit, x, loss, lr, there)
 
     @cached_property
     def segment(self) -> np.ndarray:

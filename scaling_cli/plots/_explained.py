@@ -99,18 +99,20 @@ def _rates(of: Explanation) -> tuple[np.ndarray, np.ndarray] | None:
 
 def draw(table: Table, *axes: Axes) -> None:
     """Draw the loss above, below it what each use takes, and the learning rate."""
-    _draw_loss(table, axes[0])
-    _draw_uses(table, axes[1])
-    if len(axes) > 2:
-        _draw_rate(table, axes[2])
+    loss, used, *rates = axes
+    _draw_loss(table, loss)
+    _draw_uses(table, used)
+    for rate in rates:
+        _draw_rate(table, rate)
+    lowest = [used, *rates][-1]
     for ax in axes:
         ax.axvspan(0, table.warmup, color=_style.NO_DATA, zorder=0, lw=0)
-    axes[-1].set_xlabel(table.unit.capitalize())
-    axes[-1].xaxis.set_major_formatter(lambda value, _: short_number(value))
+    lowest.set_xlabel(table.unit.capitalize())
+    lowest.xaxis.set_major_formatter(lambda value, _: short_number(value))
     whole = np.concatenate([table.x, table.broken, *(x for x, _ in table.apart.values())])
     if len(whole):
-        axes[-1].set_xlim(min(0, whole.min()), whole.max() * 1.02)
-    _style.legend_above(axes[0], ncols=4)
+        lowest.set_xlim(min(0, whole.min()), whole.max() * 1.02)
+    _style.legend_above(loss, ncols=4)
 
 
 def _draw_loss(table: Table, ax: Axes) -> None:
