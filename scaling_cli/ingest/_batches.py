@@ -23,6 +23,7 @@ from scaling_cli.ingest._sources import BOM, Raw, Source, stem
 from scaling_cli.ingest._table import Part, points_of, runs_of, said_of
 from scaling_cli.runs.table import ColumnReading, Layout, Runs, floats
 from scaling_cli.vocabulary.errors import DataError
+from scaling_cli.vocabulary.loss_kinds import by_name
 from scaling_cli.vocabulary.progress import counted
 from scaling_cli.vocabulary.quantities import (
     N_AVERAGE,
@@ -156,6 +157,8 @@ def _header(
     if "step" not in taken or not losses or care & named.columns.keys():
         return None
     if plain_name(taken["step"]) in EPOCHS or any(map(is_perplexity, losses)):
+        return None
+    if any(map(by_name, losses)):
         return None
     origin = {name: taken.get(name, name.removesuffix("_in_file")) for name in named.columns}
     version = {"reader": READER, "version": delimited.VERSION}

@@ -20,7 +20,7 @@ from scaling_cli.ingest._beside import Beside, Folder, digest, folder_of
 from scaling_cli.ingest._columns import canonical_name, canonical_of, name_columns
 from scaling_cli.ingest._sources import Raw, Source, stem
 from scaling_cli.runs.table import ColumnReading, Layout, Note
-from scaling_cli.vocabulary import quantities
+from scaling_cli.vocabulary import loss_kinds, quantities
 from scaling_cli.vocabulary.errors import DataError, UsageError, some
 from scaling_cli.vocabulary.quantities import (
     N_AVERAGE,
@@ -45,6 +45,7 @@ _CONVENTIONS = {
     "flops_convention": C.conventions,
     "loss_convention": L.conventions,
     "val_loss_convention": L.conventions,
+    loss_kinds.FACT: tuple(map(str, loss_kinds.LossKind)),
 }
 SCALE = "_scale"
 

@@ -198,7 +198,12 @@ class Runs(Shown):
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `scaling runs --json` prints: runs, ranges, columns, notes."""
+        from scaling_cli.runs.known import known
+
         summary = self.summary()
+        targets = {run["run_id"]: run["target"] for run in summary}
+        each = zip(summary, known(self, targets), strict=True)
+        summary = [{**run, **more} for run, more in each]
         stated = self._stated()
         columns = [
             {**vars(item), "convention": item.convention or stated.get(item.canonical)}
