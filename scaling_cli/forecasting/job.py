@@ -23,6 +23,7 @@ FEWEST, FEW = 5, 12  # points: below the first nothing is forecast, below the se
 LEAST_X = 1e-6  # of what is logged: a row at 0 stands here on a logarithmic axis
 ROUNDING = 1e-3  # of the peak: a rate as little below zero is rounding
 NO_WAY = 1e-3  # of the run: so near its end it has ended; the last step may be logged as n - 1
+WHOLE = 100.0  # steps, from which on parts of one are not said
 FEWEST_HELD_OUT = 8  # points: with fewer, the training loss says more than the held-out one
 TOKENS_FROM, FAR = 1e9, 1e3  # few runs have as many steps; times what is logged
 # How a first screen knows the note that says which loss was read.
@@ -164,8 +165,8 @@ class Job:
         return self.target if self.target and "loss" not in self.target else "loss"
 
     def place(self, x: float | np.ndarray) -> str:
-        """Return a place along the run in words."""
-        return f"{self.unit[:-1]} {x:g}"
+        """Return a place along the run in words: a whole step, also of the middle of a bin."""
+        return f"{self.unit[:-1]} {np.round(x) if x >= WHOLE else x:g}"
 
     def step_tokens(self, why: str, error: type[ScalingError] = UsageError) -> float:
         """Return the tokens of a step, refused with a reason where they are not known."""
