@@ -21,6 +21,7 @@ from scaling_cli.vocabulary.errors import DataError, some
 from scaling_cli.vocabulary.quantities import short_number
 from scaling_cli.vocabulary.reading import read_file
 
+_RUNS = "runs"
 _LARGEST = 1 << 20  # bytes of a configuration
 _PARTIAL = ("params_non_embedding", "params_active")
 _NEAR = 0.05  # a count that is this near to one that was computed is that one, rounded
@@ -96,6 +97,26 @@ def _facts(content: bytes, name: str) -> dict[str, Any]:
     except DataError:
         return {}
     return {k: v for k, v in said.items() if not k.startswith(_settings.PREFIX)}
+
+
+def table_of_runs(given: Sequence[Any]) -> tuple[Path, Path] | None:
+    """Return the table `runs.csv` beside the folder `runs` that all sources are in, and the folder.
+
+    Only where folders are given: then both were meant, or could have been.
+    """
+    pairs = {_pair(item) for item in given}
+    return pairs.pop() if len(pairs) == 1 else None
+
+
+def _pair(item: Any) -> tuple[Path, Path] | None:
+    if not isinstance(item, str | Path) or not Path(item).is_dir():
+        return None
+    path = Path(item)
+    for folder in (path / _RUNS, path):
+        table = folder.parent / f"{_RUNS}.csv"
+        if folder.name == _RUNS and folder.is_dir() and table.is_file():
+            return table, folder
+    return None
 
 
 def is_configuration(name: str, head: bytes) -> bool:
