@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from scaling_cli.artefacts.forecast import Forecasts as Forecasts
     from scaling_cli.artefacts.hparams import Recipe as Recipe
     from scaling_cli.artefacts.kinds import load as load
+    from scaling_cli.artefacts.saved_prediction import SavedPrediction as SavedPrediction
     from scaling_cli.curve_fits.best_schedule import best_schedule as best_schedule
     from scaling_cli.curve_fits.fitting import fit_curves as fit_curves
     from scaling_cli.forecasting import forecast as forecast
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from scaling_cli.verbs.predict import predict as predict
     from scaling_cli.verbs.profile import profile as profile
     from scaling_cli.verbs.schedule import schedule as schedule
+    from scaling_cli.verbs.score import score as score
     from scaling_cli.vocabulary.errors import CheckFailed as CheckFailed
     from scaling_cli.vocabulary.errors import DataError as DataError
     from scaling_cli.vocabulary.errors import FitError as FitError
@@ -74,6 +76,7 @@ _HOMES = {
     "artefacts.forecast": "Forecast Forecasts",
     "artefacts.hparams": "Recipe",
     "artefacts.kinds": "load",
+    "artefacts.saved_prediction": "SavedPrediction",
     "curve_fits.best_schedule": "best_schedule",
     "curve_fits.fitting": "fit_curves",
     "forecasting": "forecast",
@@ -105,6 +108,7 @@ _HOMES = {
     "verbs.predict": "predict",
     "verbs.profile": "profile",
     "verbs.schedule": "schedule",
+    "verbs.score": "score",
     "vocabulary.errors": "CheckFailed DataError FitError MismatchError ScalingError UsageError",
     "vocabulary.objective": "Objective",
 }

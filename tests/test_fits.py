@@ -21,7 +21,6 @@ from scaling_cli.laws.overtraining import Overtraining
 from scaling_cli.vocabulary.errors import UsageError
 from scaling_cli.vocabulary.jsonfile import SCHEMA_VERSION
 from scaling_cli.vocabulary.outcomes import Status
-from scaling_cli.vocabulary.quantities import BY_SYMBOL
 
 FITS = kinds.fit_names(of_curves=False)
 each_fit = pytest.mark.parametrize("name", FITS)
@@ -58,7 +57,8 @@ def test_units_and_conventions_are_declared(name: str) -> None:
     fit = certified(name)
     for symbol in (*fit.law.inputs(), fit.law.output().symbol):
         assert fit.origin["units"][symbol]
-        quantity = BY_SYMBOL[symbol]
+        quantity = fit.law.quantity(symbol)
+        assert quantity is not None
         if quantity.conventions:
             assert fit.data["conventions"][symbol] in quantity.conventions
 

@@ -32,6 +32,7 @@ PUBLIC = [
     "Prediction",
     "Recipe",
     "Runs",
+    "SavedPrediction",
     "ScalingError",
     "Schedule",
     "UsageError",
@@ -66,6 +67,7 @@ PUBLIC = [
     "profile",
     "read",
     "schedule",
+    "score",
     "watch",
 ]
 

@@ -196,6 +196,9 @@ class Law:
     nested: ClassVar[Mapping[str, Mapping[str, float]]] = {}
     """Laws of the same inputs that this one contains, by name, and the parameters at which it is
     them: {"chinchilla": {"gamma": 1.0}}. No fit may end above theirs."""
+    moves: ClassVar[Mapping[str, int]] = {}
+    """Inputs of a law of something else than a loss with which its output rises (1) or falls (-1);
+    of a loss it is known: it falls with all that grows."""
     convention: ClassVar[Mapping[str, str]] = {}
     """Counting convention that the authors used, by symbol: {"N": "non_embedding"}."""
 

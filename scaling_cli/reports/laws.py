@@ -12,6 +12,7 @@ Record = Mapping[str, Any]
 ALL = "'scaling laws NAME' tells all of one; --full lists equations, parameters and fits."
 LOSS = "loss of parameters, tokens and other facts of a run"
 RATE = "learning rate and batch"
+TASKS = "errors and accuracies of tasks, from a loss"
 ONE = "one variable"
 SHAPES = "loss along a run, from its own shape (learning curves)"
 AVERAGE = {
@@ -28,7 +29,7 @@ def blocks(record: Mapping[str, Sequence[Record]], *, full: bool = False) -> lis
     curves = "loss along a run, from its learning rates (curve laws)"
     families = record["learning_curves"]
     groups = _numbers.grouped((_question(law), law) for law in record["laws"])
-    told = [(asked, groups.get(asked, ())) for asked in (LOSS, RATE, ONE)]
+    told = [(asked, groups.get(asked, ())) for asked in (LOSS, RATE, TASKS, ONE)]
     told.append((curves, [AVERAGE, *record["curve_laws"]]))
     if full:
         every = [*told, (SHAPES, families)]
@@ -40,7 +41,8 @@ def blocks(record: Mapping[str, Sequence[Record]], *, full: bool = False) -> lis
 def _question(law: Record) -> str:
     """Return which question a law of points answers: it declares that by inputs and output."""
     if law["output"]["column"] not in ("loss", "x", "y"):
-        return RATE
+        is_share = law["output"]["unit"] == "1"
+        return TASKS if is_share and [*law["inputs"]] == ["L"] else RATE
     return ONE if len(law["inputs"]) == 1 else LOSS
 
 
