@@ -4,18 +4,14 @@ Declared by whoever asked (--set, --meta, --name), read in the log, computed of 
 the habits of a trainer, or assumed.
 """
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from scaling_cli.vocabulary import loss_kinds
 from scaling_cli.vocabulary.loss_kinds import LossKind
 from scaling_cli.vocabulary.quantities import L, N
-
-if TYPE_CHECKING:
-    from scaling_cli.runs.table import Runs
 
 _DIGITS = 6  # decimals that a trainer prints at most; more are no rounding
 _LATEST = 64  # points of a run whose digits are looked at
@@ -24,34 +20,21 @@ _OF_FLOAT64 = 1e-9
 READ = "read"
 
 
-def known(runs: "Runs", targets: Mapping[str, str]) -> list[dict[str, Any]]:
+def known(
+    facts: Sequence[Mapping[str, Any]], targets: Sequence[str], declared: Sequence[set[str]]
+) -> list[dict[str, Any]]:
     """Return, for each run, how its parameters count, what its loss is, and how that is known.
 
     Parameters
     ----------
-    runs : Runs
-    targets : mapping of run to column
-        Which loss of a run is shown.
+    facts : sequence of mapping
+        Of each run.
+    targets : sequence of str
+        Which loss of each is shown.
+    declared : sequence of set
+        What was said beside the log of each.
     """
-    declared = _declared(runs)
-    files = {run: row["file"] for row in runs.sources.to_pylist() for run in row["run_ids"]}
-    steps = _rounding(runs, targets)
-    told = []
-    for fact, step in zip(runs.runs.to_pylist(), steps, strict=True):
-        said = declared.get(files.get(fact["run_id"], ""), set()) | declared.get("", set())
-        told.append(_of_run(fact, targets[fact["run_id"]], said) | {"loss_quantum": step})
-    return told
-
-
-def _declared(runs: "Runs") -> dict[str, set[str]]:
-    """Return what was said beside the logs, by file; of a table of metadata for all of them."""
-    said: dict[str, set[str]] = {}
-    logs = set(runs.sources["file"].to_pylist())
-    for reading in runs.columns:
-        if reading.why.startswith("--"):
-            place = reading.file if reading.file in logs else ""
-            said.setdefault(place, set()).add(reading.canonical)
-    return said
+    return [_of_run(*each) for each in zip(facts, targets, declared, strict=True)]
 
 
 def _of_run(fact: Mapping[str, Any], target: str, said: set[str]) -> dict[str, Any]:
@@ -72,29 +55,31 @@ def _of_run(fact: Mapping[str, Any], target: str, said: set[str]) -> dict[str, A
     }
 
 
-def _rounding(runs: "Runs", targets: Mapping[str, str]) -> list[float | None]:
-    """Return the power of ten that losses were rounded to; None where they were not."""
-    from scaling_cli.runs.table import floats
+def latest(owner: np.ndarray, count: int) -> np.ndarray:
+    """Return which points are among the last of their run, whose digits are looked at."""
+    edges = np.searchsorted(owner, np.arange(count + 1))
+    return np.arange(len(owner)) >= edges[owner + 1] - _LATEST
 
-    rows, owner = runs.order
-    edges = np.searchsorted(owner, np.arange(len(runs) + 1))
-    late = np.arange(len(rows)) >= edges[owner + 1] - _LATEST
-    rows, owner = rows[late], owner[late]
-    held = np.array([targets[run] != L.column for run in runs.runs["run_id"].to_pylist()], bool)
-    taken = runs.points.take(pa.array(rows))
-    loss, val = floats(taken["loss"]), floats(taken["val_loss"])
-    losses = np.where(held[owner], val, loss)
+
+def quanta(losses: np.ndarray, owner: np.ndarray, count: int) -> list[float | None]:
+    """Return the power of ten that the losses of each run were rounded to; None if they were not.
+
+    Parameters
+    ----------
+    losses : array, shape (n,)
+    owner : int array, shape (n,)
+        The run of each.
+    count : int
+        How many runs there are.
+    """
     there = np.isfinite(losses)
-    return _quanta(losses[there], owner[there], len(runs))
-
-
-def _quanta(losses: np.ndarray, owner: np.ndarray, count: int) -> list[float | None]:
-    quanta: list[float | None] = [None] * count
+    losses, owner = losses[there], owner[there]
+    steps: list[float | None] = [None] * count
     open_ = np.bincount(owner, minlength=count) >= _FEWEST
     for digits in range(_DIGITS, -1, -1):
         scaled = losses * 10.0**digits
         off = np.abs(scaled - np.rint(scaled)) > _OF_FLOAT64 * np.maximum(np.abs(scaled), 1.0)
         open_ &= np.bincount(owner[off], minlength=count) == 0
         for run in np.flatnonzero(open_).tolist():
-            quanta[run] = 10.0**-digits
-    return quanta
+            steps[run] = 10.0**-digits
+    return steps
