@@ -19,7 +19,7 @@ from typing import Any
 
 from scaling_cli.ingest import _pattern
 from scaling_cli.ingest._batches import READER, Batch, Later, batches, understood
-from scaling_cli.ingest._beside import is_configuration, table_of_runs
+from scaling_cli.ingest._beside import is_configuration, table_of_runs, unknown
 from scaling_cli.ingest._columns import check_mapping, remap
 from scaling_cli.ingest._facts import Meta, Options, pattern_notes, read_meta
 from scaling_cli.ingest._given import are_records, expand, passed_over
@@ -229,10 +229,12 @@ def _read_files(
     before = _recognised_before(held, reader)
     lies = _meta_beside(given, options.mapping) if meta is None else None
     meta = lies or meta
+    options = replace(options, table=str(meta or ""))
     files, notes = expand(
         given, reader, _recognised, _looked_for(), meta, nearest=_nearest, held=before
     )
     notes += [Note("meta-beside", "info", _BESIDE, str(lies))] if lies else []
+    notes += unknown(options.beside(source) for source, _ in files)
     names = run_names([source.name for source, _ in files])
     known = None if held is None else _held(held, files, names, options, meta)
     left = {i: file for i, file in enumerate(files) if known is None or i not in known.places}

@@ -119,7 +119,7 @@ def _plain(source: Source, options: Options) -> tuple[_Header, Mapping[str, Any]
     """Return the header, the facts of the name and the rows of a file that may be clean."""
     if source.frame is not None or source.fleeting or may_be_part(source.name):
         return None
-    if options.beside(source) is not None:
+    if (beside := options.beside(source)) is not None and not beside.several:
         return None
     try:
         content = source.content.removeprefix(BOM)

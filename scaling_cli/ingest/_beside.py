@@ -6,7 +6,7 @@ digest is part of how a log was read, so that another configuration makes a log 
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
@@ -70,17 +70,20 @@ class Folder:
         """Return what lies beside a log of this folder."""
         if self.config is None:
             return None
-        file, content = self.config
-        name, digest = str(file), sha256(content).hexdigest()
-        alike = self._alike(source)
-        if len(alike) > 1:
-            return Beside(name, digest, several=tuple(alike))
-        return Beside(name, digest, _facts(content, name))
-
-    def _alike(self, source: Source) -> Sequence[str]:
-        """Return the logs of the folder that end as this one does; of JSON there is one."""
         ending = format_ending(source.name)
-        return () if source.parts or ending == ".json" else self._by_ending.get(ending, ())
+        # What lies in several files is one run, and of JSON logs there is one.
+        logs = () if source.parts or ending == ".json" else self._by_ending.get(ending, ())
+        return self._beside_several[ending] if len(logs) > 1 else self._beside_one
+
+    @cached_property
+    def _beside_one(self) -> Beside:
+        file, content = self.config or (self.path, b"")
+        return Beside(str(file), sha256(content).hexdigest(), _facts(content, str(file)))
+
+    @cached_property
+    def _beside_several(self) -> dict[str, Beside]:
+        one = self._beside_one
+        return {e: Beside(one.file, one.sha256, {}, (*n,)) for e, n in self._by_ending.items()}
 
     @cached_property
     def _by_ending(self) -> dict[str, list[str]]:
@@ -154,6 +157,21 @@ def filled(facts: Mapping[str, Any], *soft: Mapping[str, Any]) -> dict[str, Any]
     return whole
 
 
+def unknown(every: Iterable[Beside | None]) -> list[Note]:
+    """Return a note on each configuration that lies beside several logs."""
+    several = {each.file: each.several for each in every if each is not None and each.several}
+    return [
+        Note(
+            "config-beside",
+            "info",
+            f"it lies beside {len(logs)} logs ({some(logs, 3)}): whose it is, is not known. --set "
+            "params=... or --meta states N.",
+            file,
+        )
+        for file, logs in several.items()
+    ]
+
+
 def _near(count: Any, other: Any) -> bool:
     numbers = isinstance(count, int | float) and isinstance(other, int | float)
     return numbers and abs(count / other - 1) < _NEAR
@@ -175,10 +193,6 @@ def notes(
     beside : Beside, optional
     """
     told = []
-    if beside is not None and beside.several:
-        text = f"it lies beside {len(beside.several)} logs ({some(beside.several, 3)})"
-        message = f"{text}: whose it is, is not known. --set params=... or --meta states N."
-        return [Note("config-beside", "info", message, beside.file)]
     whence = "the configuration of the run" if own else (beside and beside.file) or ""
     soft = {**(beside.facts if beside else {}), **own}
     known = facts.get(_settings.KNOWN)

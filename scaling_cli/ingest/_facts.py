@@ -308,6 +308,8 @@ class Options:
     keep_partial: bool = False
     meta: Meta | None = None
     pattern: str | None = None
+    table: str = ""
+    """The file of --meta: it is no log, wherever it lies."""
 
     @cached_property
     def mapping(self) -> dict[str, str]:
@@ -340,7 +342,7 @@ class Options:
         if path is None:
             return None
         if path not in self._folders:
-            self._folders[path] = Folder(path, Path(self.meta.file).name if self.meta else "")
+            self._folders[path] = Folder(path, Path(self.table).name)
         return self._folders[path].beside(source)
 
     def read_as(self, source: Source) -> str:

@@ -90,6 +90,7 @@ def understand(raw: Raw, source: Source, options: Options) -> Runs:
     said = said_of(raw.file, layout, why, stated, options)
     alone = len(judged.first) == 1 and layout is Layout.CURVE and not _OF_SEVERAL.search(raw.run)
     beside = options.beside(source) if alone else None
+    beside = None if beside is None or beside.several else beside
     part = Part(source, stated, len(raw), [*named.readings, *said], notes, beside)
     return runs_of(judged, [part], options)
 
