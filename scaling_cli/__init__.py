@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from scaling_cli.laws._formula import law as law
     from scaling_cli.point_fits.backtesting import backtest as backtest
     from scaling_cli.point_fits.intervals import intervals as intervals
+    from scaling_cli.reports.page import Report as Report
+    from scaling_cli.reports.page import report as report
     from scaling_cli.runs.curve import Curve as Curve
     from scaling_cli.runs.curves import curves_of as curves_of
     from scaling_cli.runs.points import Points as Points
@@ -86,6 +88,7 @@ _HOMES = {
     "laws._formula": "law",
     "point_fits.backtesting": "backtest",
     "point_fits.intervals": "intervals",
+    "reports.page": "Report report",
     "runs.curve": "Curve",
     "runs.curves": "curves_of",
     "runs.points": "Points",

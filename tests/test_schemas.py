@@ -50,6 +50,8 @@ PRINTED = [
     f"hparams --fit {STORED}/hparams.json --params 3M --tokens 30M",
     f"profile {STORED}/fit.json --of alpha --method delta",
     f"plot {STORED}/fit.json --kind residuals",
+    f"report {STORED}/fit.json",
+    f"report {LADDER}/runs.csv",
     f"count {ROOT}/examples/gpt2.json --tokens 2.5B",
     f"schedule {LINEAR}",
     f"schedule {RUN}",

@@ -5,9 +5,9 @@ from dataclasses import MISSING, dataclass
 from scaling_cli.cli import _options as options
 
 EXAMPLE = """
-scaling predict --params 4M --tokens 50M --save forecast.json
 scaling score forecast.json runs.csv
 scaling score forecasts/ runs/*.csv
+scaling score forecast.json runs.csv --where 'role == "heldout"' --json
 """
 ORDER = 44
 

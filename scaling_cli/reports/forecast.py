@@ -51,11 +51,11 @@ def _run(item: Mapping[str, Any], *, full: bool) -> list[Block]:
     several = bool(item["scenarios"])
     return [
         Text([*_reaches(item), _seen(item)]),
-        _scenarios(item),
+        scenarios(item),
         Labelled("headline" if several else "forecast", _forecast(item, full=full)),
         Labelled("schedule", schedule[1:] if several else schedule),
         Labelled("siblings", beside),
-        _backtests(item) if full else _briefly_tested(item),
+        backtests(item) if full else _briefly_tested(item),
         Labelled("levels", _levels(item)),
         Notes("info", [f"INFO {text}" for text in item["notes"]]) if full else _read([item])[0],
         Notes("warn", item["warnings"]),
@@ -257,7 +257,8 @@ def _forecast(item: Mapping[str, Any], *, full: bool) -> list[str]:
     return lines
 
 
-def _scenarios(item: Mapping[str, Any]) -> Table:
+def scenarios(item: Mapping[str, Any]) -> Table:
+    """Return where the run ends under each schedule that it may have."""
     columns = [
         ("", "^", lambda s: s["name"]),
         (_loss(item), ">", lambda s: _ends(s)[0]),
@@ -268,7 +269,8 @@ def _scenarios(item: Mapping[str, Any]) -> Table:
     return Table.of(item["scenarios"], columns, title)
 
 
-def _backtests(item: Mapping[str, Any]) -> Table:
+def backtests(item: Mapping[str, Any]) -> Table:
+    """Return how the end of what is logged was forecast from earlier parts of it."""
     columns = [
         ("fitted to", ">", lambda b: _numbers.percent(b["cut"])),
         ("forecast", ">", lambda b: _numbers.value(b["predicted"])),
