@@ -23,7 +23,7 @@ def test_routed_and_dense_models_of_clark(shared: Path) -> None:
         *(table, "--law", "routing", "--where", "routing_frequency == 0.5 and k == 1", *chosen)
     )
     published = {"a": (-0.0874, 3e-3), "b": (-0.1384, 1e-2), "c": (0.0126, 1.5e-3)}
-    for name, (value, within) in {**published, "d": (1.1595, 2e-2)}.items():
+    for name, (value, within) in {**published, "d": (1.1595, 3e-2)}.items():
         assert hashed[name] == pytest.approx(value, abs=within)
     dense = 'router_type == "Dense" and k == 1'
     alone = fitted(table, "--law", "kaplan_n", "--where", dense, *chosen)
