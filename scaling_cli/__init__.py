@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from scaling_cli.artefacts.forecast import Forecasts as Forecasts
     from scaling_cli.artefacts.hparams import Recipe as Recipe
     from scaling_cli.artefacts.kinds import load as load
+    from scaling_cli.artefacts.saved_prediction import SavedPrediction as SavedPrediction
     from scaling_cli.curve_fits.best_schedule import best_schedule as best_schedule
     from scaling_cli.curve_fits.fitting import fit_curves as fit_curves
     from scaling_cli.forecasting import forecast as forecast
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from scaling_cli.laws._formula import law as law
     from scaling_cli.point_fits.backtesting import backtest as backtest
     from scaling_cli.point_fits.intervals import intervals as intervals
+    from scaling_cli.reports.page import Report as Report
+    from scaling_cli.reports.page import report as report
     from scaling_cli.runs.curve import Curve as Curve
     from scaling_cli.runs.curves import curves_of as curves_of
     from scaling_cli.runs.points import Points as Points
@@ -56,6 +59,7 @@ if TYPE_CHECKING:
     from scaling_cli.verbs.predict import predict as predict
     from scaling_cli.verbs.profile import profile as profile
     from scaling_cli.verbs.schedule import schedule as schedule
+    from scaling_cli.verbs.score import score as score
     from scaling_cli.vocabulary.errors import CheckFailed as CheckFailed
     from scaling_cli.vocabulary.errors import DataError as DataError
     from scaling_cli.vocabulary.errors import FitError as FitError
@@ -74,6 +78,7 @@ _HOMES = {
     "artefacts.forecast": "Forecast Forecasts",
     "artefacts.hparams": "Recipe",
     "artefacts.kinds": "load",
+    "artefacts.saved_prediction": "SavedPrediction",
     "curve_fits.best_schedule": "best_schedule",
     "curve_fits.fitting": "fit_curves",
     "forecasting": "forecast",
@@ -83,6 +88,7 @@ _HOMES = {
     "laws._formula": "law",
     "point_fits.backtesting": "backtest",
     "point_fits.intervals": "intervals",
+    "reports.page": "Report report",
     "runs.curve": "Curve",
     "runs.curves": "curves_of",
     "runs.points": "Points",
@@ -105,6 +111,7 @@ _HOMES = {
     "verbs.predict": "predict",
     "verbs.profile": "profile",
     "verbs.schedule": "schedule",
+    "verbs.score": "score",
     "vocabulary.errors": "CheckFailed DataError FitError MismatchError ScalingError UsageError",
     "vocabulary.objective": "Objective",
 }

@@ -201,7 +201,8 @@ def makers(law: str) -> tuple[Maker, ...]:
     """Return the hard tables that a law can have."""
     declared = laws.get(law).parameters()
     terms = [n for n, p in declared.items() if p.linear and n != "E"]
-    found = list(ANY_LAW)
+    # A law of tasks is an exponential of a loss, which no runs spread over ten decades.
+    found = [m for m in ANY_LAW if m is not wide or not laws.get(law).moves]
     found += [collinear] if len(laws.get(law).inputs()) > 1 else []
     found += [no_floor, all_floor] if "E" in declared else []
     found += [absent_term] if len(terms) > 1 else []

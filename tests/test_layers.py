@@ -46,10 +46,17 @@ HOMES = {
     "click": {"cli", "__main__"},
     "rich": {"cli", "__main__"},
     "pooch": {"datasets"},
+    "jinja2": {"reports"},
 }
 # Slow to import and not needed to predict: never at the top of a module, except in the package
 # that is about nothing else.
-LATE = {"pandas": set(), "jax": {"engine"}, "scipy": {"engine"}, "matplotlib": {"plots"}}
+LATE = {
+    "pandas": set(),
+    "jinja2": set(),
+    "jax": {"engine"},
+    "scipy": {"engine"},
+    "matplotlib": {"plots"},
+}
 RANK = {name: rank for rank, name in enumerate(ORDER)}
 
 

@@ -31,7 +31,9 @@ PUBLIC = [
     "Points",
     "Prediction",
     "Recipe",
+    "Report",
     "Runs",
+    "SavedPrediction",
     "ScalingError",
     "Schedule",
     "UsageError",
@@ -65,7 +67,9 @@ PUBLIC = [
     "predict",
     "profile",
     "read",
+    "report",
     "schedule",
+    "score",
     "watch",
 ]
 

@@ -51,7 +51,7 @@ def test_every_module_is_in_the_wheel(members: list[str]) -> None:
     modules = {
         p.relative_to(ROOT).as_posix()
         for p in (ROOT / "scaling_cli").rglob("*")
-        if p.suffix in (".py", ".json") or p.name == "py.typed"
+        if p.suffix in (".py", ".json", ".html", ".css", ".js") or p.name == "py.typed"
     }
     assert modules <= set(members)
     assert {"scaling_cli/py.typed", "scaling_cli/artefacts/schemas/commands/predict.json"} <= set(

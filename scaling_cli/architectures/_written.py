@@ -9,6 +9,8 @@ from typing import Any
 from scaling_cli.vocabulary import arithmetic, plain_yaml
 from scaling_cli.vocabulary.errors import DataError
 
+# What configurations are called that lie beside the log of their run, the first there is counts.
+CONFIGS = ("config.json", "model_config.json", "config.yaml", "config.yml", "hparams.yaml")
 # `num_layers ........ 12`, and behind it what GPT-NeoX says of its origin.
 _DOTTED = re.compile(
     r"^(?:\[[^\]\n]*\]:? *)*(?:\d+: )? *(?P<name>\w+) \.{2,} (?P<value>\S.*?)"
@@ -71,12 +73,18 @@ def loose(text: str) -> dict[str, Any]:
     return dict(_lines(text))
 
 
+def printed(text: str) -> dict[str, Any]:
+    """Return the arguments that a log prints, `name ...... value`; later ones count."""
+    pairs = {match["name"]: _value(match["value"]) for match in _DOTTED.finditer(text)}
+    padded = _PADDED.findall(text)
+    return pairs | ({"padded_vocab_size": int(padded[-1])} if padded else {})
+
+
 def _lines(text: str) -> Iterator[tuple[str, Any]]:
-    for match in (*_ASSIGNED.finditer(text), *_TYPED.finditer(text), *_DOTTED.finditer(text)):
+    for match in (*_ASSIGNED.finditer(text), *_TYPED.finditer(text)):
         value = match["value"]
         yield match["name"].replace("-", "_"), True if value is None else _value(value)
-    for match in _PADDED.finditer(text):
-        yield "padded_vocab_size", int(match[1])
+    yield from printed(text).items()
 
 
 def _value(text: str) -> Any:

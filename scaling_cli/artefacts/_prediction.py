@@ -152,6 +152,8 @@ class Prediction(Shown):
     what was fitted of it."""
     splits: tuple[Split, ...] = ()
     """Of each point where compute alone was given: how sure its best split is."""
+    through: "Prediction | None" = None
+    """Of the loss that this was made of, where a law of tasks was chained after a law of it."""
 
     def __repr__(self) -> str:
         """Return one line: the first point and how many follow."""
@@ -252,6 +254,7 @@ class Prediction(Shown):
                 for name, (values, weights) in self.members.items()
             ],
             **({"optimum": self.splits[i].to_record()} if self.splits else {}),
+            **({} if self.through is None else {"through": _told(self.through, i)}),
         }
 
     def _judgement(self, i: int) -> dict[str, Any]:
@@ -263,6 +266,17 @@ class Prediction(Shown):
             return judged
         error, inside = self.error(i, measured), self.is_inside(i, measured)
         return judged | {"measured": measured, "error": error, "inside": inside}
+
+
+def _told(through: Prediction, i: int) -> dict[str, Any]:
+    """Return what a prediction was made of, at a point."""
+    return {
+        "output": through.output,
+        "value": float(through.value[i]),
+        "forecast": float(through.forecast[i]),
+        "mean": pair(through.mean, i),
+        "new_run": pair(through.new_run, i),
+    }
 
 
 def completed(law: Law, inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -394,6 +408,11 @@ def read_inputs(law: Law | type[Law], inputs: Mapping[str, Any]) -> dict[str, np
     return {s: np.array(v).ravel() for s, v in zip(columns, shaped, strict=True)}
 
 
+def strata(draws: int) -> np.ndarray:
+    """Return quantiles of the standard normal, NOISE_STRATA for each of some draws, as rows."""
+    return _strata(draws).reshape(draws, NOISE_STRATA)
+
+
 def noise(sigma: np.ndarray) -> np.ndarray:
     """Return stratified normal noise of sd `sigma` (draws,), shape (draws * NOISE_STRATA,)."""
     return np.repeat(sigma, NOISE_STRATA) * _strata(len(sigma))
@@ -476,16 +495,20 @@ def middle(logs: np.ndarray, weights: np.ndarray) -> Middle:
     weights : array, shape (laws,)
     """
     finite = np.isfinite(logs)
+    some, median = finite.any(axis=0), np.full(logs.shape[1], np.nan)
+    median[some] = np.nanmedian(np.where(finite, logs, np.nan)[:, some], axis=0)
     with np.errstate(invalid="ignore"):
-        away = np.abs(logs - np.nanmedian(np.where(finite, logs, np.nan), axis=0))
+        away = np.abs(logs - median)
     crowd = np.sum(finite, axis=0) > 2
     kept = finite & ((away <= APART) | ~crowd)
     shares = np.where(kept, weights[:, None], 0.0)
-    shares = shares / np.sum(shares, axis=0)
+    with np.errstate(invalid="ignore"):  # where no law has a forecast
+        shares = shares / np.sum(shares, axis=0)
     inside = np.where(kept, logs, 0.0)
     centre = np.sum(shares * inside, axis=0)
     highest, lowest = (np.where(kept, logs, end) for end in (-np.inf, np.inf))
-    return Middle(centre, np.max(highest, axis=0) - np.min(lowest, axis=0), shares)
+    apart = np.max(highest, axis=0) - np.min(lowest, axis=0)
+    return Middle(centre, np.where(np.any(kept, axis=0), apart, np.nan), shares)
 
 
 @dataclass(frozen=True)
@@ -559,7 +582,8 @@ def _sides(
     columns = {s: v[:, None] for s, v in inputs.items()}
     drawn = type(law)(**{k: np.asarray(v)[None, :] for k, v in draws.items()})
     count = len(next(iter(draws.values())))
-    log_draws = np.log(np.asarray(drawn(**columns), dtype=float))
+    with np.errstate(divide="ignore", invalid="ignore"):  # what no output can be is the lowest
+        log_draws = np.log(np.maximum(np.asarray(drawn(**columns), dtype=float), 0.0))
     log_draws = np.broadcast_to(log_draws, (len(log_value), count))
     low, high = np.quantile(log_draws, [(1 - level) / 2, (1 + level) / 2], axis=1)
     return np.maximum(0.0, log_value - low), np.maximum(0.0, high - log_value)

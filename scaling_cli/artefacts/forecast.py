@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from scaling_cli.artefacts._record import Record, written_fields
+from scaling_cli.artefacts._record import SPARSE, Record, written_fields
 from scaling_cli.vocabulary.errors import DataError
 from scaling_cli.vocabulary.jsonfile import nulls
 from scaling_cli.vocabulary.outcomes import LeftOut
@@ -104,6 +104,55 @@ class Path:
 
 
 @dataclass(frozen=True)
+class Estimate:
+    """A place along a run, or a time; None where it lies beyond the end of the run."""
+
+    value: float | None
+    interval: tuple[float | None, float | None]
+
+
+@dataclass(frozen=True)
+class Way:
+    """When a level is reached under one schedule that the run may have."""
+
+    name: str
+    value: float | None
+    never: float
+
+
+@dataclass(frozen=True)
+class Reaching:
+    """When the expected loss reaches a level.
+
+    Parameters
+    ----------
+    loss : float
+        The level.
+    already : float or None
+        Where along the log it was reached, in the unit of the run.
+    step, tokens : Estimate or None
+        Median and interval; None where that is not known.
+    seconds : Estimate or None
+        From the last row on, at the pace of what is logged.
+    date : str or None
+        When that is, where the log tells the time of day, in UTC.
+    never : float
+        How likely it is not reached before the end.
+    ways : sequence of Way
+        By schedule, where several may come.
+    """
+
+    loss: float
+    already: float | None
+    step: Estimate | None
+    tokens: Estimate | None
+    seconds: Estimate | None
+    date: str | None
+    never: float
+    ways: Sequence[Way] = ()
+
+
+@dataclass(frozen=True)
 class Forecast(Shown):
     """Where a running job will end.
 
@@ -151,6 +200,8 @@ class Forecast(Shown):
         From now to the end.
     target : str
         Column of the loss that is forecast; empty where it was not read from a log.
+    reaches : Reaching, optional
+        When a level that was asked for is reached.
     """
 
     report = "forecast"
@@ -180,6 +231,7 @@ class Forecast(Shown):
     notes: Sequence[str] = ()
     path: Path = field(default_factory=lambda: Path(*[np.empty(0)] * 4))
     target: str = ""
+    reaches: Reaching | None = field(default=None, metadata=SPARSE)
 
     def __post_init__(self) -> None:
         """Refuse a run that is not seen in its own unit."""
@@ -209,6 +261,58 @@ class Forecast(Shown):
         )
 
 
+@dataclass(frozen=True)
+class Candidate:
+    """A run among those of which the best is wanted.
+
+    Parameters
+    ----------
+    run : str
+    p_best : float
+        How likely it ends best.
+    stop : bool
+        Whether it can be stopped now.
+    left : float
+        What it has still to run, in the unit of its axis.
+    share : float
+        Of what all together have still to run, by compute where sizes are known, else by length.
+    """
+
+    run: str
+    p_best: float
+    stop: bool
+    left: float
+    share: float
+
+
+@dataclass(frozen=True)
+class Stopping:
+    """Which of several runs to stop.
+
+    Parameters
+    ----------
+    risk : float
+        How likely it may be that the best is among those that are stopped, at most.
+    p_stopped : float
+        How likely it is.
+    regret : float
+        What the best of the runs that go on is expected to end worse by than the best of all.
+    saved : float
+        Share of what is left to run that stopping saves.
+    by : str
+        What shares are of: compute, tokens, or steps.
+    candidates : tuple of Candidate
+        The likeliest first.
+    """
+
+    risk: float
+    p_stopped: float
+    regret: float
+    saved: float
+    by: str
+    candidates: tuple[Candidate, ...]
+
+
 @dataclass(frozen=True, repr=False)
 class Forecasts(Record):
     """The forecasts of several runs, by number or by name, and the runs that have none.
@@ -218,6 +322,8 @@ class Forecasts(Record):
     runs : tuple of Forecast
     notes : tuple of str
         On how the logs were read.
+    stop : Stopping, optional
+        Which of them to stop, where that was asked.
     """
 
     what = "a forecast of running jobs"
@@ -226,6 +332,7 @@ class Forecasts(Record):
 
     runs: tuple[Forecast, ...]
     notes: tuple[str, ...] = ()
+    stop: Stopping | None = field(default=None, metadata=SPARSE)
 
     def __len__(self) -> int:
         """Return the number of forecasts."""

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 EXAMPLE = """
 scaling forecast run.csv --schedule cosine:peak=3e-4,warmup=2000,steps=24000
 scaling forecast run.csv --until '1.5T tokens' --siblings 'finished/*.csv'
+scaling forecast run.csv --until 24000 --target-loss 2.5
+scaling forecast 'sweep/*.csv' --until 24000 --stop
 scaling forecast run.csv -o forecast.json
 scaling forecast run.csv --against forecast.json
 """
@@ -64,12 +66,22 @@ class Forecasting:
     combine: str = options.option(
         "HOW", "Weights of families: stack, average (Bayesian, by BIC) or equal.", default="stack"
     )
+    families: list[str] | None = options.option(
+        "NAME,...",
+        "Which families of learning curves ('scaling laws' lists them); --method is then families.",
+        read=options.Read(lambda texts: [n for t in texts for n in t.split(",") if n], True),
+    )
     target: str | None = options.target()
     rising: bool = options.option(
         "", "What is forecast should rise, as an accuracy does.", "--rising", default=False
     )
     limit: str | None = options.option(
         "X", "What it never passes: with --rising 1, or 100 for percentages; else 0."
+    )
+    target_loss: str | None = options.option(
+        "L",
+        "A level: when it is reached is told, as a step, in tokens and in hours where the log has "
+        "a time, and how likely never.",
     )
     unique_tokens: str | None = options.option(
         "U", "Distinct training tokens: too many passes are warned about."
@@ -79,6 +91,22 @@ class Forecasting:
         "Add the levels of anticipation: from where forecasts can be believed, and where "
         "no more than this is left to gain.",
         "--levels",
+    )
+
+
+@dataclass(frozen=True)
+class Stopping:
+    """Of several runs, which to stop."""
+
+    stop: bool = options.option(
+        "",
+        "The runs are candidates of which the best is wanted: how likely each ends best, which to "
+        "stop now, and what that saves.",
+        "--stop",
+        default=False,
+    )
+    risk: float = options.option(
+        "P", "With --stop: how likely the best may be among those that are stopped.", default=0.1
     )
 
 
@@ -110,6 +138,7 @@ def forecast(
     *,
     jobs: Jobs,
     how: Forecasting,
+    stopping: Stopping,
     watching: Watching,
     reading: options.Reading,
     asking: options.Telling,
@@ -133,12 +162,16 @@ def forecast(
         raise UsageError("--against writes .json, no figure.", hint="Leave --against out for one.")
     kin = reading.read(how.siblings, asking) if how.siblings else ()
     asked = {**vars(how), "siblings": kin}
+    if stopping.stop and (watching.follow or watching.against is not None):
+        raise UsageError("--stop compares runs as they are now: leave --follow and --against out.")
+    if not stopping.stop and asking.typed(stopping):
+        raise UsageError("--risk needs --stop.")
     if watching.follow:
         _follow(jobs.sources, asked, watching, reading, asking)
         return
     runs = reading.read(jobs.sources, asking)
     if watching.against is None:
-        made = forecasting.forecast(runs, **asked)
+        made = forecasting.forecast(runs, **asked, **vars(stopping))
         record = made.to_dict() | ({} if path is None else {"file": path})
         if path is not None and not _is_record(path):
             _draw(path, made, runs, kin, how.target)

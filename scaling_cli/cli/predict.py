@@ -17,13 +17,15 @@ EXAMPLE = """
 scaling predict --params 7B --tokens 1T
 scaling predict --fit fit.json --params 1B,7B --compute 1e23
 scaling predict --fit fit.json --points held_out.csv
+scaling predict --params 4M --tokens 50M --save forecast.json
+scaling predict --fit loss.json --then down.json --params 7B --tokens 140B
 scaling predict --fit curves.json --points run.csv
 scaling predict --fit curves.json \\
   --schedule constant:peak=3e-4,steps=24000 \\
   --schedule wsd:peak=3e-4,stable=0.8,steps=24000 -o compared.png
 """
 ORDER = 40
-TABLE = ".csv"
+TABLE, RECORD = ".csv", ".json"
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,17 @@ class Predicting:
         "--alone",
         default=False,
     )
+    then: str | None = options.option(
+        "FILE|NAME",
+        "A fit of a law whose input is the loss (task_error, task_accuracy): its error or accuracy "
+        "is predicted, through the forecast loss and the draws of both.",
+        complete=options.complete(options.FITS),
+    )
+    save: str | None = options.option(
+        "FILE",
+        "Keep the prediction with its fit and date, as .json: 'scaling score FILE RUNS' later says "
+        "whether it came true.",
+    )
 
 
 @options.command
@@ -89,7 +102,15 @@ def predict(
     """
     from scaling_cli.vocabulary.errors import UsageError
 
-    if point.points is not None and (how.schedule or _is_of_curves(how)):
+    along_curves = bool(how.schedule) or (point.points is not None and _is_of_curves(how))
+    if along_curves and how.save is not None:
+        raise UsageError(
+            "--save keeps predictions at points, not along schedules.",
+            hint="-o FILE.csv writes the curves.",
+        )
+    if along_curves and how.then is not None:
+        raise UsageError("--then follows a law of points, not a fit of loss curves.")
+    if point.points is not None and along_curves:
         _measured(how, point, along, asking)
         return
     if how.schedule:
@@ -141,16 +162,21 @@ def _at_points(how: Predicting, point: AtPoints, asking: options.Telling) -> Non
     from scaling_cli.verbs import _stored
     from scaling_cli.verbs import predict as verb
 
+    path = writable(how.save, "a prediction", (RECORD,))
     name, told = _stored.default() if how.fit is None else (how.fit, "")
     if told:
         asking.terminal.say(told)
     fit = kinds.load(name, Fit)
-    grid = _grid(fit.alone() if how.alone else fit, point, asking)
+    tasks = None if how.then is None else kinds.load(how.then, Fit)
+    grid = _grid(fit.alone() if how.alone else fit, point, tasks, asking)
     inputs: dict[str, Any] = dict(grid.combined or grid.inputs)
     _refuse_other_law(how, fit)
-    asked: dict[str, Any] = {"level": how.level, "alone": how.alone}
+    asked: dict[str, Any] = {"level": how.level, "alone": how.alone, "then": how.then}
     prediction = verb.predict(fit, measured=grid.measured, **asked, **inputs)
-    asking.tell(prediction, {"fit": name})
+    if path is not None:
+        kept = verb.kept(prediction, fit, name=name, then=tasks, command=asking.command)
+        write(kept.to_json, path)
+    asking.tell(prediction, {"fit": name, **({} if path is None else {"file": path})}, written=path)
 
 
 def _refuse_other_law(how: Predicting, fit: "Fit") -> None:
@@ -167,7 +193,7 @@ def _refuse_other_law(how: Predicting, fit: "Fit") -> None:
         raise UsageError("--law needs --alone.", hint=f"Write --law {own} --alone.")
 
 
-def _grid(fit: "Fit", point: AtPoints, asking: options.Asking) -> "Grid":
+def _grid(fit: "Fit", point: AtPoints, tasks: "Fit | None", asking: options.Asking) -> "Grid":
     from scaling_cli.cli import _inputs
     from scaling_cli.vocabulary.errors import UsageError
 
@@ -179,7 +205,8 @@ def _grid(fit: "Fit", point: AtPoints, asking: options.Asking) -> "Grid":
             hint="A file of points holds all inputs; leave the others out.",
         )
     counted = fit.data.get("conventions")
-    grid = _inputs.read_points(point.points, fit.law, fit.measured, counted)
+    measured = fit.measured if tasks is None else tasks.target
+    grid = _inputs.read_points(point.points, fit.law, measured, counted)
     options.echo(grid, asking)
     return grid
 

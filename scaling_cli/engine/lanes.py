@@ -27,10 +27,11 @@ class _State(NamedTuple):
 
 @lru_cache(maxsize=64)
 def jitted(law: type[Law], space: str, lanes: int) -> Any:
-    """Return the solver of a chunk: (shared, tasks, count, limit) -> ends, rows both."""
+    """Return the solver of a chunk: ((tasks, count), shared, limit) -> ends, rows both."""
     p = len(law.parameters())
 
-    def run(shared: Shared, tasks: Any, count: Any, limit: Any) -> Any:
+    def run(given: tuple[Any, Any], shared: Shared, limit: Any) -> Any:
+        tasks, count = given
         differentiated = iteration.equation(law, space)  # costs time: only where it is compiled
 
         def iterate(shared: Shared, work: Work, lane: Lane) -> Lane:

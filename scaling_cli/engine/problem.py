@@ -128,7 +128,9 @@ class Problem:
 
     def log_predictions(self, u: np.ndarray, inputs: Columns | None = None) -> np.ndarray:
         """Return ln prediction, shape (m, points), at searched coordinates u of shape (m, k)."""
-        return np.log(self.predictions(self.parameters(np.atleast_2d(u)), inputs))
+        predicted = self.predictions(self.parameters(np.atleast_2d(u)), inputs)
+        with np.errstate(invalid="ignore"):  # a law may leave what its output can be
+            return np.log(predicted)
 
     def log_misses(self, u: np.ndarray) -> np.ndarray:
         """Return ln prediction - ln measured, shape (n,), at searched coordinates u (k,)."""

@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 
 from scaling_cli.engine.compiled import compiled
+from scaling_cli.engine.nearby import Nearby
 from scaling_cli.engine.problem import Problem, Solution
-from scaling_cli.engine.tasks import Shared, Work, chunk, first_damping, padded, read
+from scaling_cli.engine.tasks import Shared, Work, blank, chunk, first_damping, padded, read, taken
 from scaling_cli.engine.units import Units
 
 # Lanes side by side: as many as their temporaries leave in the second-level cache, so fewer as
@@ -26,9 +27,10 @@ from scaling_cli.engine.units import Units
 # a second one costs more than it saves.
 LANES = 8
 CACHED_ELEMENTS = 1 << 14  # lanes x points
-TASKS_PER_LANE = 32  # of a chunk: a lane's idle time at its end is a small share
+TASKS_PER_LANE = 64  # of a chunk: a lane's idle time at its end is a small share
 TASKS_ALONE = 8  # of a chunk of one lane, which is never idle: of many points each takes memory
 MAX_ITERATIONS = 400
+RISE = 1e-9  # of a sum, relative: more than rounding
 
 
 def solve(
@@ -61,8 +63,7 @@ def solve(
     frozen : array of bool, shape (m, k), optional
         Coordinates that a lane holds at its start.
     near : bool
-        The starts are the end of nearly the same problem, of many points: steps are hardly damped
-        from the first.
+        All starts are the same end of nearly the same problem: see `nearby`.
     max_iterations : int
 
     Returns
@@ -78,9 +79,7 @@ def solve(
     idle = ((0, 0), (0, p - k))  # coordinates beyond the searched ones stand still
     moves = np.ones(k, bool) if frozen is None else ~np.asarray(frozen, bool)
     weights = np.atleast_2d(problem.weight if weight is None else weight)
-    target = problem.output if output is None else output
-    if problem.objective.space == "log":  # in the search's own units
-        target = np.log(target) - np.log(units.divisors.get(problem.law.output().symbol, 1.0))
+    target = units.target(problem.output if output is None else output)
     # The columns of all tasks; a single row stands for all.
     pool = Work(
         start=np.pad(units.inward(np.asarray(starts, float)), idle),
@@ -91,12 +90,24 @@ def solve(
         prior_mean=np.atleast_2d(np.zeros(p) if prior_mean is None else prior_mean),
         prior_precision=np.atleast_2d(np.zeros(p) if prior_precision is None else prior_precision),
         total=np.sum(weights, axis=1),
-        damping=first_damping(corner, near),
+        damping=first_damping(corner),
     )
-    return units.outward(_solved(units, pool, len(starts), max_iterations))
+    count = len(starts)
+    if not near or prior_precision is not None or not count:
+        return units.outward(_solved(units, pool, count, max_iterations))
+    around = Nearby.of(units, np.asarray(starts[0], float))
+    ended = _solved(units, pool, count, max_iterations, around)
+    again = ~ended.converged | (ended.value > around.values(pool) * (1 + RISE))
+    if np.any(again):
+        other = _solved(units, taken(pool, again), int(np.sum(again)), max_iterations)
+        for column, own in zip(ended, other, strict=True):
+            column[again] = own
+    return units.outward(ended)
 
 
-def _solved(units: Units, pool: Work, count: int, max_iterations: int) -> Solution:
+def _solved(
+    units: Units, pool: Work, count: int, max_iterations: int, around: Nearby | None = None
+) -> Solution:
     """Run all tasks in chunks, side by side where there are several."""
     problem, space = units.problem, units.problem.objective.space
     lanes = min(LANES, max(1, CACHED_ELEMENTS // padded(len(problem.output))))
@@ -110,11 +121,13 @@ def _solved(units: Units, pool: Work, count: int, max_iterations: int) -> Soluti
 
     def part(first: int) -> np.ndarray:
         size = min(tasks, count - first)
-        given = chunk(pool, first, size, tasks)
-        arguments = (shared, given, np.asarray(size), np.asarray(max_iterations))
-        run = compiled(problem.law, (space, lanes), jitted, *arguments)
-        return np.asarray(run(*arguments))[:size]
+        own = taken(pool, slice(first, first + size))
+        given = chunk(around.begun(own) if around else own, size, tasks)
+        return np.asarray(run((given, np.asarray(size))))[:size]
 
+    rest = shared, np.asarray(max_iterations)
+    shape = (blank(pool, tasks), rest[1]), *rest
+    run = compiled(problem.law, (space, lanes), jitted, *shape).bound(*rest)
     firsts, shape = range(0, count, tasks), problem.frame.matrix.shape
     if len(firsts) == 1:
         return read([part(0)], *shape)

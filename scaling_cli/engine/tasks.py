@@ -11,9 +11,8 @@ import numpy as np
 from scaling_cli.engine.problem import Solution
 from scaling_cli.laws._law import Value
 
-# In the metric of the IRLS Hessian. Huber's kinks ask for more than least squares, except near the
-# minimum of many points, among which no single one's kink counts.
-FIRST_DAMPING, FIRST_DAMPING_SMOOTH, FIRST_DAMPING_NEAR = 0.3, 1e-4, 1e-3
+# In the metric of the IRLS Hessian. Huber's kinks ask for more than least squares.
+FIRST_DAMPING, FIRST_DAMPING_SMOOTH = 0.3, 1e-4
 MIN_POINTS_PADDED = 8
 WHOLE_POWERS, PARTS = 1024, 16  # of padding
 
@@ -41,10 +40,9 @@ class Work(NamedTuple):
     damping: Value  # that the lane begins with
 
 
-def first_damping(corner: np.ndarray, near: bool) -> np.ndarray:
+def first_damping(corner: np.ndarray) -> np.ndarray:
     """Return the damping that lanes with these corners begin with."""
-    kinked = FIRST_DAMPING_NEAR if near else FIRST_DAMPING
-    return np.where(np.isinf(corner), FIRST_DAMPING_SMOOTH, kinked)
+    return np.where(np.isinf(corner), FIRST_DAMPING_SMOOTH, FIRST_DAMPING)
 
 
 def padded(n: int) -> int:
@@ -57,20 +55,28 @@ def padded(n: int) -> int:
     return -(-n // step) * step
 
 
-def chunk(pool: Work, first: int, count: int, tasks: int) -> np.ndarray:
+def taken(pool: Work, lanes: slice | np.ndarray) -> Work:
+    """Return some lanes of a pool; a single row stands for all."""
+    return Work(*(column[lanes] if len(column) > 1 else column for column in pool))
+
+
+def blank(pool: Work, tasks: int) -> np.ndarray:
+    """Return what `chunk` fills."""
+    widths = {name: column[0].size for name, column in pool._asdict().items()}
+    widths |= {name: padded(widths[name]) for name in ("target", "weight")}
+    return np.zeros((tasks, sum(widths.values())))
+
+
+def chunk(pool: Work, count: int, tasks: int) -> np.ndarray:
     """Return `count` tasks as the rows of one array, so that a lane takes up a task by one copy.
 
     Targets and weights are filled up with zeros to their padded size.
     """
-    columns = {name: c.reshape(len(c), -1) for name, c in pool._asdict().items()}
-    width = {name: c.shape[1] for name, c in columns.items()}
-    width |= {name: padded(width[name]) for name in ("target", "weight")}
-    out = np.zeros((tasks, sum(width.values())))
-    begin = 0
-    for name, column in columns.items():
-        row = out[:count, begin : begin + column.shape[1]]
-        row[...] = column[first : first + count] if len(column) > 1 else column
-        begin += width[name]
+    out, begin = blank(pool, tasks), 0
+    for name, column in pool._asdict().items():
+        width = column[0].size
+        out[:count, begin : begin + width] = column.reshape(len(column), -1)
+        begin += padded(width) if name in ("target", "weight") else width
     out[count:] = out[count - 1]
     return out
 

@@ -86,6 +86,12 @@ class Units:
         rows = np.arange(len(self.problem.frame.offset))
         return np.isin(rows, [scale.row for scale in self.raised]).astype(float)
 
+    def target(self, output: np.ndarray) -> np.ndarray:
+        """Return outputs as the objective compares them, in these units."""
+        if self.problem.objective.space == "linear":
+            return output
+        return np.log(output) - np.log(self.divisors.get(self.problem.law.output().symbol, 1.0))
+
     def inward(self, u: np.ndarray) -> np.ndarray:
         """Return searched coordinates (m, k) in these units."""
         out = np.array(u, float)

@@ -9,8 +9,9 @@ from scaling_cli.artefacts._record import Record
 from scaling_cli.artefacts.curve_fit import CurveFit
 from scaling_cli.artefacts.forecast import Forecast, Forecasts
 from scaling_cli.forecasting.families import check_combination
-from scaling_cli.forecasting.job import jobs_in, siblings_target
-from scaling_cli.forecasting.single import METHODS, Options, forecast_job
+from scaling_cli.forecasting.job import Job, jobs_in, siblings_target
+from scaling_cli.forecasting.single import METHODS, Ended, Options, forecast_job
+from scaling_cli.forecasting.stopping import RISK, which_to_stop
 from scaling_cli.vocabulary.arguments import check_level
 from scaling_cli.vocabulary.errors import DataError, ScalingError, UsageError, near
 from scaling_cli.vocabulary.outcomes import LeftOut, why
@@ -38,6 +39,10 @@ def forecast(
     combine: str = "stack",
     rising: bool = False,
     limit: float | str | None = None,
+    families: Sequence[str] | None = None,
+    target_loss: float | str | None = None,
+    stop: bool = False,
+    risk: float = RISK,
 ) -> Forecasts:
     """Forecast the final loss of running jobs, or whatever else falls or rises along them.
 
@@ -78,6 +83,15 @@ def forecast(
     limit : number, optional
         What it never passes. Default: 0 for what falls; for what rises 1 or 100 where its values
         look so, else nothing.
+    families : sequence of str, optional
+        Which families of learning curves; `method` is then `families`.
+    target_loss : number, optional
+        A level: when it is reached, or that it may never be, is added.
+    stop : bool
+        The runs are candidates of which the best is wanted: how likely each ends best is added,
+        and which can be stopped now. Runs that have ended are candidates too.
+    risk : float
+        How likely the best may be among those that are stopped.
 
     Raises
     ------
@@ -89,6 +103,7 @@ def forecast(
         If too little is logged since the learning rate last rose, or what is forecast rises and
         nothing says that it should.
     """
+    method = "families" if families else method
     if method not in METHODS:
         raise UsageError(f"there is no method {method!r}.", hint=near(method, METHODS, "methods"))
     check_level(level)
@@ -98,6 +113,8 @@ def forecast(
         raise UsageError(f"--unique-tokens must be positive, not {unique_tokens}.")
     curves = kinds.load(fit, CurveFit) if isinstance(fit, str | PathLike | Record) else fit
     jobs, left, notes = jobs_in(runs, target)
+    if stop:
+        _check_candidates(jobs, risk)
     alone = isinstance(siblings, list | tuple) and not siblings
     same = target if alone else siblings_target(jobs, target)
     kin, unread, more = jobs_in(siblings, same)
@@ -106,19 +123,52 @@ def forecast(
         *(until, schedule, level, method, distinct, curves, tuple(kin), threshold, combine),
         rising=rising,
         limit=bound,
+        families=tuple(families) if families else None,
+        target_loss=None if target_loss is None else parse_number(target_loss),
     )
-    forecasts, errors = [], []
+    forecasts: dict[str, Forecast] = {}
+    errors: list[ScalingError] = []
+    ended: list[Job] = []
     for job in jobs:
         try:
-            forecasts.append(forecast_job(job, options))
+            forecasts[job.run] = forecast_job(job, options)
         except ScalingError as error:
+            if stop and isinstance(error, Ended):
+                ended.append(job)
+                continue
             errors.append(error)
             left.append(LeftOut(job.run, error.message))
     if not forecasts and len(left) == 1 and errors:
         raise errors[0]
     if not forecasts:
         raise _none(left, errors)
-    return Forecasts(tuple(forecasts), (*notes, *more), left_out=(*left, *unread))
+    going = [job for job in jobs if job.run in forecasts]
+    return Forecasts(
+        tuple(forecasts.values()),
+        (*notes, *more),
+        which_to_stop(tuple(forecasts.values()), going, ended, rising=rising, risk=risk)
+        if stop
+        else None,
+        left_out=(*left, *unread),
+    )
+
+
+def _check_candidates(jobs: Sequence[Job], risk: float) -> None:
+    """Refuse to choose among fewer than two, among other losses, or at a risk that is none.
+
+    Raises
+    ------
+    UsageError
+    """
+    if not 0 < risk < 1:
+        raise UsageError(f"--risk must lie between 0 and 1, not {risk:g}.")
+    if len(jobs) < 2:
+        raise UsageError("--stop chooses among several runs; there is one.")
+    if len(columns := sorted({job.target for job in jobs})) > 1:
+        raise UsageError(
+            f"the runs log different losses ({', '.join(columns)}): no end is the best of all.",
+            hint="Name one: --target COLUMN.",
+        )
 
 
 def _none(left: Sequence[LeftOut], errors: Sequence[ScalingError]) -> ScalingError:

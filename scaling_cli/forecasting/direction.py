@@ -65,6 +65,25 @@ class Turn:
             raise _passed(job, self, int(np.argmax(left <= 0)))
         return job if self == Turn() else replace(job, loss=left, notes=job.notes)
 
+    def left(self, value: float | None) -> float | None:
+        """Return what a level that is asked for leaves to the limit.
+
+        Raises
+        ------
+        UsageError
+            If it lies at the limit or beyond it.
+        """
+        if value is None:
+            return None
+        left = self.limit - value if self.rising else value - self.limit
+        if not left > 0:
+            side = "below" if self.rising else "above"
+            raise UsageError(
+                f"--target-loss {value:g} cannot be reached: the limit is {self.limit:g}.",
+                hint=f"Give a value {side} it, or another --limit.",
+            )
+        return left
+
     def value(self, left: float) -> float:
         """Return a value from what is left to its limit."""
         return self.limit - left if self.rising else self.limit + left
@@ -83,7 +102,7 @@ class Turn:
         if self == Turn():
             return forecast
         seen, path, value = forecast.seen, forecast.path, self.value
-        rate = forecast.constant_rate
+        rate, reaches = forecast.constant_rate, forecast.reaches
         ends = np.sort([self.values(path.low), self.values(path.high)], axis=0)
         pasts = []
         for past in forecast.backtests:
@@ -103,6 +122,7 @@ class Turn:
             backtests=pasts,
             noise=forecast.noise * seen.loss / abs(value(seen.loss)),
             path=Path(path.x, self.values(path.loss), *ends),
+            reaches=None if reaches is None else replace(reaches, loss=value(reaches.loss)),
         )
 
     def values(self, left: np.ndarray) -> np.ndarray:

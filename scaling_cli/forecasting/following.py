@@ -89,7 +89,7 @@ def compare(forecast: Forecast, job: Job, patience: int = PATIENCE) -> Watch:
             hint=f"Read it as well: --target {forecast.target}.",
         )
     rows = np.flatnonzero((job.x > forecast.now) & (job.x <= forecast.until))
-    size = int(np.clip(np.ceil((forecast.noise / WANTED_NOISE) ** 2), 1, MOST_ROWS))
+    size = _averaged(forecast)
     whole = len(rows) // size
     checks = [_check(forecast, job, part) for part in rows[: whole * size].reshape(whole, size)]
     outside = longest = 0
@@ -97,6 +97,24 @@ def compare(forecast: Forecast, job: Job, patience: int = PATIENCE) -> Watch:
         outside = 0 if check.inside else outside + 1
         longest = max(longest, outside)
     return Watch(tuple(checks), longest if longest >= patience else outside, patience)
+
+
+def at_end(forecast: Forecast, job: Job) -> tuple[Check, float] | None:
+    """Compare the last rows before the place that was forecast, and what was expected of them.
+
+    None before they are logged.
+    """
+    rows = np.flatnonzero((job.x > forecast.now) & (job.x <= forecast.until))
+    if not job.reached(forecast.until) or not len(rows):
+        return None
+    last = rows[-_averaged(forecast) :]
+    expected = np.interp(job.x[last].mean(), forecast.path.x, forecast.path.loss)
+    return _check(forecast, job, last), float(expected)
+
+
+def _averaged(forecast: Forecast) -> int:
+    """Return how many rows are averaged: until their noise is below half a per cent."""
+    return int(np.clip(np.ceil((forecast.noise / WANTED_NOISE) ** 2), 1, MOST_ROWS))
 
 
 def _check(forecast: Forecast, job: Job, rows: np.ndarray) -> Check:

@@ -14,6 +14,8 @@ from scaling_cli.schedules._identification import (
     Identification,
     Verdict,
     identify_schedule,
+    roundest,
+    zero_of,
 )
 from scaling_cli.schedules._schedule import Schedule
 from scaling_cli.schedules.constant import Constant
@@ -29,6 +31,8 @@ CONSTANT = "constant so far"  # the verdict on a rate that tells nothing of what
 TO_ZERO = 0.75  # what is believed of a line to 0 after a decay that ends before the run
 LINES, STRAIGHT = 5, 0.002  # rates that make a line; of the peak, how far they may lie from it
 TOO_EARLY, TOO_LATE = -0.02, 0.06  # of the run, where that line may come to 0: rows are averages
+NEAR_ZERO = 0.01  # of the way from the log's end to 0: how surely rounded rates tell that
+LOWEST = 0.105  # of the peak: runs are given 0.1 and less as their lowest rate
 ROUNDED = 1e-3  # of the run: a schedule that ends so near its end ends with it
 SAME_SHAPE = 0.02  # of the peak, on average along the run
 MOST_UNKNOWN = 0.5  # of the run, at its start, that shapes need not share
@@ -309,24 +313,49 @@ def _logged(job: Job, x: np.ndarray, lr: np.ndarray, end: float | None) -> tuple
     if match.verdict is Verdict.UNEXPLAINED and end is not None:
         shorter = identify_schedule(x, lr)  # it may end before the run does
         match = match if shorter.verdict is Verdict.UNEXPLAINED else shorter
+    match, on = (match, "") if end is not None else _gone_on(job, x, lr, match)
     falls = bool((lr[np.argmax(lr) :] < lr.max() * (1 - SAME_SHAPE)).any())
     if not falls:
         return _held(job, x, lr, _needed(job, end), match)
     if match.verdict is Verdict.UNEXPLAINED:
         return _unexplained(job, x, lr, _needed(job, end), match)
-    plan = replace(_identified(match, match.schedule), known_from=float(x[0]))
+    plan = replace(_identified(match, match.schedule, on), known_from=float(x[0]))
     if match.verdict is Verdict.AMBIGUOUS:
         rivals = [rival.schedule for rival in match.rivals[:MOST_RIVALS]]
-        others = [Prospect(_identified(match, rival), rival.title) for rival in rivals]
+        others = [Prospect(_identified(match, rival, on), rival.title) for rival in rivals]
         return (Prospect(plan, match.schedule.title), *others)
     if end is not None and end > plan.length * (1 + ROUNDED):
         return _ended(job, x, lr, plan, end)
     return (Prospect(plan),)
 
 
-def _identified(match: Identification, schedule: Schedule) -> RatePlan:
+def _gone_on(
+    job: Job, x: np.ndarray, lr: np.ndarray, match: Identification
+) -> tuple[Identification, str]:
+    """Return the schedule of a log that stops within a decay, on to where that comes to 0.
+
+    And what to say of it; the match itself where the log may have come to its end: near the lowest
+    rates that runs are given, unless 0 lies at a rounder step than the end of the log.
+    """
+    zero, last = zero_of(match), match.schedule.length
+    if zero is None or zero <= x[-1]:
+        return match, ""
+    off = max(1.0, NEAR_ZERO * (zero - float(x[-1])))
+    end = roundest(zero - off, zero + off)
+    lowest = float(match.schedule.lr(last)) / match.schedule.highest
+    if lowest <= LOWEST and roundest(last - 1, end) != end:
+        return match, ""
+    for length in (end, float(round(zero))):
+        further = identify_schedule(x, lr, length=length)
+        if length > x[-1] and further.verdict is not Verdict.UNEXPLAINED:
+            where = f"{job.place(length)}, where the decay comes to 0"
+            return further, f"; that the run ends at {where}, is an assumption"
+    return match, ""
+
+
+def _identified(match: Identification, schedule: Schedule, on: str) -> RatePlan:
     only = "it alone explains" if match.verdict is Verdict.CERTAIN else "it and others explain"
-    why = f"{only} the {match.rows} logged rates"
+    why = f"{only} the {match.rows} logged rates{on}"
     notes = tuple(note for note in match.notes if not note.startswith("the log stops"))
     length, shift, verdict = schedule.length + match.shift, match.shift, str(match.verdict)
     return RatePlan(schedule, length, "logged", why, verdict, shift=shift, notes=notes)

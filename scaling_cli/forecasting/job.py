@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +20,20 @@ if TYPE_CHECKING:
     from scaling_cli.runs.table import Runs
     from scaling_cli.runs.view import View
 
+# Columns that tell when a row was logged, the surest first, and their unit in seconds.
+TIMES = {
+    **dict.fromkeys(("_timestamp", "wall_time", "timestamp", "_runtime", "runtime"), 1.0),
+    **dict.fromkeys(("elapsed", "elapsed_seconds", "wall_seconds", "seconds", "time"), 1.0),
+    **dict.fromkeys(("train_time", "wall_clock", "date", "datetime"), 1.0),
+    **dict.fromkeys(("train_time_ms", "elapsed_ms", "time_ms"), 1e-3),
+    **dict.fromkeys(("hours", "wall_hours", "elapsed_hours"), 3600.0),
+}
+MILLISECONDS = 1e11  # since 1970: as many seconds are the year 5138
 FEWEST, FEW = 5, 12  # points: below the first nothing is forecast, below the second with a warning
 LEAST_X = 1e-6  # of what is logged: a row at 0 stands here on a logarithmic axis
 ROUNDING = 1e-3  # of the peak: a rate as little below zero is rounding
 NO_WAY = 1e-3  # of the run: so near its end it has ended; the last step may be logged as n - 1
+WHOLE = 100.0  # steps, from which on parts of one are not said
 FEWEST_HELD_OUT = 8  # points: with fewer, the training loss says more than the held-out one
 TOKENS_FROM, FAR = 1e9, 1e3  # few runs have as many steps; times what is logged
 # How a first screen knows the note that says which loss was read.
@@ -58,6 +69,9 @@ class Job:
     target : str
         Column of the loss; empty where the job was not read from a log.
     loss_unit : str
+    seconds : array, shape (n,), optional
+        When each row was logged: since 1970, or since any other moment; NaN where that is not
+        known.
     """
 
     run: str
@@ -73,6 +87,7 @@ class Job:
     notes: tuple[str, ...] = field(default=())
     target: str = ""
     loss_unit: str = L.unit
+    seconds: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         """Merge what was logged twice, leave out what is not finite, refuse what is no curve.
@@ -95,7 +110,9 @@ class Job:
                 "names another axis, --target COLUMN another loss.",
             )
         self._refuse_negative(x, lr)
+        times = None if self.seconds is None else np.asarray(self.seconds, float)[rows]
         kept = {"x": x[rows], "loss": loss, "lr": None if lr is None else lr[rows]}
+        kept |= {"seconds": times}
         for name, value in {**kept, "notes": (*self.notes, *notes)}.items():
             object.__setattr__(self, name, value)
 
@@ -164,8 +181,8 @@ class Job:
         return self.target if self.target and "loss" not in self.target else "loss"
 
     def place(self, x: float | np.ndarray) -> str:
-        """Return a place along the run in words."""
-        return f"{self.unit[:-1]} {x:g}"
+        """Return a place along the run in words: a whole step, also of the middle of a bin."""
+        return f"{self.unit[:-1]} {np.round(x) if x >= WHOLE else x:g}"
 
     def step_tokens(self, why: str, error: type[ScalingError] = UsageError) -> float:
         """Return the tokens of a step, refused with a reason where they are not known."""
@@ -189,8 +206,10 @@ class Job:
         """Return the run as it was at a place along it."""
         if x not in self._parts:
             kept = slice(int(np.searchsorted(self.x, x, side="right")))
-            lr = None if self.lr is None else self.lr[kept]
-            part = replace(self, x=self.x[kept], loss=self.loss[kept], lr=lr, notes=())
+            columns = ("x", "loss", "lr", "seconds")
+            known = {name: getattr(self, name) for name in columns}
+            cut = {name: None if v is None else v[kept] for name, v in known.items()}
+            part = replace(self, **cut, notes=())
             self._parts[x] = part
         return self._parts[x]
 
@@ -363,7 +382,29 @@ def _job(facts: Mapping[str, Any], rows: "View", target: str | None) -> Job:
         notes=(note,) if note else (),
         target=column,
         loss_unit=loss_unit(rows, column),
+        seconds=_seconds(rows, there),
     )
+
+
+def _seconds(rows: "View", there: np.ndarray) -> np.ndarray | None:
+    """Return when rows were logged, in seconds; None where no column tells it."""
+    for name, scale in TIMES.items():
+        if name not in rows.names() or not rows.own(name).any():
+            continue
+        cells = rows.column(name)
+        values = np.array([_instant(c) for c in cells]) if cells.dtype == object else cells * scale
+        values = values[there] / (1e3 if np.nanmax(values) > MILLISECONDS else 1.0)
+        if np.isfinite(values).sum() > 1 and np.nanmax(np.diff(values)) > 0:
+            return values
+    return None
+
+
+def _instant(text: Any) -> float:
+    """Return an instant in words as seconds since 1970; NaN where it is none."""
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
+    except (TypeError, ValueError):
+        return np.nan
 
 
 def siblings_target(jobs: Sequence[Job], target: str | None) -> str | None:

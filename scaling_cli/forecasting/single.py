@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from scaling_cli.artefacts.forecast import Forecast, Known, Path, Scenario, Seen
+from scaling_cli.artefacts.forecast import Forecast, Known, Path, Reaching, Scenario, Seen
 from scaling_cli.forecasting import annealed, doubts, siblings
 from scaling_cli.forecasting.annealed import DECAY_SHARE, Alone, alone
 from scaling_cli.forecasting.anticipation import anticipate
@@ -13,6 +13,7 @@ from scaling_cli.forecasting.direction import directed
 from scaling_cli.forecasting.families import Extrapolation, extrapolate
 from scaling_cli.forecasting.future import Prospect, RatePlan, plan_of, prospects
 from scaling_cli.forecasting.job import NO_WAY, Job, binned, read_until
+from scaling_cli.forecasting.reaching import reached_by, reaching
 from scaling_cli.numerics.quantiles import mixture_quantile, quantile
 from scaling_cli.schedules._identification import FEWEST_ROWS
 from scaling_cli.schedules._schedule import Schedule
@@ -50,6 +51,9 @@ class Options:
     combine: str = "stack"
     rising: bool = False
     limit: float | None = None
+    families: tuple[str, ...] | None = None
+    target_loss: float | None = None
+    """A level: when it is reached is told; within a forecast, what it leaves to the limit."""
 
     @property
     def belief(self) -> annealed.Belief:
@@ -153,7 +157,8 @@ def forecast_job(raw: Job, options: Options) -> Forecast:
     """
     job, turn, notes = directed(raw, rising=options.rising, limit=options.limit)
     kin = tuple(turn.there(other) for other in options.siblings)
-    options, until = replace(options, siblings=kin), None
+    wanted = turn.left(options.target_loss)
+    options, until = replace(options, siblings=kin, target_loss=wanted), None
     if options.until is not None:
         until, read = read_until(options.until, job)
         notes.append(f"{read}.")
@@ -180,10 +185,14 @@ def forecast_job(raw: Job, options: Options) -> Forecast:
     )
 
 
+class Ended(DataError):
+    """There is nothing to forecast: the run is at its end."""
+
+
 def _ended(job: Job, end: float) -> DataError:
     """Return why there is nothing to forecast: the run is at its end, or past it."""
     if job.now <= end * (1 + NO_WAY):
-        return DataError(
+        return Ended(
             f"run {job.run!r} has reached its end: {job.place(job.now)} of {end:g}; its "
             f"{job.noun} is {job.level():.4f}.",
             hint="Say where it ends with --until if it goes on.",
@@ -316,8 +325,8 @@ def _by_families(basis: Basis) -> tuple[Outcome, Extrapolation]:
     kept = first[(clock(job.x[first]) > 0) & (job.x[first] >= course.start * seeing)]
     steady = job.loss[kept] + gone(job.x[kept])
     x = np.linspace(job.now, basis.end, PLACES)
-    until, combine = float(clock(x[-1:])[0]), basis.options.combine
-    families = extrapolate(clock(job.x[kept]), steady, until, combine=combine, level=level)
+    asked = {"families": basis.options.families, "combine": basis.options.combine, "level": level}
+    families = extrapolate(clock(job.x[kept]), steady, float(clock(x[-1:])[0]), **asked)
     middle, low, high = families.curve(clock(x))
     loss, spread = middle - gone(x), np.log(high / low) / (2 * quantile(level))
     if seeing:
@@ -358,12 +367,26 @@ def _record(basis: Basis) -> Forecast:
         backtests=law.backtests if families is None else (),
         noise=noise,
         levels=_levels(job, basis.options.threshold),
+        reaches=_reaches(basis, each),
         siblings=[s.job.run for s in way.kin.members] if told is not None else [],
         left_out=[*way.kin.left_out, *(LeftOut(s.job.run, reason) for s in unused)],
         notes=_notes(law, families),
         path=path,
         target=job.target,
     )
+
+
+def _reaches(basis: Basis, each: Sequence[Outcome]) -> Reaching | None:
+    """Return when the level that was asked for is reached."""
+    level, law = basis.options.target_loss, basis.ways[0].law
+    if level is None:
+        return None
+    ways = [
+        (way.prospect.name, weight, reached_by(level, o.centre, o.sd)[0])
+        for way, weight, o in zip(basis.ways, basis.weight.tolist(), each, strict=True)
+    ]
+    seen = law.posterior.level
+    return reaching(level, law.job, seen, each[0].x, ways, coverage=basis.options.level)
 
 
 def _seen(job: Job, law: Alone) -> Seen:

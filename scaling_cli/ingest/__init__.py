@@ -19,6 +19,7 @@ from typing import Any
 
 from scaling_cli.ingest import _pattern
 from scaling_cli.ingest._batches import READER, Batch, Later, batches, understood
+from scaling_cli.ingest._beside import is_configuration
 from scaling_cli.ingest._columns import check_mapping, remap
 from scaling_cli.ingest._facts import Meta, Options, pattern_notes, read_meta
 from scaling_cli.ingest._given import are_records, expand, passed_over
@@ -68,6 +69,8 @@ def _recognised(source: Source, head: bytes) -> str | None:
     if _is_beside(source):
         return None
     how = recognised(source.name, head)
+    if not source.asked and how in (None, "jsonl") and is_configuration(source.name, head):
+        return None
     if how is None and len(head) == HEAD and b"\x00" not in head:
         return recognised(source.name, source.head(_FAR))
     return how

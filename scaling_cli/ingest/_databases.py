@@ -13,9 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from scaling_cli.ingest._sources import SQLITE
 from scaling_cli.vocabulary.errors import DataError
 
-MAGIC = b"SQLite format 3\x00"
+READERS = ("mlflow", "swanlab", "trackio")
 _AHEAD = slice(18, 20)  # where the header says that new pages are written beside the file
 _MADE = re.compile(rb'CREATE TABLE (?:IF NOT EXISTS )?["`\[]?(\w+)')
 _ROWS = 65536  # that are held as Python objects at a time
@@ -23,7 +24,7 @@ _ROWS = 65536  # that are held as Python objects at a time
 
 def tables(path: str, head: bytes) -> set[str]:
     """Return the tables of a database; none if this is no database."""
-    if not head.startswith(MAGIC):
+    if not head.startswith(SQLITE):
         return set()
     try:
         if Path(path).is_file():

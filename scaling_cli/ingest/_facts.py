@@ -11,12 +11,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from scaling_cli.ingest._beside import Beside, Folder, digest, folder_of
 from scaling_cli.ingest._columns import canonical_name, canonical_of, name_columns
-from scaling_cli.ingest._sources import Raw, stem
+from scaling_cli.ingest._sources import Raw, Source, stem
 from scaling_cli.runs.table import ColumnReading, Layout, Note
 from scaling_cli.vocabulary import quantities
 from scaling_cli.vocabulary.errors import DataError, UsageError, some
@@ -328,8 +330,25 @@ class Options:
         return {k: v for k, v in said.items() if k not in _DIRECTIONS}
 
     @cached_property
+    def _folders(self) -> dict[Path, Folder]:
+        return {}
+
+    def beside(self, source: Source) -> Beside | None:
+        """Return the configuration that lies beside a log; a folder is looked into once."""
+        path = folder_of(source)
+        if path is None:
+            return None
+        if path not in self._folders:
+            self._folders[path] = Folder(path, Path(self.meta.file).name if self.meta else "")
+        return self._folders[path].beside(source)
+
+    def read_as(self, source: Source) -> str:
+        """Return what a store compares: all that changes how this file is understood."""
+        return digest(self.as_json, self.beside(source))
+
+    @cached_property
     def as_json(self) -> str:
-        """Return what a store compares: all that changes how a file is understood."""
+        """Return all that was said that changes how files are understood."""
         said = {
             "map": dict(self.map),
             "set": {key: str(value) for key, value in self.set.items()},

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from scaling_cli.ingest._beside import is_configuration
 from scaling_cli.ingest._sources import Raw, Source, named, raw_of
 from scaling_cli.runs.stored import is_store
 from scaling_cli.runs.table import Note, natural
@@ -104,7 +105,7 @@ def expand(
             known[source.uri] = (source, how)
         elif source.asked:
             raise _unknown(source, looked_for, nearest(source, head) or _odd_bytes(head))
-        else:
+        elif not is_configuration(source.name, head):
             why = nearest(source, head) or _odd_bytes(head)
             skipped.append(f"{source.name} ({why})" if why else source.name)
     if not known:

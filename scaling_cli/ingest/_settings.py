@@ -6,10 +6,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from scaling_cli.architectures import architecture, describes
+from scaling_cli.architectures._written import named
 from scaling_cli.runs.curves import WARMUPS
 from scaling_cli.vocabulary import quantities
-from scaling_cli.vocabulary.errors import UsageError
-from scaling_cli.vocabulary.quantities import B_TOKENS, N, plain_name, recognise
+from scaling_cli.vocabulary.errors import DataError, UsageError
+from scaling_cli.vocabulary.quantities import B_TOKENS, N, U, plain_name, recognise
 
 # What a run is planned to last, as configurations call it.
 _PLANNED = (
@@ -23,12 +25,16 @@ _LENGTHS = (
 )
 _BATCHES = ("global_batch_size", "global_train_batch_size", "total_train_batch_size")
 _TOKENS = ("tokens_per_iter", "tokens_per_iteration", "tokens_per_batch", "total_batch_tokens")
+_VOCABULARIES = ("padded_vocab_size", "vocab_size", "vocabulary_size", "n_vocab")
 _RATES = ("learning_rate", "lr", "max_lr", "peak_lr", "peak_learning_rate")
 _NANOGPT = ("batch_size", "block_size", "gradient_accumulation_steps")
 _LONGEST = 200  # characters of a setting that is worth keeping
 _MOST = 400  # settings of a run
 _NUMBER = re.compile(r"[-+]?[\d.]+(e[-+]?\d+)?", re.IGNORECASE)
 PREFIX = "config/"
+COMPUTED = "computed of "
+KNOWN = "params_known"  # how the parameters are known, where they are not stated
+COUNTS = ("params", "params_convention", "params_non_embedding", "params_active", KNOWN)
 
 
 def facts(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -42,8 +48,9 @@ def facts(config: Mapping[str, Any]) -> dict[str, Any]:
     Returns
     -------
     facts : dict
-        params, batch_tokens, step (the planned length), seq_len, peak_lr, warmup_steps where
-        one value is stated, and the settings themselves under `config/NAME`.
+        params, batch_tokens, step (the planned length), seq_len, vocab_size, unique_tokens,
+        peak_lr, warmup_steps where one value is stated, and the settings themselves under
+        `config/NAME`. Parameters that are not stated are computed of the architecture.
     """
     flat = dict(list(_flat(config))[:_MOST])
     short: dict[str, set[Any]] = {}
@@ -52,9 +59,46 @@ def facts(config: Mapping[str, Any]) -> dict[str, Any]:
     stated = {name: next(iter(values)) for name, values in short.items() if len(values) == 1}
     known = {"step": _first(stated, _PLANNED), "seq_len": _first(stated, _LENGTHS)}
     known |= {"peak_lr": _first(stated, _RATES), "batch_tokens": _batch(stated)}
+    known |= {"vocab_size": _first(stated, _VOCABULARIES)}
+    known |= {U.column: _first(stated, [name for name in stated if recognise(name) is U])}
     known |= {name: _first(stated, (name,)) for name in WARMUPS}
     said = {name: value for name, value in known.items() if value is not None}
-    return said | _size(stated) | {PREFIX + name: value for name, value in flat.items()}
+    size = _size(stated)
+    size |= {} if size else computed(config)
+    return said | size | {PREFIX + name: value for name, value in flat.items()}
+
+
+def computed(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of the architecture that a configuration describes, if any.
+
+    Returns
+    -------
+    facts : dict
+        `params` counts all, or what has no embedding where the vocabulary is not stated;
+        `params_known` says that it was computed.
+    """
+    if not describes(config):
+        return {}
+    try:
+        model = architecture(named(config))
+    except DataError:
+        return {}
+    total, inner = model.params(), model.non_embedding()
+    active = {"params_active": model.params(active=True)} if model.is_mixture else {}
+    counts = {"params": inner if total is None else total, "params_non_embedding": inner, **active}
+    return {
+        **{name: float(count) for name, count in counts.items() if count is not None},
+        "params_convention": "non_embedding" if total is None else "total",
+        KNOWN: f"{COMPUTED}{model.kind}: {model.layers} layers, width {model.width}",
+    }
+
+
+def apart(facts: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the facts that are stated, and those of them that were computed."""
+    if KNOWN not in facts:
+        return dict(facts), {}
+    counts = {name: facts[name] for name in COUNTS if name in facts}
+    return {name: value for name, value in facts.items() if name not in counts}, counts
 
 
 def _flat(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -533,10 +533,14 @@ def _clashes(named: Raw, axis: np.ndarray, owner: np.ndarray, *, shuffled: bool 
 
 
 def _start_alike(axis: np.ndarray, owner: np.ndarray) -> bool:
-    """Say whether every group begins at one of the two first places of the axis."""
-    places = np.unique(axis[~np.isnan(axis)])
-    first = [np.nanmin(axis[owner == group]) for group in range(owner.max() + 1)]
-    return bool(np.all(np.array(first) <= places[:2][-1]))
+    """Say whether every group begins at one of the two first places of the axis.
+
+    A group without a place on it begins nowhere.
+    """
+    known = ~np.isnan(axis)
+    first = np.full(owner.max() + 1, np.inf)
+    np.minimum.at(first, owner[known], axis[known])
+    return bool(np.all(first <= np.unique(axis[known])[:2][-1]))
 
 
 def _by_name(rows: _Rows, columns: Sequence[str]) -> Raw:

@@ -1,5 +1,6 @@
 """Sources: the bytes of a file, a pipe or standard input, and the table a reader found in them."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -25,6 +26,7 @@ from scaling_cli.vocabulary.reading import as_text, read_file, read_stream
 # What people and tools write for "no value". `nan` is not among them: it is a measurement.
 NULLS = ("", "NULL", "null", "None", "N/A", "n/a", "NA", "#N/A")
 Records = Sequence[Mapping[str, Any]]
+SQLITE = b"SQLite format 3\x00"
 BOM = b"\xef\xbb\xbf"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")  # as PowerShell writes what is redirected
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
@@ -265,7 +267,11 @@ class Source:
         if self.parts:
             digests = sorted((part.uri, part.sha256) for part in self.parts)
             return hashlib.sha256(json.dumps(digests).encode()).hexdigest()
-        return hashlib.sha256(self.packed).hexdigest()
+        digest = hashlib.sha256(self.packed)
+        if self.path is not None and self.packed.startswith(SQLITE):
+            with contextlib.suppress(OSError):  # what its writer has written beside it
+                digest.update(Path(f"{self.path}-wal").read_bytes())
+        return digest.hexdigest()
 
 
 def named(given: str | Path) -> Source:

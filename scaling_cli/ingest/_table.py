@@ -1,6 +1,7 @@
 """One table of one file, understood: its runs, its points, its columns, its doubts."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import cycle
@@ -10,6 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from scaling_cli.ingest import _settings
+from scaling_cli.ingest._beside import Beside, filled
+from scaling_cli.ingest._beside import notes as notes_of
 from scaling_cli.ingest._columns import check_values, name_columns, without_zeros
 from scaling_cli.ingest._facts import Options, Origin, facts_from_name, settle
 from scaling_cli.ingest._rows import (
@@ -39,6 +43,7 @@ from scaling_cli.vocabulary import quantities
 from scaling_cli.vocabulary.errors import DataError
 from scaling_cli.vocabulary.quantities import QUANTITIES, N
 
+_OF_SEVERAL = re.compile(r":\d+$")  # one of the runs of a file
 _WORDS = {
     Layout.RUN: "run",
     Layout.CURVE: "step of one run",
@@ -82,19 +87,25 @@ def understand(raw: Raw, source: Source, options: Options) -> Runs:
     notes += [*judged.notes, *broken_off(judged), *fallen_silent(judged)]
     notes += [] if options.meta else unrecognised(named, layout)
     said = said_of(raw.file, layout, why, stated, options)
-    part = Part(source, stated, len(raw), [*named.readings, *said], notes)
+    alone = len(judged.first) == 1 and layout is Layout.CURVE and not _OF_SEVERAL.search(raw.run)
+    beside = options.beside(source) if alone else None
+    part = Part(source, stated, len(raw), [*named.readings, *said], notes, beside)
     return runs_of(judged, [part], options)
 
 
 @dataclass(frozen=True)
 class Part:
-    """A file of a table: what its name states, how many rows were read, what is said of them."""
+    """A file of a table: what its name states, how many rows were read, what is said of them.
+
+    `beside` is the configuration that lies beside it.
+    """
 
     source: Source
     stated: Mapping[str, Any]
     rows: int
     columns: Sequence[ColumnReading]
     notes: Sequence[Note]
+    beside: Beside | None = None
 
 
 def said_of(
@@ -119,7 +130,8 @@ def runs_of(
         The points that are wanted. Default: all.
     """
     alone = len(parts) == 1
-    runs, along = _facts(judged, options, parts)
+    runs, along, told = _facts(judged, options, parts)
+    parts = [replace(parts[0], notes=[*parts[0].notes, *told]), *parts[1:]]
     names = runs["run_id"].to_pylist()
     owned = [names] if alone else [[name] for name in names]
     kept = [len(judged.ids)] if alone else [part.rows for part in parts]
@@ -167,7 +179,7 @@ def _source(raw: Raw, part: Part, options: Options) -> dict[str, Any]:
         **source.told_by,
         "reader": raw.reader,
         "reader_version": raw.version,
-        "mapping": options.as_json,
+        "mapping": options.read_as(source),
         "rows_read": part.rows,
         "columns": json.dumps([vars(reading) for reading in part.columns]),
         "notes": json.dumps([vars(note) for note in part.notes]),
@@ -200,20 +212,25 @@ def _said(file: str, named: Mapping[str, Any], given: Mapping[str, Any]) -> list
 
 def _facts(
     judged: Judged, options: Options, parts: Sequence[Part]
-) -> tuple[pa.Table, dict[str, pa.Array]]:
-    """Split columns into facts of runs and values along runs; add the facts from elsewhere."""
+) -> tuple[pa.Table, dict[str, pa.Array], list[Note]]:
+    """Split columns into facts of runs and values along runs; add the facts from elsewhere.
+
+    What is computed, or comes from beside the log, is used where nothing states it, and told.
+    """
     raw, meta = judged.named, options.meta
     fixed, along = {}, {}
     for name, column in raw.columns.items():
         if name != "run_id":
             place = along if name in MEASURED or not _is_fact(judged, name, column) else fixed
             place[name] = column
-    if _is_plain(judged, options):
-        return _plain_facts(judged, fixed), along
+    beside, told = parts[0].beside, []
+    if _is_plain(judged, options) and beside is None:
+        return _plain_facts(judged, fixed), along, told
     own = {n: column.take(pa.array(judged.first)).to_pylist() for n, column in fixed.items()}
     if judged.layout is Layout.RUN:
         own |= {name: along[name].to_pylist() for name in MEASURED if name in along}
-    header = Origin("the header of " + raw.file, raw.facts, rounded=raw.rounded)
+    plainly, counts = _settings.apart(raw.facts)
+    header = Origin("the header of " + raw.file, plainly, rounded=raw.rounded)
     said = {f"{name}_convention": convention for name, convention in raw.conventions.items()}
     rows = []
     for i, run in enumerate(judged.ids[judged.first].tolist()):
@@ -224,12 +241,14 @@ def _facts(
         last = Origin(file, {name: values[i] for name, values in own.items()} | said)
         origins = [*first, Origin("the file name", named, rounded=True), header, last]
         facts = settle(run, origins, options.facts)
+        facts = filled(facts, counts, beside.facts if beside else {})
+        told += notes_of(raw.file or part.source.name, facts, counts, beside) if i == 0 else []
         rows.append({"run_id": run, "rows": str(judged.layout), **facts})
     if judged.layout is Layout.RUN:
         measured = [name for name in MEASURED if any(name in row for row in rows)]
         along |= {n: pa.array([row.get(n) for row in rows], pa.float64()) for n in measured}
         rows = [{k: v for k, v in row.items() if k not in MEASURED} for row in rows]
-    return _table(rows), along
+    return _table(rows), along, told
 
 
 def _plain_facts(judged: Judged, fixed: Mapping[str, pa.Array]) -> pa.Table:

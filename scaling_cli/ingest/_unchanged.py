@@ -6,11 +6,13 @@ What is said of their runs as a whole comes from the store: the facts and the la
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from scaling_cli.ingest import _databases
 from scaling_cli.ingest._facts import Options
 from scaling_cli.ingest._parts import may_be_part
 from scaling_cli.ingest._sources import Source, stem
@@ -77,7 +79,7 @@ def unchanged(
     for place, (source, how) in enumerate(files):
         row = held.sources.get(source.uri, {})
         now = {"file": source.name, "reader": how, "reader_version": versions.get(how)}
-        now |= {"mapping": options.as_json}
+        now |= {"mapping": options.read_as(source)}
         alike = now.items() <= row.items() and row.get("along") is not None
         if alike and _is(source, row) and _is_named(row, names[source.name]):
             rows[place] = row if is_as_it_was(source, row) else _told_again(source, row)
@@ -116,6 +118,8 @@ def _of_columns(table: pa.Table, names: Sequence[str]) -> pa.Table:
 def is_as_it_was(source: Source, row: Mapping[str, Any]) -> bool:
     """Say whether a file need not be read to know that it is what was read."""
     if source.path is None or row.get("program") != again.program() or row["inode"] is None:
+        return False
+    if row["reader"] in _databases.READERS and Path(f"{source.path}-wal").exists():
         return False
     try:
         now = source.path.stat()

@@ -13,6 +13,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from scaling_cli.architectures._written import printed
+from scaling_cli.ingest import _settings
+from scaling_cli.ingest._beside import filled
 from scaling_cli.ingest._headers import facts_of
 from scaling_cli.ingest._sources import Raw, format_ending
 from scaling_cli.ingest._trainers import (
@@ -24,12 +27,15 @@ from scaling_cli.ingest._trainers import (
     listen,
     pieces,
 )
+from scaling_cli.runs.curves import WARMUPS
 from scaling_cli.runs.table import Note
 from scaling_cli.vocabulary.errors import DataError
 
-VERSION = "3"
+VERSION = "4"
 NAMES = ("console", *(name for dialect in dialects() for name in dialect.names))
 LOOKED_FOR = "the console of a trainer (Megatron, nanoGPT, torchtitan and the like)"
+_ARGUMENTS = 1 << 22  # bytes of a log in which its arguments stand
+_OF_ARGUMENTS = (*_settings.COUNTS, "peak_lr", *WARMUPS)
 _LOSSES = ("train_loss", "val_loss", "val_bpb")
 _WITHIN = ("planned", "per_epoch", "rank")  # numbers of a line that measure nothing
 _SURE = (0.95, 0.6)  # how sure a line of a known trainer is, and one of nobody in particular
@@ -96,7 +102,25 @@ def read(path: str, content: bytes) -> list[Raw]:
     cut = not content.endswith((b"\n", b"\r")) and runs[-1][-1].line == console.length
     tables = _tables(path, console, runs, cut=cut)
     told = (*notes, *_notes(console, path, runs))
-    return [replace(tables[0], notes=(*tables[0].notes, *told)), *tables[1:]]
+    tables = [replace(tables[0], notes=(*tables[0].notes, *told)), *tables[1:]]
+    return [_computed(tables[0], content)] if len(tables) == 1 else tables
+
+
+def _computed(raw: Raw, content: bytes) -> Raw:
+    """Return the table of a run with what is computed of the arguments that its log prints."""
+    head = content[:_ARGUMENTS]
+    if b"num_layers" not in head:
+        return raw
+    said = _settings.facts(printed(head.decode("utf-8", errors="replace")))
+    wanted = {name: value for name, value in said.items() if name in _OF_ARGUMENTS}
+    facts = filled(raw.facts, wanted)
+    known = raw.notes if _settings.KNOWN not in facts else _without_ranks(raw.notes)
+    return replace(raw, facts=facts, notes=tuple(known))
+
+
+def _without_ranks(notes: Sequence[Note]) -> Sequence[Note]:
+    """Return notes but those that say that params are not known."""
+    return [note for note in notes if note.code != "params-of-ranks"]
 
 
 def _silent(path: str, console: Console) -> DataError:

@@ -18,14 +18,14 @@ import pyarrow as pa
 import pyarrow.csv
 
 from scaling_cli.ingest import _settings
-from scaling_cli.ingest._databases import MAGIC, opened, rows, tables, tables_of
+from scaling_cli.ingest._databases import opened, rows, tables, tables_of
 from scaling_cli.ingest._series import Series, side_by_side
-from scaling_cli.ingest._sources import Raw, place
+from scaling_cli.ingest._sources import SQLITE, Raw, place
 from scaling_cli.runs.table import Note
 from scaling_cli.vocabulary import plain_yaml
 from scaling_cli.vocabulary.errors import DataError
 
-VERSION = "1"
+VERSION = "2"
 NAMES = ("mlflow",)
 LOOKED_FOR = "MLflow (mlruns/, *.db)"
 _METRICS, _PARAMS, _TAGS, _ARTIFACTS = "metrics", "params", "tags", "artifacts"
@@ -85,7 +85,7 @@ def read(path: str, content: bytes) -> list[Raw]:
     DataError
         If a line is none, the database is damaged, or holds no metric.
     """
-    if content.startswith(MAGIC):
+    if content.startswith(SQLITE):
         return _database(path, content)
     run, kind, name = _place(path)
     empty = (path, {}, np.zeros(0, int), np.zeros(0, np.int16))

@@ -16,7 +16,7 @@ from scaling_cli.ingest._sources import Raw
 from scaling_cli.runs.table import floats
 from scaling_cli.vocabulary.errors import DataError
 
-VERSION = "1"
+VERSION = "2"
 NAMES = ("neptune",)
 LOOKED_FOR = "exports of Neptune (*.parquet)"
 _SCHEMA = frozenset(("run_id", "attribute_path", "attribute_type", "step", "float_value"))

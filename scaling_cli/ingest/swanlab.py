@@ -25,7 +25,7 @@ from scaling_cli.runs.table import Note, floats, natural
 from scaling_cli.vocabulary import plain_yaml
 from scaling_cli.vocabulary.errors import DataError
 
-VERSION = "1"
+VERSION = "2"
 NAMES = ("swanlab",)
 LOOKED_FOR = "SwanLab (swanlog/)"
 _RUN = re.compile(r"run-\d{8}_\d{6}-\w+")

@@ -23,7 +23,7 @@ from scaling_cli.vocabulary import plain_yaml
 from scaling_cli.vocabulary.errors import DataError, some
 from scaling_cli.vocabulary.quantities import plain_name
 
-VERSION = "1"
+VERSION = "2"
 NAMES = ("tensorboard",)
 LOOKED_FOR = "event files of TensorBoard"
 _MARK = "tfevents"

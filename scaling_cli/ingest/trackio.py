@@ -16,7 +16,7 @@ from scaling_cli.ingest._sources import Raw
 from scaling_cli.runs.table import Note
 from scaling_cli.vocabulary.errors import DataError, some
 
-VERSION = "1"
+VERSION = "2"
 NAMES = ("trackio",)
 LOOKED_FOR = "Trackio (*.db)"
 _TABLE, _CONFIGS = "metrics", "configs"

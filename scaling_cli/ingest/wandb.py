@@ -31,7 +31,7 @@ from scaling_cli.runs.table import Note
 from scaling_cli.vocabulary import plain_yaml
 from scaling_cli.vocabulary.errors import DataError, some
 
-VERSION = "1"
+VERSION = "2"
 NAMES = ("wandb",)
 LOOKED_FOR = "offline runs of W&B (*.wandb)"
 _FOLDER = re.compile(r"(?:offline-)?run-\d{8}_\d{6}-(?P<id>.+)")

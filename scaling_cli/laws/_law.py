@@ -202,6 +202,9 @@ class Law:
     """Inputs whose unit is another's, and moves with it: {"U": "D"} where D/U counts."""
     rises: ClassVar[frozenset[str]] = frozenset()
     """Inputs with which the output may rise: there is a reason to."""
+    moves: ClassVar[Mapping[str, int]] = {}
+    """Inputs of a law of something else than a loss with which its output rises (1) or falls (-1);
+    of a loss it is known: it falls with all that grows."""
     convention: ClassVar[Mapping[str, str]] = {}
     """Counting convention that the authors used, by symbol: {"N": "non_embedding"}."""
 

@@ -1,7 +1,7 @@
 """Which runs narrow a forecast most for their cost: the V-criterion, a run at a time."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from scaling_cli.artefacts._prediction import decades, edges
 from scaling_cli.laws._law import Law
 
 POWERS = (0.0, 0.25, 0.5)  # of the cost that a gain is divided by; 1 is worst on real tables
-LEAST = 0.01  # share of a new run's variance that a run must take off to be worth naming
+LEAST = 0.003  # share of a new run's variance that a run must take off to be worth naming
 ROUNDING = 1e-12  # relative, of sums of costs
 MOST = 40  # runs that are proposed at most
 
@@ -133,7 +133,18 @@ class Design:
     def best(self, budget: float, *, fewest: int = 0, most: int = MOST) -> Chosen:
         """Return the runs of least variance among those of several powers of the cost."""
         every = [self.chosen(budget, power, fewest=fewest, most=most) for power in POWERS]
-        return min(every, key=lambda chosen: (len(chosen.rows) < fewest, chosen.end))
+        return self.ordered(min(every, key=lambda chosen: (len(chosen.rows) < fewest, chosen.end)))
+
+    def ordered(self, chosen: Chosen) -> Chosen:
+        """Return the same runs, those first that tell most."""
+        rows, reach = list(chosen.rows), self.reach
+        if reach is not None:
+            reach = replace(reach, candidates=[reach.candidates[i] for i in rows])
+        own = replace(
+            self, slopes=self.slopes[:, rows], costs=self.costs[rows], reach=reach, least=0.0
+        )
+        order = own.chosen(np.inf, 0.0, most=len(rows))
+        return Chosen([rows[i] for i in order.rows], order.left, chosen.power)
 
     def chosen(self, budget: float, power: float, *, fewest: int = 0, most: int = MOST) -> Chosen:
         """Return runs that are bought one by one by their gain over cost**power.

@@ -14,6 +14,7 @@ no global state, no window, the caller's style is left alone.
 """
 
 from dataclasses import asdict
+from io import BytesIO
 from os import PathLike
 from pathlib import Path
 from types import ModuleType
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SUFFIXES = (".png", ".svg", ".pdf")
+_SCREEN = 144  # dots per inch
 
 
 _FIGURES = Modules(__name__, "figure")
@@ -94,6 +96,26 @@ def save(figure: "Figure", path: str | PathLike[str]) -> Path:
             file=str(target),
         ) from error
     return target
+
+
+def svg(figure: "Figure") -> str:
+    """Return a figure as the text of an SVG file: the same figure gives the same text."""
+    from scaling_cli.plots import _style
+
+    stream = BytesIO()
+    with _style.applied():
+        figure.savefig(stream, format="svg", metadata={"Date": None})
+    return stream.getvalue().decode("utf8")
+
+
+def png(figure: "Figure") -> bytes:
+    """Return a figure as a PNG file, of as many dots as a page has room for."""
+    from scaling_cli.plots import _style
+
+    stream = BytesIO()
+    with _style.applied():
+        figure.savefig(stream, format="png", dpi=_SCREEN, metadata={"Software": None})
+    return stream.getvalue()
 
 
 def numbers(table: Any) -> dict[str, Any]:

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 
+from scaling_cli import laws
+from scaling_cli.artefacts.backtest import Backtest
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.plots import _fitted, _style
 from scaling_cli.plots._fitted import HeldOut
 from scaling_cli.runs.points import Points
 
-DRAWS = ("fit",)
+DRAWS = ("fit", "backtest")
 GUIDE = 0.01  # dotted lines at 1 % off: an error that decides between two recipes
 _ROOM = 0.03
 
@@ -33,8 +35,13 @@ class Table(_style.Sheet):
         return (5.6, 4.6), 1, (1.0,)
 
 
-def table(fit: Fit, measured: Points | None = None, level: float = 0.9) -> Table:
-    """Compute what the law says of the runs it was fitted to, and of `measured` ones."""
+def table(fit: Fit | Backtest, measured: Points | None = None, level: float = 0.9) -> Table:
+    """Compute what the law says of the runs it was fitted to, and of `measured` ones.
+
+    Of a backtest: what was forecast of the runs that it held back, by how far beyond the rest.
+    """
+    if isinstance(fit, Backtest):
+        return _of_backtest(fit)
     fitted = fit.points()
     held = _fitted.held_out(fit, measured, level)
     predicted = np.asarray(fit.law(**fitted.inputs), float)
@@ -56,19 +63,43 @@ def table(fit: Fit, measured: Points | None = None, level: float = 0.9) -> Table
     )
 
 
+def _of_backtest(test: Backtest) -> Table:
+    every, law = test.forecasts(), laws.get(test.law)
+    symbol = law.output().symbol
+    held = HeldOut(
+        tuple(every.runs), every.reach, {}, every.measured, every.predicted, every.low, every.high
+    )
+    shown = np.concatenate([every.measured, every.predicted, every.low, every.high])
+    unit = (test.data.get("conventions") or {}).get(symbol)
+    return Table(
+        runs=(),
+        measured=np.empty(0),
+        predicted=np.empty(0),
+        scale=np.empty(0),
+        held_out=held,
+        limits=(float(shown.min() * (1 - _ROOM)), float(shown.max() * (1 + _ROOM))),
+        output=f"{law.output().meaning} ({unit or law.output().unit})",
+        scale_label=f"Held-out run / largest fitted run, in {test.axis}",
+    )
+
+
 def draw(table: Table, ax: Axes) -> None:
     """Draw the table."""
     ends = np.array(table.limits)
     ax.plot(ends, ends, color=_style.INK, lw=0.9, label="predicted = measured")
     for factor, text in ((1 - GUIDE, None), (1 + GUIDE, f"{GUIDE:.0%} off")):
         ax.plot(ends, ends * factor, color=_style.FAINT, lw=0.8, ls=":", label=text)
-    norm = _style.coloured(ax, table.measured, table.predicted, table.scale, "fitted runs")
+    norm = None
+    if len(table.runs):
+        norm = _style.coloured(ax, table.measured, table.predicted, table.scale, "fitted runs")
     if held := table.held_out:
-        _style.predictions(ax, held.measured, held, label="held-out runs", **_style.HELD_OUT)
+        marks = _style.HELD_OUT | ({} if norm else {"alpha": 0.6})
+        _style.predictions(ax, held.measured, held, label="held-out runs", **marks)
     ax.set(xlim=table.limits, ylim=table.limits, aspect="equal")
     _style.log_axis(ax, "x")
     _style.log_axis(ax, "y")
     what = table.output[0].lower() + table.output[1:]
     ax.set(xlabel=f"Measured {what}", ylabel=f"Predicted {what}")
-    _style.colour_bar(ax, norm, table.scale_label)
+    if norm is not None:
+        _style.colour_bar(ax, norm, table.scale_label)
     ax.legend(loc="upper left", handlelength=1.8)

@@ -95,6 +95,6 @@ def draw(table: Table, *axes: Axes) -> None:
     rate.set(xlabel="Step", ylabel="Learning rate")
     rate.set_ylim(bottom=0)
     title = f"bands: where the curve lies, {100 * table.level:g} %"
-    loss.legend(loc="upper right", title=title, title_fontsize=7.5)
+    _style.legend_above(loss, ncols=2, title=title, title_fontsize=7.5, fontsize=7.5)
     if max(line.step[-1] for line in table.lines) > table.longest:
         _style.shade_no_data(loss, table.longest)

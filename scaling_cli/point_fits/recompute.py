@@ -50,6 +50,26 @@ def points_of(fit: Fit, *, mirror: str | Path | None = None) -> Points | None:
     return points
 
 
+def with_points(fit: Fit) -> Fit:
+    """Return a fit with the points that it was made of, where they are at hand but not in it.
+
+    Raises
+    ------
+    DataError
+        If they are not: why, and how to bring them.
+    """
+    if fit.data.get("points"):
+        return fit
+    points, card = points_of(fit), fit.origin.get("card")
+    if points is not None:
+        return replace(fit, data={**fit.data, "points": points.to_dict()})
+    if card is None and fit.origin.get("kind") == "published":
+        told = f"{fit.name} holds published numbers, without the runs that they were fitted to."
+        raise DataError(told, hint="Draw a fit to runs of your own.")
+    bring = f"'scaling data fetch {card}' brings them." if card else "Fit again where they are."
+    raise DataError(f"the points of {fit.name or 'this fit'} are not at hand.", hint=bring)
+
+
 def _from_card(fit: Fit, mirror: str | Path | None) -> Points | None:
     """Return the rows of a card's table that the fit selects, if the data are at hand.
 

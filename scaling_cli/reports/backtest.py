@@ -25,6 +25,16 @@ def blocks(
 ) -> list[Block]:
     """Return what `scaling backtest` prints."""
     doubt = test.one_sided()
+    return [
+        *(asked(test, sources) if full else _briefly_asked(test)),
+        *scores(test, full=full),
+        Notes("warn", [f"backtest.bias: {doubt}"] if doubt else []),
+        *_fitted.ending(written),
+    ]
+
+
+def scores(test: Backtest, *, full: bool = True) -> list[Block]:
+    """Return how forecasts did, by cut and by reach, and the cuts that could not be made."""
     alone = "alone: share in the range of the fitted law by itself. " if full else ""
     meaning = (
         f"inside: share of the held-back runs in the {_numbers.level(test.level)} range that "
@@ -34,13 +44,10 @@ def blocks(
     reasons = [f"{test.axis} <= {s.train_max:.4g}: {s.reason}" for s in test.skipped]
     skipped = [_numbers.count(len(reasons), "cut"), *_numbers.listed(reasons, 2, full=full)]
     return [
-        *(_asked(test, sources) if full else _briefly_asked(test)),
         _cuts(test, full=full),
         _reaches(test, full=full),
         Text([meaning]),
         Labelled("untested", skipped if reasons else []),
-        Notes("warn", [f"backtest.bias: {doubt}"] if doubt else []),
-        *_fitted.ending(written),
     ]
 
 
@@ -56,7 +63,7 @@ def _briefly_asked(test: Backtest) -> list[Block]:
     return [*_fitted.opening(read, test.left_out, data), Text([told])]
 
 
-def _asked(test: Backtest, sources: Sequence[str]) -> list[Block]:
+def asked(test: Backtest, sources: Sequence[str]) -> list[Block]:
     """Return what was read, what was left out, and what was fitted."""
     notes = [str(note) for note in (*test.data.get("notes", ()), *test.notes)]
     counted = f"{_numbers.count(test.n_points, 'point')}{_fitted.origin(sources)}"

@@ -37,7 +37,7 @@ def blocks(
             *hidden_warmup(fit, full=False),
             runs(fit, full=False),
             _brief_law(fit),
-            Labelled("backtest", [_tested(fit)]),
+            Labelled("backtest", [tested(fit)]),
             *_checks.screen(fit.checks),
             *_checks.counted(fit.checks, written),
             *ending,
@@ -56,14 +56,17 @@ def blocks(
         ),
         Labelled("left out", _fitted.left_out(fit.left_out, full=True) or ["no run"]),
         *hidden_warmup(fit, full=True),
-        runs(fit, full=True),
-        section("law", list(_law(fit))),
-        _laws(fit, full=True),
-        parameters(fit, full=True),
+        *specification(fit),
         held_out(fit),
         *_checks.everything(fit.checks),
         *ending,
     ]
+
+
+def specification(fit: CurveFit) -> list[Block]:
+    """Return the runs, what was minimised, the laws and their parameters."""
+    law = section("law", list(_law(fit)))
+    return [runs(fit, full=True), law, _laws(fit, full=True), parameters(fit, full=True)]
 
 
 def _try_this(fit: CurveFit) -> str:
@@ -158,7 +161,8 @@ def _brief_law(fit: CurveFit) -> Table:
     return _laws(fit, title, full=False)
 
 
-def _tested(fit: CurveFit) -> str:
+def tested(fit: CurveFit) -> str:
+    """Return in a sentence how schedules did that were left out."""
     errors = [fold.error for fold in fit.held_out if fold.error is not None]
     if not errors:
         return "UNTESTED: no schedule could be left out and predicted"

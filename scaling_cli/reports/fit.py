@@ -53,7 +53,7 @@ def blocks(
         *_fitted.opening(_read(fit), fit.left_out, fit.data),
         parameters(fit),
         *_forecast(fit, full=False),
-        Labelled("backtest", [_tested(fit)]),
+        Labelled("backtest", [tested(fit)]),
         *_checks.screen(fit.checks, _facts(fit)),
         *_checks.counted(fit.checks, written),
         *ending,
@@ -68,24 +68,23 @@ def refusal(fit: Fit, *, sources: Sequence[str] = ()) -> list[Block]:
 
 def _known(fit: Fit, sources: Sequence[str], told: Sequence[Block]) -> list[Block]:
     """Return data, what was left out and the law, before what the law says."""
+    data, law = specification(fit, sources)
+    left = Labelled("left out", _fitted.left_out(fit.left_out, full=True) or ["no run"])
+    return [data, left, law, *told]
+
+
+def specification(fit: Fit, sources: Sequence[str] = ()) -> tuple[Block, Block]:
+    """Return the data that were fitted, and the law: what was minimised, how that ended."""
     title = f"data: {_fitted.counted(fit.data, fit.n_points)}{_fitted.origin(sources)}"
     notes = [*map(str, fit.data.get("notes", ())), *_fitted.reading(fit.data)]
-    units = {symbol: _unit(symbol, fit) for symbol in fit.data.get("ranges", {})}
-    return [
-        _fitted.ranges(fit.data, units, title, *notes),
-        Labelled("left out", _fitted.left_out(fit.left_out, full=True) or ["no run"]),
-        section("law", list(_law(fit))),
-        *told,
-    ]
+    units = {symbol: unit_of(symbol, fit) for symbol in fit.data.get("ranges", {})}
+    return _fitted.ranges(fit.data, units, title, *notes), section("law", list(_law(fit)))
 
 
 def _read(fit: Fit) -> str:
     """Return how many runs and which ranges were read."""
     ranges, output = fit.data.get("ranges", {}), fit.law.output()
-    runs = (fit.data.get("points") or {}).get("runs")
-    known = _fitted.counted(fit.data, fit.n_points) if fit.n_points else ""
-    if runs and len(set(runs)) == fit.n_points:
-        known = _numbers.count(fit.n_points, "run")
+    known = fitted_to(fit) if fit.n_points else ""
     spans = [
         f"{symbol} {_numbers.span([float(f'{x:.3g}') for x in ranges[symbol]])}"
         for symbol in fit.law.inputs()
@@ -93,15 +92,23 @@ def _read(fit: Fit) -> str:
     ]
     if output.symbol in ranges:
         span = _numbers.ends(ranges[output.symbol], lambda x: f"{x:.3g}")
-        spans.append(f"{fit.measured} {span} {_unit(output.symbol, fit)}".rstrip())
+        spans.append(f"{fit.measured} {span} {unit_of(output.symbol, fit)}".rstrip())
     return _numbers.pieces(f"{fit.name}:" * bool(fit.name), known, *spans)
+
+
+def fitted_to(fit: Fit) -> str:
+    """Return how many runs and points were fitted, in one number where each run is one point."""
+    runs = (fit.data.get("points") or {}).get("runs")
+    if runs and len(set(runs)) == fit.n_points:
+        return _numbers.count(fit.n_points, "run")
+    return _fitted.counted(fit.data, fit.n_points)
 
 
 def parameters(fit: Fit, *, full: bool = False) -> Table:
     """Return the law and its parameters; in full with their units and how intervals were made."""
     declared, held, spans = fit.law.parameters(), fit.selection.get("fix") or {}, fit.intervals
     output = fit.law.output()
-    unit, own = output.unit, _unit(output.symbol, fit) or output.unit  # that of these data
+    unit, own = output.unit, unit_of(output.symbol, fit) or output.unit  # that of these data
     units = {name: parameter.unit.replace(unit, own) for name, parameter in declared.items()}
     listed = [
         _fitted.Parameter(
@@ -141,7 +148,7 @@ def _forecast(fit: Fit, *, full: bool) -> list[Block]:
     if not inputs:
         return []
     prediction = fit.predict(level=float(fit.selection.get("level", 0.9)), **inputs)
-    title = _where(fit, inputs)
+    title = where(fit, inputs)
     if full:
         notes = prediction_report.notes(prediction)
         return [prediction_report.table(prediction, title=title, notes=notes)]
@@ -160,20 +167,20 @@ def _forecast(fit: Fit, *, full: bool) -> list[Block]:
     return [section(title, [*told, *beside])]
 
 
-def _ahead(fit: Fit, inputs: Mapping[str, float]) -> tuple[float, float | None]:
+def distance(fit: Fit, inputs: Mapping[str, float]) -> tuple[float, float | None]:
     """Return where on the law's axis inputs lie, and how many times the largest run."""
     there = float(fit.law.along(inputs))
     largest = fit.data.get("ranges", {}).get(fit.law.axis())
     return there, there / largest[1] if largest else None
 
 
-def _where(fit: Fit, inputs: Mapping[str, float]) -> str:
+def where(fit: Fit, inputs: Mapping[str, float]) -> str:
     """Return in words where the headline forecast is made."""
     law, axis = fit.law, fit.law.axis()
     at = ", ".join(f"{s} = {_numbers.rounded(v, s)}" for s, v in inputs.items())
     if not axis:
         return f"the best run, for no input of this law grows: {at}"
-    there, ahead = _ahead(fit, inputs)
+    there, ahead = distance(fit, inputs)
     best = law.optimum(there, **inputs) if law.size_and_data() else None
     at_best = best is not None and all(math.isclose(best[s], inputs[s]) for s in inputs)
     along = "" if axis in inputs else f", {axis} = {there:.3g}{' at its best split' * at_best}"
@@ -181,7 +188,7 @@ def _where(fit: Fit, inputs: Mapping[str, float]) -> str:
     return f"{times} the largest run{along}: {at}"
 
 
-def _tested(fit: Fit) -> str:
+def tested(fit: Fit) -> str:
     """Return in a sentence how forecasts of held-back runs did."""
     test = fit.backtest or {}
     cuts = test.get("cuts") or []
@@ -232,7 +239,7 @@ def _facts(fit: Fit) -> dict[str, str]:
 # Everything.
 
 
-def _unit(symbol: str, fit: Fit) -> str:
+def unit_of(symbol: str, fit: Fit) -> str:
     """Return the unit of a range, with the counting convention that holds for it."""
     convention = fit.data.get("conventions", {}).get(symbol)
     quantity = fit.law.quantity(symbol)

@@ -1,6 +1,6 @@
 """Forecasts of running jobs: the end, how sure, what it rests on, and the doubts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from scaling_cli.artefacts.forecast import Forecast, Forecasts
@@ -19,6 +19,7 @@ MOST_REPORTS = 3  # runs that are told in full; more become a table
 MOST_CHECKS = 8
 SHOWN = 20  # runs in the table of the first screen
 LEAST_SHARE = 0.005
+LEAST_P = 0.01
 
 
 def blocks(of: Forecast | Forecasts | Mapping[str, Any], *, full: bool = False) -> list[Block]:
@@ -26,8 +27,10 @@ def blocks(of: Forecast | Forecasts | Mapping[str, Any], *, full: bool = False) 
     if isinstance(of, Forecast):
         return _run(of.to_dict(), full=full)
     record = of.to_dict() if isinstance(of, Forecasts) else of
-    runs, parts = record["runs"], []
-    if len(runs) > MOST_REPORTS:
+    runs, parts = record["runs"], list(_stop(record))
+    if record.get("stop") and not full:
+        parts += [*_read(runs), *_doubts(runs, full=full)]
+    elif len(runs) > MOST_REPORTS:
         read = [] if full else _read(runs)
         parts += [_table(runs, full=full), *read, *_doubts(runs, full=full)]
     else:
@@ -47,12 +50,12 @@ def _run(item: Mapping[str, Any], *, full: bool) -> list[Block]:
     schedule = [shortened(known["text"], LONGEST, " (--json)"), how]
     several = bool(item["scenarios"])
     return [
-        Text([_seen(item)]),
-        _scenarios(item),
+        Text([*_reaches(item), _seen(item)]),
+        scenarios(item),
         Labelled("headline" if several else "forecast", _forecast(item, full=full)),
         Labelled("schedule", schedule[1:] if several else schedule),
         Labelled("siblings", beside),
-        _backtests(item) if full else _briefly_tested(item),
+        backtests(item) if full else _briefly_tested(item),
         Labelled("levels", _levels(item)),
         Notes("info", [f"INFO {text}" for text in item["notes"]]) if full else _read([item])[0],
         Notes("warn", item["warnings"]),
@@ -106,6 +109,119 @@ def _seen(item: Mapping[str, Any]) -> str:
     )
 
 
+def _stop(record: Mapping[str, Any]) -> Iterator[Block]:
+    """Yield which runs to stop, what that saves and risks, and how likely each is the best."""
+    told = record.get("stop")
+    if told is None:
+        return
+    by_name = {r["run"]: r for r in record["runs"]}
+    stopped = [c["run"] for c in told["candidates"] if c["stop"]]
+    best = told["candidates"][0]
+    yield Text([_to_stop(told, stopped)])
+    level = _numbers.level(record["runs"][0]["level"])
+    columns = [
+        ("run", "^", lambda c: c["run"]),
+        ("best", ">", lambda c: f"{c['p_best']:.2f}"),
+        ("now", "<", lambda c: "STOP" if c["stop"] else "" if c["left"] else "ended"),
+        ("seen", ">", lambda c: _of_run(by_name, c, lambda r: _numbers.share(_done(r)))),
+        ("forecast", ">", lambda c: _of_run(by_name, c, lambda r: _ends(r)[0])),
+        (level, "<", lambda c: _of_run(by_name, c, lambda r: _ends(r)[1])),
+        ("saves", ">", lambda c: _numbers.share(c["share"]) if c["stop"] else ""),
+    ]
+    yield Table.of(told["candidates"], columns, limit=SHOWN)
+    yield Text(
+        [
+            f"{best['run']} is the likeliest; going on with what is left costs "
+            f"{told['regret']:.2g} on average. Ends are drawn together: half of the "
+            "variance of errors is taken to be common to all."
+        ]
+        if stopped
+        else []
+    )
+
+
+def _to_stop(told: Mapping[str, Any], stopped: Sequence[str]) -> str:
+    number = len(told["candidates"])
+    if not stopped:
+        return f"stop none of {number}: each may still be the best (risk {told['risk']:g})"
+    return (
+        f"stop {len(stopped)} of {number}: {', '.join(_numbers.some(stopped, 2))}; that saves "
+        f"{_numbers.share(told['saved'])} of the {told['by']} left to run, and the best is among "
+        f"them with probability {_unlikely(told['p_stopped'])}"
+    )
+
+
+def _unlikely(p: float) -> str:
+    """Write a probability: draws tell none below a hundredth."""
+    return f"{p:.2f}" if p >= LEAST_P else f"below {LEAST_P}"
+
+
+def _of_run(
+    runs: Mapping[str, Any], candidate: Mapping[str, Any], say: Callable[[Any], str]
+) -> str:
+    return say(runs[candidate["run"]]) if candidate["run"] in runs else ""
+
+
+def _done(item: Mapping[str, Any]) -> float:
+    seen = item["seen"]
+    return (seen["step"] if item["unit"] == "steps" else seen["tokens"]) / item["until"]
+
+
+def _reaches(item: Mapping[str, Any]) -> Iterator[str]:
+    """Yield when the level that was asked for is reached, and how likely never."""
+    told = item.get("reaches")
+    if told is None:
+        return
+    level = f"{_loss(item)} {told['loss']:g}"
+    if told["already"] is not None:
+        yield f"{item['run']} has reached {level}, at {place(item, told['already'])}"
+        return
+    never, end = told["never"], place(item, item["until"])
+    at = told["step"] or told["tokens"]
+    if at["value"] is None:
+        yield f"{item['run']} does not reach {level} by {end}: probability {never:.2f}"
+    else:
+        where = place(item, at["value"])
+        missed = f"; never by {end}: probability {never:.2f}" if never >= LEAST_SHARE else ""
+        yield f"{item['run']} reaches {level} at {where}, {_between(item, at)}{missed}"
+        yield from _when(item, told)
+    ways = [f"{w['name']}: {_by_way(item, w)}" for w in told["ways"]]
+    if ways:
+        yield f"if the rate {'; '.join(ways)}"
+
+
+def _between(item: Mapping[str, Any], at: Mapping[str, Any]) -> str:
+    low, high = (None if x is None else _numbers.quantity(x) for x in at["interval"])
+    level = _numbers.level(item["level"])
+    return f"{level} between {low} and {'never' if high is None else high}"
+
+
+def _when(item: Mapping[str, Any], told: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the tokens, and the time from the last row on."""
+    tokens, seconds, parts = told["tokens"], told["seconds"], []
+    if item["unit"] == "steps" and tokens is not None:
+        parts.append(f"after {_numbers.quantity(tokens['value'])} tokens")
+    if seconds is not None:
+        low, high = map(_duration, seconds["interval"])
+        date = "" if told["date"] is None else f", on {told['date']}"
+        parts.append(f"in {_duration(seconds['value'])} ({low} .. {high}){date}")
+    if parts:
+        yield ", ".join(parts)
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "never"
+    for unit, length in (("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.3g} {unit}"
+    return f"{seconds:.3g} seconds"
+
+
+def _by_way(item: Mapping[str, Any], way: Mapping[str, Any]) -> str:
+    return "never" if way["value"] is None else place(item, way["value"])
+
+
 def _ends(item: Mapping[str, Any]) -> tuple[str, str]:
     """Return a value and its interval with the digits that they deserve."""
     value, low, high = _numbers.deserved(item["value"], *item["interval"])
@@ -141,7 +257,8 @@ def _forecast(item: Mapping[str, Any], *, full: bool) -> list[str]:
     return lines
 
 
-def _scenarios(item: Mapping[str, Any]) -> Table:
+def scenarios(item: Mapping[str, Any]) -> Table:
+    """Return where the run ends under each schedule that it may have."""
     columns = [
         ("", "^", lambda s: s["name"]),
         (_loss(item), ">", lambda s: _ends(s)[0]),
@@ -152,7 +269,8 @@ def _scenarios(item: Mapping[str, Any]) -> Table:
     return Table.of(item["scenarios"], columns, title)
 
 
-def _backtests(item: Mapping[str, Any]) -> Table:
+def backtests(item: Mapping[str, Any]) -> Table:
+    """Return how the end of what is logged was forecast from earlier parts of it."""
     columns = [
         ("fitted to", ">", lambda b: _numbers.percent(b["cut"])),
         ("forecast", ">", lambda b: _numbers.value(b["predicted"])),

@@ -14,6 +14,7 @@ LOSS = "loss of parameters and tokens"
 DATA = "data: repeated, other words, other domains"
 MODEL = "model: experts, sparsity, precision, shape"
 RATE = "learning rate and batch"
+TASKS = "errors and accuracies of tasks, from a loss"
 ONE = "one variable"
 SHAPES = "loss along a run, from its own shape (learning curves)"
 AVERAGE = {
@@ -30,7 +31,8 @@ def blocks(record: Mapping[str, Sequence[Record]], *, full: bool = False) -> lis
     curves = "loss along a run, from its learning rates (curve laws)"
     families = record["learning_curves"]
     groups = _numbers.grouped((_question(law), law) for law in record["laws"])
-    told = [(asked, groups.get(asked, ())) for asked in (LOSS, DATA, MODEL, RATE, ONE)]
+    asked_of = (LOSS, DATA, MODEL, RATE, TASKS, ONE)
+    told = [(asked, groups.get(asked, ())) for asked in asked_of]
     told.append((curves, [AVERAGE, *record["curve_laws"]]))
     if full:
         every = [*told, (SHAPES, families)]
@@ -44,7 +46,8 @@ def _question(law: Record) -> str:
     if law["question"]:
         return law["question"]
     if law["output"]["column"] not in ("loss", "x", "y"):
-        return RATE
+        is_share = law["output"]["unit"] == "1"
+        return TASKS if is_share and [*law["inputs"]] == ["L"] else RATE
     return ONE if len(law["inputs"]) == 1 else LOSS
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from scaling_cli.artefacts._prediction import USEFUL, Prediction
 from scaling_cli.artefacts._split import Split
 from scaling_cli.reports import _checks, _numbers
-from scaling_cli.reports._blocks import Block, Column, Table, Text
+from scaling_cli.reports._blocks import Block, Column, Command, Labelled, Table, Text
 from scaling_cli.vocabulary.quantities import C, factor
 
 INSIDE = 1.005  # factors below this print as x1: inside the data
@@ -16,7 +16,9 @@ SPLITS = 3
 COUNTED = ("no", "one", "two", "three", "four", "five")
 
 
-def blocks(prediction: Prediction, *, full: bool = False) -> list[Block]:
+def blocks(
+    prediction: Prediction, *, full: bool = False, written: str | None = None
+) -> list[Block]:
     """Return what `scaling predict` prints."""
     lines = [score(prediction), *notes(prediction), *(tested_by(prediction) if full else ())]
     return [
@@ -25,6 +27,10 @@ def blocks(prediction: Prediction, *, full: bool = False) -> list[Block]:
         Text([line for line in lines if line]),
         *_checks.travelled(prediction.made_by.get("warnings", ()), full=full),
         Text([f"{prediction.unasked}."] if prediction.unasked else []),
+        Labelled("kept", [written] if written else []),
+        Command.of(
+            "next", *(["scaling", "score", _checks.path(written), "RUNS"] if written else [])
+        ),
     ]
 
 
@@ -93,6 +99,7 @@ def table(
     ]
     columns = [
         *((s, ">", _quantities(values, s)) for s, values in {**p.inputs, **spent}.items()),
+        *(_through(p.through)),
         (p.column, ">", lambda i: _numbers.value(float(p.forecast[i]))),
         *([mean] if full else ()),
         (f"{level} new run", "<", lambda i: _at(p.new_run, i)),
@@ -100,6 +107,12 @@ def table(
         *(compared if scored else ()),
     ]
     return Table.of(range(len(p.value)), columns, title, *notes, limit=limit)
+
+
+def _through(loss: Prediction | None) -> Iterator[Column[int]]:
+    """Yield the column of the loss that a law of tasks was asked at."""
+    if loss is not None:
+        yield loss.column, ">", lambda i: _numbers.value(float(loss.forecast[i]))
 
 
 def _quantities(values: np.ndarray, symbol: str) -> Callable[[int], str]:

@@ -19,12 +19,14 @@ from pathlib import Path
 from typing import Any
 
 from scaling_cli._version import __version__
+from scaling_cli.architectures._written import CONFIGS
 
 NAME = "again.json"
 TICK = 2 * 10**9  # ns in which a clock that times are taken from surely moves on
 _MOST = 8  # answers that are kept
 BEGUN = time.time_ns()  # before this nothing was read
 _PACKAGE = Path(__file__).parents[1]
+_READING = ("ingest", "runs", "architectures")
 _Entry = tuple[str, int, int, int, int]
 
 
@@ -59,7 +61,7 @@ def asked(store: str | Path, sources: Sequence[Any], said: Mapping[str, Any]) ->
 @cache
 def program() -> str:
     """Return which program this is: another one may recognise files in another way."""
-    files = [_all_of(str(_PACKAGE / name), _PACKAGE, ".py") for name in ("ingest", "runs")]
+    files = [_all_of(str(_PACKAGE / name), _PACKAGE, ".py") for name in _READING]
     return sha256(json.dumps((__version__, files)).encode()).hexdigest()[:16]
 
 
@@ -126,6 +128,12 @@ def _given(place: str, store: Path) -> list[_Entry]:
         raise OSError(f"{place} can be read once")
     ahead = Path(f"{place}-wal")  # what a database's writer has written beside it
     beside = [_entry(str(ahead), ahead.stat())] if ahead.exists() else []
+    folder = Path(place).parent
+    configs = [file for name in CONFIGS if (file := folder / name).is_file()]
+    # A configuration counts for the log that lies alone with it.
+    beside += [
+        _entry(str(path), path.stat()) for path in (*configs, *([folder] if configs else []))
+    ]
     return [_entry(place, status), _entry(os.path.realpath(place), status), *beside]
 
 

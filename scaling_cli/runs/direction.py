@@ -89,6 +89,7 @@ def directed(points: Points, law: type[Law], asked: Direction) -> Points:
         if asked.rising:
             told = f"--rising is for laws of a loss; {laws.name_of(law)} gives "
             raise UsageError(f"{told}{law.output().meaning}.")
+        _refuse_backwards(points, law)
         return points
     ranks = correlations(points, law)
     goes = way(ranks)
@@ -102,6 +103,28 @@ def directed(points: Points, law: type[Law], asked: Direction) -> Points:
     if np.all(np.asarray(points.output) > 0):
         return points
     return _lifted(points, law, asked.space)
+
+
+def _refuse_backwards(points: Points, law: type[Law]) -> None:
+    """Refuse a target that goes the other way with an input than the law does.
+
+    Raises
+    ------
+    FitError
+    """
+    if len(points) < FEWEST or np.ptp(points.output) == 0:
+        return
+    for symbol, sign in law.moves.items():
+        rank = spearman(np.asarray(points.inputs[symbol], float), np.asarray(points.output))
+        if sign * rank > -RISES:
+            continue
+        there, here = ("rises", "falls") if rank > 0 else ("falls", "rises")
+        told = f"{points.target} {there} with {symbol} ({rank:+.2f}, by rank correlation)"
+        others = [n for n in laws.names() if laws.get(n).moves.get(symbol) == -sign]
+        raise FitError(
+            f"{told}; {laws.name_of(law)} {here}.",
+            hint=f"Fit --law {' or '.join(others)}, or what is left to one in a column of its own.",
+        )
 
 
 def correlations(points: Points, law: type[Law]) -> dict[str, float]:

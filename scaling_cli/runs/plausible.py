@@ -74,7 +74,7 @@ def _no_steps(view: View) -> list[Note]:
 def _kept(view: View) -> list[Note]:
     """Name the columns that mean nothing here but can be asked for."""
     names = [name for name in view.names() if name not in QUANTITIES and name != "run_id"]
-    names = [name for name in names if not name.endswith("_convention")]
+    names = [name for name in names if not name.endswith(("_convention", "_known"))]
     message = f"kept as they are, for --where and --target: {some(names, _SHOWN)}."
     return [Note("other-columns", "info", message)] if names else []
 
@@ -299,7 +299,8 @@ def small_counts(params: np.ndarray | None, tokens: np.ndarray | None) -> str | 
     ranges = " and ".join(_range(values) for values in small.values())
     told = f"{' and '.join(small)} look as if given in {' and '.join(looks)} (they are {ranges})"
     options = " ".join(
-        f"--set {name}_scale={factors[name]:.0e}".replace("e+0", "e") for name in small
+        f"--set {name}_scale={factors[name]:.0e}".replace("e+0", "e").replace("e+", "e")
+        for name in small
     )
     ends = "multiplies the column" if len(small) == 1 else "multiply the columns"
     return f"{told}: if so, {options} {ends}."
@@ -323,17 +324,20 @@ def _likely(
     Hundreds of millions of parameters, tens of tokens for each.
     """
     units = {name: (1e6, 1e9, 1e12)[: 2 if name == "params" else 3] for name in small}
-    middle = {
-        "params": 3e8 if params is None else float(np.median(params)),
-        "tokens": 6e9 if tokens is None else float(np.median(tokens)),
-    }
+    middle_N, middle_D = _log_middle(params, 3e8), _log_middle(tokens, 6e9)
 
     def unlikely(factors: tuple[float, float]) -> float:
-        N, D = middle["params"] * factors[0], middle["tokens"] * factors[1]
-        return abs(np.log(D / N / 20)) + abs(np.log(N / 3e8)) / 2
+        N, D = middle_N + np.log(factors[0]), middle_D + np.log(factors[1])
+        return abs(D - N - np.log(20)) + abs(N - np.log(3e8)) / 2
 
     pairs = [(n, d) for n in units.get("params", (1.0,)) for d in units.get("tokens", (1.0,))]
     return dict(zip(("params", "tokens"), min(pairs, key=unlikely), strict=True))
+
+
+def _log_middle(counts: np.ndarray | None, otherwise: float) -> float:
+    """Return the log of the middle of counts, of those that are any: of zero there is none."""
+    some = [] if counts is None else counts[np.isfinite(counts) & (counts > 0)]
+    return float(np.log(np.median(some) if len(some) else otherwise))
 
 
 def impossible(view: View, column: str, counts: np.ndarray | None) -> bool:

@@ -52,6 +52,8 @@ class Points:
         more of its values are there.
     passes : mapping of column to array, shape (n,)
         How often the data were seen, by the column that tells it.
+    unseen : mapping of column to array, shape (n,)
+        Size and tokens, of a law that sees them through a loss alone.
     """
 
     inputs: Mapping[str, np.ndarray]
@@ -67,6 +69,7 @@ class Points:
     turned: Turned | None = None
     settings: Mapping[str, np.ndarray] = field(default_factory=dict)
     passes: Mapping[str, np.ndarray] = field(default_factory=dict)
+    unseen: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """Return the number of points."""
@@ -85,6 +88,7 @@ class Points:
             counts={convention: sizes[index] for convention, sizes in self.counts.items()},
             settings={name: values[index] for name, values in self.settings.items()},
             passes={name: values[index] for name, values in self.passes.items()},
+            unseen={name: values[index] for name, values in self.unseen.items()},
         )
 
     def measured(self) -> np.ndarray:

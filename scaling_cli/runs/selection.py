@@ -150,6 +150,7 @@ def select(
         target=L.column if quantities.is_perplexity(target or "") else target or output,
         settings=likeness.settings(picked),
         passes=_passes(picked, law),
+        unseen=_unseen(picked, law),
     )
 
 
@@ -427,6 +428,15 @@ def _passes(view: View, law: AnyLaw) -> dict[str, np.ndarray]:
     return {} if asked else likeness.passes(view)
 
 
+def _unseen(view: View, law: AnyLaw) -> dict[str, np.ndarray]:
+    """Return size and tokens where a law sees them through a loss alone."""
+    if L not in law.inputs().values():
+        return {}
+    columns = {q.column: view.column(q.column) for q in (N, D) if q.column in view.names()}
+    numbers = {n: v for n, v in columns.items() if v.dtype != object}
+    return {n: v for n, v in numbers.items() if (np.isfinite(v) & (v > 0)).all()}
+
+
 def _repeated(view: View, law: AnyLaw) -> list[str]:
     """Say how many runs saw tokens more than once, if the law does not ask for it itself."""
     runs = np.array(view.run_ids(), object)
@@ -455,6 +465,8 @@ def _read_conventions(view: View, law: AnyLaw, output: str) -> tuple[dict[str, s
             hint = f" --map {column}={other} takes the other." if other in view.names() else ""
             published = f"{laws.name_of(law)} was published for {symbol} {wanted}"
             notes.append(f"{symbol} is counted as {given} here; {published}.{hint}")
+    if L in law.inputs().values():
+        conventions[L.symbol] = loss_unit(view, L.column)
     if law.output().conventions:  # a loss: what is nothing else has one unit
         conventions[law.output().symbol] = loss_unit(view, output)
     return conventions, notes

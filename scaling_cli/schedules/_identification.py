@@ -441,8 +441,27 @@ def _ends(log: Log, shape: str, start: float, end: float) -> list[float]:
     _, peak, low = _rates(log, shape, start, log.after, 1.0)
     if shape == "exponential" or peak <= low:
         return [log.after]
-    zero = start + (log.after - start) * (peak / (peak - low)) ** ENDLESS[shape]
+    zero = _zero(shape, start, log.after, low / peak)
     return [log.after, *([float(round(zero))] if zero <= log.reach + log.gap else [])]
+
+
+def _zero(shape: str, start: float, end: float, low: float) -> float:
+    """Return where a decay from start, at a share `low` of the peak at its end, comes to zero."""
+    return start + (end - start) * (1 / (1 - low)) ** ENDLESS[shape]
+
+
+def zero_of(match: Identification) -> float | None:
+    """Return where the rate would come to zero if its decay went on past the end of the log.
+
+    None if the log tells where the decay ends, or no end of it does.
+    """
+    schedule = match.schedule
+    shape = getattr(schedule, "decay", schedule.title)
+    low = getattr(schedule, "min", 0.0) / schedule.highest
+    if shape not in ENDLESS or shape == "exponential" or not low:
+        return None
+    start = getattr(schedule, "stable", 0.0) or getattr(schedule, "warmup", 0.0)
+    return _zero(shape, start, schedule.length, low) + match.shift
 
 
 def _built(

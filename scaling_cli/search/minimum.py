@@ -297,7 +297,7 @@ def _nothing(problem: Problem, u: np.ndarray, name: str) -> np.ndarray:
     blank = {n: 0 * v if declared[n].linear else v for n, v in problem.parameters(u).items()}
     one = problem.predictions(blank | {name: np.ones(len(u))}) - problem.predictions(blank)
     with np.errstate(divide="ignore"):
-        largest = np.log(np.max(one, axis=1))
+        largest = np.log(np.max(np.abs(one), axis=1))
     return np.log(np.min(problem.output)) - largest - ABSENT
 
 

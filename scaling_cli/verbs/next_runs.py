@@ -402,7 +402,7 @@ def _assumed(proposal: _Proposal, *, given: bool) -> Iterator[str]:
     else:
         yield f"{name} holds up to the target, and new runs are trained as the others were."
     how = proposal.law.compute_in_words() if spent else proposal.law.axis()
-    cost = "as the file says" if given else f"{how} (a column {COST} of --candidates sets another)"
+    cost = "as the file says" if given else how
     yield f"a run repeats within {100 * known.noise:.2g} % (1 sd) and costs {cost}."
     if proposal.errors is None and proposal.chosen.rows:
         yield "the fit's runs are not at hand: nothing was simulated, and laws part as before."

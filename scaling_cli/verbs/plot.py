@@ -1,7 +1,7 @@
 """`sc.plot`: a figure of a fit, its numbers, and the file it is written to."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
 from os import PathLike
@@ -13,7 +13,7 @@ from scaling_cli.artefacts.curve_fit import CurveFit
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.runs.curve import Curve
 from scaling_cli.runs.points import Points
-from scaling_cli.vocabulary.errors import DataError, UsageError
+from scaling_cli.vocabulary.errors import UsageError
 from scaling_cli.vocabulary.jsonfile import nulls, stamped
 from scaling_cli.vocabulary.outcomes import LeftOut
 
@@ -132,30 +132,10 @@ def drawable(fit: kinds.Named, kind: str) -> Any:
     """
     thing, name = kinds.load(fit), kinds.name_of(fit)
     if thing.kind in plots.draws(kind):
+        from scaling_cli.point_fits.recompute import with_points
+
         return with_points(thing) if isinstance(thing, Fit) else thing
     others = " or ".join(plots.of_kind(thing.kind))
     use = f"take --kind {others}" if others else thing.used(name)
     wrong = f"{name or 'this'} is {thing.what}, which the figure {kind} does not draw: {use}."
     raise UsageError(wrong)
-
-
-def with_points(fit: Fit) -> Fit:
-    """Return a fit with the points that it was made of, where they are at hand but not in it.
-
-    Raises
-    ------
-    DataError
-        If they are not: why, and how to bring them.
-    """
-    if fit.data.get("points"):
-        return fit
-    from scaling_cli.point_fits.recompute import points_of
-
-    points, card = points_of(fit), fit.origin.get("card")
-    if points is not None:
-        return replace(fit, data={**fit.data, "points": points.to_dict()})
-    if card is None and fit.origin.get("kind") == "published":
-        told = f"{fit.name} holds published numbers, without the runs that they were fitted to."
-        raise DataError(told, hint="Draw a fit to runs of your own.")
-    bring = f"'scaling data fetch {card}' brings them." if card else "Fit again where they are."
-    raise DataError(f"the points of {fit.name or 'this fit'} are not at hand.", hint=bring)

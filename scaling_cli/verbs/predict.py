@@ -6,10 +6,11 @@ from typing import Any, overload
 
 import numpy as np
 
-from scaling_cli.artefacts import kinds
+from scaling_cli.artefacts import _chain, kinds
 from scaling_cli.artefacts._prediction import Prediction, by_symbol
 from scaling_cli.artefacts.curve_fit import Along, CurveFit, along
 from scaling_cli.artefacts.fit import Fit
+from scaling_cli.artefacts.saved_prediction import SavedPrediction
 from scaling_cli.planning.reaching import reaching
 from scaling_cli.schedules._schedule import Schedule
 from scaling_cli.verbs import _stored
@@ -28,6 +29,8 @@ def predict(
     measured: Measured = (),
     alone: bool = False,
     level: float = 0.9,
+    save: str | None = None,
+    then: kinds.Named | None = None,
     **inputs: Any,
 ) -> Prediction: ...
 @overload
@@ -58,6 +61,8 @@ def predict(
     measured: Measured = (),
     level: float = 0.9,
     alone: bool = False,
+    save: str | None = None,
+    then: kinds.Named | None = None,
     **inputs: Any,
 ) -> Prediction | Along:
     """Predict with a fit, an interval beside every value.
@@ -81,6 +86,11 @@ def predict(
         Nominal coverage of the intervals.
     alone : bool
         Forecast with the fitted law alone, not with the mean of it and of the laws beside it.
+    save : path, optional
+        Keep the prediction there, at points, for `score`.
+    then : Fit, path or name, optional
+        A fit of a law whose input is the loss (task_error, task_accuracy): it is asked at what the
+        first forecasts, and its answer holds the draws of both.
     **inputs : float, str or array
         The law's inputs by symbol or column: `N=7e9, D=1e12`, `params="7B", tokens="1T"`, `C=1e24`.
         Along a schedule the size, of a fit to several.
@@ -113,7 +123,13 @@ def predict(
     points_fit = kinds.load(thing, Fit)
     asked = points_fit.alone() if alone else points_fit
     prediction = asked.predict(level=level, **inputs)
+    tasks = None if then is None else kinds.load(then, Fit)
+    if tasks is not None:
+        _chain.check(asked, tasks)
+        prediction = _chain.chained(prediction, tasks)
     made_by = {**prediction.made_by, "fit": kinds.name_of(thing)}
+    if then is not None:
+        made_by |= {"then": kinds.name_of(then)}
     several = np.ravel(np.array(measured, object)).tolist()
     values = tuple(parse_number(v) if isinstance(v, str) else v for v in several)
     if len(values) not in (0, len(prediction.value)):
@@ -121,7 +137,23 @@ def predict(
             f"{len(values)} measured for {len(prediction.value)} points.",
             hint="Give one for each; None where nothing was measured.",
         )
-    return replace(prediction, made_by=made_by, measured=values, unasked=told)
+    told_by = replace(prediction, made_by=made_by, measured=values, unasked=told)
+    if save is not None:
+        kept(told_by, points_fit, name=kinds.name_of(thing), then=tasks).to_json(save)
+    return told_by
+
+
+def kept(
+    prediction: Prediction,
+    fit: Fit,
+    *,
+    name: str = "",
+    then: Fit | None = None,
+    command: str = "",
+) -> SavedPrediction:
+    """Return a prediction as `--save` stores it, made by a fit of this name."""
+    by = replace(prediction, made_by={**prediction.made_by, "fit": name})
+    return SavedPrediction.made(by, fit, then=then, command=command)
 
 
 def compute_reaching(fit: Fit, value: float) -> float:

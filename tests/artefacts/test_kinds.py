@@ -25,6 +25,7 @@ from scaling_cli.artefacts.curve_fit import CurveFit
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.artefacts.forecast import Forecasts
 from scaling_cli.artefacts.hparams import Recipe, advise
+from scaling_cli.artefacts.saved_prediction import SavedPrediction
 from scaling_cli.vocabulary.errors import DataError, ScalingError, UsageError
 from scaling_cli.vocabulary.registry import files_of
 
@@ -36,6 +37,7 @@ KINDS = {
     "fit": Fit,
     "forecast": Forecasts,
     "hparams": Recipe,
+    "saved_prediction": SavedPrediction,
 }
 each_kind = pytest.mark.parametrize("kind", KINDS)
 SCHEDULE = "cosine:peak=0.0113,warmup=102,min=0.00113,steps=4096"
@@ -69,6 +71,12 @@ def says(thing: Any) -> list[float]:
     if isinstance(thing, Backtest):
         reach = vars(thing.by_reach()[0])
         return [float(value) for key, value in reach.items() if key != "high"]
+    return kept_numbers(thing)
+
+
+def kept_numbers(thing: Any) -> list[float]:
+    if isinstance(thing, SavedPrediction):
+        return [thing.told(promise.inputs) for promise in thing.predictions]
     return [
         number
         for run in thing.runs
@@ -78,6 +86,7 @@ def says(thing: Any) -> list[float]:
 
 # What version 0.1.0 said of the files in v0.1.0/ (commit 8819681), which it had written from the
 # runs of data/ladder and data/batch_sweep; draws were thinned to twenty to keep the files small.
+# Predictions are saved since; theirs is E + A/N^alpha + B/D^beta of the file's own parameters.
 SAID = {
     "fit": [
         0.9648407055723752,
@@ -112,6 +121,12 @@ SAID = {
         1.5450947494346519,
         1.5796789835155438,
         1.5622911710760368,
+    ],
+    "saved_prediction": [
+        0.8087002681238871
+        + 41.961709470738136 / 1.271e6**0.4221143863258361
+        + 330.8873661252299 / tokens**0.46463878796688407
+        for tokens in (9.437e6, 2.36e6)
     ],
 }
 
@@ -332,7 +347,7 @@ NO_RESULT = (
         (
             b'{"schema_version": 1, "kind": "cake"}',
             "there is no kind 'cake'. Files of this program are of the kinds backtest, batch_fit, "
-            "curve_fit, fit, forecast, hparams.",
+            "curve_fit, fit, forecast, hparams, saved_prediction.",
         ),
         (
             b'{"schema_version": 1, "kind": "batch_fit"}',
@@ -408,6 +423,7 @@ def nest(keys: tuple[Any, ...], value: Any) -> Callable[[Any], None]:
         ),
         ("hparams", ("learning_rate", "parameters", "c"), 0.0 - 1, "c must be positive, not -1"),
         ("forecast", ("runs", 0, "interval"), [1.0], "runs[0].interval must hold 2 items, not 1"),
+        ("saved_prediction", ("predictions", 0, "inputs"), {"N": 1.0}, "predictions must have "),
     ],
 )
 def test_what_is_wrong_and_where(

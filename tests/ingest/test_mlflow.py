@@ -16,7 +16,7 @@ from refusals import refusal
 
 from scaling_cli import ingest
 from scaling_cli.ingest import mlflow
-from scaling_cli.ingest._databases import MAGIC
+from scaling_cli.ingest._sources import SQLITE
 from scaling_cli.vocabulary.errors import DataError
 
 IDS = ("0123456789abcdef0123456789abcdef", "fedcba9876543210fedcba9876543210")
@@ -226,7 +226,7 @@ def test_a_damaged_database_is_refused(data: st.DataObject) -> None:
     content = bytearray(memory.serialize())
     memory.close()
     for _ in range(data.draw(st.integers(1, 20))):
-        content[data.draw(st.integers(len(MAGIC), len(content) - 1))] = data.draw(
+        content[data.draw(st.integers(len(SQLITE), len(content) - 1))] = data.draw(
             st.integers(0, 255)
         )
     try:

@@ -223,6 +223,21 @@ def test_a_named_format(tmp_path: Path) -> None:
     )
 
 
+def test_a_group_of_rows_without_a_step_is_no_run(tmp_path: Path) -> None:
+    """Its first step was sought among none, and NumPy warned."""
+    stepped = [
+        f"{g},{step},{loss - step / 100}" for g, loss in ((3, 3), (5, 3.2)) for step in range(10)
+    ]
+    without = [f"4,,{2.9 - row / 100}" for row in range(10)]
+    table = "\n".join(["group,step,loss", *stepped[:10], *without, *stepped[10:], ""])
+    file = write(tmp_path, "t.csv", table)
+    assert refusal(DataError, ingest.read, file) == (
+        f"{file}, row 22, column 'loss': the same steps come 2 times, with other losses. If they "
+        "are several runs, add a column that names them (--map run_id=COLUMN); if one was started "
+        "anew, delete what does not count."
+    )
+
+
 # --- what the bytes of a file say --------------------------------------------------------------
 
 CONSOLE = "".join(f"step {i}/100 loss {4 - i / 10:.2f} lr 1e-3\n" for i in range(1, 6))

@@ -12,6 +12,7 @@ from log_files import codes, counting, curve
 from refusals import refusal
 
 from scaling_cli import ingest
+from scaling_cli.verbs import ingest as verb
 from scaling_cli.vocabulary.errors import DataError
 
 SCHEMA = """
@@ -122,3 +123,19 @@ def test_the_public_sample(shared: Path) -> None:
     assert list(loss) == list(range(49, 500, 50))
     assert (loss[49], loss[499]) == pytest.approx((2.620294, 1.668699), abs=1e-6)
     assert held == pytest.approx({199: 2.394055, 399: 1.902305}, abs=1e-6)
+
+
+def test_a_database_that_is_written_is_read_from_where_it_is_written(tmp_path: Path) -> None:
+    """A writer that is at work writes beside the file, which stays as it was meanwhile."""
+    root, rows = tmp_path / "store", [("a", "x", s, {"loss": 9.0 - s}) for s in range(3)]
+    path = _database(tmp_path / "project.db", rows)
+    verb.put([str(path)], root)
+    before, writer = path.read_bytes(), sqlite3.connect(path)
+    insert = "INSERT INTO metrics (run_id, timestamp, run_name, step, metrics) VALUES"
+    writer.execute(f"{insert} ('a', '2026-01-01T00:00:09+00:00', 'x', 3, '{{\"loss\": 2}}')")
+    writer.commit()
+    assert path.read_bytes() == before
+    assert verb.put([str(path)], root)[1].replaced == ("x",)
+    assert counting(ingest.read(root), "loss") == [9.0, 8.0, 7.0, 2.0]
+    assert verb.put([str(path)], root)[1].unchanged == ("x",)
+    writer.close()

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import event_files
 import pytest
+import wandb_files
 from log_files import CURVE, write
 from refusals import refusal
 
@@ -358,3 +360,35 @@ def test_a_store_among_its_logs_is_no_log(logs: Path, monkeypatch: pytest.Monkey
     verb.filled(["."], "runs.store", {})
     _unread(monkeypatch)
     assert verb.filled(["."], "runs.store", {})[0]["unchanged"]
+
+
+# --- a log that grows --------------------------------------------------------------------------
+
+ROWS = [{"step": step, "loss": 9 - step / 20, "lr": 1e-3} for step in range(60)]
+GROWING = {
+    "run.csv": "".join(["step,loss,lr\n", *(f"{r['step']},{r['loss']},1e-3\n" for r in ROWS)]),
+    "run.jsonl": "".join(json.dumps(row) + "\n" for row in ROWS),
+    "run.log": "".join(f"iter {r['step']}: loss {r['loss']:.4f}, time 2.0ms\n" for r in ROWS),
+    "events.out.tfevents.1.host": event_files.scalars(["loss", "lr"], range(60)),
+    "run-a1.wandb": wandb_files.log(map(wandb_files.history, ROWS)),
+}
+
+
+@pytest.mark.usefixtures("settled")
+@pytest.mark.parametrize("name", GROWING)
+def test_a_log_that_grows_gives_what_a_whole_one_gives(name: str, tmp_path: Path) -> None:
+    content, file = GROWING[name], tmp_path / "logs/run" / name
+    whole = content.encode() if isinstance(content, str) else content
+    file.parent.mkdir(parents=True)
+    write(tmp_path, "logs/other/steady.csv", CURVE)
+    for share in (0.3, 0.31, 0.5, 0.77, 1.0, 1.0):
+        file.write_bytes(whole[: int(share * len(whole))])
+        record = verb.filled([str(tmp_path / "logs")], tmp_path / "grown", {})[0]
+    assert len(record["unchanged"]) == 2
+    verb.filled([str(tmp_path / "logs")], tmp_path / "fresh", {})
+    grown, fresh = (ingest.read(tmp_path / store) for store in ("grown", "fresh"))
+    assert grown.summary() == fresh.summary()
+    keys = [("run_id", "ascending"), ("line", "ascending"), ("step", "ascending")]
+    assert grown.points.sort_by(keys).to_pylist() == fresh.points.sort_by(keys).to_pylist()
+    assert grown.notes == fresh.notes
+    assert max(run["n_points"] for run in grown.summary()) == len(ROWS)

@@ -76,7 +76,10 @@ def test_what_the_budget_buys() -> None:
         rows = list(design.chosen(budget, power).rows)
         assert 0 < design.costs[rows].sum() <= budget * (1 + 1e-9)
     best = design.best(budget)
-    assert best.end == min(design.chosen(budget, p).end for p in (0.0, 0.25, 0.5))
+    ends = [design.chosen(budget, p).end for p in (0.0, 0.25, 0.5)]
+    assert best.end == pytest.approx(min(ends), rel=1e-9)
+    alone = [np.mean(design.variance((i,)) / design.variance(())) for i in best.rows]
+    assert min(alone) == alone[0] == pytest.approx(best.left[0])  # what tells most is first
     assert len(design.best(budget, fewest=6).rows) >= 6  # the six cheapest, if nothing else
 
 

@@ -100,6 +100,17 @@ def test_tokens_that_no_model_is_trained_on(tmp_path: Path) -> None:
         np.testing.assert_array_equal(found.inputs["D"], [0.5 * scale, 9 * scale])
 
 
+def test_counts_too_small_for_a_ratio_are_asked_about(tmp_path: Path) -> None:
+    """tokens / params lies below the doubles: its logarithm was taken, and NumPy warned."""
+    file = write(tmp_path, "t.csv", "params,tokens,loss\n1e-3,1e-322,3.5\n2e-3,2e-322,3.2\n")
+    assert refusal(DataError, points, file) == (
+        f"{file}: params and tokens look as if given in millions and trillions (they are 0.001 to "
+        "0.002 and 9.881e-323 to 1.976e-322): no model is as small. --set params_scale=1e6 --set "
+        "tokens_scale=1e12 multiply the columns. --set params_scale=1 --set tokens_scale=1 say "
+        "that they are right."
+    )
+
+
 def test_tokens_that_compute_tells(tmp_path: Path) -> None:
     table = "run_id,params,compute_budget,loss\na,1e7,6e17,3.5\nb,2e7,6e17,3.2\n"
     file = write(tmp_path, "t.csv", table)

@@ -151,42 +151,6 @@ def test_the_same_content_elsewhere_is_known(tmp_path: Path) -> None:
     assert (report.added, report.unchanged) == ((), ("log",))
 
 
-@pytest.mark.parametrize("grown", [False, True])
-@pytest.mark.parametrize("named", [False, True])
-def test_a_file_that_moved_is_read_once(tmp_path: Path, grown: bool, named: bool) -> None:
-    """Its run goes with it, under the new name if the file named it."""
-    text = CURVE if named else "run_id,step,loss\nit,1,5\nit,2,4\n"
-    path, more = tmp_path / "store", "40,4000,3.5\n" if named else "it,3,3\n"
-    stays, here = write(tmp_path, "stays.csv", CURVE), write(tmp_path, "here/log.csv", text)
-    store.append(path, ingest.read(stays, here))
-    Path(here).unlink()
-    there = write(tmp_path, "there/other.csv", text + more * grown)
-    report = store.append(path, ingest.read(stays, there))
-    if named and grown:  # another name and other content: nothing says that it is that run
-        assert (report.added, report.removed) == (("other",), ())
-        assert [note.code for note in report.notes] == ["missing-file"]
-        return
-    after = "other" if named else "it"
-    assert (report.added, report.removed) == (((after,), ("log",)) if named else ((), ()))
-    assert report.replaced == (() if named else ("it",))
-    moved = f"{there}: it was {here} before: a file that was moved is read once."
-    assert list(map(str, report.notes)) == [moved + (" Its run log is other now." if named else "")]
-    same(ingest.read(path), ingest.read(stays, there))
-    again = store.append(path, ingest.read(stays, there))
-    assert (again.unchanged, again.notes) == (tuple(sorted([after, "stays"])), ())
-
-
-def test_runs_of_a_file_that_is_gone_are_kept_and_told(tmp_path: Path) -> None:
-    path, here = tmp_path / "store", write(tmp_path, "log.csv", CURVE)
-    store.append(path, ingest.read(here, write(tmp_path, "stays.csv", CURVE)))
-    Path(here).unlink()
-    report = store.append(path, ingest.read(tmp_path / "stays.csv"))
-    assert list(map(str, report.notes)) == [
-        f"1 file(s) are not there any more: {here}. Their runs are kept."
-    ]
-    assert ingest.read(path).runs["run_id"].to_pylist() == ["log", "stays"]
-
-
 def test_another_run_of_the_same_name_is_refused(tmp_path: Path) -> None:
     path, here = tmp_path / "store", write(tmp_path, "here/log.csv", CURVE)
     there = write(tmp_path, "there/log.csv", CURVE + "40,4000,3\n")
@@ -393,6 +357,20 @@ def test_many_columns_of_few_runs_each_are_stored_where_they_are(tmp_path: Path)
     same(runs, ingest.read(tmp_path / "store"))
     held = [pq.read_schema(path).names for path in (tmp_path / "store").glob("points/*/*.parquet")]
     assert sum(len(names) for names in held) == 8 * 40 + 11 * len(held)
+
+
+def test_wide_segments_are_in_order_too(
+    logs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    narrow, wide = tmp_path / "narrow", tmp_path / "wide"
+    store.append(narrow, read(logs))
+    monkeypatch.setattr(store, "_MOST_COLUMNS", 2)
+    store.append(wide, read(logs))
+    same(ingest.read(wide), ingest.read(narrow))
+    for path in wide.glob("points/*/*.parquet"):
+        rows = pq.ParquetFile(path).read(["run_id", "step", "line"]).to_pylist()
+        other = next((narrow / path.parent.relative_to(wide)).glob("*.parquet"))
+        assert rows == pq.ParquetFile(other).read(["run_id", "step", "line"]).to_pylist()
 
 
 def test_segments_are_sorted_by_run_and_step(logs: Path, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ FEWEST_CHECKED = 10
 OTHER_STARTS = 2
 # Resampled medians interpolate points; a corner far below the noise smooths the kinks.
 SMOOTHED_MEDIAN = 1e-5
-UNDAMPED = 1024  # points, beyond which refits that begin at the fit take fewer steps undamped
+MANY = 100  # points; fewer have minima of their own on either side of a kink
 DRAWN_AT_ONCE, POINTS_AT_ONCE = 1 << 16, 1 << 12
 AT_EDGE = "it ran to the edge of its domain: the data do not show its term"
 RUNS_AWAY = "the sum has no minimum: it falls on as this runs away"
@@ -213,7 +213,7 @@ class _Begun:
 
     def lanes(self, chunk: chunks.Chunk) -> dict[str, Any]:
         rows = np.flatnonzero(self.wanted[chunk.start : chunk.stop])
-        near = np.array_equal(self.begin, self.u[None]) and len(self.member) > UNDAMPED
+        near = self._many and np.array_equal(self.begin, self.u[None])
         given: dict[str, Any] = {"starts": np.tile(self.begin, (len(rows), 1)), "near": near}
         if not len(rows):
             return given
@@ -222,6 +222,11 @@ class _Begun:
             lanes = np.repeat(rows, len(self.begin))
             drawn = {name: values[lanes] for name, values in drawn.items()}
         return given | drawn
+
+    @property
+    def _many(self) -> bool:
+        """Whether Huber's kinks are so many that steps on linear residuals find their way."""
+        return len(self.member) >= MANY and SMOOTHED_MEDIAN < self.problem.corner < np.inf
 
     def priors(self, chunk: chunks.Chunk) -> dict[str, np.ndarray]:
         """Return the user's priors of these lanes, drawn anew; nothing without any."""

@@ -56,7 +56,12 @@ def combine(
 
 
 def floorless(law: Law, output: np.ndarray) -> bool:
-    """Say whether a law has no floor of the output, or one that vanished."""
+    """Say whether a law has no floor of the output, or one that vanished.
+
+    What a law of tasks can reach is bounded by its loss, whose own law has the floor.
+    """
+    if law.moves:
+        return False
     name = law.floor()
     return name is None or law.values()[name] < NO_FLOOR * float(np.min(output))
 

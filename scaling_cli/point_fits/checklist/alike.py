@@ -35,9 +35,9 @@ class Apart:
 @item("data.alike", "", "do the runs differ in more than the law's inputs?", Touches.DATA)
 def alike(e: Evidence) -> Verdict:
     """Settings that the law does not see, and data seen again, against what the law leaves over."""
-    told = [*_settings(e), *_again(e)]
+    told = [*_settings(e), *_again(e), *_through(e)]
     fine = "no column says that losses of these runs are of two kinds"
-    tested = sorted({*e.points.settings, *e.points.passes})
+    tested = sorted({*e.points.settings, *e.points.passes, *e.points.unseen})
     fine += f" ({some(tested)}: the law misses by no more for it)" if tested else ""
     return Verdict.judged(" ".join(told[:FEW]) or None, f"{fine}.")
 
@@ -107,6 +107,19 @@ def _again(e: Evidence) -> Iterator[str]:
             f"teaches less than a fresh one: {advice}."
         )
         return
+
+
+def _through(e: Evidence) -> Iterator[str]:
+    """Name the size or the tokens that move what a loss is to tell alone."""
+    for name, values in e.points.unseen.items():
+        apart = explained(e, np.log10(values)[:, None])
+        if apart is not None and apart.telling:
+            far = float(apart.shifts[0])
+            yield (
+                f"at equal loss {e.points.target} moves with {name}: by {percent(far)} with ten "
+                "times as many. The loss does not tell it alone: fit runs like those that are "
+                "forecast (--where), or expect that."
+            )
 
 
 def dummies(codes: np.ndarray) -> np.ndarray:
