@@ -8,7 +8,8 @@ from scaling_cli.vocabulary.quantities import Loss, Quantity
 _EXPONENTS = (0.05, 0.12, 0.2, 0.3, 0.45, 0.7)
 N_E = Quantity("N_e", "encoder_params", "parameters of the encoder", "parameters")
 N_D = Quantity("N_d", "decoder_params", "parameters of the decoder", "parameters")
-Encoder, Decoder = Annotated[Any, N_E], Annotated[Any, N_D]
+Encoder = Annotated[Any, N_E]
+Decoder = Annotated[Any, N_D]
 
 
 class Translation(Law):

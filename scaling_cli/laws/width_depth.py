@@ -8,7 +8,8 @@ from scaling_cli.vocabulary.quantities import Loss, Quantity, Tokens
 _EXPONENTS = (0.1, 0.2, 0.35, 0.6, 1.0, 1.6)
 W_ = Quantity("width", "width", "width of the model", "1", aliases=("d_model", "hidden_size"))
 Z_ = Quantity("depth", "depth", "layers of the model", "layers", aliases=("num_blocks", "n_layers"))
-Width, Depth = Annotated[Any, W_], Annotated[Any, Z_]
+Width = Annotated[Any, W_]
+Depth = Annotated[Any, Z_]
 
 
 class WidthDepth(Law):
