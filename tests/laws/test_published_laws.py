@@ -27,4 +27,4 @@ def test_routed_and_dense_models_of_clark(shared: Path) -> None:
         assert hashed[name] == pytest.approx(value, abs=within)
     dense = 'router_type == "Dense" and k == 1'
     alone = fitted(table, "--law", "kaplan_n", "--where", dense, *chosen)
-    assert alone["alpha_N"] == pytest.approx(0.0785, abs=2e-3)
+    assert alone["alpha_N"] == pytest.approx(0.0785, abs=3.5e-3)
