@@ -107,16 +107,17 @@ def batches(
             yield from _parsed(head, gathered)
             gathered, size = [], 0
         if known is not None:
-            head, stated, rows = known
-            content = source.content.removeprefix(BOM)
+            head, stated, rows, content = known
             gathered.append(Member(place, source, run, stated, content, rows))
             size += len(content)
     if gathered:
         yield from _parsed(head, gathered)
 
 
-def _plain(source: Source, options: Options) -> tuple[_Header, Mapping[str, Any], int] | None:
-    """Return the header, the facts of the name and the rows of a file that may be clean."""
+def _plain(
+    source: Source, options: Options
+) -> tuple[_Header, Mapping[str, Any], int, bytes] | None:
+    """Return the header, the facts of the name, rows and text of a file that may be clean."""
     if source.frame is not None or source.fleeting or may_be_part(source.name):
         return None
     if (beside := options.beside(source)) is not None and not beside.several:
@@ -127,13 +128,14 @@ def _plain(source: Source, options: Options) -> tuple[_Header, Mapping[str, Any]
     except DataError:
         return None
     delimiter = delimited.delimiter_of(content)
+    content = delimited.without_quotes(content, delimiter)
     names = delimited.plain_names(content, delimiter)
     if names is None or b"\r" in content or not content.endswith(b"\n"):
         return None
     head = _header(names, delimiter, tuple(options.mapping.items()))
     lines = content.count(b"\n")
     even = content.count(delimiter.encode()) == lines * (len(names) - 1)
-    return (head, stated, lines - 1) if head is not None and lines > 1 and even else None
+    return (head, stated, lines - 1, content) if head is not None and lines > 1 and even else None
 
 
 @cache
@@ -197,9 +199,8 @@ def _columns(head: _Header, files: list[Member]) -> dict[str, pa.Array] | None:
         name: pa.float64() if column in head.numbers else pa.string()
         for column, name in head.origin.items()
     }
-    first = head.delimiter.join(head.names).encode() + b"\n"
     rows = [memoryview(file.content)[file.content.index(b"\n") + 1 :] for file in files]
-    table = delimited.parsed(b"".join([first, *rows]), head.delimiter, kinds)
+    table = delimited.parsed(b"".join([b"\n", *rows]), head.delimiter, head.names, kinds)
     if table is None or table.num_rows != sum(file.rows for file in files):
         return None
     columns = {column: table[name].combine_chunks() for column, name in head.origin.items()}

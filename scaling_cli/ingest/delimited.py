@@ -1,17 +1,19 @@
 """CSV and TSV (and `;` or `|` between the fields), wide or long, with or without quotes.
 
-Clean files go through pyarrow as text columns; what has quotes, blank lines, repeated headers
-or rows of another length is read line by line, so that every problem has its line number.
+Clean files go through pyarrow as text columns; what has quotes with a purpose, blank lines,
+repeated headers or rows of another length is read line by line, so that every problem has its line
+number.
 """
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 
 from scaling_cli.ingest._sources import NULLS, Raw, format_ending, raw_of, without_mark
@@ -27,6 +29,8 @@ _GLUED = (
     "Put numbers with thousands separators in quotes, close every quote, and give two lines that "
     "were glued together a line each."
 )
+_NAMELESS = "unnamed_"
+_LONGEST_CELL = csv.field_size_limit()  # that the careful way takes
 _LONGEST_NAME = 40  # of a column; what is longer is prose with commas in it
 
 
@@ -72,19 +76,60 @@ def delimiter_of(content: bytes) -> str:
 
 def _fast(content: bytes, delimiter: str) -> pa.Table | None:
     """Read a file without peculiarities; None if it has any."""
-    names = plain_names(content, delimiter)
-    return None if names is None else parsed(content, delimiter, dict.fromkeys(names, pa.string()))
+    text = without_quotes(content, delimiter)
+    names = plain_names(text, delimiter)
+    if names is None:
+        return None
+    table = parsed(text, delimiter, names, dict.fromkeys(names, pa.string()))
+    plain = text is content and not any(name.startswith(_NAMELESS) for name in names)
+    return table if plain or table is None or _says_the_same(table) else None
+
+
+def without_quotes(content: bytes, delimiter: str) -> bytes:
+    """Return the same cells without quotes, as R sets them; as it is where one has a purpose."""
+    end = content.rfind(b'"') + 2
+    if end < 2:
+        return content
+    quoted = np.frombuffer(b"\n" + content[:end] + b"\n", np.uint8)  # each cell is between two ends
+    ends = np.flatnonzero((quoted == ord(delimiter)) | (quoted == ord("\n")))
+    marks = np.flatnonzero(quoted == ord('"'))
+    opened, closed = marks[: len(marks) // 2 * 2 : 2], marks[1::2]
+    behind = closed + 1 + (quoted[closed + 1] == ord("\r"))
+    alone = len(marks) % 2 == 0 and content.count(b"\r") == content.count(b"\r\n")
+    cell = np.searchsorted(ends, opened)
+    around = alone and np.array_equal(ends[cell - 1], opened - 1) and np.all(ends[cell] == behind)
+    return content.translate(None, b'"') if around else content
+
+
+def _says_the_same(table: pa.Table) -> bool:
+    """Say whether rows that had quotes have nothing to strip, or to take for a header or a gap."""
+    columns = [column.combine_chunks() for column in table.columns]
+    names = pc.SetLookupOptions(pa.array(table.column_names))
+    for column in columns:
+        stripped = pc.call_function("utf8_trim_whitespace", [column])
+        again = pc.call_function("is_in", [column], names)
+        longest = pc.call_function("max", [pc.call_function("binary_length", [column])]).as_py()
+        if not stripped.equals(column) or again.true_count or (longest or 0) > _LONGEST_CELL:
+            return False
+    there = [column.is_valid().to_numpy(zero_copy_only=False) for column in columns]
+    return bool(np.all(np.any(there, axis=0)))
 
 
 def plain_names(content: bytes, delimiter: str) -> tuple[str, ...] | None:
     """Return the names of the columns of a file without peculiarities; None if it has any."""
     header = content.split(b"\n", 1)[0].rstrip(b"\r")
-    names = tuple(header.decode(errors="replace").split(delimiter))
-    plain = all(n and n == n.strip() and not is_number(n) and "\ufffd" not in n for n in names)
+    cells = header.decode(errors="replace").split(delimiter)
+    names = tuple(named(cells))
+    plain = all(n == n.strip() and not is_number(n) and "\ufffd" not in n for n in names)
     again = header.split(delimiter.encode())[0]
-    if not plain or len(set(names)) < len(names) or b'"' in content:
+    if not (plain and cells[-1]) or len(set(names)) < len(names) or b'"' in content:
         return None
     return None if _has_odd_lines(content, again) else names
+
+
+def named(header: Sequence[str]) -> list[str]:
+    """Return the names of columns; R and pandas give that of the names of rows none."""
+    return [name or f"{_NAMELESS}{i}" for i, name in enumerate(header, start=1)]
 
 
 def _has_odd_lines(content: bytes, again: bytes) -> bool:
@@ -94,15 +139,18 @@ def _has_odd_lines(content: bytes, again: bytes) -> bool:
     bytes_of = np.frombuffer(content, np.uint8)
     ends = np.flatnonzero(bytes_of[:-1] == ord("\n"))
     begins = bytes_of[ends + 1]  # the first byte of each line: far faster than to look for two
-    empty, alike = np.any(begins == ord("\n")), np.any(begins == again[0])
+    empty, alike = np.any(begins == ord("\n")), again and np.any(begins == again[0])
     return bool(empty or (alike and b"\n" + again in content))
 
 
-def parsed(content: bytes, delimiter: str, kinds: dict[str, pa.DataType]) -> pa.Table | None:
-    """Parse rows of equal length; None if one is not, or a cell is of another kind."""
+def parsed(
+    content: bytes, delimiter: str, names: Sequence[str], kinds: dict[str, pa.DataType]
+) -> pa.Table | None:
+    """Parse rows of equal length under a header; None if one is not, or a cell is another kind."""
     try:
         return pyarrow.csv.read_csv(
             pa.BufferReader(content),
+            pyarrow.csv.ReadOptions(column_names=names, skip_rows=1),
             parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter, quote_char=False),
             convert_options=pyarrow.csv.ConvertOptions(
                 column_types=kinds, null_values=list(NULLS), strings_can_be_null=True
@@ -195,7 +243,7 @@ def _start_segment(rows: _Rows, row: list[str], line: int) -> None:
         message = "there is no header: the first line holds numbers."
         hint = "Put the column names in the first line, such as 'step,tokens,loss'."
         raise DataError(message, file=rows.file, row=line, hint=hint)
-    header = [name or f"unnamed_{i}" for i, name in enumerate(row, start=1)]
+    header = named(row)
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice:
         message = f"the header names {', '.join(map(repr, twice))} twice."

@@ -9,7 +9,7 @@ import pytest
 from log_files import write
 
 from scaling_cli import ingest
-from scaling_cli.ingest import _batches
+from scaling_cli.ingest import _batches, delimited
 from scaling_cli.runs import store
 from scaling_cli.runs.table import Runs
 from scaling_cli.verbs import ingest as verb
@@ -23,6 +23,7 @@ HEADERS = (
     "iter,loss,params,host",
     "global_step,params,loss,loss_scale,mfu",
     "step,loss,train/loss,note",
+    ",step,loss,lr",
 )
 # What may be wrong with a file: its lines, changed.
 ODD = {
@@ -38,6 +39,41 @@ ODD = {
     "long": lambda lines: [*lines[:-1], lines[-1] + ",7"],
     "crossed": lambda lines: [*lines[:-2], lines[-2] + ",7", lines[-1].rpartition(",")[0]],
     "quoted": lambda lines: [*lines[:-1], _with(lines[-1], -1, '"3.25"')],
+    "quoted_header": lambda lines: [_quoted(lines[0]), *lines[1:]],
+    "quoted_names": lambda lines: [
+        _quoted(lines[0]),
+        *(f'"{line}'.replace(",", '",', 1) for line in lines[1:]),
+    ],
+    "quoted_cells": lambda lines: [*map(_quoted, lines)],
+    "quoted_comma": lambda lines: [*lines[:-1], _with(lines[-1], -1, '"3,25"')],
+    "quoted_quote": lambda lines: [*lines[:-1], _with(lines[-1], -1, '"3""25"')],
+    "quote_inside": lambda lines: [*lines[:-1], _with(lines[-1], -1, '3"2"5')],
+    "quoted_half": lambda lines: [*lines[:-1], _with(lines[-1], -1, '"3"25')],
+    "quoted_after_space": lambda lines: [*lines[:-1], _with(lines[-1], -1, ' "3.25"')],
+    "quoted_space": lambda lines: [*lines[:-1], _with(lines[-1], -1, '" 3.25 "')],
+    "quoted_missing": lambda lines: [
+        _quoted(lines[0]),
+        *(_with(line, -1, '"NA"') for line in lines[1:3]),
+        *lines[3:],
+    ],
+    "quoted_gap": lambda lines: [
+        _quoted(lines[0]),
+        *lines[1:],
+        ",".join('""' for _ in lines[0].split(",")),
+    ],
+    "quoted_header_again": lambda lines: [
+        _quoted(lines[0]),
+        *lines[1:],
+        _quoted(lines[0]),
+        *lines[1:],
+    ],
+    "quoted_other_header": lambda lines: [
+        _quoted(lines[0]),
+        *lines[1:],
+        *(",".join(line.split(",")[::-1]) for line in lines),
+    ],
+    "open_quote": lambda lines: [*lines[:-1], _with(lines[-1], -1, '"3.25')],
+    "quoted_line": lambda lines: [*lines[:-1], _with(lines[-1], -1, '"3.\n25"')],
     "text": lambda lines: [*lines[:-1], _with(lines[-1], -1, "oops")],
     "spaced": lambda lines: [*lines[:-1], _with(lines[-1], 1, " 2.5 ")],
     "signed": lambda lines: [*lines[:-1], _with(lines[-1], 1, "+2.5")],
@@ -67,6 +103,10 @@ ODD = {
 ENDS = {"ends": "\n", "cut": "", "windows": "\r\n"}
 
 
+def _quoted(line: str) -> str:
+    return ",".join(f'"{cell}"' for cell in line.split(","))
+
+
 def _with(line: str, place: int, cell: str) -> str:
     cells = line.split(",")
     cells[place] = cell
@@ -79,6 +119,7 @@ def lines_of(header: str, rng: np.random.Generator) -> list[str]:
     for name in header.split(","):
         noise = rng.random(rows)
         cells = {
+            "": [str(i) for i in range(rows)],
             "step": [str(10 * i + 10) for i in range(rows)],
             "epoch": [str(i // 4) for i in range(rows)],
             "tokens": [str(1000 * i + 1000) for i in range(rows)],
@@ -194,3 +235,36 @@ def test_odd_files_among_clean_ones(
     assert sum(sizes) > 10
     monkeypatch.setattr(ingest, "batches", lambda *_: iter(()))
     assert answer(folder, tmp_path / "alone") == together
+
+
+def raws(content: bytes) -> Any:
+    """Return all that is read of a file, or its refusal."""
+    try:
+        (raw,) = delimited.read("f.csv", content)
+    except ScalingError as error:
+        return type(error), str(error)
+    columns = {name: column.to_pylist() for name, column in raw.columns.items()}
+    return columns, raw.lines.tolist(), raw.segments.tolist(), raw.cut, raw.notes
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", ""])
+@pytest.mark.parametrize("kind", [*(kind for kind in ODD if "quote" in kind), "again", "short"])
+def test_without_quotes_as_line_by_line(
+    kind: str, end: str, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Text among the cells too: what is parsed at once is what the csv module gives."""
+    for names in ("step,loss,note", ",step,loss,note", "note,step,loss"):
+        rows = []
+        for i in range(7):
+            cells = {"": f"w{i}", "step": str(i), "loss": f"{3 + rng.random():.3f}"}
+            rows.append(
+                ",".join(cells.get(name, "" if i % 3 else "a b") for name in names.split(","))
+            )
+        lines = ODD[kind]([names, *rows])
+        content = ((end or "\n").join(lines) + end).encode()
+        given = raws(content)
+        fast = delimited.without_quotes(content, ",") != content
+        assert fast or kind not in ("quoted_header", "quoted_names", "quoted_cells")
+        with monkeypatch.context() as patched:
+            patched.setattr(delimited, "plain_names", lambda *_: None)
+            assert raws(content) == given
