@@ -1,4 +1,4 @@
-"""nanoGPT, llm.c and litgpt: `n_layer`, `n_head`, `n_embd` without a model_type."""
+"""nanoGPT and litgpt: `n_layer`, `n_head`, `n_embd` without a model_type."""
 
 from scaling_cli.architectures._config import Config
 from scaling_cli.architectures._transformer import BIASED, PLAIN, Transformer, decoder
@@ -13,26 +13,6 @@ def _nanogpt(config: Config) -> Transformer:
     known = {"gated": False, "norm": BIASED if bias else PLAIN, **dict.fromkeys(_BIASES, bias)}
     plain = decoder(config, tied=True, times=_FOUR, **known)
     return plain.but(positions=length, seq_len=length)
-
-
-def _llmc(config: Config) -> Transformer:
-    width, heads = config.size("channels"), config.size("num_heads")
-    length = config.size("max_sequence_length")
-    return Transformer(
-        layers=config.size("num_layers"),
-        width=width,
-        heads=heads,
-        inner=_FOUR * width,
-        vocabulary=config.optional("padded_vocab_size", "vocab_size"),
-        tied=True,
-        gated=False,
-        qkv_bias=True,
-        out_bias=True,
-        mlp_bias=True,
-        norm=BIASED,
-        positions=length,
-        seq_len=length,
-    )
 
 
 def _litgpt(config: Config) -> Transformer:
@@ -59,5 +39,4 @@ def _litgpt(config: Config) -> Transformer:
 KEYS = {
     frozenset((*_NAMES, "mlp_class_name")): _litgpt,
     frozenset((*_NAMES, "block_size")): _nanogpt,
-    frozenset(("num_layers", "num_heads", "channels")): _llmc,
 }
