@@ -32,7 +32,7 @@ def of(fit: Fit, name: str) -> Page:
     pictures, why = _parts.pictures(drawn, *_wanted(drawn))
     told = _headline(fit)
     return Page(
-        title=f"{laws.name_of(fit.law)} fitted to {fit_report.fitted_to(fit)}",
+        title=_title(fit),
         what=fit.what,
         name=name,
         answer=[*_answer(fit, told)],
@@ -54,6 +54,11 @@ def of(fit: Fit, name: str) -> Page:
             "left_out": [vars(item) for item in fit.left_out],
         },
     )
+
+
+def _title(fit: Fit) -> str:
+    law = laws.name_of(fit.law)
+    return f"{law} fitted to {fit_report.fitted_to(fit)}" if fit.n_points else f"{law}, published"
 
 
 def _drawable(fit: Fit) -> Fit:
@@ -194,8 +199,10 @@ def _numbers_of(fit: Fit, told: Prediction | None) -> Iterator[Number]:
     yield from _of_ranges(fit)
     known = {s: fit_report.unit_of(s, fit) for s in fit.data.get("ranges", {})}
     yield from _origins.ranges(fit.data, known)
-    yield from _origins.counts(fit.n_points, len(fit.left_out), fit.data)
-    yield from _origins.options({**vars(fit.objective), **fit.selection}, fit.command)
+    if fit.n_points:
+        yield from _origins.counts(fit.n_points, len(fit.left_out), fit.data)
+    if fit.value is not None:
+        yield from _origins.options({**vars(fit.objective), **fit.selection}, fit.command)
 
 
 def _of_headline(fit: Fit, told: Prediction) -> Iterator[Number]:
