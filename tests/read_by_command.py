@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from command_line import run
 
@@ -25,7 +26,7 @@ class Read:
         """Return the steps at which a run has a value in a column, and the values."""
         if column not in self.points.column_names:
             return np.empty(0), np.empty(0)
-        points = self.points.filter(pa.compute.field("run_id") == name)
+        points = self.points.filter(pc.field("run_id") == name)
         points = points.filter(points[column].is_valid())
         return floats(points["step"]), floats(points[column])
 
