@@ -43,17 +43,11 @@ def windows(table: pd.DataFrame) -> Iterator[tuple[float, pd.DataFrame]]:
 def served(table: pd.DataFrame, fit: sc.Fit) -> pd.DataFrame:
     """Tell of each pruned run how far it is from a dense one of as many FLOP, and its own size."""
     runs = table[(table["prune_start"] == 0.25) & (table["prune_end"] == 0.75)]
-    size, data = runs["params_average"].to_numpy(float), runs["tokens"].to_numpy(float)
+    columns = ("params_average", "tokens", "params_final", "final_loss")
+    size, data, left, loss = (np.asarray(runs[name], float) for name in columns)
     dense = np.asarray(fit.law(N_avg=size, D=data))
-    return pd.DataFrame(
-        {
-            "run": runs["run_id"],
-            "N_avg": size,
-            "left": runs["params_final"].to_numpy(float) / size,
-            "loss": runs["final_loss"],
-            "beyond dense %": 100 * (runs["final_loss"].to_numpy(float) / dense - 1),
-        }
-    )
+    told = {"run": runs["run_id"], "N_avg": size, "left": left / size, "loss": loss}
+    return pd.DataFrame({**told, "beyond dense %": 100 * (loss / dense - 1)})
 
 
 def main() -> None:
