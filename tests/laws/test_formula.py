@@ -35,7 +35,7 @@ FUNCTIONS = f"Functions: {NAMED}; products need their *."
 
 
 def refused(text: str) -> str:
-    return refusal(UsageError, laws.get, text, ("width",))
+    return refusal(UsageError, laws.get, text, ("taps",))
 
 
 # ---- what is read, and what is not
@@ -133,14 +133,14 @@ def test_nothing_typed_breaks_the_reader(text: str) -> None:
         ("a - (b - N)", "a - (b - N)"),
         ("a/(b/N)", "a/(b/N)"),
         ("L(N, D) = E + A/N**alpha + B/D**beta", CHINCHILLA),
-        ("E + A/N**alpha + W/width**w", "L(N, width) = E + A/N**alpha + W/width**w"),
+        ("E + A/N**alpha + W/taps**w", "L(N, taps) = E + A/N**alpha + W/taps**w"),
         ("L(N, +D) = E + A/N**alpha + B/D**b", "L(N, +D) = E + A/N**alpha + B/D**b"),
         ("lr(N) = c*N**a", "lr(N) = c*N**a"),
         ("E + ln(N)*a", "E + log(N)*a"),
     ],
 )
 def test_a_formula_has_one_written_form_which_reads_as_itself(typed: str, written: str) -> None:
-    law = laws.get(typed, ("width",))
+    law = laws.get(typed, ("taps",))
     assert law.called() == laws.name_of(law) == written
     assert laws.get(written) is law
 
