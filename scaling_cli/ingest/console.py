@@ -35,6 +35,10 @@ from scaling_cli.vocabulary.loss_kinds import LossKind
 VERSION = "4"
 NAMES = ("console", *(name for dialect in dialects() for name in dialect.names))
 LOOKED_FOR = "the console of a trainer (Megatron, nanoGPT, torchtitan and the like)"
+RESUMED = (
+    "a log that goes over the same steps again was started again: what came before is superseded; "
+    "after its end, or with another end planned, it is another run"
+)
 _ARGUMENTS = 1 << 22  # bytes of a log in which its arguments stand
 _MODELS = (b"num_layers", b"Model config ", b"ModelConfig(")
 _OF_ARGUMENTS = (*_settings.COUNTS, "peak_lr", *WARMUPS)
