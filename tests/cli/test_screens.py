@@ -46,10 +46,10 @@ COMMANDS = {
     "schedule --best --fit curves.json --steps 2048": 25,
     "runs logs --meta ladder.csv": 35,
     "runs ladder.csv": SCREEN,
-    "laws": 45,
+    "laws": 70,  # a line or two for each of some forty laws, by question
     "laws average": 20,
     "laws chinchilla": 60,
-    "data list": 60,
+    "data list": 66,
 }
 FULLER = [name for name in COMMANDS if not name.startswith(("data", "laws average", "laws ch"))]
 
