@@ -34,6 +34,7 @@ from scaling_cli.vocabulary.errors import DataError
 VERSION = "4"
 NAMES = ("console", *(name for dialect in dialects() for name in dialect.names))
 LOOKED_FOR = "the console of a trainer (Megatron, nanoGPT, torchtitan and the like)"
+_FIRST = 1 << 12  # bytes in which most logs measure something
 _ARGUMENTS = 1 << 22  # bytes of a log in which its arguments stand
 _OF_ARGUMENTS = (*_settings.COUNTS, "peak_lr", *WARMUPS)
 _LOSSES = ("train_loss", "val_loss", "val_bpb")
@@ -55,6 +56,9 @@ def sniff(path: str, head: bytes) -> float:
     objects = head.lstrip().startswith((b'{"', b"[{", b"[["))
     if format_ending(path) in _OTHERS or b"\x00" in head or objects or not _SAYS.search(head):
         return 0.0
+    beginning = head[: head.find(b"\n", _FIRST) + 1]  # its lines say it of most
+    if beginning and any(map(_measures, listen(beginning, LEVELS[0]).rows)):
+        return _SURE[0]
     known = listen(head, LEVELS[0])
     if any(map(_measures, known.rows)):
         return _SURE[0]

@@ -140,12 +140,13 @@ def _last_points(root: Path, manifest: Mapping[str, Any], runs: set[str]) -> pa.
     facts = parquet(root, manifest["runs"]).filter(_among(runs))
     paths = [s["path"] for s in manifest["segments"] if runs & {*s["runs"]}]
     parts = (parquet(root, path).filter(_among(runs)) for path in paths)
-    return stack(_last(View.of(Runs(facts, part, part))) for part in parts)
+    return stack(last_points(Runs(facts, part, part)) for part in parts)
 
 
-def _last(view: View) -> pa.Table:
+def last_points(runs: Runs) -> pa.Table:
     """Return the last point of each run."""
-    return view.runs.points.take(pa.array(view.rows[view.last_of(np.arange(len(view)))]))
+    view = View.of(runs)
+    return runs.points.take(pa.array(view.rows[view.last_of(np.arange(len(view)))]))
 
 
 def held(path: str | Path) -> Held | None:
@@ -297,7 +298,7 @@ def _put_last(
     if runs.points.num_columns > _MOST_COLUMNS:
         return None
     left = {run for segment in manifest["segments"] for run in segment["runs"]} - change.gone
-    points = _last(View.of(runs)).filter(_among(change.fresh))
+    points = last_points(runs).filter(_among(change.fresh))
     table = stack([_last_points(root, manifest, left), points] if left else [points])
     if table.num_columns > _MOST_COLUMNS:
         return None
