@@ -18,7 +18,10 @@ def own_table(law: str, *, noise: float = 0.002, seed: int = 5) -> Points:
     symbols = list(fit.law.inputs())
     anchors = {s: [a["inputs"][s] for a in fit.origin["anchors"]] for s in symbols}
     levels = LEVELS.get(len(symbols), 3)
-    axes = [np.geomspace(min(v), max(v), levels) for v in anchors.values()]
+    axes = [
+        (np.geomspace if min(v) > 0 else np.linspace)(min(v), max(v), levels)
+        for v in anchors.values()
+    ]
     columns = dict(zip(symbols, np.array(list(itertools.product(*axes))).T, strict=True))
     output = np.asarray(fit.law(**columns), float)
     shaken = output * np.exp(noise * np.random.default_rng(seed).standard_normal(len(output)))

@@ -8,6 +8,7 @@ from scaling_cli.cli import _options as options
 EXAMPLE = """
 scaling compare adamw.json muon.json --params 7B --tokens 140B
 scaling compare runs.csv --by optimizer
+scaling compare runs.csv --by optimizer --shared auto
 scaling compare runs.csv --by model --axis hours
 """
 ORDER = 43
@@ -28,6 +29,11 @@ class Recipes:
     )
     axis: str | None = options.option(
         "COLUMN", "With --by: the loss is a power law of this column (hours), not of N and D."
+    )
+    shared: str | None = options.option(
+        "exponents|factors|auto|NAME,...",
+        "Fit recipes together with these parameters in common; factors: they differ by what a "
+        "parameter and a token count for; auto: by forecasts of the dearest runs, held back.",
     )
     law: str | None = options.option("NAME", "With --by: the law. Default: chinchilla.")
     target: str | None = options.target()
@@ -71,12 +77,13 @@ def compare(recipes: Recipes, where: Where, asking: options.Telling) -> None:
     others = (text.partition("=") for text in where.input or ())
     point = {**{s: v for s, v in sizes.items() if v}, **{n: v for n, _, v in others}}
     with asking.terminal.status("comparing"):
-        if recipes.by is not None:
+        if recipes.by is not None or recipes.shared is not None:
             _cache.enable()
         answer = verb.compare(
             *recipes.things,
             by=recipes.by,
             axis=recipes.axis,
+            shared=recipes.shared,
             level=recipes.level,
             fitting=fitting,
             **point,

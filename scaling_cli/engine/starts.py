@@ -127,7 +127,8 @@ def _basis(
         rows = zip(problem.law.parameters(), problem.frame.matrix, strict=True)
         leaders = {n: n if n in columns else problem.frame.names[np.argmax(row)] for n, row in rows}
         law = problem.law(**{n: columns[leader] for n, leader in leaders.items()})
-        return np.broadcast_to(np.asarray(law(**inputs), float), shape)
+        with np.errstate(over="ignore", invalid="ignore"):  # what is no number is left out later
+            return np.broadcast_to(np.asarray(law(**inputs), float), shape)
 
     none = dict.fromkeys(linear, 0.0) | dict(fixed)
     rest, law = surface(none), problem.law
@@ -150,11 +151,11 @@ def _amplitudes(
     rows = basis * weight
     with np.errstate(over="ignore", invalid="ignore"):  # a start that is none is left out later
         target = (problem.output - rest) * weight
+        total = np.sum(target**2, axis=1)
     norm = np.sqrt(np.sum(rows**2, axis=2))
     norm = np.where(norm > 0, norm, 1.0)
     gram = (rows @ np.swapaxes(rows, 1, 2)) / (norm[:, :, None] * norm[:, None, :])
     moment = (rows @ target[:, :, None])[:, :, 0] / norm
-    total = np.sum(target**2, axis=1)
     declared = problem.law.parameters()
     positive = np.array([declared[n].positive for n in linear], bool)
     best, cost = _active_sets(gram, moment, total, positive)

@@ -76,6 +76,7 @@ class Units:
                 row = names.index(absorbed.exponent) if absorbed.exponent else None
                 rate = absorbed.times * float(np.log(unit))
                 shears.append(Shear(searched.index(name), row, rate, -1 if absorbed.inverse else 1))
+        divisors |= {s: divisors[of] for s, of in problem.law.together.items() if of in divisors}
         powers = [(searched.index(n), names.index(n), declared[n].raised) for n in free]
         raised = tuple(Raised(column, row, names.index(p)) for column, row, p in powers if p)
         return cls(problem, divisors, tuple(shears), raised)

@@ -20,7 +20,7 @@ from typing import Any
 from scaling_cli.ingest import _pattern
 from scaling_cli.ingest._alone import Alone, Aside, File, Reading, read_each
 from scaling_cli.ingest._batches import READER, Batch, batches, understood
-from scaling_cli.ingest._beside import is_configuration
+from scaling_cli.ingest._beside import is_configuration, table_of_runs, unknown
 from scaling_cli.ingest._columns import check_mapping, remap
 from scaling_cli.ingest._facts import Meta, Options, pattern_notes, read_meta
 from scaling_cli.ingest._given import are_records, expand, passed_over
@@ -32,12 +32,13 @@ from scaling_cli.ingest._unchanged import Unchanged, in_order, is_as_it_was, unc
 from scaling_cli.runs import store, stored
 from scaling_cli.runs.plausible import doubts
 from scaling_cli.runs.pruning import pruned
-from scaling_cli.runs.table import Runs, claim, combine
+from scaling_cli.runs.table import Note, Runs, claim, combine
 from scaling_cli.vocabulary.errors import DataError, ScalingError, UsageError
 from scaling_cli.vocabulary.progress import counted
 from scaling_cli.vocabulary.registry import Asked, Modules
 
 sys.modules[__name__].__class__ = Asked
+_BESIDE = "it lies beside the folder of the logs and names their runs: used as --meta."
 # A reader that is less sure than this does not recognise the file.
 _RECOGNISED = 0.3
 # How much is looked at of a text whose beginning says nothing: a console may print code first.
@@ -117,7 +118,8 @@ def read(
         `loss_convention`, `<quantity>_scale` (a factor for a column), `rows` (run, curve or
         checkpoint) and `run_id`.
     meta : path, optional
-        A table of runs with facts, keyed by run id or file stem.
+        A table of runs with facts, keyed by run id or file stem. Default: `runs.csv` beside the
+        folder `runs`, where that, or the folder of both, is what is read.
     name : str, optional
         A pattern over file stems that states facts: `{params}_{tokens}`.
     format : str, optional
@@ -229,9 +231,14 @@ def _read_files(
             raise UsageError("--pattern and --format cannot go together.", hint="Give one of them.")
         reader = _pattern.READER
     before = _recognised_before(held, reader)
+    lies = _meta_beside(given, options.mapping) if meta is None else None
+    meta = lies or meta
+    options = replace(options, table=str(meta or ""))
     files, notes = expand(
         given, reader, _recognised, _looked_for(), meta, nearest=_nearest, held=before
     )
+    notes += [Note("meta-beside", "info", _BESIDE, str(lies))] if lies else []
+    notes += unknown(options.beside(source) for source, _ in files)
     names = run_names([source.name for source, _ in files])
     known = None if held is None else _held(held, files, names, options, meta)
     left = {i: file for i, file in enumerate(files) if known is None or i not in known.places}
@@ -269,6 +276,21 @@ def _read_files(
     notes = [*whole.notes, *notes, *doubts(whole)]
     whole = replace(whole, columns=[*whole.columns, *columns], notes=notes)
     return Beside(whole, known.sources if known else frozenset(), later)
+
+
+def _meta_beside(given: Sequence[Any], mapping: Mapping[str, str]) -> Path | None:
+    """Return the table of runs that lies beside the folder of their logs, if it names one."""
+    pair = table_of_runs(given)
+    if pair is None:
+        return None
+    table, folder = pair
+    stems = sorted({stem(file.name) for file in folder.iterdir()})
+    try:
+        source, raw = _read_meta(table)
+        rows = read_meta(raw, source.sha256, mapping, stems).rows
+    except ScalingError:
+        return None
+    return None if rows.keys().isdisjoint(stems) else table
 
 
 def _recognised_before(

@@ -23,6 +23,7 @@ from scaling_cli.ingest._sources import BOM, Raw, Source, stem
 from scaling_cli.ingest._table import Part, points_of, runs_of, said_of
 from scaling_cli.runs.table import ColumnReading, Layout, Runs, floats
 from scaling_cli.vocabulary.errors import DataError
+from scaling_cli.vocabulary.loss_kinds import by_name
 from scaling_cli.vocabulary.progress import counted
 from scaling_cli.vocabulary.quantities import (
     N_AVERAGE,
@@ -119,7 +120,7 @@ def _plain(
     """Return the header, the facts of the name, rows and text of a file that may be clean."""
     if source.frame is not None or source.fleeting or may_be_part(source.name):
         return None
-    if options.beside(source) is not None:
+    if (beside := options.beside(source)) is not None and not beside.several:
         return None
     try:
         content = source.content.removeprefix(BOM)
@@ -158,6 +159,8 @@ def _header(
     if "step" not in taken or not losses or care & named.columns.keys():
         return None
     if plain_name(taken["step"]) in EPOCHS or any(map(is_perplexity, losses)):
+        return None
+    if any(map(by_name, losses)):
         return None
     origin = {name: taken.get(name, name.removesuffix("_in_file")) for name in named.columns}
     version = {"reader": READER, "version": delimited.VERSION}

@@ -6,7 +6,7 @@ digest is part of how a log was read, so that another configuration makes a log 
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
@@ -21,6 +21,7 @@ from scaling_cli.vocabulary.errors import DataError, some
 from scaling_cli.vocabulary.quantities import short_number
 from scaling_cli.vocabulary.reading import read_file
 
+_RUNS = "runs"
 _LARGEST = 1 << 20  # bytes of a configuration
 _PARTIAL = ("params_non_embedding", "params_active")
 _NEAR = 0.05  # a count that is this near to one that was computed is that one, rounded
@@ -69,17 +70,20 @@ class Folder:
         """Return what lies beside a log of this folder."""
         if self.config is None:
             return None
-        file, content = self.config
-        name, digest = str(file), sha256(content).hexdigest()
-        alike = self._alike(source)
-        if len(alike) > 1:
-            return Beside(name, digest, several=tuple(alike))
-        return Beside(name, digest, _facts(content, name))
-
-    def _alike(self, source: Source) -> Sequence[str]:
-        """Return the logs of the folder that end as this one does; of JSON there is one."""
         ending = format_ending(source.name)
-        return () if source.parts or ending == ".json" else self._by_ending.get(ending, ())
+        # What lies in several files is one run, and of JSON logs there is one.
+        logs = () if source.parts or ending == ".json" else self._by_ending.get(ending, ())
+        return self._beside_several[ending] if len(logs) > 1 else self._beside_one
+
+    @cached_property
+    def _beside_one(self) -> Beside:
+        file, content = self.config or (self.path, b"")
+        return Beside(str(file), sha256(content).hexdigest(), _facts(content, str(file)))
+
+    @cached_property
+    def _beside_several(self) -> dict[str, Beside]:
+        one = self._beside_one
+        return {e: Beside(one.file, one.sha256, {}, (*n,)) for e, n in self._by_ending.items()}
 
     @cached_property
     def _by_ending(self) -> dict[str, list[str]]:
@@ -96,6 +100,26 @@ def _facts(content: bytes, name: str) -> dict[str, Any]:
     except DataError:
         return {}
     return {k: v for k, v in said.items() if not k.startswith(_settings.PREFIX)}
+
+
+def table_of_runs(given: Sequence[Any]) -> tuple[Path, Path] | None:
+    """Return the table `runs.csv` beside the folder `runs` that all sources are in, and the folder.
+
+    Only where folders are given: then both were meant, or could have been.
+    """
+    pairs = {_pair(item) for item in given}
+    return pairs.pop() if len(pairs) == 1 else None
+
+
+def _pair(item: Any) -> tuple[Path, Path] | None:
+    if not isinstance(item, str | Path) or not Path(item).is_dir():
+        return None
+    path = Path(item)
+    for folder in (path / _RUNS, path):
+        table = folder.parent / f"{_RUNS}.csv"
+        if folder.name == _RUNS and folder.is_dir() and table.is_file():
+            return table, folder
+    return None
 
 
 def is_configuration(name: str, head: bytes) -> bool:
@@ -133,6 +157,21 @@ def filled(facts: Mapping[str, Any], *soft: Mapping[str, Any]) -> dict[str, Any]
     return whole
 
 
+def unknown(every: Iterable[Beside | None]) -> list[Note]:
+    """Return a note on each configuration that lies beside several logs."""
+    several = {each.file: each.several for each in every if each is not None and each.several}
+    return [
+        Note(
+            "config-beside",
+            "info",
+            f"it lies beside {len(logs)} logs ({some(logs, 3)}): whose it is, is not known. --set "
+            "params=... or --meta states N.",
+            file,
+        )
+        for file, logs in several.items()
+    ]
+
+
 def _near(count: Any, other: Any) -> bool:
     numbers = isinstance(count, int | float) and isinstance(other, int | float)
     return numbers and abs(count / other - 1) < _NEAR
@@ -154,10 +193,6 @@ def notes(
     beside : Beside, optional
     """
     told = []
-    if beside is not None and beside.several:
-        text = f"it lies beside {len(beside.several)} logs ({some(beside.several, 3)})"
-        message = f"{text}: whose it is, is not known. --set params=... or --meta states N."
-        return [Note("config-beside", "info", message, beside.file)]
     whence = "the configuration of the run" if own else (beside and beside.file) or ""
     soft = {**(beside.facts if beside else {}), **own}
     known = facts.get(_settings.KNOWN)

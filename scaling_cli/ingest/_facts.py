@@ -20,7 +20,7 @@ from scaling_cli.ingest._beside import Beside, Folder, digest, folder_of
 from scaling_cli.ingest._columns import canonical_name, canonical_of, name_columns
 from scaling_cli.ingest._sources import Raw, Source, stem
 from scaling_cli.runs.table import ColumnReading, Layout, Note
-from scaling_cli.vocabulary import quantities
+from scaling_cli.vocabulary import loss_kinds, quantities
 from scaling_cli.vocabulary.errors import DataError, UsageError, some
 from scaling_cli.vocabulary.quantities import (
     N_AVERAGE,
@@ -45,6 +45,7 @@ _CONVENTIONS = {
     "flops_convention": C.conventions,
     "loss_convention": L.conventions,
     "val_loss_convention": L.conventions,
+    loss_kinds.FACT: tuple(map(str, loss_kinds.LossKind)),
 }
 SCALE = "_scale"
 
@@ -307,6 +308,8 @@ class Options:
     keep_partial: bool = False
     meta: Meta | None = None
     pattern: str | None = None
+    table: str = ""
+    """The file of --meta: it is no log, wherever it lies."""
 
     @cached_property
     def mapping(self) -> dict[str, str]:
@@ -339,7 +342,7 @@ class Options:
         if path is None:
             return None
         if path not in self._folders:
-            self._folders[path] = Folder(path, Path(self.meta.file).name if self.meta else "")
+            self._folders[path] = Folder(path, Path(self.table).name)
         return self._folders[path].beside(source)
 
     def read_as(self, source: Source) -> str:

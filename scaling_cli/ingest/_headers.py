@@ -7,6 +7,7 @@ from typing import Any
 
 from scaling_cli.ingest._trainers import Row, Statement
 from scaling_cli.runs.table import Note
+from scaling_cli.vocabulary import loss_kinds
 
 _PLACE = "params_of_rank "
 # What facts are made of, and is none of its own.
@@ -120,7 +121,8 @@ def _batch(known: Mapping[str, float], rows: Sequence[Row]) -> dict[str, float]:
 
 def _kind(rows: Sequence[Row]) -> dict[str, str]:
     """Return what the printed losses are, where their trainer is known to print no others."""
-    dialect = next((row.dialect for row in rows if "train_loss" in row.numbers), rows[0].dialect)
-    kind = {"loss_kind": dialect.loss} if dialect.loss else {}
-    unit = dialect.convention
-    return kind | ({"loss_convention": unit, "val_loss_convention": unit} if unit else {})
+    first = next((row for row in rows if "train_loss" in row.numbers), rows[0])
+    unit = first.dialect.convention
+    units = {"loss_convention": unit, "val_loss_convention": unit} if unit else {}
+    there = "train_loss" in first.numbers
+    return units | (loss_kinds.stated(first.kind, loss_kinds.TRAINER) if there else {})

@@ -9,8 +9,9 @@ from typing import Any
 from scaling_cli.architectures import architecture, describes
 from scaling_cli.architectures._written import named
 from scaling_cli.runs.curves import WARMUPS
-from scaling_cli.vocabulary import quantities
+from scaling_cli.vocabulary import loss_kinds, quantities
 from scaling_cli.vocabulary.errors import DataError, UsageError
+from scaling_cli.vocabulary.loss_kinds import LossKind
 from scaling_cli.vocabulary.quantities import B_TOKENS, N, U, plain_name, recognise
 
 # What a run is planned to last, as configurations call it.
@@ -63,9 +64,18 @@ def facts(config: Mapping[str, Any]) -> dict[str, Any]:
     known |= {U.column: _first(stated, [name for name in stated if recognise(name) is U])}
     known |= {name: _first(stated, (name,)) for name in WARMUPS}
     said = {name: value for name, value in known.items() if value is not None}
+    said |= _kind(stated)
     size = _size(stated)
     size |= {} if size else computed(config)
     return said | size | {PREFIX + name: value for name, value in flat.items()}
+
+
+def _kind(stated: Mapping[str, Any]) -> dict[str, str]:
+    """Return what the losses are that Hugging Face's trainer logs: means over `logging_steps`."""
+    if not {"logging_steps", "lr_scheduler_type", "per_device_train_batch_size"} <= stated.keys():
+        return {}
+    kind = LossKind.STEP if stated["logging_steps"] == 1 else LossKind.INTERVAL_MEAN
+    return loss_kinds.stated(kind, loss_kinds.CONFIGURED)
 
 
 def computed(config: Mapping[str, Any]) -> dict[str, Any]:

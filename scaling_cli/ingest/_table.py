@@ -39,9 +39,9 @@ from scaling_cli.runs.table import (
     Runs,
     floats,
 )
-from scaling_cli.vocabulary import quantities
+from scaling_cli.vocabulary import loss_kinds, quantities
 from scaling_cli.vocabulary.errors import DataError
-from scaling_cli.vocabulary.quantities import QUANTITIES, N
+from scaling_cli.vocabulary.quantities import QUANTITIES, L, N
 
 _OF_SEVERAL = re.compile(r":\d+$")  # one of the runs of a file
 _WORDS = {
@@ -81,6 +81,7 @@ def understand(raw: Raw, source: Source, options: Options) -> Runs:
         message = f"there is a header and no whole row (columns: {', '.join(raw.columns)})."
         hint = "Was the log cut, or has the run not started?"
         raise DataError(message, file=raw.file, hint=hint)
+    named = replace(named, facts={**_kind_by_name(named), **named.facts})
     check_values(named, zero_allowed=layout is not Layout.RUN)
     stated = facts_from_name(options.name, raw.file)
     judged = averaged(judge(named, layout, options.given, stated.get("run_id")))
@@ -89,8 +90,16 @@ def understand(raw: Raw, source: Source, options: Options) -> Runs:
     said = said_of(raw.file, layout, why, stated, options)
     alone = len(judged.first) == 1 and layout is Layout.CURVE and not _OF_SEVERAL.search(raw.run)
     beside = options.beside(source) if alone else None
+    beside = None if beside is None or beside.several else beside
     part = Part(source, stated, len(raw), [*named.readings, *said], notes, beside)
     return runs_of(judged, [part], options)
+
+
+def _kind_by_name(named: Raw) -> dict[str, str]:
+    """Return what the name of the column of the loss says of it."""
+    columns = [r.column for r in named.readings if r.canonical == L.column]
+    kind = loss_kinds.by_name(columns[0]) if columns else None
+    return loss_kinds.stated(kind, loss_kinds.BY_NAME)
 
 
 @dataclass(frozen=True)
@@ -241,6 +250,8 @@ def _facts(
         last = Origin(file, {name: values[i] for name, values in own.items()} | said)
         origins = [*first, Origin("the file name", named, rounded=True), header, last]
         facts = settle(run, origins, options.facts)
+        if loss_kinds.FACT in options.facts:
+            facts[loss_kinds.KNOWN] = loss_kinds.DECLARED
         facts = filled(facts, counts, beside.facts if beside else {})
         told += notes_of(raw.file or part.source.name, facts, counts, beside) if i == 0 else []
         rows.append({"run_id": run, "rows": str(judged.layout), **facts})

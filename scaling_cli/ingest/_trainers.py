@@ -8,6 +8,7 @@ from functools import cache
 
 from scaling_cli.ingest._sources import BOM
 from scaling_cli.ingest.dialects._dialect import Dialect, Fact, Line, Of, without_names
+from scaling_cli.vocabulary.loss_kinds import LossKind
 from scaling_cli.vocabulary.registry import Modules
 
 _DIALECTS = Modules("scaling_cli.ingest.dialects", "dialect of consoles")
@@ -83,6 +84,7 @@ class Row:
     numbers: dict[str, float]
     line: int
     dialect: Dialect
+    kind: LossKind | None = None
 
 
 @dataclass
@@ -194,7 +196,7 @@ def _below(console: Console, piece: Piece, *, alone: bool) -> bool:
 def _same_step(last: Row, numbers: Mapping[str, float], line: int) -> Row:
     """Return a row of the same step with other numbers."""
     kept = {name: last.numbers[name] for name in ("step", "epoch") if name in last.numbers}
-    return Row(kept | dict(numbers), line, last.dialect)
+    return Row(kept | dict(numbers), line, last.dialect, last.kind)
 
 
 def _add(
@@ -226,7 +228,7 @@ def _add(
         row["rank"] = float(rank["rank"] if rank else piece.rank or 0)
     if console.next:
         row, console.next = console.next | row, {}
-    made = Row(row, piece.number, dialect)
+    made = Row(row, piece.number, dialect, line.kind or dialect.kind)
     if line.minor:
         console.minor.append(made)
     else:

@@ -30,6 +30,7 @@ from scaling_cli.ingest._trainers import (
 from scaling_cli.runs.curves import WARMUPS
 from scaling_cli.runs.table import Note
 from scaling_cli.vocabulary.errors import DataError
+from scaling_cli.vocabulary.loss_kinds import LossKind
 
 VERSION = "4"
 NAMES = ("console", *(name for dialect in dialects() for name in dialect.names))
@@ -255,12 +256,18 @@ def _record(numbers: dict[str, float]) -> dict[str, float]:
     return kept
 
 
+def _loss_of(row: Row) -> str:
+    """Return what the training loss of a line is in words; nothing if it is that of a step."""
+    off = row.kind not in (None, LossKind.STEP)
+    return row.dialect.loss or (row.kind.words if row.kind and off else "")
+
+
 def _notes(console: Console, path: str, runs: Sequence[Sequence[Row]]) -> Iterator[Note]:
     if len(runs) > 1:
         ends = ", ".join(f"{rows[-1].numbers.get('step', len(rows)):g}" for rows in runs)
         message = f"{len(runs)} runs stand one after the other, to the steps {ends}."
         yield Note("several-runs", "info", message, path, runs[1][0].line)
-    kinds = {row.dialect.names[0]: row.dialect.loss for rows in runs for row in rows}
+    kinds = {row.dialect.names[0]: _loss_of(row) for rows in runs for row in rows}
     for name, kind in kinds.items():
         if kind:
             yield Note("loss-kind", "info", f"the training loss of {name} is {kind}.", path)

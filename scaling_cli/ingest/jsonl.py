@@ -12,10 +12,12 @@ from typing import Any
 from scaling_cli.ingest._columns import canonical_of
 from scaling_cli.ingest._sources import BOM, Raw, format_ending, without_mark
 from scaling_cli.runs.table import Note
+from scaling_cli.vocabulary import loss_kinds
 from scaling_cli.vocabulary.errors import DataError
+from scaling_cli.vocabulary.loss_kinds import LossKind
 from scaling_cli.vocabulary.reading import as_text
 
-VERSION = "2"
+VERSION = "3"
 NAMES = ("jsonl", "json")
 LOOKED_FOR = "*.jsonl, *.ndjson, *.json (also .gz, .zst)"
 _MEASURED = re.compile(
@@ -24,6 +26,7 @@ _MEASURED = re.compile(
 _WRITTEN = ("wall_time", "step", "value")  # what TensorBoard exports as lists of three
 # What an object says of its run beside its list of measurements; zero tokens are none counted.
 _PLAN = {"max_steps": "step"}
+_HISTORY = "log_history"  # of Hugging Face: means over `logging_steps`
 _PLANNED = ("total_steps", "max_steps")
 
 
@@ -70,7 +73,13 @@ def _read(path: str, content: bytes) -> Raw:
     records, lines = _lines(path, content, notes)
     cut = bool(records) and not content.endswith(b"\n") and not notes
     raw = Raw.of_records(path, _evaluations(records), lines, cut=cut, notes=notes)
-    return replace(raw, facts=_plan(records) | _unit(records))
+    return replace(raw, facts=_plan(records) | _unit(records) | _kind(records))
+
+
+def _kind(records: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return what the losses of LLaMA-Factory are, which logs as its trainer does."""
+    ours = bool(records) and records[0].keys() >= {"current_steps", "total_steps", "percentage"}
+    return loss_kinds.stated(LossKind.INTERVAL_MEAN if ours else None, loss_kinds.TRAINER)
 
 
 def _evaluations(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -182,7 +191,8 @@ def _document(path: str, content: bytes) -> Raw:
     if not isinstance(whole, dict):
         return raw
     plan = {name: float(whole[key]) for key, name in _PLAN.items() if _is_count(whole.get(key))}
-    return replace(raw, facts=plan)
+    kind = LossKind.INTERVAL_MEAN if isinstance(whole.get(_HISTORY), list) else None
+    return replace(raw, facts=plan | loss_kinds.stated(kind, loss_kinds.TRAINER))
 
 
 def _is_count(value: Any) -> bool:

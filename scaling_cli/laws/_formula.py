@@ -47,7 +47,6 @@ class Formula(Planned, metaclass=_Typed):
     tree: ClassVar[Node] = Number(0.0)
     taken: ClassVar[Mapping[str, Quantity]] = {}
     given: ClassVar[Quantity] = L
-    rises: ClassVar[frozenset[str]] = frozenset()
     _value: ClassVar[_syntax.Compiled]
 
     def __call__(self, **inputs: Any) -> Any:
@@ -82,11 +81,6 @@ class Formula(Planned, metaclass=_Typed):
         own = [s for s in cls.taken if s not in _known()]
         told = f"formula: {some(own)} {'are columns' if len(own) > 1 else 'is a column'}"
         return f"{told}, so no parameter." if own else ""
-
-    @classmethod
-    def may_rise(cls) -> frozenset[str]:
-        """Return the inputs that the user marked with a plus."""
-        return cls.rises
 
     @classmethod
     def tangled(cls, searched: Sequence[str]) -> tuple[str, ...]:

@@ -186,6 +186,8 @@ class Law:
     abstract base, in a file of that folder that begins with `_`.
     """
 
+    question: ClassVar[str] = ""
+    """What it is asked; empty where inputs and output say it."""
     reference: ClassVar[str] = ""
     """arXiv id and equation."""
     bibtex: ClassVar[str] = ""
@@ -196,6 +198,10 @@ class Law:
     nested: ClassVar[Mapping[str, Mapping[str, float]]] = {}
     """Laws of the same inputs that this one contains, by name, and the parameters at which it is
     them: {"chinchilla": {"gamma": 1.0}}. No fit may end above theirs."""
+    together: ClassVar[Mapping[str, str]] = {}
+    """Inputs whose unit is another's, and moves with it: {"U": "D"} where D/U counts."""
+    rises: ClassVar[frozenset[str]] = frozenset()
+    """Inputs with which the output may rise: there is a reason to."""
     moves: ClassVar[Mapping[str, int]] = {}
     """Inputs of a law of something else than a loss with which its output rises (1) or falls (-1);
     of a loss it is known: it falls with all that grows."""
@@ -219,11 +225,6 @@ class Law:
     def reading(cls) -> str:
         """Say what was taken for granted in reading the law; nothing of a built-in one."""
         return ""
-
-    @classmethod
-    def may_rise(cls) -> frozenset[str]:
-        """Return the sizes and data with which the loss may rise: there is a reason to."""
-        return frozenset()
 
     @classmethod
     def tangled(cls, searched: Sequence[str]) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Two recipes beside each other: who is ahead where, by how much compute, and until where."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import NormalDist
@@ -14,6 +14,7 @@ from scaling_cli.laws import name_of
 from scaling_cli.laws._law import Law
 from scaling_cli.numerics.mestimate import NORMAL_90
 from scaling_cli.numerics.quantiles import central, quantile
+from scaling_cli.planning.together import factors
 from scaling_cli.vocabulary.errors import FitError, UsageError
 from scaling_cli.vocabulary.outcomes import Level
 
@@ -39,12 +40,15 @@ class Pair:
         Inputs that do not grow.
     level : float
         Nominal coverage of the intervals.
+    shared : collection of str
+        Parameters that both have in common, fitted together: their draws belong together.
     """
 
     first: Fit
     second: Fit
     held: Mapping[str, float]
     level: float
+    shared: Collection[str] = ()
 
     def __post_init__(self) -> None:
         """Refuse what cannot be compared.
@@ -97,13 +101,17 @@ class Pair:
 
     @cached_property
     def drawn(self) -> tuple[Law, Law] | None:
-        """Both laws with as many draws, put together at random; None where a fit has none."""
+        """Both laws with as many draws, put together at random if they were fitted apart.
+
+        None where a fit has none.
+        """
         sure = [fit.uncertainty for fit in (self.first, self.second)]
         if sure[0] is None or sure[1] is None:
             return None
         n = min(len(s.sigma) for s in sure if s is not None)
         # Two fits of one seed share random numbers: as they stand, their draws go together.
-        orders = np.arange(n), np.random.default_rng(0).permutation(n)
+        apart = np.random.default_rng(0).permutation(n)
+        orders = np.arange(n), np.arange(n) if self.shared else apart
         one, other = (
             type(fit.law)(**{name: np.asarray(v)[order] for name, v in s.draws.items()})
             for fit, s, order in zip((self.first, self.second), sure, orders, strict=True)
@@ -326,7 +334,22 @@ class Pair:
         """
         if self.first.turned != self.second.turned:
             return []
-        return [self._moved(name) for name in self.first.law.parameters()]
+        own = [name for name in self.first.law.parameters() if name not in self.shared]
+        return [self._moved(name) for name in own]
+
+    def factors(self) -> list[dict[str, Any]]:
+        """Return what one parameter, or token, of the second counts for in the first.
+
+        Empty where their exponents are not in common.
+        """
+        declared = self.first.law.parameters().values()
+        powers = {a.exponent for p in declared for a in p.absorbs if a.exponent}
+        if not powers or not powers <= set(self.shared):
+            return []
+        own, drawn = factors(*self.laws), {}
+        if self.drawn is not None:
+            drawn = {s: list(central(v, self.level)) for s, v in factors(*self.drawn).items()}
+        return [{"input": s, "value": float(v), "interval": drawn.get(s)} for s, v in own.items()]
 
     def _moved(self, name: str) -> dict[str, Any]:
         absorbed = self.first.law.parameters()[name].absorbs

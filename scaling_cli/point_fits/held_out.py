@@ -78,6 +78,11 @@ def hold_out(fitted: Fitted, symbol: str, cuts: Cuts = None) -> HeldOut:
     ended, stuck = _refitted(fitted, parts)
     others = _companions(fitted, ended)
     sure = _uncertainties(fitted, ended, others)
+    if lost := [part for part, own in zip(ended, sure, strict=True) if not len(own.sigma)]:
+        stuck += [Skipped(part.split.at, "none of its draws has an end") for part in lost]
+        ended = [part for part, own in zip(ended, sure, strict=True) if len(own.sigma)]
+        others = _companions(fitted, ended)
+        sure = [own for own in sure if len(own.sigma)]
     scored = [_cut(fitted, values, *each) for each in zip(ended, sure, strict=True)]
     return HeldOut(
         scored,

@@ -16,7 +16,20 @@ def blocks(compared: Record, *, full: bool = False) -> list[Block]:
     shared = {name: compared[name] for name in ("called", "level")}
     pairs = [{**pair, **shared} for pair in compared["comparisons"] or [compared]]
     told = [block for pair in pairs for block in _pair(pair, compared["level"], full=full)]
-    return [*told, Notes("warn", list(_groupless(compared)))]
+    return [*told, *_common(compared), Notes("warn", list(_groupless(compared)))]
+
+
+def _common(compared: Record) -> list[Block]:
+    """Return what recipes have in common, and how the ways forecast runs held back."""
+    way = compared["shared"]
+    if way is None:
+        return []
+    known = [v for v in way["tried"] if v["error"] is not None]
+    tests = [f"{v['name']} {_numbers.percent(v['error'])}" for v in known]
+    names = ", ".join(way["shared"]) or "nothing"
+    lines = [f"in common: {names} ({way['name']})"]
+    lines += [f"error on the dearest quarter of runs, held back: {', '.join(tests)}"] * bool(tests)
+    return [Labelled("shared", lines)]
 
 
 def _groupless(compared: Record) -> Iterator[str]:
@@ -35,6 +48,7 @@ def _pair(pair: Record, level: float, *, full: bool) -> list[Block]:
         Labelled("saves", list(_saves(pair, level))),
         Labelled("crossing", [_crossing(pair, level)] if pair["crossing"] else []),
         Labelled("moved", list(_moved(pair, full=full))),
+        Labelled("factors", list(_factors(pair, level))),
         Labelled("pairs", list(_paired(pair, level))),
         Text([_rests(pair)]),
         Notes("warn", list(_doubts(pair, full=full))),
@@ -131,6 +145,15 @@ def _moved(pair: Record, *, full: bool) -> Iterator[str]:
     known = [told for told in pair["moved"] if told["interval"]]
     if known and not full and not any(told["moved"] for told in known):
         yield "no parameter by more than its noise; the losses above may differ all the same"
+
+
+def _factors(pair: Record, level: float) -> Iterator[str]:
+    """Yield what a parameter, or a token, of the second counts for in the first."""
+    for told in pair["factors"]:
+        told_of = f"{told['input']} of {pair['second']} counts for {told['value']:.3g}"
+        ends = told["interval"]
+        range_ = ends and f" ({ends[0]:.3g} .. {ends[1]:.3g}, {_numbers.level(level)})"
+        yield f"{told_of} of {pair['first']}{range_ or ''}"
 
 
 def _paired(pair: Record, level: float) -> Iterator[str]:

@@ -10,7 +10,9 @@ from scaling_cli.reports._blocks import Block, Column, Table, Text, section
 _CITATION = re.compile(r" \((?:[A-Z][\w-]+,? )+(?:[^()]|\([^()]*\))*\)?$")
 Record = Mapping[str, Any]
 ALL = "'scaling laws NAME' tells all of one; --full lists equations, parameters and fits."
-LOSS = "loss of parameters, tokens and other facts of a run"
+LOSS = "loss of parameters and tokens"
+DATA = "data: repeated, other words, other domains"
+MODEL = "model: experts, sparsity, precision, shape"
 RATE = "learning rate and batch"
 TASKS = "errors and accuracies of tasks, from a loss"
 ONE = "one variable"
@@ -29,7 +31,8 @@ def blocks(record: Mapping[str, Sequence[Record]], *, full: bool = False) -> lis
     curves = "loss along a run, from its learning rates (curve laws)"
     families = record["learning_curves"]
     groups = _numbers.grouped((_question(law), law) for law in record["laws"])
-    told = [(asked, groups.get(asked, ())) for asked in (LOSS, RATE, TASKS, ONE)]
+    asked_of = (LOSS, DATA, MODEL, RATE, TASKS, ONE)
+    told = [(asked, groups.get(asked, ())) for asked in asked_of]
     told.append((curves, [AVERAGE, *record["curve_laws"]]))
     if full:
         every = [*told, (SHAPES, families)]
@@ -39,7 +42,9 @@ def blocks(record: Mapping[str, Sequence[Record]], *, full: bool = False) -> lis
 
 
 def _question(law: Record) -> str:
-    """Return which question a law of points answers: it declares that by inputs and output."""
+    """Return which question a law of points answers: declared, or by its inputs and output."""
+    if law["question"]:
+        return law["question"]
     if law["output"]["column"] not in ("loss", "x", "y"):
         is_share = law["output"]["unit"] == "1"
         return TASKS if is_share and [*law["inputs"]] == ["L"] else RATE

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from scaling_cli.reports import _numbers
 from scaling_cli.reports._blocks import Block, Command, Labelled, Notes, Table, section
+from scaling_cli.vocabulary.loss_kinds import LossKind
 from scaling_cli.vocabulary.quantities import BY_SYMBOL, C, D, L, N
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ def blocks(of: "Runs", *, full: bool = False) -> list[Block]:
     return [
         table(record["runs"], full=full),
         ranges(record),
+        *([kinds(record["runs"])] if full else []),
         *columns(record["columns"], full=full),
         *problems(record["notes"], full=full),
     ]
@@ -69,6 +71,29 @@ def ranges(record: Mapping[str, Any]) -> Block:
     if not record["ranges"]:
         return section(title, ["no N, D, C or loss was recognised"])
     return Table.of([BY_SYMBOL[symbol] for symbol in record["ranges"]], columns, title)
+
+
+def kinds(runs: Sequence[Mapping[str, Any]]) -> Table:
+    """Return what N counts and what the loss is, and how that is known; runs alike in one line."""
+    groups = _numbers.grouped((_kinds(run), str(run["run_id"])) for run in runs)
+    parts = [
+        ("N counts", "^", lambda key: key[0]),
+        ("the loss is", "^", lambda key: key[1]),
+        ("in", "^", lambda key: key[2]),
+        ("rounded to", ">", lambda key: key[3]),
+        ("runs", ">", lambda key: str(len(groups[key]))),
+    ]
+    return Table.of(groups, parts, "what is counted and measured (and how that is known)")
+
+
+def _kinds(run: Mapping[str, Any]) -> tuple[str, ...]:
+    step, counted = run["loss_quantum"], run["params_convention"] or "total, assumed"
+    return (
+        f"{counted} ({run['params_known']})" if run["params_known"] else "",
+        f"{LossKind(run['loss_kind']).words} ({run['loss_kind_known']})",
+        f"{run['loss_unit']} ({run['loss_unit_known']})",
+        "" if step is None else f"{step:g}",
+    )
 
 
 def unit(unit: str, convention: str | None) -> str:

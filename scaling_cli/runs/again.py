@@ -123,7 +123,10 @@ def _given(place: str, store: Path) -> list[_Entry]:
     """Return the files that a path stands for, as they are."""
     status = Path(place).stat()
     if stat.S_ISDIR(status.st_mode):
-        return [(os.path.realpath(place), status.st_ino, 0, 0, 0), *_all_of(place, store)]
+        table = Path(place).parent / "runs.csv"  # what may be known of the logs of this folder
+        beside = [_entry(str(table), table.stat())] if table.is_file() else []
+        own = (os.path.realpath(place), status.st_ino, 0, 0, 0)
+        return [own, *beside, *_all_of(place, store)]
     if not stat.S_ISREG(status.st_mode):
         raise OSError(f"{place} can be read once")
     ahead = Path(f"{place}-wal")  # what a database's writer has written beside it

@@ -93,7 +93,7 @@ def directed(points: Points, law: type[Law], asked: Direction) -> Points:
         return points
     ranks = correlations(points, law)
     goes = way(ranks)
-    if goes > 0 and not asked.rising:
+    if goes > 0 and not asked.rising and not law.rises:
         raise _rises(points, law, ranks)
     if goes < 0 and asked.rising:
         told = f"{points.target} falls {_with(ranks)}; --rising is for what rises."

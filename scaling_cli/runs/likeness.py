@@ -13,6 +13,7 @@ import numpy as np
 from scaling_cli.runs.table import PLANNED
 from scaling_cli.runs.view import REACHED, View
 from scaling_cli.vocabulary.errors import some
+from scaling_cli.vocabulary.loss_kinds import FACT
 from scaling_cli.vocabulary.outcomes import LeftOut
 from scaling_cli.vocabulary.quantities import D, U, plain_name
 
@@ -39,7 +40,7 @@ schedule lr_schedule lr_scheduler scheduler lr_scheduler_type decay annealed is_
 cooled_down decayed lr_decayed anneal phase stage
 optimizer optimiser precision dtype arch architecture model_type family model_family version
 code_version trainer trainer_version framework"""
-SETTINGS = VOCABULARIES | _words(_SETTINGS)
+SETTINGS = VOCABULARIES | _words(_SETTINGS) | {FACT}
 _EPOCHS = _words("epochs num_epochs n_epochs num_train_epochs data_epochs repeats n_repeats passes")
 _STATES = _words("state status run_state run_status outcome")
 # What such a column says of a run whose loss is not that of a run which ended as planned.

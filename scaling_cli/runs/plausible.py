@@ -7,9 +7,11 @@ import numpy as np
 
 from scaling_cli.laws._law import Law
 from scaling_cli.runs.points import COUNTED
-from scaling_cli.runs.table import Note, Runs
+from scaling_cli.runs.table import Note, Runs, default_target
 from scaling_cli.runs.view import View
+from scaling_cli.vocabulary import loss_kinds
 from scaling_cli.vocabulary.errors import DataError, some
+from scaling_cli.vocabulary.loss_kinds import LossKind
 from scaling_cli.vocabulary.quantities import (
     FLOPS_PER_PARAM_TOKEN,
     N_AVERAGE,
@@ -53,7 +55,16 @@ def doubts(runs: Runs) -> list[Note]:
     view = every.take(every.last_of(np.arange(len(every))))
     told = {"steps": against_steps(view), "units": _against_perplexity(view)}
     against = [Note(code, "warn", text) for code, text in told.items() if text is not None]
-    return [*_assumed(runs), *_mixed(runs), *_units(view), *against, *_no_steps(view), *_kept(view)]
+    kinds = _kinds(runs)
+    return [
+        *_assumed(runs),
+        *_mixed(runs),
+        *kinds,
+        *_units(view),
+        *against,
+        *_no_steps(view),
+        *_kept(view),
+    ]
 
 
 def _no_steps(view: View) -> list[Note]:
@@ -74,7 +85,7 @@ def _no_steps(view: View) -> list[Note]:
 def _kept(view: View) -> list[Note]:
     """Name the columns that mean nothing here but can be asked for."""
     names = [name for name in view.names() if name not in QUANTITIES and name != "run_id"]
-    names = [name for name in names if not name.endswith(("_convention", "_known"))]
+    names = [n for n in names if not n.endswith(("_convention", "_known")) and n != loss_kinds.FACT]
     message = f"kept as they are, for --where and --target: {some(names, _SHOWN)}."
     return [Note("other-columns", "info", message)] if names else []
 
@@ -92,6 +103,20 @@ def _mixed(runs: Runs) -> list[Note]:
         for name, ways in stated.items()
         if len(ways) > 1
     ]
+
+
+def _kinds(runs: Runs) -> list[Note]:
+    """Say that training losses are not of one kind, where one of them lies off the others."""
+    if loss_kinds.FACT not in runs.runs.column_names or default_target(runs) != L.column:
+        return []
+    kinds = [kind or str(LossKind.STEP) for kind in runs.runs[loss_kinds.FACT].to_pylist()]
+    each = {LossKind(kind): kinds.count(kind) for kind in sorted(set(kinds)) if kind in [*LossKind]}
+    if len(each) < 2 or not any(kind.shifts for kind in each):
+        return []
+    told = "; ".join(f"in {count} run(s) {kind.words}" for kind, count in each.items())
+    remedy = "fit one of them (--where), or val_loss; --set loss_kind=... says that they are alike."
+    message = f"training losses are of several kinds, {told}: {remedy}"
+    return [Note("mixed-loss-kinds", "warn", message)]
 
 
 def _units(view: View) -> list[Note]:

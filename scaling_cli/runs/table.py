@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from scaling_cli.runs import known
 from scaling_cli.vocabulary.errors import DataError
 from scaling_cli.vocabulary.jsonfile import stamped
 from scaling_cli.vocabulary.quantities import QUANTITIES, C, D, L, N
@@ -198,7 +199,7 @@ class Runs(Shown):
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `scaling runs --json` prints: runs, ranges, columns, notes."""
-        summary = self.summary()
+        summary = self._summary_with_what_is_known()
         stated = self._stated()
         columns = [
             {**vars(item), "convention": item.convention or stated.get(item.canonical)}
@@ -207,6 +208,36 @@ class Runs(Shown):
         notes = [{**vars(note)} for note in self.notes]
         record = {"runs": summary, "ranges": _ranges(summary), "columns": columns, "notes": notes}
         return stamped(record)
+
+    def _summary_with_what_is_known(self) -> list[dict[str, Any]]:
+        """Return the summary with how N counts and what the loss is, and how that is known."""
+        summary = self.summary()
+        targets = [run["target"] for run in summary]
+        each = known.known(self.runs.to_pylist(), targets, self._declared())
+        steps = self._rounding(targets)
+        rows = zip(summary, each, steps, strict=True)
+        return [{**run, **more, "loss_quantum": step} for run, more, step in rows]
+
+    def _declared(self) -> list[set[str]]:
+        """Return, for each run, what was said beside its log, or of all of them."""
+        files = {run: row["file"] for row in self.sources.to_pylist() for run in row["run_ids"]}
+        said: dict[str, set[str]] = {"": set()}
+        logs = set(files.values())
+        for reading in self.columns:
+            if reading.why.startswith("--"):
+                place = reading.file if reading.file in logs else ""
+                said.setdefault(place, set()).add(reading.canonical)
+        runs = self.runs["run_id"].to_pylist()
+        return [said.get(files.get(run, ""), set()) | said[""] for run in runs]
+
+    def _rounding(self, targets: Sequence[str]) -> list[float | None]:
+        """Return the power of ten that losses were rounded to; None where they were not."""
+        rows, owner = self.order
+        late = known.latest(owner, len(self))
+        taken, owner = self.points.take(pa.array(rows[late])), owner[late]
+        held = np.array([target != L.column for target in targets], bool)
+        losses = [floats(taken[name]) for name in ("val_loss", "loss")]
+        return known.quanta(np.where(held[owner], *losses), owner, len(self))
 
     def _stated(self) -> dict[str, str]:
         """Return how a quantity is counted where the runs, and not its column, say so alike."""

@@ -1,6 +1,6 @@
 """`sc.compare`: two recipes or more, by their fits or by the groups of a table of runs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from scaling_cli.artefacts._prediction import by_symbol, completed, read_inputs,
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.laws import name_of
 from scaling_cli.planning.comparison import Pair
+from scaling_cli.planning.together import chosen, together
 from scaling_cli.verbs._answer import Answer
 from scaling_cli.vocabulary.arguments import check_level
 from scaling_cli.vocabulary.errors import DataError, ScalingError, UsageError, some
@@ -24,6 +25,7 @@ def compare(
     *things: Any,
     by: str | None = None,
     axis: str | None = None,
+    shared: str | None = None,
     level: float = 0.9,
     fitting: Mapping[str, Any] | None = None,
     **inputs: Any,
@@ -38,6 +40,10 @@ def compare(
         The column whose values are the recipes: each is fitted by itself.
     axis : str, optional
         With `by`: the column that the loss is a power law of (hours, flops), not N and D.
+    shared : {"exponents", "factors", "separate", "auto"} or parameters, optional
+        What recipes have in common, fitted to the runs of all at once: the exponents; everything
+        but two factors, of what a parameter and a token count for; parameters by name (`alpha,E`);
+        or what forecasts the dearest runs best when they are held back.
     level : float
         Nominal coverage of the intervals.
     fitting : mapping, optional
@@ -65,8 +71,11 @@ def compare(
         fits, groupless = _groups(things, by, axis, dict(fitting or {}))
     if len(fits) < 2:
         raise UsageError("a comparison needs two.", hint="scaling compare a.json b.json")
+    way, tried = (None, []) if shared is None else chosen(fits, shared)
+    common = way.shared if way else ()
+    fits = together(fits, common)
     first, *others = fits.items()
-    told = [_compared(first, other, level, inputs) for other in others]
+    told = [_compared(first, other, level, inputs, common) for other in others]
     return Answer(
         {
             **told[0],
@@ -74,6 +83,7 @@ def compare(
             "called": {X: axis} if axis else {},
             "by": by,
             "groupless": groupless,
+            "shared": way and {**vars(way), "tried": [vars(v) for v in tried]},
             "comparisons": told if len(told) > 1 else [],
         },
         "compare",
@@ -135,7 +145,11 @@ def _literal(value: Any) -> str:
 
 
 def _compared(
-    one: tuple[str, Fit], two: tuple[str, Fit], level: float, inputs: Mapping[str, Any]
+    one: tuple[str, Fit],
+    two: tuple[str, Fit],
+    level: float,
+    inputs: Mapping[str, Any],
+    shared: Collection[str],
 ) -> dict[str, Any]:
     (name, first), (other, fit) = one, two
     given = by_symbol(taken(first.law), inputs)
@@ -145,7 +159,7 @@ def _compared(
         for s, v in given.items()
         if s in first.law.inputs() and s not in spent and first.law.size_and_data()
     }
-    pair = Pair(first, fit, held, level)
+    pair = Pair(first, fit, held, level, shared)
     points = _points(pair, given)
     scales = _scales(pair, given) if pair.axis else []
     return {
@@ -159,6 +173,7 @@ def _compared(
         "trend": pair.trend(scales[0], scales[-1]) if len(scales) > 1 else None,
         "crossing": pair.crossing(),
         "moved": pair.moved(),
+        "factors": pair.factors(),
         "paired": pair.paired(),
         "warnings": [
             {"fit": named, **told}

@@ -36,6 +36,7 @@ def _described(name: str, law: type[Law]) -> dict[str, Any]:
     body = (inspect.getdoc(law) or "").partition("\n\n")[2]
     return {
         "name": name,
+        "question": law.question,
         "formula": law.formula(),
         "notes": " ".join(body.split()),
         "inputs": {s: _quantity(q) for s, q in law.inputs().items()},

@@ -184,6 +184,7 @@ Multiplier = Annotated[Any, M]
 Variable = Annotated[Any, X]
 LearningRate = Annotated[Any, LR]
 BatchTokens = Annotated[Any, B_TOKENS]
+UniqueTokens = Annotated[Any, U]
 
 _CONVENTION_MARKS = {
     "N": {"non_embedding": "non_emb nonemb no_emb", "active": "active", "total": "total"},

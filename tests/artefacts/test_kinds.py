@@ -303,8 +303,11 @@ def test_a_stored_backtest_is_drawn(tmp_path: Path) -> None:
     cuts = record_of("backtest")["cuts"]
     assert sorted(numbers["factor"]) == sorted(cut["factor"] for cut in cuts)
     for arguments, message in (
-        ([], "which the figure loss does not draw: take --kind backtest."),
-        (["--kind", "curves"], "which the figure curves does not draw: take --kind backtest."),
+        ([], "which the figure loss does not draw: take --kind backtest or predicted."),
+        (
+            ["--kind", "curves"],
+            "which the figure curves does not draw: take --kind backtest or predicted.",
+        ),
     ):
         refusal = json.loads(run("plot", str(file), *arguments, "--json").stdout)["error"]
         assert refusal["message"] == f"{file} is a backtest, {message}"

@@ -9,7 +9,7 @@ from architecture_configs import CONFIGS
 
 import scaling_cli as sc
 from scaling_cli.runs.table import Note, Runs
-from scaling_cli.verbs.ingest import put
+from scaling_cli.verbs.ingest import filled, put
 
 GPT2 = {**CONFIGS["gpt2"], "max_steps": 4, "learning_rate": 6e-4, "warmup_steps": 2}
 CURVE = "step,loss\n1,4.0\n2,3.9\n3,3.8\n4,3.7\n"
@@ -222,3 +222,67 @@ def test_settings_of_wandb_without_a_vocabulary(shared: Path) -> None:
 def test_a_count_of_a_log_that_its_arguments_confirm(shared: Path) -> None:
     known = facts(sc.read(shared / "samples" / "gpt-neox-stdout"))
     assert (known["params"], known["params_active"]) == (678_446_592, 282_084_864)
+
+
+# --- a table of runs beside their folder ---------------------------------------------------------
+
+
+def table(*rows: str) -> str:
+    return "\n".join(["run_id,params", *rows]) + "\n"
+
+
+@pytest.mark.parametrize("source", ["runs", "."])
+def test_a_table_of_runs_beside_their_folder_is_used_and_said(source: str, here: Path) -> None:
+    for name in ("a", "b"):
+        write(f"runs/{name}.csv", CURVE)
+    write("runs.csv", table("a,1e6", "b,2e6"))
+    runs = sc.read(source)
+    assert [facts(runs, i)["params"] for i in (0, 1)] == [1e6, 2e6]
+    note = notes(runs)["meta-beside"]
+    assert (note.level, note.file, note.message) == (
+        "info",
+        "runs.csv",
+        "it lies beside the folder of the logs and names their runs: used as --meta.",
+    )
+
+
+def test_a_table_is_not_used_where_logs_were_named_or_another_table_was(here: Path) -> None:
+    write("runs/a.csv", CURVE)
+    write("runs.csv", table("a,1e6"))
+    write("other.csv", table("a,3e6"))
+    for source in ("runs/a.csv", "runs/*.csv"):
+        assert "params" not in facts(sc.read(source))
+    known = sc.read("runs", meta="other.csv")
+    assert facts(known)["params"] == 3e6
+    assert "meta-beside" not in notes(known)
+
+
+@pytest.mark.parametrize("content", [table("x,1e6"), table("a,1e6", "a,2e6"), "", "x\n"])
+def test_a_table_that_names_other_runs_or_none_is_not_used(content: str, here: Path) -> None:
+    write("runs/a.csv", CURVE)
+    write("runs.csv", content)
+    runs = sc.read("runs")
+    assert "params" not in facts(runs)
+    assert "meta-beside" not in notes(runs)
+
+
+def test_another_table_makes_logs_read_anew(here: Path) -> None:
+    write("runs/a.csv", CURVE)
+    write("runs.csv", table("a,1e6"))
+
+    def stored() -> float | None:
+        filled(["runs"], "store", {})
+        return facts(sc.read("store")).get("params")
+
+    assert (stored(), stored()) == (1e6, 1e6)
+    write("runs.csv", table("a,2e6"))
+    assert stored() == 2e6
+    Path("runs.csv").unlink()
+    assert stored() is None
+
+
+def test_the_ladder_that_is_shipped_is_read_with_its_table(here: Path) -> None:
+    ladder = Path(__file__).parents[2] / "data" / "ladder"
+    runs, said = sc.read(ladder / "runs"), sc.read(ladder / "runs", meta=ladder / "runs.csv")
+    assert runs.runs.equals(said.runs)
+    assert runs.runs["params"].null_count == 0

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from scaling_cli.vocabulary.loss_kinds import LossKind
+
 # A number is whole only where nothing that could belong to it follows: `5.1GB`, `3,45` are none.
 NUMBER = (
     r"[-+]?(?:nan|inf(?:inity)?|(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d*)?(?:e[-+]?\d+)?|\.\d+)"
@@ -114,6 +116,8 @@ class Line:
         It counts where no other line of the log has a training loss.
     level : int
         How sure it is: lines of a level are read where none of a lower one has a training loss.
+    kind : LossKind, optional
+        What its training loss is, if it is not what others of the dialect have.
     """
 
     begins: str
@@ -127,6 +131,7 @@ class Line:
     also: tuple[str, ...] = ()
     minor: bool = False
     level: int = 0
+    kind: LossKind | None = None
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
@@ -324,7 +329,9 @@ class Dialect:
     facts : tuple of Fact
         What its header states.
     loss : str
-        What the printed training loss is, if it is not that of one step.
+        What the printed training loss is in words, if it is not that of one step.
+    kind : LossKind, optional
+        The same in one word; None where it is not known.
     convention : str
         The unit of its losses, if it is not nats per token.
     """
@@ -333,4 +340,5 @@ class Dialect:
     lines: tuple[Line, ...]
     facts: tuple[Fact, ...] = field(default=())
     loss: str = ""
+    kind: LossKind | None = LossKind.STEP
     convention: str = ""

@@ -28,4 +28,5 @@ DIALECT = Dialect(
             heads=True,
         ),
     ),
+    kind=None,
 )

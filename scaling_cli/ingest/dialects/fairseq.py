@@ -1,6 +1,7 @@
 """fairseq: losses in bits, as text or as JSON, under one name for the interval and the epoch."""
 
 from scaling_cli.ingest.dialects._dialect import Dialect, Fact, Line, Written
+from scaling_cli.vocabulary.loss_kinds import LossKind
 
 _STEP = (("num_updates", "step"), ("train_num_updates", "step"), ("valid_num_updates", "step"))
 _HELD = (*_STEP, ("valid_loss", "val_loss"), ("loss", "val_loss"))
@@ -32,5 +33,6 @@ DIALECT = Dialect(
         Fact(r"'max_update': <step>\b"),
     ),
     loss="the mean over the updates since the line before",
+    kind=LossKind.INTERVAL_MEAN,
     convention="bits/token",
 )

@@ -1,6 +1,7 @@
 """The Trainer of Hugging Face and that of PaddleNLP: a dictionary for each measurement."""
 
 from scaling_cli.ingest.dialects._dialect import Dialect, Fact, Line, Of, Written
+from scaling_cli.vocabulary.loss_kinds import LossKind
 
 DIALECT = Dialect(
     names=("huggingface", "paddlenlp"),
@@ -29,4 +30,5 @@ DIALECT = Dialect(
         ),
     ),
     loss="the mean over the steps since the line before",
+    kind=LossKind.INTERVAL_MEAN,
 )

@@ -1,6 +1,7 @@
 """litgpt: a line for each micro-batch; `(step)` ends those whose update was made."""
 
 from scaling_cli.ingest.dialects._dialect import Dialect, Fact, Line
+from scaling_cli.vocabulary.loss_kinds import LossKind
 
 _BEGINS = r"(?:epoch <epoch> \| )?{}iter +\d+ (?:\| )?step +<step>(?: \||:) "
 _LOSS = (
@@ -24,4 +25,5 @@ DIALECT = Dialect(
         Fact(r"\bmax_seq_length=<max_seq_len>,"),
     ),
     loss="that of one micro-batch",
+    kind=LossKind.MICRO_BATCH,
 )

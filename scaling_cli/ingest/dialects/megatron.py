@@ -5,6 +5,7 @@ parameters; the model has their sum.
 """
 
 from scaling_cli.ingest.dialects._dialect import Dialect, Fact, Line, Written
+from scaling_cli.vocabulary.loss_kinds import LossKind
 
 _ARGUMENT = r"^(?:\[[^\]]*\] *)*{name} \.+ <{fact}>(?:\.+\w+)?$"
 
@@ -63,4 +64,5 @@ DIALECT = Dialect(
         Fact(r"padded vocab \(size: \d+\) with \d+ dummy tokens \(new size: <vocab_size>\)"),
     ),
     loss="the mean over the steps since the line before",
+    kind=LossKind.INTERVAL_MEAN,
 )

@@ -1,6 +1,7 @@
 """nanochat: its loss is a running mean, its held-out loss is in bits per byte."""
 
 from scaling_cli.ingest.dialects._dialect import Dialect, Fact, Line, Written
+from scaling_cli.vocabulary.loss_kinds import LossKind
 
 DIALECT = Dialect(
     names=("nanochat",),
@@ -20,4 +21,5 @@ DIALECT = Dialect(
         Fact(r"^number of parameters: <params>(?: \(.*\))?$"),
     ),
     loss="a running mean (0.9 of the step before)",
+    kind=LossKind.RUNNING_MEAN,
 )

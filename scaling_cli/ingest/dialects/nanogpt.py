@@ -6,6 +6,7 @@ the step before, build-nanogpt of the next.
 """
 
 from scaling_cli.ingest.dialects._dialect import Dialect, Fact, Line, Of
+from scaling_cli.vocabulary.loss_kinds import LossKind
 
 DIALECT = Dialect(
     names=("nanogpt", "llm.c", "modded-nanogpt", "build-nanogpt"),
@@ -16,7 +17,11 @@ DIALECT = Dialect(
             r"(?:train_loss:<train_loss> ?)?(?:val_loss:<val_loss> ?)?(?:val_bpb:<val_bpb> ?)?"
             r"train_time:<train_time>(?P<unit>ms|s)\b.*",
         ),
-        Line(r"iter <step>: (?=loss)", r"loss <train_loss>, time:? <iter_time>(?P<unit>ms)\b.*"),
+        Line(
+            r"iter <step>: (?=loss)",
+            r"loss <train_loss>, time:? <iter_time>(?P<unit>ms)\b.*",
+            kind=LossKind.MICRO_BATCH,
+        ),
         Line(r"step <step>: (?=train loss)", r"train loss <mean_train_loss>, val loss <val_loss>"),
         Line(r"\[train\] iter <step>: ", r"loss <train_loss> [\d.]+ ms/iter"),
         Line(r"\[eval\] iter <step>: ", r"train <mean_train_loss> val <val_loss>(?: lr <lr>)?"),

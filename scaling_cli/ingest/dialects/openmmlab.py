@@ -1,6 +1,7 @@
 """MMEngine and MMCV, detectron2: sums of losses that are no cross-entropies per token."""
 
 from scaling_cli.ingest.dialects._dialect import Dialect, Fact, Line, Written
+from scaling_cli.vocabulary.loss_kinds import LossKind
 
 DIALECT = Dialect(
     names=("mmengine", "mmcv", "detectron2"),
@@ -19,5 +20,6 @@ DIALECT = Dialect(
     ),
     facts=(Fact(r"^max_epochs = <epochs>$"),),
     loss="a sum of losses, smoothed over a window",
+    kind=LossKind.WINDOW_MEAN,
     convention="not per token",
 )

@@ -61,4 +61,5 @@ DIALECT = Dialect(
             level=2,
         ),
     ),
+    kind=None,
 )

@@ -24,4 +24,5 @@ DIALECT = Dialect(
     ),
     loss="that of sentences or of frames",
     convention="not per token",
+    kind=None,
 )

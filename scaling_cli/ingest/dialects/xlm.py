@@ -1,6 +1,7 @@
 """XLM: each objective has its loss; they are the mean of the steps since the line before."""
 
 from scaling_cli.ingest.dialects._dialect import Dialect, Fact, Line
+from scaling_cli.vocabulary.loss_kinds import LossKind
 
 DIALECT = Dialect(
     names=("xlm",),
@@ -12,4 +13,5 @@ DIALECT = Dialect(
     ),
     facts=(Fact(r"number of parameters \(model\): <params>$"),),
     loss="the mean over the steps since the line before, of its first objective",
+    kind=LossKind.INTERVAL_MEAN,
 )

@@ -8,7 +8,9 @@ import numpy as np
 from scaling_cli.point_fits.checklist.evidence import Evidence, Verdict, item, percent
 from scaling_cli.runs.likeness import OFTEN, VOCABULARIES, literal, one_of, seldom, short_name
 from scaling_cli.vocabulary.errors import some
+from scaling_cli.vocabulary.loss_kinds import FACT, LossKind
 from scaling_cli.vocabulary.outcomes import Touches
+from scaling_cli.vocabulary.quantities import L
 
 FEWEST_TO_SPARE = 3  # points beyond what is fitted, below which residuals tell nothing
 # A setting tells if it has this F beside the law's own parameters, explains this share of the
@@ -46,6 +48,8 @@ def _settings(e: Evidence) -> Iterator[str]:
     """Name settings that make two kinds of losses, once for all columns that say the same."""
     same: dict[tuple[int, ...], list[str]] = {}
     for name, values in e.points.settings.items():
+        if name == FACT and e.points.target != L.column:
+            continue
         codes = np.unique([repr(v) for v in values.tolist()], return_inverse=True)[1]
         order = dict.fromkeys(codes.tolist())  # by appearance: names of values do not matter
         place = {code: i for i, code in enumerate(order)}
@@ -55,8 +59,14 @@ def _settings(e: Evidence) -> Iterator[str]:
         certain = e.points.conventions.get("L", "").endswith("/token") and any(
             short_name(name) in VOCABULARIES for name in names
         )
+        certain = certain or (names[0] == FACT and _shifts(e.points.settings[FACT]))
         if certain or (apart is not None and apart.telling):
             yield _setting(e, names, np.array(codes), apart)
+
+
+def _shifts(kinds: np.ndarray) -> bool:
+    """Say whether a loss of one of these kinds lies off those of the others."""
+    return any(LossKind(kind).shifts for kind in kinds.tolist() if kind in [*LossKind])
 
 
 def _nested(e: Evidence, codes: tuple[int, ...]) -> bool:
@@ -81,10 +91,11 @@ def _setting(e: Evidence, names: list[str], codes: np.ndarray, apart: Apart | No
         far = float(apart.shifts[np.argmax(np.abs(apart.shifts))])
         side = f"{percent(abs(far)).lstrip('+')} {'above' if far > 0 else 'below'}"
         by = f", whose {e.points.target} lies {side} what the law and the others make of it"
+    share = "val_loss" if names[0] == FACT else "bits per byte"
     return (
         f"{', '.join(names)} differs: {shown} beside {literal(usual)}, in {who}{by}. Losses of "
         f"two kinds are no one law's: fit one of them (--where '{one_of(names[0], [usual])}'), or "
-        "a target that they share, such as bits per byte."
+        f"a target that they share, such as {share}."
     )
 
 

@@ -21,7 +21,7 @@ def direction(e: Evidence) -> Verdict:
     grown = [s for s, q in law.inputs().items() if q.role in (Role.SIZE, Role.DATA)]
     if law.output() != L or not grown:
         return Verdict.passed("no loss of a size or of data: it may go either way.")
-    asked = [s for s in grown if s not in law.may_rise()]
+    asked = [s for s in grown if s not in law.rises]
     at = e.diagnosis.target.inputs
     climbs = {s: rise for s in asked if (rise := climb(law, s, at, e.problem.inputs[s]))}
     if not climbs:

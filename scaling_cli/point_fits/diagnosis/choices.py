@@ -216,7 +216,8 @@ def _described(
     problem, law, at, runs = fitted.problem, fitted.law, fitted.target, fitted.points.runs
     values = problem.parameters(u)
     base = float(np.log(np.asarray(law(**at.columns()), float)[0]))
-    shifts = problem.log_predictions(u, at.columns())[:, 0] - base
+    with np.errstate(invalid="ignore"):  # where a law has left what is positive, there is no shift
+        shifts = problem.log_predictions(u, at.columns())[:, 0] - base
     sizes = old = None
     if at.compute is not None:
         sizes = optimal_sizes(problem.law(**values), at.compute, at.inputs)
