@@ -216,6 +216,8 @@ def _by_processes(
         while pieces:
             part = pieces.popleft()
             elsewhere = given.popleft().result() if _work(part[0][0]) else None
+            for (source, _), _ in part if elsewhere else ():
+                source.drop()
             for tables in elsewhere or (reading.read(*each) for each in part):
                 if reading.options.meta is not None:
                     reading.options.meta.used.update(tables.used)
