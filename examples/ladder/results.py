@@ -70,15 +70,15 @@ def summary(run: Run, progress: Progress) -> dict[str, Any]:
     } | _pruned(run, progress)
 
 
-def companions(widths: set[int]) -> list[dict[str, Any]]:
-    """Return the dense runs of the ladder of the sizes that were pruned: all counts are theirs."""
-    if not widths or not DENSE.exists():
+def companions() -> list[dict[str, Any]]:
+    """Return the dense runs of the ladder: every count of theirs is the same."""
+    if not DENSE.exists():
         return []
     with DENSE.open(encoding="utf-8", newline="") as stream:
         runs = [row for row in csv.DictReader(stream) if row["role"] == "fit"]
-    rows = [row | {"role": "dense"} for row in runs if int(row["width"]) in widths]
     counts = ("params_average", "params_final")
-    return [row | dict.fromkeys(counts, row["params_total"]) | {"sparsity": "0"} for row in rows]
+    dense = {"role": "dense", "sparsity": "0", "prune_start": "0", "prune_end": "0"}
+    return [row | dict.fromkeys(counts, row["params_total"]) | dense for row in runs]
 
 
 def _pruned(run: Run, progress: Progress) -> dict[str, Any]:
@@ -130,7 +130,7 @@ def collate(places: Places, runs: list[Run]) -> None:
     with locked(places.work / "locks" / "collate", wait=True):
         paths = [places.work / "done" / f"{run.run_id}.json" for run in runs]
         lines = [json.loads(path.read_text("utf-8")) for path in paths if path.exists()]
-        lines += companions({line["width"] for line in lines if "params_average" in line})
+        lines += companions() if any("params_average" in line for line in lines) else []
         if lines:
             columns = list(dict.fromkeys(key for line in lines for key in line))
             rows = [[line.get(key, "") for key in columns] for line in lines]

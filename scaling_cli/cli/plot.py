@@ -36,7 +36,7 @@ class Drawing:
         complete=options.complete("plots.names"),
     )
     output: str | None = options.output(
-        "A .png, .svg or .pdf file. Default: KIND.png; with --json, none."
+        "A .png, .svg or .pdf file, or .csv for its numbers. Default: KIND.png; with --json, none."
     )
     measured: list[str] | None = options.option(
         "FILE",
@@ -76,6 +76,8 @@ def plot(drawing: Drawing, logs: Logs, asking: options.Asking) -> None:
     path = drawing.output or (None if asking.json else f"{drawing.kind}.png")
     if path is not None:
         drawn.save(path)
+    if hasattr(plots.get(drawing.kind), "ALONE") and not drawn.table.runs:
+        asking.terminal.say(f"the runs of {drawing.fit} are not at hand: its law is drawn alone")
     _warn(fit, asking)
     if not asking.json:
         asking.terminal.write(f"{path}\n")

@@ -5,7 +5,8 @@ The folder is the registry: `get(name)` is the module `plots/<name>.py`, which d
 * `DRAWS`, the kinds of stored things that it draws,
 * `Table`, a frozen dataclass of everything drawn, on a `_style.Sheet`,
 * `table(fit, measured=None, level=0.9) -> Table`, which decides,
-* `draw(table, *axes)`, which does not.
+* `draw(table, *axes)`, which does not,
+* `ALONE`, where a law whose runs nobody has can be drawn by itself.
 
 A figure of a `CurveFit` takes curves as `measured`.
 
@@ -13,6 +14,7 @@ Only this folder imports matplotlib, and only when a figure is asked for. `pyplo
 no global state, no window, the caller's style is left alone.
 """
 
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from io import BytesIO
 from os import PathLike
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SUFFIXES = (".png", ".svg", ".pdf")
+NUMBERS = ".csv"
 _SCREEN = 144  # dots per inch
 
 
@@ -116,6 +119,30 @@ def png(figure: "Figure") -> bytes:
     with _style.applied():
         figure.savefig(stream, format="png", dpi=_SCREEN, metadata={"Software": None})
     return stream.getvalue()
+
+
+def csv(table: Any) -> str:
+    """Return everything a figure shows as CSV: a number a line, with its place in the table."""
+    rows = (f'"{place}",{row},{value}' for place, row, value in _listed(asdict(table), ""))
+    return "\n".join(["place,row,value", *rows]) + "\n"
+
+
+def _listed(value: Any, place: str, row: int | str = "") -> Iterator[tuple[str, int | str, str]]:
+    """Yield every number and text of a table: where it stands, its row in an array, itself."""
+    value = value.tolist() if hasattr(value, "tolist") else value
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _listed(item, f"{place}.{key}".lstrip("."))
+    elif isinstance(value, list | tuple):
+        deep = any(
+            isinstance(item, Mapping | list | tuple) or hasattr(item, "tolist") for item in value
+        )
+        for i, item in enumerate(value):
+            yield from _listed(item, f"{place}.{i}" if deep else place, "" if deep else i)
+    elif isinstance(value, str):
+        yield place, row, f'"{value.replace(chr(34), chr(34) * 2)}"'
+    elif value is not None:
+        yield place, row, repr(value)
 
 
 def numbers(table: Any) -> dict[str, Any]:

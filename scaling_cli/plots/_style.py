@@ -6,7 +6,7 @@ Categories take their colours from Okabe and Ito's palette, ordered values from 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import matplotlib as mpl
 import numpy as np
@@ -54,8 +54,10 @@ class Sheet:
     """What a figure's table says of its paper: axes side by side, size in inches, rows of axes.
 
     The base of every `Table`, which overrides what differs. `heights` are those of the rows, in
-    any unit; a row shares its y axis, a column its x axis.
+    any unit; a row shares its y axis where its panels are `alike`, a column its x axis.
     """
+
+    alike: ClassVar[bool] = True
 
     def layout(self) -> tuple[tuple[float, float], int, tuple[float, ...]]:
         """Return width and height in inches, columns of axes, and the height of every row."""
@@ -66,7 +68,8 @@ class Sheet:
         inches, columns, heights = self.layout()
         figure = Figure(figsize=inches, dpi=_DPI, layout="constrained")
         FigureCanvasAgg(figure)
-        shared: Any = {"sharey": "row", "sharex": "col" if len(heights) > 1 else "none"}
+        shared: Any = {"sharey": "row" if self.alike else "none"}
+        shared |= {"sharex": "col" if len(heights) > 1 else "none"}
         shape: Any = {"ncols": columns, "height_ratios": heights, "squeeze": False}
         axes = figure.subplots(len(heights), **shape, **shared)
         return figure, axes.ravel().tolist()

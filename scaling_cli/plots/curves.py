@@ -80,15 +80,15 @@ def table(fit: CurveFit, measured: Sequence[Curve] | None = None, level: float =
     runs = [*fitted, *(c for c in others if c.run not in known)]
     if len(runs) > MOST:
         raise UsageError(f"{len(runs)} runs are too many for one figure, which has {MOST} panels.")
-    titles = _titles([c.run for c in runs])
+    names = titles([c.run for c in runs])
     panels = tuple(
-        _panel(fit, c, title, c.run in known, level) for c, title in zip(runs, titles, strict=True)
+        _panel(fit, c, title, c.run in known, level) for c, title in zip(runs, names, strict=True)
     )
     return Table(panels, level, fit.name_of_law, fit.loss_unit)
 
 
-def _titles(names: Sequence[str]) -> list[str]:
-    """Return names without what all of them begin with, cut at a separator."""
+def titles(names: Sequence[str]) -> list[str]:
+    """Return names of runs without what all of them begin with, cut at a separator."""
     cut = 0
     while len(names) > 1 and len({name[: cut + 1] for name in names}) == 1 and cut < len(names[0]):
         cut += 1

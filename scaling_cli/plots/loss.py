@@ -6,11 +6,13 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from scaling_cli import laws
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.laws._law import Law
 from scaling_cli.plots import _fitted, _style
 from scaling_cli.plots._fitted import HeldOut
 from scaling_cli.runs.points import Points
+from scaling_cli.vocabulary.errors import UsageError
 from scaling_cli.vocabulary.quantities import short_number
 
 DRAWS = ("fit",)
@@ -19,6 +21,8 @@ MOST_SIZES = 8
 # The frontier is drawn this far beyond the largest run, and beyond any measured one.
 REACH, MARGIN = 10.0, 1.6
 _STEPS = 120
+SPAN = 1e4  # of a law whose runs are not known: from here to its example
+ALONE = True  # a fit without its points is drawn as its law
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,8 @@ def table(fit: Fit, measured: Points | None = None, level: float = 0.9) -> Table
     level : float
         Coverage of the interval for a new run.
     """
+    if not fit.data.get("points"):
+        return _alone(fit, level)
     fitted, law = fit.points(), fit.law
     axis, reach = _fitted.across(law, fitted.inputs)
     symbol, _ = law.size_and_data() or ("", "")
@@ -97,6 +103,36 @@ def table(fit: Fit, measured: Points | None = None, level: float = 0.9) -> Table
         labels=(_style.label(fit, axis), _fitted.at_held(output, others)),
         logarithmic=_fitted.positive(law, axis),
     )
+
+
+def _alone(fit: Fit, level: float) -> Table:
+    """Return the law by itself: solid within the ranges that are known, dashed elsewhere.
+
+    Raises
+    ------
+    UsageError
+        If no input of the law grows.
+    """
+    law, ranges = fit.law, fit.data.get("ranges") or {}
+    axis, there = law.axis(), {s: ranges.get(s, (v, v))[1] for s, v in fit.law.example().items()}
+    if not axis:
+        raise UsageError("no input of this law grows: there is no line to draw.")
+    low, high = ranges.get(axis) or ranges.get("x") or (None, None)
+    largest = float(law.along(there)) if high is None else high
+    along = np.geomspace(largest / SPAN if low is None else low, REACH * largest, _STEPS)
+    others = {s: v for s, v in there.items() if s not in law.growing()}
+    inputs = law.optimum(along, **others) if law.size_and_data() else None
+    if inputs is None:
+        steps = (along / largest) ** (1 / len(law.growing()))
+        inputs = {s: v * steps if s in law.growing() else v for s, v in there.items()}
+    told = fit.as_fitted().predict(level=level, **inputs)
+    inside = along <= largest * _fitted.SAME if high is not None else np.zeros(_STEPS, bool)
+    name, none = f"{laws.name_of(law)} alone", np.empty(0)
+    ends = told.new_run or (None, None)
+    line = Frontier(name, along, told.forecast, *ends, level, inside)
+    labels = (_style.label(fit, axis), _style.label(fit, law.output().symbol))
+    edge = None if high is None else float(high)
+    return Table((), none, none, None, "", (), line, None, edge, labels)
 
 
 def _curves(law: Law, fitted: Points) -> tuple[Curve, ...]:
@@ -168,6 +204,8 @@ def draw(table: Table, ax: Axes) -> None:
 
 def _draw_runs(table: Table, ax: Axes) -> None:
     if table.size is None:
+        if not table.runs:
+            return
         ax.plot(table.scale, table.loss, color=_style.PREDICTED, **_style.RUNS)
         return
     norm = _style.coloured(ax, table.scale, table.loss, table.size)

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.laws._law import Law
+from scaling_cli.numerics.quantiles import quantile
 from scaling_cli.plots import _style
 from scaling_cli.plots._fitted import held_out, positive
 from scaling_cli.runs.points import Points
@@ -38,6 +39,9 @@ class Table(_style.Sheet):
     residual: np.ndarray
     held_out: np.ndarray | None
     by: Mapping[str, Panel]
+    noise: float | None = None
+    """Half-width of what one run's own noise allows, in the same unit."""
+    level: float = 0.9
 
     def layout(self) -> tuple[tuple[float, float], int, tuple[float, ...]]:
         """Return the size of a figure with a panel per variable."""
@@ -57,7 +61,9 @@ def table(fit: Fit, measured: Points | None = None, level: float = 0.9) -> Table
         medians = _medians(values, residual, logarithmic)
         panels[symbol] = Panel(label, values, beyond.get(symbol), *medians, logarithmic)
     left = None if held is None else 100 * np.log(held.measured / held.predicted)
-    return Table(tuple(fitted.runs), residual, left, panels)
+    sure = fit.uncertainty
+    noise = None if sure is None else 100 * quantile(level) * float(np.sqrt(np.mean(sure.sigma**2)))
+    return Table(tuple(fitted.runs), residual, left, panels, noise, level)
 
 
 def _variables(law: Law, table: Points) -> dict[str, np.ndarray]:
@@ -83,11 +89,14 @@ def draw(table: Table, *axes: Axes) -> None:
     for ax, panel in zip(axes, table.by.values(), strict=True):
         _draw_panel(table, panel, ax)
     axes[0].set_ylabel("100 ln(measured / predicted)")
-    _style.legend_above(axes[0], ncols=3)
+    _style.legend_above(axes[0], ncols=4)
 
 
 def _draw_panel(table: Table, panel: Panel, ax: Axes) -> None:
     ax.axhline(0, color=_style.INK, lw=0.8, zorder=1)
+    if table.noise is not None:
+        text = f"{100 * table.level:g} % of a run's noise"
+        ax.axhspan(-table.noise, table.noise, color=_style.NO_DATA, lw=0, zorder=0, label=text)
     faint: dict[str, Any] = {"color": _style.PREDICTED, "alpha": 0.6, "mew": 0}
     ax.plot(panel.values, table.residual, **_style.RUNS, **faint)
     if len(panel.group_values):

@@ -21,7 +21,8 @@ def html(parts: Sequence[Block], *, under: str = "") -> str:
 
     Under a heading of a page titles are headings, and wide tables are moved by the keyboard too.
     """
-    lines = (line for b in shown(parts) for line in _html(b, under))
+    numbered = enumerate(shown(parts), 1)  # parts that a page leads to are told apart by a number
+    lines = (line for i, b in numbered for line in _html(b, under and f"{under}, {i}"))
     return "<div>\n" + "\n".join(lines) + "\n</div>\n"
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scaling_cli import plots
@@ -14,7 +15,7 @@ from scaling_cli.artefacts.fit import Fit
 from scaling_cli.runs.curve import Curve
 from scaling_cli.runs.points import Points
 from scaling_cli.vocabulary.errors import UsageError
-from scaling_cli.vocabulary.jsonfile import nulls, stamped
+from scaling_cli.vocabulary.jsonfile import nulls, stamped, write_whole, writing
 from scaling_cli.vocabulary.outcomes import LeftOut
 
 if TYPE_CHECKING:
@@ -48,8 +49,12 @@ class Drawing:
         return plots.figure(self.kind, self.table)
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write the figure; the suffix chooses PNG, SVG or PDF."""
-        plots.save(self.figure, path)
+        """Write the figure; the suffix chooses PNG, SVG or PDF, or CSV for its numbers."""
+        if Path(path).suffix.lower() == plots.NUMBERS:
+            with writing(path):
+                write_whole(path, plots.csv(self.table).encode("utf8"))
+        else:
+            plots.save(self.figure, path)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `scaling plot --json` prints."""
@@ -132,9 +137,11 @@ def drawable(fit: kinds.Named, kind: str) -> Any:
     """
     thing, name = kinds.load(fit), kinds.name_of(fit)
     if thing.kind in plots.draws(kind):
-        from scaling_cli.point_fits.recompute import with_points
+        from scaling_cli.point_fits.recompute import points_of, with_points
 
-        return with_points(thing) if isinstance(thing, Fit) else thing
+        alone = hasattr(plots.get(kind), "ALONE") and thing.origin.get("kind") == "published"
+        at_hand = isinstance(thing, Fit) and not (alone and points_of(thing) is None)
+        return with_points(thing) if at_hand else thing
     others = " or ".join(plots.of_kind(thing.kind))
     use = f"take --kind {others}" if others else thing.used(name)
     wrong = f"{name or 'this'} is {thing.what}, which the figure {kind} does not draw: {use}."

@@ -127,7 +127,7 @@ _ALIASES = {
     "lr-Adam lr-SGD lr-AdamW/pg1 lr-Adam/pg1 lr/pg0 eta peak_lr",
     "B_tokens": "batch_size_tokens tokens_per_step global_batch_tokens",
     "U": "tokens_unique u",
-    "N_avg": "avg_params mean_params n_bar nbar",
+    "N_avg": "avg_params params_average mean_params n_bar nbar",
 }
 _COUNTS = ("total", "non_embedding", "active")
 _LOSSES = ("nats/token", "bits/token", "bits/byte", "bits/char")

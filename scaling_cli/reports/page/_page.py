@@ -60,7 +60,9 @@ class Number:
         if self.ends is None or all(end is None for end in self.ends):
             return ""
         low, high = ("no bound" if e is None else _numbers.parameter(e) for e in self.ends)
-        return f"{low} .. {high}" + ("" if self.level is None else f" ({100 * self.level:g} %)")
+        return f"{low} .. {high}" + (
+            "" if self.level is None else f" ({100 * self.level:g}\u00a0%)"
+        )
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ def careful(checks: Sequence[Check]) -> list[Block]:
         for level in (Level.FAIL, Level.WARN)
     ]
     if not checks:
-        return [Text(["Nothing was checked."])]
+        return [Text(["Nothing was checked: these are numbers that others published."])]
     fine = all(check.level is Level.PASS for check in checks)
     told = f"All {_numbers.count(len(checks), 'check')} passed; what each looked at is below."
     return [Text([told] if fine else []), *notes]
@@ -59,6 +59,11 @@ def pictures(thing: Any, *wanted: Picture) -> tuple[list[Picture], str]:
             continue
         drawn.append(Picture(picture.kind, picture.title, picture.text, table))
     return drawn, " ".join(dict.fromkeys(reasons))
+
+
+def tested(sentence: str) -> str:
+    """Return how forecasts did as a sentence; that nothing was tested is said as it is."""
+    return f"{sentence}." if sentence.startswith("UNTESTED") else f"Tested: {sentence}."
 
 
 def commands(made: str, name: str) -> Iterator[str]:

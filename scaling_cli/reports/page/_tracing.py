@@ -77,6 +77,21 @@ class Traced:
     def __neg__(self) -> "Traced":
         return self._then(f"-{self.text}")
 
+    def __abs__(self) -> "Traced":
+        return self._then(f"Math.abs({self.text})")
+
+    def __lt__(self, other: Any) -> "Traced":
+        return self._then(f"{self.text} < {_text(other)}")
+
+    def __le__(self, other: Any) -> "Traced":
+        return self._then(f"{self.text} <= {_text(other)}")
+
+    def __gt__(self, other: Any) -> "Traced":
+        return self._then(f"{self.text} > {_text(other)}")
+
+    def __ge__(self, other: Any) -> "Traced":
+        return self._then(f"{self.text} >= {_text(other)}")
+
     def __bool__(self) -> bool:
         raise Untraceable("a law decides by a number")
 
@@ -94,14 +109,19 @@ class _Named(type):
 
     def __getattr__(cls, name: str) -> Callable[..., Any]:
         own = cls.OWN.get(name, name)
-        if own not in cls.SAME:
+        if own not in (*cls.SAME, "where"):
             raise Untraceable(f"a law uses {name}")
+
+        def form(*texts: str) -> str:
+            if own == "where":
+                return f"{texts[0]} ? {texts[1]} : {texts[2]}"
+            return f"Math.{own}({', '.join(texts)})"
 
         def function(*values: Any) -> Any:
             first = next((value for value in values if isinstance(value, Traced)), None)
             if first is None:
                 return getattr(np, name)(*values)
-            return first._then(f"Math.{own}({', '.join(map(_text, values))})")
+            return first._then(form(*map(_text, values)))
 
         return function
 

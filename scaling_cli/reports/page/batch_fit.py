@@ -7,17 +7,22 @@ from scaling_cli.reports import _fitted, _numbers
 from scaling_cli.reports import batch_fit as report
 from scaling_cli.reports._blocks import Labelled, Text
 from scaling_cli.reports.page import _origins, _parts
-from scaling_cli.reports.page._page import Number, Origin, Page
+from scaling_cli.reports.page._page import Number, Origin, Page, Picture
 
 ASSUMED = (
     "A constant learning rate and data without end; laws that hold between the losses that were "
     "measured. The intervals take the form of the laws as true.",
+)
+SHOWN = (
+    "Left: steps and tokens until a loss was reached, a dot for each batch, the law as a line, the "
+    "critical batch as a diamond. Right: the critical batch by loss, with its range."
 )
 
 
 def of(fit: BatchFit, name: str) -> Page:
     """Return the page of a fit of the critical batch."""
     left = _fitted.left_out(fit.left_out, full=True)
+    pictures, why = _parts.pictures(fit, Picture("batch", "What a loss costs", SHOWN, None))
     tested = f"The law misses the points that it was fitted to by {_numbers.percent(fit.misfit)}"
     return Page(
         title=f"The critical batch, from {_numbers.count(fit.n_points, 'point')}",
@@ -36,6 +41,8 @@ def of(fit: BatchFit, name: str) -> Page:
         left_out=[Labelled("runs", left or ["none"])],
         numbers=[*_numbers_of(fit)],
         command=[*_parts.commands(fit.command, name)],
+        pictures=pictures,
+        without_pictures=why,
         facts={"warnings": _parts.warnings(fit.checks)},
     )
 

@@ -75,7 +75,7 @@ def _answer(fit: CurveFit) -> Iterator[str]:
                 f"Another run of the length and schedule of {run} should end at a loss of about "
                 f"{shown}: 9 of 10 such curves between {low} and {high}."
             )
-    yield f"Tested: {report.tested(fit)}."
+    yield _parts.tested(report.tested(fit))
 
 
 def _wanted(fit: CurveFit) -> Iterator[Picture]:

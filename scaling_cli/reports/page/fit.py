@@ -16,6 +16,10 @@ from scaling_cli.vocabulary.errors import ScalingError
 from scaling_cli.vocabulary.quantities import C
 
 ASSUMPTIONS = "assumptions"
+ALONE = (
+    "The runs that it was fitted to are not at hand: the law is drawn by itself, solid where they "
+    "are known to lie."
+)
 STATED = (
     "That larger runs go on as those that were fitted: the same data, tokenizer, schedule family "
     "and tuning."
@@ -25,10 +29,10 @@ STATED = (
 def of(fit: Fit, name: str) -> Page:
     """Return the page of a fit."""
     drawn = _drawable(fit)
-    pictures, why = _parts.pictures(drawn, *_wanted(fit))
+    pictures, why = _parts.pictures(drawn, *_wanted(drawn))
     told = _headline(fit)
     return Page(
-        title=f"{laws.name_of(fit.law)} fitted to {fit_report.fitted_to(fit)}",
+        title=_title(fit),
         what=fit.what,
         name=name,
         answer=[*_answer(fit, told)],
@@ -50,6 +54,11 @@ def of(fit: Fit, name: str) -> Page:
             "left_out": [vars(item) for item in fit.left_out],
         },
     )
+
+
+def _title(fit: Fit) -> str:
+    law = laws.name_of(fit.law)
+    return f"{law} fitted to {fit_report.fitted_to(fit)}" if fit.n_points else f"{law}, published"
 
 
 def _drawable(fit: Fit) -> Fit:
@@ -81,7 +90,7 @@ def _answer(fit: Fit, told: Prediction | None) -> Iterator[str]:
     yield f"{how} here should reach a {fit.measured} of about {value}{ends}."
     if told.new_run is None:
         yield "No range is known: the fit carries no draws."
-    yield f"Tested: {fit_report.tested(fit)}."
+    yield _parts.tested(fit_report.tested(fit))
     at = f"That run: {fit_report.where(fit, inputs)}"
     yield "; ".join([at, *(n.rstrip(".") for n in prediction_report.between(told))]) + "."
     yield from told.notes
@@ -114,6 +123,10 @@ def _share(level: float) -> str:
 def _wanted(fit: Fit) -> Iterator[Picture]:
     """Yield the two figures: the fit with its extrapolation, and how forecasts did."""
     axis, runs = fit.law.axis() or "its input", _numbers.count(fit.n_points, "run")
+    if not fit.data.get("points"):
+        title, text = f"{fit.measured} against {axis}, by the law alone", ALONE
+        yield Picture("loss", title, text, None)
+        return
     yield Picture(
         "loss",
         f"{fit.measured} against {axis}: what was measured, and the forecast beyond",
@@ -186,8 +199,10 @@ def _numbers_of(fit: Fit, told: Prediction | None) -> Iterator[Number]:
     yield from _of_ranges(fit)
     known = {s: fit_report.unit_of(s, fit) for s in fit.data.get("ranges", {})}
     yield from _origins.ranges(fit.data, known)
-    yield from _origins.counts(fit.n_points, len(fit.left_out), fit.data)
-    yield from _origins.options({**vars(fit.objective), **fit.selection}, fit.command)
+    if fit.n_points:
+        yield from _origins.counts(fit.n_points, len(fit.left_out), fit.data)
+    if fit.value is not None:
+        yield from _origins.options({**vars(fit.objective), **fit.selection}, fit.command)
 
 
 def _of_headline(fit: Fit, told: Prediction) -> Iterator[Number]:

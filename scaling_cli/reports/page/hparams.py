@@ -17,6 +17,7 @@ ASSUMED = (
     "That the best learning rate and batch of larger runs follow the laws through the optima of "
     "these, with the same optimiser, schedule and data.",
 )
+UNCHECKED = "No checklist is kept with a recipe: look at its cells below, and at how flat they are."
 TYPICAL = {N.symbol: 7e9, D.symbol: 1e12}
 
 
@@ -35,9 +36,9 @@ def of(recipe: Recipe, name: str) -> Page:
         what=recipe.what,
         name=name,
         answer=[*_answer(asked)],
-        careful=_parts.careful(checks),
+        careful=_parts.careful(checks) if checks else [Text([UNCHECKED])],
         checked=_parts.passed(checks),
-        backtest=[fit_report.backtest(fit) for fit in recipe.fits().values()],
+        backtest=[fit_report.backtest(f) for f in recipe.fits().values() if f.backtest],
         assumed=[Text(ASSUMED), Labelled("notes", recipe.notes)],
         exact=[
             *report.blocks(recipe, full=True),

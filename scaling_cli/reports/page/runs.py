@@ -9,6 +9,7 @@ from scaling_cli.reports._blocks import Labelled, Notes, Text
 from scaling_cli.reports.page import _origins
 from scaling_cli.reports.page._page import Number, Origin, Page
 from scaling_cli.runs.table import Runs
+from scaling_cli.vocabulary.quantities import C
 
 ASSUMED = "Nothing is fitted here. A column is what its name says, unless --map says otherwise."
 
@@ -55,4 +56,6 @@ def _numbers_of(record: dict[str, Any]) -> Iterator[Number]:
     yield Number("runs", float(len(record["runs"])), Origin.READ, "the logs")
     points = float(sum(run["n_points"] for run in record["runs"]))
     yield Number("points", points, Origin.READ, "the logs")
+    if C.column in {c["canonical"] for c in record["columns"]}:
+        counts[C.symbol] = "as logged"
     yield from _origins.ranges({"ranges": record["ranges"], "conventions": counts}, {})

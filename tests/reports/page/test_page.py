@@ -28,7 +28,7 @@ STORED = ROOT / "tests" / "artefacts" / "v0.1.0"
 LADDER = ROOT / "data" / "ladder" / "runs.csv"
 CERTIFIED = ("chinchilla/ladder", "multi_power/luo-2025-25m", "li-2025", "kaplan_n/kaplan-2020")
 THINGS = (*(str(STORED / f"{kind}.json") for kind in kinds.KINDS.names()), *CERTIFIED)
-SECTIONS = {"answer", "figures", "what-to-be-careful-about", "what-was-left-out"}
+SECTIONS = {"answer", "what-to-be-careful-about", "what-was-left-out", "to-make-it-again"}
 NASTY = "<script>alert('x')</script>"
 LOADS = ("src", "href", "xlink:href", "srcset", "data", "action", "poster")
 

@@ -178,7 +178,7 @@
     const [down, up] = told.new_run || [told.forecast, told.forecast];
     const sides = [up - told.forecast, told.forecast - down, 0.03 * Math.abs(told.forecast)];
     const least = best ? Math.min(told.forecast, best.loss.forecast) : told.forecast;
-    const limit = Math.max(told.forecast, least + 4 * Math.max(...sides));
+    const limit = Math.max(told.forecast, least + 2 * Math.max(...sides));
     const kept = along(x, answers, x[size] / 300, x[size] * 300, 40)
       .filter((p) => p.told.forecast <= limit).map((p) => p.at);
     const ends = [...kept, x[size], ...(best ? [best.inputs[size]] : [])];
