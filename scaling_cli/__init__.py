@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from scaling_cli.forecasting import forecast as forecast
     from scaling_cli.forecasting.anticipation import Levels as Levels
     from scaling_cli.forecasting.anticipation import anticipate as anticipate
+    from scaling_cli.forecasting.explanation import Explanation as Explanation
+    from scaling_cli.forecasting.explanation import explain as explain
     from scaling_cli.forecasting.families import Extrapolation as Extrapolation
     from scaling_cli.forecasting.families import extrapolate as extrapolate
     from scaling_cli.ingest import read as read
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from scaling_cli.reports.page import report as report
     from scaling_cli.runs.curve import Curve as Curve
     from scaling_cli.runs.curves import curves_of as curves_of
+    from scaling_cli.runs.exported import export as export
     from scaling_cli.runs.points import Points as Points
     from scaling_cli.runs.table import Runs as Runs
     from scaling_cli.schedules import parse_schedule as parse_schedule
@@ -83,6 +86,7 @@ _HOMES = {
     "curve_fits.fitting": "fit_curves",
     "forecasting": "forecast",
     "forecasting.anticipation": "Levels anticipate",
+    "forecasting.explanation": "Explanation explain",
     "forecasting.families": "Extrapolation extrapolate",
     "ingest": "read",
     "laws._formula": "law",
@@ -91,6 +95,7 @@ _HOMES = {
     "reports.page": "Report report",
     "runs.curve": "Curve",
     "runs.curves": "curves_of",
+    "runs.exported": "export",
     "runs.points": "Points",
     "runs.table": "Runs",
     "schedules": "parse_schedule",

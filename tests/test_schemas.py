@@ -37,6 +37,7 @@ PRINTED = [
     "next --budget 1e19 --target-params 7B --target-tokens 140B",
     "plan --target-loss 2.1 --inference-tokens 2T --max-params 8B",
     f"runs {LADDER}/runs.csv",
+    f"runs {RUN} --explain schedule-68k-2.1M-cosine",
     f"ingest {RUN} --meta {LADDER}/runs.csv --store store",
     f"fit {LADDER}/runs.csv --where 'role == \"fit\"' --law kaplan_d --bootstrap 20",
     f"backtest {LADDER}/runs.csv --where 'role == \"fit\"' --cuts 2",

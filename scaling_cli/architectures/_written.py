@@ -13,15 +13,24 @@ from scaling_cli.vocabulary.errors import DataError
 CONFIGS = ("config.json", "model_config.json", "config.yaml", "config.yml", "hparams.yaml")
 # `num_layers ........ 12`, and behind it what GPT-NeoX says of its origin.
 _DOTTED = re.compile(
-    r"^(?:\[[^\]\n]*\]:? *)*(?:\d+: )? *(?P<name>\w+) \.{2,} (?P<value>\S.*?)"
-    r"(?:\.*(?:updated|default))? *\r?$",
-    re.MULTILINE,
+    r"^(?:\[[^\]\n]*\]:? *+)*+(?:\d+: )? *+(?P<name>\w+) \.{2,} (?P<value>\S.*)", re.MULTILINE
 )
+_ORIGINS = ("updated", "default")
 _TYPED = re.compile(r"(?<![\w-])--(?P<name>[a-z][\w-]*)(?:[= ]+(?!--)(?P<value>[^\s\\]+))?")
 _ASSIGNED = re.compile(
-    r"^(?:Overriding: )?(?P<name>[A-Za-z_]\w*) = (?P<value>[^#\n]+?) *(?:#.*)?\r?$", re.MULTILINE
+    r"^(?:Overriding: )?(?P<name>[A-Za-z_]\w*) = (?P<value>[^#\r\n]+)", re.MULTILINE
 )
+# What llm.c prints as a table: `| num_layers L | 12 |`.
+_TABLED = re.compile(
+    r"^\| (?P<name>[a-z_]\w+)(?: [A-Z]\w*)? +\| (?P<value>\S+) +\|\r?$", re.MULTILINE
+)
+# What transformers prints: `Model config GPT2Config {`, and what its scripts say after that.
+_MODEL = re.compile(r"Model config \w+ (?P<json>\{.*?^\})", re.MULTILINE | re.DOTALL)
+_OVERRIDING = re.compile(r"Overriding config: (?P<pairs>\w+=.*)")
+_OLMO = re.compile(r"\bmodel=ModelConfig\((?P<pairs>.*)")  # as Python shows a dataclass
+_PAIR = re.compile(r"(?P<name>\w+)=(?P<value><[^>]*>|[^,()\[\]\s]+)")
 _PADDED = re.compile(r"padded vocab \(size: \d+\) with \d+ dummy tokens \(new size: (\d+)\)")
+_LONGEST = 60  # characters of a number, or of a product of some
 _WORDS = {"none": None, "null": None, "true": True, "false": False}
 _UNREAD = "Give a config.json, YAML, TOML, arguments (--num-layers 24) or name = value lines."
 
@@ -74,10 +83,29 @@ def loose(text: str) -> dict[str, Any]:
 
 
 def printed(text: str) -> dict[str, Any]:
-    """Return the arguments that a log prints, `name ...... value`; later ones count."""
-    pairs = {match["name"]: _value(match["value"]) for match in _DOTTED.finditer(text)}
-    padded = _PADDED.findall(text)
-    return pairs | ({"padded_vocab_size": int(padded[-1])} if padded else {})
+    """Return the settings that a log prints of its model, as trainers do; later ones count."""
+    pairs = [m for kind in (_TABLED, _DOTTED) for m in kind.finditer(text)]
+    said = {match["name"]: _value(_without_origin(match["value"])) for match in pairs}
+    padded, models = _PADDED.findall(text), list(_MODEL.finditer(text))
+    for block in (*_OLMO.finditer(text), *_OVERRIDING.finditer(text)):
+        said |= {m["name"]: _value(m["value"]) for m in _PAIR.finditer(block["pairs"])}
+    model = _object(models[-1]["json"]) if models else {}
+    return model | said | ({"padded_vocab_size": int(padded[-1])} if padded else {})
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        whole = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return whole if isinstance(whole, dict) else {}
+
+
+def _without_origin(text: str) -> str:
+    """Return a value without what GPT-NeoX says behind it: `12....updated`."""
+    plain = text.rstrip()
+    origin = next((word for word in _ORIGINS if plain.endswith(word) and plain != word), "")
+    return plain.removesuffix(origin).rstrip(".") if origin else plain
 
 
 def _lines(text: str) -> Iterator[tuple[str, Any]]:
@@ -92,6 +120,8 @@ def _value(text: str) -> Any:
     plain = text.strip().rstrip(",;").strip("'\"")
     if plain.lower() in _WORDS:
         return _WORDS[plain.lower()]
+    if len(plain) > _LONGEST:
+        return plain
     try:
         return arithmetic.evaluate(plain, {})
     except (SyntaxError, ValueError, TypeError, KeyError, ArithmeticError, RecursionError):

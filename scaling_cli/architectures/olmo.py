@@ -14,7 +14,9 @@ def _olmo(config: Config) -> Transformer:
     one = 1 if config.flag("multi_query_attention", False) else None
     rotary = config.flag("rope", False) or config.flag("alibi", False)
     scaled = config.flag("layer_norm_with_affine", True)
-    shifted = config.flag("bias_for_layer_norm", bias) and config.word("layer_norm_type") != "rms"
+    shifted = config.flag("bias_for_layer_norm", bias) and "rms" not in config.word(
+        "layer_norm_type"
+    )
     length = config.optional("max_sequence_length")
     known = {
         "inner": both // 2 if gated else both,

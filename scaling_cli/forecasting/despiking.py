@@ -115,7 +115,7 @@ def spikes(x: np.ndarray, loss: np.ndarray) -> np.ndarray:
         return ~kept
     noise = noise_of(loss)
     for _ in range(ROUNDS):
-        above = np.log(loss) - _baseline(x, loss, kept)
+        above = np.log(loss) - baseline(x, loss, kept)
         middle = np.median(above[kept])
         lower = above[kept & (above < middle)]
         if not len(lower):
@@ -128,7 +128,7 @@ def spikes(x: np.ndarray, loss: np.ndarray) -> np.ndarray:
     return ~kept
 
 
-def _baseline(x: np.ndarray, loss: np.ndarray, kept: np.ndarray) -> np.ndarray:
+def baseline(x: np.ndarray, loss: np.ndarray, kept: np.ndarray) -> np.ndarray:
     """Return ln of a smooth curve through low quantiles of the kept rows, at all rows.
 
     A power law with a floor, and what a running median over a sixth of the curve finds above or

@@ -37,6 +37,7 @@ NAMES = ("console", *(name for dialect in dialects() for name in dialect.names))
 LOOKED_FOR = "the console of a trainer (Megatron, nanoGPT, torchtitan and the like)"
 _FIRST = 1 << 12  # bytes in which most logs measure something
 _ARGUMENTS = 1 << 22  # bytes of a log in which its arguments stand
+_MODELS = (b"num_layers", b"Model config ", b"ModelConfig(")
 _OF_ARGUMENTS = (*_settings.COUNTS, "peak_lr", *WARMUPS)
 _LOSSES = ("train_loss", "val_loss", "val_bpb")
 _WITHIN = ("planned", "per_epoch", "rank")  # numbers of a line that measure nothing
@@ -114,7 +115,7 @@ def read(path: str, content: bytes) -> list[Raw]:
 def _computed(raw: Raw, content: bytes) -> Raw:
     """Return the table of a run with what is computed of the arguments that its log prints."""
     head = content[:_ARGUMENTS]
-    if b"num_layers" not in head:
+    if not any(mark in head for mark in _MODELS):
         return raw
     said = _settings.facts(printed(head.decode("utf-8", errors="replace")))
     wanted = {name: value for name, value in said.items() if name in _OF_ARGUMENTS}

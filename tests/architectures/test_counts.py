@@ -184,8 +184,8 @@ def test_an_unknown_model_type_is_one_refusal_with_what_is_known() -> None:
         "config.json: model_type 'lama' is none that can be counted here. Did you mean llama? "
         f"Known: {', '.join(known())}. Without a model_type: nanogpt: block_size, n_embd, n_head, "
         "n_layer; neox: hidden_size, no_weight_tying, num_attention_heads, num_layers; olmo: "
-        "activation_type, d_model, n_heads, n_layers; megatron: hidden_size, "
-        "num_attention_heads, num_layers."
+        "activation_type, d_model, n_heads, n_layers; llmc: channels, num_heads, num_layers; "
+        "megatron: hidden_size, num_attention_heads, num_layers."
     )
 
 

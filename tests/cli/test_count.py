@@ -174,6 +174,53 @@ def test_a_vocabulary_that_is_not_stated(here: Path) -> None:
     assert record["params"]["total"] == 124_439_808
 
 
+PRINTED = {
+    # llm.c pads the vocabulary to 50304: 47 x 768 more.
+    "llm.c": (
+        "| num_layers L          | 12   |\n| num_heads NH          | 12   |\n"
+        "| channels C            | 768  |\n| max_sequence_length T | 1024 |\n"
+        "| vocab_size V          | 50257 |\n| padded_vocab_size Vp  | 50304 |\n",
+        124_475_904,
+    ),
+    "transformers": (
+        "[INFO|configuration_utils.py:553] >> Model config GPT2Config {\n"
+        + "".join(f'  "{k}": {json.dumps(v)},\n' for k, v in CONFIGS["gpt2"].items())
+        + '  "use_cache": true\n}\n',
+        124_439_808,
+    ),
+    "its scripts": (
+        "Model config GPT2Config {\n"
+        + "".join(f'  "{k}": {json.dumps(v)},\n' for k, v in CONFIGS["gpt2"].items())
+        + '  "use_cache": true\n}\nOverriding config: n_embd=1024,n_head=16,n_layer=24\n',
+        354_823_168,
+    ),
+    # OLMo 1B with a head of its own: its log prints this count
+    "olmo": (
+        "INFO TrainConfig(run_name='a', model=ModelConfig(d_model=2048, n_heads=16, n_layers=16, "
+        "mlp_ratio=8, activation_type=<ActivationType.swiglu: 'swiglu'>, rope=True, "
+        "layer_norm_type=<LayerNormType.default: 'default'>, layer_norm_with_affine=False, "
+        "weight_tying=False, include_bias=False, vocab_size=50280, embedding_size=50304, "
+        "max_sequence_length=2048, betas=(0.9, 0.95)), seed=6198)\n",
+        1_279_787_008,
+    ),
+    "garbled": (LOG + "Model config GPT2Config {\n oh\n}\n", 124_439_808),
+}
+
+
+@pytest.mark.parametrize("name", PRINTED)
+def test_what_trainers_print_of_their_models(name: str, here: Path) -> None:
+    text, params = PRINTED[name]
+    Path("train.log").write_text(f"starting\n{text}step 1\n", encoding="utf8")
+    assert counted("train.log")[0]["params"]["total"] == params
+
+
+@pytest.mark.parametrize("line", ["a = {} b", "a ....... {}", "| a | {}", "[x] {}"])
+def test_long_lines_take_no_longer(line: str) -> None:
+    for filler in (" ", ".", "(", "=", "-"):
+        text = LOG + line.format(filler * 200_000) + "\n"
+        assert settings(text, "a.log")["num_layers"] == 12
+
+
 def test_later_lines_of_a_log_count() -> None:
     started_again = LOG + LOG.replace(
         "num_layers ...................................... 12",
@@ -237,4 +284,10 @@ def test_the_arguments_of_real_logs(shared: Path) -> None:
         str(samples / "megatron-deepspeed-stdout" / "meg_ds_zero_n16.out"),
     )
     assert neox["params"]["total"] == 678_446_592  # as the log prints
+    olmo, llmc = counted(
+        str(samples / "olmo-console" / "OLMo-1B-training-head.log"),
+        str(samples / "llmc-main-log" / "gpt2_train_stdout_all_nan.log"),
+    )
+    assert olmo["params"]["total"] == 1_279_787_008  # as the log prints
+    assert llmc["params"]["total"] == 124_475_904  # as the log prints
     assert deepspeed["params"]["total"] == 51_970_064_384  # 52.005 B with what ranks repeat
