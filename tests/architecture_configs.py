@@ -396,6 +396,18 @@ CONFIGS: dict[str, dict[str, Any]] = {
         "n_group": 1,
         "num_key_value_heads": 4,
     },
+    "deepseek-v2-biased": {
+        **_as("deepseek_v2", _SMALL, mlp_bias=True, num_key_value_heads=4, q_lora_rank=None),
+        "moe_intermediate_size": 24,
+        "n_routed_experts": 8,
+        "n_shared_experts": 2,
+        "num_experts_per_tok": 2,
+        "first_k_dense_replace": 1,
+        "kv_lora_rank": 16,
+        "qk_nope_head_dim": 12,
+        "qk_rope_head_dim": 4,
+        "v_head_dim": 20,
+    },
     "mamba-biased": {
         "model_type": "mamba",
         "hidden_size": 64,

@@ -161,7 +161,7 @@ class Transformer:
         yield replace(one, times=e.layers * e.count, share=e.used / e.count)
         yield linear("router", self.width, e.count, bias=e.router_bias, times=e.layers)
         if e.shared:
-            yield replace(self._mlp("mlp", e.shared), times=e.layers)
+            yield replace(self._mlp("mlp", e.shared, bias=self.mlp_bias), times=e.layers)
             yield replace(linear("router", self.width, e.shared_gate), times=e.layers)
 
     def _mlp(self, kind: str, inner: int, *, bias: bool = False) -> Part:

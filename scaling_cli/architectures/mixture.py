@@ -85,6 +85,7 @@ def _deepseek(config: Config) -> Transformer:
     return decoder(
         config,
         tied=False,
+        mlp_bias=config.kind == "deepseek_v2" and config.flag("mlp_bias", False),
         head=config.size("v_head_dim"),
         experts=experts,
         latent=tuple(_latent(config)),

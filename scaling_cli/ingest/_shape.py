@@ -282,7 +282,10 @@ def _placed(axis: np.ndarray, held: np.ndarray, owner: np.ndarray, *, always: bo
         resumed = (after < before) & (axis[rows] <= after)
         inside = (axis[rows] >= before) & ~((axis[rows] > after) & (after >= before))
         fits = (inside | resumed) & (not always)
-        placed[rows] = np.where(out & ~fits & ~np.isnan(before), before, axis[rows])
+        # One that says no step is of the row before it, which may be held out too.
+        said = _filled(np.where(out & ~fits, np.nan, axis[rows]))
+        nearest = np.where(np.isnan(axis[rows]), said, before)
+        placed[rows] = np.where(out & ~fits & ~np.isnan(before), nearest, axis[rows])
     return placed
 
 

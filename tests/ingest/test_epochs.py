@@ -73,3 +73,17 @@ def test_tokens_of_a_step_times_what_is_no_step_are_told(
         "step=COLUMN or --map tokens=COLUMN names what was logged."
     ]
     assert not [note for note in sc.read(log).notes if note.level == "warn"]
+
+
+def test_a_row_that_says_no_step_is_of_the_row_before_it(tmp_path: Path) -> None:
+    """Evaluations between training rows, and after each the figures of a test without a step."""
+    rows = []
+    for i in range(1, 9):
+        rows.append(f'{{"step": {100 * i}, "loss": {loss(i)}, "epoch": {i - 0.1}}}')
+        rows.append(f'{{"step": {100 * i + 10}, "eval_loss": {loss(i) + 1}, "epoch": {i}.0}}')
+        rows.append(f'{{"predict_loss": {loss(i) + 2}, "epoch": {i}.0}}')
+    log = write(tmp_path, "trainer_state.json", f'{{"log_history": [{", ".join(rows)}]}}')
+    runs = sc.read(log)
+    assert curve(runs) == {100 * i: loss(i) for i in range(1, 9)}
+    wanted = {100 * i + 10: loss(i) + 2 for i in range(1, 9)}
+    assert curve(runs, "predict_loss") == wanted

@@ -1,13 +1,12 @@
-"""Small inputs after public reports of faults: what must be read from each, or be refused."""
+"""Small inputs after public reports of faults, read from the command line, or refused there."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
+from read_by_command import read, refused
 
 from scaling_cli import ingest
-from scaling_cli.runs.table import floats
-from scaling_cli.vocabulary.errors import DataError
 
 # run: points with a training loss, first and last step, last loss, last held-out loss
 READ = {
@@ -55,51 +54,89 @@ REFUSED = {
     "loss-column-all-zero/log.csv": ("--map loss=ce_loss.", 2, "loss"),
     "nanogpt-loss-with-unit/output.log": ("goes on otherwise: 'step 0: train loss", 1, None),
 }
+# Whole folders whose rows are finished runs, or checkpoints: how many runs and points.
+FOLDERS = {
+    "bigcode_passk": (25, 25),
+    "checkpoints-named-by-name": (4, 16),
+    "counts-in-billions": (16, 16),
+    "dreamer_bigger_worse": (20, 20),
+    "hf_grad_accum_loss": (24, 24),
+    "huge_table": (200, 100000),
+    "isoflop-n-and-budget-only": (15, 15),
+    "isoflop_counted_flops": (28, 28),
+    "letters-as-shape": (18, 18),
+    "marin_lr_edge": (60, 60),
+    "marinfold_untuned_cells": (16, 16),
+    "minimind_one_schedule": (6, 240),
+    "nanochat_tokens_hardcoded": (28, 28),
+    "nni_accuracy": (3, 240),
+    "olmo_bad_rung": (20, 20),
+    "params_typo": (18, 18),
+    "perplexity-table": (16, 16),
+    "repeated_unique_tokens": (48, 48),
+    "two_tokenizers": (20, 20),
+}
+EMPTY = {"bittensor_below_floor"}  # it is about a command, and holds no file
 
 
 @pytest.mark.parametrize("case", READ)
-def test_curves(shared: Path, case: str) -> None:
-    runs = ingest.read(shared / "cases" / case)
-    rows, owner = runs.order
-    columns = {name: floats(runs.points[name])[rows] for name in ("step", "loss", "val_loss")}
-    there = runs.points["loss"].is_valid().to_numpy()[rows]
-    held = runs.points["val_loss"].is_valid().to_numpy()[rows]
-    assert set(runs.runs["run_id"].to_pylist()) == READ[case].keys()
-    for i, run in enumerate(runs.runs["run_id"].to_pylist()):
-        points, first, last, loss, val_loss = READ[case][run]
-        mine = owner == i
-        assert int(np.sum(mine & there)) == points
-        assert (columns["step"][mine].min(), columns["step"][mine].max()) == (first, last)
-        for name, known, value in (("loss", there, loss), ("val_loss", held, val_loss)):
+def test_curves(shared: Path, tmp_path: Path, case: str) -> None:
+    found = read(shared / "cases" / case, tmp_path)
+    assert found.runs.keys() == READ[case].keys()
+    for run, (points, first, last, loss, val_loss) in READ[case].items():
+        assert len(found.along(run, "loss")[0]) == points
+        assert found.runs[run]["first_step"] == first
+        assert found.runs[run]["last_step"] == last
+        for name, value in (("loss", loss), ("val_loss", val_loss)):
             if value is not None:
-                np.testing.assert_equal(columns[name][mine & known][-1], value)
+                np.testing.assert_equal(found.along(run, name)[1][-1], value)
 
 
 @pytest.mark.parametrize("case", STATES)
-def test_states(shared: Path, case: str) -> None:
-    assert [r["state"] for r in ingest.read(shared / "cases" / case).summary()] == [STATES[case]]
+def test_states(shared: Path, tmp_path: Path, case: str) -> None:
+    runs = read(shared / "cases" / case, tmp_path).runs
+    assert [run["state"] for run in runs.values()] == [STATES[case]]
 
 
 @pytest.mark.parametrize("case", SIZES)
-def test_what_the_header_says(shared: Path, case: str) -> None:
-    facts = ingest.read(shared / "cases" / case).runs
-    assert (facts["params"][0].as_py(), facts["batch_tokens"][0].as_py()) == SIZES[case]
+def test_what_the_header_says(shared: Path, tmp_path: Path, case: str) -> None:
+    (facts,) = read(shared / "cases" / case, tmp_path).runs.values()
+    assert (facts["params"], facts["batch_tokens"]) == SIZES[case]
 
 
 @pytest.mark.parametrize("case", LADDERS)
-def test_tables_of_runs(shared: Path, case: str) -> None:
-    runs = ingest.read(shared / "cases" / case)
-    last = [run["loss"] for run in runs.summary()]
-    assert (len(runs), runs.points.num_rows, [min(last), max(last)]) == LADDERS[case]
+def test_tables_of_runs(shared: Path, tmp_path: Path, case: str) -> None:
+    found = read(shared / "cases" / case, tmp_path)
+    last = [run["last_loss"] for run in found.runs.values()]
+    assert (len(found.runs), found.points.num_rows, [min(last), max(last)]) == LADDERS[case]
+
+
+@pytest.mark.parametrize("case", FOLDERS)
+def test_whole_folders(shared: Path, tmp_path: Path, case: str) -> None:
+    found = read(shared / "cases" / case, tmp_path)
+    assert (len(found.runs), found.points.num_rows) == FOLDERS[case]
 
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_refusals(shared: Path, case: str) -> None:
     told, row, column = REFUSED[case]
-    with pytest.raises(DataError) as caught:
-        ingest.read(shared / "cases" / case)
-    assert told in str(caught.value)
-    assert (caught.value.row, caught.value.column) == (row, column)
+    said = refused(shared / "cases" / case)
+    assert told in said
+    assert f"{Path(case).name}, row {row}" in said
+    assert column is None or f"column '{column}'" in said
+
+
+def test_perplexities_are_read_by_their_logarithm(shared: Path, tmp_path: Path) -> None:
+    found = read(shared / "cases/perplexity-table", tmp_path)
+    table = np.genfromtxt(shared / "cases/perplexity-table/runs.csv", delimiter=",", names=True)
+    wanted = np.log(table["perplexity"])
+    np.testing.assert_allclose(found.points["loss"].to_numpy(), wanted, rtol=1e-12)
+
+
+def test_no_case_is_left_out(shared: Path) -> None:
+    folders = {path.name for path in (shared / "cases").iterdir() if path.is_dir()}
+    told = {Path(case).parts[0] for case in (*READ, *REFUSED, *FOLDERS)}
+    assert folders == told | EMPTY
 
 
 def test_a_budget_is_compute(shared: Path) -> None:

@@ -30,7 +30,8 @@ from scaling_cli.vocabulary.objective import Objective
 from scaling_cli.vocabulary.quantities import QUANTITIES, Quantity, recognise
 
 FITS = kinds.fit_names(of_curves=False)
-ABSOLUTE = {"farseer": {"N"}}  # whose coefficients are read at 1e9 parameters
+ABSOLUTE = {"farseer": {"N", "D"}}  # read at 1e9 parameters, its starts at tokens
+MANY = 7  # parameters, beyond which a law takes more runs
 ULPS = 1e-14  # a handful of float64 roundings, whichever library does the powers
 
 each_law = pytest.mark.parametrize("name", laws.names())
@@ -50,8 +51,8 @@ def design(fit: Fit, levels: int = 4) -> dict[str, np.ndarray]:
     for symbol in fit.law.inputs():
         values = [a["inputs"][symbol] for a in fit.origin["anchors"]]
         spaced = np.geomspace if min(values) > 0 else np.linspace
-        levels_here = levels if len(fit.law.inputs()) > 1 else 15
-        axes.append(spaced(min(values), max(values), levels_here))
+        many = levels + 2 * (len(fit.parameters) > MANY)
+        axes.append(spaced(min(values), max(values), many if len(fit.law.inputs()) > 1 else 15))
     grid = np.array(list(itertools.product(*axes))).T
     return dict(zip(fit.law.inputs(), grid, strict=True))
 
