@@ -246,10 +246,7 @@ def _read_files(
     done = {file.place for batch in clean for file in batch.files}
     alone = [file for i, file in left.items() if i not in done]
     about = None if meta is None else _read_meta(meta)
-    if about is not None:
-        table, stems = about[1], list(names.values())
-        facts = read_meta(table, about[0].sha256, options.mapping, stems)
-        options = replace(options, meta=facts)
+    options = _knowing(options, about, list(names.values()))
     aside = None if into is None else Aside.near(into)
     reading = Reading(partial(_raws, pattern=options.pattern), options, thin=aside is not None)
     apart = _tables(alone, names, reading, aside)
@@ -291,6 +288,13 @@ def _meta_beside(given: Sequence[Any], mapping: Mapping[str, str]) -> Path | Non
     except ScalingError:
         return None
     return None if rows.keys().isdisjoint(stems) else table
+
+
+def _knowing(options: Options, about: tuple[Source, Raw] | None, stems: Sequence[str]) -> Options:
+    """Return options with what a table of --meta says."""
+    if about is None:
+        return options
+    return replace(options, meta=read_meta(about[1], about[0].sha256, options.mapping, stems))
 
 
 def _recognised_before(
