@@ -211,19 +211,25 @@ def _by_processes(
     first = partial(_begin, begin, reading, limits)
     pool = ProcessPoolExecutor(several, _context(begin), first)
     try:
-        pieces = deque(_pieces(files, names))
-        given = deque(pool.submit(_read, part) for part in pieces if _work(part[0][0]))
-        while pieces:
-            part = pieces.popleft()
-            elsewhere = given.popleft().result() if _work(part[0][0]) else None
-            for (source, _), _ in part if elsewhere else ():
-                source.drop()
-            for tables in elsewhere or (reading.read(*each) for each in part):
-                if reading.options.meta is not None:
-                    reading.options.meta.used.update(tables.used)
-                yield tables
+        yield from _in_order(pool, list(_pieces(files, names)), reading)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _in_order(
+    pool: ProcessPoolExecutor, pieces: Sequence[list[tuple[File, str]]], reading: Reading
+) -> Iterator[Tables]:
+    """Yield what pieces give, those that take no work or cannot be handed over read here."""
+    given = deque(pool.submit(_read, part) for part in pieces if _work(part[0][0]))
+    for part in pieces:
+        if not _work(part[0][0]):
+            yield from (reading.read(*each) for each in part)
+            continue
+        for ((source, _), _), tables in zip(part, given.popleft().result(), strict=True):
+            source.drop()
+            if reading.options.meta is not None:
+                reading.options.meta.used.update(tables.used)
+            yield tables
 
 
 def _work(file: File) -> int:
