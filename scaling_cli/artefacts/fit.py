@@ -219,7 +219,7 @@ class Fit(Fitted):
     def _floorless(self) -> str:
         """Say that nothing shows where the output ends."""
         name = self.law.floor()
-        lacking = f"{laws.name_of(self.law)} has none" if name is None else f"{name} ran to zero"
+        lacking = f"{self.law.briefly()} has none" if name is None else f"{name} ran to zero"
         if self.turned is not None:
             return f"no limit of the {self.target} could be fitted ({lacking}): the range is wider."
         return (

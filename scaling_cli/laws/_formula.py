@@ -76,6 +76,11 @@ class Formula(Planned, metaclass=_Typed):
         return f"{cls.given.symbol}({', '.join(cls.taken)}) = {_syntax.written(cls.tree)}"
 
     @classmethod
+    def briefly(cls) -> str:
+        """Return what a sentence calls the law: formulas are long."""
+        return "the formula"
+
+    @classmethod
     def reading(cls) -> str:
         """Say which names were taken for columns that mean nothing by themselves."""
         own = [s for s in cls.taken if s not in _known()]

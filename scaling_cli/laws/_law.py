@@ -222,6 +222,11 @@ class Law:
         return cls.__module__.rpartition(".")[2]
 
     @classmethod
+    def briefly(cls) -> str:
+        """Return what a sentence calls the law."""
+        return cls.called()
+
+    @classmethod
     def reading(cls) -> str:
         """Say what was taken for granted in reading the law; nothing of a built-in one."""
         return ""

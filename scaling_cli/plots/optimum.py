@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from scaling_cli.artefacts import kinds
 from scaling_cli.artefacts.fit import Fit
-from scaling_cli.laws._optimum import optimal_range
+from scaling_cli.laws._optimum import near_optimal, optimal_range
 from scaling_cli.plots import _fitted, _style
 from scaling_cli.runs.points import Points
 from scaling_cli.vocabulary.errors import UsageError
@@ -17,7 +17,8 @@ DRAWS = ("fit",)
 PUBLISHED = ("chinchilla/besiroglu-2024", "chinchilla/hoffmann-2022", "kaplan_nd/kaplan-2020")
 COLOURS = ("#d55e00", "#009e73", "#cc79a7")  # Okabe and Ito's
 REACH = 100.0  # times the largest run
-STEPS = 60
+STEPS, SHARE = 60, 0.001
+VALLEY = "#e69f00"
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,9 @@ class Table(_style.Sheet):
     data: np.ndarray
     size_range: np.ndarray | None
     data_range: np.ndarray | None
+    size_valley: np.ndarray
+    data_valley: np.ndarray
+    """Between which the loss lies within `SHARE` of the least."""
     level: float
     edge: float
     run_compute: np.ndarray
@@ -75,17 +79,22 @@ def table(fit: Fit, measured: Points | None = None, level: float = 0.9) -> Table
     draws = getattr(fit.uncertainty, "draws", None)
     found = [optimal_range(law, draws, float(c), level, others) for c in compute]
     sizes = np.array(found).T if all(found) else None
-    data = None
-    if sizes is not None:
-        ends = (law.spending(compute, **{**others, spent[0]: sizes[i]})[spent[1]] for i in (1, 0))
-        data = np.stack([np.asarray(end, float) for end in ends])
+    near = np.array([near_optimal(law, float(c), others, [SHARE])[SHARE] for c in compute]).T
+
+    def bought(of: np.ndarray) -> np.ndarray:
+        """Return the data that sizes leave to buy: little where a size is large."""
+        ends = (law.spending(compute, **{**others, spent[0]: of[i]})[spent[1]] for i in (1, 0))
+        return np.stack([np.asarray(end, float) for end in ends])
+
     counted = (fit.data.get("conventions") or {}).get("N")
     return Table(
         compute=compute,
         size=np.asarray(best[spent[0]], float),
         data=np.asarray(best[spent[1]], float),
         size_range=sizes,
-        data_range=data,
+        data_range=None if sizes is None else bought(sizes),
+        size_valley=near,
+        data_valley=bought(near),
         level=level,
         edge=float(runs.max()),
         run_compute=runs,
@@ -111,9 +120,11 @@ def draw(table: Table, *axes: Axes) -> None:
     """Draw the table: size on the left, data on the right."""
     runs, inside = (table.run_size, table.run_data), table.compute <= table.edge * _fitted.SAME
     own, ranges = (table.size, table.data), (table.size_range, table.data_range)
+    valleys = table.size_valley, table.data_valley
     for i, ax in enumerate(axes):
         ax.set(xscale="log", yscale="log", xlabel=table.labels[0], ylabel=table.labels[1 + i])
-        ends = ranges[i]
+        ends, text = ranges[i], f"within {100 * SHARE:g} % of the least loss"
+        _style.band(ax, table.compute, *valleys[i], color=VALLEY, alpha=0.35, label=text)
         text = f"{100 * table.level:g} % of the draws"
         if ends is not None:
             _style.band(ax, table.compute, *ends, color=_style.PREDICTED, alpha=0.2, label=text)

@@ -18,6 +18,7 @@ import scaling_cli as sc
 from scaling_cli import laws
 from scaling_cli.laws._law import Absorbs, Law
 from scaling_cli.point_fits.fitting import refit_objective
+from scaling_cli.runs.points import Points
 from scaling_cli.runs.selection import select
 from scaling_cli.search.optimum import Optimum
 from scaling_cli.vocabulary.errors import UsageError
@@ -34,7 +35,7 @@ FUNCTIONS = f"Functions: {NAMED}; products need their *."
 
 
 def refused(text: str) -> str:
-    return refusal(UsageError, laws.get, text, ("width",))
+    return refusal(UsageError, laws.get, text, ("taps",))
 
 
 # ---- what is read, and what is not
@@ -132,14 +133,14 @@ def test_nothing_typed_breaks_the_reader(text: str) -> None:
         ("a - (b - N)", "a - (b - N)"),
         ("a/(b/N)", "a/(b/N)"),
         ("L(N, D) = E + A/N**alpha + B/D**beta", CHINCHILLA),
-        ("E + A/N**alpha + W/width**w", "L(N, width) = E + A/N**alpha + W/width**w"),
+        ("E + A/N**alpha + W/taps**w", "L(N, taps) = E + A/N**alpha + W/taps**w"),
         ("L(N, +D) = E + A/N**alpha + B/D**b", "L(N, +D) = E + A/N**alpha + B/D**b"),
         ("lr(N) = c*N**a", "lr(N) = c*N**a"),
         ("E + ln(N)*a", "E + log(N)*a"),
     ],
 )
 def test_a_formula_has_one_written_form_which_reads_as_itself(typed: str, written: str) -> None:
-    law = laws.get(typed, ("width",))
+    law = laws.get(typed, ("taps",))
     assert law.called() == laws.name_of(law) == written
     assert laws.get(written) is law
 
@@ -386,3 +387,31 @@ def test_a_law_that_rises_with_data_says_so_unless_that_is_meant(tmp_path: Path)
     marked = sc.fit(file, law=f"L(N, +D) = {text}", bootstrap=0)
     said = {c.code: c for c in marked.checks}["law.direction"]
     assert said.message == "the law falls with N from the smallest run to 10x the largest."
+
+
+def test_shares_of_a_mixture_may_be_zero() -> None:
+    """Loss of a domain falls as the logarithm of its own share, and with others; a closed truth."""
+    generator = np.random.default_rng(4)
+    shares = generator.dirichlet((0.6, 0.8, 1.0), 40)
+    shares[::7, 0] = 0.0
+    web, code = shares[:, 0], shares[:, 1]
+    output = 2.4 - 0.15 * np.log(web + 0.004) + 0.2 * code
+    points = Points({"web": web, "code": code}, output, [f"r{i}" for i in range(40)])
+    law = laws.get("c - b*log(web + eps) + w*code", ("web", "code"))
+    found = refit_objective(points, law.called()).law.values()
+    assert found == pytest.approx({"c": 2.4, "b": 0.15, "eps": 0.004, "w": 0.2}, rel=1e-6)
+
+
+def test_a_target_below_zero_is_fitted_by_a_formula(tmp_path: Path) -> None:
+    """Such as a loss less that of the unigrams; the floor of the formula takes up the shift."""
+    lines = ["run_id,params,tokens,gain"]
+    for i, (N, D) in enumerate(itertools.product((1e7, 4e7, 2e8, 1e9), (1e9, 8e9, 6e10))):
+        lines.append(f"r{i},{N:g},{D:g},{300 / N**0.33 + 500 / D**0.3 - 5!r}")
+    file = tmp_path / "runs.csv"
+    file.write_text("\n".join(lines))
+    asked = ("--target", "gain", "--space", "linear", "--objective", "l2", "--bootstrap", 0)
+    made = run("fit", file, "--law", CHINCHILLA, *asked, "--json")
+    assert made.exit_code == 0, made.output
+    found = json.loads(made.stdout)["parameters"]
+    assert found["alpha"] == pytest.approx(0.33, rel=1e-4)
+    assert found["beta"] == pytest.approx(0.3, rel=1e-4)

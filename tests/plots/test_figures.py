@@ -108,6 +108,8 @@ def test_the_best_split_is_the_closed_form_beside_published_laws() -> None:
     for ends in (*table.size_range, *table.data_range):  # all draws are the law
         assert ends == pytest.approx(table.size, rel=1e-9)
     assert table.compute[-1] == pytest.approx(optimum.REACH * 6e12)
+    edge = LAW(N=table.size_valley[0], D=table.data_valley[1])
+    assert edge == pytest.approx(1.001 * LAW(N=table.size, D=table.size), rel=1e-9)
     besiroglu = kinds.load("chinchilla/besiroglu-2024", Fit).law
     own, best = table.others[0], besiroglu.optimum(table.compute[-1])
     assert best is not None and own.name == "chinchilla/besiroglu-2024"

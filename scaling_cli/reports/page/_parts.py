@@ -23,7 +23,7 @@ def careful(checks: Sequence[Check]) -> list[Block]:
     if not checks:
         return [Text(["Nothing was checked: these are numbers that others published."])]
     fine = all(check.level is Level.PASS for check in checks)
-    told = f"All {_numbers.count(len(checks), 'check')} passed; what each looked at is below."
+    told = f"All {_numbers.count(len(checks), 'check')} passed."
     return [Text([told] if fine else []), *notes]
 
 

@@ -20,6 +20,7 @@ MOST = 2**20  # bytes of a page
 LARGEST_DRAWING = 250_000  # characters of SVG, from which on a figure is a picture of dots
 LONGEST = 60_000  # bytes of Markdown
 ROWS = 300  # of a table
+LEFT_OUT, LONG = "What was left out", 4000  # characters: longer lists are folded
 _ID = re.compile(r'(?<=[ \n])id="([^"]+)"')
 _USED = re.compile(r'(url\(#|href="#)')
 _FOREIGN = re.compile(r' (?:xmlns(?::xlink)?|width|height|version)="[^"]*"')
@@ -79,14 +80,15 @@ def _sections(page: Page) -> Iterator[Mapping[str, Any]]:
     for title, parts, folded in _parts(page):
         if shown(parts):
             body = _markup.html([_cut(part) for part in parts], under=title)
-            yield {"id": _anchor(title), "title": title, "body": body, "folded": folded}
+            long = len(body) > LONG and title == LEFT_OUT
+            yield {"id": _anchor(title), "title": title, "body": body, "folded": folded or long}
 
 
 def _parts(page: Page) -> Iterator[tuple[str, Sequence[Block], bool]]:
     yield "What to be careful about", page.careful, False
     yield "How forecasts did that could be checked", page.backtest, False
     yield "What it assumes, and what would change it", page.assumed, False
-    yield "What was left out", page.left_out, False
+    yield LEFT_OUT, page.left_out, False
     yield "Every number, and where it comes from", [page.table(), _origins()], False
     yield "The exact specification", page.exact, True
     yield "Checks that passed", page.checked, True

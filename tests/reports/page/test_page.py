@@ -201,6 +201,10 @@ def test_very_many_runs_and_drops_stay_below_a_mebibyte(monkeypatch: pytest.Monk
     assert len(report.html().encode()) < 2**20
     text = report.markdown()
     assert len(text.encode()) < 60_000
+    page = Elements(report.html())
+    assert page.found[[a.get("id") for _, a in page.found].index("what-was-left-out") + 1][0] == (
+        "details"
+    )
     assert "Too long for here: What was left out. The HTML report has it." in text
     monkeypatch.setattr(_writer, "LARGEST_DRAWING", 10)
     page = Elements(sc.report("chinchilla/ladder").html())
@@ -260,6 +264,9 @@ def test_of_runs_it_says_what_was_understood(here: Path) -> None:
     head = result.stdout.splitlines()[0]
     assert head.startswith("# What was understood of ") and head.endswith(" runs")
     assert f"scaling fit {LADDER} -o fit.json" in result.stdout
+    table = {"N": [1e7, 1e8], "D": [1e9, 2e9], "loss": [3.1, 3.0]}
+    bare = sc.report(sc.read({"run_id": ["a", "b"], "params": table["N"], "tokens": table["D"]}))
+    assert bare.page.answer[0].startswith("2 runs can be read")
     spans = re.search(r"N from (\S+) to (\S+),", result.stdout)
     assert spans is not None
     low, high = map(parse_number, spans.groups())
