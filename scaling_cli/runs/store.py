@@ -399,7 +399,9 @@ def _put_segment(root: Path, number: int, table: pa.Table) -> dict[str, Any]:
 def _pieces(order: np.ndarray) -> list[tuple[int, int]]:
     """Return the stretches of rows that are taken as they stand: where each begins, its length."""
     begins = np.flatnonzero(np.diff(order, prepend=-2) != 1)
-    return list(zip(order[begins].tolist(), np.diff([*begins, len(order)]).tolist(), strict=True))
+    return list(
+        zip(order[begins].tolist(), np.diff(np.append(begins, len(order))).tolist(), strict=True)
+    )
 
 
 def _in_order(table: pa.Table) -> pa.Table:
