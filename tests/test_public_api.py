@@ -3,7 +3,7 @@
 import importlib
 import importlib.metadata
 
-import consoles_page
+import formats_page
 import pytest
 import python_page
 from refusals import refusal
@@ -86,9 +86,9 @@ def test_every_name_loads_and_is_documented() -> None:
     assert [name for name, value in values.items() if not (value.__doc__ or "").strip()] == []
 
 
-def test_the_page_of_consoles_is_up_to_date() -> None:
-    written = consoles_page.PAGE.read_text(encoding="utf8")
-    assert written == consoles_page.page(), "python tests/consoles_page.py"
+def test_the_page_of_formats_is_up_to_date() -> None:
+    written = formats_page.PAGE.read_text(encoding="utf8")
+    assert written == formats_page.page(), "python tests/formats_page.py"
 
 
 def test_the_page_of_python_is_up_to_date() -> None:

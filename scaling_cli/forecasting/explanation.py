@@ -6,7 +6,7 @@ steps are those that fits and forecasts take themselves, asked here of one run.
 
 import enum
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -48,6 +48,7 @@ RULES = {
     "lower half; left out of the forecast only",
 }
 UNSEARCHED = f"spikes are looked for in {FEW_TO_DESPIKE} rows or more"
+_KNOWN = ("loss_kind", "loss_kind_known", "loss_unit_known", "loss_quantum")
 LAW = "chinchilla"  # stands for laws of finished runs
 
 
@@ -138,6 +139,8 @@ class Explanation(Shown):
     ----------
     run, target, unit, loss_unit : str
         The run, the column of its loss, what its axis counts, the unit of the loss.
+    known : mapping or None
+        What that loss is, its rounding, and how this is known; None of what is no loss.
     only : Runs
         The run alone, with what reading said of it.
     x, loss, lr : array, shape (n,)
@@ -165,6 +168,7 @@ class Explanation(Shown):
     target: str
     unit: str
     loss_unit: str
+    known: Mapping[str, Any] | None
     only: Runs
     x: np.ndarray
     loss: np.ndarray
@@ -193,7 +197,7 @@ class Explanation(Shown):
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `scaling runs --explain RUN --json` prints."""
-        names = ("run", "target", "unit", "loss_unit", "counts", "rule", "doubts")
+        names = ("run", "target", "unit", "loss_unit", "known", "counts", "rule", "doubts")
         parts = {n: [asdict(p) for p in getattr(self, n)] for n in ("files", "segments", "spikes")}
         rules = {name: RULES[name] for name in RULES if name in self.counts}
         told = {name: getattr(self, name) for name in names} | parts
@@ -239,7 +243,7 @@ def explain(runs: Any, run: str, *, target: str | None = None) -> Explanation:
         forecast,
     ]
     return Explanation(
-        *(run, column, rows.unit, _unit(only, column), only),
+        *(run, column, rows.unit, _unit(only, column), _known(only, column), only),
         *(rows.x, rows.loss, rows.lr, rows.there, standing, means),
         *(_files(only, rows), rows.segments(), spiked, _rule(only)),
         *(rate, schedule, shift, told, uses),
@@ -345,6 +349,18 @@ def _rule(only: Runs) -> str:
     """Return what counts where a log was resumed, as its reader has it."""
     reader = ingest.formats().get(only.sources["reader"][0].as_py())
     return getattr(reader, "RESUMED", LATER_COUNTS)
+
+
+def _known(only: Runs, column: str) -> dict[str, Any] | None:
+    """Return what a loss is and how that is known: as `scaling runs` says it of a run's own."""
+    if column not in ("loss", "val_loss"):
+        return None
+    points = only.points
+    if column == "loss":
+        place = points.schema.get_field_index("val_loss")
+        points = points.set_column(place, "val_loss", pa.nulls(len(points), pa.float64()))
+    (run,) = replace(only, points=points).to_dict()["runs"]
+    return {name: run[name] for name in _KNOWN}
 
 
 def _unit(only: Runs, column: str) -> str:

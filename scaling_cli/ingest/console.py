@@ -36,6 +36,10 @@ VERSION = "4"
 NAMES = ("console", *(name for dialect in dialects() for name in dialect.names))
 LOOKED_FOR = "the console of a trainer (Megatron, nanoGPT, torchtitan and the like)"
 _FIRST = 1 << 12  # bytes in which most logs measure something
+RESUMED = (
+    "a log that goes over the same steps again was started again: what came before is superseded; "
+    "after its end, or with another end planned, it is another run"
+)
 _ARGUMENTS = 1 << 22  # bytes of a log in which its arguments stand
 _MODELS = (b"num_layers", b"Model config ", b"ModelConfig(")
 _OF_ARGUMENTS = (*_settings.COUNTS, "peak_lr", *WARMUPS)

@@ -26,6 +26,10 @@ from scaling_cli.vocabulary.quantities import plain_name
 VERSION = "2"
 NAMES = ("tensorboard",)
 LOOKED_FOR = "event files of TensorBoard"
+RESUMED = (
+    "from the step at which a writer says that it began anew, or goes back, what files written "
+    "before logged is superseded"
+)
 _MARK = "tfevents"
 _HELD = frozenset(("val", "valid", "validation", "eval", "evaluation", "dev", "test"))
 _TRAIN = frozenset(("train", "training"))

@@ -34,6 +34,10 @@ from scaling_cli.vocabulary.errors import DataError, some
 VERSION = "2"
 NAMES = ("wandb",)
 LOOKED_FOR = "offline runs of W&B (*.wandb)"
+RESUMED = (
+    "folders of one run id follow one another in time; from the first step of a later one what was "
+    "logged before is superseded (W&B itself keeps the older rows)"
+)
 _FOLDER = re.compile(r"(?:offline-)?run-\d{8}_\d{6}-(?P<id>.+)")
 _WHOLE_HEADER = MAGIC + b"\xe1\xbe\x00"  # a number, and version 0
 _NO_HISTORY = "Was anything logged? The console of the run, if it was kept, may hold more."

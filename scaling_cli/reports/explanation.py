@@ -8,6 +8,7 @@ from scaling_cli.reports import _numbers
 from scaling_cli.reports import runs as of_runs
 from scaling_cli.reports._blocks import Block, Labelled, Table
 from scaling_cli.reports.curve_fit import shortened
+from scaling_cli.vocabulary.loss_kinds import LossKind
 
 if TYPE_CHECKING:
     from scaling_cli.forecasting.explanation import Explanation
@@ -23,6 +24,7 @@ def blocks(of: "Explanation", *, full: bool = False) -> list[Block]:
     readings = of_runs.columns(record["columns"], full=full)
     return [
         Labelled("run", _run(record["runs"][0], told)),
+        Labelled("its loss", [_kind(told)]),
         Labelled("files", _listed([_file(file) for file in told["files"]], full=full)),
         *readings,
         Labelled("resumed", [*_resumed(told, full=full)]),
@@ -42,8 +44,20 @@ def _listed(lines: list[str], *, full: bool) -> list[str]:
 def _run(summary: Mapping[str, Any], told: Mapping[str, Any]) -> list[str]:
     rows = _numbers.count(sum(told["counts"].values()), "row")
     counts = told["counts"].get("counts", 0) + told["counts"].get("spike", 0)
-    stands = f"{counts:,} with a {told['target']} that counts, in {told['loss_unit']}"
+    stands = f"{counts:,} with a {told['target']} that counts"
     return [f"{told['run']} ({summary['state']}): {rows}, {stands}"]
+
+
+def _kind(told: Mapping[str, Any]) -> str:
+    """Return what the loss is, and how that is known."""
+    known = told["known"]
+    if known is None:
+        return f"{told['target']}, in {told['loss_unit']}"
+    kind = f"{LossKind(known['loss_kind']).words} ({known['loss_kind_known']})"
+    unit = f"{told['loss_unit']} ({known['loss_unit_known']})"
+    digits = known["loss_quantum"]
+    rounded = "" if digits is None else f", rounded to {digits:g}"
+    return f"{kind}, in {unit}{rounded}"
 
 
 def _file(file: Mapping[str, Any]) -> str:

@@ -122,6 +122,16 @@ def test_the_held_out_loss_of_the_same_run(log: Path) -> None:
     assert told.spikes == []
 
 
+def test_what_the_loss_is(told: Explanation, log: Path) -> None:
+    assumed = {"loss_kind": "step", "loss_kind_known": "assumed", "loss_unit_known": "assumed"}
+    assert told.known == {**assumed, "loss_quantum": 1e-5}
+    runs = sc.read(str(log), set={"loss_kind": "running_mean", "loss_convention": "bits/byte"})
+    known = sc.explain(runs, "run").known
+    assert known is not None
+    assert known["loss_kind"] == "running_mean"
+    assert (known["loss_kind_known"], known["loss_unit_known"]) == ("declared", "declared")
+
+
 def test_a_run_that_ends_in_no_number(tmp_path: Path) -> None:
     path = tmp_path / "broken.csv"
     rows = [f"{s},{_loss(s, 0):.5f}" for s in range(5, 505, 5)]

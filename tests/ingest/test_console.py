@@ -5,43 +5,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from console_logs import LLM_C, MODDED, NANOGPT, PRINTED
 from log_files import codes, column, counting, write
 from refusals import refusal
 
 from scaling_cli.ingest import console, read
 from scaling_cli.vocabulary.errors import DataError
 
-NANOGPT = """\
-tokens per iteration will be: 491,520
-number of parameters: 123.59M
-using fused AdamW: True
-step 0: train loss 10.9876, val loss 10.9877
-iter 0: loss 10.9881, time 43000.12ms, mfu -100.00%
-iter 10: loss 9.5432, time 250.12ms, mfu 41.20%
-step 20: train loss 7.9876, val loss 7.9900
-iter 20: loss 8.0432, time 251.00ms, mfu 41.20%
-"""
-LLM_C = """\
-s:0 tel:11.0092
-s:0 trl:11.0091 lr:0.000001 norm:15.37
-s:1 trl:10.8140 lr:0.000002 norm:12.01
-s:2 eval:0.2987
-s:2 trl:nan lr:0.000003 norm:inf
-s:3 trl:10.5
-"""
-PRINTED = """\
-step    1/19560 | loss 11.009100 (+nanz)| norm 15.3700 (+nanz)| lr 8.57e-07 | 1500.10 ms | 45.0%
-step    2/19560 | loss 10.900000 (+0.11z)| norm 14.0000 (-1.20z)| lr 1.71e-06 | 300.10 ms | 45.0%
-"""
-MODDED = """\
-import torch
-print(f"step:{step}/{steps} train_loss:{loss}")
-step:0/6000 val_loss:11.0149 train_time:305ms step_avg:nanms
-step:1/6000 train_loss:11.0091 train_time:24179ms step_avg:nanms
-step:2/6000 train_loss:11.0001 train_time:25s step_avg:nanms
-step:2/6000 val_loss:11.0002 train_time:25.5s step_avg:nanms
-step:3/6000 train_time:26.123s step_avg:12.5ms
-"""
 WHOLE = """\
 | total batch size      | 131072                                             |
 | num_parameters        | 124475904                                          |
