@@ -262,9 +262,9 @@ def test_names_are_shown_too() -> None:
         ),
         (
             "plot",
-            "batch_fit",
-            "a fit of the critical batch, which the figure loss does not draw",
-            "scaling batch --fit FILE --target-loss L",
+            "hparams",
+            "a recipe for learning rate and batch, which the figure loss does not draw",
+            "scaling hparams --fit FILE --params N --tokens D",
         ),
     ],
 )
@@ -290,8 +290,8 @@ def test_a_figure_of_points_names_those_of_curves() -> None:
     file = str(FILES / "curve_fit.json")
     result = run("plot", file, "--json")
     assert json.loads(result.stdout)["error"]["message"] == (
-        f"{file} is a fit of loss curves, which the figure loss does not draw: take --kind curves "
-        "or schedules."
+        f"{file} is a fit of loss curves, which the figure loss does not draw: take --kind "
+        "collapse or curves or schedules."
     )
 
 

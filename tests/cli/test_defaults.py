@@ -77,7 +77,7 @@ def test_the_command_of_a_result_has_them(project: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[run]\n", "there is no command 'run'.\nhint: Did you mean runs?"),
+        ("[run]\n", "there is no command 'run'.\nhint: Did you mean runs or count?"),
         (
             "[runs]\nmaps = 1\n",
             "'scaling runs' has no default for 'maps'.\nhint: Did you mean map or meta?",

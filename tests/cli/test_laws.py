@@ -42,8 +42,11 @@ def test_the_catalogue_lists_every_law_with_its_equation_and_fits() -> None:
 
 
 QUESTIONS = [
-    "loss of parameters, tokens and other facts of a run",
+    "loss of parameters and tokens",
+    "data: repeated, other words, other domains",
+    "model: experts, sparsity, precision, shape",
     "learning rate and batch",
+    "errors and accuracies of tasks, from a loss",
     "one variable",
     "loss along a run, from its learning rates (curve laws)",
     "loss along a run, from its own shape (learning curves)",
@@ -57,12 +60,12 @@ def test_the_catalogue_is_grouped_by_question() -> None:
     assert [group.splitlines()[0] for group in groups[:-1]] == QUESTIONS
     named = [line.split()[0] for group in groups[:-2] for line in group.splitlines()[1:]]
     assert {*laws.names(), *curve_laws.names(), "average"} <= set(named)
-    assert "".join(groups[4].splitlines()[1:]).replace(" ", "").split(",") == list(
+    assert "".join(groups[-2].splitlines()[1:]).replace(" ", "").split(",") == list(
         learning_curves.names()
     )
     assert "  chinchilla_gamma    L(N, D) = E + (A/N^alpha + B/D^beta)^gamma\n" in groups[0]
-    assert "  critical_batch      B_crit(L) = B_star / L^(1/alpha_B)\n" in groups[1]
-    assert "  kaplan_n   L(N) = (Nc/N)^alpha_N\n" in groups[2]
+    assert "  critical_batch      B_crit(L) = B_star / L^(1/alpha_B)\n" in groups[3]
+    assert "  kaplan_n          L(N) = (Nc/N)^alpha_N\n" in groups[5]
 
 
 def test_the_average_of_curve_laws_is_explained() -> None:
@@ -96,6 +99,7 @@ def test_json_declares_everything(name: str) -> None:
     declared = laws.get(name)
     assert list(law) == [
         "name",
+        "question",
         "formula",
         "notes",
         "inputs",

@@ -25,6 +25,9 @@ NEAR = 0.01  # of a valley without end: how far above SciPy's end a fit may stop
 CASES = [
     pytest.param(law, maker, seed, id=f"{law}-{maker.__name__}-{seed}")
     for law in laws.names()
+    if not laws.get(
+        law
+    ).question  # laws of other inputs, and of either sign, have no oracle here yet
     for maker in makers(law)
     for seed in range(2)
 ]

@@ -54,7 +54,7 @@ def test_what_a_terminal_and_a_notebook_show(fitted: Fit) -> None:
         name: interval for name, _, interval, *_ in fit_report.parameters(fitted, full=True).rows
     }
     assert [name for name, text in shown.items() if text == "-"] == ["B", "beta"]
-    value, text = f"{fitted.parameters['beta']:.3f}", r"<td[^>]*>{}</td>"
+    value, text = f"{fitted.parameters['beta']:.4g}", r"<td[^>]*>{}</td>"
     row = "".join(text.format(cell) for cell in ("beta", value, ""))
     assert re.search(row, fitted._repr_html_())
 
