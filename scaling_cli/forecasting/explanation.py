@@ -453,8 +453,9 @@ def _rate(only: Runs, curve: Curve | None) -> tuple[Rate | None, Schedule | None
     known = f"{says.verdict}, from its learning rate"
     warmup = _warmup(schedule, before, "its learning rate shows it")
     unexplained = says.verdict is Verdict.UNEXPLAINED  # the log itself, within nothing
-    fit = says.rows, *((None, None) if unexplained else (says.within, says.misfit))
-    return Rate(schedule.text(), known, *fit, *warmup, says.notes), schedule, says.shift
+    within, misfit = (None, None) if unexplained else (says.within, says.misfit)
+    told = Rate(schedule.text(), known, says.rows, within, misfit, *warmup, says.notes)
+    return told, schedule, says.shift
 
 
 def _warmup(schedule: Schedule, before: Beginning | None, known: str) -> tuple[float, str]:
