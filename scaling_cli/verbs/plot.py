@@ -142,7 +142,8 @@ def drawable(fit: kinds.Named, kind: str) -> Any:
         alone = hasattr(plots.get(kind), "ALONE") and thing.origin.get("kind") == "published"
         at_hand = isinstance(thing, Fit) and not (alone and points_of(thing) is None)
         return with_points(thing) if at_hand else thing
-    others = " or ".join(plots.of_kind(thing.kind))
-    use = f"take --kind {others}" if others else thing.used(name)
+    *others, last = plots.of_kind(thing.kind) or [""]
+    told = f"{', '.join(others)} or {last}" if others else last
+    use = f"take --kind {told}" if told else thing.used(name)
     wrong = f"{name or 'this'} is {thing.what}, which the figure {kind} does not draw: {use}."
     raise UsageError(wrong)

@@ -291,7 +291,7 @@ def test_a_figure_of_points_names_those_of_curves() -> None:
     result = run("plot", file, "--json")
     assert json.loads(result.stdout)["error"]["message"] == (
         f"{file} is a fit of loss curves, which the figure loss does not draw: take --kind "
-        "collapse or curves or schedules."
+        "collapse, curves or schedules."
     )
 
 

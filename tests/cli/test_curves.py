@@ -291,7 +291,8 @@ REFUSED = [
     (
         ["plot", "kaplan_n/kaplan-2020", "--kind", "curves"],
         "kaplan_n/kaplan-2020 is a fit of a law of points, which the figure curves does not draw: "
-        "take --kind backtest or contour or loss or predicted or residuals.",
+        "take --kind backtest, clouds, contour, isoflop, loss, optimum, predicted, residuals or "
+        "sensitivity.",
     ),
     (
         ["plot", "fit.json", "--kind", "loss", "--schedule", CONSTANT],

@@ -225,8 +225,8 @@ WRONG: dict[str, tuple[Callable[[Any, Any], Any], str]] = {
     ),
     "plot": (
         lambda fit, curves: sc.plot(sc.batch(params="1B", target_loss=2.5).made),
-        "this is a fit of the critical batch, which the figure loss does not draw: use it with "
-        "'scaling batch --fit FILE --target-loss L'.",
+        "this is a fit of the critical batch, which the figure loss does not draw: take --kind "
+        "batch.",
     ),
     "check": (
         lambda fit, curves: sc.check(fit),
