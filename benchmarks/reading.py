@@ -28,6 +28,7 @@ FEW_FILES = (200, 2000, 20_000)  # of ten rows
 LONG = (20_000, 200_000, 2_000_000)  # rows of a long table
 OWN = (60, 200, 600)  # files with twenty columns of their own
 FIELDS = (2, 6, 12)  # of --name
+ALONE = (100, 400, 1600)  # logs of 500 rows of a kind that is read file by file
 OTHER = 50  # different contents of the files
 # Each reads the folder, has the rows in order if that was asked for, and writes a file.
 PEERS = {
@@ -133,6 +134,16 @@ def own_columns(folder: Path, files: int) -> Path:
     return folder
 
 
+def consoles(folder: Path, files: int) -> Path:
+    """Write what a trainer prints."""
+    folder.mkdir()
+    for i in range(files):
+        losses = (2 + 30 / (s + 50 + i) for s in range(500))
+        lines = (f"iter {10 * s}: loss {x:.4f}, time 12.00ms\n" for s, x in enumerate(losses))
+        (folder / f"run_{i:05d}.log").write_text("".join(lines))
+    return folder
+
+
 def long_table(path: Path, rows: int) -> Path:
     """Write a table with one value in each row."""
     rng, names = np.random.default_rng(0), ("loss", "val_loss", "lr", "grad_norm")
@@ -173,6 +184,7 @@ def main() -> None:
     """Measure and print everything."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="the two smaller sizes only")
+    parser.add_argument("--only", choices=["alone"], help="nothing but logs read file by file")
     parser.add_argument("--python", action="append", default=[], help="that has other packages")
     options = parser.parse_args()
     pythons, most = [sys.executable, *options.python], 2 if options.quick else 3
@@ -199,6 +211,21 @@ def main() -> None:
         store = str(folder / "store")
         row("`scaling ingest`", size, scaling("ingest", str(logs), "--store", store))
 
+    def alone(folder: Path, files: int) -> None:
+        logs, size = consoles(folder / "logs", files), f"{files:,} consoles of 500 lines"
+        into = (*SCALING, "ingest", str(logs), "--store")
+        pinned = ("taskset", "-c", str(min(os.sched_getaffinity(0))), sys.executable)
+        row("`scaling ingest`, one core", size, spent([*pinned, *into, str(folder / "one")]))
+        found = spent([sys.executable, *into, str(folder / "all")])
+        row("the same, all cores (processor s: of the first process)", size, found)
+        logs = curves(folder / "quoted", files, 500)
+        for path in logs.iterdir():
+            names, rows = path.read_text().split("\n", 1)
+            path.write_text('"' + names.replace(",", '","') + '"\n' + rows)
+        store = str(folder / "store")
+        size = f"{files:,} CSV files of 500 rows, the header quoted"
+        row("`scaling ingest`", size, scaling("ingest", str(logs), "--store", store))
+
     def named(folder: Path, fields: int) -> None:
         logs = curves(folder / "logs", 1000, 10)
         for i, path in enumerate(sorted(logs.iterdir())):
@@ -207,11 +234,20 @@ def main() -> None:
         found = scaling("runs", str(logs), "--name", pattern)
         row("`scaling runs --name`", f"{fields} fields, 1,000 names of 60 parts", found)
 
+    if options.only:
+        sized(ALONE, alone)
+        return
     with tempfile.TemporaryDirectory() as folder:
         for i, (files, rows) in enumerate(SIZES[:most]):
             (Path(folder) / str(i)).mkdir()
             ingest(Path(folder) / str(i), pythons, files, rows)
-    for sizes, measure in ((FEW_FILES, few), (LONG, long), (OWN, own), (FIELDS, named)):
+    for sizes, measure in (
+        (FEW_FILES, few),
+        (LONG, long),
+        (OWN, own),
+        (FIELDS, named),
+        (ALONE, alone),
+    ):
         sized(sizes, measure)
 
 

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
 from types import ModuleType
 
+from scaling_cli.vocabulary import workers
+
 COLLECT_AFTER = 500_000  # containers: a short command ends with fewer
 _ours: list[bool] = []
 
@@ -28,11 +30,18 @@ class _NoPandas(MetaPathFinder):
 
 
 def claim() -> None:
-    """Say that this process runs one command and ends."""
+    """Say that this process runs one command, or a part of it, and ends."""
     _ours.append(True)
+    workers.allow(begin)
     # Importing makes a million objects that stay: looking through them for garbage every 700
     # containers costs a tenth of the start.
     gc.set_threshold(COLLECT_AFTER, 10, 10)
+
+
+def begin() -> None:
+    """Be a process that another one of ours has started."""
+    claim()
+    keep_pandas_out()
 
 
 def keep_to_reading() -> None:

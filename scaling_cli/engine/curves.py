@@ -17,9 +17,9 @@ import numpy as np
 from scaling_cli.curve_laws._curve_law import CurveLaw
 from scaling_cli.engine.compiled import compiled
 from scaling_cli.engine.curve_coordinates import AT_DROPS, AT_POINTS, coordinates, law_at
-from scaling_cli.engine.solve import processors
 from scaling_cli.numerics.mestimate import huber
 from scaling_cli.schedules._path import Path
+from scaling_cli.vocabulary.workers import processors
 
 # A tile is POINTS points of a run beside DROPS of the drops before the last of them; as many tiles
 # are summed at once as stay in the processor's cache. Arrays are padded, so that similar tables and

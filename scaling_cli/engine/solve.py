@@ -8,7 +8,6 @@ shape; within a chunk a lane that has finished takes up the next task, so that o
 serves one start and ten thousand resamples, and no lane waits for the slowest.
 """
 
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from scaling_cli.engine.nearby import Nearby
 from scaling_cli.engine.problem import Problem, Solution
 from scaling_cli.engine.tasks import Shared, Work, blank, chunk, first_damping, padded, read, taken
 from scaling_cli.engine.units import Units
+from scaling_cli.vocabulary.workers import processors
 
 # Lanes side by side: as many as their temporaries leave in the second-level cache, so fewer as
 # the points grow. One shape serves the starts of one fit and all resamples: compiling or loading
@@ -133,11 +133,6 @@ def _solved(
         return read([part(0)], *shape)
     with ThreadPoolExecutor(processors()) as threads:  # XLA runs outside the interpreter lock
         return read(list(threads.map(part, firsts)), *shape)
-
-
-def processors() -> int | None:
-    """Return how many processors this process may use: a job's share, where that is known."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 @contextmanager

@@ -27,6 +27,7 @@ from scaling_cli.runs.curve import Curve
 from scaling_cli.runs.curves import curves_of, identify_runs
 from scaling_cli.runs.table import Flag, Runs, default_target, floats
 from scaling_cli.schedules._beginning import Beginning, warmup_of
+from scaling_cli.schedules._identification import Verdict
 from scaling_cli.schedules._schedule import Schedule
 from scaling_cli.vocabulary.errors import (
     DataError,
@@ -238,7 +239,7 @@ def explain(runs: Any, run: str, *, target: str | None = None) -> Explanation:
     forecast, means = _of_forecast(job, refused)
     standing, spiked = _despiked(rows, job, forecast.first)
     uses = [
-        _of_fit(every, run, asked),
+        _of_fit((every, only), run, asked),
         _of_curves(curve, asked or default_target(only), why_no_curve),
         forecast,
     ]
@@ -322,7 +323,9 @@ class _Rows:
         return self.stale & np.array([key in kept for key in keys], bool)
 
     def segments(self) -> list[Segment]:
-        """Return the parts of the log."""
+        """Return the parts of the log; a finished run has none."""
+        if len(self.x) < 2 or np.isnan(self.x).all():
+            return []
         parts = [self.segment == number for number in np.unique(self.segment).tolist()]
         before = np.nan
         made = []
@@ -333,7 +336,7 @@ class _Rows:
             lines = int(self.line[rows].min()), int(self.line[rows].max())
             made.append(Segment(*lines, first, last, int(rows.sum()), lost, back))
             before = last
-        return made if len(self.x) > 1 and not np.isnan(self.x).all() else []
+        return made
 
 
 def _files(only: Runs, rows: _Rows) -> list[File]:
@@ -449,8 +452,10 @@ def _rate(only: Runs, curve: Curve | None) -> tuple[Rate | None, Schedule | None
     before = says.beginning if curve is None else curve.beginning
     known = f"{says.verdict}, from its learning rate"
     warmup = _warmup(schedule, before, "its learning rate shows it")
-    fit = says.rows, says.within, says.misfit
-    return Rate(schedule.text(), known, *fit, *warmup, says.notes), schedule, says.shift
+    unexplained = says.verdict is Verdict.UNEXPLAINED  # the log itself, within nothing
+    within, misfit = (None, None) if unexplained else (says.within, says.misfit)
+    told = Rate(schedule.text(), known, says.rows, within, misfit, *warmup, says.notes)
+    return told, schedule, says.shift
 
 
 def _warmup(schedule: Schedule, before: Beginning | None, known: str) -> tuple[float, str]:
@@ -463,12 +468,13 @@ def _warmup(schedule: Schedule, before: Beginning | None, known: str) -> tuple[f
 # --- what each use takes -------------------------------------------------------------------------
 
 
-def _of_fit(runs: Runs, run: str, target: str | None) -> Use:
-    """Return the point that a law of finished runs takes, beside the other runs."""
+def _of_fit(runs: Sequence[Runs], run: str, target: str | None) -> Use:
+    """Return the point that a law of finished runs takes, beside the other runs or else alone."""
+    together, *alone = runs
     try:
-        points = selection.select(runs, laws.get(LAW), target=target)
+        points = selection.select(together, laws.get(LAW), target=target)
     except ScalingError as error:
-        return _nothing("fit", error.message)
+        return _of_fit(alone, run, target) if alone else _nothing("fit", _why(error))
     if run not in points.runs:
         return _nothing("fit", next(item.reason for item in points.left_out if item.run == run))
     value = points.output[list(points.runs).index(run)]
@@ -500,6 +506,12 @@ def _of_forecast(job: Job | None, why: str) -> tuple[Use, tuple[np.ndarray, np.n
     told = f"{job.target}, means over equal stretches of ln {job.unit[:-1]}{left}"
     ends = float(job.x[-bins.rows - bins.spikes]), job.now
     return Use("forecast", bins.rows, len(bins.x), *ends, told), (bins.x, bins.loss)
+
+
+def _why(error: ScalingError) -> str:
+    """Return why nothing is left: of one run its own reason."""
+    _, left, why = (error.hint or "").partition("Left out: 1 run(s): ")
+    return why if left else error.message
 
 
 def _nothing(by: str, why: str) -> Use:

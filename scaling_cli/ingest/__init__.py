@@ -12,13 +12,14 @@ import contextlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from scaling_cli.ingest import _pattern
-from scaling_cli.ingest._batches import READER, Batch, Later, batches, understood
+from scaling_cli.ingest._alone import Alone, Aside, File, Reading, read_each
+from scaling_cli.ingest._batches import READER, Batch, batches, understood
 from scaling_cli.ingest._beside import is_configuration, table_of_runs, unknown
 from scaling_cli.ingest._columns import check_mapping, remap
 from scaling_cli.ingest._facts import Meta, Options, pattern_notes, read_meta
@@ -154,7 +155,7 @@ def read(
         raise UsageError(message, hint=hint)
     parts = [remap(store.read(path), map or {}) for path in stores]
     if others or not sources:
-        parts.append(_read_files(others, options, meta, format, thin=False).runs)
+        parts.append(_read_files(others, options, meta, format).runs)
     whole = parts[0] if len(parts) == 1 else combine(parts)
     said = [sparsity] if isinstance(sparsity, str) else sparsity
     return pruned(whole, said) if said else whole
@@ -170,7 +171,7 @@ class Beside:
 
     runs: Runs
     unread: frozenset[str] = frozenset()
-    later: Sequence[Later] = ()
+    later: Sequence[store.Later] = ()
 
 
 def read_beside(
@@ -187,8 +188,8 @@ def read_beside(
     held = store.held(root)
     if held is not None and all(map(_lasts, (*sources, meta or "."))):
         with contextlib.suppress(ScalingError):  # what is wrong is told by reading everything
-            return _read_files(given, options, meta, format, thin=True, held=held)
-    return _read_files(given, options, meta, format, thin=True)
+            return _read_files(given, options, meta, format, into=Path(root), held=held)
+    return _read_files(given, options, meta, format, into=Path(root))
 
 
 def _lasts(source: Any) -> bool:
@@ -217,10 +218,13 @@ def _read_files(
     meta: str | Path | None,
     format: str | None,
     *,
-    thin: bool,
+    into: Path | None = None,
     held: store.Held | None = None,
 ) -> Beside:
-    """Return what is in files that a store does not hold as they are."""
+    """Return what is in files that a store does not hold as they are.
+
+    If it is to go into a store, of some runs it is the last point only.
+    """
     reader = None if format is None else _reader_named(format)
     if options.pattern is not None:
         if reader is not None:
@@ -241,17 +245,17 @@ def _read_files(
     clean = list(batches(left, names, options))
     done = {file.place for batch in clean for file in batch.files}
     alone = [file for i, file in left.items() if i not in done]
-    tables, bad = _tables(alone, names, options.pattern)
     about = None if meta is None else _read_meta(meta)
-    there = [batch.header for batch in clean] + [raw.columns for _, raw in tables]
-    there += [[reading.column for reading in known.runs.columns]] if known else []
+    options = _knowing(options, about, list(names.values()))
+    aside = None if into is None else Aside.near(into)
+    reading = Reading(partial(_raws, pattern=options.pattern), options, thin=aside is not None)
+    apart = _tables(alone, names, reading, aside)
+    there = [batch.header for batch in clean] + [raw.columns for _, raw in apart.tables]
+    there += [early.columns for early in apart.early]
+    there += [[known_as.column for known_as in known.runs.columns]] if known else []
     check_mapping(options.mapping, [*there, *([about[1].columns] if about else [])])
-    if about is not None:
-        table, stems = about[1], list(names.values())
-        facts = read_meta(table, about[0].sha256, options.mapping, stems)
-        options = replace(options, meta=facts)
-    read, later, doubted = _understood(files, clean, tables, names, options, thin=thin)
-    bad += doubted
+    read, later, doubted = _understood(files, clean, apart, names, reading, aside=aside)
+    bad = [*apart.bad, *doubted]
     if bad and not read and not known:
         raise bad[0]
     notes += [passed_over(error) for error in bad]
@@ -284,6 +288,13 @@ def _meta_beside(given: Sequence[Any], mapping: Mapping[str, str]) -> Path | Non
     except ScalingError:
         return None
     return None if rows.keys().isdisjoint(stems) else table
+
+
+def _knowing(options: Options, about: tuple[Source, Raw] | None, stems: Sequence[str]) -> Options:
+    """Return options with what a table of --meta says."""
+    if about is None:
+        return options
+    return replace(options, meta=read_meta(about[1], about[0].sha256, options.mapping, stems))
 
 
 def _recognised_before(
@@ -319,71 +330,68 @@ def _held(
 
 
 def _tables(
-    files: Sequence[tuple[Source, str]], names: Mapping[str, str], pattern: str | None = None
-) -> tuple[list[tuple[Source, Raw]], list[DataError]]:
+    files: Sequence[File], names: Mapping[str, str], reading: Reading, aside: Aside | None
+) -> Alone:
     """Return every table with its file, and why files met in a folder could not be read."""
-    tables, bad = [], []
-    for source, how in counted(files):
+    tables, early, bad = [], [], []
+    each = read_each(files, [names[source.name] for source, _ in files], reading)
+    for (source, _), gave in zip(counted(files), each, strict=True):
+        if gave.bad is not None and source.asked:
+            raise gave.bad
+        bad += [gave.bad] if gave.bad else []
+        tables += [(gave.source, raw) for raw in gave.raws]
+        early += [aside.put(gave.early) if aside else gave.early] if gave.early else []
+    tables, broken = put_together(tables, formats())
+    runs = [table.run for table in early]
+    return Alone(told_apart(joined(tables), names, runs), early, [*bad, *broken])
+
+
+def _understood(
+    files: Sequence[File],
+    clean: Sequence[Batch],
+    apart: Alone,
+    names: Mapping[str, str],
+    reading: Reading,
+    *,
+    aside: Aside | None,
+) -> tuple[list[Runs], list[store.Later], list[DataError]]:
+    """Return the runs of all files in their order, and why some met in a folder gave none.
+
+    If they are to go into a store, the points of most come later, but for the last of each.
+    """
+    place = {source.name: i for i, (source, _) in enumerate(files)}
+    options = reading.options
+    read: list[tuple[int, Runs]] = []
+    waiting: list[store.Later] = [aside] if aside else []
+    bad: list[DataError] = []
+    for batch in clean:
         try:
-            raws = _raws(source, how, pattern)
+            parts = list(understood(batch, options, thin=aside is not None))
+            read += [(batch.files[0].place, runs) for runs, _ in parts]
+            waiting += [points for _, points in parts if points]
+        except DataError:  # which of them it is, the careful way says
+            alone = [(replace(file.source), READER) for file in batch.files]
+            again = _tables(alone, names, reading, aside)
+            apart = Alone([*apart.tables, *again.tables], [*apart.early, *again.early], [])
+    owner: dict[str, str] = {}
+    for _, runs in read:
+        claim(owner, runs)
+    late = [(s, partial(understand, raw, s, options), None) for s, raw in apart.tables]
+    early = [(table.source, table.told, table.place) for table in apart.early]
+    # Joined ones stand after all others.
+    ordered = sorted([*late, *early], key=lambda table: place.get(table[0].name, len(files)))
+    for source, told, where in ordered:
+        try:
+            runs = told()
+            claim(owner, runs)
+            read.append((place.get(source.name, len(files)), runs))
         except DataError as error:
             if source.asked:
                 raise
             bad.append(error)
             continue
-        stem = names[source.name]
-        tables += [(source, raw if raw.part_of else _called(raw, stem)) for raw in raws]
-    tables, broken = put_together(tables, formats())
-    bad += broken
-    return told_apart(joined(tables), names), bad
-
-
-def _called(raw: Raw, name: str) -> Raw:
-    """Return a table with the name of its run: its own, or the file's, or one of several there."""
-    if raw.run.startswith(":"):
-        return replace(raw, run=name + raw.run)
-    return raw if raw.run else replace(raw, run=name)
-
-
-def _understood(
-    files: Sequence[tuple[Source, str]],
-    clean: Sequence[Batch],
-    tables: Sequence[tuple[Source, Raw]],
-    names: Mapping[str, str],
-    options: Options,
-    *,
-    thin: bool,
-) -> tuple[list[Runs], list[Later], list[DataError]]:
-    """Return the runs of all files in their order, and why some met in a folder gave none.
-
-    If they are to be thin, the points of clean files come later, but for the last of each.
-    """
-    place = {source.name: i for i, (source, _) in enumerate(files)}
-    read: list[tuple[int, Runs]] = []
-    waiting: list[Later] = []
-    bad: list[DataError] = []
-    for batch in clean:
-        try:
-            parts = list(understood(batch, options, thin=thin))
-            read += [(batch.files[0].place, runs) for runs, _ in parts]
-            waiting += [points for _, points in parts if points]
-        except DataError:  # which of them it is, the careful way says
-            again = [(replace(file.source), READER) for file in batch.files]
-            tables = [*tables, *_tables(again, names)[0]]
-    owner: dict[str, str] = {}
-    for _, runs in read:
-        claim(owner, runs)
-    # Joined ones stand after all others.
-    ordered = [(place.get(source.name, len(files)), source, raw) for source, raw in tables]
-    for at, source, raw in sorted(ordered, key=lambda table: table[0]):
-        try:
-            runs = understand(raw, source, options)
-            claim(owner, runs)
-            read.append((at, runs))
-        except DataError as error:
-            if source.asked:
-                raise
-            bad.append(error)
+        if aside and where:
+            aside.places.update(dict.fromkeys(runs.runs["run_id"].to_pylist(), where))
     return [runs for _, runs in sorted(read, key=lambda pair: pair[0])], waiting, bad
 
 

@@ -65,7 +65,7 @@ def opened(path: str, content: bytes | None) -> Iterator[sqlite3.Connection]:
                 yield database
             finally:
                 database.close()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             hint = "Copy it again while nobody writes it, with what lies beside it (-wal)."
             message = f"the SQLite database is damaged: {error}."
             raise DataError(message, file=path, hint=hint) from error

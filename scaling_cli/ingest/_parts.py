@@ -99,13 +99,13 @@ def put_together(
 
 
 def told_apart(
-    tables: Sequence[tuple[Source, Raw]], names: Mapping[str, str]
+    tables: Sequence[tuple[Source, Raw]], names: Mapping[str, str], others: Sequence[str] = ()
 ) -> list[tuple[Source, Raw]]:
-    """Return tables with names of runs that are unique, where a tool gave some of them.
+    """Return tables with names of runs that are unique, also among others, where tools gave some.
 
     What people call runs need not be unique: then the folder or the file says which.
     """
-    counts, apart = Counter(raw.run for _, raw in tables), []
+    counts, apart = Counter([*others, *(raw.run for _, raw in tables)]), []
     for source, raw in tables:
         if counts[raw.run] > 1 and raw.run != names.get(source.name):
             where = Path(source.name).name if source.parts else stem(source.name)

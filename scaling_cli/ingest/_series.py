@@ -9,6 +9,7 @@ import pyarrow as pa
 from scaling_cli.ingest._sources import Raw
 from scaling_cli.runs.table import Note
 from scaling_cli.vocabulary.bounds import require_room
+from scaling_cli.vocabulary.errors import DataError
 
 CELL = 9  # bytes, with the bit that says whether there is one
 
@@ -178,3 +179,18 @@ def _goes_back(series: Series) -> np.ndarray:
     order = np.argsort(series.name, kind="stable")
     same = np.diff(series.name[order]) == 0
     return np.sort(order[1:][same & (np.diff(series.step[order]) < 0)])
+
+
+def whole_steps(file: str, step: np.ndarray) -> np.ndarray:
+    """Return steps as whole numbers.
+
+    Raises
+    ------
+    DataError
+        If one is missing, or larger than any.
+    """
+    lost = np.flatnonzero(~(np.abs(step) < 2.0**63))
+    if len(lost):
+        message = f"a value was logged at no step that can be counted ({step[lost[0]]:g})."
+        raise DataError(message, file=file, hint="Mend it, or copy the log again.")
+    return step.astype(np.int64)

@@ -173,6 +173,10 @@ class Source:
     def forget(self) -> None:
         """Let go of the bytes; what is known of them stays."""
         _ = self.size, self.sha256, self.modified, self.told_by
+        self.drop()
+
+    def drop(self) -> None:
+        """Let go of the bytes, and ask for no more."""
         for name in ("_file", "packed", "content"):
             vars(self).pop(name, None)
 

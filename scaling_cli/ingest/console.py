@@ -35,6 +35,7 @@ from scaling_cli.vocabulary.loss_kinds import LossKind
 VERSION = "4"
 NAMES = ("console", *(name for dialect in dialects() for name in dialect.names))
 LOOKED_FOR = "the console of a trainer (Megatron, nanoGPT, torchtitan and the like)"
+_FIRST = 1 << 12  # bytes in which most logs measure something
 RESUMED = (
     "a log that goes over the same steps again was started again: what came before is superseded; "
     "after its end, or with another end planned, it is another run"
@@ -61,6 +62,9 @@ def sniff(path: str, head: bytes) -> float:
     objects = head.lstrip().startswith((b'{"', b"[{", b"[["))
     if format_ending(path) in _OTHERS or b"\x00" in head or objects or not _SAYS.search(head):
         return 0.0
+    beginning = head[: head.find(b"\n", _FIRST) + 1]  # its lines say it of most
+    if beginning and any(map(_measures, listen(beginning, LEVELS[0]).rows)):
+        return _SURE[0]
     known = listen(head, LEVELS[0])
     if any(map(_measures, known.rows)):
         return _SURE[0]

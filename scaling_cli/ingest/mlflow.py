@@ -19,7 +19,7 @@ import pyarrow.csv
 
 from scaling_cli.ingest import _settings
 from scaling_cli.ingest._databases import opened, rows, tables, tables_of
-from scaling_cli.ingest._series import Series, side_by_side
+from scaling_cli.ingest._series import Series, side_by_side, whole_steps
 from scaling_cli.ingest._sources import SQLITE, Raw, place
 from scaling_cli.runs.table import Note
 from scaling_cli.vocabulary import plain_yaml
@@ -181,7 +181,7 @@ def _database(path: str, content: bytes) -> list[Raw]:
             hint = "Export its table of metrics as CSV."
             raise DataError("the database holds no runs of MLflow.", file=path, hint=hint)
         about = {key: (name, facts) for key, name, facts in _runs(database, known["runs"])}
-        run, series = _logged(database, known[_METRICS])
+        run, series = _logged(path, database, known[_METRICS])
     if run is None:
         raise DataError("the database holds no metrics.", file=path, hint="Were any logged?")
     twice = Counter(name for name, _ in about.values())
@@ -213,8 +213,17 @@ def _runs(
             yield run, str(name or ""), settings | _facts(status, stage)
 
 
+def _numbers(path: str, column: Sequence[Any]) -> np.ndarray:
+    """Return a column that holds numbers, if it does: a cell of a database may hold anything."""
+    try:
+        return np.array(column, float)
+    except (ValueError, TypeError) as error:
+        message = f"the table of metrics holds what is no number: {error}."
+        raise DataError(message, file=path, hint="Copy the database again.") from error
+
+
 def _logged(
-    database: sqlite3.Connection, columns: Collection[str]
+    path: str, database: sqlite3.Connection, columns: Collection[str]
 ) -> tuple[pa.DictionaryArray | None, Series]:
     """Return the run of each value that was logged, and the values."""
     marked = "is_nan" if "is_nan" in columns else "0"
@@ -226,10 +235,10 @@ def _logged(
         run, key, *others = zip(*block, strict=True)
         for pieces, column in zip(texts, (run, key), strict=True):
             pieces.append(pa.array(map(str, column), pa.string()))
-        step, value, time, nan = (np.array(column, float) for column in others)
+        step, value, time, nan = (_numbers(path, column) for column in others)
         value = np.where(np.abs(value) > _LARGEST, np.copysign(np.inf, value), value)
         value[nan != 0] = np.nan
-        for pieces, column in zip(numbers, (step.astype(np.int64), value, time), strict=True):
+        for pieces, column in zip(numbers, (whole_steps(path, step), value, time), strict=True):
             pieces.append(column)
     if not texts[0]:
         return None, Series.empty([])

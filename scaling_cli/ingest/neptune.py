@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet
 
 from scaling_cli.ingest import _settings, parquet
-from scaling_cli.ingest._series import Series, side_by_side
+from scaling_cli.ingest._series import Series, side_by_side, whole_steps
 from scaling_cli.ingest._sources import Raw
 from scaling_cli.runs.table import floats
 from scaling_cli.vocabulary.errors import DataError
@@ -32,7 +32,7 @@ def sniff(path: str, head: bytes) -> float:
         return 0.0
     try:
         there = set(pyarrow.parquet.read_schema(path).names)
-    except (pa.ArrowInvalid, OSError):
+    except (pa.ArrowInvalid, OSError, UnicodeDecodeError):
         return 0.0
     return _CERTAIN if there >= _SCHEMA else 0.0
 
@@ -112,7 +112,7 @@ def join(folder: str, parts: Sequence[Raw]) -> Raw:
     names, code = path.dictionary.to_pylist(), np.asarray(path.indices, int)
     size = len(step)
     none = np.full(size, np.nan)
-    series = Series(names, code, step.astype(np.int64), value, none, np.zeros(size, int))
+    series = Series(names, code, whole_steps(folder, step), value, none, np.zeros(size, int))
     # A file holds a metric after the other: side by side they stand in the order of steps.
     series = series.take(np.lexsort((np.arange(size), series.step)))
     raw = side_by_side(folder, series, sum(part.size for part in parts))

@@ -36,7 +36,8 @@ def read(path: str, content: bytes) -> list[Raw]:
         cells = file.metadata.num_rows * file.metadata.num_columns
         require_room(path, len(content), CELL * cells)
         table = file.read()
-    except (pa.ArrowInvalid, OSError) as error:
+        table.validate(full=True)  # texts in UTF-8, too
+    except (pa.ArrowInvalid, OSError, UnicodeDecodeError) as error:
         raise DataError(
             "not a whole Parquet file.", file=path, hint="Copy it again; was the writer closed?"
         ) from error

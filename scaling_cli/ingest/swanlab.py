@@ -19,7 +19,7 @@ import pyarrow.json
 
 from scaling_cli.ingest import _settings
 from scaling_cli.ingest._databases import opened, rows, tables_of
-from scaling_cli.ingest._series import Series, side_by_side
+from scaling_cli.ingest._series import Series, side_by_side, whole_steps
 from scaling_cli.ingest._sources import Raw, place
 from scaling_cli.runs.table import Note, floats, natural
 from scaling_cli.vocabulary import plain_yaml
@@ -159,7 +159,7 @@ def join(folder: str, parts: Sequence[Raw]) -> Raw:
         for name in ("step", "value", "time")
     )
     config = {k: v for part in parts if isinstance(part, _Part) for k, v in part.config.items()}
-    series = Series(folders, code, step.astype(np.int64), value, time, np.zeros(len(step), int))
+    series = Series(folders, code, whole_steps(folder, step), value, time, np.zeros(len(step), int))
     names, notes = _names(Path(folder), series, config)
     order = np.lexsort((np.arange(len(time)), time))
     size = sum(part.size for part in parts)

@@ -8,13 +8,14 @@ from matplotlib.axes import Axes
 
 from scaling_cli.forecasting.explanation import Explanation, Standing
 from scaling_cli.plots import _style
+from scaling_cli.vocabulary.errors import UsageError
 from scaling_cli.vocabulary.quantities import short_number
 
 MOST_ROWS = 6000  # of those that count; what was set aside is drawn whole
 ALONG = 400  # places of the schedule
 DOTS = 60  # of the logged rates
 # What the vertical axis shows of the rows that count: a start far above the rest would flatten it.
-HIGHEST = 0.97
+HIGHEST, BEGINNING = 0.97, 0.02
 OLDER = "#cc79a7"
 MARKS: tuple[tuple[Standing, str, dict[str, Any]], ...] = (
     (Standing.SUPERSEDED, "superseded", {"marker": "x", "color": OLDER}),
@@ -64,11 +65,20 @@ class Table(_style.Sheet):
     def layout(self) -> tuple[tuple[float, float], int, tuple[float, ...]]:
         """Return the size of a page: the loss, its uses, and the rate where one is known."""
         rated = self.rates is not None or self.logged is not None
-        return _style.PAGE, 1, (3.2, 0.22 + 0.16 * len(self.used), *([0.9] if rated else []))
+        used = [0.22 + 0.16 * len(self.used)] if self.used else []
+        return _style.PAGE, 1, (3.2, *used, *([0.9] if rated else []))
 
 
 def table(of: Explanation) -> Table:
-    """Return what is drawn of an explanation."""
+    """Return what is drawn of an explanation.
+
+    Raises
+    ------
+    UsageError
+        If the run is no curve.
+    """
+    if len(np.unique(of.x[of.logged & np.isfinite(of.x)])) < 2:
+        raise UsageError(f"run {of.run!r} has no {of.target} along it to draw.")
     kept = np.flatnonzero(of.of(Standing.COUNTS))
     kept = kept[np.argsort(of.x[kept], kind="stable")]
     kept = kept[:: max(1, len(kept) // MOST_ROWS)]
@@ -99,12 +109,13 @@ def _rates(of: Explanation) -> tuple[np.ndarray, np.ndarray] | None:
 
 def draw(table: Table, *axes: Axes) -> None:
     """Draw the loss above, below it what each use takes, and the learning rate."""
-    loss, used, *rates = axes
+    loss, *others = axes
+    lowest = [loss, *others][-1]
     _draw_loss(table, loss)
-    _draw_uses(table, used)
-    for rate in rates:
+    if table.used:
+        _draw_uses(table, others.pop(0))
+    for rate in others:
         _draw_rate(table, rate)
-    lowest = [used, *rates][-1]
     for ax in axes:
         ax.axvspan(0, table.warmup, color=_style.NO_DATA, zorder=0, lw=0)
     lowest.set_xlabel(table.unit.capitalize())
@@ -137,6 +148,8 @@ def _draw_loss(table: Table, ax: Axes) -> None:
     if table.warmup:
         ax.fill_between([], [], [], color=_style.NO_DATA, lw=0, label="warm-up")
     ax.set_ylabel(table.label)
+    if not len(table.loss):
+        ax.set_yticks([])
     ax.set_title(table.title, loc="left")
 
 
@@ -154,12 +167,12 @@ def _range(table: Table) -> tuple[float, float]:
     if not len(table.loss):
         return 0.0, 1.0
     x, loss = table.x, table.loss
-    low, high = float(loss.min()), float(np.quantile(loss, HIGHEST))
-    after = loss[x >= x[0] + 0.02 * (x[-1] - x[0])]
-    spikes = [values.max() for name, (_, values) in table.apart.items() if name == "spikes"]
-    high = max([high, float(after.max()), *spikes])
+    after = loss[x >= x[0] + BEGINNING * (x[-1] - x[0])]
+    tops = [np.quantile(loss, HIGHEST), after.max()]
+    tops += [values.max() for name, (_, values) in table.apart.items() if name == "spikes"]
+    low, high = float(loss.min()), float(max(tops))
     room = 0.05 * (high - low) or 0.05 * abs(high) or 1.0
-    return low - room, min(high, float(max(loss.max(), *spikes, high))) + room
+    return low - room, high + room
 
 
 def _draw_uses(table: Table, ax: Axes) -> None:

@@ -36,6 +36,7 @@ from scaling_cli.runs.stored import (
     ELSEWHERE,
     FORMAT,
     MANIFEST,
+    MOST_COLUMNS,
     content_of,
     damage,
     empty_manifest,
@@ -67,8 +68,6 @@ from scaling_cli.vocabulary.jsonfile import stamped
 
 # A bucket with more segments than this is rewritten as one at the next append to it.
 _MOST_SEGMENTS = 8
-# Of more columns than this, a bucket keeps those in which it has something.
-_MOST_COLUMNS = 256
 _CORE = {**POINT_CORE, **POINT_TAIL}
 _TRIES = 100  # of reading beside writers
 
@@ -140,12 +139,13 @@ def _last_points(root: Path, manifest: Mapping[str, Any], runs: set[str]) -> pa.
     facts = parquet(root, manifest["runs"]).filter(_among(runs))
     paths = [s["path"] for s in manifest["segments"] if runs & {*s["runs"]}]
     parts = (parquet(root, path).filter(_among(runs)) for path in paths)
-    return stack(_last(View.of(Runs(facts, part, part))) for part in parts)
+    return stack(last_points(Runs(facts, part, part)) for part in parts)
 
 
-def _last(view: View) -> pa.Table:
+def last_points(runs: Runs) -> pa.Table:
     """Return the last point of each run."""
-    return view.runs.points.take(pa.array(view.rows[view.last_of(np.arange(len(view)))]))
+    view = View.of(runs)
+    return runs.points.take(pa.array(view.rows[view.last_of(np.arange(len(view)))]))
 
 
 def held(path: str | Path) -> Held | None:
@@ -257,7 +257,7 @@ def _read(root: Path, manifest: Mapping[str, Any]) -> Runs:
         raise DataError(message, file=str(root), hint="Fill it: scaling ingest.")
     names = [manifest["runs"], manifest["sources"], *(segment["path"] for segment in segments)]
     contents = {name: content_of(root, name) for name in names}  # all now: a writer may delete them
-    runs, sources, *parts = (parsed(root / name, contents.pop(name)) for name in names)
+    runs, sources, *parts = (parsed(root / n, contents.pop(n), sparse=True) for n in names)
     for segment, part in zip(segments, parts, strict=True):
         held = part.num_rows, set(part["run_id"].unique().to_pylist())
         if held != (segment["rows"], set(segment["runs"])):
@@ -294,12 +294,12 @@ def _put_last(
     root: Path, manifest: Mapping[str, Any], change: Change, runs: Runs
 ) -> dict[str, Any] | None:
     """Write the last point of each run after a change; none where there are too many columns."""
-    if runs.points.num_columns > _MOST_COLUMNS:
+    if runs.points.num_columns > MOST_COLUMNS:
         return None
     left = {run for segment in manifest["segments"] for run in segment["runs"]} - change.gone
-    points = _last(View.of(runs)).filter(_among(change.fresh))
+    points = last_points(runs).filter(_among(change.fresh))
     table = stack([_last_points(root, manifest, left), points] if left else [points])
-    if table.num_columns > _MOST_COLUMNS:
+    if table.num_columns > MOST_COLUMNS:
         return None
     path = put_table(root, "tables/last", with_units(table.sort_by("run_id"), "points"))
     return {"path": path, "version": manifest["version"] + 1}
@@ -345,7 +345,7 @@ def _segments(
 
 def _of_all(points: pa.Table, new: list[pa.Table]) -> list[pa.Table]:
     """Return new points under a table that has the columns of all of them."""
-    few = points.num_columns <= _MOST_COLUMNS
+    few = points.num_columns <= MOST_COLUMNS
     return [points.schema.empty_table(), *new] if few and new else new
 
 
@@ -355,7 +355,7 @@ def _by_bucket(points: pa.Table, buckets: int) -> dict[int, list[pa.Table]]:
     numbers = np.array([_bucket(run, buckets) for run in coded.dictionary.to_pylist()], int)
     numbers = numbers[coded.indices.to_numpy(zero_copy_only=False)]
     rows = {number: pa.array(np.flatnonzero(numbers == number)) for number in _unique(numbers)}
-    always = points.column_names if points.num_columns <= _MOST_COLUMNS else [*_CORE]
+    always = points.column_names if points.num_columns <= MOST_COLUMNS else [*_CORE]
     parts: dict[int, dict[str, pa.Array]] = {number: {} for number in rows}
     for name, column in zip(points.column_names, points.columns, strict=True):
         whole = column.combine_chunks()
@@ -388,7 +388,7 @@ def _among(runs: set[str]) -> pc.Expression:
 
 
 def _put_segment(root: Path, number: int, table: pa.Table) -> dict[str, Any]:
-    wide = table.num_columns > _MOST_COLUMNS  # most of its cells are missing, and stay one array
+    wide = table.num_columns > MOST_COLUMNS  # most of its cells are missing, and stay one array
     table = _in_order(table) if wide else _in_order(table.combine_chunks())
     units = with_units(table, "points")
     name = put_table(root, f"points/bucket={number:02d}/seg", units) if table.num_rows else ""
@@ -399,7 +399,9 @@ def _put_segment(root: Path, number: int, table: pa.Table) -> dict[str, Any]:
 def _pieces(order: np.ndarray) -> list[tuple[int, int]]:
     """Return the stretches of rows that are taken as they stand: where each begins, its length."""
     begins = np.flatnonzero(np.diff(order, prepend=-2) != 1)
-    return list(zip(order[begins].tolist(), np.diff([*begins, len(order)]).tolist(), strict=True))
+    return list(
+        zip(order[begins].tolist(), np.diff(np.append(begins, len(order))).tolist(), strict=True)
+    )
 
 
 def _in_order(table: pa.Table) -> pa.Table:
@@ -409,7 +411,7 @@ def _in_order(table: pa.Table) -> pa.Table:
     run = run[coded.indices.to_numpy(zero_copy_only=False)]
     order, step = np.argsort(run, kind="stable"), floats(table["step"])
     if np.all((np.diff(run[order]) > 0) | (np.diff(step[order]) > 0)):
-        if table.num_columns > _MOST_COLUMNS:
+        if table.num_columns > MOST_COLUMNS:
             return pa.concat_tables(table.slice(*piece) for piece in _pieces(order))
         return table if np.array_equal(order, np.arange(len(order))) else table.take(order)
     keys = [table["line"].to_numpy()]

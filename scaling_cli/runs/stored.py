@@ -17,6 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet
 
+from scaling_cli.runs.table import stack
 from scaling_cli.vocabulary.bounds import wait_until
 from scaling_cli.vocabulary.errors import DataError, some
 from scaling_cli.vocabulary.jsonfile import write_whole
@@ -26,6 +27,8 @@ BUCKETS = 16
 MANIFEST = "manifest.json"
 _KIND = "scaling store"
 _ROW_GROUP = 131072
+MOST_COLUMNS = 256  # of more than these most cells are missing
+_FEW_ROWS = 512  # of one run, mostly
 _LAYOUT = {"format": int, "version": int, "buckets": int, "segments": list}
 _LAST = {"path": str, "version": int}
 _SEGMENT = {"path": str, "bucket": int, "rows": int, "runs": list}
@@ -216,12 +219,26 @@ def content_of(root: Path, name: str) -> bytes:
     return content
 
 
-def parsed(path: Path, content: bytes) -> pa.Table:
-    """Return the table that a file of the store holds."""
+def parsed(path: Path, content: bytes, *, sparse: bool = False) -> pa.Table:
+    """Return the table that a file of the store holds; if it is to be sparse, as `stack` does."""
     try:
-        return pyarrow.parquet.ParquetFile(pa.BufferReader(content)).read()
+        file = pyarrow.parquet.ParquetFile(pa.BufferReader(content))
+        wide = sparse and file.metadata.num_columns > MOST_COLUMNS
+        return _in_pieces(file) if wide else file.read()
     except (OSError, pa.ArrowException) as error:
         raise damage(path, "this file is no table") from error
+
+
+def _in_pieces(file: pyarrow.parquet.ParquetFile) -> pa.Table:
+    """Return a table of which each run has a few of the columns: the others take no room in it."""
+    pieces = map(_filled, file.iter_batches(_FEW_ROWS))
+    return stack([file.schema_arrow.empty_table(), *pieces])
+
+
+def _filled(batch: pa.RecordBatch) -> pa.Table:
+    """Return the columns that have something."""
+    there = [i for i, c in enumerate(batch.columns) if c.null_count < len(c)]
+    return pa.Table.from_batches([batch.select(there)])
 
 
 def _digest(content: bytes) -> str:

@@ -234,7 +234,8 @@ class Runs(Shown):
         """Return the power of ten that losses were rounded to; None where they were not."""
         rows, owner = self.order
         late = known.latest(owner, len(self))
-        taken, owner = self.points.take(pa.array(rows[late])), owner[late]
+        taken = self.points.select(["val_loss", "loss"]).take(pa.array(rows[late]))
+        owner = owner[late]
         held = np.array([target != L.column for target in targets], bool)
         losses = [floats(taken[name]) for name in ("val_loss", "loss")]
         return known.quanta(np.where(held[owner], *losses), owner, len(self))

@@ -141,6 +141,7 @@ def test_a_run_that_ends_in_no_number(tmp_path: Path) -> None:
     assert told.rate is None
     why = "nothing: run 'broken' diverged: its loss is not finite after step 500."
     assert told.uses[2].told == why
+    assert told.uses[0].told == "nothing: loss is infinite at its last step 510; the run diverged."
 
 
 def test_a_table_of_finished_runs(tmp_path: Path) -> None:
@@ -150,6 +151,8 @@ def test_a_table_of_finished_runs(tmp_path: Path) -> None:
     told = sc.explain(str(path), "b")
     assert (told.counts, told.segments) == ({"counts": 1}, [])
     assert told.uses[0].told == "its last loss, 3.7"
+    wrong = "run 'b' has no loss along it to draw."
+    assert refusal(UsageError, _explained.table, told) == wrong
 
 
 def test_the_screen_is_one(log: Path) -> None:

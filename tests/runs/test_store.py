@@ -364,13 +364,30 @@ def test_wide_segments_are_in_order_too(
 ) -> None:
     narrow, wide = tmp_path / "narrow", tmp_path / "wide"
     store.append(narrow, read(logs))
-    monkeypatch.setattr(store, "_MOST_COLUMNS", 2)
+    monkeypatch.setattr(store, "MOST_COLUMNS", 2)
     store.append(wide, read(logs))
     same(ingest.read(wide), ingest.read(narrow))
     for path in wide.glob("points/*/*.parquet"):
         rows = pq.ParquetFile(path).read(["run_id", "step", "line"]).to_pylist()
         other = next((narrow / path.parent.relative_to(wide)).glob("*.parquet"))
         assert rows == pq.ParquetFile(other).read(["run_id", "step", "line"]).to_pylist()
+
+
+def test_a_wide_store_is_read_as_a_narrow_one(
+    logs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cells that a run does not have take no room: they are slices of one array."""
+    write(
+        logs, "own.csv", "step,loss,own\n" + "".join(f"{s},{9 - s / 99},{s}\n" for s in range(600))
+    )
+    store.append(tmp_path / "store", read(logs))
+    whole = store.read(tmp_path / "store")
+    monkeypatch.setattr(stored, "MOST_COLUMNS", 2)
+    sparse = store.read(tmp_path / "store")
+    assert sparse.points.schema.equals(whole.points.schema, check_metadata=True)
+    same(sparse, whole)
+    assert sparse.points["own"].num_chunks > whole.points["own"].num_chunks
+    assert sparse.to_dict() == whole.to_dict()
 
 
 def test_segments_are_sorted_by_run_and_step(logs: Path, tmp_path: Path) -> None:
