@@ -12,6 +12,7 @@ from scaling_cli.artefacts import kinds
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.laws._law import Law
 from scaling_cli.runs.points import Points
+from scaling_cli.vocabulary.quantities import Domain
 
 ROWS = 15  # padded to sixteen: one executable per law and space
 
@@ -36,12 +37,11 @@ def fit_of(law: str) -> Fit:
 
 
 def spans(fit: Fit) -> dict[str, tuple[float, float]]:
-    """Return [ln smallest, ln largest] of every input over the fit's anchors."""
+    """Return [smallest, largest] of every input over the fit's anchors, in ln if it is positive."""
     anchors = [a["inputs"] for a in fit.origin["anchors"]]
-    return {
-        s: (np.log(min(a[s] for a in anchors)), np.log(max(a[s] for a in anchors)))
-        for s in fit.law.inputs()
-    }
+    ends = {s: [f(a[s] for a in anchors) for f in (min, max)] for s in fit.law.inputs()}
+    spreads = {s: q.domain.spread(ends[s]) for s, q in fit.law.inputs().items()}
+    return {s: (float(low), float(high)) for s, (low, high) in spreads.items()}
 
 
 def scattered(
@@ -52,7 +52,9 @@ def scattered(
     for symbol, (low, high) in spans(fit).items():
         middle, half = (low + high) / 2, (high - low) / 2
         half = half if decades is None else decades * np.log(10) / 2
-        columns[symbol] = np.exp(middle + half * rng.uniform(-1, 1, rows))
+        drawn = middle + half * rng.uniform(-1, 1, rows)
+        positive = fit.law.inputs()[symbol].domain is Domain.POSITIVE
+        columns[symbol] = np.exp(drawn) if positive else drawn
     return columns
 
 

@@ -129,7 +129,7 @@ class Problem:
     def log_predictions(self, u: np.ndarray, inputs: Columns | None = None) -> np.ndarray:
         """Return ln prediction, shape (m, points), at searched coordinates u of shape (m, k)."""
         predicted = self.predictions(self.parameters(np.atleast_2d(u)), inputs)
-        with np.errstate(invalid="ignore"):  # a law may leave what its output can be
+        with np.errstate(invalid="ignore", divide="ignore"):  # a law may leave what its output is
             return np.log(predicted)
 
     def log_misses(self, u: np.ndarray) -> np.ndarray:

@@ -227,6 +227,15 @@ class Law:
         return cls.called()
 
     @classmethod
+    def measured_by(cls, other: "type[Law]") -> bool:
+        """Say whether another law says something of this one by differing on the same runs.
+
+        The laws of a question of their own are beside each other, and beside no general law: the
+        ranges of general laws were tried on real tables without them (benchmarks/coverage.py).
+        """
+        return other is not cls and other.question in ("", cls.question)
+
+    @classmethod
     def reading(cls) -> str:
         """Say what was taken for granted in reading the law; nothing of a built-in one."""
         return ""

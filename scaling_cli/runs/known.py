@@ -16,6 +16,7 @@ from scaling_cli.vocabulary.quantities import L, N
 _DIGITS = 6  # decimals that a trainer prints at most; more are no rounding
 _LATEST = 64  # points of a run whose digits are looked at
 _FEWEST = 8
+_WHOLE = 2.0**53
 _OF_FLOAT64 = 1e-9
 READ = "read"
 
@@ -72,7 +73,7 @@ def quanta(losses: np.ndarray, owner: np.ndarray, count: int) -> list[float | No
     count : int
         How many runs there are.
     """
-    there = np.isfinite(losses)
+    there = np.abs(losses) < _WHOLE  # not of NaN; beyond, every float64 is a whole number
     losses, owner = losses[there], owner[there]
     steps: list[float | None] = [None] * count
     open_ = np.bincount(owner, minlength=count) >= _FEWEST

@@ -21,6 +21,7 @@ from scaling_cli.point_fits import intervals as methods
 from scaling_cli.point_fits.certainty.profiles import Profile
 from scaling_cli.point_fits.intervals import Comparison, Interval
 from scaling_cli.vocabulary.outcomes import Check, Level, Touches
+from scaling_cli.vocabulary.quantities import Domain, Quantity, Role
 
 CURVE = Profile(
     "E", {}, 1.8172, 0.0, 1.9, 0.9, np.array([1.7, 1.8]), np.array([4.0, 0.1]), 3.5, 0.0, ()
@@ -155,19 +156,27 @@ DERIVED = [
     for name in kinds.fit_names(of_curves=False)
     for derived in laws.get(name.partition("/")[0]).derived_quantities().values()
 ]
-TYPED = {"C": ("--compute", 1e22), "L": ("--loss", 2.5), "lr": ("--input", 1e-3)}
+TYPED = {"C": ("--compute", 1e22), "L": ("--loss", 2.5)}
+SIZED = {Role.SIZE: ("--params", 1e9), Role.DATA: ("--tokens", 2e10)}
+
+
+def typed_for(symbol: str, quantity: Quantity) -> tuple[str, float]:
+    """Return the option by which an input is given, and a value in its domain."""
+    own = ("--input", 0.5 if quantity.domain is Domain.UNIT else 2.0)
+    return TYPED.get(symbol) or SIZED.get(quantity.role, own)
 
 
 @pytest.mark.parametrize(("name", "derived"), DERIVED, ids=lambda v: getattr(v, "name", v))
 def test_every_derived_quantity_of_every_law_can_be_asked(
     asked: dict[str, Any], name: str, derived: Derived
 ) -> None:
-    typed = [word for s in derived.inputs for word in map(str, TYPED[s])]
+    values = {s: typed_for(s, q) for s, q in derived.inputs.items()}
+    typed = [w for s, (o, v) in values.items() for w in (o, f"{s}={v}" if o == "--input" else v)]
     result = run(name, "--of", derived.name, *typed)
     assert (result.exit_code, result.stderr) == (0, "")
     assert asked["of"] == [derived.name]
     given = {s: v for s, v in asked["options"].items() if s not in ("methods", "level")}
-    assert given == {s: TYPED[s][1] for s in derived.inputs}
+    assert given == {s: value for s, (_, value) in values.items()}
 
 
 def test_the_compute_of_a_loss_beside_a_prediction(asked: dict[str, Any]) -> None:

@@ -88,12 +88,6 @@ MISTAKES: list[tuple[list[str], int, str]] = [
     (["predict", "--fit", "", *POINT], 2, NO_NAME),
     (["hparams", "--fit", "", *POINT], 2, NO_NAME),
     (["schedule", "--best", "--fit", "", "--steps", "100"], 2, NO_NAME),
-    (
-        ["plot", "kaplan_n/kaplan-2020"],
-        3,
-        "error: kaplan_n/kaplan-2020 holds published numbers, without the runs that they were "
-        "fitted to.\nhint: Draw a fit to runs of your own.\n",
-    ),
 ]
 
 

@@ -60,7 +60,7 @@ def weights_beside(problem: Problem, *, alone: bool = False) -> Mapping[str, flo
 
 def _contrasts(law: type[Law], other: type[Law]) -> bool:
     same = other.inputs() == law.inputs() and other.output() == law.output()
-    return same and has_floor(other) != has_floor(law)
+    return same and law.measured_by(other) and has_floor(other) != has_floor(law)
 
 
 def problems(problem: Problem, *, alone: bool = False) -> list[tuple[Problem, float]]:

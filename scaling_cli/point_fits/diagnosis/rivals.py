@@ -93,7 +93,7 @@ def candidates(law: type[Law], searched: int, count: int) -> list[tuple[str, dic
         rival = laws.get(name)
         same = translation(law, rival)
         free = len(rival.parameters())
-        if rival is not law and same is not None and count >= fewest_training(free):
+        if law.measured_by(rival) and same is not None and count >= fewest_training(free):
             supported.append((abs(free - searched), -free, name, same))
     nearest = sorted(supported, key=lambda rival: rival[:3])
     return [(name, same) for *_, name, same in nearest][:MOST_RIVALS]
