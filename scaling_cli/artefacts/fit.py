@@ -147,8 +147,9 @@ class Fit(Fitted):
         """Inputs as they are typed, a step beyond the data where they grow."""
         ranges, held = self.data.get("ranges", {}), self.diagnostics.get("headline") or {}
         point = self.law.example()
-        for symbol in point:
-            grows = symbol in self.law.growing()
+        farther = self.law.reached(point, STEP)
+        for symbol, here in list(point.items()):
+            grows = farther[symbol] > here
             if symbol in ranges:
                 reach = ranges[symbol][1]
                 point[symbol] = float(f"{STEP * reach:.1g}") if grows else reach

@@ -1,4 +1,4 @@
-"""A project's own defaults: `scaling.toml`, found in this folder or one above, up to `.git`.
+"""A project's own defaults: `scaling.toml` in this folder or, in a repository, one above in it.
 
     [all]                          # every command that has the option
     map.loss = "eval/c4"
@@ -32,12 +32,11 @@ def place() -> Path | None:
     if named is not None:
         return Path(named) if named else None
     here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / FILE).is_file():
-            return folder / FILE
-        if (folder / ".git").exists():
-            return None
-    return None
+    above = [here, *here.parents]
+    # Outside a repository a folder above is anyone's: /tmp, say.
+    root = next((folder for folder in above if (folder / ".git").exists()), here)
+    own = above[: above.index(root) + 1]
+    return next((folder / FILE for folder in own if (folder / FILE).is_file()), None)
 
 
 def of_command(

@@ -65,7 +65,10 @@ def first_sentence(message: str) -> str:
     sentence, stop, _ = message.partition(". ")
     if len(sentence) <= LONGEST:
         return f"{sentence}." if stop else sentence
-    return f"{sentence[:LONGEST].rpartition(' ')[0]} ... (--full)"
+    cut = sentence[:LONGEST].rpartition(" ")[0]
+    opened = cut.rfind("(")
+    whole = cut[:opened].rstrip() if opened > cut.rfind(")") else cut
+    return f"{whole or cut} ... (--full)"
 
 
 def everything(checks: Sequence[Check]) -> list[Block]:

@@ -209,3 +209,12 @@ def test_a_chained_prediction_is_kept_and_scored(tmp_path: Path) -> None:
     assert (scored["inside"], scored["error"]) == (True, 0.0)
     (result,) = sc.check(path)["fits"]
     assert result["status"] == "pass"
+
+
+def test_what_to_type_next_lies_beyond_the_runs() -> None:
+    """A task is asked at a lower loss than any run had, not at three times the largest."""
+    fit = sc.load("task_accuracy/ladder")
+    option, _, value = fit.example.partition("=")
+    low, high = fit.data["ranges"]["L"]
+    assert option == "--input L"
+    assert float(value) < low < high

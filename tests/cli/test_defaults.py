@@ -67,6 +67,14 @@ def test_defaults_end_at_the_repository(project: Path) -> None:
     assert "scaling.toml" not in loss_range("--map", "loss=final")[1]
 
 
+def test_outside_a_repository_this_folder_alone_counts(project: Path) -> None:
+    (project / ".git").rmdir()
+    say(project, '[all]\nmap.loss = "eval"\n')
+    assert "scaling.toml" not in loss_range("--map", "loss=final")[1]
+    say(project / "runs", '[all]\nmap.loss = "eval"\n')
+    assert loss_range()[0] == pytest.approx([4, 3.7, 3.4], rel=1e-12)
+
+
 def test_the_command_of_a_result_has_them(project: Path) -> None:
     say(project, "[predict]\nlevel = 0.5\n")
     result = run("predict", "--fit", "chinchilla/ladder", "--params", "1M", "--tokens", "20M")
