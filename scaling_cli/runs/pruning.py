@@ -7,11 +7,14 @@ from fnmatch import fnmatchcase
 import numpy as np
 import pyarrow as pa
 
+from scaling_cli.laws._law import Law
 from scaling_cli.runs.table import Layout, Note, Runs, floats
 from scaling_cli.runs.view import View
 from scaling_cli.vocabulary.errors import MismatchError, UsageError, some
 from scaling_cli.vocabulary.pruning import FORM, Pruning, parse_pruning
 from scaling_cli.vocabulary.quantities import N_AVERAGE, D, N, S
+
+CODE = "sparsity"  # of the note that a schedule was said
 
 
 def pruned(runs: Runs, said: Sequence[str]) -> Runs:
@@ -58,7 +61,21 @@ def pruned(runs: Runs, said: Sequence[str]) -> Runs:
     count = sum(schedule is not None for schedule in schedules)
     message = f"{N_AVERAGE.column} of {count} run(s) by the pruning schedule that was given"
     message += f"; the other {len(names) - count} are dense." if count < len(names) else "."
-    return replace(runs, points=points, notes=[*runs.notes, Note("sparsity", "info", message)])
+    return replace(runs, points=points, notes=[*runs.notes, Note(CODE, "info", message)])
+
+
+def refuse_unused(runs: Runs, law: type[Law] | Law) -> None:
+    """Refuse a law that would ignore the pruning schedule that was said of its runs.
+
+    Raises
+    ------
+    UsageError
+    """
+    if any(note.code == CODE for note in runs.notes) and N_AVERAGE not in law.inputs().values():
+        raise UsageError(
+            f"--sparsity gives {N_AVERAGE.column}, which {law.called()} does not take.",
+            hint="Fit --law average_parameters, or leave --sparsity out.",
+        )
 
 
 def _schedules(names: Sequence[str], said: Sequence[str]) -> list[Pruning | None]:

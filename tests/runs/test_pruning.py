@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from refusals import refusal
 
-from scaling_cli import ingest
+from scaling_cli import ingest, laws
+from scaling_cli.runs.selection import select
 from scaling_cli.runs.table import floats
 from scaling_cli.vocabulary.errors import MismatchError, UsageError
 
@@ -86,3 +87,13 @@ def test_what_a_schedule_cannot_be_said_of(tmp_path: Path) -> None:
         "these runs hold average_params already: it would be another by --sparsity. Leave "
         "--sparsity out."
     )
+
+
+def test_a_law_that_would_ignore_the_schedule_is_refused(tmp_path: Path) -> None:
+    silent = logs(tmp_path / "silent", counted=False)
+    runs = ingest.read(str(silent / "*l*.csv"), meta=silent / "sizes.csv", sparsity=WINDOW)
+    assert refusal(UsageError, select, runs, laws.get("chinchilla")) == (
+        "--sparsity gives average_params, which chinchilla does not take. Fit --law "
+        "average_parameters, or leave --sparsity out."
+    )
+    assert list(select(runs, laws.get("average_parameters")).inputs) == ["N_avg", "D"]
