@@ -33,6 +33,7 @@ def with_law(data: Any, law: str | type[Law]) -> tuple[Any, type[Law]]:
 
     laws.get(law) if isinstance(law, str) and law.isidentifier() else None  # before files are read
     runs = ingest.as_runs(data)
+    refuse_unused(runs, law)
     view = View.of(runs)
     return runs, laws.get(law, {*view.original_names(), *view.names()})
 

@@ -15,7 +15,6 @@ from scaling_cli import laws
 from scaling_cli.laws._law import WHOLE, Law
 from scaling_cli.runs import likeness, plausible
 from scaling_cli.runs.points import Points
-from scaling_cli.runs.pruning import refuse_unused
 from scaling_cli.runs.table import Layout, Runs, floats, is_number
 from scaling_cli.runs.view import REACHED, View
 from scaling_cli.runs.where import rows_where
@@ -104,9 +103,8 @@ def select(
     MismatchError
         If conventions are mixed, or compute contradicts what the law makes of size and data.
     UsageError
-        If `at` or `where` cannot be read, or a pruning schedule was said that the law ignores.
+        If `at` or `where` cannot be read.
     """
-    refuse_unused(runs, law)
     view = View.of(runs)
     notes: list[str] = []
     own = None if law.output() is L else law.output().column

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from refusals import refusal
 
+import scaling_cli as sc
 from scaling_cli import ingest, laws
 from scaling_cli.runs.selection import select
 from scaling_cli.runs.table import floats
@@ -92,7 +93,7 @@ def test_what_a_schedule_cannot_be_said_of(tmp_path: Path) -> None:
 def test_a_law_that_would_ignore_the_schedule_is_refused(tmp_path: Path) -> None:
     silent = logs(tmp_path / "silent", counted=False)
     runs = ingest.read(str(silent / "*l*.csv"), meta=silent / "sizes.csv", sparsity=WINDOW)
-    assert refusal(UsageError, select, runs, laws.get("chinchilla")) == (
+    assert refusal(UsageError, sc.fit, runs, law="chinchilla") == (
         "--sparsity gives average_params, which chinchilla does not take. Fit --law "
         "average_parameters, or leave --sparsity out."
     )
