@@ -33,7 +33,6 @@ def with_law(data: Any, law: str | type[Law]) -> tuple[Any, type[Law]]:
 
     laws.get(law) if isinstance(law, str) and law.isidentifier() else None  # before files are read
     runs = ingest.as_runs(data)
-    refuse_unused(runs, law)
     view = View.of(runs)
     return runs, laws.get(law, {*view.original_names(), *view.names()})
 
@@ -59,8 +58,10 @@ def as_points(
         return best(given, best_of), {"sources": []}
     from scaling_cli import ingest
     from scaling_cli.runs import selection  # reading costs pyarrow; points do not need it
+    from scaling_cli.runs.pruning import refuse_unused
 
     runs = ingest.as_runs(data)
+    refuse_unused(runs, law)
     if weights is not None and not isinstance(weights, str):
         raise UsageError("numbers as weights go with Points; of runs, name a column.")
     chosen = selection.select(runs, law, target=target, where=where, at=at, weight=weights)
