@@ -15,7 +15,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,16 +75,22 @@ class Spent:
     megabytes: float
 
 
+# The peak of a process counts what it was forked from: this one is large, so a small one forks.
+STARTER = """
+import resource, subprocess, sys, time
+start, quiet = time.perf_counter(), subprocess.DEVNULL
+code = subprocess.call(sys.argv[1:], stdout=quiet, stderr=quiet)
+wall, used = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+print(wall, used.ru_utime + used.ru_stime, used.ru_maxrss / (1 << 10))
+sys.exit(code)
+"""
+
+
 def spent(command: Sequence[str]) -> Spent | None:
     """Run a command and return what it took; None if it failed."""
-    start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        return None
-    wall = time.perf_counter() - start
-    return Spent(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / (1 << 10))
+    started = [sys.executable, "-S", "-c", STARTER, *command]
+    told = subprocess.run(started, capture_output=True, text=True, check=False)
+    return None if told.returncode else Spent(*map(float, told.stdout.split()))
 
 
 def row(what: str, size: str, found: Spent | None, least: float | None = None) -> None:
