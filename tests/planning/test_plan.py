@@ -100,7 +100,8 @@ def test_the_compute_that_makes_up_for_a_ratio_is_a_factor_above_zero() -> None:
             grown = np.exp(log / 2)
             return float(law(N=grown * N / 10**0.5, D=grown * D * 10**0.5) - law(N=N, D=D))
 
-        return float(brentq(missing, -20, 20))
+        root: Any = brentq(missing, -20, 20)
+        return float(root)
 
     own, (low, middle, high) = needed(LAW.B), np.quantile([needed(b) for b in B], (0.05, 0.5, 0.95))
     ends = np.expm1([min(low, own + low - middle), max(high, own + high - middle)])
