@@ -13,13 +13,12 @@ from scaling_cli.artefacts.fit import Fit
 from scaling_cli.laws import name_of
 from scaling_cli.laws._law import Law
 from scaling_cli.numerics.mestimate import NORMAL_90
-from scaling_cli.numerics.quantiles import central, quantile
+from scaling_cli.numerics.quantiles import central, central_about, quantile
+from scaling_cli.planning.reaching import reached
 from scaling_cli.planning.together import factors
 from scaling_cli.vocabulary.errors import FitError, UsageError
 from scaling_cli.vocabulary.outcomes import Level
 
-FARTHEST = np.log(1e6)  # of a multiplier: beyond, one recipe never reaches the other
-STEPS = 60  # of bisection: to rounding
 REACH = 1e6  # beyond the largest run, up to which a crossing is looked for
 PLACES = 401  # of it, evenly in ln
 BEYOND = 10.0  # past the largest run: the last scale that is told where none is asked
@@ -223,7 +222,7 @@ class Pair:
 
     def _saved(self, laws: tuple[Law, Law], x: float) -> np.ndarray:
         goal = self.frontiers(laws, np.array(x))[1]
-        return _reached(lambda moved: self.frontiers(laws, x * np.exp(moved))[0], goal)
+        return reached(lambda moved: self.frontiers(laws, x * np.exp(moved))[0], goal)
 
     def data_multiplier(self, point: Mapping[str, float]) -> dict[str, Any]:
         """Return how many times the data the first needs at the second's size and loss."""
@@ -236,7 +235,7 @@ class Pair:
                 more = {**point, data: point[data] * np.exp(moved)}
                 return self._less(0, np.asarray(laws[0](**more)))
 
-            return _reached(first, goal)
+            return reached(first, goal)
 
         return {"axis": data, "at": point[data], **self._told(saved)}
 
@@ -244,7 +243,7 @@ class Pair:
         """Return a multiplier with its range, from its logarithms; infinite: never."""
         own, ends = float(of(self.laws)), None
         if self.drawn is not None:
-            ends = [_finite(np.exp(end)) for end in _about(own, of(self.drawn), self.level)]
+            ends = [_finite(np.exp(end)) for end in central_about(own, of(self.drawn), self.level)]
         return {"value": _finite(np.exp(own)), "interval": ends}
 
     def trend(self, low: float, high: float) -> dict[str, Any] | None:
@@ -259,7 +258,7 @@ class Pair:
         if not np.isfinite(own):
             return None
         drawn = None if self.drawn is None else slope(self.drawn)
-        ends = None if drawn is None else _about(own, drawn[np.isfinite(drawn)], self.level)
+        ends = None if drawn is None else central_about(own, drawn[np.isfinite(drawn)], self.level)
         return {"exponent": own, "interval": ends and list(ends), "between": [low, high]}
 
     # ---- until where
@@ -284,10 +283,12 @@ class Pair:
         if self.drawn is None:
             return {**told, "interval": None, "share": None}
         every, _, _ = self._crossed(self.drawn, x)
-        ends = [
-            _finite(np.exp(end)) for end in _about(float(np.log(own)), np.log(every), self.level)
-        ]
-        return {**told, "interval": ends, "share": float(np.mean(np.isfinite(every)))}
+        ends = central_about(float(np.log(own)), np.log(every), self.level)
+        return {
+            **told,
+            "interval": [_finite(np.exp(end)) for end in ends],
+            "share": float(np.mean(np.isfinite(every))),
+        }
 
     def _crossed(self, laws: tuple[Law, Law], x: np.ndarray) -> tuple[np.ndarray, ...]:
         """Return where the difference first changes sign, what it is then, where it does again.
@@ -370,7 +371,7 @@ class Pair:
         one, other = (float(of(law)) for law in self.laws)
         ends = None
         if self.drawn is not None:
-            ends = _about(other - one, of(self.drawn[1]) - of(self.drawn[0]), self.level)
+            ends = central_about(other - one, of(self.drawn[1]) - of(self.drawn[0]), self.level)
         return {
             "parameter": name,
             "as": "term amid the runs" if powers else "value",
@@ -408,39 +409,12 @@ def _pairs(one: np.ndarray, other: np.ndarray) -> list[tuple[int, int]]:
     return pairs
 
 
-def _reached(loss: Callable[[np.ndarray], np.ndarray], goal: np.ndarray) -> np.ndarray:
-    """Return the logarithm at which a falling loss is at a goal; infinite where it never is."""
-    low, high = np.full(np.shape(goal), -FARTHEST), np.full(np.shape(goal), FARTHEST)
-    never, always = loss(high) > goal, loss(low) < goal
-    for _ in range(STEPS):
-        middle = (low + high) / 2
-        above = loss(middle) > goal
-        low, high = np.where(above, middle, low), np.where(above, high, middle)
-    told = np.where(never, np.inf, np.where(always, -np.inf, (low + high) / 2))
-    return np.where(np.isnan(goal), np.nan, told)
-
-
 def _zero(x: np.ndarray, gap: np.ndarray, change: np.ndarray) -> np.ndarray:
     """Return where a gap is nought between the places of a change; infinite without one."""
     ever, i = change.any(axis=0), np.argmax(change, axis=0)
     before, behind = (np.take_along_axis(gap, j[None], axis=0)[0] for j in (i, i + 1))
     share = np.divide(before, before - behind, out=np.ones_like(before), where=ever)
     return np.where(ever, np.exp(np.log(x)[i] + share * np.log(x[1] / x[0])), np.inf)
-
-
-def _about(own: float, drawn: np.ndarray, level: float) -> Ends:
-    """Return the central range of draws, together with the same laid about the law's own number.
-
-    One of both is too narrow where runs are few: of 80 simulated pairs of recipes with 15 runs
-    each and 1 % of noise, the second alone held 76 to 83 % where 90 is nominal, both 88 to 91.
-    Numbers may be infinite: quantiles are draws, not means of two of them, and a range that cannot
-    be moved is widened to the number.
-    """
-    ends = ((1 - level) / 2, 0.5, (1 + level) / 2)
-    low, middle, high = (float(np.quantile(drawn, end, method="nearest")) for end in ends)
-    if not (np.isfinite(own) and np.isfinite(middle)):
-        return min(low, own), max(high, own)
-    return min(low, low + own - middle), max(high, high + own - middle)
 
 
 def _finite(value: float) -> float | None:

@@ -1,6 +1,6 @@
 """One allocation of a plan as a record: the split, how sure it is, what another split costs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,15 +11,12 @@ from scaling_cli.artefacts._prediction import USEFUL, Prediction
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.laws._law import Law
 from scaling_cli.laws._optimum import SHARES, about, valley
-from scaling_cli.numerics.quantiles import central
+from scaling_cli.numerics.quantiles import central_about
 from scaling_cli.planning import allocation
 from scaling_cli.planning.allocation import ANSWERED, SAME, Limits
-from scaling_cli.planning.reaching import reaching
+from scaling_cli.planning.reaching import reached, reaching
 from scaling_cli.point_fits.diagnosis.isoflop import Allocation, line_through
 from scaling_cli.vocabulary.errors import UsageError
-
-MOST = np.log(1e4)  # of ln N, beyond which a worse split does not make up for it
-STEPS = 60  # of bisection: to rounding
 
 Ends = tuple[float, float]
 
@@ -229,8 +226,8 @@ class Planner:
             data: float(D),
             "loss_change": float(changes[0]),
             "loss_change_interval": self._drawn_range(changes),
-            "more_compute": float(more[0]) if np.isfinite(more[0]) else None,
-            "more_compute_interval": self._drawn_range(more),
+            "more_compute": _share(float(more[0])),
+            "more_compute_interval": self._drawn_range(more, _share),
         }
 
     def _refuse_beyond(self, times: float, N: float, D: float) -> None:
@@ -254,30 +251,31 @@ class Planner:
         return fitted if self.fit.turned is None else self.fit.turned.back(fitted)
 
     def _making_up(self, law: Law, ratio: float, best: Mapping[str, float]) -> np.ndarray:
-        """Return the share of compute more at which a ratio is as good as the best split."""
+        """Return the ln of the compute at which a ratio is as good, over that of the best split."""
         size, data = self.law.size_and_data() or ("", "")
-        wanted = np.asarray(law(**best), float)
-        middle = np.log(best[data] / ratio * best[size]) / 2
-        low, high = np.full(wanted.shape, middle - MOST), np.full(wanted.shape, middle + MOST)
-        for _ in range(STEPS):
-            middle = (low + high) / 2
-            worse = np.asarray(law(**self._along(ratio, middle)), float) > wanted
-            low, high = np.where(worse, middle, low), np.where(worse, high, middle)
-        cost, paid = (
-            allocation.total(self.law, at, self.limits) for at in (self._along(ratio, high), best)
-        )
-        return np.where(high - low > 1, np.inf, cost / paid - 1)
+        alike = np.sqrt(best[data] / ratio * best[size])  # the size of the same training compute
 
-    def _along(self, ratio: float, logs: np.ndarray) -> dict[str, Any]:
-        return allocation.at(self.law, np.exp(logs), ratio * np.exp(logs), self.held)
+        def along(moved: np.ndarray) -> dict[str, Any]:
+            sizes = alike * np.exp(moved)
+            return allocation.at(self.law, sizes, ratio * sizes, self.held)
 
-    def _drawn_range(self, numbers: Sequence[np.ndarray]) -> list[float | None] | None:
+        moved = reached(lambda m: np.asarray(law(**along(m)), float), np.asarray(law(**best)))
+        ever = np.isfinite(moved)
+        splits = along(np.where(ever, moved, 0.0)), best
+        cost, paid = (allocation.total(self.law, split, self.limits) for split in splits)
+        return np.where(ever, np.log(cost / paid), moved)
+
+    def _drawn_range(
+        self, numbers: Sequence[np.ndarray], told: Callable[[float], float | None] = float
+    ) -> list[float | None] | None:
         if len(numbers) < 2:
             return None
-        own, (low, high) = float(numbers[0]), central(numbers[1], self.level)
-        middle = float(np.median(numbers[1]))  # the law may lie beside its draws
-        ends = min(low, own + low - middle), max(high, own + high - middle)
-        return [end if np.isfinite(end) else None for end in ends]
+        return [told(end) for end in central_about(float(numbers[0]), numbers[1], self.level)]
+
+
+def _share(log: float) -> float | None:
+    """Return the share of compute more; None where no compute makes up for it."""
+    return float(np.expm1(log)) if np.isfinite(log) else None
 
 
 def _end(prediction: Prediction, side: int) -> np.ndarray:

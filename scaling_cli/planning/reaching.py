@@ -1,4 +1,4 @@
-"""The least budget at whose best split a forecast reaches a value."""
+"""Where a falling loss is at a goal: the least budget of a fit's best splits, or a multiplier."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -12,6 +12,8 @@ from scaling_cli.vocabulary.quantities import C
 MIDDLE = 1e21  # FLOP; where the largest run of a fit is not known
 DECADES = np.arange(-30, 13)  # of compute about that run
 ROUNDS = 11  # each narrows the compute 32 times: to the last digit
+FARTHEST = np.log(1e6)  # of a multiplier, beyond which a goal is never reached
+STEPS = 60  # of bisection: to rounding
 Inputs = Callable[[np.ndarray], Mapping[str, Any]]
 Asked = Callable[[Prediction], np.ndarray]
 
@@ -47,6 +49,18 @@ def reaching(fit: Fit, value: float, inputs: Inputs, of: Asked, level: float = 0
         first = max(1, int(np.argmax(reached)))
         logs = np.linspace(logs[first - 1], logs[first], 33)
     return float(np.exp(logs[-1]))
+
+
+def reached(loss: Callable[[np.ndarray], np.ndarray], goal: np.ndarray) -> np.ndarray:
+    """Return the ln of a multiplier at which a falling loss is at a goal; infinite: it never is."""
+    low, high = np.full(np.shape(goal), -FARTHEST), np.full(np.shape(goal), FARTHEST)
+    never, always = loss(high) > goal, loss(low) < goal
+    for _ in range(STEPS):
+        middle = (low + high) / 2
+        above = loss(middle) > goal
+        low, high = np.where(above, middle, low), np.where(above, high, middle)
+    told = np.where(never, np.inf, np.where(always, -np.inf, (low + high) / 2))
+    return np.where(np.isnan(goal), np.nan, told)
 
 
 def _where_there_are(fit: Fit, point: Mapping[str, Any], of: Asked, level: float) -> np.ndarray:

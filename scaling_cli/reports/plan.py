@@ -130,7 +130,7 @@ def _overtrained(plan: Record) -> Table:
         (size, ">", lambda o: _numbers.quantity(o[size], size)),
         *(() if several else [(data, ">", lambda o: _numbers.quantity(o[data], data))]),
         (plan["target"], "<", lambda o: _sure(o, "loss_change", lambda v: f"{v:+.4f}")),
-        ("compute", "<", lambda o: _sure(o, "more_compute", lambda v: f"x{1 + v:.2f}")),
+        ("compute", "<", lambda o: _sure(o, "more_compute", lambda v: factor(1 + v))),
     ]
     title = "Other tokens per parameter at the same compute; compute that makes up for it"
     return Table.of(plan["overtrained"], columns, title if plan["overtrained"] else "")
@@ -149,9 +149,12 @@ def _sure(of: Record, name: str, write: Callable[[float], str]) -> str:
 def _rests(plan: Record) -> Iterator[str]:
     """Yield what the numbers rest on."""
     size = plan["spent"][0]
+    drawn = plan["allocations"][0][f"{size}_interval"] is not None
+    ranges, draws = (" and its range", ", each draw with its own best split") if drawn else ("", "")
+    others = ", and other ratios," if plan["overtrained"] else ""
     yield (
-        f"{size} and its range by {plan['law']} alone, each draw with its own best split; "
-        f"{plan['target']} by the forecast of {plan['fit']}."
+        f"{size}{ranges}{others} by {plan['law']} alone{draws}; {plan['target']} by the forecast "
+        f"of {plan['fit']}."
     )
     answers = plan["limits"]["inference_tokens"]
     if answers:

@@ -384,7 +384,9 @@ def short_number(value: float) -> str:
 
 
 def factor(number: float) -> str:
-    """Write how far beyond the data: `x14`, `x2.8`, `x1.04`."""
+    """Write a factor: `x14`, `x2.8`, `x1.04`."""
     if number >= 1e3:
         return f"x{short_number(number)}"
+    if number < 0.1:
+        return f"x{number:.2g}"
     return f"x{number:.{2 if number < 2 else 1 if number < 9.95 else 0}f}"

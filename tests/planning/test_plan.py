@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cli_fits
 import numpy as np
@@ -83,6 +84,41 @@ def test_other_ratios_cost_loss_or_compute(fit: Fit) -> None:
         ]
     )
     assert found["loss_change_interval"] == pytest.approx(changes, rel=0.02)
+
+
+def test_the_compute_that_makes_up_for_a_ratio_is_a_factor_above_zero() -> None:
+    """Draws spread so widely that their ends, laid about the law in shares, fell below none."""
+    B = LAW.B * np.exp(np.linspace(-1, 1.6, 201))
+    fit = cli_fits.fit(uncertain=cli_fits.certain(LAW, {"B": B}))
+    (found,) = sc.plan(fit, C=C, overtrain=[10])["overtrained"]
+    N, D = LAW.optimal_params(C), LAW.optimal_tokens(C)
+
+    def needed(B: float) -> float:
+        """Return ln of the compute at ten times the ratio that is as good as the law's split."""
+        law = replace(LAW, B=B)
+
+        def missing(log: float) -> float:
+            grown = np.exp(log / 2)
+            return float(law(N=grown * N / 10**0.5, D=grown * D * 10**0.5) - law(N=N, D=D))
+
+        root: Any = brentq(missing, -20, 20)
+        return float(root)
+
+    own, (low, middle, high) = needed(LAW.B), np.quantile([needed(b) for b in B], (0.05, 0.5, 0.95))
+    ends = np.expm1([min(low, own + low - middle), max(high, own + high - middle)])
+    assert found["more_compute_interval"] == pytest.approx(ends, rel=1e-6)
+    assert -1 < ends[0] < 0
+
+
+def test_where_no_compute_makes_up_for_a_ratio_that_is_said(tmp_path: Path) -> None:
+    fit = cli_fits.fit(uncertain=cli_fits.certain(LAW, {"B": B}))
+    fit.to_json(tmp_path / "fit.json")
+    (found,) = sc.plan(fit, C=C, overtrain=[1e30])["overtrained"]
+    assert (found["more_compute"], found["more_compute_interval"]) == (None, [None, None])
+    shown = run(
+        "plan", "--fit", str(tmp_path / "fit.json"), "--compute", "1e23", "--overtrain", "1e30"
+    )
+    assert "never [never, never]" in " ".join(shown.stdout.split())
 
 
 def test_the_least_compute_for_a_loss(fit: Fit) -> None:
@@ -203,8 +239,8 @@ def test_the_screen(fit: Fit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         f"{record['cost']['hours'] / 1e3:.4g}k hours of NVIDIA H100 SXM at 40 % of its peak",
         f"{record['cost']['days']:.3g} days on 64",
         f"x3.0 {N / np.sqrt(3e18):.4g}B {np.sqrt(3e-18) * D:.4g}B +",
-        "N and its range by chinchilla alone, each draw with its own best split; loss by the "
-        "forecast of fit.json.",
+        "N and its range, and other ratios, by chinchilla alone, each draw with its own best "
+        "split; loss by the forecast of fit.json.",
     ):
         assert words in lines
     wanted = run("plan", "--target-loss", "2.2", "--max-params", "1B").stdout
