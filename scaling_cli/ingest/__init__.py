@@ -10,7 +10,7 @@ name begins with `_` are not formats.
 
 import contextlib
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
@@ -255,32 +255,44 @@ def _read_files(
     done = {file.place for batch in clean for file in batch.files}
     alone = [file for i, file in left.items() if i not in done]
     apart = _tables(alone, names, reading, aside)
-    there = [batch.header for batch in clean] + [raw.columns for _, raw in apart.tables]
-    there += [early.columns for early in apart.early]
     as_before = [*([known.runs] if known else []), *more.read.values()]
-    there += [[known_as.column for known_as in runs.columns] for runs in as_before]
-    check_mapping(options.mapping, [*there, *([about[1].columns] if about else [])])
+    there = [*_headers(clean, apart, as_before), *([about[1].columns] if about else [])]
+    check_mapping(options.mapping, there)
     read, later, doubted = _understood(files, clean, apart, names, reading, aside=aside)
     bad = [*apart.bad, *doubted]
     if bad and not read and not as_before:
         raise bad[0]
     notes += [passed_over(error) for error in bad]
     notes += pattern_notes(options.name, [source.name for source, _ in files])
-    whole, columns = combine([*as_before, *read]), []
+    whole = combine([*as_before, *read])
     if known is not None:
         known.mark(options)
     if as_before:
         whole = in_order(whole, [source.name for source, _ in files])
-    if options.meta is not None:
-        of = (
-            (run, stem(row["file"])) for row in whole.sources.to_pylist() for run in row["run_ids"]
-        )
-        notes += options.meta.notes(list(of))
-        columns = options.meta.readings
-    notes = [*whole.notes, *notes, *doubts(whole)]
+    columns = options.meta.readings if options.meta else []
+    notes = [*whole.notes, *notes, *_rows_of_meta(options, whole), *doubts(whole)]
     whole = replace(whole, columns=[*whole.columns, *columns], notes=notes)
     unread = known.sources if known else frozenset()
     return Beside(whole, unread, [*later, *([more] if more.read else [])], more.before)
+
+
+def _rows_of_meta(options: Options, whole: Runs) -> list[Note]:
+    """Return what is to be said of the rows of --meta, now that all runs are known."""
+    if options.meta is None:
+        return []
+    sources = whole.sources.to_pylist()
+    of = ((run, stem(row["file"])) for row in sources for run in row["run_ids"])
+    return options.meta.notes(list(of))
+
+
+def _headers(
+    clean: Sequence[Batch], apart: Alone, before: Sequence[Runs]
+) -> Iterator[Collection[str]]:
+    """Yield the names of the columns of each table, however it was read."""
+    yield from (batch.header for batch in clean)
+    yield from (raw.columns for _, raw in apart.tables)
+    yield from (early.columns for early in apart.early)
+    yield from ([reading.column for reading in runs.columns] for runs in before)
 
 
 def _meta_beside(given: Sequence[Any], mapping: Mapping[str, str]) -> Path | None:
