@@ -256,7 +256,7 @@ def _read_files(
     alone = [file for i, file in left.items() if i not in done]
     apart = _tables(alone, names, reading, aside)
     as_before = [*([known.runs] if known else []), *more.read.values()]
-    there = [*_headers(clean, apart, as_before), *([about[1].columns] if about else [])]
+    there = [*_columns_read(clean, apart, as_before), *([about[1].columns] if about else [])]
     check_mapping(options.mapping, there)
     read, later, doubted = _understood(files, clean, apart, names, reading, aside=aside)
     bad = [*apart.bad, *doubted]
@@ -285,7 +285,7 @@ def _rows_of_meta(options: Options, whole: Runs) -> list[Note]:
     return options.meta.notes(list(of))
 
 
-def _headers(
+def _columns_read(
     clean: Sequence[Batch], apart: Alone, before: Sequence[Runs]
 ) -> Iterator[Collection[str]]:
     """Yield the names of the columns of each table, however it was read."""
