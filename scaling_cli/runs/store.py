@@ -338,6 +338,8 @@ def _segments(
     for segment in manifest["segments"]:
         number = segment["bucket"]
         if number not in crowded and change.dropped.isdisjoint(segment["runs"]):
+            if not change.lengthened.isdisjoint(segment["runs"]):
+                content_of(root, segment["path"])  # whole, or nothing goes behind it
             kept.append(segment)
         else:
             left.setdefault(number, []).append(segment["path"])
