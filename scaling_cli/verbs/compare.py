@@ -191,7 +191,8 @@ def _groups(
     """
     from scaling_cli import ingest
 
-    runs = ingest.read(*things, map={X: axis}) if axis else ingest.as_runs(list(things))
+    given = things[0] if len(things) == 1 else list(things)
+    runs = ingest.read(*things, map={X: axis}) if axis else ingest.as_runs(given)
     if by not in runs.runs.column_names:
         own = [n for n in runs.runs.column_names if n != "rows" and not n.endswith("_convention")]
         hint = f"Columns that say something of a run: {some(own, MOST_GROUPS)}."

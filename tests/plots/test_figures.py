@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,20 @@ from scaling_cli.artefacts.batch_fit import BatchFit
 from scaling_cli.artefacts.curve_fit import CurveFit
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.artefacts.forecast import Forecasts
+from scaling_cli.artefacts.hparams import Recipe
 from scaling_cli.laws.chinchilla import Chinchilla
-from scaling_cli.plots import batch, clouds, collapse, forecast, isoflop, loss, optimum, predicted
+from scaling_cli.plots import (
+    _compare,
+    batch,
+    clouds,
+    collapse,
+    forecast,
+    isoflop,
+    loss,
+    optimum,
+    predicted,
+    valley,
+)
 from scaling_cli.plots import sensitivity as tornado
 from scaling_cli.runs.curve import Curve
 from scaling_cli.schedules import parse_schedule
@@ -227,3 +240,37 @@ def test_the_numbers_are_written_as_csv(tmp_path: Path) -> None:
     }
     low = [float(row["value"]) for row in rows if row["place"] == "size_range.0"]
     assert low == pytest.approx(sizes, rel=1e-9)
+
+
+def test_recipes_cross_where_the_closed_form_says() -> None:
+    """Best splits of alpha = beta, A = B: L = E + 2 A (C/6)^-1/4."""
+    other = replace(fitted(), law=Chinchilla(E=1.1, A=80.0, B=80.0, alpha=0.5, beta=0.5))
+    table = _compare.table({"one": fitted(), "other": other})
+    (against,) = table.others
+    assert against.crossing == pytest.approx(6 * 400.0**4, rel=2e-4)  # 0.1 = 40 (C/6)^-1/4
+    assert table.reached == pytest.approx(1 + 200 * (table.x / 6) ** -0.25, rel=1e-9)
+    assert against.difference == pytest.approx(against.reached - table.reached)
+    assert table.x[-1] == pytest.approx(10 * table.edge)
+    drawn = plots.drawn(_compare, table)
+    assert [text.get_text() for text in drawn.legends[0].texts].count("extrapolated") == 1
+
+
+def test_a_valley_is_as_high_as_it_says_at_its_edges() -> None:
+    recipe = kinds.load(STORED / "hparams.json", Recipe)
+    table = valley.table(recipe)
+    curvature = recipe.flatness.hessian[0, 0] if recipe.flatness else math.nan
+    for cell in table.valleys:
+        away = np.log(cell.edges[:, 0, :] / cell.optimum)
+        assert np.expm1(curvature * away**2 / 2) == pytest.approx(
+            np.repeat(np.array(valley.EXCESS)[:, None], 2, axis=1)
+        )
+        told = recipe.learning_rate.predict(N=cell.N, D=cell.D)
+        assert cell.advice == pytest.approx(told.value)
+    drawn("valley", table)
+    hessian = np.array([[0.1, 0.02], [0.02, 0.05]])
+    ellipses = valley.edges(np.array([0.01, 1e5]), hessian)
+    away = np.log(ellipses / np.array([0.01, 1e5])[:, None])
+    heights = np.einsum("ekm,kl,elm->em", away, hessian, away) / 2
+    assert heights == pytest.approx(np.log1p(np.array(valley.EXCESS))[:, None] + 0 * heights)
+    with pytest.raises(DataError, match="there are no cells to draw"):
+        valley.table(replace(recipe, cells=()))
