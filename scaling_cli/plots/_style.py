@@ -94,7 +94,7 @@ def label(fit: Fit, symbol: str) -> str:
         return symbol
     convention = fit.data.get("conventions", {}).get(symbol)
     name = quantity.meaning[0].upper() + quantity.meaning[1:]
-    if quantity is C:
+    if quantity is C and fit.law.size_and_data():
         return f"{name}, {fit.law.compute_in_words()} (FLOP)"
     if quantity is L and fit.turned is not None:
         return str(fit.turned)

@@ -274,3 +274,31 @@ def test_a_valley_is_as_high_as_it_says_at_its_edges() -> None:
     assert heights == pytest.approx(np.log1p(np.array(valley.EXCESS))[:, None] + 0 * heights)
     with pytest.raises(DataError, match="there are no cells to draw"):
         valley.table(replace(recipe, cells=()))
+
+
+@pytest.mark.parametrize(
+    ("name", "at"),
+    [
+        ("optimal_size/kaplan-2020", {"C": 1e21}),
+        ("data_constrained/muennighoff-2023", {"N": 8.67e9, "D": 178e9, "U": 25e9}),
+    ],
+)
+def test_a_law_alone_is_drawn_where_its_numbers_are_held(name: str, at: dict[str, float]) -> None:
+    fit = kinds.load(name, Fit)
+    table = loss.table(fit)
+    line = table.frontier
+    assert line is not None and np.isfinite(line.loss).all()
+    assert line.scale[-1] == pytest.approx(loss.REACH * float(fit.law.along(at)))
+    held = {s: v for s, v in at.items() if s not in fit.law.growing()}
+    best = fit.law.optimum(line.scale[-1], **held) or {"C": line.scale[-1]}
+    assert line.loss[-1] == pytest.approx(float(fit.law(**best)))
+
+
+def test_a_law_of_tasks_is_drawn_over_its_losses() -> None:
+    fit = kinds.load("task_accuracy/ladder", Fit)
+    line = loss.table(fit).frontier
+    assert line is not None
+    assert line.loss == pytest.approx(fit.law(L=1 / line.scale))
+    losses = fit.points().inputs["L"]
+    assert 1 / line.scale[0] == pytest.approx(losses.max())
+    assert 1 / line.scale[-1] == pytest.approx(0.93 * losses.min())  # a decade of compute
