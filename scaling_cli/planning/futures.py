@@ -12,6 +12,7 @@ from scaling_cli.engine.solve import solve
 from scaling_cli.planning.known import Known
 from scaling_cli.point_fits.certainty import companion
 from scaling_cli.point_fits.certainty.draws import Draws, least_squares, prior_of
+from scaling_cli.point_fits.fitted import Company
 
 FUTURES = 300  # of them: the 90 % range of errors is known to 6 %
 OF_LAWS = 60  # of these, to see how far the laws part afterwards
@@ -107,7 +108,7 @@ class Futures:
         own = replace(problem.smooth(), output=middling, penalty=None)
         begin = np.median(self.known.u, axis=0)
         every = [(own, 1.0, begin)]
-        for other, weight in companion.problems(own, alone=alone):
+        for other, weight in companion.problems(own, Company(alone)):
             (law,) = companion.fitted(other, [np.ones(len(own.output))])
             if law is not None:
                 values, declared = law.values(), other.law.parameters()
