@@ -15,13 +15,9 @@ import numpy as np
 from jax import core, lax
 
 from scaling_cli.engine.problem import RESIDUAL_FLOOR
-from scaling_cli.engine.tasks import Shared, Work
+from scaling_cli.engine.tasks import STOP, Shared, Work
 from scaling_cli.laws._law import Law, Value
 
-# Stop when the model promises less than this share of the objective: far below any use of the
-# number, above the rounding of a sum of 1e5 terms. The absolute floor is a residual of
-# RESIDUAL_FLOOR, reached only by noiseless data.
-RELATIVE_STOP = 1e-14
 STEP_CAP = 3.0  # of one iteration in any free coordinate: a factor of 20 in a positive parameter
 EASE = 3.0  # of the damping after a step that the model foresaw; with 10 a search misses more
 TRY_RATIO = 4.0  # between the dampings tried in one iteration
@@ -230,18 +226,18 @@ def _spread(
     return spread.reshape(p * p, len(columns)), columns[p:]
 
 
-def advance(lane: Lane, found: Local, weight: Any) -> Lane:
+def advance(lane: Lane, found: Local, work: Work) -> Lane:
     """Keep the step that `found` was evaluated at if the objective fell; choose the next one."""
     first = lane.iterations < 0
     known, step = lane.local, lane.step
     finite = jnp.isfinite(found.value) & jnp.all(jnp.isfinite(found.exact))
-    tolerance = _tolerance(known.value, weight)
+    tolerance = _tolerance(known.value, work.total, STOP)
     slope = -(known.gradient @ step)
     promised = slope - 0.5 * step @ known.exact @ step
     small = ~first & (slope <= 2 * tolerance)
     # At the rounding level the value may rise by less than it can resolve: take the step then.
     # Residuals rounded to RESIDUAL_FLOOR move the sum by at most this (Cauchy-Schwarz).
-    rounding = tolerance + RESIDUAL_FLOOR * jnp.sqrt(2 * weight * known.value)
+    rounding = tolerance + RESIDUAL_FLOOR * jnp.sqrt(2 * work.total * known.value)
     better = finite & (
         (found.value < known.value) | (small & (found.value <= known.value + rounding))
     )
@@ -255,13 +251,15 @@ def advance(lane: Lane, found: Local, weight: Any) -> Lane:
     local = Local(*(jnp.where(better, a, b) for a, b in zip(found, known, strict=True)))
     next_step, damping = _direction(local, damping)
     # A small step says that this is a minimum only if damping did not make it small.
-    rest = (-(local.gradient @ next_step) <= 2 * _tolerance(local.value, weight)) & (damping < 0.1)
+    left = _tolerance(local.value, work.total, work.stop)
+    rest = (-(local.gradient @ next_step) <= 2 * left) & (damping < 0.1)
     done = (better & rest) | (damping > STUCK) | (first & ~finite)
     return Lane(u, local, next_step, damping, lane.iterations + 1, lane.done | done)
 
 
-def _tolerance(value: Any, weight: Any) -> Any:
-    return RELATIVE_STOP * value + 0.5 * weight * RESIDUAL_FLOOR**2
+def _tolerance(value: Any, weight: Any, share: Any) -> Any:
+    """Return a share of the objective; of noiseless data, that of residuals of RESIDUAL_FLOOR."""
+    return share * value + 0.5 * weight * RESIDUAL_FLOOR**2
 
 
 def _direction(local: Local, damping: Any) -> tuple[Any, Any]:

@@ -36,7 +36,7 @@ def jitted(law: type[Law], space: str, lanes: int) -> Any:
 
         def iterate(shared: Shared, work: Work, lane: Lane) -> Lane:
             found = iteration.localise(lane.u + lane.step, shared, work, differentiated)
-            return iteration.advance(lane, found, work.total)
+            return iteration.advance(lane, found, work)
 
         def go_on(state: _State) -> Any:
             return jnp.any(state.active)

@@ -18,7 +18,10 @@ from scaling_cli.numerics.mestimate import huber
 # In the metric of all points, inside the corner or not: with less, first steps go astray. More
 # than three steps cost more than they save.
 DAMPINGS = (0.1, 0.03, 0.03)
-FIRST_DAMPING = 1e-3  # of lanes that go on from here
+FIRST_DAMPING = 1e-2  # of lanes that go on from here
+# The last step is taken unseen and squares the distance: of 4,000 resamples of 240 points none ends
+# more than 2e-4 sd from where going on to the last digit does.
+STOP = 1e-8  # of the objective, that these lanes leave
 FARTHEST = 1.0  # in a searched coordinate; what is linear ends before
 STEP = 1e-4  # of differences, whose relative error is then below 1e-10
 
@@ -63,7 +66,8 @@ class Nearby:
         k, near = len(self.u), np.max(np.abs(moved), axis=1) < FARTHEST  # no number is not near
         start = np.array(np.broadcast_to(pool.start, (len(moved), pool.start.shape[1])))
         start[near, :k] += moved[near]
-        return pool._replace(start=start, damping=np.where(near, FIRST_DAMPING, pool.damping))
+        damping = np.where(near, FIRST_DAMPING, pool.damping)
+        return pool._replace(start=start, damping=damping, stop=np.full(1, STOP))
 
     def _moved(self, pool: Work) -> np.ndarray:
         """Return by how much the coordinates of each lane move, (m, k)."""

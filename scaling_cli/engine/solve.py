@@ -18,7 +18,17 @@ import numpy as np
 from scaling_cli.engine.compiled import compiled
 from scaling_cli.engine.nearby import Nearby
 from scaling_cli.engine.problem import Problem, Solution
-from scaling_cli.engine.tasks import Shared, Work, blank, chunk, first_damping, padded, read, taken
+from scaling_cli.engine.tasks import (
+    STOP,
+    Shared,
+    Work,
+    blank,
+    chunk,
+    first_damping,
+    padded,
+    read,
+    taken,
+)
 from scaling_cli.engine.units import Units
 from scaling_cli.vocabulary.workers import processors
 
@@ -91,6 +101,7 @@ def solve(
         prior_precision=np.atleast_2d(np.zeros(p) if prior_precision is None else prior_precision),
         total=np.sum(weights, axis=1),
         damping=first_damping(corner),
+        stop=np.full(1, STOP),
     )
     count = len(starts)
     if not near or prior_precision is not None or not count:

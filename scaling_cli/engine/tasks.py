@@ -15,6 +15,9 @@ from scaling_cli.laws._law import Value
 FIRST_DAMPING, FIRST_DAMPING_SMOOTH = 0.3, 1e-4
 MIN_POINTS_PADDED = 8
 WHOLE_POWERS, PARTS = 1024, 16  # of padding
+# A lane stops when the model promises less than this share of the objective: far below any use of
+# the number, above the rounding of a sum of 1e5 terms.
+STOP = 1e-14
 
 
 class Shared(NamedTuple):
@@ -38,6 +41,7 @@ class Work(NamedTuple):
     prior_precision: Value  # (p,)
     total: Value  # sum of weight
     damping: Value  # that the lane begins with
+    stop: Value  # share of the objective, below which what is promised is left
 
 
 def first_damping(corner: np.ndarray) -> np.ndarray:
@@ -82,14 +86,14 @@ def chunk(pool: Work, count: int, tasks: int) -> np.ndarray:
 
 
 def unpacked(rows: Any, p: int) -> Work:
-    """Return the work in rows of shape (lanes, 2n + 4p + 3); see `chunk`."""
-    n = (rows.shape[1] - 4 * p - 3) // 2
-    ends = np.cumsum([p, p, n, n, 1, p, p, 1, 1])
-    start, moves, target, weight, corner, mean, precision, total, damping = (
+    """Return the work in rows of shape (lanes, 2n + 4p + 4); see `chunk`."""
+    n = (rows.shape[1] - 4 * p - 4) // 2
+    ends = np.cumsum([p, p, n, n, 1, p, p, 1, 1, 1])
+    start, moves, target, weight, corner, mean, precision, *last = (
         rows[:, begin:end] for begin, end in zip([0, *ends[:-1]], ends, strict=True)
     )
-    last = total[:, 0], damping[:, 0]
-    return Work(start, moves, target, weight, corner[:, 0], mean, precision, *last)
+    numbers = (column[:, 0] for column in last)
+    return Work(start, moves, target, weight, corner[:, 0], mean, precision, *numbers)
 
 
 def read(parts: list[np.ndarray], p: int, k: int) -> Solution:

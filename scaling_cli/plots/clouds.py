@@ -1,4 +1,8 @@
-"""How sure the exponents are, and how they move together: a dot for every draw of the law."""
+"""How sure the exponents are, and how they move together: a dot for every draw of the law.
+
+Draws are refits by least squares under weak priors; where outliers pull them away from a robust
+fit, the figure says so.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,6 +38,8 @@ class Panel:
     outside: int
     """Draws beyond the axes."""
     limits: tuple[tuple[float, float], tuple[float, float]]
+    away: bool
+    """Whether the fit lies outside the ellipse."""
 
 
 @dataclass(frozen=True)
@@ -92,10 +98,11 @@ def _panel(fit: Fit, names: tuple[str, str], level: float) -> Panel:
     ellipse = middle[:, None] + radius * axes @ np.stack([np.cos(angle), np.sin(angle)])
     limits = _limits(x, fitted[0], ellipse[0]), _limits(y, fitted[1], ellipse[1])
     inside = [(low <= v) & (v <= high) for v, (low, high) in zip((x, y), limits, strict=True)]
+    outside = int(np.sum(~(inside[0] & inside[1])))
+    off = np.array(fitted) - middle
+    away = bool(off @ np.linalg.pinv(covariance, hermitian=True) @ off > radius**2)
     correlation = float(np.corrcoef(x, y)[0, 1])
-    return Panel(
-        names, x, y, fitted, ellipse, correlation, int(np.sum(~(inside[0] & inside[1]))), limits
-    )
+    return Panel(names, x, y, fitted, ellipse, correlation, outside, limits, away)
 
 
 def _limits(values: np.ndarray, fitted: float, ellipse: np.ndarray) -> tuple[float, float]:
@@ -109,14 +116,15 @@ def draw(table: Table, *axes: Axes) -> None:
     """Draw one pair per panel."""
     for panel, ax in zip(table.pairs, axes, strict=True):
         style = {"s": 7, "color": _style.PREDICTED, "alpha": 0.35, "linewidths": 0}
-        ax.scatter(panel.x, panel.y, **style, label="draws that ranges are made of")
+        ax.scatter(panel.x, panel.y, **style, label="least-squares refits that ranges are made of")
         text = f"{100 * table.level:g} % ellipse"
         ax.plot(*panel.ellipse, color=_style.INK, lw=1, label=text)
         ax.plot(*panel.fitted, "D", color=_style.MEASURED, ms=6, mec="white", label="the fit")
         ax.set(xlabel=panel.names[0], ylabel=panel.names[1], xlim=panel.limits[0])
         ax.set_ylim(panel.limits[1])
         told = f"correlation {panel.correlation:.2f}"
-        told += f"; {panel.outside} draws lie outside" if panel.outside else ""
+        told += f"; {panel.outside} of {len(panel.x)} draws beyond" if panel.outside else ""
+        told += "; the fit counts outliers less" if panel.away else ""
         ax.set_title(told, loc="left", fontsize=8)
         ax.locator_params(nbins=5)
     _style.legend_above(axes[0], ncols=3)

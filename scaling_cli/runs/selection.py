@@ -107,8 +107,7 @@ def select(
     """
     view = View.of(runs)
     notes: list[str] = []
-    own = None if law.output() is L else law.output().column
-    output = _target(view, target or own, notes)
+    output = _target(view, target or (None if law.output() is L else law.output().column), notes)
     picked, values, left = _pick(view, output, at, notes)
     if output not in quantities.QUANTITIES and quantities.is_perplexity(output):
         values = _in_nats(picked, output, values)
@@ -129,7 +128,8 @@ def select(
     inputs = {symbol: column[keep] for symbol, column in inputs.items()}
     left += [*diverged, *marked, *without, *weightless]
     if not len(values):
-        raise _nothing(output, left)
+        other = L.column if target is None and not view.missing(L.column).all() else output
+        raise _nothing(output, left, other)
     notes += [*told, *_tokens_notes(picked, law), *_unfinished(picked), *_repeated(picked, law)]
     conventions, doubts = _read_conventions(picked, law, output)
     compute, more = _measured_compute(picked, law, inputs)
@@ -216,8 +216,7 @@ def _pick(
     view: View, output: str, at: str, notes: list[str]
 ) -> tuple[View, np.ndarray, list[LeftOut]]:
     """Return the points that `at` picks, their target values, and the runs without any."""
-    count = _rows_wanted(at)
-    values = view.column(output)
+    count, values = _rows_wanted(at), view.column(output)
     if values.dtype == object:
         raise _text_target(view, output, values)
     own, there = view.own(output), ~view.missing(output)
@@ -336,9 +335,10 @@ def _unfinished(view: View) -> list[str]:
     return [f"{told} have decayed: {some(ids)}."] if ids else []
 
 
-def _nothing(output: str, left: list[LeftOut]) -> DataError:
+def _nothing(output: str, left: list[LeftOut], other: str) -> DataError:
     most = Counter(item.reason for item in left).most_common(3)
     told = "; ".join(f"{count} run(s): {reason}" for reason, count in most)
+    told += f". Another column is fitted by --target {other}" if other != output else ""
     return DataError(f"no run is left to fit {output} to.", hint=f"Left out: {told}.")
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scaling_cli.engine import tasks
+from scaling_cli.engine import nearby, tasks
 from scaling_cli.engine.nearby import Nearby
 from scaling_cli.engine.problem import Problem, Solution
 from scaling_cli.engine.solve import solve
@@ -60,8 +60,8 @@ def test_refits_end_where_they_do_from_the_fit_in_fewer_iterations(kind: str) ->
     near, far = (_ends(problem, begin, kind, near=one) for one in (True, False))
     assert near.converged.all()
     sd = np.std(far.u, axis=0)
-    np.testing.assert_allclose((near.u - far.u) / sd, 0, atol=1e-6)
-    np.testing.assert_allclose(near.value, far.value, rtol=1e-12)
+    np.testing.assert_allclose((near.u - far.u) / sd, 0, atol=2e-4)
+    np.testing.assert_allclose(near.value, far.value, rtol=nearby.STOP)
     assert np.mean(near.iterations) < 0.7 * np.mean(far.iterations)
 
 
@@ -95,6 +95,7 @@ def _pool(units: Units, u: np.ndarray, weight: np.ndarray) -> tasks.Work:
         prior_precision=none,
         total=np.sum(weight, axis=1),
         damping=np.array([0.3]),
+        stop=np.array([tasks.STOP]),
     )
 
 
@@ -126,5 +127,5 @@ def test_lanes_without_a_step_begin_at_the_fit() -> None:
     begun = Nearby.of(units, u).begun(given)
     np.testing.assert_array_equal(begun.start[0], given.start[0])
     assert begun.damping.tolist()[0] == 0.3
-    assert begun.damping.tolist()[2] == 1e-3
+    assert begun.damping.tolist()[2] == nearby.FIRST_DAMPING
     assert np.all(np.isfinite(begun.start))

@@ -6,6 +6,7 @@ import scipy.optimize
 from tables import TRUTHS, free, inputs, jacobian, objective_sum, residuals, table
 
 from scaling_cli import laws
+from scaling_cli.engine import nearby
 from scaling_cli.engine.problem import Frame, Problem
 from scaling_cli.engine.solve import solve
 from scaling_cli.engine.starts import around, exchanged, starts
@@ -316,9 +317,9 @@ def test_refits_of_many_points_from_the_fit_end_there_sooner() -> None:
     many = np.repeat(begin, len(weight), axis=0)
     damped, near = (solve(problem, many, weight=weight, near=near) for near in (False, True))
     assert np.all(damped.converged & near.converged)
-    np.testing.assert_allclose(near.value, damped.value, rtol=1e-12)
+    np.testing.assert_allclose(near.value, damped.value, rtol=nearby.STOP)
     sd = np.std(damped.u, axis=0)
-    assert np.max(np.abs(near.u - damped.u) / sd) < 1e-6
+    assert np.max(np.abs(near.u - damped.u) / sd) < 2e-4
     assert np.mean(near.iterations) < np.mean(damped.iterations) - 1
 
 

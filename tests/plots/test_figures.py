@@ -93,6 +93,9 @@ def test_the_ellipse_holds_the_share_that_it_says() -> None:
     outside = (alpha < panel.limits[0][0]) | (alpha > panel.limits[0][1])
     outside |= (beta < panel.limits[1][0]) | (beta > panel.limits[1][1])
     assert panel.outside == outside.sum()
+    assert not panel.away  # the fit is the middle of the draws
+    far = replace(fitted(uncertainty=sure), law=replace(LAW, alpha=0.7))
+    assert clouds.table(far).pairs[0].away
     drawn("clouds", table)
     with pytest.raises(DataError, match="carries no draws"):
         clouds.table(fitted(uncertainty=None))

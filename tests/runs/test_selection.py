@@ -148,6 +148,14 @@ def test_nothing_is_left(tmp_path: Path) -> None:
 # --- tokens ------------------------------------------------------------------------------------
 
 
+def test_the_other_loss_is_named_where_no_run_has_this_one(tmp_path: Path) -> None:
+    text = "run_id,params,tokens,loss,val_loss\na,1e6,2e7,3,\nb,2e6,4e7,,2.8\n"
+    assert refusal(DataError, points, write(tmp_path, "t.csv", text), where="params < 2M") == (
+        "no run is left to fit val_loss to. Left out: 1 run(s): val_loss is missing; 1 run(s): "
+        "where: not params < 2M. Another column is fitted by --target loss."
+    )
+
+
 def test_an_unknown_column_names_those_that_are_there(tmp_path: Path) -> None:
     file = write(tmp_path, "t.csv", "n_params,tokens,loss\n1e9,2e10,3\n2e9,4e10,2.9\n")
     assert refusal(UsageError, points, file, where="foo > 3") == (
