@@ -6,6 +6,7 @@ Questions are answered where the answers are used: at the headline, beyond the l
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -73,6 +74,11 @@ class Company:
     alone: bool = False
     laws: Mapping[str, float] | None = None
     width: Mapping[str, float] | None = None
+
+    @classmethod
+    def of(cls, selection: Mapping[str, Any]) -> "Company":
+        """Return that of a stored fit."""
+        return cls(bool(selection.get("alone")), **(selection.get("beside") or {}))
 
 
 LAWS_OWN = Company()
