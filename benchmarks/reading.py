@@ -28,6 +28,7 @@ LONG = (20_000, 200_000, 2_000_000)  # rows of a long table
 OWN = (60, 200, 600)  # files with twenty columns of their own
 FIELDS = (2, 6, 12)  # of --name
 ALONE = (100, 400, 1600)  # logs of 500 rows of a kind that is read file by file
+GROWING = (10_000, 100_000, 1_000_000)  # rows of one log
 OTHER = 50  # different contents of the files
 # Each reads the folder, has the rows in order if that was asked for, and writes a file.
 PEERS = {
@@ -185,11 +186,30 @@ def ingest(folder: Path, pythons: Sequence[str], files: int, rows: int) -> None:
     row("one file grown", size, scaling(*into))
 
 
+def growing(folder: Path, rows: int) -> None:
+    """Print the lines of one log of each kind: read whole, and with a row more."""
+    loss = (2 + 30 / np.sqrt(np.arange(rows + 1) + 50)).tolist()
+    kinds = {
+        "csv": ("step,loss\n", [f"{s},{x:.5f}\n" for s, x in enumerate(loss)]),
+        "jsonl": ("", [f'{{"step": {s}, "loss": {x:.5f}}}\n' for s, x in enumerate(loss)]),
+        "log": ("", [f"iter {s}: loss {x:.4f}, time 2.00ms\n" for s, x in enumerate(loss)]),
+    }
+    for kind, (head, lines) in kinds.items():
+        path = folder / kind / f"run.{kind}"
+        path.parent.mkdir()
+        path.write_text(head + "".join(lines[:-1]))
+        into = ("ingest", str(path), "--store", str(folder / f"{kind}.store"))
+        row(f"one {kind} log", f"{rows:,} rows", scaling(*into))
+        with path.open("a") as file:
+            file.write(lines[-1])
+        row(f"one {kind} log, a row more", f"{rows:,} rows", scaling(*into))
+
+
 def main() -> None:
     """Measure and print everything."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="the two smaller sizes only")
-    parser.add_argument("--only", choices=["alone"], help="nothing but logs read file by file")
+    parser.add_argument("--only", choices=["alone", "growing"], help="nothing but these logs")
     parser.add_argument("--python", action="append", default=[], help="that has other packages")
     options = parser.parse_args()
     pythons, most = [sys.executable, *options.python], 2 if options.quick else 3
@@ -240,7 +260,7 @@ def main() -> None:
         row("`scaling runs --name`", f"{fields} fields, 1,000 names of 60 parts", found)
 
     if options.only:
-        sized(ALONE, alone)
+        sized(*{"alone": (ALONE, alone), "growing": (GROWING, growing)}[options.only])
         return
     with tempfile.TemporaryDirectory() as folder:
         for i, (files, rows) in enumerate(SIZES[:most]):
@@ -252,6 +272,7 @@ def main() -> None:
         (OWN, own),
         (FIELDS, named),
         (ALONE, alone),
+        (GROWING, growing),
     ):
         sized(sizes, measure)
 

@@ -10,8 +10,8 @@ name begins with `_` are not formats.
 
 import contextlib
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
@@ -24,6 +24,7 @@ from scaling_cli.ingest._beside import is_configuration, table_of_runs, unknown
 from scaling_cli.ingest._columns import check_mapping, remap
 from scaling_cli.ingest._facts import Meta, Options, pattern_notes, read_meta
 from scaling_cli.ingest._given import are_records, expand, passed_over
+from scaling_cli.ingest._grown import Grown, grown
 from scaling_cli.ingest._parts import joined, put_together, run_names, told_apart
 from scaling_cli.ingest._pattern import check_pattern
 from scaling_cli.ingest._sources import HEAD, Raw, Source, named, place, stem
@@ -166,12 +167,14 @@ class Beside:
     """What was read to go into a store: of some runs the last point only.
 
     `unread` are the keys of the sources that the store holds as they are; the points of the runs
-    that are `later` are made when they are wanted.
+    that are `later` are made when they are wanted. Of those that have `grown` since the store had
+    this digest of them, they are the new ones.
     """
 
     runs: Runs
     unread: frozenset[str] = frozenset()
     later: Sequence[store.Later] = ()
+    grown: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_beside(
@@ -241,38 +244,55 @@ def _read_files(
     notes += unknown(options.beside(source) for source, _ in files)
     names = run_names([source.name for source, _ in files])
     known = None if held is None else _held(held, files, names, options, meta)
-    left = {i: file for i, file in enumerate(files) if known is None or i not in known.places}
-    clean = list(batches(left, names, options))
-    done = {file.place for batch in clean for file in batch.files}
-    alone = [file for i, file in left.items() if i not in done]
     about = None if meta is None else _read_meta(meta)
     options = _knowing(options, about, list(names.values()))
     aside = None if into is None else Aside.near(into)
     reading = Reading(partial(_raws, pattern=options.pattern), options, thin=aside is not None)
+    left = {i: file for i, file in enumerate(files) if known is None or i not in known.places}
+    more = Grown() if held is None else grown(held, left, names, reading, _versions())
+    left = {i: file for i, file in left.items() if i not in more.read}
+    clean = list(batches(left, names, options))
+    done = {file.place for batch in clean for file in batch.files}
+    alone = [file for i, file in left.items() if i not in done]
     apart = _tables(alone, names, reading, aside)
-    there = [batch.header for batch in clean] + [raw.columns for _, raw in apart.tables]
-    there += [early.columns for early in apart.early]
-    there += [[known_as.column for known_as in known.runs.columns]] if known else []
-    check_mapping(options.mapping, [*there, *([about[1].columns] if about else [])])
+    as_before = [*([known.runs] if known else []), *more.read.values()]
+    there = [*_columns_read(clean, apart, as_before), *([about[1].columns] if about else [])]
+    check_mapping(options.mapping, there)
     read, later, doubted = _understood(files, clean, apart, names, reading, aside=aside)
     bad = [*apart.bad, *doubted]
-    if bad and not read and not known:
+    if bad and not read and not as_before:
         raise bad[0]
     notes += [passed_over(error) for error in bad]
     notes += pattern_notes(options.name, [source.name for source, _ in files])
-    whole, columns = combine([*([known.runs] if known else []), *read]), []
+    whole = combine([*as_before, *read])
     if known is not None:
         known.mark(options)
+    if as_before:
         whole = in_order(whole, [source.name for source, _ in files])
-    if options.meta is not None:
-        of = (
-            (run, stem(row["file"])) for row in whole.sources.to_pylist() for run in row["run_ids"]
-        )
-        notes += options.meta.notes(list(of))
-        columns = options.meta.readings
-    notes = [*whole.notes, *notes, *doubts(whole)]
+    columns = options.meta.readings if options.meta else []
+    notes = [*whole.notes, *notes, *_rows_of_meta(options, whole), *doubts(whole)]
     whole = replace(whole, columns=[*whole.columns, *columns], notes=notes)
-    return Beside(whole, known.sources if known else frozenset(), later)
+    unread = known.sources if known else frozenset()
+    return Beside(whole, unread, [*later, *([more] if more.read else [])], more.before)
+
+
+def _rows_of_meta(options: Options, whole: Runs) -> list[Note]:
+    """Return what is to be said of the rows of --meta, now that all runs are known."""
+    if options.meta is None:
+        return []
+    sources = whole.sources.to_pylist()
+    of = ((run, stem(row["file"])) for row in sources for run in row["run_ids"])
+    return options.meta.notes(list(of))
+
+
+def _columns_read(
+    clean: Sequence[Batch], apart: Alone, before: Sequence[Runs]
+) -> Iterator[Collection[str]]:
+    """Yield the names of the columns of each table, however it was read."""
+    yield from (batch.header for batch in clean)
+    yield from (raw.columns for _, raw in apart.tables)
+    yield from (early.columns for early in apart.early)
+    yield from ([reading.column for reading in runs.columns] for runs in before)
 
 
 def _meta_beside(given: Sequence[Any], mapping: Mapping[str, str]) -> Path | None:
@@ -319,14 +339,17 @@ def _held(
     meta: str | Path | None,
 ) -> Unchanged | None:
     """Return the files that a store holds as they are."""
-    versions = {name: reader.VERSION for name, reader in formats().items()}
-    versions[_pattern.READER] = _pattern.VERSION
     if meta is not None:
         try:
             options = replace(options, meta=Meta(str(meta), named(meta).sha256, {}, {}))
         except DataError:
             return None
-    return unchanged(held, files, names, options, versions)
+    return unchanged(held, files, names, options, _versions())
+
+
+def _versions() -> dict[str, str]:
+    versions = {name: reader.VERSION for name, reader in formats().items()}
+    return {**versions, _pattern.READER: _pattern.VERSION}
 
 
 def _tables(

@@ -36,7 +36,7 @@ from scaling_cli.vocabulary import workers
 from scaling_cli.vocabulary.bounds import BOUNDS, allowing, bound
 from scaling_cli.vocabulary.errors import DataError
 
-_BY_LINES = ("console", "delimited", "jsonl", "pattern")  # these readers work through lines
+BY_LINES = ("console", "delimited", "jsonl", "pattern")  # these readers work through lines
 _WORTH = 8 << 20  # bytes that take as long by lines as processes take to start, some times over
 _IN_MEMORY = 1 << 25  # bytes of points that need no disk
 _TOGETHER = 1 << 20  # bytes of files that a process is given at once
@@ -104,7 +104,7 @@ class Reading:
         """Return what a file gives whose run is called so if nothing names it."""
         source, how = file
         try:
-            raws = [raw if raw.part_of else _called(raw, name) for raw in self.raws(source, how)]
+            raws = [raw if raw.part_of else called(raw, name) for raw in self.raws(source, how)]
         except DataError as error:
             return Tables(source, bad=error)
         if len(raws) > 1 or any(raw.part_of or raw.run != name for raw in raws):
@@ -126,7 +126,7 @@ class Reading:
         return early(replace(runs, points=last_points(runs)), _packed(runs.points))
 
 
-def _called(raw: Raw, name: str) -> Raw:
+def called(raw: Raw, name: str) -> Raw:
     """Return a table with the name of its run: its own, or the file's, or one of several there."""
     if raw.run.startswith(":"):
         return replace(raw, run=name + raw.run)
@@ -235,7 +235,7 @@ def _in_order(
 def _work(file: File) -> int:
     """Return the bytes of a file that is read line by line, and can be by another process."""
     source, how = file
-    if how not in _BY_LINES or source.path is None or source.frame or source.fleeting:
+    if how not in BY_LINES or source.path is None or source.frame or source.fleeting:
         return 0
     return source.path.stat().st_size
 

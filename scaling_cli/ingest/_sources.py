@@ -292,6 +292,11 @@ def _in_utf8(content: bytes) -> bytes:
     return content.decode("utf-16", errors="replace").encode()
 
 
+def is_plain_text(packed: bytes) -> bool:
+    """Say whether bytes are read as they are stored."""
+    return _codec(packed) is None and not packed.startswith(_UTF16)
+
+
 def _codec(packed: bytes) -> str | None:
     """Return how bytes are compressed, by the first of them."""
     return next((codec for magic, codec in _MAGIC.items() if packed.startswith(magic)), None)

@@ -66,11 +66,10 @@ def understand(raw: Raw, source: Source, options: Options) -> Runs:
         If it has no rows, a value is impossible, or places contradict each other.
     """
     wide = widen(raw)
-    every = without_zeros(name_columns(wide, options.mapping, options.scales))
-    # A last line that may be half written has no say in what a row is, if others remain.
-    whole = every.take(np.arange(len(wide) - 1)) if wide.cut else every
+    every, whole = _named(wide, options)
     named, layout, why = _laid_out(whole if len(whole) else every, options.given.get("rows"))
     if kept := wide.cut and (layout is Layout.RUN or options.keep_partial):
+        every = every if len(every) > len(whole) else _with_names(wide, options)
         named = _laid_out(every, str(layout))[0]
     elif not len(whole):
         named = whole
@@ -93,6 +92,30 @@ def understand(raw: Raw, source: Source, options: Options) -> Runs:
     beside = None if beside is None or beside.several else beside
     part = Part(source, stated, len(raw), [*named.readings, *said], notes, beside)
     return runs_of(judged, [part], options)
+
+
+def _with_names(wide: Raw, options: Options) -> Raw:
+    return without_zeros(name_columns(wide, options.mapping, options.scales))
+
+
+def _named(wide: Raw, options: Options) -> tuple[Raw, Raw]:
+    """Return a table with its names, and the same without a last line that may be half written.
+
+    Such a line has no say in what a row is, if others remain, nor in what can be read: the two are
+    one if a cell of it, `1e` of `1e-3`, is no number.
+    """
+    if not wide.cut:
+        every = _with_names(wide, options)
+        return every, every
+    before = np.arange(len(wide) - 1)
+    try:
+        every = _with_names(wide, options)
+    except DataError:
+        if not len(before):
+            raise
+        whole = _with_names(wide.take(before), options)
+        return whole, whole
+    return every, every.take(before)
 
 
 def _kind_by_name(named: Raw) -> dict[str, str]:

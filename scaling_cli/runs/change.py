@@ -30,6 +30,17 @@ class Change:
     written: set[str]
     """Keys of the sources that are written anew."""
     notes: Sequence[Note] = ()
+    lengthened: frozenset[str] = frozenset()
+    """Runs whose points stay, with others behind them."""
+
+    @property
+    def dropped(self) -> set[str]:
+        """Return the runs whose points from before go."""
+        return self.gone - self.lengthened
+
+
+class OutdatedError(Exception):
+    """What was read beside a store is not what the store holds now."""
 
 
 def without_older(before: pa.Table | None, runs: Runs) -> tuple[Runs, list[Note]]:
@@ -66,16 +77,19 @@ def _place(row: Mapping[str, Any]) -> tuple[str, str]:
     return row["uri"], row["sha256"] if row["uri"].startswith("<") else ""
 
 
-def compared(before: pa.Table | None, runs: Runs) -> Change:
+def compared(before: pa.Table | None, runs: Runs, grown: Mapping[str, str]) -> Change:
     """Compare the sources of a store with those of runs.
 
     A file that is not where it was, while another has its content, or begins with it and holds
-    its run, has moved: its runs go where it went.
+    its run, has moved: its runs go where it went. Of the sources that have grown the store must
+    hold what has the given digest.
 
     Raises
     ------
     DataError
         If a run is in the store from another source, or has no name.
+    OutdatedError
+        If the store holds something else of what has grown.
     """
     old = [] if before is None else before.to_pylist()
     new = runs.sources.to_pylist()
@@ -100,7 +114,21 @@ def compared(before: pa.Table | None, runs: Runs) -> Change:
     sources = pa.Table.from_pylist([*kept, *written], schema=runs.sources.schema)
     notes = [_note_on_move(row, moved[_place(row)]) for row in gone if _place(row) in moved]
     anew = {row["source_id"] for row in written}
-    return Change(_runs_of(written), _runs_of(gone), _runs_of(unchanged), sources, anew, notes)
+    lengthened = _lengthened(old, written, grown)
+    return Change(
+        _runs_of(written), _runs_of(gone), _runs_of(unchanged), sources, anew, notes, lengthened
+    )
+
+
+def _lengthened(
+    old: Sequence[Mapping[str, Any]], written: Sequence[Mapping[str, Any]], grown: Mapping[str, str]
+) -> frozenset[str]:
+    rows = [row for row in written if row["source_id"] in grown]
+    held = {row["source_id"]: (row["sha256"], row["run_ids"]) for row in old} if rows else {}
+    for row in rows:
+        if held.get(row["source_id"]) != (grown[row["source_id"]], row["run_ids"]):
+            raise OutdatedError
+    return frozenset(_runs_of(dict(row) for row in rows))
 
 
 def _moved(

@@ -1,7 +1,8 @@
 """The store: runs, points and sources as Parquet, written atomically, read by anyone.
 
     manifest.json                          what is in force; replaced last
-    points/bucket=00..15/seg-<hash>.parquet   immutable, named by content, sorted by run and step
+    points/bucket=00..15/seg-<hash>.parquet   immutable, named by content, sorted by run and step;
+                                           what a run has grown by lies in a later one
     tables/runs-<hash>.parquet, tables/sources-<hash>.parquet   immutable, named by content
     tables/last-<hash>.parquet             the last point of each run: what is asked most
     runs.parquet, sources.parquet          the same tables under plain names, for other tools
@@ -30,7 +31,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
 
-from scaling_cli.runs.change import Change, compared, missing, without_older
+from scaling_cli.runs.change import Change, OutdatedError, compared, missing, without_older
 from scaling_cli.runs.plausible import doubts
 from scaling_cli.runs.stored import (
     ELSEWHERE,
@@ -107,10 +108,6 @@ class Later(Protocol):
         ...
 
 
-class OutdatedError(Exception):
-    """What was read beside a store is not what the store holds now."""
-
-
 @dataclass(frozen=True)
 class Held:
     """What a store holds of files, by their place; for reading what it does not hold."""
@@ -139,7 +136,8 @@ def _last_points(root: Path, manifest: Mapping[str, Any], runs: set[str]) -> pa.
     facts = parquet(root, manifest["runs"]).filter(_among(runs))
     paths = [s["path"] for s in manifest["segments"] if runs & {*s["runs"]}]
     parts = (parquet(root, path).filter(_among(runs)) for path in paths)
-    return stack(last_points(Runs(facts, part, part)) for part in parts)
+    each = stack(last_points(Runs(facts, part, part)) for part in parts)
+    return last_points(Runs(facts, each, each))  # a run that has grown lies in several
 
 
 def last_points(runs: Runs) -> pa.Table:
@@ -167,6 +165,7 @@ def append(
     *,
     unread: Collection[str] = frozenset(),
     later: Sequence[Later] = (),
+    grown: Mapping[str, str] | None = None,
     told: Callable[[StoreReport], None] = lambda _: None,
 ) -> StoreReport:
     """Put runs into a store; made if it is not there.
@@ -182,6 +181,9 @@ def append(
         Keys of sources that the store held as they are: their points are not among those given.
     later : sequence of Later
         What makes the points of runs of which only the last ones are given.
+    grown : mapping of str to str
+        Keys of sources whose points are those behind the ones that the store has, and the digest
+        of what the store must hold of each for that.
     told : callable
         Is told what was done while no other process can write.
 
@@ -191,14 +193,14 @@ def append(
         If there is something else in the place, it cannot be written, or a run is in the store
         from another source.
     OutdatedError
-        If the store does not hold one of the unread sources any more.
+        If the store does not hold one of the unread sources, or what has grown, any more.
     """
     root = Path(store)
     try:
         refuse_another(root)
         root.mkdir(parents=True, exist_ok=True)
         with locked(root):
-            report = _append(root, runs, unread, later)
+            report = _append(root, runs, unread, later, grown or {})
             told(report)
             return report
     except OSError as error:
@@ -206,13 +208,19 @@ def append(
         raise DataError(message, file=str(error.filename or root), hint=ELSEWHERE) from error
 
 
-def _append(root: Path, runs: Runs, unread: Collection[str], later: Sequence[Later]) -> StoreReport:
+def _append(
+    root: Path,
+    runs: Runs,
+    unread: Collection[str],
+    later: Sequence[Later],
+    grown: Mapping[str, str],
+) -> StoreReport:
     if not is_store(root):
         put_manifest(root, empty_manifest())
     manifest = manifest_of(root)
     before = table_of(root, manifest, "sources")
     runs, notes = without_older(before, runs)
-    change = compared(before, runs)
+    change = compared(before, runs, grown)
     if not change.written.isdisjoint(unread):
         raise OutdatedError
     seen = set(runs.sources["uri"].to_pylist())
@@ -329,7 +337,9 @@ def _segments(
     left: dict[int, list[str]] = {number: [] for number in wanted}
     for segment in manifest["segments"]:
         number = segment["bucket"]
-        if number not in crowded and change.gone.isdisjoint(segment["runs"]):
+        if number not in crowded and change.dropped.isdisjoint(segment["runs"]):
+            if not change.lengthened.isdisjoint(segment["runs"]):
+                content_of(root, segment["path"])  # whole, or nothing goes behind it
             kept.append(segment)
         else:
             left.setdefault(number, []).append(segment["path"])
@@ -337,7 +347,7 @@ def _segments(
         runs = wanted.get(number, set())
         own = ((several, runs.intersection(several.runs)) for several in later)
         made = [several.points(names) for several, names in own if names]
-        rest = (parquet(root, path).filter(~_among(change.gone)) for path in paths)
+        rest = (parquet(root, path).filter(~_among(change.dropped)) for path in paths)
         new = [*tables.pop(number, []), *made]
         kept.append(_put_segment(root, number, stack([*_of_all(points, new), *rest])))
     return [segment for segment in kept if segment["rows"]]

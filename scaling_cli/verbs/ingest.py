@@ -41,7 +41,8 @@ def put(
     """
     from scaling_cli.ingest import read, read_beside
     from scaling_cli.runs import again
-    from scaling_cli.runs.store import OutdatedError, append
+    from scaling_cli.runs.change import OutdatedError
+    from scaling_cli.runs.store import append
 
     beside = read_beside(store, *sources, **said)
     runs = beside.runs
@@ -52,7 +53,14 @@ def put(
             again.keep(question, record)
 
     try:
-        report = append(store, runs, unread=beside.unread, later=beside.later, told=told)
+        report = append(
+            store,
+            runs,
+            unread=beside.unread,
+            later=beside.later,
+            grown=beside.grown,
+            told=told,
+        )
     except OutdatedError:  # another process has changed it since
         runs = read(*sources, **said)
         report = append(store, runs)

@@ -12,12 +12,13 @@ import pytest
 import wandb_files
 from log_files import CURVE, write
 from refusals import refusal
+from twin_stores import Twins
 
 from scaling_cli import ingest
 from scaling_cli.ingest import _sources, delimited
 from scaling_cli.runs import again, store
 from scaling_cli.verbs import ingest as verb
-from scaling_cli.vocabulary.errors import DataError, ScalingError
+from scaling_cli.vocabulary.errors import DataError
 
 ODD = "step,loss,empty\n1,5,\n2,4,\n1,4.5,\n2,nan,\n"
 SIZED = "step,tokens,loss,params,seed\n1,1000,5,7e6,1\n2,2000,4,7e6,1\n"
@@ -36,33 +37,6 @@ def logs(tmp_path: Path) -> Path:
     write(folder, "a/log.txt", "iter 1: loss 5.1, time 2.0ms\niter 2: loss 4.9, time 2.0ms\n")
     write(tmp_path, "meta.csv", "run_id,params\nrun0,1e6\nnobody,2e6\n")
     return folder
-
-
-def told(root: Path, given: list[str], **said: Any) -> Any:
-    """Return all that an ingest says and leaves."""
-    try:
-        runs, report = verb.put(given, root, **said)
-    except ScalingError as error:
-        return type(error), str(error)
-    files = {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file()}
-    return {**report.to_dict(), "store": ""}, runs.columns, runs.notes, files
-
-
-class Twins:
-    """Two stores that are filled alike, one of them by reading everything each time."""
-
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._stores, self._monkeypatch = (folder / "fast", folder / "slow"), monkeypatch
-
-    def fill(self, *given: Path, **said: Any) -> None:
-        fast, slow = self._stores
-        sources = list(map(str, given))
-        with self._monkeypatch.context() as slowly:
-            slowly.setattr(store, "held", lambda _: None)
-            expected = told(slow, sources, **said)
-        answer = told(fast, sources, **said)
-        for part, same in zip(answer, expected, strict=True):
-            assert part == same
 
 
 @pytest.fixture
@@ -232,7 +206,7 @@ def test_nothing_is_parsed_again(
         ),
     )
     report = verb.put([str(logs)], tmp_path / "store")[1]
-    assert (report.replaced, read) == (("run3",), [str(logs / "a/run3.csv")])
+    assert (report.replaced, {*read}) == (("run3",), {str(logs / "a/run3.csv")})
 
 
 def test_a_store_that_changes_meanwhile(
