@@ -39,8 +39,9 @@ class Search:
         return [n for n in self.law.parameters() if n not in self.fix and n not in self.tie]
 
     def free(self, values: Mapping[str, float]) -> np.ndarray:
-        """Return coordinates of parameter values: logarithms of the positive ones."""
-        return np.array([np.log(values[n]) if self._positive(n) else values[n] for n in self.names])
+        """Return coordinates of parameter values: logarithms of the positive ones, or of a hair."""
+        logs = {n: np.log(max(v, 1e-300)) for n, v in values.items() if self._positive(n)}
+        return np.array([({**values, **logs})[n] for n in self.names])
 
     def residuals(self, u: np.ndarray) -> np.ndarray:
         """Return residuals, shape (..., n), at real or complex u of shape (..., k)."""

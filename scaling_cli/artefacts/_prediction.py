@@ -199,7 +199,8 @@ class Prediction(Shown):
             size = 2 * np.abs(self.turned.forth(self.forecast) if self.shares else self.forecast)
             mean, new_run = ((high - low) / size for low, high in (self.mean, self.new_run))
             return mean, new_run
-        mean, new_run = (np.log(high / low) / 2 for low, high in (self.mean, self.new_run))
+        with np.errstate(divide="ignore"):  # a range that goes down to nought is endless in ln
+            mean, new_run = (np.log(high / low) / 2 for low, high in (self.mean, self.new_run))
         return mean, new_run
 
     def turned_back(self, turned: Turned, known: Sequence[float]) -> "Prediction":
@@ -585,5 +586,8 @@ def _sides(
     with np.errstate(divide="ignore", invalid="ignore"):  # what no output can be is the lowest
         log_draws = np.log(np.maximum(np.asarray(drawn(**columns), dtype=float), 0.0))
     log_draws = np.broadcast_to(log_draws, (len(log_value), count))
-    low, high = np.quantile(log_draws, [(1 - level) / 2, (1 + level) / 2], axis=1)
+    with np.errstate(invalid="ignore"):  # between draws of minus infinity lies no other
+        ends = np.quantile(log_draws, [(1 - level) / 2, (1 + level) / 2], axis=1)
+    none = np.isneginf(log_draws).any(axis=1) & np.isnan(ends)
+    low, high = np.where(none, -np.inf, ends)
     return np.maximum(0.0, log_value - low), np.maximum(0.0, high - log_value)

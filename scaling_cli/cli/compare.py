@@ -28,14 +28,21 @@ class Recipes:
         "COLUMN", "The column whose values are the recipes: each is fitted by itself."
     )
     axis: str | None = options.option(
-        "COLUMN", "With --by: the loss is a power law of this column (hours), not of N and D."
+        "COLUMN", "With --by: the loss is a law of this column (hours), not of N and D."
+    )
+    first: str | None = options.option(
+        "NAME", "The recipe that the others are set against. Default: that of most runs."
     )
     shared: str | None = options.option(
         "exponents|factors|auto|NAME,...",
         "Fit recipes together with these parameters in common; factors: they differ by what a "
         "parameter and a token count for; auto: by forecasts of the dearest runs, held back.",
     )
-    law: str | None = options.option("NAME", "With --by: the law. Default: chinchilla.")
+    law: str | None = options.option(
+        "NAME",
+        "With --by: the law. Default: chinchilla; of an axis, the nearer of power_law and "
+        "logarithm.",
+    )
     target: str | None = options.target()
     where: str | None = options.where()
     level: float = options.level()
@@ -83,6 +90,7 @@ def compare(recipes: Recipes, where: Where, asking: options.Telling) -> None:
             *recipes.things,
             by=recipes.by,
             axis=recipes.axis,
+            first=recipes.first,
             shared=recipes.shared,
             level=recipes.level,
             fitting=fitting,

@@ -61,9 +61,14 @@ def central_about(own: float, drawn: np.ndarray, level: float) -> tuple[float, f
     83 % where 90 is nominal, both 88 to 91. Numbers may be infinite: quantiles are draws then, not
     means of two, and a range that cannot be moved is widened to the number.
     """
-    ends = (1 - level) / 2, 0.5, (1 + level) / 2
-    method = "linear" if np.isfinite(drawn).all() else "nearest"
-    low, middle, high = np.quantile(drawn, ends, method=method).tolist()
+    ends = np.array([(1 - level) / 2, 0.5, (1 + level) / 2])
+    if np.isfinite(drawn).all():
+        low, middle, high = np.quantile(drawn, ends).tolist()
+    elif np.isnan(drawn).any():
+        return np.nan, np.nan
+    else:
+        nearest = np.round(ends * (len(drawn) - 1)).astype(int)
+        low, middle, high = np.sort(drawn)[nearest].tolist()
     if not (np.isfinite(own) and np.isfinite(middle)):
         return min(low, own), max(high, own)
     return min(low, low + own - middle), max(high, high + own - middle)

@@ -1,6 +1,6 @@
 """Two recipes beside each other: who is ahead where, by how much compute, and until where."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import NormalDist
@@ -226,18 +226,23 @@ class Pair:
 
     def data_multiplier(self, point: Mapping[str, float]) -> dict[str, Any]:
         """Return how many times the data the first needs at the second's size and loss."""
-        data = (self.first.law.size_and_data() or ("", ""))[1]
+        data = self._size_and_data[1]
+        told = self._told(lambda laws: self._saved_data(laws, point))
+        return {"axis": data, "at": point[data], **told}
 
-        def saved(laws: tuple[Law, Law]) -> np.ndarray:
-            goal = self._less(1, np.asarray(laws[1](**point), float))
+    @property
+    def _size_and_data(self) -> tuple[str, str]:
+        return self.first.law.size_and_data() or ("", "")
 
-            def first(moved: np.ndarray) -> np.ndarray:
-                more = {**point, data: point[data] * np.exp(moved)}
-                return self._less(0, np.asarray(laws[0](**more)))
+    def _saved_data(self, laws: tuple[Law, Law], point: Mapping[str, float]) -> np.ndarray:
+        data = self._size_and_data[1]
+        goal = self._less(1, np.asarray(laws[1](**point), float))
 
-            return reached(first, goal)
+        def first(moved: np.ndarray) -> np.ndarray:
+            more = {**point, data: point[data] * np.exp(moved)}
+            return self._less(0, np.asarray(laws[0](**more)))
 
-        return {"axis": data, "at": point[data], **self._told(saved)}
+        return reached(first, goal)
 
     def _told(self, of: Callable[[tuple[Law, Law]], np.ndarray]) -> dict[str, Any]:
         """Return a multiplier with its range, from its logarithms; infinite: never."""
@@ -248,9 +253,28 @@ class Pair:
 
     def trend(self, low: float, high: float) -> dict[str, Any] | None:
         """Return the exponent with which the multiplier goes between two places of the axis."""
+        return self._trend(self.axis, low, high, self._saved, (low, high))
 
+    def data_trend(self, points: Sequence[Mapping[str, float]]) -> dict[str, Any] | None:
+        """Return the same of the multiplier of data with size, between two points.
+
+        None where no two sizes are asked for.
+        """
+        size = self._size_and_data[0]
+        ends = [extreme(points, key=lambda point: point[size]) for extreme in (min, max)]
+        low, high = (point[size] for point in ends)
+        return self._trend(size, low, high, self._saved_data, ends) if low < high else None
+
+    def _trend(
+        self,
+        symbol: str,
+        low: float,
+        high: float,
+        saved: Callable[[tuple[Law, Law], Any], np.ndarray],
+        places: Sequence[Any],
+    ) -> dict[str, Any] | None:
         def slope(laws: tuple[Law, Law]) -> np.ndarray:
-            ends = [self._saved(laws, x) for x in (low, high)]
+            ends = [saved(laws, place) for place in places]
             with np.errstate(invalid="ignore"):
                 return (ends[1] - ends[0]) / np.log(high / low)
 
@@ -259,7 +283,13 @@ class Pair:
             return None
         drawn = None if self.drawn is None else slope(self.drawn)
         ends = None if drawn is None else central_about(own, drawn[np.isfinite(drawn)], self.level)
-        return {"exponent": own, "interval": ends and list(ends), "between": [low, high]}
+        between = [low, high]
+        return {
+            "exponent": own,
+            "interval": ends and list(ends),
+            "between": between,
+            "with": symbol,
+        }
 
     # ---- until where
 

@@ -8,6 +8,8 @@ from scaling_cli.reports._blocks import Block, Labelled, Notes, Table, Text
 from scaling_cli.vocabulary.quantities import factor
 
 Record = Mapping[str, Any]
+CLEAR = 6.0  # of BIC, from which on one law is strongly preferred (Kass and Raftery 1995)
+LONGEST = 8  # letters of a name that heads a column
 SURE = 0.9  # of being better, from which on it is said so
 
 
@@ -46,7 +48,7 @@ def _pair(pair: Record, level: float, *, full: bool) -> list[Block]:
     return [
         _losses(pair, level),
         Labelled("saves", list(_saves(pair, level))),
-        Labelled("crossing", [_crossing(pair, level)] if pair["crossing"] else []),
+        Labelled("crossing", list(_crossings(pair, level))),
         Labelled("moved", list(_moved(pair, full=full))),
         Labelled("factors", list(_factors(pair, level))),
         Labelled("pairs", list(_paired(pair, level))),
@@ -57,15 +59,20 @@ def _pair(pair: Record, level: float, *, full: bool) -> list[Block]:
 
 def _losses(pair: Record, level: float) -> Table:
     symbols = list(pair["at"][0]["inputs"])
+    names = pair["first"], pair["second"]
+    title = f"{names[1]} less {names[0]}"
+    if max(map(len, names)) > LONGEST:
+        title = f"the second ({names[1]}) less the first ({names[0]})"
+        names = "first", "second"
     columns = [
         *((_called(pair, s), ">", _input(s)) for s in symbols),
-        (pair["first"], ">", lambda a: _numbers.value(a["first"])),
-        (pair["second"], ">", lambda a: _numbers.value(a["second"])),
-        ("difference", ">", lambda a: f"{a['difference']:+.4f}"),
+        (names[0], ">", lambda a: _numbers.value(a["first"])),
+        (names[1], ">", lambda a: _numbers.value(a["second"])),
+        ("change", ">", lambda a: f"{a['difference']:+.4f}"),
         (_numbers.level(level), "<", lambda a: _ends(a["interval"])),
-        ("better", "<", lambda a: _better(pair, a["p_better"])),
+        ("better", "<", lambda a: _better(names, a["p_better"])),
     ]
-    return Table.of(pair["at"], columns, f"{pair['target']}: {pair['second']} less {pair['first']}")
+    return Table.of(pair["at"], columns, f"{pair['target']}: {title}")
 
 
 def _input(symbol: str) -> Any:
@@ -76,12 +83,12 @@ def _ends(ends: Sequence[float] | None) -> str:
     return "" if ends is None else " .. ".join(f"{v:+.4f}" for v in ends)
 
 
-def _better(pair: Record, p: float | None) -> str:
-    """Say who is better, with what probability; that it is open below SURE."""
+def _better(names: tuple[str, str], p: float | None) -> str:
+    """Say who is better, with what probability; with a question mark below SURE."""
     if p is None:
         return ""
-    name, share = (pair["second"], p) if p >= 0.5 else (pair["first"], 1 - p)
-    return f"{name} ({share:.2f})" if share >= SURE else f"open ({share:.2f} {name})"
+    name, share = (names[1], p) if p >= 0.5 else (names[0], 1 - p)
+    return f"{name}{'' if share >= SURE else '?'} ({share:.2f})"
 
 
 def _saves(pair: Record, level: float) -> Iterator[str]:
@@ -95,15 +102,19 @@ def _saves(pair: Record, level: float) -> Iterator[str]:
         where = f"{size} = {_numbers.quantity(at['inputs'][size], size)}"
         data = _numbers.quantity(told["at"], told["axis"])
         yield f"{told['axis']} {_times(told, level)} at {where}, {told['axis']} = {data}"
-    trend = pair["trend"]
-    if trend:
-        ends = trend["interval"]
-        range_ = "" if ends is None else f" ({ends[0]:+.3f} .. {ends[1]:+.3f})"
-        axis = _called(pair, pair["multiplier"][0]["axis"])
-        way = "grows" if trend["exponent"] > 0 else "shrinks"
-        open_ = ends is not None and ends[0] <= 0 <= ends[1]
-        told = "neither grows nor shrinks for certain" if open_ else f"{way} with {axis}"
-        yield f"the factor {told}: exponent {trend['exponent']:+.3f}{range_}"
+    axes = [told[0]["axis"] for told in (pair["multiplier"], pair["data_multiplier"]) if told]
+    for axis, trend in zip(axes, (pair["trend"], pair["data_trend"]), strict=False):
+        if trend:
+            yield f"the factor of {_called(pair, axis)} {_trend(pair, trend)}"
+
+
+def _trend(pair: Record, trend: Record) -> str:
+    ends, with_ = trend["interval"], _called(pair, trend["with"])
+    range_ = "" if ends is None else f" ({ends[0]:+.3f} .. {ends[1]:+.3f})"
+    open_ = ends is not None and ends[0] <= 0 <= ends[1]
+    way = "grows" if trend["exponent"] > 0 else "shrinks"
+    told = "neither grows nor shrinks for certain" if open_ else way
+    return f"{told} with {with_}: exponent {trend['exponent']:+.3f}{range_}"
 
 
 def _times(told: Record, level: float) -> str:
@@ -115,8 +126,18 @@ def _times(told: Record, level: float) -> str:
     return f"{own} ({low} .. {high}, {_numbers.level(level)})"
 
 
-def _crossing(pair: Record, level: float) -> str:
-    told = pair["crossing"]
+def _crossings(pair: Record, level: float) -> Iterator[str]:
+    """Yield where two cross, and where by the other law of one variable if that is as near."""
+    if pair["crossing"]:
+        yield _crossing(pair, pair["crossing"], level)
+    beside = pair["beside"]
+    if beside and beside["worse"] < CLEAR:
+        law, other = pair["law"], beside["law"]
+        told = _crossing(pair, beside["crossing"], level)
+        yield f"the runs hardly tell {law} from {other}; by {other} {told}"
+
+
+def _crossing(pair: Record, told: Record, level: float) -> str:
     axis, ahead = told["axis"], pair.get(told["ahead_after"] or "", "")
     if told["value"] is None:
         stays = f"{ahead} stays ahead" if ahead else "nobody is ahead"

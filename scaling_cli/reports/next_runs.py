@@ -81,7 +81,10 @@ def _parts(told: Record) -> Iterator[str]:
     kept = {n: ends for n, ends in told["parts"].items() if any(ends.values())}
     yield _numbers.pieces(*(f"{PARTS[name]} {write(ends)}" for name, ends in kept.items()))
     then = " after these runs" * told["first"]
-    yield f"half widths of {_numbers.level(told['level'])} of new runs{then}; their squares add up"
+    alone = told["if_law_holds"]
+    less = alone["after"] < HELPS * told["half_width"]["after"]
+    held = f"; {write(alone)} if {told['law']} holds" * less
+    yield f"half widths of {_numbers.level(told['level'])} of new runs{then}{held}"
 
 
 def _ends(ends: Mapping[str, float]) -> str:

@@ -1,6 +1,7 @@
 """`sc.compare`: two recipes or more, by their fits or by the groups of a table of runs."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,8 @@ from scaling_cli.artefacts import kinds
 from scaling_cli.artefacts._prediction import by_symbol, completed, read_inputs, taken
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.laws import name_of
+from scaling_cli.laws.logarithm import Logarithm
+from scaling_cli.laws.power_law import PowerLaw
 from scaling_cli.planning.comparison import Pair
 from scaling_cli.planning.together import chosen, together
 from scaling_cli.verbs._answer import Answer
@@ -16,6 +19,7 @@ from scaling_cli.vocabulary.arguments import check_level
 from scaling_cli.vocabulary.errors import DataError, ScalingError, UsageError, some
 from scaling_cli.vocabulary.outcomes import Level, Touches
 from scaling_cli.vocabulary.quantities import C as COMPUTE
+from scaling_cli.vocabulary.quantities import recognise
 
 MOST_GROUPS = 20  # values of a column beyond which it names runs, not recipes
 X = "x"  # input of power_law
@@ -25,6 +29,7 @@ def compare(
     *things: Any,
     by: str | None = None,
     axis: str | None = None,
+    first: str | None = None,
     shared: str | None = None,
     level: float = 0.9,
     fitting: Mapping[str, Any] | None = None,
@@ -39,7 +44,11 @@ def compare(
     by : str, optional
         The column whose values are the recipes: each is fitted by itself.
     axis : str, optional
-        With `by`: the column that the loss is a power law of (hours, flops), not N and D.
+        With `by`: the column that the loss is a law of (hours, flops), not N and D: a power law,
+        or a straight line of its logarithm where that is as near to the runs for what it takes.
+    first : str, optional
+        The recipe that the others are set against. Default: that of most runs, else the one that
+        comes first.
     shared : {"exponents", "factors", "separate", "auto"} or parameters, optional
         What recipes have in common, fitted to the runs of all at once: the exponents; everything
         but two factors, of what a parameter and a token count for; parameters by name (`alpha,E`);
@@ -64,18 +73,27 @@ def compare(
         If the column names no groups.
     """
     check_level(level)
-    groupless = 0
+    groupless, beside = 0, None
     if by is None:
         fits = _fits(things)
     else:
-        fits, groupless = _groups(things, by, axis, dict(fitting or {}))
+        fits, beside, groupless = _groups(things, by, axis, dict(fitting or {}))
     if len(fits) < 2:
         raise UsageError("a comparison needs two.", hint="scaling compare a.json b.json")
+    fits = _led(fits, first)
+    if axis:
+        inputs = {X if _same(name, axis) else name: value for name, value in inputs.items()}
     way, tried = (None, []) if shared is None else chosen(fits, shared)
     common = way.shared if way else ()
     fits = together(fits, common)
-    first, *others = fits.items()
-    told = [_compared(first, other, level, inputs, common) for other in others]
+    one, *others = fits.items()
+    told = [
+        {
+            **_compared(one, other, level, inputs, common),
+            "beside": beside and beside.crossing(one[0], other[0], level),
+        }
+        for other in others
+    ]
     return Answer(
         {
             **told[0],
@@ -100,10 +118,71 @@ def _fits(things: Sequence[Any]) -> dict[str, Fit]:
     }
 
 
+def _same(name: str, axis: str) -> bool:
+    """Say whether an input is the axis: by its name, or as the same quantity."""
+    own = recognise(axis)
+    return name == axis or (own is not None and (name == own.symbol or recognise(name) is own))
+
+
+def _led(fits: dict[str, Fit], first: str | None) -> dict[str, Fit]:
+    """Return fits, one of them first.
+
+    Raises
+    ------
+    UsageError
+        If there is none of that name.
+    """
+    if first is None:
+        return fits
+    if first not in fits:
+        raise UsageError(f"there is no recipe {first!r}.", hint=f"Recipes: {some([*fits])}.")
+    return {first: fits[first], **fits}
+
+
+@dataclass(frozen=True)
+class Beside:
+    """The fits by the law of one variable that recipes are not compared by.
+
+    Parameters
+    ----------
+    fits : mapping of recipe to Fit
+    worse : float
+        By how much its BIC, of all recipes together, is above that of the law that is taken.
+    """
+
+    fits: Mapping[str, Fit]
+    worse: float
+
+    def crossing(self, first: str, second: str, level: float) -> dict[str, Any]:
+        """Return where two recipes cross by this law."""
+        pair = Pair(self.fits[first], self.fits[second], {}, level)
+        law = name_of(pair.first.law)
+        return {"law": law, "worse": self.worse, "crossing": pair.crossing()}
+
+
+def _nearer(fits: Mapping[str, Fit], lines: Mapping[str, Fit]) -> tuple[dict[str, Fit], Beside]:
+    """Return the fits of the law with the lower BIC over all recipes, and the others."""
+    every = [dict(fits), dict(lines)]
+    told = [_bic(own.values()) for own in every]
+    best = int(np.argmin(told))
+    return every[best], Beside(every[1 - best], abs(told[1] - told[0]))
+
+
+def _bic(fits: Iterable[Fit]) -> float:
+    """Return the Bayesian information criterion of laws of groups of runs, their noise shared."""
+    every = [(fit.law, fit.points()) for fit in fits]
+    misses = [np.log(np.asarray(law(**p.inputs)) / p.output) for law, p in every]
+    count, free = sum(map(len, misses)), sum(len(law.parameters()) for law, _ in every)
+    squares = float(np.sum(np.concatenate(misses) ** 2))
+    return count * np.log(squares / count) + free * np.log(count)
+
+
 def _groups(
     things: Sequence[Any], by: str, axis: str | None, fitting: dict[str, Any]
-) -> tuple[dict[str, Fit], int]:
+) -> tuple[dict[str, Fit], Beside | None, int]:
     """Fit every group of runs by itself, most runs first; count the runs of none.
+
+    Along an axis by a power law and by a straight line of its logarithm, where no law is asked for.
 
     Raises
     ------
@@ -111,7 +190,6 @@ def _groups(
         If the column is not there, or has one value or very many.
     """
     from scaling_cli import ingest
-    from scaling_cli.verbs.fit import fit
 
     runs = ingest.read(*things, map={X: axis}) if axis else ingest.as_runs(list(things))
     if by not in runs.runs.column_names:
@@ -119,24 +197,39 @@ def _groups(
         hint = f"Columns that say something of a run: {some(own, MOST_GROUPS)}."
         raise DataError(f"there is no column {by!r}.", hint=hint)
     values = [v for v in runs.runs.column(by).to_pylist() if v is not None]
-    groups = sorted(set(values), key=lambda v: (-values.count(v), str(v)))
+    groups = sorted(dict.fromkeys(values), key=lambda v: -values.count(v))
     if not 2 <= len(groups) <= MOST_GROUPS:
         raise DataError(
             f"column {by!r} has {len(groups)} values: it names no recipes to compare.",
             hint="Name the column of recipes: --by optimizer.",
         )
-    options: dict[str, Any] = {"law": "power_law"} if axis else {}
-    options |= fitting
-    kept = options.pop("where", None)
+    rows = [(value, f"{by} == {_literal(value)}") for value in groups]
+    groupless = runs.runs.num_rows - len(values)
+    if not axis or "law" in fitting:
+        return _fitted(runs, rows, by, fitting), None, groupless
+    fits = _fitted(runs, rows, by, {**fitting, "law": PowerLaw})
+    if any(fit.turned for fit in fits.values()):
+        return fits, None, groupless
+    return *_nearer(fits, _fitted(runs, rows, by, {**fitting, "law": Logarithm})), groupless
+
+
+def _fitted(
+    runs: Any, rows: Sequence[tuple[Any, str]], by: str, options: Mapping[str, Any]
+) -> dict[str, Fit]:
+    """Fit runs of each recipe: its value, and which rows are its."""
+    from scaling_cli.verbs.fit import fit
+
+    others = {name: option for name, option in options.items() if name != "where"}
+    kept = options.get("where")
     also = f" and ({kept})" if kept else ""
     fits = {}
-    for value in groups:
+    for value, own in rows:
         try:
-            fits[str(value)] = fit(runs, where=f"{by} == {_literal(value)}{also}", **options)
+            fits[str(value)] = fit(runs, where=f"{own}{also}", **others)
         except ScalingError as error:
             error.message = f"recipe {value} of {by}: {error.message}"
             raise
-    return fits, runs.runs.num_rows - len(values)
+    return fits
 
 
 def _literal(value: Any) -> str:
@@ -152,7 +245,7 @@ def _compared(
     shared: Collection[str],
 ) -> dict[str, Any]:
     (name, first), (other, fit) = one, two
-    given = by_symbol(taken(first.law), inputs)
+    given = _given(first, inputs)
     spent = first.law.size_and_data() or ()
     held = {
         s: float(np.ravel(v)[0])
@@ -171,6 +264,7 @@ def _compared(
         "multiplier": [pair.multiplier(x) for x in scales],
         "data_multiplier": [pair.data_multiplier(p) for p in points] if spent else [],
         "trend": pair.trend(scales[0], scales[-1]) if len(scales) > 1 else None,
+        "data_trend": pair.data_trend(points) if spent else None,
         "crossing": pair.crossing(),
         "moved": pair.moved(),
         "factors": pair.factors(),
@@ -181,6 +275,24 @@ def _compared(
             for told in _warnings(one)
         ],
     }
+
+
+def _given(fit: Fit, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was given by symbol.
+
+    Raises
+    ------
+    UsageError
+        If the law takes no such input.
+    """
+    known = taken(fit.law)
+    given = by_symbol(known, inputs)
+    for name in given:
+        if name not in known:
+            raise UsageError(
+                f"{name_of(fit.law)} takes no {name}.", hint=f"Inputs: {', '.join(known)}."
+            )
+    return given
 
 
 def _points(pair: Pair, given: Mapping[str, Any]) -> list[dict[str, float]]:

@@ -303,6 +303,10 @@ class _Proposal:
             "noise": self.known.noise,
             "runs": list(self._told()),
             "half_width": {"before": before, "after": after},
+            "if_law_holds": {
+                key: float(np.hypot(parts["parameters"][i], parts["noise"][i]))
+                for i, key in enumerate(("before", "after"))
+            },
             "parts": {n: {"before": p[0], "after": p[1]} for n, p in parts.items()},
             "simulated": self._simulated(),
             "extrapolation": self._extrapolation(),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from scaling_cli.numerics.quantiles import central, quantile
+from scaling_cli.numerics.quantiles import central, central_about, quantile
 
 
 @pytest.mark.parametrize("freedom", range(1, 13))
@@ -21,3 +21,13 @@ def test_infinite_freedom_is_the_normal_distribution(level: float) -> None:
 
 def test_the_central_share_of_draws() -> None:
     assert central(np.arange(101.0), 0.9) == pytest.approx([5.0, 95.0])
+
+
+def test_ranges_of_numbers_some_of_which_are_endless() -> None:
+    """Draws in order, of which the ends are the 5th, 50th and 95th of a hundred and one."""
+    drawn = np.arange(101.0)
+    endless = np.where(drawn > 90, np.inf, drawn)[::-1]
+    assert central_about(50.0, endless, 0.9) == (5.0, np.inf)
+    assert central_about(np.inf, endless, 0.9) == (5.0, np.inf)
+    assert central_about(0.0, -endless, 0.9) == (-np.inf, 45.0)
+    assert np.isnan(central_about(0.0, np.append(endless, np.nan), 0.9)).all()

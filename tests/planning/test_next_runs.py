@@ -45,10 +45,14 @@ def test_before_is_what_predict_says_and_after_is_less(fit: Fit) -> None:
     parts = {n: float(v[0]) for n, v in fit.predict(**FAR).parts.items()}
     assert {n: p["before"] for n, p in told["parts"].items()} == pytest.approx(parts, rel=1e-9)
     assert told["parts"]["noise"]["before"] == told["parts"]["noise"]["after"]
+    assert told["if_law_holds"]["before"] == pytest.approx(
+        np.hypot(parts["parameters"], parts["noise"]), rel=1e-9
+    )
+    assert told["if_law_holds"]["after"] < told["half_width"]["after"]
 
 
 def test_the_range_that_comes_out_is_the_one_that_was_announced() -> None:
-    ratios, inside = [], []
+    ratios, inside, alone = [], [], []
     for seed in range(6):
         random, points = np.random.default_rng(seed), tables.table("chinchilla", noise=NOISE)
         output = LAW(**points.inputs) * np.exp(NOISE * random.standard_normal(len(points)))
@@ -63,9 +67,12 @@ def test_the_range_that_comes_out_is_the_one_that_was_announced() -> None:
         assert widths is not None
         ratios.append(widths[1][0] / told["half_width"]["after"])
         inside.append(after.is_inside(0, float(LAW(**FAR))))
+        own = np.hypot(after.parts["parameters"][0], after.parts["noise"][0])
+        alone.append(own / told["if_law_holds"]["after"])
     assert np.median(ratios) == pytest.approx(1, abs=0.1)
     assert np.ptp(ratios) < 0.5
     assert sum(inside) >= 5
+    assert np.median(alone) == pytest.approx(1, abs=0.25)  # an sd of noise by some 30 runs
 
 
 def test_less_and_more_than_the_budget_are_told(fit: Fit) -> None:
@@ -164,6 +171,8 @@ def test_what_is_printed(fit: Fit, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         f"loss at N = 20B, D = 1T from +/-{before:.2f} % to +/-{after:.2f} %."
     )
     assert "futures simulated and refitted" in said
+    own = " to ".join(f"{100 * record['if_law_holds'][key]:.2f} %" for key in ("before", "after"))
+    assert f"half widths of 90 % of new runs; {own} if chinchilla holds" in said
     assert "chinchilla holds up to the target, and new runs are trained as the others were." in said
     lacking = run("next", "--budget", "1e20", "--target-params", "7B")
     assert (lacking.exit_code, lacking.stderr) == (
