@@ -10,8 +10,8 @@ from scaling_cli.forecasting import forecast
 from scaling_cli.forecasting.job import Job, binned
 
 
-def of(running: Job, **options: float | str) -> Forecast:
-    return forecast(running, **options)[0]
+def of(running: Job, method: str, until: float) -> Forecast:
+    return forecast(running, method=method, until=until)[0]
 
 
 def test_the_ensemble_is_the_mean_of_the_power_law_and_a_damped_slope() -> None:
