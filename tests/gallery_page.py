@@ -17,6 +17,7 @@ import scaling_cli as sc
 from scaling_cli import plots
 from scaling_cli.laws.chinchilla import Chinchilla
 from scaling_cli.plots import _compare
+from scaling_cli.verbs.compare import pairs_of
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docs" / "gallery"
@@ -67,8 +68,8 @@ def table(kind: str) -> Any:
 def compared() -> Any:
     """Return the numbers of the figure of three recipes: models of three widths."""
     runs = sc.read(ROOT / "data" / "ladder" / "runs.csv")
-    widths = sc.compare(runs, by="width", fitting={"law": "kaplan_d"}).made
-    return _compare.table({f"width {name}": widths[name] for name in ("64", "48", "96")})
+    first, pairs = pairs_of(sc.compare(runs, by="width", fitting={"law": "kaplan_d"}))
+    return _compare.table(f"width {first}", {f"width {n}": pairs[n] for n in ("48", "96")})
 
 
 def picture(kind: str) -> bytes:

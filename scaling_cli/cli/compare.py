@@ -106,17 +106,15 @@ def compare(recipes: Recipes, where: Where, asking: options.Telling) -> None:
             fitting=fitting,
             **point,
         )
-    write(lambda path: _draw(path, answer, recipes.level), path)
+    write(lambda path: _draw(path, answer), path)
     asking.tell(answer)
     if path is not None:
         asking.terminal.say(f"written   {path}")
 
 
-def _draw(path: str, answer: "Answer", level: float) -> None:
+def _draw(path: str, answer: "Answer") -> None:
     from scaling_cli import plots
     from scaling_cli.plots import _compare
+    from scaling_cli.verbs.compare import pairs_of
 
-    shared = (answer["shared"] or {}).get("shared", ())
-    at = answer["at"][0]["inputs"] if answer["at"] else {}
-    table = _compare.table(answer.made, level, at, shared)
-    plots.save(plots.drawn(_compare, table), path)
+    plots.save(plots.drawn(_compare, _compare.table(*pairs_of(answer))), path)

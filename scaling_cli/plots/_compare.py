@@ -4,17 +4,18 @@ Each recipe stands at its own best split of the compute, as `scaling compare` ha
 those of the draws of both laws: how far other laws part is told at points, not drawn.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
 
-from scaling_cli.artefacts.fit import Fit
-from scaling_cli.planning.comparison import Pair
 from scaling_cli.plots import _style
 from scaling_cli.vocabulary.errors import UsageError
+
+if TYPE_CHECKING:
+    from scaling_cli.planning.comparison import Pair
 
 PLACES = 90
 REACH = 10.0  # times the largest run; a crossing a little beyond is drawn too
@@ -51,25 +52,14 @@ class Table(_style.Sheet):
         return _style.PAGE, 1, (1.6, 1.0)
 
 
-def table(
-    fits: Mapping[str, Fit],
-    level: float = 0.9,
-    at: Mapping[str, float] | None = None,
-    shared: Collection[str] = (),
-) -> Table:
-    """Compute what recipes reach along their axis, each at its best split.
-
-    What neither size nor data is, is held as it stands in `at`.
+def table(name: str, pairs: Mapping[str, "Pair"]) -> Table:
+    """Compute what recipes reach along their axis: the first, by name, and others against it.
 
     Raises
     ------
     UsageError
         If their law grows with several inputs of which none is compute: there is no axis to draw.
     """
-    (name, first), *others = fits.items()
-    spent = first.law.size_and_data() or tuple(first.law.inputs())
-    held = {s: v for s, v in (at or {}).items() if s in first.law.inputs() and s not in spent}
-    pairs = {n: Pair(first, fit, held, level, shared) for n, fit in others}
     one = next(iter(pairs.values()))
     ends = [pair.span() for pair in pairs.values()]
     spans = [span for span in ends if span is not None]
@@ -80,23 +70,23 @@ def table(
     near = [value for value in crossings.values() if value and value < FAR * edge]
     x = np.geomspace(low, max([REACH * edge, *(2 * value for value in near)]), PLACES)
     against = tuple(_against(n, pair, x, crossings[n]) for n, pair in pairs.items())
-    labels = (_style.label(first, one.axis), first.target)
-    return Table(name, x, _signed(one, x)[0], against, edge, level, labels)
+    labels = (_style.label(one.first, one.axis), one.first.target)
+    return Table(name, x, _signed(one, x)[0], against, edge, one.level, labels)
 
 
-def _signed(pair: Pair, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _signed(pair: "Pair", x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return what both reach, in the target's own direction."""
     first, second = pair.frontiers(pair.laws, x)
     return (-first, -second) if pair.rises else (first, second)
 
 
-def _against(name: str, pair: Pair, x: np.ndarray, crossing: float | None) -> Against:
+def _against(name: str, pair: "Pair", x: np.ndarray, crossing: float | None) -> Against:
     first, second = _signed(pair, x)
     low, high = _ranges(pair, x)
     return Against(name, second, second - first, low, high, crossing)
 
 
-def _ranges(pair: Pair, x: np.ndarray) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:
+def _ranges(pair: "Pair", x: np.ndarray) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:
     if pair.drawn is None:
         return None, None
     one, other = pair.frontiers(pair.drawn, x[:, None])

@@ -36,6 +36,7 @@ from scaling_cli.plots import (
 from scaling_cli.plots import sensitivity as tornado
 from scaling_cli.runs.curve import Curve
 from scaling_cli.schedules import parse_schedule
+from scaling_cli.verbs.compare import pairs_of
 from scaling_cli.vocabulary.errors import DataError, UsageError
 from scaling_cli.vocabulary.outcomes import Status
 
@@ -245,7 +246,7 @@ def test_the_numbers_are_written_as_csv(tmp_path: Path) -> None:
 def test_recipes_cross_where_the_closed_form_says() -> None:
     """Best splits of alpha = beta, A = B: L = E + 2 A (C/6)^-1/4."""
     other = replace(fitted(), law=Chinchilla(E=1.1, A=80.0, B=80.0, alpha=0.5, beta=0.5))
-    table = _compare.table({"one": fitted(), "other": other})
+    table = _compare.table(*pairs_of(sc.compare(fitted(), other)))
     (against,) = table.others
     assert against.crossing == pytest.approx(6 * 400.0**4, rel=2e-4)  # 0.1 = 40 (C/6)^-1/4
     assert table.reached == pytest.approx(1 + 200 * (table.x / 6) ** -0.25, rel=1e-9)
