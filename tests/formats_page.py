@@ -46,8 +46,8 @@ extra `wandb`. A store knows all of these by their address. Spreadsheets need th
 
 Where a store has read a CSV, a log of JSON lines, a console or a log by `--pattern`, and the file
 has grown, what is new goes behind what is there. That the file begins with all that was read, its
-SHA-256 says. Then it is read twice, as it was and as it is (of more than 2.5 MB without its middle),
-and what the second says more must follow the first: any other difference (a step that goes
+SHA-256 says. Then it is read twice, as it was and as it is (of more than 2.5 MB without its
+middle), and what the second says more must follow the first: any other difference (a step that goes
 back, another column, a type, a note, a cell that differs) and the file is read whole. For a large
 file this rests on the beginning and the last MB showing what kind of log it is; a column that only
 the middle has, or a restart there, is seen by comparison with what the store holds.
