@@ -3,6 +3,7 @@
 The whole history is asked for (`scan_history`), not the sample that `history` gives.
 """
 
+import importlib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -41,13 +42,13 @@ def fetched(address: str) -> list[Source]:
         raise UsageError(f"{address} names no project.", hint=_TOO_FEW)
     project = "/".join(parts[:2])
     try:
-        from wandb import Api
+        package: Any = importlib.import_module("wandb")
     except ImportError as error:
         message = "runs of W&B's API need the package wandb, which is not installed."
         hint = "pip install 'scaling-cli[wandb]'; files (run-ID.wandb) and exports need nothing."
         raise DataError(message, file=address, hint=hint) from error
     try:
-        api = Api()
+        api = package.Api()
         runs = [api.run("/".join(parts))] if len(parts) == 3 else list(api.runs(project))
         sources = [_source(f"{SCHEME}{project}", run, len(runs)) for run in runs]
     except DataError:

@@ -1,7 +1,7 @@
 """Spreadsheets, written by openpyxl and read by calamine."""
 
-import builtins
 import io
+import sys
 import zipfile
 from collections.abc import Sequence
 from datetime import date
@@ -86,14 +86,7 @@ def test_other_archives_are_called_archives(tmp_path: Path) -> None:
 
 
 def test_without_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = builtins.__import__
-
-    def without(name: str, *rest: Any, **named: Any) -> Any:
-        if name == "python_calamine":
-            raise ImportError(name)
-        return whole(name, *rest, **named)
-
-    monkeypatch.setattr(builtins, "__import__", without)
+    monkeypatch.setitem(sys.modules, "python_calamine", None)
     file = write(tmp_path, "a.xlsx", sheets(A=LADDER))
     assert refusal(DataError, ingest.read, file) == (
         f"{file}: a spreadsheet needs the package python-calamine, which is not installed. "
