@@ -13,7 +13,7 @@ from scaling_cli import laws
 from scaling_cli.artefacts._record import Record
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.vocabulary.errors import UsageError, near
-from scaling_cli.vocabulary.quantities import parse_number
+from scaling_cli.vocabulary.quantities import parse_number, short_number
 
 MARK = "#"  # between a file and the group that is meant
 LEVEL = 0.9
@@ -119,10 +119,11 @@ class GroupedFit(Record):
 
 
 def label(value: Any) -> str:
-    """Return what a group is called: whole numbers without a point, others in full."""
-    if isinstance(value, float):
-        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
-    return str(value)
+    """Return what a group is called: numbers as short as they read back the same (150M)."""
+    if not isinstance(value, float):
+        return str(value)
+    short = short_number(value)
+    return short if parse_number(short) == value else repr(value)
 
 
 def _as_number(name: str) -> str | None:

@@ -14,6 +14,8 @@ def check(
 ) -> CheckResult:
     """Check a fit of groups; see `reference.check`. It is never rewritten: groups are one fit."""
     del update
+    if wrong := [name for name in fit.through if _through(fit, name) > _result.SAME_STORED]:
+        return replace(result, message=f"the law through {', '.join(wrong)} comes out otherwise.")
     if fit.shared:
         return _at_once(fit, result)
     checked = {
@@ -29,9 +31,19 @@ def check(
     return replace(worst, message=f"{told}.")
 
 
+def _through(fit: GroupedFit, name: str) -> float:
+    """Return by how much a law through the groups differs where it is fitted once more."""
+    from scaling_cli.point_fits import nested
+
+    stored, at = fit.through[name].law, fit.through[name].points().inputs
+    new = nested.through(fit.groups, fit.by, name, type(stored), together=bool(fit.shared)).law
+    pairs = zip(new(**at), stored(**at), strict=True)
+    return max(difference(float(now), float(then)) for now, then in pairs)
+
+
 def _at_once(fit: GroupedFit, result: CheckResult) -> CheckResult:
     """Refit all groups with what they share, and compare the sum and where the runs lie."""
-    from scaling_cli.planning import together  # JAX: only when something is refitted
+    from scaling_cli.point_fits import together  # JAX: only when something is refitted
 
     new, optimum = together.at_once(fit.groups, fit.shared)
     first = next(iter(fit.groups.values()))

@@ -1,5 +1,6 @@
 """Fits of groups: a row a group with parameters and loss at one point, and what groups share."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from scaling_cli.reports._blocks import Block, Command, Labelled, Notes, Table
 from scaling_cli.vocabulary.outcomes import Level
 
 WIDE = 5  # parameters that stand beside each other in 80 columns
+NARROW = 13  # letters of a group, or of their column, beside which so many have room
 HALF = f"± is half of the {100 * LEVEL:.0f} % range of a parameter"
 
 
@@ -24,8 +26,7 @@ def blocks(
         *_tables(fit),
         Labelled("shared", list(_shared(fit))),
         *(block for name, law in fit.through.items() for block in _through(fit, name, law)),
-        Notes("warn", list(_unfitted(fit))),
-        Notes("warn", list(_doubts(fit))),
+        Notes("warn", [*_unfitted(fit), *_doubts(fit)]),
         *(_alone(name, own) for name, own in fit.groups.items() if full),
         *_fitted.ending(written),
         *([_next(fit, written)] if written is not None else []),
@@ -37,7 +38,8 @@ def _tables(fit: GroupedFit) -> Iterator[Table]:
     names = list(dict.fromkeys(n for own in fit.groups.values() for n in own.parameters))
     first = next(iter(fit.groups.values()))
     formula = laws_report.equation(first.law.formula())
-    parts = [names[i : i + WIDE] for i in range(0, len(names), WIDE)]
+    wide = WIDE if max(map(len, (fit.by, *fit.groups))) <= NARROW else WIDE - 1
+    parts = [names[i : i + wide] for i in range(0, len(names), wide)]
     for part in parts:
         last = part is parts[-1]
         told = [] if not last else [HALF, *_common(fit)]
@@ -67,12 +69,13 @@ def _cell(fit: Fit, parameter: str) -> tuple[str, str]:
     """Return a parameter and half of its range, in the digits that it deserves."""
     if parameter not in fit.parameters:
         return "", ""
-    ends = _fitted.Parameter(parameter, fit.parameters[parameter], fit.intervals.get(parameter)).ends
+    value, span = fit.parameters[parameter], fit.intervals.get(parameter)
+    told, ends = f"{value:.4g}", _fitted.Parameter(parameter, value, span).ends
     if parameter in (fit.selection.get("fix") or {}):
-        return f"{fit.parameters[parameter]:.4g}", "fixed"
-    if ends is None or any(abs(end) == float("inf") for end in ends):
-        return f"{fit.parameters[parameter]:.4g}", "no bound"
-    return f"{fit.parameters[parameter]:.4g}", _half(*ends)
+        return told, "fixed"
+    if ends is None:
+        return told, ""
+    return told, _fitted.UNBOUNDED if any(map(math.isinf, ends)) else _half(*ends)
 
 
 def _half(low: float, high: float) -> str:
@@ -105,7 +108,7 @@ def _shared(fit: GroupedFit) -> Iterator[str]:
 def _through(fit: GroupedFit, name: str, law: Fit) -> Iterator[Block]:
     """Yield a law through a parameter of the groups."""
     table = fit_report.parameters(law)
-    chi2, freedom = law.diagnostics["chi2"], law.diagnostics["freedom"]
+    chi2, freedom = law.value or 0.0, law.n_points - len(law.parameters)
     told = f"chi² {chi2:.3g} at {_numbers.count(freedom, 'degree')} of freedom"
     if freedom and chi2 > 3 * freedom:
         told += ": the groups miss the law by more than their own errors"

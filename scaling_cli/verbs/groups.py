@@ -1,4 +1,4 @@
-"""Groups of runs: which there are, a fit of each, what they share, laws through their parameters."""
+"""Groups of runs: which there are, a fit of each, what they share, laws through them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -55,7 +55,7 @@ def fit_groups(
         _refuse(by, unfitted)
     way, tried, joint = None, [], None
     if shared is not None:
-        from scaling_cli.planning import together
+        from scaling_cli.point_fits import together
 
         way, tried = together.chosen(fits, shared)
         if way.shared:
@@ -150,8 +150,8 @@ def _refuse_held(options: Mapping[str, Any]) -> None:
     """Refuse options that a fit of all groups at once does not know."""
     if wrong := [name for name in ALONE if options.get(name)]:
         raise UsageError(
-            f"--shared and {' and '.join(f'--{name}' for name in wrong)} cannot go together: groups "
-            "are then fitted at once, every point counting alike.",
+            f"--shared cannot go with --{' and --'.join(wrong)}: groups are fitted at once, and "
+            "every point counts alike.",
             hint="Leave one of them out.",
         )
 
@@ -163,7 +163,7 @@ def _kept(fit: Fit) -> dict[str, Any]:
 
 def _with_laws(fit: GroupedFit, through: Mapping[str, str]) -> GroupedFit:
     """Add laws through parameters of the groups."""
-    from scaling_cli.planning import nested
+    from scaling_cli.point_fits import nested
 
     first = next(iter(fit.groups.values())).law
     made = {}

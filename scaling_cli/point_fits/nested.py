@@ -11,7 +11,6 @@ from functools import cached_property
 
 import numpy as np
 
-from scaling_cli import laws
 from scaling_cli.artefacts._prediction import DRIFT_BARE, Uncertainty, edges
 from scaling_cli.artefacts._record import versions
 from scaling_cli.artefacts.fit import Fit
@@ -22,7 +21,7 @@ from scaling_cli.runs.points import Points
 from scaling_cli.search.optimum import make_problem, refuse, settle
 from scaling_cli.vocabulary.errors import UsageError
 from scaling_cli.vocabulary.objective import Objective
-from scaling_cli.vocabulary.outcomes import Status
+from scaling_cli.vocabulary.quantities import parse_number
 
 MOST = 400  # draws that the law is fitted to again
 SIGMA = 0.6826894921370859  # the share of a normal within one sd
@@ -56,7 +55,11 @@ class Measured:
         UsageError
             If a group is called by no number.
         """
-        sure = [np.asarray(f.uncertainty.draws[parameter]) for f in groups.values() if f.uncertainty]
+        known = [fit.uncertainty for fit in groups.values() if fit.uncertainty is not None]
+        sure = [np.asarray(own.draws[parameter]) for own in known]
+        if not together:  # fits of one seed share random numbers: as they stand they go together
+            mixed = [np.random.default_rng(i) for i in range(len(sure))]
+            sure = [own.permutation(drawn) for own, drawn in zip(mixed, sure, strict=True)]
         count = min(MOST, *(len(own) for own in sure))
         return cls(
             np.array([_number(name, parameter) for name in groups]),
@@ -137,7 +140,7 @@ def through(
         intervals=intervals(draws, 0.9, "draws of the groups"),
         uncertainty=_uncertainty(own, points, draws, freedom),
         derived=derived(own, points),
-        diagnostics={"chi2": chi2, "freedom": freedom, "sd": measured.sd.tolist()},
+        diagnostics={"sd": measured.sd.tolist()},
         selection={"through": parameter, "by": by, "level": 0.9},
         origin={"kind": "computed"},
         versions=versions(),
@@ -163,8 +166,8 @@ def _uncertainty(
 
 def _number(name: str, parameter: str) -> float:
     try:
-        return float(name)
-    except ValueError:
+        return parse_number(name)
+    except UsageError:
         told = f"a law through {parameter} needs groups that are numbers; {name!r} is none."
         raise UsageError(told, hint="Group by what grows: --by params.") from None
 
