@@ -4,6 +4,7 @@
 #   make lint       ruff and pyright
 #   make check      refit the certified fits
 #   make structure  modules, floors, circles, lines of code
+#   make docs       build the documentation site into build/site/html
 #   make wheel      build the wheel into dist/
 #   make clean      remove what these made
 
@@ -13,9 +14,9 @@ SHELL := bash
 STAMP := $(VENV)/installed
 export PATH := $(abspath $(VENV)/bin):$(PATH)
 
-.PHONY: help demo test lint format check structure wheel clean
+.PHONY: help demo test lint format check structure docs wheel clean
 help:
-	@sed -n '2,8s/^# *//p' Makefile
+	@sed -n '2,9s/^# *//p' Makefile
 
 # Installed once, and again when pyproject.toml changes. Dependency groups need pip 25.1.
 $(STAMP): pyproject.toml
@@ -55,9 +56,15 @@ check: $(STAMP)
 structure: $(STAMP)
 	@python tests/structure.py
 
+docs: $(STAMP)
+	@python -m pip install --quiet --disable-pip-version-check --group docs
+	rm -rf build/site
+	PYTHONPATH=tests python tests/site_pages.py build/site
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict --config-file build/site/mkdocs.yml
+
 wheel: $(STAMP)
 	rm -rf dist
 	python -m hatchling build --target wheel
 
 clean:
-	rm -rf $(VENV) dist demo .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) dist build demo .pytest_cache .ruff_cache .hypothesis

@@ -66,7 +66,7 @@ Capitals and the characters between words do not matter.
 |---|---|---|
 """
 # Whose files of a general form are known, by the tests of tests/ingest/.
-_SUCH_AS = {
+SUCH_AS = {
     "delimited": "Lightning's metrics.csv, Keras' CSVLogger, W&B's exports of charts and "
     "histories, TensorBoard's CSV, DVCLive's folders, tables of finished runs or of checkpoints",
     "jsonl": "trainer_state.json of Hugging Face, trainer_log.jsonl of LLaMA-Factory, scalars.json "
@@ -109,7 +109,7 @@ def _file(name: str, module: ModuleType) -> str:
     facts = "its configuration" if hasattr(module, "_settings") else "columns"
     facts = "its header" if module is console else facts
     several = "yes" if hasattr(module, "join") else ""
-    such = _SUCH_AS.get(name, "")
+    such = SUCH_AS.get(name, "")
     told = (called or "`console`, or a program below", module.LOOKED_FOR, such, facts, several)
     return f"| {' | '.join(told)} | {getattr(module, 'RESUMED', LATER_COUNTS)} |\n"
 
@@ -120,12 +120,12 @@ def _given() -> dict[str, set[str]]:
     texts = [log.text for log in console_logs.LOGS.values()]
     texts += [console_logs.NANOGPT, console_logs.LLM_C, console_logs.PRINTED, console_logs.MODDED]
     for text in texts:
-        for row in _heard(text.encode()).rows:
+        for row in heard(text.encode()).rows:
             given[row.dialect.names[0]] |= row.numbers.keys()
     return given
 
 
-def _heard(content: bytes) -> Console:
+def heard(content: bytes) -> Console:
     """Return what is read of a log, at the first level at which there is a loss."""
     heard = [listen(content, level) for level in LEVELS]
     losses = [c for c in heard if any("train_loss" in row.numbers for row in c.rows)]

@@ -35,19 +35,19 @@ def page() -> str:
     for name in dir(scaling_cli):
         value = getattr(scaling_cli, name)
         if not isinstance(value, str):
-            sections[_section(value)] += _entry(name, _verb(name, value))
+            sections[section(value)] += _entry(name, verb(name, value))
     parts = [[f"## {title}", "", *lines] for title, lines in sections.items()]
     return HEAD + "\n" + "\n".join(line for lines in parts for line in lines).rstrip() + "\n"
 
 
-def _verb(name: str, value: Any) -> Any:
+def verb(name: str, value: Any) -> Any:
     """Return what answers a call: of a package that is a verb too, the verb."""
     if not inspect.ismodule(value):
         return value
     return getattr(importlib.import_module(f"scaling_cli.verbs.{name}"), name)
 
 
-def _section(value: Any) -> str:
+def section(value: Any) -> str:
     if not inspect.isclass(value):
         return SECTIONS[0]
     return SECTIONS[2] if issubclass(value, Exception) else SECTIONS[1]

@@ -15,7 +15,7 @@ from scaling_cli import curve_laws, laws, plots
 from scaling_cli.cli import _commands
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ("README.md", *sorted(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md")))
+PAGES = ("README.md", *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "docs").rglob("*.md")))
 DOCUMENTS = (*PAGES, "CONTRIBUTING.md", "CHANGELOG.md")
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 LONGEST = 60
@@ -88,7 +88,7 @@ def test_the_commands_of_a_page_run(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for folder in ("data", "fits", "examples"):
+    for folder in ("data", "fits", "examples", "benchmarks"):
         Path(folder).symlink_to(ROOT / folder)
     Path("demo").mkdir()
     failed = []

@@ -532,7 +532,7 @@ def band(law: Law, sure: Uncertainty, inputs: Mapping[str, np.ndarray], level: f
     """
     every = [law, *(b.law for b in sure.beside)]
     with np.errstate(all="ignore"):  # a law may leave the doubles far out: it is then left out
-        values = np.stack([np.broadcast_to(one(**inputs), _shape(inputs)) for one in every])
+        values = np.stack([np.broadcast_to(_told_by(one, inputs), _shape(inputs)) for one in every])
         logs = np.log(np.asarray(values, float))
     about = middle(logs, np.array([1.0, *(b.weight for b in sure.beside)]))
     drawn = _sides(law, sure.draws, inputs, logs[0], level)
@@ -560,6 +560,11 @@ def band(law: Law, sure: Uncertainty, inputs: Mapping[str, np.ndarray], level: f
         },
         members=dict(zip(names, zip(values, about.weights, strict=True), strict=True)),
     )
+
+
+def _told_by(law: Law, inputs: Mapping[str, np.ndarray]) -> Any:
+    """Return a law's output: one beside another may take fewer inputs."""
+    return law(**{symbol: inputs[symbol] for symbol in law.inputs()})
 
 
 def _shape(inputs: Mapping[str, np.ndarray]) -> tuple[int, ...]:

@@ -12,8 +12,9 @@ import numpy as np
 
 from scaling_cli import laws
 from scaling_cli.artefacts import _prediction
+from scaling_cli.artefacts._choice import Choice
 from scaling_cli.artefacts._prediction import Prediction, Uncertainty
-from scaling_cli.artefacts._record import MERGED, Fitted, refuse_draws
+from scaling_cli.artefacts._record import MERGED, SPARSE, Fitted, refuse_draws
 from scaling_cli.artefacts._split import splits
 from scaling_cli.laws._law import Domain, Law
 from scaling_cli.runs.points import COUNTED, Points
@@ -52,6 +53,8 @@ class Fit(Fitted):
     derived: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
     backtest: Mapping[str, Any] | None = field(default=None, kw_only=True)
     uncertainty: Uncertainty | None = field(default=None, kw_only=True)
+    choice: Choice | None = field(default=None, kw_only=True, metadata=SPARSE)
+    """Of a fit whose law was chosen among several: how."""
 
     def __repr__(self) -> str:
         """Return one line: law, points, status, parameters, warnings."""

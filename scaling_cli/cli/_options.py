@@ -425,8 +425,8 @@ class Fitting:
 
     law: str | None = option(
         "NAME|FORMULA",
-        "The law ('scaling laws' lists them), or your own: 'E + A/N**alpha'. Default: chinchilla; "
-        "of loss curves of one model, average.",
+        "The law ('scaling laws' lists them); auto, those that forecast held-back runs best; or "
+        "your own: 'E + A/N**alpha'. Default: chinchilla; of loss curves of one model, average.",
         complete=complete("verbs.fit.laws"),
     )
     target: str | None = target()
@@ -490,7 +490,7 @@ class OfPoints:
             "best_of": self.best_of,
             "rising": self.rising,
             "limit": self.limit,
-            "objective": self._objective(asking.given("delta")),
+            "objective": self._objective(asking),
             "tie": self.tie,
             "weights": self.weight,
             "prior": self.prior,
@@ -498,16 +498,14 @@ class OfPoints:
             "executor": self.executor,
         }
 
-    def _objective(self, cornered: bool) -> "Objective":
-        from scaling_cli.vocabulary.errors import UsageError
+    def _objective(self, asking: Asking) -> "Objective | None":
+        if not any(map(asking.given, ("objective", "delta", "space"))):
+            return None
         from scaling_cli.vocabulary.objective import Objective
 
         objective = Objective(self.objective, self.delta, self.space)
-        if objective.name != "huber" and cornered:
-            raise UsageError(
-                f"--delta is the corner of the Huber loss; --objective {objective.name} has none.",
-                hint="Leave one of the two out.",
-            )
+        if objective.name != "huber" and asking.given("delta"):
+            raise objective.without_corner()
         return objective
 
     def announce(self, asking: Asking) -> None:

@@ -60,7 +60,8 @@ class Forecasting:
     method: str = options.option(
         "NAME",
         "law; families: learning curves over the area under the learning rate, or over "
-        "steps where none is known; power: a power law in steps, which sees no rate.",
+        "steps where none is known; power: a power law in steps, which sees no rate; ensemble: "
+        "the mean of that and of the slope of late.",
         default="law",
     )
     combine: str = options.option(

@@ -120,7 +120,7 @@ class Problem:
         has vanished: there is no prediction.
         """
         given = self.inputs if inputs is None else inputs
-        columns = {s: np.asarray(v, float)[None, :] for s, v in given.items()}
+        columns = {s: np.asarray(given[s], float)[None, :] for s in self.law.inputs()}
         law = self.law(**{name: v[:, None] for name, v in values.items()})
         shape = len(next(iter(values.values()))), len(next(iter(given.values())))
         with np.errstate(over="ignore", invalid="ignore"):

@@ -69,7 +69,8 @@ def forecast(
         Nominal coverage of the intervals.
     method : str
         `law`; `families`, those of `extrapolate` over the area under the learning rate, with the
-        law's decay, or over steps where no rate is known; `power`, a power law in steps.
+        law's decay, or over steps where no rate is known; `power`, a power law in steps;
+        `ensemble`, the mean of that and of a damped slope of the last octave and a half.
     target : str, optional
         Column of the loss. Default: `val_loss` where it has eight points, else `loss`.
     unique_tokens : float or str, optional

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from scaling_cli.artefacts.forecast import Forecast, Known, Path, Reaching, Scenario, Seen
-from scaling_cli.forecasting import annealed, doubts, siblings
+from scaling_cli.forecasting import annealed, damped, doubts, siblings
 from scaling_cli.forecasting.annealed import DECAY_SHARE, Alone, alone
 from scaling_cli.forecasting.anticipation import anticipate
+from scaling_cli.forecasting.collapse import collapse, of_collapse
 from scaling_cli.forecasting.direction import directed
 from scaling_cli.forecasting.families import Extrapolation, extrapolate
 from scaling_cli.forecasting.future import Prospect, RatePlan, plan_of, prospects
@@ -22,9 +23,10 @@ from scaling_cli.schedules.knots import Knots
 from scaling_cli.vocabulary.errors import DataError
 from scaling_cli.vocabulary.outcomes import LeftOut
 
-METHODS = ("law", "power", "families")
+METHODS = ("law", "power", "ensemble", "families")
 BLIND = {
     "power": "the power law sees no learning rate",
+    "ensemble": "the power law and the slope of late see no learning rate",
     "families": "the learning rate to come is not known; the families go on as before, blind to a "
     "decay",
 }
@@ -172,14 +174,20 @@ def forecast_job(raw: Job, options: Options) -> Forecast:
     law = basis.ways[0].law
     basis, unlike = _guarded(basis)
     epochs, worn = doubts.of_epochs(job, end, options.unique_tokens)
+    of_course = doubts.of_course(law)
     broken, risen = doubts.of_past(law), doubts.of_rise(job, law.backtests, turn)
+    laid, kin = None, basis.ways[0].kin
+    if kin.how == "transfer":
+        laid = collapse(job, law.plan.length, [s for s in kin.members if s.finished])
+    left = of_collapse(job, laid, turn)
     record = _record(replace(basis, wider=DOUBLED if broken else 1.0))
     return turn.back(
         replace(
             record,
             valid=not (worn or unlike or risen or law.course.rises_after(job.now)),
             epochs=epochs,
-            warnings=[*warnings, *unlike, *moved, *doubts.of_course(law), *risen, *broken, *worn],
+            collapse=laid,
+            warnings=[*warnings, *unlike, *moved, *of_course, *risen, *broken, *left, *worn],
             notes=[*notes, *may[0].plan.notes, *record.notes],
         )
     )
@@ -209,10 +217,10 @@ def _ended(job: Job, end: float) -> DataError:
 
 def _prospects(job: Job, until: float | None, options: Options) -> Sequence[Prospect]:
     """Return the schedules a job may have; what sees no rate needs an end only."""
-    if options.method == "power":
+    if options.method in ("power", "ensemble"):
         end = until or (job.length if options.schedule is None else None)
         end = end or prospects(job, until, options.schedule)[0].plan.length
-        return (Prospect(_blind(job, end, "power")),)
+        return (Prospect(_blind(job, end, options.method)),)
     plans = [s.plan for s in map(_sibling, options.siblings) if s is not None]
     may = prospects(job, until, options.schedule, plans)
     if options.method == "families" and may[0].plan.source == "assumed":
@@ -305,6 +313,16 @@ def _by_law(way: Way, end: float, level: float) -> Outcome:
     return Outcome(x, np.ones(1), np.log(loss)[None], sd[None])
 
 
+def _by_ensemble(law: Alone, power: Outcome) -> Outcome:
+    """Return the equal mean of the power law and of the slope of late, with what parts them."""
+    slope, x = damped.Slope.of(law.bins), power.x
+    apart = (slope.at(x) - power.centre) / 2
+    drift = damped.DRIFT * np.sqrt(np.log(x / x[0]))
+    wider = damped.WIDER if damped.smoothed(law.job.loss) else 1.0
+    sd = wider * np.hypot(np.hypot(power.sd, apart), drift)
+    return replace(power, centre=power.centre + apart, sd=sd)
+
+
 def _by_families(basis: Basis) -> tuple[Outcome, Extrapolation]:
     """Return what families of learning curves expect: blind to the learning rate, or seeing it.
 
@@ -343,6 +361,8 @@ def _record(basis: Basis) -> Forecast:
     each = [_by_law(w, end, level) for w in basis.ways]
     if basis.method == "families":
         each[0], families = _by_families(basis)
+    if basis.method == "ensemble":
+        each[0] = _by_ensemble(law, each[0])
     each = [replace(outcome, sd=basis.wider * outcome.sd) for outcome in each]
     outcome = Outcome.mixed(each, basis.weight)
     path, noise = outcome.path(level), law.bins.noise
@@ -364,13 +384,13 @@ def _record(basis: Basis) -> Forecast:
         constant_rate=law.constant(end) if seeing else None,
         decay_share=_decay_share(law, end) if seeing and not several else None,
         parameters=law.posterior.typical() if families is None else {},
-        backtests=law.backtests if families is None else (),
+        backtests=law.backtests if basis.method in ("law", "power") else (),
         noise=noise,
         levels=_levels(job, basis.options.threshold),
         reaches=_reaches(basis, each),
         siblings=[s.job.run for s in way.kin.members] if told is not None else [],
         left_out=[*way.kin.left_out, *(LeftOut(s.job.run, reason) for s in unused)],
-        notes=_notes(law, families),
+        notes=_notes(basis, families),
         path=path,
         target=job.target,
     )
@@ -409,12 +429,13 @@ def _scenarios(basis: Basis, each: Sequence[Outcome]) -> list[Scenario]:
     ]
 
 
-def _notes(law: Alone, families: Extrapolation | None) -> list[str]:
+def _notes(basis: Basis, families: Extrapolation | None) -> list[str]:
     """Return what was left out, or which families weigh most and what they run over."""
-    bins = law.bins
+    law, bins = basis.ways[0].law, basis.ways[0].law.bins
     if families is None:
         spikes = f"{bins.spikes} of {bins.rows + bins.spikes} fitted rows left out as spikes."
-        return [spikes] if bins.spikes else []
+        smooth = basis.method == "ensemble" and damped.smoothed(law.job.loss)
+        return [*([spikes] if bins.spikes else []), *([damped.TOLD] if smooth else [])]
     heavy = ", ".join(f"{m.family} {100 * m.weight:.0f} %" for m in families.members[:4])
     over = "the families run over the area under the learning rate; its fall is the law's."
     seen = [] if law.plan.source == "none" else [over]

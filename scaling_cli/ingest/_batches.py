@@ -17,6 +17,7 @@ from scaling_cli.ingest import delimited
 from scaling_cli.ingest._columns import COUNTS, LOSSES, inferred, is_weak, name_columns
 from scaling_cli.ingest._facts import Options, facts_from_name
 from scaling_cli.ingest._parts import may_be_part
+from scaling_cli.ingest._resembles import is_other_loss, unlike_entropy
 from scaling_cli.ingest._rows import FEWEST_OF_A_LOG, Judged
 from scaling_cli.ingest._shape import EPOCHS, MEASURED, TOTAL_NAMES, coded, is_wide
 from scaling_cli.ingest._sources import BOM, Raw, Source, stem
@@ -171,7 +172,7 @@ def _takes_care(name: str) -> bool:
     """Say whether what a column is depends on its values, or its unit on its name."""
     counted = recognise(name) is N and convention_of(name, N) is not None
     total = plain_name(name) in TOTAL_NAMES or name.endswith("_in_file")
-    return counted or total or is_weak(name) or header(name)[1] != 1
+    return counted or total or is_weak(name) or header(name)[1] != 1 or is_other_loss(name)
 
 
 def _parsed(head: _Header | None, files: list[Member]) -> Iterator[Batch]:
@@ -231,6 +232,9 @@ def _kinds(
     for name in _FROM_ZERO:
         if name in columns:
             wrong |= np.logical_and.reduceat(floats(columns[name]) == 0, first)
+    for name in numbers & {*LOSSES}:
+        ends = (far.reduceat(floats(columns[name]), first) for far in (np.fmin, np.fmax))
+        wrong |= unlike_entropy(*ends)
     for name in columns.keys() - numbers:
         wrong |= _of_other_types(columns[name], first)
     owner = np.repeat(first, np.diff(edges))

@@ -1,4 +1,4 @@
-"""Runs whose metrics lie in files of their own: TensorBoard's exports, the folders of DVCLive.
+"""Runs whose metrics lie in files of their own: exports of TensorBoard, DVCLive, CatBoost.
 
 Each such file has a step and one value; the file's name says which metric of which run it is.
 """
@@ -21,6 +21,7 @@ from scaling_cli.vocabulary.errors import DataError
 from scaling_cli.vocabulary.quantities import plain_name
 
 _TENSORBOARD = re.compile(r"run-(?P<run>.*?)-tag-(?P<tag>.+)")
+_CATBOOST = {"learn_error": "", "test_error": "test/"}
 _METRICS = "plots/metrics/"  # of DVCLive
 _WORDS_OF_SETS = re.compile(r"(^|[_.\-/ ])(train|training|val|valid|validation|eval|test)$")
 _HELD = re.compile(r"(^|[_.\-/ ])(val|valid|validation|eval|test)$")
@@ -117,7 +118,8 @@ def told_apart(
 
 def may_be_part(name: str) -> bool:
     """Say whether a file is named as those are that hold one metric of a run."""
-    return bool(_TENSORBOARD.fullmatch(stem(name))) or _METRICS in Path(name).as_posix()
+    alone = _TENSORBOARD.fullmatch(stem(name)) or stem(name) in _CATBOOST
+    return bool(alone) or _METRICS in Path(name).as_posix()
 
 
 def _part(source: Source, raw: Raw) -> tuple[str, Raw] | None:
@@ -131,6 +133,10 @@ def _part(source: Source, raw: Raw) -> tuple[str, Raw] | None:
         name = _WORDS_OF_SETS.sub("", run).strip(".")
         columns = {plain["step"]: raw.columns[plain["step"]], tag: raw.columns[plain["value"]]}
         return f"{path.parent}/{name}", replace(raw, columns=columns, run=name or raw.run)
+    if path.stem in _CATBOOST and "iter" in plain:
+        start, folder = _CATBOOST[path.stem], path.parent
+        columns = {n if n == plain["iter"] else start + n: c for n, c in raw.columns.items()}
+        return f"{folder}/", replace(raw, columns=columns)
     folder, metrics, below = path.as_posix().rpartition(_METRICS)
     if not metrics or "step" not in plain:
         return None

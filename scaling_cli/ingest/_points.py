@@ -37,6 +37,26 @@ def with_law(data: Any, law: str | type[Law]) -> tuple[Any, type[Law]]:
     return runs, laws.get(law, {*view.original_names(), *view.names()})
 
 
+def read_for(data: Any) -> Any:
+    """Return data, read if need be."""
+    if isinstance(data, Points):
+        return data
+    from scaling_cli import ingest
+
+    return ingest.as_runs(data)
+
+
+def known_inputs(data: Any, law: type[Law]) -> bool:
+    """Say whether all inputs of a law are known of points or runs, of some at least."""
+    if isinstance(data, Points):
+        return set(law.inputs()) <= set(data.inputs)
+    from scaling_cli.runs.view import View
+
+    view = View.of(data)
+    names = (view.called(quantity) for quantity in law.inputs().values())
+    return all(name is not None and not view.missing(name).all() for name in names)
+
+
 def as_points(
     data: Any,
     law: type[Law],

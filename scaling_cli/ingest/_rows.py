@@ -444,6 +444,7 @@ def _no_loss(named: Raw) -> list[Note]:
         n for n in numbers if n not in QUANTITIES and named.columns[n].null_count < len(named)
     ]
     near = [n for n in others if re.search(r"loss(?!es)|bpb|bpc|nll|entropy|value", n.lower())]
+    near = [n for n in near if not np.any(floats(named.columns[n]) <= 0)]
     sized = bool({"params", "tokens"} & named.columns.keys())
     if sized and not others:
         return []  # such as a table of learning rates

@@ -16,6 +16,7 @@ from scaling_cli.ingest._beside import Beside, filled
 from scaling_cli.ingest._beside import notes as notes_of
 from scaling_cli.ingest._columns import check_values, name_columns, without_zeros
 from scaling_cli.ingest._facts import Options, Origin, facts_from_name, settle
+from scaling_cli.ingest._resembles import resembles, units_of
 from scaling_cli.ingest._rows import (
     Judged,
     averaged,
@@ -80,12 +81,14 @@ def understand(raw: Raw, source: Source, options: Options) -> Runs:
         message = f"there is a header and no whole row (columns: {', '.join(raw.columns)})."
         hint = "Was the log cut, or has the run not started?"
         raise DataError(message, file=raw.file, hint=hint)
-    named = replace(named, facts={**_kind_by_name(named), **named.facts})
+    units, told = units_of(named, options.given)
+    notes += told
+    named = replace(named, facts={**_kind_by_name(named), **units, **named.facts})
     check_values(named, zero_allowed=layout is not Layout.RUN)
     stated = facts_from_name(options.name, raw.file)
     judged = averaged(judge(named, layout, options.given, stated.get("run_id")))
     notes += [*judged.notes, *broken_off(judged), *fallen_silent(judged)]
-    notes += [] if options.meta else unrecognised(named, layout)
+    notes += [] if options.meta else [*unrecognised(named, layout), *resembles(named, layout)]
     said = said_of(raw.file, layout, why, stated, options)
     alone = len(judged.first) == 1 and layout is Layout.CURVE and not _OF_SEVERAL.search(raw.run)
     beside = options.beside(source) if alone else None

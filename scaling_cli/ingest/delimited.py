@@ -9,6 +9,7 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,11 @@ def sniff(path: str, head: bytes) -> float:
     names = len(fields) > 1 and all(len(name) <= _LONGEST_NAME for name in fields)
     alike = all(len(o.split(delimiter_of(first).encode())) == len(fields) for o in others[:1])
     return 0.4 if names and alike else 0.0
+
+
+def beside(path: Path) -> bool:
+    """Say whether CatBoost wrote this beside its errors: how long it takes."""
+    return path.name == "time_left.tsv"
 
 
 def read(path: str, content: bytes) -> list[Raw]:

@@ -12,6 +12,7 @@ from scaling_cli.engine.solve import solve
 from scaling_cli.planning.known import Known
 from scaling_cli.point_fits.certainty import companion
 from scaling_cli.point_fits.certainty.draws import Draws, least_squares, prior_of
+from scaling_cli.point_fits.fitted import LAWS_OWN, Company
 
 FUTURES = 300  # of them: the 90 % range of errors is known to 6 %
 OF_LAWS = 60  # of these, to see how far the laws part afterwards
@@ -86,19 +87,19 @@ class Futures:
         told = self.joint.log_predictions(ends.u, self.target)[:, 0] - truth
         return told[ends.converged & np.isfinite(told)]
 
-    def apart(self, *, alone: bool = False) -> tuple[float, float]:
+    def apart(self, company: Company = LAWS_OWN) -> tuple[float, float]:
         """Return how far the laws' forecasts part in ln output, before and on average afterwards.
 
         Before as by the same refits: NaN where nothing was measured.
         """
         few = self.outputs[:: max(1, len(self.rows) // OF_LAWS)]
-        after = self._apart(self.joint, few, alone)
+        after = self._apart(self.joint, few, company)
         if not self.known.measured:
             return np.nan, after
         base = self._draws.base().output
-        return self._apart(self.known.problem, base, alone), after
+        return self._apart(self.known.problem, base, company), after
 
-    def _apart(self, problem: Problem, outputs: np.ndarray, alone: bool) -> float:
+    def _apart(self, problem: Problem, outputs: np.ndarray, company: Company) -> float:
         """Return the mean distance between the forecasts of laws fitted to outputs (f, n).
 
         By the objective of the fit: one that is robust may hardly see a single new run.
@@ -107,7 +108,7 @@ class Futures:
         own = replace(problem.smooth(), output=middling, penalty=None)
         begin = np.median(self.known.u, axis=0)
         every = [(own, 1.0, begin)]
-        for other, weight in companion.problems(own, alone=alone):
+        for other, weight in companion.problems(own, company):
             (law,) = companion.fitted(other, [np.ones(len(own.output))])
             if law is not None:
                 values, declared = law.values(), other.law.parameters()

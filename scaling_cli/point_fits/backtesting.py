@@ -10,12 +10,12 @@ from scaling_cli import laws
 from scaling_cli.artefacts.backtest import Backtest, ScoredCut, Skipped
 from scaling_cli.engine import executors
 from scaling_cli.engine.executors import Executor
-from scaling_cli.engine.priors import Given, as_text
+from scaling_cli.engine.priors import Given
 from scaling_cli.ingest._points import with_law
 from scaling_cli.laws._law import Law
 from scaling_cli.point_fits import fitting
 from scaling_cli.point_fits.cuts import Cuts, along, axis_symbol, checked, fewest_training
-from scaling_cli.point_fits.fitted import Fitted, Resampling
+from scaling_cli.point_fits.fitted import Company, Fitted, Resampling
 from scaling_cli.point_fits.held_out import hold_out
 from scaling_cli.runs.direction import Direction
 from scaling_cli.runs.points import Points, straddled
@@ -103,7 +103,9 @@ def backtest(
     problem = make_problem(points, law_class, minimised, fix, tie, prior=prior)
     refuse(points, problem)
     with executors.opened(executor) as opened:
-        fitted = Fitted(points, *settle(problem, seed=seed), resampling, level, opened, alone)
+        fitted = Fitted(
+            points, *settle(problem, seed=seed), resampling, level, opened, Company(alone)
+        )
         tested = hold_out(fitted, symbol, wanted)
     if not tested.cuts:
         raise _nothing_left(fitted, tested.skipped)
@@ -121,10 +123,7 @@ def backtest(
         selection={
             **chosen,
             **direction.to_dict(),
-            "fix": dict(fix or {}),
-            "tie": dict(tie or {}),
-            "weight": fitting.weight_name(weights),
-            "prior": as_text(prior),
+            **fitting.held(fix, tie, weights, prior),
             "seed": seed,
             "cuts": cuts,
             "alone": alone,

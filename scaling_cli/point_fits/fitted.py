@@ -6,6 +6,7 @@ Questions are answered where the answers are used: at the headline, beyond the l
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -56,6 +57,34 @@ class Resampling:
 
 
 @dataclass(frozen=True)
+class Company:
+    """Which laws are fitted beside a law.
+
+    Parameters
+    ----------
+    alone : bool
+        Forecasts are those of the law alone, not the mean of several.
+    laws : mapping of law to weight, optional
+        Laws that were chosen, of the same inputs or fewer. Default: those that the law names.
+    width : mapping of {"drift", "noise"} to float, optional
+        What runs that were held back say of the width of intervals: the drift per decade, and by
+        how much they scatter more than those that were fitted. Default: what real tables say.
+    """
+
+    alone: bool = False
+    laws: Mapping[str, float] | None = None
+    width: Mapping[str, float] | None = None
+
+    @classmethod
+    def of(cls, selection: Mapping[str, Any]) -> "Company":
+        """Return that of a stored fit."""
+        return cls(bool(selection.get("alone")), **(selection.get("beside") or {}))
+
+
+LAWS_OWN = Company()
+
+
+@dataclass(frozen=True)
 class Target:
     """Where answers are compared.
 
@@ -93,8 +122,8 @@ class Fitted:
         Of intervals.
     executor : Executor
         Where refits run; it does not change them.
-    alone : bool
-        Forecasts are those of the law alone, not the mean of several.
+    company : Company
+        The laws beside it.
     whole : Fitted, optional
         What this is a thinned table of.
     """
@@ -105,7 +134,7 @@ class Fitted:
     resampling: Resampling = field(default_factory=Resampling)
     level: float = 0.9
     executor: Executor = SERIAL
-    alone: bool = False
+    company: Company = LAWS_OWN
     whole: "Fitted | None" = None
 
     @property

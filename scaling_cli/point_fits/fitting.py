@@ -25,7 +25,7 @@ from scaling_cli.point_fits.checklist import Evidence, checklist
 from scaling_cli.point_fits.checklist.record import EMBEDDED_POINTS
 from scaling_cli.point_fits.diagnosis import rivals
 from scaling_cli.point_fits.diagnosis.diagnosis import COMPUTE_FACTORS, Diagnosis, diagnose
-from scaling_cli.point_fits.fitted import Fitted, Resampling, headline
+from scaling_cli.point_fits.fitted import Company, Fitted, Resampling, headline
 from scaling_cli.point_fits.held_out import HeldOut, hold_out
 from scaling_cli.runs.direction import Direction
 from scaling_cli.runs.points import Points
@@ -62,6 +62,7 @@ def fit(
     seed: int = 0,
     level: float = 0.9,
     alone: bool = False,
+    beside: Mapping[str, Mapping[str, float]] | None = None,
     command: str = "",
     executor: str | Executor = executors.SERIAL_NAME,
 ) -> Fit:
@@ -108,6 +109,8 @@ def fit(
         Nominal coverage of the stored intervals.
     alone : bool
         Forecasts are those of the law alone, not the mean of it and of the laws fitted beside it.
+    beside : mapping of {"laws", "width"}, optional
+        Laws that were chosen to be fitted beside it, and how wide intervals are; see `Company`.
     command : str
         Command line that made the fit, stored in it.
     executor : str or Executor
@@ -135,10 +138,11 @@ def fit(
     points, origin = as_points(data, law_class, **chosen, weights=weights, direction=direction)
     problem = make_problem(points, law_class, minimised, fix, tie, prior=prior)
     refuse(points, problem)
-    with prepared(_needed(problem, alone)), executors.opened(executor) as opened:
-        fitted = Fitted(points, *settle(problem, seed=seed), resampling, level, opened, alone)
+    company = Company(alone, **(beside or {}))
+    with prepared(_needed(problem, company)), executors.opened(executor) as opened:
+        fitted = Fitted(points, *settle(problem, seed=seed), resampling, level, opened, company)
         resampled, tested = resample(fitted), hold_out(fitted, law_class.axis())
-        near = companion.of_all(problem, tested.companions, alone=alone)
+        near = companion.of_all(problem, tested.companions, company)
         uncertainty = assemble(fitted, near, tested=bool(tested.cuts))
         diagnosis = diagnose(fitted, resampled.draws, uncertainty, tested)
     optimum = fitted.optimum
@@ -158,16 +162,14 @@ def fit(
         selection={
             **chosen,
             **direction.to_dict(),
-            "fix": dict(fix or {}),
-            "tie": dict(tie or {}),
-            "weight": weight_name(weights),
-            "prior": as_text(prior),
+            **held(fix, tie, weights, prior),
             "bootstrap": bootstrap,
             "bootstrap_kind": bootstrap_kind,
             "cluster": cluster,
             "seed": seed,
             "level": level,
             "alone": alone,
+            **({"beside": beside} if beside else {}),
         },
         origin={"kind": "computed"},
         versions=versions(),
@@ -178,9 +180,20 @@ def fit(
     )
 
 
-def _needed(problem: Problem, alone: bool) -> list[Problem]:
+def held(
+    fix: Mapping[str, float] | None,
+    tie: Mapping[str, str] | None,
+    weights: "str | ArrayLike | None",
+    prior: Mapping[str, Given] | None,
+) -> dict[str, Any]:
+    """Return what was held, tied, weighed and believed, as the selection of a fit holds it."""
+    own = {"fix": dict(fix or {}), "tie": dict(tie or {})}
+    return {**own, "weight": weight_name(weights), "prior": as_text(prior)}
+
+
+def _needed(problem: Problem, company: Company) -> list[Problem]:
     """Return a problem for every law that a fit of this one calls on."""
-    beside = (other for other, _ in companion.problems(problem, alone=alone))
+    beside = (other for other, _ in companion.problems(problem, company))
     known = [problem, *beside, *rivals.problems(problem)]
     return list({p.law: p for p in known}.values())
 

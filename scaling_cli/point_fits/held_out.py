@@ -129,7 +129,7 @@ def _refitted(fitted: Fitted, parts: Sequence[Part]) -> tuple[list[Part], list[S
 def _companions(fitted: Fitted, parts: Sequence[Part]) -> list[Companion]:
     everything = np.ones(len(fitted.points))
     rows = [everything, *(part.weights for part in parts)]
-    return companions(fitted.problem, rows, alone=fitted.alone)
+    return companions(fitted.problem, rows, fitted.company)
 
 
 def _uncertainties(
@@ -153,7 +153,8 @@ def _uncertainties(
         draws, sigmas = batch.part.kept(ends, chunks.cut(batch))
         (law,) = part.problem.laws(part.u[None])
         near = beside(others, row + 1)
-        made.append(combine(part.problem, law, draws, sigmas, beside=near, tested=True))
+        own, width = part.problem, fitted.company.width
+        made.append(combine(own, law, draws, sigmas, beside=near, tested=True, width=width))
     return made
 
 

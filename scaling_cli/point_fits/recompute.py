@@ -19,7 +19,7 @@ from scaling_cli.runs.points import Points
 from scaling_cli.runs.where import rows_where
 from scaling_cli.vocabulary.errors import DataError
 
-REPEATED = ("bootstrap", "bootstrap_kind", "cluster", "seed", "level", "alone")
+REPEATED = ("bootstrap", "bootstrap_kind", "cluster", "seed", "level", "alone", "beside")
 DRAW_DIGITS = 8  # draws are Monte Carlo: more digits are only file size
 
 

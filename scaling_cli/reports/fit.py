@@ -10,6 +10,7 @@ import numpy as np
 from scaling_cli import laws
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.reports import _checks, _fitted, _numbers, diagnosis
+from scaling_cli.reports import choice as choice_report
 from scaling_cli.reports import laws as laws_report
 from scaling_cli.reports import prediction as prediction_report
 from scaling_cli.reports import runs as runs_report
@@ -44,6 +45,7 @@ def blocks(
     if full:
         return [
             *_known(fit, sources, [*_forecast(fit, full=True), parameters(fit, full=True)]),
+            *choice_report.blocks(fit.choice, full=True),
             backtest(fit),
             *diagnosis.blocks(fit),
             *_checks.everything(fit.checks),
@@ -51,6 +53,7 @@ def blocks(
         ]
     return [
         *_fitted.opening(_read(fit), fit.left_out, fit.data),
+        *choice_report.blocks(fit.choice, full=False),
         parameters(fit),
         *_forecast(fit, full=False),
         Labelled("backtest", [tested(fit)]),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from scaling_cli.reports import _numbers
 from scaling_cli.reports._blocks import Block, Command, Labelled, Notes, Table, section
 from scaling_cli.vocabulary.loss_kinds import LossKind
-from scaling_cli.vocabulary.quantities import BY_SYMBOL, C, D, L, N
+from scaling_cli.vocabulary.quantities import BY_SYMBOL, NOT_PER_TOKEN, C, D, L, N, Quantity
 
 if TYPE_CHECKING:
     from scaling_cli.runs.table import Runs
@@ -56,6 +56,11 @@ def _optional(number: float | None, symbol: str) -> str:
     return "" if number is None else _numbers.quantity(number, symbol)
 
 
+def _meaning(quantity: Quantity, convention: str | None) -> str:
+    """Return what a quantity is; what is not per token is a loss of some kind."""
+    return "loss" if convention == NOT_PER_TOKEN else quantity.meaning
+
+
 def ranges(record: Mapping[str, Any]) -> Block:
     """Return the range of every quantity over all runs, with unit and convention."""
     conventions = {c["canonical"]: c["convention"] for c in record["columns"] if c["convention"]}
@@ -63,7 +68,7 @@ def ranges(record: Mapping[str, Any]) -> Block:
         ("", "<", lambda q: q.symbol),
         ("", "<", lambda q: _numbers.span(record["ranges"][q.symbol], q.symbol)),
         ("", "<", lambda q: unit(q.unit, conventions.get(q.column))),
-        ("", "^", lambda q: q.meaning),
+        ("", "^", lambda q: _meaning(q, conventions.get(q.column))),
     ]
     total = _numbers.count(len(record["runs"]), "run")
     points = _numbers.count(sum(run["n_points"] for run in record["runs"]), "point")

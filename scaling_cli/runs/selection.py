@@ -381,8 +381,7 @@ def _law_inputs(view: View, law: AnyLaw) -> tuple[dict[str, np.ndarray], np.ndar
 
 def _input(view: View, law: AnyLaw, quantity: Quantity) -> np.ndarray:
     """Return a column as numbers of a quantity, text as people write them."""
-    names = (quantity.column, quantity.symbol, *quantity.aliases)
-    called = next((name for name in names if view.resolve(name) is not None), None)
+    called = view.called(quantity)
     values = np.full(len(view), np.nan) if called is None else view.column(called)
     if values.dtype == object:
         cells, values = values.tolist(), np.full(len(view), np.nan)

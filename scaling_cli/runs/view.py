@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from scaling_cli.runs.table import Layout, Runs, floats
 from scaling_cli.vocabulary.errors import DataError
-from scaling_cli.vocabulary.quantities import FLOPS_PER_PARAM_TOKEN, C, recognise
+from scaling_cli.vocabulary.quantities import FLOPS_PER_PARAM_TOKEN, C, Quantity, recognise
 
 # A run's planned total stands for what it reached if it came within this of its planned steps.
 REACHED = 0.99
@@ -74,6 +74,11 @@ class View:
                 return reading.canonical
         quantity = recognise(name)
         return quantity.column if quantity is not None and quantity.column in names else None
+
+    def called(self, quantity: Quantity) -> str | None:
+        """Return the name under which a quantity is known here, or None."""
+        names = (quantity.column, quantity.symbol, *quantity.aliases)
+        return next((name for name in names if self.resolve(name) is not None), None)
 
     def column(self, name: str) -> np.ndarray:
         """Return a column at the points: float64 (missing: NaN) or objects (missing: None).

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from scaling_cli.vocabulary.outcomes import LeftOut
 
 DEFAULT = "chinchilla"
+AUTO = "auto"
 BACKBONE = "power_area"  # all that curves without a fall tell
 Written = str | Schedule
 Schedules = Written | Sequence[Written] | Mapping[str, Written] | None
@@ -82,7 +83,8 @@ def fit(
         logged step.
     law : str or type[Law], optional
         Its name (`sc.laws()` lists them) says which kind of fit it gives; or a formula,
-        `E + A/N**alpha`; or what `sc.law` made of a function. Default: what the data are says it,
+        `E + A/N**alpha`; what `sc.law` made of a function; or `auto`, the laws that forecast runs
+        best that are held back. Default: what the data are says it,
         chinchilla of a table of runs, the average of loss curves of one model.
     by : str, optional
         Laws of points: the column whose values are groups; the law is fitted to each.
@@ -166,8 +168,10 @@ def fit(
         raise UsageError(f"--{wrong} needs --by: the column of the groups.")
     if along:
         return along_curves(data, law=None if named is None else str(named), **asked)
-    from scaling_cli.point_fits import fitting
+    from scaling_cli.point_fits import choosing, fitting
 
+    if law == AUTO:
+        return choosing.fit(data, **asked)
     return fitting.fit(data, law=law, **asked)
 
 

@@ -31,6 +31,7 @@ from scaling_cli.planning.design import Chosen, Design, Reach
 from scaling_cli.planning.futures import Futures
 from scaling_cli.planning.known import Known
 from scaling_cli.point_fits.certainty import companion
+from scaling_cli.point_fits.fitted import Company
 from scaling_cli.verbs import _stored
 from scaling_cli.verbs._answer import Answer
 from scaling_cli.vocabulary.arguments import check_level
@@ -236,12 +237,12 @@ class _Proposal:
     @cached_property
     def beside(self) -> list[Beside]:
         """The laws beside, as a fit of all runs will have them."""
-        others = companion.problems(self.futures.joint, alone=self._alone)
+        others = companion.problems(self.futures.joint, self._company)
         return [Beside(self.fit.law, weight) for _, weight in others]
 
     @property
-    def _alone(self) -> bool:
-        return bool(self.fit.selection.get("alone"))
+    def _company(self) -> Company:
+        return Company.of(self.fit.selection)
 
     @cached_property
     def design(self) -> Design:
@@ -364,7 +365,7 @@ class _Proposal:
             "laws": now["laws"],
         }
         if spread and self.errors is not None:
-            apart = self.futures.apart(alone=self._alone)
+            apart = self.futures.apart(self._company)
             share = z / NORMAL_90 * spread * apart[1]
             after["laws"] = share if self.before is None else now["laws"] * apart[1] / apart[0]
         return {n: (now[n], after[n]) for n in now}

@@ -40,6 +40,11 @@ class Objective:
         """Return an objective that may be given by its name alone; the default where none is."""
         return cls(given or cls.name) if given is None or isinstance(given, str) else given
 
+    def without_corner(self) -> UsageError:
+        """Return the refusal of a corner that was given."""
+        told = f"--delta is the corner of the Huber loss; --objective {self.name} has none."
+        return UsageError(told, hint="Leave one of the two out.")
+
     def describe(self, output: str) -> str:
         """Return what is summed, in words: `Huber(delta 0.001) of the residuals of ln loss`."""
         what = {

@@ -114,11 +114,13 @@ _ALIASES = {
     "train/lm_loss ce_loss train/ce_loss cross_entropy cross_entropy_loss train/cross_entropy "
     "train/CrossEntropyLoss nll_loss train_loss_step train/loss_step total_loss perplexity "
     "ppl "
-    "train_perplexity train_ppl final_perplexity final_ppl",
+    "train_perplexity train_ppl final_perplexity final_ppl "
+    "multiclass logloss mlogloss multi_logloss binary_logloss",
     "L_val": "eval_loss validation_loss valid_loss val/loss eval/loss valid/loss validation/loss "
     "loss_val loss/val final_val_loss val_loss_epoch val/loss_epoch dev_loss dev/loss test_loss "
     "test/loss val_perplexity val_ppl eval_perplexity eval_ppl valid_perplexity valid_ppl "
-    "validation_perplexity val/perplexity val/ppl eval/perplexity eval/ppl",
+    "validation_perplexity val/perplexity val/ppl eval/perplexity eval/ppl "
+    "test/multiclass test/logloss",
     "S": "steps iteration iterations iter global_step trainer/global_step train/global_step "
     "train/step num_steps train_step training_step current_step current_steps optimizer_step "
     "num_updates updates iter_num it _step",  # `_step` counts calls of the logger: the last resort
@@ -130,7 +132,7 @@ _ALIASES = {
     "N_avg": "avg_params params_average mean_params n_bar nbar",
 }
 _COUNTS = ("total", "non_embedding", "active")
-_LOSSES = ("nats/token", "bits/token", "bits/byte", "bits/char")
+_LOSSES = ("nats/token", "bits/token", "bits/byte", "bits/char", "nats/sample", "not per token")
 
 
 def _known(
@@ -192,8 +194,15 @@ _CONVENTION_MARKS = {
         "bits/byte": "bpb bits_per_byte bits/byte",
         "bits/char": "bpc bits_per_char bits/char",
         "bits/token": "bpt bits_per_token bits/token bits",
+        "nats/sample": "multiclass logloss",
     },
 }
+# Words in the names of what is no cross-entropy, and is called a loss all the same.
+_NO_ENTROPY = re.compile(
+    r"(^|[_/.])(r?mse|s?mape|mae|r2|l[12]|huber|acc|accuracy|error_rate|[cw]er|f1|auc|bleu|rouge"
+    r"|reward|psnr|ssim|fid|box|bbox|mask|giou|kl|dice)([_/.\d]|$)|squared"
+)
+NOT_PER_TOKEN = "not per token"
 _COUNT_AS = {"N_avg": "N", "L_val": "L"}
 
 
@@ -279,7 +288,8 @@ def convention_of(name: str, quantity: Quantity) -> str | None:
     plain = plain_name(name)
     marks = _CONVENTION_MARKS.get(_COUNT_AS.get(quantity.symbol, quantity.symbol), {})
     stated = (word for word, pieces in marks.items() if any(p in plain for p in pieces.split()))
-    return next(stated, None)
+    off = quantity.symbol in ("L", "L_val") and _NO_ENTROPY.search(plain)
+    return next(stated, NOT_PER_TOKEN if off else None)
 
 
 # C = 6ND: forward 2ND, backward 4ND (Kaplan et al. 2020, arXiv:2001.08361, section 2.1).

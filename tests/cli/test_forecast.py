@@ -232,7 +232,7 @@ def test_levels_and_methods(here: Path) -> None:
             ["run.csv", "--method", "lawn"],
             2,
             "error: there is no method 'lawn'.\nhint: Did you "
-            "mean law? Known methods: law, power, families.\n",
+            "mean law? Known methods: law, power, ensemble, families.\n",
         ),
         (
             ["run.csv", "--level", "90"],

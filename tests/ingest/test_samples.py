@@ -27,8 +27,11 @@ READ: dict[str, dict[str, tuple[Ends, Ends, dict[str, Any]]]] = {
         ),
     },
     "catboost-learn-error": {
-        "learn_error": (None, None, {"MultiClass": (500, (0, 1.086623), (499, 0.921759))}),
-        "time_left": (None, None, {}),
+        "learn_error": (
+            (500, (0, 1.086623), (499, 0.921759)),
+            None,
+            {"loss_convention": "nats/sample"},
+        )
     },
     "composer-console": {
         "llmfoundry_mpt_old": ((4, (1, 10.9736), (4, 10.6459)), None, {"step": 100})

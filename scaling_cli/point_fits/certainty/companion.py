@@ -16,6 +16,7 @@ from scaling_cli.engine.problem import Frame, Problem
 from scaling_cli.engine.solve import LANES, solve
 from scaling_cli.engine.starts import starts
 from scaling_cli.laws._law import Law
+from scaling_cli.point_fits.fitted import LAWS_OWN, Company
 from scaling_cli.search.minimum import nested_ends
 
 FEWEST_POINTS = 7  # with fewer, a mean of laws forecasts no better than one
@@ -41,14 +42,16 @@ class Companion:
     laws: Sequence[Law | None]
 
 
-def weights_beside(problem: Problem, *, alone: bool = False) -> Mapping[str, float]:
+def weights_beside(problem: Problem, company: Company = LAWS_OWN) -> Mapping[str, float]:
     """Return the laws beside a problem's, and their weights in the centre.
 
-    A law that is asked for alone, and the user's own, in which a parameter is held, tied or has a
-    prior, or which names no laws beside it, is the centre; a law that has a floor where it has
-    none, or none where it has one, says how wide the interval is.
+    Where laws were chosen: those. A law that is asked for alone, and the user's own, in which a
+    parameter is held, tied or has a prior, or which names no laws beside it, is the centre; a law
+    that has a floor where it has none, or none where it has one, says how wide the interval is.
     """
-    law = problem.law
+    law, alone = problem.law, company.alone
+    if company.laws is not None:
+        return company.laws
     if len(problem.output) < FEWEST_POINTS:
         return {}
     changed = len(problem.frame.names) < len(law.parameters()) or problem.penalty is not None
@@ -63,22 +66,28 @@ def _contrasts(law: type[Law], other: type[Law]) -> bool:
     return same and law.measured_by(other) and has_floor(other) != has_floor(law)
 
 
-def problems(problem: Problem, *, alone: bool = False) -> list[tuple[Problem, float]]:
-    """Return the problems of fitting the laws beside to the same points, with their weights."""
+def problem_of(problem: Problem, law: type[Law]) -> Problem:
+    """Return the problem of fitting another law, of as many inputs or fewer, to the same points."""
+    inputs = {symbol: problem.inputs[symbol] for symbol in law.inputs()}
     own = replace(problem.smooth(), penalty=None)
+    return replace(own, law=law, inputs=inputs, frame=Frame.of(law, {}, {}))
+
+
+def problems(problem: Problem, company: Company = LAWS_OWN) -> list[tuple[Problem, float]]:
+    """Return the problems of fitting the laws beside to the same points, with their weights."""
     return [
-        (replace(own, law=laws.get(name), frame=Frame.of(laws.get(name), {}, {})), weight)
-        for name, weight in weights_beside(problem, alone=alone).items()
+        (problem_of(problem, laws.get(name)), weight)
+        for name, weight in weights_beside(problem, company).items()
     ]
 
 
 def companions(
-    problem: Problem, weights: Sequence[np.ndarray], *, alone: bool = False
+    problem: Problem, weights: Sequence[np.ndarray], company: Company = LAWS_OWN
 ) -> list[Companion]:
     """Fit every law beside a problem's under each row of weights, shape (n,)."""
     return [
         Companion(other, weight, fitted(other, weights))
-        for other, weight in problems(problem, alone=alone)
+        for other, weight in problems(problem, company)
     ]
 
 
@@ -88,9 +97,11 @@ def beside(every: Sequence[Companion], row: int) -> list[Beside]:
     return [Beside(law, weight) for law, weight in at_row if law is not None]
 
 
-def of_all(problem: Problem, every: Sequence[Companion], *, alone: bool = False) -> list[Beside]:
+def of_all(
+    problem: Problem, every: Sequence[Companion], company: Company = LAWS_OWN
+) -> list[Beside]:
     """Return the laws beside under all points: those fitted to a part are followed on the whole."""
-    whole = {own.law: own for own, _ in problems(problem, alone=alone)}
+    whole = {own.law: own for own, _ in problems(problem, company)}
     thinned = any(len(c.problem.output) < len(problem.output) for c in every)
     return [
         Beside(_followed(whole[type(own.law)], own.law), own.weight) if thinned else own

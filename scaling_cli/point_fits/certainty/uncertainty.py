@@ -26,7 +26,8 @@ def assemble(fitted: Fitted, beside: Sequence[Beside], *, tested: bool) -> Uncer
     """Return what intervals are made of."""
     sigma = noise_at(fitted.problem, fitted.u)
     draws, sigmas = parameter_draws(fitted, sigma)
-    return combine(fitted.problem, fitted.law, draws, sigmas, beside=beside, tested=tested)
+    own, width = fitted.law, fitted.company.width
+    return combine(fitted.problem, own, draws, sigmas, beside=beside, tested=tested, width=width)
 
 
 def combine(
@@ -37,17 +38,25 @@ def combine(
     *,
     beside: Sequence[Beside],
     tested: bool,
+    width: Mapping[str, float] | None = None,
 ) -> Uncertainty:
-    """Add the laws beside, and what they tell of the width, to draws and noise."""
+    """Add the laws beside, and what they tell of the width, to draws and noise.
+
+    Where runs that were held back say how wide it is, a floor that lacks is in what they say.
+    """
     drift, spread = recipe(beside)
+    drift = drift if width is None else width["drift"]
+    bare = width is None and floorless(law, problem.output)
+    sigmas = sigmas if width is None else width["noise"] * sigmas
     told = [f"weak-prior parametric bootstrap, {len(sigmas)} draws"]
-    told += [f"drift {100 * drift:.2g} % per decade", *_laws(law, beside)]
+    by = "" if width is None else ", as the runs say that were held back to choose the laws"
+    told += [f"drift {100 * drift:.2g} % per decade{by}", *_laws(law, beside)]
     return Uncertainty(
         draws=draws,
         sigma=sigmas,
         drift=drift,
         spread=spread,
-        widening=WIDENING if floorless(law, problem.output) else 1.0,
+        widening=WIDENING if bare else 1.0,
         largest=edges(problem.law, problem.inputs),
         beside=tuple(beside),
         tested=tested,

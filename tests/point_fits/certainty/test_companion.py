@@ -26,7 +26,7 @@ from scaling_cli.point_fits.certainty.companion import (
     weights_beside,
 )
 from scaling_cli.point_fits.certainty.draws import DRAWS, parameter_draws
-from scaling_cli.point_fits.fitted import Fitted, Resampling
+from scaling_cli.point_fits.fitted import Company, Fitted, Resampling
 from scaling_cli.point_fits.fitting import fit
 from scaling_cli.runs.points import Points
 from scaling_cli.search.optimum import make_problem, optimise
@@ -87,7 +87,7 @@ def test_three_laws_of_size_and_data_name_each_other() -> None:
 
 def test_the_users_own_law_has_one_to_measure_its_width_from() -> None:
     points, plain = table(STRAIGHT), Objective()
-    assert weights_beside(make_problem(points, Chinchilla, plain), alone=True) == WIDTH
+    assert weights_beside(make_problem(points, Chinchilla, plain), Company(alone=True)) == WIDTH
     assert weights_beside(make_problem(points, Chinchilla, plain, {"E": 1.8})) == WIDTH
     assert weights_beside(make_problem(points, Chinchilla, plain, {}, {"beta": "alpha"})) == WIDTH
     assert weights_beside(make_problem(points, Chinchilla, plain, prior={"E": (1.8, 0.1)})) == WIDTH
