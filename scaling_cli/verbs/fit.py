@@ -178,7 +178,7 @@ def fit(
 def _by_groups(data: Any, along: bool, **asked: Any) -> "GroupedFit":
     """Fit a law of points to every group of runs."""
     from scaling_cli.ingest import as_runs
-    from scaling_cli.point_fits import fitting
+    from scaling_cli.point_fits import choosing, fitting
     from scaling_cli.verbs import groups
 
     if along:
@@ -188,7 +188,12 @@ def _by_groups(data: Any, along: bool, **asked: Any) -> "GroupedFit":
         )
     if isinstance(data, Points):
         raise UsageError("points have no columns to group by.", hint="Give a table of runs.")
-    return groups.fit_groups(as_runs(data), fit=fitting.fit, **asked)
+    if asked["law"] != AUTO:
+        return groups.fit_groups(as_runs(data), fit=fitting.fit, **asked)
+    if asked["shared"] is not None:
+        raise UsageError("--shared needs one law; --law auto may choose one for each group.")
+    options = {name: value for name, value in asked.items() if name != "law"}
+    return groups.fit_groups(as_runs(data), fit=choosing.fit, **options)
 
 
 def laws() -> list[str]:

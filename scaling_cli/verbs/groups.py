@@ -165,10 +165,10 @@ def _with_laws(fit: GroupedFit, through: Mapping[str, str]) -> GroupedFit:
     """Add laws through parameters of the groups."""
     from scaling_cli.point_fits import nested
 
-    first = next(iter(fit.groups.values())).law
     made = {}
     for name, law in through.items():
-        first.parameter(name)
+        for own in fit.groups.values():
+            own.law.parameter(name)
         if name in fit.shared:
             raise UsageError(f"{name} is shared by all groups: no law runs through one number.")
         kind, together = laws.get(law, (fit.by,)), bool(fit.shared)

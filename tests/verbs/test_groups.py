@@ -11,6 +11,7 @@ from refusals import refusal
 
 import scaling_cli as sc
 from scaling_cli.laws.chinchilla import Chinchilla
+from scaling_cli.verbs.groups import sizes
 from scaling_cli.vocabulary.errors import DataError, UsageError
 
 LAWS = {
@@ -107,8 +108,7 @@ def test_runs_of_no_group_are_refused(tmp_path: Path) -> None:
     result = run("fit", path, "--by", BY, "-o", tmp_path / "x.json")
     assert result.exit_code == 3
     assert result.stderr.count("no the optimizer is known of sgd2") == 1
-    kept = sc.fit(numbered, by=BY, where=f"`{BY}` == `{BY}`", bootstrap=0)
-    assert list(kept.groups) == ["1"]
+    assert sizes(sc.read(path), BY, f"`{BY}` == `{BY}`") == {1.0: 33}
 
 
 def test_what_is_refused(table: Path) -> None:
@@ -122,6 +122,9 @@ def test_what_is_refused(table: Path) -> None:
     assert refusal(UsageError, sc.fit, runs, law="annealing", by=BY) == (
         "--by fits laws of points; annealing is one of loss curves. Fit the curves of each group: "
         "--where 'COLUMN == \"VALUE\"' -o FILE."
+    )
+    assert refusal(UsageError, sc.fit, runs, by=BY, shared="alpha", law="auto") == (
+        "--shared needs one law; --law auto may choose one for each group."
     )
     assert refusal(UsageError, sc.fit, runs, by=BY, shared="alpha", fix={"E": 1.7}) == (
         "--shared cannot go with --fix: groups are fitted at once, and every point counts alike. "
@@ -137,17 +140,16 @@ def test_no_group_with_enough_runs_is_no_fit(table: Path, tmp_path: Path) -> Non
     assert not out.exists()
 
 
-def test_a_group_that_is_not_there(table: Path, tmp_path: Path) -> None:
-    out = tmp_path / "by.json"
-    fit = sc.fit(sc.read(table), by=BY, bootstrap=0)
-    fit.to_json(out)
-    point = ("--params", "1B", "--tokens", "20B")
-    missing = run("predict", "--fit", f"{out}#lion", *point)
+def test_a_group_that_is_not_there() -> None:
+    folder = Path(__file__).parents[1] / "artefacts" / "v0.1.0"
+    out, plain, point = folder / "grouped_fit.json", folder / "fit.json", ("--input", "x=16")
+    missing = run("predict", "--fit", f"{out}#7B", *point)
     assert missing.exit_code == 2
-    assert "there is no group 'lion' of the optimizer." in missing.stderr
+    assert "there is no group '7B' of params." in missing.stderr
+    assert run("predict", "--fit", f"{out}#3e8", *point).exit_code == 0  # 300M, as others write it
     whole = run("predict", "--fit", out, *point)
     assert whole.exit_code == 2
-    assert f"'{out}#adamw'" in whole.stderr
-    plain = tmp_path / "plain.json"
-    fit.group("muon").to_json(plain)
-    assert run("predict", "--fit", f"{plain}#x", *point).exit_code == 2
+    assert f"'{out}#150M'" in whole.stderr
+    none = run("predict", "--fit", f"{plain}#x", *point)
+    assert none.exit_code == 2
+    assert "which has no groups: leave #x out." in none.stderr
