@@ -55,5 +55,5 @@ def test_what_needs_more_says_what_to_install(line: str, told: dict[str, tuple[i
     code, said = told[line]
     name = {"fit": "pyarrow", "runs": "pyarrow", "plot": "matplotlib"}[line.split(maxsplit=1)[0]]
     assert code == 2
-    assert f"error: this needs the package {name}, which is not installed: reading logs, fitting" in said
+    assert f"error: this needs the package {name}, which is not installed: reading" in said
     assert "hint: pip install scaling-cli installs everything" in said
