@@ -91,7 +91,7 @@ def _light(package: str) -> UsageError:
         f"this needs the package {package}, which is not installed: reading logs, fitting and "
         "drawing need more than asking stored fits does.",
         hint="pip install scaling-cli installs everything; --no-deps, which leaves it out, is for "
-        "predict, plan, compare, hparams, count, show, laws, cite and schedule.",
+        "predict, plan, hparams, count, show, laws, cite and schedule.",
     )
 
 

@@ -14,7 +14,6 @@ ASKED = """
 laws chinchilla
 predict --params 7B --tokens 1T
 plan --compute 1e22 --overtrain 3
-compare chinchilla/besiroglu-2024 chinchilla/epoch-240
 hparams --params 7B --tokens 1T
 count examples/gpt2.json
 show chinchilla/ladder
