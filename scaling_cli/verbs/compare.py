@@ -13,7 +13,7 @@ from scaling_cli.laws import name_of
 from scaling_cli.laws.logarithm import Logarithm
 from scaling_cli.laws.power_law import PowerLaw
 from scaling_cli.planning.comparison import Pair
-from scaling_cli.planning.together import chosen, together
+from scaling_cli.point_fits.together import chosen, together
 from scaling_cli.verbs._answer import Answer
 from scaling_cli.vocabulary.arguments import check_level
 from scaling_cli.vocabulary.errors import DataError, ScalingError, UsageError, some
