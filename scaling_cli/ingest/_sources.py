@@ -257,6 +257,9 @@ class Source:
         """Return what identifies the source in a store."""
         if self.path is None or self.fleeting:
             return self.name if self.name.startswith("<") else f"<{self.name}>"
+        if self.parts and "://" in self.parts[0].uri:  # a folder of an object store
+            scheme = self.parts[0].uri.partition("://")[0]
+            return f"{scheme}://{self.name.partition(':')[2].lstrip('/')}"
         return as_text(self.path.resolve().as_posix())
 
     @cached_property
