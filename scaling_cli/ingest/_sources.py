@@ -309,7 +309,7 @@ def _unpacked(packed: bytes, codec: str) -> pa.CompressedInputStream:
     return pa.CompressedInputStream(pa.BufferReader(packed), codec)
 
 
-@lru_cache
+@lru_cache(_NAMES)
 def place(name: str) -> Path:
     """Return the path of a name: every reader asks for it, file after file."""
     return Path(name)

@@ -1,7 +1,11 @@
 """Logs that lie elsewhere: in an object store, and with W&B's API."""
 
+import importlib
 import math
+import socket
+import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,6 +77,58 @@ def test_a_bucket_without_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
         "s3://bucket/logs: reading s3:// needs the package s3fs, which is not installed. "
         "pip install 'scaling-cli[s3]'"
     )
+
+
+def _wait_for(host: str, port: int) -> None:
+    for _ in range(200):
+        try:
+            socket.create_connection((host, port)).close()
+            return
+        except OSError:
+            time.sleep(0.1)
+    pytest.fail("the server does not answer")
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Return a client of a local S3 server that has a bucket with logs."""
+    why = "the dependency group s3 is not installed"
+    for package in ("moto", "s3fs"):
+        pytest.importorskip(package, reason=why)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        host, port = free.getsockname()
+    quiet = subprocess.DEVNULL
+    command = [sys.executable, "-m", "moto.server", "-H", host, "-p", str(port)]
+    started = subprocess.Popen(command, stdout=quiet, stderr=quiet)
+    _wait_for(host, port)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+    client = importlib.import_module("boto3").client("s3")
+    client.create_bucket(Bucket="ours")
+    for name in ("run0.csv", "deep/run1.csv"):
+        client.put_object(Bucket="ours", Key=f"logs/{name}", Body=CURVE.encode())
+    yield client
+    client.close()
+    started.kill()
+    started.wait()
+
+
+@pytest.mark.filterwarnings("ignore")  # of the server
+def test_a_bucket_of_s3(server: Any, tmp_path: Path) -> None:
+    root, given = tmp_path / "store", ["s3://ours/logs"]
+    assert verb.put(given, root)[1].added == ("run0", "run1")
+    server.put_object(Bucket="ours", Key="logs/run0.csv", Body=(CURVE + LATER).encode())
+    report = verb.put(given, root)[1]
+    assert (report.replaced, report.unchanged) == (("run0",), ("run1",))
+    assert ingest.read(root).sources["uri"].to_pylist() == [
+        "s3://ours/logs/deep/run1.csv",
+        "s3://ours/logs/run0.csv",
+    ]
+    told = refusal(DataError, ingest.read, "s3://theirs/logs")
+    assert told.startswith("s3://theirs/logs: ")
 
 
 # --- W&B ----------------------------------------------------------------------------------------

@@ -3,14 +3,11 @@
 import io
 import sys
 import zipfile
-from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pytest
-from log_files import counting, write
-from openpyxl import Workbook
+from log_files import counting, sheets, write
 from refusals import refusal
 
 from scaling_cli import ingest
@@ -18,18 +15,6 @@ from scaling_cli.vocabulary.errors import DataError
 
 LADDER = [("N", "D", "loss"), (1e7, 2e8, 4.1), (3e7, 6e8, 3.6), (1e8, 2e9, 3.1)]
 CURVE = [("step", "tokens", "loss"), (1, 1000, 5.5), (2, 2000, 5.25), (3, 3000, None)]
-
-
-def sheets(**tables: Sequence[Sequence[Any]]) -> bytes:
-    book = Workbook()
-    book.remove(book.worksheets[0])
-    for name, rows in tables.items():
-        sheet = book.create_sheet(name)
-        for row in rows:
-            sheet.append(list(row))
-    sink = io.BytesIO()
-    book.save(sink)
-    return sink.getvalue()
 
 
 def test_a_table_of_runs(tmp_path: Path) -> None:
