@@ -11,6 +11,7 @@ import pytest
 from refusals import refusal, refused
 
 import scaling_cli as sc
+from scaling_cli import learning_curves
 from scaling_cli.artefacts.forecast import Forecast, Known, Scenario, Seen
 from scaling_cli.forecasting import stopping
 from scaling_cli.forecasting.job import Job
@@ -160,6 +161,7 @@ def test_runs_that_are_no_candidates_are_told(tmp_path: Path) -> None:
     assert refusal(UsageError, sc.forecast, sc.read(tmp_path), until=2048, families=[]) == (
         "no family of learning curves is named. --families pow3,mmf"
     )
-    assert "Known families of learning curves: exp4, " in refusal(
-        UsageError, sc.forecast, sc.read(tmp_path), until=2048, families=["pow9"]
+    assert refusal(UsageError, learning_curves.get, "pow9").startswith(
+        "there is no family of learning curves 'pow9'. Did you mean pow4 or pow3? Known families of "
+        "learning curves: exp4, "
     )
