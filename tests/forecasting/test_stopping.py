@@ -162,6 +162,6 @@ def test_runs_that_are_no_candidates_are_told(tmp_path: Path) -> None:
         "no family of learning curves is named. --families pow3,mmf"
     )
     assert refusal(UsageError, learning_curves.get, "pow9").startswith(
-        "there is no family of learning curves 'pow9'. Did you mean pow4 or pow3? Known families of "
-        "learning curves: exp4, "
+        "there is no family of learning curves 'pow9'. Did you mean pow4 or pow3? Known families "
+        "of learning curves: exp4, "
     )
