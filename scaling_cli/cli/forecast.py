@@ -166,8 +166,6 @@ def forecast(
     if watching.against is not None and path is not None and not _is_record(path):
         raise UsageError("--against writes .json, no figure.", hint="Leave --against out for one.")
     if watching.draw:
-        from scaling_cli.plots import _term
-
         drawable(json=asking.json)
         if watching.follow or watching.against is not None:
             raise UsageError("--draw draws a forecast: leave --follow and --against out.")
@@ -190,7 +188,7 @@ def forecast(
             write(lambda path: write_json(path, record), path)
         _print(record, asking)
         if watching.draw:
-            asking.terminal.write(f"\n{_term.ends(_table(made, runs, kin, how.target))}")
+            asking.terminal.write(f"\n{_letters(_table(made, runs, kin, how.target))}")
     else:
         watched = verb.watch(runs, watching.against, patience=watching.patience, **asked)
         write(lambda path: write_json(path, watched.to_dict()), path)
@@ -245,6 +243,12 @@ def _draw(
     from scaling_cli.plots import _forecast
 
     plots.save(plots.drawn(_forecast, _table(made, runs, kin, target)), path)
+
+
+def _letters(table: "_forecast.Table") -> str:
+    from scaling_cli.plots import _term
+
+    return _term.ends(table)
 
 
 def _table(
