@@ -15,6 +15,7 @@ from scaling_cli.laws.power_law import PowerLaw
 from scaling_cli.planning.comparison import Pair
 from scaling_cli.point_fits.together import chosen, together
 from scaling_cli.verbs._answer import Answer
+from scaling_cli.verbs.groups import rows_of
 from scaling_cli.vocabulary.arguments import check_level
 from scaling_cli.vocabulary.errors import DataError, ScalingError, UsageError, some
 from scaling_cli.vocabulary.outcomes import Level, Touches
@@ -217,7 +218,7 @@ def _groups(
             f"column {by!r} has {len(groups)} values: it names no recipes to compare.",
             hint="Name the column of recipes: --by optimizer.",
         )
-    rows = [(value, f"{by} == {_literal(value)}") for value in groups]
+    rows = [(value, rows_of(by, value, fitting.get("where"))) for value in groups]
     groupless = runs.runs.num_rows - len(values)
     if not axis or "law" in fitting:
         return _fitted(runs, rows, by, fitting), None, groupless
@@ -234,21 +235,14 @@ def _fitted(
     from scaling_cli.verbs.fit import fit
 
     others = {name: option for name, option in options.items() if name != "where"}
-    kept = options.get("where")
-    also = f" and ({kept})" if kept else ""
     fits = {}
     for value, own in rows:
         try:
-            fits[str(value)] = fit(runs, where=f"{own}{also}", **others)
+            fits[str(value)] = fit(runs, where=own, **others)
         except ScalingError as error:
             error.message = f"recipe {value} of {by}: {error.message}"
             raise
     return fits
-
-
-def _literal(value: Any) -> str:
-    quote = "'" if '"' in str(value) else '"'
-    return repr(value) if isinstance(value, int | float | bool) else f"{quote}{value}{quote}"
 
 
 def _compared(

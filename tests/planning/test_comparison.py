@@ -146,6 +146,18 @@ def test_runs_of_equal_inputs_are_pairs() -> None:
     assert found["interval"] == pytest.approx([-0.02 - half, -0.02 + half], rel=1e-5)
 
 
+def test_recipes_are_named_by_a_column_of_several_words() -> None:
+    N, D = (grid.ravel() for grid in np.meshgrid(np.geomspace(1e7, 1e9, 4), [2e9, 8e9, 3e10]))
+    table = {
+        "params": np.tile(N, 2),
+        "tokens": np.tile(D, 2),
+        "loss": np.concatenate([law(N=N, D=D) for law in (LAW, BETTER)]),
+        "the optimizer's name": ["Adam"] * len(N) + ["it's new"] * len(N),
+    }
+    found = sc.compare(table, by="the optimizer's name")
+    assert (found["first"], found["second"]) == ("Adam", "it's new")
+
+
 def test_what_is_refused() -> None:
     assert refusal(UsageError, sc.compare, ONE, "kaplan_n/kaplan-2020") == (
         "chinchilla and kaplan_n differ on the same runs too: a difference of recipes is told by "
