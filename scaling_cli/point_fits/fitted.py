@@ -22,6 +22,7 @@ from scaling_cli.vocabulary.errors import UsageError
 KINDS = ("pairs", "wild")
 CLUSTERS = ("run", "config")
 REACH = 10.0  # the headline lies this factor beyond the largest run
+MOST_OF_CHOSEN = 4000  # points x parameters, beyond which draws of chosen laws are one step
 MANY = 20_000  # points, beyond which a fit is questioned on every so manieth of them
 
 
@@ -154,8 +155,19 @@ class Fitted:
 
     @property
     def large(self) -> bool:
-        """Whether the table, or what it was thinned from, is a large one."""
-        return self.whole is not None or len(self.points) > MANY
+        """Whether the table, or what it was thinned from, is a large one.
+
+        Of laws that were chosen, whose intervals are as wide as their choice says, sooner.
+        """
+        most = MANY if self.company.width is None else MOST_OF_CHOSEN / len(self.u)
+        return self.whole is not None or len(self.points) > most
+
+    def draws(self, count: int) -> int:
+        """Return how many joint draws are made where so many are for a law that was named.
+
+        Of chosen laws the choice says how wide intervals are: where refits are dear, a few do.
+        """
+        return count // 5 if self.company.width is not None and self.large else count
 
     @cached_property
     def questioned(self) -> "Fitted":

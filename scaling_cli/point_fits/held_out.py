@@ -142,7 +142,7 @@ def _uncertainties(
             problem,
             fitted.u,
             part.split.train,
-            Draws(part.problem, part.u, noise_at(part.problem, part.u), seed, DRAWS),
+            Draws(part.problem, part.u, noise_at(part.problem, part.u), seed, fitted.draws(DRAWS)),
         )
         for part in parts
     ]
