@@ -1,3 +1,4 @@
+# LOCK=requirements/dev.txt installs the very files that our CI was last tested with, by their hashes.
 # A fresh clone needs Python 3.11 or newer and make: every target does its own set-up.
 #   make demo       from raw logs to a forecast and a figure (about a minute)
 #   make test       the test suite
@@ -14,9 +15,9 @@ SHELL := bash
 STAMP := $(VENV)/installed
 export PATH := $(abspath $(VENV)/bin):$(PATH)
 
-.PHONY: help demo test lint format check structure docs wheel clean
+.PHONY: help demo test lint format check structure docs lock wheel clean
 help:
-	@sed -n '2,9s/^# *//p' Makefile
+	@sed -n '3,10s/^# *//p' Makefile
 
 # Installed once, and again when pyproject.toml changes. Dependency groups need pip 25.1.
 $(STAMP): pyproject.toml
@@ -24,7 +25,8 @@ $(STAMP): pyproject.toml
 	@echo "Installing into $(VENV) (once)"
 	@$(PYTHON) -m venv $(VENV)
 	@python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
-	@python -m pip install --quiet --disable-pip-version-check --editable . --group dev
+	@python -m pip install --quiet --disable-pip-version-check $(if $(LOCK),--require-hashes --requirement $(LOCK),--editable . --group dev)
+	@$(if $(LOCK),python -m pip install --quiet --disable-pip-version-check --no-deps --editable .,true)
 	@touch $@
 
 demo: $(STAMP)
@@ -57,10 +59,16 @@ structure: $(STAMP)
 	@python tests/structure.py
 
 docs: $(STAMP)
-	@python -m pip install --quiet --disable-pip-version-check --group docs
+	@$(if $(LOCK),true,python -m pip install --quiet --disable-pip-version-check --group docs)
 	rm -rf build/site
 	PYTHONPATH=tests python tests/site_pages.py build/site
 	NO_MKDOCS_2_WARNING=1 mkdocs build --strict --config-file build/site/mkdocs.yml
+
+# What CI installs: every release of every dependency, on every Python and platform, with hashes.
+lock: $(STAMP)
+	@python -m pip install --quiet --disable-pip-version-check uv
+	uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --quiet --no-header \
+	    --group dev --group docs pyproject.toml --output-file requirements/dev.txt
 
 wheel: $(STAMP)
 	rm -rf dist

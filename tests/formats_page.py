@@ -35,6 +35,23 @@ name says, else assumed to be that of a step; `scaling runs --full` says which.
 |---|---|---|---|---|---|
 """
 CONSOLES = """
+## Elsewhere
+
+`s3://BUCKET/PREFIX` and `gs://BUCKET/PREFIX` are read as folders are (also an object, or a glob),
+by fsspec: `pip install 'scaling-cli[s3]'` or `[gs]`; credentials are those of the environment.
+`wandb://ENTITY/PROJECT` (or `.../RUN`) asks the API of Weights & Biases for whole histories: the
+extra `wandb`. A store knows all of these by their address. Spreadsheets need the extra `xlsx`.
+
+## Logs that grow
+
+Where a store has read a CSV, a log of JSON lines, a console or a log by `--pattern`, and the file
+has grown, what is new goes behind what is there. That the file begins with all that was read, its
+SHA-256 says. Then it is read twice, as it was and as it is (of more than 2.5 MB without its
+middle), and what the second says more must follow the first: any other difference (a step that goes
+back, another column, a type, a note, a cell that differs) and the file is read whole. For a large
+file this rests on the beginning and the last MB showing what kind of log it is; a column that only
+the middle has, or a restart there, is seen by comparison with what the store holds.
+
 ## Consoles of trainers
 
 Colours, prefixes of launchers and loggers and progress bars are looked through, lines that
@@ -67,6 +84,7 @@ Capitals and the characters between words do not matter.
 """
 # Whose files of a general form are known, by the tests of tests/ingest/.
 SUCH_AS = {
+    "xlsx": "a sheet of finished runs, a sheet for each curve",
     "delimited": "Lightning's metrics.csv, Keras' CSVLogger, W&B's exports of charts and "
     "histories, TensorBoard's CSV, DVCLive's folders, tables of finished runs or of checkpoints",
     "jsonl": "trainer_state.json of Hugging Face, trainer_log.jsonl of LLaMA-Factory, scalars.json "

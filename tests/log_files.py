@@ -2,7 +2,9 @@
 
 import io
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -62,3 +64,18 @@ def as_parquet(text: str) -> bytes:
 def as_jsonl(text: str) -> bytes:
     frame = pd.read_csv(io.StringIO(text))
     return "".join(json.dumps(row) + "\n" for row in frame.to_dict("records")).encode()
+
+
+def sheets(**tables: Sequence[Sequence[Any]]) -> bytes:
+    """Return a spreadsheet with these sheets."""
+    from openpyxl import Workbook
+
+    book = Workbook()
+    book.remove(book.worksheets[0])
+    for name, rows in tables.items():
+        sheet = book.create_sheet(name)
+        for row in rows:
+            sheet.append(list(row))
+    sink = io.BytesIO()
+    book.save(sink)
+    return sink.getvalue()

@@ -40,6 +40,8 @@ PRINTED = [
     f"runs {RUN} --explain schedule-68k-2.1M-cosine",
     f"ingest {RUN} --meta {LADDER}/runs.csv --store store",
     f"fit {LADDER}/runs.csv --where 'role == \"fit\"' --law kaplan_d --bootstrap 20",
+    f"fit {LADDER}/runs.csv --by role --law kaplan_d --bootstrap 20",
+    f"show {STORED}/grouped_fit.json",
     f"backtest {LADDER}/runs.csv --where 'role == \"fit\"' --cuts 2",
     f"forecast {RUN} --until 2100 --method power",
     f"forecast {RUN} --until 2100 --method power --target-loss 1.5",

@@ -34,6 +34,8 @@ STEP = 3.0  # beyond the largest run: what a next prediction may be of
 FAR = 100.0  # and the square of the farthest backtest: beyond both nothing like it was tried
 FURTHER, RECOUNTED = "extrap.distance", "data.compute"  # what only an answer can say
 GRAVEST = {Level.FAIL: 0, Level.WARN: 1, Level.PASS: 2}
+# Checks whose failure means that there is no fit; other failures forbid a use of it, and say which.
+UNUSABLE = frozenset({"fit.convergence"})
 UNSCORED = {"coverage": None, "half_width": None}
 
 

@@ -153,6 +153,29 @@ class Reaching:
 
 
 @dataclass(frozen=True)
+class Collapse:
+    """How a run lies on its siblings, each matched to the earlier part of what is logged.
+
+    Parameters
+    ----------
+    deviation : float
+        In ln of what is forecast (of what is left to its limit, where it rises), at the end of what
+        is logged; above zero: worse.
+    band : float
+        Within which siblings lie off one another, 99 %.
+    siblings : int
+        How many were laid over one another.
+    left : bool
+        Whether the run lies beyond the band.
+    """
+
+    deviation: float
+    band: float
+    siblings: int
+    left: bool
+
+
+@dataclass(frozen=True)
 class Forecast(Shown):
     """Where a running job will end.
 
@@ -202,6 +225,8 @@ class Forecast(Shown):
         Column of the loss that is forecast; empty where it was not read from a log.
     reaches : Reaching, optional
         When a level that was asked for is reached.
+    collapse : Collapse, optional
+        How it lies on its siblings; with three finished ones of the same schedule or more.
     """
 
     report = "forecast"
@@ -232,6 +257,7 @@ class Forecast(Shown):
     path: Path = field(default_factory=lambda: Path(*[np.empty(0)] * 4))
     target: str = ""
     reaches: Reaching | None = field(default=None, metadata=SPARSE)
+    collapse: Collapse | None = field(default=None, metadata=SPARSE)
 
     def __post_init__(self) -> None:
         """Refuse a run that is not seen in its own unit."""

@@ -92,8 +92,24 @@ def load(source: Named, wanted: type[Record] | None = None) -> Record:
 
 
 def _named(name: str) -> Record:
-    certified = "/" not in name and not _is_file(name) and name in recipe_names()
+    if _is_file(name):
+        return _read(name)
+    whole, mark, group = name.rpartition("#")
+    if mark and _is_file(whole):
+        return _of_group(whole, group)
+    certified = "/" not in name and name in recipe_names()
     return _recipe(name) if certified else _read(name)
+
+
+def _of_group(file: str, group: str) -> Fit:
+    """Return the fit of one group of a file of several."""
+    from scaling_cli.artefacts.grouped_fit import GroupedFit
+
+    thing = _read(file)
+    if isinstance(thing, GroupedFit):
+        return thing.group(group)
+    told = f"{file} is {thing.what}, which has no groups: leave #{group} out."
+    raise UsageError(told)
 
 
 def _recipe(name: str) -> Record:

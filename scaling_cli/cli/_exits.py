@@ -28,6 +28,10 @@ _PLACES = {
 }
 
 
+# What asking stored fits does without, so that an install for that may be light.
+_HEAVY = {"jax", "jaxlib", "matplotlib", "pandas", "pooch", "pyarrow", "scipy"}
+
+
 class _Internal(ScalingError):
     """A defect of this program."""
 
@@ -73,8 +77,22 @@ def as_ours(error: Exception) -> tuple[ScalingError, str]:
         return DataError(f"{told}.", hint=_PLACES.get(error.errno or 0), file=place), ""
     if isinstance(error, MemoryError):
         return DataError("there is not enough memory for this.", hint="Ask for less at once."), ""
+    if isinstance(error, ModuleNotFoundError):
+        package = (error.name or "").partition(".")[0]
+        if package in _HEAVY:
+            return _light(package), ""
     text = f"internal error: {type(error).__name__}: {error}"
     return _Internal(text.rstrip(), hint="Run again with --debug to see where."), ""
+
+
+def _light(package: str) -> UsageError:
+    """Return what a command says that needs a package which a light install leaves out."""
+    return UsageError(
+        f"this needs the package {package}, which is not installed: reading logs, fitting and "
+        "drawing need more than asking stored fits does.",
+        hint="pip install scaling-cli installs everything; --no-deps, which leaves it out, is for "
+        "predict, plan, hparams, count, show, laws, cite and schedule.",
+    )
 
 
 def _words(error: Any) -> tuple[str, Any]:

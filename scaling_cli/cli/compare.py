@@ -1,15 +1,21 @@
 """Compare recipes: who is ahead where, by how much compute or data, until where."""
 
 from dataclasses import MISSING, dataclass
+from typing import TYPE_CHECKING
 
 from scaling_cli.cli import _cache
 from scaling_cli.cli import _options as options
+from scaling_cli.cli._output import writable, write
+from scaling_cli.plots import SUFFIXES
+
+if TYPE_CHECKING:
+    from scaling_cli.verbs._answer import Answer
 
 EXAMPLE = """
 scaling compare adamw.json muon.json --params 7B --tokens 140B
 scaling compare runs.csv --by optimizer
 scaling compare runs.csv --by optimizer --shared auto
-scaling compare runs.csv --by model --axis hours
+scaling compare runs.csv --by model --axis hours -o crossing.png
 """
 ORDER = 43
 
@@ -46,6 +52,9 @@ class Recipes:
     target: str | None = options.target()
     where: str | None = options.where()
     level: float = options.level()
+    output: str | None = options.output(
+        "Draw what the recipes reach and where they cross: a .png, .svg or .pdf file."
+    )
 
 
 @dataclass(frozen=True)
@@ -76,6 +85,7 @@ def compare(recipes: Recipes, where: Where, asking: options.Telling) -> None:
     from scaling_cli.verbs import compare as verb
     from scaling_cli.vocabulary.errors import UsageError
 
+    path = writable(recipes.output, "a comparison", SUFFIXES)
     given = [name for name in ("axis", "law", "target", "where") if getattr(recipes, name)]
     if recipes.by is None and given:
         raise UsageError(f"--{given[0]} needs --by: fits are compared as they are.")
@@ -96,4 +106,15 @@ def compare(recipes: Recipes, where: Where, asking: options.Telling) -> None:
             fitting=fitting,
             **point,
         )
+    write(lambda path: _draw(path, answer), path)
     asking.tell(answer)
+    if path is not None:
+        asking.terminal.say(f"written   {path}")
+
+
+def _draw(path: str, answer: "Answer") -> None:
+    from scaling_cli import plots
+    from scaling_cli.plots import _compare
+    from scaling_cli.verbs.compare import pairs_of
+
+    plots.save(plots.drawn(_compare, _compare.table(*pairs_of(answer))), path)

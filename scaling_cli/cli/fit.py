@@ -16,11 +16,10 @@ scaling fit runs/*.csv -o fit.json
 scaling fit runs.csv --where 'tokens > 1e9' --fix E=1.6
 scaling fit runs.csv --prior alpha=0.35+-0.05 --weight precision
 scaling fit logs/ --name '{params}_{tokens}' --at last:5 --law kaplan_nd
+scaling fit runs.csv --by optimizer --shared exponents -o by.json
 scaling fit curves/*.csv --schedule cosine:peak=3e-4,warmup=2000,steps=24000
 """
 ORDER = 30
-# Checks whose failure means that there is no fit; other failures forbid a use of it, and say which.
-UNUSABLE = {"fit.convergence"}
 
 
 @dataclass(frozen=True)
@@ -58,10 +57,31 @@ class Refitted(options.OfPoints):
         return super().asked(asking) | drawn
 
 
+@dataclass(frozen=True)
+class Grouping:
+    """Which groups of runs have a law of their own, and what they share."""
+
+    by: str | None = options.option(
+        "COLUMN", "Fit the law to each group of runs: those with one value in this column."
+    )
+    shared: str | None = options.option(
+        "exponents|factors|auto|NAME,...",
+        "With --by: fit groups at once with these parameters in common; auto: by forecasts of the "
+        "dearest runs, held back.",
+    )
+    through: dict[str, str] | None = options.option(
+        "NAME=LAW",
+        "With --by: a law of this parameter over the groups, which are numbers: "
+        "--by params --through E=power_law is the limit of limits.",
+        read=options.pairs("through", "NAME=LAW, such as --through E=power_law"),
+    )
+
+
 @options.command
 def fit(
     *,
     given: options.Sources,
+    grouping: Grouping,
     fitting: options.Fitting,
     points: Refitted,
     curves: options.OfCurves,
@@ -87,15 +107,16 @@ def fit(
     if not known:
         law, seen = verb.law_of(runs, curves.schedules)
     along = _kind(law, points, curves, asking)
-    asked = {**vars(fitting), **(vars(curves) if along else points.asked(asking))}
+    asked = {**vars(fitting), **vars(grouping), **(vars(curves) if along else points.asked(asking))}
     if writing.bootstrap is not None:
         asked["bootstrap"] = writing.bootstrap
     points.announce(asking)
     with asking.terminal.status(f"fitting {law}, refits, backtest"):
         _cache.enable()
         fitted = verb.fit(runs, command=asking.command, **asked)
-    _require_usable(fitted, given.sources, asking)
-    if seen:
+    if grouping.by is None:
+        _require_usable(fitted, given.sources, asking)
+    if seen and grouping.by is None:
         asking.terminal.say(verb.seen_as(fitted, seen))
     written = write(fitted.to_json, path)
     asking.tell(fitted, sources=given.sources, written=written)
@@ -119,6 +140,7 @@ def _require_usable(fit: "Fit", sources: list[str], asking: options.Asking) -> N
     FitError
         With the failed checks as its message.
     """
+    from scaling_cli.artefacts.fit import UNUSABLE
     from scaling_cli.reports import fit as fit_report
     from scaling_cli.vocabulary.errors import FitError
     from scaling_cli.vocabulary.outcomes import Level

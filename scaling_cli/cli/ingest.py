@@ -20,6 +20,12 @@ class Store:
     store: Path = options.option(
         "DIR", "The store; made if it is not there.", default=Path("runs.store")
     )
+    executor: str = options.option(
+        "WHERE",
+        "What reads the files: serial (this machine), or dask:tcp://HOST:PORT, whose workers see "
+        "them under the same paths. The store is the same.",
+        default="serial",
+    )
 
 
 @options.command
@@ -42,7 +48,9 @@ def ingest(
             hint="Give the logs; --store DIR names another store.",
         )
     with asking.terminal.status(f"reading into {into.store}"):
-        record, sized = verb.filled(sources, into.store, reading.said, _process.keep_to_reading)
+        record, sized = verb.filled(
+            sources, into.store, reading.said, _process.keep_to_reading, into.executor
+        )
     asking.result(record, lambda: runs_report.ingested(record, sized=sized, full=asking.full))
 
 

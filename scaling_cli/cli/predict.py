@@ -64,6 +64,9 @@ class Predicting:
     """By which fit, along which schedules."""
 
     fit: str | None = options.fit_name()
+    group: str | None = options.option(
+        "NAME", "With a fit of groups (fit --by): the group that is meant, as --fit FILE#NAME."
+    )
     schedule: list[str] | None = options.option(
         "TEXT|FILE",
         "With a fit of loss curves: predict along this schedule, or a table of step and lr; repeat "
@@ -102,6 +105,7 @@ def predict(
     """
     from scaling_cli.vocabulary.errors import UsageError
 
+    how = _of_group(how)
     along_curves = bool(how.schedule) or (point.points is not None and _is_of_curves(how))
     if along_curves and how.save is not None:
         raise UsageError(
@@ -126,6 +130,16 @@ def predict(
     if wrong := asking.typed(along):
         raise UsageError(f"{' and '.join(wrong)} needs --schedule.")
     _at_points(how, point, asking)
+
+
+def _of_group(how: Predicting) -> Predicting:
+    """Return the same with the group as part of the fit's name."""
+    if how.group is None:
+        return how
+    from scaling_cli.artefacts.grouped_fit import MARK
+    from scaling_cli.verbs import _stored
+
+    return replace(how, fit=f"{how.fit or _stored.default()[0]}{MARK}{how.group}")
 
 
 def _is_of_curves(how: Predicting) -> bool:

@@ -252,36 +252,37 @@ def _shrunk(errors: Sequence[float], horizon: float, count: int, sd: float) -> f
 
 def _transferred(law: Alone, members: Sequence[Sibling], share: float, until: float) -> float:
     """Return half the affine transfer, half the corrected law, in the mean of logarithms."""
-    own = _shape_of(law.job, law.plan, share)
+    shares, weight = share * np.linspace(FROM, 1.0, POINTS), np.linspace(FROM, 1.0, POINTS) ** 4
+    own = shape_of(law.job, law.plan.length, shares)
     ends, corrections = [], []
     for sibling in members:
         cut = sibling.cut(share)
         if cut is None:
             continue
-        ends.append(_affine(own, _shape_of(cut, sibling.plan, share), np.log(sibling.final)))
+        theirs = shape_of(cut, sibling.plan.length, shares)
+        first, slope = affine(own, theirs, weight / weight.sum())
+        ends.append(first + slope * np.log(sibling.final))
         predicted = alone(cut, sibling.plan, backtest=False).at(np.array([sibling.plan.length]))
         corrections.append(np.log(sibling.final / predicted[0][0]))
     corrected = np.log(law.at(np.array([until]))[0][0]) + np.median(corrections)
     return float(np.exp((np.median(ends) + corrected) / 2))
 
 
-def _shape_of(job: Job, plan: RatePlan, share: float) -> np.ndarray:
-    """Return ln loss at even shares of the run, up to the share that is logged."""
-    bins = binned(job, 0.75 * FROM * job.now)
-    at = np.linspace(FROM * share, share, POINTS) * plan.length
+def shape_of(job: Job, length: float, shares: np.ndarray) -> np.ndarray:
+    """Return ln loss at shares of a run's whole length, up to what is logged."""
+    at = shares * length
+    bins = binned(job, 0.75 * float(at[0]))
     return np.interp(np.log(at), np.log(bins.x), np.log(bins.loss))
 
 
-def _affine(own: np.ndarray, other: np.ndarray, final: float) -> float:
-    """Return where the run ends if ln loss is an affine function of the sibling's."""
-    weight = np.linspace(FROM, 1.0, POINTS) ** 4
-    weight /= weight.sum()
+def affine(own: np.ndarray, other: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
+    """Return ln loss as an affine function of a sibling's: where that is nought, and the slope."""
     mean, other_mean = weight @ own, weight @ other
     x, y = other - other_mean, own - mean
     residual = max(float(np.sqrt(weight @ (y - x) ** 2)), 1e-3)
-    held = (residual / SLOPE_SD) ** 2 / POINTS
+    held = (residual / SLOPE_SD) ** 2 / len(weight)
     slope = (weight @ (x * y) + held) / (weight @ x**2 + held)
-    return float(mean + slope * (final - other_mean))
+    return float(mean - slope * other_mean), float(slope)
 
 
 def _left_out(

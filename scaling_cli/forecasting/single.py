@@ -9,6 +9,7 @@ from scaling_cli.artefacts.forecast import Forecast, Known, Path, Reaching, Scen
 from scaling_cli.forecasting import annealed, damped, doubts, siblings
 from scaling_cli.forecasting.annealed import DECAY_SHARE, Alone, alone
 from scaling_cli.forecasting.anticipation import anticipate
+from scaling_cli.forecasting.collapse import collapse, of_collapse
 from scaling_cli.forecasting.direction import directed
 from scaling_cli.forecasting.families import Extrapolation, extrapolate
 from scaling_cli.forecasting.future import Prospect, RatePlan, plan_of, prospects
@@ -173,14 +174,20 @@ def forecast_job(raw: Job, options: Options) -> Forecast:
     law = basis.ways[0].law
     basis, unlike = _guarded(basis)
     epochs, worn = doubts.of_epochs(job, end, options.unique_tokens)
+    of_course = doubts.of_course(law)
     broken, risen = doubts.of_past(law), doubts.of_rise(job, law.backtests, turn)
+    laid, kin = None, basis.ways[0].kin
+    if kin.how == "transfer":
+        laid = collapse(job, law.plan.length, [s for s in kin.members if s.finished])
+    left = of_collapse(job, laid, turn)
     record = _record(replace(basis, wider=DOUBLED if broken else 1.0))
     return turn.back(
         replace(
             record,
             valid=not (worn or unlike or risen or law.course.rises_after(job.now)),
             epochs=epochs,
-            warnings=[*warnings, *unlike, *moved, *doubts.of_course(law), *risen, *broken, *worn],
+            collapse=laid,
+            warnings=[*warnings, *unlike, *moved, *of_course, *risen, *broken, *left, *worn],
             notes=[*notes, *may[0].plan.notes, *record.notes],
         )
     )

@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from scaling_cli.ingest import _pattern
-from scaling_cli.ingest._alone import Alone, Aside, File, Reading, read_each
+from scaling_cli.ingest._alone import Alone, Aside, File, Mapped, Reading, read_each
 from scaling_cli.ingest._batches import READER, Batch, batches, understood
 from scaling_cli.ingest._beside import is_configuration, table_of_runs, unknown
 from scaling_cli.ingest._columns import check_mapping, remap
@@ -177,10 +177,26 @@ class Beside:
     grown: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class _Into:
+    """A store that files are read for, what it holds, and what reads them on other machines."""
+
+    root: Path
+    held: store.Held | None
+    elsewhere: Mapped | None
+
+
 def read_beside(
-    root: str | Path, *sources: Any, meta: str | Path | None = None, **said: Any
+    root: str | Path,
+    *sources: Any,
+    meta: str | Path | None = None,
+    elsewhere: Mapped | None = None,
+    **said: Any,
 ) -> Beside:
-    """Read, as `read` does, what is to go into a store; files that it holds are not read again."""
+    """Read, as `read` does, what is to go into a store; files that it holds are not read again.
+
+    Where `elsewhere` maps functions over pieces, other machines read the files.
+    """
     if any(isinstance(source, str | Path) and stored.is_store(source) for source in sources):
         return Beside(read(*sources, meta=meta, **said))
     pattern = None if said.get("pattern") is None else check_pattern(said["pattern"])
@@ -191,8 +207,9 @@ def read_beside(
     held = store.held(root)
     if held is not None and all(map(_lasts, (*sources, meta or "."))):
         with contextlib.suppress(ScalingError):  # what is wrong is told by reading everything
-            return _read_files(given, options, meta, format, into=Path(root), held=held)
-    return _read_files(given, options, meta, format, into=Path(root))
+            into = _Into(Path(root), held, elsewhere)
+            return _read_files(given, options, meta, format, into=into)
+    return _read_files(given, options, meta, format, into=_Into(Path(root), None, elsewhere))
 
 
 def _lasts(source: Any) -> bool:
@@ -221,13 +238,13 @@ def _read_files(
     meta: str | Path | None,
     format: str | None,
     *,
-    into: Path | None = None,
-    held: store.Held | None = None,
+    into: _Into | None = None,
 ) -> Beside:
     """Return what is in files that a store does not hold as they are.
 
     If it is to go into a store, of some runs it is the last point only.
     """
+    held, elsewhere = (into.held, into.elsewhere) if into else (None, None)
     reader = None if format is None else _reader_named(format)
     if options.pattern is not None:
         if reader is not None:
@@ -246,15 +263,15 @@ def _read_files(
     known = None if held is None else _held(held, files, names, options, meta)
     about = None if meta is None else _read_meta(meta)
     options = _knowing(options, about, list(names.values()))
-    aside = None if into is None else Aside.near(into)
+    aside = None if into is None else Aside.near(into.root)
     reading = Reading(partial(_raws, pattern=options.pattern), options, thin=aside is not None)
     left = {i: file for i, file in enumerate(files) if known is None or i not in known.places}
     more = Grown() if held is None else grown(held, left, names, reading, _versions())
     left = {i: file for i, file in left.items() if i not in more.read}
-    clean = list(batches(left, names, options))
+    clean = [] if elsewhere else list(batches(left, names, options))
     done = {file.place for batch in clean for file in batch.files}
     alone = [file for i, file in left.items() if i not in done]
-    apart = _tables(alone, names, reading, aside)
+    apart = _tables(alone, names, reading, aside, elsewhere)
     as_before = [*([known.runs] if known else []), *more.read.values()]
     there = [*_columns_read(clean, apart, as_before), *([about[1].columns] if about else [])]
     check_mapping(options.mapping, there)
@@ -353,11 +370,15 @@ def _versions() -> dict[str, str]:
 
 
 def _tables(
-    files: Sequence[File], names: Mapping[str, str], reading: Reading, aside: Aside | None
+    files: Sequence[File],
+    names: Mapping[str, str],
+    reading: Reading,
+    aside: Aside | None,
+    elsewhere: Mapped | None = None,
 ) -> Alone:
     """Return every table with its file, and why files met in a folder could not be read."""
     tables, early, bad = [], [], []
-    each = read_each(files, [names[source.name] for source, _ in files], reading)
+    each = read_each(files, [names[source.name] for source, _ in files], reading, elsewhere)
     for (source, _), gave in zip(counted(files), each, strict=True):
         if gave.bad is not None and source.asked:
             raise gave.bad

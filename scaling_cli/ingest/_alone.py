@@ -41,6 +41,7 @@ _WORTH = 8 << 20  # bytes that take as long by lines as processes take to start,
 _IN_MEMORY = 1 << 25  # bytes of points that need no disk
 _TOGETHER = 1 << 20  # bytes of files that a process is given at once
 File = tuple[Source, str]
+Mapped = Callable[[Callable[..., Any], Any, Sequence[Any]], Iterator[Any]]
 
 
 @dataclass(frozen=True)
@@ -190,8 +191,23 @@ class Aside:
 # --- on all cores -------------------------------------------------------------------------------
 
 
-def read_each(files: Sequence[File], names: Sequence[str], reading: Reading) -> Iterator[Tables]:
-    """Yield what each file gives, in their order: read here, or by processes where that pays."""
+def read_each(
+    files: Sequence[File], names: Sequence[str], reading: Reading, elsewhere: Mapped | None = None
+) -> Iterator[Tables]:
+    """Yield what each file gives, in their order: read here, or by processes where that pays.
+
+    Parameters
+    ----------
+    files : sequence of (source, reader)
+    names : sequence of str
+        What the run of each is called if nothing names it.
+    reading : Reading
+    elsewhere : callable, optional
+        Maps a function over pieces on other machines, which see the files where they are here.
+    """
+    if elsewhere is not None:
+        yield from _by_others(files, names, reading, elsewhere)
+        return
     done = 0
     with contextlib.suppress(BrokenProcessPool, OSError):  # then it is read here
         for tables in _by_processes(files, names, reading):
@@ -211,21 +227,43 @@ def _by_processes(
     first = partial(_begin, begin, reading, limits)
     pool = ProcessPoolExecutor(several, _context(begin), first)
     try:
-        yield from _in_order(pool, list(_pieces(files, names)), reading)
+        pieces = list(_pieces(files, names, _work))
+        waiting = deque(pool.submit(_read, part) for part in pieces if _work(part[0][0]))
+        given = (waiting.popleft().result() for _ in range(len(waiting)))
+        yield from _in_order(given, pieces, reading, _work)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
+def _by_others(
+    files: Sequence[File], names: Sequence[str], reading: Reading, elsewhere: Mapped
+) -> Iterator[Tables]:
+    whole = list(_pieces(files, names, _size))
+    given = [[_placed(*each) for each in part] for part in whole if _size(part[0][0])]
+    shared = reading, {name: bound(name) for name in BOUNDS}
+    yield from _in_order(elsewhere(_read_part, shared, given), whole, reading, _size)
+
+
+def _placed(file: File, name: str) -> tuple[File, str]:
+    """Return a file by its whole path, without its bytes: who reads it is in another folder."""
+    source, how = file
+    placed = replace(source, path=source.path.absolute() if source.path else None)
+    vars(placed)["uri"] = source.uri
+    return (placed, how), name
+
+
 def _in_order(
-    pool: ProcessPoolExecutor, pieces: Sequence[list[tuple[File, str]]], reading: Reading
+    given: Iterator[Sequence[Tables]],
+    pieces: Sequence[list[tuple[File, str]]],
+    reading: Reading,
+    work: Callable[[File], int],
 ) -> Iterator[Tables]:
     """Yield what pieces give, those that take no work or cannot be handed over read here."""
-    given = deque(pool.submit(_read, part) for part in pieces if _work(part[0][0]))
     for part in pieces:
-        if not _work(part[0][0]):
+        if not work(part[0][0]):
             yield from (reading.read(*each) for each in part)
             continue
-        for ((source, _), _), tables in zip(part, given.popleft().result(), strict=True):
+        for ((source, _), _), tables in zip(part, next(given), strict=True):
             source.drop()
             if reading.options.meta is not None:
                 reading.options.meta.used.update(tables.used)
@@ -234,18 +272,25 @@ def _in_order(
 
 def _work(file: File) -> int:
     """Return the bytes of a file that is read line by line, and can be by another process."""
-    source, how = file
-    if how not in BY_LINES or source.path is None or source.frame or source.fleeting:
+    return _size(file) if file[1] in BY_LINES else 0
+
+
+def _size(file: File) -> int:
+    """Return the bytes of what another process finds where it is."""
+    source, _ = file
+    if source.path is None or source.frame or source.fleeting:
         return 0
     return source.path.stat().st_size
 
 
-def _pieces(files: Sequence[File], names: Sequence[str]) -> Iterator[list[tuple[File, str]]]:
+def _pieces(
+    files: Sequence[File], names: Sequence[str], size_of: Callable[[File], int]
+) -> Iterator[list[tuple[File, str]]]:
     """Yield neighbours that are read by one process, one after another."""
     part: list[tuple[File, str]] = []
     size = 0
     for file, name in zip(files, names, strict=True):
-        work = _work(file)
+        work = size_of(file)
         if part and (size > _TOGETHER or not (work and size)):
             yield part
             part, size = [], 0
@@ -281,7 +326,14 @@ def _end_with(parent: Any) -> None:
 
 
 def _read(part: Sequence[tuple[File, str]]) -> list[Tables]:
-    ((reading, limits),) = _GIVEN
+    (shared,) = _GIVEN
+    return _read_part(shared, part)
+
+
+def _read_part(
+    shared: tuple[Reading, dict[str, float]], part: Sequence[tuple[File, str]]
+) -> list[Tables]:
+    reading, limits = shared
     with allowing(**limits):
         return [_read_here(reading, *each) for each in part]
 

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from scaling_cli.ingest import _remote, _wandb_api
 from scaling_cli.ingest._beside import is_configuration
 from scaling_cli.ingest._sources import Raw, Source, named, raw_of
 from scaling_cli.runs.stored import is_store
@@ -23,11 +24,12 @@ from scaling_cli.vocabulary.reading import as_text
 # How a column of the interchange protocol says that its missing values are NaN.
 _HELD_AS_NAN = 1
 # What people give by mistake, by its first bytes, and what to do about it.
+_SPREADSHEET = "xlsx"  # the reader that knows some zip archives
 _DATABASE = rb"SQLite format 3\x00"
 _OTHER_KINDS = (
     (rb"version https://git-lfs", "a Git LFS pointer, not the file", "Fetch it: git lfs pull."),
     (rb"\s*(<!doctype html|<html|<\?xml)", "a web page", "Download the file itself (raw)."),
-    (rb"PK\x03\x04", "a spreadsheet or a zip archive", "Unpack it, or save the sheet as CSV."),
+    (rb"PK\x03\x04", "a zip archive", "Unpack it."),
     (_DATABASE, "an SQLite database", "Export its table of metrics as CSV."),
 )
 
@@ -164,7 +166,7 @@ def _of_another_kind(name: str, head: bytes, how: str | None) -> DataError | Non
     """Return the refusal of what is known not to be a log, by its first bytes."""
     for begins, what, hint in _OTHER_KINDS:
         # Of databases some are known; what is called CSV and is a web page is none.
-        known = how is not None and begins == _DATABASE
+        known = how is not None and (begins == _DATABASE or how == _SPREADSHEET)
         if re.match(begins, head, re.IGNORECASE) and not known:
             return DataError(f"it is {what}.", file=name, hint=hint)
     return None
@@ -185,6 +187,9 @@ def _files(item: Any, number: int) -> list[Source]:
         tables = "DataFrames, dicts of columns or lists of dicts (one per row)"
         hint = f"Give files, {tables}, each as an argument of its own."
         raise UsageError(f"cannot read runs from a {type(item).__name__}.", hint=hint)
+    for elsewhere in (_remote, _wandb_api):
+        if elsewhere.is_address(item):
+            return elsewhere.fetched(item)
     if str(item) == "":
         raise UsageError("a path is empty.", hint="The folder that you are in is '.'.")
     path = Path(item)

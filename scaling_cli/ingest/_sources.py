@@ -257,6 +257,9 @@ class Source:
         """Return what identifies the source in a store."""
         if self.path is None or self.fleeting:
             return self.name if self.name.startswith("<") else f"<{self.name}>"
+        if self.parts and "://" in self.parts[0].uri:  # a folder of an object store
+            scheme = self.parts[0].uri.partition("://")[0]
+            return f"{scheme}://{self.name.partition(':')[2].lstrip('/')}"
         return as_text(self.path.resolve().as_posix())
 
     @cached_property
@@ -306,7 +309,7 @@ def _unpacked(packed: bytes, codec: str) -> pa.CompressedInputStream:
     return pa.CompressedInputStream(pa.BufferReader(packed), codec)
 
 
-@lru_cache
+@lru_cache(_NAMES)
 def place(name: str) -> Path:
     """Return the path of a name: every reader asks for it, file after file."""
     return Path(name)

@@ -125,7 +125,7 @@ def _configuration(path: str, content: bytes) -> _Part:
         facts=_settings.facts(config),
         part_of=_run_of(str(folder / "config.yaml")),
         size=len(content),
-        defined=_defined(own),
+        defined=defined(own),
     )
 
 
@@ -182,7 +182,7 @@ class _Said:
             name = "/".join(text.decode(errors="replace") for n, text in item if n in (1, 2))
             value = next((_settings.value_of(text) for n, text in item if n == 16), None)
             if name == "_wandb":
-                self.defined |= _defined(value)
+                self.defined |= defined(value)
             elif not name.startswith("_wandb/"):
                 self.config[name] = value
 
@@ -191,19 +191,19 @@ class _Said:
         return _settings.facts(self.config) | ({"status": self.status} if self.status else {})
 
 
-def _defined(own: Any) -> dict[str, str]:
+def defined(own: Any) -> dict[str, str]:
     """Return the step metrics that `_wandb.m` of a configuration states, by number."""
     metrics = own.get("m") if isinstance(own, dict) else None
     metrics = [m for m in metrics if isinstance(m, dict)] if isinstance(metrics, list) else []
-    defined = {}
+    steps = {}
     for metric in metrics:
         name, index = metric.get("1") or metric.get("2"), metric.get("5")
         step = metric.get("4")
         if step is None and isinstance(index, int) and 0 < index <= len(metrics):
             step = metrics[index - 1].get("1")
         if isinstance(name, str) and isinstance(step, str):
-            defined[name.replace("\\.", ".")] = step.replace("\\.", ".")
-    return defined
+            steps[name.replace("\\.", ".")] = step.replace("\\.", ".")
+    return steps
 
 
 def _notes(path: str, history: History) -> Iterator[Note]:
@@ -229,8 +229,8 @@ def join(folder: str, parts: Sequence[Raw]) -> Raw:
     logs = sorted((part for part in parts if len(part)), key=_began)
     if not logs:
         raise DataError("the history of the run is empty.", file=folder, hint=_NO_HISTORY)
-    defined = {k: v for part in parts if isinstance(part, _Part) for k, v in part.defined.items()}
-    rows = replace(_rows(logs), defined=defined)
+    steps = {k: v for part in parts if isinstance(part, _Part) for k, v in part.defined.items()}
+    rows = replace(_rows(logs), defined=steps)
     raw = at_steps(folder, rows, sum(part.size for part in parts))
     notes = (*(note for part in parts for note in part.notes), *raw.notes)
     facts = {name: value for part in parts for name, value in part.facts.items()}

@@ -26,6 +26,11 @@ class Downstream(Law):
         return 1.0 / np.asarray(inputs["L"], float)
 
     @classmethod
+    def placed(cls, along: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the loss at places of the axis."""
+        return {"L": 1.0 / along}
+
+    @classmethod
     def reached(cls, inputs: Mapping[str, float], factor: float) -> dict[str, float]:
         """Return the loss of a run `factor` times as large, as such losses are wont to fall."""
         return {"L": float(inputs["L"] * (1 - PER_DECADE) ** np.log10(factor))}

@@ -394,6 +394,11 @@ class Law:
             return product
 
     @classmethod
+    def placed(cls, along: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the one input that grows at places of the axis."""
+        return {cls.axis(): along}
+
+    @classmethod
     def reached(cls, inputs: Mapping[str, float], factor: float) -> dict[str, float]:
         """Return inputs `factor` times as far along the axis: what grows, grows alike."""
         grown = cls.growing()

@@ -15,7 +15,7 @@ from scaling_cli.laws._law import Law
 from scaling_cli.numerics.mestimate import NORMAL_90
 from scaling_cli.numerics.quantiles import central, central_about, quantile
 from scaling_cli.planning.reaching import reached
-from scaling_cli.planning.together import factors
+from scaling_cli.point_fits.together import factors
 from scaling_cli.vocabulary.errors import FitError, UsageError
 from scaling_cli.vocabulary.outcomes import Level
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from scaling_cli.artefacts.forecast import Forecast, Forecasts, Scenario
 from scaling_cli.forecasting.job import Job, binned
@@ -145,6 +146,7 @@ def _draw(panel: Panel, ax: Axes) -> None:
         ax.errorbar(x, end.value, bar, fmt=marker, zorder=5, label=text, **point)
     ax.axvline(path.x[0], color=_style.FAINT, lw=0.8)
     ax.set_xlim(smooth.x[0], path.x[-1] * (1.01 + BESIDE * len(panel.ends)))
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 5, 10]))
     ax.xaxis.set_major_formatter(lambda value, _: short_number(value))
     ax.set_xlabel(forecast.unit.capitalize())
     ax.set_title(forecast.run, loc="left")

@@ -33,6 +33,11 @@ ORDERED = LinearSegmentedColormap.from_list(
 # For surfaces: dark enough to rank, pale enough for lines and points on top.
 PALE = LinearSegmentedColormap.from_list("pale", ("#9ecae1", "#deebf7", "#fffdf5", "#fde3b8"))
 
+# For things without an order, of Okabe and Ito and a grey; more cannot be told apart.
+DISTINCT = (
+    *("#0072b2", "#d55e00", "#009e73", "#cc79a7"),
+    *("#56b4e9", "#e69f00", "#1a1a1a", "#8c8c8c"),
+)
 DASHED = (0, (4, 2))
 WIDE = 10.0  # a logarithmic axis of more than a decade keeps its usual ticks
 # How runs are marked, in every figure.
@@ -89,7 +94,7 @@ def label(fit: Fit, symbol: str) -> str:
         return symbol
     convention = fit.data.get("conventions", {}).get(symbol)
     name = quantity.meaning[0].upper() + quantity.meaning[1:]
-    if quantity is C:
+    if quantity is C and fit.law.size_and_data():
         return f"{name}, {fit.law.compute_in_words()} (FLOP)"
     if quantity is L and fit.turned is not None:
         return str(fit.turned)
@@ -147,6 +152,10 @@ def colour_bar(ax: Axes, norm: Normalize, text: str) -> None:
     """Explain the colours of ordered values beside the axes."""
     bar = parent(ax).colorbar(ScalarMappable(norm, ORDERED), ax=ax, pad=0.02, aspect=30)
     bar.set_label(text)
+    if isinstance(norm, LogNorm) and (norm.vmax or 1.0) > WIDE * (norm.vmin or 1.0):
+        bar.ax.yaxis.set_minor_formatter(ticker.NullFormatter())  # they would lie in each other
+        if np.log10((norm.vmax or 1.0) / (norm.vmin or 1.0)) < 2:
+            bar.ax.yaxis.set_major_locator(ticker.LogLocator(subs=(1.0, 3.0)))
     bar.ax.spines["outline"].set_visible(False)
 
 

@@ -91,8 +91,9 @@ def draw(table: Table, *axes: Axes) -> None:
         marks = {"ls": "none", "marker": "o", "ms": 3, "color": colour}
         cost.plot(level.steps, level.tokens, **marks, label=f"loss {level.loss:.3g}")
         cost.plot(*level.critical, "D", color=colour, mfc="white", ms=5)
+    cost.plot([], [], "D", color=_style.INK, mfc="white", ms=5, label="at the critical batch")
     cost.set(xscale="log", yscale="log", xlabel="Steps", ylabel="Tokens")
-    cost.legend(loc="best", fontsize=7)
+    _style.legend_above(cost, ncols=4, fontsize=7)
     _style.band(critical, table.loss, table.low, table.high, color=_style.PREDICTED, alpha=0.2)
     critical.plot(table.loss, table.critical, color=_style.INK)
     critical.set(yscale="log", xlabel="Loss", ylabel="Critical batch (tokens)")

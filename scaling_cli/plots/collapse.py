@@ -70,8 +70,9 @@ def _line(curve: Curve, title: str) -> Line:
 def draw(table: Table, *axes: Axes) -> None:
     """Draw the table."""
     ratio, spread = axes
-    colours = _style.ORDERED(np.linspace(0, 1, len(table.runs)))
-    for line, colour in zip(table.runs, colours, strict=True):
+    few = len(table.runs) <= len(_style.DISTINCT)
+    colours = _style.DISTINCT if few else _style.ORDERED(np.linspace(0, 1, len(table.runs)))
+    for line, colour in zip(table.runs, colours, strict=not few):
         ratio.plot(line.share, line.ratio, color=colour, lw=1, label=line.run)
     spread.plot(table.share, table.spread, color=_style.INK, lw=1.2)
     ratio.set_ylabel("Loss / loss at the end")

@@ -114,7 +114,7 @@ def _alone(fit: Fit, level: float) -> Table:
         If no input of the law grows.
     """
     law, ranges = fit.law, fit.data.get("ranges") or {}
-    axis, there = law.axis(), {s: ranges.get(s, (v, v))[1] for s, v in fit.law.example().items()}
+    axis, there = law.axis(), {s: ranges.get(s, (v, v))[1] for s, v in _place(fit).items()}
     if not axis:
         raise UsageError("no input of this law grows: there is no line to draw.")
     low, high = ranges.get(axis) or ranges.get("x") or (None, None)
@@ -122,7 +122,7 @@ def _alone(fit: Fit, level: float) -> Table:
     along = np.geomspace(largest / SPAN if low is None else low, REACH * largest, _STEPS)
     others = {s: v for s, v in there.items() if s not in law.growing()}
     inputs = law.optimum(along, **others) if law.size_and_data() else None
-    if inputs is None:
+    if inputs is None or not all(np.isfinite(v).any() for v in inputs.values()):
         steps = (along / largest) ** (1 / len(law.growing()))
         inputs = {s: v * steps if s in law.growing() else v for s, v in there.items()}
     told = fit.as_fitted().predict(level=level, **inputs)
@@ -130,9 +130,20 @@ def _alone(fit: Fit, level: float) -> Table:
     name, none = f"{laws.name_of(law)} alone", np.empty(0)
     ends = told.new_run or (None, None)
     line = Frontier(name, along, told.forecast, *ends, level, inside)
-    labels = (_style.label(fit, axis), _style.label(fit, law.output().symbol))
+    output = _fitted.at_held(_style.label(fit, law.output().symbol), others)
+    labels = (_style.label(fit, axis), output)
     edge = None if high is None else float(high)
     return Table((), none, none, None, "", (), line, None, edge, labels)
+
+
+def _place(fit: Fit) -> dict[str, float]:
+    """Return the largest place at which the numbers of a published law are held; else any."""
+    anchors = [anchor["inputs"] for anchor in fit.origin.get("anchors") or ()]
+    whole = [inputs for inputs in anchors if set(inputs) == set(fit.law.inputs())]
+    if not whole:
+        return fit.law.example()
+    largest = int(np.argmax([float(fit.law.along(inputs)) for inputs in whole]))
+    return {s: float(v) for s, v in whole[largest].items()}
 
 
 def _curves(law: Law, fitted: Points) -> tuple[Curve, ...]:
@@ -167,12 +178,15 @@ def _shown_sizes(sizes: np.ndarray) -> np.ndarray:
 
 def _frontier(fit: Fit, fitted: Points, measured: HeldOut | None, level: float) -> Frontier | None:
     law, others, reach = fit.law, _fitted.held(fit.law, fitted.inputs), fit.law.along(fitted.inputs)
-    furthest = max([REACH * reach.max(), *(MARGIN * measured.scale if measured else ())])
+    largest = {s: float(v[np.argmax(reach)]) for s, v in fitted.inputs.items()}
+    furthest = max(
+        [law.along(law.reached(largest, REACH)), *(MARGIN * measured.scale if measured else ())]
+    )
     along = np.union1d(np.geomspace(reach.min(), furthest, _STEPS), reach.max())
     inputs = law.optimum(along, **others) if law.size_and_data() else None
     name = "fitted law" if inputs is None else "compute-optimal"
     if inputs is None and len(law.growing()) == 1:
-        inputs = {law.axis(): along, **others}
+        inputs = {**law.placed(along), **others}
     if inputs is None:
         return None
     prediction = fit.as_fitted().predict(level=level, **inputs)
@@ -199,7 +213,8 @@ def draw(table: Table, ax: Axes) -> None:
     _style.log_axis(ax, "y")
     if table.edge is not None:
         _style.shade_no_data(ax, table.edge)
-    ax.legend(loc="upper right", handlelength=1.8, labelspacing=0.35)
+    rises = table.frontier is not None and table.frontier.loss[-1] > table.frontier.loss[0]
+    ax.legend(loc="upper left" if rises else "upper right", handlelength=1.8, labelspacing=0.35)
 
 
 def _draw_runs(table: Table, ax: Axes) -> None:

@@ -16,7 +16,6 @@ from scaling_cli.vocabulary.errors import UsageError
 
 DRAWS = ("curve_fit",)
 # Okabe and Ito's palette without its yellow, which is too light for a line on white.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#1a1a1a")
 WIDE, DEEP = 46, 3  # characters and lines of a schedule's text in the legend
 
 
@@ -62,9 +61,11 @@ def of(found: Sequence[CurvePrediction], fit: CurveFit) -> Table:
     UsageError
         If there are more schedules than colours that can be told apart.
     """
-    if len(found) > len(COLOURS):
+    if len(found) > len(_style.DISTINCT):
+        most = len(_style.DISTINCT)
         raise UsageError(
-            f"{len(found)} schedules are too many for one figure, which has {len(COLOURS)} colours."
+            f"{len(found)} schedules are too many for one figure, which has {most} colours.",
+            hint="Draw those that matter: scaling predict --fit FIT --schedule ... -o curves.png.",
         )
     lines = tuple(
         Line(_folded(p.schedule.text()), p.step, p.value, *(p.mean or (None, None)), p.rate)
@@ -82,7 +83,7 @@ def _folded(text: str) -> str:
 def draw(table: Table, *axes: Axes) -> None:
     """Draw the table: loss above, learning rate below."""
     loss, rate = axes
-    for line, colour in zip(table.lines, COLOURS, strict=False):
+    for line, colour in zip(table.lines, _style.DISTINCT, strict=False):
         _style.band(loss, line.step, line.low, line.high, color=colour, alpha=0.16)
         loss.plot(line.step, line.value, color=colour, label=line.label)
         loss.plot(line.step[-1], line.value[-1], "o", color=colour, ms=3.5)

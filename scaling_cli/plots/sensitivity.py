@@ -10,6 +10,7 @@ from scaling_cli.artefacts.fit import Fit
 from scaling_cli.plots import _style
 from scaling_cli.runs.points import Points
 from scaling_cli.vocabulary.errors import DataError
+from scaling_cli.vocabulary.quantities import short_number
 
 DRAWS = ("fit",)
 RUNS = 5  # single runs, those that move the forecast most
@@ -63,7 +64,7 @@ def table(fit: Fit, measured: Points | None = None, level: float = 0.9) -> Table
         shift=100 * np.expm1([float(choice["headline_shift"]) for choice in known]),
         half_width=None if widths is None else 100 * float(widths[1][0]),
         level=level,
-        at=", ".join(f"{s} = {v:.3g}" for s, v in inputs.items()),
+        at=", ".join(f"{s} = {short_number(v)}" for s, v in inputs.items()),
     )
 
 

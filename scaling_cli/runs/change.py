@@ -151,7 +151,8 @@ def _moved(
 def is_gone(row: Mapping[str, Any]) -> bool:
     """Say whether a source was a file that is not there any more."""
     try:
-        return not row["uri"].startswith("<") and not Path(row["uri"]).exists()
+        here = not row["uri"].startswith("<") and "://" not in row["uri"]
+        return here and not Path(row["uri"]).exists()
     except (OSError, ValueError):
         return False
 

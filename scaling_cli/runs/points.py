@@ -13,7 +13,7 @@ import numpy as np
 from scaling_cli.laws._law import Law
 from scaling_cli.vocabulary.objective import Turned
 from scaling_cli.vocabulary.outcomes import LeftOut
-from scaling_cli.vocabulary.quantities import L
+from scaling_cli.vocabulary.quantities import NOT_PER_TOKEN, L
 
 COUNTED = "laws in C here use"  # in the note that compute was counted in another way
 
@@ -98,7 +98,7 @@ class Points:
     def measures_loss(self) -> bool:
         """Say whether the target is a loss: its unit is known, or its name says so."""
         unit = self.conventions.get(L.symbol, "as given")
-        return unit != "as given" or L.column in self.target.lower()
+        return unit not in ("as given", NOT_PER_TOKEN) or L.column in self.target.lower()
 
     def weights(self) -> np.ndarray:
         """Return how much each point counts, shape (n,)."""

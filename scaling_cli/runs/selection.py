@@ -260,7 +260,8 @@ def _text_target(view: View, output: str, values: np.ndarray, hint: str = EMPTY)
 
 
 def _is_loss(column: str) -> bool:
-    return L.column in column.lower() or quantities.convention_of(column, L) is not None
+    stated = quantities.convention_of(column, L)
+    return L.column in column.lower() or stated not in (None, quantities.NOT_PER_TOKEN)
 
 
 def _dropped(view: View, keep: np.ndarray) -> list[str]:

@@ -13,7 +13,7 @@ from scaling_cli.laws import name_of
 from scaling_cli.laws.logarithm import Logarithm
 from scaling_cli.laws.power_law import PowerLaw
 from scaling_cli.planning.comparison import Pair
-from scaling_cli.planning.together import chosen, together
+from scaling_cli.point_fits.together import chosen, together
 from scaling_cli.verbs._answer import Answer
 from scaling_cli.vocabulary.arguments import check_level
 from scaling_cli.vocabulary.errors import DataError, ScalingError, UsageError, some
@@ -109,6 +109,19 @@ def compare(
     )
 
 
+def pairs_of(answer: Answer) -> tuple[str, dict[str, Pair]]:
+    """Return the first recipe's name and every other against it, as a comparison had them.
+
+    What is neither size nor data is held as it stands where losses were compared.
+    """
+    (name, first), *others = answer.made.items()
+    spent = first.law.size_and_data() or tuple(first.law.inputs())
+    at = answer["at"][0]["inputs"] if answer["at"] else {}
+    held = {s: v for s, v in at.items() if s in first.law.inputs() and s not in spent}
+    shared = (answer["shared"] or {}).get("shared", ())
+    return name, {n: Pair(first, fit, held, answer["level"], shared) for n, fit in others}
+
+
 def _fits(things: Sequence[Any]) -> dict[str, Fit]:
     named = [(kinds.name_of(thing), kinds.load(thing, Fit)) for thing in things]
     names = [name for name, _ in named]
@@ -191,7 +204,8 @@ def _groups(
     """
     from scaling_cli import ingest
 
-    runs = ingest.read(*things, map={X: axis}) if axis else ingest.as_runs(list(things))
+    given = things[0] if len(things) == 1 else list(things)
+    runs = ingest.read(*things, map={X: axis}) if axis else ingest.as_runs(given)
     if by not in runs.runs.column_names:
         own = [n for n in runs.runs.column_names if n != "rows" and not n.endswith("_convention")]
         hint = f"Columns that say something of a run: {some(own, MOST_GROUPS)}."

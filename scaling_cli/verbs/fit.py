@@ -15,6 +15,7 @@ from scaling_cli.vocabulary.objective import Objective
 from scaling_cli.vocabulary.quantities import S, parse_number
 
 if TYPE_CHECKING:
+    from scaling_cli.artefacts.grouped_fit import GroupedFit
     from scaling_cli.runs.curve import Curve
     from scaling_cli.runs.table import Runs
     from scaling_cli.vocabulary.outcomes import LeftOut
@@ -64,7 +65,15 @@ class Options(OfPoints, OfCurves, total=False):
     command: str
 
 
-def fit(data: Any, *, law: str | type[Law] | None = None, **options: Unpack[Options]) -> Any:
+def fit(
+    data: Any,
+    *,
+    law: str | type[Law] | None = None,
+    by: str | None = None,
+    shared: str | None = None,
+    through: Mapping[str, str] | None = None,
+    **options: Unpack[Options],
+) -> Any:
     """Fit a law and everything a careful person needs to judge it.
 
     Parameters
@@ -77,6 +86,13 @@ def fit(data: Any, *, law: str | type[Law] | None = None, **options: Unpack[Opti
         `E + A/N**alpha`; what `sc.law` made of a function; or `auto`, the laws that forecast runs
         best that are held back. Default: what the data are says it,
         chinchilla of a table of runs, the average of loss curves of one model.
+    by : str, optional
+        Laws of points: the column whose values are groups; the law is fitted to each.
+    shared : {"exponents", "factors", "separate", "auto"} or parameters, optional
+        With `by`: what groups have in common, fitted to all at once, as in `compare`.
+    through : mapping of parameter to law, optional
+        With `by`: a law of that parameter over the groups, whose values are numbers:
+        {"E": "power_law"} is the asymptote of asymptotes.
     target, where : str, optional
         The column that is predicted (default: val_loss if it is logged, else loss), and which
         runs are kept.
@@ -125,7 +141,7 @@ def fit(data: Any, *, law: str | type[Law] | None = None, **options: Unpack[Opti
 
     Returns
     -------
-    Fit or CurveFit
+    Fit or CurveFit; with `by` a GroupedFit
 
     Raises
     ------
@@ -145,6 +161,11 @@ def fit(data: Any, *, law: str | type[Law] | None = None, **options: Unpack[Opti
     if wrong := [name for name in options if name in foreign]:
         raise of_other_kind(law if isinstance(law, str) else law.called(), wrong)
     asked: dict[str, Any] = {**options}
+    if by is not None:
+        return _by_groups(data, along, by=by, shared=shared, through=through, law=law, **asked)
+    if shared is not None or through:
+        wrong = "shared" if shared is not None else "through"
+        raise UsageError(f"--{wrong} needs --by: the column of the groups.")
     if along:
         return along_curves(data, law=None if named is None else str(named), **asked)
     from scaling_cli.point_fits import choosing, fitting
@@ -152,6 +173,27 @@ def fit(data: Any, *, law: str | type[Law] | None = None, **options: Unpack[Opti
     if law == AUTO:
         return choosing.fit(data, **asked)
     return fitting.fit(data, law=law, **asked)
+
+
+def _by_groups(data: Any, along: bool, **asked: Any) -> "GroupedFit":
+    """Fit a law of points to every group of runs."""
+    from scaling_cli.ingest import as_runs
+    from scaling_cli.point_fits import choosing, fitting
+    from scaling_cli.verbs import groups
+
+    if along:
+        raise UsageError(
+            f"--by fits laws of points; {asked['law']} is one of loss curves.",
+            hint="Fit the curves of each group: --where 'COLUMN == \"VALUE\"' -o FILE.",
+        )
+    if isinstance(data, Points):
+        raise UsageError("points have no columns to group by.", hint="Give a table of runs.")
+    if asked["law"] != AUTO:
+        return groups.fit_groups(as_runs(data), fit=fitting.fit, **asked)
+    if asked["shared"] is not None:
+        raise UsageError("--shared needs one law; --law auto may choose one for each group.")
+    options = {name: value for name, value in asked.items() if name != "law"}
+    return groups.fit_groups(as_runs(data), fit=choosing.fit, **options)
 
 
 def laws() -> list[str]:

@@ -1,6 +1,7 @@
 """`sc.ingest`: logs into the Parquet store."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,29 +11,38 @@ if TYPE_CHECKING:
     from scaling_cli.runs.store import StoreReport
     from scaling_cli.runs.table import Runs
 
+HERE = "serial"
 _ALONE = {"mlflow"}  # readers that look at what lies above a file
 
 
-def ingest(data: Any, store: str | Path = "runs.store") -> "StoreReport":
+def ingest(data: Any, store: str | Path = "runs.store", *, executor: Any = HERE) -> "StoreReport":
     """Add runs to a store, or make it; doing it twice changes nothing.
 
     Parameters
     ----------
     data : whatever `read` understands
     store : path
+    executor : str or Executor
+        Where files are read: `serial`, this machine; or `dask:tcp://HOST:PORT`, the workers of
+        that scheduler, which see the files under the same paths. The store is the same.
     """
     from scaling_cli.ingest import are_several
     from scaling_cli.runs.store import append
     from scaling_cli.runs.table import Runs
 
     if not isinstance(data, Runs):
-        return put(data if are_several(data) else [data], store)[1]
+        return put(data if are_several(data) else [data], store, executor=executor)[1]
     report = append(store, data)
     return replace(report, notes=(*data.notes, *report.notes))
 
 
 def put(
-    sources: Sequence[Any], store: str | Path, question: "Asked | None" = None, **said: Any
+    sources: Sequence[Any],
+    store: str | Path,
+    question: "Asked | None" = None,
+    *,
+    executor: Any = HERE,
+    **said: Any,
 ) -> "tuple[Runs, StoreReport]":
     """Return what was read of sources, with the options of `read`, and what the store made of it.
 
@@ -44,7 +54,8 @@ def put(
     from scaling_cli.runs.change import OutdatedError
     from scaling_cli.runs.store import append
 
-    beside = read_beside(store, *sources, **said)
+    with _elsewhere(executor) as mapped:
+        beside = read_beside(store, *sources, elsewhere=mapped, **said)
     runs = beside.runs
 
     def told(report: "StoreReport") -> None:
@@ -72,6 +83,7 @@ def filled(
     store: str | Path,
     said: Mapping[str, Any],
     begin: Callable[[], None] = lambda: None,
+    executor: Any = HERE,
 ) -> tuple[dict[str, Any], bool]:
     """Return what `scaling ingest --json` prints, and whether a run has a size.
 
@@ -85,6 +97,8 @@ def filled(
         Options of `read`.
     begin : callable
         Called before anything is read.
+    executor : str or Executor
+        Where files are read.
     """
     from scaling_cli.runs import again
 
@@ -93,8 +107,20 @@ def filled(
     if kept is not None:
         return kept["report"], kept["sized"]
     begin()
-    runs, report = put(sources, store, question, **said)
+    runs, report = put(sources, store, question, executor=executor, **said)
     return report.to_dict(), _sized(runs)
+
+
+@contextmanager
+def _elsewhere(executor: Any) -> "Iterator[Any]":
+    """Give what maps functions over pieces on other machines; None to read here."""
+    if executor == HERE:
+        yield None
+        return
+    from scaling_cli.engine import executors
+
+    with executors.opened(executor) as opened:
+        yield opened.map
 
 
 def _sized(runs: "Runs") -> bool:

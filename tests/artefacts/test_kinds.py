@@ -24,6 +24,7 @@ from scaling_cli.artefacts.batch_fit import BatchFit
 from scaling_cli.artefacts.curve_fit import CurveFit
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.artefacts.forecast import Forecasts
+from scaling_cli.artefacts.grouped_fit import GroupedFit
 from scaling_cli.artefacts.hparams import Recipe, advise
 from scaling_cli.artefacts.saved_prediction import SavedPrediction
 from scaling_cli.vocabulary.errors import DataError, ScalingError, UsageError
@@ -36,6 +37,7 @@ KINDS = {
     "curve_fit": CurveFit,
     "fit": Fit,
     "forecast": Forecasts,
+    "grouped_fit": GroupedFit,
     "hparams": Recipe,
     "saved_prediction": SavedPrediction,
 }
@@ -75,6 +77,8 @@ def says(thing: Any) -> list[float]:
 
 
 def kept_numbers(thing: Any) -> list[float]:
+    if isinstance(thing, GroupedFit):
+        return [float(thing.group("300M").law(x=16)), float(thing.group("E").law(x=7e9))]
     if isinstance(thing, SavedPrediction):
         return [thing.told(promise.inputs) for promise in thing.predictions]
     return [
@@ -121,6 +125,11 @@ SAID = {
         1.5450947494346519,
         1.5796789835155438,
         1.5622911710760368,
+    ],
+    # By hand: E + A/x^alpha of one group, and of the law through the limits E of all.
+    "grouped_fit": [
+        3.337597270970966 + 0.2557506422465064 / 16**0.9568410032813778,
+        3.172140264977673 + 105876750.27975269 / 7e9**1.0369004792076584,
     ],
     "saved_prediction": [
         0.8087002681238871
@@ -350,7 +359,7 @@ NO_RESULT = (
         (
             b'{"schema_version": 1, "kind": "cake"}',
             "there is no kind 'cake'. Files of this program are of the kinds backtest, batch_fit, "
-            "curve_fit, fit, forecast, hparams, saved_prediction.",
+            "curve_fit, fit, forecast, grouped_fit, hparams, saved_prediction.",
         ),
         (
             b'{"schema_version": 1, "kind": "batch_fit"}',

@@ -109,7 +109,7 @@ def test_defaults_are_those_of_the_library(asked: dict[str, Any]) -> None:
         "rising": False,
         "alone": False,
         "limit": None,
-        "objective": Objective("huber", 1e-3, "log"),
+        "objective": None,
         "fix": None,
         "tie": None,
         "on": "compute",

@@ -26,7 +26,6 @@ from scaling_cli.runs.table import Note
 from scaling_cli.verbs import fit as fit_verb
 from scaling_cli.vocabulary.errors import FitError
 from scaling_cli.vocabulary.jsonfile import to_json
-from scaling_cli.vocabulary.objective import Objective
 from scaling_cli.vocabulary.outcomes import Check, Level
 
 NOTE = Note("short-row", "warn", "left out: the line has 3 of 4 fields.", file="runs.csv", row=17)
@@ -82,7 +81,7 @@ def test_defaults_are_those_of_the_library(asked: dict[str, Any]) -> None:
         "rising": False,
         "alone": False,
         "limit": None,
-        "objective": Objective("huber", 1e-3, "log"),
+        "objective": None,
         "fix": None,
         "tie": None,
         "seed": 0,

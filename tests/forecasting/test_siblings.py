@@ -20,9 +20,9 @@ from scaling_cli.forecasting.siblings import (
     Family,
     Informed,
     Sibling,
-    _affine,
     _joint,
     _shrunk,
+    affine,
     family,
     informed,
 )
@@ -49,8 +49,9 @@ def of(running: Any, *siblings: Sibling) -> Forecast:
 
 def test_a_run_that_is_an_affine_function_of_a_sibling() -> None:
     other = np.linspace(1.3, 1.1, 25)
-    assert _affine(0.2 + 0.9 * other, other, 1.05) == pytest.approx(0.2 + 0.9 * 1.05, abs=2e-3)
-    assert _affine(other, other, 1.05) == pytest.approx(1.05, abs=1e-9)
+    for first, slope, most in ((0.2, 0.9, 2e-3), (0.0, 1.0, 1e-9)):
+        told = affine(first + slope * other, other, np.full(25, 1 / 25))
+        assert told[0] + told[1] * 1.05 == pytest.approx(first + slope * 1.05, abs=most)
 
 
 def test_the_decay_is_learned_from_a_sibling() -> None:

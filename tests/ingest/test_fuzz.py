@@ -12,10 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import wandb_files
-from log_files import as_parquet, write
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from log_files import as_parquet, counting, sheets, write
 
 from scaling_cli import ingest
-from scaling_cli.vocabulary.errors import ScalingError
+from scaling_cli.vocabulary.errors import DataError, ScalingError
 
 ROWS = range(6)
 RUN = "0123456789abcdef0123456789abcdef"
@@ -43,6 +45,7 @@ INSERT INTO metrics VALUES ('loss', 3.5, 1700000000000, 'a', 1, 0),
 def _database(script: str) -> Callable[[Path], bytes]:
     def made(folder: Path) -> bytes:
         path = folder / "made.db"
+        path.unlink(missing_ok=True)
         database = sqlite3.connect(path)
         database.executescript("PRAGMA page_size = 512;" + script)
         database.close()
@@ -92,6 +95,7 @@ LOGS: dict[str, tuple[str, Callable[[Path], bytes]]] = {
     "swanlab": ("swanlog/run-20260101_120000-a1b2c3d4/logs/loss/1.log", _text(_SWAN)),
     "neptune": ("exports/data/t_p/part.parquet", _neptune),
 }
+LOGS["xlsx"] = ("run.xlsx", lambda _: sheets(run=[("step", "loss"), *((s, 9.5 - s) for s in ROWS)]))
 CUTS, FLIPS = 60, 60
 
 
@@ -120,8 +124,8 @@ def test_damaged_bytes_are_read_or_refused(
     write(logs, name, content)
     assert len(ingest.read(logs)) > 0
     read = refused = 0
-    for given in damaged(content, rng):
-        write(logs, name, given)
+    for bad in damaged(content, rng):
+        write(logs, name, bad)
         begun = time.process_time()
         try:
             read += len(ingest.read(logs / name)) > 0
@@ -130,3 +134,50 @@ def test_damaged_bytes_are_read_or_refused(
             assert error.message
         assert time.process_time() - begun < SOON
     assert read + refused == min(CUTS, len(content)) + 3 * FLIPS
+
+
+@pytest.mark.parametrize("kind", ["tensorboard", "wandb"])
+def test_a_binary_log_cut_at_every_byte(kind: str, tmp_path: Path) -> None:
+    """What is read is the beginning of what is whole; what is not is refused in one message."""
+    name, made = LOGS[kind]
+    content = made(tmp_path)
+    whole = ingest.read(write(tmp_path, name, content))
+    wanted = list(zip(counting(whole, "step"), counting(whole, "loss"), strict=True))
+    assert len(wanted) == len(ROWS)
+    survived = set()
+    for cut in range(len(content)):
+        file = write(tmp_path, name, content[:cut])
+        try:
+            runs = ingest.read(file)
+        except DataError as error:
+            assert error.message
+            continue
+        found = list(zip(counting(runs, "step"), counting(runs, "loss"), strict=True))
+        assert found == wanted[: len(found)], cut
+        survived.add(len(found))
+    assert survived == set(range(1, len(ROWS)))
+
+
+@pytest.mark.parametrize("kind", LOGS)
+@settings(
+    max_examples=12,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(edits=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 9), st.binary(max_size=9))))
+def test_edited_bytes_are_read_or_refused(
+    kind: str, tmp_path: Path, edits: list[tuple[float, int, bytes]]
+) -> None:
+    """Bytes are put in the place of others, at places that are shares of the length."""
+    name, made = LOGS[kind]
+    folder = tmp_path / "made"
+    folder.mkdir(exist_ok=True)
+    content = made(folder)
+    for share, lost, put in edits:
+        at = int(share * len(content))
+        content = content[:at] + put + content[at + lost :]
+    try:
+        ingest.read(write(tmp_path / "logs", name, content))
+    except ScalingError as error:
+        assert error.exit_code == 3

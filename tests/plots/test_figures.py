@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,24 @@ from scaling_cli.artefacts.batch_fit import BatchFit
 from scaling_cli.artefacts.curve_fit import CurveFit
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.artefacts.forecast import Forecasts
+from scaling_cli.artefacts.hparams import Recipe
 from scaling_cli.laws.chinchilla import Chinchilla
-from scaling_cli.plots import batch, clouds, collapse, forecast, isoflop, loss, optimum, predicted
+from scaling_cli.plots import (
+    _compare,
+    batch,
+    clouds,
+    collapse,
+    forecast,
+    isoflop,
+    loss,
+    optimum,
+    predicted,
+    valley,
+)
 from scaling_cli.plots import sensitivity as tornado
 from scaling_cli.runs.curve import Curve
 from scaling_cli.schedules import parse_schedule
+from scaling_cli.verbs.compare import pairs_of
 from scaling_cli.vocabulary.errors import DataError, UsageError
 from scaling_cli.vocabulary.outcomes import Status
 
@@ -227,3 +241,65 @@ def test_the_numbers_are_written_as_csv(tmp_path: Path) -> None:
     }
     low = [float(row["value"]) for row in rows if row["place"] == "size_range.0"]
     assert low == pytest.approx(sizes, rel=1e-9)
+
+
+def test_recipes_cross_where_the_closed_form_says() -> None:
+    """Best splits of alpha = beta, A = B: L = E + 2 A (C/6)^-1/4."""
+    other = replace(fitted(), law=Chinchilla(E=1.1, A=80.0, B=80.0, alpha=0.5, beta=0.5))
+    table = _compare.table(*pairs_of(sc.compare(fitted(), other)))
+    (against,) = table.others
+    assert against.crossing == pytest.approx(6 * 400.0**4, rel=2e-4)  # 0.1 = 40 (C/6)^-1/4
+    assert table.reached == pytest.approx(1 + 200 * (table.x / 6) ** -0.25, rel=1e-9)
+    assert against.difference == pytest.approx(against.reached - table.reached)
+    assert table.x[-1] == pytest.approx(10 * table.edge)
+    drawn = plots.drawn(_compare, table)
+    assert [text.get_text() for text in drawn.legends[0].texts].count("extrapolated") == 1
+
+
+def test_a_valley_is_as_high_as_it_says_at_its_edges() -> None:
+    recipe = kinds.load(STORED / "hparams.json", Recipe)
+    table = valley.table(recipe)
+    curvature = recipe.flatness.hessian[0, 0] if recipe.flatness else math.nan
+    for cell in table.valleys:
+        away = np.log(cell.edges[:, 0, :] / cell.optimum)
+        assert np.expm1(curvature * away**2 / 2) == pytest.approx(
+            np.repeat(np.array(valley.EXCESS)[:, None], 2, axis=1)
+        )
+        told = recipe.learning_rate.predict(N=cell.N, D=cell.D)
+        assert cell.advice == pytest.approx(told.value)
+    drawn("valley", table)
+    hessian = np.array([[0.1, 0.02], [0.02, 0.05]])
+    ellipses = valley.edges(np.array([0.01, 1e5]), hessian)
+    away = np.log(ellipses / np.array([0.01, 1e5])[:, None])
+    heights = np.einsum("ekm,kl,elm->em", away, hessian, away) / 2
+    assert heights == pytest.approx(np.log1p(np.array(valley.EXCESS))[:, None] + 0 * heights)
+    with pytest.raises(DataError, match="there are no cells to draw"):
+        valley.table(replace(recipe, cells=()))
+
+
+@pytest.mark.parametrize(
+    ("name", "at"),
+    [
+        ("optimal_size/kaplan-2020", {"C": 1e21}),
+        ("data_constrained/muennighoff-2023", {"N": 8.67e9, "D": 178e9, "U": 25e9}),
+    ],
+)
+def test_a_law_alone_is_drawn_where_its_numbers_are_held(name: str, at: dict[str, float]) -> None:
+    fit = kinds.load(name, Fit)
+    table = loss.table(fit)
+    line = table.frontier
+    assert line is not None and np.isfinite(line.loss).all()
+    assert line.scale[-1] == pytest.approx(loss.REACH * float(fit.law.along(at)))
+    held = {s: v for s, v in at.items() if s not in fit.law.growing()}
+    best = fit.law.optimum(line.scale[-1], **held) or {"C": line.scale[-1]}
+    assert line.loss[-1] == pytest.approx(float(fit.law(**best)))
+
+
+def test_a_law_of_tasks_is_drawn_over_its_losses() -> None:
+    fit = kinds.load("task_accuracy/ladder", Fit)
+    line = loss.table(fit).frontier
+    assert line is not None
+    assert line.loss == pytest.approx(fit.law(L=1 / line.scale))
+    losses = fit.points().inputs["L"]
+    assert 1 / line.scale[0] == pytest.approx(losses.max())
+    assert 1 / line.scale[-1] == pytest.approx(0.93 * losses.min())  # a decade of compute

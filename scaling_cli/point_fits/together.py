@@ -9,10 +9,13 @@ from scaling_cli.artefacts.fit import Fit
 from scaling_cli.laws._grouped import Grouped, grouped, mark
 from scaling_cli.laws._law import Law
 from scaling_cli.point_fits.certainty.draws import noise_at, parameter_draws
+from scaling_cli.point_fits.certainty.resampling import intervals
 from scaling_cli.point_fits.fitted import Fitted, Resampling
+from scaling_cli.point_fits.fitting import derived
 from scaling_cli.runs.points import Points
-from scaling_cli.search.optimum import make_problem, settle
+from scaling_cli.search.optimum import Optimum, make_problem, settle
 from scaling_cli.vocabulary.errors import UsageError
+from scaling_cli.vocabulary.outcomes import Touches
 
 HELD_BACK = 0.25  # of the runs of a recipe, the dearest
 NEAR = 1.1  # of the least error: what has more in common is then as good, and says more
@@ -100,8 +103,14 @@ def together(fits: Mapping[str, Fit], shared: Sequence[str]) -> dict[str, Fit]:
 
     Their draws belong together: one of each is of one set of resampled runs.
     """
-    if not shared:
-        return dict(fits)
+    return at_once(fits, shared)[0] if shared else dict(fits)
+
+
+def at_once(fits: Mapping[str, Fit], shared: Sequence[str]) -> tuple[dict[str, Fit], Optimum]:
+    """Return the fits with these parameters in common, and where the search for all ended.
+
+    Of a fit by itself stays what is said of its data; its tests were those of another law.
+    """
     first = next(iter(fits.values()))
     fitted = _fitted([fit.points() for fit in fits.values()], first, shared)
     draws, _ = parameter_draws(fitted, noise_at(fitted.problem, fitted.u))
@@ -116,8 +125,18 @@ def together(fits: Mapping[str, Fit], shared: Sequence[str]) -> dict[str, Fit]:
         count = min(every if sure is None else [*every, len(sure.sigma)])
         cut = {parameter: v[:count] for parameter, v in drawn.items()}
         uncertainty = sure and replace(sure, draws=cut, sigma=sure.sigma[:count], beside=())
-        again[name] = replace(fit.alone(), law=own, value=None, uncertainty=uncertainty)
-    return again
+        again[name] = replace(
+            fit.alone(),
+            law=own,
+            value=None,
+            status=fitted.optimum.status,
+            uncertainty=uncertainty,
+            intervals=intervals(cut, float(fit.selection.get("level", 0.9)), "joint draws"),
+            derived=derived(own, fit.points()),
+            backtest=None,
+            checks=fit.concerning({Touches.DATA}),
+        )
+    return again, fitted.optimum
 
 
 def factors(one: Law, other: Law) -> dict[str, np.ndarray]:

@@ -10,7 +10,7 @@ from refusals import refusal
 
 import scaling_cli as sc
 from scaling_cli.laws.chinchilla import Chinchilla
-from scaling_cli.planning.together import chosen, factors, together, variant
+from scaling_cli.point_fits.together import chosen, factors, together, variant
 from scaling_cli.vocabulary.errors import UsageError
 
 ALPHA, BETA, RHO_N, RHO_D = 0.34, 0.28, 1.5, 2.0
