@@ -9,7 +9,7 @@ _EXPONENTS = (0.2, 0.35, 0.55)
 
 
 class UniqueCapacity(Planned):
-    """L = E + A n^-alpha + B d^-beta, d^-q = D^-q + (R n^k U)^-q (after arXiv:2305.16264, eq. 5).
+    """L = E + A n^-alpha + B d^-beta, d^-q = D^-q + (R n^k U)^-q (Muennighoff 2023).
 
     n = N/4e8, d in 2e10 tokens. However often U unique tokens are seen, they are worth R n^k of
     themselves at most: k is negative where larger models have used them up sooner. q says how

@@ -15,7 +15,7 @@ Ratio, Dense = Annotated[Any, RATIO], Annotated[Any, DENSE]
 
 
 class UpcycledMoE(Drawn):
-    """L = E + (A n^-a P^-p m^-(q + r ln P) + B d^-b)^g (after Liew et al. 2025, arXiv:2502.03009).
+    """L = E + (A n^-a P^-p m^-(q + r ln P) + B d^-b)^g (Liew 2025, arXiv:2502.03009).
 
     n = N/8e7, m = (N/N_dense)/1.6, d = D/2.3e10: N counts the parameters that a token uses, N_dense
     those of the dense model that it was made of, D the tokens of the sparse model alone. P is what

@@ -12,7 +12,7 @@ from scaling_cli.vocabulary.quantities import Loss, Params, Tokens
 
 
 class VocabularyPower(Drawn):
-    """L_u = E + (A n^-alpha v^i + B d^-beta v^j)^gamma (after Tao et al. 2024, arXiv:2407.13623).
+    """L_u = E + (A n^-alpha v^i + B d^-beta v^j)^gamma (Tao 2024, arXiv:2407.13623).
 
     n = N/3e8, d = D/1e10, v = V/2e4, D in characters where a vocabulary decides how many tokens
     they are. L_u is the loss less that of the unigrams, and lies below zero: --space linear

@@ -9,7 +9,7 @@ _EXPONENTS = (0.1, 0.2, 0.35, 0.6, 1.0)
 
 
 class VocabularyShift(Law):
-    """L_u = E + e v + V^k (A n^-alpha + B d^-beta) (after Tao et al. 2024, arXiv:2407.13623).
+    """L_u = E + e v + V^k (A n^-alpha + B d^-beta) (Tao 2024, arXiv:2407.13623).
 
     v = ln(V/2e4), V^k = e^(k v), n = N/3e8, d = D/1e10, D in characters where a vocabulary decides
     how many tokens they are. L_u is the loss less that of the unigrams, and lies below zero:
