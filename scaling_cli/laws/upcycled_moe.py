@@ -11,7 +11,8 @@ from scaling_cli.vocabulary.quantities import FLOPS_PER_PARAM_TOKEN, Loss, Param
 
 RATIO = Quantity("P", "sparsity_ratio", "all parameters over those that a token uses", "1")
 DENSE = Quantity("N_dense", "dense_params", "parameters of the dense model before", "parameters")
-Ratio, Dense = Annotated[Any, RATIO], Annotated[Any, DENSE]
+Ratio = Annotated[Any, RATIO]
+Dense = Annotated[Any, DENSE]
 
 
 class UpcycledMoE(Drawn):
