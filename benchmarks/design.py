@@ -1,6 +1,6 @@
 """Which runs to do: the choice of `scaling next` beside others, on pools of real runs.
 
-    SCALING_SHARED=... python benchmarks/design.py [--seeds 6] [--pool farseer]
+    SCALING_SHARED=... python benchmarks/design.py [--seeds 6] [--pool farseer] [--method V]
 
 The pools are those of ScaleBench (arXiv 2604.22753), of which the costliest tenth is held out here.
 Runs are chosen among the rest for 1, 5 and 10 % of what the rest costs, a law is fitted to them
@@ -333,6 +333,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=6)
     parser.add_argument("--pool", default="")
+    parser.add_argument("--method", default="", help="what its name begins with")
     asked = parser.parse_args()
     for name, (table, make) in POOLS.items():
         if asked.pool not in name:
@@ -340,7 +341,7 @@ def main() -> None:
         pool = make(read(table))
         everything = pool.score(list(range(len(pool.costs))), np.random.default_rng(0))
         print(f"{name}: {len(pool.costs)} runs to choose from; all of them {everything:.2f}")
-        for method in METHODS:
+        for method in (m for m in METHODS if m.startswith(asked.method)):
             told = [tried(pool, method, share, asked.seeds) for share in SHARES]
             print(
                 f"  {method:20} " + "   ".join(f"{r2:5.2f} ({n:3.0f})" for r2, n in told),

@@ -1,5 +1,7 @@
 """The documents do not drift: snippets are files that run, commands and options exist."""
 
+import ast
+import json
 import re
 import runpy
 import shlex
@@ -7,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import command_line
 import pytest
@@ -58,6 +61,27 @@ def test_examples_run(
     printed = capsys.readouterr()
     assert printed.out
     assert printed.err == ""
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.ipynb")), ids=lambda p: p.stem)
+def test_the_cells_of_a_notebook_run(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Run cells in one namespace, as a kernel does; what a cell ends with is shown in one way."""
+    (tmp_path / "data").symlink_to(ROOT / "data")
+    monkeypatch.chdir(tmp_path)
+    cells = json.loads(path.read_text(encoding="utf8"))["cells"]
+    assert all(cell["outputs"] == [] for cell in cells if cell["cell_type"] == "code")
+    names: dict[str, Any] = {}
+    for cell in cells:
+        if cell["cell_type"] == "code":
+            *before, last = ast.parse("".join(cell["source"])).body
+            exec(compile(ast.Module(before, []), str(path), "exec"), names)
+            assert isinstance(last, ast.Expr)
+            shown = eval(compile(ast.Expression(last.value), str(path), "eval"), names)
+            assert repr(shown)
+    held = names["held"]["final_loss"]
+    assert ((held > names["low"]) & (held < names["high"])).all()  # as the README's table says
 
 
 def test_every_command_is_in_the_readme() -> None:

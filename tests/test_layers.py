@@ -47,12 +47,14 @@ HOMES = {
     "rich": {"cli", "__main__"},
     "pooch": {"datasets"},
     "jinja2": {"reports"},
+    "plotext": {"plots"},
 }
 # Slow to import and not needed to predict: never at the top of a module, except in the package
 # that is about nothing else.
 LATE = {
     "pandas": set(),
     "jinja2": set(),
+    "plotext": set(),
     "jax": {"engine"},
     "scipy": {"engine"},
     "matplotlib": {"plots"},

@@ -443,7 +443,9 @@ class OfPoints:
     """How a law of points is fitted."""
 
     at: str = at()
-    best_of: str | None = option("config", "Of runs of equal inputs (a random search), the best.")
+    best_of: str | None = option(
+        "config|frontier", "The best of equal inputs (a random search); or the lower envelope."
+    )
     objective: str = option("huber|l2|lad", "What is summed over points.", default="huber")
     delta: float = option("X", "Corner of the Huber loss.", default=0.001)
     space: str = option("log|linear", "Residuals of ln loss or of loss.", default="log")

@@ -63,3 +63,18 @@ def write(to_file: Callable[[Any], Any], path: str | None) -> str | None:
     with writing(path):
         to_file(path)
     return f"{path}{REPLACED}" if replaced else path
+
+
+def drawable(*, json: bool) -> None:
+    """Refuse a plot in the terminal where it cannot be, before anything is computed.
+
+    Raises
+    ------
+    UsageError
+        With --json, or without plotext.
+    """
+    from scaling_cli.plots._term import plotext
+
+    if json:
+        raise UsageError("--draw draws for people: leave --json out.")
+    plotext()

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from scaling_cli.cli import _cache
 from scaling_cli.cli import _options as options
-from scaling_cli.cli._output import writable, write
+from scaling_cli.cli._output import drawable, writable, write
 from scaling_cli.vocabulary.shipped import DEFAULT_FILE
 
 if TYPE_CHECKING:
@@ -33,6 +33,9 @@ class Writing:
     )
     output: str | None = options.output(
         f"Where to write the fit. Default: {DEFAULT_FILE}; with --json, nowhere."
+    )
+    draw: bool = options.option(
+        "", "Draw it in the terminal too (the extra `term`).", "--draw", default=False
     )
 
 
@@ -99,6 +102,8 @@ def fit(
     path = writable(writing.output or (None if asking.json else DEFAULT_FILE))
     from scaling_cli.verbs import fit as verb
 
+    if writing.draw:
+        drawable(json=asking.json)
     law, seen = fitting.law or verb.DEFAULT, ""
     known = bool(fitting.law or asking.typed(points))
     if known:  # before anything is read
@@ -107,6 +112,8 @@ def fit(
     if not known:
         law, seen = verb.law_of(runs, curves.schedules)
     along = _kind(law, points, curves, asking)
+    if writing.draw:
+        _one_of_points(along or grouping.by is not None)
     asked = {**vars(fitting), **vars(grouping), **(vars(curves) if along else points.asked(asking))}
     if writing.bootstrap is not None:
         asked["bootstrap"] = writing.bootstrap
@@ -120,6 +127,8 @@ def fit(
         asking.terminal.say(verb.seen_as(fitted, seen))
     written = write(fitted.to_json, path)
     asking.tell(fitted, sources=given.sources, written=written)
+    if writing.draw:
+        asking.terminal.write(f"\n{_letters(fitted)}")
 
 
 def _kind(law: str, points: Refitted, curves: options.OfCurves, asking: options.Telling) -> bool:
@@ -130,6 +139,30 @@ def _kind(law: str, points: Refitted, curves: options.OfCurves, asking: options.
     if foreign := asking.typed(points if along else curves):
         raise verb.of_other_kind(law, foreign)
     return along
+
+
+def _one_of_points(other: bool) -> None:
+    """Refuse to draw in the terminal what is no single fit of points.
+
+    Raises
+    ------
+    UsageError
+        If it is not.
+    """
+    from scaling_cli.vocabulary.errors import UsageError
+
+    if other:
+        raise UsageError(
+            "--draw draws one fit of points.", hint="Leave it out: scaling plot FIT draws others."
+        )
+
+
+def _letters(fitted: "Fit") -> str:
+    """Return the runs and the law, drawn in letters."""
+    from scaling_cli import plots
+    from scaling_cli.plots import _term
+
+    return _term.losses(plots.get("loss").table(fitted))
 
 
 def _require_usable(fit: "Fit", sources: list[str], asking: options.Asking) -> None:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from scaling_cli.cli import _options as options
-from scaling_cli.cli._output import writable, write
+from scaling_cli.cli._output import drawable, writable, write
 from scaling_cli.plots import SUFFIXES
 
 if TYPE_CHECKING:
     from scaling_cli.artefacts.forecast import Forecasts
+    from scaling_cli.plots import _forecast
     from scaling_cli.runs.table import Runs
 
 EXAMPLE = """
@@ -129,6 +130,9 @@ class Watching:
     patience: int = options.option(
         "K", "Checks outside the band in a row that count as leaving.", default=3
     )
+    draw: bool = options.option(
+        "", "Draw it in the terminal too (the extra `term`).", "--draw", default=False
+    )
     output: str | None = options.output(
         "The figure as .png, .svg or .pdf, or the forecast as .json."
     )
@@ -161,6 +165,10 @@ def forecast(
         raise UsageError("--follow writes no file.", hint="Leave -o out, or --follow.")
     if watching.against is not None and path is not None and not _is_record(path):
         raise UsageError("--against writes .json, no figure.", hint="Leave --against out for one.")
+    if watching.draw:
+        drawable(json=asking.json)
+        if watching.follow or watching.against is not None:
+            raise UsageError("--draw draws a forecast: leave --follow and --against out.")
     kin = reading.read(how.siblings, asking) if how.siblings else ()
     asked = {**vars(how), "siblings": kin}
     if stopping.stop and (watching.follow or watching.against is not None):
@@ -179,6 +187,8 @@ def forecast(
         else:
             write(lambda path: write_json(path, record), path)
         _print(record, asking)
+        if watching.draw:
+            asking.terminal.write(f"\n{_letters(_table(made, runs, kin, how.target))}")
     else:
         watched = verb.watch(runs, watching.against, patience=watching.patience, **asked)
         write(lambda path: write_json(path, watched.to_dict()), path)
@@ -230,12 +240,26 @@ def _draw(
     path: str, made: "Forecasts", runs: "Runs", kin: "Runs | tuple[()]", target: str | None
 ) -> None:
     from scaling_cli import plots
+    from scaling_cli.plots import _forecast
+
+    plots.save(plots.drawn(_forecast, _table(made, runs, kin, target)), path)
+
+
+def _letters(table: "_forecast.Table") -> str:
+    from scaling_cli.plots import _term
+
+    return _term.ends(table)
+
+
+def _table(
+    made: "Forecasts", runs: "Runs", kin: "Runs | tuple[()]", target: str | None
+) -> "_forecast.Table":
     from scaling_cli.forecasting.job import jobs_of, siblings_target
     from scaling_cli.plots import _forecast
 
     jobs = jobs_of(runs, target=target)[0]
     beside = [] if isinstance(kin, tuple) else jobs_of(kin, target=siblings_target(jobs, target))[0]
-    plots.save(plots.drawn(_forecast, _forecast.table(made, jobs, beside)), path)
+    return _forecast.table(made, jobs, beside)
 
 
 def _end(left: Sequence[str], asking: options.Asking) -> None:

@@ -104,6 +104,8 @@ def forecast(
         If too little is logged since the learning rate last rose, or what is forecast rises and
         nothing says that it should.
     """
+    if families is not None and not families:
+        raise UsageError("no family of learning curves is named.", hint="--families pow3,mmf")
     method = "families" if families else method
     if method not in METHODS:
         raise UsageError(f"there is no method {method!r}.", hint=near(method, METHODS, "methods"))
@@ -115,7 +117,7 @@ def forecast(
     curves = kinds.load(fit, CurveFit) if isinstance(fit, str | PathLike | Record) else fit
     jobs, left, notes = jobs_in(runs, target)
     if stop:
-        _check_candidates(jobs, risk)
+        _check_candidates(jobs, left, risk)
     alone = isinstance(siblings, list | tuple) and not siblings
     same = target if alone else siblings_target(jobs, target)
     kin, unread, more = jobs_in(siblings, same)
@@ -154,7 +156,7 @@ def forecast(
     )
 
 
-def _check_candidates(jobs: Sequence[Job], risk: float) -> None:
+def _check_candidates(jobs: Sequence[Job], left: Sequence[LeftOut], risk: float) -> None:
     """Refuse to choose among fewer than two, among other losses, or at a risk that is none.
 
     Raises
@@ -164,7 +166,9 @@ def _check_candidates(jobs: Sequence[Job], risk: float) -> None:
     if not 0 < risk < 1:
         raise UsageError(f"--risk must lie between 0 and 1, not {risk:g}.")
     if len(jobs) < 2:
-        raise UsageError("--stop chooses among several runs; there is one.")
+        many = "one" if jobs else "none"
+        without = f" Left out: {why(left)}." if left else ""
+        raise UsageError(f"--stop chooses among several runs; there is {many}.{without}")
     if len(columns := sorted({job.target for job in jobs})) > 1:
         raise UsageError(
             f"the runs log different losses ({', '.join(columns)}): no end is the best of all.",

@@ -14,7 +14,7 @@ from scaling_cli.vocabulary.outcomes import LeftOut
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
-BEST_OF = ("config",)
+BEST_OF = ("config", "frontier")
 Weights: TypeAlias = "str | ArrayLike | None"
 
 
@@ -75,7 +75,7 @@ def as_points(
                 "target, where and at select from runs; these points are already selected."
             )
         given = directed(weighted(data, weights), law, direction)
-        return best(given, best_of), {"sources": []}
+        return best(given, best_of, law), {"sources": []}
     from scaling_cli import ingest
     from scaling_cli.runs import selection  # reading costs pyarrow; points do not need it
     from scaling_cli.runs.pruning import refuse_unused
@@ -85,21 +85,25 @@ def as_points(
     if weights is not None and not isinstance(weights, str):
         raise UsageError("numbers as weights go with Points; of runs, name a column.")
     chosen = selection.select(runs, law, target=target, where=where, at=at, weight=weights)
-    return best(directed(chosen, law, direction), best_of), runs.provenance(target)
+    return best(directed(chosen, law, direction), best_of, law), runs.provenance(target)
 
 
-def best(points: Points, of: str | None) -> Points:
+def best(points: Points, of: str | None, law: type[Law]) -> Points:
     """Return the best point of each configuration: runs of equal inputs, as a random search has.
+
+    Or those of the frontier: no other reached as low an output with as little of the law's axis.
 
     Raises
     ------
     UsageError
-        If the best of something else is asked for.
+        If the best of something else is asked for, or nothing of the law grows.
     """
     if of is None:
         return points
     if of not in BEST_OF:
         raise UsageError(f"the best can be taken of {', '.join(BEST_OF)}, not of {of!r}.")
+    if of == "frontier":
+        return _frontier(points, law)
     columns = np.stack([np.asarray(v, float) for v in points.inputs.values()], axis=1)
     cell, sizes = np.unique(columns, axis=0, return_inverse=True, return_counts=True)[1:]
     order = np.lexsort((points.output, cell.ravel()))
@@ -113,6 +117,34 @@ def best(points: Points, of: str | None) -> Points:
         f"the best of each of {len(sizes)} configurations is fitted, of {sizes.min()} to "
         f"{sizes.max()} runs (median {np.median(sizes):g}): what is predicted is the best of as "
         "many tries, not one run."
+    )
+    chosen = points.take(kept)
+    return replace(chosen, left_out=[*points.left_out, *left], notes=[*points.notes, told])
+
+
+def _frontier(points: Points, law: type[Law]) -> Points:
+    """Return the points that no other dominates, and say of every other one that does."""
+    axis = law.axis()
+    if not axis:
+        hint = "--best-of config takes the best of equal inputs."
+        raise UsageError("nothing of this law grows, so it has no frontier.", hint=hint)
+    along, output = law.along(points.inputs), np.asarray(points.output, float)
+    order = np.lexsort((output, along))
+    cost, value = along[order], output[order]
+    lower = np.append(True, value[1:] < np.minimum.accumulate(value)[:-1])
+    lead = np.maximum.accumulate(np.where(lower, np.arange(len(order)), 0))
+    kept, by = np.empty(len(order), bool), np.empty(len(order), int)
+    kept[order] = (cost[lead] == cost) & (value[lead] == value)
+    by[order] = order[lead]
+    left = [
+        LeftOut(
+            str(points.runs[i]), f"dominated by {points.runs[by[i]]}: lower, with no more {axis}"
+        )
+        for i in np.flatnonzero(~kept).tolist()
+    ]
+    told = (
+        f"the frontier is fitted: {int(kept.sum())} of {len(points)} points, of which none has "
+        f"another as low with as little {axis}. What is predicted is the best of many, not one run."
     )
     chosen = points.take(kept)
     return replace(chosen, left_out=[*points.left_out, *left], notes=[*points.notes, told])

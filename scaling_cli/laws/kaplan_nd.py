@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 
 from scaling_cli.laws._kaplan import Kaplan
-from scaling_cli.laws._law import Absorbs, derived, namespace, param
+from scaling_cli.laws._law import Absorbs, derived, namespace, param, power
 from scaling_cli.vocabulary.quantities import FLOPS_PER_PARAM_TOKEN as SIX
 from scaling_cli.vocabulary.quantities import Flops, Loss, Params, Tokens
 
 _EXPONENTS = (0.01, 0.03, 0.05, 0.076, 0.103, 0.15, 0.22, 0.32, 0.5, 1.0)
 # A kink where either term takes over has alpha_D near zero; a term that few runs show, a large one.
 _DATA_EXPONENTS = (0.003, *_EXPONENTS, 3.0, 10.0)
+OVERFIT = 0.02  # of the loss: what the paper lets data of an end cost
 
 
 class KaplanND(Kaplan):
@@ -73,6 +74,20 @@ class KaplanND(Kaplan):
     def min_params_for_loss(self, L: Loss) -> Params:
         """Size below which no number of tokens reaches loss L: Nc / L^(1/alpha_N)."""
         return self.Nc / L ** (1 / self.alpha_N)
+
+    @derived
+    def converged_loss(self, N: Params) -> Loss:
+        """Loss of a size with data without end: (Nc/N)^alpha_N."""
+        return power(self.Nc / N, self.alpha_N)
+
+    @derived
+    def tokens_against_overfitting(self, N: Params) -> Tokens:
+        """Tokens with which the loss lies 2 % above that of data without end.
+
+        Dc (N/Nc)^(alpha_N/alpha_D) / (1.02^(1/alpha_D) - 1): fewer, and the model overfits.
+        """
+        room = (1 + OVERFIT) ** (1 / self.alpha_D) - 1
+        return self.Dc / room * power(N / self.Nc, self.alpha_N / self.alpha_D)
 
     @classmethod
     def starts(cls, inputs: Mapping[str, Any], output: Any) -> Iterator[dict[str, float]]:

@@ -48,6 +48,24 @@ class KaplanNS(Kaplan):
         """Size that reaches loss L with steps without end: Nc / L^(1/alpha_N)."""
         return self.Nc / L ** (1 / self.alpha_N)
 
+    @derived
+    def converged_loss(self, N: Params) -> Loss:
+        """Loss of a size with steps without end: (Nc/N)^alpha_N."""
+        return power(self.Nc / N, self.alpha_N)
+
+    @derived
+    def optimal_params_for_loss(self, L: Loss) -> Params:
+        """Size that reaches loss L with least compute: its own loss is L/(1 + alpha_N/alpha_S).
+
+        At one loss the critical batch is one, so that compute goes as N S_min.
+        """
+        return self.Nc * power(L / (1 + self.alpha_N / self.alpha_S), -1 / self.alpha_N)
+
+    @derived
+    def optimal_steps_for_loss(self, L: Loss) -> MinSteps:
+        """S_min at which the size of least compute reaches loss L."""
+        return self.Sc * power(L / (1 + self.alpha_S / self.alpha_N), -1 / self.alpha_S)
+
     @classmethod
     def starts(cls, inputs: Mapping[str, Any], output: Any) -> Iterator[dict[str, float]]:
         """Yield a start per pair of exponents, best first: the amplitudes are linear there."""

@@ -100,7 +100,8 @@ def first(law: type[Law], target: Mapping[str, float], budget: float) -> Candida
     own = found.inputs[data] / found.inputs[size]
     inside = (own >= lowest * 0.99) & (own <= highest * 1.01)
     dear = found.costs >= budget * CHEAPEST
-    return found.take(np.flatnonzero(inside & dear))
+    whole = (found.inputs[size] >= 1) & (found.inputs[data] >= 1)
+    return found.take(np.flatnonzero(inside & dear & whole))
 
 
 def _towards(values: np.ndarray, target: float) -> Ends:

@@ -151,6 +151,7 @@ class Pair:
     def at(self, point: Mapping[str, float]) -> dict[str, Any]:
         """Return what both forecast at a point, and the difference: second minus first."""
         one, other = (fit.predict(level=self.level, **point) for fit in self._alike())
+        self._refuse_nothing(one, other)
         told, sides = float(other.forecast[0] - one.forecast[0]), self._sides(point, one, other)
         interval = None if sides is None else [told - sides[0], told + sides[1]]
         return {
@@ -165,6 +166,16 @@ class Pair:
                 for s, v in one.extrapolation.items()
             },
         }
+
+    def _refuse_nothing(self, *told: Prediction) -> None:
+        """Refuse a point at which a fit forecasts no number, such as a loss below nought."""
+        for fit, one in zip((self.first, self.second), told, strict=True):
+            if not np.isfinite(one.forecast[0]):
+                at = ", ".join(f"{s} = {v[0]:g}" for s, v in one.inputs.items())
+                raise UsageError(
+                    f"{name_of(fit.law)} forecasts no {fit.target} at {at}, far beyond its runs.",
+                    hint="Compare nearer to the runs.",
+                )
 
     def _alike(self) -> tuple[Fit, Fit]:
         """Return fits that forecast with the same laws: where they do not, each with its own."""
@@ -212,7 +223,7 @@ class Pair:
         """Return how likely the second is the better one, by the side on which zero lies."""
         gain = difference if self.rises else -difference
         sd = sides[int(difference < 0)] / quantile(self.level)
-        return NormalDist().cdf(gain / sd) if sd > 0 else float(gain > 0)
+        return NormalDist().cdf(gain / sd) if sd > 0 else (1 + float(np.sign(gain))) / 2
 
     # ---- by how much
 

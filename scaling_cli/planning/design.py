@@ -9,7 +9,7 @@ from scaling_cli.artefacts._prediction import decades, edges
 from scaling_cli.laws._law import Law
 
 POWERS = (0.0, 0.25, 0.5)  # of the cost that a gain is divided by; 1 is worst on real tables
-LEAST = 0.003  # share of a new run's variance that a run must take off to be worth naming
+LEAST = 0.001  # share of a new run's variance that a run must take off to be worth naming
 ROUNDING = 1e-12  # relative, of sums of costs
 MOST = 40  # runs that are proposed at most
 

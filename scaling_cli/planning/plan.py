@@ -138,6 +138,7 @@ class Planner:
         """
         point = {s: float(np.ravel(v)[0]) for s, v in self.inputs(np.array([budget])).items()}
         if np.isfinite(list(point.values())).all():
+            self._refuse_less_than_one(budget, point)
             return point
         if self.limits.answers:
             raise UsageError(
@@ -148,6 +149,15 @@ class Planner:
             "this law has no best split of compute between size and data.",
             hint="Give --params or --ratio.",
         )
+
+    def _refuse_less_than_one(self, budget: float, point: Mapping[str, float]) -> None:
+        for symbol in self.law.size_and_data() or ():
+            if point[symbol] < 1:
+                what = self.law.inputs()[symbol].meaning
+                raise UsageError(
+                    f"C = {budget:g} buys {symbol} = {point[symbol]:.2g} ({what}): less than one.",
+                    hint="Give more --compute, or other limits.",
+                )
 
     def _free(self) -> bool:
         return self.limits.size is None and self.limits.ratio is None

@@ -76,8 +76,9 @@ def fit(
         Name of a law, see `scaling laws`; a formula, `E + A/N**alpha`; or what `sc.law` made.
     target, where, at : str, optional
         Which column is predicted, which runs, which rows of each; see `selection.select`.
-    best_of : {"config"}, optional
-        Of runs of equal inputs (a random search) the best alone.
+    best_of : {"config", "frontier"}, optional
+        Of runs of equal inputs (a random search) the best alone; or those that no other run
+        undercuts with as little compute.
     rising : bool
         The target rises as runs grow: its distance from `limit` is fitted, and turned back in
         every answer.

@@ -129,7 +129,7 @@ def _from_sources(fit: Fit) -> Points | None:
     )
     rising, limit = bool(chosen.get("rising")), chosen.get("limit")
     turned = directed(selected, type(fit.law), Direction(rising, limit, fit.objective.space))
-    return best(turned, chosen.get("best_of"))
+    return best(turned, chosen.get("best_of"), type(fit.law))
 
 
 def _path(source: Any) -> Path:

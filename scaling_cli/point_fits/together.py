@@ -42,6 +42,8 @@ class Variant:
 def variants(law: type[Law]) -> list[Variant]:
     """Return the ways to have parameters in common: none, the exponents, all but amplitudes.
 
+    A law without amplitudes has the first alone.
+
     With all but the amplitudes of sizes and data in common, recipes differ by factors alone:
     rho_N parameters count as one, rho_D tokens.
     """
@@ -50,7 +52,8 @@ def variants(law: type[Law]) -> list[Variant]:
     scaled = {name for name, p in declared.items() if p.absorbs}
     powers = tuple(name for name in declared if name in exponents)
     rest = tuple(name for name in declared if name not in scaled)
-    return [Variant("separate", ()), Variant("exponents", powers), Variant("factors", rest)]
+    ways = [Variant("separate", ()), Variant("exponents", powers), Variant("factors", rest)]
+    return ways if scaled else ways[:1]
 
 
 def variant(law: type[Law], asked: str) -> Variant:
@@ -62,8 +65,17 @@ def variant(law: type[Law], asked: str) -> Variant:
         If a parameter is none of the law's.
     """
     known = {v.name: v for v in variants(law)}
-    if asked in known:
-        return known[asked]
+    way = known.get(asked) or _named(law, asked, known)
+    if set(way.shared) >= set(law.parameters()):
+        raise UsageError(
+            f"with {', '.join(way.shared)} in common nothing is left that recipes differ by.",
+            hint="Share fewer, or --shared separate.",
+        )
+    return way
+
+
+def _named(law: type[Law], asked: str, known: Collection[str]) -> Variant:
+    """Return the way to have parameters in common that are named."""
     names = [name.strip() for name in asked.split(",")]
     for name in names:
         if name not in law.parameters():

@@ -144,7 +144,9 @@ def left_out(items: Sequence[LeftOut | Mapping[str, str]], *, full: bool) -> lis
         else f"{len(of)} runs: {reason}"
         for reason, of in _by_reason(runs).items()
     ]
-    return [str(len(runs)), *_numbers.listed(lines, NAMED, full=full)] if runs else []
+    counted = len(lines) == 1 and lines[0].startswith(f"{len(runs)} runs: ")
+    total = [str(len(runs))] * (bool(runs) and not counted)
+    return [*total, *_numbers.listed(lines, NAMED, full=full)]
 
 
 def reading(data: Mapping[str, Any]) -> list[str]:

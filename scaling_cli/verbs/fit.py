@@ -109,8 +109,9 @@ def fit(
         The command line that made the fit, stored in it.
     at : {"final", "all", "last:K"}
         Laws of points: which rows of a run.
-    best_of : {"config"}, optional
-        Laws of points: of runs of equal inputs (a random search) the best alone.
+    best_of : {"config", "frontier"}, optional
+        Laws of points: of runs of equal inputs (a random search) the best alone; or those that no
+        other undercuts with as little compute.
     rising : bool, limit : float, optional
         Laws of points: the target rises, at most to this limit.
     objective : Objective or its name, optional

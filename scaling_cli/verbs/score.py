@@ -230,7 +230,7 @@ def _points(
         inputs = {s: float(points.inputs[s][row]) for s in own}
         i = _nearest(kept, inputs)
         if i is None:
-            yield LeftOut(run, "it is at no point that was forecast")
+            yield LeftOut(run, "at no point that was forecast")
         elif run in fitted:
             yield LeftOut(run, "it is one of the runs that were fitted")
         else:

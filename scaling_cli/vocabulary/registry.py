@@ -78,7 +78,9 @@ class Modules:
             If there is no such member; near names are suggested.
         """
         if name not in self.names():
-            hint = near(name, self.names(), f"{self.what}s")
+            first, *of = self.what.partition(" of ")
+            plural = f"{first.removesuffix('y')}ies" if first.endswith("y") else f"{first}s"
+            hint = near(name, self.names(), "".join([plural, *of]))
             raise UsageError(f"there is no {self.what} {name!r}.", hint=hint)
         return importlib.import_module(f"{self.package}.{name}")
 

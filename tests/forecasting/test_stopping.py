@@ -8,9 +8,10 @@ from typing import Any
 import command_line
 import numpy as np
 import pytest
-from refusals import refused
+from refusals import refusal, refused
 
 import scaling_cli as sc
+from scaling_cli import learning_curves
 from scaling_cli.artefacts.forecast import Forecast, Known, Scenario, Seen
 from scaling_cli.forecasting import stopping
 from scaling_cli.forecasting.job import Job
@@ -146,3 +147,21 @@ def test_families_are_chosen_by_name() -> None:
     assert any(note.startswith("families, the heaviest: pow3 100 %") for note in told.notes)
     error = refused(UsageError, sc.forecast, [job("a")], until=4000, families=["pow33"])
     assert "pow3" in str(error)
+
+
+def test_runs_that_are_no_candidates_are_told(tmp_path: Path) -> None:
+    head, *rows = Path("data/ladder/runs/schedule-164k-2.1M-cosine.csv").read_text().splitlines()
+    for name, count in (("long", 80), ("short", 3)):
+        (tmp_path / f"{name}.csv").write_text("\n".join([head, *rows[:count]]) + "\n")
+    told = refusal(UsageError, sc.forecast, sc.read(tmp_path), until=2048, target="loss", stop=True)
+    assert told.startswith(
+        "--stop chooses among several runs; there is one. Left out: short: 3 point(s) of its loss; "
+        "a forecast needs 5."
+    )
+    assert refusal(UsageError, sc.forecast, sc.read(tmp_path), until=2048, families=[]) == (
+        "no family of learning curves is named. --families pow3,mmf"
+    )
+    assert refusal(UsageError, learning_curves.get, "pow9").startswith(
+        "there is no family of learning curves 'pow9'. Did you mean pow4 or pow3? Known families "
+        "of learning curves: exp4, "
+    )

@@ -59,6 +59,8 @@ def test_the_difference_at_a_point() -> None:
     (turned,) = sc.compare(TWO, ONE, **POINT)["at"]
     assert turned["difference"] == pytest.approx(-at["difference"])
     assert turned["p_better"] == pytest.approx(1 - at["p_better"])
+    (same,) = sc.compare(ONE, ONE, **POINT)["at"]
+    assert (same["difference"], same["p_better"]) == (0.0, 0.5)
 
 
 @pytest.mark.parametrize("wide", [1.0, 8.0])

@@ -132,3 +132,8 @@ def test_first_runs_cost_shares_of_the_budget() -> None:
         "without runs, this law does not say where the first may lie. Give --candidates FILE, or a "
         "fit of runs."
     )
+
+
+def test_no_first_run_has_less_than_a_parameter() -> None:
+    may = candidates.first(Chinchilla, TARGET, 1e5)
+    assert min(may.inputs["N"].min(), may.inputs["D"].min()) >= 1

@@ -322,3 +322,11 @@ def test_of_several_budgets_each_that_is_beyond_the_data_is_told(tmp_path: Path)
     N, D = LAW.optimal_params(1e25) / 1e9, LAW.optimal_tokens(1e25) / 2e11
     assert f"C = 1e+25 is beyond the data: N x{N:.0f}, D x{D:.0f}, C x1k" in out
     assert f"C = 1e+21 is beyond the data: N x{LAW.optimal_params(1e21) / 1e9:.1f} N" in out
+
+
+def test_less_than_one_token_is_no_plan() -> None:
+    told = refusal(UsageError, sc.plan, "chinchilla/ladder", C=1e15, params=1e15)
+    assert told == (
+        "C = 1e+15 buys D = 0.17 (training tokens): less than one. Give more --compute, or other "
+        "limits."
+    )

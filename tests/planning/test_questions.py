@@ -211,6 +211,17 @@ def test_which_recipe_is_first_and_what_is_asked_of_a_law() -> None:
     )
 
 
+def test_where_a_law_has_no_loss() -> None:
+    clocked(STRAIGHT, "loss")
+    typed = ("compare", "runs.csv", "--by", "model", "--axis", "hours")
+    far = run(*typed, "--input", "hours=1e300")
+    assert (far.exit_code, far.stderr) == (
+        2,
+        "error: logarithm forecasts no loss at x = 1e+300, far beyond its runs.\n"
+        "hint: Compare nearer to the runs.\n",
+    )
+
+
 def test_long_names_leave_the_table_a_table() -> None:
     names = ("adamw-lr3e-4-wd0.1-cosine", "muon-with-everything")
     two("optimizer", names, lambda _: 1.3, (2e7, 1e8, 5e8))

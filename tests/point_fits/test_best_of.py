@@ -7,6 +7,7 @@ from refusals import refusal
 import scaling_cli as sc
 from scaling_cli.ingest._points import best
 from scaling_cli.laws.chinchilla import Chinchilla
+from scaling_cli.laws.kaplan_c import KaplanC
 from scaling_cli.runs.points import Points
 from scaling_cli.vocabulary.errors import UsageError
 
@@ -28,7 +29,7 @@ def search() -> tuple[Points, np.ndarray]:
 
 def test_the_best_of_each_cell_is_fitted() -> None:
     points, least = search()
-    chosen = best(points, "config")
+    chosen = best(points, "config", Chinchilla)
     assert list(chosen.runs) == [f"c{i}t{j}" for i, j in enumerate(least.tolist())]
     assert len(chosen.left_out) == len(N) * (TRIES - 1)
     assert {item.reason for item in chosen.left_out} == {"not the best of 5 runs of its inputs"}
@@ -47,6 +48,37 @@ def test_the_fit_of_the_best_is_the_law_below_the_tries() -> None:
 
 def test_the_best_of_what_there_is_not() -> None:
     points, _ = search()
-    assert refusal(UsageError, best, points, "seed") == (
-        "the best can be taken of config, not of 'seed'."
+    assert refusal(UsageError, best, points, "seed", Chinchilla) == (
+        "the best can be taken of config, frontier, not of 'seed'."
     )
+
+
+def test_the_frontier_is_the_lower_hull_of_steps() -> None:
+    """By hand: of six runs three are undercut, each by the lowest that cost no more."""
+    compute = np.array([1.0, 2.0, 2.0, 4.0, 8.0, 8.0])
+    loss = np.array([4.0, 3.5, 3.8, 3.6, 3.0, 3.0])
+    points = Points({"C": compute}, loss, list("abcdef"))
+    chosen = best(points, "frontier", KaplanC)
+    assert list(chosen.runs) == ["a", "b", "e", "f"]  # e and f are one point: neither undercuts
+    assert [(item.run, item.reason) for item in chosen.left_out] == [
+        ("c", "dominated by b: lower, with no more C"),
+        ("d", "dominated by b: lower, with no more C"),
+    ]
+    assert chosen.notes[-1] == (
+        "the frontier is fitted: 4 of 6 points, of which none has another as low with as little C. "
+        "What is predicted is the best of many, not one run."
+    )
+
+
+def test_the_fit_of_the_frontier_is_the_law_of_best_splits() -> None:
+    """Sizes at every budget: the frontier's L(C) is the optimum's, its exponent in closed form."""
+    compute = np.geomspace(1e18, 1e22, 9)
+    best_size = np.array([TRUE.optimal_params(C=c) for c in compute])
+    size = (best_size[:, None] * np.geomspace(0.1, 10, 21)).ravel()
+    spent = np.repeat(compute, 21)
+    loss = TRUE(N=size, D=spent / (6 * size)) - TRUE.E
+    points = Points({"x": spent}, loss, [f"r{i}" for i in range(len(loss))])
+    law = sc.fit(points, law="power", best_of="frontier", bootstrap=0, alone=True)
+    exponent = TRUE.alpha * TRUE.beta / (TRUE.alpha + TRUE.beta)
+    assert law.n_points == len(compute)
+    assert abs(law.parameters["p"]) == pytest.approx(exponent, rel=1e-6)

@@ -10,7 +10,8 @@ from refusals import refusal
 
 import scaling_cli as sc
 from scaling_cli.laws.chinchilla import Chinchilla
-from scaling_cli.point_fits.together import chosen, factors, together, variant
+from scaling_cli.laws.logarithm import Logarithm
+from scaling_cli.point_fits.together import chosen, factors, together, variant, variants
 from scaling_cli.vocabulary.errors import UsageError
 
 ALPHA, BETA, RHO_N, RHO_D = 0.34, 0.28, 1.5, 2.0
@@ -75,3 +76,12 @@ def test_what_cannot_be_shared() -> None:
         "--shared auto needs 8 runs of every recipe, of which some are held back. Say which: "
         "--shared exponents."
     )
+
+
+def test_recipes_without_anything_of_their_own_are_refused() -> None:
+    every = "E, A, B, alpha, beta"
+    assert refusal(UsageError, variant, Chinchilla, every) == (
+        f"with {every} in common nothing is left that recipes differ by. Share fewer, or --shared "
+        "separate."
+    )
+    assert [v.name for v in variants(Logarithm)] == ["separate"]

@@ -77,7 +77,7 @@ def test_what_has_no_run_is_waited_for(here: Path) -> None:
         {"N": 2e9, "D": 4e10},
         {"N": 4e9, "D": 8e10},
     ]
-    assert answer["left_out"] == [{"run": "other", "reason": "it is at no point that was forecast"}]
+    assert answer["left_out"] == [{"run": "other", "reason": "at no point that was forecast"}]
     error = refused(DataError, sc.score, "forecast.json", runs(("other", 1e6, 1e7, 5.0)))
     assert error.message == "no run is at the point of a forecast yet."
 
