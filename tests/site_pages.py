@@ -43,7 +43,7 @@ EXAMPLE = "chinchilla/ladder"  # the fit that the checks are shown of
 LINES = 12  # of a console's log
 _LINK = re.compile(r"(\]\()(?!https?://|#)(?P<target>[^)#\s]+(?:#[^)\s]*)?)")
 # The first name of a row of an overview: `| `chinchilla` |`, `| R1 | `data.range` |`.
-_ROW = re.compile(r"^(\| (?:R\d+ \| |\| )?)`(?P<name>[\w.]+)`", re.MULTILINE)
+_ROW = re.compile(r"^(\|(?: (?:R\d+)? ?\|)? )`(?P<name>[\w.]+)`", re.MULTILINE)
 _RULE = re.compile(r"^R\d+: ")
 OVERVIEWS = {"laws.md": "laws", "curves.md": "laws", "checklist.md": "checks", "formats.md": "log"}
 BESIDE = ("CONTRIBUTING.md", "CHANGELOG.md")
@@ -149,7 +149,8 @@ def _fits(names: list[str]) -> str:
 
 def _fit(name: str) -> str:
     fit = kinds.load(name)
-    values = fit.law.values() if isinstance(fit, Fit) else {}
+    members = [fit] if isinstance(fit, Fit) else getattr(fit, "members", ())
+    values = members[0].law.values() if len(members) == 1 else {}
     numbers = ", ".join(f"{symbol} = {value:.4g}" for symbol, value in values.items())
     return _row(f"`{name}`", numbers, fit.origin.get("source", ""), fit.origin.get("certainty", ""))
 

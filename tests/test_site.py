@@ -44,6 +44,7 @@ def test_every_page_is_in_the_navigation_once(pages: dict[str, Page]) -> None:
 def test_an_overview_links_to_the_pages_of_its_members(pages: dict[str, Page]) -> None:
     assert "| [`chinchilla`](laws/chinchilla.md) |" in pages["laws.md"].text
     assert "| R1 | [`data.range`](checks/data.range.md) |" in pages["checklist.md"].text
+    assert "|  | [`data.alike`](checks/data.alike.md) |" in pages["checklist.md"].text
     assert "[docs/report.md](report.md)" in pages["index.md"].text
 
 

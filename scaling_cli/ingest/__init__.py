@@ -271,7 +271,8 @@ def _read_files(
     clean = [] if elsewhere else list(batches(left, names, options))
     done = {file.place for batch in clean for file in batch.files}
     alone = [file for i, file in left.items() if i not in done]
-    apart = _tables(alone, names, reading, aside, elsewhere)
+    folders = known.folders if known else {}
+    apart = _tables(alone, names, reading, aside, elsewhere=elsewhere, known=folders)
     as_before = [*([known.runs] if known else []), *more.read.values()]
     there = [*_columns_read(clean, apart, as_before), *([about[1].columns] if about else [])]
     check_mapping(options.mapping, there)
@@ -374,7 +375,9 @@ def _tables(
     names: Mapping[str, str],
     reading: Reading,
     aside: Aside | None,
+    *,
     elsewhere: Mapped | None = None,
+    known: Mapping[str, str] | None = None,
 ) -> Alone:
     """Return every table with its file, and why files met in a folder could not be read."""
     tables, early, bad = [], [], []
@@ -385,8 +388,8 @@ def _tables(
         bad += [gave.bad] if gave.bad else []
         tables += [(gave.source, raw) for raw in gave.raws]
         early += [aside.put(gave.early) if aside else gave.early] if gave.early else []
-    tables, broken = put_together(tables, formats())
-    runs = [table.run for table in early]
+    tables, broken = put_together(tables, formats(), known or {})
+    runs = [*(table.run for table in early), *(known or {}).values()]
     return Alone(told_apart(joined(tables), names, runs), early, [*bad, *broken])
 
 

@@ -62,9 +62,18 @@ def run_names(files: Sequence[str]) -> dict[str, str]:
 
 
 def put_together(
-    tables: Sequence[tuple[Source, Raw]], readers: Mapping[str, ModuleType]
+    tables: Sequence[tuple[Source, Raw]],
+    readers: Mapping[str, ModuleType],
+    known: Mapping[str, str],
 ) -> tuple[list[tuple[Source, Raw]], list[DataError]]:
     """Return tables with those that are parts of a run put together by their reader.
+
+    Parameters
+    ----------
+    tables : sequence of (source, table)
+    readers : mapping
+    known : mapping of folder to run
+        What a store holds of such runs.
 
     Returns
     -------
@@ -75,13 +84,17 @@ def put_together(
     Raises
     ------
     DataError
-        The same of runs that were asked for.
+        The same of runs that were asked for; or if what is known would have another name now.
     """
     parts: dict[tuple[str, str], list[tuple[Source, Raw]]] = {}
     for source, raw in tables:
         if raw.part_of:
             parts.setdefault((raw.reader, raw.part_of), []).append((source, raw))
-    names = run_names([f"{Path(folder).resolve()}.run" for _, folder in parts])
+    here = [f"{Path(folder).resolve()}.run" for _, folder in parts]
+    names = run_names([*here, *(f"{folder}.run" for folder in known)])
+    for folder, run in known.items():
+        if f"/{folder}".endswith(f"/{run}") and names[f"{folder}.run"] != run:
+            raise DataError(f"{run!r} is not what its folder is called now.", file=folder)
     whole, bad = [], []
     for (reader, folder), several in parts.items():
         sources = tuple(source for source, _ in several)

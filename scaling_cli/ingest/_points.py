@@ -7,6 +7,7 @@ import numpy as np
 
 from scaling_cli import laws
 from scaling_cli.laws._law import Law
+from scaling_cli.numerics.frontier import undercutting
 from scaling_cli.runs.direction import Direction, directed
 from scaling_cli.runs.points import Points
 from scaling_cli.vocabulary.errors import UsageError
@@ -128,17 +129,11 @@ def _frontier(points: Points, law: type[Law]) -> Points:
     if not axis:
         hint = "--best-of config takes the best of equal inputs."
         raise UsageError("nothing of this law grows, so it has no frontier.", hint=hint)
-    along, output = law.along(points.inputs), np.asarray(points.output, float)
-    order = np.lexsort((output, along))
-    cost, value = along[order], output[order]
-    lower = np.append(True, value[1:] < np.minimum.accumulate(value)[:-1])
-    lead = np.maximum.accumulate(np.where(lower, np.arange(len(order)), 0))
-    kept, by = np.empty(len(order), bool), np.empty(len(order), int)
-    kept[order] = (cost[lead] == cost) & (value[lead] == value)
-    by[order] = order[lead]
+    by = undercutting(law.along(points.inputs), np.asarray(points.output, float), points.runs)
+    kept = by == np.arange(len(points))
     left = [
         LeftOut(
-            str(points.runs[i]), f"dominated by {points.runs[by[i]]}: lower, with no more {axis}"
+            str(points.runs[i]), f"dominated by {points.runs[by[i]]}: lower, with as little {axis}"
         )
         for i in np.flatnonzero(~kept).tolist()
     ]

@@ -96,6 +96,11 @@ def _run_of(path: str, events: Events) -> tuple[str, str]:
     return folder.as_posix(), ""
 
 
+def is_set(name: str) -> bool:
+    """Say whether a folder of this name may be a part of the run above it."""
+    return plain_name(name) in _HELD | _TRAIN
+
+
 def _series_of(folder: Path, tag: str) -> tuple[str, str] | None:
     """Return the run and the metric of a folder that `add_scalars` made for one of its series.
 

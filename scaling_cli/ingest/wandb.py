@@ -106,7 +106,7 @@ def read(path: str, content: bytes) -> list[Raw]:
         facts=said.facts(),
         notes=tuple(_notes(path, history)),
         run=said.name,
-        part_of=_run_of(path),
+        part_of=run_of(path),
         size=len(content),
         defined=said.defined,
     )
@@ -123,13 +123,13 @@ def _configuration(path: str, content: bytes) -> _Part:
     return _Part(
         *(path, {}, np.zeros(0, int), np.zeros(0, np.int16)),
         facts=_settings.facts(config),
-        part_of=_run_of(str(folder / "config.yaml")),
+        part_of=run_of(str(folder / "config.yaml")),
         size=len(content),
         defined=defined(own),
     )
 
 
-def _run_of(path: str) -> str:
+def run_of(path: str) -> str:
     """Return the run that a file belongs to: what is logged under one id is one run."""
     folder = Path(path).parent
     resumed = _FOLDER.fullmatch(folder.name)

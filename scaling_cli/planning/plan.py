@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,8 @@ from scaling_cli.numerics.quantiles import central_about
 from scaling_cli.planning import allocation
 from scaling_cli.planning.allocation import ANSWERED, SAME, Limits
 from scaling_cli.planning.reaching import reached, reaching
-from scaling_cli.point_fits.diagnosis.isoflop import Allocation, line_through
+from scaling_cli.point_fits.diagnosis.envelope import envelope
+from scaling_cli.point_fits.diagnosis.isoflop import Allocation, Line, line_through
 from scaling_cli.vocabulary.errors import UsageError
 
 Ends = tuple[float, float]
@@ -102,6 +103,7 @@ class Planner:
             "extrapolation": {s: float(v[0]) for s, v in told.extrapolation.items()},
             **self._valleys(budget, point),
             "isoflop": self._parabolas(budget, point, ranges),
+            "approaches": self._approaches(budget, point, ranges),
             "limited_by": self._limited_by(point),
         }
 
@@ -127,6 +129,31 @@ class Planner:
             (ranges or {}).get(size),
         )
         return {**both.to_dict(self.level), "agree": both.agree}
+
+    def _approaches(
+        self, budget: float, point: Mapping[str, float], ranges: Mapping[str, Ends] | None
+    ) -> dict[str, Any] | None:
+        """Return the best size by each of Chinchilla's three approaches, and how far they part.
+
+        None under limits, which only the law knows of, and where nothing but the law tells one.
+        """
+        size = (self.law.size_and_data() or ("",))[0]
+        parabolas, hull = self._parabolas(budget, point, ranges), self._envelope
+        if not self.limits.are_none or (parabolas is None and hull is None):
+            return None
+        own = {"N": point[size], "interval": ranges and list(ranges[size])}
+        told: dict[str, Any] = {"parametric": own, "isoflop": None, "envelope": None}
+        if parabolas is not None:
+            told["isoflop"] = {"N": parabolas["N"], "interval": parabolas["interval"]}
+        if hull is not None:
+            N, wide = hull.at(budget), float(np.exp(hull.half_width(budget, self.level)))
+            told["envelope"] = {"N": N, "interval": [N / wide, N * wide]}
+        known = [one["N"] for one in told.values() if one is not None]
+        return {**told, "apart": max(known) / min(known)}
+
+    @cached_property
+    def _envelope(self) -> Line | None:
+        return envelope(self.fit.points(), self.law) if self.fit.data.get("points") else None
 
     def _point(self, budget: float) -> dict[str, float]:
         """Return the law's inputs of the best split.

@@ -27,6 +27,7 @@ def blocks(plan: Record, *, full: bool = False) -> list[Block]:
                 ("model", _model(plan, full=full or not several)),
             )
         ),
+        _approaches(plan) if full else Text([]),
         _overtrained(plan),
         Text(list(_rests(plan)) + (list(plan["notes"]) if full else [])),
         Notes("warn", list(_doubts(plan))),
@@ -49,6 +50,29 @@ def _table(plan: Record) -> Table:
     ]
     wanted = any("target_loss" in a for a in plan["allocations"])
     return Table.of(plan["allocations"], columns[not wanted :])
+
+
+def _approaches(plan: Record) -> Table:
+    """Return the best size by the law, by isoFLOP parabolas and by the envelope of runs."""
+    told = [(a["C"], a["approaches"]) for a in plan["allocations"] if a["approaches"]]
+    size = plan["spent"][0]
+
+    def of(name: str) -> Callable[[Any], str]:
+        return lambda row: "-" if row[1][name] is None else short_number(row[1][name]["N"])
+
+    def ends(name: str) -> Callable[[Any], str]:
+        return lambda row: "" if not row[1][name] else _from_to(row[1][name]["interval"], size)
+
+    columns = [
+        ("C", ">", lambda row: _numbers.quantity(row[0], C.symbol)),
+        (plan["law"], ">", of("parametric")),
+        ("isoFLOP", ">", of("isoflop")),
+        (_numbers.level(plan["level"]), "<", ends("isoflop")),
+        ("envelope", ">", of("envelope")),
+        (_numbers.level(plan["level"]), "<", ends("envelope")),
+        ("apart", ">", lambda row: factor(row[1]["apart"])),
+    ]
+    return Table.of(told, columns, f"best {size} by three approaches")
 
 
 def _from_to(ends: Sequence[float | None] | None, symbol: str) -> str:

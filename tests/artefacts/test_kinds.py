@@ -269,12 +269,6 @@ def test_names_are_shown_too() -> None:
             "a fit of the critical batch, not a fit of loss curves",
             "scaling batch --fit FILE --target-loss L",
         ),
-        (
-            "plot",
-            "hparams",
-            "a recipe for learning rate and batch, which the figure loss does not draw",
-            "scaling hparams --fit FILE --params N --tokens D",
-        ),
     ],
 )
 def test_another_kind_is_refused_with_the_command_that_takes_it(
@@ -295,12 +289,18 @@ def test_the_command_that_a_refusal_names_runs(name: str) -> None:
     assert thing.usage("my fit.json").startswith("scaling predict --fit 'my fit.json' --")
 
 
-def test_a_figure_of_points_names_those_of_curves() -> None:
-    file = str(FILES / "curve_fit.json")
+@pytest.mark.parametrize(
+    ("kind", "what", "figures"),
+    [
+        ("curve_fit", "a fit of loss curves", "collapse, curves or schedules"),
+        ("hparams", "a recipe for learning rate and batch", "valley"),
+    ],
+)
+def test_a_figure_of_points_names_those_of_another_kind(kind: str, what: str, figures: str) -> None:
+    file = str(FILES / f"{kind}.json")
     result = run("plot", file, "--json")
     assert json.loads(result.stdout)["error"]["message"] == (
-        f"{file} is a fit of loss curves, which the figure loss does not draw: take --kind "
-        "collapse, curves or schedules."
+        f"{file} is {what}, which the figure loss does not draw: take --kind {figures}."
     )
 
 

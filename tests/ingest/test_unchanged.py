@@ -15,7 +15,7 @@ from refusals import refusal
 from twin_stores import Twins
 
 from scaling_cli import ingest
-from scaling_cli.ingest import _sources, delimited
+from scaling_cli.ingest import _sources, delimited, tensorboard, wandb
 from scaling_cli.runs import again, store
 from scaling_cli.verbs import ingest as verb
 from scaling_cli.vocabulary.errors import DataError
@@ -35,6 +35,14 @@ def logs(tmp_path: Path) -> Path:
     write(folder, "a/table.csv", "run_id,params,tokens,loss\nx,1e6,2e7,3.5\ny,4e6,8e7,3\n")
     write(folder, "a/steps.csv", "run_id,step,loss\np,1,5\np,2,4\nq,1,4\nq,2,3\n")
     write(folder, "a/log.txt", "iter 1: loss 5.1, time 2.0ms\niter 2: loss 4.9, time 2.0ms\n")
+    events = "events.out.tfevents.1.host"
+    folders = {"tb": range(6), "tb/val": range(0, 6, 2), "tb/deep/tb": range(4)}
+    for name, steps in (folders | {"solo/train": range(5)}).items():
+        write(folder, f"a/{name}/{events}", event_files.scalars(["loss"], steps))
+    rows = [wandb_files.history({"_step": s, "loss": 9.0 - s}) for s in range(6)]
+    offline = "a/wandb/offline-run-20260101_000000-a1b2c3d4"
+    write(folder, f"{offline}/run-a1b2c3d4.wandb", wandb_files.log(rows))
+    write(folder, f"{offline}/files/config.yaml", "lr:\n  value: 0.5\n")
     write(tmp_path, "meta.csv", "run_id,params\nrun0,1e6\nnobody,2e6\n")
     return folder
 
@@ -80,6 +88,22 @@ def _broken(logs: Path) -> None:
     write(logs, "a/broken.csv", "step,loss\n1,5\n2,oops\n")
 
 
+def _longer(logs: Path) -> None:
+    """One of the files of a run has more."""
+    file = logs / "a/tb/val/events.out.tfevents.1.host"
+    file.write_bytes(event_files.scalars(["loss"], range(0, 8, 2)))
+
+
+def _another_event_file(logs: Path) -> None:
+    file = "a/tb/events.out.tfevents.2.host"
+    write(logs, file, event_files.scalars(["loss"], range(4, 9)))
+
+
+def _same_folder_elsewhere(logs: Path) -> None:
+    content = event_files.scalars(["loss"], range(3))
+    write(logs, "a/again/tb/events.out.tfevents.1.host", content)
+
+
 CHANGES: dict[str, Callable[[Path], object]] = {
     "nothing": lambda _: None,
     "grown": _grow,
@@ -91,6 +115,19 @@ CHANGES: dict[str, Callable[[Path], object]] = {
     "namesakes": _namesakes,
     "same run": _same_run,
     "broken": _broken,
+    "longer": _longer,
+    "another event file": _another_event_file,
+    "the same folder elsewhere": _same_folder_elsewhere,
+    "another set": lambda logs: write(
+        logs, "a/solo/val/events.out.tfevents.1.host", event_files.scalars(["loss"], range(2))
+    ),
+    "a run above": lambda logs: write(
+        logs, "a/solo/events.out.tfevents.1.host", event_files.scalars(["lr"], range(2))
+    ),
+    "one file less": lambda logs: (logs / "a/tb/val/events.out.tfevents.1.host").unlink(),
+    "other settings": lambda logs: next((logs / "a").rglob("config.yaml")).write_text(
+        "lr:\n  value: 0.25\n"
+    ),
     "no logs": lambda logs: shutil.rmtree(logs / "a"),
 }
 SAID: dict[str, dict[str, Any]] = {
@@ -169,13 +206,15 @@ def test_what_is_as_it_was_is_not_even_opened(
     monkeypatch.setattr(
         _sources, "read_file", lambda path, *how: opened.append(path.name) or careful(path, *how)
     )
+    # Of a run in several files only the digest says that it is as it was.
+    parts = {"run-a1b2c3d4.wandb", "config.yaml", "events.out.tfevents.1.host"}
     for expected in ({"odd.csv", "run3.csv"}, set()):
         verb.put([str(logs)], root)
-        assert set(opened) == expected
+        assert {*opened} - parts == expected
         opened.clear()
     monkeypatch.setattr(again, "program", lambda: "another")
     verb.put([str(logs)], root)
-    assert len(set(opened)) == len(list(logs.glob("*/*")))
+    assert {*opened} == {path.name for path in logs.rglob("*") if path.is_file()}
 
 
 @pytest.mark.usefixtures("settled")
@@ -190,6 +229,8 @@ def test_nothing_is_parsed_again(
     first = verb.put([str(logs)], tmp_path / "store")[1]
     with monkeypatch.context() as blind:
         blind.setattr(delimited, "parsed", lambda *_: pytest.fail("a file was parsed"))
+        blind.setattr(tensorboard, "read", lambda *_: pytest.fail("a file was parsed"))
+        blind.setattr(wandb, "read", lambda *_: pytest.fail("a file was parsed"))
         again = verb.put([str(logs)], tmp_path / "store")[1]
     assert set(again.unchanged) == set(first.added)
     _grow(logs)

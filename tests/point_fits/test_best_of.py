@@ -61,8 +61,8 @@ def test_the_frontier_is_the_lower_hull_of_steps() -> None:
     chosen = best(points, "frontier", KaplanC)
     assert list(chosen.runs) == ["a", "b", "e", "f"]  # e and f are one point: neither undercuts
     assert [(item.run, item.reason) for item in chosen.left_out] == [
-        ("c", "dominated by b: lower, with no more C"),
-        ("d", "dominated by b: lower, with no more C"),
+        ("c", "dominated by b: lower, with as little C"),
+        ("d", "dominated by b: lower, with as little C"),
     ]
     assert chosen.notes[-1] == (
         "the frontier is fitted: 4 of 6 points, of which none has another as low with as little C. "
