@@ -22,6 +22,8 @@ from scaling_cli.vocabulary.errors import UsageError
 KINDS = ("pairs", "wild")
 CLUSTERS = ("run", "config")
 REACH = 10.0  # the headline lies this factor beyond the largest run
+ASKED_OF_CHOSEN = 12_000  # the same, beyond which they are questioned on a part of the table
+MOST_OF_CHOSEN = 4000  # points x parameters, beyond which draws of chosen laws are one step
 MANY = 20_000  # points, beyond which a fit is questioned on every so manieth of them
 
 
@@ -154,8 +156,19 @@ class Fitted:
 
     @property
     def large(self) -> bool:
-        """Whether the table, or what it was thinned from, is a large one."""
-        return self.whole is not None or len(self.points) > MANY
+        """Whether the table, or what it was thinned from, is a large one.
+
+        Of laws that were chosen, whose intervals are as wide as their choice says, sooner.
+        """
+        most = MANY if self.company.width is None else MOST_OF_CHOSEN / len(self.u)
+        return self.whole is not None or len(self.points) > most
+
+    def draws(self, count: int) -> int:
+        """Return how many joint draws are made where so many are for a law that was named.
+
+        Of chosen laws the choice says how wide intervals are: where refits are dear, a few do.
+        """
+        return count // 10 if self.company.width is not None and self.large else count
 
     @cached_property
     def questioned(self) -> "Fitted":
@@ -165,11 +178,12 @@ class Fitted:
         size come in random order, so that what repeats in the table does not decide.
         """
         count, own = len(self.points), self.problem
-        if count <= MANY:
+        most = MANY if self.company.width is None else ASKED_OF_CHOSEN // len(self.u)
+        if count <= most:
             return self
         size = self.law.along(self.points.inputs) if self.law.growing() else self.points.output
         ties = np.random.default_rng(self.resampling.seed).random(count)
-        rows = np.sort(np.lexsort((ties, size))[:: count // -MANY])
+        rows = np.sort(np.lexsort((ties, size))[:: count // -most])
         points, inputs = self.points.take(rows), {s: v[rows] for s, v in own.inputs.items()}
         output, weight = own.output[rows], own.weight[rows]
         problem = replace(own, inputs=inputs, output=output, weight=weight)

@@ -116,7 +116,8 @@ def _refitted(fitted: Fitted, parts: Sequence[Part]) -> tuple[list[Part], list[S
     """Refit every part, all side by side."""
     if not parts:
         return [], []
-    begin = np.stack([fitted.u, *starts(fitted.problem)[:OTHER_STARTS]])
+    others = 0 if fitted.company.width and fitted.large else OTHER_STARTS
+    begin = np.stack([fitted.u, *starts(fitted.problem)[:others]])
     weights = [part.weights for part in parts]
     u, value = refits(fitted.problem, begin, weights, executor=fitted.executor)
     each = list(zip(parts, u, np.isfinite(value), strict=True))
@@ -142,7 +143,7 @@ def _uncertainties(
             problem,
             fitted.u,
             part.split.train,
-            Draws(part.problem, part.u, noise_at(part.problem, part.u), seed, DRAWS),
+            Draws(part.problem, part.u, noise_at(part.problem, part.u), seed, fitted.draws(DRAWS)),
         )
         for part in parts
     ]

@@ -46,7 +46,7 @@ COMMANDS = {
     "schedule --best --fit curves.json --steps 2048": 25,
     "runs logs --meta ladder.csv": 35,
     "runs ladder.csv": SCREEN,
-    "laws": 70,  # a line or two for each of some forty laws, by question
+    "laws": 76,  # a line or two for each of some forty laws, by question
     "laws average": 20,
     "laws chinchilla": 60,
     "data list": 66,

@@ -30,7 +30,10 @@ from scaling_cli.vocabulary.objective import Objective
 from scaling_cli.vocabulary.quantities import QUANTITIES, Quantity, recognise
 
 FITS = kinds.fit_names(of_curves=False)
-ABSOLUTE = {"farseer": {"N", "D"}}  # read at 1e9 parameters, its starts at tokens
+# Read at stated levels of their inputs, in their units.
+CENTRED = "farseer routing_floor unique_capacity upcycled_moe vocabulary_power vocabulary_shift "
+CENTRED += "rate_batch_valley"
+ABSOLUTE = {law: {"N", "D", "U", "lr"} for law in CENTRED.split()}
 MANY = 7  # parameters, beyond which a law takes more runs
 ULPS = 1e-14  # a handful of float64 roundings, whichever library does the powers
 

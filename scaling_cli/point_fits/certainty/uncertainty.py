@@ -15,7 +15,7 @@ from scaling_cli.artefacts._prediction import Beside, Uncertainty, edges, recipe
 from scaling_cli.engine.problem import Problem
 from scaling_cli.laws import name_of
 from scaling_cli.laws._law import Law
-from scaling_cli.point_fits.certainty.draws import noise_at, parameter_draws
+from scaling_cli.point_fits.certainty.draws import DRAWS, noise_at, parameter_draws
 from scaling_cli.point_fits.fitted import Fitted
 
 NO_FLOOR = 1e-3  # of the smallest output: a floor below it is none
@@ -25,7 +25,7 @@ WIDENING = 1.3  # without a floor; benchmarks/coverage.py
 def assemble(fitted: Fitted, beside: Sequence[Beside], *, tested: bool) -> Uncertainty:
     """Return what intervals are made of."""
     sigma = noise_at(fitted.problem, fitted.u)
-    draws, sigmas = parameter_draws(fitted, sigma)
+    draws, sigmas = parameter_draws(fitted, sigma, fitted.draws(DRAWS))
     own, width = fitted.law, fitted.company.width
     return combine(fitted.problem, own, draws, sigmas, beside=beside, tested=tested, width=width)
 

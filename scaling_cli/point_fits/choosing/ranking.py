@@ -81,7 +81,7 @@ def _together(near: Sequence[Tried], why: dict[str, str]) -> list[Tried]:
     """Return the laws that forecast together, first the one of fewest parameters among them.
 
     It takes the inputs that the best takes; or other ones, if they are fewer. Laws that take more
-    are no better for them.
+    are no better for them; laws that take less cannot tell runs apart that differ in the rest.
     """
     fewer = [one for one in near if _apart(one, near[0])]
     wanted = min(fewer or near[:1], key=lambda one: len(one.law.inputs()))
@@ -92,6 +92,8 @@ def _together(near: Sequence[Tried], why: dict[str, str]) -> list[Tried]:
     for one in near:
         if more := [symbol for symbol in one.law.inputs() if symbol not in own]:
             why[one.name] = f"no better for {', '.join(more)}"
+        elif less := [symbol for symbol in own if symbol not in one.law.inputs()]:
+            why[one.name] = f"does not see {', '.join(less)}"
         else:
             kept.append(one)
     away = _away(kept)
@@ -153,7 +155,7 @@ def _reason(held: Sequence[HeldBack], best: Tried, members: Sequence[Tried]) -> 
         )
         return
     if not others:
-        yield f"{told}; no other law came within {NEAR:g} times its error."
+        yield f"{told}: it alone is the forecast."
         return
     names = ", ".join(one.name for one in members if one is not best)
     yield f"{told}, {names} within {NEAR:g} times its error: the forecast is their equal mean."
