@@ -43,4 +43,6 @@ class UniqueCapacity(Planned):
         """Return ln of what tokens are worth, in 2e10 of them."""
         xp = namespace(n, D, U, self.R)
         most = xp.log(self.R) + self.k * n + xp.log(xp.minimum(U, D) / _TOKENS)
-        return -xp.logaddexp(-self.q * xp.log(D / _TOKENS), -self.q * most) / self.q
+        seen = xp.log(D / _TOKENS)
+        less, more = xp.minimum(seen, most), xp.maximum(seen, most)
+        return less - xp.log1p(xp.exp(self.q * (less - more))) / self.q
