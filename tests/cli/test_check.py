@@ -201,13 +201,15 @@ def test_at_most_ten_errors_and_the_last_says_how_many_more() -> None:
     assert len(check_report.annotations([FAILED] * 10)) == 10
 
 
-def test_the_certified_fits_pass_without_data(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The real thing: every shipped fit still reproduces what it stores; no data were fetched."""
+def test_certified_fits_pass_without_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real thing: shipped fits still reproduce what they store; no data were fetched.
+
+    Every fifth here; `.ci/run` checks all with the installed wheel.
+    """
     monkeypatch.setenv("SCALING_CACHE", str(tmp_path))
-    result = run("--json")
+    names = kinds.fit_names()[::5]
+    result = run(*names, "--json")
     record = json.loads(result.stdout)
     assert (result.exit_code, record["failed"]) == (0, 0)
-    assert [fit["name"] for fit in record["fits"]] == kinds.fit_names()
+    assert [fit["name"] for fit in record["fits"]] == names
     assert {fit["status"] for fit in record["fits"]} <= {Verdict.PASS, Verdict.SKIPPED}
