@@ -160,7 +160,7 @@ def test_a_binary_log_cut_at_every_byte(kind: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", LOGS)
 @settings(
-    max_examples=12,
+    max_examples=6,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],

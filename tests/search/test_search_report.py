@@ -62,14 +62,8 @@ def test_a_convex_problem_has_one_basin(objective: Objective) -> None:
     assert optimum.diagnostics["agree"] == 1.0
 
 
-@pytest.mark.parametrize(
-    ("law", "objective"),
-    [
-        pytest.param(law, objective, id=f"{law}-{objective.name}")
-        for law in laws.names()  # those of other inputs differ in their equations alone
-        for objective in ([HUBER] if laws.get(law).question else [HUBER, SQUARES])
-    ],
-)
+@pytest.mark.parametrize("objective", [HUBER, SQUARES], ids=lambda o: o.name)
+@pytest.mark.parametrize("law", [n for n in laws.names() if not laws.get(n).question])
 def test_the_slope_is_zero(law: str, objective: Objective) -> None:
     points = noise(fit_of(law), np.random.default_rng(2)).points
     optimum = _fit(points, law, objective)
