@@ -105,7 +105,7 @@ def test_ranges_of_the_chain_hold_in_simulated_tables(tmp_path: Path) -> None:
         assert told.new_run is not None
         last = float(table["error"].iloc[-1])
         held += told.new_run[0][0] <= last <= told.new_run[1][0]
-    assert held >= 4  # of 6; of right 90 % ranges fewer are seen once in eight hundred times
+    assert held >= 4  # of 6; of right 90 % ranges fewer are seen once in sixty times
 
 
 @pytest.mark.parametrize(
