@@ -219,7 +219,7 @@ OPTIONS: list[str] = [
         "profile fit.json --of compute_for_loss --loss 0.1",
     ),
     *("profile fit.json --of compute_for_loss --loss nan", "profile fit.json --of E --loss 2.5"),
-    *("fit", "fit nowhere.csv", "fit ''", "fit .", "fit /", "fit /dev/null", "fit -"),
+    *("fit", "fit nowhere.csv", "fit ''", "fit .", "fit /etc", "fit /dev/null", "fit -"),
     *("fit runs.csv --law nothing", "fit runs.csv --law ''", "fit runs.csv --law ../x"),
     *("fit runs.csv --fix E=nan", "fit runs.csv --fix E=-1", "fit runs.csv --fix E=1e400"),
     *(
