@@ -13,6 +13,11 @@ sys.modules[__name__].__class__ = Asked
 _LAWS = Classes(__name__, "law", Law)
 names = _LAWS.names
 _FORMULA = re.compile(r"[^\w-]")  # what no name holds
+# Ways of choosing or combining laws, and where they are.
+_WAYS = {
+    "auto": "'scaling fit --law auto' tries laws on runs held back.",
+    "ensemble": "'scaling forecast --method ensemble' takes a curve of one variable further.",
+}
 
 
 def name_of(law: type[Law] | Law) -> str:
@@ -52,5 +57,7 @@ def get(name: str | type[Law], columns: Collection[str] = ()) -> type[Law]:
     if name in families:
         hint = "'scaling forecast --method families' fits it."
         raise UsageError(f"{name} is a family of learning curves, not a law of points.", hint=hint)
+    if name in _WAYS:
+        raise UsageError(f"{name} is several laws, not one.", hint=_WAYS[name])
     near = guess(name, [*names(), *along, *families])
     raise UsageError(f"there is no law {name!r}.", hint=f"{near}'scaling laws' lists them.")

@@ -82,17 +82,20 @@ def _signed(pair: "Pair", x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _against(name: str, pair: "Pair", x: np.ndarray, crossing: float | None) -> Against:
     first, second = _signed(pair, x)
-    low, high = _ranges(pair, x)
-    return Against(name, second, second - first, low, high, crossing)
+    apart = second - first
+    return Against(name, second, apart, *_ranges(pair, x, apart), crossing)
 
 
-def _ranges(pair: "Pair", x: np.ndarray) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:
+def _ranges(
+    pair: "Pair", x: np.ndarray, apart: np.ndarray
+) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:
+    """Return the ends of the draws' range, widened to what the laws themselves lie apart."""
     if pair.drawn is None:
         return None, None
     one, other = pair.frontiers(pair.drawn, x[:, None])
     gap = (other - one) * (-1 if pair.rises else 1)
     low, high = np.nanquantile(gap, [(1 - pair.level) / 2, (1 + pair.level) / 2], axis=1)
-    return low, high
+    return np.minimum(low, apart), np.maximum(high, apart)
 
 
 def draw(table: Table, *axes: Axes) -> None:

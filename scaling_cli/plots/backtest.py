@@ -117,12 +117,14 @@ def _draw_cuts(table: Table, ax: Axes) -> None:
     dotted: dict[str, Any] = {"color": _style.FAINT, "ls": ":", "lw": 1.2}
     dashed = _style.HELD_OUT | {"mfc": "white", "ls": _style.DASHED, "lw": 1}
     ax.plot(table.factor, table.mare, label="mean absolute error", **solid)
-    ax.plot(table.factor, table.half_width, label="half-width of their range", **dotted)
+    if np.isfinite(table.half_width).any():
+        ax.plot(table.factor, table.half_width, label="half-width of their range", **dotted)
     ax.plot(table.factor, table.bias, label="bias (positive: predicted too high)", **dashed)
+    counted = np.isfinite(table.coverage).any()
+    told = "\n(in: held-out runs inside their range)" if counted else ""
     ax.set(
         xscale="log",
-        xlabel=f"Largest held-out run / largest fitted run, in {table.axis}\n"
-        "(in: held-out runs inside their range)",
+        xlabel=f"Largest held-out run / largest fitted run, in {table.axis}{told}",
         ylabel="Error of held-out runs (%)",
     )
     ax.margins(x=0.12, y=0.15)

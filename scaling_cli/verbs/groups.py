@@ -101,7 +101,7 @@ def sizes(runs: "Runs", by: str, where: str | None = None) -> dict[Any, int]:
     if lacking.any():
         ids = list(dict.fromkeys(np.array(view.run_ids())[lacking].tolist()))
         raise DataError(
-            f"no {by} is known of {some(ids)}: in no group can they be fitted.",
+            f"column {by!r} is empty in {some(ids)}: in no group can they be fitted.",
             hint=f"Fill the cells in, or leave these runs out: --where '{_quoted(by)} == "
             f"{_quoted(by)}'.",
         )

@@ -170,6 +170,15 @@ def test_unknown_law_suggests_near_names() -> None:
             "hill3 is a family of learning curves, not a law of points. 'scaling forecast --method "
             "families' fits it.",
         ),
+        (
+            "auto",
+            "auto is several laws, not one. 'scaling fit --law auto' tries laws on runs held back.",
+        ),
+        (
+            "ensemble",
+            "ensemble is several laws, not one. 'scaling forecast --method ensemble' takes a curve "
+            "of one variable further.",
+        ),
     ],
 )
 def test_laws_of_every_kind_are_known_by_their_names(name: str, told: str) -> None:

@@ -251,6 +251,8 @@ def test_recipes_cross_where_the_closed_form_says() -> None:
     assert against.crossing == pytest.approx(6 * 400.0**4, rel=2e-4)  # 0.1 = 40 (C/6)^-1/4
     assert table.reached == pytest.approx(1 + 200 * (table.x / 6) ** -0.25, rel=1e-9)
     assert against.difference == pytest.approx(against.reached - table.reached)
+    assert against.low is not None and against.high is not None
+    assert np.all((against.low <= against.difference) & (against.difference <= against.high))
     assert table.x[-1] == pytest.approx(10 * table.edge)
     drawn = plots.drawn(_compare, table)
     assert [text.get_text() for text in drawn.legends[0].texts].count("extrapolated") == 1

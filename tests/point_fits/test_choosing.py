@@ -270,4 +270,6 @@ def test_the_command_prints_the_ranked_table(
     assert "laws tried on runs held back" in screen
     assert "came nearest to the runs held back in" in " ".join(screen.split())
     assert "how far off, by cut" in printed("show fit.json --full")
+    page = printed("report fit.json --format md")
+    assert page.index("laws tried on runs held back") < page.index("backtest (larger runs")
     assert "20B" in printed("predict --params 20B --tokens 500B")

@@ -99,15 +99,15 @@ def test_runs_of_no_group_are_refused(tmp_path: Path) -> None:
     lacking = rows()
     lacking.loc[[3, 20], BY] = None
     assert refusal(DataError, sc.fit, lacking, by=BY) == (
-        "no the optimizer is known of adamw3, muon4: in no group can they be fitted. Fill the "
-        "cells in, or leave these runs out: --where '`the optimizer` == `the optimizer`'."
+        "column 'the optimizer' is empty in adamw3, muon4: in no group can they be fitted. Fill "
+        "the cells in, or leave these runs out: --where '`the optimizer` == `the optimizer`'."
     )
     numbered = rows().assign(**{BY: [1.0] * 33 + [float("nan")]})
     path = tmp_path / "nan.csv"
     numbered.to_csv(path, index=False)
     result = run("fit", path, "--by", BY, "-o", tmp_path / "x.json")
     assert result.exit_code == 3
-    assert result.stderr.count("no the optimizer is known of sgd2") == 1
+    assert result.stderr.count("column 'the optimizer' is empty in sgd2") == 1
     assert sizes(sc.read(path), BY, f"`{BY}` == `{BY}`") == {1.0: 33}
 
 

@@ -6,7 +6,7 @@ from scaling_cli import laws
 from scaling_cli.artefacts._prediction import Prediction
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.point_fits.recompute import with_points
-from scaling_cli.reports import _fitted, _numbers, diagnosis
+from scaling_cli.reports import _fitted, _numbers, choice, diagnosis
 from scaling_cli.reports import fit as fit_report
 from scaling_cli.reports import prediction as prediction_report
 from scaling_cli.reports._blocks import Block, Labelled, Text
@@ -38,7 +38,7 @@ def of(fit: Fit, name: str) -> Page:
         answer=[*_answer(fit, told)],
         careful=_parts.careful(fit.checks),
         checked=_parts.passed(fit.checks),
-        backtest=[fit_report.backtest(fit)],
+        backtest=[*choice.blocks(fit.choice, full=True), fit_report.backtest(fit)],
         assumed=[*_assumed(fit), *diagnosis.blocks(fit)],
         exact=[*_exact(fit)],
         left_out=[Labelled("runs", _fitted.left_out(fit.left_out, full=True) or ["none"])],
