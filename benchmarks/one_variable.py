@@ -1,10 +1,11 @@
-"""Curves of one variable forecast to twice what was seen: a power law, the ensemble, families.
+"""Curves of one variable forecast beyond what was seen: a power law, the ensemble, families.
 
-    python benchmarks/one_variable.py benchmark.vision.csv benchmark.lang.csv
+    SCALING_SHARED=../shared python benchmarks/one_variable.py [benchmark.vision.csv ...]
 
-The 92 curves of Alabdulmohsin et al. (arXiv:2209.06640) are others' and not in this repository;
-they lie beside the paper's code (google-research/revisiting_neural_scaling_laws/data). Rows marked
-as training are fitted, the others are forecast. The error of a curve is the root mean square of
+Loss curves under constant rates are cut at a quarter, and their end is forecast. The 92 curves of
+Alabdulmohsin et al. (arXiv:2209.06640) are others' and not in this repository; they lie beside the
+paper's code (google-research/revisiting_neural_scaling_laws/data): rows marked as training are
+fitted, the others are forecast. The error of a curve is the root mean square of
 ln (forecast/measured), averaged over the curves of a domain.
 """
 
@@ -12,14 +13,17 @@ import csv
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
+import families
 import numpy as np
 
 from scaling_cli.forecasting.job import Job
 from scaling_cli.forecasting.single import METHODS, Options, forecast_job
 from scaling_cli.vocabulary.errors import ScalingError
 
+CUT, FEWEST = 0.25, 10
 BLIND = [method for method in METHODS if method != "law"]  # the law needs a learning rate
 
 
@@ -45,6 +49,15 @@ def curves(path: Path) -> Iterator[Curve]:
         yield Curve(domain, name, *(np.array(sorted(rows[part])) for part in ("1", "0")))
 
 
+def constant() -> Iterator[Curve]:
+    """Yield the curves under constant rates that are there."""
+    for run in families.runs():
+        seen = run.x <= CUT * run.x[-1]
+        if run.kind == "constant" and seen.sum() >= FEWEST:
+            rows = np.stack([run.x[seen], run.loss[seen]], axis=1)
+            yield Curve("constant rates", run.source, rows, np.array([run.end()]))
+
+
 def forecast(curve: Curve, method: str) -> tuple[float, float, float]:
     """Return the error, the share of rows inside their 90 % interval, and its half-width."""
     job = Job(curve.name, *curve.seen.T)
@@ -63,7 +76,7 @@ def forecast(curve: Curve, method: str) -> tuple[float, float, float]:
 def main() -> None:
     """Print a table of methods and domains."""
     found: dict[tuple[str, str], list[tuple[float, float, float]]] = {}
-    for curve in (c for path in sys.argv[1:] for c in curves(Path(path))):
+    for curve in chain(constant(), *(curves(Path(path)) for path in sys.argv[1:])):
         for method in BLIND:
             try:
                 told = forecast(curve, method)

@@ -14,7 +14,7 @@ from scaling_cli.forecasting.job import Bins
 OCTAVES = 1.5  # that the slope is of
 DAMPED = 0.75  # each octave further, of the slope of the one before
 FEWEST = 3  # points that tell a slope
-DRIFT = 0.009  # of ln loss per root of ln x: what neither law nor slope foresees
+DRIFT = 0.007  # of ln loss per unit of ln x: what neither law nor slope foresees
 # Rows that hardly ever rise are a running minimum, or smoothed: those to come are noisier.
 FALLING, ROWS, WIDER = 0.98, 8, 2.0
 TOLD = "the rows never rise, as of a running minimum: the interval is twice as wide."

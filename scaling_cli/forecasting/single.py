@@ -317,7 +317,7 @@ def _by_ensemble(law: Alone, power: Outcome) -> Outcome:
     """Return the equal mean of the power law and of the slope of late, with what parts them."""
     slope, x = damped.Slope.of(law.bins), power.x
     apart = (slope.at(x) - power.centre) / 2
-    drift = damped.DRIFT * np.sqrt(np.log(x / x[0]))
+    drift = damped.DRIFT * np.log(x / x[0])
     wider = damped.WIDER if damped.smoothed(law.job.loss) else 1.0
     sd = wider * np.hypot(np.hypot(power.sd, apart), drift)
     return replace(power, centre=power.centre + apart, sd=sd)
