@@ -1,5 +1,7 @@
 """Running jobs whose curves are known in closed form, step by step and without the library."""
 
+from functools import cache
+
 import numpy as np
 
 from scaling_cli.forecasting.job import Job
@@ -14,6 +16,7 @@ LAW = {"L0": 2.6, "A": 0.6, "B": 0.135, "alpha": 0.45}
 LAG = 0.03  # of the run
 
 
+@cache
 def area_and_fall(schedule: Schedule, lag: float) -> tuple[np.ndarray, np.ndarray]:
     """Return S1 over the peak, and the lagged fall, after every step: by their recursions."""
     peak = schedule.highest

@@ -52,13 +52,16 @@ def certified_of(law: str) -> list[Fit]:
     return found
 
 
-def design(fit: Fit, levels: int = 4) -> dict[str, np.ndarray]:
-    """Return a product of log-spaced levels of every input, spanning the fit's anchors."""
-    axes = []
+def design(fit: Fit) -> dict[str, np.ndarray]:
+    """Return a product of log-spaced levels of every input, spanning the fit's anchors.
+
+    As many as `own_table` has, where a law's parameters are few: they share executables.
+    """
+    axes, levels = [], 4 if len(fit.law.inputs()) < 3 else 3
     for symbol in fit.law.inputs():
         values = [a["inputs"][symbol] for a in fit.origin["anchors"]]
         spaced = np.geomspace if min(values) > 0 else np.linspace
-        many = levels + 2 * (len(fit.parameters) > MANY)
+        many = levels + (2 if len(fit.parameters) > MANY else 0)
         axes.append(spaced(min(values), max(values), many if len(fit.law.inputs()) > 1 else 15))
     grid = np.array(list(itertools.product(*axes))).T
     return dict(zip(fit.law.inputs(), grid, strict=True))
