@@ -47,6 +47,15 @@ def read_for(data: Any) -> Any:
     return ingest.as_runs(data)
 
 
+def names_in(data: Any) -> list[str]:
+    """Return the inputs of points, or the columns of runs as their files call them."""
+    if isinstance(data, Points):
+        return list(data.inputs)
+    from scaling_cli.runs.view import View
+
+    return View.of(data).original_names()
+
+
 def known_inputs(data: Any, law: type[Law]) -> bool:
     """Say whether all inputs of a law are known of points or runs, of some at least."""
     if isinstance(data, Points):

@@ -252,6 +252,18 @@ def test_what_belongs_to_one_law_is_refused(option: dict[str, Any]) -> None:
     assert error.value.hint == f"Leave --{name} out, or name the law."
 
 
+def test_where_no_law_takes_the_columns_they_are_named() -> None:
+    table = {"run_id": ["a", "b"], "experts_count": [1, 2], "loss": [3.0, 2.9]}
+    with pytest.raises(UsageError) as error:
+        sc.fit(table, law="auto")
+    assert error.value.message == (
+        "no law in the catalogue takes the columns of these runs: run_id, loss, experts_count."
+    )
+    assert error.value.hint == (
+        "'scaling laws' lists them; --map params=COLUMN says what a column is."
+    )
+
+
 def test_the_command_prints_the_ranked_table(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from scaling_cli import laws
 from scaling_cli.artefacts.fit import Fit
 from scaling_cli.engine.problem import Frame, Problem
-from scaling_cli.ingest._points import as_points, known_inputs, read_for
+from scaling_cli.ingest._points import as_points, known_inputs, names_in, read_for
 from scaling_cli.laws._law import Law
 from scaling_cli.point_fits import fitting
 from scaling_cli.point_fits.choosing.cuts import cuts_of
@@ -23,12 +23,13 @@ from scaling_cli.point_fits.choosing.tried import try_all
 from scaling_cli.point_fits.choosing.width import width_of
 from scaling_cli.runs.direction import Direction
 from scaling_cli.runs.points import Points
-from scaling_cli.vocabulary.errors import UsageError
+from scaling_cli.vocabulary.errors import UsageError, some
 from scaling_cli.vocabulary.objective import Objective
 from scaling_cli.vocabulary.quantities import L
 
 REACH = 10.0  # beyond the largest run: where laws are compared if nobody says where
 LINEAR = Objective("huber", 0.01, "linear")  # of a target that reaches below zero
+SAID = 20  # columns in a message
 OF_ONE_LAW = ("fix", "tie", "prior", "alone")
 
 
@@ -110,9 +111,10 @@ def _asked(data: Any, options: Mapping[str, Any]) -> Asked:
     """Return the laws whose inputs the data have, and the points for all of them."""
     known = [law for law in _of_losses() if known_inputs(data, law)]
     if not known:
+        columns = some(names_in(data), SAID)
         raise UsageError(
-            "no law in the catalogue takes the columns of these runs.",
-            hint="'scaling laws' lists them; --map NAME=COLUMN says what a column is.",
+            f"no law in the catalogue takes the columns of these runs: {columns}.",
+            hint="'scaling laws' lists them; --map params=COLUMN says what a column is.",
         )
     most = max(len(law.inputs()) for law in known)
     known = [law for law in known if len(law.inputs()) >= max(min(2, most), most - 1)]
