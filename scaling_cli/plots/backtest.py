@@ -114,7 +114,7 @@ def _draw_errors(errors: Errors, axis: str, ax: Axes) -> None:
 
 def _draw_cuts(table: Table, ax: Axes) -> None:
     solid: dict[str, Any] = {"color": _style.PREDICTED, "marker": "o", "ms": 5}
-    dotted: dict[str, Any] = {"color": _style.FAINT, "ls": ":", "lw": 1.2}
+    dotted: dict[str, Any] = {"color": _style.FAINT, "ls": ":", "lw": 1.2, "marker": "_", "ms": 9}
     dashed = _style.HELD_OUT | {"mfc": "white", "ls": _style.DASHED, "lw": 1}
     ax.plot(table.factor, table.mare, label="mean absolute error", **solid)
     if np.isfinite(table.half_width).any():
